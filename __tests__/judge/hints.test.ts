@@ -1,24 +1,29 @@
 /** What a person is told to do, by the words of the cluster or the program. */
 import { expect, test } from '@jest/globals'
-import { troubles, type Trouble } from '../../src/options/troubles.js'
+import { failureReasons, type FailureReason } from '../../src/options/failure-reasons.js'
 import { diagnose } from '../../src/judge/diagnose.js'
 import { RULES } from '../../src/judge/rules.js'
 import type { Symptom } from '../../src/judge/symptoms.js'
 
 /** The hint for a sign; `log` is what its container has written. */
-function hintOf(reason: Trouble, says: string, sign: Partial<Symptom> = {}, log?: string): string {
+function hintOf(
+  reason: FailureReason,
+  message: string,
+  symptom: Partial<Symptom> = {},
+  log?: string,
+): string {
   return RULES[reason].hint({
     who: 'web',
-    sign: { reason, key: 'uid', says, ...sign },
+    symptom: { reason, key: 'uid', message, ...symptom },
     ...(log !== undefined && { diagnosis: diagnose(log === '' ? [] : log.split('\n')) }),
   })
 }
 
-test.each(troubles)('%s: there is always something to do', (reason) => {
+test.each(failureReasons)('%s: there is always something to do', (reason) => {
   expect(hintOf(reason, 'no words that mean anything')).toMatch(/^[A-Z].{20,}[^.]$/)
 })
 
-test.each<[Trouble, string, string | RegExp]>([
+test.each<[FailureReason, string, string | RegExp]>([
   ['ImageNotFound', 'ghcr.io/acme/shop:1: not found', /^Check that this tag was pushed/],
   ['ImageNotFound', 'InvalidImageName', /malformed/],
   ['ImageNotFound', 'couldn\'t parse image name "Shop": invalid reference format', /malformed/],
@@ -97,8 +102,8 @@ test.each<[Trouble, string, string | RegExp]>([
     "3 Insufficient memory. pod didn't trigger scale-up",
     /^Lower `requests` of memory/,
   ],
-])('%s: %s', (reason, says, hint) => {
-  expect(hintOf(reason, says)).toMatch(hint)
+])('%s: %s', (reason, message, hint) => {
+  expect(hintOf(reason, message)).toMatch(hint)
 })
 
 test.each<[readonly string[], string, RegExp]>([
@@ -107,11 +112,11 @@ test.each<[readonly string[], string, RegExp]>([
   [['a', 'b'], 'unexpected status: 403 Forbidden', /\(a, b\)/],
   [['regcred'], 'failed to authorize: no basic auth credentials', /\(regcred\)/],
   [['regcred'], 'not found', /^Check that this tag was pushed/],
-])('pull secrets %j, %s', (pullSecrets, says, hint) => {
-  expect(hintOf('ImageNotFound', says, { pullSecrets })).toMatch(hint)
+])('pull secrets %j, %s', (pullSecrets, message, hint) => {
+  expect(hintOf('ImageNotFound', message, { pullSecrets })).toMatch(hint)
 })
 
-const asks = 'GET /healthz on port 8000'
+const probeTarget = 'GET /healthz on port 8000'
 
 test.each<[string, RegExp]>([
   ['HTTP probe failed with statuscode: 404', /has nothing at GET \/healthz on port 8000/],
@@ -136,15 +141,15 @@ test.each<[string, RegExp]>([
   ['sh: 1: ./ready.sh: No such file or directory', /not in the image: GET/],
   ['the queue is not there', /See why GET \/healthz on port 8000 fails; .*"ready-timeout"/],
 ])('a probe that is not met: %s', (answer, hint) => {
-  expect(hintOf('NotReady', `Readiness probe failed: ${answer}`, { asks })).toMatch(hint)
+  expect(hintOf('NotReady', `Readiness probe failed: ${answer}`, { probeTarget })).toMatch(hint)
 })
 
-test.each<[Trouble, string, RegExp]>([
+test.each<[FailureReason, string, RegExp]>([
   ['NotReady', 'Startup probe failed: connection refused', /raise `failureThreshold`/],
   ['NotReady', 'container web is not ready', /^See why what the probe asks for fails/],
   ['NotReady', 'readiness gate lb/healthy is not met', /condition lb\/healthy/],
-])('%s: %s', (reason, says, hint) => {
-  expect(hintOf(reason, says)).toMatch(hint)
+])('%s: %s', (reason, message, hint) => {
+  expect(hintOf(reason, message)).toMatch(hint)
 })
 
 const raised = (error: string) =>
@@ -190,6 +195,6 @@ test.each<[number, string, RegExp]>([
 test('one that was killed for its probe', () => {
   const exit = { code: 137, number: 2, previous: true, loops: true, running: false, probed: true }
   const probe = 'Liveness probe failed: HTTP probe failed with statuscode: 500'
-  const sign = { exit: { ...exit, probe }, asks }
-  expect(hintOf('CrashAfterReady', 'exited', sign)).toMatch(/what GET \/healthz/)
+  const symptom = { exit: { ...exit, probe }, probeTarget }
+  expect(hintOf('CrashAfterReady', 'exited', symptom)).toMatch(/what GET \/healthz/)
 })

@@ -7,7 +7,7 @@ import { judgeJob } from '../../src/judge/job-judge.js'
 import type { JobJudgement } from '../../src/judge/job-judge.js'
 import { newObservations, withLog } from '../../src/judge/observations.js'
 import type { ClusterState } from '../../src/judge/types.js'
-import { owner, PATIENCE, pictureOf, podOf, START } from './scene.js'
+import { owner, TIMEOUTS, pictureOf, podOf, START } from './scene.js'
 
 const desired = { job: 'migrate', container: 'web' }
 
@@ -36,7 +36,7 @@ class TrackOptions {
 
   verdict(at: number, seen: ClusterState, log?: string): string {
     const confirmed = { ...seen, confirmedAt: START + at * 1000 }
-    const look = () => judgeJob(confirmed, desired, PATIENCE, this.observations, START + at * 1000)
+    const look = () => judgeJob(confirmed, desired, TIMEOUTS, this.observations, START + at * 1000)
     this.last = look()
     this.observations = this.last.observations
     if (log !== undefined) {

@@ -7,7 +7,7 @@ import { judgeRun } from '../../src/judge/job-run-judge.js'
 import { newObservations, withLog } from '../../src/judge/observations.js'
 import type { ClusterState } from '../../src/judge/types.js'
 import type { Cause } from '../../src/failure/failure.js'
-import { owner, PATIENCE, pictureOf, podOf, START } from './scene.js'
+import { owner, TIMEOUTS, pictureOf, podOf, START } from './scene.js'
 
 /** A Job `seed` with these pods. */
 function clusterState(status: string, ...pods: readonly string[]): ClusterState {
@@ -37,7 +37,7 @@ class TrackOptions {
   verdict(at: number, seen: ClusterState, log?: string): string {
     const confirmed = { ...seen, confirmedAt: START + at * 1000 }
     const look = () =>
-      judgeRun(confirmed, 'seed', PATIENCE, this.observations, this.crash, START + at * 1000)
+      judgeRun(confirmed, 'seed', TIMEOUTS, this.observations, this.crash, START + at * 1000)
     let judgement = look()
     this.observations = judgement.observations
     if (log !== undefined) {
@@ -119,7 +119,7 @@ describe('a Job', () => {
   })
 
   test('that does not start is given up after the timeout, and one that has started is not', () => {
-    const late = PATIENCE.timeout / 1000 + 1
+    const late = TIMEOUTS.timeout / 1000 + 1
     const stuck = new TrackOptions()
     stuck.verdict(0, clusterState('{}'))
     expect(stuck.verdict(late, clusterState('{}'))).toMatch(

@@ -10,7 +10,7 @@ import {
   NEW,
   OLD,
   owner,
-  PATIENCE,
+  TIMEOUTS,
   pictureOf,
   podOf,
   Rehearsal,
@@ -33,7 +33,7 @@ describe('a Deployment is done', () => {
   })
 
   test('at once without a bake', () => {
-    const release = new Rehearsal([AIM], { ...PATIENCE, bake: 0 })
+    const release = new Rehearsal([AIM], { ...TIMEOUTS, bake: 0 })
     expect(release.verdict(4, healthy)).toBe('done')
   })
 
@@ -74,20 +74,20 @@ describe('a Deployment is done', () => {
   })
 
   test('though old pods terminate for a long time', () => {
-    const release = new Rehearsal([AIM], { ...PATIENCE, bake: 0 })
+    const release = new Rehearsal([AIM], { ...TIMEOUTS, bake: 0 })
     const scene =
       'pods: {web-a: , web-o: {of: old, metadata: {deletionTimestamp: 2026-01-01T12:00:00Z}}}'
     expect(release.verdict(4, scene)).toBe('done')
   })
 
   test('though a new pod that was scaled away terminates', () => {
-    const release = new Rehearsal([AIM], { ...PATIENCE, bake: 0 })
+    const release = new Rehearsal([AIM], { ...TIMEOUTS, bake: 0 })
     const gone = 'web-b: {ready: false, metadata: {deletionTimestamp: 2026-01-01T12:00:00Z}}'
     expect(release.verdict(4, `pods: {web-a: , ${gone}}`)).toBe('done')
   })
 
   test('and what pods have got over is not told any more', () => {
-    const release = new Rehearsal([AIM], PATIENCE, '')
+    const release = new Rehearsal([AIM], TIMEOUTS, '')
     const ended = 'container: {restartCount: 1, lastState: {terminated: {exitCode: 1}}}'
     const scene = (ready: boolean) =>
       `replicas: 3\npods: {web-a: {ready: true, ${ended}}, web-b: {ready: ${ready}, ${ended}}, web-c: {container: {state: {waiting: {reason: ContainerCreating}}}}}`
@@ -97,7 +97,7 @@ describe('a Deployment is done', () => {
   })
 
   test('not in the moment between two crashes in which all counts are right', () => {
-    const release = new Rehearsal([AIM], { ...PATIENCE, bake: 0 }, '')
+    const release = new Rehearsal([AIM], { ...TIMEOUTS, bake: 0 }, '')
     const crashed = 'pods: {web-a: {container: {state: {terminated: {exitCode: 1}}}}}'
     const again =
       'pods: {web-a: {ready: true, container: {restartCount: 1, lastState: {terminated: {exitCode: 1}}}}}'
@@ -156,13 +156,13 @@ events: [{about: web-a, reason: Scheduled}, {about: web-a, reason: Pulling}`
       undefined,
     ],
     [
-      'a trouble, before one that only takes its time',
+      'a fault, before what is only slow',
       `replicas: 2\npods: {web-a: {${begins}}, web-b: {container: {state: {terminated: {exitCode: 1}}}}}`,
       'web-b (exited with 1)',
       'Crash',
     ],
     [
-      'a trouble of the workload',
+      'a symptom of the workload',
       'pods: {}\nrefused: exceeded quota',
       '0 of 1 ready: exceeded quota, 14 s of 30 s',
       'Quota',
@@ -174,13 +174,13 @@ events: [{about: web-a, reason: Scheduled}, {about: web-a, reason: Pulling}`
       '1 of 1 ready, 2 old pods still there',
       undefined,
     ],
-  ])('%s', (_, scene, on, trouble) => {
+  ])('%s', (_, scene, on, reason) => {
     const release = new Rehearsal()
     release.look(0, scene)
     const verdict = release.look(14, scene).verdicts['deployment/web']
     expect(verdict).toMatchObject({ is: 'waiting', on: expect.stringContaining(on) })
-    expect(verdict).toEqual({ ...verdict, ...(trouble !== undefined && { trouble }) })
-    expect('trouble' in verdict!).toBe(trouble !== undefined)
+    expect(verdict).toEqual({ ...verdict, ...(reason !== undefined && { reason }) })
+    expect('reason' in verdict!).toBe(reason !== undefined)
   })
 })
 
@@ -207,7 +207,7 @@ describe('nobody’s failure', () => {
   })
 
   test('…and the time for that begins then', () => {
-    const release = new Rehearsal([AIM], { ...PATIENCE, timeout: 20_000 })
+    const release = new Rehearsal([AIM], { ...TIMEOUTS, timeout: 20_000 })
     release.look(0, 'pods: {}')
     release.look(15, healthy)
     expect(release.verdict(29, 'replicas: 2\npods: {web-a: }')).toMatch(/^waiting/)
@@ -216,7 +216,7 @@ describe('nobody’s failure', () => {
   })
 
   test('somebody restarts it: the new template is the one that is watched', () => {
-    const release = new Rehearsal([AIM], PATIENCE, '')
+    const release = new Rehearsal([AIM], TIMEOUTS, '')
     const restarted = pictureOf(
       'generation: 3\nstatus: {availableReplicas: 1}\npods: {web-a: {container: {restartCount: 5, state: {terminated: {exitCode: 1}}}}}',
       4,
@@ -227,7 +227,7 @@ describe('nobody’s failure', () => {
   })
 
   test('the API server is away: no deadline fires on a stale picture', () => {
-    const release = new Rehearsal([AIM], { ...PATIENCE, timeout: 60_000 })
+    const release = new Rehearsal([AIM], { ...TIMEOUTS, timeout: 60_000 })
     const pull = `pods: {web-a: {container: {state: {waiting: {reason: ErrImagePull, message: 'i/o timeout'}}}}}`
     release.look(1, pull)
     expect(line(release.look(90, pull, 44))).toMatch(/^waiting/)
@@ -320,7 +320,7 @@ describe('a StatefulSet', () => {
     ['its pods are refused', {}, { updatedReplicas: 1 }, { 'db-1': 'new' }, 'failed pod-refused'],
   ])('%s', (_, spec, status, pods, expected) => {
     const clusterState = statefulSet(spec, status, pods)
-    const release = new Rehearsal([desired], { ...PATIENCE, bake: 0 })
+    const release = new Rehearsal([desired], { ...TIMEOUTS, bake: 0 })
     release.look(0, clusterState)
     expect(release.verdict(5, clusterState, 'statefulset/db')).toContain(expected)
   })
@@ -376,7 +376,7 @@ describe('a pod that is ending', () => {
   const grace = (seconds: number, uid = 'o') =>
     `web-${uid}: {of: old, metadata: {deletionTimestamp: x, deletionGracePeriodSeconds: ${seconds}}}`
   const recreated = 'spec: {strategy: {type: Recreate}, progressDeadlineSeconds: 600}'
-  const short = { ...PATIENCE, bake: 0, timeout: 60_000 }
+  const short = { ...TIMEOUTS, bake: 0, timeout: 60_000 }
 
   test('has its own time where the next one waits for it, and is named', () => {
     const release = new Rehearsal([AIM], short)
@@ -406,7 +406,7 @@ describe('a pod that is ending', () => {
   })
 
   test("keeps the Deployment's own clock from being believed", () => {
-    const release = new Rehearsal([AIM], PATIENCE)
+    const release = new Rehearsal([AIM], TIMEOUTS)
     const late = `progressing: {reason: ProgressDeadlineExceeded, message: late}\n${recreated}`
     expect(release.verdict(0, `pods: {${grace(900)}}\n${recreated}`)).toContain('waiting')
     expect(release.verdict(601, `pods: {${grace(900)}}\n${late}`)).toContain('waiting')
@@ -449,7 +449,7 @@ describe('a DaemonSet', () => {
       'done',
     ],
   ])('%s', (_, spec, status, pods, expected) => {
-    const release = new Rehearsal([desired], { ...PATIENCE, bake: 0 })
+    const release = new Rehearsal([desired], { ...TIMEOUTS, bake: 0 })
     expect(release.verdict(5, daemonSet(spec, status, pods), 'daemonset/agent')).toContain(expected)
   })
 
@@ -476,7 +476,7 @@ describe('a DaemonSet', () => {
     ],
   ])('of which a node was dead before: %s', (_, status, pods, expected) => {
     const dead = { ...desired, deadNodes: ['node-dead'] }
-    const release = new Rehearsal([dead], { ...PATIENCE, bake: 0 })
+    const release = new Rehearsal([dead], { ...TIMEOUTS, bake: 0 })
     const clusterState = daemonSet({}, { numberAvailable: 1, ...status }, pods)
     const pod = clusterState.pods.get('dead')
     if (pod?.spec) pod.spec.nodeName = 'node-dead'
@@ -484,7 +484,7 @@ describe('a DaemonSet', () => {
   })
 
   test('a broken pod of the old version, recognised by its image, is not ours', () => {
-    const release = new Rehearsal([desired], PATIENCE, broken)
+    const release = new Rehearsal([desired], TIMEOUTS, broken)
     const clusterState = daemonSet(
       {},
       { updatedNumberScheduled: 1 },
@@ -513,7 +513,7 @@ describe('a DaemonSet', () => {
       'pod-template-generation': '3',
       'controller-revision-hash': 'y',
     }
-    const release = new Rehearsal([desired], PATIENCE, broken)
+    const release = new Rehearsal([desired], TIMEOUTS, broken)
     expect(release.verdict(5, clusterState, 'daemonset/agent')).toBe(
       'waiting: 1 of 2 ready, waiting for its next pod',
     )
@@ -592,8 +592,8 @@ describe('the judge', () => {
     const observations = Object.freeze({ ...newObservations(START) })
     const clusterState = pictureOf(crashed, 3)
     const before = JSON.stringify([...clusterState.pods])
-    const one = judge(clusterState, [AIM], PATIENCE, observations, START + 3000)
-    expect(judge(clusterState, [AIM], PATIENCE, observations, START + 3000)).toEqual(one)
+    const one = judge(clusterState, [AIM], TIMEOUTS, observations, START + 3000)
+    expect(judge(clusterState, [AIM], TIMEOUTS, observations, START + 3000)).toEqual(one)
     expect(observations).toEqual(newObservations(START))
     expect(JSON.stringify([...clusterState.pods])).toBe(before)
   })
@@ -630,7 +630,7 @@ describe('the judge', () => {
   test('gives the cause with its place, its log and what to do', () => {
     const log =
       'Traceback (most recent call last):\n  File "/app/shop/wsgi.py", line 2, in <module>\nNameError: x'
-    const release = new Rehearsal([AIM], PATIENCE, log)
+    const release = new Rehearsal([AIM], TIMEOUTS, log)
     expect(release.look(3, crashed).verdicts['deployment/web']).toEqual({
       is: 'failed',
       cause: {
@@ -680,7 +680,7 @@ progressing: {reason: ProgressDeadlineExceeded, lastTransitionTime: 2026-01-01T1
       },
     ],
     [
-      'the same without a trouble: the pod that is late',
+      'the same without a symptom: the pod that is late',
       `pods: {web-a: {ready: false, status: {containerStatuses: []}}}
 progressing: {reason: ProgressDeadlineExceeded, lastTransitionTime: 2026-01-01T12:00:30Z}`,
       {},
@@ -696,7 +696,7 @@ progressing: {reason: ProgressDeadlineExceeded, lastTransitionTime: 2026-01-01T1
       { code: 'timeout', pod: 'web-a', hint: expect.stringContaining('"timeout"') as never },
     ],
   ])('says where and what to do: %s', (_, scene, timeouts, cause) => {
-    const release = new Rehearsal([AIM], { ...PATIENCE, ...timeouts })
+    const release = new Rehearsal([AIM], { ...TIMEOUTS, ...timeouts })
     expect(release.look(3, scene).verdicts['deployment/web']).toMatchObject({ is: 'failed', cause })
   })
 
@@ -760,7 +760,7 @@ describe('an undo of what was not complete before', () => {
   const three = (...pods: readonly string[]) =>
     `replicas: 3\npods: {${pods.map((pod, i) => `web-${i}: ${pod}`).join(', ')}}`
   const looks = (available: number, at: number, ...scenes: readonly string[]) => {
-    const release = new Rehearsal([{ ...AIM, available }], { ...PATIENCE, bake: 0 }, broken)
+    const release = new Rehearsal([{ ...AIM, available }], { ...TIMEOUTS, bake: 0 }, broken)
     return scenes.map((scene, i) => release.verdict(at + i * 60, scene)).at(-1)
   }
   const old = '{of: old}'
@@ -808,7 +808,7 @@ describe('an undo of what was not complete before', () => {
   })
 
   test('that does not come back in its time is lost', () => {
-    const release = new Rehearsal([{ ...AIM, available: 2 }], { ...PATIENCE, bake: 0 })
+    const release = new Rehearsal([{ ...AIM, available: 2 }], { ...TIMEOUTS, bake: 0 })
     const scene = three('', '{ready: false}', '{ready: false}')
     release.look(0, scene)
     expect(release.verdict(700, scene)).toMatch(/^failed (timeout|not-ready)/)

@@ -99,8 +99,8 @@ const recorded = faults.flatMap((fault) =>
 )
 
 test.each(recorded)('%s', (name, fault, ends) => {
-  const patient = Number.parseInt(fault.options?.['ready-timeout'] ?? '')
-  const told = play(name, Number.isNaN(patient) ? {} : { readyTimeout: patient * 1000 })
+  const readyTimeout = Number.parseInt(fault.options?.['ready-timeout'] ?? '')
+  const told = play(name, Number.isNaN(readyTimeout) ? {} : { readyTimeout: readyTimeout * 1000 })
   const [at, said] = told.at(-1) ?? [0, '']
   if (ends.is === 'deployed') {
     expect(said).toBe('done')

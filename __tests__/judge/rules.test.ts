@@ -1,7 +1,7 @@
 /** The table of rules, row by row: what is seen, and when it means that the rollout is lost. */
 import { describe, expect, test } from '@jest/globals'
 import type { DesiredWorkload, Timeouts } from '../../src/judge/types.js'
-import { AIM, NEW, PATIENCE, Rehearsal } from './scene.js'
+import { AIM, NEW, TIMEOUTS, Rehearsal } from './scene.js'
 
 interface Fact {
   readonly name: string
@@ -20,7 +20,7 @@ const another = 'web-b: {ready: false, container: {state: {waiting: {reason: Con
 function facts(title: string, all: readonly Fact[]) {
   describe(title, () => {
     test.each(all)('$name', ({ log, desired, timeouts, steps }) => {
-      const release = new Rehearsal([{ ...AIM, ...desired }], { ...PATIENCE, ...timeouts }, log)
+      const release = new Rehearsal([{ ...AIM, ...desired }], { ...TIMEOUTS, ...timeouts }, log)
       const told = steps.map(([at, scene]) => `${at} s: ${release.verdict(at, scene)}`)
       const expected = steps.map(([at, , verdict]) =>
         expect.stringMatching(
@@ -72,7 +72,7 @@ facts('image', [
     ],
   },
   {
-    name: 'the trouble is told, however long the names before it are',
+    name: 'the error is reported, however long the names before it are',
     steps: [
       [
         2,
@@ -116,7 +116,7 @@ events: [{about: web-a, reason: Failed, message: 'Failed to pull image "registry
     ],
   },
   {
-    name: 'the 60 s go on when the sign is away for a moment',
+    name: 'the 60 s go on when the symptom is absent for a moment',
     steps: [
       [5, waits('ErrImagePull', 'i/o timeout'), 'waiting'],
       [30, waits('ContainerCreating', ''), 'waiting'],
@@ -228,7 +228,7 @@ facts('crash', [
     ],
   },
   {
-    name: 'exit 127 is hopeless whatever the log says',
+    name: 'exit 127 is permanent whatever the log says',
     log: refused,
     steps: [[3, ended(1, 127), 'failed crash: web: ConnectionError']],
   },
@@ -301,7 +301,7 @@ facts('crash', [
     ],
   },
   {
-    name: 'an init container that ended well after an error is no trouble',
+    name: 'an init container that ended well after an error is no symptom',
     log: '',
     steps: [
       [3, initEnded(1), 'waiting'],
@@ -367,7 +367,7 @@ status: {replicas: 1, updatedReplicas: 1}`,
     ],
   },
   {
-    name: 'a liveness probe that kills it is told',
+    name: 'a liveness probe that kills it is reported',
     log: 'serving',
     steps: [
       [
@@ -837,7 +837,7 @@ progressing: {status: 'False', reason: ProgressDeadlineExceeded, lastTransitionT
 
 facts('the clock of the Deployment', [
   {
-    name: 'at once when it ran out after our write, with the trouble that stands there',
+    name: 'at once when it ran out after our write, with the symptom of a pod',
     steps: [
       [
         1,

@@ -240,7 +240,7 @@ export const AIM: DesiredWorkload = {
   first: false,
 }
 
-export const PATIENCE: Timeouts = { timeout: 600_000, bake: 15_000, grace: {} }
+export const TIMEOUTS: Timeouts = { timeout: 600_000, bake: 15_000, grace: {} }
 
 /** A release that is looked at again and again, as the watch loop does. */
 export class Rehearsal {
@@ -249,7 +249,7 @@ export class Rehearsal {
 
   constructor(
     readonly desiredWorkloads: readonly DesiredWorkload[] = [AIM],
-    readonly timeouts: Timeouts = PATIENCE,
+    readonly timeouts: Timeouts = TIMEOUTS,
     /** What every crashing container has in its log. */
     readonly log?: string,
   ) {}

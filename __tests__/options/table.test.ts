@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { commands } from '../../src/options/commands.js'
 import { Problem } from '../../src/options/readers.js'
 import { optionsOf, table, type Option } from '../../src/options/table.js'
-import { troubles } from '../../src/options/troubles.js'
+import { failureReasons } from '../../src/options/failure-reasons.js'
 import { RULES } from '../../src/judge/rules.js'
 
 const all = Object.entries(table) as [string, Option<unknown>][]
@@ -75,5 +75,5 @@ test('a rollback takes what a rollout takes, and says where to', () => {
 })
 
 test('each trouble that has a rule can be given a grace', () => {
-  expect([...troubles].sort()).toEqual(Object.keys(RULES).sort())
+  expect([...failureReasons].sort()).toEqual(Object.keys(RULES).sort())
 })

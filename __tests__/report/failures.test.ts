@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from '@jest/globals'
 import { causeCodes, pageOf } from '../../src/failure/failure.js'
-import { troubles } from '../../src/options/troubles.js'
+import { failureReasons } from '../../src/options/failure-reasons.js'
 import { RULES, type Wait } from '../../src/judge/rules.js'
 
 const page = readFileSync(new URL('../../docs/failures.md', import.meta.url), 'utf8')
@@ -50,7 +50,7 @@ function words(wait: Wait): RegExp {
 test('each symptom has its row with the timeout and the cause of its rule', () => {
   const rows = [...page.matchAll(/^\| `(\w+)` +\| (.+?) +\| \[`([\w-]+)`\]\(#\3\) +\|$/gm)]
   expect(rows.map(([, trouble]) => trouble)).toEqual(Object.keys(RULES))
-  expect(new Set(Object.keys(RULES))).toEqual(new Set(troubles))
+  expect(new Set(Object.keys(RULES))).toEqual(new Set(failureReasons))
   for (const [, trouble = '', timeouts, code] of rows) {
     const rule = RULES[trouble as keyof typeof RULES]
     expect([trouble, code]).toEqual([trouble, rule.code])

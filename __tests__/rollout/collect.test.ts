@@ -1,7 +1,7 @@
 /** The evidence of a failure, read while its pods are there. */
 import { expect, test } from '@jest/globals'
 import type { Cause } from '../../src/failure/failure.js'
-import { gather } from '../../src/rollout/collect.js'
+import { collectEvidence } from '../../src/rollout/collect.js'
 import { handClock } from '../support/clock.js'
 import { clusterOf } from '../support/cluster.js'
 import { standing } from '../support/live.js'
@@ -42,9 +42,13 @@ async function gathered(cause: Cause, written: Written, clusterState = scene) {
   })
   let took: number | undefined
   const live = standing(pictureOf(clusterState, 5))
-  const ended = gather(cause, { cluster, clock, live, startedAt: START, toRepo: inRepo }).finally(
-    () => (took = clock.now() - START),
-  )
+  const ended = collectEvidence(cause, {
+    cluster,
+    clock,
+    live,
+    startedAt: START,
+    toRepo: inRepo,
+  }).finally(() => (took = clock.now() - START))
   await clock.pass(60_000)
   return { cause: await ended, asked, took }
 }

@@ -1,7 +1,7 @@
 /** What people are told while a rollout runs, for what the judge says one look after the other. */
 import { describe, expect, test } from '@jest/globals'
 import { newObservations } from '../../src/judge/observations.js'
-import { progressLines, nothingTold, statusRowsOf } from '../../src/rollout/progress-log.js'
+import { progressLines, nothingLogged, statusRowsOf } from '../../src/rollout/progress-log.js'
 import type { Judgement, Progress, Verdict } from '../../src/judge/types.js'
 import { stillWaiting } from '../../src/report/words.js'
 import { START } from '../judge/scene.js'
@@ -28,8 +28,8 @@ function parse(text: string): { readonly verdict: Verdict; readonly progress?: P
   const progress = { ready, wanted }
   if (how === 'complete' || how === 'done') return { verdict: { is: how }, progress }
   const on = `${ready} of ${wanted} ready, waiting for x (${how || 'starts'})`
-  const trouble = how !== '' && { trouble: how as 'Crash' }
-  return { verdict: { is: 'waiting', on, ...trouble }, progress }
+  const reason = how !== '' && { reason: how as 'Crash' }
+  return { verdict: { is: 'waiting', on, ...reason }, progress }
 }
 
 /** All workloads at one look: `web 0/2, worker 1/3`. Deployments, seen 20 s after our write. */
@@ -52,9 +52,9 @@ function judgement(look: string, completeSince = {}): Judgement {
 
 /** The lines that each of these looks gives. */
 function said(looks: readonly string[], ownBake: number | undefined = bake): readonly string[] {
-  let told = nothingTold
+  let told = nothingLogged
   return looks.flatMap((look) => {
-    const { lines, told: after } = progressLines(judgement(look), told, ownBake)
+    const { lines, logged: after } = progressLines(judgement(look), told, ownBake)
     told = after
     return lines
   })
@@ -100,7 +100,7 @@ describe('one line per change of state', () => {
       ['deployment/web: 1 of 2 ready', 'deployment/web: 1 of 4 ready'],
     ],
     [
-      'a trouble, each kind once, however often it comes and goes',
+      'a symptom, each kind once, however often it comes and goes',
       ['web 0/2', 'web 0/2 Crash', 'web 0/2', 'web 0/2 Crash', 'web 0/2 Volume', 'web 0/2 Crash'],
       [
         'deployment/web: 0 of 2 ready',
@@ -109,7 +109,7 @@ describe('one line per change of state', () => {
       ],
     ],
     [
-      'a trouble that is there at the first look',
+      'a symptom that is there at the first evaluation',
       ['web 0/2 Crash', 'web 0/2'],
       ['deployment/web: 0 of 2 ready, waiting for x (Crash)'],
     ],
@@ -183,10 +183,10 @@ describe('several workloads', () => {
   })
 
   test('while others are still to be written to, no bake is told', () => {
-    let told = nothingTold
+    let told = nothingLogged
     const lines = [undefined, bake].map((ownBake) => {
       const now = progressLines(judgement('a 1/1 complete'), told, ownBake)
-      told = now.told
+      told = now.logged
       return now.lines
     })
     expect(lines).toEqual([

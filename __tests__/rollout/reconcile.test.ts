@@ -1,6 +1,6 @@
 /** When it is looked at the picture again, and for what logs. */
 import { describe, expect, test } from '@jest/globals'
-import { reconcileUntil, type Looked } from '../../src/rollout/reconcile.js'
+import { reconcileUntil, type ReconcileResult } from '../../src/rollout/reconcile.js'
 import type { LogWanted } from '../../src/judge/types.js'
 import { handClock, type HandClock } from '../support/clock.js'
 import { clusterOf } from '../support/cluster.js'
@@ -15,7 +15,7 @@ const log = (pod: string, exit = 1): LogWanted => ({
 })
 
 /** Nothing to do but to wait for a change. */
-const wait: Looked<string> = { logsWanted: [] }
+const wait: ReconcileResult<string> = { logsWanted: [] }
 
 interface Seen {
   readonly clock: HandClock
@@ -31,7 +31,7 @@ interface Seen {
 
 interface Scene {
   /** What each look gives, by its number; the last one again and again. */
-  readonly gives: readonly (Looked<string> | Error)[]
+  readonly gives: readonly (ReconcileResult<string> | Error)[]
   /** What each request for a log gets. */
   readonly answers?: readonly (readonly string[])[]
   readonly onLog?: () => void
@@ -95,7 +95,7 @@ describe('it is looked', () => {
     expect(seen.looks).toEqual([0, 1000])
   })
 
-  test.each<[string, readonly Looked<string>[], readonly number[]]>([
+  test.each<[string, readonly ReconcileResult<string>[], readonly number[]]>([
     ['when nothing is due', [wait], [0]],
     ['when a grace ends', [{ ...wait, requeueAt: 700 }, wait], [0, 700]],
     ['when it has ended already', [{ ...wait, requeueAt: -5 }, wait], [0, 0]],

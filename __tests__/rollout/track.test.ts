@@ -11,7 +11,7 @@ import { handClock, type HandClock } from '../support/clock.js'
 import { clusterOf } from '../support/cluster.js'
 import { notebook } from '../support/journal.js'
 import { standing } from '../support/live.js'
-import { AIM, inRepo, NEW, PATIENCE, pictureOf, START } from '../judge/scene.js'
+import { AIM, inRepo, NEW, TIMEOUTS, pictureOf, START } from '../judge/scene.js'
 
 interface Rollout {
   readonly clock: HandClock
@@ -36,7 +36,7 @@ async function rollout(
   first: string,
   {
     desiredWorkloads = [AIM],
-    timeouts = PATIENCE,
+    timeouts = TIMEOUTS,
     log = [],
     next,
     verify,
@@ -70,7 +70,7 @@ async function rollout(
     ...(verify && { verify }),
     timeouts,
     startedAt: START,
-    noted: (courses) => (noted = courses),
+    onProgress: (courses) => (noted = courses),
     toRepo: inRepo,
     stageLog,
   }).then(
@@ -111,7 +111,7 @@ describe('done', () => {
   })
 
   test('at once without a bake', async () => {
-    const release = await rollout(healthy, { timeouts: { ...PATIENCE, bake: 0 } })
+    const release = await rollout(healthy, { timeouts: { ...TIMEOUTS, bake: 0 } })
     expect(release.ended()).toEqual({ is: 'done' })
   })
 
@@ -152,7 +152,7 @@ describe('failed', () => {
 
   test('at the end of a grace though nothing happens', async () => {
     const slow = missing.replace('x: not found', 'i/o timeout')
-    const release = await rollout(slow, { timeouts: { ...PATIENCE, grace: { ImagePull: 20_000 } } })
+    const release = await rollout(slow, { timeouts: { ...TIMEOUTS, grace: { ImagePull: 20_000 } } })
     await release.pass(19.9)
     expect(release.ended()).toBeUndefined()
     await release.pass(0.1)
@@ -271,7 +271,7 @@ describe('a next wave', () => {
   afterEach(() => void begun.splice(0))
 
   test('begins when the first has a Ready pod, and nothing is done before it is', async () => {
-    const release = await rollout(starting, { next, timeouts: { ...PATIENCE, bake: 0 } })
+    const release = await rollout(starting, { next, timeouts: { ...TIMEOUTS, bake: 0 } })
     expect(begun).toEqual([])
     await release.show(2, healthy)
     expect(begun).toEqual(['clean'])

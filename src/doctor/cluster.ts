@@ -20,7 +20,7 @@ import { Failure } from '../failure/failure.js'
 import { failed, ok, warning, type Finding } from '../report/finding.js'
 import type { StageLog } from '../platform/stage-log.js'
 import { readHistory } from '../state/history-store.js'
-import { ourPods } from '../judge/objects.js'
+import { desiredPods } from '../judge/objects.js'
 import { readRecord } from '../state/record.js'
 import type { ClusterState } from '../judge/types.js'
 import { watchNamespace } from '../rollout/namespace-watch.js'
@@ -296,7 +296,7 @@ async function staleConfiguration(
   const objects = found.flatMap((object) => (object ? [object] : []))
   return targets.flatMap((target) => {
     const desired = { workload: target.id, images: {}, generation: 0, first: false }
-    const pods = ourPods(clusterState, desired)
+    const pods = desiredPods(clusterState, desired)
     return staleConfigurationFindings(target, pods, objects, kubectlOf(cluster))
   })
 }

@@ -3,50 +3,51 @@ import type { SimpleWait } from './rules.js'
 import type { Symptom } from './symptoms.js'
 import type { DesiredWorkload, Diagnosis, Timeouts } from './types.js'
 
-/** How long a container's log is waited for before its end is judged without it, in ms. */
+/** How long to wait for a container's log before its exit is judged without it, in ms. */
 export const LOG_GRACE = 5000
 
-/** All that decides when a sign means that the rollout is lost. */
+/** All that decides when a symptom means that the rollout has failed. */
 export interface DeadlineInput {
   readonly timeouts: Timeouts
   /** `progressDeadlineSeconds`, at most the timeout, in ms. */
   readonly deadline: number
   /** How long a pod may take from its start to Ready, in ms. */
   readonly ready: number
-  /** When the sign was first seen. */
+  /** When the symptom was first seen. */
   readonly since: number
-  /** When the run of each container under a startupProbe was first seen, in the order of the sign's. */
+  /** When the run of each container under a startupProbe was first seen, in the order of the symptom's `startups`. */
   readonly runs: readonly number[]
-  /** Another pod of our template is Ready, or nothing ran before. */
+  /** Another pod of the new template is Ready, or no version ran before. */
   readonly sheltered: boolean
-  /** How many ends count: those of this release. */
+  /** How many exits count: those of this release. */
   readonly ends: number
-  /** What the log of the last end says; `undefined` while it has not come. */
+  /** What the log of the last exit says; `undefined` until it has arrived. */
   readonly diagnosis: Diagnosis | undefined
 }
 
-/** When a sign means that the rollout is lost: at a time, or not before something more happens. */
+/** When a symptom means that the rollout has failed: at a time, or not before something else happens. */
 export type Due = { readonly is: 'at'; readonly at: number } | { readonly is: 'open' }
 
 const open: Due = { is: 'open' }
 const at = (time: number): Due => ({ is: 'at', at: time })
 
-export function dueOf(sign: Symptom, standing: DeadlineInput): Due {
-  const { sheltered = 0, wait } = RULES[sign.reason]
-  const grace = standing.timeouts.grace[sign.reason]
-  const least = standing.sheltered ? sheltered : 0
-  const now = wait.is === 'by-cause' ? wait[timeoutsOf(sign, standing.diagnosis)] : wait
-  return dueAfter(sign, standing, now, least, grace)
+/** Returns when a symptom means that the rollout has failed, by its row in `RULES`. */
+export function dueOf(symptom: Symptom, input: DeadlineInput): Due {
+  const { sheltered = 0, wait } = RULES[symptom.reason]
+  const grace = input.timeouts.grace[symptom.reason]
+  const least = input.sheltered ? sheltered : 0
+  const now = wait.is === 'by-cause' ? wait[crashKindOf(symptom, input.diagnosis)] : wait
+  return dueAfter(symptom, input, now, least, grace)
 }
 
 function dueAfter(
-  sign: Symptom,
-  standing: DeadlineInput,
+  symptom: Symptom,
+  input: DeadlineInput,
   wait: SimpleWait,
   least: number,
   grace: number | undefined,
 ): Due {
-  const { since, timeouts } = standing
+  const { since, timeouts } = input
   const ownOr = (ms: number) => {
     if (grace === undefined) return ms
     return timeouts.graces === 'lengthen' ? Math.max(grace, ms) : grace
@@ -55,38 +56,38 @@ function dueAfter(
     case 'after':
       return at(since + ownOr(Math.max(wait.ms, least)))
     case 'deadline':
-      return at(since + ownOr(standing.deadline))
+      return at(since + ownOr(input.deadline))
     case 'ready': {
       // A container inside its startupProbe is never cut short, however often its pod was tried.
-      const starts = (sign.startups ?? []).map(
-        ({ budget }, index) => (standing.runs[index] ?? since) + budget,
+      const starts = (symptom.startups ?? []).map(
+        ({ budget }, index) => (input.runs[index] ?? since) + budget,
       )
-      // Nor is one before its readiness probe has asked.
-      const { delay = 0, tries = 0 } = sign.probing ?? {}
-      const byRule = Math.max(standing.ready, delay + tries)
+      // Nor is one whose readiness probe has not run yet.
+      const { delay = 0, tries = 0 } = symptom.probing ?? {}
+      const byRule = Math.max(input.ready, delay + tries)
       const isOwn = grace !== undefined || timeouts.readyTimeout !== undefined
-      const limit = isOwn ? delay + ownOr(standing.ready) : byRule
+      const limit = isOwn ? delay + ownOr(input.ready) : byRule
       return at(Math.max(since + limit, ...starts))
     }
     case 'exit': {
-      const reached = standing.ends >= wait.nth || (wait.loop && sign.exit?.loops === true)
+      const reached = input.ends >= wait.nth || (wait.loop && symptom.exit?.loops === true)
       if (!reached) return open
       const ms = ownOr(Math.max(wait.ms, least))
-      // It was given time, and is trying again right now: its next end or its being Ready decides.
-      return ms > 0 && sign.exit?.running === true ? open : at(since + ms)
+      // It had its time, and is trying again now: its next exit or its Ready condition decides.
+      return ms > 0 && symptom.exit?.running === true ? open : at(since + ms)
     }
   }
 }
 
-/** What an end asks for. Exit codes 126 and 127: the shell could not run, or not find, the command. */
-export function timeoutsOf(sign: Symptom, diagnosis: Diagnosis | undefined): Diagnosis['kind'] {
-  if (sign.exit?.code === 126 || sign.exit?.code === 127) return 'permanent'
+/** Returns whether a crash may pass. Exit codes 126 and 127: the shell could not run, or not find, the command. */
+export function crashKindOf(symptom: Symptom, diagnosis: Diagnosis | undefined): Diagnosis['kind'] {
+  if (symptom.exit?.code === 126 || symptom.exit?.code === 127) return 'permanent'
   return diagnosis?.kind ?? 'unknown'
 }
 
 /**
- * How long a pod may take from its start to Ready, in ms: what the user says; else five times what the
- * slowest pod of the old version took, at least a minute, at most the deadline. An undo is never given less
+ * Returns how long a pod may take from its start to Ready, in ms: the user's setting; else five times as long
+ * as the slowest pod of the previous version, at least a minute, at most the deadline. An undo never has less
  * than the deadline.
  */
 export function readyLimit(desired: DesiredWorkload, timeouts: Timeouts, deadline: number): number {

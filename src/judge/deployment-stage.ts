@@ -1,11 +1,11 @@
 import type { Event, Pod } from 'kubernetes-types/core/v1'
 import { isReady, lastEvent } from './objects.js'
 
-/** A picture that the server has not confirmed for this long (ms) is stale: no deadline fires on it. */
+/** A cluster state that the server has not confirmed for this long (ms) is stale: no deadline fires on it. */
 export const STALE = 45_000
 
 /**
- * What a pod without any trouble is at.
+ * Returns what a pod without a symptom is doing.
  *
  * @param events those about this pod, oldest first: no object says that an image is being pulled.
  */

@@ -4,7 +4,7 @@ import type { WorkloadId } from '../kubernetes/workload.js'
 import { hasLostNode, podsOf } from './objects.js'
 import type { DesiredWorkload, ClusterState } from './types.js'
 
-/** What a workload is to become, seen from what it is now and what it was before. */
+/** Returns what a workload must become, given what it is now and what it was before. */
 export function desiredOf(
   workload: WorkloadId,
   images: DesiredWorkload['images'],
@@ -31,8 +31,8 @@ export function desiredOf(
 }
 
 /**
- * The aim of an undo: the images that the template named before. The pods that run now are of the withdrawn
- * version: how long those took says nothing.
+ * Returns the desired state of an undo: the images that the template named before. The pods that run now are
+ * of the withdrawn version: how long those took says nothing.
  */
 export function desiredBack(
   workload: WorkloadId,
@@ -53,14 +53,14 @@ interface Condition {
   readonly lastTransitionTime?: string
 }
 
-/** `lastTransitionTime` of a Progressing=False that stands there already. */
+/** Returns the `lastTransitionTime` of a Progressing=False that is there already. */
 function staleProgressing(object: WorkloadObject): string | undefined {
   const status = (object as { status?: { conditions?: readonly Condition[] } }).status
   return status?.conditions?.find((one) => one.type === 'Progressing' && one.status === 'False')
     ?.lastTransitionTime
 }
 
-/** The pods that a workload controls, a Deployment's through its ReplicaSets. */
+/** Returns the pods that a workload controls, a Deployment's through its ReplicaSets. */
 function podsOfWorkload(clusterState: ClusterState, object: WorkloadObject): readonly Pod[] {
   const uid = object.metadata?.uid
   const owners = [...clusterState.replicasets.values()]
@@ -69,7 +69,7 @@ function podsOfWorkload(clusterState: ClusterState, object: WorkloadObject): rea
   return [uid, ...owners].flatMap((owner) => podsOf(clusterState, owner))
 }
 
-/** From the start of a pod's containers to Ready, in ms: the slowest that never restarted. */
+/** Returns the time from the start of a pod's containers to Ready, in ms: of the slowest pod that never restarted. */
 export function slowestReady(pods: readonly Pod[]): number | undefined {
   const times = pods.flatMap((pod) => {
     const ready = pod.status?.conditions?.find(

@@ -4,10 +4,10 @@ import type { Diagnosis } from './types.js'
 import { oneLine } from './words.js'
 
 /**
- * Reads the log of a container that ended: whether time may mend it, and what to tell of it. Errors of
- * Python count by their class; without a traceback the words decide.
+ * Reads the log of a container that exited: whether the crash may pass, and what to report of it. Python errors
+ * count by their class; without a traceback the words decide.
  *
- * @param toRepo the path in the user's repository of a path inside of the image, where it has one.
+ * @param toRepo returns the path in the user's repository of a path inside the image, if it has one.
  */
 export function diagnose(lines: readonly string[], toRepo: ToRepo = () => undefined): Diagnosis {
   const error = lastError(lines)
@@ -15,27 +15,30 @@ export function diagnose(lines: readonly string[], toRepo: ToRepo = () => undefi
     const summary = lastWords(lines)
     return {
       lines: lines.slice(-shownLines),
-      kind: patienceOfWords(lines),
+      kind: kindOfLines(lines),
       ...(summary !== undefined && { summary }),
     }
   }
   const at = placeOf(error, toRepo)
   return {
-    lines: telling(lines, error),
+    lines: linesToError(lines, error),
     kind: kindOf(error),
     summary: tell(error, toRepo),
     ...(at && { at }),
   }
 }
 
-/** Lines that are shown of a log. */
+/** How many lines of a log are shown. */
 const shownLines = 30
 
 /**
- * The lines that lead to the error: a server that dies of its worker's error goes on to write of its own
- * death, which tells nobody anything.
+ * Returns the lines that lead to the error: a server that exits because of its worker's error logs its own
+ * shutdown after it, which explains nothing.
  */
-function telling(lines: readonly string[], { exception, message }: Traceback): readonly string[] {
+function linesToError(
+  lines: readonly string[],
+  { exception, message }: Traceback,
+): readonly string[] {
   const name = exception.split('.').at(-1) ?? exception
   const start = oneLine(message).slice(0, 40)
   const last = lines.findLastIndex((line) => {
@@ -45,10 +48,10 @@ function telling(lines: readonly string[], { exception, message }: Traceback): r
   return last < 0 ? lines.slice(-shownLines) : lines.slice(0, last + 1).slice(-shownLines)
 }
 
-/** Finds the file of the user's repository that a path inside of the image came from. */
+/** Finds the file of the user's repository that a path inside the image came from. */
 export type ToRepo = (file: string) => string | undefined
 
-/** Wrong in the code, its requirements or its environment: the next start meets it again. */
+/** Errors in the code, its requirements or its environment: the next start fails again. */
 const PERMANENT = new Set([
   'SyntaxError',
   'IndentationError',
@@ -65,8 +68,8 @@ const PERMANENT = new Set([
   'UndefinedValueError',
 ])
 
-/** Raised by what does not answer (yet): a database, a broker, a name server. */
-const WAITS = new Set([
+/** Errors of what does not answer (yet): a database, a broker, a name server. */
+const TRANSIENT = new Set([
   'ConnectionError',
   'ConnectionRefusedError',
   'ConnectionResetError',
@@ -82,7 +85,7 @@ const WAITS = new Set([
 const NO_ANSWER =
   /connection refused|could not connect|can't connect|cannot connect|connection (timed out|reset)|timeout expired|could not translate host name|could not resolve|failed to resolve|name or service not known|name resolution|nodename nor servname|no address associated|no route to host|network is unreachable|server closed the connection|starting up|not yet accepting connections|\bECONNREFUSED\b|\bENOTFOUND\b|no such host/i
 
-/** The server is there and says no: waiting does not change its mind, but somebody may. */
+/** The server answers and refuses: waiting does not change that, but a person may. */
 const ANSWERED_NO =
   /authentication failed|access denied|(role|database|user) "[^"]*" does not exist|no pg_hba/i
 
@@ -94,14 +97,14 @@ function kindOf(error: Traceback): Diagnosis['kind'] {
   if (PERMANENT.has(name)) return 'permanent'
   if (PERMANENT_WORDS.test(error.message)) return 'permanent'
   if (ANSWERED_NO.test(error.message)) return 'unknown'
-  // OperationalError is also what a missing table gives: only its words tell.
-  if (WAITS.has(name) || NO_ANSWER.test(error.message)) return 'transient'
+  // A missing table raises OperationalError too: only its message tells them apart.
+  if (TRANSIENT.has(name) || NO_ANSWER.test(error.message)) return 'transient'
   if ((name === 'AttributeError' || name === 'TypeError') && isAtImport(error)) return 'permanent'
   if (name === 'KeyError' && isOfEnvironment(error)) return 'permanent'
   return 'unknown'
 }
 
-/** While a module was being imported, or on the top level of the user's own file. */
+/** Returns whether it was raised during an import, or at the top level of the user's own file. */
 function isAtImport(error: Traceback): boolean {
   return (
     error.frames.some(({ file }) => file.startsWith('<frozen importlib')) ||
@@ -109,7 +112,7 @@ function isAtImport(error: Traceback): boolean {
   )
 }
 
-/** `os.environ['X']`: raised in Python's own os.py, which is frozen since 3.12. */
+/** Returns whether `os.environ['X']` raised it: in Python's own os.py, which is frozen since 3.12. */
 function isOfEnvironment({ frames }: Traceback): boolean {
   const last = frames.at(-1)
   return last?.function === '__getitem__' && /^<frozen os>$|(^|\/)os\.py$/.test(last.file)
@@ -121,8 +124,8 @@ function placeOf(error: Traceback, toRepo: ToRepo): Diagnosis['at'] {
   return own && file !== undefined ? { file, line: own.line } : undefined
 }
 
-/** From the last line backwards: a log may hold an earlier trouble that was got over. */
-function patienceOfWords(lines: readonly string[]): Diagnosis['kind'] {
+/** Returns the kind of the crash, from the last line backwards: the container may have recovered from an earlier error. */
+function kindOfLines(lines: readonly string[]): Diagnosis['kind'] {
   for (const line of lines.slice(-20).reverse()) {
     if (PERMANENT_WORDS.test(line)) return 'permanent'
     if (ANSWERED_NO.test(line)) return 'unknown'
@@ -131,15 +134,15 @@ function patienceOfWords(lines: readonly string[]): Diagnosis['kind'] {
   return 'unknown'
 }
 
-/** The last line that names a trouble; else the last that has words at all. */
+/** Returns the last line that names an error; else the last line with words. */
 function lastWords(lines: readonly string[]): string | undefined {
-  const said = lines.map((line) => oneLine(plain(line))).filter((line) => /\p{L}{2}/u.test(line))
-  const named = said
+  const words = lines.map((line) => oneLine(plain(line))).filter((line) => /\p{L}{2}/u.test(line))
+  const named = words
     .slice(-10)
     .findLast((line) =>
       /error|exception|fatal|fail|cannot|can't|could not|unable|refused|denied|not found|no such|invalid|missing|killed/i.test(
         line,
       ),
     )
-  return named ?? said.at(-1)
+  return named ?? words.at(-1)
 }

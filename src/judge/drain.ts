@@ -1,9 +1,9 @@
-/** How long pods may take to finish their work before they are gone. Pure. */
+/** How long pods may take to terminate. Pure. */
 import { templateOf, type WorkloadObject } from '../kubernetes/objects.js'
 
 /**
- * How long the pods of these workloads may take to end, in ms: those of a StatefulSet and of a DaemonSet one
- * after the other, and all workloads side by side.
+ * Returns how long the pods of these workloads may take to terminate, in ms: those of a StatefulSet and of a
+ * DaemonSet one after the other, and all workloads in parallel.
  */
 export function drainTime(workloads: readonly WorkloadObject[]): number {
   return Math.max(0, ...workloads.map(drainTimeOf))

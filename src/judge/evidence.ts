@@ -1,4 +1,4 @@
-/** What there is to be seen of a failure before its pods are gone. Pure: what is to be read, and what is told. */
+/** The evidence of a failure before its pods are gone. Pure: decides what to read and what to report. */
 import type { Event, Pod } from 'kubernetes-types/core/v1'
 import type { Cause } from '../failure/failure.js'
 import { replicaSetOf, timeOf } from './objects.js'
@@ -7,19 +7,19 @@ import { lastEndOf, partsOf, type Part } from './pod-symptoms.js'
 import type { LogWanted, ClusterState } from './types.js'
 import { oneLine } from './words.js'
 
-/** Logs that are read of one pod. */
+/** The most logs that are read of one pod. */
 const mostLogs = 4
-/** Warnings that are told. */
+/** The most warnings that are reported. */
 const mostWarnings = 8
 /** The cluster's clock and ours may differ by so many ms. */
 const clockSlack = 30_000
 
-/** A log to be read. */
+/** A log to read. */
 export type LogToRead = Pick<LogWanted, 'pod' | 'container' | 'previous'>
 
 /**
- * The logs that may say why: of the container that the cause is about, and of those of its pod that are
- * not ready or have ended with an error, unless the cause has them already.
+ * Returns the logs that may say why: of the container that the cause is about, and of those of its pod that
+ * are not ready or have exited with an error, unless the cause has them already.
  */
 export function logsToRead(clusterState: ClusterState, cause: Cause): readonly LogToRead[] {
   const { pod: name = '', container, logs = [] } = cause
@@ -27,7 +27,7 @@ export function logsToRead(clusterState: ClusterState, cause: Cause): readonly L
   if (!pod) return []
   const read = logs.map(({ source }) => source)
   return partsOf(pod)
-    .filter(({ spec, status }) => !read.includes(ofContainer(spec.name)) && hasRun(status))
+    .filter(({ spec, status }) => !read.includes(containerSource(spec.name)) && hasRun(status))
     .filter((part) => part.spec.name === container || !part.status.ready || hasFailed(part))
     .sort((one, other) => rank(one, container) - rank(other, container))
     .slice(0, mostLogs)
@@ -38,8 +38,8 @@ export function logsToRead(clusterState: ClusterState, cause: Cause): readonly L
     }))
 }
 
-/** Whose a log is, as people are told. */
-export function ofContainer(name: string, previous = false): string {
+/** Returns the source of a log, for the report. */
+export function containerSource(name: string, previous = false): string {
   return `container ${name}${previous ? ' before it was started again' : ''}`
 }
 
@@ -56,9 +56,9 @@ function rank({ spec }: Part, container: string | undefined): number {
 }
 
 /**
- * The cluster's warnings about the pod of the cause and the claims that it mounts; without a pod, about the
- * workload: a line each, oldest first. What says the same but for numbers is one line, and what the
- * sentence says already, or what follows from it, is none.
+ * Returns the cluster's warnings about the pod of the cause and the claims that it mounts; without a pod, about
+ * the workload: a line each, oldest first. Warnings that differ in numbers alone are one line. Warnings that
+ * the sentence has already, or that follow from it, are left out.
  *
  * @param since our write, in ms since 1970: older ones are about something else.
  */
@@ -69,7 +69,7 @@ export function warningsOf(
 ): readonly string[] {
   const isAbout = subjectOf(clusterState, cause)
   const images = imagesOf(clusterState.pods.get(cause.pod ?? ''))
-  const told = masked(cause.sentence)
+  const sentence = masked(cause.sentence)
   const groups = new Map<string, { readonly event: Event; readonly count: number }>()
   const events = [...clusterState.events.values()]
     .filter((event) => timeOf(event) >= since - clockSlack && isAbout(event))
@@ -78,10 +78,10 @@ export function warningsOf(
   for (const event of events) {
     const words = masked(images.reduce<string>((text, image) => brief(text, image), bare(event)))
     // The sentence may have been cut.
-    if (told.includes(words.slice(0, 100))) continue
+    if (sentence.includes(words.slice(0, 100))) continue
     const key = `${event.involvedObject.uid ?? ''} ${event.reason ?? ''} ${words}`
     const count = (groups.get(key)?.count ?? 0) + (event.series?.count ?? event.count ?? 1)
-    // Where the newest of them stands.
+    // A group is ordered by its newest event.
     groups.delete(key)
     groups.set(key, { event, count })
   }
@@ -118,12 +118,12 @@ function imagesOf(pod: Pod | undefined): readonly (string | undefined)[] {
   return containers.length === 0 ? [undefined] : containers.map(({ image }) => image)
 }
 
-/** `FailedBinding` (no volume, and no storage class that makes one) is called normal, and is not. */
+/** Returns whether an event is a warning. `FailedBinding` (no volume, and no storage class) has type Normal, but is one. */
 function isWarning({ type, reason }: Event): boolean {
   return type === 'Warning' || reason === 'FailedBinding'
 }
 
-/** What only follows from the trouble: that it is tried again later, that nobody listens where nobody runs. */
+/** Returns whether an event only follows from the failure: a later retry, a refused connection where nothing runs. */
 function isNoise({ reason, message = '' }: Event, { code }: Cause): boolean {
   if (reason === 'BackOff' || /^Error: (ErrImagePull|\w+BackOff)$/.test(message)) return true
   if (reason !== 'Unhealthy') return false
@@ -136,7 +136,7 @@ function bare({ message = '' }: Event): string {
     .replace(/^Error( creating)?: /, '')
 }
 
-/** The same for what differs in numbers, addresses and made-up names alone; names in quotes and answers count. */
+/** Returns the same text for what differs in numbers, addresses and generated names alone; quoted names and answers count. */
 function masked(text: string): string {
   return oneLine(text, Infinity)
     .replace(/\bpods "[^"]*"/g, 'pods')

@@ -1,30 +1,30 @@
-/** What to do about a trouble, by the words in which the cluster or the program tells it. */
-import type { Told } from './rules.js'
+/** What to do about a symptom, by the words of the cluster or the program. */
+import type { SymptomDetails } from './rules.js'
 import { oneLine } from './words.js'
 
-/** `$1` in the hint is what the first brackets of the words match. */
+/** `$1` in the hint is what the first group of `words` matches. */
 type Row = readonly [words: RegExp, hint: string]
-type Hint = (told: Told) => string
+type Hint = (details: SymptomDetails) => string
 
-/** The hint of the first row whose words are told. */
+/** Returns the hint of the first row that matches the symptom's message. */
 const by =
   (rows: readonly Row[], otherwise: string): Hint =>
-  ({ sign }) =>
-    first(rows, sign.says) ?? otherwise
+  ({ symptom }) =>
+    first(rows, symptom.message) ?? otherwise
 
-function first(rows: readonly Row[], says: string): string | undefined {
-  return all(rows, says)[0]
+function first(rows: readonly Row[], message: string): string | undefined {
+  return all(rows, message)[0]
 }
 
-function all(rows: readonly Row[], says: string): readonly string[] {
+function all(rows: readonly Row[], message: string): readonly string[] {
   return rows.flatMap(([words, hint]) => {
-    const match = words.exec(says)
+    const match = words.exec(message)
     return match ? [hint.replace(/\$(\d)/g, (_, group: string) => match[Number(group)] ?? '')] : []
   })
 }
 
-export const ofImage: Hint = (told) => {
-  const secrets = told.sign.pullSecrets ?? []
+export const ofImage: Hint = (details) => {
+  const secrets = details.symptom.pullSecrets ?? []
   const denied =
     secrets.length === 0
       ? 'The registry does not give it to the pod, which brings no pull secret: make one (kubectl create secret docker-registry) and name it in imagePullSecrets of the pod or of its ServiceAccount'
@@ -43,7 +43,7 @@ export const ofImage: Hint = (told) => {
       [/unauthorized|authoriz|authentic|denied|no basic auth|scope|\b40[13]\b/i, denied],
     ],
     'Check that this tag was pushed, and that no cleaning of the registry has removed it',
-  )(told)
+  )(details)
 }
 
 export const ofPull = by(
@@ -189,12 +189,12 @@ const placing: readonly Row[] = [
   [/were unschedulable/, 'a node is cordoned: kubectl uncordon'],
 ]
 
-/** Each node may have a reason of its own: all are told. */
+/** Joins the hints of all rows that match: each node may refuse for another reason. */
 export const ofPlace =
   (otherwise: string): Hint =>
-  ({ sign }) => {
-    const told = all(placing, sign.says).join('; ')
-    return told === '' ? otherwise : told.charAt(0).toUpperCase() + told.slice(1)
+  ({ symptom }) => {
+    const hints = all(placing, symptom.message).join('; ')
+    return hints === '' ? otherwise : hints.charAt(0).toUpperCase() + hints.slice(1)
   }
 
 export const ofVolume = by(
@@ -220,41 +220,41 @@ const probing: readonly Row[] = [
   ],
   [
     /statuscode: 404/,
-    'The new version has nothing at $asks: correct the path of the probe, or bring its URL back',
+    'The new version has nothing at $target: correct the path of the probe, or bring its URL back',
   ],
   [
     /statuscode: 400/,
     'Django answers 400 to a Host that is not in ALLOWED_HOSTS, and the probe asks by the address of the pod: give it a `Host` in `httpHeaders`',
   ],
-  [/statuscode: 40[13]/, 'Let $asks be answered without a login'],
-  [/statuscode: 5/, 'It answers, and is not well: see its log, and what $asks looks at'],
+  [/statuscode: 40[13]/, 'Let $target be answered without a login'],
+  [/statuscode: 5/, 'It answers, and is not well: see its log, and what $target looks at'],
   [
     /connection refused/,
-    'Nothing answers $asks: see whether it listens on that port, and on 0.0.0.0 instead of 127.0.0.1; when it needs longer to start, $longer',
+    'Nothing answers $target: see whether it listens on that port, and on 0.0.0.0 instead of 127.0.0.1; when it needs longer to start, $longer',
   ],
   [
     /deadline exceeded|time[d]? ?out/i,
-    "No answer within the probe's `timeoutSeconds`: see what is slow in $asks, or raise it",
+    "No answer within the probe's `timeoutSeconds`: see what is slow in $target, or raise it",
   ],
   [/EOF|reset by peer|malformed/, 'What listens there hangs up: see whether it speaks HTTP'],
-  [/executable file not found|no such file/i, "The probe's command is not in the image: $asks"],
+  [/executable file not found|no such file/i, "The probe's command is not in the image: $target"],
 ]
 
-/** @param words of the probe; `asks` what it asks for, where that is known. */
-function ofProbe(words: string, asks = 'what the probe asks for'): string {
+/** @param words the probe's answer. @param probeTarget what the probe requests, if that is known. */
+function ofProbe(words: string, probeTarget = 'what the probe asks for'): string {
   const longer = words.startsWith('Startup')
     ? 'raise `failureThreshold` of its startupProbe'
     : words.startsWith('Liveness')
       ? 'give it a startupProbe'
       : 'set "ready-timeout" or a startupProbe'
   const hint =
-    first(probing, words) ?? 'See why $asks fails; when it needs longer to start, $longer'
-  return hint.replace('$asks', () => asks).replace('$longer', longer)
+    first(probing, words) ?? 'See why $target fails; when it needs longer to start, $longer'
+  return hint.replace('$target', () => probeTarget).replace('$longer', longer)
 }
 
-export const ofUnready: Hint = ({ sign }) => ofProbe(sign.says, sign.asks)
+export const ofUnready: Hint = ({ symptom }) => ofProbe(symptom.message, symptom.probeTarget)
 
-/** By what the log says, with its patience before it: not each KeyError misses a setting. */
+/** By the summary of the log, with the kind of the crash before it: not each KeyError is a missing setting. */
 const ending: readonly Row[] = [
   [
     /^\w+ (ModuleNotFound|Import)Error/,
@@ -285,14 +285,14 @@ const ending: readonly Row[] = [
   [/address already in use/i, 'Two processes of the pod want the same port: give one another'],
 ]
 
-export const ofEnd: Hint = ({ sign, diagnosis }) => {
-  const { code, probe } = sign.exit ?? {}
-  if (probe !== undefined) return ofProbe(probe, sign.asks)
+export const ofEnd: Hint = ({ symptom, diagnosis }) => {
+  const { code, probe } = symptom.exit ?? {}
+  if (probe !== undefined) return ofProbe(probe, symptom.probeTarget)
   if (code === 126 || code === 127) {
     return 'The command is not in the image or may not be run: check `command` and the entrypoint'
   }
-  const told = first(ending, `${diagnosis?.kind ?? ''} ${oneLine(diagnosis?.summary ?? '')}`)
-  if (told !== undefined) return told
+  const hint = first(ending, `${diagnosis?.kind ?? ''} ${oneLine(diagnosis?.summary ?? '')}`)
+  if (hint !== undefined) return hint
   if (diagnosis?.kind === 'transient') {
     return 'What it connects to did not answer: check its address, and that it is up'
   }

@@ -1,4 +1,4 @@
-/** What judging a Job has in common, whoever made it: what its pods show, weighed by the rollout's own table. Pure. */
+/** What judging both kinds of Jobs has in common: their pods' symptoms are evaluated by the rollout's own table. Pure. */
 import type { Pod } from 'kubernetes-types/core/v1'
 import { eventsOf } from './objects.js'
 import { ObservationRecorder } from './observations.js'
@@ -14,31 +14,32 @@ export interface Judged<Verdict> {
   readonly logsWanted: readonly LogWanted[]
 }
 
-/** One look at a Job. */
-export interface Look {
-  readonly notes: ObservationRecorder
-  /** Asks for another look at this time. */
-  readonly lookAt: (time: number) => void
-  /** The troubles of its pods; where it has none, why none can be made. */
+/** One evaluation of a Job. */
+export interface JobEvaluation {
+  readonly recorder: ObservationRecorder
+  /** Requests another evaluation at this time. */
+  readonly requeue: (time: number) => void
+  /** Returns the symptoms of its pods; without pods, why none can be created. */
   readonly evaluate: (uid: string | undefined, pods: readonly Pod[]) => readonly EvaluatedSymptom[]
 }
 
-export function judged<Verdict>(
+/** Runs one evaluation of a Job and returns its verdict with the new observations. */
+export function judgeWith<Verdict>(
   clusterState: ClusterState,
   timeouts: Timeouts,
   observations: Observations,
   now: number,
-  verdictOf: (look: Look) => Verdict,
+  verdictOf: (look: JobEvaluation) => Verdict,
 ): Judged<Verdict> {
-  const notes = new ObservationRecorder(observations, now)
-  const looks: number[] = []
+  const recorder = new ObservationRecorder(observations, now)
+  const requeueTimes: number[] = []
   const logsWanted: LogWanted[] = []
   const verdict = verdictOf({
-    notes,
-    lookAt: (time) => looks.push(time),
+    recorder,
+    requeue: (time) => requeueTimes.push(time),
     evaluate: (uid, pods) => {
       const refused = pods.length > 0 ? undefined : attemptsOf(clusterState, uid).at(-1)
-      const signs = [
+      const symptoms = [
         ...pods.flatMap((pod) =>
           podSymptoms(pod, eventsOf(clusterState, pod.metadata?.uid)).filter(
             ({ reason }) => reason !== 'NotReady',
@@ -49,20 +50,20 @@ export function judged<Verdict>(
           : []),
       ]
       const place = placeOf(clusterState, () => [])
-      notes.since(placeKey(place))
-      const weighing = evaluate(pods, signs, {
+      recorder.since(placeKey(place))
+      const evaluation = evaluate(pods, symptoms, {
         ...{ timeouts, deadline: timeouts.timeout, ready: timeouts.timeout, first: false },
-        ...{ observations, notes, now, final: true, place },
+        ...{ observations, recorder, now, final: true, place },
       })
-      looks.push(...weighing.looks)
-      logsWanted.push(...weighing.logsWanted)
-      return weighing.weighed
+      requeueTimes.push(...evaluation.requeueTimes)
+      logsWanted.push(...evaluation.logsWanted)
+      return evaluation.evaluated
     },
   })
-  const next = looks.filter((time) => time > now)
+  const next = requeueTimes.filter((time) => time > now)
   return {
     verdict,
-    observations: notes.close(),
+    observations: recorder.close(),
     ...(next.length > 0 && { requeueAt: Math.min(...next) }),
     logsWanted,
   }

@@ -1,10 +1,10 @@
 import type { Pod } from 'kubernetes-types/core/v1'
 import type { Cause } from '../failure/failure.js'
 import { eventsOf, isTakenAway, podsOf } from './objects.js'
-import { judged, type Judged, type Look } from './job-frame.js'
+import { judgeWith, type Judged, type JobEvaluation } from './job-frame.js'
 import { stageOf, STALE } from './deployment-stage.js'
 import type { Observations, Timeouts, ClusterState } from './types.js'
-import { causeOf, lostOf, troubleWords } from './evaluate.js'
+import { causeOf, lostOf, symptomWords } from './evaluate.js'
 import { lasting, oneLine } from './words.js'
 
 export type JobVerdict =
@@ -12,21 +12,21 @@ export type JobVerdict =
   /** The container runs: its log can be followed. */
   | { readonly is: 'started'; readonly pod: string }
   | { readonly is: 'failed'; readonly cause: Cause; readonly exitCode?: number }
-  /** The container ended with 0. Others of the pod (a mesh's sidecar) may still run. */
+  /** The container exited with 0. Others of the pod (a mesh's sidecar) may still run. */
   | { readonly is: 'finished'; readonly pod: string }
 
 export type JobJudgement = Judged<JobVerdict>
 
-/** Which container of a Job's pod counts. */
+/** The container of a Job's pod that counts. */
 export interface DesiredJob {
   readonly job: string
   readonly container: string
 }
 
 /**
- * Says how a Job stands whose pod is made once (`backoffLimit: 0`, `restartPolicy: Never`): what keeps a pod
- * from starting is judged by the same table as a rollout, an end with an error is final. Pure, as `judge`;
- * `patience.timeout` counts until the container has started, from then the Job's own deadline does.
+ * Returns the verdict on a Job whose pod is created once (`backoffLimit: 0`, `restartPolicy: Never`): the
+ * rollout's table decides about what keeps the pod from starting, and an exit with an error is final. Pure, as
+ * `judge`. `timeouts.timeout` counts until the container has started; from then on the Job's own deadline does.
  */
 export function judgeJob(
   clusterState: ClusterState,
@@ -36,9 +36,9 @@ export function judgeJob(
   now: number,
 ): JobJudgement {
   const stale = now - clusterState.confirmedAt > STALE
-  return judged(clusterState, timeouts, observations, now, verdictOf)
+  return judgeWith(clusterState, timeouts, observations, now, verdictOf)
 
-  function verdictOf({ notes, lookAt, evaluate }: Look): JobVerdict {
+  function verdictOf({ recorder, requeue: lookAt, evaluate }: JobEvaluation): JobVerdict {
     const job = clusterState.jobs.get(desired.job)
     const uid = job?.metadata?.uid
     const pod = podsOf(clusterState, uid).at(-1)
@@ -53,29 +53,29 @@ export function judgeJob(
       const sentence = `${desired.job}: stopped: it ran longer than its activeDeadlineSeconds`
       return failure({ code: 'timeout', sentence }, pod)
     }
-    const weighed = evaluate(uid, pod ? [pod] : [])
-    const lost = lostOf(weighed, now, stale)
+    const evaluated = evaluate(uid, pod ? [pod] : [])
+    const lost = lostOf(evaluated, now, stale)
     if (lost) {
-      const code = lost.sign.exit?.code
+      const code = lost.symptom.exit?.code
       const cause = causeOf(desired.job, `job/${desired.job}`, lost)
       return { is: 'failed', cause, ...(code !== undefined && { exitCode: code }) }
     }
-    for (const { due } of weighed) if (due.is === 'at') lookAt(due.at)
+    for (const { due } of evaluated) if (due.is === 'at') lookAt(due.at)
     if (!failed && pod && statusOf(pod, desired)?.state?.running) {
       return { is: 'started', pod: pod.metadata?.name ?? '' }
     }
-    const trouble = weighed[0]
-    // A log is on its way, or the kubelet has not written yet how the pod ended.
-    if (failed && !trouble) {
+    const first = evaluated[0]
+    // A log is on its way, or the kubelet has not reported yet how the pod ended.
+    if (failed && !first) {
       const sentence = `${desired.job}: ${oneLine(failed.message ?? failed.reason ?? 'failed')}`
       return failure({ code: 'migration-failed', sentence }, pod)
     }
-    const on = trouble
-      ? troubleWords(trouble, now)
+    const on = first
+      ? symptomWords(first, now)
       : pod
         ? stageOf(pod, eventsOf(clusterState, pod.metadata?.uid))
         : 'its pod to be made'
-    const lateAt = notes.since(`incomplete/job/${desired.job}`) + timeouts.timeout
+    const lateAt = recorder.since(`incomplete/job/${desired.job}`) + timeouts.timeout
     if (lateAt <= now && !stale) {
       const sentence = `${desired.job}: not started after ${lasting(timeouts.timeout)}: ${on}`
       return failure({ code: 'timeout', sentence }, pod)
@@ -109,7 +109,7 @@ export function judgeJob(
 }
 
 function statusOf(pod: Pod, { container }: DesiredJob) {
-  // A Job's own container may stand among native sidecars.
+  // Native sidecars may be listed beside the Job's own container.
   return [
     ...(pod.status?.containerStatuses ?? []),
     ...(pod.status?.initContainerStatuses ?? []),

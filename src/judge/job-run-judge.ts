@@ -2,16 +2,16 @@ import type { Job } from 'kubernetes-types/batch/v1'
 import type { Pod } from 'kubernetes-types/core/v1'
 import type { Cause } from '../failure/failure.js'
 import { eventsOf, podsOf } from './objects.js'
-import { judged, type Judged, type Look } from './job-frame.js'
+import { judgeWith, type Judged, type JobEvaluation } from './job-frame.js'
 import { LOG_GRACE } from './deadlines.js'
 import { partsOf } from './pod-symptoms.js'
 import { stageOf, STALE } from './deployment-stage.js'
 import type { Observations, Timeouts, ClusterState } from './types.js'
-import { causeOf, lostOf, troubleWords } from './evaluate.js'
+import { causeOf, lostOf, symptomWords } from './evaluate.js'
 import { lasting, oneLine } from './words.js'
 
 export type RunVerdict =
-  /** `crash`: how a container of it has ended last, which its controller may mend by another pod. */
+  /** `crash`: the last exit of one of its containers; its controller may recover by another pod. */
   | { readonly is: 'waiting'; readonly on: string; readonly crash?: Cause }
   | { readonly is: 'failed'; readonly cause: Cause }
   | { readonly is: 'done' }
@@ -19,11 +19,11 @@ export type RunVerdict =
 export type RunJudgement = Judged<RunVerdict>
 
 /**
- * Says how a Job of the user's stands, which may have many pods and start them anew: its own end counts, by its
- * backoffLimit and its activeDeadlineSeconds. What keeps its pods from starting is judged by the same table as a
- * rollout; `patience.timeout` counts until one has started. Pure, as `judge`.
+ * Returns the verdict on a Job of the user's, which may have many pods and restart them: its own end counts, by
+ * its backoffLimit and its activeDeadlineSeconds. The rollout's table decides about what keeps its pods from
+ * starting; `timeouts.timeout` counts until one has started. Pure, as `judge`.
  *
- * @param crash what was told of it before: the pods of a Job that has failed may be gone.
+ * @param crash the crash of the last verdict: the pods of a Job that has failed may be gone.
  */
 export function judgeRun(
   clusterState: ClusterState,
@@ -33,9 +33,9 @@ export function judgeRun(
   crash: Cause | undefined,
   now: number,
 ): RunJudgement {
-  return judged(clusterState, timeouts, observations, now, verdictOf)
+  return judgeWith(clusterState, timeouts, observations, now, verdictOf)
 
-  function verdictOf({ notes, lookAt, evaluate }: Look): RunVerdict {
+  function verdictOf({ recorder, requeue: lookAt, evaluate }: JobEvaluation): RunVerdict {
     const stale = now - clusterState.confirmedAt > STALE
     const job = clusterState.jobs.get(name)
     if (conditionOf(job, 'Complete')) return { is: 'done' }
@@ -44,44 +44,41 @@ export function judgeRun(
     if (failed?.reason === 'DeadlineExceeded')
       return late('it ran longer than its activeDeadlineSeconds')
     const pods = podsOf(clusterState, uid)
-    const weighed = evaluate(uid, pods)
-    // The end of a container is for the Job to judge: it may start another one.
-    const ends = weighed.filter(({ sign }) => sign.exit)
-    const holds = weighed.filter(({ sign }) => !sign.exit)
+    const evaluated = evaluate(uid, pods)
+    // The Job decides about a container's exit: it may start another one.
+    const ends = evaluated.filter(({ symptom }) => symptom.exit)
+    const holds = evaluated.filter(({ symptom }) => !symptom.exit)
     const [end] = ends
-    const told = end ? causeOf(name, `job/${name}`, end) : crash
+    const lastCrash = end ? causeOf(name, `job/${name}`, end) : crash
     if (failed) {
       const lost = lostOf(ends, now, stale)
       if (lost) return { is: 'failed', cause: ended(causeOf(name, `job/${name}`, lost)) }
       // Its log, or the end of its pod, may be on its way.
-      const until = notes.since(`failed/job/${name}`) + LOG_GRACE
+      const until = recorder.since(`failed/job/${name}`) + LOG_GRACE
       lookAt(until)
-      if (until > now) return { is: 'waiting', on: 'its log', ...(told && { crash: told }) }
+      if (until > now)
+        return { is: 'waiting', on: 'its log', ...(lastCrash && { crash: lastCrash }) }
       const words = oneLine(failed.message ?? failed.reason ?? 'failed')
       return {
         is: 'failed',
-        cause: told
-          ? ended(told)
+        cause: lastCrash
+          ? ended(lastCrash)
           : { code: 'job-failed', sentence: `${name}: ${words}`, workload: `job/${name}` },
       }
     }
     const lost = lostOf(holds, now, stale)
     if (lost) return { is: 'failed', cause: causeOf(name, `job/${name}`, lost) }
     for (const { due } of holds) if (due.is === 'at') lookAt(due.at)
-    const [trouble] = [...holds, ...ends]
+    const [first] = [...holds, ...ends]
     const pod = pods.at(-1)
-    const on = trouble
-      ? troubleWords(trouble, now)
-      : pod
-        ? rolloutStatusOf(pod)
-        : 'its pod to be made'
+    const on = first ? symptomWords(first, now) : pod ? podStatusOf(pod) : 'its pod to be made'
     if (!pods.some(hasStarted) && !hasEnded(job)) {
-      const lateAt = notes.since(`incomplete/job/${name}`) + timeouts.timeout
+      const lateAt = recorder.since(`incomplete/job/${name}`) + timeouts.timeout
       if (lateAt <= now && !stale)
         return late(`not started after ${lasting(timeouts.timeout)}: ${on}`)
       lookAt(lateAt)
     }
-    return { is: 'waiting', on, ...(told && { crash: told }) }
+    return { is: 'waiting', on, ...(lastCrash && { crash: lastCrash }) }
   }
 
   function late(words: string): RunVerdict {
@@ -89,12 +86,12 @@ export function judgeRun(
     return { is: 'failed', cause: { code: 'timeout', sentence, workload: `job/${name}` } }
   }
 
-  function rolloutStatusOf(pod: Pod): string {
+  function podStatusOf(pod: Pod): string {
     return hasStarted(pod) ? 'it runs' : stageOf(pod, eventsOf(clusterState, pod.metadata?.uid))
   }
 }
 
-/** A container that ended is told as what it is here: the end of a Job. What has a code of its own keeps it. */
+/** Returns the cause of a crash as a failure of the Job. Other causes keep their code. */
 function ended(cause: Cause): Cause {
   return ['crash', 'crash-after-ready', 'init-crash'].includes(cause.code)
     ? { ...cause, code: 'job-failed' }
@@ -109,7 +106,7 @@ function hasEnded(job: Job | undefined): boolean {
   return (job?.status?.succeeded ?? 0) + (job?.status?.failed ?? 0) > 0
 }
 
-/** Whether a container of it, and be it one that has ended, was started: init containers too. */
+/** Returns whether a main container was started, even if it has exited since. */
 function hasStarted(pod: Pod): boolean {
   return partsOf(pod).some(
     ({ init, status }) =>

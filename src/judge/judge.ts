@@ -7,8 +7,8 @@ import {
   isObserved,
   isReady,
   liveOf,
-  otherPods,
-  ourPods,
+  otherTemplatePods,
+  desiredPods,
 } from './objects.js'
 import type { Live } from './objects.js'
 import { ObservationRecorder } from './observations.js'
@@ -35,7 +35,7 @@ import {
   lostBeyond,
   lostOf,
   placeKey,
-  troubleWords,
+  symptomWords,
   evaluate,
 } from './evaluate.js'
 import type { EvaluatedSymptom, Evaluation } from './evaluate.js'
@@ -43,36 +43,36 @@ import { lasting } from './words.js'
 
 type Waiting = Extract<Verdict, { is: 'waiting' }>
 
-/** What one look says about one workload, before the bake is counted. */
-type Look =
+/** The evaluation of one workload, before the bake is counted. */
+type WorkloadEvaluation =
   | { readonly is: 'superseded'; readonly by: string }
-  | { readonly is: 'failed'; readonly cause: Cause; readonly stand: RolloutStatus }
-  | (Waiting & { readonly stand: RolloutStatus })
-  /** `since`: when it became so, where it has pods to be watched on. */
-  | { readonly is: 'complete'; readonly since?: number; readonly stand: RolloutStatus }
+  | { readonly is: 'failed'; readonly cause: Cause; readonly status: RolloutStatus }
+  | (Waiting & { readonly status: RolloutStatus })
+  /** `since`: when it became complete, if it has pods to bake. */
+  | { readonly is: 'complete'; readonly since?: number; readonly status: RolloutStatus }
 
-/** What all workloads of one look share. */
+/** What the evaluations of all workloads share. */
 interface EvaluationContext {
   readonly clusterState: ClusterState
-  /** Asked for when a quota has refused a pod: it looks at all pods of the namespace. */
+  /** Called when a quota has refused a pod: it reads all pods of the namespace. */
   readonly room: () => Room
   readonly place: Place
   readonly timeouts: Timeouts
   readonly observations: Observations
-  readonly notes: ObservationRecorder
+  readonly recorder: ObservationRecorder
   readonly now: number
   readonly stale: boolean
-  /** Collects when to look again. */
-  readonly looks: number[]
+  /** Collects when to evaluate again. */
+  readonly requeueTimes: number[]
   readonly logsWanted: LogWanted[]
 }
 
 /**
- * Says of each workload how it stands. Pure: the same picture, aims, ledger and time give the same answer.
- * To be called whenever the picture changes, when a log that was wanted has come, and at `lookAgainAt`;
- * each time with the ledger that the last look gave.
+ * Returns a verdict for each workload. Pure: the same cluster state, desired workloads, observations and time
+ * give the same answer. Call it whenever the cluster state changes, when a wanted log has arrived, and at
+ * `requeueAt`; each time with the observations that the last call returned.
  *
- * @param now ms since 1970, of the same clock as `picture.confirmedAt`.
+ * @param now ms since 1970, of the same clock as `clusterState.confirmedAt`.
  */
 export function judge(
   clusterState: ClusterState,
@@ -82,162 +82,173 @@ export function judge(
   now: number,
 ): Judgement {
   const stale = now - clusterState.confirmedAt > STALE
-  const notes = new ObservationRecorder(observations, now)
-  const all = () => desiredWorkloads.flatMap((desired) => ourPods(clusterState, desired))
+  const recorder = new ObservationRecorder(observations, now)
+  const all = () => desiredWorkloads.flatMap((desired) => desiredPods(clusterState, desired))
   let room: Room | undefined
   const place = placeOf(clusterState, all)
-  // Asked for at each look, so that it is known since when it is so.
-  notes.since(placeKey(place))
+  // Recorded at each evaluation, so that its start is known.
+  recorder.since(placeKey(place))
   const context: EvaluationContext = {
     clusterState,
     room: () => (room ??= roomOf(clusterState, all())),
     place,
     timeouts,
     observations,
-    notes,
+    recorder,
     now,
     stale,
-    looks: [],
+    requeueTimes: [],
     logsWanted: [],
   }
-  const seen = desiredWorkloads.map(
-    (desired) => [idOf(desired.workload), lookAt(desired, context)] as const,
+  const evaluations = desiredWorkloads.map(
+    (desired) => [idOf(desired.workload), evaluateWorkload(desired, context)] as const,
   )
 
-  const ours = seen.flatMap(([, look]) => (look.is === 'superseded' ? [] : [look]))
-  const completes = ours.flatMap((look) =>
-    look.is === 'complete' ? [look.since ?? -Infinity] : [],
+  const remaining = evaluations.flatMap(([, evaluation]) =>
+    evaluation.is === 'superseded' ? [] : [evaluation],
   )
-  const completeAt = completes.length === ours.length ? Math.max(...completes) : undefined
-  // Without a pod (CronJobs, scaled to 0) there is nothing to watch on.
+  const completes = remaining.flatMap((evaluation) =>
+    evaluation.is === 'complete' ? [evaluation.since ?? -Infinity] : [],
+  )
+  const completeAt = completes.length === remaining.length ? Math.max(...completes) : undefined
+  // Without a pod (CronJobs, scaled to 0) there is nothing to bake.
   const bakedAt = completeAt === undefined ? Infinity : completeAt + timeouts.bake
   const baked = bakedAt <= now && (!stale || timeouts.bake === 0 || completeAt === -Infinity)
-  if (bakedAt > now && bakedAt < Infinity) context.looks.push(bakedAt)
+  if (bakedAt > now && bakedAt < Infinity) context.requeueTimes.push(bakedAt)
 
-  const verdictOf = (look: Look): Verdict => {
-    switch (look.is) {
+  const verdictOf = (evaluation: WorkloadEvaluation): Verdict => {
+    switch (evaluation.is) {
       case 'superseded':
-        return { is: 'superseded', by: look.by }
+        return { is: 'superseded', by: evaluation.by }
       case 'failed':
-        return { is: 'failed', cause: look.cause }
+        return { is: 'failed', cause: evaluation.cause }
       case 'waiting':
-        return { is: 'waiting', on: look.on, ...(look.trouble && { trouble: look.trouble }) }
+        return {
+          is: 'waiting',
+          on: evaluation.on,
+          ...(evaluation.reason && { reason: evaluation.reason }),
+        }
       case 'complete':
         return { is: baked ? 'done' : 'complete' }
     }
   }
-  const next = context.looks.filter((time) => time > now)
+  const next = context.requeueTimes.filter((time) => time > now)
   return {
-    verdicts: Object.fromEntries(seen.map(([id, look]) => [id, verdictOf(look)])),
+    verdicts: Object.fromEntries(
+      evaluations.map(([id, evaluation]) => [id, verdictOf(evaluation)]),
+    ),
     progress: Object.fromEntries(
-      seen.flatMap(([id, look]) =>
-        look.is === 'superseded' ? [] : [[id, progressOf(look.stand)]],
+      evaluations.flatMap(([id, evaluation]) =>
+        evaluation.is === 'superseded' ? [] : [[id, progressOf(evaluation.status)]],
       ),
     ),
     ...(completeAt !== undefined && { completeAt: Math.max(completeAt, observations.startedAt) }),
-    observations: notes.close(),
+    observations: recorder.close(),
     ...(next.length > 0 && { requeueAt: Math.min(...next) }),
     logsWanted: context.logsWanted,
   }
 }
 
-function lookAt(desired: DesiredWorkload, context: EvaluationContext): Look {
-  const { clusterState, room, place, timeouts, notes, observations, now, stale } = context
+function evaluateWorkload(
+  desired: DesiredWorkload,
+  context: EvaluationContext,
+): WorkloadEvaluation {
+  const { clusterState, room, place, timeouts, recorder, observations, now, stale } = context
   const live = liveOf(clusterState, desired.workload)
   const by = takenOver(live, desired)
   if (live === undefined || by !== undefined) return { is: 'superseded', by: by ?? deletion }
 
   const id = idOf(desired.workload)
   const { name } = desired.workload
-  if (!isObserved(live, desired)) notes.keepAll()
-  const pods = ourPods(clusterState, desired)
-  const stand = rolloutStatusOf(live, desired, pods)
+  if (!isObserved(live, desired)) recorder.keepAll()
+  const pods = desiredPods(clusterState, desired)
+  const status = rolloutStatusOf(live, desired, pods)
   const deadline = deadlineOf(live, timeouts)
   const ready = readyLimit(desired, timeouts, deadline)
-  const signs = symptomsOf(clusterState, desired, observations.startedAt, room)
-  const drain = drainOf(live, stand, pods, context)
-  const weighing = evaluate(pods, signs, {
+  const symptoms = symptomsOf(clusterState, desired, observations.startedAt, room)
+  const drain = drainOf(live, status, pods, context)
+  const evaluation = evaluate(pods, symptoms, {
     place,
-    ...(isRecreated(live) && { drains: drain?.until ?? notes.since(`drained/${id}`) }),
+    ...(isRecreated(live) && { drains: drain?.until ?? recorder.since(`drained/${id}`) }),
     timeouts,
     deadline,
     ready,
     first: desired.first,
     observations,
-    notes,
+    recorder,
     now,
   })
-  const { weighed, unsteady } = weighing
-  context.looks.push(...weighing.looks)
-  context.logsWanted.push(...weighing.logsWanted)
+  const { evaluated, unsteady } = evaluation
+  context.requeueTimes.push(...evaluation.requeueTimes)
+  context.logsWanted.push(...evaluation.logsWanted)
 
   const enough =
     desired.available === undefined
       ? undefined
-      : Math.min(desired.available, stand.wanted ?? Infinity)
-  const spared = enough === undefined ? 0 : (stand.wanted ?? Infinity) - enough
+      : Math.min(desired.available, status.wanted ?? Infinity)
+  const spared = enough === undefined ? 0 : (status.wanted ?? Infinity) - enough
   const lost =
-    enough === undefined ? lostOf(weighed, now, stale) : lostBeyond(spared, weighed, now, stale)
+    enough === undefined ? lostOf(evaluated, now, stale) : lostBeyond(spared, evaluated, now, stale)
   if (lost) {
     const cause = causeOf(name, id, lost)
-    // The Deployment's own clock says nothing of why: the trouble that stands there does.
-    if (lost.sign.reason !== 'ProgressDeadline') return { is: 'failed', cause, stand }
-    const why = troubleOf(weighed, lost)
+    // The Deployment's progress deadline does not say why: the symptom of a pod does.
+    if (lost.symptom.reason !== 'ProgressDeadline') return { is: 'failed', cause, status }
+    const why = podSymptomOf(evaluated, lost)
     const { sentence } = cause
-    const more = why ? `; ${why.sign.pod ?? ''}: ${why.sign.says}` : ''
-    const told = placed({ ...cause, sentence: sentence + more }, name, why, pods)
-    return { is: 'failed', cause: told, stand }
+    const more = why ? `; ${why.symptom.pod ?? ''}: ${why.symptom.message}` : ''
+    const withReason = withPod({ ...cause, sentence: sentence + more }, name, why, pods)
+    return { is: 'failed', cause: withReason, status }
   }
-  for (const { due } of weighed) if (due.is === 'at') context.looks.push(due.at)
+  for (const { due } of evaluated) if (due.is === 'at') context.requeueTimes.push(due.at)
 
   const steady = pods.filter((pod) => isReady(pod) && !unsteady.includes(pod)).length
   const asBefore =
     enough !== undefined &&
     isObserved(live, desired) &&
     steady >= enough &&
-    !mayShrink(live, pods, otherPods(clusterState, live))
-  if (asBefore || (stand.complete && unsteady.length === 0 && pods.every(isReady))) {
-    return stand.wanted === 0
-      ? { is: 'complete', stand }
-      : { is: 'complete', since: notes.complete(id), stand }
+    !mayShrink(live, pods, otherTemplatePods(clusterState, live))
+  if (asBefore || (status.complete && unsteady.length === 0 && pods.every(isReady))) {
+    return status.wanted === 0
+      ? { is: 'complete', status }
+      : { is: 'complete', since: recorder.complete(id), status }
   }
-  const waiting = waitingOn(stand, pods, weighing, context, drain, enough)
-  // Counted anew when it was complete and is not any more (an HPA may have asked for more pods), and when a
-  // pod has ended that the next one waited for: that one had its own time.
+  const waiting = waitingOn(status, pods, evaluation, context, drain, enough)
+  // Starts again when it was complete and is not any more (an HPA may have requested more pods), and when a
+  // pod has ended that the next one waited for: that pod had its own time.
   const lateAt = drain
-    ? Math.max(drain.until, notes.since(`draining/${id}`) + timeouts.timeout)
-    : notes.since(`incomplete/${id}`) + timeouts.timeout
+    ? Math.max(drain.until, recorder.since(`draining/${id}`) + timeouts.timeout)
+    : recorder.since(`incomplete/${id}`) + timeouts.timeout
   if (lateAt <= now && !stale) {
     const sentence = `${name}: not done after ${lasting(timeouts.timeout)}: ${waiting.on}`
     const cause: Cause = { code: 'timeout', sentence, hint: hintOfTimeout, workload: id }
-    return { is: 'failed', cause: placed(cause, name, troubleOf(weighed), pods), stand }
+    return { is: 'failed', cause: withPod(cause, name, podSymptomOf(evaluated), pods), status }
   }
-  context.looks.push(lateAt)
-  return { ...waiting, stand }
+  context.requeueTimes.push(lateAt)
+  return { ...waiting, status }
 }
 
-/** An ending pod that the next one waits for. */
+/** A terminating pod that the next one waits for. */
 interface Drain {
   readonly pod: string
   readonly since: number
-  /** How long it may take to end, in ms. */
+  /** How long it may take to terminate, in ms. */
   readonly grace: number
   readonly until: number
 }
 
 /**
- * The ending pod whose time ends last, where a pod is missing that is made only when it is gone: a
- * StatefulSet, a DaemonSet and a Deployment with `strategy: Recreate` do so.
+ * Returns the terminating pod whose time ends last, if a pod is missing that is created only when it is gone:
+ * a StatefulSet, a DaemonSet and a Deployment with `strategy: Recreate` wait for that.
  */
 function drainOf(
   live: Live,
   { wanted = Infinity }: RolloutStatus,
   pods: readonly Pod[],
-  { clusterState, notes }: EvaluationContext,
+  { clusterState, recorder }: EvaluationContext,
 ): Drain | undefined {
   if ((live.kind === 'Deployment' && !isRecreated(live)) || pods.length >= wanted) return undefined
   const drains = drainingPods(clusterState, live).map(({ metadata }): Drain => {
-    const since = notes.since(`${metadata?.uid ?? ''}/ending`)
+    const since = recorder.since(`${metadata?.uid ?? ''}/ending`)
     const grace = (metadata?.deletionGracePeriodSeconds ?? 30) * 1000
     return { pod: metadata?.name ?? '', since, grace, until: since + grace + KILL_LATE }
   })
@@ -248,12 +259,12 @@ function isRecreated(live: Live): boolean {
   return live.kind === 'Deployment' && live.object.spec?.strategy?.type === 'Recreate'
 }
 
-/** The kubelet needs so many ms to end a pod whose time is over, and to say so. */
+/** How long the kubelet needs to kill a pod whose time is over, and to report it, in ms. */
 const KILL_LATE = 30_000
 
 const hintOfTimeout = 'See what it waited for; raise "timeout" when the start just takes long'
 
-/** How long a step of the workload may take, in ms: its progressDeadlineSeconds (600 s by default), at most the timeout. */
+/** Returns how long a step of the workload may take, in ms: progressDeadlineSeconds (600 s by default), at most the timeout. */
 function deadlineOf(live: Live, { timeout }: Timeouts): number {
   if (live.kind !== 'Deployment') return timeout
   return Math.min((live.object.spec?.progressDeadlineSeconds ?? 600) * 1000, timeout)
@@ -263,17 +274,17 @@ function progressOf({ wanted, ready }: RolloutStatus): Progress {
   return { ready, ...(wanted !== undefined && { wanted }) }
 }
 
-/** The trouble that a pod shows, besides the one that is told already: as `waitingOn` tells it. */
-function troubleOf(
-  weighed: readonly EvaluatedSymptom[],
-  told?: EvaluatedSymptom,
+/** Returns the symptom of a pod besides the one that is reported already; chosen as in `waitingOn`. */
+function podSymptomOf(
+  evaluated: readonly EvaluatedSymptom[],
+  reported?: EvaluatedSymptom,
 ): EvaluatedSymptom | undefined {
-  const shown = weighed.filter((one) => one !== told && one.sign.pod !== undefined)
-  return shown.find(isTrouble) ?? shown[0]
+  const shown = evaluated.filter((one) => one !== reported && one.symptom.pod !== undefined)
+  return shown.find(isFault) ?? shown[0]
 }
 
-/** The cause with the trouble that a pod shows, and what to do about that; else with the pod that is late. */
-function placed(
+/** Returns the cause with the pod, logs and hint of a pod's symptom; else with the pod that is late. */
+function withPod(
   cause: Cause,
   workload: string,
   why: EvaluatedSymptom | undefined,
@@ -283,39 +294,44 @@ function placed(
     const late = pods.find((pod) => !isReady(pod))?.metadata?.name
     return late === undefined ? cause : { ...cause, pod: late }
   }
-  const { sign, diagnosis } = why
+  const { symptom, diagnosis } = why
   return {
     ...cause,
     hint: hintOf(workload, why),
-    ...(sign.pod !== undefined && { pod: sign.pod }),
-    ...(sign.container !== undefined && { container: sign.container }),
-    ...logsOf(sign, diagnosis),
+    ...(symptom.pod !== undefined && { pod: symptom.pod }),
+    ...(symptom.container !== undefined && { container: symptom.container }),
+    ...logsOf(symptom, diagnosis),
   }
 }
 
-/** `2 of 3 ready, waiting for web-7d… (startup probe 14 s of 60 s)`: a trouble is told before what only takes its time. */
+/**
+ * Renders what a workload waits for: `2 of 3 ready, waiting for web-7d… (startup probe 14 s of 60 s)`. A fault
+ * comes before what is only slow.
+ */
 function waitingOn(
-  stand: RolloutStatus,
+  status: RolloutStatus,
   pods: readonly Pod[],
-  { weighed, unsteady }: Evaluation,
+  { evaluated, unsteady }: Evaluation,
   { clusterState, now }: EvaluationContext,
   drain: Drain | undefined,
   enough: number | undefined,
 ): Waiting {
   const back = new Set(unsteady.filter(isReady).map(nameOf))
-  const open = weighed.filter(({ sign }) => sign.pod === undefined || !back.has(sign.pod))
-  const first = open.find(isTrouble) ?? open[0]
+  const open = evaluated.filter(
+    ({ symptom }) => symptom.pod === undefined || !back.has(symptom.pod),
+  )
+  const first = open.find(isFault) ?? open[0]
   const late = pods.find((pod) => !isReady(pod)) ?? unsteady[0]
-  const current = enough === undefined ? stand.on : `${stand.on} (${enough} before the release)`
+  const current = enough === undefined ? status.on : `${status.on} (${enough} before the release)`
   const on = (...parts: readonly string[]) => [current, ...parts].join(', waiting for ')
-  if (stand.paused) return { is: 'waiting', on: stand.on, trouble: 'paused' }
+  if (status.paused) return { is: 'waiting', on: status.on, reason: 'paused' }
   if (first) {
-    const { pod, reason } = first.sign
-    const words = troubleWords(first, now)
+    const { pod, reason } = first.symptom
+    const words = symptomWords(first, now)
     return {
       is: 'waiting',
-      on: pod === undefined ? `${stand.on}: ${words}` : on(`${pod} (${words})`),
-      ...(reason !== 'NotReady' && { trouble: reason }),
+      on: pod === undefined ? `${status.on}: ${words}` : on(`${pod} (${words})`),
+      ...(reason !== 'NotReady' && { reason }),
     }
   }
   if (late) {
@@ -326,12 +342,13 @@ function waitingOn(
     const { pod, since, grace } = drain
     return { is: 'waiting', on: on(`${pod} to end (${lasting(now - since)} of ${lasting(grace)})`) }
   }
-  const missing = stand.wanted !== undefined && pods.length < stand.wanted
-  return { is: 'waiting', on: missing ? on('its next pod') : stand.on }
+  const missing = status.wanted !== undefined && pods.length < status.wanted
+  return { is: 'waiting', on: missing ? on('its next pod') : status.on }
 }
 
-function isTrouble({ sign }: EvaluatedSymptom): boolean {
-  return sign.reason !== 'NotReady'
+/** Returns whether a symptom is more than a slow start. */
+function isFault({ symptom }: EvaluatedSymptom): boolean {
+  return symptom.reason !== 'NotReady'
 }
 
 function nameOf({ metadata }: Pod): string {

@@ -1,28 +1,28 @@
 import type { Event } from 'kubernetes-types/core/v1'
 import { oneLine } from './words.js'
 
-/** What kubelet, container runtime and registries write is prose: all that is read of it is here. */
+/** Reads the prose of kubelet, container runtime and registries: nothing else does. */
 
-/** The message with the error: the back-off message of Kubernetes before 1.34 does not tell it, an event does. */
+/** Returns the message with the error: the back-off message of Kubernetes before 1.34 lacks it, an event has it. */
 export function pullWords(
   message: string,
   image: string | undefined,
   events: readonly Event[],
 ): string {
   if (message !== '' && !/^Back-off pulling image "[^"]*"$/.test(message.trim())) return message
-  const told = events.filter(
+  const failed = events.filter(
     (event) =>
       event.reason === 'Failed' &&
       event.message?.startsWith(`Failed to pull image "${image ?? ''}"`),
   )
-  return told.at(-1)?.message ?? message
+  return failed.at(-1)?.message ?? message
 }
 
-/** Whether a pull can never work: the registry has answered that it has no such image, or not for us. */
-export function isLost(message: string, image: string | undefined): boolean {
+/** Returns whether a pull can never succeed: the registry has no such image, or refuses it. */
+export function isPermanentPullError(message: string, image: string | undefined): boolean {
   // Names say nothing: an image may be called `certificate`, a tag `denied`.
   const words = message.replace(/"[^"]*"/g, '').replaceAll(image ?? '"', '')
-  // What passes comes first: "failed to authorize … 503", "unexpected status … 429 Too Many Requests".
+  // Transient errors come first: "failed to authorize … 503", "unexpected status … 429 Too Many Requests".
   const passing =
     /too ?many ?requests|\b429\b|\b5\d\d (Internal|Bad|Service|Gateway)|time[d]? ?out|deadline exceeded|TLS|x509|certificate|no such host|server misbehaving|connection (refused|reset)|i\/o|\bEOF\b|no route to host|unreachable/i
   if (passing.test(words)) return false
@@ -31,14 +31,14 @@ export function isLost(message: string, image: string | undefined): boolean {
   )
 }
 
-/** Whether a container's start failed for something that the node will get over. */
+/** Returns whether a container's start failed for a transient reason of the node. */
 export function isBusy(message: string): boolean {
   return /deadline ?exceeded|failed to reserve container name|is reserved for|resource temporarily unavailable|transport is closing|connection error/i.test(
     message,
   )
 }
 
-/** What a probe said, on one line. A command may have written many: the error that it ended with counts. */
+/** Returns a probe's answer on one line. A command may have written many: the error at the end counts. */
 export function probeAnswer(message: string): string {
   const [first = '', ...rest] = message.trimEnd().split('\n')
   const error = message.includes('Traceback (most recent')
@@ -50,9 +50,9 @@ export function probeAnswer(message: string): string {
   return line.length <= 300 ? line : `${line.slice(0, 150)} … ${line.slice(-145)}`
 }
 
-/** The end of a message, which names the trouble: each layer that passed it on put its own words before it. */
+/** Returns the end of a message, which names the error: each layer that passed it on added a prefix. */
 export function brief(message: string, image: string | undefined): string {
-  // Cut at the very end: the trouble is told last, after names that are long.
+  // Shortened last: the error is at the end, after long names.
   let words = oneLine(message, Infinity)
   for (let before = ''; before !== words;) {
     before = words

@@ -5,14 +5,14 @@ import type { ObjectMeta } from 'kubernetes-types/meta/v1'
 import type { WorkloadId } from '../kubernetes/workload.js'
 import type { DesiredWorkload, ClusterState } from './types.js'
 
-/** A workload as it stands in the cluster now. */
+/** A workload as it is in the cluster now. */
 export type Live =
   | { readonly kind: 'Deployment'; readonly object: Deployment }
   | { readonly kind: 'StatefulSet'; readonly object: StatefulSet }
   | { readonly kind: 'DaemonSet'; readonly object: DaemonSet }
   | { readonly kind: 'CronJob'; readonly object: CronJob }
 
-/** The live object; `undefined` when it is not there (any more). */
+/** Returns the live object; `undefined` if it does not exist (any more). */
 export function liveOf(clusterState: ClusterState, { kind, name }: WorkloadId): Live | undefined {
   switch (kind) {
     case 'Deployment': {
@@ -34,31 +34,31 @@ export function liveOf(clusterState: ClusterState, { kind, name }: WorkloadId): 
   }
 }
 
-/** The pod template of a workload. */
+/** Returns the pod template of a workload. */
 export function templateOf(live: Live): PodTemplateSpec | undefined {
   return live.kind === 'CronJob'
     ? live.object.spec?.jobTemplate.spec?.template
     : live.object.spec?.template
 }
 
-/** Whether its controller has seen all that was written so far, our write included. */
+/** Returns whether its controller has seen all that was written so far, our write included. */
 export function isObserved(live: Live, desired: DesiredWorkload): boolean {
   const generation = live.object.metadata?.generation ?? 0
   if (generation < desired.generation) return false
-  // CronJobs have no observedGeneration: the next Job is simply made from what stands there.
+  // CronJobs have no observedGeneration: the next Job is made from the object as it is then.
   if (live.kind === 'CronJob') return true
   return (live.object.status?.observedGeneration ?? 0) >= generation
 }
 
-/** The image of each container and init container of a pod or template, by container name. */
+/** Returns the image of each container and init container of a pod or template, by container name. */
 export function imagesOf(spec: PodTemplateSpec['spec']): Record<string, string | undefined> {
   const all = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])]
   return Object.fromEntries(all.map(({ name, image }) => [name, image]))
 }
 
 /**
- * The ReplicaSet that the Deployment controller takes for the template's own: the same template but for the
- * hash label, the oldest of them (`FindNewReplicaSet`, kubernetes/pkg/controller/deployment/util).
+ * Returns the ReplicaSet that the Deployment controller takes for the template's own: the same template but for
+ * the hash label, the oldest of them (`FindNewReplicaSet`, kubernetes/pkg/controller/deployment/util).
  */
 export function replicaSetOf(
   clusterState: ClusterState,
@@ -72,10 +72,10 @@ export function replicaSetOf(
 }
 
 /**
- * The pods of our template that are to stay, sorted by name: those that are being deleted or were taken away
- * do not count.
+ * Returns the pods of the desired template, sorted by name, without those that are being deleted or were taken
+ * away.
  */
-export function ourPods(clusterState: ClusterState, desired: DesiredWorkload): readonly Pod[] {
+export function desiredPods(clusterState: ClusterState, desired: DesiredWorkload): readonly Pod[] {
   const live = liveOf(clusterState, desired.workload)
   if (!live || !isObserved(live, desired)) return []
   return templatePods(clusterState, live, desired).filter((pod) => !isTakenAway(pod))
@@ -108,8 +108,8 @@ function templatePods(
   }
 }
 
-/** The pods of a Deployment that are of other templates, without those that terminate. */
-export function otherPods(clusterState: ClusterState, live: Live): readonly Pod[] {
+/** Returns the pods of a Deployment that are of other templates, without those that terminate. */
+export function otherTemplatePods(clusterState: ClusterState, live: Live): readonly Pod[] {
   if (live.kind !== 'Deployment') return []
   const own = replicaSetOf(clusterState, live.object)
   return [...clusterState.replicasets.values()]
@@ -117,14 +117,14 @@ export function otherPods(clusterState: ClusterState, live: Live): readonly Pod[
     .flatMap((set) => podsOf(clusterState, set.metadata?.uid))
 }
 
-/** Pods that an object controls, without those that terminate, sorted by name. */
+/** Returns the pods that an object controls, without those that terminate, sorted by name. */
 export function podsOf(clusterState: ClusterState, uid: string | undefined): readonly Pod[] {
   return [...clusterState.pods.values()]
     .filter((pod) => isControlledBy(pod.metadata, uid) && !pod.metadata?.deletionTimestamp)
     .sort((one, other) => (one.metadata?.name ?? '').localeCompare(other.metadata?.name ?? ''))
 }
 
-/** Pods of the workload, of any version, that are ending: their grace period runs. Sorted by name. */
+/** Returns the terminating pods of the workload, of any version: their grace period runs. Sorted by name. */
 export function drainingPods(clusterState: ClusterState, live: Live): readonly Pod[] {
   const owners = new Set([live.object.metadata?.uid])
   for (const set of clusterState.replicasets.values()) {
@@ -140,8 +140,8 @@ export function drainingPods(clusterState: ClusterState, live: Live): readonly P
 }
 
 /**
- * Whether the node of this pod has stopped answering: its controller takes the Ready condition away, and the
- * containers' own states stay as the kubelet last wrote them.
+ * Returns whether the node of this pod has stopped answering: the node controller removes the Ready condition,
+ * and the containers' own states stay as the kubelet last wrote them.
  * https://kubernetes.io/docs/concepts/architecture/nodes/#node-controller
  */
 export function hasLostNode(pod: Pod): boolean {
@@ -158,7 +158,7 @@ export function hasLostNode(pod: Pod): boolean {
   )
 }
 
-/** Events about one object, oldest first. */
+/** Returns the events about one object, oldest first. */
 export function eventsOf(clusterState: ClusterState, uid: string | undefined): readonly Event[] {
   if (uid === undefined) return []
   return [...clusterState.events.values()]
@@ -166,12 +166,12 @@ export function eventsOf(clusterState: ClusterState, uid: string | undefined): r
     .sort((one, other) => timeOf(one) - timeOf(other) || versionOf(one) - versionOf(other))
 }
 
-/** The newest event with one of these reasons. */
+/** Returns the newest event with one of these reasons. */
 export function lastEvent(events: readonly Event[], reasons: readonly string[]): Event | undefined {
   return events.filter(({ reason }) => reasons.includes(reason ?? '')).at(-1)
 }
 
-/** When an event was last seen, in ms since 1970 of the cluster's clock. */
+/** Returns when an event was last seen, in ms since 1970 of the cluster's clock. */
 export function timeOf(event: Event): number {
   const time =
     event.series?.lastObservedTime ??
@@ -190,7 +190,7 @@ export function isReady(pod: Pod): boolean {
   return conditionOf(pod, 'Ready')?.status === 'True'
 }
 
-/** Evicted, preempted, drained or cut off: nothing that the image did. */
+/** Returns whether a pod was evicted, preempted, drained or cut off: not the image's fault. */
 export function isTakenAway(pod: Pod): boolean {
   if (conditionOf(pod, 'DisruptionTarget')?.status === 'True') return true
   return pod.status?.phase === 'Failed' && TAKEN_AWAY.test(pod.status.reason ?? '')
@@ -205,24 +205,25 @@ export function conditionOf(pod: Pod, type: string) {
 }
 
 /**
- * The revision of a DaemonSet stands in ControllerRevisions, which the picture does not hold. Its pods say
- * it too: the template generation in a label, and the hash (old pods with the same hash count as updated).
+ * Returns the DaemonSet's pods of its newest template. Its revision is in ControllerRevisions, which the
+ * `ClusterState` does not have. Its pods show it too: the template generation in a label, and the hash (old
+ * pods with the same hash count as updated).
  */
 function daemonPods(
   pods: readonly Pod[],
   set: DaemonSet,
   desired: DesiredWorkload,
 ): readonly Pod[] {
-  const ours = pods.filter((pod) => {
+  const matching = pods.filter((pod) => {
     const images = imagesOf(pod.spec)
     return Object.entries(desired.images).every(([name, image]) => images[name] === image)
   })
   const generation = set.metadata?.annotations?.['deprecated.daemonset.template.generation']
-  const newest = ours.filter(
+  const newest = matching.filter(
     (pod) => pod.metadata?.labels?.['pod-template-generation'] === generation,
   )
   const hashes = new Set(newest.map(hashOf))
-  return hashes.size === 0 ? ours : ours.filter((pod) => hashes.has(hashOf(pod)))
+  return hashes.size === 0 ? matching : matching.filter((pod) => hashes.has(hashOf(pod)))
 }
 
 function hashOf(pod: Pod): string | undefined {
@@ -237,7 +238,7 @@ function versionOf(event: Event): number {
   return Number(event.metadata.resourceVersion ?? 0) || 0
 }
 
-/** A template as text that is equal when Kubernetes calls the templates equal: nothing and empty are the same. */
+/** Returns a template as text that is equal if Kubernetes calls the templates equal: absent and empty are the same. */
 function canonical(template: PodTemplateSpec | undefined): string {
   if (template === undefined) return ''
   let text = canonicals.get(template)
@@ -248,7 +249,7 @@ function canonical(template: PodTemplateSpec | undefined): string {
   return text
 }
 
-/** Objects of the picture are replaced, never changed: what was worked out for one stays true. */
+/** Objects of the cluster state are replaced, never changed: a cached text stays valid. */
 const canonicals = new WeakMap<PodTemplateSpec, string>()
 
 function pruned(value: unknown, path: readonly string[]): unknown {

@@ -1,16 +1,16 @@
 import type { Diagnosis, Exits, Observations, LogWanted } from './types.js'
 
-/** An empty memory. `startedAt`: when our write left, in ms since 1970. */
+/** Returns empty observations. `startedAt`: when our write left, in ms since 1970. */
 export function newObservations(startedAt: number): Observations {
   return { startedAt, firstSeen: {}, exits: {}, logs: {}, completeSince: {} }
 }
 
-/** The key of a log in the ledger: the same for `previous` and not, since a restart turns one into the other. */
+/** Returns the key of a log: the same for `previous` and not, since a restart turns one into the other. */
 export function logKey(log: Pick<LogWanted, 'podUid' | 'container' | 'exit'>): string {
   return `${log.podUid}/${log.container}/${log.exit}`
 }
 
-/** The ledger with a log that has come. */
+/** Returns the observations with a log that has arrived. */
 export function withLog(
   observations: Observations,
   wanted: LogWanted,
@@ -20,7 +20,7 @@ export function withLog(
 }
 
 /**
- * The ledger of one look being written. All times are those of our own clock, when something was first
+ * Records the observations of one evaluation. All times are those of our own clock, when something was first
  * seen: the cluster's clock may be minutes off, and its times are whole seconds.
  */
 export class ObservationRecorder {
@@ -38,25 +38,25 @@ export class ObservationRecorder {
     this.#exits = { ...before.exits }
   }
 
-  /** When `key` was first seen; now, when that is the first time. A key not asked for again is forgotten. */
+  /** Returns when `key` was first seen; now, if that is the first time. A key that is not requested again is forgotten. */
   since(key: string): number {
     return (this.#firstSeen[key] ??= this.#before.firstSeen[key] ?? this.#now)
   }
 
   /**
-   * Keeps all that is known of a pod that is not Ready, though a sign may be away for a moment: a container
-   * that is started again shows nothing of its trouble until it meets it once more.
+   * Keeps all that is known of a pod that is not Ready, though a symptom may be absent for a moment: a
+   * container that was restarted shows no symptom until it fails once more.
    */
   keepPod(uid: string): void {
     this.#unready.add(uid)
   }
 
-  /** Keeps everything: this look cannot tell whose pods are ours (a scaling that its controller has not seen). */
+  /** Keeps everything: this evaluation cannot tell which pods are of the new template (its controller has not seen a scaling). */
   keepAll(): void {
     this.#keepsAll = true
   }
 
-  /** Writes down how many times a container has ended and whether its pod is Ready; gives what was known first. */
+  /** Records how many times a container has exited and whether its pod is Ready; returns what was first known. */
   exits(uid: string, container: string, count: number, ready: boolean): Exits {
     const key = `${uid}/${container}`
     let known: Exits = this.#exits[key] ?? { before: ready ? count : 0 }
@@ -65,12 +65,12 @@ export class ObservationRecorder {
     return known
   }
 
-  /** What was written down of a container's ends. */
+  /** Returns what was recorded of a container's exits. */
   known(uid: string, container: string): Exits {
     return this.#exits[`${uid}/${container}`] ?? { before: 0 }
   }
 
-  /** Since when a workload is complete, without a break. */
+  /** Returns since when a workload has been complete, without a break. */
   complete(id: string): number {
     return (this.#completeSince[id] ??= this.#before.completeSince[id] ?? this.#now)
   }

@@ -1,10 +1,11 @@
 import type { Container, ContainerStatus, Event, Pod, Probe } from 'kubernetes-types/core/v1'
 import { conditionOf, isReady, isTakenAway, lastEvent } from './objects.js'
-import { brief, isBusy, isLost, probeAnswer, pullWords } from './kubelet-messages.js'
-import type { Exit, Reason, Symptom, Startup } from './symptoms.js'
+import { brief, isBusy, isPermanentPullError, probeAnswer, pullWords } from './kubelet-messages.js'
+import type { FailureReason } from '../options/failure-reasons.js'
+import type { Exit, Symptom, Startup } from './symptoms.js'
 import { oneLine } from './words.js'
 
-/** A container of a pod with its status. Native sidecars (init containers that stay) are main containers here. */
+/** A container of a pod with its status. Native sidecars (init containers that keep running) are main containers here. */
 export interface Part {
   readonly spec: Container
   readonly status: ContainerStatus
@@ -12,29 +13,29 @@ export interface Part {
 }
 
 /**
- * Every trouble that one pod shows. A pod that is being deleted, was evicted or lost its node is no trouble:
- * its controller makes another one.
+ * Returns every symptom of one pod. A pod that is being deleted, was evicted or lost its node has none: its
+ * controller makes another one.
  *
  * @param events those about this pod, oldest first; they only add words and what no object says.
  */
 export function podSymptoms(pod: Pod, events: readonly Event[] = []): readonly Symptom[] {
   if (pod.metadata?.deletionTimestamp || isTakenAway(pod)) return []
   const parts = partsOf(pod)
-  const signs = parts.flatMap((part) => partSign(pod, part, events) ?? [])
+  const symptoms = parts.flatMap((part) => partSymptom(pod, part, events) ?? [])
   const waiting = scheduling(pod, events) ?? mounting(pod, parts, events)
-  if (waiting) return [...signs, waiting]
-  const unready = signs.length === 0 ? notReady(pod, parts, events) : undefined
-  return unready ? [...signs, unready] : signs
+  if (waiting) return [...symptoms, waiting]
+  const unready = symptoms.length === 0 ? notReady(pod, parts, events) : undefined
+  return unready ? [...symptoms, unready] : symptoms
 }
 
-/** How many times each container has ended so far, whatever its exit code. */
+/** Returns how many times each container has exited so far, whatever its exit code. */
 export function endsOf(pod: Pod): readonly { container: string; count: number; failed: boolean }[] {
   return partsOf(pod).map((part) => {
     const end = lastEndOf(part)
     return {
       container: part.spec.name,
       count: end?.number ?? part.status.restartCount,
-      failed: end !== undefined && (end.code !== 0 || isToStay(pod, part)),
+      failed: end !== undefined && (end.code !== 0 || shouldKeepRunning(pod, part)),
     }
   })
 }
@@ -54,17 +55,17 @@ export function partsOf(pod: Pod): readonly Part[] {
   ]
 }
 
-/** An init container that is to stay (Kubernetes 1.29). The field is younger than the types in use. */
+/** Returns whether an init container keeps running (Kubernetes 1.29). The field is younger than the types in use. */
 function isSidecar(spec: Container): boolean {
   return (spec as { restartPolicy?: string }).restartPolicy === 'Always'
 }
 
-function partSign(pod: Pod, part: Part, events: readonly Event[]): Symptom | undefined {
+function partSymptom(pod: Pod, part: Part, events: readonly Event[]): Symptom | undefined {
   const { status, spec } = part
-  const make = (reason: Reason, says: string, exit?: Exit): Symptom => ({
+  const make = (reason: FailureReason, message: string, exit?: Exit): Symptom => ({
     reason,
     key: `${pod.metadata?.uid ?? ''}/${spec.name}/${reason}`,
-    says: brief(says, spec.image),
+    message: brief(message, spec.image),
     ...(pod.metadata?.name !== undefined && { pod: pod.metadata.name }),
     ...(pod.metadata?.uid !== undefined && { podUid: pod.metadata.uid }),
     container: spec.name,
@@ -74,7 +75,7 @@ function partSign(pod: Pod, part: Part, events: readonly Event[]): Symptom | und
       pullSecrets: pod.spec.imagePullSecrets.flatMap(({ name }) => name ?? []),
     }),
     ...(exit && { exit }),
-    ...(exit?.probe !== undefined && asked(spec, exit.probe)),
+    ...(exit?.probe !== undefined && probeTargetOf(spec, exit.probe)),
   })
   const waiting = status.state?.waiting
   const message = waiting?.message ?? ''
@@ -88,10 +89,10 @@ function partSign(pod: Pod, part: Part, events: readonly Event[]): Symptom | und
     case 'RegistryUnavailable':
     case 'SignatureValidationFailed': {
       const words = pullWords(message, spec.image, events) || waiting.reason
-      return make(isLost(words, spec.image) ? 'ImageNotFound' : 'ImagePull', words)
+      return make(isPermanentPullError(words, spec.image) ? 'ImageNotFound' : 'ImagePull', words)
     }
     case 'CreateContainerConfigError':
-      // The kubelet has not read its own copy yet: never the image's fault, and soon over.
+      // The kubelet has not filled its own cache yet: never the image's fault, and soon over.
       if (/failed to sync \w+ cache/.test(message)) return undefined
       return make(/runAsNonRoot/i.test(message) ? 'CannotStart' : 'ConfigMissing', message)
     case 'CreateContainerError':
@@ -102,20 +103,20 @@ function partSign(pod: Pod, part: Part, events: readonly Event[]): Symptom | und
     case 'PreStartHookError':
       return make(isBusy(message) ? 'Sandbox' : 'CannotStart', message || waiting.reason)
     default:
-      return endSign(part, isToStay(pod, part), events, make)
+      return exitSymptom(part, shouldKeepRunning(pod, part), events, make)
   }
 }
 
-/** Whether an end with exit code 0 is a fault: only of what is started again for ever. */
-function isToStay(pod: Pod, { init }: Part): boolean {
+/** Returns whether an exit with code 0 is a fault: only of a container that is always restarted. */
+function shouldKeepRunning(pod: Pod, { init }: Part): boolean {
   return !init && (pod.spec?.restartPolicy ?? 'Always') === 'Always'
 }
 
-function endSign(
+function exitSymptom(
   part: Part,
-  stays: boolean,
+  keepsRunning: boolean,
   events: readonly Event[],
-  make: (reason: Reason, says: string, exit?: Exit) => Symptom,
+  make: (reason: FailureReason, message: string, exit?: Exit) => Symptom,
 ): Symptom | undefined {
   const end = lastEndOf(part)
   if (!end) return undefined
@@ -132,27 +133,27 @@ function endSign(
   }
   if (state.reason === 'StartError' || state.reason === 'ContainerCannotRun') {
     if (exit.running) return undefined
-    const says = state.message ?? state.reason
-    return make(isBusy(says) ? 'Sandbox' : 'CannotStart', says)
+    const message = state.message ?? state.reason
+    return make(isBusy(message) ? 'Sandbox' : 'CannotStart', message)
   }
-  if (end.code === 0 && !stays) return undefined
-  const says = state.message || `exited with ${end.code}`
-  if (state.reason === 'OOMKilled') return make('OutOfMemory', says, exit)
-  return make(part.init ? 'InitCrash' : 'Crash', says, exit)
+  if (end.code === 0 && !keepsRunning) return undefined
+  const message = state.message || `exited with ${end.code}`
+  if (state.reason === 'OOMKilled') return make('OutOfMemory', message, exit)
+  return make(part.init ? 'InitCrash' : 'Crash', message, exit)
 }
 
-/** The last end of a container, by number. The restart count is the number of the run that is now or was last. */
+/** Returns the last exit of a container, with its number. The restart count is the number of the current or last run. */
 export function lastEndOf({ status }: Part) {
   const { state, lastState, restartCount } = status
   const [end, number] = state?.terminated
     ? [state.terminated, restartCount + 1]
     : [lastState?.terminated, state?.running ? restartCount : restartCount + 1]
-  // The node was away and nobody knows how it ended.
+  // The node was unreachable: how it exited is unknown.
   if (!end || end.reason === 'ContainerStatusUnknown') return undefined
   return { state: end, code: end.exitCode, number: Math.max(1, number) }
 }
 
-/** What the probe said, where the kubelet killed the container for it: it ends by a signal then (or by 0). */
+/** Returns the probe's answer, if the kubelet killed the container for it: the exit is by a signal then (or 0). */
 function killedFor(
   spec: Container,
   code: number,
@@ -166,8 +167,8 @@ function killedFor(
 }
 
 /**
- * `Readiness probe failed: HTTP probe failed with statuscode: 503`: the newest answer of a container to one
- * kind of probe.
+ * Returns the newest answer of a container to one kind of probe:
+ * `Readiness probe failed: HTTP probe failed with statuscode: 503`.
  */
 function probeWords(events: readonly Event[], container: string, kind: string): string | undefined {
   const answers = events.filter(
@@ -180,8 +181,8 @@ function probeWords(events: readonly Event[], container: string, kind: string): 
   return last === undefined ? undefined : probeAnswer(last)
 }
 
-/** What the probe asks for that gave this answer. */
-function asked(spec: Container, words: string): Pick<Symptom, 'asks'> {
+/** Returns what the probe that got this answer requests. */
+function probeTargetOf(spec: Container, words: string): Pick<Symptom, 'probeTarget'> {
   const probes = {
     Readiness: spec.readinessProbe,
     Liveness: spec.livenessProbe,
@@ -192,21 +193,23 @@ function asked(spec: Container, words: string): Pick<Symptom, 'asks'> {
   const { httpGet, tcpSocket, exec } = (kind ? probes[kind] : spec.readinessProbe) ?? {}
   const portOf = (port: string | number) =>
     `port ${spec.ports?.find(({ name }) => name === port)?.containerPort ?? port}`
-  // What follows, a query or arguments, may hold a secret.
+  // What follows, a query or arguments, may contain a secret.
   if (httpGet) {
-    return { asks: `GET ${(httpGet.path ?? '/').replace(/\?.*/, '')} on ${portOf(httpGet.port)}` }
+    return {
+      probeTarget: `GET ${(httpGet.path ?? '/').replace(/\?.*/, '')} on ${portOf(httpGet.port)}`,
+    }
   }
-  if (tcpSocket) return { asks: portOf(tcpSocket.port) }
+  if (tcpSocket) return { probeTarget: portOf(tcpSocket.port) }
   const program = exec?.command?.[0]
-  return program === undefined ? {} : { asks: oneLine(program, 100) }
+  return program === undefined ? {} : { probeTarget: oneLine(program, 100) }
 }
 
-function podSymptom(pod: Pod, reason: Reason, says: string): Symptom {
+function podSymptom(pod: Pod, reason: FailureReason, message: string): Symptom {
   const { uid, name } = pod.metadata ?? {}
   return {
     reason,
     key: `${uid ?? ''}//${reason}`,
-    says: oneLine(says),
+    message: oneLine(message),
     ...(name !== undefined && { pod: name }),
     ...(uid !== undefined && { podUid: uid }),
   }
@@ -215,16 +218,17 @@ function podSymptom(pod: Pod, reason: Reason, says: string): Symptom {
 function scheduling(pod: Pod, events: readonly Event[]): Symptom | undefined {
   const scheduled = conditionOf(pod, 'PodScheduled')
   if (scheduled?.status !== 'False' || scheduled.reason !== 'Unschedulable') return undefined
-  const says = scheduled.message ?? 'no node fits'
-  // Told by the scheduler, though no node has anything to do with it.
-  if (/persistentvolumeclaim "[^"]*" not found/.test(says)) return podSymptom(pod, 'Volume', says)
+  const message = scheduled.message ?? 'no node fits'
+  // The scheduler reports it, though no node is involved.
+  if (/persistentvolumeclaim "[^"]*" not found/.test(message))
+    return podSymptom(pod, 'Volume', message)
   // The scheduler is making room by preemption.
-  if (pod.status?.nominatedNodeName) return podSymptom(pod, 'ScalingUp', says)
+  if (pod.status?.nominatedNodeName) return podSymptom(pod, 'ScalingUp', message)
   // Cluster Autoscaler's events, and Karpenter's `Nominated`.
   const scaler = lastEvent(events, ['NotTriggerScaleUp', 'TriggeredScaleUp', 'Nominated'])
-  if (!scaler) return podSymptom(pod, 'Unschedulable', says)
+  if (!scaler) return podSymptom(pod, 'Unschedulable', message)
   const none = scaler.reason === 'NotTriggerScaleUp'
-  return podSymptom(pod, none ? 'NoScaleUp' : 'ScalingUp', `${says} ${scaler.message ?? ''}`)
+  return podSymptom(pod, none ? 'NoScaleUp' : 'ScalingUp', `${message} ${scaler.message ?? ''}`)
 }
 
 function mounting(pod: Pod, parts: readonly Part[], events: readonly Event[]): Symptom | undefined {
@@ -254,7 +258,7 @@ const FAILED_HOLDS = [
   'FailedCreatePodSandBox',
   'NetworkNotReady',
 ]
-/** Events that say that it went on since. */
+/** Events that show that the pod has made progress since. */
 const PAST_HOLDS = ['SuccessfulAttachVolume', 'Pulling', 'Pulled', 'Created', 'Started']
 
 function notReady(pod: Pod, parts: readonly Part[], events: readonly Event[]): Symptom | undefined {
@@ -271,35 +275,35 @@ function notReady(pod: Pod, parts: readonly Part[], events: readonly Event[]): S
   const gate = pod.spec?.readinessGates?.find(
     ({ conditionType }) => conditionOf(pod, conditionType)?.status !== 'True',
   )
-  // The answers of a startup probe that is over say nothing any more.
+  // The answers of a startup probe that has passed say nothing any more.
   const kind = startups.length > 0 ? 'startup' : 'readiness'
-  const says = late
+  const message = late
     ? (probeWords(events, late.spec.name, kind) ?? `container ${late.spec.name} is not ready`)
     : gate
       ? `readiness gate ${gate.conditionType} is not met`
       : (conditionOf(pod, 'Ready')?.message ?? 'not Ready')
-  const sign = podSymptom(pod, 'NotReady', says)
+  const symptom = podSymptom(pod, 'NotReady', message)
   const probing = startups.length > 0 ? [] : main.flatMap(probingOf)
   return {
-    ...sign,
+    ...symptom,
     ...(probing[0] && {
       probing: {
         delay: Math.max(...probing.map(({ delay }) => delay)),
         tries: Math.max(...probing.map(({ tries }) => tries)),
       },
     }),
-    // Its time to be Ready begins when the startupProbe has let it through.
-    ...(startups.length > 0 && { key: `${sign.key}/startup` }),
+    // Its time to become Ready begins when the startupProbe has passed.
+    ...(startups.length > 0 && { key: `${symptom.key}/startup` }),
     ...(late && {
       container: late.spec.name,
       oneOfMany: main.length > 1,
-      ...asked(late.spec, says),
+      ...probeTargetOf(late.spec, message),
     }),
     startups,
   }
 }
 
-/** Three tries before a pod is called not Ready: the first may come too early, and the second be unlucky. */
+/** Allows three tries before a pod counts as not Ready: the first may come too early, and the second be unlucky. */
 function probingOf({ spec: { readinessProbe }, status }: Part): readonly Probing[] {
   if (!readinessProbe || status.ready) return []
   const { initialDelaySeconds = 0, periodSeconds = 10, successThreshold = 1 } = readinessProbe
@@ -309,7 +313,7 @@ function probingOf({ spec: { readinessProbe }, status }: Part): readonly Probing
 
 type Probing = NonNullable<Symptom['probing']>
 
-/** How long a startupProbe lets its container take, in ms. Defaults are those of the API. */
+/** Returns how long a startupProbe allows its container, in ms. Defaults are those of the API. */
 export function budgetOf(probe: Probe): number {
   const { initialDelaySeconds = 0, failureThreshold = 3, periodSeconds = 10 } = probe
   return (initialDelaySeconds + failureThreshold * periodSeconds) * 1000

@@ -4,16 +4,16 @@ import { isObserved, isReady, templateOf, imagesOf } from './objects.js'
 import type { Live } from './objects.js'
 import type { DesiredWorkload, Progress } from './types.js'
 
-/** How the counts of a workload stand. */
+/** How far one workload is, by its own counts. */
 export interface RolloutStatus extends Progress {
-  /** All that its controller is to do is done, by its own counts. */
+  /** Its controller has done everything, by its own counts. */
   readonly complete: boolean
-  /** How far it is, in words: `3 of 3 ready, 1 old pod still there`. */
+  /** In words: `3 of 3 ready, 1 old pod still there`. */
   readonly on: string
   readonly paused?: true
 }
 
-/** Whether a workload is done by what its controller says. Rules as in `kubectl rollout status` (polymorphichelpers). */
+/** Returns how far a workload is by what its controller says. Rules as in `kubectl rollout status` (polymorphichelpers). */
 export function rolloutStatusOf(
   live: Live,
   desired: DesiredWorkload,
@@ -41,7 +41,7 @@ function deployment({ object }: Live & { kind: 'Deployment' }, ready: number): R
   if (object.spec?.paused) return { ...unfinished(wanted, ready, 'paused'), paused: true }
   if (updatedReplicas < wanted) return unfinished(wanted, ready)
   if (availableReplicas < updatedReplicas) return unavailable(wanted, ready, availableReplicas)
-  // `replicas` leaves out what terminates: a process that ignores SIGTERM holds nothing up.
+  // `replicas` leaves out terminating pods: a process that ignores SIGTERM delays nothing.
   const old = replicas - updatedReplicas
   if (old > 0 && ready < wanted) return unfinished(wanted, ready)
   return old > 0
@@ -50,8 +50,8 @@ function deployment({ object }: Live & { kind: 'Deployment' }, ready: number): R
 }
 
 /**
- * Whether pods of other templates are on their way out. A rolling Deployment keeps them while too few of
- * its own are available, for ever if need be (`reconcileOldReplicaSets`,
+ * Returns whether the controller may still remove pods of other templates. A rolling Deployment keeps them
+ * while too few of its own are available, for ever if necessary (`reconcileOldReplicaSets`,
  * kubernetes/pkg/controller/deployment/rolling.go).
  */
 export function mayShrink(
@@ -63,11 +63,11 @@ export function mayShrink(
   const { replicas = 1, strategy } = object.spec ?? {}
   if (strategy?.type === 'Recreate') return true
   const { maxUnavailable = '25%' } = strategy?.rollingUpdate ?? {}
-  const away =
+  const maxMissing =
     typeof maxUnavailable === 'number'
       ? maxUnavailable
       : Math.floor((parseInt(maxUnavailable, 10) * replicas) / 100)
-  const least = replicas - away
+  const least = replicas - maxMissing
   const ready = (pods: readonly Pod[]) => pods.filter(isReady).length
   const spare = others.length + ready(own) - least
   return spare > 0 && (ready(others) < others.length || ready(own) + ready(others) > least)
@@ -76,12 +76,12 @@ export function mayShrink(
 function statefulSet({ object }: Live & { kind: 'StatefulSet' }, ready: number): RolloutStatus {
   const strategy = object.spec?.updateStrategy
   const replicas = object.spec?.replicas ?? 1
-  // Its pods change when somebody deletes them: not waited for.
+  // Its pods change only when they are deleted by hand: nothing to wait for.
   if (strategy?.type === 'OnDelete') return complete(0, ready)
   const wanted = Math.max(0, replicas - (strategy?.rollingUpdate?.partition ?? 0))
   const { updatedReplicas = 0, currentRevision, updateRevision } = object.status ?? {}
   const updated = currentRevision === updateRevision ? wanted : updatedReplicas
-  // Below the partition stand old pods, which are not ours to answer for: only our own are counted.
+  // The pods below the partition keep the previous version: only those of the new template are counted.
   if (updated < wanted || ready < wanted) return unfinished(wanted, ready)
   const availableReplicas = object.status?.availableReplicas ?? replicas
   return wanted === replicas && availableReplicas < wanted
@@ -98,8 +98,8 @@ function daemonSet(
   if (object.spec?.updateStrategy?.type === 'OnDelete') return complete(0, ready)
   const { desiredNumberScheduled = 0, numberMisscheduled = 0 } = object.status ?? {}
   const { updatedNumberScheduled = 0, numberAvailable = 0 } = object.status ?? {}
-  // Where the set does not tolerate the taint of a dead node, the controller leaves that node out by itself,
-  // and calls its pod misscheduled.
+  // If the set does not tolerate the taint of a dead node, the controller leaves that node out, and calls its
+  // pod misscheduled.
   const dead = deadNodes.filter((node) => pods.every(({ spec }) => spec?.nodeName !== node)).length
   const wanted = desiredNumberScheduled - Math.max(0, dead - numberMisscheduled)
   if (updatedNumberScheduled < wanted) return unfinished(wanted, ready)
@@ -122,34 +122,34 @@ function unavailable(wanted: number, ready: number, available: number): RolloutS
   return unfinished(wanted, ready, ready > available ? `${available} available` : undefined)
 }
 
-/** `2 of 3 ready`. While it is scaled down there may be more of them than are wanted. */
+/** Renders `2 of 3 ready`. During a scale-down there may be more pods than are wanted. */
 export function readyWords({ wanted = 0, ready }: Progress): string {
   return wanted === 0 ? 'no pods to wait for' : `${Math.min(ready, wanted)} of ${wanted} ready`
 }
 
-/** What takes a workload over that is not there any more, or will be gone once its finalizers are done. */
+/** What `takenOver` returns for a workload that is gone, or will be gone once its finalizers are done. */
 export const deletion = 'its deletion'
 
 /**
- * Who took a workload over: its image is another one than ours, or it is gone. `undefined`: it is ours still.
+ * Returns who took a workload over: its image is not the desired one, or it is gone. `undefined`: nobody has.
  * A restart, an annotation or a change of scale is no take-over.
  */
 export function takenOver(live: Live | undefined, desired: DesiredWorkload): string | undefined {
   if (!live || isBeingDeleted(live.object)) return deletion
-  // What the watch shows is from before our write.
+  // The watch still shows the object from before our write.
   if ((live.object.metadata?.generation ?? 0) < desired.generation) return undefined
   const images = imagesOf(templateOf(live)?.spec)
   for (const [container, image] of Object.entries(desired.images)) {
     if (images[container] === image) continue
-    const theirs = images[container]
-    return theirs === undefined
+    const liveImage = images[container]
+    return liveImage === undefined
       ? `a template without our container ${container}`
-      : `image ${theirs} in container ${container}${writerOf(live, container)}`
+      : `image ${liveImage} in container ${container}${writerOf(live, container)}`
   }
   return undefined
 }
 
-/** `, written by argocd-controller`: who owns the field, where the object tells it. */
+/** Returns who owns the field, if the object says so: `, written by argocd-controller`. */
 function writerOf(live: Live, container: string): string {
   const owner = live.object.metadata?.managedFields?.find(({ fieldsV1 }) =>
     holdsImage(fieldsV1, `k:{"name":"${container}"}`),

@@ -1,30 +1,31 @@
 import type { CauseCode } from '../failure/failure.js'
 import * as hints from './hints.js'
-import type { Reason, Symptom } from './symptoms.js'
+import type { FailureReason } from '../options/failure-reasons.js'
+import type { Symptom } from './symptoms.js'
 import type { Diagnosis } from './types.js'
 import { oneLine } from './words.js'
 
-/** How long a trouble may last. Counted from when it was first seen. */
+/** How long a symptom may last, counted from when it was first seen. */
 export type Wait =
   | SimpleWait
-  /** What the log says decides. */
+  /** The container's log decides. */
   | ({ readonly is: 'by-cause' } & Readonly<Record<Diagnosis['kind'], SimpleWait>>)
 
 export type SimpleWait =
   | { readonly is: 'after'; readonly ms: number }
   /** As long as the workload may take for a step: its progressDeadlineSeconds, at most the release's timeout. */
   | { readonly is: 'deadline' }
-  /** As long as pods of the old version took to be Ready, with room, and never shorter than a startupProbe. */
+  /** As long as pods of the previous version took to become Ready, with a margin, and never shorter than a startupProbe. */
   | { readonly is: 'ready' }
-  /** At the nth end of the container, and not before `ms`. `loop`: or as soon as it is in CrashLoopBackOff. */
+  /** At the nth exit of the container, and not before `ms`. `loop`: or as soon as it is in CrashLoopBackOff. */
   | { readonly is: 'exit'; readonly nth: number; readonly ms: number; readonly loop: boolean }
 
-/** What sentences are made of. */
-export interface Told {
+/** A symptom with what its sentence and its hint are made of. */
+export interface SymptomDetails {
   /** `web`, or `web (container nginx)` where the pod has several. */
   readonly who: string
-  readonly sign: Symptom
-  /** What the container's log says, where it was read. */
+  readonly symptom: Symptom
+  /** What the container's log says, if it was read. */
   readonly diagnosis?: Diagnosis
 }
 
@@ -32,18 +33,18 @@ export interface Rule {
   readonly code: CauseCode
   readonly wait: Wait
   /**
-   * Not before this many ms when another pod of our template is Ready, or on a first deploy: one bad node
+   * The least wait, in ms, while another pod of the new template is Ready, or on a first deploy: one bad node
    * must not undo fifty pods.
    */
   readonly sheltered?: number
-  readonly sentence: (told: Told) => string
-  readonly hint: (told: Told) => string
+  readonly sentence: (details: SymptomDetails) => string
+  readonly hint: (details: SymptomDetails) => string
 }
 
 const atOnce: Wait = { is: 'after', ms: 0 }
 const after = (seconds: number): Wait => ({ is: 'after', ms: seconds * 1000 })
 
-/** The cause decides: what no time mends, what it may only have missed, and all else. */
+/** The kind of the crash decides: waiting does not help, it may only have missed something, and all else. */
 const byCause: Wait = {
   is: 'by-cause',
   permanent: { is: 'exit', nth: 1, ms: 0, loop: true },
@@ -51,23 +52,26 @@ const byCause: Wait = {
   unknown: { is: 'exit', nth: 2, ms: 0, loop: true },
 }
 
-const names = (what: string) => (told: Told) => `${told.who}: ${what}: ${told.sign.says}`
+const names = (what: string) => (details: SymptomDetails) =>
+  `${details.who}: ${what}: ${details.symptom.message}`
 
-/** The image as people know it: a tag says enough, and its digest stands in the log of the write. */
+/** Returns the image without its digest: the tag says enough, and the digest is in the log of the write. */
 const byTag = ({ image = '' }: Symptom) => image.replace(/(:[\w.-]+)@sha256:\w+$/, '$1')
 
-/** When a rollout is lost, one row for each reason. Where two are met at the same time, the upper one is told. */
-export const RULES: Readonly<Record<Reason, Rule>> = {
+/** When a rollout has failed, one row for each reason. If two are due at the same time, the upper one is reported. */
+export const RULES: Readonly<Record<FailureReason, Rule>> = {
   ImageNotFound: {
     code: 'image-not-found',
     wait: atOnce,
-    sentence: ({ who, sign }) => `${who}: image ${byTag(sign)} cannot be pulled: ${sign.says}`,
+    sentence: ({ who, symptom }) =>
+      `${who}: image ${byTag(symptom)} cannot be pulled: ${symptom.message}`,
     hint: hints.ofImage,
   },
   ImagePull: {
     code: 'image-pull',
     wait: after(60),
-    sentence: ({ who, sign }) => `${who}: image ${byTag(sign)} could not be pulled: ${sign.says}`,
+    sentence: ({ who, symptom }) =>
+      `${who}: image ${byTag(symptom)} could not be pulled: ${symptom.message}`,
     hint: hints.ofPull,
   },
   CannotStart: {
@@ -85,28 +89,29 @@ export const RULES: Readonly<Record<Reason, Rule>> = {
   OutOfMemory: {
     code: 'out-of-memory',
     wait: { is: 'exit', nth: 2, ms: 0, loop: false },
-    sentence: ({ who, sign }) =>
-      `${who}: killed${sign.exit?.number === 1 ? '' : ' again'} for using more memory than its limit`,
+    sentence: ({ who, symptom }) =>
+      `${who}: killed${symptom.exit?.number === 1 ? '' : ' again'} for using more memory than its limit`,
     hint: () => 'Raise `resources.limits.memory` of the container, or let it start fewer processes',
   },
   CrashAfterReady: {
     code: 'crash-after-ready',
     wait: atOnce,
-    sentence: ({ who, ...told }) => `${who}: was Ready, and then died twice: ${endWords(told)}`,
+    sentence: ({ who, ...details }) =>
+      `${who}: was Ready, and then died twice: ${endWords(details)}`,
     hint: hints.ofEnd,
   },
   Crash: {
     code: 'crash',
     wait: byCause,
     sheltered: 60_000,
-    sentence: ({ who, ...told }) => `${who}: ${endWords(told)}`,
+    sentence: ({ who, ...details }) => `${who}: ${endWords(details)}`,
     hint: hints.ofEnd,
   },
   InitCrash: {
     code: 'init-crash',
     wait: byCause,
     sheltered: 60_000,
-    sentence: ({ who, ...told }) => `${who}: ${endWords(told)}`,
+    sentence: ({ who, ...details }) => `${who}: ${endWords(details)}`,
     hint: hints.ofEnd,
   },
   PodRefused: {
@@ -181,11 +186,11 @@ export const RULES: Readonly<Record<Reason, Rule>> = {
   },
 }
 
-/** What a container ended with: the error itself where the log tells it. */
-function endWords({ sign, diagnosis }: Omit<Told, 'who'>): string {
-  const probe = sign.exit?.probe
+/** Returns how a container exited: the error itself if the log names it. */
+function endWords({ symptom, diagnosis }: Omit<SymptomDetails, 'who'>): string {
+  const probe = symptom.exit?.probe
   if (probe !== undefined) return `killed because of its probe: ${probe}`
-  const code = sign.exit?.code ?? 0
+  const code = symptom.exit?.code ?? 0
   const summary = diagnosis?.summary
   if (
     summary !== undefined &&
@@ -195,6 +200,6 @@ function endWords({ sign, diagnosis }: Omit<Told, 'who'>): string {
   }
   const ended =
     code === 0 ? 'ended by itself (exit code 0), though it is to stay' : `exited with ${code}`
-  const words = summary ?? (sign.says.startsWith('exited with') ? undefined : sign.says)
+  const words = summary ?? (symptom.message.startsWith('exited with') ? undefined : symptom.message)
   return words === undefined ? ended : `${ended}: ${oneLine(words)}`
 }

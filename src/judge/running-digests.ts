@@ -1,37 +1,37 @@
-/** Which image really runs where a pod template names a tag: tomorrow the tag may name another. Pure. */
+/** Which image runs where a pod template names a tag: tomorrow the tag may name another. Pure. */
 import { isOfRepository, parseImage } from '../kubernetes/image.js'
 import { templateOf, usesOf, workloadId, type WorkloadObject } from '../kubernetes/objects.js'
 import { idOf } from '../kubernetes/workload.js'
 import { desiredBack } from './desired.js'
-import { ourPods } from './objects.js'
+import { desiredPods } from './objects.js'
 import type { ClusterState } from './types.js'
 
-/** A container of ours whose template has an image without a digest. */
-export interface Tagged {
+/** A container of the application whose template has an image without a digest. */
+export interface TaggedContainer {
   /** `idOf` its workload. */
   readonly workload: string
   readonly container: string
-  /** As the template has it: `shop:latest`. */
+  /** As in the template: `shop:latest`. */
   readonly image: string
-  /** What most of its pods run; of a workload without pods, what the others run by the same image. */
-  readonly ran?: Ran
+  /** What most of its pods run; for a workload without pods, what the other workloads run by the same image. */
+  readonly ran?: RunningImage
 }
 
-export interface Ran {
+export interface RunningImage {
   readonly digest: string
   /**
-   * A node that has pulled the same image from several repositories names any of them: the digest may be
-   * unknown in ours.
+   * A node that has pulled the same image from several repositories names any of them: our repository may not
+   * have the digest.
    */
   readonly of: 'our repository' | 'another repository'
 }
 
-/** All containers of the repository that run by a tag alone, in these workloads as they stand now. */
+/** Returns all containers with an image of the repository by a tag alone, in these workloads as they are now. */
 export function taggedIn(
   clusterState: ClusterState,
   workloads: readonly WorkloadObject[],
   repository: string,
-): readonly Tagged[] {
+): readonly TaggedContainer[] {
   const all = workloads.flatMap((object) => {
     const uses = usesOf(
       templateOf(object),
@@ -51,22 +51,22 @@ export function taggedIn(
   })
 }
 
-/** `shop:latest@sha256:…` */
+/** Returns the image pinned by its digest: `shop:latest@sha256:…`. */
 export function byDigest(image: string, digest: string): string {
   const { repository, tag = 'latest' } = parseImage(image)
   return `${repository}:${tag}@${digest}`
 }
 
-/** The one version that all containers of ours run, where all are known to run the same. */
+/** Returns the version that all containers of the application run, if all are known to run the same. */
 export function versionIn(
   clusterState: ClusterState,
   workloads: readonly WorkloadObject[],
   repository: string,
-): Found | undefined {
-  const isOurs = (image: string) => isOfRepository(image, repository)
+): RunningVersion | undefined {
+  const isOfThisRepository = (image: string) => isOfRepository(image, repository)
   const tagged = taggedIn(clusterState, workloads, repository)
   const all = workloads.flatMap((object) => {
-    const uses = usesOf(templateOf(object), isOurs)
+    const uses = usesOf(templateOf(object), isOfThisRepository)
     if (uses.length === 0) return [undefined]
     return uses.map(({ name, image }) => {
       const { tag, digest } = parseImage(image)
@@ -81,7 +81,7 @@ export function versionIn(
   return first && all.every((one) => one?.digest === first.digest) ? first : undefined
 }
 
-/** What has no tag is called by the digest, as a tag may be. */
+/** Returns the short digest that names an image without a tag. */
 function shortDigest(digest: string): string {
   return digest.replace(/^.*:/, '').slice(0, 12)
 }
@@ -95,7 +95,7 @@ export type Runs =
   /** It has no pods, and its template names a tag. */
   | 'what its tag names'
 
-/** Pods tell what they run; what their template is called does not matter. */
+/** Returns what a container runs by its pods; the tag in their template does not matter. */
 export function runsOf(
   clusterState: ClusterState,
   object: WorkloadObject,
@@ -106,7 +106,7 @@ export function runsOf(
   if (!isOfRepository(repository, wanted.repository)) return 'another image'
   if (digest !== undefined) return digest === wanted.digest ? 'this image' : 'another image'
   const desired = desiredBack(workloadId(object), object, object, clusterState)
-  const pods = ourPods(clusterState, desired)
+  const pods = desiredPods(clusterState, desired)
   if (pods.length === 0) return 'what its tag names'
   const running = runningIn(clusterState, object, name, wanted.repository)
   const isThis =
@@ -114,31 +114,31 @@ export function runsOf(
   return isThis ? 'this image' : 'another image'
 }
 
-/** What this container runs in each pod of the live template, by the kubelets that have pulled it. */
+/** Returns what this container runs in each pod of the live template, by the kubelets that have pulled it. */
 function runningIn(
   clusterState: ClusterState,
   object: WorkloadObject,
   container: string,
   repository: string,
-): readonly Ran[] {
+): readonly RunningImage[] {
   const desired = desiredBack(workloadId(object), object, object, clusterState)
-  return ourPods(clusterState, desired).flatMap(({ status }): readonly Ran[] => {
+  return desiredPods(clusterState, desired).flatMap(({ status }): readonly RunningImage[] => {
     const all = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]
     const { imageID = '' } = all.find(({ name }) => name === container) ?? {}
     const { repository: pulled, digest } = parseImage(imageID.replace('docker-pullable://', ''))
     if (digest === undefined) return []
-    const isOurs = isOfRepository(pulled, repository)
-    return [{ digest, of: isOurs ? 'our repository' : 'another repository' }]
+    const isOfThisRepository = isOfRepository(pulled, repository)
+    return [{ digest, of: isOfThisRepository ? 'our repository' : 'another repository' }]
   })
 }
 
-function mostOf(running: readonly Ran[]): Ran | undefined {
-  const count = ({ digest }: Ran) => running.filter((one) => one.digest === digest).length
+function mostOf(running: readonly RunningImage[]): RunningImage | undefined {
+  const count = ({ digest }: RunningImage) => running.filter((one) => one.digest === digest).length
   return running.toSorted((one, other) => count(other) - count(one))[0]
 }
 
-/** What runs, told by its pods. */
-export interface Found {
+/** The version that runs, by its pods. */
+export interface RunningVersion {
   readonly tag: string
   readonly digest: string
 }

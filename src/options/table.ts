@@ -40,7 +40,7 @@ import {
   yesOrNo,
   type Reader,
 } from './readers.js'
-import { troubles } from './troubles.js'
+import { failureReasons } from './failure-reasons.js'
 
 /** How a run is asked for: by a step of a workflow, or on a command line. */
 export type Surface = 'action' | 'command'
@@ -299,7 +299,7 @@ export const table = {
     on: rolling,
   }),
   grace: option({
-    read: graces(...troubles),
+    read: graces(...failureReasons),
     help: 'How long a trouble may last before the release is undone, trouble=duration (docs/failures.md has their names)',
     example: 'ConfigMissing=60s',
     default: '',

@@ -1,19 +1,19 @@
-/** Reads what is to be seen of a failure, as long as its pods are there: an undo removes them. */
+/** Reads the evidence of a failure while its pods exist: an undo removes them. */
 import { lastError } from '../django/traceback.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import type { Cause } from '../failure/failure.js'
 import type { Clock } from '../platform/platform.js'
 import { diagnose, type ToRepo } from '../judge/diagnose.js'
-import { logsToRead, ofContainer, warningsOf } from '../judge/evidence.js'
+import { logsToRead, containerSource, warningsOf } from '../judge/evidence.js'
 import { fetchLog } from './logs.js'
 import type { NamespaceWatch } from './namespace-watch.js'
 
-/** Longer than this an undo does not wait for it, in ms. */
+/** How long an undo waits for it, in ms. */
 const mostMs = 1000
-/** Lines of a container that the sentence is not about. */
+/** How many lines are kept of a container that the sentence is not about. */
 const linesBeside = 10
 
-export interface Witness {
+export interface EvidenceContext {
   readonly cluster: Cluster
   readonly clock: Clock
   readonly live: NamespaceWatch
@@ -23,12 +23,12 @@ export interface Witness {
 }
 
 /**
- * The cause with the logs that it has not yet, and with the cluster's warnings. A Python error in the log of
- * its own container is told in the sentence: a pod that does not become Ready has mostly written why.
+ * Returns the cause with the logs that it lacks, and with the cluster's warnings. A Python error in the log of
+ * its own container goes into the sentence: a pod that does not become Ready has mostly logged why.
  */
-export async function gather(
+export async function collectEvidence(
   cause: Cause,
-  { cluster, clock, live, startedAt, toRepo }: Witness,
+  { cluster, clock, live, startedAt, toRepo }: EvidenceContext,
 ): Promise<Cause> {
   const read = await Promise.all(
     logsToRead(live.clusterState(), cause).map(async ({ pod, container, previous }) => {
@@ -37,7 +37,7 @@ export async function gather(
       const own = container === cause.container
       return {
         log: {
-          source: ofContainer(container, previous),
+          source: containerSource(container, previous),
           lines: own ? lines : lines.slice(-linesBeside),
         },
         error: own && lastError(all) ? { message: summary ?? '', at } : undefined,
@@ -45,12 +45,12 @@ export async function gather(
     }),
   )
   const [error] = read.flatMap((one) => one.error ?? [])
-  const { logs: before = [], ...told } = cause
+  const { logs: before = [], ...rest } = cause
   const logs = [...before, ...read.map(({ log }) => log)].filter(({ lines }) => lines.length > 0)
-  // After the logs, since events come a moment later than what they are about.
+  // After the logs, since events arrive a moment later than what they are about.
   const events = warningsOf(live.clusterState(), cause, startedAt)
   return {
-    ...told,
+    ...rest,
     ...(error && { sentence: `${cause.sentence}; its log has: ${error.message}` }),
     ...(error?.at && {
       annotations: [{ ...error.at, title: cause.code, message: error.message }],

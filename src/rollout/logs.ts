@@ -5,18 +5,17 @@ import type { LogWanted } from '../judge/types.js'
 
 const tailLines = 200
 const tailBytes = 256 * 1024
-const patienceMs = 5000
+const timeoutMs = 5000
 
 /**
- * The last lines of a container's log. What came so far, and be it nothing, when there is no more to be
- * had within `ms` (the pod is gone, the container never ran, the node does not answer): the judge decides
- * without.
+ * Returns the last lines of a container's log; only the lines so far, or none, if no more arrive within `ms`
+ * (the pod is gone, the container never ran, the node does not answer): the judge decides without them.
  */
 export async function fetchLog(
   cluster: Cluster,
   clock: Clock,
   { pod, container, previous }: Pick<LogWanted, 'pod' | 'container' | 'previous'>,
-  ms = patienceMs,
+  ms = timeoutMs,
 ): Promise<readonly string[]> {
   const path =
     `${logPath(cluster, pod, container)}&tailLines=${tailLines}&limitBytes=${tailBytes}` +
@@ -26,7 +25,7 @@ export async function fetchLog(
     try {
       for await (const line of cluster.lines(path, signal)) lines.push(line)
     } catch {
-      // Told by what is missing.
+      // The caller sees it by the lines that are missing.
     }
   })
   return lines

@@ -1,7 +1,7 @@
 /**
- * Keeps a picture of the namespace: each kind is listed once and then watched from that version. A watch
- * is short (the server ends it), so that a connection that was cut without a word is noticed; a gap that
- * the server cannot bridge (410 Gone, an ERROR event) is closed by a new list, which replaces all.
+ * Keeps the state of the namespace: each kind is listed once and then watched from that version. A watch is
+ * short (the server ends it), so that a silently cut connection is noticed. A gap that the server cannot bridge
+ * (410 Gone, an ERROR event) is closed by a new list, which replaces all.
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
  */
 import type { Cluster } from '../kubernetes/cluster.js'
@@ -12,7 +12,7 @@ import type { Clock } from '../platform/platform.js'
 import { STALE } from '../judge/deployment-stage.js'
 import type { ClusterState } from '../judge/types.js'
 
-/** The server ends a watch after this many seconds; without an end soon after, the connection is dead. */
+/** The server ends a watch after this many seconds; if it does not end soon after, the connection is dead. */
 const watchSeconds = 25
 const deadAfterMs = (watchSeconds + 10) * 1000
 const retryMs = [250, 500, 1000, 2000] as const
@@ -23,7 +23,7 @@ export interface NamespaceWatch {
   onChange(callback: () => void): () => void
 }
 
-/** What decides a rollout; the others add words, or tell of what has no pods. */
+/** The kinds that decide a rollout; the others add words, or have no pods. */
 const deciding = (Object.keys(watched) as Watched[]).filter(
   (kind) => kind !== 'events' && kind !== 'cronjobs',
 )
@@ -34,9 +34,9 @@ interface WatchEvent {
 }
 
 /**
- * Lists every kind and keeps watching in the background until the cluster is closed. Throws when the
- * first lists fail; later trouble is retried for as long as it takes: the picture then grows old, which
- * the judge sees.
+ * Lists every kind and keeps watching in the background until the cluster is closed. Throws when the first
+ * lists fail. Later errors are retried for as long as it takes: the state then becomes stale, which the judge
+ * sees.
  */
 export async function watchNamespace(cluster: Cluster, clock: Clock): Promise<NamespaceWatch> {
   const signal = cluster.life
@@ -47,7 +47,7 @@ export async function watchNamespace(cluster: Cluster, clock: Clock): Promise<Na
   const confirmed = Object.fromEntries(kinds.map((kind) => [kind, 0])) as Record<Watched, number>
   const callbacks = new Set<() => void>()
 
-  /** The version that each kind has been followed to; none: it has to be listed again. */
+  /** The version up to which each kind was watched; without one it must be listed again. */
   const versions: Partial<Record<Watched, string>> = {}
 
   const confirm = (kind: Watched) => {
@@ -78,8 +78,8 @@ export async function watchNamespace(cluster: Cluster, clock: Clock): Promise<Na
       `${collection(watched[kind].apiVersion, cluster.namespace, kind)}?watch=1` +
       `&resourceVersion=${from}&allowWatchBookmarks=true&timeoutSeconds=${watchSeconds}`
     const dead = new AbortController()
-    const buried = clock.sleep(deadAfterMs, AbortSignal.any([signal, dead.signal]))
-    buried.then(
+    const timeout = clock.sleep(deadAfterMs, AbortSignal.any([signal, dead.signal]))
+    timeout.then(
       () => {
         dead.abort()
       },
@@ -112,7 +112,7 @@ export async function watchNamespace(cluster: Cluster, clock: Clock): Promise<Na
         else await watch(kind, from)
         failures = 0
       } catch (error) {
-        // One that had brought something before it was cut is no trouble that lasts.
+        // A watch that received something before it was cut starts the count of failures again.
         failures = versions[kind] === from ? failures + 1 : 1
         // 410 Gone: the version is too old to go on from.
         if ((error as { status?: number }).status === 410) delete versions[kind]
@@ -128,7 +128,7 @@ export async function watchNamespace(cluster: Cluster, clock: Clock): Promise<Na
   return {
     clusterState: () => ({
       ...(maps as unknown as Omit<ClusterState, 'confirmedAt'>),
-      // What an event tells may long be over when nobody confirms it any more.
+      // What an event reports may long be over if the server does not confirm it any more.
       ...(clock.now() - confirmed.events > STALE && { events: new Map() }),
       confirmedAt: Math.min(...deciding.map((kind) => confirmed[kind])),
     }),

@@ -1,40 +1,41 @@
-/** What people are told of a rollout: a line for each change of state, and how all stands now. */
+/** The log of a rollout: a line for each change of state, and the live lines. */
 import type { StatusRow } from '../platform/stage-log.js'
 import { deletion, readyWords } from '../judge/rollout-status.js'
-import type { Hindrance, Judgement, Progress, Verdict } from '../judge/types.js'
+import type { WaitingReason, Judgement, Progress, Verdict } from '../judge/types.js'
 import { lasting } from '../judge/words.js'
 
-/** What was said of a workload so far. */
-interface Said {
+/** What was logged of a workload so far. */
+interface LoggedWorkload {
   readonly progress?: Progress
-  /** Each is told once: one that comes and goes is heard of every 10 s while it lasts. */
-  readonly troubles: readonly Hindrance[]
+  /** Each is logged once: while it lasts, the stage reports it every 10 s. */
+  readonly reasons: readonly WaitingReason[]
   readonly isOver: boolean
 }
 
-/** What was said so far, by `idOf`. */
-export interface Told {
-  readonly workloads: Readonly<Record<string, Said>>
+/** What was logged so far, by `idOf`. */
+export interface Logged {
+  readonly workloads: Readonly<Record<string, LoggedWorkload>>
   readonly allThere: boolean
 }
 
-export const nothingTold: Told = { workloads: {}, allThere: false }
+export const nothingLogged: Logged = { workloads: {}, allThere: false }
 
 /**
- * The lines for what is new since `told`; those that say the same of several workloads are one.
+ * Returns the lines for what is new since `logged`; equal lines of several workloads are one.
  *
- * @param bake how long all are watched on when they are there, in ms; none: others are still to be written to.
+ * @param bake how long all workloads are watched once they are ready, in ms; `undefined` while others are not
+ * written yet.
  */
 export function progressLines(
   judgement: Judgement,
-  told: Told,
+  logged: Logged,
   bake: number | undefined,
-): { readonly lines: readonly string[]; readonly told: Told } {
+): { readonly lines: readonly string[]; readonly logged: Logged } {
   const all = Object.entries(judgement.verdicts)
   const pods = Object.values(judgement.progress).reduce((sum, { wanted = 0 }) => sum + wanted, 0)
   const seen = all.map(([id, verdict]) => {
-    const before = told.workloads[id] ?? { troubles: [], isOver: false }
-    return [id, newsOf(verdict, judgement.progress[id], before, pods, nameOf(id))] as const
+    const before = logged.workloads[id] ?? { reasons: [], isOver: false }
+    return [id, changeOf(verdict, judgement.progress[id], before, pods, nameOf(id))] as const
   })
   const same = Map.groupBy(
     seen.flatMap(([id, { line }]) => (line === undefined ? [] : [{ id, line }])),
@@ -42,50 +43,53 @@ export function progressLines(
   )
   const lines = [...same].map(([line, ids]) => `${namesOf(ids, all.length)}: ${line}`)
   const allThere = all.length > 0 && all.every(([, { is }]) => is === 'complete')
-  if (allThere && !told.allThere && bake !== undefined) {
+  if (allThere && !logged.allThere && bake !== undefined) {
     const who = all.length === 1 ? `${all[0]?.[0] ?? ''} is` : `all ${all.length} workloads are`
     lines.push(`${who} ready, and watched for ${lasting(bake)} more`)
   }
-  const workloads = Object.fromEntries(seen.map(([id, { said }]) => [id, said]))
-  return { lines, told: { workloads, allThere: allThere && bake !== undefined } }
+  const workloads = Object.fromEntries(seen.map(([id, { logged }]) => [id, logged]))
+  return { lines, logged: { workloads, allThere: allThere && bake !== undefined } }
 }
 
-function newsOf(
+function changeOf(
   verdict: Verdict,
   progress: Progress | undefined,
-  before: Said,
+  before: LoggedWorkload,
   pods: number,
   name: string,
-): { readonly line?: string; readonly said: Said } {
-  const after = (line: string, more: Partial<Said>) => ({ line, said: { ...before, ...more } })
-  const isNews = (now: Progress) =>
+): { readonly line?: string; readonly logged: LoggedWorkload } {
+  const after = (line: string, more: Partial<LoggedWorkload>) => ({
+    line,
+    logged: { ...before, ...more },
+  })
+  const isChange = (now: Progress) =>
     before.progress?.ready !== now.ready || before.progress.wanted !== now.wanted
   switch (verdict.is) {
     case 'superseded':
     case 'failed':
-      return before.isOver ? { said: before } : after(endWords(verdict, name), { isOver: true })
+      return before.isOver ? { logged: before } : after(endWords(verdict, name), { isOver: true })
     case 'complete':
     case 'done':
-      return progress && isNews(progress)
+      return progress && isChange(progress)
         ? after(readyWords(progress), { progress })
-        : { said: before }
+        : { logged: before }
     case 'waiting': {
-      const { trouble, on } = verdict
-      if (trouble && !before.troubles.includes(trouble)) {
-        const troubles = [...before.troubles, trouble]
-        return after(on, { troubles, ...(progress && { progress }) })
+      const { reason, on } = verdict
+      if (reason && !before.reasons.includes(reason)) {
+        const reasons = [...before.reasons, reason]
+        return after(on, { reasons, ...(progress && { progress }) })
       }
-      // Nothing to say before its controller has seen the new version, nor of the last pod before all is done.
+      // No line before its controller has seen the new version, nor for the last pod before all is done.
       const { wanted = 0, ready = 0 } = progress ?? {}
-      if (!progress || ready >= wanted || !isNews(progress)) return { said: before }
+      if (!progress || ready >= wanted || !isChange(progress)) return { logged: before }
       return isStep(progress, before.progress, pods)
         ? after(readyWords(progress), { progress })
-        : { said: before }
+        : { logged: before }
     }
   }
 }
 
-/** Large rollouts are told in larger steps: ten for a workload, and some sixty for all. */
+/** Returns whether progress is large enough for a line: ten lines for a workload, and about sixty for all. */
 function isStep({ wanted = 0, ready }: Progress, before: Progress | undefined, pods: number) {
   if (before?.wanted !== wanted || ready < before.ready) return true
   return ready - before.ready >= Math.max(wanted / 10, pods / 60)
@@ -102,14 +106,14 @@ function endWords(verdict: Extract<Verdict, { is: 'superseded' | 'failed' }>, na
   return `failed: ${sentence.startsWith(own) ? sentence.slice(own.length) : sentence}`
 }
 
-/** How each workload stands; then what is waited for once all are there. */
+/** Returns the live line of each workload; then what the rollout waits for once all are ready. */
 export function statusRowsOf(
   judgement: Judgement,
   now: number,
   bake: number | undefined,
 ): readonly StatusRow[] {
   const { verdicts, progress, observations, completeAt } = judgement
-  const standings = Object.entries(verdicts).map(([id, verdict]): StatusRow => {
+  const rows = Object.entries(verdicts).map(([id, verdict]): StatusRow => {
     const until = isThere(verdict) ? observations.completeSince[id] : now
     return {
       of: id,
@@ -117,14 +121,14 @@ export function statusRowsOf(
       ...(until !== undefined && { seconds: (until - observations.startedAt) / 1000 }),
     }
   })
-  const allThere = standings.length > 0 && standings.every(({ is }) => is === 'ready')
-  if (!allThere || completeAt === undefined || bake === undefined) return standings
+  const allThere = rows.length > 0 && rows.every(({ is }) => is === 'ready')
+  if (!allThere || completeAt === undefined || bake === undefined) return rows
   const watched = now - completeAt
   const words =
     watched < bake
       ? `all are ready, watched for ${lasting(watched)} of ${lasting(bake)}`
       : 'all are ready, waiting for a good answer of the new version'
-  return [...standings, { is: 'waiting', words }]
+  return [...rows, { is: 'waiting', words }]
 }
 
 function isThere({ is }: Verdict): boolean {
@@ -138,7 +142,7 @@ function wordsOf(
 ): Pick<StatusRow, 'is' | 'words'> {
   switch (verdict.is) {
     case 'waiting':
-      return { is: verdict.trouble ? 'troubled' : 'waiting', words: verdict.on }
+      return { is: verdict.reason ? 'troubled' : 'waiting', words: verdict.on }
     case 'complete':
     case 'done':
       return { is: 'ready', words: progress ? readyWords(progress) : '' }
@@ -148,7 +152,7 @@ function wordsOf(
   }
 }
 
-/** `deployment/web`, or how many where there are many. */
+/** Returns the names of workloads, or their number if there are many. */
 function namesOf(ids: readonly { readonly id: string }[], all: number): string {
   const names = ids.map(({ id }) => id)
   if (names.length > 1 && names.length === all) return `all ${all} workloads`

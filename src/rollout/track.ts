@@ -1,73 +1,76 @@
-/** Follows a rollout until the judge has spoken, and tells each change of state once. */
+/** Tracks a rollout until the judge has a final verdict, and logs each change of state once. */
 import { idOf } from '../kubernetes/workload.js'
 import type { Cause } from '../failure/failure.js'
 import type { StageLog } from '../platform/stage-log.js'
 import { diagnose, type ToRepo } from '../judge/diagnose.js'
-import { gather } from './collect.js'
+import { collectEvidence } from './collect.js'
 import { judge } from '../judge/judge.js'
 import { newObservations, withLog } from '../judge/observations.js'
-import { reconcileUntil, type Lookout } from './reconcile.js'
+import { reconcileUntil, type ReconcileContext } from './reconcile.js'
 import type { NamespaceWatch } from './namespace-watch.js'
-import { progressLines, nothingTold, statusRowsOf } from './progress-log.js'
+import { progressLines, nothingLogged, statusRowsOf } from './progress-log.js'
 import type { DesiredWorkload, WriteProgresses, Judgement, Timeouts } from '../judge/types.js'
 
 export type RolloutOutcome =
-  /** All aims are reached, and the bake is over. */
+  /** All workloads are in the desired state, and the bake is over. */
   | { readonly is: 'done' }
-  /** `at`: when it was recognised, in ms since 1970. */
+  /** `at`: when it was detected, in ms since 1970. */
   | { readonly is: 'failed'; readonly cause: Cause; readonly at: number }
-  /** Somebody else's image, by `idOf` of the workload. */
+  /** Another image, by `idOf` of the workload. */
   | { readonly is: 'superseded'; readonly by: Readonly<Record<string, string>> }
 
-/** Workloads that are written to when the first ones have come so far. */
+/** Workloads that are written once the first ones are far enough. */
 export interface Wave {
   readonly isDue: (judgement: Judgement) => boolean
-  /** Writes; the aims that are followed from then on, together with the first. */
+  /** Writes, and returns the workloads that are tracked from then on, together with the first. */
   readonly begin: () => Promise<readonly DesiredWorkload[]>
 }
 
-export interface TrackOptions extends Lookout {
+export interface TrackOptions extends ReconcileContext {
   readonly desiredWorkloads: readonly DesiredWorkload[]
   readonly next?: Wave
-  /** Begins once all are complete, beside the bake; what it throws ends the following. */
+  /** Begins once all are complete, in parallel with the bake; what it throws ends the tracking. */
   readonly verify?: (signal: AbortSignal) => Promise<void>
   readonly timeouts: Timeouts
   /** When our writes left, in ms since 1970. */
   readonly startedAt: number
-  /** Hears at each look how far each workload has come: the last is known however the following ends. */
-  readonly noted?: (courses: WriteProgresses) => void
+  /** Called at each evaluation with the progress of each workload: the last is known however the tracking ends. */
+  readonly onProgress?: (progresses: WriteProgresses) => void
   readonly toRepo: ToRepo
   readonly stageLog: StageLog
 }
 
-/** Rejects with the signal's reason when it is aborted, and with what the next wave's writes throw. */
-export async function trackRollout(following: TrackOptions): Promise<RolloutOutcome> {
-  const { live, timeouts, startedAt, toRepo, stageLog } = following
+/**
+ * Tracks the workloads to a final verdict. Rejects with the signal's reason when it is aborted, and with what the
+ * next wave's writes throw.
+ */
+export async function trackRollout(options: TrackOptions): Promise<RolloutOutcome> {
+  const { live, timeouts, startedAt, toRepo, stageLog } = options
   const stop = new AbortController()
-  const signal = AbortSignal.any([following.signal, stop.signal])
-  let verified: 'not yet' | 'begun' | 'good' = following.verify ? 'not yet' : 'good'
+  const signal = AbortSignal.any([options.signal, stop.signal])
+  let verified: 'not yet' | 'begun' | 'good' = options.verify ? 'not yet' : 'good'
   const verify = () => {
     if (verified !== 'not yet') return
     verified = 'begun'
-    following.verify?.(signal).then(
+    options.verify?.(signal).then(
       () => {
         verified = 'good'
-        heard.wake()
+        wakeable.wake()
       },
       (error: unknown) => {
         stop.abort(error)
       },
     )
   }
-  const heard = alsoWoken(live)
-  let { desiredWorkloads, next } = following
+  const wakeable = withWake(live)
+  let { desiredWorkloads, next } = options
   let observations = newObservations(startedAt)
   let writtenAt = timesOf(desiredWorkloads, startedAt)
-  let told = nothingTold
+  let logged = nothingLogged
   const bake = () => (next ? undefined : timeouts.bake)
-  // Judged anew when it is asked for, so that its seconds are those of that moment.
-  const standings = () => {
-    const now = following.clock.now()
+  // Judges again at each call, so that the seconds are those of that moment.
+  const statusRows = () => {
+    const now = options.clock.now()
     try {
       return statusRowsOf(
         judge(live.clusterState(), desiredWorkloads, timeouts, observations, now),
@@ -75,21 +78,21 @@ export async function trackRollout(following: TrackOptions): Promise<RolloutOutc
         bake(),
       )
     } catch {
-      // Asked for by a timer, where nobody would hear of it: the next look says what is wrong.
+      // A timer calls it, and would lose the error: the next evaluation throws it again.
       return []
     }
   }
-  const tell = (judgement: Judgement) => {
-    const { lines, told: after } = progressLines(judgement, told, bake())
+  const log = (judgement: Judgement) => {
+    const { lines, logged: after } = progressLines(judgement, logged, bake())
     lines.forEach((line) => stageLog.say(line))
-    if (after.allThere && !told.allThere) stageLog.waiting(standings)
-    told = after
+    if (after.allThere && !logged.allThere) stageLog.waiting(statusRows)
+    logged = after
   }
-  stageLog.waiting(standings)
+  stageLog.waiting(statusRows)
   try {
     for (;;) {
       const ended = await reconcileUntil<RolloutOutcome | Wave>(
-        { ...following, live: heard, signal },
+        { ...options, live: wakeable, signal },
         (now) => {
           const judgement = judge(
             live.clusterState(),
@@ -99,12 +102,12 @@ export async function trackRollout(following: TrackOptions): Promise<RolloutOutc
             now,
           )
           observations = judgement.observations
-          tell(judgement)
-          following.noted?.(coursesOf(judgement, writtenAt))
+          log(judgement)
+          options.onProgress?.(writeProgressesOf(judgement, writtenAt))
           const { requeueAt, logsWanted, completeAt } = judgement
           if (completeAt !== undefined && !next) verify()
           const end = endOf(judgement, now)
-          // What is lost is lost, but nothing is done before the last wave is.
+          // A failure is final at once, but nothing is done before the last wave is.
           const lost = end?.is !== 'done' ? end : undefined
           const good = verified === 'good' ? end : undefined
           const over = lost ?? (next ? (next.isDue(judgement) ? next : undefined) : good)
@@ -120,11 +123,11 @@ export async function trackRollout(following: TrackOptions): Promise<RolloutOutc
       )
       if ('is' in ended) {
         if (ended.is !== 'failed') return ended
-        // Nothing that is only told besides may hide the cause.
-        const cause = await gather(ended.cause, following).catch(() => ended.cause)
+        // An error in collecting the evidence must not hide the cause.
+        const cause = await collectEvidence(ended.cause, options).catch(() => ended.cause)
         return { ...ended, cause }
       }
-      const begunAt = following.clock.now()
+      const begunAt = options.clock.now()
       const more = await ended.begin()
       desiredWorkloads = [...desiredWorkloads, ...more]
       writtenAt = { ...writtenAt, ...timesOf(more, begunAt) }
@@ -136,7 +139,7 @@ export async function trackRollout(following: TrackOptions): Promise<RolloutOutc
   }
 }
 
-/** The same time for each aim, by `idOf`. */
+/** Returns the same time for each workload, by `idOf`. */
 function timesOf(
   desiredWorkloads: readonly DesiredWorkload[],
   at: number,
@@ -144,7 +147,7 @@ function timesOf(
   return Object.fromEntries(desiredWorkloads.map(({ workload }) => [idOf(workload), at]))
 }
 
-function coursesOf(
+function writeProgressesOf(
   { progress, observations }: Judgement,
   writtenAt: Readonly<Record<string, number>>,
 ): WriteProgresses {
@@ -157,8 +160,8 @@ function coursesOf(
   )
 }
 
-/** The same picture, whose listeners can be called for another reason than a change, too. */
-function alsoWoken(live: NamespaceWatch): NamespaceWatch & { readonly wake: () => void } {
+/** Returns the same watch, whose listeners can also be called for another reason than a change. */
+function withWake(live: NamespaceWatch): NamespaceWatch & { readonly wake: () => void } {
   const listeners = new Set<() => void>()
   return {
     clusterState: () => live.clusterState(),

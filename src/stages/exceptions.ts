@@ -18,7 +18,7 @@ import {
 } from '../kubernetes/objects.js'
 import { idOf } from '../kubernetes/workload.js'
 import type { Exception } from '../report/report.js'
-import { liveOf, otherPods, podsOf, type Live } from '../judge/objects.js'
+import { liveOf, otherTemplatePods, podsOf, type Live } from '../judge/objects.js'
 import type { Restored } from '../undo/restore.js'
 import type { ClusterState } from '../judge/types.js'
 import { oneLine } from '../judge/words.js'
@@ -275,7 +275,7 @@ function keptPods(clusterState: ClusterState, live: Live, before: WorkloadObject
   // Those of a Deployment that is complete are ending, whether the picture has it already or not.
   if (live.kind !== 'Deployment' || available >= wanted) return undefined
   const words = 'since too few of the version before are Ready, as it was before the release'
-  return { pods: otherPods(clusterState, live), words, mended: false }
+  return { pods: otherTemplatePods(clusterState, live), words, mended: false }
 }
 
 /**

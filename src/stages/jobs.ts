@@ -9,7 +9,7 @@ import { collection } from '../kubernetes/paths.js'
 import { Failure, type Cause } from '../failure/failure.js'
 import type { StageLog, StatusRow } from '../platform/stage-log.js'
 import { diagnose } from '../judge/diagnose.js'
-import { gather } from '../rollout/collect.js'
+import { collectEvidence } from '../rollout/collect.js'
 import { judgeRun, type RunVerdict } from '../judge/job-run-judge.js'
 import { newObservations, withLog } from '../judge/observations.js'
 import { reconcileUntil } from '../rollout/reconcile.js'
@@ -138,7 +138,10 @@ async function follow(
   )
   if (verdict.is === 'done') return verdict
   const seen = { cluster, clock, live, startedAt, toRepo: toRepo(release) }
-  return { is: 'failed', cause: await gather(verdict.cause, seen).catch(() => verdict.cause) }
+  return {
+    is: 'failed',
+    cause: await collectEvidence(verdict.cause, seen).catch(() => verdict.cause),
+  }
 }
 
 /** Asked for, and not looked up in the picture, which may lag behind. */

@@ -4,7 +4,7 @@ import { parseImage, shortName } from '../kubernetes/image.js'
 import { templateOf, usesOf, usesOfRepository } from '../kubernetes/objects.js'
 import { idOf } from '../kubernetes/workload.js'
 import type { StageLog } from '../platform/stage-log.js'
-import { byDigest, runsOf, taggedIn, type Ran } from '../judge/running-digests.js'
+import { byDigest, runsOf, taggedIn, type RunningImage } from '../judge/running-digests.js'
 import type { NamespaceWatch } from '../rollout/namespace-watch.js'
 import { withTimeout } from '../platform/time.js'
 import type { Image, Release } from './release.js'
@@ -119,7 +119,7 @@ type Fate = 'comes back' | 'moved' | 'may have moved' | 'not known'
 
 async function fateOf(
   image: string,
-  { digest, of }: Ran,
+  { digest, of }: RunningImage,
   ask: (image: string) => Promise<Lookup | undefined>,
 ): Promise<Fate> {
   const named = await ask(image)

@@ -132,7 +132,7 @@ export async function rollout(
     },
     timeouts: { ...timeoutsOf(settings), bake: settings.bake },
     startedAt,
-    noted: noted.courses,
+    onProgress: noted.courses,
     toRepo: toRepo(release),
     stageLog,
     signal,

@@ -12,7 +12,7 @@ import { idOf } from '../kubernetes/workload.js'
 import type { StageLog } from '../platform/stage-log.js'
 import { plural } from '../report/words.js'
 import { versionIn } from '../judge/running-digests.js'
-import type { Found } from '../judge/running-digests.js'
+import type { RunningVersion } from '../judge/running-digests.js'
 import type { Snapshot } from '../undo/snapshot.js'
 import { causeOfChange } from './change-cause.js'
 import { withRestarts } from './restarts.js'
@@ -34,7 +34,7 @@ export interface SnapshotResult {
   /** What an apply of the other manifests will change. */
   readonly changes: readonly PlacedChange[]
   /** The version that ran before, where all of it ran one that is known. */
-  readonly before?: Found
+  readonly before?: RunningVersion
   /** What may go wrong with an undo, a sentence each. */
   readonly warnings: readonly string[]
 }
@@ -81,7 +81,7 @@ export async function snapshot(
 export function versionThere(
   { settings }: Pick<Release, 'settings'>,
   { live, targets }: Pick<PreflightResult, 'live' | 'targets'>,
-): Found | undefined {
+): RunningVersion | undefined {
   const workloads = targets.flatMap((target) => target.live ?? [])
   return versionIn(live.clusterState(), workloads, settings.image)
 }

@@ -161,7 +161,7 @@ async function followBack(
     desiredWorkloads,
     timeouts,
     startedAt,
-    noted: (courses) => {
+    onProgress: (courses) => {
       noted(asWritten(courses, written))
     },
     toRepo: toRepo(release),

@@ -17,7 +17,7 @@ import {
   type Entry,
   type History,
 } from './history.js'
-import { type Found } from '../judge/running-digests.js'
+import { type RunningVersion } from '../judge/running-digests.js'
 import { wrongInEntry } from './record-schema.js'
 import { isTemplates, type Templates } from '../undo/templates.js'
 
@@ -95,7 +95,7 @@ export interface Live {
   readonly before?: Before | undefined
 }
 
-export interface Before extends Found {
+export interface Before extends RunningVersion {
   readonly templates: Templates
 }
 

@@ -4,7 +4,7 @@
  */
 import { shortTag } from '../kubernetes/image.js'
 import type { Result } from '../failure/result.js'
-import type { Found } from '../judge/running-digests.js'
+import type { RunningVersion } from '../judge/running-digests.js'
 
 /** A release that took the lock, as it is known when it begins. */
 export interface ReleaseStart {
@@ -85,7 +85,7 @@ export function withFound(history: History, found: ReleaseEnd): History {
 /** The entry of what ran before a release that went live. */
 export function foundBefore(
   { run, who, at, image }: Pick<ReleaseStart, 'run' | 'who' | 'at' | 'image'>,
-  { tag, digest }: Found,
+  { tag, digest }: RunningVersion,
 ): ReleaseEnd {
   return {
     ...{ run: `${run}:before`, command: 'deploy', who, at, image, tag, digest },

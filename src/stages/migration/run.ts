@@ -15,8 +15,8 @@ import type { StageLog } from '../../platform/stage-log.js'
 import { plural } from '../../report/words.js'
 import { forgetDatabases } from '../../state/history-store.js'
 import { diagnose } from '../../judge/diagnose.js'
-import { ofContainer } from '../../judge/evidence.js'
-import { gather } from '../../rollout/collect.js'
+import { containerSource } from '../../judge/evidence.js'
+import { collectEvidence } from '../../rollout/collect.js'
 import { judgeJob, type JobVerdict } from '../../judge/job-judge.js'
 import { newObservations, withLog } from '../../judge/observations.js'
 import { logPath } from '../../rollout/logs.js'
@@ -162,10 +162,10 @@ export function startMigration(
     const unread = words !== undefined && containerEnded ? { unread: words } : {}
     if (verdict.is !== 'failed') return { verdict, ...unread }
     // What our container has said is read already, without the lines that are for us.
-    const own = { of: ofContainer(container), lines: output.lines.slice(-shownLines) }
+    const own = { of: containerSource(container), lines: output.lines.slice(-shownLines) }
     const cause = { ...verdict.cause, logs: verdict.cause.logs ?? [own] }
     const seen = { cluster, clock: platform.clock, live: site.live, startedAt }
-    const more = gather(cause, { ...seen, toRepo: toRepo(release) })
+    const more = collectEvidence(cause, { ...seen, toRepo: toRepo(release) })
     return { verdict: { ...verdict, cause: await more.catch(() => cause) }, ...unread }
   }
 

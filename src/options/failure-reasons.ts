@@ -1,5 +1,5 @@
 /** What may go wrong in pods: the rows of the rules of a rollout (src/judge/rules.ts). */
-export const troubles = [
+export const failureReasons = [
   'ImageNotFound',
   'ImagePull',
   'CannotStart',
@@ -20,4 +20,4 @@ export const troubles = [
   'NotReady',
   'ProgressDeadline',
 ] as const
-export type Trouble = (typeof troubles)[number]
+export type FailureReason = (typeof failureReasons)[number]
