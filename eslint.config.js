@@ -38,7 +38,7 @@ const pure = {
   judge: ['failure/', 'options/', 'django/', 'kubernetes/(image|objects|replicas|workload)'],
   checks: [
     ...['failure/', 'options/', 'django/', 'judge/', 'undo/snapshot', 'state/(history|lease)'],
-    ...['report/finding', 'docker/(client|trouble)'],
+    ...['report/finding', 'docker/(client|registry-errors)'],
     'kubernetes/(access|configuration|image|objects|replicas|workload)',
   ],
 }

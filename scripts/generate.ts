@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
 import { exits, helpContent } from '../src/cli/help-content.ts'
-import { about } from '../src/options/about.ts'
+import { commandDescriptions } from '../src/options/command-descriptions.ts'
 import { actions, commands, type Command } from '../src/options/commands.ts'
 import { schema } from '../src/options/schema.ts'
 import {
@@ -64,7 +64,7 @@ function actionYaml(command: ActionCommand): string {
   const yaml = stringify(
     {
       name: command === 'release' ? 'django-rollout' : `django-rollout: ${command}`,
-      description: about[command],
+      description: commandDescriptions[command],
       author: 'django-rollout contributors',
       branding: { icon: 'upload-cloud', color: 'green' },
       inputs: { ...inputs, ...(command !== 'release' && { command: hidden }) },
@@ -338,7 +338,7 @@ function takers(on: readonly Command[], only: Option<unknown>['only']): string {
 const commandTable = () =>
   markdownTable(
     ['command', 'what it does'],
-    commands.map((name) => [code(name), about[name]]),
+    commands.map((name) => [code(name), commandDescriptions[name]]),
   )
 
 const outputTable = () =>
@@ -391,7 +391,7 @@ function actionReadme(command: ActionCommand): string {
   const blocks = [
     '<!-- Made by `npm run generate` from src/options and the help texts: change those, not this file. -->',
     `# django-rollout: ${command}`,
-    `${about[command]}.`,
+    `${commandDescriptions[command]}.`,
     helpContent[command].steps.map((text, at) => `${at + 1}. ${text}`).join('\n'),
     ['```yaml', ...step, '```'].join('\n'),
     'It is one of the [sub-actions](../../docs/workflows.md#sub-actions). [examples/composite](../../examples/composite) is a pipeline of them.',

@@ -1,5 +1,5 @@
 import * as core from '@actions/core'
-import { endedAs } from './github/deployment.js'
+import { endStatus } from './github/deployment.js'
 import { deploymentRecord } from './github/deployments.js'
 import {
   actionOf,
@@ -8,7 +8,7 @@ import {
   maskSecrets,
   mistypedInputs,
   runnerSink,
-  tellRunner,
+  reportToRunner,
 } from './github/runner.js'
 import { locking, type Command } from './options/commands.js'
 import { usualFile } from './options/file.js'
@@ -17,8 +17,8 @@ import { readSettings } from './commands/settings.js'
 import { warned, type Report } from './report/report.js'
 import { exitCodes } from './failure/result.js'
 import { Reporter } from './report/reporter.js'
-import { tellWebhook } from './report/notify.js'
-import { oneLine } from './report/words.js'
+import { notifyWebhook } from './report/notify.js'
+import { oneLine } from './report/sentences.js'
 import { holderOf } from './stages/lock.js'
 import { cancelSignal, outliveReaders } from './platform/cancel.js'
 import { withGracePeriod } from './platform/time.js'
@@ -79,11 +79,11 @@ if (reading.is === 'wrong') {
       core.warning(`the report could not be written: ${String(error)}`)
     })
   await write(ended)
-  await tellRunner(ended, path)
+  await reportToRunner(ended, path)
   const warnings = await withGracePeriod(platform.clock, lastWordsMs, signal, (late) =>
     Promise.all([
-      record?.end(endedAs(ended), late) ?? [],
-      tellWebhook(platform, settings, ended, holder, late),
+      record?.end(endStatus(ended), late) ?? [],
+      notifyWebhook(platform, settings, ended, holder, late),
     ]),
   )
   // Not before all is told: post tells what is not.

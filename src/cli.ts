@@ -13,8 +13,8 @@ import { historyTable } from './report/history-table.js'
 import { Reporter } from './report/reporter.js'
 import { screen } from './report/screen.js'
 import { terminalSink, writeClosing } from './report/terminal.js'
-import { tellWebhook } from './report/notify.js'
-import { oneLine, onCancel } from './report/words.js'
+import { notifyWebhook } from './report/notify.js'
+import { oneLine, onCancel } from './report/sentences.js'
 import { holderOf } from './stages/lock.js'
 import { cancelSignal, outliveReaders } from './platform/cancel.js'
 import { realPlatform } from './platform/real.js'
@@ -26,24 +26,24 @@ const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`
 /** The files that a run writes, however it ends, by the option with their path. */
 const forms = { report: json, junit, 'code-quality': codeQuality }
 
-const asked = readCommandLine(process.argv.slice(2), project.version, {
+const invocation = readCommandLine(process.argv.slice(2), project.version, {
   columns: (process.stdout.isTTY && process.stdout.columns) || 80,
   color: colorOf(process.stdout, process.env),
 })
 outliveReaders()
-switch (asked.is) {
+switch (invocation.is) {
   case 'run':
-    await run(asked.command, asked.given)
+    await run(invocation.command, invocation.given)
     break
   case 'answer':
-    process.stdout.write(asked.text)
+    process.stdout.write(invocation.text)
     break
   case 'lost':
-    process.stderr.write(asked.text)
+    process.stderr.write(invocation.text)
     process.exitCode = exitCodes.usage
     break
   case 'wrong':
-    console.error(oneLine(asked.problem))
+    console.error(oneLine(invocation.problem))
     process.exitCode = exitCodes.usage
 }
 
@@ -73,13 +73,13 @@ async function run(command: Command, given: RawInputs): Promise<void> {
   })
   const sink = terminalSink(write, color, drawn)
   const raw = (text: string) => void stream.write(text)
-  const told = inGitLab ? withSections(sink, raw, platform.clock) : sink
-  const reporter = new Reporter(told, platform.clock)
+  const stageSink = inGitLab ? withSections(sink, raw, platform.clock) : sink
+  const reporter = new Reporter(stageSink, platform.clock)
   const holder = await holderOf(platform)
   const ended = await runCommand(command, { platform, settings, reporter, signal, holder })
   // Before all that may fail.
   process.exitCode = exitCodes[ended.result] || process.exitCode
-  const report = warned(ended, await tellWebhook(platform, settings, ended, holder))
+  const report = warned(ended, await notifyWebhook(platform, settings, ended, holder))
   if (report.history && !settings.json) historyTable(report.history).forEach(write)
   else if (!report.history) writeClosing(report, write, color)
   if (settings.json) {

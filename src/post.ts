@@ -1,24 +1,24 @@
 import * as core from '@actions/core'
 import { logout } from './docker/login.js'
-import { endedAs, rememberedAs } from './github/deployment.js'
+import { endStatus, recordedStatus } from './github/deployment.js'
 import { deploymentRecord } from './github/deployments.js'
 import {
   actionOf,
   inputsOf,
   maskSecrets,
   runnerSink,
-  tellNothingLeft,
-  tellRunner,
+  reportNothingLeft,
+  reportToRunner,
 } from './github/runner.js'
 import { usualFile } from './options/file.js'
 import type { Settings } from './options/table.js'
-import { tellHistory } from './commands/history.js'
+import { showHistory } from './commands/history.js'
 import { recoverLeft } from './commands/recover.js'
 import { readSettings } from './commands/settings.js'
 import { warned } from './report/report.js'
 import { exitCodes } from './failure/result.js'
 import { Reporter } from './report/reporter.js'
-import { tellWebhook } from './report/notify.js'
+import { notifyWebhook } from './report/notify.js'
 import { holderOf } from './stages/lock.js'
 import { cancelSignal, outliveReaders } from './platform/cancel.js'
 import { realFiles } from './platform/files.js'
@@ -79,14 +79,14 @@ async function recoverOwn(platform: Platform, settings: Settings): Promise<void>
   process.exitCode = exitCodes[report.result] || process.exitCode
   const isRecovered = report.result === 'unchanged'
   const said = async () =>
-    isRecovered ? rememberedAs((await tellHistory(start)).history, run) : endedAs(report)
+    isRecovered ? recordedStatus((await showHistory(start)).history, run) : endStatus(report)
   const warnings = await Promise.all([
     record ? record.end(await said()) : [],
     // Nothing was left: then main has told it, or there is nothing to tell.
-    isRecovered ? [] : tellWebhook(platform, settings, report, holder),
+    isRecovered ? [] : notifyWebhook(platform, settings, report, holder),
   ])
   const ended = warned(report, warnings.flat())
   // What main has said stays the last word: it may be that something is left of another run.
-  if (isRecovered) tellNothingLeft(ended)
-  else await tellRunner(ended, '')
+  if (isRecovered) reportNothingLeft(ended)
+  else await reportToRunner(ended, '')
 }

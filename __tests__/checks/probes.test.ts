@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Container } from 'kubernetes-types/core/v1'
-import { probeFindings, type Asked } from '../../src/checks/probes.js'
+import { probeFindings, type SmokeOptions } from '../../src/checks/probes.js'
 import { celery, gunicorn, kubectl, subject, type Drawn } from './subjects.js'
 
 const httpGet = { path: '/healthz', port: 'http' }
@@ -9,7 +9,7 @@ const nginx: Container = { name: 'nginx', image: 'nginx:1', readinessProbe: { ht
 const mendBy = (container: object) =>
   `kubectl -n shop patch deployment/web --patch ${JSON.stringify({ spec: { template: { spec: { containers: [{ name: 'web', ...container }] } } } })}`
 
-const found = (drawn: Drawn, readyMs?: number, asked: Asked = {}) =>
+const found = (drawn: Drawn, readyMs?: number, asked: SmokeOptions = {}) =>
   probeFindings(
     [subject(drawn)],
     readyMs === undefined ? {} : { 'deployment/web': readyMs },
@@ -58,7 +58,7 @@ describe('a readinessProbe that asks the port alone', () => {
 
 describe('no readinessProbe: what is asked already, else the port', () => {
   const tcp = { tcpSocket: { port: 8000 }, periodSeconds: 2 }
-  test.each<[string, Container, Asked, object | undefined]>([
+  test.each<[string, Container, SmokeOptions, object | undefined]>([
     ['nothing known', gunicorn, {}, tcp],
     [
       'a path of the user',

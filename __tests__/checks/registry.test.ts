@@ -1,16 +1,16 @@
 import { expect, test } from '@jest/globals'
 import { configWith, hasLogin, registryFindings } from '../../src/checks/registry.js'
-import type { There } from '../../src/docker/registry.js'
+import type { CommitLookup } from '../../src/docker/registry.js'
 
 const tag = 'b'.repeat(40)
-const there: There = {
+const there: CommitLookup = {
   is: 'there',
   image: { repository: 'ghcr.io/acme/shop', tag, digest: 'sha256:0' },
 }
-const absent: There = { is: 'absent' }
-const denied: There = { is: 'denied', said: 'denied: denied' }
+const absent: CommitLookup = { is: 'absent' }
+const denied: CommitLookup = { is: 'denied', said: 'denied: denied' }
 
-test.each<[string, string, There, boolean, readonly string[], string]>([
+test.each<[string, string, CommitLookup, boolean, readonly string[], string]>([
   [
     'it is there',
     'ghcr.io/acme/shop',
@@ -32,7 +32,7 @@ test.each<[string, string, There, boolean, readonly string[], string]>([
   [
     'it is there, of nobody knows which commit',
     'ghcr.io/acme/shop',
-    { ...there, is: 'untold' },
+    { ...there, is: 'unlabelled' },
     true,
     [
       'error: ghcr.io has ghcr.io/acme/shop:bbbbbbbbbbbb already, and it does not say of which commit it is',

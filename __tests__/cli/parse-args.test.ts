@@ -1,14 +1,14 @@
 import { describe, expect, test } from '@jest/globals'
 import { stripVTControlCharacters } from 'node:util'
 import { helpContent, exits } from '../../src/cli/help-content.js'
-import { readCommandLine, type Asked } from '../../src/cli/parse-args.js'
+import { readCommandLine, type Invocation } from '../../src/cli/parse-args.js'
 import { commands } from '../../src/options/commands.js'
 import { readOptions } from '../../src/options/read.js'
 import { wordFor } from '../../src/options/readers.js'
 import { groups, optionsOf } from '../../src/options/table.js'
 import { exitCodes } from '../../src/failure/result.js'
 
-function read(line: string, page = { columns: 80, color: false }): Asked {
+function read(line: string, page = { columns: 80, color: false }): Invocation {
   return readCommandLine(line.split(' ').filter(Boolean), '1.2.3', page)
 }
 

@@ -84,7 +84,7 @@ const how: MigrationJobOptions = {
   sha: '0123456789abcdef',
   template,
   container: 'app',
-  ours: ['app', 'worker', 'assets', 'schema'],
+  webContainers: ['app', 'worker', 'assets', 'schema'],
   image: 'registry/shop:0123456@sha256:aa',
   command: ['/bin/sh', '-c', 'echo $(HOME) $$'],
   env: [{ name: 'DJANGO_ROLLOUT_SPEC', value: '{}' }],

@@ -1,5 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
-import { lastError, lastTraceback, ownFrame, repoFile, tell } from '../../src/django/traceback.js'
+import {
+  lastError,
+  lastTraceback,
+  ownFrame,
+  repoFile,
+  describeTraceback,
+} from '../../src/django/traceback.js'
 
 // Logs of real runs (Django 4.2 to 6.1, gunicorn 27, Python 3.11 and 3.12), shortened.
 
@@ -182,7 +188,7 @@ describe('the last traceback of a log, told in one line', () => {
     ],
   ])('%s', (_name, log, told) => {
     const traceback = lastTraceback(log.split('\n'))
-    expect(traceback && tell(traceback, '/app')).toBe(told)
+    expect(traceback && describeTraceback(traceback, '/app')).toBe(told)
   })
 
   test.each([
@@ -232,7 +238,7 @@ describe('what is said without a traceback', () => {
     [celery, "Error: Unable to load celery application. Module 'shop' has no attribute 'celery'"],
   ])('%#', (log, told) => {
     const error = lastError(log.split('\n'))
-    expect(error && tell(error)).toBe(told)
+    expect(error && describeTraceback(error)).toBe(told)
   })
 
   test('whichever stands last counts', () => {
@@ -293,7 +299,7 @@ describe('the file of the repository', () => {
 test('a place may be a mapping, and long messages are cut', () => {
   const frames = [{ file: '/app/a.py', line: 2 }]
   const traceback = { exception: 'x.Bad', message: 'm'.repeat(400), frames }
-  expect(tell(traceback, (file) => file.replace('/app', 'src'))).toBe(
+  expect(describeTraceback(traceback, (file) => file.replace('/app', 'src'))).toBe(
     `Bad: ${'m'.repeat(299)}… (src/a.py:2)`,
   )
 })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { engineTrouble } from '../../src/docker/client.js'
-import { duration, plain, shortened, tellingLine } from '../../src/docker/text.js'
+import { engineCause } from '../../src/docker/client.js'
+import { duration, plain, shortened, errorLine } from '../../src/docker/text.js'
 
 // As docker 20.10, 28.2 and 29 write them.
 describe('no docker command can work', () => {
@@ -34,7 +34,7 @@ describe('no docker command can work', () => {
       "no permission for the Docker engine's socket at unix:///var/run/docker.sock",
     ],
   ])('%d %s', (code, stderr, sentence) => {
-    expect(engineTrouble('build', { code, stdout: '', stderr })).toMatchObject({
+    expect(engineCause('build', { code, stdout: '', stderr })).toMatchObject({
       code: 'tool-missing',
       sentence: `build: ${sentence}`,
     })
@@ -45,7 +45,7 @@ describe('no docker command can work', () => {
     [125, 'unknown flag: --nope\n\nUsage:  docker buildx build [OPTIONS] PATH | URL | -\n'],
     [1, 'ERROR: failed to solve: permission denied'],
   ])('anything else is not: %d %s', (code, stderr) => {
-    expect(engineTrouble('build', { code, stdout: '', stderr })).toBeUndefined()
+    expect(engineCause('build', { code, stdout: '', stderr })).toBeUndefined()
   })
 })
 
@@ -62,7 +62,7 @@ describe('the telling line', () => {
     ['without colours', ['\u001b[31mfatal: x\u001b[0m'], 'fatal: x'],
     ['nothing', [], ''],
   ])('%s', (_, lines, line) => {
-    expect(tellingLine(lines)).toBe(line)
+    expect(errorLine(lines)).toBe(line)
   })
 
   test('no control character is left of a line', () => {

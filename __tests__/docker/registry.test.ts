@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import type { Built } from '../../src/docker/build.js'
 import { pushImage } from '../../src/docker/push.js'
 import { addTags, findImage, lookUp, readOrigin, type Lookup } from '../../src/docker/registry.js'
-import { hostOf, troubleOf } from '../../src/docker/trouble.js'
+import { hostOf, registryErrorOf } from '../../src/docker/registry-errors.js'
 import { notebook } from '../support/journal.js'
 import { scripted, type Line } from '../support/scripted.js'
 
@@ -44,30 +44,30 @@ describe('what a refusal means', () => {
     ['denied', 'denied'],
     [
       'ERROR: failed to authorize: failed to fetch anonymous token: unexpected status from GET request to https://ghcr.io/token?service=ghcr.io: 503 Service Unavailable',
-      'passing',
+      'transient',
     ],
-    ['received unexpected HTTP status: 500 Internal Server Error', 'passing'],
-    ['toomanyrequests: You have reached your pull rate limit', 'passing'],
+    ['received unexpected HTTP status: 500 Internal Server Error', 'transient'],
+    ['toomanyrequests: You have reached your pull rate limit', 'transient'],
     [
       'ERROR: failed to do request: Head "http://127.0.0.1:5999/v2/acme/shop/manifests/a": dial tcp 127.0.0.1:5999: connect: connection refused',
-      'passing',
+      'transient',
     ],
     [
       'ERROR: failed to do request: Head "https://ghcr.io/v2/acme/shop/manifests/a": dial tcp: lookup ghcr.io on 10.0.0.1:53: no such host',
-      'passing',
+      'transient',
     ],
-    ['Get "https://ghcr.io/v2/": net/http: TLS handshake timeout', 'passing'],
-    ['Get "https://ghcr.io/v2/": EOF', 'passing'],
+    ['Get "https://ghcr.io/v2/": net/http: TLS handshake timeout', 'transient'],
+    ['Get "https://ghcr.io/v2/": EOF', 'transient'],
     ['tls: failed to verify certificate: x509: certificate has expired', 'refused'],
   ])('%s: %s', (said, trouble) => {
-    expect(troubleOf(said, repository)).toBe(trouble)
+    expect(registryErrorOf(said, repository)).toBe(trouble)
   })
 
   test.each([
     ['acme/unauthorized', 'ERROR: docker.io/acme/unauthorized:1.503: not found'],
     ['127.0.0.1:5000/timeout', 'ERROR: 127.0.0.1:5000/timeout:denied: not found'],
   ])('the words of the image’s own name mean nothing: %s', (name, said) => {
-    expect(troubleOf(said, name)).toBe('absent')
+    expect(registryErrorOf(said, name)).toBe('absent')
   })
 
   test.each([

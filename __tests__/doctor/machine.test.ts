@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { inputsLabel, inputsOf } from '../../src/docker/inputs.js'
-import { askMachine, examineMachine } from '../../src/doctor/machine.js'
+import { inputsLabel, inputsOf } from '../../src/docker/build-inputs.js'
+import { inspectMachine, examineMachine } from '../../src/doctor/machine.js'
 import { scripted, type Line } from '../support/scripted.js'
 import { releaseOf } from '../support/settings.js'
 
@@ -37,7 +37,7 @@ async function examined(
   })
   const { settings, signal } = releaseOf(script.platform, { ...more.given })
   const asking = { platform: script.platform, settings, signal }
-  const machine = await askMachine(asking)
+  const machine = await inspectMachine(asking)
   const findings = await examineMachine(asking, machine, () =>
     script.platform.files.privateFolder(),
   )

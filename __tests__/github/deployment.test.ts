@@ -1,12 +1,12 @@
 import { describe, expect, test } from '@jest/globals'
 import {
-  begunAs,
+  startStatus,
   deploymentOf,
-  endedAs,
+  endStatus,
   isEnough,
-  lookAt,
+  ownDeployments,
   recordOf,
-  rememberedAs,
+  recordedStatus,
   replaced,
   statusOf,
   type Deployment,
@@ -47,13 +47,13 @@ describe('the record', () => {
 describe('a status', () => {
   const told = { log: url, live: 'https://shop.example' }
   test('says where its run is, and when it went live where that can be seen', () => {
-    expect(statusOf(begunAs(begun), told)).toEqual({
+    expect(statusOf(startStatus(begun), told)).toEqual({
       state: 'in_progress',
       description: 'ada rolls out ef2714eb63e4',
       log_url: url,
       auto_inactive: false,
     })
-    expect(statusOf(endedAs(reportOf()), told)).toEqual({
+    expect(statusOf(endStatus(reportOf()), told)).toEqual({
       state: 'success',
       description: 'shop ef2714eb63e4 is deployed: 2 workloads in namespace prod',
       log_url: url,
@@ -94,12 +94,12 @@ describe('the end of a run', () => {
     ['recover', 'locked', 'error'],
     ['recover', 'cancelled', 'error'],
   ])('of %s as %s is %s', (command, result, state) => {
-    expect(endedAs(reportOf({ command, result })).state).toBe(state)
+    expect(endStatus(reportOf({ command, result })).state).toBe(state)
   })
 
   test('tells the cause where there is one', () => {
     const cause = { code: 'crash', sentence: 'web: no module named shop.telemetry' } as const
-    expect(endedAs(reportOf({ result: 'undone', cause })).description).toBe(cause.sentence)
+    expect(endStatus(reportOf({ result: 'undone', cause })).description).toBe(cause.sentence)
   })
 
   const ended: ReleaseEnd = { ...begun, result: 'deployed', seconds: 8, migrations: [] }
@@ -109,7 +109,7 @@ describe('the end of a run', () => {
     ['is not in it', { run: 'run-1' }, 'error', 'the run was killed: nobody knows what runs'],
   ])('that was killed when it %s, by the history', (_, more, state, description) => {
     const history = [{ ...ended, ...more, number: 1 }]
-    expect(rememberedAs(history, 'run-2')).toEqual({ state, description })
+    expect(recordedStatus(history, 'run-2')).toEqual({ state, description })
   })
 })
 
@@ -127,7 +127,7 @@ describe('what GitHub has of it', () => {
       'with statuses in any order',
       {},
       [status(1, 'queued'), status(3, 'success', url), status(2, 'in_progress')],
-      { told: { state: 'success', log: url } },
+      { lastStatus: { state: 'success', log: url } },
     ],
   ])('%s', (_, payload, statuses, more) => {
     expect(deploymentOf({ id: 1, sha: oldSha, payload }, statuses)).toEqual({
@@ -146,14 +146,14 @@ function seen(lines: readonly string[]): readonly Deployment[] {
       id: Number(id),
       sha: sha ?? '',
       ...(who?.startsWith('run') && { run: who }),
-      ...(state !== '-' && { told: { state, log } as NonNullable<Deployment['told']> }),
+      ...(state !== '-' && { lastStatus: { state, log } as NonNullable<Deployment['lastStatus']> }),
     }
   })
 }
 
 describe('what the records of the environment mean', () => {
   const run = { run: 'run-2', sha: 'new', url }
-  test.each<[string, readonly string[], ReturnType<typeof lookAt>]>([
+  test.each<[string, readonly string[], ReturnType<typeof ownDeployments>]>([
     ['the first', [], { over: [] }],
     ['after a success', ['1 old success run-1'], { over: [1] }],
     ['after one of another tool', ['1 old success'], { over: [1] }],
@@ -169,16 +169,18 @@ describe('what the records of the environment mean', () => {
     ['of the job’s attempt before', ['2 new failure job'], { over: [] }],
     ['of the job, of another commit', ['2 head in_progress job'], { over: [], wrong: 'head' }],
   ])('%s', (_, lines, around) => {
-    expect(lookAt(seen(lines), run)).toEqual(around)
+    expect(ownDeployments(seen(lines), run)).toEqual(around)
   })
 
   test('one that is known is this run’s, whatever it says', () => {
     const lines = ['2 head in_progress job', '1 old success']
-    expect(lookAt(seen(lines), { run: 'run-2', url }, 2)).toEqual({ own: 2, over: [1] })
+    expect(ownDeployments(seen(lines), { run: 'run-2', url }, 2)).toEqual({ own: 2, over: [1] })
   })
 
   test('without a run that can be looked at, no job’s is ours', () => {
-    expect(lookAt(seen(['1 new in_progress']), { run: 'run-2', sha: 'new' })).toEqual({ over: [] })
+    expect(ownDeployments(seen(['1 new in_progress']), { run: 'run-2', sha: 'new' })).toEqual({
+      over: [],
+    })
   })
 
   test.each<[boolean, readonly string[]]>([

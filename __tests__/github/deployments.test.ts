@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import { endedAs, type Said } from '../../src/github/deployment.js'
+import { endStatus, type StatusText } from '../../src/github/deployment.js'
 import { deploymentRecord } from '../../src/github/deployments.js'
 import type { ReleaseStart } from '../../src/state/history.js'
 import { GitHub } from '../support/github.js'
@@ -15,8 +15,8 @@ afterEach(() => {
 })
 
 const live = 'https://shop.example'
-const good = endedAs(reportOf())
-const bad: Said = { state: 'failure', description: 'web: crash' }
+const good = endStatus(reportOf())
+const bad: StatusText = { state: 'failure', description: 'web: crash' }
 
 /** What a run has to do with its record; `run` is the number of the workflow run. */
 function keep(
@@ -44,7 +44,7 @@ function keep(
 }
 
 /** A whole run; its warnings. */
-async function run(number: number, sha: string, said: Said, token?: string) {
+async function run(number: number, sha: string, said: StatusText, token?: string) {
   const { begin, end } = keep(number, { ...(token !== undefined && { token }) })
   begin({ sha, tag: sha })
   return end(said)
@@ -68,7 +68,7 @@ describe('GitHub shows', () => {
     ])
   })
 
-  test.each<Said['state']>(['failure', 'error', 'inactive'])(
+  test.each<StatusText['state']>(['failure', 'error', 'inactive'])(
     'the version before as active when the run ends as %s',
     async (state) => {
       await run(1, oldSha, good)

@@ -152,7 +152,7 @@ describe('a real process', () => {
       process.execPath,
       [
         ...['--experimental-transform-types', '--disable-warning=ExperimentalWarning'],
-        ...['--import', './scripts/typescript.mjs', '__tests__/github/tellings.ts'],
+        ...['--import', './scripts/typescript.mjs', '__tests__/github/sent-statuses.ts'],
         ...[what, JSON.stringify(told)],
       ],
       {

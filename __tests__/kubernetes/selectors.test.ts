@@ -17,7 +17,7 @@ function pods(text: string): Pods {
   const [live = '', becomes = live] = rest.split(' -> ')
   return {
     id: id.replace(/[!?~]/g, ''),
-    ours: !id.includes('?'),
+    own: !id.includes('?'),
     ...(live !== 'none' && { live: pod(live) }),
     becomes: pod(becomes),
     ...(id.includes('!') && { stays: true }),

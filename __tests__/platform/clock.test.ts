@@ -54,7 +54,7 @@ describe('retry', () => {
     const clock = fakeClock()
     const left = [...results]
     const result = await retry<string | undefined>(
-      { clock, signal: never, tries, pause: 100, passing: (each) => each === 'busy' },
+      { clock, signal: never, tries, pause: 100, isTransient: (each) => each === 'busy' },
       () => Promise.resolve(left.shift()),
     )
     return { result, slept: clock.slept }
@@ -73,7 +73,7 @@ describe('retry', () => {
     const ending = new AbortController()
     const reason = new Error('enough')
     const trying = retry(
-      { clock: realClock, signal: ending.signal, tries: 3, pause: 60_000, passing: () => true },
+      { clock: realClock, signal: ending.signal, tries: 3, pause: 60_000, isTransient: () => true },
       () => Promise.resolve(1),
     )
     ending.abort(reason)

@@ -6,7 +6,7 @@ import { exitCodes } from '../../src/failure/result.js'
 import { type Result } from '../../src/failure/result.js'
 import { reportOf, workloadOf } from '../support/report.js'
 
-const marks = { ours: ' ', quoted: '>', error: '✗', warning: '!', good: '✓' } as const
+const marks = { plain: ' ', quoted: '>', error: '✗', warning: '!', good: '✓' } as const
 
 /** The lines with a mark for their kind. */
 const told = (more: Partial<Report>) =>

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import type { Result } from '../../src/failure/result.js'
-import { tellWebhook } from '../../src/report/notify.js'
+import { notifyWebhook } from '../../src/report/notify.js'
 import { Chat } from '../support/chat.js'
 import { hastyWorld } from '../support/hasty.js'
 import { reportOf } from '../support/report.js'
@@ -14,7 +14,7 @@ afterEach(() => {
 })
 
 const tell = (result: Result = 'deployed', on: 'always' | 'failure' = 'always', url = chat.url) =>
-  tellWebhook(hastyWorld(), { webhook: url, 'webhook-on': on }, reportOf({ result }), {
+  notifyWebhook(hastyWorld(), { webhook: url, 'webhook-on': on }, reportOf({ result }), {
     ...{ id: 'run-1', who: 'ada' },
   })
 
@@ -33,7 +33,7 @@ test.each<[Result, 'always' | 'failure', number]>([
 
 test('nobody is told without an address', async () => {
   const none = { webhook: undefined, 'webhook-on': 'always' } as const
-  expect(await tellWebhook(hastyWorld(), none, reportOf(), { id: 'x', who: 'ada' })).toEqual([])
+  expect(await notifyWebhook(hastyWorld(), none, reportOf(), { id: 'x', who: 'ada' })).toEqual([])
 })
 
 describe('a chat that', () => {

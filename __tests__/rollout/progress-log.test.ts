@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals'
 import { newObservations } from '../../src/judge/observations.js'
 import { progressLines, nothingLogged, statusRowsOf } from '../../src/rollout/progress-log.js'
 import type { Judgement, Progress, Verdict } from '../../src/judge/types.js'
-import { stillWaiting } from '../../src/report/words.js'
+import { stillWaiting } from '../../src/report/sentences.js'
 import { START } from '../judge/scene.js'
 
 const bake = 15_000

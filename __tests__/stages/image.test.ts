@@ -193,7 +193,7 @@ describe('an image to build', () => {
     ]
     const at = (platform: Release['platform']) => releaseFor(platform, given)
     const { inputs: hash } = await lookForBuild(await at(scripted(lines(inputs)).platform))
-    const { there, source } = await lookForBuild(await at(scripted(lines(hash)).platform))
+    const { lookup: there, source } = await lookForBuild(await at(scripted(lines(hash)).platform))
     const tag = source.tag.replace(hash.slice(0, 12), 'OWN').replace(head, 'HEAD')
     return `${there.is} as ${tag}`
   }
@@ -241,7 +241,7 @@ describe('an image to build', () => {
     ['this build by a tag of the user', tag, { v1: built(labelsOf(head)) }, 'there as v1'],
     ['another build by it', tag, { v1: labelsOf(head) }, 'absent as v1-OWN'],
     ['another commit by it', tag, { v1: built(labelsOf(older)) }, 'another as v1'],
-    ['who knows what by it', tag, { v1: {} }, 'untold as v1'],
+    ['who knows what by it', tag, { v1: {} }, 'unlabelled as v1'],
   ])('%s', async (_, given, tags, told) => {
     expect(await sought(given, tags)).toBe(told)
   })

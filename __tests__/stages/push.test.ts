@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { inputsLabel } from '../../src/docker/inputs.js'
+import { inputsLabel } from '../../src/docker/build-inputs.js'
 import { push } from '../../src/stages/push.js'
 import { pinned } from '../../src/stages/release.js'
 import { notebook } from '../support/journal.js'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { WorkloadObject } from '../../src/kubernetes/objects.js'
-import { planAsLive, planOurs, wavesOf } from '../../src/stages/rollout.js'
+import { planAsLive, planTargets, wavesOf } from '../../src/stages/rollout.js'
 import { clusterOf } from '../support/cluster.js'
 import { pinned, target } from '../support/targets.js'
 
@@ -22,7 +22,7 @@ test('what an apply would change does not depend on who releases', async () => {
   }
   const ours = { ...manifest, metadata: { name: 'web' } }
   const targets = [target('web', [], { manifest: ours, live })]
-  expect(await planOurs(cluster, targets, 'ghcr.io/acme/shop', pinned)).toMatchObject([
+  expect(await planTargets(cluster, targets, 'ghcr.io/acme/shop', pinned)).toMatchObject([
     { is: 'none' },
   ])
   expect(given[0]).toContain('release of old by ada')

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { parse } from 'yaml'
 import type { WorkloadObject } from '../../src/kubernetes/objects.js'
 import { deletion } from '../../src/judge/rollout-status.js'
-import { madeSince } from '../../src/stages/superseded.js'
+import { changeSince } from '../../src/stages/superseded.js'
 
 describe('right before its turn a workload', () => {
   const web = (image: string, more = '') =>
@@ -37,6 +37,6 @@ describe('right before its turn a workload', () => {
     ['is still to be created', undefined, undefined, undefined],
     ['was created by somebody', undefined, web('old'), 'what somebody else has created'],
   ])('%s', (_, before, now, expected) => {
-    expect(madeSince({ kind: 'Deployment', name: 'web' }, before, now)).toBe(expected)
+    expect(changeSince({ kind: 'Deployment', name: 'web' }, before, now)).toBe(expected)
   })
 })

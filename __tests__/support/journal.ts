@@ -1,5 +1,5 @@
 import type { StageLog, WaitedFor } from '../../src/platform/stage-log.js'
-import { stillWaiting } from '../../src/report/words.js'
+import { stillWaiting } from '../../src/report/sentences.js'
 
 /** A journal that keeps what it is told, foreign lines with `> ` before them. */
 export function notebook(): StageLog & {

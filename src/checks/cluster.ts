@@ -17,21 +17,21 @@ export function clusterFinding(
  * How much our clock is ahead of the server's, in ms; 0 where that cannot be told apart.
  *
  * @param stamped when the server made its answer, in whole seconds of its own clock.
- * @param asked when the answer was asked for, and when it came, in ms by our clock.
+ * @param request when the answer was asked for, and when it came, in ms by our clock.
  */
 export function aheadBy(
   stamped: string,
-  asked: { readonly from: number; readonly to: number },
+  request: { readonly from: number; readonly to: number },
 ): number {
   const earliest = Date.parse(stamped)
   const latest = earliest + 1000
-  if (asked.from > latest) return asked.from - latest
-  return asked.to < earliest ? asked.to - earliest : 0
+  if (request.from > latest) return request.from - latest
+  return request.to < earliest ? request.to - earliest : 0
 }
 
 export function clockFindings(aheadMs: number): readonly Finding[] {
   if (Math.abs(aheadMs) <= clocksMayDifferMs) return []
   const by = Math.round(Math.abs(aheadMs) / 1000)
-  const says = `this machine’s clock is ${by} s ${aheadMs > 0 ? 'ahead of' : 'behind'} the cluster’s: the history has wrong times, and why a StatefulSet or DaemonSet gets no pods may be told late or wrong`
-  return [warning('cluster', says, 'sudo timedatectl set-ntp true')]
+  const message = `this machine’s clock is ${by} s ${aheadMs > 0 ? 'ahead of' : 'behind'} the cluster’s: the history has wrong times, and why a StatefulSet or DaemonSet gets no pods may be told late or wrong`
+  return [warning('cluster', message, 'sudo timedatectl set-ntp true')]
 }

@@ -20,8 +20,8 @@ export function sourceFinding(
 ): Finding {
   if (chosen !== undefined) return ok('commit', `the tag is ${chosen}, as "tag" wants it`)
   if (tag !== sha) {
-    const says = `there are uncommitted changes, so the image gets the tag ${shortTag(tag)}: commit or stash them to release the commit itself`
-    return warning('commit', says, 'git status --short')
+    const message = `there are uncommitted changes, so the image gets the tag ${shortTag(tag)}: commit or stash them to release the commit itself`
+    return warning('commit', message, 'git status --short')
   }
   return ok('commit', `commit ${shortTag(tag)}, without uncommitted changes`)
 }
@@ -40,9 +40,13 @@ const private_ = ['.git', '.env', '.venv', 'venv', 'node_modules']
 function unignored(folder: string, { names, ignores }: Context): readonly Finding[] {
   const found = private_.filter((name) => names.includes(name))
   if (ignores || found.length === 0) return []
-  const says = `there is no .dockerignore in "${folder}", so ${found.join(', ')} ${found.length === 1 ? 'goes' : 'go'} to the builder, and into the image by a COPY of the folder`
+  const message = `there is no .dockerignore in "${folder}", so ${found.join(', ')} ${found.length === 1 ? 'goes' : 'go'} to the builder, and into the image by a COPY of the folder`
   return [
-    warning('commit', says, `printf '%s\\n' ${found.join(' ')} > ${join(folder, '.dockerignore')}`),
+    warning(
+      'commit',
+      message,
+      `printf '%s\\n' ${found.join(' ')} > ${join(folder, '.dockerignore')}`,
+    ),
   ]
 }
 
@@ -57,9 +61,9 @@ function managers(
     const wanted = command.split(/\s+/).find((word) => /(^|\/)manage\.py$/.test(word))
     if (wanted === undefined || wanted.startsWith('/')) return []
     if (managers.includes(normalize(wanted))) return []
-    const says = `"${option}" runs ${wanted}, and "${folder}", which the image is built from, has none there`
+    const message = `"${option}" runs ${wanted}, and "${folder}", which the image is built from, has none there`
     const [there] = managers
-    const mend = there && `--${option} "${command.replace(wanted, there)}"`
-    return [warning('commit', says, mend)]
+    const fix = there && `--${option} "${command.replace(wanted, there)}"`
+    return [warning('commit', message, fix)]
   })
 }

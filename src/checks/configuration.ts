@@ -32,8 +32,8 @@ export function staleConfigurationFindings(
     )
     if (stale.length === 0) return []
     const of = stale.length === pods.length ? 'its pods' : `${stale.length} of its pods`
-    const says = `${idOf(id)}: ${titleOf(object)} was changed after ${of} had read it at their start, so they may still use the old values`
-    return [warning('workloads', says, kubectl(['rollout', 'restart', idOf(id)]))]
+    const message = `${idOf(id)}: ${titleOf(object)} was changed after ${of} had read it at their start, so they may still use the old values`
+    return [warning('workloads', message, kubectl(['rollout', 'restart', idOf(id)]))]
   })
 }
 

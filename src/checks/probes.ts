@@ -7,7 +7,7 @@ import { inContainer, fixOf, type Kubectl } from './fixes.js'
 import type { Subject } from './subject.js'
 
 /** What a person has said of how the web is asked. */
-export interface Asked {
+export interface SmokeOptions {
   readonly 'smoke-path'?: string | undefined
   readonly 'smoke-host'?: string | undefined
 }
@@ -16,12 +16,12 @@ export interface Asked {
 export function probeFindings(
   subjects: readonly Subject[],
   readyMs: Readonly<Record<string, number>>,
-  asked: Asked,
+  smoke: SmokeOptions,
   kubectl: Kubectl,
 ): readonly Finding[] {
   const served = subjects.filter(({ isServed }) => isServed)
   const found = [
-    ...served.flatMap((subject) => unready(subject, asked, kubectl)),
+    ...served.flatMap((subject) => unready(subject, smoke, kubectl)),
     ...subjects.flatMap((subject) => killed(subject, readyMs[subject.id], kubectl)),
   ]
   if (found.length > 0 || served.length === 0) return found
@@ -45,37 +45,37 @@ function listensOnly(subject: Subject): boolean {
 }
 
 /** Without any readinessProbe in its pods they are Ready as soon as they are started. */
-function unready(subject: Subject, asked: Asked, kubectl: Kubectl): readonly Finding[] {
+function unready(subject: Subject, smoke: SmokeOptions, kubectl: Kubectl): readonly Finding[] {
   const { id, target, object } = subject
   const all = templateOf(object).spec?.containers ?? []
   const container = serving(subject)
   if (!container) return []
-  if (listensOnly(subject) && asked['smoke-path'] !== undefined) {
-    const says = `${id}, container ${container.name}: its readinessProbe asks the port alone, so a version whose code does not start may be Ready for a moment, and take the place of one that answers`
-    const probe = { ...pageOf(container, asked), tcpSocket: null }
+  if (listensOnly(subject) && smoke['smoke-path'] !== undefined) {
+    const message = `${id}, container ${container.name}: its readinessProbe asks the port alone, so a version whose code does not start may be Ready for a moment, and take the place of one that answers`
+    const probe = { ...pageOf(container, smoke), tcpSocket: null }
     const change =
       'httpGet' in probe && inContainer(target, container.name, { readinessProbe: probe })
-    return [warning('probes', says, change ? fixOf(target, change, kubectl) : undefined)]
+    return [warning('probes', message, change ? fixOf(target, change, kubectl) : undefined)]
   }
   if (all.some(({ readinessProbe }) => readinessProbe)) return []
-  const says = `${id}, container ${container.name} has no readinessProbe: its new pods get requests before they can answer, and a rollout counts them as Ready at once`
-  const readinessProbe = readinessOf(container, asked)
+  const message = `${id}, container ${container.name} has no readinessProbe: its new pods get requests before they can answer, and a rollout counts them as Ready at once`
+  const readinessProbe = readinessOf(container, smoke)
   const change = readinessProbe && inContainer(target, container.name, { readinessProbe })
-  return [warning('probes', says, change && fixOf(target, change, kubectl))]
+  return [warning('probes', message, change && fixOf(target, change, kubectl))]
 }
 
 /** What is asked already is known to be answered; else the port: it tells that the server listens, and no more. */
-function readinessOf(container: Container, asked: Asked): object | undefined {
+function readinessOf(container: Container, smoke: SmokeOptions): object | undefined {
   const { startupProbe, livenessProbe } = container
   const known = startupProbe ?? livenessProbe
-  return known ? { ...handlerOf(known), periodSeconds: 2 } : pageOf(container, asked)
+  return known ? { ...handlerOf(known), periodSeconds: 2 } : pageOf(container, smoke)
 }
 
-function pageOf({ ports = [] }: Container, asked: Asked): object | undefined {
+function pageOf({ ports = [] }: Container, smoke: SmokeOptions): object | undefined {
   const web = ports.find(({ protocol = 'TCP', name }) => protocol === 'TCP' && name === 'http')
   const port = (web ?? ports.find(({ protocol = 'TCP' }) => protocol === 'TCP'))?.containerPort
   if (port === undefined) return undefined
-  const { 'smoke-path': path, 'smoke-host': host } = asked
+  const { 'smoke-path': path, 'smoke-host': host } = smoke
   if (path === undefined) return { tcpSocket: { port }, periodSeconds: 2 }
   const httpHeaders = host === undefined ? {} : { httpHeaders: [{ name: 'Host', value: host }] }
   return { httpGet: { path, port, ...httpHeaders }, periodSeconds: 2 }
@@ -97,13 +97,13 @@ function killed(
     if (!same(handlerOf(liveness), handlerOf(readinessProbe))) return []
     const budget = budgetOf(liveness)
     if (2 * readyMs <= budget) return []
-    const says = `${id}, container ${name} took ${seconds(readyMs)} to become Ready, and its livenessProbe kills one that takes ${seconds(budget)}: on a busy node a healthy start may never end`
+    const message = `${id}, container ${name} took ${seconds(readyMs)} to become Ready, and its livenessProbe kills one that takes ${seconds(budget)}: on a busy node a healthy start may never end`
     const period = 2
     const failureThreshold = Math.max(60, Math.ceil((10 * readyMs) / 1000 / period))
     const change = inContainer(target, name, {
       startupProbe: { ...handlerOf(liveness), periodSeconds: period, failureThreshold },
     })
-    return [warning('probes', says, fixOf(target, change, kubectl))]
+    return [warning('probes', message, fixOf(target, change, kubectl))]
   })
 }
 

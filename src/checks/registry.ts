@@ -1,6 +1,6 @@
 /** What the registry says of the image, and who docker is there. Pure. */
-import type { There } from '../docker/registry.js'
-import { hostOf, loginHint } from '../docker/trouble.js'
+import type { CommitLookup } from '../docker/registry.js'
+import { hostOf, loginHint } from '../docker/registry-errors.js'
 import { shortTag } from '../kubernetes/image.js'
 import { error, ok, warning, type Finding } from '../report/finding.js'
 
@@ -11,7 +11,7 @@ import { error, ok, warning, type Finding } from '../report/finding.js'
 export function registryFindings(
   repository: string,
   tag: string,
-  found: There,
+  found: CommitLookup,
   login: boolean,
   beside?: string,
 ): readonly Finding[] {
@@ -21,7 +21,7 @@ export function registryFindings(
   }
   const host = hostOf(repository)
   const name = `${repository}:${shortTag(tag)}`
-  const mend = host === 'docker.io' ? 'docker login' : `docker login ${host}`
+  const fix = host === 'docker.io' ? 'docker login' : `docker login ${host}`
   switch (found.is) {
     case 'there':
       return [ok('registry', `${host} has ${name} already: it is not built again`)]
@@ -34,7 +34,7 @@ export function registryFindings(
       ]
     case 'another build':
       return [ok('registry', `${host} has ${name} of another build: it is built anew`)]
-    case 'untold':
+    case 'unlabelled':
       return [
         error(
           'registry',
@@ -48,11 +48,7 @@ export function registryFindings(
         ...(login || isLocal(host)
           ? []
           : [
-              warning(
-                'registry',
-                `docker has no login for ${host}, which a push needs there`,
-                mend,
-              ),
+              warning('registry', `docker has no login for ${host}, which a push needs there`, fix),
             ]),
       ]
     case 'denied':
@@ -64,7 +60,7 @@ export function registryFindings(
               loginHint(repository, 'read'),
             ),
           ]
-        : [error('registry', `${host} denies ${repository}, and docker has no login there`, mend)]
+        : [error('registry', `${host} denies ${repository}, and docker has no login there`, fix)]
     case 'unreachable':
       return [
         error(

@@ -21,15 +21,15 @@ export function rightsFindings(
     return [ok('rights', `${who} may do all that a release does in the namespace "${namespace}"`)]
   }
   const words = missing.map(({ resource, verbs }) => `${verbs.join(', ')} ${resource}`).join('; ')
-  const says =
+  const message =
     countOf(missing) === countOf(all)
       ? `${who} may do nothing that a release does in the namespace "${namespace}", if there is one`
       : `${who} may not ${words} in the namespace "${namespace}"`
-  const mend =
+  const fix =
     account === undefined
       ? `# in its Role\n${asRoleRules(missing)}`
       : commandFor(missing, account, kubectl)
-  return [error('rights', `${says}: an administrator has to give it`, mend)]
+  return [error('rights', `${message}: an administrator has to give it`, fix)]
 }
 
 function countOf(rights: readonly Right[]): number {

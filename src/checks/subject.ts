@@ -26,14 +26,14 @@ export function subjectsOf(
     const object = manifest ? withLiveReplicas(manifest, live) : live
     if (!object) return []
     const template = templateOf(object)
-    const ours = uses.filter(({ init }) => !init).map(({ name }) => name)
-    const candidate = { workload: id, template, containers: ours }
+    const own = uses.filter(({ init }) => !init).map(({ name }) => name)
+    const candidate = { workload: id, template, containers: own }
     return [
       {
         target,
         id: idOf(id),
         object,
-        containers: (template.spec?.containers ?? []).filter(({ name }) => ours.includes(name)),
+        containers: (template.spec?.containers ?? []).filter(({ name }) => own.includes(name)),
         isServed: id.kind !== 'CronJob' && services.some((one) => selects(one, candidate)),
       },
     ]

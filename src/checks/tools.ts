@@ -1,5 +1,5 @@
 /** The programs of this machine that a release calls. Pure. */
-import { engineTrouble } from '../docker/client.js'
+import { engineCause } from '../docker/client.js'
 import { error, ok, warning, type Finding } from '../report/finding.js'
 import type { Finished } from '../platform/platform.js'
 
@@ -67,7 +67,7 @@ function dockerFindings(answers: Answers, builds: boolean): readonly Finding[] {
   const { docker, buildx } = answers
   const needed = builds ? error : warning
   const trouble = (finished: Finished, is: typeof error): Finding => {
-    const cause = engineTrouble('', finished)
+    const cause = engineCause('', finished)
     return is('tools', cause?.sentence.slice(2) ?? said(finished), cause?.hint)
   }
   if (!hasDocker(answers)) return [trouble(docker, error)]
@@ -114,8 +114,8 @@ export function skewFindings(client: string, server: string): readonly Finding[]
   const minor = (version: string) => Number(/^v?\d+\.(\d+)/.exec(version)?.[1] ?? NaN)
   const apart = Math.abs(minor(client) - minor(server))
   if (!(apart > 1)) return []
-  const says = `kubectl ${client} is ${apart} minor versions from the server’s ${server}; Kubernetes supports one`
+  const message = `kubectl ${client} is ${apart} minor versions from the server’s ${server}; Kubernetes supports one`
   return [
-    warning('tools', says, `install kubectl ${server}: https://kubernetes.io/docs/tasks/tools/`),
+    warning('tools', message, `install kubectl ${server}: https://kubernetes.io/docs/tasks/tools/`),
   ]
 }

@@ -34,30 +34,30 @@ export function workloadFindings(
 
 function paused({ id, target }: Subject, kubectl: Kubectl): readonly Finding[] {
   if (!target.live?.spec.paused) return []
-  const says = `${id} is paused, so a new version would never roll out`
-  return [error('workloads', says, kubectl(['rollout', 'resume', id]))]
+  const message = `${id} is paused, so a new version would never roll out`
+  return [error('workloads', message, kubectl(['rollout', 'resume', id]))]
 }
 
 function leaving({ id, target }: Subject, kubectl: Kubectl): readonly Finding[] {
   if (!target.live || !isBeingDeleted(target.live)) return []
-  const says = `${id} is being deleted: what is written to it is lost with it`
+  const message = `${id} is being deleted: what is written to it is lost with it`
   const show = kubectl(['get', id, '-o', 'jsonpath={.metadata.finalizers}'])
   // A release waits for what a manifest makes anew.
-  return [(target.manifest ? warning : error)('workloads', says, show)]
+  return [(target.manifest ? warning : error)('workloads', message, show)]
 }
 
 function owned({ id, target }: Subject): readonly Finding[] {
   const owner = target.live && ownerOf(target.live)
   if (!owner) return []
-  const says = `${id} belongs to ${owner.name}, which sets its image back ${owner.when}`
-  return [warning('workloads', says, owner.fix)]
+  const message = `${id} belongs to ${owner.name}, which sets its image back ${owner.when}`
+  return [warning('workloads', message, owner.fix)]
 }
 
 function withoutRevisions({ id, target, object }: Subject, kubectl: Kubectl): readonly Finding[] {
   if (object.spec.revisionHistoryLimit !== 0) return []
-  const says = `${id} has revisionHistoryLimit: 0, so Kubernetes keeps no earlier version, and "kubectl rollout undo" has nothing to go back to`
+  const message = `${id} has revisionHistoryLimit: 0, so Kubernetes keeps no earlier version, and "kubectl rollout undo" has nothing to go back to`
   return [
-    warning('workloads', says, fixOf(target, { spec: { revisionHistoryLimit: 10 } }, kubectl)),
+    warning('workloads', message, fixOf(target, { spec: { revisionHistoryLimit: 10 } }, kubectl)),
   ]
 }
 
@@ -67,10 +67,10 @@ function recreated(
 ): readonly Finding[] {
   const { strategy } = object.spec as Partial<DeploymentSpec>
   if (object.kind !== 'Deployment' || !isServed || strategy?.type !== 'Recreate') return []
-  const says = `${id} has strategy: Recreate, so nobody answers from the end of its old pods until the new ones are Ready`
+  const message = `${id} has strategy: Recreate, so nobody answers from the end of its old pods until the new ones are Ready`
   // The new type goes only without what belonged to the other one.
   const change = { spec: { strategy: { type: 'RollingUpdate' } } }
-  return [warning('workloads', says, fixOf(target, change, kubectl))]
+  return [warning('workloads', message, fixOf(target, change, kubectl))]
 }
 
 function allAtOnce(
@@ -86,13 +86,17 @@ function allAtOnce(
   // Kubernetes takes 1 where both are 0: nothing would ever move.
   const away = surge === 0 && gone === 0 ? 1 : gone
   if (replicas === 0 || away < replicas) return []
-  const says =
+  const message =
     replicas === 1
       ? `${id} may be without its only pod while the new one starts (maxUnavailable: ${maxUnavailable}), and nobody answers then`
       : `${id} may be without all of its ${replicas} pods while the new ones start (maxUnavailable: ${maxUnavailable}), and nobody answers then`
   const rollingUpdate = { maxUnavailable: 0, maxSurge: 1 }
   return [
-    warning('workloads', says, fixOf(target, { spec: { strategy: { rollingUpdate } } }, kubectl)),
+    warning(
+      'workloads',
+      message,
+      fixOf(target, { spec: { strategy: { rollingUpdate } } }, kubectl),
+    ),
   ]
 }
 
@@ -112,9 +116,9 @@ function cutShort(
   const grace = templateOf(object).spec?.terminationGracePeriodSeconds ?? usualGraceSeconds
   const worker = containers.find(runsCeleryWorker)
   if (object.kind === 'CronJob' || !worker || grace > usualGraceSeconds) return []
-  const says = `${id}, container ${worker.name}: a Celery task that takes longer than ${grace} s is killed by each release (terminationGracePeriodSeconds)`
+  const message = `${id}, container ${worker.name}: a Celery task that takes longer than ${grace} s is killed by each release (terminationGracePeriodSeconds)`
   const change = inTemplate(target, { terminationGracePeriodSeconds: 300 })
-  return [warning('workloads', says, fixOf(target, change, kubectl))]
+  return [warning('workloads', message, fixOf(target, change, kubectl))]
 }
 
 /**
@@ -126,10 +130,13 @@ function beatsTwice({ id, target, object, containers, isServed }: Subject, kubec
   const isRolling = object.kind === 'Deployment' && strategy?.type !== 'Recreate'
   const beat = containers.find(runsBeat)
   if (!isRolling || !beat || object.spec.replicas === 0) return []
-  const says = `${id}, container ${beat.name}: Celery's beat of the old version and that of the new one run side by side for a moment in each release, so tasks that are due then are sent twice`
-  if (isServed) return [warning('workloads', `${says}: give beat a Deployment without a Service`)]
+  const message = `${id}, container ${beat.name}: Celery's beat of the old version and that of the new one run side by side for a moment in each release, so tasks that are due then are sent twice`
+  if (isServed)
+    return [warning('workloads', `${message}: give beat a Deployment without a Service`)]
   const change = { spec: { strategy: { type: 'Recreate', rollingUpdate: null } } }
-  return [warning('workloads', `${says}: set strategy: Recreate`, fixOf(target, change, kubectl))]
+  return [
+    warning('workloads', `${message}: set strategy: Recreate`, fixOf(target, change, kubectl)),
+  ]
 }
 
 /** https://docs.celeryq.dev/en/stable/userguide/periodic-tasks.html#starting-the-scheduler */
@@ -146,10 +153,10 @@ function manyBeats(subjects: readonly Subject[], kubectl: Kubectl): readonly Fin
   if (!first || all <= 1) return []
   const who = beats.map(({ id }) => id).join(' and ')
   const times = all === Infinity ? 'as often as there are nodes' : `${all} times`
-  const says = `Celery's beat runs ${times} (${who}), so every scheduled task is sent as often`
+  const message = `Celery's beat runs ${times} (${who}), so every scheduled task is sent as often`
   const isOne = others.length === 0 && all !== Infinity
   return [
-    warning('workloads', says, isOne ? kubectl(['scale', first.id, '--replicas=1']) : undefined),
+    warning('workloads', message, isOne ? kubectl(['scale', first.id, '--replicas=1']) : undefined),
   ]
 }
 
@@ -159,9 +166,9 @@ export function pullFindings(subjects: readonly Subject[], kubectl: Kubectl): re
     containers
       .filter(({ imagePullPolicy }) => imagePullPolicy === 'Always')
       .map(({ name }) => {
-        const says = `${id}, container ${name} has imagePullPolicy: Always, so no pod of it starts while the registry is away, though a release names the image by its digest`
+        const message = `${id}, container ${name} has imagePullPolicy: Always, so no pod of it starts while the registry is away, though a release names the image by its digest`
         const change = inContainer(target, name, { imagePullPolicy: 'IfNotPresent' })
-        return warning('workloads', says, fixOf(target, change, kubectl))
+        return warning('workloads', message, fixOf(target, change, kubectl))
       }),
   )
 }

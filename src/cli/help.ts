@@ -1,6 +1,6 @@
 /** The text of `--help`, but for the lists that commander makes. Pure. */
 import { Help } from 'commander'
-import { about } from '../options/about.js'
+import { commandDescriptions } from '../options/command-descriptions.js'
 import type { Command } from '../options/commands.js'
 import { exits, helpContent, words, type Example } from './help-content.js'
 
@@ -19,7 +19,12 @@ export function title(text: string): string {
 export function introduction(command: Command, page: Page): string {
   const { steps } = helpContent[command]
   const numbered = steps.map((step, i) => item(`${i + 1}.`, step, 2, page))
-  return [wrapped(about[command], page), '', title('What it does:'), ...numbered].join('\n')
+  return [
+    wrapped(commandDescriptions[command], page),
+    '',
+    title('What it does:'),
+    ...numbered,
+  ].join('\n')
 }
 
 /** What stands below them. */

@@ -1,6 +1,6 @@
 /** The words of a command line become what is asked for. Pure: commander is made from the table of options. */
 import { Command, CommanderError, Option } from 'commander'
-import { about } from '../options/about.js'
+import { commandDescriptions } from '../options/command-descriptions.js'
 import { commands, type Command as CommandName } from '../options/commands.js'
 import { closestMatch } from '../options/closest-match.js'
 import { example, type RawInputs } from '../options/read.js'
@@ -15,7 +15,7 @@ import {
 import { aboutAll, examples, introduction, moreOfAll, title, type Page } from './help.js'
 import { kinds, helpContent } from './help-content.js'
 
-export type Asked =
+export type Invocation =
   | { readonly is: 'run'; readonly command: CommandName; readonly given: RawInputs }
   /** Help, or the version: an answer for the standard output. */
   | { readonly is: 'answer'; readonly text: string }
@@ -25,14 +25,14 @@ export type Asked =
   | { readonly is: 'wrong'; readonly problem: string }
 
 /** What a command line asks for; `args` are the words after the program's name. */
-export function readCommandLine(args: readonly string[], version: string, page: Page): Asked {
+export function readCommandLine(args: readonly string[], version: string, page: Page): Invocation {
   let text = ''
-  let asked: Asked | undefined
+  let invocation: Invocation | undefined
   const program = programOf(
     version,
     page,
     (more) => (text += more),
-    (found) => (asked = found),
+    (found) => (invocation = found),
   )
   try {
     program.parse(args, { from: 'user' })
@@ -41,7 +41,7 @@ export function readCommandLine(args: readonly string[], version: string, page: 
     if (!(error instanceof CommanderError)) throw error
     return error.exitCode === 0 ? { is: 'answer', text } : { is: 'lost', text }
   }
-  return asked ?? { is: 'answer', text }
+  return invocation ?? { is: 'answer', text }
 }
 
 /** A command line that cannot be read; its message is one sentence. */
@@ -57,7 +57,7 @@ function programOf(
   version: string,
   page: Page,
   write: (text: string) => void,
-  onAsked: (asked: Asked) => void,
+  onInvocation: (invocation: Invocation) => void,
 ): Command {
   const program = new Command('django-rollout')
     .usage('<command> [options]')
@@ -80,7 +80,7 @@ function programOf(
     .addHelpText('after', `\n${moreOfAll(page)}`)
   for (const [kind, heading] of Object.entries(kinds)) {
     for (const name of commands.filter((one) => helpContent[one].kind === kind)) {
-      program.addCommand(commandOf(name, program, page, onAsked).helpGroup(heading))
+      program.addCommand(commandOf(name, program, page, onInvocation).helpGroup(heading))
     }
   }
   program
@@ -99,14 +99,14 @@ function commandOf(
   name: CommandName,
   program: Command,
   page: Page,
-  onAsked: (asked: Asked) => void,
+  onInvocation: (invocation: Invocation) => void,
 ): Command {
   const command = new Command(name)
     .copyInheritedSettings(program)
     .configureHelp(look)
     .exitOverride((error) => refuse(error, name))
     .usage('[options]')
-    .summary(about[name])
+    .summary(commandDescriptions[name])
     .description(introduction(name, page))
     .allowExcessArguments()
     .addHelpText('after', `\n${examples(name, page)}`)
@@ -125,7 +125,7 @@ function commandOf(
           `django-rollout ${name}: "${extra}" belongs to no option; a value with blanks needs quotes`,
         )
       }
-      onAsked({ is: 'run', command: name, given: givenTo(called) })
+      onInvocation({ is: 'run', command: name, given: givenTo(called) })
     })
 }
 

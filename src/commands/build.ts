@@ -3,7 +3,7 @@ import { findSourceToBuild } from '../docker/source.js'
 import type { Report } from '../report/report.js'
 import type { Result } from '../failure/result.js'
 import { build } from '../stages/build.js'
-import { imageThere } from '../stages/image.js'
+import { findBuild } from '../stages/image.js'
 import { reported, type Run, type Start } from './run.js'
 import { pushed, releaseOf } from './steps.js'
 
@@ -14,15 +14,15 @@ export function buildOnly(start: Start): Promise<Report> {
 
 async function ofCommit(run: Run): Promise<Result> {
   const { platform, settings, reporter, soFar, resources } = run
-  const asked = releaseOf(run, await findSourceToBuild(platform, settings, settings.context))
+  const requested = releaseOf(run, await findSourceToBuild(platform, settings, settings.context))
   const built = await reporter.stage('build', async (stageLog) => {
     await resources.login(platform, settings)
-    const { image, source, inputs } = await imageThere(asked, stageLog)
+    const { image, source, inputs } = await findBuild(requested, stageLog)
     const release = releaseOf(run, source)
     if (image) soFar.image = image
     return image ? undefined : build(release, stageLog, inputs)
   })
   if (!built) return 'unchanged'
-  if (settings.push) await pushed(run, asked, built)
+  if (settings.push) await pushed(run, requested, built)
   return 'done'
 }

@@ -6,23 +6,23 @@ import type { Finding } from '../report/finding.js'
 import type { Report } from '../report/report.js'
 import type { Result } from '../failure/result.js'
 import { closed, examineCluster } from '../doctor/cluster.js'
-import { askMachine, examineMachine, reachesCluster, type Machine } from '../doctor/machine.js'
+import { inspectMachine, examineMachine, reachesCluster, type Machine } from '../doctor/machine.js'
 import { abortable } from '../platform/time.js'
 import { causeOf } from './report-builder.js'
 import { reported, type Run, type Start } from './run.js'
 
 /** `done` when nothing would keep a release from going live, though there may be warnings. */
-export function examine(start: Start): Promise<Report> {
+export function runDoctor(start: Start): Promise<Report> {
   return reported('doctor', start, (run) =>
     run.reporter.stage('doctor', (stageLog) =>
       abortable(run.signal, async (): Promise<Result> => {
         stageLog.waiting('looking at tools, registry and cluster')
-        const machine = await askMachine(run)
+        const machine = await inspectMachine(run)
         if (machine.source) run.soFar.source = machine.source
         const findings = (
           await Promise.all([
             examineMachine(run, machine, () => privateFolder(run)),
-            reachesCluster(run.platform, machine) ? examineThere(run, machine) : [],
+            reachesCluster(run.platform, machine) ? examineClusterOf(run, machine) : [],
           ])
         ).flat()
         run.soFar.findings = findings
@@ -38,7 +38,10 @@ async function privateFolder({ platform, resources }: Run): Promise<string> {
   return folder
 }
 
-async function examineThere(run: Run, { answers, source }: Machine): Promise<readonly Finding[]> {
+async function examineClusterOf(
+  run: Run,
+  { answers, source }: Machine,
+): Promise<readonly Finding[]> {
   const { platform, settings, signal, resources } = run
   try {
     const cluster = await openCluster(platform, await resources.access(platform, settings), signal)

@@ -6,7 +6,7 @@ import { readHistory } from '../state/history-store.js'
 import { abortable } from '../platform/time.js'
 import { reported, type Start } from './run.js'
 
-export function tellHistory(start: Start): Promise<Report> {
+export function showHistory(start: Start): Promise<Report> {
   return reported('history', start, ({ platform, settings, signal, app, soFar, resources }) =>
     abortable(signal, async (): Promise<Result> => {
       const cluster = await openCluster(

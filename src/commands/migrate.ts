@@ -30,13 +30,13 @@ async function toImage(run: Run): Promise<Result> {
       hint: 'leave the option out for the default, or leave this step out',
     })
   }
-  const asked = releaseOf(run, await findSource(platform, settings, settings.context))
+  const requested = releaseOf(run, await findSource(platform, settings, settings.context))
   const [[cluster, site], ready] = await allOrAbort(signal, [
-    (own) => runPreflight(run, { ...asked, signal: own }),
+    (own) => runPreflight(run, { ...requested, signal: own }),
     (own) =>
       reporter.stage('image', async (stageLog) => {
         await resources.login(platform, settings)
-        return imageToDeploy({ ...asked, signal: own }, stageLog)
+        return imageToDeploy({ ...requested, signal: own }, stageLog)
       }),
   ])
   const { image } = ready

@@ -18,14 +18,14 @@ import { watchNamespace, type NamespaceWatch } from '../rollout/namespace-watch.
 import { lock } from '../stages/lock.js'
 import type { Release } from '../stages/release.js'
 import { endMigrations, recover, unfinishedMigrations } from '../stages/recover.js'
-import { causeOf, commandsBack, lostCause, whatStands } from './report-builder.js'
+import { causeOf, commandsBack, lostCause, runningImages } from './report-builder.js'
 import { reported, type Run, type Start } from './run.js'
 
 /** Whose work is wanted: anybody's, or that of a run that has ended without finishing its own. */
-export type Wanted = 'any' | 'own'
+export type RecoverScope = 'any' | 'own'
 
 /** `unchanged` when there is nothing to recover. */
-export function recoverLeft(start: Start, wanted: Wanted): Promise<Report> {
+export function recoverLeft(start: Start, scope: RecoverScope): Promise<Report> {
   return reported('recover', start, (run) =>
     run.reporter.stage('recover', async (stageLog): Promise<Result> => {
       const { platform, settings, signal, holder, app, soFar, resources } = run
@@ -36,7 +36,7 @@ export function recoverLeft(start: Start, wanted: Wanted): Promise<Report> {
         signal,
       )
       resources.add(() => cluster.close())
-      const isWanted = (by: string | undefined) => wanted === 'any' || by === holder.id
+      const isWanted = (by: string | undefined) => scope === 'any' || by === holder.id
       const findLeft = async () => {
         const record = await readRecord(cluster, app, settings.image)
         if (record && isWanted(record.begun.run)) return { record }
@@ -59,8 +59,13 @@ export function recoverLeft(start: Start, wanted: Wanted): Promise<Report> {
         soFar.ended = await endMigrations(own, stageLog, locked, live)
         return 'undone'
       }
-      const record = await withPaths(cluster, app, found, await broughtBy(release, cluster))
-      const ended = await putBack(run, own, stageLog, locked, lease.lost, live, record)
+      const record = await withPaths(
+        cluster,
+        app,
+        found,
+        await objectsOfManifests(release, cluster),
+      )
+      const ended = await recoverRecord(run, own, stageLog, locked, lease.lost, live, record)
       if (ended.is === 'well') return 'unchanged'
       soFar.restored = ended.restored
       return 'undone'
@@ -69,7 +74,7 @@ export function recoverLeft(start: Start, wanted: Wanted): Promise<Report> {
 }
 
 /** In the post step these are the manifests of the release itself. Without them most is put back all the same. */
-async function broughtBy(
+async function objectsOfManifests(
   { platform, settings }: Release,
   cluster: Cluster,
 ): Promise<readonly KubeObject[]> {
@@ -86,7 +91,7 @@ async function broughtBy(
   }
 }
 
-export type PutBack =
+export type RecoverOutcome =
   /** It had gone live; only its record was left. */
   { readonly is: 'well' } | { readonly is: 'put back'; readonly restored: readonly Restored[] }
 
@@ -94,7 +99,7 @@ export type PutBack =
  * Ends what the record of another run stands for; the caller holds the lock. Throws a Failure
  * `restore-failed` or `lock-lost`, which tell what to do, when that does not come about: the record stays.
  */
-export async function putBack(
+export async function recoverRecord(
   { soFar }: Pick<Run, 'soFar'>,
   release: Release,
   stageLog: StageLog,
@@ -102,7 +107,7 @@ export async function putBack(
   lost: AbortSignal,
   live: NamespaceWatch,
   record: KeptRecord,
-): Promise<PutBack> {
+): Promise<RecoverOutcome> {
   const { platform, app, settings, signal } = release
   const { begun, snapshot } = record
   try {
@@ -119,15 +124,15 @@ export async function putBack(
     )
     return { is: 'put back', restored }
   } catch (error) {
-    const current = await whatStands(cluster, platform.clock, settings, snapshot)
+    const current = await runningImages(cluster, platform.clock, settings, snapshot)
     soFar.current = current
     const lockLost = lostCause(lost)
     if (lockLost) throw new Failure(lockLost)
-    const trouble = causeOf(error, signal)
+    const cause = causeOf(error, signal)
     throw new Failure({
-      ...trouble,
+      ...cause,
       code: 'restore-failed',
-      sentence: `the release of ${shortTag(begun.tag)} was left unfinished, and could not be put back: ${trouble.sentence}`,
+      sentence: `the release of ${shortTag(begun.tag)} was left unfinished, and could not be put back: ${cause.sentence}`,
       hint: [
         ...Object.entries(current).map(
           ([id, images]) => `${id} runs ${images.map(versionOf).join(', ') || 'nothing'}`,

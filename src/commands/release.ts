@@ -10,7 +10,7 @@ import { readHistory } from '../state/history-store.js'
 import { wentLive } from '../state/history.js'
 import type { Wrote } from '../undo/snapshot.js'
 import { build } from '../stages/build.js'
-import { imageThere, imageToDeploy } from '../stages/image.js'
+import { findBuild, imageToDeploy } from '../stages/image.js'
 import { jobsOf, runJobs } from '../stages/jobs.js'
 import { applyManifests, planManifests } from '../stages/manifests.js'
 import { checkNotStale } from '../stages/stale-commit.js'
@@ -20,12 +20,12 @@ import { pinned, type Image, type Release } from '../stages/release.js'
 import { planAsLive } from '../stages/rollout.js'
 import type { SnapshotResult } from '../stages/snapshot.js'
 import { sentenceOf } from './report-builder.js'
-import { keepFound } from './found.js'
+import { recordRunningVersion } from './record-running.js'
 import { migrateTo } from './migrate.js'
 import { reported, type Run, type Start } from './run.js'
 import {
   runPreflight,
-  tellOthers,
+  reportOtherVersions,
   pushed,
   releaseOf,
   rollOut,
@@ -46,19 +46,19 @@ export function release(command: ReleaseCommand, start: Start): Promise<Report> 
 async function fromCommit(run: Run, command: ReleaseCommand): Promise<Result> {
   const { platform, settings, reporter, signal, soFar, resources } = run
   const find = command === 'deploy' ? findSource : findSourceToBuild
-  const asked = releaseOf(run, await find(platform, settings, settings.context))
+  const requested = releaseOf(run, await find(platform, settings, settings.context))
 
   // Nothing is written in the cluster before all of this has passed.
   const [[cluster, site], found] = await allOrAbort(signal, [
-    (own) => runPreflight(run, { ...asked, signal: own }),
+    (own) => runPreflight(run, { ...requested, signal: own }),
     (own) =>
       reporter.stage(command === 'deploy' ? 'image' : 'build', async (stageLog) => {
-        const here = { ...asked, signal: own }
+        const here = { ...requested, signal: own }
         await resources.login(platform, settings)
         if (command === 'deploy') {
           return { is: 'pushed', ...(await imageToDeploy(here, stageLog)) } as const
         }
-        const { image, source, inputs } = await imageThere(here, stageLog)
+        const { image, source, inputs } = await findBuild(here, stageLog)
         if (image) return { is: 'pushed', image, source } as const
         const built = await build({ ...here, source }, stageLog, inputs)
         return { is: 'built', built, source } as const
@@ -67,11 +67,11 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Result> {
   soFar.site = site
 
   const named = releaseOf(run, found.source)
-  if (found.is === 'pushed' && (await isThere(named, cluster, site, found.image))) {
+  if (found.is === 'pushed' && (await isDeployed(named, cluster, site, found.image))) {
     soFar.image = found.image
     soFar.warnings.push(...taggedAlone(site.targets))
-    tellOthers(soFar, cluster, site, found.image)
-    await keepFound(run, named, cluster, site, command, found.image)
+    reportOtherVersions(soFar, cluster, site, found.image)
+    await recordRunningVersion(run, named, cluster, site, command, found.image)
     await moveTags(run, named, found.image)
     return 'unchanged'
   }
@@ -93,7 +93,7 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Result> {
 }
 
 /** Whether this version runs undisturbed, and the manifests would change nothing. */
-async function isThere(
+async function isDeployed(
   release: Release,
   cluster: Cluster,
   site: PreflightResult,

@@ -21,7 +21,7 @@ import type { Finding } from '../report/finding.js'
 import type { Exception, Report, WorkloadReport } from '../report/report.js'
 import type { Result } from '../failure/result.js'
 import type { Reporter } from '../report/reporter.js'
-import { lastWriteProgress } from '../report/words.js'
+import { lastWriteProgress } from '../report/sentences.js'
 import type { History } from '../state/history.js'
 import type { Restored } from '../undo/restore.js'
 import { titleOf, type Snapshot } from '../undo/snapshot.js'
@@ -96,7 +96,7 @@ export function causeOf(error: unknown, signal: AbortSignal): Cause {
 
 /** What happened, for a warning: whether the run was cancelled besides, and what follows, is no part of it. */
 export function sentenceOf(error: unknown): string {
-  if (error instanceof LeaseLost) return lostWords(error).sentence
+  if (error instanceof LeaseLost) return describeLoss(error).sentence
   return causeOf(error, new AbortController().signal).sentence
 }
 
@@ -111,7 +111,7 @@ export function lostCause({ reason }: AbortSignal): Cause | undefined {
 }
 
 function causeOfLoss(reason: LeaseLost): Cause {
-  const { sentence, first } = lostWords(reason)
+  const { sentence, first } = describeLoss(reason)
   return {
     code: 'lock-lost',
     sentence: `${sentence}: the release is left in the middle, and nothing more was written`,
@@ -119,7 +119,7 @@ function causeOfLoss(reason: LeaseLost): Cause {
   }
 }
 
-function lostWords({ why, words }: LeaseLost): {
+function describeLoss({ why, words }: LeaseLost): {
   readonly sentence: string
   readonly first: string
 } {
@@ -162,7 +162,7 @@ export function commandsBack(settings: Settings, cluster: Cluster, snapshot: Sna
 }
 
 /** What our workloads run now, by `idOf`; those that cannot be read any more are left out. */
-export async function whatStands(
+export async function runningImages(
   cluster: Cluster,
   clock: Clock,
   { image }: Settings,
@@ -223,11 +223,11 @@ export function report(
     restored: [
       ...(soFar.ended ?? []).map((object) => ({ object, action: 'ended' })),
       ...(soFar.restored ?? []).flatMap((restored) => {
-        const word = whatBecame(restored)
+        const word = describeRestored(restored)
         return word === undefined ? [] : [{ object: titleOf(restored.prior.object), action: word }]
       }),
       ...(soFar.left ?? []).flatMap((left) => {
-        const word = asLeft(left)
+        const word = describeLeft(left)
         return word === undefined ? [] : [{ object: titleOf(left.prior.object), action: word }]
       }),
     ],
@@ -237,7 +237,7 @@ export function report(
   }
 }
 
-function whatBecame({ did, why, theirs }: Restored): string | undefined {
+function describeRestored({ did, why, theirs }: Restored): string | undefined {
   switch (did) {
     case 'put':
       return theirs === undefined ? 'put back' : `put back, but it ${theirs}: left alone`
@@ -254,7 +254,7 @@ function whatBecame({ did, why, theirs }: Restored): string | undefined {
 }
 
 /** The same for a run that puts nothing back: what stands there that is not as before. */
-function asLeft({ did, theirs }: Restored): string | undefined {
+function describeLeft({ did, theirs }: Restored): string | undefined {
   switch (did) {
     case 'put':
     case 'keep':
@@ -280,12 +280,12 @@ function workloadsOf(
     const rollout = followed.rollout?.[idOf(id)]
     const undo = followed.undo?.[idOf(id)]
     const runs = current?.[idOf(id)]?.[0]
-    const seen = current ? current[idOf(id)] : 'not asked'
+    const images = current ? current[idOf(id)] : 'not read'
     const workload: WorkloadReport = {
       ...id,
       ...(from !== undefined && { from }),
       to: pinned(image),
-      now: dryRun ? 'old' : nowRuns(result, live !== undefined, snapshot !== undefined, seen),
+      now: dryRun ? 'old' : nowRuns(result, live !== undefined, snapshot !== undefined, images),
       ...(runs !== undefined && { runs }),
       ...(rollout && { rollout }),
       ...(undo && { undo }),
@@ -304,11 +304,11 @@ function secondsOf(progress: WriteProgress | undefined): number | undefined {
 
 function nowRuns(
   result: Result,
-  wasThere: boolean,
+  existed: boolean,
   begun: boolean,
-  seen: readonly string[] | 'not asked' | undefined,
+  images: readonly string[] | 'not read' | undefined,
 ): WorkloadReport['now'] {
-  const before = wasThere ? 'old' : 'absent'
+  const before = existed ? 'old' : 'absent'
   switch (result) {
     case 'deployed':
     case 'unchanged':
@@ -317,9 +317,9 @@ function nowRuns(
     case 'kept':
     case 'superseded':
       // This run has written nothing of its own; what it did for another one was looked at.
-      if (!begun && (seen === 'not asked' || (!wasThere && !seen))) return before
-      return wasThere && seen?.length === 0 ? 'gone' : 'unknown'
+      if (!begun && (images === 'not read' || (!existed && !images))) return before
+      return existed && images?.length === 0 ? 'gone' : 'unknown'
     default:
-      return !wasThere && begun && result !== 'failed' ? 'removed' : before
+      return !existed && begun && result !== 'failed' ? 'removed' : before
   }
 }

@@ -2,13 +2,13 @@
 import { shortTag } from '../kubernetes/image.js'
 import type { Report } from '../report/report.js'
 import type { Result } from '../failure/result.js'
-import { bringBack } from '../stages/bring-back.js'
+import { rollbackTargets } from '../stages/rollback-templates.js'
 import type { Image, Release } from '../stages/release.js'
 import { describe } from '../stages/targets.js'
 import { type Target } from '../kubernetes/target.js'
-import { checkStillPrevious, lookBack, versionWanted, type Version } from '../stages/version.js'
+import { checkStillPrevious, readVersions, chooseVersion, type Version } from '../stages/version.js'
 import { reported, type Run, type Start } from './run.js'
-import { runPreflight, tellOthers, rollOut, runsUndisturbed } from './steps.js'
+import { runPreflight, reportOtherVersions, rollOut, runsUndisturbed } from './steps.js'
 import { transaction } from './transaction.js'
 
 export function rollBack(start: Start): Promise<Report> {
@@ -27,8 +27,8 @@ async function toVersion(run: Run): Promise<Result> {
   soFar.site = site
   const { chosen, version } = await reporter.stage('version', async (stageLog) => {
     await resources.login(platform, run.settings)
-    const chosen = await lookBack(release, stageLog, cluster, site)
-    return { chosen, version: await versionWanted(release, stageLog, chosen) }
+    const chosen = await readVersions(release, stageLog, cluster, site)
+    return { chosen, version: await chooseVersion(release, stageLog, chosen) }
   })
   const { image, sha, appliedSince } = version
   const source = { tag: image.tag, ...(sha !== undefined && { sha }) }
@@ -40,15 +40,15 @@ async function toVersion(run: Run): Promise<Result> {
     )
   }
   const { targets, warnings } = await reporter.stage('templates', (stageLog) =>
-    bringBack(release, stageLog, cluster, site, version),
+    rollbackTargets(release, stageLog, cluster, site, version),
   )
   soFar.warnings.push(...warnings)
   const differs = targets.some(({ back }) => back !== undefined)
   if (!differs && (await runsUndisturbed(release, cluster, site, image))) {
-    tellOthers(soFar, cluster, site, image)
+    reportOtherVersions(soFar, cluster, site, image)
     return 'unchanged'
   }
-  if (run.settings['dry-run']) return rehearse(run, targets, image)
+  if (run.settings['dry-run']) return dryRun(run, targets, image)
   return transaction(run, { ...release, source }, cluster, site, {
     command: 'rollback',
     image,
@@ -59,7 +59,7 @@ async function toVersion(run: Run): Promise<Result> {
     bring: async (stageLog, now) => {
       // It has been told before the lock.
       const quiet = { ...stageLog, say: () => undefined }
-      return (await bringBack(release, quiet, cluster, now, version)).targets
+      return (await rollbackTargets(release, quiet, cluster, now, version)).targets
     },
     write: (own, locked, prepared, wrote) =>
       rollOut(run, own, locked, prepared.site, image, [], wrote),
@@ -71,7 +71,7 @@ function backOf({ release }: Version): { readonly back?: number } {
   return release ? { back: release.back ?? release.number } : {}
 }
 
-async function rehearse(
+async function dryRun(
   { reporter, soFar }: Run,
   targets: readonly Target[],
   { tag }: Image,

@@ -2,8 +2,8 @@
 import type { Command } from '../options/commands.js'
 import type { Report } from '../report/report.js'
 import { buildOnly } from './build.js'
-import { examine } from './doctor.js'
-import { tellHistory } from './history.js'
+import { runDoctor } from './doctor.js'
+import { showHistory } from './history.js'
 import { migrateOnly } from './migrate.js'
 import { release } from './release.js'
 import { rollBack } from './rollback.js'
@@ -25,10 +25,10 @@ export function runCommand(command: Command, start: Start): Promise<Report> {
     case 'rollback':
       return rollBack(start)
     case 'history':
-      return tellHistory(start)
+      return showHistory(start)
     case 'recover':
       return recoverLeft(start, 'any')
     case 'doctor':
-      return examine(start)
+      return runDoctor(start)
   }
 }

@@ -26,7 +26,7 @@ import { test } from '../stages/test.js'
 import { abortable, withTimeout } from '../platform/time.js'
 import type { SoFar } from './report-builder.js'
 import type { Run } from './run.js'
-import { putBack } from './recover.js'
+import { recoverRecord } from './recover.js'
 
 /** What this run is about; from now on the report tells of this source. */
 export function releaseOf(
@@ -106,16 +106,16 @@ export async function lockAndRecover(
   run.resources.add(() => lease.release())
   const cluster = fenced(unlocked, lease)
   const found = await readRecord(cluster, release.app, release.settings.image)
-  const record = found && (await withPaths(cluster, release.app, found, broughtBy(site)))
+  const record = found && (await withPaths(cluster, release.app, found, objectsOfRelease(site)))
   // Who cancels this release does not want the one before left in the middle of its way back.
   const own = { ...release, signal: lease.lost }
-  if (record) await putBack(run, own, stageLog, cluster, lease.lost, site.live, record)
+  if (record) await recoverRecord(run, own, stageLog, cluster, lease.lost, site.live, record)
   else await endMigrations(own, stageLog, cluster, site.live)
   release.signal.throwIfAborted()
   return { cluster, lost: lease.lost }
 }
 
-function broughtBy({ others, targets }: PreflightResult): readonly KubeObject[] {
+function objectsOfRelease({ others, targets }: PreflightResult): readonly KubeObject[] {
   return [...others, ...targets.flatMap(({ manifest }) => manifest ?? [])]
 }
 
@@ -142,8 +142,8 @@ export async function rollOut(
         beside,
         wrote,
         {
-          courses: (courses) => {
-            soFar.rollout = courses
+          progress: (progress) => {
+            soFar.rollout = progress
           },
           warning: (warning) => soFar.warnings.push(warning),
         },
@@ -154,12 +154,12 @@ export async function rollOut(
       throw new Failure(ended.cause)
     }
     if (ended.is === 'superseded') throw new Failure(supersededBy(ended.by))
-    tellOthers(soFar, cluster, site, image)
+    reportOtherVersions(soFar, cluster, site, image)
   })
 }
 
 /** What runs the image and not this version, though all workloads of the release do. */
-export function tellOthers(
+export function reportOtherVersions(
   soFar: SoFar,
   cluster: Cluster,
   site: PreflightResult,

@@ -13,10 +13,10 @@ export function testOnly(start: Start): Promise<Report> {
 
 async function theImage(run: Run): Promise<Result> {
   const { platform, settings, reporter, soFar, resources } = run
-  const asked = releaseOf(run, await findSource(platform, settings, settings.context))
+  const requested = releaseOf(run, await findSource(platform, settings, settings.context))
   const { built, source, image } = await reporter.stage('image', async (stageLog) => {
     await resources.login(platform, settings)
-    return imageToTest(asked, stageLog)
+    return imageToTest(requested, stageLog)
   })
   const release = releaseOf(run, source)
   if (image) soFar.image = image

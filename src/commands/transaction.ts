@@ -24,7 +24,7 @@ import { snapshot, type SnapshotResult } from '../stages/snapshot.js'
 import type { Target } from '../kubernetes/target.js'
 import { undo, undoBudget } from '../stages/undo.js'
 import { withTimeout } from '../platform/time.js'
-import { causeOf, commandsBack, lostCause, sentenceOf, whatStands } from './report-builder.js'
+import { causeOf, commandsBack, lostCause, sentenceOf, runningImages } from './report-builder.js'
 import type { Run } from './run.js'
 import { lockAndRecover, type Locked } from './steps.js'
 import { withShortTimeout } from './all-or-abort.js'
@@ -78,7 +78,7 @@ export async function transaction(
     await work.check?.(stageLog, await checkHistory(release, unlocked, site, run.command))
     return locked
   })
-  const begun = begunOf(run, release, work)
+  const begun = releaseStartOf(run, release, work)
   const { prepared, record } = await reporter.stage('snapshot', async (stageLog) => {
     const { image, bring } = work
     const own = bring && ((now: PreflightResult) => bring(stageLog, now))
@@ -129,7 +129,7 @@ async function keepAnswers(open: Transaction, answers: readonly KubeObject[]): P
 }
 
 /** What the history is told of a release when it begins. */
-export function begunOf(
+export function releaseStartOf(
   { reporter }: Run,
   { source, holder }: Release,
   { command, image, back, jobs = [] }: Pick<Work, 'command' | 'image' | 'back' | 'jobs'>,
@@ -153,13 +153,13 @@ export function begunOf(
 async function close(open: Transaction): Promise<Result> {
   const { run, release, cluster, lost, record } = open
   const { platform, app, settings } = release
-  const told = await tellHistory(open, 'deployed')
+  const isRecorded = await recordInHistory(open, 'deployed')
   try {
     await closeRecord(cluster, platform.clock, app, record)
     return 'deployed'
   } catch (error) {
     // Whoever reads that record reads the history too, and takes nothing back: whether the lock is held or not.
-    if (told) {
+    if (isRecorded) {
       run.soFar.warnings.push(
         `its record could not be removed (${sentenceOf(error)}); the next release, or recover, does it, and puts nothing back`,
       )
@@ -182,7 +182,7 @@ async function unwind(open: Transaction): Promise<Result> {
   const { site } = prepared
   const { snapshot: priors, timeouts } = record
   const end = async (result: Result) => {
-    await tellHistory(open, result)
+    await recordInHistory(open, result)
     await closeRecord(cluster, platform.clock, app, record)
     return result
   }
@@ -194,7 +194,7 @@ async function unwind(open: Transaction): Promise<Result> {
     const keeps = settings['on-failure'] === 'keep' && !cancelled
     if (left.some(isForPeople) || (superseded && keeps)) {
       // Nothing is put back: what was written already, and what is theirs, is told.
-      soFar.current = await whatStands(cluster, platform.clock, settings, priors)
+      soFar.current = await runningImages(cluster, platform.clock, settings, priors)
       soFar.left = left
       return await end('superseded')
     }
@@ -225,13 +225,13 @@ async function unwind(open: Transaction): Promise<Result> {
     ]
     const others = leftToOthers(soFar.restored)
     if (others !== undefined || superseded) {
-      soFar.current = await whatStands(cluster, platform.clock, settings, priors)
+      soFar.current = await runningImages(cluster, platform.clock, settings, priors)
       if (others !== undefined && !superseded) soFar.cause = leftCause(others, soFar.cause)
       return await end('superseded')
     }
     return await end(cancelled ? 'cancelled' : 'undone')
   } catch (error) {
-    soFar.current = await whatStands(cluster, platform.clock, settings, priors)
+    soFar.current = await runningImages(cluster, platform.clock, settings, priors)
     const lockLost = lostCause(lost)
     if (lockLost) {
       soFar.cause = lockLost
@@ -248,7 +248,7 @@ async function unwind(open: Transaction): Promise<Result> {
         commandsBack(settings, cluster, priors),
       ].join('\n'),
     }
-    await tellHistory(open, 'stuck')
+    await recordInHistory(open, 'stuck')
     return 'stuck'
   }
 }
@@ -276,7 +276,7 @@ function leftCause(left: string, cause: Cause | undefined): Cause {
 async function keep(open: Transaction): Promise<Result> {
   const { run, release, cluster, record } = open
   const { soFar } = run
-  soFar.current = await whatStands(
+  soFar.current = await runningImages(
     cluster,
     release.platform.clock,
     release.settings,
@@ -287,12 +287,12 @@ async function keep(open: Transaction): Promise<Result> {
     const { hint } = soFar.cause
     soFar.cause = { ...soFar.cause, hint: hint === undefined ? back : `${hint}\n${back}` }
   }
-  await tellHistory(open, 'kept')
+  await recordInHistory(open, 'kept')
   return 'kept'
 }
 
 /** Whether the history has it now; what it misses is told. */
-async function tellHistory(
+async function recordInHistory(
   { run, release, cluster, begun, prepared, record }: Transaction,
   result: Result,
 ): Promise<boolean> {
@@ -317,9 +317,9 @@ async function tellHistory(
           },
         }
       : {}
-  const telling = () => saveRelease(cluster, platform.clock, cluster.life, app, ended, live)
+  const save = () => saveRelease(cluster, platform.clock, cluster.life, app, ended, live)
   try {
-    await (result === 'stuck' ? withShortTimeout(platform.clock, telling) : telling())
+    await (result === 'stuck' ? withShortTimeout(platform.clock, save) : save())
     return true
   } catch (error) {
     soFar.warnings.push(

@@ -23,7 +23,7 @@ export interface MigrationJobOptions {
   /** Name of the container in it that the migration is made from. */
   readonly container: string
   /** Names of all containers in it, init containers too, that run our image. */
-  readonly ours: readonly string[]
+  readonly webContainers: readonly string[]
   /** The new image, by digest. */
   readonly image: string
   /** Program and arguments, to be taken as they are written: nothing in them is expanded. */
@@ -114,11 +114,11 @@ export function migrationJob(how: MigrationJobOptions): MigrationJob {
 
   const notes: string[] = []
   const marks = marksOf(how)
-  const told: Record<string, string> = {}
-  const pod = markedPod(podOf(spec, how, container, notes), marks, told)
+  const marked: Record<string, string> = {}
+  const pod = markedPod(podOf(spec, how, container, notes), marks, marked)
   const annotations = {
     ...annotationsOf(template.metadata?.annotations ?? {}, how.sha),
-    ...told,
+    ...marked,
   }
   return {
     is: 'made',
@@ -264,7 +264,7 @@ function mainOf(container: Container, how: MigrationJobOptions): Container {
 }
 
 function initOf(container: Container, how: MigrationJobOptions, notes: string[]): Container[] {
-  if (!how.ours.includes(container.name)) return [container]
+  if (!how.webContainers.includes(container.name)) return [container]
   // It would migrate before the plan is told, or wait for ever for the migration that this pod is.
   if (/\bmigrate\b/.test([...(container.command ?? []), ...(container.args ?? [])].join(' '))) {
     notes.push(
@@ -281,7 +281,7 @@ function initOf(container: Container, how: MigrationJobOptions, notes: string[])
  * startup probe stays, since it is what makes the migration wait until a proxy listens.
  */
 function sidecarOf(container: Container, how: MigrationJobOptions, notes: string[]): Container[] {
-  if (how.ours.includes(container.name)) {
+  if (how.webContainers.includes(container.name)) {
     notes.push(
       `container ${container.name} is left out: it runs the same code beside the migration`,
     )
@@ -353,10 +353,10 @@ function nodeOf(
 function onNode(affinity: Affinity, node: string): Affinity {
   const { nodeAffinity = {} } = affinity
   const required = nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution
-  const isThere = { key: 'metadata.name', operator: 'In' as const, values: [node] }
+  const onNode = { key: 'metadata.name', operator: 'In' as const, values: [node] }
   const terms = (required?.nodeSelectorTerms ?? [{}]).map((term) => ({
     ...term,
-    matchFields: [...(term.matchFields ?? []), isThere],
+    matchFields: [...(term.matchFields ?? []), onNode],
   }))
   return {
     ...affinity,
@@ -388,9 +388,9 @@ function injectorsOf({ labels }: PodMarks): Record<string, string> {
 
 /**
  * The Job's pod is not marked as the web's, so that no Service or workload selects it: where a container
- * reads a mark, the value is put in its place. Files have it from annotations of the Job's own (`told`).
+ * reads a mark, the value is put in its place. Files have it from annotations of the Job's own (`annotations`).
  */
-function markedPod(pod: PodSpec, marks: PodMarks, told: Record<string, string>): PodSpec {
+function markedPod(pod: PodSpec, marks: PodMarks, annotations: Record<string, string>): PodSpec {
   const { initContainers, volumes } = pod
   const valued = (container: Container): Container =>
     container.env
@@ -399,8 +399,8 @@ function markedPod(pod: PodSpec, marks: PodMarks, told: Record<string, string>):
   const file = (item: DownwardAPIVolumeFile): DownwardAPIVolumeFile => {
     const value = markOf(item.fieldRef?.fieldPath, marks)
     if (value === undefined) return item
-    const key = `django-rollout/mark-${Object.keys(told).length}`
-    told[key] = value
+    const key = `django-rollout/mark-${Object.keys(annotations).length}`
+    annotations[key] = value
     return { ...item, fieldRef: { fieldPath: `metadata.annotations['${key}']` } }
   }
   const filled = (volume: Volume): Volume => {

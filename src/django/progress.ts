@@ -25,7 +25,7 @@ export function migrationProgress(text: string): MigrationProgress | undefined {
   const [, verb, migration, rest = ''] = line.exec(text.trimEnd()) ?? []
   if (migration === undefined) return undefined
   const direction = verb === 'Applying' ? 'forwards' : 'backwards'
-  return { migration, direction, is: howItEnded(rest) ?? 'begun' }
+  return { migration, direction, is: endOf(rest) ?? 'begun' }
 }
 
 /** Which migrations a log says were applied (faked and unapplied ones too), and which one was left open. */
@@ -35,7 +35,7 @@ export function migrated(lines: readonly string[]): Migrated {
   for (const text of lines) {
     const progress = migrationProgress(text)
     // What a migration prints itself stands between its name and its end, which is then a line ` OK`.
-    if (open !== undefined && (progress ?? howItEnded(text.trimEnd()))) {
+    if (open !== undefined && (progress ?? endOf(text.trimEnd()))) {
       applied.push(open)
       open = undefined
     }
@@ -45,7 +45,7 @@ export function migrated(lines: readonly string[]): Migrated {
   return open === undefined ? { applied } : { applied, open }
 }
 
-function howItEnded(rest: string): 'applied' | 'faked' | undefined {
+function endOf(rest: string): 'applied' | 'faked' | undefined {
   const word = end.exec(rest)?.[1]
   return word === undefined ? undefined : word === 'OK' ? 'applied' : 'faked'
 }

@@ -127,8 +127,8 @@ function only(
 
 /** The container of ours that speaks for a workload: its web server, else the first. */
 function containerOf({ template, containers }: Candidate): Container | undefined {
-  const ours = (template.spec?.containers ?? []).filter(({ name }) => containers.includes(name))
-  return ours.find((each) => roleOf(each) === 'web') ?? ours[0]
+  const own = (template.spec?.containers ?? []).filter(({ name }) => containers.includes(name))
+  return own.find((each) => roleOf(each) === 'web') ?? own[0]
 }
 
 function roleOfCandidate(candidate: Candidate): Role {

@@ -114,7 +114,7 @@ export function repoFile(
  * `place` is the image's WORKDIR, which is taken off the path, or a function that maps a path inside the
  * image to one that the reader knows.
  */
-export function tell(
+export function describeTraceback(
   traceback: Traceback,
   place: string | ((file: string) => string | undefined) = '',
 ): string {

@@ -1,4 +1,4 @@
-import { plain, shortened, tellingLine } from './text.js'
+import { plain, shortened, errorLine } from './text.js'
 
 /** Why a build failed, as far as BuildKit's own words tell. */
 export interface BuildFailure {
@@ -69,12 +69,12 @@ export class BuildLog {
     const error = this.#failed?.message ?? this.#error ?? ''
     const output = step?.output ?? []
     const ended = /(?:did not complete successfully|^executor failed running .*): (.+)$/.exec(error)
-    const message = ended ? tellingLine(output) || (ended[1] ?? '') : reworded(error)
+    const message = ended ? errorLine(output) || (ended[1] ?? '') : reworded(error)
     const line = this.#line ?? numberIn(/parse error(?: on)? line (\d+):/.exec(error))
     return {
       ...(instruction === undefined ? {} : { instruction }),
       ...(line === undefined ? {} : { line }),
-      message: shortened(message || tellingLine(this.#last) || 'no reason was given', 300),
+      message: shortened(message || errorLine(this.#last) || 'no reason was given', 300),
       log: output.length > 0 ? output : error === '' ? this.#last : this.#excerpt,
     }
   }

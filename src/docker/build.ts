@@ -3,8 +3,8 @@ import { fail, type Annotation, type Cause } from '../failure/failure.js'
 import type { StageLog } from '../platform/stage-log.js'
 import type { Platform } from '../platform/platform.js'
 import { BuildLog, lineOf, type BuildFailure } from './build-log.js'
-import { docker, engineTrouble } from './client.js'
-import { inputsLabel } from './inputs.js'
+import { docker, engineCause } from './client.js'
+import { inputsLabel } from './build-inputs.js'
 import { idInEngine } from './pull.js'
 import { shortened } from './text.js'
 
@@ -59,7 +59,7 @@ export async function buildImage(
   stageLog.waiting(undefined)
   if (code !== 0) {
     const ended = { code, stdout: '', stderr: last.join('\n') }
-    const trouble = engineTrouble('build', ended)
+    const trouble = engineCause('build', ended)
     fail(trouble ?? buildCause(dockerfile, log.failure(), await platform.files.read(dockerfile)))
   }
   const id = await idInEngine(platform, name, signal)

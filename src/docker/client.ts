@@ -1,6 +1,6 @@
 import type { Cause } from '../failure/failure.js'
 import type { Channel, Finished, Platform } from '../platform/platform.js'
-import { shortened, tellingLine } from './text.js'
+import { shortened, errorLine } from './text.js'
 
 export interface DockerOptions {
   readonly signal: AbortSignal
@@ -35,7 +35,7 @@ export async function docker(
  * Why no docker command can work here, read from what one of them said; `undefined` when it is something
  * else. `forWhat` begins the sentence: "build".
  */
-export function engineTrouble(forWhat: string, finished: Finished): Cause | undefined {
+export function engineCause(forWhat: string, finished: Finished): Cause | undefined {
   const { code } = finished
   const text = `${finished.stderr}\n${finished.stdout}`
   const cause = (sentence: string, hint: string): Cause => ({
@@ -76,7 +76,7 @@ export function engineTrouble(forWhat: string, finished: Finished): Cause | unde
 
 /** What a command said about its failure, in one line of at most 300 letters. */
 export function reasonOf({ code, stdout, stderr }: Finished): string {
-  const line = tellingLine(stderr.split('\n')) || tellingLine(stdout.split('\n'))
+  const line = errorLine(stderr.split('\n')) || errorLine(stdout.split('\n'))
   const reason = line.replace(/^(ERROR|docker): */, '').replace(/^Error response from daemon: /, '')
   return reason === '' ? `exit code ${code}` : shortened(reason, 300)
 }

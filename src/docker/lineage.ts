@@ -14,17 +14,17 @@ const fetchMs = 30_000
 export async function lineageOf(
   platform: Platform,
   folder: string,
-  ours: string,
-  theirs: string,
+  commit: string,
+  other: string,
   signal: AbortSignal,
 ): Promise<Lineage> {
-  if (ours === theirs) return 'not-older'
+  if (commit === other) return 'not-older'
   const git = gitIn(platform, folder)
-  if (!(await has(git, ours))) return 'unknown'
-  const known = await compared(git, ours, theirs)
+  if (!(await has(git, commit))) return 'unknown'
+  const known = await compared(git, commit, other)
   if (known !== 'unknown' || platform.env['CI'] !== 'true') return known
-  await fetchHistory(platform, folder, ours, theirs, signal)
-  return compared(git, ours, theirs)
+  await fetchHistory(platform, folder, commit, other, signal)
+  return compared(git, commit, other)
 }
 
 async function has(git: Git, commit: string): Promise<boolean> {
@@ -32,13 +32,13 @@ async function has(git: Git, commit: string): Promise<boolean> {
 }
 
 /** By what the checkout holds. That no way was found proves something only where no history is cut off. */
-async function compared(git: Git, ours: string, theirs: string): Promise<Lineage> {
-  if (!(await has(git, theirs))) return 'unknown'
+async function compared(git: Git, commit: string, other: string): Promise<Lineage> {
+  if (!(await has(git, other))) return 'unknown'
   const leads = async (from: string, to: string) =>
     (await git(['merge-base', '--is-ancestor', from, to])).code === 0
-  if (await leads(ours, theirs)) return 'older'
-  if (await leads(theirs, ours)) return 'not-older'
-  return (await isWhole(git, theirs)) ? 'not-older' : 'unknown'
+  if (await leads(commit, other)) return 'older'
+  if (await leads(other, commit)) return 'not-older'
+  return (await isWhole(git, other)) ? 'not-older' : 'unknown'
 }
 
 /** Where a shallow checkout ends, a commit without parents has some in what git keeps of it. */
@@ -52,8 +52,8 @@ async function isWhole(git: Git, commit: string): Promise<boolean> {
 async function fetchHistory(
   platform: Platform,
   folder: string,
-  ours: string,
-  theirs: string,
+  commit: string,
+  other: string,
   signal: AbortSignal,
 ): Promise<void> {
   const shallow = await gitIn(platform, folder)(['rev-parse', '--is-shallow-repository'])
@@ -61,8 +61,8 @@ async function fetchHistory(
     ...['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--no-recurse-submodules'],
     // Never of a complete checkout: that would cut off its history.
     ...(shallow.stdout.trim() === 'true'
-      ? ['--depth=200', 'origin', ours, theirs]
-      : ['origin', theirs]),
+      ? ['--depth=200', 'origin', commit, other]
+      : ['origin', other]),
   ]
   await withTimeout(platform.clock, fetchMs, signal, (late) =>
     platform.processes.stream('git', [...inFolder(platform, folder), ...args], {

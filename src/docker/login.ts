@@ -1,6 +1,6 @@
 import { fail } from '../failure/failure.js'
 import type { Platform } from '../platform/platform.js'
-import { hostOf } from './trouble.js'
+import { hostOf } from './registry-errors.js'
 
 /**
  * Logs in to the registry of an image; the password goes through the standard input. Resolves with the

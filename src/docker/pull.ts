@@ -3,10 +3,10 @@ import type { StageLog } from '../platform/stage-log.js'
 import { retry } from '../platform/retry.js'
 import type { Finished, Platform } from '../platform/platform.js'
 import type { Built } from './build.js'
-import { docker, engineTrouble, reasonOf } from './client.js'
+import { docker, engineCause, reasonOf } from './client.js'
 import type { Image } from './image.js'
 import { originIn, type Origin } from './registry.js'
-import { hostOf, loginHint, troubleOf } from './trouble.js'
+import { hostOf, loginHint, registryErrorOf } from './registry-errors.js'
 
 /**
  * Brings the very image from the registry into the local engine. Passing trouble is tried three times.
@@ -26,7 +26,8 @@ export async function pullImage(
       signal,
       tries: 3,
       pause: 2_000,
-      passing: (ended) => ended.code !== 0 && troubleOf(reasonOf(ended), repository) === 'passing',
+      isTransient: (ended) =>
+        ended.code !== 0 && registryErrorOf(reasonOf(ended), repository) === 'transient',
     },
     () => docker(platform, ['pull', '--quiet', name], { signal }),
   )
@@ -34,10 +35,12 @@ export async function pullImage(
   if (finished.code !== 0) {
     const said = reasonOf(finished)
     fail(
-      engineTrouble('registry', finished) ?? {
+      engineCause('registry', finished) ?? {
         code: 'registry',
         sentence: `registry: ${name} could not be pulled from ${hostOf(repository)}: ${said}`,
-        ...(troubleOf(said, repository) === 'denied' && { hint: loginHint(repository, 'read') }),
+        ...(registryErrorOf(said, repository) === 'denied' && {
+          hint: loginHint(repository, 'read'),
+        }),
       },
     )
   }
@@ -56,7 +59,7 @@ export async function idInEngine(
     signal,
   })
   if (found.code === 0) return found.stdout.trim()
-  const trouble = engineTrouble('image', found)
+  const trouble = engineCause('image', found)
   return trouble === undefined ? undefined : fail(trouble)
 }
 

@@ -3,11 +3,11 @@ import type { StageLog } from '../platform/stage-log.js'
 import { retry } from '../platform/retry.js'
 import type { Finished, Platform } from '../platform/platform.js'
 import type { Built } from './build.js'
-import { docker, engineTrouble, reasonOf } from './client.js'
+import { docker, engineCause, reasonOf } from './client.js'
 import type { Image } from './image.js'
 import { findImage } from './registry.js'
 import { plain } from './text.js'
-import { hostOf, loginHint, troubleOf } from './trouble.js'
+import { hostOf, loginHint, registryErrorOf } from './registry-errors.js'
 
 /**
  * Gives a built image its tag in the registry. Passing trouble is tried three times, after pauses of 2 s
@@ -32,8 +32,8 @@ export async function pushImage(
       signal,
       tries: 3,
       pause: 2_000,
-      passing: ({ finished }) =>
-        finished.code !== 0 && troubleOf(reasonOf(finished), repository) === 'passing',
+      isTransient: ({ finished }) =>
+        finished.code !== 0 && registryErrorOf(reasonOf(finished), repository) === 'transient',
       onRetry: ({ finished }, pause) => {
         stageLog.quote(reasonOf(finished))
         stageLog.say(`${hostOf(repository)} did not take it; again in ${pause / 1000} s`)
@@ -104,7 +104,7 @@ export class PushLog {
 
 function check(finished: Finished, { repository, tag }: Built): void {
   if (finished.code === 0) return
-  const missing = engineTrouble('push', finished)
+  const missing = engineCause('push', finished)
   if (missing !== undefined) fail(missing)
   const said = reasonOf(finished)
   const because = (why: string, hint?: string): never =>
@@ -121,7 +121,7 @@ function check(finished: Finished, { repository, tag }: Built): void {
       'Tags cannot be changed there: commit, or give another "tag"',
     )
   }
-  switch (troubleOf(said, repository)) {
+  switch (registryErrorOf(said, repository)) {
     case 'denied':
       return because(`not allowed to write to ${repository}`, loginHint(repository, 'write to'))
     case 'absent':
@@ -129,7 +129,7 @@ function check(finished: Finished, { repository, tag }: Built): void {
         `${hostOf(repository)} has no repository for ${repository}`,
         'Create it in the registry first, or correct "image"',
       )
-    case 'passing':
+    case 'transient':
       return because(`${hostOf(repository)} did not take ${repository}:${tag} in three attempts`)
     case 'refused':
       return because(`${repository}:${tag} was not taken`)

@@ -2,10 +2,10 @@ import { fail } from '../failure/failure.js'
 import { TimeOver, withTimeout } from '../platform/time.js'
 import { retry } from '../platform/retry.js'
 import type { Finished, Platform } from '../platform/platform.js'
-import { docker, engineTrouble, reasonOf } from './client.js'
+import { docker, engineCause, reasonOf } from './client.js'
 import type { Image } from './image.js'
-import { inputsLabel } from './inputs.js'
-import { hostOf, loginHint, troubleOf } from './trouble.js'
+import { inputsLabel } from './build-inputs.js'
+import { hostOf, loginHint, registryErrorOf } from './registry-errors.js'
 
 /** What a registry says about one tag. */
 export type Lookup =
@@ -19,19 +19,19 @@ export type Lookup =
   | { readonly is: 'failed'; readonly said: string }
 
 /** What the registry has under the tag of a commit. */
-export type There =
+export type CommitLookup =
   /** `there`: the image of that commit. */
   | Lookup
   /** The image of another commit. */
   | { readonly is: 'another'; readonly image: Image; readonly of: string }
   /** An image that does not say of which commit it is. */
-  | { readonly is: 'untold'; readonly image: Image }
+  | { readonly is: 'unlabelled'; readonly image: Image }
   /** An image of that commit whose build was told something else, or nobody knows what. */
   | { readonly is: 'another build'; readonly image: Image }
 
 /** Whether an image that says `revision` of itself is the one of the commit. */
-export function ofCommit(image: Image, sha: string, revision: string | undefined): There {
-  if (revision === undefined) return { is: 'untold', image }
+export function ofCommit(image: Image, sha: string, revision: string | undefined): CommitLookup {
+  if (revision === undefined) return { is: 'unlabelled', image }
   return revision === sha ? { is: 'there', image } : { is: 'another', image, of: revision }
 }
 
@@ -72,12 +72,12 @@ function readLookup(repository: string, tag: string, finished: Finished): Lookup
       : { is: 'there', image: { repository, tag, digest } }
   }
   const said = reasonOf(finished)
-  switch (troubleOf(said, repository)) {
+  switch (registryErrorOf(said, repository)) {
     case 'absent':
       return { is: 'absent' }
     case 'denied':
       return { is: 'denied', said }
-    case 'passing':
+    case 'transient':
       return { is: 'unreachable', said }
     case 'refused':
       return { is: 'failed', said }
@@ -238,7 +238,7 @@ export async function addTags(
   fail({
     code: 'registry',
     sentence: `registry: ${image.repository} did not take ${tags.length === 1 ? 'the tag' : 'the tags'} ${tags.join(', ')}: ${said}`,
-    ...(troubleOf(said, image.repository) === 'denied'
+    ...(registryErrorOf(said, image.repository) === 'denied'
       ? { hint: loginHint(image.repository, 'write to') }
       : {}),
   })
@@ -256,11 +256,12 @@ async function imagetools(
       signal,
       tries: 3,
       pause: 1_000,
-      passing: (ended) => ended.code !== 0 && troubleOf(reasonOf(ended), repository) === 'passing',
+      isTransient: (ended) =>
+        ended.code !== 0 && registryErrorOf(reasonOf(ended), repository) === 'transient',
     },
     () => withinAnswerTime(platform, args, signal),
   )
-  const trouble = finished.code === 0 ? undefined : engineTrouble('registry', finished)
+  const trouble = finished.code === 0 ? undefined : engineCause('registry', finished)
   return trouble === undefined ? finished : fail(trouble)
 }
 

@@ -4,7 +4,7 @@ import type { StageLog } from '../platform/stage-log.js'
 import type { Platform } from '../platform/platform.js'
 import type { Built } from './build.js'
 import { docker } from './client.js'
-import { labelOf, removeBox, startServices, type Box, type ServiceName } from './services.js'
+import { labelOf, removeBox, startServices, type Box, type ServiceName } from './test-services.js'
 import { shortened } from './text.js'
 
 export interface TestPlan {

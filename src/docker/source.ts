@@ -13,8 +13,8 @@ export interface Source {
 }
 
 /** Options that name a file which a run writes. */
-const written = ['report', 'junit', 'code-quality'] as const
-type Written = (typeof written)[number]
+const reportOptions = ['report', 'junit', 'code-quality'] as const
+type ReportOption = (typeof reportOptions)[number]
 
 /**
  * The commit of the checkout that holds `contextDir`, and the image's tag.
@@ -40,7 +40,7 @@ type Written = (typeof written)[number]
  */
 export async function findSource(
   platform: Platform,
-  settings: Partial<Pick<Settings, 'tag' | 'digest' | Written>>,
+  settings: Partial<Pick<Settings, 'tag' | 'digest' | ReportOption>>,
   contextDir: string,
 ): Promise<Source> {
   if (settings.digest !== undefined) return { tag: settings.tag ?? '' }
@@ -53,7 +53,7 @@ export async function findSource(
   if (sha === undefined) return fail(noCommit(contextDir, head))
   if (head.code !== 0) return { sha, tag: sha }
 
-  const own = written.flatMap((option) => settings[option] ?? [])
+  const own = reportOptions.flatMap((option) => settings[option] ?? [])
   const changes = await hashOfChanges(platform, contextDir, own)
   return { sha, tag: changes === undefined ? sha : `${sha}-dirty-${changes}` }
 }
@@ -64,7 +64,7 @@ export async function findSource(
  */
 export async function findSourceToBuild(
   platform: Platform,
-  settings: Pick<Settings, 'tag'> & Partial<Pick<Settings, Written>>,
+  settings: Pick<Settings, 'tag'> & Partial<Pick<Settings, ReportOption>>,
   contextDir: string,
 ): Promise<Source> {
   const source = await findSource(platform, settings, contextDir)
@@ -130,8 +130,8 @@ async function hashOfChanges(
   contextDir: string,
   own: readonly string[],
 ): Promise<string | undefined> {
-  const told = await gitIn(platform, contextDir)(['rev-parse', '--show-toplevel'])
-  const top = told.code === 0 ? told.stdout.replace(/\n$/, '') : contextDir
+  const answer = await gitIn(platform, contextDir)(['rev-parse', '--show-toplevel'])
+  const top = answer.code === 0 ? answer.stdout.replace(/\n$/, '') : contextDir
   const git = gitIn(platform, top)
   const untrackedCount = platform.env['CI'] !== 'true'
   const but = own

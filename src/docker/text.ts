@@ -19,16 +19,16 @@ export function shortened(text: string, length: number): string {
 const chatter =
   /^\s*$|^\[notice\]|^WARNING: (Running pip|You are using pip|Retrying)|^make(\[\d+\])?: \*\*\*|^npm (ERR!|error) A complete log|^(npm (ERR!|error)\s*)$|^note: |^hint: |^╰─>|^(Run|See) 'docker .*--help'/
 
-const telling =
+const errorWords =
   /\berror\b|error:|exception|fatal|denied|fail(ed|ure)|not found|no such|cannot|could not|unable|invalid|missing|no space left/i
 
 /**
  * The line of a failed program that tells most: the last one that speaks of an error, or else the last
  * one that is more than chatter. Empty when there is none.
  */
-export function tellingLine(lines: readonly string[]): string {
-  const said = lines.map((line) => plain(line).trim()).filter((line) => !chatter.test(line))
-  const line = said.findLast((each) => telling.test(each)) ?? said.at(-1) ?? ''
+export function errorLine(lines: readonly string[]): string {
+  const meant = lines.map((line) => plain(line).trim()).filter((line) => !chatter.test(line))
+  const line = meant.findLast((each) => errorWords.test(each)) ?? meant.at(-1) ?? ''
   return line.replace(/^error: /i, '')
 }
 

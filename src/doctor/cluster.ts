@@ -30,7 +30,7 @@ import { ailing } from './health.js'
 import { checkNotStale } from '../stages/stale-commit.js'
 import { lostImages } from '../stages/pinned-tags.js'
 import { checkNamespace, labelling } from '../stages/namespace.js'
-import { kubectlOf, readyTimes, rehearse, servicesIn, servicesWith } from '../stages/preflight.js'
+import { kubectlOf, readyTimes, dryRun, servicesIn, servicesWith } from '../stages/preflight.js'
 import { toRepo, type Release } from '../stages/release.js'
 import { forSmoke, forStatefulSets, rightsFor, rightsForWorkloads } from '../stages/rights.js'
 import { smokeTarget } from '../stages/smoke.js'
@@ -54,8 +54,8 @@ export async function examineCluster(
   const none = unseen('cluster', 'rights, workloads, probes and release')
   try {
     if ((await checkNamespace(cluster, manifests.known)) === 'missing') {
-      const says = `the namespace "${cluster.namespace}" does not exist; a release creates it, since the manifests have it`
-      return [...here, warning('cluster', says), none]
+      const message = `the namespace "${cluster.namespace}" does not exist; a release creates it, since the manifests have it`
+      return [...here, warning('cluster', message), none]
     }
   } catch (error) {
     return [...here, failed('cluster', error), none]
@@ -77,7 +77,7 @@ export async function examineCluster(
     ...rightsFindings(
       merged([...needed, ...workloads.needs]),
       merged([...missing, ...workloads.missing]),
-      me?.account,
+      me?.name,
       cluster.namespace,
       kubectlOf(cluster),
     ),
@@ -93,14 +93,14 @@ function unseen(about: 'cluster' | 'rights', parts: string): Finding {
   return warning(about, `not looked at, for want of the above: ${parts}`)
 }
 
-interface Me {
+interface Account {
   /** `system:serviceaccount:shop:django-rollout` */
-  readonly account: string
+  readonly name: string
   readonly aheadMs: number
 }
 
 /** As `kubectl auth whoami` asks it; `undefined`: the server does not say. */
-async function whoAmI({ clock }: Platform, cluster: Cluster): Promise<Me | undefined> {
+async function whoAmI({ clock }: Platform, cluster: Cluster): Promise<Account | undefined> {
   interface Review {
     readonly metadata?: { readonly creationTimestamp?: string | null }
     readonly status?: { readonly userInfo?: { readonly username?: string } }
@@ -118,7 +118,7 @@ async function whoAmI({ clock }: Platform, cluster: Cluster): Promise<Me | undef
     const account = status?.userInfo?.username
     const stamped = metadata?.creationTimestamp
     const aheadMs = stamped ? aheadBy(stamped, { from, to: clock.now() }) : 0
-    return account === undefined ? undefined : { account, aheadMs }
+    return account === undefined ? undefined : { name: account, aheadMs }
   } catch (error) {
     if (error instanceof ApiError) return undefined
     throw error
@@ -134,14 +134,17 @@ async function contextOf(
   return code === 0 ? stdout.trim() : undefined
 }
 
-interface Brought {
+interface ReleaseManifests {
   readonly known: Manifests
   readonly resources: Awaited<ReturnType<typeof discover>>
   /** Why they cannot be applied. */
   readonly findings: readonly Finding[]
 }
 
-async function manifestsOf({ platform, settings }: Release, cluster: Cluster): Promise<Brought> {
+async function manifestsOf(
+  { platform, settings }: Release,
+  cluster: Cluster,
+): Promise<ReleaseManifests> {
   try {
     const known = await readManifests(platform, cluster, settings.manifests, settings.image)
     const { ours, others, namespace } = known
@@ -178,7 +181,7 @@ async function unseenWorkloads(
 async function examineWorkloads(
   release: Release,
   cluster: Cluster,
-  { known, findings: wrong }: Brought,
+  { known, findings: wrong }: ReleaseManifests,
   missing: readonly Right[],
 ): Promise<Workloads> {
   const { platform, settings } = release
@@ -217,7 +220,7 @@ async function examineWorkloads(
     // Without the rights to it the server refuses that, too.
     missing.length + lacking.length > 0
       ? []
-      : rehearsed(release, cluster, targets, known, running, clusterState),
+      : dryRunFindings(release, cluster, targets, known, running, clusterState),
     lostImages(release, targets),
   ])
   return {
@@ -234,8 +237,12 @@ async function examineWorkloads(
         ),
       ),
       ...misnamed,
-      ...lost.map((says) =>
-        warning('registry', says, 'push the image again, or release before its pods have to move'),
+      ...lost.map((message) =>
+        warning(
+          'registry',
+          message,
+          'push the image again, or release before its pods have to move',
+        ),
       ),
       ...stale,
       ...alone,
@@ -247,7 +254,7 @@ async function examineWorkloads(
   }
 }
 
-async function rehearsed(
+async function dryRunFindings(
   release: Release,
   cluster: Cluster,
   targets: readonly Target[],
@@ -258,7 +265,7 @@ async function rehearsed(
   try {
     const { applied, warnings } = await labelling(cluster, manifests)
     const others = [...applied, ...manifests.others]
-    const unled = await rehearse(
+    const unled = await dryRun(
       release,
       () => undefined,
       cluster,
@@ -268,7 +275,7 @@ async function rehearsed(
       services,
       clusterState,
     )
-    return [...warnings, ...unled].map((says) => warning('workloads', says))
+    return [...warnings, ...unled].map((message) => warning('workloads', message))
   } catch (error) {
     return [failed('workloads', error)]
   }

@@ -6,11 +6,11 @@ import { has, hasDocker, toolFindings, type Answers } from '../checks/tools.js'
 import { checkPlan } from '../docker/build.js'
 import { docker } from '../docker/client.js'
 import { findSource } from '../docker/source.js'
-import { hostOf } from '../docker/trouble.js'
+import { hostOf } from '../docker/registry-errors.js'
 import { failed, warning, type Finding } from '../report/finding.js'
 import { TimeOver, withTimeout } from '../platform/time.js'
 import type { Finished, Platform } from '../platform/platform.js'
-import { lookForBuild, type Sought } from '../stages/image.js'
+import { lookForBuild, type BuildLookup } from '../stages/image.js'
 import type { Release, Source } from '../stages/release.js'
 
 /** What the machine says at once. */
@@ -19,17 +19,21 @@ export interface Machine {
   /** None: it is not known. */
   readonly source?: Source
   /** Why not. */
-  readonly trouble?: Finding
+  readonly sourceError?: Finding
 }
 
-export async function askMachine({ platform, settings, signal }: Asking): Promise<Machine> {
-  const [answers, sought] = await Promise.all([
-    askTools(platform, signal),
+export async function inspectMachine({
+  platform,
+  settings,
+  signal,
+}: MachineContext): Promise<Machine> {
+  const [answers, found] = await Promise.all([
+    inspectTools(platform, signal),
     findSource(platform, settings, settings.context).catch((error: unknown) =>
       failed('commit', error),
     ),
   ])
-  return { answers, ...('tag' in sought ? { source: sought } : { trouble: sought }) }
+  return { answers, ...('tag' in found ? { source: found } : { sourceError: found }) }
 }
 
 /** Whether kubectl is there, or will be: a runner gets one. */
@@ -41,16 +45,16 @@ function isRunner(env: Platform['env']): boolean {
   return Boolean(env['RUNNER_TOOL_CACHE'])
 }
 
-type Asking = Pick<Release, 'platform' | 'settings' | 'signal'>
+type MachineContext = Pick<Release, 'platform' | 'settings' | 'signal'>
 
 /** @param folder makes a folder that only this user may enter, and that goes with the run. */
 export async function examineMachine(
-  asking: Asking,
-  { answers, source, trouble }: Machine,
+  context: MachineContext,
+  { answers, source, sourceError }: Machine,
   folder: () => Promise<string>,
 ): Promise<readonly Finding[]> {
-  const { platform, settings } = asking
-  const registry = await examineRegistry(asking, answers, source, folder)
+  const { platform, settings } = context
+  const registry = await examineRegistry(context, answers, source, folder)
   const need = {
     builds: !registry.has,
     known: source !== undefined,
@@ -60,28 +64,28 @@ export async function examineMachine(
     ...toolFindings(answers, need),
     ...(source ? [sourceFinding(source, settings.tag)] : []),
     // Without git there is no commit: that is told already.
-    ...(trouble && has(answers.git) ? [trouble] : []),
+    ...(sourceError && has(answers.git) ? [sourceError] : []),
     ...(need.builds ? await examineContext(platform, settings) : []),
     ...registry.findings,
   ]
 }
 
 async function examineRegistry(
-  { platform, settings, signal }: Asking,
+  { platform, settings, signal }: MachineContext,
   answers: Answers,
   source: Source | undefined,
   folder: () => Promise<string>,
 ): Promise<{ readonly has: boolean; readonly findings: readonly Finding[] }> {
   const { image } = settings
   if (!source || !hasDocker(answers) || !has(answers.buildx)) {
-    const says = `${hostOf(image)} was not asked, for want of the above`
-    return { has: false, findings: [warning('registry', says)] }
+    const message = `${hostOf(image)} was not asked, for want of the above`
+    return { has: false, findings: [warning('registry', message)] }
   }
   try {
-    const asking = { platform, settings, source, signal }
-    const { there, login, beside, source: own } = await askRegistry(asking, folder)
-    const findings = registryFindings(image, own.tag, there, login, beside)
-    return { has: there.is === 'there', findings }
+    const context = { platform, settings, source, signal }
+    const { lookup, login, beside, source: own } = await askRegistry(context, folder)
+    const findings = registryFindings(image, own.tag, lookup, login, beside)
+    return { has: lookup.is === 'there', findings }
   } catch (error) {
     return { has: false, findings: [failed('registry', error)] }
   }
@@ -90,8 +94,8 @@ async function examineRegistry(
 /** Longer than any of them needs, in ms: an engine that hangs is one that does not answer. */
 const answerMs = 10_000
 
-async function askTools(platform: Platform, signal: AbortSignal): Promise<Answers> {
-  const asked = async (args: readonly string[]): Promise<Finished> => {
+async function inspectTools(platform: Platform, signal: AbortSignal): Promise<Answers> {
+  const answerOf = async (args: readonly string[]): Promise<Finished> => {
     try {
       return await withTimeout(platform.clock, answerMs, signal, (late) =>
         docker(platform, args, { signal: late }),
@@ -103,30 +107,30 @@ async function askTools(platform: Platform, signal: AbortSignal): Promise<Answer
   }
   const [git, version, buildx, kubectl] = await Promise.all([
     platform.processes.run('git', ['--version']),
-    asked(['version', '--format', '{{json .}}']),
-    asked(['buildx', 'version']),
-    askKubectl(platform),
+    answerOf(['version', '--format', '{{json .}}']),
+    answerOf(['buildx', 'version']),
+    inspectKubectl(platform),
   ])
   return { git, docker: version, buildx, ...(kubectl && { kubectl }) }
 }
 
-async function askKubectl({ processes }: Platform): Promise<Finished | undefined> {
+async function inspectKubectl({ processes }: Platform): Promise<Finished | undefined> {
   const path = await processes.find('kubectl')
   return path === undefined ? undefined : processes.run(path, ['version', '--client', '-o', 'json'])
 }
 
 /** With a login that was given, in a configuration of its own: the user's stays as it is. */
 async function askRegistry(
-  asking: Asking & Pick<Release, 'source'>,
+  context: MachineContext & Pick<Release, 'source'>,
   folder: () => Promise<string>,
-): Promise<Sought & { readonly login: boolean }> {
-  const { platform, settings } = asking
+): Promise<BuildLookup & { readonly login: boolean }> {
+  const { platform, settings } = context
   const { image, 'registry-username': username, 'registry-password': password } = settings
   const home = platform.env['DOCKER_CONFIG'] || join(platform.env['HOME'] ?? '', '.docker')
   if (username === undefined || password === undefined) {
     const config = await platform.files.read(join(home, 'config.json'))
     return {
-      ...(await lookForBuild(asking)),
+      ...(await lookForBuild(context)),
       login: hasLogin(config, hostOf(image)),
     }
   }
@@ -134,7 +138,7 @@ async function askRegistry(
   const config = configWith(image, username, password, join(home, 'cli-plugins'))
   await platform.files.writePrivate(join(own, 'config.json'), config)
   return {
-    ...(await lookForBuild({ ...asking, platform: configured(platform, own) })),
+    ...(await lookForBuild({ ...context, platform: configured(platform, own) })),
     login: true,
   }
 }
@@ -162,7 +166,7 @@ async function examineContext(
     const dockerfile = checkPlan(platform, { context, ...(file !== undefined && { file }) })
     const names = await files.list(context)
     const folders = names.filter((name) => files.isFolder(join(context, name)))
-    const looked: Context = {
+    const folder: Context = {
       names,
       ignores: [join(context, '.dockerignore'), `${dockerfile}.dockerignore`].some((path) =>
         files.exists(path),
@@ -171,7 +175,7 @@ async function examineContext(
         .map((name) => join(name, 'manage.py'))
         .filter((path) => files.exists(join(context, path))),
     }
-    return contextFindings(context, looked, settings)
+    return contextFindings(context, folder, settings)
   } catch (error) {
     return [failed('commit', error)]
   }

@@ -39,7 +39,7 @@ export interface Api {
   readonly retryTransient: <T>(work: () => Promise<T>) => Promise<T>
 }
 
-class Away extends Error {}
+class Unreachable extends Error {}
 
 export function apiOf({ clock, web, env }: Platform, token: string, signal: AbortSignal): Api {
   const { GITHUB_API_URL: baseUrl = 'https://api.github.com', GITHUB_REPOSITORY } = env
@@ -70,19 +70,19 @@ export function apiOf({ clock, web, env }: Platform, token: string, signal: Abor
       ).catch((error: unknown): Answer => {
         const { response, cause = error } = error as Failed
         if (response) return response
-        throw new Away(`GitHub does not answer (${nameOf(cause)})`)
+        throw new Unreachable(`GitHub does not answer (${nameOf(cause)})`)
       })
       // No redirect is followed, and who answers in GitHub's place may send a page.
       if (status < 300 && typeof data === 'object' && data) return data
       const message = (data as { readonly message?: string } | null)?.message ?? ''
       const { passing, words } = refusal(status, message)
-      throw passing ? new Away(words) : new Error(words)
+      throw passing ? new Unreachable(words) : new Error(words)
     },
     retryTransient: async (work) => {
       const [ended] = await retry(
         {
           ...{ clock, signal, tries: 3, pause: 1_000 },
-          passing: ([one]) => one.status === 'rejected' && one.reason instanceof Away,
+          isTransient: ([one]) => one.status === 'rejected' && one.reason instanceof Unreachable,
         },
         () => Promise.allSettled([work()]),
       )

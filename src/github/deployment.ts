@@ -3,7 +3,7 @@
  * Pure; `deployments.ts` keeps it. https://docs.github.com/en/rest/deployments
  */
 import { shortTag } from '../kubernetes/image.js'
-import { printable, verdict } from '../report/words.js'
+import { printable, verdict } from '../report/sentences.js'
 import type { Report } from '../report/report.js'
 import type { ReleaseStart, Entry, History } from '../state/history.js'
 
@@ -16,7 +16,7 @@ const longestDescription = 140
 export type State = 'in_progress' | 'success' | 'failure' | 'error' | 'inactive'
 
 /** What GitHub's last status of a deployment says. */
-export interface Told {
+export interface LastStatus {
   readonly state: State | 'queued' | 'pending' | 'waiting'
   /** Where its run can be looked at; empty when not told. */
   readonly log: string
@@ -30,7 +30,7 @@ export interface Deployment {
   /** The run of ours that has made it (`Begun.run`); none of another tool's, or of the job's own. */
   readonly run?: string
   /** None before its first status. */
-  readonly told?: Told
+  readonly lastStatus?: LastStatus
 }
 
 /** The fields of GitHub's answers that are read. */
@@ -43,7 +43,7 @@ export interface RawDeployment {
 
 export interface RawStatus {
   readonly id: number
-  readonly state: Told['state']
+  readonly state: LastStatus['state']
   readonly log_url?: string
 }
 
@@ -58,7 +58,7 @@ export function deploymentOf(
     id,
     sha,
     ...(typeof run === 'string' && { run }),
-    ...(last && { told: { state: last.state, log: last.log_url ?? '' } }),
+    ...(last && { lastStatus: { state: last.state, log: last.log_url ?? '' } }),
   }
 }
 
@@ -79,7 +79,7 @@ export function recordOf(begun: ReleaseStart, environment: string, ref = begun.s
 
 /** The body of a status. */
 export function statusOf(
-  { state, description }: Said,
+  { state, description }: StatusText,
   { log, live }: { readonly log?: string | undefined; readonly live?: string | undefined } = {},
 ) {
   return {
@@ -94,12 +94,12 @@ export function statusOf(
 
 export type Status = ReturnType<typeof statusOf>
 
-export interface Said {
+export interface StatusText {
   readonly state: State
   readonly description: string
 }
 
-export function begunAs({ tag, who }: ReleaseStart): Said {
+export function startStatus({ tag, who }: ReleaseStart): StatusText {
   return { state: 'in_progress', description: `${who} rolls out ${shortTag(tag)}` }
 }
 
@@ -107,19 +107,19 @@ export function begunAs({ tag, who }: ReleaseStart): Said {
  * What is true at the end of a run that had begun to write, or of one that looked for what it had left. A
  * failure does not touch the success before it: that version runs.
  */
-export function endedAs(report: Report): Said {
+export function endStatus(report: Report): StatusText {
   return { state: stateOf(report), description: report.cause?.sentence ?? verdict(report) }
 }
 
 /** The same by the history, where the run itself has not come to tell it. */
-export function rememberedAs(history: History | undefined, run: string): Said {
+export function recordedStatus(history: History | undefined, run: string): StatusText {
   const entry = history?.find((one) => one.run === run)
   if (!entry) return { state: 'error', description: 'the run was killed: nobody knows what runs' }
   const { tag, cause = `${shortTag(tag)} is deployed` } = entry
   return { state: stateOf(entry), description: cause }
 }
 
-export const replaced: Said = { state: 'inactive', description: 'another version runs' }
+export const replaced: StatusText = { state: 'inactive', description: 'another version runs' }
 
 function stateOf({
   command,
@@ -151,24 +151,27 @@ function stateOf({
 }
 
 /** Whether it has not come to an end, as far as GitHub knows. */
-function isOpen({ told }: Deployment): boolean {
-  return !told || ['queued', 'pending', 'waiting', 'in_progress'].includes(told.state)
+function isOpen({ lastStatus: lastStatus }: Deployment): boolean {
+  return !lastStatus || ['queued', 'pending', 'waiting', 'in_progress'].includes(lastStatus.state)
 }
 
 /** Whether a job of the workflow run has made it. `url`: the run's, without its job. */
-function isOfJob({ run, told }: Deployment, url: string | undefined): boolean {
-  if (run !== undefined || !told || url === undefined) return false
-  return told.log === url || told.log.startsWith(`${url}/`)
+function isOfJob({ run, lastStatus: lastStatus }: Deployment, url: string | undefined): boolean {
+  if (run !== undefined || !lastStatus || url === undefined) return false
+  return lastStatus.log === url || lastStatus.log.startsWith(`${url}/`)
 }
 
 /** Newest first: whether those before the last one need not be looked at any more. */
 export function isEnough(seen: readonly Deployment[]): boolean {
   const [last] = seen.slice(-1)
   // The success before this one made all inactive that were before it.
-  return last?.told?.state === 'inactive' && seen.some(({ told }) => told?.state === 'success')
+  return (
+    last?.lastStatus?.state === 'inactive' &&
+    seen.some(({ lastStatus: lastStatus }) => lastStatus?.state === 'success')
+  )
 }
 
-export interface Around {
+export interface OwnDeployments {
   /** This run's own: made before its answer was lost, or by the job, which names the environment. */
   readonly own?: number
   /** What is not so any more once this run has gone well. */
@@ -178,11 +181,11 @@ export interface Around {
 }
 
 /** What the records of the environment mean for a run. `kept`: the id of its own, where it is known. */
-export function lookAt(
+export function ownDeployments(
   seen: readonly Deployment[],
   { run, sha, url }: Pick<ReleaseStart, 'run' | 'sha' | 'url'>,
   kept?: number,
-): Around {
+): OwnDeployments {
   const jobs = seen.filter((one) => isOpen(one) && isOfJob(one, url))
   const own =
     seen.find(({ id }) => id === kept) ??
@@ -193,7 +196,7 @@ export function lookAt(
     (one) =>
       one !== own &&
       // One of ours that is still open was left by a run that is gone: we have the lock.
-      (one.told?.state === 'success' || (isOpen(one) && one.run !== undefined)),
+      (one.lastStatus?.state === 'success' || (isOpen(one) && one.run !== undefined)),
   )
   return {
     ...(own && { own: own.id }),

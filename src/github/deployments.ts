@@ -7,17 +7,17 @@ import { abortable, TimeOver, withTimeout } from '../platform/time.js'
 import type { Platform } from '../platform/platform.js'
 import { apiOf } from './api.js'
 import {
-  begunAs,
+  startStatus,
   deploymentOf,
   isEnough,
-  lookAt,
+  ownDeployments,
   recordOf,
   replaced,
   statusOf,
   task,
-  type Around,
+  type OwnDeployments,
   type Deployment,
-  type Said,
+  type StatusText,
   type Status,
 } from './deployment.js'
 
@@ -33,10 +33,10 @@ export interface DeploymentRecord {
    * How it ended; a sentence for what GitHub does not show as it is. It is given up when `signal` is aborted.
    * Nothing is asked after that.
    */
-  readonly end: (said: Said, signal?: AbortSignal) => Promise<readonly string[]>
+  readonly end: (said: StatusText, signal?: AbortSignal) => Promise<readonly string[]>
 }
 
-interface Kept extends Omit<Around, 'own'> {
+interface OpenDeployment extends Omit<OwnDeployments, 'own'> {
   readonly id: number
 }
 
@@ -70,7 +70,7 @@ export function deploymentRecord(
     }
     return seen
   }
-  const tell = (id: number, status: Status) =>
+  const postStatus = (id: number, status: Status) =>
     retryTransient(() =>
       ask((repos, common) =>
         repos.createDeploymentStatus({ ...common, deployment_id: id, ...status }),
@@ -84,10 +84,10 @@ export function deploymentRecord(
       ask((repos, common) =>
         repos.createDeployment({ ...common, ...recordOf(begun, environment, ref) }),
       )
-    const asked = platform.env['GITHUB_SHA']
+    const workflowSha = platform.env['GITHUB_SHA']
     const made = await post().catch((error: unknown) => {
       // An image of another repository, or one that tells no commit: that of the workflow stands for it.
-      if (asked && (error as Error).message.includes('No ref found')) return post(asked)
+      if (workflowSha && (error as Error).message.includes('No ref found')) return post(workflowSha)
       throw error
     })
     // Otherwise GitHub has merged something (202), which it was told not to do.
@@ -95,23 +95,26 @@ export function deploymentRecord(
     return made.id
   }
 
-  const open = async (begun: ReleaseStart): Promise<Kept> => {
+  const open = async (begun: ReleaseStart): Promise<OpenDeployment> => {
     // Looked at anew with each try: the answer to the one before may have been lost.
     const opened = await retryTransient(async () => {
-      const around = lookAt(await look(), begun)
-      if (around.own !== undefined) return { ...around, id: around.own }
-      return { ...around, id: await make(begun) }
+      const found = ownDeployments(await look(), begun)
+      if (found.own !== undefined) return { ...found, id: found.own }
+      return { ...found, id: await make(begun) }
     })
     onKept?.(opened.id)
     // When GitHub does not take it, it does not take the end either: that is told then.
-    await tell(opened.id, statusOf(begunAs(begun), ofThisRun)).catch(() => undefined)
+    await postStatus(opened.id, statusOf(startStatus(begun), ofThisRun)).catch(() => undefined)
     return opened
   }
-  const again = (id: number): Promise<Kept> =>
-    retryTransient(async () => ({ ...lookAt(await look(), { run, ...(url && { url }) }, id), id }))
+  const again = (id: number): Promise<OpenDeployment> =>
+    retryTransient(async () => ({
+      ...ownDeployments(await look(), { run, ...(url && { url }) }, id),
+      id,
+    }))
 
-  let opening: Promise<Kept> | undefined
-  const beginBy = (work: Promise<Kept>): void => {
+  let opening: Promise<OpenDeployment> | undefined
+  const beginBy = (work: Promise<OpenDeployment>): void => {
     opening = work
     // What is wrong with it is told at the end.
     work.catch(() => undefined)
@@ -130,10 +133,10 @@ export function deploymentRecord(
           abortable(late, async () => {
             const { id, over: earlier, wrong } = await work
             trouble = 'GitHub’s deployment record does not tell how this run ended'
-            await tell(id, statusOf(said, ofThisRun))
+            await postStatus(id, statusOf(said, ofThisRun))
             trouble = 'GitHub shows earlier deployments as active beside this one'
             if (said.state === 'success') {
-              for (const one of earlier) await tell(one, statusOf(replaced))
+              for (const one of earlier) await postStatus(one, statusOf(replaced))
             }
             return wrong === undefined ? [] : [aboutWrong(wrong)]
           }),

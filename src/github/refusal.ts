@@ -1,5 +1,5 @@
 /** What GitHub's answer means when it is none of the good ones. Pure. */
-import { printable } from '../report/words.js'
+import { printable } from '../report/sentences.js'
 
 /** Why GitHub does not do what it is asked for. `passing`: it may be asked again. */
 export interface Refusal {

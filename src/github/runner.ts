@@ -9,7 +9,7 @@ import { finalLines } from '../report/final-lines.js'
 import { summary } from '../report/summary.js'
 import type { Report } from '../report/report.js'
 import type { Sink } from '../report/reporter.js'
-import { seconds, warningsOf } from '../report/words.js'
+import { seconds, warningsOf } from '../report/sentences.js'
 
 /** The runner shows at most ten annotations of a step and drops the rest. */
 const mostAnnotations = 10
@@ -114,7 +114,7 @@ export function harmless(line: string): string {
 }
 
 /** Cause, evidence, what was put back; then annotations, outputs and the summary. */
-export async function tellRunner(report: Report, reportPath: string): Promise<void> {
+export async function reportToRunner(report: Report, reportPath: string): Promise<void> {
   for (const { text, kind } of finalLines(report)) {
     core.info(kind === 'quoted' ? `  │ ${harmless(text)}` : harmless(text))
   }
@@ -131,7 +131,7 @@ export async function tellRunner(report: Report, reportPath: string): Promise<vo
 }
 
 /** Post found nothing of its own run: no summary, which would speak for the whole namespace. */
-export function tellNothingLeft({ warnings }: Pick<Report, 'warnings'>): void {
+export function reportNothingLeft({ warnings }: Pick<Report, 'warnings'>): void {
   core.info('this run has left nothing unfinished')
   warn(warnings)
 }

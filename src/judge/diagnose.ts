@@ -1,4 +1,4 @@
-import { lastError, ownFrame, plain, tell } from '../django/traceback.js'
+import { lastError, ownFrame, plain, describeTraceback } from '../django/traceback.js'
 import type { Traceback } from '../django/traceback.js'
 import type { Diagnosis } from './types.js'
 import { oneLine } from './words.js'
@@ -23,7 +23,7 @@ export function diagnose(lines: readonly string[], toRepo: ToRepo = () => undefi
   return {
     lines: linesToError(lines, error),
     kind: kindOf(error),
-    summary: tell(error, toRepo),
+    summary: describeTraceback(error, toRepo),
     ...(at && { at }),
   }
 }

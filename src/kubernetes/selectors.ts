@@ -13,7 +13,7 @@ export interface Pods {
   /** `deployment/web` */
   readonly id: string
   /** A workload of this release: its pods are replaced in the rollout. */
-  readonly ours: boolean
+  readonly own: boolean
   /** The template of the pods that run now; none: there are none. */
   readonly live?: PodTemplateSpec
   /** The template that the release leaves; none: it leaves none. */
@@ -142,8 +142,8 @@ export function placeOf(
   const now = finder.aspects(after)
   const found = [...old.values(), ...now.values()]
   const isOurs = pods.some(
-    ({ ours, live, becomes }) =>
-      ours && found.some(({ labels }) => labels(labelsOf(live)) || labels(labelsOf(becomes))),
+    ({ own, live, becomes }) =>
+      own && found.some(({ labels }) => labels(labelsOf(live)) || labels(labelsOf(becomes))),
   )
   const asked = finder.asked ?? ((_: KubeObject | undefined, key: string) => old.get(key))
   const seen = [...now].map(([key, aspect]) => ({
@@ -209,8 +209,8 @@ function leaving(
     if (asks === undefined || old.get(key)?.asks !== asks) return []
     return pods
       .filter(
-        ({ ours, live, becomes }) =>
-          ours && live && becomes && labels(labelsOf(live)) && !labels(labelsOf(becomes)),
+        ({ own, live, becomes }) =>
+          own && live && becomes && labels(labelsOf(live)) && !labels(labelsOf(becomes)),
       )
       .map(
         ({ id }) =>
@@ -260,7 +260,7 @@ function safely(was: Aspect | undefined, is: Aspect, pods: readonly Pods[]): Saf
       ...(last || free ? ['last' as const] : []),
     ],
     finds: all.some(({ nowNew }) => nowNew),
-    loses: served.some(({ one }) => one.ours),
+    loses: served.some(({ one }) => one.own),
     torn: (kept.length > 0 ? kept : served).map(({ one }) => one),
   }
 }
@@ -354,8 +354,8 @@ function whyNone({ words, labels, port }: Aspect, pods: readonly Pods[]): string
 
 function lostHint(aspect: Aspect, name: string, pods: readonly Pods[]): string {
   const ours = pods.find(
-    ({ ours, live, becomes }) =>
-      ours && (aspect.labels(labelsOf(live)) || aspect.labels(labelsOf(becomes))),
+    ({ own, live, becomes }) =>
+      own && (aspect.labels(labelsOf(live)) || aspect.labels(labelsOf(becomes))),
   )
   const of = ours ? ` of ${ours.id}` : ''
   return `add what is missing to the pod template${of}, or correct ${name}; to move it to other labels or ports, release the pods with the old and the new ones first, then ${name}`

@@ -37,7 +37,7 @@ export const registry = [
   'doctor',
 ] as const
 export const rolling = ['release', 'deploy', 'rollback'] as const
-export const telling = ['release', 'deploy', 'rollback', 'recover'] as const
+export const notifying = ['release', 'deploy', 'rollback', 'recover'] as const
 export const releasing = ['release', 'deploy'] as const
 export const migrating = ['release', 'migrate', 'deploy'] as const
 export const ofCommit = ['release', 'build', 'test', 'migrate', 'deploy', 'doctor'] as const

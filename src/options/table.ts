@@ -16,7 +16,7 @@ import {
   registry,
   releasing,
   rolling,
-  telling,
+  notifying,
   testing,
   type Command,
 } from './commands.js'
@@ -377,7 +377,7 @@ export const table = {
     secret: true,
     only: 'action',
     group: 'notifications',
-    on: telling,
+    on: notifying,
   }),
   environment: option({
     read: anyText('name'),
@@ -386,7 +386,7 @@ export const table = {
     with: 'token',
     only: 'action',
     group: 'notifications',
-    on: telling,
+    on: notifying,
   }),
   'environment-url': option({
     read: webAddress,
@@ -395,7 +395,7 @@ export const table = {
     with: 'environment',
     only: 'action',
     group: 'notifications',
-    on: telling,
+    on: notifying,
   }),
   webhook: option({
     read: webAddress,
@@ -404,7 +404,7 @@ export const table = {
     typed: '"$CHAT_WEBHOOK"',
     secret: true,
     group: 'notifications',
-    on: telling,
+    on: notifying,
   }),
   'webhook-on': option({
     read: oneOf('always', 'failure'),
@@ -412,7 +412,7 @@ export const table = {
     example: 'failure',
     default: 'always',
     group: 'notifications',
-    on: telling,
+    on: notifying,
   }),
   json: option({
     read: yesOrNo,

@@ -8,7 +8,7 @@ export interface Retries<T> {
   /** Before the second attempt, in ms; three times as long before each one after it. */
   readonly pause: number
   /** Whether this result is a trouble that may be gone at the next attempt. */
-  readonly passing: (result: T) => boolean
+  readonly isTransient: (result: T) => boolean
   /** Told before each pause (in ms). */
   readonly onRetry?: (result: T, pause: number) => void
 }
@@ -17,11 +17,11 @@ export interface Retries<T> {
  * Does something again while its result is a passing trouble; the last result, good or bad. What
  * `attempt` throws is passed on at once, and so is the signal's reason when it is aborted in a pause.
  */
-export async function retry<T>(how: Retries<T>, attempt: () => Promise<T>): Promise<T> {
-  for (let made = 1, pause = how.pause; ; made++, pause *= 3) {
+export async function retry<T>(options: Retries<T>, attempt: () => Promise<T>): Promise<T> {
+  for (let made = 1, pause = options.pause; ; made++, pause *= 3) {
     const result = await attempt()
-    if (made >= how.tries || !how.passing(result)) return result
-    how.onRetry?.(result, pause)
-    await how.clock.sleep(pause, how.signal)
+    if (made >= options.tries || !options.isTransient(result)) return result
+    options.onRetry?.(result, pause)
+    await options.clock.sleep(pause, options.signal)
   }
 }

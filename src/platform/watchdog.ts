@@ -28,15 +28,15 @@ export interface Watchdog {
 /** Begins with the first group. Where it cannot be started, nothing is watched over. */
 export function watchdog(): Watchdog {
   let started: ChildProcess | undefined
-  const tell = (line: string) => {
+  const send = (line: string) => {
     started ??= start()
     started.stdin?.write(`${line}\n`)
   }
   return {
     guard: (group) => {
-      tell(`+${group}`)
+      send(`+${group}`)
       return () => {
-        tell(`-${group}`)
+        send(`-${group}`)
       }
     },
   }

@@ -1,7 +1,7 @@
 /** The annotations of the cause in the form of GitLab's Code Quality reports. Pure. */
 import { createHash } from 'node:crypto'
 import type { Report } from './report.js'
-import { printable } from './words.js'
+import { printable } from './sentences.js'
 
 /** https://docs.gitlab.com/ci/testing/code_quality/#code-quality-report-format */
 interface Issue {

@@ -1,7 +1,7 @@
 /** The releases of an application as a table for people. Pure. */
 import type { Entry, History } from '../state/history.js'
 import { shortTag } from '../kubernetes/image.js'
-import { printable, seconds } from './words.js'
+import { printable, seconds } from './sentences.js'
 
 const head = ['', '#', 'when', 'version', 'result', 'took', 'by', ''] as const
 

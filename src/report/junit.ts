@@ -2,7 +2,7 @@
 import type { FailingTest, TestReport } from '../django/test-output.js'
 import { pageOf, type Cause } from '../failure/failure.js'
 import type { Report, StageReport } from './report.js'
-import { evidence, printable } from './words.js'
+import { evidence, printable } from './sentences.js'
 
 /**
  * Two suites: the stages of the run, and the user's own tests where they ran. Of those only the failing ones

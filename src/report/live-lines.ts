@@ -1,6 +1,6 @@
 /** How all stands now, as lines that fit into a window. Pure. */
 import type { StatusRow } from '../platform/stage-log.js'
-import { byInterest, printable } from './words.js'
+import { byInterest, printable } from './sentences.js'
 
 /** Of a window, in characters. */
 export interface Size {

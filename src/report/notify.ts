@@ -5,7 +5,7 @@ import { TimeOver, withTimeout } from '../platform/time.js'
 import { retry } from '../platform/retry.js'
 import { nameOf } from '../platform/web.js'
 import type { Platform } from '../platform/platform.js'
-import { messageOf } from './message.js'
+import { messageOf } from './webhook-message.js'
 import { type Report } from './report.js'
 import { wentWell } from '../failure/result.js'
 
@@ -13,7 +13,7 @@ import { wentWell } from '../failure/result.js'
 const requestMs = 10_000
 
 /** A sentence when it could not be told; it is given up when `signal` is aborted. The address is a secret: nothing of it is in there. */
-export async function tellWebhook(
+export async function notifyWebhook(
   { clock, web }: Platform,
   { webhook: url, 'webhook-on': on }: Pick<Settings, 'webhook' | 'webhook-on'>,
   report: Report,
@@ -23,30 +23,30 @@ export async function tellWebhook(
   if (url === undefined || (on === 'failure' && wentWell(report.result))) return []
   const body = JSON.stringify(messageOf(report, holder))
   const headers = { 'content-type': 'application/json' }
-  const { trouble } = await retry<Try>(
-    { clock, signal, tries: 3, pause: 1_000, passing: ({ passing }) => passing },
+  const { error } = await retry<Attempt>(
+    { clock, signal, tries: 3, pause: 1_000, isTransient: (attempt) => attempt.isTransient },
     async () => {
       try {
         const { status } = await withTimeout(clock, requestMs, signal, (late) =>
           web.fetch(url, { method: 'POST', headers, body, signal: late }),
         )
-        if (status >= 200 && status < 300) return { passing: false }
-        return { trouble: `it was refused (${status})`, passing: status === 429 || status >= 500 }
+        if (status >= 200 && status < 300) return { isTransient: false }
+        return { error: `it was refused (${status})`, isTransient: status === 429 || status >= 500 }
       } catch (error) {
         // One that did not answer in time may have heard it, and would hear it twice.
-        const passing = !(error instanceof TimeOver)
-        return { trouble: `there was no answer (${nameOf(error)})`, passing }
+        const isTransient = !(error instanceof TimeOver)
+        return { error: `there was no answer (${nameOf(error)})`, isTransient }
       }
     },
-  ).catch((error: unknown): Try => ({
-    trouble: `there was no answer (${nameOf(error)})`,
-    passing: false,
+  ).catch((error: unknown): Attempt => ({
+    error: `there was no answer (${nameOf(error)})`,
+    isTransient: false,
   }))
-  return trouble === undefined ? [] : [`the webhook was not told how this ended: ${trouble}`]
+  return error === undefined ? [] : [`the webhook was not told how this ended: ${error}`]
 }
 
-interface Try {
-  readonly trouble?: string
+interface Attempt {
+  readonly error?: string
   /** Whether it may be tried again. */
-  readonly passing: boolean
+  readonly isTransient: boolean
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '../platform/platform.js'
 import type { StageLog, StatusRow, WaitedFor } from '../platform/stage-log.js'
 import type { StageReport } from './report.js'
-import { stillWaiting } from './words.js'
+import { stillWaiting } from './sentences.js'
 
 /** Where lines end up: a terminal, or a workflow run's log. */
 export interface Sink {
@@ -16,7 +16,7 @@ export interface Sink {
    * Only where it can be drawn over and over: what is waited for, below the lines. Whoever draws needs no
    * line every 10 s. `undefined`: nothing any more.
    */
-  draw?(standings: (() => readonly StatusRow[]) | undefined): void
+  draw?(rows: (() => readonly StatusRow[]) | undefined): void
 }
 
 const silenceMs = 10_000
@@ -54,31 +54,31 @@ export class Reporter {
     /** When it was last told why a workload is waited for: lines about the others say nothing of that. */
     let remindedAt = startedAt
     let waitingOn: WaitedFor | undefined
-    const tell = (entry: Entry) => {
+    const record = (entry: Entry) => {
       spokenAt = this.clock.now()
       own.entries.push(entry)
       this.drain()
     }
     const say = (line: string) => {
       const at = this.seconds()
-      tell((sink) => {
+      record((sink) => {
         sink.say(line, at)
       })
     }
     const stageLog: StageLog = {
       say,
       quote: (line) => {
-        tell((sink) => {
+        record((sink) => {
           sink.quote(line)
         })
       },
       waiting: (on) => {
         waitingOn = on
         remindedAt = this.clock.now()
-        draw(on === undefined ? undefined : standings)
+        draw(on === undefined ? undefined : rows)
       },
     }
-    const standings = (): readonly StatusRow[] => {
+    const rows = (): readonly StatusRow[] => {
       if (typeof waitingOn === 'function') return waitingOn()
       const seconds = (this.clock.now() - startedAt) / 1000
       return waitingOn === undefined ? [] : [{ is: 'waiting', words: waitingOn, seconds }]
@@ -95,9 +95,9 @@ export class Reporter {
       if (waitingOn !== undefined && this.sink.draw) spokenAt = remindedAt = now
       if (now - (typeof waitingOn === 'function' ? remindedAt : spokenAt) < silenceMs) return
       remindedAt = now
-      say(stillWaiting(standings()) || `${name} is still running`)
+      say(stillWaiting(rows()) || `${name} is still running`)
     })
-    tell((sink) => {
+    record((sink) => {
       sink.open(name)
     })
     let ended: StageReport['ended'] = 'failed'
@@ -113,7 +113,7 @@ export class Reporter {
       const seconds = (this.clock.now() - startedAt) / 1000
       this.stages.push({ name, startedAt, seconds, ended })
       own.over = true
-      tell((sink) => {
+      record((sink) => {
         sink.draw?.(undefined)
         sink.close(name, ended, seconds)
       })

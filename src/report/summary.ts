@@ -1,7 +1,7 @@
 /** The job summary. Pure; the text is cut well under GitHub's 1 MiB, over which it drops it whole. */
 import { idOf } from '../kubernetes/workload.js'
 import { pageOf } from '../failure/failure.js'
-import { byTopic, signs } from './findings.js'
+import { byTopic, signs } from './finding-lines.js'
 import { type Report, type WorkloadReport } from './report.js'
 import { wentWell } from '../failure/result.js'
 import { mostShown, timeline } from './timeline.js'
@@ -15,7 +15,7 @@ import {
   seconds,
   verdict,
   warningsOf,
-} from './words.js'
+} from './sentences.js'
 
 const mostLogLines = 100
 const longestLogLine = 1000
@@ -62,8 +62,8 @@ export function summary(report: Report): string {
       parts.push(`Of the workloads, these are the ${mostShown} that took longest.`)
     }
   }
-  const told = report.workloads.map(idOf)
-  const others = report.restored.filter(({ object }) => !told.includes(object))
+  const workloads = report.workloads.map(idOf)
+  const others = report.restored.filter(({ object }) => !workloads.includes(object))
   if (others.length > 0) {
     parts.push(
       table(

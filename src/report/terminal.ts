@@ -3,7 +3,7 @@ import { liveLines, type Paint } from './live-lines.js'
 import type { Report } from './report.js'
 import type { Sink } from './reporter.js'
 import type { Screen } from './screen.js'
-import { printable, seconds } from './words.js'
+import { printable, seconds } from './sentences.js'
 
 /** Writes a run as plain lines, for terminals, GitLab, Jenkins and files; with a screen, what is waited for below. */
 export function terminalSink(
@@ -46,7 +46,7 @@ export function writeClosing(report: Report, write: (line: string) => void, colo
   for (const { text, kind } of finalLines(report)) {
     const line = printable(text)
     switch (kind) {
-      case 'ours':
+      case 'plain':
         write(line)
         break
       case 'quoted':

@@ -1,7 +1,7 @@
 /** The run as a Mermaid chart: which stage took how long, when the cause was seen, what was back when. Pure. */
 import { idOf } from '../kubernetes/workload.js'
 import type { Report, WorkloadReport } from './report.js'
-import { seconds } from './words.js'
+import { seconds } from './sentences.js'
 
 /** One row of the chart; times are in ms since the start of the run. */
 interface Bar {
@@ -55,7 +55,7 @@ export function timeline(report: Report): string | undefined {
   if (report.stages.length < 2) return undefined
   const all = report.seconds * 1000
   const tick = ticks.find(([long]) => report.seconds / long <= mostTicks)?.[1] ?? '1hour'
-  const shown = mostTelling(report)
+  const shown = mostRelevant(report)
   const section = (title: string, bars: readonly Bar[]) =>
     bars.length === 0 ? [] : [`section ${title}`, ...bars.map((bar) => rowOf(bar, all))]
   return [
@@ -131,7 +131,7 @@ function coursesOf(
 const inOrder = (a: Bar, b: Bar) => a.from - b.from || a.to - b.to
 
 /** The one that failed, those that were never complete, and those that took longest. */
-function mostTelling({ workloads, cause }: Report): readonly WorkloadReport[] {
+function mostRelevant({ workloads, cause }: Report): readonly WorkloadReport[] {
   const weight = (workload: WorkloadReport): number => {
     const { startedAt, completeAt, wanted } = workload.rollout ?? {}
     if (idOf(workload) === cause?.workload) return Number.MAX_VALUE

@@ -24,7 +24,7 @@ import type { ClusterState } from '../judge/types.js'
 import { oneLine } from '../judge/words.js'
 
 /** The command line for these arguments of kubectl. */
-export type Typed = (args: readonly string[]) => string
+export type CommandLine = (args: readonly string[]) => string
 
 /** What a release has brought. */
 export interface Released {
@@ -39,7 +39,7 @@ export interface Released {
 export function onAnotherVersion(
   clusterState: ClusterState,
   released: Released,
-  typed: Typed,
+  typed: CommandLine,
 ): readonly Exception[] {
   const { image, targets } = released
   const isOld = (use: string, id?: string) =>
@@ -49,7 +49,7 @@ export function onAnotherVersion(
   const known = new Set(workloads.map((object) => idOf(workloadId(object))))
   const loose = groupsOf(
     [...clusterState.pods.values()]
-      .filter((pod) => isThere(pod) && old(pod).length > 0)
+      .filter((pod) => isRunning(pod) && old(pod).length > 0)
       .map((pod) => ({ pod, owner: ownerOf(clusterState, pod.metadata) })),
   ).filter(({ owner }) => owner.kind !== 'Job' && !known.has(owner.id))
   return [
@@ -93,7 +93,7 @@ function heldBack(
   object: WorkloadObject,
   pods: readonly Pod[],
   version: string,
-  typed: Typed,
+  typed: CommandLine,
 ): readonly Exception[] {
   const why = heldBy(object)
   if (!why || pods.length === 0) return []
@@ -137,7 +137,7 @@ function leftOut(
   id: string,
   object: WorkloadObject,
   version: string,
-  typed: Typed,
+  typed: CommandLine,
 ): readonly Exception[] {
   const first = { object: id, is: 'another version' as const }
   return isIgnored(object)
@@ -158,17 +158,17 @@ function leftOut(
 function companions(
   workloads: readonly WorkloadObject[],
   { image, before }: Released,
-  typed: Typed,
+  typed: CommandLine,
 ): readonly Exception[] {
   const tags = [...new Set(before.flatMap((one) => parseImage(one).tag ?? []))]
   const old = tags.filter((tag) => tag !== image.tag)
-  const ours = shortName(image.repository)
+  const ownName = shortName(image.repository)
   return workloads.flatMap((object) => {
     if (isIgnored(object)) return []
     const uses = usesOf(templateOf(object), (use) => !isOfRepository(use, image.repository))
     return uses.flatMap(({ name, image: use }): readonly Exception[] => {
       const { repository, tag = '' } = parseImage(use)
-      const isKin = shortName(repository).startsWith(`${ours}-`)
+      const isKin = shortName(repository).startsWith(`${ownName}-`)
       const stale = old.find((one) =>
         isCommit(one) ? tag.includes(one) : isKin && isVersion(one) && tag === one,
       )
@@ -202,7 +202,7 @@ function isCommit(tag: string): boolean {
 export function notAsBefore(
   clusterState: ClusterState,
   restored: readonly Restored[],
-  typed: Typed,
+  typed: CommandLine,
 ): readonly Exception[] {
   return [...stillWithdrawn(clusterState, restored, typed), ...unwell(clusterState, restored)]
 }
@@ -227,7 +227,7 @@ function withdrawnBy(restored: readonly Restored[]): ReadonlySet<string> {
 function stillWithdrawn(
   clusterState: ClusterState,
   restored: readonly Restored[],
-  typed: Typed,
+  typed: CommandLine,
 ): readonly Exception[] {
   const withdrawn = withdrawnBy(restored)
   const isIt = (image: string) => withdrawn.has(image)
@@ -353,7 +353,7 @@ function written({ repository, tag, digest }: Released['image']): string {
 }
 
 /** Neither over nor about to end. */
-function isThere({ metadata, status }: Pod): boolean {
+function isRunning({ metadata, status }: Pod): boolean {
   const isOver = status?.phase === 'Succeeded' || status?.phase === 'Failed'
   return !metadata?.deletionTimestamp && !isOver
 }
@@ -365,11 +365,11 @@ function jobsOf(
 ): readonly { readonly job: Job; readonly uses: readonly ContainerUse[] }[] {
   return [...clusterState.jobs.values()].flatMap((job) => {
     const { metadata, spec, status } = job
-    const isOurs = metadata?.labels?.['django-rollout/job'] !== undefined
+    const isOfRelease = metadata?.labels?.['django-rollout/job'] !== undefined
     const isOver = (status?.conditions ?? []).some(
       ({ type, status: is }) => (type === 'Complete' || type === 'Failed') && is === 'True',
     )
-    if (isOurs || isOver || metadata?.deletionTimestamp || spec?.suspend) return []
+    if (isOfRelease || isOver || metadata?.deletionTimestamp || spec?.suspend) return []
     const uses = usesOf(spec?.template ?? {}, isIt)
     return uses.length === 0 ? [] : [{ job, uses }]
   })

@@ -3,7 +3,7 @@
  * kubelet follows is followed (its own host, at most ten): https://pkg.go.dev/k8s.io/kubernetes/pkg/probe/http
  */
 
-export interface Asked {
+export interface PageRequest {
   /** With its query. */
   readonly path: string
   /** Asked as one who came by https to the proxy before it. */
@@ -17,11 +17,11 @@ export interface Answer {
   readonly body: string
 }
 
-export type Visit =
+export type PageResult =
   /** The page's own answer, or that of the page to which it leads. */
   | {
       readonly is: 'answered'
-      readonly at: Asked
+      readonly at: PageRequest
       readonly status: number
       readonly body: string
       readonly isLogin: boolean
@@ -40,27 +40,27 @@ const followed = [301, 302, 303, 307, 308]
 const most = 10
 
 /** @param ask rejects where there is no answer at all. */
-export async function visit(
+export async function followRedirects(
   host: string,
   path: string,
-  ask: (asked: Asked) => Promise<Answer>,
-): Promise<Visit> {
+  ask: (request: PageRequest) => Promise<Answer>,
+): Promise<PageResult> {
   const own = new URL(`http://${host}`).hostname
-  let asked: Asked = { path, secure: false }
+  let request: PageRequest = { path, secure: false }
   for (let hop = 0; ; hop += 1) {
-    const { status, location, body } = await ask(asked)
-    const to = followed.includes(status) ? urlOf(location, host, asked) : undefined
+    const { status, location, body } = await ask(request)
+    const to = followed.includes(status) ? urlOf(location, host, request) : undefined
     if (!to) {
-      return { is: 'answered', at: asked, status, body, isLogin: isLogin(asked.path, path) }
+      return { is: 'answered', at: request, status, body, isLogin: isLogin(request.path, path) }
     }
     const next = { path: to.pathname + to.search, secure: to.protocol === 'https:' }
-    const samePage = withSlash(next.path) === withSlash(asked.path)
+    const samePage = withSlash(next.path) === withSlash(request.path)
     // SECURE_SSL_REDIRECT may name the public host (SECURE_SSL_HOST) though it is only https that it wants.
-    const wantsHttps = next.secure && !asked.secure && samePage
+    const wantsHttps = next.secure && !request.secure && samePage
     if (to.hostname !== own && !wantsHttps) return { is: 'led away', status, to, samePage }
-    const isSame = next.path === asked.path && next.secure === asked.secure
+    const isSame = next.path === request.path && next.secure === request.secure
     if (isSame || hop === most) return { is: 'in a circle', status, to: to.href }
-    asked = next
+    request = next
   }
 }
 
@@ -69,7 +69,7 @@ function withSlash(path: string): string {
   return path.replace(/\/?(\?|$)/, '/$1')
 }
 
-function urlOf(location: string | undefined, host: string, { path, secure }: Asked) {
+function urlOf(location: string | undefined, host: string, { path, secure }: PageRequest) {
   if (location === undefined) return undefined
   const here = `${secure ? 'https' : 'http'}://${host}${path}`
   const to = URL.parse(location, here)

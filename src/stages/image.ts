@@ -1,7 +1,7 @@
 /** Looks for the image in the registry: what is there already is not built again. */
 import type { Image } from '../docker/image.js'
 import type { Built } from '../docker/build.js'
-import { inputsOf, isOwnTag, ownTag } from '../docker/inputs.js'
+import { inputsOf, isOwnTag, ownTag } from '../docker/build-inputs.js'
 import { findInEngine, idInEngine, pullImage, tagsInEngine, type InEngine } from '../docker/pull.js'
 import {
   findImage,
@@ -11,7 +11,7 @@ import {
   ofCommit,
   originOf,
   revisionOf,
-  type There,
+  type CommitLookup,
 } from '../docker/registry.js'
 import { shortTag } from '../kubernetes/image.js'
 import { imageTag, Problem } from '../options/readers.js'
@@ -20,8 +20,8 @@ import type { StageLog } from '../platform/stage-log.js'
 import { pinned, type Release, type Source } from './release.js'
 
 /** What a build of this commit finds in the registry, and the tag that it has there or is going to have. */
-export interface Sought {
-  readonly there: There
+export interface BuildLookup {
+  readonly lookup: CommitLookup
   readonly source: Source
   /** What the build is told: see `inputsOf`. */
   readonly inputs: string
@@ -35,14 +35,14 @@ export interface Sought {
  */
 export async function lookForBuild(
   release: Pick<Release, 'platform' | 'settings' | 'source' | 'signal'>,
-): Promise<Sought> {
+): Promise<BuildLookup> {
   const { platform, settings, source } = release
   const inputs = await inputsOf(platform, settings)
-  const there = await ofBuild(release, source.tag, inputs)
-  if (there.is !== 'another build') return { there, source, inputs }
+  const found = await ofBuild(release, source.tag, inputs)
+  if (found.is !== 'another build') return { lookup: found, source, inputs }
   const tag = ownTag(source.tag, inputs)
   const own = await ofBuild(release, tag, inputs)
-  return { there: own, source: { ...source, tag }, inputs, beside: source.tag }
+  return { lookup: own, source: { ...source, tag }, inputs, beside: source.tag }
 }
 
 async function ofBuild(
@@ -54,46 +54,46 @@ async function ofBuild(
   }: Pick<Release, 'platform' | 'settings' | 'source' | 'signal'>,
   tag: string,
   inputs: string,
-): Promise<There> {
-  const found = await lookUp(platform, settings.image, tag, signal)
-  if (found.is !== 'there') return found
-  const { image } = found
+): Promise<CommitLookup> {
+  const tagged = await lookUp(platform, settings.image, tag, signal)
+  if (tagged.is !== 'there') return tagged
+  const { image } = tagged
   const origin = await originOf(platform, image, signal)
   const { sha } = source
   // A tag of the user's own may hold an older commit; a tag made of the commit holds that one.
-  const there =
-    settings.tag === undefined || sha === undefined ? found : ofCommit(image, sha, origin.revision)
-  if (there.is !== 'there') return there
-  return origin.inputs === inputs ? there : { is: 'another build', image }
+  const found =
+    settings.tag === undefined || sha === undefined ? tagged : ofCommit(image, sha, origin.revision)
+  if (found.is !== 'there') return found
+  return origin.inputs === inputs ? found : { is: 'another build', image }
 }
 
 /** What the registry has of this commit, whatever its build was told. */
-export async function whatIsThere({
+export async function lookUpCommit({
   platform,
   settings,
   source,
   signal,
-}: Pick<Release, 'platform' | 'settings' | 'source' | 'signal'>): Promise<There> {
+}: Pick<Release, 'platform' | 'settings' | 'source' | 'signal'>): Promise<CommitLookup> {
   const found = await lookUp(platform, settings.image, source.tag, signal)
   if (found.is !== 'there' || settings.tag === undefined || source.sha === undefined) return found
   return ofCommit(found.image, source.sha, await revisionOf(platform, found.image, signal))
 }
 
 /** What a release has before its tests: the image of the registry, or what has to be built. */
-export interface Begun extends Pick<Sought, 'source' | 'inputs'> {
+export interface FoundBuild extends Pick<BuildLookup, 'source' | 'inputs'> {
   /** Missing: it has to be built. */
   readonly image?: Image
 }
 
 /** The image of this very build, if the registry has it. Throws a Failure `registry`. */
-export async function imageThere(release: Release, stageLog: StageLog): Promise<Begun> {
-  const { there, source, inputs, beside } = await lookForBuild(release)
+export async function findBuild(release: Release, stageLog: StageLog): Promise<FoundBuild> {
+  const { lookup, source, inputs, beside } = await lookForBuild(release)
   if (beside !== undefined) {
     stageLog.say(
       `the registry has ${release.settings.image}:${beside} of another build (${otherInputs}): this one gets the tag ${shortTag(source.tag)}`,
     )
   }
-  const image = imageIn({ ...release, source }, stageLog, there)
+  const image = imageIn({ ...release, source }, stageLog, lookup)
   return { source, inputs, ...(image && { image }) }
 }
 
@@ -103,18 +103,18 @@ export const otherInputs = 'other build-args, target, Dockerfile or context, or 
 function imageIn(
   { settings, source }: Release,
   stageLog: StageLog,
-  there: There,
+  found: CommitLookup,
 ): Image | undefined {
   const name = `${settings.image}:${source.tag}`
-  switch (there.is) {
+  switch (found.is) {
     case 'there':
-      stageLog.say(`the registry has ${pinned(there.image)}`)
-      return there.image
+      stageLog.say(`the registry has ${pinned(found.image)}`)
+      return found.image
     case 'another':
-      stageLog.say(`the registry has ${name} of another commit (${there.of})`)
+      stageLog.say(`the registry has ${name} of another commit (${found.of})`)
       return undefined
     case 'another build':
-    case 'untold':
+    case 'unlabelled':
       return fail({
         code: 'registry',
         sentence: `the registry has ${name} already, and it does not say of which commit it is`,
@@ -126,12 +126,12 @@ function imageIn(
       return undefined
     case 'unreachable':
     case 'failed':
-      return fail({ code: 'registry', sentence: `registry: ${settings.image}: ${there.said}` })
+      return fail({ code: 'registry', sentence: `registry: ${settings.image}: ${found.said}` })
   }
 }
 
 /** An image that the registry has, and the commit that it was built from, so far as that is known. */
-export interface Ready {
+export interface DeployableImage {
   readonly image: Image
   readonly source: Source
 }
@@ -140,7 +140,10 @@ export interface Ready {
  * The image of this tag or digest, which must be there. Throws a Failure `image-missing`, `registry`, or
  * `usage` where nothing tells the tag.
  */
-export async function imageToDeploy(release: Release, stageLog: StageLog): Promise<Ready> {
+export async function imageToDeploy(
+  release: Release,
+  stageLog: StageLog,
+): Promise<DeployableImage> {
   const { platform, settings, source, signal } = release
   const { image: repository, digest } = settings
   if (digest !== undefined) return imageOfDigest(release, stageLog, digest)
@@ -168,10 +171,10 @@ async function imageOfDigest(
   { platform, settings, signal }: Release,
   stageLog: StageLog,
   digest: string,
-): Promise<Ready> {
+): Promise<DeployableImage> {
   const { image: repository } = settings
-  const asked = { repository, tag: settings.tag ?? '', digest }
-  const found = foundImage(asked, await lookUpImage(platform, asked, signal))
+  const wanted = { repository, tag: settings.tag ?? '', digest }
+  const found = foundImage(wanted, await lookUpImage(platform, wanted, signal))
   if (!found) {
     return fail({
       code: 'image-missing',
@@ -233,8 +236,8 @@ export async function imageToTest(release: Release, stageLog: StageLog): Promise
     if (settings.push) stageLog.say('it is not pushed: the registry has it already')
     return { ...ready, built: await pullImage(platform, ready.image, stageLog, signal) }
   }
-  const there = await whatIsThere(release)
-  const image = imageIn(release, stageLog, there)
+  const found = await lookUpCommit(release)
+  const image = imageIn(release, stageLog, found)
   if (image) {
     await checkMeant(release)
     return { image, source, built: await pullImage(platform, image, stageLog, signal) }
@@ -246,8 +249,8 @@ export async function imageToTest(release: Release, stageLog: StageLog): Promise
     return fail({
       code: 'image-missing',
       sentence:
-        there.is === 'another'
-          ? `${name} is of another commit (${shortTag(there.of)}) in the registry, and this machine has none`
+        found.is === 'another'
+          ? `${name} is of another commit (${shortTag(found.of)}) in the registry, and this machine has none`
           : `neither the registry nor this machine has ${name}`,
       hint: 'build it first ("build"), on this machine or with "push"',
     })

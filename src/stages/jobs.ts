@@ -52,7 +52,7 @@ export async function runJobs(
     stageLog.say(`${titleOf(job)} created`)
     const startedAt = release.platform.clock.now()
     const seconds = () => (release.platform.clock.now() - startedAt) / 1000
-    const verdict = await follow(own, cluster, site, job, startedAt, (words) => {
+    const verdict = await followJob(own, cluster, site, job, startedAt, (words) => {
       stand.set(nameOf(job), { of: titleOf(job), is: 'waiting', words, seconds: seconds() })
       stageLog.waiting(() => [...stand.values()])
     })
@@ -96,7 +96,7 @@ function ofRun({ metadata }: Job): string | undefined {
   return metadata?.annotations?.[runAnnotation]
 }
 
-async function follow(
+async function followJob(
   release: Release,
   cluster: Cluster,
   { live }: PreflightResult,

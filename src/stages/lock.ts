@@ -43,7 +43,7 @@ export async function lock(
   stageLog: StageLog,
   cluster: Cluster,
 ): Promise<HeldLease> {
-  let told: string | undefined
+  let loggedHolder: string | undefined
   const taking = await acquireLease(
     cluster,
     platform.clock,
@@ -52,16 +52,16 @@ export async function lock(
     { lastsMs, waitMs: settings['lock-wait'] },
     signal,
     (by) => {
-      if (told !== by) stageLog.say(`another release is under way: ${by}`)
-      told = by
+      if (loggedHolder !== by) stageLog.say(`another release is under way: ${by}`)
+      loggedHolder = by
       stageLog.waiting(`waiting for the release of ${by}`)
     },
   )
   if (taking.is === 'taken') return taking.lease
   if (taking.is === 'foreign') {
     const what = `the release by ${taking.by}, which is under way,`
-    const theirs = { image: taking.image, what, so: 'or wait until that one has ended' }
-    return twoOfOneName(cluster, app, theirs, settings.image)
+    const other = { image: taking.image, what, so: 'or wait until that one has ended' }
+    return twoOfOneName(cluster, app, other, settings.image)
   }
   return fail({
     code: 'locked',

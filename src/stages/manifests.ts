@@ -10,7 +10,7 @@ import {
 } from '../kubernetes/objects.js'
 import { fail } from '../failure/failure.js'
 import type { StageLog } from '../platform/stage-log.js'
-import { plural } from '../report/words.js'
+import { plural } from '../report/sentences.js'
 import { trackRollout } from '../rollout/track.js'
 import { standsSince } from '../undo/restore.js'
 import {
@@ -22,7 +22,7 @@ import {
   type Wrote,
 } from '../undo/snapshot.js'
 import type { DesiredWorkload } from '../judge/types.js'
-import { liveOnceGone } from './leaving.js'
+import { liveAfterDeletion } from './wait-for-deletion.js'
 import type { PlacedChange } from './selectors.js'
 import type { PreflightResult } from './preflight.js'
 import { toRepo, type Release } from './release.js'
@@ -34,7 +34,7 @@ export async function planManifests(
   cluster: Cluster,
   others: readonly KubeObject[],
 ): Promise<readonly Change[]> {
-  return planApply(cluster, others, await liveOnceGone(release, say, cluster, others))
+  return planApply(cluster, others, await liveAfterDeletion(release, say, cluster, others))
 }
 
 /** How the objects that these changes touch are now, for the undo. */

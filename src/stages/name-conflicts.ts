@@ -53,9 +53,9 @@ export async function checkHistory(
   const foreign = releases.filter(({ image }) => !isOfRepository(image, settings.image))
   const own = releases.filter((entry) => !foreign.includes(entry))
   if (foreign.length === 0 || (command === 'rollback' && own.length > 0)) return own
-  const ours = targets.map(({ id }) => idOf(id))
+  const released = targets.map(({ id }) => idOf(id))
   const others = workloadsIn(live.clusterState()).filter(
-    (object) => !ours.includes(idOf(workloadId(object))),
+    (object) => !released.includes(idOf(workloadId(object))),
   )
   for (const image of new Set(foreign.map((entry) => entry.image))) {
     const runs = others.find((object) => usesOfRepository(object, image).length > 0)

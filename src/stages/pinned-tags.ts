@@ -101,7 +101,7 @@ export async function lostImages(
     const images = new Set(uses.map(({ name, image }) => pinned?.[name] ?? image))
     for (const image of images) ids.set(image, [...(ids.get(image) ?? []), idOf(id)])
   }
-  const asked = await Promise.all(
+  const answers = await Promise.all(
     [...ids].map(async ([image, names]) => {
       const found = await lookUpSoon(release, image)
       return found?.is === 'absent'
@@ -111,7 +111,7 @@ export async function lostImages(
         : []
     }),
   )
-  return asked.flat()
+  return answers.flat()
 }
 
 /** What would come back if the tag were put back as it is. */
@@ -151,10 +151,10 @@ async function lookUpSoon(
 
 /** Asks only once for the same. */
 function once<T>(ask: (key: string) => Promise<T>): (key: string) => Promise<T> {
-  const asked = new Map<string, Promise<T>>()
+  const answers = new Map<string, Promise<T>>()
   return (key) => {
-    const answer = asked.get(key) ?? ask(key)
-    asked.set(key, answer)
+    const answer = answers.get(key) ?? ask(key)
+    answers.set(key, answer)
     return answer
   }
 }

@@ -18,13 +18,13 @@ import { desiredOf } from '../judge/desired.js'
 import type { ClusterState } from '../judge/types.js'
 import { watchNamespace, type NamespaceWatch } from '../rollout/namespace-watch.js'
 import { jobsOf } from './jobs.js'
-import { onceGone } from './leaving.js'
+import { targetsAfterDeletion } from './wait-for-deletion.js'
 import { planManifests } from './manifests.js'
 import { checkNamespace, labelling, makeNamespace, namespaceMissing } from './namespace.js'
 import { planOf } from './selectors.js'
 import type { Release } from './release.js'
 import { alwaysNeeded, forSmoke, forStatefulSets, rightsFor, rightsForWorkloads } from './rights.js'
-import { planOurs } from './rollout.js'
+import { planTargets } from './rollout.js'
 import { smokeTarget } from './smoke.js'
 import { checkFit, checkImages, describe, findTargets, noWorkload, webOf } from './targets.js'
 import { type Web } from '../kubernetes/target.js'
@@ -55,9 +55,9 @@ export async function preflight(
   const { platform, settings } = release
   const manifests = await readManifests(platform, cluster, settings.manifests, settings.image)
   const presence = await checkNamespace(cluster, manifests)
-  const { ours, jobs, namespace } = manifests
+  const { ours: own, jobs, namespace } = manifests
   const resources = await discover(cluster, [
-    ...ours,
+    ...own,
     ...manifests.others,
     ...(namespace ? [namespace] : []),
   ])
@@ -72,7 +72,7 @@ export async function preflight(
   const live = await watchNamespace(cluster, platform.clock)
   checkImages(cluster, live.clusterState(), manifests, settings.image)
   const found = findTargets(live.clusterState(), manifests, settings.image, cluster.namespace)
-  const targets = await onceGone(release, say, cluster, found)
+  const targets = await targetsAfterDeletion(release, say, cluster, found)
   if (targets.length === 0) noWorkload(live.clusterState(), settings.image, cluster.namespace)
   checkFit(targets)
   const ids = targets.map(({ id }) => id)
@@ -81,7 +81,7 @@ export async function preflight(
     ...forStatefulSets([...ids, ...others]),
   ])
   const running = await servicesIn(cluster)
-  const unled = await rehearse(
+  const unled = await dryRun(
     release,
     say,
     cluster,
@@ -196,7 +196,7 @@ async function checkRights(
  * A dry run of all manifests on the server: what it would refuse is known before anything is written. Throws a
  * Failure when something that finds our pods would lose them, and resolves with what will find none.
  */
-export async function rehearse(
+export async function dryRun(
   release: Release,
   say: (line: string) => void,
   cluster: Cluster,
@@ -210,8 +210,8 @@ export async function rehearse(
   const { image: repository, digest } = settings
   const image = digest === undefined ? `${repository}:${source.tag}` : `${repository}@${digest}`
   const ran = jobsOf(release, jobs, image)
-  const [ours, changes] = await Promise.all([
-    planOurs(cluster, targets, settings.image, image),
+  const [own, changes] = await Promise.all([
+    planTargets(cluster, targets, settings.image, image),
     planManifests(release, say, cluster, others),
     tryCreate(cluster, ran),
   ])
@@ -219,5 +219,5 @@ export async function rehearse(
     ...{ kind: 'Job', metadata: { name: 'migrate' } },
     spec: { template: { metadata: { labels: migrationLabels(release.app) } } },
   }
-  return planOf(changes, ours, targets, services, clusterState, [...ran, migration]).warnings
+  return planOf(changes, own, targets, services, clusterState, [...ran, migration]).warnings
 }

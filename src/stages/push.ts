@@ -1,5 +1,5 @@
 import type { Built } from '../docker/build.js'
-import { ownTag } from '../docker/inputs.js'
+import { ownTag } from '../docker/build-inputs.js'
 import type { Image } from '../docker/image.js'
 import { pushImage } from '../docker/push.js'
 import { lookUp, originOf } from '../docker/registry.js'

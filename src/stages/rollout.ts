@@ -34,7 +34,7 @@ import type { PlacedChange } from './selectors.js'
 import type { PreflightResult } from './preflight.js'
 import { timeoutsOf, pinned, toRepo, type Image, type Release } from './release.js'
 import { smoke, smokeTarget } from './smoke.js'
-import { madeSince, supersededBy } from './superseded.js'
+import { changeSince, supersededBy } from './superseded.js'
 import type { Target } from '../kubernetes/target.js'
 
 /** How the workloads of the release are now, for the undo. */
@@ -49,8 +49,8 @@ export function priorOfTargets(targets: readonly Target[], pins: Pins): readonly
 }
 
 /** Who hears of a rollout while it goes on. */
-export interface Noted {
-  readonly courses: (courses: WriteProgresses) => void
+export interface RolloutListener {
+  readonly progress: (progress: WriteProgresses) => void
   /** What a person should know though the new version runs. */
   readonly warning: (warning: string) => void
 }
@@ -67,7 +67,7 @@ export async function rollout(
   image: Image,
   beside: readonly PlacedChange[],
   wrote: Wrote,
-  noted: Noted,
+  listener: RolloutListener,
 ): Promise<RolloutOutcome> {
   const { platform, settings, signal } = release
   const before = site.live.clusterState()
@@ -87,7 +87,7 @@ export async function rollout(
     const made: KubeObject[] = []
     const answers = (objects: readonly KubeObject[]) => made.push(...objects)
     const ended = await Promise.allSettled([
-      applyOurs(release, stageLog, cluster, targets, pinned(image), cause).then(answers),
+      applyTargets(release, stageLog, cluster, targets, pinned(image), cause).then(answers),
       ...writeEdits(release, stageLog, cluster, targets, pinned(image), cause, answers),
     ])
     await wrote(made)
@@ -122,17 +122,17 @@ export async function rollout(
     clock: platform.clock,
     live: site.live,
     desiredWorkloads,
-    ...(rest.length > 0 && { next: { isDue: hasOneReady, begin: () => write(rest) } }),
+    ...(rest.length > 0 && { next: { isDue: hasReadyPod, begin: () => write(rest) } }),
     verify: async (own) => {
       last = besideAt('last', own)
       await last
       const web = site.web && images.get(idOf(site.web.workload))?.[site.web.container]
-      const asked = web ?? pinned(image)
-      await smokeBy({ ...release, signal: own }, stageLog, cluster, site, asked, noted)
+      const expected = web ?? pinned(image)
+      await smokeBy({ ...release, signal: own }, stageLog, cluster, site, expected, listener)
     },
     timeouts: { ...timeoutsOf(settings), bake: settings.bake },
     startedAt,
-    onProgress: noted.courses,
+    onProgress: listener.progress,
     toRepo: toRepo(release),
     stageLog,
     signal,
@@ -173,7 +173,7 @@ async function smokeBy(
   cluster: Cluster,
   site: PreflightResult,
   image: string,
-  noted: Noted,
+  listener: RolloutListener,
 ): Promise<void> {
   const { settings } = release
   if (settings['smoke-path'] === undefined || !site.web) return
@@ -181,7 +181,7 @@ async function smokeBy(
   const warning = await smoke(release, stageLog, cluster, site, desired, image)
   if (warning === undefined) return
   stageLog.say(`warning: ${warning}`)
-  noted.warning(warning)
+  listener.warning(warning)
 }
 
 /**
@@ -199,7 +199,7 @@ export function wavesOf({
 }
 
 /** Whether each workload that was written to has a pod of the new version Ready, or is to have none. */
-function hasOneReady({ progress }: Judgement): boolean {
+function hasReadyPod({ progress }: Judgement): boolean {
   return Object.values(progress).every(({ ready, wanted }) => ready > 0 || wanted === 0)
 }
 
@@ -220,7 +220,7 @@ async function takenSince(
   return Object.fromEntries(
     targets.flatMap(({ id, live }, i) => {
       const shown = live && shownSince(live, liveOf(clusterState, id))
-      const by = madeSince(id, live, found[i]) ?? (shown && madeSince(id, live, shown))
+      const by = changeSince(id, live, found[i]) ?? (shown && changeSince(id, live, shown))
       return by === undefined ? [] : [[idOf(id), by]]
     }),
   )
@@ -248,7 +248,7 @@ export function runsWell({ live, targets }: PreflightResult, now: number): boole
 }
 
 /** What an apply of our workloads' manifests with this image in them would change, whoever releases it. */
-export function planOurs(
+export function planTargets(
   cluster: Cluster,
   targets: readonly Target[],
   repository: string,
@@ -272,8 +272,8 @@ export function planAsLive(
   const live = targets.flatMap((target) => (target.live ? [target.live] : []))
   const objects = targets.flatMap((target) => {
     const now = target.live ? usesOf(templateOf(target.live), () => true) : []
-    const ours = now.filter(({ name }) => target.uses.some((use) => use.name === name))
-    const images = Object.fromEntries(ours.map((use) => [use.name, use.image]))
+    const own = now.filter(({ name }) => target.uses.some((use) => use.name === name))
+    const images = Object.fromEntries(own.map((use) => [use.name, use.image]))
     return manifestsWith([target], repository, image).map((object) =>
       withTemplate(object, withImages(templateOf(object), images)),
     )
@@ -300,7 +300,7 @@ function manifestsWith(
  * Our workloads' manifests with the new image in them: one write and one rollout, whatever else has
  * changed in the manifest.
  */
-async function applyOurs(
+async function applyTargets(
   { platform, settings, signal }: Release,
   stageLog: StageLog,
   cluster: Cluster,

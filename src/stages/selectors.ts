@@ -32,13 +32,13 @@ export interface Plan {
  */
 export function planOf(
   others: readonly Change[],
-  ours: readonly Change[],
+  own: readonly Change[],
   targets: readonly Target[],
   services: readonly Service[],
   clusterState: ClusterState,
   jobs: readonly KubeObject[] = [],
 ): Plan {
-  const pods = podsOf(others, ours, targets, clusterState, jobs)
+  const pods = podsOf(others, own, targets, clusterState, jobs)
   const written = new Set(others.map(({ object }) => keyOf(object)))
   const asTheyAre = services
     .map((service): KubeObject => ({ apiVersion: 'v1', kind: 'Service', ...service }))
@@ -91,18 +91,18 @@ function placed(
 /** All pods of the namespace that may be found, by their workloads: now, and after the release. */
 function podsOf(
   others: readonly Change[],
-  ours: readonly Change[],
+  own: readonly Change[],
   targets: readonly Target[],
   clusterState: ClusterState,
   jobs: readonly KubeObject[],
 ): readonly Pods[] {
-  const becomes = new Map(ours.map((change) => [keyOf(change.object), change.becomes]))
+  const becomes = new Map(own.map((change) => [keyOf(change.object), change.becomes]))
   const released = targets.map(({ id, live, manifest, back }): Pods => {
     const after = (manifest && becomes.get(keyOf(manifest))) ?? manifest ?? live
     const template = back ?? (after && isWorkload(after) ? templateOf(after) : undefined)
     return {
       id: idOf(id),
-      ours: true,
+      own: true,
       ...(live && hasPods(live) && { live: templateOf(live) }),
       ...(template && { becomes: template }),
       ...(live && stays(live) && { stays: true as const }),
@@ -139,7 +139,7 @@ function podsOf(
 }
 
 function pods(id: string, template: PodTemplateSpec = {}): Pods {
-  return { id, ours: false, live: template, becomes: template }
+  return { id, own: false, live: template, becomes: template }
 }
 
 function apart(one: Pods): Pods {

@@ -20,7 +20,7 @@ import type { Network } from '../platform/platform.js'
 import type { PreflightResult } from './preflight.js'
 import type { Release } from './release.js'
 import type { Web } from '../kubernetes/target.js'
-import { visit, type Answer, type Asked, type Visit } from './http-probe.js'
+import { followRedirects, type Answer, type PageRequest, type PageResult } from './http-probe.js'
 
 /** What is asked. */
 export interface SmokeTarget {
@@ -111,14 +111,14 @@ export async function smoke(
   const { platform, settings, signal } = release
   const { clock } = platform
   const path = settings['smoke-path'] ?? '/'
-  const asked = `GET ${path} through service/${desired.service}`
+  const request = `GET ${path} through service/${desired.service}`
   let miss: Miss = { words: `gave no answer within ${settings['smoke-timeout'] / 1000} s` }
   let left = settings['smoke-timeout']
   let looked = 0
   for (;;) {
     const { workload } = desired.web
     if (hasNoNewPods(live.clusterState(), workload)) {
-      stageLog.say(`${asked}: left out, since ${idOf(workload)} is to have no new pod now`)
+      stageLog.say(`${request}: left out, since ${idOf(workload)} is to have no new pod now`)
       return undefined
     }
     const from = clock.now()
@@ -134,8 +134,8 @@ export async function smoke(
     )
     const look = await lookAt(release, cluster, end, desired, path, Math.min(left, answerMs))
     if (look.is === 'good') {
-      stageLog.say(`${asked}: ${look.words} from ${look.pod}, of the new version${look.how}`)
-      return look.but === undefined ? undefined : `${asked} ${look.but}`
+      stageLog.say(`${request}: ${look.words} from ${look.pod}, of the new version${look.how}`)
+      return look.but === undefined ? undefined : `${request} ${look.but}`
     }
     // What is cut off by the end of the time says less than what came before.
     if (clock.now() - begun < left) miss = look.miss
@@ -151,7 +151,7 @@ export async function smoke(
         })
   fail({
     code: 'smoke-failed',
-    sentence: `${asked} ${miss.words}`,
+    sentence: `${request} ${miss.words}`,
     hint: miss.hint ?? `look at its log: kubectl logs ${idOf(desired.web.workload)}`,
     workload: desired.web.workload.name,
     ...(miss.pod !== undefined && { pod: miss.pod, container: desired.web.container }),
@@ -186,12 +186,12 @@ async function lookAt(
   if (!end) return notYet({ words: 'found no pod of the new version behind the Service' })
   const { pod } = end
   try {
-    const visited = await withTimeout(platform.clock, ms, signal, (late) =>
+    const result = await withTimeout(platform.clock, ms, signal, (late) =>
       forwarded(cluster, pod, end.port, late, (port) =>
-        visit(host, path, (asked) => ask(platform.network, port, host, asked, late)),
+        followRedirects(host, path, (request) => ask(platform.network, port, host, request, late)),
       ),
     )
-    return lookOf(visited, pod, host, path)
+    return lookOf(result, pod, host, path)
   } catch (error) {
     signal.throwIfAborted()
     if (error instanceof TimeOver) return notYet({ words: `gave no answer within ${ms / 1000} s` })
@@ -203,7 +203,7 @@ async function ask(
   network: Network,
   socket: number,
   host: string,
-  { path, secure }: Asked,
+  { path, secure }: PageRequest,
   signal: AbortSignal,
 ): Promise<Answer> {
   const answer = await network.request({
@@ -215,12 +215,12 @@ async function ask(
   return { status, body: await answer.text(), ...(location !== undefined && { location }) }
 }
 
-function lookOf(visited: Visit, pod: string, host: string, path: string): Look {
+function lookOf(result: PageResult, pod: string, host: string, path: string): Look {
   const bad = (miss: Miss): Look => ({ is: 'not yet', miss: { pod, ...miss } })
   const another = 'give a "smoke-path" that answers by itself'
-  switch (visited.is) {
+  switch (result.is) {
     case 'led away': {
-      const { status, to, samePage } = visited
+      const { status, to, samePage } = result
       const words = `answered ${status}, a redirect to ${to.origin}${to.pathname}`
       if (samePage) {
         return bad({
@@ -235,24 +235,24 @@ function lookOf(visited: Visit, pod: string, host: string, path: string): Look {
     }
     case 'in a circle':
       return bad({
-        words: `answered ${visited.status}, a redirect to ${visited.to} again and again: the page itself did not answer`,
-        hint: visited.to.startsWith('https:')
+        words: `answered ${result.status}, a redirect to ${result.to} again and again: the page itself did not answer`,
+        hint: result.to.startsWith('https:')
           ? `give as "smoke-path" a page of SECURE_REDIRECT_EXEMPT, or let SECURE_PROXY_SSL_HEADER name X-Forwarded-Proto, which was sent`
           : another,
       })
     case 'answered': {
-      const { status, body, at, isLogin } = visited
+      const { status, body, at, isLogin } = result
       const how = [
         ...(at.secure ? ['as https'] : []),
         ...(at.path === path ? [] : [`at ${at.path}`]),
       ]
-      const asked = how.length === 0 ? '' : ` (${how.join(', ')})`
+      const request = how.length === 0 ? '' : ` (${how.join(', ')})`
       if (status >= 200 && status < 300) {
         const but = `leads to the login page (${at.path}), which says nothing of the page itself: ${another}`
-        return { is: 'good', words: String(status), pod, how: asked, ...(isLogin && { but }) }
+        return { is: 'good', words: String(status), pod, how: request, ...(isLogin && { but }) }
       }
       return bad({
-        words: `answered ${status}${asked}`,
+        words: `answered ${status}${request}`,
         body: body.split('\n').slice(0, mostLines),
         ...(status === 400 && {
           hint: `Django answers 400 to a Host that is not in ALLOWED_HOSTS; it was asked as "${host}": give another one by "smoke-host"`,

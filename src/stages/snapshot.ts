@@ -10,20 +10,20 @@ import {
 } from '../kubernetes/objects.js'
 import { idOf } from '../kubernetes/workload.js'
 import type { StageLog } from '../platform/stage-log.js'
-import { plural } from '../report/words.js'
+import { plural } from '../report/sentences.js'
 import { versionIn } from '../judge/running-digests.js'
 import type { RunningVersion } from '../judge/running-digests.js'
 import type { Snapshot } from '../undo/snapshot.js'
 import { causeOfChange } from './change-cause.js'
 import { withRestarts } from './restarts.js'
-import { onceGone } from './leaving.js'
+import { targetsAfterDeletion } from './wait-for-deletion.js'
 import { planManifests, priorOfChanges } from './manifests.js'
 import { lostImages, pinsOf } from './pinned-tags.js'
 import { planOf, type PlacedChange } from './selectors.js'
 import { servicesIn, type PreflightResult } from './preflight.js'
 import { pinned, type Image, type Release } from './release.js'
 import { planEdits } from './edits.js'
-import { planOurs, priorOfTargets } from './rollout.js'
+import { planTargets, priorOfTargets } from './rollout.js'
 import { checkFit, imagesIn, noWorkload, webOf } from './targets.js'
 import { type Target } from '../kubernetes/target.js'
 
@@ -63,22 +63,22 @@ export async function snapshot(
   ])
   const targets = withRestarts(asNow.targets, others)
   const cause = causeOfChange(release, image)
-  const [ours, edits, services] = await Promise.all([
-    planOurs(cluster, targets, settings.image, pinned(image), cause),
+  const [own, edits, services] = await Promise.all([
+    planTargets(cluster, targets, settings.image, pinned(image), cause),
     planEdits(stageLog, cluster, targets, pinned(image), cause),
     changesTemplates({ ...asNow, targets }) ? servicesIn(cluster) : [],
   ])
-  const site = { ...asNow, targets: planned(targets, [...ours.map(becomesOf), ...edits]) }
-  const { changes } = planOf(others, ours, targets, services, before.live.clusterState())
+  const site = { ...asNow, targets: planned(targets, [...own.map(becomesOf), ...edits]) }
+  const { changes } = planOf(others, own, targets, services, before.live.clusterState())
   const priors = [...priorOfChanges(changes, site), ...priorOfTargets(site.targets, pins)]
   stageLog.say(`${plural(priors.length, 'object')} remembered as they are now`)
   for (const warning of warnings) stageLog.say(`warning: ${warning}`)
-  const running = versionThere(release, site)
+  const running = runningVersion(release, site)
   return { site, snapshot: priors, changes, warnings, ...(running && { before: running }) }
 }
 
 /** The one version of all workloads that are there. */
-export function versionThere(
+export function runningVersion(
   { settings }: Pick<Release, 'settings'>,
   { live, targets }: Pick<PreflightResult, 'live' | 'targets'>,
 ): RunningVersion | undefined {
@@ -120,7 +120,7 @@ export async function siteOfNow(
 ): Promise<PreflightResult> {
   const { settings } = release
   const found = await asTheyAre(cluster, before.targets, settings.image)
-  const targets = await onceGone(release, say, cluster, found)
+  const targets = await targetsAfterDeletion(release, say, cluster, found)
   if (targets.length === 0) {
     noWorkload(before.live.clusterState(), settings.image, cluster.namespace)
   }

@@ -7,7 +7,7 @@ import { deletion, takenOver } from '../judge/rollout-status.js'
 import type { Target } from '../kubernetes/target.js'
 
 /** What a workload has become since it was looked at; nothing for its restart, or its scale. */
-export function madeSince(
+export function changeSince(
   workload: Target['id'],
   before: WorkloadObject | undefined,
   now: WorkloadObject | undefined,

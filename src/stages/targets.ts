@@ -98,7 +98,7 @@ export function checkImages(
   { ours, others, jobs, files }: Manifests,
   repository: string,
 ): void {
-  const isOurs = ownImage(repository)
+  const isOwnImage = ownImage(repository)
   const liveById = new Map(
     workloadsIn(clusterState).map((object) => [idOf(workloadId(object)), object]),
   )
@@ -111,11 +111,11 @@ export function checkImages(
       const id = idOf(workloadId(object))
       const live = liveById.get(id)
       const running = live && takesPart(live, repository) ? usesOfRepository(live, repository) : []
-      const none = !containers.some(({ image }) => isOurs(image ?? ''))
-      const runsOurs = (name: string) => running.some((one) => one.name === name)
-      const foreign = containers.filter(({ image }) => !isOurs(image ?? ''))
+      const none = !containers.some(({ image }) => isOwnImage(image ?? ''))
+      const ranOwnImage = (name: string) => running.some((one) => one.name === name)
+      const foreign = containers.filter(({ image }) => !isOwnImage(image ?? ''))
       // An init container may come first: what runs ours now is what the file has lost.
-      const lost = foreign.find(({ name }) => runsOurs(name)) ?? (none ? foreign[0] : undefined)
+      const lost = foreign.find(({ name }) => ranOwnImage(name)) ?? (none ? foreign[0] : undefined)
       const was = running.find(({ name }) => name === lost?.name) ?? running[0]
       if (lost && was) {
         const { name } = lost
@@ -132,7 +132,7 @@ export function checkImages(
         })
       }
     }
-    const wrong = containers.find(({ image }) => image && !isOurs(image) && !isImage(image))
+    const wrong = containers.find(({ image }) => image && !isOwnImage(image) && !isImage(image))
     if (wrong) {
       fail({
         code: 'manifest-invalid',

@@ -1,8 +1,8 @@
 import { inRepository, readTests, testAnnotations, type TestReport } from '../django/test-output.js'
-import { lastError, ownFrame, tell } from '../django/traceback.js'
-import { engineTrouble } from '../docker/client.js'
+import { lastError, ownFrame, describeTraceback } from '../django/traceback.js'
+import { engineCause } from '../docker/client.js'
 import { entrypointOf, runInImage } from '../docker/run-tests.js'
-import { duration, plain, shortened, tellingLine } from '../docker/text.js'
+import { duration, plain, shortened, errorLine } from '../docker/text.js'
 import { fail, type Annotation, type Cause } from '../failure/failure.js'
 import type { StageLog } from '../platform/stage-log.js'
 import { TimeOver, withTimeout } from '../platform/time.js'
@@ -112,7 +112,7 @@ function testCause(
     )
   }
   if (code === 125 || (code === 127 && lines.length <= 1)) {
-    const trouble = engineTrouble('tests', { code, stdout: '', stderr: lines.join('\n') })
+    const trouble = engineCause('tests', { code, stdout: '', stderr: lines.join('\n') })
     if (trouble !== undefined) return trouble
   }
   if (lines.some((line) => /exec:? "?\/bin\/sh"?(:| failed)/.test(line))) {
@@ -120,7 +120,7 @@ function testCause(
       hint: 'Build a stage that has one by "target", or set "test-command" to nothing and test before the release',
     })
   }
-  if (code === 125) return cause(`their container could not be started: ${tellingLine(lines)}`)
+  if (code === 125) return cause(`their container could not be started: ${errorLine(lines)}`)
   if (report?.run === 0)
     return cause(`"${shortened(command, 100)}" found no tests (exit code ${code})`)
 
@@ -128,18 +128,18 @@ function testCause(
   if (error !== undefined) {
     const frame = ownFrame(error)
     const file = frame === undefined ? undefined : inRepo(frame.file)
-    const message = tell(error, inRepo)
+    const message = describeTraceback(error, inRepo)
     const annotations: readonly Annotation[] =
       frame === undefined || file === undefined
         ? []
         : [{ file, line: frame.line, title: 'The tests could not run', message }]
     return cause(message, { annotations, ...hintFor(lines, settings['test-services']) })
   }
-  const said = tellingLine(lines.slice(-shownLines))
+  const lastLine = errorLine(lines.slice(-shownLines))
   const killed =
     code === 137 ? { hint: 'Exit code 137 is a kill: most often for want of memory' } : {}
   return cause(
-    `"${shortened(command, 100)}" ended with exit code ${code}${said === '' ? '' : `: ${oneLine(said)}`}`,
+    `"${shortened(command, 100)}" ended with exit code ${code}${lastLine === '' ? '' : `: ${oneLine(lastLine)}`}`,
     killed,
   )
 }
@@ -154,10 +154,10 @@ function hintFor(
       line,
     ),
   )
-  const said = (word: RegExp): boolean => lines.some((line) => word.test(line))
+  const lastLine = (word: RegExp): boolean => lines.some((line) => word.test(line))
   const wanted = [
-    ...(said(/psycopg|port 5432/) && !services.includes('postgres') ? ['postgres'] : []),
-    ...(said(/\bredis\b|:6379/i) && !services.includes('redis') ? ['redis'] : []),
+    ...(lastLine(/psycopg|port 5432/) && !services.includes('postgres') ? ['postgres'] : []),
+    ...(lastLine(/\bredis\b|:6379/i) && !services.includes('redis') ? ['redis'] : []),
   ]
   return unreached && wanted.length > 0
     ? { hint: `A throw-away server is there with test-services: ${wanted.join(' ')}` }

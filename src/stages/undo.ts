@@ -59,7 +59,7 @@ export async function undo(
   live: NamespaceWatch,
   snapshot: Snapshot,
   own: ReleaseTimeouts,
-  noted: (courses: WriteProgresses) => void = () => undefined,
+  noted: (progress: WriteProgresses) => void = () => undefined,
 ): Promise<readonly Restored[]> {
   const timeouts: Timeouts = {
     // What its old version may need on the way there it may need on the way back too.
@@ -126,7 +126,7 @@ async function followBack(
   restored: readonly Restored[],
   timeouts: Timeouts,
   startedAt: number,
-  noted: (courses: WriteProgresses) => void,
+  noted: (progress: WriteProgresses) => void,
 ): Promise<RolloutOutcome> {
   const { platform, signal } = release
   const workloads = restored.flatMap(({ prior, did, current, isBack }) =>
@@ -161,8 +161,8 @@ async function followBack(
     desiredWorkloads,
     timeouts,
     startedAt,
-    onProgress: (courses) => {
-      noted(asWritten(courses, written))
+    onProgress: (progress) => {
+      noted(asWritten(progress, written))
     },
     toRepo: toRepo(release),
     stageLog,
@@ -171,9 +171,9 @@ async function followBack(
 }
 
 /** Without the time of a write where there was none. */
-function asWritten(courses: WriteProgresses, written: readonly string[]): WriteProgresses {
+function asWritten(progress: WriteProgresses, written: readonly string[]): WriteProgresses {
   return Object.fromEntries(
-    Object.entries(courses).map(([id, progress]) => {
+    Object.entries(progress).map(([id, progress]) => {
       const { startedAt: _, ...seen } = progress
       return [id, written.includes(id) ? progress : seen]
     }),

@@ -23,7 +23,7 @@ import { readRecord } from '../state/record.js'
 import { templatesDiffer } from '../undo/templates.js'
 import type { PreflightResult } from './preflight.js'
 import { pinned, type Image, type Release } from './release.js'
-import { versionThere } from './snapshot.js'
+import { runningVersion } from './snapshot.js'
 
 export interface Version {
   readonly image: Image
@@ -36,12 +36,12 @@ export interface Version {
 }
 
 /** Reads what a version is chosen from. */
-export async function lookBack(
+export async function readVersions(
   release: Release,
   stageLog: StageLog,
   cluster: Cluster,
   site: Pick<PreflightResult, 'live' | 'targets'>,
-): Promise<LookedBack> {
+): Promise<KnownVersions> {
   const { app, settings } = release
   const record = await readRecord(cluster, app, settings.image)
   const { history, templates: kept } = await readArchive(cluster, app, settings.image)
@@ -51,7 +51,7 @@ export async function lookBack(
   }
   const differ: Differ = (one, other) =>
     templatesDiffer(kept.get(one.number), kept.get(other.number))
-  const running = chosen.open ? undefined : versionThere(release, site)
+  const running = chosen.open ? undefined : runningVersion(release, site)
   if (!running) return { ...chosen, runs: chosen.history, differ }
   const now = { run: 'now', who: '', at: '', image: settings.image }
   const runs = withFound(chosen.history, foundBefore(now, running))
@@ -61,17 +61,17 @@ export async function lookBack(
   return { ...chosen, runs, differ }
 }
 
-export interface LookedBack extends Chosen {
+export interface KnownVersions extends Chosen {
   /** With what somebody else has brought live since. */
   readonly runs: History
   readonly differ: Differ
 }
 
 /** Throws a Failure when there is no such version: `usage`, `no-release`, `image-missing` or `registry`. */
-export async function versionWanted(
+export async function chooseVersion(
   release: Release,
   stageLog: StageLog,
-  { history, runs, open, differ }: LookedBack,
+  { history, runs, open, differ }: KnownVersions,
 ): Promise<Version> {
   const { settings } = release
   const found = wanted(settings.to === 'previous' ? runs : history, settings.to, open, differ)
@@ -88,7 +88,7 @@ export async function versionWanted(
   const { entry } = found
   const { tag, digest, number, at } = entry
   const image = { repository: settings.image, tag, digest }
-  await checkThere(release, stageLog, image, number)
+  await checkInRegistry(release, stageLog, image, number)
   stageLog.say(
     `back to release ${number}: ${shortTag(tag)}, ${at.slice(0, 10)} by ${titleOf(entry)}`,
   )
@@ -137,7 +137,7 @@ async function inRegistry({
 }
 
 /** Only a registry that says no ends a rollback: one that is away may matter to no node. */
-async function checkThere(
+async function checkInRegistry(
   { platform, signal }: Release,
   stageLog: StageLog,
   image: Image,

@@ -5,7 +5,7 @@ import {
   comparisonLacks,
   leftBehind,
   refusalCause,
-  tellPlan,
+  logPlan,
 } from '../../../src/stages/migration/log.js'
 import { notebook } from '../../support/journal.js'
 
@@ -125,7 +125,7 @@ test.each<[string, Plan, readonly string[]]>([
   ],
 ])('a plan is told: %s', (_, told, lines) => {
   const stageLog = notebook()
-  tellPlan(stageLog, told)
+  logPlan(stageLog, told)
   expect(stageLog.lines).toEqual(lines)
 })
 

@@ -66,7 +66,7 @@ export async function makeJob(
     run: holder.id,
     template: web.template,
     container: web.container,
-    ours: web.containers,
+    webContainers: web.containers,
     image: pinned(image),
     command: planCommand(command, launch.starter, marker),
     env: inspectorEnv({
@@ -100,7 +100,7 @@ async function launchOfWeb(
 ): Promise<Launch> {
   const own = template.spec?.containers.find(({ name }) => name === container)
   if (!own) return { words: [] }
-  const asked =
+  const requested =
     own.command === undefined
       ? await withTimeout(platform.clock, answerMs, signal, (own) =>
           commandOf(platform, image, own),
@@ -110,7 +110,7 @@ async function launchOfWeb(
           return undefined
         })
       : undefined
-  return launchOf(own, asked)
+  return launchOf(own, requested)
 }
 
 /** What each claim of the template allows of a second pod, while pods of now have it. */

@@ -152,15 +152,15 @@ export function refusalCause(refused: Refused, how: RefusalWords): Cause {
   switch (refused.refused) {
     case 'web': {
       const { other, module, settings, given } = refused
-      const [own, theirs] = settings
-      const [by, webBy] = own === theirs ? ['', ''] : [` (${own})`, ` (${theirs})`]
+      const [own, webSettings] = settings
+      const [by, webBy] = own === webSettings ? ['', ''] : [` (${own})`, ` (${webSettings})`]
       return {
         code: 'wrong-database',
         sentence: `the migration is for another database than the web's${at}: ${named(migration, other)}${by}, while ${module} uses ${named(other, migration)}${webBy}`,
         hint:
-          !given && own !== theirs && /DJANGO_SETTINGS_MODULE=|--settings\b/.test(how.command)
-            ? `Nothing tells the web its settings, so ${module} falls back to ${theirs}. Let it have those of the migration:\n${how.give(`DJANGO_SETTINGS_MODULE=${own}`)}`
-            : `Let the migration have what the web has, for example:\n${mending(how, own === theirs ? undefined : theirs)}`,
+          !given && own !== webSettings && /DJANGO_SETTINGS_MODULE=|--settings\b/.test(how.command)
+            ? `Nothing tells the web its settings, so ${module} falls back to ${webSettings}. Let it have those of the migration:\n${how.give(`DJANGO_SETTINGS_MODULE=${own}`)}`
+            : `Let the migration have what the web has, for example:\n${refusalFix(how, own === webSettings ? undefined : webSettings)}`,
       }
     }
     case 'before':
@@ -204,7 +204,7 @@ function named(identity: Identity, other: Identity): string {
 }
 
 /** The option by which the migration gets what the web has. */
-function mending({ command, starter }: RefusalWords, settings: string | undefined): string {
+function refusalFix({ command, starter }: RefusalWords, settings: string | undefined): string {
   if (settings !== undefined && settings !== '') {
     const bare = command
       .replaceAll(/\bDJANGO_SETTINGS_MODULE=\S+ +/g, '')
@@ -233,8 +233,8 @@ export function alsoPassed(cause: Cause, hint: string): Cause {
   return { ...cause, hint: cause.hint === undefined ? hint : `${cause.hint}\n${hint}` }
 }
 
-export function tellPlan(stageLog: StageLog, plan: Plan): void {
-  for (const database of plan.databases) tellDatabase(stageLog, plan, database)
+export function logPlan(stageLog: StageLog, plan: Plan): void {
+  for (const database of plan.databases) logDatabase(stageLog, plan, database)
   const notCompared = comparisonLacks(plan)
   if (notCompared !== undefined) stageLog.say(notCompared)
   const isPending = plan.databases.some(hasWork)
@@ -274,7 +274,7 @@ function hasWork({ pending, squashed }: DatabasePlan): boolean {
   return pending.length + squashed.length > 0
 }
 
-function tellDatabase(stageLog: StageLog, { django, databases }: Plan, plan: DatabasePlan): void {
+function logDatabase(stageLog: StageLog, { django, databases }: Plan, plan: DatabasePlan): void {
   const { database, vendorName, version = '', pending, unknown } = plan
   const of = databases.length === 1 && database === 'default' ? '' : `${database}: `
   stageLog.say(`${of}Django ${django} with ${vendorName} ${version}`.trim())

@@ -12,7 +12,7 @@ import { collection } from '../../kubernetes/paths.js'
 import { idOf } from '../../kubernetes/workload.js'
 import { Failure, fail, type Cause } from '../../failure/failure.js'
 import type { StageLog } from '../../platform/stage-log.js'
-import { plural } from '../../report/words.js'
+import { plural } from '../../report/sentences.js'
 import { forgetDatabases } from '../../state/history-store.js'
 import { diagnose } from '../../judge/diagnose.js'
 import { containerSource } from '../../judge/evidence.js'
@@ -33,7 +33,7 @@ import {
   passedHint,
   planCause,
   refusalCause,
-  tellPlan,
+  logPlan,
   unreadCause,
   type Unread,
 } from './log.js'
@@ -56,7 +56,7 @@ export interface Migration {
 }
 
 /** How a Job ended that was followed. */
-interface Ended {
+interface JobEnd {
   readonly verdict: JobVerdict
   /** Why the log of a container that has ended could not be read to its end. */
   readonly unread?: string
@@ -99,8 +99,8 @@ export function startMigration(
   )
   let job: string | undefined
   let container = ''
-  let ended: Promise<Ended> | undefined
-  let containerEnded = false
+  let ended: Promise<JobEnd> | undefined
+  let hasContainerEnded = false
   /** Why the log could not be read to its end, if so. Not ended by a cancel: the pod writes on until it is gone. */
   let reading: Promise<string | undefined> | undefined
   const jobOver = new AbortController()
@@ -123,7 +123,7 @@ export function startMigration(
   }
 
   /** Resolves when our container has ended and all its words are read. */
-  const followJob = async (job: string): Promise<Ended> => {
+  const followJob = async (job: string): Promise<JobEnd> => {
     const startedAt = platform.clock.now()
     let observations = newObservations(startedAt)
     const desired = { job, container }
@@ -155,11 +155,11 @@ export function startMigration(
     ) {
       reading ??= readLog(verdict.cause.pod)
     }
-    containerEnded =
+    hasContainerEnded =
       verdict.is === 'finished' || (verdict.is === 'failed' && verdict.exitCode !== undefined)
     jobOver.abort()
     const words = await abortable(until, () => Promise.resolve(reading))
-    const unread = words !== undefined && containerEnded ? { unread: words } : {}
+    const unread = words !== undefined && hasContainerEnded ? { unread: words } : {}
     if (verdict.is !== 'failed') return { verdict, ...unread }
     // What our container has said is read already, without the lines that are for us.
     const own = { of: containerSource(container), lines: output.lines.slice(-shownLines) }
@@ -205,7 +205,7 @@ export function startMigration(
   let whole: readonly string[] | undefined
   const applied = () => whole ?? output.progress().applied
 
-  const unreadOf: ToldUnread = (code, verdict, words) =>
+  const unreadOf: UnreadCause = (code, verdict, words) =>
     unreadCause(code, job ?? '', verdict, words, {
       lines: output.lines,
       logs: cluster.commandLine(['logs', `job/${job ?? ''}`, '-c', container]),
@@ -220,7 +220,7 @@ export function startMigration(
         endOfPlan(ended, output, unreadOf, (why) => passedHint(script?.name ?? '', why, command)),
       ])
       output.hold()
-      tellPlan(stageLog, plan)
+      logPlan(stageLog, plan)
       return plan
     },
     migrate: async (stageLog) => {
@@ -248,7 +248,8 @@ export function startMigration(
       over.abort(new Error('the migration is closed'))
       output.hold()
       try {
-        if (job !== undefined && !containerEnded) await removeJob(release, cluster, site.live, job)
+        if (job !== undefined && !hasContainerEnded)
+          await removeJob(release, cluster, site.live, job)
       } finally {
         // Python does not hear SIGTERM: what was applied until the pod was gone stands at the log's end.
         const { clock } = platform
@@ -291,13 +292,13 @@ function podsOfJob(clusterState: ClusterState, name: string): readonly Pod[] {
   )
 }
 
-type ToldUnread = (code: Unread, verdict: JobVerdict, words: string) => Cause
+type UnreadCause = (code: Unread, verdict: JobVerdict, words: string) => Cause
 
 /** When the Job ends without a plan: its cause, told as what it means for the release. */
 async function endOfPlan(
-  ended: Promise<Ended> | undefined,
+  ended: Promise<JobEnd> | undefined,
   output: Output,
-  unreadOf: ToldUnread,
+  unreadOf: UnreadCause,
   hintOf: (passed: string) => string,
 ): Promise<Plan> {
   const how = await ended

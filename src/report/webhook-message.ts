@@ -2,7 +2,7 @@
 import type { Holder } from '../state/lease.js'
 import { type Report } from './report.js'
 import { wentWell } from '../failure/result.js'
-import { oneLine, seconds, verdict } from './words.js'
+import { oneLine, seconds, verdict } from './sentences.js'
 
 /** Discord takes 2,000 characters, and this is the one part that may be of any length. */
 const longestCause = 1_000

@@ -9,25 +9,25 @@ import { imagesIn } from './targets.js'
 import { type Target } from '../kubernetes/target.js'
 
 /** The pods of a workload have 30 s to end, and a volume waits for its pods. */
-const patienceMs = 60_000
+const timeoutMs = 60_000
 const pauseMs = 1_000
 
-type Say = (line: string) => void
+type Log = (line: string) => void
 
 /** The live objects of these names, once none of them is on its way out any more. */
-export async function liveOnceGone(
+export async function liveAfterDeletion(
   { platform: { clock }, signal }: Pick<Release, 'platform' | 'signal'>,
-  say: Say,
+  say: Log,
   cluster: Cluster,
   objects: readonly KubeObject[],
 ): Promise<readonly KubeObject[]> {
-  const until = clock.now() + patienceMs
-  for (let isSaid = false; ; isSaid = true) {
+  const until = clock.now() + timeoutMs
+  for (let isLogged = false; ; isLogged = true) {
     const live = await liveOf(cluster, objects)
     const leaving = live.find(isBeingDeleted)
     if (!leaving) return live
-    if (clock.now() + pauseMs > until) refuseLeaving(cluster, leaving)
-    if (!isSaid) say(`${titleOf(leaving)} is being deleted: waiting until it is gone`)
+    if (clock.now() + pauseMs > until) refuseBeingDeleted(cluster, leaving)
+    if (!isLogged) say(`${titleOf(leaving)} is being deleted: waiting until it is gone`)
     await clock.sleep(pauseMs, signal)
   }
 }
@@ -36,17 +36,17 @@ export async function liveOnceGone(
  * The workloads of the release, without those that are being deleted: what a manifest brings is waited for and
  * made anew. Throws a Failure `workload-unfit` for any other.
  */
-export async function onceGone(
+export async function targetsAfterDeletion(
   release: Pick<Release, 'platform' | 'signal'>,
-  say: Say,
+  say: Log,
   cluster: Cluster,
   targets: readonly Target[],
 ): Promise<readonly Target[]> {
   const leaving = targets.filter(({ live }) => live && isBeingDeleted(live))
-  for (const { live, manifest } of leaving) if (live && !manifest) refuseLeaving(cluster, live)
+  for (const { live, manifest } of leaving) if (live && !manifest) refuseBeingDeleted(cluster, live)
   const manifests = leaving.flatMap(({ manifest }) => (manifest ? [manifest] : []))
   if (manifests.length === 0) return targets
-  const live = await liveOnceGone(release, say, cluster, manifests)
+  const live = await liveAfterDeletion(release, say, cluster, manifests)
   return targets.map((target) => {
     if (!leaving.includes(target) || !target.manifest) return target
     const { live: _, ...others } = target
@@ -56,7 +56,7 @@ export async function onceGone(
   })
 }
 
-function refuseLeaving(cluster: Cluster, object: KubeObject): never {
+function refuseBeingDeleted(cluster: Cluster, object: KubeObject): never {
   const title = titleOf(object)
   const finalizers = object.metadata?.finalizers ?? []
   const waits = finalizers.length === 0 ? '' : `, and waits for ${finalizers.join(', ')}`

@@ -13,10 +13,10 @@ import { siteOfNow } from '../stages/snapshot.js'
 import { sentenceOf } from './report-builder.js'
 import type { Run } from './run.js'
 import { lockAndRecover } from './steps.js'
-import { begunOf } from './transaction.js'
+import { releaseStartOf } from './transaction.js'
 
 /** So a rollback can come back to it. Nothing has to be undone when that fails: it is a warning. */
-export async function keepFound(
+export async function recordRunningVersion(
   run: Run,
   release: Release,
   unlocked: Cluster,
@@ -38,7 +38,7 @@ export async function keepFound(
       await checkHistory(release, unlocked, now, run.command)
       if (!(await runsAlready(release, now.live, now.targets, image))) return
       const ended = {
-        ...begunOf(run, release, { command, image }),
+        ...releaseStartOf(run, release, { command, image }),
         ...({ result: 'found', seconds: 0, migrations: [] } as const),
       }
       const templates = templatesIn(now.targets.flatMap(({ live }) => live ?? []))

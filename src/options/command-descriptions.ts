@@ -1,7 +1,7 @@
 /** What each command does, in a line: for `--help` and the actions. */
 import type { Command } from './commands.js'
 
-export const about: Readonly<Record<Command, string>> = {
+export const commandDescriptions: Readonly<Record<Command, string>> = {
   release:
     'Build, test, push, migrate and roll out a commit; put everything back when anything fails',
   build: 'Build the image of a commit, tagged with its SHA',

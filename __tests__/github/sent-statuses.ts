@@ -2,7 +2,12 @@
  * Runs as a process of its own, as on a runner: the first argument says what is told, and standard output
  * is what the runner reads.
  */
-import { maskSecrets, runnerSink, tellNothingLeft, tellRunner } from '../../src/github/runner.js'
+import {
+  maskSecrets,
+  runnerSink,
+  reportNothingLeft,
+  reportToRunner,
+} from '../../src/github/runner.js'
 import type { Report } from '../../src/report/report.js'
 
 const [, , what, text = '{}'] = process.argv
@@ -26,7 +31,7 @@ if (what === 'sink') {
     console.log('next')
   }
 } else if (what === 'report' && told.report) {
-  await tellRunner(told.report, '/tmp/report.json')
+  await reportToRunner(told.report, '/tmp/report.json')
 } else if (what === 'nothing left' && told.report) {
-  tellNothingLeft(told.report)
+  reportNothingLeft(told.report)
 }

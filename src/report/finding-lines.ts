@@ -1,5 +1,5 @@
 /** What was found out, told in the order of its topics. Pure. */
-import type { ClosingLine } from './final-lines.js'
+import type { FinalLine } from './final-lines.js'
 import { topics, type Finding } from './finding.js'
 
 export const signs = { ok: '✓', warning: '!', error: '✗' } as const
@@ -16,15 +16,15 @@ export function byTopic(
 }
 
 /** For the log: what mends something stands below it, as it can be copied. */
-export function findingLines(findings: readonly Finding[]): readonly ClosingLine[] {
+export function findingLines(findings: readonly Finding[]): readonly FinalLine[] {
   return byTopic(findings).flatMap(([topic, found]) => [
-    { text: topic, kind: 'ours' as const },
+    { text: topic, kind: 'plain' as const },
     ...found.flatMap(({ severity, message, fix }) => {
       const [first = '', ...rest] = message.split('\n')
       const below = [...rest, ...(fix?.split('\n') ?? [])]
       return [
         { text: first, kind: kinds[severity] },
-        ...below.map((line) => ({ text: `    ${line}`, kind: 'ours' as const })),
+        ...below.map((line) => ({ text: `    ${line}`, kind: 'plain' as const })),
       ]
     }),
   ])

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { error, failed, ok, warning, type Finding } from '../../src/report/finding.js'
-import { findingLines } from '../../src/report/findings.js'
-import { tally } from '../../src/report/words.js'
+import { findingLines } from '../../src/report/finding-lines.js'
+import { tally } from '../../src/report/sentences.js'
 import { Failure } from '../../src/failure/failure.js'
 
 const found: readonly Finding[] = [
@@ -12,16 +12,16 @@ const found: readonly Finding[] = [
 
 test('by topic in their order, each with what mends it below', () => {
   expect(findingLines(found).map(({ kind, text }) => `${kind}|${text}`)).toEqual([
-    'ours|tools',
+    'plain|tools',
     'good|git 2.39.5',
-    'ours|cluster',
+    'plain|cluster',
     'error|the cluster does not answer',
-    'ours|    after all',
-    'ours|    spec:',
-    'ours|      a: 1',
-    'ours|probes',
+    'plain|    after all',
+    'plain|    spec:',
+    'plain|      a: 1',
+    'plain|probes',
     'warning|deployment/web has no readinessProbe',
-    'ours|    kubectl patch deployment/web',
+    'plain|    kubectl patch deployment/web',
   ])
 })
 

@@ -8,7 +8,7 @@ import {
   plural,
   seconds,
   verdict,
-} from '../../src/report/words.js'
+} from '../../src/report/sentences.js'
 import { reportOf, workloadOf } from '../support/report.js'
 
 test.each([

@@ -98,7 +98,7 @@ function lastWord(report: Report): string {
     case 'recover':
       return recovered(report)
     case 'history':
-      return told(report)
+      return historySentence(report)
     case 'build':
     case 'test':
     case 'migrate':
@@ -232,7 +232,7 @@ function recovered({ app, namespace, result, restored: undone }: Report): string
 }
 
 /** The same for a run that only reads. */
-function told({ app, namespace, result }: Report): string {
+function historySentence({ app, namespace, result }: Report): string {
   switch (result) {
     case 'unchanged':
       return `${app}: its releases in namespace ${namespace}`
@@ -285,19 +285,21 @@ export function keptMigrations(report: Report): string | undefined {
 }
 
 /** Why those are waited for that are not ready yet, on one line however many they are. */
-export function stillWaiting(standings: readonly StatusRow[]): string {
-  const open = byInterest(standings).filter(({ is }) => is !== 'ready')
-  const told = open.slice(0, mostReasons).map(({ of, words }) => (of ? `${of}: ${words}` : words))
-  const more = open.length - told.length
-  return [...told, ...(more > 0 ? [`… and ${more} more`] : [])].join('; ')
+export function stillWaiting(rows: readonly StatusRow[]): string {
+  const open = byInterest(rows).filter(({ is }) => is !== 'ready')
+  const historySentence = open
+    .slice(0, mostReasons)
+    .map(({ of, words }) => (of ? `${of}: ${words}` : words))
+  const more = open.length - historySentence.length
+  return [...historySentence, ...(more > 0 ? [`… and ${more} more`] : [])].join('; ')
 }
 
 const mostReasons = 3
 
 /** Those first that a person has to know of; the others in their order. */
-export function byInterest(standings: readonly StatusRow[]): readonly StatusRow[] {
+export function byInterest(rows: readonly StatusRow[]): readonly StatusRow[] {
   const order = ['failed', 'troubled', 'waiting', 'ready']
-  return standings.toSorted((one, other) => order.indexOf(one.is) - order.indexOf(other.is))
+  return rows.toSorted((one, other) => order.indexOf(one.is) - order.indexOf(other.is))
 }
 
 /** Foreign text of any form as one line. */

@@ -3,22 +3,22 @@
  * code 1 whatever it is. The words come from containerd's resolver (buildx), from the engine (push), and
  * from the registries themselves.
  */
-export type Trouble =
+export type RegistryError =
   /** No such tag, or no such repository. */
   | 'absent'
   | 'denied'
   /** No answer, or an error of the registry's own: may be gone at the next attempt. */
-  | 'passing'
+  | 'transient'
   /** Anything else. */
   | 'refused'
 
 // First match wins: "failed to authorize: … 503" is the registry's trouble and not the user's.
-const words: readonly (readonly [RegExp, Trouble])[] = [
-  [/\b5\d\d [A-Z]|status(?: code)?:? 5\d\d|service unavailable|bad gateway/i, 'passing'],
-  [/too ?many ?requests/i, 'passing'],
+const words: readonly (readonly [RegExp, RegistryError])[] = [
+  [/\b5\d\d [A-Z]|status(?: code)?:? 5\d\d|service unavailable|bad gateway/i, 'transient'],
+  [/too ?many ?requests/i, 'transient'],
   [
     /connection (refused|reset)|timeout|timed out|deadline exceeded|no route to host|network is unreachable|\bEOF\b|broken pipe|server misbehaving|temporary failure|no such host/i,
-    'passing',
+    'transient',
   ],
   [
     /unauthorized|denied|forbidden|authentication required|no basic auth credentials|insufficient_scope|authoriz/i,
@@ -28,7 +28,7 @@ const words: readonly (readonly [RegExp, Trouble])[] = [
 ]
 
 /** Reads the words about `repository`, whose own name and tags may be made of any of them. */
-export function troubleOf(said: string, repository: string): Trouble {
+export function registryErrorOf(said: string, repository: string): RegistryError {
   const own = said
     .replace(/https?:\/\/[^\s"]+/g, '')
     .split(/(\s+)/)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { inputsOf, ownTag } from '../../src/docker/inputs.js'
+import { inputsOf, ownTag } from '../../src/docker/build-inputs.js'
 import { scripted } from '../support/scripted.js'
 import { releaseOf } from '../support/settings.js'
 

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { messageOf } from '../../src/report/message.js'
+import { messageOf } from '../../src/report/webhook-message.js'
 import { newSha, reportOf } from '../support/report.js'
 
 const ada = { who: 'ada', url: 'https://github.com/acme/shop/actions/runs/7?a=1&b=2' }

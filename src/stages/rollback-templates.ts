@@ -17,7 +17,7 @@ import { pinned, type Release } from './release.js'
 import type { Target } from '../kubernetes/target.js'
 import type { Version } from './version.js'
 
-export interface BroughtBack {
+export interface RollbackTargets {
   readonly targets: readonly Target[]
   /** What does not come back, a sentence each. */
   readonly warnings: readonly string[]
@@ -27,13 +27,13 @@ export interface BroughtBack {
  * The workloads with the templates that they are going to have. Throws a Failure when the pods of then would
  * not start today: `config-missing`, `workload-unfit` or `image-missing`.
  */
-export async function bringBack(
+export async function rollbackTargets(
   release: Release,
   stageLog: StageLog,
   cluster: Cluster,
   { targets, services }: Pick<PreflightResult, 'targets' | 'services'>,
   version: Version,
-): Promise<BroughtBack> {
+): Promise<RollbackTargets> {
   const { app, settings } = release
   const { history, templates: kept } = await readArchive(cluster, app, settings.image)
   const number = version.release?.number
@@ -48,8 +48,8 @@ export async function bringBack(
         : `no pod templates are kept of release ${of}`
     return { targets, warnings: [`only the image goes back: ${why}; ${stays}`] }
   }
-  const back = targets.map((target) => withBack(release, target, version, then, released))
-  for (const target of back) tell(stageLog, target, number, released)
+  const back = targets.map((target) => withTemplateOf(release, target, version, then, released))
+  for (const target of back) logDifferences(stageLog, target, number, released)
   await checkStarts(release, stageLog, cluster, back, services, number)
   const alone = back.filter(({ id, live: now }) => now && !then[idOf(id)])
   const names = alone.map(({ id }) => idOf(id)).join(', ')
@@ -65,7 +65,7 @@ export async function bringBack(
 const stays = 'command, environment and probes stay as they are now'
 
 /** Where nothing but the image differs, the image is written as in any release. */
-function withBack(
+function withTemplateOf(
   { settings }: Release,
   target: Target,
   { image }: Version,
@@ -75,15 +75,15 @@ function withBack(
   const { id, live } = target
   const [before, last] = [then[idOf(id)], released[idOf(id)]]
   if (!live || !before || !last) return target
-  const isOurs = (one: string) => isOfRepository(one, settings.image)
-  const now = withImage(templateOf(live), isOurs, pinned(image))
-  const back = withImage(broughtBack(before, last, live), isOurs, pinned(image))
-  const uses = usesOf(back, isOurs)
+  const isOwnImage = (one: string) => isOfRepository(one, settings.image)
+  const now = withImage(templateOf(live), isOwnImage, pinned(image))
+  const back = withImage(broughtBack(before, last, live), isOwnImage, pinned(image))
+  const uses = usesOf(back, isOwnImage)
   return uses.length === 0 || same(back, now) ? target : { ...target, uses, back }
 }
 
 /** `deployment/web goes back to release 3 in web: command, env DEBUG` */
-function tell(
+function logDifferences(
   stageLog: StageLog,
   { id, live, back }: Target,
   number: number | undefined,
@@ -93,9 +93,11 @@ function tell(
   const goes = differences(templateOf(live), back)
   stageLog.say(`${idOf(id)} goes back to release ${number} in ${goes.join('; ') || 'metadata'}`)
   const last = released[idOf(id)]
-  const theirs = last ? differences(last, templateOf(live)) : []
-  if (theirs.length > 0) {
-    stageLog.say(`${idOf(id)} was changed since the last release: ${theirs.join('; ')} (it stays)`)
+  const external = last ? differences(last, templateOf(live)) : []
+  if (external.length > 0) {
+    stageLog.say(
+      `${idOf(id)} was changed since the last release: ${external.join('; ')} (it stays)`,
+    )
   }
 }
 

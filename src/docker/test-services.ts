@@ -1,8 +1,8 @@
 import { fail } from '../failure/failure.js'
 import type { StageLog } from '../platform/stage-log.js'
 import type { Platform } from '../platform/platform.js'
-import { docker, engineTrouble, reasonOf } from './client.js'
-import { duration, tellingLine } from './text.js'
+import { docker, engineCause, reasonOf } from './client.js'
+import { duration, errorLine } from './text.js'
 
 export type ServiceName = 'postgres' | 'redis'
 
@@ -85,7 +85,7 @@ export async function startServices(
     signal,
   })
   if (made.code !== 0) {
-    const trouble = engineTrouble('tests', made)
+    const trouble = engineCause('tests', made)
     fail(
       trouble ?? {
         code: 'tests-failed',
@@ -113,13 +113,13 @@ export async function startServices(
  * removed is told. Works after an abort too, and takes one more look for what the engine was just making.
  */
 export async function removeBox(platform: Platform, box: Box, stageLog: StageLog): Promise<void> {
-  const ours = ['--filter', `label=${labelOf(box)}`]
+  const ofBox = ['--filter', `label=${labelOf(box)}`]
   for (let tries = 5; ; tries--) {
-    const containers = await ids(platform, ['ps', '--all', '--quiet', ...ours])
+    const containers = await ids(platform, ['ps', '--all', '--quiet', ...ofBox])
     if (containers.length > 0) {
       await platform.processes.run('docker', ['rm', '--force', '--volumes', ...containers])
     }
-    const networks = await ids(platform, ['network', 'ls', '--quiet', ...ours])
+    const networks = await ids(platform, ['network', 'ls', '--quiet', ...ofBox])
     if (networks.length > 0) await platform.processes.run('docker', ['network', 'rm', ...networks])
     if (containers.length === 0 && networks.length === 0) return
     if (tries === 0) break
@@ -165,8 +165,8 @@ async function startService(
   }
   const deadline = platform.clock.now() + answerTime
   for (;;) {
-    const asked = await docker(platform, ['exec', container, ...service.ask], { signal })
-    if (asked.code === 0 && service.answer.test(asked.stdout)) break
+    const answer = await docker(platform, ['exec', container, ...service.ask], { signal })
+    if (answer.code === 0 && service.answer.test(answer.stdout)) break
     const running = await docker(
       platform,
       ['container', 'inspect', '--format', '{{.State.Running}}', container],
@@ -184,7 +184,7 @@ async function startService(
         : 'ended before its first answer'
       fail({
         code: 'tests-failed',
-        sentence: `tests: ${name} ${how}: ${tellingLine(log)}`,
+        sentence: `tests: ${name} ${how}: ${errorLine(log)}`,
         logs: [{ lines: log }],
       })
     }

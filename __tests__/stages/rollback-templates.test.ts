@@ -7,7 +7,7 @@ import { templateOf, usesOf, type WorkloadObject } from '../../src/kubernetes/ob
 import { Failure } from '../../src/failure/failure.js'
 import { saveRelease } from '../../src/state/history-store.js'
 import type { ReleaseEnd, Entry } from '../../src/state/history.js'
-import { bringBack } from '../../src/stages/bring-back.js'
+import { rollbackTargets } from '../../src/stages/rollback-templates.js'
 import type { Target } from '../../src/kubernetes/target.js'
 import { handClock } from '../support/clock.js'
 import { memoryCluster } from '../support/cluster.js'
@@ -81,7 +81,7 @@ async function brought({
     appliedSince: [],
   }
   const site = { targets: [target], services }
-  const back = await bringBack(releaseOf(platform), stageLog, cluster, site, version)
+  const back = await rollbackTargets(releaseOf(platform), stageLog, cluster, site, version)
   return { ...back, lines: stageLog.lines, web: back.targets[0]?.back?.spec?.containers[0] }
 }
 

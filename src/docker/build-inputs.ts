@@ -24,7 +24,7 @@ export async function inputsOf(
     placeOf(platform, dirname(file)),
     platform.files.read(file),
   ])
-  const told = {
+  const inputs = {
     context: contextPlace,
     file: `${filePlace}${basename(file)}`,
     content: content ?? '',
@@ -33,7 +33,7 @@ export async function inputsOf(
     // What buildx builds for where it is set.
     platform: platform.env['DOCKER_DEFAULT_PLATFORM'] ?? '',
   }
-  return createHash('sha256').update(JSON.stringify(told)).digest('hex')
+  return createHash('sha256').update(JSON.stringify(inputs)).digest('hex')
 }
 
 /** `backend/`: where a folder is in its repository, wherever that was checked out; empty at its top. */

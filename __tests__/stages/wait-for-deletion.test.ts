@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { KubeObject, WorkloadObject } from '../../src/kubernetes/objects.js'
-import { liveOnceGone, onceGone } from '../../src/stages/leaving.js'
+import { liveAfterDeletion, targetsAfterDeletion } from '../../src/stages/wait-for-deletion.js'
 import { clusterOf } from '../support/cluster.js'
 import { notebook } from '../support/journal.js'
 import { scripted } from '../support/scripted.js'
@@ -41,7 +41,7 @@ function showing(...shown: readonly (KubeObject | undefined)[]) {
 describe('an object of the manifests that is being deleted', () => {
   test('is waited for, and made anew', async () => {
     const { release, say, cluster, lines } = showing(leaving(volume), leaving(volume), undefined)
-    expect(await liveOnceGone(release, say, cluster, [volume])).toEqual([])
+    expect(await liveAfterDeletion(release, say, cluster, [volume])).toEqual([])
     expect(lines).toEqual([
       'persistentvolumeclaim/media is being deleted: waiting until it is gone',
     ])
@@ -49,7 +49,7 @@ describe('an object of the manifests that is being deleted', () => {
 
   test('is refused when it does not go, with what shows why', async () => {
     const { release, say, cluster, slept } = showing(leaving(volume))
-    await expect(liveOnceGone(release, say, cluster, [volume])).rejects.toMatchObject({
+    await expect(liveAfterDeletion(release, say, cluster, [volume])).rejects.toMatchObject({
       cause: {
         code: 'manifest-invalid',
         sentence:
@@ -62,7 +62,7 @@ describe('an object of the manifests that is being deleted', () => {
 
   test('is nothing to wait for when it stays', async () => {
     const { release, say, cluster, slept } = showing(volume)
-    expect(await liveOnceGone(release, say, cluster, [volume])).toEqual([volume])
+    expect(await liveAfterDeletion(release, say, cluster, [volume])).toEqual([volume])
     expect(slept).toEqual([])
   })
 })
@@ -74,7 +74,7 @@ describe('a workload that is being deleted', () => {
   test('is refused when no manifest makes it anew', async () => {
     const { release, say, cluster } = showing()
     const targets = [worker, target('web', ['web'], { live })]
-    await expect(onceGone(release, say, cluster, targets)).rejects.toMatchObject({
+    await expect(targetsAfterDeletion(release, say, cluster, targets)).rejects.toMatchObject({
       cause: {
         code: 'workload-unfit',
         sentence: expect.stringContaining('deployment/web is being'),
@@ -88,7 +88,7 @@ describe('a workload that is being deleted', () => {
   ])('%s', async (_, then, running) => {
     const { release, say, cluster } = showing(leaving(web), then)
     const targets = [worker, target('web', ['web'], { live, manifest: web })]
-    const [other, one] = await onceGone(release, say, cluster, targets)
+    const [other, one] = await targetsAfterDeletion(release, say, cluster, targets)
     expect(other).toBe(worker)
     expect({ live: one?.live, running: one?.running }).toEqual({ live: then, running })
   })
