@@ -27,7 +27,7 @@ import { realPlatform } from './platform/real.js'
 
 const command = actionOf(process.env)
 
-/** For telling others how a run has ended that was cancelled, in ms. */
+/** Time limit of the notifications after a cancelled run, in ms. */
 const lastWordsMs = 3_000
 
 const given = inputsOf(command, process.env)
@@ -45,10 +45,10 @@ if (reading.is === 'wrong') {
   core.setOutput('cause', oneLine(reading.problems.join('; ')))
   process.exitCode = exitCodes.usage
 } else {
-  // All temporary files of the run lie in one folder, which post removes even when this process is killed.
+  // All temporary files of the run are in one folder, which post removes even when this process is killed.
   const folder = await files.privateFolder()
   core.saveState('folder', folder)
-  // Post wants the same options, and the checkout may be another one by then.
+  // Post needs the same options, and the checkout may be another one by then.
   const config = await files.read(given['config'] ?? usualFile)
   if (config !== undefined) await files.write(`${folder}/${usualFile}`, config)
   const platform = realPlatform({ ...process.env, RUNNER_TEMP: folder })
@@ -57,7 +57,7 @@ if (reading.is === 'wrong') {
     core.info(why)
   })
   const reporter = new Reporter(runnerSink(), platform.clock)
-  // Post looks for the record of this very run, in case that it does not come to its end.
+  // Post looks for the record of this very run, in case the run does not reach its end.
   const holder = await holderOf(platform)
   if ((locking as readonly Command[]).includes(command)) core.saveState('run', holder.id)
   const { settings } = reading
@@ -70,9 +70,9 @@ if (reading.is === 'wrong') {
     ...{ platform, settings, reporter, signal, holder },
     ...(record && { onBegin: record.begin }),
   })
-  // Before all that may fail.
+  // Runs before anything that may fail.
   process.exitCode = exitCodes[ended.result] || process.exitCode
-  // What is at hand is told first: when GitHub cancels a job it does not wait for long.
+  // Local results are reported first: GitHub does not wait long when it cancels a job.
   const path = settings.report ?? `${folder}/report.json`
   const write = (report: Report) =>
     platform.files.write(path, `${JSON.stringify(report, null, 2)}\n`).catch((error: unknown) => {
@@ -86,7 +86,7 @@ if (reading.is === 'wrong') {
       notifyWebhook(platform, settings, ended, holder, late),
     ]),
   )
-  // Not before all is told: post tells what is not.
+  // Set only after everything is reported: post reports what is missing.
   if (ended.result !== 'stuck') core.saveState('ended', ended.result)
   if (warnings.flat().length > 0) {
     warnings.flat().forEach((warning) => {

@@ -23,7 +23,7 @@ import { colorOf, windowOf } from './platform/window.js'
 type Render = (report: Report) => string
 const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`
 
-/** The files that a run writes, however it ends, by the option with their path. */
+/** The files that a run writes, however it ends, by the option that holds their path. */
 const forms = { report: json, junit, 'code-quality': codeQuality }
 
 const invocation = readCommandLine(process.argv.slice(2), project.version, {
@@ -57,7 +57,7 @@ async function run(command: Command, given: RawInputs): Promise<void> {
     return
   }
   const { settings } = reading
-  // Whoever reads JSON gets that and nothing else.
+  // A reader of JSON gets the JSON and nothing else.
   const stream = settings.json ? process.stderr : process.stdout
   const inGitLab = process.env['GITLAB_CI'] === 'true'
   const color = colorOf(stream, process.env)
@@ -77,7 +77,7 @@ async function run(command: Command, given: RawInputs): Promise<void> {
   const reporter = new Reporter(stageSink, platform.clock)
   const holder = await holderOf(platform)
   const ended = await runCommand(command, { platform, settings, reporter, signal, holder })
-  // Before all that may fail.
+  // Runs before anything that may fail.
   process.exitCode = exitCodes[ended.result] || process.exitCode
   const report = warned(ended, await notifyWebhook(platform, settings, ended, holder))
   if (report.history && !settings.json) historyTable(report.history).forEach(write)

@@ -25,16 +25,13 @@ import { realFiles } from './platform/files.js'
 import { realPlatform } from './platform/real.js'
 import type { Platform } from './platform/platform.js'
 
-/**
- * Runs after the job whatever became of it: what `main` left open is put back, and no kubeconfig stays
- * behind.
- */
+/** Runs after the job, however the job ended: restores what `main` left unfinished, and removes the kubeconfig. */
 const folder = core.getState('folder')
 const run = core.getState('run')
 
-// No state of an end: main was killed, its undo was cut off, or it could not be verified.
+// No end was saved: main was killed, its undo was cut off, or the undo could not be verified.
 if ((run !== '' || folder !== '') && core.getState('ended') === '') {
-  // Main could read its options: as those of the same command post can read them too.
+  // Main could read its options, so post can read them as options of the same command.
   const command = actionOf(process.env)
   const { config: _config, ...given } = inputsOf(command, process.env)
   maskSecrets(given)
@@ -57,7 +54,7 @@ if (folder !== '') await realFiles(process.env).remove(folder)
 
 async function finish(settings: Settings): Promise<void> {
   outliveReaders()
-  // A person who cancels again ends neither this process nor the way back.
+  // A second cancel ends neither this process nor the undo.
   cancelSignal((why) => {
     core.info(`${why}: what was left open is put back all the same`)
   })
@@ -66,7 +63,7 @@ async function finish(settings: Settings): Promise<void> {
   if (settings['registry-username'] !== undefined) await logout(platform, settings.image)
 }
 
-/** What main has left open in the cluster. */
+/** Recovers what main left unfinished in the cluster. */
 async function recoverOwn(platform: Platform, settings: Settings): Promise<void> {
   const reporter = new Reporter(runnerSink(), platform.clock)
   const holder = await holderOf(platform, run)
@@ -75,18 +72,18 @@ async function recoverOwn(platform: Platform, settings: Settings): Promise<void>
   const record =
     kept === '' ? undefined : deploymentRecord(platform, settings, holder, { kept: Number(kept) })
   const report = await recoverLeft(start, 'own')
-  // Before all that may fail.
+  // Runs before anything that may fail.
   process.exitCode = exitCodes[report.result] || process.exitCode
   const isRecovered = report.result === 'unchanged'
   const said = async () =>
     isRecovered ? recordedStatus((await showHistory(start)).history, run) : endStatus(report)
   const warnings = await Promise.all([
     record ? record.end(await said()) : [],
-    // Nothing was left: then main has told it, or there is nothing to tell.
+    // Nothing was left unfinished: main has reported its end, or there is nothing to report.
     isRecovered ? [] : notifyWebhook(platform, settings, report, holder),
   ])
   const ended = warned(report, warnings.flat())
-  // What main has said stays the last word: it may be that something is left of another run.
+  // The result of main stays: what is left may belong to another run.
   if (isRecovered) reportNothingLeft(ended)
   else await reportToRunner(ended, '')
 }

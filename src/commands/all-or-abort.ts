@@ -2,8 +2,8 @@ import { abortable, withTimeout } from '../platform/time.js'
 import type { Clock } from '../platform/platform.js'
 
 /**
- * Runs works side by side. The first that throws aborts the others' signal; all have ended when this
- * throws that first error, so that nothing goes on behind the pipeline's back.
+ * Runs works side by side. The first error aborts the signal of the others. Throws that error after all have
+ * ended, so that nothing continues unnoticed.
  */
 export async function allOrAbort<
   const T extends readonly ((signal: AbortSignal) => Promise<unknown>)[],
@@ -28,16 +28,16 @@ export async function allOrAbort<
   }
 }
 
-/** Who has just failed for the server's sake does not wait for it much longer, in ms. */
+/** How long a run that failed because of the server still waits for that server, in ms. */
 const brieflyMs = 5_000
 
-/** What `work` comes to when it does so soon, else a `TimeOver`; it may be left alone. */
+/** Resolves as `work` does when that is soon; otherwise throws a `TimeOver` and leaves `work` alone. */
 export function withShortTimeout<T>(clock: Clock, work: () => Promise<T>): Promise<T> {
   const never = new AbortController().signal
   return withTimeout(clock, brieflyMs, never, (late) => abortable(late, work))
 }
 
-/** Why a stage was ended: the one beside it failed. */
+/** The reason why a stage was ended: the stage beside it failed. */
 export class Stopped extends Error {
   override readonly name = 'AbortError'
 

@@ -1,4 +1,4 @@
-/** The image of a commit, for pipelines that put steps of their own between the parts of a release. */
+/** Builds the image of a commit, for pipelines that put their own steps between the phases of a release. */
 import { findSourceToBuild } from '../docker/source.js'
 import type { Report } from '../report/report.js'
 import type { Result } from '../failure/result.js'
@@ -7,7 +7,7 @@ import { findBuild } from '../stages/image.js'
 import { reported, type Run, type Start } from './run.js'
 import { pushed, releaseOf } from './steps.js'
 
-/** `done` when it was built, `unchanged` when the registry has the commit's image already. */
+/** Returns `done` when the image was built, `unchanged` when the registry already has the image of the commit. */
 export function buildOnly(start: Start): Promise<Report> {
   return reported('build', start, ofCommit)
 }

@@ -1,4 +1,4 @@
-/** Looks at everything that a release needs, says what would go wrong, and writes nothing. */
+/** Checks everything that a release needs, reports what would go wrong, and writes nothing. */
 import { clientVersion, skewFindings } from '../checks/tools.js'
 import { openCluster } from '../kubernetes/cluster.js'
 import { Failure } from '../failure/failure.js'
@@ -11,7 +11,7 @@ import { abortable } from '../platform/time.js'
 import { causeOf } from './report-builder.js'
 import { reported, type Run, type Start } from './run.js'
 
-/** `done` when nothing would keep a release from going live, though there may be warnings. */
+/** Returns `done` when nothing would keep a release from going live; warnings are possible. */
 export function runDoctor(start: Start): Promise<Report> {
   return reported('doctor', start, (run) =>
     run.reporter.stage('doctor', (stageLog) =>

@@ -1,4 +1,4 @@
-/** The migrations of an image that the registry has, by the same Job as in a release; nothing is rolled out. */
+/** Applies the migrations of an image in the registry, by the same Job as in a release. Rolls out nothing. */
 import { findSource } from '../docker/source.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { fail, Failure } from '../failure/failure.js'
@@ -16,7 +16,7 @@ import { reported, type Run, type Start } from './run.js'
 import { lockAndRecover, runPreflight, releaseOf } from './steps.js'
 import { allOrAbort } from './all-or-abort.js'
 
-/** `done` when some were applied, `unchanged` when there was nothing to apply. */
+/** Returns `done` when migrations were applied, `unchanged` when there was nothing to apply. */
 export function migrateOnly(start: Start): Promise<Report> {
   return reported('migrate', start, toImage)
 }
@@ -59,7 +59,7 @@ async function toImage(run: Run): Promise<Result> {
   }
 }
 
-/** Plan and migration. Whether the command was run; what was applied is in `soFar`. */
+/** Plans and migrates. Returns whether the command was run; the applied migrations are in `soFar`. */
 export async function migrateTo(
   { reporter, soFar }: Run,
   release: Release,
@@ -85,7 +85,7 @@ export async function migrateTo(
     await migration.close().catch((error: unknown) => {
       soFar.warnings.push(sentenceOf(error))
     })
-    // Its pod may have applied some until it was gone.
+    // Its pod may have applied some before it was gone.
     soFar.migrations = migration.applied()
   }
 }

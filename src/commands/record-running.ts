@@ -1,4 +1,4 @@
-/** A release that finds its version running already leaves it in the history, where that does not have it. */
+/** Records a version in the history that a release finds running, when the history does not have it. */
 import { shortTag } from '../kubernetes/image.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import type { ReleaseCommand } from '../options/commands.js'
@@ -15,7 +15,7 @@ import type { Run } from './run.js'
 import { lockAndRecover } from './steps.js'
 import { releaseStartOf } from './transaction.js'
 
-/** So a rollback can come back to it. Nothing has to be undone when that fails: it is a warning. */
+/** Makes a later rollback to this version possible. A failure needs no undo, so it is a warning. */
 export async function recordRunningVersion(
   run: Run,
   release: Release,

@@ -1,4 +1,4 @@
-/** Looks for a release, or a migration, that was left unfinished, and puts it back, or ends it. */
+/** Looks for a release or a migration that was left unfinished, and restores or ends it. */
 import { runOf } from '../django/job.js'
 import { openCluster, type Cluster } from '../kubernetes/cluster.js'
 import { fenced } from '../state/fence.js'
@@ -21,10 +21,10 @@ import { endMigrations, recover, unfinishedMigrations } from '../stages/recover.
 import { causeOf, commandsBack, lostCause, runningImages } from './report-builder.js'
 import { reported, type Run, type Start } from './run.js'
 
-/** Whose work is wanted: anybody's, or that of a run that has ended without finishing its own. */
+/** Whose work is recovered: that of any run, or only that of this run, which ended without finishing it. */
 export type RecoverScope = 'any' | 'own'
 
-/** `unchanged` when there is nothing to recover. */
+/** Returns `unchanged` when there is nothing to recover. */
 export function recoverLeft(start: Start, scope: RecoverScope): Promise<Report> {
   return reported('recover', start, (run) =>
     run.reporter.stage('recover', async (stageLog): Promise<Result> => {
@@ -46,12 +46,12 @@ export function recoverLeft(start: Start, scope: RecoverScope): Promise<Report> 
       if (!(await findLeft())) return 'unchanged'
       const lease = await lock(release, stageLog, cluster)
       resources.add(() => lease.release())
-      // The run may have finished, or another may have recovered it, while we waited for the lock.
+      // The run may have finished, or another may have recovered it, while this one waited for the lock.
       const left = await findLeft()
       if (!left) return 'unchanged'
       const live = await watchNamespace(cluster, platform.clock)
       signal.throwIfAborted()
-      // Once begun it goes on to its end: half a way back is worse than the state that it began with.
+      // Once begun, the recovery continues to its end: half a restore is worse than the state before it.
       const own = { ...release, signal: lease.lost }
       const locked = fenced(cluster, lease)
       const { record: found } = left
@@ -73,7 +73,10 @@ export function recoverLeft(start: Start, scope: RecoverScope): Promise<Report> 
   )
 }
 
-/** In the post step these are the manifests of the release itself. Without them most is put back all the same. */
+/**
+ * Returns the objects of the manifests; in the post step these are the manifests of the release itself. Without
+ * them most objects are restored all the same.
+ */
 async function objectsOfManifests(
   { platform, settings }: Release,
   cluster: Cluster,
@@ -92,12 +95,12 @@ async function objectsOfManifests(
 }
 
 export type RecoverOutcome =
-  /** It had gone live; only its record was left. */
+  /** The release had gone live; only its record was left. */
   { readonly is: 'well' } | { readonly is: 'put back'; readonly restored: readonly Restored[] }
 
 /**
- * Ends what the record of another run stands for; the caller holds the lock. Throws a Failure
- * `restore-failed` or `lock-lost`, which tell what to do, when that does not come about: the record stays.
+ * Ends what the record of another run describes; the caller holds the lock. Throws a Failure `restore-failed` or
+ * `lock-lost` with a hint when that fails; the record stays then.
  */
 export async function recoverRecord(
   { soFar }: Pick<Run, 'soFar'>,

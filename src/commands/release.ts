@@ -36,8 +36,8 @@ import { allOrAbort } from './all-or-abort.js'
 import { transaction } from './transaction.js'
 
 /**
- * `release` builds, tests and pushes the image first; `deploy` takes one that the registry has. The rest
- * is the same.
+ * Releases a commit. `release` builds, tests and pushes the image first; `deploy` takes one from the registry. The
+ * rest is the same.
  */
 export function release(command: ReleaseCommand, start: Start): Promise<Report> {
   return reported(command, start, (run) => fromCommit(run, command))
@@ -92,7 +92,7 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Result> {
   })
 }
 
-/** Whether this version runs undisturbed, and the manifests would change nothing. */
+/** Returns whether this version runs undisturbed, and the manifests would change nothing. */
 async function isDeployed(
   release: Release,
   cluster: Cluster,
@@ -111,7 +111,7 @@ async function isDeployed(
   return wanted.every((one) => ran.some(({ jobs = [] }) => jobs.includes(one)))
 }
 
-/** Of the Jobs of the manifests, with this image. */
+/** Returns the fingerprints of the Jobs in the manifests, with this image. */
 function fingerprints(
   { jobs }: PreflightResult,
   repository: string,
@@ -120,7 +120,7 @@ function fingerprints(
   return jobs.map((manifest) => fingerprintOf(manifest, repository, `${repository}@${digest}`))
 }
 
-/** Everything that writes to the cluster. What it throws is undone by the caller. */
+/** Writes everything to the cluster. The caller undoes the writes when this throws. */
 export async function write(
   run: Run,
   release: Release,
@@ -147,7 +147,7 @@ export async function write(
   await rollOut(run, release, cluster, site, image, beside, wrote)
 }
 
-/** A tag that cannot be set is told; it does not take back a version that runs well. */
+/** Moves the extra tags. A tag that cannot be set is a warning: it does not undo a version that runs well. */
 export async function moveTags(
   { reporter, soFar }: Pick<Run, 'reporter' | 'soFar'>,
   { platform, settings, signal }: Release,

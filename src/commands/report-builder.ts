@@ -1,4 +1,4 @@
-/** How a run ends, told as data: what is known so far becomes the report. */
+/** Builds the report from what is known of a run. */
 import { commandLine } from '../options/command-line.js'
 import type { Command } from '../options/commands.js'
 import type { Settings } from '../options/table.js'
@@ -32,7 +32,7 @@ import type { Clock } from '../platform/platform.js'
 import { withShortTimeout } from './all-or-abort.js'
 import { pinned, type Image, type Release } from '../stages/release.js'
 
-/** What is known of a run so far: the report is made of it, however the run ends. */
+/** What is known of a run so far. The report is made of it, however the run ends. */
 export interface SoFar {
   source?: Release['source']
   image?: Image
@@ -41,31 +41,31 @@ export interface SoFar {
   cause?: Cause
   detectedAt?: number
   restored?: readonly Restored[]
-  /** What an end that puts nothing back leaves as it stands. */
+  /** What a run that restores nothing leaves as it is. */
   left?: readonly Restored[]
   /** Migrations of vanished runs, as `job/<name>`. */
   ended?: readonly string[]
-  /** Nothing was to be done, only said. */
+  /** The run only reported what it would do. */
   dryRun?: true
   history?: History
   tests?: TestReport
   findings?: readonly Finding[]
   migrations: readonly string[]
-  /** What names the databases that the version uses, by alias, where a plan has told it. */
+  /** The identities of the databases that the version uses, by alias, where a plan has reported them. */
   databases?: Databases
-  /** What a person should know though it does not decide how the run ends. */
+  /** What a person should know although it does not decide the result. */
   warnings: string[]
-  /** What does not stand as the result says. */
+  /** Objects that are not as the result says. */
   exceptions?: readonly Exception[]
-  /** What became of our writes, and of those that put things back. */
+  /** What became of the release's writes, and of those that restored. */
   rollout?: WriteProgresses
   undo?: WriteProgresses
-  /** What each workload runs where the run could not make sure of it, by `idOf`. */
+  /** What each workload runs where the run could not verify it, by `idOf`. */
   current?: Readonly<Record<string, readonly string[]>>
 }
 
 export function causeOf(error: unknown, signal: AbortSignal): Cause {
-  // Who cancels has to hear of what is left in the middle: "cancelled" says that all is as it was.
+  // A user who cancels has to learn what is left half done: "cancelled" says that everything is as it was.
   if (error instanceof LeaseLost) return causeOfLoss(error)
   if (error instanceof Failure && leavesOpen(error.cause)) return error.cause
   if (signal.aborted) return { code: 'cancelled', sentence: 'the run was cancelled' }
@@ -94,18 +94,18 @@ export function causeOf(error: unknown, signal: AbortSignal): Cause {
   }
 }
 
-/** What happened, for a warning: whether the run was cancelled besides, and what follows, is no part of it. */
+/** Returns what happened, for a warning. Leaves out that the run was cancelled besides, and what follows. */
 export function sentenceOf(error: unknown): string {
   if (error instanceof LeaseLost) return describeLoss(error).sentence
   return causeOf(error, new AbortController().signal).sentence
 }
 
-/** Whether something is left in the cluster that is neither the old version nor the new one. */
+/** Returns whether something in the cluster is neither the old version nor the new one. */
 function leavesOpen({ code }: Cause): boolean {
   return code === 'restore-failed' || code === 'lock-lost'
 }
 
-/** Why nothing more may be written, if that is so. */
+/** Returns why nothing more may be written, if so. */
 export function lostCause({ reason }: AbortSignal): Cause | undefined {
   return reason instanceof LeaseLost ? causeOfLoss(reason) : undefined
 }
@@ -144,8 +144,8 @@ function describeLoss({ why, words }: LeaseLost): {
 }
 
 /**
- * What a person types to have the old version back, when we could not make sure of it: the record is open
- * still, so the whole undo can be asked for again; what the workloads ran is for doing it by hand.
+ * Returns the commands that restore the old version when the run could not verify it. The record is still open, so
+ * the whole undo can be repeated; the images that the workloads ran allow it by hand.
  */
 export function commandsBack(settings: Settings, cluster: Cluster, snapshot: Snapshot): string {
   const byHand = snapshot.flatMap(({ object, of, change, ran = {} }) => {
@@ -161,7 +161,7 @@ export function commandsBack(settings: Settings, cluster: Cluster, snapshot: Sna
   ].join('\n')
 }
 
-/** What our workloads run now, by `idOf`; those that cannot be read any more are left out. */
+/** Returns what the workloads of the release run now, by `idOf`; leaves out those that cannot be read. */
 export async function runningImages(
   cluster: Cluster,
   clock: Clock,
@@ -182,7 +182,7 @@ export async function runningImages(
   return Object.fromEntries(read.flat())
 }
 
-/** How a run ends that wrote nothing. */
+/** Returns the result of a run that wrote nothing. */
 export function resultBefore(cause: Cause): Result {
   if (cause.code === 'usage') return 'usage'
   if (cause.code === 'locked') return 'locked'
@@ -253,7 +253,7 @@ function describeRestored({ did, why, theirs }: Restored): string | undefined {
   }
 }
 
-/** The same for a run that puts nothing back: what stands there that is not as before. */
+/** Describes an object after a run that restores nothing, where it is not as before. */
 function describeLeft({ did, theirs }: Restored): string | undefined {
   switch (did) {
     case 'put':
@@ -316,7 +316,7 @@ function nowRuns(
     case 'stuck':
     case 'kept':
     case 'superseded':
-      // This run has written nothing of its own; what it did for another one was looked at.
+      // This run has written nothing itself; what it restored for another run was read.
       if (!begun && (images === 'not read' || (!existed && !images))) return before
       return existed && images?.length === 0 ? 'gone' : 'unknown'
     default:

@@ -5,8 +5,8 @@ import { fail, type Cause } from '../failure/failure.js'
 import type { Platform } from '../platform/platform.js'
 
 /**
- * What is wrong with a kubeconfig that is no file, if anything. Its value is shown only where it is a path for
- * sure: people keep credentials in it.
+ * Returns what is wrong with a kubeconfig that is no file, if anything. Shows its value only where it is certainly
+ * a path: people keep credentials in it.
  */
 function whatIsWrong(content: string): Pick<Cause, 'sentence' | 'hint'> | undefined {
   const joined = content.replace(/\s/g, '')
@@ -24,29 +24,29 @@ function whatIsWrong(content: string): Pick<Cause, 'sentence' | 'hint'> | undefi
   }
 }
 
-/** What is released in reverse order at the end of a run, however it ends. */
+/** What is released in reverse order at the end of a run, however the run ends. */
 export class Resources {
   private readonly closers: (() => Promise<void>)[] = []
   private isClosed = false
 
-  /** What is added when all is closed already (an aborted preflight came late) is closed at once. */
+  /** Adds a resource. Closes it at once when everything is closed already (an aborted preflight came late). */
   add(close: () => Promise<void>): void {
     if (this.isClosed) void close().catch(() => undefined)
     else this.closers.push(close)
   }
 
-  /** Closes all of them; what cannot be closed keeps neither the others nor the report from their turn. */
+  /** Closes all of them. One that cannot be closed prevents neither the others nor the report. */
   async close(): Promise<void> {
     this.isClosed = true
     for (const close of this.closers.reverse()) await close().catch(() => undefined)
   }
 
-  /** The user's kubeconfig goes into a file that only this user may read, and that goes with the run. */
+  /** Writes the user's kubeconfig into a file that only this user may read, and that the run removes. */
   async access(platform: Platform, settings: Settings): Promise<ClusterAccess> {
     const { kubeconfig: content, namespace, 'kube-context': context } = settings
     const chosen = { namespace, ...(context !== undefined && { context }) }
     if (content === undefined) return chosen
-    // A path, as everybody types it on a command line.
+    // A path, as people type it on a command line.
     if (!content.includes('\n') && platform.files.exists(content)) {
       return { ...chosen, kubeconfig: content, keeps: true }
     }

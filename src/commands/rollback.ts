@@ -1,4 +1,4 @@
-/** Back to a version that ran before: the same transaction as a release, without build and migrations. */
+/** Rolls back to a version that ran before: the same transaction as a release, without build and migrations. */
 import { shortTag } from '../kubernetes/image.js'
 import type { Report } from '../report/report.js'
 import type { Result } from '../failure/result.js'
@@ -57,7 +57,7 @@ async function toVersion(run: Run): Promise<Result> {
       checkStillPrevious(release, chosen, now)
     },
     bring: async (stageLog, now) => {
-      // It has been told before the lock.
+      // It was logged before the lock was taken.
       const quiet = { ...stageLog, say: () => undefined }
       return (await rollbackTargets(release, quiet, cluster, now, version)).targets
     },
@@ -66,7 +66,7 @@ async function toVersion(run: Run): Promise<Result> {
   })
 }
 
-/** A rollback to a rollback goes back to what that one went back to. */
+/** Returns the number for the history: a rollback to a rollback goes back to the release of that one. */
 function backOf({ release }: Version): { readonly back?: number } {
   return release ? { back: release.back ?? release.number } : {}
 }

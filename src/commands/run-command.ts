@@ -1,4 +1,4 @@
-/** What each command does. */
+/** Runs a command by its name. */
 import type { Command } from '../options/commands.js'
 import type { Report } from '../report/report.js'
 import { buildOnly } from './build.js'

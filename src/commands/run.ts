@@ -11,15 +11,15 @@ import type { Platform } from '../platform/platform.js'
 import { causeOf, report, resultBefore, type SoFar } from './report-builder.js'
 import { Resources } from './resources.js'
 
-/** What an entry gives to a run. */
+/** What an entry point passes to a run. */
 export interface Start {
   readonly platform: Platform
   readonly settings: Settings
   readonly reporter: Reporter
-  /** Aborted when a person, or the runner, wants the run to end. */
+  /** Aborted when a person or the runner wants the run to end. */
   readonly signal: AbortSignal
   readonly holder: Holder
-  /** Told that this version is going to be written now; nobody waits for what comes of it. */
+  /** Called right before this version is written; nobody waits for the result. */
   readonly onBegin?: (begun: ReleaseStart) => void
 }
 

@@ -1,4 +1,4 @@
-/** The options of a run: what was given, and what the file of options has. */
+/** Reads the options of a run from its inputs and from the options file. */
 import type { Command } from '../options/commands.js'
 import { mistakenFile, noFile, readFileOptions, usualFile } from '../options/file.js'
 import { readOptions, type RawInputs, type Reading } from '../options/read.js'

@@ -28,7 +28,7 @@ import type { SoFar } from './report-builder.js'
 import type { Run } from './run.js'
 import { recoverRecord } from './recover.js'
 
-/** What this run is about; from now on the report tells of this source. */
+/** Returns the release of this source; from now on the report names this source. */
 export function releaseOf(
   { platform, settings, app, holder, signal, soFar }: Run,
   source: Source,
@@ -37,14 +37,14 @@ export function releaseOf(
   return { platform, settings, source, app, holder, signal }
 }
 
-/** Opens the cluster and looks at everything that the release is about. */
+/** Opens the cluster and checks everything that the release concerns. */
 export function runPreflight(
   run: Run,
   release: Release,
 ): Promise<readonly [Cluster, PreflightResult]> {
   const { platform, settings, reporter, resources, soFar } = run
   return reporter.stage('preflight', (stageLog) =>
-    // Nothing is written here, so nobody has to wait for a server that does not answer.
+    // Nothing is written here, so an abort does not wait for a server that does not answer.
     abortable(release.signal, async () => {
       const access = await resources.access(platform, settings)
       const opened = await openCluster(platform, access, release.signal)
@@ -57,7 +57,7 @@ export function runPreflight(
   )
 }
 
-/** The image in the registry, whose tag may be another one by then: the report tells of that. */
+/** Pushes the image. Its tag in the registry may be another one then, so the report gets that tag. */
 export async function pushed(run: Run, release: Release, built: Built): Promise<Image> {
   const image = await run.reporter.stage('push', (stageLog) => push(release, stageLog, built))
   releaseOf(run, { ...release.source, tag: image.tag })
@@ -65,7 +65,7 @@ export async function pushed(run: Run, release: Release, built: Built): Promise<
   return image
 }
 
-/** The user's tests in the image; what they said is kept, however they end. */
+/** Runs the user's tests in the image; keeps their report, however they end. */
 export function runTests({ reporter, soFar }: Run, release: Release, built: Built): Promise<void> {
   return reporter.stage('test', (stageLog) =>
     test(release, stageLog, built, (report) => {
@@ -74,7 +74,7 @@ export function runTests({ reporter, soFar }: Run, release: Release, built: Buil
   )
 }
 
-/** Whether this very version runs already and well, and no release was left open. */
+/** Returns whether this very version runs already and well, and no release was left open. */
 export async function runsUndisturbed(
   release: Release,
   cluster: Cluster,
@@ -94,7 +94,7 @@ export interface Locked {
   readonly lost: AbortSignal
 }
 
-/** Takes the lock; what a run left open that had it before is ended, or put back, first. */
+/** Takes the lock. First ends or restores what the last holder of the lock left open. */
 export async function lockAndRecover(
   run: Run,
   release: Release,
@@ -107,7 +107,7 @@ export async function lockAndRecover(
   const cluster = fenced(unlocked, lease)
   const found = await readRecord(cluster, release.app, release.settings.image)
   const record = found && (await withPaths(cluster, release.app, found, objectsOfRelease(site)))
-  // Who cancels this release does not want the one before left in the middle of its way back.
+  // A user who cancels this release does not want the restore of the last one to stop half way.
   const own = { ...release, signal: lease.lost }
   if (record) await recoverRecord(run, own, stageLog, cluster, lease.lost, site.live, record)
   else await endMigrations(own, stageLog, cluster, site.live)
@@ -119,7 +119,7 @@ function objectsOfRelease({ others, targets }: PreflightResult): readonly KubeOb
   return [...others, ...targets.flatMap(({ manifest }) => manifest ?? [])]
 }
 
-/** The image into all workloads, to the judge's good end; throws a Failure at a bad one. */
+/** Rolls the image out to all workloads until the judge reports success; throws a Failure otherwise. */
 export async function rollOut(
   { command, reporter, soFar }: Run,
   release: Release,
@@ -158,7 +158,7 @@ export async function rollOut(
   })
 }
 
-/** What runs the image and not this version, though all workloads of the release do. */
+/** Adds what runs another version of the image to the report, although all workloads of the release run this one. */
 export function reportOtherVersions(
   soFar: SoFar,
   cluster: Cluster,
@@ -176,8 +176,9 @@ export function reportOtherVersions(
 }
 
 /**
- * A workload that is complete and then grows has its time anew, and none is over while the server is away:
- * but no release waits for ever. Bake and smoke request begin together.
+ * Returns the longest time of a rollout, in ms. A workload that is complete and then grows gets its time again,
+ * and no timeout passes while the server is away: but no release waits for ever. Bake and smoke request begin
+ * together.
  */
 export function longestOf(
   settings: Pick<Settings, 'timeout' | 'bake' | 'smoke-path' | 'smoke-timeout'>,

@@ -1,4 +1,4 @@
-/** The tests of an image that was built before; with `push` it gets its tag when they have passed. */
+/** Tests an image that was built before; with `push` the image gets its tag when the tests have passed. */
 import { findSource } from '../docker/source.js'
 import type { Report } from '../report/report.js'
 import type { Result } from '../failure/result.js'
@@ -6,7 +6,7 @@ import { imageToTest } from '../stages/image.js'
 import { reported, type Run, type Start } from './run.js'
 import { pushed, releaseOf, runTests } from './steps.js'
 
-/** `done` when they have passed or it was pushed, `unchanged` when there is no command for them and nothing to push. */
+/** Returns `done` when the tests passed or the image was pushed, `unchanged` without a test command and a push. */
 export function testOnly(start: Start): Promise<Report> {
   return reported('test', start, theImage)
 }

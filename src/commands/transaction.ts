@@ -1,6 +1,6 @@
 /**
- * All or nothing: lock, snapshot, record, the writes, and then either the end of the record or the way
- * back. The order of the steps is what makes it hold wherever the run is cut off (docs/protocol.md).
+ * All or nothing: lock, snapshot, record, the writes, and then either the end of the record or the undo. The order
+ * of the steps makes this hold wherever the run is cut off (docs/protocol.md).
  */
 import { shortTag } from '../kubernetes/image.js'
 import { ApiError } from '../kubernetes/api-error.js'
@@ -29,7 +29,7 @@ import type { Run } from './run.js'
 import { lockAndRecover, type Locked } from './steps.js'
 import { withShortTimeout } from './all-or-abort.js'
 
-/** What is brought about, all or nothing. */
+/** What the transaction does, all or nothing. */
 export interface Work {
   readonly command: ReleaseStart['command']
   readonly image: Image
@@ -37,18 +37,21 @@ export interface Work {
   readonly back?: number
   /** Fingerprints of the Jobs that it runs. */
   readonly jobs?: readonly string[]
-  /** Ends the run, by throwing, when the history says that it is not wanted any more. */
+  /** Ends the run, by throwing, when the history shows that the version is no longer wanted. */
   readonly check?: (stageLog: StageLog, history: History) => Promise<void> | void
-  /** A rollback: the workloads with what they get back besides the image, as they are under the lock. */
+  /** A rollback: returns the workloads with what they get back besides the image, as they are under the lock. */
   readonly bring?: (stageLog: StageLog, site: PreflightResult) => Promise<readonly Target[]>
-  /** All writes to the cluster, which takes them only under the lock; what it throws is undone. */
+  /**
+   * Does all writes to the cluster, which accepts them only under the lock. The transaction undoes them when this
+   * throws.
+   */
   readonly write: (
     release: Release,
     cluster: Cluster,
     prepared: SnapshotResult,
     wrote: Wrote,
   ) => Promise<void>
-  /** What follows when it is live. Its signal ends with the lock too: another version may be live then. */
+  /** Runs when the version is live. Its signal ends with the lock too: another version may be live then. */
   readonly live?: (release: Release) => Promise<void>
 }
 
@@ -57,13 +60,13 @@ interface Transaction extends Locked {
   readonly release: Release
   readonly begun: ReleaseStart
   readonly prepared: SnapshotResult
-  /** With its snapshot, to which the server's answers come. */
+  /** The record with its snapshot, to which the answers of the server are added. */
   record: KeptRecord
-  /** The account may not write the record anew: it stays as it is. */
+  /** The account may not write the record again: it stays as it is. */
   isFrozen?: true
 }
 
-/** Once the snapshot is kept, every failure is a result; before, it is thrown. */
+/** Runs the transaction. Once the snapshot is saved, every failure is a result; before, it is thrown. */
 export async function transaction(
   run: Run,
   release: Release,
@@ -106,12 +109,12 @@ export async function transaction(
   return result
 }
 
-/** What was written is known to this run first, and then to whoever may have to undo it. */
+/** Keeps what was written: first for this run, then in the record for the run that may have to undo it. */
 async function keepAnswers(open: Transaction, answers: readonly KubeObject[]): Promise<void> {
   if (answers.length === 0) return
   const { run, release, cluster } = open
   const snapshot = withAnswers(open.record.snapshot, answers)
-  // As the dry run has said.
+  // As the dry run said.
   if (same(snapshot, open.record.snapshot)) return
   run.soFar.snapshot = snapshot
   open.record = { ...open.record, snapshot }
@@ -128,7 +131,7 @@ async function keepAnswers(open: Transaction, answers: readonly KubeObject[]): P
   }
 }
 
-/** What the history is told of a release when it begins. */
+/** Returns what the history gets of a release when it begins. */
 export function releaseStartOf(
   { reporter }: Run,
   { source, holder }: Release,
@@ -149,7 +152,7 @@ export function releaseStartOf(
   }
 }
 
-/** A release that runs well must not be put back by the next run: its record has to be gone. */
+/** Closes a release that runs well: its record has to be gone, or the next run would undo it. */
 async function close(open: Transaction): Promise<Result> {
   const { run, release, cluster, lost, record } = open
   const { platform, app, settings } = release
@@ -158,7 +161,7 @@ async function close(open: Transaction): Promise<Result> {
     await closeRecord(cluster, platform.clock, app, record)
     return 'deployed'
   } catch (error) {
-    // Whoever reads that record reads the history too, and takes nothing back: whether the lock is held or not.
+    // A run that reads that record reads the history too, and undoes nothing, whether the lock is held or not.
     if (isRecorded) {
       run.soFar.warnings.push(
         `its record could not be removed (${sentenceOf(error)}); the next release, or recover, does it, and puts nothing back`,
@@ -174,7 +177,7 @@ async function close(open: Transaction): Promise<Result> {
   }
 }
 
-/** Takes everything back that was written, and says how the run ends. */
+/** Undoes everything that was written, and returns the result of the run. */
 async function unwind(open: Transaction): Promise<Result> {
   const { run, release, cluster, lost, prepared, record } = open
   const { reporter, soFar, settings } = run
@@ -193,7 +196,7 @@ async function unwind(open: Transaction): Promise<Result> {
     const left = superseded ? await standsSince(cluster, priors) : []
     const keeps = settings['on-failure'] === 'keep' && !cancelled
     if (left.some(isForPeople) || (superseded && keeps)) {
-      // Nothing is put back: what was written already, and what is theirs, is told.
+      // Nothing is restored: the report says what was written already, and what others wrote.
       soFar.current = await runningImages(cluster, platform.clock, settings, priors)
       soFar.left = left
       return await end('superseded')
@@ -219,7 +222,7 @@ async function unwind(open: Transaction): Promise<Result> {
       ),
     )
     soFar.exceptions = [
-      // Of a release that was put back here, before this one began.
+      // Of a release that was restored here, before this one began.
       ...(soFar.exceptions ?? []).filter(({ is }) => is !== 'another version'),
       ...notAsBefore(site.live.clusterState(), soFar.restored, (args) => cluster.commandLine(args)),
     ]

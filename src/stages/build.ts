@@ -7,8 +7,8 @@ import type { Release } from './release.js'
 export type { Built } from '../docker/build.js'
 
 /**
- * Makes the image of the release in the local engine; the registry sees nothing of it before its tests
- * have passed. Undoing it is nobody's need: an image that was not pushed is in nobody's way.
+ * Builds the image of the release in the local engine; the registry gets nothing before the tests have passed.
+ * Needs no undo: an image that was not pushed disturbs nobody.
  *
  * `inputs`: see `inputsOf`.
  * Throws a `Failure` (`build-failed`, `tool-missing`, `usage`), or the signal's reason.

@@ -1,6 +1,6 @@
 /**
- * `kubernetes.io/change-cause` of our workloads, so that `kubectl rollout history` tells which release made
- * which revision. CronJobs have no such history.
+ * Sets `kubernetes.io/change-cause` of the released workloads, so that `kubectl rollout history` shows which
+ * release made which revision. CronJobs have no such history.
  */
 import type { Cluster } from '../kubernetes/cluster.js'
 import { shortTag } from '../kubernetes/image.js'
@@ -18,7 +18,7 @@ export function causeOfChange({ command, holder }: Release, image: Image): strin
   return `${what} ${shortTag(image.tag)} by ${titleOf(holder)}`
 }
 
-/** The same object with its cause, where its kind has a history. */
+/** Returns the same object with its cause, where its kind has a history. */
 export function withCause(object: WorkloadObject, cause: string | undefined): WorkloadObject {
   return cause === undefined || object.kind === 'CronJob'
     ? object
@@ -26,16 +26,16 @@ export function withCause(object: WorkloadObject, cause: string | undefined): Wo
 }
 
 /**
- * The controllers of these kinds copy annotations when they make a revision, and never again: the cause has
- * to be there before the template. That of a Deployment copies them to the newest ReplicaSet at any time:
+ * The controllers of these kinds copy annotations when they make a revision, and never again: the cause has to be
+ * there before the template. The controller of a Deployment copies them to the newest ReplicaSet at any time:
  * before the template, the cause would go to the old one.
  */
 export const causeFirst: readonly WorkloadKind[] = ['StatefulSet', 'DaemonSet']
 export const causeAfter: readonly WorkloadKind[] = ['Deployment']
 
 /**
- * Annotates the workloads of these kinds of which the image alone is written, by one kubectl for all of them. A cause
- * that cannot be written is told, and no reason to give a release up.
+ * Annotates the workloads of these kinds that only get an image, by one kubectl for all of them. A cause that
+ * cannot be written is logged; it does not end the release.
  */
 export async function annotate(
   { signal }: Pick<Release, 'signal'>,

@@ -1,4 +1,4 @@
-/** What a release writes to workloads that no manifest brings: the image, and what goes with it in one write. */
+/** Writes workloads that no manifest brings: the image, and what goes with it in one write. */
 import { opened } from '../kubernetes/apply.js'
 import { ApiError } from '../kubernetes/api-error.js'
 import { causeOfAway, isTransient, retryTransient } from '../kubernetes/retry.js'
@@ -25,10 +25,10 @@ import type { Release } from './release.js'
 import { supersededBy } from './superseded.js'
 import type { Target } from '../kubernetes/target.js'
 
-/** A workload that is there, and that no manifest brings. */
+/** A workload that exists, and that no manifest brings. */
 type Edited = Target & { readonly live: WorkloadObject }
 
-/** What is merged into the pod template; containers by their names. */
+/** The patch that is merged into the pod template; containers by their names. */
 interface TemplatePatch {
   readonly metadata?: { readonly annotations: Readonly<Record<string, string>> }
   readonly spec: {
@@ -43,7 +43,7 @@ interface NewImage {
 }
 
 /**
- * What the release changes in the live template: the one source of what is remembered (`edited`), and of the
+ * Returns what the release changes in the live template: the one source of the snapshot (`edited`), and of the
  * commands that write it (`imageCommands`, `patchCommands`).
  */
 function patchOf({ uses, restart }: Target, image: string): TemplatePatch {
@@ -63,7 +63,7 @@ function imagesIn({ spec: { containers = [], initContainers = [] } }: TemplatePa
   return [...initContainers, ...containers]
 }
 
-/** The live workload as the release writes it, before the server's admission has seen it. */
+/** Returns the live workload as the release writes it, before the server's admission has seen it. */
 export function edited(target: Edited, image: string): WorkloadObject {
   const { live, back } = target
   if (back) return withTemplate(live, back)
@@ -80,9 +80,9 @@ function editedOf(targets: readonly Target[]): readonly Edited[] {
 }
 
 /**
- * As the server would leave these workloads, by a dry run of the same change: an admission webhook may stamp
- * or rewrite the template. What it refuses is known before anything is written. The whole object goes there, so
- * that what somebody else changes meanwhile does not come with the answer.
+ * Returns these workloads as the server would leave them, by a dry run of the same change: an admission webhook
+ * may stamp or rewrite the template. A refusal is known before anything is written. The dry run sends the whole
+ * object, so that concurrent changes by others are not in the answer.
  */
 export function planEdits(
   stageLog: StageLog,
@@ -118,7 +118,7 @@ async function tried(
       )
       return undefined
     }
-    // Gone, or another one by now: found right before its turn.
+    // It is gone or another object by now: this is found right before it is written.
     if (error.status === 404 || error.status === 409) return undefined
     return fail({
       code: 'write-failed',
@@ -129,8 +129,8 @@ async function tried(
 }
 
 /**
- * Writes them; `answers` is given what the server has made of each, also of those before one that fails. To be
- * waited for all together: none may arrive after its undo.
+ * Writes the edits; `answers` receives what the server made of each, also of those before one that fails. The
+ * caller waits for all together: none may arrive after its undo.
  */
 export function writeEdits(
   release: Release,
@@ -150,7 +150,7 @@ export function writeEdits(
   ]
 }
 
-/** The pod template of then, with image and cause: one write and one rollout. */
+/** Writes the earlier pod template, with image and cause: one write and one rollout. */
 async function putTemplate(
   { platform, signal }: Release,
   stageLog: StageLog,
@@ -170,10 +170,10 @@ async function putTemplate(
       const now = await cluster.find<WorkloadObject>(path)
       if (!now) return fail(supersededBy({ [idOf(id)]: deletion }))
       const wanted = withCause(edited({ ...target, live: now }, image), cause)
-      // The answer to the try before was lost.
+      // The answer to the last try was lost.
       if (same(decided(now), decided(wanted))) return
       if (!isSameVersion(now, live)) {
-        // Or was it our own, as admission has made it?
+        // Or was it this run's own write, as admission has made it?
         if (target.becomes && isSameVersion(now, target.becomes)) return
         fail(supersededBy({ [idOf(id)]: 'another template' }))
       }
@@ -183,14 +183,15 @@ async function putTemplate(
   )
 }
 
-/** A call writes its workloads one after the other: more than so many go in several calls side by side. */
+/** A call writes its workloads one after the other: more than this many go in several parallel calls. */
 const enoughForACall = 15
 const mostCalls = 4
 
 /**
- * `kubectl set image` for the workloads without a manifest. One call takes many workloads, but all of
- * them must have the containers that it names (else it fails with some changed and some not): workloads
- * of which every container is ours share calls, the others share theirs with their like.
+ * Returns the `kubectl set image` commands for the workloads without a manifest. One call takes many workloads,
+ * but all of them must have the containers that it names (otherwise it fails with some changed and some not):
+ * workloads that have only released containers share calls, the others share a call with workloads of the same
+ * containers.
  */
 export function imageCommands(
   targets: readonly Target[],
@@ -216,8 +217,8 @@ export function imageCommands(
 }
 
 /**
- * `kubectl patch` for the workloads without a manifest that restart: image and hash are one write, and so one
- * rollout. Those that get the same share a call.
+ * Returns the `kubectl patch` commands for the workloads without a manifest that restart: image and hash are one
+ * write, and so one rollout. Workloads that get the same patch share a call.
  */
 export function patchCommands(
   targets: readonly Target[],
@@ -234,7 +235,7 @@ export function patchCommands(
   )
 }
 
-/** As few parts as may be, of about the same length. */
+/** Splits the ids into as few parts as possible, of about the same length. */
 function partsOf(ids: readonly string[]): readonly (readonly string[])[] {
   const size = Math.ceil(ids.length / Math.min(mostCalls, Math.ceil(ids.length / enoughForACall)))
   return Array.from({ length: Math.ceil(ids.length / size) }, (_, part) =>
@@ -242,7 +243,7 @@ function partsOf(ids: readonly string[]): readonly (readonly string[])[] {
   )
 }
 
-/** Whether every container of it is ours. */
+/** Returns whether the release sets the image of every container. */
 function isWhole({ uses, live }: Target): boolean {
   return live !== undefined && usesOf(templateOf(live), () => true).length === uses.length
 }

@@ -1,6 +1,6 @@
 /**
- * What does not stand as the end of a run says: what goes on with another version after a release, and
- * with the withdrawn one after an undo. Pure.
+ * Objects that are not as the result of a run says: those on another version after a release, and those on the
+ * withdrawn version after an undo. Pure.
  */
 import type { Job } from 'kubernetes-types/batch/v1'
 import type { Pod } from 'kubernetes-types/core/v1'
@@ -23,10 +23,10 @@ import type { Restored } from '../undo/restore.js'
 import type { ClusterState } from '../judge/types.js'
 import { oneLine } from '../judge/words.js'
 
-/** The command line for these arguments of kubectl. */
+/** Renders the command line for these arguments of kubectl. */
 export type CommandLine = (args: readonly string[]) => string
 
-/** What a release has brought. */
+/** What a release has brought live. */
 export interface Released {
   readonly image: { readonly repository: string; readonly tag: string; readonly digest: string }
   /** The workloads of the release, by `idOf`. */
@@ -35,7 +35,7 @@ export interface Released {
   readonly before: readonly string[]
 }
 
-/** What runs the repository's image after a release, and not the version that it brought. */
+/** Returns what runs the repository's image after a release, and not the version that it brought. */
 export function onAnotherVersion(
   clusterState: ClusterState,
   released: Released,
@@ -88,7 +88,7 @@ export function onAnotherVersion(
   ]
 }
 
-/** Pods of a workload of ours that its strategy leaves on the old version. */
+/** Returns pods of a released workload that its strategy leaves on the old version. */
 function heldBack(
   object: WorkloadObject,
   pods: readonly Pod[],
@@ -152,8 +152,8 @@ function leftOut(
 }
 
 /**
- * Images of the same commit beside ours (`shop-static` of the static files) that stay on the version
- * before: its pages then name files that are not there.
+ * Returns images of the same commit beside the released one (`shop-static` with the static files) that stay on the
+ * previous version: its pages then name files that do not exist.
  */
 function companions(
   workloads: readonly WorkloadObject[],
@@ -187,18 +187,18 @@ function companions(
   })
 }
 
-/** `1.4`, `v2`: not one that moves, as `main`. Any image may have it, so the name has to say whose it is. */
+/** `1.4`, `v2`: not a tag that moves, such as `main`. Any image may have it, so the image's name has to match too. */
 function isVersion(tag: string): boolean {
   return /^v?\d/.test(tag)
 }
 
-/** A commit, perhaps with something behind it. */
+/** A commit, perhaps with a suffix. */
 function isCommit(tag: string): boolean {
   const [sha = ''] = /^[0-9a-f]{7,40}(?=$|[-_.])/.exec(tag) ?? []
   return /\d/.test(sha) && /[a-f]/.test(sha)
 }
 
-/** What does not stand as an undo says: it is put back, and runs as before. */
+/** Returns what is not as an undo says: restored, and running as before. */
 export function notAsBefore(
   clusterState: ClusterState,
   restored: readonly Restored[],
@@ -207,7 +207,7 @@ export function notAsBefore(
   return [...stillWithdrawn(clusterState, restored, typed), ...unwell(clusterState, restored)]
 }
 
-/** Images that were written and are taken back. */
+/** Returns the images that were written and are withdrawn. */
 function withdrawnBy(restored: readonly Restored[]): ReadonlySet<string> {
   const images = (object: KubeObject) =>
     isWorkload(object) ? usesOf(templateOf(object), () => true).map(({ image }) => image) : []
@@ -221,8 +221,8 @@ function withdrawnBy(restored: readonly Restored[]): ReadonlySet<string> {
 }
 
 /**
- * What goes on with the version that an undo has withdrawn, though all workloads have theirs back: Jobs
- * that a CronJob has begun meanwhile, and pods that nobody but a person ends.
+ * Returns what continues with the version that an undo has withdrawn, although all workloads are restored: Jobs
+ * that a CronJob started in between, and pods that only a person ends.
  */
 function stillWithdrawn(
   clusterState: ClusterState,
@@ -264,7 +264,7 @@ function stillWithdrawn(
   ]
 }
 
-/** Pods that a controller leaves on another template, and why. */
+/** Returns the pods that a controller leaves on another template, and why. */
 function keptPods(clusterState: ClusterState, live: Live, before: WorkloadObject) {
   const object = live.object as KubeObject
   if (isWorkload(object) && heldBy(object)?.is === 'OnDelete') {
@@ -272,15 +272,15 @@ function keptPods(clusterState: ClusterState, live: Live, before: WorkloadObject
     return { pods, words: heldBy(object)?.words ?? '', mended: true }
   }
   const { available, wanted } = availabilityOf(before)
-  // Those of a Deployment that is complete are ending, whether the picture has it already or not.
+  // The old pods of a complete Deployment are ending, whether the watch has reported it or not.
   if (live.kind !== 'Deployment' || available >= wanted) return undefined
   const words = 'since too few of the version before are Ready, as it was before the release'
   return { pods: otherTemplatePods(clusterState, live), words, mended: false }
 }
 
 /**
- * What was left as it is, or was not well before, is told where it is not well: nobody has waited for
- * more of its pods.
+ * Returns restored workloads that are not well among those that were left as they are, or were not well before: no
+ * stage has waited for more of their pods.
  */
 function unwell(clusterState: ClusterState, restored: readonly Restored[]): readonly Exception[] {
   return restored.flatMap(({ prior, did }): readonly Exception[] => {
@@ -292,7 +292,7 @@ function unwell(clusterState: ClusterState, restored: readonly Restored[]): read
     const id = idOf(workloadId(prior.object))
     const then = availabilityOf(prior.object)
     const isLeft = did === 'theirs' || did === 'keep'
-    // What was complete before has been seen to be so again: it is about to be.
+    // What was complete before was seen to be complete again, or is about to be.
     if (!isLeft && (prior.change === 'create' || then.available >= then.wanted)) return []
     const why = isLeft ? 'was left as it is' : 'was not well before the release either'
     const pods = `${available} of ${wanted} pods available`
@@ -307,7 +307,7 @@ function unwell(clusterState: ClusterState, restored: readonly Restored[]): read
   })
 }
 
-/** How many pods of a workload are available, of those that it is to have; by its own status. */
+/** Returns how many pods of a workload are available, of those that it wants; by its own status. */
 export function availabilityOf(object: WorkloadObject): {
   readonly available: number
   readonly wanted: number
@@ -329,7 +329,7 @@ export function availabilityOf(object: WorkloadObject): {
 interface Use {
   readonly name: string
   readonly image: string
-  /** What the kubelet has pulled for it. */
+  /** The image that the kubelet has pulled for it. */
   readonly id?: string
 }
 
@@ -340,7 +340,7 @@ function containersOf({ spec, status }: Pod): readonly Use[] {
   })
 }
 
-/** Written so, or pulled as such: `latest` may be the very image. */
+/** Matches the written image, or the pulled digest: `latest` may be the very image. */
 function isReleased(use: string, id: string | undefined, image: Released['image']): boolean {
   const { tag, digest } = parseImage(use)
   const pulled = id === undefined ? undefined : parseImage(id).digest
@@ -352,13 +352,13 @@ function written({ repository, tag, digest }: Released['image']): string {
   return `${repository}:${tag}@${digest}`
 }
 
-/** Neither over nor about to end. */
+/** Returns whether the pod is neither over nor about to end. */
 function isRunning({ metadata, status }: Pod): boolean {
   const isOver = status?.phase === 'Succeeded' || status?.phase === 'Failed'
   return !metadata?.deletionTimestamp && !isOver
 }
 
-/** Jobs under way whose template has such an image; ours are left out. */
+/** Returns running Jobs whose template has such an image; leaves out the Jobs of the release. */
 function jobsOf(
   clusterState: ClusterState,
   isIt: (image: string) => boolean,
@@ -386,7 +386,7 @@ interface Owner {
   readonly id: string
 }
 
-/** What makes a pod anew in the end: a Deployment stands above its ReplicaSet. */
+/** Returns what finally recreates a pod: for a ReplicaSet, its Deployment. */
 function ownerOf(clusterState: ClusterState, metadata: ObjectMeta = {}): Owner {
   const owner = metadata.ownerReferences?.find(({ controller }) => controller)
   if (!owner) return { kind: 'Pod', apiVersion: 'v1', id: `pod/${metadata.name ?? ''}` }
@@ -394,7 +394,7 @@ function ownerOf(clusterState: ClusterState, metadata: ObjectMeta = {}): Owner {
   const above = kind === 'ReplicaSet' ? clusterState.replicasets.get(name)?.metadata : undefined
   return above?.ownerReferences?.some(({ controller }) => controller)
     ? ownerOf(clusterState, above)
-    : // Nobody looks at what an owner is called.
+    : // Nobody looks at the name of an owner.
       { kind, apiVersion: oneLine(apiVersion), id: oneLine(`${kind.toLowerCase()}/${name}`) }
 }
 

@@ -1,12 +1,12 @@
 /**
- * Asks a page as its visitors do: as https where the page wants that, and along its redirects. What the
- * kubelet follows is followed (its own host, at most ten): https://pkg.go.dev/k8s.io/kubernetes/pkg/probe/http
+ * Requests a page as its visitors do: as https where the page requires that, and along its redirects. Follows what
+ * the kubelet follows (its own host, at most ten): https://pkg.go.dev/k8s.io/kubernetes/pkg/probe/http
  */
 
 export interface PageRequest {
   /** With its query. */
   readonly path: string
-  /** Asked as one who came by https to the proxy before it. */
+  /** Requested as if the visitor came to the proxy in front by https. */
   readonly secure: boolean
 }
 
@@ -26,12 +26,12 @@ export type PageResult =
       readonly body: string
       readonly isLogin: boolean
     }
-  /** A view, or what stands before all views, sends its visitors to another host. */
+  /** A view, or a middleware before all views, sends its visitors to another host. */
   | {
       readonly is: 'led away'
       readonly status: number
       readonly to: URL
-      /** The same page there: no view has been asked, only what puts hosts right. */
+      /** The same page there: no view answered, only the middleware that corrects hosts. */
       readonly samePage: boolean
     }
   | { readonly is: 'in a circle'; readonly status: number; readonly to: string }
@@ -39,7 +39,7 @@ export type PageResult =
 const followed = [301, 302, 303, 307, 308]
 const most = 10
 
-/** @param ask rejects where there is no answer at all. */
+/** @param ask rejects when there is no answer at all. */
 export async function followRedirects(
   host: string,
   path: string,
@@ -55,7 +55,7 @@ export async function followRedirects(
     }
     const next = { path: to.pathname + to.search, secure: to.protocol === 'https:' }
     const samePage = withSlash(next.path) === withSlash(request.path)
-    // SECURE_SSL_REDIRECT may name the public host (SECURE_SSL_HOST) though it is only https that it wants.
+    // SECURE_SSL_REDIRECT may name the public host (SECURE_SSL_HOST) although it only requires https.
     const wantsHttps = next.secure && !request.secure && samePage
     if (to.hostname !== own && !wantsHttps) return { is: 'led away', status, to, samePage }
     const isSame = next.path === request.path && next.secure === request.secure
@@ -64,7 +64,7 @@ export async function followRedirects(
   }
 }
 
-/** APPEND_SLASH, and what puts a host right, may come as one redirect. */
+/** APPEND_SLASH and the correction of a host may come as one redirect. */
 function withSlash(path: string): string {
   return path.replace(/\/?(\?|$)/, '/$1')
 }
@@ -76,7 +76,7 @@ function urlOf(location: string | undefined, host: string, { path, secure }: Pag
   return to && /^https?:$/.test(to.protocol) ? to : undefined
 }
 
-/** Another page that is called so, or that is told where its visitor wanted to go (Django's `?next=`). */
+/** Returns whether the page is a login page: by its name, or because it gets the wanted page in Django's `?next=`. */
 function isLogin(at: string, wanted: string): boolean {
   const { pathname, searchParams } = new URL(at, 'http://a')
   const from = new URL(wanted, 'http://a')

@@ -19,19 +19,19 @@ import { fail } from '../failure/failure.js'
 import type { StageLog } from '../platform/stage-log.js'
 import { pinned, type Release, type Source } from './release.js'
 
-/** What a build of this commit finds in the registry, and the tag that it has there or is going to have. */
+/** What a build of this commit finds in the registry, and the tag that it has or will get there. */
 export interface BuildLookup {
   readonly lookup: CommitLookup
   readonly source: Source
-  /** What the build is told: see `inputsOf`. */
+  /** The inputs of the build: see `inputsOf`. */
   readonly inputs: string
-  /** The tag of the commit names another build, so this one has a tag of its own. */
+  /** The tag of the commit names another build, so this build has a separate tag. */
   readonly beside?: string
 }
 
 /**
- * Takes an image only when its labels say that it is this very build: an image without the label may have
- * been told anything. What another build has stays as it is, and this one gets a tag of its own.
+ * Looks up this very build. Takes an image only when its labels name these inputs: an image without the label may
+ * have been built with anything. Another build stays as it is, and this one gets a separate tag.
  */
 export async function lookForBuild(
   release: Pick<Release, 'platform' | 'settings' | 'source' | 'signal'>,
@@ -60,14 +60,14 @@ async function ofBuild(
   const { image } = tagged
   const origin = await originOf(platform, image, signal)
   const { sha } = source
-  // A tag of the user's own may hold an older commit; a tag made of the commit holds that one.
+  // A tag that the user chose may hold an older commit; a tag made of the commit holds that one.
   const found =
     settings.tag === undefined || sha === undefined ? tagged : ofCommit(image, sha, origin.revision)
   if (found.is !== 'there') return found
   return origin.inputs === inputs ? found : { is: 'another build', image }
 }
 
-/** What the registry has of this commit, whatever its build was told. */
+/** Returns what the registry has of this commit, whatever the inputs of its build were. */
 export async function lookUpCommit({
   platform,
   settings,
@@ -85,7 +85,7 @@ export interface FoundBuild extends Pick<BuildLookup, 'source' | 'inputs'> {
   readonly image?: Image
 }
 
-/** The image of this very build, if the registry has it. Throws a Failure `registry`. */
+/** Returns the image of this very build, if the registry has it. Throws a Failure `registry`. */
 export async function findBuild(release: Release, stageLog: StageLog): Promise<FoundBuild> {
   const { lookup, source, inputs, beside } = await lookForBuild(release)
   if (beside !== undefined) {
@@ -97,7 +97,7 @@ export async function findBuild(release: Release, stageLog: StageLog): Promise<F
   return { source, inputs, ...(image && { image }) }
 }
 
-/** What differs where two images of a commit do. */
+/** What differs between two builds of a commit. */
 export const otherInputs = 'other build-args, target, Dockerfile or context, or an unknown build'
 
 function imageIn(
@@ -120,7 +120,7 @@ function imageIn(
         sentence: `the registry has ${name} already, and it does not say of which commit it is`,
         hint: 'roll that image out by "deploy", or give this one a tag of its own',
       })
-    // Many registries deny what they do not have: whether this login may push is seen when it does.
+    // Many registries deny what they do not have: the push shows whether this login may push.
     case 'absent':
     case 'denied':
       return undefined
@@ -130,15 +130,15 @@ function imageIn(
   }
 }
 
-/** An image that the registry has, and the commit that it was built from, so far as that is known. */
+/** An image that the registry has, and the commit that it was built from, as far as that is known. */
 export interface DeployableImage {
   readonly image: Image
   readonly source: Source
 }
 
 /**
- * The image of this tag or digest, which must be there. Throws a Failure `image-missing`, `registry`, or
- * `usage` where nothing tells the tag.
+ * Returns the image of this tag or digest, which must exist. Throws a Failure `image-missing`, `registry`, or
+ * `usage` where the tag is unknown.
  */
 export async function imageToDeploy(
   release: Release,
@@ -166,7 +166,10 @@ export async function imageToDeploy(
   })
 }
 
-/** The checkout says nothing of it: its commit and, where none is given, its tag are what it says itself. */
+/**
+ * Returns the image of a digest. The checkout does not know it: the image itself names its commit and, where none
+ * is given, its tag.
+ */
 async function imageOfDigest(
   { platform, settings, signal }: Release,
   stageLog: StageLog,
@@ -204,7 +207,7 @@ function sourceOf(tag: string, sha: string | undefined): Source {
   return { tag, ...(sha !== undefined && { sha }) }
 }
 
-/** A tag of the user's own says nothing of the commit, and the checkout may be at another one. */
+/** A tag that the user chose does not name the commit, and the checkout may be at another one. */
 async function commitOf(
   { platform, settings, source, signal }: Release,
   image: Image,
@@ -217,7 +220,7 @@ function commitIn(tag = ''): string | undefined {
   return /^[0-9a-f]{40}(?![0-9a-f])/.exec(tag)?.[0]
 }
 
-/** An image to try out. */
+/** An image to test. */
 export interface Candidate {
   readonly built: Built
   readonly source: Source
@@ -226,8 +229,8 @@ export interface Candidate {
 }
 
 /**
- * The image that the registry has for the commit or the digest, pulled; else what was built on this machine.
- * Throws a Failure `image-missing`, `registry` or `tool-missing`.
+ * Returns the image that the registry has for the commit or the digest, pulled; otherwise what was built on this
+ * machine. Throws a Failure `image-missing`, `registry` or `tool-missing`.
  */
 export async function imageToTest(release: Release, stageLog: StageLog): Promise<Candidate> {
   const { platform, settings, source, signal } = release
@@ -262,8 +265,8 @@ export async function imageToTest(release: Release, stageLog: StageLog): Promise
 }
 
 /**
- * Throws a Failure `usage` where the tag of the commit is one of two builds: this machine has made the other
- * one, which has a tag of its own, and nobody says which is meant.
+ * Throws a Failure `usage` where the tag of the commit may mean two builds: this machine has built the other one,
+ * which has a separate tag, and nothing says which is meant.
  */
 async function checkMeant({ platform, settings, source, signal }: Release): Promise<void> {
   if (settings.tag !== undefined) return
@@ -279,7 +282,7 @@ async function checkMeant({ platform, settings, source, signal }: Release): Prom
   })
 }
 
-/** What was built of an older commit must neither pass for this one, nor be pushed in its name. */
+/** Rejects an image of an older commit: it must neither pass for this one, nor be pushed in its name. */
 function checkCommit(
   { settings, source }: Release,
   stageLog: StageLog,
@@ -295,7 +298,7 @@ function checkCommit(
       hint: 'build it again ("build")',
     })
   }
-  // A tag that is made of the commit tells it.
+  // A tag that is made of the commit names it.
   if (settings.tag === undefined) return
   if (settings.push) {
     fail({

@@ -1,4 +1,7 @@
-/** Jobs of the manifests that run our image: run anew by each release, after the migration and before the rollout. */
+/**
+ * Jobs of the manifests that run the released image: each release runs them again, after the migration and before
+ * the rollout.
+ */
 import type { Job } from 'kubernetes-types/batch/v1'
 import { ApiError } from '../kubernetes/api-error.js'
 import { isTransient, retryTransient } from '../kubernetes/retry.js'
@@ -19,7 +22,7 @@ import type { PreflightResult } from './preflight.js'
 import { toRepo, type Release } from './release.js'
 import { unfinishedMigrations } from './recover.js'
 
-/** The Jobs as this run makes them, with this image. */
+/** Returns the Jobs as this run creates them, with this image. */
 export function jobsOf(
   { settings, app, holder }: Pick<Release, 'settings' | 'app' | 'holder'>,
   manifests: readonly KubeObject[],
@@ -31,10 +34,10 @@ export function jobsOf(
 }
 
 /**
- * Runs them side by side, to their ends; throws the Failure of the first that fails. However it ends, none of
- * them runs on: those that have not ended are removed, those that have stay for people to look at.
+ * Runs the Jobs side by side to their ends; throws the Failure of the first that fails. However this ends, none of
+ * them continues: removes those that have not ended, and keeps those that have for people to look at.
  *
- * @param warn is told what could not be ended.
+ * @param warn receives what could not be ended.
  */
 export async function runJobs(
   release: Release,
@@ -83,7 +86,7 @@ async function create({ platform, signal }: Release, cluster: Cluster, job: Job)
         await cluster.post(path, job)
       } catch (error) {
         if (!(error instanceof ApiError && error.status === 409)) throw error
-        // Its name has our run in it: the answer to the try before was lost.
+        // The name contains this run: the answer to the last try was lost.
         const there = await cluster.find<Job>(`${path}/${nameOf(job)}`)
         if (there?.metadata?.annotations?.[runAnnotation] !== ofRun(job)) throw error
       }
@@ -144,7 +147,7 @@ async function followJob(
   }
 }
 
-/** Asked for, and not looked up in the picture, which may lag behind. */
+/** Requested from the server, not read from the watch, which may lag behind. */
 async function endThem(
   release: Release,
   cluster: Cluster,

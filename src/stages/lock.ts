@@ -8,12 +8,12 @@ import { address } from '../state/record-schema.js'
 import type { Platform } from '../platform/platform.js'
 import type { Release } from './release.js'
 
-/** A run renews its lock three times in this time; without a renewal for so long, the run is gone. */
+/** A run renews its lock three times in this time; after so long without a renewal, the run is gone. */
 const lastsMs = 30_000
 
 const longestName = 100
 
-/** Who this run is, for others that want the lock. A new id for each run, unless one is given. */
+/** Returns the identity of this run for others that want the lock. Each run has a new id, unless one is given. */
 export async function holderOf(
   platform: Platform,
   id: string = crypto.randomUUID(),
@@ -24,11 +24,11 @@ export async function holderOf(
     server && repository && run
       ? `${server}/${repository}/actions/runs/${run}`
       : env['CI_JOB_URL'] || env['BUILD_URL']
-  // Another one would make the record of this run unreadable.
+  // A different id would make the record of this run unreadable.
   return { id, who: await starterOf(platform), ...(url && address.test(url) && { url }) }
 }
 
-/** Who has started this run: as the CI or the login names them, else as git does, else the account that runs it. */
+/** Returns who started this run: as the CI or the login names them, else as git does, else the account that runs it. */
 async function starterOf({ env, processes }: Platform): Promise<string> {
   const named = env['GITHUB_ACTOR'] || env['GITLAB_USER_LOGIN'] || env['USER'] || env['LOGNAME']
   if (named) return named
@@ -37,7 +37,7 @@ async function starterOf({ env, processes }: Platform): Promise<string> {
   return (code === 0 && first.slice(0, longestName)) || processes.account()
 }
 
-/** Takes the lock; throws a Failure `locked` that names the holder when it cannot be had in time. */
+/** Takes the lock; throws a Failure `locked` that names the holder when the wait is over. */
 export async function lock(
   { platform, settings, app, holder, signal }: Release,
   stageLog: StageLog,

@@ -1,4 +1,4 @@
-/** Applies what comes with the release and is no workload of ours: ConfigMaps, Services, databases. */
+/** Applies what comes with the release and does not run its image: ConfigMaps, Services, databases. */
 import { apply, planApply, type Change } from '../kubernetes/apply.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import {
@@ -27,7 +27,7 @@ import type { PlacedChange } from './selectors.js'
 import type { PreflightResult } from './preflight.js'
 import { toRepo, type Release } from './release.js'
 
-/** What an apply of the manifests will change, object by object; nothing is written. */
+/** Returns what an apply of the manifests will change, object by object; writes nothing. */
 export async function planManifests(
   release: Pick<Release, 'platform' | 'signal'>,
   say: (line: string) => void,
@@ -37,7 +37,7 @@ export async function planManifests(
   return planApply(cluster, others, await liveAfterDeletion(release, say, cluster, others))
 }
 
-/** How the objects that these changes touch are now, for the undo. */
+/** Returns the current state of the objects that these changes touch, for the undo. */
 export function priorOfChanges(
   changes: readonly PlacedChange[],
   { resources }: PreflightResult,
@@ -68,7 +68,7 @@ export function priorOfChanges(
   })
 }
 
-/** Throws a Failure when somebody else has decided about what is going to be written, since it was remembered. */
+/** Throws a Failure when another writer has changed an object since its snapshot. */
 async function checkStill(cluster: Cluster, priors: readonly ObjectSnapshot[]): Promise<void> {
   const changed = (await standsSince(cluster, priors)).filter(
     ({ did, current }) => did !== 'nothing' || (current && isBeingDeleted(current)),
@@ -86,7 +86,7 @@ function seals({ object, live }: Change & { is: 'change' }): boolean {
   return isImmutable(object) && !isImmutable(live)
 }
 
-/** Applies what finds our pods (`placeOf`), in the middle of the rollout. */
+/** Applies what finds the released pods (`placeOf`), in the middle of the rollout. */
 export async function applyBeside(
   { platform, signal }: Pick<Release, 'platform' | 'signal'>,
   stageLog: StageLog,
@@ -111,8 +111,8 @@ function sayChanges(stageLog: StageLog, touched: readonly Change[]): void {
 }
 
 /**
- * Applies the changes and waits for the workloads among them (a database has to answer before the
- * migration asks it). Undone by the snapshot.
+ * Applies the changes and waits for the workloads among them (a database has to answer before the migration
+ * connects). The snapshot undoes them.
  */
 export async function applyManifests(
   release: Release,

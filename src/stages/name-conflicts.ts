@@ -1,4 +1,7 @@
-/** Two applications whose images end alike have one name, unless `app` tells them apart: nothing of them may mix. */
+/**
+ * Two applications whose images have the same last name share one name, unless `app` distinguishes them: their
+ * objects must not mix.
+ */
 import type { Cluster } from '../kubernetes/cluster.js'
 import { isOfRepository } from '../kubernetes/image.js'
 import { keeperOf } from '../state/lease.js'
@@ -20,10 +23,10 @@ import type { PreflightResult } from './preflight.js'
 import type { Release } from './release.js'
 
 /**
- * Throws a Failure before anything is written: `usage` when record or history are of another image that other
- * workloads run, `name-taken` when something is not ours, `record-unusable`. An image that none of them runs
- * any more is what this very application had before its registry moved. A rollback that has a history of its
- * own goes on: it is wanted now, and looks at nothing else.
+ * Throws a Failure before anything is written: `usage` when record or history belong to another image that other
+ * workloads run, `name-taken` when an object belongs to another application, `record-unusable`. An image that no
+ * workload runs any more is the one of this application before its registry moved. A rollback with a history of
+ * this image continues: it is wanted now, and needs nothing else.
  */
 export async function checkAlone(
   release: Pick<Release, 'app' | 'settings'>,
@@ -40,8 +43,8 @@ export async function checkAlone(
 }
 
 /**
- * The same of the history alone: under the lock, since another application may have released meanwhile.
- * Returns the part of it that is of our image.
+ * Checks the history alone, under the lock, since another application may have released meanwhile. Returns the
+ * part of it that belongs to this image.
  */
 export async function checkHistory(
   { app, settings }: Pick<Release, 'app' | 'settings'>,

@@ -1,4 +1,4 @@
-/** The release's own namespace, where a manifest has it: made when it is missing, labelled, never removed. */
+/** The release's own namespace, where a manifest has it: created when missing, labelled, never removed. */
 import { missingRights, type Right } from '../kubernetes/access.js'
 import { ApiError } from '../kubernetes/api-error.js'
 import { noCredentials } from '../kubernetes/retry.js'
@@ -10,7 +10,7 @@ import { namespacePath } from '../kubernetes/paths.js'
 import { fail } from '../failure/failure.js'
 import type { StageLog } from '../platform/stage-log.js'
 
-/** hidden: the account may not look at it; the rights inside of it decide then. */
+/** hidden: the account may not read it; the rights inside of it decide then. */
 export type Presence = 'there' | 'missing' | 'hidden'
 
 export async function presenceOf(cluster: Cluster): Promise<Presence> {
@@ -24,7 +24,10 @@ export async function presenceOf(cluster: Cluster): Promise<Presence> {
   }
 }
 
-/** Throws a Failure `namespace-missing` where it is missing and no manifest brings it, or nobody may make it. */
+/**
+ * Throws a Failure `namespace-missing` where it is missing and no manifest brings it, or the account may not
+ * create it.
+ */
 export async function checkNamespace(
   cluster: Cluster,
   { namespace }: Manifests,
@@ -38,7 +41,7 @@ export async function checkNamespace(
   return presence
 }
 
-/** The one write of a release before its lock, which is in that namespace; nothing takes it back. */
+/** Creates the namespace: the one write of a release before its lock, which is in that namespace. Nothing undoes it. */
 export async function makeNamespace(
   stageLog: StageLog,
   cluster: Cluster,
@@ -61,7 +64,7 @@ export interface Labelling {
   readonly warnings: readonly string[]
 }
 
-/** Whether its labels and annotations are applied with the other manifests. */
+/** Returns whether its labels and annotations are applied with the other manifests. */
 export async function labelling(cluster: Cluster, { namespace }: Manifests): Promise<Labelling> {
   const none: Labelling = { applied: [], warnings: [] }
   if (!namespace) return none
@@ -74,7 +77,7 @@ export async function labelling(cluster: Cluster, { namespace }: Manifests): Pro
   return { ...none, warnings: [warning] }
 }
 
-/** The names of labels and annotations that an apply would set. */
+/** Returns the names of labels and annotations that an apply would set. */
 function differences(manifest: KubeObject, live: KubeObject): readonly string[] {
   return (['labels', 'annotations'] as const).flatMap((field) => {
     const now = live.metadata?.[field] ?? {}
@@ -88,7 +91,7 @@ async function may(cluster: Cluster, ...verbs: readonly string[]): Promise<boole
   return (await missingRights(cluster, [right])).length === 0
 }
 
-/** Nothing can be created in it any more. */
+/** Nothing more can be created in it. */
 function leaving(cluster: Cluster): never {
   const show = `kubectl get namespace ${cluster.namespace} -o jsonpath={.status.conditions}`
   return fail({
@@ -98,7 +101,7 @@ function leaving(cluster: Cluster): never {
   })
 }
 
-/** 401: the credentials are known to nobody; said in words instead of a status. */
+/** Replaces the status 401 by words: the server does not know the credentials. */
 function clearer(error: unknown): unknown {
   if (!(error instanceof ApiError && error.status === 401)) return error
   return fail(noCredentials)

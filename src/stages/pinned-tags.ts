@@ -1,4 +1,4 @@
-/** Which images run, which of them have to come back by digest, and which have gone from the registry. */
+/** Which images run, which of them a restore needs by digest, and which are missing in the registry. */
 import { lookUp, lookUpImage, type Lookup } from '../docker/registry.js'
 import { parseImage, shortName } from '../kubernetes/image.js'
 import { templateOf, usesOf, usesOfRepository } from '../kubernetes/objects.js'
@@ -13,10 +13,10 @@ import type { Target } from '../kubernetes/target.js'
 /** By `idOf` the workload, then by container: `shop:latest@sha256:…`. */
 export type Pins = ReadonlyMap<string, Readonly<Record<string, string>>>
 
-/** A registry that does not answer holds no release up for longer, in ms: the tag counts as moved then. */
+/** A registry that does not answer delays a release by this at most, in ms: the tag counts as moved then. */
 const answerMs = 15_000
 
-/** Asks the registry once for each tag that a workload runs by. It need not answer. */
+/** Looks up each tag that a workload runs by, once. The registry need not answer. */
 export async function pinsOf(
   release: Release,
   stageLog: StageLog,
@@ -48,7 +48,7 @@ export async function pinsOf(
   return pins
 }
 
-/** Whether every container of ours runs exactly this image already, whatever its template calls it. */
+/** Returns whether every released container runs exactly this image already, whatever its template calls it. */
 export async function runsAlready(
   release: Release,
   live: NamespaceWatch,
@@ -70,7 +70,7 @@ export async function runsAlready(
   return (await Promise.all(all)).every(Boolean)
 }
 
-/** Workloads that run the image by a tag alone: new pods run what it names then. A sentence for each tag. */
+/** Returns a sentence for each tag by which alone workloads run the image: new pods run what the tag names then. */
 export function taggedAlone(targets: readonly Target[]): readonly string[] {
   const ids = new Map<string, string[]>()
   for (const { id, running } of targets) {
@@ -86,8 +86,8 @@ export function taggedAlone(targets: readonly Target[]): readonly string[] {
 }
 
 /**
- * Images that an undo would bring back and that the registry does not have any more, a sentence each. A
- * registry that does not answer, or denies, says nothing.
+ * Returns a sentence for each image that an undo would restore and that the registry no longer has. A registry
+ * that does not answer, or denies, proves nothing.
  */
 export async function lostImages(
   release: Pick<Release, 'platform' | 'settings' | 'signal'>,
@@ -114,7 +114,7 @@ export async function lostImages(
   return answers.flat()
 }
 
-/** What would come back if the tag were put back as it is. */
+/** What would run if the tag were restored as it is. */
 type Fate = 'comes back' | 'moved' | 'may have moved' | 'not known'
 
 async function fateOf(
@@ -131,7 +131,7 @@ async function fateOf(
   return named?.is === 'there' ? 'moved' : 'may have moved'
 }
 
-/** `undefined`: no answer. */
+/** Returns `undefined` when there is no answer. */
 async function lookUpSoon(
   { platform, signal }: Pick<Release, 'platform' | 'signal'>,
   image: string,
@@ -149,7 +149,7 @@ async function lookUpSoon(
   }
 }
 
-/** Asks only once for the same. */
+/** Requests the same key only once. */
 function once<T>(ask: (key: string) => Promise<T>): (key: string) => Promise<T> {
   const answers = new Map<string, Promise<T>>()
   return (key) => {

@@ -1,4 +1,4 @@
-/** Looks before anything is written: what is there, what may this account do, what will change. */
+/** Checks before anything is written: what exists, what this account may do, what will change. */
 import type { Service } from 'kubernetes-types/core/v1'
 import type { Kubectl } from '../checks/fixes.js'
 import { probeFindings } from '../checks/probes.js'
@@ -34,14 +34,14 @@ import { type Target } from '../kubernetes/target.js'
 export interface PreflightResult {
   readonly live: NamespaceWatch
   readonly targets: readonly Target[]
-  /** Manifests of everything that does not run our image. */
+  /** Manifests of everything that does not run the released image. */
   readonly others: readonly KubeObject[]
-  /** Manifests of the Jobs that run our image: run anew by each release. */
+  /** Manifests of the Jobs that run the released image: each release runs them again. */
   readonly jobs: readonly KubeObject[]
   readonly resources: Resources
-  /** What serves the web: goes first, and the migration Job is made from it. None: it is not known. */
+  /** The workload that serves the web: it goes first, and the migration Job is made from it. Missing when unknown. */
   readonly web?: Web
-  /** Services as the release leaves them: they tell which workload serves the web. */
+  /** Services as the release leaves them: they show which workload serves the web. */
   readonly services: readonly Service[]
   /** What may go wrong and is not for a release to decide, a sentence each. */
   readonly warnings: readonly string[]
@@ -113,7 +113,7 @@ export async function preflight(
   return { live, targets, others, jobs, resources, services, warnings, ...(web && { web }) }
 }
 
-/** What `doctor` tells too, with the command that mends it. */
+/** Returns what `doctor` reports too, with the command that fixes it. */
 function warningsOf(
   { settings }: Release,
   cluster: Cluster,
@@ -132,12 +132,12 @@ function warningsOf(
     .map(({ message, fix }) => (fix?.startsWith('kubectl ') ? `${message}: ${fix}` : message))
 }
 
-/** How a person types what mends something in this cluster. */
+/** Renders commands for a person to type in this cluster. */
 export function kubectlOf(cluster: Cluster): Kubectl {
   return (args) => cluster.commandLine(args)
 }
 
-/** How long the slowest pod of each workload took to become Ready, in ms, where that is known; by its id. */
+/** Returns how long the slowest pod of each workload took to become Ready, in ms, where that is known; by its id. */
 export function readyTimes(
   clusterState: ClusterState,
   targets: readonly Target[],
@@ -155,7 +155,7 @@ export async function servicesIn(cluster: Cluster): Promise<readonly Service[]> 
   return (await cluster.get<{ items: readonly Service[] }>(path)).items
 }
 
-/** The Services as they will be: what a manifest brings stands for the live one of its name. */
+/** Returns the Services as they will be: one in a manifest replaces the live one of its name. */
 export function servicesWith(
   manifests: readonly KubeObject[],
   live: readonly Service[],
@@ -193,8 +193,8 @@ async function checkRights(
 }
 
 /**
- * A dry run of all manifests on the server: what it would refuse is known before anything is written. Throws a
- * Failure when something that finds our pods would lose them, and resolves with what will find none.
+ * Runs a server-side dry run of all manifests: a refusal is known before anything is written. Throws a Failure
+ * when something that finds the released pods would lose them, and resolves with what will find none.
  */
 export async function dryRun(
   release: Release,

@@ -8,9 +8,9 @@ import type { StageLog } from '../platform/stage-log.js'
 import type { Release } from './release.js'
 
 /**
- * Gives the tested image its tag in the registry. It is not undone: a tag that holds what its commit holds
- * does no harm, and the next run of the same commit finds it there. When another build of the commit was
- * faster and has the tag by now, that one keeps it, and this one gets a tag of its own.
+ * Gives the tested image its tag in the registry. This needs no undo: a tag that holds the image of its commit
+ * does no harm, and the next run of the commit finds it. When another build of the commit was faster and has the
+ * tag by now, that one keeps it, and this one gets a separate tag.
  *
  * Throws a `Failure` (`push-failed`, `tool-missing`, `registry`), or the signal's reason.
  */
@@ -24,7 +24,10 @@ export async function push(release: Release, stageLog: StageLog, built: Built): 
   return pushImage(release.platform, { ...built, tag }, stageLog, release.signal)
 }
 
-/** Only a tag that surely holds another build of this commit is left to it: a push says what else is wrong. */
+/**
+ * Returns a separate tag only when the tag certainly holds another build of this commit: the push reports what
+ * else is wrong.
+ */
 async function tagFor(
   { platform, source, signal }: Release,
   { repository, tag, inputs }: Built,

@@ -1,4 +1,4 @@
-/** Finishes what a run has left behind that vanished in the middle of its work. */
+/** Finishes the work of a run that vanished in the middle of it. */
 import type { Job } from 'kubernetes-types/batch/v1'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { appLabel } from '../kubernetes/jobs.js'
@@ -17,8 +17,8 @@ import type { Release } from './release.js'
 import { undo, undoBudget } from './undo.js'
 
 /**
- * Puts everything of the record back, as the run itself would have done; the caller holds the lock.
- * Throws a Failure `restore-failed` when the old version cannot be verified: the record stays then.
+ * Restores everything of the record, as the run itself would have done; the caller holds the lock. Throws a
+ * Failure `restore-failed` when the old version cannot be verified: the record stays then.
  */
 export async function recover(
   release: Release,
@@ -50,10 +50,10 @@ export async function recover(
 }
 
 /**
- * Ends the migrations, and the Jobs of manifests, that vanished runs have left, with a record or without, before anything else is
- * done: they would go on changing the database under another version, or beside another migration. The
- * caller holds the lock, so they are nobody's any more. Resolves with their Jobs: `job/shop-migrate-…`.
- * Throws a Failure `restore-failed` for one that cannot be ended.
+ * Ends the migrations, and the Jobs of manifests, that vanished runs have left, with or without a record, before
+ * anything else: they would continue to change the database under another version, or beside another migration.
+ * The caller holds the lock, so no living run owns them. Resolves with their Jobs: `job/shop-migrate-…`. Throws a
+ * Failure `restore-failed` for one that cannot be ended.
  */
 export async function endMigrations(
   release: Release,
@@ -79,7 +79,7 @@ export async function endMigrations(
   return names.map((name) => `job/${name}`)
 }
 
-/** Asked for, and not looked up in the picture, which may lag behind the lock. */
+/** Requested from the server, not read from the watch, which may lag behind the lock. */
 export async function unfinishedMigrations(cluster: Cluster, app: string): Promise<readonly Job[]> {
   const path = collection('batch/v1', cluster.namespace, 'jobs')
   const { items } = await cluster.get<{ readonly items: readonly Job[] }>(path)

@@ -24,12 +24,12 @@ export interface Release {
   readonly signal: AbortSignal
 }
 
-/** What is written into pod templates: the tag for people, the digest for certainty. */
+/** Returns the image as pod templates name it: the tag for people, the digest for certainty. */
 export function pinned(image: Image): string {
   return `${image.repository}:${image.tag}@${image.digest}`
 }
 
-/** Finds the file of the user's repository that a path inside of the image came from. */
+/** Returns a function that finds the file of the user's repository for a path inside of the image. */
 export function toRepo({ platform, settings }: Release): (file: string) => string | undefined {
   return (file) => repoFile(file, (path) => platform.files.exists(path), settings.context)
 }

@@ -7,8 +7,8 @@ import { titleOf } from '../undo/snapshot.js'
 import type { Restart, Target } from '../kubernetes/target.js'
 
 /**
- * The targets with the restarts that these changes make necessary. A CronJob needs none: its next Job reads
- * what is there then.
+ * Returns the targets with the restarts that these changes require. A CronJob needs none: its next Job reads the
+ * current configuration.
  */
 export function withRestarts(
   targets: readonly Target[],
@@ -20,7 +20,7 @@ export function withRestarts(
   })
 }
 
-/** The restart that the pods of a live workload need. */
+/** Returns the restart that the pods of a live workload need. */
 export function restartOf(live: WorkloadObject, changes: readonly Change[]): Restart | undefined {
   if (live.kind === 'CronJob') return undefined
   const reads = readsOf(templateOf(live))
@@ -39,8 +39,9 @@ export function restartOf(live: WorkloadObject, changes: readonly Change[]): Res
 }
 
 /**
- * Another value with every change, and nothing of a Secret's value in it: that could be guessed from a hash of
- * its contents when it is short. So it is made of what the pods have now and of the versions that are replaced.
+ * Returns another value with every change, without any trace of a Secret's value: a short value could be guessed
+ * from a hash of its contents. The hash is made of the current hash of the pods and of the versions that are
+ * replaced.
  */
 function hashOf(before: string | undefined, changes: readonly Change[]): string {
   const replaced = changes

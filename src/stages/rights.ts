@@ -1,11 +1,11 @@
-/** What a release asks of the API server: the rights that its account needs. Pure. */
+/** The rights that the account of a release needs. Pure. */
 import type { Right } from '../kubernetes/access.js'
 import type { Manifests } from '../kubernetes/manifests.js'
 import { nameOf } from '../kubernetes/objects.js'
 import { watched, type Resources } from '../kubernetes/paths.js'
 import type { WorkloadId } from '../kubernetes/workload.js'
 
-/** Everything that a release asks of the API server, besides what its workloads and its manifests need. */
+/** Everything that a release requests from the API server, besides what its workloads and its manifests need. */
 export const alwaysNeeded = (app: string): readonly Right[] => [
   ...Object.entries(watched).map(([plural, { apiVersion }]) => ({
     group: apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '',
@@ -14,7 +14,7 @@ export const alwaysNeeded = (app: string): readonly Right[] => [
   })),
   { group: '', resource: 'services', verbs: ['list'] },
   { group: '', resource: 'pods/log', verbs: ['get'] },
-  // The lock, and the record of the release that is under way.
+  // The lock, and the record of the current release.
   {
     group: 'coordination.k8s.io',
     resource: 'leases',
@@ -26,14 +26,14 @@ export const alwaysNeeded = (app: string): readonly Right[] => [
   { group: '', resource: 'configmaps', verbs: ['get', 'create', 'update'], names: namesOf(app) },
 ]
 
-/** What we keep in the cluster has one name. */
+/** All objects of django-rollout in the cluster have one name. */
 const namesOf = (app: string) => [`django-rollout-${app}`]
 
 const workloadPlurals = ['deployments', 'statefulsets', 'daemonsets', 'cronjobs'] as const
 
 /**
- * A broken pod of a StatefulSet stands in the way of its undo (src/undo/unblock.ts): of one of ours, or of
- * a database among the other manifests.
+ * A broken pod of a StatefulSet blocks its undo (src/undo/unblock.ts): a released StatefulSet, or a database among
+ * the other manifests.
  */
 export function forStatefulSets(
   written: readonly { readonly kind?: string | undefined }[],
@@ -49,7 +49,7 @@ export const forSmoke: readonly Right[] = [
   { group: '', resource: 'pods/portforward', verbs: ['create'] },
 ]
 
-/** What is known before the workloads are. */
+/** Returns the rights that are known before the workloads are. */
 export function rightsFor(
   app: string,
   manifests: Manifests,
@@ -59,7 +59,7 @@ export function rightsFor(
   return [
     ...alwaysNeeded(app),
     { group: 'batch', resource: 'jobs', verbs: ['create', 'delete'] },
-    // Whether one was made whose answer was lost.
+    // To see whether a Job was created although the answer was lost.
     ...(manifests.jobs.length > 0 ? [{ group: 'batch', resource: 'jobs', verbs: ['get'] }] : []),
     ...brought.map((object) => {
       const { group, plural } = resources.of(object)
@@ -73,7 +73,7 @@ export function rightsFor(
   ]
 }
 
-/** What is done to workloads that are there; to any, where they could not be looked at. */
+/** Returns the rights for these workloads; for all workloads where they could not be read. */
 export function rightsForWorkloads(ids?: readonly WorkloadId[]): readonly Right[] {
   return workloadPlurals.map((resource) => ({
     group: resource === 'cronjobs' ? 'batch' : 'apps',

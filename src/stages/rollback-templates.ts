@@ -1,4 +1,4 @@
-/** What a rollback writes: the pod templates of then, where they are kept, with what others have set since. */
+/** What a rollback writes: the kept pod templates of the earlier release, with what others have set since. */
 import type { ConfigMap, PodTemplateSpec, Secret, Service } from 'kubernetes-types/core/v1'
 import { lookUp, lookUpImage } from '../docker/registry.js'
 import { ApiError } from '../kubernetes/api-error.js'
@@ -19,13 +19,13 @@ import type { Version } from './version.js'
 
 export interface RollbackTargets {
   readonly targets: readonly Target[]
-  /** What does not come back, a sentence each. */
+  /** What is not restored, a sentence each. */
   readonly warnings: readonly string[]
 }
 
 /**
- * The workloads with the templates that they are going to have. Throws a Failure when the pods of then would
- * not start today: `config-missing`, `workload-unfit` or `image-missing`.
+ * Returns the workloads with the templates that they will get. Throws a Failure when the earlier pods would not
+ * start today: `config-missing`, `workload-unfit` or `image-missing`.
  */
 export async function rollbackTargets(
   release: Release,
@@ -64,7 +64,7 @@ export async function rollbackTargets(
 
 const stays = 'command, environment and probes stay as they are now'
 
-/** Where nothing but the image differs, the image is written as in any release. */
+/** Sets the earlier template. Where nothing but the image differs, the image is written as in any release. */
 function withTemplateOf(
   { settings }: Release,
   target: Target,
@@ -82,7 +82,7 @@ function withTemplateOf(
   return uses.length === 0 || same(back, now) ? target : { ...target, uses, back }
 }
 
-/** `deployment/web goes back to release 3 in web: command, env DEBUG` */
+/** Logs `deployment/web goes back to release 3 in web: command, env DEBUG`. */
 function logDifferences(
   stageLog: StageLog,
   { id, live, back }: Target,
@@ -125,7 +125,7 @@ async function checkStarts(
   })
 }
 
-/** ConfigMaps, Secrets and keys that are not there today, a sentence each. */
+/** Returns ConfigMaps, Secrets and keys that do not exist today, a sentence each. */
 async function missingFor(
   stageLog: StageLog,
   cluster: Cluster,
@@ -157,7 +157,7 @@ async function missingFor(
   return found.flat()
 }
 
-/** A Service of today that finds its port by name finds none in a template that names it otherwise. */
+/** Throws where a Service of today finds its port by a name that the earlier template does not have. */
 function checkPorts(
   name: string,
   live: PodTemplateSpec,
@@ -188,7 +188,7 @@ function portsOf({ spec }: PodTemplateSpec): ReadonlySet<string> {
   return new Set(ports.flatMap(({ name }) => (name === undefined ? [] : [name])))
 }
 
-/** Images of other repositories that come back too. Only a registry that says no ends a rollback. */
+/** Checks images of other repositories that are restored too. Only a registry that denies the image ends a rollback. */
 async function checkImages(
   { platform, settings, signal }: Release,
   stageLog: StageLog,

@@ -1,4 +1,4 @@
-/** Brings the new image into every workload, and watches until it is judged. */
+/** Sets the new image in every workload, and watches until the judge has a verdict. */
 import { apply, planApply, type Change } from '../kubernetes/apply.js'
 import { retryTransient } from '../kubernetes/retry.js'
 import type { Cluster } from '../kubernetes/cluster.js'
@@ -37,7 +37,7 @@ import { smoke, smokeTarget } from './smoke.js'
 import { changeSince, supersededBy } from './superseded.js'
 import type { Target } from '../kubernetes/target.js'
 
-/** How the workloads of the release are now, for the undo. */
+/** Returns the current state of the released workloads, for the undo. */
 export function priorOfTargets(targets: readonly Target[], pins: Pins): readonly ObjectSnapshot[] {
   return targets.map(({ id, path, live, manifest, becomes }): ObjectSnapshot => {
     const common = { path, written: planned(becomes ?? manifest ?? {}), of: 'workload' } as const
@@ -48,16 +48,16 @@ export function priorOfTargets(targets: readonly Target[], pins: Pins): readonly
   })
 }
 
-/** Who hears of a rollout while it goes on. */
+/** Receives the progress and the warnings of a rollout. */
 export interface RolloutListener {
   readonly progress: (progress: WriteProgresses) => void
-  /** What a person should know though the new version runs. */
+  /** What a person should know although the new version runs. */
   readonly warning: (warning: string) => void
 }
 
 /**
- * Writes the new version into all workloads and follows them to the verdict. `beside` is what finds their
- * pods: written before the first of them, or once all are there.
+ * Writes the new version into all workloads and follows them to the verdict. `beside` finds their pods: it is
+ * written before the first of them, or once all are there.
  */
 export async function rollout(
   release: Release,
@@ -71,7 +71,7 @@ export async function rollout(
 ): Promise<RolloutOutcome> {
   const { platform, settings, signal } = release
   const before = site.live.clusterState()
-  // Copied: the picture is live, and what the old version took has to be known after it is gone.
+  // Copied: the cluster state is live, and what the old version took has to be known after it is gone.
   const old: ClusterState = { ...before, pods: new Map(before.pods) }
   const startedAt = platform.clock.now()
   const cause = causeOfChange(release, image)
@@ -136,11 +136,11 @@ export async function rollout(
     toRepo: toRepo(release),
     stageLog,
     signal,
-    // None of our writes may arrive after its undo.
+    // None of the release's writes may arrive after its undo.
   }).finally(() => last.catch(() => undefined))
 }
 
-/** `deployment/web restarts: secret/shop has changed` */
+/** Logs `deployment/web restarts: secret/shop has changed`. */
 function sayRestarts(stageLog: StageLog, targets: readonly Target[]): void {
   for (const { id, restart } of targets) {
     if (!restart) continue
@@ -150,7 +150,7 @@ function sayRestarts(stageLog: StageLog, targets: readonly Target[]): void {
   }
 }
 
-/** The images of our containers as the server has made them: an admission webhook may rewrite them. */
+/** Returns the images of the released containers as the server has made them: an admission webhook may rewrite them. */
 function imagesOf(
   { id, uses, becomes }: Target,
   made: readonly KubeObject[],
@@ -185,8 +185,8 @@ async function smokeBy(
 }
 
 /**
- * What serves the web goes first, so that a version that does not start has touched nothing else. All at
- * once where it is not known which that is, or where there is no old version that could be spared.
+ * Puts what serves the web into the first wave, so that a version that does not start has touched nothing else.
+ * Returns a single wave where the web is unknown, or where no old version could be spared.
  */
 export function wavesOf({
   targets,
@@ -198,12 +198,12 @@ export function wavesOf({
   return [first, targets.filter((target) => !isWeb(target))]
 }
 
-/** Whether each workload that was written to has a pod of the new version Ready, or is to have none. */
+/** Returns whether each written workload has a Ready pod of the new version, or wants none. */
 function hasReadyPod({ progress }: Judgement): boolean {
   return Object.values(progress).every(({ ready, wanted }) => ready > 0 || wanted === 0)
 }
 
-/** What somebody has made of a workload after it was remembered, and before its turn came; by `idOf`. */
+/** Returns what others have made of a workload after its snapshot and before its turn; by `idOf`. */
 async function takenSince(
   { platform, signal }: Release,
   cluster: Cluster,
@@ -215,7 +215,7 @@ async function takenSince(
       retryTransient(platform.clock, signal, () => cluster.find<WorkloadObject>(path)),
     ),
   )
-  // It has gone on while they were asked for.
+  // The watch has continued during the requests.
   const clusterState = watched.clusterState()
   return Object.fromEntries(
     targets.flatMap(({ id, live }, i) => {
@@ -226,7 +226,7 @@ async function takenSince(
   )
 }
 
-/** What the watch shows, when that is not older. */
+/** Returns what the watch shows, when that is not older. */
 function shownSince(
   { metadata }: WorkloadObject,
   shown: Live | undefined,
@@ -236,7 +236,7 @@ function shownSince(
   return isOlder ? undefined : object
 }
 
-/** Whether all of them are complete by the judge, as they stand now. */
+/** Returns whether the judge finds all of them complete, as they are now. */
 export function runsWell({ live, targets }: PreflightResult, now: number): boolean {
   const clusterState = live.clusterState()
   const desiredWorkloads = targets.flatMap(({ id, live: object }) =>
@@ -247,7 +247,7 @@ export function runsWell({ live, targets }: PreflightResult, now: number): boole
   return Object.values(verdicts).every(({ is }) => is === 'done')
 }
 
-/** What an apply of our workloads' manifests with this image in them would change, whoever releases it. */
+/** Returns what an apply of the workloads' manifests with this image would change, in any release. */
 export function planTargets(
   cluster: Cluster,
   targets: readonly Target[],
@@ -260,7 +260,7 @@ export function planTargets(
 }
 
 /**
- * The same where the image runs already, by whatever name the live templates have for it: whether anything
+ * Returns the same where the image runs already, by whatever name the live templates have for it: whether anything
  * else of the manifests differs.
  */
 export function planAsLive(
@@ -289,7 +289,7 @@ function manifestsWith(
 ): readonly WorkloadObject[] {
   return targets.flatMap(({ manifest, live, restart }) => {
     if (!manifest) return []
-    // A hash that is there already stays: without it the pods would be replaced for nothing.
+    // An existing hash stays: without it the pods would be replaced for nothing.
     const hash = restart?.hash ?? configHashOf(live)
     const object = withConfigHash(prepared(manifest, repository, image), hash)
     return [withCause(object, cause ?? live?.metadata?.annotations?.[changeCause])]
@@ -297,8 +297,8 @@ function manifestsWith(
 }
 
 /**
- * Our workloads' manifests with the new image in them: one write and one rollout, whatever else has
- * changed in the manifest.
+ * Applies the workloads' manifests with the new image: one write and one rollout, whatever else has changed in the
+ * manifest.
  */
 async function applyTargets(
   { platform, settings, signal }: Release,

@@ -1,4 +1,4 @@
-/** When each object of the manifests is written: what finds our pods goes with the rollout. Pure. */
+/** When each object of the manifests is written: what finds the released pods goes with the rollout. Pure. */
 import type { ReplicaSet } from 'kubernetes-types/apps/v1'
 import type { Pod, PodTemplateSpec, Service } from 'kubernetes-types/core/v1'
 import type { Change } from '../kubernetes/apply.js'
@@ -27,8 +27,9 @@ export interface Plan {
 }
 
 /**
- * Throws a Failure `selector-conflict` where something that finds our pods would lose them, whenever it is
- * written. `ours` are the changes of our workloads, `services` those that live now, `jobs` what the release runs.
+ * Throws a Failure `selector-conflict` where something that finds the released pods would lose them, whenever it
+ * is written. `own` are the changes of the released workloads, `services` the live ones, `jobs` what the release
+ * runs.
  */
 export function planOf(
   others: readonly Change[],
@@ -63,7 +64,7 @@ export function planOf(
 
 interface Routing {
   readonly services: Services
-  /** Custom resources come with the release: what they make is not known. */
+  /** Custom resources come with the release: what they create is unknown. */
   readonly makes: boolean
 }
 
@@ -88,7 +89,7 @@ function placed(
   return fail({ code: 'selector-conflict', sentence, hint })
 }
 
-/** All pods of the namespace that may be found, by their workloads: now, and after the release. */
+/** Returns all pods of the namespace that may be found, by their workloads: now, and after the release. */
 function podsOf(
   others: readonly Change[],
   own: readonly Change[],
@@ -159,7 +160,10 @@ function ownerOf({ metadata }: Pod | ReplicaSet) {
   return metadata?.ownerReferences?.find(({ controller }) => controller)
 }
 
-/** Its workload stands for it. A ReplicaSet may be of another tool's kind, which nobody here knows. */
+/**
+ * Returns whether a workload represents the pod. A ReplicaSet may belong to a kind of another tool, which is
+ * unknown here.
+ */
 function isOfWorkload(pod: Pod, clusterState: ClusterState): boolean {
   const owner = ownerOf(pod)
   if (owner?.kind !== 'ReplicaSet') return ['StatefulSet', 'DaemonSet'].includes(owner?.kind ?? '')

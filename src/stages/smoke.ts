@@ -1,7 +1,7 @@
 /**
- * Asks the new version, as one of its visitors would: a pod of the new version that the Service of the web
- * sends requests to has to give a good answer; a redirect is none. The way there is `kubectl port-forward`, since the API
- * server's own proxy would put its own name into `Host`, which Django refuses.
+ * Requests a page of the new version, as one of its visitors would: a pod of the new version that the web's
+ * Service sends requests to has to give a good answer; a redirect is none. It uses `kubectl port-forward`, since
+ * the API server's own proxy would put its own name into `Host`, which Django refuses.
  */
 import type { Pod, Service, ServicePort } from 'kubernetes-types/core/v1'
 import { selects } from '../django/roles.js'
@@ -22,7 +22,7 @@ import type { Release } from './release.js'
 import type { Web } from '../kubernetes/target.js'
 import { followRedirects, type Answer, type PageRequest, type PageResult } from './http-probe.js'
 
-/** What is asked. */
+/** Where the smoke request goes. */
 export interface SmokeTarget {
   readonly web: Web
   readonly service: string
@@ -32,8 +32,8 @@ export interface SmokeTarget {
 }
 
 /**
- * The port that most likely speaks HTTP, among those of all Services that lead to the web: one for metrics
- * may stand first. Throws a Failure `usage` when there is none.
+ * Returns the port that most likely speaks HTTP, among those of all Services that lead to the web: one for metrics
+ * may come first. Throws a Failure `usage` when there is none.
  */
 export function smokeTarget(
   web: Web,
@@ -60,7 +60,7 @@ export function smokeTarget(
   }
 }
 
-/** The least comes first. */
+/** Returns the rank of a port; the lowest wins. */
 function rankOf({ name, port, targetPort = port }: ServicePort, web: Web): number {
   if (name === 'http') return 0
   if ([80, 8000, 8080].includes(port)) return 1
@@ -73,7 +73,7 @@ function containerOf({ template, container }: Web) {
   return template.spec?.containers.find(({ name }) => name === container)
 }
 
-/** Whoever has ALLOWED_HOSTS tells the kubelet a name that it allows. */
+/** Returns the Host of a probe: where ALLOWED_HOSTS is set, the kubelet is given a name that it allows. */
 function hostOfProbe(web: Web): string | undefined {
   const one = containerOf(web)
   const probes = [one?.readinessProbe, one?.startupProbe, one?.livenessProbe]
@@ -84,11 +84,11 @@ function hostOfProbe(web: Web): string | undefined {
 
 const pauseMs = 500
 const answerMs = 10_000
-/** A server that has to be waited for longer than this was away. */
+/** A server that takes longer than this to answer was away. */
 const awayMs = 2_000
 const mostLines = 30
 
-/** What was not good, last: told when the time is over. */
+/** The last bad answer: reported when the time is over. */
 interface Miss {
   readonly words: string
   readonly hint?: string
@@ -97,8 +97,8 @@ interface Miss {
 }
 
 /**
- * What a person should know of a good answer; nothing most of the time. Throws a Failure `smoke-failed`
- * when no good answer came in time, and the signal's reason when it is aborted.
+ * Requests the page until the answer is good. Returns what a person should know of that answer; mostly nothing.
+ * Throws a Failure `smoke-failed` when no good answer came in time, and the signal's reason when it is aborted.
  */
 export async function smoke(
   release: Release,
@@ -123,7 +123,7 @@ export async function smoke(
     }
     const from = clock.now()
     const slices = await abortable(signal, () => slicesOf(cluster, desired.service))
-    // An API server that is away says nothing of the new version: neither that wait counts, nor the look
+    // An API server that is away proves nothing about the new version: neither that wait counts, nor the request
     // before it, which went through the same server.
     if (clock.now() - from < awayMs) left -= looked
     if (left <= 0) break
@@ -137,7 +137,7 @@ export async function smoke(
       stageLog.say(`${request}: ${look.words} from ${look.pod}, of the new version${look.how}`)
       return look.but === undefined ? undefined : `${request} ${look.but}`
     }
-    // What is cut off by the end of the time says less than what came before.
+    // What the end of the time cuts off says less than what came before.
     if (clock.now() - begun < left) miss = look.miss
     await clock.sleep(pauseMs, signal)
     looked = clock.now() - begun
@@ -167,9 +167,9 @@ type Look =
       readonly is: 'good'
       readonly words: string
       readonly pod: string
-      /** How it had to be asked: ` (as https)`. */
+      /** How the request was sent: ` (as https)`. */
       readonly how: string
-      /** What it does not prove. */
+      /** What the answer does not prove. */
       readonly but?: string
     }
   | { readonly is: 'not yet'; readonly miss: Miss }
@@ -208,7 +208,7 @@ async function ask(
 ): Promise<Answer> {
   const answer = await network.request({
     ...{ socket, method: 'GET', path, host, signal },
-    // What the proxy that ends TLS tells the web: Django's SECURE_PROXY_SSL_HEADER, gunicorn, uvicorn.
+    // What the proxy that ends TLS sends to the web: Django's SECURE_PROXY_SSL_HEADER, gunicorn, uvicorn.
     ...(secure && { headers: { 'x-forwarded-proto': 'https' } }),
   })
   const { status, location } = answer
@@ -262,7 +262,10 @@ function lookOf(result: PageResult, pod: string, host: string, path: string): Lo
   }
 }
 
-/** Scaled to nothing, or its pods change only when somebody deletes them: nobody is there to be asked. */
+/**
+ * Returns whether it is scaled to nothing, or its pods change only when a person deletes them: no new pod can
+ * answer.
+ */
 function hasNoNewPods(clusterState: ClusterState, workload: WorkloadId): boolean {
   const now = liveOf(clusterState, workload)
   const desired = { workload, images: {}, generation: 0, first: false }
@@ -292,7 +295,7 @@ interface Endpoint {
   readonly port: number
 }
 
-/** The pods that a Service sends requests to, with the number of the port there. */
+/** Returns the pods that a Service sends requests to, with the number of the port there. */
 export function endpointsOf(
   slices: readonly EndpointSlice[],
   portName: string,
@@ -301,7 +304,8 @@ export function endpointsOf(
     const port = (ports ?? []).find(({ name = '' }) => name === portName)?.port
     if (port === undefined) return []
     return (endpoints ?? []).flatMap(({ conditions, targetRef }) =>
-      // Not said counts as ready: https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/
+      // A missing condition counts as ready:
+      // https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/
       conditions?.ready !== false && targetRef?.kind === 'Pod' && targetRef.name !== undefined
         ? [{ pod: targetRef.name, port }]
         : [],

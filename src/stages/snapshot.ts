@@ -1,4 +1,4 @@
-/** How everything stands that the release is going to write to, read right before the first write. */
+/** Reads everything that the release will write to, right before the first write. */
 import type { Cluster } from '../kubernetes/cluster.js'
 import type { Change } from '../kubernetes/apply.js'
 import {
@@ -28,18 +28,18 @@ import { checkFit, imagesIn, noWorkload, webOf } from './targets.js'
 import { type Target } from '../kubernetes/target.js'
 
 export interface SnapshotResult {
-  /** The site with its workloads as they are now: the build may have taken minutes. */
+  /** The preflight's result with its workloads as they are now: the build may have taken minutes. */
   readonly site: PreflightResult
   readonly snapshot: Snapshot
   /** What an apply of the other manifests will change. */
   readonly changes: readonly PlacedChange[]
-  /** The version that ran before, where all of it ran one that is known. */
+  /** The version that ran before, where all workloads ran one that is known. */
   readonly before?: RunningVersion
   /** What may go wrong with an undo, a sentence each. */
   readonly warnings: readonly string[]
 }
 
-/** `bring` gives the workloads what they are going to have besides the image. */
+/** Takes the snapshot. `bring` gives the workloads what they will get besides the image. */
 export async function snapshot(
   release: Release,
   stageLog: StageLog,
@@ -77,7 +77,7 @@ export async function snapshot(
   return { site, snapshot: priors, changes, warnings, ...(running && { before: running }) }
 }
 
-/** The one version of all workloads that are there. */
+/** Returns the one version of all existing workloads. */
 export function runningVersion(
   { settings }: Pick<Release, 'settings'>,
   { live, targets }: Pick<PreflightResult, 'live' | 'targets'>,
@@ -90,7 +90,7 @@ function becomesOf({ becomes }: Change): KubeObject {
   return becomes
 }
 
-/** With what the server makes of each. */
+/** Adds what the server makes of each. */
 function planned(targets: readonly Target[], made: readonly KubeObject[]): readonly Target[] {
   const becomes = new Map(
     made.flatMap((object) =>
@@ -103,14 +103,14 @@ function planned(targets: readonly Target[], made: readonly KubeObject[]): reado
   })
 }
 
-/** Else nothing changes of what finds pods, nor of their labels. */
+/** Returns whether templates change; otherwise nothing changes in what finds pods, nor in their labels. */
 function changesTemplates({ others, targets }: PreflightResult): boolean {
   return others.length > 0 || targets.some(({ manifest, back }) => manifest ?? back)
 }
 
 /**
- * The site with its workloads as they are now: since `before` was read, others may have had the lock, and a
- * version may have been put back.
+ * Returns the preflight's result with its workloads as they are now: since `before` was read, others may have had
+ * the lock, and a version may have been restored.
  */
 export async function siteOfNow(
   release: Pick<Release, 'settings' | 'platform' | 'signal'>,
@@ -125,13 +125,13 @@ export async function siteOfNow(
     noWorkload(before.live.clusterState(), settings.image, cluster.namespace)
   }
   checkFit(targets)
-  // The web's template may be another one by now: the migration has to meet its environment of now.
+  // The web's template may be another one by now: the migration needs its current environment.
   const { web: _web, ...rest } = before
   const web = webOf(settings, targets, before.services)
   return { ...rest, targets, ...(web && { web }) }
 }
 
-/** A workload that is gone by now, and that no manifest brings, takes no part any more. */
+/** Leaves out a workload that is gone by now, and that no manifest brings. */
 async function asTheyAre(
   cluster: Cluster,
   targets: readonly Target[],

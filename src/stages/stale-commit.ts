@@ -1,4 +1,4 @@
-/** A slow build may be overtaken by a newer push: the older commit must not go live after it. */
+/** A newer push may overtake a slow build: the older commit must not go live after it. */
 import { lineageOf } from '../docker/lineage.js'
 import { shortTag } from '../kubernetes/image.js'
 import { titleOf } from '../state/lease.js'
@@ -8,7 +8,7 @@ import type { StageLog } from '../platform/stage-log.js'
 import { liveNow, type History } from '../state/history.js'
 import type { Release } from './release.js'
 
-/** Throws a Failure `stale-commit` when a descendant of this commit is live. Going back is a rollback's work. */
+/** Throws a Failure `stale-commit` when a descendant of this commit is live. Only a rollback goes back. */
 export async function checkNotStale(
   { platform, settings, source, signal }: Release,
   stageLog: StageLog,

@@ -1,4 +1,4 @@
-/** What somebody else has made of a workload in the middle of a release. Pure. */
+/** What others have made of a workload in the middle of a release. Pure. */
 import { isBeingDeleted, templateOf, usesOf, type WorkloadObject } from '../kubernetes/objects.js'
 import type { Cause } from '../failure/failure.js'
 import type { Live } from '../judge/objects.js'
@@ -6,7 +6,7 @@ import { isSameVersion } from '../undo/ownership.js'
 import { deletion, takenOver } from '../judge/rollout-status.js'
 import type { Target } from '../kubernetes/target.js'
 
-/** What a workload has become since it was looked at; nothing for its restart, or its scale. */
+/** Returns what a workload has become since it was read; nothing for its restart, or its scale. */
 export function changeSince(
   workload: Target['id'],
   before: WorkloadObject | undefined,

@@ -1,4 +1,4 @@
-/** Which workloads a release is about, and what keeps one from being released. Pure. */
+/** Which workloads a release concerns, and what prevents their release. Pure. */
 import type { Service } from 'kubernetes-types/core/v1'
 import { webWorkload, type Candidate, type WebWorkload } from '../django/roles.js'
 import { keyOf } from '../kubernetes/apply.js'
@@ -27,7 +27,7 @@ import { fail } from '../failure/failure.js'
 import type { ClusterState } from '../judge/types.js'
 import type { Target, Web } from '../kubernetes/target.js'
 
-/** `web (Deployment, 2 replicas): runs 1f0e…` */
+/** Renders `web (Deployment, 2 replicas): runs 1f0e…`. */
 export function describe({ id, live, running }: Target): string {
   if (!live) return `${idOf(id)}: will be created`
   const { replicas } = live.spec
@@ -37,7 +37,7 @@ export function describe({ id, live, running }: Target): string {
   return `${idOf(id)}: runs ${versions}${size}`
 }
 
-/** Live workloads that run the repository's image, and those that the manifests bring. */
+/** Returns the live workloads that run the repository's image, and those that the manifests bring. */
 export function findTargets(
   clusterState: ClusterState,
   manifests: Manifests,
@@ -47,7 +47,7 @@ export function findTargets(
   const live = workloadsIn(clusterState)
   const liveById = new Map(live.map((object) => [idOf(workloadId(object)), object]))
   const manifestById = new Map(manifests.ours.map((object) => [idOf(workloadId(object)), object]))
-  // A manifest that says so leaves its workload out: it is applied as it is written.
+  // A manifest with that annotation leaves its workload out: it is applied as it is written.
   const leftOut = manifests.others
     .filter(isWorkload)
     .filter(isIgnored)
@@ -88,9 +88,9 @@ function workloadsIn(clusterState: ClusterState): readonly WorkloadObject[] {
 }
 
 /**
- * Throws a Failure `manifest-invalid` for a manifest that would take our image from a workload that runs it (a
- * placeholder that nobody has filled in, the name before a move to another registry), and for one that names
- * what cannot be an image: it would be found when its pods do not start.
+ * Throws a Failure `manifest-invalid` for a manifest that would take the released image from a workload that runs
+ * it (a placeholder that was not filled in, the name before a move to another registry), and for one whose image
+ * name is invalid: its pods would not start.
  */
 export function checkImages(
   cluster: Cluster,
@@ -114,7 +114,7 @@ export function checkImages(
       const none = !containers.some(({ image }) => isOwnImage(image ?? ''))
       const ranOwnImage = (name: string) => running.some((one) => one.name === name)
       const foreign = containers.filter(({ image }) => !isOwnImage(image ?? ''))
-      // An init container may come first: what runs ours now is what the file has lost.
+      // An init container may come first: the file has lost the container that runs the image now.
       const lost = foreign.find(({ name }) => ranOwnImage(name)) ?? (none ? foreign[0] : undefined)
       const was = running.find(({ name }) => name === lost?.name) ?? running[0]
       if (lost && was) {
@@ -143,7 +143,7 @@ export function checkImages(
   }
 }
 
-/** The images that these containers have in the live template; none where they are not in it. */
+/** Returns the images of these containers in the live template; none where they are not in it. */
 export function imagesIn(
   live: WorkloadObject | undefined,
   uses: readonly ContainerUse[],
@@ -155,7 +155,7 @@ export function imagesIn(
   })
 }
 
-/** What serves the web; throws a Failure `usage` when the user has to say which it is. */
+/** Returns what serves the web; throws a Failure `usage` when the user has to name it. */
 export function findWeb(
   targets: readonly Target[],
   services: readonly Service[],
@@ -174,7 +174,7 @@ export function findWeb(
   })
 }
 
-/** The same where it is good to know and no more. */
+/** Returns the same where it is useful, but not required. */
 export function guessWeb(
   targets: readonly Target[],
   services: readonly Service[],
@@ -197,7 +197,7 @@ function look(
   return webWorkload(candidates, services, named)
 }
 
-/** Throws a Failure `no-workload` that tells what is there instead, and what was meant perhaps. */
+/** Throws a Failure `no-workload` that names what exists instead, and what was perhaps meant. */
 export function noWorkload(
   clusterState: ClusterState,
   repository: string,
@@ -225,7 +225,7 @@ export function noWorkload(
   })
 }
 
-/** A paused Deployment takes a new template and never rolls it out. */
+/** Throws for a paused Deployment: it takes a new template and never rolls it out. */
 export function checkFit(targets: readonly Target[]): void {
   const paused = targets.find(({ live }) => live?.spec.paused)
   if (paused) {
@@ -238,7 +238,7 @@ export function checkFit(targets: readonly Target[]): void {
   }
 }
 
-/** The web, which has to be known where something is asked of it: a migration, a smoke request. */
+/** Returns the web, which must be known for a migration and for a smoke request. */
 export function webOf(
   settings: Settings,
   targets: readonly Target[],

@@ -9,17 +9,17 @@ import { TimeOver, withTimeout } from '../platform/time.js'
 import type { Built } from './build.js'
 import { toRepo, type Release } from './release.js'
 
-/** Lines that are kept to be read: both runners tell their failures last. */
+/** Lines that are kept to be read: both test runners print their failures last. */
 const readLines = 20_000
 
 /** Lines of a failure's log. */
 const shownLines = 40
 
 /**
- * Runs the tests in a container of the image that was built, before anybody else can get it. The image's
- * entrypoint is passed by. There is nothing to undo: servers, network and container are thrown away.
+ * Runs the tests in a container of the built image, before it is available to others. Bypasses the image's
+ * entrypoint. There is nothing to undo: servers, network and container are thrown away.
  *
- * `onReport` gets what they said, passed or failed, where the runner is Django's or pytest. Throws a `Failure`
+ * `onReport` receives the report, passed or failed, where the runner is Django's or pytest. Throws a `Failure`
  * (`tests-failed`, `tool-missing`, `registry`), or the signal's reason.
  */
 export async function test(
@@ -79,7 +79,7 @@ function notInTime(timeout: number, lines: readonly string[]): Cause {
   }
 }
 
-/** Why a run of tests with this exit code failed. */
+/** Returns why a test run with this exit code failed. */
 function testCause(
   release: Release,
   command: string,
@@ -144,7 +144,7 @@ function testCause(
   )
 }
 
-/** Tests that look for a server which nobody has started. */
+/** Returns a hint for tests that look for a server that was not started. */
 function hintFor(
   lines: readonly string[],
   services: readonly ('postgres' | 'redis')[],

@@ -1,4 +1,4 @@
-/** Puts everything of the snapshot back and makes sure that the old version runs as it did before. */
+/** Restores everything of the snapshot and verifies that the old version runs as it did before. */
 import type { Cluster } from '../kubernetes/cluster.js'
 import {
   isWorkload,

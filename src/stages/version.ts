@@ -1,4 +1,4 @@
-/** Which version a rollback brings back. */
+/** Which version a rollback restores. */
 import { findImage, lookUpImage, revisionOf } from '../docker/registry.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { shortTag } from '../kubernetes/image.js'
@@ -27,7 +27,7 @@ import { runningVersion } from './snapshot.js'
 
 export interface Version {
   readonly image: Image
-  /** The release that brought it live; none for an image that the registry has and the history has not. */
+  /** The release that brought it live; none for an image that is in the registry but not in the history. */
   readonly release?: Entry
   /** Its commit, where it is known. */
   readonly sha?: string
@@ -35,7 +35,7 @@ export interface Version {
   readonly appliedSince: readonly string[]
 }
 
-/** Reads what a version is chosen from. */
+/** Reads the versions to choose from. */
 export async function readVersions(
   release: Release,
   stageLog: StageLog,
@@ -62,12 +62,15 @@ export async function readVersions(
 }
 
 export interface KnownVersions extends Chosen {
-  /** With what somebody else has brought live since. */
+  /** With what others have brought live since. */
   readonly runs: History
   readonly differ: Differ
 }
 
-/** Throws a Failure when there is no such version: `usage`, `no-release`, `image-missing` or `registry`. */
+/**
+ * Chooses the wanted version. Throws a Failure when it does not exist: `usage`, `no-release`, `image-missing` or
+ * `registry`.
+ */
 export async function chooseVersion(
   release: Release,
   stageLog: StageLog,
@@ -92,7 +95,7 @@ export async function chooseVersion(
   stageLog.say(
     `back to release ${number}: ${shortTag(tag)}, ${at.slice(0, 10)} by ${titleOf(entry)}`,
   )
-  // Its code is that of the release which brought it first.
+  // Its code is that of the release that first brought it live.
   const first = entry.back ?? number
   const appliedSince = history.flatMap((one) => (one.number > first ? one.migrations : []))
   return {
@@ -104,8 +107,8 @@ export async function chooseVersion(
 }
 
 /**
- * Throws a Failure `stale-commit` when another release has gone live while this rollback waited: `previous` was
- * chosen from what was live before. What was named is wanted whatever runs.
+ * Throws a Failure `stale-commit` when another release went live while this rollback waited: `previous` was chosen
+ * from what was live before. A named version is wanted whatever runs.
  */
 export function checkStillPrevious(
   { settings }: Pick<Release, 'settings'>,
@@ -121,7 +124,7 @@ export function checkStillPrevious(
   })
 }
 
-/** A commit or tag that never went live here, but that the registry has. */
+/** Returns a commit or tag that never went live here, but that the registry has. */
 async function inRegistry({
   platform,
   settings,
@@ -136,7 +139,7 @@ async function inRegistry({
   return { image, ...(sha !== undefined && /^[0-9a-f]{7,64}$/.test(sha) && { sha }) }
 }
 
-/** Only a registry that says no ends a rollback: one that is away may matter to no node. */
+/** Throws only when the registry denies the image: one that is away may matter to no node. */
 async function checkInRegistry(
   { platform, signal }: Release,
   stageLog: StageLog,

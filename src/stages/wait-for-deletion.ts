@@ -1,4 +1,7 @@
-/** Objects that are being deleted: waited for where a manifest makes them anew, refused where they do not go. */
+/**
+ * Objects that are being deleted: the release waits where a manifest recreates them, and refuses them where they
+ * stay.
+ */
 import { keyOf, liveOf } from '../kubernetes/apply.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { isBeingDeleted, isWorkload, type KubeObject } from '../kubernetes/objects.js'
@@ -14,7 +17,7 @@ const pauseMs = 1_000
 
 type Log = (line: string) => void
 
-/** The live objects of these names, once none of them is on its way out any more. */
+/** Returns the live objects of these names, once none of them is being deleted any more. */
 export async function liveAfterDeletion(
   { platform: { clock }, signal }: Pick<Release, 'platform' | 'signal'>,
   say: Log,
@@ -33,8 +36,8 @@ export async function liveAfterDeletion(
 }
 
 /**
- * The workloads of the release, without those that are being deleted: what a manifest brings is waited for and
- * made anew. Throws a Failure `workload-unfit` for any other.
+ * Returns the workloads of the release, without those that are being deleted: waits for what a manifest recreates.
+ * Throws a Failure `workload-unfit` for any other.
  */
 export async function targetsAfterDeletion(
   release: Pick<Release, 'platform' | 'signal'>,

@@ -26,10 +26,10 @@ import type { PreflightResult } from '../preflight.js'
 import { pinned, type Image, type Release } from '../release.js'
 import type { Web } from '../../kubernetes/target.js'
 
-/** How long a Job of ours goes on asking a database that does not answer yet, in seconds. */
+/** How long the Job waits for a database that does not answer yet, in seconds. */
 const databaseWaitSeconds = 15
 
-/** A registry that does not answer holds no release up for longer, in ms: the lock is held meanwhile. */
+/** A registry that does not answer delays a release by this at most, in ms: the lock is held meanwhile. */
 const answerMs = 15_000
 
 export interface MadeJob {
@@ -37,11 +37,11 @@ export interface MadeJob {
   readonly container: string
   readonly from: string
   readonly notes: readonly string[]
-  /** What the web's own command begins with, where it is more than a server; `isAll`: with nothing behind it. */
+  /** What the web's own command begins with, where it is more than a server; `isAll`: with nothing after it. */
   readonly script?: { readonly name: string; readonly isAll: boolean }
 }
 
-/** Throws a Failure `plan-failed` when no Job can be made of the template. */
+/** Creates the Job. Throws a Failure `plan-failed` when no Job can be made of the template. */
 export async function makeJob(
   release: Release,
   cluster: Cluster,
@@ -92,7 +92,7 @@ export async function makeJob(
   }
 }
 
-/** The image is asked only where the template leaves something to it. */
+/** Reads the image only where the template leaves something to it. */
 async function launchOfWeb(
   { platform, signal }: Release,
   { template, container }: Web,
@@ -105,7 +105,7 @@ async function launchOfWeb(
       ? await withTimeout(platform.clock, answerMs, signal, (own) =>
           commandOf(platform, image, own),
         ).catch(() => {
-          // The pods pull it by themselves: what it runs is good to know, and no more.
+          // The pods pull it themselves: its command is useful, but not required.
           signal.throwIfAborted()
           return undefined
         })
@@ -113,7 +113,7 @@ async function launchOfWeb(
   return launchOf(own, requested)
 }
 
-/** What each claim of the template allows of a second pod, while pods of now have it. */
+/** Returns what each claim of the template allows for a second pod, while current pods use it. */
 async function claimsOf(
   cluster: Cluster,
   { live }: Pick<PreflightResult, 'live'>,
@@ -133,7 +133,7 @@ async function claimsOf(
       )
       if (users.length === 0) return []
       const path = `${collection('v1', cluster.namespace, 'persistentvolumeclaims')}/${name}`
-      // Whoever may not look at it is told nothing of it: then it is taken for one of a single node.
+      // An account that may not read it learns nothing: the volume counts as one of a single node.
       const claim = await cluster.find<PersistentVolumeClaim>(path).catch((error: unknown) => {
         if (error instanceof ApiError && error.status === 403) return undefined
         throw error
@@ -153,7 +153,7 @@ function claimUse(modes: readonly string[], users: readonly Pod[]): ClaimUse | u
   return isOnce && nodes.size === 1 && node !== undefined ? { is: 'on-node', node } : undefined
 }
 
-/** What all running pods of the web have in common beside their template: admission may have added it. */
+/** Returns what all running pods of the web have in common besides their template: admission may have added it. */
 function marksOfPods({ live, targets }: PreflightResult, { workload }: Web): PodMarks | undefined {
   const target = targets.find(({ id }) => idOf(id) === idOf(workload))
   const selector = (target?.live?.spec as { selector?: NamedSelector['selector'] } | undefined)
@@ -173,7 +173,7 @@ function marksOfPods({ live, targets }: PreflightResult, { workload }: Web): Pod
   return { labels: common('labels'), annotations: common('annotations') }
 }
 
-/** Everything that picks pods by labels and must not pick ours. */
+/** Returns everything that selects pods by labels and must not select the Job's pod. */
 function selectorsOf({ live, services, targets }: PreflightResult): readonly NamedSelector[] {
   const { deployments, statefulsets, daemonsets } = live.clusterState()
   const manifests = targets.flatMap(({ manifest }) => (manifest ? [manifest] : []))
@@ -196,8 +196,8 @@ function selectorsOf({ live, services, targets }: PreflightResult): readonly Nam
 }
 
 /**
- * Creates it under the first free name, told before it is tried (an answer may be lost): an earlier
- * try of the same commit may have left its Job.
+ * Creates the Job under the first free name; reports the name before the attempt (an answer may be lost): an
+ * earlier attempt of the same commit may have left its Job.
  */
 export async function createJob(
   cluster: Cluster,
@@ -216,7 +216,7 @@ export async function createJob(
     let isLost = false
     try {
       return await retryTransient(platform.clock, signal, async () => {
-        // Two Jobs must never run: the one whose answer was lost is the one.
+        // Two Jobs must never run: this is the one whose answer was lost.
         const there = isLost ? await cluster.find<Job>(`${path}/${name}`) : undefined
         if (there) return there
         isLost = true

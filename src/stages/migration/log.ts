@@ -1,4 +1,4 @@
-/** What a migration's container says, for us and for people. */
+/** Reads what a migration's container writes, for the program and for people. */
 import {
   databasesOf,
   isMarked,
@@ -17,13 +17,13 @@ import { Failure, type Cause } from '../../failure/failure.js'
 import type { StageLog } from '../../platform/stage-log.js'
 import type { JobVerdict } from '../../judge/job-judge.js'
 
-/** What the container says: the plan between markers for us, the rest for people. */
+/** The container's output: the plan between markers for the program, the rest for people. */
 export class Output {
   /** All lines but the marked ones. */
   readonly lines: string[] = []
   /** Rejects when the command must not run. */
   readonly plan: Promise<Plan>
-  /** Why the script that starts the web was passed by. */
+  /** Why the script that starts the web was bypassed. */
   passed: string | undefined
   private readonly found: (plan: Plan) => void
   private readonly refused: (why: Error) => void
@@ -42,7 +42,7 @@ export class Output {
     this.refused = reject
   }
 
-  /** Lines go to this journal from now on, those held back first. */
+  /** Writes lines to this stage log from now on, those held back first. */
   to(stageLog: StageLog): void {
     this.stageLog = stageLog
     this.held.splice(0).forEach((line) => {
@@ -50,7 +50,7 @@ export class Output {
     })
   }
 
-  /** Keeps lines back until the next stage listens. */
+  /** Holds lines back until the next stage listens. */
   hold(): void {
     this.stageLog = undefined
   }
@@ -79,7 +79,7 @@ export class Output {
   }
 }
 
-/** A new version that does not start: told as what it means for the release. */
+/** Returns the cause of a new version that does not start, as it concerns the release. */
 export function planCause(cause: Cause): Cause {
   return {
     ...cause,
@@ -88,7 +88,7 @@ export function planCause(cause: Cause): Cause {
   }
 }
 
-/** A migration that failed: which one, and what was applied before it. */
+/** Returns the cause of a failed migration: which one, and what was applied before it. */
 export function migrationCause(cause: Cause, lines: readonly string[]): Cause {
   const { open, applied } = migrated(lines)
   const kept = applied.length === 0 ? '' : `; applied before it: ${applied.join(', ')}`
@@ -99,10 +99,10 @@ export function migrationCause(cause: Cause, lines: readonly string[]): Cause {
   }
 }
 
-/** Codes of a migration whose log cannot be read: before its plan was known, or behind it. */
+/** Codes of a migration whose log cannot be read: before its plan was known, or after it. */
 export type Unread = 'plan-failed' | 'migration-failed'
 
-/** How the Job ended is known; what it has applied is not, so nothing is claimed of that. */
+/** Returns the cause when the end of the Job is known, but not what it applied: the cause claims nothing about that. */
 export function unreadCause(
   code: Unread,
   job: string,
@@ -125,7 +125,7 @@ export function unreadCause(
   }
 }
 
-/** The sentence without the Job's name at its beginning, which tells people nothing. */
+/** Returns the sentence without the Job's name at its beginning, which does not help people. */
 function withoutName({ sentence, workload }: Cause): string {
   const name = workload?.replace(/^job\//, '')
   return name !== undefined && sentence.startsWith(`${name}: `)
@@ -133,19 +133,19 @@ function withoutName({ sentence, workload }: Cause): string {
     : sentence
 }
 
-/** How a person reads the refusal of the inspector, and what mends it. */
+/** How the refusal of the inspector is worded, and its fix. */
 export interface RefusalWords {
   /** The option `migrate-command`. */
   readonly command: string
   /** What the web's own command begins with: `/app/entrypoint`. */
   readonly starter?: string
-  /** The command by which another database than that of the release before is accepted. */
+  /** The command that accepts another database than that of the last release. */
   readonly accept: string
   /** The command that gives the web a variable. */
   readonly give: (variable: string) => string
 }
 
-/** A migration that was not begun, since it would go to a database that the web does not use. */
+/** Returns the cause of a migration that did not begin, since it would go to a database that the web does not use. */
 export function refusalCause(refused: Refused, how: RefusalWords): Cause {
   const { alias, migration } = refused
   const at = alias === 'default' ? '' : ` (DATABASES["${alias}"])`
@@ -184,7 +184,7 @@ export function refusalCause(refused: Refused, how: RefusalWords): Cause {
   }
 }
 
-/** `PostgreSQL shop at db:5432, as ada`; the server's own identifier where nothing else differs. */
+/** Renders `PostgreSQL shop at db:5432, as ada`; the server's own identifier where nothing else differs. */
 function named(identity: Identity, other: Identity): string {
   const { vendor, name, host, port, user, schema, server } = identity
   if (vendor === 'sqlite') return `SQLite ${name}`
@@ -203,7 +203,7 @@ function named(identity: Identity, other: Identity): string {
   ].join(' ')
 }
 
-/** The option by which the migration gets what the web has. */
+/** Returns the option by which the migration gets what the web has. */
 function refusalFix({ command, starter }: RefusalWords, settings: string | undefined): string {
   if (settings !== undefined && settings !== '') {
     const bare = command
@@ -217,7 +217,7 @@ function refusalFix({ command, starter }: RefusalWords, settings: string | undef
     : `migrate-command: ${starter} ${command}`
 }
 
-/** The hint of a plan that failed while what starts the web was passed by: what it sets is missing. */
+/** Returns the hint for a plan that failed while the web's start script was bypassed: what it sets is missing. */
 export function passedHint(script: string, why: string, command: string): string {
   const by = `${script}, which starts the web, was passed by (${why}): what it sets is missing here`
   return why.startsWith('it calls')
@@ -225,7 +225,7 @@ export function passedHint(script: string, why: string, command: string): string
     : `${by}. Set the same for the migration:\nmigrate-command: export NAME=value && ${command}`
 }
 
-/** The crash's own hint comes first; the other is added where what a script sets may be what is missing. */
+/** Puts the crash's own hint first, and adds the other where what a script sets may be missing. */
 export function alsoPassed(cause: Cause, hint: string): Cause {
   const isMissing =
     /ImproperlyConfigured|KeyError: '?[A-Z]|environment|envvar|OperationalError|[Cc]ould not connect|[Cc]onnection refused|host name/
@@ -243,14 +243,14 @@ export function logPlan(stageLog: StageLog, plan: Plan): void {
   }
 }
 
-/** Why nobody knows whether the web has the database that is migrated. */
+/** Returns why it is unknown whether the web has the database that is migrated. */
 export function comparisonLacks({ web }: Plan): string | undefined {
   return web && 'silent' in web
     ? `the database was not compared with the web's: ${web.silent}`
     : undefined
 }
 
-/** What a command of more than Django's own `migrate` has left in databases that it does not name. */
+/** Returns what a command of more than Django's own `migrate` has left in databases that it does not name. */
 export function leftBehind(
   { databases }: Plan,
   command: string,
@@ -269,7 +269,7 @@ export function leftBehind(
   })
 }
 
-/** Squashed migrations are recorded by \`migrate\`, though nothing is run. */
+/** Squashed migrations are recorded by `migrate`, although nothing is run. */
 function hasWork({ pending, squashed }: DatabasePlan): boolean {
   return pending.length + squashed.length > 0
 }

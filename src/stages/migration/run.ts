@@ -1,7 +1,7 @@
 /**
- * The plan and the migration: one Job made from the web workload's own template, whose container first
- * tells what is to be migrated and then becomes the migrate command. A new version that does not even
- * start with its real settings is found here, before any running pod is touched.
+ * The plan and the migration: one Job made from the web workload's own template. Its container first reports the
+ * plan and then becomes the migrate command. A new version that does not even start with its real settings is
+ * found here, before any running pod is touched.
  */
 import type { Pod } from 'kubernetes-types/core/v1'
 import { isMarked, isPlain } from '../../django/inspector.js'
@@ -44,18 +44,18 @@ import type { Web } from '../../kubernetes/target.js'
 export interface Migration {
   /** Starts the Job; resolves with the plan. Throws a Failure when the new code does not start. */
   plan(stageLog: StageLog): Promise<Plan>
-  /** Resolves when the migrations are applied; to be called after `plan`, when something is pending. */
+  /** Resolves when the migrations are applied; called after `plan`, when something is pending. */
   migrate(stageLog: StageLog): Promise<void>
-  /** What has been applied so far: `orders.0002_note`. */
+  /** Returns what has been applied so far: `orders.0002_note`. */
   applied(): readonly string[]
   /**
-   * Makes sure that nothing of the migration runs or ever starts after this: a Job whose container has not
-   * ended is removed, and its pod waited for. One that has ended stays for an hour, for people to look at.
+   * Ensures that nothing of the migration runs or ever starts after this: removes a Job whose container has not
+   * ended, and waits for its pod. One that has ended stays for an hour, for people to look at.
    */
   close(): Promise<void>
 }
 
-/** How a Job ended that was followed. */
+/** How a followed Job ended. */
 interface JobEnd {
   readonly verdict: JobVerdict
   /** Why the log of a container that has ended could not be read to its end. */
@@ -64,15 +64,15 @@ interface JobEnd {
 
 const reconnectMs = 500
 /**
- * How long the log of a container that has ended is asked for: where the server cannot reach the node's
- * kubelet every try fails, and the lock is held meanwhile.
+ * How long the log of a container that has ended is requested: where the server cannot reach the node's kubelet
+ * every attempt fails, and the lock is held meanwhile.
  */
 const lastWordsMs = 30_000
-/** The same when the migration is given up and its pod is gone: what is on its way still comes. */
+/** The same when the migration is given up and its pod is gone: lines on their way still arrive. */
 const briefWordsMs = 1_000
 /** Lines of the log of a migration that failed. */
 const shownLines = 50
-/** The pod has 5 s to end (src/django/job.ts); a node that is slow has a little more. */
+/** The pod has 5 s to end (src/django/job.ts); a slow node has a little more. */
 const podGoneMs = 30_000
 
 export function startMigration(
@@ -101,7 +101,7 @@ export function startMigration(
   let container = ''
   let ended: Promise<JobEnd> | undefined
   let hasContainerEnded = false
-  /** Why the log could not be read to its end, if so. Not ended by a cancel: the pod writes on until it is gone. */
+  /** Why the log could not be read to its end, if so. A cancel does not end it: the pod writes until it is gone. */
   let reading: Promise<string | undefined> | undefined
   const jobOver = new AbortController()
   const closed = new AbortController()
@@ -118,11 +118,11 @@ export function startMigration(
     })
     stageLog.say(`${titleOf(created)}, made from ${made.from}`)
     ended = followJob(job ?? '')
-    // The plan stage may end before the Job does; who awaits it last hears of a failure.
+    // The plan stage may end before the Job does; the last one to await it gets a failure.
     ended.catch(() => undefined)
   }
 
-  /** Resolves when our container has ended and all its words are read. */
+  /** Resolves when the migration's container has ended and all its lines are read. */
   const followJob = async (job: string): Promise<JobEnd> => {
     const startedAt = platform.clock.now()
     let observations = newObservations(startedAt)
@@ -161,7 +161,7 @@ export function startMigration(
     const words = await abortable(until, () => Promise.resolve(reading))
     const unread = words !== undefined && hasContainerEnded ? { unread: words } : {}
     if (verdict.is !== 'failed') return { verdict, ...unread }
-    // What our container has said is read already, without the lines that are for us.
+    // The container's output is read already, without the marked lines.
     const own = { of: containerSource(container), lines: output.lines.slice(-shownLines) }
     const cause = { ...verdict.cause, logs: verdict.cause.logs ?? [own] }
     const seen = { cluster, clock: platform.clock, live: site.live, startedAt }
@@ -170,8 +170,8 @@ export function startMigration(
   }
 
   /**
-   * Reads the log to its end; a connection that was cut is taken up again behind what was read. Resolves with
-   * the server's words when it cannot be had: soon after the Job's end.
+   * Reads the log to its end; continues after a lost connection behind the last line. Resolves with the server's
+   * words when the log is unavailable: soon after the Job's end.
    */
   const readLog = (pod: string): Promise<string | undefined> =>
     withGracePeriod(platform.clock, lastWordsMs, jobOver.signal, async (late) => {
@@ -201,7 +201,7 @@ export function startMigration(
       return words
     })
 
-  /** All of the plan, where the log does not tell what was applied. */
+  /** Assumes all of the plan, where the log does not show what was applied. */
   let whole: readonly string[] | undefined
   const applied = () => whole ?? output.progress().applied
 
@@ -233,7 +233,7 @@ export function startMigration(
       }
       if (how?.unread !== undefined) {
         stageLog.say(`its log could not be read to its end (${how.unread}), but it ended well`)
-        // When it ends well, all of the plan is applied; other commands may do a part of it.
+        // When it succeeds, all of the plan is applied; other commands may do a part of it.
         if (isPlain(command)) {
           const { databases } = await output.plan
           whole = databases.flatMap(({ pending }) =>
@@ -251,7 +251,7 @@ export function startMigration(
         if (job !== undefined && !hasContainerEnded)
           await removeJob(release, cluster, site.live, job)
       } finally {
-        // Python does not hear SIGTERM: what was applied until the pod was gone stands at the log's end.
+        // Python ignores SIGTERM: what was applied until the pod was gone is at the end of the log.
         const { clock } = platform
         await withTimeout(clock, briefWordsMs, cluster.life, (late) =>
           abortable(late, () => Promise.resolve(reading)),
@@ -262,7 +262,7 @@ export function startMigration(
   }
 }
 
-/** Removes a Job and waits for its pod to be gone; throws an Error when that does not come about. */
+/** Removes a Job and waits for its pod to be gone; throws an Error when that fails. */
 export async function removeJob(
   { platform }: Release,
   cluster: Cluster,
@@ -285,7 +285,7 @@ export async function removeJob(
   })
 }
 
-/** The Job's pods, those that are being deleted too. */
+/** Returns the Job's pods, those that are being deleted too. */
 function podsOfJob(clusterState: ClusterState, name: string): readonly Pod[] {
   return [...clusterState.pods.values()].filter(
     ({ metadata }) => metadata?.labels?.['job-name'] === name,
@@ -294,7 +294,7 @@ function podsOfJob(clusterState: ClusterState, name: string): readonly Pod[] {
 
 type UnreadCause = (code: Unread, verdict: JobVerdict, words: string) => Cause
 
-/** When the Job ends without a plan: its cause, told as what it means for the release. */
+/** Waits for a Job that ends without a plan, and throws its cause as it concerns the release. */
 async function endOfPlan(
   ended: Promise<JobEnd> | undefined,
   output: Output,
@@ -304,7 +304,7 @@ async function endOfPlan(
   const how = await ended
   if (how?.verdict.is === 'failed') {
     const { cause } = how.verdict
-    // What the inspector said is on its way before its end is: a refusal is no crash.
+    // The inspector's output arrives before the end of the Job: a refusal is no crash.
     await Promise.race([output.plan, Promise.resolve()])
     if (output.progress().applied.length > 0) return output.plan
     if (cause.code !== 'crash') throw new Failure(cause)
