@@ -1,7 +1,10 @@
-/** The cluster, and who we are there. Pure. */
+/** The cluster, and the account there. Pure. */
 import { ok, warning, type Finding } from '../report/finding.js'
 
-/** Events of the cluster that are so much older than a write, by our clock, are taken for those of an earlier one. */
+/**
+ * Events of the cluster that are this much older than a write, by the local clock, count as events of an earlier
+ * write.
+ */
 const clocksMayDifferMs = 30_000
 
 export function clusterFinding(
@@ -14,10 +17,10 @@ export function clusterFinding(
 }
 
 /**
- * How much our clock is ahead of the server's, in ms; 0 where that cannot be told apart.
+ * Returns how much the local clock is ahead of the server's, in ms; 0 where the difference is too small to see.
  *
  * @param stamped when the server made its answer, in whole seconds of its own clock.
- * @param request when the answer was asked for, and when it came, in ms by our clock.
+ * @param request when the request was sent and when its answer came, in ms by the local clock.
  */
 export function aheadBy(
   stamped: string,

@@ -4,7 +4,7 @@ import { shortTag } from '../kubernetes/image.js'
 import type { Settings } from '../options/table.js'
 import { ok, warning, type Finding } from '../report/finding.js'
 
-/** The folder that the image is built from, as far as it is looked at. */
+/** The folder that the image is built from, as far as the checks read it. */
 export interface Context {
   /** Names in it, sorted. */
   readonly names: readonly string[]
@@ -34,7 +34,7 @@ export function contextFindings(
   return [...unignored(folder, context), ...managers(folder, context, commands)]
 }
 
-/** What has no place in an image, and is in many folders. */
+/** What does not belong into an image, and is in many folders. */
 const private_ = ['.git', '.env', '.venv', 'venv', 'node_modules']
 
 function unignored(folder: string, { names, ignores }: Context): readonly Finding[] {
@@ -50,7 +50,7 @@ function unignored(folder: string, { names, ignores }: Context): readonly Findin
   ]
 }
 
-/** A command is run in the image's WORKDIR, which the context is copied to as a rule. */
+/** A command runs in the image's WORKDIR, which usually is a copy of the context. */
 function managers(
   folder: string,
   { managers }: Context,

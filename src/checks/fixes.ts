@@ -1,4 +1,4 @@
-/** How a workload is mended: a command, or lines for the manifest that would take the command's work back. Pure. */
+/** Renders how to fix a workload: a command, or lines for the manifest that would revert the command. Pure. */
 import { stringify } from 'yaml'
 import { idOf } from '../kubernetes/workload.js'
 import type { Target } from '../kubernetes/target.js'
@@ -6,7 +6,7 @@ import type { Target } from '../kubernetes/target.js'
 /** The command line for these arguments of kubectl, as `Cluster.commandLine` gives it. */
 export type Kubectl = (args: readonly string[]) => string
 
-/** `change`: the part of the object that is to be changed. */
+/** Returns the fix. `change`: the part of the object to change. */
 export function fixOf({ id, manifest }: Target, change: object, kubectl: Kubectl): string {
   return manifest
     ? `# in the manifest of ${idOf(id)}\n${stringify(change).trim()}`

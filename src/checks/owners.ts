@@ -1,4 +1,4 @@
-/** Who else writes to a workload, and would set a released image back. Pure. */
+/** Other writers of a workload, which would set a released image back. Pure. */
 import { stringify } from 'yaml'
 import type { WorkloadObject } from '../kubernetes/objects.js'
 
@@ -11,7 +11,7 @@ export interface Owner {
   readonly fix?: string
 }
 
-/** By the marks that each of them leaves on what it has written; a mark that was copied along is none. */
+/** Finds the owner by the marks that each of them leaves on what it has written; a copied mark is none. */
 export function ownerOf(object: WorkloadObject): Owner | undefined {
   return argo(object) ?? flux(object) ?? helm(object) ?? operator(object)
 }

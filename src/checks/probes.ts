@@ -1,4 +1,4 @@
-/** Whether the probes of a workload tell the truth about its pods. Pure. */
+/** Whether the probes of a workload show the real state of its pods. Pure. */
 import type { Container, Probe } from 'kubernetes-types/core/v1'
 import { roleOf } from '../django/roles.js'
 import { same, templateOf } from '../kubernetes/objects.js'
@@ -6,7 +6,7 @@ import { ok, warning, type Finding } from '../report/finding.js'
 import { inContainer, fixOf, type Kubectl } from './fixes.js'
 import type { Subject } from './subject.js'
 
-/** What a person has said of how the web is asked. */
+/** The options of the smoke request. */
 export interface SmokeOptions {
   readonly 'smoke-path'?: string | undefined
   readonly 'smoke-host'?: string | undefined
@@ -34,7 +34,7 @@ export function probeFindings(
   return [ok('probes', `${ids}: a readinessProbe stands guard${more}`)]
 }
 
-/** The container that answers requests: where it cannot be told, the first that runs our image. */
+/** Returns the container that answers requests: where that is unknown, the first that runs the released image. */
 function serving({ containers }: Subject): Container | undefined {
   return containers.find((one) => roleOf(one) === 'web') ?? containers[0]
 }
@@ -64,7 +64,10 @@ function unready(subject: Subject, smoke: SmokeOptions, kubectl: Kubectl): reado
   return [warning('probes', message, change && fixOf(target, change, kubectl))]
 }
 
-/** What is asked already is known to be answered; else the port: it tells that the server listens, and no more. */
+/**
+ * Returns a known probe, whose request is known to be answered; otherwise the port: it only proves that the server
+ * listens.
+ */
 function readinessOf(container: Container, smoke: SmokeOptions): object | undefined {
   const { startupProbe, livenessProbe } = container
   const known = startupProbe ?? livenessProbe
@@ -82,8 +85,8 @@ function pageOf({ ports = [] }: Container, smoke: SmokeOptions): object | undefi
 }
 
 /**
- * A livenessProbe that asks the same as the readinessProbe kills a start that takes longer than it allows; it
- * is told where a start of twice the time that was seen would not end.
+ * Finds a livenessProbe with the same request as the readinessProbe: it kills a start that takes longer than it
+ * allows. Reports it where a start of twice the seen time would not end.
  */
 function killed(
   { id, target, containers }: Subject,

@@ -1,4 +1,4 @@
-/** What the registry says of the image, and who docker is there. Pure. */
+/** What the registry answers about the image, and the login of docker there. Pure. */
 import type { CommitLookup } from '../docker/registry.js'
 import { hostOf, loginHint } from '../docker/registry-errors.js'
 import { shortTag } from '../kubernetes/image.js'
@@ -74,7 +74,7 @@ export function registryFindings(
   }
 }
 
-/** A registry of this machine asks for no login as a rule. */
+/** A registry on this machine usually needs no login. */
 function isLocal(host: string): boolean {
   return /^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(host)
 }
@@ -100,7 +100,7 @@ export function hasLogin(config: string | undefined, host: string): boolean {
   }
 }
 
-/** A `config.json` for one login and with the plugins of the user's own; nobody keeps it. */
+/** Returns a `config.json` for one login and with the user's own plugins; it is temporary. */
 export function configWith(
   repository: string,
   username: string,

@@ -6,8 +6,8 @@ import { error, ok, type Finding } from '../report/finding.js'
 import type { Kubectl } from './fixes.js'
 
 /**
- * @param account the name that the API server knows it by; not known to an old server.
- * @param all that a release asks for.
+ * @param account the name by which the API server knows it; unknown to an old server.
+ * @param all that a release needs.
  */
 export function rightsFindings(
   all: readonly Right[],
@@ -36,7 +36,7 @@ function countOf(rights: readonly Right[]): number {
   return rights.reduce((sum, { verbs }) => sum + verbs.length, 0)
 }
 
-/** To be typed by somebody who may give rights. A Role of its own: whatever there is already stays as it is. */
+/** Returns a command for an administrator. It makes a separate Role: existing ones stay as they are. */
 function commandFor(missing: readonly Right[], account: string, kubectl: Kubectl): string {
   const hash = createHash('sha256')
     .update(JSON.stringify([missing, account]))

@@ -1,4 +1,4 @@
-/** A workload as a release would leave it: what all checks of workloads look at. Pure. */
+/** A workload as a release would leave it: the input of all checks of workloads. Pure. */
 import type { Container, Service } from 'kubernetes-types/core/v1'
 import { selects } from '../django/roles.js'
 import { templateOf, type WorkloadObject } from '../kubernetes/objects.js'
@@ -11,7 +11,7 @@ export interface Subject {
   /** `deployment/web` */
   readonly id: string
   readonly object: WorkloadObject
-  /** Its containers that run our image, without those that only run at the start. */
+  /** Its containers that run the released image, without those that only run at the start. */
   readonly containers: readonly Container[]
   /** Requests come to its pods. */
   readonly isServed: boolean

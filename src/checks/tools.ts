@@ -3,7 +3,7 @@ import { engineCause } from '../docker/client.js'
 import { error, ok, warning, type Finding } from '../report/finding.js'
 import type { Finished } from '../platform/platform.js'
 
-/** What each of them has answered. */
+/** The answer of each of them. */
 export interface Answers {
   /** `git --version` */
   readonly git: Finished
@@ -24,7 +24,7 @@ export function hasDocker({ docker }: Answers): boolean {
   return docker.code !== 127
 }
 
-/** What is known of the release that the tools are for. */
+/** What is known of the release that needs the tools. */
 export interface Need {
   /** Its image has to be built: else no engine is needed. */
   readonly builds: boolean

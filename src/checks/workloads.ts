@@ -7,10 +7,10 @@ import { inContainer, inTemplate, fixOf, type Kubectl } from './fixes.js'
 import { ownerOf } from './owners.js'
 import type { Subject } from './subject.js'
 
-/** A task that is longer than this is ended in its middle: what Kubernetes gives when nothing is said, in s. */
+/** A task that takes longer than this is killed: the default of Kubernetes, in s. */
 const usualGraceSeconds = 30
 
-/** Each of one workload is a row here. */
+/** Each check of a single workload is a row here. */
 const checks: readonly ((subject: Subject, kubectl: Kubectl) => readonly Finding[])[] = [
   paused,
   leaving,
@@ -42,7 +42,7 @@ function leaving({ id, target }: Subject, kubectl: Kubectl): readonly Finding[] 
   if (!target.live || !isBeingDeleted(target.live)) return []
   const message = `${id} is being deleted: what is written to it is lost with it`
   const show = kubectl(['get', id, '-o', 'jsonpath={.metadata.finalizers}'])
-  // A release waits for what a manifest makes anew.
+  // A release waits for what a manifest recreates.
   return [(target.manifest ? warning : error)('workloads', message, show)]
 }
 
@@ -68,7 +68,7 @@ function recreated(
   const { strategy } = object.spec as Partial<DeploymentSpec>
   if (object.kind !== 'Deployment' || !isServed || strategy?.type !== 'Recreate') return []
   const message = `${id} has strategy: Recreate, so nobody answers from the end of its old pods until the new ones are Ready`
-  // The new type goes only without what belonged to the other one.
+  // The new type is only accepted without the fields of the other one.
   const change = { spec: { strategy: { type: 'RollingUpdate' } } }
   return [warning('workloads', message, fixOf(target, change, kubectl))]
 }
@@ -160,7 +160,7 @@ function manyBeats(subjects: readonly Subject[], kubectl: Kubectl): readonly Fin
   ]
 }
 
-/** What a person may want to know once, and no release has to repeat. */
+/** Returns what a person may want to know once, and no release has to repeat. */
 export function pullFindings(subjects: readonly Subject[], kubectl: Kubectl): readonly Finding[] {
   return subjects.flatMap(({ id, target, containers }) =>
     containers

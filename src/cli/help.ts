@@ -15,7 +15,7 @@ export function title(text: string): string {
   return `\u001b[1m${text}\u001b[22m`
 }
 
-/** What stands above the options of a command. */
+/** Renders the text above the options of a command. */
 export function introduction(command: Command, page: Page): string {
   const { steps } = helpContent[command]
   const numbered = steps.map((step, i) => item(`${i + 1}.`, step, 2, page))
@@ -27,7 +27,7 @@ export function introduction(command: Command, page: Page): string {
   ].join('\n')
 }
 
-/** What stands below them. */
+/** Renders the text below the options. */
 export function examples(command: Command, page: Page): string {
   return [title('Examples:'), ...helpContent[command].examples.map((one) => shown(one, page))].join(
     '\n',
@@ -41,7 +41,7 @@ export function aboutAll(page: Page): string {
   )
 }
 
-/** What stands below the commands. */
+/** Renders the text below the commands. */
 export function moreOfAll(page: Page): string {
   const codes = Object.entries(exits).map(
     ([code, { means, results }]) => [code, `${means} (${results.join(', ')})`] as const,

@@ -1,4 +1,4 @@
-/** The words of a command line become what is asked for. Pure: commander is made from the table of options. */
+/** Parses a command line into an invocation. Pure: commander is made from the table of options. */
 import { Command, CommanderError, Option } from 'commander'
 import { commandDescriptions } from '../options/command-descriptions.js'
 import { commands, type Command as CommandName } from '../options/commands.js'
@@ -69,7 +69,7 @@ function programOf(
     .configureOutput({
       writeOut: write,
       writeErr: write,
-      // Told in our own words, by `Wrong`.
+      // Reported by `Wrong`, in the program's own words.
       outputError: () => undefined,
       getOutHelpWidth: () => page.columns,
       getErrHelpWidth: () => page.columns,
@@ -156,7 +156,7 @@ function givenTo(called: Command): RawInputs {
   return given
 }
 
-/** Commander's refusal in our words, with the nearest right name; help and version pass. */
+/** Words commander's refusal, with the nearest right name; help and version pass. */
 function refuse(error: CommanderError, command?: CommandName): never {
   // Commander quotes what it does not know: `error: unknown option '--imgae'`.
   const word = /'([^']*)'/.exec(error.message)?.[1] ?? ''

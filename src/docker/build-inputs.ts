@@ -1,4 +1,4 @@
-/** What a build is told beside its commit: two builds of one commit that are told other things are two images. */
+/** The inputs of a build besides its commit: two builds of one commit with other inputs are two images. */
 import { createHash } from 'node:crypto'
 import { basename, dirname, join } from 'node:path'
 import type { Settings } from '../options/table.js'

@@ -1,6 +1,6 @@
 import { plain, shortened, errorLine } from './text.js'
 
-/** Why a build failed, as far as BuildKit's own words tell. */
+/** Why a build failed, as far as BuildKit's own words show it. */
 export interface BuildFailure {
   /** The instruction of the Dockerfile: `RUN pip install -r requirements.txt`. */
   readonly instruction?: string
@@ -23,7 +23,7 @@ const kept = 30
 const ownStep =
   /^(\[(internal|auth)\]|(ex|im)porting |resolve image config|docker-image:|building with )/
 
-/** What apt says of each package. */
+/** What apt prints for each package. */
 const perPackage =
   /^(Get|Hit|Ign):\d+ |^Selecting previously unselected|^Preparing to unpack|^Unpacking |^\(Reading database/
 
@@ -62,7 +62,7 @@ export class BuildLog {
     return number === undefined || rest === undefined ? this.#end(line) : this.#step(number, rest)
   }
 
-  /** What there is to say when the build has failed. */
+  /** Returns what is known of the failed build. */
   failure(): BuildFailure {
     const step = this.#failed?.step
     const instruction = this.#instruction(step?.name)
@@ -124,7 +124,7 @@ export class BuildLog {
       this.#marked ??= /\| >>> (.*?)\s*\\?$/.exec(line)?.[1]
     }
     this.#place = line
-    // Between two rules stands what was shown when it happened.
+    // Between two rules is what was shown when it happened.
     return this.#rules % 2 === 0 && !/^-{6}$/.test(line)
   }
 }

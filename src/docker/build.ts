@@ -8,7 +8,7 @@ import { inputsLabel } from './build-inputs.js'
 import { idInEngine } from './pull.js'
 import { shortened } from './text.js'
 
-/** What is built, and how. */
+/** What to build, and how. */
 export interface BuildPlan {
   readonly repository: string
   readonly tag: string
@@ -28,7 +28,7 @@ export interface Built {
   readonly tag: string
   /** The engine's id (`sha256:…`): the tag may be moved by another build, the id may not. */
   readonly id: string
-  /** What its build was told (see `inputsOf`), where it is known. */
+  /** The inputs of its build (see `inputsOf`), where they are known. */
   readonly inputs?: string
 }
 

@@ -2,7 +2,7 @@ import { withTimeout } from '../platform/time.js'
 import type { Platform } from '../platform/platform.js'
 import { gitIn, inFolder, type Git } from './source.js'
 
-/** How one commit stands to another: `unknown` when the checkout does not hold enough of the history. */
+/** How one commit relates to another: `unknown` when the checkout does not hold enough of the history. */
 export type Lineage = 'older' | 'not-older' | 'unknown'
 
 const fetchMs = 30_000
@@ -67,7 +67,7 @@ async function fetchHistory(
   await withTimeout(platform.clock, fetchMs, signal, (late) =>
     platform.processes.stream('git', [...inFolder(platform, folder), ...args], {
       signal: late,
-      // Nobody is there to be asked for a password.
+      // There is nobody to type a password.
       env: { GIT_TERMINAL_PROMPT: '0', GIT_SSH_COMMAND: 'ssh -o BatchMode=yes' },
       onLine: () => undefined,
     }),

@@ -31,7 +31,7 @@ export async function login(
   return () => logout(platform, repository)
 }
 
-/** Where nobody is logged in, nothing happens. */
+/** Does nothing where nobody is logged in. */
 export async function logout(platform: Platform, repository: string): Promise<void> {
   await platform.processes.run('docker', ['logout', ...serverOf(repository)])
 }

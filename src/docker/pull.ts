@@ -74,7 +74,7 @@ export async function tagsInEngine(
   return found.code === 0 ? found.stdout.split('\n').filter((tag) => tag !== '') : []
 }
 
-/** An image in the local engine, and what it says of itself. */
+/** An image in the local engine, and its labels. */
 export interface InEngine extends Origin {
   /** See `Built`. */
   readonly id: string

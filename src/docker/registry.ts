@@ -7,7 +7,7 @@ import type { Image } from './image.js'
 import { inputsLabel } from './build-inputs.js'
 import { hostOf, loginHint, registryErrorOf } from './registry-errors.js'
 
-/** What a registry says about one tag. */
+/** What a registry answers about one tag. */
 export type Lookup =
   | { readonly is: 'there'; readonly image: Image }
   /** The registry answers, and has no such tag, or no such repository yet. */
@@ -26,16 +26,16 @@ export type CommitLookup =
   | { readonly is: 'another'; readonly image: Image; readonly of: string }
   /** An image that does not say of which commit it is. */
   | { readonly is: 'unlabelled'; readonly image: Image }
-  /** An image of that commit whose build was told something else, or nobody knows what. */
+  /** An image of that commit whose build had other inputs, or unknown ones. */
   | { readonly is: 'another build'; readonly image: Image }
 
-/** Whether an image that says `revision` of itself is the one of the commit. */
+/** Returns whether an image with this `revision` in its labels is the one of the commit. */
 export function ofCommit(image: Image, sha: string, revision: string | undefined): CommitLookup {
   if (revision === undefined) return { is: 'unlabelled', image }
   return revision === sha ? { is: 'there', image } : { is: 'another', image, of: revision }
 }
 
-/** After this time (in ms) without an answer a registry is asked anew. */
+/** After this time (in ms) without an answer the request is repeated. */
 const answerTime = 30_000
 
 /**
@@ -128,12 +128,12 @@ export function foundImage(
   }
 }
 
-/** What an image says of itself, by its labels: `org.opencontainers.image.…`, and ours. */
+/** The labels of an image: `org.opencontainers.image.…`, and those of django-rollout. */
 export interface Origin {
   /** The commit that it was built from. */
   readonly revision?: string
   readonly version?: string
-  /** What its build was told: see `inputsOf`. */
+  /** The inputs of its build: see `inputsOf`. */
   readonly inputs?: string
 }
 
@@ -193,7 +193,7 @@ interface ImageConfig {
   }
 }
 
-/** What the image runs when nobody says otherwise; `undefined` when the registry does not tell. */
+/** Returns what the image runs by default; `undefined` when the registry does not answer that. */
 export async function commandOf(
   platform: Platform,
   { repository, digest }: Image,

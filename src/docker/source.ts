@@ -4,7 +4,7 @@ import type { Settings } from '../options/table.js'
 import { fail, type Cause } from '../failure/failure.js'
 import type { Finished, Platform } from '../platform/platform.js'
 
-/** The commit that is released, and the tag that stands for it. */
+/** The commit that is released, and its tag. */
 export interface Source {
   /** The full SHA; missing outside of a git checkout (a ready image is deployed by its tag or digest). */
   readonly sha?: string
@@ -104,7 +104,7 @@ export function withoutCredentials(remote: string): string | undefined {
 
 export type Git = (args: readonly string[], input?: string) => Promise<Finished>
 
-/** What git is told before its command, so that it works in a folder. */
+/** Returns git's arguments before the command, so that it works in a folder. */
 export function inFolder({ env }: Platform, folder: string): readonly string[] {
   // In a job's container the checkout belongs to another user than the one who runs the steps, and git
   // would not touch it. On a person's machine that refusal is right, and is passed on.
@@ -115,7 +115,7 @@ export function inFolder({ env }: Platform, folder: string): readonly string[] {
 export function gitIn(platform: Platform, folder: string): Git {
   return (args, input) =>
     platform.processes.run('git', [...inFolder(platform, folder), ...args], {
-      // Looking must not take the lock of an index that somebody works with.
+      // Reading must not take the lock of an index that somebody works with.
       env: { GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' },
       ...(input === undefined ? {} : { input }),
     })
@@ -139,7 +139,7 @@ async function hashOfChanges(
     .filter((path) => !path.startsWith('..') && !isAbsolute(path))
   const looked = ['--', '.', ...but.map((path) => `:(exclude,literal)${path}`)]
 
-  // "normal" would tell of a new folder that holds nothing but such a file.
+  // "normal" would report a new folder that holds nothing but such a file.
   const untracked = untrackedCount ? 'all' : 'no'
   const status = await said(
     git,

@@ -5,7 +5,7 @@ const escapes = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\
 // eslint-disable-next-line no-control-regex
 const controls = /[\x00-\x08\x0b-\x1f\x7f]/g
 
-/** A program's line without colours and control characters, for a sentence of our own. */
+/** Returns a program's line without colours and control characters, for use in a sentence. */
 export function plain(line: string): string {
   return line.replace(escapes, '').replace(controls, '')
 }

@@ -1,4 +1,4 @@
-/** Looks at the cluster as a release does before it writes, and says all that it finds. Writes nothing. */
+/** Checks the cluster as a release does before it writes, and reports all findings. Writes nothing. */
 import { aheadBy, clockFindings, clusterFinding } from '../checks/cluster.js'
 import { staleConfigurationFindings } from '../checks/configuration.js'
 import { probeFindings } from '../checks/probes.js'
@@ -88,7 +88,7 @@ export async function examineCluster(
   ]
 }
 
-/** Said once for all that could not be looked at. */
+/** Returns one finding for everything that could not be read. */
 function unseen(about: 'cluster' | 'rights', parts: string): Finding {
   return warning(about, `not looked at, for want of the above: ${parts}`)
 }
@@ -99,7 +99,7 @@ interface Account {
   readonly aheadMs: number
 }
 
-/** As `kubectl auth whoami` asks it; `undefined`: the server does not say. */
+/** Requests what `kubectl auth whoami` requests; returns `undefined` when the server does not answer it. */
 async function whoAmI({ clock }: Platform, cluster: Cluster): Promise<Account | undefined> {
   interface Review {
     readonly metadata?: { readonly creationTimestamp?: string | null }
@@ -169,7 +169,7 @@ interface Workloads {
   readonly missing: readonly Right[]
 }
 
-/** Which they are is not known: then all kinds of them need their rights. */
+/** Returns the rights for all kinds of workloads, since they are unknown. */
 async function unseenWorkloads(
   cluster: Cluster,
   findings: readonly Finding[] = [],
@@ -193,7 +193,7 @@ async function examineWorkloads(
   })
   const targets = findTargets(clusterState, known, settings.image, cluster.namespace)
   if (targets.length === 0) {
-    // What is wrong with the manifests may be why.
+    // The errors of the manifests may be the reason.
     if (wrong.length > 0) return unseenWorkloads(cluster)
     const none = () => noWorkload(clusterState, settings.image, cluster.namespace)
     return unseenWorkloads(cluster, [...misnamed, ...caught(none)])
@@ -212,12 +212,12 @@ async function examineWorkloads(
   const [sick, stale, alone, refused, lost] = await Promise.all([
     ailing(cluster, platform.clock, clusterState, targets, toRepo(release)),
     staleConfiguration(cluster, clusterState, targets),
-    // What is wrong with lock, record or history by itself is told with them.
+    // Errors of lock, record or history themselves are reported with them.
     checkAlone(release, cluster, { live, targets }, 'doctor').then(
       () => [],
       (error: unknown) => (isOfTwo(error) ? [failed('release', error)] : []),
     ),
-    // Without the rights to it the server refuses that, too.
+    // Without the rights the server refuses the dry run, too.
     missing.length + lacking.length > 0
       ? []
       : dryRunFindings(release, cluster, targets, known, running, clusterState),
@@ -281,7 +281,7 @@ async function dryRunFindings(
   }
 }
 
-/** What running pods have read before it was changed. An object that may not be read is passed over. */
+/** Returns what running pods have read before it was changed. Skips an object that may not be read. */
 async function staleConfiguration(
   cluster: Cluster,
   clusterState: ClusterState,
@@ -333,7 +333,7 @@ function caught(work: () => readonly Finding[]): readonly Finding[] {
   }
 }
 
-/** What other releases have left, and whether one of a newer commit is live. */
+/** Reports what other releases have left, and whether a newer commit is live. */
 async function examineReleases(release: Release, cluster: Cluster): Promise<readonly Finding[]> {
   const { platform, settings, app } = release
   const [keeper, record, history] = await Promise.allSettled([
@@ -361,7 +361,7 @@ async function examineReleases(release: Release, cluster: Cluster): Promise<read
   return [...known, ...stale]
 }
 
-/** For a cluster that could not be opened. */
+/** Returns the findings for a cluster that could not be opened. */
 export function closed(error: unknown): readonly Finding[] {
   return [failed('cluster', error), unseen('cluster', 'rights, workloads, probes and release')]
 }

@@ -1,4 +1,4 @@
-/** How the workloads are before anything is done to them, by the judge of a rollout. */
+/** Evaluates the workloads before any release, by the judge of a rollout. */
 import type { Cluster } from '../kubernetes/cluster.js'
 import { idOf } from '../kubernetes/workload.js'
 import { desiredOf } from '../judge/desired.js'
@@ -15,7 +15,10 @@ const backoffMs = 300_000
 
 const timeouts: Timeouts = { timeout: Infinity, bake: 0, grace: {} }
 
-/** Why each that is not complete is not, in one sentence; by its id. Logs are read where they tell it. */
+/**
+ * Returns why each incomplete workload is incomplete, in one sentence; by its id. Reads logs where they show the
+ * reason.
+ */
 export async function ailing(
   cluster: Cluster,
   clock: Clock,
@@ -50,7 +53,7 @@ export async function ailing(
 }
 
 /**
- * Containers that ended with an error a moment ago, so that this counts though they run again now: without a
+ * Returns containers that ended with an error recently, so that this counts although they run again now: without a
  * probe they are Ready each time until they end.
  */
 function exitsOf(clusterState: ClusterState, now: number): Observations['exits'] {
@@ -75,7 +78,7 @@ function wordsOf(verdict: Verdict): string | undefined {
     case 'superseded':
       return verdict.by
     case 'waiting':
-      // It is looked at once: how long it has been so is not known.
+      // Evaluated once: how long it has been so is unknown.
       return verdict.on.replace(/,? 0 s of \d+ s/, '')
   }
 }

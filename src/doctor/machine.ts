@@ -1,4 +1,4 @@
-/** Looks at this machine: its tools, the commit, and the registry as it is seen from here. Writes nothing. */
+/** Checks this machine: its tools, the commit, and the registry as seen from here. Writes nothing. */
 import { join } from 'node:path/posix'
 import { contextFindings, sourceFinding, type Context } from '../checks/commit.js'
 import { configWith, hasLogin, registryFindings } from '../checks/registry.js'
@@ -13,12 +13,12 @@ import type { Finished, Platform } from '../platform/platform.js'
 import { lookForBuild, type BuildLookup } from '../stages/image.js'
 import type { Release, Source } from '../stages/release.js'
 
-/** What the machine says at once. */
+/** What the machine itself shows at once. */
 export interface Machine {
   readonly answers: Answers
-  /** None: it is not known. */
+  /** Missing when unknown. */
   readonly source?: Source
-  /** Why not. */
+  /** Why the source is unknown. */
   readonly sourceError?: Finding
 }
 
@@ -36,7 +36,7 @@ export async function inspectMachine({
   return { answers, ...('tag' in found ? { source: found } : { sourceError: found }) }
 }
 
-/** Whether kubectl is there, or will be: a runner gets one. */
+/** Returns whether kubectl is there, or will be: a runner gets one. */
 export function reachesCluster({ env }: Platform, { answers: { kubectl } }: Machine): boolean {
   return isRunner(env) || (kubectl !== undefined && has(kubectl))
 }
@@ -47,7 +47,7 @@ function isRunner(env: Platform['env']): boolean {
 
 type MachineContext = Pick<Release, 'platform' | 'settings' | 'signal'>
 
-/** @param folder makes a folder that only this user may enter, and that goes with the run. */
+/** @param folder makes a folder that only this user may enter, and that the run removes. */
 export async function examineMachine(
   context: MachineContext,
   { answers, source, sourceError }: Machine,
@@ -63,7 +63,7 @@ export async function examineMachine(
   return [
     ...toolFindings(answers, need),
     ...(source ? [sourceFinding(source, settings.tag)] : []),
-    // Without git there is no commit: that is told already.
+    // Without git there is no commit: that is reported already.
     ...(sourceError && has(answers.git) ? [sourceError] : []),
     ...(need.builds ? await examineContext(platform, settings) : []),
     ...registry.findings,
@@ -119,7 +119,7 @@ async function inspectKubectl({ processes }: Platform): Promise<Finished | undef
   return path === undefined ? undefined : processes.run(path, ['version', '--client', '-o', 'json'])
 }
 
-/** With a login that was given, in a configuration of its own: the user's stays as it is. */
+/** Looks up the image, with a given login in a separate configuration: the user's stays as it is. */
 async function askRegistry(
   context: MachineContext & Pick<Release, 'source'>,
   folder: () => Promise<string>,
@@ -143,7 +143,7 @@ async function askRegistry(
   }
 }
 
-/** The same world, whose docker has its configuration in this folder. */
+/** Returns the same platform, whose docker has its configuration in this folder. */
 function configured(platform: Platform, folder: string): Platform {
   const { processes } = platform
   return {

@@ -24,7 +24,7 @@ interface Answer {
   readonly data: unknown
 }
 
-/** Octokit's error. Without a `response` there was none; its `cause` is what `fetch` has thrown. */
+/** Octokit's error. Without a `response` there was no answer; its `cause` is what `fetch` has thrown. */
 interface Failed {
   readonly response?: Answer
   readonly cause?: unknown
@@ -35,7 +35,7 @@ export interface Api {
   readonly ask: <A extends Answer>(
     request: (repos: Repos, common: Common) => Promise<A>,
   ) => Promise<A['data']>
-  /** Does something again when GitHub was away, or busy: three times in all. */
+  /** Retries when GitHub was away, or busy: three attempts in all. */
   readonly retryTransient: <T>(work: () => Promise<T>) => Promise<T>
 }
 
@@ -92,7 +92,7 @@ export function apiOf({ clock, web, env }: Platform, token: string, signal: Abor
   }
 }
 
-/** Octokit would print what GitHub deprecates among the lines of the release. */
+/** Octokit would print GitHub's deprecations between the lines of the release. */
 const silent = { debug: ignore, info: ignore, warn: ignore, error: ignore }
 
 function ignore(): void {

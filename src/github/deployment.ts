@@ -1,13 +1,13 @@
 /**
- * GitHub's record of a deployment: which there are, and what ours says at the beginning and at the end.
- * Pure; `deployments.ts` keeps it. https://docs.github.com/en/rest/deployments
+ * GitHub's deployment records: which exist, and what this run's record shows at the beginning and at the end.
+ * Pure; `deployments.ts` writes it. https://docs.github.com/en/rest/deployments
  */
 import { shortTag } from '../kubernetes/image.js'
 import { printable, verdict } from '../report/sentences.js'
 import type { Report } from '../report/report.js'
 import type { ReleaseStart, Entry, History } from '../state/history.js'
 
-/** What a deployment is for: other tools may keep others of the same environment. */
+/** The purpose of the deployment: other tools may keep others of the same environment. */
 export const task = 'deploy'
 
 /** GitHub refuses longer descriptions. */
@@ -15,10 +15,10 @@ const longestDescription = 140
 
 export type State = 'in_progress' | 'success' | 'failure' | 'error' | 'inactive'
 
-/** What GitHub's last status of a deployment says. */
+/** GitHub's last status of a deployment. */
 export interface LastStatus {
   readonly state: State | 'queued' | 'pending' | 'waiting'
-  /** Where its run can be looked at; empty when not told. */
+  /** Link to its run; empty when unknown. */
   readonly log: string
 }
 
@@ -27,7 +27,7 @@ export interface Deployment {
   readonly id: number
   /** The commit. */
   readonly sha: string
-  /** The run of ours that has made it (`Begun.run`); none of another tool's, or of the job's own. */
+  /** The run that has made it (`ReleaseStart.run`); missing for another tool's, or for the job's own. */
   readonly run?: string
   /** None before its first status. */
   readonly lastStatus?: LastStatus
@@ -37,7 +37,7 @@ export interface Deployment {
 export interface RawDeployment {
   readonly id: number
   readonly sha: string
-  /** As whoever made it has sent it: an object, or a text. */
+  /** As its maker has sent it: an object, or a text. */
   readonly payload?: unknown
 }
 
@@ -62,13 +62,13 @@ export function deploymentOf(
   }
 }
 
-/** The body that makes a record. `ref`: the commit or tag that stands for the version in this repository. */
+/** Returns the body that creates a record. `ref`: the commit or tag of the version in this repository. */
 export function recordOf(begun: ReleaseStart, environment: string, ref = begun.sha ?? begun.tag) {
   const { command, tag, digest, who, run } = begun
   return {
     ref,
     task,
-    // It says what is done; it does not ask GitHub whether it may be done.
+    // It reports a deployment; it does not request permission for one.
     auto_merge: false,
     required_contexts: [],
     environment,
@@ -77,7 +77,7 @@ export function recordOf(begun: ReleaseStart, environment: string, ref = begun.s
   }
 }
 
-/** The body of a status. */
+/** Returns the body of a status. */
 export function statusOf(
   { state, description }: StatusText,
   { log, live }: { readonly log?: string | undefined; readonly live?: string | undefined } = {},
@@ -104,14 +104,14 @@ export function startStatus({ tag, who }: ReleaseStart): StatusText {
 }
 
 /**
- * What is true at the end of a run that had begun to write, or of one that looked for what it had left. A
- * failure does not touch the success before it: that version runs.
+ * Returns what is true at the end of a run that had begun to write, or of one that recovered it. A failure does
+ * not touch the success before it: that version runs.
  */
 export function endStatus(report: Report): StatusText {
   return { state: stateOf(report), description: report.cause?.sentence ?? verdict(report) }
 }
 
-/** The same by the history, where the run itself has not come to tell it. */
+/** Returns the same by the history, where the run itself could not report it. */
 export function recordedStatus(history: History | undefined, run: string): StatusText {
   const entry = history?.find((one) => one.run === run)
   if (!entry) return { state: 'error', description: 'the run was killed: nobody knows what runs' }
@@ -128,7 +128,7 @@ function stateOf({
   readonly command: Report['command']
   readonly result: Entry['result']
 }): State {
-  // Who looked for what another run has left, and does not know it to be put back, knows nothing.
+  // A run that recovers another one, and does not know that it was restored, knows nothing.
   if (command === 'recover') return result === 'undone' ? 'failure' : 'error'
   switch (result) {
     case 'deployed':
@@ -150,21 +150,21 @@ function stateOf({
   }
 }
 
-/** Whether it has not come to an end, as far as GitHub knows. */
+/** Returns whether it has not ended yet, as far as GitHub knows. */
 function isOpen({ lastStatus: lastStatus }: Deployment): boolean {
   return !lastStatus || ['queued', 'pending', 'waiting', 'in_progress'].includes(lastStatus.state)
 }
 
-/** Whether a job of the workflow run has made it. `url`: the run's, without its job. */
+/** Returns whether a job of the workflow run has made it. `url`: the run's, without its job. */
 function isOfJob({ run, lastStatus: lastStatus }: Deployment, url: string | undefined): boolean {
   if (run !== undefined || !lastStatus || url === undefined) return false
   return lastStatus.log === url || lastStatus.log.startsWith(`${url}/`)
 }
 
-/** Newest first: whether those before the last one need not be looked at any more. */
+/** Returns whether those before the last one need not be read any more. Newest first. */
 export function isEnough(seen: readonly Deployment[]): boolean {
   const [last] = seen.slice(-1)
-  // The success before this one made all inactive that were before it.
+  // The success before this one made all earlier ones inactive.
   return (
     last?.lastStatus?.state === 'inactive' &&
     seen.some(({ lastStatus: lastStatus }) => lastStatus?.state === 'success')
@@ -174,13 +174,13 @@ export function isEnough(seen: readonly Deployment[]): boolean {
 export interface OwnDeployments {
   /** This run's own: made before its answer was lost, or by the job, which names the environment. */
   readonly own?: number
-  /** What is not so any more once this run has gone well. */
+  /** What is out of date once this run has succeeded. */
   readonly over: readonly number[]
-  /** The commit of a record that the job has made, where another one is going to run. */
+  /** The commit of a record that the job has made, where another commit will run. */
   readonly wrong?: string
 }
 
-/** What the records of the environment mean for a run. `kept`: the id of its own, where it is known. */
+/** Returns what the records of the environment mean for a run. `kept`: the id of its own, where it is known. */
 export function ownDeployments(
   seen: readonly Deployment[],
   { run, sha, url }: Pick<ReleaseStart, 'run' | 'sha' | 'url'>,
@@ -195,7 +195,7 @@ export function ownDeployments(
   const over = seen.filter(
     (one) =>
       one !== own &&
-      // One of ours that is still open was left by a run that is gone: we have the lock.
+      // An open record of this program was left by a run that is gone: this run has the lock.
       (one.lastStatus?.state === 'success' || (isOpen(one) && one.run !== undefined)),
   )
   return {

@@ -1,4 +1,4 @@
-/** Keeps GitHub's record of a deployment: beside the release, and never in its way. */
+/** Writes GitHub's deployment record beside the release; it never delays or fails the release. */
 import type { Holder } from '../state/lease.js'
 import { shortTag } from '../kubernetes/image.js'
 import type { Settings } from '../options/table.js'
@@ -21,17 +21,17 @@ import {
   type Status,
 } from './deployment.js'
 
-/** For all that is not done yet when the run has ended, in ms. */
+/** Time limit for everything that is unfinished when the run has ended, in ms. */
 const lastMs = 10_000
-/** So many deployments of an environment are looked at, with a request for each. */
+/** How many deployments of an environment are read, with a request for each. */
 const mostSeen = 30
 
 export interface DeploymentRecord {
   /** The version is about to be written. */
   readonly begin: (begun: ReleaseStart) => void
   /**
-   * How it ended; a sentence for what GitHub does not show as it is. It is given up when `signal` is aborted.
-   * Nothing is asked after that.
+   * Reports how the run ended. Returns a sentence for what GitHub does not show correctly. Gives up when `signal`
+   * is aborted. Sends no requests after that.
    */
   readonly end: (said: StatusText, signal?: AbortSignal) => Promise<readonly string[]>
 }
@@ -41,8 +41,8 @@ interface OpenDeployment extends Omit<OwnDeployments, 'own'> {
 }
 
 /**
- * `kept`: the id of a record that this run has already. `onKept` is told the id of a new one as soon as it
- * is there. `undefined` where nobody wants a record: nothing is asked then.
+ * `kept`: the id of a record that this run has already. `onKept` receives the id of a new one as soon as it
+ * exists. Returns `undefined` where no record is wanted: no requests are sent then.
  */
 export function deploymentRecord(
   platform: Platform,
@@ -55,7 +55,7 @@ export function deploymentRecord(
   const over = new AbortController()
   const { ask, retryTransient } = apiOf(platform, token, over.signal)
 
-  /** Newest first, one after the other: GitHub does not like many requests at once. */
+  /** Reads them newest first, one after the other: GitHub does not like many requests at once. */
   const look = async (): Promise<readonly Deployment[]> => {
     const seen: Deployment[] = []
     const latest = await ask((repos, common) =>
@@ -86,24 +86,24 @@ export function deploymentRecord(
       )
     const workflowSha = platform.env['GITHUB_SHA']
     const made = await post().catch((error: unknown) => {
-      // An image of another repository, or one that tells no commit: that of the workflow stands for it.
+      // An image of another repository, or one that names no commit: the commit of the workflow represents it.
       if (workflowSha && (error as Error).message.includes('No ref found')) return post(workflowSha)
       throw error
     })
-    // Otherwise GitHub has merged something (202), which it was told not to do.
+    // Otherwise GitHub has merged something (202), although the request turns that off.
     if (!('id' in made)) throw new Error('GitHub has made none')
     return made.id
   }
 
   const open = async (begun: ReleaseStart): Promise<OpenDeployment> => {
-    // Looked at anew with each try: the answer to the one before may have been lost.
+    // Read again with each attempt: the answer to the last one may have been lost.
     const opened = await retryTransient(async () => {
       const found = ownDeployments(await look(), begun)
       if (found.own !== undefined) return { ...found, id: found.own }
       return { ...found, id: await make(begun) }
     })
     onKept?.(opened.id)
-    // When GitHub does not take it, it does not take the end either: that is told then.
+    // When GitHub refuses it, it refuses the end too: that is reported then.
     await postStatus(opened.id, statusOf(startStatus(begun), ofThisRun)).catch(() => undefined)
     return opened
   }
@@ -116,7 +116,7 @@ export function deploymentRecord(
   let opening: Promise<OpenDeployment> | undefined
   const beginBy = (work: Promise<OpenDeployment>): void => {
     opening = work
-    // What is wrong with it is told at the end.
+    // Its error is reported at the end.
     work.catch(() => undefined)
   }
   if (kept !== undefined) beginBy(again(kept))

@@ -1,7 +1,7 @@
-/** What GitHub's answer means when it is none of the good ones. Pure. */
+/** The meaning of GitHub's answer when it is not a success. Pure. */
 import { printable } from '../report/sentences.js'
 
-/** Why GitHub does not do what it is asked for. `passing`: it may be asked again. */
+/** Why GitHub refuses a request. `passing`: it may be retried. */
 export interface Refusal {
   readonly passing: boolean
   readonly words: string
@@ -17,7 +17,7 @@ export function refusal(status: number, message: string): Refusal {
       return { passing, words: 'GitHub does not accept "token" (401)' }
     case 403:
     case 404:
-      // Who may not even see a repository is told that it is not there.
+      // An account that may not even see a repository gets the answer that it does not exist.
       return {
         passing,
         words: `"token" may not write deployments (${status}); give the job "permissions: deployments: write"`,

@@ -1,4 +1,4 @@
-/** The GitHub runner as the place where a run is told: groups, annotations, outputs, summary. */
+/** Writes to the GitHub runner: groups, annotations, outputs, summary. */
 import * as core from '@actions/core'
 import { actions, type Command } from '../options/commands.js'
 import { closestMatch } from '../options/closest-match.js'
@@ -29,7 +29,7 @@ export function inputsOf(
   return given
 }
 
-/** Which action this is: a default in the sub-actions' action.yml that nobody is meant to set. */
+/** Returns which action this is: a default in the sub-actions' action.yml that nobody should set. */
 export function actionOf(
   env: Readonly<Record<string, string | undefined>>,
 ): (typeof actions)[number] {
@@ -37,7 +37,7 @@ export function actionOf(
 }
 
 /**
- * Inputs that were given and are none of ours, where a typing error is likely: the runner only warns of
+ * Returns given inputs that this action does not have, where a typing error is likely: the runner only warns of
  * them, in a place where nobody looks. A composite action's own inputs may be among the variables too.
  */
 export function mistypedInputs(
@@ -56,7 +56,7 @@ export function mistypedInputs(
   })
 }
 
-/** Shorter ones of many lines are no secrets, but words that would be blotted out all over the log. */
+/** Shorter ones of many lines are no secrets, but words that would be masked all over the log. */
 const shortestSecret = 8
 
 /** What a kubeconfig keeps secret, without the key before it: `token: …`, `"client-key-data": "…"`. */
@@ -101,8 +101,8 @@ export function runnerSink(): Sink {
 }
 
 /**
- * A line that the runner cannot take for a workflow command: those begin with `::` after what .NET calls
- * blanks, or hold `##[`; and carriage returns would hide what stands before them.
+ * Returns a line that the runner cannot take for a workflow command: those begin with `::` after what .NET calls
+ * blanks, or hold `##[`; and carriage returns would hide what is before them.
  */
 export function harmless(line: string): string {
   return line
@@ -113,7 +113,7 @@ export function harmless(line: string): string {
     .replaceAll('##[', '#\u200b#[')
 }
 
-/** Cause, evidence, what was put back; then annotations, outputs and the summary. */
+/** Reports cause, evidence and what was restored; then annotations, outputs and the summary. */
 export async function reportToRunner(report: Report, reportPath: string): Promise<void> {
   for (const { text, kind } of finalLines(report)) {
     core.info(kind === 'quoted' ? `  │ ${harmless(text)}` : harmless(text))
@@ -130,7 +130,7 @@ export async function reportToRunner(report: Report, reportPath: string): Promis
   }
 }
 
-/** Post found nothing of its own run: no summary, which would speak for the whole namespace. */
+/** Reports that post found nothing of its own run: no summary, which would speak for the whole namespace. */
 export function reportNothingLeft({ warnings }: Pick<Report, 'warnings'>): void {
   core.info('this run has left nothing unfinished')
   warn(warnings)

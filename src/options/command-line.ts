@@ -2,7 +2,7 @@ import type { Command } from './commands.js'
 import { shellQuote } from './shell.js'
 import type { Settings } from './table.js'
 
-/** What a person types to have one of our commands for the same application: for hints. */
+/** Renders a command of django-rollout for the same application: for hints. */
 export function commandLine(
   command: Command,
   { image, namespace, app, kubeconfig, 'kube-context': context }: Settings,

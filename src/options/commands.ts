@@ -1,4 +1,4 @@
-/** What can be asked for, and which of it have something in common: what an option of the table is `on`. */
+/** The commands, and groups of them with something in common: what an option of the table is `on`. */
 export const commands = [
   'release',
   'build',

@@ -12,7 +12,7 @@ export const mistakenFile = 'django-rollout.yaml'
 export interface FileOptions {
   /** As the user knows it. */
   readonly name: string
-  /** What stands in it, in the form that inputs and flags have; lines count from 1. */
+  /** Its values, in the form that inputs and flags have; lines count from 1. */
   readonly values: ReadonlyMap<OptionName, { readonly text: string; readonly line: number }>
   /** One sentence for each thing that is wrong in it. */
   readonly problems: readonly string[]
@@ -70,7 +70,7 @@ export function readFileOptions(name: string, text: string): FileOptions {
 }
 
 type Written =
-  /** `undefined`: nothing stands there. */
+  /** `undefined`: there is nothing. */
   | { readonly is: 'text'; readonly text: string | undefined }
   | { readonly is: 'wrong'; readonly why: string }
 

@@ -12,7 +12,7 @@ export class Problem {
 
 /** What an option takes, in the forms that the file of options may write it in (file.ts, schema.ts). */
 export type Takes =
-  /** `word` stands for it in help; a pattern is the whole rule, for editors. */
+  /** `word` represents it in help; a pattern is the whole rule, for editors. */
   | { readonly is: 'text'; readonly word: string; readonly pattern?: RegExp }
   | { readonly is: 'duration' }
   | { readonly is: 'yes or no' }
@@ -32,7 +32,7 @@ function reader<T>(takes: Takes, read: (text: string) => T | Problem): Reader<T>
   return Object.assign((value: string) => read(value), { takes })
 }
 
-/** Texts of a pattern; `problem` says what is wrong with all others. */
+/** Reads texts of a pattern; `problem` explains what is wrong with all others. */
 function matching(word: string, pattern: RegExp, problem: string): Reader<string> {
   return reader({ is: 'text', word, pattern }, (value) =>
     pattern.test(value) ? value : new Problem(problem),
@@ -130,7 +130,7 @@ export const lines = reader<readonly string[]>({ is: 'list' }, (value) =>
     .filter((line) => line !== ''),
 )
 
-/** `NAME=value`, one a line. A wrong line is told by its number: it may hold a key. */
+/** Reads `NAME=value`, one a line. Reports a wrong line by its number: it may hold a key. */
 export const assignments = reader<Readonly<Record<string, string>>>(
   { is: 'mapping', to: 'text' },
   (value) => {
@@ -214,14 +214,14 @@ export const webAddress = reader<string>(
       : new Problem('is not an address on the web; it begins with https://'),
 )
 
-/** What stands in `Host`: a name or an address, and a port where one is needed. */
+/** Reads the value of `Host`: a name or an address, and a port where one is needed. */
 export const hostName = matching(
   'host',
   /^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,
   'is not a host; write it without https:// and path, with a port if need be',
 )
 
-/** What stands for a value in help: `duration`, `web-first|parallel`, `NAME=value`. */
+/** Returns the placeholder of a value in help: `duration`, `web-first|parallel`, `NAME=value`. */
 export function wordFor(takes: Takes): string {
   switch (takes.is) {
     case 'text':

@@ -42,7 +42,7 @@ import {
 } from './readers.js'
 import { failureReasons } from './failure-reasons.js'
 
-/** How a run is asked for: by a step of a workflow, or on a command line. */
+/** How a run is started: by a step of a workflow, or on a command line. */
 export type Surface = 'action' | 'command'
 
 /** What options are about: headings of `--help` and of docs/options.md, in this order. */
@@ -65,7 +65,7 @@ export interface Option<T> {
   readonly example: string
   /** The same as it is typed on a command line, where `example` is an expression of a workflow. */
   readonly typed?: string
-  /** The text that stands for a value not given. Without one the option is unset, or required. */
+  /** The text that is the default of the value. Without one the option is unset, or required. */
   readonly default?: string
   readonly required?: true
   /**

@@ -1,6 +1,6 @@
 /**
- * The signal that ends a run early: a person's Ctrl-C, a runner's SIGTERM, a terminal that is closed, and
- * an error that nobody caught. All of them have to lead to the undo, and none may just end the process.
+ * The signal that ends a run early: a person's Ctrl-C, a runner's SIGTERM, a closed terminal, and an uncaught
+ * error. All of them have to lead to the undo, and none may just end the process.
  */
 export function cancelSignal(onCancel: (why: string) => void = () => undefined): AbortSignal {
   const cancel = new AbortController()
@@ -15,7 +15,7 @@ export function cancelSignal(onCancel: (why: string) => void = () => undefined):
   }
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
     process.on(event, (error: unknown) => {
-      // An error that nobody caught never ends green, and takes no other code away.
+      // An uncaught error never ends green, and does not replace another exit code.
       process.exitCode ||= 1
       end(`ended by an error: ${error instanceof Error ? (error.stack ?? '') : String(error)}`)
     })
@@ -24,9 +24,9 @@ export function cancelSignal(onCancel: (why: string) => void = () => undefined):
 }
 
 /**
- * Whoever reads our output may go away (`| head`, a log viewer that is closed): what is under way goes on
- * to its own end without. A release that nobody reads is no reason to leave it in the middle, nor to undo
- * it: who wants that has signals, and a terminal that is closed sends one.
+ * Lets the program outlive the reader of its output (`| head`, a closed log viewer): it continues to its end
+ * without one. A release without a reader is no reason to leave it half done, nor to undo it: signals do that, and
+ * a closed terminal sends one.
  */
 export function outliveReaders(): void {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)

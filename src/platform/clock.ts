@@ -1,8 +1,8 @@
 import type { Clock } from './platform.js'
 
 /**
- * The machine's clock as it was when the program started, and steady since: somebody may set the clock in
- * the middle of a release, and no patience and no lock is over by that.
+ * The machine's clock as it was when the program started, and steady since: a change of the clock in the middle of
+ * a release ends no timeout and no lock.
  */
 export const realClock: Clock = {
   now: () => Math.round(performance.timeOrigin + performance.now()),

@@ -12,8 +12,8 @@ export interface FinalLine {
 }
 
 /**
- * What stands at the end of the log, in the order in which a person at 3 a.m. needs it: the cause in one
- * sentence, its evidence, what was put back, what to do now.
+ * Returns the end of the log, in the order in which a person at 3 a.m. needs it: the cause in one sentence, its
+ * evidence, what was restored, what to do now.
  */
 export function finalLines(report: Report): readonly FinalLine[] {
   const { cause, result } = report

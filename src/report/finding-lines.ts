@@ -1,4 +1,4 @@
-/** What was found out, told in the order of its topics. Pure. */
+/** Renders findings in the order of their topics. Pure. */
 import type { FinalLine } from './final-lines.js'
 import { topics, type Finding } from './finding.js'
 
@@ -6,7 +6,7 @@ export const signs = { ok: '✓', warning: '!', error: '✗' } as const
 
 const kinds = { ok: 'good', warning: 'warning', error: 'error' } as const
 
-/** Each topic that something was found about, with it. */
+/** Returns each topic that has findings, with them. */
 export function byTopic(
   findings: readonly Finding[],
 ): readonly (readonly [string, readonly Finding[]])[] {
@@ -15,7 +15,7 @@ export function byTopic(
     .filter(([, found]) => found.length > 0)
 }
 
-/** For the log: what mends something stands below it, as it can be copied. */
+/** Renders the findings for the log: each with its fix below it, ready to copy. */
 export function findingLines(findings: readonly Finding[]): readonly FinalLine[] {
   return byTopic(findings).flatMap(([topic, found]) => [
     { text: topic, kind: 'plain' as const },

@@ -1,7 +1,7 @@
-/** What was found out before anything is done, as data: log, summary and JSON are renderings of it. */
+/** What was found before anything is written, as data: log, summary and JSON are renderings of it. */
 import { Failure } from '../failure/failure.js'
 
-/** In the order in which they are told. */
+/** In the order of the output. */
 export const topics = [
   'tools',
   'commit',
@@ -37,7 +37,7 @@ export function error(about: Topic, message: string, fix?: string): Finding {
   return { about, severity: 'error', message, ...(fix !== undefined && { fix }) }
 }
 
-/** What would end a release is an error, too; whatever else was thrown is thrown on. */
+/** Returns a Failure as an error, too; throws whatever else was thrown. */
 export function failed(about: Topic, thrown: unknown): Finding {
   if (!(thrown instanceof Failure)) throw thrown
   return error(about, thrown.cause.sentence, thrown.cause.hint)

@@ -1,4 +1,4 @@
-/** GitLab's job log as the place where a run is told: each stage is a section that can be folded. */
+/** Writes GitLab's job log: each stage is a section that can be folded. */
 import type { Clock } from '../platform/platform.js'
 import type { Sink } from './reporter.js'
 
@@ -17,14 +17,14 @@ export function withSections(sink: Sink, write: (text: string) => void, clock: C
     ...sink,
     open: (stage) => {
       const ms = clock.now()
-      // A name may be in a log once, and a job may call us more than once.
+      // A name may be in a log once, and a job may run this program more than once.
       const name = `${stage.replace(/[^a-zA-Z0-9_.-]/g, '-')}-${ms}`
       open = { name, at: Math.floor(ms / 1000) }
       mark('start', open.at, name, '[collapsed=false]')
       sink.open(stage)
     },
     close: (stage, ended, seconds) => {
-      // A stage that went beside another is told after it: what GitLab shows as its time is ours, all the same.
+      // A stage that ran beside another is logged after it: GitLab shows the time given here all the same.
       mark('end', open.at + Math.round(seconds), open.name)
       sink.close(stage, ended, seconds)
     },

@@ -1,4 +1,4 @@
-/** How all stands now, as lines that fit into a window. Pure. */
+/** Renders the current state as lines that fit into a window. Pure. */
 import type { StatusRow } from '../platform/stage-log.js'
 import { byInterest, printable } from './sentences.js'
 

@@ -12,7 +12,10 @@ import { wentWell } from '../failure/result.js'
 /** For one try, in ms. */
 const requestMs = 10_000
 
-/** A sentence when it could not be told; it is given up when `signal` is aborted. The address is a secret: nothing of it is in there. */
+/**
+ * Posts the end of a run to the webhook. Returns a warning when that failed; gives up when `signal` is aborted.
+ * The address is a secret, so the warning does not contain it.
+ */
 export async function notifyWebhook(
   { clock, web }: Platform,
   { webhook: url, 'webhook-on': on }: Pick<Settings, 'webhook' | 'webhook-on'>,

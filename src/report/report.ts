@@ -31,7 +31,7 @@ export interface WorkloadReport extends WorkloadId {
   readonly undo?: WriteProgress
 }
 
-/** Something that does not stand as the result says. */
+/** An object that is not as the result says. */
 export interface Exception {
   /** `statefulset/queue` */
   readonly object: string
@@ -67,7 +67,7 @@ export interface Report {
   readonly detectedAt?: number
   /** A dry run: nothing was to be done. */
   readonly dryRun?: true
-  /** What `history` was asked for. */
+  /** The releases that `history` shows. */
   readonly history?: History
   /** What `doctor` has found. */
   readonly findings?: readonly Finding[]
@@ -81,7 +81,7 @@ export interface Report {
   readonly warnings: readonly string[]
   /** Objects that the undo put back, removed, or left because they hold data; migrations that were ended. */
   readonly restored: readonly { readonly object: string; readonly action: string }[]
-  /** What does not stand as the result says. */
+  /** Objects that are not as the result says. */
   readonly exceptions?: readonly Exception[]
   readonly startedAt: number
   readonly seconds: number

@@ -7,7 +7,7 @@ import { stillWaiting } from './sentences.js'
 export interface Sink {
   /** A stage's lines follow. */
   open(stage: string): void
-  /** One of our own lines. `seconds` since the start of the run. */
+  /** A line of this program. `seconds` since the start of the run. */
   say(line: string, seconds: number): void
   /** A foreign line: must not be able to act on the terminal or the runner. */
   quote(line: string): void
@@ -51,7 +51,7 @@ export class Reporter {
     this.queue.push(own)
     const startedAt = this.clock.now()
     let spokenAt = startedAt
-    /** When it was last told why a workload is waited for: lines about the others say nothing of that. */
+    /** When the reason for waiting on a workload was last logged: lines about other workloads do not repeat it. */
     let remindedAt = startedAt
     let waitingOn: WaitedFor | undefined
     const record = (entry: Entry) => {
@@ -91,7 +91,7 @@ export class Reporter {
     }
     const stopTicking = this.clock.every(tickMs, () => {
       const now = this.clock.now()
-      // What is drawn is no silence.
+      // A drawn line is no silence.
       if (waitingOn !== undefined && this.sink.draw) spokenAt = remindedAt = now
       if (now - (typeof waitingOn === 'function' ? remindedAt : spokenAt) < silenceMs) return
       remindedAt = now

@@ -63,7 +63,7 @@ export function screen(window: Window, clock: Clock): Screen {
       // It may not fit any more: it is drawn anew at the next tick.
       if (isResized(window.size())) drawn = []
       window.write(text + block())
-      // It is about a change: what is drawn has to tell the same.
+      // The line is about a change: what is drawn has to agree with it.
       drawnAt = -Infinity
     },
     draw: (lines) => {
