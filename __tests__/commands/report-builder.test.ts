@@ -247,10 +247,10 @@ describe('what became of objects', () => {
   }
   const all: readonly Restored[] = [
     { prior: prior('a'), did: 'put' },
-    { prior: prior('b'), did: 'put', theirs: 'has another data.B' },
+    { prior: prior('b'), did: 'put', external: 'has another data.B' },
     { prior: prior('c'), did: 'delete' },
     { prior: prior('d'), did: 'keep', why: 'statefulset/db needs it' },
-    { prior: prior('e'), did: 'theirs', theirs: 'is another object' },
+    { prior: prior('e'), did: 'external', external: 'is another object' },
     { prior: prior('f'), did: 'nothing' },
     { prior: prior('g'), did: 'ask' },
   ]

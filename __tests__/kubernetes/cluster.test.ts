@@ -369,7 +369,7 @@ describe('kubectl', () => {
     const first = new AbortController()
     const asked = [first.signal, new AbortController().signal]
     const set = cluster.kubectl(['set', 'image'], {
-      ours: () => Promise.resolve(asked.shift() ?? first.signal),
+      ensureHeld: () => Promise.resolve(asked.shift() ?? first.signal),
     })
     await settled()
     expect(ran).toHaveLength(2)

@@ -336,7 +336,7 @@ describe('after an undo', () => {
         `StatefulSet/db postgres:17; { spec: { replicas: 1 }, status: {} }`,
         `Deployment/api ghcr.io/acme/shop:hotfix; ${well}`,
       ],
-      { 'StatefulSet/db': ['keep', well], 'Deployment/api': ['theirs', well] },
+      { 'StatefulSet/db': ['keep', well], 'Deployment/api': ['external', well] },
       [
         [
           ...['statefulset/db', 'unwell'],

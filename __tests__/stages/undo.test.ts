@@ -79,7 +79,7 @@ describe('while the old version comes back, somebody', () => {
       meanwhile((memory) => {
         memory.write('/web', deployment('web', 'hotfix'))
       }),
-      '/web theirs, /worker put',
+      '/web external, /worker put',
       'shop:hotfix shop:old',
     ],
     [
@@ -106,7 +106,7 @@ describe('while the old version comes back, somebody', () => {
 describe('a workload that does not come up', () => {
   test.each([
     ['is waited for', 'old', undefined, /^the old version does not come up again: web/],
-    ['is not when somebody else has set its image', 'hotfix', undefined, /^\/web theirs/],
+    ['is not when somebody else has set its image', 'hotfix', undefined, /^\/web external/],
     ['is not when somebody else has changed its template', 'old', 'NOTE', /^\/web nothing/],
   ])('%s', async (_, image, env, expected) => {
     const web = deployment('web', image, false, env)

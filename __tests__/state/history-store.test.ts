@@ -1,7 +1,12 @@
 /** The history in its ConfigMap, with the pod templates of what went live. */
 import { describe, expect, test } from '@jest/globals'
 import { randomBytes } from 'node:crypto'
-import { readArchive, readHistory, saveRelease, type Live } from '../../src/state/history-store.js'
+import {
+  readArchive,
+  readHistory,
+  saveRelease,
+  type LiveVersion,
+} from '../../src/state/history-store.js'
 import type { ReleaseEnd } from '../../src/state/history.js'
 import type { Templates } from '../../src/undo/templates.js'
 import { handClock } from '../support/clock.js'
@@ -26,7 +31,7 @@ function archive() {
     ...memory,
     add: (one: ReleaseEnd, own?: Templates) =>
       saveRelease(memory.cluster, clock, signal, 'shop', one, { templates: own }),
-    remembered: (one: ReleaseEnd, live: Live) =>
+    remembered: (one: ReleaseEnd, live: LiveVersion) =>
       saveRelease(memory.cluster, clock, signal, 'shop', one, live),
     kept: async () => [...(await readArchive(memory.cluster, 'shop', 'shop')).templates.keys()],
   }

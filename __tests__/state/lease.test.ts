@@ -9,7 +9,7 @@ import {
   acquireLease,
   type HeldLease,
   type Holder,
-  type Taking,
+  type AcquireResult,
 } from '../../src/state/lease.js'
 import type { KubeObject } from '../../src/kubernetes/objects.js'
 import { handClock, settled, type HandClock } from '../support/clock.js'
@@ -47,7 +47,7 @@ const holder = (id: string): Holder => ({ id, who: id, url: `https://ci.example/
 /** Starts to take the lock; what became of it can be asked at any time. */
 function take(id: string, waitMs = 0) {
   const waits: string[] = []
-  let taking: Taking | undefined
+  let taking: AcquireResult | undefined
   const done = acquireLease(
     cluster,
     clock,
@@ -285,7 +285,7 @@ describe('writes of a run that may have lost its lock', () => {
       put: <T>(_path: string, _body: unknown, signal?: AbortSignal) => write(signal) as Promise<T>,
       remove: (_path, { signal } = {}) => write(signal),
       kubectl: async (_args, how) => {
-        given.push(await how?.ours?.())
+        given.push(await how?.ensureHeld?.())
         return done
       },
     })

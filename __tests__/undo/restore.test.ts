@@ -7,7 +7,7 @@ import {
   withTemplate,
   type KubeObject,
 } from '../../src/kubernetes/objects.js'
-import { changedSince, leftToOthers, restore } from '../../src/undo/restore.js'
+import { changedSince, externalChanges, restore } from '../../src/undo/restore.js'
 import type { ObjectSnapshot, Snapshot } from '../../src/undo/snapshot.js'
 import { handClock } from '../support/clock.js'
 import { memoryCluster, type Memory, type Trouble } from '../support/cluster.js'
@@ -172,7 +172,7 @@ describe('a template that admission makes another one when it is put back', () =
 
   test('is not what somebody else has set', async () => {
     const memory = memoryCluster({ '/web': deployment('shop:hotfix') }, {}, stamped)
-    expect(await ends(memory)).toBe('theirs')
+    expect(await ends(memory)).toBe('external')
   })
 
   test.each([400, 403, 409])('nor what the server does not say (%d)', async (status) => {
@@ -180,7 +180,7 @@ describe('a template that admission makes another one when it is put back', () =
       { '/web': stamped(deployment('shop:hotfix')) },
       { 'DRY /web': [status] },
     )
-    expect(await ends(memory)).toBe('theirs')
+    expect(await ends(memory)).toBe('external')
   })
 })
 
@@ -217,7 +217,7 @@ describe("somebody else's image", () => {
   test('is left alone and told, and everything else is put back', async () => {
     const memory = memoryCluster({ ...released, '/web': deployment('acme/shop:hotfix') })
     expect(await run(memory, [...snapshot, web])).toEqual({
-      did: '/a put, /b delete, /web theirs',
+      did: '/a put, /b delete, /web external',
       lines: [
         'configmap/a put back',
         'configmap/b removed: the release had created it',
@@ -226,28 +226,30 @@ describe("somebody else's image", () => {
       slept: [],
     })
     expect(memory.asked).not.toContain('PUT /web 200')
-    expect((await run(memory, [...snapshot, web])).did).toBe('/a nothing, /b nothing, /web theirs')
+    expect((await run(memory, [...snapshot, web])).did).toBe(
+      '/a nothing, /b nothing, /web external',
+    )
   })
 
   test.each<[string, ObjectSnapshot, string]>([
     ['that comes while ours is put back', web, 'PUT /web'],
     ['that comes while ours is removed', { ...web, change: 'create' }, 'DELETE /web'],
   ])('%s is left alone', async (_, prior, request) => {
-    const theirs = (uid: string, image: string) => ({
+    const external = (uid: string, image: string) => ({
       ...deployment(image),
       metadata: { name: 'web', uid },
     })
     const memory = memoryCluster(
-      { '/web': theirs('one', 'shop:new') },
+      { '/web': external('one', 'shop:new') },
       {
         [request]: [
           (now) => {
-            now.write('/web', theirs('two', 'shop:hotfix'))
+            now.write('/web', external('two', 'shop:hotfix'))
           },
         ],
       },
     )
-    expect((await run(memory, [prior])).did).toBe('/web theirs')
+    expect((await run(memory, [prior])).did).toBe('/web external')
     expect(memory.objects.get('/web')?.metadata?.uid).toBe('two')
     const asked = memory.asked.filter((one) => !one.startsWith('DRY'))
     expect(asked).toEqual(['GET /web 200', `${request} 409`, 'GET /web 200'])
@@ -256,7 +258,7 @@ describe("somebody else's image", () => {
   test.each<[string | undefined, string, readonly KubeObject[]]>([
     [undefined, 'ours', [deployment('shop:new')]],
     [undefined, 'as before', [deployment('shop:latest')]],
-    ['deployment/web runs shop:hotfix', 'theirs', [deployment('shop:hotfix')]],
+    ['deployment/web runs shop:hotfix', 'external', [deployment('shop:hotfix')]],
     ['deployment/web has another pod template', 'no image', [deployment('')]],
     [
       'deployment/web runs shop:one; deployment/web runs shop:two',
@@ -269,7 +271,7 @@ describe("somebody else's image", () => {
     const priors = objects.map((_, i) => ({ ...web, path: `/${i}` }))
     const { signal } = new AbortController()
     const restored = await restore(memory.cluster, platform.clock, priors, notebook(), signal)
-    expect(leftToOthers(restored)).toBe(expected)
+    expect(externalChanges(restored)).toBe(expected)
   })
 
   test('tells how each object stands afterwards', async () => {
@@ -312,8 +314,8 @@ describe('what objects need that are left as they are', () => {
   })
 
   test.each([
-    ['a', '/a keep, /b delete, /web theirs'],
-    ['b', '/a put, /b keep, /web theirs'],
+    ['a', '/a keep, /b delete, /web external'],
+    ['b', '/a put, /b keep, /web external'],
   ])('stays where a hotfix reads it: configmap/%s', async (name, did) => {
     const memory = memoryCluster({ ...released, '/web': reading('shop:hotfix', name) })
     const { lines, ...ended } = await run(memory, all)
@@ -521,10 +523,10 @@ describe('somebody else writes between our reading and our writing', () => {
     [
       'another change',
       (memory) => {
-        memory.write('/a', config('a', 'theirs'))
+        memory.write('/a', config('a', 'external'))
       },
-      '/a theirs',
-      '/a=theirs',
+      '/a external',
+      '/a=external',
     ],
     [
       'what we wanted to write',
@@ -535,8 +537,8 @@ describe('somebody else writes between our reading and our writing', () => {
       '/a=old',
     ],
     ['its deletion', (memory) => memory.objects.delete('/a'), '/a ask', ''],
-  ])('%s: decided anew', async (_, theirs, did, expected) => {
-    const memory = memoryCluster({ '/a': config('a', 'new') }, { 'PUT /a': [theirs] })
+  ])('%s: decided anew', async (_, external, did, expected) => {
+    const memory = memoryCluster({ '/a': config('a', 'new') }, { 'PUT /a': [external] })
     expect((await run(memory, [changed('a')])).did).toBe(did)
     expect(standing(memory)).toBe(expected)
   })
@@ -549,13 +551,13 @@ test('what took the name of an immutable object meanwhile is not deleted for it'
     ...{ immutable: true },
   }
   const before = { ...changed('a'), written: sealed, change: 'make-immutable' } as const
-  const theirs = { ...config('a', 'theirs'), metadata: { name: 'a', uid: 'v' } }
+  const external = { ...config('a', 'external'), metadata: { name: 'a', uid: 'v' } }
   const memory = memoryCluster(
     { '/a': sealed },
     {
       'DELETE /a': [
         (now) => {
-          now.write('/a', theirs)
+          now.write('/a', external)
         },
       ],
     },
@@ -574,7 +576,7 @@ describe('changedSince', () => {
     [true, 'one was deleted', snapshot, {}],
     [true, 'a volume was created', [created('media', volume)], { '/media': volume }],
     [true, 'ours was written', [setsNew()], { '/web': deployment('shop:new') }],
-    [true, 'theirs was written', [setsNew()], { '/web': deployment('shop:hotfix') }],
+    [true, 'external was written', [setsNew()], { '/web': deployment('shop:hotfix') }],
     [false, 'only their environment was', [setsNew()], { '/web': debugging('shop:latest') }],
   ])('%s: %s', async (expected, _, what, objects) => {
     const memory = memoryCluster(objects)

@@ -108,11 +108,11 @@ describe('the step', () => {
   test.each<[ObjectSnapshot['change'], ObjectSnapshot['of'], string, string | undefined, string]>([
     ['create', 'workload', 'web:old', undefined, 'nothing'],
     ['create', 'workload', 'web:old', 'web:old', 'delete'],
-    ['create', 'workload', 'web:old', 'web:hotfix', 'theirs'],
+    ['create', 'workload', 'web:old', 'web:hotfix', 'external'],
     ['create', 'workload', 'database:16', 'database:16', 'delete'],
     ['create', 'other', 'config:red', undefined, 'nothing'],
     ['create', 'other', 'config:red', 'config:red', 'delete'],
-    ['create', 'other', 'config:red', 'config:theirs', 'theirs'],
+    ['create', 'other', 'config:red', 'config:external', 'external'],
     ['create', 'other', 'web:old', 'web:old', 'delete'],
     ['create', 'other', 'database:16', undefined, 'nothing'],
     ['create', 'other', 'database:16', 'database:16', 'keep'],
@@ -121,25 +121,25 @@ describe('the step', () => {
     ['set-image', 'workload', 'web:old', undefined, 'ask'],
     ['set-image', 'workload', 'web:old', 'web:old', 'nothing'],
     ['set-image', 'workload', 'web:old', 'web:new', 'put'],
-    ['set-image', 'workload', 'web:old', 'web:hotfix', 'theirs'],
+    ['set-image', 'workload', 'web:old', 'web:hotfix', 'external'],
     ['set-image', 'workload', 'database:16', 'database:17', 'put'],
 
     ['apply', 'workload', 'web:old', undefined, 'ask'],
     ['apply', 'workload', 'web:old', 'web:old', 'nothing'],
     ['apply', 'workload', 'web:old', 'web:new', 'put'],
-    ['apply', 'workload', 'web:old', 'web:hotfix', 'theirs'],
+    ['apply', 'workload', 'web:old', 'web:hotfix', 'external'],
     ['apply', 'workload', 'database:16', 'database:17', 'put'],
     ['apply', 'other', 'config:red', undefined, 'ask'],
     ['apply', 'other', 'config:red', 'config:red', 'nothing'],
     ['apply', 'other', 'config:red', 'config:blue', 'put'],
-    ['apply', 'other', 'config:red', 'config:theirs', 'theirs'],
+    ['apply', 'other', 'config:red', 'config:external', 'external'],
     ['apply', 'other', 'web:old', 'web:new', 'put'],
     ['apply', 'other', 'database:16', undefined, 'ask'],
     ['apply', 'other', 'database:16', 'database:16', 'nothing'],
     ['apply', 'other', 'database:16', 'database:17', 'put'],
     ['apply', 'other', 'volume:1Gi', 'volume:1Gi', 'nothing'],
     ['apply', 'other', 'volume:1Gi', 'volume:2Gi', 'keep'],
-    ['apply', 'other', 'volume:1Gi', 'volume:5Gi', 'theirs'],
+    ['apply', 'other', 'volume:1Gi', 'volume:5Gi', 'external'],
   ])('%s %s: %s -> %s: %s', (was, of, before, live, expected) => {
     const now = live === undefined ? undefined : made(live)
     const [kind = ''] = before.split(':')
@@ -203,12 +203,12 @@ describe('an object that the release has created', () => {
 
   test.each<[string, string | undefined, string, UndoStep['do']]>([
     ['is the one of its uid', 'u', live('u'), 'delete'],
-    ['has another uid', 'u', live('v'), 'theirs'],
-    ['has another uid and content', 'u', live('v', 'blue'), 'theirs'],
-    ['has been changed', 'u', live('u', 'blue'), 'theirs'],
+    ['has another uid', 'u', live('v'), 'external'],
+    ['has another uid and content', 'u', live('v', 'blue'), 'external'],
+    ['has been changed', 'u', live('u', 'blue'), 'external'],
     ['has a label of a controller', 'u', live('u', 'red', 'labels: {a: b},'), 'delete'],
     ['has its content, and no answer has come', undefined, live('v'), 'delete'],
-    ['has another content, and no answer has come', undefined, live('v', 'blue'), 'theirs'],
+    ['has another content, and no answer has come', undefined, live('v', 'blue'), 'external'],
   ])('%s: %s -> %s: %s', (_, uid, now, expected) => {
     expect(step(created(uid), now)).toBe(expected)
   })
@@ -228,7 +228,7 @@ describe('an object that the release has created', () => {
     const given =
       'clusterIP: 10.0.0.2, clusterIPs: [10.0.0.2], ports: [{port: 80, nodePort: 30002}]'
     expect(step(planned, service(given))).toBe('delete')
-    expect(step(planned, service(given.replace('port: 80,', 'port: 81,')))).toBe('theirs')
+    expect(step(planned, service(given.replace('port: 80,', 'port: 81,')))).toBe('external')
   })
 })
 
@@ -246,7 +246,7 @@ spec:
 
   test.each([
     ['by another uid', job('made'), 'delete'],
-    ['with another image', job('made', 'shop:2'), 'theirs'],
+    ['with another image', job('made', 'shop:2'), 'external'],
     ['with a label more', job('made', 'shop:1', ', a: b'), 'delete'],
   ])('is known from a try in which the server has drawn another uid: %s', (_, live, expected) => {
     expect(step(tried, live)).toBe(expected)
@@ -276,10 +276,10 @@ data: {${data}}`
   })
 
   test('as written goes back alone: what others have changed beside it stays, and is named', () => {
-    const live = secret('P: new, Q: new, KEPT: theirs, R: theirs', applied('new'))
+    const live = secret('P: new, Q: new, KEPT: external, R: external', applied('new'))
     expect(decided(live)).toMatchObject({
       do: 'put',
-      object: object(secret('P: old, KEPT: theirs, R: theirs', applied('old'))),
+      object: object(secret('P: old, KEPT: external, R: external', applied('old'))),
       but: ['data.KEPT', 'data.R'],
     })
   })
@@ -288,14 +288,14 @@ data: {${data}}`
     ['neither', 'P: rotated, Q: new, KEPT: k', applied('new'), 'has another data.P'],
     ['the one and the other', 'P: old, Q: new, KEPT: k', applied('new'), 'has another data.P'],
     ['taken away', 'P: new, KEPT: k', applied('new'), 'was applied again'],
-    ['applied by others', 'P: new, Q: new, KEPT: k', applied('theirs'), 'was applied again'],
+    ['applied by others', 'P: new, Q: new, KEPT: k', applied('external'), 'was applied again'],
   ])('%s is left alone', (_, data, metadata) => {
-    expect(decided(secret(data, metadata)).do).toBe('theirs')
+    expect(decided(secret(data, metadata)).do).toBe('external')
   })
 
   test('is told without any value', () => {
     expect(decided(secret('P: rotated, Q: new, KEPT: k', applied('new')))).toEqual({
-      do: 'theirs',
+      do: 'external',
       words: 'has another data.P',
     })
   })
@@ -303,8 +303,8 @@ data: {${data}}`
   test.each([
     ['"{\\"a\\":\\"<\\"}"', '"{\\"a\\":\\"\\\\u003c\\"}"', 'put'],
     ['"{\\"a\\":1}"', '"{ \\"a\\": 1 }"', 'put'],
-    ['"{\\"a\\":1}"', '"{\\"a\\":2}"', 'theirs'],
-    ['no JSON', 'no other JSON', 'theirs'],
+    ['"{\\"a\\":1}"', '"{\\"a\\":2}"', 'external'],
+    ['no JSON', 'no other JSON', 'external'],
   ])('a note of the last apply is read as JSON: %s and %s: %s', (planned, now, expected) => {
     const data = 'P: new, Q: new, KEPT: k'
     const [old, written] = [secret('P: old, KEPT: k'), secret(data, applied(planned))]
@@ -317,13 +317,15 @@ data: {${data}}`
   })
 
   test('as before is nothing, also with what others have applied', () => {
-    expect(decided(secret('P: old, KEPT: theirs', applied('theirs')))).toEqual({ do: 'nothing' })
+    expect(decided(secret('P: old, KEPT: external', applied('external')))).toEqual({
+      do: 'nothing',
+    })
   })
 
   test('made anew is another object', () => {
     const other = (data: string) => secret(data).replace('uid: u', 'uid: v')
     expect(decided(other('P: new, Q: new, KEPT: k'))).toEqual({
-      do: 'theirs',
+      do: 'external',
       words: 'is another object',
     })
     expect(decided(other('P: old, KEPT: k'))).toEqual({ do: 'nothing' })
@@ -367,16 +369,16 @@ spec: {${spec}${inside}}`
     test.each<[ObjectSnapshot['change'], string, string]>([
       ['set-image', 'web=new', 'put'],
       ['set-image', 'web=old', 'nothing'],
-      ['set-image', 'web=hotfix', 'theirs'],
-      ['set-image', 'app=hotfix', 'theirs'],
+      ['set-image', 'web=hotfix', 'external'],
+      ['set-image', 'app=hotfix', 'external'],
       ['apply', 'web=new', 'put'],
       ['apply', 'web=old', 'nothing'],
-      ['apply', 'web=hotfix', 'theirs'],
-      ['apply', 'app=hotfix', 'theirs'],
+      ['apply', 'web=hotfix', 'external'],
+      ['apply', 'app=hotfix', 'external'],
       ['create', 'web=new', 'delete'],
-      ['create', 'web=old', 'theirs'],
-      ['create', 'web=hotfix', 'theirs'],
-      ['create', 'app=hotfix', 'theirs'],
+      ['create', 'web=old', 'external'],
+      ['create', 'web=hotfix', 'external'],
+      ['create', 'app=hotfix', 'external'],
     ])('%s, and now %s: %s', (was, now, expected) => {
       const before = was === 'create' ? 'web=new' : 'web=old'
       expect(step(of(was, before, 'web=new', { kind }), shop(now, { kind }))).toBe(expected)
@@ -386,10 +388,10 @@ spec: {${spec}${inside}}`
   test.each([
     ['web=new beat=new', 'put'],
     ['web=old beat=old', 'nothing'],
-    ['web=new beat=old', 'theirs'],
-    ['web=new beat=hotfix', 'theirs'],
-    ['web=old beat=hotfix', 'theirs'],
-    ['web=new', 'theirs'],
+    ['web=new beat=old', 'external'],
+    ['web=new beat=hotfix', 'external'],
+    ['web=old beat=hotfix', 'external'],
+    ['web=new', 'external'],
   ])('of two containers: %s: %s', (now, expected) => {
     expect(step(of('set-image', 'web=old beat=old', 'web=new beat=new'), shop(now))).toBe(expected)
   })
@@ -397,7 +399,7 @@ spec: {${spec}${inside}}`
   test("an image of a container that the release does not change is somebody else's version too", () => {
     const before = of('set-image', 'web=old proxy=1', 'web=new proxy=1')
     expect(step(before, shop('web=old proxy=2'))).toBe('nothing')
-    expect(step(before, shop('web=new proxy=2'))).toBe('theirs')
+    expect(step(before, shop('web=new proxy=2'))).toBe('external')
   })
 
   test.each([
@@ -407,18 +409,18 @@ spec: {${spec}${inside}}`
   ])('with %s that somebody has set since', (_, more) => {
     for (const was of ['set-image', 'apply'] as const) {
       const before = of(was, 'web=old', 'web=new')
-      expect(step(before, shop('web=new', { more }))).toBe('theirs')
+      expect(step(before, shop('web=new', { more }))).toBe('external')
       // Our write has not happened: nothing of it is ours.
       expect(step(before, shop('web=old', { more }))).toBe('nothing')
     }
   })
 
   test.each([
-    ['web=old', ', command: [new]', 'theirs'],
+    ['web=old', ', command: [new]', 'external'],
     ['web=old', ', command: [hotfix]', 'nothing'],
     ['web=old', ', command: [old]', 'nothing'],
     ['web=new', ', command: [new]', 'put'],
-    ['web=new', ', command: [old]', 'theirs'],
+    ['web=new', ', command: [old]', 'external'],
   ])('whose image and command the release changes: %s%s: %s', (now, more, expected) => {
     const how = (command: string) => ({ more: `, command: [${command}]` })
     const before = of('apply', 'web=old', 'web=new', how('old'), how('new'))
@@ -458,7 +460,7 @@ spec:
       const before = { ...of(was, 'web=old', 'web=new'), ran: { web: 'shop:old@sha256:1' } }
       expect(step(before, shop('web=old@sha256:1'))).toBe('nothing')
       expect(step(before, shop('web=old'))).toBe('nothing')
-      expect(step(before, shop('web=old@sha256:2'))).toBe('theirs')
+      expect(step(before, shop('web=old@sha256:2'))).toBe('external')
     },
   )
 
@@ -467,7 +469,7 @@ spec:
     const back = put(before, shop('web=old', { cause: 'ours' }), shop('web=new', { cause: 'ours' }))
     expect(back).toEqual(object(shop('web=old', { cause: 'old' })))
     expect(step(before, JSON.stringify(back))).toBe('nothing')
-    expect(step(before, shop('web=old', { cause: 'theirs' }))).toBe('nothing')
+    expect(step(before, shop('web=old', { cause: 'external' }))).toBe('nothing')
   })
 
   test('has its template back though somebody has decided about another field since', () => {
@@ -483,7 +485,7 @@ spec:
       do: 'put',
       object: object(shop('web=old', { spec: 'minReadySeconds: 3, ' })),
       by: { is: 'update' },
-      theirs: 'has another spec.minReadySeconds',
+      external: 'has another spec.minReadySeconds',
     })
   })
 
@@ -492,7 +494,7 @@ spec:
     ['web=new', { more: ', command: [sleep]' }, 'has another pod template'],
   ])('of somebody else is told: %s %j: %s', (now, how, words) => {
     expect(planRestore(of('set-image', 'web=old', 'web=new'), object(shop(now, how)))).toEqual({
-      do: 'theirs',
+      do: 'external',
       words,
     })
   })
@@ -566,7 +568,7 @@ describe('a template', () => {
     const live = `
 apiVersion: apps/v1
 kind: Deployment
-metadata: {name: web, resourceVersion: "9", labels: {theirs: "1"}, annotations: {theirs: "1"}}
+metadata: {name: web, resourceVersion: "9", labels: {external: "1"}, annotations: {external: "1"}}
 spec:
   replicas: 5
   minReadySeconds: 3
@@ -590,9 +592,9 @@ status: {replicas: 5}`
       cause('old'),
       { 'kubernetes.io/change-cause': 'old' },
     ],
-    ['and leaves the annotations of others', '', 'theirs: "1"', { theirs: '1' }],
+    ['and leaves the annotations of others', '', 'external: "1"', { external: '1' }],
   ])('goes back, %s', (_, before, live, expected) => {
-    const written = caused('new', live.startsWith('theirs') ? before : live)
+    const written = caused('new', live.startsWith('external') ? before : live)
     const back = put(
       prior('set-image', 'workload', caused('old', before)),
       caused('new', live),
@@ -606,7 +608,7 @@ status: {replicas: 5}`
     expect(put(before, caused('old', cause('new')), caused('new', cause('new')))).toEqual(
       object(caused('old', '')),
     )
-    expect(step(before, caused('old', 'theirs: "1"'))).toBe('nothing')
+    expect(step(before, caused('old', 'external: "1"'))).toBe('nothing')
   })
 
   test.each(['set-image', 'apply'] as const)('of a CronJob (%s)', (was) => {
@@ -858,7 +860,7 @@ describe('what is left as it is needs', () => {
   test.each<[string, string, UndoStep['do'], readonly string[]]>([
     ['that is put back: what it named before goes back too', naming('new', 'b'), 'put', []],
     ['as it was', naming('old', 'a'), 'nothing', []],
-    ['of somebody else', naming('hotfix', 'b'), 'theirs', ['configmap/b']],
+    ['of somebody else', naming('hotfix', 'b'), 'external', ['configmap/b']],
     [
       'that somebody has changed before its turn came',
       naming('old', 'c'),
@@ -906,13 +908,13 @@ describe('what is kept of objects', () => {
     const data = (text: string) =>
       `{apiVersion: v1, kind: ConfigMap, metadata: {name: x, uid: u}, data: {${text}}}`
     const before = prior('apply', 'other', data('A: old, B: b'), data('A: new, B: b'))
-    const [after] = withAnswers([before], [object(data('A: new, B: theirs, C: theirs'))])
+    const [after] = withAnswers([before], [object(data('A: new, B: external, C: external'))])
     expect(after?.written).toEqual(object(data('A: new, B: b')))
     expect(
-      planRestore(after ?? before, object(data('A: new, B: theirs, C: theirs'))),
+      planRestore(after ?? before, object(data('A: new, B: external, C: external'))),
     ).toMatchObject({
       do: 'put',
-      object: object(data('A: old, B: theirs, C: theirs')),
+      object: object(data('A: old, B: external, C: external')),
     })
   })
 
@@ -937,7 +939,7 @@ describe('what is kept of objects', () => {
       [
         'without what somebody else wrote between',
         sent,
-        web(6, 'image: "shop:2", env: [{name: DEBUG}]', '{theirs: b}'),
+        web(6, 'image: "shop:2", env: [{name: DEBUG}]', '{external: b}'),
         sent,
       ],
       [

@@ -1,6 +1,6 @@
 /** What another release has left, or holds. Pure. */
 import { shortTag } from '../kubernetes/image.js'
-import { titleOf, type Keeper } from '../state/lease.js'
+import { titleOf, type LeaseHolder } from '../state/lease.js'
 import { commandLine } from '../options/command-line.js'
 import type { Settings } from '../options/table.js'
 import { ok, warning, type Finding } from '../report/finding.js'
@@ -8,7 +8,7 @@ import { liveNow, type ReleaseStart, type History } from '../state/history.js'
 
 export function releaseFindings(
   settings: Settings,
-  keeper: Keeper | undefined,
+  keeper: LeaseHolder | undefined,
   open: ReleaseStart | undefined,
   history: History,
 ): readonly Finding[] {
@@ -25,7 +25,7 @@ export function releaseFindings(
   ]
 }
 
-function held({ by, renewed }: Keeper): Finding {
+function held({ by, renewed }: LeaseHolder): Finding {
   const since = renewed === undefined ? '' : `, renewed last at ${renewed} by the clock there`
   return warning(
     'release',

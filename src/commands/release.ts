@@ -8,7 +8,7 @@ import type { Report } from '../report/report.js'
 import type { Result } from '../failure/result.js'
 import { readHistory } from '../state/history-store.js'
 import { wentLive } from '../state/history.js'
-import type { Wrote } from '../undo/snapshot.js'
+import type { OnWrite } from '../undo/snapshot.js'
 import { build } from '../stages/build.js'
 import { findBuild, imageToDeploy } from '../stages/image.js'
 import { jobsOf, runJobs } from '../stages/jobs.js'
@@ -127,7 +127,7 @@ export async function write(
   cluster: Cluster,
   { site, changes }: SnapshotResult,
   image: Image,
-  wrote: Wrote,
+  wrote: OnWrite,
 ): Promise<void> {
   const { reporter } = run
   const first = changes.filter(({ when }) => when === 'before')

@@ -5,7 +5,7 @@ import type { Settings } from '../options/table.js'
 import type { Databases } from '../django/inspector.js'
 import type { TestReport } from '../django/test-output.js'
 import { ApiError } from '../kubernetes/api-error.js'
-import { causeOfAway } from '../kubernetes/retry.js'
+import { causeOfOutage } from '../kubernetes/retry.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { LeaseLost } from '../state/lease.js'
 import { appOf, parseImage } from '../kubernetes/image.js'
@@ -77,7 +77,7 @@ export function causeOf(error: unknown, signal: AbortSignal): Cause {
       hint: 'see whether the API server answers: kubectl version',
     }
   }
-  const away = causeOfAway(error)
+  const away = causeOfOutage(error)
   if (away) return away
   if (error instanceof ApiError) {
     return {
@@ -237,16 +237,16 @@ export function report(
   }
 }
 
-function describeRestored({ did, why, theirs }: Restored): string | undefined {
+function describeRestored({ did, why, external }: Restored): string | undefined {
   switch (did) {
     case 'put':
-      return theirs === undefined ? 'put back' : `put back, but it ${theirs}: left alone`
+      return external === undefined ? 'put back' : `put back, but it ${external}: left alone`
     case 'delete':
       return 'removed'
     case 'keep':
       return `kept, because ${why}`
-    case 'theirs':
-      return `left alone, since somebody else has changed it: it ${theirs}`
+    case 'external':
+      return `left alone, since somebody else has changed it: it ${external}`
     case 'ask':
     case 'nothing':
       return undefined
@@ -254,15 +254,15 @@ function describeRestored({ did, why, theirs }: Restored): string | undefined {
 }
 
 /** Describes an object after a run that restores nothing, where it is not as before. */
-function describeLeft({ did, theirs }: Restored): string | undefined {
+function describeLeft({ did, external }: Restored): string | undefined {
   switch (did) {
     case 'put':
     case 'keep':
       return 'stays as this release has written it'
     case 'delete':
       return 'stays, created by this release'
-    case 'theirs':
-      return `stays as somebody else has changed it: it ${theirs}`
+    case 'external':
+      return `stays as somebody else has changed it: it ${external}`
     case 'ask':
       return 'was deleted by somebody else'
     case 'nothing':

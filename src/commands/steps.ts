@@ -10,7 +10,7 @@ import { drainTime } from '../judge/drain.js'
 import type { StageLog } from '../platform/stage-log.js'
 import { onAnotherVersion } from '../stages/exceptions.js'
 import { readRecord, withPaths } from '../state/record.js'
-import type { Wrote } from '../undo/snapshot.js'
+import type { OnWrite } from '../undo/snapshot.js'
 import { checkAlone } from '../stages/name-conflicts.js'
 import type { Built } from '../stages/build.js'
 import { lock } from '../stages/lock.js'
@@ -127,7 +127,7 @@ export async function rollOut(
   site: PreflightResult,
   image: Image,
   beside: readonly PlacedChange[],
-  wrote: Wrote,
+  wrote: OnWrite,
 ): Promise<void> {
   const { platform, settings, signal } = release
   await reporter.stage('rollout', async (stageLog) => {

@@ -14,8 +14,8 @@ import { saveRelease } from '../state/history-store.js'
 import type { ReleaseStart, History } from '../state/history.js'
 import { notAsBefore } from '../stages/exceptions.js'
 import { closeRecord, openRecord, updateRecord, type KeptRecord } from '../state/record.js'
-import { changedSince, leftToOthers, standsSince, type Restored } from '../undo/restore.js'
-import { leads, withAnswers, type Wrote } from '../undo/snapshot.js'
+import { changedSince, externalChanges, stateSince, type Restored } from '../undo/restore.js'
+import { leads, withAnswers, type OnWrite } from '../undo/snapshot.js'
 import { templatesBefore, templatesOf } from '../undo/templates.js'
 import { checkHistory } from '../stages/name-conflicts.js'
 import type { PreflightResult } from '../stages/preflight.js'
@@ -49,7 +49,7 @@ export interface Work {
     release: Release,
     cluster: Cluster,
     prepared: SnapshotResult,
-    wrote: Wrote,
+    wrote: OnWrite,
   ) => Promise<void>
   /** Runs when the version is live. Its signal ends with the lock too: another version may be live then. */
   readonly live?: (release: Release) => Promise<void>
@@ -193,7 +193,7 @@ async function unwind(open: Transaction): Promise<Result> {
   try {
     lost.throwIfAborted()
     const superseded = soFar.cause?.code === 'superseded'
-    const left = superseded ? await standsSince(cluster, priors) : []
+    const left = superseded ? await stateSince(cluster, priors) : []
     const keeps = settings['on-failure'] === 'keep' && !cancelled
     if (left.some(isForPeople) || (superseded && keeps)) {
       // Nothing is restored: the report says what was written already, and what others wrote.
@@ -226,7 +226,7 @@ async function unwind(open: Transaction): Promise<Result> {
       ...(soFar.exceptions ?? []).filter(({ is }) => is !== 'another version'),
       ...notAsBefore(site.live.clusterState(), soFar.restored, (args) => cluster.commandLine(args)),
     ]
-    const others = leftToOthers(soFar.restored)
+    const others = externalChanges(soFar.restored)
     if (others !== undefined || superseded) {
       soFar.current = await runningImages(cluster, platform.clock, settings, priors)
       if (others !== undefined && !superseded) soFar.cause = leftCause(others, soFar.cause)

@@ -10,7 +10,7 @@ import { merged, missingRights, type Right } from '../kubernetes/access.js'
 import { ApiError } from '../kubernetes/api-error.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { readsOf } from '../kubernetes/configuration.js'
-import { keeperOf } from '../state/lease.js'
+import { leaseHolderOf } from '../state/lease.js'
 import { noManifests, readManifests, type Manifests } from '../kubernetes/manifests.js'
 import { templateOf, type KubeObject } from '../kubernetes/objects.js'
 import { nameFor } from '../kubernetes/managed.js'
@@ -337,7 +337,7 @@ function caught(work: () => readonly Finding[]): readonly Finding[] {
 async function examineReleases(release: Release, cluster: Cluster): Promise<readonly Finding[]> {
   const { platform, settings, app } = release
   const [keeper, record, history] = await Promise.allSettled([
-    keeperOf(cluster, nameFor(app)),
+    leaseHolderOf(cluster, nameFor(app)),
     readRecord(cluster, app, settings.image),
     readHistory(cluster, app, settings.image),
   ])

@@ -69,7 +69,7 @@ export interface KubectlOptions {
   /** Not called again once it is aborted. What has begun is let end: an undo has to find what it did. */
   readonly signal?: AbortSignal
   /** Asked before each call; when the signal that it gives is aborted, kubectl is ended in its middle. */
-  readonly ours?: () => Promise<AbortSignal>
+  readonly ensureHeld?: () => Promise<AbortSignal>
 }
 
 /** `signal` ends the opening; what is open then lives until it is closed. */
@@ -132,9 +132,9 @@ export async function openCluster(
       }
     },
     lines: (path, signal) => linesOf(platform, proxy.socket, path, signal),
-    kubectl: (args, { input, signal = life.signal, ours } = {}) =>
+    kubectl: (args, { input, signal = life.signal, ensureHeld } = {}) =>
       untilAnswered(platform.clock, signal, async () => {
-        const sure = (await ours?.()) ?? life.signal
+        const sure = (await ensureHeld?.()) ?? life.signal
         const done = await finish(platform, kubectl, [...inNamespace, ...answerIn, ...args], {
           ...(input !== undefined && { input }),
           signal: AbortSignal.any([life.signal, sure]),

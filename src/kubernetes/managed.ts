@@ -1,11 +1,11 @@
-/** What we keep in the cluster has one name, and our label: what has the name alone is somebody else's. */
+/** The objects that we keep in the cluster have one name, and our label: one with the name alone is not ours. */
 import type { ObjectMeta } from 'kubernetes-types/meta/v1'
 import { fail } from '../failure/failure.js'
 import type { Cluster } from './cluster.js'
 import { appOf } from './image.js'
 import { keyOf, type KubeObject } from './objects.js'
 
-/** Of lock, record and history. */
+/** Returns the name of lock, record and history. */
 export function nameFor(app: string): string {
   return `django-rollout-${app}`
 }
@@ -13,8 +13,8 @@ export function nameFor(app: string): string {
 const keptKinds = ['coordination.k8s.io/Lease', '/Secret', '/ConfigMap']
 
 /**
- * Whether an object has the name of a lock, a record or a history, of any application. The token of a service
- * account is none: a Secret's type never changes, and people give their token such a name.
+ * Returns whether an object has the name of a lock, a record or a history, of any application. The token of a
+ * service account does not count: a Secret's type never changes, and people give their token such a name.
  */
 export function isKept(object: KubeObject): boolean {
   const { type } = object as { readonly type?: unknown }
@@ -29,17 +29,17 @@ const [label, us] = ['app.kubernetes.io/managed-by', 'django-rollout']
 
 export const managed = { [label]: us }
 
-export function isOurs(metadata: ObjectMeta = {}): boolean {
+export function isManaged(metadata: ObjectMeta = {}): boolean {
   return metadata.labels?.[label] === us
 }
 
-/** Throws a Failure `name-taken` for an object that is there, and not ours. */
-export function checkOurs(
+/** Throws a Failure `name-taken` for an object that exists, and is not ours. */
+export function checkManaged(
   cluster: Cluster,
   kind: 'secret' | 'configmap' | 'lease',
   metadata: ObjectMeta | undefined,
 ): void {
-  if (isOurs(metadata)) return
+  if (isManaged(metadata)) return
   const { name = '' } = metadata ?? {}
   fail({
     code: 'name-taken',
@@ -51,20 +51,20 @@ export function checkOurs(
   })
 }
 
-/** Throws a Failure `usage`: two applications have one name here, and nothing of them may mix. */
+/** Throws a Failure `usage`: two applications have one name here, and their objects must not mix. */
 export function twoOfOneName(
   { namespace }: Pick<Cluster, 'namespace'>,
   app: string,
-  theirs: { readonly image: string; readonly what: string; readonly so: string },
-  ours: string,
+  external: { readonly image: string; readonly what: string; readonly so: string },
+  image: string,
 ): never {
-  const own = appOf(`/${ours.split('/').slice(-2).join('-')}`)
+  const own = appOf(`/${image.split('/').slice(-2).join('-')}`)
   return fail({
     code: 'usage',
-    sentence: `${theirs.what} is of ${theirs.image}, and this is about ${ours}: both have the name "${app}" in the namespace "${namespace}"`,
+    sentence: `${external.what} is of ${external.image}, and this is about ${image}: both have the name "${app}" in the namespace "${namespace}"`,
     hint: [
       `nothing was written; give this application a name of its own: app: ${own} (in django-rollout.yml), or --app ${own}`,
-      theirs.so,
+      external.so,
     ].join('\n'),
   })
 }

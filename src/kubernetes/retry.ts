@@ -1,49 +1,49 @@
-/** When the server is asked again, and what is said when it never answers. */
+/** When a request is retried, and the cause if the server never answers. */
 import type { Cause } from '../failure/failure.js'
 import type { Clock } from '../platform/platform.js'
 import { ApiError } from './api-error.js'
 
-/** How long an API server may be away before that is a failure, in ms. */
-export const patienceMs = 90_000
+/** How long requests are retried before an outage of the API server is a failure, in ms. */
+export const retryForMs = 90_000
 const firstPauseMs = 250
 const longestPauseMs = 2_000
 
 /**
- * Whether the same request may succeed a little later: no answer at all, a server that is overloaded or
- * being restarted, and what `kubectl proxy` says when it does not reach the server (500, 502). And a login that
- * is not accepted (401): it was when the cluster was opened, so what checks it may be away, or a token is
- * just being renewed. Nothing mends a lock that was lost.
+ * Returns whether the same request may succeed a little later: no answer at all, a server that is overloaded or
+ * restarting, and the answer of `kubectl proxy` when it does not reach the server (500, 502). Also a login that is
+ * refused (401): it was accepted when the cluster was opened, so the authenticator may be down, or a token is just
+ * being renewed. A lock that was lost is never transient.
  */
 export function isTransient(error: unknown): boolean {
   if (error instanceof ApiError) return [401, 429].includes(error.status) || error.status >= 500
   return !(error instanceof Error && ['AbortError', 'LeaseLost', 'Failure'].includes(error.name))
 }
 
-/** How long a server that has never answered is asked, in ms: whoever mistyped its address waits for it. */
-const firstPatienceMs = 5_000
+/** How long requests to a server that has never answered are retried, in ms: a mistyped address costs this time. */
+const firstContactMs = 5_000
 
 /**
- * The same of the first request of all, after so long. A server that is busy is there. One that is not
- * reached may be restarting, or be none; credentials that it does not know have never been known to work.
+ * Returns the same for the very first request, after this time. A busy server exists. One that is not reached may be
+ * restarting, or not exist; credentials that it refuses have never worked.
  */
 export function isTransientAtFirst(error: unknown, askedForMs: number): boolean {
   if (!isTransient(error) || (error instanceof ApiError && error.status === 401)) return false
   if (error instanceof ApiError && !isUnreached(error)) return true
   const words = error instanceof Error ? error.message : ''
-  return askedForMs < firstPatienceMs && !/no such host|x509|tls: /.test(words)
+  return askedForMs < firstContactMs && !/no such host|x509|tls: /.test(words)
 }
 
 /**
- * kubectl's proxy tells in plain text that it did not reach the server, with 500 or 502 by its version; the
- * server's answers have a reason.
+ * Returns whether kubectl's proxy did not reach the server: it answers in plain text, with 500 or 502 by its version;
+ * the server's own answers have a reason.
  */
 function isUnreached({ status, reason }: ApiError): boolean {
   return (status === 500 || status === 502) && reason === ''
 }
 
 /**
- * Does something that may be repeated until it succeeds, fails for good, or the patience is over: what it
- * threw last is thrown then. `again` tells which errors are worth another try.
+ * Repeats something until it succeeds, fails for good, or the time is over: then throws the last error. `again`
+ * decides which errors are worth another attempt.
  */
 export async function retryTransient<T>(
   clock: Clock,
@@ -51,7 +51,7 @@ export async function retryTransient<T>(
   work: () => Promise<T>,
   again: (error: unknown) => boolean = isTransient,
 ): Promise<T> {
-  const until = clock.now() + patienceMs
+  const until = clock.now() + retryForMs
   for (let pause = firstPauseMs; ; pause = Math.min(pause * 2, longestPauseMs)) {
     try {
       return await work()
@@ -76,8 +76,8 @@ export const noCredentials: Cause = {
   hint: 'renew the token or the login; kubectl auth whoami shows who you are',
 }
 
-/** What an error means that came from a server which was asked for as long as the patience lasts, if it is that. */
-export function causeOfAway(error: unknown): Cause | undefined {
+/** Returns the cause of an error after all retries, if it means that the server is unreachable. */
+export function causeOfOutage(error: unknown): Cause | undefined {
   if (error instanceof ApiError) {
     if (error.status === 401) return noCredentials
     return isUnreached(error) ? noServer(error.message) : undefined
@@ -87,7 +87,7 @@ export function causeOfAway(error: unknown): Cause | undefined {
   return isNetwork ? noServer(error.message) : undefined
 }
 
-/** The lock may have gone to another run; whether it has is not known yet. */
+/** The lock may have been taken by another run; that is not certain yet. */
 export class LeaseUncertain extends Error {
   override readonly name = 'LeaseUnsure'
 

@@ -1,7 +1,7 @@
 /** Writes workloads that no manifest brings: the image, and what goes with it in one write. */
 import { opened } from '../kubernetes/apply.js'
 import { ApiError } from '../kubernetes/api-error.js'
-import { causeOfAway, isTransient, retryTransient } from '../kubernetes/retry.js'
+import { causeOfOutage, isTransient, retryTransient } from '../kubernetes/retry.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { configHash } from '../kubernetes/configuration.js'
 import { troubleOf } from '../kubernetes/kubectl.js'
@@ -110,7 +110,7 @@ async function tried(
     const { resourceVersion: _, ...metadata } = wanted.metadata ?? {}
     return await cluster.dryRun<WorkloadObject>(path, { ...wanted, metadata })
   } catch (error) {
-    if (!(error instanceof ApiError) || causeOfAway(error)) throw error
+    if (!(error instanceof ApiError) || causeOfOutage(error)) throw error
     const words = error.message
     if (words.includes('does not support dry run')) {
       stageLog.say(

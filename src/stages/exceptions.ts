@@ -215,7 +215,7 @@ function withdrawnBy(restored: readonly Restored[]): ReadonlySet<string> {
     prior.change === 'create' ? [] : [...images(prior.object), ...Object.values(prior.ran ?? {})],
   )
   const written = restored
-    .filter(({ prior, did }) => prior.of === 'workload' && did !== 'theirs' && did !== 'keep')
+    .filter(({ prior, did }) => prior.of === 'workload' && did !== 'external' && did !== 'keep')
     .flatMap(({ prior }) => images(prior.written))
   return new Set(written.filter((image) => !before.includes(image)))
 }
@@ -243,7 +243,7 @@ function stillWithdrawn(
       }
     }),
     ...restored.flatMap(({ prior, did }): readonly Exception[] => {
-      if (did === 'theirs' || did === 'keep' || !isWorkload(prior.object)) return []
+      if (did === 'external' || did === 'keep' || !isWorkload(prior.object)) return []
       const live = liveOf(clusterState, workloadId(prior.object))
       const why = live && keptPods(clusterState, live, prior.object)
       const pods = (why?.pods ?? []).filter((pod) =>
@@ -291,7 +291,7 @@ function unwell(clusterState: ClusterState, restored: readonly Restored[]): read
     if (available >= wanted) return []
     const id = idOf(workloadId(prior.object))
     const then = availabilityOf(prior.object)
-    const isLeft = did === 'theirs' || did === 'keep'
+    const isLeft = did === 'external' || did === 'keep'
     // What was complete before was seen to be complete again, or is about to be.
     if (!isLeft && (prior.change === 'create' || then.available >= then.wanted)) return []
     const why = isLeft ? 'was left as it is' : 'was not well before the release either'

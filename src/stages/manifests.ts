@@ -12,14 +12,14 @@ import { fail } from '../failure/failure.js'
 import type { StageLog } from '../platform/stage-log.js'
 import { plural } from '../report/sentences.js'
 import { trackRollout } from '../rollout/track.js'
-import { standsSince } from '../undo/restore.js'
+import { stateSince } from '../undo/restore.js'
 import {
   asItWas,
   isImmutable,
   planned,
   titleOf,
   type ObjectSnapshot,
-  type Wrote,
+  type OnWrite,
 } from '../undo/snapshot.js'
 import type { DesiredWorkload } from '../judge/types.js'
 import { liveAfterDeletion } from './wait-for-deletion.js'
@@ -70,7 +70,7 @@ export function priorOfChanges(
 
 /** Throws a Failure when another writer has changed an object since its snapshot. */
 async function checkStill(cluster: Cluster, priors: readonly ObjectSnapshot[]): Promise<void> {
-  const changed = (await standsSince(cluster, priors)).filter(
+  const changed = (await stateSince(cluster, priors)).filter(
     ({ did, current }) => did !== 'nothing' || (current && isBeingDeleted(current)),
   )
   if (changed.length === 0) return
@@ -93,7 +93,7 @@ export async function applyBeside(
   cluster: Cluster,
   site: PreflightResult,
   changes: readonly PlacedChange[],
-  wrote: Wrote,
+  wrote: OnWrite,
 ): Promise<void> {
   const touched = changes.filter(({ is }) => is !== 'none')
   if (touched.length === 0) return
@@ -120,7 +120,7 @@ export async function applyManifests(
   cluster: Cluster,
   site: PreflightResult,
   changes: readonly PlacedChange[],
-  wrote: Wrote,
+  wrote: OnWrite,
 ): Promise<void> {
   const touched = changes.filter(({ is }) => is !== 'none')
   sayChanges(stageLog, touched)

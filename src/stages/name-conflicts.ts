@@ -4,7 +4,7 @@
  */
 import type { Cluster } from '../kubernetes/cluster.js'
 import { isOfRepository } from '../kubernetes/image.js'
-import { keeperOf } from '../state/lease.js'
+import { leaseHolderOf } from '../state/lease.js'
 import {
   isWorkload,
   usesOfRepository,
@@ -38,7 +38,7 @@ export async function checkAlone(
   await Promise.all([
     checkHistory(release, cluster, site, command),
     readRecord(cluster, app, settings.image),
-    keeperOf(cluster, nameFor(app)),
+    leaseHolderOf(cluster, nameFor(app)),
   ])
 }
 

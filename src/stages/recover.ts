@@ -9,7 +9,7 @@ import { fail } from '../failure/failure.js'
 import type { StageLog } from '../platform/stage-log.js'
 import { saveRelease } from '../state/history-store.js'
 import { closeRecord, type KeptRecord } from '../state/record.js'
-import { leftToOthers, type Restored } from '../undo/restore.js'
+import { externalChanges, type Restored } from '../undo/restore.js'
 import type { NamespaceWatch } from '../rollout/namespace-watch.js'
 import { withTimeout } from '../platform/time.js'
 import { removeJob } from './migration/run.js'
@@ -35,7 +35,7 @@ export async function recover(
   const restored = await withTimeout(platform.clock, budget, release.signal, (late) =>
     undo({ ...release, signal: late }, stageLog, cluster, live, snapshot, timeouts),
   )
-  const left = leftToOthers(restored)
+  const left = externalChanges(restored)
   await saveRelease(cluster, platform.clock, cluster.life, app, {
     ...begun,
     result: 'undone',

@@ -24,7 +24,7 @@ import { trackRollout, type RolloutOutcome } from '../rollout/track.js'
 import { judge } from '../judge/judge.js'
 import { newObservations } from '../judge/observations.js'
 import { liveOf, type Live } from '../judge/objects.js'
-import { asItWas, planned, titleOf, type ObjectSnapshot, type Wrote } from '../undo/snapshot.js'
+import { asItWas, planned, titleOf, type ObjectSnapshot, type OnWrite } from '../undo/snapshot.js'
 import type { DesiredWorkload, WriteProgresses, Judgement, ClusterState } from '../judge/types.js'
 import { annotate, causeAfter, causeFirst, causeOfChange, withCause } from './change-cause.js'
 import { writeEdits } from './edits.js'
@@ -66,7 +66,7 @@ export async function rollout(
   site: PreflightResult,
   image: Image,
   beside: readonly PlacedChange[],
-  wrote: Wrote,
+  wrote: OnWrite,
   listener: RolloutListener,
 ): Promise<RolloutOutcome> {
   const { platform, settings, signal } = release

@@ -1,20 +1,17 @@
-/** A run that may have lost its lock writes nothing: all writes go through here from the lock on. */
+/** A run that may have lost its lock writes nothing: all writes go through here once the lock is held. */
 import type { Cluster } from '../kubernetes/cluster.js'
 import type { HeldLease } from './lease.js'
 
 /**
- * The same cluster, whose writes wait until the lock is surely ours and are ended when it may not be any
- * more. They reject with a `LeaseLost` when it is lost.
+ * Returns the same cluster, whose writes wait until the lock is certainly held, and are aborted when it may not be
+ * any more. They reject with a `LeaseLost` when it is lost.
  */
-export function fenced(
-  cluster: Cluster,
-  { ensureHeld: ours }: Pick<HeldLease, 'ensureHeld'>,
-): Cluster {
+export function fenced(cluster: Cluster, { ensureHeld }: Pick<HeldLease, 'ensureHeld'>): Cluster {
   return {
     ...cluster,
-    post: async (path, body) => cluster.post(path, body, await ours()),
-    put: async (path, body) => cluster.put(path, body, await ours()),
-    remove: async (path, how) => cluster.remove(path, { ...how, signal: await ours() }),
-    kubectl: (args, how) => cluster.kubectl(args, { ...how, ours }),
+    post: async (path, body) => cluster.post(path, body, await ensureHeld()),
+    put: async (path, body) => cluster.put(path, body, await ensureHeld()),
+    remove: async (path, how) => cluster.remove(path, { ...how, signal: await ensureHeld() }),
+    kubectl: (args, how) => cluster.kubectl(args, { ...how, ensureHeld }),
   }
 }

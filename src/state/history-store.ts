@@ -1,11 +1,11 @@
-/** Keeps the history of an application in a ConfigMap of its namespace, a release a key. */
+/** Keeps the history of an application in a ConfigMap of its namespace, one key per release. */
 import { gunzipSync, gzipSync } from 'node:zlib'
 import type { ConfigMap } from 'kubernetes-types/core/v1'
 import { ApiError } from '../kubernetes/api-error.js'
 import { isTransient, retryTransient } from '../kubernetes/retry.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { isOfRepository } from '../kubernetes/image.js'
-import { checkOurs, managed, nameFor } from '../kubernetes/managed.js'
+import { checkManaged, managed, nameFor } from '../kubernetes/managed.js'
 import { collection } from '../kubernetes/paths.js'
 import type { Clock } from '../platform/platform.js'
 import {
@@ -27,13 +27,13 @@ export interface Archive {
   /** The pod templates of the versions that went live, by the numbers of their releases. */
   readonly templates: ReadonlyMap<number, Templates>
   /**
-   * The databases that the last version which went live has used, by alias: a migration of another one is
-   * refused. Whoever means another one removes the annotation (`forgetDatabases`).
+   * The databases that the last live version used, by alias: a migration of another one is refused. Remove the
+   * annotation (`forgetDatabases`) to allow it.
    */
   readonly databases: unknown
 }
 
-/** Of this image, by one request. Throws a Failure `name-taken` when that ConfigMap is not ours. */
+/** Reads all that is kept of this image, by one request. Throws a Failure `name-taken` when that ConfigMap is not ours. */
 export async function readArchive(
   cluster: Cluster,
   app: string,
@@ -48,7 +48,7 @@ export async function readArchive(
   return { history, templates: new Map(templates), databases: databasesOf(live) }
 }
 
-/** Of this image: what another application of the name has left is no history of it. */
+/** Reads the history of this image: releases of another application with the name are left out. */
 export async function readHistory(
   cluster: Cluster,
   app: string,
@@ -58,18 +58,18 @@ export async function readHistory(
   return all.filter(({ image }) => isOfRepository(image, repository))
 }
 
-/** All that were told under this name. Throws a Failure `name-taken` when that ConfigMap is not ours. */
+/** Reads all releases under this name. Throws a Failure `name-taken` when that ConfigMap is not ours. */
 export async function readReleases(cluster: Cluster, app: string): Promise<History> {
   return historyOf(await readLive(cluster, app))
 }
 
 async function readLive(cluster: Cluster, app: string): Promise<ConfigMap | undefined> {
   const live = await cluster.find<ConfigMap>(`${configMapsOf(cluster)}/${nameFor(app)}`)
-  if (live) checkOurs(cluster, 'configmap', live.metadata)
+  if (live) checkManaged(cluster, 'configmap', live.metadata)
   return live
 }
 
-/** What names the databases of the last version that went live, as JSON by alias. */
+/** The databases of the last live version, as JSON by alias. */
 const databasesAnnotation = 'django-rollout/databases'
 
 function databasesOf(live: ConfigMap | undefined): unknown {
@@ -80,18 +80,18 @@ function databasesOf(live: ConfigMap | undefined): unknown {
   }
 }
 
-/** The arguments of kubectl by which another database is accepted. */
+/** Returns the arguments of kubectl that allow another database. */
 export function forgetDatabases(app: string): readonly string[] {
   return ['annotate', 'configmap', nameFor(app), `${databasesAnnotation}-`]
 }
 
 /** What is kept of a version that went live, for the releases after it. */
-export interface Live {
-  /** As it has written them. */
+export interface LiveVersion {
+  /** As the release wrote them. */
   readonly templates?: Templates | undefined
-  /** What names the databases that it uses, by alias. */
+  /** The databases that it uses, by alias. */
   readonly databases?: unknown
-  /** What ran before it, which the history may not know. */
+  /** What ran before it, which the history may lack. */
   readonly before?: Before | undefined
 }
 
@@ -100,8 +100,7 @@ export interface Before extends RunningVersion {
 }
 
 /**
- * Adds a release, or tells anew how the one of the same run ended; of one that went live with what is kept of
- * it.
+ * Adds a release, or replaces the entry of the same run; for one that went live with what is kept of it.
  */
 export async function saveRelease(
   cluster: Cluster,
@@ -109,7 +108,7 @@ export async function saveRelease(
   signal: AbortSignal,
   app: string,
   ended: ReleaseEnd,
-  { templates, databases, before }: Live = {},
+  { templates, databases, before }: LiveVersion = {},
 ): Promise<void> {
   const used = databases === undefined ? {} : { [databasesAnnotation]: JSON.stringify(databases) }
   const configMaps = configMapsOf(cluster)
@@ -120,7 +119,7 @@ export async function saveRelease(
     async () => {
       const live = await readLive(cluster, app)
       const found = before && foundBefore(ended, before)
-      const history = told(historyOf(live), ended, found)
+      const history = withRelease(historyOf(live), ended, found)
       const data = Object.fromEntries(
         history.map((entry) => [keyOf(entry.number), JSON.stringify(entry)]),
       )
@@ -154,16 +153,16 @@ export async function saveRelease(
   )
 }
 
-/** A request that is sent again tells the same. */
-function told(history: History, ended: ReleaseEnd, found: ReleaseEnd | undefined): History {
+/** Returns the history with the release; a repeated request gives the same. */
+function withRelease(history: History, ended: ReleaseEnd, found: ReleaseEnd | undefined): History {
   if (history.some(({ run }) => run === ended.run)) return added(history, ended)
   if (ended.result === 'found') return withFound(history, ended)
   return added(found ? withFound(history, found) : history, ended)
 }
 
-/** The templates have a third of what a ConfigMap may hold, in bytes: the newest that fit in. */
+/** The templates may use a third of a ConfigMap's limit, in bytes: the newest that fit are kept. */
 const templatesBytes = 350 * 1024
-/** When unpacked. */
+/** The limit when unpacked. */
 const longestBytes = 16 * 1024 * 1024
 
 function withTemplates(
@@ -189,7 +188,7 @@ function packed(templates: Templates): string {
   return gzipSync(JSON.stringify(templates)).toString('base64')
 }
 
-/** What cannot be read (a person's edit) is as if it were not there. */
+/** Returns nothing for what cannot be read (a person's edit). */
 function unpacked(text: string | undefined): Templates | undefined {
   if (text === undefined) return undefined
   try {
@@ -201,7 +200,7 @@ function unpacked(text: string | undefined): Templates | undefined {
   }
 }
 
-/** An entry that cannot be read (a person's edit), or that says what no release has said, is left out. */
+/** Returns the entries, without those that cannot be read (a person's edit) or are invalid. */
 function historyOf(live: ConfigMap | undefined): History {
   return Object.entries(live?.data ?? {})
     .flatMap(([key, text]): readonly Entry[] => {
@@ -216,7 +215,7 @@ function historyOf(live: ConfigMap | undefined): History {
     .sort((one, other) => one.number - other.number)
 }
 
-/** Sorted by name as they are by number: `release-000012`. */
+/** Returns a key that sorts by name as by number: `release-000012`. */
 function keyOf(number: number): string {
   return `release-${String(number).padStart(6, '0')}`
 }

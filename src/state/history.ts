@@ -1,6 +1,6 @@
 /**
- * The releases of an application: what ran when, who wanted it, and how it ended. Pure; `archive.ts`
- * keeps it in the cluster.
+ * The releases of an application: what ran when, who started it, and how it ended. Pure; `history-store.ts` keeps
+ * it in the cluster.
  */
 import { shortTag } from '../kubernetes/image.js'
 import type { Result } from '../failure/result.js'
@@ -13,7 +13,7 @@ export interface ReleaseStart {
   readonly command: 'release' | 'deploy' | 'rollback'
   /** Who started it: `ada`. */
   readonly who: string
-  /** Where its run can be looked at. */
+  /** The page of its run. */
   readonly url?: string
   /** When it began: `2026-01-31T12:00:00.000Z`. */
   readonly at: string
@@ -29,7 +29,7 @@ export interface ReleaseStart {
   readonly back?: number
 }
 
-/** `found`: what ran though no release of the history had brought it, when the next one came. */
+/** `found`: what ran before a release, though no release of the history had deployed it. */
 export type Outcome = Result | 'found'
 
 export interface ReleaseEnd extends ReleaseStart {
@@ -50,15 +50,15 @@ export interface Entry extends ReleaseEnd {
 export type History = readonly Entry[]
 
 const mostEntries = 20
-/** What a rollback goes back by: so many versions outlive any number of failed releases and of rollbacks. */
+/** How many live versions are kept for rollbacks, after any number of failed releases and of rollbacks. */
 const liveKept = 5
 const longestCause = 500
 
-/** The history with one more release, and without what is too old. */
+/** Returns the history with one more release, and without what is too old. */
 export function added(history: History, ended: ReleaseEnd): History {
   const before = history.find(({ run }) => run === ended.run)
   const last = history.at(-1)?.number ?? 0
-  // Who recovers a release knows less of it than its own run did.
+  // A run that recovers a release knows less of it than the release's own run.
   const cause = before?.cause ?? ended.cause
   const migrations = ended.migrations.length > 0 ? ended.migrations : (before?.migrations ?? [])
   const entry: Entry = {
@@ -72,8 +72,8 @@ export function added(history: History, ended: ReleaseEnd): History {
 }
 
 /**
- * The history with what was found running, where that is not what it takes for live: the version before the
- * first release, or one that somebody has put there since. One that it knows has gone back to its place.
+ * Returns the history with what was found running, if that differs from its live version: the version before the
+ * first release, or one that was deployed by hand since. A known version counts as a rollback to it.
  */
 export function withFound(history: History, found: ReleaseEnd): History {
   const live = liveNow(history)
@@ -82,7 +82,7 @@ export function withFound(history: History, found: ReleaseEnd): History {
   return added(history, known ? { ...found, command: 'rollback', back: placeOf(known) } : found)
 }
 
-/** The entry of what ran before a release that went live. */
+/** Returns the entry of what ran before a release that went live. */
 export function foundBefore(
   { run, who, at, image }: Pick<ReleaseStart, 'run' | 'who' | 'at' | 'image'>,
   { tag, digest }: RunningVersion,
@@ -104,56 +104,55 @@ export function wentLive({ result }: Entry): boolean {
   return result === 'deployed' || result === 'found'
 }
 
-/** Whether this release went live: a record that still stands of it was only not removed. */
+/** Returns whether this release went live: an open record of it was only not removed. */
 export function hasGoneLive(history: History, { run }: Pick<ReleaseStart, 'run'>): boolean {
   return history.some((entry) => entry.run === run && wentLive(entry))
 }
 
-/** The release that went live last. */
+/** Returns the release that went live last. */
 export function liveNow(history: History): Entry | undefined {
   return history.findLast(wentLive)
 }
 
-/** What a rollback has looked at when it chose its version. */
+/** What a rollback had read when it chose its version. */
 export interface Chosen {
   readonly history: History
-  /** A release that had not ended well then, and is put back before the rollback begins. */
+  /** A release that was unfinished then, and is recovered before the rollback begins. */
   readonly open?: ReleaseStart
 }
 
 /**
- * `record`: the release whose record stands, read before the history: what has gone live in between is not
- * open any more.
+ * Returns what a rollback chooses from. `record`: the release of the open record, read before the history: what has
+ * gone live in between is not open any more.
  */
 export function chosenFrom(history: History, record: ReleaseStart | undefined): Chosen {
   return record && !hasGoneLive(history, record) ? { history, open: record } : { history }
 }
 
 /**
- * The release that has gone live since `previous` was chosen, if one has. The one that was open then is none:
- * what was chosen is the version before it.
+ * Returns the release that has gone live since `previous` was chosen, if any. The one that was open then does not
+ * count: the version before it was chosen.
  */
 export function liveSince({ history, open }: Chosen, now: History): Entry | undefined {
   const live = liveNow(now)
   return live?.run === liveNow(history)?.run || live?.run === open?.run ? undefined : live
 }
 
-/** Whether the pod templates of two releases differ, besides their images. */
+/** Returns whether the pod templates of two releases differ, besides their images. */
 export type Differ = (one: Entry, other: Entry) => boolean
 
 export type Wanted =
   | { readonly is: 'found'; readonly entry: Entry }
-  /** It cannot be wanted; `why`: one sentence for people. */
+  /** It cannot be restored; `why`: one sentence for people. */
   | { readonly is: 'none'; readonly why: string }
   /** A commit or tag that the history does not have. */
   | { readonly is: 'unknown'; readonly why: string }
 
 /**
- * The release that a rollback wants: `previous`, a number from the history (`12` or `#12`), a tag, or a
- * commit by seven letters of its SHA or more. Only what went live can be wanted. `open`: a release that has
- * not ended well is there still, so what was live last is what is `previous` to it; to a rollback that has
- * not, it is what that one was leaving. `differ`: whether two releases of the same image have run it in other
- * ways.
+ * Returns the release that a rollback wants: `previous`, a number from the history (`12` or `#12`), a tag, or a
+ * commit by seven or more characters of its SHA. Only a release that went live is returned. `open`: an unfinished
+ * release; `previous` is then what was live last. For an unfinished rollback, `previous` is as seen from the version
+ * that it was replacing. `differ`: whether two releases of the same image ran it in different ways.
  */
 export function wanted(
   history: History,
@@ -210,15 +209,15 @@ function lastLive(history: History): Wanted {
 }
 
 /**
- * The versions that led to the one that runs, which is the last: each ran before the next came. A rollback
- * takes the place of the version that it brings back. What it leaves is in the line no more, nor is the same
- * version further back: only a new release, or a person who names it, brings it live again.
+ * Returns the versions that led to the current one, which is the last: each ran before the next. A rollback takes
+ * the place of the version that it restores. The version that it replaced is removed from the line, also further
+ * back: only a new release, or a rollback that names it, makes it live again.
  */
 function lineOf(history: History, differ: Differ = () => false): History {
   return history.filter(wentLive).reduce<History>((line, entry) => {
     if (entry.command !== 'rollback') return [...line, entry]
     const { back } = entry
-    // An image that the history does not have comes in the place of what ran.
+    // An image that the history lacks takes the place of what ran.
     const left = line.filter((one) =>
       back === undefined ? one === line.at(-1) : placeOf(one) > back,
     )
@@ -232,7 +231,7 @@ function lineOf(history: History, differ: Differ = () => false): History {
   }, [])
 }
 
-/** Of a rollback that of the version which it has brought back. */
+/** Returns the place of an entry; for a rollback that of the version which it restored. */
 function placeOf({ back, number }: Entry): number {
   return back ?? number
 }
@@ -241,7 +240,7 @@ function isOther(one: Entry, other: Entry, differ: Differ): boolean {
   return one.digest !== other.digest || differ(one, other)
 }
 
-/** What ran before the version that runs now came. After a rollback it is further back. */
+/** Returns what ran before the current version. After a rollback it is further back. */
 function previous(history: History, differ: Differ): Wanted {
   const line = lineOf(history, differ)
   const now = line.at(-1)

@@ -1,17 +1,17 @@
 /**
- * The lock of a release: a Lease that its run renews. Whether a holder is still there is told by our own
- * clock alone, as client-go's leader election does it: a renewal that does not come for as long as the
- * Lease lasts means that the run is gone, whatever the clocks of its machine and ours say.
+ * The lock of a release: a Lease that its run renews. Our own clock alone decides whether a holder is still there,
+ * as in client-go's leader election: if no renewal comes for as long as the Lease lasts, the run is gone, whatever
+ * the clocks of its machine and ours say.
  * https://kubernetes.io/docs/concepts/architecture/leases/
  */
 import type { Lease } from 'kubernetes-types/coordination/v1'
 import type { ObjectMeta } from 'kubernetes-types/meta/v1'
 import type { Clock } from '../platform/platform.js'
 import { ApiError } from '../kubernetes/api-error.js'
-import { LeaseUncertain, patienceMs, retryTransient } from '../kubernetes/retry.js'
+import { LeaseUncertain, retryForMs, retryTransient } from '../kubernetes/retry.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { isOfRepository } from '../kubernetes/image.js'
-import { checkOurs, managed } from '../kubernetes/managed.js'
+import { checkManaged, managed } from '../kubernetes/managed.js'
 import { collection } from '../kubernetes/paths.js'
 
 /** A run that wants the lock. */
@@ -26,31 +26,31 @@ export interface Holder {
   readonly image?: string
 }
 
-/** For people: `ada, https://…`. */
+/** Returns the holder for people: `ada, https://…`. */
 export function titleOf({ who, url }: Pick<Holder, 'who' | 'url'>): string {
   return url === undefined ? who : `${who}, ${url}`
 }
 
 export interface HeldLease {
   /**
-   * Waits until the lock is surely ours; the signal is aborted when it may not be any more. Rejects with a
+   * Waits until the lock is certainly held; the signal is aborted when it may not be any more. Rejects with a
    * `LeaseLost` when it is lost for good.
    */
   ensureHeld(): Promise<AbortSignal>
-  /** Aborted by a `LeaseLost`: nothing may be written from then on. */
+  /** Aborted with a `LeaseLost`: nothing may be written from then on. */
   readonly lost: AbortSignal
-  /** Gives the lock back. Nothing happens when it was lost. */
+  /** Releases the lock. Does nothing when it was lost. */
   release(): Promise<void>
 }
 
-export type Taking =
+export type AcquireResult =
   | { readonly is: 'taken'; readonly lease: HeldLease }
   | { readonly is: 'held'; readonly by: string }
-  /** By a run that is about another image: two applications have one name. */
+  /** Held by a run of another image: two applications have one name. */
   | { readonly is: 'foreign'; readonly by: string; readonly image: string }
 
 export interface LeaseTimes {
-  /** A Lease that is not renewed for so long is free, in ms. */
+  /** A Lease that was not renewed for this long is free, in ms. */
   readonly lastsMs: number
   /** How long to wait for another run's Lease, in ms. */
   readonly waitMs: number
@@ -58,32 +58,35 @@ export interface LeaseTimes {
 
 const holderAnnotation = 'django-rollout/holder'
 const imageAnnotation = 'django-rollout/image'
-const lookMs = 1_000
-/** After a renewal that did not come through. */
-const againMs = 1_000
+const pollMs = 1_000
+/** The pause after a failed renewal. */
+const retryMs = 1_000
 
 /** What a Lease looked like when it was last seen to change. */
-interface Seen {
+interface LastChange {
   readonly renewal: string
   readonly at: number
 }
 
-/** Whether a Lease may be taken now: nobody has it, we have it ourselves, or its holder is gone. Pure. */
+/** Returns whether a Lease may be taken now: it has no holder, the holder is this run, or the holder is gone. Pure. */
 export function isFree(lease: Lease, id: string, unchangedForMs: number, lastsMs: number): boolean {
   const holder = lease.spec?.holderIdentity
   return !holder || holder === id || unchangedForMs >= lastsMs
 }
 
-/** Who holds a Lease, as it can be read without waiting. */
-export interface Keeper {
+/** The holder of a Lease, as it can be read without waiting. */
+export interface LeaseHolder {
   /** For people: `ada, https://…`. */
   readonly by: string
   /** By the clock of the holder's machine: `2026-01-31T12:00:00.000000Z`. */
   readonly renewed?: string
 }
 
-/** Whether that run is still there is not told by it: only somebody who waits can say. */
-export async function keeperOf(cluster: Cluster, name: string): Promise<Keeper | undefined> {
+/** Returns the holder of a Lease. It does not say whether that run still exists: only waiting shows that. */
+export async function leaseHolderOf(
+  cluster: Cluster,
+  name: string,
+): Promise<LeaseHolder | undefined> {
   const leases = collection('coordination.k8s.io/v1', cluster.namespace, 'leases')
   const { metadata, spec } = (await cluster.find<Lease>(`${leases}/${name}`)) ?? {}
   if (metadata) checkLease(cluster, metadata)
@@ -92,12 +95,13 @@ export async function keeperOf(cluster: Cluster, name: string): Promise<Keeper |
   return { by: holderIn(metadata, spec), ...(renewed !== undefined && { renewed }) }
 }
 
-/** A Lease of an earlier version has no label, but the name of a holder. */
+/** Throws for a Lease that is not ours. One of an earlier version has no label, but the name of a holder. */
 function checkLease(cluster: Cluster, metadata: ObjectMeta): void {
-  if (metadata.annotations?.[holderAnnotation] === undefined) checkOurs(cluster, 'lease', metadata)
+  if (metadata.annotations?.[holderAnnotation] === undefined)
+    checkManaged(cluster, 'lease', metadata)
 }
 
-/** Takes the Lease as soon as it is free; waits for that as long as `waitMs`. */
+/** Takes the Lease as soon as it is free; waits at most `waitMs`. */
 export async function acquireLease(
   cluster: Cluster,
   clock: Clock,
@@ -106,12 +110,12 @@ export async function acquireLease(
   { lastsMs, waitMs }: LeaseTimes,
   signal: AbortSignal,
   onWait: (by: string) => void,
-): Promise<Taking> {
+): Promise<AcquireResult> {
   const leases = collection('coordination.k8s.io/v1', cluster.namespace, 'leases')
   const path = `${leases}/${name}`
   const startedAt = clock.now()
-  let seen: Seen | undefined
-  const look = async (): Promise<Taking | undefined> => {
+  let seen: LastChange | undefined
+  const tryOnce = async (): Promise<AcquireResult | undefined> => {
     signal.throwIfAborted()
     const lease = await cluster.find<Lease>(path)
     if (lease?.metadata) checkLease(cluster, lease.metadata)
@@ -119,9 +123,12 @@ export async function acquireLease(
     const renewal = `${lease?.spec?.holderIdentity ?? ''} ${lease?.spec?.renewTime ?? ''}`
     if (seen?.renewal !== renewal) seen = { renewal, at: now }
     if (!lease || isFree(lease, holder.id, now - seen.at, lastsMs)) {
-      const taken = await tryTake(cluster, clock, lease, leases, name, holder, lastsMs)
+      const taken = await writeLease(cluster, clock, lease, leases, name, holder, lastsMs)
       return (
-        taken && { is: 'taken', lease: keep(cluster, clock, path, taken, now, holder, lastsMs) }
+        taken && {
+          is: 'taken',
+          lease: keepRenewed(cluster, clock, path, taken, now, holder, lastsMs),
+        }
       )
     }
     const by = holderIn(lease.metadata, lease.spec)
@@ -131,12 +138,12 @@ export async function acquireLease(
     }
     if (now - startedAt >= waitMs) return { is: 'held', by }
     onWait(by)
-    await clock.sleep(lookMs, signal)
+    await clock.sleep(pollMs, signal)
     return undefined
   }
   for (;;) {
-    // A write whose answer was lost may have taken it: looked at again, it is ours then.
-    const taking = await retryTransient(clock, signal, look)
+    // A write whose answer was lost may have taken it: the next read shows that this run holds it.
+    const taking = await retryTransient(clock, signal, tryOnce)
     if (taking) return taking
   }
 }
@@ -146,7 +153,7 @@ function holderIn(metadata: Lease['metadata'], spec: Lease['spec']): string {
 }
 
 /** Creates or overwrites the Lease; `undefined` when another run was faster. */
-async function tryTake(
+async function writeLease(
   cluster: Cluster,
   clock: Clock,
   lease: Lease | undefined,
@@ -186,11 +193,11 @@ async function tryTake(
 }
 
 /**
- * Renews the Lease until it is released. Whoever waits for it counts from the last renewal that came
- * through: a little before its time is over we are not sure of it any more. It is ours again when a renewal
- * comes through later: nobody has had it in between then, since the version is the one that we wrote.
+ * Renews the Lease until it is released. A waiting run counts from the last successful renewal: a little before its
+ * time is over the lock is uncertain. A later renewal makes it certain again: no other run had it in between, since
+ * the version is the one that we wrote.
  */
-function keep(
+function keepRenewed(
   cluster: Cluster,
   clock: Clock,
   path: string,
@@ -204,39 +211,39 @@ function keep(
   const over = new AbortController()
   let lease = taken
   let sure = new AbortController()
-  /** By the clock: whoever has stood still, or got its answer late, may write before a timer rings. */
+  /** By the clock: a process that was suspended, or got its answer late, could write before a timer fires. */
   let sureUntil = 0
   let expiry = new AbortController()
-  let progressLines = Promise.withResolvers<undefined>()
+  let renewal = Promise.withResolvers<undefined>()
 
   const lose = (reason: LeaseLost) => {
     if (over.signal.aborted) return
     over.abort()
     sure.abort(reason)
     lost.abort(reason)
-    progressLines.resolve(undefined)
+    renewal.resolve(undefined)
   }
-  /** Why the last renewal did not come through. */
-  let trouble: unknown
+  /** Why the last renewal failed. */
+  let lastError: unknown
   const expire = async (at: number, signal: AbortSignal) => {
     const until = (time: number) => clock.sleep(Math.max(0, time - clock.now()), signal)
     await until(sureUntil)
     sure.abort(new LeaseUncertain())
-    if (isDenied(trouble)) lose(lostBy(trouble))
-    await until(at + patienceMs)
-    lose(lostBy(trouble))
+    if (isDenied(lastError)) lose(lostBy(lastError))
+    await until(at + retryForMs)
+    lose(lostBy(lastError))
   }
   const renewedAt = (at: number) => {
-    trouble = undefined
+    lastError = undefined
     expiry.abort()
     expiry = new AbortController()
     sureUntil = at + lastsMs * 0.9
     if (sure.signal.aborted) sure = new AbortController()
-    progressLines.resolve(undefined)
-    progressLines = Promise.withResolvers()
+    renewal.resolve(undefined)
+    renewal = Promise.withResolvers()
     expire(at, AbortSignal.any([expiry.signal, over.signal])).catch(() => undefined)
   }
-  /** Whether it came through. */
+  /** Returns whether the renewal succeeded. */
   const renew = async (): Promise<boolean> => {
     const begun = clock.now()
     try {
@@ -247,26 +254,26 @@ function keep(
       if (!over.signal.aborted) renewedAt(begun)
       return true
     } catch (error) {
-      trouble = error
-      if (error instanceof ApiError && [404, 409].includes(error.status)) await lookWhose()
+      lastError = error
+      if (error instanceof ApiError && [404, 409].includes(error.status)) await checkHolder()
       else if (sure.signal.aborted && isDenied(error)) lose(lostBy(error))
       return false
     }
   }
-  const lookWhose = async () => {
+  const checkHolder = async () => {
     try {
       const now = await cluster.find<Lease>(path)
-      // Somebody may have touched it (an annotation) without taking it.
+      // It may have been changed (an annotation) without being taken.
       if (now?.spec?.holderIdentity === holder.id) lease = now
       else lose(new LeaseLost('taken', now?.metadata?.annotations?.[holderAnnotation] ?? ''))
     } catch (error) {
-      trouble = error
+      lastError = error
     }
   }
   const keepRenewing = async () => {
     for (let pause = lastsMs / 3; ;) {
       await clock.sleep(pause, over.signal)
-      pause = (await renew()) ? lastsMs / 3 : againMs
+      pause = (await renew()) ? lastsMs / 3 : retryMs
     }
   }
   renewedAt(takenAt)
@@ -277,7 +284,7 @@ function keep(
       for (;;) {
         lost.signal.throwIfAborted()
         if (!sure.signal.aborted && clock.now() < sureUntil) return sure.signal
-        await progressLines.promise
+        await renewal.promise
       }
     },
     release: async () => {
@@ -291,9 +298,9 @@ function keep(
 
 /** Why a run lost its lock. */
 export type WhyLost =
-  /** Another run has it (by name), or somebody deleted it. */
+  /** Another run has it (by name), or it was deleted. */
   | 'taken'
-  /** The server was away for too long (its last words). */
+  /** The server did not answer for too long (the last error). */
   | 'away'
   /** The server does not accept the account any more: its credentials (401), or its rights (403). */
   | 'denied'
@@ -303,23 +310,23 @@ export class LeaseLost extends Error {
 
   constructor(
     readonly why: WhyLost,
-    /** What is known besides. */
+    /** Details. */
     readonly words: string,
   ) {
     super('the lock was lost: another run may have taken it')
   }
 }
 
-function isDenied(trouble: unknown): trouble is ApiError {
-  return trouble instanceof ApiError && [401, 403].includes(trouble.status)
+function isDenied(lastError: unknown): lastError is ApiError {
+  return lastError instanceof ApiError && [401, 403].includes(lastError.status)
 }
 
-function lostBy(trouble: unknown): LeaseLost {
-  if (isDenied(trouble)) return new LeaseLost('denied', `${trouble.status} ${trouble.reason}`)
-  return new LeaseLost('away', trouble instanceof Error ? trouble.message : '')
+function lostBy(lastError: unknown): LeaseLost {
+  if (isDenied(lastError)) return new LeaseLost('denied', `${lastError.status} ${lastError.reason}`)
+  return new LeaseLost('away', lastError instanceof Error ? lastError.message : '')
 }
 
-/** Kubernetes' MicroTime: six digits after the second. */
+/** Renders Kubernetes' MicroTime: six digits after the second. */
 function microTime(ms: number): string {
   return new Date(ms).toISOString().replace('Z', '000Z')
 }

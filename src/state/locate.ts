@@ -1,5 +1,5 @@
 /**
- * Where the objects of a record stand. A record says kind and name; the path is made of those and of the
+ * Finds the paths of the objects of a record. A record has kind and name; the path is made of those and of the
  * namespace of this run, so that no record leads anywhere else.
  */
 import { keyOf } from '../kubernetes/apply.js'
@@ -13,10 +13,10 @@ export type Entry = Omit<ObjectSnapshot, 'path'>
 
 export type Located =
   | { readonly is: 'found'; readonly snapshot: Snapshot }
-  /** One of them is nothing that a release writes; `why`: what is wrong with it, `wayOut`: what mends it. */
+  /** A release does not write one of them; `why`: what is wrong with it, `wayOut`: what fixes it. */
   | { readonly is: 'refused'; readonly why: string; readonly wayOut?: string }
 
-/** What releases bring: the server is not asked what these are called. */
+/** The plural names of usual kinds, which need no request to the server. */
 const ordinary: Readonly<Record<string, string>> = {
   'v1 ConfigMap': 'configmaps',
   'v1 Secret': 'secrets',
@@ -36,7 +36,7 @@ const ordinary: Readonly<Record<string, string>> = {
 }
 
 /**
- * Groups of Kubernetes itself: of their other kinds a release asks a right only when its manifests bring one.
+ * Groups of Kubernetes itself: for their other kinds a release needs rights only if its manifests have one.
  * Definitions of custom kinds have groups that end like these: gateway.networking.k8s.io.
  */
 const builtIn = [
@@ -51,10 +51,14 @@ const builtIn = [
 
 const bringIt = 'release again with the manifests of that release (option manifests)'
 
-/** What a release asks of the kinds in its manifests: a kind without these cannot be put back. */
+/** The verbs that a release needs for the kinds in its manifests: a kind without these cannot be restored. */
 const needed = ['get', 'create', 'update', 'delete']
 
-/** @param brought what comes with this run's own manifests: it has asked the rights for those kinds. */
+/**
+ * Returns the snapshot with the paths of its objects.
+ *
+ * @param brought the objects of this run's own manifests: it has the rights for those kinds.
+ */
 export async function locate(
   cluster: Cluster,
   entries: readonly Entry[],

@@ -1,4 +1,4 @@
-/** What a record and an entry of the history have to look like: whoever may write in the namespace may have written them. */
+/** The schema of a record and of an entry of the history: anyone with write access to the namespace may have written them. */
 import type { ReleaseStart, Entry } from './history.js'
 import type { Namespace, OpenRecord } from './record.js'
 import {
@@ -27,7 +27,7 @@ const image = text(/^[a-z0-9][\w./:@+-]*$/i, 'an image')
 const name = text(/^[a-z0-9][\w.:-]{0,252}$/i, 'a name')
 const time = text(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/, 'a time')
 
-/** Of a run, for people to open. */
+/** The page of a run, for people to open. */
 export const address = /^https?:\/\/\S+$/
 
 const begun: Fields<ReleaseStart> = {
@@ -55,7 +55,7 @@ const entry: Fields<Entry> = {
 
 const texts = mapOf(anyText)
 
-/** Of what is read here; the server looks at all that it gets. */
+/** The fields that are read here; the server validates all others. */
 const metadata = fields(
   {
     name,
@@ -144,7 +144,7 @@ const specs: Readonly<Record<string, Check>> = {
   CronJob: inJob,
 }
 
-/** A custom kind may have the name of one of ours, and another shape. */
+/** A custom kind may have the name of a workload kind, and another shape. */
 const workload: Check = (value, at) => {
   const { apiVersion, kind = '' } = value as { apiVersion?: string; kind?: string }
   const spec = /^(apps|batch)\//.test(apiVersion ?? '') ? specs[kind] : undefined
@@ -152,7 +152,7 @@ const workload: Check = (value, at) => {
 }
 
 const prior: Fields<ObjectSnapshot> = {
-  // Of a record that was written before paths were left out of it: nobody reads it.
+  // From a record that was written before paths were left out of it: it is ignored.
   path: anything,
   object: all(object, workload),
   written: all(object, workload),
@@ -162,7 +162,7 @@ const prior: Fields<ObjectSnapshot> = {
   back: maybe(oneOf('after')),
 }
 
-/** Workloads of ours are of the kinds that we release. */
+/** Checks that the workloads of the application are of kinds that a release updates. */
 const workloadsAreOurs: Check = (value, at) => {
   const { of, object } = value as ObjectSnapshot
   const { kind = '' } = object
@@ -180,12 +180,12 @@ const record: Fields<OpenRecord> = {
   snapshot: listOf(all(fields(prior, 'refused'), workloadsAreOurs)),
 }
 
-/** What is wrong with a record, if anything. */
+/** Returns what is wrong with a record, if anything. */
 export function wrongInRecord(value: unknown): string | undefined {
   return fields(record, 'refused')(value, 'record')
 }
 
-/** What is wrong with an entry of the history, if anything. One of a later version may say more. */
+/** Returns what is wrong with an entry of the history, if anything. One of a later version may have more fields. */
 export function wrongInEntry(value: unknown): string | undefined {
   return fields(entry, 'left')(value, 'entry')
 }

@@ -1,6 +1,6 @@
 /**
- * The record of a release that is under way: all that an undo needs, kept in the cluster from before the
- * first write until the release has ended. Whoever finds an open one whose run is gone can finish the undo.
+ * The record of an unfinished release: all that an undo needs, kept in the cluster from before the first write until
+ * the release has ended. A run that finds an open record whose run is gone can finish the undo.
  */
 import { gunzipSync, gzipSync } from 'node:zlib'
 import type { ConfigMap, Secret } from 'kubernetes-types/core/v1'
@@ -9,7 +9,7 @@ import { isTransient, retryTransient } from '../kubernetes/retry.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { isOfRepository } from '../kubernetes/image.js'
 import type { KubeObject } from '../kubernetes/objects.js'
-import { checkOurs, isOurs, managed, nameFor, twoOfOneName } from '../kubernetes/managed.js'
+import { checkManaged, isManaged, managed, nameFor, twoOfOneName } from '../kubernetes/managed.js'
 import { collection } from '../kubernetes/paths.js'
 import { fail } from '../failure/failure.js'
 import type { Clock } from '../platform/platform.js'
@@ -25,33 +25,33 @@ export interface OpenRecord {
   readonly begun: ReleaseStart
   /** Where it ran. */
   readonly namespace: Namespace
-  /** Its own: whoever takes it back waits as long, and ten minutes at least. In ms. */
+  /** Its own timeouts, in ms: an undo waits as long, and at least ten minutes. */
   readonly timeouts: ReleaseTimeouts
   readonly snapshot: Snapshot
 }
 
-/** Tells a namespace from a copy of it, and from one that had its name before. */
+/** Distinguishes a namespace from a copy of it, and from one that had its name before. */
 export interface Namespace {
   /** Its uid, which not every account may read. */
   readonly uid?: string
-  /** That of the ConfigMap kube-root-ca.crt, which the cluster makes in each. */
+  /** The uid of the ConfigMap kube-root-ca.crt, which the cluster creates in each namespace. */
   readonly roots?: string
 }
 
-/** An object of the API holds 1 MiB at most, with all its fields (etcd's limit is a little above). */
+/** An object of the API has at most 1 MiB, with all its fields (etcd's limit is a little above). */
 const longestBytes = 900 * 1024
-/** The same unpacked: what is small in the cluster may be a bomb. */
+/** The limit when unpacked: small data may be a decompression bomb. */
 const longestText = 16 * 1024 * 1024
 /** Objects of the API are not deeper than a few dozen. */
 const deepest = 200
 
-/** A record that stands in the cluster. */
+/** A record in the cluster. */
 export interface KeptRecord extends OpenRecord {
   readonly uid: string
   readonly version: string
 }
 
-/** A record that was found: where its objects stand is not known yet. */
+/** A record that was found: the paths of its objects are not known yet. */
 export interface FoundRecord extends Omit<KeptRecord, 'snapshot'> {
   readonly entries: readonly Entry[]
 }
@@ -71,18 +71,18 @@ export async function openRecord(
       return keptAs(record, metadata)
     } catch (error) {
       if (!(error instanceof ApiError && error.status === 409)) throw error
-      // It is our own when the answer to the try before was lost.
-      const there = await readRecord(cluster, app, record.begun.image)
-      if (there?.begun.run !== record.begun.run) throw error
-      return { ...record, uid: there.uid, version: there.version }
+      // It is our own if the answer to the previous attempt was lost.
+      const found = await readRecord(cluster, app, record.begun.image)
+      if (found?.begun.run !== record.begun.run) throw error
+      return { ...record, uid: found.uid, version: found.version }
     }
   })
 }
 
 /**
- * The open record of the application; `undefined` when no release is under way or was left unfinished. Throws
- * a Failure `record-unusable` for what cannot be read, or was not written in this namespace, and `usage` for
- * that of another application.
+ * Returns the open record of the application; `undefined` if no release is unfinished. Throws a Failure
+ * `record-unusable` for a record that cannot be read, or was not written in this namespace, and `usage` for that of
+ * another application.
  */
 export async function readRecord(
   cluster: Cluster,
@@ -92,8 +92,8 @@ export async function readRecord(
   const secret = await cluster.find<Secret>(`${secretsOf(cluster)}/${nameFor(app)}`)
   if (!secret) return undefined
   const data = secret.data?.['record']
-  if (data === undefined) checkOurs(cluster, 'secret', secret.metadata)
-  if (!isOurs(secret.metadata))
+  if (data === undefined) checkManaged(cluster, 'secret', secret.metadata)
+  if (!isManaged(secret.metadata))
     return unusable(
       cluster,
       app,
@@ -121,8 +121,8 @@ export async function readRecord(
 }
 
 /**
- * The record with the paths of its objects. Throws a Failure `record-unusable` when one of them is nothing
- * that a release writes. `brought`: what comes with the manifests of this run.
+ * Returns the record with the paths of its objects. Throws a Failure `record-unusable` if a release would not write
+ * one of them. `brought`: the objects of this run's manifests.
  */
 export async function withPaths(
   cluster: Cluster,
@@ -166,7 +166,7 @@ function unpacked(data: string): Unpacked {
   return { is: 'record', record: record as Omit<OpenRecord, 'snapshot'> & { snapshot: Entry[] } }
 }
 
-/** What leads out is said in full: no run can do anything about it. */
+/** Throws the Failure. The hint has all steps: no run can resolve it. */
 function unusable(cluster: Cluster, app: string, why: string, wayOut?: string): never {
   const name = nameFor(app)
   return fail({
@@ -183,7 +183,7 @@ function unusable(cluster: Cluster, app: string, why: string, wayOut?: string): 
   })
 }
 
-/** What this account may know of the namespace. */
+/** Returns what this account may read of the namespace's identity. */
 async function namespaceOf(cluster: Cluster): Promise<Namespace> {
   const uidAt = async (path: string) => {
     try {
@@ -200,16 +200,16 @@ async function namespaceOf(cluster: Cluster): Promise<Namespace> {
   return { ...(uid !== undefined && { uid }), ...(roots !== undefined && { roots }) }
 }
 
-/** By what both are known by; where one of the accounts may know nothing of it, it has to be taken as it is. */
-function isSame(here: Namespace, there: Namespace): boolean {
-  if (here.uid !== undefined && there.uid !== undefined) return here.uid === there.uid
-  if (here.roots !== undefined && there.roots !== undefined) return here.roots === there.roots
-  return [here, there].some(({ uid, roots }) => uid === undefined && roots === undefined)
+/** Returns whether both are the same namespace, by what both accounts could read; true if one could read nothing. */
+function isSame(here: Namespace, found: Namespace): boolean {
+  if (here.uid !== undefined && found.uid !== undefined) return here.uid === found.uid
+  if (here.roots !== undefined && found.roots !== undefined) return here.roots === found.roots
+  return [here, found].some(({ uid, roots }) => uid === undefined && roots === undefined)
 }
 
 /**
- * Writes the record anew, with what the server has answered to writes since. The caller holds the lock. Only
- * into the Secret that it stands in: another one of its name is a conflict, which is thrown.
+ * Writes the record again, with the server's answers to writes since. The caller holds the lock. Only into the same
+ * Secret: another one of its name is a conflict, which is thrown.
  */
 export async function updateRecord(
   cluster: Cluster,
@@ -231,24 +231,24 @@ export async function updateRecord(
         return keptAs(record, metadata)
       } catch (error) {
         if (!(error instanceof ApiError && error.status === 409)) throw error
-        // It is our own write when the answer to the try before was lost: nobody else writes there.
-        const there = await readRecord(cluster, app, record.begun.image)
-        if (there?.uid !== uid || there.version === resourceVersion) throw error
-        resourceVersion = there.version
-        throw new LeftOver('the record was written by a request whose answer was lost')
+        // It is our own write if the answer to the previous attempt was lost: no other run writes there.
+        const found = await readRecord(cluster, app, record.begun.image)
+        if (found?.uid !== uid || found.version === resourceVersion) throw error
+        resourceVersion = found.version
+        throw new WrittenBefore('the record was written by a request whose answer was lost')
       }
     },
-    (error) => error instanceof LeftOver || isTransient(error),
+    (error) => error instanceof WrittenBefore || isTransient(error),
   )
 }
 
-class LeftOver extends Error {}
+class WrittenBefore extends Error {}
 
 function keptAs(record: OpenRecord, metadata: Secret['metadata']): KeptRecord {
   return { ...record, uid: metadata?.uid ?? '', version: metadata?.resourceVersion ?? '' }
 }
 
-/** A Secret, since it may hold Secrets as they were. Paths are left out: whoever reads it makes them anew. */
+/** Returns the Secret of a record: it may contain Secrets as they were. Paths are left out: a reader builds them again. */
 function secretOf(app: string, { snapshot, ...record }: OpenRecord): Secret {
   const entries = snapshot.map(({ path: _path, ...entry }): Entry => entry)
   const json = JSON.stringify({ ...record, snapshot: entries })
@@ -268,7 +268,7 @@ function secretOf(app: string, { snapshot, ...record }: OpenRecord): Secret {
   }
 }
 
-/** The release has ended, one way or the other: nothing is left to be recovered. No other's record is meant. */
+/** Deletes the record: the release has ended, and nothing is left to recover. Deletes no record of another run. */
 export async function closeRecord(
   cluster: Cluster,
   clock: Clock,

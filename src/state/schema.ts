@@ -1,6 +1,6 @@
-/** Whether data from outside has the shape that it is read by. Pure: says what is wrong first, and where. */
+/** Checks whether external data has the expected shape. Pure: returns the first error, and where it is. */
 
-/** What is wrong with a value that stands at this place: `begun.sha is no commit`; nothing when it is right. */
+/** Returns what is wrong with the value at this place: `begun.sha is no commit`; nothing if it is valid. */
 export type Check = (value: unknown, at: string) => string | undefined
 
 /** A check for each field of a type, so that no field is forgotten. */
@@ -8,7 +8,7 @@ export type Fields<T> = { readonly [K in keyof Required<T>]: Check }
 
 const longestText = 4_000
 
-/** A text in one piece; `is`: what it has to be, for people. */
+/** Checks a text. `is`: what it must be, for people. */
 export function text(pattern = /^/, is = 'a text'): Check {
   return (value, at) =>
     typeof value === 'string' && value.length <= longestText && pattern.test(value)
@@ -26,7 +26,7 @@ export function oneOf(...words: readonly string[]): Check {
       : `${at} is none of ${words.join(', ')}`
 }
 
-/** A time in ms, or a count. */
+/** Checks a time in ms, or a count. */
 export const count: Check = (value, at) =>
   typeof value === 'number' && Number.isFinite(value) && value >= 0
     ? undefined
@@ -34,7 +34,7 @@ export const count: Check = (value, at) =>
 
 export const anything: Check = () => undefined
 
-/** Kubernetes takes null for what is not there. */
+/** Checks an optional field. Kubernetes treats null as absent. */
 export function maybe(check: Check): Check {
   return (value, at) => (value === undefined || value === null ? undefined : check(value, at))
 }
@@ -53,7 +53,7 @@ export function mapOf(check: Check): Check {
       : `${at} is not an object`
 }
 
-/** An object with these fields, and with no others where `others` says so. */
+/** Checks an object with these fields, and with no others if `others` is `refused`. */
 export function fields(checks: Readonly<Record<string, Check>>, others: 'refused' | 'left'): Check {
   return (value, at) => {
     if (!isPlain(value)) return `${at} is not an object`
@@ -68,15 +68,15 @@ export function fields(checks: Readonly<Record<string, Check>>, others: 'refused
   }
 }
 
-/** Both, in this order. */
+/** Runs all checks in this order. */
 export function all(...checks: readonly Check[]): Check {
   return (value, at) => firstOf(checks.map((check) => [value, check, at] as const))
 }
 
 function firstOf(
-  asked: readonly (readonly [value: unknown, check: Check, at: string])[],
+  checks: readonly (readonly [value: unknown, check: Check, at: string])[],
 ): string | undefined {
-  for (const [value, check, at] of asked) {
+  for (const [value, check, at] of checks) {
     const wrong = check(value, at)
     if (wrong !== undefined) return wrong.slice(0, longestText)
   }
@@ -87,7 +87,7 @@ export function isPlain(value: unknown): value is Readonly<Record<string, unknow
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** How deep lists and objects lie in each other in a text of JSON: known before it is read. */
+/** Returns how deep lists and objects are nested in a text of JSON, before it is parsed. */
 export function depthOf(json: string): number {
   let [depth, deepest, quoted] = [0, 0, false]
   for (let i = 0; i < json.length; i++) {

@@ -1,13 +1,13 @@
 /**
- * What the objects name that an undo leaves as they are: a workload that goes on with its new template goes
- * on with its configuration, its passwords and its Service. Pure.
+ * The objects that are named by those that an undo leaves as they are: a workload that keeps its new template
+ * keeps its configuration, its passwords and its Service. Pure.
  */
 import { isWorkload, nameOf, templateOf, type KubeObject } from '../kubernetes/objects.js'
 
-/** Who needs it, by the title of what is needed: `configmap/db-conf` by `statefulset/db`. */
+/** The object that needs another, by the title of what it needs: `configmap/db-conf` by `statefulset/db`. */
 export type Needs = ReadonlyMap<string, string>
 
-/** What these objects name, as they are left, among others of the snapshot. */
+/** Returns what the objects in `left` name among the others of the snapshot. */
 export function needsOf(left: readonly KubeObject[], others: readonly KubeObject[]): Needs {
   const needs = new Map<string, string>()
   const add = (title: string, by: string) => {
@@ -27,7 +27,7 @@ export function needsOf(left: readonly KubeObject[], others: readonly KubeObject
   return needs
 }
 
-/** `configmap/shop-config` */
+/** Returns kind and name: `configmap/shop-config`. */
 export function titleOf(object: KubeObject): string {
   return `${(object.kind ?? '').toLowerCase()}/${nameOf(object)}`
 }
@@ -66,7 +66,7 @@ function namedByWorkload(object: KubeObject): readonly string[] {
   ]
 }
 
-/** How a kind that is not known here names what it needs is not known either: any text may be a name. */
+/** Returns what an object of an unknown kind may name: any of its texts may be a name. */
 function namedAnywhere({ spec }: KubeObject, others: readonly KubeObject[]): readonly string[] {
   const texts = new Set(textsIn(spec))
   return others.filter((other) => texts.has(nameOf(other))).map(titleOf)

@@ -1,6 +1,6 @@
 /**
- * Whose is what stands in an object now? An undo takes back what its release has written, and nothing else:
- * so each object is compared with how it was before, and with how the release has left it. Pure.
+ * Decides who owns the current state of an object. An undo takes back what its release has written, and nothing
+ * else: so each object is compared with its previous state, and with the state that the release left. Pure.
  */
 import type { PodTemplateSpec } from 'kubernetes-types/core/v1'
 import { parseImage, shortName, versionOf } from '../kubernetes/image.js'
@@ -20,36 +20,36 @@ import {
 import type { ObjectSnapshot } from './snapshot.js'
 
 /**
- * untouched: the release writes nothing there. before: its write has not happened, or is back. written: as
- * the release has left it. external: neither, so somebody else has decided about it since.
+ * untouched: the release writes nothing there. previous: its write has not happened, or is undone. release: as
+ * the release left it. external: neither, so it was changed from outside since.
  */
-export type Ownership = 'untouched' | 'before' | 'written' | 'external'
+export type Ownership = 'untouched' | 'previous' | 'release' | 'external'
 
-/** A pod template is one unit: whoever changes a part of it has made another version. */
+/** Returns who owns the pod template. It is one unit: a change of a part of it makes another version. */
 export function templateOwnership(prior: ObjectSnapshot, live: KubeObject): Ownership {
   const { object, written, change } = prior
   if (!isWorkload(live) || !isWorkload(written)) return 'untouched'
   const now = decidedTemplate(live)
-  const isWritten = same(now, decidedTemplate(written))
-  if (change === 'create' || !isWorkload(object)) return isWritten ? 'written' : 'external'
+  const isReleased = same(now, decidedTemplate(written))
+  if (change === 'create' || !isWorkload(object)) return isReleased ? 'release' : 'external'
   if (same(decidedTemplate(object), decidedTemplate(written))) return 'untouched'
-  if (hasTemplateBack(prior, live)) return 'before'
-  if (isWritten) return 'written'
-  return hasImagesOfBefore({ ...prior, written }, live) ? 'before' : 'external'
+  if (hasTemplateBack(prior, live)) return 'previous'
+  if (isReleased) return 'release'
+  return hasPreviousImages({ ...prior, written }, live) ? 'previous' : 'external'
 }
 
 /**
- * A new image comes with each of our writes to a template: while all that it changes are as they were, our
- * write has not happened, whatever else somebody has changed. Not when all the rest is ours: then somebody has
- * set the image back by hand.
+ * Returns whether our write has not happened. Each of our writes to a template sets a new image: while all images
+ * that it changes are as they were, it has not happened, whatever else was changed from outside. Not if all the
+ * rest is as the release wrote it: then the image was set back by hand.
  */
-function hasImagesOfBefore(
+function hasPreviousImages(
   { object, written, ran = {} }: ObjectSnapshot & { readonly written: WorkloadObject },
   live: WorkloadObject,
 ): boolean {
-  const [before, ours, now] = [imagesOf(object), imagesOf(written), imagesOf(live)]
-  const changed = Object.keys(ours).filter((name) => ours[name] !== before[name])
-  const imagesOfRelease = Object.fromEntries(changed.map((name) => [name, ours[name] ?? '']))
+  const [before, released, now] = [imagesOf(object), imagesOf(written), imagesOf(live)]
+  const changed = Object.keys(released).filter((name) => released[name] !== before[name])
+  const imagesOfRelease = Object.fromEntries(changed.map((name) => [name, released[name] ?? '']))
   return (
     changed.length > 0 &&
     changed.every(
@@ -62,7 +62,7 @@ function hasImagesOfBefore(
   )
 }
 
-/** Whether its pods are made as they were. */
+/** Returns whether the template is the previous one, or the previous one with the digests that ran. */
 export function hasTemplateBack(
   { object, ran = {} }: ObjectSnapshot,
   live: WorkloadObject,
@@ -74,21 +74,21 @@ export function hasTemplateBack(
 }
 
 /**
- * All other fields that the release changes, as one unit. What others have changed in fields that the
- * release does not change is theirs, and no matter here.
+ * Returns who owns all other fields that the release changes, as one unit. External changes to fields that the
+ * release does not change do not matter here.
  */
 export function fieldsOwnership(prior: ObjectSnapshot, live: KubeObject): Ownership {
   const paths = changedFields(prior)
   if (paths.length === 0) return 'untouched'
   const [before, written, now] = threeSides(prior, live)
   const isAs = (side: unknown) => paths.every((path) => same(at(side, path), at(now, path)))
-  if (isAs(before)) return 'before'
-  return isAs(written) && !isAppliedByOthers(prior, live) ? 'written' : 'external'
+  if (isAs(before)) return 'previous'
+  return isAs(written) && !isAppliedSince(prior, live) ? 'release' : 'external'
 }
 
 /**
- * An object that the release has created, and that nobody has changed in what it brought: the one of its
- * uid; while that is not known, the one of its content.
+ * Returns whether an object is the one that the release created, unchanged in what the release wrote: by its uid;
+ * while that is not known, by its content.
  */
 export function isAsCreated({ written }: ObjectSnapshot, live: KubeObject): boolean {
   const { uid } = written.metadata ?? {}
@@ -101,13 +101,13 @@ export function isAsCreated({ written }: ObjectSnapshot, live: KubeObject): bool
 }
 
 /**
- * As written, by the server's answer. Only in what the release was to change: whatever else differs in the
- * answer was written by others between the plan and the write.
+ * Returns the written state, completed by the server's answer. Only in what the release was planned to change:
+ * all other differences in the answer were written from outside between the plan and the write.
  */
-export function answered(prior: ObjectSnapshot, answer: KubeObject): KubeObject {
+export function withAnswer(prior: ObjectSnapshot, answer: KubeObject): KubeObject {
   const { object, written, change } = prior
-  const next = withTemplateAnswered(prior, answer)
-  // Its template is all that is written.
+  const next = withAnsweredTemplate(prior, answer)
+  // The template is all that is written.
   if (change === 'set-image') return next
   const paths = differences(fieldsOf(object, false), fieldsOf(written, false))
   const { uid } = answer.metadata ?? {}
@@ -116,10 +116,10 @@ export function answered(prior: ObjectSnapshot, answer: KubeObject): KubeObject 
 }
 
 /**
- * One generation more than it was looked at: all that differs came by this one write, with what an admission
- * webhook has made of it.
+ * Returns the written state with the template of the answer. If the generation is one more than when it was read,
+ * all differences came by this one write, with what an admission webhook made of it.
  */
-function withTemplateAnswered({ object, written }: ObjectSnapshot, answer: KubeObject): KubeObject {
+function withAnsweredTemplate({ object, written }: ObjectSnapshot, answer: KubeObject): KubeObject {
   if (![object, written, answer].every(isWorkload)) return written
   const [before, planned, now] = [object, written, answer] as WorkloadObject[] as [
     WorkloadObject,
@@ -134,7 +134,7 @@ function withTemplateAnswered({ object, written }: ObjectSnapshot, answer: KubeO
   return withTemplate(planned, template as PodTemplateSpec)
 }
 
-/** As planned; but where that differs from before, as it is now. Containers and variables by their names. */
+/** Returns the planned value; where that differs from before, the current one. Matches containers and variables by name. */
 function whereChanged(before: unknown, planned: unknown, now: unknown): unknown {
   if (same(before ?? undefined, planned ?? undefined)) return planned
   const sides = [before, planned, now]
@@ -161,13 +161,13 @@ function isNamed(value: unknown): value is Named {
   )
 }
 
-/** Deleted and made again since it was looked at: nothing in it is the release's. */
+/** Returns whether it was deleted and created again since it was read: nothing in it is the release's. */
 export function isAnother(before: KubeObject, live: KubeObject): boolean {
   const [was, is] = [before.metadata?.uid, live.metadata?.uid]
   return was !== undefined && is !== undefined && was !== is
 }
 
-/** The live object with the fields back that the release has changed; everything else as it is. */
+/** Returns the live object with the previous value of each field that the release changed; all else as it is. */
 export function fieldsBack(prior: ObjectSnapshot, live: KubeObject): KubeObject {
   return changedFields(prior).reduce<KubeObject>(
     (object, path) => withAt(object, path, prior.object) as KubeObject,
@@ -176,19 +176,19 @@ export function fieldsBack(prior: ObjectSnapshot, live: KubeObject): KubeObject 
 }
 
 /**
- * The live object with kubectl's and our own notes back: the last apply, which the next one compares with,
- * and the cause that `kubectl rollout history` shows. A note of somebody else stays.
+ * Returns the live object with the previous annotations of kubectl and of the release: the last apply, which the
+ * next one compares with, and the cause that `kubectl rollout history` shows. External annotations stay.
  */
 export function notesBack({ object, written }: ObjectSnapshot, live: KubeObject): KubeObject {
   return [lastApplied, changeCause].reduce<KubeObject>((back, name) => {
     const noted = written.metadata?.annotations?.[name]
     const before = object.metadata?.annotations?.[name]
-    const isOurs = noted !== before && isSameNote(live.metadata?.annotations?.[name], noted)
-    return isOurs ? withAnnotation(back, name, before) : back
+    const isOfRelease = noted !== before && isSameNote(live.metadata?.annotations?.[name], noted)
+    return isOfRelease ? withAnnotation(back, name, before) : back
   }, live)
 }
 
-/** Versions of kubectl escape the JSON of the last apply (`<` as `\\u003c`), or do not. */
+/** Compares as JSON: some versions of kubectl escape it (`<` as `\\u003c`), others do not. */
 function isSameNote(one: string | undefined, other: string | undefined): boolean {
   if (one === other) return true
   if (one === undefined || other === undefined) return false
@@ -199,7 +199,7 @@ function isSameNote(one: string | undefined, other: string | undefined): boolean
   }
 }
 
-/** The live object with the pod template back; its pods are not restarted less often than people want. */
+/** Returns the live object with the previous pod template; marks of restarts stay, so that no wanted restart is lost. */
 export function restoreTemplate(prior: ObjectSnapshot, live: WorkloadObject): WorkloadObject {
   const { object, ran } = prior
   if (!isWorkload(object)) return live
@@ -212,24 +212,24 @@ export function restoreTemplate(prior: ObjectSnapshot, live: WorkloadObject): Wo
   return withTemplate(live, { ...template, metadata: { ...metadata, annotations: marked } })
 }
 
-/** `data.COLOR`: what others have changed in an object besides what the release changes there. */
-export function fieldsOfOthers(prior: ObjectSnapshot, live: KubeObject): readonly string[] {
-  const ours = changedFields(prior).map(named)
+/** Returns the fields with external changes besides those that the release changes: `data.COLOR`. */
+export function externalFields(prior: ObjectSnapshot, live: KubeObject): readonly string[] {
+  const released = changedFields(prior).map(named)
   const [before, , now] = threeSides(prior, live)
   return differences(before, now)
     .map(named)
-    .filter((path) => !ours.includes(path))
+    .filter((path) => !released.includes(path))
 }
 
-/** `runs shop:hotfix`, `data.PASSWORD was changed`: what is somebody else's in it. No values. */
-export function wordsOfOthers(prior: ObjectSnapshot, live: KubeObject): string {
+/** Describes the external changes in an object, without values: `runs shop:hotfix`, `has another data.PASSWORD`. */
+export function describeExternal(prior: ObjectSnapshot, live: KubeObject): string {
   if (isAnother(prior.object, live)) return 'is another object'
   const { uid } = prior.written.metadata ?? {}
   if (prior.change === 'create' && uid !== undefined && uid !== live.metadata?.uid) {
     return 'is another object'
   }
   if (isWorkload(live) && templateOwnership(prior, live) === 'external') {
-    const images = foreignImages(prior, live)
+    const images = externalImages(prior, live)
     return images === '' ? 'has another pod template' : `runs ${images}`
   }
   const [before, written, now] = threeSides(prior, live)
@@ -248,11 +248,11 @@ export function wordsOfOthers(prior: ObjectSnapshot, live: KubeObject): string {
 
 const mostNames = 3
 
-/** `shop:hotfix`: images of its containers that are neither of the release nor of before. */
-function foreignImages({ object, written }: ObjectSnapshot, live: WorkloadObject): string {
-  const [before, ours] = [imagesOf(object), imagesOf(written)]
+/** Returns the images of its containers that are neither the release's nor the previous ones: `shop:hotfix`. */
+function externalImages({ object, written }: ObjectSnapshot, live: WorkloadObject): string {
+  const [before, released] = [imagesOf(object), imagesOf(written)]
   const words = Object.entries(imagesOf(live)).flatMap(([name, image]) =>
-    image === ours[name] || image === before[name]
+    image === released[name] || image === before[name]
       ? []
       : [`${shortName(parseImage(image).repository)}:${versionOf(image)}`],
   )
@@ -264,15 +264,15 @@ function imagesOf(object: KubeObject): Readonly<Record<string, string>> {
   return Object.fromEntries(uses.map(({ name, image }) => [name, image]))
 }
 
-/** Whoever restarts pods decides nothing about what they are. */
+/** A restart of pods makes no other version. */
 const restartMarks = [
   'kubectl.kubernetes.io/restartedAt',
   'reloader.stakater.com/last-reloaded-from',
 ]
-/** Stakater's Reloader restarts pods by a variable of theirs. */
+/** Stakater's Reloader restarts pods by setting a variable in them. */
 const restartVariable = 'STAKATER_'
 
-/** Whether people see one version in both: a restart makes no other. */
+/** Returns whether both are one version: a restart makes no other. */
 export function isSameVersion(one: WorkloadObject, other: WorkloadObject): boolean {
   return same(decidedTemplate(one), decidedTemplate(other))
 }
@@ -293,15 +293,15 @@ function withoutRestartVariables(template: PodTemplateSpec): PodTemplateSpec {
   return { ...template, spec: { ...template.spec, containers } }
 }
 
-/** Counted by controllers and by the API server, so never anybody's decision. */
+/** Controllers and the API server count these, so they are never a person's decision. */
 const controllersOwn = [
   'deployment.kubernetes.io/revision',
   'deprecated.daemonset.template.generation',
 ]
 
 /**
- * What people decide of an object, but for its pod template and the number of its replicas, which is a
- * person's or an autoscaler's at any time. Of what was only planned the server may give other addresses.
+ * Returns what people decide of an object, without its pod template and its number of replicas, which a person or
+ * an autoscaler may change at any time. For a planned object the server may assign other addresses.
  */
 function fieldsOf(object: KubeObject, isPlanned: boolean): unknown {
   const {
@@ -339,7 +339,7 @@ function specOf(object: KubeObject, spec: Fields, isPlanned: boolean): unknown {
   }
 }
 
-/** The server draws a uid for each try of a Job, and selects its pods by it. */
+/** The server generates a uid for each dry run of a Job, and selects its pods by it. */
 const drawn = ['controller-uid', 'batch.kubernetes.io/controller-uid']
 
 function jobSpecOf({ selector: _, template, ...spec }: Fields): unknown {
@@ -362,21 +362,21 @@ function threeSides(
 }
 
 /**
- * Whoever has applied a manifest since has decided about all that it holds, also about what the release had
- * written just so. A workload's version is told by its template instead.
+ * Returns whether a manifest was applied since: it decides about all that it has, also about fields that are as
+ * the release wrote them. For a workload the template decides instead.
  */
-function isAppliedByOthers({ object, written }: ObjectSnapshot, live: KubeObject): boolean {
+function isAppliedSince({ object, written }: ObjectSnapshot, live: KubeObject): boolean {
   if (isWorkload(live)) return false
-  const [before, ours, now] = [object, written, live].map(
+  const [before, released, now] = [object, written, live].map(
     ({ metadata }) => metadata?.annotations?.[lastApplied],
   )
-  return !isSameNote(now, before) && !isSameNote(now, ours)
+  return !isSameNote(now, before) && !isSameNote(now, released)
 }
 
 type Path = readonly string[]
 type Fields = Readonly<Record<string, unknown>>
 
-/** The fields that the release changes, each as deep as it can be told apart; a list is one field. */
+/** Returns the fields that the release changes, each as deep as they differ; a list is one field. */
 function changedFields({ object, written }: ObjectSnapshot): readonly Path[] {
   const isPlanned = written.metadata?.uid === undefined
   return differences(fieldsOf(object, isPlanned), fieldsOf(written, isPlanned))
@@ -402,7 +402,7 @@ function at(value: unknown, path: Path): unknown {
   )
 }
 
-/** With the value that another object has at this path; without the field where that has none. */
+/** Returns the value with the field of another object at this path; without the field if the other has none. */
 function withAt(value: unknown, path: Path, like: unknown): unknown {
   const [key, ...rest] = path
   if (key === undefined) return like
@@ -413,7 +413,7 @@ function withAt(value: unknown, path: Path, like: unknown): unknown {
   return isGone ? others : { ...others, [key]: next }
 }
 
-/** Whether everything of `part` is in `whole`, as it is there; of data all, and no more. */
+/** Returns whether all of `part` is in `whole`, unchanged; `data` must be equal. */
 function holds(whole: unknown, part: unknown): boolean {
   if (!isRecord(part)) return same(whole, part)
   const all = isRecord(whole) ? whole : {}
@@ -426,7 +426,7 @@ function without<T>(fields: Readonly<Record<string, T>> = {}, names: readonly st
   return Object.fromEntries(Object.entries(fields).filter(([name]) => !names.includes(name)))
 }
 
-/** The server leaves out what is empty, or does not: it means the same. */
+/** Returns a value without empty fields: the server leaves them out, or does not, with the same meaning. */
 function pruned(value: unknown): unknown {
   if (Array.isArray(value)) return value.length === 0 ? undefined : value.map(pruned)
   if (!isRecord(value)) return value ?? undefined

@@ -1,4 +1,4 @@
-/** Puts a snapshot back, on a cluster that has its moments, and in which others write too. */
+/** Restores a snapshot, with retries and conflicts: others write to the cluster too. */
 import type { StatefulSet } from 'kubernetes-types/apps/v1'
 import type { Pod } from 'kubernetes-types/core/v1'
 import { ApiError } from '../kubernetes/api-error.js'
@@ -30,7 +30,7 @@ import {
   neededAfter,
   titleOf,
   planRestore,
-  type Looked,
+  type RestorePlan,
   type ObjectSnapshot,
   type PutBy,
   type Snapshot,
@@ -41,35 +41,34 @@ import { hasTakenOver } from './takeover.js'
 export interface Restored {
   readonly prior: ObjectSnapshot
   readonly did: UndoStep['do']
-  /** As it stands now; none where it is not there. */
+  /** As it is now; not set if it does not exist. */
   readonly current?: KubeObject
-  /** It makes pods as it did before. */
+  /** It creates pods as before the release. */
   readonly isBack?: true
   /** Why it was kept: `statefulset/db needs it`. */
   readonly why?: string
-  /** What is somebody else's in it: `runs shop:hotfix`. */
-  readonly theirs?: string
+  /** The external changes in it: `runs shop:hotfix`. */
+  readonly external?: string
 }
 
-/** `deployment/web runs shop:hotfix; secret/db has another data.PASSWORD`: what was left to others. */
-export function leftToOthers(restored: readonly Restored[]): string | undefined {
-  const words = restored.flatMap(({ prior, theirs }) =>
-    theirs === undefined ? [] : [`${titleOf(prior.object)} ${theirs}`],
+/** Returns the external changes that were left alone: `deployment/web runs shop:hotfix; secret/db has another data.PASSWORD`. */
+export function externalChanges(restored: readonly Restored[]): string | undefined {
+  const words = restored.flatMap(({ prior, external: external }) =>
+    external === undefined ? [] : [`${titleOf(prior.object)} ${external}`],
   )
   return words.length === 0 ? undefined : words.join('; ')
 }
 
 /**
- * Puts every object of the snapshot back. Repeating it is harmless: what is back already is left alone. Each
- * write is guarded by the resourceVersion that it was decided on, and decided again when somebody else was
- * faster. Throws when an object cannot be read or written after retries: all others are back then, as far as
- * they can be.
+ * Restores every object of the snapshot. Repeating it is harmless: it leaves restored objects alone. Each write
+ * carries the resourceVersion on which it was decided, and is decided again after a conflict. Throws when an object
+ * cannot be read or written after retries: all others are restored then, as far as possible.
  *
- * In three steps, since objects need each other. First what workloads read, so that the old version starts
- * with its own configuration; but for what workloads need that stay as they are. Then the workloads. What
- * the release has created goes last, when it is certain which workloads do not need it.
+ * It has three steps, since objects need each other. First what workloads read, so that the previous version starts
+ * with its own configuration; except what is needed by workloads that stay as they are. Then the workloads. Last it
+ * removes what the release created, when it is certain which workloads do not need it.
  *
- * What has its turn `after` (`Prior.back`) is for a second call, when the pods of the workloads are back.
+ * Objects with the turn `after` (`ObjectSnapshot.back`) need a second call, when the pods of the workloads are back.
  */
 export async function restore(
   cluster: Cluster,
@@ -79,22 +78,22 @@ export async function restore(
   signal: AbortSignal,
   turn: 'before' | 'after' = 'before',
 ): Promise<readonly Restored[]> {
-  const patient = <T>(call: () => Promise<T>) =>
+  const retrying = <T>(call: () => Promise<T>) =>
     retryTransient(
       clock,
       signal,
       call,
-      // Somebody else wrote (409) or deleted it (404) first: what has to be done is decided anew.
+      // Another writer changed (409) or deleted it (404) first: decide again.
       (error) =>
         isTransient(error) || (error instanceof ApiError && [404, 409].includes(error.status)),
     )
   const failed: unknown[] = []
-  /** All at the same time; of those that cannot be read or written, `instead`. */
+  /** Runs all in parallel; an object that cannot be read or written counts as the release left it. */
   const allOf = async (
     priors: Snapshot,
-    one: (prior: ObjectSnapshot) => Promise<Looked>,
-  ): Promise<readonly Looked[]> => {
-    const ended = await Promise.allSettled(priors.map((prior) => patient(() => one(prior))))
+    one: (prior: ObjectSnapshot) => Promise<RestorePlan>,
+  ): Promise<readonly RestorePlan[]> => {
+    const ended = await Promise.allSettled(priors.map((prior) => retrying(() => one(prior))))
     return priors.flatMap((prior, i) => {
       const end = ended[i]
       if (end?.status === 'fulfilled') return [end.value]
@@ -105,7 +104,7 @@ export async function restore(
   const putBack = (priors: Snapshot, needs: Needs) =>
     allOf(priors, async (prior) => {
       const done = await restoreOne(cluster, prior, needs)
-      const line = told(done)
+      const line = restoreLine(done)
       if (line !== undefined) stageLog.say(line)
       return done
     })
@@ -114,59 +113,62 @@ export async function restore(
   const changed = others.filter(({ change }) => change !== 'create')
   const created = others.filter(({ change }) => change === 'create')
 
-  const needsAsked = turn === 'before' ? changed : others
+  const needing = turn === 'before' ? changed : others
   const looked =
-    needsAsked.length === 0 ? [] : await allOf(leading, (prior) => look(cluster, prior, new Map()))
+    needing.length === 0 ? [] : await allOf(leading, (prior) => planOne(cluster, prior, new Map()))
   const configured = await putBack(changed, neededAfter(looked))
-  const led = turn === 'before' ? await putBack(leading, new Map()) : looked
-  const removed = await putBack(created, neededAfter(led))
+  const leadingPlans = turn === 'before' ? await putBack(leading, new Map()) : looked
+  const removed = await putBack(created, neededAfter(leadingPlans))
   if (failed.length > 0) throw failed[0]
-  const done = [...configured, ...(turn === 'before' ? led : []), ...removed]
+  const done = [...configured, ...(turn === 'before' ? leadingPlans : []), ...removed]
   return snapshot.flatMap((prior) => done.filter((one) => one.prior === prior).map(asRestored))
 }
 
-/** What cannot be looked at may still be as the release has left it, and need what that names. */
-function asWritten(prior: ObjectSnapshot): Looked {
+/** Returns the plan for an object that cannot be read: it may be as the release left it, and need what that names. */
+function asWritten(prior: ObjectSnapshot): RestorePlan {
   return { prior, live: prior.written, step: { do: 'nothing' } }
 }
 
-function asRestored(looked: Looked): Restored {
+function asRestored(looked: RestorePlan): Restored {
   const { prior, live, step } = looked
-  const theirs = step.do === 'theirs' ? step.words : step.do === 'put' ? step.theirs : undefined
+  const external =
+    step.do === 'external' ? step.words : step.do === 'put' ? step.external : undefined
   return {
     prior,
     did: step.do,
     ...(isTemplateBack(looked) && { isBack: true }),
     ...(live && { current: live }),
     ...(step.do === 'keep' && { why: step.why }),
-    ...(theirs !== undefined && { theirs }),
+    ...(external !== undefined && { external: external }),
   }
 }
 
-/**
- * What `restore` would do, without doing it: whether anything of the snapshot has changed at all.
- */
+/** Returns whether anything of the snapshot has changed, without restoring it. */
 export async function changedSince(cluster: Cluster, snapshot: Snapshot): Promise<boolean> {
-  const looked = await Promise.all(snapshot.map((prior) => look(cluster, prior, new Map())))
+  const looked = await Promise.all(snapshot.map((prior) => planOne(cluster, prior, new Map())))
   return looked.some(({ step }) => step.do !== 'nothing')
 }
 
-/** Each object as the release has left it, where it is not as it was; for an end that puts nothing back. */
-export async function standsSince(
+/** Returns the current state of each object; for an end without a restore. */
+export async function stateSince(
   cluster: Cluster,
   snapshot: Snapshot,
 ): Promise<readonly Restored[]> {
-  const looked = await Promise.all(snapshot.map((prior) => look(cluster, prior, new Map())))
+  const looked = await Promise.all(snapshot.map((prior) => planOne(cluster, prior, new Map())))
   return looked.map(asRestored)
 }
 
-async function look(cluster: Cluster, prior: ObjectSnapshot, needs: Needs): Promise<Looked> {
+async function planOne(
+  cluster: Cluster,
+  prior: ObjectSnapshot,
+  needs: Needs,
+): Promise<RestorePlan> {
   const live = await cluster.find<KubeObject>(prior.path)
   const isInQuestion =
     live &&
     prior.change !== 'create' &&
     isDatabase(prior) &&
-    templateOwnership(prior, live) === 'written'
+    templateOwnership(prior, live) === 'release'
   const tookOver = isInQuestion ? hasTakenOver(live as StatefulSet, await podsIn(cluster)) : false
   const isAdmitted = live !== undefined && (await isAdmittedBack(cluster, prior, live))
   const step = planRestore(prior, live, { needs, tookOver, isAdmitted })
@@ -174,8 +176,8 @@ async function look(cluster: Cluster, prior: ObjectSnapshot, needs: Needs): Prom
 }
 
 /**
- * Whether a template that is neither as before nor as written is what the server makes of the one before: an
- * admission webhook may have stamped or rewritten it when it was put back.
+ * Returns whether a template that is neither the previous nor the release's is what the server makes of the
+ * previous one: an admission webhook may have stamped or rewritten it when it was restored.
  */
 async function isAdmittedBack(
   cluster: Cluster,
@@ -185,28 +187,32 @@ async function isAdmittedBack(
   if (prior.change === 'create' || isBeingDeleted(live) || isAnother(prior.object, live))
     return false
   if (!isWorkload(live) || hasTemplateBack(prior, live)) return false
-  if (!['external', 'before'].includes(templateOwnership(prior, live))) return false
+  if (!['external', 'previous'].includes(templateOwnership(prior, live))) return false
   const back = restoreTemplate(prior, live)
   try {
     const { resourceVersion: _, ...metadata } = back.metadata ?? {}
     const made = await cluster.dryRun<KubeObject>(prior.path, { ...back, metadata })
     return isWorkload(made) && isSameVersion(made, live)
   } catch (error) {
-    // A webhook that refuses it, or takes no dry run; or it has changed in this moment.
+    // A webhook refuses it, or accepts no dry run; or the object has changed in this moment.
     if (error instanceof ApiError && !isTransient(error)) return false
     throw error
   }
 }
 
-/** Asked for, and not looked up in a picture, which may lag behind. */
+/** Reads the pods from the server: the watches may lag behind. */
 async function podsIn(cluster: Cluster): Promise<readonly Pod[]> {
   const path = collection('v1', cluster.namespace, 'pods')
   return (await cluster.get<{ readonly items: readonly Pod[] }>(path)).items
 }
 
-/** With the object as it stands then. */
-async function restoreOne(cluster: Cluster, prior: ObjectSnapshot, needs: Needs): Promise<Looked> {
-  const looked = await look(cluster, prior, needs)
+/** Restores one object and returns its plan with the object as it is then. */
+async function restoreOne(
+  cluster: Cluster,
+  prior: ObjectSnapshot,
+  needs: Needs,
+): Promise<RestorePlan> {
+  const looked = await planOne(cluster, prior, needs)
   const { step } = looked
   const { resourceVersion } = looked.live?.metadata ?? {}
   const version = resourceVersion === undefined ? {} : { version: resourceVersion }
@@ -222,7 +228,7 @@ async function restoreOne(cluster: Cluster, prior: ObjectSnapshot, needs: Needs)
     case 'nothing':
     case 'keep':
     case 'ask':
-    case 'theirs':
+    case 'external':
       return looked
   }
 }
@@ -239,15 +245,15 @@ async function put(
   return cluster.post(path.slice(0, path.lastIndexOf('/')), object)
 }
 
-function told({ prior, step }: Looked): string | undefined {
+function restoreLine({ prior, step }: RestorePlan): string | undefined {
   const title = titleOf(prior.object)
   switch (step.do) {
     case 'put': {
-      const { but = [], theirs } = step
+      const { but = [], external: external } = step
       const left =
-        theirs === undefined
+        external === undefined
           ? ''
-          : `; it ${theirs}, which somebody else has set: that is left alone`
+          : `; it ${external}, which somebody else has set: that is left alone`
       const words =
         but.length === 0 ? '' : `, but for ${but.join(', ')}, which somebody else has changed`
       return `${title} put back${withDigests(step.object, prior.ran)}${words}${left}`
@@ -258,14 +264,14 @@ function told({ prior, step }: Looked): string | undefined {
       return `${title} kept, because ${step.why}`
     case 'ask':
       return `${title} was deleted by somebody else meanwhile`
-    case 'theirs':
+    case 'external':
       return `${title} ${step.words}, which somebody else has set: left alone`
     case 'nothing':
       return undefined
   }
 }
 
-/** ` (latest as sha256:0a1b… that ran before)` */
+/** Returns the digests with which it was restored: ` (latest as sha256:0a1b… that ran before)`. */
 function withDigests(object: KubeObject, ran: ObjectSnapshot['ran'] = {}): string {
   const images = isWorkload(object) ? usesOf(templateOf(object), () => true) : []
   const put = images.filter(({ name, image }) => ran[name] === image)

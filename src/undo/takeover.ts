@@ -1,12 +1,12 @@
 /**
- * Whether a StatefulSet has come up with its template. A database whose new pod never became Ready has
- * written nothing that its old version could not read; one that was Ready may have. Pure.
+ * Decides whether a pod of a StatefulSet has been Ready with its new template. A database whose new pod never
+ * became Ready has written nothing that its previous version could not read; one that was Ready may have. Pure.
  */
 import type { StatefulSet } from 'kubernetes-types/apps/v1'
 import type { Pod } from 'kubernetes-types/core/v1'
 import { conditionOf, isControlledBy, isReady } from '../judge/objects.js'
 
-/** `pods`: all of the namespace, also those that end. */
+/** Returns whether a pod has been Ready with the new template. `pods`: all of the namespace, also terminating ones. */
 export function hasTakenOver({ metadata, status }: StatefulSet, pods: readonly Pod[]): boolean {
   const { observedGeneration = 0, currentRevision, updateRevision } = status ?? {}
   // Its controller has not seen the template, so no pod was made of it.
@@ -21,7 +21,7 @@ export function hasTakenOver({ metadata, status }: StatefulSet, pods: readonly P
   )
 }
 
-/** A pod begins as not Ready; when that has changed since, it has been Ready in between. */
+/** Returns whether a pod has been Ready: it begins as not Ready, so a later change means that it was Ready in between. */
 function hasBeenReady(pod: Pod): boolean {
   if (isReady(pod)) return true
   const { lastTransitionTime } = conditionOf(pod, 'Ready') ?? {}

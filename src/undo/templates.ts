@@ -1,5 +1,5 @@
 /**
- * The pod templates of versions that ran: what a rollback brings back, and how that differs from today. Pure.
+ * The pod templates of versions that ran: what a rollback restores, and how that differs from today. Pure.
  */
 import type { Container, PodTemplateSpec } from 'kubernetes-types/core/v1'
 import { configHash } from '../kubernetes/configuration.js'
@@ -13,10 +13,10 @@ import {
 import { idOf } from '../kubernetes/workload.js'
 import type { Snapshot } from './snapshot.js'
 
-/** By `idOf` the workload: its template as a release has written it. */
+/** The templates as a release wrote them, by `idOf` of the workload. */
 export type Templates = Readonly<Record<string, PodTemplateSpec>>
 
-/** Whether what was read is such templates, as far as they are looked into before the server sees them. */
+/** Returns whether a value has the shape of templates, as far as they are read before the server validates them. */
 export function isTemplates(read: unknown): read is Templates {
   const isContainers = (list: unknown) =>
     Array.isArray(list) && list.every((one) => isObject(one) && typeof one['name'] === 'string')
@@ -30,7 +30,7 @@ export function isTemplates(read: unknown): read is Templates {
   )
 }
 
-/** Of what a release leaves in the cluster. */
+/** Returns the templates that a release leaves in the cluster. */
 export function templatesOf(snapshot: Snapshot): Templates {
   return templatesIn(
     snapshot.flatMap(({ of, written }) =>
@@ -39,7 +39,7 @@ export function templatesOf(snapshot: Snapshot): Templates {
   )
 }
 
-/** Of what stood there before. */
+/** Returns the templates from before the release. */
 export function templatesBefore(snapshot: Snapshot): Templates {
   return templatesIn(
     snapshot.flatMap(({ of, change, object }) =>
@@ -55,8 +55,8 @@ export function templatesIn(workloads: readonly WorkloadObject[]): Templates {
 }
 
 /**
- * The template of then, with what has been changed by others since the last release: what still stands as
- * that release wrote it (`released`) goes back to `then`, and everything else stays as it is `now`.
+ * Returns the template of then, with the external changes since the last release: what is still as that release
+ * wrote it (`released`) goes back to `then`, and everything else stays as it is `now`.
  */
 export function broughtBack(
   then: PodTemplateSpec,
@@ -68,7 +68,7 @@ export function broughtBack(
   return withLabelsOfToday(withVolumes(merged, live), live)
 }
 
-/** What a person mounts has to be there, though only the last release had it. */
+/** Adds the volumes that a mount of today needs, though only the last release had them. */
 function withVolumes(template: PodTemplateSpec, live: PodTemplateSpec): PodTemplateSpec {
   const { spec } = template
   const all = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])]
@@ -85,8 +85,8 @@ function withVolumes(template: PodTemplateSpec, live: PodTemplateSpec): PodTempl
 }
 
 /**
- * Services of today find the pods by their labels of today, and Services are not brought back. The same for
- * the hash of the configuration, which is today's.
+ * Keeps the labels of today: the Services of today select the pods by them, and Services are not restored. The same
+ * for the hash of the configuration, which is today's.
  */
 function withLabelsOfToday(template: PodTemplateSpec, live: PodTemplateSpec): PodTemplateSpec {
   const { metadata } = template
@@ -106,17 +106,17 @@ function withLabelsOfToday(template: PodTemplateSpec, live: PodTemplateSpec): Po
 
 type Json = Readonly<Record<string, unknown>>
 
-/** `at`: the name of the field. */
+/** Merges three versions of a field. `at`: its name. */
 function threeWay(then: unknown, released: unknown, now: unknown, at = ''): unknown {
   if (same(now, released)) return then
   if (same(then, released)) return now
-  // What a person has changed of it counts as a whole.
+  // A change of a part of it counts for the whole.
   if (wholes.includes(at)) return now
   if (at === 'resources') return resourcesOf(then, released, now)
   if (isObject(then) && isObject(released) && isObject(now)) {
     return withoutNothing(mergedFields(then, released, now, at))
   }
-  // A list that is not there is an empty one.
+  // A missing list is an empty one.
   const lists = [then ?? [], released ?? [], now ?? []]
   const key = keyFor(lists)
   if (key === undefined) return now
@@ -128,10 +128,10 @@ function threeWay(then: unknown, released: unknown, now: unknown, at = ''): unkn
   })
 }
 
-/** Fields whose parts mean something together alone. */
+/** Fields whose parts have a meaning only together. */
 const wholes: readonly string[] = ['valueFrom', 'seccompProfile', 'appArmorProfile']
 
-/** Fields of which an object has one, or that are refused beside each other: they come from one side. */
+/** Fields that exclude each other, or are refused together: all come from one side. */
 const exclusive: readonly (readonly string[])[] = [
   ['value', 'valueFrom'],
   ['exec', 'httpGet', 'tcpSocket', 'grpc', 'sleep'],
@@ -150,18 +150,18 @@ function mergedFields(then: Json, released: Json, now: Json, at: string): Json {
       const group = groups.find((one) => one.includes(name))
       const isOneSided = group && !isAlike(group, [then, released, now])
       if (!isOneSided) return [name, threeWay(then[name], released[name], now[name], name)]
-      const isTheirs = group.some((one) => !same(now[one], released[one]))
-      return [name, (isTheirs ? now : then)[name]]
+      const isChangedSince = group.some((one) => !same(now[one], released[one]))
+      return [name, (isChangedSince ? now : then)[name]]
     }),
   )
 }
 
-/** Whether all have chosen the same of these fields. */
+/** Returns whether all have set the same of these fields. */
 function isAlike(fields: readonly string[], all: readonly Json[]): boolean {
   return fields.every((field) => new Set(all.map((one) => one[field] !== undefined)).size === 1)
 }
 
-/** A request above its limit is refused: of each resource both come from one side. */
+/** Merges resources. A request above its limit is refused: for each resource both come from one side. */
 function resourcesOf(...sides: readonly [unknown, unknown, unknown]): unknown {
   const [then, released, now] = sides.map((side) => (isObject(side) ? side : {})) as [
     ...[Json, Json, Json],
@@ -189,11 +189,14 @@ function resourcesOf(...sides: readonly [unknown, unknown, unknown]): unknown {
 type Pair = Readonly<Partial<Record<'requests' | 'limits', unknown>>>
 
 function pairsOf({ requests, limits }: Json): Readonly<Record<string, Pair | undefined>> {
-  const [asked, most] = [requests, limits].map((one) => (isObject(one) ? one : {})) as [Json, Json]
+  const [requested, most] = [requests, limits].map((one) => (isObject(one) ? one : {})) as [
+    Json,
+    Json,
+  ]
   return Object.fromEntries(
-    [...new Set([...Object.keys(asked), ...Object.keys(most)])].map((name) => [
+    [...new Set([...Object.keys(requested), ...Object.keys(most)])].map((name) => [
       name,
-      withoutNothing({ requests: asked[name], limits: most[name] }),
+      withoutNothing({ requests: requested[name], limits: most[name] }),
     ]),
   )
 }
@@ -202,10 +205,10 @@ function withoutNothing(object: Json): Json {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined))
 }
 
-/** What the server knows the items of a pod's lists by: containers, variables, mounts, ports. */
+/** The keys by which the server merges a pod's lists: containers, variables, mounts, ports. */
 const keys = ['mountPath', 'devicePath', 'name', 'containerPort'] as const
 
-/** The key by which all items of these lists are told apart, if there is one. */
+/** Returns the key that is unique for the items of these lists, if there is one. */
 function keyFor(lists: readonly unknown[]): (typeof keys)[number] | undefined {
   if (!lists.every((list): list is Json[] => Array.isArray(list) && list.every(isObject))) {
     return undefined
@@ -227,8 +230,8 @@ function isObject(value: unknown): value is Json {
 }
 
 /**
- * How the pods of one template differ from those of another, in words for people, images left out: names
- * alone, since a value may be secret. `web: command, env DEBUG`
+ * Describes how the pods of one template differ from those of another, without images: names alone, since a value
+ * may be secret. `web: command, env DEBUG`
  */
 export function differences(from: PodTemplateSpec, to: PodTemplateSpec): readonly string[] {
   const { containers: _from, initContainers: _fromInit, ...fromSpec } = from.spec ?? {}
@@ -253,10 +256,10 @@ export function differences(from: PodTemplateSpec, to: PodTemplateSpec): readonl
   return [...ofContainers, ...(others.length === 0 ? [] : [`pod: ${others.join(', ')}`])]
 }
 
-/** They replace the pods, and make no other ones of them. */
+/** Annotations that replace the pods, and make no other version. */
 const restarts: readonly string[] = [configHash, 'kubectl.kubernetes.io/restartedAt']
 
-/** Whether workloads that both have ran in another way; not known of what was not kept. */
+/** Returns whether a workload of both differs; a template that was not kept counts as equal. */
 export function templatesDiffer(one: Templates = {}, other: Templates = {}): boolean {
   return Object.entries(one).some(([id, template]) => {
     const its = other[id]
@@ -273,7 +276,7 @@ function withoutImage({ image: _, ...container }: Container): object {
   return container
 }
 
-/** `command`, `env DEBUG SITE`, `readinessProbe` */
+/** Returns the parts that differ: `command`, `env DEBUG SITE`, `readinessProbe`. */
 function changedParts(from: object, to: object): readonly string[] {
   const [one, other] = [from as Json, to as Json]
   const changed = [...new Set([...Object.keys(one), ...Object.keys(other)])].filter(
@@ -300,7 +303,7 @@ export interface Needed {
   readonly keys: readonly string[]
 }
 
-/** ConfigMaps and Secrets, and their keys, that the pods of a template need to start. */
+/** Returns the ConfigMaps and Secrets, with their keys, that the pods of a template need to start. */
 export function neededBy({ spec }: PodTemplateSpec): readonly Needed[] {
   const containers = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])]
   const volumes = spec?.volumes ?? []

@@ -1,6 +1,6 @@
 /**
- * A StatefulSet replaces its pods one by one, and waits for a pod that is not Ready before it touches the
- * next: a broken pod would stand in the way of the version that is put back. It has to be deleted.
+ * A StatefulSet replaces its pods one by one, and waits for a pod that is not Ready before it replaces the next: a
+ * broken pod would block the version that is restored. It must be deleted.
  * https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback
  */
 import type { StatefulSet } from 'kubernetes-types/apps/v1'
@@ -13,19 +13,19 @@ import { isReady, podsOf } from '../judge/objects.js'
 import type { ClusterState } from '../judge/types.js'
 import type { NamespaceWatch } from '../rollout/namespace-watch.js'
 
-/** A StatefulSet that has its template back: `isPut`, from this undo. */
+/** A StatefulSet with its previous template; `isPut`: this undo wrote it. */
 export interface PutBackSet {
   readonly name: string
   readonly before: PodTemplateSpec
-  /** The one that was withdrawn. */
+  /** The template that was withdrawn. */
   readonly written: PodTemplateSpec
   readonly isPut: boolean
 }
 
 /**
- * Its pods that are not of the revision that was put back, and not Ready. Where the release may not have
- * touched them (the set is updated by hand (OnDelete) or in part, or was not put back), only those that are
- * made from the withdrawn template: what webhooks change in pods may hide that. Pure.
+ * Returns its pods that are not of the restored revision, and not Ready. If the release may not have created them
+ * (the set is updated by hand (OnDelete) or in part, or was not restored), only those that are made from the
+ * withdrawn template: changes of webhooks may hide that. Pure.
  */
 export function blockingPods(
   clusterState: ClusterState,
@@ -43,21 +43,21 @@ export function blockingPods(
   )
 }
 
-/** Whether its controller brings all pods to its template, so that one of another revision is the release's. */
+/** Returns whether its controller updates all pods to its template, so that one of another revision is the release's. */
 function replacesAll({ spec }: StatefulSet): boolean {
   const { type, rollingUpdate } = spec?.updateStrategy ?? {}
   return type !== 'OnDelete' && (rollingUpdate?.partition ?? 0) === 0
 }
 
-/** Whether a pod is made from the one template and not from the other. Its revision says no template. */
+/** Returns whether a pod is made from the one template and not from the other. Its revision names no template. */
 function isMadeFrom({ spec }: Pod, one: PodTemplateSpec, other: PodTemplateSpec): boolean {
   if (!contains(spec, one.spec)) return false
   if (!contains(spec, other.spec)) return true
-  // What is added in the one is in no pod of the other.
+  // What the one adds is in no pod of the other.
   return contains(one.spec, other.spec) && !contains(other.spec, one.spec)
 }
 
-/** Whether all of `part` is in `whole`: the server and its webhooks add to what a template says. */
+/** Returns whether all of `part` is in `whole`: the server and its webhooks add to a template. */
 function contains(whole: unknown, part: unknown): boolean {
   if (part === undefined || part === null) return true
   if (typeof part !== 'object') return part === whole
@@ -72,7 +72,7 @@ function contains(whole: unknown, part: unknown): boolean {
   )
 }
 
-/** Deletes such pods as they show themselves, each once, until the function that is returned is called. */
+/** Deletes such pods as they appear, each once, until the returned function is called. */
 export function keepUnblocked(
   cluster: Cluster,
   live: NamespaceWatch,
@@ -80,7 +80,7 @@ export function keepUnblocked(
   stageLog: StageLog,
 ): () => void {
   const deleted = new Set<string>()
-  const look = () => {
+  const deleteBlocking = () => {
     for (const pod of sets.flatMap((set) => blockingPods(live.clusterState(), set))) {
       const { uid = '', name = '' } = pod.metadata ?? {}
       if (deleted.has(uid)) continue
@@ -97,6 +97,6 @@ export function keepUnblocked(
       )
     }
   }
-  look()
-  return live.onChange(look)
+  deleteBlocking()
+  return live.onChange(deleteBlocking)
 }
