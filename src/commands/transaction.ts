@@ -257,14 +257,14 @@ async function unwind(open: Transaction): Promise<Result> {
 }
 
 /**
- * A workload that the release has brought to its version, or that somebody else has deleted: to take that back is
- * for people to decide.
+ * Returns whether people have to decide to take it back: a workload that the release brought to its version, or
+ * that others deleted.
  */
 function isForPeople({ prior, did }: Restored): boolean {
   return leads(prior) && ['put', 'delete', 'ask'].includes(did)
 }
 
-/** Theirs runs: what was wrong with the release is told, and is not the last word. */
+/** Returns the cause when another version runs: it reports the release's own cause, but not as the result. */
 function leftCause(left: string, cause: Cause | undefined): Cause {
   const why = cause ? `; the release was given up since ${cause.sentence}` : ''
   return {
@@ -275,7 +275,7 @@ function leftCause(left: string, cause: Cause | undefined): Cause {
   }
 }
 
-/** The record stays open: `recover`, and the next release before it begins, put things back from it. */
+/** Keeps the record open: `recover`, and the next release before it begins, restore from it. */
 async function keep(open: Transaction): Promise<Result> {
   const { run, release, cluster, record } = open
   const { soFar } = run
@@ -294,7 +294,7 @@ async function keep(open: Transaction): Promise<Result> {
   return 'kept'
 }
 
-/** Whether the history has it now; what it misses is told. */
+/** Records the release in the history. Returns whether that worked; a failure is a warning. */
 async function recordInHistory(
   { run, release, cluster, begun, prepared, record }: Transaction,
   result: Result,

@@ -8,8 +8,8 @@ export type Lineage = 'older' | 'not-older' | 'unknown'
 const fetchMs = 30_000
 
 /**
- * Whether `ours` is an ancestor of `theirs`. A CI's checkout is often shallow, and older than a commit that
- * was pushed meanwhile: there, what is missing is fetched. A person's checkout is left as it is.
+ * Returns whether `commit` is an ancestor of `other`. A CI's checkout is often shallow, and older than a commit
+ * that was pushed in between: there, what is missing is fetched. A person's checkout is left as it is.
  */
 export async function lineageOf(
   platform: Platform,

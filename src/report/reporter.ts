@@ -26,8 +26,8 @@ const tickMs = 250
 type Entry = (sink: Sink) => void
 
 /**
- * Keeps the story of a run. Stages may go side by side, but are told one after the other: the first that
- * began is heard at once, the others wait their turn, so that no two stages' lines are mixed.
+ * Keeps the stages of a run. Stages may run side by side, but are logged one after the other: the first that began
+ * is logged at once, the others wait their turn, so that no two stages' lines are mixed.
  */
 export class Reporter {
   readonly stages: StageReport[] = []

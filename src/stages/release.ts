@@ -9,14 +9,14 @@ import type { Platform } from '../platform/platform.js'
 
 export type { Image, Source }
 
-/** What every stage is given: the world, what the user wants, and the signal that ends it early. */
+/** The input of every stage: the platform, what the user wants, and the signal that ends it early. */
 export interface Release {
   readonly platform: Platform
   readonly settings: Settings
   readonly source: Source
   /** Name of the application in jobs, labels and records. */
   readonly app: string
-  /** What is told as its own: without it a release. */
+  /** The command in logs and records: a release by default. */
   readonly command?: Command
   /** The run that releases, as others see it. */
   readonly holder: Holder

@@ -49,8 +49,8 @@ function workloadsNow(live: NamespaceWatch, snapshot: Snapshot): readonly Worklo
 }
 
 /**
- * Throws a Failure `restore-failed` when the old version cannot be verified. `release.signal` is one of
- * the undo's own: what ended the release must not end its undo.
+ * Undoes the release. Throws a Failure `restore-failed` when the old version cannot be verified. `release.signal`
+ * belongs to the undo: what ended the release must not end its undo.
  */
 export async function undo(
   release: Release,
@@ -70,7 +70,7 @@ export async function undo(
   let restored: readonly Restored[] = []
   let followed: RolloutOutcome
   do {
-    // When somebody has changed a workload while it was put back: whose it is by now is decided anew.
+    // When others changed a workload during the restore, its ownership is decided again.
     const again = await restore(cluster, platform.clock, snapshot, stageLog, signal)
     restored = again.map((one, i) => sinceThen(restored[i], one))
     followed = await followBack(
@@ -106,7 +106,7 @@ export async function undo(
   return restored
 }
 
-/** What was put back and is so still, was put back: also as admission has made it. */
+/** Keeps an object as restored that was restored and is so still, also as admission has made it. */
 function sinceThen(before: Restored | undefined, now: Restored): Restored {
   const isSo = now.did === 'nothing' && (before?.did === 'put' || before?.did === 'delete')
   if (!isSo) return now
@@ -117,7 +117,7 @@ function sinceThen(before: Restored | undefined, now: Restored): Restored {
   return { ...now, did: before.did, ...(before.isBack && isAsPut && { isBack: true }) }
 }
 
-/** Until all that was put back runs as it stands now. Not what is somebody else's, nor what is gone. */
+/** Waits until everything that was restored runs. Leaves out what belongs to others, and what is gone. */
 async function followBack(
   release: Release,
   stageLog: StageLog,
