@@ -1,4 +1,4 @@
-/** May this account do all that the release will do? Asked before anything is written. */
+/** Checks the rights of the account for all that a release does, before the first write. */
 import { stringify } from 'yaml'
 import type { Cluster } from './cluster.js'
 
@@ -23,8 +23,8 @@ interface AccessReview {
 const withoutNames = ['create', 'list', 'watch']
 
 /**
- * The rights that are missing, in the order asked. One review for each verb and resource, all at the same
- * time; where it says no, one more for each name.
+ * Returns the missing rights, in the order of the request. One review for each verb and resource, in parallel; if it
+ * is denied, one more for each name.
  */
 export async function missingRights(
   cluster: Cluster,
@@ -62,7 +62,7 @@ async function allowed(
   name: string | undefined,
 ): Promise<boolean> {
   const [resource, subresource] = right.resource.split('/')
-  // The one object that stands outside of the namespace: the namespace. Who makes it makes it nowhere.
+  // The namespace is the one cluster-scoped object: its creation is requested without a namespace.
   const one = resource === 'namespaces' ? cluster.namespace : name
   const inside =
     resource === 'namespaces' && verb === 'create' ? {} : { namespace: cluster.namespace }

@@ -1,4 +1,4 @@
-/** `kubectl apply`, and what it will change, told before it is done. */
+/** `kubectl apply`, and a dry run of what it will change. */
 import { fail } from '../failure/failure.js'
 import type { Clock, Finished } from '../platform/platform.js'
 import { ApiError } from './api-error.js'
@@ -23,7 +23,7 @@ interface ObjectList {
   readonly items?: readonly KubeObject[]
 }
 
-/** The live objects of these names, in any order. Those that are not there are left out. */
+/** Returns the live objects of these names, in any order. Missing ones are left out. */
 export async function liveOf(
   cluster: Cluster,
   objects: readonly KubeObject[],
@@ -58,14 +58,14 @@ export async function planApply(
     const shown = after.get(keyOf(object))
     const becomes = shown ? (replicasForgotten(shown) ?? shown) : object
     if (live === undefined) return { is: 'create', object, becomes: shown ?? object }
-    // A scaling in this very moment is nothing that the apply does.
+    // A scaling in this moment is no change of the apply.
     const isSame = shown && same(decided(withoutReplicas(shown)), decided(withoutReplicas(live)))
     const is = isSame ? 'none' : 'change'
     return { is, object, live, becomes }
   })
 }
 
-/** What the server would say to their creation; throws a Failure when it refuses one. */
+/** Creates these objects in a dry run; throws a Failure when the server refuses one. */
 export async function tryCreate(cluster: Cluster, objects: readonly KubeObject[]): Promise<void> {
   if (objects.length === 0) return
   const tried = await cluster.kubectl(['create', '--dry-run=server', '-f', '-', '-o', 'name'], {
@@ -130,7 +130,7 @@ async function leavingReplicas(
       if (forgotten) await cluster.put(path, forgotten)
       return withoutReplicas(object)
     },
-    // Somebody else wrote (409) or deleted it (404) first: looked at anew.
+    // Another writer changed (409) or deleted it (404) first: read it again.
     (error) =>
       isTransient(error) || (error instanceof ApiError && [404, 409].includes(error.status)),
   )

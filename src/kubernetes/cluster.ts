@@ -1,7 +1,6 @@
 /**
- * The way to the cluster: kubectl brings the user's own credentials. One `kubectl proxy` on a private
- * socket serves all reading, watching and exact restores; the writes that people know are kubectl
- * commands.
+ * The only access to the cluster: kubectl has the user's own credentials. One `kubectl proxy` on a private socket
+ * serves all reading, watching and exact restores; the writes that people know are kubectl commands.
  */
 import { ApiError } from './api-error.js'
 import { isTransientAtFirst, retryTransient } from './retry.js'
@@ -13,9 +12,9 @@ import { withTimeout } from '../platform/time.js'
 import type { Channel, Finished, Response, StreamOptions, Platform } from '../platform/platform.js'
 
 export interface ClusterAccess {
-  /** Path of a kubeconfig; what kubectl finds by itself when not given. */
+  /** Path of a kubeconfig; kubectl's default if not given. */
   readonly kubeconfig?: string
-  /** That path is the user's own, and may be shown: it is there after the run, too. */
+  /** That path is the user's own, and may be shown: it exists after the run, too. */
   readonly keeps?: true
   readonly context?: string
   readonly namespace: string
@@ -25,40 +24,40 @@ export interface Cluster {
   readonly namespace: string
   /** The server's version: `v1.34.4`. */
   readonly version: string
-  /** Aborted when the connection is closed: whatever reads on in the background ends with it. */
+  /** Aborted when the connection is closed: all reading in the background ends with it. */
   readonly life: AbortSignal
-  /** Reads; goes on asking for a while when the server does not answer. */
+  /** Reads an object or a list; retries for a while when the server does not answer. */
   get<T>(path: string): Promise<T>
-  /** Like `get`; `undefined` when the object is not there. */
+  /** Like `get`; returns `undefined` if the object does not exist. */
   find<T>(path: string): Promise<T | undefined>
-  /** A POST that asks something and makes nothing (a review): repeated as a read is. */
+  /** Sends a POST that creates nothing (a review): retried as a read is. */
   review<T>(path: string, body: unknown): Promise<T>
-  /** What the server would make of this PUT, its admission too: nothing is written. Repeated as a read is. */
+  /** Returns what the server would make of this PUT, with admission: writes nothing. Retried as a read is. */
   dryRun<T>(path: string, body: unknown): Promise<T>
   post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T>
   put<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T>
-  /** Deletes in the background; nothing happens when the object is gone already. */
+  /** Deletes in the background; does nothing if the object is gone already. */
   remove(path: string, how?: RemoveOptions): Promise<void>
-  /** The lines of a long answer (a watch, a followed log) as they come. */
+  /** Yields the lines of a long answer (a watch, a followed log) as they arrive. */
   lines(path: string, signal: AbortSignal): AsyncIterable<string>
   /**
-   * Runs kubectl against this cluster and namespace, and again while the server is away; the exit code is
-   * the caller's to judge.
+   * Runs kubectl against this cluster and namespace, and retries while the server is unreachable; the caller judges
+   * the exit code.
    */
   kubectl(args: readonly string[], how?: KubectlOptions): Promise<Finished>
-  /** `kubectl kustomize`: done on this machine. */
+  /** Runs `kubectl kustomize`, on this machine. */
   kustomize(folder: string): Promise<Finished>
-  /** kubectl for something that goes on until it is aborted; resolves with its exit code. */
+  /** Runs kubectl until it is aborted; resolves with its exit code. */
   stream(args: readonly string[], how: Pick<StreamOptions, 'signal' | 'onLine'>): Promise<number>
-  /** The command line to print, so that a person can repeat it by hand. */
+  /** Returns the command line to print, so that a person can repeat it by hand. */
   commandLine(args: readonly string[]): string
   close(): Promise<void>
 }
 
 export interface RemoveOptions {
-  /** Of the object that is meant: another one that has taken its name is a conflict. */
+  /** The uid of the object: another one that has taken its name is a conflict. */
   readonly uid?: string
-  /** As it was looked at: one that somebody has changed since is a conflict too. */
+  /** The resourceVersion that was read: an object that was changed since is a conflict too. */
   readonly version?: string
   readonly signal?: AbortSignal
 }
@@ -66,13 +65,13 @@ export interface RemoveOptions {
 export interface KubectlOptions {
   /** Text for the standard input. */
   readonly input?: string
-  /** Not called again once it is aborted. What has begun is let end: an undo has to find what it did. */
+  /** No retry once it is aborted. A running call may finish: an undo must find what it did. */
   readonly signal?: AbortSignal
-  /** Asked before each call; when the signal that it gives is aborted, kubectl is ended in its middle. */
+  /** Called before each call of kubectl; when the signal that it returns is aborted, kubectl is killed. */
   readonly ensureHeld?: () => Promise<AbortSignal>
 }
 
-/** `signal` ends the opening; what is open then lives until it is closed. */
+/** Opens the cluster. `signal` aborts the opening; an open cluster lasts until it is closed. */
 export async function openCluster(
   platform: Platform,
   access: ClusterAccess,
@@ -173,7 +172,7 @@ export async function openCluster(
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 
-/** The machine's own kubectl, else one that is fetched. */
+/** Returns the machine's own kubectl, else downloads one. */
 async function findKubectl(platform: Platform): Promise<string> {
   const missing = (why: string): never =>
     fail({
@@ -193,7 +192,7 @@ async function findKubectl(platform: Platform): Promise<string> {
   }
 }
 
-/** A server that says nothing for so long does not answer, in ms. */
+/** A server without an answer for this long does not answer, in ms. */
 const answerMs = 30_000
 /** The same for each of kubectl's own requests. */
 const answerIn = [`--request-timeout=${answerMs / 1000}s`]

@@ -25,7 +25,7 @@ export interface ConfigurationRead {
   readonly keys: 'all' | readonly string[]
 }
 
-/** Everything that the pods of a template read at their start. */
+/** Returns everything that the pods of a template read at their start. */
 export function readsOf({ spec }: PodTemplateSpec): readonly ConfigurationRead[] {
   const containers = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])]
   return containers.flatMap((container) => [
@@ -89,12 +89,12 @@ function read(
   return name ? [{ kind, name, container, keys }] : []
 }
 
-/** Whether this is the object that is read. */
+/** Returns whether this is the object that is read. */
 export function isReadBy(object: KubeObject, { kind, name }: ConfigurationRead): boolean {
   return object.apiVersion === 'v1' && object.kind === kind && object.metadata?.name === name
 }
 
-/** Whether a container that starts now reads something else than one that started before. */
+/** Returns whether a container that starts now reads something else than one that started before. */
 export function readsDifferently(
   { keys }: ConfigurationRead,
   before: KubeObject | undefined,
@@ -124,7 +124,7 @@ export function configHashOf(object: KubeObject | undefined): string | undefined
   return templateOf(object).metadata?.annotations?.[configHash]
 }
 
-/** The same workload with this hash in its pod template; `undefined`: as it is. */
+/** Returns the workload with this hash in its pod template; `undefined`: as it is. */
 export function withConfigHash(object: WorkloadObject, hash: string | undefined): WorkloadObject {
   if (hash === undefined) return object
   const template = templateOf(object)

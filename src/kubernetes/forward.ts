@@ -1,8 +1,8 @@
 import type { Cluster } from './cluster.js'
 
 /**
- * A port of this machine that leads to a port of a pod, for as long as `work` lasts. Throws an Error with
- * kubectl's words when that cannot be had.
+ * Forwards a port of this machine to a port of a pod, for as long as `work` lasts. Throws an Error with kubectl's
+ * words when that fails.
  */
 export async function forwarded<T>(
   cluster: Cluster,

@@ -27,17 +27,17 @@ function fullRepository(repository: string): string {
   return path.length === 1 ? `docker.io/library/${path.join('/')}` : `docker.io/${path.join('/')}`
 }
 
-/** Whether a container with this image runs a version of the repository. */
+/** Returns whether a container with this image runs a version of the repository. */
 export function isOfRepository(image: string, repository: string): boolean {
   return fullRepository(parseImage(image).repository) === fullRepository(repository)
 }
 
-/** The last part of a repository's name: `shop` of `ghcr.io/acme/shop`. */
+/** Returns the last part of a repository's name: `shop` of `ghcr.io/acme/shop`. */
 export function shortName(repository: string): string {
   return repository.slice(repository.lastIndexOf('/') + 1)
 }
 
-/** The same as a name that Kubernetes takes for an object: `my-shop` of `ghcr.io/acme/my_shop`. */
+/** Returns the same as a valid name of a Kubernetes object: `my-shop` of `ghcr.io/acme/my_shop`. */
 export function appOf(repository: string): string {
   const name = shortName(repository)
     .replace(/[^a-z0-9]+/g, '-')
@@ -47,8 +47,8 @@ export function appOf(repository: string): string {
 }
 
 /**
- * What people call a version: the tag, cut to 12 letters where it is a commit's SHA, else the digest's
- * first letters.
+ * Returns the name of a version for people: the tag, cut to 12 characters if it is a commit's SHA, else the first
+ * characters of the digest.
  */
 export function versionOf(image: string): string {
   const { tag, digest } = parseImage(image)
@@ -56,7 +56,7 @@ export function versionOf(image: string): string {
   return digest === undefined ? 'latest' : digest.slice(0, 19)
 }
 
-/** A commit's SHA cut to 12 letters, with what follows it (`-dirty-…`); any other tag as it is. */
+/** Returns a commit's SHA cut to 12 characters, with what follows it (`-dirty-…`); any other tag as it is. */
 export function shortTag(tag: string): string {
   return /^[0-9a-f]{40}/.test(tag) ? tag.slice(0, 12) + tag.slice(40) : tag
 }
@@ -64,7 +64,7 @@ export function shortTag(tag: string): string {
 const named =
   /^(([\w.-]+|\[[\da-fA-F:]+\])(:\d+)?\/)?[a-z0-9]+([._-]+[a-z0-9]+)*(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*$/
 
-/** Whether it can name an image at all; a placeholder that nobody has filled in cannot. */
+/** Returns whether a text can name an image; an unfilled placeholder cannot. */
 export function isImage(text: string): boolean {
   const { repository, tag, digest } = parseImage(text)
   return (

@@ -1,4 +1,4 @@
-/** A Job of the manifests that runs our image, as a release makes it: a Job is run once, so each has its own. Pure. */
+/** A Job of the manifests that runs our image, as a release creates it: a Job runs once, so each release creates one. Pure. */
 import { createHash } from 'node:crypto'
 import type { Job } from 'kubernetes-types/batch/v1'
 import type { PodTemplateSpec } from 'kubernetes-types/core/v1'
@@ -17,7 +17,7 @@ export interface JobOptions {
   /** The released image, by digest. */
   readonly image: string
   readonly app: string
-  /** Id of the run: whose Job it is when the run has vanished. */
+  /** Id of the run: identifies the Job's run after the run is gone. */
   readonly run: string
   /** For a Job without a deadline of its own. */
   readonly timeoutSeconds: number

@@ -1,13 +1,12 @@
-/** What kubectl's end and words mean: whether the server has answered, and what it said. */
+/** Interprets kubectl's exit and output: whether the server has answered, and what. */
 import { fail } from '../failure/failure.js'
 import type { Clock, Finished } from '../platform/platform.js'
 import { LeaseUncertain } from './retry.js'
 import { noCredentials, noServer, retryTransient } from './retry.js'
 
 /**
- * done: it went well. refused: the server, or kubectl itself, says no, and will say it again. busy: the
- * server has answered that it cannot now. unknown: it does not accept the credentials. silent: it was not
- * reached, or did not answer.
+ * done: success. refused: the server, or kubectl itself, refuses, and would again. busy: the server has answered
+ * that it cannot now. unknown: it does not accept the credentials. silent: it was not reached, or did not answer.
  */
 export type Meaning = 'done' | 'refused' | 'busy' | 'unknown' | 'silent'
 
@@ -18,7 +17,7 @@ const busyReasons = /^(TooManyRequests|InternalError|ServiceUnavailable|Timeout|
 const busyWords =
   /Internal error occurred: |the server is currently unable to handle the request|the server was unable to return a response|the server has received too many requests|etcdserver: /
 
-/** What kubectl, and Go's network below it, say of a server that is not reached or does not answer. */
+/** What kubectl, and Go's network below it, report of a server that is not reached or does not answer. */
 const silentWords =
   /Unable to connect to the server|The connection to the server \S+ was refused|connection refused|connection reset by peer|broken pipe|\bEOF\b|i\/o timeout|TLS handshake timeout|context deadline exceeded|Client\.Timeout exceeded|no such host|no route to host|network is unreachable|server misbehaving|server closed idle connection|client connection lost|server sent GOAWAY|connection timed out|getting credentials: /
 

@@ -25,9 +25,9 @@ export interface Manifests {
   readonly ours: readonly WorkloadObject[]
   /** Everything else: ConfigMaps, Services, databases… */
   readonly others: readonly KubeObject[]
-  /** Jobs that run our image: each release runs them anew. */
+  /** Jobs that run our image: each release runs them again. */
   readonly jobs: readonly KubeObject[]
-  /** The release's own namespace: made where it is missing, and never removed. */
+  /** The release's own namespace: created if it is missing, and never removed. */
   readonly namespace?: KubeObject
   /** The file that each object was read from, by its `keyOf`. */
   readonly files: ReadonlyMap<string, string>
@@ -35,10 +35,10 @@ export interface Manifests {
 
 export const noManifests: Manifests = { ours: [], others: [], jobs: [], files: new Map() }
 
-/** Kinds that stand outside of any namespace, or are one: a release neither makes nor removes them. */
+/** Cluster-scoped kinds: a release neither creates nor removes them. */
 const clusterWide = ['Namespace', 'ClusterRole', 'ClusterRoleBinding', 'CustomResourceDefinition']
 
-/** Reads all of them; throws a Failure `manifest-invalid` that names file, place and trouble. */
+/** Reads all manifests; throws a Failure `manifest-invalid` that names file, place and error. */
 export async function readManifests(
   platform: Platform,
   cluster: Cluster,
@@ -66,7 +66,7 @@ export async function readManifests(
   return { ours, others, jobs, files, ...(namespace && { namespace }) }
 }
 
-/** One that is suspended waits for a person, and is applied as it is written. */
+/** A suspended Job waits for a person, and is applied as it is written. */
 function isJobOf(object: KubeObject, isOurs: (image: string) => boolean): boolean {
   const { apiVersion, kind } = object
   return (
@@ -79,7 +79,7 @@ function isJobOf(object: KubeObject, isOurs: (image: string) => boolean): boolea
 }
 
 /**
- * In a manifest a container is ours when it names the repository, with any tag, or just its last part
+ * Returns whether a container of a manifest runs our image: it names the repository, with any tag, or just its last part
  * (`image: shop` for ghcr.io/acme/shop), so that manifests need not name a registry.
  */
 export function ownImage(repository: string): (image: string) => boolean {
@@ -87,7 +87,7 @@ export function ownImage(repository: string): (image: string) => boolean {
     isOfRepository(image, repository) || parseImage(image).repository === shortName(repository)
 }
 
-/** A workload's manifest with the released image. */
+/** Returns a workload's manifest with the released image. */
 export function prepared(
   manifest: WorkloadObject,
   repository: string,
@@ -151,7 +151,7 @@ const asKubectl = {
   ],
 } as const
 
-/** The objects of one YAML or JSON text; Lists are opened. */
+/** Returns the objects of one YAML or JSON text; Lists are expanded. */
 export function parseManifest(text: string, file: string): readonly KubeObject[] {
   return parseAllDocuments(text, asKubectl).flatMap((document) => {
     const [error] = document.errors
@@ -190,7 +190,7 @@ export function parseManifest(text: string, file: string): readonly KubeObject[]
   })
 }
 
-/** An alias may name nothing, or be a bomb: that shows only now. */
+/** Resolves aliases: only now an unknown alias or an expansion bomb is detected. */
 function plain(document: Document.Parsed, file: string): unknown {
   try {
     return document.toJS() as unknown
@@ -203,7 +203,7 @@ function isObject(value: unknown): value is KubeObject & { readonly items?: unkn
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** What is looked into before the server has seen it must have the form that it is read by. */
+/** Checks the shape of what is read before the server has validated it. */
 function checkContainers(object: WorkloadObject, file: string): void {
   const { spec } = templateOf(object)
   const where = `${file}: ${object.kind} "${nameOf(object)}"`

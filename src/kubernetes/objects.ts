@@ -46,7 +46,7 @@ export function workloadId(object: WorkloadObject): WorkloadId {
   return { kind: object.kind, name: nameOf(object) }
 }
 
-/** The pod template, which a CronJob keeps two levels deeper than the others. */
+/** Returns the pod template, which a CronJob has two levels deeper than the others. */
 export function templateOf(object: WorkloadObject): PodTemplateSpec {
   return (
     (object.kind === 'CronJob' ? object.spec.jobTemplate?.spec?.template : object.spec.template) ??
@@ -77,7 +77,7 @@ function isContainer(one: unknown): one is { name: string; image?: string | null
   return typeof name === 'string' && (typeof image === 'string' || (image ?? null) === null)
 }
 
-/** The same object with another pod template. */
+/** Returns the same object with another pod template. */
 export function withTemplate<T extends WorkloadObject>(object: T, template: PodTemplateSpec): T {
   if (object.kind !== 'CronJob') return { ...object, spec: { ...object.spec, template } }
   const { jobTemplate } = object.spec
@@ -88,7 +88,7 @@ export function withTemplate<T extends WorkloadObject>(object: T, template: PodT
 /** What `kubectl rollout history` shows of a revision. */
 export const changeCause = 'kubernetes.io/change-cause'
 
-/** The same object with an annotation; `undefined`: without it. */
+/** Returns the same object with an annotation; `undefined`: without it. */
 export function withAnnotation<T extends KubeObject>(
   object: T,
   name: string,
@@ -106,7 +106,7 @@ export interface ContainerUse {
   readonly image: string
 }
 
-/** The containers (init containers too) whose image `isOurs`. */
+/** Returns the containers (init containers too) whose image `isOurs`. */
 export function usesOf(
   template: PodTemplateSpec,
   isOurs: (image: string) => boolean,
@@ -120,7 +120,7 @@ export function usesOf(
   ]
 }
 
-/** The containers of a workload whose image is of the repository. */
+/** Returns the containers of a workload whose image is of the repository. */
 export function usesOfRepository(
   object: WorkloadObject,
   repository: string,
@@ -128,7 +128,7 @@ export function usesOfRepository(
   return usesOf(templateOf(object), (image) => isOfRepository(image, repository))
 }
 
-/** The template with `image` in every container whose image `isOurs`. */
+/** Returns the template with `image` in every container whose image `isOurs`. */
 export function withImage(
   template: PodTemplateSpec,
   isOurs: (image: string) => boolean,
@@ -138,7 +138,7 @@ export function withImage(
   return withImages(template, Object.fromEntries(uses.map(({ name }) => [name, image])))
 }
 
-/** The template with these images, by the names of the containers. */
+/** Returns the template with these images, by the names of the containers. */
 export function withImages(
   template: PodTemplateSpec,
   images: Readonly<Record<string, string>>,
@@ -159,25 +159,25 @@ export function withImages(
   }
 }
 
-/** It is still there, and will be gone: it waits for its finalizers. */
+/** Returns whether an object is being deleted: it waits for its finalizers. */
 export function isBeingDeleted(object: KubeObject): boolean {
   return object.metadata?.deletionTimestamp !== undefined
 }
 
-/** A person wants to have this workload left out of every release. */
+/** Returns whether a person has excluded this workload from every release. */
 export function isIgnored(object: KubeObject): boolean {
   return object.metadata?.annotations?.['django-rollout/ignore'] === 'true'
 }
 
-/** Whether the live object takes part in releases of the repository. */
+/** Returns whether the live object takes part in releases of the repository. */
 export function takesPart(object: WorkloadObject, repository: string): boolean {
   return !isIgnored(object) && usesOfRepository(object, repository).length > 0
 }
 
-/** kubectl's note of what was applied last: the third side of its merge. */
+/** kubectl's annotation of the last apply: the third side of its merge. */
 export const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
 
-/** The part of an object that people decide about: equal parts mean that an apply changes nothing. */
+/** Returns the part of an object that people decide: equal parts mean that an apply changes nothing. */
 export function decided(object: KubeObject): unknown {
   const { status: _status, metadata = {}, ...rest } = object as KubeObject & { status?: unknown }
   const annotations = { ...metadata.annotations }
@@ -188,7 +188,7 @@ export function decided(object: KubeObject): unknown {
   }
 }
 
-/** The same for all versions of a group, and another one for a kind of the same name in another group. */
+/** Returns a key that is the same for all versions of a group, and differs for a kind of the same name in another group. */
 export function keyOf(object: KubeObject): string {
   return `${groupOf(object)}/${object.kind}/${nameOf(object)}`
 }

@@ -26,7 +26,7 @@ export function namespacePath(namespace: string): string {
   return `/api/v1/namespaces/${namespace}`
 }
 
-/** Whether an object is the namespace itself that a release goes to. */
+/** Returns whether an object is the release's own namespace. */
 export function isNamespace(object: KubeObject, namespace: string): boolean {
   const { apiVersion, kind } = object
   return apiVersion === 'v1' && kind === 'Namespace' && nameOf(object) === namespace
@@ -37,7 +37,7 @@ export interface Resource {
   readonly group: string
   readonly plural: string
   readonly namespaced: boolean
-  /** What can be asked of it. */
+  /** The verbs that it supports. */
   readonly verbs: readonly string[]
 }
 
@@ -47,9 +47,8 @@ export interface Resources {
 }
 
 /**
- * Asks the server what the kinds of these objects are called (its discovery documents, one request a
- * group and version). To ask for a kind that the cluster does not have, or that has no namespace, throws a
- * Failure.
+ * Reads the plural names of the kinds of these objects from the server's discovery documents, one request per group
+ * and version. Throws a Failure for a kind that the cluster does not have, or that has no namespace.
  */
 export async function discover(
   cluster: Cluster,
@@ -100,7 +99,7 @@ export async function resourcesOf(
   return known
 }
 
-/** Throws a Failure for an object that stands outside of any namespace, or is one. */
+/** Throws a Failure for an object that is cluster-scoped. */
 export function outside(object: KubeObject): never {
   fail({
     code: 'manifest-invalid',

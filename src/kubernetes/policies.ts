@@ -10,7 +10,7 @@ import type { Aspect, Aspects } from './selectors.js'
 
 type Labels = Readonly<Record<string, string>>
 
-/** Who may pass: everybody (or pods of other namespaces, of which nothing is known here), nobody, or these pods. */
+/** Which pods may connect: all (or pods of other namespaces, which are unknown here), none, or these pods. */
 type Passing =
   | { readonly is: 'everybody' }
   | { readonly is: 'nobody' }

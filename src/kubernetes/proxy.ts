@@ -1,4 +1,4 @@
-/** `kubectl proxy` on a private socket, served for as long as the run lasts. */
+/** Keeps `kubectl proxy` running on a private socket for as long as the run lasts. */
 import { Failure } from '../failure/failure.js'
 import type { Platform } from '../platform/platform.js'
 
@@ -7,7 +7,7 @@ import type { Platform } from '../platform/platform.js'
  * to ask sooner for a sign of life: longer than a lock lasts.
  */
 export const signsOfLife = { HTTP2_READ_IDLE_TIMEOUT_SECONDS: '5', HTTP2_PING_TIMEOUT_SECONDS: '5' }
-/** A proxy that was ended is started again after this time, in ms. */
+/** A proxy that exited is restarted after this time, in ms. */
 const restartMs = 250
 /** What it said last, for the error's sentence. */
 const mostLines = 20

@@ -1,4 +1,4 @@
-/** How many pods a workload has is a person's or an autoscaler's to decide, and never a release's. Pure. */
+/** Leaves the number of pods alone: a person or an autoscaler decides it, and never a release. Pure. */
 import {
   isWorkload,
   lastApplied,

@@ -18,7 +18,7 @@ export interface Pods {
   readonly live?: PodTemplateSpec
   /** The template that the release leaves; none: it leaves none. */
   readonly becomes?: PodTemplateSpec
-  /** Its old pods stay until somebody deletes them (`OnDelete`, a partition). */
+  /** Its old pods stay until they are deleted by hand (`OnDelete`, a partition). */
   readonly stays?: true
   /** No Service leads to it: pods of Jobs, or of what is scaled to none. Policies are about these too. */
   readonly apart?: true
@@ -36,7 +36,7 @@ export type When =
 export type Placed =
   | {
       readonly when: When
-      /** It finds nobody at the end. */
+      /** It selects no pod at the end. */
       readonly warning?: string
       /** What is found now, and not after the release. */
       readonly losses?: readonly string[]
@@ -168,7 +168,7 @@ export function placeOf(
   }
   if (!isOurs) return { when: 'before', ...told }
   if (!before && isService) return { when: 'before', ...told }
-  // What finds nobody at the end cannot be lost in between.
+  // What selects no pod at the end cannot lose one in between.
   const weighed = isService ? seen : seen.filter(({ finds }) => finds)
   const first = weighed.every(({ safe }) => safe.includes('first'))
   const last = weighed.every(({ safe }) => safe.includes('last'))
@@ -221,7 +221,7 @@ function leaving(
 
 interface Safely {
   readonly safe: readonly ('first' | 'last')[]
-  /** Whether it finds pods at the end. */
+  /** Whether it selects pods at the end. */
   readonly finds: boolean
   /** It finds pods of ours now, and none at the end. */
   readonly loses: boolean
@@ -252,7 +252,7 @@ function safely(was: Aspect | undefined, is: Aspect, pods: readonly Pods[]): Saf
     kept.length > 0
       ? kept.every(({ oldNew, nowLive, one }) => oldNew && (!one.stays || nowLive))
       : served.some(({ oldNew }) => oldNew)
-  // Nobody is found now: there is nothing to lose.
+  // No pod is selected now: there is nothing to lose.
   const free = served.length === 0
   return {
     safe: [
@@ -265,7 +265,7 @@ function safely(was: Aspect | undefined, is: Aspect, pods: readonly Pods[]): Saf
   }
 }
 
-/** A number that stays is no question of this release, whatever the templates declare. */
+/** A port number that stays does not concern this release, whatever the templates declare. */
 function sameNumber({ port: one }: Aspect, { port: other }: Aspect): boolean {
   const [was, is] = [one, other].map((port) => port?.targetPort ?? port?.port)
   return typeof is === 'number' && was === is
@@ -344,7 +344,7 @@ function isSure({ labels, port }: Aspect, pods: readonly Pods[]): boolean {
   return typeof targetPort === 'string' || !pods.some(({ becomes }) => labels(labelsOf(becomes)))
 }
 
-/** Why nobody is found: no labels, or no port of that name. */
+/** Returns why no pod is selected: no labels, or no port of that name. */
 function whyNone({ words, labels, port }: Aspect, pods: readonly Pods[]): string {
   const byLabels = pods.filter(({ becomes }) => becomes && labels(labelsOf(becomes)))
   const [one] = byLabels

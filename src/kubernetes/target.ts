@@ -10,15 +10,14 @@ export interface Target {
   readonly uses: readonly ContainerUse[]
   /** The images that those containers have in the live template. */
   readonly running: readonly string[]
-  /** As it stands in the cluster; none: the manifests create it. */
+  /** As it is in the cluster; not set if the manifests create it. */
   readonly live?: WorkloadObject
-  /** As the user's manifests have it; none: it is changed by `kubectl set image` alone. */
+  /** As in the user's manifests; not set if only `kubectl set image` changes it. */
   readonly manifest?: WorkloadObject
-  /** The whole pod template that a rollback brings back, with its images. */
+  /** The whole pod template that a rollback restores, with its images. */
   readonly back?: PodTemplateSpec
   /**
-   * As the release leaves it, by the server's own dry run: with what admission makes of it. Known under the
-   * lock.
+   * As the release leaves it, by the server's own dry run, with admission. Known once the lock is held.
    */
   readonly becomes?: WorkloadObject
   /** Configuration that its pods have read is changed by the release. */
@@ -35,7 +34,7 @@ export interface Web {
   readonly containers: readonly string[]
 }
 
-/** New pods, since those that run have read what is going to change. */
+/** A restart, since the running pods have read configuration that the release changes. */
 export interface Restart {
   /** What the annotation of the pod template becomes (`configHash`). */
   readonly hash: string
