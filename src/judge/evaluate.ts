@@ -163,8 +163,8 @@ function roomAt({ place, recorder, observations }: EvaluationInput): number {
 }
 
 /** Returns the key for since when the nodes have been used as they are now. */
-export function placeKey({ fingerprint: stand }: Place): string {
-  return `place/${stand}`
+export function placeKey({ fingerprint }: Place): string {
+  return `place/${fingerprint}`
 }
 
 function endsAfterReady(number: number, atReady: number | undefined): number {

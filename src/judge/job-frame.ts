@@ -29,7 +29,7 @@ export function judgeWith<Verdict>(
   timeouts: Timeouts,
   observations: Observations,
   now: number,
-  verdictOf: (look: JobEvaluation) => Verdict,
+  verdictOf: (evaluation: JobEvaluation) => Verdict,
 ): Judged<Verdict> {
   const recorder = new ObservationRecorder(observations, now)
   const requeueTimes: number[] = []

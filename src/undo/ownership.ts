@@ -181,9 +181,10 @@ export function fieldsBack(prior: ObjectSnapshot, live: KubeObject): KubeObject 
  */
 export function notesBack({ object, written }: ObjectSnapshot, live: KubeObject): KubeObject {
   return [lastApplied, changeCause].reduce<KubeObject>((back, name) => {
-    const noted = written.metadata?.annotations?.[name]
+    const annotated = written.metadata?.annotations?.[name]
     const before = object.metadata?.annotations?.[name]
-    const isOfRelease = noted !== before && isSameNote(live.metadata?.annotations?.[name], noted)
+    const isOfRelease =
+      annotated !== before && isSameNote(live.metadata?.annotations?.[name], annotated)
     return isOfRelease ? withAnnotation(back, name, before) : back
   }, live)
 }

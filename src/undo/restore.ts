@@ -114,10 +114,10 @@ export async function restore(
   const created = others.filter(({ change }) => change === 'create')
 
   const needing = turn === 'before' ? changed : others
-  const looked =
+  const plan =
     needing.length === 0 ? [] : await allOf(leading, (prior) => planOne(cluster, prior, new Map()))
-  const configured = await putBack(changed, neededAfter(looked))
-  const leadingPlans = turn === 'before' ? await putBack(leading, new Map()) : looked
+  const configured = await putBack(changed, neededAfter(plan))
+  const leadingPlans = turn === 'before' ? await putBack(leading, new Map()) : plan
   const removed = await putBack(created, neededAfter(leadingPlans))
   if (failed.length > 0) throw failed[0]
   const done = [...configured, ...(turn === 'before' ? leadingPlans : []), ...removed]
@@ -129,14 +129,14 @@ function asWritten(prior: ObjectSnapshot): RestorePlan {
   return { prior, live: prior.written, step: { do: 'nothing' } }
 }
 
-function asRestored(looked: RestorePlan): Restored {
-  const { prior, live, step } = looked
+function asRestored(plan: RestorePlan): Restored {
+  const { prior, live, step } = plan
   const external =
     step.do === 'external' ? step.words : step.do === 'put' ? step.external : undefined
   return {
     prior,
     did: step.do,
-    ...(isTemplateBack(looked) && { isBack: true }),
+    ...(isTemplateBack(plan) && { isBack: true }),
     ...(live && { current: live }),
     ...(step.do === 'keep' && { why: step.why }),
     ...(external !== undefined && { external: external }),
@@ -145,8 +145,8 @@ function asRestored(looked: RestorePlan): Restored {
 
 /** Returns whether anything of the snapshot has changed, without restoring it. */
 export async function changedSince(cluster: Cluster, snapshot: Snapshot): Promise<boolean> {
-  const looked = await Promise.all(snapshot.map((prior) => planOne(cluster, prior, new Map())))
-  return looked.some(({ step }) => step.do !== 'nothing')
+  const plan = await Promise.all(snapshot.map((prior) => planOne(cluster, prior, new Map())))
+  return plan.some(({ step }) => step.do !== 'nothing')
 }
 
 /** Returns the current state of each object; for an end without a restore. */
@@ -154,8 +154,8 @@ export async function stateSince(
   cluster: Cluster,
   snapshot: Snapshot,
 ): Promise<readonly Restored[]> {
-  const looked = await Promise.all(snapshot.map((prior) => planOne(cluster, prior, new Map())))
-  return looked.map(asRestored)
+  const plan = await Promise.all(snapshot.map((prior) => planOne(cluster, prior, new Map())))
+  return plan.map(asRestored)
 }
 
 async function planOne(
@@ -212,24 +212,24 @@ async function restoreOne(
   prior: ObjectSnapshot,
   needs: Needs,
 ): Promise<RestorePlan> {
-  const looked = await planOne(cluster, prior, needs)
-  const { step } = looked
-  const { resourceVersion } = looked.live?.metadata ?? {}
+  const plan = await planOne(cluster, prior, needs)
+  const { step } = plan
+  const { resourceVersion } = plan.live?.metadata ?? {}
   const version = resourceVersion === undefined ? {} : { version: resourceVersion }
   switch (step.do) {
     case 'put':
-      return { ...looked, live: await put(cluster, prior.path, step.object, step.by, version) }
+      return { ...plan, live: await put(cluster, prior.path, step.object, step.by, version) }
     case 'delete':
       await cluster.remove(prior.path, {
         ...(step.uid !== undefined && { uid: step.uid }),
         ...version,
       })
-      return { ...looked, live: undefined }
+      return { ...plan, live: undefined }
     case 'nothing':
     case 'keep':
     case 'ask':
     case 'external':
-      return looked
+      return plan
   }
 }
 
