@@ -309,8 +309,8 @@ function optionEntries(): string {
 }
 
 function optionEntry([name, option]: readonly [OptionName, Declared]): string {
-  const { help, example, typed, on, only, secret } = option
-  const examples = [example, ...(typed === undefined ? [] : [typed])].map(code)
+  const { help, example, cliExample, on, only, secret } = option
+  const examples = [example, ...(cliExample === undefined ? [] : [cliExample])].map(code)
   const facts = [
     ...(option.required ? ['Required'] : []),
     ...(option.default ? [`Default: ${code(option.default)}`] : []),

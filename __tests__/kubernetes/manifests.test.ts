@@ -319,7 +319,7 @@ test.each([
   ['ghcr.io/acme/shop:1', 'annotations: {django-rollout/ignore: "true"}', 'others'],
 ])('a Deployment with image %s and %j is among %s', async (image, metadata, where) => {
   const found = await read({ 'a.yaml': deployment('web', image, metadata) }, ['a.yaml'])
-  expect({ ours: names(found.ours), others: names(found.others) }).toEqual({
+  expect({ ours: names(found.targets), others: names(found.others) }).toEqual({
     ours: [],
     others: [],
     [where]: ['web'],

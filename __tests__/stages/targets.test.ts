@@ -104,7 +104,7 @@ describe('the images that the manifests name', () => {
       !isIgnored(object) &&
       usesOf(templateOf(object), ownImage(repository)).length > 0
     return {
-      ours: objects.filter(isOurs).filter(isWorkload),
+      targets: objects.filter(isOurs).filter(isWorkload),
       others: objects.filter((object) => !isOurs(object)),
       jobs: [],
       files: new Map(objects.map((object) => [keyOf(object), 'k8s/web.yaml'])),

@@ -182,12 +182,12 @@ function noCommand(name: string): string {
   return `django-rollout: "${name}" is not a command; ${meant}`
 }
 
-function noOption(typed: string, command: CommandName | undefined): string {
-  const name = typed.replace(/^-+/, '')
+function noOption(word: string, command: CommandName | undefined): string {
+  const name = word.replace(/^-+/, '')
   if (command === undefined) {
-    return `django-rollout: "${typed}" has no command before it; write it as django-rollout release --${name}`
+    return `django-rollout: "${word}" has no command before it; write it as django-rollout release --${name}`
   }
-  const said = `django-rollout ${command}: "${typed}" is not an option of ${command}`
+  const said = `django-rollout ${command}: "${word}" is not an option of ${command}`
   const names = optionsOf(command, 'command').map(([option]) => option)
   // `-image` has one dash too few.
   const near = names.find((option) => option === name) ?? closestMatch(name, names)

@@ -82,13 +82,13 @@ async function objectsOfManifests(
   cluster: Cluster,
 ): Promise<readonly KubeObject[]> {
   try {
-    const { ours, others } = await readManifests(
+    const { targets, others } = await readManifests(
       platform,
       cluster,
       settings.manifests,
       settings.image,
     )
-    return [...ours, ...others]
+    return [...targets, ...others]
   } catch {
     return []
   }

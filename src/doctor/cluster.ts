@@ -147,8 +147,8 @@ async function manifestsOf(
 ): Promise<ReleaseManifests> {
   try {
     const known = await readManifests(platform, cluster, settings.manifests, settings.image)
-    const { ours, others, namespace } = known
-    const all = [...ours, ...others, ...(namespace ? [namespace] : [])]
+    const { targets, others, namespace } = known
+    const all = [...targets, ...others, ...(namespace ? [namespace] : [])]
     const resources = await discover(cluster, all)
     all.forEach((object) => resources.of(object))
     return { known, resources, findings: [] }

@@ -44,7 +44,7 @@ export async function missingRights(
   }
   const isMissing = async (right: Right, verb: string) =>
     right.names?.length !== 0 && !(await may(right, verb)) && !(await mayByName(right, verb))
-  const asked = await Promise.all(
+  const checked = await Promise.all(
     rights.map(async (right) => {
       const verbs = await Promise.all(
         right.verbs.map(async (verb) => ((await isMissing(right, verb)) ? [verb] : [])),
@@ -52,7 +52,7 @@ export async function missingRights(
       return { ...right, verbs: verbs.flat() }
     }),
   )
-  return merged(asked.filter((right) => right.verbs.length > 0))
+  return merged(checked.filter((right) => right.verbs.length > 0))
 }
 
 async function allowed(

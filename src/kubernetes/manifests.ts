@@ -22,7 +22,7 @@ import { isNamespace, outside } from './paths.js'
 
 export interface Manifests {
   /** Workloads that run our image, as written (their images are put in when the digest is known). */
-  readonly ours: readonly WorkloadObject[]
+  readonly targets: readonly WorkloadObject[]
   /** Everything else: ConfigMaps, Services, databases… */
   readonly others: readonly KubeObject[]
   /** Jobs that run our image: each release runs them again. */
@@ -33,7 +33,7 @@ export interface Manifests {
   readonly files: ReadonlyMap<string, string>
 }
 
-export const noManifests: Manifests = { ours: [], others: [], jobs: [], files: new Map() }
+export const noManifests: Manifests = { targets: [], others: [], jobs: [], files: new Map() }
 
 /** Cluster-scoped kinds: a release neither creates nor removes them. */
 const clusterWide = ['Namespace', 'ClusterRole', 'ClusterRoleBinding', 'CustomResourceDefinition']
@@ -56,14 +56,14 @@ export async function readManifests(
   const objects = read.map(({ object }) => object)
   const namespace = objects.find((object) => isNamespace(object, cluster.namespace))
   const isOurs = ownImage(repository)
-  const ours = objects
+  const targets = objects
     .filter(isWorkload)
     .filter((object) => !isIgnored(object))
     .filter((object) => usesOf(templateOf(object), isOurs).length > 0)
   const jobs = objects.filter((object) => isJobOf(object, isOurs))
-  const taken: readonly (KubeObject | undefined)[] = [...ours, ...jobs, namespace]
+  const taken: readonly (KubeObject | undefined)[] = [...targets, ...jobs, namespace]
   const others = objects.filter((object) => !taken.includes(object))
-  return { ours, others, jobs, files, ...(namespace && { namespace }) }
+  return { targets: targets, others, jobs, files, ...(namespace && { namespace }) }
 }
 
 /** A suspended Job waits for a person, and is applied as it is written. */

@@ -84,10 +84,10 @@ function passingOf(side: Side, rules: readonly Rule[]): Passing {
   const none = side === 'from' ? 'admits no pod' : 'allows no pod as a destination'
   const byPorts = Map.groupBy(rules, ({ ports }) => JSON.stringify(ports ?? []))
   const each = [...byPorts].map(([ports, some]) => {
-    const asked = some.flatMap((rule) => selectorsOf(rule) ?? [])
+    const wanted = some.flatMap((rule) => selectorsOf(rule) ?? [])
     const numbers = (some[0]?.ports ?? []).map(({ port }) => port ?? 'any')
     const on = numbers.length === 0 ? '' : `, port ${numbers.join(', ')}`
-    const rule = { ...anyOf(asked, `${words.slice(0, -1)}${on})`), asks: JSON.stringify(asked) }
+    const rule = { ...anyOf(wanted, `${words.slice(0, -1)}${on})`), asks: JSON.stringify(wanted) }
     return [`${side} ${ports}`, rule] as const
   })
   return { is: 'pods', all: { ...anyOf(selectors.flat(), words), none }, rules: new Map(each) }

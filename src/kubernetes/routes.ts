@@ -105,7 +105,7 @@ export function routed(
   const [first] = [...nowhere.filter(isNew), ...nowhere]
   if (first) {
     const what = lacks(first, services.becomes)
-    return { is: 'nowhere', breaks: isNew(first), ...told(name, first, what, services.becomes) }
+    return { is: 'nowhere', breaks: isNew(first), ...causeOf(name, first, what, services.becomes) }
   }
   const torn = was.find(
     (one) => lacks(one, services.live) === undefined && lacks(one, services.becomes) !== undefined,
@@ -139,7 +139,7 @@ function lacks(
     : 'port'
 }
 
-function told(
+function causeOf(
   name: string,
   { service: of, port }: Backend,
   what: 'service' | 'port' | undefined,

@@ -64,12 +64,16 @@ interface Kind {
   /** Somebody is cut off when it finds no pods: no order of writes may bring that about. */
   readonly cuts: boolean
   /** What has found these pods before; else: the aspect of the same key. */
-  readonly asked?: typeof askedBefore
+  readonly comparedWith?: typeof askedBefore
 }
 
 const finders: Readonly<Record<string, Kind>> = {
   '/Service': { aspects: aspectsOfService, cuts: true },
-  'networking.k8s.io/NetworkPolicy': { aspects: aspectsOfPolicy, cuts: true, asked: askedBefore },
+  'networking.k8s.io/NetworkPolicy': {
+    aspects: aspectsOfPolicy,
+    cuts: true,
+    comparedWith: askedBefore,
+  },
   'cilium.io/CiliumNetworkPolicy': { aspects: bySelector('endpointSelector'), cuts: true },
   'policy/PodDisruptionBudget': {
     aspects: bySelector('selector', 'protects no pod'),
@@ -145,10 +149,11 @@ export function placeOf(
     ({ own, live, becomes }) =>
       own && found.some(({ labels }) => labels(labelsOf(live)) || labels(labelsOf(becomes))),
   )
-  const asked = finder.asked ?? ((_: KubeObject | undefined, key: string) => old.get(key))
+  const comparedWith =
+    finder.comparedWith ?? ((_: KubeObject | undefined, key: string) => old.get(key))
   const seen = [...now].map(([key, aspect]) => ({
     aspect,
-    ...safely(asked(before, key), aspect, pods),
+    ...safely(comparedWith(before, key), aspect, pods),
   }))
   const name = `${(after.kind ?? '').toLowerCase()}/${nameOf(after)}`
   const nobody = seen.find(({ finds, aspect }) => !finds && aspect.none !== undefined)
@@ -162,18 +167,18 @@ export function placeOf(
   const isTold = lost && (!isService || !before || isOurs)
   const lostNow = lost && !isService && before && nobody.loses ? [toldOf(lost)] : []
   const losses = [...lostNow, ...(lost ? [] : leaving(name, old, now, pods))]
-  const told = {
+  const place = {
     ...(isTold && { warning: toldOf(lost) }),
     ...(losses.length > 0 && { losses }),
   }
-  if (!isOurs) return { when: 'before', ...told }
-  if (!before && isService) return { when: 'before', ...told }
+  if (!isOurs) return { when: 'before', ...place }
+  if (!before && isService) return { when: 'before', ...place }
   // What selects no pod at the end cannot lose one in between.
   const weighed = isService ? seen : seen.filter(({ finds }) => finds)
   const first = weighed.every(({ safe }) => safe.includes('first'))
   const last = weighed.every(({ safe }) => safe.includes('last'))
-  if (first) return { when: 'first', ...told }
-  if (last || !finder.cuts) return { when: 'last', ...told }
+  if (first) return { when: 'first', ...place }
+  if (last || !finder.cuts) return { when: 'last', ...place }
   return { when: 'never', ...conflict(name, weighed, pods) }
 }
 
@@ -293,11 +298,11 @@ function hasPort(
   template: PodTemplateSpec,
   other: PodTemplateSpec | undefined,
 ): boolean {
-  const [own, theirs] = [portsOf(template), portsOf(other)]
+  const [own, others] = [portsOf(template), portsOf(other)]
   if (typeof targetPort === 'string') return own.some(({ name }) => name === targetPort)
   const declares = (ports: typeof own) =>
     ports.some(({ containerPort }) => containerPort === targetPort)
-  return own.length === 0 || declares(own) || !declares(theirs)
+  return own.length === 0 || declares(own) || !declares(others)
 }
 
 function portsOf(template: PodTemplateSpec | undefined) {
@@ -353,11 +358,11 @@ function whyNone({ words, labels, port }: Aspect, pods: readonly Pods[]): string
 }
 
 function lostHint(aspect: Aspect, name: string, pods: readonly Pods[]): string {
-  const ours = pods.find(
+  const owner = pods.find(
     ({ own, live, becomes }) =>
       own && (aspect.labels(labelsOf(live)) || aspect.labels(labelsOf(becomes))),
   )
-  const of = ours ? ` of ${ours.id}` : ''
+  const of = owner ? ` of ${owner.id}` : ''
   return `add what is missing to the pod template${of}, or correct ${name}; to move it to other labels or ports, release the pods with the old and the new ones first, then ${name}`
 }
 

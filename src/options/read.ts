@@ -95,7 +95,7 @@ function chosen(
 
 /** As it is written where the option was given. */
 export function example(face: Surface, name: string, option: Option<unknown>): string {
-  const { example, typed: onCommandLine = shellQuote(example), flag } = option
+  const { example, cliExample: onCommandLine = shellQuote(example), flag } = option
   if (face === 'action') return `for example ${name}: ${example}`
   return `for example --${name}${flag ? '' : ` ${onCommandLine}`}`
 }

@@ -64,7 +64,7 @@ export interface Option<T> {
   readonly help: string
   readonly example: string
   /** The same as it is typed on a command line, where `example` is an expression of a workflow. */
-  readonly typed?: string
+  readonly cliExample?: string
   /** The text that is the default of the value. Without one the option is unset, or required. */
   readonly default?: string
   readonly required?: true
@@ -109,7 +109,7 @@ export const table = {
     read: imageDigest,
     help: 'The image itself, whatever its tag names by now: the output of an earlier step, to promote what was tested',
     example: '${{ needs.staging.outputs.digest }}',
-    typed: 'sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
+    cliExample: 'sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
     group: 'image',
     on: ready,
   }),
@@ -164,7 +164,7 @@ export const table = {
     read: anyText('name'),
     help: 'Who pushes and looks up images; only together with "registry-password"',
     example: '${{ github.actor }}',
-    typed: 'ada',
+    cliExample: 'ada',
     with: 'registry-password',
     group: 'image',
     on: registry,
@@ -173,7 +173,7 @@ export const table = {
     read: anyText('password'),
     help: 'Password or token for the registry; when not given, the logins that docker has',
     example: '${{ github.token }}',
-    typed: '"$REGISTRY_PASSWORD"',
+    cliExample: '"$REGISTRY_PASSWORD"',
     with: 'registry-username',
     secret: true,
     group: 'image',
@@ -216,7 +216,7 @@ export const table = {
     read: anyText('kubeconfig'),
     help: 'Content of a kubeconfig, or the path of one; when not given, what kubectl finds by itself (KUBECONFIG, ~/.kube/config)',
     example: '${{ secrets.KUBECONFIG }}',
-    typed: '~/.kube/production',
+    cliExample: '~/.kube/production',
     secret: true,
     group: 'cluster',
     on: inCluster,
@@ -401,7 +401,7 @@ export const table = {
     read: webAddress,
     help: 'Address that is told how the run ended, as the JSON that Slack and other chats take',
     example: '${{ secrets.CHAT_WEBHOOK }}',
-    typed: '"$CHAT_WEBHOOK"',
+    cliExample: '"$CHAT_WEBHOOK"',
     secret: true,
     group: 'notifications',
     on: notifying,

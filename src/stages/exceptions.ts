@@ -39,7 +39,7 @@ export interface Released {
 export function onAnotherVersion(
   clusterState: ClusterState,
   released: Released,
-  typed: CommandLine,
+  commandLine: CommandLine,
 ): readonly Exception[] {
   const { image, targets } = released
   const isOld = (use: string, id?: string) =>
@@ -56,9 +56,10 @@ export function onAnotherVersion(
     ...workloads.flatMap((object) => {
       const id = idOf(workloadId(object))
       const pods = podsOf(clusterState, object.metadata?.uid).filter((pod) => old(pod).length > 0)
-      if (targets.includes(id)) return heldBack(object, pods, versionsOf(pods.flatMap(old)), typed)
+      if (targets.includes(id))
+        return heldBack(object, pods, versionsOf(pods.flatMap(old)), commandLine)
       const uses = usesOf(templateOf(object), (use) => isOld(use))
-      return uses.length === 0 ? [] : leftOut(id, object, versionsOf(uses), typed)
+      return uses.length === 0 ? [] : leftOut(id, object, versionsOf(uses), commandLine)
     }),
     ...jobsOf(clusterState, (use) => isOld(use)).map(({ job, uses }): Exception => {
       const cron = cronOf(job)
@@ -67,7 +68,7 @@ export function onAnotherVersion(
         object: titled(job),
         is: 'another version',
         message: `${titled(job)}${since} goes on with ${versionsOf(uses)}: the template of a Job cannot change`,
-        fix: typed(['delete', 'job', nameOf(job)]),
+        fix: commandLine(['delete', 'job', nameOf(job)]),
       }
     }),
     ...loose.map(({ owner, pods }) => {
@@ -78,13 +79,13 @@ export function onAnotherVersion(
         return {
           ...first,
           message: `${owner.id} still runs ${versionsOf(uses)}: no workload makes it anew`,
-          fix: typed(['set', 'image', owner.id, ...sets]),
+          fix: commandLine(['set', 'image', owner.id, ...sets]),
         }
       }
       const message = `${owner.id} (${owner.apiVersion}) still runs ${versionsOf(uses)} in ${counted(pods)}: a release changes no objects of this kind`
       return { ...first, message }
     }),
-    ...companions(workloads, released, typed),
+    ...companions(workloads, released, commandLine),
   ]
 }
 
@@ -93,7 +94,7 @@ function heldBack(
   object: WorkloadObject,
   pods: readonly Pod[],
   version: string,
-  typed: CommandLine,
+  commandLine: CommandLine,
 ): readonly Exception[] {
   const why = heldBy(object)
   if (!why || pods.length === 0) return []
@@ -105,7 +106,7 @@ function heldBack(
       is: 'another version',
       pods: pods.length,
       message: `${id}: ${counted(pods)} still ${pods.length === 1 ? 'runs' : 'run'} ${version}, ${why.words}`,
-      fix: typed(
+      fix: commandLine(
         why.is === 'OnDelete'
           ? ['delete', 'pod', ...names]
           : ['patch', id, '--patch', JSON.stringify(noPartition)],
@@ -137,7 +138,7 @@ function leftOut(
   id: string,
   object: WorkloadObject,
   version: string,
-  typed: CommandLine,
+  commandLine: CommandLine,
 ): readonly Exception[] {
   const first = { object: id, is: 'another version' as const }
   return isIgnored(object)
@@ -145,7 +146,7 @@ function leftOut(
         {
           ...first,
           message: `${id} stays on ${version}: its annotation django-rollout/ignore leaves it out`,
-          fix: typed(['annotate', id, 'django-rollout/ignore-']),
+          fix: commandLine(['annotate', id, 'django-rollout/ignore-']),
         },
       ]
     : [{ ...first, message: `${id} runs ${version}: it was made while the release was under way` }]
@@ -158,7 +159,7 @@ function leftOut(
 function companions(
   workloads: readonly WorkloadObject[],
   { image, before }: Released,
-  typed: CommandLine,
+  commandLine: CommandLine,
 ): readonly Exception[] {
   const tags = [...new Set(before.flatMap((one) => parseImage(one).tag ?? []))]
   const old = tags.filter((tag) => tag !== image.tag)
@@ -180,7 +181,7 @@ function companions(
           object: id,
           is: 'another version',
           message: `${id}, container ${name} stays on ${shortName(repository)}:${versionOf(use)}, which has the tag of the version before`,
-          fix: typed(['set', 'image', id, `${name}=${next}`]),
+          fix: commandLine(['set', 'image', id, `${name}=${next}`]),
         },
       ]
     })
@@ -202,9 +203,9 @@ function isCommit(tag: string): boolean {
 export function notAsBefore(
   clusterState: ClusterState,
   restored: readonly Restored[],
-  typed: CommandLine,
+  commandLine: CommandLine,
 ): readonly Exception[] {
-  return [...stillWithdrawn(clusterState, restored, typed), ...unwell(clusterState, restored)]
+  return [...stillWithdrawn(clusterState, restored, commandLine), ...unwell(clusterState, restored)]
 }
 
 /** Returns the images that were written and are withdrawn. */
@@ -227,7 +228,7 @@ function withdrawnBy(restored: readonly Restored[]): ReadonlySet<string> {
 function stillWithdrawn(
   clusterState: ClusterState,
   restored: readonly Restored[],
-  typed: CommandLine,
+  commandLine: CommandLine,
 ): readonly Exception[] {
   const withdrawn = withdrawnBy(restored)
   const isIt = (image: string) => withdrawn.has(image)
@@ -239,7 +240,7 @@ function stillWithdrawn(
         object: titled(job),
         is: 'withdrawn',
         message: `${titled(job)}${of} goes on with the withdrawn ${versionsOf(uses)}`,
-        fix: typed(['delete', 'job', nameOf(job)]),
+        fix: commandLine(['delete', 'job', nameOf(job)]),
       }
     }),
     ...restored.flatMap(({ prior, did }): readonly Exception[] => {
@@ -257,7 +258,7 @@ function stillWithdrawn(
           is: 'withdrawn',
           pods: pods.length,
           message: `${id}: ${counted(pods)} ${pods.length === 1 ? 'goes' : 'go'} on with the withdrawn version, ${why.words}`,
-          ...(why.mended && { fix: typed(['delete', 'pod', ...pods.map(nameOf)]) }),
+          ...(why.mended && { fix: commandLine(['delete', 'pod', ...pods.map(nameOf)]) }),
         },
       ]
     }),

@@ -55,7 +55,7 @@ export async function preflight(
   const { platform, settings } = release
   const manifests = await readManifests(platform, cluster, settings.manifests, settings.image)
   const presence = await checkNamespace(cluster, manifests)
-  const { ours: own, jobs, namespace } = manifests
+  const { targets: own, jobs, namespace } = manifests
   const resources = await discover(cluster, [
     ...own,
     ...manifests.others,

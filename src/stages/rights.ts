@@ -55,7 +55,7 @@ export function rightsFor(
   manifests: Manifests,
   resources: Resources,
 ): readonly Right[] {
-  const brought = [...manifests.ours, ...manifests.others]
+  const brought = [...manifests.targets, ...manifests.others]
   return [
     ...alwaysNeeded(app),
     { group: 'batch', resource: 'jobs', verbs: ['create', 'delete'] },

@@ -46,7 +46,9 @@ export function findTargets(
 ): readonly Target[] {
   const live = workloadsIn(clusterState)
   const liveById = new Map(live.map((object) => [idOf(workloadId(object)), object]))
-  const manifestById = new Map(manifests.ours.map((object) => [idOf(workloadId(object)), object]))
+  const manifestById = new Map(
+    manifests.targets.map((object) => [idOf(workloadId(object)), object]),
+  )
   // A manifest with that annotation leaves its workload out: it is applied as it is written.
   const leftOut = manifests.others
     .filter(isWorkload)
@@ -56,7 +58,7 @@ export function findTargets(
     .filter((object) => takesPart(object, repository))
     .filter((object) => !leftOut.includes(idOf(workloadId(object))))
   const all = new Map(
-    [...running, ...manifests.ours].map((object) => [idOf(workloadId(object)), object]),
+    [...running, ...manifests.targets].map((object) => [idOf(workloadId(object)), object]),
   )
   return [...all].map(([key, object]) => {
     const id = workloadId(object)
@@ -95,14 +97,14 @@ function workloadsIn(clusterState: ClusterState): readonly WorkloadObject[] {
 export function checkImages(
   cluster: Cluster,
   clusterState: ClusterState,
-  { ours, others, jobs, files }: Manifests,
+  { targets, others, jobs, files }: Manifests,
   repository: string,
 ): void {
   const isOwnImage = ownImage(repository)
   const liveById = new Map(
     workloadsIn(clusterState).map((object) => [idOf(workloadId(object)), object]),
   )
-  const all = [...ours, ...others, ...jobs].filter((object) => !isIgnored(object))
+  const all = [...targets, ...others, ...jobs].filter((object) => !isIgnored(object))
   for (const object of all) {
     const file = files.get(keyOf(object)) ?? 'manifests'
     const write = `write "image: ${shortName(repository)}" there: the release puts its version in`
