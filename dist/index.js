@@ -445,8 +445,8 @@ const B=n(7192)
 const Q=n(6599)
 const y=n(1491)
 const b=n(5082)
-const k=n(4974)
-const v=n(1236)
+const v=n(4974)
+const k=n(1236)
 const S=n(6717)
 const T=n(8646)
 const R=n(5385)
@@ -465,7 +465,7 @@ const P=n(5213)
 const H=n(3465)
 const J=n(2028)
 const V=n(1489)
-e.exports={parse:a,valid:c,clean:A,inc:l,diff:u,major:d,minor:h,patch:g,prerelease:f,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:I,rsort:B,gt:Q,lt:y,eq:b,neq:k,gte:v,lte:S,cmp:T,coerce:R,truncate:D,Comparator:F,Range:O,satisfies:N,toComparators:M,maxSatisfying:L,minSatisfying:U,minVersion:x,validRange:$,outside:_,gtr:G,ltr:P,intersects:H,simplifyRange:J,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
+e.exports={parse:a,valid:c,clean:A,inc:l,diff:u,major:d,minor:h,patch:g,prerelease:f,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:I,rsort:B,gt:Q,lt:y,eq:b,neq:v,gte:k,lte:S,cmp:T,coerce:R,truncate:D,Comparator:F,Range:O,satisfies:N,toComparators:M,maxSatisfying:L,minSatisfying:U,minVersion:x,validRange:$,outside:_,gtr:G,ltr:P,intersects:H,simplifyRange:J,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
 const n=256
 const s=Number.MAX_SAFE_INTEGER||9007199254740991
 const r=16
@@ -915,7 +915,7 @@ const I=n(7816)
 const{getGlobalDispatcher:B,setGlobalDispatcher:Q}=n(2581)
 const y=n(8155)
 const b=n(8754)
-const k=n(5092)
+const v=n(5092)
 Object.assign(r.prototype,g)
 0
 0
@@ -942,8 +942,8 @@ t=d.parseURL(t)}const{agent:r,dispatcher:o=B()}=n
 if(r)throw new h("unsupported opts.agent. Did you mean opts.client?")
 return e.call(o,{...n,origin:t.origin,path:t.search?`${t.pathname}${t.search}`:t.pathname,method:n.method||(n.body?"PUT":"GET")},s)}}0
 0
-const v=n(4398).fetch
-e.exports.hd=async function(e,t=void 0){try{return await v(e,t)}catch(e){if(e&&typeof e==="object")Error.captureStackTrace(e)
+const k=n(4398).fetch
+e.exports.hd=async function(e,t=void 0){try{return await k(e,t)}catch(e){if(e&&typeof e==="object")Error.captureStackTrace(e)
 throw e}}
 n(660).Headers
 n(9051).Response
@@ -1560,19 +1560,19 @@ const{channels:E}=n(2414)
 const{headerNameLowerCasedRecord:w}=n(735)
 const I=/[^\u0021-\u00ff]/
 const B=Symbol("handler")
-class Request{constructor(e,{path:t,method:n,body:r,headers:o,query:w,idempotent:Q,blocking:y,upgrade:b,headersTimeout:k,bodyTimeout:v,reset:S,throwOnError:T,expectContinue:R,servername:D},F){if(typeof t!=="string")throw new s("path must be a string")
+class Request{constructor(e,{path:t,method:n,body:r,headers:o,query:w,idempotent:Q,blocking:y,upgrade:b,headersTimeout:v,bodyTimeout:k,reset:S,throwOnError:T,expectContinue:R,servername:D},F){if(typeof t!=="string")throw new s("path must be a string")
 else if(t[0]!=="/"&&!(t.startsWith("http://")||t.startsWith("https://"))&&n!=="CONNECT")throw new s("path must be an absolute URL or start with a slash")
 else if(I.test(t))throw new s("invalid request path")
 if(typeof n!=="string")throw new s("method must be a string")
 else if(m[n]===void 0&&!i(n))throw new s("invalid request method")
 if(b&&typeof b!=="string")throw new s("upgrade must be a string")
 if(b&&!a(b))throw new s("invalid upgrade header")
-if(k!=null&&(!Number.isFinite(k)||k<0))throw new s("invalid headersTimeout")
-if(v!=null&&(!Number.isFinite(v)||v<0))throw new s("invalid bodyTimeout")
+if(v!=null&&(!Number.isFinite(v)||v<0))throw new s("invalid headersTimeout")
+if(k!=null&&(!Number.isFinite(k)||k<0))throw new s("invalid bodyTimeout")
 if(S!=null&&typeof S!=="boolean")throw new s("invalid reset")
 if(R!=null&&typeof R!=="boolean")throw new s("invalid expectContinue")
-this.headersTimeout=k
-this.bodyTimeout=v
+this.headersTimeout=v
+this.bodyTimeout=k
 this.throwOnError=T===true
 this.method=n
 this.abort=null
@@ -1809,11 +1809,11 @@ return e}function removeAllListeners(e){for(const[t,n]of e[i]??[])e.removeListen
 e[i]=null}function errorRequest(e,t,n){try{t.onError(n)
 s(t.aborted)}catch(n){e.emit("error",n)}}const b=Object.create(null)
 b.enumerable=true
-const k={delete:"DELETE",DELETE:"DELETE",get:"GET",GET:"GET",head:"HEAD",HEAD:"HEAD",options:"OPTIONS",OPTIONS:"OPTIONS",post:"POST",POST:"POST",put:"PUT",PUT:"PUT"}
-const v={...k,patch:"patch",PATCH:"PATCH"}
-Object.setPrototypeOf(k,null)
+const v={delete:"DELETE",DELETE:"DELETE",get:"GET",GET:"GET",head:"HEAD",HEAD:"HEAD",options:"OPTIONS",OPTIONS:"OPTIONS",post:"POST",POST:"POST",put:"PUT",PUT:"PUT"}
+const k={...v,patch:"patch",PATCH:"PATCH"}
 Object.setPrototypeOf(v,null)
-e.exports={kEnumerableProperty:b,nop:nop,isDisturbed:isDisturbed,isErrored:isErrored,isReadable:isReadable,toUSVString:toUSVString,isUSVString:isUSVString,isBlobLike:isBlobLike,parseOrigin:parseOrigin,parseURL:parseURL,getServerName:getServerName,isStream:isStream,isIterable:isIterable,isAsyncIterable:isAsyncIterable,isDestroyed:isDestroyed,headerNameToString:headerNameToString,bufferToLowerCasedHeaderName:bufferToLowerCasedHeaderName,addListener:addListener,removeAllListeners:removeAllListeners,errorRequest:errorRequest,parseRawHeaders:parseRawHeaders,parseHeaders:parseHeaders,parseKeepAliveTimeout:parseKeepAliveTimeout,destroy:destroy,bodyLength:bodyLength,deepClone:deepClone,ReadableStreamFrom:ReadableStreamFrom,isBuffer:isBuffer,validateHandler:validateHandler,getSocketInfo:getSocketInfo,isFormDataLike:isFormDataLike,buildURL:buildURL,addAbortListener:addAbortListener,isValidHTTPToken:isValidHTTPToken,isValidHeaderValue:isValidHeaderValue,isTokenCharCode:isTokenCharCode,parseRangeHeader:parseRangeHeader,normalizedMethodRecordsBase:k,normalizedMethodRecords:v,isValidPort:isValidPort,isHttpOrHttpsPrefixed:isHttpOrHttpsPrefixed,nodeMajor:E,nodeMinor:w,safeHTTPMethods:["GET","HEAD","OPTIONS","TRACE"],wrapRequestBody:wrapRequestBody}},7405:(e,t,n)=>{const{InvalidArgumentError:s}=n(8707)
+Object.setPrototypeOf(k,null)
+e.exports={kEnumerableProperty:b,nop:nop,isDisturbed:isDisturbed,isErrored:isErrored,isReadable:isReadable,toUSVString:toUSVString,isUSVString:isUSVString,isBlobLike:isBlobLike,parseOrigin:parseOrigin,parseURL:parseURL,getServerName:getServerName,isStream:isStream,isIterable:isIterable,isAsyncIterable:isAsyncIterable,isDestroyed:isDestroyed,headerNameToString:headerNameToString,bufferToLowerCasedHeaderName:bufferToLowerCasedHeaderName,addListener:addListener,removeAllListeners:removeAllListeners,errorRequest:errorRequest,parseRawHeaders:parseRawHeaders,parseHeaders:parseHeaders,parseKeepAliveTimeout:parseKeepAliveTimeout,destroy:destroy,bodyLength:bodyLength,deepClone:deepClone,ReadableStreamFrom:ReadableStreamFrom,isBuffer:isBuffer,validateHandler:validateHandler,getSocketInfo:getSocketInfo,isFormDataLike:isFormDataLike,buildURL:buildURL,addAbortListener:addAbortListener,isValidHTTPToken:isValidHTTPToken,isValidHeaderValue:isValidHeaderValue,isTokenCharCode:isTokenCharCode,parseRangeHeader:parseRangeHeader,normalizedMethodRecordsBase:v,normalizedMethodRecords:k,isValidPort:isValidPort,isHttpOrHttpsPrefixed:isHttpOrHttpsPrefixed,nodeMajor:E,nodeMinor:w,safeHTTPMethods:["GET","HEAD","OPTIONS","TRACE"],wrapRequestBody:wrapRequestBody}},7405:(e,t,n)=>{const{InvalidArgumentError:s}=n(8707)
 const{kClients:r,kRunning:o,kClose:i,kDestroy:a,kDispatch:c,kInterceptors:A}=n(6443)
 const l=n(1841)
 const u=n(628)
@@ -1917,7 +1917,7 @@ const r=n(3440)
 const{channels:o}=n(2414)
 const i=n(6603)
 const{RequestContentLengthMismatchError:a,ResponseContentLengthMismatchError:c,RequestAbortedError:A,InvalidArgumentError:l,HeadersTimeoutError:u,HeadersOverflowError:d,SocketError:h,InformationalError:g,BodyTimeoutError:f,HTTPParserError:p,ResponseExceededMaxSizeError:m}=n(8707)
-const{kUrl:E,kReset:w,kClient:I,kParser:B,kBlocking:Q,kRunning:y,kPending:b,kSize:k,kWriting:v,kQueue:S,kNoRef:T,kKeepAliveDefaultTimeout:R,kHostHeader:D,kPendingIdx:F,kRunningIdx:O,kError:N,kPipelining:M,kSocket:L,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:$,kKeepAliveTimeoutThreshold:_,kHeadersTimeout:G,kBodyTimeout:P,kStrictContentLength:H,kMaxRequests:J,kCounter:V,kMaxResponseSize:Y,kOnError:j,kResume:W,kHTTPContext:q}=n(6443)
+const{kUrl:E,kReset:w,kClient:I,kParser:B,kBlocking:Q,kRunning:y,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:T,kKeepAliveDefaultTimeout:R,kHostHeader:D,kPendingIdx:F,kRunningIdx:O,kError:N,kPipelining:M,kSocket:L,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:$,kKeepAliveTimeoutThreshold:_,kHeadersTimeout:G,kBodyTimeout:P,kStrictContentLength:H,kMaxRequests:J,kCounter:V,kMaxResponseSize:Y,kOnError:j,kResume:W,kHTTPContext:q}=n(6443)
 const z=n(2824)
 const K=Buffer.alloc(0)
 const Z=Buffer[Symbol.species]
@@ -2123,18 +2123,18 @@ if(u.method!=="HEAD"&&a&&A!==parseInt(a,10)){r.destroy(t,new c)
 return-1}u.onComplete(i)
 e[S][e[O]++]=null
 t[se]=true
-if(t[v]){s(e[y]===0)
+if(t[k]){s(e[y]===0)
 r.destroy(t,new g("reset"))
 return z.ERROR.PAUSED}else if(!l){r.destroy(t,new g("reset"))
 return z.ERROR.PAUSED}else if(t[w]&&e[y]===0){r.destroy(t,new g("reset"))
 return z.ERROR.PAUSED}else if(e[M]==null||e[M]===1)setImmediate(()=>e[W]())
 else e[W]()}}function onParserTimeout(e){const{socket:t,timeoutType:n,client:o,paused:i}=e.deref()
-if(n===he){if(!t[v]||t.writableNeedDrain||o[y]>1){s(!i,"cannot be paused while waiting for headers")
+if(n===he){if(!t[k]||t.writableNeedDrain||o[y]>1){s(!i,"cannot be paused while waiting for headers")
 r.destroy(t,new u)}}else if(n===ge){if(!i)r.destroy(t,new f)}else if(n===fe){s(o[y]===0&&o[U])
 r.destroy(t,new g("socket idle timeout"))}}async function connectH1(e,t){e[L]=t
 if(!oe){oe=await ie
 ie=null}t[T]=false
-t[v]=false
+t[k]=false
 t[w]=false
 t[Q]=false
 t[te]=0
@@ -2172,7 +2172,7 @@ e[W]()})
 let n=false
 t.on("close",()=>{n=true})
 return{version:"h1",defaultPipelining:1,write(...t){return writeH1(e,...t)},resume(){resumeH1(e)},destroy(e,s){if(n)queueMicrotask(s)
-else t.destroy(e).on("close",s)},get destroyed(){return t.destroyed},busy(n){if(t[v]||t[w]||t[Q]||t[te]===1)return true
+else t.destroy(e).on("close",s)},get destroyed(){return t.destroyed},busy(n){if(t[k]||t[w]||t[Q]||t[te]===1)return true
 if(n){if(e[y]>0&&!n.idempotent)return true
 if(e[y]>0&&(n.upgrade||n.method==="CONNECT"))return true
 if(e[y]>0&&r.bodyLength(n.body)!==0&&(r.isStream(n.body)||r.isAsyncIterable(n.body)||r.isFormDataLike(n.body)))return true}return false}}}function clearIdleSocketValidation(e){if(e[ne]){clearImmediate(e[ne])
@@ -2180,7 +2180,7 @@ e[ne]=null}e[te]=0}function scheduleIdleSocketValidation(e,t){t[te]=1
 t[ne]=setImmediate(()=>{t[ne]=null
 t[te]=2
 if(e[L]===t&&!t.destroyed)e[W]()})}function resumeH1(e){const t=e[L]
-if(t&&!t.destroyed){if(e[k]===0){if(!t[T]&&t.unref){t.unref()
+if(t&&!t.destroyed){if(e[v]===0){if(!t[T]&&t.unref){t.unref()
 t[T]=true}}else if(t[T]&&t.ref){t.ref()
 t[T]=false}if(e[y]===0&&e[b]>0&&t[se]){if(t[te]===0){scheduleIdleSocketValidation(e,t)
 t[B].readMore()
@@ -2188,7 +2188,7 @@ if(t.destroyed)return
 return}if(t[te]===1){t[B].readMore()
 if(t.destroyed)return
 return}}if(e[y]===0){t[B].readMore()
-if(t.destroyed)return}if(e[k]===0){if(t[B].timeoutType!==fe)t[B].setTimeout(e[U],fe)}else if(e[y]>0&&t[B].statusCode<200)if(t[B].timeoutType!==he){const n=e[S][e[O]]
+if(t.destroyed)return}if(e[v]===0){if(t[B].timeoutType!==fe)t[B].setTimeout(e[U],fe)}else if(e[y]>0&&t[B].statusCode<200)if(t[B].timeoutType!==he){const n=e[S][e[O]]
 const s=n.headersTimeout!=null?n.headersTimeout:e[G]
 t[B].setTimeout(s,he)}}}function shouldSendContentLength(e){return e!=="GET"&&e!=="HEAD"&&e!=="OPTIONS"&&e!=="TRACE"&&e!=="CONNECT"}function writeH1(e,t){const{method:i,path:c,host:u,upgrade:d,blocking:h,reset:f}=t
 let{body:p,headers:m,contentLength:E}=t
@@ -2248,7 +2248,7 @@ if(!u){const e=new A
 queueMicrotask(()=>onFinished(e))}}
 const onFinished=function(e){if(u)return
 u=true
-s(i.destroyed||i[v]&&n[y]<=1)
+s(i.destroyed||i[k]&&n[y]<=1)
 i.off("drain",onDrain).off("error",onFinished)
 t.removeListener("data",onData).removeListener("end",onFinished).removeListener("close",onClose)
 if(!e)try{d.end()}catch(t){e=t}d.destroy(e)
@@ -2296,7 +2296,7 @@ this.bytesWritten=0
 this.expectsPayload=o
 this.header=i
 this.abort=e
-t[v]=true}write(e){const{socket:t,request:n,contentLength:s,client:r,bytesWritten:o,expectsPayload:i,header:c}=this
+t[k]=true}write(e){const{socket:t,request:n,contentLength:s,client:r,bytesWritten:o,expectsPayload:i,header:c}=this
 if(t[N])throw t[N]
 if(t.destroyed)return false
 const A=Buffer.byteLength(e)
@@ -2313,7 +2313,7 @@ n.onBodySent(e)
 if(!l)if(t[B].timeout&&t[B].timeoutType===he)if(t[B].timeout.refresh)t[B].timeout.refresh()
 return l}end(){const{socket:e,contentLength:t,client:n,bytesWritten:s,expectsPayload:r,header:o,request:i}=this
 i.onRequestSent()
-e[v]=false
+e[k]=false
 if(e[N])throw e[N]
 if(e.destroyed)return
 if(s===0)if(r)e.write(`${o}content-length: 0\r\n\r\n`,"latin1")
@@ -2323,14 +2323,14 @@ if(t!==null&&s!==t)if(n[H])throw new a
 else process.emitWarning(new a)
 if(e[B].timeout&&e[B].timeoutType===he)if(e[B].timeout.refresh)e[B].timeout.refresh()
 n[W]()}destroy(e){const{socket:t,client:n,abort:r}=this
-t[v]=false
+t[k]=false
 if(e){s(n[y]<=1,"pipeline should only contain this request")
 r(e)}}}e.exports=connectH1},8788:(e,t,n)=>{const s=n(4589)
 const{errorMonitor:r}=n(8474)
 const{pipeline:o}=n(7075)
 const i=n(3440)
 const{RequestContentLengthMismatchError:a,RequestAbortedError:c,SocketError:A,InformationalError:l}=n(8707)
-const{kUrl:u,kReset:d,kClient:h,kRunning:g,kPending:f,kQueue:p,kPendingIdx:m,kRunningIdx:E,kError:w,kSocket:I,kStrictContentLength:B,kOnError:Q,kMaxConcurrentStreams:y,kHTTP2Session:b,kResume:k,kSize:v,kHTTPContext:S}=n(6443)
+const{kUrl:u,kReset:d,kClient:h,kRunning:g,kPending:f,kQueue:p,kPendingIdx:m,kRunningIdx:E,kError:w,kSocket:I,kStrictContentLength:B,kOnError:Q,kMaxConcurrentStreams:y,kHTTP2Session:b,kResume:v,kSize:k,kHTTPContext:S}=n(6443)
 const T=Symbol("open streams")
 let R
 let D=false
@@ -2370,12 +2370,12 @@ if(this[b]!=null)this[b].destroy(t)
 e[m]=e[E]
 s(e[g]===0)
 e.emit("disconnect",e[u],[e],t)
-e[k]()})
+e[v]()})
 let r=false
 t.on("close",()=>{r=true})
 return{version:"h2",defaultPipelining:1/0,write(...t){return writeH2(e,...t)},resume(){resumeH2(e)},destroy(e,n){if(r)queueMicrotask(n)
 else t.destroy(e).on("close",n)},get destroyed(){return t.destroyed},busy(){return false}}}function resumeH2(e){const t=e[I]
-if(t?.destroyed===false)if(e[v]===0&&e[y]===0){t.unref()
+if(t?.destroyed===false)if(e[k]===0&&e[y]===0){t.unref()
 e[b].unref()}else{t.ref()
 e[b].ref()}}function onHttp2SessionError(e){this[I][w]=e
 this[h][Q](e)}function onHttp2FrameError(e,t,n){if(n===0){const n=new l(`HTTP/2: "frameError" received - type ${e}, code ${t}`)
@@ -2393,19 +2393,19 @@ n[p][n[E]++]=null
 i.errorRequest(n,e,t)
 n[m]=n[E]}s(n[g]===0)
 n.emit("disconnect",n[u],[n],t)
-n[k]()}function shouldSendContentLength(e){return e!=="GET"&&e!=="HEAD"&&e!=="OPTIONS"&&e!=="TRACE"&&e!=="CONNECT"}function writeH2(e,t){const o=e[b]
+n[v]()}function shouldSendContentLength(e){return e!=="GET"&&e!=="HEAD"&&e!=="OPTIONS"&&e!=="TRACE"&&e!=="CONNECT"}function writeH2(e,t){const o=e[b]
 const{method:A,path:d,host:h,upgrade:g,expectContinue:f,signal:w,headers:Q}=t
 let{body:y}=t
 if(g){i.errorRequest(e,t,new Error("Upgrade not supported for H2"))
-return false}const v={}
+return false}const k={}
 for(let e=0;e<Q.length;e+=2){const t=Q[e+0]
 const n=Q[e+1]
-if(Array.isArray(n))for(let e=0;e<n.length;e++)if(v[t])v[t]+=`,${n[e]}`
-else v[t]=n[e]
-else v[t]=n}let S
+if(Array.isArray(n))for(let e=0;e<n.length;e++)if(k[t])k[t]+=`,${n[e]}`
+else k[t]=n[e]
+else k[t]=n}let S
 const{hostname:D,port:F}=e[u]
-v[O]=h||`${D}${F?`:${F}`:""}`
-v[N]=A
+k[O]=h||`${D}${F?`:${F}`:""}`
+k[N]=A
 const abort=n=>{if(t.aborted)return
 if(t.completed){if(A==="CONNECT"&&S!=null)i.destroy(S,n||new c)
 return}n=n||new c
@@ -2413,10 +2413,10 @@ i.errorRequest(e,t,n)
 if(S!=null)i.destroy(S,n)
 i.destroy(y,n)
 e[p][e[E]++]=null
-e[k]()}
+e[v]()}
 try{t.onConnect(abort)}catch(n){i.errorRequest(e,t,n)}if(t.aborted)return false
 if(A==="CONNECT"){o.ref()
-S=o.request(v,{endStream:false,signal:w})
+S=o.request(k,{endStream:false,signal:w})
 let n=false
 const onResponse=e=>{n=true
 S.off(r,onUpgradeError)
@@ -2437,24 +2437,24 @@ S.once("close",()=>{if(!n&&t.completed){S.off("response",onResponse)
 S.off(r,onUpgradeError)
 t.onUpgradeError(new l(`HTTP/2: "stream error" received - code ${S.rstCode}`))}o[T]-=1
 if(o[T]===0)o.unref()})
-return true}v[M]=d
-v[L]="https"
+return true}k[M]=d
+k[L]="https"
 const _=A==="PUT"||A==="POST"||A==="PATCH"
 if(y&&typeof y.read==="function")y.read(0)
 let G=i.bodyLength(y)
 if(i.isFormDataLike(y)){R??=n(4492).extractBody
 const[e,t]=R(y)
-v["content-type"]=t
+k["content-type"]=t
 y=e.stream
 G=e.length}if(G==null)G=t.contentLength
 if(G===0||!_)G=null
 if(shouldSendContentLength(A)&&G>0&&t.contentLength!=null&&t.contentLength!==G){if(e[B]){i.errorRequest(e,t,new a)
 return false}process.emitWarning(new a)}if(G!=null){s(y,"no body must not have content length")
-v[U]=`${G}`}o.ref()
+k[U]=`${G}`}o.ref()
 const P=A==="GET"||A==="HEAD"||y===null
-if(f){v[x]="100-continue"
-S=o.request(v,{endStream:P,signal:w})
-S.once("continue",writeBodyH2)}else{S=o.request(v,{endStream:P,signal:w})
+if(f){k[x]="100-continue"
+S=o.request(k,{endStream:P,signal:w})
+S.once("continue",writeBodyH2)}else{S=o.request(k,{endStream:P,signal:w})
 writeBodyH2()}++o[T]
 S.once("response",n=>{const{[$]:s,...r}=n
 t.onResponseStarted()
@@ -2468,7 +2468,7 @@ if(o[T]===0)o.unref()
 abort(new l("HTTP/2: stream half-closed (remote)"))
 e[p][e[E]++]=null
 e[m]=e[E]
-e[k]()})
+e[v]()})
 S.once("close",()=>{o[T]-=1
 if(o[T]===0)o.unref()})
 S.once("error",function(e){abort(e)})
@@ -2487,12 +2487,12 @@ t.uncork()
 t.end()
 o.onBodySent(n)}if(!A)a[d]=true
 o.onRequestSent()
-r[k]()}catch(t){e(t)}}function writeStream(e,t,n,r,a,c,A,l){s(l!==0||c[g]===0,"stream body cannot be pipelined")
+r[v]()}catch(t){e(t)}}function writeStream(e,t,n,r,a,c,A,l){s(l!==0||c[g]===0,"stream body cannot be pipelined")
 const u=o(a,r,s=>{if(s){i.destroy(u,s)
 e(s)}else{i.removeAllListeners(u)
 A.onRequestSent()
 if(!n)t[d]=true
-c[k]()}})
+c[v]()}})
 i.addListener(u,"data",onPipeData)
 function onPipeData(e){A.onBodySent(e)}}async function writeBlob(e,t,n,r,o,i,c,A){s(c===n.size,"blob body must have content length")
 try{if(c!=null&&c!==n.size)throw new a
@@ -2504,7 +2504,7 @@ t.end()
 o.onBodySent(e)
 o.onRequestSent()
 if(!A)i[d]=true
-r[k]()}catch(t){e(t)}}async function writeIterable(e,t,n,r,o,i,a,c){s(a!==0||r[g]===0,"iterator body cannot be pipelined")
+r[v]()}catch(t){e(t)}}async function writeIterable(e,t,n,r,o,i,a,c){s(a!==0||r[g]===0,"iterator body cannot be pipelined")
 let A=null
 function onDrain(){if(A){const e=A
 A=null
@@ -2518,7 +2518,7 @@ o.onBodySent(e)
 if(!n)await waitForDrain()}t.end()
 o.onRequestSent()
 if(!c)i[d]=true
-r[k]()}catch(t){e(t)}finally{t.off("close",onDrain).off("drain",onDrain)}}e.exports=connectH2},3701:(e,t,n)=>{const s=n(4589)
+r[v]()}catch(t){e(t)}finally{t.off("close",onDrain).off("drain",onDrain)}}e.exports=connectH2},3701:(e,t,n)=>{const s=n(4589)
 const r=n(7030)
 const o=n(7067)
 const i=n(3440)
@@ -2527,13 +2527,13 @@ const c=n(4655)
 const A=n(1841)
 const{InvalidArgumentError:l,InformationalError:u,ClientDestroyedError:d}=n(8707)
 const h=n(9136)
-const{kUrl:g,kServerName:f,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:I,kPending:B,kSize:Q,kQueue:y,kConnected:b,kConnecting:k,kNeedDrain:v,kKeepAliveDefaultTimeout:S,kHostHeader:T,kPendingIdx:R,kRunningIdx:D,kError:F,kPipelining:O,kKeepAliveTimeoutValue:N,kMaxHeadersSize:M,kKeepAliveMaxTimeout:L,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:$,kStrictContentLength:_,kConnector:G,kMaxRedirections:P,kMaxRequests:H,kCounter:J,kClose:V,kDestroy:Y,kDispatch:j,kInterceptors:W,kLocalAddress:q,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(6443)
+const{kUrl:g,kServerName:f,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:I,kPending:B,kSize:Q,kQueue:y,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:T,kPendingIdx:R,kRunningIdx:D,kError:F,kPipelining:O,kKeepAliveTimeoutValue:N,kMaxHeadersSize:M,kKeepAliveMaxTimeout:L,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:$,kStrictContentLength:_,kConnector:G,kMaxRedirections:P,kMaxRequests:H,kCounter:J,kClose:V,kDestroy:Y,kDispatch:j,kInterceptors:W,kLocalAddress:q,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(6443)
 const te=n(637)
 const ne=n(8788)
 let se=false
 const re=Symbol("kClosedResolve")
 const noop=()=>{}
-function getPipelining(e){return e[O]??e[Z]?.defaultPipelining??1}class Client extends A{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:A,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:I,keepAliveTimeoutThreshold:B,socketPath:Q,pipelining:b,tls:k,strictContentLength:F,maxCachedSessions:J,maxRedirections:V,connect:Y,maxRequestsPerClient:j,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:Ae,webSocket:le,eventSource:ue}={}){super({webSocket:le,eventSource:ue})
+function getPipelining(e){return e[O]??e[Z]?.defaultPipelining??1}class Client extends A{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:A,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:I,keepAliveTimeoutThreshold:B,socketPath:Q,pipelining:b,tls:v,strictContentLength:F,maxCachedSessions:J,maxRedirections:V,connect:Y,maxRequestsPerClient:j,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:Ae,webSocket:le,eventSource:ue}={}){super({webSocket:le,eventSource:ue})
 if(p!==void 0)throw new l("unsupported keepAlive, use pipelining=0 instead")
 if(a!==void 0)throw new l("unsupported socketTimeout, use headersTimeout & bodyTimeout instead")
 if(c!==void 0)throw new l("unsupported requestTimeout, use headersTimeout & bodyTimeout instead")
@@ -2555,7 +2555,7 @@ if(ne!=null&&(!Number.isInteger(ne)||ne<-1))throw new l("maxResponseSize must be
 if(ae!=null&&(!Number.isInteger(ae)||ae<-1))throw new l("autoSelectFamilyAttemptTimeout must be a positive number")
 if(Ae!=null&&typeof Ae!=="boolean")throw new l("allowH2 must be a valid boolean value")
 if(ce!=null&&(typeof ce!=="number"||ce<1))throw new l("maxConcurrentStreams must be a positive integer, greater than 0")
-if(typeof Y!=="function")Y=h({...k,maxCachedSessions:J,allowH2:Ae,socketPath:Q,timeout:A,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...Y})
+if(typeof Y!=="function")Y=h({...v,maxCachedSessions:J,allowH2:Ae,socketPath:Q,timeout:A,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...Y})
 if(t?.Client&&Array.isArray(t.Client)){this[W]=t.Client
 if(!se){se=true
 process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[W]=[oe({maxRedirections:V})]
@@ -2570,7 +2570,7 @@ this[N]=this[S]
 this[f]=null
 this[q]=te!=null?te:null
 this[w]=0
-this[v]=0
+this[k]=0
 this[T]=`host: ${this[g].hostname}${this[g].port?`:${this[g].port}`:""}\r\n`
 this[$]=u!=null?u:3e5
 this[x]=s!=null?s:3e5
@@ -2586,14 +2586,14 @@ this[D]=0
 this[R]=0
 this[ee]=e=>resume(this,e)
 this[K]=e=>onError(this,e)}get pipelining(){return this[O]}set pipelining(e){this[O]=e
-this[ee](true)}get[B](){return this[y].length-this[R]}get[I](){return this[R]-this[D]}get[Q](){return this[y].length-this[D]}get[b](){return!!this[Z]&&!this[k]&&!this[Z].destroyed}get[m](){return Boolean(this[Z]?.busy(null)||this[Q]>=(getPipelining(this)||1)||this[B]>0)}[E](e){connect(this)
+this[ee](true)}get[B](){return this[y].length-this[R]}get[I](){return this[R]-this[D]}get[Q](){return this[y].length-this[D]}get[b](){return!!this[Z]&&!this[v]&&!this[Z].destroyed}get[m](){return Boolean(this[Z]?.busy(null)||this[Q]>=(getPipelining(this)||1)||this[B]>0)}[E](e){connect(this)
 this.once("connect",e)}[j](e,t){const n=e.origin||this[g].origin
 const s=new c(n,e,t)
 this[y].push(s)
 if(this[w]);else if(i.bodyLength(s.body)==null&&i.isIterable(s.body)){this[w]=1
 queueMicrotask(()=>resume(this))}else this[ee](true)
-if(this[w]&&this[v]!==2&&this[m])this[v]=2
-return this[v]<2}async[V](){return new Promise(e=>{if(this[Q])this[re]=e
+if(this[w]&&this[k]!==2&&this[m])this[k]=2
+return this[k]<2}async[V](){return new Promise(e=>{if(this[Q])this[re]=e
 else e(null)})}async[Y](e){return new Promise(t=>{const n=this[y].splice(this[R])
 for(let t=0;t<n.length;t++){const s=n[t]
 i.errorRequest(this,s,e)}const callback=()=>{if(this[re]){this[re]()
@@ -2604,33 +2604,33 @@ this[ee]()})}}const oe=n(5092)
 function onError(e,t){if(e[I]===0&&t.code!=="UND_ERR_INFO"&&t.code!=="UND_ERR_SOCKET"){s(e[R]===e[D])
 const n=e[y].splice(e[D])
 for(let s=0;s<n.length;s++){const r=n[s]
-i.errorRequest(e,r,t)}s(e[Q]===0)}}async function connect(e){s(!e[k])
+i.errorRequest(e,r,t)}s(e[Q]===0)}}async function connect(e){s(!e[v])
 s(!e[Z])
 let{host:t,hostname:n,protocol:o,port:c}=e[g]
 if(n[0]==="["){const e=n.indexOf("]")
 s(e!==-1)
 const t=n.substring(1,e)
 s(r.isIP(t))
-n=t}e[k]=true
+n=t}e[v]=true
 if(a.beforeConnect.hasSubscribers)a.beforeConnect.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[Z]?.version,servername:e[f],localAddress:e[q]},connector:e[G]})
 try{const r=await new Promise((s,r)=>{e[G]({host:t,hostname:n,protocol:o,port:c,servername:e[f],localAddress:e[q]},(e,t)=>{if(e)r(e)
 else s(t)})})
 if(e.destroyed){i.destroy(r.on("error",noop),new d)
 return}s(r)
 try{e[Z]=r.alpnProtocol==="h2"?await ne(e,r):await te(e,r)}catch(e){r.destroy().on("error",noop)
-throw e}e[k]=false
+throw e}e[v]=false
 r[J]=0
 r[H]=e[H]
 r[p]=e
 r[F]=null
 if(a.connected.hasSubscribers)a.connected.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[Z]?.version,servername:e[f],localAddress:e[q]},connector:e[G],socket:r})
 e.emit("connect",e[g],[e])}catch(r){if(e.destroyed)return
-e[k]=false
+e[v]=false
 if(a.connectError.hasSubscribers)a.connectError.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[Z]?.version,servername:e[f],localAddress:e[q]},connector:e[G],error:r})
 if(r.code==="ERR_TLS_CERT_ALTNAME_INVALID"){s(e[I]===0)
 while(e[B]>0&&e[y][e[R]].servername===e[f]){const t=e[y][e[R]++]
 i.errorRequest(e,t,r)}}else onError(e,r)
-e.emit("connectionError",e[g],[e],r)}e[ee]()}function emitDrain(e){e[v]=0
+e.emit("connectionError",e[g],[e],r)}e[ee]()}function emitDrain(e){e[k]=0
 e.emit("drain",e[g],[e])}function resume(e,t){if(e[w]===2)return
 e[w]=2
 _resume(e,t)
@@ -2641,8 +2641,8 @@ e[D]=0}}function _resume(e,t){while(true){if(e.destroyed){s(e[B]===0)
 return}if(e[re]&&!e[Q]){e[re]()
 e[re]=null
 return}if(e[Z])e[Z].resume()
-if(e[m])e[v]=2
-else if(e[v]===2){if(t){e[v]=1
+if(e[m])e[k]=2
+else if(e[k]===2){if(t){e[k]=1
 queueMicrotask(()=>emitDrain(e))}else emitDrain(e)
 continue}if(e[B]===0)return
 if(e[I]>=(getPipelining(e)||1))return
@@ -2650,7 +2650,7 @@ const n=e[y][e[R]]
 if(e[g].protocol==="https:"&&e[f]!==n.servername){if(e[I]>0)return
 e[f]=n.servername
 e[Z]?.destroy(new u("servername changed"),()=>{e[Z]=null
-resume(e)})}if(e[k])return
+resume(e)})}if(e[v])return
 if(!e[Z]){connect(e)
 return}if(e[Z].destroyed)return
 if(e[Z].busy(n))return
@@ -2783,8 +2783,8 @@ const B=Symbol("onDrain")
 const Q=Symbol("onConnect")
 const y=Symbol("onDisconnect")
 const b=Symbol("onConnectionError")
-const k=Symbol("get dispatcher")
-const v=Symbol("add client")
+const v=Symbol("get dispatcher")
+const k=Symbol("add client")
 const S=Symbol("remove client")
 const T=Symbol("stats")
 class PoolBase extends s{constructor(e){super(e)
@@ -2812,16 +2812,16 @@ for(const{[i]:t}of this[m])e+=t
 return e}get stats(){return this[T]}async[h](){if(this[w].isEmpty())await Promise.all(this[m].map(e=>e.close()))
 else await new Promise(e=>{this[I]=e})}async[g](e){while(true){const t=this[w].shift()
 if(!t)break
-t.handler.onError(e)}await Promise.all(this[m].map(t=>t.destroy(e)))}[f](e,t){const n=this[k]()
+t.handler.onError(e)}await Promise.all(this[m].map(t=>t.destroy(e)))}[f](e,t){const n=this[v]()
 if(!n){this[E]=true
 this[w].push({opts:e,handler:t})
 this[A]++}else if(!n.dispatch(e,t)){n[E]=true
-this[E]=!this[k]()}return!this[E]}[v](e){e.on("drain",this[B]).on("connect",this[Q]).on("disconnect",this[y]).on("connectionError",this[b])
+this[E]=!this[v]()}return!this[E]}[k](e){e.on("drain",this[B]).on("connect",this[Q]).on("disconnect",this[y]).on("connectionError",this[b])
 this[m].push(e)
 if(this[E])queueMicrotask(()=>{if(this[E])this[B](e[d],[this,e])})
 return this}[S](e){e.close(()=>{const t=this[m].indexOf(e)
 if(t!==-1)this[m].splice(t,1)})
-this[E]=this[m].some(e=>!e[E]&&e.closed!==true&&e.destroyed!==true)}}e.exports={PoolBase:PoolBase,kClients:m,kNeedDrain:E,kAddClient:v,kRemoveClient:S,kGetDispatcher:k}},3246:(e,t,n)=>{const{kFree:s,kConnected:r,kPending:o,kQueued:i,kRunning:a,kSize:c}=n(6443)
+this[E]=this[m].some(e=>!e[E]&&e.closed!==true&&e.destroyed!==true)}}e.exports={PoolBase:PoolBase,kClients:m,kNeedDrain:E,kAddClient:k,kRemoveClient:S,kGetDispatcher:v}},3246:(e,t,n)=>{const{kFree:s,kConnected:r,kPending:o,kQueued:i,kRunning:a,kSize:c}=n(6443)
 const A=Symbol("pool")
 class PoolStats{constructor(e){this[A]=e}get connected(){return this[A][r]}get free(){return this[A][s]}get pending(){return this[A][o]}get queued(){return this[A][i]}get running(){return this[A][a]}get size(){return this[A][c]}}e.exports=PoolStats},628:(e,t,n)=>{const{PoolBase:s,kClients:r,kNeedDrain:o,kAddClient:i,kGetDispatcher:a}=n(2128)
 const c=n(3701)
@@ -2882,7 +2882,7 @@ const{clientFactory:t=defaultFactory}=e
 if(typeof t!=="function")throw new d("Proxy opts.clientFactory must be a function.")
 const{proxyTunnel:n=true}=e
 const r=this.#h(e)
-const{href:o,origin:i,port:l,protocol:u,username:p,password:b,hostname:k}=r
+const{href:o,origin:i,port:l,protocol:u,username:p,password:b,hostname:v}=r
 this[s]={uri:o,protocol:u}
 this[a]=e.interceptors?.ProxyAgent&&Array.isArray(e.interceptors.ProxyAgent)?e.interceptors.ProxyAgent:[]
 this[I]=e.requestTls
@@ -2893,16 +2893,16 @@ if(e.auth&&e.token)throw new d("opts.auth cannot be used in combination with opt
 else if(e.auth)this[w]["proxy-authorization"]=`Basic ${e.auth}`
 else if(e.token)this[w]["proxy-authorization"]=e.token
 else if(p&&b)this[w]["proxy-authorization"]=`Basic ${Buffer.from(`${decodeURIComponent(p)}:${decodeURIComponent(b)}`).toString("base64")}`
-const v=f({...e.proxyTls})
+const k=f({...e.proxyTls})
 this[Q]=f({...e.requestTls})
 const S=e.factory||defaultAgentFactory
 const factory=(e,t)=>{const{protocol:n}=new c(e)
-if(!this[y]&&n==="http:"&&this[s].protocol==="http:")return new Http1ProxyWrapper(this[s].uri,{headers:this[w],connect:v,factory:S})
+if(!this[y]&&n==="http:"&&this[s].protocol==="http:")return new Http1ProxyWrapper(this[s].uri,{headers:this[w],connect:k,factory:S})
 return S(e,t)}
-this[E]=t(r,{connect:v})
+this[E]=t(r,{connect:k})
 this[m]=new A({...e,factory:factory,connect:async(e,t)=>{let n=e.host
 if(!e.port)n+=`:${defaultProtocolPort(e.protocol)}`
-try{const{socket:s,statusCode:r}=await this[E].connect({origin:i,port:l,path:n,signal:e.signal,headers:{...this[w],host:e.host},servername:this[B]?.servername||k})
+try{const{socket:s,statusCode:r}=await this[E].connect({origin:i,port:l,path:n,signal:e.signal,headers:{...this[w],host:e.host},servername:this[B]?.servername||v})
 if(r!==200){s.on("error",noop).destroy()
 t(new h(`Proxy response (${r}) !== 200 when HTTP Tunneling`))}if(e.protocol!=="https:"){t(null,s)
 return}let o
@@ -3163,8 +3163,8 @@ const{InvalidArgumentError:r,RequestAbortedError:o}=n(8707)
 const i=n(8155)
 class DumpHandler extends i{#y=1024*1024
 #b=null
-#k=false
 #v=false
+#k=false
 #S=0
 #T=null
 #p=null
@@ -3172,18 +3172,18 @@ constructor({maxSize:e},t){super(t)
 if(e!=null&&(!Number.isFinite(e)||e<1))throw new r("maxSize must be a number greater than 0")
 this.#y=e??this.#y
 this.#p=t}onConnect(e){this.#b=e
-this.#p.onConnect(this.#R.bind(this))}#R(e){this.#v=true
+this.#p.onConnect(this.#R.bind(this))}#R(e){this.#k=true
 this.#T=e}onHeaders(e,t,n,r){const i=s.parseHeaders(t)
 const a=i["content-length"]
 if(a!=null&&a>this.#y)throw new o(`Response size (${a}) larger than maxSize (${this.#y})`)
-if(this.#v)return true
-return this.#p.onHeaders(e,t,n,r)}onError(e){if(this.#k)return
+if(this.#k)return true
+return this.#p.onHeaders(e,t,n,r)}onError(e){if(this.#v)return
 e=this.#T??e
 this.#p.onError(e)}onData(e){this.#S=this.#S+e.length
-if(this.#S>=this.#y){this.#k=true
-if(this.#v)this.#p.onError(this.#T)
-else this.#p.onComplete([])}return true}onComplete(e){if(this.#k)return
-if(this.#v){this.#p.onError(this.reason)
+if(this.#S>=this.#y){this.#v=true
+if(this.#k)this.#p.onError(this.#T)
+else this.#p.onComplete([])}return true}onComplete(e){if(this.#v)return
+if(this.#k){this.#p.onError(this.reason)
 return}this.#p.onComplete(e)}}function createDumpInterceptor({maxSize:e}={maxSize:1024*1024}){return t=>function(n,s){const{dumpMaxSize:r=e}=n
 const o=new DumpHandler({maxSize:r},s)
 return t(n,o)}}e.exports=createDumpInterceptor},5092:(e,t,n)=>{const s=n(8754)
@@ -4160,8 +4160,8 @@ let Q
 try{const e=n(7598)
 Q=t=>e.randomInt(0,t)}catch{Q=e=>Math.floor(Math.random(e))}const y=new TextEncoder
 function noop(){}const b=globalThis.FinalizationRegistry&&process.version.indexOf("v18")!==0
-let k
-if(b)k=new FinalizationRegistry(e=>{const t=e.deref()
+let v
+if(b)v=new FinalizationRegistry(e=>{const t=e.deref()
 if(t&&!t.locked&&!E(t)&&!m(t))t.cancel("Response object has been garbage collected").catch(noop)})
 function extractBody(e,t=false){let n=null
 if(e instanceof ReadableStream)n=e
@@ -4236,7 +4236,7 @@ return s.promise}function bodyUnusable(e){const t=e[h].body
 return t!=null&&(t.stream.locked||s.isDisturbed(t.stream))}function parseJSONFromBytes(e){return JSON.parse(u(e))}function bodyMimeType(e){const t=e[h].headersList
 const n=l(t)
 if(n==="failure")return null
-return n}e.exports={extractBody:extractBody,safelyExtractBody:safelyExtractBody,cloneBody:cloneBody,mixinBody:mixinBody,streamRegistry:k,hasFinalizationRegistry:b,bodyUnusable:bodyUnusable}},4495:e=>{const t=["GET","HEAD","POST"]
+return n}e.exports={extractBody:extractBody,safelyExtractBody:safelyExtractBody,cloneBody:cloneBody,mixinBody:mixinBody,streamRegistry:v,hasFinalizationRegistry:b,bodyUnusable:bodyUnusable}},4495:e=>{const t=["GET","HEAD","POST"]
 const n=new Set(t)
 const s=[101,204,205,304]
 const r=[301,302,303,307,308]
@@ -4655,7 +4655,7 @@ e.exports={fill:fill,compareHeaderName:compareHeaderName,Headers:Headers,Headers
 const{HeadersList:c}=n(660)
 const{Request:A,cloneRequest:l}=n(9967)
 const u=n(8522)
-const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:g,requestBadPort:f,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:I,tryUpgradeRequestToAPotentiallyTrustworthyURL:B,createOpaqueTimingInfo:Q,appendFetchMetadata:y,corsCheck:b,crossOriginResourcePolicyCheck:k,determineRequestsReferrer:v,coarsenedSharedCurrentTime:S,createDeferredPromise:T,isBlobLike:R,sameOrigin:D,isCancelled:F,isAborted:O,isErrorLike:N,fullyReadBody:M,readableStreamClose:L,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:$,urlHasHttpsScheme:_,clampAndCoarsenConnectionTimingInfo:G,simpleRangeHeaderValue:P,buildContentRange:H,createInflate:J,extractMimeType:V}=n(3168)
+const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:g,requestBadPort:f,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:I,tryUpgradeRequestToAPotentiallyTrustworthyURL:B,createOpaqueTimingInfo:Q,appendFetchMetadata:y,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:T,isBlobLike:R,sameOrigin:D,isCancelled:F,isAborted:O,isErrorLike:N,fullyReadBody:M,readableStreamClose:L,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:$,urlHasHttpsScheme:_,clampAndCoarsenConnectionTimingInfo:G,simpleRangeHeaderValue:P,buildContentRange:H,createInflate:J,extractMimeType:V}=n(3168)
 const{kState:Y,kDispatcher:j}=n(3627)
 const W=n(4589)
 const{safelyExtractBody:q,extractBody:z}=n(4492)
@@ -4743,7 +4743,7 @@ if(n.localURLsOnly&&!x(w(n)))r=s("local URLs only")
 B(n)
 if(f(n)==="blocked")r=s("bad port")
 if(n.referrerPolicy==="")n.referrerPolicy=n.policyContainer.referrerPolicy
-if(n.referrer!=="no-referrer")n.referrer=v(n)
+if(n.referrer!=="no-referrer")n.referrer=k(n)
 if(r===null)r=await(async()=>{const t=w(n)
 if(D(t,n.url)&&n.responseTainting==="basic"||t.protocol==="data:"||n.mode==="navigate"||n.mode==="websocket"){n.responseTainting="basic"
 return await schemeFetch(e)}if(n.mode==="same-origin")return s('request mode cannot be "same-origin"')
@@ -4833,7 +4833,7 @@ const o=e.timingInfo
 if(t.serviceWorkers==="all");if(n===null){if(t.redirect==="follow")t.serviceWorkers="none"
 r=n=await httpNetworkOrCacheFetch(e)
 if(t.responseTainting==="cors"&&b(t,n)==="failure")return s("cors failure")
-if(p(t,n)==="failure")t.timingAllowFailed=true}if((t.responseTainting==="opaque"||n.type==="opaque")&&k(t.origin,t.client,t.destination,r)==="blocked")return s("blocked")
+if(p(t,n)==="failure")t.timingAllowFailed=true}if((t.responseTainting==="opaque"||n.type==="opaque")&&v(t.origin,t.client,t.destination,r)==="blocked")return s("blocked")
 if(K.has(r.status)){if(t.redirect!=="manual")e.controller.connection.destroy(void 0,false)
 if(t.redirect==="error")n=s("unexpected redirect")
 else if(t.redirect==="manual")n=r
@@ -4985,7 +4985,7 @@ const{FinalizationRegistry:g}=n(6653)()
 const f=n(3440)
 const p=n(7975)
 const{isValidHTTPToken:m,sameOrigin:E,environmentSettingsObject:w}=n(3168)
-const{forbiddenMethodsSet:I,corsSafeListedMethodsSet:B,referrerPolicy:Q,requestRedirect:y,requestMode:b,requestCredentials:k,requestCache:v,requestDuplex:S}=n(4495)
+const{forbiddenMethodsSet:I,corsSafeListedMethodsSet:B,referrerPolicy:Q,requestRedirect:y,requestMode:b,requestCredentials:v,requestCache:k,requestDuplex:S}=n(4495)
 const{kEnumerableProperty:T,normalizedMethodRecordsBase:R,normalizedMethodRecords:D}=f
 const{kHeaders:F,kSignal:O,kState:N,kDispatcher:M}=n(3627)
 const{webidl:L}=n(5893)
@@ -5061,16 +5061,16 @@ e=R[t]??e
 r.method=e}if(!j&&r.method==="patch"){process.emitWarning("Using `patch` is highly likely to result in a `405 Method Not Allowed`. `PATCH` is much more likely to succeed.",{code:"UNDICI-FETCH-patch"})
 j=true}}if(t.signal!==void 0)g=t.signal
 this[N]=r
-const k=new AbortController
-this[O]=k.signal
+const v=new AbortController
+this[O]=v.signal
 if(g!=null){if(!g||typeof g.aborted!=="boolean"||typeof g.addEventListener!=="function")throw new TypeError("Failed to construct 'Request': member signal is not of type AbortSignal.")
-if(g.aborted)k.abort(g.reason)
-else{this[J]=k
-const e=new WeakRef(k)
+if(g.aborted)v.abort(g.reason)
+else{this[J]=v
+const e=new WeakRef(v)
 const t=buildAbort(e)
 try{if(typeof _==="function"&&_(g)===H)G(1500,g)
 else if(P(g,"abort").length>=H)G(1500,g)}catch{}f.addAbortListener(g,t)
-V.register(k,{signal:g,abort:t},t)}}this[F]=new a(x)
+V.register(v,{signal:g,abort:t},t)}}this[F]=new a(x)
 d(this[F],r.headersList)
 l(this[F],"request")
 if(b==="no-cors"){if(!B.has(r.method))throw new TypeError(`'${r.method} is unsupported in no-cors mode.`)
@@ -5078,19 +5078,19 @@ l(this[F],"request-no-cors")}if(y){const e=h(this[F])
 const n=t.headers!==void 0?t.headers:new A(e)
 e.clear()
 if(n instanceof A){for(const{name:t,value:s}of n.rawValues())e.append(t,s,false)
-e.cookies=n.cookies}else c(this[F],n)}const v=e instanceof Request?e[N].body:null
-if((t.body!=null||v!=null)&&(r.method==="GET"||r.method==="HEAD"))throw new TypeError("Request with GET/HEAD method cannot have body.")
+e.cookies=n.cookies}else c(this[F],n)}const k=e instanceof Request?e[N].body:null
+if((t.body!=null||k!=null)&&(r.method==="GET"||r.method==="HEAD"))throw new TypeError("Request with GET/HEAD method cannot have body.")
 let S=null
 if(t.body!=null){const[e,n]=s(t.body,r.keepalive)
 S=e
-if(n&&!h(this[F]).contains("content-type",true))this[F].append("content-type",n)}const T=S??v
+if(n&&!h(this[F]).contains("content-type",true))this[F].append("content-type",n)}const T=S??k
 if(T!=null&&T.source==null){if(S!=null&&t.duplex==null)throw new TypeError("RequestInit: duplex option is required when sending a body.")
 if(r.mode!=="same-origin"&&r.mode!=="cors")throw new TypeError('If request is made from ReadableStream, mode should be "same-origin" or "cors"')
 r.useCORSPreflightFlag=true}let U=T
-if(S==null&&v!=null){if(i(e))throw new TypeError("Cannot construct a Request with a Request object that has already been used.")
+if(S==null&&k!=null){if(i(e))throw new TypeError("Cannot construct a Request with a Request object that has already been used.")
 const t=new TransformStream
-v.stream.pipeThrough(t)
-U={source:v.source,length:v.length,stream:t.readable}}this[N].body=U}get method(){L.brandCheck(this,Request)
+k.stream.pipeThrough(t)
+U={source:k.source,length:k.length,stream:t.readable}}this[N].body=U}get method(){L.brandCheck(this,Request)
 return this[N].method}get url(){L.brandCheck(this,Request)
 return U(this[N].url)}get headers(){L.brandCheck(this,Request)
 return this[F]}get destination(){L.brandCheck(this,Request)
@@ -5136,14 +5136,14 @@ L.converters.RequestInfo=function(e,t,n){if(typeof e==="string")return L.convert
 if(e instanceof Request)return L.converters.Request(e,t,n)
 return L.converters.USVString(e,t,n)}
 L.converters.AbortSignal=L.interfaceConverter(AbortSignal)
-L.converters.RequestInit=L.dictionaryConverter([{key:"method",converter:L.converters.ByteString},{key:"headers",converter:L.converters.HeadersInit},{key:"body",converter:L.nullableConverter(L.converters.BodyInit)},{key:"referrer",converter:L.converters.USVString},{key:"referrerPolicy",converter:L.converters.DOMString,allowedValues:Q},{key:"mode",converter:L.converters.DOMString,allowedValues:b},{key:"credentials",converter:L.converters.DOMString,allowedValues:k},{key:"cache",converter:L.converters.DOMString,allowedValues:v},{key:"redirect",converter:L.converters.DOMString,allowedValues:y},{key:"integrity",converter:L.converters.DOMString},{key:"keepalive",converter:L.converters.boolean},{key:"signal",converter:L.nullableConverter(e=>L.converters.AbortSignal(e,"RequestInit","signal",{strict:false}))},{key:"window",converter:L.converters.any},{key:"duplex",converter:L.converters.DOMString,allowedValues:S},{key:"dispatcher",converter:L.converters.any}])
+L.converters.RequestInit=L.dictionaryConverter([{key:"method",converter:L.converters.ByteString},{key:"headers",converter:L.converters.HeadersInit},{key:"body",converter:L.nullableConverter(L.converters.BodyInit)},{key:"referrer",converter:L.converters.USVString},{key:"referrerPolicy",converter:L.converters.DOMString,allowedValues:Q},{key:"mode",converter:L.converters.DOMString,allowedValues:b},{key:"credentials",converter:L.converters.DOMString,allowedValues:v},{key:"cache",converter:L.converters.DOMString,allowedValues:k},{key:"redirect",converter:L.converters.DOMString,allowedValues:y},{key:"integrity",converter:L.converters.DOMString},{key:"keepalive",converter:L.converters.boolean},{key:"signal",converter:L.nullableConverter(e=>L.converters.AbortSignal(e,"RequestInit","signal",{strict:false}))},{key:"window",converter:L.converters.any},{key:"duplex",converter:L.converters.DOMString,allowedValues:S},{key:"dispatcher",converter:L.converters.any}])
 e.exports={Request:Request,makeRequest:makeRequest,fromInnerRequest:fromInnerRequest,cloneRequest:cloneRequest}},9051:(e,t,n)=>{const{Headers:s,HeadersList:r,fill:o,getHeadersGuard:i,setHeadersGuard:a,setHeadersList:c}=n(660)
 const{extractBody:A,cloneBody:l,mixinBody:u,hasFinalizationRegistry:d,streamRegistry:h,bodyUnusable:g}=n(4492)
 const f=n(3440)
 const p=n(7975)
 const{kEnumerableProperty:m}=f
-const{isValidReasonPhrase:E,isCancelled:w,isAborted:I,isBlobLike:B,serializeJavascriptValueToJSONString:Q,isErrorLike:y,isomorphicEncode:b,environmentSettingsObject:k}=n(3168)
-const{redirectStatusSet:v,nullBodyStatus:S}=n(4495)
+const{isValidReasonPhrase:E,isCancelled:w,isAborted:I,isBlobLike:B,serializeJavascriptValueToJSONString:Q,isErrorLike:y,isomorphicEncode:b,environmentSettingsObject:v}=n(3168)
+const{redirectStatusSet:k,nullBodyStatus:S}=n(4495)
 const{kState:T,kHeaders:R}=n(3627)
 const{webidl:D}=n(5893)
 const{FormData:F}=n(5910)
@@ -5163,7 +5163,7 @@ return r}static redirect(e,t=302){D.argumentLengthCheck(arguments,1,"Response.re
 e=D.converters.USVString(e)
 t=D.converters["unsigned short"](t)
 let n
-try{n=new URL(e,k.settingsObject.baseUrl)}catch(t){throw new TypeError(`Failed to parse URL from ${e}`,{cause:t})}if(!v.has(t))throw new RangeError(`Invalid status code ${t}`)
+try{n=new URL(e,v.settingsObject.baseUrl)}catch(t){throw new TypeError(`Failed to parse URL from ${e}`,{cause:t})}if(!k.has(t))throw new RangeError(`Invalid status code ${t}`)
 const s=fromInnerResponse(makeResponse({}),"immutable")
 s[T].status=t
 const r=b(O(n))
@@ -5353,7 +5353,7 @@ t=s})
 return{promise:n,resolve:e,reject:t}}function isAborted(e){return e.controller.state==="aborted"}function isCancelled(e){return e.controller.state==="aborted"||e.controller.state==="terminated"}function normalizeMethod(e){return m[e.toLowerCase()]??e}function serializeJavascriptValueToJSONString(e){const t=JSON.stringify(e)
 if(t===void 0)throw new TypeError("Value is not JSON serializable")
 E(typeof t==="string")
-return t}const k=Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()))
+return t}const v=Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()))
 function createIterator(e,t,n=0,s=1){class FastIterableIterator{#j
 #W
 #q
@@ -5373,7 +5373,7 @@ case"value":A=c
 break
 case"key+value":A=[a,c]
 break}return{value:A,done:false}}}delete FastIterableIterator.prototype.constructor
-Object.setPrototypeOf(FastIterableIterator.prototype,k)
+Object.setPrototypeOf(FastIterableIterator.prototype,v)
 Object.defineProperties(FastIterableIterator.prototype,{[Symbol.toStringTag]:{writable:false,enumerable:false,configurable:true,value:`${e} Iterator`},next:{writable:true,enumerable:true,configurable:true}})
 return function(e,t){return new FastIterableIterator(e,t)}}function iteratorMixin(e,t,n,s=0,r=1){const o=createIterator(e,n,s,r)
 const i={keys:{writable:true,enumerable:true,configurable:true,value:function(){I.brandCheck(this,t)
@@ -5388,8 +5388,8 @@ const r=n
 let o
 try{o=e.stream.getReader()}catch(e){r(e)
 return}try{s(await readAllBytes(o))}catch(e){r(e)}}function isReadableStreamLike(e){return e instanceof ReadableStream||e[Symbol.toStringTag]==="ReadableStream"&&typeof e.tee==="function"}function readableStreamClose(e){try{e.close()
-e.byobRequest?.respond(0)}catch(e){if(!e.message.includes("Controller is already closed")&&!e.message.includes("ReadableStream is already closed"))throw e}}const v=/[^\x00-\xFF]/
-function isomorphicEncode(e){E(!v.test(e))
+e.byobRequest?.respond(0)}catch(e){if(!e.message.includes("Controller is already closed")&&!e.message.includes("ReadableStream is already closed"))throw e}}const k=/[^\x00-\xFF]/
+function isomorphicEncode(e){E(!k.test(e))
 return e}async function readAllBytes(e){const t=[]
 let n=0
 while(true){const{done:s,value:r}=await e.read()
@@ -5765,8 +5765,8 @@ const{CloseEvent:I}=n(5188)
 const{makeRequest:B}=n(9967)
 const{fetching:Q}=n(4398)
 const{Headers:y,getHeadersList:b}=n(660)
-const{getDecodeSplit:k}=n(3168)
-const{WebsocketFrameSend:v}=n(3264)
+const{getDecodeSplit:v}=n(3168)
+const{WebsocketFrameSend:k}=n(3264)
 let S
 try{S=n(7598)}catch{}function establishWebSocketConnection(e,t,n,r,o,i){const a=e
 a.protocol=e.protocol==="ws:"?"http:":"https:"
@@ -5790,7 +5790,7 @@ let l
 if(a!==null){l=E(a)
 if(!l.has("permessage-deflate")){g(r,"Sec-WebSocket-Extensions header does not match.")
 return}}const u=e.headersList.get("Sec-WebSocket-Protocol")
-if(u!==null){const e=k("sec-websocket-protocol",c.headersList)
+if(u!==null){const e=v("sec-websocket-protocol",c.headersList)
 if(e===null||!e.includes(u)){g(r,"Protocol was not set in the opening handshake.")
 return}}e.socket.on("data",onSocketData)
 e.socket.on("close",onSocketClose)
@@ -5799,7 +5799,7 @@ if(w.open.hasSubscribers)w.open.publish({address:e.socket.address(),protocol:u,e
 o(e,l)}})
 return u}function closeWebSocketConnection(e,t,n,s){if(f(e)||p(e));else if(!m(e)){g(e,"Connection was closed before it was established.")
 e[c]=r.CLOSING}else if(e[A]===o.NOT_SENT){e[A]=o.PROCESSING
-const l=new v
+const l=new k
 if(t!==void 0&&n===void 0){l.frameData=Buffer.allocUnsafe(2)
 l.frameData.writeUInt16BE(t,0)}else if(t!==void 0&&n!==void 0){l.frameData=Buffer.allocUnsafe(2+s)
 l.frameData.writeUInt16BE(t,0)
@@ -5957,8 +5957,8 @@ const{channels:g}=n(2414)
 const{isValidStatusCode:f,isValidOpcode:p,failWebsocketConnection:m,websocketMessageReceived:E,utf8Decode:w,isControlFrame:I,isTextBinaryFrame:B,isContinuationFrame:Q}=n(8625)
 const{WebsocketFrameSend:y}=n(3264)
 const{closeWebSocketConnection:b}=n(6897)
-const{PerMessageDeflate:k}=n(9469)
-const{MessageSizeExceededError:v}=n(8707)
+const{PerMessageDeflate:v}=n(9469)
+const{MessageSizeExceededError:k}=n(8707)
 function failWebsocketConnectionWithCode(e,t,n){b(e,t,n,Buffer.byteLength(n))
 m(e,n)}class ByteParser extends s{#ee=[]
 #te=0
@@ -5975,7 +5975,7 @@ this.ws=e
 this.#ie=t==null?new Map:t
 this.#ae=n.maxFragments??0
 this.#X=n.maxPayloadSize??0
-if(this.#ie.has("permessage-deflate"))this.#ie.set("permessage-deflate",new k(t,n))}_write(e,t,n){this.#ee.push(e)
+if(this.#ie.has("permessage-deflate"))this.#ie.set("permessage-deflate",new v(t,n))}_write(e,t,n){this.#ee.push(e)
 this.#ne+=e.length
 this.#se=true
 this.run(n)}#ce(){if(this.#X>0&&!I(this.#re.opcode)&&this.#re.payloadLength+this.#te>this.#X){failWebsocketConnectionWithCode(this.ws,1009,"Payload size exceeds maximum allowed size")
@@ -6027,12 +6027,12 @@ n.once("drain",()=>{if(this.destroyed)return
 this.#se=true
 this.run(e)})
 return}}else if(!this.#re.compressed){if(!this.writeFragments(t))return
-if(this.#X>0&&this.#te>this.#X){failWebsocketConnectionWithCode(this.ws,1009,(new v).message)
+if(this.#X>0&&this.#te>this.#X){failWebsocketConnectionWithCode(this.ws,1009,(new k).message)
 return}if(!this.#re.fragmented&&this.#re.fin)E(this.ws,this.#re.binaryType,this.consumeFragments())
-this.#B=o.INFO}else{this.#ie.get("permessage-deflate").decompress(t,this.#re.fin,(t,n)=>{if(t){const e=t instanceof v?1009:1007
+this.#B=o.INFO}else{this.#ie.get("permessage-deflate").decompress(t,this.#re.fin,(t,n)=>{if(t){const e=t instanceof k?1009:1007
 failWebsocketConnectionWithCode(this.ws,e,t.message)
 return}if(!this.writeFragments(n))return
-if(this.#X>0&&this.#te>this.#X){failWebsocketConnectionWithCode(this.ws,1009,(new v).message)
+if(this.#X>0&&this.#te>this.#X){failWebsocketConnectionWithCode(this.ws,1009,(new k).message)
 return}if(!this.#re.fin){this.#B=o.INFO
 this.#se=true
 this.run(e)
@@ -6139,7 +6139,7 @@ const{kWebSocketURL:l,kReadyState:u,kController:d,kBinaryType:h,kResponse:g,kSen
 const{isConnecting:m,isEstablished:E,isClosing:w,isValidSubprotocol:I,fireEvent:B}=n(8625)
 const{establishWebSocketConnection:Q,closeWebSocketConnection:y}=n(6897)
 const{ByteParser:b}=n(1652)
-const{kEnumerableProperty:k,isBlobLike:v}=n(3440)
+const{kEnumerableProperty:v,isBlobLike:k}=n(3440)
 const{getGlobalDispatcher:S}=n(2581)
 const{types:T}=n(7975)
 const{ErrorEvent:R,CloseEvent:D}=n(5188)
@@ -6187,7 +6187,7 @@ if(typeof e==="string"){const t=Buffer.byteLength(e)
 this.#he+=t
 this.#fe.add(e,()=>{this.#he-=t},A.string)}else if(T.isArrayBuffer(e)){this.#he+=e.byteLength
 this.#fe.add(e,()=>{this.#he-=e.byteLength},A.arrayBuffer)}else if(ArrayBuffer.isView(e)){this.#he+=e.byteLength
-this.#fe.add(e,()=>{this.#he-=e.byteLength},A.typedArray)}else if(v(e)){this.#he+=e.size
+this.#fe.add(e,()=>{this.#he-=e.byteLength},A.typedArray)}else if(k(e)){this.#he+=e.size
 this.#fe.add(e,()=>{this.#he-=e.size},A.blob)}}get readyState(){s.brandCheck(this,WebSocket)
 return this[u]}get bufferedAmount(){s.brandCheck(this,WebSocket)
 return this.#he}get url(){s.brandCheck(this,WebSocket)
@@ -6231,7 +6231,7 @@ B("open",this)}}WebSocket.CONNECTING=WebSocket.prototype.CONNECTING=a.CONNECTING
 WebSocket.OPEN=WebSocket.prototype.OPEN=a.OPEN
 WebSocket.CLOSING=WebSocket.prototype.CLOSING=a.CLOSING
 WebSocket.CLOSED=WebSocket.prototype.CLOSED=a.CLOSED
-Object.defineProperties(WebSocket.prototype,{CONNECTING:i,OPEN:i,CLOSING:i,CLOSED:i,url:k,readyState:k,bufferedAmount:k,onopen:k,onerror:k,onclose:k,close:k,onmessage:k,binaryType:k,send:k,extensions:k,protocol:k,[Symbol.toStringTag]:{value:"WebSocket",writable:false,enumerable:false,configurable:true}})
+Object.defineProperties(WebSocket.prototype,{CONNECTING:i,OPEN:i,CLOSING:i,CLOSED:i,url:v,readyState:v,bufferedAmount:v,onopen:v,onerror:v,onclose:v,close:v,onmessage:v,binaryType:v,send:v,extensions:v,protocol:v,[Symbol.toStringTag]:{value:"WebSocket",writable:false,enumerable:false,configurable:true}})
 Object.defineProperties(WebSocket,{CONNECTING:i,OPEN:i,CLOSING:i,CLOSED:i})
 s.converters["sequence<DOMString>"]=s.sequenceConverter(s.converters.DOMString)
 s.converters["DOMString or sequence<DOMString>"]=function(e,t,n){if(s.util.Type(e)==="Object"&&Symbol.iterator in e)return s.converters["sequence<DOMString>"](e)
@@ -6239,7 +6239,7 @@ return s.converters.DOMString(e,t,n)}
 s.converters.WebSocketInit=s.dictionaryConverter([{key:"protocols",converter:s.converters["DOMString or sequence<DOMString>"],defaultValue:()=>new Array(0)},{key:"dispatcher",converter:s.converters.any,defaultValue:()=>S()},{key:"headers",converter:s.nullableConverter(s.converters.HeadersInit)}])
 s.converters["DOMString or sequence<DOMString> or WebSocketInit"]=function(e){if(s.util.Type(e)==="Object"&&!(Symbol.iterator in e))return s.converters.WebSocketInit(e)
 return{protocols:s.converters["DOMString or sequence<DOMString>"](e)}}
-s.converters.WebSocketSendData=function(e){if(s.util.Type(e)==="Object"){if(v(e))return s.converters.Blob(e,{strict:false})
+s.converters.WebSocketSendData=function(e){if(s.util.Type(e)==="Object"){if(k(e))return s.converters.Blob(e,{strict:false})
 if(ArrayBuffer.isView(e)||T.isArrayBuffer(e))return s.converters.BufferSource(e)}return s.converters.USVString(e)}
 function onParserDrain(){this.ws[g].socket.resume()}function onParserError(e){let t
 let n
@@ -6253,13 +6253,13 @@ var i=n(4816)
 var a=n(5623)
 var c=n(8566)
 var A=n(8614)
-var l=n(6450)
+var l=n(2819)
 var u=n(6833)
 var d=n(6469)
 var h=n(8061)
 var g=n(4969)
-var f=n(3998)
-var p=n(2691)
+var f=n(9642)
+var p=n(7020)
 var m=n(6072)
 var E=n(4737)
 var w=n(3242)
@@ -6269,10 +6269,10 @@ const e=(0,a.qj)(process.env)
 const Q=3e3
 const y=(0,a.Vc)(e,process.env);(0,a.QU)(y);(0,a.XJ)(e,process.env).forEach(e=>{r.$e(e)})
 const b=(0,I.a)(process.env)
-const k=await(0,u.s)(e,y,"action",b)
-if(k.is==="wrong"){k.problems.forEach(e=>{r.z3((0,a.Is)((0,p.TN)(e)))})
+const v=await(0,u.s)(e,y,"action",b)
+if(v.is==="wrong"){v.problems.forEach(e=>{r.z3((0,a.Is)((0,p.TN)(e)))})
 r.uH("result","usage")
-r.uH("cause",(0,p.TN)(k.problems.join("; ")))
+r.uH("cause",(0,p.TN)(v.problems.join("; ")))
 process.exitCode=h.h.usage}else{const t=await b.privateFolder()
 r.LZ("folder",t)
 const n=await b.read(y["config"]??A.rk)
@@ -6282,21 +6282,21 @@ const u=(0,E.B)(e=>{r.pq(e)})
 const p=new g.a((0,a.oD)(),s.clock)
 const I=await(0,m.K)(s)
 if(c.ST.includes(e))r.LZ("run",I.id)
-const{settings:v}=k
-const S=(0,i.l)(s,v,I,{onKept:e=>{r.LZ("deployment",e)}})
-const T=await(0,l.d)(e,{platform:s,settings:v,reporter:p,signal:u,holder:I,...S&&{onBegin:S.begin}})
+const{settings:k}=v
+const S=(0,i.l)(s,k,I,{onKept:e=>{r.LZ("deployment",e)}})
+const T=await(0,l.d)(e,{platform:s,settings:k,reporter:p,signal:u,holder:I,...S&&{onBegin:S.begin}})
 process.exitCode=h.h[T.result]||process.exitCode
-const R=v.report??`${t}/report.json`
+const R=k.report??`${t}/report.json`
 const write=e=>s.files.write(R,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
 await write(T)
-await(0,a.sd)(T,R)
-const D=await(0,w.ip)(s.clock,Q,u,e=>Promise.all([S?.end((0,o.BN)(T),e)??[],(0,f.T)(s,v,T,I,e)]))
+await(0,a.Qz)(T,R)
+const D=await(0,w.ip)(s.clock,Q,u,e=>Promise.all([S?.end((0,o.Cy)(T),e)??[],(0,f.h)(s,k,T,I,e)]))
 if(T.result!=="stuck")r.LZ("ended",T.result)
 if(D.flat().length>0){D.flat().forEach(e=>{r.$e((0,a.Is)(e))})
 await write((0,d.k)(T,D.flat()))}}s()}catch(e){s(e)}},1)},5581:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(8330)
-var o=n(9065)
-var i=n(6450)
+var o=n(8231)
+var i=n(2819)
 var a=n(6833)
 var c=n(9265)
 var A=n(6243)
@@ -6307,8 +6307,8 @@ var h=n(6595)
 var g=n(4969)
 var f=n(9576)
 var p=n(7496)
-var m=n(3998)
-var E=n(2691)
+var m=n(9642)
+var E=n(7020)
 var w=n(6072)
 var I=n(4737)
 var B=n(2277)
@@ -6333,25 +6333,25 @@ const o=r.json?process.stderr:process.stdout
 const c=process.env["GITLAB_CI"]==="true"
 const l=(0,Q.H)(o,process.env)
 const b=(0,Q.O)(o,process.env)
-const k=b&&(0,f.n)(b,n.clock)
-const write=e=>{if(k)k.print(e)
+const v=b&&(0,f.n)(b,n.clock)
+const write=e=>{if(v)v.print(e)
 else o.write(`${e}\n`)}
-const v=(0,I.B)(t=>{const n=(0,E.Ao)(e)
+const k=(0,I.B)(t=>{const n=(0,E.Ao)(e)
 write(n===void 0?`· ${t}`:`· ${t}: ${n}`)})
-const S=(0,p.c)(write,l,k)
+const S=(0,p.c)(write,l,v)
 const raw=e=>void o.write(e)
 const T=c?(0,A.V)(S,raw,n.clock):S
 const R=new g.a(T,n.clock)
 const D=await(0,w.K)(n)
-const F=await(0,i.d)(e,{platform:n,settings:r,reporter:R,signal:v,holder:D})
+const F=await(0,i.d)(e,{platform:n,settings:r,reporter:R,signal:k,holder:D})
 process.exitCode=d.h[F.result]||process.exitCode
-const O=(0,u.k)(F,await(0,m.T)(n,r,F,D))
+const O=(0,u.k)(F,await(0,m.h)(n,r,F,D))
 if(O.history&&!r.json)(0,h.f)(O.history).forEach(write)
 else if(!O.history)(0,p.b)(O,write,l)
 if(r.json){const t=e==="history"?O.history:O
 if(t)process.stdout.write(json(t))}for(const[e,t]of Object.entries(y)){const s=r[e]
 if(s===void 0)continue
-await n.files.write(s,t(O)).catch(e=>{console.error(`the report could not be written: ${String(e)}`)})}}s()}catch(k){s(k)}},1)},9065:(t,n,s)=>{s.d(n,{y:()=>readCommandLine})
+await n.files.write(s,t(O)).catch(e=>{console.error(`the report could not be written: ${String(e)}`)})}}s()}catch(v){s(v)}},1)},8231:(t,n,s)=>{s.d(n,{y:()=>readCommandLine})
 class CommanderError extends Error{constructor(e,t,n){super(n)
 Error.captureStackTrace(this,this.constructor)
 this.name=this.constructor.name
@@ -7065,7 +7065,7 @@ var d=s(8566)
 var h=s(345)
 var g=s(4800)
 var f=s(8090)
-var p=s(6327)
+var p=s(3672)
 const m={whole:"A whole release:",part:"Its parts, for pipelines with steps of their own between:",after:"Afterwards:",look:"To look, which changes nothing:"}
 const E=["--image","ghcr.io/acme/shop","--namespace","shop"]
 const w={release:{kind:"whole",steps:["Looks at the cluster, while docker builds the image of the commit that is checked out.","Runs the tests in a container of that image, and pushes it when they pass.","Keeps one release apart from another by a lock, and stores how everything stands.","Applies the manifests, and the migrations in a Job of the new image.","Gives the new image to all workloads that run the old one: first the one that serves the web, then the others.","Watches their pods until all are Ready and stay so.","When a step fails, puts everything back as it was and tells the cause; the database keeps its migrations."],examples:[{what:"The commit that is checked out",args:["release",...E]},{what:"With manifests, tests that want a database, and a page that has to answer at the end",args:["release",...E,"--manifests","k8s","--test-services","postgres","--smoke-path","/healthz"]},{what:"Without tests and migrations, and with more patience",args:["release",...E,"--test-command","none","--migrate-command","none","--timeout","20m"]}]},deploy:{kind:"whole",steps:["Looks at the cluster, and asks the registry for the image.","Does all that a release does from the lock on: manifests, migrations, rollout, watch, undo."],examples:[{what:"An image that another pipeline has pushed",args:["deploy",...E,"--tag","v42"]}]},build:{kind:"part",steps:["Asks the registry whether it has the image of this commit; then there is nothing to build.","Builds it with docker; with uncommitted changes the tag says so. It is in the registry only with --push.","What --push gives the tag to is not tested: a later release of that commit takes it as it is."],examples:[{what:"Into docker alone",args:["build","--image","ghcr.io/acme/shop"]},{what:"Into the registry",args:["build","--image","ghcr.io/acme/shop","--tag","v42","--push"]}]},test:{kind:"part",steps:["Takes the image that docker or the registry has.","Runs the tests in a container of it, and tells what failed and where.","With --push the image gets its tag in the registry when they have passed."],examples:[{what:"By pytest, with a database of its own",args:["test","--image","ghcr.io/acme/shop","--test-command","'pytest -q'","--test-services","postgres"]}]},migrate:{kind:"part",steps:["Starts a Job of the new image with the environment of the workload that serves the web.","Runs Django's checks in it, and tells which migrations are not applied yet.","Applies them. What was applied is not taken back."],examples:[{what:"Those of an image in the registry",args:["migrate",...E,"--tag","v42"]}]},rollback:{kind:"after",steps:["Finds the version in the history, or in the registry.","Gives it to all workloads together, watched like a release, and undone when it does not come up.","Brings back command, environment and probes of then, but for what others have changed since.","Leaves migrations, ConfigMaps and Secrets as they are now."],examples:[{what:"What would be done",args:["rollback",...E,"--dry-run"]},{what:"Back to what ran before",args:["rollback",...E]},{what:"Back to a release of the history",args:["rollback",...E,"--to","12"]}]},recover:{kind:"after",steps:["Looks for the record of a release that did not come to its end, and waits until its lock is free.","Puts everything back from it, and watches until the old version runs as before."],examples:[{what:"After a machine was lost in the middle",args:["recover",...E]}]},history:{kind:"look",steps:["Reads the releases from the cluster and shows them as a table, the newest first."],examples:[{what:"For people",args:["history",...E]},{what:"For programs",args:["history",...E,"--json"]}]},doctor:{kind:"look",steps:["Looks at tools, rights, registry, workloads and their probes, as a release would before it changes anything.","Tells what would go wrong, and the command or the lines that mend it."],examples:[{what:"Before the first release",args:["doctor",...E]}]}}
@@ -7134,15 +7134,15 @@ if(r)throw r.error
 return o.map(e=>e.status==="fulfilled"?e.value:void 0)}const r=5e3
 function withShortTimeout(e,t){const n=(new AbortController).signal
 return(0,s.wj)(e,r,n,e=>(0,s.ZC)(e,t))}class Stopped extends Error{name="AbortError"
-constructor(){super("stopped: another stage failed")}}},2638:(e,t,n)=>{n.d(t,{o:()=>tellHistory})
+constructor(){super("stopped: another stage failed")}}},2638:(e,t,n)=>{n.d(t,{M:()=>showHistory})
 var s=n(3728)
 var r=n(3825)
 var o=n(3242)
 var i=n(1121)
-function tellHistory(e){return(0,i.Y)("history",e,({platform:e,settings:t,signal:n,app:i,soFar:a,resources:c})=>(0,o.ZC)(n,async()=>{const o=await(0,s.D)(e,await c.access(e,t),n)
+function showHistory(e){return(0,i.Y)("history",e,({platform:e,settings:t,signal:n,app:i,soFar:a,resources:c})=>(0,o.ZC)(n,async()=>{const o=await(0,s.D)(e,await c.access(e,t),n)
 c.add(()=>o.close())
 a.history=await(0,r.Lu)(o,i,t.image)
-return"unchanged"}))}},6186:(e,t,n)=>{n.d(t,{C:()=>recoverLeft,p:()=>putBack})
+return"unchanged"}))}},6186:(e,t,n)=>{n.d(t,{C:()=>recoverLeft,U:()=>recoverRecord})
 var s=n(4360)
 var r=n(3728)
 var o=n(8152)
@@ -7178,12 +7178,12 @@ const Q={...m,signal:w.lost}
 const y=(0,o.O)(E,w)
 const{record:b}=I
 if(!b){u.ended=await(0,f.d9)(Q,n,y,B)
-return"undone"}const k=await(0,d.R1)(E,l,b,await broughtBy(m,E))
-const v=await putBack(e,Q,n,y,w.lost,B,k)
-if(v.is==="well")return"unchanged"
-u.restored=v.restored
-return"undone"}))}async function broughtBy({platform:e,settings:t},n){try{const{ours:s,others:r}=await(0,i.PX)(e,n,t.manifests,t.image)
-return[...s,...r]}catch{return[]}}async function putBack({soFar:e},t,n,s,r,o,i){const{platform:h,app:g,settings:m,signal:E}=t
+return"undone"}const v=await(0,d.R1)(E,l,b,await objectsOfManifests(m,E))
+const k=await recoverRecord(e,Q,n,y,w.lost,B,v)
+if(k.is==="well")return"unchanged"
+u.restored=k.restored
+return"undone"}))}async function objectsOfManifests({platform:e,settings:t},n){try{const{targets:s,others:r}=await(0,i.PX)(e,n,t.manifests,t.image)
+return[...s,...r]}catch{return[]}}async function recoverRecord({soFar:e},t,n,s,r,o,i){const{platform:h,app:g,settings:m,signal:E}=t
 const{begun:w,snapshot:I}=i
 try{await(0,f.d9)(t,n,s,o)
 const r=await(0,A.Lu)(s,g,m.image)
@@ -7191,12 +7191,12 @@ if((0,l.u7)(r,w)){n.say(`the release of ${(0,a.j)(w.tag)} has gone live; its rec
 await(0,d.yv)(s,h.clock,g,i)
 return{is:"well"}}const c=await(0,f.lj)(t,n,s,o,i)
 e.exceptions=(0,u.Z)(o.clusterState(),c,e=>s.commandLine(e))
-return{is:"put back",restored:c}}catch(t){const n=await(0,p.Cv)(s,h.clock,m,I)
+return{is:"put back",restored:c}}catch(t){const n=await(0,p.ax)(s,h.clock,m,I)
 e.current=n
 const o=(0,p.qT)(r)
 if(o)throw new c.HR(o)
 const i=(0,p.rl)(t,E)
-throw new c.HR({...i,code:"restore-failed",sentence:`the release of ${(0,a.j)(w.tag)} was left unfinished, and could not be put back: ${i.sentence}`,hint:[...Object.entries(n).map(([e,t])=>`${e} runs ${t.map(a.E4).join(", ")||"nothing"}`),(0,p.eW)(m,s,I)].join("\n")})}}},2783:(e,t,n)=>{n.d(t,{$N:()=>sentenceOf,Cv:()=>whatStands,eW:()=>commandsBack,ni:()=>resultBefore,qT:()=>lostCause,rl:()=>causeOf,z8:()=>report})
+throw new c.HR({...i,code:"restore-failed",sentence:`the release of ${(0,a.j)(w.tag)} was left unfinished, and could not be put back: ${i.sentence}`,hint:[...Object.entries(n).map(([e,t])=>`${e} runs ${t.map(a.E4).join(", ")||"nothing"}`),(0,p.eW)(m,s,I)].join("\n")})}}},2783:(e,t,n)=>{n.d(t,{$N:()=>sentenceOf,ax:()=>runningImages,eW:()=>commandsBack,ni:()=>resultBefore,qT:()=>lostCause,rl:()=>causeOf,z8:()=>report})
 var s=n(8850)
 var r=n(1407)
 var o=n(3006)
@@ -7205,7 +7205,7 @@ var a=n(3165)
 var c=n(9340)
 var A=n(4339)
 var l=n(4592)
-var u=n(2691)
+var u=n(7020)
 var d=n(2468)
 var h=n(3242)
 var g=n(8200)
@@ -7215,19 +7215,19 @@ if(e instanceof l.HR&&leavesOpen(e.cause))return e.cause
 if(t.aborted)return{code:"cancelled",sentence:"the run was cancelled"}
 if(e instanceof l.HR)return e.cause
 if(e instanceof h.Ms)return{code:"timeout",sentence:"the cluster did not answer, or did not come to an end, in time",hint:"see whether the API server answers: kubectl version"}
-const n=(0,o.ZV)(e)
+const n=(0,o.K$)(e)
 if(n)return n
 if(e instanceof r.h)return{code:"write-failed",sentence:`the API server refused a request (${e.status}): ${e.message}`}
 const s=e instanceof Error?e.message:String(e)
-return{code:"internal",sentence:s,...e instanceof Error&&e.stack!==void 0&&{logs:[{lines:e.stack.split("\n")}]}}}function sentenceOf(e){if(e instanceof i.Vj)return lostWords(e).sentence
-return causeOf(e,(new AbortController).signal).sentence}function leavesOpen({code:e}){return e==="restore-failed"||e==="lock-lost"}function lostCause({reason:e}){return e instanceof i.Vj?causeOfLoss(e):void 0}function causeOfLoss(e){const{sentence:t,first:n}=lostWords(e)
-return{code:"lock-lost",sentence:`${t}: the release is left in the middle, and nothing more was written`,hint:`${n}the next release puts everything back before it begins; or at once: django-rollout recover`}}function lostWords({why:e,words:t}){const[n]=t.split(" ")
+return{code:"internal",sentence:s,...e instanceof Error&&e.stack!==void 0&&{logs:[{lines:e.stack.split("\n")}]}}}function sentenceOf(e){if(e instanceof i.Vj)return describeLoss(e).sentence
+return causeOf(e,(new AbortController).signal).sentence}function leavesOpen({code:e}){return e==="restore-failed"||e==="lock-lost"}function lostCause({reason:e}){return e instanceof i.Vj?causeOfLoss(e):void 0}function causeOfLoss(e){const{sentence:t,first:n}=describeLoss(e)
+return{code:"lock-lost",sentence:`${t}: the release is left in the middle, and nothing more was written`,hint:`${n}the next release puts everything back before it begins; or at once: django-rollout recover`}}function describeLoss({why:e,words:t}){const[n]=t.split(" ")
 switch(e){case"taken":return{sentence:`another run has taken the lock${t&&` (${t})`}`,first:""}
 case"away":return{sentence:`the API server did not answer for so long that the lock was lost (${t})`,first:"when it answers again, "}
 case"denied":return{sentence:n==="401"?`the cluster no longer accepts the credentials of the kubeconfig (${t})`:`the cluster no longer lets this account renew its lock (${t})`,first:"renew the token or the login (kubectl auth whoami shows who you are); then "}}}function commandsBack(e,t,n){const r=n.flatMap(({object:n,of:s,change:r,ran:o={}})=>{if(s!=="workload"||r==="create"||!(0,c.gv)(n))return[]
 const i=(0,c.ys)(n,e.image).map(({name:e,image:t})=>`${e}=${o[e]??t}`)
 return[t.commandLine(["set","image",(0,A.T)((0,c.hY)(n)),...i])]})
-return[`try again to put everything back: ${(0,s.a)("recover",e)}`,...r.length>0?["or the images alone, by hand:",...r]:[]].join("\n")}async function whatStands(e,t,{image:n},s){const r=await Promise.all(s.map(async({object:s,of:r,path:o})=>{if(r!=="workload"||!(0,c.gv)(s))return[]
+return[`try again to put everything back: ${(0,s.a)("recover",e)}`,...r.length>0?["or the images alone, by hand:",...r]:[]].join("\n")}async function runningImages(e,t,{image:n},s){const r=await Promise.all(s.map(async({object:s,of:r,path:o})=>{if(r!=="workload"||!(0,c.gv)(s))return[]
 const i=await(0,g.Qh)(t,()=>e.find(o)).catch(()=>null)
 if(i===null)return[]
 const a=i?(0,c.ys)(i,n):[]
@@ -7239,30 +7239,30 @@ if(leavesOpen(e))return"stuck"
 return e.code==="cancelled"?"cancelled":"failed"}function report(e,t,n,s,r){const{source:o,image:i,site:c,cause:A}=r
 const l=c?.targets.flatMap(({running:e})=>e)[0]
 const u=l===void 0?void 0:(0,a.zZ)(l).tag
-return{command:e,result:s,app:t.app??(0,a.XH)(t.image),namespace:t.namespace,image:t.image,tag:o?.tag??t.tag??"",...i&&{digest:i.digest},...u!==void 0&&{previousTag:u},...A&&{cause:A},...r.dryRun&&{dryRun:true},...r.history&&{history:r.history},...r.findings&&{findings:r.findings},...r.detectedAt!==void 0&&{detectedAt:r.detectedAt},stages:n.stages,...r.tests&&{tests:r.tests},workloads:workloadsOf(s,r),migrations:r.migrations,warnings:r.warnings,restored:[...(r.ended??[]).map(e=>({object:e,action:"ended"})),...(r.restored??[]).flatMap(e=>{const t=whatBecame(e)
-return t===void 0?[]:[{object:(0,d.Gg)(e.prior.object),action:t}]}),...(r.left??[]).flatMap(e=>{const t=asLeft(e)
-return t===void 0?[]:[{object:(0,d.Gg)(e.prior.object),action:t}]})],...r.exceptions&&r.exceptions.length>0&&{exceptions:r.exceptions},startedAt:n.startedAt,seconds:n.seconds()}}function whatBecame({did:e,why:t,theirs:n}){switch(e){case"put":return n===void 0?"put back":`put back, but it ${n}: left alone`
+return{command:e,result:s,app:t.app??(0,a.XH)(t.image),namespace:t.namespace,image:t.image,tag:o?.tag??t.tag??"",...i&&{digest:i.digest},...u!==void 0&&{previousTag:u},...A&&{cause:A},...r.dryRun&&{dryRun:true},...r.history&&{history:r.history},...r.findings&&{findings:r.findings},...r.detectedAt!==void 0&&{detectedAt:r.detectedAt},stages:n.stages,...r.tests&&{tests:r.tests},workloads:workloadsOf(s,r),migrations:r.migrations,warnings:r.warnings,restored:[...(r.ended??[]).map(e=>({object:e,action:"ended"})),...(r.restored??[]).flatMap(e=>{const t=describeRestored(e)
+return t===void 0?[]:[{object:(0,d.Gg)(e.prior.object),action:t}]}),...(r.left??[]).flatMap(e=>{const t=describeLeft(e)
+return t===void 0?[]:[{object:(0,d.Gg)(e.prior.object),action:t}]})],...r.exceptions&&r.exceptions.length>0&&{exceptions:r.exceptions},startedAt:n.startedAt,seconds:n.seconds()}}function describeRestored({did:e,why:t,external:n}){switch(e){case"put":return n===void 0?"put back":`put back, but it ${n}: left alone`
 case"delete":return"removed"
 case"keep":return`kept, because ${t}`
-case"theirs":return`left alone, since somebody else has changed it: it ${n}`
-case"ask":case"nothing":return}}function asLeft({did:e,theirs:t}){switch(e){case"put":case"keep":return"stays as this release has written it"
+case"external":return`left alone, since somebody else has changed it: it ${n}`
+case"ask":case"nothing":return}}function describeLeft({did:e,external:t}){switch(e){case"put":case"keep":return"stays as this release has written it"
 case"delete":return"stays, created by this release"
-case"theirs":return`stays as somebody else has changed it: it ${t}`
+case"external":return`stays as somebody else has changed it: it ${t}`
 case"ask":return"was deleted by somebody else"
 case"nothing":return}}function workloadsOf(e,{site:t,image:n,snapshot:s,current:r,dryRun:o,...i}){if(!t||!n)return[]
 return t.targets.map(({id:t,live:a,running:c})=>{const[l]=c
 const d=i.rollout?.[(0,A.T)(t)]
 const h=i.undo?.[(0,A.T)(t)]
 const g=r?.[(0,A.T)(t)]?.[0]
-const p=r?r[(0,A.T)(t)]:"not asked"
+const p=r?r[(0,A.T)(t)]:"not read"
 const m={...t,...l!==void 0&&{from:l},to:(0,f.dp)(n),now:o?"old":nowRuns(e,a!==void 0,s!==void 0,p),...g!==void 0&&{runs:g},...d&&{rollout:d},...h&&{undo:h}}
 const E=secondsOf((0,u.J5)(m))
 return{...m,...E!==void 0&&{seconds:E}}})}function secondsOf(e){const{startedAt:t,completeAt:n}=e??{}
 return t===void 0||n===void 0?void 0:(n-t)/1e3}function nowRuns(e,t,n,s){const r=t?"old":"absent"
 switch(e){case"deployed":case"unchanged":return"new"
-case"stuck":case"kept":case"superseded":if(!n&&(s==="not asked"||!t&&!s))return r
+case"stuck":case"kept":case"superseded":if(!n&&(s==="not read"||!t&&!s))return r
 return t&&s?.length===0?"gone":"unknown"
-default:return!t&&n&&e!=="failed"?"removed":r}}},6450:(t,n,s)=>{s.d(n,{d:()=>runCommand})
+default:return!t&&n&&e!=="failed"?"removed":r}}},2819:(t,n,s)=>{s.d(n,{d:()=>runCommand})
 var r=s(356)
 const o=e(import.meta.url)("node:path/posix")
 var i=s(4592)
@@ -7279,32 +7279,32 @@ class BuildLog{#me=new Map
 #Qe
 #ye
 #be=[]
-#ke
-get now(){return this.#ke}read(e){const t=(0,a.pj)(e).trimEnd()
+#ve
+get now(){return this.#ve}read(e){const t=(0,a.pj)(e).trimEnd()
 if(t==="")return false
 keep(this.#Ee,t)
 const[,n,s]=/^#(\d+) (.*)$/.exec(t)??[]
-return n===void 0||s===void 0?this.#ve(t):this.#Se(n,s)}failure(){const e=this.#Ce?.step
+return n===void 0||s===void 0?this.#ke(t):this.#Se(n,s)}failure(){const e=this.#Ce?.step
 const t=this.#Te(e?.name)
 const n=this.#Ce?.message??this.#we??""
 const s=e?.output??[]
 const r=/(?:did not complete successfully|^executor failed running .*): (.+)$/.exec(n)
-const o=r?(0,a.c$)(s)||(r[1]??""):reworded(n)
+const o=r?(0,a.BP)(s)||(r[1]??""):reworded(n)
 const i=this.#Qe??numberIn(/parse error(?: on)? line (\d+):/.exec(n))
-return{...t===void 0?{}:{instruction:t},...i===void 0?{}:{line:i},message:(0,a.vI)(o||(0,a.c$)(this.#Ee)||"no reason was given",300),log:s.length>0?s:n===""?this.#Ee:this.#be}}#Te(e){if(e!==void 0&&!A.test(e))return withoutStage(e)
+return{...t===void 0?{}:{instruction:t},...i===void 0?{}:{line:i},message:(0,a.vI)(o||(0,a.BP)(this.#Ee)||"no reason was given",300),log:s.length>0?s:n===""?this.#Ee:this.#be}}#Te(e){if(e!==void 0&&!A.test(e))return withoutStage(e)
 const t=/^\[internal\] load metadata for (?:docker\.io\/(?:library\/)?)?(\S+)$/.exec(e??"")
 return this.#ye??(t?`FROM ${t[1]??""}`:void 0)}#Se(e,t){const n=this.#me.get(e)
 if(n===void 0){this.#me.set(e,{name:t,output:[]})
 if(A.test(t))return false
-this.#ke=withoutStage(t)
+this.#ve=withoutStage(t)
 return true}const s=/^\d+\.\d+ ?(.*)$/.exec(t)?.[1]
 if(s!==void 0){if(s.trim()==="")return false
 keep(n.output,(0,a.vI)(s,500))
-this.#ke=withoutStage(n.name)
+this.#ve=withoutStage(n.name)
 return!l.test(s)}if(t.startsWith("ERROR: ")){this.#Ce??={step:n,message:t.slice("ERROR: ".length)}
 return true}const r=/^DONE (\d+\.\d)s$/.exec(t)?.[1]
 if(A.test(n.name))return false
-return t==="CACHED"||t.startsWith("WARN")||Number(r)>=1}#ve(e){if(/^-{6}$/.test(e))this.#Ie++
+return t==="CACHED"||t.startsWith("WARN")||Number(r)>=1}#ke(e){if(/^-{6}$/.test(e))this.#Ie++
 else if(/^-{7,}$/.test(e))this.#Qe??=Number(/:(\d+)$/.exec(this.#Be??"")?.[1])||void 0
 else if(e.startsWith("ERROR: "))this.#we??=e.slice("ERROR: ".length)
 else if(/^ *\d+ \|/.test(e)){this.#be.push(e)
@@ -7319,19 +7319,19 @@ if(/\\\s*$/.test(o))continue
 if(words(r.text)===n)s.push(r.line)
 r=void 0}return s.length===1?s[0]:void 0}function words(e){return e.trim().replace(/^(FROM .*?) AS \S+$/i,"$1").split(/\s+/).join(" ")}function numberIn(e){return Number(e?.[1])||void 0}function reworded(e){return e.replace(/^(failed to (build|solve|compute cache key|load cache key|create LLB definition|solve with frontend [^:]+)( with frontend [^:]+)?: |failed to calculate checksum of ref [^"]*(?=")|rpc error: code = \w+ desc = |dockerfile parse error( on)? line \d+: )+/,"")}function keep(e,t){e.push(t)
 if(e.length>c)e.shift()}var u=s(9949)
-var d=s(9671)
+var d=s(2568)
 var h=s(385)
 var g=s(8925)
-var f=s(7823)
+var f=s(617)
 async function pullImage(e,{repository:t,tag:n,digest:s},r,o){const a=`${t}@${s}`
 r.waiting(`pulling ${a}`)
-const c=await(0,h.L)({clock:e.clock,signal:o,tries:3,pause:2e3,passing:e=>e.code!==0&&(0,f.LH)((0,u.A3)(e),t)==="passing"},()=>(0,u.T3)(e,["pull","--quiet",a],{signal:o}))
+const c=await(0,h.L)({clock:e.clock,signal:o,tries:3,pause:2e3,isTransient:e=>e.code!==0&&(0,f.jR)((0,u.A3)(e),t)==="transient"},()=>(0,u.T3)(e,["pull","--quiet",a],{signal:o}))
 r.waiting(void 0)
-if(c.code!==0){const e=(0,u.A3)(c);(0,i.fJ)((0,u.gI)("registry",c)??{code:"registry",sentence:`registry: ${a} could not be pulled from ${(0,f.w4)(t)}: ${e}`,...(0,f.LH)(e,t)==="denied"&&{hint:(0,f.t$)(t,"read")}})}const A=await idInEngine(e,a,o)
+if(c.code!==0){const e=(0,u.A3)(c);(0,i.fJ)((0,u.Ic)("registry",c)??{code:"registry",sentence:`registry: ${a} could not be pulled from ${(0,f.w4)(t)}: ${e}`,...(0,f.jR)(e,t)==="denied"&&{hint:(0,f.t$)(t,"read")}})}const A=await idInEngine(e,a,o)
 if(A!==void 0)return{repository:t,tag:n,id:A}
 return(0,i.fJ)({code:"registry",sentence:`registry: the engine took ${a} and has it not`})}async function idInEngine(e,t,n){const s=await(0,u.T3)(e,["image","inspect","--format","{{.Id}}",t],{signal:n})
 if(s.code===0)return s.stdout.trim()
-const r=(0,u.gI)("image",s)
+const r=(0,u.Ic)("image",s)
 return r===void 0?void 0:(0,i.fJ)(r)}async function tagsInEngine(e,t,n){const s=["image","ls","--format","{{.Tag}}",t]
 const r=await(0,u.T3)(e,s,{signal:n})
 return r.code===0?r.stdout.split("\n").filter(e=>e!==""):[]}async function findInEngine(e,t,n){const s=await idInEngine(e,t,n)
@@ -7349,7 +7349,7 @@ if(a.read(e))n.quote(e)
 if(a.now!==void 0)n.waiting(`building: ${a.now}`)}})
 n.waiting(void 0)
 if(A!==0){const t={code:A,stdout:"",stderr:c.join("\n")}
-const n=(0,u.gI)("build",t);(0,i.fJ)(n??buildCause(r,a.failure(),await e.files.read(r)))}const l=await idInEngine(e,o,s)
+const n=(0,u.Ic)("build",t);(0,i.fJ)(n??buildCause(r,a.failure(),await e.files.read(r)))}const l=await idInEngine(e,o,s)
 const{repository:d,tag:h,inputs:g}=t
 if(l!==void 0)return{repository:d,tag:h,id:l,inputs:g}
 return(0,i.fJ)({code:"build-failed",sentence:`build: the engine does not have ${o} after its build`})}function buildArguments(e,t){const pairs=(e,t)=>Object.entries(t).flatMap(([t,n])=>[e,`${t}=${n}`])
@@ -7375,19 +7375,19 @@ var w=s(3830)
 async function lookForBuild(e){const{platform:t,settings:n,source:s}=e
 const r=await(0,d.Vc)(t,n)
 const o=await ofBuild(e,s.tag,r)
-if(o.is!=="another build")return{there:o,source:s,inputs:r}
+if(o.is!=="another build")return{lookup:o,source:s,inputs:r}
 const i=(0,d.Zc)(s.tag,r)
 const a=await ofBuild(e,i,r)
-return{there:a,source:{...s,tag:i},inputs:r,beside:s.tag}}async function ofBuild({platform:e,settings:t,source:n,signal:s},r,o){const i=await(0,g.TE)(e,t.image,r,s)
+return{lookup:a,source:{...s,tag:i},inputs:r,beside:s.tag}}async function ofBuild({platform:e,settings:t,source:n,signal:s},r,o){const i=await(0,g.TE)(e,t.image,r,s)
 if(i.is!=="there")return i
 const{image:a}=i
 const c=await(0,g.yv)(e,a,s)
 const{sha:A}=n
 const l=t.tag===void 0||A===void 0?i:(0,g.Nm)(a,A,c.revision)
 if(l.is!=="there")return l
-return c.inputs===o?l:{is:"another build",image:a}}async function whatIsThere({platform:e,settings:t,source:n,signal:s}){const r=await(0,g.TE)(e,t.image,n.tag,s)
+return c.inputs===o?l:{is:"another build",image:a}}async function lookUpCommit({platform:e,settings:t,source:n,signal:s}){const r=await(0,g.TE)(e,t.image,n.tag,s)
 if(r.is!=="there"||t.tag===void 0||n.sha===void 0)return r
-return(0,g.Nm)(r.image,n.sha,await(0,g.DT)(e,r.image,s))}async function imageThere(e,t){const{there:n,source:s,inputs:r,beside:o}=await lookForBuild(e)
+return(0,g.Nm)(r.image,n.sha,await(0,g.DT)(e,r.image,s))}async function findBuild(e,t){const{lookup:n,source:s,inputs:r,beside:o}=await lookForBuild(e)
 if(o!==void 0)t.say(`the registry has ${e.settings.image}:${o} of another build (${I}): this one gets the tag ${(0,m.j)(s.tag)}`)
 const i=imageIn({...e,source:s},t,n)
 return{source:s,inputs:r,...i&&{image:i}}}const I="other build-args, target, Dockerfile or context, or an unknown build"
@@ -7396,7 +7396,7 @@ switch(s.is){case"there":n.say(`the registry has ${(0,w.dp)(s.image)}`)
 return s.image
 case"another":n.say(`the registry has ${r} of another commit (${s.of})`)
 return
-case"another build":case"untold":return(0,i.fJ)({code:"registry",sentence:`the registry has ${r} already, and it does not say of which commit it is`,hint:'roll that image out by "deploy", or give this one a tag of its own'})
+case"another build":case"unlabelled":return(0,i.fJ)({code:"registry",sentence:`the registry has ${r} already, and it does not say of which commit it is`,hint:'roll that image out by "deploy", or give this one a tag of its own'})
 case"absent":case"denied":return
 case"unreachable":case"failed":return(0,i.fJ)({code:"registry",sentence:`registry: ${e.image}: ${s.said}`})}}async function imageToDeploy(e,t){const{platform:n,settings:s,source:r,signal:o}=e
 const{image:a,digest:c}=s
@@ -7420,7 +7420,7 @@ return{image:d,source:sourceOf(u,A??commitIn(t.tag))}}function isTag(e){return e
 return commitIn(t.tag)??(0,g.DT)(e,r,s).catch(()=>{})}function commitIn(e=""){return/^[0-9a-f]{40}(?![0-9a-f])/.exec(e)?.[0]}async function imageToTest(e,t){const{platform:n,settings:s,source:r,signal:o}=e
 if(s.digest!==void 0){const r=await imageToDeploy(e,t)
 if(s.push)t.say("it is not pushed: the registry has it already")
-return{...r,built:await pullImage(n,r.image,t,o)}}const a=await whatIsThere(e)
+return{...r,built:await pullImage(n,r.image,t,o)}}const a=await lookUpCommit(e)
 const c=imageIn(e,t,a)
 if(c){await checkMeant(e)
 return{image:c,source:r,built:await pullImage(n,c,t,o)}}const{image:A}=s
@@ -7444,15 +7444,15 @@ n.say(`${s} does not say of which commit it is`)}var B=s(1121)
 var Q=s(3728)
 var y=s(8152)
 var b=s(4339)
-var k=s(1965)
-var v=s(2789)
+var v=s(1965)
+var k=s(2789)
 var S=s(6099)
 var T=s(8911)
 var R=s(9340)
 var D=s(8661)
 var F=s(3825)
 async function checkAlone(e,t,n,s){const{app:r,settings:o}=e
-await Promise.all([checkHistory(e,t,n,s),(0,S.aE)(t,r,o.image),(0,T.yD)(t,(0,D.Fe)(r))])}async function checkHistory({app:e,settings:t},n,{live:s,targets:r},o){const i=await(0,F.tl)(n,e)
+await Promise.all([checkHistory(e,t,n,s),(0,S.aE)(t,r,o.image),(0,T.Cz)(t,(0,D.Fe)(r))])}async function checkHistory({app:e,settings:t},n,{live:s,targets:r},o){const i=await(0,F.tl)(n,e)
 const a=i.filter(({image:e})=>!(0,m.iI)(e,t.image))
 const c=i.filter(e=>!a.includes(e))
 if(a.length===0||o==="rollback"&&c.length>0)return c
@@ -7613,8 +7613,8 @@ var te=s(8997)
 var ne=s(6119)
 var se=s(732)
 var re=s(730)
-function judgeRun(e,t,n,s,r,o){return(0,X.g)(e,n,s,o,verdictOf)
-function verdictOf({notes:s,lookAt:i,evaluate:a}){const c=o-e.confirmedAt>ne.y
+function judgeRun(e,t,n,s,r,o){return(0,X.o)(e,n,s,o,verdictOf)
+function verdictOf({recorder:s,requeue:i,evaluate:a}){const c=o-e.confirmedAt>ne.y
 const A=e.jobs.get(t)
 if(conditionOf(A,"Complete"))return{is:"done"}
 const l=A?.metadata?.uid
@@ -7622,8 +7622,8 @@ const u=conditionOf(A,"Failed")
 if(u?.reason==="DeadlineExceeded")return late("it ran longer than its activeDeadlineSeconds")
 const d=(0,Z.EB)(e,l)
 const h=a(l,d)
-const g=h.filter(({sign:e})=>e.exit)
-const f=h.filter(({sign:e})=>!e.exit)
+const g=h.filter(({symptom:e})=>e.exit)
+const f=h.filter(({symptom:e})=>!e.exit)
 const[p]=g
 const m=p?(0,se.rl)(t,`job/${t}`,p):r
 if(u){const e=(0,se.iR)(g,o,c)
@@ -7637,11 +7637,11 @@ if(E)return{is:"failed",cause:(0,se.rl)(t,`job/${t}`,E)}
 for(const{due:e}of f)if(e.is==="at")i(e.at)
 const[w]=[...f,...g]
 const I=d.at(-1)
-const B=w?(0,se.jV)(w,o):I?rolloutStatusOf(I):"its pod to be made"
+const B=w?(0,se.l0)(w,o):I?podStatusOf(I):"its pod to be made"
 if(!d.some(hasStarted)&&!hasEnded(A)){const e=s.since(`incomplete/job/${t}`)+n.timeout
 if(e<=o&&!c)return late(`not started after ${(0,re.n)(n.timeout)}: ${B}`)
 i(e)}return{is:"waiting",on:B,...m&&{crash:m}}}function late(e){const n=`${t}: ${e}`
-return{is:"failed",cause:{code:"timeout",sentence:n,workload:`job/${t}`}}}function rolloutStatusOf(t){return hasStarted(t)?"it runs":(0,ne.g)(t,(0,Z.XL)(e,t.metadata?.uid))}}function ended(e){return["crash","crash-after-ready","init-crash"].includes(e.code)?{...e,code:"job-failed"}:e}function conditionOf(e,t){return e?.status?.conditions?.find(({type:e,status:n})=>e===t&&n==="True")}function hasEnded(e){return(e?.status?.succeeded??0)+(e?.status?.failed??0)>0}function hasStarted(e){return(0,te.CI)(e).some(({init:e,status:t})=>!e&&(t.state?.running!==void 0||t.state?.terminated!==void 0))}var oe=s(6e3)
+return{is:"failed",cause:{code:"timeout",sentence:n,workload:`job/${t}`}}}function podStatusOf(t){return hasStarted(t)?"it runs":(0,ne.g)(t,(0,Z.XL)(e,t.metadata?.uid))}}function ended(e){return["crash","crash-after-ready","init-crash"].includes(e.code)?{...e,code:"job-failed"}:e}function conditionOf(e,t){return e?.status?.conditions?.find(({type:e,status:n})=>e===t&&n==="True")}function hasEnded(e){return(e?.status?.succeeded??0)+(e?.status?.failed??0)>0}function hasStarted(e){return(0,te.CI)(e).some(({init:e,status:t})=>!e&&(t.state?.running!==void 0||t.state?.terminated!==void 0))}var oe=s(6e3)
 var ie=s(8109)
 var ae=s(2468)
 var ce=s(2372)
@@ -7655,7 +7655,7 @@ const l=r.map(async r=>{await create(c,n,r)
 t.say(`${(0,ae.Gg)(r)} created`)
 const o=e.platform.clock.now()
 const seconds=()=>(e.platform.clock.now()-o)/1e3
-const a=await follow(c,n,s,r,o,e=>{A.set((0,R.Vb)(r),{of:(0,ae.Gg)(r),is:"waiting",words:e,seconds:seconds()})
+const a=await followJob(c,n,s,r,o,e=>{A.set((0,R.Vb)(r),{of:(0,ae.Gg)(r),is:"waiting",words:e,seconds:seconds()})
 t.waiting(()=>[...A.values()])})
 A.delete((0,R.Vb)(r))
 if(a.is==="failed")throw new i.HR(a.cause)
@@ -7667,7 +7667,7 @@ await endThem(e,n,s,r).catch(e=>{o(e instanceof Error?e.message:String(e))})}}as
 await(0,W.jh)(e.clock,t,async()=>{t.throwIfAborted()
 try{await n.post(r,s)}catch(e){if(!(e instanceof j.h&&e.status===409))throw e
 const t=await n.find(`${r}/${(0,R.Vb)(s)}`)
-if(t?.metadata?.annotations?.[q.VF]!==ofRun(s))throw e}},W.dg)}function ofRun({metadata:e}){return e?.annotations?.[q.VF]}async function follow(e,t,{live:n},s,r,o){const{platform:i,settings:a,signal:c}=e
+if(t?.metadata?.annotations?.[q.VF]!==ofRun(s))throw e}},W.dg)}function ofRun({metadata:e}){return e?.annotations?.[q.VF]}async function followJob(e,t,{live:n},s,r,o){const{platform:i,settings:a,signal:c}=e
 const{clock:A}=i
 const l={timeout:a.timeout,bake:0,grace:a.grace}
 let u=(0,oe._1)(r)
@@ -7679,7 +7679,7 @@ if(r.is==="waiting"){d=r.crash??d
 o(r.on)}return{logsWanted:a,...i!==void 0&&{requeueAt:i},...r.is!=="waiting"&&{ended:r}}},(t,n)=>{u=(0,oe.X1)(u,t,(0,z.h)(n,(0,w.YT)(e)))})
 if(h.is==="done")return h
 const g={cluster:t,clock:A,live:n,startedAt:r,toRepo:(0,w.YT)(e)}
-return{is:"failed",cause:await(0,K.k)(h.cause,g).catch(()=>h.cause)}}async function endThem(e,t,{live:n},s){const r=s.map(R.Vb)
+return{is:"failed",cause:await(0,K.m)(h.cause,g).catch(()=>h.cause)}}async function endThem(e,t,{live:n},s){const r=s.map(R.Vb)
 const o=(await(0,Ae.h2)(t,e.app)).map(R.Vb)
 const i=o.filter(e=>r.includes(e))
 await Promise.all(i.map(s=>(0,ce.e)(e,t,n,s)))}var le=s(345)
@@ -7689,17 +7689,17 @@ const r=s===void 0?"":`, ${s} ${s===1?"replica":"replicas"}`
 const o=[...new Set(n.map(m.E4))].join(", ")
 return`${(0,b.T)(e)}: runs ${o}${r}`}function findTargets(e,t,n,s){const r=targets_workloadsIn(e)
 const o=new Map(r.map(e=>[(0,b.T)((0,R.hY)(e)),e]))
-const i=new Map(t.ours.map(e=>[(0,b.T)((0,R.hY)(e)),e]))
+const i=new Map(t.targets.map(e=>[(0,b.T)((0,R.hY)(e)),e]))
 const a=t.others.filter(R.gv).filter(R.pi).map(e=>(0,b.T)((0,R.hY)(e)))
 const c=r.filter(e=>(0,R.GP)(e,n)).filter(e=>!a.includes((0,b.T)((0,R.hY)(e))))
-const A=new Map([...c,...t.ours].map(e=>[(0,b.T)((0,R.hY)(e)),e]))
+const A=new Map([...c,...t.targets].map(e=>[(0,b.T)((0,R.hY)(e)),e]))
 return[...A].map(([e,t])=>{const r=(0,R.hY)(t)
 const a=o.get(e)
 const c=i.get(e)
 const A=`${r.kind.toLowerCase()}s`
 const l=r.kind==="CronJob"?"batch/v1":"apps/v1"
 const u=c?(0,R.MZ)((0,R.kW)(c),(0,H.QB)(n)):(0,R.ys)(t,n)
-return{id:r,path:`${(0,J.rJ)(l,s,A)}/${r.name}`,uses:u,running:imagesIn(a,u),...a&&{live:a},...c&&{manifest:c}}})}function targets_workloadsIn(e){return[...e.deployments.values(),...e.statefulsets.values(),...e.daemonsets.values(),...e.cronjobs.values()].filter(e=>(0,R.gv)(e))}function checkImages(e,t,{ours:n,others:s,jobs:r,files:o},a){const c=(0,H.QB)(a)
+return{id:r,path:`${(0,J.rJ)(l,s,A)}/${r.name}`,uses:u,running:imagesIn(a,u),...a&&{live:a},...c&&{manifest:c}}})}function targets_workloadsIn(e){return[...e.deployments.values(),...e.statefulsets.values(),...e.daemonsets.values(),...e.cronjobs.values()].filter(e=>(0,R.gv)(e))}function checkImages(e,t,{targets:n,others:s,jobs:r,files:o},a){const c=(0,H.QB)(a)
 const A=new Map(targets_workloadsIn(t).map(e=>[(0,b.T)((0,R.hY)(e)),e]))
 const l=[...n,...s,...r].filter(e=>!(0,R.pi)(e))
 for(const t of l){const n=o.get((0,P.TN)(t))??"manifests"
@@ -7709,9 +7709,9 @@ if((0,R.gv)(t)){const o=(0,b.T)((0,R.hY)(t))
 const l=A.get(o)
 const u=l&&(0,R.GP)(l,a)?(0,R.ys)(l,a):[]
 const d=!r.some(({image:e})=>c(e??""))
-const runsOurs=e=>u.some(t=>t.name===e)
+const ranOwnImage=e=>u.some(t=>t.name===e)
 const h=r.filter(({image:e})=>!c(e??""))
-const g=h.find(({name:e})=>runsOurs(e))??(d?h[0]:void 0)
+const g=h.find(({name:e})=>ranOwnImage(e))??(d?h[0]:void 0)
 const f=u.find(({name:e})=>e===g?.name)??u[0]
 if(g&&f){const{name:r}=g
 const a=g.image??""
@@ -7737,33 +7737,33 @@ const c=a===void 0?"":`did you mean image: ${a}? Else `;(0,i.fJ)({code:"no-workl
 if(t)(0,i.fJ)({code:"workload-unfit",sentence:`${(0,b.T)(t.id)} is paused, so a new version would never roll out`,hint:`kubectl rollout resume ${(0,b.T)(t.id)}`,workload:t.id.name})}function webOf(e,t,n){const s=e["migrate-command"]!==""||e["smoke-path"]!==void 0
 return s?findWeb(t,n,e["migrate-from"]):guessWeb(t,n)}const ue=6e4
 const de=1e3
-async function liveOnceGone({platform:{clock:e},signal:t},n,s,r){const o=e.now()+ue
+async function liveAfterDeletion({platform:{clock:e},signal:t},n,s,r){const o=e.now()+ue
 for(let i=false;;i=true){const a=await(0,P.QA)(s,r)
 const c=a.find(R.vx)
 if(!c)return a
-if(e.now()+de>o)refuseLeaving(s,c)
+if(e.now()+de>o)refuseBeingDeleted(s,c)
 if(!i)n(`${(0,ae.Gg)(c)} is being deleted: waiting until it is gone`)
-await e.sleep(de,t)}}async function onceGone(e,t,n,s){const r=s.filter(({live:e})=>e&&(0,R.vx)(e))
-for(const{live:e,manifest:t}of r)if(e&&!t)refuseLeaving(n,e)
+await e.sleep(de,t)}}async function targetsAfterDeletion(e,t,n,s){const r=s.filter(({live:e})=>e&&(0,R.vx)(e))
+for(const{live:e,manifest:t}of r)if(e&&!t)refuseBeingDeleted(n,e)
 const o=r.flatMap(({manifest:e})=>e?[e]:[])
 if(o.length===0)return s
-const i=await liveOnceGone(e,t,n,o)
+const i=await liveAfterDeletion(e,t,n,o)
 return s.map(e=>{if(!r.includes(e)||!e.manifest)return e
 const{live:t,...n}=e
 const s=(0,P.TN)(e.manifest)
 const o=i.filter(R.gv).find(e=>(0,P.TN)(e)===s)
-return{...n,running:imagesIn(o,e.uses),...o&&{live:o}}})}function refuseLeaving(e,t){const n=(0,ae.Gg)(t)
+return{...n,running:imagesIn(o,e.uses),...o&&{live:o}}})}function refuseBeingDeleted(e,t){const n=(0,ae.Gg)(t)
 const s=t.metadata?.finalizers??[]
 const r=s.length===0?"":`, and waits for ${s.join(", ")}`
-const o=e.commandLine(["get",n,"-o","jsonpath={.metadata.finalizers}"]);(0,i.fJ)({code:(0,R.gv)(t)?"workload-unfit":"manifest-invalid",sentence:`${n} is being deleted${r}: what is written to it is lost with it`,hint:`nothing was changed; wait until it is gone, or see why it stays: ${o}`})}var he=s(2691)
+const o=e.commandLine(["get",n,"-o","jsonpath={.metadata.finalizers}"]);(0,i.fJ)({code:(0,R.gv)(t)?"workload-unfit":"manifest-invalid",sentence:`${n} is being deleted${r}: what is written to it is lost with it`,hint:`nothing was changed; wait until it is gone, or see why it stays: ${o}`})}var he=s(7020)
 var ge=s(3873)
 var fe=s(8075)
-async function planManifests(e,t,n,s){return(0,P._$)(n,s,await liveOnceGone(e,t,n,s))}function priorOfChanges(e,{resources:t}){return e.flatMap(e=>{if(e.object.kind==="Namespace")return[]
+async function planManifests(e,t,n,s){return(0,P._$)(n,s,await liveAfterDeletion(e,t,n,s))}function priorOfChanges(e,{resources:t}){return e.flatMap(e=>{if(e.object.kind==="Namespace")return[]
 const n=t.pathOf(e.object)
 const s={path:n,written:(0,ae.lM)(e.becomes),of:"other",...e.when==="first"&&{back:"after"}}
 switch(e.is){case"create":return[{...s,object:e.object,change:"create"}]
 case"change":return[{...s,object:(0,ae.nR)(e.live),change:seals(e)?"make-immutable":"apply"}]
-case"none":return[]}})}async function checkStill(e,t){const n=(await(0,fe.EW)(e,t)).filter(({did:e,current:t})=>e!=="nothing"||t&&(0,R.vx)(t))
+case"none":return[]}})}async function checkStill(e,t){const n=(await(0,fe.If)(e,t)).filter(({did:e,current:t})=>e!=="nothing"||t&&(0,R.vx)(t))
 if(n.length===0)return
 const s=n.map(({prior:e})=>(0,ae.Gg)(e.object)).join(", ");(0,i.fJ)({code:"superseded",sentence:`somebody else wrote to ${s} after the release had looked there`,hint:"theirs was left alone; release again when it is clear what is wanted"})}function seals({object:e,live:t}){return(0,ae.t3)(e)&&!(0,ae.t3)(t)}async function applyBeside({platform:e,signal:t},n,s,r,o,i){const a=o.filter(({is:e})=>e!=="none")
 if(a.length===0)return
@@ -7830,14 +7830,14 @@ const{sentence:a,hint:c}=o
 return(0,i.fJ)({code:"selector-conflict",sentence:a,hint:c})}function podsOf(e,t,n,s,r){const o=new Map(t.map(e=>[(0,R.TN)(e.object),e.becomes]))
 const i=n.map(({id:e,live:t,manifest:n,back:s})=>{const r=(n&&o.get((0,R.TN)(n)))??n??t
 const i=s??(r&&(0,R.gv)(r)?(0,R.kW)(r):void 0)
-return{id:(0,b.T)(e),ours:true,...t&&hasPods(t)&&{live:(0,R.kW)(t)},...i&&{becomes:i},...t&&stays(t)&&{stays:true},...e.kind==="CronJob"&&{apart:true}}})
+return{id:(0,b.T)(e),own:true,...t&&hasPods(t)&&{live:(0,R.kW)(t)},...i&&{becomes:i},...t&&stays(t)&&{stays:true},...e.kind==="CronJob"&&{apart:true}}})
 const a=e.flatMap(({becomes:e})=>(0,R.gv)(e)?[asItIs(e)]:[])
 const c=new Set([...i,...a].map(({id:e})=>e))
 const A=[...s.deployments.values(),...s.statefulsets.values(),...s.daemonsets.values(),...s.cronjobs.values()].map(e=>e).filter(R.gv).filter(e=>!c.has((0,b.T)((0,R.hY)(e)))).map(e=>hasPods(e)?asItIs(e):apart(asItIs(e)))
 const l=[...s.pods.values()].filter(e=>!isOver(e)&&!isOfWorkload(e,s)).map(e=>{const t=pods(`pod/${e.metadata?.name}`,e)
 return selectors_ownerOf(e)?.kind==="Job"?apart(t):t})
 const u=[...r,...e.map(({becomes:e})=>e)].filter(({kind:e})=>e==="Job").map(e=>apart(pods(`job/${(0,R.Vb)(e)}`,e.spec.template)))
-return[...i,...a,...A,...l,...u]}function pods(e,t={}){return{id:e,ours:false,live:t,becomes:t}}function apart(e){return{...e,apart:true}}function asItIs(e){const t=pods((0,b.T)((0,R.hY)(e)),(0,R.kW)(e))
+return[...i,...a,...A,...l,...u]}function pods(e,t={}){return{id:e,own:false,live:t,becomes:t}}function apart(e){return{...e,apart:true}}function asItIs(e){const t=pods((0,b.T)((0,R.hY)(e)),(0,R.kW)(e))
 return e.kind==="CronJob"?apart(t):t}function isOver({status:e}){return["Succeeded","Failed"].includes(e?.phase??"")}function selectors_ownerOf({metadata:e}){return e?.ownerReferences?.find(({controller:e})=>e)}function isOfWorkload(e,t){const n=selectors_ownerOf(e)
 if(n?.kind!=="ReplicaSet")return["StatefulSet","DaemonSet"].includes(n?.kind??"")
 const s=t.replicasets.get(n.name)
@@ -7847,7 +7847,7 @@ const namesOf=e=>[`django-rollout-${e}`]
 const Ee=["deployments","statefulsets","daemonsets","cronjobs"]
 function forStatefulSets(e){const t=e.some(({kind:e})=>e==="StatefulSet")
 return t?[{group:"",resource:"pods",verbs:["delete"]}]:[]}const Ce=[{group:"discovery.k8s.io",resource:"endpointslices",verbs:["list"]},{group:"",resource:"pods",verbs:["get"]},{group:"",resource:"pods/portforward",verbs:["create"]}]
-function rightsFor(e,t,n){const s=[...t.ours,...t.others]
+function rightsFor(e,t,n){const s=[...t.targets,...t.others]
 return[...alwaysNeeded(e),{group:"batch",resource:"jobs",verbs:["create","delete"]},...t.jobs.length>0?[{group:"batch",resource:"jobs",verbs:["get"]}]:[],...s.map(e=>{const{group:t,plural:s}=n.of(e)
 return{group:t,resource:s,verbs:["get","create","patch","update","delete"],names:[(0,R.Vb)(e)]}})]}function rightsForWorkloads(e){return Ee.map(t=>({group:t==="cronjobs"?"batch":"apps",resource:t,verbs:["get","patch","update"],...e&&{names:e.filter(({kind:e})=>`${e.toLowerCase()}s`===t).map(({name:e})=>e)}}))}var we=s(5998)
 var Ie=s(3872)
@@ -7862,7 +7862,7 @@ const c=await n.kubectl(a,{signal:e})
 if(c.code===0)return
 t.say(`kubectl rollout history will not tell of this release: ${(0,pe.LH)(c)}`)}var ye=s(6876)
 var be=s(1493)
-function madeSince(e,t,n){if(!n)return t&&be.jo
+function changeSince(e,t,n){if(!n)return t&&be.jo
 if((0,R.vx)(n))return be.jo
 if(t&&(0,ye.p)(t,n))return
 const s=t?(0,R.MZ)((0,R.kW)(t),()=>true):[]
@@ -7882,7 +7882,7 @@ const c={...i?.annotations,...r.metadata.annotations}
 return(0,R.t3)(n,{...a,metadata:{...i,annotations:c}})}function editedOf(e){return e.filter(e=>!e.manifest&&e.live!==void 0)}function planEdits(e,t,n,s,r){return Promise.all(editedOf(n).map(async n=>{const o=withCause(edited(n,s),r)
 const i=await tried(e,t,n,o)
 return i?(0,R.t3)(o,(0,R.kW)(i)):o}))}async function tried(e,t,{id:n,path:s},r){try{const{resourceVersion:e,...n}=r.metadata??{}
-return await t.dryRun(s,{...r,metadata:n})}catch(t){if(!(t instanceof j.h)||(0,W.ZV)(t))throw t
+return await t.dryRun(s,{...r,metadata:n})}catch(t){if(!(t instanceof j.h)||(0,W.K$)(t))throw t
 const s=t.message
 if(s.includes("does not support dry run")){e.say(`${(0,b.T)(n)}: ${s}: what it makes of the new version is known once it is written`)
 return}if(t.status===404||t.status===409)return
@@ -7894,8 +7894,8 @@ await(0,W.jh)(e.clock,t,async()=>{const e=await s.find(l)
 if(!e)return(0,i.fJ)(supersededBy({[(0,b.T)(A)]:be.jo}))
 const t=withCause(edited({...r,live:e},o),a)
 if((0,R.FB)((0,R.rc)(e),(0,R.rc)(t)))return
-if(!(0,ye.p)(e,u)){if(r.becomes&&(0,ye.p)(e,r.becomes))return;(0,i.fJ)(supersededBy({[(0,b.T)(A)]:"another template"}))}c([await s.put(l,t)])},e=>(0,W.dg)(e)||e instanceof j.h&&e.status===409)}const ke=15
-const ve=4
+if(!(0,ye.p)(e,u)){if(r.becomes&&(0,ye.p)(e,r.becomes))return;(0,i.fJ)(supersededBy({[(0,b.T)(A)]:"another template"}))}c([await s.put(l,t)])},e=>(0,W.dg)(e)||e instanceof j.h&&e.status===409)}const ve=15
+const ke=4
 function imageCommands(e,t){const n=editedOf(e).filter(({back:e,restart:t})=>!e&&!t)
 const s=n.filter(isWhole)
 const namesOf=e=>edits_imagesIn(patchOf(e,t)).map(({name:e})=>e).sort().join(" ")
@@ -7906,7 +7906,7 @@ o.set(t,[...o.get(t)??[],(0,b.T)(e.id)])}return[...o].flatMap(([e,n])=>{const s=
 return partsOf(n).map(e=>["set","image",...e,...s])})}function patchCommands(e,t){const n=new Map
 for(const s of e){if(s.manifest||!s.live||s.back||!s.restart)continue
 const e=JSON.stringify({spec:{template:patchOf(s,t)}})
-n.set(e,[...n.get(e)??[],(0,b.T)(s.id)])}return[...n].flatMap(([e,t])=>partsOf(t).map(t=>["patch",...t,"--patch",e]))}function partsOf(e){const t=Math.ceil(e.length/Math.min(ve,Math.ceil(e.length/ke)))
+n.set(e,[...n.get(e)??[],(0,b.T)(s.id)])}return[...n].flatMap(([e,t])=>partsOf(t).map(t=>["patch",...t,"--patch",e]))}function partsOf(e){const t=Math.ceil(e.length/Math.min(ke,Math.ceil(e.length/ve)))
 return Array.from({length:Math.ceil(e.length/t)},(n,s)=>e.slice(s*t,(s+1)*t))}function isWhole({uses:e,live:t}){return t!==void 0&&(0,R.MZ)((0,R.kW)(t),()=>true).length===e.length}async function writeBy({signal:e},t,n,s,r){t.say(n.commandLine(s))
 const o=await n.kubectl([...s,"-o","json"],{signal:e})
 r((0,P.Sg)(o.stdout))
@@ -7922,7 +7922,7 @@ await l}}var Se=s(6738)
 var Te=s(3242)
 const Re=[301,302,303,307,308]
 const De=10
-async function visit(e,t,n){const s=new URL(`http://${e}`).hostname
+async function followRedirects(e,t,n){const s=new URL(`http://${e}`).hostname
 let r={path:t,secure:false}
 for(let o=0;;o+=1){const{status:i,location:a,body:c}=await n(r)
 const A=Re.includes(i)?urlOf(a,e,r):void 0
@@ -7975,7 +7975,7 @@ await l.sleep(Fe,A)
 f=l.now()-p}const p=h.pod===void 0?[]:await(0,Se.$)(n,a.clock,{pod:h.pod,container:r.web.container,previous:false});(0,i.fJ)({code:"smoke-failed",sentence:`${d} ${h.words}`,hint:h.hint??`look at its log: kubectl logs ${(0,b.T)(r.web.workload)}`,workload:r.web.workload.name,...h.pod!==void 0&&{pod:h.pod,container:r.web.container},logs:[{source:"the answer",lines:h.body??[]},{source:`container ${r.web.container}`,lines:p.slice(-Me)}]})}async function lookAt({platform:e,signal:t},n,s,{host:r},o,i){const notYet=e=>({is:"not yet",miss:e})
 if(!s)return notYet({words:"found no pod of the new version behind the Service"})
 const{pod:a}=s
-try{const c=await(0,Te.wj)(e.clock,i,t,t=>forwarded(n,a,s.port,t,n=>visit(r,o,s=>ask(e.network,n,r,s,t))))
+try{const c=await(0,Te.wj)(e.clock,i,t,t=>forwarded(n,a,s.port,t,n=>followRedirects(r,o,s=>ask(e.network,n,r,s,t))))
 return lookOf(c,a,r,o)}catch(e){t.throwIfAborted()
 if(e instanceof Te.Ms)return notYet({words:`gave no answer within ${i/1e3} s`})
 return notYet({words:`failed: ${e instanceof Error?e.message:String(e)}`})}}async function ask(e,t,n,{path:s,secure:r},o){const i=await e.request({socket:t,method:"GET",path:s,host:n,signal:o,...r&&{headers:{"x-forwarded-proto":"https"}}})
@@ -8014,7 +8014,7 @@ await annotate(e,t,n,o,Be,f)
 u.throwIfAborted()
 const A=[]
 const answers=e=>A.push(...e)
-const l=await Promise.allSettled([applyOurs(e,t,n,o,(0,w.dp)(r),f).then(answers),...writeEdits(e,t,n,o,(0,w.dp)(r),f,answers)])
+const l=await Promise.allSettled([applyTargets(e,t,n,o,(0,w.dp)(r),f).then(answers),...writeEdits(e,t,n,o,(0,w.dp)(r),f,answers)])
 await a(A)
 for(const e of l)if(e.status==="rejected")throw e.reason
 u.throwIfAborted()
@@ -8029,11 +8029,11 @@ const besideAt=(e,r)=>applyBeside({platform:A,signal:r},t,n,s,o.filter(t=>t.when
 await besideAt("first",u)
 const I=await write(m)
 let B=Promise.resolve()
-return(0,ge.T)({cluster:n,clock:A.clock,live:s.live,desiredWorkloads:I,...E.length>0&&{next:{isDue:hasOneReady,begin:()=>write(E)}},verify:async o=>{B=besideAt("last",o)
+return(0,ge.T)({cluster:n,clock:A.clock,live:s.live,desiredWorkloads:I,...E.length>0&&{next:{isDue:hasReadyPod,begin:()=>write(E)}},verify:async o=>{B=besideAt("last",o)
 await B
 const i=s.web&&p.get((0,b.T)(s.web.workload))?.[s.web.container]
 const a=i??(0,w.dp)(r)
-await smokeBy({...e,signal:o},t,n,s,a,c)},timeouts:{...(0,w.aA)(l),bake:l.bake},startedAt:g,noted:c.courses,toRepo:(0,w.YT)(e),stageLog:t,signal:u}).finally(()=>B.catch(()=>{}))}function sayRestarts(e,t){for(const{id:n,restart:s}of t){if(!s)continue
+await smokeBy({...e,signal:o},t,n,s,a,c)},timeouts:{...(0,w.aA)(l),bake:l.bake},startedAt:g,onProgress:c.progress,toRepo:(0,w.YT)(e),stageLog:t,signal:u}).finally(()=>B.catch(()=>{}))}function sayRestarts(e,t){for(const{id:n,restart:s}of t){if(!s)continue
 const{because:t}=s
 const r=t.length===1?"has":"have"
 e.say(`${(0,b.T)(n)} restarts: ${t.join(", ")} ${r} changed`)}}function imagesOf({id:e,uses:t,becomes:n},s,r){const o=s.find(t=>(0,R.gv)(t)&&(0,b.T)((0,R.hY)(t))===(0,b.T)(e))
@@ -8048,17 +8048,17 @@ t.say(`warning: ${c}`)
 o.warning(c)}function wavesOf({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,b.T)(e)===(0,b.T)(t.workload)
 const n=e.filter(isWeb)
 if(!n.some(({live:e})=>e))return[e,[]]
-return[n,e.filter(e=>!isWeb(e))]}function hasOneReady({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}async function takenSince({platform:e,signal:t},n,{live:s},r){const o=await Promise.all(r.map(({path:s})=>(0,W.jh)(e.clock,t,()=>n.find(s))))
+return[n,e.filter(e=>!isWeb(e))]}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}async function takenSince({platform:e,signal:t},n,{live:s},r){const o=await Promise.all(r.map(({path:s})=>(0,W.jh)(e.clock,t,()=>n.find(s))))
 const i=s.clusterState()
 return Object.fromEntries(r.flatMap(({id:e,live:t},n)=>{const s=t&&shownSince(t,(0,Z.QA)(i,e))
-const r=madeSince(e,t,o[n])??(s&&madeSince(e,t,s))
+const r=changeSince(e,t,o[n])??(s&&changeSince(e,t,s))
 return r===void 0?[]:[[(0,b.T)(e),r]]}))}function shownSince({metadata:e},t){const n=t?.object
 const s=(n?.metadata?.generation??0)<(e?.generation??0)
 return s?void 0:n}function runsWell({live:e,targets:t},n){const s=e.clusterState()
 const r=t.flatMap(({id:e,live:t})=>t?[(0,V.OO)(e,{},t,t,s)]:[])
 const o={timeout:1/0,bake:0,grace:{}}
 const{verdicts:i}=(0,Ie.S)(s,r,o,(0,oe._1)(n),n)
-return Object.values(i).every(({is:e})=>e==="done")}function planOurs(e,t,n,s,r){const o=t.flatMap(e=>e.live?[e.live]:[])
+return Object.values(i).every(({is:e})=>e==="done")}function planTargets(e,t,n,s,r){const o=t.flatMap(e=>e.live?[e.live]:[])
 return(0,P._$)(e,manifestsWith(t,n,s,r),o)}function planAsLive(e,t,n,s){const r=t.flatMap(e=>e.live?[e.live]:[])
 const o=t.flatMap(e=>{const t=e.live?(0,R.MZ)((0,R.kW)(e.live),()=>true):[]
 const r=t.filter(({name:t})=>e.uses.some(e=>e.name===t))
@@ -8067,12 +8067,12 @@ return manifestsWith([e],n,s).map(e=>(0,R.t3)(e,(0,R.nS)((0,R.kW)(e),o)))})
 return(0,P._$)(e,o,r)}function manifestsWith(e,t,n,s){return e.flatMap(({manifest:e,live:r,restart:o})=>{if(!e)return[]
 const i=o?.hash??(0,we.U)(r)
 const a=(0,we.Vd)((0,H.sb)(e,t,n),i)
-return[withCause(a,s??r?.metadata?.annotations?.[R.uo])]})}async function applyOurs({platform:e,settings:t,signal:n},s,r,o,i,a){const c=manifestsWith(o,t.image,i,a)
+return[withCause(a,s??r?.metadata?.annotations?.[R.uo])]})}async function applyTargets({platform:e,settings:t,signal:n},s,r,o,i,a){const c=manifestsWith(o,t.image,i,a)
 for(const e of c)s.say(`kubectl apply: ${(0,ae.Gg)(e)} with ${i}`)
 return(0,P.Bb)(r,e.clock,c,n)}async function preflight(e,t,n){const{platform:s,settings:r}=e
 const o=await(0,H.PX)(s,n,r.manifests,r.image)
 const i=await checkNamespace(n,o)
-const{ours:a,jobs:c,namespace:A}=o
+const{targets:a,jobs:c,namespace:A}=o
 const l=await(0,J.k4)(n,[...a,...o.others,...A?[A]:[]])
 await checkRights(e,n,rightsFor(e.app,o,l))
 if(A)await makeNamespace(t,n,A,i)
@@ -8082,13 +8082,13 @@ const say=e=>{t.say(e)}
 const g=await(0,Y.f)(n,s.clock)
 checkImages(n,g.clusterState(),o,r.image)
 const f=findTargets(g.clusterState(),o,r.image,n.namespace)
-const p=await onceGone(e,say,n,f)
+const p=await targetsAfterDeletion(e,say,n,f)
 if(p.length===0)noWorkload(g.clusterState(),r.image,n.namespace)
 checkFit(p)
 const m=p.map(({id:e})=>e)
 await checkRights(e,n,[...rightsForWorkloads(m),...forStatefulSets([...m,...h])])
 const E=await servicesIn(n)
-const w=await rehearse(e,say,n,p,h,c,E,g.clusterState())
+const w=await dryRun(e,say,n,p,h,c,E,g.clusterState())
 t.say(`Kubernetes ${n.version}, namespace ${n.namespace}`)
 p.forEach(e=>{t.say(describe(e))})
 const I=servicesWith(h,E)
@@ -8106,11 +8106,11 @@ const s=n.map(({metadata:e})=>e?.name)
 return[...n,...t.filter(({metadata:e})=>!s.includes(e?.name))]}async function checkRights({app:e},t,n){const s=await missingRights(t,n)
 if(s.length===0)return
 if(alwaysNeeded(e).every(({group:e,resource:t,verbs:n})=>s.some(s=>s.group===e&&s.resource===t&&n.every(e=>s.verbs.includes(e)))))namespaceMissing(t.namespace,"does not exist, or this account may do nothing in it")
-const r=s.map(({resource:e,verbs:t})=>`${t.join(", ")} ${e}`).join("; ");(0,i.fJ)({code:"right-missing",sentence:`the account may not ${r} in the namespace "${t.namespace}"`,hint:`add these rules to its Role (a complete one is in examples/rbac.yaml):\n${asRoleRules(s)}`})}async function rehearse(e,t,n,s,r,o,i,a){const{settings:c,source:A}=e
+const r=s.map(({resource:e,verbs:t})=>`${t.join(", ")} ${e}`).join("; ");(0,i.fJ)({code:"right-missing",sentence:`the account may not ${r} in the namespace "${t.namespace}"`,hint:`add these rules to its Role (a complete one is in examples/rbac.yaml):\n${asRoleRules(s)}`})}async function dryRun(e,t,n,s,r,o,i,a){const{settings:c,source:A}=e
 const{image:l,digest:u}=c
 const d=u===void 0?`${l}:${A.tag}`:`${l}@${u}`
 const h=jobsOf(e,o,d)
-const[g,f]=await Promise.all([planOurs(n,s,c.image,d),planManifests(e,t,n,r),(0,P.oG)(n,h)])
+const[g,f]=await Promise.all([planTargets(n,s,c.image,d),planManifests(e,t,n,r),(0,P.oG)(n,h)])
 const p={kind:"Job",metadata:{name:"migrate"},spec:{template:{metadata:{labels:(0,_.GW)(e.app)}}}}
 return planOf(f,g,s,i,a,[...h,p]).warnings}var Le=s(4e3)
 const Ue=15e3
@@ -8156,7 +8156,7 @@ t.set(n,s)
 return s}}async function pushImage(e,t,n,s){const{repository:r,tag:o,id:a}=t
 const c=`${r}:${o}`
 check(await(0,u.T3)(e,["image","tag",a,c],{signal:s}),t)
-const A=await(0,h.L)({clock:e.clock,signal:s,tries:3,pause:2e3,passing:({finished:e})=>e.code!==0&&(0,f.LH)((0,u.A3)(e),r)==="passing",onRetry:({finished:e},t)=>{n.quote((0,u.A3)(e))
+const A=await(0,h.L)({clock:e.clock,signal:s,tries:3,pause:2e3,isTransient:({finished:e})=>e.code!==0&&(0,f.jR)((0,u.A3)(e),r)==="transient",onRetry:({finished:e},t)=>{n.quote((0,u.A3)(e))
 n.say(`${(0,f.w4)(r)} did not take it; again in ${t/1e3} s`)}},async()=>{const t=new PushLog
 n.waiting(`pushing ${c}`)
 const r=await(0,u.T3)(e,["push",c],{signal:s,onLine:e=>{t.read(e)
@@ -8180,14 +8180,14 @@ const[,n,s]=/^([0-9a-f]{12}): (.+)$/.exec(t)??[]
 if(n!==void 0&&s!==void 0){this.#Re.set(n,s)
 return}this.#De??=/: digest: (sha256:[0-9a-f]{64}) size: /.exec(t)?.[1]
 if(this.last.push(t)>20)this.last.shift()}}function check(e,{repository:t,tag:n}){if(e.code===0)return
-const s=(0,u.gI)("push",e)
+const s=(0,u.Ic)("push",e)
 if(s!==void 0)(0,i.fJ)(s)
 const r=(0,u.A3)(e)
 const because=(t,n)=>(0,i.fJ)({code:"push-failed",sentence:`push: ${t}: ${r}`,...n===void 0?{}:{hint:n},logs:[{lines:e.stderr.split("\n")}]})
 if(/immutable/i.test(r))because(`${(0,f.w4)(t)} has the tag ${n} already and does not let it be replaced`,'Tags cannot be changed there: commit, or give another "tag"')
-switch((0,f.LH)(r,t)){case"denied":return because(`not allowed to write to ${t}`,(0,f.t$)(t,"write to"))
+switch((0,f.jR)(r,t)){case"denied":return because(`not allowed to write to ${t}`,(0,f.t$)(t,"write to"))
 case"absent":return because(`${(0,f.w4)(t)} has no repository for ${t}`,'Create it in the registry first, or correct "image"')
-case"passing":return because(`${(0,f.w4)(t)} did not take ${t}:${n} in three attempts`)
+case"transient":return because(`${(0,f.w4)(t)} did not take ${t}:${n} in three attempts`)
 case"refused":return because(`${t}:${n} was not taken`)}}async function push(e,t,n){const s=await tagFor(e,n)
 if(s!==n.tag)t.say(`another build of this commit has the tag ${(0,m.j)(n.tag)} by now: this one gets ${(0,m.j)(s)}`)
 return pushImage(e.platform,{...n,tag:s},t,e.signal)}async function tagFor({platform:e,source:t,signal:n},{repository:s,tag:r,inputs:o}){if(o===void 0)return r
@@ -8268,7 +8268,7 @@ const qe=6e4
 function serviceFor(e,t){switch(e){case"postgres":return{image:"postgres:17",env:{POSTGRES_USER:"test",POSTGRES_PASSWORD:t,POSTGRES_DB:"test"},data:"/var/lib/postgresql/data",command:["postgres","-c","fsync=off","-c","synchronous_commit=off","-c","full_page_writes=off"],ask:["pg_isready","--host=127.0.0.1","--username=test","--dbname=test"],answer:/accepting connections/,address:{DATABASE_URL:`postgres://test:${t}@postgres:5432/test`,...addressIn("PG",["HOST","PORT","USER","PASSWORD","DATABASE"],t),...addressIn("POSTGRES_",["HOST","PORT","USER","PASSWORD","DB"],t)}}
 case"redis":return{image:"redis:8",env:{},data:"/data",command:["redis-server","--save","","--appendonly","no"],ask:["redis-cli","ping"],answer:/PONG/,address:{REDIS_URL:"redis://redis:6379/0",REDIS_HOST:"redis",REDIS_PORT:"6379"}}}}const labelOf=({name:e})=>`django-rollout.test=${e}`
 async function startServices(e,t,n,s,r,o){const a=await(0,u.T3)(e,["network","create","--label",labelOf(t),t.name],{signal:o})
-if(a.code!==0){const e=(0,u.gI)("tests",a);(0,i.fJ)(e??{code:"tests-failed",sentence:`tests: no network could be made for ${n.join(" and ")}: ${(0,u.A3)(a)}`})}r.waiting(`waiting for ${n.join(" and ")}`)
+if(a.code!==0){const e=(0,u.Ic)("tests",a);(0,i.fJ)(e??{code:"tests-failed",sentence:`tests: no network could be made for ${n.join(" and ")}: ${(0,u.A3)(a)}`})}r.waiting(`waiting for ${n.join(" and ")}`)
 const c=await Promise.allSettled(n.map(n=>startService(e,t,n,s,r,o)))
 r.waiting(void 0)
 return Object.assign({},...c.map(e=>{if(e.status==="rejected")throw e.reason
@@ -8292,7 +8292,7 @@ const s=await(0,u.T3)(e,["container","inspect","--format","{{.State.Running}}",A
 const r=e.clock.now()>=h
 if(s.stdout.trim()!=="true"||r){const t=await(0,u.T3)(e,["logs","--tail","30",A],{signal:o})
 const s=[t.stdout,t.stderr].join("\n").split("\n").filter(e=>e!=="")
-const c=r?`did not answer within ${(0,a.p0)(qe)}`:"ended before its first answer";(0,i.fJ)({code:"tests-failed",sentence:`tests: ${n} ${c}: ${(0,a.c$)(s)}`,logs:[{lines:s}]})}await e.clock.sleep(200,o)}r.say(`${n} (${c.image}) answers after ${(0,a.p0)(e.clock.now()-l)}`)
+const c=r?`did not answer within ${(0,a.p0)(qe)}`:"ended before its first answer";(0,i.fJ)({code:"tests-failed",sentence:`tests: ${n} ${c}: ${(0,a.BP)(s)}`,logs:[{lines:s}]})}await e.clock.sleep(200,o)}r.say(`${n} (${c.image}) answers after ${(0,a.p0)(e.clock.now()-l)}`)
 return c.address}function addressIn(e,t,n){const s=["postgres","5432","test",n,"test"]
 return Object.fromEntries(t.map((t,n)=>[`${e}${t}`,s[n]??""]))}async function runInImage(e,t,n,s,r){const i={name:`django-rollout-test-${(0,We.randomBytes)(6).toString("hex")}`}
 const c=await e.files.privateFolder()
@@ -8339,20 +8339,20 @@ if(r!==void 0&&A!==void 0){const e=Math.max(r.failures+r.errors,r.failing.length
 const t=A.file===void 0?void 0:i(A.file)??A.file
 const n=t===void 0?"":` (${t}:${A.line??1})`
 const a=e===1?"":", first"
-return cause(`${e} of ${r.run} failed${a}: ${A.name}${n}: ${oneLine(A.message)}`,{annotations:testAnnotations(r,i),...hintFor(s,o["test-services"])})}if(n===125||n===127&&s.length<=1){const e=(0,u.gI)("tests",{code:n,stdout:"",stderr:s.join("\n")})
+return cause(`${e} of ${r.run} failed${a}: ${A.name}${n}: ${oneLine(A.message)}`,{annotations:testAnnotations(r,i),...hintFor(s,o["test-services"])})}if(n===125||n===127&&s.length<=1){const e=(0,u.Ic)("tests",{code:n,stdout:"",stderr:s.join("\n")})
 if(e!==void 0)return e}if(s.some(e=>/exec:? "?\/bin\/sh"?(:| failed)/.test(e)))return cause("the image has no /bin/sh to run them with",{hint:'Build a stage that has one by "target", or set "test-command" to nothing and test before the release'})
-if(n===125)return cause(`their container could not be started: ${(0,a.c$)(s)}`)
+if(n===125)return cause(`their container could not be started: ${(0,a.BP)(s)}`)
 if(r?.run===0)return cause(`"${(0,a.vI)(t,100)}" found no tests (exit code ${n})`)
 const l=(0,xe.VS)(s)
 if(l!==void 0){const e=(0,xe.QR)(l)
 const t=e===void 0?void 0:i(e.file)
-const n=(0,xe.qz)(l,i)
+const n=(0,xe.ax)(l,i)
 const r=e===void 0||t===void 0?[]:[{file:t,line:e.line,title:"The tests could not run",message:n}]
-return cause(n,{annotations:r,...hintFor(s,o["test-services"])})}const d=(0,a.c$)(s.slice(-Ke))
+return cause(n,{annotations:r,...hintFor(s,o["test-services"])})}const d=(0,a.BP)(s.slice(-Ke))
 const h=n===137?{hint:"Exit code 137 is a kill: most often for want of memory"}:{}
 return cause(`"${(0,a.vI)(t,100)}" ended with exit code ${n}${d===""?"":`: ${oneLine(d)}`}`,h)}function hintFor(e,t){const n=e.some(e=>/connection refused|could not translate host name|failed to resolve host|Name or service not known/i.test(e))
-const said=t=>e.some(e=>t.test(e))
-const s=[...said(/psycopg|port 5432/)&&!t.includes("postgres")?["postgres"]:[],...said(/\bredis\b|:6379/i)&&!t.includes("redis")?["redis"]:[]]
+const lastLine=t=>e.some(e=>t.test(e))
+const s=[...lastLine(/psycopg|port 5432/)&&!t.includes("postgres")?["postgres"]:[],...lastLine(/\bredis\b|:6379/i)&&!t.includes("redis")?["redis"]:[]]
 return n&&s.length>0?{hint:`A throw-away server is there with test-services: ${s.join(" ")}`}:{}}function oneLine(e){return(0,a.vI)((0,a.pj)(e).replace(/\s+/g," ").trim(),300)}var Ze=s(6186)
 function releaseOf({platform:e,settings:t,app:n,holder:s,signal:r,soFar:o},i){o.source=i
 return{platform:e,settings:t,source:i,app:n,holder:s,signal:r}}function runPreflight(e,t){const{platform:n,settings:s,reporter:r,resources:o,soFar:i}=e
@@ -8372,22 +8372,22 @@ return await(0,S.aE)(t,o,i.image)===void 0}async function lockAndRecover(e,t,n,s
 e.resources.add(()=>o.release())
 const i=(0,y.O)(s,o)
 const a=await(0,S.aE)(i,t.app,t.settings.image)
-const c=a&&await(0,S.R1)(i,t.app,a,broughtBy(r))
+const c=a&&await(0,S.R1)(i,t.app,a,objectsOfRelease(r))
 const A={...t,signal:o.lost}
-if(c)await(0,Ze.p)(e,A,n,i,o.lost,r.live,c)
+if(c)await(0,Ze.U)(e,A,n,i,o.lost,r.live,c)
 else await(0,Ae.d9)(A,n,i,r.live)
 t.signal.throwIfAborted()
-return{cluster:i,lost:o.lost}}function broughtBy({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}async function rollOut({command:e,reporter:t,soFar:n},s,r,o,a,c,A){const{platform:l,settings:u,signal:d}=s
-await t.stage("rollout",async t=>{const h=(0,k.c)(o.targets.flatMap(({live:e})=>e??[]))
-const g=await(0,Te.wj)(l.clock,longestOf(u)+h,d,i=>rollout({...s,command:e,signal:i},t,r,o,a,c,A,{courses:e=>{n.rollout=e},warning:e=>n.warnings.push(e)}))
+return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}async function rollOut({command:e,reporter:t,soFar:n},s,r,o,a,c,A){const{platform:l,settings:u,signal:d}=s
+await t.stage("rollout",async t=>{const h=(0,v.c)(o.targets.flatMap(({live:e})=>e??[]))
+const g=await(0,Te.wj)(l.clock,longestOf(u)+h,d,i=>rollout({...s,command:e,signal:i},t,r,o,a,c,A,{progress:e=>{n.rollout=e},warning:e=>n.warnings.push(e)}))
 if(g.is==="failed"){n.detectedAt=g.at
 throw new i.HR(g.cause)}if(g.is==="superseded")throw new i.HR(supersededBy(g.by))
-tellOthers(n,r,o,a)})}function tellOthers(e,t,n,s){const r={image:s,targets:n.targets.map(({id:e})=>(0,b.T)(e)),before:n.targets.flatMap(({running:e})=>e)}
-e.exceptions=(0,v.Tp)(n.live.clusterState(),r,e=>t.commandLine(e))}function longestOf(e){const t=e["smoke-path"]===void 0?0:e["smoke-timeout"]
+reportOtherVersions(n,r,o,a)})}function reportOtherVersions(e,t,n,s){const r={image:s,targets:n.targets.map(({id:e})=>(0,b.T)(e)),before:n.targets.flatMap(({running:e})=>e)}
+e.exceptions=(0,k.Tp)(n.live.clusterState(),r,e=>t.commandLine(e))}function longestOf(e){const t=e["smoke-path"]===void 0?0:e["smoke-timeout"]
 return 2*e.timeout+Math.max(e.bake,t)}function buildOnly(e){return(0,B.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:s,soFar:o,resources:i}=e
 const a=releaseOf(e,await(0,r.sQ)(t,n,n.context))
 const c=await s.stage("build",async s=>{await i.login(t,n)
-const{image:r,source:c,inputs:A}=await imageThere(a,s)
+const{image:r,source:c,inputs:A}=await findBuild(a,s)
 const l=releaseOf(e,c)
 if(r)o.image=r
 return r?void 0:build(l,s,A)})
@@ -8396,7 +8396,7 @@ if(n.push)await pushed(e,a,c)
 return"done"}function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,M.ok)("tools",`kubectl ${clientVersion(e.kubectl)}`):s?(0,M.$e)("tools","kubectl is not on PATH: a release fetches it into the runner’s tool cache"):(0,M.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,M.ok)("tools",e.stdout.trim().replace("git version","git"))
 return t?(0,M.$e)("tools","git was not found, so whether a newer commit is live cannot be told"):(0,M.z3)("tools","git was not found, so the commit is not known",'install git, or name the image with "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
 const r=t?M.z3:M.$e
-const trouble=(e,t)=>{const n=(0,u.gI)("",e)
+const trouble=(e,t)=>{const n=(0,u.Ic)("",e)
 return t("tools",n?.sentence.slice(2)??said(e),n?.hint)}
 if(!hasDocker(e))return[trouble(n,M.z3)]
 const{Client:o,Server:i}=versionsOf(n.stdout)
@@ -8500,17 +8500,17 @@ const u=l.every(({verbs:e})=>!e.includes("list")&&!e.includes("watch"))
 const d=may("get",["leases","secrets","configmaps"])
 const[h,g]=await Promise.all([u?examineWorkloads(e,t,i,l):unseenWorkloads(t),d?examineReleases(e,t):[]])
 const f=[...u?[]:["workloads and probes"],...d?[]:["release"]]
-return[...a,...rightsFindings(merged([...A,...h.needs]),merged([...l,...h.missing]),r?.account,t.namespace,kubectlOf(t)),...f.length>0?[unseen("rights",f.join(", "))]:[],...i.findings,...h.findings,...g]}function unseen(e,t){return(0,M.$e)(e,`not looked at, for want of the above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
+return[...a,...rightsFindings(merged([...A,...h.needs]),merged([...l,...h.missing]),r?.name,t.namespace,kubectlOf(t)),...f.length>0?[unseen("rights",f.join(", "))]:[],...i.findings,...h.findings,...g]}function unseen(e,t){return(0,M.$e)(e,`not looked at, for want of the above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
 const s=e.now()
 try{const{metadata:r,status:o}=await t.review(`/apis/${n}/selfsubjectreviews`,{apiVersion:n,kind:"SelfSubjectReview"})
 const i=o?.userInfo?.username
 const a=r?.creationTimestamp
 const c=a?aheadBy(a,{from:s,to:e.now()}):0
-return i===void 0?void 0:{account:i,aheadMs:c}}catch(e){if(e instanceof j.h)return
+return i===void 0?void 0:{name:i,aheadMs:c}}catch(e){if(e instanceof j.h)return
 throw e}}async function contextOf(e,t){if(e!==void 0)return e
 const{code:n,stdout:s}=await t.kubectl(["config","current-context"])
 return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t},n){try{const s=await(0,H.PX)(e,n,t.manifests,t.image)
-const{ours:r,others:o,namespace:i}=s
+const{targets:r,others:o,namespace:i}=s
 const a=[...r,...o,...i?[i]:[]]
 const c=await(0,J.k4)(n,a)
 a.forEach(e=>c.of(e))
@@ -8530,10 +8530,10 @@ const g=kubectlOf(t)
 const f=l.map(({id:e})=>e)
 const p=[...rightsForWorkloads(f),...forStatefulSets([...f,...n.others]),...i["smoke-path"]===void 0?[]:Ce]
 const m=await missingRights(t,p)
-const[E,I,B,Q,y]=await Promise.all([ailing(t,o.clock,c,l,(0,w.YT)(e)),staleConfiguration(t,c,l),checkAlone(e,t,{live:a,targets:l},"doctor").then(()=>[],e=>isOfTwo(e)?[(0,M.gz)("release",e)]:[]),r.length+m.length>0?[]:rehearsed(e,t,l,n,u,c),lostImages(e,l)])
-return{findings:[...l.map(e=>(0,M.ok)("workloads",describe(e))),...webFindings(e,l,d),...workloadFindings(h,g),...pullFindings(h,g),...Object.entries(E).map(([e,t])=>(0,M.$e)("workloads",`${e} is not well before any release: ${t}`,g(["describe",e]))),...A,...y.map(e=>(0,M.$e)("registry",e,"push the image again, or release before its pods have to move")),...I,...B,...Q,...probeFindings(h,readyTimes(c,l),i,g)],needs:p,missing:m}}async function rehearsed(e,t,n,s,r,o){try{const{applied:i,warnings:a}=await labelling(t,s)
+const[E,I,B,Q,y]=await Promise.all([ailing(t,o.clock,c,l,(0,w.YT)(e)),staleConfiguration(t,c,l),checkAlone(e,t,{live:a,targets:l},"doctor").then(()=>[],e=>isOfTwo(e)?[(0,M.gz)("release",e)]:[]),r.length+m.length>0?[]:dryRunFindings(e,t,l,n,u,c),lostImages(e,l)])
+return{findings:[...l.map(e=>(0,M.ok)("workloads",describe(e))),...webFindings(e,l,d),...workloadFindings(h,g),...pullFindings(h,g),...Object.entries(E).map(([e,t])=>(0,M.$e)("workloads",`${e} is not well before any release: ${t}`,g(["describe",e]))),...A,...y.map(e=>(0,M.$e)("registry",e,"push the image again, or release before its pods have to move")),...I,...B,...Q,...probeFindings(h,readyTimes(c,l),i,g)],needs:p,missing:m}}async function dryRunFindings(e,t,n,s,r,o){try{const{applied:i,warnings:a}=await labelling(t,s)
 const c=[...i,...s.others]
-const A=await rehearse(e,()=>{},t,n,c,s.jobs,r,o)
+const A=await dryRun(e,()=>{},t,n,c,s.jobs,r,o)
 return[...a,...A].map(e=>(0,M.$e)("workloads",e))}catch(e){return[(0,M.gz)("workloads",e)]}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,we.JP)((0,R.kW)(e)):[])
 const r=s.map(({kind:t,name:n})=>{const s=t==="Secret"?"secrets":"configmaps"
 return`${(0,J.rJ)("v1",e.namespace,s)}/${n}`})
@@ -8541,12 +8541,12 @@ const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instan
 throw e})))
 const i=o.flatMap(e=>e?[e]:[])
 return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
-const r=(0,Z.Fo)(t,s)
+const r=(0,Z.NO)(t,s)
 return staleConfigurationFindings(n,r,i,kubectlOf(e))})}function webFindings({settings:e},t,n){return caught(()=>{const s=webOf(e,t,n)
 if(!s)return[]
 if(e["smoke-path"]!==void 0)smokeTarget(s,n,e["smoke-host"])
 return[(0,M.ok)("workloads",`${(0,b.T)(s.workload)} (container ${s.container}) serves the web`)]})}function isOfTwo(e){return e instanceof i.HR&&e.cause.code==="usage"}function caught(e){try{return e()}catch(e){return[(0,M.gz)("workloads",e)]}}async function examineReleases(e,t){const{platform:n,settings:s,app:r}=e
-const[o,i,a]=await Promise.allSettled([(0,T.yD)(t,(0,D.Fe)(r)),(0,S.aE)(t,r,s.image),(0,F.Lu)(t,r,s.image)])
+const[o,i,a]=await Promise.allSettled([(0,T.Cz)(t,(0,D.Fe)(r)),(0,S.aE)(t,r,s.image),(0,F.Lu)(t,r,s.image)])
 const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,M.gz)("release",e.reason)]:[])
 if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
 if(a.status!=="fulfilled")return c
@@ -8574,7 +8574,7 @@ const a=o==="docker.io"?"docker login":`docker login ${o}`
 switch(n.is){case"there":return[(0,M.ok)("registry",`${o} has ${i} already: it is not built again`)]
 case"another":return[(0,M.ok)("registry",`${o} has ${i} of another commit (${(0,m.j)(n.of)}): it is built anew`)]
 case"another build":return[(0,M.ok)("registry",`${o} has ${i} of another build: it is built anew`)]
-case"untold":return[(0,M.z3)("registry",`${o} has ${i} already, and it does not say of which commit it is`,'roll that image out by "deploy", or give this one a tag of its own')]
+case"unlabelled":return[(0,M.z3)("registry",`${o} has ${i} already, and it does not say of which commit it is`,'roll that image out by "deploy", or give this one a tag of its own')]
 case"absent":return[(0,M.ok)("registry",`${o} answers, and has no ${i} yet: it is built`),...s||isLocal(o)?[]:[(0,M.$e)("registry",`docker has no login for ${o}, which a push needs there`,a)]]
 case"denied":return s?[(0,M.$e)("registry",`${o} denies ${e}: as it is before the first push to many registries, or this login may not read it (${n.said})`,(0,f.t$)(e,"read"))]:[(0,M.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
 case"unreachable":return[(0,M.z3)("registry",`${o} does not answer: ${n.said}`,'check the host’s name in "image", and the way to it')]
@@ -8585,20 +8585,20 @@ const i=t==="docker.io"?["docker.io","index.docker.io"]:[t]
 return o.some(e=>i.includes(e.replace(/^https?:\/\//,"").split("/")[0]??""))}catch{return false}}function configWith(e,t,n,s){const r=(0,f.w4)(e)
 const o=r==="docker.io"?"https://index.docker.io/v1/":r
 const i=Buffer.from(`${t}:${n}`).toString("base64")
-return JSON.stringify({auths:{[o]:{auth:i}},cliPluginsExtraDirs:[s]})}async function askMachine({platform:e,settings:t,signal:n}){const[s,o]=await Promise.all([askTools(e,n),(0,r.TC)(e,t,t.context).catch(e=>(0,M.gz)("commit",e))])
-return{answers:s,..."tag"in o?{source:o}:{trouble:o}}}function reachesCluster({env:e},{answers:{kubectl:t}}){return isRunner(e)||t!==void 0&&has(t)}function isRunner(e){return Boolean(e["RUNNER_TOOL_CACHE"])}async function examineMachine(e,{answers:t,source:n,trouble:s},r){const{platform:o,settings:i}=e
+return JSON.stringify({auths:{[o]:{auth:i}},cliPluginsExtraDirs:[s]})}async function inspectMachine({platform:e,settings:t,signal:n}){const[s,o]=await Promise.all([inspectTools(e,n),(0,r.TC)(e,t,t.context).catch(e=>(0,M.gz)("commit",e))])
+return{answers:s,..."tag"in o?{source:o}:{sourceError:o}}}function reachesCluster({env:e},{answers:{kubectl:t}}){return isRunner(e)||t!==void 0&&has(t)}function isRunner(e){return Boolean(e["RUNNER_TOOL_CACHE"])}async function examineMachine(e,{answers:t,source:n,sourceError:s},r){const{platform:o,settings:i}=e
 const a=await examineRegistry(e,t,n,r)
 const c={builds:!a.has,known:n!==void 0,fetches:isRunner(o.env)}
 return[...toolFindings(t,c),...n?[sourceFinding(n,i.tag)]:[],...s&&has(t.git)?[s]:[],...c.builds?await examineContext(o,i):[],...a.findings]}async function examineRegistry({platform:e,settings:t,signal:n},s,r,o){const{image:i}=t
 if(!r||!hasDocker(s)||!has(s.buildx)){const e=`${(0,f.w4)(i)} was not asked, for want of the above`
 return{has:false,findings:[(0,M.$e)("registry",e)]}}try{const s={platform:e,settings:t,source:r,signal:n}
-const{there:a,login:c,beside:A,source:l}=await askRegistry(s,o)
+const{lookup:a,login:c,beside:A,source:l}=await askRegistry(s,o)
 const u=registryFindings(i,l.tag,a,c,A)
 return{has:a.is==="there",findings:u}}catch(e){return{has:false,findings:[(0,M.gz)("registry",e)]}}}const ct=1e4
-async function askTools(e,t){const asked=async n=>{try{return await(0,Te.wj)(e.clock,ct,t,t=>(0,u.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof Te.Ms))throw e
+async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,Te.wj)(e.clock,ct,t,t=>(0,u.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof Te.Ms))throw e
 return{code:1,stdout:"",stderr:`no answer within ${ct/1e3} s`}}}
-const[n,s,r,o]=await Promise.all([e.processes.run("git",["--version"]),asked(["version","--format","{{json .}}"]),asked(["buildx","version"]),askKubectl(e)])
-return{git:n,docker:s,buildx:r,...o&&{kubectl:o}}}async function askKubectl({processes:e}){const t=await e.find("kubectl")
+const[n,s,r,o]=await Promise.all([e.processes.run("git",["--version"]),answerOf(["version","--format","{{json .}}"]),answerOf(["buildx","version"]),inspectKubectl(e)])
+return{git:n,docker:s,buildx:r,...o&&{kubectl:o}}}async function inspectKubectl({processes:e}){const t=await e.find("kubectl")
 return t===void 0?void 0:e.run(t,["version","--client","-o","json"])}async function askRegistry(e,t){const{platform:n,settings:s}=e
 const{image:r,"registry-username":i,"registry-password":a}=s
 const c=n.env["DOCKER_CONFIG"]||(0,o.join)(n.env["HOME"]??"",".docker")
@@ -8614,20 +8614,20 @@ const a=await n.list(s)
 const c=a.filter(e=>n.isFolder((0,o.join)(s,e)))
 const A={names:a,ignores:[(0,o.join)(s,".dockerignore"),`${i}.dockerignore`].some(e=>n.exists(e)),managers:["",...c].map(e=>(0,o.join)(e,"manage.py")).filter(e=>n.exists((0,o.join)(s,e)))}
 return contextFindings(s,A,t)}catch(e){return[(0,M.gz)("commit",e)]}}var At=s(2783)
-function examine(e){return(0,B.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,Te.ZC)(e.signal,async()=>{t.waiting("looking at tools, registry and cluster")
-const n=await askMachine(e)
+function runDoctor(e){return(0,B.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,Te.ZC)(e.signal,async()=>{t.waiting("looking at tools, registry and cluster")
+const n=await inspectMachine(e)
 if(n.source)e.soFar.source=n.source
-const s=(await Promise.all([examineMachine(e,n,()=>privateFolder(e)),reachesCluster(e.platform,n)?examineThere(e,n):[]])).flat()
+const s=(await Promise.all([examineMachine(e,n,()=>privateFolder(e)),reachesCluster(e.platform,n)?examineClusterOf(e,n):[]])).flat()
 e.soFar.findings=s
 return s.some(({severity:e})=>e==="error")?"failed":"done"})))}async function privateFolder({platform:e,resources:t}){const n=await e.files.privateFolder()
 t.add(()=>e.files.remove(n))
-return n}async function examineThere(e,{answers:t,source:n}){const{platform:s,settings:r,signal:o,resources:a}=e
+return n}async function examineClusterOf(e,{answers:t,source:n}){const{platform:s,settings:r,signal:o,resources:a}=e
 try{const i=await(0,Q.D)(s,await a.access(s,r),o)
 a.add(()=>i.close())
 const c={...e,source:n??{tag:r.tag??"unknown"}}
 return[...t.kubectl?skewFindings(clientVersion(t.kubectl),i.version):[],...await examineCluster(c,i)]}catch(e){o.throwIfAborted()
 return cluster_closed(new i.HR((0,At.rl)(e,o)))}}var ut=s(2638)
-var dt=s(5442)
+var dt=s(7823)
 function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
 return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
 const n=(0,we.JP)((0,R.kW)(e))
@@ -8645,19 +8645,19 @@ const i=await pinsOf(e,t,s.live,r.targets)
 return[r,i,await lostImages(e,r.targets,i)]}),planManifests(e,say,n,s.others)])
 const u=withRestarts(a.targets,l)
 const d=causeOfChange(e,r)
-const[h,g,f]=await Promise.all([planOurs(n,u,i.image,(0,w.dp)(r),d),planEdits(t,n,u,(0,w.dp)(r),d),changesTemplates({...a,targets:u})?servicesIn(n):[]])
+const[h,g,f]=await Promise.all([planTargets(n,u,i.image,(0,w.dp)(r),d),planEdits(t,n,u,(0,w.dp)(r),d),changesTemplates({...a,targets:u})?servicesIn(n):[]])
 const p={...a,targets:planned(u,[...h.map(becomesOf),...g])}
 const{changes:m}=planOf(l,h,u,f,s.live.clusterState())
 const E=[...priorOfChanges(m,p),...priorOfTargets(p.targets,c)]
 t.say(`${(0,he.LS)(E.length,"object")} remembered as they are now`)
 for(const e of A)t.say(`warning: ${e}`)
-const I=versionThere(e,p)
-return{site:p,snapshot:E,changes:m,warnings:A,...I&&{before:I}}}function versionThere({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
+const I=runningVersion(e,p)
+return{site:p,snapshot:E,changes:m,warnings:A,...I&&{before:I}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
 return(0,Le.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,R.gv)(e)?[[(0,b.T)((0,R.hY)(e)),e]]:[]))
 return e.map(e=>{const t=n.get((0,b.T)(e.id))
 return t?{...e,becomes:t}:e})}function changesTemplates({others:e,targets:t}){return e.length>0||t.some(({manifest:e,back:t})=>e??t)}async function siteOfNow(e,t,n,s){const{settings:r}=e
 const o=await asTheyAre(n,s.targets,r.image)
-const i=await onceGone(e,t,n,o)
+const i=await targetsAfterDeletion(e,t,n,o)
 if(i.length===0)noWorkload(s.live.clusterState(),r.image,n.namespace)
 checkFit(i)
 const{web:a,...c}=s
@@ -8698,7 +8698,7 @@ const{platform:c,app:A}=t
 const{cluster:l,lost:u}=await o.stage("lock",async o=>{const i=await lockAndRecover(e,t,o,n,s)
 await(r.check?.(o,await checkHistory(t,n,s,e.command)))
 return i})
-const d=begunOf(e,t,r)
+const d=releaseStartOf(e,t,r)
 const{prepared:h,record:g}=await o.stage("snapshot",async e=>{const{image:n,bring:o}=r
 const i=o&&(t=>o(e,t))
 const a=await snapshot(t,e,l,s,n,i)
@@ -8725,9 +8725,9 @@ e.record={...e.record,snapshot:o}
 if(e.isFrozen===true)return
 try{e.record=await(0,S.vL)(r,s.platform.clock,s.app,e.record)}catch(t){if(!(t instanceof j.h&&t.status===403))throw t
 e.isFrozen=true
-n.soFar.warnings.push(`what the server has made of this release is not kept, and another run that would have to undo this release does not know it: ${t.message} (examples/rbac.yaml has the Role)`)}}function begunOf({reporter:e},{source:t,holder:n},{command:s,image:r,back:o,jobs:i=[]}){return{run:n.id,command:s,who:n.who,...n.url!==void 0&&{url:n.url},at:new Date(e.startedAt).toISOString(),image:r.repository,tag:r.tag,digest:r.digest,...t.sha!==void 0&&{sha:t.sha},...o!==void 0&&{back:o},...i.length>0&&{jobs:i}}}async function transaction_close(e){const{run:t,release:n,cluster:s,lost:r,record:o}=e
+n.soFar.warnings.push(`what the server has made of this release is not kept, and another run that would have to undo this release does not know it: ${t.message} (examples/rbac.yaml has the Role)`)}}function releaseStartOf({reporter:e},{source:t,holder:n},{command:s,image:r,back:o,jobs:i=[]}){return{run:n.id,command:s,who:n.who,...n.url!==void 0&&{url:n.url},at:new Date(e.startedAt).toISOString(),image:r.repository,tag:r.tag,digest:r.digest,...t.sha!==void 0&&{sha:t.sha},...o!==void 0&&{back:o},...i.length>0&&{jobs:i}}}async function transaction_close(e){const{run:t,release:n,cluster:s,lost:r,record:o}=e
 const{platform:i,app:a,settings:c}=n
-const A=await tellHistory(e,"deployed")
+const A=await recordInHistory(e,"deployed")
 try{await(0,S.yv)(s,i.clock,a,o)
 return"deployed"}catch(e){if(A){t.soFar.warnings.push(`its record could not be removed (${(0,At.$N)(e)}); the next release, or recover, does it, and puts nothing back`)
 return"deployed"}t.soFar.cause=(0,At.qT)(r)??{code:"write-failed",sentence:`the new version runs, but its record cannot be closed, so the next run would put it back: ${e instanceof Error?e.message:String(e)}`,hint:`kubectl -n ${c.namespace} delete secret django-rollout-${a}`}
@@ -8736,46 +8736,46 @@ const{reporter:a,soFar:c,settings:A}=t
 const{platform:l,app:u}=n
 const{site:d}=o
 const{snapshot:h,timeouts:g}=i
-const end=async t=>{await tellHistory(e,t)
+const end=async t=>{await recordInHistory(e,t)
 await(0,S.yv)(s,l.clock,u,i)
 return t}
 const f=c.cause?.code==="cancelled"
 try{r.throwIfAborted()
 const t=c.cause?.code==="superseded"
-const o=t?await(0,fe.EW)(s,h):[]
+const o=t?await(0,fe.If)(s,h):[]
 const i=A["on-failure"]==="keep"&&!f
-if(o.some(isForPeople)||t&&i){c.current=await(0,At.Cv)(s,l.clock,A,h)
+if(o.some(isForPeople)||t&&i){c.current=await(0,At.ax)(s,l.clock,A,h)
 c.left=o
 return await end("superseded")}if(!await(0,fe.$A)(s,h))return await end(t?"superseded":f?"cancelled":"failed")
 if(i)return await transaction_keep(e)
 c.restored=await a.stage("undo",e=>(0,Te.wj)(l.clock,(0,pt.E)(d.live,h,g),r,t=>(0,pt.t)({...n,signal:t},e,s,d.live,h,g,e=>{c.undo=e})))
-c.exceptions=[...(c.exceptions??[]).filter(({is:e})=>e!=="another version"),...(0,v.Z)(d.live.clusterState(),c.restored,e=>s.commandLine(e))]
-const u=(0,fe.oI)(c.restored)
-if(u!==void 0||t){c.current=await(0,At.Cv)(s,l.clock,A,h)
-if(u!==void 0)c.cause=leftCause(u,c.cause)
-return await end("superseded")}return await end(f?"cancelled":"undone")}catch(t){c.current=await(0,At.Cv)(s,l.clock,A,h)
+c.exceptions=[...(c.exceptions??[]).filter(({is:e})=>e!=="another version"),...(0,k.Z)(d.live.clusterState(),c.restored,e=>s.commandLine(e))]
+const u=(0,fe.Jd)(c.restored)
+if(u!==void 0||t){c.current=await(0,At.ax)(s,l.clock,A,h)
+if(u!==void 0&&!t)c.cause=leftCause(u,c.cause)
+return await end("superseded")}return await end(f?"cancelled":"undone")}catch(t){c.current=await(0,At.ax)(s,l.clock,A,h)
 const n=(0,At.qT)(r)
 if(n){c.cause=n
 return"stuck"}const o=(0,At.rl)(t,r)
 const i=c.cause?`; the release was given up since ${c.cause.sentence}`:""
 c.cause={...o,code:"restore-failed",sentence:o.sentence+i,hint:[...o.hint===void 0?[]:[o.hint],(0,At.eW)(A,s,h)].join("\n")}
-await tellHistory(e,"stuck")
+await recordInHistory(e,"stuck")
 return"stuck"}}function isForPeople({prior:e,did:t}){return(0,ae.ac)(e)&&["put","delete","ask"].includes(t)}function leftCause(e,t){const n=t?`; the release was given up since ${t.sentence}`:""
 return{...t,code:"superseded",sentence:`${e}, which somebody else has set: it was left alone, and everything else was put back${n}`,hint:"release again when it is clear which version is wanted"}}async function transaction_keep(e){const{run:t,release:n,cluster:s,record:r}=e
 const{soFar:o}=t
-o.current=await(0,At.Cv)(s,n.platform.clock,n.settings,r.snapshot)
+o.current=await(0,At.ax)(s,n.platform.clock,n.settings,r.snapshot)
 if(o.cause){const e=`to have the version before: ${(0,tt.a)("recover",n.settings)}; the next release does it too, before it begins`
 const{hint:t}=o.cause
-o.cause={...o.cause,hint:t===void 0?e:`${t}\n${e}`}}await tellHistory(e,"kept")
-return"kept"}async function tellHistory({run:e,release:t,cluster:n,begun:s,prepared:r,record:o},i){const{soFar:a,reporter:c}=e
+o.cause={...o.cause,hint:t===void 0?e:`${t}\n${e}`}}await recordInHistory(e,"kept")
+return"kept"}async function recordInHistory({run:e,release:t,cluster:n,begun:s,prepared:r,record:o},i){const{soFar:a,reporter:c}=e
 const{platform:A,app:l}=t
 const u=a.cause?.sentence.split("\n")[0]
 const d={...s,result:i,...u!==void 0&&{cause:u},seconds:Math.round(c.seconds()*10)/10,migrations:a.migrations}
 const h=i==="deployed"?{templates:(0,ft.r3)(o.snapshot),databases:a.databases,before:r.before&&{...r.before,templates:(0,ft.Z5)(o.snapshot)}}:{}
-const telling=()=>(0,F.DR)(n,A.clock,n.life,l,d,h)
-try{await(i==="stuck"?(0,ht.Qh)(A.clock,telling):telling())
+const save=()=>(0,F.DR)(n,A.clock,n.life,l,d,h)
+try{await(i==="stuck"?(0,ht.Qh)(A.clock,save):save())
 return true}catch(e){a.warnings.push(`${(0,m.j)(s.tag)} is missing in the history: ${e instanceof Error?e.message:String(e)}`)
-return false}}async function keepFound(e,t,n,s,r,o){const{platform:i,app:a,settings:c,signal:A}=t
+return false}}async function recordRunningVersion(e,t,n,s,r,o){const{platform:i,app:a,settings:c,signal:A}=t
 try{const A=await(0,F.Lu)(n,a,c.image)
 if((0,nt.BO)(A)?.digest===o.digest)return
 await e.reporter.stage("history",async c=>{const{cluster:A}=await lockAndRecover(e,t,c,n,s)
@@ -8783,7 +8783,7 @@ const say=e=>{c.say(e)}
 const l=await siteOfNow(t,say,A,s)
 await checkHistory(t,n,l,e.command)
 if(!await runsAlready(t,l.live,l.targets,o))return
-const u={...begunOf(e,t,{command:r,image:o}),result:"found",seconds:0,migrations:[]}
+const u={...releaseStartOf(e,t,{command:r,image:o}),result:"found",seconds:0,migrations:[]}
 const d=(0,ft.bU)(l.targets.flatMap(({live:e})=>e??[]))
 await(0,F.DR)(A,i.clock,A.life,a,u,{templates:d})
 c.say(`${(0,m.j)(o.tag)} is in the history now, as the version that ran already`)})}catch(t){A.throwIfAborted()
@@ -8793,22 +8793,22 @@ const l=releaseOf(e,await A(n,s,s.context))
 const[[u,d],h]=await(0,ht.jH)(i,[t=>runPreflight(e,{...l,signal:t}),e=>o.stage(t==="deploy"?"image":"build",async r=>{const o={...l,signal:e}
 await c.login(n,s)
 if(t==="deploy")return{is:"pushed",...await imageToDeploy(o,r)}
-const{image:i,source:a,inputs:A}=await imageThere(o,r)
+const{image:i,source:a,inputs:A}=await findBuild(o,r)
 if(i)return{is:"pushed",image:i,source:a}
 const u=await build({...o,source:a},r,A)
 return{is:"built",built:u,source:a}})])
 a.site=d
 const g=releaseOf(e,h.source)
-if(h.is==="pushed"&&await isThere(g,u,d,h.image)){a.image=h.image
+if(h.is==="pushed"&&await isDeployed(g,u,d,h.image)){a.image=h.image
 a.warnings.push(...taggedAlone(d.targets))
-tellOthers(a,u,d,h.image)
-await keepFound(e,g,u,d,t,h.image)
+reportOtherVersions(a,u,d,h.image)
+await recordRunningVersion(e,g,u,d,t,h.image)
 await moveTags(e,g,h.image)
 return"unchanged"}if(h.is==="built"&&s["test-command"]!=="")await runTests(e,g,h.built)
 const f=h.is==="pushed"?h.image:await pushed(e,g,h.built)
 a.image=f
 const p={...g,source:{...g.source,tag:f.tag}}
-return transaction(e,p,u,d,{command:t,image:f,jobs:fingerprints(d,s.image,f),check:(e,t)=>checkNotStale(p,e,t),write:(t,n,s,r)=>write(e,t,n,s,f,r),live:t=>moveTags(e,t,f)})}async function isThere(e,t,n,s){if(!await runsUndisturbed(e,t,n,s))return false
+return transaction(e,p,u,d,{command:t,image:f,jobs:fingerprints(d,s.image,f),check:(e,t)=>checkNotStale(p,e,t),write:(t,n,s,r)=>write(e,t,n,s,f,r),live:t=>moveTags(e,t,f)})}async function isDeployed(e,t,n,s){if(!await runsUndisturbed(e,t,n,s))return false
 const r=await Promise.all([planManifests(e,()=>{},t,n.others),planAsLive(t,n.targets,e.settings.image,(0,w.dp)(s))])
 if(r.flat().some(({is:e})=>e!=="none"))return false
 const o=fingerprints(n,e.settings.image,s)
@@ -8825,7 +8825,7 @@ await rollOut(e,t,n,s,o,l,i)}async function moveTags({reporter:e,soFar:t},{platf
 if(i.length===0)return
 await e.stage("tags",async e=>{try{await(0,g.JE)(n,o,i,r)
 e.say(`${i.join(", ")} now name this version`)}catch(e){const[n,s]=i.length===1?["tag"," was not set"]:["tags"," were not all set"]
-t.warnings.push(`the ${n} ${i.join(", ")}${s}: ${(0,At.$N)(e)}`)}})}async function bringBack(e,t,n,{targets:s,services:r},o){const{app:i,settings:a}=e
+t.warnings.push(`the ${n} ${i.join(", ")}${s}: ${(0,At.$N)(e)}`)}})}async function rollbackTargets(e,t,n,{targets:s,services:r},o){const{app:i,settings:a}=e
 const{history:c,templates:A}=await(0,F.bL)(n,i,a.image)
 const l=o.release?.number
 const u=(0,nt.BO)(c)
@@ -8833,20 +8833,20 @@ const d=l===void 0?void 0:A.get(l)
 const h=u&&A.get(u.number)
 if(!d||!h){const e=d?u?.number:l
 const t=e===void 0?"this version has never been released here":`no pod templates are kept of release ${e}`
-return{targets:s,warnings:[`only the image goes back: ${t}; ${mt}`]}}const g=s.map(t=>withBack(e,t,o,d,h))
-for(const e of g)tell(t,e,l,h)
+return{targets:s,warnings:[`only the image goes back: ${t}; ${mt}`]}}const g=s.map(t=>withTemplateOf(e,t,o,d,h))
+for(const e of g)logDifferences(t,e,l,h)
 await checkStarts(e,t,n,g,r,l)
 const f=g.filter(({id:e,live:t})=>t&&!d[(0,b.T)(e)])
 const p=f.map(({id:e})=>(0,b.T)(e)).join(", ")
 return{targets:g,warnings:f.length===0?[]:[`only the image of ${p} goes back: release ${l} did not have it; ${mt}`]}}const mt="command, environment and probes stay as they are now"
-function withBack({settings:e},t,{image:n},s,r){const{id:o,live:i}=t
+function withTemplateOf({settings:e},t,{image:n},s,r){const{id:o,live:i}=t
 const[a,c]=[s[(0,b.T)(o)],r[(0,b.T)(o)]]
 if(!i||!a||!c)return t
-const isOurs=t=>(0,m.iI)(t,e.image)
-const A=(0,R.Mo)((0,R.kW)(i),isOurs,(0,w.dp)(n))
-const l=(0,R.Mo)((0,ft.PD)(a,c,i),isOurs,(0,w.dp)(n))
-const u=(0,R.MZ)(l,isOurs)
-return u.length===0||(0,R.FB)(l,A)?t:{...t,uses:u,back:l}}function tell(e,{id:t,live:n,back:s},r,o){if(!n||!s)return
+const isOwnImage=t=>(0,m.iI)(t,e.image)
+const A=(0,R.Mo)((0,R.kW)(i),isOwnImage,(0,w.dp)(n))
+const l=(0,R.Mo)((0,ft.PD)(a,c,i),isOwnImage,(0,w.dp)(n))
+const u=(0,R.MZ)(l,isOwnImage)
+return u.length===0||(0,R.FB)(l,A)?t:{...t,uses:u,back:l}}function logDifferences(e,{id:t,live:n,back:s},r,o){if(!n||!s)return
 const i=(0,ft.tX)((0,R.kW)(n),s)
 e.say(`${(0,b.T)(t)} goes back to release ${r} in ${i.join("; ")||"metadata"}`)
 const a=o[(0,b.T)(t)]
@@ -8855,7 +8855,7 @@ if(c.length>0)e.say(`${(0,b.T)(t)} was changed since the last release: ${c.join(
 for(const{id:i,live:c,back:A}of s){if(!c||!A)continue
 const s=`${(0,b.T)(i)} of release ${o}`
 checkPorts(s,(0,R.kW)(c),A,r,e)
-await bring_back_checkImages(e,t,s,(0,R.kW)(c),A)
+await rollback_templates_checkImages(e,t,s,(0,R.kW)(c),A)
 a.push(...await missingFor(t,n,s,A))}if(a.length===0)return;(0,i.fJ)({code:"config-missing",sentence:a.join("; "),hint:`nothing was changed; create what is missing, then roll back again. To see it: ${n.commandLine(["get","configmaps,secrets"])}`})}async function missingFor(e,t,n,s){const r=await Promise.all((0,ft.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
 const o=`${s.kind.toLowerCase()}/${s.name}`
 try{const e=`${(0,J.rJ)("v1",t.namespace,r)}/${s.name}`
@@ -8872,24 +8872,24 @@ for(const{metadata:t,spec:n}of s){const s=Object.entries(n?.selector??{})
 if(s.length===0||!s.every(([e,t])=>c[e]===t))continue
 const A=(n?.ports??[]).find(({targetPort:e})=>typeof e==="string"&&o.has(e)&&!a.has(e))
 if(!A)continue;(0,i.fJ)({code:"workload-unfit",sentence:`service/${t?.name??""} asks for the port "${String(A.targetPort)}", which ${e} does not have`,hint:`nothing was changed; give the Service the number of the port of then: kubectl -n ${r.namespace} edit service ${t?.name??""}`})}}function portsOf({spec:e}){const t=(e?.containers??[]).flatMap(e=>e.ports??[])
-return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function bring_back_checkImages({platform:e,settings:t,signal:n},s,r,o,a){const of=e=>(0,R.MZ)(e,()=>true).map(({image:e})=>e)
+return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function rollback_templates_checkImages({platform:e,settings:t,signal:n},s,r,o,a){const of=e=>(0,R.MZ)(e,()=>true).map(({image:e})=>e)
 const c=of(o)
 const A=of(a).filter(e=>!c.includes(e)&&!(0,m.iI)(e,t.image))
 for(const t of new Set(A)){const{repository:o,tag:a="latest",digest:c}=(0,m.zZ)(t)
 const A=await(c===void 0?(0,g.TE)(e,o,a,n):(0,g.OK)(e,{repository:o,tag:a,digest:c},n))
 if(A.is==="absent")(0,i.fJ)({code:"image-missing",sentence:`the registry does not have ${t} any more, which ${r} needs`,hint:"nothing was changed; push that image again, then roll back again"})
-if(A.is!=="there")s.say(`${t} could not be looked up (${A.said})`)}}async function lookBack(e,t,n,s){const{app:r,settings:o}=e
+if(A.is!=="there")s.say(`${t} could not be looked up (${A.said})`)}}async function readVersions(e,t,n,s){const{app:r,settings:o}=e
 const i=await(0,S.aE)(n,r,o.image)
 const{history:a,templates:c}=await(0,F.bL)(n,r,o.image)
 const A=(0,nt.jo)(a,i?.begun)
 if(A.open)t.say("a release is under way, or was left unfinished: that one ends first")
 const differ=(e,t)=>(0,ft.ig)(c.get(e.number),c.get(t.number))
-const l=A.open?void 0:versionThere(e,s)
+const l=A.open?void 0:runningVersion(e,s)
 if(!l)return{...A,runs:A.history,differ:differ}
 const u={run:"now",who:"",at:"",image:o.image}
 const d=(0,nt.BL)(A.history,(0,nt.w7)(u,l))
 if(d!==A.history)t.say(`${(0,m.j)(l.tag)} runs, which somebody else has brought live`)
-return{...A,runs:d,differ:differ}}async function versionWanted(e,t,{history:n,runs:s,open:r,differ:o}){const{settings:a}=e
+return{...A,runs:d,differ:differ}}async function chooseVersion(e,t,{history:n,runs:s,open:r,differ:o}){const{settings:a}=e
 const c=(0,nt.Ol)(a.to==="previous"?s:n,a.to,r,o)
 if(c.is!=="found"){const t=c.is==="unknown"?await inRegistry(e):void 0
 if(t)return{...t,appliedSince:[]}
@@ -8897,7 +8897,7 @@ const n=a.to==="previous"
 return(0,i.fJ)({code:n?"no-release":"usage",sentence:`there is nothing to go back to: ${c.why}`,hint:`see what there is: ${(0,tt.a)("history",a)}`})}const{entry:A}=c
 const{tag:l,digest:u,number:d,at:h}=A
 const g={repository:a.image,tag:l,digest:u}
-await checkThere(e,t,g,d)
+await checkInRegistry(e,t,g,d)
 t.say(`back to release ${d}: ${(0,m.j)(l)}, ${h.slice(0,10)} by ${(0,T.Gg)(A)}`)
 const f=A.back??d
 const p=n.flatMap(e=>e.number>f?e.migrations:[])
@@ -8907,27 +8907,27 @@ if((0,E.I_)(s)instanceof E.AF)return
 const r=await(0,g.F1)(e,t.image,s,n)
 if(!r)return
 const o=await(0,g.DT)(e,r,n)
-return{image:r,...o!==void 0&&/^[0-9a-f]{7,64}$/.test(o)&&{sha:o}}}async function checkThere({platform:e,signal:t},n,s,r){const o=await(0,g.OK)(e,s,t)
+return{image:r,...o!==void 0&&/^[0-9a-f]{7,64}$/.test(o)&&{sha:o}}}async function checkInRegistry({platform:e,signal:t},n,s,r){const o=await(0,g.OK)(e,s,t)
 if(o.is==="absent")(0,i.fJ)({code:"image-missing",sentence:`the registry does not have the image of release ${r} any more: ${(0,w.dp)(s)}`,hint:"build it anew from its commit: git checkout, then django-rollout release"})
 if(o.is!=="there")n.say(`the registry could not be asked (${o.said}); going on`)}function rollBack(e){return(0,B.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,signal:s,holder:r,app:o,soFar:i,resources:a}=e
 const c={platform:t,app:o,holder:r,signal:s,settings:{...e.settings,"migrate-command":""},source:{tag:""}}
 const[A,l]=await runPreflight(e,c)
 i.site=l
 const{chosen:u,version:d}=await n.stage("version",async n=>{await a.login(t,e.settings)
-const s=await lookBack(c,n,A,l)
-return{chosen:s,version:await versionWanted(c,n,s)}})
+const s=await readVersions(c,n,A,l)
+return{chosen:s,version:await chooseVersion(c,n,s)}})
 const{image:h,sha:g,appliedSince:f}=d
 const p={tag:h.tag,...g!==void 0&&{sha:g}}
 i.source=p
 i.image=h
 if(f.length>0)i.warnings.push(`the database stays as it is; migrations applied since: ${f.join(", ")}`)
-const{targets:m,warnings:E}=await n.stage("templates",e=>bringBack(c,e,A,l,d))
+const{targets:m,warnings:E}=await n.stage("templates",e=>rollbackTargets(c,e,A,l,d))
 i.warnings.push(...E)
 const w=m.some(({back:e})=>e!==void 0)
-if(!w&&await runsUndisturbed(c,A,l,h)){tellOthers(i,A,l,h)
-return"unchanged"}if(e.settings["dry-run"])return rollback_rehearse(e,m,h)
+if(!w&&await runsUndisturbed(c,A,l,h)){reportOtherVersions(i,A,l,h)
+return"unchanged"}if(e.settings["dry-run"])return rollback_dryRun(e,m,h)
 return transaction(e,{...c,source:p},A,l,{command:"rollback",image:h,...backOf(d),check:(e,t)=>{checkStillPrevious(c,u,t)},bring:async(e,t)=>{const n={...e,say:()=>{}}
-return(await bringBack(c,n,A,t,d)).targets},write:(t,n,s,r)=>rollOut(e,t,n,s.site,h,[],r)})}function backOf({release:e}){return e?{back:e.back??e.number}:{}}async function rollback_rehearse({reporter:e,soFar:t},n,{tag:s}){await e.stage("dry run",e=>{for(const t of n){const n=t.back?", and its pod template of then":""
+return(await rollbackTargets(c,n,A,t,d)).targets},write:(t,n,s,r)=>rollOut(e,t,n,s.site,h,[],r)})}function backOf({release:e}){return e?{back:e.back??e.number}:{}}async function rollback_dryRun({reporter:e,soFar:t},n,{tag:s}){await e.stage("dry run",e=>{for(const t of n){const n=t.back?", and its pod template of then":""
 e.say(`${describe(t)}; would get ${(0,m.j)(s)}${n}`)}return Promise.resolve()})
 t.dryRun=true
 return"unchanged"}function testOnly(e){return(0,B.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:s,soFar:o,resources:i}=e
@@ -8945,9 +8945,9 @@ case"build":return buildOnly(t)
 case"test":return testOnly(t)
 case"migrate":return migrateOnly(t)
 case"rollback":return rollBack(t)
-case"history":return(0,ut.o)(t)
+case"history":return(0,ut.M)(t)
 case"recover":return(0,Ze.C)(t,"any")
-case"doctor":return examine(t)}}},1121:(e,t,n)=>{n.d(t,{Y:()=>reported})
+case"doctor":return runDoctor(t)}}},1121:(e,t,n)=>{n.d(t,{Y:()=>reported})
 var s=n(3165)
 var r=n(2783)
 var o=n(4377)
@@ -9092,9 +9092,9 @@ const b=y===void 0?m:onNode(m,y)
 return{...f,...Object.keys(b).length>0?{affinity:b}:{},...y!==void 0&&{tolerations:[...f.tolerations??[],{key:"node.kubernetes.io/unschedulable",operator:"Exists",effect:"NoSchedule"}]},...Q.length>0?{volumes:Q}:{},...E.length>0?{initContainers:E}:{},containers:[w],restartPolicy:"Never",terminationGracePeriodSeconds:5}}function mainOf(e,t){const{args:n,livenessProbe:s,readinessProbe:r,startupProbe:o,lifecycle:i,ports:a,command:c,env:A=[],...l}=e
 const u=t.env??[]
 const d=[...A.filter(({name:e})=>u.every(t=>t.name!==e)),...u]
-return{...l,image:t.image,command:t.command.map(e=>e.replaceAll("$","$$$$")),...d.length>0?{env:d}:{}}}function initOf(e,t,n){if(!t.ours.includes(e.name))return[e]
+return{...l,image:t.image,command:t.command.map(e=>e.replaceAll("$","$$$$")),...d.length>0?{env:d}:{}}}function initOf(e,t,n){if(!t.webContainers.includes(e.name))return[e]
 if(/\bmigrate\b/.test([...e.command??[],...e.args??[]].join(" "))){n.push(`init container ${e.name} is left out: it migrates, or waits for it, by itself`)
-return[]}return[{...e,image:t.image}]}function sidecarOf(e,t,n){if(t.ours.includes(e.name)){n.push(`container ${e.name} is left out: it runs the same code beside the migration`)
+return[]}return[{...e,image:t.image}]}function sidecarOf(e,t,n){if(t.webContainers.includes(e.name)){n.push(`container ${e.name} is left out: it runs the same code beside the migration`)
 return[]}const{livenessProbe:s,readinessProbe:r,ports:o,...i}=e
 return[{...i,...o?{ports:o.map(({hostPort:e,...t})=>t)}:{},restartPolicy:"Always"}]}function claimed(e,t,n){const s=e.flatMap(e=>[...(e.volumeMounts??[]).map(e=>e.name),...(e.volumeDevices??[]).map(e=>e.name)])
 const r=[...new Set(s)].filter(e=>t.every(t=>t.name!==e))
@@ -9160,7 +9160,7 @@ if(o.includes(n))return"worker"
 if(n==="manage.py"||n==="django-admin")return s[0]==="celery"?roleOfCelery(s.slice(1)):i.includes(s[0]??"")?"web":"worker"}return}function roleOfCelery(e){const t=["-A","--app","-b","--broker","--result-backend","--loader","--config","--workdir"]
 const n=e.find((n,s)=>!n.startsWith("-")&&!t.includes(e[s-1]??""))
 return n==="worker"||n==="beat"||n==="flower"?n:"other"}function startsRole(e){const t=e.split("/").at(-1)??e
-return[...r,...o,"celery","manage.py","django-admin","supervisord"].includes(t)||/^(python|pypy)[\d.]*$|^(|ba|da|a|k|z)sh$/.test(t)}function wordsOf(e){return[...e.command??[],...e.args??[]].flatMap(e=>e.split(/[\s;&|"']+/)).filter(e=>e!=="").map(e=>e.startsWith("-")?e:e.split("/").at(-1)??e)}},7101:(e,t,n)=>{n.d(t,{NP:()=>isOwn,QR:()=>ownFrame,T1:()=>lastTraceback,VS:()=>lastError,VZ:()=>repoFile,em:()=>sentence,pj:()=>plain,qz:()=>tell})
+return[...r,...o,"celery","manage.py","django-admin","supervisord"].includes(t)||/^(python|pypy)[\d.]*$|^(|ba|da|a|k|z)sh$/.test(t)}function wordsOf(e){return[...e.command??[],...e.args??[]].flatMap(e=>e.split(/[\s;&|"']+/)).filter(e=>e!=="").map(e=>e.startsWith("-")?e:e.split("/").at(-1)??e)}},7101:(e,t,n)=>{n.d(t,{NP:()=>isOwn,QR:()=>ownFrame,T1:()=>lastTraceback,VS:()=>lastError,VZ:()=>repoFile,ax:()=>describeTraceback,em:()=>sentence,pj:()=>plain})
 const s="Traceback (most recent call last):"
 const r=/^\s+File "(.+?)", line (\d+)(?:, in (.+))?$/
 const o=/^([A-Za-z_][\w.<>]*)(?:: ?(.*))?$/
@@ -9174,7 +9174,7 @@ return t.findLast((e,n)=>isOwn(e.file)&&(!/(^|\/)manage\.py$/.test(e.file)||n===
 if(s.includes(".."))return
 const r=n.replace(/^(\.\/)+|^\.$|\/+$/g,"")
 for(let e=0;e<s.length;e++){const n=[...r===""?[]:[r],...s.slice(e)].join("/")
-if(t(n))return n}return}function tell(e,t=""){const n=sentence(e)
+if(t(n))return n}return}function describeTraceback(e,t=""){const n=sentence(e)
 const s=ownFrame(e)
 if(s===void 0)return n
 const r=typeof t==="function"?t(s.file)??s.file:below(t,s.file)
@@ -9209,25 +9209,7 @@ else if(n&&/^\S/.test(e))t.push(e)}return t}function plain(e){return e.replace(/
 return t.replace(/\+ Exception Group $/,"| ")}function frameOf(e){const[,t="",n="",s]=e
 const r={file:t,line:Number(n)}
 return s===void 0?r:{...r,function:s}}function below(e,t){const n=e.endsWith("/")?e:`${e}/`
-return e!==""&&t.startsWith(n)?t.slice(n.length):t}function cut(e){return e.length>300?`${e.slice(0,299)}…`:e}},9949:(e,t,n)=>{n.d(t,{A3:()=>reasonOf,T3:()=>docker,gI:()=>engineTrouble})
-var s=n(1581)
-async function docker(e,t,n){n.signal.throwIfAborted()
-const s={stdout:[],stderr:[]}
-const r=await e.processes.stream("docker",t,{signal:n.signal,env:{LC_ALL:"C",DOCKER_CLI_HINTS:"false"},onLine:(e,t)=>{if(n.onLine)n.onLine(e,t)
-else s[t].push(e)}})
-n.signal.throwIfAborted()
-return{code:r,stdout:s.stdout.join("\n"),stderr:s.stderr.join("\n")}}function engineTrouble(e,t){const{code:n}=t
-const s=`${t.stderr}\n${t.stdout}`
-const cause=(t,n)=>({code:"tool-missing",sentence:`${e}: ${t}`,hint:n})
-if(n===127&&/docker (was not found|could not be started)/.test(s))return cause("docker was not found","Install the Docker client with buildx, or run where it is")
-if(/unknown command: docker buildx|'buildx' is not a docker command/.test(s)||/unknown flag: [^\n]+\s+(See|Usage:) +'?docker (--help|\[OPTIONS\] COMMAND)/.test(s))return cause("docker buildx was not found","Install the package docker-buildx-plugin")
-const r=/(?:unix|tcp|npipe|ssh):\/\/[^\s'"]+/.exec(s)?.[0]?.replace(/[.:;,]+$/,"")
-const o=r===void 0?"":` at ${r}`
-if(/permission denied while trying to connect to the [Dd]ocker/.test(s))return cause(`no permission for the Docker engine's socket${o}`,'Add the user to the group "docker", or run as one who is in it')
-if(/cannot connect to the docker daemon|error during connect|failed to connect to the docker API/i.test(s))return cause(`no Docker engine answers${o}`,"Start the engine, or set DOCKER_HOST")
-return}function reasonOf({code:e,stdout:t,stderr:n}){const r=(0,s.c$)(n.split("\n"))||(0,s.c$)(t.split("\n"))
-const o=r.replace(/^(ERROR|docker): */,"").replace(/^Error response from daemon: /,"")
-return o===""?`exit code ${e}`:(0,s.vI)(o,300)}},9671:(e,t,n)=>{n.d(t,{$3:()=>isOwnTag,Vc:()=>inputsOf,Zc:()=>ownTag,eT:()=>i})
+return e!==""&&t.startsWith(n)?t.slice(n.length):t}function cut(e){return e.length>300?`${e.slice(0,299)}…`:e}},2568:(e,t,n)=>{n.d(t,{$3:()=>isOwnTag,Vc:()=>inputsOf,Zc:()=>ownTag,eT:()=>i})
 var s=n(7598)
 var r=n(6760)
 var o=n(356)
@@ -9242,28 +9224,53 @@ const i=(0,r.join)(t,"/")
 return i==="./"?"":i}const a=128
 function ownTag(e,t){const n=`-${t.slice(0,12)}`
 return e.endsWith(n)?e:e.slice(0,a-n.length)+n}function isOwnTag(e,t){const[n=""]=/-[0-9a-f]{12}$/.exec(e)??[]
-return n!==""&&e===ownTag(t,n.slice(1))}},4377:(e,t,n)=>{n.d(t,{i:()=>login,r:()=>logout})
+return n!==""&&e===ownTag(t,n.slice(1))}},9949:(e,t,n)=>{n.d(t,{A3:()=>reasonOf,Ic:()=>engineCause,T3:()=>docker})
+var s=n(1581)
+async function docker(e,t,n){n.signal.throwIfAborted()
+const s={stdout:[],stderr:[]}
+const r=await e.processes.stream("docker",t,{signal:n.signal,env:{LC_ALL:"C",DOCKER_CLI_HINTS:"false"},onLine:(e,t)=>{if(n.onLine)n.onLine(e,t)
+else s[t].push(e)}})
+n.signal.throwIfAborted()
+return{code:r,stdout:s.stdout.join("\n"),stderr:s.stderr.join("\n")}}function engineCause(e,t){const{code:n}=t
+const s=`${t.stderr}\n${t.stdout}`
+const cause=(t,n)=>({code:"tool-missing",sentence:`${e}: ${t}`,hint:n})
+if(n===127&&/docker (was not found|could not be started)/.test(s))return cause("docker was not found","Install the Docker client with buildx, or run where it is")
+if(/unknown command: docker buildx|'buildx' is not a docker command/.test(s)||/unknown flag: [^\n]+\s+(See|Usage:) +'?docker (--help|\[OPTIONS\] COMMAND)/.test(s))return cause("docker buildx was not found","Install the package docker-buildx-plugin")
+const r=/(?:unix|tcp|npipe|ssh):\/\/[^\s'"]+/.exec(s)?.[0]?.replace(/[.:;,]+$/,"")
+const o=r===void 0?"":` at ${r}`
+if(/permission denied while trying to connect to the [Dd]ocker/.test(s))return cause(`no permission for the Docker engine's socket${o}`,'Add the user to the group "docker", or run as one who is in it')
+if(/cannot connect to the docker daemon|error during connect|failed to connect to the docker API/i.test(s))return cause(`no Docker engine answers${o}`,"Start the engine, or set DOCKER_HOST")
+return}function reasonOf({code:e,stdout:t,stderr:n}){const r=(0,s.BP)(n.split("\n"))||(0,s.BP)(t.split("\n"))
+const o=r.replace(/^(ERROR|docker): */,"").replace(/^Error response from daemon: /,"")
+return o===""?`exit code ${e}`:(0,s.vI)(o,300)}},4377:(e,t,n)=>{n.d(t,{i:()=>login,r:()=>logout})
 var s=n(4592)
-var r=n(7823)
+var r=n(617)
 async function login(e,t,n,o){const i=(0,r.w4)(t)
 const a=await e.processes.run("docker",["login","--username",n,"--password-stdin",...serverOf(t)],{input:o})
 if(a.code!==0){const[e="no reason given"]=a.stderr.split("\n").filter(e=>e.trim()!==""&&!e.startsWith("WARNING"));(0,s.fJ)({code:"registry",sentence:`registry: ${i} does not accept the login of ${n}: ${e}`,hint:'check "registry-username" and "registry-password"'})}return()=>logout(e,t)}async function logout(e,t){await e.processes.run("docker",["logout",...serverOf(t)])}function serverOf(e){const t=(0,r.w4)(e)
-return t==="docker.io"?[]:[t]}},8925:(e,t,n)=>{n.d(t,{Cy:()=>originIn,DT:()=>revisionOf,F1:()=>findImage,JE:()=>addTags,Nl:()=>commandOf,Nm:()=>ofCommit,OK:()=>lookUpImage,TE:()=>lookUp,wj:()=>foundImage,yv:()=>originOf})
+return t==="docker.io"?[]:[t]}},617:(e,t,n)=>{n.d(t,{jR:()=>registryErrorOf,t$:()=>loginHint,w4:()=>hostOf})
+const s=[[/\b5\d\d [A-Z]|status(?: code)?:? 5\d\d|service unavailable|bad gateway/i,"transient"],[/too ?many ?requests/i,"transient"],[/connection (refused|reset)|timeout|timed out|deadline exceeded|no route to host|network is unreachable|\bEOF\b|broken pipe|server misbehaving|temporary failure|no such host/i,"transient"],[/unauthorized|denied|forbidden|authentication required|no basic auth credentials|insufficient_scope|authoriz/i,"denied"],[/not found|(manifest|name)[ _]unknown|no such manifest/i,"absent"]]
+function registryErrorOf(e,t){const n=e.replace(/https?:\/\/[^\s"]+/g,"").split(/(\s+)/).filter(e=>!e.includes(t)).join("")
+return s.find(([e])=>e.test(n))?.[1]??"refused"}function hostOf(e){const[t="",...n]=e.split("/")
+const s=n.length>0&&(/[.:]/.test(t)||t==="localhost")
+return s?t:"docker.io"}function loginHint(e,t){const n=hostOf(e)
+const s=n==="docker.io"?"docker login":`docker login ${n}`
+return`Log in with "${s}" (in a workflow: docker/login-action before this step) as one who may ${t} ${e}`}},8925:(e,t,n)=>{n.d(t,{Cy:()=>originIn,DT:()=>revisionOf,F1:()=>findImage,JE:()=>addTags,Nl:()=>commandOf,Nm:()=>ofCommit,OK:()=>lookUpImage,TE:()=>lookUp,wj:()=>foundImage,yv:()=>originOf})
 var s=n(4592)
 var r=n(3242)
 var o=n(385)
 var i=n(9949)
-var a=n(9671)
-var c=n(7823)
-function ofCommit(e,t,n){if(n===void 0)return{is:"untold",image:e}
+var a=n(2568)
+var c=n(617)
+function ofCommit(e,t,n){if(n===void 0)return{is:"unlabelled",image:e}
 return n===t?{is:"there",image:e}:{is:"another",image:e,of:n}}const A=3e4
 async function lookUp(e,t,n,s){const r=["inspect","--format","{{json .Manifest}}",`${t}:${n}`]
 return readLookup(t,n,await imagetools(e,t,r,s))}async function lookUpImage(e,{repository:t,tag:n,digest:s},r){const o=["inspect","--format","{{json .Manifest}}",`${t}@${s}`]
 return readLookup(t,n,await imagetools(e,t,o,r))}function readLookup(e,t,n){if(n.code===0){const s=digestOf(n.stdout)
 return s===void 0?{is:"failed",said:"docker buildx imagetools told no digest"}:{is:"there",image:{repository:e,tag:t,digest:s}}}const s=(0,i.A3)(n)
-switch((0,c.LH)(s,e)){case"absent":return{is:"absent"}
+switch((0,c.jR)(s,e)){case"absent":return{is:"absent"}
 case"denied":return{is:"denied",said:s}
-case"passing":return{is:"unreachable",said:s}
+case"transient":return{is:"unreachable",said:s}
 case"refused":return{is:"failed",said:s}}}async function findImage(e,t,n,s){return foundImage({repository:t,tag:n},await lookUp(e,t,n,s))}function foundImage({repository:e,tag:t},n){switch(n.is){case"there":return n.image
 case"absent":return
 case"denied":return(0,s.fJ)({code:"registry",sentence:`registry: ${e} is not there or may not be read with this login: ${n.said}`,hint:(0,c.t$)(e,"read")})
@@ -9285,8 +9292,8 @@ const create=s=>imagetools(e,t.repository,["create",...s,...n.flatMap(e=>["--tag
 let o=await create(["--prefer-index=false"])
 if(o.stderr.includes("unknown flag: --prefer-index"))o=await create([])
 if(o.code===0)return
-const a=(0,i.A3)(o);(0,s.fJ)({code:"registry",sentence:`registry: ${t.repository} did not take ${n.length===1?"the tag":"the tags"} ${n.join(", ")}: ${a}`,...(0,c.LH)(a,t.repository)==="denied"?{hint:(0,c.t$)(t.repository,"write to")}:{}})}async function imagetools(e,t,n,r){const a=await(0,o.L)({clock:e.clock,signal:r,tries:3,pause:1e3,passing:e=>e.code!==0&&(0,c.LH)((0,i.A3)(e),t)==="passing"},()=>withinAnswerTime(e,n,r))
-const A=a.code===0?void 0:(0,i.gI)("registry",a)
+const a=(0,i.A3)(o);(0,s.fJ)({code:"registry",sentence:`registry: ${t.repository} did not take ${n.length===1?"the tag":"the tags"} ${n.join(", ")}: ${a}`,...(0,c.jR)(a,t.repository)==="denied"?{hint:(0,c.t$)(t.repository,"write to")}:{}})}async function imagetools(e,t,n,r){const a=await(0,o.L)({clock:e.clock,signal:r,tries:3,pause:1e3,isTransient:e=>e.code!==0&&(0,c.jR)((0,i.A3)(e),t)==="transient"},()=>withinAnswerTime(e,n,r))
+const A=a.code===0?void 0:(0,i.Ic)("registry",a)
 return A===void 0?a:(0,s.fJ)(A)}async function withinAnswerTime(e,t,n){try{return await(0,r.wj)(e.clock,A,n,n=>(0,i.T3)(e,["buildx","imagetools",...t],{signal:n}))}catch(e){n.throwIfAborted()
 if(!(e instanceof r.Ms))throw e
 return{code:1,stdout:"",stderr:`no answer within ${A/1e3} s: timed out`}}}function digestOf(e){try{const{digest:t}=JSON.parse(e)
@@ -9343,40 +9350,33 @@ if(s==="")return cause(`the git checkout of ${n} has no commit to name the image
 if(s.includes("cannot change to"))return cause(`${n} is not a folder`,'Give the folder that the image is built from by "context"')
 if(s.includes("not a git repository"))return cause(`${n} is in no git checkout, so there is no commit to name the image after`)
 if(s.includes("dubious ownership"))return cause(`git does not trust the checkout of ${n}, which belongs to another user`,"If you do: git config --global --add safe.directory with its path")
-return cause(`git does not tell the commit of ${n}: ${s}`)}function lastLine(e){return e.trim().split("\n").find(e=>/^(fatal|error):/.test(e))??e.trim().split("\n").at(-1)??""}},1581:(e,t,n)=>{n.d(t,{c$:()=>tellingLine,p0:()=>duration,pj:()=>plain,vI:()=>shortened})
+return cause(`git does not tell the commit of ${n}: ${s}`)}function lastLine(e){return e.trim().split("\n").find(e=>/^(fatal|error):/.test(e))??e.trim().split("\n").at(-1)??""}},1581:(e,t,n)=>{n.d(t,{BP:()=>errorLine,p0:()=>duration,pj:()=>plain,vI:()=>shortened})
 const s=/\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])/g
 const r=/[\x00-\x08\x0b-\x1f\x7f]/g
 function plain(e){return e.replace(s,"").replace(r,"")}function shortened(e,t){return e.length<=t?e:`${e.slice(0,t-1).trimEnd()}…`}const o=/^\s*$|^\[notice\]|^WARNING: (Running pip|You are using pip|Retrying)|^make(\[\d+\])?: \*\*\*|^npm (ERR!|error) A complete log|^(npm (ERR!|error)\s*)$|^note: |^hint: |^╰─>|^(Run|See) 'docker .*--help'/
 const i=/\berror\b|error:|exception|fatal|denied|fail(ed|ure)|not found|no such|cannot|could not|unable|invalid|missing|no space left/i
-function tellingLine(e){const t=e.map(e=>plain(e).trim()).filter(e=>!o.test(e))
+function errorLine(e){const t=e.map(e=>plain(e).trim()).filter(e=>!o.test(e))
 const n=t.findLast(e=>i.test(e))??t.at(-1)??""
 return n.replace(/^error: /i,"")}function duration(e){const t=Number((e/1e3).toFixed(e<1e4?1:0))
 if(t<120)return`${t} s`
 const n=Math.round(t/60)
 if(n<120)return`${n} min`
 const s=n%60
-return`${Math.floor(n/60)} h${s===0?"":` ${s} min`}`}},7823:(e,t,n)=>{n.d(t,{LH:()=>troubleOf,t$:()=>loginHint,w4:()=>hostOf})
-const s=[[/\b5\d\d [A-Z]|status(?: code)?:? 5\d\d|service unavailable|bad gateway/i,"passing"],[/too ?many ?requests/i,"passing"],[/connection (refused|reset)|timeout|timed out|deadline exceeded|no route to host|network is unreachable|\bEOF\b|broken pipe|server misbehaving|temporary failure|no such host/i,"passing"],[/unauthorized|denied|forbidden|authentication required|no basic auth credentials|insufficient_scope|authoriz/i,"denied"],[/not found|(manifest|name)[ _]unknown|no such manifest/i,"absent"]]
-function troubleOf(e,t){const n=e.replace(/https?:\/\/[^\s"]+/g,"").split(/(\s+)/).filter(e=>!e.includes(t)).join("")
-return s.find(([e])=>e.test(n))?.[1]??"refused"}function hostOf(e){const[t="",...n]=e.split("/")
-const s=n.length>0&&(/[.:]/.test(t)||t==="localhost")
-return s?t:"docker.io"}function loginHint(e,t){const n=hostOf(e)
-const s=n==="docker.io"?"docker login":`docker login ${n}`
-return`Log in with "${s}" (in a workflow: docker/login-action before this step) as one who may ${t} ${e}`}},4592:(e,t,n)=>{n.d(t,{HR:()=>Failure,ZZ:()=>pageOf,fJ:()=>fail})
+return`${Math.floor(n/60)} h${s===0?"":` ${s} min`}`}},4592:(e,t,n)=>{n.d(t,{HR:()=>Failure,ZZ:()=>pageOf,fJ:()=>fail})
 function pageOf({code:e}){return`https://github.com/django-rollout/django-rollout/blob/v1/docs/failures.md#${e}`}class Failure extends Error{cause
 name="Failure"
 constructor(e,t){super(e.sentence,t)
 this.cause=e}}function fail(e){throw new Failure(e)}},8061:(e,t,n)=>{n.d(t,{h:()=>s,x:()=>wentWell})
 const s={deployed:0,done:0,unchanged:0,undone:1,failed:1,usage:2,stuck:3,kept:3,locked:4,superseded:5,cancelled:130}
-function wentWell(e){return s[e]===0}},9808:(e,t,n)=>{n.d(t,{$3:()=>a,BN:()=>endedAs,Hk:()=>rememberedAs,LP:()=>isEnough,Op:()=>begunAs,PE:()=>deploymentOf,_W:()=>o,c2:()=>statusOf,t5:()=>lookAt,zv:()=>recordOf})
+function wentWell(e){return s[e]===0}},9808:(e,t,n)=>{n.d(t,{$3:()=>a,Cy:()=>endStatus,Jl:()=>recordedStatus,LP:()=>isEnough,P7:()=>startStatus,PE:()=>deploymentOf,_W:()=>o,c2:()=>statusOf,d4:()=>ownDeployments,zv:()=>recordOf})
 var s=n(3165)
-var r=n(2691)
+var r=n(7020)
 const o="deploy"
 const i=140
 function deploymentOf({id:e,sha:t,payload:n},s){const[r]=s.toSorted((e,t)=>t.id-e.id)
 const o=typeof n==="object"&&n!==null&&"run"in n?n.run:void 0
-return{id:e,sha:t,...typeof o==="string"&&{run:o},...r&&{told:{state:r.state,log:r.log_url??""}}}}function recordOf(e,t,n=e.sha??e.tag){const{command:r,tag:i,digest:a,who:c,run:A}=e
-return{ref:n,task:o,auto_merge:false,required_contexts:[],environment:t,description:cut(`${r}: ${(0,s.j)(i)}, by ${c}`),payload:{tag:i,digest:a,run:A}}}function statusOf({state:e,description:t},{log:n,live:s}={}){return{state:e,description:cut(t),...n!==void 0&&{log_url:n},...e==="success"&&s!==void 0&&{environment_url:s},auto_inactive:false}}function begunAs({tag:e,who:t}){return{state:"in_progress",description:`${t} rolls out ${(0,s.j)(e)}`}}function endedAs(e){return{state:stateOf(e),description:e.cause?.sentence??(0,r.WJ)(e)}}function rememberedAs(e,t){const n=e?.find(e=>e.run===t)
+return{id:e,sha:t,...typeof o==="string"&&{run:o},...r&&{lastStatus:{state:r.state,log:r.log_url??""}}}}function recordOf(e,t,n=e.sha??e.tag){const{command:r,tag:i,digest:a,who:c,run:A}=e
+return{ref:n,task:o,auto_merge:false,required_contexts:[],environment:t,description:cut(`${r}: ${(0,s.j)(i)}, by ${c}`),payload:{tag:i,digest:a,run:A}}}function statusOf({state:e,description:t},{log:n,live:s}={}){return{state:e,description:cut(t),...n!==void 0&&{log_url:n},...e==="success"&&s!==void 0&&{environment_url:s},auto_inactive:false}}function startStatus({tag:e,who:t}){return{state:"in_progress",description:`${t} rolls out ${(0,s.j)(e)}`}}function endStatus(e){return{state:stateOf(e),description:e.cause?.sentence??(0,r.WJ)(e)}}function recordedStatus(e,t){const n=e?.find(e=>e.run===t)
 if(!n)return{state:"error",description:"the run was killed: nobody knows what runs"}
 const{tag:r,cause:o=`${(0,s.j)(r)} is deployed`}=n
 return{state:stateOf(n),description:o}}const a={state:"inactive",description:"another version runs"}
@@ -9384,12 +9384,12 @@ function stateOf({command:e,result:t}){if(e==="recover")return t==="undone"?"fai
 switch(t){case"deployed":return"success"
 case"undone":case"failed":return"failure"
 case"stuck":case"kept":return"error"
-case"done":case"unchanged":case"found":case"usage":case"locked":case"superseded":case"cancelled":return"inactive"}}function isOpen({told:e}){return!e||["queued","pending","waiting","in_progress"].includes(e.state)}function isOfJob({run:e,told:t},n){if(e!==void 0||!t||n===void 0)return false
+case"done":case"unchanged":case"found":case"usage":case"locked":case"superseded":case"cancelled":return"inactive"}}function isOpen({lastStatus:e}){return!e||["queued","pending","waiting","in_progress"].includes(e.state)}function isOfJob({run:e,lastStatus:t},n){if(e!==void 0||!t||n===void 0)return false
 return t.log===n||t.log.startsWith(`${n}/`)}function isEnough(e){const[t]=e.slice(-1)
-return t?.told?.state==="inactive"&&e.some(({told:e})=>e?.state==="success")}function lookAt(e,{run:t,sha:n,url:s},r){const o=e.filter(e=>isOpen(e)&&isOfJob(e,s))
+return t?.lastStatus?.state==="inactive"&&e.some(({lastStatus:e})=>e?.state==="success")}function ownDeployments(e,{run:t,sha:n,url:s},r){const o=e.filter(e=>isOpen(e)&&isOfJob(e,s))
 const i=e.find(({id:e})=>e===r)??e.find(e=>e.run===t)??o.find(e=>e.sha===n)
 const a=i?void 0:o[0]?.sha
-const c=e.filter(e=>e!==i&&(e.told?.state==="success"||isOpen(e)&&e.run!==void 0))
+const c=e.filter(e=>e!==i&&(e.lastStatus?.state==="success"||isOpen(e)&&e.run!==void 0))
 return{...i&&{own:i.id},over:c.map(({id:e})=>e),...a!==void 0&&{wrong:a}}}function cut(e){const t=(0,r.g$)(e.split("\n")[0]??"")
 if(t.length<=i)return t
 return`${t.slice(0,i-1).toWellFormed()}…`}},4816:(e,t,n)=>{n.d(t,{l:()=>deploymentRecord})
@@ -9397,14 +9397,14 @@ var s=n(3165)
 var r=n(3242)
 var o=n(385)
 var i=n(8891)
-var a=n(2691)
+var a=n(7020)
 function refusal(e,t){const n=e>=500||e===429||/rate limit/i.test(t)
 if(n)return{passing:n,words:`GitHub answers ${e}`}
 if(e<300)return{passing:n,words:`the answer is not GitHub’s (${e})`}
 switch(e){case 401:return{passing:n,words:'GitHub does not accept "token" (401)'}
 case 403:case 404:return{passing:n,words:`"token" may not write deployments (${e}); give the job "permissions: deployments: write"`}
 default:return{passing:n,words:`GitHub refuses it (${e}): ${(0,a.g$)(t)}`}}}const c=1e4
-class Away extends Error{}function apiOf({clock:e,web:t,env:s},a,l){const{GITHUB_API_URL:u="https://api.github.com",GITHUB_REPOSITORY:d}=s
+class Unreachable extends Error{}function apiOf({clock:e,web:t,env:s},a,l){const{GITHUB_API_URL:u="https://api.github.com",GITHUB_REPOSITORY:d}=s
 const[h,g]=d?.split("/")??[]
 const f=a.trim()
 const connect=async()=>{const e=await Promise.resolve().then(n.bind(n,2413))
@@ -9416,11 +9416,11 @@ if(f==="")throw new Error('"token" is empty')
 const n=await(p??=connect())
 const{status:s,data:o}=await(0,r.wj)(e,c,l,e=>t(n,{owner:h,repo:g,request:{signal:e},headers:{"x-github-api-version":"2022-11-28"}})).catch(e=>{const{response:t,cause:n=e}=e
 if(t)return t
-throw new Away(`GitHub does not answer (${(0,i.V)(n)})`)})
+throw new Unreachable(`GitHub does not answer (${(0,i.V)(n)})`)})
 if(s<300&&typeof o==="object"&&o)return o
 const a=o?.message??""
 const{passing:A,words:u}=refusal(s,a)
-throw A?new Away(u):new Error(u)},retryTransient:async t=>{const[n]=await(0,o.L)({clock:e,signal:l,tries:3,pause:1e3,passing:([e])=>e.status==="rejected"&&e.reason instanceof Away},()=>Promise.allSettled([t()]))
+throw A?new Unreachable(u):new Error(u)},retryTransient:async t=>{const[n]=await(0,o.L)({clock:e,signal:l,tries:3,pause:1e3,isTransient:([e])=>e.status==="rejected"&&e.reason instanceof Unreachable},()=>Promise.allSettled([t()]))
 if(n.status==="rejected")throw n.reason
 return n.value}}}const A={debug:ignore,info:ignore,warn:ignore,error:ignore}
 function ignore(){}var l=n(9808)
@@ -9435,7 +9435,7 @@ const t=await g((e,t)=>e.listDeployments({...t,environment:c,task:l._W,per_page:
 for(const n of t){const t=await g((e,t)=>e.listDeploymentStatuses({...t,deployment_id:n.id}))
 e.push((0,l.PE)(n,t))
 if((0,l.LP)(e))break}return e}
-const tell=(e,t)=>f(()=>g((n,s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))
+const postStatus=(e,t)=>f(()=>g((n,s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))
 const p={log:s,live:A}
 const make=async t=>{const post=e=>g((n,s)=>n.createDeployment({...s,...(0,l.zv)(t,c,e)}))
 const n=e.env["GITHUB_SHA"]
@@ -9443,13 +9443,13 @@ const s=await post().catch(e=>{if(n&&e.message.includes("No ref found"))return p
 throw e})
 if(!("id"in s))throw new Error("GitHub has made none")
 return s.id}
-const open=async e=>{const t=await f(async()=>{const t=(0,l.t5)(await look(),e)
+const open=async e=>{const t=await f(async()=>{const t=(0,l.d4)(await look(),e)
 if(t.own!==void 0)return{...t,id:t.own}
 return{...t,id:await make(e)}})
 i?.(t.id)
-await tell(t.id,(0,l.c2)((0,l.Op)(e),p)).catch(()=>{})
+await postStatus(t.id,(0,l.c2)((0,l.P7)(e),p)).catch(()=>{})
 return t}
-const again=e=>f(async()=>({...(0,l.t5)(await look(),{run:n,...s&&{url:s}},e),id:e}))
+const again=e=>f(async()=>({...(0,l.d4)(await look(),{run:n,...s&&{url:s}},e),id:e}))
 let m
 const beginBy=e=>{m=e
 e.catch(()=>{})}
@@ -9459,21 +9459,21 @@ const s=m
 let o="GitHub has no deployment record of this run"
 try{return await(0,r.wj)(e.clock,u,n,e=>(0,r.ZC)(e,async()=>{const{id:e,over:n,wrong:r}=await s
 o="GitHub’s deployment record does not tell how this run ended"
-await tell(e,(0,l.c2)(t,p))
+await postStatus(e,(0,l.c2)(t,p))
 o="GitHub shows earlier deployments as active beside this one"
-if(t.state==="success")for(const e of n)await tell(e,(0,l.c2)(l.$3))
+if(t.state==="success")for(const e of n)await postStatus(e,(0,l.c2)(l.$3))
 return r===void 0?[]:[aboutWrong(r)]}))}catch(e){const t=e instanceof r.Ms
-return[`${o}: ${t?"it does not answer in time":e.message}`]}finally{h.abort()}}}}function aboutWrong(e){return`the job has a deployment record of its own, of commit ${(0,s.j)(e)}, which is not what runs: give its environment "deployment: false"`}},5623:(e,t,n)=>{n.d(t,{qj:()=>actionOf,Is:()=>harmless,Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,oD:()=>runnerSink,a5:()=>tellNothingLeft,sd:()=>tellRunner})
+return[`${o}: ${t?"it does not answer in time":e.message}`]}finally{h.abort()}}}}function aboutWrong(e){return`the job has a deployment record of its own, of commit ${(0,s.j)(e)}, which is not what runs: give its environment "deployment: false"`}},5623:(e,t,n)=>{n.d(t,{qj:()=>actionOf,Is:()=>harmless,Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,Vm:()=>reportNothingLeft,Qz:()=>reportToRunner,oD:()=>runnerSink})
 var s=n(6058)
 var r=n(8566)
 var o=n(345)
-var i=n(6327)
+var i=n(3672)
 var a=n(5164)
 var c=n(4339)
 var A=n(4592)
-var l=n(9334)
+var l=n(8121)
 var u=n(8061)
-var d=n(2691)
+var d=n(7020)
 const h={gantt:{useWidth:960},themeCSS:".grid line { stroke: #8c959f; stroke-opacity: 0.4 }",themeVariables:{taskBkgColor:"#0969da",taskBorderColor:"#0969da",taskTextColor:"#ffffff",critBkgColor:"#cf222e",critBorderColor:"#cf222e",sectionBkgColor:"#8c959f",sectionBkgColor2:"#8c959f",altSectionBkgColor:"transparent"}}
 const g={plain:"",failed:"crit, ",moment:"crit, milestone, "}
 const f=40
@@ -9484,7 +9484,7 @@ const w=1/400
 function timeline(e){if(e.stages.length<2)return
 const t=e.seconds*1e3
 const n=m.find(([t])=>e.seconds/t<=E)?.[1]??"1hour"
-const s=mostTelling(e)
+const s=mostRelevant(e)
 const section=(e,n)=>n.length===0?[]:[`section ${e}`,...n.map(e=>rowOf(e,t))]
 return[`%%{init: ${JSON.stringify(h)}}%%`,"gantt","dateFormat YYYY-MM-DD HH:mm:ss.SSS",`axisFormat ${e.seconds<3600?"%M:%S":"%H:%M:%S"}`,`tickInterval ${n}`,...section("Stages",stagesOf(e)),...section("Rollout",coursesOf(e,s,"rollout")),...section("Undo",coursesOf(e,s,"undo"))].join("\n")}function rowOf({label:e,from:t,to:n,look:s},r){const o=s==="moment"?n:Math.max(n,t+r*w)
 return`${e} :${g[s]}${clock(t)}, ${clock(o)}`}function clock(e){return new Date(Date.UTC(2e3,0,1)+e).toISOString().replace("T"," ").replace("Z","")}function stagesOf({stages:e,cause:t,detectedAt:n,startedAt:s}){const r=e.map(({name:e,startedAt:t,seconds:n,ended:r})=>{const o=t-s
@@ -9505,7 +9505,7 @@ if(e?.workload===A&&o==="rollout")return[{label:`${plain(A)}, ${h}, failed`,from
 const g=r===void 0?", not complete":""
 return[{label:`${plain(A)}, ${h}${g}`,from:l,to:u,look:"plain"}]})
 return a.toSorted(inOrder)}const inOrder=(e,t)=>e.from-t.from||e.to-t.to
-function mostTelling({workloads:e,cause:t}){const weight=e=>{const{startedAt:n,completeAt:s,wanted:r}=e.rollout??{}
+function mostRelevant({workloads:e,cause:t}){const weight=e=>{const{startedAt:n,completeAt:s,wanted:r}=e.rollout??{}
 if((0,c.T)(e)===t?.workload)return Number.MAX_VALUE
 if(n===void 0||r===0)return-1
 return s===void 0?Number.MAX_SAFE_INTEGER:s-n}
@@ -9543,7 +9543,7 @@ return`${e}<summary>${s}</summary>\n\n${n}\n\n</details>`}function fenced(e){con
 const n=Math.max(2,...t.flatMap(e=>(e.match(/`+/g)??[]).map(e=>e.length)))
 const s="`".repeat(n+1)
 return`${s}\n${t.join("\n")}\n${s}`}const b=10
-const k=4e3
+const v=4e3
 function inputsOf(e,t){const n={}
 for(const[s]of(0,i.cz)(e,"action")){const e=t[`INPUT_${s.toUpperCase()}`]
 if(e)n[s]=e}return n}function actionOf(e){return r.o1.find(t=>t===e["INPUT_COMMAND"])??"release"}function mistypedInputs(e,t){const n=(0,i.cz)(e,"action").map(([e])=>e)
@@ -9551,23 +9551,23 @@ return Object.keys(t).flatMap(e=>{const[,t]=/^INPUT_(.+)$/.exec(e)??[]
 const s=t?.toLowerCase().replaceAll(" ","_")
 if(s===void 0||s==="command"||n.includes(s))return[]
 const r=(0,o.h)(s,n)
-return r===void 0?[]:[`"${s}" is no input of this action; did you mean "${r}"?`]})}const v=8
+return r===void 0?[]:[`"${s}" is no input of this action; did you mean "${r}"?`]})}const k=8
 const S=/(?:token|password|secret|-data)["']?\s*:\s*["']?([^\s"',}]+)/gi
 function maskSecrets(e){for(const[t,{secret:n}]of Object.entries(i.tp)){if(!n)continue
 const r=(e[t]??"").split("\n").map(e=>e.trim()).filter(e=>e!=="")
 const o=r.flatMap(e=>[...e.matchAll(S)].map(([,e=""])=>e))
-for(const e of new Set([...r,...o]))if(r.length===1||e.length>=v)s.Pq(e)}}function runnerSink(){return{open:e=>{s.Oh(e)},say:(e,t)=>{e.split("\n").forEach(e=>{s.pq(`${harmless(e)}  ${t.toFixed(1)}s`)})},quote:e=>{s.pq(`  │ ${harmless(e)}`)},close:(e,t,n)=>{s.N4()
+for(const e of new Set([...r,...o]))if(r.length===1||e.length>=k)s.Pq(e)}}function runnerSink(){return{open:e=>{s.Oh(e)},say:(e,t)=>{e.split("\n").forEach(e=>{s.pq(`${harmless(e)}  ${t.toFixed(1)}s`)})},quote:e=>{s.pq(`  │ ${harmless(e)}`)},close:(e,t,n)=>{s.N4()
 const r={done:"✓",failed:"✗",stopped:"·"}[t]
-s.pq(`${r} ${e}${t==="done"?"":` ${t}`} ${(0,d.YA)(n)}`)}}}function harmless(e){return e.replaceAll("\r"," ").split("\n").map(e=>/^[\s\p{Cc}]*::/u.test(e)?e.replace("::","​::"):e).join("\n").replaceAll("##[","#​#[")}async function tellRunner(e,t){for(const{text:t,kind:n}of(0,a.Q)(e))s.pq(n==="quoted"?`  │ ${harmless(t)}`:harmless(t))
+s.pq(`${r} ${e}${t==="done"?"":` ${t}`} ${(0,d.YA)(n)}`)}}}function harmless(e){return e.replaceAll("\r"," ").split("\n").map(e=>/^[\s\p{Cc}]*::/u.test(e)?e.replace("::","​::"):e).join("\n").replaceAll("##[","#​#[")}async function reportToRunner(e,t){for(const{text:t,kind:n}of(0,a.Q)(e))s.pq(n==="quoted"?`  │ ${harmless(t)}`:harmless(t))
 annotate(e)
 for(const[n,r]of Object.entries(outputsOf(e,t)))s.uH(n,r)
-try{await s.z.addRaw(summary(e)).write()}catch(e){s.pq(`no job summary: ${harmless(e instanceof Error?e.message:String(e))}`)}}function tellNothingLeft({warnings:e}){s.pq("this run has left nothing unfinished")
-warn(e)}function warn(e){for(const t of folded(e))s.$e(t.slice(0,k))}function annotate(e){const{cause:t}=e
+try{await s.z.addRaw(summary(e)).write()}catch(e){s.pq(`no job summary: ${harmless(e instanceof Error?e.message:String(e))}`)}}function reportNothingLeft({warnings:e}){s.pq("this run has left nothing unfinished")
+warn(e)}function warn(e){for(const t of folded(e))s.$e(t.slice(0,v))}function annotate(e){const{cause:t}=e
 warn((0,d.nZ)(e))
 if(!t)return
 const n=t.annotations??[]
-n.slice(0,b-1).forEach(({file:e,line:t,title:n,message:r})=>{s.z3(r.slice(0,k),{file:e,startLine:t,title:n})})
-if(n.length===0)s.z3(t.sentence.slice(0,k))}function folded(e){if(e.length<=b)return e
+n.slice(0,b-1).forEach(({file:e,line:t,title:n,message:r})=>{s.z3(r.slice(0,v),{file:e,startLine:t,title:n})})
+if(n.length===0)s.z3(t.sentence.slice(0,v))}function folded(e){if(e.length<=b)return e
 const t=e.slice(0,b-1)
 const n=e.slice(t.length)
 return[...t,[`${n.length} more warnings:`,...n].join("\n")]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1)}}},2134:(e,t,n)=>{n.d(t,{Gn:()=>r,IH:()=>dueOf,tZ:()=>readyLimit})
@@ -9578,7 +9578,7 @@ const at=e=>({is:"at",at:e})
 function dueOf(e,t){const{sheltered:n=0,wait:r}=s.y[e.reason]
 const o=t.timeouts.grace[e.reason]
 const i=t.sheltered?n:0
-const a=r.is==="by-cause"?r[timeoutsOf(e,t.diagnosis)]:r
+const a=r.is==="by-cause"?r[crashKindOf(e,t.diagnosis)]:r
 return dueAfter(e,t,a,i,o)}function dueAfter(e,t,n,s,r){const{since:i,timeouts:a}=t
 const ownOr=e=>{if(r===void 0)return e
 return a.graces==="lengthen"?Math.max(r,e):r}
@@ -9592,7 +9592,7 @@ const l=A?s+ownOr(t.ready):c
 return at(Math.max(i+l,...n))}case"exit":{const r=t.ends>=n.nth||n.loop&&e.exit?.loops===true
 if(!r)return o
 const a=ownOr(Math.max(n.ms,s))
-return a>0&&e.exit?.running===true?o:at(i+a)}}}function timeoutsOf(e,t){if(e.exit?.code===126||e.exit?.code===127)return"permanent"
+return a>0&&e.exit?.running===true?o:at(i+a)}}}function crashKindOf(e,t){if(e.exit?.code===126||e.exit?.code===127)return"permanent"
 return t?.kind??"unknown"}function readyLimit(e,t,n){if(t.readyTimeout!==void 0)return t.graces==="lengthen"?Math.max(t.readyTimeout,n):t.readyTimeout
 if(e.readyBefore===void 0)return n
 return Math.min(Math.max(5*e.readyBefore,6e4),n)}},6119:(e,t,n)=>{n.d(t,{g:()=>stageOf,y:()=>r})
@@ -9627,9 +9627,9 @@ var s=n(7101)
 var r=n(730)
 function diagnose(e,t=()=>{}){const n=(0,s.VS)(e)
 if(!n){const t=lastWords(e)
-return{lines:e.slice(-o),kind:patienceOfWords(e),...t!==void 0&&{summary:t}}}const r=placeOf(n,t)
-return{lines:telling(e,n),kind:kindOf(n),summary:(0,s.qz)(n,t),...r&&{at:r}}}const o=30
-function telling(e,{exception:t,message:n}){const i=t.split(".").at(-1)??t
+return{lines:e.slice(-o),kind:kindOfLines(e),...t!==void 0&&{summary:t}}}const r=placeOf(n,t)
+return{lines:linesToError(e,n),kind:kindOf(n),summary:(0,s.ax)(n,t),...r&&{at:r}}}const o=30
+function linesToError(e,{exception:t,message:n}){const i=t.split(".").at(-1)??t
 const a=(0,r.T)(n).slice(0,40)
 const c=e.findLastIndex(e=>{const t=(0,r.T)((0,s.pj)(e))
 return t.includes(i)&&t.includes(a)})
@@ -9648,7 +9648,7 @@ if(t==="KeyError"&&isOfEnvironment(e))return"permanent"
 return"unknown"}function isAtImport(e){return e.frames.some(({file:e})=>e.startsWith("<frozen importlib"))||(0,s.QR)(e)?.function==="<module>"}function isOfEnvironment({frames:e}){const t=e.at(-1)
 return t?.function==="__getitem__"&&/^<frozen os>$|(^|\/)os\.py$/.test(t.file)}function placeOf(e,t){const n=(0,s.QR)(e)
 const r=n&&t(n.file)
-return n&&r!==void 0?{file:r,line:n.line}:void 0}function patienceOfWords(e){for(const t of e.slice(-20).reverse()){if(l.test(t))return"permanent"
+return n&&r!==void 0?{file:r,line:n.line}:void 0}function kindOfLines(e){for(const t of e.slice(-20).reverse()){if(l.test(t))return"permanent"
 if(A.test(t))return"unknown"
 if(c.test(t))return"transient"}return"unknown"}function lastWords(e){const t=e.map(e=>(0,r.T)((0,s.pj)(e))).filter(e=>/\p{L}{2}/u.test(e))
 const n=t.slice(-10).findLast(e=>/error|exception|fatal|fail|cannot|can't|could not|unable|refused|denied|not found|no such|invalid|missing|killed/i.test(e))
@@ -9660,7 +9660,7 @@ const{status:n}=e
 const{replicas:r=1}=e.spec
 switch(e.kind){case"StatefulSet":return t*r
 case"DaemonSet":return t*(n?.desiredNumberScheduled??1)
-default:return t}}},732:(e,t,n)=>{n.d(t,{$z:()=>hintOf,Hw:()=>logsOf,_3:()=>evaluate,cL:()=>lostBeyond,iR:()=>lostOf,jV:()=>troubleWords,r4:()=>placeKey,rl:()=>causeOf})
+default:return t}}},732:(e,t,n)=>{n.d(t,{$z:()=>hintOf,Hw:()=>logsOf,_3:()=>evaluate,cL:()=>lostBeyond,iR:()=>lostOf,l0:()=>symptomWords,r4:()=>placeKey,rl:()=>causeOf})
 var s=n(2459)
 var r=n(8702)
 var o=n(6e3)
@@ -9673,7 +9673,7 @@ const u=2e3
 const d=12e3
 const h=15e3
 const g=5
-function evaluate(e,t,n){const{notes:r,now:o}=n
+function evaluate(e,t,n){const{recorder:r,now:o}=n
 const c=[]
 const A=new Set
 const u=new Set
@@ -9686,12 +9686,12 @@ if(d<=o)A.add(e)
 else if(i.some(({failed:e,count:t,known:n})=>e&&t>n.before)){u.add(t)
 if(n)c.push(d)}}const d=e.filter(e=>(0,s.i_)(e)&&!u.has(e))
 const g=[]
-const f=startsOf(t,r)
+const f=startupDeadlines(t,r)
 const p=t.flatMap(e=>{const t=e.podUid??""
 const s=r.known(t,e.container??"")
 const o=(e.exit?.number??0)-s.before
 if(e.exit&&(o<=0||A.has(t)))return[]
-const a=e.exit?.probed===true&&died(e.exit.number,s.atReady)>=2
+const a=e.exit?.probed===true&&endsAfterReady(e.exit.number,s.atReady)>=2
 const l=e.reason==="Crash"&&a?{...e,reason:"CrashAfterReady"}:e
 const u=r.since(e.key)
 const p=readLog(l,n,g.length)
@@ -9705,10 +9705,10 @@ if(isUnplaced(l)&&m.is==="at"){const e=roomAt(n)
 m={is:"at",at:Math.max(m.at,Math.min(e,u+n.deadline))}}if(l.reason==="ProgressDeadline"&&m.is==="at"){const e=(n.drains??-1/0)+h
 m={is:"at",at:Math.max(m.at,e,...f)}}const{container:E="",run:w=0,budget:I}=l.startups?.[0]??{}
 const B=I!==void 0&&{since:r.since(runKey(t,E,w)),budget:I}
-return[{sign:l,since:u,due:m,diagnosis:p.diagnosis,...B&&{startup:B}}]})
-return{weighed:p.sort(byWeight),logsWanted:g,unsteady:[...u],looks:c}}function mayHaveRoom({attempt:e,frees:t},n,s){return t===true||e!==void 0&&s.since(e)<n+u}function isUnplaced({reason:e}){return e==="Unschedulable"||e==="NoScaleUp"}function roomAt({place:e,notes:t,observations:n}){if(e.frees)return 1/0
+return[{symptom:l,since:u,due:m,diagnosis:p.diagnosis,...B&&{startup:B}}]})
+return{evaluated:p.sort(byUrgency),logsWanted:g,unsteady:[...u],requeueTimes:c}}function mayHaveRoom({attempt:e,frees:t},n,s){return t===true||e!==void 0&&s.since(e)<n+u}function isUnplaced({reason:e}){return e==="Unschedulable"||e==="NoScaleUp"}function roomAt({place:e,recorder:t,observations:n}){if(e.frees)return 1/0
 const s=t.since(placeKey(e))
-return s<=n.startedAt+u?-1/0:s+d}function placeKey({stand:e}){return`place/${e}`}function died(e,t){return t===void 0?0:e-t}function runKey(e,t,n){return`${e}/${t}/run${n}`}function startsOf(e,t){return e.flatMap(({podUid:e="",startups:n=[]})=>n.map(({container:n,run:s,budget:r})=>t.since(runKey(e,n,s))+r))}function readLog(e,{observations:t,notes:n,now:s},r){const{exit:a,pod:c,podUid:A,container:l}=e
+return s<=n.startedAt+u?-1/0:s+d}function placeKey({fingerprint:e}){return`place/${e}`}function endsAfterReady(e,t){return t===void 0?0:e-t}function runKey(e,t,n){return`${e}/${t}/run${n}`}function startupDeadlines(e,t){return e.flatMap(({podUid:e="",startups:n=[]})=>n.map(({container:n,run:s,budget:r})=>t.since(runKey(e,n,s))+r))}function readLog(e,{observations:t,recorder:n,now:s},r){const{exit:a,pod:c,podUid:A,container:l}=e
 if(!a||c===void 0||A===void 0||l===void 0)return{diagnosis:void 0}
 const logOf=e=>t.logs[(0,o.Up)({podUid:A,container:l,exit:e})]
 const u=logOf(a.number)
@@ -9718,16 +9718,16 @@ if(r>=g)return{diagnosis:d}
 const h={pod:c,podUid:A,container:l,previous:a.previous,exit:a.number}
 const f=n.since(`${A}/${l}/exit${a.number}`)+i.Gn
 return f<=s?{diagnosis:d,wanted:h}:{diagnosis:d,wanted:h,pendingUntil:f}}const f=Object.keys(c.y)
-function byWeight(e,t){const time=({due:e})=>e.is==="at"?e.at:Number.MAX_SAFE_INTEGER
-return time(e)-time(t)||f.indexOf(e.sign.reason)-f.indexOf(t.sign.reason)||e.sign.key.localeCompare(t.sign.key)}function lostOf(e,t,n){return e.find(({due:e,since:s})=>e.is==="at"&&e.at<=t&&(!n||e.at===s))}function lostBeyond(e,t,n,s){const r=t.filter(e=>e.sign.pod!==void 0&&lostOf([e],n,s))
-return new Set(r.map(({sign:e})=>e.pod)).size>e?r[0]:void 0}function troubleWords({sign:e,since:t,due:n,startup:s},r){if(s)return`startup probe ${(0,A.n)(r-s.since)} of ${(0,A.n)(s.budget)}`
-if(n.is==="open"||n.at<=t)return e.says
-return`${e.says}, ${(0,A.n)(r-t)} of ${(0,A.n)(n.at-t)}`}function hintOf(e,t){return c.y[t.sign.reason].hint(toldOf(e,t))}function toldOf(e,{sign:t,diagnosis:n}){const s=t.oneOfMany?`${e} (container ${t.container??""})`:e
-return{who:s,sign:t,...n&&{diagnosis:n}}}function logsOf({container:e=""},t){if(!t||t.lines.length===0)return{}
-return{logs:[{source:(0,r.rc)(e),lines:t.lines}]}}function causeOf(e,t,n){const{sign:s,diagnosis:r}=n
+function byUrgency(e,t){const time=({due:e})=>e.is==="at"?e.at:Number.MAX_SAFE_INTEGER
+return time(e)-time(t)||f.indexOf(e.symptom.reason)-f.indexOf(t.symptom.reason)||e.symptom.key.localeCompare(t.symptom.key)}function lostOf(e,t,n){return e.find(({due:e,since:s})=>e.is==="at"&&e.at<=t&&(!n||e.at===s))}function lostBeyond(e,t,n,s){const r=t.filter(e=>e.symptom.pod!==void 0&&lostOf([e],n,s))
+return new Set(r.map(({symptom:e})=>e.pod)).size>e?r[0]:void 0}function symptomWords({symptom:e,since:t,due:n,startup:s},r){if(s)return`startup probe ${(0,A.n)(r-s.since)} of ${(0,A.n)(s.budget)}`
+if(n.is==="open"||n.at<=t)return e.message
+return`${e.message}, ${(0,A.n)(r-t)} of ${(0,A.n)(n.at-t)}`}function hintOf(e,t){return c.y[t.symptom.reason].hint(detailsOf(e,t))}function detailsOf(e,{symptom:t,diagnosis:n}){const s=t.oneOfMany?`${e} (container ${t.container??""})`:e
+return{who:s,symptom:t,...n&&{diagnosis:n}}}function logsOf({container:e=""},t){if(!t||t.lines.length===0)return{}
+return{logs:[{source:(0,r.HP)(e),lines:t.lines}]}}function causeOf(e,t,n){const{symptom:s,diagnosis:r}=n
 const{code:o,sentence:i}=c.y[s.reason]
-const a=i(toldOf(e,n))
-return{code:o,sentence:a,hint:hintOf(e,n),workload:t,...s.pod!==void 0&&{pod:s.pod},...s.container!==void 0&&{container:s.container},...logsOf(s,r),...r?.at&&{annotations:[{...r.at,title:o,message:r.summary??a}]}}}},8702:(e,t,n)=>{n.d(t,{HI:()=>logsToRead,nZ:()=>warningsOf,rc:()=>ofContainer})
+const a=i(detailsOf(e,n))
+return{code:o,sentence:a,hint:hintOf(e,n),workload:t,...s.pod!==void 0&&{pod:s.pod},...s.container!==void 0&&{container:s.container},...logsOf(s,r),...r?.at&&{annotations:[{...r.at,title:o,message:r.summary??a}]}}}},8702:(e,t,n)=>{n.d(t,{HI:()=>logsToRead,HP:()=>containerSource,nZ:()=>warningsOf})
 var s=n(2459)
 var r=n(5074)
 var o=n(8997)
@@ -9739,7 +9739,7 @@ function logsToRead(e,t){const{pod:n="",container:s,logs:r=[]}=t
 const i=e.pods.get(n)
 if(!i)return[]
 const c=r.map(({source:e})=>e)
-return(0,o.CI)(i).filter(({spec:e,status:t})=>!c.includes(ofContainer(e.name))&&hasRun(t)).filter(e=>e.spec.name===s||!e.status.ready||hasFailed(e)).sort((e,t)=>rank(e,s)-rank(t,s)).slice(0,a).map(e=>({pod:n,container:e.spec.name,previous:hasFailed(e)&&e.status.state?.running!==void 0}))}function ofContainer(e,t=false){return`container ${e}${t?" before it was started again":""}`}function hasRun({state:e,lastState:t}){return[e?.running,e?.terminated,t?.terminated].some(e=>e!==void 0)}function hasFailed(e){return((0,o.$8)(e)?.code??0)!==0}function rank({spec:e},t){return e.name===t?0:1}function warningsOf(e,t,n){const o=subjectOf(e,t)
+return(0,o.CI)(i).filter(({spec:e,status:t})=>!c.includes(containerSource(e.name))&&hasRun(t)).filter(e=>e.spec.name===s||!e.status.ready||hasFailed(e)).sort((e,t)=>rank(e,s)-rank(t,s)).slice(0,a).map(e=>({pod:n,container:e.spec.name,previous:hasFailed(e)&&e.status.state?.running!==void 0}))}function containerSource(e,t=false){return`container ${e}${t?" before it was started again":""}`}function hasRun({state:e,lastState:t}){return[e?.running,e?.terminated,t?.terminated].some(e=>e!==void 0)}function hasFailed(e){return((0,o.$8)(e)?.code??0)!==0}function rank({spec:e},t){return e.name===t?0:1}function warningsOf(e,t,n){const o=subjectOf(e,t)
 const i=imagesOf(e.pods.get(t.pod??""))
 const a=masked(t.sentence)
 const l=new Map
@@ -9761,23 +9761,23 @@ if(e!=="Unhealthy")return false
 return t.includes("connection refused")||/^(init-)?crash|^out-of-memory$/.test(n)}function bare({message:e=""}){return e.replace(/^\(combined from similar events\): /,"").replace(/^Error( creating)?: /,"")}function masked(e){return(0,i.T)(e,1/0).replace(/\bpods "[^"]*"/g,"pods").replace(/("[^"]*"|statuscode: \d+)|[\w.:-]*\d[\w.:-]*/g,(e,t)=>t??"#")}function warning(e,t,{pod:n}){const{kind:s="",name:r=""}=e.involvedObject
 const o=r===n?"":`${s.toLowerCase()}/${r}: `
 const a=t===1?"":` (${t} times)`
-return(0,i.T)(`${o}${e.reason??""}${a}: ${bare(e)}`)}},3552:(e,t,n)=>{n.d(t,{g:()=>judged})
+return(0,i.T)(`${o}${e.reason??""}${a}: ${bare(e)}`)}},3552:(e,t,n)=>{n.d(t,{o:()=>judgeWith})
 var s=n(2459)
 var r=n(6e3)
 var o=n(8997)
 var i=n(6163)
 var a=n(732)
-function judged(e,t,n,c,A){const l=new r.z(n,c)
+function judgeWith(e,t,n,c,A){const l=new r.z(n,c)
 const u=[]
 const d=[]
-const h=A({notes:l,lookAt:e=>u.push(e),evaluate:(r,A)=>{const h=A.length>0?void 0:(0,i.Or)(e,r).at(-1)
+const h=A({recorder:l,requeue:e=>u.push(e),evaluate:(r,A)=>{const h=A.length>0?void 0:(0,i.Or)(e,r).at(-1)
 const g=[...A.flatMap(t=>(0,o.wb)(t,(0,s.XL)(e,t.metadata?.uid)).filter(({reason:e})=>e!=="NotReady")),...h?[(0,i.x5)(r??"",h.message??"",h,()=>(0,i.dT)(e,[]))]:[]]
 const f=(0,i.$t)(e,()=>[])
 l.since((0,a.r4)(f))
-const p=(0,a._3)(A,g,{timeouts:t,deadline:t.timeout,ready:t.timeout,first:false,observations:n,notes:l,now:c,final:true,place:f})
-u.push(...p.looks)
+const p=(0,a._3)(A,g,{timeouts:t,deadline:t.timeout,ready:t.timeout,first:false,observations:n,recorder:l,now:c,final:true,place:f})
+u.push(...p.requeueTimes)
 d.push(...p.logsWanted)
-return p.weighed}})
+return p.evaluated}})
 const g=u.filter(e=>e>c)
 return{verdict:h,observations:l.close(),...g.length>0&&{requeueAt:Math.min(...g)},logsWanted:d}}},3872:(e,t,n)=>{n.d(t,{S:()=>judge})
 var s=n(4339)
@@ -9791,85 +9791,85 @@ var l=n(732)
 var u=n(730)
 function judge(e,t,n,i,a){const u=a-e.confirmedAt>A.y
 const d=new o.z(i,a)
-const all=()=>t.flatMap(t=>(0,r.Fo)(e,t))
+const all=()=>t.flatMap(t=>(0,r.NO)(e,t))
 let h
 const g=(0,c.$t)(e,all)
 d.since((0,l.r4)(g))
-const f={clusterState:e,room:()=>h??=(0,c.dT)(e,all()),place:g,timeouts:n,observations:i,notes:d,now:a,stale:u,looks:[],logsWanted:[]}
-const p=t.map(e=>[(0,s.T)(e.workload),lookAt(e,f)])
+const f={clusterState:e,room:()=>h??=(0,c.dT)(e,all()),place:g,timeouts:n,observations:i,recorder:d,now:a,stale:u,requeueTimes:[],logsWanted:[]}
+const p=t.map(e=>[(0,s.T)(e.workload),evaluateWorkload(e,f)])
 const m=p.flatMap(([,e])=>e.is==="superseded"?[]:[e])
 const E=m.flatMap(e=>e.is==="complete"?[e.since??-1/0]:[])
 const w=E.length===m.length?Math.max(...E):void 0
 const I=w===void 0?1/0:w+n.bake
 const B=I<=a&&(!u||n.bake===0||w===-1/0)
-if(I>a&&I<1/0)f.looks.push(I)
+if(I>a&&I<1/0)f.requeueTimes.push(I)
 const verdictOf=e=>{switch(e.is){case"superseded":return{is:"superseded",by:e.by}
 case"failed":return{is:"failed",cause:e.cause}
-case"waiting":return{is:"waiting",on:e.on,...e.trouble&&{trouble:e.trouble}}
+case"waiting":return{is:"waiting",on:e.on,...e.reason&&{reason:e.reason}}
 case"complete":return{is:B?"done":"complete"}}}
-const Q=f.looks.filter(e=>e>a)
-return{verdicts:Object.fromEntries(p.map(([e,t])=>[e,verdictOf(t)])),progress:Object.fromEntries(p.flatMap(([e,t])=>t.is==="superseded"?[]:[[e,progressOf(t.stand)]])),...w!==void 0&&{completeAt:Math.max(w,i.startedAt)},observations:d.close(),...Q.length>0&&{requeueAt:Math.min(...Q)},logsWanted:f.logsWanted}}function lookAt(e,t){const{clusterState:n,room:o,place:A,timeouts:d,notes:g,observations:f,now:p,stale:m}=t
+const Q=f.requeueTimes.filter(e=>e>a)
+return{verdicts:Object.fromEntries(p.map(([e,t])=>[e,verdictOf(t)])),progress:Object.fromEntries(p.flatMap(([e,t])=>t.is==="superseded"?[]:[[e,progressOf(t.status)]])),...w!==void 0&&{completeAt:Math.max(w,i.startedAt)},observations:d.close(),...Q.length>0&&{requeueAt:Math.min(...Q)},logsWanted:f.logsWanted}}function evaluateWorkload(e,t){const{clusterState:n,room:o,place:A,timeouts:d,recorder:g,observations:f,now:p,stale:m}=t
 const E=(0,r.QA)(n,e.workload)
 const w=(0,a.GH)(E,e)
 if(E===void 0||w!==void 0)return{is:"superseded",by:w??a.jo}
 const I=(0,s.T)(e.workload)
 const{name:B}=e.workload
 if(!(0,r.XJ)(E,e))g.keepAll()
-const Q=(0,r.Fo)(n,e)
+const Q=(0,r.NO)(n,e)
 const y=(0,a.Bs)(E,e,Q)
 const b=deadlineOf(E,d)
-const k=(0,i.tZ)(e,d,b)
-const v=(0,c.At)(n,e,f.startedAt,o)
+const v=(0,i.tZ)(e,d,b)
+const k=(0,c.At)(n,e,f.startedAt,o)
 const S=drainOf(E,y,Q,t)
-const T=(0,l._3)(Q,v,{place:A,...isRecreated(E)&&{drains:S?.until??g.since(`drained/${I}`)},timeouts:d,deadline:b,ready:k,first:e.first,observations:f,notes:g,now:p})
-const{weighed:R,unsteady:D}=T
-t.looks.push(...T.looks)
+const T=(0,l._3)(Q,k,{place:A,...isRecreated(E)&&{drains:S?.until??g.since(`drained/${I}`)},timeouts:d,deadline:b,ready:v,first:e.first,observations:f,recorder:g,now:p})
+const{evaluated:R,unsteady:D}=T
+t.requeueTimes.push(...T.requeueTimes)
 t.logsWanted.push(...T.logsWanted)
 const F=e.available===void 0?void 0:Math.min(e.available,y.wanted??1/0)
 const O=F===void 0?0:(y.wanted??1/0)-F
 const N=F===void 0?(0,l.iR)(R,p,m):(0,l.cL)(O,R,p,m)
 if(N){const e=(0,l.rl)(B,I,N)
-if(N.sign.reason!=="ProgressDeadline")return{is:"failed",cause:e,stand:y}
-const t=troubleOf(R,N)
+if(N.symptom.reason!=="ProgressDeadline")return{is:"failed",cause:e,status:y}
+const t=podSymptomOf(R,N)
 const{sentence:n}=e
-const s=t?`; ${t.sign.pod??""}: ${t.sign.says}`:""
-const r=placed({...e,sentence:n+s},B,t,Q)
-return{is:"failed",cause:r,stand:y}}for(const{due:e}of R)if(e.is==="at")t.looks.push(e.at)
+const s=t?`; ${t.symptom.pod??""}: ${t.symptom.message}`:""
+const r=withPod({...e,sentence:n+s},B,t,Q)
+return{is:"failed",cause:r,status:y}}for(const{due:e}of R)if(e.is==="at")t.requeueTimes.push(e.at)
 const M=Q.filter(e=>(0,r.i_)(e)&&!D.includes(e)).length
-const L=F!==void 0&&(0,r.XJ)(E,e)&&M>=F&&!(0,a.HA)(E,Q,(0,r.RI)(n,E))
-if(L||y.complete&&D.length===0&&Q.every(r.i_))return y.wanted===0?{is:"complete",stand:y}:{is:"complete",since:g.complete(I),stand:y}
+const L=F!==void 0&&(0,r.XJ)(E,e)&&M>=F&&!(0,a.HA)(E,Q,(0,r.vI)(n,E))
+if(L||y.complete&&D.length===0&&Q.every(r.i_))return y.wanted===0?{is:"complete",status:y}:{is:"complete",since:g.complete(I),status:y}
 const U=waitingOn(y,Q,T,t,S,F)
 const x=S?Math.max(S.until,g.since(`draining/${I}`)+d.timeout):g.since(`incomplete/${I}`)+d.timeout
 if(x<=p&&!m){const e=`${B}: not done after ${(0,u.n)(d.timeout)}: ${U.on}`
 const t={code:"timeout",sentence:e,hint:h,workload:I}
-return{is:"failed",cause:placed(t,B,troubleOf(R),Q),stand:y}}t.looks.push(x)
-return{...U,stand:y}}function drainOf(e,{wanted:t=1/0},n,{clusterState:s,notes:o}){if(e.kind==="Deployment"&&!isRecreated(e)||n.length>=t)return
+return{is:"failed",cause:withPod(t,B,podSymptomOf(R),Q),status:y}}t.requeueTimes.push(x)
+return{...U,status:y}}function drainOf(e,{wanted:t=1/0},n,{clusterState:s,recorder:o}){if(e.kind==="Deployment"&&!isRecreated(e)||n.length>=t)return
 const i=(0,r.Bp)(s,e).map(({metadata:e})=>{const t=o.since(`${e?.uid??""}/ending`)
 const n=(e?.deletionGracePeriodSeconds??30)*1e3
 return{pod:e?.name??"",since:t,grace:n,until:t+n+d}})
 return i.sort((e,t)=>t.until-e.until)[0]}function isRecreated(e){return e.kind==="Deployment"&&e.object.spec?.strategy?.type==="Recreate"}const d=3e4
 const h='See what it waited for; raise "timeout" when the start just takes long'
 function deadlineOf(e,{timeout:t}){if(e.kind!=="Deployment")return t
-return Math.min((e.object.spec?.progressDeadlineSeconds??600)*1e3,t)}function progressOf({wanted:e,ready:t}){return{ready:t,...e!==void 0&&{wanted:e}}}function troubleOf(e,t){const n=e.filter(e=>e!==t&&e.sign.pod!==void 0)
-return n.find(isTrouble)??n[0]}function placed(e,t,n,s){if(!n){const t=s.find(e=>!(0,r.i_)(e))?.metadata?.name
-return t===void 0?e:{...e,pod:t}}const{sign:o,diagnosis:i}=n
-return{...e,hint:(0,l.$z)(t,n),...o.pod!==void 0&&{pod:o.pod},...o.container!==void 0&&{container:o.container},...(0,l.Hw)(o,i)}}function waitingOn(e,t,{weighed:n,unsteady:s},{clusterState:o,now:i},a,c){const d=new Set(s.filter(r.i_).map(nameOf))
-const h=n.filter(({sign:e})=>e.pod===void 0||!d.has(e.pod))
-const g=h.find(isTrouble)??h[0]
+return Math.min((e.object.spec?.progressDeadlineSeconds??600)*1e3,t)}function progressOf({wanted:e,ready:t}){return{ready:t,...e!==void 0&&{wanted:e}}}function podSymptomOf(e,t){const n=e.filter(e=>e!==t&&e.symptom.pod!==void 0)
+return n.find(isFault)??n[0]}function withPod(e,t,n,s){if(!n){const t=s.find(e=>!(0,r.i_)(e))?.metadata?.name
+return t===void 0?e:{...e,pod:t}}const{symptom:o,diagnosis:i}=n
+return{...e,hint:(0,l.$z)(t,n),...o.pod!==void 0&&{pod:o.pod},...o.container!==void 0&&{container:o.container},...(0,l.Hw)(o,i)}}function waitingOn(e,t,{evaluated:n,unsteady:s},{clusterState:o,now:i},a,c){const d=new Set(s.filter(r.i_).map(nameOf))
+const h=n.filter(({symptom:e})=>e.pod===void 0||!d.has(e.pod))
+const g=h.find(isFault)??h[0]
 const f=t.find(e=>!(0,r.i_)(e))??s[0]
 const p=c===void 0?e.on:`${e.on} (${c} before the release)`
 const on=(...e)=>[p,...e].join(", waiting for ")
-if(e.paused)return{is:"waiting",on:e.on,trouble:"paused"}
-if(g){const{pod:t,reason:n}=g.sign
-const s=(0,l.jV)(g,i)
-return{is:"waiting",on:t===void 0?`${e.on}: ${s}`:on(`${t} (${s})`),...n!=="NotReady"&&{trouble:n}}}if(f){const e=(0,A.g)(f,(0,r.XL)(o,f.metadata?.uid))
+if(e.paused)return{is:"waiting",on:e.on,reason:"paused"}
+if(g){const{pod:t,reason:n}=g.symptom
+const s=(0,l.l0)(g,i)
+return{is:"waiting",on:t===void 0?`${e.on}: ${s}`:on(`${t} (${s})`),...n!=="NotReady"&&{reason:n}}}if(f){const e=(0,A.g)(f,(0,r.XL)(o,f.metadata?.uid))
 return{is:"waiting",on:on(`${nameOf(f)} (${e})`)}}if(a){const{pod:e,since:t,grace:n}=a
 return{is:"waiting",on:on(`${e} to end (${(0,u.n)(i-t)} of ${(0,u.n)(n)})`)}}const m=e.wanted!==void 0&&t.length<e.wanted
-return{is:"waiting",on:m?on("its next pod"):e.on}}function isTrouble({sign:e}){return e.reason!=="NotReady"}function nameOf({metadata:e}){return e?.name??""}},5074:(e,t,n)=>{n.d(t,{A5:()=>isBusy,JD:()=>isLost,Zb:()=>probeAnswer,b:()=>pullWords,dh:()=>brief})
+return{is:"waiting",on:m?on("its next pod"):e.on}}function isFault({symptom:e}){return e.reason!=="NotReady"}function nameOf({metadata:e}){return e?.name??""}},5074:(e,t,n)=>{n.d(t,{A5:()=>isBusy,Ge:()=>isPermanentPullError,Zb:()=>probeAnswer,b:()=>pullWords,dh:()=>brief})
 var s=n(730)
 function pullWords(e,t,n){if(e!==""&&!/^Back-off pulling image "[^"]*"$/.test(e.trim()))return e
 const s=n.filter(e=>e.reason==="Failed"&&e.message?.startsWith(`Failed to pull image "${t??""}"`))
-return s.at(-1)?.message??e}function isLost(e,t){const n=e.replace(/"[^"]*"/g,"").replaceAll(t??'"',"")
+return s.at(-1)?.message??e}function isPermanentPullError(e,t){const n=e.replace(/"[^"]*"/g,"").replaceAll(t??'"',"")
 const s=/too ?many ?requests|\b429\b|\b5\d\d (Internal|Bad|Service|Gateway)|time[d]? ?out|deadline exceeded|TLS|x509|certificate|no such host|server misbehaving|connection (refused|reset)|i\/o|\bEOF\b|no route to host|unreachable/i
 if(s.test(n))return false
 return/not found|manifest unknown|name unknown|unauthorized|denied|authentication required|no basic auth|insufficient_scope|\b40[134] |no match(ing manifest)? for|does not exist|invalid reference|couldn't parse image/i.test(n)}function isBusy(e){return/deadline ?exceeded|failed to reserve container name|is reserved for|resource temporarily unavailable|transport is closing|connection error/i.test(e)}function probeAnswer(e){const[t="",...n]=e.trimEnd().split("\n")
@@ -9879,7 +9879,7 @@ const o=(0,s.T)(e,1/0).replace(/:$/,"")
 return o.length<=300?o:`${o.slice(0,150)} … ${o.slice(-145)}`}function brief(e,t){let n=(0,s.T)(e,1/0)
 for(let e="";e!==n;){e=n
 for(const e of r)n=n.replace(e,"")
-if(t!==void 0&&n.startsWith(`${t}: `))n=n.slice(t.length+2)}return(0,s.T)(n.replace(/: unknown$/,""))}const r=[/^Back-off pulling image "[^"]*": /,/^Failed to pull image "[^"]*": /,/^(ErrImagePull|ImagePullBackOff): /,/^rpc error: code = \w+ desc = /,/^failed to pull and unpack image "[^"]*": /,/^failed to resolve reference "[^"]*": /,/^pulling from host \S+ failed with status code \[[^\]]*\]: /,/^failed to create (containerd |shim )?task: /,/^OCI runtime create failed: /,/^(runc|crun) create failed: /,/^unable to start container process: /]},2459:(e,t,n)=>{n.d(t,{Bp:()=>drainingPods,EB:()=>podsOf,Fo:()=>ourPods,IC:()=>imagesOf,Q6:()=>isControlledBy,QA:()=>liveOf,RI:()=>otherPods,Rf:()=>lastEvent,TD:()=>hasLostNode,XJ:()=>isObserved,XL:()=>eventsOf,cw:()=>isTakenAway,i_:()=>isReady,kW:()=>templateOf,kr:()=>replicaSetOf,nR:()=>timeOf,rI:()=>conditionOf})
+if(t!==void 0&&n.startsWith(`${t}: `))n=n.slice(t.length+2)}return(0,s.T)(n.replace(/: unknown$/,""))}const r=[/^Back-off pulling image "[^"]*": /,/^Failed to pull image "[^"]*": /,/^(ErrImagePull|ImagePullBackOff): /,/^rpc error: code = \w+ desc = /,/^failed to pull and unpack image "[^"]*": /,/^failed to resolve reference "[^"]*": /,/^pulling from host \S+ failed with status code \[[^\]]*\]: /,/^failed to create (containerd |shim )?task: /,/^OCI runtime create failed: /,/^(runc|crun) create failed: /,/^unable to start container process: /]},2459:(e,t,n)=>{n.d(t,{Bp:()=>drainingPods,EB:()=>podsOf,IC:()=>imagesOf,NO:()=>desiredPods,Q6:()=>isControlledBy,QA:()=>liveOf,Rf:()=>lastEvent,TD:()=>hasLostNode,XJ:()=>isObserved,XL:()=>eventsOf,cw:()=>isTakenAway,i_:()=>isReady,kW:()=>templateOf,kr:()=>replicaSetOf,nR:()=>timeOf,rI:()=>conditionOf,vI:()=>otherTemplatePods})
 function liveOf(e,{kind:t,name:n}){switch(t){case"Deployment":{const s=e.deployments.get(n)
 return s&&{kind:t,object:s}}case"StatefulSet":{const s=e.statefulsets.get(n)
 return s&&{kind:t,object:s}}case"DaemonSet":{const s=e.daemonsets.get(n)
@@ -9889,12 +9889,12 @@ if(n<t.generation)return false
 if(e.kind==="CronJob")return true
 return(e.object.status?.observedGeneration??0)>=n}function imagesOf(e){const t=[...e?.initContainers??[],...e?.containers??[]]
 return Object.fromEntries(t.map(({name:e,image:t})=>[e,t]))}function replicaSetOf(e,t){const n=canonical(t.spec?.template)
-return[...e.replicasets.values()].filter(e=>isControlledBy(e.metadata,t.metadata?.uid)).filter(e=>canonical(e.spec?.template)===n).sort((e,t)=>age(e).localeCompare(age(t)))[0]}function ourPods(e,t){const n=liveOf(e,t.workload)
+return[...e.replicasets.values()].filter(e=>isControlledBy(e.metadata,t.metadata?.uid)).filter(e=>canonical(e.spec?.template)===n).sort((e,t)=>age(e).localeCompare(age(t)))[0]}function desiredPods(e,t){const n=liveOf(e,t.workload)
 if(!n||!isObserved(n,t))return[]
 return templatePods(e,n,t).filter(e=>!isTakenAway(e))}function templatePods(e,t,n){switch(t.kind){case"Deployment":{const n=replicaSetOf(e,t.object)
 return n?podsOf(e,n.metadata?.uid):[]}case"StatefulSet":{const n=t.object.status?.updateRevision
 return podsOf(e,t.object.metadata?.uid).filter(e=>hashOf(e)===n)}case"DaemonSet":return daemonPods(podsOf(e,t.object.metadata?.uid),t.object,n).filter(e=>isReady(e)||!n.deadNodes?.includes(e.spec?.nodeName??""))
-case"CronJob":return[]}}function otherPods(e,t){if(t.kind!=="Deployment")return[]
+case"CronJob":return[]}}function otherTemplatePods(e,t){if(t.kind!=="Deployment")return[]
 const n=replicaSetOf(e,t.object)
 return[...e.replicasets.values()].filter(e=>e!==n&&isControlledBy(e.metadata,t.object.metadata?.uid)).flatMap(t=>podsOf(e,t.metadata?.uid))}function podsOf(e,t){return[...e.pods.values()].filter(e=>isControlledBy(e.metadata,t)&&!e.metadata?.deletionTimestamp).sort((e,t)=>(e.metadata?.name??"").localeCompare(t.metadata?.name??""))}function drainingPods(e,t){const n=new Set([t.object.metadata?.uid])
 for(const s of e.replicasets.values())if(isControlledBy(s.metadata,t.object.metadata?.uid))n.add(s.metadata?.uid)
@@ -9920,19 +9920,19 @@ const n=t.join(".")==="template.metadata.labels"
 const s=Object.entries(e).filter(([e])=>!(n&&e==="pod-template-hash")).map(([e,n])=>[e,pruned(n,[...t,e])]).filter(([,e])=>e!==void 0).sort(([e],[t])=>e<t?-1:1)
 return s.length===0?void 0:Object.fromEntries(s)}},6e3:(e,t,n)=>{n.d(t,{Up:()=>logKey,X1:()=>withLog,_1:()=>newObservations,z:()=>ObservationRecorder})
 function newObservations(e){return{startedAt:e,firstSeen:{},exits:{},logs:{},completeSince:{}}}function logKey(e){return`${e.podUid}/${e.container}/${e.exit}`}function withLog(e,t,n){return{...e,logs:{...e.logs,[logKey(t)]:n}}}class ObservationRecorder{#Fe
-#ke
+#ve
 #Oe={}
 #Ne
 #Me={}
 #Le=new Set
 #Ue=false
 constructor(e,t){this.#Fe=e
-this.#ke=t
-this.#Ne={...e.exits}}since(e){return this.#Oe[e]??=this.#Fe.firstSeen[e]??this.#ke}keepPod(e){this.#Le.add(e)}keepAll(){this.#Ue=true}exits(e,t,n,s){const r=`${e}/${t}`
+this.#ve=t
+this.#Ne={...e.exits}}since(e){return this.#Oe[e]??=this.#Fe.firstSeen[e]??this.#ve}keepPod(e){this.#Le.add(e)}keepAll(){this.#Ue=true}exits(e,t,n,s){const r=`${e}/${t}`
 let o=this.#Ne[r]??{before:s?n:0}
 if(s&&o.atReady===void 0)o={...o,atReady:n}
 this.#Ne[r]=o
-return o}known(e,t){return this.#Ne[`${e}/${t}`]??{before:0}}complete(e){return this.#Me[e]??=this.#Fe.completeSince[e]??this.#ke}close(){const e={...this.#Oe}
+return o}known(e,t){return this.#Ne[`${e}/${t}`]??{before:0}}complete(e){return this.#Me[e]??=this.#Fe.completeSince[e]??this.#ve}close(){const e={...this.#Oe}
 for(const[t,n]of Object.entries(this.#Fe.firstSeen)){const s=t.slice(0,t.indexOf("/"))
 if(this.#Ue||this.#Le.has(s))e[t]??=n}return{...this.#Fe,firstSeen:e,exits:this.#Ne,completeSince:this.#Me}}}},8997:(e,t,n)=>{n.d(t,{$8:()=>lastEndOf,CI:()=>partsOf,oI:()=>endsOf,wb:()=>podSymptoms})
 var s=n(2459)
@@ -9940,24 +9940,24 @@ var r=n(5074)
 var o=n(730)
 function podSymptoms(e,t=[]){if(e.metadata?.deletionTimestamp||(0,s.cw)(e))return[]
 const n=partsOf(e)
-const r=n.flatMap(n=>partSign(e,n,t)??[])
+const r=n.flatMap(n=>partSymptom(e,n,t)??[])
 const o=scheduling(e,t)??mounting(e,n,t)
 if(o)return[...r,o]
 const i=r.length===0?notReady(e,n,t):void 0
 return i?[...r,i]:r}function endsOf(e){return partsOf(e).map(t=>{const n=lastEndOf(t)
-return{container:t.spec.name,count:n?.number??t.status.restartCount,failed:n!==void 0&&(n.code!==0||isToStay(e,t))}})}function partsOf(e){const t=[...e.status?.initContainerStatuses??[],...e.status?.containerStatuses??[]]
+return{container:t.spec.name,count:n?.number??t.status.restartCount,failed:n!==void 0&&(n.code!==0||shouldKeepRunning(e,t))}})}function partsOf(e){const t=[...e.status?.initContainerStatuses??[],...e.status?.containerStatuses??[]]
 const part=(e,n)=>{const s=t.find(({name:t})=>t===e.name)
 return s?[{spec:e,status:s,init:n}]:[]}
-return[...(e.spec?.initContainers??[]).flatMap(e=>part(e,!isSidecar(e))),...(e.spec?.containers??[]).flatMap(e=>part(e,false))]}function isSidecar(e){return e.restartPolicy==="Always"}function partSign(e,t,n){const{status:s,spec:o}=t
-const make=(n,s,i)=>({reason:n,key:`${e.metadata?.uid??""}/${o.name}/${n}`,says:(0,r.dh)(s,o.image),...e.metadata?.name!==void 0&&{pod:e.metadata.name},...e.metadata?.uid!==void 0&&{podUid:e.metadata.uid},container:o.name,oneOfMany:(e.spec?.containers.length??1)>1||t.init||isSidecar(o),...o.image!==void 0&&{image:o.image},...e.spec?.imagePullSecrets&&{pullSecrets:e.spec.imagePullSecrets.flatMap(({name:e})=>e??[])},...i&&{exit:i},...i?.probe!==void 0&&asked(o,i.probe)})
+return[...(e.spec?.initContainers??[]).flatMap(e=>part(e,!isSidecar(e))),...(e.spec?.containers??[]).flatMap(e=>part(e,false))]}function isSidecar(e){return e.restartPolicy==="Always"}function partSymptom(e,t,n){const{status:s,spec:o}=t
+const make=(n,s,i)=>({reason:n,key:`${e.metadata?.uid??""}/${o.name}/${n}`,message:(0,r.dh)(s,o.image),...e.metadata?.name!==void 0&&{pod:e.metadata.name},...e.metadata?.uid!==void 0&&{podUid:e.metadata.uid},container:o.name,oneOfMany:(e.spec?.containers.length??1)>1||t.init||isSidecar(o),...o.image!==void 0&&{image:o.image},...e.spec?.imagePullSecrets&&{pullSecrets:e.spec.imagePullSecrets.flatMap(({name:e})=>e??[])},...i&&{exit:i},...i?.probe!==void 0&&probeTargetOf(o,i.probe)})
 const i=s.state?.waiting
 const a=i?.message??""
 switch(i?.reason){case"ErrImageNeverPull":case"InvalidImageName":return make("ImageNotFound",a||i.reason)
 case"ErrImagePull":case"ImagePullBackOff":case"ImageInspectError":case"RegistryUnavailable":case"SignatureValidationFailed":{const e=(0,r.b)(a,o.image,n)||i.reason
-return make((0,r.JD)(e,o.image)?"ImageNotFound":"ImagePull",e)}case"CreateContainerConfigError":if(/failed to sync \w+ cache/.test(a))return
+return make((0,r.Ge)(e,o.image)?"ImageNotFound":"ImagePull",e)}case"CreateContainerConfigError":if(/failed to sync \w+ cache/.test(a))return
 return make(/runAsNonRoot/i.test(a)?"CannotStart":"ConfigMissing",a)
 case"CreateContainerError":case"RunContainerError":case"StartError":case"PostStartHookError":case"PreCreateHookError":case"PreStartHookError":return make((0,r.A5)(a)?"Sandbox":"CannotStart",a||i.reason)
-default:return endSign(t,isToStay(e,t),n,make)}}function isToStay(e,{init:t}){return!t&&(e.spec?.restartPolicy??"Always")==="Always"}function endSign(e,t,n,s){const o=lastEndOf(e)
+default:return exitSymptom(t,shouldKeepRunning(e,t),n,make)}}function shouldKeepRunning(e,{init:t}){return!t&&(e.spec?.restartPolicy??"Always")==="Always"}function exitSymptom(e,t,n,s){const o=lastEndOf(e)
 if(!o)return
 const{status:i,spec:a}=e
 const c=o.state
@@ -9976,15 +9976,15 @@ if(!r.includes(`Container ${e.name} failed `))return{}
 const i=/failed (liveness|startup) probe/.exec(r)?.[1]
 return i===void 0?{}:{probe:probeWords(n,e.name,i)??(0,o.T)(r)}}function probeWords(e,t,n){const s=e.filter(({reason:e,message:s,involvedObject:{fieldPath:r}})=>e==="Unhealthy"&&(r?.includes(`{${t}}`)??true)&&(s??"").toLowerCase().startsWith(n))
 const o=s.at(-1)?.message
-return o===void 0?void 0:(0,r.Zb)(o)}function asked(e,t){const n={Readiness:e.readinessProbe,Liveness:e.livenessProbe,Startup:e.startupProbe}
+return o===void 0?void 0:(0,r.Zb)(o)}function probeTargetOf(e,t){const n={Readiness:e.readinessProbe,Liveness:e.livenessProbe,Startup:e.startupProbe}
 const s=/^(Readiness|Liveness|Startup) probe/.exec(t)?.[1]
 const{httpGet:r,tcpSocket:i,exec:a}=(s?n[s]:e.readinessProbe)??{}
 const portOf=t=>`port ${e.ports?.find(({name:e})=>e===t)?.containerPort??t}`
-if(r)return{asks:`GET ${(r.path??"/").replace(/\?.*/,"")} on ${portOf(r.port)}`}
-if(i)return{asks:portOf(i.port)}
+if(r)return{probeTarget:`GET ${(r.path??"/").replace(/\?.*/,"")} on ${portOf(r.port)}`}
+if(i)return{probeTarget:portOf(i.port)}
 const c=a?.command?.[0]
-return c===void 0?{}:{asks:(0,o.T)(c,100)}}function podSymptom(e,t,n){const{uid:s,name:r}=e.metadata??{}
-return{reason:t,key:`${s??""}//${t}`,says:(0,o.T)(n),...r!==void 0&&{pod:r},...s!==void 0&&{podUid:s}}}function scheduling(e,t){const n=(0,s.rI)(e,"PodScheduled")
+return c===void 0?{}:{probeTarget:(0,o.T)(c,100)}}function podSymptom(e,t,n){const{uid:s,name:r}=e.metadata??{}
+return{reason:t,key:`${s??""}//${t}`,message:(0,o.T)(n),...r!==void 0&&{pod:r},...s!==void 0&&{podUid:s}}}function scheduling(e,t){const n=(0,s.rI)(e,"PodScheduled")
 if(n?.status!=="False"||n.reason!=="Unschedulable")return
 const r=n.message??"no node fits"
 if(/persistentvolumeclaim "[^"]*" not found/.test(r))return podSymptom(e,"Volume",r)
@@ -10013,7 +10013,7 @@ const l=c.length>0?"startup":"readiness"
 const u=a?probeWords(n,a.spec.name,l)??`container ${a.spec.name} is not ready`:A?`readiness gate ${A.conditionType} is not met`:(0,s.rI)(e,"Ready")?.message??"not Ready"
 const d=podSymptom(e,"NotReady",u)
 const h=c.length>0?[]:r.flatMap(probingOf)
-return{...d,...h[0]&&{probing:{delay:Math.max(...h.map(({delay:e})=>e)),tries:Math.max(...h.map(({tries:e})=>e))}},...c.length>0&&{key:`${d.key}/startup`},...a&&{container:a.spec.name,oneOfMany:r.length>1,...asked(a.spec,u)},startups:c}}function probingOf({spec:{readinessProbe:e},status:t}){if(!e||t.ready)return[]
+return{...d,...h[0]&&{probing:{delay:Math.max(...h.map(({delay:e})=>e)),tries:Math.max(...h.map(({tries:e})=>e))}},...c.length>0&&{key:`${d.key}/startup`},...a&&{container:a.spec.name,oneOfMany:r.length>1,...probeTargetOf(a.spec,u)},startups:c}}function probingOf({spec:{readinessProbe:e},status:t}){if(!e||t.ready)return[]
 const{initialDelaySeconds:n=0,periodSeconds:s=10,successThreshold:r=1}=e
 const o=(r+2)*s
 return[{delay:n*1e3,tries:o*1e3}]}function budgetOf(e){const{initialDelaySeconds:t=0,failureThreshold:n=3,periodSeconds:s=10}=e
@@ -10065,9 +10065,9 @@ return t===void 0?`a template without our container ${s}`:`image ${t} in contain
 return n?.manager===void 0?"":`, written by ${n.manager}`}function holdsImage(e,t){if(e===null||typeof e!=="object")return false
 return Object.entries(e).some(([e,n])=>e===t?n!==null&&typeof n==="object"&&"f:image"in n:holdsImage(n,t))}},2268:(e,t,n)=>{n.d(t,{y:()=>m})
 var s=n(730)
-const by=(e,t)=>({sign:n})=>first(e,n.says)??t
+const by=(e,t)=>({symptom:n})=>first(e,n.message)??t
 function first(e,t){return hints_all(e,t)[0]}function hints_all(e,t){return e.flatMap(([e,n])=>{const s=e.exec(t)
-return s?[n.replace(/\$(\d)/g,(e,t)=>s[Number(t)]??"")]:[]})}const ofImage=e=>{const t=e.sign.pullSecrets??[]
+return s?[n.replace(/\$(\d)/g,(e,t)=>s[Number(t)]??"")]:[]})}const ofImage=e=>{const t=e.symptom.pullSecrets??[]
 const n=t.length===0?"The registry does not give it to the pod, which brings no pull secret: make one (kubectl create secret docker-registry) and name it in imagePullSecrets of the pod or of its ServiceAccount":`The registry does not give it to the pod's pull secret (${t.join(", ")}): see whether it exists, is of this registry, is still valid, and may read the repository`
 return by([[/parse|InvalidImageName/,"The name of the image is malformed: correct it, or the tag"],[/policy of Never/,"The container has `imagePullPolicy: Never`, and the node does not have the image: let it be pulled"],[/no match(ing manifest)? for/,"The image was not built for the node's architecture: build it for that platform too"],[/unauthorized|authoriz|authentic|denied|no basic auth|scope|\b40[13]\b/i,n]],"Check that this tag was pushed, and that no cleaning of the registry has removed it")(e)}
 const r=by([[/too ?many ?requests|\b429\b/i,"The registry limits how often it is asked: log the nodes in by a pull secret, or run again later"],[/x509|certificate/,"The nodes do not trust the registry's certificate: give its CA to their container runtime"],[/HTTP response to HTTPS/,"The registry speaks plain HTTP, and the nodes ask by HTTPS: tell their container runtime"],[/no such host|server misbehaving/,"The nodes do not find the registry's name in DNS: correct the name, or their DNS"]],"The registry did not answer well: see whether the nodes can reach it, then run again")
@@ -10078,16 +10078,16 @@ const c=by([[/violates PodSecurity "([^"]+)"/,"Set what is named in the pod's se
 const A=by([[/webhook "([^"]+)"/,"See whether what answers for the webhook $1 is up: no pod is made without it"]],"See whether the webhook or the controller that is named is up")
 const l=by([[/exceeded quota: ([^,]+), requested: (.+?), used:/,"The quota $1 has no room for $2: raise it, lower the request, or roll out with `maxSurge: 0`"],[/failed quota: ([^:]+): must specify (.+)/,"The quota $1 wants it said in `resources` of the container: $2"]],"Raise the ResourceQuota, lower requests, or roll out with `maxSurge: 0`")
 const u=[[/Insufficient ([\w/-]+(\.[\w/-]+)*)/,"lower `requests` of $1, or add a node"],[/affinity\/selector/,"no node has the labels that `nodeSelector` or `nodeAffinity` wants: correct them, or label a node"],[/untolerated taint \{?([^}]*)\}?/,"give the pod a toleration of the taint $1, or clear a node of it"],[/free ports/,"its `hostPort` is taken on each node: leave it out, or roll out with `maxSurge: 0`"],[/anti-affinity/,"its `podAntiAffinity` leaves no node: prefer instead of require, or roll out with `maxSurge: 0`"],[/topology spread/,"its topology spread leaves no node: add one, or set `whenUnsatisfiable: ScheduleAnyway`"],[/volume node affinity/,"its volume is bound to another node or zone: free a place there"],[/unbound immediate/,"a claim of it has no volume: kubectl describe pvc"],[/Too many pods/,"the nodes take no more pods: add one"],[/were unschedulable/,"a node is cordoned: kubectl uncordon"]]
-const ofPlace=e=>({sign:t})=>{const n=hints_all(u,t.says).join("; ")
+const ofPlace=e=>({symptom:t})=>{const n=hints_all(u,t.message).join("; ")
 return n===""?e:n.charAt(0).toUpperCase()+n.slice(1)}
 const d=by([[/persistentvolumeclaim "([^"]+)" not found/,"Create the claim $1 in this namespace, or correct its name in `volumes`"],[/hostPath type check/,"What the hostPath names is not on the node, or is of another type"],[/CSI driver/i,"The driver of the volume does not run on the node: see its pods"]],"Look at the claim and its storage class")
-const h=[[/^readiness gate (\S+)/,"A controller has to set the condition $1 (that of a load balancer, mostly): see why it does not"],[/Get "https:/,"It was asked by https: the probe must not say `scheme: HTTPS` where plain HTTP is served, and SECURE_SSL_REDIRECT must leave its path out (SECURE_REDIRECT_EXEMPT)"],[/statuscode: 404/,"The new version has nothing at $asks: correct the path of the probe, or bring its URL back"],[/statuscode: 400/,"Django answers 400 to a Host that is not in ALLOWED_HOSTS, and the probe asks by the address of the pod: give it a `Host` in `httpHeaders`"],[/statuscode: 40[13]/,"Let $asks be answered without a login"],[/statuscode: 5/,"It answers, and is not well: see its log, and what $asks looks at"],[/connection refused/,"Nothing answers $asks: see whether it listens on that port, and on 0.0.0.0 instead of 127.0.0.1; when it needs longer to start, $longer"],[/deadline exceeded|time[d]? ?out/i,"No answer within the probe's `timeoutSeconds`: see what is slow in $asks, or raise it"],[/EOF|reset by peer|malformed/,"What listens there hangs up: see whether it speaks HTTP"],[/executable file not found|no such file/i,"The probe's command is not in the image: $asks"]]
+const h=[[/^readiness gate (\S+)/,"A controller has to set the condition $1 (that of a load balancer, mostly): see why it does not"],[/Get "https:/,"It was asked by https: the probe must not say `scheme: HTTPS` where plain HTTP is served, and SECURE_SSL_REDIRECT must leave its path out (SECURE_REDIRECT_EXEMPT)"],[/statuscode: 404/,"The new version has nothing at $target: correct the path of the probe, or bring its URL back"],[/statuscode: 400/,"Django answers 400 to a Host that is not in ALLOWED_HOSTS, and the probe asks by the address of the pod: give it a `Host` in `httpHeaders`"],[/statuscode: 40[13]/,"Let $target be answered without a login"],[/statuscode: 5/,"It answers, and is not well: see its log, and what $target looks at"],[/connection refused/,"Nothing answers $target: see whether it listens on that port, and on 0.0.0.0 instead of 127.0.0.1; when it needs longer to start, $longer"],[/deadline exceeded|time[d]? ?out/i,"No answer within the probe's `timeoutSeconds`: see what is slow in $target, or raise it"],[/EOF|reset by peer|malformed/,"What listens there hangs up: see whether it speaks HTTP"],[/executable file not found|no such file/i,"The probe's command is not in the image: $target"]]
 function ofProbe(e,t="what the probe asks for"){const n=e.startsWith("Startup")?"raise `failureThreshold` of its startupProbe":e.startsWith("Liveness")?"give it a startupProbe":'set "ready-timeout" or a startupProbe'
-const s=first(h,e)??"See why $asks fails; when it needs longer to start, $longer"
-return s.replace("$asks",()=>t).replace("$longer",n)}const ofUnready=({sign:e})=>ofProbe(e.says,e.asks)
+const s=first(h,e)??"See why $target fails; when it needs longer to start, $longer"
+return s.replace("$target",()=>t).replace("$longer",n)}const ofUnready=({symptom:e})=>ofProbe(e.message,e.probeTarget)
 const g=[[/^\w+ (ModuleNotFound|Import)Error/,"The image does not have it: add it to the requirements, commit the file, or take it out of .dockerignore"],[/^permanent (ImproperlyConfigured|UndefinedValueError|KeyError)/,"Give the container what is named (ConfigMap, Secret, `env`), or give the setting a default"],[/^\w+ (Syntax|Indentation|Tab)Error/,"Mend the line; where it is right, the image has too old a Python for it"],[/^\w+ SystemCheckError/,"Mend what is named: `manage.py check` shows it on your machine too"],[/(authentication failed|access denied)/i,"The server answers, and refuses: check user and password in the Secret"],[/(role|database|user) "[^"]*" does not exist/i,"The server has no such $1: check its address"],[/relation .* does not exist|no such (table|column)|unknown column/i,"The database does not have what the code asks for: is a migration missing?"],[/permission denied|read-only file system/i,"The container's user may not do that: give it an emptyDir to write to, or change the owner in the Dockerfile"],[/address already in use/i,"Two processes of the pod want the same port: give one another"]]
-const ofEnd=({sign:e,diagnosis:t})=>{const{code:n,probe:r}=e.exit??{}
-if(r!==void 0)return ofProbe(r,e.asks)
+const ofEnd=({symptom:e,diagnosis:t})=>{const{code:n,probe:r}=e.exit??{}
+if(r!==void 0)return ofProbe(r,e.probeTarget)
 if(n===126||n===127)return"The command is not in the image or may not be run: check `command` and the entrypoint"
 const o=first(g,`${t?.kind??""} ${(0,s.T)(t?.summary??"")}`)
 if(o!==void 0)return o
@@ -10101,16 +10101,16 @@ return i.length>0?"Its last lines say why: mend that, or try the same command in
 const f={is:"after",ms:0}
 const after=e=>({is:"after",ms:e*1e3})
 const p={is:"by-cause",permanent:{is:"exit",nth:1,ms:0,loop:true},transient:{is:"exit",nth:3,ms:6e4,loop:false},unknown:{is:"exit",nth:2,ms:0,loop:true}}
-const names=e=>t=>`${t.who}: ${e}: ${t.sign.says}`
+const names=e=>t=>`${t.who}: ${e}: ${t.symptom.message}`
 const byTag=({image:e=""})=>e.replace(/(:[\w.-]+)@sha256:\w+$/,"$1")
-const m={ImageNotFound:{code:"image-not-found",wait:f,sentence:({who:e,sign:t})=>`${e}: image ${byTag(t)} cannot be pulled: ${t.says}`,hint:ofImage},ImagePull:{code:"image-pull",wait:after(60),sentence:({who:e,sign:t})=>`${e}: image ${byTag(t)} could not be pulled: ${t.says}`,hint:r},CannotStart:{code:"cannot-start",wait:f,sentence:names("cannot be started"),hint:o},ConfigMissing:{code:"config-missing",wait:after(20),sentence:names("its configuration is missing"),hint:i},OutOfMemory:{code:"out-of-memory",wait:{is:"exit",nth:2,ms:0,loop:false},sentence:({who:e,sign:t})=>`${e}: killed${t.exit?.number===1?"":" again"} for using more memory than its limit`,hint:()=>"Raise `resources.limits.memory` of the container, or let it start fewer processes"},CrashAfterReady:{code:"crash-after-ready",wait:f,sentence:({who:e,...t})=>`${e}: was Ready, and then died twice: ${endWords(t)}`,hint:ofEnd},Crash:{code:"crash",wait:p,sheltered:6e4,sentence:({who:e,...t})=>`${e}: ${endWords(t)}`,hint:ofEnd},InitCrash:{code:"init-crash",wait:p,sheltered:6e4,sentence:({who:e,...t})=>`${e}: ${endWords(t)}`,hint:ofEnd},PodRefused:{code:"pod-refused",wait:after(5),sentence:names("the cluster refuses its pods"),hint:c},PodNotCreated:{code:"pod-refused",wait:after(60),sentence:names("its pods could not be created"),hint:A},Quota:{code:"quota",wait:after(30),sentence:names("the namespace's quota has no room for its pods"),hint:l},NoScaleUp:{code:"unschedulable",wait:f,sentence:names("no node fits, and the autoscaler adds none"),hint:ofPlace("Lower the requests, loosen the placement rules, or let the node group grow")},ScalingUp:{code:"unschedulable",wait:{is:"deadline"},sentence:names("the node that is being added or freed did not come in time"),hint:()=>"Look at the autoscaler: new nodes take longer than the deadline"},Unschedulable:{code:"unschedulable",wait:after(120),sentence:names("no node fits"),hint:ofPlace("Lower the requests, loosen the placement rules, or add a node")},MultiAttach:{code:"cannot-start",wait:{is:"deadline"},sentence:names("its volume is still held by another pod"),hint:()=>"A volume that one node may mount needs `strategy: Recreate`, or a claim for each pod"},Volume:{code:"cannot-start",wait:after(120),sentence:names("a volume cannot be mounted"),hint:d},Sandbox:{code:"cannot-start",wait:after(120),sentence:names("the node cannot set up the pod"),hint:()=>"Look at the node's network plugin and container runtime"},NotReady:{code:"not-ready",wait:{is:"ready"},sentence:names("runs, but is not Ready"),hint:ofUnready},ProgressDeadline:{code:"progress-deadline",wait:f,sentence:names("made no progress within progressDeadlineSeconds"),hint:()=>"See what its pods wait for; raise `progressDeadlineSeconds` when the start just takes long"}}
-function endWords({sign:e,diagnosis:t}){const n=e.exit?.probe
+const m={ImageNotFound:{code:"image-not-found",wait:f,sentence:({who:e,symptom:t})=>`${e}: image ${byTag(t)} cannot be pulled: ${t.message}`,hint:ofImage},ImagePull:{code:"image-pull",wait:after(60),sentence:({who:e,symptom:t})=>`${e}: image ${byTag(t)} could not be pulled: ${t.message}`,hint:r},CannotStart:{code:"cannot-start",wait:f,sentence:names("cannot be started"),hint:o},ConfigMissing:{code:"config-missing",wait:after(20),sentence:names("its configuration is missing"),hint:i},OutOfMemory:{code:"out-of-memory",wait:{is:"exit",nth:2,ms:0,loop:false},sentence:({who:e,symptom:t})=>`${e}: killed${t.exit?.number===1?"":" again"} for using more memory than its limit`,hint:()=>"Raise `resources.limits.memory` of the container, or let it start fewer processes"},CrashAfterReady:{code:"crash-after-ready",wait:f,sentence:({who:e,...t})=>`${e}: was Ready, and then died twice: ${endWords(t)}`,hint:ofEnd},Crash:{code:"crash",wait:p,sheltered:6e4,sentence:({who:e,...t})=>`${e}: ${endWords(t)}`,hint:ofEnd},InitCrash:{code:"init-crash",wait:p,sheltered:6e4,sentence:({who:e,...t})=>`${e}: ${endWords(t)}`,hint:ofEnd},PodRefused:{code:"pod-refused",wait:after(5),sentence:names("the cluster refuses its pods"),hint:c},PodNotCreated:{code:"pod-refused",wait:after(60),sentence:names("its pods could not be created"),hint:A},Quota:{code:"quota",wait:after(30),sentence:names("the namespace's quota has no room for its pods"),hint:l},NoScaleUp:{code:"unschedulable",wait:f,sentence:names("no node fits, and the autoscaler adds none"),hint:ofPlace("Lower the requests, loosen the placement rules, or let the node group grow")},ScalingUp:{code:"unschedulable",wait:{is:"deadline"},sentence:names("the node that is being added or freed did not come in time"),hint:()=>"Look at the autoscaler: new nodes take longer than the deadline"},Unschedulable:{code:"unschedulable",wait:after(120),sentence:names("no node fits"),hint:ofPlace("Lower the requests, loosen the placement rules, or add a node")},MultiAttach:{code:"cannot-start",wait:{is:"deadline"},sentence:names("its volume is still held by another pod"),hint:()=>"A volume that one node may mount needs `strategy: Recreate`, or a claim for each pod"},Volume:{code:"cannot-start",wait:after(120),sentence:names("a volume cannot be mounted"),hint:d},Sandbox:{code:"cannot-start",wait:after(120),sentence:names("the node cannot set up the pod"),hint:()=>"Look at the node's network plugin and container runtime"},NotReady:{code:"not-ready",wait:{is:"ready"},sentence:names("runs, but is not Ready"),hint:ofUnready},ProgressDeadline:{code:"progress-deadline",wait:f,sentence:names("made no progress within progressDeadlineSeconds"),hint:()=>"See what its pods wait for; raise `progressDeadlineSeconds` when the start just takes long"}}
+function endWords({symptom:e,diagnosis:t}){const n=e.exit?.probe
 if(n!==void 0)return`killed because of its probe: ${n}`
 const r=e.exit?.code??0
 const o=t?.summary
 if(o!==void 0&&/^[\w.]+(Error|Exception|Exit|Configured|NotReady)\b/.test(o))return o
 const i=r===0?"ended by itself (exit code 0), though it is to stay":`exited with ${r}`
-const a=o??(e.says.startsWith("exited with")?void 0:e.says)
+const a=o??(e.message.startsWith("exited with")?void 0:e.message)
 return a===void 0?i:`${i}: ${(0,s.T)(a)}`}},4e3:(e,t,n)=>{n.d(t,{It:()=>versionIn,_W:()=>byDigest,ky:()=>runsOf,oo:()=>taggedIn})
 var s=n(3165)
 var r=n(9340)
@@ -10122,9 +10122,9 @@ return i.map(({name:s,image:i})=>({workload:(0,o.T)((0,r.hY)(t)),container:s,ima
 return i.map(({running:e,...t})=>{const n=i.filter(({image:e})=>e===t.image)
 const s=mostOf(e)??mostOf(n.flatMap(e=>e.running))
 return{...t,...s&&{ran:s}}})}function byDigest(e,t){const{repository:n,tag:r="latest"}=(0,s.zZ)(e)
-return`${n}:${r}@${t}`}function versionIn(e,t,n){const isOurs=e=>(0,s.iI)(e,n)
+return`${n}:${r}@${t}`}function versionIn(e,t,n){const isOfThisRepository=e=>(0,s.iI)(e,n)
 const i=taggedIn(e,t,n)
-const a=t.flatMap(e=>{const t=(0,r.MZ)((0,r.kW)(e),isOurs)
+const a=t.flatMap(e=>{const t=(0,r.MZ)((0,r.kW)(e),isOfThisRepository)
 if(t.length===0)return[void 0]
 return t.map(({name:t,image:n})=>{const{tag:a,digest:c}=(0,s.zZ)(n)
 const A=(0,o.T)((0,r.hY)(e))
@@ -10136,12 +10136,12 @@ return c&&a.every(e=>e?.digest===c.digest)?c:void 0}function shortDigest(e){retu
 if(!(0,s.iI)(A,c.repository))return"another image"
 if(l!==void 0)return l===c.digest?"this image":"another image"
 const u=(0,i.Sh)((0,r.hY)(t),t,t,e)
-const d=(0,a.Fo)(e,u)
+const d=(0,a.NO)(e,u)
 if(d.length===0)return"what its tag names"
 const h=runningIn(e,t,n,c.repository)
 const g=h.length===d.length&&h.every(e=>e.digest===c.digest)
 return g?"this image":"another image"}function runningIn(e,t,n,o){const c=(0,i.Sh)((0,r.hY)(t),t,t,e)
-return(0,a.Fo)(e,c).flatMap(({status:e})=>{const t=[...e?.initContainerStatuses??[],...e?.containerStatuses??[]]
+return(0,a.NO)(e,c).flatMap(({status:e})=>{const t=[...e?.initContainerStatuses??[],...e?.containerStatuses??[]]
 const{imageID:r=""}=t.find(({name:e})=>e===n)??{}
 const{repository:i,digest:a}=(0,s.zZ)(r.replace("docker-pullable://",""))
 if(a===void 0)return[]
@@ -10153,31 +10153,31 @@ var r=n(8997)
 var o=n(730)
 function symptomsOf(e,t,n,o){const i=(0,s.QA)(e,t.workload)
 if(!i||!(0,s.XJ)(i,t))return[]
-const a=(0,s.Fo)(e,t)
-return[...a.flatMap(t=>(0,r.wb)(t,isWell(t)?[]:(0,s.XL)(e,t.metadata?.uid))),...controllerSigns(e,i,t,n,o)]}function isWell(e){return(0,s.i_)(e)&&(0,r.oI)(e).every(({failed:e})=>!e)}function controllerSigns(e,t,n,r,i){switch(t.kind){case"Deployment":{const r=(0,s.kr)(e,t.object)
+const a=(0,s.NO)(e,t)
+return[...a.flatMap(t=>(0,r.wb)(t,isWell(t)?[]:(0,s.XL)(e,t.metadata?.uid))),...controllerSymptoms(e,i,t,n,o)]}function isWell(e){return(0,s.i_)(e)&&(0,r.oI)(e).every(({failed:e})=>!e)}function controllerSymptoms(e,t,n,r,i){switch(t.kind){case"Deployment":{const r=(0,s.kr)(e,t.object)
 const a=t.object.status?.conditions??[]
 const c=a.find(({type:e})=>e==="Progressing")
-const A=r?replicaSetSigns(r,e,i):[]
+const A=r?replicaSetSymptoms(r,e,i):[]
 if(c?.status!=="False"||n.staleProgressing!==void 0&&c.lastTransitionTime===n.staleProgressing)return A
 const l=t.object.metadata?.uid??""
 const u=(0,o.T)(c.message??c.reason??"")
 const d=c.reason==="ProgressDeadlineExceeded"?"ProgressDeadline":"PodRefused"
-return[...A,{reason:d,key:`${l}/${d}`,says:u}]}case"StatefulSet":case"DaemonSet":{const n=t.kind==="StatefulSet"?t.object.spec?.replicas??1:t.object.status?.desiredNumberScheduled??0
+return[...A,{reason:d,key:`${l}/${d}`,message:u}]}case"StatefulSet":case"DaemonSet":{const n=t.kind==="StatefulSet"?t.object.spec?.replicas??1:t.object.status?.desiredNumberScheduled??0
 const{uid:o=""}=t.object.metadata??{}
 const a=[...e.pods.values()].filter(e=>(0,s.Q6)(e.metadata,o))
 if(a.length>=n)return[]
 const c=Math.max(...a.map(e=>Date.parse(e.metadata?.creationTimestamp??"")))
 const A=attemptsOf(e,o).findLast(e=>(0,s.nR)(e)>=r-3e4&&!((0,s.nR)(e)<=c))
-return A?[refusal(o,A.message??"",A,i)]:[]}case"CronJob":return[]}}function replicaSetSigns(e,t,n){const s=e.status?.conditions?.find(({type:e,status:t,reason:n})=>e==="ReplicaFailure"&&t==="True"&&n==="FailedCreate")
+return A?[refusal(o,A.message??"",A,i)]:[]}case"CronJob":return[]}}function replicaSetSymptoms(e,t,n){const s=e.status?.conditions?.find(({type:e,status:t,reason:n})=>e==="ReplicaFailure"&&t==="True"&&n==="FailedCreate")
 if(!s)return[]
 const{uid:r=""}=e.metadata??{}
 return[refusal(r,s.message??"",attemptsOf(t,r).at(-1),n)]}function attemptsOf(e,t){return(0,s.XL)(e,t).filter(({reason:e})=>e==="FailedCreate")}function placeOf(e,t){const n=[...e.pods.values()].filter(({spec:e,status:t})=>e?.nodeName!==void 0&&t?.phase!=="Succeeded"&&t?.phase!=="Failed")
-return{stand:String(n.length),get frees(){return n.some(({metadata:e})=>e?.deletionTimestamp!==void 0)||t().some(e=>e.spec?.nodeName!==void 0&&!(0,s.i_)(e))}}}function roomOf(e,t){const n=[...e.pods.values()].filter(({status:e})=>e?.phase!=="Succeeded"&&e?.phase!=="Failed")
-return{stand:`${n.length}/${t.filter(s.i_).length}`,frees:n.some(({metadata:e})=>e?.deletionTimestamp!==void 0)||t.some(e=>!(0,s.i_)(e))}}function refusal(e,t,n,s){const r=refusalReason(t)
+return{fingerprint:String(n.length),get frees(){return n.some(({metadata:e})=>e?.deletionTimestamp!==void 0)||t().some(e=>e.spec?.nodeName!==void 0&&!(0,s.i_)(e))}}}function roomOf(e,t){const n=[...e.pods.values()].filter(({status:e})=>e?.phase!=="Succeeded"&&e?.phase!=="Failed")
+return{fingerprint:`${n.length}/${t.filter(s.i_).length}`,frees:n.some(({metadata:e})=>e?.deletionTimestamp!==void 0)||t.some(e=>!(0,s.i_)(e))}}function refusal(e,t,n,s){const r=refusalReason(t)
 const i=r==="Quota"?s():void 0
-const a=i?`/${i.stand}`:""
+const a=i?`/${i.fingerprint}`:""
 const c=n&&`${e}/attempt/${n.metadata.resourceVersion??""}`
-return{reason:r,key:`${e}/${r}${a}`,says:(0,o.T)(t),...c!==void 0&&{attempt:c},...i?.frees&&{frees:true}}}function refusalReason(e){if(/exceeded quota|failed quota/i.test(e))return"Quota"
+return{reason:r,key:`${e}/${r}${a}`,message:(0,o.T)(t),...c!==void 0&&{attempt:c},...i?.frees&&{frees:true}}}function refusalReason(e){if(/exceeded quota|failed quota/i.test(e))return"Quota"
 if(/failed calling webhook|failed to call webhook/i.test(e))return"PodNotCreated"
 if(/forbidden|invalid|denied/i.test(e))return"PodRefused"
 return"PodNotCreated"}},730:(e,t,n)=>{n.d(t,{T:()=>oneLine,n:()=>lasting})
@@ -10268,7 +10268,7 @@ await A.stop()}
 const f={namespace:t.namespace,version:"",life:g.signal,get:async t=>await(0,r.jh)(e.clock,g.signal,()=>ask("GET",t)),find:async e=>{try{return await f.get(e)}catch(e){if(e instanceof s.h&&e.status===404)return
 throw e}},review:async(t,n)=>await(0,r.jh)(e.clock,g.signal,()=>ask("POST",t,n)),dryRun:async(t,n)=>await(0,r.jh)(e.clock,g.signal,()=>ask("PUT",`${t}?dryRun=All`,n)),post:async(e,t,n)=>await ask("POST",e,t,n),put:async(e,t,n)=>await ask("PUT",e,t,n),remove:async(e,{uid:t,version:n,signal:r}={})=>{const o={...t!==void 0&&{uid:t},...n!==void 0&&{resourceVersion:n}}
 const i=Object.keys(o).length===0?{}:{preconditions:o}
-try{await ask("DELETE",e,{propagationPolicy:"Background",...i},r)}catch(e){if(!(e instanceof s.h&&e.status===404))throw e}},lines:(t,n)=>linesOf(e,A.socket,t,n),kubectl:(t,{input:n,signal:s=g.signal,ours:r}={})=>(0,o.Yv)(e.clock,s,async()=>{const s=await(r?.())??g.signal
+try{await ask("DELETE",e,{propagationPolicy:"Background",...i},r)}catch(e){if(!(e instanceof s.h&&e.status===404))throw e}},lines:(t,n)=>linesOf(e,A.socket,t,n),kubectl:(t,{input:n,signal:s=g.signal,ensureHeld:r}={})=>(0,o.Yv)(e.clock,s,async()=>{const s=await(r?.())??g.signal
 const o=await finish(e,i,[...c,...h,...t],{...n!==void 0&&{input:n},signal:AbortSignal.any([g.signal,s])})
 if(o.code!==0)s.throwIfAborted()
 return o}),kustomize:t=>e.processes.run(i,["kustomize",t]),stream:(t,n)=>e.processes.stream(i,[...c,...t],{...n,bound:true}),commandLine:e=>{const n=t.context===void 0?[]:["--context",t.context]
@@ -10373,7 +10373,7 @@ if(!s.endsWith(":"))return s
 const r=n.filter(e=>e.startsWith("* "))
 return`${s} ${r.map(e=>e.slice(2)).join("; ")}`}function errorLines(e){const t=e.split("\n").filter(e=>e.trim()!=="")
 const n=t.findIndex(e=>!/^(Warning:|[IWEF]\d{4} )/.test(e))
-return t.slice(Math.max(n,0))}},8661:(e,t,n)=>{n.d(t,{Fe:()=>nameFor,MU:()=>isOurs,Yq:()=>A,ht:()=>twoOfOneName,mi:()=>checkOurs,t8:()=>isKept})
+return t.slice(Math.max(n,0))}},8661:(e,t,n)=>{n.d(t,{Fe:()=>nameFor,Yq:()=>A,ht:()=>twoOfOneName,t8:()=>isKept,wj:()=>checkManaged,yF:()=>isManaged})
 var s=n(4592)
 var r=n(3165)
 var o=n(9340)
@@ -10382,7 +10382,7 @@ function isKept(e){const{type:t}=e
 const n=(0,o.TN)(e)
 return t!=="kubernetes.io/service-account-token"&&i.some(e=>n.startsWith(`${e}/${nameFor("")}`))}const[a,c]=["app.kubernetes.io/managed-by","django-rollout"]
 const A={[a]:c}
-function isOurs(e={}){return e.labels?.[a]===c}function checkOurs(e,t,n){if(isOurs(n))return
+function isManaged(e={}){return e.labels?.[a]===c}function checkManaged(e,t,n){if(isManaged(n))return
 const{name:r=""}=n??{};(0,s.fJ)({code:"name-taken",sentence:`${t}/${r} is not of django-rollout (it has no label ${a}=${c}), and has the name of what it keeps for this application`,hint:["nothing was written; give the application another name: app: my-shop (in django-rollout.yml), or --app my-shop",`or, when nobody needs that object: ${e.commandLine(["delete",t,r])}`].join("\n")})}function twoOfOneName({namespace:e},t,n,o){const i=(0,r.XH)(`/${o.split("/").slice(-2).join("-")}`)
 return(0,s.fJ)({code:"usage",sentence:`${n.what} is of ${n.image}, and this is about ${o}: both have the name "${t}" in the namespace "${e}"`,hint:[`nothing was written; give this application a name of its own: app: ${i} (in django-rollout.yml), or --app ${i}`,n.so].join("\n")})}},6874:(e,t,n)=>{n.d(t,{K2:()=>l,PX:()=>readManifests,QB:()=>ownImage,dJ:()=>titled,sb:()=>prepared})
 var s=n(8815)
@@ -10392,7 +10392,7 @@ var i=n(3165)
 var a=n(9340)
 var c=n(8661)
 var A=n(1856)
-const l={ours:[],others:[],jobs:[],files:new Map}
+const l={targets:[],others:[],jobs:[],files:new Map}
 const u=["Namespace","ClusterRole","ClusterRoleBinding","CustomResourceDefinition"]
 async function readManifests(e,t,n,s){const r=(await Promise.all(n.map(n=>readPath(e,t,n)))).flat()
 const i=new Map
@@ -10406,7 +10406,7 @@ const d=c.filter(a.gv).filter(e=>!(0,a.pi)(e)).filter(e=>(0,a.MZ)((0,a.kW)(e),u)
 const h=c.filter(e=>isJobOf(e,u))
 const g=[...d,...h,l]
 const f=c.filter(e=>!g.includes(e))
-return{ours:d,others:f,jobs:h,files:i,...l&&{namespace:l}}}function isJobOf(e,t){const{apiVersion:n,kind:s}=e
+return{targets:d,others:f,jobs:h,files:i,...l&&{namespace:l}}}function isJobOf(e,t){const{apiVersion:n,kind:s}=e
 return n==="batch/v1"&&s==="Job"&&!(0,a.pi)(e)&&e.spec?.suspend!==true&&(0,a.Mz)(e).some(({image:e})=>t(e??""))}function ownImage(e){return t=>(0,i.iI)(t,e)||(0,i.zZ)(t).repository===(0,i.EU)(e)}function prepared(e,t,n){return(0,a.t3)(e,(0,a.Mo)((0,a.kW)(e),ownImage(t),n))}const d=["kustomization.yaml","kustomization.yml","Kustomization"]
 async function readPath(e,t,n){const from=(e,t)=>parseManifest(t,e).map(t=>({file:e,object:t}))
 if(!e.files.exists(n))invalid(`manifests: there is no file or folder "${n}"`)
@@ -10504,7 +10504,7 @@ if(t===void 0)return
 try{const{spec:n,...r}=JSON.parse(t)
 if(n?.replicas===void 0)return
 const{replicas:o,...i}=n
-return(0,s.sF)(e,s.EY,`${JSON.stringify({...r,spec:i})}\n`)}catch{return}}},3006:(e,t,n)=>{n.d(t,{Uk:()=>isTransientAtFirst,XX:()=>noServer,ZV:()=>causeOfAway,dg:()=>isTransient,gT:()=>c,jh:()=>retryTransient,si:()=>r,sr:()=>LeaseUncertain})
+return(0,s.sF)(e,s.EY,`${JSON.stringify({...r,spec:i})}\n`)}catch{return}}},3006:(e,t,n)=>{n.d(t,{Gq:()=>r,K$:()=>causeOfOutage,Uk:()=>isTransientAtFirst,XX:()=>noServer,dg:()=>isTransient,gT:()=>c,jh:()=>retryTransient,sr:()=>LeaseUncertain})
 var s=n(1407)
 const r=9e4
 const o=250
@@ -10517,7 +10517,7 @@ const n=e instanceof Error?e.message:""
 return t<a&&!/no such host|x509|tls: /.test(n)}function isUnreached({status:e,reason:t}){return(e===500||e===502)&&t===""}async function retryTransient(e,t,n,s=isTransient){const a=e.now()+r
 for(let r=o;;r=Math.min(r*2,i))try{return await n()}catch(n){if(t.aborted||!s(n)||e.now()+r>a)throw n
 await e.sleep(r,t)}}function noServer(e){return{code:"cluster-unreachable",sentence:`the API server did not answer: ${e}`,hint:"see whether this machine reaches the cluster: kubectl version"}}const c={code:"cluster-unreachable",sentence:"the cluster does not accept the credentials of the kubeconfig (401 Unauthorized)",hint:"renew the token or the login; kubectl auth whoami shows who you are"}
-function causeOfAway(e){if(e instanceof s.h){if(e.status===401)return c
+function causeOfOutage(e){if(e instanceof s.h){if(e.status===401)return c
 return isUnreached(e)?noServer(e.message):void 0}const t=e instanceof Error&&/^E[A-Z]+$/.test(e.code??"")
 return t?noServer(e.message):void 0}class LeaseUncertain extends Error{name="LeaseUnsure"
 constructor(){super("the lock could not be renewed in time")}}},2861:(e,t,n)=>{n.d(t,{y:()=>holdsNoData,$:()=>placeOf})
@@ -10575,18 +10575,18 @@ const isNew=e=>!i.some(isSame(e))||lacks(e,r.live)===void 0
 const c=a.filter(e=>lacks(e,r.becomes)!==void 0)
 const[A]=[...c.filter(isNew),...c]
 if(A){const e=lacks(A,r.becomes)
-return{is:"nowhere",breaks:isNew(A),...told(o,A,e,r.becomes)}}const l=i.find(e=>lacks(e,r.live)===void 0&&lacks(e,r.becomes)!==void 0)
+return{is:"nowhere",breaks:isNew(A),...causeOf(o,A,e,r.becomes)}}const l=i.find(e=>lacks(e,r.live)===void 0&&lacks(e,r.becomes)!==void 0)
 if(!l)return{is:"well"}
 const u=`service/${l.service}`
 return{is:"torn",sentence:`${u} loses port ${l.port}, to which ${o} leads until the new pods are there: nobody is served in between`,hint:`make it two releases: first ${u} with port ${l.port} beside the new one, and ${o} with the new one; then ${u} without port ${l.port}`}}function isSame({service:e,port:t}){return n=>n.service===e&&n.port===t}function lacks({service:e,port:t},n){const s=n.find(({metadata:t})=>t?.name===e)
 if(!s)return"service"
 const{ports:r=[],type:o}=s.spec??{}
 if(t===void 0||o==="ExternalName")return
-return r.some(e=>[e.port,e.name,e.targetPort].some(e=>String(e)===String(t)))?void 0:"port"}function told(e,{service:t,port:n},s,r){const o=`service/${t}`
+return r.some(e=>[e.port,e.name,e.targetPort].some(e=>String(e)===String(t)))?void 0:"port"}function causeOf(e,{service:t,port:n},s,r){const o=`service/${t}`
 if(s==="service")return{sentence:`${e} leads to ${o}, which neither the cluster nor the manifests have`,hint:`correct the name in ${e}, or add ${o} to the manifests`}
 const i=r.find(({metadata:e})=>e?.name===t)?.spec?.ports??[]
 const a=i.map(({port:e,name:t})=>t?`${e} (${t})`:`${e}`)
-return{sentence:`${e} leads to port ${n} of ${o}, which has ${a.length===0?"no ports":a.join(", ")}`,hint:`name one of these in ${e}, or add the port to ${o}; to move to another port, release ${o} with the old and the new one first, then ${e}`}}const o={"/Service":{aspects:aspectsOfService,cuts:true},"networking.k8s.io/NetworkPolicy":{aspects:aspectsOfPolicy,cuts:true,asked:askedBefore},"cilium.io/CiliumNetworkPolicy":{aspects:bySelector("endpointSelector"),cuts:true},"policy/PodDisruptionBudget":{aspects:bySelector("selector","protects no pod"),cuts:false},"monitoring.coreos.com/PodMonitor":{aspects:bySelector("selector"),cuts:false}}
+return{sentence:`${e} leads to port ${n} of ${o}, which has ${a.length===0?"no ports":a.join(", ")}`,hint:`name one of these in ${e}, or add the port to ${o}; to move to another port, release ${o} with the old and the new one first, then ${e}`}}const o={"/Service":{aspects:aspectsOfService,cuts:true},"networking.k8s.io/NetworkPolicy":{aspects:aspectsOfPolicy,cuts:true,comparedWith:askedBefore},"cilium.io/CiliumNetworkPolicy":{aspects:bySelector("endpointSelector"),cuts:true},"policy/PodDisruptionBudget":{aspects:bySelector("selector","protects no pod"),cuts:false},"monitoring.coreos.com/PodMonitor":{aspects:bySelector("selector"),cuts:false}}
 const i=["networking.k8s.io/Ingress",...["HTTPRoute","GRPCRoute","TCPRoute","TLSRoute"].map(e=>`gateway.networking.k8s.io/${e}`),...["traefik.io","traefik.containo.us"].flatMap(e=>["IngressRoute","IngressRouteTCP"].map(t=>`${e}/${t}`)),"route.openshift.io/Route","projectcontour.io/HTTPProxy","networking.istio.io/DestinationRule","networking.istio.io/VirtualService"]
 const a=["autoscaling/HorizontalPodAutoscaler","autoscaling.k8s.io/VerticalPodAutoscaler","keda.sh/ScaledObject","monitoring.coreos.com/ServiceMonitor"]
 const c=[...Object.keys(o),...i,...a,...["UDPRoute","ReferenceGrant"].map(e=>`gateway.networking.k8s.io/${e}`),...["projectcalico.org","crd.projectcalico.org"].map(e=>`${e}/NetworkPolicy`)]
@@ -10600,8 +10600,8 @@ const d=u?n.filter(({apart:e})=>!e):n
 const h=e?l.aspects(e):new Map
 const g=l.aspects(t)
 const f=[...h.values(),...g.values()]
-const p=d.some(({ours:e,live:t,becomes:n})=>e&&f.some(({labels:e})=>e(labelsOf(t))||e(labelsOf(n))))
-const m=l.asked??((e,t)=>h.get(t))
+const p=d.some(({own:e,live:t,becomes:n})=>e&&f.some(({labels:e})=>e(labelsOf(t))||e(labelsOf(n))))
+const m=l.comparedWith??((e,t)=>h.get(t))
 const E=[...g].map(([t,n])=>({aspect:n,...safely(m(e,t),n,d)}))
 const w=`${(t.kind??"").toLowerCase()}/${(0,s.Vb)(t)}`
 const I=E.find(({finds:e,aspect:t})=>!e&&t.none!==void 0)
@@ -10610,27 +10610,27 @@ if(B&&u&&I.loses&&isSure(I.aspect,d))return{when:"never",...B}
 const Q=B&&(!u||!e||p)
 const y=B&&!u&&e&&I.loses?[toldOf(B)]:[]
 const b=[...y,...B?[]:leaving(w,h,g,d)]
-const k={...Q&&{warning:toldOf(B)},...b.length>0&&{losses:b}}
-if(!p)return{when:"before",...k}
-if(!e&&u)return{when:"before",...k}
-const v=u?E:E.filter(({finds:e})=>e)
-const S=v.every(({safe:e})=>e.includes("first"))
-const T=v.every(({safe:e})=>e.includes("last"))
-if(S)return{when:"first",...k}
-if(T||!l.cuts)return{when:"last",...k}
-return{when:"never",...conflict(w,v,d)}}function toldOf({sentence:e,hint:t}){return`${e}; ${t}`}function placeOfRoute(e,t,n,s,r){const o=routed(e,t,n,s)
+const v={...Q&&{warning:toldOf(B)},...b.length>0&&{losses:b}}
+if(!p)return{when:"before",...v}
+if(!e&&u)return{when:"before",...v}
+const k=u?E:E.filter(({finds:e})=>e)
+const S=k.every(({safe:e})=>e.includes("first"))
+const T=k.every(({safe:e})=>e.includes("last"))
+if(S)return{when:"first",...v}
+if(T||!l.cuts)return{when:"last",...v}
+return{when:"never",...conflict(w,k,d)}}function toldOf({sentence:e,hint:t}){return`${e}; ${t}`}function placeOfRoute(e,t,n,s,r){const o=routed(e,t,n,s)
 if(o.is==="well")return{when:"last"}
 const{sentence:i,hint:a}=o
 if(o.is==="nowhere"&&(r||!o.breaks))return{when:"last",warning:toldOf(o)}
 return{when:"never",sentence:i,hint:a}}function leaving(e,t,n,s){return[...n].flatMap(([n,{asks:r,labels:o,words:i}])=>{if(r===void 0||t.get(n)?.asks!==r)return[]
-return s.filter(({ours:e,live:t,becomes:n})=>e&&t&&n&&o(labelsOf(t))&&!o(labelsOf(n))).map(({id:t})=>`the new pods of ${t} lack the labels by which ${e} finds the old ones${i}; keep them in the pod template of ${t}, or add the new ones to ${e} first, in a release before`)})}function safely(e,t,n){const[s,r]=e&&sameNumber(e,t)?[portless(e),portless(t)]:[e,t]
+return s.filter(({own:e,live:t,becomes:n})=>e&&t&&n&&o(labelsOf(t))&&!o(labelsOf(n))).map(({id:t})=>`the new pods of ${t} lack the labels by which ${e} finds the old ones${i}; keep them in the pod template of ${t}, or add the new ones to ${e} first, in a release before`)})}function safely(e,t,n){const[s,r]=e&&sameNumber(e,t)?[portless(e),portless(t)]:[e,t]
 const o=n.map(e=>({one:e,oldLive:finds(s,e,"live"),oldNew:finds(s,e,"becomes"),nowLive:finds(r,e,"live"),nowNew:finds(r,e,"becomes")}))
 const i=o.filter(({oldLive:e})=>e)
 const a=i.filter(({nowNew:e})=>e)
 const c=a.length>0?a.every(({nowLive:e})=>e):o.some(({nowLive:e,nowNew:t})=>e&&t)
 const A=a.length>0?a.every(({oldNew:e,nowLive:t,one:n})=>e&&(!n.stays||t)):i.some(({oldNew:e})=>e)
 const l=i.length===0
-return{safe:[...c||l?["first"]:[],...A||l?["last"]:[]],finds:o.some(({nowNew:e})=>e),loses:i.some(({one:e})=>e.ours),torn:(a.length>0?a:i).map(({one:e})=>e)}}function sameNumber({port:e},{port:t}){const[n,s]=[e,t].map(e=>e?.targetPort??e?.port)
+return{safe:[...c||l?["first"]:[],...A||l?["last"]:[]],finds:o.some(({nowNew:e})=>e),loses:i.some(({one:e})=>e.own),torn:(a.length>0?a:i).map(({one:e})=>e)}}function sameNumber({port:e},{port:t}){const[n,s]=[e,t].map(e=>e?.targetPort??e?.port)
 return typeof s==="number"&&n===s}function portless({port:e,...t}){return t}function finds(e,t,n){const s=t[n]
 if(!e||!s||!e.labels(labelsOf(s)))return false
 return e.port===void 0||hasPort(e.port,s,n==="live"?t.becomes:t.live)}function hasPort({port:e,targetPort:t=e},n,s){const[r,o]=[selectors_portsOf(n),selectors_portsOf(s)]
@@ -10653,7 +10653,7 @@ return new Map([["pods",{words:r,labels:labels,...t!==void 0&&{none:t}}]])}}func
 return typeof s==="string"||!n.some(({becomes:t})=>e(labelsOf(t)))}function whyNone({words:e,labels:t,port:n},s){const r=s.filter(({becomes:e})=>e&&t(labelsOf(e)))
 const[o]=r
 if(!o)return`no pod template has the labels that it selects${e}`
-return`no container of ${o.id} has a port ${n?.targetPort??n?.port??""}${e}`}function lostHint(e,t,n){const s=n.find(({ours:t,live:n,becomes:s})=>t&&(e.labels(labelsOf(n))||e.labels(labelsOf(s))))
+return`no container of ${o.id} has a port ${n?.targetPort??n?.port??""}${e}`}function lostHint(e,t,n){const s=n.find(({own:t,live:n,becomes:s})=>t&&(e.labels(labelsOf(n))||e.labels(labelsOf(s))))
 const r=s?` of ${s.id}`:""
 return`add what is missing to the pod template${r}, or correct ${t}; to move it to other labels or ports, release the pods with the old and the new ones first, then ${t}`}function conflict(e,t,n){const s=t.find(({safe:e})=>e.length===0)??t[0]
 const r=s?.torn.map(({id:e})=>e).join(", ")??n.map(({id:e})=>e).join(", ")
@@ -10668,7 +10668,7 @@ n=o}return n[t.length]??0}},8850:(e,t,n)=>{n.d(t,{a:()=>commandLine})
 var s=n(7244)
 function commandLine(e,{image:t,namespace:n,app:r,kubeconfig:o,"kube-context":i},a={}){const c={image:t,namespace:n,...r!==void 0&&{app:r},...isPath(o)&&{kubeconfig:o},...i!==void 0&&{"kube-context":i},...a}
 const A=Object.entries(c).flatMap(([e,t])=>[`--${e}`,t])
-return["django-rollout",e,...A].map(s.Z).join(" ")}function isPath(e){return e!==void 0&&!/[\n{]/.test(e)}},8566:(e,t,n)=>{n.d(t,{Gc:()=>h,Ig:()=>c,K_:()=>o,Nm:()=>d,PH:()=>f,Pi:()=>s,ST:()=>i,Vt:()=>p,YU:()=>g,bh:()=>l,gM:()=>A,o1:()=>r,rV:()=>u,u5:()=>a})
+return["django-rollout",e,...A].map(s.Z).join(" ")}function isPath(e){return e!==void 0&&!/[\n{]/.test(e)}},8566:(e,t,n)=>{n.d(t,{Cm:()=>A,Gc:()=>h,Ig:()=>c,K_:()=>o,Nm:()=>d,PH:()=>f,Pi:()=>s,ST:()=>i,Vt:()=>p,YU:()=>g,bh:()=>l,o1:()=>r,rV:()=>u,u5:()=>a})
 const s=["release","build","test","migrate","deploy","rollback","history","recover","doctor"]
 const r=["release","build","test","migrate","deploy","rollback"]
 const o=["release","migrate","deploy","rollback","history","recover","doctor"]
@@ -10685,7 +10685,7 @@ const f=["release","build"]
 const p=["release","test"]},8614:(e,t,n)=>{n.d(t,{LG:()=>readFileOptions,NE:()=>a,rk:()=>i,w1:()=>c})
 var s=n(8815)
 var r=n(345)
-var o=n(6327)
+var o=n(3672)
 const i="django-rollout.yml"
 const a="django-rollout.yaml"
 const c={name:"",values:new Map,problems:[]}
@@ -10725,7 +10725,7 @@ var s=n(8614)
 var r=n(345)
 var o=n(8090)
 var i=n(7244)
-var a=n(6327)
+var a=n(3672)
 function readOptions(e,t,{face:n="action",file:r=s.w1}={}){const i=(0,a.cz)(e,n)
 const c=i.map(([e])=>e)
 const A=[...Object.keys(t).filter(e=>!c.includes(e)).map(t=>unknown(e,t,c)),...r.problems]
@@ -10743,7 +10743,7 @@ const isGiven=e=>t[e]||(r.values.get(e)?.text??"")!==""
 if(isGiven(e)&&!isGiven(s))A.push(`"${s}" is missing: "${e}" goes only together with it`)}return A.length===0?{is:"read",settings:l}:{is:"wrong",problems:A}}function chosen(e,{mayBeNone:t},n,s){const r=s.values.get(e)
 const o=[{text:n[e],where:""},{text:r?.text,where:r?`${s.name}, line ${r.line}: `:""}]
 for(const{text:e,where:n}of o){if(e===void 0||e===""&&!t)continue
-return{text:t&&e.trim()==="none"?"":e,where:n}}return{where:""}}function example(e,t,n){const{example:s,typed:r=(0,i.Z)(s),flag:o}=n
+return{text:t&&e.trim()==="none"?"":e,where:n}}return{where:""}}function example(e,t,n){const{example:s,cliExample:r=(0,i.Z)(s),flag:o}=n
 if(e==="action")return`for example ${t}: ${s}`
 return`for example --${t}${o?"":` ${r}`}`}function unknown(e,t,n){const s=(0,r.h)(t,n)
 const o=s===void 0?"":`; did you mean "${s}"?`
@@ -10793,12 +10793,12 @@ case"yes or no":return"true|false"
 case"choice":return e.of.join("|")
 case"list":return e.of?.join(",")??"list"
 case"mapping":return e.to==="duration"?"trouble=duration":"NAME=value"}}},7244:(e,t,n)=>{n.d(t,{Z:()=>shellQuote})
-function shellQuote(e){return/^[\w@%+=:,./-]+$/.test(e)?e:`'${e.replaceAll("'",`'\\''`)}'`}},6327:(e,t,n)=>{n.d(t,{TN:()=>i,cz:()=>optionsOf,tp:()=>a})
+function shellQuote(e){return/^[\w@%+=:,./-]+$/.test(e)?e:`'${e.replaceAll("'",`'\\''`)}'`}},3672:(e,t,n)=>{n.d(t,{TN:()=>i,cz:()=>optionsOf,tp:()=>a})
 var s=n(8566)
 var r=n(8090)
 const o=["ImageNotFound","ImagePull","CannotStart","ConfigMissing","OutOfMemory","CrashAfterReady","Crash","InitCrash","PodRefused","PodNotCreated","Quota","NoScaleUp","ScalingUp","Unschedulable","MultiAttach","Volume","Sandbox","NotReady","ProgressDeadline"]
 const i={image:"Image",tests:"Tests",cluster:"Cluster",migrations:"Migrations",rollout:"Rollout",rollback:"Rollback",notifications:"Notifications",run:"Output and configuration"}
-function table_option(e){return e}const a={image:table_option({read:r.an,help:"The image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:s.Pi}),tag:table_option({read:r.I_,help:"Tag of the image; the SHA of the commit when not given",example:"4f2c1d9",group:"image",on:s.Nm}),digest:table_option({read:r.Wf,help:"The image itself, whatever its tag names by now: the output of an earlier step, to promote what was tested",example:"${{ needs.staging.outputs.digest }}",typed:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:s.Gc}),"extra-tags":table_option({read:r.rK,help:"More tags, set once the release is deployed and not before",example:"latest",default:"",group:"image",on:s.bh}),context:table_option({read:(0,r.Ae)("path"),help:"Folder that the image is built from",example:"backend",default:".",group:"image",on:s.YU}),file:table_option({read:(0,r.Ae)("path"),help:'The Dockerfile; the one in "context" when not given',example:"docker/Dockerfile",group:"image",on:[...s.PH,"doctor"]}),target:table_option({read:(0,r.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:s.PH}),"build-args":table_option({read:r.TT,help:"Build arguments, NAME=value, one a line",example:"VERSION=1.4",default:"",group:"image",on:s.PH}),push:table_option({read:r.GX,help:'Gives the image its tag in the registry: "build" at once, "test" when the tests have passed',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":table_option({read:(0,r.Ae)("name"),help:'Who pushes and looks up images; only together with "registry-password"',example:"${{ github.actor }}",typed:"ada",with:"registry-password",group:"image",on:s.u5}),"registry-password":table_option({read:(0,r.Ae)("password"),help:"Password or token for the registry; when not given, the logins that docker has",example:"${{ github.token }}",typed:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:s.u5}),"test-command":table_option({read:(0,r.Ae)("command"),help:"Runs in a container of the image before it is pushed; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...s.Vt,"doctor"]}),"test-services":table_option({read:(0,r.yU)("postgres","redis"),help:"Throw-away servers for the tests: postgres, redis; their addresses come as DATABASE_URL and REDIS_URL",example:"postgres redis",default:"",group:"tests",on:s.Vt}),"test-env":table_option({read:r.TT,help:"Variables for the tests, NAME=value, one a line",example:"DJANGO_DEBUG=1",default:"",group:"tests",on:s.Vt}),"test-timeout":table_option({read:r.p0,help:"The tests are ended after this time, and the release with them",example:"30m",default:"20m",group:"tests",on:s.Vt}),kubeconfig:table_option({read:(0,r.Ae)("kubeconfig"),help:"Content of a kubeconfig, or the path of one; when not given, what kubectl finds by itself (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",typed:"~/.kube/production",secret:true,group:"cluster",on:s.K_}),"kube-context":table_option({read:(0,r.Ae)("name"),help:"Context of the kubeconfig; its current one when not given",example:"production",group:"cluster",on:s.K_}),namespace:table_option({read:r.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:s.K_}),manifests:table_option({read:r.Mn,help:"Files, folders or kustomizations to apply with the release, one a line",example:"k8s",default:"",group:"cluster",on:[...s.bh,"doctor"]}),app:table_option({read:r.Hd,help:'Name of the application in jobs and records; the last part of "image" when not given',example:"shop",group:"cluster",on:s.K_}),"lock-wait":table_option({read:r.p0,help:"How long to wait for another release of the same application; 0: not at all",example:"30m",default:"10m",group:"cluster",on:s.ST}),"migrate-command":table_option({read:(0,r.Ae)("command"),help:'Runs in a Job when migrations are not applied yet, and always when it does more than "manage.py migrate"; none: no migrations',example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...s.rV,"doctor"]}),"migrate-from":table_option({read:(0,r.Ae)("workload"),help:'Workload that serves the web: it goes first, the migration Job takes its environment, and "smoke-path" is asked of it; found by itself when not given',example:"deployment/web",group:"migrations",on:[...s.Ig,"migrate","doctor"]}),"migrate-timeout":table_option({read:r.c5,help:"The migration Job is ended after this time",example:"1h",default:"15m",group:"migrations",on:s.rV}),timeout:table_option({read:r.c5,help:"For the rollout of all workloads together",example:"20m",default:"10m",group:"rollout",on:s.Ig}),"ready-timeout":table_option({read:r.c5,help:"A started pod must be Ready within this time; learned from the running version when not given",example:"90s",group:"rollout",on:s.Ig}),grace:table_option({read:(0,r.qe)(...o),help:"How long a trouble may last before the release is undone, trouble=duration (docs/failures.md has their names)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...s.Ig,"migrate"]}),order:table_option({read:(0,r.yL)("web-first","parallel"),help:"web-first: the other workloads follow as soon as one new pod of the web is Ready; parallel: all at once",example:"parallel",default:"web-first",group:"rollout",on:s.Ig}),bake:table_option({read:r.p0,help:"All pods are watched on for this time after the last became available; 0: not at all",example:"1m",default:"15s",group:"rollout",on:s.Ig}),"smoke-path":table_option({read:r.Lx,help:"Asked through the Service of the web once all pods are there; an answer from 200 to 299 of the new version is good; redirects on the same host are followed, as https where the page wants it",example:"/healthz",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-host":table_option({read:r.Sm,help:'The Host that "smoke-path" is asked with; the one of the readiness probe, or localhost, when not given',example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-timeout":table_option({read:r.c5,help:"A good answer must come within this time",example:"2m",default:"60s",group:"rollout",on:s.Ig}),"on-failure":table_option({read:(0,r.yL)("undo","keep"),help:'undo: everything is put back; keep: it stays as it is for a person to look at, until "recover" or the next release puts it back',example:"keep",default:"undo",group:"rollout",on:s.Ig}),to:table_option({read:(0,r.Ae)("version"),help:'The release to restore: previous (what ran before, and was not rolled back from), the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:r.GX,help:"Says what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,r.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; nothing else needs it',example:"${{ github.token }}",secret:true,only:"action",group:"notifications",on:s.gM}),environment:table_option({read:(0,r.Ae)("name"),help:"GitHub environment whose deployment record tells what becomes of this version",example:"production",with:"token",only:"action",group:"notifications",on:s.gM}),"environment-url":table_option({read:r.Dy,help:"Where people see the version once it is live: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"notifications",on:s.gM}),webhook:table_option({read:r.Dy,help:"Address that is told how the run ended, as the JSON that Slack and other chats take",example:"${{ secrets.CHAT_WEBHOOK }}",typed:'"$CHAT_WEBHOOK"',secret:true,group:"notifications",on:s.gM}),"webhook-on":table_option({read:(0,r.yL)("always","failure"),help:"When the webhook is told: always, or only of a run that did not end well",example:"failure",default:"always",group:"notifications",on:s.gM}),json:table_option({read:r.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:s.Pi}),report:table_option({read:(0,r.Ae)("path"),help:"Where the JSON report is written; the action makes a temporary file when it is not given",example:"release.json",group:"run",on:s.Pi}),junit:table_option({read:(0,r.Ae)("path"),help:"Where the stages and the failed tests are written as JUnit XML, which GitLab and Jenkins show",example:"release.xml",only:"command",group:"run",on:s.o1}),"code-quality":table_option({read:(0,r.Ae)("path"),help:"Where the lines that the cause is about are written in the form of GitLab Code Quality",example:"quality.json",only:"command",group:"run",on:s.o1}),config:table_option({read:(0,r.Ae)("path"),help:"File with options; django-rollout.yml in the current folder, where there is one, when not given",example:"deploy/production.yml",group:"run",on:s.Pi})}
+function table_option(e){return e}const a={image:table_option({read:r.an,help:"The image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:s.Pi}),tag:table_option({read:r.I_,help:"Tag of the image; the SHA of the commit when not given",example:"4f2c1d9",group:"image",on:s.Nm}),digest:table_option({read:r.Wf,help:"The image itself, whatever its tag names by now: the output of an earlier step, to promote what was tested",example:"${{ needs.staging.outputs.digest }}",cliExample:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:s.Gc}),"extra-tags":table_option({read:r.rK,help:"More tags, set once the release is deployed and not before",example:"latest",default:"",group:"image",on:s.bh}),context:table_option({read:(0,r.Ae)("path"),help:"Folder that the image is built from",example:"backend",default:".",group:"image",on:s.YU}),file:table_option({read:(0,r.Ae)("path"),help:'The Dockerfile; the one in "context" when not given',example:"docker/Dockerfile",group:"image",on:[...s.PH,"doctor"]}),target:table_option({read:(0,r.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:s.PH}),"build-args":table_option({read:r.TT,help:"Build arguments, NAME=value, one a line",example:"VERSION=1.4",default:"",group:"image",on:s.PH}),push:table_option({read:r.GX,help:'Gives the image its tag in the registry: "build" at once, "test" when the tests have passed',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":table_option({read:(0,r.Ae)("name"),help:'Who pushes and looks up images; only together with "registry-password"',example:"${{ github.actor }}",cliExample:"ada",with:"registry-password",group:"image",on:s.u5}),"registry-password":table_option({read:(0,r.Ae)("password"),help:"Password or token for the registry; when not given, the logins that docker has",example:"${{ github.token }}",cliExample:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:s.u5}),"test-command":table_option({read:(0,r.Ae)("command"),help:"Runs in a container of the image before it is pushed; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...s.Vt,"doctor"]}),"test-services":table_option({read:(0,r.yU)("postgres","redis"),help:"Throw-away servers for the tests: postgres, redis; their addresses come as DATABASE_URL and REDIS_URL",example:"postgres redis",default:"",group:"tests",on:s.Vt}),"test-env":table_option({read:r.TT,help:"Variables for the tests, NAME=value, one a line",example:"DJANGO_DEBUG=1",default:"",group:"tests",on:s.Vt}),"test-timeout":table_option({read:r.p0,help:"The tests are ended after this time, and the release with them",example:"30m",default:"20m",group:"tests",on:s.Vt}),kubeconfig:table_option({read:(0,r.Ae)("kubeconfig"),help:"Content of a kubeconfig, or the path of one; when not given, what kubectl finds by itself (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",cliExample:"~/.kube/production",secret:true,group:"cluster",on:s.K_}),"kube-context":table_option({read:(0,r.Ae)("name"),help:"Context of the kubeconfig; its current one when not given",example:"production",group:"cluster",on:s.K_}),namespace:table_option({read:r.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:s.K_}),manifests:table_option({read:r.Mn,help:"Files, folders or kustomizations to apply with the release, one a line",example:"k8s",default:"",group:"cluster",on:[...s.bh,"doctor"]}),app:table_option({read:r.Hd,help:'Name of the application in jobs and records; the last part of "image" when not given',example:"shop",group:"cluster",on:s.K_}),"lock-wait":table_option({read:r.p0,help:"How long to wait for another release of the same application; 0: not at all",example:"30m",default:"10m",group:"cluster",on:s.ST}),"migrate-command":table_option({read:(0,r.Ae)("command"),help:'Runs in a Job when migrations are not applied yet, and always when it does more than "manage.py migrate"; none: no migrations',example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...s.rV,"doctor"]}),"migrate-from":table_option({read:(0,r.Ae)("workload"),help:'Workload that serves the web: it goes first, the migration Job takes its environment, and "smoke-path" is asked of it; found by itself when not given',example:"deployment/web",group:"migrations",on:[...s.Ig,"migrate","doctor"]}),"migrate-timeout":table_option({read:r.c5,help:"The migration Job is ended after this time",example:"1h",default:"15m",group:"migrations",on:s.rV}),timeout:table_option({read:r.c5,help:"For the rollout of all workloads together",example:"20m",default:"10m",group:"rollout",on:s.Ig}),"ready-timeout":table_option({read:r.c5,help:"A started pod must be Ready within this time; learned from the running version when not given",example:"90s",group:"rollout",on:s.Ig}),grace:table_option({read:(0,r.qe)(...o),help:"How long a trouble may last before the release is undone, trouble=duration (docs/failures.md has their names)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...s.Ig,"migrate"]}),order:table_option({read:(0,r.yL)("web-first","parallel"),help:"web-first: the other workloads follow as soon as one new pod of the web is Ready; parallel: all at once",example:"parallel",default:"web-first",group:"rollout",on:s.Ig}),bake:table_option({read:r.p0,help:"All pods are watched on for this time after the last became available; 0: not at all",example:"1m",default:"15s",group:"rollout",on:s.Ig}),"smoke-path":table_option({read:r.Lx,help:"Asked through the Service of the web once all pods are there; an answer from 200 to 299 of the new version is good; redirects on the same host are followed, as https where the page wants it",example:"/healthz",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-host":table_option({read:r.Sm,help:'The Host that "smoke-path" is asked with; the one of the readiness probe, or localhost, when not given',example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-timeout":table_option({read:r.c5,help:"A good answer must come within this time",example:"2m",default:"60s",group:"rollout",on:s.Ig}),"on-failure":table_option({read:(0,r.yL)("undo","keep"),help:'undo: everything is put back; keep: it stays as it is for a person to look at, until "recover" or the next release puts it back',example:"keep",default:"undo",group:"rollout",on:s.Ig}),to:table_option({read:(0,r.Ae)("version"),help:'The release to restore: previous (what ran before, and was not rolled back from), the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:r.GX,help:"Says what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,r.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; nothing else needs it',example:"${{ github.token }}",secret:true,only:"action",group:"notifications",on:s.Cm}),environment:table_option({read:(0,r.Ae)("name"),help:"GitHub environment whose deployment record tells what becomes of this version",example:"production",with:"token",only:"action",group:"notifications",on:s.Cm}),"environment-url":table_option({read:r.Dy,help:"Where people see the version once it is live: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"notifications",on:s.Cm}),webhook:table_option({read:r.Dy,help:"Address that is told how the run ended, as the JSON that Slack and other chats take",example:"${{ secrets.CHAT_WEBHOOK }}",cliExample:'"$CHAT_WEBHOOK"',secret:true,group:"notifications",on:s.Cm}),"webhook-on":table_option({read:(0,r.yL)("always","failure"),help:"When the webhook is told: always, or only of a run that did not end well",example:"failure",default:"always",group:"notifications",on:s.Cm}),json:table_option({read:r.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:s.Pi}),report:table_option({read:(0,r.Ae)("path"),help:"Where the JSON report is written; the action makes a temporary file when it is not given",example:"release.json",group:"run",on:s.Pi}),junit:table_option({read:(0,r.Ae)("path"),help:"Where the stages and the failed tests are written as JUnit XML, which GitLab and Jenkins show",example:"release.xml",only:"command",group:"run",on:s.o1}),"code-quality":table_option({read:(0,r.Ae)("path"),help:"Where the lines that the cause is about are written in the form of GitLab Code Quality",example:"quality.json",only:"command",group:"run",on:s.o1}),config:table_option({read:(0,r.Ae)("path"),help:"File with options; django-rollout.yml in the current folder, where there is one, when not given",example:"deploy/production.yml",group:"run",on:s.Pi})}
 function optionsOf(e,t){return Object.entries(a).filter(([,{on:n,only:s}])=>n.includes(e)&&(t===void 0||s===void 0||s===t))}},4737:(e,t,n)=>{n.d(t,{B:()=>cancelSignal,U:()=>outliveReaders})
 function cancelSignal(e=()=>{}){const t=new AbortController
 const end=n=>{if(!t.signal.aborted)e(n)
@@ -10870,10 +10870,10 @@ this.#$e(n.slice(0,e))
 n=n.slice(e)}return n}#Pe(e){const t=e.endsWith("\r")?e.slice(0,-1):e
 this.#$e(this.#He(t))}}function isHighSurrogate(e){return e>=55296&&e<=56319}const g=`\nconst groups = new Set()\nlet rest = ''\nprocess.stdin.on('data', (bytes) => {\n  const lines = (rest + bytes).split('\\n')\n  rest = lines.pop()\n  for (const line of lines) line[0] === '+' ? groups.add(line.slice(1)) : groups.delete(line.slice(1))\n})\nprocess.stdin.on('close', () => {\n  for (const group of groups) try { process.kill(-group, 'SIGKILL') } catch {}\n})\nfor (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {})\n`
 function watchdog(){let e
-const tell=t=>{e??=start()
+const send=t=>{e??=start()
 e.stdin?.write(`${t}\n`)}
-return{guard:e=>{tell(`+${e}`)
-return()=>{tell(`-${e}`)}}}}function start(){const e=(0,A.spawn)(process.execPath,["-e",g],{detached:true,stdio:["pipe","ignore","ignore"],env:{}})
+return{guard:e=>{send(`+${e}`)
+return()=>{send(`-${e}`)}}}}function start(){const e=(0,A.spawn)(process.execPath,["-e",g],{detached:true,stdio:["pipe","ignore","ignore"],env:{}})
 e.on("error",()=>{})
 e.stdin.on("error",()=>{})
 e.unref()
@@ -10944,8 +10944,8 @@ var y=s(857)
 s(5317)
 void 0&&(void 0).__awaiter
 var b=s(6928)
-var k=s(4942)
-const v=e(import.meta.url)("stream")
+var v=s(4942)
+const k=e(import.meta.url)("stream")
 var S=s(9023)
 var T=s(2613)
 var R=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
@@ -10974,13 +10974,13 @@ const i=_getGlobal("TEST_DOWNLOAD_TOOL_RETRY_MAX_SECONDS",20)
 const a=new RetryHelper(r,o,i)
 return yield a.execute(()=>D(this,void 0,void 0,function*(){return yield downloadToolAttempt(e,t||"",n,s)}),e=>{if(e instanceof HTTPError&&e.httpStatusCode)if(e.httpStatusCode<500&&e.httpStatusCode!==408&&e.httpStatusCode!==429)return false
 return true})})}function downloadToolAttempt(e,t,n,s){return D(this,void 0,void 0,function*(){if(B.existsSync(t))throw new Error(`Destination file path ${t} already exists`)
-const r=new k.Qq(F,[],{allowRetries:false})
+const r=new v.Qq(F,[],{allowRetries:false})
 if(n){E.Yz("set auth")
 if(s===void 0)s={}
 s.authorization=n}const o=yield r.get(e,s)
 if(o.message.statusCode!==200){const t=new HTTPError(o.message.statusCode)
 E.Yz(`Failed to download from "${e}". Code(${o.message.statusCode}) Message(${o.message.statusMessage})`)
-throw t}const i=S.promisify(v.pipeline)
+throw t}const i=S.promisify(k.pipeline)
 const a=_getGlobal("TEST_DOWNLOAD_TOOL_RESPONSE_MESSAGE_FACTORY",()=>o.message)
 const c=a()
 let A=false
@@ -11056,7 +11056,7 @@ await(0,N.chmod)(o,493)
 return`${await cacheFile(o,"kubectl","kubectl",M)}/kubectl`}}}var U=s(8891)
 function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:U.r,tools:realTools(e),env:e}}},385:(e,t,n)=>{n.d(t,{L:()=>retry})
 async function retry(e,t){for(let n=1,s=e.pause;;n++,s*=3){const r=await t()
-if(n>=e.tries||!e.passing(r))return r
+if(n>=e.tries||!e.isTransient(r))return r
 e.onRetry?.(r,s)
 await e.clock.sleep(s,e.signal)}}},3242:(e,t,n)=>{n.d(t,{Ms:()=>TimeOver,ZC:()=>abortable,ip:()=>withGracePeriod,wj:()=>withTimeout})
 class TimeOver extends Error{name="TimeOver"}async function withTimeout(e,t,n,s){if(t===0)return s(n)
@@ -11131,7 +11131,7 @@ var d=n(6833)
 var h=n(6469)
 var g=n(8061)
 var f=n(4969)
-var p=n(3998)
+var p=n(9642)
 var m=n(6072)
 var E=n(4737)
 var w=n(4924)
@@ -11139,10 +11139,10 @@ var I=n(2277)
 const B=r.Gu("folder")
 const Q=r.Gu("run")
 if((Q!==""||B!=="")&&r.Gu("ended")===""){const y=(0,c.qj)(process.env)
-const{config:b,...k}=(0,c.Vc)(y,process.env);(0,c.QU)(k)
-const v=(0,w.a)(process.env)
+const{config:b,...v}=(0,c.Vc)(y,process.env);(0,c.QU)(v)
+const k=(0,w.a)(process.env)
 const S=`${B}/${A.rk}`
-const T=await(0,d.s)(y,v.exists(S)?{...k,config:S}:k,"action",v)
+const T=await(0,d.s)(y,k.exists(S)?{...v,config:S}:v,"action",k)
 if(T.is==="read")await finish(T.settings)
 else if(Q!=="")r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${T.problems.join("; ")}`)}if(B!=="")await(0,w.a)(process.env).remove(B)
 async function finish(e){(0,E.U)();(0,E.B)(e=>{r.pq(`${e}: what was left open is put back all the same`)})
@@ -11156,13 +11156,13 @@ const d=A===""?void 0:(0,a.l)(e,t,s,{kept:Number(A)})
 const E=await(0,u.C)(o,"own")
 process.exitCode=g.h[E.result]||process.exitCode
 const w=E.result==="unchanged"
-const said=async()=>w?(0,i.Hk)((await(0,l.o)(o)).history,Q):(0,i.BN)(E)
-const I=await Promise.all([d?d.end(await said()):[],w?[]:(0,p.T)(e,t,E,s)])
+const said=async()=>w?(0,i.Jl)((await(0,l.M)(o)).history,Q):(0,i.Cy)(E)
+const I=await Promise.all([d?d.end(await said()):[],w?[]:(0,p.h)(e,t,E,s)])
 const B=(0,h.k)(E,I.flat())
-if(w)(0,c.a5)(B)
-else await(0,c.sd)(B,"")}s()}catch(R){s(R)}},1)},9265:(e,t,n)=>{n.d(t,{J:()=>codeQuality})
+if(w)(0,c.Vm)(B)
+else await(0,c.Qz)(B,"")}s()}catch(R){s(R)}},1)},9265:(e,t,n)=>{n.d(t,{J:()=>codeQuality})
 var s=n(7598)
-var r=n(2691)
+var r=n(7020)
 function codeQuality({cause:e}){const t=new Map
 const n=(e?.annotations??[]).map(({file:n,line:o,title:i,message:a})=>{const c=JSON.stringify([e?.code,n,i])
 const A=t.get(c)??0
@@ -11170,40 +11170,40 @@ t.set(c,A+1)
 return{description:(0,r.g$)(`${i}: ${a}`.replace(/\s+/g," ")),check_name:e?.code??"",fingerprint:(0,s.createHash)("sha256").update(`${c} ${A}`).digest("hex"),severity:"blocker",location:{path:n,lines:{begin:o}}}})
 return`${JSON.stringify(n,null,2)}\n`}},5164:(e,t,n)=>{n.d(t,{Q:()=>finalLines})
 var s=n(4592)
-var r=n(9334)
+var r=n(8121)
 var o=n(8061)
-var i=n(2691)
+var i=n(7020)
 var a=n(4339)
 function finalLines(e){const{cause:t,result:n}=e
 const c=(0,o.x)(n)
 const A=[]
-const ours=e=>{for(const t of e.split("\n"))A.push({text:t,kind:"ours"})}
+const plain=e=>{for(const t of e.split("\n"))A.push({text:t,kind:"plain"})}
 A.push(...(0,r.hq)(e.findings??[]))
 if(t){const[e="",...n]=t.sentence.split("\n")
 A.push({text:e,kind:"error"})
-n.forEach(ours)
-for(const{title:e,lines:n}of(0,i.MX)(t)){if(e!==void 0)ours(`${e}:`)
+n.forEach(plain)
+for(const{title:e,lines:n}of(0,i.MX)(t)){if(e!==void 0)plain(`${e}:`)
 for(const e of n)A.push({text:e,kind:"quoted"})}}for(const t of e.workloads){const e=t.seconds===void 0?"":`, ${(0,i.YA)(t.seconds)}`
-ours(`${(0,a.T)(t)}: ${(0,i.aW)(t)}${e}`)}const l=e.workloads.map(a.T)
-for(const{object:t,action:n}of e.restored)if(!l.includes(t))ours(`${t}: ${n}`)
+plain(`${(0,a.T)(t)}: ${(0,i.aW)(t)}${e}`)}const l=e.workloads.map(a.T)
+for(const{object:t,action:n}of e.restored)if(!l.includes(t))plain(`${t}: ${n}`)
 const u=(0,i.UD)(e)
-if(u!==void 0)ours(u)
-if(c&&e.migrations.length>0)ours(`migrations applied: ${e.migrations.join(", ")}`)
-for(const t of(0,i.nZ)(e))ours(`warning: ${t}`)
-if(t?.hint!==void 0)ours(`what to do: ${t.hint}`)
-if(t)ours(`more: ${(0,s.ZZ)(t)}`)
+if(u!==void 0)plain(u)
+if(c&&e.migrations.length>0)plain(`migrations applied: ${e.migrations.join(", ")}`)
+for(const t of(0,i.nZ)(e))plain(`warning: ${t}`)
+if(t?.hint!==void 0)plain(`what to do: ${t.hint}`)
+if(t)plain(`more: ${(0,s.ZZ)(t)}`)
 A.push({text:`${(0,i.WJ)(e)} (${(0,i.YA)(e.seconds)})`,kind:c?"good":"error"})
-return A}},1404:(e,t,n)=>{n.d(t,{$e:()=>warning,gz:()=>failed,ok:()=>ok,vp:()=>r,z3:()=>error})
-var s=n(4592)
-const r=["tools","commit","registry","cluster","rights","workloads","probes","release"]
-function ok(e,t){return{about:e,severity:"ok",message:t}}function warning(e,t,n){return{about:e,severity:"warning",message:t,...n!==void 0&&{fix:n}}}function error(e,t,n){return{about:e,severity:"error",message:t,...n!==void 0&&{fix:n}}}function failed(e,t){if(!(t instanceof s.HR))throw t
-return error(e,t.cause.sentence,t.cause.hint)}},9334:(e,t,n)=>{n.d(t,{hq:()=>findingLines,lP:()=>byTopic,rf:()=>r})
+return A}},8121:(e,t,n)=>{n.d(t,{hq:()=>findingLines,lP:()=>byTopic,rf:()=>r})
 var s=n(1404)
 const r={ok:"✓",warning:"!",error:"✗"}
 const o={ok:"good",warning:"warning",error:"error"}
-function byTopic(e){return s.vp.map(t=>[t,e.filter(({about:e})=>e===t)]).filter(([,e])=>e.length>0)}function findingLines(e){return byTopic(e).flatMap(([e,t])=>[{text:e,kind:"ours"},...t.flatMap(({severity:e,message:t,fix:n})=>{const[s="",...r]=t.split("\n")
+function byTopic(e){return s.vp.map(t=>[t,e.filter(({about:e})=>e===t)]).filter(([,e])=>e.length>0)}function findingLines(e){return byTopic(e).flatMap(([e,t])=>[{text:e,kind:"plain"},...t.flatMap(({severity:e,message:t,fix:n})=>{const[s="",...r]=t.split("\n")
 const i=[...r,...n?.split("\n")??[]]
-return[{text:s,kind:o[e]},...i.map(e=>({text:`    ${e}`,kind:"ours"}))]})])}},6243:(e,t,n)=>{n.d(t,{V:()=>withSections})
+return[{text:s,kind:o[e]},...i.map(e=>({text:`    ${e}`,kind:"plain"}))]})])}},1404:(e,t,n)=>{n.d(t,{$e:()=>warning,gz:()=>failed,ok:()=>ok,vp:()=>r,z3:()=>error})
+var s=n(4592)
+const r=["tools","commit","registry","cluster","rights","workloads","probes","release"]
+function ok(e,t){return{about:e,severity:"ok",message:t}}function warning(e,t,n){return{about:e,severity:"warning",message:t,...n!==void 0&&{fix:n}}}function error(e,t,n){return{about:e,severity:"error",message:t,...n!==void 0&&{fix:n}}}function failed(e,t){if(!(t instanceof s.HR))throw t
+return error(e,t.cause.sentence,t.cause.hint)}},6243:(e,t,n)=>{n.d(t,{V:()=>withSections})
 function withSections(e,t,n){let s={name:"",at:0}
 const mark=(e,n,s,r="")=>{t(`[0Ksection_${e}:${n}:${s}${r}\r[0K`)}
 return{...e,open:t=>{const r=n.now()
@@ -11213,7 +11213,7 @@ mark("start",s.at,o,"[collapsed=false]")
 e.open(t)},close:(t,n,r)=>{mark("end",s.at+Math.round(r),s.name)
 e.close(t,n,r)}}}},6595:(e,t,n)=>{n.d(t,{f:()=>historyTable})
 var s=n(3165)
-var r=n(2691)
+var r=n(7020)
 const o=["","#","when","version","result","took","by",""]
 function historyTable(e){if(e.length===0)return["no release is in the history yet"]
 const t=e.findLast(({result:e})=>e==="deployed"||e==="found")
@@ -11223,7 +11223,7 @@ return[o,...n].map(e=>e.map((e,t)=>e.padEnd(s[t]??0)).join("  ").trimEnd())}func
 return[t?"*":"",String(n),`${o.slice(0,10)} ${o.slice(11,16)} UTC`,(0,s.j)(i),a,(0,r.YA)(c),A,[remarks(e),l].filter(e=>e).join("  ")].map(r.g$)}function remarks({command:e,back:t,result:n,cause:s,migrations:r}){const o=[...n==="found"?["ran already"]:[],...e==="rollback"?[t===void 0?"rollback":`back to ${t}`]:[],...s===void 0?[]:[s],...r.length===0?[]:[`migrations: ${r.length}`]]
 return o.join("; ")}},2998:(e,t,n)=>{n.d(t,{b:()=>junit})
 var s=n(4592)
-var r=n(2691)
+var r=n(7020)
 function junit(e){const t=[stagesOf(e),...e.tests?[testsOf(e.tests)]:[]]
 return`<?xml version="1.0" encoding="UTF-8"?>\n${write(element("testsuites",{},t))}`}function stagesOf(e){const{command:t,cause:n,startedAt:s,seconds:r}=e
 const o=`django-rollout ${t}`
@@ -11241,7 +11241,7 @@ if(n.length===0)return`${o}/>\n`
 const i=n.filter(e=>typeof e==="string").map(escaped)
 const a=n.filter(e=>typeof e!=="string").map(e=>write(e,`${s}  `))
 return a.length>0?`${o}>\n${a.join("")}${s}</${e}>\n`:`${o}>${i.join("")}</${e}>\n`}function escaped(e){return e.split("\n").map(r.g$).join("\n").toWellFormed().replace(/[\ufffe\uffff]/g,"�").replaceAll("&","&amp;").replaceAll("<","&lt;").replaceAll(">","&gt;").replaceAll('"',"&quot;")}},1668:(e,t,n)=>{n.d(t,{Y:()=>liveLines,q:()=>widthOf})
-var s=n(2691)
+var s=n(7020)
 const r={failed:["✗",31],troubled:["!",33],waiting:["·",2],ready:["✓",32]}
 const o={columns:20,rows:4}
 function liveLines(e,{columns:t,rows:n},i){if(t<o.columns||n<o.rows)return[]
@@ -11269,26 +11269,26 @@ if(n>=t)break
 s+=r}return`${s}…`}function widthOf(e){let t=0
 for(const n of e)t+=i.test(n)?0:a.test(n)?2:1
 return t}const i=/\p{Mn}|\p{Me}|\p{Cf}/u
-const a=/\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]/u},3998:(e,t,n)=>{n.d(t,{T:()=>tellWebhook})
+const a=/\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]/u},9642:(e,t,n)=>{n.d(t,{h:()=>notifyWebhook})
 var s=n(3242)
 var r=n(385)
 var o=n(8891)
 var i=n(8061)
-var a=n(2691)
+var a=n(7020)
 const c=1e3
 function messageOf(e,{who:t,url:n}){const{app:s,namespace:r,tag:o,result:A,cause:l}=e
 const u=[`${(0,i.x)(A)?"✓":"✗"} *${escaped((0,a.WJ)(e))}*`,...l?[escaped(l.sentence.slice(0,c))]:[],escaped([`${s} in namespace ${r}`,...o===""?[]:[`version ${o}`],`by ${t}`,(0,a.YA)(e.seconds)].join(", ")),...n===void 0?[]:[asText((0,a.TN)(n))]]
 return{text:u.join("\n")}}function escaped(e){return asText((0,a.TN)(e)).replaceAll("@","@​").replaceAll("](","]​(")}function asText(e){return e.replaceAll("&","&amp;").replaceAll("<","&lt;").replaceAll(">","&gt;")}const A=1e4
-async function tellWebhook({clock:e,web:t},{webhook:n,"webhook-on":a},c,l,u=(new AbortController).signal){if(n===void 0||a==="failure"&&(0,i.x)(c.result))return[]
+async function notifyWebhook({clock:e,web:t},{webhook:n,"webhook-on":a},c,l,u=(new AbortController).signal){if(n===void 0||a==="failure"&&(0,i.x)(c.result))return[]
 const d=JSON.stringify(messageOf(c,l))
 const h={"content-type":"application/json"}
-const{trouble:g}=await(0,r.L)({clock:e,signal:u,tries:3,pause:1e3,passing:({passing:e})=>e},async()=>{try{const{status:r}=await(0,s.wj)(e,A,u,e=>t.fetch(n,{method:"POST",headers:h,body:d,signal:e}))
-if(r>=200&&r<300)return{passing:false}
-return{trouble:`it was refused (${r})`,passing:r===429||r>=500}}catch(e){const t=!(e instanceof s.Ms)
-return{trouble:`there was no answer (${(0,o.V)(e)})`,passing:t}}}).catch(e=>({trouble:`there was no answer (${(0,o.V)(e)})`,passing:false}))
+const{error:g}=await(0,r.L)({clock:e,signal:u,tries:3,pause:1e3,isTransient:e=>e.isTransient},async()=>{try{const{status:r}=await(0,s.wj)(e,A,u,e=>t.fetch(n,{method:"POST",headers:h,body:d,signal:e}))
+if(r>=200&&r<300)return{isTransient:false}
+return{error:`it was refused (${r})`,isTransient:r===429||r>=500}}catch(e){const t=!(e instanceof s.Ms)
+return{error:`there was no answer (${(0,o.V)(e)})`,isTransient:t}}}).catch(e=>({error:`there was no answer (${(0,o.V)(e)})`,isTransient:false}))
 return g===void 0?[]:[`the webhook was not told how this ended: ${g}`]}},6469:(e,t,n)=>{n.d(t,{k:()=>warned})
 function warned(e,t){return{...e,warnings:[...e.warnings,...t]}}},4969:(e,t,n)=>{n.d(t,{a:()=>Reporter})
-var s=n(2691)
+var s=n(7020)
 const r=1e4
 const o=250
 class Reporter{sink
@@ -11304,15 +11304,15 @@ const i=this.clock.now()
 let a=i
 let c=i
 let A
-const tell=e=>{a=this.clock.now()
+const record=e=>{a=this.clock.now()
 n.entries.push(e)
 this.drain()}
 const say=e=>{const t=this.seconds()
-tell(n=>{n.say(e,t)})}
-const l={say:say,quote:e=>{tell(t=>{t.quote(e)})},waiting:e=>{A=e
+record(n=>{n.say(e,t)})}
+const l={say:say,quote:e=>{record(t=>{t.quote(e)})},waiting:e=>{A=e
 c=this.clock.now()
-draw(e===void 0?void 0:standings)}}
-const standings=()=>{if(typeof A==="function")return A()
+draw(e===void 0?void 0:rows)}}
+const rows=()=>{if(typeof A==="function")return A()
 const e=(this.clock.now()-i)/1e3
 return A===void 0?[]:[{is:"waiting",words:A,seconds:e}]}
 const draw=e=>{n.entries.push(t=>{t.draw?.(e)})
@@ -11321,8 +11321,8 @@ const u=this.clock.every(o,()=>{const t=this.clock.now()
 if(A!==void 0&&this.sink.draw)a=c=t
 if(t-(typeof A==="function"?c:a)<r)return
 c=t
-say((0,s.gT)(standings())||`${e} is still running`)})
-tell(t=>{t.open(e)})
+say((0,s.gT)(rows())||`${e} is still running`)})
+record(t=>{t.open(e)})
 let d="failed"
 try{const e=await t(l)
 d="done"
@@ -11331,7 +11331,7 @@ throw e}finally{u()
 const t=(this.clock.now()-i)/1e3
 this.stages.push({name:e,startedAt:i,seconds:t,ended:d})
 n.over=true
-tell(n=>{n.draw?.(void 0)
+record(n=>{n.draw?.(void 0)
 n.close(e,d,t)})}}drain(){for(let e=this.queue[0];e!==void 0;e=this.queue[0]){e.entries.splice(0).forEach(e=>{e(this.sink)})
 if(!e.over)return
 this.queue.shift()}}}},9576:(e,t,n)=>{n.d(t,{n:()=>screen})
@@ -11371,24 +11371,7 @@ l=-1/0
 if(e){u??=t.every(o,tick)
 return}u?.()
 u=void 0
-show([])}}}},7496:(e,t,n)=>{n.d(t,{b:()=>writeClosing,c:()=>terminalSink})
-var s=n(5164)
-var r=n(1668)
-var o=n(2691)
-function terminalSink(e,t,n){const s=painter(t)
-return{open:t=>{e(s(1,`▸ ${t}`))},say:(t,n)=>{t.split("\n").forEach(t=>{e(`  ${(0,o.g$)(t)}  ${s(2,`${n.toFixed(1)}s`)}`)})},quote:t=>{e(s(2,`  │ ${(0,o.g$)(t)}`))},close:(t,n,r)=>{const i={done:s(32,"✓"),failed:s(31,"✗"),stopped:"·"}[n]
-e(`${i} ${t}${n==="done"?"":` ${n}`} ${s(2,(0,o.YA)(r))}`)},...n&&{draw:e=>{n.draw(e&&(t=>(0,r.Y)(e(),t,s)))}}}}function painter(e){return(t,n)=>e?`[${t}m${n}[0m`:n}function writeClosing(e,t,n){const r=painter(n)
-t("")
-for(const{text:n,kind:i}of(0,s.Q)(e)){const e=(0,o.g$)(n)
-switch(i){case"ours":t(e)
-break
-case"quoted":t(r(2,`  │ ${e}`))
-break
-case"error":t(r(31,`✗ ${e}`))
-break
-case"warning":t(r(33,`! ${e}`))
-break
-case"good":t(r(32,`✓ ${e}`))}}}},2691:(e,t,n)=>{n.d(t,{Ao:()=>onCancel,J5:()=>lastWriteProgress,LS:()=>plural,MX:()=>evidence,TN:()=>oneLine,UD:()=>keptMigrations,WJ:()=>verdict,YA:()=>seconds,aW:()=>moved,ad:()=>byInterest,g$:()=>printable,gT:()=>stillWaiting,nZ:()=>warningsOf})
+show([])}}}},7020:(e,t,n)=>{n.d(t,{Ao:()=>onCancel,J5:()=>lastWriteProgress,LS:()=>plural,MX:()=>evidence,TN:()=>oneLine,UD:()=>keptMigrations,WJ:()=>verdict,YA:()=>seconds,aW:()=>moved,ad:()=>byInterest,g$:()=>printable,gT:()=>stillWaiting,nZ:()=>warningsOf})
 var s=n(7975)
 var r=n(3165)
 var o=n(4339)
@@ -11413,7 +11396,7 @@ function lastWord(e){const{tag:t,app:n,namespace:s,workloads:o,cause:i}=e
 const a=t===""?n:`${n} ${(0,r.j)(t)}`
 const c=plural(o.length,"workload")
 switch(e.command){case"recover":return recovered(e)
-case"history":return told(e)
+case"history":return historySentence(e)
 case"build":case"test":case"migrate":return stepped(e,e.command,a)
 case"doctor":return examined(e,a)
 case"release":case"deploy":case"rollback":}if(e.dryRun)return`dry run: ${n} would go back to ${(0,r.j)(t)}; nothing was changed`
@@ -11445,7 +11428,7 @@ case"undone":return s.some(({action:e})=>e==="ended")?`${e}: the unfinished migr
 case"locked":return`${e}: a release is under way: nothing was done`
 case"usage":return"nothing was done"
 case"cancelled":return`${e}: nothing was put back, since the run was cancelled before`
-default:return`${e}: the unfinished release could not be put back: a person is needed`}}function told({app:e,namespace:t,result:n}){switch(n){case"unchanged":return`${e}: its releases in namespace ${t}`
+default:return`${e}: the unfinished release could not be put back: a person is needed`}}function historySentence({app:e,namespace:t,result:n}){switch(n){case"unchanged":return`${e}: its releases in namespace ${t}`
 case"cancelled":return`${e}: its releases were not read, since the run was cancelled`
 default:return`${e}: its releases in namespace ${t} could not be read`}}function warningsOf({warnings:e,exceptions:t=[]}){return[...t.map(({message:e,fix:t})=>t===void 0?e:`${e}: ${t}`),...e]}function onCancel(e){switch(e){case"history":case"doctor":return
 case"recover":return"a way back that has begun goes on to its end"
@@ -11455,17 +11438,34 @@ const n=t.slice(0,c).map(({of:e,words:t})=>e?`${e}: ${t}`:t)
 const s=t.length-n.length
 return[...n,...s>0?[`… and ${s} more`]:[]].join("; ")}const c=3
 function byInterest(e){const t=["failed","troubled","waiting","ready"]
-return e.toSorted((e,n)=>t.indexOf(e.is)-t.indexOf(n.is))}function oneLine(e){return printable(e.replaceAll("\n"," "))}function printable(e){return(0,s.stripVTControlCharacters)(e).replace(/(?!\t)\p{Cc}/gu,"")}},6611:(e,t,n)=>{n.d(t,{k:()=>gather})
+return e.toSorted((e,n)=>t.indexOf(e.is)-t.indexOf(n.is))}function oneLine(e){return printable(e.replaceAll("\n"," "))}function printable(e){return(0,s.stripVTControlCharacters)(e).replace(/(?!\t)\p{Cc}/gu,"")}},7496:(e,t,n)=>{n.d(t,{b:()=>writeClosing,c:()=>terminalSink})
+var s=n(5164)
+var r=n(1668)
+var o=n(7020)
+function terminalSink(e,t,n){const s=painter(t)
+return{open:t=>{e(s(1,`▸ ${t}`))},say:(t,n)=>{t.split("\n").forEach(t=>{e(`  ${(0,o.g$)(t)}  ${s(2,`${n.toFixed(1)}s`)}`)})},quote:t=>{e(s(2,`  │ ${(0,o.g$)(t)}`))},close:(t,n,r)=>{const i={done:s(32,"✓"),failed:s(31,"✗"),stopped:"·"}[n]
+e(`${i} ${t}${n==="done"?"":` ${n}`} ${s(2,(0,o.YA)(r))}`)},...n&&{draw:e=>{n.draw(e&&(t=>(0,r.Y)(e(),t,s)))}}}}function painter(e){return(t,n)=>e?`[${t}m${n}[0m`:n}function writeClosing(e,t,n){const r=painter(n)
+t("")
+for(const{text:n,kind:i}of(0,s.Q)(e)){const e=(0,o.g$)(n)
+switch(i){case"plain":t(e)
+break
+case"quoted":t(r(2,`  │ ${e}`))
+break
+case"error":t(r(31,`✗ ${e}`))
+break
+case"warning":t(r(33,`! ${e}`))
+break
+case"good":t(r(32,`✓ ${e}`))}}}},6611:(e,t,n)=>{n.d(t,{m:()=>collectEvidence})
 var s=n(7101)
 var r=n(8559)
 var o=n(8702)
 var i=n(6738)
 const a=1e3
 const c=10
-async function gather(e,{cluster:t,clock:n,live:A,startedAt:l,toRepo:u}){const d=await Promise.all((0,o.HI)(A.clusterState(),e).map(async({pod:A,container:l,previous:d})=>{const h=await(0,i.$)(t,n,{pod:A,container:l,previous:d},a)
+async function collectEvidence(e,{cluster:t,clock:n,live:A,startedAt:l,toRepo:u}){const d=await Promise.all((0,o.HI)(A.clusterState(),e).map(async({pod:A,container:l,previous:d})=>{const h=await(0,i.$)(t,n,{pod:A,container:l,previous:d},a)
 const{lines:g,summary:f,at:p}=(0,r.h)(h,u)
 const m=l===e.container
-return{log:{source:(0,o.rc)(l,d),lines:m?g:g.slice(-c)},error:m&&(0,s.VS)(h)?{message:f??"",at:p}:void 0}}))
+return{log:{source:(0,o.HP)(l,d),lines:m?g:g.slice(-c)},error:m&&(0,s.VS)(h)?{message:f??"",at:p}:void 0}}))
 const[h]=d.flatMap(e=>e.error??[])
 const{logs:g=[],...f}=e
 const p=[...g,...d.map(({log:e})=>e)].filter(({lines:e})=>e.length>0)
@@ -11537,16 +11537,16 @@ p()
 a.removeEventListener("abort",cancel)
 e()}
 const cancel=()=>{end(()=>{u(a.reason)})}
-const broken=e=>{end(()=>{u(e instanceof Error?e:new Error(String(e)))})}
-const lookOnce=()=>{g=false
+const fail=e=>{end(()=>{u(e instanceof Error?e:new Error(String(e)))})}
+const reconcile=()=>{g=false
 if(f)return
 const e=t.now()
 const{ended:n,requeueAt:s,logsWanted:r}=c(e)
 if(n!==void 0){end(()=>{l(n)})
-return}for(const e of r)fetch(e).catch(broken)
+return}for(const e of r)fetch(e).catch(fail)
 h.abort()
 h=new AbortController
-if(s!==void 0)t.sleep(Math.max(0,s-e),h.signal).then(soon,()=>{})}
+if(s!==void 0)t.sleep(Math.max(0,s-e),h.signal).then(schedule,()=>{})}
 const fetch=async n=>{const c=(0,s.Up)(n)
 const l=d.get(c)??0
 if(l===1/0)return
@@ -11555,14 +11555,14 @@ const u=await(0,r.$)(e,t,n)
 const h=u.length===0&&l<o
 if(h){await t.sleep(i,a).catch(()=>{})
 d.set(c,l+1)}else A(n,u)
-soon()}
-const soon=()=>{if(g||f)return
+schedule()}
+const schedule=()=>{if(g||f)return
 g=true
-queueMicrotask(()=>{try{lookOnce()}catch(e){broken(e)}})}
-const p=n.onChange(soon)
+queueMicrotask(()=>{try{reconcile()}catch(e){fail(e)}})}
+const p=n.onChange(schedule)
 a.addEventListener("abort",cancel)
 if(a.aborted)cancel()
-else soon()})}},3873:(e,t,n)=>{n.d(t,{T:()=>trackRollout})
+else schedule()})}},3873:(e,t,n)=>{n.d(t,{T:()=>trackRollout})
 var s=n(4339)
 var r=n(8559)
 var o=n(6611)
@@ -11574,22 +11574,22 @@ var l=n(730)
 const u={workloads:{},allThere:false}
 function progressLines(e,t,n){const s=Object.entries(e.verdicts)
 const r=Object.values(e.progress).reduce((e,{wanted:t=0})=>e+t,0)
-const o=s.map(([n,s])=>{const o=t.workloads[n]??{troubles:[],isOver:false}
-return[n,newsOf(s,e.progress[n],o,r,nameOf(n))]})
+const o=s.map(([n,s])=>{const o=t.workloads[n]??{reasons:[],isOver:false}
+return[n,changeOf(s,e.progress[n],o,r,nameOf(n))]})
 const i=Map.groupBy(o.flatMap(([e,{line:t}])=>t===void 0?[]:[{id:e,line:t}]),({line:e})=>e)
 const a=[...i].map(([e,t])=>`${namesOf(t,s.length)}: ${e}`)
 const c=s.length>0&&s.every(([,{is:e}])=>e==="complete")
 if(c&&!t.allThere&&n!==void 0){const e=s.length===1?`${s[0]?.[0]??""} is`:`all ${s.length} workloads are`
-a.push(`${e} ready, and watched for ${(0,l.n)(n)} more`)}const A=Object.fromEntries(o.map(([e,{said:t}])=>[e,t]))
-return{lines:a,told:{workloads:A,allThere:c&&n!==void 0}}}function newsOf(e,t,n,s,r){const after=(e,t)=>({line:e,said:{...n,...t}})
-const isNews=e=>n.progress?.ready!==e.ready||n.progress.wanted!==e.wanted
-switch(e.is){case"superseded":case"failed":return n.isOver?{said:n}:after(endWords(e,r),{isOver:true})
-case"complete":case"done":return t&&isNews(t)?after((0,A.Xz)(t),{progress:t}):{said:n}
-case"waiting":{const{trouble:r,on:o}=e
-if(r&&!n.troubles.includes(r)){const e=[...n.troubles,r]
-return after(o,{troubles:e,...t&&{progress:t}})}const{wanted:i=0,ready:a=0}=t??{}
-if(!t||a>=i||!isNews(t))return{said:n}
-return isStep(t,n.progress,s)?after((0,A.Xz)(t),{progress:t}):{said:n}}}}function isStep({wanted:e=0,ready:t},n,s){if(n?.wanted!==e||t<n.ready)return true
+a.push(`${e} ready, and watched for ${(0,l.n)(n)} more`)}const A=Object.fromEntries(o.map(([e,{logged:t}])=>[e,t]))
+return{lines:a,logged:{workloads:A,allThere:c&&n!==void 0}}}function changeOf(e,t,n,s,r){const after=(e,t)=>({line:e,logged:{...n,...t}})
+const isChange=e=>n.progress?.ready!==e.ready||n.progress.wanted!==e.wanted
+switch(e.is){case"superseded":case"failed":return n.isOver?{logged:n}:after(endWords(e,r),{isOver:true})
+case"complete":case"done":return t&&isChange(t)?after((0,A.Xz)(t),{progress:t}):{logged:n}
+case"waiting":{const{reason:r,on:o}=e
+if(r&&!n.reasons.includes(r)){const e=[...n.reasons,r]
+return after(o,{reasons:e,...t&&{progress:t}})}const{wanted:i=0,ready:a=0}=t??{}
+if(!t||a>=i||!isChange(t))return{logged:n}
+return isStep(t,n.progress,s)?after((0,A.Xz)(t),{progress:t}):{logged:n}}}}function isStep({wanted:e=0,ready:t},n,s){if(n?.wanted!==e||t<n.ready)return true
 return t-n.ready>=Math.max(e/10,s/60)}function endWords(e,t){if(e.is==="superseded")return e.by===A.jo?"was deleted by somebody else":`runs somebody else's version: ${e.by}`
 const{sentence:n}=e.cause
 const s=`${t}: `
@@ -11600,7 +11600,7 @@ const c=a.length>0&&a.every(({is:e})=>e==="ready")
 if(!c||i===void 0||n===void 0)return a
 const A=t-i
 const u=A<n?`all are ready, watched for ${(0,l.n)(A)} of ${(0,l.n)(n)}`:"all are ready, waiting for a good answer of the new version"
-return[...a,{is:"waiting",words:u}]}function isThere({is:e}){return e==="complete"||e==="done"}function wordsOf(e,t,n){switch(e.is){case"waiting":return{is:e.trouble?"troubled":"waiting",words:e.on}
+return[...a,{is:"waiting",words:u}]}function isThere({is:e}){return e==="complete"||e==="done"}function wordsOf(e,t,n){switch(e.is){case"waiting":return{is:e.reason?"troubled":"waiting",words:e.on}
 case"complete":case"done":return{is:"ready",words:t?(0,A.Xz)(t):""}
 case"failed":case"superseded":return{is:"failed",words:endWords(e,n)}}}function namesOf(e,t){const n=e.map(({id:e})=>e)
 if(n.length>1&&n.length===t)return`all ${t} workloads`
@@ -11612,23 +11612,23 @@ const verify=()=>{if(g!=="not yet")return
 g="begun"
 e.verify?.(h).then(()=>{g="good"
 f.wake()},e=>{d.abort(e)})}
-const f=alsoWoken(t)
+const f=withWake(t)
 let{desiredWorkloads:p,next:m}=e
 let E=(0,a._1)(s)
 let w=timesOf(p,s)
 let I=u
 const bake=()=>m?void 0:n.bake
-const standings=()=>{const s=e.clock.now()
+const statusRows=()=>{const s=e.clock.now()
 try{return statusRowsOf((0,i.S)(t.clusterState(),p,n,E,s),s,bake())}catch{return[]}}
-const tell=e=>{const{lines:t,told:n}=progressLines(e,I,bake())
+const log=e=>{const{lines:t,logged:n}=progressLines(e,I,bake())
 t.forEach(e=>l.say(e))
-if(n.allThere&&!I.allThere)l.waiting(standings)
+if(n.allThere&&!I.allThere)l.waiting(statusRows)
 I=n}
-l.waiting(standings)
+l.waiting(statusRows)
 try{for(;;){const s=await(0,c.r)({...e,live:f,signal:h},s=>{const r=(0,i.S)(t.clusterState(),p,n,E,s)
 E=r.observations
-tell(r)
-e.noted?.(coursesOf(r,w))
+log(r)
+e.onProgress?.(writeProgressesOf(r,w))
 const{requeueAt:o,logsWanted:a,completeAt:c}=r
 if(c!==void 0&&!m)verify()
 const A=endOf(r,s)
@@ -11637,15 +11637,15 @@ const u=g==="good"?A:void 0
 const d=l??(m?m.isDue(r)?m:void 0:u)
 return{logsWanted:a,...o!==void 0&&{requeueAt:o},...d&&{ended:d}}},(e,t)=>{E=(0,a.X1)(E,e,(0,r.h)(t,A))})
 if("is"in s){if(s.is!=="failed")return s
-const t=await(0,o.k)(s.cause,e).catch(()=>s.cause)
+const t=await(0,o.m)(s.cause,e).catch(()=>s.cause)
 return{...s,cause:t}}const l=e.clock.now()
 const u=await s.begin()
 p=[...p,...u]
 w={...w,...timesOf(u,l)}
 m=void 0}}finally{d.abort()
-l.waiting(void 0)}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function coursesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
+l.waiting(void 0)}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
 const o=n[e]??t.startedAt
-return[e,{...s,startedAt:o,...r!==void 0&&{completeAt:r}}]}))}function alsoWoken(e){const t=new Set
+return[e,{...s,startedAt:o,...r!==void 0&&{completeAt:r}}]}))}function withWake(e){const t=new Set
 return{clusterState:()=>e.clusterState(),onChange:n=>{t.add(n)
 const s=e.onChange(n)
 return()=>{t.delete(n)
@@ -11664,7 +11664,7 @@ const isOld=(e,t)=>(0,s.iI)(e,a.repository)&&!isReleased(e,t,a)
 const old=e=>containersOf(e).filter(({image:e,id:t})=>isOld(e,t))
 const A=workloadsOf(e)
 const l=new Set(A.map(e=>(0,o.T)((0,r.hY)(e))))
-const u=groupsOf([...e.pods.values()].filter(e=>isThere(e)&&old(e).length>0).map(t=>({pod:t,owner:ownerOf(e,t.metadata)}))).filter(({owner:e})=>e.kind!=="Job"&&!l.has(e.id))
+const u=groupsOf([...e.pods.values()].filter(e=>isRunning(e)&&old(e).length>0).map(t=>({pod:t,owner:ownerOf(e,t.metadata)}))).filter(({owner:e})=>e.kind!=="Job"&&!l.has(e.id))
 return[...A.flatMap(t=>{const s=(0,o.T)((0,r.hY)(t))
 const a=(0,i.EB)(e,t.metadata?.uid).filter(e=>old(e).length>0)
 if(c.includes(s))return heldBack(t,a,versionsOf(a.flatMap(old)),n)
@@ -11699,12 +11699,12 @@ const f=`${l}:${u.replace(h,t.tag)}`
 return[{object:g,is:"another version",message:`${g}, container ${n} stays on ${(0,s.EU)(l)}:${(0,s.E4)(a)}, which has the tag of the version before`,fix:i(["set","image",g,`${n}=${f}`])}]})})}function isVersion(e){return/^v?\d/.test(e)}function isCommit(e){const[t=""]=/^[0-9a-f]{7,40}(?=$|[-_.])/.exec(e)??[]
 return/\d/.test(t)&&/[a-f]/.test(t)}function notAsBefore(e,t,n){return[...stillWithdrawn(e,t,n),...unwell(e,t)]}function withdrawnBy(e){const images=e=>(0,r.gv)(e)?(0,r.MZ)((0,r.kW)(e),()=>true).map(({image:e})=>e):[]
 const t=e.flatMap(({prior:e})=>e.change==="create"?[]:[...images(e.object),...Object.values(e.ran??{})])
-const n=e.filter(({prior:e,did:t})=>e.of==="workload"&&t!=="theirs"&&t!=="keep").flatMap(({prior:e})=>images(e.written))
+const n=e.filter(({prior:e,did:t})=>e.of==="workload"&&t!=="external"&&t!=="keep").flatMap(({prior:e})=>images(e.written))
 return new Set(n.filter(e=>!t.includes(e)))}function stillWithdrawn(e,t,n){const s=withdrawnBy(t)
 const isIt=e=>s.has(e)
 return[...jobsOf(e,isIt).map(({job:e,uses:t})=>{const s=cronOf(e)
 const r=s===void 0?"":`, which cronjob/${s} has begun,`
-return{object:titled(e),is:"withdrawn",message:`${titled(e)}${r} goes on with the withdrawn ${versionsOf(t)}`,fix:n(["delete","job",nameOf(e)])}}),...t.flatMap(({prior:t,did:s})=>{if(s==="theirs"||s==="keep"||!(0,r.gv)(t.object))return[]
+return{object:titled(e),is:"withdrawn",message:`${titled(e)}${r} goes on with the withdrawn ${versionsOf(t)}`,fix:n(["delete","job",nameOf(e)])}}),...t.flatMap(({prior:t,did:s})=>{if(s==="external"||s==="keep"||!(0,r.gv)(t.object))return[]
 const a=(0,i.QA)(e,(0,r.hY)(t.object))
 const c=a&&keptPods(e,a,t.object)
 const A=(c?.pods??[]).filter(e=>containersOf(e).some(({image:e})=>isIt(e)))
@@ -11715,14 +11715,14 @@ if((0,r.gv)(s)&&heldBy(s)?.is==="OnDelete"){const n=(0,i.EB)(e,t.object.metadata
 return{pods:n,words:heldBy(s)?.words??"",mended:true}}const{available:o,wanted:a}=availabilityOf(n)
 if(t.kind!=="Deployment"||o>=a)return
 const c="since too few of the version before are Ready, as it was before the release"
-return{pods:(0,i.RI)(e,t),words:c,mended:false}}function unwell(e,t){return t.flatMap(({prior:t,did:n})=>{if(!(0,r.gv)(t.object)||n==="delete"||n==="ask")return[]
+return{pods:(0,i.vI)(e,t),words:c,mended:false}}function unwell(e,t){return t.flatMap(({prior:t,did:n})=>{if(!(0,r.gv)(t.object)||n==="delete"||n==="ask")return[]
 const s=(0,i.QA)(e,(0,r.hY)(t.object))
 if(!s)return[]
 const{available:a,wanted:c}=availabilityOf(s.object)
 if(a>=c)return[]
 const A=(0,o.T)((0,r.hY)(t.object))
 const l=availabilityOf(t.object)
-const u=n==="theirs"||n==="keep"
+const u=n==="external"||n==="keep"
 if(!u&&(t.change==="create"||l.available>=l.wanted))return[]
 const d=u?"was left as it is":"was not well before the release either"
 const h=`${a} of ${c} pods available`
@@ -11733,7 +11733,7 @@ default:return{available:t["availableReplicas"]??0,wanted:e.spec.replicas??1}}}f
 return n===void 0?[]:[{name:e,image:n,...s!==void 0&&{id:s}}]})}function isReleased(e,t,n){const{tag:r,digest:o}=(0,s.zZ)(e)
 const i=t===void 0?void 0:(0,s.zZ)(t).digest
 if(o===n.digest||i===n.digest)return true
-return o===void 0&&r===n.tag&&i===void 0}function written({repository:e,tag:t,digest:n}){return`${e}:${t}@${n}`}function isThere({metadata:e,status:t}){const n=t?.phase==="Succeeded"||t?.phase==="Failed"
+return o===void 0&&r===n.tag&&i===void 0}function written({repository:e,tag:t,digest:n}){return`${e}:${t}@${n}`}function isRunning({metadata:e,status:t}){const n=t?.phase==="Succeeded"||t?.phase==="Failed"
 return!e?.deletionTimestamp&&!n}function jobsOf(e,t){return[...e.jobs.values()].flatMap(e=>{const{metadata:n,spec:s,status:o}=e
 const i=n?.labels?.["django-rollout/job"]!==void 0
 const a=(o?.conditions??[]).some(({type:e,status:t})=>(e==="Complete"||e==="Failed")&&t==="True")
@@ -11767,19 +11767,19 @@ A.waiting(`waiting for the release of ${e}`)})
 if(d.is==="taken")return d.lease
 if(d.is==="foreign"){const e=`the release by ${d.by}, which is under way,`
 const s={image:d.image,what:e,so:"or wait until that one has ended"}
-return(0,r.ht)(l,n,s,t.image)}return(0,o.fJ)({code:"locked",sentence:`another release of ${n} is under way in ${l.namespace}: ${d.by}`,hint:'wait for it, or give this one more time by "lock-wait"'})}},5442:(e,t,n)=>{n.d(t,{k7:()=>Output,el:()=>alsoPassed,UA:()=>comparisonLacks,aU:()=>leftBehind,Ob:()=>migrationCause,UP:()=>passedHint,hY:()=>planCause,U_:()=>refusalCause,fb:()=>tellPlan,d:()=>unreadCause})
+return(0,r.ht)(l,n,s,t.image)}return(0,o.fJ)({code:"locked",sentence:`another release of ${n} is under way in ${l.namespace}: ${d.by}`,hint:'wait for it, or give this one more time by "lock-wait"'})}},7823:(e,t,n)=>{n.d(t,{k7:()=>Output,el:()=>alsoPassed,UA:()=>comparisonLacks,aU:()=>leftBehind,uH:()=>logPlan,Ob:()=>migrationCause,UP:()=>passedHint,hY:()=>planCause,U_:()=>refusalCause,d:()=>unreadCause})
 var s=n(2210)
 const r=/^\s*(Applying|Unapplying) (\w+\.\w+)\.\.\.(.*)$/
 const o=/^ (OK|FAKED)( \([\d.]+s\))?$/
 function migrationProgress(e){const[,t,n,s=""]=r.exec(e.trimEnd())??[]
 if(n===void 0)return
 const o=t==="Applying"?"forwards":"backwards"
-return{migration:n,direction:o,is:howItEnded(s)??"begun"}}function migrated(e){const t=[]
+return{migration:n,direction:o,is:endOf(s)??"begun"}}function migrated(e){const t=[]
 let n
 for(const s of e){const e=migrationProgress(s)
-if(n!==void 0&&(e??howItEnded(s.trimEnd()))){t.push(n)
+if(n!==void 0&&(e??endOf(s.trimEnd()))){t.push(n)
 n=void 0}if(e?.is==="begun")n=e.migration
-else if(e)t.push(e.migration)}return n===void 0?{applied:t}:{applied:t,open:n}}function howItEnded(e){const t=o.exec(e)?.[1]
+else if(e)t.push(e.migration)}return n===void 0?{applied:t}:{applied:t,open:n}}function endOf(e){const t=o.exec(e)?.[1]
 return t===void 0?void 0:t==="OK"?"applied":"faked"}var i=n(4592)
 class Output{marker
 refusal
@@ -11817,18 +11817,18 @@ const r=n==="default"?"":` (DATABASES["${n}"])`
 switch(e.refused){case"web":{const{other:n,module:o,settings:i,given:a}=e
 const[c,A]=i
 const[l,u]=c===A?["",""]:[` (${c})`,` (${A})`]
-return{code:"wrong-database",sentence:`the migration is for another database than the web's${r}: ${named(s,n)}${l}, while ${o} uses ${named(n,s)}${u}`,hint:!a&&c!==A&&/DJANGO_SETTINGS_MODULE=|--settings\b/.test(t.command)?`Nothing tells the web its settings, so ${o} falls back to ${A}. Let it have those of the migration:\n${t.give(`DJANGO_SETTINGS_MODULE=${c}`)}`:`Let the migration have what the web has, for example:\n${mending(t,c===A?void 0:A)}`}}case"before":return{code:"wrong-database",sentence:`the migration is for another database than the release before${r}: ${named(s,e.other)}, while that one used ${named(e.other,s)}`,hint:`Check what names the database (a setting, a variable, a label). When the new one is meant, run this once and release again:\n${t.accept}`}
+return{code:"wrong-database",sentence:`the migration is for another database than the web's${r}: ${named(s,n)}${l}, while ${o} uses ${named(n,s)}${u}`,hint:!a&&c!==A&&/DJANGO_SETTINGS_MODULE=|--settings\b/.test(t.command)?`Nothing tells the web its settings, so ${o} falls back to ${A}. Let it have those of the migration:\n${t.give(`DJANGO_SETTINGS_MODULE=${c}`)}`:`Let the migration have what the web has, for example:\n${refusalFix(t,c===A?void 0:A)}`}}case"before":return{code:"wrong-database",sentence:`the migration is for another database than the release before${r}: ${named(s,e.other)}, while that one used ${named(e.other,s)}`,hint:`Check what names the database (a setting, a variable, a label). When the new one is meant, run this once and release again:\n${t.accept}`}
 case"file":return{code:"wrong-database",sentence:`the migration is for an SQLite file that no volume keeps${r}: ${s.name} is gone with the migration's pod`,hint:'Use a database server, or keep the file on a volume that the migration and all pods can mount. Set "migrate-command: none" when the web needs no migrations'}
 case"left":return{code:"plan-failed",sentence:`the database "${n}" lacks ${e.pending.join(", ")}, and "${t.command}" does not migrate it`,hint:`migrate-command: ${t.command} && ${t.command} --database=${n}`}}}function named(e,t){const{vendor:n,name:s,host:r,port:o,user:i,schema:a,server:c}=e
 if(n==="sqlite")return`SQLite ${s}`
 const A={postgresql:"PostgreSQL",mysql:"MySQL"}[n]??n
 const l=["name","host","port","user","schema"].every(n=>e[n]===t[n])
-return[`${A} ${s}`,...r===""?[]:[`at ${r}${o===""?"":`:${o}`}`],...a!==void 0&&a!==""&&a!==t.schema?[`schema ${a}`]:[],...i===""?[]:[`as ${i}`],...l&&c!==void 0?[`server ${c}`]:[]].join(" ")}function mending({command:e,starter:t},n){if(n!==void 0&&n!==""){const t=e.replaceAll(/\bDJANGO_SETTINGS_MODULE=\S+ +/g,"").replaceAll(/ --settings[= ]\S+/g,"")
+return[`${A} ${s}`,...r===""?[]:[`at ${r}${o===""?"":`:${o}`}`],...a!==void 0&&a!==""&&a!==t.schema?[`schema ${a}`]:[],...i===""?[]:[`as ${i}`],...l&&c!==void 0?[`server ${c}`]:[]].join(" ")}function refusalFix({command:e,starter:t},n){if(n!==void 0&&n!==""){const t=e.replaceAll(/\bDJANGO_SETTINGS_MODULE=\S+ +/g,"").replaceAll(/ --settings[= ]\S+/g,"")
 const s=!/[;&|]/.test(t)
 return`migrate-command: ${s?"":"export "}DJANGO_SETTINGS_MODULE=${n} ${s?"":"&& "}${t}`}return t===void 0?`migrate-command: <what sets it for the web> ${e}`:`migrate-command: ${t} ${e}`}function passedHint(e,t,n){const s=`${e}, which starts the web, was passed by (${t}): what it sets is missing here`
 return t.startsWith("it calls")?`${s}. Run the migration by it:\nmigrate-command: ${e} ${n}`:`${s}. Set the same for the migration:\nmigrate-command: export NAME=value && ${n}`}function alsoPassed(e,t){const n=/ImproperlyConfigured|KeyError: '?[A-Z]|environment|envvar|OperationalError|[Cc]ould not connect|[Cc]onnection refused|host name/
 if(!n.test(e.sentence))return e
-return{...e,hint:e.hint===void 0?t:`${e.hint}\n${t}`}}function tellPlan(e,t){for(const n of t.databases)tellDatabase(e,t,n)
+return{...e,hint:e.hint===void 0?t:`${e.hint}\n${t}`}}function logPlan(e,t){for(const n of t.databases)logDatabase(e,t,n)
 const n=comparisonLacks(t)
 if(n!==void 0)e.say(n)
 const s=t.databases.some(hasWork)
@@ -11836,7 +11836,7 @@ if(t.runs&&!s)e.say("the command runs all the same: it may do more than this pla
 const r=(0,s.oD)(t)
 return e.flatMap(({database:e,pending:s,squashed:o})=>{const i=[...s,...o].map(({app:e,name:t})=>`${e}.${t}`)
 const a=i.filter(e=>!n.includes(e))
-return a.length===0||r.includes(e)?[]:[`the database "${e}" lacks ${a.join(", ")} as far as the log of "${t}" tells: python manage.py migrate --database=${e}`]})}function hasWork({pending:e,squashed:t}){return e.length+t.length>0}function tellDatabase(e,{django:t,databases:n},s){const{database:r,vendorName:o,version:i="",pending:a,unknown:c}=s
+return a.length===0||r.includes(e)?[]:[`the database "${e}" lacks ${a.join(", ")} as far as the log of "${t}" tells: python manage.py migrate --database=${e}`]})}function hasWork({pending:e,squashed:t}){return e.length+t.length>0}function logDatabase(e,{django:t,databases:n},s){const{database:r,vendorName:o,version:i="",pending:a,unknown:c}=s
 const A=n.length===1&&r==="default"?"":`${r}: `
 e.say(`${A}Django ${t} with ${o} ${i}`.trim())
 if(!hasWork(s))e.say(`${A}no migrations to apply`)
@@ -11849,7 +11849,7 @@ var r=n(3006)
 var o=n(1856)
 var i=n(4339)
 var a=n(4592)
-var c=n(2691)
+var c=n(7020)
 var A=n(3825)
 var l=n(8559)
 var u=n(8702)
@@ -11860,8 +11860,8 @@ var f=n(6119)
 var p=n(732)
 var m=n(730)
 function judgeJob(e,t,n,s,r){const o=r-e.confirmedAt>f.y
-return(0,g.g)(e,n,s,r,verdictOf)
-function verdictOf({notes:s,lookAt:i,evaluate:a}){const c=e.jobs.get(t.job)
+return(0,g.o)(e,n,s,r,verdictOf)
+function verdictOf({recorder:s,requeue:i,evaluate:a}){const c=e.jobs.get(t.job)
 const A=c?.metadata?.uid
 const l=(0,h.EB)(e,A).at(-1)
 if(l){const e=endOf(l,t)
@@ -11869,13 +11869,13 @@ if(e)return e}const u=c?.status?.conditions?.find(({type:e,status:t})=>e==="Fail
 if(u?.reason==="DeadlineExceeded"){const e=`${t.job}: stopped: it ran longer than its activeDeadlineSeconds`
 return failure({code:"timeout",sentence:e},l)}const d=a(A,l?[l]:[])
 const g=(0,p.iR)(d,r,o)
-if(g){const e=g.sign.exit?.code
+if(g){const e=g.symptom.exit?.code
 const n=(0,p.rl)(t.job,`job/${t.job}`,g)
 return{is:"failed",cause:n,...e!==void 0&&{exitCode:e}}}for(const{due:e}of d)if(e.is==="at")i(e.at)
 if(!u&&l&&statusOf(l,t)?.state?.running)return{is:"started",pod:l.metadata?.name??""}
 const E=d[0]
 if(u&&!E){const e=`${t.job}: ${(0,m.T)(u.message??u.reason??"failed")}`
-return failure({code:"migration-failed",sentence:e},l)}const w=E?(0,p.jV)(E,r):l?(0,f.g)(l,(0,h.XL)(e,l.metadata?.uid)):"its pod to be made"
+return failure({code:"migration-failed",sentence:e},l)}const w=E?(0,p.l0)(E,r):l?(0,f.g)(l,(0,h.XL)(e,l.metadata?.uid)):"its pod to be made"
 const I=s.since(`incomplete/job/${t.job}`)+n.timeout
 if(I<=r&&!o){const e=`${t.job}: not started after ${(0,m.n)(n.timeout)}: ${w}`
 return failure({code:"timeout",sentence:e},l)}i(I)
@@ -11893,7 +11893,7 @@ var B=n(2468)
 var Q=n(3242)
 var y=n(4360)
 var b=n(7414)
-const k=["tini","dumb-init","docker-init","catatonit","exec"]
+const v=["tini","dumb-init","docker-init","catatonit","exec"]
 function launchOf(e,t){const{command:n,args:s}=e
 const r=n??t?.entrypoint??[]
 const o=s??(n===void 0?t?.cmd??[]:[])
@@ -11916,7 +11916,7 @@ const A=c&&(0,b.gf)(c[2]??"")?[`export ${(c[1]??"").trim()}`]:[]
 const l=[...a,...A]
 if(l.length===0)return
 return{words:[t,n,`${l.join(" && ")} && exec "$@"`,"sh"],isScript:false}}function isTorn(e){const count=t=>e.split(t).length-1
-return count('"')%2===1||count("'")%2===1||count("`")%2===1||count("(")!==count(")")||e.endsWith("\\")}function isMore(e){return/[|&<>]/.test(e.replaceAll(/\$\([^()]*\)|"[^"]*"|'[^']*'/g,""))}function initsOf(e){if(!k.includes(base(e[0]??"")))return 0
+return count('"')%2===1||count("'")%2===1||count("`")%2===1||count("(")!==count(")")||e.endsWith("\\")}function isMore(e){return/[|&<>]/.test(e.replaceAll(/\$\([^()]*\)|"[^"]*"|'[^']*'/g,""))}function initsOf(e){if(!v.includes(base(e[0]??"")))return 0
 const t=e.findIndex((e,t)=>t>0&&(e==="--"||!e.startsWith("-")))
 return t===-1?e.length:t+(e[t]==="--"?1:0)}function starterOf(e,t){const[n,...s]=e
 if(n===void 0)return
@@ -11924,7 +11924,7 @@ const r=s.length===0&&(n.includes("/")||n.endsWith(".sh"))
 if(!t)return r?{words:e,isScript:r}:void 0
 const o=e.at(-1)
 if(o==="--"||o==="run"&&s.length>0||base(n)==="env")return{words:e,isScript:false}
-return r?{words:e,isScript:r}:void 0}function base(e){return e.split("/").at(-1)??e}var v=n(8925)
+return r?{words:e,isScript:r}:void 0}function base(e){return e.split("/").at(-1)??e}var k=n(8925)
 var S=n(1407)
 var T=n(3830)
 const R=15
@@ -11934,12 +11934,12 @@ const m=d["migrate-command"]
 const E=h.sha??h.tag
 const[w,I,B]=await Promise.all([launchOfWeb(e,o,c),(0,r.jh)(u.clock,p,()=>claimsOf(t,n,o)),(0,r.jh)(u.clock,p,()=>(0,A.bL)(t,g,d.image))])
 const Q=marksOfPods(n,o)
-const b=(0,y.mp)({name:"",app:g,sha:E,run:f.id,template:o.template,container:o.container,ours:o.containers,image:(0,T.dp)(c),command:(0,s.VV)(m,w.starter,l),env:(0,s.B8)({marker:l,migrate:m,waitSeconds:R,web:w.words,volumes:(0,y.wx)(o.template,o.container,I),kept:(0,s.Gd)(B.databases)}),timeoutSeconds:Math.ceil(d["migrate-timeout"]/1e3),selectors:selectorsOf(n),claims:I,...Q&&{live:Q}})
+const b=(0,y.mp)({name:"",app:g,sha:E,run:f.id,template:o.template,container:o.container,webContainers:o.containers,image:(0,T.dp)(c),command:(0,s.VV)(m,w.starter,l),env:(0,s.B8)({marker:l,migrate:m,waitSeconds:R,web:w.words,volumes:(0,y.wx)(o.template,o.container,I),kept:(0,s.Gd)(B.databases)}),timeoutSeconds:Math.ceil(d["migrate-timeout"]/1e3),selectors:selectorsOf(n),claims:I,...Q&&{live:Q}})
 if(b.is==="impossible")return(0,a.fJ)({code:"plan-failed",sentence:`no migration Job can be made: ${b.problem}`})
-const k=w.starter?.isScript===true?w.starter.words.join(" "):void 0
-return{job:b.job,container:o.container,from:(0,i.T)(o.workload),notes:b.notes,...k!==void 0&&{script:{name:k,isAll:w.words.length===1}}}}async function launchOfWeb({platform:e,signal:t},{template:n,container:s},r){const o=n.spec?.containers.find(({name:e})=>e===s)
+const v=w.starter?.isScript===true?w.starter.words.join(" "):void 0
+return{job:b.job,container:o.container,from:(0,i.T)(o.workload),notes:b.notes,...v!==void 0&&{script:{name:v,isAll:w.words.length===1}}}}async function launchOfWeb({platform:e,signal:t},{template:n,container:s},r){const o=n.spec?.containers.find(({name:e})=>e===s)
 if(!o)return{words:[]}
-const i=o.command===void 0?await(0,Q.wj)(e.clock,D,t,t=>(0,v.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
+const i=o.command===void 0?await(0,Q.wj)(e.clock,D,t,t=>(0,k.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
 return}):void 0
 return launchOf(o,i)}async function claimsOf(e,{live:t},{template:n}){const s=(n.spec?.volumes??[]).flatMap(({persistentVolumeClaim:e})=>e?[e.claimName]:[])
 const r=[...t.clusterState().pods.values()]
@@ -11976,7 +11976,7 @@ try{return await(0,r.jh)(n.clock,a,async()=>{const t=h?await e.find(`${l}/${u}`)
 if(t)return t
 h=true
 return e.post(l,d)})}catch(e){if(e instanceof S.h&&e.status===409)continue
-throw e}}}var F=n(5442)
+throw e}}}var F=n(7823)
 const O=500
 const N=3e4
 const M=1e3
@@ -11986,9 +11986,9 @@ function startMigration(e,t,n,o,h){const{platform:g,settings:f,signal:p}=e
 const m=new AbortController
 const y=AbortSignal.any([p,m.signal])
 const b=`rollout-${crypto.randomUUID()}`
-const k=f["migrate-command"]
-let v
-const S=new F.k7(b,n=>(0,F.U_)(n,{command:k,...v&&!v.isAll&&{starter:v.name},accept:t.commandLine((0,A.Mc)(e.app)),give:e=>t.commandLine(["set","env",(0,i.T)(o.workload),"-c",o.container,e])}))
+const v=f["migrate-command"]
+let k
+const S=new F.k7(b,n=>(0,F.U_)(n,{command:v,...k&&!k.isAll&&{starter:k.name},accept:t.commandLine((0,A.Mc)(e.app)),give:e=>t.commandLine(["set","env",(0,i.T)(o.workload),"-c",o.container,e])}))
 let R
 let D=""
 let U
@@ -11998,7 +11998,7 @@ const _=new AbortController
 const G=new AbortController
 const start=async s=>{const r=await makeJob(e,t,n,o,h,b)
 D=r.container
-v=r.script
+k=r.script
 r.notes.forEach(e=>{s.say(e)})
 const i=await createJob(t,n,e,r.job,e=>{R=e})
 s.say(`${(0,B.Gg)(i)}, made from ${r.from}`)
@@ -12022,11 +12022,11 @@ _.abort()
 const h=await(0,Q.ZC)(y,()=>Promise.resolve($))
 const p=h!==void 0&&x?{unread:h}:{}
 if(A.is!=="failed")return{verdict:A,...p}
-const m={of:(0,u.rc)(D),lines:S.lines.slice(-L)}
+const m={of:(0,u.HP)(D),lines:S.lines.slice(-L)}
 const w={...A.cause,logs:A.cause.logs??[m]}
 const B={cluster:t,clock:g.clock,live:n.live,startedAt:o}
-const k=(0,d.k)(w,{...B,toRepo:(0,T.YT)(e)})
-return{verdict:{...A,cause:await k.catch(()=>w)},...p}}
+const v=(0,d.m)(w,{...B,toRepo:(0,T.YT)(e)})
+return{verdict:{...A,cause:await v.catch(()=>w)},...p}}
 const readLog=e=>(0,Q.ip)(g.clock,N,_.signal,async n=>{const s=AbortSignal.any([t.life,G.signal,n])
 const isOver=()=>s.aborted
 let o=0
@@ -12043,12 +12043,12 @@ const applied=()=>P??S.progress().applied
 const unreadOf=(e,n,s)=>(0,F.d)(e,R??"",n,s,{lines:S.lines,logs:t.commandLine(["logs",`job/${R??""}`,"-c",D])})
 return{plan:async e=>{S.to(e)
 await start(e)
-const t=await Promise.race([S.plan,endOfPlan(U,S,unreadOf,e=>(0,F.UP)(v?.name??"",e,k))])
-S.hold();(0,F.fb)(e,t)
+const t=await Promise.race([S.plan,endOfPlan(U,S,unreadOf,e=>(0,F.UP)(k?.name??"",e,v))])
+S.hold();(0,F.uH)(e,t)
 return t},migrate:async e=>{S.to(e)
 const t=await U
 if(t?.verdict.is==="failed"){if(t.unread===void 0)throw new a.HR((0,F.Ob)(t.verdict.cause,S.lines));(0,a.fJ)(unreadOf("migration-failed",t.verdict,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read to its end (${t.unread}), but it ended well`)
-if((0,s.$i)(k)){const{databases:e}=await S.plan
+if((0,s.$i)(v)){const{databases:e}=await S.plan
 P=e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}}e.say(`${(0,c.LS)(applied().length,"migration")} applied`)},applied:applied,close:async()=>{m.abort(new Error("the migration is closed"))
 S.hold()
 try{if(R!==void 0&&!x)await removeJob(e,t,n.live,R)}finally{const{clock:e}=g
@@ -12082,7 +12082,7 @@ t.say(`an unfinished release was found: ${i.tag} by ${(0,r.Gg)(i)}`)
 const{snapshot:f,timeouts:p}=o
 const m=(0,h.E)(s,f,p)
 const E=await(0,u.wj)(a.clock,m,e.signal,r=>(0,h.t)({...e,signal:r},t,n,s,f,p))
-const w=(0,l.oI)(E)
+const w=(0,l.Jd)(E)
 await(0,c.DR)(n,a.clock,n.life,d,{...i,result:"undone",cause:`its run was gone before it had ended; put back by ${(0,r.Gg)(g)}${w?`, but for what somebody else has set: ${w}`:""}`,seconds:Math.max(0,(a.clock.now()-Date.parse(i.at))/1e3),migrations:[]}).catch(e=>{t.say(`the history could not be written: ${String(e)}`)})
 await(0,A.yv)(n,a.clock,d,o)
 return E}async function endMigrations(e,t,n,s){const i=(await unfinishedMigrations(n,e.app)).map(o.Vb)
@@ -12118,13 +12118,13 @@ if(Array.isArray(t)){const n=Array.isArray(e)?e:[]
 if(t.some(e=>typeof e!=="object"))return(0,s.FB)(n,t)
 return t.every(e=>n.some(t=>contains(t,e)))}const n=typeof e==="object"&&e!==null?e:{}
 return Object.entries(t).every(([e,t])=>contains(n[e],t))}function keepUnblocked(e,t,n,s){const r=new Set
-const look=()=>{for(const o of n.flatMap(e=>blockingPods(t.clusterState(),e))){const{uid:t="",name:n=""}=o.metadata??{}
+const deleteBlocking=()=>{for(const o of n.flatMap(e=>blockingPods(t.clusterState(),e))){const{uid:t="",name:n=""}=o.metadata??{}
 if(r.has(t))continue
 r.add(t)
 const i=`${(0,g.rJ)("v1",e.namespace,"pods")}/${n}`
 e.remove(i,{uid:t}).then(()=>{s.say(`pod/${n} of the broken version stands in the way: deleted`)},()=>{r.delete(t)})}}
-look()
-return t.onChange(look)}var f=n(3830)
+deleteBlocking()
+return t.onChange(deleteBlocking)}var f=n(3830)
 const p=10*6e4
 function undoBudget(e,t,n){return timeoutOf(n)+(0,a.c)(workloadsNow(e,t))}function timeoutOf({timeout:e}){return Math.max(e,p)}function workloadsNow(e,t){const n=e.clusterState()
 return t.flatMap(({object:e})=>{const t=(0,s.gv)(e)?(0,l.QA)(n,(0,s.hY)(e))?.object:void 0
@@ -12155,9 +12155,9 @@ const{available:r,wanted:o}=(0,c.nS)(e)
 return r<o?{...n,available:r}:n})
 const I=p.flatMap(({before:e,did:t})=>t==="put"?[(0,r.T)((0,s.hY)(e))]:[])
 const B=keepUnblocked(n,o,m,t)
-return(0,A.T)({cluster:n,clock:h.clock,live:o,desiredWorkloads:w,timeouts:l,startedAt:u,noted:e=>{d(asWritten(e,I))},toRepo:(0,f.YT)(e),stageLog:t,signal:g}).finally(B)}function asWritten(e,t){return Object.fromEntries(Object.entries(e).map(([e,n])=>{const{startedAt:s,...r}=n
+return(0,A.T)({cluster:n,clock:h.clock,live:o,desiredWorkloads:w,timeouts:l,startedAt:u,onProgress:e=>{d(asWritten(e,I))},toRepo:(0,f.YT)(e),stageLog:t,signal:g}).finally(B)}function asWritten(e,t){return Object.fromEntries(Object.entries(e).map(([e,n])=>{const{startedAt:s,...r}=n
 return[e,t.includes(e)?n:r]}))}},8152:(e,t,n)=>{n.d(t,{O:()=>fenced})
-function fenced(e,{ensureHeld:t}){return{...e,post:async(n,s)=>e.post(n,s,await t()),put:async(n,s)=>e.put(n,s,await t()),remove:async(n,s)=>e.remove(n,{...s,signal:await t()}),kubectl:(n,s)=>e.kubectl(n,{...s,ours:t})}}},3825:(e,t,n)=>{n.d(t,{DR:()=>saveRelease,Lu:()=>readHistory,Mc:()=>forgetDatabases,bL:()=>readArchive,tl:()=>readReleases})
+function fenced(e,{ensureHeld:t}){return{...e,post:async(n,s)=>e.post(n,s,await t()),put:async(n,s)=>e.put(n,s,await t()),remove:async(n,s)=>e.remove(n,{...s,signal:await t()}),kubectl:(n,s)=>e.kubectl(n,{...s,ensureHeld:t})}}},3825:(e,t,n)=>{n.d(t,{DR:()=>saveRelease,Lu:()=>readHistory,Mc:()=>forgetDatabases,bL:()=>readArchive,tl:()=>readReleases})
 var s=n(8522)
 var r=n(1407)
 var o=n(3006)
@@ -12174,17 +12174,17 @@ const o=r.flatMap(({number:e})=>{const t=unpacked(s?.binaryData?.[templatesKeyOf
 return t?[[e,t]]:[]})
 return{history:r,templates:new Map(o),databases:databasesOf(s)}}async function readHistory(e,t,n){const s=await readReleases(e,t)
 return s.filter(({image:e})=>(0,i.iI)(e,n))}async function readReleases(e,t){return historyOf(await readLive(e,t))}async function readLive(e,t){const n=await e.find(`${configMapsOf(e)}/${(0,a.Fe)(t)}`)
-if(n)(0,a.mi)(e,"configmap",n.metadata)
+if(n)(0,a.wj)(e,"configmap",n.metadata)
 return n}const d="django-rollout/databases"
 function databasesOf(e){try{return JSON.parse(e?.metadata?.annotations?.[d]??"{}")}catch{return{}}}function forgetDatabases(e){return["annotate","configmap",(0,a.Fe)(e),`${d}-`]}async function saveRelease(e,t,n,s,i,{templates:c,databases:l,before:u}={}){const h=l===void 0?{}:{[d]:JSON.stringify(l)}
 const g=configMapsOf(e)
 const f=`${g}/${(0,a.Fe)(s)}`
 await(0,o.jh)(t,n,async()=>{const t=await readLive(e,s)
 const n=u&&(0,A.w7)(i,u)
-const r=told(historyOf(t),i,n)
+const r=withRelease(historyOf(t),i,n)
 const o=Object.fromEntries(r.map(e=>[keyOf(e.number),JSON.stringify(e)]))
 const d=withTemplates(r,t?.binaryData??{},{[i.run]:c,...n&&{[n.run]:u.templates}})
-await(t?e.put(f,{...t,metadata:{...t.metadata,annotations:{...t.metadata?.annotations,...h}},data:o,binaryData:d}):e.post(g,{apiVersion:"v1",kind:"ConfigMap",metadata:{name:(0,a.Fe)(s),labels:a.Yq,...l!==void 0&&{annotations:h}},data:o,binaryData:d}))},e=>(0,o.dg)(e)||e instanceof r.h&&e.status===409)}function told(e,t,n){if(e.some(({run:e})=>e===t.run))return(0,A.vN)(e,t)
+await(t?e.put(f,{...t,metadata:{...t.metadata,annotations:{...t.metadata?.annotations,...h}},data:o,binaryData:d}):e.post(g,{apiVersion:"v1",kind:"ConfigMap",metadata:{name:(0,a.Fe)(s),labels:a.Yq,...l!==void 0&&{annotations:h}},data:o,binaryData:d}))},e=>(0,o.dg)(e)||e instanceof r.h&&e.status===409)}function withRelease(e,t,n){if(e.some(({run:e})=>e===t.run))return(0,A.vN)(e,t)
 if(t.result==="found")return(0,A.BL)(e,t)
 return(0,A.vN)(n?(0,A.BL)(e,n):e,t)}const h=350*1024
 const g=16*1024*1024
@@ -12246,7 +12246,7 @@ const o=n.findLast(e=>isOther(e,r,t))
 if(o)return{is:"found",entry:o}
 const i=e.findLast(e=>wentLive(e)&&isOther(e,r,t))
 const a=`no release before ${(0,s.j)(r.tag)} is in the history`
-return{is:"none",why:i?`${a} that nobody has rolled back from; that one comes back by its name: --to ${i.number}`:a}}},8911:(e,t,n)=>{n.d(t,{Gg:()=>titleOf,Vj:()=>LeaseLost,ZZ:()=>acquireLease,yD:()=>keeperOf})
+return{is:"none",why:i?`${a} that nobody has rolled back from; that one comes back by its name: --to ${i.number}`:a}}},8911:(e,t,n)=>{n.d(t,{Cz:()=>leaseHolderOf,Gg:()=>titleOf,Vj:()=>LeaseLost,ZZ:()=>acquireLease})
 var s=n(1407)
 var r=n(3006)
 var o=n(3165)
@@ -12257,33 +12257,33 @@ const A="django-rollout/image"
 const l=1e3
 const u=1e3
 function isFree(e,t,n,s){const r=e.spec?.holderIdentity
-return!r||r===t||n>=s}async function keeperOf(e,t){const n=(0,a.rJ)("coordination.k8s.io/v1",e.namespace,"leases")
+return!r||r===t||n>=s}async function leaseHolderOf(e,t){const n=(0,a.rJ)("coordination.k8s.io/v1",e.namespace,"leases")
 const{metadata:s,spec:r}=await e.find(`${n}/${t}`)??{}
 if(s)checkLease(e,s)
 if(!r?.holderIdentity)return
 const{renewTime:o}=r
-return{by:holderIn(s,r),...o!==void 0&&{renewed:o}}}function checkLease(e,t){if(t.annotations?.[c]===void 0)(0,i.mi)(e,"lease",t)}async function acquireLease(e,t,n,s,{lastsMs:i,waitMs:c},u,d){const h=(0,a.rJ)("coordination.k8s.io/v1",e.namespace,"leases")
+return{by:holderIn(s,r),...o!==void 0&&{renewed:o}}}function checkLease(e,t){if(t.annotations?.[c]===void 0)(0,i.wj)(e,"lease",t)}async function acquireLease(e,t,n,s,{lastsMs:i,waitMs:c},u,d){const h=(0,a.rJ)("coordination.k8s.io/v1",e.namespace,"leases")
 const g=`${h}/${n}`
 const f=t.now()
 let p
-const look=async()=>{u.throwIfAborted()
+const tryOnce=async()=>{u.throwIfAborted()
 const r=await e.find(g)
 if(r?.metadata)checkLease(e,r.metadata)
 const a=t.now()
 const m=`${r?.spec?.holderIdentity??""} ${r?.spec?.renewTime??""}`
 if(p?.renewal!==m)p={renewal:m,at:a}
-if(!r||isFree(r,s.id,a-p.at,i)){const o=await tryTake(e,t,r,h,n,s,i)
-return o&&{is:"taken",lease:keep(e,t,g,o,a,s,i)}}const E=holderIn(r.metadata,r.spec)
+if(!r||isFree(r,s.id,a-p.at,i)){const o=await writeLease(e,t,r,h,n,s,i)
+return o&&{is:"taken",lease:keepRenewed(e,t,g,o,a,s,i)}}const E=holderIn(r.metadata,r.spec)
 const w=r.metadata?.annotations?.[A]
 if(w!==void 0&&s.image!==void 0&&!(0,o.iI)(w,s.image))return{is:"foreign",by:E,image:w}
 if(a-f>=c)return{is:"held",by:E}
 d(E)
 await t.sleep(l,u)
 return}
-for(;;){const e=await(0,r.jh)(t,u,look)
-if(e)return e}}function holderIn(e,t){return e?.annotations?.[c]??t?.holderIdentity??""}async function tryTake(e,t,n,r,o,a,l){const u={apiVersion:"coordination.k8s.io/v1",kind:"Lease",metadata:{name:o,labels:i.Yq,annotations:{[c]:titleOf(a),...a.image!==void 0&&{[A]:a.image}},...n?.metadata?.resourceVersion!==void 0&&{resourceVersion:n.metadata.resourceVersion}},spec:{holderIdentity:a.id,leaseDurationSeconds:Math.ceil(l/1e3),renewTime:microTime(t.now())}}
+for(;;){const e=await(0,r.jh)(t,u,tryOnce)
+if(e)return e}}function holderIn(e,t){return e?.annotations?.[c]??t?.holderIdentity??""}async function writeLease(e,t,n,r,o,a,l){const u={apiVersion:"coordination.k8s.io/v1",kind:"Lease",metadata:{name:o,labels:i.Yq,annotations:{[c]:titleOf(a),...a.image!==void 0&&{[A]:a.image}},...n?.metadata?.resourceVersion!==void 0&&{resourceVersion:n.metadata.resourceVersion}},spec:{holderIdentity:a.id,leaseDurationSeconds:Math.ceil(l/1e3),renewTime:microTime(t.now())}}
 try{return n?await e.put(`${r}/${o}`,u):await e.post(r,u)}catch(e){if(e instanceof s.h&&e.status===409)return
-throw e}}function keep(e,t,n,o,i,a,A){const l=new AbortController
+throw e}}function keepRenewed(e,t,n,o,i,a,A){const l=new AbortController
 const d=new AbortController
 let h=o
 let g=new AbortController
@@ -12300,7 +12300,7 @@ const expire=async(e,n)=>{const until=e=>t.sleep(Math.max(0,e-t.now()),n)
 await until(f)
 g.abort(new r.sr)
 if(isDenied(E))lose(lostBy(E))
-await until(e+r.si)
+await until(e+r.Gq)
 lose(lostBy(E))}
 const renewedAt=e=>{E=void 0
 p.abort()
@@ -12314,10 +12314,10 @@ const renew=async()=>{const r=t.now()
 try{h=await e.put(n,{...h,spec:{...h.spec,renewTime:microTime(r)}})
 if(!d.signal.aborted)renewedAt(r)
 return true}catch(e){E=e
-if(e instanceof s.h&&[404,409].includes(e.status))await lookWhose()
+if(e instanceof s.h&&[404,409].includes(e.status))await checkHolder()
 else if(g.signal.aborted&&isDenied(e))lose(lostBy(e))
 return false}}
-const lookWhose=async()=>{try{const t=await e.find(n)
+const checkHolder=async()=>{try{const t=await e.find(n)
 if(t?.spec?.holderIdentity===a.id)h=t
 else lose(new LeaseLost("taken",t?.metadata?.annotations?.[c]??""))}catch(e){E=e}}
 const keepRenewing=async()=>{for(let e=A/3;;){await t.sleep(e,d.signal)
@@ -12361,12 +12361,12 @@ const b={Deployment:(0,s.OA)({replicas:Q,template:B},"left"),StatefulSet:(0,s.OA
 const workload=(e,t)=>{const{apiVersion:n,kind:r=""}=e
 const o=/^(apps|batch)\//.test(n??"")?b[r]:void 0
 return o&&(0,s.OA)({spec:o},"left")(e,t)}
-const k={path:s.D8,object:(0,s.Q7)(p,workload),written:(0,s.Q7)(p,workload),change:(0,s.yL)("create","set-image","apply","make-immutable"),of:(0,s.yL)("workload","other"),ran:(0,s.no)((0,s.A7)(c)),back:(0,s.no)((0,s.yL)("after"))}
+const v={path:s.D8,object:(0,s.Q7)(p,workload),written:(0,s.Q7)(p,workload),change:(0,s.yL)("create","set-image","apply","make-immutable"),of:(0,s.yL)("workload","other"),ran:(0,s.no)((0,s.A7)(c)),back:(0,s.no)((0,s.yL)("after"))}
 const workloadsAreOurs=(e,t)=>{const{of:n,object:s}=e
 const{kind:r=""}=s
 return n==="workload"&&!Object.hasOwn(b,r)?`${t}.object is no workload`:void 0}
-const v={uid:(0,s.no)((0,s.Qq)()),roots:(0,s.no)((0,s.Qq)())}
-const S={begun:(0,s.OA)(d,"refused"),namespace:(0,s.OA)(v,"refused"),timeouts:(0,s.OA)({timeout:s.U9,grace:(0,s.A7)(s.U9),readyTimeout:(0,s.no)(s.U9)},"refused"),snapshot:(0,s.c3)((0,s.Q7)((0,s.OA)(k,"refused"),workloadsAreOurs))}
+const k={uid:(0,s.no)((0,s.Qq)()),roots:(0,s.no)((0,s.Qq)())}
+const S={begun:(0,s.OA)(d,"refused"),namespace:(0,s.OA)(k,"refused"),timeouts:(0,s.OA)({timeout:s.U9,grace:(0,s.A7)(s.U9),readyTimeout:(0,s.no)(s.U9)},"refused"),snapshot:(0,s.c3)((0,s.Q7)((0,s.OA)(v,"refused"),workloadsAreOurs))}
 function wrongInRecord(e){return(0,s.OA)(S,"refused")(e,"record")}function wrongInEntry(e){return(0,s.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
 var s=n(8522)
 var r=n(1407)
@@ -12417,8 +12417,8 @@ if(s?.begun.run!==i.begun.run)throw t
 return{...i,uid:s.uid,version:s.version}}})}async function readRecord(e,t,n){const s=await e.find(`${secretsOf(e)}/${(0,a.Fe)(t)}`)
 if(!s)return
 const r=s.data?.["record"]
-if(r===void 0)(0,a.mi)(e,"secret",s.metadata)
-if(!(0,a.MU)(s.metadata))return unusable(e,t,"it has no label app.kubernetes.io/managed-by=django-rollout, so somebody else has written it")
+if(r===void 0)(0,a.wj)(e,"secret",s.metadata)
+if(!(0,a.yF)(s.metadata))return unusable(e,t,"it has no label app.kubernetes.io/managed-by=django-rollout, so somebody else has written it")
 const o=unpacked(r??"")
 if(o.is==="wrong")return unusable(e,t,o.why)
 const{snapshot:c,...A}=o.record
@@ -12450,7 +12450,7 @@ return keptAs(c,t)}catch(t){if(!(t instanceof r.h&&t.status===409))throw t
 const o=await readRecord(e,n,c.begun.image)
 if(o?.uid!==s||o.version===l)throw t
 l=o.version
-throw new LeftOver("the record was written by a request whose answer was lost")}},e=>e instanceof LeftOver||(0,o.dg)(e))}class LeftOver extends Error{}function keptAs(e,t){return{...e,uid:t?.uid??"",version:t?.resourceVersion??""}}function secretOf(e,{snapshot:t,...n}){const r=t.map(({path:e,...t})=>t)
+throw new WrittenBefore("the record was written by a request whose answer was lost")}},e=>e instanceof WrittenBefore||(0,o.dg)(e))}class WrittenBefore extends Error{}function keptAs(e,t){return{...e,uid:t?.uid??"",version:t?.resourceVersion??""}}function secretOf(e,{snapshot:t,...n}){const r=t.map(({path:e,...t})=>t)
 const o=JSON.stringify({...n,snapshot:r})
 const i=(0,s.gzipSync)(o).toString("base64")
 if(i.length>w||o.length>I)(0,A.fJ)({code:"write-failed",sentence:`the objects of this release are too large to be remembered in the cluster (${Math.ceil(i.length/1024)} kB)`,hint:"split the manifests over several releases"})
@@ -12470,18 +12470,18 @@ for(let r=0;r<e.length;r++){const o=e[r]
 if(s){if(o==="\\")r++
 else if(o==='"')s=false}else if(o==='"')s=true
 else if(o==="["||o==="{")n=Math.max(n,++t)
-else if(o==="]"||o==="}")t--}return n}},6876:(e,t,n)=>{n.d(t,{CG:()=>templateOwnership,DC:()=>restoreTemplate,F$:()=>isAsCreated,Ur:()=>wordsOfOthers,f5:()=>notesBack,oQ:()=>answered,oW:()=>fieldsOfOthers,p:()=>isSameVersion,s0:()=>hasTemplateBack,wP:()=>isAnother,x1:()=>fieldsBack,zF:()=>fieldsOwnership})
+else if(o==="]"||o==="}")t--}return n}},6876:(e,t,n)=>{n.d(t,{$O:()=>externalFields,$S:()=>describeExternal,$s:()=>withAnswer,CG:()=>templateOwnership,DC:()=>restoreTemplate,F$:()=>isAsCreated,f5:()=>notesBack,p:()=>isSameVersion,s0:()=>hasTemplateBack,wP:()=>isAnother,x1:()=>fieldsBack,zF:()=>fieldsOwnership})
 var s=n(3165)
 var r=n(9340)
 function templateOwnership(e,t){const{object:n,written:s,change:o}=e
 if(!(0,r.gv)(t)||!(0,r.gv)(s))return"untouched"
 const i=decidedTemplate(t)
 const a=(0,r.FB)(i,decidedTemplate(s))
-if(o==="create"||!(0,r.gv)(n))return a?"written":"external"
+if(o==="create"||!(0,r.gv)(n))return a?"release":"external"
 if((0,r.FB)(decidedTemplate(n),decidedTemplate(s)))return"untouched"
-if(hasTemplateBack(e,t))return"before"
-if(a)return"written"
-return hasImagesOfBefore({...e,written:s},t)?"before":"external"}function hasImagesOfBefore({object:e,written:t,ran:n={}},s){const[o,i,a]=[imagesOf(e),imagesOf(t),imagesOf(s)]
+if(hasTemplateBack(e,t))return"previous"
+if(a)return"release"
+return hasPreviousImages({...e,written:s},t)?"previous":"external"}function hasPreviousImages({object:e,written:t,ran:n={}},s){const[o,i,a]=[imagesOf(e),imagesOf(t),imagesOf(s)]
 const c=Object.keys(i).filter(e=>i[e]!==o[e])
 const A=Object.fromEntries(c.map(e=>[e,i[e]??""]))
 return c.length>0&&c.every(e=>a[e]===o[e]||a[e]===(n[e]??o[e]))&&!(0,r.FB)(decidedTemplate((0,r.t3)(s,(0,r.nS)((0,r.kW)(s),A))),decidedTemplate(t))}function hasTemplateBack({object:e,ran:t={}},n){if(!(0,r.gv)(e))return false
@@ -12491,18 +12491,18 @@ return(0,r.FB)(s,decidedTemplate(e))||(0,r.FB)(s,decidedTemplate(o))}function fi
 if(n.length===0)return"untouched"
 const[s,o,i]=threeSides(e,t)
 const isAs=e=>n.every(t=>(0,r.FB)(at(e,t),at(i,t)))
-if(isAs(s))return"before"
-return isAs(o)&&!isAppliedByOthers(e,t)?"written":"external"}function isAsCreated({written:e},t){const{uid:n}=e.metadata??{}
+if(isAs(s))return"previous"
+return isAs(o)&&!isAppliedSince(e,t)?"release":"external"}function isAsCreated({written:e},t){const{uid:n}=e.metadata??{}
 if(n!==void 0&&n!==t.metadata?.uid)return false
 if((0,r.gv)(t)&&(0,r.gv)(e))if(!(0,r.FB)(decidedTemplate(t),decidedTemplate(e)))return false
 const s=n===void 0
-return holds(fieldsOf(t,s),fieldsOf(e,s))}function answered(e,t){const{object:n,written:s,change:r}=e
-const o=withTemplateAnswered(e,t)
+return holds(fieldsOf(t,s),fieldsOf(e,s))}function withAnswer(e,t){const{object:n,written:s,change:r}=e
+const o=withAnsweredTemplate(e,t)
 if(r==="set-image")return o
 const i=differences(fieldsOf(n,false),fieldsOf(s,false))
 const{uid:a}=t.metadata??{}
 const c=i.reduce((e,n)=>withAt(e,n,t),o)
-return{...c,metadata:{...c.metadata,...a!==void 0&&{uid:a}}}}function withTemplateAnswered({object:e,written:t},n){if(![e,t,n].every(r.gv))return t
+return{...c,metadata:{...c.metadata,...a!==void 0&&{uid:a}}}}function withAnsweredTemplate({object:e,written:t},n){if(![e,t,n].every(r.gv))return t
 const[s,o,i]=[e,t,n]
 const{generation:a}=s.metadata??{}
 const c=a!==void 0&&i.metadata?.generation===a+1
@@ -12530,19 +12530,19 @@ const c=Object.entries(a).filter(([e])=>i.includes(e))
 if(c.length===0)return(0,r.t3)(t,o)
 const{metadata:A}=o
 const l={...A?.annotations,...Object.fromEntries(c)}
-return(0,r.t3)(t,{...o,metadata:{...A,annotations:l}})}function fieldsOfOthers(e,t){const n=changedFields(e).map(named)
+return(0,r.t3)(t,{...o,metadata:{...A,annotations:l}})}function externalFields(e,t){const n=changedFields(e).map(named)
 const[s,,r]=threeSides(e,t)
-return differences(s,r).map(named).filter(e=>!n.includes(e))}function wordsOfOthers(e,t){if(isAnother(e.object,t))return"is another object"
+return differences(s,r).map(named).filter(e=>!n.includes(e))}function describeExternal(e,t){if(isAnother(e.object,t))return"is another object"
 const{uid:n}=e.written.metadata??{}
 if(e.change==="create"&&n!==void 0&&n!==t.metadata?.uid)return"is another object"
-if((0,r.gv)(t)&&templateOwnership(e,t)==="external"){const n=foreignImages(e,t)
+if((0,r.gv)(t)&&templateOwnership(e,t)==="external"){const n=externalImages(e,t)
 return n===""?"has another pod template":`runs ${n}`}const[s,i,a]=threeSides(e,t)
 const c=e.change==="create"?differences(i,a):changedFields(e).filter(e=>!(0,r.FB)(at(s,e),at(a,e))&&!(0,r.FB)(at(i,e),at(a,e)))
 const A=c.map(named)
 if(A.length===0)return"was applied again"
 const l=A.length>o?" and more":""
 return`has another ${A.slice(0,o).join(", ")}${l}`}const o=3
-function foreignImages({object:e,written:t},n){const[r,o]=[imagesOf(e),imagesOf(t)]
+function externalImages({object:e,written:t},n){const[r,o]=[imagesOf(e),imagesOf(t)]
 const i=Object.entries(imagesOf(n)).flatMap(([e,t])=>t===o[e]||t===r[e]?[]:[`${(0,s.EU)((0,s.zZ)(t).repository)}:${(0,s.E4)(t)}`])
 return[...new Set(i)].join(", ")}function imagesOf(e){const t=(0,r.gv)(e)?(0,r.MZ)((0,r.kW)(e),()=>true):[]
 return Object.fromEntries(t.map(({name:e,image:t})=>[e,t]))}const i=["kubectl.kubernetes.io/restartedAt","reloader.stakater.com/last-reloaded-from"]
@@ -12565,7 +12565,7 @@ function jobSpecOf({selector:e,template:t,...n}){if(!isRecord(t)||!isRecord(t["m
 const{labels:s,...r}=t["metadata"]
 const o=without(isRecord(s)?s:{},A)
 return{...n,template:{...t,metadata:{...r,labels:o}}}}function threeSides({object:e,written:t},n){const s=t.metadata?.uid===void 0
-return[fieldsOf(e,s),fieldsOf(t,s),fieldsOf(n,s)]}function isAppliedByOthers({object:e,written:t},n){if((0,r.gv)(n))return false
+return[fieldsOf(e,s),fieldsOf(t,s),fieldsOf(n,s)]}function isAppliedSince({object:e,written:t},n){if((0,r.gv)(n))return false
 const[s,o,i]=[e,t,n].map(({metadata:e})=>e?.annotations?.[r.EY])
 return!isSameNote(i,s)&&!isSameNote(i,o)}function changedFields({object:e,written:t}){const n=t.metadata?.uid===void 0
 return differences(fieldsOf(e,n),fieldsOf(t,n))}function differences(e,t,n=[]){const[s,o]=[e??void 0,t??void 0]
@@ -12584,7 +12584,7 @@ const n=isRecord(e)?e:{}
 return Object.entries(t).every(([e,t])=>["data","binaryData"].includes(e)?(0,r.FB)(n[e],t):holds(n[e],t))}function without(e={},t){return Object.fromEntries(Object.entries(e).filter(([e])=>!t.includes(e)))}function pruned(e){if(Array.isArray(e))return e.length===0?void 0:e.map(pruned)
 if(!isRecord(e))return e??void 0
 const t=Object.entries(e).map(([e,t])=>[e,pruned(t)]).filter(([,e])=>e!==void 0)
-return t.length===0?void 0:Object.fromEntries(t)}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function isEmpty(e){return Object.keys(e).length===0}},8075:(e,t,n)=>{n.d(t,{$A:()=>changedSince,oI:()=>leftToOthers,PF:()=>restore,EW:()=>standsSince})
+return t.length===0?void 0:Object.fromEntries(t)}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function isEmpty(e){return Object.keys(e).length===0}},8075:(e,t,n)=>{n.d(t,{$A:()=>changedSince,Jd:()=>externalChanges,PF:()=>restore,If:()=>stateSince})
 var s=n(1407)
 var r=n(3006)
 var o=n(3165)
@@ -12601,16 +12601,16 @@ const{lastTransitionTime:t}=(0,l.rI)(e,"Ready")??{}
 const{startTime:n}=e.status??{}
 if(t===void 0||n===void 0)return false
 return Date.parse(t)-Date.parse(n)>u}const u=2e3
-function leftToOthers(e){const t=e.flatMap(({prior:e,theirs:t})=>t===void 0?[]:[`${(0,A.Gg)(e.object)} ${t}`])
-return t.length===0?void 0:t.join("; ")}async function restore(e,t,n,o,i,a="before"){const patient=e=>(0,r.jh)(t,i,e,e=>(0,r.dg)(e)||e instanceof s.h&&[404,409].includes(e.status))
+function externalChanges(e){const t=e.flatMap(({prior:e,external:t})=>t===void 0?[]:[`${(0,A.Gg)(e.object)} ${t}`])
+return t.length===0?void 0:t.join("; ")}async function restore(e,t,n,o,i,a="before"){const retrying=e=>(0,r.jh)(t,i,e,e=>(0,r.dg)(e)||e instanceof s.h&&[404,409].includes(e.status))
 const c=[]
-const allOf=async(e,t)=>{const n=await Promise.allSettled(e.map(e=>patient(()=>t(e))))
+const allOf=async(e,t)=>{const n=await Promise.allSettled(e.map(e=>retrying(()=>t(e))))
 return e.flatMap((e,t)=>{const s=n[t]
 if(s?.status==="fulfilled")return[s.value]
 c.push(s?.reason)
 return[asWritten(e)]})}
 const putBack=(t,n)=>allOf(t,async t=>{const s=await restoreOne(e,t,n)
-const r=told(s)
+const r=restoreLine(s)
 if(r!==void 0)o.say(r)
 return s})
 const l=n.filter(A.ac)
@@ -12618,46 +12618,46 @@ const u=n.filter(e=>!(0,A.ac)(e)&&(e.back??"before")===a)
 const d=u.filter(({change:e})=>e!=="create")
 const h=u.filter(({change:e})=>e==="create")
 const g=a==="before"?d:u
-const f=g.length===0?[]:await allOf(l,t=>look(e,t,new Map))
+const f=g.length===0?[]:await allOf(l,t=>planOne(e,t,new Map))
 const p=await putBack(d,(0,A.it)(f))
 const m=a==="before"?await putBack(l,new Map):f
 const E=await putBack(h,(0,A.it)(m))
 if(c.length>0)throw c[0]
 const w=[...p,...a==="before"?m:[],...E]
 return n.flatMap(e=>w.filter(t=>t.prior===e).map(asRestored))}function asWritten(e){return{prior:e,live:e.written,step:{do:"nothing"}}}function asRestored(e){const{prior:t,live:n,step:s}=e
-const r=s.do==="theirs"?s.words:s.do==="put"?s.theirs:void 0
-return{prior:t,did:s.do,...(0,A.kt)(e)&&{isBack:true},...n&&{current:n},...s.do==="keep"&&{why:s.why},...r!==void 0&&{theirs:r}}}async function changedSince(e,t){const n=await Promise.all(t.map(t=>look(e,t,new Map)))
-return n.some(({step:e})=>e.do!=="nothing")}async function standsSince(e,t){const n=await Promise.all(t.map(t=>look(e,t,new Map)))
-return n.map(asRestored)}async function look(e,t,n){const s=await e.find(t.path)
-const r=s&&t.change!=="create"&&(0,A.uU)(t)&&(0,c.CG)(t,s)==="written"
+const r=s.do==="external"?s.words:s.do==="put"?s.external:void 0
+return{prior:t,did:s.do,...(0,A.kt)(e)&&{isBack:true},...n&&{current:n},...s.do==="keep"&&{why:s.why},...r!==void 0&&{external:r}}}async function changedSince(e,t){const n=await Promise.all(t.map(t=>planOne(e,t,new Map)))
+return n.some(({step:e})=>e.do!=="nothing")}async function stateSince(e,t){const n=await Promise.all(t.map(t=>planOne(e,t,new Map)))
+return n.map(asRestored)}async function planOne(e,t,n){const s=await e.find(t.path)
+const r=s&&t.change!=="create"&&(0,A.uU)(t)&&(0,c.CG)(t,s)==="release"
 const o=r?hasTakenOver(s,await podsIn(e)):false
 const i=s!==void 0&&await isAdmittedBack(e,t,s)
 const a=(0,A.q8)(t,s,{needs:n,tookOver:o,isAdmitted:i})
 return{prior:t,live:s,step:a,isAdmitted:i}}async function isAdmittedBack(e,t,n){if(t.change==="create"||(0,i.vx)(n)||(0,c.wP)(t.object,n))return false
 if(!(0,i.gv)(n)||(0,c.s0)(t,n))return false
-if(!["external","before"].includes((0,c.CG)(t,n)))return false
+if(!["external","previous"].includes((0,c.CG)(t,n)))return false
 const o=(0,c.DC)(t,n)
 try{const{resourceVersion:s,...r}=o.metadata??{}
 const a=await e.dryRun(t.path,{...o,metadata:r})
 return(0,i.gv)(a)&&(0,c.p)(a,n)}catch(e){if(e instanceof s.h&&!(0,r.dg)(e))return false
 throw e}}async function podsIn(e){const t=(0,a.rJ)("v1",e.namespace,"pods")
-return(await e.get(t)).items}async function restoreOne(e,t,n){const s=await look(e,t,n)
+return(await e.get(t)).items}async function restoreOne(e,t,n){const s=await planOne(e,t,n)
 const{step:r}=s
 const{resourceVersion:o}=s.live?.metadata??{}
 const i=o===void 0?{}:{version:o}
 switch(r.do){case"put":return{...s,live:await put(e,t.path,r.object,r.by,i)}
 case"delete":await e.remove(t.path,{...r.uid!==void 0&&{uid:r.uid},...i})
 return{...s,live:void 0}
-case"nothing":case"keep":case"ask":case"theirs":return s}}async function put(e,t,n,s,r){if(s.is==="update")return e.put(t,n)
+case"nothing":case"keep":case"ask":case"external":return s}}async function put(e,t,n,s,r){if(s.is==="update")return e.put(t,n)
 if(s.is==="replace")await e.remove(t,{uid:s.uid,...r})
-return e.post(t.slice(0,t.lastIndexOf("/")),n)}function told({prior:e,step:t}){const n=(0,A.Gg)(e.object)
-switch(t.do){case"put":{const{but:s=[],theirs:r}=t
+return e.post(t.slice(0,t.lastIndexOf("/")),n)}function restoreLine({prior:e,step:t}){const n=(0,A.Gg)(e.object)
+switch(t.do){case"put":{const{but:s=[],external:r}=t
 const o=r===void 0?"":`; it ${r}, which somebody else has set: that is left alone`
 const i=s.length===0?"":`, but for ${s.join(", ")}, which somebody else has changed`
 return`${n} put back${withDigests(t.object,e.ran)}${i}${o}`}case"delete":return`${n} removed: the release had created it`
 case"keep":return`${n} kept, because ${t.why}`
 case"ask":return`${n} was deleted by somebody else meanwhile`
-case"theirs":return`${n} ${t.words}, which somebody else has set: left alone`
+case"external":return`${n} ${t.words}, which somebody else has set: left alone`
 case"nothing":return}}function withDigests(e,t={}){const n=(0,i.gv)(e)?(0,i.MZ)((0,i.kW)(e),()=>true):[]
 const s=n.filter(({name:e,image:n})=>t[e]===n)
 const r=s.map(({image:e})=>{const{tag:t,digest:n}=(0,o.zZ)(e)
@@ -12694,30 +12694,30 @@ const{name:r,uid:o,labels:i,annotations:a,ownerReferences:c}=n
 return{...s,metadata:{...r!==void 0&&{name:r},...o!==void 0&&{uid:o},...i&&{labels:i},...a&&{annotations:a},...c&&{ownerReferences:c}}}}function withAnswers(e,t){const n=new Map(t.map(e=>[(0,s.TN)(e),e]))
 return e.map(e=>{const t=n.get((0,s.TN)(e.object))
 if(!t)return e
-return{...e,written:e.change==="create"?kept(t):(0,o.oQ)(e,t)}})}function planRestore(e,t,{needs:n=new Map,tookOver:r=false,isAdmitted:a=false}={}){const{object:c,change:A}=e
+return{...e,written:e.change==="create"?kept(t):(0,o.$s)(e,t)}})}function planRestore(e,t,{needs:n=new Map,tookOver:r=false,isAdmitted:a=false}={}){const{object:c,change:A}=e
 const l=t===void 0||(0,s.vx)(t)
 if(l&&A==="make-immutable")return{do:"put",object:anew(c),by:{is:"create"}}
 if(l)return{do:A==="create"?"nothing":"ask"}
-const theirs=()=>({do:"theirs",words:(0,o.Ur)(e,t)})
+const external=()=>({do:"external",words:(0,o.$S)(e,t)})
 const u=n.get(titleOf(c))
 const d=u===void 0?void 0:`${u} needs it`
-if(A==="create"){if(!(0,o.F$)(e,t))return theirs()
+if(A==="create"){if(!(0,o.F$)(e,t))return external()
 const n=whyKept(e)??d
 if(n!==void 0)return{do:"keep",why:n}
 const{uid:s}=t.metadata??{}
-return{do:"delete",...s!==void 0&&{uid:s}}}const h=a?"before":(0,o.CG)(e,t)
+return{do:"delete",...s!==void 0&&{uid:s}}}const h=a?"previous":(0,o.CG)(e,t)
 const g=(0,o.zF)(e,t)
-const f=[h,g].every(e=>e==="before"||e==="untouched")
-if((0,o.wP)(c,t))return f?{do:"nothing"}:theirs()
-if(h==="external"||g==="external"&&h!=="written")return theirs()
+const f=[h,g].every(e=>e==="previous"||e==="untouched")
+if((0,o.wP)(c,t))return f?{do:"nothing"}:external()
+if(h==="external"||g==="external"&&h!=="release")return external()
 const p=(0,o.f5)(e,backOf(e,t,h,g))
 if((0,s.FB)(p,t))return{do:"nothing"}
-if(isVolume(e)||isDatabase(e)&&h==="written"&&r)return{do:"keep",why:i}
+if(isVolume(e)||isDatabase(e)&&h==="release"&&r)return{do:"keep",why:i}
 if(d!==void 0&&!f)return{do:"keep",why:d}
 if(A==="make-immutable"&&isImmutable(t)){const e=t.metadata?.uid??""
-return{do:"put",object:anew(c),by:{is:"replace",uid:e}}}const m=f?[]:(0,o.oW)(e,t)
-return{do:"put",object:p,by:{is:"update"},...m.length>0&&{but:m},...g==="external"&&{theirs:(0,o.Ur)(e,t)}}}function backOf(e,t,n,r){const i=r==="written"?(0,o.x1)(e,t):t
-return n==="written"&&(0,s.gv)(i)?(0,o.DC)(e,i):i}function isImmutable(e){return e.immutable===true}function anew({metadata:e,...t}){const{name:n,labels:s,annotations:r,ownerReferences:o}=e??{}
+return{do:"put",object:anew(c),by:{is:"replace",uid:e}}}const m=f?[]:(0,o.$O)(e,t)
+return{do:"put",object:p,by:{is:"update"},...m.length>0&&{but:m},...g==="external"&&{external:(0,o.$S)(e,t)}}}function backOf(e,t,n,r){const i=r==="release"?(0,o.x1)(e,t):t
+return n==="release"&&(0,s.gv)(i)?(0,o.DC)(e,i):i}function isImmutable(e){return e.immutable===true}function anew({metadata:e,...t}){const{name:n,labels:s,annotations:r,ownerReferences:o}=e??{}
 return{...t,metadata:{...n!==void 0&&{name:n},...s&&{labels:s},...r&&{annotations:r},...o&&{ownerReferences:o}}}}const i="it holds data"
 function isVolume({of:e,object:t}){return e==="other"&&t.kind==="PersistentVolumeClaim"}function isDatabase({of:e,object:t}){return e==="other"&&t.kind==="StatefulSet"}const a=["","apps","autoscaling","batch","coordination.k8s.io","discovery.k8s.io","events.k8s.io","networking.k8s.io","policy","rbac.authorization.k8s.io"]
 function isHarmless(e){return a.includes((0,s.F8)(e))||(0,r.y)(e)}function leads({written:e}){return(0,s.gv)(e)||!isHarmless(e)}function whyKept(e){if(isVolume(e)||isDatabase(e))return i
@@ -12728,7 +12728,7 @@ return r||(0,o.s0)(e,i)}function neededAfter(e){const t=e.flatMap(e=>{const{prio
 const o=r.do==="put"?r.object:n
 if(o===void 0||r.do==="delete"||r.do==="ask")return[]
 if((0,s.gv)(o))return isTemplateBack(e)?[]:[o]
-const i=r.do==="keep"||r.do==="theirs"
+const i=r.do==="keep"||r.do==="external"
 return i&&whyKept(t)!==void 0?[o]:[]})
 return needsOf(t,e.map(({prior:e})=>e.written))}},1777:(e,t,n)=>{n.d(t,{PD:()=>broughtBack,W8:()=>isTemplates,Xl:()=>neededBy,Z5:()=>templatesBefore,bU:()=>templatesIn,ig:()=>templatesDiffer,r3:()=>templatesOf,tX:()=>differences})
 var s=n(5998)
@@ -15091,19 +15091,19 @@ if(!m&&!p&&s.isScalar(t))n.indentAtStart=I.length+1
 w=false
 if(!g&&d.length>=2&&!n.inFlow&&!m&&s.isSeq(t)&&!t.flow&&!t.tag&&!t.anchor)n.indent=n.indent.substring(2)
 let b=false
-const k=o.stringify(t,n,()=>b=true,()=>w=true)
-let v=" "
-if(p||B||Q){v=B?"\n":""
+const v=o.stringify(t,n,()=>b=true,()=>w=true)
+let k=" "
+if(p||B||Q){k=B?"\n":""
 if(Q){const e=h(Q)
-v+=`\n${i.indentComment(e,n.indent)}`}if(k===""&&!n.inFlow){if(v==="\n"&&y)v="\n\n"}else v+=`\n${n.indent}`}else if(!m&&s.isCollection(t)){const e=k[0]
-const s=k.indexOf("\n")
+k+=`\n${i.indentComment(e,n.indent)}`}if(v===""&&!n.inFlow){if(k==="\n"&&y)k="\n\n"}else k+=`\n${n.indent}`}else if(!m&&s.isCollection(t)){const e=v[0]
+const s=v.indexOf("\n")
 const r=s!==-1
 const o=n.inFlow??t.flow??t.items.length===0
 if(r||!o){let t=false
-if(r&&(e==="&"||e==="!")){let n=k.indexOf(" ")
-if(e==="&"&&n!==-1&&n<s&&k[n+1]==="!")n=k.indexOf(" ",n+1)
-if(n===-1||s<n)t=true}if(!t)v=`\n${n.indent}`}}else if(k===""||k[0]==="\n")v=""
-I+=v+k
+if(r&&(e==="&"||e==="!")){let n=v.indexOf(" ")
+if(e==="&"&&n!==-1&&n<s&&v[n+1]==="!")n=v.indexOf(" ",n+1)
+if(n===-1||s<n)t=true}if(!t)k=`\n${n.indent}`}}else if(v===""||v[0]==="\n")k=""
+I+=k+v
 if(n.inFlow){if(b&&a)a()}else if(y&&!b)I+=i.lineComment(I,n.indent,h(y))
 else if(w&&c)c()
 return I}t.stringifyPair=stringifyPair},3069:(e,t,n)=>{var s=n(3301)
@@ -15673,16 +15673,16 @@ const B=92
 const Q=44
 const y=1
 const b=2
-const k=4
-const v=8
+const v=4
+const k=8
 const S=16
 const T=65280
 const R=y|T
 const D=new Uint8Array(256)
 D[m]|=b
 D[p]|=b
-D[E]|=k
-D[Q]|=v
+D[E]|=v
+D[Q]|=k
 for(let e=128;e<=255;e++)D[e]|=y
 for(const e of"!#$%&'*+-.^_`|~")D[e.charCodeAt(0)]|=S
 for(let e=48;e<=57;e++)D[e]|=S
@@ -15691,17 +15691,17 @@ for(let e=97;e<=122;e++)D[e]|=S
 const F=(()=>{const C=function(){}
 C.prototype=Object.create(null)
 return C})()
-function dist_parse(e,t){const n=k|(t?.comma===true?v:0)
+function dist_parse(e,t){const n=v|(t?.comma===true?k:0)
 const s=e.length
 let r=t?.start??0
 while((D[e.charCodeAt(r)]&b)!==0)r++
 let o=r
 let i=0
 let a=-1
-let c=t?.parameters===false?v:0
+let c=t?.parameters===false?k:0
 while(o<s){const t=e.charCodeAt(o)
 const s=D[t]
-if((s&n)!==0){c|=s&v
+if((s&n)!==0){c|=s&k
 break}if((s&b)!==0){if(a===-1)a=o}else a=-1
 i|=t&T|s
 o++}const A=a===-1?o:a
@@ -15716,7 +15716,7 @@ let i=0
 let a=-1
 while(n<s){const c=e.charCodeAt(n)
 const A=D[c]
-if((A&r)!==0){if((A&v)!==0)break e
+if((A&r)!==0){if((A&k)!==0)break e
 continue e}if(c===w){const c=a===-1?n:a
 const A=e.slice(t,c)
 const l=(i&R)===0?A:A.toLowerCase()
@@ -15730,7 +15730,7 @@ n++
 let a=0
 while(n<s){const t=e.charCodeAt(n)
 const s=D[t]
-if((s&r)!==0){a=s&v
+if((s&r)!==0){a=s&k
 break}n++}if(a!==0)break e
 continue e}if(a===B&&n+1<s){i=true
 n+=2
@@ -15739,7 +15739,7 @@ let d=0
 let h=-1
 while(n<s){const t=e.charCodeAt(n)
 const s=D[t]
-if((s&r)!==0){d=s&v
+if((s&r)!==0){d=s&k
 break}if((s&b)!==0){if(h===-1)h=n}else h=-1
 n++}if(o[l]===void 0){const t=h===-1?n:h
 o[l]=e.slice(u,t)}if(d!==0)break e
