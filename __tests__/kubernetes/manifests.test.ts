@@ -287,7 +287,7 @@ describe('objects that a release cannot take', () => {
 test('the namespace that the release goes to is neither ours nor another object', async () => {
   const text = `{apiVersion: v1, kind: Namespace, metadata: {name: shop}}\n---\n${config('a')}`
   const found = await read({ 'k8s/a.yaml': text }, ['k8s'])
-  expect(found).toMatchObject({ ours: [], namespace: { metadata: { name: 'shop' } } })
+  expect(found).toMatchObject({ targets: [], namespace: { metadata: { name: 'shop' } } })
   expect(names(found.others)).toEqual(['a'])
 })
 
@@ -310,17 +310,17 @@ test('of each object it is known which file it was read from', async () => {
 })
 
 test.each([
-  ['ghcr.io/acme/shop:1', '', 'ours'],
-  ['ghcr.io/acme/shop', '', 'ours'],
-  ['shop', '', 'ours'],
-  ['shop:latest', '', 'ours'],
+  ['ghcr.io/acme/shop:1', '', 'targets'],
+  ['ghcr.io/acme/shop', '', 'targets'],
+  ['shop', '', 'targets'],
+  ['shop:latest', '', 'targets'],
   ['acme/shop:1', '', 'others'],
   ['postgres:16', '', 'others'],
   ['ghcr.io/acme/shop:1', 'annotations: {django-rollout/ignore: "true"}', 'others'],
 ])('a Deployment with image %s and %j is among %s', async (image, metadata, where) => {
   const found = await read({ 'a.yaml': deployment('web', image, metadata) }, ['a.yaml'])
-  expect({ ours: names(found.targets), others: names(found.others) }).toEqual({
-    ours: [],
+  expect({ targets: names(found.targets), others: names(found.others) }).toEqual({
+    targets: [],
     others: [],
     [where]: ['web'],
   })
