@@ -243,10 +243,41 @@ describe('a NetworkPolicy or a budget', () => {
   const relabelled = 'deployment/web = app: web -> app: web, tier: front'
   const left = 'deployment/web = app: web, v: a -> app: web, v: b'
 
+  test.each([
+    ['alone', [], 'last'],
+    ['beside one that shuts all pods off', ['policy: {podSelector: {}}'], 'first'],
+    [
+      'beside one of the other direction',
+      ['policy: {podSelector: {}, policyTypes: [Egress]}'],
+      'last',
+    ],
+    ['beside one of other pods', [`policy: {${of('app: cache')}}`], 'last'],
+  ])('a new one that lets new pods in, %s', (_, beside, when) => {
+    const all = [db, relabelled].map(pods)
+    const place = placeOf(
+      undefined,
+      object(into('tier: front')),
+      all,
+      undefined,
+      false,
+      beside.map(object),
+    )
+    expect(place.when).toBe(when)
+  })
+
   // Each row: before (`none`: it is new; `same`: as after), after, pods, when, and what is told.
   test.each<readonly [string, string, string, readonly string[], string, RegExp | undefined]>([
     ['of the database', 'none', into('app: web'), [db, web], 'first', undefined],
     ['default deny', 'none', 'policy: {podSelector: {}}', [db, web], 'first', undefined],
+    // The database is served already, and nobody who is connected loses anything.
+    [
+      'of the database, for pods that come',
+      'none',
+      into('app: web'),
+      ['statefulset/db? = app: db', 'deployment/web = none -> app: web'],
+      'first',
+      undefined,
+    ],
     [
       'default deny of both',
       'none',

@@ -25,6 +25,8 @@ interface Scene {
   readonly then?: string
   readonly released?: string
   readonly now?: string
+  /** A later release; people have brought back the one before it since. */
+  readonly withdrawn?: string
   readonly objects?: Readonly<Record<string, object>>
   readonly services?: readonly Service[]
   readonly registry?: string
@@ -42,16 +44,24 @@ async function brought({
   now = '{}',
   then,
   released,
+  withdrawn,
   objects = {},
   services = [],
   ...more
 }: Scene) {
   const memory = memoryCluster(objects)
   const { signal } = new AbortController()
-  for (const [run, text] of Object.entries({ a: then, b: released })) {
+  const runs = { a: then, b: released, ...(withdrawn !== undefined && { c: withdrawn }) }
+  for (const [run, text] of Object.entries(runs)) {
     const ended: ReleaseEnd = {
       ...{ run, command: 'release', who: 'ada', at: '2026-01-31T12:00:00.000Z', image: shop },
-      ...{ tag: run, digest, result: 'deployed', seconds: 1, migrations: [] },
+      ...{
+        tag: run,
+        digest: run === 'c' ? `sha256:${'3'.repeat(64)}` : digest,
+        result: 'deployed',
+        seconds: 1,
+        migrations: [],
+      },
     }
     const kept =
       text === undefined ? undefined : { 'deployment/web': template(text, `${shop}:${run}`) }
@@ -65,7 +75,7 @@ async function brought({
   }
   const uses = usesOf(templateOf(live), (image) => image.startsWith(shop))
   const id = { kind: 'Deployment', name: 'web' } as const
-  const target: Target = { id, path: '/web', uses, running: [], live }
+  const target: Target = { id, path: '/web', uses, running: [`${shop}:b@${digest}`], live }
   const stageLog = notebook()
   const platform = scripted([
     { when: /imagetools inspect/, code: 1, stderr: `ERROR: ${more.registry ?? 'denied'}` },
@@ -103,6 +113,15 @@ describe('a rollback', () => {
       'deployment/web goes back to release 1 in web: command',
       'deployment/web was changed since the last release: web: args (it stays)',
     ])
+  })
+
+  test('takes what `kubectl rollout undo` has brought back for no change', async () => {
+    const { web, lines } = await brought({
+      ...{ then: '{command: [a]}', released: '{command: [b]}', withdrawn: '{command: [c]}' },
+      now: '{command: [b]}',
+    })
+    expect(web).toEqual({ name: 'web', image: imageOfThen, command: ['a'] })
+    expect(lines).toEqual(['deployment/web goes back to release 1 in web: command'])
   })
 
   test('writes the image alone where nothing else differs', async () => {

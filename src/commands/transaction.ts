@@ -15,7 +15,7 @@ import type { ReleaseStart, History } from '../state/history.js'
 import { notAsBefore } from '../stages/exceptions.js'
 import { closeRecord, openRecord, updateRecord, type KeptRecord } from '../state/record.js'
 import { changedSince, externalChanges, stateSince, type Restored } from '../undo/restore.js'
-import { leads, withAnswers, type OnWrite } from '../undo/snapshot.js'
+import { withAnswers, type OnWrite } from '../undo/snapshot.js'
 import { templatesBefore, templatesOf } from '../undo/templates.js'
 import { checkHistory } from '../stages/name-conflicts.js'
 import type { PreflightResult } from '../stages/preflight.js'
@@ -195,15 +195,16 @@ async function unwind(open: Transaction): Promise<Result> {
     const superseded = soFar.cause?.code === 'superseded'
     const left = superseded ? await stateSince(cluster, priors) : []
     const keeps = settings['on-failure'] === 'keep' && !cancelled
-    if (left.some(isForPeople) || (superseded && keeps)) {
+    const isToUndo = superseded
+      ? !left.some(isForPeople) && left.some(({ did }) => did !== 'nothing')
+      : await changedSince(cluster, priors)
+    if (superseded && (keeps || !isToUndo)) {
       // Nothing is restored: the report says what was written already, and what others wrote.
       soFar.current = await runningImages(cluster, platform.clock, settings, priors)
       soFar.left = left
       return await end('superseded')
     }
-    if (!(await changedSince(cluster, priors))) {
-      return await end(superseded ? 'superseded' : cancelled ? 'cancelled' : 'failed')
-    }
+    if (!isToUndo) return await end(cancelled ? 'cancelled' : 'failed')
     if (keeps) return await keep(open)
     // Not the release's own signal: what ended the release must not end its undo.
     soFar.restored = await reporter.stage('undo', (stageLog) =>
@@ -261,7 +262,7 @@ async function unwind(open: Transaction): Promise<Result> {
  * that others deleted.
  */
 function isForPeople({ prior, did }: Restored): boolean {
-  return leads(prior) && ['put', 'delete', 'ask'].includes(did)
+  return prior.of === 'workload' && ['put', 'delete', 'ask'].includes(did)
 }
 
 /** Returns the cause when another version runs: it reports the release's own cause, but not as the result. */

@@ -21,7 +21,7 @@ interface Rule {
   readonly ports?: readonly NetworkPolicyPort[] | undefined
 }
 
-const everybody: Aspect = { words: '', labels: () => true }
+const everybody: Aspect = { words: '', labels: () => true, open: true }
 
 /** By keys: the pods that it is about, the peers of each direction, and each port that it names. */
 export function aspectsOfPolicy(object: KubeObject): Aspects {
@@ -34,17 +34,34 @@ export function aspectsOfPolicy(object: KubeObject): Aspects {
 }
 
 /**
- * What has decided before about the same pods as the aspect `key` does now. Where the policy did not ask this,
- * or was not there, everybody passed.
+ * Returns what has decided before about the same pods as the aspect `key` does now. Where the policy did not ask
+ * this, or was not there, everybody passed; unless another one isolates these pods: policies add up, so a new one
+ * takes nothing from them.
  */
-export function askedBefore(before: KubeObject | undefined, key: string): Aspect | undefined {
-  if (before === undefined) return key === 'pods' ? undefined : everybody
+export function askedBefore(
+  before: KubeObject | undefined,
+  key: string,
+  isolated: (side: Side) => boolean = () => false,
+): Aspect | undefined {
+  const side = key.startsWith('to') ? 'to' : 'from'
+  if (before === undefined) return key === 'pods' || isolated(side) ? undefined : everybody
   const same = aspectsOfPolicy(before).get(key)
   if (same || key === 'pods') return same
-  const side = sidesOf(before).get(key.startsWith('to') ? 'to' : 'from')
-  if (side === undefined || side.passing.is === 'everybody') return everybody
-  if (side.passing.is === 'nobody') return undefined
-  return key.includes(' port ') ? everybody : side.passing.all
+  const was = sidesOf(before).get(side)
+  if (was === undefined || was.passing.is === 'everybody') return everybody
+  if (was.passing.is === 'nobody') return undefined
+  return key.includes(' port ') ? everybody : was.passing.all
+}
+
+/** Returns whether one of these policies isolates pods in this direction that the other one is about too. */
+export function isIsolated(
+  by: readonly KubeObject[],
+  object: KubeObject,
+  side: Side,
+  pods: readonly Labels[],
+): boolean {
+  const own = pods.filter(subjectOf(object).labels)
+  return by.some((other) => sidesOf(other).has(side) && own.some(subjectOf(other).labels))
 }
 
 function subjectOf(object: KubeObject): Aspect {
@@ -57,7 +74,7 @@ function subjectOf(object: KubeObject): Aspect {
   }
 }
 
-type Side = 'from' | 'to'
+export type Side = 'from' | 'to'
 
 function sidesOf(
   object: KubeObject,

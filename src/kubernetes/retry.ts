@@ -89,7 +89,7 @@ export function causeOfOutage(error: unknown): Cause | undefined {
 
 /** The lock may have been taken by another run; that is not certain yet. */
 export class LeaseUncertain extends Error {
-  override readonly name = 'LeaseUnsure'
+  override readonly name = 'LeaseUncertain'
 
   constructor() {
     super('the lock could not be renewed in time')

@@ -5,7 +5,7 @@
 import type { PodTemplateSpec, Service, ServicePort } from 'kubernetes-types/core/v1'
 import type { LabelSelector } from 'kubernetes-types/meta/v1'
 import { keyOf, nameOf, type KubeObject } from './objects.js'
-import { askedBefore, aspectsOfPolicy, matches } from './policies.js'
+import { askedBefore, aspectsOfPolicy, isIsolated, matches, type Side } from './policies.js'
 import { routed, type Services } from './routes.js'
 
 /** The pods of one workload, before the release and after it. */
@@ -55,6 +55,8 @@ export interface Aspect {
   readonly none?: string
   /** Its selectors as they are written: pods may leave these by their labels alone. */
   readonly asks?: string
+  /** Nobody was kept out. Who is kept out from now on is so on purpose. */
+  readonly open?: true
 }
 
 export type Aspects = ReadonlyMap<string, Aspect>
@@ -126,7 +128,8 @@ function kindOf(object: KubeObject): string {
 /**
  * When `after` may be written, which is `before` as the release leaves it; `undefined`: it is not there yet.
  * Asked of an object that the release leaves as it is too: its pods may leave it. `makes`: custom resources
- * come with it, whose controllers may make Services.
+ * come with it, whose controllers may make Services. `beside`: the other objects of its kind in the manifests, as
+ * they are and as they become.
  */
 export function placeOf(
   before: KubeObject | undefined,
@@ -134,6 +137,7 @@ export function placeOf(
   all: readonly Pods[],
   services: Services = { live: [], becomes: [] },
   makes = false,
+  beside: readonly KubeObject[] = [],
 ): Placed {
   const kind = kindOf(after)
   if (routes.includes(kind)) return placeOfRoute(kind, before, after, services, makes)
@@ -149,11 +153,13 @@ export function placeOf(
     ({ own, live, becomes }) =>
       own && found.some(({ labels }) => labels(labelsOf(live)) || labels(labelsOf(becomes))),
   )
-  const comparedWith =
-    finder.comparedWith ?? ((_: KubeObject | undefined, key: string) => old.get(key))
+  const known = pods.flatMap(({ live, becomes }) => [labelsOf(live), labelsOf(becomes)])
+  const isolated = (side: Side) => isIsolated(beside, after, side, known)
+  const wasOf = (key: string) =>
+    finder.comparedWith ? finder.comparedWith(before, key, isolated) : old.get(key)
   const seen = [...now].map(([key, aspect]) => ({
     aspect,
-    ...safely(comparedWith(before, key), aspect, pods),
+    ...safely(wasOf(key), aspect, pods),
   }))
   const name = `${(after.kind ?? '').toLowerCase()}/${nameOf(after)}`
   const nobody = seen.find(({ finds, aspect }) => !finds && aspect.none !== undefined)
@@ -247,7 +253,9 @@ function safely(was: Aspect | undefined, is: Aspect, pods: readonly Pods[]): Saf
     nowLive: finds(after, one, 'live'),
     nowNew: finds(after, one, 'becomes'),
   }))
-  const served = all.filter(({ oldLive }) => oldLive)
+  const served = all.filter(
+    ({ oldLive, nowLive, nowNew }) => oldLive && (nowLive || nowNew || !before?.open),
+  )
   const kept = served.filter(({ nowNew }) => nowNew)
   const first =
     kept.length > 0

@@ -29,7 +29,7 @@ export async function withTimeout<T>(
   }
 }
 
-/** Like `within`, but the time begins once `signal` is aborted: for last words, which have to be short then. */
+/** Like `withTimeout`, but the time begins once `signal` is aborted: for last words, which have to be short then. */
 export async function withGracePeriod<T>(
   clock: Clock,
   ms: number,

@@ -48,8 +48,17 @@ export async function rollbackTargets(
         : `no pod templates are kept of release ${of}`
     return { targets, warnings: [`only the image goes back: ${why}; ${stays}`] }
   }
-  const back = targets.map((target) => withTemplateOf(release, target, version, then, released))
-  for (const target of back) logDifferences(stageLog, target, number, released)
+  // `kubectl rollout undo` has brought a workload back to an older release: what that has set is no change.
+  const releasedOf = ({ running }: Target): Templates => {
+    const digests = new Set(running.map((image) => parseImage(image).digest))
+    const ofIts = history.findLast((one) => digests.size === 1 && digests.has(one.digest))
+    const isOlder = ofIts !== undefined && ofIts.digest !== live.digest
+    return (isOlder && kept.get(ofIts.number)) || released
+  }
+  const back = targets.map((target) =>
+    withTemplateOf(release, target, version, then, releasedOf(target)),
+  )
+  for (const target of back) logDifferences(stageLog, target, number, releasedOf(target))
   await checkStarts(release, stageLog, cluster, back, services, number)
   const alone = back.filter(({ id, live: now }) => now && !then[idOf(id)])
   const names = alone.map(({ id }) => idOf(id)).join(', ')

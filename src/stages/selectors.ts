@@ -52,7 +52,14 @@ export function planOf(
   }
   const all = others.map((change) => {
     const before = change.is === 'create' ? undefined : change.live
-    const { when, warning, losses = [] } = placed(before, change.becomes, pods, routed)
+    const {
+      when,
+      warning,
+      losses = [],
+    } = placed(before, change.becomes, pods, {
+      ...routed,
+      beside: besideOf(change, others),
+    })
     const isNew = change.is !== 'none' && warning !== undefined
     return { change: { ...change, when }, warnings: isNew ? [warning] : losses }
   })
@@ -66,6 +73,15 @@ interface Routing {
   readonly services: Services
   /** Custom resources come with the release: what they create is unknown. */
   readonly makes: boolean
+  /** The other objects of the same kind in the manifests, as they are and as they become. */
+  readonly beside?: readonly KubeObject[]
+}
+
+function besideOf(change: Change, others: readonly Change[]): readonly KubeObject[] {
+  const kindOf = ({ object }: Change) => keyOf(object).split('/').slice(0, 2).join('/')
+  return others
+    .filter((other) => other !== change && kindOf(other) === kindOf(change))
+    .flatMap((other) => [...(other.is === 'create' ? [] : [other.live]), other.becomes])
 }
 
 function isService(object: KubeObject): boolean {
@@ -81,9 +97,9 @@ function placed(
   before: KubeObject | undefined,
   after: KubeObject,
   pods: readonly Pods[],
-  { services, makes }: Partial<Routing> = {},
+  { services, makes, beside }: Partial<Routing> = {},
 ) {
-  const place = placeOf(before, after, pods, services, makes)
+  const place = placeOf(before, after, pods, services, makes, beside)
   if (place.when !== 'never') return place
   const { sentence, hint } = place
   return fail({ code: 'selector-conflict', sentence, hint })
