@@ -1,5 +1,6 @@
 /** Records a version in the history that a release finds running, when the history does not have it. */
 import { shortTag } from '../kubernetes/image.js'
+import { fail, Failure } from '../failure/failure.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import type { ReleaseCommand } from '../options/commands.js'
 import { readHistory, saveRelease } from '../state/history-store.js'
@@ -10,12 +11,16 @@ import { runsAlready } from '../stages/pinned-tags.js'
 import type { PreflightResult } from '../stages/preflight.js'
 import type { Image, Release } from '../stages/release.js'
 import { siteOfNow } from '../stages/snapshot.js'
-import { sentenceOf } from './report-builder.js'
+import { leavesOpen, sentenceOf } from './report-builder.js'
 import type { Run } from './run.js'
 import { lockAndRecover } from './steps.js'
 import { releaseStartOf } from './transaction.js'
 
-/** Makes a later rollback to this version possible. A failure needs no undo, so it is a warning. */
+/**
+ * Makes a later rollback to this version possible. A failure needs no undo, so it is a warning. Throws a Failure
+ * `stale-commit` when another version went live while this run waited for the lock, and one that leaves another
+ * run's release unfinished.
+ */
 export async function recordRunningVersion(
   run: Run,
   release: Release,
@@ -36,7 +41,13 @@ export async function recordRunningVersion(
       }
       const now = await siteOfNow(release, say, cluster, site)
       await checkHistory(release, unlocked, now, run.command)
-      if (!(await runsAlready(release, now.live, now.targets, image))) return
+      if (!(await runsAlready(release, now.live, now.targets, image))) {
+        return fail({
+          code: 'stale-commit',
+          sentence: `another version went live while this run waited for the lock, and ${shortTag(image.tag)} does not run any more`,
+          hint: 'release it again when it is wanted',
+        })
+      }
       const ended = {
         ...releaseStartOf(run, release, { command, image }),
         ...({ result: 'found', seconds: 0, migrations: [] } as const),
@@ -47,6 +58,12 @@ export async function recordRunningVersion(
     })
   } catch (error) {
     signal.throwIfAborted()
+    if (
+      error instanceof Failure &&
+      (error.cause.code === 'stale-commit' || leavesOpen(error.cause))
+    ) {
+      throw error
+    }
     run.soFar.warnings.push(
       `${shortTag(image.tag)} is missing in the history, so a rollback cannot come back to it: ${sentenceOf(error)}`,
     )

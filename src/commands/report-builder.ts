@@ -101,7 +101,7 @@ export function sentenceOf(error: unknown): string {
 }
 
 /** Returns whether something in the cluster is neither the old version nor the new one. */
-function leavesOpen({ code }: Cause): boolean {
+export function leavesOpen({ code }: Cause): boolean {
   return code === 'restore-failed' || code === 'lock-lost'
 }
 
