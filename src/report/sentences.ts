@@ -287,11 +287,11 @@ export function keptMigrations(report: Report): string | undefined {
 /** Why those are waited for that are not ready yet, on one line however many they are. */
 export function stillWaiting(rows: readonly StatusRow[]): string {
   const open = byInterest(rows).filter(({ is }) => is !== 'ready')
-  const historySentence = open
+  const reasons = open
     .slice(0, mostReasons)
     .map(({ of, words }) => (of ? `${of}: ${words}` : words))
-  const more = open.length - historySentence.length
-  return [...historySentence, ...(more > 0 ? [`… and ${more} more`] : [])].join('; ')
+  const more = open.length - reasons.length
+  return [...reasons, ...(more > 0 ? [`… and ${more} more`] : [])].join('; ')
 }
 
 const mostReasons = 3

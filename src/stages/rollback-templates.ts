@@ -53,7 +53,7 @@ export async function rollbackTargets(
     const digests = new Set(running.map((image) => parseImage(image).digest))
     const ofIts = history.findLast((one) => digests.size === 1 && digests.has(one.digest))
     const isOlder = ofIts !== undefined && ofIts.digest !== live.digest
-    return (isOlder && kept.get(ofIts.number)) || released
+    return (isOlder ? kept.get(ofIts.number) : undefined) ?? released
   }
   const back = targets.map((target) =>
     withTemplateOf(release, target, version, then, releasedOf(target)),
