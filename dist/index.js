@@ -7196,7 +7196,7 @@ e.current=n
 const o=(0,p.qT)(r)
 if(o)throw new c.HR(o)
 const i=(0,p.rl)(t,E)
-throw new c.HR({...i,code:"restore-failed",sentence:`the release of ${(0,a.j)(w.tag)} was left unfinished, and could not be put back: ${i.sentence}`,hint:[...Object.entries(n).map(([e,t])=>`${e} runs ${t.map(a.E4).join(", ")||"nothing"}`),(0,p.eW)(m,s,I)].join("\n")})}}},2783:(e,t,n)=>{n.d(t,{$N:()=>sentenceOf,ax:()=>runningImages,eW:()=>commandsBack,ni:()=>resultBefore,qT:()=>lostCause,rl:()=>causeOf,z8:()=>report})
+throw new c.HR({...i,code:"restore-failed",sentence:`the release of ${(0,a.j)(w.tag)} was left unfinished, and could not be put back: ${i.sentence}`,hint:[...Object.entries(n).map(([e,t])=>`${e} runs ${t.map(a.E4).join(", ")||"nothing"}`),(0,p.eW)(m,s,I)].join("\n")})}}},2783:(e,t,n)=>{n.d(t,{$N:()=>sentenceOf,LN:()=>leavesOpen,ax:()=>runningImages,eW:()=>commandsBack,ni:()=>resultBefore,qT:()=>lostCause,rl:()=>causeOf,z8:()=>report})
 var s=n(8850)
 var r=n(1407)
 var o=n(3006)
@@ -7819,15 +7819,16 @@ const c=s.map(e=>({apiVersion:"v1",kind:"Service",...e})).filter(e=>!a.has((0,R.
 for(const e of c)placed(e,e,i)
 const A=[...e.map(({becomes:e})=>e).filter(isService),...c]
 const l={services:{live:s,becomes:A},makes:e.some(({object:e})=>isCustom(e)&&!(0,me.y)(e))}
-const u=e.map(e=>{const t=e.is==="create"?void 0:e.live
-const{when:n,warning:s,losses:r=[]}=placed(t,e.becomes,i,l)
-const o=e.is!=="none"&&s!==void 0
-return{change:{...e,when:n},warnings:o?[s]:r}})
-return{changes:u.map(({change:e})=>e),warnings:u.flatMap(({warnings:e})=>e)}}function isService(e){return(0,R.TN)(e).startsWith("/Service/")}function isCustom(e){const t=(0,R.F8)(e)
-return t.includes(".")&&!t.endsWith(".k8s.io")}function placed(e,t,n,{services:s,makes:r}={}){const o=(0,me.$)(e,t,n,s,r)
-if(o.when!=="never")return o
-const{sentence:a,hint:c}=o
-return(0,i.fJ)({code:"selector-conflict",sentence:a,hint:c})}function podsOf(e,t,n,s,r){const o=new Map(t.map(e=>[(0,R.TN)(e.object),e.becomes]))
+const u=e.map(t=>{const n=t.is==="create"?void 0:t.live
+const{when:s,warning:r,losses:o=[]}=placed(n,t.becomes,i,{...l,beside:besideOf(t,e)})
+const a=t.is!=="none"&&r!==void 0
+return{change:{...t,when:s},warnings:a?[r]:o}})
+return{changes:u.map(({change:e})=>e),warnings:u.flatMap(({warnings:e})=>e)}}function besideOf(e,t){const kindOf=({object:e})=>(0,R.TN)(e).split("/").slice(0,2).join("/")
+return t.filter(t=>t!==e&&kindOf(t)===kindOf(e)).flatMap(e=>[...e.is==="create"?[]:[e.live],e.becomes])}function isService(e){return(0,R.TN)(e).startsWith("/Service/")}function isCustom(e){const t=(0,R.F8)(e)
+return t.includes(".")&&!t.endsWith(".k8s.io")}function placed(e,t,n,{services:s,makes:r,beside:o}={}){const a=(0,me.$)(e,t,n,s,r,o)
+if(a.when!=="never")return a
+const{sentence:c,hint:A}=a
+return(0,i.fJ)({code:"selector-conflict",sentence:c,hint:A})}function podsOf(e,t,n,s,r){const o=new Map(t.map(e=>[(0,R.TN)(e.object),e.becomes]))
 const i=n.map(({id:e,live:t,manifest:n,back:s})=>{const r=(n&&o.get((0,R.TN)(n)))??n??t
 const i=s??(r&&(0,R.gv)(r)?(0,R.kW)(r):void 0)
 return{id:(0,b.T)(e),own:true,...t&&hasPods(t)&&{live:(0,R.kW)(t)},...i&&{becomes:i},...t&&stays(t)&&{stays:true},...e.kind==="CronJob"&&{apart:true}}})
@@ -8744,15 +8745,16 @@ try{r.throwIfAborted()
 const t=c.cause?.code==="superseded"
 const o=t?await(0,fe.If)(s,h):[]
 const i=A["on-failure"]==="keep"&&!f
-if(o.some(isForPeople)||t&&i){c.current=await(0,At.ax)(s,l.clock,A,h)
+const u=t?!o.some(isForPeople)&&o.some(({did:e})=>e!=="nothing"):await(0,fe.$A)(s,h)
+if(t&&(i||!u)){c.current=await(0,At.ax)(s,l.clock,A,h)
 c.left=o
-return await end("superseded")}if(!await(0,fe.$A)(s,h))return await end(t?"superseded":f?"cancelled":"failed")
+return await end("superseded")}if(!u)return await end(f?"cancelled":"failed")
 if(i)return await transaction_keep(e)
 c.restored=await a.stage("undo",e=>(0,Te.wj)(l.clock,(0,pt.E)(d.live,h,g),r,t=>(0,pt.t)({...n,signal:t},e,s,d.live,h,g,e=>{c.undo=e})))
 c.exceptions=[...(c.exceptions??[]).filter(({is:e})=>e!=="another version"),...(0,k.Z)(d.live.clusterState(),c.restored,e=>s.commandLine(e))]
-const u=(0,fe.Jd)(c.restored)
-if(u!==void 0||t){c.current=await(0,At.ax)(s,l.clock,A,h)
-if(u!==void 0&&!t)c.cause=leftCause(u,c.cause)
+const p=(0,fe.Jd)(c.restored)
+if(p!==void 0||t){c.current=await(0,At.ax)(s,l.clock,A,h)
+if(p!==void 0&&!t)c.cause=leftCause(p,c.cause)
 return await end("superseded")}return await end(f?"cancelled":"undone")}catch(t){c.current=await(0,At.ax)(s,l.clock,A,h)
 const n=(0,At.qT)(r)
 if(n){c.cause=n
@@ -8760,7 +8762,7 @@ return"stuck"}const o=(0,At.rl)(t,r)
 const i=c.cause?`; the release was given up since ${c.cause.sentence}`:""
 c.cause={...o,code:"restore-failed",sentence:o.sentence+i,hint:[...o.hint===void 0?[]:[o.hint],(0,At.eW)(A,s,h)].join("\n")}
 await recordInHistory(e,"stuck")
-return"stuck"}}function isForPeople({prior:e,did:t}){return(0,ae.ac)(e)&&["put","delete","ask"].includes(t)}function leftCause(e,t){const n=t?`; the release was given up since ${t.sentence}`:""
+return"stuck"}}function isForPeople({prior:e,did:t}){return e.of==="workload"&&["put","delete","ask"].includes(t)}function leftCause(e,t){const n=t?`; the release was given up since ${t.sentence}`:""
 return{...t,code:"superseded",sentence:`${e}, which somebody else has set: it was left alone, and everything else was put back${n}`,hint:"release again when it is clear which version is wanted"}}async function transaction_keep(e){const{run:t,release:n,cluster:s,record:r}=e
 const{soFar:o}=t
 o.current=await(0,At.ax)(s,n.platform.clock,n.settings,r.snapshot)
@@ -8775,18 +8777,19 @@ const h=i==="deployed"?{templates:(0,ft.r3)(o.snapshot),databases:a.databases,be
 const save=()=>(0,F.DR)(n,A.clock,n.life,l,d,h)
 try{await(i==="stuck"?(0,ht.Qh)(A.clock,save):save())
 return true}catch(e){a.warnings.push(`${(0,m.j)(s.tag)} is missing in the history: ${e instanceof Error?e.message:String(e)}`)
-return false}}async function recordRunningVersion(e,t,n,s,r,o){const{platform:i,app:a,settings:c,signal:A}=t
-try{const A=await(0,F.Lu)(n,a,c.image)
-if((0,nt.BO)(A)?.digest===o.digest)return
-await e.reporter.stage("history",async c=>{const{cluster:A}=await lockAndRecover(e,t,c,n,s)
-const say=e=>{c.say(e)}
-const l=await siteOfNow(t,say,A,s)
-await checkHistory(t,n,l,e.command)
-if(!await runsAlready(t,l.live,l.targets,o))return
-const u={...releaseStartOf(e,t,{command:r,image:o}),result:"found",seconds:0,migrations:[]}
-const d=(0,ft.bU)(l.targets.flatMap(({live:e})=>e??[]))
-await(0,F.DR)(A,i.clock,A.life,a,u,{templates:d})
-c.say(`${(0,m.j)(o.tag)} is in the history now, as the version that ran already`)})}catch(t){A.throwIfAborted()
+return false}}async function recordRunningVersion(e,t,n,s,r,o){const{platform:a,app:c,settings:A,signal:l}=t
+try{const l=await(0,F.Lu)(n,c,A.image)
+if((0,nt.BO)(l)?.digest===o.digest)return
+await e.reporter.stage("history",async A=>{const{cluster:l}=await lockAndRecover(e,t,A,n,s)
+const say=e=>{A.say(e)}
+const u=await siteOfNow(t,say,l,s)
+await checkHistory(t,n,u,e.command)
+if(!await runsAlready(t,u.live,u.targets,o))return(0,i.fJ)({code:"stale-commit",sentence:`another version went live while this run waited for the lock, and ${(0,m.j)(o.tag)} does not run any more`,hint:"release it again when it is wanted"})
+const d={...releaseStartOf(e,t,{command:r,image:o}),result:"found",seconds:0,migrations:[]}
+const h=(0,ft.bU)(u.targets.flatMap(({live:e})=>e??[]))
+await(0,F.DR)(l,a.clock,l.life,c,d,{templates:h})
+A.say(`${(0,m.j)(o.tag)} is in the history now, as the version that ran already`)})}catch(t){l.throwIfAborted()
+if(t instanceof i.HR&&(t.cause.code==="stale-commit"||(0,At.LN)(t.cause)))throw t
 e.soFar.warnings.push(`${(0,m.j)(o.tag)} is missing in the history, so a rollback cannot come back to it: ${(0,At.$N)(t)}`)}}function release(e,t){return(0,B.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:s,reporter:o,signal:i,soFar:a,resources:c}=e
 const A=t==="deploy"?r.TC:r.sQ
 const l=releaseOf(e,await A(n,s,s.context))
@@ -8833,8 +8836,12 @@ const d=l===void 0?void 0:A.get(l)
 const h=u&&A.get(u.number)
 if(!d||!h){const e=d?u?.number:l
 const t=e===void 0?"this version has never been released here":`no pod templates are kept of release ${e}`
-return{targets:s,warnings:[`only the image goes back: ${t}; ${mt}`]}}const g=s.map(t=>withTemplateOf(e,t,o,d,h))
-for(const e of g)logDifferences(t,e,l,h)
+return{targets:s,warnings:[`only the image goes back: ${t}; ${mt}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,m.zZ)(e).digest))
+const n=c.findLast(e=>t.size===1&&t.has(e.digest))
+const s=n!==void 0&&n.digest!==u.digest
+return(s?A.get(n.number):void 0)??h}
+const g=s.map(t=>withTemplateOf(e,t,o,d,releasedOf(t)))
+for(const e of g)logDifferences(t,e,l,releasedOf(e))
 await checkStarts(e,t,n,g,r,l)
 const f=g.filter(({id:e,live:t})=>t&&!d[(0,b.T)(e)])
 const p=f.map(({id:e})=>(0,b.T)(e)).join(", ")
@@ -10519,19 +10526,21 @@ for(let r=o;;r=Math.min(r*2,i))try{return await n()}catch(n){if(t.aborted||!s(n)
 await e.sleep(r,t)}}function noServer(e){return{code:"cluster-unreachable",sentence:`the API server did not answer: ${e}`,hint:"see whether this machine reaches the cluster: kubectl version"}}const c={code:"cluster-unreachable",sentence:"the cluster does not accept the credentials of the kubeconfig (401 Unauthorized)",hint:"renew the token or the login; kubectl auth whoami shows who you are"}
 function causeOfOutage(e){if(e instanceof s.h){if(e.status===401)return c
 return isUnreached(e)?noServer(e.message):void 0}const t=e instanceof Error&&/^E[A-Z]+$/.test(e.code??"")
-return t?noServer(e.message):void 0}class LeaseUncertain extends Error{name="LeaseUnsure"
+return t?noServer(e.message):void 0}class LeaseUncertain extends Error{name="LeaseUncertain"
 constructor(){super("the lock could not be renewed in time")}}},2861:(e,t,n)=>{n.d(t,{y:()=>holdsNoData,$:()=>placeOf})
 var s=n(9340)
-const r={words:"",labels:()=>true}
+const r={words:"",labels:()=>true,open:true}
 function aspectsOfPolicy(e){const t=subjectOf(e)
 const n=[...sidesOf(e)].flatMap(([e,{passing:n,rules:s}])=>[...n.is==="pods"?[[e,n.all],...n.rules]:[],...portsOf(e,s,t)])
-return new Map([["pods",t],...n])}function askedBefore(e,t){if(e===void 0)return t==="pods"?void 0:r
-const n=aspectsOfPolicy(e).get(t)
-if(n||t==="pods")return n
-const s=sidesOf(e).get(t.startsWith("to")?"to":"from")
-if(s===void 0||s.passing.is==="everybody")return r
-if(s.passing.is==="nobody")return
-return t.includes(" port ")?r:s.passing.all}function subjectOf(e){const{podSelector:t={}}=e.spec??{}
+return new Map([["pods",t],...n])}function askedBefore(e,t,n=()=>false){const s=t.startsWith("to")?"to":"from"
+if(e===void 0)return t==="pods"||n(s)?void 0:r
+const o=aspectsOfPolicy(e).get(t)
+if(o||t==="pods")return o
+const i=sidesOf(e).get(s)
+if(i===void 0||i.passing.is==="everybody")return r
+if(i.passing.is==="nobody")return
+return t.includes(" port ")?r:i.passing.all}function isIsolated(e,t,n,s){const r=s.filter(subjectOf(t).labels)
+return e.some(e=>sidesOf(e).has(n)&&r.some(subjectOf(e).labels))}function subjectOf(e){const{podSelector:t={}}=e.spec??{}
 return{words:" (its podSelector)",labels:e=>matches(t,e),none:"selects no pod",asks:JSON.stringify(t)}}function sidesOf(e){const{ingress:t,egress:n,policyTypes:s}=e.spec??{}
 const r=s??["Ingress",...n?["Egress"]:[]]
 const o=(t??[]).map(({from:e,ports:t})=>({peers:e,ports:t}))
@@ -10590,42 +10599,44 @@ return{sentence:`${e} leads to port ${n} of ${o}, which has ${a.length===0?"no p
 const i=["networking.k8s.io/Ingress",...["HTTPRoute","GRPCRoute","TCPRoute","TLSRoute"].map(e=>`gateway.networking.k8s.io/${e}`),...["traefik.io","traefik.containo.us"].flatMap(e=>["IngressRoute","IngressRouteTCP"].map(t=>`${e}/${t}`)),"route.openshift.io/Route","projectcontour.io/HTTPProxy","networking.istio.io/DestinationRule","networking.istio.io/VirtualService"]
 const a=["autoscaling/HorizontalPodAutoscaler","autoscaling.k8s.io/VerticalPodAutoscaler","keda.sh/ScaledObject","monitoring.coreos.com/ServiceMonitor"]
 const c=[...Object.keys(o),...i,...a,...["UDPRoute","ReferenceGrant"].map(e=>`gateway.networking.k8s.io/${e}`),...["projectcalico.org","crd.projectcalico.org"].map(e=>`${e}/NetworkPolicy`)]
-function holdsNoData(e){return c.includes(kindOf(e))}function kindOf(e){return(0,s.TN)(e).split("/").slice(0,2).join("/")}function placeOf(e,t,n,r={live:[],becomes:[]},c=false){const A=kindOf(t)
-if(i.includes(A))return placeOfRoute(A,e,t,r,c)
-if(a.includes(A))return{when:"first"}
-const l=o[A]
-if(!l)return{when:"before"}
-const u=A==="/Service"
-const d=u?n.filter(({apart:e})=>!e):n
-const h=e?l.aspects(e):new Map
-const g=l.aspects(t)
-const f=[...h.values(),...g.values()]
-const p=d.some(({own:e,live:t,becomes:n})=>e&&f.some(({labels:e})=>e(labelsOf(t))||e(labelsOf(n))))
-const m=l.comparedWith??((e,t)=>h.get(t))
-const E=[...g].map(([t,n])=>({aspect:n,...safely(m(e,t),n,d)}))
-const w=`${(t.kind??"").toLowerCase()}/${(0,s.Vb)(t)}`
-const I=E.find(({finds:e,aspect:t})=>!e&&t.none!==void 0)
-const B=I&&{sentence:`${w} ${I.aspect.none} after this release: ${whyNone(I.aspect,d)}`,hint:lostHint(I.aspect,w,d)}
-if(B&&u&&I.loses&&isSure(I.aspect,d))return{when:"never",...B}
-const Q=B&&(!u||!e||p)
-const y=B&&!u&&e&&I.loses?[toldOf(B)]:[]
-const b=[...y,...B?[]:leaving(w,h,g,d)]
-const v={...Q&&{warning:toldOf(B)},...b.length>0&&{losses:b}}
-if(!p)return{when:"before",...v}
-if(!e&&u)return{when:"before",...v}
-const k=u?E:E.filter(({finds:e})=>e)
-const S=k.every(({safe:e})=>e.includes("first"))
-const T=k.every(({safe:e})=>e.includes("last"))
-if(S)return{when:"first",...v}
-if(T||!l.cuts)return{when:"last",...v}
-return{when:"never",...conflict(w,k,d)}}function toldOf({sentence:e,hint:t}){return`${e}; ${t}`}function placeOfRoute(e,t,n,s,r){const o=routed(e,t,n,s)
+function holdsNoData(e){return c.includes(kindOf(e))}function kindOf(e){return(0,s.TN)(e).split("/").slice(0,2).join("/")}function placeOf(e,t,n,r={live:[],becomes:[]},c=false,A=[]){const l=kindOf(t)
+if(i.includes(l))return placeOfRoute(l,e,t,r,c)
+if(a.includes(l))return{when:"first"}
+const u=o[l]
+if(!u)return{when:"before"}
+const d=l==="/Service"
+const h=d?n.filter(({apart:e})=>!e):n
+const g=e?u.aspects(e):new Map
+const f=u.aspects(t)
+const p=[...g.values(),...f.values()]
+const m=h.some(({own:e,live:t,becomes:n})=>e&&p.some(({labels:e})=>e(labelsOf(t))||e(labelsOf(n))))
+const E=h.flatMap(({live:e,becomes:t})=>[labelsOf(e),labelsOf(t)])
+const isolated=e=>isIsolated(A,t,e,E)
+const wasOf=t=>u.comparedWith?u.comparedWith(e,t,isolated):g.get(t)
+const w=[...f].map(([e,t])=>({aspect:t,...safely(wasOf(e),t,h)}))
+const I=`${(t.kind??"").toLowerCase()}/${(0,s.Vb)(t)}`
+const B=w.find(({finds:e,aspect:t})=>!e&&t.none!==void 0)
+const Q=B&&{sentence:`${I} ${B.aspect.none} after this release: ${whyNone(B.aspect,h)}`,hint:lostHint(B.aspect,I,h)}
+if(Q&&d&&B.loses&&isSure(B.aspect,h))return{when:"never",...Q}
+const y=Q&&(!d||!e||m)
+const b=Q&&!d&&e&&B.loses?[toldOf(Q)]:[]
+const v=[...b,...Q?[]:leaving(I,g,f,h)]
+const k={...y&&{warning:toldOf(Q)},...v.length>0&&{losses:v}}
+if(!m)return{when:"before",...k}
+if(!e&&d)return{when:"before",...k}
+const S=d?w:w.filter(({finds:e})=>e)
+const T=S.every(({safe:e})=>e.includes("first"))
+const R=S.every(({safe:e})=>e.includes("last"))
+if(T)return{when:"first",...k}
+if(R||!u.cuts)return{when:"last",...k}
+return{when:"never",...conflict(I,S,h)}}function toldOf({sentence:e,hint:t}){return`${e}; ${t}`}function placeOfRoute(e,t,n,s,r){const o=routed(e,t,n,s)
 if(o.is==="well")return{when:"last"}
 const{sentence:i,hint:a}=o
 if(o.is==="nowhere"&&(r||!o.breaks))return{when:"last",warning:toldOf(o)}
 return{when:"never",sentence:i,hint:a}}function leaving(e,t,n,s){return[...n].flatMap(([n,{asks:r,labels:o,words:i}])=>{if(r===void 0||t.get(n)?.asks!==r)return[]
 return s.filter(({own:e,live:t,becomes:n})=>e&&t&&n&&o(labelsOf(t))&&!o(labelsOf(n))).map(({id:t})=>`the new pods of ${t} lack the labels by which ${e} finds the old ones${i}; keep them in the pod template of ${t}, or add the new ones to ${e} first, in a release before`)})}function safely(e,t,n){const[s,r]=e&&sameNumber(e,t)?[portless(e),portless(t)]:[e,t]
 const o=n.map(e=>({one:e,oldLive:finds(s,e,"live"),oldNew:finds(s,e,"becomes"),nowLive:finds(r,e,"live"),nowNew:finds(r,e,"becomes")}))
-const i=o.filter(({oldLive:e})=>e)
+const i=o.filter(({oldLive:e,nowLive:t,nowNew:n})=>e&&(t||n||!s?.open))
 const a=i.filter(({nowNew:e})=>e)
 const c=a.length>0?a.every(({nowLive:e})=>e):o.some(({nowLive:e,nowNew:t})=>e&&t)
 const A=a.length>0?a.every(({oldNew:e,nowLive:t,one:n})=>e&&(!n.stays||t)):i.some(({oldNew:e})=>e)
