@@ -43,6 +43,15 @@ interface Web {
   readonly spec: { readonly replicas: number }
 }
 
+/** Gives the web's pods this time, in seconds, before their readiness probe begins. */
+async function readyAfter(seconds: number): Promise<void> {
+  const probe = { initialDelaySeconds: seconds }
+  const spec = { template: { spec: { containers: [{ name: 'web', readinessProbe: probe }] } } }
+  const inside = (...args: readonly string[]) => kubectl('-n', shop.namespace, ...args)
+  await inside('patch', 'deployment', 'web', `--patch=${JSON.stringify({ spec })}`)
+  await inside('rollout', 'status', 'deployment/web', '--timeout=300s')
+}
+
 const web = () => kubectlJson<Web>('-n', shop.namespace, 'get', 'deployment', 'web')
 
 describe('is adopted, and the release goes its way:', () => {
@@ -80,6 +89,10 @@ test('an undo keeps the number of replicas that an autoscaler set meanwhile', as
 })
 
 describe('is left alone, and told:', () => {
+  // The other workloads follow the first new pod that is Ready: not before somebody has written.
+  beforeAll(() => readyAfter(20))
+  afterAll(() => readyAfter(1))
+
   const setImage = (name: string) => [
     ...['set', 'image', `deployment/${name}`, `${name}=${shop.image}:${theirs}`],
   ]
