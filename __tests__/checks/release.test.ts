@@ -2,9 +2,9 @@ import { expect, test } from '@jest/globals'
 import { releaseFindings } from '../../src/checks/release.js'
 import type { ReleaseStart, History } from '../../src/state/history.js'
 import { scripted } from '../support/scripted.js'
-import { releaseOf } from '../support/settings.js'
+import { contextOf } from '../support/settings.js'
 
-const { settings } = releaseOf(scripted([]).platform, { app: 'store' })
+const { settings } = contextOf(scripted([]).platform, { app: 'store' })
 const begun: ReleaseStart = {
   run: 'run-1',
   command: 'release',

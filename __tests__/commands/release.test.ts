@@ -6,16 +6,16 @@ import { moveTags } from '../../src/commands/release.js'
 import { Reporter } from '../../src/report/reporter.js'
 import { handClock } from '../support/clock.js'
 import { scripted } from '../support/scripted.js'
-import { releaseOf } from '../support/settings.js'
+import { contextOf } from '../support/settings.js'
 
 const silent = { open: () => {}, say: () => {}, quote: () => {}, close: () => {} }
 
 async function warnings(tags: string, reason: Error) {
   const soFar: SoFar = { migrations: [], warnings: [] }
-  const release = releaseOf(scripted([]).platform, { 'extra-tags': tags })
-  const own = { ...release, signal: AbortSignal.abort(reason) }
+  const signal = AbortSignal.abort(reason)
+  const context = contextOf(scripted([]).platform, { 'extra-tags': tags }, signal)
   const image = { repository: 'shop', tag: 'v2', digest: 'sha256:2' }
-  await moveTags({ reporter: new Reporter(silent, handClock(0)), soFar }, own, image)
+  await moveTags({ reporter: new Reporter(silent, handClock(0)), soFar }, context, image)
   return soFar.warnings
 }
 

@@ -22,7 +22,7 @@ import type { Platform } from '../../src/platform/platform.js'
 import { handClock } from '../support/clock.js'
 import { standing, nothing } from '../support/live.js'
 import { scripted } from '../support/scripted.js'
-import { releaseOf } from '../support/settings.js'
+import { contextOf } from '../support/settings.js'
 
 const never = new AbortController().signal
 
@@ -125,7 +125,7 @@ describe('the seconds of a workload are those of the write that brought it where
     ...(to !== undefined && { completeAt: to }),
   })
   const [rollout, undo] = [progress(0, 4000), progress(9000, 10_500)]
-  const release = releaseOf(scripted([]).platform)
+  const release = contextOf(scripted([]).platform)
   const silent = { open: () => {}, say: () => {}, quote: () => {}, close: () => {} }
 
   /** A release of one Deployment that ran before, or did not. */
@@ -207,7 +207,7 @@ describe('what is told of a workload that was there, and of one that was not', (
   ])('%s, %s, seen: %j: %s and %s', (result, begun, current, web, fresh) => {
     const told = report(
       'release',
-      releaseOf({} as Platform).settings,
+      contextOf({} as Platform).settings,
       new Reporter({ open() {}, say() {}, quote() {}, close() {} }, handClock()),
       result,
       {
@@ -257,7 +257,7 @@ describe('what became of objects', () => {
   const told = (soFar: Pick<SoFar, 'restored' | 'left'>) =>
     report(
       'release',
-      releaseOf({} as Platform).settings,
+      contextOf({} as Platform).settings,
       new Reporter({ open() {}, say() {}, quote() {}, close() {} }, handClock()),
       'superseded',
       { migrations: [], warnings: [], ...soFar },

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals'
 import type { RawInputs } from '../../src/options/read.js'
 import { longestOf } from '../../src/commands/steps.js'
 import { scripted } from '../support/scripted.js'
-import { releaseOf } from '../support/settings.js'
+import { contextOf } from '../support/settings.js'
 
 test.each<[RawInputs, number]>([
   [{ timeout: '1m', bake: '15s' }, 135],
@@ -10,5 +10,5 @@ test.each<[RawInputs, number]>([
   [{ timeout: '1m', bake: '10m', 'smoke-path': '/', 'smoke-timeout': '5m' }, 720],
   [{ timeout: '1m', bake: '15s', 'smoke-timeout': '5m' }, 135],
 ])('with %j a rollout ends within %i s', (given, seconds) => {
-  expect(longestOf(releaseOf(scripted([]).platform, given).settings)).toBe(seconds * 1000)
+  expect(longestOf(contextOf(scripted([]).platform, given).settings)).toBe(seconds * 1000)
 })

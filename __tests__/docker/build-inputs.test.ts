@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { inputsOf, ownTag } from '../../src/docker/build-inputs.js'
 import { scripted } from '../support/scripted.js'
-import { releaseOf } from '../support/settings.js'
+import { contextOf } from '../support/settings.js'
 
 interface Told {
   readonly given?: Readonly<Record<string, string>>
@@ -14,7 +14,7 @@ interface Told {
 function hash({ given = {}, files = { Dockerfile: 'FROM python' }, env = {}, prefix = '' }: Told) {
   const git = { when: /^git .*--show-prefix$/, stdout: `${prefix}\n`, always: true } as const
   const { platform } = scripted([git], { files, env })
-  return inputsOf(platform, releaseOf(platform, given).settings)
+  return inputsOf(platform, contextOf(platform, given).settings)
 }
 
 describe('what a build is told', () => {
@@ -44,7 +44,7 @@ describe('what a build is told', () => {
     const { platform } = scripted([{ when: /--show-prefix$/, code: 128, always: true }], {
       files: {},
     })
-    const at = (context: string) => inputsOf(platform, releaseOf(platform, { context }).settings)
+    const at = (context: string) => inputsOf(platform, contextOf(platform, { context }).settings)
     expect(await at('a')).toBe(await at('./a/'))
     expect(await at('a')).not.toBe(await at('b'))
   })

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { inputsLabel, inputsOf } from '../../src/docker/build-inputs.js'
 import { inspectMachine, examineMachine } from '../../src/doctor/machine.js'
 import { scripted, type Line } from '../support/scripted.js'
-import { releaseOf } from '../support/settings.js'
+import { contextOf } from '../support/settings.js'
 
 const sha = 'd'.repeat(40)
 const kubectl = '{"clientVersion":{"gitVersion":"v1.34.4"}}'
@@ -35,7 +35,7 @@ async function examined(
     env,
     files: more.files ?? all,
   })
-  const { settings, signal } = releaseOf(script.platform, { ...more.given })
+  const { settings, signal } = contextOf(script.platform, { ...more.given })
   const asking = { platform: script.platform, settings, signal }
   const machine = await inspectMachine(asking)
   const findings = await examineMachine(asking, machine, () =>
@@ -48,7 +48,7 @@ async function examined(
 }
 
 const { platform: bare } = scripted([{ when: /--show-prefix/, always: true }], { files: {} })
-const ofThisBuild = await inputsOf(bare, releaseOf(bare).settings)
+const ofThisBuild = await inputsOf(bare, contextOf(bare).settings)
 
 const gone: Line = { when: /^git --version$/, code: 127 }
 const noHead: Line = { when: /rev-parse --verify/, code: 127 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { build } from '../../src/stages/build.js'
 import { notebook } from '../support/journal.js'
 import { scripted, type Line } from '../support/scripted.js'
-import { releaseOf } from '../support/settings.js'
+import { contextOf } from '../support/settings.js'
 
 const sha = 'a'.repeat(40)
 const inputs = 'c'.repeat(64)
@@ -23,7 +23,7 @@ describe('building', () => {
     const stderr = '#1 [internal] load\n#2 [1/2] FROM python\n#2 sha256:12 1MB / 2MB\n#2 CACHED'
     const { platform, ran } = scripted([origin, { when: buildx, stderr }, inspect], { files })
     const stageLog = notebook()
-    expect(await build(releaseOf(platform), stageLog, inputs)).toEqual({
+    expect(await build(contextOf(platform).with({ log: stageLog }), inputs)).toEqual({
       ...{ repository: 'ghcr.io/acme/shop', tag: sha, id, inputs },
     })
     expect(ran[1]).toBe(
@@ -53,7 +53,7 @@ describe('building', () => {
       ...{ context: 'backend', file: 'backend/prod.Dockerfile', target: 'production' },
       'build-args': 'VERSION=1.4\nNAME=a b $HOME',
     }
-    await build(releaseOf(platform, given), notebook(), inputs)
+    await build(contextOf(platform, given).with({ log: notebook() }), inputs)
     expect(ran[1]).toContain(
       '--file backend/prod.Dockerfile --target production --build-arg VERSION=1.4 --build-arg NAME=a b $HOME --label',
     )
@@ -100,7 +100,9 @@ describe('a build that does not go through', () => {
     ],
   ])('%s', async (_, given, lines, code, sentence) => {
     const { platform } = scripted([origin, ...lines], { files })
-    await expect(build(releaseOf(platform, given), notebook(), inputs)).rejects.toMatchObject({
+    await expect(
+      build(contextOf(platform, given).with({ log: notebook() }), inputs),
+    ).rejects.toMatchObject({
       cause: { code, sentence },
     })
   })
@@ -116,7 +118,8 @@ describe('a build that does not go through', () => {
     )
     const stageLog = notebook()
     const quote = (): void => ending.abort(reason)
-    const building = build(releaseOf(platform, {}, ending.signal), { ...stageLog, quote }, inputs)
+    const context = contextOf(platform, {}, ending.signal)
+    const building = build(context.with({ log: { ...stageLog, quote } }), inputs)
     await expect(building).rejects.toBe(reason)
   })
 })

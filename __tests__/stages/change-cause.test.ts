@@ -14,24 +14,22 @@ import type { Target } from '../../src/kubernetes/target.js'
 import { clusterOf } from '../support/cluster.js'
 import { notebook } from '../support/journal.js'
 import { scripted } from '../support/scripted.js'
-import { releaseOf } from '../support/settings.js'
+import { contextOf } from '../support/settings.js'
 
 const sha = 'ef2714eb63e4'.padEnd(40, '0')
 const url = 'https://ci.example/1'
 
-test.each<[string, Command | undefined, Omit<Holder, 'id'>, string]>([
+test.each<[string, Command, Omit<Holder, 'id'>, string]>([
   [sha, 'release', { who: 'ada', url }, 'release of ef2714eb63e4 by ada, https://ci.example/1'],
   ['v2', 'deploy', { who: 'ada' }, 'release of v2 by ada'],
-  ['v2', undefined, { who: 'ada' }, 'release of v2 by ada'],
   ['v1', 'rollback', { who: 'ada' }, 'rollback to v1 by ada'],
 ])('the cause of %s by %s', (tag, command, holder, expected) => {
-  const release = {
-    ...releaseOf(scripted([]).platform),
-    ...(command && { command }),
+  const context = contextOf(scripted([]).platform).with({
+    command,
     holder: { id: '1', ...holder },
-  }
+  })
   const image = { repository: 'ghcr.io/acme/shop', tag, digest: 'sha256:0' }
-  expect(causeOfChange(release, image)).toBe(expected)
+  expect(causeOfChange(context, image)).toBe(expected)
 })
 
 const object = (kind: WorkloadKind): WorkloadObject => ({

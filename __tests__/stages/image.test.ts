@@ -4,7 +4,8 @@ import { findSource } from '../../src/docker/source.js'
 import { readOptions, type RawInputs } from '../../src/options/read.js'
 import { Failure } from '../../src/failure/failure.js'
 import { imageToDeploy, imageToTest, lookForBuild } from '../../src/stages/image.js'
-import type { Release } from '../../src/stages/release.js'
+import type { Platform } from '../../src/platform/platform.js'
+import { ReleaseContext } from '../../src/stages/context.js'
 import { notebook } from '../support/journal.js'
 import { scripted, type Line } from '../support/scripted.js'
 
@@ -45,18 +46,15 @@ function machine(registry: object | undefined, engine?: object, tags: readonly s
   return scripted(lines).platform
 }
 
-async function releaseOf(
-  command: 'deploy' | 'test',
-  platform: Release['platform'],
-  given: RawInputs,
-) {
+async function contextOf(command: 'deploy' | 'test', platform: Platform, given: RawInputs) {
   const options = command === 'deploy' ? { namespace: 'shop', ...given } : given
   const reading = readOptions(command, { image: repository, ...options }, { face: 'command' })
   if (reading.is === 'wrong') throw new Error(reading.problems.join('\n'))
   const { settings } = reading
   const source = await findSource(platform, settings, '.')
   const signal = new AbortController().signal
-  return { platform, settings, source, app: 'shop', holder: { id: 'run-1', who: 'ada' }, signal }
+  const holder = { id: 'run-1', who: 'ada' }
+  return new ReleaseContext({ platform, settings, source, app: 'shop', command, holder, signal })
 }
 
 const sentence = (error: unknown) => {
@@ -87,8 +85,8 @@ test.each<[string, RawInputs, object, string]>([
     `"digest" needs "tag" here: ${repository}@${digest} does not tell its version`,
   ],
 ])('a digest is told by %s', async (_, given, labels, told) => {
-  const release = await releaseOf('deploy', machine(labels), given)
-  const ended = await imageToDeploy(release, notebook()).then(
+  const context = await contextOf('deploy', machine(labels), given)
+  const ended = await imageToDeploy(context.with({ log: notebook() })).then(
     ({ image, source }) => `${image.tag} of ${source.sha ?? 'nobody knows'}`,
     sentence,
   )
@@ -106,9 +104,12 @@ describe('two builds of one commit', () => {
     ['deploy', {}, [head, `${head}-dirty-${'c'.repeat(12)}`, `${older}-${'c'.repeat(12)}`], head],
     ['test', {}, [head], head],
   ])('%s %j, this machine has %j', async (command, given, tags, told) => {
-    const release = await releaseOf(command, machine(labelsOf(head), {}, tags), given)
+    const context = await contextOf(command, machine(labelsOf(head), {}, tags), given)
     const take = command === 'deploy' ? imageToDeploy : imageToTest
-    const ended = await take(release, notebook()).then(({ image }) => image?.tag, sentence)
+    const ended = await take(context.with({ log: notebook() })).then(
+      ({ image }) => image?.tag,
+      sentence,
+    )
     expect(ended).toBe(told)
   })
 })
@@ -150,8 +151,8 @@ describe('an image to test', () => {
     ],
     ['the registry has it', own, labelsOf(head), {}, `pulled ${id}`],
   ])('%s', async (_, given, registry, engine, told) => {
-    const release = await releaseOf('test', machine(registry, engine), given)
-    const ended = await imageToTest(release, notebook()).then(
+    const context = await contextOf('test', machine(registry, engine), given)
+    const ended = await imageToTest(context.with({ log: notebook() })).then(
       ({ built, image }) => `${image ? 'pulled' : 'built'} ${built.id}`,
       sentence,
     )
@@ -161,7 +162,8 @@ describe('an image to test', () => {
   test('of a digest, to be pushed: it is there already', async () => {
     const stageLog = notebook()
     const platform = machine(labelsOf(older, 'v1'), {})
-    await imageToTest(await releaseOf('test', platform, { digest, push: 'true' }), stageLog)
+    const context = await contextOf('test', platform, { digest, push: 'true' })
+    await imageToTest(context.with({ log: stageLog }))
     expect(stageLog.lines).toContain('it is not pushed: the registry has it already')
   })
 })
@@ -191,23 +193,23 @@ describe('an image to build', () => {
       }),
       { when: /imagetools inspect/, code: 1, stderr: `ERROR: x: not found`, always: true },
     ]
-    const at = (platform: Release['platform']) => releaseFor(platform, given)
+    const at = (platform: Platform) => contextFor(platform, given)
     const { inputs: hash } = await lookForBuild(await at(scripted(lines(inputs)).platform))
     const { lookup: there, source } = await lookForBuild(await at(scripted(lines(hash)).platform))
     const tag = source.tag.replace(hash.slice(0, 12), 'OWN').replace(head, 'HEAD')
     return `${there.is} as ${tag}`
   }
 
-  async function releaseFor(platform: Release['platform'], given: RawInputs): Promise<Release> {
-    const release = await releaseOf('test', platform, { tag: 'none' })
+  async function contextFor(platform: Platform, given: RawInputs): Promise<ReleaseContext> {
+    const context = await contextOf('test', platform, { tag: 'none' })
     const reading = readOptions('build', { image: repository, ...given }, { face: 'command' })
     if (reading.is === 'wrong') throw new Error(reading.problems.join('\n'))
     const settings = {
-      ...release.settings,
+      ...context.settings,
       ...reading.settings,
       tag: given['tag'],
-    } as Release['settings']
-    return { ...release, settings, source: { sha: head, tag: given['tag'] ?? head } }
+    } as ReleaseContext['settings']
+    return context.with({ settings, source: { sha: head, tag: given['tag'] ?? head } })
   }
 
   const tag = { tag: 'v1' }

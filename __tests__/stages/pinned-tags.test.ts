@@ -6,7 +6,7 @@ import { notebook } from '../support/journal.js'
 import { standing } from '../support/live.js'
 import { digest, running } from '../support/running.js'
 import { scripted, type Line } from '../support/scripted.js'
-import { releaseOf } from '../support/settings.js'
+import { contextOf } from '../support/settings.js'
 
 const shop = 'ghcr.io/acme/shop'
 
@@ -102,7 +102,7 @@ test.each<Case>([
   const { platform, ran } = scripted(registry)
   const stageLog = notebook()
   const targets = workloads.map((live) => ({ live }) as unknown as Target)
-  const pins = await pinsOf(releaseOf(platform), stageLog, standing(clusterState), targets)
+  const pins = await pinsOf(contextOf(platform), stageLog, standing(clusterState), targets)
   expect(Object.fromEntries(pins)).toEqual(expected)
   expect(stageLog.lines).toEqual(said)
   expect(ran).toHaveLength(registry.length)
@@ -112,7 +112,7 @@ test('a run that is cancelled does not take that for the registry’s answer', a
   const stop = new AbortController()
   const { clusterState, workloads } = running(onLatest)
   const targets = workloads.map((live) => ({ live }) as unknown as Target)
-  const release = releaseOf(scripted([hangs]).platform, {}, stop.signal)
+  const release = contextOf(scripted([hangs]).platform, {}, stop.signal)
   const pins = pinsOf(release, notebook(), standing(clusterState), targets)
   stop.abort(new Error('cancelled'))
   await expect(pins).rejects.toThrow('cancelled')
@@ -171,7 +171,7 @@ test.each<[string, string, Line[], boolean]>([
   ],
 ])('whether an image runs already: %s', async (_, text, registry, is) => {
   const { clusterState, workloads } = running(text)
-  const release = releaseOf(scripted(registry).platform)
+  const release = contextOf(scripted(registry).platform)
   const image = { repository: shop, tag: 'new', digest: digest('a') }
   expect(await runsAlready(release, standing(clusterState), targetsOf(workloads), image)).toBe(is)
 })
@@ -179,7 +179,7 @@ test.each<[string, string, Line[], boolean]>([
 test('a workload that is not there does not run it', async () => {
   const targets = [{ uses: [{ name: 'web' }] }] as unknown as Target[]
   const image = { repository: shop, tag: 'new', digest: digest('a') }
-  expect(await runsAlready(releaseOf(scripted([]).platform), standing(), targets, image)).toBe(
+  expect(await runsAlready(contextOf(scripted([]).platform), standing(), targets, image)).toBe(
     false,
   )
 })
@@ -204,7 +204,7 @@ test.each<[string, string, Line[], string[]]>([
   ['has a registry that does not answer', back('v1', 'a'), [hangs], []],
 ])('an image of an undo that %s', async (_, image, registry, said) => {
   const { workloads } = running(`web: {image: '${image}'}`)
-  expect(await lostImages(releaseOf(scripted(registry).platform), targetsOf(workloads))).toEqual(
+  expect(await lostImages(contextOf(scripted(registry).platform), targetsOf(workloads))).toEqual(
     said,
   )
 })
@@ -214,7 +214,7 @@ test('an image of an undo by digest is looked up by that, and once for all workl
   const pin = { app: back('v1', 'a') }
   const pins = new Map(workloads.map((one) => [`statefulset/${one.metadata?.name ?? ''}`, pin]))
   const { platform } = scripted([refuses(`@${digest('a')}`, 'not found')])
-  expect(await lostImages(releaseOf(platform), targetsOf(workloads), pins)).toEqual([
+  expect(await lostImages(contextOf(platform), targetsOf(workloads), pins)).toEqual([
     gone(back('v1', 'a')).replace('statefulset/web', 'statefulset/web, statefulset/worker'),
   ])
 })

@@ -4,7 +4,7 @@ import { push } from '../../src/stages/push.js'
 import { pinned } from '../../src/stages/release.js'
 import { notebook } from '../support/journal.js'
 import { scripted } from '../support/scripted.js'
-import { releaseOf } from '../support/settings.js'
+import { contextOf } from '../support/settings.js'
 
 test('what was built and tested gets its tag, and is known by its digest from then on', async () => {
   const built = { repository: 'ghcr.io/acme/shop', tag: 'a', id: `sha256:${'01'.repeat(32)}` }
@@ -13,7 +13,7 @@ test('what was built and tested gets its tag, and is known by its digest from th
     { when: new RegExp(`^docker image tag ${built.id} ghcr.io/acme/shop:a$`) },
     { when: /^docker push ghcr.io\/acme\/shop:a$/, stdout: `a: digest: ${digest} size: 1575` },
   ])
-  const image = await push(releaseOf(platform), notebook(), built)
+  const image = await push(contextOf(platform).with({ log: notebook() }), built)
   expect(pinned(image)).toBe(`ghcr.io/acme/shop:a@${digest}`)
 })
 
@@ -35,7 +35,7 @@ test.each<[string, object, string]>([
       stdout: `${tag}: digest: ${digest} size: 1575`,
     },
   ])
-  expect((await push(releaseOf(platform), notebook(), built)).tag).toBe(tag)
+  expect((await push(contextOf(platform).with({ log: notebook() }), built)).tag).toBe(tag)
 })
 
 test('a registry that does not tell what it has keeps no image from its push', async () => {
@@ -46,5 +46,5 @@ test('a registry that does not tell what it has keeps no image from its push', a
     { when: /^docker image tag/ },
     { when: /^docker push ghcr.io\/acme\/shop:a$/, stdout: `a: digest: ${digest} size: 1575` },
   ])
-  expect((await push(releaseOf(platform), notebook(), built)).digest).toBe(digest)
+  expect((await push(contextOf(platform).with({ log: notebook() }), built)).digest).toBe(digest)
 })

@@ -11,7 +11,7 @@ import { memoryCluster } from '../support/cluster.js'
 import { notebook } from '../support/journal.js'
 import { standing } from '../support/live.js'
 import { scripted } from '../support/scripted.js'
-import { releaseOf } from '../support/settings.js'
+import { contextOf } from '../support/settings.js'
 
 const job = (name: string, app: string, condition?: string): Job => ({
   metadata: { name, labels: { 'django-rollout/app': app } },
@@ -28,7 +28,7 @@ test.each<[string, Job, boolean]>([
   const memory = memoryCluster({})
   const cluster = { ...memory.cluster, get: <T>() => Promise.resolve({ items: [left] } as T) }
   const stageLog = notebook()
-  const release = releaseOf(scripted([]).platform)
+  const release = contextOf(scripted([]).platform)
   const finalLines: (() => Promise<void>)[] = []
   const run = { resources: { add: (close: () => Promise<void>) => finalLines.push(close) } }
   const site = { live: standing() }
@@ -58,7 +58,7 @@ test('one that cannot be ended is told as what is left open, also to who has can
     get: <T>() => Promise.resolve({ items: [job('left', 'shop')] } as T),
     remove: () => Promise.reject(refused),
   }
-  const ending = endMigrations(releaseOf(scripted([]).platform), notebook(), cluster, standing())
+  const ending = endMigrations(contextOf(scripted([]).platform), notebook(), cluster, standing())
   const error = await ending.catch((one: unknown) => one)
   expect(causeOf(error, AbortSignal.abort())).toEqual({
     code: 'restore-failed',

@@ -13,7 +13,7 @@ import { handClock } from '../support/clock.js'
 import { memoryCluster } from '../support/cluster.js'
 import { notebook } from '../support/journal.js'
 import { scripted } from '../support/scripted.js'
-import { releaseOf } from '../support/settings.js'
+import { contextOf } from '../support/settings.js'
 
 const shop = 'ghcr.io/acme/shop'
 const digest = `sha256:${'1'.repeat(64)}`
@@ -91,7 +91,7 @@ async function brought({
     appliedSince: [],
   }
   const site = { targets: [target], services }
-  const back = await rollbackTargets(releaseOf(platform), stageLog, cluster, site, version)
+  const back = await rollbackTargets(contextOf(platform), stageLog, cluster, site, version)
   return { ...back, lines: stageLog.lines, web: back.targets[0]?.back?.spec?.containers[0] }
 }
 

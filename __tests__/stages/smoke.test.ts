@@ -16,7 +16,7 @@ import { clusterOf } from '../support/cluster.js'
 import { notebook } from '../support/journal.js'
 import { nothing, standing } from '../support/live.js'
 import { scripted } from '../support/scripted.js'
-import { releaseOf } from '../support/settings.js'
+import { contextOf } from '../support/settings.js'
 
 const web = (probe = ''): Web => ({
   workload: { kind: 'Deployment', name: 'web' },
@@ -192,7 +192,7 @@ function asking({ answers = [200], away = [], kind = 'Deployment', spec = '' }: 
     ...{ web: { ...web(), workload: { kind, name: 'web' } }, service: 'shop' },
     ...{ port: 'http', host: 'localhost' },
   }
-  const release = releaseOf(
+  const release = contextOf(
     platform,
     { 'smoke-path': '/healthz', 'smoke-timeout': '60s' },
     cancel.signal,
@@ -296,7 +296,7 @@ async function visiting(pages: Readonly<Record<string, Page>>, path = '/', host 
     ]),
   } as ClusterState
   const platform: Platform = { ...scripted([]).platform, clock, network: realNetwork() }
-  const release = releaseOf(platform, { 'smoke-path': path, 'smoke-timeout': '30s' })
+  const release = contextOf(platform, { 'smoke-path': path, 'smoke-timeout': '30s' })
   const stageLog = notebook()
   try {
     const desired = { web: web(), service: 'web', port: 'http', host }

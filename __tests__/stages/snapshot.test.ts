@@ -5,7 +5,7 @@ import { siteOfNow } from '../../src/stages/snapshot.js'
 import { memoryCluster } from '../support/cluster.js'
 import { standing } from '../support/live.js'
 import { scripted } from '../support/scripted.js'
-import { releaseOf } from '../support/settings.js'
+import { contextOf } from '../support/settings.js'
 
 const path = '/apis/apps/v1/namespaces/shop/deployments/web'
 const web = (database: string, image = 'ghcr.io/acme/shop:1', more = {}): KubeObject => ({
@@ -19,7 +19,7 @@ const web = (database: string, image = 'ghcr.io/acme/shop:1', more = {}): KubeOb
     },
   },
 })
-const release = releaseOf(scripted([]).platform)
+const release = contextOf(scripted([]).platform)
 const before = {
   live: standing(),
   targets: [

@@ -2,11 +2,11 @@ import { describe, expect, test as it } from '@jest/globals'
 import type { TestReport } from '../../src/django/test-output.js'
 import type { Failure } from '../../src/failure/failure.js'
 import type { StageLog } from '../../src/platform/stage-log.js'
-import type { Release } from '../../src/stages/release.js'
+import type { ReleaseContext } from '../../src/stages/context.js'
 import { test as stage } from '../../src/stages/test.js'
 import { notebook } from '../support/journal.js'
 import { scripted, type Line } from '../support/scripted.js'
-import { releaseOf } from '../support/settings.js'
+import { contextOf } from '../support/settings.js'
 
 const built = { repository: 'ghcr.io/acme/shop', tag: 'a', id: `sha256:${'01'.repeat(32)}` }
 const box = 'django-rollout-test-[0-9a-f]{12}'
@@ -63,9 +63,9 @@ FAILED (failures=1)`
 let reports: TestReport[] = []
 
 /** The stage; what the tests said is in `reports`. */
-function test(release: Release, stageLog: StageLog, image: typeof built): Promise<void> {
+function test(context: ReleaseContext, log: StageLog, image: typeof built): Promise<void> {
   reports = []
-  return stage(release, stageLog, image, (report) => reports.push(report))
+  return stage(context.with({ log }), image, (report) => reports.push(report))
 }
 
 describe('the tests', () => {
@@ -73,7 +73,7 @@ describe('the tests', () => {
     const { platform, ran, written } = scripted([entrypoint, run({ stderr: passed }), ...tidy])
     const stageLog = notebook()
     const given = { 'test-command': 'pytest -q "a b"', 'test-env': 'A=x y\nB=$HOME' }
-    await test(releaseOf(platform, given), stageLog, built)
+    await test(contextOf(platform, given), stageLog, built)
     expect(reports).toMatchObject([{ run: 2, failures: 0, failing: [] }])
     expect(ran[1]).toMatch(
       new RegExp(
@@ -89,7 +89,7 @@ describe('the tests', () => {
     const stdout = '["/entrypoint.sh","--wait"]'
     const { platform } = scripted([{ ...entrypoint, stdout }, run({ stderr: passed }), ...tidy])
     const stageLog = notebook()
-    await test(releaseOf(platform), stageLog, built)
+    await test(contextOf(platform), stageLog, built)
     expect(stageLog.lines[0]).toBe(
       "tests run without the image's entrypoint (/entrypoint.sh --wait)",
     )
@@ -102,7 +102,7 @@ describe('the tests', () => {
       ...[entrypoint, ...services, notYet, running, ...ready, run({ stderr: passed }), ...tidy],
     ])
     const given = { 'test-services': 'postgres redis', 'test-env': 'PGHOST=other' }
-    await test(releaseOf(platform, given), notebook(), built)
+    await test(contextOf(platform, given), notebook(), built)
     const lines = (written['/private/env'] ?? '').split('\n')
     const password = /PGPASSWORD=([0-9a-f]{24})/.exec(written['/private/env'] ?? '')?.[1] ?? '-'
     expect(lines).toContain(`DATABASE_URL=postgres://test:${password}@postgres:5432/test`)
@@ -121,7 +121,7 @@ describe('the tests', () => {
     const stderr = 'Found 0 test(s).\n\n---\nRan 0 tests in 0.000s\n\nNO TESTS RAN'
     const { platform } = scripted([entrypoint, run({ stderr }), ...tidy])
     const stageLog = notebook()
-    await test(releaseOf(platform), stageLog, built)
+    await test(contextOf(platform), stageLog, built)
     expect(stageLog.lines.at(-1)).toBe('warning: no tests ran; does "test-command" find them?')
   })
 })
@@ -185,7 +185,7 @@ describe('the cause of failed tests', () => {
     ],
   ])('%s', async (_, code, stderr, sentence, more) => {
     const { platform } = scripted([entrypoint, run({ code, stderr }), ...tidy], { files })
-    await expect(test(releaseOf(platform), notebook(), built)).rejects.toMatchObject({
+    await expect(test(contextOf(platform), notebook(), built)).rejects.toMatchObject({
       cause: { code: 'tests-failed', sentence: `tests: ${sentence}`, ...more },
     })
   })
@@ -194,7 +194,7 @@ describe('the cause of failed tests', () => {
     const { platform } = scripted([entrypoint, run({ code: 1, stderr: failing }), ...tidy], {
       files,
     })
-    await expect(test(releaseOf(platform), notebook(), built)).rejects.toThrow('1 of 14 failed')
+    await expect(test(contextOf(platform), notebook(), built)).rejects.toThrow('1 of 14 failed')
     const place = { file: 'orders/tests.py', line: 41 }
     expect(reports).toMatchObject([{ run: 14, failures: 1, failing: [place] }])
   })
@@ -203,7 +203,7 @@ describe('the cause of failed tests', () => {
     const stderr =
       'docker: Cannot connect to the Docker daemon at unix:///nope.sock. Is the docker daemon running?.'
     const { platform } = scripted([entrypoint, run({ code: 125, stderr }), ...tidy])
-    await expect(test(releaseOf(platform), notebook(), built)).rejects.toMatchObject({
+    await expect(test(contextOf(platform), notebook(), built)).rejects.toMatchObject({
       cause: {
         code: 'tool-missing',
         sentence: 'tests: no Docker engine answers at unix:///nope.sock',
@@ -222,7 +222,7 @@ describe('the cause of failed tests', () => {
       ...tidy,
     ])
     const given = { 'test-services': 'postgres redis' }
-    await expect(test(releaseOf(platform, given), notebook(), built)).rejects.toMatchObject({
+    await expect(test(contextOf(platform, given), notebook(), built)).rejects.toMatchObject({
       cause: {
         code: 'tests-failed',
         sentence: 'tests: postgres ended before its first answer: FATAL: no room in memory',
@@ -242,7 +242,7 @@ describe('the cause of failed tests', () => {
       ...tidy,
     ] as Line[])
     const given = { 'test-services': 'postgres' }
-    await expect(test(releaseOf(platform, given), notebook(), built)).rejects.toMatchObject({
+    await expect(test(contextOf(platform, given), notebook(), built)).rejects.toMatchObject({
       cause: {
         code: 'registry',
         sentence: expect.stringContaining('from the image postgres:17: '),
@@ -270,7 +270,7 @@ describe('nothing is left behind', () => {
       ...leftovers,
     ])
     const quote = (): void => ending.abort(reason)
-    const testing = test(releaseOf(platform, {}, ending.signal), { ...notebook(), quote }, built)
+    const testing = test(contextOf(platform, {}, ending.signal), { ...notebook(), quote }, built)
     await expect(testing).rejects.toBe(reason)
     expect(ran).toContain('docker rm --force --volumes c1 c2')
     expect(ran).toContain('docker network rm n1')
@@ -280,7 +280,7 @@ describe('nothing is left behind', () => {
     const hanging = run({ stderr: 'test_login ...\n\n', hangs: true })
     const { platform, ran } = scripted([entrypoint, hanging, ...leftovers])
     const error = await test(
-      releaseOf(platform, { 'test-timeout': '30m' }),
+      contextOf(platform, { 'test-timeout': '30m' }),
       notebook(),
       built,
     ).catch((thrown: unknown) => thrown as Failure)
@@ -300,7 +300,7 @@ describe('nothing is left behind', () => {
       { when: /^docker (rm|network rm) /, code: 1, stderr: 'busy', always: true },
     ])
     const stageLog = notebook()
-    await test(releaseOf(platform), stageLog, built)
+    await test(contextOf(platform), stageLog, built)
     expect(stageLog.lines.join('\n')).toMatch(/label django-rollout\.test=\S+ could not be removed/)
   })
 })

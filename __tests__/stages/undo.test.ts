@@ -9,7 +9,7 @@ import { memoryCluster, type Memory, type Trouble } from '../support/cluster.js'
 import { notebook } from '../support/journal.js'
 import { nothing } from '../support/live.js'
 import { scripted } from '../support/scripted.js'
-import { releaseOf } from '../support/settings.js'
+import { contextOf } from '../support/settings.js'
 
 /** A Deployment that runs this image; `available`: what its controller says. */
 function deployment(name: string, image: string, available = true, env?: string): KubeObject {
@@ -48,7 +48,7 @@ async function undone(memory: Memory, noted?: (courses: WriteProgresses) => void
   const snapshot = [priorOf('web'), priorOf('worker')]
   const timeouts = { timeout: 60_000, grace: {} }
   return undo(
-    releaseOf(platform),
+    contextOf(platform),
     notebook(),
     memory.cluster,
     live,

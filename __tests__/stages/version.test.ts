@@ -4,7 +4,7 @@ import { Failure } from '../../src/failure/failure.js'
 import type { Entry } from '../../src/state/history.js'
 import { checkStillPrevious } from '../../src/stages/version.js'
 import { scripted } from '../support/scripted.js'
-import { releaseOf } from '../support/settings.js'
+import { contextOf } from '../support/settings.js'
 
 const entry = (number: number): Entry => ({
   ...{
@@ -20,7 +20,7 @@ const entry = (number: number): Entry => ({
 const [one, two, three] = [entry(1), entry(2), entry(3)]
 
 function check(to: string, now: readonly Entry[]) {
-  const release = releaseOf(scripted([]).platform)
+  const release = contextOf(scripted([]).platform)
   const settings = { ...release.settings, to }
   checkStillPrevious({ settings }, { history: [one, two] }, now)
 }

@@ -5,7 +5,7 @@ import type { Result } from '../failure/result.js'
 import { build } from '../stages/build.js'
 import { findBuild } from '../stages/image.js'
 import { reported, type Run, type Start } from './run.js'
-import { pushed, releaseOf } from './steps.js'
+import { contextOf, pushed } from './steps.js'
 
 /** Returns `done` when the image was built, `unchanged` when the registry already has the image of the commit. */
 export function buildOnly(start: Start): Promise<Report> {
@@ -14,13 +14,13 @@ export function buildOnly(start: Start): Promise<Report> {
 
 async function ofCommit(run: Run): Promise<Result> {
   const { platform, settings, reporter, soFar, resources } = run
-  const requested = releaseOf(run, await findSourceToBuild(platform, settings, settings.context))
-  const built = await reporter.stage('build', async (stageLog) => {
+  const requested = contextOf(run, await findSourceToBuild(platform, settings, settings.context))
+  const built = await reporter.stage('build', async (log) => {
     await resources.login(platform, settings)
-    const { image, source, inputs } = await findBuild(requested, stageLog)
-    const release = releaseOf(run, source)
+    const { image, source, inputs } = await findBuild(requested.with({ log }))
+    const context = contextOf(run, source).with({ log })
     if (image) soFar.image = image
-    return image ? undefined : build(release, stageLog, inputs)
+    return image ? undefined : build(context, inputs)
   })
   if (!built) return 'unchanged'
   if (settings.push) await pushed(run, requested, built)

@@ -13,7 +13,7 @@ import type { Image, Release } from '../stages/release.js'
 import { siteOfNow } from '../stages/snapshot.js'
 import { lostCause, sentenceOf } from './report-builder.js'
 import { reported, type Run, type Start } from './run.js'
-import { lockAndRecover, runPreflight, releaseOf } from './steps.js'
+import { contextOf, lockAndRecover, runPreflight } from './steps.js'
 import { allOrAbort } from './all-or-abort.js'
 
 /** Returns `done` when migrations were applied, `unchanged` when there was nothing to apply. */
@@ -30,18 +30,18 @@ async function toImage(run: Run): Promise<Result> {
       hint: 'leave the option out for the default, or leave this step out',
     })
   }
-  const requested = releaseOf(run, await findSource(platform, settings, settings.context))
+  const requested = contextOf(run, await findSource(platform, settings, settings.context))
   const [[cluster, site], ready] = await allOrAbort(signal, [
-    (own) => runPreflight(run, { ...requested, signal: own }),
-    (own) =>
-      reporter.stage('image', async (stageLog) => {
+    (signal) => runPreflight(run, requested.with({ signal })),
+    (signal) =>
+      reporter.stage('image', async (log) => {
         await resources.login(platform, settings)
-        return imageToDeploy({ ...requested, signal: own }, stageLog)
+        return imageToDeploy(requested.with({ signal, log }))
       }),
   ])
   const { image } = ready
   soFar.image = image
-  const release = releaseOf(run, ready.source)
+  const release = contextOf(run, ready.source)
   const { locked, lost, now } = await reporter.stage('lock', async (stageLog) => {
     const { cluster: locked, lost } = await lockAndRecover(run, release, stageLog, cluster, site)
     await checkHistory(release, locked, site, run.command)
@@ -50,7 +50,7 @@ async function toImage(run: Run): Promise<Result> {
     }
     return { locked, lost, now: await siteOfNow(release, say, locked, site) }
   })
-  const own = { ...release, signal: AbortSignal.any([signal, lost]) }
+  const own = release.with({ signal: AbortSignal.any([signal, lost]) })
   try {
     return (await migrateTo(run, own, locked, now, image)) ? 'done' : 'unchanged'
   } catch (error) {

@@ -24,10 +24,10 @@ import { recordRunningVersion } from './record-running.js'
 import { migrateTo } from './migrate.js'
 import { reported, type Run, type Start } from './run.js'
 import {
+  contextOf,
   runPreflight,
   reportOtherVersions,
   pushed,
-  releaseOf,
   rollOut,
   runsUndisturbed,
   runTests,
@@ -46,27 +46,27 @@ export function release(command: ReleaseCommand, start: Start): Promise<Report> 
 async function fromCommit(run: Run, command: ReleaseCommand): Promise<Result> {
   const { platform, settings, reporter, signal, soFar, resources } = run
   const find = command === 'deploy' ? findSource : findSourceToBuild
-  const requested = releaseOf(run, await find(platform, settings, settings.context))
+  const requested = contextOf(run, await find(platform, settings, settings.context))
 
   // Nothing is written in the cluster before all of this has passed.
   const [[cluster, site], found] = await allOrAbort(signal, [
-    (own) => runPreflight(run, { ...requested, signal: own }),
-    (own) =>
-      reporter.stage(command === 'deploy' ? 'image' : 'build', async (stageLog) => {
-        const here = { ...requested, signal: own }
+    (signal) => runPreflight(run, requested.with({ signal })),
+    (signal) =>
+      reporter.stage(command === 'deploy' ? 'image' : 'build', async (log) => {
+        const context = requested.with({ signal, log })
         await resources.login(platform, settings)
         if (command === 'deploy') {
-          return { is: 'pushed', ...(await imageToDeploy(here, stageLog)) } as const
+          return { is: 'pushed', ...(await imageToDeploy(context)) } as const
         }
-        const { image, source, inputs } = await findBuild(here, stageLog)
+        const { image, source, inputs } = await findBuild(context)
         if (image) return { is: 'pushed', image, source } as const
-        const built = await build({ ...here, source }, stageLog, inputs)
+        const built = await build(context.with({ source }), inputs)
         return { is: 'built', built, source } as const
       }),
   ])
   soFar.site = site
 
-  const named = releaseOf(run, found.source)
+  const named = contextOf(run, found.source)
   if (found.is === 'pushed' && (await isDeployed(named, cluster, site, found.image))) {
     soFar.image = found.image
     soFar.warnings.push(...taggedAlone(site.targets))
@@ -80,7 +80,7 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Result> {
   }
   const image = found.is === 'pushed' ? found.image : await pushed(run, named, found.built)
   soFar.image = image
-  const release = { ...named, source: { ...named.source, tag: image.tag } }
+  const release = named.with({ source: { ...named.source, tag: image.tag } })
 
   return transaction(run, release, cluster, site, {
     command,

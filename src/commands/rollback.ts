@@ -3,7 +3,8 @@ import { shortTag } from '../kubernetes/image.js'
 import type { Report } from '../report/report.js'
 import type { Result } from '../failure/result.js'
 import { rollbackTargets } from '../stages/rollback-templates.js'
-import type { Image, Release } from '../stages/release.js'
+import { ReleaseContext } from '../stages/context.js'
+import type { Image } from '../stages/release.js'
 import { describe } from '../stages/targets.js'
 import { type Target } from '../kubernetes/target.js'
 import { checkStillPrevious, readVersions, chooseVersion, type Version } from '../stages/version.js'
@@ -16,19 +17,20 @@ export function rollBack(start: Start): Promise<Report> {
 }
 
 async function toVersion(run: Run): Promise<Result> {
-  const { platform, reporter, signal, holder, app, soFar, resources } = run
-  const release: Release = {
-    ...{ platform, app, holder, signal },
+  const { platform, reporter, soFar, resources } = run
+  const release = new ReleaseContext({
+    ...run,
     // Old code does not migrate a newer database: its schema stays as it is.
     settings: { ...run.settings, 'migrate-command': '' },
     source: { tag: '' },
-  }
+  })
   const [cluster, site] = await runPreflight(run, release)
   soFar.site = site
-  const { chosen, version } = await reporter.stage('version', async (stageLog) => {
+  const { chosen, version } = await reporter.stage('version', async (log) => {
     await resources.login(platform, run.settings)
-    const chosen = await readVersions(release, stageLog, cluster, site)
-    return { chosen, version: await chooseVersion(release, stageLog, chosen) }
+    const context = release.with({ log, cluster })
+    const chosen = await readVersions(context, site)
+    return { chosen, version: await chooseVersion(context, chosen) }
   })
   const { image, sha, appliedSince } = version
   const source = { tag: image.tag, ...(sha !== undefined && { sha }) }
@@ -49,7 +51,7 @@ async function toVersion(run: Run): Promise<Result> {
     return 'unchanged'
   }
   if (run.settings['dry-run']) return dryRun(run, targets, image)
-  return transaction(run, { ...release, source }, cluster, site, {
+  return transaction(run, release.with({ source }), cluster, site, {
     command: 'rollback',
     image,
     ...backOf(version),

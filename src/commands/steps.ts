@@ -18,6 +18,7 @@ import type { PlacedChange } from '../stages/selectors.js'
 import { preflight, type PreflightResult } from '../stages/preflight.js'
 import { runsAlready } from '../stages/pinned-tags.js'
 import { push } from '../stages/push.js'
+import { ReleaseContext } from '../stages/context.js'
 import type { Image, Release } from '../stages/release.js'
 import { endMigrations } from '../stages/recover.js'
 import { rollout, runsWell } from '../stages/rollout.js'
@@ -28,13 +29,10 @@ import type { SoFar } from './report-builder.js'
 import type { Run } from './run.js'
 import { recoverRecord } from './recover.js'
 
-/** Returns the release of this source; from now on the report names this source. */
-export function releaseOf(
-  { platform, settings, app, holder, signal, soFar }: Run,
-  source: Source,
-): Release {
-  soFar.source = source
-  return { platform, settings, source, app, holder, signal }
+/** Returns the context of a release of this source; from now on the report names this source. */
+export function contextOf(run: Run, source: Source): ReleaseContext {
+  run.soFar.source = source
+  return new ReleaseContext({ ...run, source })
 }
 
 /** Opens the cluster and checks everything that the release concerns. */
@@ -58,17 +56,21 @@ export function runPreflight(
 }
 
 /** Pushes the image. Its tag in the registry may be another one then, so the report gets that tag. */
-export async function pushed(run: Run, release: Release, built: Built): Promise<Image> {
-  const image = await run.reporter.stage('push', (stageLog) => push(release, stageLog, built))
-  releaseOf(run, { ...release.source, tag: image.tag })
+export async function pushed(run: Run, context: ReleaseContext, built: Built): Promise<Image> {
+  const image = await run.reporter.stage('push', (log) => push(context.with({ log }), built))
+  run.soFar.source = { ...context.source, tag: image.tag }
   run.soFar.image = image
   return image
 }
 
 /** Runs the user's tests in the image; keeps their report, however they end. */
-export function runTests({ reporter, soFar }: Run, release: Release, built: Built): Promise<void> {
-  return reporter.stage('test', (stageLog) =>
-    test(release, stageLog, built, (report) => {
+export function runTests(
+  { reporter, soFar }: Run,
+  context: ReleaseContext,
+  built: Built,
+): Promise<void> {
+  return reporter.stage('test', (log) =>
+    test(context.with({ log }), built, (report) => {
       soFar.tests = report
     }),
   )

@@ -4,7 +4,7 @@ import type { Report } from '../report/report.js'
 import type { Result } from '../failure/result.js'
 import { imageToTest } from '../stages/image.js'
 import { reported, type Run, type Start } from './run.js'
-import { pushed, releaseOf, runTests } from './steps.js'
+import { contextOf, pushed, runTests } from './steps.js'
 
 /** Returns `done` when the tests passed or the image was pushed, `unchanged` without a test command and a push. */
 export function testOnly(start: Start): Promise<Report> {
@@ -13,16 +13,16 @@ export function testOnly(start: Start): Promise<Report> {
 
 async function theImage(run: Run): Promise<Result> {
   const { platform, settings, reporter, soFar, resources } = run
-  const requested = releaseOf(run, await findSource(platform, settings, settings.context))
-  const { built, source, image } = await reporter.stage('image', async (stageLog) => {
+  const requested = contextOf(run, await findSource(platform, settings, settings.context))
+  const { built, source, image } = await reporter.stage('image', async (log) => {
     await resources.login(platform, settings)
-    return imageToTest(requested, stageLog)
+    return imageToTest(requested.with({ log }))
   })
-  const release = releaseOf(run, source)
+  const context = contextOf(run, source)
   if (image) soFar.image = image
   const wanted = settings['test-command'] !== ''
-  if (wanted) await runTests(run, release, built)
+  if (wanted) await runTests(run, context, built)
   const isPushed = settings.push && !image
-  if (isPushed) await pushed(run, release, built)
+  if (isPushed) await pushed(run, context, built)
   return wanted || isPushed ? 'done' : 'unchanged'
 }

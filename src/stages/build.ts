@@ -1,8 +1,7 @@
 import { buildImage, type Built } from '../docker/build.js'
 import { findOrigin } from '../docker/source.js'
 import { duration } from '../docker/text.js'
-import type { StageLog } from '../platform/stage-log.js'
-import type { Release } from './release.js'
+import type { StageContext } from './context.js'
 
 export type { Built } from '../docker/build.js'
 
@@ -13,8 +12,8 @@ export type { Built } from '../docker/build.js'
  * `inputs`: see `inputsOf`.
  * Throws a `Failure` (`build-failed`, `tool-missing`, `usage`), or the signal's reason.
  */
-export async function build(release: Release, stageLog: StageLog, inputs: string): Promise<Built> {
-  const { platform, settings, source, signal } = release
+export async function build(context: StageContext, inputs: string): Promise<Built> {
+  const { platform, settings, source, signal, log: stageLog } = context
   const startedAt = platform.clock.now()
   const origin = await findOrigin(platform, settings.context)
   const built = await buildImage(

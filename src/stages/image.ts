@@ -16,8 +16,8 @@ import {
 import { shortTag } from '../kubernetes/image.js'
 import { imageTag, Problem } from '../options/readers.js'
 import { fail } from '../failure/failure.js'
-import type { StageLog } from '../platform/stage-log.js'
-import { pinned, type Release, type Source } from './release.js'
+import type { ReleaseContext, StageContext } from './context.js'
+import { pinned, type Source } from './release.js'
 
 /** What a build of this commit finds in the registry, and the tag that it has or will get there. */
 export interface BuildLookup {
@@ -34,14 +34,14 @@ export interface BuildLookup {
  * have been built with anything. Another build stays as it is, and this one gets a separate tag.
  */
 export async function lookForBuild(
-  release: Pick<Release, 'platform' | 'settings' | 'source' | 'signal'>,
+  context: Pick<ReleaseContext, 'platform' | 'settings' | 'source' | 'signal'>,
 ): Promise<BuildLookup> {
-  const { platform, settings, source } = release
+  const { platform, settings, source } = context
   const inputs = await inputsOf(platform, settings)
-  const found = await ofBuild(release, source.tag, inputs)
+  const found = await ofBuild(context, source.tag, inputs)
   if (found.is !== 'another build') return { lookup: found, source, inputs }
   const tag = ownTag(source.tag, inputs)
-  const own = await ofBuild(release, tag, inputs)
+  const own = await ofBuild(context, tag, inputs)
   return { lookup: own, source: { ...source, tag }, inputs, beside: source.tag }
 }
 
@@ -51,7 +51,7 @@ async function ofBuild(
     settings,
     source,
     signal,
-  }: Pick<Release, 'platform' | 'settings' | 'source' | 'signal'>,
+  }: Pick<ReleaseContext, 'platform' | 'settings' | 'source' | 'signal'>,
   tag: string,
   inputs: string,
 ): Promise<CommitLookup> {
@@ -73,7 +73,7 @@ export async function lookUpCommit({
   settings,
   source,
   signal,
-}: Pick<Release, 'platform' | 'settings' | 'source' | 'signal'>): Promise<CommitLookup> {
+}: Pick<ReleaseContext, 'platform' | 'settings' | 'source' | 'signal'>): Promise<CommitLookup> {
   const found = await lookUp(platform, settings.image, source.tag, signal)
   if (found.is !== 'there' || settings.tag === undefined || source.sha === undefined) return found
   return ofCommit(found.image, source.sha, await revisionOf(platform, found.image, signal))
@@ -86,14 +86,15 @@ export interface FoundBuild extends Pick<BuildLookup, 'source' | 'inputs'> {
 }
 
 /** Returns the image of this very build, if the registry has it. Throws a Failure `registry`. */
-export async function findBuild(release: Release, stageLog: StageLog): Promise<FoundBuild> {
-  const { lookup, source, inputs, beside } = await lookForBuild(release)
+export async function findBuild(context: StageContext): Promise<FoundBuild> {
+  const { settings, log: stageLog } = context
+  const { lookup, source, inputs, beside } = await lookForBuild(context)
   if (beside !== undefined) {
     stageLog.say(
-      `the registry has ${release.settings.image}:${beside} of another build (${otherInputs}): this one gets the tag ${shortTag(source.tag)}`,
+      `the registry has ${settings.image}:${beside} of another build (${otherInputs}): this one gets the tag ${shortTag(source.tag)}`,
     )
   }
-  const image = imageIn({ ...release, source }, stageLog, lookup)
+  const image = imageIn(context.with({ source }), lookup)
   return { source, inputs, ...(image && { image }) }
 }
 
@@ -101,8 +102,7 @@ export async function findBuild(release: Release, stageLog: StageLog): Promise<F
 export const otherInputs = 'other build-args, target, Dockerfile or context, or an unknown build'
 
 function imageIn(
-  { settings, source }: Release,
-  stageLog: StageLog,
+  { settings, source, log: stageLog }: StageContext,
   found: CommitLookup,
 ): Image | undefined {
   const name = `${settings.image}:${source.tag}`
@@ -140,18 +140,15 @@ export interface DeployableImage {
  * Returns the image of this tag or digest, which must exist. Throws a Failure `image-missing`, `registry`, or
  * `usage` where the tag is unknown.
  */
-export async function imageToDeploy(
-  release: Release,
-  stageLog: StageLog,
-): Promise<DeployableImage> {
-  const { platform, settings, source, signal } = release
+export async function imageToDeploy(context: StageContext): Promise<DeployableImage> {
+  const { platform, settings, source, signal, log: stageLog } = context
   const { image: repository, digest } = settings
-  if (digest !== undefined) return imageOfDigest(release, stageLog, digest)
+  if (digest !== undefined) return imageOfDigest(context, digest)
   const image = await findImage(platform, repository, source.tag, signal)
   if (image) {
-    await checkMeant(release)
+    await checkMeant(context)
     stageLog.say(`the registry has ${pinned(image)}`)
-    const sha = await commitOf(release, image)
+    const sha = await commitOf(context, image)
     return { image, source: sourceOf(image.tag, sha) }
   }
   const name = `${repository}:${source.tag}`
@@ -171,8 +168,7 @@ export async function imageToDeploy(
  * is given, its tag.
  */
 async function imageOfDigest(
-  { platform, settings, signal }: Release,
-  stageLog: StageLog,
+  { platform, settings, signal, log: stageLog }: StageContext,
   digest: string,
 ): Promise<DeployableImage> {
   const { image: repository } = settings
@@ -209,7 +205,7 @@ function sourceOf(tag: string, sha: string | undefined): Source {
 
 /** A tag that the user chose does not name the commit, and the checkout may be at another one. */
 async function commitOf(
-  { platform, settings, source, signal }: Release,
+  { platform, settings, source, signal }: ReleaseContext,
   image: Image,
 ): Promise<string | undefined> {
   if (settings.tag === undefined) return source.sha
@@ -232,17 +228,17 @@ export interface Candidate {
  * Returns the image that the registry has for the commit or the digest, pulled; otherwise what was built on this
  * machine. Throws a Failure `image-missing`, `registry` or `tool-missing`.
  */
-export async function imageToTest(release: Release, stageLog: StageLog): Promise<Candidate> {
-  const { platform, settings, source, signal } = release
+export async function imageToTest(context: StageContext): Promise<Candidate> {
+  const { platform, settings, source, signal, log: stageLog } = context
   if (settings.digest !== undefined) {
-    const ready = await imageToDeploy(release, stageLog)
+    const ready = await imageToDeploy(context)
     if (settings.push) stageLog.say('it is not pushed: the registry has it already')
     return { ...ready, built: await pullImage(platform, ready.image, stageLog, signal) }
   }
-  const found = await lookUpCommit(release)
-  const image = imageIn(release, stageLog, found)
+  const found = await lookUpCommit(context)
+  const image = imageIn(context, found)
   if (image) {
-    await checkMeant(release)
+    await checkMeant(context)
     return { image, source, built: await pullImage(platform, image, stageLog, signal) }
   }
   const { image: repository } = settings
@@ -258,7 +254,7 @@ export async function imageToTest(release: Release, stageLog: StageLog): Promise
       hint: 'build it first ("build"), on this machine or with "push"',
     })
   }
-  checkCommit(release, stageLog, name, here)
+  checkCommit(context, name, here)
   stageLog.say(`this machine has ${name} (${here.id.slice(7, 19)})`)
   const { id, inputs } = here
   return { source, built: { repository, tag: source.tag, id, ...(inputs && { inputs }) } }
@@ -268,7 +264,7 @@ export async function imageToTest(release: Release, stageLog: StageLog): Promise
  * Throws a Failure `usage` where the tag of the commit may mean two builds: this machine has built the other one,
  * which has a separate tag, and nothing says which is meant.
  */
-async function checkMeant({ platform, settings, source, signal }: Release): Promise<void> {
+async function checkMeant({ platform, settings, source, signal }: ReleaseContext): Promise<void> {
   if (settings.tag !== undefined) return
   const { image: repository } = settings
   const tags = await tagsInEngine(platform, repository, signal)
@@ -284,8 +280,7 @@ async function checkMeant({ platform, settings, source, signal }: Release): Prom
 
 /** Rejects an image of an older commit: it must neither pass for this one, nor be pushed in its name. */
 function checkCommit(
-  { settings, source }: Release,
-  stageLog: StageLog,
+  { settings, source, log: stageLog }: StageContext,
   name: string,
   { revision }: InEngine,
 ): void {

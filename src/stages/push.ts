@@ -4,8 +4,7 @@ import type { Image } from '../docker/image.js'
 import { pushImage } from '../docker/push.js'
 import { lookUp, originOf } from '../docker/registry.js'
 import { shortTag } from '../kubernetes/image.js'
-import type { StageLog } from '../platform/stage-log.js'
-import type { Release } from './release.js'
+import type { StageContext } from './context.js'
 
 /**
  * Gives the tested image its tag in the registry. This needs no undo: a tag that holds the image of its commit
@@ -14,14 +13,15 @@ import type { Release } from './release.js'
  *
  * Throws a `Failure` (`push-failed`, `tool-missing`, `registry`), or the signal's reason.
  */
-export async function push(release: Release, stageLog: StageLog, built: Built): Promise<Image> {
-  const tag = await tagFor(release, built)
+export async function push(context: StageContext, built: Built): Promise<Image> {
+  const { platform, signal, log: stageLog } = context
+  const tag = await tagFor(context, built)
   if (tag !== built.tag) {
     stageLog.say(
       `another build of this commit has the tag ${shortTag(built.tag)} by now: this one gets ${shortTag(tag)}`,
     )
   }
-  return pushImage(release.platform, { ...built, tag }, stageLog, release.signal)
+  return pushImage(platform, { ...built, tag }, stageLog, signal)
 }
 
 /**
@@ -29,7 +29,7 @@ export async function push(release: Release, stageLog: StageLog, built: Built): 
  * else is wrong.
  */
 async function tagFor(
-  { platform, source, signal }: Release,
+  { platform, source, signal }: StageContext,
   { repository, tag, inputs }: Built,
 ): Promise<string> {
   if (inputs === undefined) return tag

@@ -4,10 +4,10 @@ import { engineCause } from '../docker/client.js'
 import { entrypointOf, runInImage } from '../docker/run-tests.js'
 import { duration, plain, shortened, errorLine } from '../docker/text.js'
 import { fail, type Annotation, type Cause } from '../failure/failure.js'
-import type { StageLog } from '../platform/stage-log.js'
 import { TimeOver, withTimeout } from '../platform/time.js'
 import type { Built } from './build.js'
-import { toRepo, type Release } from './release.js'
+import type { StageContext } from './context.js'
+import { toRepo } from './release.js'
 
 /** Lines that are kept to be read: both test runners print their failures last. */
 const readLines = 20_000
@@ -23,12 +23,11 @@ const shownLines = 40
  * (`tests-failed`, `tool-missing`, `registry`), or the signal's reason.
  */
 export async function test(
-  release: Release,
-  stageLog: StageLog,
+  context: StageContext,
   built: Built,
   onReport: (report: TestReport) => void,
 ): Promise<void> {
-  const { platform, settings, signal } = release
+  const { platform, settings, signal, log: stageLog } = context
   const startedAt = platform.clock.now()
   const command = settings['test-command']
   const entrypoint = await entrypointOf(platform, built, signal)
@@ -56,8 +55,8 @@ export async function test(
   if (code instanceof TimeOver) return fail(notInTime(timeout, lines))
 
   const report = readTests(lines)
-  if (report) onReport(inRepository(report, toRepo(release)))
-  if (code !== 0) return fail(testCause(release, command, code, lines, report))
+  if (report) onReport(inRepository(report, toRepo(context)))
+  if (code !== 0) return fail(testCause(context, code, lines, report))
   stageLog.say(passed(report, platform.clock.now() - startedAt))
 }
 
@@ -81,14 +80,14 @@ function notInTime(timeout: number, lines: readonly string[]): Cause {
 
 /** Returns why a test run with this exit code failed. */
 function testCause(
-  release: Release,
-  command: string,
+  context: StageContext,
   code: number,
   lines: readonly string[],
   report: TestReport | undefined,
 ): Cause {
-  const { settings } = release
-  const inRepo = toRepo(release)
+  const { settings } = context
+  const command = settings['test-command']
+  const inRepo = toRepo(context)
   const logs = [{ lines: lines.slice(-shownLines) }]
   const cause = (sentence: string, more: Partial<Cause> = {}): Cause => ({
     code: 'tests-failed',

@@ -1,12 +1,10 @@
 /** Which version a rollback restores. */
 import { findImage, lookUpImage, revisionOf } from '../docker/registry.js'
-import type { Cluster } from '../kubernetes/cluster.js'
 import { shortTag } from '../kubernetes/image.js'
 import { titleOf } from '../state/lease.js'
 import { commandLine } from '../options/command-line.js'
 import { imageTag, Problem } from '../options/readers.js'
 import { fail } from '../failure/failure.js'
-import type { StageLog } from '../platform/stage-log.js'
 import { readArchive } from '../state/history-store.js'
 import {
   chosenFrom,
@@ -22,7 +20,8 @@ import {
 import { readRecord } from '../state/record.js'
 import { templatesDiffer } from '../undo/templates.js'
 import type { PreflightResult } from './preflight.js'
-import { pinned, type Image, type Release } from './release.js'
+import type { ClusterContext, ReleaseContext, StageContext } from './context.js'
+import { pinned, type Image } from './release.js'
 import { runningVersion } from './snapshot.js'
 
 export interface Version {
@@ -37,12 +36,10 @@ export interface Version {
 
 /** Reads the versions to choose from. */
 export async function readVersions(
-  release: Release,
-  stageLog: StageLog,
-  cluster: Cluster,
+  context: ClusterContext,
   site: Pick<PreflightResult, 'live' | 'targets'>,
 ): Promise<KnownVersions> {
-  const { app, settings } = release
+  const { app, settings, cluster, log: stageLog } = context
   const record = await readRecord(cluster, app, settings.image)
   const { history, templates: kept } = await readArchive(cluster, app, settings.image)
   const chosen = chosenFrom(history, record?.begun)
@@ -51,7 +48,7 @@ export async function readVersions(
   }
   const differ: Differ = (one, other) =>
     templatesDiffer(kept.get(one.number), kept.get(other.number))
-  const running = chosen.open ? undefined : runningVersion(release, site)
+  const running = chosen.open ? undefined : runningVersion(context, site)
   if (!running) return { ...chosen, runs: chosen.history, differ }
   const now = { run: 'now', who: '', at: '', image: settings.image }
   const runs = withFound(chosen.history, foundBefore(now, running))
@@ -72,14 +69,13 @@ export interface KnownVersions extends Chosen {
  * `registry`.
  */
 export async function chooseVersion(
-  release: Release,
-  stageLog: StageLog,
+  context: StageContext,
   { history, runs, open, differ }: KnownVersions,
 ): Promise<Version> {
-  const { settings } = release
+  const { settings, log: stageLog } = context
   const found = wanted(settings.to === 'previous' ? runs : history, settings.to, open, differ)
   if (found.is !== 'found') {
-    const other = found.is === 'unknown' ? await inRegistry(release) : undefined
+    const other = found.is === 'unknown' ? await inRegistry(context) : undefined
     if (other) return { ...other, appliedSince: [] }
     const isOurChoice = settings.to === 'previous'
     return fail({
@@ -91,7 +87,7 @@ export async function chooseVersion(
   const { entry } = found
   const { tag, digest, number, at } = entry
   const image = { repository: settings.image, tag, digest }
-  await checkInRegistry(release, stageLog, image, number)
+  await checkInRegistry(context, image, number)
   stageLog.say(
     `back to release ${number}: ${shortTag(tag)}, ${at.slice(0, 10)} by ${titleOf(entry)}`,
   )
@@ -111,7 +107,7 @@ export async function chooseVersion(
  * from what was live before. A named version is wanted whatever runs.
  */
 export function checkStillPrevious(
-  { settings }: Pick<Release, 'settings'>,
+  { settings }: Pick<ReleaseContext, 'settings'>,
   chosen: Chosen,
   now: History,
 ): void {
@@ -129,7 +125,7 @@ async function inRegistry({
   platform,
   settings,
   signal,
-}: Release): Promise<Pick<Version, 'image' | 'sha'> | undefined> {
+}: ReleaseContext): Promise<Pick<Version, 'image' | 'sha'> | undefined> {
   const { to } = settings
   if (imageTag(to) instanceof Problem) return undefined
   const image = await findImage(platform, settings.image, to, signal)
@@ -141,8 +137,7 @@ async function inRegistry({
 
 /** Throws only when the registry denies the image: one that is away may matter to no node. */
 async function checkInRegistry(
-  { platform, signal }: Release,
-  stageLog: StageLog,
+  { platform, signal, log: stageLog }: StageContext,
   image: Image,
   number: number,
 ): Promise<void> {

@@ -14,7 +14,7 @@ import { clusterOf } from '../../support/cluster.js'
 import { notebook } from '../../support/journal.js'
 import { nothing, standing, type StatusRow } from '../../support/live.js'
 import { scripted } from '../../support/scripted.js'
-import { releaseOf } from '../../support/settings.js'
+import { contextOf } from '../../support/settings.js'
 import { owner, podOf } from '../../judge/scene.js'
 
 const image = { repository: 'ghcr.io/acme/shop', tag: '1', digest: `sha256:${'a'.repeat(64)}` }
@@ -62,7 +62,7 @@ function play(log: Log, given: RawInputs = {}): Play {
     lines: (path, signal) => (path.includes('follow=true') ? log(it, signal) : saying([])),
     commandLine: (args) => `kubectl ${args.join(' ')}`,
   })
-  const release = releaseOf({ ...scripted([]).platform, clock }, given, cancel.signal)
+  const release = contextOf({ ...scripted([]).platform, clock }, given, cancel.signal)
   const site = { live, targets: [], services: [] } as unknown as PreflightResult
   const it: Play = {
     migration: startMigration(release, cluster, site, web, image),
