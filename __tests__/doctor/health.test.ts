@@ -62,6 +62,6 @@ pods:
     },
   })
   const clock = handClock(START + 20_000)
-  const found = await ailing(cluster, clock, clusterState, [target], () => undefined)
+  const found = await ailing([target], clusterState, { cluster, clock, toRepo: () => undefined })
   expect(found).toEqual(expected === undefined ? {} : { 'deployment/web': expected })
 })

@@ -101,7 +101,12 @@ function pictureOf(...pods: readonly Start[]): ClusterState {
 
 describe('an aim', () => {
   test('of a workload that was not there before', () => {
-    expect(desiredOf(id, images, now, undefined, pictureOf({ started: [0], ready: 4 }))).toEqual({
+    expect(
+      desiredOf(
+        { workload: id, images, now, before: undefined },
+        pictureOf({ started: [0], ready: 4 }),
+      ),
+    ).toEqual({
       workload: id,
       images,
       generation: 7,
@@ -110,7 +115,7 @@ describe('an aim', () => {
   })
 
   test('of one without pods or conditions', () => {
-    expect(desiredOf(id, images, now, before(), nothing)).toEqual({
+    expect(desiredOf({ workload: id, images, now, before: before() }, nothing)).toEqual({
       workload: id,
       images,
       generation: 7,
@@ -139,7 +144,9 @@ describe('an aim', () => {
       undefined,
     ],
   ])('knows what was Ready before: %s', (_, pods, expected) => {
-    expect(desiredOf(id, images, now, before(), pictureOf(...pods)).readyBefore).toBe(expected)
+    expect(
+      desiredOf({ workload: id, images, now, before: before() }, pictureOf(...pods)).readyBefore,
+    ).toBe(expected)
   })
 
   test.each([
@@ -151,7 +158,10 @@ describe('an aim', () => {
       'two',
     ],
   ])('a failure to progress that stood there before: %s', (conditions, expected) => {
-    expect(desiredOf(id, images, now, before(conditions), nothing).staleProgressing).toBe(expected)
+    expect(
+      desiredOf({ workload: id, images, now, before: before(conditions) }, nothing)
+        .staleProgressing,
+    ).toBe(expected)
   })
 })
 
@@ -174,7 +184,9 @@ describe('the aim of an undo', () => {
 
   test('how fast the version was that is undone says nothing of the one before', () => {
     const clusterState = pictureOf({ started: [0], ready: 4 })
-    expect(desiredOf(id, images, now, before(), clusterState).readyBefore).toBe(4000)
+    expect(
+      desiredOf({ workload: id, images, now, before: before() }, clusterState).readyBefore,
+    ).toBe(4000)
     expect(desiredBack(id, before(), before(), clusterState).readyBefore).toBeUndefined()
   })
 

@@ -36,7 +36,13 @@ class TrackOptions {
 
   verdict(at: number, seen: ClusterState, log?: string): string {
     const confirmed = { ...seen, confirmedAt: START + at * 1000 }
-    const look = () => judgeJob(confirmed, desired, TIMEOUTS, this.observations, START + at * 1000)
+    const look = () =>
+      judgeJob(desired, {
+        clusterState: confirmed,
+        timeouts: TIMEOUTS,
+        observations: this.observations,
+        now: START + at * 1000,
+      })
     this.last = look()
     this.observations = this.last.observations
     if (log !== undefined) {

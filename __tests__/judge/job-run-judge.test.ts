@@ -37,7 +37,16 @@ class TrackOptions {
   verdict(at: number, seen: ClusterState, log?: string): string {
     const confirmed = { ...seen, confirmedAt: START + at * 1000 }
     const look = () =>
-      judgeRun(confirmed, 'seed', TIMEOUTS, this.observations, this.crash, START + at * 1000)
+      judgeRun(
+        'seed',
+        {
+          clusterState: confirmed,
+          timeouts: TIMEOUTS,
+          observations: this.observations,
+          now: START + at * 1000,
+        },
+        this.crash,
+      )
     let judgement = look()
     this.observations = judgement.observations
     if (log !== undefined) {

@@ -592,8 +592,9 @@ describe('the judge', () => {
     const observations = Object.freeze({ ...newObservations(START) })
     const clusterState = pictureOf(crashed, 3)
     const before = JSON.stringify([...clusterState.pods])
-    const one = judge(clusterState, [AIM], TIMEOUTS, observations, START + 3000)
-    expect(judge(clusterState, [AIM], TIMEOUTS, observations, START + 3000)).toEqual(one)
+    const input = { clusterState, timeouts: TIMEOUTS, observations, now: START + 3000 }
+    const one = judge([AIM], input)
+    expect(judge([AIM], input)).toEqual(one)
     expect(observations).toEqual(newObservations(START))
     expect(JSON.stringify([...clusterState.pods])).toBe(before)
   })

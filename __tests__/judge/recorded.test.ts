@@ -25,7 +25,7 @@ function play(fault: string, timeouts: Partial<Timeouts> = {}): [number, string]
   const before = new Map((frames[0]?.changed ?? []).map((object) => [idOf(object), object]))
   const old = before.get(`${workload.kind}/${workload.name}`) as WorkloadObject
   const now = { ...old, metadata: { ...old.metadata, generation } }
-  const desired = desiredOf(workload, images, now, old, pictureOfObjects(before, START))
+  const desired = desiredOf({ workload, images, now, before: old }, pictureOfObjects(before, START))
   const told: [number, string][] = []
   const objects = new Map<string, Recorded>()
   let observations = newObservations(START)
@@ -34,13 +34,13 @@ function play(fault: string, timeouts: Partial<Timeouts> = {}): [number, string]
     const now = START + at * 1000
     const clusterState = pictureOfObjects(objects, now)
     const whole = { timeout: 600_000, bake: 15_000, grace: {}, ...timeouts }
-    let judgement = judge(clusterState, [desired], whole, observations, now)
+    let judgement = judge([desired], { clusterState, timeouts: whole, observations, now })
     observations = judgement.observations
     for (const wanted of judgement.logsWanted) {
       observations = withLog(observations, wanted, diagnose(logs[logKey(wanted)] ?? [], inRepo))
     }
     if (judgement.logsWanted.length > 0)
-      judgement = judge(clusterState, [desired], whole, observations, now)
+      judgement = judge([desired], { clusterState, timeouts: whole, observations, now })
     observations = judgement.observations
     const said = line(judgement, `${workload.kind.toLowerCase()}/${workload.name}`)
     if (told.at(-1)?.[1] !== said) told.push([at, said])

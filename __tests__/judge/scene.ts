@@ -261,20 +261,24 @@ export class Rehearsal {
       confirmedAt: START + confirmed * 1000,
     }
     const now = START + at * 1000
-    let judgement = judge(
+    let judgement = judge(this.desiredWorkloads, {
       clusterState,
-      this.desiredWorkloads,
-      this.timeouts,
-      this.observations,
+      timeouts: this.timeouts,
+      observations: this.observations,
       now,
-    )
+    })
     this.observations = judgement.observations
     if (this.log !== undefined && judgement.logsWanted.length > 0) {
       const lines = this.log.split('\n')
       for (const wanted of judgement.logsWanted) {
         this.observations = withLog(this.observations, wanted, diagnose(lines, inRepo))
       }
-      judgement = judge(clusterState, this.desiredWorkloads, this.timeouts, this.observations, now)
+      judgement = judge(this.desiredWorkloads, {
+        clusterState,
+        timeouts: this.timeouts,
+        observations: this.observations,
+        now,
+      })
       this.observations = judgement.observations
     }
     this.last = judgement

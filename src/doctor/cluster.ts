@@ -210,7 +210,7 @@ async function examineWorkloads(
   ]
   const lacking = await missingRights(cluster, needs)
   const [sick, stale, alone, refused, lost] = await Promise.all([
-    ailing(cluster, platform.clock, clusterState, targets, toRepo(release)),
+    ailing(targets, clusterState, { cluster, clock: platform.clock, toRepo: toRepo(release) }),
     staleConfiguration(cluster, clusterState, targets),
     // Errors of lock, record or history themselves are reported with them.
     checkAlone(release, cluster, { live, targets }, 'doctor').then(

@@ -1,7 +1,7 @@
 /** Evaluates the workloads before any release, by the judge of a rollout. */
 import type { Cluster } from '../kubernetes/cluster.js'
 import { idOf } from '../kubernetes/workload.js'
-import { desiredOf } from '../judge/desired.js'
+import { desiredAsIs } from '../judge/desired.js'
 import { diagnose, type ToRepo } from '../judge/diagnose.js'
 import { judge } from '../judge/judge.js'
 import { newObservations, withLog } from '../judge/observations.js'
@@ -15,23 +15,29 @@ const backoffMs = 300_000
 
 const timeouts: Timeouts = { timeout: Infinity, bake: 0, grace: {} }
 
+/** Where logs are read, and how their paths become paths of the repository. */
+interface LogSource {
+  readonly cluster: Cluster
+  readonly clock: Clock
+  readonly toRepo: ToRepo
+}
+
 /**
  * Returns why each incomplete workload is incomplete, in one sentence; by its id. Reads logs where they show the
  * reason.
  */
 export async function ailing(
-  cluster: Cluster,
-  clock: Clock,
-  clusterState: ClusterState,
   targets: readonly Target[],
-  toRepo: ToRepo,
+  clusterState: ClusterState,
+  { cluster, clock, toRepo }: LogSource,
 ): Promise<Readonly<Record<string, string>>> {
   const desiredWorkloads = targets.flatMap(({ id, live }) =>
-    live && !live.spec.paused ? [desiredOf(id, {}, live, live, clusterState)] : [],
+    live && !live.spec.paused ? [desiredAsIs(id, live, clusterState)] : [],
   )
   const now = clock.now()
   const begun = { ...newObservations(now), exits: exitsOf(clusterState, now) }
-  const first = judge(clusterState, desiredWorkloads, timeouts, begun, now)
+  const seen = { clusterState, timeouts, now }
+  const first = judge(desiredWorkloads, { ...seen, observations: begun })
   const logs = await Promise.all(
     first.logsWanted.map(async (wanted) => {
       const lines = await fetchLog(cluster, clock, wanted)
@@ -42,7 +48,7 @@ export async function ailing(
     (all, { wanted, diagnosis }) => withLog(all, wanted, diagnosis),
     first.observations,
   )
-  const { verdicts } = judge(clusterState, desiredWorkloads, timeouts, observations, now)
+  const { verdicts } = judge(desiredWorkloads, { ...seen, observations })
   return Object.fromEntries(
     targets.flatMap(({ id }) => {
       const verdict = verdicts[idOf(id)]

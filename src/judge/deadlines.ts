@@ -36,18 +36,20 @@ export function dueOf(symptom: Symptom, input: DeadlineInput): Due {
   const { sheltered = 0, wait } = RULES[symptom.reason]
   const grace = input.timeouts.grace[symptom.reason]
   const least = input.sheltered ? sheltered : 0
-  const now = wait.is === 'by-cause' ? wait[crashKindOf(symptom, input.diagnosis)] : wait
-  return dueAfter(symptom, input, now, least, grace)
+  const simple = wait.is === 'by-cause' ? wait[crashKindOf(symptom, input.diagnosis)] : wait
+  return dueAfter(symptom, input, { ...simple, least, grace })
 }
 
-function dueAfter(
-  symptom: Symptom,
-  input: DeadlineInput,
-  wait: SimpleWait,
-  least: number,
-  grace: number | undefined,
-): Due {
+type BoundedWait = SimpleWait & {
+  /** A shorter wait becomes this long, in ms. */
+  readonly least: number
+  /** The user's own patience with this reason, in ms. */
+  readonly grace: number | undefined
+}
+
+function dueAfter(symptom: Symptom, input: DeadlineInput, wait: BoundedWait): Due {
   const { since, timeouts } = input
+  const { least, grace } = wait
   const ownOr = (ms: number) => {
     if (grace === undefined) return ms
     return timeouts.graces === 'lengthen' ? Math.max(grace, ms) : grace

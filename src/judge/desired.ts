@@ -4,12 +4,16 @@ import type { WorkloadId } from '../kubernetes/workload.js'
 import { hasLostNode, podsOf } from './objects.js'
 import type { DesiredWorkload, ClusterState } from './types.js'
 
+/** A workload that was written, or is left as it is. */
+interface WrittenWorkload extends Pick<DesiredWorkload, 'workload' | 'images'> {
+  readonly now: WorkloadObject
+  /** `undefined`: it did not exist. */
+  readonly before: WorkloadObject | undefined
+}
+
 /** Returns what a workload must become, given what it is now and what it was before. */
 export function desiredOf(
-  workload: WorkloadId,
-  images: DesiredWorkload['images'],
-  now: WorkloadObject,
-  before: WorkloadObject | undefined,
+  { workload, images, now, before }: WrittenWorkload,
   clusterState: ClusterState,
 ): DesiredWorkload {
   const stale = before === undefined ? undefined : staleProgressing(before)
@@ -30,6 +34,15 @@ export function desiredOf(
   }
 }
 
+/** Returns the state of a workload that nothing changes: it must be complete as it is. */
+export function desiredAsIs(
+  workload: WorkloadId,
+  object: WorkloadObject,
+  clusterState: ClusterState,
+): DesiredWorkload {
+  return desiredOf({ workload, images: {}, now: object, before: object }, clusterState)
+}
+
 /**
  * Returns the desired state of an undo: the images that the template named before. The pods that run now are
  * of the withdrawn version: how long those took says nothing.
@@ -43,7 +56,10 @@ export function desiredBack(
   const images = Object.fromEntries(
     usesOf(templateOf(prior), () => true).map(({ name, image }) => [name, image]),
   )
-  const { readyBefore: _, ...desired } = desiredOf(workload, images, now, now, clusterState)
+  const { readyBefore: _, ...desired } = desiredOf(
+    { workload, images, now, before: now },
+    clusterState,
+  )
   return desired
 }
 

@@ -2,9 +2,10 @@
 import type { Pod } from 'kubernetes-types/core/v1'
 import { eventsOf } from './objects.js'
 import { ObservationRecorder } from './observations.js'
+import { STALE } from './deployment-stage.js'
 import { podSymptoms } from './pod-symptoms.js'
 import { attemptsOf, placeOf, refusal, roomOf } from './symptoms.js'
-import type { Observations, LogWanted, Timeouts, ClusterState } from './types.js'
+import type { ClusterState, JudgeInput, Observations, LogWanted, Timeouts } from './types.js'
 import { placeKey, evaluate, type EvaluatedSymptom } from './evaluate.js'
 
 export interface Judged<Verdict> {
@@ -16,6 +17,11 @@ export interface Judged<Verdict> {
 
 /** One evaluation of a Job. */
 export interface JobEvaluation {
+  readonly clusterState: ClusterState
+  readonly timeouts: Timeouts
+  readonly now: number
+  /** The cluster state is old: it proves no failure by time. */
+  readonly stale: boolean
   readonly recorder: ObservationRecorder
   /** Requests another evaluation at this time. */
   readonly requeue: (time: number) => void
@@ -25,16 +31,14 @@ export interface JobEvaluation {
 
 /** Runs one evaluation of a Job and returns its verdict with the new observations. */
 export function judgeWith<Verdict>(
-  clusterState: ClusterState,
-  timeouts: Timeouts,
-  observations: Observations,
-  now: number,
+  { clusterState, timeouts, observations, now }: JudgeInput,
   verdictOf: (evaluation: JobEvaluation) => Verdict,
 ): Judged<Verdict> {
   const recorder = new ObservationRecorder(observations, now)
   const requeueTimes: number[] = []
   const logsWanted: LogWanted[] = []
   const verdict = verdictOf({
+    ...{ clusterState, timeouts, now, stale: now - clusterState.confirmedAt > STALE },
     recorder,
     requeue: (time) => requeueTimes.push(time),
     evaluate: (uid, pods) => {

@@ -2,8 +2,8 @@ import type { Pod } from 'kubernetes-types/core/v1'
 import type { Cause } from '../failure/failure.js'
 import { eventsOf, isTakenAway, podsOf } from './objects.js'
 import { judgeWith, type Judged, type JobEvaluation } from './job-frame.js'
-import { stageOf, STALE } from './deployment-stage.js'
-import type { Observations, Timeouts, ClusterState } from './types.js'
+import { stageOf } from './deployment-stage.js'
+import type { ClusterState, JudgeInput } from './types.js'
 import { causeOf, lostOf, symptomWords } from './evaluate.js'
 import { lasting, oneLine } from './words.js'
 
@@ -28,83 +28,79 @@ export interface DesiredJob {
  * rollout's table decides about what keeps the pod from starting, and an exit with an error is final. Pure, as
  * `judge`. `timeouts.timeout` counts until the container has started; from then on the Job's own deadline does.
  */
-export function judgeJob(
-  clusterState: ClusterState,
+export function judgeJob(desired: DesiredJob, input: JudgeInput): JobJudgement {
+  return judgeWith(input, (evaluation) => verdictOf(desired, evaluation))
+}
+
+function verdictOf(
   desired: DesiredJob,
-  timeouts: Timeouts,
-  observations: Observations,
-  now: number,
-): JobJudgement {
-  const stale = now - clusterState.confirmedAt > STALE
-  return judgeWith(clusterState, timeouts, observations, now, verdictOf)
-
-  function verdictOf({ recorder, requeue: lookAt, evaluate }: JobEvaluation): JobVerdict {
-    const job = clusterState.jobs.get(desired.job)
-    const uid = job?.metadata?.uid
-    const pod = podsOf(clusterState, uid).at(-1)
-    if (pod) {
-      const ended = endOf(pod, desired)
-      if (ended) return ended
-    }
-    const failed = job?.status?.conditions?.find(
-      ({ type, status }) => type === 'Failed' && status === 'True',
-    )
-    if (failed?.reason === 'DeadlineExceeded') {
-      const sentence = `${desired.job}: stopped: it ran longer than its activeDeadlineSeconds`
-      return failure({ code: 'timeout', sentence }, pod)
-    }
-    const evaluated = evaluate(uid, pod ? [pod] : [])
-    const lost = lostOf(evaluated, now, stale)
-    if (lost) {
-      const code = lost.symptom.exit?.code
-      const cause = causeOf(desired.job, `job/${desired.job}`, lost)
-      return { is: 'failed', cause, ...(code !== undefined && { exitCode: code }) }
-    }
-    for (const { due } of evaluated) if (due.is === 'at') lookAt(due.at)
-    if (!failed && pod && statusOf(pod, desired)?.state?.running) {
-      return { is: 'started', pod: pod.metadata?.name ?? '' }
-    }
-    const first = evaluated[0]
-    // A log is on its way, or the kubelet has not reported yet how the pod ended.
-    if (failed && !first) {
-      const sentence = `${desired.job}: ${oneLine(failed.message ?? failed.reason ?? 'failed')}`
-      return failure({ code: 'migration-failed', sentence }, pod)
-    }
-    const on = first
-      ? symptomWords(first, now)
-      : pod
-        ? stageOf(pod, eventsOf(clusterState, pod.metadata?.uid))
-        : 'its pod to be made'
-    const lateAt = recorder.since(`incomplete/job/${desired.job}`) + timeouts.timeout
-    if (lateAt <= now && !stale) {
-      const sentence = `${desired.job}: not started after ${lasting(timeouts.timeout)}: ${on}`
-      return failure({ code: 'timeout', sentence }, pod)
-    }
-    lookAt(lateAt)
-    return { is: 'waiting', on }
+  { clusterState, timeouts, now, stale, recorder, requeue, evaluate }: JobEvaluation,
+): JobVerdict {
+  const job = clusterState.jobs.get(desired.job)
+  const uid = job?.metadata?.uid
+  const pod = podsOf(clusterState, uid).at(-1)
+  if (pod) {
+    const ended = endOf(pod, desired)
+    if (ended) return ended
   }
-
-  function failure(cause: Cause, pod: Pod | undefined): JobVerdict {
-    const name = pod?.metadata?.name
-    return {
-      is: 'failed',
-      cause: {
-        ...cause,
-        workload: `job/${desired.job}`,
-        ...(name !== undefined && { pod: name }),
-        container: desired.container,
-      },
-    }
+  const failed = job?.status?.conditions?.find(
+    ({ type, status }) => type === 'Failed' && status === 'True',
+  )
+  if (failed?.reason === 'DeadlineExceeded') {
+    const sentence = `${desired.job}: stopped: it ran longer than its activeDeadlineSeconds`
+    return failure({ code: 'timeout', sentence }, desired, pod)
   }
+  const evaluated = evaluate(uid, pod ? [pod] : [])
+  const lost = lostOf(evaluated, now, stale)
+  if (lost) {
+    const code = lost.symptom.exit?.code
+    const cause = causeOf(desired.job, `job/${desired.job}`, lost)
+    return { is: 'failed', cause, ...(code !== undefined && { exitCode: code }) }
+  }
+  for (const { due } of evaluated) if (due.is === 'at') requeue(due.at)
+  if (!failed && pod && statusOf(pod, desired)?.state?.running) {
+    return { is: 'started', pod: pod.metadata?.name ?? '' }
+  }
+  const first = evaluated[0]
+  // A log is on its way, or the kubelet has not reported yet how the pod ended.
+  if (failed && !first) {
+    const sentence = `${desired.job}: ${oneLine(failed.message ?? failed.reason ?? 'failed')}`
+    return failure({ code: 'migration-failed', sentence }, desired, pod)
+  }
+  const on = first ? symptomWords(first, now) : podStatusOf(pod, clusterState)
+  const lateAt = recorder.since(`incomplete/job/${desired.job}`) + timeouts.timeout
+  if (lateAt <= now && !stale) {
+    const sentence = `${desired.job}: not started after ${lasting(timeouts.timeout)}: ${on}`
+    return failure({ code: 'timeout', sentence }, desired, pod)
+  }
+  requeue(lateAt)
+  return { is: 'waiting', on }
+}
 
-  function endOf(pod: Pod, { container }: DesiredJob): JobVerdict | undefined {
-    const name = pod.metadata?.name ?? ''
-    const code = statusOf(pod, { ...desired, container })?.state?.terminated?.exitCode
-    if (code === 0) return { is: 'finished', pod: name }
-    if (!isTakenAway(pod)) return undefined
-    const why = oneLine(pod.status?.message ?? pod.status?.reason ?? 'its node was drained')
-    const sentence = `${desired.job}: its pod was taken away: ${why}`
-    return failure({ code: 'migration-failed', sentence, hint: 'Run it again' }, pod)
+/** Returns the verdict on a pod whose container has exited with 0, or that was taken away. */
+function endOf(pod: Pod, desired: DesiredJob): JobVerdict | undefined {
+  const code = statusOf(pod, desired)?.state?.terminated?.exitCode
+  if (code === 0) return { is: 'finished', pod: pod.metadata?.name ?? '' }
+  if (!isTakenAway(pod)) return undefined
+  const why = oneLine(pod.status?.message ?? pod.status?.reason ?? 'its node was drained')
+  const sentence = `${desired.job}: its pod was taken away: ${why}`
+  return failure({ code: 'migration-failed', sentence, hint: 'Run it again' }, desired, pod)
+}
+
+function podStatusOf(pod: Pod | undefined, clusterState: ClusterState): string {
+  return pod ? stageOf(pod, eventsOf(clusterState, pod.metadata?.uid)) : 'its pod to be made'
+}
+
+function failure(cause: Cause, { job, container }: DesiredJob, pod: Pod | undefined): JobVerdict {
+  const name = pod?.metadata?.name
+  return {
+    is: 'failed',
+    cause: {
+      ...cause,
+      workload: `job/${job}`,
+      ...(name !== undefined && { pod: name }),
+      container,
+    },
   }
 }
 

@@ -5,9 +5,9 @@ import { eventsOf, podsOf } from './objects.js'
 import { judgeWith, type Judged, type JobEvaluation } from './job-frame.js'
 import { LOG_GRACE } from './deadlines.js'
 import { partsOf } from './pod-symptoms.js'
-import { stageOf, STALE } from './deployment-stage.js'
-import type { Observations, Timeouts, ClusterState } from './types.js'
-import { causeOf, lostOf, symptomWords } from './evaluate.js'
+import { stageOf } from './deployment-stage.js'
+import type { ClusterState, JudgeInput } from './types.js'
+import { causeOf, lostOf, symptomWords, type EvaluatedSymptom } from './evaluate.js'
 import { lasting, oneLine } from './words.js'
 
 export type RunVerdict =
@@ -25,70 +25,72 @@ export type RunJudgement = Judged<RunVerdict>
  *
  * @param crash the crash of the last verdict: the pods of a Job that has failed may be gone.
  */
-export function judgeRun(
-  clusterState: ClusterState,
+export function judgeRun(name: string, input: JudgeInput, crash: Cause | undefined): RunJudgement {
+  return judgeWith(input, (evaluation) => verdictOf(name, evaluation, crash))
+}
+
+function verdictOf(name: string, evaluation: JobEvaluation, crash: Cause | undefined): RunVerdict {
+  const { clusterState, now, stale, requeue } = evaluation
+  const job = clusterState.jobs.get(name)
+  if (conditionOf(job, 'Complete')) return { is: 'done' }
+  const uid = job?.metadata?.uid
+  const failed = conditionOf(job, 'Failed')
+  if (failed?.reason === 'DeadlineExceeded')
+    return late(name, 'it ran longer than its activeDeadlineSeconds')
+  const pods = podsOf(clusterState, uid)
+  const evaluated = evaluation.evaluate(uid, pods)
+  // The Job decides about a container's exit: it may start another one.
+  const ends = evaluated.filter(({ symptom }) => symptom.exit)
+  const holds = evaluated.filter(({ symptom }) => !symptom.exit)
+  const [end] = ends
+  const lastCrash = end ? causeOf(name, `job/${name}`, end) : crash
+  if (failed) {
+    const words = oneLine(failed.message ?? failed.reason ?? 'failed')
+    return failedVerdict(name, evaluation, ends, { words, lastCrash })
+  }
+  const lost = lostOf(holds, now, stale)
+  if (lost) return { is: 'failed', cause: causeOf(name, `job/${name}`, lost) }
+  for (const { due } of holds) if (due.is === 'at') requeue(due.at)
+  const [first] = [...holds, ...ends]
+  const on = first ? symptomWords(first, now) : podStatusOf(pods.at(-1), clusterState)
+  if (!pods.some(hasStarted) && !hasEnded(job)) {
+    const { timeout } = evaluation.timeouts
+    const lateAt = evaluation.recorder.since(`incomplete/job/${name}`) + timeout
+    if (lateAt <= now && !stale) return late(name, `not started after ${lasting(timeout)}: ${on}`)
+    requeue(lateAt)
+  }
+  return { is: 'waiting', on, ...(lastCrash && { crash: lastCrash }) }
+}
+
+/** Returns the verdict on a Job that its controller calls failed; waits a moment for what says why. */
+function failedVerdict(
   name: string,
-  timeouts: Timeouts,
-  observations: Observations,
-  crash: Cause | undefined,
-  now: number,
-): RunJudgement {
-  return judgeWith(clusterState, timeouts, observations, now, verdictOf)
-
-  function verdictOf({ recorder, requeue: lookAt, evaluate }: JobEvaluation): RunVerdict {
-    const stale = now - clusterState.confirmedAt > STALE
-    const job = clusterState.jobs.get(name)
-    if (conditionOf(job, 'Complete')) return { is: 'done' }
-    const uid = job?.metadata?.uid
-    const failed = conditionOf(job, 'Failed')
-    if (failed?.reason === 'DeadlineExceeded')
-      return late('it ran longer than its activeDeadlineSeconds')
-    const pods = podsOf(clusterState, uid)
-    const evaluated = evaluate(uid, pods)
-    // The Job decides about a container's exit: it may start another one.
-    const ends = evaluated.filter(({ symptom }) => symptom.exit)
-    const holds = evaluated.filter(({ symptom }) => !symptom.exit)
-    const [end] = ends
-    const lastCrash = end ? causeOf(name, `job/${name}`, end) : crash
-    if (failed) {
-      const lost = lostOf(ends, now, stale)
-      if (lost) return { is: 'failed', cause: ended(causeOf(name, `job/${name}`, lost)) }
-      // Its log, or the end of its pod, may be on its way.
-      const until = recorder.since(`failed/job/${name}`) + LOG_GRACE
-      lookAt(until)
-      if (until > now)
-        return { is: 'waiting', on: 'its log', ...(lastCrash && { crash: lastCrash }) }
-      const words = oneLine(failed.message ?? failed.reason ?? 'failed')
-      return {
-        is: 'failed',
-        cause: lastCrash
-          ? ended(lastCrash)
-          : { code: 'job-failed', sentence: `${name}: ${words}`, workload: `job/${name}` },
-      }
-    }
-    const lost = lostOf(holds, now, stale)
-    if (lost) return { is: 'failed', cause: causeOf(name, `job/${name}`, lost) }
-    for (const { due } of holds) if (due.is === 'at') lookAt(due.at)
-    const [first] = [...holds, ...ends]
-    const pod = pods.at(-1)
-    const on = first ? symptomWords(first, now) : pod ? podStatusOf(pod) : 'its pod to be made'
-    if (!pods.some(hasStarted) && !hasEnded(job)) {
-      const lateAt = recorder.since(`incomplete/job/${name}`) + timeouts.timeout
-      if (lateAt <= now && !stale)
-        return late(`not started after ${lasting(timeouts.timeout)}: ${on}`)
-      lookAt(lateAt)
-    }
-    return { is: 'waiting', on, ...(lastCrash && { crash: lastCrash }) }
+  { now, stale, recorder, requeue }: JobEvaluation,
+  ends: readonly EvaluatedSymptom[],
+  { words, lastCrash }: { readonly words: string; readonly lastCrash: Cause | undefined },
+): RunVerdict {
+  const lost = lostOf(ends, now, stale)
+  if (lost) return { is: 'failed', cause: ended(causeOf(name, `job/${name}`, lost)) }
+  // Its log, or the end of its pod, may be on its way.
+  const until = recorder.since(`failed/job/${name}`) + LOG_GRACE
+  requeue(until)
+  if (until > now) return { is: 'waiting', on: 'its log', ...(lastCrash && { crash: lastCrash }) }
+  return {
+    is: 'failed',
+    cause: lastCrash
+      ? ended(lastCrash)
+      : { code: 'job-failed', sentence: `${name}: ${words}`, workload: `job/${name}` },
   }
+}
 
-  function late(words: string): RunVerdict {
-    const sentence = `${name}: ${words}`
-    return { is: 'failed', cause: { code: 'timeout', sentence, workload: `job/${name}` } }
-  }
+function late(name: string, words: string): RunVerdict {
+  const sentence = `${name}: ${words}`
+  return { is: 'failed', cause: { code: 'timeout', sentence, workload: `job/${name}` } }
+}
 
-  function podStatusOf(pod: Pod): string {
-    return hasStarted(pod) ? 'it runs' : stageOf(pod, eventsOf(clusterState, pod.metadata?.uid))
-  }
+function podStatusOf(pod: Pod | undefined, clusterState: ClusterState): string {
+  if (!pod) return 'its pod to be made'
+  return hasStarted(pod) ? 'it runs' : stageOf(pod, eventsOf(clusterState, pod.metadata?.uid))
 }
 
 /** Returns the cause of a crash as a failure of the Job. Other causes keep their code. */

@@ -20,11 +20,10 @@ import type { Place, Room } from './symptoms.js'
 import { stageOf, STALE } from './deployment-stage.js'
 import type {
   DesiredWorkload,
+  JudgeInput,
   Judgement,
-  Observations,
   LogWanted,
   Timeouts,
-  ClusterState,
   Progress,
   Verdict,
 } from './types.js'
@@ -52,15 +51,11 @@ type WorkloadEvaluation =
   | { readonly is: 'complete'; readonly since?: number; readonly status: RolloutStatus }
 
 /** What the evaluations of all workloads share. */
-interface EvaluationContext {
-  readonly clusterState: ClusterState
+interface EvaluationContext extends JudgeInput {
   /** Called when a quota has refused a pod: it reads all pods of the namespace. */
   readonly room: () => Room
   readonly place: Place
-  readonly timeouts: Timeouts
-  readonly observations: Observations
   readonly recorder: ObservationRecorder
-  readonly now: number
   readonly stale: boolean
   /** Collects when to evaluate again. */
   readonly requeueTimes: number[]
@@ -68,84 +63,92 @@ interface EvaluationContext {
 }
 
 /**
- * Returns a verdict for each workload. Pure: the same cluster state, desired workloads, observations and time
- * give the same answer. Call it whenever the cluster state changes, when a wanted log has arrived, and at
- * `requeueAt`; each time with the observations that the last call returned.
- *
- * @param now ms since 1970, of the same clock as `clusterState.confirmedAt`.
+ * Returns a verdict for each workload. Pure: the same input gives the same answer. Call it whenever the cluster
+ * state changes, when a wanted log has arrived, and at `requeueAt`; each time with the observations that the last
+ * call returned.
  */
-export function judge(
-  clusterState: ClusterState,
-  desiredWorkloads: readonly DesiredWorkload[],
-  timeouts: Timeouts,
-  observations: Observations,
-  now: number,
-): Judgement {
-  const stale = now - clusterState.confirmedAt > STALE
-  const recorder = new ObservationRecorder(observations, now)
-  const all = () => desiredWorkloads.flatMap((desired) => desiredPods(clusterState, desired))
-  let room: Room | undefined
-  const place = placeOf(clusterState, all)
-  // Recorded at each evaluation, so that its start is known.
-  recorder.since(placeKey(place))
-  const context: EvaluationContext = {
-    clusterState,
-    room: () => (room ??= roomOf(clusterState, all())),
-    place,
-    timeouts,
-    observations,
-    recorder,
-    now,
-    stale,
-    requeueTimes: [],
-    logsWanted: [],
-  }
+export function judge(desiredWorkloads: readonly DesiredWorkload[], input: JudgeInput): Judgement {
+  const context = contextOf(desiredWorkloads, input)
   const evaluations = desiredWorkloads.map(
     (desired) => [idOf(desired.workload), evaluateWorkload(desired, context)] as const,
   )
-
-  const remaining = evaluations.flatMap(([, evaluation]) =>
-    evaluation.is === 'superseded' ? [] : [evaluation],
+  const { completeAt, isBaked } = bakeOf(
+    evaluations.map(([, evaluation]) => evaluation),
+    context,
   )
-  const completes = remaining.flatMap((evaluation) =>
-    evaluation.is === 'complete' ? [evaluation.since ?? -Infinity] : [],
-  )
-  const completeAt = completes.length === remaining.length ? Math.max(...completes) : undefined
-  // Without a pod (CronJobs, scaled to 0) there is nothing to bake.
-  const bakedAt = completeAt === undefined ? Infinity : completeAt + timeouts.bake
-  const baked = bakedAt <= now && (!stale || timeouts.bake === 0 || completeAt === -Infinity)
-  if (bakedAt > now && bakedAt < Infinity) context.requeueTimes.push(bakedAt)
-
-  const verdictOf = (evaluation: WorkloadEvaluation): Verdict => {
-    switch (evaluation.is) {
-      case 'superseded':
-        return { is: 'superseded', by: evaluation.by }
-      case 'failed':
-        return { is: 'failed', cause: evaluation.cause }
-      case 'waiting':
-        return {
-          is: 'waiting',
-          on: evaluation.on,
-          ...(evaluation.reason && { reason: evaluation.reason }),
-        }
-      case 'complete':
-        return { is: baked ? 'done' : 'complete' }
-    }
-  }
-  const next = context.requeueTimes.filter((time) => time > now)
+  const next = context.requeueTimes.filter((time) => time > context.now)
   return {
     verdicts: Object.fromEntries(
-      evaluations.map(([id, evaluation]) => [id, verdictOf(evaluation)]),
+      evaluations.map(([id, evaluation]) => [id, verdictOf(evaluation, isBaked)]),
     ),
     progress: Object.fromEntries(
       evaluations.flatMap(([id, evaluation]) =>
         evaluation.is === 'superseded' ? [] : [[id, progressOf(evaluation.status)]],
       ),
     ),
-    ...(completeAt !== undefined && { completeAt: Math.max(completeAt, observations.startedAt) }),
-    observations: recorder.close(),
+    ...(completeAt !== undefined && {
+      completeAt: Math.max(completeAt, input.observations.startedAt),
+    }),
+    observations: context.recorder.close(),
     ...(next.length > 0 && { requeueAt: Math.min(...next) }),
     logsWanted: context.logsWanted,
+  }
+}
+
+function contextOf(
+  desiredWorkloads: readonly DesiredWorkload[],
+  input: JudgeInput,
+): EvaluationContext {
+  const { clusterState, observations, now } = input
+  const recorder = new ObservationRecorder(observations, now)
+  const all = () => desiredWorkloads.flatMap((desired) => desiredPods(clusterState, desired))
+  let room: Room | undefined
+  const place = placeOf(clusterState, all)
+  // Recorded at each evaluation, so that its start is known.
+  recorder.since(placeKey(place))
+  return {
+    ...input,
+    room: () => (room ??= roomOf(clusterState, all())),
+    place,
+    recorder,
+    stale: now - clusterState.confirmedAt > STALE,
+    requeueTimes: [],
+    logsWanted: [],
+  }
+}
+
+/**
+ * Returns since when all workloads are complete (`-Infinity` where no pod bakes), and whether their bake is over.
+ * Superseded ones do not count.
+ */
+function bakeOf(
+  evaluations: readonly WorkloadEvaluation[],
+  { timeouts, now, stale, requeueTimes }: EvaluationContext,
+): { readonly completeAt: number | undefined; readonly isBaked: boolean } {
+  const remaining = evaluations.filter(({ is }) => is !== 'superseded')
+  const completes = remaining.flatMap((evaluation) =>
+    evaluation.is === 'complete' ? [evaluation.since ?? -Infinity] : [],
+  )
+  const completeAt = completes.length === remaining.length ? Math.max(...completes) : undefined
+  // Without a pod (CronJobs, scaled to 0) there is nothing to bake.
+  const bakedAt = completeAt === undefined ? Infinity : completeAt + timeouts.bake
+  const isBaked = bakedAt <= now && (!stale || timeouts.bake === 0 || completeAt === -Infinity)
+  if (bakedAt > now && bakedAt < Infinity) requeueTimes.push(bakedAt)
+  return { completeAt, isBaked }
+}
+
+function verdictOf(evaluation: WorkloadEvaluation, isBaked: boolean): Verdict {
+  switch (evaluation.is) {
+    case 'superseded':
+      return { is: 'superseded', by: evaluation.by }
+    case 'failed':
+      return { is: 'failed', cause: evaluation.cause }
+    case 'waiting': {
+      const { on, reason } = evaluation
+      return { is: 'waiting', on, ...(reason && { reason }) }
+    }
+    case 'complete':
+      return { is: isBaked ? 'done' : 'complete' }
   }
 }
 
@@ -190,14 +193,7 @@ function evaluateWorkload(
   const lost =
     enough === undefined ? lostOf(evaluated, now, stale) : lostBeyond(spared, evaluated, now, stale)
   if (lost) {
-    const cause = causeOf(name, id, lost)
-    // The Deployment's progress deadline does not say why: the symptom of a pod does.
-    if (lost.symptom.reason !== 'ProgressDeadline') return { is: 'failed', cause, status }
-    const why = podSymptomOf(evaluated, lost)
-    const { sentence } = cause
-    const more = why ? `; ${why.symptom.pod ?? ''}: ${why.symptom.message}` : ''
-    const withReason = withPod({ ...cause, sentence: sentence + more }, name, why, pods)
-    return { is: 'failed', cause: withReason, status }
+    return { is: 'failed', cause: lostCause(desired, lost, evaluated, pods), status }
   }
   for (const { due } of evaluated) if (due.is === 'at') context.requeueTimes.push(due.at)
 
@@ -212,7 +208,7 @@ function evaluateWorkload(
       ? { is: 'complete', status }
       : { is: 'complete', since: recorder.complete(id), status }
   }
-  const waiting = waitingOn(status, pods, evaluation, context, drain, enough)
+  const waiting = waitingOn({ status, pods, evaluation, drain, enough }, context)
   // Starts again when it was complete and is not any more (an HPA may have requested more pods), and when a
   // pod has ended that the next one waited for: that pod had its own time.
   const lateAt = drain
@@ -225,6 +221,21 @@ function evaluateWorkload(
   }
   context.requeueTimes.push(lateAt)
   return { ...waiting, status }
+}
+
+/** Returns the cause of a symptom whose time is up. */
+function lostCause(
+  { workload }: DesiredWorkload,
+  lost: EvaluatedSymptom,
+  evaluated: readonly EvaluatedSymptom[],
+  pods: readonly Pod[],
+): Cause {
+  const cause = causeOf(workload.name, idOf(workload), lost)
+  // The Deployment's progress deadline does not say why: the symptom of a pod does.
+  if (lost.symptom.reason !== 'ProgressDeadline') return cause
+  const why = podSymptomOf(evaluated, lost)
+  const more = why ? `; ${why.symptom.pod ?? ''}: ${why.symptom.message}` : ''
+  return withPod({ ...cause, sentence: cause.sentence + more }, workload.name, why, pods)
 }
 
 /** A terminating pod that the next one waits for. */
@@ -304,18 +315,25 @@ function withPod(
   }
 }
 
+/** A workload that is not complete yet. */
+interface Incomplete {
+  readonly status: RolloutStatus
+  readonly pods: readonly Pod[]
+  readonly evaluation: Evaluation
+  readonly drain: Drain | undefined
+  /** How many pods are as good as before the release, if that is fewer than all. */
+  readonly enough: number | undefined
+}
+
 /**
  * Renders what a workload waits for: `2 of 3 ready, waiting for web-7d… (startup probe 14 s of 60 s)`. A fault
  * comes before what is only slow.
  */
 function waitingOn(
-  status: RolloutStatus,
-  pods: readonly Pod[],
-  { evaluated, unsteady }: Evaluation,
+  { status, pods, evaluation, drain, enough }: Incomplete,
   { clusterState, now }: EvaluationContext,
-  drain: Drain | undefined,
-  enough: number | undefined,
 ): Waiting {
+  const { evaluated, unsteady } = evaluation
   const back = new Set(unsteady.filter(isReady).map(nameOf))
   const open = evaluated.filter(
     ({ symptom }) => symptom.pod === undefined || !back.has(symptom.pod),

@@ -89,7 +89,7 @@ export function symptomsOf(
     ...pods.flatMap((pod) =>
       podSymptoms(pod, isWell(pod) ? [] : eventsOf(clusterState, pod.metadata?.uid)),
     ),
-    ...controllerSymptoms(clusterState, live, desired, since, room),
+    ...controllerSymptoms(live, desired, clusterState, { since, room }),
   ]
 }
 
@@ -99,11 +99,10 @@ function isWell(pod: Pod): boolean {
 }
 
 function controllerSymptoms(
-  clusterState: ClusterState,
   live: Live,
   desired: DesiredWorkload,
-  since: number,
-  room: () => Room,
+  clusterState: ClusterState,
+  { since, room }: { readonly since: number; readonly room: () => Room },
 ): readonly Symptom[] {
   switch (live.kind) {
     case 'Deployment': {

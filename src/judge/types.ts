@@ -119,6 +119,16 @@ export interface Observations {
   readonly completeSince: Readonly<Record<string, number>>
 }
 
+/** What a judge looks at: the same input gives the same answer. */
+export interface JudgeInput {
+  readonly clusterState: ClusterState
+  readonly timeouts: Timeouts
+  /** What the last evaluation returned. */
+  readonly observations: Observations
+  /** In ms since 1970, of the same clock as `clusterState.confirmedAt`. */
+  readonly now: number
+}
+
 /** How far a workload is, for its live line. */
 export interface Progress {
   /**

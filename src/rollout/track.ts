@@ -73,7 +73,7 @@ export async function trackRollout(options: TrackOptions): Promise<RolloutOutcom
     const now = options.clock.now()
     try {
       return statusRowsOf(
-        judge(live.clusterState(), desiredWorkloads, timeouts, observations, now),
+        judge(desiredWorkloads, { clusterState: live.clusterState(), timeouts, observations, now }),
         now,
         bake(),
       )
@@ -94,13 +94,12 @@ export async function trackRollout(options: TrackOptions): Promise<RolloutOutcom
       const ended = await reconcileUntil<RolloutOutcome | Wave>(
         { ...options, live: wakeable, signal },
         (now) => {
-          const judgement = judge(
-            live.clusterState(),
-            desiredWorkloads,
+          const judgement = judge(desiredWorkloads, {
+            clusterState: live.clusterState(),
             timeouts,
             observations,
             now,
-          )
+          })
           observations = judgement.observations
           log(judgement)
           options.onProgress?.(writeProgressesOf(judgement, writtenAt))

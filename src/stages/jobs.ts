@@ -115,14 +115,8 @@ async function followJob(
   const verdict = await reconcileUntil<Exclude<RunVerdict, { is: 'waiting' }>>(
     { cluster, clock, live, signal },
     (now) => {
-      const judgement = judgeRun(
-        live.clusterState(),
-        nameOf(job),
-        timeouts,
-        observations,
-        crash,
-        now,
-      )
+      const seen = { clusterState: live.clusterState(), timeouts, observations, now }
+      const judgement = judgeRun(nameOf(job), seen, crash)
       observations = judgement.observations
       const { verdict, requeueAt, logsWanted } = judgement
       if (verdict.is === 'waiting') {

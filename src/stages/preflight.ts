@@ -14,7 +14,7 @@ import { collection, discover, type Resources } from '../kubernetes/paths.js'
 import { idOf } from '../kubernetes/workload.js'
 import { fail } from '../failure/failure.js'
 import type { StageLog } from '../platform/stage-log.js'
-import { desiredOf } from '../judge/desired.js'
+import { desiredAsIs } from '../judge/desired.js'
 import type { ClusterState } from '../judge/types.js'
 import { watchNamespace, type NamespaceWatch } from '../rollout/namespace-watch.js'
 import { jobsOf } from './jobs.js'
@@ -144,7 +144,7 @@ export function readyTimes(
 ): Readonly<Record<string, number>> {
   return Object.fromEntries(
     targets.flatMap(({ id, live }) => {
-      const took = live && desiredOf(id, {}, live, live, clusterState).readyBefore
+      const took = live && desiredAsIs(id, live, clusterState).readyBefore
       return took === undefined ? [] : [[idOf(id), took]]
     }),
   )

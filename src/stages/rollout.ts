@@ -19,7 +19,7 @@ import type { When } from '../kubernetes/selectors.js'
 import { idOf } from '../kubernetes/workload.js'
 import { fail } from '../failure/failure.js'
 import type { StageLog } from '../platform/stage-log.js'
-import { desiredOf } from '../judge/desired.js'
+import { desiredAsIs, desiredOf } from '../judge/desired.js'
 import { trackRollout, type RolloutOutcome } from '../rollout/track.js'
 import { judge } from '../judge/judge.js'
 import { newObservations } from '../judge/observations.js'
@@ -100,7 +100,7 @@ export async function rollout(
         const now = await cluster.get<WorkloadObject>(path)
         const own = imagesOf(target, made, image)
         images.set(idOf(id), own)
-        return desiredOf(id, own, now, live, old)
+        return desiredOf({ workload: id, images: own, now, before: live }, old)
       }),
     )
   }
@@ -240,10 +240,12 @@ function shownSince(
 export function runsWell({ live, targets }: PreflightResult, now: number): boolean {
   const clusterState = live.clusterState()
   const desiredWorkloads = targets.flatMap(({ id, live: object }) =>
-    object ? [desiredOf(id, {}, object, object, clusterState)] : [],
+    object ? [desiredAsIs(id, object, clusterState)] : [],
   )
   const timeouts = { timeout: Infinity, bake: 0, grace: {} }
-  const { verdicts } = judge(clusterState, desiredWorkloads, timeouts, newObservations(now), now)
+  const { verdicts } = judge(desiredWorkloads, {
+    ...{ clusterState, timeouts, observations: newObservations(now), now },
+  })
   return Object.values(verdicts).every(({ is }) => is === 'done')
 }
 

@@ -131,7 +131,8 @@ export function startMigration(
     const verdict = await reconcileUntil<JobVerdict>(
       { cluster, clock: platform.clock, live: site.live, signal: until },
       (now) => {
-        const judgement = judgeJob(site.live.clusterState(), desired, timeouts, observations, now)
+        const clusterState = site.live.clusterState()
+        const judgement = judgeJob(desired, { clusterState, timeouts, observations, now })
         observations = judgement.observations
         const { verdict: is } = judgement
         if (is.is === 'started' || is.is === 'finished') reading ??= readLog(is.pod)
