@@ -1,6 +1,6 @@
 /** What becomes of more tags when they cannot be set. */
 import { expect, test } from '@jest/globals'
-import { LeaseLost } from '../../src/state/lease.js'
+import { LeaseLost } from '../../src/state/held-lease.js'
 import type { SoFar } from '../../src/commands/report-builder.js'
 import { moveTags } from '../../src/commands/release.js'
 import { Reporter } from '../../src/report/reporter.js'

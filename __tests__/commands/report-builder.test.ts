@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals'
 import { ApiError } from '../../src/kubernetes/api-error.js'
 import type { WorkloadObject } from '../../src/kubernetes/objects.js'
 import { outside } from '../../src/kubernetes/paths.js'
-import { LeaseLost, type WhyLost } from '../../src/state/lease.js'
+import { LeaseLost, type WhyLost } from '../../src/state/held-lease.js'
 import {
   causeOf,
   lostCause,
@@ -40,7 +40,7 @@ describe('a lock that was lost', () => {
     ],
     ['taken', '', 'another run has taken the lock', back],
     [
-      'away',
+      'unreachable',
       'connect: connection refused',
       'the API server did not answer for so long that the lock was lost (connect: connection refused)',
       `when it answers again, ${back}`,

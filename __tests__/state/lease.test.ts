@@ -3,14 +3,8 @@ import type { Lease } from 'kubernetes-types/coordination/v1'
 import { ApiError } from '../../src/kubernetes/api-error.js'
 import type { Cluster } from '../../src/kubernetes/cluster.js'
 import { fenced } from '../../src/state/fence.js'
-import {
-  isFree,
-  LeaseLost,
-  acquireLease,
-  type HeldLease,
-  type Holder,
-  type AcquireResult,
-} from '../../src/state/lease.js'
+import { LeaseLost, type HeldLease } from '../../src/state/held-lease.js'
+import { isFree, acquireLease, type Holder, type AcquireResult } from '../../src/state/lease.js'
 import type { KubeObject } from '../../src/kubernetes/objects.js'
 import { handClock, settled, type HandClock } from '../support/clock.js'
 import { clusterOf, memoryCluster, type Memory, type Trouble } from '../support/cluster.js'
@@ -49,11 +43,8 @@ function take(id: string, waitMs = 0) {
   const waits: string[] = []
   let taking: AcquireResult | undefined
   const done = acquireLease(
-    cluster,
-    clock,
-    'django-rollout-shop',
-    holder(id),
-    { lastsMs, waitMs },
+    { cluster, clock },
+    { name: 'django-rollout-shop', holder: holder(id), lastsMs, waitMs },
     never,
     (by) => waits.push(by),
   ).then((taken) => (taking = taken))
@@ -214,7 +205,7 @@ describe('the lock', () => {
   const gone = new Error('socket hang up')
   const denied = new ApiError(401, 'Unauthorized', 'Unauthorized')
   test.each<[string, Error, number, string, string]>([
-    ['the server stays away for 90 s', gone, 90_000, 'away', 'socket hang up'],
+    ['the server stays away for 90 s', gone, 90_000, 'unreachable', 'socket hang up'],
     ['its credentials have run out', denied, 27_000, 'denied', '401 Unauthorized'],
     ['its rights are gone', new ApiError(403, 'Forbidden', ''), 27_000, 'denied', '403 Forbidden'],
   ])('is lost when %s', async (_, error, after, why, words) => {

@@ -7,7 +7,7 @@ import type { TestReport } from '../django/test-output.js'
 import { ApiError } from '../kubernetes/api-error.js'
 import { causeOfOutage } from '../kubernetes/retry.js'
 import type { Cluster } from '../kubernetes/cluster.js'
-import { LeaseLost } from '../state/lease.js'
+import { LeaseLost } from '../state/held-lease.js'
 import { appOf, parseImage } from '../kubernetes/image.js'
 import {
   isWorkload,
@@ -127,7 +127,7 @@ function describeLoss({ why, words }: LeaseLost): {
   switch (why) {
     case 'taken':
       return { sentence: `another run has taken the lock${words && ` (${words})`}`, first: '' }
-    case 'away':
+    case 'unreachable':
       return {
         sentence: `the API server did not answer for so long that the lock was lost (${words})`,
         first: 'when it answers again, ',

@@ -1,6 +1,7 @@
 /** One release at a time: the lock of the application in its namespace. */
 import type { Cluster } from '../kubernetes/cluster.js'
-import { acquireLease, type HeldLease, type Holder } from '../state/lease.js'
+import type { HeldLease } from '../state/held-lease.js'
+import { acquireLease, type Holder } from '../state/lease.js'
 import { nameFor, twoOfOneName } from '../kubernetes/managed.js'
 import { fail } from '../failure/failure.js'
 import type { StageLog } from '../platform/stage-log.js'
@@ -45,11 +46,12 @@ export async function lock(
 ): Promise<HeldLease> {
   let loggedHolder: string | undefined
   const taking = await acquireLease(
-    cluster,
-    platform.clock,
-    nameFor(app),
-    { ...holder, image: settings.image },
-    { lastsMs, waitMs: settings['lock-wait'] },
+    { cluster, clock: platform.clock },
+    {
+      name: nameFor(app),
+      holder: { ...holder, image: settings.image },
+      ...{ lastsMs, waitMs: settings['lock-wait'] },
+    },
     signal,
     (by) => {
       if (loggedHolder !== by) stageLog.say(`another release is under way: ${by}`)

@@ -8,11 +8,12 @@ import type { Lease } from 'kubernetes-types/coordination/v1'
 import type { ObjectMeta } from 'kubernetes-types/meta/v1'
 import type { Clock } from '../platform/platform.js'
 import { ApiError } from '../kubernetes/api-error.js'
-import { LeaseUncertain, retryForMs, retryTransient } from '../kubernetes/retry.js'
+import { retryTransient } from '../kubernetes/retry.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { isOfRepository } from '../kubernetes/image.js'
 import { checkManaged, managed } from '../kubernetes/managed.js'
 import { collection } from '../kubernetes/paths.js'
+import { holderAnnotation, keepRenewed, microTime, type HeldLease } from './held-lease.js'
 
 /** A run that wants the lock. */
 export interface Holder {
@@ -31,18 +32,6 @@ export function titleOf({ who, url }: Pick<Holder, 'who' | 'url'>): string {
   return url === undefined ? who : `${who}, ${url}`
 }
 
-export interface HeldLease {
-  /**
-   * Waits until the lock is certainly held; the signal is aborted when it may not be any more. Rejects with a
-   * `LeaseLost` when it is lost for good.
-   */
-  ensureHeld(): Promise<AbortSignal>
-  /** Aborted with a `LeaseLost`: nothing may be written from then on. */
-  readonly lost: AbortSignal
-  /** Releases the lock. Does nothing when it was lost. */
-  release(): Promise<void>
-}
-
 export type AcquireResult =
   | { readonly is: 'taken'; readonly lease: HeldLease }
   | { readonly is: 'held'; readonly by: string }
@@ -56,11 +45,8 @@ export interface LeaseTimes {
   readonly waitMs: number
 }
 
-const holderAnnotation = 'django-rollout/holder'
 const imageAnnotation = 'django-rollout/image'
 const pollMs = 1_000
-/** The pause after a failed renewal. */
-const retryMs = 1_000
 
 /** What a Lease looked like when it was last seen to change. */
 interface LastChange {
@@ -87,8 +73,7 @@ export async function leaseHolderOf(
   cluster: Cluster,
   name: string,
 ): Promise<LeaseHolder | undefined> {
-  const leases = collection('coordination.k8s.io/v1', cluster.namespace, 'leases')
-  const { metadata, spec } = (await cluster.find<Lease>(`${leases}/${name}`)) ?? {}
+  const { metadata, spec } = (await cluster.find<Lease>(`${leasesOf(cluster)}/${name}`)) ?? {}
   if (metadata) checkLease(cluster, metadata)
   if (!spec?.holderIdentity) return undefined
   const { renewTime: renewed } = spec
@@ -101,18 +86,22 @@ function checkLease(cluster: Cluster, metadata: ObjectMeta): void {
     checkManaged(cluster, 'lease', metadata)
 }
 
+/** What a run asks for. */
+export interface LeaseRequest extends LeaseTimes {
+  /** Of the Lease. */
+  readonly name: string
+  readonly holder: Holder
+}
+
 /** Takes the Lease as soon as it is free; waits at most `waitMs`. */
 export async function acquireLease(
-  cluster: Cluster,
-  clock: Clock,
-  name: string,
-  holder: Holder,
-  { lastsMs, waitMs }: LeaseTimes,
+  { cluster, clock }: { readonly cluster: Cluster; readonly clock: Clock },
+  request: LeaseRequest,
   signal: AbortSignal,
   onWait: (by: string) => void,
 ): Promise<AcquireResult> {
-  const leases = collection('coordination.k8s.io/v1', cluster.namespace, 'leases')
-  const path = `${leases}/${name}`
+  const { holder, lastsMs, waitMs } = request
+  const path = `${leasesOf(cluster)}/${request.name}`
   const startedAt = clock.now()
   let seen: LastChange | undefined
   const tryOnce = async (): Promise<AcquireResult | undefined> => {
@@ -123,13 +112,9 @@ export async function acquireLease(
     const renewal = `${lease?.spec?.holderIdentity ?? ''} ${lease?.spec?.renewTime ?? ''}`
     if (seen?.renewal !== renewal) seen = { renewal, at: now }
     if (!lease || isFree(lease, holder.id, now - seen.at, lastsMs)) {
-      const taken = await writeLease(cluster, clock, lease, leases, name, holder, lastsMs)
-      return (
-        taken && {
-          is: 'taken',
-          lease: keepRenewed(cluster, clock, path, taken, now, holder, lastsMs),
-        }
-      )
+      const taken = await writeLease(cluster, request, lease, clock.now())
+      const context = { cluster, clock, path, holderId: holder.id, lastsMs }
+      return taken && { is: 'taken', lease: keepRenewed(context, taken, now) }
     }
     const by = holderIn(lease.metadata, lease.spec)
     const image = lease.metadata?.annotations?.[imageAnnotation]
@@ -155,13 +140,11 @@ function holderIn(metadata: Lease['metadata'], spec: Lease['spec']): string {
 /** Creates or overwrites the Lease; `undefined` when another run was faster. */
 async function writeLease(
   cluster: Cluster,
-  clock: Clock,
+  { name, holder, lastsMs }: LeaseRequest,
   lease: Lease | undefined,
-  leases: string,
-  name: string,
-  holder: Holder,
-  lastsMs: number,
+  now: number,
 ): Promise<Lease | undefined> {
+  const leases = leasesOf(cluster)
   const wanted: Lease = {
     apiVersion: 'coordination.k8s.io/v1',
     kind: 'Lease',
@@ -179,7 +162,7 @@ async function writeLease(
     spec: {
       holderIdentity: holder.id,
       leaseDurationSeconds: Math.ceil(lastsMs / 1000),
-      renewTime: microTime(clock.now()),
+      renewTime: microTime(now),
     },
   }
   try {
@@ -192,141 +175,6 @@ async function writeLease(
   }
 }
 
-/**
- * Renews the Lease until it is released. A waiting run counts from the last successful renewal: a little before its
- * time is over the lock is uncertain. A later renewal makes it certain again: no other run had it in between, since
- * the version is the one that we wrote.
- */
-function keepRenewed(
-  cluster: Cluster,
-  clock: Clock,
-  path: string,
-  taken: Lease,
-  takenAt: number,
-  holder: Holder,
-  lastsMs: number,
-): HeldLease {
-  const lost = new AbortController()
-  /** Released or lost. */
-  const over = new AbortController()
-  let lease = taken
-  let sure = new AbortController()
-  /** By the clock: a process that was suspended, or got its answer late, could write before a timer fires. */
-  let sureUntil = 0
-  let expiry = new AbortController()
-  let renewal = Promise.withResolvers<undefined>()
-
-  const lose = (reason: LeaseLost) => {
-    if (over.signal.aborted) return
-    over.abort()
-    sure.abort(reason)
-    lost.abort(reason)
-    renewal.resolve(undefined)
-  }
-  /** Why the last renewal failed. */
-  let lastError: unknown
-  const expire = async (at: number, signal: AbortSignal) => {
-    const until = (time: number) => clock.sleep(Math.max(0, time - clock.now()), signal)
-    await until(sureUntil)
-    sure.abort(new LeaseUncertain())
-    if (isDenied(lastError)) lose(lostBy(lastError))
-    await until(at + retryForMs)
-    lose(lostBy(lastError))
-  }
-  const renewedAt = (at: number) => {
-    lastError = undefined
-    expiry.abort()
-    expiry = new AbortController()
-    sureUntil = at + lastsMs * 0.9
-    if (sure.signal.aborted) sure = new AbortController()
-    renewal.resolve(undefined)
-    renewal = Promise.withResolvers()
-    expire(at, AbortSignal.any([expiry.signal, over.signal])).catch(() => undefined)
-  }
-  /** Returns whether the renewal succeeded. */
-  const renew = async (): Promise<boolean> => {
-    const begun = clock.now()
-    try {
-      lease = await cluster.put<Lease>(path, {
-        ...lease,
-        spec: { ...lease.spec, renewTime: microTime(begun) },
-      })
-      if (!over.signal.aborted) renewedAt(begun)
-      return true
-    } catch (error) {
-      lastError = error
-      if (error instanceof ApiError && [404, 409].includes(error.status)) await checkHolder()
-      else if (sure.signal.aborted && isDenied(error)) lose(lostBy(error))
-      return false
-    }
-  }
-  const checkHolder = async () => {
-    try {
-      const now = await cluster.find<Lease>(path)
-      // It may have been changed (an annotation) without being taken.
-      if (now?.spec?.holderIdentity === holder.id) lease = now
-      else lose(new LeaseLost('taken', now?.metadata?.annotations?.[holderAnnotation] ?? ''))
-    } catch (error) {
-      lastError = error
-    }
-  }
-  const keepRenewing = async () => {
-    for (let pause = lastsMs / 3; ;) {
-      await clock.sleep(pause, over.signal)
-      pause = (await renew()) ? lastsMs / 3 : retryMs
-    }
-  }
-  renewedAt(takenAt)
-  const ended = keepRenewing().catch(() => undefined)
-  return {
-    lost: lost.signal,
-    ensureHeld: async () => {
-      for (;;) {
-        lost.signal.throwIfAborted()
-        if (!sure.signal.aborted && clock.now() < sureUntil) return sure.signal
-        await renewal.promise
-      }
-    },
-    release: async () => {
-      if (over.signal.aborted) return
-      over.abort()
-      await ended
-      await cluster.put(path, { ...lease, spec: { ...lease.spec, holderIdentity: '' } })
-    },
-  }
-}
-
-/** Why a run lost its lock. */
-export type WhyLost =
-  /** Another run has it (by name), or it was deleted. */
-  | 'taken'
-  /** The server did not answer for too long (the last error). */
-  | 'away'
-  /** The server does not accept the account any more: its credentials (401), or its rights (403). */
-  | 'denied'
-
-export class LeaseLost extends Error {
-  override readonly name = 'LeaseLost'
-
-  constructor(
-    readonly why: WhyLost,
-    /** Details. */
-    readonly words: string,
-  ) {
-    super('the lock was lost: another run may have taken it')
-  }
-}
-
-function isDenied(lastError: unknown): lastError is ApiError {
-  return lastError instanceof ApiError && [401, 403].includes(lastError.status)
-}
-
-function lostBy(lastError: unknown): LeaseLost {
-  if (isDenied(lastError)) return new LeaseLost('denied', `${lastError.status} ${lastError.reason}`)
-  return new LeaseLost('away', lastError instanceof Error ? lastError.message : '')
-}
-
-/** Renders Kubernetes' MicroTime: six digits after the second. */
-function microTime(ms: number): string {
-  return new Date(ms).toISOString().replace('Z', '000Z')
+function leasesOf(cluster: Cluster): string {
+  return collection('coordination.k8s.io/v1', cluster.namespace, 'leases')
 }
