@@ -259,7 +259,7 @@ test('a cancelled run has told the runner before it waits for a chat, and not fo
   expect(toldBefore).toMatch(/result<<[\s\S]*cancelled/)
   expect(toldBefore).toContain('# ')
   expect(stdout).toContain(
-    '::warning::the webhook was not told how this ended: there was no answer (TimeOver)',
+    '::warning::the webhook was not notified: there was no answer (TimeOver)',
   )
 }, 40_000)
 
@@ -270,7 +270,7 @@ test.each(['SIGINT', 'SIGTERM'] as const)('%s does not end the post step', async
   }
   const { stdout, code, killedBy } = await ends('post', [], env, signal)
   expect({ code, killedBy }).toEqual({ code: 1, killedBy: null })
-  expect(stdout).toContain(`ended by ${signal}: what was left open is put back all the same`)
+  expect(stdout).toContain(`ended by ${signal}: the interrupted release is still restored`)
   expect(stdout).toContain('no cluster here')
 })
 

@@ -56,7 +56,7 @@ async function finish(settings: Settings): Promise<void> {
   outliveReaders()
   // A second cancel ends neither this process nor the undo.
   cancelSignal((why) => {
-    core.info(`${why}: what was left open is put back all the same`)
+    core.info(`${why}: the interrupted release is still restored`)
   })
   const platform = realPlatform({ ...process.env, RUNNER_TEMP: folder })
   if (run !== '') await recoverOwn(platform, settings)

@@ -102,7 +102,7 @@ export const cases: readonly Case[] = [
   broken(
     'crash-after-ready',
     'it dies 4 s after each start',
-    /died twice|exited with 1\b|exit code:? 1\b|back-?off restarting|CrashLoopBackOff/i,
+    /crashed twice|exited with 1\b|exit code:? 1\b|back-?off restarting|CrashLoopBackOff/i,
     { spec: { minReadySeconds: 10 } },
   ),
   broken('init-container', 'an init container fails', /no such queue/),

@@ -49,7 +49,7 @@ test.each<
   expect(found.map(({ severity, message }) => `${severity}: ${message}`)).toEqual(expected)
 })
 
-test('what is left open is put back by a command', () => {
+test('what is left open is restored by a command', () => {
   expect(releaseFindings(settings, undefined, begun, []).at(-1)?.fix).toBe(
     'django-rollout recover --image ghcr.io/acme/shop --namespace shop --app store',
   )

@@ -45,7 +45,7 @@ afterAll(async () => {
 })
 
 describe('templates that a webhook stamps and pins', () => {
-  test('killed in the rollout: it is put back by recover, as the webhook makes it', async () => {
+  test('killed in the rollout: it is restored by recover, as the webhook makes it', async () => {
     const killed = await deploySlow((kill) => kill('SIGKILL'))
     expect(killed.output).not.toContain('▸ undo')
     expect(await image()).toContain('shop:slow@')
@@ -54,7 +54,7 @@ describe('templates that a webhook stamps and pins', () => {
     expect({ result: recovered.report.result, output: recovered.output }).toMatchObject({
       result: 'undone',
     })
-    expect(recovered.output).toContain('deployment/web put back')
+    expect(recovered.output).toContain('deployment/web restored')
     expect(recovered.output).not.toContain('somebody else')
     expect(await image()).toBe(`${site.image}:v1@${digest}`)
     expect(await site.leftovers()).toEqual([])
@@ -63,11 +63,11 @@ describe('templates that a webhook stamps and pins', () => {
   test('killed in the undo: whoever comes next sees that it is back', async () => {
     let isEnded = false
     const killed = await deploySlow((kill, soFar) => {
-      if (soFar.includes('deployment/web put back')) kill('SIGKILL')
+      if (soFar.includes('deployment/web restored')) kill('SIGKILL')
       else if (!isEnded) kill('SIGINT')
       isEnded = true
     })
-    expect(killed.output).toContain('deployment/web put back')
+    expect(killed.output).toContain('deployment/web restored')
 
     const recovered = await recover()
     // It may have come to its end before it was killed.

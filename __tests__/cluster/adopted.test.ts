@@ -101,7 +101,7 @@ describe('is left alone, and told:', () => {
     const ended = await meanwhile(inTheRollout, setImage('web'), deploy(one))
     expect(ended).toMatchObject({ code: 5, report: { result: 'superseded' } })
     expect(ended.report.cause?.sentence).toBe(
-      `somebody else changed a workload in the middle of the release: deployment/web runs image ${shop.image}:${theirs} in container web, written by kubectl-set`,
+      `another client changed a workload during the release: deployment/web runs image ${shop.image}:${theirs} in container web, written by kubectl-set`,
     )
     expect(await shop.tags()).toEqual({
       'deployment/web': theirs,
@@ -132,10 +132,10 @@ describe('is left alone, and told:', () => {
     const ended = await meanwhile(theWorkerIsWritten, deletion, deploy(two))
     expect(ended).toMatchObject({ code: 5, report: { result: 'superseded' } })
     expect(ended.report.cause?.sentence).toBe(
-      'somebody else changed a workload in the middle of the release: deployment/worker was deleted',
+      'another client changed a workload during the release: deployment/worker was deleted',
     )
     expect(await shop.tags()).toEqual({ 'deployment/web': two, 'cronjob/expire-orders': two })
-    expect(ended.output).toContain('deployment/worker: deleted by somebody else')
+    expect(ended.output).toContain('deployment/worker: deleted by another client')
     expect(await shop.leftovers()).toEqual([])
   })
 })
@@ -163,7 +163,7 @@ describe('an undo leaves alone what somebody else has set, and puts everything e
 
     expect(recovered).toMatchObject({ code: 1, report: { result: 'undone' } })
     expect(recovered.output).toContain(
-      `deployment/web runs shop:${theirs}, which somebody else has set: left alone`,
+      `deployment/web runs shop:${theirs}, set by another client: not restored`,
     )
     expect(await shop.tags()).toEqual({
       'deployment/web': theirs,
@@ -188,7 +188,7 @@ describe('an undo leaves alone what somebody else has set, and puts everything e
 
     expect(ended).toMatchObject({ code: 5, report: { result: 'superseded' } })
     expect(ended.report.cause?.sentence).toMatch(
-      /^deployment\/web runs shop:two, which somebody else has set: it was left alone, and everything else was put back; the release was given up since migration catalog\.0003_waits failed/,
+      /^deployment\/web runs shop:two, set by another client: its change was kept, and everything else was restored; the release was given up because migration catalog\.0003_waits failed/,
     )
     expect(await shop.tags()).toEqual({ 'deployment/web': two, ...others })
     const environment = ['get', 'deployment', 'worker', '-o', 'jsonpath={..env[?(@.name=="NOTE")].value}']
@@ -211,10 +211,10 @@ test('a workload that is deleted in the middle of a broken release: all others a
 
   expect(ended).toMatchObject({ code: 3, report: { result: 'stuck' } })
   expect(ended.report.cause?.sentence).toMatch(
-    /^deployment\/worker was deleted by somebody else in the middle of the release, all others are as before; the release was given up since web: ModuleNotFoundError/,
+    /^deployment\/worker was deleted by another client during the release. All other workloads are as before; the release was given up because web: ModuleNotFoundError/,
   )
   expect(await shop.tags()).toEqual({ 'deployment/web': one, 'cronjob/expire-orders': one })
-  expect(ended.output).toContain('deployment/worker: deleted by somebody else')
+  expect(ended.output).toContain('deployment/worker: deleted by another client')
 })
 
 /** Goes on when it is told to, and fails. */

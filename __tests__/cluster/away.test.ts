@@ -79,7 +79,7 @@ test('credentials that expire in the middle: the run says so, and `recover` with
     expect(ended.report.cause).toMatchObject({
       code: 'lock-lost',
       sentence:
-        'the cluster no longer accepts the credentials of the kubeconfig (401 Unauthorized): the release is left in the middle, and nothing more was written',
+        'the cluster no longer accepts the credentials of the kubeconfig (401 Unauthorized): the release is incomplete, and nothing more was written',
       hint: expect.stringMatching(/^renew the token .* django-rollout recover$/) as unknown,
     })
     return shop.recover()

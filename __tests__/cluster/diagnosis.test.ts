@@ -70,7 +70,7 @@ const unready = [
 
 const back = [
   'deployment/web: good (as before)',
-  'what to do: It answers, and is not well: see its log, and what GET /healthz on port 8000 looks at',
+  'hint: The application answers with an error: check its log, and what GET /healthz on port 8000 checks',
 ]
 
 describe('a pod that does not become Ready', () => {
@@ -91,7 +91,7 @@ describe('a pod that does not become Ready', () => {
     expect(lines).toEqual([
       expect.stringMatching(/^✗ web \(container web\): .*:8000: connect: connection refused$/),
       ...['last lines of container web:', '  │ web starts', 'deployment/web: good (as before)'],
-      expect.stringMatching(/^what to do: Nothing answers GET \/healthz on port 8000: .*0\.0\.0\.0/),
+      expect.stringMatching(/^hint: Nothing answers GET \/healthz on port 8000: .*0\.0\.0\.0/),
     ])
   })
 })
@@ -109,7 +109,7 @@ test('a warning of the cluster that adds to the sentence: a pull secret that is 
   const { report, lines } = await closingOf('good', { manifests: file })
   expect(report.cause?.code).toBe('image-not-found')
   expect(lines[0]).toMatch(/^✗ web \(container beside\): image \S+-beside:1 cannot be pulled: .*not found$/)
-  const told = lines.indexOf('warnings of the cluster:')
+  const told = lines.indexOf('cluster events:')
   expect(lines.slice(told + 1, told + 3)).toEqual([
     expect.stringMatching(/^ {2}│ FailedToRetrieveImagePullSecret( \(\d+ times\))?: .*\(regcred\)/),
     'deployment/web: good (as before)',

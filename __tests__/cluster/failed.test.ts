@@ -31,7 +31,7 @@ async function fails(
   console.log(`${message}: ${count} requests, ${failures.length} failed`)
 
   expect(released).toMatchObject({ code: 1, report: { result: 'failed' } })
-  expect(released.output).toContain('nothing that users run was touched')
+  expect(released.output).toContain('the running version was not touched')
   expect(new Set(Object.values(await shop.tags()))).toEqual(new Set([good]))
   expect({ state: await shop.state(), pods: await pods() }).toEqual(before)
   expect({ failures, versions }).toEqual({ failures: [], versions: ['good'] })

@@ -60,7 +60,7 @@ test('a runner that is gone is recovered by the next release, from another machi
   })
 
   expect(next).toMatchObject({ code: 0, report: { result: 'deployed', tag: one } })
-  expect(next.output).toMatch(/an unfinished release was found: two by [\s\S]*▸ rollout/)
+  expect(next.output).toMatch(/found an unfinished release: two by [\s\S]*▸ rollout/)
   expect(await shop.state()).toEqual(before)
   await runsAll(one)
   expect(asked.failures).toEqual([])
@@ -98,7 +98,7 @@ describe('a clock that is wrong', () => {
         const shift = i === 0 ? 2 * hourMs : -2 * hourMs
         const span = (name: string) => report.stages.find((stage) => stage.name === name)
         return {
-          waited: output.includes('another release is under way'),
+          waited: output.includes('another release is in progress'),
           began: (span('snapshot')?.startedAt ?? Infinity) - shift,
           ended: report.startedAt + report.seconds * 1000 - shift,
         }

@@ -87,8 +87,8 @@ describe('a rollback', () => {
   test('as a dry run says what it would do, and does nothing', async () => {
     const ended = await rollback({ 'dry-run': 'true' })
     expect(ended).toMatchObject({ code: 0, report: { result: 'unchanged', tag: commits['two'] } })
-    expect(ended.output).toMatch(/would get [0-9a-f]{12}/)
-    expect(ended.output).toContain('dry run: shop would go back to')
+    expect(ended.output).toMatch(/would set [0-9a-f]{12}/)
+    expect(ended.output).toContain('dry run: shop would roll back to')
     expect(await tags()).toEqual(new Set([commits['three']]))
   })
 

@@ -56,7 +56,7 @@ describe('a release that is cut off', () => {
     expect(asked.failures).toEqual([])
   })
 
-  test('by SIGKILL is put back by `recover`, once; the second time there is nothing to do', async () => {
+  test('by SIGKILL is restored by `recover`, once; the second time there is nothing to do', async () => {
     await shop.commit('Killed', {})
     const before = await shop.state()
     const { result: recovered, asked } = await whileAsking(await shop.url(), async () => {
@@ -66,7 +66,7 @@ describe('a release that is cut off', () => {
     })
 
     expect(recovered).toMatchObject({ code: 1, report: { result: 'undone' } })
-    expect(recovered.output).toContain('the unfinished release was put back, verified')
+    expect(recovered.output).toContain('the unfinished release was undone, verified')
     expect(await shop.state()).toEqual(before)
     await recoveredOn(good)
     expect(asked.failures).toEqual([])
@@ -75,7 +75,7 @@ describe('a release that is cut off', () => {
     expect(again).toMatchObject({ code: 0, report: { result: 'unchanged' } })
   })
 
-  test('by SIGKILL is put back by the next release, which then goes its own way', async () => {
+  test('by SIGKILL is restored by the next release, which then goes its own way', async () => {
     await shop.commit('Killed again', {})
     await shop.release({ version: 'killed' }, inTheRollout('SIGKILL'))
     const next = await shop.commit('Next', {})
@@ -83,7 +83,7 @@ describe('a release that is cut off', () => {
       shop.release({ version: 'next' }),
     )
 
-    expect(released.output).toMatch(/an unfinished release was found[\s\S]*▸ rollout/)
+    expect(released.output).toMatch(/found an unfinished release[\s\S]*▸ rollout/)
     expect(released).toMatchObject({ code: 0, report: { result: 'deployed', tag: next } })
     await recoveredOn(next)
     expect(asked.failures).toEqual([])
@@ -100,20 +100,20 @@ describe('a release that is cut off', () => {
       bake: '3s',
     })
 
-  test('in a workflow (main killed) is put back by the post step, and no file is left', async () => {
+  test('in a workflow (main killed) is restored by the post step, and no file is left', async () => {
     await shop.commit('Killed in a workflow', {})
     const before = await shop.state()
     const { main, post, temp } = await inAWorkflow()
     await main(inTheRollout('SIGKILL'))
     const ended = await post()
 
-    expect(ended.output).toContain('the unfinished release was put back, verified')
+    expect(ended.output).toContain('the unfinished release was undone, verified')
     expect(await shop.state()).toEqual(before)
     await recoveredOn(good)
     expect(await readdir(temp)).toEqual([])
   })
 
-  test('in a workflow (main and post killed) is put back by `recover`', async () => {
+  test('in a workflow (main and post killed) is restored by `recover`', async () => {
     await shop.commit('Killed twice in a workflow', {})
     const before = await shop.state()
     const { main, post } = await inAWorkflow()
@@ -121,7 +121,7 @@ describe('a release that is cut off', () => {
     let sent = false
     const killed = await post({
       onOutput: (soFar, kill) => {
-        if (sent || !soFar.includes('put back')) return
+        if (sent || !soFar.includes('restored')) return
         sent = true
         kill('SIGKILL')
       },

@@ -70,7 +70,7 @@ describe('all kinds', () => {
     expect(output).toContain('pod/queue-2 of the broken version stands in the way: deleted')
     expect(report.restored).toEqual(
       expect.arrayContaining([
-        ...[...withHistory, 'cronjob/clean', 'configmap/settings'].map((object) => ({ object, action: 'put back' })),
+        ...[...withHistory, 'cronjob/clean', 'configmap/settings'].map((object) => ({ object, action: 'restored' })),
         ...['deployment/fresh', 'configmap/extra'].map((object) => ({ object, action: 'removed' })),
       ]),
     )
@@ -154,7 +154,7 @@ describe('a mutable tag', () => {
     const { report, output } = await deployMoving()
     expect({ result: report.result, output }).toMatchObject({ result: "undone" })
     const short = old.slice(0, 19)
-    expect(output).toContain(`deployment/site put back (latest as ${short} that ran before)`)
+    expect(output).toContain(`deployment/site restored (latest as ${short} that ran before)`)
 
     const pinned = `${moving}:latest@${old}`
     const all = await images()

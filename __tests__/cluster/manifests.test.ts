@@ -105,7 +105,7 @@ const jobs = async () => {
 
 const seed = job('seed', 'print("seeded")')
 
-test('a namespace that is missing is made, and what runs already runs once', async () => {
+test('a namespace that is missing is made, and what is already running runs once', async () => {
   await manifests('one', { replicas: 1 }, seed)
   expect(await deploy('v1')).toMatchObject({ code: 0 })
   expect([await tier(), await imageOf(), await jobs()]).toEqual([
@@ -114,11 +114,11 @@ test('a namespace that is missing is made, and what runs already runs once', asy
     ['seed-v1 Complete'],
   ])
   const { code, output } = await deploy('v1')
-  expect({ code, output }).toMatchObject({ code: 0, output: expect.stringContaining('runs already') })
+  expect({ code, output }).toMatchObject({ code: 0, output: expect.stringContaining('is already running') })
   expect(await jobs()).toEqual(['seed-v1 Complete'])
 })
 
-test('a Job that fails takes the release with it, and everything is as before', async () => {
+test('a Job that fails takes the release with it, and everything is restored', async () => {
   const wrong = job('load', 'import time; time.sleep(2); raise ValueError("no such shop")')
   const slow = job('slow', 'import time; time.sleep(600)')
   await manifests('two', { replicas: 1 }, wrong, slow)

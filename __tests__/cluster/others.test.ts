@@ -66,11 +66,11 @@ test('what others have written since a release stays, and what that needs', asyn
     result: 'superseded',
   })
   for (const line of [
-    'deployment/front has another pod template, which somebody else has set: left alone',
+    'deployment/front has another pod template, set by another client: not restored',
     'configmap/front-new kept, because deployment/front needs it',
-    'configmap/shared has another data.COLOR, which somebody else has set: left alone',
+    'configmap/shared has another data.COLOR, set by another client: not restored',
     'database/data kept, because removing a Database may remove data',
-    'statefulset/manual put back',
+    'statefulset/manual restored',
   ]) {
     expect(ended.output).toContain(line)
   }

@@ -19,7 +19,7 @@ beforeAll(async () => {
 
 afterAll(() => site.remove())
 
-describe('the image that runs already', () => {
+describe('the image that is already running', () => {
   test('rolls nothing when it is released for the first time, and is told to have no digest', async () => {
     const before = await objects()
     const { code, report, output } = await cli('deploy', { tag: 'v1' })

@@ -83,7 +83,7 @@ test('the record of a copied namespace never leads back into its original, nor i
   expect(await everything()).toEqual(before)
 })
 
-test('the record as the release wrote it is put back', async () => {
+test('the record as the release wrote it is restored', async () => {
   await write(site.namespace, recordOf(secret))
   const ended = await run('recover', site.namespace)
   expect({ result: ended.report.result, output: ended.output }).toMatchObject({ result: 'undone' })

@@ -66,12 +66,12 @@ describe('a release in parts', () => {
   test('test: it runs in that image, and pushes it when it has passed', async () => {
     const failed = await runTests({ 'test-command': 'false', push: 'true' })
     expect(failed).toMatchObject({ code: 1, report: { result: 'failed' } })
-    expect(failed.output).toContain(`✗ shop ${second.slice(0, 12)} has not passed its tests`)
+    expect(failed.output).toContain(`✗ shop ${second.slice(0, 12)} did not pass its tests`)
     expect(await shop.isPushed(second)).toBe(false)
 
     const tested = await runTests({ push: 'true' })
     expect(tested).toMatchObject({ code: 0, report: { result: 'done', tag: second } })
-    expect(tested.output).toMatch(/21 tests passed[\s\S]*has passed its tests; the registry has it/)
+    expect(tested.output).toMatch(/21 tests passed[\s\S]*passed its tests; the registry has it/)
     expect(await shop.isPushed(second)).toBe(true)
   })
 
@@ -113,7 +113,7 @@ describe('a release in parts', () => {
 })
 
 describe('a step that fails', () => {
-  test('migrate: the cause, and nothing that users run was touched', async () => {
+  test('migrate: the cause, and the running version was not touched', async () => {
     const third = await shop.commit('A migration that fails', {
       'catalog/migrations/0004_fails.py': failingMigration.replace(
         '0002_product_weight_grams',
@@ -125,7 +125,7 @@ describe('a step that fails', () => {
     const migrated = await migrate()
 
     expect(migrated).toMatchObject({ code: 1, report: { result: 'failed' } })
-    expect(migrated.output).toContain(`has not migrated namespace ${shop.namespace}`)
+    expect(migrated.output).toContain(`did not migrate namespace ${shop.namespace}`)
     expect(await shop.leftovers()).toEqual([])
   })
 

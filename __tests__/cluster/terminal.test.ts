@@ -43,7 +43,7 @@ test('on a terminal each workload has a line while it is waited for, and no trac
 test('a release that is ended in the middle leaves the terminal as clean', async () => {
   const { code, frames, all } = await onTerminal('v1', /deployment\/web +\d+ s {2}0 of 2 ready/)
   expect({ code, all }).toMatchObject({ code: 130 })
-  expect(all).toContain('· ended by SIGINT: what has changed is put back')
+  expect(all).toContain('· ended by SIGINT: the changes are undone')
   expect(frames.flat().filter(isDrawn)).not.toEqual([])
   expect(all.filter(isDrawn)).toEqual([])
   // Everything runs what the release before has brought.

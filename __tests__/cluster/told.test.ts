@@ -102,7 +102,7 @@ test('a release that is undone: a failure with its cause, and the version before
 
   expect(ended.code).toBe(1)
   expect(shownOf(ended).warnings).toEqual([
-    '::warning::the webhook was not told how this ended: it was refused (500)',
+    '::warning::the webhook was not notified: the request was refused (500)',
   ])
   expect(github.shown('production')[0]).toMatchObject({
     ...{ sha: bad, states: ['in_progress', 'failure'], url: '' },
@@ -140,10 +140,10 @@ test('a release that is killed: post ends its record, and tells the chat', async
   const ended = await post()
   await shop.drop()
 
-  expect(shownOf(ended).shown).toContain('the unfinished release was put back, verified')
+  expect(shownOf(ended).shown).toContain('the unfinished release was undone, verified')
   expect(github.shown('production')[0]).toMatchObject({
     ...{ sha: killed, states: ['in_progress', 'failure'] },
-    description: 'shop: the unfinished release was put back, verified',
+    description: 'shop: the unfinished release was undone, verified',
   })
   expect(github.active('production')).toEqual([one])
   expect(chat.messages).toEqual([expect.stringContaining('✗ *shop: the unfinished release')])
@@ -176,5 +176,5 @@ test('the command tells the chat too, and never its address', async () => {
 
   expect(ended).toMatchObject({ code: 0, report: { result: 'unchanged' } })
   expect(`${ended.output} ${JSON.stringify(ended.report)}`).not.toContain(chat.secret)
-  expect(chat.messages).toEqual([expect.stringContaining('runs already')])
+  expect(chat.messages).toEqual([expect.stringContaining('is already running')])
 })

@@ -162,7 +162,7 @@ describe('a release is undone', () => {
       code: 'migration-failed',
       sentence: expect.stringContaining('catalog.0003_broken') as unknown,
     })
-    expect(released.report.restored).toEqual([{ object: 'configmap/shop-config', action: 'put back' }])
+    expect(released.report.restored).toEqual([{ object: 'configmap/shop-config', action: 'restored' }])
     expect(await shop.pods('web')).toEqual(before)
   })
 })

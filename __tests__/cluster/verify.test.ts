@@ -21,7 +21,7 @@ afterAll(() => shop.remove())
 const tags = async () => new Set(Object.values(await shop.tags()))
 
 describe('a smoke request', () => {
-  test('that is answered with an error: everything is put back', async () => {
+  test('that is answered with an error: everything is restored', async () => {
     const before = await shop.state()
     const { result: ended, asked } = await whileAsking(await shop.url(), () =>
       shop.release({ version: 'next', 'smoke-path': '/no-such-page', 'smoke-timeout': '6s' }),
@@ -45,14 +45,14 @@ describe('a smoke request', () => {
 })
 
 describe('a failed release with on-failure: keep', () => {
-  test('stays as it is, says so, and is put back by recover', async () => {
+  test('stays as it is, says so, and is restored by recover', async () => {
     const before = await shop.state()
     const kept = await shop.release({
       ...{ version: 'next', 'on-failure': 'keep' },
       ...{ 'smoke-path': '/no-such-page', 'smoke-timeout': '6s' },
     })
     expect(kept).toMatchObject({ code: 3, report: { result: 'kept' } })
-    expect(kept.output).toContain('was left as it stands')
+    expect(kept.output).toContain('was kept for inspection')
     expect(kept.output).toMatch(/deployment\/web: is on [0-9a-f]{12} \(before: [0-9a-f]{12}\)/)
     expect(kept.output).toContain(`django-rollout recover --image ${shop.image}`)
     expect(await tags()).toEqual(new Set([next]))

@@ -27,9 +27,9 @@ import { contextOf } from '../support/settings.js'
 const never = new AbortController().signal
 
 describe('a lock that was lost', () => {
-  const end = ': the release is left in the middle, and nothing more was written'
+  const end = ': the release is incomplete, and nothing more was written'
   const back =
-    'the next release puts everything back before it begins; or at once: django-rollout recover'
+    'the next release restores everything before it starts. To restore now: django-rollout recover'
   const login = `renew the token or the login (kubectl auth whoami shows who you are); then ${back}`
   test.each<[WhyLost, string, string, string]>([
     [
@@ -42,7 +42,7 @@ describe('a lock that was lost', () => {
     [
       'unreachable',
       'connect: connection refused',
-      'the API server did not answer for so long that the lock was lost (connect: connection refused)',
+      'the lock expired while the API server did not answer (connect: connection refused)',
       `when it answers again, ${back}`,
     ],
     [
@@ -100,7 +100,7 @@ describe('a run that was cancelled says so, unless something is left in the midd
   test.each<[string, Error, Cause['code'], Result]>([
     ['stopped by it', new DOMException('ended by SIGINT', 'AbortError'), 'cancelled', 'cancelled'],
     ['a failure in its course', failed('crash'), 'cancelled', 'cancelled'],
-    ["another's release not put back", failed('restore-failed'), 'restore-failed', 'stuck'],
+    ["another's release not restored", failed('restore-failed'), 'restore-failed', 'stuck'],
     ['the lock lost over that', failed('lock-lost'), 'lock-lost', 'stuck'],
     ['the lock lost', new LeaseLost('taken', 'ada'), 'lock-lost', 'stuck'],
   ])('%s', (_, error, code, result) => {
@@ -159,8 +159,8 @@ describe('the seconds of a workload are those of the write that brought it where
     [string, Result, WriteProgress | undefined, WriteProgress | undefined, number | undefined]
   >([
     ['deployed', 'deployed', rollout, undefined, 4],
-    ['put back', 'undone', rollout, undo, 1.5],
-    ['put back, but not back yet', 'stuck', rollout, progress(9000), undefined],
+    ['restored', 'undone', rollout, undo, 1.5],
+    ['restored, but not back yet', 'stuck', rollout, progress(9000), undefined],
     ['left as it stands', 'kept', rollout, undefined, 4],
     ['left as it stands, not complete', 'kept', progress(0), undefined, undefined],
     ['broken before, so not waited for', 'undone', rollout, undefined, undefined],
@@ -175,7 +175,7 @@ describe('the seconds of a workload are those of the write that brought it where
     expect(told?.seconds).toBe(seconds)
   })
 
-  test('created and removed again', () => {
+  test('created and removed', () => {
     const told = ended('undone', { rollout: { 'deployment/web': rollout } }, false)
     expect(told).toMatchObject({ now: 'removed', rollout })
     expect(told).not.toHaveProperty('seconds')
@@ -265,22 +265,22 @@ describe('what became of objects', () => {
 
   test('by an undo', () => {
     expect(told({ restored: all })).toEqual([
-      'configmap/a: put back',
-      'configmap/b: put back, but it has another data.B: left alone',
+      'configmap/a: restored',
+      'configmap/b: restored, except that it has another data.B',
       'configmap/c: removed',
       'configmap/d: kept, because statefulset/db needs it',
-      'configmap/e: left alone, since somebody else has changed it: it is another object',
+      'configmap/e: left alone, because another client changed it: it is another object',
     ])
   })
 
-  test('where nothing is put back: no half state is unsaid', () => {
+  test('where nothing is restored: no half state is unsaid', () => {
     expect(told({ left: all })).toEqual([
-      'configmap/a: stays as this release has written it',
-      'configmap/b: stays as this release has written it',
+      'configmap/a: stays as this release wrote it',
+      'configmap/b: stays as this release wrote it',
       'configmap/c: stays, created by this release',
-      'configmap/d: stays as this release has written it',
-      'configmap/e: stays as somebody else has changed it: it is another object',
-      'configmap/g: was deleted by somebody else',
+      'configmap/d: stays as this release wrote it',
+      'configmap/e: stays as another client changed it: it is another object',
+      'configmap/g: was deleted by another client',
     ])
   })
 })

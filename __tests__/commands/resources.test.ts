@@ -42,10 +42,10 @@ test('a file of the user is read where it lies, and stays', async () => {
 
 const encoded = Buffer.from(text.repeat(3)).toString('base64')
 test.each([
-  ['base64', encoded, /^"kubeconfig" is base64, and not the text of a kubeconfig$/],
+  ['base64', encoded, /^"kubeconfig" is base64, not the text of a kubeconfig$/],
   ['base64 in lines', encoded.replace(/.{76}/g, '$&\n'), /is base64/],
-  ['a path', '~/.kube/prod', /neither a file that is there \(~\/\.kube\/prod\) nor/],
-  ['a token', 'hunter2-hunter2', /neither a file that is there nor the text of a kubeconfig$/],
+  ['a path', '~/.kube/prod', /neither an existing file \(~\/\.kube\/prod\) nor/],
+  ['a token', 'hunter2-hunter2', /neither an existing file nor the text of a kubeconfig$/],
 ])('what is none is told, and never shown: %s', async (_, given, sentence) => {
   const { code, sentence: said, hint } = await why(given)
   expect({ code, said }).toEqual({

@@ -31,7 +31,7 @@ describe('the file of options', () => {
   test('by another name is not overlooked', async () => {
     await writeFile('django-rollout.yaml', 'bake: 1s')
     const problem =
-      'django-rollout.yaml is not read: call it django-rollout.yml, or name it by "config"'
+      'django-rollout.yaml is ignored: rename it to django-rollout.yml, or set "config"'
     expect(await read()).toEqual({ is: 'wrong', problems: [problem] })
     expect(await read({ config: 'django-rollout.yaml' })).toMatchObject({
       is: 'read',
@@ -40,7 +40,7 @@ describe('the file of options', () => {
   })
 
   test.each([
-    ['none.yml', '"config" "none.yml" is not there; has the repository been checked out?'],
+    ['none.yml', '"config" "none.yml" does not exist; is the repository checked out?'],
     ['/', '"config" "/" is a folder'],
   ])('that cannot be had is told: %s', async (config, problem) => {
     expect(await read({ config })).toEqual({ is: 'wrong', problems: [problem] })

@@ -203,7 +203,7 @@ export const faults: readonly Fault[] = [
     ends: {
       is: 'undone',
       code: 'crash-after-ready',
-      sentence: /^web: was Ready, and then died twice: exited with 1$/,
+      sentence: /^web: was Ready, then crashed twice: exited with 1$/,
       sign: exits(2),
       grace: 0,
     },
@@ -457,7 +457,7 @@ export const faults: readonly Fault[] = [
     ends: {
       is: 'undone',
       code: 'crash',
-      sentence: /^web: killed because of its probe: Startup probe failed: .*connection refused/,
+      sentence: /^web: killed by its probe: Startup probe failed: .*connection refused/,
       sign: ends(2),
       grace: 0,
     },
@@ -475,7 +475,7 @@ export const faults: readonly Fault[] = [
       is: 'undone',
       code: 'crash-after-ready',
       sentence:
-        /^web: was Ready, and then died twice: killed because of its probe: Liveness .* (503|connection refused)$/,
+        /^web: was Ready, then crashed twice: killed by its probe: Liveness .* (503|connection refused)$/,
       sign: ends(2),
       grace: 0,
     },

@@ -141,7 +141,7 @@ const about = (code: Cause['code'], sentence: string): Cause => ({ ...unready, c
 const answered = (words: string) =>
   about('not-ready', `web: runs, but is not Ready: Readiness probe failed: ${words}`)
 
-describe('warnings of the cluster', () => {
+describe('cluster events', () => {
   const missing = about(
     'config-missing',
     'web: its configuration is missing: configmap "a" not found',

@@ -33,11 +33,11 @@ test.each<[FailureReason, string, string | RegExp]>([
     /imagePullPolicy: Never/,
   ],
   ['ImageNotFound', 'no match for platform in manifest: not found', /architecture/],
-  ['ImagePull', '429 Too Many Requests', /limits how often/],
+  ['ImagePull', '429 Too Many Requests', /limits the rate of requests/],
   ['ImagePull', 'tls: failed to verify certificate: x509: unknown authority', /trust/],
   ['ImagePull', 'http: server gave HTTP response to HTTPS client', /plain HTTP/],
   ['ImagePull', 'dial tcp: lookup ghcr.io: no such host', /DNS/],
-  ['ImagePull', '503 Service Unavailable', /whether the nodes can reach it/],
+  ['ImagePull', '503 Service Unavailable', /that the nodes can reach it/],
   ['CannotStart', 'exec: "gunicron": executable file not found in $PATH', /Dockerfile/],
   ['CannotStart', 'exec: "./start.sh": permission denied', /--chmod=\+x/],
   ['CannotStart', 'exec /app/start: exec format error', /architecture/],
@@ -49,9 +49,9 @@ test.each<[FailureReason, string, string | RegExp]>([
   [
     'ConfigMissing',
     "couldn't find key stripe in Secret shop/keys",
-    /^Put the key stripe into the Secret keys, /,
+    /^Add the key stripe to the Secret keys, /,
   ],
-  ['ConfigMissing', 'references non-existent config key: app.ini', /^Put the key app.ini into it/],
+  ['ConfigMissing', 'references non-existent config key: app.ini', /^Add the key app.ini,/],
   [
     'PodRefused',
     'pods "web-x" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false',
@@ -80,14 +80,14 @@ test.each<[FailureReason, string, string | RegExp]>([
   [
     'Quota',
     'failed quota: small: must specify limits.cpu for: web',
-    /^The quota small wants it said in `resources` of the container: limits.cpu for: web/,
+    /^The quota small requires these `resources` in the container: limits.cpu for: web/,
   ],
   ['Unschedulable', '0/3 nodes are available: 3 Insufficient cpu.', /^Lower `requests` of cpu, or/],
   ['Unschedulable', '3 Insufficient nvidia.com/gpu. preemption: …', /of nvidia.com\/gpu, or/],
   [
     'Unschedulable',
     "0/3 nodes are available: 1 node(s) had untolerated taint {dedicated: db}, 2 node(s) didn't match Pod's node affinity/selector.",
-    /^No node has the labels .*; give the pod a toleration of the taint dedicated: db/,
+    /^No node has the labels .*; add a toleration of the taint dedicated: db to the pod/,
   ],
   ['Unschedulable', "1 node(s) didn't have free ports for the requested pod ports", /maxSurge: 0/],
   ['Unschedulable', "1 node(s) didn't match pod anti-affinity rules", /podAntiAffinity/],
@@ -107,8 +107,8 @@ test.each<[FailureReason, string, string | RegExp]>([
 })
 
 test.each<[readonly string[], string, RegExp]>([
-  [[], 'unauthorized', /brings no pull secret: make one/],
-  [['regcred'], 'pull access denied', /pull secret \(regcred\): see whether it exists/],
+  [[], 'unauthorized', /has no pull secret: create one/],
+  [['regcred'], 'pull access denied', /pull secret \(regcred\): check that it exists/],
   [['a', 'b'], 'unexpected status: 403 Forbidden', /\(a, b\)/],
   [['regcred'], 'failed to authorize: no basic auth credentials', /\(regcred\)/],
   [['regcred'], 'not found', /^Check that this tag was pushed/],
@@ -119,17 +119,17 @@ test.each<[readonly string[], string, RegExp]>([
 const probeTarget = 'GET /healthz on port 8000'
 
 test.each<[string, RegExp]>([
-  ['HTTP probe failed with statuscode: 404', /has nothing at GET \/healthz on port 8000/],
+  ['HTTP probe failed with statuscode: 404', /has no page for GET \/healthz on port 8000/],
   ['HTTP probe failed with statuscode: 400', /ALLOWED_HOSTS.*httpHeaders/],
   ['HTTP probe failed with statuscode: 403', /without a login/],
-  ['HTTP probe failed with statuscode: 503', /see its log, and what GET \/healthz .* looks at/],
+  ['HTTP probe failed with statuscode: 503', /check its log, and what GET \/healthz .* checks/],
   [
     'Get "http://10.1.2.3:8000/healthz": dial tcp 10.1.2.3:8000: connect: connection refused',
-    /^Nothing answers GET .* 0\.0\.0\.0 instead of 127\.0\.0\.1; .*"ready-timeout" or a startupProbe/,
+    /^Nothing answers GET .* 0\.0\.0\.0 instead of 127\.0\.0\.1\. .*"ready-timeout" or a startupProbe/,
   ],
   [
     'Get "http://10.1.2.3:8000/healthz": context deadline exceeded (Client.Timeout exceeded while awaiting headers)',
-    /`timeoutSeconds`: see what is slow in GET \/healthz/,
+    /`timeoutSeconds`: check what is slow in GET \/healthz/,
   ],
   ['dial tcp 10.1.2.3:5432: i/o timeout', /`timeoutSeconds`/],
   ['command timed out: "sleep 9" timed out after 1s', /`timeoutSeconds`/],
@@ -137,16 +137,16 @@ test.each<[string, RegExp]>([
     'Get "https://10.1.2.3:8000/healthz": http: server gave HTTP response to HTTPS client',
     /SECURE_SSL_REDIRECT/,
   ],
-  ['Get "http://10.1.2.3:8000/healthz": EOF', /hangs up/],
+  ['Get "http://10.1.2.3:8000/healthz": EOF', /closed the connection/],
   ['sh: 1: ./ready.sh: No such file or directory', /not in the image: GET/],
-  ['the queue is not there', /See why GET \/healthz on port 8000 fails; .*"ready-timeout"/],
+  ['the queue is not there', /Check why GET \/healthz on port 8000 fails\. .*"ready-timeout"/],
 ])('a probe that is not met: %s', (answer, hint) => {
   expect(hintOf('NotReady', `Readiness probe failed: ${answer}`, { probeTarget })).toMatch(hint)
 })
 
 test.each<[FailureReason, string, RegExp]>([
   ['NotReady', 'Startup probe failed: connection refused', /raise `failureThreshold`/],
-  ['NotReady', 'container web is not ready', /^See why what the probe asks for fails/],
+  ['NotReady', 'container web is not ready', /^Check why the probe's request fails/],
   ['NotReady', 'readiness gate lb/healthy is not met', /condition lb\/healthy/],
 ])('%s: %s', (reason, message, hint) => {
   expect(hintOf(reason, message)).toMatch(hint)
@@ -163,8 +163,8 @@ test.each<[number, string, RegExp]>([
     'Traceback (most recent call last):\n  File "/app/a.py", line 1, in <module>\n  File "<frozen os>", line 685, in __getitem__\nKeyError: \'SECRET_KEY\'',
     /ConfigMap, Secret/,
   ],
-  [1, raised("KeyError: 'order'"), /^Its last lines/],
-  [1, raised('SyntaxError: invalid syntax'), /too old a Python/],
+  [1, raised("KeyError: 'order'"), /^The last log lines/],
+  [1, raised('SyntaxError: invalid syntax'), /Python is too old/],
   [1, 'SystemCheckError: System check identified some issues:', /manage\.py check/],
   [
     1,
@@ -183,9 +183,9 @@ test.each<[number, string, RegExp]>([
   [1, raised('NameError: x'), /fix the code/],
   [127, 'sh: gunicron: not found', /command/],
   [0, 'bye', /foreground/],
-  [137, '', /killed it/],
+  [137, '', /killed from outside/],
   [139, '', /native/],
-  [3, 'no licence', /^Its last lines say why/],
+  [3, 'no licence', /^The last log lines show/],
   [3, '', /PYTHONUNBUFFERED/],
 ])('a container that ended with %i, %#', (code, log, hint) => {
   const exit = { code, number: 2, previous: true, loops: false, running: false, probed: false }

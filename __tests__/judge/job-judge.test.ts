@@ -69,7 +69,7 @@ const ended = (code: number, reason = 'Error') =>
 
 describe('a Job', () => {
   test.each<[string, ClusterState, string]>([
-    ['no pod yet', clusterState(undefined), 'waiting: its pod to be made'],
+    ['no pod yet', clusterState(undefined), 'waiting: the creation of its pod'],
     [
       'pulling',
       clusterState('{container: {state: {waiting: {reason: ContainerCreating}}}}'),
@@ -114,7 +114,7 @@ describe('a Job', () => {
     [
       'evicted',
       clusterState('{status: {phase: Failed, reason: Evicted, message: low on memory}}'),
-      'failed migration-failed (-): migrate: its pod was taken away: low on memory',
+      'failed migration-failed (-): migrate: its pod was deleted: low on memory',
     ],
     [
       'too long',

@@ -74,7 +74,7 @@ const log = 'Traceback (most recent call last):\nValueError: no such shop'
 
 describe('a Job', () => {
   test.each<[string, ClusterState, string]>([
-    ['has no pod yet', clusterState('{}'), 'waiting: its pod to be made'],
+    ['has no pod yet', clusterState('{}'), 'waiting: the creation of its pod'],
     ['runs', clusterState('{}', runs), 'waiting: it runs'],
     [
       'is complete',

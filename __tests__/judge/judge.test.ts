@@ -661,7 +661,7 @@ describe('the judge', () => {
          readinessProbe: {httpGet: {path: /healthz, port: http}}}]}}}
 events: [{about: web-a, reason: Unhealthy, message: 'Readiness probe failed: HTTP probe failed with statuscode: 404'}]`,
       { readyTimeout: 0 },
-      { hint: expect.stringContaining('nothing at GET /healthz on port 8000') as never },
+      { hint: expect.stringContaining('no page for GET /healthz on port 8000') as never },
     ],
     [
       'a pull secret by its name',
@@ -677,7 +677,7 @@ progressing: {reason: ProgressDeadlineExceeded, lastTransitionTime: 2026-01-01T1
       {},
       {
         ...{ code: 'progress-deadline', pod: 'web-a', container: 'web' },
-        hint: expect.stringContaining('limits how often') as never,
+        hint: expect.stringContaining('limits the rate of requests') as never,
       },
     ],
     [
@@ -696,7 +696,7 @@ progressing: {reason: ProgressDeadlineExceeded, lastTransitionTime: 2026-01-01T1
       { timeout: 0 },
       { code: 'timeout', pod: 'web-a', hint: expect.stringContaining('"timeout"') as never },
     ],
-  ])('says where and what to do: %s', (_, scene, timeouts, cause) => {
+  ])('says where and hint: %s', (_, scene, timeouts, cause) => {
     const release = new Rehearsal([AIM], { ...TIMEOUTS, ...timeouts })
     expect(release.look(3, scene).verdicts['deployment/web']).toMatchObject({ is: 'failed', cause })
   })

@@ -285,11 +285,11 @@ facts('crash', [
     ],
   },
   {
-    name: 'a process that ends with 0, though it is to stay',
+    name: 'a process that ends with 0, but should keep running',
     log: 'all done',
     steps: [
       [3, ended(1, 0), 'waiting'],
-      [5, loops(2, 0), 'failed crash: web: ended by itself'],
+      [5, loops(2, 0), 'failed crash: web: exited with code 0'],
     ],
   },
   {
@@ -376,7 +376,7 @@ status: {replicas: 1, updatedReplicas: 1}`,
 events:
   - {about: web-a, reason: Unhealthy, message: 'Liveness probe failed: HTTP probe failed with statuscode: 500'}
   - {about: web-a, reason: Killing, message: 'Container web failed liveness probe, will be restarted'}`,
-        'failed crash: web: killed because of its probe: Liveness probe failed: HTTP',
+        'failed crash: web: killed by its probe: Liveness probe failed: HTTP',
       ],
     ],
   },
@@ -398,7 +398,7 @@ facts('died after it had been Ready', [
       [3, 'pods: {web-a: {probe: readiness}}', 'complete'],
       [9, probed(ended(1)), 'waiting'],
       [12, probed(runsAgain(1)), 'waiting'],
-      [14, probed(ended(2)), 'failed crash-after-ready: web: was Ready, and then died twice'],
+      [14, probed(ended(2)), 'failed crash-after-ready: web: was Ready, then crashed twice'],
     ],
   },
   {

@@ -75,9 +75,9 @@ describe('a firewall drops every packet for longer than the lock lasts', () => {
       { code: 0, report: { result: 'deployed', tag: one } },
     ])
     expect(ended[0]?.report.cause?.sentence).toBe(
-      'another run has taken the lock (grace): the release is left in the middle, and nothing more was written',
+      'another run has taken the lock (grace): the release is incomplete, and nothing more was written',
     )
-    expect(ended[1]?.output).toContain('an unfinished release was found')
+    expect(ended[1]?.output).toContain('found an unfinished release')
     await runsAll(one)
     expect(asked.failures).toEqual([])
   })
@@ -91,7 +91,7 @@ describe('a firewall drops every packet for longer than the lock lasts', () => {
       expect(ended.report.cause).toMatchObject({
         code: 'lock-lost',
         sentence: expect.stringMatching(
-          /^the API server did not answer for so long that the lock was lost \(.*\): the release is left in the middle, and nothing more was written$/,
+          /^the lock expired while the API server did not answer \(.*\): the release is incomplete, and nothing more was written$/,
         ) as unknown,
         hint: expect.stringContaining('django-rollout recover') as unknown,
       })

@@ -163,7 +163,7 @@ export class Laws {
     }
     if (version === undefined && result === 'cancelled') {
       // What another run has left may be of two versions: recover has not touched it then.
-      if (this.recoverers.has(id)) throw new Broken(`${says}, and has begun to put back`)
+      if (this.recoverers.has(id)) throw new Broken(`${says}, and has begun to restored`)
     } else if (
       asBefore.includes(result) &&
       ['', id].includes(this.holder()) &&

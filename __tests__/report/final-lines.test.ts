@@ -21,7 +21,7 @@ test('a release that went well', () => {
   ])
 })
 
-test('one that was put back: the cause, its evidence, what was done, what to do', () => {
+test('one that was restored: the cause, its evidence, what was done, what to do', () => {
   expect(
     told({
       result: 'undone',
@@ -38,8 +38,8 @@ test('one that was put back: the cause, its evidence, what was done, what to do'
       },
       workloads: [workloadOf('web', { now: 'old' }), workloadOf('beat', { now: 'removed' })],
       restored: [
-        { object: 'deployment/web', action: 'put back' },
-        { object: 'configmap/shop', action: 'put back' },
+        { object: 'deployment/web', action: 'restored' },
+        { object: 'configmap/shop', action: 'restored' },
         { object: 'persistentvolumeclaim/media', action: 'kept' },
       ],
       migrations: ['orders.0002_note'],
@@ -52,15 +52,15 @@ test('one that was put back: the cause, its evidence, what was done, what to do'
     "> KeyError: 'SECRET_KEY'",
     '  last lines of container nginx:',
     '> no upstream',
-    '  warnings of the cluster:',
+    '  cluster events:',
     '> FailedMount (3 times): no such volume',
     '  deployment/web: dbfb78c41221 (as before)',
-    '  deployment/beat: removed again',
-    '  configmap/shop: put back',
+    '  deployment/beat: removed',
+    '  configmap/shop: restored',
     '  persistentvolumeclaim/media: kept',
-    '  the database keeps the migrations that were applied: orders.0002_note',
+    '  the applied migrations stay in the database: orders.0002_note',
     '  warning: the lock was not given back',
-    '  what to do: set SECRET_KEY',
+    '  hint: set SECRET_KEY',
     '  in the ConfigMap',
     '  more: https://github.com/django-rollout/django-rollout/blob/v1/docs/failures.md#crash',
     '✗ shop ef2714eb63e4 did not go live: 1 workload runs version dbfb78c41221 again, verified (1 min 01 s)',

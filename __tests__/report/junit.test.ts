@@ -125,10 +125,10 @@ describe('the stages', () => {
       'Traceback',
       '  x < y & "z"',
       '',
-      'warnings of the cluster:',
+      'cluster events:',
       'BackOff: again',
       '',
-      'what to do: mend it',
+      'hint: mend it',
       `more: ${pageOf(cause)}`,
     ])
   })

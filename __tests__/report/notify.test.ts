@@ -39,25 +39,21 @@ test('nobody is told without an address', async () => {
 describe('a chat that', () => {
   test.each<[string, readonly number[], readonly string[]]>([
     ['is away for a moment is told all the same', [500, 429], []],
-    ['is away is a warning', [500, 502, 503], ['it was refused (503)']],
-    ['does not want it is a warning at once', [404], ['it was refused (404)']],
+    ['is away is a warning', [500, 502, 503], ['the request was refused (503)']],
+    ['does not want it is a warning at once', [404], ['the request was refused (404)']],
   ])('%s', async (_, answers, warnings) => {
     chat.answers.push(...answers)
-    expect(await tell()).toEqual(
-      warnings.map((why) => `the webhook was not told how this ended: ${why}`),
-    )
+    expect(await tell()).toEqual(warnings.map((why) => `the webhook was not notified: ${why}`))
     expect(chat.messages).toHaveLength(warnings.length === 0 ? 1 : 0)
   })
 
   test('is not there is a warning, without its address', async () => {
     chat.stop()
     expect(await tell()).toEqual([
-      'the webhook was not told how this ended: there was no answer (ECONNREFUSED)',
+      'the webhook was not notified: there was no answer (ECONNREFUSED)',
     ])
     expect(await tell('deployed', 'always', 'http://nowhere.invalid/very-secret')).toEqual([
-      expect.stringMatching(
-        /^the webhook was not told how this ended: there was no answer \(\w+\)$/,
-      ),
+      expect.stringMatching(/^the webhook was not notified: there was no answer \(\w+\)$/),
     ])
   })
 })

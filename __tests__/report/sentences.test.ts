@@ -40,12 +40,12 @@ describe('what became of a workload', () => {
   test.each<[WorkloadReport['now'], string, string]>([
     ['new', 'dbfb78c41221 -> ef2714eb63e4', 'nothing -> ef2714eb63e4'],
     ['old', 'dbfb78c41221 (as before)', 'nothing (as before)'],
-    ['removed', 'removed again', 'removed again'],
-    ['absent', 'not there, as before', 'not there, as before'],
+    ['removed', 'removed', 'removed'],
+    ['absent', 'absent (as before)', 'absent (as before)'],
     [
       'gone',
-      'deleted by somebody else (before: dbfb78c41221)',
-      'deleted by somebody else (before: nothing)',
+      'deleted by another client (before: dbfb78c41221)',
+      'deleted by another client (before: nothing)',
     ],
     ['unknown', 'dbfb78c41221 or ef2714eb63e4: not known', 'nothing or ef2714eb63e4: not known'],
   ])('%s: %s; of one that is created: %s', (now, text, created) => {
@@ -67,7 +67,7 @@ describe('the last word of a release', () => {
       { tag: 'v1.4', workloads: [workloadOf('web')] },
       'shop v1.4 is deployed: 1 workload in namespace prod',
     ],
-    ['unchanged', {}, 'shop ef2714eb63e4 runs already: nothing to do for 2 workloads'],
+    ['unchanged', {}, 'shop ef2714eb63e4 is already running: nothing to do for 2 workloads'],
     [
       'undone',
       { workloads: both('old') },
@@ -81,29 +81,29 @@ describe('the last word of a release', () => {
     [
       'undone',
       { workloads: both('removed') },
-      'shop ef2714eb63e4 did not go live: what the release had created is removed again, verified',
+      'shop ef2714eb63e4 did not go live: everything that the release created is removed, verified',
     ],
-    ['failed', {}, 'shop ef2714eb63e4 did not go live: nothing that users run was touched'],
+    ['failed', {}, 'shop ef2714eb63e4 did not go live: the running version was not touched'],
     ['usage', {}, 'nothing was done'],
-    ['stuck', {}, 'shop is in between: the old version could not be verified, a person is needed'],
-    ['locked', {}, 'another release is under way: nothing was done'],
+    [
+      'stuck',
+      {},
+      'shop is inconsistent: the previous version could not be verified. Manual action is required',
+    ],
+    ['locked', {}, 'another release is in progress: nothing was done'],
     [
       'superseded',
       {},
-      'shop: somebody else changed in the middle what this release writes; theirs was left alone',
+      'shop: another client changed what this release writes; its change was kept',
     ],
-    [
-      'cancelled',
-      {},
-      'shop ef2714eb63e4 was cancelled: workloads and objects are as they were before',
-    ],
+    ['cancelled', {}, 'shop ef2714eb63e4 was cancelled: all workloads and objects are as before'],
   ])('%s %#', (result, more, text) => {
     expect(verdict(reportOf({ result, ...more }))).toBe(text)
   })
 
   test('no tag yet', () => {
     expect(verdict(reportOf({ result: 'cancelled', tag: '', workloads: [] }))).toBe(
-      'shop was cancelled: workloads and objects are as they were before',
+      'shop was cancelled: all workloads and objects are as before',
     )
   })
 
@@ -134,7 +134,7 @@ describe('the last word of a release', () => {
     )
     const all = workloads.map(({ name }) => besides(`deployment/${name}`, 'unwell'))
     expect(undone({ workloads, exceptions: all })).toBe(
-      'shop ef2714eb63e4 did not go live: everything is as before; not well: deployment/web, deployment/beat',
+      'shop ef2714eb63e4 did not go live: everything is restored; not well: deployment/web, deployment/beat',
     )
   })
 
@@ -152,13 +152,13 @@ describe('the last word of a release', () => {
 })
 
 test.each<[Report['result'], string]>([
-  ['unchanged', 'shop: nothing was left unfinished in namespace prod'],
-  ['cancelled', 'shop: nothing was put back, since the run was cancelled before'],
-  ['undone', 'shop: the unfinished release was put back, verified'],
-  ['locked', 'shop: a release is under way: nothing was done'],
+  ['unchanged', 'shop: nothing is unfinished in namespace prod'],
+  ['cancelled', 'shop: nothing was restored, because the run was cancelled first'],
+  ['undone', 'shop: the unfinished release was undone, verified'],
+  ['locked', 'shop: a release is in progress: nothing was done'],
   ['usage', 'nothing was done'],
-  ['stuck', 'shop: the unfinished release could not be put back: a person is needed'],
-  ['failed', 'shop: the unfinished release could not be put back: a person is needed'],
+  ['stuck', 'shop: restoring the unfinished release failed. Manual action is required'],
+  ['failed', 'shop: restoring the unfinished release failed. Manual action is required'],
 ])('the last word of recover when it is %s: %s', (result, text) => {
   expect(verdict(reportOf({ command: 'recover', result, workloads: [] }))).toBe(text)
 })
@@ -166,45 +166,41 @@ test.each<[Report['result'], string]>([
 test('the last word of a rollback whose previous version is another one by now', () => {
   const cause = { code: 'stale-commit', sentence: 'why' } as const
   expect(verdict(reportOf({ command: 'rollback', result: 'superseded', cause }))).toBe(
-    'shop ef2714eb63e4 was not brought back: another release went live meanwhile',
+    'shop ef2714eb63e4 was not restored: another release went live first',
   )
 })
 
 test.each([
-  ['release', 'what has changed is put back'],
-  ['recover', 'a way back that has begun goes on to its end'],
+  ['release', 'the changes are undone'],
+  ['recover', 'a restore that has started runs to its end'],
   ['history', undefined],
 ] as const)('what %s does when it is cancelled: %s', (command, words) => {
   expect(onCancel(command)).toBe(words)
 })
 
 test.each<[Report['result'], readonly string[], string]>([
-  [
-    'done',
-    ['image', 'test', 'push'],
-    'shop ef2714eb63e4 has passed its tests; the registry has it',
-  ],
+  ['done', ['image', 'test', 'push'], 'shop ef2714eb63e4 passed its tests; the registry has it'],
   [
     'done',
     ['image', 'push'],
-    'shop ef2714eb63e4 was not tested, since there is no command for it; the registry has it',
+    'shop ef2714eb63e4 was not tested, because "test-command" is none; the registry has it',
   ],
 ])('the last word of test when it is %s after %j: %s', (result, names, text) => {
   const stages = names.map((name) => ({ name, startedAt: 0, seconds: 1, ended: 'done' as const }))
   expect(verdict(reportOf({ command: 'test', result, stages, workloads: [] }))).toBe(text)
 })
 
-test('the last word names what an undo has not put back', () => {
+test('the last word names what an undo has not restored', () => {
   const undone = [
-    { object: 'configmap/conf', action: 'put back' },
+    { object: 'configmap/conf', action: 'restored' },
     { object: 'statefulset/db', action: 'kept, because it holds data' },
     {
       object: 'secret/db',
-      action: 'left alone, since somebody else has changed it: it has another data.P',
+      action: 'left alone, because another client changed it: it has another data.P',
     },
   ]
   expect(verdict(reportOf({ command: 'recover', result: 'undone', restored: undone }))).toBe(
-    'shop: the unfinished release was put back, verified; kept: statefulset/db; left to others: secret/db',
+    'shop: the unfinished release was undone, verified; kept: statefulset/db; changed by others: secret/db',
   )
 })
 
@@ -212,14 +208,14 @@ test('the last word of recover when a migration was left, and no release', () =>
   const undone = [{ object: 'job/shop-migrate-ef2714e-1', action: 'ended' }]
   const report = reportOf({ command: 'recover', result: 'undone', workloads: [], restored: undone })
   expect(verdict(report)).toBe(
-    'shop: the unfinished migration was ended; nothing that users run was touched',
+    'shop: the unfinished migration was stopped; the running version was not touched',
   )
 })
 
 test.each<[Report['result'], string]>([
   ['unchanged', 'shop: its releases in namespace prod'],
   ['failed', 'shop: its releases in namespace prod could not be read'],
-  ['cancelled', 'shop: its releases were not read, since the run was cancelled'],
+  ['cancelled', 'shop: the history was not read, because the run was cancelled'],
 ])('the last word of history when it is %s: %s', (result, text) => {
   expect(verdict(reportOf({ command: 'history', result, workloads: [] }))).toBe(text)
 })
@@ -239,13 +235,9 @@ test.each<[Report['result'], string[], string | undefined]>([
   [
     'undone',
     ['orders.0002_note', 'shop.0009_x'],
-    'the database keeps the migrations that were applied: orders.0002_note, shop.0009_x',
+    'the applied migrations stay in the database: orders.0002_note, shop.0009_x',
   ],
-  [
-    'stuck',
-    ['orders.0002_note'],
-    'the database keeps the migrations that were applied: orders.0002_note',
-  ],
+  ['stuck', ['orders.0002_note'], 'the applied migrations stay in the database: orders.0002_note'],
 ])('%s after %j: %s', (result, migrations, text) => {
   expect(keptMigrations(reportOf({ result, migrations }))).toBe(text)
 })

@@ -55,7 +55,7 @@ Image: \`ghcr.io/acme/shop:${newSha}@sha256:${'ab'.repeat(32)}\`
 `)
 })
 
-test('one that was put back', () => {
+test('one that was restored', () => {
   const { digest: _, ...report } = reportOf({
     result: 'undone',
     cause: cause({
@@ -66,7 +66,7 @@ test('one that was put back', () => {
     workloads: [workloadOf('web', { now: 'old', undo: { startedAt: 0, ready: 1, wanted: 2 } })],
     restored: ['deployment/web', 'configmap/shop'].map((object) => ({
       object,
-      action: 'put back',
+      action: 'restored',
     })),
     migrations: ['orders.0002'],
     warnings: ['the lock was not given back'],
@@ -77,7 +77,7 @@ test('one that was put back', () => {
 
 **Cause:** it fell
 
-**What to do:** mend it
+**Hint:** mend it
 
 **More:** [crash](https://github.com/django-rollout/django-rollout/blob/v1/docs/failures.md#crash)
 
@@ -90,7 +90,7 @@ KeyError
 
 </details>
 
-<details open><summary>last lines of the log</summary>
+<details open><summary>last log lines</summary>
 
 \`\`\`
 bye
@@ -98,7 +98,7 @@ bye
 
 </details>
 
-<details open><summary>warnings of the cluster</summary>
+<details open><summary>cluster events</summary>
 
 \`\`\`
 BackOff: no
@@ -110,11 +110,11 @@ BackOff: no
 | --- | --- | --- | --- |
 | deployment/web | dbfb78c41221 (as before) | 1 of 2 |  |
 
-| Put back | How |
+| Restored | How |
 | --- | --- |
-| configmap/shop | put back |
+| configmap/shop | restored |
 
-the database keeps the migrations that were applied: orders.0002
+the applied migrations stay in the database: orders.0002
 
 **Warning:** the lock was not given back
 
@@ -188,10 +188,10 @@ describe('foreign words stay words', () => {
     })
     expect(told.slice(1, 8)).toEqual([
       `**Cause:** ${words}`,
-      `**What to do:** ${words}`,
+      `**Hint:** ${words}`,
       expect.stringMatching(/^\*\*More:/),
-      `| Put back | How |\n| --- | --- |\n| ${words} | ${words} |`,
-      `the database keeps the migrations that were applied: ${words}`,
+      `| Restored | How |\n| --- | --- |\n| ${words} | ${words} |`,
+      `the applied migrations stay in the database: ${words}`,
       `**Warning:** ${words}: mend`,
       `**Warning:** ${words}`,
     ])

@@ -76,7 +76,7 @@ describe('nothing acts on the terminal', () => {
       `✗ ${shown}`,
       `  │ ${shown}`,
       `warning: ${shown}`,
-      `what to do: ${shown}`,
+      `hint: ${shown}`,
       `more: ${pageOf(cause)}`,
     ])
   })
@@ -90,7 +90,7 @@ test.each([
       '✗ it fell',
       '  │ Traceback',
       `more: ${pageOf({ code: 'cancelled' })}`,
-      '✗ shop ef2714eb63e4 was cancelled: workloads and objects are as they were before (1 min 01 s)',
+      '✗ shop ef2714eb63e4 was cancelled: all workloads and objects are as before (1 min 01 s)',
     ],
   ],
   [
@@ -100,7 +100,7 @@ test.each([
       '\u001b[31m✗ it fell\u001b[0m',
       '\u001b[2m  │ Traceback\u001b[0m',
       `more: ${pageOf({ code: 'cancelled' })}`,
-      '\u001b[31m✗ shop ef2714eb63e4 was cancelled: workloads and objects are as they were before (1 min 01 s)\u001b[0m',
+      '\u001b[31m✗ shop ef2714eb63e4 was cancelled: all workloads and objects are as before (1 min 01 s)\u001b[0m',
     ],
   ],
 ])('the last part, painted: %s', (color, expected) => {
@@ -119,7 +119,7 @@ test('the last line of a good end is green', () => {
   const lines: string[] = []
   writeClosing(reportOf({ result: 'unchanged', workloads: [] }), (line) => lines.push(line), true)
   expect(lines.at(-1)).toBe(
-    '\u001b[32m✓ shop ef2714eb63e4 runs already: nothing to do for 0 workloads (1 min 01 s)\u001b[0m',
+    '\u001b[32m✓ shop ef2714eb63e4 is already running: nothing to do for 0 workloads (1 min 01 s)\u001b[0m',
   )
 })
 

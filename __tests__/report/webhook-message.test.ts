@@ -16,7 +16,7 @@ test('of one that did not: its cause, and no more than is known', () => {
   const cause = { code: 'registry', sentence: 'the registry is away' } as const
   const report = reportOf({ result: 'failed', cause, tag: '', workloads: [], seconds: 2 })
   expect(messageOf(report, { who: 'ada' }).text.split('\n')).toEqual([
-    '✗ *shop did not go live: nothing that users run was touched*',
+    '✗ *shop did not go live: the running version was not touched*',
     'the registry is away',
     'shop in namespace prod, by ada, 2.0 s',
   ])

@@ -65,7 +65,7 @@ test('logs of its container and of one beside it, and the warnings', async () =>
     logs: [
       { source: 'container web', lines: ['starting', 'waits for the cache'] },
       {
-        source: 'container nginx before it was started again',
+        source: 'container nginx before its restart',
         lines: numbered(50).slice(-10),
       },
     ],
@@ -103,7 +103,7 @@ test('what is known stays, and is not read again', async () => {
   expect(asked).toEqual(['nginx, previous'])
   expect(cause.logs).toEqual([
     { source: 'container web', lines: ['KeyError'] },
-    { source: 'container nginx before it was started again', lines: ['no upstream'] },
+    { source: 'container nginx before its restart', lines: ['no upstream'] },
   ])
 })
 

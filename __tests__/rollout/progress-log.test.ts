@@ -126,12 +126,12 @@ describe('one line per change of state', () => {
     [
       'somebody else’s image',
       ['web theirs image x in container web'],
-      ["deployment/web: runs somebody else's version: image x in container web"],
+      ['deployment/web: runs the version of another client: image x in container web'],
     ],
     [
       'somebody deletes it',
       ['web theirs its deletion'],
-      ['deployment/web: was deleted by somebody else'],
+      ['deployment/web: was deleted by another client'],
     ],
   ])('%s', (_, looks, lines) => {
     expect(said(looks)).toEqual(lines)

@@ -213,7 +213,7 @@ describe('each state is said once', () => {
   test('of one that somebody else took over', async () => {
     const release = await rollout(theirs)
     expect(release.said).toEqual([
-      "deployment/web: runs somebody else's version: image registry.example/shop:theirs in container web",
+      'deployment/web: runs the version of another client: image registry.example/shop:theirs in container web',
     ])
   })
 
@@ -235,7 +235,7 @@ describe('each state is said once', () => {
     const release = await rollout(starting, { desiredWorkloads: [AIM, clean] })
     expect(release.said).toEqual([
       'deployment/web: 0 of 1 ready',
-      'deployment/clean: was deleted by somebody else',
+      'deployment/clean: was deleted by another client',
     ])
   })
 })

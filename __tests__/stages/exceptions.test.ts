@@ -212,7 +212,7 @@ describe('on another version after a release', () => {
       ['Deployment/cdn other.example/shop-static:1.4'],
       [
         [
-          'deployment/cdn, container app stays on shop-static:1.4, which has the tag of the version before',
+          'deployment/cdn, container app stays on shop-static:1.4, which has the tag of the previous version',
           'kubectl set image deployment/cdn app=other.example/shop-static:1.5',
         ],
       ],

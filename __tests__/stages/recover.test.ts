@@ -44,7 +44,7 @@ test.each<[string, Job, boolean]>([
 
   const name = left.metadata?.name ?? ''
   const path = `/apis/batch/v1/namespaces/shop/jobs/${name}`
-  const line = `job/${name} was left unfinished: it is ended`
+  const line = `job/${name} was left unfinished: stopping it`
   expect(memory.asked.filter((request) => request.startsWith('DELETE'))).toEqual(
     isEnded ? [`DELETE ${path} 200`] : [],
   )
@@ -62,6 +62,6 @@ test('one that cannot be ended is told as what is left open, also to who has can
   const error = await ending.catch((one: unknown) => one)
   expect(causeOf(error, AbortSignal.abort())).toEqual({
     code: 'restore-failed',
-    sentence: 'job/left was left unfinished, and could not be ended: jobs.batch is forbidden',
+    sentence: 'job/left was left unfinished, and stopping it failed: jobs.batch is forbidden',
   })
 })

@@ -35,7 +35,7 @@ describe('right before its turn a workload', () => {
     ['is being deleted', web('old'), leaving(web('old')), deletion],
     ['was created by somebody, who takes it away', undefined, leaving(web('old')), deletion],
     ['is still to be created', undefined, undefined, undefined],
-    ['was created by somebody', undefined, web('old'), 'what somebody else has created'],
+    ['was created by somebody', undefined, web('old'), 'an object of another client'],
   ])('%s', (_, before, now, expected) => {
     expect(changeSince({ kind: 'Deployment', name: 'web' }, before, now)).toBe(expected)
   })

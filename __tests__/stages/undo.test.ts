@@ -93,7 +93,7 @@ describe('while the old version comes back, somebody', () => {
     [
       'deletes one',
       meanwhile(({ objects }) => objects.delete('/web')),
-      'deployment/web was deleted by somebody else in the middle of the release, all others are as before',
+      'deployment/web was deleted by another client during the release. All other workloads are as before',
       'shop:old',
     ],
   ])('%s', async (_, troubles, expected, current) => {
@@ -105,7 +105,7 @@ describe('while the old version comes back, somebody', () => {
 
 describe('a workload that does not come up', () => {
   test.each([
-    ['is waited for', 'old', undefined, /^the old version does not come up again: web/],
+    ['is waited for', 'old', undefined, /^the previous version does not become Ready: web/],
     ['is not when somebody else has set its image', 'hotfix', undefined, /^\/web external/],
     ['is not when somebody else has changed its template', 'old', 'NOTE', /^\/web nothing/],
   ])('%s', async (_, image, env, expected) => {

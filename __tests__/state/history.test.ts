@@ -215,7 +215,7 @@ describe('a rollback wants', () => {
   })
 
   test.each([
-    ['an empty history', '-a', 'previous', 'none', 'no release is in the history yet'],
+    ['an empty history', '-a', 'previous', 'none', 'the history is empty'],
     ['the first release', 'a', 'previous', 'none', 'no release before a is in the history'],
     [
       ...(['what was rolled back from', 'a b a>1', 'previous', 'none'] as const),

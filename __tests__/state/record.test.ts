@@ -79,7 +79,7 @@ test('a custom kind is found by what the server calls it', async () => {
   expect(record?.snapshot[0]?.path).toBe('/apis/example.com/v1/namespaces/shop/widgets/w')
 })
 
-test('a kind of Kubernetes’ own that releases seldom have is put back by one that brings it', async () => {
+test('a kind of Kubernetes’ own that releases seldom have is restored by one that brings it', async () => {
   const role = {
     ...{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'Role', metadata: { name: 'r' } },
   }
@@ -100,7 +100,7 @@ test.each([
   ['networking.k8s.io/v1', false],
   ['rbac.authorization.k8s.io/v1', false],
   ['policy/v1', false],
-])('a kind of %s is put back without a manifest: %s', async (apiVersion, isBack) => {
+])('a kind of %s is restored without a manifest: %s', async (apiVersion, isBack) => {
   const thing = { apiVersion, kind: 'Thing', metadata: { name: 't' } }
   const memory = memoryCluster({
     '/api/v1/namespaces/shop': { metadata: { uid: 'here' } },
@@ -199,7 +199,7 @@ describe('refused in words, with the way out', () => {
     [
       'a question',
       withObject({ apiVersion: 'example.com/v1', kind: 'Ask', metadata: { name: 'o' } }),
-      /cannot be put back/,
+      /cannot be restored/,
     ],
     [
       'a kind that is not there',

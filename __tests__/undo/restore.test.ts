@@ -77,7 +77,7 @@ describe('restore', () => {
     const memory = onCluster()
     expect(await run(memory)).toEqual({
       did: '/a put, /b delete',
-      lines: ['configmap/a put back', 'configmap/b removed: the release had created it'],
+      lines: ['configmap/a restored', 'configmap/b removed (created by the release)'],
       slept: [],
     })
     expect(standing(memory)).toBe('/a=old')
@@ -103,7 +103,7 @@ describe('restore', () => {
       snapshot,
       memoryCluster({}),
       '/a ask, /b nothing',
-      ['configmap/a was deleted by somebody else meanwhile'],
+      ['configmap/a was deleted by another client'],
     ],
     [
       'data',
@@ -133,12 +133,12 @@ describe('restore', () => {
       { ...ofOurs('web'), ran: { web: `shop:latest@sha256:${'ab'.repeat(32)}` } },
     ])
     expect(lines).toEqual([
-      'deployment/web put back (latest as sha256:abababababab that ran before)',
+      'deployment/web restored (latest as sha256:abababababab that ran before)',
     ])
   })
 })
 
-describe('a template that admission makes another one when it is put back', () => {
+describe('a template that admission makes another one when it is restored', () => {
   const web = setsNew()
   const stamped = (object: KubeObject): KubeObject => {
     if (!isWorkload(object)) return object
@@ -214,14 +214,14 @@ describe('what is being deleted', () => {
 describe("somebody else's image", () => {
   const web = setsNew()
 
-  test('is left alone and told, and everything else is put back', async () => {
+  test('is left alone and told, and everything else is restored', async () => {
     const memory = memoryCluster({ ...released, '/web': deployment('acme/shop:hotfix') })
     expect(await run(memory, [...snapshot, web])).toEqual({
       did: '/a put, /b delete, /web external',
       lines: [
-        'configmap/a put back',
-        'configmap/b removed: the release had created it',
-        'deployment/web runs shop:hotfix, which somebody else has set: left alone',
+        'configmap/a restored',
+        'configmap/b removed (created by the release)',
+        'deployment/web runs shop:hotfix, set by another client: not restored',
       ],
       slept: [],
     })
@@ -232,7 +232,7 @@ describe("somebody else's image", () => {
   })
 
   test.each<[string, ObjectSnapshot, string]>([
-    ['that comes while ours is put back', web, 'PUT /web'],
+    ['that comes while ours is restored', web, 'PUT /web'],
     ['that comes while ours is removed', { ...web, change: 'create' }, 'DELETE /web'],
   ])('%s is left alone', async (_, prior, request) => {
     const external = (uid: string, image: string) => ({
@@ -324,7 +324,7 @@ describe('what objects need that are left as they are', () => {
     expect((await run(memory, all)).did).toBe(did.replace(/put|delete/, 'nothing'))
   })
 
-  test('stays where the workload cannot be put back', async () => {
+  test('stays where the workload cannot be restored', async () => {
     const memory = memoryCluster(
       { ...released, '/web': reading('shop:new', 'b') },
       { 'PUT /web': [403] },
@@ -499,7 +499,7 @@ describe('trouble', () => {
     expect(done).toBe(ended)
   })
 
-  test('with one object keeps no other one from being put back', async () => {
+  test('with one object keeps no other one from being restored', async () => {
     const memory = onCluster({ 'PUT /a': [403], 'DELETE /b': [500, 500] })
     await expect(run(memory)).rejects.toThrow('status 403')
     expect(standing(memory)).toBe('/a=new')

@@ -858,7 +858,7 @@ describe('what is left as it is needs', () => {
       `'shop:${image}', envFrom: [{configMapRef: {name: ${name}}}]`,
     )
   test.each<[string, string, UndoStep['do'], readonly string[]]>([
-    ['that is put back: what it named before goes back too', naming('new', 'b'), 'put', []],
+    ['that is restored: what it named before goes back too', naming('new', 'b'), 'put', []],
     ['as it was', naming('old', 'a'), 'nothing', []],
     ['of somebody else', naming('hotfix', 'b'), 'external', ['configmap/b']],
     [

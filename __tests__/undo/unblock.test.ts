@@ -87,8 +87,8 @@ describe('a pod blocks the way back', () => {
   test.each<[string, Strategy, boolean, string, readonly string[]]>([
     ['of another revision, changed by a webhook', all, true, 'mutated', ['queue-1']],
     ['the set says nothing of updates', undefined, true, 'mutated', ['queue-1']],
-    ['of neither, in a set that was not put back', all, false, 'older', []],
-    ['of the withdrawn one, in a set that was not put back', all, false, 'new', ['queue-1']],
+    ['of neither, in a set that was not restored', all, false, 'older', []],
+    ['of the withdrawn one, in a set that was not restored', all, false, 'new', ['queue-1']],
     ['of neither: the release has not touched it (OnDelete)', byHand, true, 'older', []],
     ['of the withdrawn one (OnDelete)', byHand, true, 'new', ['queue-1']],
     ['of neither: the release has not touched it (a partition)', inPart, true, 'older', []],

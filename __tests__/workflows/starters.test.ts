@@ -124,7 +124,7 @@ describe('the starter workflow rollback.yml', () => {
     const ended = await rollback('previous', true)
 
     expect(ended).toMatchObject({ code: 0, outputs: { result: 'unchanged', tag: first } })
-    expect(ended.output).toContain('dry run: shop would go back to')
+    expect(ended.output).toContain('dry run: shop would roll back to')
     expect(await live()).toEqual(new Set([second]))
   })
 

@@ -174,15 +174,15 @@ export const exits: Readonly<Record<number, ExitCode>> = {
   2: { results: ['usage'], means: 'An option is wrong or missing; nothing was done' },
   3: {
     results: ['stuck', 'kept'],
-    means: 'It failed, and is neither the one version nor the other: a person is needed',
+    means: 'The release failed and is not undone. Manual action is required',
   },
-  4: { results: ['locked'], means: 'Another release is under way; nothing was done' },
+  4: { results: ['locked'], means: 'Another release is in progress; nothing was done' },
   5: {
     results: ['superseded'],
     means: 'A newer version is live already, or somebody else changed the image',
   },
   130: {
     results: ['cancelled'],
-    means: 'Ended by Ctrl-C or a signal; what had changed was put back',
+    means: 'Ended by Ctrl-C or a signal; all changes were undone',
   },
 }

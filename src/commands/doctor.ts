@@ -16,7 +16,7 @@ export function runDoctor(start: Start): Promise<Report> {
   return reported('doctor', start, (run) =>
     run.reporter.stage('doctor', (stageLog) =>
       abortable(run.signal, async (): Promise<Result> => {
-        stageLog.waiting('looking at tools, registry and cluster')
+        stageLog.waiting('checking tools, registry and cluster')
         const machine = await inspectMachine(run)
         if (machine.source) run.soFar.source = machine.source
         const findings = (

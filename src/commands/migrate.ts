@@ -26,8 +26,8 @@ async function toImage(run: Run): Promise<Result> {
   if (settings['migrate-command'] === '') {
     fail({
       code: 'usage',
-      sentence: 'there is nothing to migrate with: "migrate-command" is none',
-      hint: 'leave the option out for the default, or leave this step out',
+      sentence: '"migrate" needs a command, but "migrate-command" is none',
+      hint: 'remove the option to use the default, or remove this step',
     })
   }
   const requested = contextOf(run, await findSource(platform, settings, settings.context))

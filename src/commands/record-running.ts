@@ -44,8 +44,8 @@ export async function recordRunningVersion(
       if (!(await runsAlready(release, now.live, now.targets, image))) {
         return fail({
           code: 'stale-commit',
-          sentence: `another version went live while this run waited for the lock, and ${shortTag(image.tag)} does not run any more`,
-          hint: 'release it again when it is wanted',
+          sentence: `another version went live while this run waited for the lock, so ${shortTag(image.tag)} is no longer running`,
+          hint: 'release it again if it should run',
         })
       }
       const ended = {
@@ -54,7 +54,9 @@ export async function recordRunningVersion(
       }
       const templates = templatesIn(now.targets.flatMap(({ live }) => live ?? []))
       await saveRelease(cluster, platform.clock, cluster.life, app, ended, { templates })
-      stageLog.say(`${shortTag(image.tag)} is in the history now, as the version that ran already`)
+      stageLog.say(
+        `${shortTag(image.tag)} is now in the history as the version that was already running`,
+      )
     })
   } catch (error) {
     signal.throwIfAborted()
@@ -65,7 +67,7 @@ export async function recordRunningVersion(
       throw error
     }
     run.soFar.warnings.push(
-      `${shortTag(image.tag)} is missing in the history, so a rollback cannot come back to it: ${sentenceOf(error)}`,
+      `${shortTag(image.tag)} is missing in the history, so a rollback cannot restore it: ${sentenceOf(error)}`,
     )
   }
 }

@@ -96,7 +96,7 @@ async function objectsOfManifests(
 
 export type RecoverOutcome =
   /** The release had gone live; only its record was left. */
-  { readonly is: 'well' } | { readonly is: 'put back'; readonly restored: readonly Restored[] }
+  { readonly is: 'well' } | { readonly is: 'restored'; readonly restored: readonly Restored[] }
 
 /**
  * Ends what the record of another run describes; the caller holds the lock. Throws a Failure `restore-failed` or
@@ -117,7 +117,7 @@ export async function recoverRecord(
     await endMigrations(release, stageLog, cluster, live)
     const history = await readHistory(cluster, app, settings.image)
     if (hasGoneLive(history, begun)) {
-      stageLog.say(`the release of ${shortTag(begun.tag)} has gone live; its record was left`)
+      stageLog.say(`the release of ${shortTag(begun.tag)} is live; removing its leftover record`)
       await closeRecord(cluster, platform.clock, app, record)
       return { is: 'well' }
     }
@@ -125,7 +125,7 @@ export async function recoverRecord(
     soFar.exceptions = notAsBefore(live.clusterState(), restored, (args) =>
       cluster.commandLine(args),
     )
-    return { is: 'put back', restored }
+    return { is: 'restored', restored }
   } catch (error) {
     const current = await runningImages(cluster, platform.clock, settings, snapshot)
     soFar.current = current
@@ -135,7 +135,7 @@ export async function recoverRecord(
     throw new Failure({
       ...cause,
       code: 'restore-failed',
-      sentence: `the release of ${shortTag(begun.tag)} was left unfinished, and could not be put back: ${cause.sentence}`,
+      sentence: `the release of ${shortTag(begun.tag)} was interrupted, and restoring it failed: ${cause.sentence}`,
       hint: [
         ...Object.entries(current).map(
           ([id, images]) => `${id} runs ${images.map(versionOf).join(', ') || 'nothing'}`,

@@ -158,7 +158,7 @@ export async function moveTags(
   await reporter.stage('tags', async (stageLog) => {
     try {
       await addTags(platform, image, tags, signal)
-      stageLog.say(`${tags.join(', ')} now name this version`)
+      stageLog.say(`${tags.join(', ')} now point to this version`)
     } catch (error) {
       const [were, all] =
         tags.length === 1 ? ['tag', ' was not set'] : ['tags', ' were not all set']

@@ -73,8 +73,8 @@ export function causeOf(error: unknown, signal: AbortSignal): Cause {
   if (error instanceof TimeOver) {
     return {
       code: 'timeout',
-      sentence: 'the cluster did not answer, or did not come to an end, in time',
-      hint: 'see whether the API server answers: kubectl version',
+      sentence: 'a request to the cluster timed out',
+      hint: 'check that the API server answers: kubectl version',
     }
   }
   const away = causeOfOutage(error)
@@ -114,8 +114,8 @@ function causeOfLoss(reason: LeaseLost): Cause {
   const { sentence, first } = describeLoss(reason)
   return {
     code: 'lock-lost',
-    sentence: `${sentence}: the release is left in the middle, and nothing more was written`,
-    hint: `${first}the next release puts everything back before it begins; or at once: django-rollout recover`,
+    sentence: `${sentence}: the release is incomplete, and nothing more was written`,
+    hint: `${first}the next release restores everything before it starts. To restore now: django-rollout recover`,
   }
 }
 
@@ -129,7 +129,7 @@ function describeLoss({ why, words }: LeaseLost): {
       return { sentence: `another run has taken the lock${words && ` (${words})`}`, first: '' }
     case 'unreachable':
       return {
-        sentence: `the API server did not answer for so long that the lock was lost (${words})`,
+        sentence: `the lock expired while the API server did not answer (${words})`,
         first: 'when it answers again, ',
       }
     case 'denied':
@@ -156,8 +156,8 @@ export function commandsBack(settings: Settings, cluster: Cluster, snapshot: Sna
     return [cluster.commandLine(['set', 'image', idOf(workloadId(object)), ...images])]
   })
   return [
-    `try again to put everything back: ${commandLine('recover', settings)}`,
-    ...(byHand.length > 0 ? ['or the images alone, by hand:', ...byHand] : []),
+    `to try the restore again: ${commandLine('recover', settings)}`,
+    ...(byHand.length > 0 ? ['or restore only the images:', ...byHand] : []),
   ].join('\n')
 }
 
@@ -240,13 +240,13 @@ export function report(
 function describeRestored({ did, why, external }: Restored): string | undefined {
   switch (did) {
     case 'put':
-      return external === undefined ? 'put back' : `put back, but it ${external}: left alone`
+      return external === undefined ? 'restored' : `restored, except that it ${external}`
     case 'delete':
       return 'removed'
     case 'keep':
       return `kept, because ${why}`
     case 'external':
-      return `left alone, since somebody else has changed it: it ${external}`
+      return `left alone, because another client changed it: it ${external}`
     case 'ask':
     case 'nothing':
       return undefined
@@ -258,13 +258,13 @@ function describeLeft({ did, external }: Restored): string | undefined {
   switch (did) {
     case 'put':
     case 'keep':
-      return 'stays as this release has written it'
+      return 'stays as this release wrote it'
     case 'delete':
       return 'stays, created by this release'
     case 'external':
-      return `stays as somebody else has changed it: it ${external}`
+      return `stays as another client changed it: it ${external}`
     case 'ask':
-      return 'was deleted by somebody else'
+      return 'was deleted by another client'
     case 'nothing':
       return undefined
   }

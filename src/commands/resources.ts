@@ -12,15 +12,15 @@ function whatIsWrong(content: string): Pick<Cause, 'sentence' | 'hint'> | undefi
   const joined = content.replace(/\s/g, '')
   if (joined.length > 100 && /^\w[\w+/-]+=*$/.test(joined)) {
     return {
-      sentence: '"kubeconfig" is base64, and not the text of a kubeconfig',
-      hint: 'keep its text as it is: gh secret set KUBECONFIG < kubeconfig',
+      sentence: '"kubeconfig" is base64, not the text of a kubeconfig',
+      hint: 'store the plain text: gh secret set KUBECONFIG < kubeconfig',
     }
   }
   if (/[\n:{]/.test(content)) return undefined
   const path = /^[~./][^\s]{0,200}$/.test(content) ? ` (${content})` : ''
   return {
-    sentence: `"kubeconfig" is neither a file that is there${path} nor the text of a kubeconfig`,
-    hint: 'give the path of a kubeconfig, or its content',
+    sentence: `"kubeconfig" is neither an existing file${path} nor the text of a kubeconfig`,
+    hint: 'set the path of a kubeconfig, or its content',
   }
 }
 

@@ -38,7 +38,7 @@ async function toVersion(run: Run): Promise<Result> {
   soFar.image = image
   if (appliedSince.length > 0) {
     soFar.warnings.push(
-      `the database stays as it is; migrations applied since: ${appliedSince.join(', ')}`,
+      `the database is not changed; migrations applied since: ${appliedSince.join(', ')}`,
     )
   }
   const { targets, warnings } = await reporter.stage('templates', (stageLog) =>
@@ -80,8 +80,8 @@ async function dryRun(
 ): Promise<Result> {
   await reporter.stage('dry run', (stageLog) => {
     for (const target of targets) {
-      const besides = target.back ? ', and its pod template of then' : ''
-      stageLog.say(`${describe(target)}; would get ${shortTag(tag)}${besides}`)
+      const besides = target.back ? ', and its pod template of that release' : ''
+      stageLog.say(`${describe(target)}; would set ${shortTag(tag)}${besides}`)
     }
     return Promise.resolve()
   })

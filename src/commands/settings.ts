@@ -22,11 +22,11 @@ export async function readSettings(
     return { is: 'wrong', problems: [`"config" "${path}" ${why}`] }
   }
   if (text === undefined && named) {
-    const problem = `"config" "${named}" is not there; has the repository been checked out?`
+    const problem = `"config" "${named}" does not exist; is the repository checked out?`
     return { is: 'wrong', problems: [problem] }
   }
   if (text === undefined && (await files.read(mistakenFile)) !== undefined) {
-    const problem = `${mistakenFile} is not read: call it ${usualFile}, or name it by "config"`
+    const problem = `${mistakenFile} is ignored: rename it to ${usualFile}, or set "config"`
     return { is: 'wrong', problems: [problem] }
   }
   const file = text === undefined ? noFile : readFileOptions(path, text)

@@ -126,7 +126,7 @@ async function keepAnswers(open: Transaction, answers: readonly KubeObject[]): P
     // A Role that was made for an older version: an undo by this run needs no more than it knows.
     open.isFrozen = true
     run.soFar.warnings.push(
-      `what the server has made of this release is not kept, and another run that would have to undo this release does not know it: ${error.message} (examples/rbac.yaml has the Role)`,
+      `the server's result of this release could not be stored, so another run that has to undo this release does not have it: ${error.message} (examples/rbac.yaml has the Role)`,
     )
   }
 }
@@ -164,13 +164,13 @@ async function close(open: Transaction): Promise<Result> {
     // A run that reads that record reads the history too, and undoes nothing, whether the lock is held or not.
     if (isRecorded) {
       run.soFar.warnings.push(
-        `its record could not be removed (${sentenceOf(error)}); the next release, or recover, does it, and puts nothing back`,
+        `removing its record failed (${sentenceOf(error)}); the next release or recover removes it, and restores nothing`,
       )
       return 'deployed'
     }
     run.soFar.cause = lostCause(lost) ?? {
       code: 'write-failed',
-      sentence: `the new version runs, but its record cannot be closed, so the next run would put it back: ${error instanceof Error ? error.message : String(error)}`,
+      sentence: `the new version runs, but closing its record failed, so the next run would undo it: ${error instanceof Error ? error.message : String(error)}`,
       hint: `kubectl -n ${settings.namespace} delete secret django-rollout-${app}`,
     }
     return 'stuck'
@@ -242,7 +242,7 @@ async function unwind(open: Transaction): Promise<Result> {
       return 'stuck'
     }
     const trouble = causeOf(error, lost)
-    const why = soFar.cause ? `; the release was given up since ${soFar.cause.sentence}` : ''
+    const why = soFar.cause ? `; the release was given up because ${soFar.cause.sentence}` : ''
     soFar.cause = {
       ...trouble,
       code: 'restore-failed',
@@ -267,12 +267,12 @@ function isForPeople({ prior, did }: Restored): boolean {
 
 /** Returns the cause when another version runs: it reports the release's own cause, but not as the result. */
 function leftCause(left: string, cause: Cause | undefined): Cause {
-  const why = cause ? `; the release was given up since ${cause.sentence}` : ''
+  const why = cause ? `; the release was given up because ${cause.sentence}` : ''
   return {
     ...cause,
     code: 'superseded',
-    sentence: `${left}, which somebody else has set: it was left alone, and everything else was put back${why}`,
-    hint: 'release again when it is clear which version is wanted',
+    sentence: `${left}, set by another client: its change was kept, and everything else was restored${why}`,
+    hint: 'decide which version should run, then release it',
   }
 }
 
@@ -287,7 +287,7 @@ async function keep(open: Transaction): Promise<Result> {
     record.snapshot,
   )
   if (soFar.cause) {
-    const back = `to have the version before: ${commandLine('recover', release.settings)}; the next release does it too, before it begins`
+    const back = `to restore the previous version: ${commandLine('recover', release.settings)}; the next release also does this before it starts`
     const { hint } = soFar.cause
     soFar.cause = { ...soFar.cause, hint: hint === undefined ? back : `${hint}\n${back}` }
   }

@@ -10,7 +10,7 @@ export const STALE = 45_000
  * @param events those about this pod, oldest first: no object says that an image is being pulled.
  */
 export function stageOf(pod: Pod, events: readonly Event[]): string {
-  if (isReady(pod)) return 'ended with an error before; it has to stay Ready for a while'
+  if (isReady(pod)) return 'crashed before, so it must stay Ready for a while'
   if (pod.spec?.nodeName === undefined) return 'waits for a node'
   const init = pod.status?.initContainerStatuses?.find(
     ({ state, started }) => state?.running && started !== true,

@@ -40,7 +40,7 @@ export function logsToRead(clusterState: ClusterState, cause: Cause): readonly L
 
 /** Returns the source of a log, for the report. */
 export function containerSource(name: string, previous = false): string {
-  return `container ${name}${previous ? ' before it was started again' : ''}`
+  return `container ${name}${previous ? ' before its restart' : ''}`
 }
 
 function hasRun({ state, lastState }: Part['status']): boolean {

@@ -83,12 +83,12 @@ function endOf(pod: Pod, desired: DesiredJob): JobVerdict | undefined {
   if (code === 0) return { is: 'finished', pod: pod.metadata?.name ?? '' }
   if (!isTakenAway(pod)) return undefined
   const why = oneLine(pod.status?.message ?? pod.status?.reason ?? 'its node was drained')
-  const sentence = `${desired.job}: its pod was taken away: ${why}`
+  const sentence = `${desired.job}: its pod was deleted: ${why}`
   return failure({ code: 'migration-failed', sentence, hint: 'Run it again' }, desired, pod)
 }
 
 function podStatusOf(pod: Pod | undefined, clusterState: ClusterState): string {
-  return pod ? stageOf(pod, eventsOf(clusterState, pod.metadata?.uid)) : 'its pod to be made'
+  return pod ? stageOf(pod, eventsOf(clusterState, pod.metadata?.uid)) : 'the creation of its pod'
 }
 
 function failure(cause: Cause, { job, container }: DesiredJob, pod: Pod | undefined): JobVerdict {

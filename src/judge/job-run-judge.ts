@@ -89,7 +89,7 @@ function late(name: string, words: string): RunVerdict {
 }
 
 function podStatusOf(pod: Pod | undefined, clusterState: ClusterState): string {
-  if (!pod) return 'its pod to be made'
+  if (!pod) return 'the creation of its pod'
   return hasStarted(pod) ? 'it runs' : stageOf(pod, eventsOf(clusterState, pod.metadata?.uid))
 }
 

@@ -273,7 +273,7 @@ function isRecreated(live: Live): boolean {
 /** How long the kubelet needs to kill a pod whose time is over, and to report it, in ms. */
 const KILL_LATE = 30_000
 
-const hintOfTimeout = 'See what it waited for; raise "timeout" when the start just takes long'
+const hintOfTimeout = 'Check what it waited for; raise "timeout" if the start just takes long'
 
 /** Returns how long a step of the workload may take, in ms: progressDeadlineSeconds (600 s by default), at most the timeout. */
 function deadlineOf(live: Live, { timeout }: Timeouts): number {

@@ -21,7 +21,7 @@ export function rolloutStatusOf(
 ): RolloutStatus {
   const ready = pods.filter(isReady).length
   if (!isObserved(live, desired)) {
-    return { ready, complete: false, on: 'its controller has not seen the new version yet' }
+    return { ready, complete: false, on: 'its controller has not observed the new version yet' }
   }
   switch (live.kind) {
     case 'Deployment':
@@ -143,7 +143,7 @@ export function takenOver(live: Live | undefined, desired: DesiredWorkload): str
     if (images[container] === image) continue
     const liveImage = images[container]
     return liveImage === undefined
-      ? `a template without our container ${container}`
+      ? `a template without the container ${container}`
       : `image ${liveImage} in container ${container}${writerOf(live, container)}`
   }
   return undefined

@@ -97,7 +97,7 @@ export const RULES: Readonly<Record<FailureReason, Rule>> = {
     code: 'crash-after-ready',
     wait: atOnce,
     sentence: ({ who, ...details }) =>
-      `${who}: was Ready, and then died twice: ${endWords(details)}`,
+      `${who}: was Ready, then crashed twice: ${endWords(details)}`,
     hint: hints.ofEnd,
   },
   Crash: {
@@ -143,8 +143,8 @@ export const RULES: Readonly<Record<FailureReason, Rule>> = {
   ScalingUp: {
     code: 'unschedulable',
     wait: { is: 'deadline' },
-    sentence: names('the node that is being added or freed did not come in time'),
-    hint: () => 'Look at the autoscaler: new nodes take longer than the deadline',
+    sentence: names('the node that is being added or freed was not ready in time'),
+    hint: () => 'Check the autoscaler: new nodes take longer than the deadline',
   },
   Unschedulable: {
     code: 'unschedulable',
@@ -157,7 +157,7 @@ export const RULES: Readonly<Record<FailureReason, Rule>> = {
     wait: { is: 'deadline' },
     sentence: names('its volume is still held by another pod'),
     hint: () =>
-      'A volume that one node may mount needs `strategy: Recreate`, or a claim for each pod',
+      'A volume that only one node can mount needs `strategy: Recreate`, or a claim for each pod',
   },
   Volume: {
     code: 'cannot-start',
@@ -169,7 +169,7 @@ export const RULES: Readonly<Record<FailureReason, Rule>> = {
     code: 'cannot-start',
     wait: after(120),
     sentence: names('the node cannot set up the pod'),
-    hint: () => "Look at the node's network plugin and container runtime",
+    hint: () => "Check the node's network plugin and container runtime",
   },
   NotReady: {
     code: 'not-ready',
@@ -182,14 +182,14 @@ export const RULES: Readonly<Record<FailureReason, Rule>> = {
     wait: atOnce,
     sentence: names('made no progress within progressDeadlineSeconds'),
     hint: () =>
-      'See what its pods wait for; raise `progressDeadlineSeconds` when the start just takes long',
+      'Check what its pods wait for; raise `progressDeadlineSeconds` if the start just takes long',
   },
 }
 
 /** Returns how a container exited: the error itself if the log names it. */
 function endWords({ symptom, diagnosis }: Omit<SymptomDetails, 'who'>): string {
   const probe = symptom.exit?.probe
-  if (probe !== undefined) return `killed because of its probe: ${probe}`
+  if (probe !== undefined) return `killed by its probe: ${probe}`
   const code = symptom.exit?.code ?? 0
   const summary = diagnosis?.summary
   if (
@@ -198,8 +198,7 @@ function endWords({ symptom, diagnosis }: Omit<SymptomDetails, 'who'>): string {
   ) {
     return summary
   }
-  const ended =
-    code === 0 ? 'ended by itself (exit code 0), though it is to stay' : `exited with ${code}`
+  const ended = code === 0 ? 'exited with code 0, but should keep running' : `exited with ${code}`
   const words = summary ?? (symptom.message.startsWith('exited with') ? undefined : symptom.message)
   return words === undefined ? ended : `${ended}: ${oneLine(words)}`
 }

@@ -11,6 +11,6 @@ export const commandDescriptions: Readonly<Record<Command, string>> = {
   rollback:
     'Bring a version back that ran before: all workloads together, watched, and undone when it fails',
   history: 'Show the releases of the application: what ran when, who wanted it, how it ended',
-  recover: 'Put back what a release has left behind that was killed or lost its machine',
+  recover: 'Restore the previous version after an interrupted release',
   doctor: 'Look at everything that a release needs, and say what would go wrong; writes nothing',
 }

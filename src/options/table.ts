@@ -347,7 +347,7 @@ export const table = {
   }),
   'on-failure': option({
     read: oneOf('undo', 'keep'),
-    help: 'undo: everything is put back; keep: it stays as it is for a person to look at, until "recover" or the next release puts it back',
+    help: 'undo: everything is restored; keep: it stays as it is for a person to look at, until "recover" or the next release puts it back',
     example: 'keep',
     default: 'undo',
     group: 'rollout',

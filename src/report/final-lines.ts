@@ -47,7 +47,7 @@ export function finalLines(report: Report): readonly FinalLine[] {
     plain(`migrations applied: ${report.migrations.join(', ')}`)
   }
   for (const warning of warningsOf(report)) plain(`warning: ${warning}`)
-  if (cause?.hint !== undefined) plain(`what to do: ${cause.hint}`)
+  if (cause?.hint !== undefined) plain(`hint: ${cause.hint}`)
   if (cause) plain(`more: ${pageOf(cause)}`)
   lines.push({
     text: `${verdict(report)} (${seconds(report.seconds)})`,

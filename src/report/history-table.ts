@@ -7,7 +7,7 @@ const head = ['', '#', 'when', 'version', 'result', 'took', 'by', ''] as const
 
 /** Newest first; the version that runs has a star. */
 export function historyTable(history: History): readonly string[] {
-  if (history.length === 0) return ['no release is in the history yet']
+  if (history.length === 0) return ['the history is empty']
   const live = history.findLast(({ result }) => result === 'deployed' || result === 'found')
   const rows = history.toReversed().map((entry) => rowOf(entry, entry === live))
   const widths = head.map((title, column) =>
@@ -37,7 +37,7 @@ function rowOf(entry: Entry, isLive: boolean): readonly string[] {
 
 function remarks({ command, back, result, cause, migrations }: Entry): string {
   const parts = [
-    ...(result === 'found' ? ['ran already'] : []),
+    ...(result === 'found' ? ['was already running'] : []),
     ...(command === 'rollback' ? [back === undefined ? 'rollback' : `back to ${back}`] : []),
     ...(cause === undefined ? [] : [cause]),
     ...(migrations.length === 0 ? [] : [`migrations: ${migrations.length}`]),

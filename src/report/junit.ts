@@ -68,7 +68,7 @@ function failureOf(cause: Cause): Element {
       ...foreign,
     ]),
     '',
-    ...(hint === undefined ? [] : [`what to do: ${hint}`]),
+    ...(hint === undefined ? [] : [`hint: ${hint}`]),
     `more: ${pageOf(cause)}`,
   ]
   return element('failure', { type: code, message: sentence }, [lines.join('\n')])

@@ -34,7 +34,10 @@ export async function notifyWebhook(
           web.fetch(url, { method: 'POST', headers, body, signal: late }),
         )
         if (status >= 200 && status < 300) return { isTransient: false }
-        return { error: `it was refused (${status})`, isTransient: status === 429 || status >= 500 }
+        return {
+          error: `the request was refused (${status})`,
+          isTransient: status === 429 || status >= 500,
+        }
       } catch (error) {
         // One that did not answer in time may have heard it, and would hear it twice.
         const isTransient = !(error instanceof TimeOver)
@@ -45,7 +48,7 @@ export async function notifyWebhook(
     error: `there was no answer (${nameOf(error)})`,
     isTransient: false,
   }))
-  return error === undefined ? [] : [`the webhook was not told how this ended: ${error}`]
+  return error === undefined ? [] : [`the webhook was not notified: ${error}`]
 }
 
 interface Attempt {

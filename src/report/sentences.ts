@@ -33,11 +33,11 @@ export function moved({ from, to, now, runs }: WorkloadReport): string {
     case 'old':
       return `${before} (as before)`
     case 'removed':
-      return 'removed again'
+      return 'removed'
     case 'absent':
-      return 'not there, as before'
+      return 'absent (as before)'
     case 'gone':
-      return `deleted by somebody else (before: ${before})`
+      return `deleted by another client (before: ${before})`
     case 'unknown':
       if (runs !== undefined) return `is on ${versionOf(runs)} (before: ${before})`
       return `${before} or ${versionOf(to)}: not known`
@@ -60,7 +60,7 @@ export function verdict(report: Report): string {
 
 /** `kept: statefulset/db; left to others: secret/db`: what an undo has not put back. */
 function leftBy({ restored: undone }: Report): readonly string[] {
-  const parts = { kept: 'kept, ', 'left to others': 'left alone' }
+  const parts = { kept: 'kept, ', 'changed by others': 'left alone' }
   return Object.entries(parts).flatMap(([title, begins]) => {
     const found = undone
       .filter(({ action }) => action.startsWith(begins))
@@ -109,25 +109,27 @@ function lastWord(report: Report): string {
     case 'deploy':
     case 'rollback':
   }
-  if (report.dryRun) return `dry run: ${app} would go back to ${shortTag(tag)}; nothing was changed`
+  if (report.dryRun)
+    return `dry run: ${app} would roll back to ${shortTag(tag)}; nothing was changed`
   const words: Readonly<Record<Result, () => string>> = {
     deployed: () => `${release} is deployed: ${all} in namespace ${namespace}`,
     done: () => `${release} is done`,
-    unchanged: () => `${release} runs already: nothing to do for ${all}`,
+    unchanged: () => `${release} is already running: nothing to do for ${all}`,
     undone: () => `${release} did not go live: ${back(report)}`,
-    failed: () => `${release} did not go live: nothing that users run was touched`,
+    failed: () => `${release} did not go live: the running version was not touched`,
     usage: () => 'nothing was done',
-    stuck: () => `${app} is in between: the old version could not be verified, a person is needed`,
-    locked: () => 'another release is under way: nothing was done',
+    stuck: () =>
+      `${app} is inconsistent: the previous version could not be verified. Manual action is required`,
+    locked: () => 'another release is in progress: nothing was done',
     kept: () =>
-      `${release} failed and was left as it stands, as "on-failure: keep" wants it: a person is needed`,
+      `${release} failed and was kept for inspection (on-failure: keep). Manual action is required`,
     superseded: () =>
       cause?.code === 'stale-commit'
         ? report.command === 'rollback'
-          ? `${release} was not brought back: another release went live meanwhile`
+          ? `${release} was not restored: another release went live first`
           : `${release} was not released: a newer version is live already`
-        : `${app}: somebody else changed in the middle what this release writes; theirs was left alone`,
-    cancelled: () => `${release} was cancelled: workloads and objects are as they were before`,
+        : `${app}: another client changed what this release writes; its change was kept`,
+    cancelled: () => `${release} was cancelled: all workloads and objects are as before`,
   }
   return words[report.result]()
 }
@@ -138,8 +140,8 @@ function back({ workloads, exceptions = [] }: Report): string {
   const old = workloads.filter(({ now }) => now === 'old')
   const well = old.filter((one) => !unwell.includes(idOf(one)))
   const versions = [...new Set(well.map(({ from = '' }) => versionOf(from)))]
-  if (old.length === 0) return 'what the release had created is removed again, verified'
-  if (well.length === 0) return 'everything is as before'
+  if (old.length === 0) return 'everything that the release created is removed, verified'
+  if (well.length === 0) return 'everything is restored'
   if (versions.length === 1) {
     return `${plural(well.length, 'workload runs', 'workloads run')} version ${versions[0] ?? ''} again, verified`
   }
@@ -157,7 +159,7 @@ function stepped(
   release: string,
 ): string {
   const pushed = digest === undefined ? 'not pushed yet' : 'the registry has it'
-  const untested = `${release} was not tested, since there is no command for it; ${pushed}`
+  const untested = `${release} was not tested, because "test-command" is none; ${pushed}`
   const words = {
     build: {
       done: `${release} is built; ${pushed}`,
@@ -167,15 +169,15 @@ function stepped(
     test: {
       // Without tests it was pushed, and nothing more.
       done: stages.some(({ name }) => name === 'test')
-        ? `${release} has passed its tests; ${pushed}`
+        ? `${release} passed its tests; ${pushed}`
         : untested,
       unchanged: untested,
-      not: `${release} has not passed its tests`,
+      not: `${release} did not pass its tests`,
     },
     migrate: {
       done: `${release}: ${plural(migrations.length, 'migration')} applied in namespace ${namespace}`,
       unchanged: `${release}: nothing to migrate in namespace ${namespace}`,
-      not: `${release} has not migrated namespace ${namespace}`,
+      not: `${release} did not migrate namespace ${namespace}`,
     },
   }[command]
   switch (result) {
@@ -186,11 +188,11 @@ function stepped(
     case 'usage':
       return 'nothing was done'
     case 'locked':
-      return 'a release is under way: nothing was done'
+      return 'a release is in progress: nothing was done'
     case 'cancelled':
       return `${words.not}: it was cancelled`
     case 'stuck':
-      return `${words.not}, and a release before it is left in the middle: a person is needed`
+      return `${words.not}, and an earlier release is incomplete. Manual action is required`
     default:
       return words.not
   }
@@ -199,7 +201,7 @@ function stepped(
 /** The same for a run that only looked whether a release would go well. */
 function examined({ result, namespace, findings }: Report, release: string): string {
   const what = `${release} to namespace ${namespace}`
-  return findings ? `${what}: ${tally(findings)}` : `${what}: not looked at (${result})`
+  return findings ? `${what}: ${tally(findings)}` : `${what}: not checked (${result})`
 }
 
 /** `2 things would go wrong, 3 warnings` */
@@ -215,19 +217,19 @@ export function tally(findings: readonly Finding[]): string {
 function recovered({ app, namespace, result, restored: undone }: Report): string {
   switch (result) {
     case 'unchanged':
-      return `${app}: nothing was left unfinished in namespace ${namespace}`
+      return `${app}: nothing is unfinished in namespace ${namespace}`
     case 'undone':
       return undone.some(({ action }) => action === 'ended')
-        ? `${app}: the unfinished migration was ended; nothing that users run was touched`
-        : `${app}: the unfinished release was put back, verified`
+        ? `${app}: the unfinished migration was stopped; the running version was not touched`
+        : `${app}: the unfinished release was undone, verified`
     case 'locked':
-      return `${app}: a release is under way: nothing was done`
+      return `${app}: a release is in progress: nothing was done`
     case 'usage':
       return 'nothing was done'
     case 'cancelled':
-      return `${app}: nothing was put back, since the run was cancelled before`
+      return `${app}: nothing was restored, because the run was cancelled first`
     default:
-      return `${app}: the unfinished release could not be put back: a person is needed`
+      return `${app}: restoring the unfinished release failed. Manual action is required`
   }
 }
 
@@ -237,7 +239,7 @@ function historySentence({ app, namespace, result }: Report): string {
     case 'unchanged':
       return `${app}: its releases in namespace ${namespace}`
     case 'cancelled':
-      return `${app}: its releases were not read, since the run was cancelled`
+      return `${app}: the history was not read, because the run was cancelled`
     default:
       return `${app}: its releases in namespace ${namespace} could not be read`
   }
@@ -258,9 +260,9 @@ export function onCancel(command: Command): string | undefined {
     case 'doctor':
       return undefined
     case 'recover':
-      return 'a way back that has begun goes on to its end'
+      return 'a restore that has started runs to its end'
     default:
-      return 'what has changed is put back'
+      return 'the changes are undone'
   }
 }
 
@@ -274,14 +276,14 @@ export function evidence({ logs = [], events = [] }: Cause): readonly {
       ...(source !== undefined && { title: `last lines of ${source}` }),
       lines,
     })),
-    { title: 'warnings of the cluster', lines: events },
+    { title: 'cluster events', lines: events },
   ].filter(({ lines }) => lines.length > 0)
 }
 
 /** `migrations: orders.0002_note stay applied` when an undo leaves them. */
 export function keptMigrations(report: Report): string | undefined {
   if (report.migrations.length === 0 || wentWell(report.result)) return undefined
-  return `the database keeps the migrations that were applied: ${report.migrations.join(', ')}`
+  return `the applied migrations stay in the database: ${report.migrations.join(', ')}`
 }
 
 /** Why those are waited for that are not ready yet, on one line however many they are. */

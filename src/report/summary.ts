@@ -30,9 +30,9 @@ export function summary(report: Report): string {
   const parts = [`## ${sign} ${escaped(verdict(report))} (${seconds(report.seconds)})`]
   if (cause) {
     parts.push(`**Cause:** ${escaped(cause.sentence)}`)
-    if (cause.hint !== undefined) parts.push(`**What to do:** ${escaped(cause.hint)}`)
+    if (cause.hint !== undefined) parts.push(`**Hint:** ${escaped(cause.hint)}`)
     parts.push(`**More:** [${cause.code}](${pageOf(cause)})`)
-    for (const { title = 'last lines of the log', lines } of evidence(cause)) {
+    for (const { title = 'last log lines', lines } of evidence(cause)) {
       parts.push(open(title, fenced(lines.slice(-mostLogLines))))
     }
   }
@@ -67,7 +67,7 @@ export function summary(report: Report): string {
   if (others.length > 0) {
     parts.push(
       table(
-        ['Put back', 'How'],
+        ['Restored', 'How'],
         others.map(({ object, action }) => [object, action]),
       ),
     )

@@ -98,8 +98,8 @@ function isStep({ wanted = 0, ready }: Progress, before: Progress | undefined, p
 function endWords(verdict: Extract<Verdict, { is: 'superseded' | 'failed' }>, name: string) {
   if (verdict.is === 'superseded') {
     return verdict.by === deletion
-      ? 'was deleted by somebody else'
-      : `runs somebody else's version: ${verdict.by}`
+      ? 'was deleted by another client'
+      : `runs the version of another client: ${verdict.by}`
   }
   const { sentence } = verdict.cause
   const own = `${name}: `

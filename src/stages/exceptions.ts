@@ -180,7 +180,7 @@ function companions(
         {
           object: id,
           is: 'another version',
-          message: `${id}, container ${name} stays on ${shortName(repository)}:${versionOf(use)}, which has the tag of the version before`,
+          message: `${id}, container ${name} stays on ${shortName(repository)}:${versionOf(use)}, which has the tag of the previous version`,
           fix: commandLine(['set', 'image', id, `${name}=${next}`]),
         },
       ]

@@ -54,20 +54,20 @@ export async function lock(
     },
     signal,
     (by) => {
-      if (loggedHolder !== by) stageLog.say(`another release is under way: ${by}`)
+      if (loggedHolder !== by) stageLog.say(`another release is in progress: ${by}`)
       loggedHolder = by
       stageLog.waiting(`waiting for the release of ${by}`)
     },
   )
   if (taking.is === 'taken') return taking.lease
   if (taking.is === 'foreign') {
-    const what = `the release by ${taking.by}, which is under way,`
-    const other = { image: taking.image, what, so: 'or wait until that one has ended' }
+    const what = `the release by ${taking.by}, which is in progress,`
+    const other = { image: taking.image, what, so: 'or wait until that release has ended' }
     return twoOfOneName(cluster, app, other, settings.image)
   }
   return fail({
     code: 'locked',
     sentence: `another release of ${app} is under way in ${cluster.namespace}: ${taking.by}`,
-    hint: 'wait for it, or give this one more time by "lock-wait"',
+    hint: 'wait for it, or raise "lock-wait"',
   })
 }

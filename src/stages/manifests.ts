@@ -77,8 +77,8 @@ async function checkStill(cluster: Cluster, priors: readonly ObjectSnapshot[]): 
   const names = changed.map(({ prior }) => titleOf(prior.object)).join(', ')
   fail({
     code: 'superseded',
-    sentence: `somebody else wrote to ${names} after the release had looked there`,
-    hint: 'theirs was left alone; release again when it is clear what is wanted',
+    sentence: `another client wrote to ${names} after the release had read it`,
+    hint: 'the other change was kept. Decide which version should run, then release it',
   })
 }
 
@@ -170,7 +170,7 @@ export async function applyManifests(
     const by = Object.entries(followed.by).map(([id, what]) => `${id} by ${what}`)
     fail({
       code: 'apply-failed',
-      sentence: `somebody else changed what the manifests had just applied: ${by.join('; ')}`,
+      sentence: `another client changed what the release had just applied: ${by.join('; ')}`,
     })
   }
 }

@@ -30,7 +30,7 @@ export async function recover(
 ): Promise<readonly Restored[]> {
   const { begun } = record
   const { platform, app, holder } = release
-  stageLog.say(`an unfinished release was found: ${begun.tag} by ${titleOf(begun)}`)
+  stageLog.say(`found an unfinished release: ${begun.tag} by ${titleOf(begun)}`)
   const { snapshot, timeouts } = record
   const budget = undoBudget(live, snapshot, timeouts)
   const restored = await withTimeout(platform.clock, budget, release.signal, (late) =>
@@ -40,7 +40,7 @@ export async function recover(
   await saveRelease(cluster, platform.clock, cluster.life, app, {
     ...begun,
     result: 'undone',
-    cause: `its run was gone before it had ended; put back by ${titleOf(holder)}${left ? `, but for what somebody else has set: ${left}` : ''}`,
+    cause: `its run was interrupted; restored by ${titleOf(holder)}${left ? `, except for what another client set: ${left}` : ''}`,
     seconds: Math.max(0, (platform.clock.now() - Date.parse(begun.at)) / 1000),
     migrations: [],
   }).catch((error: unknown) => {
@@ -65,14 +65,14 @@ export async function endMigrations(
   const names = (await unfinishedMigrations(cluster, release.app)).map(nameOf)
   await Promise.all(
     names.map(async (name) => {
-      stageLog.say(`job/${name} was left unfinished: it is ended`)
+      stageLog.say(`job/${name} was left unfinished: stopping it`)
       try {
         await removeJob(release, cluster, live, name)
       } catch (error) {
         if (error instanceof LeaseLost) throw error
         fail({
           code: 'restore-failed',
-          sentence: `job/${name} was left unfinished, and could not be ended: ${error instanceof Error ? error.message : String(error)}`,
+          sentence: `job/${name} was left unfinished, and stopping it failed: ${error instanceof Error ? error.message : String(error)}`,
         })
       }
     }),

@@ -18,7 +18,7 @@ export function changeSince(
   const uses = before ? usesOf(templateOf(before), () => true) : []
   const images = Object.fromEntries(uses.map(({ name, image }) => [name, image]))
   const desired = { workload, images, generation: 0, first: !before }
-  const other = before ? 'another template' : 'what somebody else has created'
+  const other = before ? 'another template' : 'an object of another client'
   return takenOver({ kind: workload.kind, object: now } as Live, desired) ?? other
 }
 
@@ -28,7 +28,7 @@ export function supersededBy(by: Readonly<Record<string, string>>): Cause {
   )
   return {
     code: 'superseded',
-    sentence: `somebody else changed a workload in the middle of the release: ${words.join('; ')}`,
-    hint: 'theirs was left alone, and the other workloads too; release again when it is clear which version is wanted',
+    sentence: `another client changed a workload during the release: ${words.join('; ')}`,
+    hint: 'that change and all other workloads were kept. Decide which version should run, then release it',
   }
 }

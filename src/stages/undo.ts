@@ -88,7 +88,7 @@ export async function undo(
     fail({
       ...followed.cause,
       code: 'restore-failed',
-      sentence: `the old version does not come up again: ${followed.cause.sentence}`,
+      sentence: `the previous version does not become Ready: ${followed.cause.sentence}`,
     })
   }
   // What has found the pods all the while.
@@ -99,8 +99,8 @@ export async function undo(
     const names = gone.map(({ prior }) => titleOf(prior.object)).join(', ')
     fail({
       code: 'restore-failed',
-      sentence: `${names} was deleted by somebody else in the middle of the release, all others are as before`,
-      hint: `apply its manifest as it was and then: django-rollout recover; or, if it is to be gone: kubectl -n ${cluster.namespace} delete secret django-rollout-${release.app}`,
+      sentence: `${names} was deleted by another client during the release. All other workloads are as before`,
+      hint: `apply its previous manifest, then: django-rollout recover. If it should stay deleted: kubectl -n ${cluster.namespace} delete secret django-rollout-${release.app}`,
     })
   }
   return restored

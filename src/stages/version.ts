@@ -44,7 +44,7 @@ export async function readVersions(
   const { history, templates: kept } = await readArchive(cluster, app, settings.image)
   const chosen = chosenFrom(history, record?.begun)
   if (chosen.open) {
-    stageLog.say('a release is under way, or was left unfinished: that one ends first')
+    stageLog.say('a release is in progress or unfinished: waiting for its end')
   }
   const differ: Differ = (one, other) =>
     templatesDiffer(kept.get(one.number), kept.get(other.number))

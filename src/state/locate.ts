@@ -97,7 +97,7 @@ export async function locate(
     if (resource && !resource.namespaced)
       return refused(`${titleOf(object)} stands outside of any namespace`)
     if (resource && !needed.every((verb) => resource.verbs.includes(verb))) {
-      return refused(`${titleOf(object)} is of a kind that cannot be put back`)
+      return refused(`${titleOf(object)} has a kind that cannot be restored`)
     }
     const path = `${collection(versionOf(object), cluster.namespace, plural)}/${nameOf(object)}`
     snapshot.push({ ...entry, path })

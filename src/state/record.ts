@@ -171,7 +171,7 @@ function unusable(cluster: Cluster, app: string, why: string, wayOut?: string): 
   const name = nameFor(app)
   return fail({
     code: 'record-unusable',
-    sentence: `secret/${name} is no record that can be put back: ${why}`,
+    sentence: `secret/${name} is not a valid record: ${why}`,
     hint: [
       ...(wayOut === undefined ? [] : [`${wayOut}: that puts it back; else:`]),
       'nothing was written; what a release has left in the middle, if one has, stays as it is now',

@@ -253,19 +253,18 @@ function restoreLine({ prior, step }: RestorePlan): string | undefined {
       const left =
         external === undefined
           ? ''
-          : `; it ${external}, which somebody else has set: that is left alone`
-      const words =
-        but.length === 0 ? '' : `, but for ${but.join(', ')}, which somebody else has changed`
-      return `${title} put back${withDigests(step.object, prior.ran)}${words}${left}`
+          : `; it ${external}, set by another client: that change was kept`
+      const words = but.length === 0 ? '' : `, but for ${but.join(', ')}, changed by another client`
+      return `${title} restored${withDigests(step.object, prior.ran)}${words}${left}`
     }
     case 'delete':
-      return `${title} removed: the release had created it`
+      return `${title} removed (created by the release)`
     case 'keep':
       return `${title} kept, because ${step.why}`
     case 'ask':
-      return `${title} was deleted by somebody else meanwhile`
+      return `${title} was deleted by another client`
     case 'external':
-      return `${title} ${step.words}, which somebody else has set: left alone`
+      return `${title} ${step.words}, set by another client: not restored`
     case 'nothing':
       return undefined
   }
