@@ -183,6 +183,32 @@ describe('a step that fails', () => {
   })
 })
 
+test('a commit with two builds: without a tag, a machine that has built none asks which one is meant', async () => {
+  const commit = await shop.commit('Two builds', {})
+  const built = await build({ push: 'true', 'build-args': 'VERSION=one' })
+  expect(built).toMatchObject({ code: 0, report: { tag: commit } })
+  const { report } = await build({ push: 'true', 'build-args': 'VERSION=two' })
+  const { tag } = report
+  expect(tag).toMatch(new RegExp(`^${commit}-[0-9a-f]{12}$`))
+  const names = [commit, tag].map((one) => `${shop.image}:${one}`)
+  await must('docker', ['image', 'rm', '--force', ...names], { env: stack.env })
+
+  const options = { image: shop.image, namespace: shop.namespace }
+  for (const ended of [
+    await runTests({ 'test-command': 'true' }),
+    await shop.cli('deploy', options),
+    await shop.cli('migrate', options),
+  ]) {
+    expect(ended.report.cause).toMatchObject({
+      code: 'usage',
+      sentence: expect.stringContaining(`the registry has another one as ${commit}-…`),
+    })
+  }
+  expect(await runTests({ tag, 'test-command': 'true' })).toMatchObject({
+    report: { result: 'done', tag },
+  })
+})
+
 describe('django-rollout.yml', () => {
   test('stands in for the options that are not given', async () => {
     const { image, namespace } = shop

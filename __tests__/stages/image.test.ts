@@ -21,11 +21,21 @@ const labelsOf = (revision?: string, version?: string) => ({
 })
 
 /** A checkout at `head`, with what the registry and the engine have of the image. */
-function machine(registry: object | undefined, engine?: object, tags: readonly string[] = []) {
+function machine(
+  registry: object | undefined,
+  engine?: object,
+  tags: readonly string[] = [],
+  isMarked = false,
+) {
   const notFound = { code: 1, stderr: `ERROR: ${repository}: not found` }
   const lines: readonly Line[] = [
     { when: /^git .*rev-parse --verify/, stdout: `${head}\n`, always: true },
     { when: /^git .*(show-toplevel|status)/, always: true },
+    {
+      when: /imagetools inspect .*-builds$/,
+      ...(isMarked ? { stdout: JSON.stringify({ digest }) } : notFound),
+      always: true,
+    },
     {
       when: /imagetools inspect --format \{\{json \.Manifest/,
       ...(registry ? { stdout: JSON.stringify({ digest }) } : notFound),
@@ -95,23 +105,38 @@ test.each<[string, RawInputs, object, string]>([
 
 describe('two builds of one commit', () => {
   const own = `${head}-${'c'.repeat(12)}`
-  const refused = `${repository}:${head} is one of several builds of this commit (other build-args, target, Dockerfile or context, or an unknown build): this machine has also built ${own}`
-  test.each<['deploy' | 'test', RawInputs, readonly string[], string]>([
-    ['deploy', {}, [head, own], refused],
-    ['test', {}, [own, '<none>'], refused],
-    ['deploy', { tag: head }, [head, own], head],
-    ['test', { tag: own }, [head, own], own],
-    ['deploy', {}, [head, `${head}-dirty-${'c'.repeat(12)}`, `${older}-${'c'.repeat(12)}`], head],
-    ['test', {}, [head], head],
-  ])('%s %j, this machine has %j', async (command, given, tags, told) => {
-    const context = await contextOf(command, machine(labelsOf(head), {}, tags), given)
-    const take = command === 'deploy' ? imageToDeploy : imageToTest
-    const ended = await take(context.with({ log: notebook() })).then(
-      ({ image }) => image?.tag,
-      sentence,
-    )
-    expect(ended).toBe(told)
-  })
+  const several = `${repository}:${head} is one of several builds of this commit (other build-args, target, Dockerfile or context, or an unknown build)`
+  const refused = `${several}: this machine has also built ${own}`
+  const marked = `${several}: the registry has another one as ${head}-…`
+  test.each<['deploy' | 'test', RawInputs, readonly string[], boolean, string]>([
+    ['deploy', {}, [head, own], false, refused],
+    ['test', {}, [own, '<none>'], true, refused],
+    ['deploy', {}, [], true, marked],
+    ['test', {}, [head], true, marked],
+    ['deploy', { tag: head }, [head, own], true, head],
+    ['test', { tag: own }, [head, own], true, own],
+    [
+      ...([
+        'deploy',
+        {},
+        [head, `${head}-dirty-${'c'.repeat(12)}`, `${older}-${'c'.repeat(12)}`],
+      ] as const),
+      false,
+      head,
+    ],
+    ['test', {}, [head], false, head],
+  ])(
+    '%s %j, this machine has %j, the registry is marked: %s',
+    async (command, given, tags, isMarked, told) => {
+      const context = await contextOf(command, machine(labelsOf(head), {}, tags, isMarked), given)
+      const take = command === 'deploy' ? imageToDeploy : imageToTest
+      const ended = await take(context.with({ log: notebook() })).then(
+        ({ image }) => image?.tag,
+        sentence,
+      )
+      expect(ended).toBe(told)
+    },
+  )
 })
 
 describe('an image to test', () => {

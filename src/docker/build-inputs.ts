@@ -58,3 +58,17 @@ export function isOwnTag(tag: string, ofCommit: string): boolean {
   const [suffix = ''] = /-[0-9a-f]{12}$/.exec(tag) ?? []
   return suffix !== '' && tag === ownTag(ofCommit, suffix.slice(1))
 }
+
+/** Returns the tag of the commit beside which a build has this separate tag; `undefined` where it has none. */
+export function tagOfCommit(tag: string, inputs: string): string | undefined {
+  const suffix = `-${inputs.slice(0, 12)}`
+  return tag.endsWith(suffix) ? tag.slice(0, -suffix.length) : undefined
+}
+
+/**
+ * Returns the tag that marks a commit with several builds. It is in the registry, since another machine that gets
+ * the commit alone cannot know which of them is meant.
+ */
+export function severalBuildsTag(ofCommit: string): string {
+  return `${ofCommit}-builds`
+}

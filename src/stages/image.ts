@@ -1,7 +1,7 @@
 /** Looks for the image in the registry: what is there already is not built again. */
 import type { Image } from '../docker/image.js'
 import type { Built } from '../docker/build.js'
-import { inputsOf, isOwnTag, ownTag } from '../docker/build-inputs.js'
+import { inputsOf, isOwnTag, ownTag, severalBuildsTag } from '../docker/build-inputs.js'
 import { findInEngine, idInEngine, pullImage, tagsInEngine, type InEngine } from '../docker/pull.js'
 import {
   findImage,
@@ -114,6 +114,11 @@ function imageIn(
       stageLog.say(`the registry has ${name} of another commit (${found.of})`)
       return undefined
     case 'another build':
+      return fail({
+        code: 'registry',
+        sentence: `the registry has ${name} of another build of this commit (${otherInputs})`,
+        hint: 'give this build another "tag"',
+      })
     case 'unlabelled':
       return fail({
         code: 'registry',
@@ -261,19 +266,29 @@ export async function imageToTest(context: StageContext): Promise<Candidate> {
 }
 
 /**
- * Throws a Failure `usage` where the tag of the commit may mean two builds: this machine has built the other one,
- * which has a separate tag, and nothing says which is meant.
+ * Throws a Failure `usage` where the tag of the commit may mean two builds, and nothing says which is meant: the
+ * other one has a separate tag, which the registry is marked with, or this machine has.
  */
 async function checkMeant({ platform, settings, source, signal }: ReleaseContext): Promise<void> {
   if (settings.tag !== undefined) return
   const { image: repository } = settings
-  const tags = await tagsInEngine(platform, repository, signal)
+  const [tags, mark] = await Promise.all([
+    tagsInEngine(platform, repository, signal),
+    lookUp(platform, repository, severalBuildsTag(source.tag), signal),
+  ])
   const beside = tags.filter((tag) => isOwnTag(tag, source.tag))
-  if (beside.length === 0) return
-  const all = [source.tag, ...beside].map((tag) => `--tag ${tag}`).join(' or ')
+  if (beside.length === 0 && mark.is !== 'there') return
+  const own = beside.length === 0 ? `${source.tag}-…` : undefined
+  const where =
+    own === undefined
+      ? `this machine has also built ${beside.join(', ')}`
+      : `the registry has another one as ${own}`
+  const all = [source.tag, ...(own === undefined ? beside : [own])]
+    .map((tag) => `--tag ${tag}`)
+    .join(' or ')
   fail({
     code: 'usage',
-    sentence: `${repository}:${source.tag} is one of several builds of this commit (${otherInputs}): this machine has also built ${beside.join(', ')}`,
+    sentence: `${repository}:${source.tag} is one of several builds of this commit (${otherInputs}): ${where}`,
     hint: `name the one that is meant: ${all} (the build's output or report has it as "tag")`,
   })
 }

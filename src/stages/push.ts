@@ -1,8 +1,8 @@
 import type { Built } from '../docker/build.js'
-import { ownTag } from '../docker/build-inputs.js'
+import { ownTag, severalBuildsTag, tagOfCommit } from '../docker/build-inputs.js'
 import type { Image } from '../docker/image.js'
 import { pushImage } from '../docker/push.js'
-import { lookUp, originOf } from '../docker/registry.js'
+import { addTags, lookUp, originOf } from '../docker/registry.js'
 import { shortTag } from '../kubernetes/image.js'
 import type { StageContext } from './context.js'
 
@@ -21,7 +21,27 @@ export async function push(context: StageContext, built: Built): Promise<Image> 
       `another build of this commit has the tag ${shortTag(built.tag)} by now: this one gets ${shortTag(tag)}`,
     )
   }
+  await markSeveral(context, { ...built, tag })
   return pushImage(platform, { ...built, tag }, stageLog, signal)
+}
+
+/**
+ * Marks in the registry that the tag of the commit is one of several builds, before the other one is there: from
+ * then on every machine that gets no tag asks which one is meant. A tag that the user chose needs no mark.
+ */
+async function markSeveral(
+  { platform, settings, signal }: StageContext,
+  { repository, tag, inputs }: Built,
+): Promise<void> {
+  const ofCommit = inputs === undefined ? undefined : tagOfCommit(tag, inputs)
+  if (ofCommit === undefined || settings.tag !== undefined) return
+  const mark = severalBuildsTag(ofCommit)
+  const [first, marked] = await Promise.all(
+    [ofCommit, mark].map((one) => lookUp(platform, repository, one, signal)),
+  )
+  // A registry may not allow that a tag is written twice.
+  if (first?.is !== 'there' || marked?.is === 'there') return
+  await addTags(platform, first.image, [mark], signal)
 }
 
 /**
