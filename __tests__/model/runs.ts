@@ -9,7 +9,7 @@ import { transaction } from '../../src/commands/transaction.js'
 import { Reporter, type Sink } from '../../src/report/reporter.js'
 import type { Report } from '../../src/report/report.js'
 import { watchNamespace } from '../../src/rollout/namespace-watch.js'
-import type { Release } from '../../src/stages/release.js'
+import { ReleaseContext } from '../../src/stages/context.js'
 import { findTargets } from '../../src/stages/targets.js'
 import type { Platform } from '../../src/platform/platform.js'
 import { namespace, pathOf } from './places.js'
@@ -52,9 +52,8 @@ export function startRun(
 /** A release as `commands/release.ts` does it, from the moment when its image is in the registry. */
 function release(start: Start, version: number, brings: readonly Thing[]): Promise<Report> {
   return reported('deploy', start, async (run) => {
-    const { platform, settings, holder, app, signal } = run
+    const { platform, signal } = run
     const tag = `v${version}`
-    const release: Release = { platform, settings, source: { tag }, app, holder, signal }
     const cluster = await openCluster(platform, { namespace }, signal)
     run.resources.add(() => cluster.close())
     const live = await watchNamespace(cluster, platform.clock)
@@ -62,12 +61,13 @@ function release(start: Start, version: number, brings: readonly Thing[]): Promi
     const manifests = { ...noManifests, others }
     const targets = findTargets(live.clusterState(), manifests, repository, namespace)
     const found = { live, targets, others, jobs: [], resources, services: [] }
-    const site = { ...found, warnings: [] }
+    const checked = { ...found, warnings: [] }
     const image = { repository, tag, digest: `sha256:${version}` }
-    return transaction(run, release, cluster, site, {
+    const context = new ReleaseContext({ ...run, source: { tag } }).with({ cluster })
+    return transaction(run, context, checked, {
       command: 'deploy',
       image,
-      write: (own, locked, prepared, wrote) => write(run, own, locked, prepared, image, wrote),
+      write: (locked, prepared, wrote) => write(run, locked, { ...prepared, image }, wrote),
     })
   })
 }

@@ -79,7 +79,7 @@ describe('kubectl annotate', () => {
         return Promise.resolve({ code: stderr === '' ? 0 : 1, stdout: '', stderr })
       },
     })
-    await annotate({ signal: never }, stageLog, cluster, targets, kinds, 'x')
+    await annotate({ signal: never, cluster, log: stageLog }, targets, kinds, 'x')
     return { ran, lines: stageLog.lines }
   }
   const command = (ids: string) => `annotate --overwrite ${ids} kubernetes.io/change-cause=x`

@@ -111,7 +111,8 @@ describe('what the server would make of it is asked before the first write', () 
         })(),
     })
     const targets = [target('web', ['web'], more)]
-    return planEdits(stageLog, cluster, targets, pinned, 'release').then(([becomes]) => ({
+    const version = { repository: 'ghcr.io/acme/shop', image: pinned, cause: 'release' }
+    return planEdits({ cluster, log: stageLog }, targets, version).then(([becomes]) => ({
       becomes,
       lines: stageLog.lines,
       asked,

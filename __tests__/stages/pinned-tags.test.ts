@@ -102,7 +102,11 @@ test.each<Case>([
   const { platform, ran } = scripted(registry)
   const stageLog = notebook()
   const targets = workloads.map((live) => ({ live }) as unknown as Target)
-  const pins = await pinsOf(contextOf(platform), stageLog, standing(clusterState), targets)
+  const pins = await pinsOf(
+    contextOf(platform).with({ log: stageLog }),
+    standing(clusterState),
+    targets,
+  )
   expect(Object.fromEntries(pins)).toEqual(expected)
   expect(stageLog.lines).toEqual(said)
   expect(ran).toHaveLength(registry.length)
@@ -112,8 +116,8 @@ test('a run that is cancelled does not take that for the registry’s answer', a
   const stop = new AbortController()
   const { clusterState, workloads } = running(onLatest)
   const targets = workloads.map((live) => ({ live }) as unknown as Target)
-  const release = contextOf(scripted([hangs]).platform, {}, stop.signal)
-  const pins = pinsOf(release, notebook(), standing(clusterState), targets)
+  const context = contextOf(scripted([hangs]).platform, {}, stop.signal)
+  const pins = pinsOf(context.with({ log: notebook() }), standing(clusterState), targets)
   stop.abort(new Error('cancelled'))
   await expect(pins).rejects.toThrow('cancelled')
 })
@@ -171,9 +175,9 @@ test.each<[string, string, Line[], boolean]>([
   ],
 ])('whether an image runs already: %s', async (_, text, registry, is) => {
   const { clusterState, workloads } = running(text)
-  const release = contextOf(scripted(registry).platform)
+  const context = contextOf(scripted(registry).platform)
   const image = { repository: shop, tag: 'new', digest: digest('a') }
-  expect(await runsAlready(release, standing(clusterState), targetsOf(workloads), image)).toBe(is)
+  expect(await runsAlready(context, standing(clusterState), targetsOf(workloads), image)).toBe(is)
 })
 
 test('a workload that is not there does not run it', async () => {

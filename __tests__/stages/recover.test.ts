@@ -28,18 +28,12 @@ test.each<[string, Job, boolean]>([
   const memory = memoryCluster({})
   const cluster = { ...memory.cluster, get: <T>() => Promise.resolve({ items: [left] } as T) }
   const stageLog = notebook()
-  const release = contextOf(scripted([]).platform)
+  const context = contextOf(scripted([]).platform).with({ log: stageLog, cluster })
   const finalLines: (() => Promise<void>)[] = []
   const run = { resources: { add: (close: () => Promise<void>) => finalLines.push(close) } }
-  const site = { live: standing() }
+  const checked = { live: standing() }
 
-  await lockAndRecover(
-    run as unknown as Run,
-    release,
-    stageLog,
-    cluster,
-    site as unknown as PreflightResult,
-  )
+  await lockAndRecover(run as unknown as Run, context, checked as unknown as PreflightResult)
   await Promise.all(finalLines.map((close) => close()))
 
   const name = left.metadata?.name ?? ''
@@ -58,7 +52,8 @@ test('one that cannot be ended is told as what is left open, also to who has can
     get: <T>() => Promise.resolve({ items: [job('left', 'shop')] } as T),
     remove: () => Promise.reject(refused),
   }
-  const ending = endMigrations(contextOf(scripted([]).platform), notebook(), cluster, standing())
+  const context = contextOf(scripted([]).platform).with({ log: notebook(), cluster })
+  const ending = endMigrations(context, standing())
   const error = await ending.catch((one: unknown) => one)
   expect(causeOf(error, AbortSignal.abort())).toEqual({
     code: 'restore-failed',

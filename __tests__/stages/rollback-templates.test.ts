@@ -90,8 +90,8 @@ async function brought({
     release: { number: 1 } as Entry,
     appliedSince: [],
   }
-  const site = { targets: [target], services }
-  const back = await rollbackTargets(contextOf(platform), stageLog, cluster, site, version)
+  const context = contextOf(platform).with({ log: stageLog, cluster })
+  const back = await rollbackTargets(context, { targets: [target], services }, version)
   return { ...back, lines: stageLog.lines, web: back.targets[0]?.back?.spec?.containers[0] }
 }
 

@@ -6,6 +6,8 @@ import { pinned, target } from '../support/targets.js'
 
 const manifest = { kind: 'Deployment', metadata: {}, spec: {} } as WorkloadObject
 
+const version = { repository: 'ghcr.io/acme/shop', image: pinned }
+
 test('what an apply would change does not depend on who releases', async () => {
   const given: string[] = []
   const cluster = clusterOf({
@@ -22,9 +24,7 @@ test('what an apply would change does not depend on who releases', async () => {
   }
   const ours = { ...manifest, metadata: { name: 'web' } }
   const targets = [target('web', [], { manifest: ours, live })]
-  expect(await planTargets(cluster, targets, 'ghcr.io/acme/shop', pinned)).toMatchObject([
-    { is: 'none' },
-  ])
+  expect(await planTargets(cluster, targets, version)).toMatchObject([{ is: 'none' }])
   expect(given[0]).toContain('release of old by ada')
 })
 
@@ -45,9 +45,7 @@ test('an image that runs already has the name in a manifest that the live templa
     },
   })
   const targets = [target('web', ['web'], { manifest: live, live })]
-  expect(await planAsLive(cluster, targets, 'ghcr.io/acme/shop', pinned)).toMatchObject([
-    { is: 'none' },
-  ])
+  expect(await planAsLive(cluster, targets, version)).toMatchObject([{ is: 'none' }])
   expect(given[0]).toContain(`"image":"${image}"`)
 })
 
@@ -66,7 +64,7 @@ describe('waves', () => {
       [['worker', 'web'], []],
     ],
     ['the web alone', { targets: [web], web: chosen }, [['web'], []]],
-  ])('%s', (_, site, waves) => {
-    expect(wavesOf(site).map((wave) => wave.map(({ id }) => id.name))).toEqual(waves)
+  ])('%s', (_, checked, waves) => {
+    expect(wavesOf(checked).map((wave) => wave.map(({ id }) => id.name))).toEqual(waves)
   })
 })

@@ -51,11 +51,27 @@ const budget = (app: string) =>
 const ingress = (name: string) =>
   `apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: a}, spec: {defaultBackend: {service: {name: ${name}, port: {number: 80}}}}`
 
+const planned = (
+  others: readonly Change[],
+  here: readonly KubeObject[],
+  jobs: readonly KubeObject[] = [],
+) => {
+  const clusterState = pictureOf(...here)
+  return planOf({
+    others,
+    own: [],
+    targets: [],
+    services: [service as Service],
+    clusterState,
+    jobs,
+  })
+}
+
 const warningsOf = (
   others: readonly Change[],
   here: readonly KubeObject[] = [web],
   jobs: readonly KubeObject[] = [],
-) => planOf(others, [], [], [service as Service], pictureOf(...here), jobs).warnings
+) => planned(others, here, jobs).warnings
 
 describe('what finds no pods', () => {
   const pod = (owner: string) =>
@@ -120,13 +136,7 @@ describe('an Ingress', () => {
   })
 
   test('is written last', () => {
-    const { changes } = planOf(
-      [created(ingress('web')), secret],
-      [],
-      [],
-      [service as Service],
-      pictureOf(web),
-    )
+    const { changes } = planned([created(ingress('web')), secret], [web])
     expect(changes.map(({ object, when }) => [keyOf(object), when])).toEqual([
       ['networking.k8s.io/Ingress/a', 'last'],
       ['/Secret/a', 'before'],

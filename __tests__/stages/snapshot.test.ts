@@ -1,8 +1,9 @@
 import { expect, test } from '@jest/globals'
 import type { KubeObject } from '../../src/kubernetes/objects.js'
 import type { PreflightResult } from '../../src/stages/preflight.js'
-import { siteOfNow } from '../../src/stages/snapshot.js'
+import { checkedNow } from '../../src/stages/snapshot.js'
 import { memoryCluster } from '../support/cluster.js'
+import { notebook } from '../support/journal.js'
 import { standing } from '../support/live.js'
 import { scripted } from '../support/scripted.js'
 import { contextOf } from '../support/settings.js'
@@ -19,7 +20,7 @@ const web = (database: string, image = 'ghcr.io/acme/shop:1', more = {}): KubeOb
     },
   },
 })
-const release = contextOf(scripted([]).platform)
+const context = contextOf(scripted([]).platform).with({ log: notebook() })
 const before = {
   live: standing(),
   targets: [
@@ -36,18 +37,16 @@ const before = {
   warnings: [],
 } as unknown as PreflightResult
 const now = (object?: KubeObject): Promise<PreflightResult> =>
-  siteOfNow(
-    release,
-    () => undefined,
-    memoryCluster(object ? { [path]: object } : {}).cluster,
+  checkedNow(
+    context.with({ cluster: memoryCluster(object ? { [path]: object } : {}).cluster }),
     before,
   )
 
 test('a migration meets the environment that the web has now', async () => {
-  const site = await now(web('new', 'ghcr.io/acme/shop:2'))
+  const checked = await now(web('new', 'ghcr.io/acme/shop:2'))
 
-  expect(site.web?.template.spec?.containers[0]?.env).toEqual([{ name: 'DB', value: 'new' }])
-  expect(site.targets[0]?.running).toEqual(['ghcr.io/acme/shop:2'])
+  expect(checked.web?.template.spec?.containers[0]?.env).toEqual([{ name: 'DB', value: 'new' }])
+  expect(checked.targets[0]?.running).toEqual(['ghcr.io/acme/shop:2'])
 })
 
 test.each([

@@ -47,15 +47,8 @@ async function undone(memory: Memory, noted?: (courses: WriteProgresses) => void
   }
   const snapshot = [priorOf('web'), priorOf('worker')]
   const timeouts = { timeout: 60_000, grace: {} }
-  return undo(
-    contextOf(platform),
-    notebook(),
-    memory.cluster,
-    live,
-    snapshot,
-    timeouts,
-    noted,
-  ).then(
+  const context = contextOf(platform).with({ log: notebook(), cluster: memory.cluster })
+  return undo(context, { live, snapshot, timeouts }, noted).then(
     (restored) => restored.map(({ prior, did }) => `${prior.path} ${did}`).join(', '),
     (error: unknown) => (error as Error).message,
   )

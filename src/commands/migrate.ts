@@ -1,6 +1,5 @@
 /** Applies the migrations of an image in the registry, by the same Job as in a release. Rolls out nothing. */
 import { findSource } from '../docker/source.js'
-import type { Cluster } from '../kubernetes/cluster.js'
 import { fail, Failure } from '../failure/failure.js'
 import type { Report } from '../report/report.js'
 import type { Result } from '../failure/result.js'
@@ -9,8 +8,9 @@ import { startMigration } from '../stages/migration/run.js'
 import { comparisonLacks, leftBehind } from '../stages/migration/log.js'
 import { checkHistory } from '../stages/name-conflicts.js'
 import type { PreflightResult } from '../stages/preflight.js'
-import type { Image, Release } from '../stages/release.js'
-import { siteOfNow } from '../stages/snapshot.js'
+import type { OpenContext } from '../stages/context.js'
+import type { Image } from '../stages/release.js'
+import { checkedNow } from '../stages/snapshot.js'
 import { lostCause, sentenceOf } from './report-builder.js'
 import { reported, type Run, type Start } from './run.js'
 import { contextOf, lockAndRecover, runPreflight } from './steps.js'
@@ -31,7 +31,7 @@ async function toImage(run: Run): Promise<Result> {
     })
   }
   const requested = contextOf(run, await findSource(platform, settings, settings.context))
-  const [[cluster, site], ready] = await allOrAbort(signal, [
+  const [[unlocked, checked], ready] = await allOrAbort(signal, [
     (signal) => runPreflight(run, requested.with({ signal })),
     (signal) =>
       reporter.stage('image', async (log) => {
@@ -41,18 +41,19 @@ async function toImage(run: Run): Promise<Result> {
   ])
   const { image } = ready
   soFar.image = image
-  const release = contextOf(run, ready.source)
-  const { locked, lost, now } = await reporter.stage('lock', async (stageLog) => {
-    const { cluster: locked, lost } = await lockAndRecover(run, release, stageLog, cluster, site)
-    await checkHistory(release, locked, site, run.command)
-    const say = (line: string) => {
-      stageLog.say(line)
-    }
-    return { locked, lost, now: await siteOfNow(release, say, locked, site) }
+  const context = contextOf(run, ready.source)
+  const { cluster, lost, now } = await reporter.stage('lock', async (log) => {
+    const { cluster, lost } = await lockAndRecover(
+      run,
+      context.with({ log, cluster: unlocked }),
+      checked,
+    )
+    await checkHistory(context, cluster, checked, run.command)
+    return { cluster, lost, now: await checkedNow(context.with({ log, cluster }), checked) }
   })
-  const own = release.with({ signal: AbortSignal.any([signal, lost]) })
+  const locked = context.with({ cluster, signal: AbortSignal.any([signal, lost]) })
   try {
-    return (await migrateTo(run, own, locked, now, image)) ? 'done' : 'unchanged'
+    return (await migrateTo(run, locked, now, image)) ? 'done' : 'unchanged'
   } catch (error) {
     const cause = lostCause(lost)
     throw cause ? new Failure(cause) : error
@@ -62,13 +63,13 @@ async function toImage(run: Run): Promise<Result> {
 /** Plans and migrates. Returns whether the command was run; the applied migrations are in `soFar`. */
 export async function migrateTo(
   { reporter, soFar }: Run,
-  release: Release,
-  cluster: Cluster,
-  site: PreflightResult,
+  context: OpenContext,
+  checked: PreflightResult,
   image: Image,
 ): Promise<boolean> {
-  if (!site.web || release.settings['migrate-command'] === '') return false
-  const migration = startMigration(release, cluster, site, site.web, image)
+  const { cluster, settings } = context
+  if (!checked.web || settings['migrate-command'] === '') return false
+  const migration = startMigration(context, cluster, checked, checked.web, image)
   try {
     const plan = await reporter.stage('plan', (stageLog) => migration.plan(stageLog))
     soFar.databases = Object.fromEntries(
@@ -78,8 +79,7 @@ export async function migrateTo(
     if (notCompared !== undefined) soFar.warnings.push(notCompared)
     if (!plan.runs) return false
     await reporter.stage('migrate', (stageLog) => migration.migrate(stageLog))
-    const command = release.settings['migrate-command']
-    soFar.warnings.push(...leftBehind(plan, command, migration.applied()))
+    soFar.warnings.push(...leftBehind(plan, settings['migrate-command'], migration.applied()))
     return true
   } finally {
     await migration.close().catch((error: unknown) => {

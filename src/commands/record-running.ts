@@ -1,20 +1,18 @@
 /** Records a version in the history that a release finds running, when the history does not have it. */
 import { shortTag } from '../kubernetes/image.js'
 import { fail, Failure } from '../failure/failure.js'
-import type { Cluster } from '../kubernetes/cluster.js'
-import type { ReleaseCommand } from '../options/commands.js'
 import { readHistory, saveRelease } from '../state/history-store.js'
 import { liveNow } from '../state/history.js'
 import { templatesIn } from '../undo/templates.js'
 import { checkHistory } from '../stages/name-conflicts.js'
 import { runsAlready } from '../stages/pinned-tags.js'
 import type { PreflightResult } from '../stages/preflight.js'
-import type { Image, Release } from '../stages/release.js'
-import { siteOfNow } from '../stages/snapshot.js'
+import type { OpenContext } from '../stages/context.js'
+import { checkedNow } from '../stages/snapshot.js'
 import { leavesOpen, sentenceOf } from './report-builder.js'
 import type { Run } from './run.js'
 import { lockAndRecover } from './steps.js'
-import { releaseStartOf } from './transaction.js'
+import { releaseStartOf, type Work } from './transaction.js'
 
 /**
  * Makes a later rollback to this version possible. A failure needs no undo, so it is a warning. Throws a Failure
@@ -23,25 +21,21 @@ import { releaseStartOf } from './transaction.js'
  */
 export async function recordRunningVersion(
   run: Run,
-  release: Release,
-  unlocked: Cluster,
-  site: PreflightResult,
-  command: ReleaseCommand,
-  image: Image,
+  context: OpenContext,
+  checked: PreflightResult,
+  running: Pick<Work, 'command' | 'image'>,
 ): Promise<void> {
-  const { platform, app, settings, signal } = release
+  const { platform, app, settings, signal } = context
+  const { image } = running
   try {
-    const history = await readHistory(unlocked, app, settings.image)
+    const history = await readHistory(context.cluster, app, settings.image)
     if (liveNow(history)?.digest === image.digest) return
-    await run.reporter.stage('history', async (stageLog) => {
-      const { cluster } = await lockAndRecover(run, release, stageLog, unlocked, site)
+    await run.reporter.stage('history', async (log) => {
+      const { cluster } = await lockAndRecover(run, context.with({ log }), checked)
       // Another run may have had the lock since.
-      const say = (line: string) => {
-        stageLog.say(line)
-      }
-      const now = await siteOfNow(release, say, cluster, site)
-      await checkHistory(release, unlocked, now, run.command)
-      if (!(await runsAlready(release, now.live, now.targets, image))) {
+      const now = await checkedNow(context.with({ log, cluster }), checked)
+      await checkHistory(context, context.cluster, now, run.command)
+      if (!(await runsAlready(context, now.live, now.targets, image))) {
         return fail({
           code: 'stale-commit',
           sentence: `another version went live while this run waited for the lock, so ${shortTag(image.tag)} is no longer running`,
@@ -49,12 +43,12 @@ export async function recordRunningVersion(
         })
       }
       const ended = {
-        ...releaseStartOf(run, release, { command, image }),
+        ...releaseStartOf(run, context, running),
         ...({ result: 'found', seconds: 0, migrations: [] } as const),
       }
       const templates = templatesIn(now.targets.flatMap(({ live }) => live ?? []))
       await saveRelease(cluster, platform.clock, cluster.life, app, ended, { templates })
-      stageLog.say(
+      log.say(
         `${shortTag(image.tag)} is now in the history as the version that was already running`,
       )
     })

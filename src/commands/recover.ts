@@ -1,12 +1,11 @@
 /** Looks for a release or a migration that was left unfinished, and restores or ends it. */
 import { runOf } from '../django/job.js'
-import { openCluster, type Cluster } from '../kubernetes/cluster.js'
+import { openCluster } from '../kubernetes/cluster.js'
 import { fenced } from '../state/fence.js'
 import { readManifests } from '../kubernetes/manifests.js'
 import type { KubeObject } from '../kubernetes/objects.js'
 import { shortTag, versionOf } from '../kubernetes/image.js'
 import { Failure } from '../failure/failure.js'
-import type { StageLog } from '../platform/stage-log.js'
 import type { Report } from '../report/report.js'
 import type { Result } from '../failure/result.js'
 import { readHistory } from '../state/history-store.js'
@@ -16,7 +15,7 @@ import { closeRecord, readRecord, withPaths, type KeptRecord } from '../state/re
 import type { Restored } from '../undo/restore.js'
 import { watchNamespace, type NamespaceWatch } from '../rollout/namespace-watch.js'
 import { lock } from '../stages/lock.js'
-import type { Release } from '../stages/release.js'
+import { ReleaseContext, type ClusterContext, type OpenContext } from '../stages/context.js'
 import { endMigrations, recover, unfinishedMigrations } from '../stages/recover.js'
 import { causeOf, commandsBack, lostCause, runningImages } from './report-builder.js'
 import { reported, type Run, type Start } from './run.js'
@@ -27,9 +26,8 @@ export type RecoverScope = 'any' | 'own'
 /** Returns `unchanged` when there is nothing to recover. */
 export function recoverLeft(start: Start, scope: RecoverScope): Promise<Report> {
   return reported('recover', start, (run) =>
-    run.reporter.stage('recover', async (stageLog): Promise<Result> => {
+    run.reporter.stage('recover', async (log): Promise<Result> => {
       const { platform, settings, signal, holder, app, soFar, resources } = run
-      const release = { platform, settings, source: { tag: '' }, app, holder, signal }
       const cluster = await openCluster(
         platform,
         await resources.access(platform, settings),
@@ -44,7 +42,8 @@ export function recoverLeft(start: Start, scope: RecoverScope): Promise<Report> 
         return jobs.some((job) => isWanted(runOf(job))) ? {} : undefined
       }
       if (!(await findLeft())) return 'unchanged'
-      const lease = await lock(release, stageLog, cluster)
+      const context = new ReleaseContext({ ...run, source: { tag: '' } }).with({ log, cluster })
+      const lease = await lock(context)
       resources.add(() => lease.release())
       // The run may have finished, or another may have recovered it, while this one waited for the lock.
       const left = await findLeft()
@@ -52,20 +51,14 @@ export function recoverLeft(start: Start, scope: RecoverScope): Promise<Report> 
       const live = await watchNamespace(cluster, platform.clock)
       signal.throwIfAborted()
       // Once begun, the recovery continues to its end: half a restore is worse than the state before it.
-      const own = { ...release, signal: lease.lost }
-      const locked = fenced(cluster, lease)
+      const locked = context.with({ cluster: fenced(cluster, lease), signal: lease.lost })
       const { record: found } = left
       if (!found) {
-        soFar.ended = await endMigrations(own, stageLog, locked, live)
+        soFar.ended = await endMigrations(locked, live)
         return 'undone'
       }
-      const record = await withPaths(
-        cluster,
-        app,
-        found,
-        await objectsOfManifests(release, cluster),
-      )
-      const ended = await recoverRecord(run, own, stageLog, locked, lease.lost, live, record)
+      const record = await withPaths(cluster, app, found, await objectsOfManifests(context))
+      const ended = await recoverRecord(run, locked, live, record)
       if (ended.is === 'well') return 'unchanged'
       soFar.restored = ended.restored
       return 'undone'
@@ -77,10 +70,11 @@ export function recoverLeft(start: Start, scope: RecoverScope): Promise<Report> 
  * Returns the objects of the manifests; in the post step these are the manifests of the release itself. Without
  * them most objects are restored all the same.
  */
-async function objectsOfManifests(
-  { platform, settings }: Release,
-  cluster: Cluster,
-): Promise<readonly KubeObject[]> {
+async function objectsOfManifests({
+  platform,
+  settings,
+  cluster,
+}: OpenContext): Promise<readonly KubeObject[]> {
   try {
     const { targets, others } = await readManifests(
       platform,
@@ -99,29 +93,26 @@ export type RecoverOutcome =
   { readonly is: 'well' } | { readonly is: 'restored'; readonly restored: readonly Restored[] }
 
 /**
- * Ends what the record of another run describes; the caller holds the lock. Throws a Failure `restore-failed` or
+ * Ends what the record of another run describes; the caller holds the lock, and `context.signal` ends with it. Throws a Failure `restore-failed` or
  * `lock-lost` with a hint when that fails; the record stays then.
  */
 export async function recoverRecord(
   { soFar }: Pick<Run, 'soFar'>,
-  release: Release,
-  stageLog: StageLog,
-  cluster: Cluster,
-  lost: AbortSignal,
+  context: ClusterContext,
   live: NamespaceWatch,
   record: KeptRecord,
 ): Promise<RecoverOutcome> {
-  const { platform, app, settings, signal } = release
+  const { platform, app, settings, signal: lost, cluster, log: stageLog } = context
   const { begun, snapshot } = record
   try {
-    await endMigrations(release, stageLog, cluster, live)
+    await endMigrations(context, live)
     const history = await readHistory(cluster, app, settings.image)
     if (hasGoneLive(history, begun)) {
       stageLog.say(`the release of ${shortTag(begun.tag)} is live; removing its leftover record`)
       await closeRecord(cluster, platform.clock, app, record)
       return { is: 'well' }
     }
-    const restored = await recover(release, stageLog, cluster, live, record)
+    const restored = await recover(context, live, record)
     soFar.exceptions = notAsBefore(live.clusterState(), restored, (args) =>
       cluster.commandLine(args),
     )
@@ -131,7 +122,7 @@ export async function recoverRecord(
     soFar.current = current
     const lockLost = lostCause(lost)
     if (lockLost) throw new Failure(lockLost)
-    const cause = causeOf(error, signal)
+    const cause = causeOf(error, lost)
     throw new Failure({
       ...cause,
       code: 'restore-failed',

@@ -1,7 +1,6 @@
 /** A release from a commit to a running cluster, as one transaction: read it from top to bottom. */
 import { addTags } from '../docker/registry.js'
 import { findSource, findSourceToBuild } from '../docker/source.js'
-import type { Cluster } from '../kubernetes/cluster.js'
 import { fingerprintOf } from '../kubernetes/jobs.js'
 import type { ReleaseCommand } from '../options/commands.js'
 import type { Report } from '../report/report.js'
@@ -16,7 +15,8 @@ import { applyManifests, planManifests } from '../stages/manifests.js'
 import { checkNotStale } from '../stages/stale-commit.js'
 import { taggedAlone } from '../stages/pinned-tags.js'
 import type { PreflightResult } from '../stages/preflight.js'
-import { pinned, type Image, type Release } from '../stages/release.js'
+import type { OpenContext, ReleaseContext } from '../stages/context.js'
+import { pinned, type Image } from '../stages/release.js'
 import { planAsLive } from '../stages/rollout.js'
 import type { SnapshotResult } from '../stages/snapshot.js'
 import { sentenceOf } from './report-builder.js'
@@ -49,7 +49,7 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Result> {
   const requested = contextOf(run, await find(platform, settings, settings.context))
 
   // Nothing is written in the cluster before all of this has passed.
-  const [[cluster, site], found] = await allOrAbort(signal, [
+  const [[cluster, checked], found] = await allOrAbort(signal, [
     (signal) => runPreflight(run, requested.with({ signal })),
     (signal) =>
       reporter.stage(command === 'deploy' ? 'image' : 'build', async (log) => {
@@ -64,50 +64,52 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Result> {
         return { is: 'built', built, source } as const
       }),
   ])
-  soFar.site = site
+  soFar.site = checked
 
-  const named = contextOf(run, found.source)
-  if (found.is === 'pushed' && (await isDeployed(named, cluster, site, found.image))) {
-    soFar.image = found.image
-    soFar.warnings.push(...taggedAlone(site.targets))
-    reportOtherVersions(soFar, cluster, site, found.image)
-    await recordRunningVersion(run, named, cluster, site, command, found.image)
-    await moveTags(run, named, found.image)
+  const context = contextOf(run, found.source).with({ cluster })
+  if (found.is === 'pushed' && (await isDeployed(context, checked, found.image))) {
+    const { image } = found
+    soFar.image = image
+    soFar.warnings.push(...taggedAlone(checked.targets))
+    reportOtherVersions(soFar, cluster, checked, image)
+    await recordRunningVersion(run, context, checked, { command, image })
+    await moveTags(run, context, image)
     return 'unchanged'
   }
   if (found.is === 'built' && settings['test-command'] !== '') {
-    await runTests(run, named, found.built)
+    await runTests(run, context, found.built)
   }
-  const image = found.is === 'pushed' ? found.image : await pushed(run, named, found.built)
+  const image = found.is === 'pushed' ? found.image : await pushed(run, context, found.built)
   soFar.image = image
-  const release = named.with({ source: { ...named.source, tag: image.tag } })
+  const tagged = context.with({ source: { ...context.source, tag: image.tag } })
 
-  return transaction(run, release, cluster, site, {
+  return transaction(run, tagged, checked, {
     command,
     image,
-    jobs: fingerprints(site, settings.image, image),
-    check: (stageLog, history) => checkNotStale(release, stageLog, history),
-    write: (own, locked, prepared, wrote) => write(run, own, locked, prepared, image, wrote),
-    live: (own) => moveTags(run, own, image),
+    jobs: fingerprints(checked, settings.image, image),
+    check: (locking, history) => checkNotStale(locking, locking.log, history),
+    write: (locked, prepared, wrote) => write(run, locked, { ...prepared, image }, wrote),
+    live: (locked) => moveTags(run, locked, image),
   })
 }
 
 /** Returns whether this version runs undisturbed, and the manifests would change nothing. */
 async function isDeployed(
-  release: Release,
-  cluster: Cluster,
-  site: PreflightResult,
+  context: OpenContext,
+  checked: PreflightResult,
   image: Image,
 ): Promise<boolean> {
-  if (!(await runsUndisturbed(release, cluster, site, image))) return false
+  if (!(await runsUndisturbed(context, checked, image))) return false
+  const { app, cluster } = context
+  const repository = context.settings.image
   const changes = await Promise.all([
-    planManifests(release, () => undefined, cluster, site.others),
-    planAsLive(cluster, site.targets, release.settings.image, pinned(image)),
+    planManifests(context, () => undefined, cluster, checked.others),
+    planAsLive(cluster, checked.targets, { repository, image: pinned(image) }),
   ])
   if (changes.flat().some(({ is }) => is !== 'none')) return false
-  const wanted = fingerprints(site, release.settings.image, image)
+  const wanted = fingerprints(checked, repository, image)
   if (wanted.length === 0) return true
-  const ran = (await readHistory(cluster, release.app, release.settings.image)).filter(wentLive)
+  const ran = (await readHistory(cluster, app, repository)).filter(wentLive)
   return wanted.every((one) => ran.some(({ jobs = [] }) => jobs.includes(one)))
 }
 
@@ -123,34 +125,32 @@ function fingerprints(
 /** Writes everything to the cluster. The caller undoes the writes when this throws. */
 export async function write(
   run: Run,
-  release: Release,
-  cluster: Cluster,
-  { site, changes }: SnapshotResult,
-  image: Image,
+  context: OpenContext,
+  { checked, changes, image }: Pick<SnapshotResult, 'checked' | 'changes'> & { image: Image },
   wrote: OnWrite,
 ): Promise<void> {
   const { reporter } = run
   const first = changes.filter(({ when }) => when === 'before')
   if (first.length > 0) {
-    await reporter.stage('manifests', (stageLog) =>
-      applyManifests(release, stageLog, cluster, site, first, wrote),
+    await reporter.stage('manifests', (log) =>
+      applyManifests(context.with({ log }), checked, first, wrote),
     )
   }
-  await migrateTo(run, release, cluster, site, image)
-  const jobs = jobsOf(release, site.jobs, pinned(image))
+  await migrateTo(run, context, checked, image)
+  const jobs = jobsOf(context, checked.jobs, pinned(image))
   if (jobs.length > 0) {
-    await reporter.stage('jobs', (stageLog) =>
-      runJobs(release, stageLog, cluster, site, jobs, (words) => run.soFar.warnings.push(words)),
+    await reporter.stage('jobs', (log) =>
+      runJobs(context.with({ log }), checked, jobs, (words) => run.soFar.warnings.push(words)),
     )
   }
   const beside = changes.filter(({ when }) => when !== 'before')
-  await rollOut(run, release, cluster, site, image, beside, wrote)
+  await rollOut(run, context, { checked, image, beside }, wrote)
 }
 
 /** Moves the extra tags. A tag that cannot be set is a warning: it does not undo a version that runs well. */
 export async function moveTags(
   { reporter, soFar }: Pick<Run, 'reporter' | 'soFar'>,
-  { platform, settings, signal }: Release,
+  { platform, settings, signal }: ReleaseContext,
   image: Image,
 ): Promise<void> {
   const tags = settings['extra-tags']

@@ -18,19 +18,19 @@ export function rollBack(start: Start): Promise<Report> {
 
 async function toVersion(run: Run): Promise<Result> {
   const { platform, reporter, soFar, resources } = run
-  const release = new ReleaseContext({
+  const requested = new ReleaseContext({
     ...run,
     // Old code does not migrate a newer database: its schema stays as it is.
     settings: { ...run.settings, 'migrate-command': '' },
     source: { tag: '' },
   })
-  const [cluster, site] = await runPreflight(run, release)
-  soFar.site = site
+  const [cluster, checked] = await runPreflight(run, requested)
+  soFar.site = checked
+  const context = requested.with({ cluster })
   const { chosen, version } = await reporter.stage('version', async (log) => {
     await resources.login(platform, run.settings)
-    const context = release.with({ log, cluster })
-    const chosen = await readVersions(context, site)
-    return { chosen, version: await chooseVersion(context, chosen) }
+    const chosen = await readVersions(context.with({ log }), checked)
+    return { chosen, version: await chooseVersion(context.with({ log }), chosen) }
   })
   const { image, sha, appliedSince } = version
   const source = { tag: image.tag, ...(sha !== undefined && { sha }) }
@@ -41,30 +41,30 @@ async function toVersion(run: Run): Promise<Result> {
       `the database is not changed; migrations applied since: ${appliedSince.join(', ')}`,
     )
   }
-  const { targets, warnings } = await reporter.stage('templates', (stageLog) =>
-    rollbackTargets(release, stageLog, cluster, site, version),
+  const { targets, warnings } = await reporter.stage('templates', (log) =>
+    rollbackTargets(context.with({ log }), checked, version),
   )
   soFar.warnings.push(...warnings)
   const differs = targets.some(({ back }) => back !== undefined)
-  if (!differs && (await runsUndisturbed(release, cluster, site, image))) {
-    reportOtherVersions(soFar, cluster, site, image)
+  if (!differs && (await runsUndisturbed(context, checked, image))) {
+    reportOtherVersions(soFar, cluster, checked, image)
     return 'unchanged'
   }
   if (run.settings['dry-run']) return dryRun(run, targets, image)
-  return transaction(run, release.with({ source }), cluster, site, {
+  return transaction(run, context.with({ source }), checked, {
     command: 'rollback',
     image,
     ...backOf(version),
     check: (_, now) => {
-      checkStillPrevious(release, chosen, now)
+      checkStillPrevious(context, chosen, now)
     },
-    bring: async (stageLog, now) => {
+    bring: async (locked, now) => {
       // It was logged before the lock was taken.
-      const quiet = { ...stageLog, say: () => undefined }
-      return (await rollbackTargets(release, quiet, cluster, now, version)).targets
+      const log = { ...locked.log, say: () => undefined }
+      return (await rollbackTargets(locked.with({ log }), now, version)).targets
     },
-    write: (own, locked, prepared, wrote) =>
-      rollOut(run, own, locked, prepared.site, image, [], wrote),
+    write: (locked, { checked }, wrote) =>
+      rollOut(run, locked, { checked, image, beside: [] }, wrote),
   })
 }
 

@@ -7,21 +7,19 @@ import { idOf } from '../kubernetes/workload.js'
 import type { Settings } from '../options/table.js'
 import { Failure } from '../failure/failure.js'
 import { drainTime } from '../judge/drain.js'
-import type { StageLog } from '../platform/stage-log.js'
 import { onAnotherVersion } from '../stages/exceptions.js'
 import { readRecord, withPaths } from '../state/record.js'
 import type { OnWrite } from '../undo/snapshot.js'
 import { checkAlone } from '../stages/name-conflicts.js'
 import type { Built } from '../stages/build.js'
 import { lock } from '../stages/lock.js'
-import type { PlacedChange } from '../stages/selectors.js'
 import { preflight, type PreflightResult } from '../stages/preflight.js'
 import { runsAlready } from '../stages/pinned-tags.js'
 import { push } from '../stages/push.js'
-import { ReleaseContext } from '../stages/context.js'
-import type { Image, Release } from '../stages/release.js'
+import { ReleaseContext, type ClusterContext, type OpenContext } from '../stages/context.js'
+import type { Image } from '../stages/release.js'
 import { endMigrations } from '../stages/recover.js'
-import { rollout, runsWell } from '../stages/rollout.js'
+import { rollout, runsWell, type RolloutInput } from '../stages/rollout.js'
 import { supersededBy } from '../stages/superseded.js'
 import { test } from '../stages/test.js'
 import { abortable, withTimeout } from '../platform/time.js'
@@ -38,19 +36,19 @@ export function contextOf(run: Run, source: Source): ReleaseContext {
 /** Opens the cluster and checks everything that the release concerns. */
 export function runPreflight(
   run: Run,
-  release: Release,
+  context: ReleaseContext,
 ): Promise<readonly [Cluster, PreflightResult]> {
   const { platform, settings, reporter, resources, soFar } = run
-  return reporter.stage('preflight', (stageLog) =>
+  return reporter.stage('preflight', (log) =>
     // Nothing is written here, so an abort does not wait for a server that does not answer.
-    abortable(release.signal, async () => {
+    abortable(context.signal, async () => {
       const access = await resources.access(platform, settings)
-      const opened = await openCluster(platform, access, release.signal)
-      resources.add(() => opened.close())
-      const site = await preflight(release, stageLog, opened)
-      await checkAlone(release, opened, site, run.command)
-      soFar.warnings.push(...site.warnings)
-      return [opened, site] as const
+      const cluster = await openCluster(platform, access, context.signal)
+      resources.add(() => cluster.close())
+      const checked = await preflight(context, log, cluster)
+      await checkAlone(context, cluster, checked, run.command)
+      soFar.warnings.push(...checked.warnings)
+      return [cluster, checked] as const
     }),
   )
 }
@@ -78,14 +76,13 @@ export function runTests(
 
 /** Returns whether this very version runs already and well, and no release was left open. */
 export async function runsUndisturbed(
-  release: Release,
-  cluster: Cluster,
-  site: PreflightResult,
+  context: OpenContext,
+  checked: PreflightResult,
   image: Image,
 ): Promise<boolean> {
-  const { platform, app, settings } = release
-  if (!(await runsAlready(release, site.live, site.targets, image))) return false
-  if (!runsWell(site, platform.clock.now())) return false
+  const { platform, app, settings, cluster } = context
+  if (!(await runsAlready(context, checked.live, checked.targets, image))) return false
+  if (!runsWell(checked, platform.clock.now())) return false
   return (await readRecord(cluster, app, settings.image)) === undefined
 }
 
@@ -99,21 +96,20 @@ export interface Locked {
 /** Takes the lock. First ends or restores what the last holder of the lock left open. */
 export async function lockAndRecover(
   run: Run,
-  release: Release,
-  stageLog: StageLog,
-  unlocked: Cluster,
-  site: PreflightResult,
+  context: ClusterContext,
+  checked: PreflightResult,
 ): Promise<Locked> {
-  const lease = await lock(release, stageLog, unlocked)
+  const { app, settings } = context
+  const lease = await lock(context)
   run.resources.add(() => lease.release())
-  const cluster = fenced(unlocked, lease)
-  const found = await readRecord(cluster, release.app, release.settings.image)
-  const record = found && (await withPaths(cluster, release.app, found, objectsOfRelease(site)))
+  const cluster = fenced(context.cluster, lease)
+  const found = await readRecord(cluster, app, settings.image)
+  const record = found && (await withPaths(cluster, app, found, objectsOfRelease(checked)))
   // A user who cancels this release does not want the restore of the last one to stop half way.
-  const own = { ...release, signal: lease.lost }
-  if (record) await recoverRecord(run, own, stageLog, cluster, lease.lost, site.live, record)
-  else await endMigrations(own, stageLog, cluster, site.live)
-  release.signal.throwIfAborted()
+  const locked = context.with({ cluster, signal: lease.lost })
+  if (record) await recoverRecord(run, locked, checked.live, record)
+  else await endMigrations(locked, checked.live)
+  context.signal.throwIfAborted()
   return { cluster, lost: lease.lost }
 }
 
@@ -123,40 +119,30 @@ function objectsOfRelease({ others, targets }: PreflightResult): readonly KubeOb
 
 /** Rolls the image out to all workloads until the judge reports success; throws a Failure otherwise. */
 export async function rollOut(
-  { command, reporter, soFar }: Run,
-  release: Release,
-  cluster: Cluster,
-  site: PreflightResult,
-  image: Image,
-  beside: readonly PlacedChange[],
+  { reporter, soFar }: Run,
+  context: OpenContext,
+  input: RolloutInput,
   wrote: OnWrite,
 ): Promise<void> {
-  const { platform, settings, signal } = release
-  await reporter.stage('rollout', async (stageLog) => {
-    const drains = drainTime(site.targets.flatMap(({ live }) => live ?? []))
+  const { platform, settings, signal, cluster } = context
+  const { checked, image } = input
+  await reporter.stage('rollout', async (log) => {
+    const drains = drainTime(checked.targets.flatMap(({ live }) => live ?? []))
     const ended = await withTimeout(platform.clock, longestOf(settings) + drains, signal, (late) =>
-      rollout(
-        { ...release, command, signal: late },
-        stageLog,
-        cluster,
-        site,
-        image,
-        beside,
+      rollout(context.with({ log, signal: late }), input, {
         wrote,
-        {
-          progress: (progress) => {
-            soFar.rollout = progress
-          },
-          warning: (warning) => soFar.warnings.push(warning),
+        progress: (progress) => {
+          soFar.rollout = progress
         },
-      ),
+        warning: (warning) => soFar.warnings.push(warning),
+      }),
     )
     if (ended.is === 'failed') {
       soFar.detectedAt = ended.at
       throw new Failure(ended.cause)
     }
     if (ended.is === 'superseded') throw new Failure(supersededBy(ended.by))
-    reportOtherVersions(soFar, cluster, site, image)
+    reportOtherVersions(soFar, cluster, checked, image)
   })
 }
 
@@ -164,15 +150,15 @@ export async function rollOut(
 export function reportOtherVersions(
   soFar: SoFar,
   cluster: Cluster,
-  site: PreflightResult,
+  checked: PreflightResult,
   image: Image,
 ): void {
   const released = {
     image,
-    targets: site.targets.map(({ id }) => idOf(id)),
-    before: site.targets.flatMap(({ running }) => running),
+    targets: checked.targets.map(({ id }) => idOf(id)),
+    before: checked.targets.flatMap(({ running }) => running),
   }
-  soFar.exceptions = onAnotherVersion(site.live.clusterState(), released, (args) =>
+  soFar.exceptions = onAnotherVersion(checked.live.clusterState(), released, (args) =>
     cluster.commandLine(args),
   )
 }

@@ -4,10 +4,8 @@
  */
 import { shortTag } from '../kubernetes/image.js'
 import { ApiError } from '../kubernetes/api-error.js'
-import type { Cluster } from '../kubernetes/cluster.js'
 import { same, type KubeObject } from '../kubernetes/objects.js'
 import { commandLine } from '../options/command-line.js'
-import type { StageLog } from '../platform/stage-log.js'
 import type { Cause } from '../failure/failure.js'
 import type { Result } from '../failure/result.js'
 import { saveRelease } from '../state/history-store.js'
@@ -19,7 +17,13 @@ import { withAnswers, type OnWrite } from '../undo/snapshot.js'
 import { templatesBefore, templatesOf } from '../undo/templates.js'
 import { checkHistory } from '../stages/name-conflicts.js'
 import type { PreflightResult } from '../stages/preflight.js'
-import { timeoutsOf, type Image, type Release } from '../stages/release.js'
+import type {
+  ClusterContext,
+  OpenContext,
+  ReleaseContext,
+  StageContext,
+} from '../stages/context.js'
+import { timeoutsOf, type Image } from '../stages/release.js'
 import { snapshot, type SnapshotResult } from '../stages/snapshot.js'
 import type { Target } from '../kubernetes/target.js'
 import { undo, undoBudget } from '../stages/undo.js'
@@ -38,26 +42,22 @@ export interface Work {
   /** Fingerprints of the Jobs that it runs. */
   readonly jobs?: readonly string[]
   /** Ends the run, by throwing, when the history shows that the version is no longer wanted. */
-  readonly check?: (stageLog: StageLog, history: History) => Promise<void> | void
+  readonly check?: (context: StageContext, history: History) => Promise<void> | void
   /** A rollback: returns the workloads with what they get back besides the image, as they are under the lock. */
-  readonly bring?: (stageLog: StageLog, site: PreflightResult) => Promise<readonly Target[]>
+  readonly bring?: (context: ClusterContext, checked: PreflightResult) => Promise<readonly Target[]>
   /**
    * Does all writes to the cluster, which accepts them only under the lock. The transaction undoes them when this
    * throws.
    */
-  readonly write: (
-    release: Release,
-    cluster: Cluster,
-    prepared: SnapshotResult,
-    wrote: OnWrite,
-  ) => Promise<void>
+  readonly write: (context: OpenContext, prepared: SnapshotResult, wrote: OnWrite) => Promise<void>
   /** Runs when the version is live. Its signal ends with the lock too: another version may be live then. */
-  readonly live?: (release: Release) => Promise<void>
+  readonly live?: (context: OpenContext) => Promise<void>
 }
 
-interface Transaction extends Locked {
+interface Transaction extends Pick<Locked, 'lost'> {
   readonly run: Run
-  readonly release: Release
+  /** Its cluster accepts writes only under the lock. */
+  readonly context: OpenContext
   readonly begun: ReleaseStart
   readonly prepared: SnapshotResult
   /** The record with its snapshot, to which the answers of the server are added. */
@@ -69,35 +69,36 @@ interface Transaction extends Locked {
 /** Runs the transaction. Once the snapshot is saved, every failure is a result; before, it is thrown. */
 export async function transaction(
   run: Run,
-  release: Release,
-  unlocked: Cluster,
-  site: PreflightResult,
+  unlocked: OpenContext,
+  checked: PreflightResult,
   work: Work,
 ): Promise<Result> {
   const { reporter, signal, soFar } = run
-  const { platform, app } = release
-  const { cluster, lost } = await reporter.stage('lock', async (stageLog) => {
-    const locked = await lockAndRecover(run, release, stageLog, unlocked, site)
-    await work.check?.(stageLog, await checkHistory(release, unlocked, site, run.command))
+  const { platform, app, settings } = unlocked
+  const { cluster, lost } = await reporter.stage('lock', async (log) => {
+    const context = unlocked.with({ log })
+    const locked = await lockAndRecover(run, context, checked)
+    await work.check?.(context, await checkHistory(context, context.cluster, checked, run.command))
     return locked
   })
-  const begun = releaseStartOf(run, release, work)
-  const { prepared, record } = await reporter.stage('snapshot', async (stageLog) => {
+  const context = unlocked.with({ cluster })
+  const begun = releaseStartOf(run, context, work)
+  const { prepared, record } = await reporter.stage('snapshot', async (log) => {
     const { image, bring } = work
-    const own = bring && ((now: PreflightResult) => bring(stageLog, now))
-    const prepared = await snapshot(release, stageLog, cluster, site, image, own)
-    const timeouts = timeoutsOf(release.settings)
+    const own = bring && ((now: PreflightResult) => bring(context.with({ log }), now))
+    const prepared = await snapshot(context.with({ log }), checked, image, own)
+    const timeouts = timeoutsOf(settings)
     const open = { begun, timeouts, snapshot: prepared.snapshot }
     return { prepared, record: await openRecord(cluster, platform.clock, app, open) }
   })
-  soFar.site = prepared.site
+  soFar.site = prepared.checked
   soFar.warnings.push(...prepared.warnings)
   soFar.snapshot = prepared.snapshot
-  const open: Transaction = { run, release, cluster, lost, begun, prepared, record }
+  const open: Transaction = { run, context, lost, begun, prepared, record }
   run.onBegin?.(begun)
-  const own = { ...release, signal: AbortSignal.any([signal, lost]) }
+  const own = context.with({ signal: AbortSignal.any([signal, lost]) })
   try {
-    await work.write(own, cluster, prepared, (answers) => keepAnswers(open, answers))
+    await work.write(own, prepared, (answers) => keepAnswers(open, answers))
     own.signal.throwIfAborted()
   } catch (error) {
     soFar.detectedAt ??= platform.clock.now()
@@ -112,7 +113,8 @@ export async function transaction(
 /** Keeps what was written: first for this run, then in the record for the run that may have to undo it. */
 async function keepAnswers(open: Transaction, answers: readonly KubeObject[]): Promise<void> {
   if (answers.length === 0) return
-  const { run, release, cluster } = open
+  const { run, context } = open
+  const { cluster, platform, app } = context
   const snapshot = withAnswers(open.record.snapshot, answers)
   // As the dry run said.
   if (same(snapshot, open.record.snapshot)) return
@@ -120,7 +122,7 @@ async function keepAnswers(open: Transaction, answers: readonly KubeObject[]): P
   open.record = { ...open.record, snapshot }
   if (open.isFrozen === true) return
   try {
-    open.record = await updateRecord(cluster, release.platform.clock, release.app, open.record)
+    open.record = await updateRecord(cluster, platform.clock, app, open.record)
   } catch (error) {
     if (!(error instanceof ApiError && error.status === 403)) throw error
     // A Role that was made for an older version: an undo by this run needs no more than it knows.
@@ -134,7 +136,7 @@ async function keepAnswers(open: Transaction, answers: readonly KubeObject[]): P
 /** Returns what the history gets of a release when it begins. */
 export function releaseStartOf(
   { reporter }: Run,
-  { source, holder }: Release,
+  { source, holder }: ReleaseContext,
   { command, image, back, jobs = [] }: Pick<Work, 'command' | 'image' | 'back' | 'jobs'>,
 ): ReleaseStart {
   return {
@@ -154,8 +156,8 @@ export function releaseStartOf(
 
 /** Closes a release that runs well: its record has to be gone, or the next run would undo it. */
 async function close(open: Transaction): Promise<Result> {
-  const { run, release, cluster, lost, record } = open
-  const { platform, app, settings } = release
+  const { run, context, lost, record } = open
+  const { platform, app, settings, cluster } = context
   const isRecorded = await recordInHistory(open, 'deployed')
   try {
     await closeRecord(cluster, platform.clock, app, record)
@@ -179,10 +181,10 @@ async function close(open: Transaction): Promise<Result> {
 
 /** Undoes everything that was written, and returns the result of the run. */
 async function unwind(open: Transaction): Promise<Result> {
-  const { run, release, cluster, lost, prepared, record } = open
+  const { run, context, lost, prepared, record } = open
   const { reporter, soFar, settings } = run
-  const { platform, app } = release
-  const { site } = prepared
+  const { platform, app, cluster } = context
+  const { live } = prepared.checked
   const { snapshot: priors, timeouts } = record
   const end = async (result: Result) => {
     await recordInHistory(open, result)
@@ -207,25 +209,18 @@ async function unwind(open: Transaction): Promise<Result> {
     if (!isToUndo) return await end(cancelled ? 'cancelled' : 'failed')
     if (keeps) return await keep(open)
     // Not the release's own signal: what ended the release must not end its undo.
-    soFar.restored = await reporter.stage('undo', (stageLog) =>
-      withTimeout(platform.clock, undoBudget(site.live, priors, timeouts), lost, (late) =>
-        undo(
-          { ...release, signal: late },
-          stageLog,
-          cluster,
-          site.live,
-          priors,
-          timeouts,
-          (seen) => {
-            soFar.undo = seen
-          },
-        ),
+    const input = { live, snapshot: priors, timeouts }
+    soFar.restored = await reporter.stage('undo', (log) =>
+      withTimeout(platform.clock, undoBudget(input), lost, (late) =>
+        undo(context.with({ log, signal: late }), input, (seen) => {
+          soFar.undo = seen
+        }),
       ),
     )
     soFar.exceptions = [
       // Of a release that was restored here, before this one began.
       ...(soFar.exceptions ?? []).filter(({ is }) => is !== 'another version'),
-      ...notAsBefore(site.live.clusterState(), soFar.restored, (args) => cluster.commandLine(args)),
+      ...notAsBefore(live.clusterState(), soFar.restored, (args) => cluster.commandLine(args)),
     ]
     const others = externalChanges(soFar.restored)
     if (others !== undefined || superseded) {
@@ -278,16 +273,12 @@ function leftCause(left: string, cause: Cause | undefined): Cause {
 
 /** Keeps the record open: `recover`, and the next release before it begins, restore from it. */
 async function keep(open: Transaction): Promise<Result> {
-  const { run, release, cluster, record } = open
+  const { run, context, record } = open
+  const { platform, settings, cluster } = context
   const { soFar } = run
-  soFar.current = await runningImages(
-    cluster,
-    release.platform.clock,
-    release.settings,
-    record.snapshot,
-  )
+  soFar.current = await runningImages(cluster, platform.clock, settings, record.snapshot)
   if (soFar.cause) {
-    const back = `to restore the previous version: ${commandLine('recover', release.settings)}; the next release also does this before it starts`
+    const back = `to restore the previous version: ${commandLine('recover', settings)}; the next release also does this before it starts`
     const { hint } = soFar.cause
     soFar.cause = { ...soFar.cause, hint: hint === undefined ? back : `${hint}\n${back}` }
   }
@@ -297,11 +288,11 @@ async function keep(open: Transaction): Promise<Result> {
 
 /** Records the release in the history. Returns whether that worked; a failure is a warning. */
 async function recordInHistory(
-  { run, release, cluster, begun, prepared, record }: Transaction,
+  { run, context, begun, prepared, record }: Transaction,
   result: Result,
 ): Promise<boolean> {
   const { soFar, reporter } = run
-  const { platform, app } = release
+  const { platform, app, cluster } = context
   const cause = soFar.cause?.sentence.split('\n')[0]
   const ended = {
     ...begun,

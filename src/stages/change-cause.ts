@@ -2,20 +2,35 @@
  * Sets `kubernetes.io/change-cause` of the released workloads, so that `kubectl rollout history` shows which
  * release made which revision. CronJobs have no such history.
  */
-import type { Cluster } from '../kubernetes/cluster.js'
 import { shortTag } from '../kubernetes/image.js'
 import { troubleOf } from '../kubernetes/kubectl.js'
 import { titleOf } from '../state/lease.js'
 import { changeCause, withAnnotation, type WorkloadObject } from '../kubernetes/objects.js'
 import { idOf, type WorkloadKind } from '../kubernetes/workload.js'
-import type { StageLog } from '../platform/stage-log.js'
-import type { Image, Release } from './release.js'
+import type { ClusterContext, ReleaseContext } from './context.js'
+import { pinned, type Image } from './release.js'
 import type { Target } from '../kubernetes/target.js'
 
 /** `release of 4f2c1d9a… by ada, https://…`, or `rollback to …` */
-export function causeOfChange({ command, holder }: Release, image: Image): string {
+export function causeOfChange({ command, holder }: ReleaseContext, image: Image): string {
   const what = command === 'rollback' ? 'rollback to' : 'release of'
   return `${what} ${shortTag(image.tag)} by ${titleOf(holder)}`
+}
+
+/** What a release writes into its workloads. */
+export interface NewVersion {
+  readonly repository: string
+  /** As pod templates name it: `pinned`. */
+  readonly image: string
+  readonly cause: string
+}
+
+export function newVersionOf(context: ReleaseContext, image: Image): NewVersion {
+  return {
+    repository: context.settings.image,
+    image: pinned(image),
+    cause: causeOfChange(context, image),
+  }
 }
 
 /** Returns the same object with its cause, where its kind has a history. */
@@ -38,9 +53,7 @@ export const causeAfter: readonly WorkloadKind[] = ['Deployment']
  * cannot be written is logged; it does not end the release.
  */
 export async function annotate(
-  { signal }: Pick<Release, 'signal'>,
-  stageLog: StageLog,
-  cluster: Cluster,
+  { signal, cluster, log: stageLog }: Pick<ClusterContext, 'signal' | 'cluster' | 'log'>,
   targets: readonly Target[],
   kinds: readonly WorkloadKind[],
   cause: string,

@@ -2,7 +2,6 @@
 import { opened } from '../kubernetes/apply.js'
 import { ApiError } from '../kubernetes/api-error.js'
 import { causeOfOutage, isTransient, retryTransient } from '../kubernetes/retry.js'
-import type { Cluster } from '../kubernetes/cluster.js'
 import { configHash } from '../kubernetes/configuration.js'
 import { troubleOf } from '../kubernetes/kubectl.js'
 import {
@@ -17,11 +16,10 @@ import {
 } from '../kubernetes/objects.js'
 import { idOf } from '../kubernetes/workload.js'
 import { fail } from '../failure/failure.js'
-import type { StageLog } from '../platform/stage-log.js'
 import { isSameVersion } from '../undo/ownership.js'
 import { deletion } from '../judge/rollout-status.js'
-import { withCause } from './change-cause.js'
-import type { Release } from './release.js'
+import { withCause, type NewVersion } from './change-cause.js'
+import type { ClusterContext } from './context.js'
 import { supersededBy } from './superseded.js'
 import type { Target } from '../kubernetes/target.js'
 
@@ -85,24 +83,21 @@ function editedOf(targets: readonly Target[]): readonly Edited[] {
  * object, so that concurrent changes by others are not in the answer.
  */
 export function planEdits(
-  stageLog: StageLog,
-  cluster: Cluster,
+  context: Pick<ClusterContext, 'cluster' | 'log'>,
   targets: readonly Target[],
-  image: string,
-  cause: string,
+  { image, cause }: NewVersion,
 ): Promise<readonly WorkloadObject[]> {
   return Promise.all(
     editedOf(targets).map(async (target) => {
       const wanted = withCause(edited(target, image), cause)
-      const made = await tried(stageLog, cluster, target, wanted)
+      const made = await tried(context, target, wanted)
       return made ? withTemplate(wanted, templateOf(made)) : wanted
     }),
   )
 }
 
 async function tried(
-  stageLog: StageLog,
-  cluster: Cluster,
+  { cluster, log: stageLog }: Pick<ClusterContext, 'cluster' | 'log'>,
   { id, path }: Target,
   wanted: WorkloadObject,
 ): Promise<WorkloadObject | undefined> {
@@ -128,37 +123,33 @@ async function tried(
   }
 }
 
+/** Receives what the server has made of written objects. */
+type Answers = (objects: readonly KubeObject[]) => void
+
 /**
  * Writes the edits; `answers` receives what the server made of each, also of those before one that fails. The
  * caller waits for all together: none may arrive after its undo.
  */
 export function writeEdits(
-  release: Release,
-  stageLog: StageLog,
-  cluster: Cluster,
+  context: ClusterContext,
   targets: readonly Target[],
-  image: string,
-  cause: string,
-  answers: (objects: readonly KubeObject[]) => void,
+  version: NewVersion,
+  answers: Answers,
 ): readonly Promise<void>[] {
+  const { image } = version
   const commands = [...imageCommands(targets, image), ...patchCommands(targets, image)]
   return [
-    ...commands.map((args) => writeBy(release, stageLog, cluster, args, answers)),
-    ...editedOf(targets).map((target) =>
-      putTemplate(release, stageLog, cluster, target, image, cause, answers),
-    ),
+    ...commands.map((args) => writeBy(context, args, answers)),
+    ...editedOf(targets).map((target) => putTemplate(context, target, version, answers)),
   ]
 }
 
 /** Writes the earlier pod template, with image and cause: one write and one rollout. */
 async function putTemplate(
-  { platform, signal }: Release,
-  stageLog: StageLog,
-  cluster: Cluster,
+  { platform, signal, cluster, log: stageLog }: ClusterContext,
   target: Edited,
-  image: string,
-  cause: string,
-  answers: (objects: readonly KubeObject[]) => void,
+  { image, cause }: NewVersion,
+  answers: Answers,
 ): Promise<void> {
   const { id, path, live, back } = target
   if (!back) return
@@ -249,11 +240,9 @@ function isWhole({ uses, live }: Target): boolean {
 }
 
 async function writeBy(
-  { signal }: Pick<Release, 'signal'>,
-  stageLog: StageLog,
-  cluster: Cluster,
+  { signal, cluster, log: stageLog }: ClusterContext,
   args: readonly string[],
-  answers: (objects: readonly KubeObject[]) => void,
+  answers: Answers,
 ): Promise<void> {
   stageLog.say(cluster.commandLine(args))
   const done = await cluster.kubectl([...args, '-o', 'json'], { signal })

@@ -5,26 +5,27 @@
 import type { Job } from 'kubernetes-types/batch/v1'
 import { ApiError } from '../kubernetes/api-error.js'
 import { isTransient, retryTransient } from '../kubernetes/retry.js'
-import type { Cluster } from '../kubernetes/cluster.js'
 import { releasedJob, runAnnotation } from '../kubernetes/jobs.js'
 import { nameOf, type KubeObject } from '../kubernetes/objects.js'
 import { collection } from '../kubernetes/paths.js'
 import { Failure, type Cause } from '../failure/failure.js'
-import type { StageLog, StatusRow } from '../platform/stage-log.js'
+import type { StatusRow } from '../platform/stage-log.js'
 import { diagnose } from '../judge/diagnose.js'
 import { collectEvidence } from '../rollout/collect.js'
 import { judgeRun, type RunVerdict } from '../judge/job-run-judge.js'
 import { newObservations, withLog } from '../judge/observations.js'
+import type { NamespaceWatch } from '../rollout/namespace-watch.js'
 import { reconcileUntil } from '../rollout/reconcile.js'
 import { titleOf } from '../undo/snapshot.js'
 import { removeJob } from './migration/run.js'
 import type { PreflightResult } from './preflight.js'
-import { toRepo, type Release } from './release.js'
+import type { ClusterContext, ReleaseContext } from './context.js'
+import { toRepo } from './release.js'
 import { unfinishedMigrations } from './recover.js'
 
 /** Returns the Jobs as this run creates them, with this image. */
 export function jobsOf(
-  { settings, app, holder }: Pick<Release, 'settings' | 'app' | 'holder'>,
+  { settings, app, holder }: Pick<ReleaseContext, 'settings' | 'app' | 'holder'>,
   manifests: readonly KubeObject[],
   image: string,
 ): readonly Job[] {
@@ -40,22 +41,22 @@ export function jobsOf(
  * @param warn receives what could not be ended.
  */
 export async function runJobs(
-  release: Release,
-  stageLog: StageLog,
-  cluster: Cluster,
-  site: PreflightResult,
+  context: ClusterContext,
+  { live }: Pick<PreflightResult, 'live'>,
   jobs: readonly Job[],
   warn: (words: string) => void,
 ): Promise<void> {
+  const { log: stageLog } = context
+  const { clock } = context.platform
   const over = new AbortController()
-  const own = { ...release, signal: AbortSignal.any([release.signal, over.signal]) }
+  const own = context.with({ signal: AbortSignal.any([context.signal, over.signal]) })
   const stand = new Map<string, StatusRow>()
   const works = jobs.map(async (job) => {
-    await create(own, cluster, job)
+    await create(own, job)
     stageLog.say(`${titleOf(job)} created`)
-    const startedAt = release.platform.clock.now()
-    const seconds = () => (release.platform.clock.now() - startedAt) / 1000
-    const verdict = await followJob(own, cluster, site, job, startedAt, (words) => {
+    const startedAt = clock.now()
+    const seconds = () => (clock.now() - startedAt) / 1000
+    const verdict = await followJob(own, live, job, (words) => {
       stand.set(nameOf(job), { of: titleOf(job), is: 'waiting', words, seconds: seconds() })
       stageLog.waiting(() => [...stand.values()])
     })
@@ -69,13 +70,13 @@ export async function runJobs(
     over.abort(new Error('another Job has failed'))
     await Promise.allSettled(works)
     stageLog.waiting(undefined)
-    await endThem(release, cluster, site, jobs).catch((error: unknown) => {
+    await endThem(context, live, jobs).catch((error: unknown) => {
       warn(error instanceof Error ? error.message : String(error))
     })
   }
 }
 
-async function create({ platform, signal }: Release, cluster: Cluster, job: Job): Promise<void> {
+async function create({ platform, signal, cluster }: ClusterContext, job: Job): Promise<void> {
   const path = collection('batch/v1', cluster.namespace, 'jobs')
   await retryTransient(
     platform.clock,
@@ -100,15 +101,14 @@ function ofRun({ metadata }: Job): string | undefined {
 }
 
 async function followJob(
-  release: Release,
-  cluster: Cluster,
-  { live }: PreflightResult,
+  context: ClusterContext,
+  live: NamespaceWatch,
   job: Job,
-  startedAt: number,
   onWait: (words: string) => void,
 ): Promise<Exclude<RunVerdict, { is: 'waiting' }>> {
-  const { platform, settings, signal } = release
-  const { clock } = platform
+  const { settings, signal, cluster } = context
+  const { clock } = context.platform
+  const startedAt = clock.now()
   const timeouts = { timeout: settings.timeout, bake: 0, grace: settings.grace }
   let observations = newObservations(startedAt)
   let crash: Cause | undefined
@@ -130,11 +130,11 @@ async function followJob(
       }
     },
     (wanted, lines) => {
-      observations = withLog(observations, wanted, diagnose(lines, toRepo(release)))
+      observations = withLog(observations, wanted, diagnose(lines, toRepo(context)))
     },
   )
   if (verdict.is === 'done') return verdict
-  const seen = { cluster, clock, live, startedAt, toRepo: toRepo(release) }
+  const seen = { cluster, clock, live, startedAt, toRepo: toRepo(context) }
   return {
     is: 'failed',
     cause: await collectEvidence(verdict.cause, seen).catch(() => verdict.cause),
@@ -143,13 +143,13 @@ async function followJob(
 
 /** Requested from the server, not read from the watch, which may lag behind. */
 async function endThem(
-  release: Release,
-  cluster: Cluster,
-  { live }: PreflightResult,
+  context: ClusterContext,
+  live: NamespaceWatch,
   jobs: readonly Job[],
 ): Promise<void> {
+  const { app, cluster } = context
   const names = jobs.map(nameOf)
-  const unfinished = (await unfinishedMigrations(cluster, release.app)).map(nameOf)
+  const unfinished = (await unfinishedMigrations(cluster, app)).map(nameOf)
   const left = unfinished.filter((name) => names.includes(name))
-  await Promise.all(left.map((name) => removeJob(release, cluster, live, name)))
+  await Promise.all(left.map((name) => removeJob(context, cluster, live, name)))
 }

@@ -1,13 +1,11 @@
 /** One release at a time: the lock of the application in its namespace. */
-import type { Cluster } from '../kubernetes/cluster.js'
 import type { HeldLease } from '../state/held-lease.js'
 import { acquireLease, type Holder } from '../state/lease.js'
 import { nameFor, twoOfOneName } from '../kubernetes/managed.js'
 import { fail } from '../failure/failure.js'
-import type { StageLog } from '../platform/stage-log.js'
 import { address } from '../state/record-schema.js'
 import type { Platform } from '../platform/platform.js'
-import type { Release } from './release.js'
+import type { ClusterContext } from './context.js'
 
 /** A run renews its lock three times in this time; after so long without a renewal, the run is gone. */
 const lastsMs = 30_000
@@ -39,11 +37,8 @@ async function starterOf({ env, processes }: Platform): Promise<string> {
 }
 
 /** Takes the lock; throws a Failure `locked` that names the holder when the wait is over. */
-export async function lock(
-  { platform, settings, app, holder, signal }: Release,
-  stageLog: StageLog,
-  cluster: Cluster,
-): Promise<HeldLease> {
+export async function lock(context: ClusterContext): Promise<HeldLease> {
+  const { platform, settings, app, holder, signal, cluster, log: stageLog } = context
   let loggedHolder: string | undefined
   const taking = await acquireLease(
     { cluster, clock: platform.clock },

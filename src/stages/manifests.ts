@@ -25,16 +25,17 @@ import type { DesiredWorkload } from '../judge/types.js'
 import { liveAfterDeletion } from './wait-for-deletion.js'
 import type { PlacedChange } from './selectors.js'
 import type { PreflightResult } from './preflight.js'
-import { toRepo, type Release } from './release.js'
+import type { ClusterContext, ReleaseContext } from './context.js'
+import { toRepo } from './release.js'
 
 /** Returns what an apply of the manifests will change, object by object; writes nothing. */
 export async function planManifests(
-  release: Pick<Release, 'platform' | 'signal'>,
+  context: Pick<ReleaseContext, 'platform' | 'signal'>,
   say: (line: string) => void,
   cluster: Cluster,
   others: readonly KubeObject[],
 ): Promise<readonly Change[]> {
-  return planApply(cluster, others, await liveAfterDeletion(release, say, cluster, others))
+  return planApply(cluster, others, await liveAfterDeletion(context, say, cluster, others))
 }
 
 /** Returns the current state of the objects that these changes touch, for the undo. */
@@ -88,16 +89,14 @@ function seals({ object, live }: Change & { is: 'change' }): boolean {
 
 /** Applies what finds the released pods (`placeOf`), in the middle of the rollout. */
 export async function applyBeside(
-  { platform, signal }: Pick<Release, 'platform' | 'signal'>,
-  stageLog: StageLog,
-  cluster: Cluster,
-  site: PreflightResult,
+  { platform, signal, cluster, log: stageLog }: ClusterContext,
+  checked: PreflightResult,
   changes: readonly PlacedChange[],
   wrote: OnWrite,
 ): Promise<void> {
   const touched = changes.filter(({ is }) => is !== 'none')
   if (touched.length === 0) return
-  await checkStill(cluster, priorOfChanges(touched, site))
+  await checkStill(cluster, priorOfChanges(touched, checked))
   signal.throwIfAborted()
   sayChanges(stageLog, touched)
   const objects = touched.map(({ object }) => object)
@@ -115,27 +114,26 @@ function sayChanges(stageLog: StageLog, touched: readonly Change[]): void {
  * connects). The snapshot undoes them.
  */
 export async function applyManifests(
-  release: Release,
-  stageLog: StageLog,
-  cluster: Cluster,
-  site: PreflightResult,
+  context: ClusterContext,
+  checked: PreflightResult,
   changes: readonly PlacedChange[],
   wrote: OnWrite,
 ): Promise<void> {
+  const { settings, platform, signal, cluster, log: stageLog } = context
   const touched = changes.filter(({ is }) => is !== 'none')
   sayChanges(stageLog, touched)
   const untouched = changes.length - touched.length
   if (untouched > 0) stageLog.say(`${plural(untouched, 'object')} unchanged`)
   if (touched.length === 0) return
 
-  const startedAt = release.platform.clock.now()
-  await checkStill(cluster, priorOfChanges(touched, site))
-  release.signal.throwIfAborted()
+  const startedAt = platform.clock.now()
+  await checkStill(cluster, priorOfChanges(touched, checked))
+  signal.throwIfAborted()
   const applied = await apply(
     cluster,
-    release.platform.clock,
+    platform.clock,
     touched.map(({ object }) => object),
-    release.signal,
+    signal,
   )
   await wrote(applied)
   const workloads = touched.filter((change): change is PlacedChange & { object: WorkloadObject } =>
@@ -144,7 +142,7 @@ export async function applyManifests(
   if (workloads.length === 0) return
   const desiredWorkloads = await Promise.all(
     workloads.map(async ({ is, object }): Promise<DesiredWorkload> => {
-      const live = await cluster.get<WorkloadObject>(site.resources.pathOf(object))
+      const live = await cluster.get<WorkloadObject>(checked.resources.pathOf(object))
       return {
         workload: workloadId(object),
         images: {},
@@ -153,15 +151,14 @@ export async function applyManifests(
       }
     }),
   )
-  const { settings, platform, signal } = release
   const followed = await trackRollout({
     cluster,
     clock: platform.clock,
-    live: site.live,
+    live: checked.live,
     desiredWorkloads,
     timeouts: { timeout: settings.timeout, bake: 0, grace: settings.grace },
     startedAt,
-    toRepo: toRepo(release),
+    toRepo: toRepo(context),
     stageLog,
     signal,
   })

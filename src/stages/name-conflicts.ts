@@ -20,7 +20,7 @@ import type { History } from '../state/history.js'
 import { readRecord } from '../state/record.js'
 import type { ClusterState } from '../judge/types.js'
 import type { PreflightResult } from './preflight.js'
-import type { Release } from './release.js'
+import type { ReleaseContext } from './context.js'
 
 /**
  * Throws a Failure before anything is written: `usage` when record or history belong to another image that other
@@ -29,14 +29,14 @@ import type { Release } from './release.js'
  * this image continues: it is wanted now, and needs nothing else.
  */
 export async function checkAlone(
-  release: Pick<Release, 'app' | 'settings'>,
+  context: Pick<ReleaseContext, 'app' | 'settings'>,
   cluster: Cluster,
   site: Pick<PreflightResult, 'live' | 'targets'>,
   command: Command,
 ): Promise<void> {
-  const { app, settings } = release
+  const { app, settings } = context
   await Promise.all([
-    checkHistory(release, cluster, site, command),
+    checkHistory(context, cluster, site, command),
     readRecord(cluster, app, settings.image),
     leaseHolderOf(cluster, nameFor(app)),
   ])
@@ -47,7 +47,7 @@ export async function checkAlone(
  * part of it that belongs to this image.
  */
 export async function checkHistory(
-  { app, settings }: Pick<Release, 'app' | 'settings'>,
+  { app, settings }: Pick<ReleaseContext, 'app' | 'settings'>,
   cluster: Cluster,
   { live, targets }: Pick<PreflightResult, 'live' | 'targets'>,
   command: Command,

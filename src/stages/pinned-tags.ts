@@ -3,11 +3,11 @@ import { lookUp, lookUpImage, type Lookup } from '../docker/registry.js'
 import { parseImage, shortName } from '../kubernetes/image.js'
 import { templateOf, usesOf, usesOfRepository } from '../kubernetes/objects.js'
 import { idOf } from '../kubernetes/workload.js'
-import type { StageLog } from '../platform/stage-log.js'
 import { byDigest, runsOf, taggedIn, type RunningImage } from '../judge/running-digests.js'
 import type { NamespaceWatch } from '../rollout/namespace-watch.js'
 import { withTimeout } from '../platform/time.js'
-import type { Image, Release } from './release.js'
+import type { ReleaseContext, StageContext } from './context.js'
+import type { Image } from './release.js'
 import type { Target } from '../kubernetes/target.js'
 
 /** By `idOf` the workload, then by container: `shop:latest@sha256:…`. */
@@ -18,14 +18,13 @@ const answerMs = 15_000
 
 /** Looks up each tag that a workload runs by, once. The registry need not answer. */
 export async function pinsOf(
-  release: Release,
-  stageLog: StageLog,
+  context: StageContext,
   live: NamespaceWatch,
   targets: readonly Target[],
 ): Promise<Pins> {
   const workloads = targets.flatMap((target) => (target.live ? [target.live] : []))
-  const tagged = taggedIn(live.clusterState(), workloads, release.settings.image)
-  const ask = once((image: string) => lookUpSoon(release, image))
+  const tagged = taggedIn(live.clusterState(), workloads, context.settings.image)
+  const ask = once((image: string) => lookUpSoon(context, image))
   const pins = new Map<string, Record<string, string>>()
   const lines = new Set<string>()
   await Promise.all(
@@ -44,19 +43,19 @@ export async function pinsOf(
       lines.add(`${name} ${why}: an undo would bring back ${ran.digest.slice(0, 19)}, which runs`)
     }),
   )
-  for (const line of lines) stageLog.say(line)
+  for (const line of lines) context.log.say(line)
   return pins
 }
 
 /** Returns whether every released container runs exactly this image already, whatever its template calls it. */
 export async function runsAlready(
-  release: Release,
+  context: ReleaseContext,
   live: NamespaceWatch,
   targets: readonly Target[],
   { repository, digest }: Image,
 ): Promise<boolean> {
   const clusterState = live.clusterState()
-  const ask = once((image: string) => lookUpSoon(release, image))
+  const ask = once((image: string) => lookUpSoon(context, image))
   const all = targets.flatMap(({ live: object, uses }) =>
     uses.map(async ({ name }): Promise<boolean> => {
       const use = object && usesOf(templateOf(object), () => true).find((one) => one.name === name)
@@ -90,20 +89,20 @@ export function taggedAlone(targets: readonly Target[]): readonly string[] {
  * that does not answer, or denies, proves nothing.
  */
 export async function lostImages(
-  release: Pick<Release, 'platform' | 'settings' | 'signal'>,
+  context: Pick<ReleaseContext, 'platform' | 'settings' | 'signal'>,
   targets: readonly Target[],
   pins: Pins = new Map(),
 ): Promise<readonly string[]> {
   const ids = new Map<string, string[]>()
   for (const { id, live } of targets) {
     const pinned = pins.get(idOf(id))
-    const uses = live ? usesOfRepository(live, release.settings.image) : []
+    const uses = live ? usesOfRepository(live, context.settings.image) : []
     const images = new Set(uses.map(({ name, image }) => pinned?.[name] ?? image))
     for (const image of images) ids.set(image, [...(ids.get(image) ?? []), idOf(id)])
   }
   const answers = await Promise.all(
     [...ids].map(async ([image, names]) => {
-      const found = await lookUpSoon(release, image)
+      const found = await lookUpSoon(context, image)
       return found?.is === 'absent'
         ? [
             `the registry does not have ${image} any more, which ${names.join(', ')} runs: nodes that have not kept it cannot start it, so an undo may fail`,
@@ -133,7 +132,7 @@ async function fateOf(
 
 /** Returns `undefined` when there is no answer. */
 async function lookUpSoon(
-  { platform, signal }: Pick<Release, 'platform' | 'signal'>,
+  { platform, signal }: Pick<ReleaseContext, 'platform' | 'signal'>,
   image: string,
 ): Promise<Lookup | undefined> {
   const { repository, tag = 'latest', digest } = parseImage(image)

@@ -211,7 +211,7 @@ export async function dryRun(
   const image = digest === undefined ? `${repository}:${source.tag}` : `${repository}@${digest}`
   const ran = jobsOf(release, jobs, image)
   const [own, changes] = await Promise.all([
-    planTargets(cluster, targets, settings.image, image),
+    planTargets(cluster, targets, { repository, image }),
     planManifests(release, say, cluster, others),
     tryCreate(cluster, ran),
   ])
@@ -219,5 +219,6 @@ export async function dryRun(
     ...{ kind: 'Job', metadata: { name: 'migrate' } },
     spec: { template: { metadata: { labels: migrationLabels(release.app) } } },
   }
-  return planOf(changes, own, targets, services, clusterState, [...ran, migration]).warnings
+  const all = [...ran, migration]
+  return planOf({ others: changes, own, targets, services, clusterState, jobs: all }).warnings
 }

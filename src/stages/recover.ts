@@ -7,14 +7,13 @@ import { titleOf } from '../state/lease.js'
 import { nameOf } from '../kubernetes/objects.js'
 import { collection } from '../kubernetes/paths.js'
 import { fail } from '../failure/failure.js'
-import type { StageLog } from '../platform/stage-log.js'
 import { saveRelease } from '../state/history-store.js'
 import { closeRecord, type KeptRecord } from '../state/record.js'
 import { externalChanges, type Restored } from '../undo/restore.js'
 import type { NamespaceWatch } from '../rollout/namespace-watch.js'
 import { withTimeout } from '../platform/time.js'
 import { removeJob } from './migration/run.js'
-import type { Release } from './release.js'
+import type { ClusterContext } from './context.js'
 import { undo, undoBudget } from './undo.js'
 
 /**
@@ -22,19 +21,16 @@ import { undo, undoBudget } from './undo.js'
  * Failure `restore-failed` when the old version cannot be verified: the record stays then.
  */
 export async function recover(
-  release: Release,
-  stageLog: StageLog,
-  cluster: Cluster,
+  context: ClusterContext,
   live: NamespaceWatch,
   record: KeptRecord,
 ): Promise<readonly Restored[]> {
-  const { begun } = record
-  const { platform, app, holder } = release
+  const { begun, snapshot, timeouts } = record
+  const { platform, app, holder, signal, cluster, log: stageLog } = context
   stageLog.say(`found an unfinished release: ${begun.tag} by ${titleOf(begun)}`)
-  const { snapshot, timeouts } = record
-  const budget = undoBudget(live, snapshot, timeouts)
-  const restored = await withTimeout(platform.clock, budget, release.signal, (late) =>
-    undo({ ...release, signal: late }, stageLog, cluster, live, snapshot, timeouts),
+  const input = { live, snapshot, timeouts }
+  const restored = await withTimeout(platform.clock, undoBudget(input), signal, (late) =>
+    undo(context.with({ signal: late }), input),
   )
   const left = externalChanges(restored)
   await saveRelease(cluster, platform.clock, cluster.life, app, {
@@ -57,17 +53,16 @@ export async function recover(
  * Failure `restore-failed` for one that cannot be ended.
  */
 export async function endMigrations(
-  release: Release,
-  stageLog: StageLog,
-  cluster: Cluster,
+  context: ClusterContext,
   live: NamespaceWatch,
 ): Promise<readonly string[]> {
-  const names = (await unfinishedMigrations(cluster, release.app)).map(nameOf)
+  const { app, cluster, log: stageLog } = context
+  const names = (await unfinishedMigrations(cluster, app)).map(nameOf)
   await Promise.all(
     names.map(async (name) => {
       stageLog.say(`job/${name} was left unfinished: stopping it`)
       try {
-        await removeJob(release, cluster, live, name)
+        await removeJob(context, cluster, live, name)
       } catch (error) {
         if (error instanceof LeaseLost) throw error
         fail({

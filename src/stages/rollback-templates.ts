@@ -2,18 +2,17 @@
 import type { ConfigMap, PodTemplateSpec, Secret, Service } from 'kubernetes-types/core/v1'
 import { lookUp, lookUpImage } from '../docker/registry.js'
 import { ApiError } from '../kubernetes/api-error.js'
-import type { Cluster } from '../kubernetes/cluster.js'
 import { isOfRepository, parseImage } from '../kubernetes/image.js'
 import { isBeingDeleted, same, templateOf, usesOf, withImage } from '../kubernetes/objects.js'
 import { collection } from '../kubernetes/paths.js'
 import { idOf } from '../kubernetes/workload.js'
 import { fail } from '../failure/failure.js'
-import type { StageLog } from '../platform/stage-log.js'
 import { readArchive } from '../state/history-store.js'
 import { liveNow } from '../state/history.js'
 import { broughtBack, differences, neededBy, type Templates } from '../undo/templates.js'
 import type { PreflightResult } from './preflight.js'
-import { pinned, type Release } from './release.js'
+import type { ClusterContext, ReleaseContext, StageContext } from './context.js'
+import { pinned } from './release.js'
 import type { Target } from '../kubernetes/target.js'
 import type { Version } from './version.js'
 
@@ -28,13 +27,11 @@ export interface RollbackTargets {
  * start today: `config-missing`, `workload-unfit` or `image-missing`.
  */
 export async function rollbackTargets(
-  release: Release,
-  stageLog: StageLog,
-  cluster: Cluster,
+  context: ClusterContext,
   { targets, services }: Pick<PreflightResult, 'targets' | 'services'>,
   version: Version,
 ): Promise<RollbackTargets> {
-  const { app, settings } = release
+  const { app, settings, cluster } = context
   const { history, templates: kept } = await readArchive(cluster, app, settings.image)
   const number = version.release?.number
   const live = liveNow(history)
@@ -56,10 +53,10 @@ export async function rollbackTargets(
     return (isOlder ? kept.get(ofIts.number) : undefined) ?? released
   }
   const back = targets.map((target) =>
-    withTemplateOf(release, target, version, then, releasedOf(target)),
+    withTemplateOf(context, target, version, { then, released: releasedOf(target) }),
   )
-  for (const target of back) logDifferences(stageLog, target, number, releasedOf(target))
-  await checkStarts(release, stageLog, cluster, back, services, number)
+  for (const target of back) logDifferences(context, target, number, releasedOf(target))
+  await checkStarts(context, back, services, number)
   const alone = back.filter(({ id, live: now }) => now && !then[idOf(id)])
   const names = alone.map(({ id }) => idOf(id)).join(', ')
   return {
@@ -73,13 +70,18 @@ export async function rollbackTargets(
 
 const stays = 'command, environment and probes stay as they are now'
 
+/** The kept pod templates of a workload: of the version that comes back, and of the last release. */
+interface KeptTemplates {
+  readonly then: Templates
+  readonly released: Templates
+}
+
 /** Sets the earlier template. Where nothing but the image differs, the image is written as in any release. */
 function withTemplateOf(
-  { settings }: Release,
+  { settings }: ReleaseContext,
   target: Target,
   { image }: Version,
-  then: Templates,
-  released: Templates,
+  { then, released }: KeptTemplates,
 ): Target {
   const { id, live } = target
   const [before, last] = [then[idOf(id)], released[idOf(id)]]
@@ -93,7 +95,7 @@ function withTemplateOf(
 
 /** Logs `deployment/web goes back to release 3 in web: command, env DEBUG`. */
 function logDifferences(
-  stageLog: StageLog,
+  { log: stageLog }: StageContext,
   { id, live, back }: Target,
   number: number | undefined,
   released: Templates,
@@ -110,10 +112,16 @@ function logDifferences(
   }
 }
 
+/** A workload whose earlier template is restored. */
+interface Returning {
+  /** `deployment/web of release 3` */
+  readonly name: string
+  readonly live: PodTemplateSpec
+  readonly back: PodTemplateSpec
+}
+
 async function checkStarts(
-  release: Release,
-  stageLog: StageLog,
-  cluster: Cluster,
+  context: ClusterContext,
   targets: readonly Target[],
   services: readonly Service[],
   number: number | undefined,
@@ -122,24 +130,23 @@ async function checkStarts(
   for (const { id, live, back } of targets) {
     if (!live || !back) continue
     const name = `${idOf(id)} of release ${number}`
-    checkPorts(name, templateOf(live), back, services, release)
-    await checkImages(release, stageLog, name, templateOf(live), back)
-    missing.push(...(await missingFor(stageLog, cluster, name, back)))
+    const returning = { name, live: templateOf(live), back }
+    checkPorts(context, returning, services)
+    await checkImages(context, returning)
+    missing.push(...(await missingFor(context, returning)))
   }
   if (missing.length === 0) return
   fail({
     code: 'config-missing',
     sentence: missing.join('; '),
-    hint: `nothing was changed; create what is missing, then roll back again. To see it: ${cluster.commandLine(['get', 'configmaps,secrets'])}`,
+    hint: `nothing was changed; create what is missing, then roll back again. To see it: ${context.cluster.commandLine(['get', 'configmaps,secrets'])}`,
   })
 }
 
 /** Returns ConfigMaps, Secrets and keys that do not exist today, a sentence each. */
 async function missingFor(
-  stageLog: StageLog,
-  cluster: Cluster,
-  name: string,
-  back: PodTemplateSpec,
+  { cluster, log: stageLog }: ClusterContext,
+  { name, back }: Returning,
 ): Promise<readonly string[]> {
   const found = await Promise.all(
     neededBy(back).map(async (needed): Promise<readonly string[]> => {
@@ -168,11 +175,9 @@ async function missingFor(
 
 /** Throws where a Service of today finds its port by a name that the earlier template does not have. */
 function checkPorts(
-  name: string,
-  live: PodTemplateSpec,
-  back: PodTemplateSpec,
+  { settings }: ReleaseContext,
+  { name, live, back }: Returning,
   services: readonly Service[],
-  { settings }: Release,
 ): void {
   const [now, then] = [portsOf(live), portsOf(back)]
   const labels = back.metadata?.labels ?? {}
@@ -199,11 +204,8 @@ function portsOf({ spec }: PodTemplateSpec): ReadonlySet<string> {
 
 /** Checks images of other repositories that are restored too. Only a registry that denies the image ends a rollback. */
 async function checkImages(
-  { platform, settings, signal }: Release,
-  stageLog: StageLog,
-  name: string,
-  live: PodTemplateSpec,
-  back: PodTemplateSpec,
+  { platform, settings, signal, log: stageLog }: StageContext,
+  { name, live, back }: Returning,
 ): Promise<void> {
   const of = (template: PodTemplateSpec) => usesOf(template, () => true).map(({ image }) => image)
   const now = of(live)

@@ -18,7 +18,6 @@ import {
 import type { When } from '../kubernetes/selectors.js'
 import { idOf } from '../kubernetes/workload.js'
 import { fail } from '../failure/failure.js'
-import type { StageLog } from '../platform/stage-log.js'
 import { desiredAsIs, desiredOf } from '../judge/desired.js'
 import { trackRollout, type RolloutOutcome } from '../rollout/track.js'
 import { judge } from '../judge/judge.js'
@@ -26,13 +25,21 @@ import { newObservations } from '../judge/observations.js'
 import { liveOf, type Live } from '../judge/objects.js'
 import { asItWas, planned, titleOf, type ObjectSnapshot, type OnWrite } from '../undo/snapshot.js'
 import type { DesiredWorkload, WriteProgresses, Judgement, ClusterState } from '../judge/types.js'
-import { annotate, causeAfter, causeFirst, causeOfChange, withCause } from './change-cause.js'
+import {
+  annotate,
+  causeAfter,
+  causeFirst,
+  newVersionOf,
+  withCause,
+  type NewVersion,
+} from './change-cause.js'
 import { writeEdits } from './edits.js'
 import { applyBeside } from './manifests.js'
 import type { Pins } from './pinned-tags.js'
 import type { PlacedChange } from './selectors.js'
 import type { PreflightResult } from './preflight.js'
-import { timeoutsOf, pinned, toRepo, type Image, type Release } from './release.js'
+import type { ClusterContext } from './context.js'
+import { timeoutsOf, pinned, toRepo, type Image } from './release.js'
 import { smoke, smokeTarget } from './smoke.js'
 import { changeSince, supersededBy } from './superseded.js'
 import type { Target } from '../kubernetes/target.js'
@@ -48,52 +55,52 @@ export function priorOfTargets(targets: readonly Target[], pins: Pins): readonly
   })
 }
 
-/** Receives the progress and the warnings of a rollout. */
+export interface RolloutInput {
+  readonly checked: PreflightResult
+  readonly image: Image
+  /** What finds the pods: written before the first of them, or once all are there. */
+  readonly beside: readonly PlacedChange[]
+}
+
+/** Receives what was written, the progress and the warnings of a rollout. */
 export interface RolloutListener {
+  readonly wrote: OnWrite
   readonly progress: (progress: WriteProgresses) => void
   /** What a person should know although the new version runs. */
   readonly warning: (warning: string) => void
 }
 
-/**
- * Writes the new version into all workloads and follows them to the verdict. `beside` finds their pods: it is
- * written before the first of them, or once all are there.
- */
+/** Writes the new version into all workloads and follows them to the verdict. */
 export async function rollout(
-  release: Release,
-  stageLog: StageLog,
-  cluster: Cluster,
-  site: PreflightResult,
-  image: Image,
-  beside: readonly PlacedChange[],
-  wrote: OnWrite,
+  context: ClusterContext,
+  { checked, image, beside }: RolloutInput,
   listener: RolloutListener,
 ): Promise<RolloutOutcome> {
-  const { platform, settings, signal } = release
-  const before = site.live.clusterState()
+  const { platform, settings, signal, cluster, log: stageLog } = context
+  const before = checked.live.clusterState()
   // Copied: the cluster state is live, and what the old version took has to be known after it is gone.
   const old: ClusterState = { ...before, pods: new Map(before.pods) }
   const startedAt = platform.clock.now()
-  const cause = causeOfChange(release, image)
+  const version = newVersionOf(context, image)
   /** The images of what was written, by `idOf`. */
   const images = new Map<string, Readonly<Record<string, string>>>()
   const write = async (targets: readonly Target[]): Promise<readonly DesiredWorkload[]> => {
     signal.throwIfAborted()
-    const by = await takenSince(release, cluster, site, targets)
+    const by = await takenSince(context, checked, targets)
     if (Object.keys(by).length > 0) fail(supersededBy(by))
-    sayRestarts(stageLog, targets)
-    await annotate(release, stageLog, cluster, targets, causeFirst, cause)
+    sayRestarts(context, targets)
+    await annotate(context, targets, causeFirst, version.cause)
     signal.throwIfAborted()
     const made: KubeObject[] = []
     const answers = (objects: readonly KubeObject[]) => made.push(...objects)
     const ended = await Promise.allSettled([
-      applyTargets(release, stageLog, cluster, targets, pinned(image), cause).then(answers),
-      ...writeEdits(release, stageLog, cluster, targets, pinned(image), cause, answers),
+      applyTargets(context, targets, version).then(answers),
+      ...writeEdits(context, targets, version, answers),
     ])
-    await wrote(made)
+    await listener.wrote(made)
     for (const one of ended) if (one.status === 'rejected') throw one.reason
     signal.throwIfAborted()
-    await annotate(release, stageLog, cluster, targets, causeAfter, cause)
+    await annotate(context, targets, causeAfter, version.cause)
     return Promise.all(
       targets.map(async (target) => {
         const { id, path, live } = target
@@ -104,36 +111,34 @@ export async function rollout(
       }),
     )
   }
-  const [first, rest] = settings.order === 'parallel' ? [site.targets, []] : wavesOf(site)
-  const besideAt = (when: When, own: AbortSignal) =>
+  const [first, rest] = settings.order === 'parallel' ? [checked.targets, []] : wavesOf(checked)
+  const besideAt = (when: When, own: ClusterContext) =>
     applyBeside(
-      { platform, signal: own },
-      stageLog,
-      cluster,
-      site,
+      own,
+      checked,
       beside.filter((change) => change.when === when),
-      wrote,
+      listener.wrote,
     )
-  await besideAt('first', signal)
+  await besideAt('first', context)
   const desiredWorkloads = await write(first)
   let last = Promise.resolve()
   return trackRollout({
     cluster,
     clock: platform.clock,
-    live: site.live,
+    live: checked.live,
     desiredWorkloads,
     ...(rest.length > 0 && { next: { isDue: hasReadyPod, begin: () => write(rest) } }),
-    verify: async (own) => {
+    verify: async (signal) => {
+      const own = context.with({ signal })
       last = besideAt('last', own)
       await last
-      const web = site.web && images.get(idOf(site.web.workload))?.[site.web.container]
-      const expected = web ?? pinned(image)
-      await smokeBy({ ...release, signal: own }, stageLog, cluster, site, expected, listener)
+      const web = checked.web && images.get(idOf(checked.web.workload))?.[checked.web.container]
+      await smokeBy(own, checked, web ?? pinned(image), listener)
     },
     timeouts: { ...timeoutsOf(settings), bake: settings.bake },
     startedAt,
     onProgress: listener.progress,
-    toRepo: toRepo(release),
+    toRepo: toRepo(context),
     stageLog,
     signal,
     // None of the release's writes may arrive after its undo.
@@ -141,12 +146,12 @@ export async function rollout(
 }
 
 /** Logs `deployment/web restarts: secret/shop has changed`. */
-function sayRestarts(stageLog: StageLog, targets: readonly Target[]): void {
+function sayRestarts({ log }: ClusterContext, targets: readonly Target[]): void {
   for (const { id, restart } of targets) {
     if (!restart) continue
     const { because } = restart
     const has = because.length === 1 ? 'has' : 'have'
-    stageLog.say(`${idOf(id)} restarts: ${because.join(', ')} ${has} changed`)
+    log.say(`${idOf(id)} restarts: ${because.join(', ')} ${has} changed`)
   }
 }
 
@@ -168,17 +173,15 @@ function imagesOf(
 }
 
 async function smokeBy(
-  release: Release,
-  stageLog: StageLog,
-  cluster: Cluster,
-  site: PreflightResult,
+  context: ClusterContext,
+  checked: PreflightResult,
   image: string,
   listener: RolloutListener,
 ): Promise<void> {
-  const { settings } = release
-  if (settings['smoke-path'] === undefined || !site.web) return
-  const desired = smokeTarget(site.web, site.services, settings['smoke-host'])
-  const warning = await smoke(release, stageLog, cluster, site, desired, image)
+  const { settings, cluster, log: stageLog } = context
+  if (settings['smoke-path'] === undefined || !checked.web) return
+  const desired = smokeTarget(checked.web, checked.services, settings['smoke-host'])
+  const warning = await smoke(context, stageLog, cluster, checked, desired, image)
   if (warning === undefined) return
   stageLog.say(`warning: ${warning}`)
   listener.warning(warning)
@@ -205,8 +208,7 @@ function hasReadyPod({ progress }: Judgement): boolean {
 
 /** Returns what others have made of a workload after its snapshot and before its turn; by `idOf`. */
 async function takenSince(
-  { platform, signal }: Release,
-  cluster: Cluster,
+  { platform, signal, cluster }: ClusterContext,
   { live: watched }: PreflightResult,
   targets: readonly Target[],
 ): Promise<Readonly<Record<string, string>>> {
@@ -249,16 +251,17 @@ export function runsWell({ live, targets }: PreflightResult, now: number): boole
   return Object.values(verdicts).every(({ is }) => is === 'done')
 }
 
+/** Without a cause each workload keeps its own. */
+type PlannedVersion = Omit<NewVersion, 'cause'> & Partial<Pick<NewVersion, 'cause'>>
+
 /** Returns what an apply of the workloads' manifests with this image would change, in any release. */
 export function planTargets(
   cluster: Cluster,
   targets: readonly Target[],
-  repository: string,
-  image: string,
-  cause?: string,
+  version: PlannedVersion,
 ): Promise<readonly Change[]> {
   const live = targets.flatMap((target) => (target.live ? [target.live] : []))
-  return planApply(cluster, manifestsWith(targets, repository, image, cause), live)
+  return planApply(cluster, manifestsWith(targets, version), live)
 }
 
 /**
@@ -268,15 +271,14 @@ export function planTargets(
 export function planAsLive(
   cluster: Cluster,
   targets: readonly Target[],
-  repository: string,
-  image: string,
+  version: Omit<NewVersion, 'cause'>,
 ): Promise<readonly Change[]> {
   const live = targets.flatMap((target) => (target.live ? [target.live] : []))
   const objects = targets.flatMap((target) => {
     const now = target.live ? usesOf(templateOf(target.live), () => true) : []
     const own = now.filter(({ name }) => target.uses.some((use) => use.name === name))
     const images = Object.fromEntries(own.map((use) => [use.name, use.image]))
-    return manifestsWith([target], repository, image).map((object) =>
+    return manifestsWith([target], version).map((object) =>
       withTemplate(object, withImages(templateOf(object), images)),
     )
   })
@@ -285,9 +287,7 @@ export function planAsLive(
 
 function manifestsWith(
   targets: readonly Target[],
-  repository: string,
-  image: string,
-  cause?: string,
+  { repository, image, cause }: PlannedVersion,
 ): readonly WorkloadObject[] {
   return targets.flatMap(({ manifest, live, restart }) => {
     if (!manifest) return []
@@ -303,14 +303,12 @@ function manifestsWith(
  * manifest.
  */
 async function applyTargets(
-  { platform, settings, signal }: Release,
-  stageLog: StageLog,
-  cluster: Cluster,
+  { platform, signal, cluster, log: stageLog }: ClusterContext,
   targets: readonly Target[],
-  image: string,
-  cause: string,
+  version: NewVersion,
 ): Promise<readonly KubeObject[]> {
-  const objects = manifestsWith(targets, settings.image, image, cause)
-  for (const object of objects) stageLog.say(`kubectl apply: ${titleOf(object)} with ${image}`)
+  const objects = manifestsWith(targets, version)
+  for (const object of objects)
+    stageLog.say(`kubectl apply: ${titleOf(object)} with ${version.image}`)
   return apply(cluster, platform.clock, objects, signal)
 }

@@ -26,20 +26,27 @@ export interface Plan {
   readonly warnings: readonly string[]
 }
 
+/** Everything that finds pods, or that brings them. */
+export interface PlanInput {
+  /** The changes of everything that does not run the released image. */
+  readonly others: readonly Change[]
+  /** The changes of the released workloads. */
+  readonly own: readonly Change[]
+  readonly targets: readonly Target[]
+  /** The live ones. */
+  readonly services: readonly Service[]
+  readonly clusterState: ClusterState
+  /** What the release runs. */
+  readonly jobs?: readonly KubeObject[]
+}
+
 /**
  * Throws a Failure `selector-conflict` where something that finds the released pods would lose them, whenever it
- * is written. `own` are the changes of the released workloads, `services` the live ones, `jobs` what the release
- * runs.
+ * is written.
  */
-export function planOf(
-  others: readonly Change[],
-  own: readonly Change[],
-  targets: readonly Target[],
-  services: readonly Service[],
-  clusterState: ClusterState,
-  jobs: readonly KubeObject[] = [],
-): Plan {
-  const pods = podsOf(others, own, targets, clusterState, jobs)
+export function planOf(input: PlanInput): Plan {
+  const { others, services } = input
+  const pods = podsOf(input)
   const written = new Set(others.map(({ object }) => keyOf(object)))
   const asTheyAre = services
     .map((service): KubeObject => ({ apiVersion: 'v1', kind: 'Service', ...service }))
@@ -106,13 +113,7 @@ function placed(
 }
 
 /** Returns all pods of the namespace that may be found, by their workloads: now, and after the release. */
-function podsOf(
-  others: readonly Change[],
-  own: readonly Change[],
-  targets: readonly Target[],
-  clusterState: ClusterState,
-  jobs: readonly KubeObject[],
-): readonly Pods[] {
+function podsOf({ others, own, targets, clusterState, jobs = [] }: PlanInput): readonly Pods[] {
   const becomes = new Map(own.map((change) => [keyOf(change.object), change.becomes]))
   const released = targets.map(({ id, live, manifest, back }): Pods => {
     const after = (manifest && becomes.get(keyOf(manifest))) ?? manifest ?? live

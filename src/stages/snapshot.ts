@@ -9,19 +9,19 @@ import {
   type WorkloadObject,
 } from '../kubernetes/objects.js'
 import { idOf } from '../kubernetes/workload.js'
-import type { StageLog } from '../platform/stage-log.js'
 import { plural } from '../report/sentences.js'
 import { versionIn } from '../judge/running-digests.js'
 import type { RunningVersion } from '../judge/running-digests.js'
 import type { Snapshot } from '../undo/snapshot.js'
-import { causeOfChange } from './change-cause.js'
+import { newVersionOf } from './change-cause.js'
 import { withRestarts } from './restarts.js'
 import { targetsAfterDeletion } from './wait-for-deletion.js'
 import { planManifests, priorOfChanges } from './manifests.js'
 import { lostImages, pinsOf } from './pinned-tags.js'
 import { planOf, type PlacedChange } from './selectors.js'
 import { servicesIn, type PreflightResult } from './preflight.js'
-import { pinned, type Image, type Release } from './release.js'
+import type { ClusterContext, ReleaseContext } from './context.js'
+import type { Image } from './release.js'
 import { planEdits } from './edits.js'
 import { planTargets, priorOfTargets } from './rollout.js'
 import { checkFit, imagesIn, noWorkload, webOf } from './targets.js'
@@ -29,7 +29,7 @@ import { type Target } from '../kubernetes/target.js'
 
 export interface SnapshotResult {
   /** The preflight's result with its workloads as they are now: the build may have taken minutes. */
-  readonly site: PreflightResult
+  readonly checked: PreflightResult
   readonly snapshot: Snapshot
   /** What an apply of the other manifests will change. */
   readonly changes: readonly PlacedChange[]
@@ -41,45 +41,44 @@ export interface SnapshotResult {
 
 /** Takes the snapshot. `bring` gives the workloads what they will get besides the image. */
 export async function snapshot(
-  release: Release,
-  stageLog: StageLog,
-  cluster: Cluster,
+  context: ClusterContext,
   before: PreflightResult,
   image: Image,
-  bring: (site: PreflightResult) => Promise<readonly Target[]> = ({ targets }) =>
+  bring: (checked: PreflightResult) => Promise<readonly Target[]> = ({ targets }) =>
     Promise.resolve(targets),
 ): Promise<SnapshotResult> {
-  const { settings } = release
+  const { cluster, log: stageLog } = context
   const say = (line: string) => {
     stageLog.say(line)
   }
   const [[asNow, pins, warnings], others] = await Promise.all([
-    siteOfNow(release, say, cluster, before).then(async (found) => {
+    checkedNow(context, before).then(async (found) => {
       const now = { ...found, targets: await bring(found) }
-      const pins = await pinsOf(release, stageLog, before.live, now.targets)
-      return [now, pins, await lostImages(release, now.targets, pins)] as const
+      const pins = await pinsOf(context, before.live, now.targets)
+      return [now, pins, await lostImages(context, now.targets, pins)] as const
     }),
-    planManifests(release, say, cluster, before.others),
+    planManifests(context, say, cluster, before.others),
   ])
   const targets = withRestarts(asNow.targets, others)
-  const cause = causeOfChange(release, image)
+  const version = newVersionOf(context, image)
   const [own, edits, services] = await Promise.all([
-    planTargets(cluster, targets, settings.image, pinned(image), cause),
-    planEdits(stageLog, cluster, targets, pinned(image), cause),
+    planTargets(cluster, targets, version),
+    planEdits(context, targets, version),
     changesTemplates({ ...asNow, targets }) ? servicesIn(cluster) : [],
   ])
-  const site = { ...asNow, targets: planned(targets, [...own.map(becomesOf), ...edits]) }
-  const { changes } = planOf(others, own, targets, services, before.live.clusterState())
-  const priors = [...priorOfChanges(changes, site), ...priorOfTargets(site.targets, pins)]
+  const checked = { ...asNow, targets: planned(targets, [...own.map(becomesOf), ...edits]) }
+  const clusterState = before.live.clusterState()
+  const { changes } = planOf({ others, own, targets, services, clusterState })
+  const priors = [...priorOfChanges(changes, checked), ...priorOfTargets(checked.targets, pins)]
   stageLog.say(`${plural(priors.length, 'object')} remembered as they are now`)
   for (const warning of warnings) stageLog.say(`warning: ${warning}`)
-  const running = runningVersion(release, site)
-  return { site, snapshot: priors, changes, warnings, ...(running && { before: running }) }
+  const running = runningVersion(context, checked)
+  return { checked, snapshot: priors, changes, warnings, ...(running && { before: running }) }
 }
 
 /** Returns the one version of all existing workloads. */
 export function runningVersion(
-  { settings }: Pick<Release, 'settings'>,
+  { settings }: Pick<ReleaseContext, 'settings'>,
   { live, targets }: Pick<PreflightResult, 'live' | 'targets'>,
 ): RunningVersion | undefined {
   const workloads = targets.flatMap((target) => target.live ?? [])
@@ -112,15 +111,16 @@ function changesTemplates({ others, targets }: PreflightResult): boolean {
  * Returns the preflight's result with its workloads as they are now: since `before` was read, others may have had
  * the lock, and a version may have been restored.
  */
-export async function siteOfNow(
-  release: Pick<Release, 'settings' | 'platform' | 'signal'>,
-  say: (line: string) => void,
-  cluster: Cluster,
+export async function checkedNow(
+  context: ClusterContext,
   before: PreflightResult,
 ): Promise<PreflightResult> {
-  const { settings } = release
+  const { settings, cluster, log: stageLog } = context
+  const say = (line: string) => {
+    stageLog.say(line)
+  }
   const found = await asTheyAre(cluster, before.targets, settings.image)
-  const targets = await targetsAfterDeletion(release, say, cluster, found)
+  const targets = await targetsAfterDeletion(context, say, cluster, found)
   if (targets.length === 0) {
     noWorkload(before.live.clusterState(), settings.image, cluster.namespace)
   }

@@ -1,5 +1,4 @@
 /** Restores everything of the snapshot and verifies that the old version runs as it did before. */
-import type { Cluster } from '../kubernetes/cluster.js'
 import {
   isWorkload,
   nameOf,
@@ -9,7 +8,6 @@ import {
 } from '../kubernetes/objects.js'
 import { idOf } from '../kubernetes/workload.js'
 import { fail } from '../failure/failure.js'
-import type { StageLog } from '../platform/stage-log.js'
 import { desiredBack } from '../judge/desired.js'
 import { drainTime } from '../judge/drain.js'
 import { availabilityOf } from './exceptions.js'
@@ -21,17 +19,22 @@ import { titleOf, type Snapshot } from '../undo/snapshot.js'
 import type { DesiredWorkload, WriteProgresses, ReleaseTimeouts, Timeouts } from '../judge/types.js'
 import { keepUnblocked, type PutBackSet } from '../undo/unblock.js'
 import type { NamespaceWatch } from '../rollout/namespace-watch.js'
-import { toRepo, type Release } from './release.js'
+import type { ClusterContext } from './context.js'
+import { toRepo } from './release.js'
 
 /** The undo has so many ms at least: what the release used up does not count. */
 const leastTimeout = 10 * 60_000
 
+/** What an undo restores, and how. */
+export interface UndoInput {
+  readonly live: NamespaceWatch
+  readonly snapshot: Snapshot
+  /** Those of the release. */
+  readonly timeouts: ReleaseTimeouts
+}
+
 /** How long an undo may take in all, in ms. */
-export function undoBudget(
-  live: NamespaceWatch,
-  snapshot: Snapshot,
-  timeouts: ReleaseTimeouts,
-): number {
+export function undoBudget({ live, snapshot, timeouts }: UndoInput): number {
   return timeoutOf(timeouts) + drainTime(workloadsNow(live, snapshot))
 }
 
@@ -49,23 +52,19 @@ function workloadsNow(live: NamespaceWatch, snapshot: Snapshot): readonly Worklo
 }
 
 /**
- * Undoes the release. Throws a Failure `restore-failed` when the old version cannot be verified. `release.signal`
+ * Undoes the release. Throws a Failure `restore-failed` when the old version cannot be verified. `context.signal`
  * belongs to the undo: what ended the release must not end its undo.
  */
 export async function undo(
-  release: Release,
-  stageLog: StageLog,
-  cluster: Cluster,
-  live: NamespaceWatch,
-  snapshot: Snapshot,
-  own: ReleaseTimeouts,
+  context: ClusterContext,
+  { live, snapshot, timeouts: own }: UndoInput,
   noted: (progress: WriteProgresses) => void = () => undefined,
 ): Promise<readonly Restored[]> {
   const timeouts: Timeouts = {
     // What its old version may need on the way there it may need on the way back too.
     ...{ ...own, timeout: timeoutOf(own), bake: 0, graces: 'lengthen' },
   }
-  const { platform, signal } = release
+  const { platform, signal, cluster, log: stageLog } = context
   const startedAt = platform.clock.now()
   let restored: readonly Restored[] = []
   let followed: RolloutOutcome
@@ -73,16 +72,7 @@ export async function undo(
     // When others changed a workload during the restore, its ownership is decided again.
     const again = await restore(cluster, platform.clock, snapshot, stageLog, signal)
     restored = again.map((one, i) => sinceThen(restored[i], one))
-    followed = await followBack(
-      release,
-      stageLog,
-      cluster,
-      live,
-      restored,
-      timeouts,
-      startedAt,
-      noted,
-    )
+    followed = await followBack(context, restored, { live, timeouts, startedAt, noted })
   } while (followed.is === 'superseded')
   if (followed.is === 'failed') {
     fail({
@@ -100,7 +90,7 @@ export async function undo(
     fail({
       code: 'restore-failed',
       sentence: `${names} was deleted by another client during the release. All other workloads are as before`,
-      hint: `apply its previous manifest, then: django-rollout recover. If it should stay deleted: kubectl -n ${cluster.namespace} delete secret django-rollout-${release.app}`,
+      hint: `apply its previous manifest, then: django-rollout recover. If it should stay deleted: kubectl -n ${cluster.namespace} delete secret django-rollout-${context.app}`,
     })
   }
   return restored
@@ -117,18 +107,20 @@ function sinceThen(before: Restored | undefined, now: Restored): Restored {
   return { ...now, did: before.did, ...(before.isBack && isAsPut && { isBack: true }) }
 }
 
+interface FollowInput {
+  readonly live: NamespaceWatch
+  readonly timeouts: Timeouts
+  readonly startedAt: number
+  readonly noted: (progress: WriteProgresses) => void
+}
+
 /** Waits until everything that was restored runs. Leaves out what belongs to others, and what is gone. */
 async function followBack(
-  release: Release,
-  stageLog: StageLog,
-  cluster: Cluster,
-  live: NamespaceWatch,
+  context: ClusterContext,
   restored: readonly Restored[],
-  timeouts: Timeouts,
-  startedAt: number,
-  noted: (progress: WriteProgresses) => void,
+  { live, timeouts, startedAt, noted }: FollowInput,
 ): Promise<RolloutOutcome> {
-  const { platform, signal } = release
+  const { platform, signal, cluster, log: stageLog } = context
   const workloads = restored.flatMap(({ prior, did, current, isBack }) =>
     (did === 'put' || did === 'nothing') &&
     isWorkload(prior.object) &&
@@ -164,7 +156,7 @@ async function followBack(
     onProgress: (progress) => {
       noted(asWritten(progress, written))
     },
-    toRepo: toRepo(release),
+    toRepo: toRepo(context),
     stageLog,
     signal,
   }).finally(stopUnblocking)

@@ -7,7 +7,7 @@ import type { Cluster } from '../kubernetes/cluster.js'
 import { isBeingDeleted, isWorkload, type KubeObject } from '../kubernetes/objects.js'
 import { fail } from '../failure/failure.js'
 import { titleOf } from '../undo/snapshot.js'
-import type { Release } from './release.js'
+import type { ReleaseContext } from './context.js'
 import { imagesIn } from './targets.js'
 import { type Target } from '../kubernetes/target.js'
 
@@ -19,7 +19,7 @@ type Log = (line: string) => void
 
 /** Returns the live objects of these names, once none of them is being deleted any more. */
 export async function liveAfterDeletion(
-  { platform: { clock }, signal }: Pick<Release, 'platform' | 'signal'>,
+  { platform: { clock }, signal }: Pick<ReleaseContext, 'platform' | 'signal'>,
   say: Log,
   cluster: Cluster,
   objects: readonly KubeObject[],
@@ -40,7 +40,7 @@ export async function liveAfterDeletion(
  * Throws a Failure `workload-unfit` for any other.
  */
 export async function targetsAfterDeletion(
-  release: Pick<Release, 'platform' | 'signal'>,
+  context: Pick<ReleaseContext, 'platform' | 'signal'>,
   say: Log,
   cluster: Cluster,
   targets: readonly Target[],
@@ -49,7 +49,7 @@ export async function targetsAfterDeletion(
   for (const { live, manifest } of leaving) if (live && !manifest) refuseBeingDeleted(cluster, live)
   const manifests = leaving.flatMap(({ manifest }) => (manifest ? [manifest] : []))
   if (manifests.length === 0) return targets
-  const live = await liveAfterDeletion(release, say, cluster, manifests)
+  const live = await liveAfterDeletion(context, say, cluster, manifests)
   return targets.map((target) => {
     if (!leaving.includes(target) || !target.manifest) return target
     const { live: _, ...others } = target
