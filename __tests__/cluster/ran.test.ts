@@ -2,8 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { at } from '../e2e/moment.js'
 import { Site, type Released } from '../e2e/site.js'
-import { kubectl, must, stack } from '../e2e/stack.js'
+import { kubectl, must, stack, type How } from '../e2e/stack.js'
 
 let site: Site
 let ours: string
@@ -20,6 +21,23 @@ beforeAll(async () => {
 afterAll(() => site.remove())
 
 describe('the image that is already running', () => {
+  test('is not recorded when another one goes live while its release waits for the lock', async () => {
+    const inside = (...args: readonly string[]) => kubectl('-n', site.namespace, ...args)
+    await must('kubectl', ['-n', site.namespace, 'create', '-f', '-'], { env: stack.env, input: lease })
+    const { how, done } = at(/another release is in progress: ada/, async () => {
+      await inside('set', 'image', 'deployment/web', `*=${ours}:v2`)
+      await ready()
+      await inside('patch', 'lease', 'django-rollout-plain', '--patch={"spec": {"holderIdentity": ""}}')
+    })
+    const { code, report, output } = await cli('deploy', { tag: 'v1' }, how)
+    await done()
+    expect({ code, cause: report.cause?.code, output }).toMatchObject({ code: 5, cause: 'stale-commit' })
+    expect(await container('{.image}')).toBe(`${ours}:v2`)
+    expect((await cli('history', {})).output).not.toContain('found')
+    await inside('set', 'image', 'deployment/web', `*=${ours}:v1`)
+    await ready()
+  })
+
   test('rolls nothing when it is released for the first time, and is told to have no digest', async () => {
     const before = await objects()
     const { code, report, output } = await cli('deploy', { tag: 'v1' })
@@ -105,18 +123,32 @@ test('an image that the registry has lost is told by doctor and by a release, an
   expect(await objects()).toBe(before)
 })
 
-const cli = (command: string, options: Readonly<Record<string, string>>) =>
-  site.cli(command, {
-    ...{ image: ours, namespace: site.namespace },
-    ...(command !== 'history' && { bake: '1s' }),
-    ...(command === 'deploy' && { 'migrate-command': 'none' }),
-    ...options,
-  })
+const cli = (command: string, options: Readonly<Record<string, string>>, how: How = {}) =>
+  site.cli(
+    command,
+    {
+      ...{ image: ours, namespace: site.namespace },
+      ...(command !== 'history' && { bake: '1s' }),
+      ...(command === 'deploy' && { 'migrate-command': 'none' }),
+      ...options,
+    },
+    how,
+  )
 
 async function deployed({ report, output }: Released): Promise<void> {
   if (report.result !== 'deployed') throw new Error(output)
   return Promise.resolve()
 }
+
+/** The lock, held by another run. */
+const lease = `apiVersion: coordination.k8s.io/v1
+kind: Lease
+metadata:
+  name: django-rollout-plain
+  labels: {app.kubernetes.io/managed-by: django-rollout}
+  annotations: {django-rollout/holder: ada}
+spec: {holderIdentity: another-run, leaseDurationSeconds: 30}
+`
 
 /** A workload with pods, and one without. */
 const workloads = (tag: string) => `${workload(tag, 'command: [sleep, "3600"]')}
