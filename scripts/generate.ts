@@ -93,7 +93,7 @@ const reusable: readonly Reusable[] = [
   },
   {
     command: 'rollback',
-    about: 'Brings a version back that ran before.',
+    about: 'Rolls back to an earlier version.',
     packages: 'read',
   },
 ]
@@ -118,12 +118,12 @@ const ownDefaults: Readonly<Record<string, { readonly value: string; readonly he
   'registry-username': {
     value:
       "${{ inputs.registry-username || startsWith(inputs.image, 'ghcr.io/') && github.actor || '' }}",
-    help: 'Who pushes and looks up images; at ghcr.io who has started the run, when not given',
+    help: 'User name for the registry; default at ghcr.io: the user who started the run',
   },
   'registry-password': {
     value:
       "${{ secrets.REGISTRY_PASSWORD || startsWith(inputs.image, 'ghcr.io/') && github.token || '' }}",
-    help: 'Password or token for the registry; at ghcr.io the token of the run, when not given',
+    help: 'Password or token for the registry; default at ghcr.io: the token of the run',
   },
   token: { value: '${{ github.token }}', help: '' },
 }

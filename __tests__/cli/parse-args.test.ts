@@ -36,7 +36,7 @@ describe('what is wrong is one sentence with the nearest right name', () => {
   test.each([
     ['relase', '"relase" is not a command; did you mean "release"?'],
     ['help relase', '"relase" is not a command; did you mean "release"?'],
-    ['launch', `"launch" is not a command; it takes ${commands.join(', ')}`],
+    ['launch', `"launch" is not a command; the commands are ${commands.join(', ')}`],
     ['release --imgae shop', '"--imgae" is not an option of release; did you mean "--image"?'],
     ['release --imgae=shop', '"--imgae" is not an option of release; did you mean "--image"?'],
     ['release -image shop', '"-image" is not an option of release; did you mean "--image"?'],
@@ -46,13 +46,13 @@ describe('what is wrong is one sentence with the nearest right name', () => {
     ],
     [
       'deploy --no-such-thing',
-      '"--no-such-thing" is not an option of deploy; django-rollout deploy --help shows all',
+      '"--no-such-thing" is not an option of deploy; django-rollout deploy --help lists all options',
     ],
-    ['release --image', '"--image" takes a value: for example --image ghcr.io/acme/shop'],
-    ['release shop', '"shop" belongs to no option; a value with blanks needs quotes'],
+    ['release --image', '"--image" needs a value: for example --image ghcr.io/acme/shop'],
+    ['release shop', '"shop" belongs to no option; quote a value that contains spaces'],
     [
       '--image shop release',
-      '"--image" has no command before it; write it as django-rollout release --image',
+      '"--image" needs a command, for example: django-rollout release --image',
     ],
   ])('%s', (line, sentence) => {
     const [command = ''] = line.split(' ')

@@ -36,7 +36,7 @@ const refusals: readonly Refusal[] = [
     of: 'an image with its tag',
     options: () => ({ image: 'ghcr.io/acme/shop:1.2' }),
     code: 2,
-    says: /"image" "ghcr\.io\/acme\/shop:1\.2" is the image without tag and digest; give the tag by "tag"/,
+    says: /"image" "ghcr\.io\/acme\/shop:1\.2" must have no tag and no digest; set the tag with "tag"/,
   },
   {
     of: 'an extra tag that is none',

@@ -38,17 +38,20 @@ describe('what is wrong is told with its line', () => {
     ['wholly: else', 'line 1: "wholly" is not an option'],
     ['constructor: x', 'line 1: "constructor" is not an option'],
     ['bake: [1m]', 'line 1: "bake" is a list; it takes one value'],
-    ['test-env: [A=1]', 'line 1: "test-env" is a list; it takes a mapping, one NAME: value a line'],
+    [
+      'test-env: [A=1]',
+      'line 1: "test-env" is a list; it takes a mapping, one NAME: value per line',
+    ],
     ['image:\n  name: x', 'line 1: "image" is a mapping; it takes one value'],
     ['manifests:\n  a: b', 'line 1: "manifests" is a mapping; it takes a list'],
-    ['manifests: [[a]]', 'line 1: "manifests" has an entry that is no text of one line'],
-    ['test-env: {A: "1\\n2"}', 'line 1: "test-env" has an entry that is no text of one line'],
+    ['manifests: [[a]]', 'line 1: "manifests" has an entry that is not a single line of text'],
+    ['test-env: {A: "1\\n2"}', 'line 1: "test-env" has an entry that is not a single line of text'],
     [
       'tag: x\nregistry-password: hunter2',
-      'line 2: "registry-password" is a secret, which has no place in a file of the repository; give it as an input or a flag',
+      'line 2: "registry-password" is a secret, which does not belong in a file of the repository; set it as an input or a flag',
     ],
-    ['tag: x\nimage: *shop', 'line 2: "image" names an anchor that is not there'],
-    ['config: other.yml', 'line 1: "config" names this file; it cannot stand in it'],
+    ['tag: x\nimage: *shop', 'line 2: "image" names an anchor that does not exist'],
+    ['config: other.yml', 'line 1: "config" names this file; it cannot be set in it'],
   ])('%j', (text, problem) => {
     expect(read(text).problems).toEqual([`django-rollout.yml, ${problem}`])
   })
@@ -56,8 +59,8 @@ describe('what is wrong is told with its line', () => {
   test.each([
     ['a: b: c', /^django-rollout\.yml, line 1: is not YAML: /],
     ['image: a\nimage: b', /^django-rollout\.yml, line 2: is not YAML: Map keys must be unique/],
-    ['- image', /^django-rollout\.yml: is no list of options, one a line as name: value$/],
-    ['just words', /^django-rollout\.yml: is no list of options/],
+    ['- image', /^django-rollout\.yml: is not a list of options, one "name: value" per line$/],
+    ['just words', /^django-rollout\.yml: is not a list of options/],
   ])('%j', (text, problem) => {
     expect(read(text).problems).toEqual([expect.stringMatching(problem)])
   })

@@ -87,7 +87,7 @@ describe('wrong', () => {
     [{ image: '' }, '"image" is missing: for example image: ghcr.io/acme/shop'],
     [
       { image: 'shop:1' },
-      '"image" "shop:1" is the image without tag and digest; give the tag by "tag": for example image: ghcr.io/acme/shop',
+      '"image" "shop:1" must have no tag and no digest; set the tag with "tag": for example image: ghcr.io/acme/shop',
     ],
     [
       { timeout: '10' },
@@ -95,7 +95,7 @@ describe('wrong', () => {
     ],
     [
       { timeout: '0' },
-      '"timeout" "0" is no time at all; leave it out for the default: for example timeout: 20m',
+      '"timeout" "0" is zero; remove the option to use the default: for example timeout: 20m',
     ],
     [
       { 'test-services': 'mysql' },
@@ -105,11 +105,11 @@ describe('wrong', () => {
     [{ wholly: 'else' }, '"wholly" is not an option of release'],
     [
       { 'registry-username': 'me' },
-      '"registry-password" is missing: "registry-username" goes only together with it',
+      '"registry-password" is missing: "registry-username" requires it',
     ],
     [
       { 'registry-password': 'me' },
-      '"registry-username" is missing: "registry-password" goes only together with it',
+      '"registry-username" is missing: "registry-password" requires it',
     ],
   ])('%j', (given, problem) => {
     expect(problems(given)).toEqual([problem])

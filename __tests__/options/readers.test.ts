@@ -42,11 +42,11 @@ test.each(['10', '', '-5s', '10 m', '10min', 'm', '1m,30s', '5S', 'soon'])(
 
 // Timers hold 2^31 ms: what is longer would end at once.
 test.each(['169h', '9999h', '604801s'])('%s is longer than any release', (text) => {
-  expect(duration(text)).toEqual(new Problem('is longer than 168h, a week'))
+  expect(duration(text)).toEqual(new Problem('is longer than 168h (a week)'))
 })
 
 test('a limit of no time at all would end everything at once', () => {
-  expect(someTime('0')).toEqual(new Problem('is no time at all; leave it out for the default'))
+  expect(someTime('0')).toEqual(new Problem('is zero; remove the option to use the default'))
   expect(someTime('1ms')).toBe(1)
   expect(someTime('soon')).toBeInstanceOf(Problem)
 })
@@ -72,7 +72,7 @@ describe('an image', () => {
     'shop:1@sha256:0123',
   ])('%s has a tag or a digest', (name) => {
     expect(imageRepository(name)).toEqual(
-      new Problem('is the image without tag and digest; give the tag by "tag"'),
+      new Problem('must have no tag and no digest; set the tag with "tag"'),
     )
   })
 
@@ -89,7 +89,7 @@ describe('an image', () => {
     '$(id)',
   ])('%j is none', (name) => {
     expect(imageRepository(name)).toEqual(
-      new Problem('is not the name of an image (small letters, digits, and . _ - / only)'),
+      new Problem('is not the name of an image (only lowercase letters, digits, and . _ - /)'),
     )
   })
 })
@@ -140,7 +140,7 @@ test('a wrong tag among several is named', () => {
   expect(imageTags('latest, main')).toEqual(['latest', 'main'])
   expect(imageTags('')).toEqual([])
   expect(imageTags('latest a/b')).toEqual(
-    new Problem('has "a/b", which is not a tag (letters, digits, and . _ - only, at most 128)'),
+    new Problem('has "a/b", which is not a tag (only letters, digits, and . _ -, at most 128)'),
   )
 })
 
@@ -166,7 +166,7 @@ describe('assignments', () => {
     ['A: s3cr3t=', 1],
   ])('%j names line %i and nothing of it', (text, line) => {
     expect(assignments(text)).toEqual(
-      new Problem(`is not of the form NAME=value in line ${line}, with no blanks in NAME`),
+      new Problem(`is not of the form NAME=value in line ${line}, without spaces in NAME`),
     )
   })
 })
@@ -192,10 +192,10 @@ describe('graces', () => {
 
   test.each([
     ['Crush=10s', 'has "Crush"; it takes Crash, NotReady'],
-    ['Crash', 'has "Crash", which is not of the form trouble=duration'],
-    ['Crash=', 'has "Crash=", which is not of the form trouble=duration'],
-    ['Crash=10', 'has "Crash=10", which is not of the form trouble=duration'],
-    ['Crash=10s=1s', 'has "Crash=10s=1s", which is not of the form trouble=duration'],
+    ['Crash', 'has "Crash", which is not of the form symptom=duration'],
+    ['Crash=', 'has "Crash=", which is not of the form symptom=duration'],
+    ['Crash=10', 'has "Crash=10", which is not of the form symptom=duration'],
+    ['Crash=10s=1s', 'has "Crash=10s=1s", which is not of the form symptom=duration'],
     ['constructor=1s', 'has "constructor"; it takes Crash, NotReady'],
   ])('%j: %s', (text, problem) => {
     expect(read(text)).toEqual(new Problem(problem))

@@ -109,7 +109,7 @@ describe('the starter workflow release-tag.yml', () => {
 
     expect(ended).toMatchObject({ code: 1, outputs: { result: 'usage' } })
     expect(ended.output).toContain(
-      '"tag" "v1.0+build" is not a tag (letters, digits, and . _ - only, at most 128)',
+      '"tag" "v1.0+build" is not a tag (only letters, digits, and . _ -, at most 128)',
     )
     expect(await untouched()).toEqual(before)
   })

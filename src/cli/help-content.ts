@@ -5,9 +5,9 @@ import type { Result } from '../failure/result.js'
 /** Headings of the list of commands, in this order. */
 export const kinds = {
   whole: 'A whole release:',
-  part: 'Its parts, for pipelines with steps of their own between:',
+  part: 'Single phases, for pipelines with other steps in between:',
   after: 'Afterwards:',
-  look: 'To look, which changes nothing:',
+  look: 'Read-only:',
 } as const
 
 export interface Lesson {
@@ -29,25 +29,25 @@ export const helpContent: Readonly<Record<Command, Lesson>> = {
   release: {
     kind: 'whole',
     steps: [
-      'Looks at the cluster, while docker builds the image of the commit that is checked out.',
+      'Checks the cluster while docker builds the image of the current commit.',
       'Runs the tests in a container of that image, and pushes it when they pass.',
-      'Keeps one release apart from another by a lock, and stores how everything stands.',
+      'Takes the lock, so that no other release runs at the same time, and stores a snapshot of all objects.',
       'Applies the manifests, and the migrations in a Job of the new image.',
-      'Gives the new image to all workloads that run the old one: first the one that serves the web, then the others.',
-      'Watches their pods until all are Ready and stay so.',
-      'When a step fails, puts everything back as it was and tells the cause; the database keeps its migrations.',
+      'Sets the new image in all workloads that run the old one: the web first, then the others.',
+      'Watches their pods until all are Ready and stay Ready.',
+      'If a step fails, restores everything and reports the cause. Applied migrations stay in the database.',
     ],
     examples: [
-      { what: 'The commit that is checked out', args: ['release', ...shop] },
+      { what: 'The current commit', args: ['release', ...shop] },
       {
-        what: 'With manifests, tests that want a database, and a page that has to answer at the end',
+        what: 'With manifests, tests that need a database, and a page that must answer at the end',
         args: [
           ...['release', ...shop, '--manifests', 'k8s', '--test-services', 'postgres'],
           ...['--smoke-path', '/healthz'],
         ],
       },
       {
-        what: 'Without tests and migrations, and with more patience',
+        what: 'Without tests and migrations, and with a longer timeout',
         args: [
           ...['release', ...shop, '--test-command', 'none', '--migrate-command', 'none'],
           ...['--timeout', '20m'],
@@ -58,12 +58,12 @@ export const helpContent: Readonly<Record<Command, Lesson>> = {
   deploy: {
     kind: 'whole',
     steps: [
-      'Looks at the cluster, and asks the registry for the image.',
-      'Does all that a release does from the lock on: manifests, migrations, rollout, watch, undo.',
+      'Checks the cluster, and looks the image up in the registry.',
+      'Continues like a release: lock, manifests, migrations, rollout, watch, undo.',
     ],
     examples: [
       {
-        what: 'An image that another pipeline has pushed',
+        what: 'An image that another pipeline pushed',
         args: ['deploy', ...shop, '--tag', 'v42'],
       },
     ],
@@ -71,14 +71,14 @@ export const helpContent: Readonly<Record<Command, Lesson>> = {
   build: {
     kind: 'part',
     steps: [
-      'Asks the registry whether it has the image of this commit; then there is nothing to build.',
-      'Builds it with docker; with uncommitted changes the tag says so. It is in the registry only with --push.',
-      'What --push gives the tag to is not tested: a later release of that commit takes it as it is.',
+      'Looks up the image of this commit in the registry. If it exists, nothing is built.',
+      'Builds it with docker. With uncommitted changes the tag ends in -dirty-<hash>. Only --push pushes it.',
+      'The pushed image is untested: a later release of that commit uses it without running the tests.',
     ],
     examples: [
-      { what: 'Into docker alone', args: ['build', '--image', 'ghcr.io/acme/shop'] },
+      { what: 'Local image only', args: ['build', '--image', 'ghcr.io/acme/shop'] },
       {
-        what: 'Into the registry',
+        what: 'Push to the registry',
         args: ['build', '--image', 'ghcr.io/acme/shop', '--tag', 'v42', '--push'],
       },
     ],
@@ -86,13 +86,13 @@ export const helpContent: Readonly<Record<Command, Lesson>> = {
   test: {
     kind: 'part',
     steps: [
-      'Takes the image that docker or the registry has.',
-      'Runs the tests in a container of it, and tells what failed and where.',
-      'With --push the image gets its tag in the registry when they have passed.',
+      'Uses the image that docker or the registry has.',
+      'Runs the tests in a container of it, and reports what failed and where.',
+      'With --push, pushes the image when the tests pass.',
     ],
     examples: [
       {
-        what: 'By pytest, with a database of its own',
+        what: 'With pytest and a separate database',
         args: [
           ...['test', '--image', 'ghcr.io/acme/shop', '--test-command', "'pytest -q'"],
           ...['--test-services', 'postgres'],
@@ -104,48 +104,46 @@ export const helpContent: Readonly<Record<Command, Lesson>> = {
     kind: 'part',
     steps: [
       'Starts a Job of the new image with the environment of the workload that serves the web.',
-      "Runs Django's checks in it, and tells which migrations are not applied yet.",
-      'Applies them. What was applied is not taken back.',
+      "Runs Django's system checks in it, and lists the migrations that are not applied yet.",
+      'Applies them. Applied migrations are never reverted.',
     ],
-    examples: [
-      { what: 'Those of an image in the registry', args: ['migrate', ...shop, '--tag', 'v42'] },
-    ],
+    examples: [{ what: 'An image of the registry', args: ['migrate', ...shop, '--tag', 'v42'] }],
   },
   rollback: {
     kind: 'after',
     steps: [
       'Finds the version in the history, or in the registry.',
-      'Gives it to all workloads together, watched like a release, and undone when it does not come up.',
-      'Brings back command, environment and probes of then, but for what others have changed since.',
-      'Leaves migrations, ConfigMaps and Secrets as they are now.',
+      'Sets it in all workloads at once, watches them like a release, and undoes the rollback if it fails.',
+      'Restores command, environment and probes of that release, except what others changed since.',
+      'Does not change migrations, ConfigMaps and Secrets.',
     ],
     examples: [
-      { what: 'What would be done', args: ['rollback', ...shop, '--dry-run'] },
-      { what: 'Back to what ran before', args: ['rollback', ...shop] },
+      { what: 'Dry run', args: ['rollback', ...shop, '--dry-run'] },
+      { what: 'Back to the previous version', args: ['rollback', ...shop] },
       { what: 'Back to a release of the history', args: ['rollback', ...shop, '--to', '12'] },
     ],
   },
   recover: {
     kind: 'after',
     steps: [
-      'Looks for the record of a release that did not come to its end, and waits until its lock is free.',
-      'Puts everything back from it, and watches until the old version runs as before.',
+      'Looks for the record of an interrupted release, and waits until its lock is free.',
+      'Restores everything from it, and watches until the previous version runs again.',
     ],
-    examples: [{ what: 'After a machine was lost in the middle', args: ['recover', ...shop] }],
+    examples: [{ what: 'After a machine failed during a release', args: ['recover', ...shop] }],
   },
   history: {
     kind: 'look',
     steps: ['Reads the releases from the cluster and shows them as a table, the newest first.'],
     examples: [
-      { what: 'For people', args: ['history', ...shop] },
-      { what: 'For programs', args: ['history', ...shop, '--json'] },
+      { what: 'As a table', args: ['history', ...shop] },
+      { what: 'As JSON', args: ['history', ...shop, '--json'] },
     ],
   },
   doctor: {
     kind: 'look',
     steps: [
-      'Looks at tools, rights, registry, workloads and their probes, as a release would before it changes anything.',
-      'Tells what would go wrong, and the command or the lines that mend it.',
+      'Checks tools, rights, registry, workloads and their probes, as a release does before it changes anything.',
+      'Reports what would go wrong, each with a command or lines that fix it.',
     ],
     examples: [{ what: 'Before the first release', args: ['doctor', ...shop] }],
   },
@@ -153,11 +151,20 @@ export const helpContent: Readonly<Record<Command, Lesson>> = {
 
 /** For who knows `git push` and no more than that. */
 export const words: readonly (readonly [string, string])[] = [
-  ['image', 'The project with all it needs to run, built by docker and named as ghcr.io/acme/shop'],
-  ['registry', 'The server that keeps images; its name is the first part of the name of the image'],
-  ['cluster', 'The machines that run it; kubectl, and so this program, finds them by a kubeconfig'],
-  ['namespace', 'The part of the cluster that is yours'],
-  ['workload', 'What runs there as one or more copies (pods): the web, a worker, a scheduled task'],
+  [
+    'image',
+    'The project with everything it needs to run, built by docker and named like ghcr.io/acme/shop',
+  ],
+  [
+    'registry',
+    "The server that stores images; its host name is the first part of the image's name",
+  ],
+  [
+    'cluster',
+    'The machines that run the image; kubectl, and so this program, finds them through a kubeconfig',
+  ],
+  ['namespace', 'The part of the cluster that you may use'],
+  ['workload', 'What runs there in one or more copies (pods): the web, a worker, a scheduled task'],
 ]
 
 export interface ExitCode {
@@ -168,21 +175,24 @@ export interface ExitCode {
 export const exits: Readonly<Record<number, ExitCode>> = {
   0: {
     results: ['deployed', 'done', 'unchanged'],
-    means: 'It went well, or there was nothing to do',
+    means: 'Success, or nothing to do',
   },
-  1: { results: ['undone', 'failed'], means: 'It failed, and what users run is as it was before' },
-  2: { results: ['usage'], means: 'An option is wrong or missing; nothing was done' },
+  1: {
+    results: ['undone', 'failed'],
+    means: 'The release failed, and the previous version runs as before',
+  },
+  2: { results: ['usage'], means: 'An option is wrong or missing. Nothing was changed' },
   3: {
     results: ['stuck', 'kept'],
     means: 'The release failed and is not undone. Manual action is required',
   },
-  4: { results: ['locked'], means: 'Another release is in progress; nothing was done' },
+  4: { results: ['locked'], means: 'Another release is in progress. Nothing was changed' },
   5: {
     results: ['superseded'],
-    means: 'A newer version is live already, or somebody else changed the image',
+    means: 'A newer version is already live, or another client changed the image',
   },
   130: {
     results: ['cancelled'],
-    means: 'Ended by Ctrl-C or a signal; all changes were undone',
+    means: 'Stopped by Ctrl-C or a signal. All changes were undone',
   },
 }

@@ -19,12 +19,7 @@ export function title(text: string): string {
 export function introduction(command: Command, page: Page): string {
   const { steps } = helpContent[command]
   const numbered = steps.map((step, i) => item(`${i + 1}.`, step, 2, page))
-  return [
-    wrapped(commandDescriptions[command], page),
-    '',
-    title('What it does:'),
-    ...numbered,
-  ].join('\n')
+  return [wrapped(commandDescriptions[command], page), '', title('Steps:'), ...numbered].join('\n')
 }
 
 /** Renders the text below the options. */
@@ -36,7 +31,7 @@ export function examples(command: Command, page: Page): string {
 
 export function aboutAll(page: Page): string {
   return wrapped(
-    'Takes a commit of a Django project to a running Kubernetes cluster as one transaction: at its end all workloads run the new version, or everything is as it was before and the log says why.',
+    'Takes a commit of a Django project to a running Kubernetes cluster as one transaction: either all workloads run the new version, or everything is restored and the log names the cause.',
     page,
   )
 }
@@ -47,7 +42,7 @@ export function moreOfAll(page: Page): string {
     ([code, { means, results }]) => [code, `${means} (${results.join(', ')})`] as const,
   )
   return [
-    title('The smallest example:'),
+    title('Example:'),
     shown(
       {
         what: 'In a checkout, with docker and kubectl logged in',
@@ -55,9 +50,9 @@ export function moreOfAll(page: Page): string {
       },
       page,
     ),
-    title('Where options may stand:'),
+    title('Where to set options:'),
     wrapped(
-      'On the command line, or in django-rollout.yml in the current folder as "name: value", a line each. A flag wins over the file, the file over the default. Passwords have no place in the file.',
+      'On the command line, or in django-rollout.yml in the current folder, one "name: value" per line. A flag overrides the file, and the file overrides the default. Passwords do not belong in the file.',
       page,
       2,
     ),
@@ -68,10 +63,7 @@ export function moreOfAll(page: Page): string {
     title('Exit codes:'),
     ...list(codes, page),
     '',
-    wrapped(
-      'django-rollout help release tells all about a command, and --version which one this is.',
-      page,
-    ),
+    wrapped('django-rollout help release describes a command; --version shows the version.', page),
   ].join('\n')
 }
 

@@ -63,7 +63,7 @@ function programOf(
     .usage('<command> [options]')
     .description(aboutAll(page))
     .version(version, '-V, --version', 'Shows the version')
-    .helpOption('-h, --help', 'Shows this')
+    .helpOption('-h, --help', 'Shows this help')
     .helpCommand(false)
     .exitOverride((error) => refuse(error))
     .configureOutput({
@@ -117,12 +117,12 @@ function commandOf(
     }
   }
   return command
-    .addHelpOption(new Option('-h, --help', 'Shows this').helpGroup(`${groups.run}:`))
+    .addHelpOption(new Option('-h, --help', 'Shows this help').helpGroup(`${groups.run}:`))
     .action((_options: unknown, called: Command) => {
       const [extra] = called.args
       if (extra !== undefined) {
         throw new Wrong(
-          `django-rollout ${name}: "${extra}" belongs to no option; a value with blanks needs quotes`,
+          `django-rollout ${name}: "${extra}" belongs to no option; quote a value that contains spaces`,
         )
       }
       onInvocation({ is: 'run', command: name, given: givenTo(called) })
@@ -168,7 +168,7 @@ function refuse(error: CommanderError, command?: CommandName): never {
     case 'commander.optionMissingArgument': {
       const name = /^--([a-z-]+)/.exec(word)?.[1] ?? ''
       const asTyped = example('command', name, table[name as OptionName])
-      throw new Wrong(`django-rollout ${command ?? ''}: "--${name}" takes a value: ${asTyped}`)
+      throw new Wrong(`django-rollout ${command ?? ''}: "--${name}" needs a value: ${asTyped}`)
     }
     default:
       if (error.exitCode === 0 || error.code === 'commander.help') throw error
@@ -178,14 +178,15 @@ function refuse(error: CommanderError, command?: CommandName): never {
 
 function noCommand(name: string): string {
   const near = closestMatch(name, commands)
-  const meant = near === undefined ? `it takes ${commands.join(', ')}` : `did you mean "${near}"?`
+  const meant =
+    near === undefined ? `the commands are ${commands.join(', ')}` : `did you mean "${near}"?`
   return `django-rollout: "${name}" is not a command; ${meant}`
 }
 
 function noOption(word: string, command: CommandName | undefined): string {
   const name = word.replace(/^-+/, '')
   if (command === undefined) {
-    return `django-rollout: "${word}" has no command before it; write it as django-rollout release --${name}`
+    return `django-rollout: "${word}" needs a command, for example: django-rollout release --${name}`
   }
   const said = `django-rollout ${command}: "${word}" is not an option of ${command}`
   const names = optionsOf(command, 'command').map(([option]) => option)
@@ -196,6 +197,6 @@ function noOption(word: string, command: CommandName | undefined): string {
   )
   if (takers.length > 0 && near !== name) return `${said}; it is one of ${takers.join(', ')}`
   return near === undefined
-    ? `${said}; django-rollout ${command} --help shows all`
+    ? `${said}; django-rollout ${command} --help lists all options`
     : `${said}; did you mean "--${near}"?`
 }

@@ -2,15 +2,13 @@
 import type { Command } from './commands.js'
 
 export const commandDescriptions: Readonly<Record<Command, string>> = {
-  release:
-    'Build, test, push, migrate and roll out a commit; put everything back when anything fails',
+  release: 'Build, test, push, migrate and roll out a commit; restore everything if anything fails',
   build: 'Build the image of a commit, tagged with its SHA',
-  test: 'Run the tests in a container of an image that was built before',
+  test: 'Run the tests in a container of an existing image',
   migrate: 'Apply the migrations of an image, in a Job made from the web workload',
-  deploy: 'Roll out an image that the registry has already: the release without build and tests',
-  rollback:
-    'Bring a version back that ran before: all workloads together, watched, and undone when it fails',
-  history: 'Show the releases of the application: what ran when, who wanted it, how it ended',
+  deploy: 'Roll out an image of the registry: a release without build and tests',
+  rollback: 'Roll all workloads back to an earlier version; undo the rollback if it fails',
+  history: 'Show the releases of the application: version, time, author, result',
   recover: 'Restore the previous version after an interrupted release',
-  doctor: 'Look at everything that a release needs, and say what would go wrong; writes nothing',
+  doctor: 'Check everything that a release needs, and report what would go wrong; writes nothing',
 }

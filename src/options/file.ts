@@ -22,7 +22,7 @@ export const noFile: FileOptions = { name: '', values: new Map(), problems: [] }
 
 /** Options that a file has in vain. */
 const elsewhere: Readonly<Partial<Record<OptionName, string>>> = {
-  config: 'names this file; it cannot stand in it',
+  config: 'names this file; it cannot be set in it',
 }
 
 /** Reads a file of options. It may hold those of any command; each command takes its own. */
@@ -37,7 +37,11 @@ export function readFileOptions(name: string, text: string): FileOptions {
   const { contents } = document
   if (problems.length > 0 || contents === null) return { name, values, problems }
   if (!isMap(contents)) {
-    return { name, values, problems: [`${name}: is no list of options, one a line as name: value`] }
+    return {
+      name,
+      values,
+      problems: [`${name}: is not a list of options, one "name: value" per line`],
+    }
   }
   for (const { key, value } of contents.items) {
     const option = isScalar(key) ? String(key.value) : ''
@@ -51,7 +55,7 @@ export function readFileOptions(name: string, text: string): FileOptions {
     const known = option as OptionName
     const { secret, read } = table[known] as Option<unknown>
     const why = secret
-      ? 'is a secret, which has no place in a file of the repository; give it as an input or a flag'
+      ? 'is a secret, which does not belong in a file of the repository; set it as an input or a flag'
       : elsewhere[known]
     if (why !== undefined) {
       wrong(why)
@@ -59,7 +63,7 @@ export function readFileOptions(name: string, text: string): FileOptions {
     }
     const node = isAlias(value) ? value.resolve(document) : (value as Node | null)
     if (node === undefined) {
-      wrong('names an anchor that is not there')
+      wrong('names an anchor that does not exist')
       continue
     }
     const written = textOf(node, read.takes)
@@ -87,7 +91,7 @@ function textOf(node: Node | null, takes: Takes): Written {
     const entries = node.items.map((item) => (isScalar(item) ? plain(item) : undefined))
     return entries.every((entry) => entry !== undefined && !entry.includes('\n'))
       ? { is: 'text', text: entries.join('\n') }
-      : { is: 'wrong', why: 'has an entry that is no text of one line' }
+      : { is: 'wrong', why: 'has an entry that is not a single line of text' }
   }
   if (isMap(node)) {
     if (takes.is !== 'mapping') {
@@ -98,14 +102,14 @@ function textOf(node: Node | null, takes: Takes): Written {
     )
     return pairs.every((pair) => pair !== undefined && !pair.includes('\n'))
       ? { is: 'text', text: pairs.join('\n') }
-      : { is: 'wrong', why: 'has an entry that is no text of one line' }
+      : { is: 'wrong', why: 'has an entry that is not a single line of text' }
   }
-  return { is: 'wrong', why: 'is not what it takes' }
+  return { is: 'wrong', why: 'has the wrong type' }
 }
 
 function formOf({ is }: Takes): string {
   if (is === 'list') return 'a list'
-  return is === 'mapping' ? 'a mapping, one NAME: value a line' : 'one value'
+  return is === 'mapping' ? 'a mapping, one NAME: value per line' : 'one value'
 }
 
 /** As it is written: `1.10` is no number to us. */

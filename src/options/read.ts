@@ -66,7 +66,7 @@ export function readOptions(
     const isGiven = (one: string) =>
       given[one] || (file.values.get(one as OptionName)?.text ?? '') !== ''
     if (isGiven(name) && !isGiven(other)) {
-      problems.push(`"${other}" is missing: "${name}" goes only together with it`)
+      problems.push(`"${other}" is missing: "${name}" requires it`)
     }
   }
   return problems.length === 0

@@ -51,18 +51,18 @@ export const imageRepository = reader<string>(
   { is: 'text', word: 'image', pattern: repository },
   (value) => {
     if (value.includes('@sha256:') || /:[^/]+$/.test(value)) {
-      return new Problem('is the image without tag and digest; give the tag by "tag"')
+      return new Problem('must have no tag and no digest; set the tag with "tag"')
     }
     return repository.test(value)
       ? value
-      : new Problem('is not the name of an image (small letters, digits, and . _ - / only)')
+      : new Problem('is not the name of an image (only lowercase letters, digits, and . _ - /)')
   },
 )
 
 export const imageTag = matching(
   'tag',
   /^\w[\w.-]{0,127}$/,
-  'is not a tag (letters, digits, and . _ - only, at most 128)',
+  'is not a tag (only letters, digits, and . _ -, at most 128)',
 )
 
 export const imageDigest = matching(
@@ -75,7 +75,7 @@ export const imageDigest = matching(
 export const objectName = matching(
   'name',
   /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
-  'is not a name that Kubernetes takes (small letters, digits and -, at most 63)',
+  'is not a valid name in Kubernetes (lowercase letters, digits and -, at most 63)',
 )
 
 /** Twice this and more still fits into a timer, which holds 2^31 ms. */
@@ -94,13 +94,13 @@ export const duration = reader<number>({ is: 'duration' }, (value) => {
     (sum, [, count, unit]) => sum + Number(count) * (units[unit ?? ''] ?? 0),
     0,
   )
-  return ms > longest ? new Problem('is longer than 168h, a week') : ms
+  return ms > longest ? new Problem('is longer than 168h (a week)') : ms
 })
 
 /** A duration that is a limit: none at all would end at once what it limits. */
 export const someTime = reader<number>({ is: 'duration' }, (value) => {
   const ms = duration(value)
-  return ms === 0 ? new Problem('is no time at all; leave it out for the default') : ms
+  return ms === 0 ? new Problem('is zero; remove the option to use the default') : ms
 })
 
 /** Words between commas, spaces or line ends. */
@@ -117,7 +117,7 @@ export const imageTags = reader<readonly string[]>(
     return wrong === undefined
       ? tags
       : new Problem(
-          `has "${wrong}", which is not a tag (letters, digits, and . _ - only, at most 128)`,
+          `has "${wrong}", which is not a tag (only letters, digits, and . _ -, at most 128)`,
         )
   },
 )
@@ -139,7 +139,7 @@ export const assignments = reader<Readonly<Record<string, string>>>(
       if (line.trim() === '') continue
       const [, name, text] = /^\s*([^\s=]+)=(.*)$/.exec(line.trimEnd()) ?? []
       if (name === undefined || text === undefined) {
-        return new Problem(`is not of the form NAME=value in line ${i + 1}, with no blanks in NAME`)
+        return new Problem(`is not of the form NAME=value in line ${i + 1}, without spaces in NAME`)
       }
       pairs[name] = text
     }
@@ -182,7 +182,7 @@ export function graces<const T extends string>(
         }
         const length = duration(time)
         if (rest.length > 0 || length instanceof Problem) {
-          return new Problem(`has "${word}", which is not of the form trouble=duration`)
+          return new Problem(`has "${word}", which is not of the form symptom=duration`)
         }
         found[trouble] = length
       }
@@ -200,7 +200,7 @@ export const yesOrNo = reader<boolean>({ is: 'yes or no' }, (value) =>
 export const urlPath = matching(
   'path',
   /^\/(?!.*#)[!-~]*$/,
-  'is not a path; it begins with /, and has no blanks, no # and only ASCII',
+  'is not a path; it must begin with /, without spaces and #, in ASCII',
 )
 
 const address = /^https?:\/\/[^\s/]+(\/\S*)?$/
@@ -211,14 +211,14 @@ export const webAddress = reader<string>(
   (value) =>
     address.test(value.trim())
       ? value.trim()
-      : new Problem('is not an address on the web; it begins with https://'),
+      : new Problem('is not a URL; it must begin with https://'),
 )
 
 /** Reads the value of `Host`: a name or an address, and a port where one is needed. */
 export const hostName = matching(
   'host',
   /^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,
-  'is not a host; write it without https:// and path, with a port if need be',
+  'is not a host; write it without https:// and path, with a port if needed',
 )
 
 /** Returns the placeholder of a value in help: `duration`, `web-first|parallel`, `NAME=value`. */

@@ -92,7 +92,7 @@ function option<T, const O extends Option<T>>(declared: O & { readonly read: Rea
 export const table = {
   image: option({
     read: imageRepository,
-    help: 'The image without a tag; every workload that runs it is released',
+    help: 'Name of the image without a tag; every workload that runs it is released',
     example: 'ghcr.io/acme/shop',
     required: true,
     group: 'image',
@@ -100,14 +100,14 @@ export const table = {
   }),
   tag: option({
     read: imageTag,
-    help: 'Tag of the image; the SHA of the commit when not given',
+    help: 'Tag of the image; default: the SHA of the commit',
     example: '4f2c1d9',
     group: 'image',
     on: ofCommit,
   }),
   digest: option({
     read: imageDigest,
-    help: 'The image itself, whatever its tag names by now: the output of an earlier step, to promote what was tested',
+    help: 'Digest of the image, from the output of an earlier step: releases exactly the image that was tested',
     example: '${{ needs.staging.outputs.digest }}',
     cliExample: 'sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
     group: 'image',
@@ -115,7 +115,7 @@ export const table = {
   }),
   'extra-tags': option({
     read: imageTags,
-    help: 'More tags, set once the release is deployed and not before',
+    help: 'Additional tags, set after the release is deployed',
     example: 'latest',
     default: '',
     group: 'image',
@@ -123,7 +123,7 @@ export const table = {
   }),
   context: option({
     read: anyText('path'),
-    help: 'Folder that the image is built from',
+    help: 'Build context: the folder that the image is built from',
     example: 'backend',
     default: '.',
     group: 'image',
@@ -131,7 +131,7 @@ export const table = {
   }),
   file: option({
     read: anyText('path'),
-    help: 'The Dockerfile; the one in "context" when not given',
+    help: 'Path of the Dockerfile; default: the one in "context"',
     example: 'docker/Dockerfile',
     group: 'image',
     on: [...building, 'doctor'],
@@ -145,7 +145,7 @@ export const table = {
   }),
   'build-args': option({
     read: assignments,
-    help: 'Build arguments, NAME=value, one a line',
+    help: 'Build arguments, NAME=value, one per line',
     example: 'VERSION=1.4',
     default: '',
     group: 'image',
@@ -153,7 +153,7 @@ export const table = {
   }),
   push: option({
     read: yesOrNo,
-    help: 'Gives the image its tag in the registry: "build" at once, "test" when the tests have passed',
+    help: 'Pushes the image with its tag: "build" after the build, "test" after the tests pass',
     example: 'true',
     default: 'false',
     flag: true,
@@ -162,7 +162,7 @@ export const table = {
   }),
   'registry-username': option({
     read: anyText('name'),
-    help: 'Who pushes and looks up images; only together with "registry-password"',
+    help: 'User name for the registry; requires "registry-password"',
     example: '${{ github.actor }}',
     cliExample: 'ada',
     with: 'registry-password',
@@ -171,7 +171,7 @@ export const table = {
   }),
   'registry-password': option({
     read: anyText('password'),
-    help: 'Password or token for the registry; when not given, the logins that docker has',
+    help: "Password or token for the registry; default: docker's existing logins",
     example: '${{ github.token }}',
     cliExample: '"$REGISTRY_PASSWORD"',
     with: 'registry-username',
@@ -181,7 +181,7 @@ export const table = {
   }),
   'test-command': option({
     read: anyText('command'),
-    help: 'Runs in a container of the image before it is pushed; none: no tests',
+    help: 'Command that runs in a container of the image before the push; none: no tests',
     example: 'pytest -q',
     default: 'python manage.py test',
     mayBeNone: true,
@@ -190,7 +190,7 @@ export const table = {
   }),
   'test-services': option({
     read: someOf('postgres', 'redis'),
-    help: 'Throw-away servers for the tests: postgres, redis; their addresses come as DATABASE_URL and REDIS_URL',
+    help: 'Temporary servers for the tests: postgres, redis; their addresses are in DATABASE_URL and REDIS_URL',
     example: 'postgres redis',
     default: '',
     group: 'tests',
@@ -198,7 +198,7 @@ export const table = {
   }),
   'test-env': option({
     read: assignments,
-    help: 'Variables for the tests, NAME=value, one a line',
+    help: 'Environment variables for the tests, NAME=value, one per line',
     example: 'DJANGO_DEBUG=1',
     default: '',
     group: 'tests',
@@ -206,7 +206,7 @@ export const table = {
   }),
   'test-timeout': option({
     read: duration,
-    help: 'The tests are ended after this time, and the release with them',
+    help: 'Time limit of the tests; the release fails when it is reached',
     example: '30m',
     default: '20m',
     group: 'tests',
@@ -214,7 +214,7 @@ export const table = {
   }),
   kubeconfig: option({
     read: anyText('kubeconfig'),
-    help: 'Content of a kubeconfig, or the path of one; when not given, what kubectl finds by itself (KUBECONFIG, ~/.kube/config)',
+    help: 'Content or path of a kubeconfig; default: the one that kubectl finds (KUBECONFIG, ~/.kube/config)',
     example: '${{ secrets.KUBECONFIG }}',
     cliExample: '~/.kube/production',
     secret: true,
@@ -223,7 +223,7 @@ export const table = {
   }),
   'kube-context': option({
     read: anyText('name'),
-    help: 'Context of the kubeconfig; its current one when not given',
+    help: 'Context of the kubeconfig; default: its current context',
     example: 'production',
     group: 'cluster',
     on: inCluster,
@@ -238,7 +238,7 @@ export const table = {
   }),
   manifests: option({
     read: lines,
-    help: 'Files, folders or kustomizations to apply with the release, one a line',
+    help: 'Files, folders or kustomizations to apply with the release, one per line',
     example: 'k8s',
     default: '',
     group: 'cluster',
@@ -246,14 +246,14 @@ export const table = {
   }),
   app: option({
     read: objectName,
-    help: 'Name of the application in jobs and records; the last part of "image" when not given',
+    help: 'Name of the application in its lock, record and Jobs; default: the last part of "image"',
     example: 'shop',
     group: 'cluster',
     on: inCluster,
   }),
   'lock-wait': option({
     read: duration,
-    help: 'How long to wait for another release of the same application; 0: not at all',
+    help: 'How long to wait for another release of the same application; 0: do not wait',
     example: '30m',
     default: '10m',
     group: 'cluster',
@@ -261,7 +261,7 @@ export const table = {
   }),
   'migrate-command': option({
     read: anyText('command'),
-    help: 'Runs in a Job when migrations are not applied yet, and always when it does more than "manage.py migrate"; none: no migrations',
+    help: 'Command that runs in a Job if migrations are not applied yet, or always if it does more than "manage.py migrate"; none: no migrations',
     example: 'python backend/manage.py migrate --noinput',
     default: 'python manage.py migrate --noinput',
     mayBeNone: true,
@@ -270,14 +270,14 @@ export const table = {
   }),
   'migrate-from': option({
     read: anyText('workload'),
-    help: 'Workload that serves the web: it goes first, the migration Job takes its environment, and "smoke-path" is asked of it; found by itself when not given',
+    help: 'Workload that serves the web: it is rolled out first, the migration Job gets its environment, and "smoke-path" is requested from it; default: detected',
     example: 'deployment/web',
     group: 'migrations',
     on: [...rolling, 'migrate', 'doctor'],
   }),
   'migrate-timeout': option({
     read: someTime,
-    help: 'The migration Job is ended after this time',
+    help: 'Time limit of the migration Job',
     example: '1h',
     default: '15m',
     group: 'migrations',
@@ -285,7 +285,7 @@ export const table = {
   }),
   timeout: option({
     read: someTime,
-    help: 'For the rollout of all workloads together',
+    help: 'Time limit of the rollout of all workloads',
     example: '20m',
     default: '10m',
     group: 'rollout',
@@ -293,14 +293,14 @@ export const table = {
   }),
   'ready-timeout': option({
     read: someTime,
-    help: 'A started pod must be Ready within this time; learned from the running version when not given',
+    help: 'A started pod must be Ready within this time; default: learned from the running version',
     example: '90s',
     group: 'rollout',
     on: rolling,
   }),
   grace: option({
     read: graces(...failureReasons),
-    help: 'How long a trouble may last before the release is undone, trouble=duration (docs/failures.md has their names)',
+    help: 'How long a symptom may last before the release is undone, symptom=duration (names: docs/failures.md)',
     example: 'ConfigMissing=60s',
     default: '',
     group: 'rollout',
@@ -308,7 +308,7 @@ export const table = {
   }),
   order: option({
     read: oneOf('web-first', 'parallel'),
-    help: 'web-first: the other workloads follow as soon as one new pod of the web is Ready; parallel: all at once',
+    help: 'web-first: the other workloads follow when one new pod of the web is Ready; parallel: all at once',
     example: 'parallel',
     default: 'web-first',
     group: 'rollout',
@@ -316,7 +316,7 @@ export const table = {
   }),
   bake: option({
     read: duration,
-    help: 'All pods are watched on for this time after the last became available; 0: not at all',
+    help: 'How long all pods are watched after the last one became available; 0: not watched',
     example: '1m',
     default: '15s',
     group: 'rollout',
@@ -324,14 +324,14 @@ export const table = {
   }),
   'smoke-path': option({
     read: urlPath,
-    help: 'Asked through the Service of the web once all pods are there; an answer from 200 to 299 of the new version is good; redirects on the same host are followed, as https where the page wants it',
+    help: "Path to request through the web's Service after the rollout; the new version must answer with a status from 200 to 299; redirects on the same host are followed, with https if the page requires it",
     example: '/healthz',
     group: 'rollout',
     on: [...rolling, 'doctor'],
   }),
   'smoke-host': option({
     read: hostName,
-    help: 'The Host that "smoke-path" is asked with; the one of the readiness probe, or localhost, when not given',
+    help: 'Host header of the smoke request; default: that of the readiness probe, or localhost',
     example: 'shop.example.com',
     with: 'smoke-path',
     group: 'rollout',
@@ -339,7 +339,7 @@ export const table = {
   }),
   'smoke-timeout': option({
     read: someTime,
-    help: 'A good answer must come within this time',
+    help: 'Time limit of the smoke request',
     example: '2m',
     default: '60s',
     group: 'rollout',
@@ -347,7 +347,7 @@ export const table = {
   }),
   'on-failure': option({
     read: oneOf('undo', 'keep'),
-    help: 'undo: everything is restored; keep: it stays as it is for a person to look at, until "recover" or the next release puts it back',
+    help: 'undo: restore everything; keep: leave everything for inspection, until "recover" or the next release restores it',
     example: 'keep',
     default: 'undo',
     group: 'rollout',
@@ -355,7 +355,7 @@ export const table = {
   }),
   to: option({
     read: anyText('version'),
-    help: 'The release to restore: previous (what ran before, and was not rolled back from), the number of a release (see "history"), or a commit or tag',
+    help: 'The release to roll back to: previous (the last version that was not rolled back from), the number of a release (see "history"), or a commit or tag',
     example: '4f2c1d9',
     default: 'previous',
     group: 'rollback',
@@ -363,7 +363,7 @@ export const table = {
   }),
   'dry-run': option({
     read: yesOrNo,
-    help: 'Says what would be done, and writes nothing',
+    help: 'Reports what would be done, and writes nothing',
     example: 'true',
     default: 'false',
     flag: true,
@@ -372,7 +372,7 @@ export const table = {
   }),
   token: option({
     read: anyText('token'),
-    help: 'Token for GitHub’s deployment records, with "deployments: write"; nothing else needs it',
+    help: 'Token for GitHub’s deployment records, with "deployments: write"',
     example: '${{ github.token }}',
     secret: true,
     only: 'action',
@@ -381,7 +381,7 @@ export const table = {
   }),
   environment: option({
     read: anyText('name'),
-    help: 'GitHub environment whose deployment record tells what becomes of this version',
+    help: 'GitHub environment for the deployment record of this version',
     example: 'production',
     with: 'token',
     only: 'action',
@@ -390,7 +390,7 @@ export const table = {
   }),
   'environment-url': option({
     read: webAddress,
-    help: 'Where people see the version once it is live: a link in the deployment record',
+    help: 'URL of the live application: a link in the deployment record',
     example: 'https://shop.example.com',
     with: 'environment',
     only: 'action',
@@ -399,7 +399,7 @@ export const table = {
   }),
   webhook: option({
     read: webAddress,
-    help: 'Address that is told how the run ended, as the JSON that Slack and other chats take',
+    help: 'URL that receives the result of the run, as JSON for Slack and other chats',
     example: '${{ secrets.CHAT_WEBHOOK }}',
     cliExample: '"$CHAT_WEBHOOK"',
     secret: true,
@@ -408,7 +408,7 @@ export const table = {
   }),
   'webhook-on': option({
     read: oneOf('always', 'failure'),
-    help: 'When the webhook is told: always, or only of a run that did not end well',
+    help: 'When to notify the webhook: always, or only after a failed run',
     example: 'failure',
     default: 'always',
     group: 'notifications',
@@ -426,14 +426,14 @@ export const table = {
   }),
   report: option({
     read: anyText('path'),
-    help: 'Where the JSON report is written; the action makes a temporary file when it is not given',
+    help: 'File for the JSON report; default in the action: a temporary file',
     example: 'release.json',
     group: 'run',
     on: commands,
   }),
   junit: option({
     read: anyText('path'),
-    help: 'Where the stages and the failed tests are written as JUnit XML, which GitLab and Jenkins show',
+    help: 'File for stages and failed tests as JUnit XML, for GitLab and Jenkins',
     example: 'release.xml',
     only: 'command',
     group: 'run',
@@ -441,7 +441,7 @@ export const table = {
   }),
   'code-quality': option({
     read: anyText('path'),
-    help: 'Where the lines that the cause is about are written in the form of GitLab Code Quality',
+    help: 'File for the lines of code that the cause names, as a GitLab Code Quality report',
     example: 'quality.json',
     only: 'command',
     group: 'run',
@@ -449,7 +449,7 @@ export const table = {
   }),
   config: option({
     read: anyText('path'),
-    help: 'File with options; django-rollout.yml in the current folder, where there is one, when not given',
+    help: 'File with options; default: django-rollout.yml in the current folder, if it exists',
     example: 'deploy/production.yml',
     group: 'run',
     on: commands,
