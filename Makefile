@@ -48,7 +48,7 @@ typecheck: setup ## The types of src, tests and scripts
 	@npm run --silent typecheck
 
 .PHONY: unit
-unit: setup ## Unit tests: no cluster, a few seconds
+unit: setup ## Unit tests: no cluster, half a minute
 	@npm run --silent unit
 
 .PHONY: watch

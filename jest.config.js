@@ -1,14 +1,14 @@
-// Five projects: `unit` is pure and quick, `browser` needs Chromium, `cluster` needs the stack to be up,
-// `workflows` runs whole workflow files against it, `long` takes minutes a test and disturbs whoever uses
-// the stack too. Each has an npm script (`e2e` for cluster and workflows together, whose waits fill each
-// other's), where its time limit stands too: jest takes none from a project.
+// Six projects: `unit` is quick and needs nothing, `model` explores the protocol for a minute, `browser`
+// needs Chromium, `cluster` needs the stack to be up, `workflows` runs whole workflow files against it,
+// `long` takes minutes a test and disturbs whoever uses the stack too. Each has an npm script (`e2e` for
+// cluster and workflows together, whose waits fill each other's) with its time limit: jest takes none from
+// a project.
 
 /** @type {import('jest').Config} */
 const shared = {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
-  // Types are checked by `npm run typecheck`; here each file is only translated.
-  transform: { '^.+\\.ts$': ['ts-jest', { useESM: true, tsconfig: 'tsconfig.test.json' }] },
+  transform: { '\\.ts$': '<rootDir>/scripts/jest-transform.mjs' },
   // Sources import each other by the name that the built file has.
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/build/'],
@@ -21,7 +21,12 @@ export default {
       ...shared,
       displayName: 'unit',
       testMatch: ['<rootDir>/__tests__/**/*.test.ts'],
-      testPathIgnorePatterns: ['<rootDir>/__tests__/(browser|cluster|workflows|long)/'],
+      testPathIgnorePatterns: ['<rootDir>/__tests__/(model|browser|cluster|workflows|long)/'],
+    },
+    {
+      ...shared,
+      displayName: 'model',
+      testMatch: ['<rootDir>/__tests__/model/**/*.test.ts'],
     },
     {
       ...shared,

@@ -60,26 +60,27 @@ async function check(program, ...args) {
   return counted(await run(program, args))
 }
 
-/** Starts an npm script at once; as a step it is waited for, and told with all its words. */
-function inBackground(name, script) {
+/** Starts an npm script at once; as a step it is waited for, and shown with all its words. */
+function inBackground(name, script, work = npmScript) {
   if (!isAskedFor(name)) return () => undefined
   const log = join(logs, `${script.replace(':', '-')}.log`)
   const output = openSync(log, 'w')
-  const code = run('npm', ['run', '--silent', script], ['ignore', output, output])
-  return async () => {
-    const ended = await code
-    closeSync(output)
-    process.stdout.write(readFileSync(log))
-    return counted(ended)
-  }
+  const ended = work(script, output).finally(() => closeSync(output))
+  // The step reports it, once its turn has come.
+  ended.catch(() => undefined)
+  return () => ended.finally(() => process.stdout.write(readFileSync(log)))
 }
 
-/** Runs the tests of one npm script, and counts them. */
-async function jest(script) {
-  const outcome = join(logs, `${script}.json`)
+async function npmScript(script, output) {
+  return counted(await run('npm', ['run', '--silent', script], ['ignore', output, output]))
+}
+
+/** Runs the tests of one npm script, and counts them; its words go to `output`. */
+async function jest(script, output = 1) {
+  const outcome = join(logs, `${script.replace(':', '-')}.json`)
   rmSync(outcome, { force: true })
   const args = ['run', '--silent', script, '--', '--json', `--outputFile=${outcome}`]
-  const code = await run('npm', args, ['ignore', 'ignore', 1])
+  const code = await run('npm', args, ['ignore', 'ignore', output])
   const told = JSON.parse(readFileSync(outcome, 'utf8'))
   const passed = told.numPassedTests
   const unrun = told.numPendingTests + told.numTodoTests
@@ -149,7 +150,10 @@ const checks = [
   ['dist', 'check:dist'],
 ].map(([name, script]) => [name, inBackground(name, script)])
 for (const [name, ended] of checks) await step(name, ended)
+// One process explores the model: the unit tests have the other processors.
+const model = inBackground('model', 'unit:model', jest)
 await step('unit tests', () => jest('unit'))
+await step('model', model)
 await step('stack', () => stackUp(stack))
 await step('workflow files', workflowFiles)
 await step('browser tests', () => jest('browser'))

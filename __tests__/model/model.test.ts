@@ -1,28 +1,55 @@
-import { describe, expect, test } from '@jest/globals'
-import { explore } from './explore.js'
+import { afterAll, describe, expect, test } from '@jest/globals'
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { Explored } from './explore.js'
+import type { Order } from './explorer.js'
 import { quick, weakened } from './scenes.js'
 
 /** A machine may be busy with other things: no test of a time. */
 const longestMs = 10 * 60_000
 
+const explorer = fork(fileURLToPath(new URL('explorer.ts', import.meta.url)), {
+  cwd: fileURLToPath(new URL('../..', import.meta.url)),
+  execArgv: [
+    '--experimental-transform-types',
+    '--disable-warning=ExperimentalWarning',
+    '--import=./scripts/typescript.mjs',
+  ],
+})
+const died = once(explorer, 'exit').then(([code]): never => {
+  throw new Error(`The explorer ended with ${String(code)}.`)
+})
+died.catch(() => undefined)
+
+afterAll(() => {
+  explorer.disconnect()
+})
+
+async function explored(order: Order): Promise<Explored> {
+  explorer.send(order)
+  const [answer] = (await Promise.race([once(explorer, 'message'), died])) as [Explored]
+  return answer
+}
+
 describe('however the steps of two runs are mixed, and whatever goes wrong at one of them', () => {
-  test.each(quick.map((scene) => [scene.title, scene] as const))(
+  test.each(quick.map((scene, place) => [scene.title, scene.meets, place] as const))(
     '%s: all or nothing',
-    async (_, scene) => {
-      const { violations, results } = await explore(scene)
+    async (_, meets, place) => {
+      const { violations, results } = await explored({ list: 'quick', place })
       expect(violations).toEqual([])
-      expect(results).toEqual(expect.arrayContaining([...scene.meets]))
+      expect(results).toEqual(expect.arrayContaining([...meets]))
     },
     longestMs,
   )
 })
 
 describe('the model notices what would break the protocol', () => {
-  test.each(weakened.map((scene) => [scene.weak ?? '', scene] as const))(
+  test.each(weakened.map((scene, place) => [scene.weak ?? '', scene.breaks, place] as const))(
     '%s',
-    async (_, scene) => {
-      const { violations } = await explore(scene, { stopsAtFirst: true })
-      expect(violations.map(({ law }) => law)).toEqual([expect.stringMatching(scene.breaks)])
+    async (_, breaks, place) => {
+      const { violations } = await explored({ list: 'weakened', place })
+      expect(violations.map(({ law }) => law)).toEqual([expect.stringMatching(breaks)])
     },
     longestMs,
   )

@@ -102,7 +102,7 @@ const quickStamped: readonly Named[] = [
   },
 ]
 
-/** Explored by the unit tests. */
+/** Explored by `make test`. */
 export const quick: readonly Named[] = [
   {
     title: 'two releases at once',
