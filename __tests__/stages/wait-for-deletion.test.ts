@@ -26,7 +26,7 @@ const web = target('web', ['web']).live!
 function showing(...shown: readonly (KubeObject | undefined)[]) {
   const { platform, slept } = scripted([])
   const { signal } = new AbortController()
-  const { say, lines } = notebook()
+  const log = notebook()
   const left = [...shown]
   const cluster = clusterOf({
     kubectl: () => {
@@ -35,21 +35,21 @@ function showing(...shown: readonly (KubeObject | undefined)[]) {
     },
     commandLine: (args) => ['kubectl', ...args].join(' '),
   })
-  return { release: { platform, signal }, say, cluster, lines, slept }
+  return { context: { platform, signal, cluster, log }, lines: log.lines, slept }
 }
 
 describe('an object of the manifests that is being deleted', () => {
   test('is waited for, and made anew', async () => {
-    const { release, say, cluster, lines } = showing(leaving(volume), leaving(volume), undefined)
-    expect(await liveAfterDeletion(release, say, cluster, [volume])).toEqual([])
+    const { context, lines } = showing(leaving(volume), leaving(volume), undefined)
+    expect(await liveAfterDeletion(context, [volume])).toEqual([])
     expect(lines).toEqual([
       'persistentvolumeclaim/media is being deleted: waiting until it is gone',
     ])
   })
 
   test('is refused when it does not go, with what shows why', async () => {
-    const { release, say, cluster, slept } = showing(leaving(volume))
-    await expect(liveAfterDeletion(release, say, cluster, [volume])).rejects.toMatchObject({
+    const { context, slept } = showing(leaving(volume))
+    await expect(liveAfterDeletion(context, [volume])).rejects.toMatchObject({
       cause: {
         code: 'manifest-invalid',
         sentence:
@@ -61,8 +61,8 @@ describe('an object of the manifests that is being deleted', () => {
   })
 
   test('is nothing to wait for when it stays', async () => {
-    const { release, say, cluster, slept } = showing(volume)
-    expect(await liveAfterDeletion(release, say, cluster, [volume])).toEqual([volume])
+    const { context, slept } = showing(volume)
+    expect(await liveAfterDeletion(context, [volume])).toEqual([volume])
     expect(slept).toEqual([])
   })
 })
@@ -72,9 +72,9 @@ describe('a workload that is being deleted', () => {
   const worker = target('worker', ['worker'])
 
   test('is refused when no manifest makes it anew', async () => {
-    const { release, say, cluster } = showing()
+    const { context } = showing()
     const targets = [worker, target('web', ['web'], { live })]
-    await expect(targetsAfterDeletion(release, say, cluster, targets)).rejects.toMatchObject({
+    await expect(targetsAfterDeletion(context, targets)).rejects.toMatchObject({
       cause: {
         code: 'workload-unfit',
         sentence: expect.stringContaining('deployment/web is being'),
@@ -86,9 +86,9 @@ describe('a workload that is being deleted', () => {
     ['gone then: it is to be created', undefined, []],
     ['made anew by somebody: that one', web, ['ghcr.io/acme/shop:old']],
   ])('%s', async (_, then, running) => {
-    const { release, say, cluster } = showing(leaving(web), then)
+    const { context } = showing(leaving(web), then)
     const targets = [worker, target('web', ['web'], { live, manifest: web })]
-    const [other, one] = await targetsAfterDeletion(release, say, cluster, targets)
+    const [other, one] = await targetsAfterDeletion(context, targets)
     expect(other).toBe(worker)
     expect({ live: one?.live, running: one?.running }).toEqual({ live: then, running })
   })

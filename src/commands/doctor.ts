@@ -7,7 +7,9 @@ import type { Report } from '../report/report.js'
 import type { Result } from '../failure/result.js'
 import { closed, examineCluster } from '../doctor/cluster.js'
 import { inspectMachine, examineMachine, reachesCluster, type Machine } from '../doctor/machine.js'
+import { silentLog } from '../platform/stage-log.js'
 import { abortable } from '../platform/time.js'
+import { ReleaseContext } from '../stages/context.js'
 import { causeOf } from './report-builder.js'
 import { reported, type Run, type Start } from './run.js'
 
@@ -46,10 +48,11 @@ async function examineClusterOf(
   try {
     const cluster = await openCluster(platform, await resources.access(platform, settings), signal)
     resources.add(() => cluster.close())
-    const release = { ...run, source: source ?? { tag: settings.tag ?? 'unknown' } }
+    const requested = source ?? { tag: settings.tag ?? 'unknown' }
+    const context = new ReleaseContext({ ...run, source: requested })
     return [
       ...(answers.kubectl ? skewFindings(clientVersion(answers.kubectl), cluster.version) : []),
-      ...(await examineCluster(release, cluster)),
+      ...(await examineCluster(context.with({ log: silentLog, cluster }))),
     ]
   } catch (error) {
     signal.throwIfAborted()

@@ -48,7 +48,7 @@ async function toImage(run: Run): Promise<Result> {
       context.with({ log, cluster: unlocked }),
       checked,
     )
-    await checkHistory(context, cluster, checked, run.command)
+    await checkHistory(context.with({ cluster }), checked)
     return { cluster, lost, now: await checkedNow(context.with({ log, cluster }), checked) }
   })
   const locked = context.with({ cluster, signal: AbortSignal.any([signal, lost]) })

@@ -34,7 +34,7 @@ export async function recordRunningVersion(
       const { cluster } = await lockAndRecover(run, context.with({ log }), checked)
       // Another run may have had the lock since.
       const now = await checkedNow(context.with({ log, cluster }), checked)
-      await checkHistory(context, context.cluster, now, run.command)
+      await checkHistory(context, now)
       if (!(await runsAlready(context, now.live, now.targets, image))) {
         return fail({
           code: 'stale-commit',

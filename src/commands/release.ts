@@ -5,6 +5,7 @@ import { fingerprintOf } from '../kubernetes/jobs.js'
 import type { ReleaseCommand } from '../options/commands.js'
 import type { Report } from '../report/report.js'
 import type { Result } from '../failure/result.js'
+import { silentLog } from '../platform/stage-log.js'
 import { readHistory } from '../state/history-store.js'
 import { wentLive } from '../state/history.js'
 import type { OnWrite } from '../undo/snapshot.js'
@@ -87,7 +88,7 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Result> {
     command,
     image,
     jobs: fingerprints(checked, settings.image, image),
-    check: (locking, history) => checkNotStale(locking, locking.log, history),
+    check: checkNotStale,
     write: (locked, prepared, wrote) => write(run, locked, { ...prepared, image }, wrote),
     live: (locked) => moveTags(run, locked, image),
   })
@@ -103,7 +104,7 @@ async function isDeployed(
   const { app, cluster } = context
   const repository = context.settings.image
   const changes = await Promise.all([
-    planManifests(context, () => undefined, cluster, checked.others),
+    planManifests(context.with({ log: silentLog }), checked.others),
     planAsLive(cluster, checked.targets, { repository, image: pinned(image) }),
   ])
   if (changes.flat().some(({ is }) => is !== 'none')) return false

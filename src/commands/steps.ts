@@ -45,8 +45,9 @@ export function runPreflight(
       const access = await resources.access(platform, settings)
       const cluster = await openCluster(platform, access, context.signal)
       resources.add(() => cluster.close())
-      const checked = await preflight(context, log, cluster)
-      await checkAlone(context, cluster, checked, run.command)
+      const open = context.with({ log, cluster })
+      const checked = await preflight(open)
+      await checkAlone(open, checked)
       soFar.warnings.push(...checked.warnings)
       return [cluster, checked] as const
     }),

@@ -78,7 +78,7 @@ export async function transaction(
   const { cluster, lost } = await reporter.stage('lock', async (log) => {
     const context = unlocked.with({ log })
     const locked = await lockAndRecover(run, context, checked)
-    await work.check?.(context, await checkHistory(context, context.cluster, checked, run.command))
+    await work.check?.(context, await checkHistory(context, checked))
     return locked
   })
   const context = unlocked.with({ cluster })

@@ -18,7 +18,6 @@ import { collection, discover } from '../kubernetes/paths.js'
 import { idOf } from '../kubernetes/workload.js'
 import { Failure } from '../failure/failure.js'
 import { failed, ok, warning, type Finding } from '../report/finding.js'
-import type { StageLog } from '../platform/stage-log.js'
 import { readHistory } from '../state/history-store.js'
 import { desiredPods } from '../judge/objects.js'
 import { readRecord } from '../state/record.js'
@@ -30,25 +29,30 @@ import { ailing } from './health.js'
 import { checkNotStale } from '../stages/stale-commit.js'
 import { lostImages } from '../stages/pinned-tags.js'
 import { checkNamespace, labelling } from '../stages/namespace.js'
-import { kubectlOf, readyTimes, dryRun, servicesIn, servicesWith } from '../stages/preflight.js'
-import { toRepo, type Release } from '../stages/release.js'
+import {
+  dryRun,
+  kubectlOf,
+  readyTimes,
+  servicesIn,
+  servicesWith,
+  type DryRunInput,
+} from '../stages/preflight.js'
+import type { ClusterContext } from '../stages/context.js'
+import { toRepo } from '../stages/release.js'
 import { forSmoke, forStatefulSets, rightsFor, rightsForWorkloads } from '../stages/rights.js'
 import { smokeTarget } from '../stages/smoke.js'
 import { checkImages, describe, findTargets, noWorkload, webOf } from '../stages/targets.js'
 import { type Target } from '../kubernetes/target.js'
 
-export async function examineCluster(
-  release: Release,
-  cluster: Cluster,
-): Promise<readonly Finding[]> {
-  const { platform, settings } = release
-  const [me, context, manifests] = await Promise.all([
+export async function examineCluster(context: ClusterContext): Promise<readonly Finding[]> {
+  const { platform, settings, cluster } = context
+  const [me, kubeContext, manifests] = await Promise.all([
     whoAmI(platform, cluster),
-    contextOf(settings['kube-context'], cluster),
-    manifestsOf(release, cluster),
+    kubeContextOf(settings['kube-context'], cluster),
+    manifestsOf(context),
   ])
   const here = [
-    clusterFinding(cluster.version, context, cluster.namespace),
+    clusterFinding(cluster.version, kubeContext, cluster.namespace),
     ...(me ? clockFindings(me.aheadMs) : []),
   ]
   const none = unseen('cluster', 'rights, workloads, probes and release')
@@ -60,7 +64,7 @@ export async function examineCluster(
   } catch (error) {
     return [...here, failed('cluster', error), none]
   }
-  const needed = rightsFor(release.app, manifests.known, manifests.resources)
+  const needed = rightsFor(context.app, manifests.known, manifests.resources)
   const missing = await missingRights(cluster, needed)
   const may = (verb: string, resources: readonly string[]) =>
     !missing.some(({ resource, verbs }) => resources.includes(resource) && verbs.includes(verb))
@@ -68,8 +72,8 @@ export async function examineCluster(
   const remembers = may('get', ['leases', 'secrets', 'configmaps'])
 
   const [workloads, left] = await Promise.all([
-    sees ? examineWorkloads(release, cluster, manifests, missing) : unseenWorkloads(cluster),
-    remembers ? examineReleases(release, cluster) : [],
+    sees ? examineWorkloads(context, manifests, missing) : unseenWorkloads(cluster),
+    remembers ? examineReleases(context) : [],
   ])
   const parts = [...(sees ? [] : ['workloads and probes']), ...(remembers ? [] : ['release'])]
   return [
@@ -125,7 +129,7 @@ async function whoAmI({ clock }: Platform, cluster: Cluster): Promise<Account | 
   }
 }
 
-async function contextOf(
+async function kubeContextOf(
   chosen: string | undefined,
   cluster: Cluster,
 ): Promise<string | undefined> {
@@ -141,10 +145,11 @@ interface ReleaseManifests {
   readonly findings: readonly Finding[]
 }
 
-async function manifestsOf(
-  { platform, settings }: Release,
-  cluster: Cluster,
-): Promise<ReleaseManifests> {
+async function manifestsOf({
+  platform,
+  settings,
+  cluster,
+}: ClusterContext): Promise<ReleaseManifests> {
   try {
     const known = await readManifests(platform, cluster, settings.manifests, settings.image)
     const { targets, others, namespace } = known
@@ -179,12 +184,11 @@ async function unseenWorkloads(
 }
 
 async function examineWorkloads(
-  release: Release,
-  cluster: Cluster,
+  context: ClusterContext,
   { known, findings: wrong }: ReleaseManifests,
   missing: readonly Right[],
 ): Promise<Workloads> {
-  const { platform, settings } = release
+  const { platform, settings, cluster } = context
   const live = await watchNamespace(cluster, platform.clock)
   const clusterState = live.clusterState()
   const misnamed = caught(() => {
@@ -210,23 +214,23 @@ async function examineWorkloads(
   ]
   const lacking = await missingRights(cluster, needs)
   const [sick, stale, alone, refused, lost] = await Promise.all([
-    ailing(targets, clusterState, { cluster, clock: platform.clock, toRepo: toRepo(release) }),
+    ailing(targets, clusterState, { cluster, clock: platform.clock, toRepo: toRepo(context) }),
     staleConfiguration(cluster, clusterState, targets),
     // Errors of lock, record or history themselves are reported with them.
-    checkAlone(release, cluster, { live, targets }, 'doctor').then(
+    checkAlone(context, { live, targets }).then(
       () => [],
       (error: unknown) => (isOfTwo(error) ? [failed('release', error)] : []),
     ),
     // Without the rights the server refuses the dry run, too.
     missing.length + lacking.length > 0
       ? []
-      : dryRunFindings(release, cluster, targets, known, running, clusterState),
-    lostImages(release, targets),
+      : dryRunFindings(context, known, { targets, services: running, clusterState }),
+    lostImages(context, targets),
   ])
   return {
     findings: [
       ...targets.map((target) => ok('workloads', describe(target))),
-      ...webFindings(release, targets, services),
+      ...webFindings(context, targets, services),
       ...workloadFindings(subjects, kubectl),
       ...pullFindings(subjects, kubectl),
       ...Object.entries(sick).map(([id, why]) =>
@@ -255,26 +259,14 @@ async function examineWorkloads(
 }
 
 async function dryRunFindings(
-  release: Release,
-  cluster: Cluster,
-  targets: readonly Target[],
+  context: ClusterContext,
   manifests: Manifests,
-  services: Awaited<ReturnType<typeof servicesIn>>,
-  clusterState: ClusterState,
+  seen: Pick<DryRunInput, 'targets' | 'services' | 'clusterState'>,
 ): Promise<readonly Finding[]> {
   try {
-    const { applied, warnings } = await labelling(cluster, manifests)
+    const { applied, warnings } = await labelling(context.cluster, manifests)
     const others = [...applied, ...manifests.others]
-    const unled = await dryRun(
-      release,
-      () => undefined,
-      cluster,
-      targets,
-      others,
-      manifests.jobs,
-      services,
-      clusterState,
-    )
+    const unled = await dryRun(context, { ...seen, others, jobs: manifests.jobs })
     return [...warnings, ...unled].map((message) => warning('workloads', message))
   } catch (error) {
     return [failed('workloads', error)]
@@ -309,7 +301,7 @@ async function staleConfiguration(
 }
 
 function webFindings(
-  { settings }: Release,
+  { settings }: ClusterContext,
   targets: readonly Target[],
   services: Parameters<typeof webOf>[2],
 ): readonly Finding[] {
@@ -334,8 +326,8 @@ function caught(work: () => readonly Finding[]): readonly Finding[] {
 }
 
 /** Reports what other releases have left, and whether a newer commit is live. */
-async function examineReleases(release: Release, cluster: Cluster): Promise<readonly Finding[]> {
-  const { platform, settings, app } = release
+async function examineReleases(context: ClusterContext): Promise<readonly Finding[]> {
+  const { platform, settings, app, cluster } = context
   const [keeper, record, history] = await Promise.allSettled([
     leaseHolderOf(cluster, nameFor(app)),
     readRecord(cluster, app, settings.image),
@@ -346,14 +338,9 @@ async function examineReleases(release: Release, cluster: Cluster): Promise<read
   )
   if (keeper.status !== 'fulfilled' || record.status !== 'fulfilled') return wrong
   if (history.status !== 'fulfilled') return wrong
-  const silent: StageLog = {
-    say: () => undefined,
-    quote: () => undefined,
-    waiting: () => undefined,
-  }
   // A CI's checkout is completed for this question; here it is left as it is.
-  const here = { ...release, platform: { ...platform, env: { ...platform.env, CI: undefined } } }
-  const stale = await checkNotStale(here, silent, history.value).then(
+  const here = { ...platform, env: { ...platform.env, CI: undefined } }
+  const stale = await checkNotStale(context.with({ platform: here }), history.value).then(
     () => [],
     (error: unknown) => [failed('release', error)],
   )

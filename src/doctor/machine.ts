@@ -11,7 +11,8 @@ import { failed, warning, type Finding } from '../report/finding.js'
 import { TimeOver, withTimeout } from '../platform/time.js'
 import type { Finished, Platform } from '../platform/platform.js'
 import { lookForBuild, type BuildLookup } from '../stages/image.js'
-import type { Release, Source } from '../stages/release.js'
+import type { ReleaseContext } from '../stages/context.js'
+import type { Source } from '../stages/release.js'
 
 /** What the machine itself shows at once. */
 export interface Machine {
@@ -45,7 +46,7 @@ function isRunner(env: Platform['env']): boolean {
   return Boolean(env['RUNNER_TOOL_CACHE'])
 }
 
-type MachineContext = Pick<Release, 'platform' | 'settings' | 'signal'>
+type MachineContext = Pick<ReleaseContext, 'platform' | 'settings' | 'signal'>
 
 /** @param folder makes a folder that only this user may enter, and that the run removes. */
 export async function examineMachine(
@@ -121,7 +122,7 @@ async function inspectKubectl({ processes }: Platform): Promise<Finished | undef
 
 /** Looks up the image, with a given login in a separate configuration: the user's stays as it is. */
 async function askRegistry(
-  context: MachineContext & Pick<Release, 'source'>,
+  context: MachineContext & Pick<ReleaseContext, 'source'>,
   folder: () => Promise<string>,
 ): Promise<BuildLookup & { readonly login: boolean }> {
   const { platform, settings } = context
@@ -158,7 +159,7 @@ function configured(platform: Platform, folder: string): Platform {
 
 async function examineContext(
   platform: Platform,
-  settings: Release['settings'],
+  settings: ReleaseContext['settings'],
 ): Promise<readonly Finding[]> {
   const { files } = platform
   const { context, file } = settings

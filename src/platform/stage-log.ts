@@ -11,6 +11,13 @@ export interface StageLog {
   waiting(on: WaitedFor | undefined): void
 }
 
+/** For a look at something that is no stage of its own. */
+export const silentLog: StageLog = {
+  say: () => undefined,
+  quote: () => undefined,
+  waiting: () => undefined,
+}
+
 export type WaitedFor = string | (() => readonly StatusRow[])
 
 /** How one of the things that are waited for stands now: a line that people watch. */

@@ -25,17 +25,15 @@ import type { DesiredWorkload } from '../judge/types.js'
 import { liveAfterDeletion } from './wait-for-deletion.js'
 import type { PlacedChange } from './selectors.js'
 import type { PreflightResult } from './preflight.js'
-import type { ClusterContext, ReleaseContext } from './context.js'
+import type { ClusterContext } from './context.js'
 import { toRepo } from './release.js'
 
 /** Returns what an apply of the manifests will change, object by object; writes nothing. */
 export async function planManifests(
-  context: Pick<ReleaseContext, 'platform' | 'signal'>,
-  say: (line: string) => void,
-  cluster: Cluster,
+  context: ClusterContext,
   others: readonly KubeObject[],
 ): Promise<readonly Change[]> {
-  return planApply(cluster, others, await liveAfterDeletion(context, say, cluster, others))
+  return planApply(context.cluster, others, await liveAfterDeletion(context, others))
 }
 
 /** Returns the current state of the objects that these changes touch, for the undo. */

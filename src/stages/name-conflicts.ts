@@ -2,7 +2,6 @@
  * Two applications whose images have the same last name share one name, unless `app` distinguishes them: their
  * objects must not mix.
  */
-import type { Cluster } from '../kubernetes/cluster.js'
 import { isOfRepository } from '../kubernetes/image.js'
 import { leaseHolderOf } from '../state/lease.js'
 import {
@@ -14,13 +13,12 @@ import {
 } from '../kubernetes/objects.js'
 import { nameFor, twoOfOneName } from '../kubernetes/managed.js'
 import { idOf } from '../kubernetes/workload.js'
-import type { Command } from '../options/commands.js'
 import { readReleases } from '../state/history-store.js'
 import type { History } from '../state/history.js'
 import { readRecord } from '../state/record.js'
 import type { ClusterState } from '../judge/types.js'
 import type { PreflightResult } from './preflight.js'
-import type { ReleaseContext } from './context.js'
+import type { OpenContext } from './context.js'
 
 /**
  * Throws a Failure before anything is written: `usage` when record or history belong to another image that other
@@ -29,14 +27,12 @@ import type { ReleaseContext } from './context.js'
  * this image continues: it is wanted now, and needs nothing else.
  */
 export async function checkAlone(
-  context: Pick<ReleaseContext, 'app' | 'settings'>,
-  cluster: Cluster,
-  site: Pick<PreflightResult, 'live' | 'targets'>,
-  command: Command,
+  context: OpenContext,
+  checked: Pick<PreflightResult, 'live' | 'targets'>,
 ): Promise<void> {
-  const { app, settings } = context
+  const { app, settings, cluster } = context
   await Promise.all([
-    checkHistory(context, cluster, site, command),
+    checkHistory(context, checked),
     readRecord(cluster, app, settings.image),
     leaseHolderOf(cluster, nameFor(app)),
   ])
@@ -47,10 +43,8 @@ export async function checkAlone(
  * part of it that belongs to this image.
  */
 export async function checkHistory(
-  { app, settings }: Pick<ReleaseContext, 'app' | 'settings'>,
-  cluster: Cluster,
+  { app, settings, command, cluster }: OpenContext,
   { live, targets }: Pick<PreflightResult, 'live' | 'targets'>,
-  command: Command,
 ): Promise<History> {
   const releases = await readReleases(cluster, app)
   const foreign = releases.filter(({ image }) => !isOfRepository(image, settings.image))

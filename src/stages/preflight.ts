@@ -13,7 +13,6 @@ import type { KubeObject } from '../kubernetes/objects.js'
 import { collection, discover, type Resources } from '../kubernetes/paths.js'
 import { idOf } from '../kubernetes/workload.js'
 import { fail } from '../failure/failure.js'
-import type { StageLog } from '../platform/stage-log.js'
 import { desiredAsIs } from '../judge/desired.js'
 import type { ClusterState } from '../judge/types.js'
 import { watchNamespace, type NamespaceWatch } from '../rollout/namespace-watch.js'
@@ -21,8 +20,8 @@ import { jobsOf } from './jobs.js'
 import { targetsAfterDeletion } from './wait-for-deletion.js'
 import { planManifests } from './manifests.js'
 import { checkNamespace, labelling, makeNamespace, namespaceMissing } from './namespace.js'
-import { planOf } from './selectors.js'
-import type { Release } from './release.js'
+import { planOf, type PlanInput } from './selectors.js'
+import type { ClusterContext } from './context.js'
 import { alwaysNeeded, forSmoke, forStatefulSets, rightsFor, rightsForWorkloads } from './rights.js'
 import { planTargets } from './rollout.js'
 import { smokeTarget } from './smoke.js'
@@ -47,12 +46,8 @@ export interface PreflightResult {
   readonly warnings: readonly string[]
 }
 
-export async function preflight(
-  release: Release,
-  stageLog: StageLog,
-  cluster: Cluster,
-): Promise<PreflightResult> {
-  const { platform, settings } = release
+export async function preflight(context: ClusterContext): Promise<PreflightResult> {
+  const { platform, settings, app, cluster, log: stageLog } = context
   const manifests = await readManifests(platform, cluster, settings.manifests, settings.image)
   const presence = await checkNamespace(cluster, manifests)
   const { targets: own, jobs, namespace } = manifests
@@ -61,36 +56,22 @@ export async function preflight(
     ...manifests.others,
     ...(namespace ? [namespace] : []),
   ])
-  await checkRights(release, cluster, rightsFor(release.app, manifests, resources))
+  await checkRights(context, rightsFor(app, manifests, resources))
   if (namespace) await makeNamespace(stageLog, cluster, namespace, presence)
   const { applied, warnings: unlabelled } = await labelling(cluster, manifests)
   const others = [...applied, ...manifests.others]
 
-  const say = (line: string) => {
-    stageLog.say(line)
-  }
   const live = await watchNamespace(cluster, platform.clock)
   checkImages(cluster, live.clusterState(), manifests, settings.image)
   const found = findTargets(live.clusterState(), manifests, settings.image, cluster.namespace)
-  const targets = await targetsAfterDeletion(release, say, cluster, found)
+  const targets = await targetsAfterDeletion(context, found)
   if (targets.length === 0) noWorkload(live.clusterState(), settings.image, cluster.namespace)
   checkFit(targets)
   const ids = targets.map(({ id }) => id)
-  await checkRights(release, cluster, [
-    ...rightsForWorkloads(ids),
-    ...forStatefulSets([...ids, ...others]),
-  ])
+  await checkRights(context, [...rightsForWorkloads(ids), ...forStatefulSets([...ids, ...others])])
   const running = await servicesIn(cluster)
-  const unled = await dryRun(
-    release,
-    say,
-    cluster,
-    targets,
-    others,
-    jobs,
-    running,
-    live.clusterState(),
-  )
+  const clusterState = live.clusterState()
+  const unled = await dryRun(context, { targets, others, jobs, services: running, clusterState })
 
   stageLog.say(`Kubernetes ${cluster.version}, namespace ${cluster.namespace}`)
   targets.forEach((target) => {
@@ -100,11 +81,11 @@ export async function preflight(
   const web = webOf(settings, targets, services)
   if (web && settings['smoke-path'] !== undefined) {
     smokeTarget(web, services, settings['smoke-host'])
-    await checkRights(release, cluster, forSmoke)
+    await checkRights(context, forSmoke)
   }
   const warnings = [
     ...unlabelled,
-    ...warningsOf(release, cluster, live.clusterState(), targets, services),
+    ...warningsOf(context, live.clusterState(), targets, services),
     ...unled,
   ]
   warnings.forEach((warning) => {
@@ -115,8 +96,7 @@ export async function preflight(
 
 /** Returns what `doctor` reports too, with the command that fixes it. */
 function warningsOf(
-  { settings }: Release,
-  cluster: Cluster,
+  { settings, cluster }: ClusterContext,
   clusterState: ClusterState,
   targets: readonly Target[],
   services: readonly Service[],
@@ -166,8 +146,7 @@ export function servicesWith(
 }
 
 async function checkRights(
-  { app }: Release,
-  cluster: Cluster,
+  { app, cluster }: ClusterContext,
   rights: readonly Right[],
 ): Promise<void> {
   const missing = await missingRights(cluster, rights)
@@ -192,32 +171,32 @@ async function checkRights(
   })
 }
 
+/** What a release would write. */
+export interface DryRunInput extends Pick<PlanInput, 'targets' | 'services' | 'clusterState'> {
+  readonly others: readonly KubeObject[]
+  readonly jobs: readonly KubeObject[]
+}
+
 /**
  * Runs a server-side dry run of all manifests: a refusal is known before anything is written. Throws a Failure
  * when something that finds the released pods would lose them, and resolves with what will find none.
  */
 export async function dryRun(
-  release: Release,
-  say: (line: string) => void,
-  cluster: Cluster,
-  targets: readonly Target[],
-  others: readonly KubeObject[],
-  jobs: readonly KubeObject[],
-  services: readonly Service[],
-  clusterState: ClusterState,
+  context: ClusterContext,
+  { targets, others, jobs, services, clusterState }: DryRunInput,
 ): Promise<readonly string[]> {
-  const { settings, source } = release
+  const { settings, source, app, cluster } = context
   const { image: repository, digest } = settings
   const image = digest === undefined ? `${repository}:${source.tag}` : `${repository}@${digest}`
-  const ran = jobsOf(release, jobs, image)
+  const ran = jobsOf(context, jobs, image)
   const [own, changes] = await Promise.all([
     planTargets(cluster, targets, { repository, image }),
-    planManifests(release, say, cluster, others),
+    planManifests(context, others),
     tryCreate(cluster, ran),
   ])
   const migration = {
     ...{ kind: 'Job', metadata: { name: 'migrate' } },
-    spec: { template: { metadata: { labels: migrationLabels(release.app) } } },
+    spec: { template: { metadata: { labels: migrationLabels(app) } } },
   }
   const all = [...ran, migration]
   return planOf({ others: changes, own, targets, services, clusterState, jobs: all }).warnings

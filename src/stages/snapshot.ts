@@ -48,16 +48,13 @@ export async function snapshot(
     Promise.resolve(targets),
 ): Promise<SnapshotResult> {
   const { cluster, log: stageLog } = context
-  const say = (line: string) => {
-    stageLog.say(line)
-  }
   const [[asNow, pins, warnings], others] = await Promise.all([
     checkedNow(context, before).then(async (found) => {
       const now = { ...found, targets: await bring(found) }
       const pins = await pinsOf(context, before.live, now.targets)
       return [now, pins, await lostImages(context, now.targets, pins)] as const
     }),
-    planManifests(context, say, cluster, before.others),
+    planManifests(context, before.others),
   ])
   const targets = withRestarts(asNow.targets, others)
   const version = newVersionOf(context, image)
@@ -115,12 +112,9 @@ export async function checkedNow(
   context: ClusterContext,
   before: PreflightResult,
 ): Promise<PreflightResult> {
-  const { settings, cluster, log: stageLog } = context
-  const say = (line: string) => {
-    stageLog.say(line)
-  }
+  const { settings, cluster } = context
   const found = await asTheyAre(cluster, before.targets, settings.image)
-  const targets = await targetsAfterDeletion(context, say, cluster, found)
+  const targets = await targetsAfterDeletion(context, found)
   if (targets.length === 0) {
     noWorkload(before.live.clusterState(), settings.image, cluster.namespace)
   }

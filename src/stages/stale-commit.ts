@@ -4,14 +4,12 @@ import { shortTag } from '../kubernetes/image.js'
 import { titleOf } from '../state/lease.js'
 import { commandLine } from '../options/command-line.js'
 import { fail } from '../failure/failure.js'
-import type { StageLog } from '../platform/stage-log.js'
 import { liveNow, type History } from '../state/history.js'
-import type { Release } from './release.js'
+import type { StageContext } from './context.js'
 
 /** Throws a Failure `stale-commit` when a descendant of this commit is live. Only a rollback goes back. */
 export async function checkNotStale(
-  { platform, settings, source, signal }: Release,
-  stageLog: StageLog,
+  { platform, settings, source, signal, log: stageLog }: StageContext,
   history: History,
 ): Promise<void> {
   const live = liveNow(history)

@@ -37,7 +37,7 @@ export interface Version {
 /** Reads the versions to choose from. */
 export async function readVersions(
   context: ClusterContext,
-  site: Pick<PreflightResult, 'live' | 'targets'>,
+  checked: Pick<PreflightResult, 'live' | 'targets'>,
 ): Promise<KnownVersions> {
   const { app, settings, cluster, log: stageLog } = context
   const record = await readRecord(cluster, app, settings.image)
@@ -48,7 +48,7 @@ export async function readVersions(
   }
   const differ: Differ = (one, other) =>
     templatesDiffer(kept.get(one.number), kept.get(other.number))
-  const running = chosen.open ? undefined : runningVersion(context, site)
+  const running = chosen.open ? undefined : runningVersion(context, checked)
   if (!running) return { ...chosen, runs: chosen.history, differ }
   const now = { run: 'now', who: '', at: '', image: settings.image }
   const runs = withFound(chosen.history, foundBefore(now, running))

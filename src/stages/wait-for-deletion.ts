@@ -7,7 +7,7 @@ import type { Cluster } from '../kubernetes/cluster.js'
 import { isBeingDeleted, isWorkload, type KubeObject } from '../kubernetes/objects.js'
 import { fail } from '../failure/failure.js'
 import { titleOf } from '../undo/snapshot.js'
-import type { ReleaseContext } from './context.js'
+import type { ClusterContext } from './context.js'
 import { imagesIn } from './targets.js'
 import { type Target } from '../kubernetes/target.js'
 
@@ -15,13 +15,11 @@ import { type Target } from '../kubernetes/target.js'
 const timeoutMs = 60_000
 const pauseMs = 1_000
 
-type Log = (line: string) => void
+type Context = Pick<ClusterContext, 'platform' | 'signal' | 'cluster' | 'log'>
 
 /** Returns the live objects of these names, once none of them is being deleted any more. */
 export async function liveAfterDeletion(
-  { platform: { clock }, signal }: Pick<ReleaseContext, 'platform' | 'signal'>,
-  say: Log,
-  cluster: Cluster,
+  { platform: { clock }, signal, cluster, log }: Context,
   objects: readonly KubeObject[],
 ): Promise<readonly KubeObject[]> {
   const until = clock.now() + timeoutMs
@@ -30,7 +28,7 @@ export async function liveAfterDeletion(
     const leaving = live.find(isBeingDeleted)
     if (!leaving) return live
     if (clock.now() + pauseMs > until) refuseBeingDeleted(cluster, leaving)
-    if (!isLogged) say(`${titleOf(leaving)} is being deleted: waiting until it is gone`)
+    if (!isLogged) log.say(`${titleOf(leaving)} is being deleted: waiting until it is gone`)
     await clock.sleep(pauseMs, signal)
   }
 }
@@ -40,16 +38,15 @@ export async function liveAfterDeletion(
  * Throws a Failure `workload-unfit` for any other.
  */
 export async function targetsAfterDeletion(
-  context: Pick<ReleaseContext, 'platform' | 'signal'>,
-  say: Log,
-  cluster: Cluster,
+  context: Context,
   targets: readonly Target[],
 ): Promise<readonly Target[]> {
+  const { cluster } = context
   const leaving = targets.filter(({ live }) => live && isBeingDeleted(live))
   for (const { live, manifest } of leaving) if (live && !manifest) refuseBeingDeleted(cluster, live)
   const manifests = leaving.flatMap(({ manifest }) => (manifest ? [manifest] : []))
   if (manifests.length === 0) return targets
-  const live = await liveAfterDeletion(context, say, cluster, manifests)
+  const live = await liveAfterDeletion(context, manifests)
   return targets.map((target) => {
     if (!leaving.includes(target) || !target.manifest) return target
     const { live: _, ...others } = target
