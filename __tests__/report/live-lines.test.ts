@@ -9,7 +9,7 @@ const worker: StatusRow = {
   words: '2 of 3 ready, waiting for worker-7d (startup probe 14 s of 60 s)',
 }
 const beat: StatusRow = {
-  ...{ of: 'deployment/beat', is: 'troubled', seconds: 125 },
+  ...{ of: 'deployment/beat', is: 'degraded', seconds: 125 },
   words: '0 of 1 ready, waiting for beat-1 (exited with 1)',
 }
 const failed: StatusRow = { of: 'deployment/beat', is: 'failed', words: 'failed: x' }

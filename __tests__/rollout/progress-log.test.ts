@@ -235,7 +235,7 @@ describe('how all stand', () => {
         words: '1 of 3 ready, waiting for x (starts)',
       },
       {
-        ...{ of: 'deployment/beat', is: 'troubled', seconds: 20 },
+        ...{ of: 'deployment/beat', is: 'degraded', seconds: 20 },
         words: '0 of 1 ready, waiting for x (Crash)',
       },
     ])

@@ -24,7 +24,7 @@ export type WaitedFor = string | (() => readonly StatusRow[])
 export interface StatusRow {
   /** `deployment/web`; none: the words are about all of them. */
   readonly of?: string
-  readonly is: 'waiting' | 'troubled' | 'ready' | 'failed'
+  readonly is: 'waiting' | 'degraded' | 'ready' | 'failed'
   /** May hold words of the cluster: untrusted. */
   readonly words: string
   /** How long it takes so far, or has taken. */

@@ -13,7 +13,7 @@ export type Paint = (code: number, text: string) => string
 
 const signs = {
   failed: ['✗', 31],
-  troubled: ['!', 33],
+  degraded: ['!', 33],
   waiting: ['·', 2],
   ready: ['✓', 32],
 } as const

@@ -300,7 +300,7 @@ const mostReasons = 3
 
 /** Those first that a person has to know of; the others in their order. */
 export function byInterest(rows: readonly StatusRow[]): readonly StatusRow[] {
-  const order = ['failed', 'troubled', 'waiting', 'ready']
+  const order = ['failed', 'degraded', 'waiting', 'ready']
   return rows.toSorted((one, other) => order.indexOf(one.is) - order.indexOf(other.is))
 }
 

@@ -39,46 +39,100 @@ interface WatchEvent {
  * sees.
  */
 export async function watchNamespace(cluster: Cluster, clock: Clock): Promise<NamespaceWatch> {
-  const signal = cluster.life
-  const kinds = Object.keys(watched) as Watched[]
-  const maps = Object.fromEntries(
-    kinds.map((kind) => [kind, new Map<string, KubeObject>()]),
-  ) as Record<Watched, Map<string, KubeObject>>
-  const confirmed = Object.fromEntries(kinds.map((kind) => [kind, 0])) as Record<Watched, number>
   const callbacks = new Set<() => void>()
-
-  /** The version up to which each kind was watched; without one it must be listed again. */
-  const versions: Partial<Record<Watched, string>> = {}
-
-  const confirm = (kind: Watched) => {
-    confirmed[kind] = clock.now()
+  const onConfirmed = () => {
     callbacks.forEach((callback) => {
       callback()
     })
   }
+  const kinds = Object.keys(watched) as Watched[]
+  const watches = Object.fromEntries(
+    kinds.map((kind) => [kind, new KindWatch(kind, { cluster, clock, onConfirmed })]),
+  ) as Record<Watched, KindWatch>
+  await Promise.all(kinds.map((kind) => watches[kind].list()))
+  kinds.forEach((kind) => void watches[kind].keep())
 
-  const list = async (kind: Watched): Promise<void> => {
-    const { apiVersion, kind: kindName } = watched[kind]
-    const answer = await cluster.get<{
+  const objects = Object.fromEntries(kinds.map((kind) => [kind, watches[kind].objects]))
+  return {
+    clusterState: () => ({
+      ...(objects as unknown as Omit<ClusterState, 'confirmedAt'>),
+      // What an event reports may long be over if the server does not confirm it any more.
+      ...(clock.now() - watches.events.confirmedAt > STALE && { events: new Map() }),
+      confirmedAt: Math.min(...deciding.map((kind) => watches[kind].confirmedAt)),
+    }),
+    onChange: (callback) => {
+      callbacks.add(callback)
+      return () => callbacks.delete(callback)
+    },
+  }
+}
+
+interface WatchContext {
+  readonly cluster: Cluster
+  readonly clock: Clock
+  /** Called after each change, and after each confirmation that nothing changed. */
+  readonly onConfirmed: () => void
+}
+
+/**
+ * Keeps the objects of one kind. It is in one of two states, by its version:
+ *
+ * - unlisted (no version): at first, and after a gap that the server cannot bridge. The next step is a list.
+ * - listed (a version): the next step is a watch from there.
+ */
+class KindWatch {
+  readonly objects = new Map<string, KubeObject>()
+  /** When the server last confirmed the objects, in ms since 1970. */
+  confirmedAt = 0
+  #version: string | undefined
+
+  constructor(
+    private readonly kind: Watched,
+    private readonly context: WatchContext,
+  ) {}
+
+  /** Lists and watches until the cluster is closed. */
+  async keep(): Promise<void> {
+    const { cluster, clock } = this.context
+    let failures = 0
+    while (!cluster.life.aborted) {
+      const from = this.#version
+      try {
+        if (from === undefined) await this.list()
+        else await this.#watch(from)
+        failures = 0
+      } catch (error) {
+        // A watch that received something before it was cut starts the count of failures again.
+        failures = this.#version === from ? failures + 1 : 1
+        // 410 Gone: the version is too old to go on from.
+        if ((error as { status?: number }).status === 410) this.#version = undefined
+        const pause = retryMs[Math.min(failures, retryMs.length) - 1] ?? 2000
+        await clock.sleep(pause, cluster.life).catch(() => undefined)
+      }
+    }
+  }
+
+  async list(): Promise<void> {
+    const { apiVersion, kind } = watched[this.kind]
+    const answer = await this.context.cluster.get<{
       metadata: { resourceVersion: string }
       items: readonly KubeObject[]
-    }>(collection(apiVersion, cluster.namespace, kind))
-    maps[kind].clear()
+    }>(this.#path())
+    this.objects.clear()
     // Items of a list come without the two fields that name their kind.
-    for (const item of answer.items) {
-      maps[kind].set(nameOf(item), { ...item, apiVersion, kind: kindName })
-    }
-    versions[kind] = answer.metadata.resourceVersion
-    confirm(kind)
+    for (const item of answer.items) this.objects.set(nameOf(item), { ...item, apiVersion, kind })
+    this.#version = answer.metadata.resourceVersion
+    this.#confirm()
   }
 
   /** Watches from the last version until the server ends the watch. */
-  const watch = async (kind: Watched, from: string): Promise<void> => {
+  async #watch(from: string): Promise<void> {
+    const { cluster, clock } = this.context
     const path =
-      `${collection(watched[kind].apiVersion, cluster.namespace, kind)}?watch=1` +
+      `${this.#path()}?watch=1` +
       `&resourceVersion=${from}&allowWatchBookmarks=true&timeoutSeconds=${watchSeconds}`
     const dead = new AbortController()
-    const timeout = clock.sleep(deadAfterMs, AbortSignal.any([signal, dead.signal]))
+    const timeout = clock.sleep(deadAfterMs, AbortSignal.any([cluster.life, dead.signal]))
     timeout.then(
       () => {
         dead.abort()
@@ -86,55 +140,33 @@ export async function watchNamespace(cluster: Cluster, clock: Clock): Promise<Na
       () => undefined,
     )
     try {
-      for await (const line of cluster.lines(path, AbortSignal.any([signal, dead.signal]))) {
+      for await (const line of cluster.lines(path, AbortSignal.any([cluster.life, dead.signal]))) {
         const event = JSON.parse(line) as WatchEvent
         if (event.type === 'ERROR') {
-          delete versions[kind]
+          this.#version = undefined
           return
         }
-        versions[kind] = event.object.metadata?.resourceVersion ?? versions[kind] ?? from
-        if (event.type === 'DELETED') maps[kind].delete(nameOf(event.object))
-        else if (event.type !== 'BOOKMARK') maps[kind].set(nameOf(event.object), event.object)
-        confirm(kind)
+        this.#take(event, from)
+        this.#confirm()
       }
-      confirm(kind)
+      this.#confirm()
     } finally {
       dead.abort()
     }
   }
 
-  const keep = async (kind: Watched) => {
-    let failures = 0
-    while (!signal.aborted) {
-      const from = versions[kind]
-      try {
-        if (from === undefined) await list(kind)
-        else await watch(kind, from)
-        failures = 0
-      } catch (error) {
-        // A watch that received something before it was cut starts the count of failures again.
-        failures = versions[kind] === from ? failures + 1 : 1
-        // 410 Gone: the version is too old to go on from.
-        if ((error as { status?: number }).status === 410) delete versions[kind]
-        const pause = retryMs[Math.min(failures, retryMs.length) - 1] ?? 2000
-        await clock.sleep(pause, signal).catch(() => undefined)
-      }
-    }
+  #take({ type, object }: WatchEvent, from: string): void {
+    this.#version = object.metadata?.resourceVersion ?? this.#version ?? from
+    if (type === 'DELETED') this.objects.delete(nameOf(object))
+    else if (type !== 'BOOKMARK') this.objects.set(nameOf(object), object)
   }
 
-  await Promise.all(kinds.map(list))
-  kinds.forEach((kind) => void keep(kind))
+  #confirm(): void {
+    this.confirmedAt = this.context.clock.now()
+    this.context.onConfirmed()
+  }
 
-  return {
-    clusterState: () => ({
-      ...(maps as unknown as Omit<ClusterState, 'confirmedAt'>),
-      // What an event reports may long be over if the server does not confirm it any more.
-      ...(clock.now() - confirmed.events > STALE && { events: new Map() }),
-      confirmedAt: Math.min(...deciding.map((kind) => confirmed[kind])),
-    }),
-    onChange: (callback) => {
-      callbacks.add(callback)
-      return () => callbacks.delete(callback)
-    },
+  #path(): string {
+    return collection(watched[this.kind].apiVersion, this.context.cluster.namespace, this.kind)
   }
 }

@@ -35,7 +35,8 @@ export function progressLines(
   const pods = Object.values(judgement.progress).reduce((sum, { wanted = 0 }) => sum + wanted, 0)
   const seen = all.map(([id, verdict]) => {
     const before = logged.workloads[id] ?? { reasons: [], isOver: false }
-    return [id, changeOf(verdict, judgement.progress[id], before, pods, nameOf(id))] as const
+    const now = { name: nameOf(id), verdict, progress: judgement.progress[id] }
+    return [id, changeOf(now, before, pods)] as const
   })
   const same = Map.groupBy(
     seen.flatMap(([id, { line }]) => (line === undefined ? [] : [{ id, line }])),
@@ -51,12 +52,17 @@ export function progressLines(
   return { lines, logged: { workloads, allThere: allThere && bake !== undefined } }
 }
 
+interface JudgedWorkload {
+  readonly name: string
+  readonly verdict: Verdict
+  readonly progress: Progress | undefined
+}
+
+/** Returns the line for what is new of a workload. `pods`: how many all workloads have. */
 function changeOf(
-  verdict: Verdict,
-  progress: Progress | undefined,
+  { name, verdict, progress }: JudgedWorkload,
   before: LoggedWorkload,
   pods: number,
-  name: string,
 ): { readonly line?: string; readonly logged: LoggedWorkload } {
   const after = (line: string, more: Partial<LoggedWorkload>) => ({
     line,
@@ -142,7 +148,7 @@ function wordsOf(
 ): Pick<StatusRow, 'is' | 'words'> {
   switch (verdict.is) {
     case 'waiting':
-      return { is: verdict.reason ? 'troubled' : 'waiting', words: verdict.on }
+      return { is: verdict.reason ? 'degraded' : 'waiting', words: verdict.on }
     case 'complete':
     case 'done':
       return { is: 'ready', words: progress ? readyWords(progress) : '' }

@@ -30,82 +30,108 @@ export interface ReconcileResult<T> {
  * Rejects with the signal's reason when it is aborted, and with what `evaluate` or `onLog` throws.
  */
 export function reconcileUntil<T>(
-  { cluster, clock, live, signal }: ReconcileContext,
-  evaluate: (now: number) => ReconcileResult<T>,
-  onLog: (wanted: LogWanted, lines: readonly string[]) => void,
+  context: ReconcileContext,
+  evaluate: Evaluate<T>,
+  onLog: OnLog,
 ): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    /** How often each log was requested; Infinity: it is on its way, or it has arrived. */
-    const requests = new Map<string, number>()
-    let timer = new AbortController()
-    let scheduled = false
-    let over = false
+  return new Reconciler(context, evaluate, onLog).run()
+}
 
-    const end = (finish: () => void) => {
-      if (over) return
-      over = true
-      timer.abort()
-      stopListening()
-      signal.removeEventListener('abort', cancel)
-      finish()
-    }
-    const cancel = () => {
-      end(() => {
-        reject(signal.reason as Error)
-      })
-    }
-    const fail = (error: unknown) => {
-      end(() => {
-        reject(error instanceof Error ? error : new Error(String(error)))
-      })
-    }
-    const reconcile = () => {
-      scheduled = false
-      if (over) return
-      const now = clock.now()
-      const { ended, requeueAt, logsWanted } = evaluate(now)
-      if (ended !== undefined) {
-        end(() => {
-          resolve(ended)
-        })
-        return
+type Evaluate<T> = (now: number) => ReconcileResult<T>
+type OnLog = (wanted: LogWanted, lines: readonly string[]) => void
+
+/**
+ * Decides when to evaluate. Its states:
+ *
+ * - `idle`: waits for a change, for a wanted log, or for the time of the last evaluation's `requeueAt`.
+ * - `scheduled`: evaluates in a moment. Many events arrive together; one evaluation after the last of them is enough.
+ * - `over`: has its end, and evaluates nothing any more.
+ */
+class Reconciler<T> {
+  #state: 'idle' | 'scheduled' | 'over' = 'idle'
+  readonly #result = Promise.withResolvers<T>()
+  /** How often each log was requested; Infinity: it is on its way, or it has arrived. */
+  readonly #requests = new Map<string, number>()
+  #timer = new AbortController()
+  #stopListening: () => void = () => undefined
+
+  constructor(
+    private readonly context: ReconcileContext,
+    private readonly evaluate: Evaluate<T>,
+    private readonly onLog: OnLog,
+  ) {}
+
+  run(): Promise<T> {
+    const { live, signal } = this.context
+    this.#stopListening = live.onChange(this.#schedule)
+    signal.addEventListener('abort', this.#cancel)
+    if (signal.aborted) this.#cancel()
+    else this.#schedule()
+    return this.#result.promise
+  }
+
+  readonly #schedule = (): void => {
+    if (this.#state !== 'idle') return
+    this.#state = 'scheduled'
+    queueMicrotask(() => {
+      try {
+        this.#reconcile()
+      } catch (error) {
+        this.#fail(error)
       }
-      for (const wanted of logsWanted) fetch(wanted).catch(fail)
-      timer.abort()
-      timer = new AbortController()
-      if (requeueAt !== undefined) {
-        clock.sleep(Math.max(0, requeueAt - now), timer.signal).then(schedule, () => undefined)
-      }
+    })
+  }
+
+  #reconcile(): void {
+    if (this.#state === 'over') return
+    this.#state = 'idle'
+    const { clock } = this.context
+    const now = clock.now()
+    const { ended, requeueAt, logsWanted } = this.evaluate(now)
+    if (ended !== undefined) {
+      if (this.#end()) this.#result.resolve(ended)
+      return
     }
-    const fetch = async (wanted: LogWanted) => {
-      const key = logKey(wanted)
-      const tries = requests.get(key) ?? 0
-      if (tries === Infinity) return
-      requests.set(key, Infinity)
-      const lines = await fetchLog(cluster, clock, wanted)
-      // The container was restarted in this moment: the next evaluation requests the log of the previous run.
-      const again = lines.length === 0 && tries < mostTries
-      if (again) {
-        await clock.sleep(againMs, signal).catch(() => undefined)
-        requests.set(key, tries + 1)
-      } else onLog(wanted, lines)
-      schedule()
+    for (const wanted of logsWanted) this.#fetch(wanted).catch(this.#fail)
+    this.#timer.abort()
+    this.#timer = new AbortController()
+    if (requeueAt !== undefined) {
+      const wait = clock.sleep(Math.max(0, requeueAt - now), this.#timer.signal)
+      wait.then(this.#schedule, () => undefined)
     }
-    // Many events arrive together; one evaluation after the last of them is enough.
-    const schedule = () => {
-      if (scheduled || over) return
-      scheduled = true
-      queueMicrotask(() => {
-        try {
-          reconcile()
-        } catch (error) {
-          fail(error)
-        }
-      })
-    }
-    const stopListening = live.onChange(schedule)
-    signal.addEventListener('abort', cancel)
-    if (signal.aborted) cancel()
-    else schedule()
-  })
+  }
+
+  async #fetch(wanted: LogWanted): Promise<void> {
+    const { cluster, clock, signal } = this.context
+    const key = logKey(wanted)
+    const tries = this.#requests.get(key) ?? 0
+    if (tries === Infinity) return
+    this.#requests.set(key, Infinity)
+    const lines = await fetchLog(cluster, clock, wanted)
+    // The container was restarted in this moment: the next evaluation requests the log of the previous run.
+    const again = lines.length === 0 && tries < mostTries
+    if (again) {
+      await clock.sleep(againMs, signal).catch(() => undefined)
+      this.#requests.set(key, tries + 1)
+    } else this.onLog(wanted, lines)
+    this.#schedule()
+  }
+
+  readonly #cancel = (): void => {
+    if (this.#end()) this.#result.reject(this.context.signal.reason as Error)
+  }
+
+  readonly #fail = (error: unknown): void => {
+    if (this.#end()) this.#result.reject(error instanceof Error ? error : new Error(String(error)))
+  }
+
+  /** Stops everything; returns false when it was over before. */
+  #end(): boolean {
+    if (this.#state === 'over') return false
+    this.#state = 'over'
+    this.#timer.abort()
+    this.#stopListening()
+    this.context.signal.removeEventListener('abort', this.#cancel)
+    return true
+  }
 }

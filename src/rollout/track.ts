@@ -1,15 +1,21 @@
 /** Tracks a rollout until the judge has a final verdict, and logs each change of state once. */
 import { idOf } from '../kubernetes/workload.js'
 import type { Cause } from '../failure/failure.js'
-import type { StageLog } from '../platform/stage-log.js'
+import type { StageLog, StatusRow } from '../platform/stage-log.js'
 import { diagnose, type ToRepo } from '../judge/diagnose.js'
 import { collectEvidence } from './collect.js'
 import { judge } from '../judge/judge.js'
 import { newObservations, withLog } from '../judge/observations.js'
-import { reconcileUntil, type ReconcileContext } from './reconcile.js'
+import { reconcileUntil, type ReconcileContext, type ReconcileResult } from './reconcile.js'
 import type { NamespaceWatch } from './namespace-watch.js'
 import { progressLines, nothingLogged, statusRowsOf } from './progress-log.js'
-import type { DesiredWorkload, WriteProgresses, Judgement, Timeouts } from '../judge/types.js'
+import type {
+  DesiredWorkload,
+  Judgement,
+  Observations,
+  Timeouts,
+  WriteProgresses,
+} from '../judge/types.js'
 
 export type RolloutOutcome =
   /** All workloads are in the desired state, and the bake is over. */
@@ -44,97 +50,145 @@ export interface TrackOptions extends ReconcileContext {
  * Tracks the workloads to a final verdict. Rejects with the signal's reason when it is aborted, and with what the
  * next wave's writes throw.
  */
-export async function trackRollout(options: TrackOptions): Promise<RolloutOutcome> {
-  const { live, timeouts, startedAt, toRepo, stageLog } = options
-  const stop = new AbortController()
-  const signal = AbortSignal.any([options.signal, stop.signal])
-  let verified: 'not yet' | 'begun' | 'good' = options.verify ? 'not yet' : 'good'
-  const verify = () => {
-    if (verified !== 'not yet') return
-    verified = 'begun'
-    options.verify?.(signal).then(
-      () => {
-        verified = 'good'
-        wakeable.wake()
-      },
-      (error: unknown) => {
-        stop.abort(error)
+export function trackRollout(options: TrackOptions): Promise<RolloutOutcome> {
+  return new RolloutTracker(options).run()
+}
+
+/**
+ * Tracks the workloads of one rollout. Two things have states:
+ *
+ * - the waves: while there is a `#next`, only the workloads of the first wave are written, and no success is final.
+ *   After it was begun, all are.
+ * - the verification: `pending` until all workloads are complete, then `begun`, then `good`. A bad one ends the
+ *   tracking.
+ */
+class RolloutTracker {
+  #verification: 'pending' | 'begun' | 'good'
+  #next: Wave | undefined
+  #desiredWorkloads: readonly DesiredWorkload[]
+  #observations: Observations
+  /** When each workload was written, by `idOf`. */
+  #writtenAt: Readonly<Record<string, number>>
+  #logged = nothingLogged
+  readonly #stop = new AbortController()
+  readonly #signal: AbortSignal
+  readonly #live: NamespaceWatch & { readonly wake: () => void }
+
+  constructor(private readonly options: TrackOptions) {
+    const { desiredWorkloads, next, startedAt, verify, live, signal } = options
+    this.#verification = verify ? 'pending' : 'good'
+    this.#next = next
+    this.#desiredWorkloads = desiredWorkloads
+    this.#observations = newObservations(startedAt)
+    this.#writtenAt = timesOf(desiredWorkloads, startedAt)
+    this.#signal = AbortSignal.any([signal, this.#stop.signal])
+    this.#live = withWake(live)
+  }
+
+  async run(): Promise<RolloutOutcome> {
+    const { stageLog } = this.options
+    stageLog.waiting(this.#statusRows)
+    try {
+      for (;;) {
+        const ended = await this.#nextEnd()
+        if (!('is' in ended)) await this.#begin(ended)
+        else return ended.is === 'failed' ? await this.#withEvidence(ended) : ended
+      }
+    } finally {
+      this.#stop.abort()
+      stageLog.waiting(undefined)
+    }
+  }
+
+  /** Resolves with the verdict, or with the next wave when that is due. */
+  #nextEnd(): Promise<RolloutOutcome | Wave> {
+    return reconcileUntil<RolloutOutcome | Wave>(
+      { ...this.options, live: this.#live, signal: this.#signal },
+      (now) => this.#evaluate(now),
+      (wanted, lines) => {
+        const diagnosis = diagnose(lines, this.options.toRepo)
+        this.#observations = withLog(this.#observations, wanted, diagnosis)
       },
     )
   }
-  const wakeable = withWake(live)
-  let { desiredWorkloads, next } = options
-  let observations = newObservations(startedAt)
-  let writtenAt = timesOf(desiredWorkloads, startedAt)
-  let logged = nothingLogged
-  const bake = () => (next ? undefined : timeouts.bake)
-  // Judges again at each call, so that the seconds are those of that moment.
-  const statusRows = () => {
-    const now = options.clock.now()
+
+  #evaluate(now: number): ReconcileResult<RolloutOutcome | Wave> {
+    const judgement = this.#judge(now)
+    this.#observations = judgement.observations
+    this.#log(judgement)
+    this.options.onProgress?.(writeProgressesOf(judgement, this.#writtenAt))
+    const { requeueAt, logsWanted, completeAt } = judgement
+    if (completeAt !== undefined && !this.#next) this.#verify()
+    const ended = this.#endOf(judgement, now)
+    return { logsWanted, ...(requeueAt !== undefined && { requeueAt }), ...(ended && { ended }) }
+  }
+
+  /** A failure is final at once, but nothing is done before the last wave is. */
+  #endOf(judgement: Judgement, now: number): RolloutOutcome | Wave | undefined {
+    const end = outcomeOf(judgement, now)
+    if (end && end.is !== 'done') return end
+    if (this.#next) return this.#next.isDue(judgement) ? this.#next : undefined
+    return this.#verification === 'good' ? end : undefined
+  }
+
+  #judge(now: number): Judgement {
+    return judge(this.#desiredWorkloads, {
+      clusterState: this.options.live.clusterState(),
+      timeouts: this.options.timeouts,
+      observations: this.#observations,
+      now,
+    })
+  }
+
+  #verify(): void {
+    if (this.#verification !== 'pending') return
+    this.#verification = 'begun'
+    this.options.verify?.(this.#signal).then(
+      () => {
+        this.#verification = 'good'
+        this.#live.wake()
+      },
+      (error: unknown) => {
+        this.#stop.abort(error)
+      },
+    )
+  }
+
+  async #begin(wave: Wave): Promise<void> {
+    const begunAt = this.options.clock.now()
+    const more = await wave.begin()
+    this.#desiredWorkloads = [...this.#desiredWorkloads, ...more]
+    this.#writtenAt = { ...this.#writtenAt, ...timesOf(more, begunAt) }
+    this.#next = undefined
+  }
+
+  /** Adds the evidence: an error in collecting it must not hide the cause. */
+  async #withEvidence(failed: Extract<RolloutOutcome, { is: 'failed' }>): Promise<RolloutOutcome> {
+    const cause = await collectEvidence(failed.cause, this.options).catch(() => failed.cause)
+    return { ...failed, cause }
+  }
+
+  #log(judgement: Judgement): void {
+    const { stageLog } = this.options
+    const { lines, logged } = progressLines(judgement, this.#logged, this.#bake())
+    lines.forEach((line) => stageLog.say(line))
+    if (logged.allThere && !this.#logged.allThere) stageLog.waiting(this.#statusRows)
+    this.#logged = logged
+  }
+
+  /** Judges again at each call, so that the seconds are those of that moment. */
+  readonly #statusRows = (): readonly StatusRow[] => {
+    const now = this.options.clock.now()
     try {
-      return statusRowsOf(
-        judge(desiredWorkloads, { clusterState: live.clusterState(), timeouts, observations, now }),
-        now,
-        bake(),
-      )
+      return statusRowsOf(this.#judge(now), now, this.#bake())
     } catch {
       // A timer calls it, and would lose the error: the next evaluation throws it again.
       return []
     }
   }
-  const log = (judgement: Judgement) => {
-    const { lines, logged: after } = progressLines(judgement, logged, bake())
-    lines.forEach((line) => stageLog.say(line))
-    if (after.allThere && !logged.allThere) stageLog.waiting(statusRows)
-    logged = after
-  }
-  stageLog.waiting(statusRows)
-  try {
-    for (;;) {
-      const ended = await reconcileUntil<RolloutOutcome | Wave>(
-        { ...options, live: wakeable, signal },
-        (now) => {
-          const judgement = judge(desiredWorkloads, {
-            clusterState: live.clusterState(),
-            timeouts,
-            observations,
-            now,
-          })
-          observations = judgement.observations
-          log(judgement)
-          options.onProgress?.(writeProgressesOf(judgement, writtenAt))
-          const { requeueAt, logsWanted, completeAt } = judgement
-          if (completeAt !== undefined && !next) verify()
-          const end = endOf(judgement, now)
-          // A failure is final at once, but nothing is done before the last wave is.
-          const lost = end?.is !== 'done' ? end : undefined
-          const good = verified === 'good' ? end : undefined
-          const over = lost ?? (next ? (next.isDue(judgement) ? next : undefined) : good)
-          return {
-            logsWanted,
-            ...(requeueAt !== undefined && { requeueAt }),
-            ...(over && { ended: over }),
-          }
-        },
-        (wanted, lines) => {
-          observations = withLog(observations, wanted, diagnose(lines, toRepo))
-        },
-      )
-      if ('is' in ended) {
-        if (ended.is !== 'failed') return ended
-        // An error in collecting the evidence must not hide the cause.
-        const cause = await collectEvidence(ended.cause, options).catch(() => ended.cause)
-        return { ...ended, cause }
-      }
-      const begunAt = options.clock.now()
-      const more = await ended.begin()
-      desiredWorkloads = [...desiredWorkloads, ...more]
-      writtenAt = { ...writtenAt, ...timesOf(more, begunAt) }
-      next = undefined
-    }
-  } finally {
-    stop.abort()
-    stageLog.waiting(undefined)
+
+  #bake(): number | undefined {
+    return this.#next ? undefined : this.options.timeouts.bake
   }
 }
 
@@ -180,7 +234,7 @@ function withWake(live: NamespaceWatch): NamespaceWatch & { readonly wake: () =>
   }
 }
 
-function endOf({ verdicts }: Judgement, now: number): RolloutOutcome | undefined {
+function outcomeOf({ verdicts }: Judgement, now: number): RolloutOutcome | undefined {
   const all = Object.entries(verdicts)
   const superseded = all.flatMap(([id, verdict]) =>
     verdict.is === 'superseded' ? [[id, verdict.by] as const] : [],
