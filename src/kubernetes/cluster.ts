@@ -2,14 +2,13 @@
  * The only access to the cluster: kubectl has the user's own credentials. One `kubectl proxy` on a private socket
  * serves all reading, watching and exact restores; the writes that people know are kubectl commands.
  */
-import { ApiError } from './api-error.js'
 import { isTransientAtFirst, retryTransient } from './retry.js'
 import { untilAnswered } from './kubectl.js'
 import { signsOfLife, startProxy, unreachable } from './proxy.js'
+import { answer, answerMs, requestsOf, type Connection, type Requests } from './requests.js'
 import { Failure, fail } from '../failure/failure.js'
 import { shellQuote } from '../options/shell.js'
-import { withTimeout } from '../platform/time.js'
-import type { Channel, Finished, Response, StreamOptions, Platform } from '../platform/platform.js'
+import type { Channel, Finished, StreamOptions, Platform } from '../platform/platform.js'
 
 export interface ClusterAccess {
   /** Path of a kubeconfig; kubectl's default if not given. */
@@ -20,26 +19,16 @@ export interface ClusterAccess {
   readonly namespace: string
 }
 
-export interface Cluster {
+export interface Cluster extends Requests, Commands {
   readonly namespace: string
   /** The server's version: `v1.34.4`. */
   readonly version: string
   /** Aborted when the connection is closed: all reading in the background ends with it. */
   readonly life: AbortSignal
-  /** Reads an object or a list; retries for a while when the server does not answer. */
-  get<T>(path: string): Promise<T>
-  /** Like `get`; returns `undefined` if the object does not exist. */
-  find<T>(path: string): Promise<T | undefined>
-  /** Sends a POST that creates nothing (a review): retried as a read is. */
-  review<T>(path: string, body: unknown): Promise<T>
-  /** Returns what the server would make of this PUT, with admission: writes nothing. Retried as a read is. */
-  dryRun<T>(path: string, body: unknown): Promise<T>
-  post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T>
-  put<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T>
-  /** Deletes in the background; does nothing if the object is gone already. */
-  remove(path: string, how?: RemoveOptions): Promise<void>
-  /** Yields the lines of a long answer (a watch, a followed log) as they arrive. */
-  lines(path: string, signal: AbortSignal): AsyncIterable<string>
+  close(): Promise<void>
+}
+
+export interface Commands {
   /**
    * Runs kubectl against this cluster and namespace, and retries while the server is unreachable; the caller judges
    * the exit code.
@@ -51,15 +40,6 @@ export interface Cluster {
   stream(args: readonly string[], how: Pick<StreamOptions, 'signal' | 'onLine'>): Promise<number>
   /** Returns the command line to print, so that a person can repeat it by hand. */
   commandLine(args: readonly string[]): string
-  close(): Promise<void>
-}
-
-export interface RemoveOptions {
-  /** The uid of the object: another one that has taken its name is a conflict. */
-  readonly uid?: string
-  /** The resourceVersion that was read: an object that was changed since is a conflict too. */
-  readonly version?: string
-  readonly signal?: AbortSignal
 }
 
 export interface KubectlOptions {
@@ -78,65 +58,56 @@ export async function openCluster(
   signal: AbortSignal,
 ): Promise<Cluster> {
   const kubectl = await findKubectl(platform)
-  const chosen = [
-    ...(access.kubeconfig === undefined ? [] : ['--kubeconfig', access.kubeconfig]),
-    ...(access.context === undefined ? [] : ['--context', access.context]),
-  ]
-  const inNamespace = [...chosen, '--namespace', access.namespace]
-  const proxy = await startProxy(platform, kubectl, chosen)
+  const proxy = await startProxy(platform, kubectl, chosenBy(access))
   const life = new AbortController()
-  const ask = (method: Method, path: string, body?: unknown, signal: AbortSignal = life.signal) =>
-    withTimeout(platform.clock, answerMs, AbortSignal.any([life.signal, signal]), (late) =>
-      answer(platform, proxy.socket, late, method, path, body),
-    )
-
   const close = async () => {
     life.abort()
     await proxy.stop()
   }
-  const cluster: Cluster = {
-    namespace: access.namespace,
-    version: '',
-    life: life.signal,
-    get: async <T>(path: string) =>
-      (await retryTransient(platform.clock, life.signal, () => ask('GET', path))) as T,
-    find: async <T>(path: string) => {
-      try {
-        return await cluster.get<T>(path)
-      } catch (error) {
-        if (error instanceof ApiError && error.status === 404) return undefined
-        throw error
-      }
-    },
-    review: async <T>(path: string, body: unknown) =>
-      (await retryTransient(platform.clock, life.signal, () => ask('POST', path, body))) as T,
-    dryRun: async <T>(path: string, body: unknown) =>
-      (await retryTransient(platform.clock, life.signal, () =>
-        ask('PUT', `${path}?dryRun=All`, body),
-      )) as T,
-    post: async <T>(path: string, body: unknown, signal?: AbortSignal) =>
-      (await ask('POST', path, body, signal)) as T,
-    put: async <T>(path: string, body: unknown, signal?: AbortSignal) =>
-      (await ask('PUT', path, body, signal)) as T,
-    remove: async (path, { uid, version, signal } = {}) => {
-      const preconditions = {
-        ...(uid !== undefined && { uid }),
-        ...(version !== undefined && { resourceVersion: version }),
-      }
-      const only = Object.keys(preconditions).length === 0 ? {} : { preconditions }
-      try {
-        await ask('DELETE', path, { propagationPolicy: 'Background', ...only }, signal)
-      } catch (error) {
-        if (!(error instanceof ApiError && error.status === 404)) throw error
-      }
-    },
-    lines: (path, signal) => linesOf(platform, proxy.socket, path, signal),
-    kubectl: (args, { input, signal = life.signal, ensureHeld } = {}) =>
+  const connection = { platform, socket: proxy.socket, life: life.signal }
+  try {
+    return {
+      namespace: access.namespace,
+      version: await versionOf(connection, signal),
+      life: life.signal,
+      ...requestsOf(connection),
+      ...commandsOf(kubectl, access, connection),
+      close,
+    }
+  } catch (error) {
+    await close()
+    signal.throwIfAborted()
+    throw unreachable(error instanceof Error ? error.message : String(error))
+  }
+}
+
+/** Asks for the server's version: the first request, whose failure says that there is no such cluster. */
+async function versionOf(connection: Connection, signal: AbortSignal): Promise<string> {
+  const { clock } = connection.platform
+  const first = AbortSignal.any([connection.life, signal])
+  const startedAt = clock.now()
+  const { gitVersion } = await retryTransient(
+    clock,
+    first,
+    () => answer<{ gitVersion: string }>(connection, { method: 'GET', path: '/version' }, first),
+    (error) => isTransientAtFirst(error, clock.now() - startedAt),
+  )
+  return gitVersion
+}
+
+function commandsOf(
+  kubectl: string,
+  access: ClusterAccess,
+  { platform, life }: Pick<Connection, 'platform' | 'life'>,
+): Commands {
+  const inNamespace = [...chosenBy(access), '--namespace', access.namespace]
+  return {
+    kubectl: (args, { input, signal = life, ensureHeld } = {}) =>
       untilAnswered(platform.clock, signal, async () => {
-        const sure = (await ensureHeld?.()) ?? life.signal
+        const sure = (await ensureHeld?.()) ?? life
         const done = await finish(platform, kubectl, [...inNamespace, ...answerIn, ...args], {
           ...(input !== undefined && { input }),
-          signal: AbortSignal.any([life.signal, sure]),
+          signal: AbortSignal.any([life, sure]),
         })
         if (done.code !== 0) sure.throwIfAborted()
         return done
@@ -151,26 +122,16 @@ export async function openCluster(
         .map(shellQuote)
         .join(' ')
     },
-    close,
-  }
-  try {
-    const first = AbortSignal.any([life.signal, signal])
-    const startedAt = platform.clock.now()
-    const { gitVersion } = (await retryTransient(
-      platform.clock,
-      first,
-      () => answer(platform, proxy.socket, first, 'GET', '/version'),
-      (error) => isTransientAtFirst(error, platform.clock.now() - startedAt),
-    )) as { gitVersion: string }
-    return { ...cluster, version: gitVersion }
-  } catch (error) {
-    await close()
-    signal.throwIfAborted()
-    throw unreachable(error instanceof Error ? error.message : String(error))
   }
 }
 
-type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
+/** Returns the arguments that choose the cluster. */
+function chosenBy({ kubeconfig, context }: ClusterAccess): readonly string[] {
+  return [
+    ...(kubeconfig === undefined ? [] : ['--kubeconfig', kubeconfig]),
+    ...(context === undefined ? [] : ['--context', context]),
+  ]
+}
 
 /** Returns the machine's own kubectl, else downloads one. */
 async function findKubectl(platform: Platform): Promise<string> {
@@ -192,10 +153,9 @@ async function findKubectl(platform: Platform): Promise<string> {
   }
 }
 
-/** A server without an answer for this long does not answer, in ms. */
-const answerMs = 30_000
-/** The same for each of kubectl's own requests. */
+/** A time limit for each of kubectl's own requests. */
 const answerIn = [`--request-timeout=${answerMs / 1000}s`]
+
 /** Runs kubectl to its end; it does not outlive this process. */
 async function finish(
   platform: Platform,
@@ -211,45 +171,4 @@ async function finish(
     onLine: (line, channel) => said[channel].push(line),
   })
   return { code, stdout: said.stdout.join('\n'), stderr: said.stderr.join('\n') }
-}
-
-async function answer(
-  platform: Platform,
-  socket: string,
-  signal: AbortSignal,
-  method: Method,
-  path: string,
-  body?: unknown,
-): Promise<unknown> {
-  const response = await platform.network.request({
-    socket,
-    method,
-    path,
-    signal,
-    ...(body !== undefined && { body }),
-  })
-  if (response.status >= 300) throw await apiError(response)
-  return JSON.parse(await response.text()) as unknown
-}
-
-async function* linesOf(
-  platform: Platform,
-  socket: string,
-  path: string,
-  signal: AbortSignal,
-): AsyncIterable<string> {
-  const response = await platform.network.request({ socket, method: 'GET', path, signal })
-  if (response.status >= 300) throw await apiError(response)
-  yield* response.lines()
-}
-
-/** The server answers with a Status object; a proxy that cannot reach it with plain text. */
-async function apiError(response: Response): Promise<ApiError> {
-  const body = await response.text()
-  try {
-    const status = JSON.parse(body) as { reason?: string; message?: string }
-    return new ApiError(response.status, status.reason ?? '', status.message ?? body)
-  } catch {
-    return new ApiError(response.status, '', body.trim())
-  }
 }

@@ -1,13 +1,17 @@
 import type { Cluster } from './cluster.js'
 
+export interface PodPort {
+  readonly pod: string
+  readonly port: number
+}
+
 /**
  * Forwards a port of this machine to a port of a pod, for as long as `work` lasts. Throws an Error with kubectl's
  * words when that fails.
  */
 export async function forwarded<T>(
   cluster: Cluster,
-  pod: string,
-  port: number,
+  { pod, port }: PodPort,
   signal: AbortSignal,
   work: (localPort: number) => Promise<T>,
 ): Promise<T> {

@@ -1,17 +1,17 @@
 import { getExecOutput } from '@actions/exec'
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { accessSync, constants as access, statSync } from 'node:fs'
 import { constants as system, userInfo } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { LineSplitter } from './lines.js'
 import { watchdog, type Watchdog } from './watchdog.js'
-import type { Finished, Processes, StreamOptions, Platform } from './platform.js'
+import type { Channel, Finished, Processes, StreamOptions, Platform } from './platform.js'
 
 /** How long a process group has to end after SIGTERM, in ms. */
-const timeouts = 5_000
+const endMs = 5_000
 
 /** How long the output of a program that has ended may be held open by what it left running, in ms. */
-const lastWords = 1_000
+const lastWordsMs = 1_000
 
 /** The programs of this machine. */
 export function realProcesses(env: Platform['env']): Processes {
@@ -56,12 +56,12 @@ export function realProcesses(env: Platform['env']): Processes {
         return 127
       }
       const own = { ...how, env: variables(how.env) }
-      if (!how.bound) return stream(tool, path, args, own)
+      if (!how.bound) return stream({ tool, path, args }, own)
       binding ??= findBinder(env)
       const binder = await binding
       return binder === undefined
-        ? stream(tool, path, args, own, dog)
-        : stream(tool, binder, [...bindingArgs, path, ...args], own)
+        ? stream({ tool, path, args }, own, dog)
+        : stream({ tool, path: binder, args: [...bindingArgs, path, ...args] }, own)
     },
   }
 }
@@ -74,7 +74,8 @@ async function findBinder(env: Platform['env']): Promise<string | undefined> {
   if (path === undefined) return undefined
   const { signal } = new AbortController()
   const onLine = () => undefined
-  const code = await stream(path, path, [...bindingArgs, 'true'], { signal, onLine })
+  const program = { tool: path, path, args: [...bindingArgs, 'true'] }
+  const code = await stream(program, { signal, onLine })
   return code === 0 ? path : undefined
 }
 
@@ -109,71 +110,108 @@ function fed(
   })
 }
 
-function stream(
-  tool: string,
-  path: string,
-  args: readonly string[],
-  how: StreamOptions,
-  dog?: Watchdog,
-): Promise<number> {
-  return new Promise((settle) => {
-    if (how.signal.aborted) return settle(128 + system.signals.SIGTERM)
-    // A process group of its own: a signal reaches the plugins and children too, and Ctrl-C of the
-    // terminal reaches us alone, so that we decide in which order things end.
-    const child = spawn(path, args, {
+/** A program that is run: its name in messages, and the path and arguments that are started. */
+interface Program {
+  readonly tool: string
+  readonly path: string
+  readonly args: readonly string[]
+}
+
+async function stream(program: Program, how: StreamOptions, dog?: Watchdog): Promise<number> {
+  if (how.signal.aborted) return 128 + system.signals.SIGTERM
+  return new ProcessGroup(program, how, dog).exitCode
+}
+
+/**
+ * Runs a program in a process group of its own: a signal reaches the plugins and children too, and Ctrl-C of the
+ * terminal reaches us alone, so that we decide in which order things end. Its states:
+ *
+ * - running.
+ * - ending, when it is aborted: SIGTERM is sent, and SIGKILL after a while.
+ * - exited: what it has left running may hold its output open for a moment.
+ * - closed: all lines are passed on, and `exitCode` resolves.
+ */
+class ProcessGroup {
+  readonly exitCode: Promise<number>
+  readonly #resolve: (code: number) => void
+  readonly #child: ChildProcess
+  readonly #unguard: (() => void) | undefined
+  readonly #splitters: readonly LineSplitter[]
+  #kill: NodeJS.Timeout | undefined
+
+  constructor(
+    private readonly program: Program,
+    private readonly how: StreamOptions,
+    dog: Watchdog | undefined,
+  ) {
+    const { promise, resolve } = Promise.withResolvers<number>()
+    this.exitCode = promise
+    this.#resolve = resolve
+    const child = spawn(program.path, program.args, {
       detached: true,
       env: how.env,
       ...(how.cwd === undefined ? {} : { cwd: how.cwd }),
       stdio: [how.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     })
-    const unguard = child.pid === undefined ? undefined : dog?.guard(child.pid)
-    const toGroup = (signal: NodeJS.Signals): void => {
-      try {
-        if (child.pid !== undefined) process.kill(-child.pid, signal)
-      } catch {
-        // Nobody of the group is left.
-      }
-    }
-    let kill: NodeJS.Timeout | undefined
-    const end = (): void => {
-      toGroup('SIGTERM')
-      kill = setTimeout(() => toGroup('SIGKILL'), timeouts)
-    }
-    how.signal.addEventListener('abort', end, { once: true })
-
-    const splitters = (['stdout', 'stderr'] as const).map((channel) => {
-      const splitter = new LineSplitter((line) => how.onLine(line, channel))
-      child[channel]?.on('data', (bytes: Buffer) => splitter.push(bytes))
-      return splitter
-    })
-    const finish = (code: number): void => {
-      how.signal.removeEventListener('abort', end)
-      clearTimeout(kill)
-      for (const splitter of splitters) splitter.end()
-      settle(code)
-    }
-
-    child.on('error', (error) => {
-      if (child.pid !== undefined) return
-      how.onLine(`${tool} could not be started: ${wordsOf(error)}`, 'stderr')
-      finish(127)
-    })
-    child.on('exit', () => {
-      setTimeout(() => {
-        child.stdout?.destroy()
-        child.stderr?.destroy()
-      }, lastWords).unref()
-    })
-    child.on('close', (code, signal) => {
-      // Whoever ignored SIGTERM in the group must not outlive its leader.
-      if (how.signal.aborted) toGroup('SIGKILL')
-      unguard?.()
-      if (child.pid !== undefined) finish(code ?? 128 + (signal ? system.signals[signal] : 0))
-    })
+    this.#child = child
+    this.#unguard = child.pid === undefined ? undefined : dog?.guard(child.pid)
+    how.signal.addEventListener('abort', this.#end, { once: true })
+    this.#splitters = (['stdout', 'stderr'] as const).map((channel) => this.#split(channel))
+    child.on('error', this.#onError)
+    child.on('exit', this.#onExit)
+    child.on('close', this.#onClose)
     // A program that ends without reading its input closes the pipe: its exit code tells the story.
     child.stdin?.on('error', () => undefined)
     child.stdin?.end(how.input)
-  })
+  }
+
+  #split(channel: Channel): LineSplitter {
+    const splitter = new LineSplitter((line) => this.how.onLine(line, channel))
+    this.#child[channel]?.on('data', (bytes: Buffer) => splitter.push(bytes))
+    return splitter
+  }
+
+  readonly #end = (): void => {
+    this.#signal('SIGTERM')
+    this.#kill = setTimeout(() => this.#signal('SIGKILL'), endMs)
+  }
+
+  readonly #onError = (error: Error): void => {
+    if (this.#child.pid !== undefined) return
+    const line = `${this.program.tool} could not be started: ${wordsOf(error)}`
+    this.how.onLine(line, 'stderr')
+    this.#finish(127)
+  }
+
+  readonly #onExit = (): void => {
+    setTimeout(() => {
+      this.#child.stdout?.destroy()
+      this.#child.stderr?.destroy()
+    }, lastWordsMs).unref()
+  }
+
+  readonly #onClose = (code: number | null, signal: NodeJS.Signals | null): void => {
+    // Whoever ignored SIGTERM in the group must not outlive its leader.
+    if (this.how.signal.aborted) this.#signal('SIGKILL')
+    this.#unguard?.()
+    if (this.#child.pid !== undefined)
+      this.#finish(code ?? 128 + (signal ? system.signals[signal] : 0))
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    try {
+      if (this.#child.pid !== undefined) process.kill(-this.#child.pid, signal)
+    } catch {
+      // Nobody of the group is left.
+    }
+  }
+
+  #finish(code: number): void {
+    this.how.signal.removeEventListener('abort', this.#end)
+    clearTimeout(this.#kill)
+    for (const splitter of this.#splitters) splitter.end()
+    this.#resolve(code)
+  }
 }
 
 /** Looks through PATH as a shell does; an empty entry (the working folder) is no place to find programs. */

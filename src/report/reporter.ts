@@ -25,6 +25,12 @@ const tickMs = 250
 
 type Entry = (sink: Sink) => void
 
+/** The lines of one stage that are not logged yet. */
+interface Queued {
+  readonly entries: Entry[]
+  over: boolean
+}
+
 /**
  * Keeps the stages of a run. Stages may run side by side, but are logged one after the other: the first that began
  * is logged at once, the others wait their turn, so that no two stages' lines are mixed.
@@ -32,7 +38,7 @@ type Entry = (sink: Sink) => void
 export class Reporter {
   readonly stages: StageReport[] = []
   readonly startedAt: number
-  private readonly queue: { entries: Entry[]; over: boolean }[] = []
+  private readonly queue: Queued[] = []
 
   constructor(
     private readonly sink: Sink,
@@ -47,58 +53,17 @@ export class Reporter {
 
   /** Runs one stage and keeps its name, times and end; what it throws is passed on. */
   async stage<T>(name: string, work: (stageLog: StageLog) => Promise<T>): Promise<T> {
-    const own = { entries: [] as Entry[], over: false }
+    const own: Queued = { entries: [], over: false }
     this.queue.push(own)
-    const startedAt = this.clock.now()
-    let spokenAt = startedAt
-    /** When the reason for waiting on a workload was last logged: lines about other workloads do not repeat it. */
-    let remindedAt = startedAt
-    let waitingOn: WaitedFor | undefined
-    const record = (entry: Entry) => {
-      spokenAt = this.clock.now()
+    const write = (entry: Entry) => {
       own.entries.push(entry)
       this.drain()
     }
-    const say = (line: string) => {
-      const at = this.seconds()
-      record((sink) => {
-        sink.say(line, at)
-      })
-    }
-    const stageLog: StageLog = {
-      say,
-      quote: (line) => {
-        record((sink) => {
-          sink.quote(line)
-        })
-      },
-      waiting: (on) => {
-        waitingOn = on
-        remindedAt = this.clock.now()
-        draw(on === undefined ? undefined : rows)
-      },
-    }
-    const rows = (): readonly StatusRow[] => {
-      if (typeof waitingOn === 'function') return waitingOn()
-      const seconds = (this.clock.now() - startedAt) / 1000
-      return waitingOn === undefined ? [] : [{ is: 'waiting', words: waitingOn, seconds }]
-    }
-    const draw: NonNullable<Sink['draw']> = (what) => {
-      own.entries.push((sink) => {
-        sink.draw?.(what)
-      })
-      this.drain()
-    }
-    const stopTicking = this.clock.every(tickMs, () => {
-      const now = this.clock.now()
-      // A drawn line is no silence.
-      if (waitingOn !== undefined && this.sink.draw) spokenAt = remindedAt = now
-      if (now - (typeof waitingOn === 'function' ? remindedAt : spokenAt) < silenceMs) return
-      remindedAt = now
-      say(stillWaiting(rows()) || `${name} is still running`)
-    })
-    record((sink) => {
-      sink.open(name)
+    const startedAt = this.clock.now()
+    const stageLog = new RunningStage(name, this.clock, {
+      write,
+      seconds: () => this.seconds(),
+      isDrawn: this.sink.draw !== undefined,
     })
     let ended: StageReport['ended'] = 'failed'
     try {
@@ -109,18 +74,18 @@ export class Reporter {
       if (error instanceof Error && error.name === 'AbortError') ended = 'stopped'
       throw error
     } finally {
-      stopTicking()
+      stageLog.stop()
       const seconds = (this.clock.now() - startedAt) / 1000
       this.stages.push({ name, startedAt, seconds, ended })
       own.over = true
-      record((sink) => {
+      write((sink) => {
         sink.draw?.(undefined)
         sink.close(name, ended, seconds)
       })
     }
   }
 
-  /** Tells what the stage in front has to say; goes on to the next when it is over. */
+  /** Logs what the stage in front has written; goes on to the next when it is over. */
   private drain(): void {
     for (let front = this.queue[0]; front !== undefined; front = this.queue[0]) {
       front.entries.splice(0).forEach((entry) => {
@@ -129,5 +94,91 @@ export class Reporter {
       if (!front.over) return
       this.queue.shift()
     }
+  }
+}
+
+interface StageOutput {
+  readonly write: (entry: Entry) => void
+  /** Since the start of the run. */
+  readonly seconds: () => number
+  /** What is waited for is drawn below the lines: no line needs to repeat it. */
+  readonly isDrawn: boolean
+}
+
+/**
+ * The log of a stage that runs. It says something every 10 s, by what the stage does:
+ *
+ * - it waits for workloads (`#waitingOn` is a function): the reasons, each 10 s;
+ * - it waits for one thing (a text), or only works: the same after 10 s without a line.
+ *
+ * Its properties are functions of their own, so that a stage can replace one of them.
+ */
+class RunningStage implements StageLog {
+  #waitingOn: WaitedFor | undefined
+  readonly #startedAt: number
+  #spokenAt: number
+  /** When the reason for waiting on a workload was last logged: lines about other workloads do not repeat it. */
+  #remindedAt: number
+  readonly #stopTicking: () => void
+
+  constructor(
+    private readonly name: string,
+    private readonly clock: Clock,
+    private readonly output: StageOutput,
+  ) {
+    this.#startedAt = this.#spokenAt = this.#remindedAt = clock.now()
+    this.#stopTicking = clock.every(tickMs, this.#tick)
+    this.#record((sink) => {
+      sink.open(name)
+    })
+  }
+
+  readonly say = (line: string): void => {
+    const at = this.output.seconds()
+    this.#record((sink) => {
+      sink.say(line, at)
+    })
+  }
+
+  readonly quote = (line: string): void => {
+    this.#record((sink) => {
+      sink.quote(line)
+    })
+  }
+
+  readonly waiting = (on: WaitedFor | undefined): void => {
+    this.#waitingOn = on
+    this.#remindedAt = this.clock.now()
+    const rows = on === undefined ? undefined : this.#rows
+    this.output.write((sink) => {
+      sink.draw?.(rows)
+    })
+  }
+
+  stop(): void {
+    this.#stopTicking()
+  }
+
+  #record(entry: Entry): void {
+    this.#spokenAt = this.clock.now()
+    this.output.write(entry)
+  }
+
+  readonly #rows = (): readonly StatusRow[] => {
+    const on = this.#waitingOn
+    if (typeof on === 'function') return on()
+    const seconds = (this.clock.now() - this.#startedAt) / 1000
+    return on === undefined ? [] : [{ is: 'waiting', words: on, seconds }]
+  }
+
+  readonly #tick = (): void => {
+    const now = this.clock.now()
+    // A drawn line is no silence.
+    if (this.#waitingOn !== undefined && this.output.isDrawn)
+      this.#spokenAt = this.#remindedAt = now
+    const since = typeof this.#waitingOn === 'function' ? this.#remindedAt : this.#spokenAt
+    if (now - since < silenceMs) return
+    this.#remindedAt = now
+    this.say(stillWaiting(this.#rows()) || `${this.name} is still running`)
   }
 }

@@ -187,7 +187,7 @@ async function lookAt(
   const { pod } = end
   try {
     const result = await withTimeout(platform.clock, ms, signal, (late) =>
-      forwarded(cluster, pod, end.port, late, (port) =>
+      forwarded(cluster, end, late, (port) =>
         followRedirects(host, path, (request) => ask(platform.network, port, host, request, late)),
       ),
     )
