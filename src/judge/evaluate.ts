@@ -5,7 +5,7 @@ import { containerSource } from './evidence.js'
 import { logKey } from './observations.js'
 import type { ObservationRecorder } from './observations.js'
 import { dueOf, LOG_GRACE } from './deadlines.js'
-import type { Due } from './deadlines.js'
+import type { DeadlineInput, Due } from './deadlines.js'
 import { endsOf } from './pod-symptoms.js'
 import { RULES } from './rules.js'
 import type { SymptomDetails } from './rules.js'
@@ -65,7 +65,45 @@ export function evaluate(
   symptoms: readonly Symptom[],
   input: EvaluationInput,
 ): Evaluation {
-  const { recorder, now } = input
+  const recovery = recoveryOf(pods, input)
+  const startedBy = startupDeadlines(symptoms, input.recorder)
+  const requeueTimes = [...recovery.requeueTimes]
+  const logsWanted: LogWanted[] = []
+  const evaluated = symptoms.flatMap((seen): readonly EvaluatedSymptom[] => {
+    const exits = exitsOf(seen, input.recorder)
+    if (seen.exit && (exits.own <= 0 || recovery.steady.has(seen.podUid ?? ''))) return []
+    const symptom = classified(seen, exits)
+    const since = input.recorder.since(symptom.key)
+    const log = readLog(symptom, input, logsWanted.length)
+    if (log.wanted) logsWanted.push(log.wanted)
+    if (log.pendingUntil !== undefined) requeueTimes.push(log.pendingUntil)
+    const { diagnosis } = log
+    const byRule =
+      log.pendingUntil === undefined
+        ? dueByRule(symptom, input, {
+            ...{ since, diagnosis, ends: exits.own },
+            sheltered: input.first || recovery.isHealthyBeside(symptom),
+          })
+        : open
+    const due = atTheEarliest(byRule, symptom, input, { since, startedBy })
+    const startup = startupOf(symptom, input.recorder)
+    return [{ symptom, since, due, diagnosis, ...(startup && { startup }) }]
+  })
+  const { unsteady } = recovery
+  return { evaluated: evaluated.sort(byUrgency), logsWanted, unsteady, requeueTimes }
+}
+
+const open: Due = { is: 'open' }
+
+/** Which pods have recovered from their exits. */
+interface Recovery extends Pick<Evaluation, 'unsteady' | 'requeueTimes'> {
+  /** The uids of the pods that were Ready for long enough. */
+  readonly steady: ReadonlySet<string>
+  /** Returns whether another pod than the symptom's is Ready and steady. */
+  readonly isHealthyBeside: (symptom: Symptom) => boolean
+}
+
+function recoveryOf(pods: readonly Pod[], { recorder, now }: EvaluationInput): Recovery {
   const requeueTimes: number[] = []
   const steady = new Set<string>()
   const unsteady = new Set<Pod>()
@@ -85,57 +123,81 @@ export function evaluate(
     }
   }
   const healthy = pods.filter((pod) => isReady(pod) && !unsteady.has(pod))
-  const logsWanted: LogWanted[] = []
-  const started = startupDeadlines(symptoms, recorder)
-  const evaluated = symptoms.flatMap((symptom) => {
-    const uid = symptom.podUid ?? ''
-    const exits = recorder.known(uid, symptom.container ?? '')
-    const ends = (symptom.exit?.number ?? 0) - exits.before
-    if (symptom.exit && (ends <= 0 || steady.has(uid))) return []
-    const twice =
-      symptom.exit?.probed === true && endsAfterReady(symptom.exit.number, exits.atReady) >= 2
-    const classified: Symptom =
-      symptom.reason === 'Crash' && twice ? { ...symptom, reason: 'CrashAfterReady' } : symptom
-    const since = recorder.since(symptom.key)
-    const log = readLog(classified, input, logsWanted.length)
-    if (log.wanted) logsWanted.push(log.wanted)
-    let due: Due = { is: 'open' }
-    if (log.pendingUntil !== undefined) requeueTimes.push(log.pendingUntil)
-    else if (input.final === true && classified.exit) due = { is: 'at', at: since }
-    else {
-      due = dueOf(classified, {
-        ...input,
-        since,
-        ends,
-        runs: (classified.startups ?? []).map(({ container, run }) =>
-          recorder.since(runKey(uid, container, run)),
-        ),
-        sheltered: input.first || healthy.some((pod) => pod.metadata?.uid !== uid),
-        diagnosis: log.diagnosis,
-      })
-    }
-    if (classified.reason === 'Quota' && mayHaveRoom(classified, since, recorder)) {
-      due = { is: 'at', at: since + input.deadline }
-    }
-    if (isUnplaced(classified) && due.is === 'at') {
-      const room = roomAt(input)
-      due = { is: 'at', at: Math.max(due.at, Math.min(room, since + input.deadline)) }
-    }
-    // A slow start is never cut short, though the Deployment's progress deadline is over.
-    if (classified.reason === 'ProgressDeadline' && due.is === 'at') {
-      const drained = (input.drains ?? -Infinity) + CONTROLLER_LATE
-      due = { is: 'at', at: Math.max(due.at, drained, ...started) }
-    }
-    const { container = '', run = 0, budget } = classified.startups?.[0] ?? {}
-    const startup = budget !== undefined && {
-      since: recorder.since(runKey(uid, container, run)),
-      budget,
-    }
-    return [
-      { symptom: classified, since, due, diagnosis: log.diagnosis, ...(startup && { startup }) },
-    ]
-  })
-  return { evaluated: evaluated.sort(byUrgency), logsWanted, unsteady: [...unsteady], requeueTimes }
+  return {
+    steady,
+    unsteady: [...unsteady],
+    requeueTimes,
+    isHealthyBeside: ({ podUid = '' }) => healthy.some(({ metadata }) => metadata?.uid !== podUid),
+  }
+}
+
+/** The exits of a symptom's container. */
+interface OwnExits {
+  /** How many are of this release. */
+  readonly own: number
+  /** How many came after its pod was Ready. */
+  readonly afterReady: number
+}
+
+function exitsOf(
+  { podUid = '', container = '', exit }: Symptom,
+  recorder: ObservationRecorder,
+): OwnExits {
+  const { before, atReady } = recorder.known(podUid, container)
+  const number = exit?.number ?? 0
+  return {
+    own: number - before,
+    afterReady: atReady === undefined ? 0 : number - atReady,
+  }
+}
+
+/** Returns the symptom by its reason: what has exited twice after it was Ready crashes under load. */
+function classified(symptom: Symptom, { afterReady }: OwnExits): Symptom {
+  const isTwice = symptom.exit?.probed === true && afterReady >= 2
+  return symptom.reason === 'Crash' && isTwice ? { ...symptom, reason: 'CrashAfterReady' } : symptom
+}
+
+function dueByRule(
+  symptom: Symptom,
+  input: EvaluationInput,
+  known: Pick<DeadlineInput, 'since' | 'ends' | 'diagnosis' | 'sheltered'>,
+): Due {
+  if (input.final === true && symptom.exit) return { is: 'at', at: known.since }
+  const { podUid = '', startups = [] } = symptom
+  const runs = startups.map(({ container, run }) =>
+    input.recorder.since(runKey(podUid, container, run)),
+  )
+  return dueOf(symptom, { ...input, ...known, runs })
+}
+
+/** Moves the time of a symptom whose reason may pass without the release doing anything. */
+function atTheEarliest(
+  byRule: Due,
+  symptom: Symptom,
+  input: EvaluationInput,
+  { since, startedBy }: { readonly since: number; readonly startedBy: readonly number[] },
+): Due {
+  if (symptom.reason === 'Quota' && mayHaveRoom(symptom, since, input.recorder)) {
+    return { is: 'at', at: since + input.deadline }
+  }
+  if (byRule.is === 'open') return byRule
+  if (isUnplaced(symptom)) {
+    const room = roomAt(input)
+    return { is: 'at', at: Math.max(byRule.at, Math.min(room, since + input.deadline)) }
+  }
+  // A slow start is never cut short, though the Deployment's progress deadline is over.
+  if (symptom.reason === 'ProgressDeadline') {
+    const drained = (input.drains ?? -Infinity) + CONTROLLER_LATE
+    return { is: 'at', at: Math.max(byRule.at, drained, ...startedBy) }
+  }
+  return byRule
+}
+
+function startupOf({ podUid = '', startups = [] }: Symptom, recorder: ObservationRecorder) {
+  const [first] = startups
+  if (!first) return undefined
+  const { container, run, budget } = first
+  return { since: recorder.since(runKey(podUid, container, run)), budget }
 }
 
 /**
@@ -165,10 +227,6 @@ function roomAt({ place, recorder, observations }: EvaluationInput): number {
 /** Returns the key for since when the nodes have been used as they are now. */
 export function placeKey({ fingerprint }: Place): string {
   return `place/${fingerprint}`
-}
-
-function endsAfterReady(number: number, atReady: number | undefined): number {
-  return atReady === undefined ? 0 : number - atReady
 }
 
 function runKey(uid: string, container: string, run: number): string {
