@@ -16,9 +16,9 @@ test.each([
     { sha, tag: `${sha}-dirty-0123456789ab` },
     undefined,
     'warning',
-    'there are uncommitted changes, so the image gets the tag aaaaaaaaaaaa-dirty-0123456789ab: commit or stash them to release the commit itself',
+    'there are uncommitted changes, so the tag of the image is aaaaaaaaaaaa-dirty-0123456789ab: commit or stash them to release the commit itself',
   ],
-  ['a tag of the user', { tag: 'v1' }, 'v1', 'ok', 'the tag is v1, as "tag" wants it'],
+  ['a tag of the user', { tag: 'v1' }, 'v1', 'ok', 'the tag is v1 (option "tag")'],
 ])('%s', (_, source, chosen, is, says) => {
   expect(sourceFinding(source, chosen)).toMatchObject({
     about: 'commit',
@@ -45,7 +45,7 @@ describe('the folder that the image is built from', () => {
       [
         {
           message:
-            'there is no .dockerignore in "backend", so .git, .env go to the builder, and into the image by a COPY of the folder',
+            'there is no .dockerignore in "backend": the builder receives .git, .env, and a COPY of the folder includes them in the image',
           fix: "printf '%s\\n' .git .env > backend/.dockerignore",
         },
       ],
@@ -57,7 +57,7 @@ describe('the folder that the image is built from', () => {
       [
         {
           message:
-            '"migrate-command" runs manage.py, and "backend", which the image is built from, has none there',
+            '"migrate-command" runs manage.py, which does not exist in the build context "backend"',
           fix: '--migrate-command "python src/manage.py migrate --noinput"',
         },
       ],
@@ -69,7 +69,7 @@ describe('the folder that the image is built from', () => {
       [
         {
           message:
-            '"test-command" runs manage.py, and "backend", which the image is built from, has none there',
+            '"test-command" runs manage.py, which does not exist in the build context "backend"',
         },
       ],
     ],

@@ -32,7 +32,7 @@ test.each([
     words.map((of) => ({
       about: 'workloads',
       severity: 'warning',
-      message: `deployment/web: secret/shop was changed after ${of} had read it at their start, so they may still use the old values`,
+      message: `deployment/web: secret/shop changed after the start of ${of}, which may still use the old values`,
       fix: 'rollout restart deployment/web',
     })),
   )

@@ -19,7 +19,7 @@ const found = (drawn: Drawn, readyMs?: number, asked: SmokeOptions = {}) =>
 
 test('a readinessProbe in all that is served is good', () => {
   expect(found({ containers: [ready] })).toEqual([
-    { about: 'probes', severity: 'ok', message: 'deployment/web: a readinessProbe stands guard' },
+    { about: 'probes', severity: 'ok', message: 'deployment/web: has a readinessProbe' },
   ])
 })
 
@@ -43,7 +43,7 @@ describe('a readinessProbe that asks the port alone', () => {
         about: 'probes',
         severity: 'ok',
         message:
-          'deployment/web: a readinessProbe stands guard; that of deployment/web asks the port alone: give "smoke-path" for one that asks a page',
+          'deployment/web: has a readinessProbe; that of deployment/web checks only the port: set "smoke-path" to request a page',
       },
     ])
   })
@@ -94,7 +94,7 @@ describe('no readinessProbe: what is asked already, else the port', () => {
         about: 'probes',
         severity: 'warning',
         message:
-          'deployment/web, container web has no readinessProbe: its new pods get requests before they can answer, and a rollout counts them as Ready at once',
+          'deployment/web, container web has no readinessProbe: its new pods receive requests before they can answer, and a rollout counts them as Ready at once',
         ...(readinessProbe && { fix: mendBy({ readinessProbe }) }),
       },
     ])
@@ -127,7 +127,7 @@ describe('a livenessProbe that a slow start may not outlive', () => {
     expect(first?.severity).toBe(told ? 'warning' : 'ok')
     if (!told) return
     expect(first?.message).toBe(
-      'deployment/web, container web took 16 s to become Ready, and its livenessProbe kills one that takes 30 s: on a busy node a healthy start may never end',
+      'deployment/web, container web took 16 s to become Ready, and its livenessProbe kills one that takes 30 s: on a busy node a healthy start may never finish',
     )
     expect(first?.fix).toBe(
       mendBy({ startupProbe: { httpGet, periodSeconds: 2, failureThreshold: 80 } }),

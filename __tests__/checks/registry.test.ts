@@ -25,7 +25,7 @@ test.each<[string, string, CommitLookup, boolean, readonly string[], string]>([
     { ...there, is: 'another', of: 'c'.repeat(40) },
     true,
     [
-      'ok: ghcr.io has ghcr.io/acme/shop:bbbbbbbbbbbb of another commit (cccccccccccc): it is built anew',
+      'ok: ghcr.io has ghcr.io/acme/shop:bbbbbbbbbbbb of another commit (cccccccccccc): it is built again',
     ],
     '',
   ],
@@ -35,16 +35,16 @@ test.each<[string, string, CommitLookup, boolean, readonly string[], string]>([
     { ...there, is: 'unlabelled' },
     true,
     [
-      'error: ghcr.io has ghcr.io/acme/shop:bbbbbbbbbbbb already, and it does not say of which commit it is',
+      'error: ghcr.io has ghcr.io/acme/shop:bbbbbbbbbbbb already, without a label that names its commit',
     ],
-    'roll that image out by "deploy"',
+    'roll that image out with "deploy"',
   ],
   [
     'it is not there yet',
     'ghcr.io/acme/shop',
     absent,
     true,
-    ['ok: ghcr.io answers, and has no ghcr.io/acme/shop:bbbbbbbbbbbb yet: it is built'],
+    ['ok: ghcr.io answers, and does not have ghcr.io/acme/shop:bbbbbbbbbbbb yet: it will be built'],
     '',
   ],
   [
@@ -53,8 +53,8 @@ test.each<[string, string, CommitLookup, boolean, readonly string[], string]>([
     absent,
     false,
     [
-      'ok: ghcr.io answers, and has no ghcr.io/acme/shop:bbbbbbbbbbbb yet: it is built',
-      'warning: docker has no login for ghcr.io, which a push needs there',
+      'ok: ghcr.io answers, and does not have ghcr.io/acme/shop:bbbbbbbbbbbb yet: it will be built',
+      'warning: docker has no login for ghcr.io, which requires one for a push',
     ],
     'docker login ghcr.io',
   ],
@@ -63,7 +63,9 @@ test.each<[string, string, CommitLookup, boolean, readonly string[], string]>([
     '127.0.0.1:5000/shop',
     absent,
     false,
-    ['ok: 127.0.0.1:5000 answers, and has no 127.0.0.1:5000/shop:bbbbbbbbbbbb yet: it is built'],
+    [
+      'ok: 127.0.0.1:5000 answers, and does not have 127.0.0.1:5000/shop:bbbbbbbbbbbb yet: it will be built',
+    ],
     '',
   ],
   [
@@ -80,7 +82,7 @@ test.each<[string, string, CommitLookup, boolean, readonly string[], string]>([
     denied,
     true,
     [
-      'warning: ghcr.io denies ghcr.io/acme/shop: as it is before the first push to many registries, or this login may not read it (denied: denied)',
+      'warning: ghcr.io denies ghcr.io/acme/shop: normal before the first push to many registries, or this login may not read it (denied: denied)',
     ],
     'Log in with "docker login ghcr.io"',
   ],
@@ -90,7 +92,7 @@ test.each<[string, string, CommitLookup, boolean, readonly string[], string]>([
     { is: 'unreachable', said: 'no such host' },
     true,
     ['error: ghcr.io does not answer: no such host'],
-    'check the host’s name in "image"',
+    'check the host name in "image"',
   ],
   [
     'another trouble',

@@ -16,8 +16,8 @@ const begun: ReleaseStart = {
   digest: 'sha256:0',
 }
 const history: History = [{ ...begun, number: 7, result: 'deployed', seconds: 9, migrations: [] }]
-const none = 'ok: no release of this application has gone live yet'
-const seven = 'ok: release 7 of cccccccccccc by ada, https://ci.example/1 is the one that is live'
+const none = 'ok: no release of this application is live yet'
+const seven = 'ok: release 7 of cccccccccccc by ada, https://ci.example/1 is live'
 
 test.each<
   [string, Parameters<typeof releaseFindings>[1], ReleaseStart | undefined, History, string[]]
@@ -31,7 +31,7 @@ test.each<
     history,
     [
       seven,
-      'warning: the lock is held by ada, https://ci.example/1, renewed last at 2026-01-31T12:00:10.000000Z by the clock there: a release waits for it, and has it 30 s after that run is gone',
+      'warning: the lock is held by ada, https://ci.example/1, last renewed at 2026-01-31T12:00:10.000000Z by its clock: a release waits until it is free, at most 30 s after that run ends',
     ],
   ],
   [
@@ -41,7 +41,7 @@ test.each<
     [],
     [
       none,
-      'warning: the release of cccccccccccc by ada, https://ci.example/1, begun at 2026-01-31T12:00:00.000Z, has not ended; when its run is gone, the next release puts it back first',
+      'warning: the release of cccccccccccc by ada, https://ci.example/1, started at 2026-01-31T12:00:00.000Z, has not ended; if its run is gone, the next release restores it first',
     ],
   ],
 ])('%s', (_, keeper, open, releases, expected) => {

@@ -15,7 +15,7 @@ test('nothing is missing', () => {
     {
       about: 'rights',
       severity: 'ok',
-      message: 'the account ada may do all that a release does in the namespace "shop"',
+      message: 'the account ada may do everything that a release does in the namespace "shop"',
     },
   ])
 })
@@ -24,12 +24,12 @@ test.each([
   [
     'some',
     [deployments],
-    'the account ada may not patch deployments in the namespace "shop": an administrator has to give it',
+    'the account ada may not patch deployments in the namespace "shop": an administrator must grant it',
   ],
   [
     'all of them',
     all,
-    'the account ada may do nothing that a release does in the namespace "shop", if there is one: an administrator has to give it',
+    'the account ada has no rights for a release in the namespace "shop", if it exists: an administrator must grant it',
   ],
 ])('%s are missing', (_, missing, says) => {
   expect(found(missing, 'ada')).toMatchObject([

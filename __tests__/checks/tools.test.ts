@@ -40,7 +40,7 @@ describe('what is wrong', () => {
       [
         {
           severity: 'warning',
-          message: 'git was not found, so whether a newer commit is live cannot be told',
+          message: 'git was not found, so a newer live commit cannot be detected',
         },
       ],
     ],

@@ -80,25 +80,25 @@ describe('what is said of one workload, and the command that mends it', () => {
     [
       'all pods end first',
       { spec: { strategy: { type: 'Recreate' } } },
-      /^deployment\/web has strategy: Recreate, so nobody answers/,
+      /^deployment\/web has strategy: Recreate, so there is downtime/,
       patch({ spec: { strategy: { type: 'RollingUpdate' } } }),
     ],
     [
       'its only pod may go',
       { spec: { replicas: 1, ...rolling({ maxUnavailable: 1, maxSurge: 0 }) } },
-      /without its only pod while the new one starts \(maxUnavailable: 1\)/,
+      /lose its only pod while the new one starts \(maxUnavailable: 1\)/,
       patch(noneGone),
     ],
     [
       'Kubernetes lets one go where both are none',
       { spec: { replicas: 1, ...rolling({ maxUnavailable: 0, maxSurge: 0 }) } },
-      /without its only pod/,
+      /lose its only pod/,
       patch(noneGone),
     ],
     [
       'all three pods may go',
       { spec: { replicas: 3, ...rolling({ maxUnavailable: '100%', maxSurge: 1 }) } },
-      /without all of its 3 pods/,
+      /lose all of its 3 pods/,
       patch(noneGone),
     ],
     [
@@ -127,7 +127,7 @@ describe('what is said of one workload, and the command that mends it', () => {
     [
       'beat runs twice for a moment',
       { served: false, containers: [celery('beat')] },
-      /^deployment\/web, container celery: Celery's beat of the old version .* side by side .*: set strategy: Recreate$/,
+      /^deployment\/web, container celery: the old and the new Celery beat .* side by side .*: set strategy: Recreate$/,
       patch(recreate),
     ],
     [
@@ -138,7 +138,7 @@ describe('what is said of one workload, and the command that mends it', () => {
         pod: { terminationGracePeriodSeconds: 90 },
         spec: { replicas: 1, ...rolling({ maxUnavailable: 1, maxSurge: 0 }) },
       },
-      /^deployment\/web, container celery: Celery's beat of the old version/,
+      /^deployment\/web, container celery: the old and the new Celery beat/,
       patch(recreate),
     ],
   ])('%s', (_, drawn, says, mend) => {
@@ -165,7 +165,7 @@ describe('what is said of one workload, and the command that mends it', () => {
       {
         about: 'workloads',
         severity: 'error',
-        message: 'deployment/web is being deleted: what is written to it is lost with it',
+        message: 'deployment/web is being deleted: a write to it would be lost',
         fix: 'kubectl -n shop get deployment/web -o jsonpath={.metadata.finalizers}',
       },
     ])
@@ -174,7 +174,7 @@ describe('what is said of one workload, and the command that mends it', () => {
   test('a beat beside a web, which no command moves', () => {
     const [found] = workloadFindings([subject({ containers: [gunicorn, celery('beat')] })], kubectl)
     expect(found?.message).toMatch(
-      /container celery: Celery's beat of the old version .* without a Service$/,
+      /container celery: the old and the new Celery beat .* without a Service$/,
     )
     expect(found?.fix).toBeUndefined()
   })
@@ -200,7 +200,7 @@ describe('what is said of one workload, and the command that mends it', () => {
       about: 'workloads',
       severity: 'warning',
       message:
-        "Celery's beat runs 2 times (deployment/beat and deployment/worker), so every scheduled task is sent as often",
+        "Celery's beat runs 2 times (deployment/beat and deployment/worker), so every scheduled task is sent that often",
     })
   })
 
@@ -209,7 +209,7 @@ describe('what is said of one workload, and the command that mends it', () => {
       [subject({ kind: 'DaemonSet', served: false, containers: [celery('beat')] })],
       kubectl,
     )
-    expect(found?.message).toContain('as often as there are nodes')
+    expect(found?.message).toContain('once per node')
     expect(found?.fix).toBeUndefined()
   })
 
@@ -243,7 +243,7 @@ test('who belongs to somebody else is told, with what makes them leave the image
       about: 'workloads',
       severity: 'warning',
       message:
-        'deployment/web belongs to Argo CD (application shop), which sets its image back at its next sync, unless the application ignores images',
+        'deployment/web belongs to Argo CD (application shop), which resets its image at its next sync, unless the application ignores images',
       fix: expect.stringContaining('# in the application shop\nspec:\n  ignoreDifferences:'),
     },
   ])

@@ -65,7 +65,7 @@ test('a Secret that was changed by hand is told by doctor, and no other object',
   await kubectl('-n', site.namespace, 'patch', 'secret', 'shop', '--patch', patch)
   const { output } = await site.cli('doctor', { image: site.image, namespace: site.namespace, tag: 'v1' })
   expect(output).toContain(
-    'deployment/web: secret/shop was changed after its pods had read it at their start, so they may still use the old values',
+    'deployment/web: secret/shop changed after the start of its pods, which may still use the old values',
   )
   expect(output).toContain('rollout restart deployment/web')
   expect(output).not.toContain('statefulset/queue: secret/shop')
@@ -107,7 +107,7 @@ test('an Ingress that leads nowhere is refused, and what finds no pods is a warn
     ].join('---\n'),
   })
   const backends = [
-    ['wbe, port: {number: 80}', 'ingress/web leads to service/wbe, which neither the cluster nor the manifests have'],
+    ['wbe, port: {number: 80}', 'ingress/web leads to service/wbe, which exists neither in the cluster nor in the manifests'],
     ['web, port: {number: 8080}', 'ingress/web leads to port 8080 of service/web, which has 80'],
   ] as const
   for (const [backend, sentence] of backends) {

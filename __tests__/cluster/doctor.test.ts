@@ -70,7 +70,7 @@ describe('a cluster that cannot be asked is told once, and all else all the same
     expect(code).toBe(1)
     expect(told).toEqual([
       expect.stringMatching(says),
-      'cluster: not looked at, for want of the above: rights, workloads, probes and release',
+      'cluster: skipped because of the errors above: rights, workloads, probes and release',
     ])
     expect(findings.map(({ about }) => about)).toEqual(expect.arrayContaining(['tools', 'commit', 'registry']))
   })
@@ -100,19 +100,19 @@ test('in a bad place each is told, and the commands that are printed mend it, wo
   const bad = await doctor()
   expect(bad.code).toBe(1)
   expect(bad.told).toEqual([
-    expect.stringMatching(/^commit: there are uncommitted changes, so the image gets the tag/),
-    'commit: there is no .dockerignore in ".", so .git goes to the builder, and into the image by a COPY of the folder',
-    `rights: the account system:serviceaccount:${shop.namespace}:django-rollout may not patch deployments in the namespace "${shop.namespace}": an administrator has to give it`,
-    "workloads: deployment/beat, container beat: Celery's beat of the old version and that of the new one run side by side for a moment in each release, so tasks that are due then are sent twice: set strategy: Recreate",
+    expect.stringMatching(/^commit: there are uncommitted changes, so the tag of the image is/),
+    'commit: there is no .dockerignore in ".": the builder receives .git, and a COPY of the folder includes it in the image',
+    `rights: the account system:serviceaccount:${shop.namespace}:django-rollout may not patch deployments in the namespace "${shop.namespace}": an administrator must grant it`,
+    "workloads: deployment/beat, container beat: the old and the new Celery beat run side by side for a moment in each release, so tasks that are due then are sent twice: set strategy: Recreate",
     'workloads: deployment/web is paused, so a new version would never roll out',
-    'workloads: deployment/web has revisionHistoryLimit: 0, so Kubernetes keeps no earlier version, and "kubectl rollout undo" has nothing to go back to',
-    'workloads: deployment/web may be without its only pod while the new one starts (maxUnavailable: 1), and nobody answers then',
+    'workloads: deployment/web has revisionHistoryLimit: 0, so Kubernetes keeps no earlier version, and "kubectl rollout undo" cannot work',
+    'workloads: deployment/web may lose its only pod while the new one starts (maxUnavailable: 1): there is downtime until then',
     'workloads: deployment/worker, container worker: a Celery task that takes longer than 30 s is killed by each release (terminationGracePeriodSeconds)',
-    "workloads: Celery's beat runs 2 times (deployment/beat), so every scheduled task is sent as often",
-    'workloads: deployment/web, container web has imagePullPolicy: Always, so no pod of it starts while the registry is away, though a release names the image by its digest',
-    "workloads: deployment/worker is not well before any release: worker: ModuleNotFoundError: No module named 'shop.tasks'",
-    'probes: deployment/web, container web has no readinessProbe: its new pods get requests before they can answer, and a rollout counts them as Ready at once',
-    expect.stringMatching(/^release: the release of v0 by ada, begun at 2026-01-31T12:00:00.000Z, has not ended/),
+    "workloads: Celery's beat runs 2 times (deployment/beat), so every scheduled task is sent that often",
+    'workloads: deployment/web, container web has imagePullPolicy: Always, so none of its pods can start while the registry is unavailable, although a release pins the image by its digest',
+    "workloads: deployment/worker is unhealthy before the release: worker: ModuleNotFoundError: No module named 'shop.tasks'",
+    'probes: deployment/web, container web has no readinessProbe: its new pods receive requests before they can answer, and a rollout counts them as Ready at once',
+    expect.stringMatching(/^release: the release of v0 by ada, started at 2026-01-31T12:00:00.000Z, has not ended/),
   ])
   expect(bad.output).toMatch(/: 2 things would go wrong, 11 warnings \(/)
 

@@ -120,7 +120,7 @@ describe('looking up a tag', () => {
       cause: {
         code: 'registry',
         sentence:
-          'registry: ghcr.io/acme/shop is not there or may not be read with this login: 403 Forbidden',
+          'registry: ghcr.io/acme/shop does not exist, or this login may not read it: 403 Forbidden',
         hint: expect.stringContaining('docker login ghcr.io'),
       },
     })
@@ -165,7 +165,7 @@ describe('more tags', () => {
     await expect(addTags(script.platform, image, ['latest', 'v1'], never)).rejects.toMatchObject({
       cause: {
         code: 'registry',
-        sentence: 'registry: ghcr.io/acme/shop did not take the tags latest, v1: 403 Forbidden',
+        sentence: 'registry: ghcr.io/acme/shop refused the tags latest, v1: 403 Forbidden',
       },
     })
   })
@@ -191,7 +191,9 @@ a: digest: ${digest} size: 1575`
     const { platform, ran } = scripted([tag, push('', 0, taken)])
     const stageLog = notebook()
     expect(await pushImage(platform, built, stageLog, never)).toEqual(image)
-    expect(stageLog.lines).toEqual(['pushed ghcr.io/acme/shop:a: 1 of 3 layers sent, 2 were there'])
+    expect(stageLog.lines).toEqual([
+      'pushed ghcr.io/acme/shop:a: 1 of 3 layers sent, 2 already there',
+    ])
     expect(ran).toHaveLength(2)
   })
 
@@ -209,7 +211,7 @@ a: digest: ${digest} size: 1575`
     expect(slept).toEqual([2_000, 6_000])
     expect(stageLog.lines.slice(0, 2)).toEqual([
       `> ${gateway}`,
-      'ghcr.io did not take it; again in 2 s',
+      'ghcr.io refused it; retrying in 2 s',
     ])
   })
 
@@ -222,10 +224,10 @@ a: digest: ${digest} size: 1575`
     ],
     [
       "tag invalid: The image tag 'a' already exists in the 'shop' repository and cannot be overwritten because the repository is immutable.",
-      'ghcr.io has the tag a already and does not let it be replaced: tag invalid',
+      'ghcr.io already has the tag a and does not allow overwriting it: tag invalid',
       'another "tag"',
     ],
-    ['no space left on device', 'ghcr.io/acme/shop:a was not taken: no space left', undefined],
+    ['no space left on device', 'ghcr.io/acme/shop:a was refused: no space left', undefined],
   ])('%s', async (stderr, sentence, hint) => {
     const { platform } = scripted([tag, push(stderr)])
     await expect(pushImage(platform, built, notebook(), never)).rejects.toMatchObject({

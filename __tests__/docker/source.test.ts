@@ -186,8 +186,8 @@ describe('without a commit', () => {
 
   test.each([
     ['no git', { PATH: '/none' }, undefined, 'git was not found, so the commit is not known'],
-    ['no checkout', {}, outside, 'is in no git checkout'],
-    ['nothing committed', {}, undefined, 'has no commit to name the image after'],
+    ['no checkout', {}, outside, 'is not in a git checkout'],
+    ['nothing committed', {}, undefined, "has no commit for the image's tag"],
     ['no folder', {}, '/no/such/folder', '"/no/such/folder" is not a folder'],
   ])('%s: a sentence', async (_, more, folder, sentence) => {
     await expect(source(more, undefined, folder)).rejects.toMatchObject({
@@ -234,7 +234,7 @@ describe('a tag for what is built', () => {
     await expect(build(older)).rejects.toMatchObject({
       cause: {
         code: 'usage',
-        sentence: `"tag" is the commit ${older}, and the checkout is at ${sha}`,
+        sentence: `"tag" is the commit ${older}, but the checkout is at ${sha}`,
       },
     })
   })

@@ -63,7 +63,7 @@ describe('a machine', () => {
       {},
       [
         'error: git was not found, so the commit is not known',
-        'warning: ghcr.io was not asked, for want of the above',
+        'warning: ghcr.io was not checked because of the errors above',
       ],
     ],
     [
@@ -71,15 +71,18 @@ describe('a machine', () => {
       { head: { ...noHead, code: 128, stderr: 'fatal: not a git repository' } },
       {},
       [
-        'error: this folder is in no git checkout, so there is no commit to name the image after',
-        'warning: ghcr.io was not asked, for want of the above',
+        "error: this folder is not in a git checkout, so there is no commit for the image's tag",
+        'warning: ghcr.io was not checked because of the errors above',
       ],
     ],
     [
       'without docker: the registry is not asked',
       { docker: { ...good['docker']!, code: 127, stdout: '', stderr: 'docker was not found' } },
       {},
-      ['error: docker was not found', 'warning: ghcr.io was not asked, for want of the above'],
+      [
+        'error: docker was not found',
+        'warning: ghcr.io was not checked because of the errors above',
+      ],
     ],
     [
       'without a Dockerfile',

@@ -194,7 +194,7 @@ describe('a refusal is told in the server’s words', () => {
     expect(await causeOf(planApply(cluster, [config('a', '1')], []))).toMatchObject({
       code: 'manifest-invalid',
       sentence: `the cluster refuses the manifests: ${words}`,
-      hint: 'try them by hand: kubectl apply --dry-run=server -f …',
+      hint: 'to check them: kubectl apply --dry-run=server -f …',
     })
     expect(await causeOf(apply(cluster, clock, [config('a', '1')], never))).toEqual({
       code: 'apply-failed',
@@ -210,9 +210,8 @@ test('a Job whose template has changed is told with what to do', async () => {
   const here = { ...cluster, commandLine: (args: readonly string[]) => `kubectl ${args.join(' ')}` }
   expect(await causeOf(planApply(here, [config('a', '1')], []))).toEqual({
     code: 'manifest-invalid',
-    sentence:
-      'Job "seed" is there already, and its manifest has changed since: a Job cannot be changed',
-    hint: 'give it another name, or delete the old one before the release: kubectl delete job seed',
+    sentence: 'Job "seed" already exists, and its manifest has changed: a Job is immutable',
+    hint: 'rename it, or delete the old one before the release: kubectl delete job seed',
   })
 })
 

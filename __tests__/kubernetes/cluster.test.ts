@@ -157,7 +157,7 @@ describe('not opened', () => {
       { fetch: () => Promise.reject(new Error('connect ETIMEDOUT')) },
       {
         code: 'tool-missing',
-        sentence: 'kubectl is not on PATH, and cannot be fetched: connect ETIMEDOUT',
+        sentence: 'kubectl is not on PATH, and downloading it failed: connect ETIMEDOUT',
       },
     ],
     [

@@ -84,7 +84,7 @@ describe('the objects of a text', () => {
     ['no YAML', 'a: [1\nb: 2', 'f.yaml:2: Flow sequence in block collection must be sufficiently'],
     ['a tab', 'a:\n\tb: 1', 'f.yaml:2: '],
     ['in the second document', `${config('a')}---\na: b: c`, 'f.yaml:5: '],
-    ['a template of Helm', 'metadata: {{ .Values.x }}', 'f.yaml:1: a key is not a text'],
+    ['a template of Helm', 'metadata: {{ .Values.x }}', 'f.yaml:1: a key is not a string'],
     ['an anchor that is not there', 'a: *nope', 'f.yaml: Unresolved alias'],
     ['a text', 'hello', 'f.yaml: a document is not an object with apiVersion and kind'],
     ['an array', '- a', 'f.yaml: a document is not an object with apiVersion and kind'],
@@ -96,7 +96,11 @@ describe('the objects of a text', () => {
       'apiVersion: batch/v1\nkind: Job\nmetadata: {generateName: x-}',
       'f.yaml: a Job has no metadata.name',
     ],
-    ['a number as name', config('2024'), 'f.yaml: a ConfigMap has no metadata.name that is a text'],
+    [
+      'a number as name',
+      config('2024'),
+      'f.yaml: a ConfigMap has a metadata.name that is not a string',
+    ],
     [
       'a List with a hole',
       `apiVersion: v1\nkind: List\nitems:\n-\n`,
@@ -105,7 +109,7 @@ describe('the objects of a text', () => {
     [
       'a List of something else',
       `apiVersion: v1\nkind: List\nitems: {a: b}\n`,
-      'f.yaml: a List has no list of items',
+      'f.yaml: a List has no items',
     ],
     [
       'containers that are no list',
@@ -120,7 +124,7 @@ describe('the objects of a text', () => {
     [
       'an image that is a number',
       `{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {template: {spec: {containers: [{name: c, image: 1.4}]}}}}`,
-      'f.yaml: Deployment "web": the image of a container is not a text',
+      'f.yaml: Deployment "web": the image of a container is not a string',
     ],
   ])('%s is refused: where, and what', (_, text, sentence) => {
     const cause = causeOf(() => parseManifest(text, 'f.yaml'))
@@ -207,9 +211,9 @@ describe('files and folders', () => {
   })
 
   test.each([
-    [['nowhere'], 'manifests: there is no file or folder "nowhere"'],
+    [['nowhere'], 'manifests: no such file or folder: "nowhere"'],
     [['docs'], 'manifests: the folder "docs" has no .yaml, .yml or .json file'],
-    [['k8s', 'k8s/a.yaml'], 'ConfigMap "a" stands in the manifests twice'],
+    [['k8s', 'k8s/a.yaml'], 'ConfigMap "a" is in the manifests twice'],
   ])('%j: %s', async (paths, sentence) => {
     const cause = await refusal({ ...texts, 'docs/x.md': '' }, paths)
     expect(cause).toMatchObject({ code: 'manifest-invalid', sentence })
@@ -228,11 +232,11 @@ describe('objects that a release cannot take', () => {
   test.each([
     [
       '{apiVersion: v1, kind: Namespace, metadata: {name: prod}}',
-      'Namespace "prod" stands outside of the namespace; a release could not take it back',
+      'Namespace "prod" is outside of the namespace; a release could not restore it',
     ],
     [
       '{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: r}}',
-      'ClusterRole "r" stands outside of the namespace; a release could not take it back',
+      'ClusterRole "r" is outside of the namespace; a release could not restore it',
     ],
     [
       '{apiVersion: v1, kind: Secret, metadata: {name: s, namespace: prod}}',
@@ -263,7 +267,7 @@ describe('objects that a release cannot take', () => {
     const cause = await refusal({ 'k8s/a.yaml': config('a'), 'k8s/b.yaml': text }, ['k8s'])
     expect(cause.code).toBe('manifest-invalid')
     expect(cause.sentence).toMatch(
-      new RegExp(`^k8s/b.yaml: ${kind} "django-rollout-.*" has a name that django-rollout keeps`),
+      new RegExp(`^k8s/b.yaml: ${kind} "django-rollout-.*" has a name that is reserved for`),
     )
     expect(cause.hint).toContain('rename it')
   })
@@ -295,7 +299,7 @@ test('one object is one, in whatever version it is written', async () => {
   const scaler = (version: string) =>
     `{apiVersion: autoscaling/${version}, kind: HorizontalPodAutoscaler, metadata: {name: web}}`
   const cause = await refusal({ 'k8s/a.yaml': scaler('v1'), 'k8s/b.yaml': scaler('v2') }, ['k8s'])
-  expect(cause.sentence).toBe('HorizontalPodAutoscaler "web" stands in the manifests twice')
+  expect(cause.sentence).toBe('HorizontalPodAutoscaler "web" is in the manifests twice')
 })
 
 test('of each object it is known which file it was read from', async () => {

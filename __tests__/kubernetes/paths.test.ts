@@ -91,7 +91,7 @@ describe('an object', () => {
     ],
     [
       '{apiVersion: v1, kind: PersistentVolume, metadata: {name: x}}',
-      'PersistentVolume "x" stands outside of the namespace; a release could not take it back',
+      'PersistentVolume "x" is outside of the namespace; a release could not restore it',
     ],
   ])('%s is refused', async (text, sentence) => {
     const { resources, all } = await found(text)

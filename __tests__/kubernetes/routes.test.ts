@@ -102,7 +102,7 @@ describe('an Ingress', () => {
       web,
       false,
       'never',
-      /^ingress\/web leads to service\/wbe, which neither the cluster nor the manifests have; correct the name in ingress\/web, or add service\/wbe to the manifests$/,
+      /^ingress\/web leads to service\/wbe, which exists neither in the cluster nor in the manifests; correct the name in ingress\/web, or add service\/wbe to the manifests$/,
     ],
     [
       'to a Service that may be made yet',
@@ -111,7 +111,7 @@ describe('an Ingress', () => {
       web,
       true,
       'last',
-      /service\/pg, which neither/,
+      /service\/pg, which exists neither/,
     ],
     [
       'that leads nowhere already',
@@ -138,7 +138,7 @@ describe('an Ingress', () => {
       web,
       false,
       'never',
-      /^ingress\/web leads to port 8080 of service\/web, which has 80 \(http\); name one of these/,
+      /^ingress\/web leads to port 8080 of service\/web, which has 80 \(http\); use one of these/,
     ],
     [
       'to another name',
@@ -165,7 +165,7 @@ describe('an Ingress', () => {
       of(web.live, services('web 81')),
       false,
       'never',
-      /^service\/web loses port 80, to which ingress\/web leads .*; make it two releases: first service\/web with port 80 beside/,
+      /^service\/web loses port 80, which ingress\/web uses .*; split the change into two releases: first service\/web with port 80 beside/,
     ],
     [
       'that leaves a Service',

@@ -171,8 +171,8 @@ describe('a Service', () => {
     ).toEqual({
       when: 'never',
       sentence:
-        'service/web changes together with the pods of deployment/web, and finds none of them in between: the old ones lack what it asks for from now on, the new ones what it asked for before, port 80 (selector v=b)',
-      hint: 'make it two releases: first the pod template of deployment/web with the old labels and ports beside the new ones, and service/web as it is; then service/web, and the template without the old ones',
+        'service/web changes together with the pods of deployment/web, and selects none of them during the rollout: the old ones lack its new labels or ports, the new ones lack its old ones, port 80 (selector v=b)',
+      hint: 'split the change into two releases: first the pod template of deployment/web with both the old and the new labels and ports, and service/web unchanged; then service/web, and the template without the old ones',
     })
   })
 
@@ -180,7 +180,7 @@ describe('a Service', () => {
     expect(placeOf(undefined, service('app: wbe'), [pods('web = app: web')])).toEqual({
       when: 'before',
       warning:
-        'service/web would lead to no pod after this release: no pod template has the labels that it selects, port 80 (selector app=wbe); add what is missing to the pod template, or correct service/web; to move it to other labels or ports, release the pods with the old and the new ones first, then service/web',
+        'service/web would select no pod after this release: no pod template has the labels that it selects, port 80 (selector app=wbe); add what is missing to the pod template, or correct service/web. To move it to other labels or ports, release the pods with both first, then service/web',
     })
   })
 })
@@ -381,7 +381,7 @@ describe('a NetworkPolicy or a budget', () => {
       `policy: {${of('app: wbe')}}`,
       [web],
       'before',
-      /^networkpolicy\/a selects no pod after this release: no pod template has the labels that it selects \(its podSelector\); add what is missing to the pod template, or correct networkpolicy\/a; to move it/,
+      /^networkpolicy\/a selects no pod after this release: no pod template has the labels that it selects \(its podSelector\); add what is missing to the pod template, or correct networkpolicy\/a\. To move it/,
     ],
     [
       'that admits nobody',
@@ -421,7 +421,7 @@ describe('a NetworkPolicy or a budget', () => {
       `policy: {${of('app: db')}, ingress: [{from: [{${of('v: a')}}], ports: [{port: 5432}]}, {from: [{${of('app: web')}}], ports: [{port: 9187}]}]}`,
       [db, left],
       'first',
-      /^the new pods of deployment\/web lack the labels by which networkpolicy\/a finds the old ones \(its ingress, port 5432/,
+      /^the new pods of deployment\/web lack the labels by which networkpolicy\/a selects the old ones \(its ingress, port 5432/,
     ],
     [
       'of which one of two workloads leaves',

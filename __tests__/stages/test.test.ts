@@ -225,7 +225,7 @@ describe('the cause of failed tests', () => {
     await expect(test(contextOf(platform, given), notebook(), built)).rejects.toMatchObject({
       cause: {
         code: 'tests-failed',
-        sentence: 'tests: postgres ended before its first answer: FATAL: no room in memory',
+        sentence: 'tests: postgres exited before its first answer: FATAL: no room in memory',
         logs: [{ lines: ['FATAL: no room in memory'] }],
       },
     })

@@ -35,6 +35,6 @@ export function aheadBy(
 export function clockFindings(aheadMs: number): readonly Finding[] {
   if (Math.abs(aheadMs) <= clocksMayDifferMs) return []
   const by = Math.round(Math.abs(aheadMs) / 1000)
-  const message = `this machine’s clock is ${by} s ${aheadMs > 0 ? 'ahead of' : 'behind'} the cluster’s: the history has wrong times, and why a StatefulSet or DaemonSet gets no pods may be told late or wrong`
+  const message = `this machine’s clock is ${by} s ${aheadMs > 0 ? 'ahead of' : 'behind'} the cluster’s: times in the history are wrong, and missing pods of a StatefulSet or DaemonSet may be explained late or wrongly`
   return [warning('cluster', message, 'sudo timedatectl set-ntp true')]
 }

@@ -18,9 +18,9 @@ export function sourceFinding(
   { sha, tag }: { readonly sha?: string; readonly tag: string },
   chosen: string | undefined,
 ): Finding {
-  if (chosen !== undefined) return ok('commit', `the tag is ${chosen}, as "tag" wants it`)
+  if (chosen !== undefined) return ok('commit', `the tag is ${chosen} (option "tag")`)
   if (tag !== sha) {
-    const message = `there are uncommitted changes, so the image gets the tag ${shortTag(tag)}: commit or stash them to release the commit itself`
+    const message = `there are uncommitted changes, so the tag of the image is ${shortTag(tag)}: commit or stash them to release the commit itself`
     return warning('commit', message, 'git status --short')
   }
   return ok('commit', `commit ${shortTag(tag)}, without uncommitted changes`)
@@ -40,7 +40,7 @@ const private_ = ['.git', '.env', '.venv', 'venv', 'node_modules']
 function unignored(folder: string, { names, ignores }: Context): readonly Finding[] {
   const found = private_.filter((name) => names.includes(name))
   if (ignores || found.length === 0) return []
-  const message = `there is no .dockerignore in "${folder}", so ${found.join(', ')} ${found.length === 1 ? 'goes' : 'go'} to the builder, and into the image by a COPY of the folder`
+  const message = `there is no .dockerignore in "${folder}": the builder receives ${found.join(', ')}, and a COPY of the folder includes ${found.length === 1 ? 'it' : 'them'} in the image`
   return [
     warning(
       'commit',
@@ -61,7 +61,7 @@ function managers(
     const wanted = command.split(/\s+/).find((word) => /(^|\/)manage\.py$/.test(word))
     if (wanted === undefined || wanted.startsWith('/')) return []
     if (managers.includes(normalize(wanted))) return []
-    const message = `"${option}" runs ${wanted}, and "${folder}", which the image is built from, has none there`
+    const message = `"${option}" runs ${wanted}, which does not exist in the build context "${folder}"`
     const [there] = managers
     const fix = there && `--${option} "${command.replace(wanted, there)}"`
     return [warning('commit', message, fix)]

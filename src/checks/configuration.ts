@@ -32,7 +32,7 @@ export function staleConfigurationFindings(
     )
     if (stale.length === 0) return []
     const of = stale.length === pods.length ? 'its pods' : `${stale.length} of its pods`
-    const message = `${idOf(id)}: ${titleOf(object)} was changed after ${of} had read it at their start, so they may still use the old values`
+    const message = `${idOf(id)}: ${titleOf(object)} changed after the start of ${of}, which may still use the old values`
     return [warning('workloads', message, kubectl(['rollout', 'restart', idOf(id)]))]
   })
 }

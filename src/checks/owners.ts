@@ -85,6 +85,6 @@ function helm({
 function operator({ metadata }: WorkloadObject): Owner | undefined {
   const owner = metadata?.ownerReferences?.find(({ controller }) => controller)
   return (
-    owner && { name: `${owner.kind} ${owner.name}`, when: 'whenever its controller looks at it' }
+    owner && { name: `${owner.kind} ${owner.name}`, when: 'whenever its controller reconciles it' }
   )
 }

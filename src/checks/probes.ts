@@ -30,8 +30,8 @@ export function probeFindings(
   const more =
     shallow.length === 0
       ? ''
-      : `; that of ${shallow.join(', ')} asks the port alone: give "smoke-path" for one that asks a page`
-  return [ok('probes', `${ids}: a readinessProbe stands guard${more}`)]
+      : `; that of ${shallow.join(', ')} checks only the port: set "smoke-path" to request a page`
+  return [ok('probes', `${ids}: has a readinessProbe${more}`)]
 }
 
 /** Returns the container that answers requests: where that is unknown, the first that runs the released image. */
@@ -51,14 +51,14 @@ function unready(subject: Subject, smoke: SmokeOptions, kubectl: Kubectl): reado
   const container = serving(subject)
   if (!container) return []
   if (listensOnly(subject) && smoke['smoke-path'] !== undefined) {
-    const message = `${id}, container ${container.name}: its readinessProbe asks the port alone, so a version whose code does not start may be Ready for a moment, and take the place of one that answers`
+    const message = `${id}, container ${container.name}: its readinessProbe checks only the port, so a version whose code does not start may become Ready for a moment and replace a working one`
     const probe = { ...pageOf(container, smoke), tcpSocket: null }
     const change =
       'httpGet' in probe && inContainer(target, container.name, { readinessProbe: probe })
     return [warning('probes', message, change ? fixOf(target, change, kubectl) : undefined)]
   }
   if (all.some(({ readinessProbe }) => readinessProbe)) return []
-  const message = `${id}, container ${container.name} has no readinessProbe: its new pods get requests before they can answer, and a rollout counts them as Ready at once`
+  const message = `${id}, container ${container.name} has no readinessProbe: its new pods receive requests before they can answer, and a rollout counts them as Ready at once`
   const readinessProbe = readinessOf(container, smoke)
   const change = readinessProbe && inContainer(target, container.name, { readinessProbe })
   return [warning('probes', message, change && fixOf(target, change, kubectl))]
@@ -100,7 +100,7 @@ function killed(
     if (!same(handlerOf(liveness), handlerOf(readinessProbe))) return []
     const budget = budgetOf(liveness)
     if (2 * readyMs <= budget) return []
-    const message = `${id}, container ${name} took ${seconds(readyMs)} to become Ready, and its livenessProbe kills one that takes ${seconds(budget)}: on a busy node a healthy start may never end`
+    const message = `${id}, container ${name} took ${seconds(readyMs)} to become Ready, and its livenessProbe kills one that takes ${seconds(budget)}: on a busy node a healthy start may never finish`
     const period = 2
     const failureThreshold = Math.max(60, Math.ceil((10 * readyMs) / 1000 / period))
     const change = inContainer(target, name, {

@@ -16,7 +16,7 @@ export function registryFindings(
   beside?: string,
 ): readonly Finding[] {
   if (beside !== undefined) {
-    const taken = `${hostOf(repository)} has ${repository}:${shortTag(beside)} of another build: this one has the tag ${shortTag(tag)}`
+    const taken = `${hostOf(repository)} has ${repository}:${shortTag(beside)} of another build: the tag of this one is ${shortTag(tag)}`
     return [ok('registry', taken), ...registryFindings(repository, tag, found, login)]
   }
   const host = hostOf(repository)
@@ -29,26 +29,30 @@ export function registryFindings(
       return [
         ok(
           'registry',
-          `${host} has ${name} of another commit (${shortTag(found.of)}): it is built anew`,
+          `${host} has ${name} of another commit (${shortTag(found.of)}): it is built again`,
         ),
       ]
     case 'another build':
-      return [ok('registry', `${host} has ${name} of another build: it is built anew`)]
+      return [ok('registry', `${host} has ${name} of another build: it is built again`)]
     case 'unlabelled':
       return [
         error(
           'registry',
-          `${host} has ${name} already, and it does not say of which commit it is`,
-          'roll that image out by "deploy", or give this one a tag of its own',
+          `${host} has ${name} already, without a label that names its commit`,
+          'roll that image out with "deploy", or set another "tag"',
         ),
       ]
     case 'absent':
       return [
-        ok('registry', `${host} answers, and has no ${name} yet: it is built`),
+        ok('registry', `${host} answers, and does not have ${name} yet: it will be built`),
         ...(login || isLocal(host)
           ? []
           : [
-              warning('registry', `docker has no login for ${host}, which a push needs there`, fix),
+              warning(
+                'registry',
+                `docker has no login for ${host}, which requires one for a push`,
+                fix,
+              ),
             ]),
       ]
     case 'denied':
@@ -56,7 +60,7 @@ export function registryFindings(
         ? [
             warning(
               'registry',
-              `${host} denies ${repository}: as it is before the first push to many registries, or this login may not read it (${found.said})`,
+              `${host} denies ${repository}: normal before the first push to many registries, or this login may not read it (${found.said})`,
               loginHint(repository, 'read'),
             ),
           ]
@@ -66,7 +70,7 @@ export function registryFindings(
         error(
           'registry',
           `${host} does not answer: ${found.said}`,
-          'check the host’s name in "image", and the way to it',
+          'check the host name in "image", and that this machine reaches it',
         ),
       ]
     case 'failed':

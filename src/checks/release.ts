@@ -15,28 +15,25 @@ export function releaseFindings(
   const live = liveNow(history)
   return [
     live
-      ? ok(
-          'release',
-          `release ${live.number} of ${shortTag(live.tag)} by ${titleOf(live)} is the one that is live`,
-        )
-      : ok('release', 'no release of this application has gone live yet'),
+      ? ok('release', `release ${live.number} of ${shortTag(live.tag)} by ${titleOf(live)} is live`)
+      : ok('release', 'no release of this application is live yet'),
     ...(keeper ? [held(keeper)] : []),
     ...(open ? [left(settings, open)] : []),
   ]
 }
 
 function held({ by, renewed }: LeaseHolder): Finding {
-  const since = renewed === undefined ? '' : `, renewed last at ${renewed} by the clock there`
+  const since = renewed === undefined ? '' : `, last renewed at ${renewed} by its clock`
   return warning(
     'release',
-    `the lock is held by ${by}${since}: a release waits for it, and has it 30 s after that run is gone`,
+    `the lock is held by ${by}${since}: a release waits until it is free, at most 30 s after that run ends`,
   )
 }
 
 function left(settings: Settings, begun: ReleaseStart): Finding {
   return warning(
     'release',
-    `the release of ${shortTag(begun.tag)} by ${titleOf(begun)}, begun at ${begun.at}, has not ended; when its run is gone, the next release puts it back first`,
+    `the release of ${shortTag(begun.tag)} by ${titleOf(begun)}, started at ${begun.at}, has not ended; if its run is gone, the next release restores it first`,
     commandLine('recover', settings),
   )
 }

@@ -18,18 +18,20 @@ export function rightsFindings(
 ): readonly Finding[] {
   const who = account === undefined ? 'the account' : `the account ${account}`
   if (missing.length === 0) {
-    return [ok('rights', `${who} may do all that a release does in the namespace "${namespace}"`)]
+    return [
+      ok('rights', `${who} may do everything that a release does in the namespace "${namespace}"`),
+    ]
   }
   const words = missing.map(({ resource, verbs }) => `${verbs.join(', ')} ${resource}`).join('; ')
   const message =
     countOf(missing) === countOf(all)
-      ? `${who} may do nothing that a release does in the namespace "${namespace}", if there is one`
+      ? `${who} has no rights for a release in the namespace "${namespace}", if it exists`
       : `${who} may not ${words} in the namespace "${namespace}"`
   const fix =
     account === undefined
       ? `# in its Role\n${asRoleRules(missing)}`
       : commandFor(missing, account, kubectl)
-  return [error('rights', `${message}: an administrator has to give it`, fix)]
+  return [error('rights', `${message}: an administrator must grant it`, fix)]
 }
 
 function countOf(rights: readonly Right[]): number {

@@ -46,7 +46,7 @@ export function toolFindings(
       : fetches
         ? warning(
             'tools',
-            'kubectl is not on PATH: a release fetches it into the runner’s tool cache',
+            'kubectl is not on PATH: a release downloads it into the runner’s tool cache',
           )
         : error('tools', 'kubectl is not on PATH', 'https://kubernetes.io/docs/tasks/tools/'),
   ]
@@ -55,12 +55,8 @@ export function toolFindings(
 function gitFinding(git: Finished, known: boolean): Finding {
   if (has(git)) return ok('tools', git.stdout.trim().replace('git version', 'git'))
   return known
-    ? warning('tools', 'git was not found, so whether a newer commit is live cannot be told')
-    : error(
-        'tools',
-        'git was not found, so the commit is not known',
-        'install git, or name the image with "tag"',
-      )
+    ? warning('tools', 'git was not found, so a newer live commit cannot be detected')
+    : error('tools', 'git was not found, so the commit is not known', 'install git, or set "tag"')
 }
 
 function dockerFindings(answers: Answers, builds: boolean): readonly Finding[] {

@@ -40,7 +40,7 @@ function paused({ id, target }: Subject, kubectl: Kubectl): readonly Finding[] {
 
 function leaving({ id, target }: Subject, kubectl: Kubectl): readonly Finding[] {
   if (!target.live || !isBeingDeleted(target.live)) return []
-  const message = `${id} is being deleted: what is written to it is lost with it`
+  const message = `${id} is being deleted: a write to it would be lost`
   const show = kubectl(['get', id, '-o', 'jsonpath={.metadata.finalizers}'])
   // A release waits for what a manifest recreates.
   return [(target.manifest ? warning : error)('workloads', message, show)]
@@ -49,13 +49,13 @@ function leaving({ id, target }: Subject, kubectl: Kubectl): readonly Finding[] 
 function owned({ id, target }: Subject): readonly Finding[] {
   const owner = target.live && ownerOf(target.live)
   if (!owner) return []
-  const message = `${id} belongs to ${owner.name}, which sets its image back ${owner.when}`
+  const message = `${id} belongs to ${owner.name}, which resets its image ${owner.when}`
   return [warning('workloads', message, owner.fix)]
 }
 
 function withoutRevisions({ id, target, object }: Subject, kubectl: Kubectl): readonly Finding[] {
   if (object.spec.revisionHistoryLimit !== 0) return []
-  const message = `${id} has revisionHistoryLimit: 0, so Kubernetes keeps no earlier version, and "kubectl rollout undo" has nothing to go back to`
+  const message = `${id} has revisionHistoryLimit: 0, so Kubernetes keeps no earlier version, and "kubectl rollout undo" cannot work`
   return [
     warning('workloads', message, fixOf(target, { spec: { revisionHistoryLimit: 10 } }, kubectl)),
   ]
@@ -67,7 +67,7 @@ function recreated(
 ): readonly Finding[] {
   const { strategy } = object.spec as Partial<DeploymentSpec>
   if (object.kind !== 'Deployment' || !isServed || strategy?.type !== 'Recreate') return []
-  const message = `${id} has strategy: Recreate, so nobody answers from the end of its old pods until the new ones are Ready`
+  const message = `${id} has strategy: Recreate, so there is downtime from the end of its old pods until the new ones are Ready`
   // The new type is only accepted without the fields of the other one.
   const change = { spec: { strategy: { type: 'RollingUpdate' } } }
   return [warning('workloads', message, fixOf(target, change, kubectl))]
@@ -88,8 +88,8 @@ function allAtOnce(
   if (replicas === 0 || away < replicas) return []
   const message =
     replicas === 1
-      ? `${id} may be without its only pod while the new one starts (maxUnavailable: ${maxUnavailable}), and nobody answers then`
-      : `${id} may be without all of its ${replicas} pods while the new ones start (maxUnavailable: ${maxUnavailable}), and nobody answers then`
+      ? `${id} may lose its only pod while the new one starts (maxUnavailable: ${maxUnavailable}): there is downtime until then`
+      : `${id} may lose all of its ${replicas} pods while the new ones start (maxUnavailable: ${maxUnavailable}): there is downtime until then`
   const rollingUpdate = { maxUnavailable: 0, maxSurge: 1 }
   return [
     warning(
@@ -130,9 +130,9 @@ function beatsTwice({ id, target, object, containers, isServed }: Subject, kubec
   const isRolling = object.kind === 'Deployment' && strategy?.type !== 'Recreate'
   const beat = containers.find(runsBeat)
   if (!isRolling || !beat || object.spec.replicas === 0) return []
-  const message = `${id}, container ${beat.name}: Celery's beat of the old version and that of the new one run side by side for a moment in each release, so tasks that are due then are sent twice`
+  const message = `${id}, container ${beat.name}: the old and the new Celery beat run side by side for a moment in each release, so tasks that are due then are sent twice`
   if (isServed)
-    return [warning('workloads', `${message}: give beat a Deployment without a Service`)]
+    return [warning('workloads', `${message}: move beat to a Deployment without a Service`)]
   const change = { spec: { strategy: { type: 'Recreate', rollingUpdate: null } } }
   return [
     warning('workloads', `${message}: set strategy: Recreate`, fixOf(target, change, kubectl)),
@@ -152,8 +152,8 @@ function manyBeats(subjects: readonly Subject[], kubectl: Kubectl): readonly Fin
   const [first, ...others] = beats
   if (!first || all <= 1) return []
   const who = beats.map(({ id }) => id).join(' and ')
-  const times = all === Infinity ? 'as often as there are nodes' : `${all} times`
-  const message = `Celery's beat runs ${times} (${who}), so every scheduled task is sent as often`
+  const times = all === Infinity ? 'once per node' : `${all} times`
+  const message = `Celery's beat runs ${times} (${who}), so every scheduled task is sent that often`
   const isOne = others.length === 0 && all !== Infinity
   return [
     warning('workloads', message, isOne ? kubectl(['scale', first.id, '--replicas=1']) : undefined),
@@ -166,7 +166,7 @@ export function pullFindings(subjects: readonly Subject[], kubectl: Kubectl): re
     containers
       .filter(({ imagePullPolicy }) => imagePullPolicy === 'Always')
       .map(({ name }) => {
-        const message = `${id}, container ${name} has imagePullPolicy: Always, so no pod of it starts while the registry is away, though a release names the image by its digest`
+        const message = `${id}, container ${name} has imagePullPolicy: Always, so none of its pods can start while the registry is unavailable, although a release pins the image by its digest`
         const change = inContainer(target, name, { imagePullPolicy: 'IfNotPresent' })
         return warning('workloads', message, fixOf(target, change, kubectl))
       }),

@@ -67,7 +67,7 @@ export async function buildImage(
   if (id !== undefined) return { repository, tag, id, inputs }
   return fail({
     code: 'build-failed',
-    sentence: `build: the engine does not have ${name} after its build`,
+    sentence: `build failed: the engine does not have ${name} after the build`,
   })
 }
 
@@ -98,7 +98,7 @@ export function checkPlan(
     return fail({
       code: 'usage',
       sentence: `build: the context "${context}" is not a folder`,
-      hint: 'Give the folder that the image is built from by "context"; has the repository been checked out?',
+      hint: 'Set "context" to the folder that the image is built from. Is the repository checked out?',
     })
   }
   const dockerfile = file ?? join(context, 'Dockerfile')
@@ -106,7 +106,7 @@ export function checkPlan(
     return fail({
       code: 'usage',
       sentence: `build: there is no Dockerfile at "${dockerfile}"`,
-      hint: 'Give its path by "file", or the folder that it is in by "context"',
+      hint: 'Set "file" to its path, or "context" to its folder',
     })
   }
   return dockerfile
@@ -142,8 +142,8 @@ function withoutFlags(instruction: string): string {
 const hints: readonly (readonly [RegExp, string])[] = [
   [
     /^"[^"]+"( not found)?: not found$/,
-    'It must lie in the context, and .dockerignore must not leave it out',
+    'Move it into the context, and check that .dockerignore does not exclude it',
   ],
-  [/no space left on device/i, 'Free some disk: docker system prune'],
-  [/target stage .* could not be found/i, 'Name a stage of the Dockerfile by "target"'],
+  [/no space left on device/i, 'Free disk space: docker system prune'],
+  [/target stage .* could not be found/i, 'Set "target" to a stage of the Dockerfile'],
 ]

@@ -46,7 +46,7 @@ export function engineCause(forWhat: string, finished: Finished): Cause | undefi
   if (code === 127 && /docker (was not found|could not be started)/.test(text)) {
     return cause(
       'docker was not found',
-      'Install the Docker client with buildx, or run where it is',
+      'Install the Docker client with buildx, or run on a machine that has it',
     )
   }
   // Without the plugin docker takes buildx's flags for its own, and shows its own usage.
@@ -61,7 +61,7 @@ export function engineCause(forWhat: string, finished: Finished): Cause | undefi
   if (/permission denied while trying to connect to the [Dd]ocker/.test(text)) {
     return cause(
       `no permission for the Docker engine's socket${at}`,
-      'Add the user to the group "docker", or run as one who is in it',
+      'Add the user to the group "docker", or run as a user of that group',
     )
   }
   if (

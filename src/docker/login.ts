@@ -24,7 +24,7 @@ export async function login(
       .filter((line) => line.trim() !== '' && !line.startsWith('WARNING'))
     fail({
       code: 'registry',
-      sentence: `registry: ${host} does not accept the login of ${username}: ${said}`,
+      sentence: `registry login failed: ${host} rejects ${username}: ${said}`,
       hint: 'check "registry-username" and "registry-password"',
     })
   }

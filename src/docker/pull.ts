@@ -46,7 +46,10 @@ export async function pullImage(
   }
   const id = await idInEngine(platform, name, signal)
   if (id !== undefined) return { repository, tag, id }
-  return fail({ code: 'registry', sentence: `registry: the engine took ${name} and has it not` })
+  return fail({
+    code: 'registry',
+    sentence: `registry: ${name} was pulled, but is missing from the local engine`,
+  })
 }
 
 /** The id of an image that the local engine has; `undefined` when it has none of that name. */

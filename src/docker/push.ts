@@ -36,7 +36,7 @@ export async function pushImage(
         finished.code !== 0 && registryErrorOf(reasonOf(finished), repository) === 'transient',
       onRetry: ({ finished }, pause) => {
         stageLog.quote(reasonOf(finished))
-        stageLog.say(`${hostOf(repository)} did not take it; again in ${pause / 1000} s`)
+        stageLog.say(`${hostOf(repository)} refused it; retrying in ${pause / 1000} s`)
       },
     },
     async () => {
@@ -62,7 +62,7 @@ export async function pushImage(
     (await findImage(platform, repository, tag, signal)) ??
     fail({
       code: 'push-failed',
-      sentence: `push: ${hostOf(repository)} took ${name} and does not have it`,
+      sentence: `push: ${hostOf(repository)} accepted ${name}, but does not have it`,
     })
   )
 }
@@ -86,7 +86,7 @@ export class PushLog {
       /^(Layer already exists|Mounted from)/.test(state),
     ).length
     const layers = states.length === 1 ? 'layer' : 'layers'
-    const known = there === 0 ? '' : `, ${there} ${there === 1 ? 'was' : 'were'} there`
+    const known = there === 0 ? '' : `, ${there} already there`
     return `${sent} of ${states.length} ${layers} sent${known}`
   }
 
@@ -117,8 +117,8 @@ function check(finished: Finished, { repository, tag }: Built): void {
   // https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-tag-mutability.html; Harbor and Docker Hub alike.
   if (/immutable/i.test(said)) {
     because(
-      `${hostOf(repository)} has the tag ${tag} already and does not let it be replaced`,
-      'Tags cannot be changed there: commit, or give another "tag"',
+      `${hostOf(repository)} already has the tag ${tag} and does not allow overwriting it`,
+      'Tags are immutable there: commit, or set another "tag"',
     )
   }
   switch (registryErrorOf(said, repository)) {
@@ -130,8 +130,8 @@ function check(finished: Finished, { repository, tag }: Built): void {
         'Create it in the registry first, or correct "image"',
       )
     case 'transient':
-      return because(`${hostOf(repository)} did not take ${repository}:${tag} in three attempts`)
+      return because(`${hostOf(repository)} refused ${repository}:${tag} in three attempts`)
     case 'refused':
-      return because(`${repository}:${tag} was not taken`)
+      return because(`${repository}:${tag} was refused`)
   }
 }

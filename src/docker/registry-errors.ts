@@ -48,5 +48,5 @@ export function hostOf(repository: string): string {
 export function loginHint(repository: string, to: 'read' | 'write to'): string {
   const host = hostOf(repository)
   const login = host === 'docker.io' ? 'docker login' : `docker login ${host}`
-  return `Log in with "${login}" (in a workflow: docker/login-action before this step) as one who may ${to} ${repository}`
+  return `Log in with "${login}" (in a workflow: docker/login-action before this step) as a user who may ${to} ${repository}`
 }

@@ -68,7 +68,7 @@ function readLookup(repository: string, tag: string, finished: Finished): Lookup
   if (finished.code === 0) {
     const digest = digestOf(finished.stdout)
     return digest === undefined
-      ? { is: 'failed', said: 'docker buildx imagetools told no digest' }
+      ? { is: 'failed', said: 'docker buildx imagetools reported no digest' }
       : { is: 'there', image: { repository, tag, digest } }
   }
   const said = reasonOf(finished)
@@ -111,14 +111,14 @@ export function foundImage(
     case 'denied':
       return fail({
         code: 'registry',
-        sentence: `registry: ${repository} is not there or may not be read with this login: ${found.said}`,
+        sentence: `registry: ${repository} does not exist, or this login may not read it: ${found.said}`,
         hint: loginHint(repository, 'read'),
       })
     case 'unreachable':
       return fail({
         code: 'registry',
         sentence: `registry: no answer from ${hostOf(repository)} about ${repository}:${tag}: ${found.said}`,
-        hint: `Check the host's name in "image" and the way to it, then run again`,
+        hint: `Check the host name in "image" and that this machine reaches it, then run again`,
       })
     case 'failed':
       return fail({
@@ -237,7 +237,7 @@ export async function addTags(
   const said = reasonOf(finished)
   fail({
     code: 'registry',
-    sentence: `registry: ${image.repository} did not take ${tags.length === 1 ? 'the tag' : 'the tags'} ${tags.join(', ')}: ${said}`,
+    sentence: `registry: ${image.repository} refused ${tags.length === 1 ? 'the tag' : 'the tags'} ${tags.join(', ')}: ${said}`,
     ...(registryErrorOf(said, image.repository) === 'denied'
       ? { hint: loginHint(image.repository, 'write to') }
       : {}),

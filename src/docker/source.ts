@@ -72,8 +72,8 @@ export async function findSourceToBuild(
   if (sha !== undefined && tag !== sha && /^[0-9a-f]{40}$/.test(tag)) {
     fail({
       code: 'usage',
-      sentence: `"tag" is the commit ${tag}, and the checkout is at ${sha}`,
-      hint: 'check that commit out; or have its image, if it was built before, by "deploy", or by "rollback" with "to"',
+      sentence: `"tag" is the commit ${tag}, but the checkout is at ${sha}`,
+      hint: 'check that commit out. If its image exists, use "deploy", or "rollback" with "to"',
     })
   }
   return source
@@ -199,7 +199,7 @@ async function said(
   return fail({
     code: 'usage',
     sentence: `git ${command[0] ?? ''} failed: ${lastLine(stderr)}`,
-    hint: 'Mend the checkout, or name the image with "tag"',
+    hint: 'Fix the checkout, or set "tag"',
   })
 }
 
@@ -209,10 +209,7 @@ function shaFromRunner({ env }: Platform): string | undefined {
 
 function noCommit(folder: string, head: Finished): Cause {
   const where = folder === '.' ? 'this folder' : `"${folder}"`
-  const cause = (
-    sentence: string,
-    hint = 'Name the image with "tag", or run this in a git checkout',
-  ): Cause => ({
+  const cause = (sentence: string, hint = 'Set "tag", or run this in a git checkout'): Cause => ({
     code: 'usage',
     sentence,
     hint,
@@ -220,24 +217,23 @@ function noCommit(folder: string, head: Finished): Cause {
   if (head.code === 127) return cause('git was not found, so the commit is not known')
   // `--quiet` keeps git silent about a missing commit, but not about a folder it will not work in.
   const said = lastLine(head.stderr)
-  if (said === '')
-    return cause(`the git checkout of ${where} has no commit to name the image after`)
+  if (said === '') return cause(`the git checkout of ${where} has no commit for the image's tag`)
   if (said.includes('cannot change to')) {
     return cause(
       `${where} is not a folder`,
-      'Give the folder that the image is built from by "context"',
+      'Set "context" to the folder that the image is built from',
     )
   }
   if (said.includes('not a git repository')) {
-    return cause(`${where} is in no git checkout, so there is no commit to name the image after`)
+    return cause(`${where} is not in a git checkout, so there is no commit for the image's tag`)
   }
   if (said.includes('dubious ownership')) {
     return cause(
       `git does not trust the checkout of ${where}, which belongs to another user`,
-      'If you do: git config --global --add safe.directory with its path',
+      'If you trust it: git config --global --add safe.directory <path>',
     )
   }
-  return cause(`git does not tell the commit of ${where}: ${said}`)
+  return cause(`git cannot determine the commit of ${where}: ${said}`)
 }
 
 function lastLine(text: string): string {

@@ -89,7 +89,7 @@ export async function startServices(
     fail(
       trouble ?? {
         code: 'tests-failed',
-        sentence: `tests: no network could be made for ${names.join(' and ')}: ${reasonOf(made)}`,
+        sentence: `tests: creating a network failed for ${names.join(' and ')}: ${reasonOf(made)}`,
       },
     )
   }
@@ -181,7 +181,7 @@ async function startService(
         .filter((line) => line !== '')
       const how = over
         ? `did not answer within ${duration(answerTime)}`
-        : 'ended before its first answer'
+        : 'exited before its first answer'
       fail({
         code: 'tests-failed',
         sentence: `tests: ${name} ${how}: ${errorLine(log)}`,

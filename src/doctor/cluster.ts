@@ -58,7 +58,7 @@ export async function examineCluster(context: ClusterContext): Promise<readonly 
   const none = unseen('cluster', 'rights, workloads, probes and release')
   try {
     if ((await checkNamespace(cluster, manifests.known)) === 'missing') {
-      const message = `the namespace "${cluster.namespace}" does not exist; a release creates it, since the manifests have it`
+      const message = `the namespace "${cluster.namespace}" does not exist; a release creates it from the manifests`
       return [...here, warning('cluster', message), none]
     }
   } catch (error) {
@@ -94,7 +94,7 @@ export async function examineCluster(context: ClusterContext): Promise<readonly 
 
 /** Returns one finding for everything that could not be read. */
 function unseen(about: 'cluster' | 'rights', parts: string): Finding {
-  return warning(about, `not looked at, for want of the above: ${parts}`)
+  return warning(about, `skipped because of the errors above: ${parts}`)
 }
 
 interface Account {
@@ -236,7 +236,7 @@ async function examineWorkloads(
       ...Object.entries(sick).map(([id, why]) =>
         warning(
           'workloads',
-          `${id} is not well before any release: ${why}`,
+          `${id} is unhealthy before the release: ${why}`,
           kubectl(['describe', id]),
         ),
       ),
@@ -245,7 +245,7 @@ async function examineWorkloads(
         warning(
           'registry',
           message,
-          'push the image again, or release before its pods have to move',
+          'push the image again, or release before its pods are rescheduled',
         ),
       ),
       ...stale,

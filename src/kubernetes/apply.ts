@@ -158,14 +158,14 @@ function refused(cluster: Cluster, ended: Finished): never {
   if (job !== undefined) {
     fail({
       code: 'manifest-invalid',
-      sentence: `Job "${job}" is there already, and its manifest has changed since: a Job cannot be changed`,
-      hint: `give it another name, or delete the old one before the release: ${cluster.commandLine(['delete', 'job', job])}`,
+      sentence: `Job "${job}" already exists, and its manifest has changed: a Job is immutable`,
+      hint: `rename it, or delete the old one before the release: ${cluster.commandLine(['delete', 'job', job])}`,
     })
   }
   const words = troubleOf(ended)
   fail({
     code: 'manifest-invalid',
     sentence: `the cluster refuses the manifests: ${words}`,
-    hint: 'try them by hand: kubectl apply --dry-run=server -f …',
+    hint: 'to check them: kubectl apply --dry-run=server -f …',
   })
 }

@@ -139,7 +139,7 @@ async function findKubectl(platform: Platform): Promise<string> {
     fail({
       code: 'tool-missing',
       sentence: `kubectl is not on PATH${why}`,
-      hint: 'install kubectl in a version near to the cluster’s',
+      hint: 'install kubectl in a version close to the cluster’s',
     })
   try {
     return (
@@ -149,7 +149,7 @@ async function findKubectl(platform: Platform): Promise<string> {
     )
   } catch (error) {
     if (error instanceof Failure) throw error
-    return missing(`, and cannot be fetched: ${error instanceof Error ? error.message : ''}`)
+    return missing(`, and downloading it failed: ${error instanceof Error ? error.message : ''}`)
   }
 }
 

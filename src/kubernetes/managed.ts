@@ -43,10 +43,10 @@ export function checkManaged(
   const { name = '' } = metadata ?? {}
   fail({
     code: 'name-taken',
-    sentence: `${kind}/${name} is not of django-rollout (it has no label ${label}=${us}), and has the name of what it keeps for this application`,
+    sentence: `${kind}/${name} does not belong to django-rollout (it lacks the label ${label}=${us}), but has the name of its object for this application`,
     hint: [
-      'nothing was written; give the application another name: app: my-shop (in django-rollout.yml), or --app my-shop',
-      `or, when nobody needs that object: ${cluster.commandLine(['delete', kind, name])}`,
+      'nothing was written. Rename the application: app: my-shop (in django-rollout.yml), or --app my-shop',
+      `or, if that object is not needed: ${cluster.commandLine(['delete', kind, name])}`,
     ].join('\n'),
   })
 }
@@ -61,9 +61,9 @@ export function twoOfOneName(
   const own = appOf(`/${image.split('/').slice(-2).join('-')}`)
   return fail({
     code: 'usage',
-    sentence: `${external.what} is of ${external.image}, and this is about ${image}: both have the name "${app}" in the namespace "${namespace}"`,
+    sentence: `${external.what} belongs to ${external.image}, but this run releases ${image}: both are named "${app}" in the namespace "${namespace}"`,
     hint: [
-      `nothing was written; give this application a name of its own: app: ${own} (in django-rollout.yml), or --app ${own}`,
+      `nothing was written. Give this application a different name: app: ${own} (in django-rollout.yml), or --app ${own}`,
       external.so,
     ].join('\n'),
   })

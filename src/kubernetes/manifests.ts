@@ -50,7 +50,7 @@ export async function readManifests(
   for (const { file, object } of read) {
     check(object, file, cluster.namespace)
     const key = keyOf(object)
-    if (files.has(key)) invalid(`${titled(object)} stands in the manifests twice`)
+    if (files.has(key)) invalid(`${titled(object)} is in the manifests twice`)
     files.set(key, file)
   }
   const objects = read.map(({ object }) => object)
@@ -111,7 +111,7 @@ async function readPath(
   const from = (file: string, text: string) =>
     parseManifest(text, file).map((object) => ({ file, object }))
   if (!platform.files.exists(path)) {
-    invalid(`manifests: there is no file or folder "${path}"`)
+    invalid(`manifests: no such file or folder: "${path}"`)
   }
   if (!platform.files.isFolder(path)) {
     return from(path, (await platform.files.read(path)) ?? '')
@@ -160,14 +160,17 @@ export function parseManifest(text: string, file: string): readonly KubeObject[]
       const where = line === undefined ? file : `${file}:${line}`
       // Brackets of a template are read as keys that are mappings.
       if (error.message.startsWith('With stringKeys')) {
-        invalid(`${where}: a key is not a text`, 'render a template first, by helm template say')
+        invalid(
+          `${where}: a key is not a string`,
+          'render a template first, for example with helm template',
+        )
       }
       invalid(`${where}: ${firstLine(error.message).replace(/ at line \d+, column \d+:$/, '')}`)
     }
     const read = plain(document, file)
     if (read === null) return []
     const opened = isObject(read) && read.kind === 'List' ? (read.items ?? []) : [read]
-    if (!Array.isArray(opened)) invalid(`${file}: a List has no list of items`)
+    if (!Array.isArray(opened)) invalid(`${file}: a List has no items`)
     return opened.map((object: unknown) => {
       if (!isObject(object)) {
         invalid(`${file}: a document is not an object with apiVersion and kind`)
@@ -178,11 +181,11 @@ export function parseManifest(text: string, file: string): readonly KubeObject[]
       }
       if (!metadata?.name) {
         const generates = metadata?.generateName !== undefined
-        const hint = 'give it a metadata.name: kubectl apply takes no generateName'
+        const hint = 'set metadata.name: kubectl apply does not support generateName'
         invalid(`${file}: a ${kind} has no metadata.name`, generates ? hint : undefined)
       }
       if (typeof (metadata.name as unknown) !== 'string') {
-        invalid(`${file}: a ${kind} has no metadata.name that is a text`)
+        invalid(`${file}: a ${kind} has a metadata.name that is not a string`)
       }
       if (isWorkload(object)) checkContainers(object, file)
       return object
@@ -214,7 +217,7 @@ function checkContainers(object: WorkloadObject, file: string): void {
     }
     for (const { image } of all as { readonly image?: unknown }[]) {
       if (typeof (image ?? '') !== 'string') {
-        invalid(`${where}: the image of a container is not a text`)
+        invalid(`${where}: the image of a container is not a string`)
       }
     }
   }
@@ -229,8 +232,8 @@ function check(object: KubeObject, file: string, namespace: string): void {
   // An apply would overwrite the record of its own release, and the record's reader refuses such an object.
   if (isKept(object)) {
     invalid(
-      `${file}: ${name} has a name that django-rollout keeps for its own lock, record and history`,
-      'rename it, or remove it from the manifests: names of a ConfigMap, a Secret or a Lease must not begin with django-rollout-',
+      `${file}: ${name} has a name that is reserved for the lock, record and history of django-rollout`,
+      'rename it, or remove it from the manifests: the name of a ConfigMap, Secret or Lease must not start with django-rollout-',
     )
   }
   if (clusterWide.includes(object.kind ?? '') && !isNamespace(object, namespace)) outside(object)
@@ -238,7 +241,7 @@ function check(object: KubeObject, file: string, namespace: string): void {
   if (own !== undefined && own !== namespace) {
     invalid(
       `${name} names the namespace "${own}", but the release goes to "${namespace}"`,
-      'leave metadata.namespace out of the manifests',
+      'remove metadata.namespace from the manifests',
     )
   }
 }

@@ -61,7 +61,7 @@ export async function discover(
       return fail({
         code: 'manifest-invalid',
         sentence: `${object.kind} "${nameOf(object)}": the cluster has no kind ${object.kind} in ${object.apiVersion}`,
-        hint: 'check apiVersion and kind, or install what brings that kind (a CustomResourceDefinition)',
+        hint: 'check apiVersion and kind, or install the CustomResourceDefinition of that kind',
       })
     }
     if (!resource.namespaced && !isNamespace(object, cluster.namespace)) outside(object)
@@ -103,8 +103,8 @@ export async function resourcesOf(
 export function outside(object: KubeObject): never {
   fail({
     code: 'manifest-invalid',
-    sentence: `${object.kind} "${nameOf(object)}" stands outside of the namespace; a release could not take it back`,
-    hint: 'apply it once by hand and leave it out of "manifests"',
+    sentence: `${object.kind} "${nameOf(object)}" is outside of the namespace; a release could not restore it`,
+    hint: 'apply it once with kubectl, and remove it from "manifests"',
   })
 }
 

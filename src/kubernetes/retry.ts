@@ -66,7 +66,7 @@ export function noServer(words: string): Cause {
   return {
     code: 'cluster-unreachable',
     sentence: `the API server did not answer: ${words}`,
-    hint: 'see whether this machine reaches the cluster: kubectl version',
+    hint: 'check that this machine reaches the cluster: kubectl version',
   }
 }
 

@@ -114,8 +114,8 @@ export function routed(
   const service = `service/${torn.service}`
   return {
     is: 'torn',
-    sentence: `${service} loses port ${torn.port}, to which ${name} leads until the new pods are there: nobody is served in between`,
-    hint: `make it two releases: first ${service} with port ${torn.port} beside the new one, and ${name} with the new one; then ${service} without port ${torn.port}`,
+    sentence: `${service} loses port ${torn.port}, which ${name} uses until the new pods are Ready: requests would fail until then`,
+    hint: `split the change into two releases: first ${service} with port ${torn.port} beside the new one, and ${name} with the new one; then ${service} without port ${torn.port}`,
   }
 }
 
@@ -148,7 +148,7 @@ function causeOf(
   const service = `service/${of}`
   if (what === 'service') {
     return {
-      sentence: `${name} leads to ${service}, which neither the cluster nor the manifests have`,
+      sentence: `${name} leads to ${service}, which exists neither in the cluster nor in the manifests`,
       hint: `correct the name in ${name}, or add ${service} to the manifests`,
     }
   }
@@ -156,6 +156,6 @@ function causeOf(
   const own = ports.map(({ port, name: named }) => (named ? `${port} (${named})` : `${port}`))
   return {
     sentence: `${name} leads to port ${port} of ${service}, which has ${own.length === 0 ? 'no ports' : own.join(', ')}`,
-    hint: `name one of these in ${name}, or add the port to ${service}; to move to another port, release ${service} with the old and the new one first, then ${name}`,
+    hint: `use one of these in ${name}, or add the port to ${service}. To move to another port, release ${service} with both ports first, then ${name}`,
   }
 }

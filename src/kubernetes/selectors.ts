@@ -225,7 +225,7 @@ function leaving(
       )
       .map(
         ({ id }) =>
-          `the new pods of ${id} lack the labels by which ${name} finds the old ones${words}; keep them in the pod template of ${id}, or add the new ones to ${name} first, in a release before`,
+          `the new pods of ${id} lack the labels by which ${name} selects the old ones${words}; keep them in the pod template of ${id}, or add the new ones to ${name} first, in an earlier release`,
       )
   })
 }
@@ -330,7 +330,7 @@ function aspectsOfService(object: KubeObject): Aspects {
   const entries = Object.entries(selector ?? {})
   if (entries.length === 0 || type === 'ExternalName') return new Map()
   const labels: Aspect['labels'] = (own) => entries.every(([key, value]) => own[key] === value)
-  const none = 'would lead to no pod'
+  const none = 'would select no pod'
   const words = ` (selector ${entries.map(([key, value]) => `${key}=${value}`).join(',')})`
   if (ports.length === 0) return new Map([['', { words, labels, none }]])
   return new Map(
@@ -371,7 +371,7 @@ function lostHint(aspect: Aspect, name: string, pods: readonly Pods[]): string {
       own && (aspect.labels(labelsOf(live)) || aspect.labels(labelsOf(becomes))),
   )
   const of = owner ? ` of ${owner.id}` : ''
-  return `add what is missing to the pod template${of}, or correct ${name}; to move it to other labels or ports, release the pods with the old and the new ones first, then ${name}`
+  return `add what is missing to the pod template${of}, or correct ${name}. To move it to other labels or ports, release the pods with both first, then ${name}`
 }
 
 function conflict(
@@ -382,7 +382,7 @@ function conflict(
   const torn = seen.find(({ safe }) => safe.length === 0) ?? seen[0]
   const who = torn?.torn.map(({ id }) => id).join(', ') ?? pods.map(({ id }) => id).join(', ')
   return {
-    sentence: `${name} changes together with the pods of ${who}, and finds none of them in between: the old ones lack what it asks for from now on, the new ones what it asked for before${torn?.aspect.words ?? ''}`,
-    hint: `make it two releases: first the pod template of ${who} with the old labels and ports beside the new ones, and ${name} as it is; then ${name}, and the template without the old ones`,
+    sentence: `${name} changes together with the pods of ${who}, and selects none of them during the rollout: the old ones lack its new labels or ports, the new ones lack its old ones${torn?.aspect.words ?? ''}`,
+    hint: `split the change into two releases: first the pod template of ${who} with both the old and the new labels and ports, and ${name} unchanged; then ${name}, and the template without the old ones`,
   }
 }

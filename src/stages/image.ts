@@ -122,8 +122,8 @@ function imageIn(
     case 'unlabelled':
       return fail({
         code: 'registry',
-        sentence: `the registry has ${name} already, and it does not say of which commit it is`,
-        hint: 'roll that image out by "deploy", or give this one a tag of its own',
+        sentence: `the registry has ${name} already, without a label that names its commit`,
+        hint: 'roll that image out with "deploy", or set another "tag"',
       })
     // Many registries deny what they do not have: the push shows whether this login may push.
     case 'absent':

@@ -95,7 +95,7 @@ export async function locate(
     const plural = ordinary[kindOf(object)] ?? resource?.plural
     if (plural === undefined) return refused(`${titleOf(object)}: the cluster has no such kind`)
     if (resource && !resource.namespaced)
-      return refused(`${titleOf(object)} stands outside of any namespace`)
+      return refused(`${titleOf(object)} is outside of any namespace`)
     if (resource && !needed.every((verb) => resource.verbs.includes(verb))) {
       return refused(`${titleOf(object)} has a kind that cannot be restored`)
     }
