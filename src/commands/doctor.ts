@@ -16,9 +16,9 @@ import { reported, type Run, type Start } from './run.js'
 /** Returns `done` when nothing would keep a release from going live; warnings are possible. */
 export function runDoctor(start: Start): Promise<Report> {
   return reported('doctor', start, (run) =>
-    run.reporter.stage('doctor', (stageLog) =>
+    run.reporter.stage('doctor', (log) =>
       abortable(run.signal, async (): Promise<Result> => {
-        stageLog.waiting('checking tools, registry and cluster')
+        log.waiting('checking tools, registry and cluster')
         const machine = await inspectMachine(run)
         if (machine.source) run.soFar.source = machine.source
         const findings = (

@@ -71,14 +71,14 @@ export async function migrateTo(
   if (!checked.web || settings['migrate-command'] === '') return false
   const migration = startMigration(context, cluster, checked, checked.web, image)
   try {
-    const plan = await reporter.stage('plan', (stageLog) => migration.plan(stageLog))
+    const plan = await reporter.stage('plan', (log) => migration.plan(log))
     soFar.databases = Object.fromEntries(
       plan.databases.map(({ database, identity }) => [database, identity]),
     )
     const notCompared = comparisonLacks(plan)
     if (notCompared !== undefined) soFar.warnings.push(notCompared)
     if (!plan.runs) return false
-    await reporter.stage('migrate', (stageLog) => migration.migrate(stageLog))
+    await reporter.stage('migrate', (log) => migration.migrate(log))
     soFar.warnings.push(...leftBehind(plan, settings['migrate-command'], migration.applied()))
     return true
   } finally {

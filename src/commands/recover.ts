@@ -102,13 +102,13 @@ export async function recoverRecord(
   live: NamespaceWatch,
   record: KeptRecord,
 ): Promise<RecoverOutcome> {
-  const { platform, app, settings, signal: lost, cluster, log: stageLog } = context
+  const { platform, app, settings, signal: lost, cluster, log } = context
   const { begun, snapshot } = record
   try {
     await endMigrations(context, live)
     const history = await readHistory(cluster, app, settings.image)
     if (hasGoneLive(history, begun)) {
-      stageLog.say(`the release of ${shortTag(begun.tag)} is live; removing its leftover record`)
+      log.say(`the release of ${shortTag(begun.tag)} is live; removing its leftover record`)
       await closeRecord(cluster, platform.clock, app, record)
       return { is: 'well' }
     }

@@ -156,10 +156,10 @@ export async function moveTags(
 ): Promise<void> {
   const tags = settings['extra-tags']
   if (tags.length === 0) return
-  await reporter.stage('tags', async (stageLog) => {
+  await reporter.stage('tags', async (log) => {
     try {
       await addTags(platform, image, tags, signal)
-      stageLog.say(`${tags.join(', ')} now point to this version`)
+      log.say(`${tags.join(', ')} now point to this version`)
     } catch (error) {
       const [were, all] =
         tags.length === 1 ? ['tag', ' was not set'] : ['tags', ' were not all set']

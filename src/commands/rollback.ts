@@ -78,10 +78,10 @@ async function dryRun(
   targets: readonly Target[],
   { tag }: Image,
 ): Promise<Result> {
-  await reporter.stage('dry run', (stageLog) => {
+  await reporter.stage('dry run', (log) => {
     for (const target of targets) {
       const besides = target.back ? ', and its pod template of that release' : ''
-      stageLog.say(`${describe(target)}; would set ${shortTag(tag)}${besides}`)
+      log.say(`${describe(target)}; would set ${shortTag(tag)}${besides}`)
     }
     return Promise.resolve()
   })

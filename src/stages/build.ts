@@ -13,7 +13,7 @@ export type { Built } from '../docker/build.js'
  * Throws a `Failure` (`build-failed`, `tool-missing`, `usage`), or the signal's reason.
  */
 export async function build(context: StageContext, inputs: string): Promise<Built> {
-  const { platform, settings, source, signal, log: stageLog } = context
+  const { platform, settings, source, signal, log } = context
   const startedAt = platform.clock.now()
   const origin = await findOrigin(platform, settings.context)
   const built = await buildImage(
@@ -34,11 +34,9 @@ export async function build(context: StageContext, inputs: string): Promise<Buil
         ...(origin === undefined ? {} : { 'org.opencontainers.image.source': origin }),
       },
     },
-    stageLog,
+    log,
     signal,
   )
-  stageLog.say(
-    `built ${built.repository}:${built.tag} in ${duration(platform.clock.now() - startedAt)}`,
-  )
+  log.say(`built ${built.repository}:${built.tag} in ${duration(platform.clock.now() - startedAt)}`)
   return built
 }

@@ -53,7 +53,7 @@ export const causeAfter: readonly WorkloadKind[] = ['Deployment']
  * cannot be written is logged; it does not end the release.
  */
 export async function annotate(
-  { signal, cluster, log: stageLog }: Pick<ClusterContext, 'signal' | 'cluster' | 'log'>,
+  { signal, cluster, log }: Pick<ClusterContext, 'signal' | 'cluster' | 'log'>,
   targets: readonly Target[],
   kinds: readonly WorkloadKind[],
   cause: string,
@@ -63,8 +63,8 @@ export async function annotate(
     .map(({ id }) => idOf(id))
   if (ids.length === 0) return
   const args = ['annotate', '--overwrite', ...ids, `${changeCause}=${cause}`]
-  stageLog.say(cluster.commandLine(args))
+  log.say(cluster.commandLine(args))
   const done = await cluster.kubectl(args, { signal })
   if (done.code === 0) return
-  stageLog.say(`kubectl rollout history will not tell of this release: ${troubleOf(done)}`)
+  log.say(`kubectl rollout history will not tell of this release: ${troubleOf(done)}`)
 }

@@ -97,7 +97,7 @@ export function planEdits(
 }
 
 async function tried(
-  { cluster, log: stageLog }: Pick<ClusterContext, 'cluster' | 'log'>,
+  { cluster, log }: Pick<ClusterContext, 'cluster' | 'log'>,
   { id, path }: Target,
   wanted: WorkloadObject,
 ): Promise<WorkloadObject | undefined> {
@@ -108,9 +108,7 @@ async function tried(
     if (!(error instanceof ApiError) || causeOfOutage(error)) throw error
     const words = error.message
     if (words.includes('does not support dry run')) {
-      stageLog.say(
-        `${idOf(id)}: ${words}: what it makes of the new version is known once it is written`,
-      )
+      log.say(`${idOf(id)}: ${words}: what it makes of the new version is known once it is written`)
       return undefined
     }
     // It is gone or another object by now: this is found right before it is written.
@@ -146,14 +144,14 @@ export function writeEdits(
 
 /** Writes the earlier pod template, with image and cause: one write and one rollout. */
 async function putTemplate(
-  { platform, signal, cluster, log: stageLog }: ClusterContext,
+  { platform, signal, cluster, log }: ClusterContext,
   target: Edited,
   { image, cause }: NewVersion,
   answers: Answers,
 ): Promise<void> {
   const { id, path, live, back } = target
   if (!back) return
-  stageLog.say(`${idOf(id)} gets its pod template of then`)
+  log.say(`${idOf(id)} gets its pod template of then`)
   await retryTransient(
     platform.clock,
     signal,
@@ -240,11 +238,11 @@ function isWhole({ uses, live }: Target): boolean {
 }
 
 async function writeBy(
-  { signal, cluster, log: stageLog }: ClusterContext,
+  { signal, cluster, log }: ClusterContext,
   args: readonly string[],
   answers: Answers,
 ): Promise<void> {
-  stageLog.say(cluster.commandLine(args))
+  log.say(cluster.commandLine(args))
   const done = await cluster.kubectl([...args, '-o', 'json'], { signal })
   answers(opened(done.stdout))
   if (done.code === 0) return

@@ -87,10 +87,10 @@ export interface FoundBuild extends Pick<BuildLookup, 'source' | 'inputs'> {
 
 /** Returns the image of this very build, if the registry has it. Throws a Failure `registry`. */
 export async function findBuild(context: StageContext): Promise<FoundBuild> {
-  const { settings, log: stageLog } = context
+  const { settings, log } = context
   const { lookup, source, inputs, beside } = await lookForBuild(context)
   if (beside !== undefined) {
-    stageLog.say(
+    log.say(
       `the registry has ${settings.image}:${beside} of another build (${otherInputs}): this one gets the tag ${shortTag(source.tag)}`,
     )
   }
@@ -101,17 +101,14 @@ export async function findBuild(context: StageContext): Promise<FoundBuild> {
 /** What differs between two builds of a commit. */
 export const otherInputs = 'other build-args, target, Dockerfile or context, or an unknown build'
 
-function imageIn(
-  { settings, source, log: stageLog }: StageContext,
-  found: CommitLookup,
-): Image | undefined {
+function imageIn({ settings, source, log }: StageContext, found: CommitLookup): Image | undefined {
   const name = `${settings.image}:${source.tag}`
   switch (found.is) {
     case 'there':
-      stageLog.say(`the registry has ${pinned(found.image)}`)
+      log.say(`the registry has ${pinned(found.image)}`)
       return found.image
     case 'another':
-      stageLog.say(`the registry has ${name} of another commit (${found.of})`)
+      log.say(`the registry has ${name} of another commit (${found.of})`)
       return undefined
     case 'another build':
       return fail({
@@ -146,13 +143,13 @@ export interface DeployableImage {
  * `usage` where the tag is unknown.
  */
 export async function imageToDeploy(context: StageContext): Promise<DeployableImage> {
-  const { platform, settings, source, signal, log: stageLog } = context
+  const { platform, settings, source, signal, log } = context
   const { image: repository, digest } = settings
   if (digest !== undefined) return imageOfDigest(context, digest)
   const image = await findImage(platform, repository, source.tag, signal)
   if (image) {
     await checkMeant(context)
-    stageLog.say(`the registry has ${pinned(image)}`)
+    log.say(`the registry has ${pinned(image)}`)
     const sha = await commitOf(context, image)
     return { image, source: sourceOf(image.tag, sha) }
   }
@@ -173,7 +170,7 @@ export async function imageToDeploy(context: StageContext): Promise<DeployableIm
  * is given, its tag.
  */
 async function imageOfDigest(
-  { platform, settings, signal, log: stageLog }: StageContext,
+  { platform, settings, signal, log }: StageContext,
   digest: string,
 ): Promise<DeployableImage> {
   const { image: repository } = settings
@@ -196,7 +193,7 @@ async function imageOfDigest(
     })
   }
   const image = { ...found, tag }
-  stageLog.say(`the registry has ${pinned(image)}`)
+  log.say(`the registry has ${pinned(image)}`)
   return { image, source: sourceOf(tag, revision ?? commitIn(settings.tag)) }
 }
 
@@ -234,17 +231,17 @@ export interface Candidate {
  * machine. Throws a Failure `image-missing`, `registry` or `tool-missing`.
  */
 export async function imageToTest(context: StageContext): Promise<Candidate> {
-  const { platform, settings, source, signal, log: stageLog } = context
+  const { platform, settings, source, signal, log } = context
   if (settings.digest !== undefined) {
     const ready = await imageToDeploy(context)
-    if (settings.push) stageLog.say('it is not pushed: the registry has it already')
-    return { ...ready, built: await pullImage(platform, ready.image, stageLog, signal) }
+    if (settings.push) log.say('it is not pushed: the registry has it already')
+    return { ...ready, built: await pullImage(platform, ready.image, log, signal) }
   }
   const found = await lookUpCommit(context)
   const image = imageIn(context, found)
   if (image) {
     await checkMeant(context)
-    return { image, source, built: await pullImage(platform, image, stageLog, signal) }
+    return { image, source, built: await pullImage(platform, image, log, signal) }
   }
   const { image: repository } = settings
   const name = `${repository}:${source.tag}`
@@ -260,7 +257,7 @@ export async function imageToTest(context: StageContext): Promise<Candidate> {
     })
   }
   checkCommit(context, name, here)
-  stageLog.say(`this machine has ${name} (${here.id.slice(7, 19)})`)
+  log.say(`this machine has ${name} (${here.id.slice(7, 19)})`)
   const { id, inputs } = here
   return { source, built: { repository, tag: source.tag, id, ...(inputs && { inputs }) } }
 }
@@ -295,7 +292,7 @@ async function checkMeant({ platform, settings, source, signal }: ReleaseContext
 
 /** Rejects an image of an older commit: it must neither pass for this one, nor be pushed in its name. */
 function checkCommit(
-  { settings, source, log: stageLog }: StageContext,
+  { settings, source, log }: StageContext,
   name: string,
   { revision }: InEngine,
 ): void {
@@ -317,5 +314,5 @@ function checkCommit(
       hint: `build it by "build", or with the label org.opencontainers.image.revision=${sha}`,
     })
   }
-  stageLog.say(`${name} does not say of which commit it is`)
+  log.say(`${name} does not say of which commit it is`)
 }

@@ -46,30 +46,30 @@ export async function runJobs(
   jobs: readonly Job[],
   warn: (words: string) => void,
 ): Promise<void> {
-  const { log: stageLog } = context
+  const { log } = context
   const { clock } = context.platform
   const over = new AbortController()
   const own = context.with({ signal: AbortSignal.any([context.signal, over.signal]) })
   const stand = new Map<string, StatusRow>()
   const works = jobs.map(async (job) => {
     await create(own, job)
-    stageLog.say(`${titleOf(job)} created`)
+    log.say(`${titleOf(job)} created`)
     const startedAt = clock.now()
     const seconds = () => (clock.now() - startedAt) / 1000
     const verdict = await followJob(own, live, job, (words) => {
       stand.set(nameOf(job), { of: titleOf(job), is: 'waiting', words, seconds: seconds() })
-      stageLog.waiting(() => [...stand.values()])
+      log.waiting(() => [...stand.values()])
     })
     stand.delete(nameOf(job))
     if (verdict.is === 'failed') throw new Failure(verdict.cause)
-    stageLog.say(`${titleOf(job)} ended well after ${seconds().toFixed(1)} s`)
+    log.say(`${titleOf(job)} ended well after ${seconds().toFixed(1)} s`)
   })
   try {
     await Promise.all(works)
   } finally {
     over.abort(new Error('another Job has failed'))
     await Promise.allSettled(works)
-    stageLog.waiting(undefined)
+    log.waiting(undefined)
     await endThem(context, live, jobs).catch((error: unknown) => {
       warn(error instanceof Error ? error.message : String(error))
     })

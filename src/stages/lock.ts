@@ -38,7 +38,7 @@ async function starterOf({ env, processes }: Platform): Promise<string> {
 
 /** Takes the lock; throws a Failure `locked` that names the holder when the wait is over. */
 export async function lock(context: ClusterContext): Promise<HeldLease> {
-  const { platform, settings, app, holder, signal, cluster, log: stageLog } = context
+  const { platform, settings, app, holder, signal, cluster, log } = context
   let loggedHolder: string | undefined
   const taking = await acquireLease(
     { cluster, clock: platform.clock },
@@ -49,9 +49,9 @@ export async function lock(context: ClusterContext): Promise<HeldLease> {
     },
     signal,
     (by) => {
-      if (loggedHolder !== by) stageLog.say(`another release is in progress: ${by}`)
+      if (loggedHolder !== by) log.say(`another release is in progress: ${by}`)
       loggedHolder = by
-      stageLog.waiting(`waiting for the release of ${by}`)
+      log.waiting(`waiting for the release of ${by}`)
     },
   )
   if (taking.is === 'taken') return taking.lease

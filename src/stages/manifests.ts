@@ -87,7 +87,7 @@ function seals({ object, live }: Change & { is: 'change' }): boolean {
 
 /** Applies what finds the released pods (`placeOf`), in the middle of the rollout. */
 export async function applyBeside(
-  { platform, signal, cluster, log: stageLog }: ClusterContext,
+  { platform, signal, cluster, log }: ClusterContext,
   checked: PreflightResult,
   changes: readonly PlacedChange[],
   wrote: OnWrite,
@@ -96,14 +96,14 @@ export async function applyBeside(
   if (touched.length === 0) return
   await checkStill(cluster, priorOfChanges(touched, checked))
   signal.throwIfAborted()
-  sayChanges(stageLog, touched)
+  sayChanges(log, touched)
   const objects = touched.map(({ object }) => object)
   await wrote(await apply(cluster, platform.clock, objects, signal))
 }
 
-function sayChanges(stageLog: StageLog, touched: readonly Change[]): void {
+function sayChanges(log: StageLog, touched: readonly Change[]): void {
   for (const { is, object } of touched) {
-    stageLog.say(`${titleOf(object)} ${is === 'create' ? 'created' : 'changed'}`)
+    log.say(`${titleOf(object)} ${is === 'create' ? 'created' : 'changed'}`)
   }
 }
 
@@ -117,11 +117,11 @@ export async function applyManifests(
   changes: readonly PlacedChange[],
   wrote: OnWrite,
 ): Promise<void> {
-  const { settings, platform, signal, cluster, log: stageLog } = context
+  const { settings, platform, signal, cluster, log } = context
   const touched = changes.filter(({ is }) => is !== 'none')
-  sayChanges(stageLog, touched)
+  sayChanges(log, touched)
   const untouched = changes.length - touched.length
-  if (untouched > 0) stageLog.say(`${plural(untouched, 'object')} unchanged`)
+  if (untouched > 0) log.say(`${plural(untouched, 'object')} unchanged`)
   if (touched.length === 0) return
 
   const startedAt = platform.clock.now()
@@ -157,7 +157,7 @@ export async function applyManifests(
     timeouts: { timeout: settings.timeout, bake: 0, grace: settings.grace },
     startedAt,
     toRepo: toRepo(context),
-    stageLog,
+    stageLog: log,
     signal,
   })
   if (followed.is === 'failed') fail(followed.cause)

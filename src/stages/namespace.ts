@@ -43,7 +43,7 @@ export async function checkNamespace(
 
 /** Creates the namespace: the one write of a release before its lock, which is in that namespace. Nothing undoes it. */
 export async function makeNamespace(
-  stageLog: StageLog,
+  log: StageLog,
   cluster: Cluster,
   manifest: KubeObject,
   presence: Presence,
@@ -52,7 +52,7 @@ export async function makeNamespace(
   const made = await cluster.kubectl(['create', '--save-config', '-f', '-'], {
     input: JSON.stringify(manifest),
   })
-  if (made.code === 0) stageLog.say(`namespace/${cluster.namespace} created`)
+  if (made.code === 0) log.say(`namespace/${cluster.namespace} created`)
   else if (!made.stderr.includes('(AlreadyExists)')) {
     namespaceMissing(cluster.namespace, `does not exist, and cannot be created: ${troubleOf(made)}`)
   }

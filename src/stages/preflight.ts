@@ -47,7 +47,7 @@ export interface PreflightResult {
 }
 
 export async function preflight(context: ClusterContext): Promise<PreflightResult> {
-  const { platform, settings, app, cluster, log: stageLog } = context
+  const { platform, settings, app, cluster, log } = context
   const manifests = await readManifests(platform, cluster, settings.manifests, settings.image)
   const presence = await checkNamespace(cluster, manifests)
   const { targets: own, jobs, namespace } = manifests
@@ -57,7 +57,7 @@ export async function preflight(context: ClusterContext): Promise<PreflightResul
     ...(namespace ? [namespace] : []),
   ])
   await checkRights(context, rightsFor(app, manifests, resources))
-  if (namespace) await makeNamespace(stageLog, cluster, namespace, presence)
+  if (namespace) await makeNamespace(log, cluster, namespace, presence)
   const { applied, warnings: unlabelled } = await labelling(cluster, manifests)
   const others = [...applied, ...manifests.others]
 
@@ -73,9 +73,9 @@ export async function preflight(context: ClusterContext): Promise<PreflightResul
   const clusterState = live.clusterState()
   const unled = await dryRun(context, { targets, others, jobs, services: running, clusterState })
 
-  stageLog.say(`Kubernetes ${cluster.version}, namespace ${cluster.namespace}`)
+  log.say(`Kubernetes ${cluster.version}, namespace ${cluster.namespace}`)
   targets.forEach((target) => {
-    stageLog.say(describe(target))
+    log.say(describe(target))
   })
   const services = servicesWith(others, running)
   const web = webOf(settings, targets, services)
@@ -89,7 +89,7 @@ export async function preflight(context: ClusterContext): Promise<PreflightResul
     ...unled,
   ]
   warnings.forEach((warning) => {
-    stageLog.say(`warning: ${warning}`)
+    log.say(`warning: ${warning}`)
   })
   return { live, targets, others, jobs, resources, services, warnings, ...(web && { web }) }
 }

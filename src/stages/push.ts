@@ -14,15 +14,15 @@ import type { StageContext } from './context.js'
  * Throws a `Failure` (`push-failed`, `tool-missing`, `registry`), or the signal's reason.
  */
 export async function push(context: StageContext, built: Built): Promise<Image> {
-  const { platform, signal, log: stageLog } = context
+  const { platform, signal, log } = context
   const tag = await tagFor(context, built)
   if (tag !== built.tag) {
-    stageLog.say(
+    log.say(
       `another build of this commit has the tag ${shortTag(built.tag)} by now: this one gets ${shortTag(tag)}`,
     )
   }
   await markSeveral(context, { ...built, tag })
-  return pushImage(platform, { ...built, tag }, stageLog, signal)
+  return pushImage(platform, { ...built, tag }, log, signal)
 }
 
 /**

@@ -26,8 +26,8 @@ export async function recover(
   record: KeptRecord,
 ): Promise<readonly Restored[]> {
   const { begun, snapshot, timeouts } = record
-  const { platform, app, holder, signal, cluster, log: stageLog } = context
-  stageLog.say(`found an unfinished release: ${begun.tag} by ${titleOf(begun)}`)
+  const { platform, app, holder, signal, cluster, log } = context
+  log.say(`found an unfinished release: ${begun.tag} by ${titleOf(begun)}`)
   const input = { live, snapshot, timeouts }
   const restored = await withTimeout(platform.clock, undoBudget(input), signal, (late) =>
     undo(context.with({ signal: late }), input),
@@ -40,7 +40,7 @@ export async function recover(
     seconds: Math.max(0, (platform.clock.now() - Date.parse(begun.at)) / 1000),
     migrations: [],
   }).catch((error: unknown) => {
-    stageLog.say(`the history could not be written: ${String(error)}`)
+    log.say(`the history could not be written: ${String(error)}`)
   })
   await closeRecord(cluster, platform.clock, app, record)
   return restored
@@ -56,11 +56,11 @@ export async function endMigrations(
   context: ClusterContext,
   live: NamespaceWatch,
 ): Promise<readonly string[]> {
-  const { app, cluster, log: stageLog } = context
+  const { app, cluster, log } = context
   const names = (await unfinishedMigrations(cluster, app)).map(nameOf)
   await Promise.all(
     names.map(async (name) => {
-      stageLog.say(`job/${name} was left unfinished: stopping it`)
+      log.say(`job/${name} was left unfinished: stopping it`)
       try {
         await removeJob(context, cluster, live, name)
       } catch (error) {

@@ -95,20 +95,18 @@ function withTemplateOf(
 
 /** Logs `deployment/web goes back to release 3 in web: command, env DEBUG`. */
 function logDifferences(
-  { log: stageLog }: StageContext,
+  { log }: StageContext,
   { id, live, back }: Target,
   number: number | undefined,
   released: Templates,
 ): void {
   if (!live || !back) return
   const goes = differences(templateOf(live), back)
-  stageLog.say(`${idOf(id)} goes back to release ${number} in ${goes.join('; ') || 'metadata'}`)
+  log.say(`${idOf(id)} goes back to release ${number} in ${goes.join('; ') || 'metadata'}`)
   const last = released[idOf(id)]
   const external = last ? differences(last, templateOf(live)) : []
   if (external.length > 0) {
-    stageLog.say(
-      `${idOf(id)} was changed since the last release: ${external.join('; ')} (it stays)`,
-    )
+    log.say(`${idOf(id)} was changed since the last release: ${external.join('; ')} (it stays)`)
   }
 }
 
@@ -145,7 +143,7 @@ async function checkStarts(
 
 /** Returns ConfigMaps, Secrets and keys that do not exist today, a sentence each. */
 async function missingFor(
-  { cluster, log: stageLog }: ClusterContext,
+  { cluster, log }: ClusterContext,
   { name, back }: Returning,
 ): Promise<readonly string[]> {
   const found = await Promise.all(
@@ -165,7 +163,7 @@ async function missingFor(
           .map((key) => `${name} needs the key "${key}" of ${title}, which does not have it`)
       } catch (error) {
         if (!(error instanceof ApiError && error.status === 403)) throw error
-        stageLog.say(`${title}, which ${name} needs, may not be read by this account`)
+        log.say(`${title}, which ${name} needs, may not be read by this account`)
         return []
       }
     }),
@@ -204,7 +202,7 @@ function portsOf({ spec }: PodTemplateSpec): ReadonlySet<string> {
 
 /** Checks images of other repositories that are restored too. Only a registry that denies the image ends a rollback. */
 async function checkImages(
-  { platform, settings, signal, log: stageLog }: StageContext,
+  { platform, settings, signal, log }: StageContext,
   { name, live, back }: Returning,
 ): Promise<void> {
   const of = (template: PodTemplateSpec) => usesOf(template, () => true).map(({ image }) => image)
@@ -224,6 +222,6 @@ async function checkImages(
         hint: 'nothing was changed; push that image again, then roll back again',
       })
     }
-    if (found.is !== 'there') stageLog.say(`${image} could not be looked up (${found.said})`)
+    if (found.is !== 'there') log.say(`${image} could not be looked up (${found.said})`)
   }
 }

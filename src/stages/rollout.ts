@@ -76,7 +76,7 @@ export async function rollout(
   { checked, image, beside }: RolloutInput,
   listener: RolloutListener,
 ): Promise<RolloutOutcome> {
-  const { platform, settings, signal, cluster, log: stageLog } = context
+  const { platform, settings, signal, cluster, log } = context
   const before = checked.live.clusterState()
   // Copied: the cluster state is live, and what the old version took has to be known after it is gone.
   const old: ClusterState = { ...before, pods: new Map(before.pods) }
@@ -139,7 +139,7 @@ export async function rollout(
     startedAt,
     onProgress: listener.progress,
     toRepo: toRepo(context),
-    stageLog,
+    stageLog: log,
     signal,
     // None of the release's writes may arrive after its undo.
   }).finally(() => last.catch(() => undefined))
@@ -178,12 +178,12 @@ async function smokeBy(
   image: string,
   listener: RolloutListener,
 ): Promise<void> {
-  const { settings, cluster, log: stageLog } = context
+  const { settings, cluster, log } = context
   if (settings['smoke-path'] === undefined || !checked.web) return
   const desired = smokeTarget(checked.web, checked.services, settings['smoke-host'])
-  const warning = await smoke(context, stageLog, cluster, checked, desired, image)
+  const warning = await smoke(context, log, cluster, checked, desired, image)
   if (warning === undefined) return
-  stageLog.say(`warning: ${warning}`)
+  log.say(`warning: ${warning}`)
   listener.warning(warning)
 }
 
@@ -303,12 +303,11 @@ function manifestsWith(
  * manifest.
  */
 async function applyTargets(
-  { platform, signal, cluster, log: stageLog }: ClusterContext,
+  { platform, signal, cluster, log }: ClusterContext,
   targets: readonly Target[],
   version: NewVersion,
 ): Promise<readonly KubeObject[]> {
   const objects = manifestsWith(targets, version)
-  for (const object of objects)
-    stageLog.say(`kubectl apply: ${titleOf(object)} with ${version.image}`)
+  for (const object of objects) log.say(`kubectl apply: ${titleOf(object)} with ${version.image}`)
   return apply(cluster, platform.clock, objects, signal)
 }

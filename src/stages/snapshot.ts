@@ -47,7 +47,7 @@ export async function snapshot(
   bring: (checked: PreflightResult) => Promise<readonly Target[]> = ({ targets }) =>
     Promise.resolve(targets),
 ): Promise<SnapshotResult> {
-  const { cluster, log: stageLog } = context
+  const { cluster, log } = context
   const [[asNow, pins, warnings], others] = await Promise.all([
     checkedNow(context, before).then(async (found) => {
       const now = { ...found, targets: await bring(found) }
@@ -67,8 +67,8 @@ export async function snapshot(
   const clusterState = before.live.clusterState()
   const { changes } = planOf({ others, own, targets, services, clusterState })
   const priors = [...priorOfChanges(changes, checked), ...priorOfTargets(checked.targets, pins)]
-  stageLog.say(`${plural(priors.length, 'object')} remembered as they are now`)
-  for (const warning of warnings) stageLog.say(`warning: ${warning}`)
+  log.say(`${plural(priors.length, 'object')} remembered as they are now`)
+  for (const warning of warnings) log.say(`warning: ${warning}`)
   const running = runningVersion(context, checked)
   return { checked, snapshot: priors, changes, warnings, ...(running && { before: running }) }
 }

@@ -9,7 +9,7 @@ import type { StageContext } from './context.js'
 
 /** Throws a Failure `stale-commit` when a descendant of this commit is live. Only a rollback goes back. */
 export async function checkNotStale(
-  { platform, settings, source, signal, log: stageLog }: StageContext,
+  { platform, settings, source, signal, log }: StageContext,
   history: History,
 ): Promise<void> {
   const live = liveNow(history)
@@ -19,7 +19,7 @@ export async function checkNotStale(
     case 'not-older':
       return
     case 'unknown':
-      stageLog.say(
+      log.say(
         `whether ${shortTag(live.tag)}, which runs now, is newer than ${shortTag(sha)} cannot be told from this checkout`,
       )
       return

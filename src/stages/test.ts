@@ -27,14 +27,14 @@ export async function test(
   built: Built,
   onReport: (report: TestReport) => void,
 ): Promise<void> {
-  const { platform, settings, signal, log: stageLog } = context
+  const { platform, settings, signal, log } = context
   const startedAt = platform.clock.now()
   const command = settings['test-command']
   const entrypoint = await entrypointOf(platform, built, signal)
   if (entrypoint !== undefined) {
-    stageLog.say(`tests run without the image's entrypoint (${shortened(plain(entrypoint), 100)})`)
+    log.say(`tests run without the image's entrypoint (${shortened(plain(entrypoint), 100)})`)
   }
-  stageLog.say(`running ${command}`)
+  log.say(`running ${command}`)
 
   const lines: string[] = []
   const timeout = settings['test-timeout']
@@ -43,10 +43,10 @@ export async function test(
       platform,
       { built, command, services: settings['test-services'], env: settings['test-env'] },
       (line) => {
-        stageLog.quote(line)
+        log.quote(line)
         if (lines.push(line) > readLines * 2) lines.splice(0, readLines)
       },
-      stageLog,
+      log,
       either,
     )
   const code = await withTimeout(platform.clock, timeout, signal, run).catch((error: unknown) =>
@@ -57,7 +57,7 @@ export async function test(
   const report = readTests(lines)
   if (report) onReport(inRepository(report, toRepo(context)))
   if (code !== 0) return fail(testCause(context, code, lines, report))
-  stageLog.say(passed(report, platform.clock.now() - startedAt))
+  log.say(passed(report, platform.clock.now() - startedAt))
 }
 
 function passed(report: TestReport | undefined, ms: number): string {

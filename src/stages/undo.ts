@@ -64,13 +64,13 @@ export async function undo(
     // What its old version may need on the way there it may need on the way back too.
     ...{ ...own, timeout: timeoutOf(own), bake: 0, graces: 'lengthen' },
   }
-  const { platform, signal, cluster, log: stageLog } = context
+  const { platform, signal, cluster, log } = context
   const startedAt = platform.clock.now()
   let restored: readonly Restored[] = []
   let followed: RolloutOutcome
   do {
     // When others changed a workload during the restore, its ownership is decided again.
-    const again = await restore(cluster, platform.clock, snapshot, stageLog, signal)
+    const again = await restore(cluster, platform.clock, snapshot, log, signal)
     restored = again.map((one, i) => sinceThen(restored[i], one))
     followed = await followBack(context, restored, { live, timeouts, startedAt, noted })
   } while (followed.is === 'superseded')
@@ -82,7 +82,7 @@ export async function undo(
     })
   }
   // What has found the pods all the while.
-  const after = await restore(cluster, platform.clock, snapshot, stageLog, signal, 'after')
+  const after = await restore(cluster, platform.clock, snapshot, log, signal, 'after')
   restored = [...restored, ...after]
   const gone = restored.filter(({ did }) => did === 'ask')
   if (gone.length > 0) {
@@ -120,7 +120,7 @@ async function followBack(
   restored: readonly Restored[],
   { live, timeouts, startedAt, noted }: FollowInput,
 ): Promise<RolloutOutcome> {
-  const { platform, signal, cluster, log: stageLog } = context
+  const { platform, signal, cluster, log } = context
   const workloads = restored.flatMap(({ prior, did, current, isBack }) =>
     (did === 'put' || did === 'nothing') &&
     isWorkload(prior.object) &&
@@ -145,7 +145,7 @@ async function followBack(
   const written = workloads.flatMap(({ before, did }) =>
     did === 'put' ? [idOf(workloadId(before))] : [],
   )
-  const stopUnblocking = keepUnblocked(cluster, live, sets, stageLog)
+  const stopUnblocking = keepUnblocked(cluster, live, sets, log)
   return trackRollout({
     cluster,
     clock: platform.clock,
@@ -157,7 +157,7 @@ async function followBack(
       noted(asWritten(progress, written))
     },
     toRepo: toRepo(context),
-    stageLog,
+    stageLog: log,
     signal,
   }).finally(stopUnblocking)
 }

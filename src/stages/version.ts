@@ -39,12 +39,12 @@ export async function readVersions(
   context: ClusterContext,
   checked: Pick<PreflightResult, 'live' | 'targets'>,
 ): Promise<KnownVersions> {
-  const { app, settings, cluster, log: stageLog } = context
+  const { app, settings, cluster, log } = context
   const record = await readRecord(cluster, app, settings.image)
   const { history, templates: kept } = await readArchive(cluster, app, settings.image)
   const chosen = chosenFrom(history, record?.begun)
   if (chosen.open) {
-    stageLog.say('a release is in progress or unfinished: waiting for its end')
+    log.say('a release is in progress or unfinished: waiting for its end')
   }
   const differ: Differ = (one, other) =>
     templatesDiffer(kept.get(one.number), kept.get(other.number))
@@ -53,7 +53,7 @@ export async function readVersions(
   const now = { run: 'now', who: '', at: '', image: settings.image }
   const runs = withFound(chosen.history, foundBefore(now, running))
   if (runs !== chosen.history) {
-    stageLog.say(`${shortTag(running.tag)} runs, which somebody else has brought live`)
+    log.say(`${shortTag(running.tag)} runs, which somebody else has brought live`)
   }
   return { ...chosen, runs, differ }
 }
@@ -72,7 +72,7 @@ export async function chooseVersion(
   context: StageContext,
   { history, runs, open, differ }: KnownVersions,
 ): Promise<Version> {
-  const { settings, log: stageLog } = context
+  const { settings, log } = context
   const found = wanted(settings.to === 'previous' ? runs : history, settings.to, open, differ)
   if (found.is !== 'found') {
     const other = found.is === 'unknown' ? await inRegistry(context) : undefined
@@ -88,9 +88,7 @@ export async function chooseVersion(
   const { tag, digest, number, at } = entry
   const image = { repository: settings.image, tag, digest }
   await checkInRegistry(context, image, number)
-  stageLog.say(
-    `back to release ${number}: ${shortTag(tag)}, ${at.slice(0, 10)} by ${titleOf(entry)}`,
-  )
+  log.say(`back to release ${number}: ${shortTag(tag)}, ${at.slice(0, 10)} by ${titleOf(entry)}`)
   // Its code is that of the release that first brought it live.
   const first = entry.back ?? number
   const appliedSince = history.flatMap((one) => (one.number > first ? one.migrations : []))
@@ -137,7 +135,7 @@ async function inRegistry({
 
 /** Throws only when the registry denies the image: one that is away may matter to no node. */
 async function checkInRegistry(
-  { platform, signal, log: stageLog }: StageContext,
+  { platform, signal, log }: StageContext,
   image: Image,
   number: number,
 ): Promise<void> {
@@ -149,6 +147,5 @@ async function checkInRegistry(
       hint: 'build it anew from its commit: git checkout, then django-rollout release',
     })
   }
-  if (found.is !== 'there')
-    stageLog.say(`the registry could not be asked (${found.said}); going on`)
+  if (found.is !== 'there') log.say(`the registry could not be asked (${found.said}); going on`)
 }
