@@ -83,7 +83,7 @@ if (reading.is === 'wrong') {
   const warnings = await withGracePeriod(platform.clock, lastWordsMs, signal, (late) =>
     Promise.all([
       record?.end(endStatus(ended), late) ?? [],
-      notifyWebhook(platform, settings, ended, holder, late),
+      notifyWebhook(platform, settings, { report: ended, holder }, late),
     ]),
   )
   // Set only after everything is reported: post reports what is missing.

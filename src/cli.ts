@@ -79,7 +79,7 @@ async function run(command: Command, given: RawInputs): Promise<void> {
   const ended = await runCommand(command, { platform, settings, reporter, signal, holder })
   // Runs before anything that may fail.
   process.exitCode = exitCodes[ended.result] || process.exitCode
-  const report = warned(ended, await notifyWebhook(platform, settings, ended, holder))
+  const report = warned(ended, await notifyWebhook(platform, settings, { report: ended, holder }))
   if (report.history && !settings.json) historyTable(report.history).forEach(write)
   else if (!report.history) writeClosing(report, write, color)
   if (settings.json) {

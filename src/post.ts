@@ -80,7 +80,7 @@ async function recoverOwn(platform: Platform, settings: Settings): Promise<void>
   const warnings = await Promise.all([
     record ? record.end(await said()) : [],
     // Nothing was left unfinished: main has reported its end, or there is nothing to report.
-    isRecovered ? [] : notifyWebhook(platform, settings, report, holder),
+    isRecovered ? [] : notifyWebhook(platform, settings, { report, holder }),
   ])
   const ended = warned(report, warnings.flat())
   // The result of main stays: what is left may belong to another run.

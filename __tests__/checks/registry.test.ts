@@ -103,7 +103,7 @@ test.each<[string, string, CommitLookup, boolean, readonly string[], string]>([
     '',
   ],
 ])('%s', (_, repository, lookup, login, says, mend) => {
-  const found = registryFindings(repository, tag, lookup, login)
+  const found = registryFindings(repository, tag, { lookup, login })
   expect(found.map((one) => `${one.severity}: ${one.message}`)).toEqual(says)
   expect(found.at(-1)?.fix ?? '').toContain(mend)
 })

@@ -8,7 +8,7 @@ const deployments = { group: 'apps', resource: 'deployments', verbs: ['patch'] }
 const all = [pods, deployments]
 
 const found = (missing: typeof all, account?: string) =>
-  rightsFindings(all, missing, account, 'shop', kubectl)
+  rightsFindings({ all, missing, account, namespace: 'shop' }, kubectl)
 
 test('nothing is missing', () => {
   expect(found([], 'ada')).toEqual([

@@ -29,7 +29,11 @@ function push(): string {
 const { CI: _ci, GITHUB_ACTIONS: _actions, ...env } = process.env
 const never = new AbortController().signal
 const lineage = (ours: string, theirs: string, more: Record<string, string> = { CI: 'true' }) =>
-  lineageOf(realPlatform({ ...env, ...more }), checkout(), ours, theirs, never)
+  lineageOf(
+    { platform: realPlatform({ ...env, ...more }), folder: checkout(), signal: never },
+    ours,
+    theirs,
+  )
 
 let one = ''
 let two = ''

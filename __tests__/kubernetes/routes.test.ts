@@ -177,7 +177,7 @@ describe('an Ingress', () => {
       undefined,
     ],
   ])('%s', (_, before, after, all, makes, when, says) => {
-    const placed = placeOf(before, after, [], all, makes)
+    const placed = placeOf(before, after, [], { services: all, makes })
     expect(placed.when).toBe(when)
     const told = placed.when === 'never' ? `${placed.sentence}; ${placed.hint}` : placed.warning
     if (says) expect(told).toMatch(says)
@@ -186,7 +186,7 @@ describe('an Ingress', () => {
 
   test('its default backend counts', () => {
     const text = `{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: web}, spec: {defaultBackend: {${to('wbe 80')}}}}`
-    expect(placeOf(undefined, parse(text) as KubeObject, [], web).when).toBe('never')
+    expect(placeOf(undefined, parse(text) as KubeObject, [], { services: web }).when).toBe('never')
   })
 })
 
@@ -209,6 +209,6 @@ describe('a route', () => {
     ['last', '{apiVersion: projectcontour.io/v1, kind: HTTPProxy, metadata: {name: web}}'],
     ['last', '{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: web}}'],
   ])('%s: %s', (when, text) => {
-    expect(placeOf(undefined, parse(text) as KubeObject, [], web).when).toBe(when)
+    expect(placeOf(undefined, parse(text) as KubeObject, [], { services: web }).when).toBe(when)
   })
 })

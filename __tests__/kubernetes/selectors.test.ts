@@ -254,14 +254,9 @@ describe('a NetworkPolicy or a budget', () => {
     ['beside one of other pods', [`policy: {${of('app: cache')}}`], 'last'],
   ])('a new one that lets new pods in, %s', (_, beside, when) => {
     const all = [db, relabelled].map(pods)
-    const place = placeOf(
-      undefined,
-      object(into('tier: front')),
-      all,
-      undefined,
-      false,
-      beside.map(object),
-    )
+    const place = placeOf(undefined, object(into('tier: front')), all, {
+      beside: beside.map(object),
+    })
     expect(place.when).toBe(when)
   })
 

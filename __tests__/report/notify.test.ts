@@ -14,9 +14,14 @@ afterEach(() => {
 })
 
 const tell = (result: Result = 'deployed', on: 'always' | 'failure' = 'always', url = chat.url) =>
-  notifyWebhook(hastyWorld(), { webhook: url, 'webhook-on': on }, reportOf({ result }), {
-    ...{ id: 'run-1', who: 'ada' },
-  })
+  notifyWebhook(
+    hastyWorld(),
+    { webhook: url, 'webhook-on': on },
+    {
+      report: reportOf({ result }),
+      holder: { id: 'run-1', who: 'ada' },
+    },
+  )
 
 test.each<[Result, 'always' | 'failure', number]>([
   ['deployed', 'always', 1],
@@ -33,7 +38,12 @@ test.each<[Result, 'always' | 'failure', number]>([
 
 test('nobody is told without an address', async () => {
   const none = { webhook: undefined, 'webhook-on': 'always' } as const
-  expect(await notifyWebhook(hastyWorld(), none, reportOf(), { id: 'x', who: 'ada' })).toEqual([])
+  expect(
+    await notifyWebhook(hastyWorld(), none, {
+      report: reportOf(),
+      holder: { id: 'x', who: 'ada' },
+    }),
+  ).toEqual([])
 })
 
 describe('a chat that', () => {

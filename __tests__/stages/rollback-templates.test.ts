@@ -50,7 +50,6 @@ async function brought({
   ...more
 }: Scene) {
   const memory = memoryCluster(objects)
-  const { signal } = new AbortController()
   const runs = { a: then, b: released, ...(withdrawn !== undefined && { c: withdrawn }) }
   for (const [run, text] of Object.entries(runs)) {
     const ended: ReleaseEnd = {
@@ -65,7 +64,9 @@ async function brought({
     }
     const kept =
       text === undefined ? undefined : { 'deployment/web': template(text, `${shop}:${run}`) }
-    await saveRelease(memory.cluster, handClock(), signal, 'shop', ended, { templates: kept })
+    await saveRelease({ cluster: memory.cluster, clock: handClock(), app: 'shop' }, ended, {
+      templates: kept,
+    })
   }
   const live: WorkloadObject = {
     apiVersion: 'apps/v1',

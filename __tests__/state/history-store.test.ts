@@ -25,14 +25,13 @@ const templates = (text: string): Templates => ({
 
 function archive() {
   const memory = memoryCluster({})
-  const { signal } = new AbortController()
   const clock = handClock()
   return {
     ...memory,
     add: (one: ReleaseEnd, own?: Templates) =>
-      saveRelease(memory.cluster, clock, signal, 'shop', one, { templates: own }),
+      saveRelease({ cluster: memory.cluster, clock, app: 'shop' }, one, { templates: own }),
     remembered: (one: ReleaseEnd, live: LiveVersion) =>
-      saveRelease(memory.cluster, clock, signal, 'shop', one, live),
+      saveRelease({ cluster: memory.cluster, clock, app: 'shop' }, one, live),
     kept: async () => [...(await readArchive(memory.cluster, 'shop', 'shop')).templates.keys()],
   }
 }

@@ -56,7 +56,10 @@ async function run(memory: Memory, what: Snapshot = snapshot) {
   const { platform, slept } = scripted([])
   const stageLog = notebook()
   const { signal } = new AbortController()
-  const restored = await restore(memory.cluster, platform.clock, what, stageLog, signal)
+  const restored = await restore(
+    { cluster: memory.cluster, clock: platform.clock, log: stageLog, signal },
+    what,
+  )
   return {
     did: restored.map(({ prior, did }) => `${prior.path} ${did}`).join(', '),
     lines: stageLog.lines.toSorted(),
@@ -155,7 +158,10 @@ describe('a template that admission makes another one when it is restored', () =
   const ends = async (memory: Memory) => {
     const { platform } = scripted([])
     const { signal } = new AbortController()
-    const [one] = await restore(memory.cluster, platform.clock, [web], notebook(), signal)
+    const [one] = await restore(
+      { cluster: memory.cluster, clock: platform.clock, log: notebook(), signal },
+      [web],
+    )
     return one && `${one.did}${one.isBack ? ', back' : ''}`
   }
 
@@ -270,7 +276,10 @@ describe("somebody else's image", () => {
     const { platform } = scripted([])
     const priors = objects.map((_, i) => ({ ...web, path: `/${i}` }))
     const { signal } = new AbortController()
-    const restored = await restore(memory.cluster, platform.clock, priors, notebook(), signal)
+    const restored = await restore(
+      { cluster: memory.cluster, clock: platform.clock, log: notebook(), signal },
+      priors,
+    )
     expect(externalChanges(restored)).toBe(expected)
   })
 
@@ -279,7 +288,10 @@ describe("somebody else's image", () => {
     const { platform } = scripted([])
     const { signal } = new AbortController()
     const what = [...snapshot, web]
-    const restored = await restore(memory.cluster, platform.clock, what, notebook(), signal)
+    const restored = await restore(
+      { cluster: memory.cluster, clock: platform.clock, log: notebook(), signal },
+      what,
+    )
     expect(restored.map(({ current }) => current)).toEqual([
       memory.objects.get('/a'),
       undefined,
@@ -509,7 +521,9 @@ describe('trouble', () => {
     const stop = new AbortController()
     const memory = onCluster({ 'GET /a': [500, 500] })
     const clock = handClock()
-    const undo = restore(memory.cluster, clock, [changed('a')], notebook(), stop.signal)
+    const undo = restore({ cluster: memory.cluster, clock, log: notebook(), signal: stop.signal }, [
+      changed('a'),
+    ])
     await clock.pass(100)
     stop.abort(new Error('stopped'))
     await expect(undo).rejects.toThrow('stopped')

@@ -4,32 +4,35 @@ import { hostOf, loginHint } from '../docker/registry-errors.js'
 import { shortTag } from '../kubernetes/image.js'
 import { error, ok, warning, type Finding } from '../report/finding.js'
 
-/**
- * @param login whether docker keeps a login for the registry's host.
- * @param beside the tag of the commit, where that names another build.
- */
+/** What is known of the registry. */
+export interface RegistryAnswer {
+  readonly lookup: CommitLookup
+  /** Docker keeps a login for the registry's host. */
+  readonly login: boolean
+  /** The tag of the commit, where that names another build. */
+  readonly beside?: string
+}
+
 export function registryFindings(
   repository: string,
   tag: string,
-  found: CommitLookup,
-  login: boolean,
-  beside?: string,
+  { lookup, login, beside }: RegistryAnswer,
 ): readonly Finding[] {
   if (beside !== undefined) {
     const taken = `${hostOf(repository)} has ${repository}:${shortTag(beside)} of another build: the tag of this one is ${shortTag(tag)}`
-    return [ok('registry', taken), ...registryFindings(repository, tag, found, login)]
+    return [ok('registry', taken), ...registryFindings(repository, tag, { lookup, login })]
   }
   const host = hostOf(repository)
   const name = `${repository}:${shortTag(tag)}`
   const fix = host === 'docker.io' ? 'docker login' : `docker login ${host}`
-  switch (found.is) {
+  switch (lookup.is) {
     case 'there':
       return [ok('registry', `${host} has ${name} already: it is not built again`)]
     case 'another':
       return [
         ok(
           'registry',
-          `${host} has ${name} of another commit (${shortTag(found.of)}): it is built again`,
+          `${host} has ${name} of another commit (${shortTag(lookup.of)}): it is built again`,
         ),
       ]
     case 'another build':
@@ -60,7 +63,7 @@ export function registryFindings(
         ? [
             warning(
               'registry',
-              `${host} denies ${repository}: normal before the first push to many registries, or this login may not read it (${found.said})`,
+              `${host} denies ${repository}: normal before the first push to many registries, or this login may not read it (${lookup.said})`,
               loginHint(repository, 'read'),
             ),
           ]
@@ -69,12 +72,12 @@ export function registryFindings(
       return [
         error(
           'registry',
-          `${host} does not answer: ${found.said}`,
+          `${host} does not answer: ${lookup.said}`,
           'check the host name in "image", and that this machine reaches it',
         ),
       ]
     case 'failed':
-      return [error('registry', `${name} could not be looked up: ${found.said}`)]
+      return [error('registry', `${name} could not be looked up: ${lookup.said}`)]
   }
 }
 

@@ -5,15 +5,18 @@ import { asRoleRules, type Right } from '../kubernetes/access.js'
 import { error, ok, type Finding } from '../report/finding.js'
 import type { Kubectl } from './fixes.js'
 
-/**
- * @param account the name by which the API server knows it; unknown to an old server.
- * @param all that a release needs.
- */
+/** The rights of an account in one namespace. */
+export interface RightsReview {
+  /** All that a release needs. */
+  readonly all: readonly Right[]
+  readonly missing: readonly Right[]
+  /** The name by which the API server knows it; unknown to an old server. */
+  readonly account: string | undefined
+  readonly namespace: string
+}
+
 export function rightsFindings(
-  all: readonly Right[],
-  missing: readonly Right[],
-  account: string | undefined,
-  namespace: string,
+  { all, missing, account, namespace }: RightsReview,
   kubectl: Kubectl,
 ): readonly Finding[] {
   const who = account === undefined ? 'the account' : `the account ${account}`

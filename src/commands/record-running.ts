@@ -47,7 +47,7 @@ export async function recordRunningVersion(
         ...({ result: 'found', seconds: 0, migrations: [] } as const),
       }
       const templates = templatesIn(now.targets.flatMap(({ live }) => live ?? []))
-      await saveRelease(cluster, platform.clock, cluster.life, app, ended, { templates })
+      await saveRelease({ cluster, clock: platform.clock, app }, ended, { templates })
       log.say(
         `${shortTag(image.tag)} is now in the history as the version that was already running`,
       )

@@ -312,7 +312,7 @@ async function recordInHistory(
           },
         }
       : {}
-  const save = () => saveRelease(cluster, platform.clock, cluster.life, app, ended, live)
+  const save = () => saveRelease({ cluster, clock: platform.clock, app }, ended, live)
   try {
     await (result === 'stuck' ? withShortTimeout(platform.clock, save) : save())
     return true

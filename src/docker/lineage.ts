@@ -7,23 +7,29 @@ export type Lineage = 'older' | 'not-older' | 'unknown'
 
 const fetchMs = 30_000
 
+/** A folder of a repository that git may read, and may fetch into until the signal is aborted. */
+export interface Checkout {
+  readonly platform: Platform
+  readonly folder: string
+  readonly signal: AbortSignal
+}
+
 /**
  * Returns whether `commit` is an ancestor of `other`. A CI's checkout is often shallow, and older than a commit
  * that was pushed in between: there, what is missing is fetched. A person's checkout is left as it is.
  */
 export async function lineageOf(
-  platform: Platform,
-  folder: string,
+  checkout: Checkout,
   commit: string,
   other: string,
-  signal: AbortSignal,
 ): Promise<Lineage> {
+  const { platform, folder } = checkout
   if (commit === other) return 'not-older'
   const git = gitIn(platform, folder)
   if (!(await has(git, commit))) return 'unknown'
   const known = await compared(git, commit, other)
   if (known !== 'unknown' || platform.env['CI'] !== 'true') return known
-  await fetchHistory(platform, folder, commit, other, signal)
+  await fetchHistory(checkout, commit, other)
   return compared(git, commit, other)
 }
 
@@ -50,11 +56,9 @@ async function isWhole(git: Git, commit: string): Promise<boolean> {
 
 /** Asks `origin` for what leads to both; that it could not be had is seen by its absence. */
 async function fetchHistory(
-  platform: Platform,
-  folder: string,
+  { platform, folder, signal }: Checkout,
   commit: string,
   other: string,
-  signal: AbortSignal,
 ): Promise<void> {
   const shallow = await gitIn(platform, folder)(['rev-parse', '--is-shallow-repository'])
   const args = [

@@ -1,10 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path/posix'
-import type { StageLog } from '../platform/stage-log.js'
 import type { Platform } from '../platform/platform.js'
 import type { Built } from './build.js'
 import { docker } from './client.js'
-import { labelOf, removeBox, startServices, type Box, type ServiceName } from './test-services.js'
+import {
+  labelOf,
+  removeBox,
+  startServices,
+  type Box,
+  type ServiceName,
+  type TestContext,
+} from './test-services.js'
 import { shortened } from './text.js'
 
 export interface TestPlan {
@@ -23,20 +29,17 @@ export interface TestPlan {
  * signal's reason.
  */
 export async function runInImage(
-  platform: Platform,
+  context: TestContext,
   plan: TestPlan,
   onLine: (line: string) => void,
-  stageLog: StageLog,
-  signal: AbortSignal,
 ): Promise<number> {
+  const { platform, log, signal } = context
   const box: Box = { name: `django-rollout-test-${randomBytes(6).toString('hex')}` }
   const folder = await platform.files.privateFolder()
   try {
     const password = randomBytes(12).toString('hex')
     const found =
-      plan.services.length === 0
-        ? {}
-        : await startServices(platform, box, plan.services, password, stageLog, signal)
+      plan.services.length === 0 ? {} : await startServices(context, box, plan.services, password)
     // In a file, since arguments can be read by every user of the machine.
     const envFile = join(folder, 'env')
     const env = { PYTHONUNBUFFERED: '1', ...found, ...plan.env }
@@ -54,11 +57,11 @@ export async function runInImage(
       ...['--entrypoint', '/bin/sh'],
       ...[plan.built.id, '-c', plan.command],
     ]
-    stageLog.waiting(`running ${shortened(plan.command, 100)}`)
+    log.waiting(`running ${shortened(plan.command, 100)}`)
     return (await docker(platform, args, { signal, onLine })).code
   } finally {
-    stageLog.waiting(undefined)
-    await removeBox(platform, box, stageLog)
+    log.waiting(undefined)
+    await removeBox(platform, box, log)
     await platform.files.remove(folder)
   }
 }

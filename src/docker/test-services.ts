@@ -66,6 +66,13 @@ export interface Box {
 
 export const labelOf = ({ name }: Box): string => `django-rollout.test=${name}`
 
+/** What runs beside the tests, and the tests themselves, need this. */
+export interface TestContext {
+  readonly platform: Platform
+  readonly log: StageLog
+  readonly signal: AbortSignal
+}
+
 /**
  * Starts servers side by side on a network of their own, where they are called as they are named, and
  * waits until each answers. The variables that tell the tests where they are.
@@ -74,13 +81,12 @@ export const labelOf = ({ name }: Box): string => `django-rollout.test=${name}`
  * come up, `tool-missing`. What was started stays for `removeBox`.
  */
 export async function startServices(
-  platform: Platform,
+  context: TestContext,
   box: Box,
   names: readonly ServiceName[],
   password: string,
-  stageLog: StageLog,
-  signal: AbortSignal,
 ): Promise<Readonly<Record<string, string>>> {
+  const { platform, log, signal } = context
   const made = await docker(platform, ['network', 'create', '--label', labelOf(box), box.name], {
     signal,
   })
@@ -93,11 +99,11 @@ export async function startServices(
       },
     )
   }
-  stageLog.waiting(`waiting for ${names.join(' and ')}`)
+  log.waiting(`waiting for ${names.join(' and ')}`)
   const started = await Promise.allSettled(
-    names.map((name) => startService(platform, box, name, password, stageLog, signal)),
+    names.map((name) => startService(context, box, name, password)),
   )
-  stageLog.waiting(undefined)
+  log.waiting(undefined)
   // All of them have ended here: nothing is started any more while the box is removed.
   return Object.assign(
     {},
@@ -134,13 +140,12 @@ async function ids(platform: Platform, args: readonly string[]): Promise<readonl
 }
 
 async function startService(
-  platform: Platform,
+  context: TestContext,
   box: Box,
   name: ServiceName,
   password: string,
-  stageLog: StageLog,
-  signal: AbortSignal,
 ): Promise<Readonly<Record<string, string>>> {
+  const { platform, log, signal } = context
   const service = serviceFor(name, password)
   const container = `${box.name}-${name}`
   const startedAt = platform.clock.now()
@@ -163,10 +168,22 @@ async function startService(
       logs: [{ lines: started.stderr.split('\n').slice(-20) }],
     })
   }
+  await answered(context, name, service, container)
+  log.say(`${name} (${service.image}) answers after ${duration(platform.clock.now() - startedAt)}`)
+  return service.address
+}
+
+/** Waits for a server's first answer. Throws a Failure `tests-failed` when it ends, or takes too long. */
+async function answered(
+  { platform, signal }: TestContext,
+  name: ServiceName,
+  service: Service,
+  container: string,
+): Promise<void> {
   const deadline = platform.clock.now() + answerTime
   for (;;) {
     const answer = await docker(platform, ['exec', container, ...service.ask], { signal })
-    if (answer.code === 0 && service.answer.test(answer.stdout)) break
+    if (answer.code === 0 && service.answer.test(answer.stdout)) return
     const running = await docker(
       platform,
       ['container', 'inspect', '--format', '{{.State.Running}}', container],
@@ -190,10 +207,6 @@ async function startService(
     }
     await platform.clock.sleep(200, signal)
   }
-  stageLog.say(
-    `${name} (${service.image}) answers after ${duration(platform.clock.now() - startedAt)}`,
-  )
-  return service.address
 }
 
 /** The parts of PostgreSQL's address under the names that settings use. */

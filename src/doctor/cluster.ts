@@ -79,10 +79,12 @@ export async function examineCluster(context: ClusterContext): Promise<readonly 
   return [
     ...here,
     ...rightsFindings(
-      merged([...needed, ...workloads.needs]),
-      merged([...missing, ...workloads.missing]),
-      me?.name,
-      cluster.namespace,
+      {
+        all: merged([...needed, ...workloads.needs]),
+        missing: merged([...missing, ...workloads.missing]),
+        account: me?.name,
+        namespace: cluster.namespace,
+      },
       kubectlOf(cluster),
     ),
     ...(parts.length > 0 ? [unseen('rights', parts.join(', '))] : []),

@@ -85,7 +85,10 @@ async function examineRegistry(
   try {
     const context = { platform, settings, source, signal }
     const { lookup, login, beside, source: own } = await askRegistry(context, folder)
-    const findings = registryFindings(image, own.tag, lookup, login, beside)
+    const findings = registryFindings(image, own.tag, {
+      ...{ lookup, login },
+      ...(beside !== undefined && { beside }),
+    })
     return { has: lookup.is === 'there', findings }
   } catch (error) {
     return { has: false, findings: [failed('registry', error)] }

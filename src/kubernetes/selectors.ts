@@ -120,27 +120,32 @@ export function holdsNoData(object: KubeObject): boolean {
   return noData.includes(kindOf(object))
 }
 
-/** `networking.k8s.io/Ingress` */
-function kindOf(object: KubeObject): string {
+/** Returns group and kind: `networking.k8s.io/Ingress`. */
+export function kindOf(object: KubeObject): string {
   return keyOf(object).split('/').slice(0, 2).join('/')
 }
 
+/** What else comes with the release, or is there. */
+export interface Surroundings {
+  readonly services?: Services
+  /** Custom resources come with the release, whose controllers may create Services. */
+  readonly makes?: boolean
+  /** The other objects of the same kind in the manifests, as they are and as they become. */
+  readonly beside?: readonly KubeObject[]
+}
+
 /**
- * When `after` may be written, which is `before` as the release leaves it; `undefined`: it is not there yet.
- * Asked of an object that the release leaves as it is too: its pods may leave it. `makes`: custom resources
- * come with it, whose controllers may make Services. `beside`: the other objects of its kind in the manifests, as
- * they are and as they become.
+ * Returns when `after` may be written, which is `before` as the release leaves it; `undefined`: it does not exist
+ * yet. Works for an object that the release leaves as it is too: its pods may leave it.
  */
 export function placeOf(
   before: KubeObject | undefined,
   after: KubeObject,
   all: readonly Pods[],
-  services: Services = { live: [], becomes: [] },
-  makes = false,
-  beside: readonly KubeObject[] = [],
+  around: Surroundings = {},
 ): Placed {
   const kind = kindOf(after)
-  if (routes.includes(kind)) return placeOfRoute(kind, before, after, services, makes)
+  if (routes.includes(kind)) return placeOfRoute(before, after, around)
   if (followers.includes(kind)) return { when: 'first' }
   const finder = finders[kind]
   if (!finder) return { when: 'before' }
@@ -154,7 +159,7 @@ export function placeOf(
       own && found.some(({ labels }) => labels(labelsOf(live)) || labels(labelsOf(becomes))),
   )
   const known = pods.flatMap(({ live, becomes }) => [labelsOf(live), labelsOf(becomes)])
-  const isolated = (side: Side) => isIsolated(beside, after, side, known)
+  const isolated = (side: Side) => isIsolated(around.beside ?? [], after, side, known)
   const wasOf = (key: string) =>
     finder.comparedWith ? finder.comparedWith(before, key, isolated) : old.get(key)
   const seen = [...now].map(([key, aspect]) => ({
@@ -170,41 +175,45 @@ export function placeOf(
   if (lost && isService && nobody.loses && isSure(nobody.aspect, pods)) {
     return { when: 'never', ...lost }
   }
-  const isTold = lost && (!isService || !before || isOurs)
-  const lostNow = lost && !isService && before && nobody.loses ? [toldOf(lost)] : []
+  const isReported = lost && (!isService || !before || isOurs)
+  const lostNow = lost && !isService && before && nobody.loses ? [warningOf(lost)] : []
   const losses = [...lostNow, ...(lost ? [] : leaving(name, old, now, pods))]
   const place = {
-    ...(isTold && { warning: toldOf(lost) }),
+    ...(isReported && { warning: warningOf(lost) }),
     ...(losses.length > 0 && { losses }),
   }
   if (!isOurs) return { when: 'before', ...place }
   if (!before && isService) return { when: 'before', ...place }
   // What selects no pod at the end cannot lose one in between.
-  const weighed = isService ? seen : seen.filter(({ finds }) => finds)
-  const first = weighed.every(({ safe }) => safe.includes('first'))
-  const last = weighed.every(({ safe }) => safe.includes('last'))
+  const decisive = isService ? seen : seen.filter(({ finds }) => finds)
+  const first = decisive.every(({ safe }) => safe.includes('first'))
+  const last = decisive.every(({ safe }) => safe.includes('last'))
   if (first) return { when: 'first', ...place }
   if (last || !finder.cuts) return { when: 'last', ...place }
-  return { when: 'never', ...conflict(name, weighed, pods) }
+  return { when: 'never', ...conflict(name, decisive, pods) }
 }
 
-function toldOf({ sentence, hint }: { readonly sentence: string; readonly hint: string }): string {
+function warningOf({
+  sentence,
+  hint,
+}: {
+  readonly sentence: string
+  readonly hint: string
+}): string {
   return `${sentence}; ${hint}`
 }
 
 /** A request that reaches nobody is an error for sure, unless something else makes the Service yet. */
 function placeOfRoute(
-  kind: string,
   before: KubeObject | undefined,
   after: KubeObject,
-  services: Services,
-  makes: boolean,
+  { services = { live: [], becomes: [] }, makes = false }: Surroundings,
 ): Placed {
-  const route = routed(kind, before, after, services)
+  const route = routed(kindOf(after), before, after, services)
   if (route.is === 'well') return { when: 'last' }
   const { sentence, hint } = route
   if (route.is === 'nowhere' && (makes || !route.breaks)) {
-    return { when: 'last', warning: toldOf(route) }
+    return { when: 'last', warning: warningOf(route) }
   }
   return { when: 'never', sentence, hint }
 }

@@ -1,4 +1,4 @@
-/** Tells a chat how a run ended; what comes of that decides nothing. */
+/** Notifies a chat of the end of a run. A failed notification changes no result. */
 import type { Holder } from '../state/lease.js'
 import type { Settings } from '../options/table.js'
 import { TimeOver, withTimeout } from '../platform/time.js'
@@ -9,8 +9,13 @@ import { messageOf } from './webhook-message.js'
 import { type Report } from './report.js'
 import { wentWell } from '../failure/result.js'
 
-/** For one try, in ms. */
+/** A time limit for one attempt, in ms. */
 const requestMs = 10_000
+
+interface RunEnd {
+  readonly report: Report
+  readonly holder: Holder
+}
 
 /**
  * Posts the end of a run to the webhook. Returns a warning when that failed; gives up when `signal` is aborted.
@@ -19,8 +24,7 @@ const requestMs = 10_000
 export async function notifyWebhook(
   { clock, web }: Platform,
   { webhook: url, 'webhook-on': on }: Pick<Settings, 'webhook' | 'webhook-on'>,
-  report: Report,
-  holder: Holder,
+  { report, holder }: RunEnd,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<readonly string[]> {
   if (url === undefined || (on === 'failure' && wentWell(report.result))) return []

@@ -33,13 +33,16 @@ export async function recover(
     undo(context.with({ signal: late }), input),
   )
   const left = externalChanges(restored)
-  await saveRelease(cluster, platform.clock, cluster.life, app, {
-    ...begun,
-    result: 'undone',
-    cause: `its run was interrupted; restored by ${titleOf(holder)}${left ? `, except for what another client set: ${left}` : ''}`,
-    seconds: Math.max(0, (platform.clock.now() - Date.parse(begun.at)) / 1000),
-    migrations: [],
-  }).catch((error: unknown) => {
+  await saveRelease(
+    { cluster, clock: platform.clock, app },
+    {
+      ...begun,
+      result: 'undone',
+      cause: `its run was interrupted; restored by ${titleOf(holder)}${left ? `, except for what another client set: ${left}` : ''}`,
+      seconds: Math.max(0, (platform.clock.now() - Date.parse(begun.at)) / 1000),
+      migrations: [],
+    },
+  ).catch((error: unknown) => {
     log.say(`the history could not be written: ${String(error)}`)
   })
   await closeRecord(cluster, platform.clock, app, record)

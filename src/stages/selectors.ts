@@ -12,8 +12,14 @@ import {
   type KubeObject,
   type WorkloadObject,
 } from '../kubernetes/objects.js'
-import type { Services } from '../kubernetes/routes.js'
-import { holdsNoData, placeOf, type Pods, type When } from '../kubernetes/selectors.js'
+import {
+  holdsNoData,
+  kindOf,
+  placeOf,
+  type Pods,
+  type Surroundings,
+  type When,
+} from '../kubernetes/selectors.js'
 import { idOf } from '../kubernetes/workload.js'
 import { fail } from '../failure/failure.js'
 import type { ClusterState } from '../judge/types.js'
@@ -53,7 +59,7 @@ export function planOf(input: PlanInput): Plan {
     .filter((service) => !written.has(keyOf(service)))
   for (const service of asTheyAre) placed(service, service, pods)
   const becomes = [...others.map(({ becomes }) => becomes).filter(isService), ...asTheyAre]
-  const routed: Routing = {
+  const routed: Surroundings = {
     services: { live: services, becomes: becomes as readonly Service[] },
     makes: others.some(({ object }) => isCustom(object) && !holdsNoData(object)),
   }
@@ -76,18 +82,9 @@ export function planOf(input: PlanInput): Plan {
   }
 }
 
-interface Routing {
-  readonly services: Services
-  /** Custom resources come with the release: what they create is unknown. */
-  readonly makes: boolean
-  /** The other objects of the same kind in the manifests, as they are and as they become. */
-  readonly beside?: readonly KubeObject[]
-}
-
 function besideOf(change: Change, others: readonly Change[]): readonly KubeObject[] {
-  const kindOf = ({ object }: Change) => keyOf(object).split('/').slice(0, 2).join('/')
   return others
-    .filter((other) => other !== change && kindOf(other) === kindOf(change))
+    .filter((other) => other !== change && kindOf(other.object) === kindOf(change.object))
     .flatMap((other) => [...(other.is === 'create' ? [] : [other.live]), other.becomes])
 }
 
@@ -104,9 +101,9 @@ function placed(
   before: KubeObject | undefined,
   after: KubeObject,
   pods: readonly Pods[],
-  { services, makes, beside }: Partial<Routing> = {},
+  around: Surroundings = {},
 ) {
-  const place = placeOf(before, after, pods, services, makes, beside)
+  const place = placeOf(before, after, pods, around)
   if (place.when !== 'never') return place
   const { sentence, hint } = place
   return fail({ code: 'selector-conflict', sentence, hint })

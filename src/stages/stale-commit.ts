@@ -15,7 +15,7 @@ export async function checkNotStale(
   const live = liveNow(history)
   if (live?.sha === undefined || source.sha === undefined) return
   const { sha } = source
-  switch (await lineageOf(platform, settings.context, sha, live.sha, signal)) {
+  switch (await lineageOf({ platform, folder: settings.context, signal }, sha, live.sha)) {
     case 'not-older':
       return
     case 'unknown':

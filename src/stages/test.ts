@@ -40,14 +40,12 @@ export async function test(
   const timeout = settings['test-timeout']
   const run = (either: AbortSignal): Promise<number> =>
     runInImage(
-      platform,
+      context.with({ signal: either }),
       { built, command, services: settings['test-services'], env: settings['test-env'] },
       (line) => {
         log.quote(line)
         if (lines.push(line) > readLines * 2) lines.splice(0, readLines)
       },
-      log,
-      either,
     )
   const code = await withTimeout(platform.clock, timeout, signal, run).catch((error: unknown) =>
     error instanceof TimeOver && !signal.aborted ? error : Promise.reject(error as Error),

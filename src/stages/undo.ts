@@ -64,13 +64,14 @@ export async function undo(
     // What its old version may need on the way there it may need on the way back too.
     ...{ ...own, timeout: timeoutOf(own), bake: 0, graces: 'lengthen' },
   }
-  const { platform, signal, cluster, log } = context
-  const startedAt = platform.clock.now()
+  const { clock } = context.platform
+  const { cluster, log, signal } = context
+  const startedAt = clock.now()
   let restored: readonly Restored[] = []
   let followed: RolloutOutcome
   do {
     // When others changed a workload during the restore, its ownership is decided again.
-    const again = await restore(cluster, platform.clock, snapshot, log, signal)
+    const again = await restore({ cluster, clock, log, signal }, snapshot)
     restored = again.map((one, i) => sinceThen(restored[i], one))
     followed = await followBack(context, restored, { live, timeouts, startedAt, noted })
   } while (followed.is === 'superseded')
@@ -82,7 +83,7 @@ export async function undo(
     })
   }
   // What has found the pods all the while.
-  const after = await restore(cluster, platform.clock, snapshot, log, signal, 'after')
+  const after = await restore({ cluster, clock, log, signal }, snapshot, 'after')
   restored = [...restored, ...after]
   const gone = restored.filter(({ did }) => did === 'ask')
   if (gone.length > 0) {

@@ -99,14 +99,17 @@ export interface Before extends RunningVersion {
   readonly templates: Templates
 }
 
+export interface HistoryContext {
+  readonly cluster: Cluster
+  readonly clock: Clock
+  readonly app: string
+}
+
 /**
  * Adds a release, or replaces the entry of the same run; for one that went live with what is kept of it.
  */
 export async function saveRelease(
-  cluster: Cluster,
-  clock: Clock,
-  signal: AbortSignal,
-  app: string,
+  { cluster, clock, app }: HistoryContext,
   ended: ReleaseEnd,
   { templates, databases, before }: LiveVersion = {},
 ): Promise<void> {
@@ -115,7 +118,7 @@ export async function saveRelease(
   const path = `${configMaps}/${nameFor(app)}`
   await retryTransient(
     clock,
-    signal,
+    cluster.life,
     async () => {
       const live = await readLive(cluster, app)
       const found = before && foundBefore(ended, before)

@@ -32,7 +32,6 @@ import {
   planRestore,
   type RestorePlan,
   type ObjectSnapshot,
-  type PutBy,
   type Snapshot,
   type UndoStep,
 } from './snapshot.js'
@@ -59,6 +58,13 @@ export function externalChanges(restored: readonly Restored[]): string | undefin
   return words.length === 0 ? undefined : words.join('; ')
 }
 
+export interface RestoreContext {
+  readonly cluster: Cluster
+  readonly clock: Clock
+  readonly log: StageLog
+  readonly signal: AbortSignal
+}
+
 /**
  * Restores every object of the snapshot. Repeating it is harmless: it leaves restored objects alone. Each write
  * carries the resourceVersion on which it was decided, and is decided again after a conflict. Throws when an object
@@ -71,11 +77,8 @@ export function externalChanges(restored: readonly Restored[]): string | undefin
  * Objects with the turn `after` (`ObjectSnapshot.back`) need a second call, when the pods of the workloads are back.
  */
 export async function restore(
-  cluster: Cluster,
-  clock: Clock,
+  { cluster, clock, log, signal }: RestoreContext,
   snapshot: Snapshot,
-  stageLog: StageLog,
-  signal: AbortSignal,
   turn: 'before' | 'after' = 'before',
 ): Promise<readonly Restored[]> {
   const retrying = <T>(call: () => Promise<T>) =>
@@ -105,7 +108,7 @@ export async function restore(
     allOf(priors, async (prior) => {
       const done = await restoreOne(cluster, prior, needs)
       const line = restoreLine(done)
-      if (line !== undefined) stageLog.say(line)
+      if (line !== undefined) log.say(line)
       return done
     })
   const leading = snapshot.filter(leads)
@@ -218,7 +221,7 @@ async function restoreOne(
   const version = resourceVersion === undefined ? {} : { version: resourceVersion }
   switch (step.do) {
     case 'put':
-      return { ...plan, live: await put(cluster, prior.path, step.object, step.by, version) }
+      return { ...plan, live: await put(cluster, prior.path, step, version) }
     case 'delete':
       await cluster.remove(prior.path, {
         ...(step.uid !== undefined && { uid: step.uid }),
@@ -236,8 +239,7 @@ async function restoreOne(
 async function put(
   cluster: Cluster,
   path: string,
-  object: KubeObject,
-  by: PutBy,
+  { object, by }: Extract<UndoStep, { do: 'put' }>,
   version: { readonly version?: string },
 ): Promise<KubeObject> {
   if (by.is === 'update') return cluster.put(path, object)
