@@ -198,7 +198,8 @@ function asking({ answers = [200], away = [], kind = 'Deployment', spec = '' }: 
     cancel.signal,
   )
   const scene = { clock, cancel, stageLog, ended: 'not yet', hint: '' }
-  smoke(release, stageLog, cluster, { live: standing(clusterState) }, desired, pinned(image)).then(
+  const context = release.with({ log: stageLog, cluster })
+  smoke(context, { live: standing(clusterState) }, desired, pinned(image)).then(
     () => (scene.ended = `good at ${clock.now()}`),
     (error: unknown) => {
       scene.ended = `${error instanceof Error ? error.message : ''} at ${clock.now()}`
@@ -301,9 +302,7 @@ async function visiting(pages: Readonly<Record<string, Page>>, path = '/', host 
   try {
     const desired = { web: web(), service: 'web', port: 'http', host }
     const warning = await smoke(
-      release,
-      stageLog,
-      cluster,
+      release.with({ log: stageLog, cluster }),
       { live: standing(clusterState) },
       desired,
       pinned(image),

@@ -178,10 +178,10 @@ async function smokeBy(
   image: string,
   listener: RolloutListener,
 ): Promise<void> {
-  const { settings, cluster, log } = context
+  const { settings, log } = context
   if (settings['smoke-path'] === undefined || !checked.web) return
-  const desired = smokeTarget(checked.web, checked.services, settings['smoke-host'])
-  const warning = await smoke(context, log, cluster, checked, desired, image)
+  const target = smokeTarget(checked.web, checked.services, settings['smoke-host'])
+  const warning = await smoke(context, checked, target, image)
   if (warning === undefined) return
   log.say(`warning: ${warning}`)
   listener.warning(warning)

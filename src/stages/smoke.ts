@@ -6,19 +6,18 @@
 import type { Pod, Service, ServicePort } from 'kubernetes-types/core/v1'
 import { selects } from '../django/roles.js'
 import type { Cluster } from '../kubernetes/cluster.js'
-import { forwarded } from '../kubernetes/forward.js'
+import { forwarded, type PodPort } from '../kubernetes/forward.js'
 import { collection } from '../kubernetes/paths.js'
 import { idOf, type WorkloadId } from '../kubernetes/workload.js'
-import { fail } from '../failure/failure.js'
-import type { StageLog } from '../platform/stage-log.js'
+import { fail, Failure, type Cause } from '../failure/failure.js'
 import { liveOf } from '../judge/objects.js'
 import { fetchLog } from '../rollout/logs.js'
 import { rolloutStatusOf } from '../judge/rollout-status.js'
 import type { ClusterState } from '../judge/types.js'
 import { abortable, TimeOver, withTimeout } from '../platform/time.js'
 import type { Network } from '../platform/platform.js'
+import type { ClusterContext } from './context.js'
 import type { PreflightResult } from './preflight.js'
-import type { Release } from './release.js'
 import type { Web } from '../kubernetes/target.js'
 import { followRedirects, type Answer, type PageRequest, type PageResult } from './http-probe.js'
 
@@ -88,8 +87,8 @@ const answerMs = 10_000
 const awayMs = 2_000
 const mostLines = 30
 
-/** The last bad answer: reported when the time is over. */
-interface Miss {
+/** Why there was no good answer: the last reason is reported when the time is over. */
+interface BadAnswer {
   readonly words: string
   readonly hint?: string
   readonly pod?: string
@@ -101,68 +100,79 @@ interface Miss {
  * Throws a Failure `smoke-failed` when no good answer came in time, and the signal's reason when it is aborted.
  */
 export async function smoke(
-  release: Release,
-  stageLog: StageLog,
-  cluster: Cluster,
+  context: ClusterContext,
   { live }: Pick<PreflightResult, 'live'>,
-  desired: SmokeTarget,
+  target: SmokeTarget,
   image: string,
 ): Promise<string | undefined> {
-  const { platform, settings, signal } = release
+  const { platform, settings, signal, cluster, log } = context
   const { clock } = platform
   const path = settings['smoke-path'] ?? '/'
-  const request = `GET ${path} through service/${desired.service}`
-  let miss: Miss = { words: `gave no answer within ${settings['smoke-timeout'] / 1000} s` }
+  const request = `GET ${path} through service/${target.service}`
+  const { workload, container } = target.web
+  let last: BadAnswer = { words: `gave no answer within ${settings['smoke-timeout'] / 1000} s` }
   let left = settings['smoke-timeout']
-  let looked = 0
+  /** How long the last attempt took, with the pause after it. */
+  let took = 0
   for (;;) {
-    const { workload } = desired.web
     if (hasNoNewPods(live.clusterState(), workload)) {
-      stageLog.say(`${request}: left out, since ${idOf(workload)} is to have no new pod now`)
+      log.say(`${request}: left out, since ${idOf(workload)} is to have no new pod now`)
       return undefined
     }
     const from = clock.now()
-    const slices = await abortable(signal, () => slicesOf(cluster, desired.service))
+    const slices = await abortable(signal, () => slicesOf(cluster, target.service))
     // An API server that is away proves nothing about the new version: neither that wait counts, nor the request
     // before it, which went through the same server.
-    if (clock.now() - from < awayMs) left -= looked
-    if (left <= 0) break
+    if (clock.now() - from < awayMs) left -= took
+    if (left <= 0) throw new Failure(await smokeCause(context, target, request, last))
     const begun = clock.now()
-    const ends = endpointsOf(slices, desired.port)
-    const end = ends.find(({ pod }) =>
-      runs(live.clusterState().pods.get(pod), desired.web.container, image),
+    const endpoint = endpointsOf(slices, target.port).find(({ pod }) =>
+      runs(live.clusterState().pods.get(pod), container, image),
     )
-    const look = await lookAt(release, cluster, end, desired, path, Math.min(left, answerMs))
-    if (look.is === 'good') {
-      stageLog.say(`${request}: ${look.words} from ${look.pod}, of the new version${look.how}`)
-      return look.but === undefined ? undefined : `${request} ${look.but}`
+    const page = { host: target.host, path }
+    const attempt = await requestPage(context, endpoint, page, Math.min(left, answerMs))
+    if (attempt.is === 'good') {
+      const { words, pod, how, but } = attempt
+      log.say(`${request}: ${words} from ${pod}, of the new version${how}`)
+      return but === undefined ? undefined : `${request} ${but}`
     }
     // What the end of the time cuts off says less than what came before.
-    if (clock.now() - begun < left) miss = look.miss
+    if (clock.now() - begun < left) last = attempt.answer
     await clock.sleep(pauseMs, signal)
-    looked = clock.now() - begun
+    took = clock.now() - begun
   }
-  const log =
-    miss.pod === undefined
-      ? []
-      : await fetchLog(cluster, platform.clock, {
-          ...{ pod: miss.pod, container: desired.web.container },
-          previous: false,
-        })
-  fail({
-    code: 'smoke-failed',
-    sentence: `${request} ${miss.words}`,
-    hint: miss.hint ?? `look at its log: kubectl logs ${idOf(desired.web.workload)}`,
-    workload: desired.web.workload.name,
-    ...(miss.pod !== undefined && { pod: miss.pod, container: desired.web.container }),
-    logs: [
-      { source: 'the answer', lines: miss.body ?? [] },
-      { source: `container ${desired.web.container}`, lines: log.slice(-mostLines) },
-    ],
-  })
 }
 
-type Look =
+/** Returns the cause of a page without a good answer, with the log of the pod that answered last. */
+async function smokeCause(
+  { platform, cluster }: ClusterContext,
+  { web: { workload, container } }: SmokeTarget,
+  request: string,
+  { words, hint, pod, body = [] }: BadAnswer,
+): Promise<Cause> {
+  const wanted = pod === undefined ? undefined : { pod, container, previous: false }
+  const lines = wanted ? await fetchLog(cluster, platform.clock, wanted) : []
+  return {
+    code: 'smoke-failed',
+    sentence: `${request} ${words}`,
+    hint: hint ?? `look at its log: kubectl logs ${idOf(workload)}`,
+    workload: workload.name,
+    ...(pod !== undefined && { pod, container }),
+    logs: [
+      { source: 'the answer', lines: body },
+      { source: `container ${container}`, lines: lines.slice(-mostLines) },
+    ],
+  }
+}
+
+interface Page {
+  /** For the header `Host`. */
+  readonly host: string
+  readonly path: string
+}
+
+/** The result of one request. */
+type Attempt =
   | {
       readonly is: 'good'
       readonly words: string
@@ -172,37 +182,39 @@ type Look =
       /** What the answer does not prove. */
       readonly but?: string
     }
-  | { readonly is: 'not yet'; readonly miss: Miss }
+  | { readonly is: 'bad'; readonly answer: BadAnswer }
 
-async function lookAt(
-  { platform, signal }: Release,
-  cluster: Cluster,
-  end: Endpoint | undefined,
-  { host }: SmokeTarget,
-  path: string,
+async function requestPage(
+  { platform, signal, cluster }: ClusterContext,
+  endpoint: PodPort | undefined,
+  page: Page,
   ms: number,
-): Promise<Look> {
-  const notYet = (miss: Miss): Look => ({ is: 'not yet', miss })
-  if (!end) return notYet({ words: 'found no pod of the new version behind the Service' })
-  const { pod } = end
+): Promise<Attempt> {
+  if (!endpoint) return bad({ words: 'found no pod of the new version behind the Service' })
+  const { network, clock } = platform
   try {
-    const result = await withTimeout(platform.clock, ms, signal, (late) =>
-      forwarded(cluster, end, late, (port) =>
-        followRedirects(host, path, (request) => ask(platform.network, port, host, request, late)),
+    const result = await withTimeout(clock, ms, signal, (late) =>
+      forwarded(cluster, endpoint, late, (socket) =>
+        followRedirects(page.host, page.path, (request) =>
+          ask(network, { socket, host: page.host }, request, late),
+        ),
       ),
     )
-    return lookOf(result, pod, host, path)
+    return attemptOf(result, endpoint.pod, page)
   } catch (error) {
     signal.throwIfAborted()
-    if (error instanceof TimeOver) return notYet({ words: `gave no answer within ${ms / 1000} s` })
-    return notYet({ words: `failed: ${error instanceof Error ? error.message : String(error)}` })
+    if (error instanceof TimeOver) return bad({ words: `gave no answer within ${ms / 1000} s` })
+    return bad({ words: `failed: ${error instanceof Error ? error.message : String(error)}` })
   }
+}
+
+function bad(answer: BadAnswer): Attempt {
+  return { is: 'bad', answer }
 }
 
 async function ask(
   network: Network,
-  socket: number,
-  host: string,
+  { socket, host }: { readonly socket: number; readonly host: string },
   { path, secure }: PageRequest,
   signal: AbortSignal,
 ): Promise<Answer> {
@@ -215,8 +227,7 @@ async function ask(
   return { status, body: await answer.text(), ...(location !== undefined && { location }) }
 }
 
-function lookOf(result: PageResult, pod: string, host: string, path: string): Look {
-  const bad = (miss: Miss): Look => ({ is: 'not yet', miss: { pod, ...miss } })
+function attemptOf(result: PageResult, pod: string, { host, path }: Page): Attempt {
   const another = 'give a "smoke-path" that answers by itself'
   switch (result.is) {
     case 'led away': {
@@ -224,6 +235,7 @@ function lookOf(result: PageResult, pod: string, host: string, path: string): Lo
       const words = `answered ${status}, a redirect to ${to.origin}${to.pathname}`
       if (samePage) {
         return bad({
+          pod,
           words: `${words}: the page itself did not answer`,
           hint: `ask it by that name ("smoke-host": ${to.hostname}), or ${another}`,
         })
@@ -235,6 +247,7 @@ function lookOf(result: PageResult, pod: string, host: string, path: string): Lo
     }
     case 'in a circle':
       return bad({
+        pod,
         words: `answered ${result.status}, a redirect to ${result.to} again and again: the page itself did not answer`,
         hint: result.to.startsWith('https:')
           ? `give as "smoke-path" a page of SECURE_REDIRECT_EXEMPT, or let SECURE_PROXY_SSL_HEADER name X-Forwarded-Proto, which was sent`
@@ -252,6 +265,7 @@ function lookOf(result: PageResult, pod: string, host: string, path: string): Lo
         return { is: 'good', words: String(status), pod, how: request, ...(isLogin && { but }) }
       }
       return bad({
+        pod,
         words: `answered ${status}${request}`,
         body: body.split('\n').slice(0, mostLines),
         ...(status === 400 && {
@@ -290,16 +304,11 @@ async function slicesOf(cluster: Cluster, service: string): Promise<readonly End
   return items
 }
 
-interface Endpoint {
-  readonly pod: string
-  readonly port: number
-}
-
 /** Returns the pods that a Service sends requests to, with the number of the port there. */
 export function endpointsOf(
   slices: readonly EndpointSlice[],
   portName: string,
-): readonly Endpoint[] {
+): readonly PodPort[] {
   return slices.flatMap(({ ports, endpoints }) => {
     const port = (ports ?? []).find(({ name = '' }) => name === portName)?.port
     if (port === undefined) return []
