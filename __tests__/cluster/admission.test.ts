@@ -55,7 +55,7 @@ describe('templates that a webhook stamps and pins', () => {
       result: 'undone',
     })
     expect(recovered.output).toContain('deployment/web restored')
-    expect(recovered.output).not.toContain('somebody else')
+    expect(recovered.output).not.toContain('another client')
     expect(await image()).toBe(`${site.image}:v1@${digest}`)
     expect(await site.leftovers()).toEqual([])
   })
@@ -110,7 +110,7 @@ describe('a workload that waits for a finalizer to be gone', () => {
     const ended = await site.deploy('v1', { 'migrate-command': 'none' })
     expect(ended.report.cause).toMatchObject({
       code: 'workload-unfit',
-      sentence: `deployment/web is being deleted, and waits for ${hold}: what is written to it is lost with it`,
+      sentence: `deployment/web is being deleted, and waits for ${hold}: a write to it would be lost`,
     })
     expect(ended.output).toContain(
       `kubectl -n ${site.namespace} get deployment/web -o 'jsonpath={.metadata.finalizers}'`,

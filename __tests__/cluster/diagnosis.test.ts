@@ -64,7 +64,7 @@ const raised = [
 ]
 
 const unready = [
-  '✗ web (container web): runs, but is not Ready: Readiness probe failed: HTTP probe failed with statuscode: 503; its log has: OSError: the cache is empty (run.py:12)',
+  '✗ web (container web): runs, but is not Ready: Readiness probe failed: HTTP probe failed with statuscode: 503; its log says: OSError: the cache is empty (run.py:12)',
   ...['last lines of container web:', '  │ web starts', ...raised],
 ]
 

@@ -134,7 +134,7 @@ test('in a bad place each is told, and the commands that are printed mend it, wo
   }
   const mended = await doctor()
   expect(mended.code).toBe(0)
-  const left = mended.told.filter((line) => !/uncommitted changes|is not well before/.test(line))
+  const left = mended.told.filter((line) => !/uncommitted changes|is unhealthy before/.test(line))
   expect(left).toEqual([])
 })
 

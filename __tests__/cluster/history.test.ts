@@ -108,7 +108,7 @@ describe('a rollback', () => {
   test('has an end: the first release has nothing before it', async () => {
     const ended = await rollback()
     expect(ended).toMatchObject({ code: 1, report: { result: 'failed' } })
-    expect(ended.output).toContain('there is nothing to go back to: no release before')
+    expect(ended.output).toContain('there is no version to roll back to: no release before')
   })
 
   test('takes the number of a release', async () => {
@@ -154,6 +154,6 @@ test('an older commit that was overtaken is not released', async () => {
   const before = await shop.state()
   const late = await shop.release({ version: 'two' })
   expect(late).toMatchObject({ code: 5, report: { result: 'superseded', cause: { code: 'stale-commit' } } })
-  expect(late.output).toMatch(/is older than [0-9a-f]{12}, which release \d+ by .* brought live/)
+  expect(late.output).toMatch(/is older than [0-9a-f]{12}, live since release \d+ by/)
   expect(await shop.state()).toEqual(before)
 })

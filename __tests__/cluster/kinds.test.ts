@@ -67,7 +67,7 @@ describe('all kinds', () => {
     await scaled
     expect({ code, result: report.result, output }).toMatchObject({ code: 1, result: 'undone' })
     expect(report.cause?.sentence).toContain("queue: ModuleNotFoundError: No module named 'no_such_module'")
-    expect(output).toContain('pod/queue-2 of the broken version stands in the way: deleted')
+    expect(output).toContain('pod/queue-2 of the broken version blocks the restore: deleted')
     expect(report.restored).toEqual(
       expect.arrayContaining([
         ...[...withHistory, 'cronjob/clean', 'configmap/settings'].map((object) => ({ object, action: 'restored' })),

@@ -110,7 +110,7 @@ test('an image that the registry has lost is told by doctor and by a release, an
   const runs = await container('{.image}')
   const lost = `http://${stack.registry}/v2/${site.namespace}/plain/manifests/${runs.split('@')[1] ?? ''}`
   expect((await fetch(lost, { method: 'DELETE' })).status).toBe(202)
-  const said = `the registry does not have ${runs} any more`
+  const said = `the registry no longer has ${runs}`
 
   const { image, namespace } = { image: ours, namespace: site.namespace }
   expect((await site.cli('doctor', { image, namespace })).output).toContain(said)

@@ -55,7 +55,7 @@ const refusals: readonly Refusal[] = [
     options: () => ({ manifests: 'k8s', 'migrate-from': 'deployment/wbe' }),
     code: 2,
     result: 'usage',
-    says: /"migrate-from" names deployment\/wbe, which is no workload of this release: .*deployment\/web/,
+    says: /"migrate-from" names deployment\/wbe, which is not a workload of this release: .*deployment\/web/,
   },
   {
     of: 'no cluster',
@@ -79,7 +79,7 @@ const refusals: readonly Refusal[] = [
     options: () => ({ namespace: 'shpo' }),
     code: 1,
     result: 'failed',
-    says: /the namespace "shpo" does not exist, or this account may do nothing in it/,
+    says: /the namespace "shpo" does not exist, or this account has no rights in it/,
   },
   {
     of: 'no such namespace, asked as an administrator',

@@ -58,7 +58,7 @@ describe('a release in parts', () => {
       expect(ended).toMatchObject({ code: 1, report: { result: 'failed' } })
       expect(ended.report.cause).toMatchObject({
         code: 'image-missing',
-        hint: expect.stringContaining('the engine of this machine has it: give "push"'),
+        hint: expect.stringContaining(`this machine's engine has it: set "push"`),
       })
     }
   })

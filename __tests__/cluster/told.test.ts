@@ -153,7 +153,7 @@ test.each([
   [
     'without the permission',
     () => inRun(6, { token: 'ghs-read', tag: two }, 'actions/deploy'),
-    '"token" may not write deployments (403); give the job "permissions: deployments: write"',
+    '"token" may not write deployments (403); add "permissions: deployments: write" to the job',
   ],
   [
     'while GitHub is away',

@@ -116,7 +116,7 @@ describe('a release is undone', () => {
     expect(released.report.cause?.sentence).toContain(
       "queue: ModuleNotFoundError: No module named 'orders.topics' (orders/queueing.py:1)",
     )
-    expect(released.output).toContain('pod/queue-1 of the broken version stands in the way: deleted')
+    expect(released.output).toContain('pod/queue-1 of the broken version blocks the restore: deleted')
     expect(reaction).toBeLessThan(noDeadline)
   })
 

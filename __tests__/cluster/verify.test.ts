@@ -40,7 +40,7 @@ describe('a smoke request', () => {
       ...{ 'smoke-path': '/version', 'migrate-from': 'deployment/worker' },
     })
     expect(ended.code).toBe(2)
-    expect(ended.output).toContain('"smoke-path" is asked through a Service, and none leads to worker')
+    expect(ended.output).toContain('"smoke-path" needs a Service, and none selects worker')
   })
 })
 

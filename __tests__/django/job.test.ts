@@ -101,9 +101,9 @@ test('the Job as a whole', () => {
   expect(migrationJob(how)).toEqual({
     is: 'made',
     notes: [
-      'init container schema is left out: it migrates, or waits for it, by itself',
-      'container worker is left out: it runs the same code beside the migration',
-      'volume media belongs to each pod of a StatefulSet: the migration has an empty one',
+      'init container schema is skipped: it runs or awaits the migration itself',
+      'container worker is skipped: it would run the same code during the migration',
+      'volume media is per pod of a StatefulSet: the migration gets an empty one',
     ],
     job: {
       apiVersion: 'batch/v1',
@@ -307,7 +307,7 @@ describe('claims', () => {
     const pod = podOf({ volumes, containers }, { claims })
     expect(pod.spec?.volumes).toEqual([{ name: 'media', emptyDir: {} }, volumes[1]])
     expect(pod.notes).toEqual([
-      'volume media: the claim media is ReadWriteOncePod, and a running pod has it: the migration has an empty folder in its place',
+      'volume media: the claim media is ReadWriteOncePod, and a running pod uses it: the migration gets an empty volume instead',
     ])
     expect(lastingFolders({ spec: { volumes, containers } }, 'app', claims)).toEqual(['/data'])
   })

@@ -73,7 +73,7 @@ describe('the reason that there is no answer', () => {
     [
       'a redirect',
       () => new Response('{"message":"Moved Permanently"}', { status: 301, headers: json }),
-      'GitHub refuses it (301): Moved Permanently',
+      'GitHub refuses the request (301): Moved Permanently',
       1,
     ],
     ['a page', () => new Response('<p>', { headers: page }), 'the answer is not GitHub’s (200)', 1],
@@ -100,7 +100,7 @@ describe('the reason that there is no answer', () => {
     [
       'a page of a wall',
       () => new Response('<p>', { status: 403, headers: page }),
-      '"token" may not write deployments (403); give the job "permissions: deployments: write"',
+      '"token" may not write deployments (403); add "permissions: deployments: write" to the job',
       1,
     ],
     [
@@ -109,7 +109,7 @@ describe('the reason that there is no answer', () => {
         const said = { message: 'Validation Failed', errors: ['x'], documentation_url: 'https://d' }
         return new Response(JSON.stringify(said), { status: 422, headers: json })
       },
-      'GitHub refuses it (422): Validation Failed',
+      'GitHub refuses the request (422): Validation Failed',
       1,
     ],
     [

@@ -106,7 +106,12 @@ describe('the end of a run', () => {
   test.each<[string, Partial<ReleaseEnd>, string, string]>([
     ['went live', {}, 'success', 'ef2714eb63e4 is deployed'],
     ['was undone', { result: 'undone', cause: 'web: crash' }, 'failure', 'web: crash'],
-    ['is not in it', { run: 'run-1' }, 'error', 'the run was killed: nobody knows what runs'],
+    [
+      'is not in it',
+      { run: 'run-1' },
+      'error',
+      'the run was killed; the running version is unknown',
+    ],
   ])('that was killed when it %s, by the history', (_, more, state, description) => {
     const history = [{ ...ended, ...more, number: 1 }]
     expect(recordedStatus(history, 'run-2')).toEqual({ state, description })

@@ -107,7 +107,7 @@ describe('GitHub shows', () => {
   test('a second one where the job’s is of another commit, and the run says why', async () => {
     github.addOfJob(1, newSha, 'production')
     expect(await run(1, oldSha, good)).toEqual([
-      'the job has a deployment record of its own, of commit ef2714eb63e4, which is not what runs: give its environment "deployment: false"',
+      'the job has a separate deployment record, of commit ef2714eb63e4, which is not running: set "deployment: false" in its environment',
     ])
     expect(github.active('production')).toEqual([oldSha])
   })
@@ -158,15 +158,11 @@ describe('who comes after a run that was killed', () => {
 describe('a release goes on', () => {
   const none = 'GitHub has no deployment record of this run: '
   test.each<[string, () => Promise<readonly string[]>, string]>([
-    [
-      'with a wrong token',
-      () => run(1, newSha, good, 'no'),
-      'GitHub does not accept "token" (401)',
-    ],
+    ['with a wrong token', () => run(1, newSha, good, 'no'), 'GitHub rejects "token" (401)'],
     [
       'without the permission',
       () => run(1, newSha, good, 'ghs-read'),
-      '"token" may not write deployments (403); give the job "permissions: deployments: write"',
+      '"token" may not write deployments (403); add "permissions: deployments: write" to the job',
     ],
     [
       'with a commit that GitHub does not know',
@@ -174,7 +170,7 @@ describe('a release goes on', () => {
         github.refs.set('main', oldSha)
         return run(1, newSha, good)
       },
-      `GitHub refuses it (422): No ref found for: ${newSha}`,
+      `GitHub refuses the request (422): No ref found for: ${newSha}`,
     ],
     [
       'while GitHub is away',
@@ -204,7 +200,7 @@ describe('a release goes on', () => {
     expect(ids).toHaveLength(1)
     github.stop()
     expect(await end(good)).toEqual([
-      'GitHub’s deployment record does not tell how this run ended: GitHub does not answer (ECONNREFUSED)',
+      'GitHub’s deployment record lacks the result of this run: GitHub does not answer (ECONNREFUSED)',
     ])
   })
 

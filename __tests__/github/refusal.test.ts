@@ -6,12 +6,12 @@ test.each([
   [502, '<html>', true, 'GitHub answers 502'],
   [429, '', true, 'GitHub answers 429'],
   [403, 'You have exceeded a secondary rate limit', true, 'GitHub answers 403'],
-  [401, 'Bad credentials', false, 'GitHub does not accept "token" (401)'],
+  [401, 'Bad credentials', false, 'GitHub rejects "token" (401)'],
   [403, 'Resource not accessible by integration', false, /permissions: deployments: write/],
   [404, 'Not Found', false, /permissions: deployments: write/],
-  [301, 'Moved Permanently', false, 'GitHub refuses it (301): Moved Permanently'],
+  [301, 'Moved Permanently', false, 'GitHub refuses the request (301): Moved Permanently'],
   [200, '', false, 'the answer is not GitHub’s (200)'],
-  [422, 'No ref found for: abc', false, 'GitHub refuses it (422): No ref found for: abc'],
+  [422, 'No ref found for: abc', false, 'GitHub refuses the request (422): No ref found for: abc'],
 ])('%i %s', (status, message, passing, words) => {
   expect(refusal(status, message)).toEqual({
     passing,

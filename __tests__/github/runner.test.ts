@@ -53,8 +53,8 @@ describe('inputs', () => {
   })
 
   test.each([
-    ['INPUT_NAMEPSACE', ['"namepsace" is no input of this action; did you mean "namespace"?']],
-    ['INPUT_SMOK-PATH', ['"smok-path" is no input of this action; did you mean "smoke-path"?']],
+    ['INPUT_NAMEPSACE', ['"namepsace" is not an input of this action; did you mean "namespace"?']],
+    ['INPUT_SMOK-PATH', ['"smok-path" is not an input of this action; did you mean "smoke-path"?']],
     // Of a composite action around ours, or of our own action.yml alone.
     ['INPUT_WHOLLY-ELSE', []],
     ['INPUT_COMMAND', []],
@@ -280,7 +280,7 @@ describe('a real process', () => {
     const recovered = { ...report, command: 'recover', result: 'unchanged', warnings: ['beware'] }
     const files = ['GITHUB_OUTPUT', 'GITHUB_STEP_SUMMARY']
     expect(stdoutOf('nothing left', { report: recovered }, files)).toEqual({
-      lines: ['this run has left nothing unfinished', '::warning::beware'],
+      lines: ['this run left nothing unfinished', '::warning::beware'],
       ...{ output: '', summary: '' },
     })
   })

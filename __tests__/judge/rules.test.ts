@@ -301,7 +301,7 @@ facts('crash', [
     ],
   },
   {
-    name: 'an init container that ended well after an error is no symptom',
+    name: 'an init container that succeeded after an error is no symptom',
     log: '',
     steps: [
       [3, initEnded(1), 'waiting'],

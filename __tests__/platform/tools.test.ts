@@ -55,7 +55,7 @@ describe('a kubectl that is not there', () => {
 
   test('is refused when its checksum is another', async () => {
     checksum = 'f'.repeat(64)
-    await expect(tools().fetchKubectl()).rejects.toThrow('does not have the checksum')
+    await expect(tools().fetchKubectl()).rejects.toThrow('does not match its published checksum')
   })
 
   test('is not fetched where there is no runner', async () => {

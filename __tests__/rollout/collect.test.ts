@@ -86,7 +86,7 @@ test('a Python error in the log of its container is told, and where it was raise
   const { cause } = await gathered(unready, { web: { lines: [...lines, 'GET /healthz 500'] } })
   const message = 'ConnectionError: no such host (shop/views.py:7)'
   expect(cause).toMatchObject({
-    sentence: `web: runs, but is not Ready; its log has: ${message}`,
+    sentence: `web: runs, but is not Ready; its log says: ${message}`,
     logs: [{ source: 'container web', lines }],
     annotations: [{ file: 'shop/views.py', line: 7, title: 'not-ready', message }],
   })

@@ -69,7 +69,7 @@ describe('one line per change of state', () => {
         'deployment/web: 0 of 2 ready',
         'deployment/web: 1 of 2 ready',
         'deployment/web: 2 of 2 ready',
-        'deployment/web is ready, and watched for 15 s more',
+        'deployment/web is ready, watched for another 15 s',
       ],
     ],
     ['one that runs already', ['web 2/2 done'], ['deployment/web: 2 of 2 ready']],
@@ -80,7 +80,7 @@ describe('one line per change of state', () => {
       [
         'deployment/web: 1 of 2 ready',
         'deployment/web: 2 of 2 ready',
-        'deployment/web is ready, and watched for 15 s more',
+        'deployment/web is ready, watched for another 15 s',
       ],
     ],
     [
@@ -88,10 +88,10 @@ describe('one line per change of state', () => {
       ['web 2/2 complete', 'web 1/2', 'web 2/2 complete'],
       [
         'deployment/web: 2 of 2 ready',
-        'deployment/web is ready, and watched for 15 s more',
+        'deployment/web is ready, watched for another 15 s',
         'deployment/web: 1 of 2 ready',
         'deployment/web: 2 of 2 ready',
-        'deployment/web is ready, and watched for 15 s more',
+        'deployment/web is ready, watched for another 15 s',
       ],
     ],
     [
@@ -166,7 +166,7 @@ describe('several workloads', () => {
       [
         'all 2 workloads: 0 of 2 ready',
         'all 2 workloads: 2 of 2 ready',
-        'all 2 workloads are ready, and watched for 15 s more',
+        'all 2 workloads are ready, watched for another 15 s',
       ],
     ],
     [
@@ -191,7 +191,7 @@ describe('several workloads', () => {
     })
     expect(lines).toEqual([
       ['deployment/a: 1 of 1 ready'],
-      ['deployment/a is ready, and watched for 15 s more'],
+      ['deployment/a is ready, watched for another 15 s'],
     ])
   })
 
@@ -243,7 +243,7 @@ describe('how all stand', () => {
 
   test.each<[string, number | undefined, string | undefined]>([
     ['watched', bake, 'all are ready, watched for 3 s of 15 s'],
-    ['asked', 2000, 'all are ready, waiting for a good answer of the new version'],
+    ['asked', 2000, 'all are ready, waiting for a successful response of the new version'],
     ['followed by others', undefined, undefined],
   ])('and what is waited for when all are there: %s', (_, ownBake, words) => {
     const last = statusRowsOf(judgement('web 2/2 complete'), START + 20_000, ownBake).slice(1)

@@ -196,7 +196,7 @@ describe('each state is said once', () => {
       'deployment/web: 0 of 2 ready',
       'deployment/web: 1 of 2 ready',
       'deployment/web: 2 of 2 ready',
-      'deployment/web is ready, and watched for 15 s more',
+      'deployment/web is ready, watched for another 15 s',
     ])
   })
 
@@ -224,7 +224,7 @@ describe('each state is said once', () => {
     await release.show(1, healthy)
     const back = [
       'deployment/web: 1 of 1 ready',
-      'deployment/web is ready, and watched for 15 s more',
+      'deployment/web is ready, watched for another 15 s',
     ]
     const gone = 'deployment/web: 0 of 1 ready'
     expect(release.said).toEqual([gone, ...back, gone, ...back])
@@ -371,7 +371,7 @@ describe('a verification', () => {
     const release = await rollout(healthy, { verify: request.verify })
     await release.pass(20)
     expect(release.ended()).toBeUndefined()
-    expect(release.waitsFor()).toContain('waiting for a good answer')
+    expect(release.waitsFor()).toContain('waiting for a successful response')
     await release.show(1, theirs)
     expect(release.ended()).toMatchObject({ is: 'superseded' })
     expect(request.isOver()).toBe(true)

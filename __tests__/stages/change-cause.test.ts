@@ -101,7 +101,7 @@ describe('kubectl annotate', () => {
     const { lines } = await run([target('Deployment', 'web')], causeAfter, 'Error: forbidden\nmore')
     expect(lines).toEqual([
       command('deployment/web'),
-      'kubectl rollout history will not tell of this release: forbidden',
+      'kubectl rollout history will not show this release: forbidden',
     ])
   })
 })

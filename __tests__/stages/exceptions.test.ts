@@ -94,7 +94,7 @@ describe('on another version after a release', () => {
       ],
       [
         [
-          'statefulset/queue: 2 pods still run 1.4, since updateStrategy: OnDelete changes a pod when it is deleted',
+          'statefulset/queue: 2 pods still run 1.4, because updateStrategy: OnDelete changes a pod only when it is deleted',
           ...['kubectl delete pod queue-0 queue-1', 2],
         ],
       ],
@@ -116,7 +116,7 @@ describe('on another version after a release', () => {
       ],
       [
         [
-          'statefulset/queue: 1 pod still runs 1.4, since its partition is 1',
+          'statefulset/queue: 1 pod still runs 1.4, because its partition is 1',
           'kubectl patch statefulset/queue --patch {"spec":{"updateStrategy":{"rollingUpdate":{"partition":0}}}}',
           1,
         ],
@@ -127,7 +127,7 @@ describe('on another version after a release', () => {
       [`Pod/shell ${old}`, `Pod/done ${old}; status: { phase: Succeeded }`],
       [
         [
-          'pod/shell still runs 1.4: no workload makes it anew',
+          'pod/shell still runs 1.4: no workload recreates it',
           `kubectl set image pod/shell app=${fresh}`,
         ],
       ],
@@ -173,11 +173,11 @@ describe('on another version after a release', () => {
       ],
       [
         [
-          'job/import goes on with 1.4: the template of a Job cannot change',
+          'job/import keeps running 1.4: the template of a Job is immutable',
           'kubectl delete job import',
         ],
         [
-          'job/tick-1, which cronjob/tick began before, goes on with 1.4: the template of a Job cannot change',
+          'job/tick-1, started before by cronjob/tick, keeps running 1.4: the template of a Job is immutable',
           'kubectl delete job tick-1',
         ],
       ],
@@ -192,7 +192,7 @@ describe('on another version after a release', () => {
       ],
       [
         [
-          'deployment/legacy stays on 1.4: its annotation django-rollout/ignore leaves it out',
+          'deployment/legacy stays on 1.4: it is excluded by its annotation django-rollout/ignore',
           'kubectl annotate deployment/legacy django-rollout/ignore-',
         ],
       ],
@@ -200,7 +200,7 @@ describe('on another version after a release', () => {
     [
       'a workload that was made meanwhile',
       [`Deployment/new ${old}`],
-      [['deployment/new runs 1.4: it was made while the release was under way', '-']],
+      [['deployment/new runs 1.4: it was created during the release', '-']],
     ],
     [
       'another image with the tag of the version before, which is no commit',
@@ -288,7 +288,7 @@ describe('after an undo', () => {
       [
         [
           ...['job/tick-1', 'withdrawn'],
-          'job/tick-1, which cronjob/tick has begun, goes on with the withdrawn 1.5',
+          'job/tick-1, started by cronjob/tick, keeps running the withdrawn 1.5',
           'kubectl delete job tick-1',
         ],
       ],
@@ -304,7 +304,7 @@ describe('after an undo', () => {
       [
         [
           ...['statefulset/queue', 'withdrawn'],
-          'statefulset/queue: 1 pod goes on with the withdrawn version, since updateStrategy: OnDelete changes a pod when it is deleted',
+          'statefulset/queue: 1 pod keeps running the withdrawn version, because updateStrategy: OnDelete changes a pod only when it is deleted',
           'kubectl delete pod queue-0',
         ],
       ],
@@ -320,18 +320,18 @@ describe('after an undo', () => {
       [
         [
           ...['deployment/web', 'withdrawn'],
-          'deployment/web: 1 pod goes on with the withdrawn version, since too few of the version before are Ready, as it was before the release',
+          'deployment/web: 1 pod keeps running the withdrawn version, because too few pods of the previous version are Ready, as before the release',
           '-',
         ],
         [
           ...['deployment/web', 'unwell'],
-          'deployment/web was not well before the release either, and is not well: 2 of 3 pods available',
+          'deployment/web was already unhealthy before the release, and is unhealthy: 2 of 3 pods available',
           '-',
         ],
       ],
     ],
     [
-      'what was left as it is',
+      'what was not restored',
       [
         `StatefulSet/db postgres:17; { spec: { replicas: 1 }, status: {} }`,
         `Deployment/api ghcr.io/acme/shop:hotfix; ${well}`,
@@ -340,7 +340,7 @@ describe('after an undo', () => {
       [
         [
           ...['statefulset/db', 'unwell'],
-          'statefulset/db was left as it is, and is not well: 0 of 1 pods available',
+          'statefulset/db was not restored, and is unhealthy: 0 of 1 pods available',
           '-',
         ],
       ],

@@ -86,13 +86,13 @@ test.each<[string, RawInputs, object, string]>([
     'to give a tag, where it has none',
     { digest },
     labelsOf(older),
-    `"digest" needs "tag" here: ${repository}@${digest} does not tell its version`,
+    `"digest" needs "tag" here: ${repository}@${digest} has no version label`,
   ],
   [
     'to give a tag, where its version cannot be one',
     { digest },
     labelsOf(older, '1.0+build'),
-    `"digest" needs "tag" here: ${repository}@${digest} does not tell its version`,
+    `"digest" needs "tag" here: ${repository}@${digest} has no version label`,
   ],
 ])('a digest is told by %s', async (_, given, labels, told) => {
   const context = await contextOf('deploy', machine(labels), given)
@@ -150,7 +150,7 @@ describe('an image to test', () => {
       own,
       undefined,
       labelsOf(older),
-      `${name} on this machine is of the commit ${short(older)}, and not of ${short(head)}`,
+      `${name} on this machine is of the commit ${short(older)}, not of ${short(head)}`,
     ],
     ['built by somebody else', own, undefined, {}, `built ${id}`],
     [
@@ -158,14 +158,14 @@ describe('an image to test', () => {
       { ...own, push: 'true' },
       undefined,
       {},
-      `${name} on this machine does not say of which commit it is, so it is not pushed for ${short(head)}`,
+      `${name} on this machine has no label that names its commit, so it is not pushed for ${short(head)}`,
     ],
     [
       'the registry has one of another commit',
       own,
       labelsOf(older),
       undefined,
-      `${name} is of another commit (${short(older)}) in the registry, and this machine has none`,
+      `${name} in the registry is of another commit (${short(older)}), and this machine does not have the image`,
     ],
     [
       'nobody has it',
@@ -189,7 +189,7 @@ describe('an image to test', () => {
     const platform = machine(labelsOf(older, 'v1'), {})
     const context = await contextOf('test', platform, { digest, push: 'true' })
     await imageToTest(context.with({ log: stageLog }))
-    expect(stageLog.lines).toContain('it is not pushed: the registry has it already')
+    expect(stageLog.lines).toContain('not pushed: the registry already has it')
   })
 })
 

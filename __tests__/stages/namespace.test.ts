@@ -105,7 +105,7 @@ describe('it is made', () => {
     const says = 'Error from server (Forbidden): denied by policy'
     expect(await causeOf(make('missing', ['create'], says))).toMatchObject({
       code: 'namespace-missing',
-      sentence: 'the namespace "shop" does not exist, and cannot be created: denied by policy',
+      sentence: 'the namespace "shop" does not exist, and creating it failed: denied by policy',
     })
   })
 })
@@ -126,7 +126,7 @@ describe('its labels', () => {
     const found = await labelling(cluster(verbs, live), withIt)
     expect(found.applied).toEqual(applied)
     expect(found.warnings).toHaveLength(warnings)
-    if (warnings > 0) expect(found.warnings[0]).toContain('its manifest has others: team, tier')
+    if (warnings > 0) expect(found.warnings[0]).toContain('Its manifest differs in: team, tier')
   })
 
   test('no manifest, no question', async () => {

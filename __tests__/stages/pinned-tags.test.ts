@@ -24,7 +24,8 @@ const hangs: Line = { when: /imagetools inspect/, hangs: true }
 
 const onLatest = `web: {image: '${shop}:latest', pods: [a]}`
 const elsewhere = `web: {image: '${shop}:latest', pods: ['ghcr.io/acme/other@${digest('a')}']}`
-const unknown = 'which shop:latest runs is not known: an undo would bring back what it names then'
+const unknown =
+  'the digest that shop:latest runs is unknown: an undo would restore what the tag names then'
 const back = (tag: string, letter: string) => `${shop}:${tag}@${digest(letter)}`
 const short = (letter: string) => digest(letter).slice(0, 19)
 
@@ -37,21 +38,21 @@ test.each<Case>([
     onLatest,
     [names(':latest', 'b')],
     { 'statefulset/web': { app: back('latest', 'a') } },
-    [`shop:latest has moved: an undo would bring back ${short('a')}, which runs`],
+    [`shop:latest has moved: an undo would restore ${short('a')}, which is running`],
   ],
   [
     'a tag that was deleted',
     onLatest,
     [refuses(':latest', 'manifest unknown')],
     { 'statefulset/web': { app: back('latest', 'a') } },
-    [`shop:latest may have moved: an undo would bring back ${short('a')}, which runs`],
+    [`shop:latest may have moved: an undo would restore ${short('a')}, which is running`],
   ],
   [
     'a registry that does not answer',
     onLatest,
     [hangs],
     { 'statefulset/web': { app: back('latest', 'a') } },
-    [`shop:latest may have moved: an undo would bring back ${short('a')}, which runs`],
+    [`shop:latest may have moved: an undo would restore ${short('a')}, which is running`],
   ],
   [
     'each tag is asked for once, and each workload has its own digest',
@@ -62,7 +63,7 @@ test.each<Case>([
       'statefulset/old': { init: back('latest', 'c') },
     },
     ['b', 'c'].map(
-      (letter) => `shop:latest has moved: an undo would bring back ${short(letter)}, which runs`,
+      (letter) => `shop:latest has moved: an undo would restore ${short(letter)}, which is running`,
     ),
   ],
   [
@@ -78,7 +79,7 @@ test.each<Case>([
         'that ours has too',
         names(`@${digest('a')}`, 'a'),
         { 'statefulset/web': { app: back('latest', 'a') } },
-        `shop:latest has moved: an undo would bring back ${short('a')}, which runs`,
+        `shop:latest has moved: an undo would restore ${short('a')}, which is running`,
       ],
       ['that ours has not', refuses(`@${digest('a')}`, 'not found'), {}, unknown],
     ] as const
@@ -193,12 +194,12 @@ test('what runs by a tag alone is named once', () => {
     `{web: {image: '${shop}:v1'}, worker: {image: '${shop}:v1'}, old: {image: '${back('v1', 'a')}'}}`,
   )
   expect(taggedAlone(targetsOf(workloads))).toEqual([
-    `statefulset/web, statefulset/worker names ${shop}:v1 without a digest: new pods run what that tag names then. The next release of another image writes the digest`,
+    `statefulset/web, statefulset/worker names ${shop}:v1 without a digest: new pods run what that tag names then. The next release of another image adds the digest`,
   ])
 })
 
 const gone = (image: string) =>
-  `the registry does not have ${image} any more, which statefulset/web runs: nodes that have not kept it cannot start it, so an undo may fail`
+  `the registry no longer has ${image}, which statefulset/web runs: nodes without a cached copy cannot start it, so an undo may fail`
 
 test.each<[string, string, Line[], string[]]>([
   ['is there', back('v1', 'a'), [names(`@${digest('a')}`, 'a')], []],

@@ -111,8 +111,8 @@ describe('a rollback', () => {
     expect(web).toEqual({ name: 'web', image: imageOfThen, command: ['a'], args: ['hand'] })
     expect(warnings).toEqual([])
     expect(lines).toEqual([
-      'deployment/web goes back to release 1 in web: command',
-      'deployment/web was changed since the last release: web: args (it stays)',
+      'deployment/web is restored to release 1: web: command',
+      'deployment/web was changed since the last release: web: args (kept)',
     ])
   })
 
@@ -122,7 +122,7 @@ describe('a rollback', () => {
       now: '{command: [b]}',
     })
     expect(web).toEqual({ name: 'web', image: imageOfThen, command: ['a'] })
-    expect(lines).toEqual(['deployment/web goes back to release 1 in web: command'])
+    expect(lines).toEqual(['deployment/web is restored to release 1: web: command'])
   })
 
   test('writes the image alone where nothing else differs', async () => {
@@ -131,13 +131,13 @@ describe('a rollback', () => {
   })
 
   test.each<[string, Scene, string]>([
-    ['of then', { released: '{}' }, 'no pod templates are kept of release 1'],
-    ['of the last release', { then: '{}' }, 'no pod templates are kept of release 2'],
-  ])('without the templates %s says that only the image goes back', async (_, scene, why) => {
+    ['of then', { released: '{}' }, 'the history has no pod templates of release 1'],
+    ['of the last release', { then: '{}' }, 'the history has no pod templates of release 2'],
+  ])('without the templates %s says that only the image is rolled back', async (_, scene, why) => {
     const { web, warnings } = await brought(scene)
     expect(web).toBe(undefined)
     expect(warnings).toEqual([
-      `only the image goes back: ${why}; command, environment and probes stay as they are now`,
+      `only the image is rolled back: ${why}; command, environment and probes do not change`,
     ])
   })
 
@@ -168,7 +168,7 @@ describe('a rollback', () => {
     [
       'a Service asks for a port by the name of today',
       { ...named, now: named.released, services: [service] },
-      'workload-unfit: service/web asks for the port "http", which deployment/web of release 1 does not have',
+      'workload-unfit: service/web uses the port "http", which deployment/web of release 1 does not have',
     ],
     [
       'the registry has lost another image of then',
@@ -177,7 +177,7 @@ describe('a rollback', () => {
         released: '{}',
         registry: 'docker.io/acme/side:1: not found',
       },
-      'image-missing: the registry does not have docker.io/acme/side:1 any more, which deployment/web of release 1 needs',
+      'image-missing: the registry no longer has docker.io/acme/side:1, which deployment/web of release 1 needs',
     ],
   ])('is refused when %s', async (_, scene, said) => {
     expect(await sentence(scene)).toBe(said)

@@ -98,7 +98,7 @@ describe('what a smoke request asks', () => {
     ['one for UDP', ['{ spec: { selector: { app: web }, ports: [{ port: 80, protocol: UDP }] } }']],
   ])('cannot be told with %s', (_, services) => {
     expect(() => smokeTarget(web(), services.map(service), undefined)).toThrow(
-      '"smoke-path" is asked through a Service, and none leads to web',
+      '"smoke-path" needs a Service, and none selects web',
     )
   })
 })
@@ -246,15 +246,13 @@ describe('a smoke request', () => {
     const scene = asking({ answers: [404], ...script })
     await scene.clock.pass(0)
     expect(scene.ended).toBe('good at 0')
-    expect(scene.stageLog.lines).toEqual([
-      `${asked}: left out, since ${id} is to have no new pod now`,
-    ])
+    expect(scene.stageLog.lines).toEqual([`${asked}: skipped, because ${id} gets no new pod now`])
   })
 
   test('names the workload to look at', async () => {
     const scene = asking({ answers: [500], kind: 'StatefulSet' })
     await scene.clock.pass(61 * second)
-    expect(scene.hint).toBe('look at its log: kubectl logs statefulset/web')
+    expect(scene.hint).toBe('check its log: kubectl logs statefulset/web')
   })
 })
 
@@ -340,7 +338,7 @@ describe('a redirect', () => {
     [
       'to https whatever is said of it (no SECURE_PROXY_SSL_HEADER)',
       { '/': () => 'https://shop.test/' },
-      `${bad} 302, a redirect to https://shop.test/ again and again: the page itself did not answer`,
+      `${bad} 302, a redirect loop to https://shop.test/: the page itself was not checked`,
     ],
     ['to another page', { '/': () => '/en/?a=1' }, `${good} (at /en/?a=1)`],
     ['by its own name and port', { '/': () => 'http://SHOP.test:80/en/' }, `${good} (at /en/)`],
@@ -353,12 +351,12 @@ describe('a redirect', () => {
     [
       'from one page to the other and back',
       { '/': () => '/a', '/a': () => '/' },
-      `${bad} 302, a redirect to http://shop.test/a again and again: the page itself did not answer`,
+      `${bad} 302, a redirect loop to http://shop.test/a: the page itself was not checked`,
     ],
     [
       'to the same page of another host (PREPEND_WWW)',
       { '/': () => 'http://www.shop.test/' },
-      `${bad} 302, a redirect to http://www.shop.test/: the page itself did not answer`,
+      `${bad} 302, a redirect to http://www.shop.test/: the page itself was not checked`,
     ],
     ['without a place', { '/': () => 304 }, `${bad} 304`],
     ['to no web at all', { '/': () => 'mailto:a@b.test' }, `${bad} 302`],
@@ -371,31 +369,31 @@ describe('a redirect', () => {
       'the login page, by the place to go back to',
       { '/orders/?day=1': () => '/enter/?next=/orders/%3Fday%3D1' },
       '/orders/?day=1',
-      'leads to the login page (/enter/?next=/orders/%3Fday%3D1), which says nothing of the page itself',
+      'leads to the login page (/enter/?next=/orders/%3Fday%3D1), which proves nothing about the page itself',
     ],
     [
       'the login page, by its name',
       { '/': () => '/accounts/login/' },
       '/',
-      'leads to the login page (/accounts/login/), which says nothing of the page itself',
+      'leads to the login page (/accounts/login/), which proves nothing about the page itself',
     ],
     [
       'a view that sends visitors elsewhere',
       { '/': () => 'https://id.test/authorize?client=shop' },
       '/',
-      'answered 302, a redirect to https://id.test/authorize, which says nothing of the page itself',
+      'answered 302, a redirect to https://id.test/authorize, which proves nothing about the page itself',
     ],
     ['the login page that was asked for', {}, '/accounts/login/', undefined],
     ['a page with a word like it', { '/': () => '/blogin/' }, '/', undefined],
   ])('%s', async (_, pages, path, but) => {
     const { is, warning } = await visiting(pages, path)
-    const says = `GET ${path} through service/web ${but}: give a "smoke-path" that answers by itself`
+    const says = `GET ${path} through service/web ${but}: set a "smoke-path" that does not redirect`
     expect([is, warning]).toEqual(['good', but === undefined ? undefined : says])
   })
 
   test('tells the name to ask by, and asks by its own at each step', async () => {
     const { hint } = await visiting({ '/': () => 'https://www.shop.test/', '/a': () => '/' }, '/a')
-    expect(hint).toContain('ask it by that name ("smoke-host": www.shop.test)')
+    expect(hint).toContain('set "smoke-host" to www.shop.test,')
     const { asked } = await visiting({ '/': overHttps(() => '/en/') }, '/', 'shop.test:8443')
     expect(asked).toEqual([
       'http://shop.test:8443/',

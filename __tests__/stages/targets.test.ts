@@ -40,12 +40,12 @@ describe('what serves the web', () => {
     [
       'several may',
       undefined,
-      'it is not clear which workload serves the web: deployment/one, deployment/two',
+      'several workloads may serve the web: deployment/one, deployment/two',
     ],
     [
       'a wrong name',
       'three',
-      '"migrate-from" names three, which is no workload of this release: deployment/one, deployment/two',
+      '"migrate-from" names three, which is not a workload of this release: deployment/one, deployment/two',
     ],
   ])('%s: the user has to say which', (_, named, sentence) => {
     expect(() => findWeb(two, [], named)).toThrow(sentence)
@@ -167,7 +167,7 @@ describe('the images that the manifests name', () => {
     expect(causeOf(manifest, live)).toMatchObject({
       code: 'manifest-invalid',
       sentence: `${where} ${words}, but deployment/web runs ${repository}:1`,
-      hint: expect.stringContaining('write "image: shop" there'),
+      hint: expect.stringContaining('set "image: shop" there'),
     })
   })
 
@@ -179,7 +179,7 @@ describe('the images that the manifests name', () => {
 
   test('one that is meant has its way', () => {
     expect(causeOf(web({ app: 'varnish:7' }), live)?.hint).toContain(
-      'If varnish:7 is meant, set it by hand before the release: kubectl set image deployment/web app=varnish:7',
+      'If varnish:7 is correct, set it before the release: kubectl set image deployment/web app=varnish:7',
     )
   })
 

@@ -122,7 +122,9 @@ describe('the tests', () => {
     const { platform } = scripted([entrypoint, run({ stderr }), ...tidy])
     const stageLog = notebook()
     await test(contextOf(platform), stageLog, built)
-    expect(stageLog.lines.at(-1)).toBe('warning: no tests ran; does "test-command" find them?')
+    expect(stageLog.lines.at(-1)).toBe(
+      'warning: no tests ran; check that "test-command" finds them',
+    )
   })
 })
 
@@ -143,7 +145,7 @@ describe('the cause of failed tests', () => {
       `Traceback (most recent call last):\n  File "/app/orders/tests.py", line 2, in <module>\n    connect()\n${refused}`,
       'OperationalError: connection failed: connection to server at "127.0.0.1", port 5432 failed: Connection refused (orders/tests.py:2)',
       {
-        hint: 'A throw-away server is there with test-services: postgres',
+        hint: 'For a temporary server, set test-services: postgres',
         annotations: [{ file: 'orders/tests.py', line: 2 }],
       },
     ],
@@ -151,15 +153,15 @@ describe('the cause of failed tests', () => {
       'no such command',
       127,
       '/bin/sh: 1: pytest: not found',
-      '"python manage.py test" ended with exit code 127: /bin/sh: 1: pytest: not found',
+      '"python manage.py test" exited with code 127: /bin/sh: 1: pytest: not found',
       {},
     ],
-    ['nothing said', 3, '', '"python manage.py test" ended with exit code 3', {}],
+    ['nothing said', 3, '', '"python manage.py test" exited with code 3', {}],
     [
       'killed',
       137,
       'test_big ... Killed',
-      '"python manage.py test" ended with exit code 137: test_big ... Killed',
+      '"python manage.py test" exited with code 137: test_big ... Killed',
       { hint: expect.stringContaining('memory') },
     ],
     [
@@ -180,7 +182,7 @@ describe('the cause of failed tests', () => {
       'no container',
       125,
       'docker: Error response from daemon: no space left on device',
-      'their container could not be started: docker: Error response from daemon: no space left on device',
+      'starting their container failed: docker: Error response from daemon: no space left on device',
       {},
     ],
   ])('%s', async (_, code, stderr, sentence, more) => {

@@ -53,8 +53,8 @@ describe('an object of the manifests that is being deleted', () => {
       cause: {
         code: 'manifest-invalid',
         sentence:
-          'persistentvolumeclaim/media is being deleted, and waits for acme.com/backup: what is written to it is lost with it',
-        hint: 'nothing was changed; wait until it is gone, or see why it stays: kubectl get persistentvolumeclaim/media -o jsonpath={.metadata.finalizers}',
+          'persistentvolumeclaim/media is being deleted, and waits for acme.com/backup: a write to it would be lost',
+        hint: 'nothing was changed. Wait until it is gone, or check why it stays: kubectl get persistentvolumeclaim/media -o jsonpath={.metadata.finalizers}',
       },
     })
     expect(slept).toHaveLength(60)

@@ -219,14 +219,14 @@ describe('a rollback wants', () => {
     ['the first release', 'a', 'previous', 'none', 'no release before a is in the history'],
     [
       ...(['what was rolled back from', 'a b a>1', 'previous', 'none'] as const),
-      'no release before a is in the history that nobody has rolled back from; that one comes back by its name: --to 2',
+      'no release before a is in the history that was not rolled back from. To restore that one, name it: --to 2',
     ],
     ['a number that is not there', 'a', '7', 'unknown', 'release 7 is not in the history'],
     ['a number that failed', 'a -b', '2', 'none', 'release 2 (b) did not go live: undone'],
     ['a tag that failed', 'a -b', 'b', 'none', 'release 2 (b) did not go live: undone'],
     [
       ...(['a tag that is also a number', 'a 1', '1', 'none'] as const),
-      '"1" is a tag, and the number of the release of a: write #1 for that one',
+      '"1" is both a tag and the number of the release of a: write #1 for the release',
     ],
     [
       ...(['a tag that is not there', 'a', 'zz', 'unknown'] as const),

@@ -142,7 +142,7 @@ describe('refused in words, with the way out', () => {
     ['no JSON', '{', /not JSON/],
     ['another JSON', '[]', /record is not an object/],
     ['a bomb', ' '.repeat(17 * 1024 * 1024), /larger than 16 MiB/],
-    ['a well', '['.repeat(100_000), /too deep/],
+    ['a well', '['.repeat(100_000), /nested too deeply/],
     ['a field too many', { ...good, then: 'rm' }, /field "then"/],
     [
       'a copied namespace',
@@ -184,13 +184,21 @@ describe('refused in words, with the way out', () => {
       withObject(configMap('a'), { written: configMap('b') }),
       /another object/,
     ],
-    ['our own history', withObject(configMap('django-rollout-shop')), /none of a release/],
+    [
+      'our own history',
+      withObject(configMap('django-rollout-shop')),
+      /not from the manifests of a release/,
+    ],
     [
       'the namespace',
       withObject({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } }),
-      /no right/,
+      /rights for this kind/,
     ],
-    ['a pod', withObject({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p' } }), /no right/],
+    [
+      'a pod',
+      withObject({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p' } }),
+      /rights for this kind/,
+    ],
     [
       'a kind outside',
       withObject({ apiVersion: 'example.com/v1', kind: 'Orbit', metadata: { name: 'o' } }),
@@ -212,7 +220,7 @@ describe('refused in words, with the way out', () => {
       /containers is not a list/,
     ],
     ['no spec', withObject(deployment(undefined)), /spec is not an object/],
-    ['a workload that is none', withObject(configMap('a'), { of: 'workload' }), /no workload/],
+    ['a workload that is none', withObject(configMap('a'), { of: 'workload' }), /not a workload/],
   ])('%s', async (_, data, why) => {
     const cause = await causeOf(read(clusterWith(data)))
     expect(cause.code).toBe('record-unusable')

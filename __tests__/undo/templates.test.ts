@@ -189,8 +189,12 @@ describe('how two templates differ', () => {
       '{env: [{name: SECRET, value: other}, {name: B, value: "1"}, {name: C, value: "1"}]}',
       ['web: env SECRET C'],
     ],
-    ['{}', '{more: [{name: side, image: a}]}', ['side: a container of then']],
-    ['{more: [{name: side, image: a}]}', '{}', ['side: a container that it does not have then']],
+    ['{}', '{more: [{name: side, image: a}]}', ['side: a container of that release']],
+    [
+      '{more: [{name: side, image: a}]}',
+      '{}',
+      ['side: a container that that release does not have'],
+    ],
     [
       '{pod: {volumes: [{name: a}]}}',
       '{pod: {hostNetwork: true}}',

@@ -144,5 +144,5 @@ test('each is deleted once, as it shows itself, until it is stopped', async () =
   ])
   // Two tries, of which none came about: the second pod is not told as deleted.
   await Promise.resolve()
-  expect(said.lines).toEqual(['pod/queue-1 of the broken version stands in the way: deleted'])
+  expect(said.lines).toEqual(['pod/queue-1 of the broken version blocks the restore: deleted'])
 })

@@ -234,7 +234,7 @@ describe('GitLab', () => {
     const [never] = await pipeline('push', { job: 'rollback', variables: { TO: '999' } })
     expect(never?.code).toBe(2)
     expect(never?.junit.flatMap(failures)).toEqual([
-      'version: there is nothing to go back to: release 999 is not in the history',
+      'version: there is no version to roll back to: release 999 is not in the history',
     ])
   })
 })

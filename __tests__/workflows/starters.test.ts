@@ -144,7 +144,7 @@ describe('the starter workflow rollback.yml', () => {
     expect(ended.code).toBe(1)
     expect(ended.outputs).toMatchObject({
       result: 'usage',
-      cause: 'there is nothing to go back to: release 999 is not in the history',
+      cause: 'there is no version to roll back to: release 999 is not in the history',
     })
     expect(await live()).toEqual(new Set([first]))
   })

@@ -268,7 +268,7 @@ function initOf(container: Container, how: MigrationJobOptions, notes: string[])
   // It would migrate before the plan is told, or wait for ever for the migration that this pod is.
   if (/\bmigrate\b/.test([...(container.command ?? []), ...(container.args ?? [])].join(' '))) {
     notes.push(
-      `init container ${container.name} is left out: it migrates, or waits for it, by itself`,
+      `init container ${container.name} is skipped: it runs or awaits the migration itself`,
     )
     return []
   }
@@ -283,7 +283,7 @@ function initOf(container: Container, how: MigrationJobOptions, notes: string[])
 function sidecarOf(container: Container, how: MigrationJobOptions, notes: string[]): Container[] {
   if (how.webContainers.includes(container.name)) {
     notes.push(
-      `container ${container.name} is left out: it runs the same code beside the migration`,
+      `container ${container.name} is skipped: it would run the same code during the migration`,
     )
     return []
   }
@@ -312,9 +312,7 @@ function claimed(
     volumes.every((each) => each.name !== name),
   )
   for (const name of missing) {
-    notes.push(
-      `volume ${name} belongs to each pod of a StatefulSet: the migration has an empty one`,
-    )
+    notes.push(`volume ${name} is per pod of a StatefulSet: the migration gets an empty one`)
   }
   return missing.map((name) => ({ name, emptyDir: {} }))
 }
@@ -328,7 +326,7 @@ function withoutTaken(
   const claim = volume.persistentVolumeClaim?.claimName ?? ''
   if (claims[claim]?.is !== 'taken') return volume
   notes.push(
-    `volume ${volume.name}: the claim ${claim} is ReadWriteOncePod, and a running pod has it: the migration has an empty folder in its place`,
+    `volume ${volume.name}: the claim ${claim} is ReadWriteOncePod, and a running pod uses it: the migration gets an empty volume instead`,
   )
   return { name: volume.name, emptyDir: {} }
 }

@@ -114,7 +114,8 @@ export function endStatus(report: Report): StatusText {
 /** Returns the same by the history, where the run itself could not report it. */
 export function recordedStatus(history: History | undefined, run: string): StatusText {
   const entry = history?.find((one) => one.run === run)
-  if (!entry) return { state: 'error', description: 'the run was killed: nobody knows what runs' }
+  if (!entry)
+    return { state: 'error', description: 'the run was killed; the running version is unknown' }
   const { tag, cause = `${shortTag(tag)} is deployed` } = entry
   return { state: stateOf(entry), description: cause }
 }

@@ -128,7 +128,7 @@ class DeploymentRequests {
       throw error
     })
     // Otherwise GitHub has merged something (202), although the request turns that off.
-    if (!('id' in made)) throw new Error('GitHub has made none')
+    if (!('id' in made)) throw new Error('GitHub created none')
     return made.id
   }
 }
@@ -176,9 +176,9 @@ class RunDeployment implements DeploymentRecord {
       return await withTimeout(this.clock, lastMs, signal, (late) =>
         abortable(late, async () => {
           const { id, over: earlier, wrong } = await opening
-          trouble = 'GitHub’s deployment record does not tell how this run ended'
+          trouble = 'GitHub’s deployment record lacks the result of this run'
           await this.requests.postStatus(id, this.#statusOf(said))
-          trouble = 'GitHub shows earlier deployments as active beside this one'
+          trouble = 'GitHub still shows earlier deployments as active'
           if (said.state === 'success') {
             for (const one of earlier) await this.requests.postStatus(one, statusOf(replaced))
           }
@@ -215,5 +215,5 @@ class RunDeployment implements DeploymentRecord {
 }
 
 function aboutWrong(sha: string): string {
-  return `the job has a deployment record of its own, of commit ${shortTag(sha)}, which is not what runs: give its environment "deployment: false"`
+  return `the job has a separate deployment record, of commit ${shortTag(sha)}, which is not running: set "deployment: false" in its environment`
 }

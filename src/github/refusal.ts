@@ -14,15 +14,15 @@ export function refusal(status: number, message: string): Refusal {
   if (status < 300) return { passing, words: `the answer is not GitHub’s (${status})` }
   switch (status) {
     case 401:
-      return { passing, words: 'GitHub does not accept "token" (401)' }
+      return { passing, words: 'GitHub rejects "token" (401)' }
     case 403:
     case 404:
       // An account that may not even see a repository gets the answer that it does not exist.
       return {
         passing,
-        words: `"token" may not write deployments (${status}); give the job "permissions: deployments: write"`,
+        words: `"token" may not write deployments (${status}); add "permissions: deployments: write" to the job`,
       }
     default:
-      return { passing, words: `GitHub refuses it (${status}): ${printable(message)}` }
+      return { passing, words: `GitHub refuses the request (${status}): ${printable(message)}` }
   }
 }

@@ -52,7 +52,7 @@ export function mistypedInputs(
     const near = closestMatch(name, names)
     return near === undefined
       ? []
-      : [`"${name}" is no input of this action; did you mean "${near}"?`]
+      : [`"${name}" is not an input of this action; did you mean "${near}"?`]
   })
 }
 
@@ -126,13 +126,15 @@ export async function reportToRunner(report: Report, reportPath: string): Promis
     await core.summary.addRaw(summary(report)).write()
   } catch (error) {
     // Other runners than GitHub's may have no summaries.
-    core.info(`no job summary: ${harmless(error instanceof Error ? error.message : String(error))}`)
+    core.info(
+      `the job summary could not be written: ${harmless(error instanceof Error ? error.message : String(error))}`,
+    )
   }
 }
 
 /** Reports that post found nothing of its own run: no summary, which would speak for the whole namespace. */
 export function reportNothingLeft({ warnings }: Pick<Report, 'warnings'>): void {
-  core.info('this run has left nothing unfinished')
+  core.info('this run left nothing unfinished')
   warn(warnings)
 }
 

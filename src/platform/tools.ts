@@ -28,7 +28,7 @@ export function realTools(env: Platform['env']): Tools {
       const got = createHash('sha256')
         .update(await readFile(program))
         .digest('hex')
-      if (got !== wanted) throw new Error(`${url} does not have the checksum that stands beside it`)
+      if (got !== wanted) throw new Error(`${url} does not match its published checksum`)
       await chmod(program, 0o755)
       return `${await cacheFile(program, 'kubectl', 'kubectl', kubectlVersion)}/kubectl`
     },

@@ -51,7 +51,7 @@ export async function collectEvidence(
   const events = warningsOf(live.clusterState(), cause, startedAt)
   return {
     ...rest,
-    ...(error && { sentence: `${cause.sentence}; its log has: ${error.message}` }),
+    ...(error && { sentence: `${cause.sentence}; its log says: ${error.message}` }),
     ...(error?.at && {
       annotations: [{ ...error.at, title: cause.code, message: error.message }],
     }),

@@ -46,7 +46,7 @@ export function progressLines(
   const allThere = all.length > 0 && all.every(([, { is }]) => is === 'complete')
   if (allThere && !logged.allThere && bake !== undefined) {
     const who = all.length === 1 ? `${all[0]?.[0] ?? ''} is` : `all ${all.length} workloads are`
-    lines.push(`${who} ready, and watched for ${lasting(bake)} more`)
+    lines.push(`${who} ready, watched for another ${lasting(bake)}`)
   }
   const workloads = Object.fromEntries(seen.map(([id, { logged }]) => [id, logged]))
   return { lines, logged: { workloads, allThere: allThere && bake !== undefined } }
@@ -133,7 +133,7 @@ export function statusRowsOf(
   const words =
     watched < bake
       ? `all are ready, watched for ${lasting(watched)} of ${lasting(bake)}`
-      : 'all are ready, waiting for a good answer of the new version'
+      : 'all are ready, waiting for a successful response of the new version'
   return [...rows, { is: 'waiting', words }]
 }
 

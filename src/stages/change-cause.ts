@@ -66,5 +66,5 @@ export async function annotate(
   log.say(cluster.commandLine(args))
   const done = await cluster.kubectl(args, { signal })
   if (done.code === 0) return
-  log.say(`kubectl rollout history will not tell of this release: ${troubleOf(done)}`)
+  log.say(`kubectl rollout history will not show this release: ${troubleOf(done)}`)
 }

@@ -108,7 +108,9 @@ async function tried(
     if (!(error instanceof ApiError) || causeOfOutage(error)) throw error
     const words = error.message
     if (words.includes('does not support dry run')) {
-      log.say(`${idOf(id)}: ${words}: what it makes of the new version is known once it is written`)
+      log.say(
+        `${idOf(id)}: ${words}: its changes to the new version are known only after the write`,
+      )
       return undefined
     }
     // It is gone or another object by now: this is found right before it is written.
@@ -151,7 +153,7 @@ async function putTemplate(
 ): Promise<void> {
   const { id, path, live, back } = target
   if (!back) return
-  log.say(`${idOf(id)} gets its pod template of then`)
+  log.say(`${idOf(id)} gets the pod template of that release`)
   await retryTransient(
     platform.clock,
     signal,

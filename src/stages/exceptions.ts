@@ -63,11 +63,11 @@ export function onAnotherVersion(
     }),
     ...jobsOf(clusterState, (use) => isOld(use)).map(({ job, uses }): Exception => {
       const cron = cronOf(job)
-      const since = cron === undefined ? '' : `, which cronjob/${cron} began before,`
+      const since = cron === undefined ? '' : `, started before by cronjob/${cron},`
       return {
         object: titled(job),
         is: 'another version',
-        message: `${titled(job)}${since} goes on with ${versionsOf(uses)}: the template of a Job cannot change`,
+        message: `${titled(job)}${since} keeps running ${versionsOf(uses)}: the template of a Job is immutable`,
         fix: commandLine(['delete', 'job', nameOf(job)]),
       }
     }),
@@ -78,7 +78,7 @@ export function onAnotherVersion(
         const sets = uses.map(({ name }) => `${name}=${written(image)}`)
         return {
           ...first,
-          message: `${owner.id} still runs ${versionsOf(uses)}: no workload makes it anew`,
+          message: `${owner.id} still runs ${versionsOf(uses)}: no workload recreates it`,
           fix: commandLine(['set', 'image', owner.id, ...sets]),
         }
       }
@@ -125,12 +125,12 @@ function heldBy({ kind, spec }: WorkloadObject) {
   if (updateStrategy?.type === 'OnDelete') {
     return {
       is: 'OnDelete',
-      words: 'since updateStrategy: OnDelete changes a pod when it is deleted',
+      words: 'because updateStrategy: OnDelete changes a pod only when it is deleted',
     } as const
   }
   const partition = updateStrategy?.rollingUpdate?.partition ?? 0
   return partition > 0
-    ? ({ is: 'partition', words: `since its partition is ${partition}` } as const)
+    ? ({ is: 'partition', words: `because its partition is ${partition}` } as const)
     : undefined
 }
 
@@ -145,11 +145,11 @@ function leftOut(
     ? [
         {
           ...first,
-          message: `${id} stays on ${version}: its annotation django-rollout/ignore leaves it out`,
+          message: `${id} stays on ${version}: it is excluded by its annotation django-rollout/ignore`,
           fix: commandLine(['annotate', id, 'django-rollout/ignore-']),
         },
       ]
-    : [{ ...first, message: `${id} runs ${version}: it was made while the release was under way` }]
+    : [{ ...first, message: `${id} runs ${version}: it was created during the release` }]
 }
 
 /**
@@ -235,11 +235,11 @@ function stillWithdrawn(
   return [
     ...jobsOf(clusterState, isIt).map(({ job, uses }): Exception => {
       const cron = cronOf(job)
-      const of = cron === undefined ? '' : `, which cronjob/${cron} has begun,`
+      const of = cron === undefined ? '' : `, started by cronjob/${cron},`
       return {
         object: titled(job),
         is: 'withdrawn',
-        message: `${titled(job)}${of} goes on with the withdrawn ${versionsOf(uses)}`,
+        message: `${titled(job)}${of} keeps running the withdrawn ${versionsOf(uses)}`,
         fix: commandLine(['delete', 'job', nameOf(job)]),
       }
     }),
@@ -257,7 +257,7 @@ function stillWithdrawn(
           object: id,
           is: 'withdrawn',
           pods: pods.length,
-          message: `${id}: ${counted(pods)} ${pods.length === 1 ? 'goes' : 'go'} on with the withdrawn version, ${why.words}`,
+          message: `${id}: ${counted(pods)} ${pods.length === 1 ? 'keeps' : 'keep'} running the withdrawn version, ${why.words}`,
           ...(why.mended && { fix: commandLine(['delete', 'pod', ...pods.map(nameOf)]) }),
         },
       ]
@@ -275,7 +275,7 @@ function keptPods(clusterState: ClusterState, live: Live, before: WorkloadObject
   const { available, wanted } = availabilityOf(before)
   // The old pods of a complete Deployment are ending, whether the watch has reported it or not.
   if (live.kind !== 'Deployment' || available >= wanted) return undefined
-  const words = 'since too few of the version before are Ready, as it was before the release'
+  const words = 'because too few pods of the previous version are Ready, as before the release'
   return { pods: otherTemplatePods(clusterState, live), words, mended: false }
 }
 
@@ -295,14 +295,14 @@ function unwell(clusterState: ClusterState, restored: readonly Restored[]): read
     const isLeft = did === 'external' || did === 'keep'
     // What was complete before was seen to be complete again, or is about to be.
     if (!isLeft && (prior.change === 'create' || then.available >= then.wanted)) return []
-    const why = isLeft ? 'was left as it is' : 'was not well before the release either'
+    const why = isLeft ? 'was not restored' : 'was already unhealthy before the release'
     const pods = `${available} of ${wanted} pods available`
     return [
       {
         object: id,
         is: 'unwell',
         pods: wanted - available,
-        message: `${id} ${why}, and is not well: ${pods}`,
+        message: `${id} ${why}, and is unhealthy: ${pods}`,
       },
     ]
   })

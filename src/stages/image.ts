@@ -160,8 +160,8 @@ export async function imageToDeploy(context: StageContext): Promise<DeployableIm
     sentence: `the registry has no ${name}`,
     hint:
       isHere === undefined
-        ? 'check the option tag, or push the image before it is deployed'
-        : 'the engine of this machine has it: give "push" to the build, or to the test after it',
+        ? 'check the option tag, or push the image before the deploy'
+        : `this machine's engine has it: set "push" for the build, or for the test`,
   })
 }
 
@@ -180,7 +180,7 @@ async function imageOfDigest(
     return fail({
       code: 'image-missing',
       sentence: `the registry has no ${repository}@${digest}`,
-      hint: 'check the option digest, or push the image before it is deployed',
+      hint: 'check the option digest, or push the image before the deploy',
     })
   }
   const { revision, version } = await originOf(platform, found, signal)
@@ -188,8 +188,8 @@ async function imageOfDigest(
   if (tag === undefined) {
     return fail({
       code: 'usage',
-      sentence: `"digest" needs "tag" here: ${repository}@${digest} does not tell its version`,
-      hint: 'give the tag that the image was pushed with, for people to know it by',
+      sentence: `"digest" needs "tag" here: ${repository}@${digest} has no version label`,
+      hint: 'set the tag that the image was pushed with; it names the version in log and history',
     })
   }
   const image = { ...found, tag }
@@ -234,7 +234,7 @@ export async function imageToTest(context: StageContext): Promise<Candidate> {
   const { platform, settings, source, signal, log } = context
   if (settings.digest !== undefined) {
     const ready = await imageToDeploy(context)
-    if (settings.push) log.say('it is not pushed: the registry has it already')
+    if (settings.push) log.say('not pushed: the registry already has it')
     return { ...ready, built: await pullImage(platform, ready.image, log, signal) }
   }
   const found = await lookUpCommit(context)
@@ -251,9 +251,9 @@ export async function imageToTest(context: StageContext): Promise<Candidate> {
       code: 'image-missing',
       sentence:
         found.is === 'another'
-          ? `${name} is of another commit (${shortTag(found.of)}) in the registry, and this machine has none`
+          ? `${name} in the registry is of another commit (${shortTag(found.of)}), and this machine does not have the image`
           : `neither the registry nor this machine has ${name}`,
-      hint: 'build it first ("build"), on this machine or with "push"',
+      hint: 'build it first with "build", on this machine or with "push"',
     })
   }
   checkCommit(context, name, here)
@@ -286,7 +286,7 @@ async function checkMeant({ platform, settings, source, signal }: ReleaseContext
   fail({
     code: 'usage',
     sentence: `${repository}:${source.tag} is one of several builds of this commit (${otherInputs}): ${where}`,
-    hint: `name the one that is meant: ${all} (the build's output or report has it as "tag")`,
+    hint: `choose one: ${all} (the build's output or report has it as "tag")`,
   })
 }
 
@@ -301,8 +301,8 @@ function checkCommit(
   if (revision !== undefined) {
     fail({
       code: 'image-missing',
-      sentence: `${name} on this machine is of the commit ${shortTag(revision)}, and not of ${shortTag(sha)}`,
-      hint: 'build it again ("build")',
+      sentence: `${name} on this machine is of the commit ${shortTag(revision)}, not of ${shortTag(sha)}`,
+      hint: 'build it again with "build"',
     })
   }
   // A tag that is made of the commit names it.
@@ -310,9 +310,9 @@ function checkCommit(
   if (settings.push) {
     fail({
       code: 'image-missing',
-      sentence: `${name} on this machine does not say of which commit it is, so it is not pushed for ${shortTag(sha)}`,
-      hint: `build it by "build", or with the label org.opencontainers.image.revision=${sha}`,
+      sentence: `${name} on this machine has no label that names its commit, so it is not pushed for ${shortTag(sha)}`,
+      hint: `build it with "build", or with the label org.opencontainers.image.revision=${sha}`,
     })
   }
-  log.say(`${name} does not say of which commit it is`)
+  log.say(`${name} has no label that names its commit`)
 }

@@ -62,7 +62,7 @@ export async function runJobs(
     })
     stand.delete(nameOf(job))
     if (verdict.is === 'failed') throw new Failure(verdict.cause)
-    log.say(`${titleOf(job)} ended well after ${seconds().toFixed(1)} s`)
+    log.say(`${titleOf(job)} succeeded after ${seconds().toFixed(1)} s`)
   })
   try {
     await Promise.all(works)

@@ -59,7 +59,7 @@ export async function checkHistory(
     if (!runs) continue
     const id = idOf(workloadId(runs))
     const what = `the history in configmap/${nameFor(app)}`
-    const so = `when it is the same application, whose registry has moved: ${id} runs the old image still; let it run the new one first, by its manifest (option manifests) or kubectl set image`
+    const so = `if it is the same application and its registry has moved: ${id} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`
     twoOfOneName(cluster, app, { image, what, so }, settings.image)
   }
   return own

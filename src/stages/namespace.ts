@@ -54,7 +54,10 @@ export async function makeNamespace(
   })
   if (made.code === 0) log.say(`namespace/${cluster.namespace} created`)
   else if (!made.stderr.includes('(AlreadyExists)')) {
-    namespaceMissing(cluster.namespace, `does not exist, and cannot be created: ${troubleOf(made)}`)
+    namespaceMissing(
+      cluster.namespace,
+      `does not exist, and creating it failed: ${troubleOf(made)}`,
+    )
   }
 }
 
@@ -73,7 +76,7 @@ export async function labelling(cluster: Cluster, { namespace }: Manifests): Pro
   const live = await cluster.get<KubeObject>(namespacePath(cluster.namespace))
   const differ = differences(namespace, live)
   if (differ.length === 0) return none
-  const warning = `the namespace "${cluster.namespace}" keeps its labels and annotations, since this account may not patch and update it; its manifest has others: ${differ.join(', ')}`
+  const warning = `the namespace "${cluster.namespace}" keeps its labels and annotations, because this account may not patch and update it. Its manifest differs in: ${differ.join(', ')}`
   return { ...none, warnings: [warning] }
 }
 
@@ -97,7 +100,7 @@ function leaving(cluster: Cluster): never {
   return fail({
     code: 'namespace-missing',
     sentence: `the namespace "${cluster.namespace}" is being deleted`,
-    hint: `wait until it is gone, then release again; to see what it waits for: ${show}`,
+    hint: `wait until it is gone, then release again. To see what it waits for: ${show}`,
   })
 }
 
@@ -111,6 +114,6 @@ export function namespaceMissing(namespace: string, is: string): never {
   fail({
     code: 'namespace-missing',
     sentence: `the namespace "${namespace}" ${is}`,
-    hint: `check the option namespace, or make it: kubectl create namespace ${namespace}`,
+    hint: `check the option namespace, or create it: kubectl create namespace ${namespace}`,
   })
 }

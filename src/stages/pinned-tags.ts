@@ -34,13 +34,17 @@ export async function pinsOf(
       const { repository, tag = 'latest' } = parseImage(image)
       const name = `${shortName(repository)}:${tag}`
       if (ran === undefined || fate === 'not known') {
-        lines.add(`which ${name} runs is not known: an undo would bring back what it names then`)
+        lines.add(
+          `the digest that ${name} runs is unknown: an undo would restore what the tag names then`,
+        )
         return
       }
       const pin = byDigest(image, ran.digest)
       pins.set(workload, { ...pins.get(workload), [container]: pin })
       const why = fate === 'moved' ? 'has moved' : 'may have moved'
-      lines.add(`${name} ${why}: an undo would bring back ${ran.digest.slice(0, 19)}, which runs`)
+      lines.add(
+        `${name} ${why}: an undo would restore ${ran.digest.slice(0, 19)}, which is running`,
+      )
     }),
   )
   for (const line of lines) context.log.say(line)
@@ -80,7 +84,7 @@ export function taggedAlone(targets: readonly Target[]): readonly string[] {
   }
   return [...ids].map(
     ([image, names]) =>
-      `${names.join(', ')} names ${image} without a digest: new pods run what that tag names then. The next release of another image writes the digest`,
+      `${names.join(', ')} names ${image} without a digest: new pods run what that tag names then. The next release of another image adds the digest`,
   )
 }
 
@@ -105,7 +109,7 @@ export async function lostImages(
       const found = await lookUpSoon(context, image)
       return found?.is === 'absent'
         ? [
-            `the registry does not have ${image} any more, which ${names.join(', ')} runs: nodes that have not kept it cannot start it, so an undo may fail`,
+            `the registry no longer has ${image}, which ${names.join(', ')} runs: nodes without a cached copy cannot start it, so an undo may fail`,
           ]
         : []
     }),

@@ -161,13 +161,13 @@ async function checkRights(
       ),
     )
   ) {
-    namespaceMissing(cluster.namespace, 'does not exist, or this account may do nothing in it')
+    namespaceMissing(cluster.namespace, 'does not exist, or this account has no rights in it')
   }
   const words = missing.map(({ resource, verbs }) => `${verbs.join(', ')} ${resource}`).join('; ')
   fail({
     code: 'right-missing',
     sentence: `the account may not ${words} in the namespace "${cluster.namespace}"`,
-    hint: `add these rules to its Role (a complete one is in examples/rbac.yaml):\n${asRoleRules(missing)}`,
+    hint: `add these rules to its Role (examples/rbac.yaml is complete):\n${asRoleRules(missing)}`,
   })
 }
 

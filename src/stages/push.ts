@@ -18,7 +18,7 @@ export async function push(context: StageContext, built: Built): Promise<Image> 
   const tag = await tagFor(context, built)
   if (tag !== built.tag) {
     log.say(
-      `another build of this commit has the tag ${shortTag(built.tag)} by now: this one gets ${shortTag(tag)}`,
+      `another build of this commit now has the tag ${shortTag(built.tag)}: the tag of this one is ${shortTag(tag)}`,
     )
   }
   await markSeveral(context, { ...built, tag })

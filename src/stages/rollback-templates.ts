@@ -41,9 +41,9 @@ export async function rollbackTargets(
     const of = then ? live?.number : number
     const why =
       of === undefined
-        ? 'this version has never been released here'
-        : `no pod templates are kept of release ${of}`
-    return { targets, warnings: [`only the image goes back: ${why}; ${stays}`] }
+        ? 'this version was never released here'
+        : `the history has no pod templates of release ${of}`
+    return { targets, warnings: [`only the image is rolled back: ${why}; ${stays}`] }
   }
   // `kubectl rollout undo` has brought a workload back to an older release: what that has set is no change.
   const releasedOf = ({ running }: Target): Templates => {
@@ -64,11 +64,13 @@ export async function rollbackTargets(
     warnings:
       alone.length === 0
         ? []
-        : [`only the image of ${names} goes back: release ${number} did not have it; ${stays}`],
+        : [
+            `only the image of ${names} is rolled back: release ${number} did not have it; ${stays}`,
+          ],
   }
 }
 
-const stays = 'command, environment and probes stay as they are now'
+const stays = 'command, environment and probes do not change'
 
 /** The kept pod templates of a workload: of the version that comes back, and of the last release. */
 interface KeptTemplates {
@@ -102,11 +104,11 @@ function logDifferences(
 ): void {
   if (!live || !back) return
   const goes = differences(templateOf(live), back)
-  log.say(`${idOf(id)} goes back to release ${number} in ${goes.join('; ') || 'metadata'}`)
+  log.say(`${idOf(id)} is restored to release ${number}: ${goes.join('; ') || 'metadata'}`)
   const last = released[idOf(id)]
   const external = last ? differences(last, templateOf(live)) : []
   if (external.length > 0) {
-    log.say(`${idOf(id)} was changed since the last release: ${external.join('; ')} (it stays)`)
+    log.say(`${idOf(id)} was changed since the last release: ${external.join('; ')} (kept)`)
   }
 }
 
@@ -137,7 +139,7 @@ async function checkStarts(
   fail({
     code: 'config-missing',
     sentence: missing.join('; '),
-    hint: `nothing was changed; create what is missing, then roll back again. To see it: ${context.cluster.commandLine(['get', 'configmaps,secrets'])}`,
+    hint: `nothing was changed. Create what is missing, then roll back again. To list it: ${context.cluster.commandLine(['get', 'configmaps,secrets'])}`,
   })
 }
 
@@ -189,8 +191,8 @@ function checkPorts(
     if (!lost) continue
     fail({
       code: 'workload-unfit',
-      sentence: `service/${metadata?.name ?? ''} asks for the port "${String(lost.targetPort)}", which ${name} does not have`,
-      hint: `nothing was changed; give the Service the number of the port of then: kubectl -n ${settings.namespace} edit service ${metadata?.name ?? ''}`,
+      sentence: `service/${metadata?.name ?? ''} uses the port "${String(lost.targetPort)}", which ${name} does not have`,
+      hint: `nothing was changed. Set the old port's number in the Service: kubectl -n ${settings.namespace} edit service ${metadata?.name ?? ''}`,
     })
   }
 }
@@ -218,8 +220,8 @@ async function checkImages(
     if (found.is === 'absent') {
       fail({
         code: 'image-missing',
-        sentence: `the registry does not have ${image} any more, which ${name} needs`,
-        hint: 'nothing was changed; push that image again, then roll back again',
+        sentence: `the registry no longer has ${image}, which ${name} needs`,
+        hint: 'nothing was changed. Push that image again, then roll back again',
       })
     }
     if (found.is !== 'there') log.say(`${image} could not be looked up (${found.said})`)

@@ -47,8 +47,8 @@ export function smokeTarget(
   if (!best) {
     return fail({
       code: 'usage',
-      sentence: `"smoke-path" is asked through a Service, and none leads to ${web.workload.name}`,
-      hint: 'leave "smoke-path" out, or make a Service that selects its pods',
+      sentence: `"smoke-path" needs a Service, and none selects ${web.workload.name}`,
+      hint: 'remove "smoke-path", or create a Service that selects its pods',
     })
   }
   return {
@@ -116,7 +116,7 @@ export async function smoke(
   let took = 0
   for (;;) {
     if (hasNoNewPods(live.clusterState(), workload)) {
-      log.say(`${request}: left out, since ${idOf(workload)} is to have no new pod now`)
+      log.say(`${request}: skipped, because ${idOf(workload)} gets no new pod now`)
       return undefined
     }
     const from = clock.now()
@@ -155,7 +155,7 @@ async function smokeCause(
   return {
     code: 'smoke-failed',
     sentence: `${request} ${words}`,
-    hint: hint ?? `look at its log: kubectl logs ${idOf(workload)}`,
+    hint: hint ?? `check its log: kubectl logs ${idOf(workload)}`,
     workload: workload.name,
     ...(pod !== undefined && { pod, container }),
     logs: [
@@ -228,7 +228,7 @@ async function ask(
 }
 
 function attemptOf(result: PageResult, pod: string, { host, path }: Page): Attempt {
-  const another = 'give a "smoke-path" that answers by itself'
+  const another = 'set a "smoke-path" that does not redirect'
   switch (result.is) {
     case 'led away': {
       const { status, to, samePage } = result
@@ -236,21 +236,21 @@ function attemptOf(result: PageResult, pod: string, { host, path }: Page): Attem
       if (samePage) {
         return bad({
           pod,
-          words: `${words}: the page itself did not answer`,
-          hint: `ask it by that name ("smoke-host": ${to.hostname}), or ${another}`,
+          words: `${words}: the page itself was not checked`,
+          hint: `set "smoke-host" to ${to.hostname}, or ${another}`,
         })
       }
       return {
         ...{ is: 'good', pod, words: String(status), how: '' },
-        but: `${words}, which says nothing of the page itself: ${another}`,
+        but: `${words}, which proves nothing about the page itself: ${another}`,
       }
     }
     case 'in a circle':
       return bad({
         pod,
-        words: `answered ${result.status}, a redirect to ${result.to} again and again: the page itself did not answer`,
+        words: `answered ${result.status}, a redirect loop to ${result.to}: the page itself was not checked`,
         hint: result.to.startsWith('https:')
-          ? `give as "smoke-path" a page of SECURE_REDIRECT_EXEMPT, or let SECURE_PROXY_SSL_HEADER name X-Forwarded-Proto, which was sent`
+          ? `set "smoke-path" to a page of SECURE_REDIRECT_EXEMPT, or set SECURE_PROXY_SSL_HEADER to X-Forwarded-Proto, which was sent`
           : another,
       })
     case 'answered': {
@@ -261,7 +261,7 @@ function attemptOf(result: PageResult, pod: string, { host, path }: Page): Attem
       ]
       const request = how.length === 0 ? '' : ` (${how.join(', ')})`
       if (status >= 200 && status < 300) {
-        const but = `leads to the login page (${at.path}), which says nothing of the page itself: ${another}`
+        const but = `leads to the login page (${at.path}), which proves nothing about the page itself: ${another}`
         return { is: 'good', words: String(status), pod, how: request, ...(isLogin && { but }) }
       }
       return bad({
@@ -269,7 +269,7 @@ function attemptOf(result: PageResult, pod: string, { host, path }: Page): Attem
         words: `answered ${status}${request}`,
         body: body.split('\n').slice(0, mostLines),
         ...(status === 400 && {
-          hint: `Django answers 400 to a Host that is not in ALLOWED_HOSTS; it was asked as "${host}": give another one by "smoke-host"`,
+          hint: `Django answers 400 to a Host that is not in ALLOWED_HOSTS. The request had "${host}": set "smoke-host"`,
         }),
       })
     }

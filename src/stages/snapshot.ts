@@ -67,7 +67,7 @@ export async function snapshot(
   const clusterState = before.live.clusterState()
   const { changes } = planOf({ others, own, targets, services, clusterState })
   const priors = [...priorOfChanges(changes, checked), ...priorOfTargets(checked.targets, pins)]
-  log.say(`${plural(priors.length, 'object')} remembered as they are now`)
+  log.say(`${plural(priors.length, 'object')} stored in the snapshot`)
   for (const warning of warnings) log.say(`warning: ${warning}`)
   const running = runningVersion(context, checked)
   return { checked, snapshot: priors, changes, warnings, ...(running && { before: running }) }

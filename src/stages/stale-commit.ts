@@ -20,14 +20,14 @@ export async function checkNotStale(
       return
     case 'unknown':
       log.say(
-        `whether ${shortTag(live.tag)}, which runs now, is newer than ${shortTag(sha)} cannot be told from this checkout`,
+        `this checkout does not show whether ${shortTag(live.tag)}, which is live, is newer than ${shortTag(sha)}`,
       )
       return
     case 'older':
       fail({
         code: 'stale-commit',
-        sentence: `${shortTag(sha)} is older than ${shortTag(live.tag)}, which release ${live.number} by ${titleOf(live)} brought live`,
-        hint: `nothing was changed; to go back to it all the same: ${commandLine('rollback', settings, { to: source.tag })}`,
+        sentence: `${shortTag(sha)} is older than ${shortTag(live.tag)}, live since release ${live.number} by ${titleOf(live)}`,
+        hint: `nothing was changed. To roll back to it anyway: ${commandLine('rollback', settings, { to: source.tag })}`,
       })
   }
 }

@@ -107,7 +107,7 @@ export function checkImages(
   const all = [...targets, ...others, ...jobs].filter((object) => !isIgnored(object))
   for (const object of all) {
     const file = files.get(keyOf(object)) ?? 'manifests'
-    const write = `write "image: ${shortName(repository)}" there: the release puts its version in`
+    const write = `set "image: ${shortName(repository)}" there: the release fills in its version`
     const containers = containersOf(object)
     if (isWorkload(object)) {
       const id = idOf(workloadId(object))
@@ -128,7 +128,7 @@ export function checkImages(
           code: 'manifest-invalid',
           sentence: `${file}: ${titled(object)}: container ${name} ${named}, but ${id} runs ${was.image}`,
           hint: isImage(image)
-            ? `${write}. If ${image} is meant, set it by hand before the release: ${byHand}`
+            ? `${write}. If ${image} is correct, set it before the release: ${byHand}`
             : write,
           workload: nameOf(object),
         })
@@ -139,7 +139,7 @@ export function checkImages(
       fail({
         code: 'manifest-invalid',
         sentence: `${file}: ${titled(object)}: container ${wrong.name} names the image ${wrong.image}, which is not a valid image name`,
-        hint: `fill in the placeholder before the release, or ${write}`,
+        hint: `replace the placeholder before the release, or ${write}`,
       })
     }
   }
@@ -170,9 +170,9 @@ export function findWeb(
     code: 'usage',
     sentence:
       web.because === 'no-such-name'
-        ? `"migrate-from" names ${named ?? ''}, which is no workload of this release: ${all}`
-        : `it is not clear which workload serves the web: ${all}`,
-    hint: `name it, for example migrate-from: ${web.candidates[0] ?? 'deployment/web'} (the migration takes its environment, and "smoke-path" is asked of it)`,
+        ? `"migrate-from" names ${named ?? ''}, which is not a workload of this release: ${all}`
+        : `several workloads may serve the web: ${all}`,
+    hint: `set it, for example migrate-from: ${web.candidates[0] ?? 'deployment/web'} (the migration gets its environment, and "smoke-path" is requested from it)`,
   })
 }
 
@@ -223,7 +223,7 @@ export function noWorkload(
   fail({
     code: 'no-workload',
     sentence: `no workload in the namespace "${namespace}" runs ${repository}; ${there}`,
-    hint: `${meant}check the options image and namespace; for a first deploy give the manifests (a container with "image: ${shortName(repository)}" gets the new image)`,
+    hint: `${meant}check the options image and namespace. For a first deploy set "manifests" (a container with "image: ${shortName(repository)}" gets the new image)`,
   })
 }
 

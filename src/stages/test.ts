@@ -60,18 +60,18 @@ export async function test(
 
 function passed(report: TestReport | undefined, ms: number): string {
   if (report === undefined) return `tests passed in ${duration(ms)}`
-  if (report.run === 0) return 'warning: no tests ran; does "test-command" find them?'
+  if (report.run === 0) return 'warning: no tests ran; check that "test-command" finds them'
   const skipped = report.skipped === 0 ? '' : `, ${report.skipped} of them skipped`
   return `${report.run} ${report.run === 1 ? 'test' : 'tests'} passed in ${duration(ms)}${skipped}`
 }
 
 function notInTime(timeout: number, lines: readonly string[]): Cause {
   const last = lines.findLast((line) => plain(line).trim() !== '')
-  const after = last === undefined ? 'nothing was written' : `the last line was "${oneLine(last)}"`
+  const after = last === undefined ? 'there was no output' : `the last line was "${oneLine(last)}"`
   return {
     code: 'tests-failed',
     sentence: `tests: not finished after ${duration(timeout)}; ${after}`,
-    hint: 'Give them longer by "test-timeout", or look for a test that hangs',
+    hint: 'Raise "test-timeout", or look for a test that hangs',
     logs: [{ lines: lines.slice(-shownLines) }],
   }
 }
@@ -114,10 +114,10 @@ function testCause(
   }
   if (lines.some((line) => /exec:? "?\/bin\/sh"?(:| failed)/.test(line))) {
     return cause('the image has no /bin/sh to run them with', {
-      hint: 'Build a stage that has one by "target", or set "test-command" to nothing and test before the release',
+      hint: 'Set "target" to a stage that has one, or set "test-command" to none and test before the release',
     })
   }
-  if (code === 125) return cause(`their container could not be started: ${errorLine(lines)}`)
+  if (code === 125) return cause(`starting their container failed: ${errorLine(lines)}`)
   if (report?.run === 0)
     return cause(`"${shortened(command, 100)}" found no tests (exit code ${code})`)
 
@@ -133,10 +133,9 @@ function testCause(
     return cause(message, { annotations, ...hintFor(lines, settings['test-services']) })
   }
   const lastLine = errorLine(lines.slice(-shownLines))
-  const killed =
-    code === 137 ? { hint: 'Exit code 137 is a kill: most often for want of memory' } : {}
+  const killed = code === 137 ? { hint: 'Exit code 137 is a kill, usually for lack of memory' } : {}
   return cause(
-    `"${shortened(command, 100)}" ended with exit code ${code}${lastLine === '' ? '' : `: ${oneLine(lastLine)}`}`,
+    `"${shortened(command, 100)}" exited with code ${code}${lastLine === '' ? '' : `: ${oneLine(lastLine)}`}`,
     killed,
   )
 }
@@ -157,7 +156,7 @@ function hintFor(
     ...(lastLine(/\bredis\b|:6379/i) && !services.includes('redis') ? ['redis'] : []),
   ]
   return unreached && wanted.length > 0
-    ? { hint: `A throw-away server is there with test-services: ${wanted.join(' ')}` }
+    ? { hint: `For a temporary server, set test-services: ${wanted.join(' ')}` }
     : {}
 }
 

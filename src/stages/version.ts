@@ -53,7 +53,7 @@ export async function readVersions(
   const now = { run: 'now', who: '', at: '', image: settings.image }
   const runs = withFound(chosen.history, foundBefore(now, running))
   if (runs !== chosen.history) {
-    log.say(`${shortTag(running.tag)} runs, which somebody else has brought live`)
+    log.say(`${shortTag(running.tag)} is running, set by another client`)
   }
   return { ...chosen, runs, differ }
 }
@@ -80,15 +80,17 @@ export async function chooseVersion(
     const isOurChoice = settings.to === 'previous'
     return fail({
       code: isOurChoice ? 'no-release' : 'usage',
-      sentence: `there is nothing to go back to: ${found.why}`,
-      hint: `see what there is: ${commandLine('history', settings)}`,
+      sentence: `there is no version to roll back to: ${found.why}`,
+      hint: `to list the versions: ${commandLine('history', settings)}`,
     })
   }
   const { entry } = found
   const { tag, digest, number, at } = entry
   const image = { repository: settings.image, tag, digest }
   await checkInRegistry(context, image, number)
-  log.say(`back to release ${number}: ${shortTag(tag)}, ${at.slice(0, 10)} by ${titleOf(entry)}`)
+  log.say(
+    `rolling rolling rolling back to release ${number}: ${shortTag(tag)}, ${at.slice(0, 10)} by ${titleOf(entry)}`,
+  )
   // Its code is that of the release that first brought it live.
   const first = entry.back ?? number
   const appliedSince = history.flatMap((one) => (one.number > first ? one.migrations : []))
@@ -113,8 +115,8 @@ export function checkStillPrevious(
   if (!since) return
   fail({
     code: 'stale-commit',
-    sentence: `release ${since.number} (${shortTag(since.tag)}) by ${titleOf(since)} went live while this rollback waited: the version before it is another one than was chosen`,
-    hint: `nothing was changed; see what is live now: ${commandLine('history', settings)}; then roll back again`,
+    sentence: `release ${since.number} (${shortTag(since.tag)}) by ${titleOf(since)} went live while this rollback waited, so the previous version is another one now`,
+    hint: `nothing was changed. See what is live: ${commandLine('history', settings)}, then roll back again`,
   })
 }
 
@@ -143,9 +145,9 @@ async function checkInRegistry(
   if (found.is === 'absent') {
     fail({
       code: 'image-missing',
-      sentence: `the registry does not have the image of release ${number} any more: ${pinned(image)}`,
-      hint: 'build it anew from its commit: git checkout, then django-rollout release',
+      sentence: `the registry no longer has the image of release ${number}: ${pinned(image)}`,
+      hint: 'build it again from its commit: git checkout, then django-rollout release',
     })
   }
-  if (found.is !== 'there') log.say(`the registry could not be asked (${found.said}); going on`)
+  if (found.is !== 'there') log.say(`the registry could not be checked (${found.said}); continuing`)
 }

@@ -63,7 +63,7 @@ function refuseBeingDeleted(cluster: Cluster, object: KubeObject): never {
   const show = cluster.commandLine(['get', title, '-o', 'jsonpath={.metadata.finalizers}'])
   fail({
     code: isWorkload(object) ? 'workload-unfit' : 'manifest-invalid',
-    sentence: `${title} is being deleted${waits}: what is written to it is lost with it`,
-    hint: `nothing was changed; wait until it is gone, or see why it stays: ${show}`,
+    sentence: `${title} is being deleted${waits}: a write to it would be lost`,
+    hint: `nothing was changed. Wait until it is gone, or check why it stays: ${show}`,
   })
 }

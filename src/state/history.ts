@@ -171,7 +171,7 @@ export function wanted(
   const byNumber = history.find((one) => one.number === Number(number))
   if (byNumber && (to.startsWith('#') || versions.length === 0)) return alive(byNumber)
   if (byNumber && versions.some((one) => one.digest !== byNumber.digest)) {
-    const why = `"${to}" is a tag, and the number of the release of ${byNumber.tag}: write #${to} for that one`
+    const why = `"${to}" is both a tag and the number of the release of ${byNumber.tag}: write #${to} for the release`
     return { is: 'none', why }
   }
   const live = versions.filter(wentLive)
@@ -205,7 +205,7 @@ function lastLive(history: History): Wanted {
   const entry = liveNow(history)
   return entry
     ? { is: 'found', entry }
-    : { is: 'none', why: 'no release in the history has ever gone live' }
+    : { is: 'none', why: 'no release in the history ever went live' }
 }
 
 /**
@@ -252,7 +252,7 @@ function previous(history: History, differ: Differ): Wanted {
   return {
     is: 'none',
     why: left
-      ? `${why} that nobody has rolled back from; that one comes back by its name: --to ${left.number}`
+      ? `${why} that was not rolled back from. To restore that one, name it: --to ${left.number}`
       : why,
   }
 }

@@ -73,14 +73,14 @@ export async function locate(
     if (foreign !== undefined) return refused(`${title} is of the namespace "${foreign}"`)
     if (seen.has(keyOf(object))) return refused(`${title} is in it twice`)
     seen.add(keyOf(object))
-    if (keyOf(written) !== keyOf(object)) return refused(`${title} was to become another object`)
-    if (isKept(object)) return refused(`${title} is none of a release’s manifests`)
+    if (keyOf(written) !== keyOf(object)) return refused(`${title} was replaced by another object`)
+    if (isKept(object)) return refused(`${title} is not from the manifests of a release`)
     if (
       !(kindOf(object) in ordinary) &&
       builtIn.includes(groupOf(object)) &&
       !own.has(kindOf(object))
     ) {
-      const why = `${title}: a run without one in its manifests asks no right for that kind`
+      const why = `${title}: the rights for this kind were not checked`
       return { is: 'refused', why, wayOut: bringIt }
     }
   }

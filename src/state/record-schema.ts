@@ -167,7 +167,7 @@ const workloadsAreOurs: Check = (value, at) => {
   const { of, object } = value as ObjectSnapshot
   const { kind = '' } = object
   return of === 'workload' && !Object.hasOwn(specs, kind)
-    ? `${at}.object is no workload`
+    ? `${at}.object is not a workload`
     : undefined
 }
 

@@ -97,7 +97,7 @@ export async function readRecord(
     return unusable(
       cluster,
       app,
-      'it has no label app.kubernetes.io/managed-by=django-rollout, so somebody else has written it',
+      'it has no label app.kubernetes.io/managed-by=django-rollout, so another client wrote it',
     )
   const read = unpacked(data ?? '')
   if (read.is === 'wrong') return unusable(cluster, app, read.why)
@@ -107,13 +107,13 @@ export async function readRecord(
     return unusable(
       cluster,
       app,
-      'it was written in another namespace, of which this one is a copy, or which had this name before: its release has written nothing here',
+      'it was written in another namespace, of which this one is a copy, or which had this name before: its release wrote nothing here',
     )
   }
   const { image } = record.begun
   if (!isOfRepository(image, repository)) {
-    const what = `the release that secret/${nameFor(app)} remembers, and that has not ended,`
-    const so = `when it is the same application, whose registry has moved, end that release first: django-rollout recover --image ${image} --namespace ${cluster.namespace} --app ${app}`
+    const what = `the unfinished release in secret/${nameFor(app)}`
+    const so = `if it is the same application and its registry has moved, finish that release first: django-rollout recover --image ${image} --namespace ${cluster.namespace} --app ${app}`
     return twoOfOneName(cluster, app, { image, what, so }, repository)
   }
   const { uid = '', resourceVersion: version = '' } = secret.metadata ?? {}
@@ -150,10 +150,10 @@ function unpacked(data: string): Unpacked {
     json = gunzipSync(Buffer.from(data, 'base64'), { maxOutputLength: longestText }).toString()
   } catch (error) {
     return (error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE'
-      ? wrong(`it is larger than ${longestText / 1024 / 1024} MiB when it is unpacked`)
+      ? wrong(`it is larger than ${longestText / 1024 / 1024} MiB unpacked`)
       : wrong('its key "record" is not gzip')
   }
-  if (depthOf(json) > deepest) return wrong('its lists lie too deep in each other')
+  if (depthOf(json) > deepest) return wrong('it is nested too deeply')
   let record: unknown
   try {
     record = JSON.parse(json)
@@ -162,7 +162,7 @@ function unpacked(data: string): Unpacked {
   }
   const why = wrongInRecord(record)
   if (why !== undefined)
-    return wrong(`${why}: another version of django-rollout, or somebody else, has written it`)
+    return wrong(`${why}: another version of django-rollout, or another client, wrote it`)
   return { is: 'record', record: record as Omit<OpenRecord, 'snapshot'> & { snapshot: Entry[] } }
 }
 
@@ -173,12 +173,12 @@ function unusable(cluster: Cluster, app: string, why: string, wayOut?: string): 
     code: 'record-unusable',
     sentence: `secret/${name} is not a valid record: ${why}`,
     hint: [
-      ...(wayOut === undefined ? [] : [`${wayOut}: that puts it back; else:`]),
-      'nothing was written; what a release has left in the middle, if one has, stays as it is now',
-      `see who has written it: ${cluster.commandLine(['get', 'secret', name, '-o', 'yaml', '--show-managed-fields'])}`,
+      ...(wayOut === undefined ? [] : [`${wayOut}, which restores it. Otherwise:`]),
+      'nothing was written. An incomplete release, if there is one, stays as it is',
+      `see who wrote it: ${cluster.commandLine(['get', 'secret', name, '-o', 'yaml', '--show-managed-fields'])}`,
       `see what runs: ${cluster.commandLine(['get', 'deployments,statefulsets,daemonsets,cronjobs', '-o', 'wide'])}`,
       `delete it: ${cluster.commandLine(['delete', 'secret', name])}`,
-      'then release, or roll back to, the version that is wanted',
+      'then release, or roll back to, the version that should run',
     ].join('\n'),
   })
 }
@@ -235,7 +235,7 @@ export async function updateRecord(
         const found = await readRecord(cluster, app, record.begun.image)
         if (found?.uid !== uid || found.version === resourceVersion) throw error
         resourceVersion = found.version
-        throw new WrittenBefore('the record was written by a request whose answer was lost')
+        throw new WrittenBefore('the record was written by a request whose response was lost')
       }
     },
     (error) => error instanceof WrittenBefore || isTransient(error),
@@ -256,7 +256,7 @@ function secretOf(app: string, { snapshot, ...record }: OpenRecord): Secret {
   if (data.length > longestBytes || json.length > longestText) {
     fail({
       code: 'write-failed',
-      sentence: `the objects of this release are too large to be remembered in the cluster (${Math.ceil(data.length / 1024)} kB)`,
+      sentence: `the objects of this release are too large for the record in the cluster (${Math.ceil(data.length / 1024)} kB)`,
       hint: 'split the manifests over several releases',
     })
   }

@@ -17,13 +17,13 @@ export function text(pattern = /^/, is = 'a text'): Check {
 }
 
 export const anyText: Check = (value, at) =>
-  typeof value === 'string' ? undefined : `${at} is not a text`
+  typeof value === 'string' ? undefined : `${at} is not a string`
 
 export function oneOf(...words: readonly string[]): Check {
   return (value, at) =>
     typeof value === 'string' && words.includes(value)
       ? undefined
-      : `${at} is none of ${words.join(', ')}`
+      : `${at} is not one of ${words.join(', ')}`
 }
 
 /** Checks a time in ms, or a count. */

@@ -239,8 +239,8 @@ export function differences(from: PodTemplateSpec, to: PodTemplateSpec): readonl
   const [before, after] = [containersOf(from), containersOf(to)]
   const ofContainers = [...new Set([...before.keys(), ...after.keys()])].flatMap((name) => {
     const [one, other] = [before.get(name), after.get(name)]
-    if (!one) return [`${name}: a container of then`]
-    if (!other) return [`${name}: a container that it does not have then`]
+    if (!one) return [`${name}: a container of that release`]
+    if (!other) return [`${name}: a container that that release does not have`]
     const parts = changedParts(withoutImage(one), withoutImage(other))
     return parts.length === 0 ? [] : [`${name}: ${parts.join(', ')}`]
   })

@@ -89,7 +89,7 @@ export function keepUnblocked(
       // The pod that comes next has the same name.
       cluster.remove(path, { uid }).then(
         () => {
-          stageLog.say(`pod/${name} of the broken version stands in the way: deleted`)
+          stageLog.say(`pod/${name} of the broken version blocks the restore: deleted`)
         },
         () => {
           deleted.delete(uid)

@@ -25,7 +25,7 @@ test.each<[string, Refused, object, RegExp, RegExp]>([
     'settings that are picked in wsgi.py',
     { ...web, migration: file, other: shop, settings: ['shop.local', 'shop.production'] },
     {},
-    /^the migration is for another database than the web's: SQLite \/tmp\/db.sqlite3 \(shop.local\), while shop.wsgi uses PostgreSQL shop at db:5432 schema public as ada \(shop.production\)$/,
+    /^the migration would use another database than the web's: SQLite \/tmp\/db.sqlite3 \(shop.local\), while shop.wsgi uses PostgreSQL shop at db:5432 schema public as ada \(shop.production\)$/,
     /\nmigrate-command: DJANGO_SETTINGS_MODULE=shop.production python manage.py migrate --noinput$/,
   ],
   [
@@ -60,14 +60,14 @@ test.each<[string, Refused, object, RegExp, RegExp]>([
     'another server behind the same name',
     { alias: 'reports', refused: 'before', migration: { ...shop, server: '2' }, other: shop },
     {},
-    /^the migration is for another database than the release before \(DATABASES\["reports"\]\): PostgreSQL shop at db:5432 as ada server 2, while that one used PostgreSQL shop at db:5432 as ada server 1$/,
+    /^the migration would use another database than the previous release \(DATABASES\["reports"\]\): PostgreSQL shop at db:5432 as ada server 2, while that one used PostgreSQL shop at db:5432 as ada server 1$/,
     /\nkubectl annotate x$/,
   ],
   [
     'a file that goes with the pod',
     { alias: 'default', refused: 'file', migration: file },
     {},
-    /^the migration is for an SQLite file that no volume keeps: \/tmp\/db.sqlite3 is gone with/,
+    /^the migration would use an SQLite file that is on no volume: \/tmp\/db.sqlite3 is deleted with/,
     /migrate-command: none/,
   ],
   [
@@ -104,7 +104,7 @@ test.each<[string, Plan, readonly string[]]>([
     { ...plan, runs: true },
     [
       ...['Django 5.2 with PostgreSQL', 'no migrations to apply'],
-      'the command runs all the same: it may do more than this plan sees',
+      'the command still runs: it may do more than the plan shows',
     ],
   ],
   [

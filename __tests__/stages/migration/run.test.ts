@@ -127,7 +127,7 @@ test('a Job that ended well and whose log is never had: nothing is claimed of wh
   expect(await ofPlan(() => saying([], refused), finished)).toMatchObject({
     code: 'plan-failed',
     sentence: expect.stringMatching(
-      /^shop-migrate-aaaaaaa-1: it ended well, but its log cannot be read: Get "https:.*: remote error; what it has applied is not known$/,
+      /^shop-migrate-aaaaaaa-1: it succeeded, but its log cannot be read: Get "https:.*: remote error; what it applied is unknown$/,
     ),
     hint: expect.stringContaining('kubectl logs job/shop-migrate-aaaaaaa-1 -c web'),
   })
@@ -137,7 +137,7 @@ test('one that failed: the same', async () => {
   expect(await ofPlan(() => saying([], refused), broken)).toMatchObject({
     code: 'plan-failed',
     sentence: expect.stringMatching(
-      /exited with 1, and its log cannot be read: Get "https:.*; what it has applied is not known$/,
+      /exited with 1, and its log cannot be read: Get "https:.*; what it applied is unknown$/,
     ),
   })
 })
@@ -195,7 +195,7 @@ test('one that is cut off behind the plan, and fails', async () => {
     ended: {
       cause: {
         code: 'migration-failed',
-        sentence: expect.stringContaining('; applied as far as it was read: a.0001_x'),
+        sentence: expect.stringContaining('; applied, as far as the log was read: a.0001_x'),
       },
     },
     applied: ['a.0001_x'],

@@ -80,7 +80,10 @@ export async function makeJob(
     ...(marks && { live: marks }),
   })
   if (made.is === 'impossible') {
-    return fail({ code: 'plan-failed', sentence: `no migration Job can be made: ${made.problem}` })
+    return fail({
+      code: 'plan-failed',
+      sentence: `creating the migration Job failed: ${made.problem}`,
+    })
   }
   const script = launch.starter?.isScript === true ? launch.starter.words.join(' ') : undefined
   return {

@@ -113,15 +113,15 @@ export function unreadCause(
   const { applied } = migrated(lines)
   const known =
     applied.length === 0
-      ? 'what it has applied is not known'
-      : `applied as far as it was read: ${applied.join(', ')}`
+      ? 'what it applied is unknown'
+      : `applied, as far as the log was read: ${applied.join(', ')}`
   const how =
-    verdict.is === 'failed' ? `${verdict.cause.sentence}, and` : `${job}: it ended well, but`
+    verdict.is === 'failed' ? `${verdict.cause.sentence}, and` : `${job}: it succeeded, but`
   return {
     ...(verdict.is === 'failed' ? verdict.cause : { workload: `job/${job}` }),
     code,
     sentence: `${how} its log cannot be read: ${words}; ${known}`,
-    hint: `"manage.py showmigrations" tells what is applied; run this again when the log can be read: ${logs}`,
+    hint: `"manage.py showmigrations" shows what is applied. Run this again when the log can be read: ${logs}`,
   }
 }
 
@@ -156,24 +156,24 @@ export function refusalCause(refused: Refused, how: RefusalWords): Cause {
       const [by, webBy] = own === webSettings ? ['', ''] : [` (${own})`, ` (${webSettings})`]
       return {
         code: 'wrong-database',
-        sentence: `the migration is for another database than the web's${at}: ${named(migration, other)}${by}, while ${module} uses ${named(other, migration)}${webBy}`,
+        sentence: `the migration would use another database than the web's${at}: ${named(migration, other)}${by}, while ${module} uses ${named(other, migration)}${webBy}`,
         hint:
           !given && own !== webSettings && /DJANGO_SETTINGS_MODULE=|--settings\b/.test(how.command)
-            ? `Nothing tells the web its settings, so ${module} falls back to ${webSettings}. Let it have those of the migration:\n${how.give(`DJANGO_SETTINGS_MODULE=${own}`)}`
-            : `Let the migration have what the web has, for example:\n${refusalFix(how, own === webSettings ? undefined : webSettings)}`,
+            ? `DJANGO_SETTINGS_MODULE is not set for the web, so ${module} falls back to ${webSettings}. Set it to the migration's settings:\n${how.give(`DJANGO_SETTINGS_MODULE=${own}`)}`
+            : `Set for the migration what is set for the web, for example:\n${refusalFix(how, own === webSettings ? undefined : webSettings)}`,
       }
     }
     case 'before':
       return {
         code: 'wrong-database',
-        sentence: `the migration is for another database than the release before${at}: ${named(migration, refused.other)}, while that one used ${named(refused.other, migration)}`,
-        hint: `Check what names the database (a setting, a variable, a label). When the new one is meant, run this once and release again:\n${how.accept}`,
+        sentence: `the migration would use another database than the previous release${at}: ${named(migration, refused.other)}, while that one used ${named(refused.other, migration)}`,
+        hint: `Check what selects the database (a setting, a variable, a label). If the new one is correct, run this once and release again:\n${how.accept}`,
       }
     case 'file':
       return {
         code: 'wrong-database',
-        sentence: `the migration is for an SQLite file that no volume keeps${at}: ${migration.name} is gone with the migration's pod`,
-        hint: 'Use a database server, or keep the file on a volume that the migration and all pods can mount. Set "migrate-command: none" when the web needs no migrations',
+        sentence: `the migration would use an SQLite file that is on no volume${at}: ${migration.name} is deleted with the migration's pod`,
+        hint: 'Use a database server, or keep the file on a volume that the migration and all pods can mount. Set "migrate-command: none" if the web needs no migrations',
       }
     case 'left':
       return {
@@ -219,9 +219,9 @@ function refusalFix({ command, starter }: RefusalWords, settings: string | undef
 
 /** Returns the hint for a plan that failed while the web's start script was bypassed: what it sets is missing. */
 export function passedHint(script: string, why: string, command: string): string {
-  const by = `${script}, which starts the web, was passed by (${why}): what it sets is missing here`
+  const by = `${script}, which starts the web, was skipped (${why}): the variables that it sets are missing here`
   return why.startsWith('it calls')
-    ? `${by}. Run the migration by it:\nmigrate-command: ${script} ${command}`
+    ? `${by}. Run the migration with it:\nmigrate-command: ${script} ${command}`
     : `${by}. Set the same for the migration:\nmigrate-command: export NAME=value && ${command}`
 }
 
@@ -239,7 +239,7 @@ export function logPlan(stageLog: StageLog, plan: Plan): void {
   if (notCompared !== undefined) stageLog.say(notCompared)
   const isPending = plan.databases.some(hasWork)
   if (plan.runs && !isPending) {
-    stageLog.say('the command runs all the same: it may do more than this plan sees')
+    stageLog.say('the command still runs: it may do more than the plan shows')
   }
 }
 
@@ -264,7 +264,7 @@ export function leftBehind(
     return left.length === 0 || named.includes(database)
       ? []
       : [
-          `the database "${database}" lacks ${left.join(', ')} as far as the log of "${command}" tells: python manage.py migrate --database=${database}`,
+          `the database "${database}" lacks ${left.join(', ')} according to the log of "${command}": python manage.py migrate --database=${database}`,
         ]
   })
 }

@@ -116,7 +116,7 @@ export function startMigration(
     const created = await createJob(cluster, site, release, made.job, (name) => {
       job = name
     })
-    stageLog.say(`${titleOf(created)}, made from ${made.from}`)
+    stageLog.say(`${titleOf(created)}, created from ${made.from}`)
     ended = followJob(job ?? '')
     // The plan stage may end before the Job does; the last one to await it gets a failure.
     ended.catch(() => undefined)
@@ -179,7 +179,7 @@ export function startMigration(
       const enough = AbortSignal.any([cluster.life, closed.signal, late])
       const isOver = () => enough.aborted
       let read = 0
-      let words = `it did not end within ${lastWordsMs / 1000} s of its container`
+      let words = `it did not end within ${lastWordsMs / 1000} s of its container's end's end`
       while (!isOver()) {
         try {
           let at = 0
@@ -233,7 +233,7 @@ export function startMigration(
         fail(unreadOf('migration-failed', how.verdict, how.unread))
       }
       if (how?.unread !== undefined) {
-        stageLog.say(`its log could not be read to its end (${how.unread}), but it ended well`)
+        stageLog.say(`its log could not be read completely (${how.unread}), but it succeeded`)
         // When it succeeds, all of the plan is applied; other commands may do a part of it.
         if (isPlain(command)) {
           const { databases } = await output.plan
@@ -282,7 +282,9 @@ export async function removeJob(
       () => undefined,
     ),
   ).catch(() => {
-    throw new Error(`the pod of job/${name} does not end: kubectl delete pod -l job-name=${name}`)
+    throw new Error(
+      `the pod of job/${name} does not terminate: kubectl delete pod -l job-name=${name}`,
+    )
   })
 }
 
@@ -320,8 +322,8 @@ async function endOfPlan(
     early ??
     fail({
       code: 'plan-failed',
-      sentence: 'the new version started, but ended without telling its migrations',
-      hint: 'does "migrate-command" call Django’s manage.py?',
+      sentence: 'the new version started, but exited before it listed its migrations',
+      hint: 'check that "migrate-command" calls Django’s manage.py',
       logs: [{ lines: output.lines.slice(-shownLines) }],
     })
   )
