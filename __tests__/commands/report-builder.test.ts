@@ -7,21 +7,26 @@ import { LeaseLost, type WhyLost } from '../../src/state/held-lease.js'
 import {
   causeOf,
   lostCause,
+  notBegun,
   report,
-  resultBefore,
   sentenceOf,
-  type SoFar,
 } from '../../src/commands/report-builder.js'
+import {
+  RunState,
+  type Images,
+  type Outcome,
+  type WritingProgress,
+} from '../../src/commands/run-state.js'
 import { Failure, type Cause } from '../../src/failure/failure.js'
 import type { Result } from '../../src/failure/result.js'
 import { Reporter } from '../../src/report/reporter.js'
 import type { WriteProgress } from '../../src/judge/types.js'
 import type { Restored } from '../../src/undo/restore.js'
+import type { PreflightResult } from '../../src/stages/preflight.js'
 import type { Target } from '../../src/kubernetes/target.js'
 import type { Platform } from '../../src/platform/platform.js'
 import { handClock } from '../support/clock.js'
-import { standing, nothing } from '../support/live.js'
-import { scripted } from '../support/scripted.js'
+import { standing } from '../support/live.js'
 import { contextOf } from '../support/settings.js'
 
 const never = new AbortController().signal
@@ -104,9 +109,9 @@ describe('a run that was cancelled says so, unless something is left in the midd
     ['the lock lost over that', failed('lock-lost'), 'lock-lost', 'stuck'],
     ['the lock lost', new LeaseLost('taken', 'ada'), 'lock-lost', 'stuck'],
   ])('%s', (_, error, code, result) => {
-    const cause = causeOf(error, AbortSignal.abort())
-    expect(cause.code).toBe(code)
-    expect(resultBefore(cause)).toBe(result)
+    const ended = notBegun(error, AbortSignal.abort())
+    expect(ended.cause.code).toBe(code)
+    expect(ended.result).toBe(result)
   })
 })
 
@@ -119,40 +124,42 @@ test.each([
   expect(sentenceOf(error)).toBe(sentence)
 })
 
+const runOf = () => ({
+  command: 'release' as const,
+  settings: contextOf({} as Platform).settings,
+  reporter: new Reporter({ open() {}, say() {}, quote() {}, close() {} }, handClock()),
+  state: new RunState(),
+})
+
+const checkedWith = (...targets: readonly Target[]): PreflightResult => ({
+  ...{ live: standing(), targets, others: [], jobs: [], services: [], warnings: [] },
+  resources: { of: outside, pathOf: outside },
+})
+
+/** Any end, with what was seen of the workloads. */
+const endOf = (result: Result, current?: Images) =>
+  ({
+    ...{ result, cause: { code: 'crash', sentence: 'why' } },
+    ...(current && { current }),
+  }) as unknown as Outcome
+
 describe('the seconds of a workload are those of the write that brought it where it is', () => {
   const progress = (from: number, to?: number): WriteProgress => ({
     ...{ startedAt: from, wanted: 2, ready: 2 },
     ...(to !== undefined && { completeAt: to }),
   })
   const [rollout, undo] = [progress(0, 4000), progress(9000, 10_500)]
-  const release = contextOf(scripted([]).platform)
-  const silent = { open: () => {}, say: () => {}, quote: () => {}, close: () => {} }
 
   /** A release of one Deployment that ran before, or did not. */
-  function ended(result: Result, soFar: Partial<SoFar>, wasThere: boolean) {
+  function ended(result: Result, progress: WritingProgress, wasThere: boolean) {
     const target: Target = {
       ...{ id: { kind: 'Deployment', name: 'web' }, path: '/web', uses: [], running: [] },
       ...(wasThere && { live: { kind: 'Deployment' } as Target['live'] & object }),
     }
-    const site = {
-      live: standing(nothing),
-      targets: [target],
-      others: [],
-      jobs: [],
-      resources: {},
-      services: [],
-    }
-    const told = report('release', release.settings, new Reporter(silent, handClock(0)), result, {
-      ...{
-        migrations: [],
-        warnings: [],
-        snapshot: [],
-        site: site as unknown as SoFar['site'] & object,
-      },
-      image: { repository: 'shop', tag: 'new', digest: 'sha256:1' },
-      ...soFar,
-    })
-    return told.workloads[0]
+    const run = runOf()
+    run.state.begin({ repository: 'shop', tag: 'new', digest: 'sha256:1' }, checkedWith(target))
+    run.state.keep(progress)
+    return report(run, endOf(result)).workloads[0]
   }
 
   test.each<
@@ -183,12 +190,11 @@ describe('the seconds of a workload are those of the write that brought it where
 })
 
 describe('what is told of a workload that was there, and of one that was not', () => {
-  type Stands = NonNullable<SoFar['current']>
-  const both = (web: string[], fresh: string[]): Stands => ({
+  const both = (web: string[], fresh: string[]): Images => ({
     'deployment/web': web,
     'deployment/fresh': fresh,
   })
-  test.each<[Result, 'begun' | 'not begun', Stands | undefined, string, string]>([
+  test.each<[Result, 'begun' | 'not begun', Images | undefined, string, string]>([
     ['deployed', 'begun', undefined, 'new', 'new'],
     ['undone', 'begun', undefined, 'old', 'removed'],
     ['cancelled', 'begun', undefined, 'old', 'removed'],
@@ -205,29 +211,15 @@ describe('what is told of a workload that was there, and of one that was not', (
     ['stuck', 'not begun', { 'deployment/web': ['shop:c'] }, 'unknown', 'absent'],
     ['stuck', 'not begun', {}, 'unknown', 'absent'],
   ])('%s, %s, seen: %j: %s and %s', (result, begun, current, web, fresh) => {
-    const told = report(
-      'release',
-      contextOf({} as Platform).settings,
-      new Reporter({ open() {}, say() {}, quote() {}, close() {} }, handClock()),
-      result,
-      {
-        ...{ migrations: [], warnings: [] },
-        image: { repository: 'shop', tag: 'b', digest: 'sha256:0' },
-        site: {
-          ...{
-            live: standing(),
-            others: [],
-            jobs: [],
-            resources: { of: outside, pathOf: outside },
-            services: [],
-            warnings: [],
-          },
-          targets: [target('web', 'there'), target('fresh', 'not there')],
-        },
-        ...(begun === 'begun' && { snapshot: [] }),
-        ...(current && { current }),
-      },
-    )
+    const run = runOf()
+    const checked = checkedWith(target('web', 'there'), target('fresh', 'not there'))
+    const image = { repository: 'shop', tag: 'b', digest: 'sha256:0' }
+    if (begun === 'begun') run.state.begin(image, checked)
+    else {
+      run.state.passPreflight(checked)
+      run.state.haveImage(image)
+    }
+    const told = report(run, endOf(result, current))
     expect(told.workloads.map(({ now }) => now)).toEqual([web, fresh])
   })
 
@@ -254,14 +246,11 @@ describe('what became of objects', () => {
     { prior: prior('f'), did: 'nothing' },
     { prior: prior('g'), did: 'ask' },
   ]
-  const told = (soFar: Pick<SoFar, 'restored' | 'left'>) =>
-    report(
-      'release',
-      contextOf({} as Platform).settings,
-      new Reporter({ open() {}, say() {}, quote() {}, close() {} }, handClock()),
-      'superseded',
-      { migrations: [], warnings: [], ...soFar },
-    ).restored.map(({ object, action }) => `${object}: ${action}`)
+  const told = (seen: { restored: readonly Restored[] } | { left: readonly Restored[] }) => {
+    const cause = { code: 'superseded', sentence: 'why' } as const
+    const { restored } = report(runOf(), { ...seen, result: 'superseded', cause, current: {} })
+    return restored.map(({ object, action }) => `${object}: ${action}`)
+  }
 
   test('by an undo', () => {
     expect(told({ restored: all })).toEqual([

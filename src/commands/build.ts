@@ -1,10 +1,10 @@
 /** Builds the image of a commit, for pipelines that put their own steps between the phases of a release. */
 import { findSourceToBuild } from '../docker/source.js'
 import type { Report } from '../report/report.js'
-import type { Result } from '../failure/result.js'
 import { build } from '../stages/build.js'
 import { findBuild } from '../stages/image.js'
 import { reported, type Run, type Start } from './run.js'
+import type { Outcome } from './run-state.js'
 import { contextOf, pushed } from './steps.js'
 
 /** Returns `done` when the image was built, `unchanged` when the registry already has the image of the commit. */
@@ -12,17 +12,17 @@ export function buildOnly(start: Start): Promise<Report> {
   return reported('build', start, ofCommit)
 }
 
-async function ofCommit(run: Run): Promise<Result> {
-  const { platform, settings, reporter, soFar, resources } = run
+async function ofCommit(run: Run): Promise<Outcome> {
+  const { platform, settings, reporter, state, resources } = run
   const requested = contextOf(run, await findSourceToBuild(platform, settings, settings.context))
   const built = await reporter.stage('build', async (log) => {
     await resources.login(platform, settings)
     const { image, source, inputs } = await findBuild(requested.with({ log }))
     const context = contextOf(run, source).with({ log })
-    if (image) soFar.image = image
+    if (image) state.haveImage(image)
     return image ? undefined : build(context, inputs)
   })
-  if (!built) return 'unchanged'
+  if (!built) return { result: 'unchanged' }
   if (settings.push) await pushed(run, requested, built)
-  return 'done'
+  return { result: 'done' }
 }

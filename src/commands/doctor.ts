@@ -4,7 +4,6 @@ import { openCluster } from '../kubernetes/cluster.js'
 import { Failure } from '../failure/failure.js'
 import type { Finding } from '../report/finding.js'
 import type { Report } from '../report/report.js'
-import type { Result } from '../failure/result.js'
 import { closed, examineCluster } from '../doctor/cluster.js'
 import { inspectMachine, examineMachine, reachesCluster, type Machine } from '../doctor/machine.js'
 import { silentLog } from '../platform/stage-log.js'
@@ -12,23 +11,24 @@ import { abortable } from '../platform/time.js'
 import { ReleaseContext } from '../stages/context.js'
 import { causeOf } from './report-builder.js'
 import { reported, type Run, type Start } from './run.js'
+import type { Outcome } from './run-state.js'
 
 /** Returns `done` when nothing would keep a release from going live; warnings are possible. */
 export function runDoctor(start: Start): Promise<Report> {
   return reported('doctor', start, (run) =>
     run.reporter.stage('doctor', (log) =>
-      abortable(run.signal, async (): Promise<Result> => {
+      abortable(run.signal, async (): Promise<Outcome> => {
         log.waiting('checking tools, registry and cluster')
         const machine = await inspectMachine(run)
-        if (machine.source) run.soFar.source = machine.source
+        if (machine.source) run.state.source = machine.source
         const findings = (
           await Promise.all([
             examineMachine(run, machine, () => privateFolder(run)),
             reachesCluster(run.platform, machine) ? examineClusterOf(run, machine) : [],
           ])
         ).flat()
-        run.soFar.findings = findings
-        return findings.some(({ severity }) => severity === 'error') ? 'failed' : 'done'
+        const isWell = findings.every(({ severity }) => severity !== 'error')
+        return { result: isWell ? 'done' : 'failed', findings }
       }),
     ),
   )

@@ -1,22 +1,21 @@
 /** Reads the releases of an application. */
 import { openCluster } from '../kubernetes/cluster.js'
 import type { Report } from '../report/report.js'
-import type { Result } from '../failure/result.js'
 import { readHistory } from '../state/history-store.js'
 import { abortable } from '../platform/time.js'
 import { reported, type Start } from './run.js'
+import type { Outcome } from './run-state.js'
 
 export function showHistory(start: Start): Promise<Report> {
-  return reported('history', start, ({ platform, settings, signal, app, soFar, resources }) =>
-    abortable(signal, async (): Promise<Result> => {
+  return reported('history', start, ({ platform, settings, signal, app, resources }) =>
+    abortable(signal, async (): Promise<Outcome> => {
       const cluster = await openCluster(
         platform,
         await resources.access(platform, settings),
         signal,
       )
       resources.add(() => cluster.close())
-      soFar.history = await readHistory(cluster, app, settings.image)
-      return 'unchanged'
+      return { result: 'unchanged', history: await readHistory(cluster, app, settings.image) }
     }),
   )
 }

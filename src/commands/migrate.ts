@@ -2,7 +2,6 @@
 import { findSource } from '../docker/source.js'
 import { fail, Failure } from '../failure/failure.js'
 import type { Report } from '../report/report.js'
-import type { Result } from '../failure/result.js'
 import { imageToDeploy } from '../stages/image.js'
 import { startMigration } from '../stages/migration/run.js'
 import { comparisonLacks, leftBehind } from '../stages/migration/log.js'
@@ -13,6 +12,7 @@ import type { Image } from '../stages/release.js'
 import { checkedNow } from '../stages/snapshot.js'
 import { lostCause, sentenceOf } from './report-builder.js'
 import { reported, type Run, type Start } from './run.js'
+import type { Outcome } from './run-state.js'
 import { contextOf, lockAndRecover, runPreflight } from './steps.js'
 import { allOrAbort } from './all-or-abort.js'
 
@@ -21,8 +21,8 @@ export function migrateOnly(start: Start): Promise<Report> {
   return reported('migrate', start, toImage)
 }
 
-async function toImage(run: Run): Promise<Result> {
-  const { platform, settings, reporter, signal, soFar, resources } = run
+async function toImage(run: Run): Promise<Outcome> {
+  const { platform, settings, reporter, signal, state, resources } = run
   if (settings['migrate-command'] === '') {
     fail({
       code: 'usage',
@@ -40,7 +40,7 @@ async function toImage(run: Run): Promise<Result> {
       }),
   ])
   const { image } = ready
-  soFar.image = image
+  state.haveImage(image)
   const context = contextOf(run, ready.source)
   const { cluster, lost, now } = await reporter.stage('lock', async (log) => {
     const { cluster, lost } = await lockAndRecover(
@@ -53,16 +53,17 @@ async function toImage(run: Run): Promise<Result> {
   })
   const locked = context.with({ cluster, signal: AbortSignal.any([signal, lost]) })
   try {
-    return (await migrateTo(run, locked, now, image)) ? 'done' : 'unchanged'
+    const hasRun = await migrateTo(run, locked, now, image)
+    return { result: hasRun ? 'done' : 'unchanged' }
   } catch (error) {
     const cause = lostCause(lost)
     throw cause ? new Failure(cause) : error
   }
 }
 
-/** Plans and migrates. Returns whether the command was run; the applied migrations are in `soFar`. */
+/** Plans and migrates. Returns whether the command was run; the applied migrations are in the run's state. */
 export async function migrateTo(
-  { reporter, soFar }: Run,
+  { reporter, state }: Run,
   context: OpenContext,
   checked: PreflightResult,
   image: Image,
@@ -72,20 +73,20 @@ export async function migrateTo(
   const migration = startMigration(context, cluster, checked, checked.web, image)
   try {
     const plan = await reporter.stage('plan', (log) => migration.plan(log))
-    soFar.databases = Object.fromEntries(
+    state.databases = Object.fromEntries(
       plan.databases.map(({ database, identity }) => [database, identity]),
     )
     const notCompared = comparisonLacks(plan)
-    if (notCompared !== undefined) soFar.warnings.push(notCompared)
+    if (notCompared !== undefined) state.warnings.push(notCompared)
     if (!plan.runs) return false
     await reporter.stage('migrate', (log) => migration.migrate(log))
-    soFar.warnings.push(...leftBehind(plan, settings['migrate-command'], migration.applied()))
+    state.warnings.push(...leftBehind(plan, settings['migrate-command'], migration.applied()))
     return true
   } finally {
     await migration.close().catch((error: unknown) => {
-      soFar.warnings.push(sentenceOf(error))
+      state.warnings.push(sentenceOf(error))
     })
     // Its pod may have applied some before it was gone.
-    soFar.migrations = migration.applied()
+    state.migrations = migration.applied()
   }
 }

@@ -60,7 +60,7 @@ export async function recordRunningVersion(
     ) {
       throw error
     }
-    run.soFar.warnings.push(
+    run.state.warnings.push(
       `${shortTag(image.tag)} is missing in the history, so a rollback cannot restore it: ${sentenceOf(error)}`,
     )
   }

@@ -5,9 +5,8 @@ import { fenced } from '../state/fence.js'
 import { readManifests } from '../kubernetes/manifests.js'
 import type { KubeObject } from '../kubernetes/objects.js'
 import { shortTag, versionOf } from '../kubernetes/image.js'
-import { Failure } from '../failure/failure.js'
+import type { Cause } from '../failure/failure.js'
 import type { Report } from '../report/report.js'
-import type { Result } from '../failure/result.js'
 import { readHistory } from '../state/history-store.js'
 import { hasGoneLive } from '../state/history.js'
 import { notAsBefore } from '../stages/exceptions.js'
@@ -19,6 +18,7 @@ import { ReleaseContext, type ClusterContext, type OpenContext } from '../stages
 import { endMigrations, recover, unfinishedMigrations } from '../stages/recover.js'
 import { causeOf, commandsBack, lostCause, runningImages } from './report-builder.js'
 import { reported, type Run, type Start } from './run.js'
+import { NotRecovered, type Outcome } from './run-state.js'
 
 /** Whose work is recovered: that of any run, or only that of this run, which ended without finishing it. */
 export type RecoverScope = 'any' | 'own'
@@ -26,8 +26,8 @@ export type RecoverScope = 'any' | 'own'
 /** Returns `unchanged` when there is nothing to recover. */
 export function recoverLeft(start: Start, scope: RecoverScope): Promise<Report> {
   return reported('recover', start, (run) =>
-    run.reporter.stage('recover', async (log): Promise<Result> => {
-      const { platform, settings, signal, holder, app, soFar, resources } = run
+    run.reporter.stage('recover', async (log): Promise<Outcome> => {
+      const { platform, settings, signal, holder, app, resources } = run
       const cluster = await openCluster(
         platform,
         await resources.access(platform, settings),
@@ -41,27 +41,26 @@ export function recoverLeft(start: Start, scope: RecoverScope): Promise<Report> 
         const jobs = await unfinishedMigrations(cluster, app)
         return jobs.some((job) => isWanted(runOf(job))) ? {} : undefined
       }
-      if (!(await findLeft())) return 'unchanged'
+      if (!(await findLeft())) return { result: 'unchanged' }
       const context = new ReleaseContext({ ...run, source: { tag: '' } }).with({ log, cluster })
       const lease = await lock(context)
       resources.add(() => lease.release())
       // The run may have finished, or another may have recovered it, while this one waited for the lock.
       const left = await findLeft()
-      if (!left) return 'unchanged'
+      if (!left) return { result: 'unchanged' }
       const live = await watchNamespace(cluster, platform.clock)
       signal.throwIfAborted()
       // Once begun, the recovery continues to its end: half a restore is worse than the state before it.
       const locked = context.with({ cluster: fenced(cluster, lease), signal: lease.lost })
       const { record: found } = left
       if (!found) {
-        soFar.ended = await endMigrations(locked, live)
-        return 'undone'
+        return { result: 'undone', ended: await endMigrations(locked, live) }
       }
       const record = await withPaths(cluster, app, found, await objectsOfManifests(context))
       const ended = await recoverRecord(run, locked, live, record)
-      if (ended.is === 'well') return 'unchanged'
-      soFar.restored = ended.restored
-      return 'undone'
+      return ended.is === 'well'
+        ? { result: 'unchanged' }
+        : { result: 'undone', restored: ended.restored }
     }),
   )
 }
@@ -93,11 +92,11 @@ export type RecoverOutcome =
   { readonly is: 'well' } | { readonly is: 'restored'; readonly restored: readonly Restored[] }
 
 /**
- * Ends what the record of another run describes; the caller holds the lock, and `context.signal` ends with it. Throws a Failure `restore-failed` or
- * `lock-lost` with a hint when that fails; the record stays then.
+ * Ends what the record of another run describes; the caller holds the lock, and `context.signal` ends with it. Throws a
+ * Failure `restore-failed` or `lock-lost` with a hint when that fails; the record stays then.
  */
 export async function recoverRecord(
-  { soFar }: Pick<Run, 'soFar'>,
+  { state }: Pick<Run, 'state'>,
   context: ClusterContext,
   live: NamespaceWatch,
   record: KeptRecord,
@@ -113,17 +112,16 @@ export async function recoverRecord(
       return { is: 'well' }
     }
     const restored = await recover(context, live, record)
-    soFar.exceptions = notAsBefore(live.clusterState(), restored, (args) =>
+    state.exceptions = notAsBefore(live.clusterState(), restored, (args) =>
       cluster.commandLine(args),
     )
     return { is: 'restored', restored }
   } catch (error) {
     const current = await runningImages(cluster, platform.clock, settings, snapshot)
-    soFar.current = current
     const lockLost = lostCause(lost)
-    if (lockLost) throw new Failure(lockLost)
+    if (lockLost) throw new NotRecovered(lockLost, current)
     const cause = causeOf(error, lost)
-    throw new Failure({
+    const failed: Cause = {
       ...cause,
       code: 'restore-failed',
       sentence: `the release of ${shortTag(begun.tag)} was interrupted, and restoring it failed: ${cause.sentence}`,
@@ -133,6 +131,7 @@ export async function recoverRecord(
         ),
         commandsBack(settings, cluster, snapshot),
       ].join('\n'),
-    })
+    }
+    throw new NotRecovered(failed, current)
   }
 }

@@ -4,7 +4,6 @@ import { findSource, findSourceToBuild } from '../docker/source.js'
 import { fingerprintOf } from '../kubernetes/jobs.js'
 import type { ReleaseCommand } from '../options/commands.js'
 import type { Report } from '../report/report.js'
-import type { Result } from '../failure/result.js'
 import { silentLog } from '../platform/stage-log.js'
 import { readHistory } from '../state/history-store.js'
 import { wentLive } from '../state/history.js'
@@ -24,6 +23,7 @@ import { sentenceOf } from './report-builder.js'
 import { recordRunningVersion } from './record-running.js'
 import { migrateTo } from './migrate.js'
 import { reported, type Run, type Start } from './run.js'
+import type { Outcome } from './run-state.js'
 import {
   contextOf,
   runPreflight,
@@ -44,8 +44,8 @@ export function release(command: ReleaseCommand, start: Start): Promise<Report> 
   return reported(command, start, (run) => fromCommit(run, command))
 }
 
-async function fromCommit(run: Run, command: ReleaseCommand): Promise<Result> {
-  const { platform, settings, reporter, signal, soFar, resources } = run
+async function fromCommit(run: Run, command: ReleaseCommand): Promise<Outcome> {
+  const { platform, settings, reporter, signal, state, resources } = run
   const find = command === 'deploy' ? findSource : findSourceToBuild
   const requested = contextOf(run, await find(platform, settings, settings.context))
 
@@ -65,23 +65,23 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Result> {
         return { is: 'built', built, source } as const
       }),
   ])
-  soFar.site = checked
+  state.passPreflight(checked)
 
   const context = contextOf(run, found.source).with({ cluster })
   if (found.is === 'pushed' && (await isDeployed(context, checked, found.image))) {
     const { image } = found
-    soFar.image = image
-    soFar.warnings.push(...taggedAlone(checked.targets))
-    reportOtherVersions(soFar, cluster, checked, image)
+    state.haveImage(image)
+    state.warnings.push(...taggedAlone(checked.targets))
+    reportOtherVersions(state, cluster, checked, image)
     await recordRunningVersion(run, context, checked, { command, image })
     await moveTags(run, context, image)
-    return 'unchanged'
+    return { result: 'unchanged' }
   }
   if (found.is === 'built' && settings['test-command'] !== '') {
     await runTests(run, context, found.built)
   }
   const image = found.is === 'pushed' ? found.image : await pushed(run, context, found.built)
-  soFar.image = image
+  state.haveImage(image)
   const tagged = context.with({ source: { ...context.source, tag: image.tag } })
 
   return transaction(run, tagged, checked, {
@@ -141,7 +141,7 @@ export async function write(
   const jobs = jobsOf(context, checked.jobs, pinned(image))
   if (jobs.length > 0) {
     await reporter.stage('jobs', (log) =>
-      runJobs(context.with({ log }), checked, jobs, (words) => run.soFar.warnings.push(words)),
+      runJobs(context.with({ log }), checked, jobs, (words) => run.state.warnings.push(words)),
     )
   }
   const beside = changes.filter(({ when }) => when !== 'before')
@@ -150,7 +150,7 @@ export async function write(
 
 /** Moves the extra tags. A tag that cannot be set is a warning: it does not undo a version that runs well. */
 export async function moveTags(
-  { reporter, soFar }: Pick<Run, 'reporter' | 'soFar'>,
+  { reporter, state }: Pick<Run, 'reporter' | 'state'>,
   { platform, settings, signal }: ReleaseContext,
   image: Image,
 ): Promise<void> {
@@ -163,7 +163,7 @@ export async function moveTags(
     } catch (error) {
       const [were, all] =
         tags.length === 1 ? ['tag', ' was not set'] : ['tags', ' were not all set']
-      soFar.warnings.push(`the ${were} ${tags.join(', ')}${all}: ${sentenceOf(error)}`)
+      state.warnings.push(`the ${were} ${tags.join(', ')}${all}: ${sentenceOf(error)}`)
     }
   })
 }

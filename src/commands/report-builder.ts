@@ -1,9 +1,6 @@
 /** Builds the report from what is known of a run. */
 import { commandLine } from '../options/command-line.js'
-import type { Command } from '../options/commands.js'
 import type { Settings } from '../options/table.js'
-import type { Databases } from '../django/inspector.js'
-import type { TestReport } from '../django/test-output.js'
 import { ApiError } from '../kubernetes/api-error.js'
 import { causeOfOutage } from '../kubernetes/retry.js'
 import type { Cluster } from '../kubernetes/cluster.js'
@@ -18,51 +15,26 @@ import {
 import { idOf } from '../kubernetes/workload.js'
 import { Failure, type Cause } from '../failure/failure.js'
 import type { Finding } from '../report/finding.js'
-import type { Exception, Report, WorkloadReport } from '../report/report.js'
+import type { Report, WorkloadReport } from '../report/report.js'
 import type { Result } from '../failure/result.js'
-import type { Reporter } from '../report/reporter.js'
 import { lastWriteProgress } from '../report/sentences.js'
 import type { History } from '../state/history.js'
 import type { Restored } from '../undo/restore.js'
 import { titleOf, type Snapshot } from '../undo/snapshot.js'
-import type { WriteProgress, WriteProgresses } from '../judge/types.js'
-import type { PreflightResult } from '../stages/preflight.js'
+import type { WriteProgress } from '../judge/types.js'
 import { TimeOver } from '../platform/time.js'
 import type { Clock } from '../platform/platform.js'
 import { withShortTimeout } from './all-or-abort.js'
-import { pinned, type Image, type Release } from '../stages/release.js'
-
-/** What is known of a run so far. The report is made of it, however the run ends. */
-export interface SoFar {
-  source?: Release['source']
-  image?: Image
-  site?: PreflightResult
-  snapshot?: Snapshot
-  cause?: Cause
-  detectedAt?: number
-  restored?: readonly Restored[]
-  /** What a run that restores nothing leaves as it is. */
-  left?: readonly Restored[]
-  /** Migrations of vanished runs, as `job/<name>`. */
-  ended?: readonly string[]
-  /** The run only reported what it would do. */
-  dryRun?: true
-  history?: History
-  tests?: TestReport
-  findings?: readonly Finding[]
-  migrations: readonly string[]
-  /** The identities of the databases that the version uses, by alias, where a plan has reported them. */
-  databases?: Databases
-  /** What a person should know although it does not decide the result. */
-  warnings: string[]
-  /** Objects that are not as the result says. */
-  exceptions?: readonly Exception[]
-  /** What became of the release's writes, and of those that restored. */
-  rollout?: WriteProgresses
-  undo?: WriteProgresses
-  /** What each workload runs where the run could not verify it, by `idOf`. */
-  current?: Readonly<Record<string, readonly string[]>>
-}
+import { pinned } from '../stages/release.js'
+import type { Run } from './run.js'
+import {
+  NotRecovered,
+  type Images,
+  type NotBegun,
+  type Outcome,
+  type Phase,
+  type WritingProgress,
+} from './run-state.js'
 
 export function causeOf(error: unknown, signal: AbortSignal): Cause {
   // A user who cancels has to learn what is left half done: "cancelled" says that everything is as it was.
@@ -167,7 +139,7 @@ export async function runningImages(
   clock: Clock,
   { image }: Settings,
   snapshot: Snapshot,
-): Promise<Readonly<Record<string, readonly string[]>>> {
+): Promise<Images> {
   const read = await Promise.all(
     snapshot.map(async ({ object, of, path }) => {
       if (of !== 'workload' || !isWorkload(object)) return []
@@ -183,7 +155,7 @@ export async function runningImages(
 }
 
 /** Returns the result of a run that wrote nothing. */
-export function resultBefore(cause: Cause): Result {
+function resultBefore(cause: Cause): NotBegun['result'] {
   if (cause.code === 'usage') return 'usage'
   if (cause.code === 'locked') return 'locked'
   if (cause.code === 'stale-commit') return 'superseded'
@@ -191,47 +163,66 @@ export function resultBefore(cause: Cause): Result {
   return cause.code === 'cancelled' ? 'cancelled' : 'failed'
 }
 
+/** Returns the end of a run that threw before its release had begun. */
+export function notBegun(error: unknown, signal: AbortSignal): NotBegun {
+  const cause = causeOf(error, signal)
+  const current = error instanceof NotRecovered ? error.current : undefined
+  return { result: resultBefore(cause), cause, ...(current && { current }) }
+}
+
+/** What the ends of a run know, one or the other. */
+interface AnyOutcome {
+  readonly result: Result
+  readonly cause?: Cause
+  readonly dryRun?: true
+  readonly history?: History
+  readonly findings?: readonly Finding[]
+  readonly ended?: readonly string[]
+  readonly restored?: readonly Restored[]
+  readonly left?: readonly Restored[]
+  readonly current?: Images
+}
+
 export function report(
-  command: Command,
-  settings: Settings,
-  reporter: Reporter,
-  result: Result,
-  soFar: SoFar,
+  { command, settings, reporter, state }: Pick<Run, 'command' | 'settings' | 'reporter' | 'state'>,
+  outcome: Outcome,
 ): Report {
-  const { source, image, site, cause } = soFar
-  const previous = site?.targets.flatMap(({ running }) => running)[0]
+  const { phase, source, tests, exceptions } = state
+  const any: AnyOutcome = outcome
+  const previous = phase.checked?.targets.flatMap(({ running }) => running)[0]
   const previousTag = previous === undefined ? undefined : parseImage(previous).tag
+  const detectedAt = phase.is === 'begun' ? phase.detectedAt : undefined
   return {
     command,
-    result,
+    result: any.result,
     app: settings.app ?? appOf(settings.image),
     namespace: settings.namespace,
     image: settings.image,
     tag: source?.tag ?? settings.tag ?? '',
-    ...(image && { digest: image.digest }),
+    ...(phase.is !== 'preflight' && { digest: phase.image.digest }),
     ...(previousTag !== undefined && { previousTag }),
-    ...(cause && { cause }),
-    ...(soFar.dryRun && { dryRun: true as const }),
-    ...(soFar.history && { history: soFar.history }),
-    ...(soFar.findings && { findings: soFar.findings }),
-    ...(soFar.detectedAt !== undefined && { detectedAt: soFar.detectedAt }),
+    ...(any.cause && { cause: any.cause }),
+    ...(any.dryRun && { dryRun: any.dryRun }),
+    ...(any.history && { history: any.history }),
+    ...(any.findings && { findings: any.findings }),
+    ...(detectedAt !== undefined && { detectedAt }),
     stages: reporter.stages,
-    ...(soFar.tests && { tests: soFar.tests }),
-    workloads: workloadsOf(result, soFar),
-    migrations: soFar.migrations,
-    warnings: soFar.warnings,
+    ...(tests && { tests }),
+    workloads: workloadsOf(phase, any),
+    migrations: state.migrations,
+    warnings: state.warnings,
     restored: [
-      ...(soFar.ended ?? []).map((object) => ({ object, action: 'ended' })),
-      ...(soFar.restored ?? []).flatMap((restored) => {
+      ...(any.ended ?? []).map((object) => ({ object, action: 'ended' })),
+      ...(any.restored ?? []).flatMap((restored) => {
         const word = describeRestored(restored)
         return word === undefined ? [] : [{ object: titleOf(restored.prior.object), action: word }]
       }),
-      ...(soFar.left ?? []).flatMap((left) => {
+      ...(any.left ?? []).flatMap((left) => {
         const word = describeLeft(left)
         return word === undefined ? [] : [{ object: titleOf(left.prior.object), action: word }]
       }),
     ],
-    ...(soFar.exceptions && soFar.exceptions.length > 0 && { exceptions: soFar.exceptions }),
+    ...(exceptions.length > 0 && { exceptions }),
     startedAt: reporter.startedAt,
     seconds: reporter.seconds(),
   }
@@ -271,21 +262,23 @@ function describeLeft({ did, external }: Restored): string | undefined {
 }
 
 function workloadsOf(
-  result: Result,
-  { site, image, snapshot, current, dryRun, ...followed }: SoFar,
+  phase: Phase,
+  { result, current, dryRun }: AnyOutcome,
 ): readonly WorkloadReport[] {
-  if (!site || !image) return []
-  return site.targets.map(({ id, live, running }) => {
+  if (phase.is === 'preflight' || !phase.checked) return []
+  const { image, checked } = phase
+  const progress: WritingProgress = phase.is === 'begun' ? phase : {}
+  return checked.targets.map(({ id, live, running }) => {
     const [from] = running
-    const rollout = followed.rollout?.[idOf(id)]
-    const undo = followed.undo?.[idOf(id)]
+    const rollout = progress.rollout?.[idOf(id)]
+    const undo = progress.undo?.[idOf(id)]
     const runs = current?.[idOf(id)]?.[0]
     const images = current ? current[idOf(id)] : 'not read'
     const workload: WorkloadReport = {
       ...id,
       ...(from !== undefined && { from }),
       to: pinned(image),
-      now: dryRun ? 'old' : nowRuns(result, live !== undefined, snapshot !== undefined, images),
+      now: dryRun ? 'old' : nowRuns(result, live !== undefined, phase.is === 'begun', images),
       ...(runs !== undefined && { runs }),
       ...(rollout && { rollout }),
       ...(undo && { undo }),

@@ -1,7 +1,6 @@
 /** Rolls back to a version that ran before: the same transaction as a release, without build and migrations. */
 import { shortTag } from '../kubernetes/image.js'
 import type { Report } from '../report/report.js'
-import type { Result } from '../failure/result.js'
 import { rollbackTargets } from '../stages/rollback-templates.js'
 import { ReleaseContext } from '../stages/context.js'
 import type { Image } from '../stages/release.js'
@@ -9,6 +8,7 @@ import { describe } from '../stages/targets.js'
 import { type Target } from '../kubernetes/target.js'
 import { checkStillPrevious, readVersions, chooseVersion, type Version } from '../stages/version.js'
 import { reported, type Run, type Start } from './run.js'
+import type { Outcome } from './run-state.js'
 import { runPreflight, reportOtherVersions, rollOut, runsUndisturbed } from './steps.js'
 import { transaction } from './transaction.js'
 
@@ -16,8 +16,8 @@ export function rollBack(start: Start): Promise<Report> {
   return reported('rollback', start, toVersion)
 }
 
-async function toVersion(run: Run): Promise<Result> {
-  const { platform, reporter, soFar, resources } = run
+async function toVersion(run: Run): Promise<Outcome> {
+  const { platform, reporter, state, resources } = run
   const requested = new ReleaseContext({
     ...run,
     // Old code does not migrate a newer database: its schema stays as it is.
@@ -25,7 +25,7 @@ async function toVersion(run: Run): Promise<Result> {
     source: { tag: '' },
   })
   const [cluster, checked] = await runPreflight(run, requested)
-  soFar.site = checked
+  state.passPreflight(checked)
   const context = requested.with({ cluster })
   const { chosen, version } = await reporter.stage('version', async (log) => {
     await resources.login(platform, run.settings)
@@ -34,21 +34,21 @@ async function toVersion(run: Run): Promise<Result> {
   })
   const { image, sha, appliedSince } = version
   const source = { tag: image.tag, ...(sha !== undefined && { sha }) }
-  soFar.source = source
-  soFar.image = image
+  state.source = source
+  state.haveImage(image)
   if (appliedSince.length > 0) {
-    soFar.warnings.push(
+    state.warnings.push(
       `the database is not changed; migrations applied since: ${appliedSince.join(', ')}`,
     )
   }
   const { targets, warnings } = await reporter.stage('templates', (log) =>
     rollbackTargets(context.with({ log }), checked, version),
   )
-  soFar.warnings.push(...warnings)
+  state.warnings.push(...warnings)
   const differs = targets.some(({ back }) => back !== undefined)
   if (!differs && (await runsUndisturbed(context, checked, image))) {
-    reportOtherVersions(soFar, cluster, checked, image)
-    return 'unchanged'
+    reportOtherVersions(state, cluster, checked, image)
+    return { result: 'unchanged' }
   }
   if (run.settings['dry-run']) return dryRun(run, targets, image)
   return transaction(run, context.with({ source }), checked, {
@@ -74,10 +74,10 @@ function backOf({ release }: Version): { readonly back?: number } {
 }
 
 async function dryRun(
-  { reporter, soFar }: Run,
+  { reporter }: Run,
   targets: readonly Target[],
   { tag }: Image,
-): Promise<Result> {
+): Promise<Outcome> {
   await reporter.stage('dry run', (log) => {
     for (const target of targets) {
       const besides = target.back ? ', and its pod template of that release' : ''
@@ -85,6 +85,5 @@ async function dryRun(
     }
     return Promise.resolve()
   })
-  soFar.dryRun = true
-  return 'unchanged'
+  return { result: 'unchanged', dryRun: true }
 }

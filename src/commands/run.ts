@@ -4,12 +4,12 @@ import { appOf } from '../kubernetes/image.js'
 import type { Command } from '../options/commands.js'
 import type { Settings } from '../options/table.js'
 import type { Report } from '../report/report.js'
-import type { Result } from '../failure/result.js'
 import type { Reporter } from '../report/reporter.js'
 import type { ReleaseStart } from '../state/history.js'
 import type { Platform } from '../platform/platform.js'
-import { causeOf, report, resultBefore, type SoFar } from './report-builder.js'
+import { notBegun, report } from './report-builder.js'
 import { Resources } from './resources.js'
+import { RunState, type Outcome } from './run-state.js'
 
 /** What an entry point passes to a run. */
 export interface Start {
@@ -27,7 +27,7 @@ export interface Run extends Start {
   readonly command: Command
   /** Name of the application in jobs, labels and records. */
   readonly app: string
-  readonly soFar: SoFar
+  readonly state: RunState
   readonly resources: Resources
 }
 
@@ -35,20 +35,19 @@ export interface Run extends Start {
 export async function reported(
   command: Command,
   start: Start,
-  work: (run: Run) => Promise<Result>,
+  work: (run: Run) => Promise<Outcome>,
 ): Promise<Report> {
-  const { settings, reporter, signal } = start
-  const soFar: SoFar = { migrations: [], warnings: [] }
+  const { settings, signal } = start
   const resources = new Resources()
   const app = settings.app ?? appOf(settings.image)
-  let result: Result
+  const run: Run = { ...start, command, app, state: new RunState(), resources }
+  let outcome: Outcome
   try {
-    result = await work({ ...start, command, app, soFar, resources })
+    outcome = await work(run)
   } catch (error) {
-    soFar.cause = causeOf(error, signal)
-    result = resultBefore(soFar.cause)
+    outcome = notBegun(error, signal)
   } finally {
     await resources.close()
   }
-  return report(command, settings, reporter, result, soFar)
+  return report(run, outcome)
 }

@@ -23,13 +23,13 @@ import { rollout, runsWell, type RolloutInput } from '../stages/rollout.js'
 import { supersededBy } from '../stages/superseded.js'
 import { test } from '../stages/test.js'
 import { abortable, withTimeout } from '../platform/time.js'
-import type { SoFar } from './report-builder.js'
 import type { Run } from './run.js'
+import type { RunState } from './run-state.js'
 import { recoverRecord } from './recover.js'
 
 /** Returns the context of a release of this source; from now on the report names this source. */
 export function contextOf(run: Run, source: Source): ReleaseContext {
-  run.soFar.source = source
+  run.state.source = source
   return new ReleaseContext({ ...run, source })
 }
 
@@ -38,7 +38,7 @@ export function runPreflight(
   run: Run,
   context: ReleaseContext,
 ): Promise<readonly [Cluster, PreflightResult]> {
-  const { platform, settings, reporter, resources, soFar } = run
+  const { platform, settings, reporter, resources, state } = run
   return reporter.stage('preflight', (log) =>
     // Nothing is written here, so an abort does not wait for a server that does not answer.
     abortable(context.signal, async () => {
@@ -48,7 +48,7 @@ export function runPreflight(
       const open = context.with({ log, cluster })
       const checked = await preflight(open)
       await checkAlone(open, checked)
-      soFar.warnings.push(...checked.warnings)
+      state.warnings.push(...checked.warnings)
       return [cluster, checked] as const
     }),
   )
@@ -57,20 +57,20 @@ export function runPreflight(
 /** Pushes the image. Its tag in the registry may be another one then, so the report gets that tag. */
 export async function pushed(run: Run, context: ReleaseContext, built: Built): Promise<Image> {
   const image = await run.reporter.stage('push', (log) => push(context.with({ log }), built))
-  run.soFar.source = { ...context.source, tag: image.tag }
-  run.soFar.image = image
+  run.state.source = { ...context.source, tag: image.tag }
+  run.state.haveImage(image)
   return image
 }
 
 /** Runs the user's tests in the image; keeps their report, however they end. */
 export function runTests(
-  { reporter, soFar }: Run,
+  { reporter, state }: Run,
   context: ReleaseContext,
   built: Built,
 ): Promise<void> {
   return reporter.stage('test', (log) =>
     test(context.with({ log }), built, (report) => {
-      soFar.tests = report
+      state.tests = report
     }),
   )
 }
@@ -120,7 +120,7 @@ function objectsOfRelease({ others, targets }: PreflightResult): readonly KubeOb
 
 /** Rolls the image out to all workloads until the judge reports success; throws a Failure otherwise. */
 export async function rollOut(
-  { reporter, soFar }: Run,
+  { reporter, state }: Run,
   context: OpenContext,
   input: RolloutInput,
   wrote: OnWrite,
@@ -133,23 +133,23 @@ export async function rollOut(
       rollout(context.with({ log, signal: late }), input, {
         wrote,
         progress: (progress) => {
-          soFar.rollout = progress
+          state.keep({ rollout: progress })
         },
-        warning: (warning) => soFar.warnings.push(warning),
+        warning: (warning) => state.warnings.push(warning),
       }),
     )
     if (ended.is === 'failed') {
-      soFar.detectedAt = ended.at
+      state.detect(ended.at)
       throw new Failure(ended.cause)
     }
     if (ended.is === 'superseded') throw new Failure(supersededBy(ended.by))
-    reportOtherVersions(soFar, cluster, checked, image)
+    reportOtherVersions(state, cluster, checked, image)
   })
 }
 
 /** Adds what runs another version of the image to the report, although all workloads of the release run this one. */
 export function reportOtherVersions(
-  soFar: SoFar,
+  state: RunState,
   cluster: Cluster,
   checked: PreflightResult,
   image: Image,
@@ -159,7 +159,7 @@ export function reportOtherVersions(
     targets: checked.targets.map(({ id }) => idOf(id)),
     before: checked.targets.flatMap(({ running }) => running),
   }
-  soFar.exceptions = onAnotherVersion(checked.live.clusterState(), released, (args) =>
+  state.exceptions = onAnotherVersion(checked.live.clusterState(), released, (args) =>
     cluster.commandLine(args),
   )
 }

@@ -7,7 +7,6 @@ import { ApiError } from '../kubernetes/api-error.js'
 import { same, type KubeObject } from '../kubernetes/objects.js'
 import { commandLine } from '../options/command-line.js'
 import type { Cause } from '../failure/failure.js'
-import type { Result } from '../failure/result.js'
 import { saveRelease } from '../state/history-store.js'
 import type { ReleaseStart, History } from '../state/history.js'
 import { notAsBefore } from '../stages/exceptions.js'
@@ -30,6 +29,7 @@ import { undo, undoBudget } from '../stages/undo.js'
 import { withTimeout } from '../platform/time.js'
 import { causeOf, commandsBack, lostCause, sentenceOf, runningImages } from './report-builder.js'
 import type { Run } from './run.js'
+import type { GivenUp, Images, Outcome, StuckOutcome } from './run-state.js'
 import { lockAndRecover, type Locked } from './steps.js'
 import { withShortTimeout } from './all-or-abort.js'
 
@@ -72,8 +72,8 @@ export async function transaction(
   unlocked: OpenContext,
   checked: PreflightResult,
   work: Work,
-): Promise<Result> {
-  const { reporter, signal, soFar } = run
+): Promise<Outcome> {
+  const { reporter, signal, state } = run
   const { platform, app, settings } = unlocked
   const { cluster, lost } = await reporter.stage('lock', async (log) => {
     const context = unlocked.with({ log })
@@ -91,9 +91,8 @@ export async function transaction(
     const open = { begun, timeouts, snapshot: prepared.snapshot }
     return { prepared, record: await openRecord(cluster, platform.clock, app, open) }
   })
-  soFar.site = prepared.checked
-  soFar.warnings.push(...prepared.warnings)
-  soFar.snapshot = prepared.snapshot
+  state.begin(work.image, prepared.checked)
+  state.warnings.push(...prepared.warnings)
   const open: Transaction = { run, context, lost, begun, prepared, record }
   run.onBegin?.(begun)
   const own = context.with({ signal: AbortSignal.any([signal, lost]) })
@@ -101,13 +100,12 @@ export async function transaction(
     await work.write(own, prepared, (answers) => keepAnswers(open, answers))
     own.signal.throwIfAborted()
   } catch (error) {
-    soFar.detectedAt ??= platform.clock.now()
-    soFar.cause = lostCause(lost) ?? causeOf(error, signal)
-    return unwind(open)
+    state.detect(platform.clock.now())
+    return giveUp(open, lostCause(lost) ?? causeOf(error, signal))
   }
-  const result = await close(open)
-  if (result === 'deployed') await work.live?.(own)
-  return result
+  const outcome = await close(open)
+  if (outcome.result === 'deployed') await work.live?.(own)
+  return outcome
 }
 
 /** Keeps what was written: first for this run, then in the record for the run that may have to undo it. */
@@ -118,7 +116,6 @@ async function keepAnswers(open: Transaction, answers: readonly KubeObject[]): P
   const snapshot = withAnswers(open.record.snapshot, answers)
   // As the dry run said.
   if (same(snapshot, open.record.snapshot)) return
-  run.soFar.snapshot = snapshot
   open.record = { ...open.record, snapshot }
   if (open.isFrozen === true) return
   try {
@@ -127,7 +124,7 @@ async function keepAnswers(open: Transaction, answers: readonly KubeObject[]): P
     if (!(error instanceof ApiError && error.status === 403)) throw error
     // A Role that was made for an older version: an undo by this run needs no more than it knows.
     open.isFrozen = true
-    run.soFar.warnings.push(
+    run.state.warnings.push(
       `the server's result of this release could not be stored, so another run that has to undo this release does not have it: ${error.message} (examples/rbac.yaml has the Role)`,
     )
   }
@@ -155,101 +152,82 @@ export function releaseStartOf(
 }
 
 /** Closes a release that runs well: its record has to be gone, or the next run would undo it. */
-async function close(open: Transaction): Promise<Result> {
+async function close(open: Transaction): Promise<Outcome> {
   const { run, context, lost, record } = open
   const { platform, app, settings, cluster } = context
-  const isRecorded = await recordInHistory(open, 'deployed')
+  const isRecorded = await recordInHistory(open, { result: 'deployed' })
   try {
     await closeRecord(cluster, platform.clock, app, record)
-    return 'deployed'
+    return { result: 'deployed' }
   } catch (error) {
     // A run that reads that record reads the history too, and undoes nothing, whether the lock is held or not.
     if (isRecorded) {
-      run.soFar.warnings.push(
+      run.state.warnings.push(
         `removing its record failed (${sentenceOf(error)}); the next release or recover removes it, and restores nothing`,
       )
-      return 'deployed'
+      return { result: 'deployed' }
     }
-    run.soFar.cause = lostCause(lost) ?? {
+    const cause = lostCause(lost) ?? {
       code: 'write-failed',
       sentence: `the new version runs, but closing its record failed, so the next run would undo it: ${error instanceof Error ? error.message : String(error)}`,
       hint: `kubectl -n ${settings.namespace} delete secret django-rollout-${app}`,
     }
-    return 'stuck'
+    return { result: 'stuck', cause }
   }
 }
 
-/** Undoes everything that was written, and returns the result of the run. */
-async function unwind(open: Transaction): Promise<Result> {
-  const { run, context, lost, prepared, record } = open
-  const { reporter, soFar, settings } = run
-  const { platform, app, cluster } = context
-  const { live } = prepared.checked
-  const { snapshot: priors, timeouts } = record
-  const end = async (result: Result) => {
-    await recordInHistory(open, result)
-    await closeRecord(cluster, platform.clock, app, record)
-    return result
-  }
-  const cancelled = soFar.cause?.code === 'cancelled'
+/** Ends a release that failed: restores, records in the history, and closes the record unless it is kept. */
+async function giveUp(open: Transaction, cause: Cause): Promise<GivenUp> {
+  const { platform, app, cluster } = open.context
+  let outcome: GivenUp
   try {
-    lost.throwIfAborted()
-    const superseded = soFar.cause?.code === 'superseded'
-    const left = superseded ? await stateSince(cluster, priors) : []
-    const keeps = settings['on-failure'] === 'keep' && !cancelled
-    const isToUndo = superseded
-      ? !left.some(isForPeople) && left.some(({ did }) => did !== 'nothing')
-      : await changedSince(cluster, priors)
-    if (superseded && (keeps || !isToUndo)) {
-      // Nothing is restored: the report says what was written already, and what others wrote.
-      soFar.current = await runningImages(cluster, platform.clock, settings, priors)
-      soFar.left = left
-      return await end('superseded')
-    }
-    if (!isToUndo) return await end(cancelled ? 'cancelled' : 'failed')
-    if (keeps) return await keep(open)
-    // Not the release's own signal: what ended the release must not end its undo.
-    const input = { live, snapshot: priors, timeouts }
-    soFar.restored = await reporter.stage('undo', (log) =>
-      withTimeout(platform.clock, undoBudget(input), lost, (late) =>
-        undo(context.with({ log, signal: late }), input, (seen) => {
-          soFar.undo = seen
-        }),
-      ),
-    )
-    soFar.exceptions = [
-      // Of a release that was restored here, before this one began.
-      ...(soFar.exceptions ?? []).filter(({ is }) => is !== 'another version'),
-      ...notAsBefore(live.clusterState(), soFar.restored, (args) => cluster.commandLine(args)),
-    ]
-    const others = externalChanges(soFar.restored)
-    if (others !== undefined || superseded) {
-      soFar.current = await runningImages(cluster, platform.clock, settings, priors)
-      if (others !== undefined && !superseded) soFar.cause = leftCause(others, soFar.cause)
-      return await end('superseded')
-    }
-    return await end(cancelled ? 'cancelled' : 'undone')
+    open.lost.throwIfAborted()
+    outcome = await (cause.code === 'superseded'
+      ? undoSuperseded(open, cause)
+      : undoFailed(open, cause))
   } catch (error) {
-    soFar.current = await runningImages(cluster, platform.clock, settings, priors)
-    const lockLost = lostCause(lost)
-    if (lockLost) {
-      soFar.cause = lockLost
-      return 'stuck'
-    }
-    const trouble = causeOf(error, lost)
-    const why = soFar.cause ? `; the release was given up because ${soFar.cause.sentence}` : ''
-    soFar.cause = {
-      ...trouble,
-      code: 'restore-failed',
-      sentence: trouble.sentence + why,
-      hint: [
-        ...(trouble.hint === undefined ? [] : [trouble.hint]),
-        commandsBack(settings, cluster, priors),
-      ].join('\n'),
-    }
-    await recordInHistory(open, 'stuck')
-    return 'stuck'
+    return stuck(open, error, { cause })
   }
+  await recordInHistory(open, outcome)
+  if (outcome.result === 'kept') return outcome
+  try {
+    await closeRecord(cluster, platform.clock, app, open.record)
+    return outcome
+  } catch (error) {
+    return stuck(open, error, outcome)
+  }
+}
+
+/** Undoes everything that was written, unless nothing was, or the user wants to look at it. */
+async function undoFailed(open: Transaction, cause: Cause): Promise<GivenUp> {
+  const isCancelled = cause.code === 'cancelled'
+  if (!(await changedSince(open.context.cluster, open.record.snapshot))) {
+    return { result: isCancelled ? 'cancelled' : 'failed', cause }
+  }
+  if (!isCancelled && wantsKeep(open)) return keep(open, cause)
+  const restored = await restoreAll(open)
+  const others = externalChanges(restored)
+  if (others !== undefined) {
+    const current = await imagesNow(open)
+    return { result: 'superseded', cause: leftCause(others, cause), restored, current }
+  }
+  return { result: isCancelled ? 'cancelled' : 'undone', cause, restored }
+}
+
+/** Undoes what was written when another version was set meanwhile, unless people have to decide about it. */
+async function undoSuperseded(open: Transaction, cause: Cause): Promise<GivenUp> {
+  const left = await stateSince(open.context.cluster, open.record.snapshot)
+  const isToUndo = !left.some(isForPeople) && left.some(({ did }) => did !== 'nothing')
+  if (wantsKeep(open) || !isToUndo) {
+    // Nothing is restored: the report says what was written already, and what others wrote.
+    return { result: 'superseded', cause, left, current: await imagesNow(open) }
+  }
+  const restored = await restoreAll(open)
+  return { result: 'superseded', cause, restored, current: await imagesNow(open) }
+}
+
+function wantsKeep({ run }: Transaction): boolean {
+  return run.settings['on-failure'] === 'keep'
 }
 
 /**
@@ -260,52 +238,103 @@ function isForPeople({ prior, did }: Restored): boolean {
   return prior.of === 'workload' && ['put', 'delete', 'ask'].includes(did)
 }
 
+/** Restores everything of the snapshot. Not by the release's own signal: what ended it must not end its undo. */
+async function restoreAll({
+  run: { reporter, state },
+  context,
+  lost,
+  prepared,
+  record: { snapshot, timeouts },
+}: Transaction): Promise<readonly Restored[]> {
+  const { live } = prepared.checked
+  const input = { live, snapshot, timeouts }
+  const restored = await reporter.stage('undo', (log) =>
+    withTimeout(context.platform.clock, undoBudget(input), lost, (signal) =>
+      undo(context.with({ log, signal }), input, (progress) => {
+        state.keep({ undo: progress })
+      }),
+    ),
+  )
+  state.exceptions = [
+    // Of a release that was restored here, before this one began.
+    ...state.exceptions.filter(({ is }) => is !== 'another version'),
+    ...notAsBefore(live.clusterState(), restored, (args) => context.cluster.commandLine(args)),
+  ]
+  return restored
+}
+
 /** Returns the cause when another version runs: it reports the release's own cause, but not as the result. */
-function leftCause(left: string, cause: Cause | undefined): Cause {
-  const why = cause ? `; the release was given up because ${cause.sentence}` : ''
+function leftCause(left: string, cause: Cause): Cause {
   return {
     ...cause,
     code: 'superseded',
-    sentence: `${left}, set by another client: its change was kept, and everything else was restored${why}`,
+    sentence: `${left}, set by another client: its change was kept, and everything else was restored; the release was given up because ${cause.sentence}`,
     hint: 'decide which version should run, then release it',
   }
 }
 
 /** Keeps the record open: `recover`, and the next release before it begins, restore from it. */
-async function keep(open: Transaction): Promise<Result> {
-  const { run, context, record } = open
-  const { platform, settings, cluster } = context
-  const { soFar } = run
-  soFar.current = await runningImages(cluster, platform.clock, settings, record.snapshot)
-  if (soFar.cause) {
-    const back = `to restore the previous version: ${commandLine('recover', settings)}; the next release also does this before it starts`
-    const { hint } = soFar.cause
-    soFar.cause = { ...soFar.cause, hint: hint === undefined ? back : `${hint}\n${back}` }
+async function keep(open: Transaction, cause: Cause): Promise<GivenUp> {
+  const back = `to restore the previous version: ${commandLine('recover', open.context.settings)}; the next release also does this before it starts`
+  const hint = cause.hint === undefined ? back : `${cause.hint}\n${back}`
+  return { result: 'kept', cause: { ...cause, hint }, current: await imagesNow(open) }
+}
+
+/** Returns the end of a release whose undo failed. The record stays, unless another run has the lock and sees to it. */
+async function stuck(
+  open: Transaction,
+  error: unknown,
+  reached: Pick<GivenUp, 'cause'> & Pick<StuckOutcome, 'restored' | 'left'>,
+): Promise<GivenUp> {
+  const { context, lost, record } = open
+  const current = await imagesNow(open)
+  const lockLost = lostCause(lost)
+  if (lockLost) return { ...reached, result: 'stuck', cause: lockLost, current }
+  const trouble = causeOf(error, lost)
+  const outcome: GivenUp = {
+    ...reached,
+    result: 'stuck',
+    current,
+    cause: {
+      ...trouble,
+      code: 'restore-failed',
+      sentence: `${trouble.sentence}; the release was given up because ${reached.cause.sentence}`,
+      hint: [
+        ...(trouble.hint === undefined ? [] : [trouble.hint]),
+        commandsBack(context.settings, context.cluster, record.snapshot),
+      ].join('\n'),
+    },
   }
-  await recordInHistory(open, 'kept')
-  return 'kept'
+  await recordInHistory(open, outcome)
+  return outcome
+}
+
+function imagesNow({ context, record }: Transaction): Promise<Images> {
+  const { cluster, platform, settings } = context
+  return runningImages(cluster, platform.clock, settings, record.snapshot)
 }
 
 /** Records the release in the history. Returns whether that worked; a failure is a warning. */
 async function recordInHistory(
   { run, context, begun, prepared, record }: Transaction,
-  result: Result,
+  outcome: GivenUp | { readonly result: 'deployed' },
 ): Promise<boolean> {
-  const { soFar, reporter } = run
+  const { state, reporter } = run
   const { platform, app, cluster } = context
-  const cause = soFar.cause?.sentence.split('\n')[0]
+  const { result } = outcome
+  const cause = 'cause' in outcome ? outcome.cause.sentence.split('\n')[0] : undefined
   const ended = {
     ...begun,
     result,
     ...(cause !== undefined && { cause }),
     seconds: Math.round(reporter.seconds() * 10) / 10,
-    migrations: soFar.migrations,
+    migrations: state.migrations,
   }
   const live =
     result === 'deployed'
       ? {
           templates: templatesOf(record.snapshot),
-          databases: soFar.databases,
+          databases: state.databases,
           before: prepared.before && {
             ...prepared.before,
             templates: templatesBefore(record.snapshot),
@@ -317,7 +346,7 @@ async function recordInHistory(
     await (result === 'stuck' ? withShortTimeout(platform.clock, save) : save())
     return true
   } catch (error) {
-    soFar.warnings.push(
+    state.warnings.push(
       `${shortTag(begun.tag)} is missing in the history: ${error instanceof Error ? error.message : String(error)}`,
     )
     return false

@@ -1,0 +1,157 @@
+/** How far a run has come, and how it ended: the report is a function of both (report-builder.ts). */
+import type { TestReport } from '../django/test-output.js'
+import type { Databases } from '../django/inspector.js'
+import type { Image } from '../docker/image.js'
+import type { Source } from '../docker/source.js'
+import { Failure, type Cause } from '../failure/failure.js'
+import type { Result } from '../failure/result.js'
+import type { WriteProgresses } from '../judge/types.js'
+import type { Finding } from '../report/finding.js'
+import type { Exception } from '../report/report.js'
+import type { PreflightResult } from '../stages/preflight.js'
+import type { History } from '../state/history.js'
+import type { Restored } from '../undo/restore.js'
+
+export type Phase = PreflightPhase | BuiltPhase | BegunPhase
+
+/** The image is not known yet. */
+interface PreflightPhase {
+  readonly is: 'preflight'
+  /** Missing: preflight has not passed yet, or the report names no workloads. */
+  readonly checked?: PreflightResult
+}
+
+/** The image was built, or found in the registry; nothing is written yet. */
+interface BuiltPhase {
+  readonly is: 'built'
+  readonly image: Image
+  readonly checked?: PreflightResult
+}
+
+/** The record exists: a failure takes back from now on. */
+interface BegunPhase extends WritingProgress {
+  readonly is: 'begun'
+  readonly image: Image
+  /** As it was right before the first write. */
+  readonly checked: PreflightResult
+  /** When the cause of a failure was recognised, in ms since 1970. */
+  readonly detectedAt?: number
+}
+
+/** What has become of the writes so far. */
+export interface WritingProgress {
+  readonly rollout?: WriteProgresses
+  /** Of the writes that restored. */
+  readonly undo?: WriteProgresses
+}
+
+export class RunState {
+  /** The commit and the tag as far as they are known. */
+  source?: Source
+  tests?: TestReport
+  /** Applied by this run: `orders.0002_note`. */
+  migrations: readonly string[] = []
+  /** The identities of the databases that the version uses, by alias, where a plan has reported them. */
+  databases?: Databases
+  /** Objects that are not as the result says. */
+  exceptions: readonly Exception[] = []
+  /** What a person should know although it does not decide the result. */
+  readonly warnings: string[] = []
+  private current: Phase = { is: 'preflight' }
+
+  get phase(): Phase {
+    return this.current
+  }
+
+  passPreflight(checked: PreflightResult): void {
+    this.current = { ...this.current, checked }
+  }
+
+  haveImage(image: Image): void {
+    const { checked } = this.current
+    this.current = { is: 'built', image, ...(checked && { checked }) }
+  }
+
+  /** The record exists, so the report is one of a release that has begun, however it ends. */
+  begin(image: Image, checked: PreflightResult): void {
+    this.current = { is: 'begun', image, checked }
+  }
+
+  /** There is no progress to keep before the release has begun. */
+  keep(progress: WritingProgress): void {
+    if (this.current.is === 'begun') this.current = { ...this.current, ...progress }
+  }
+
+  /** The first time counts. */
+  detect(detectedAt: number): void {
+    if (this.current.is === 'begun') this.current = { detectedAt, ...this.current }
+  }
+}
+
+/** The end of a run: its result with all that only such an end knows. There are no other ends. */
+export type Outcome =
+  | { readonly result: 'deployed' | 'done' | 'unchanged' }
+  | { readonly result: 'unchanged'; readonly dryRun: true }
+  | { readonly result: 'unchanged'; readonly history: History }
+  | { readonly result: 'done' | 'failed'; readonly findings: readonly Finding[] }
+  /** Another run's migrations were ended: `job/<name>`. */
+  | { readonly result: 'undone'; readonly ended: readonly string[] }
+  /** Another run's release was restored. */
+  | { readonly result: 'undone'; readonly restored: readonly Restored[] }
+  | NotBegun
+  | GivenUp
+
+/** A run that threw before its release had begun. */
+export interface NotBegun {
+  readonly result: Extract<
+    Result,
+    'failed' | 'usage' | 'locked' | 'superseded' | 'cancelled' | 'stuck'
+  >
+  readonly cause: Cause
+  /** Only where restoring what another run has left failed. */
+  readonly current?: Images
+}
+
+/** What each workload runs where the run could not verify it, by `idOf`. */
+export type Images = Readonly<Record<string, readonly string[]>>
+
+/** How a release ended that has begun and failed. */
+export type GivenUp = { readonly cause: Cause } & (
+  | { readonly result: 'failed' | 'cancelled' }
+  | {
+      readonly result: 'undone' | 'cancelled'
+      readonly restored: readonly Restored[]
+    }
+  /** Another version was set meanwhile: everything else was restored. */
+  | {
+      readonly result: 'superseded'
+      readonly restored: readonly Restored[]
+      readonly current: Images
+    }
+  /** The same, and nothing was restored. */
+  | {
+      readonly result: 'superseded'
+      readonly left: readonly Restored[]
+      readonly current: Images
+    }
+  | { readonly result: 'kept'; readonly current: Images }
+  | StuckOutcome
+)
+
+/** The undo failed, or the record could not be closed: restored or left as far as it came. */
+export interface StuckOutcome {
+  readonly result: 'stuck'
+  readonly current?: Images
+  readonly restored?: readonly Restored[]
+  readonly left?: readonly Restored[]
+}
+
+/** The failure of restoring what another run has left. */
+export class NotRecovered extends Failure {
+  constructor(
+    cause: Cause,
+    readonly current: Images,
+  ) {
+    super(cause)
+  }
+}
