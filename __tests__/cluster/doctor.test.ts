@@ -52,7 +52,7 @@ test('a good place: nothing would go wrong, and nothing was written', async () =
 
   expect({ code, told, result: report.result }).toEqual({ code: 0, told: [], result: 'done' })
   expect(output).toMatch(/✓ Kubernetes v1\.\d+\.\d+\S*, context least, namespace t-doctor-/)
-  expect(output).toMatch(/✓ the account system:serviceaccount:\S+:django-rollout may do all/)
+  expect(output).toMatch(/✓ the account system:serviceaccount:\S+:django-rollout may do everything/)
   expect(output).toMatch(/✓ deployment\/web \(container web\) serves the web/)
   expect(output).toMatch(/: nothing would go wrong \(\d+\.\d s\)\n$/)
   expect(await all()).toEqual(before)
@@ -117,7 +117,7 @@ test('in a bad place each is told, and the commands that are printed mend it, wo
   expect(bad.output).toMatch(/: 2 things would go wrong, 11 warnings \(/)
 
   const mending = bad.findings.filter(
-    ({ severity, message, fix }) => severity !== 'ok' && fix && !/uncommitted|not well/.test(message),
+    ({ severity, message, fix }) => severity !== 'ok' && fix && !/uncommitted|unhealthy/.test(message),
   )
   expect(mending).toHaveLength(11)
   for (const { fix = '' } of mending) {

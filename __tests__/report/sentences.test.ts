@@ -130,11 +130,11 @@ describe('the last word of a release', () => {
   test('what is not well is not called verified', () => {
     const workloads = [at('web', '1.4'), at('beat', '1.3')]
     expect(undone({ workloads, exceptions: [besides('deployment/beat', 'unwell')] })).toBe(
-      'shop ef2714eb63e4 did not go live: 1 workload runs version 1.4 again, verified; not well: deployment/beat',
+      'shop ef2714eb63e4 did not go live: 1 workload runs version 1.4 again, verified; unhealthy: deployment/beat',
     )
     const all = workloads.map(({ name }) => besides(`deployment/${name}`, 'unwell'))
     expect(undone({ workloads, exceptions: all })).toBe(
-      'shop ef2714eb63e4 did not go live: everything is restored; not well: deployment/web, deployment/beat',
+      'shop ef2714eb63e4 did not go live: everything is restored; unhealthy: deployment/web, deployment/beat',
     )
   })
 

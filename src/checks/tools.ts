@@ -92,7 +92,7 @@ function versionsOf(json: string): DockerVersions {
 }
 
 function said({ stderr, code }: Finished): string {
-  return stderr.trim().split('\n')[0] || `docker ended with ${code}`
+  return stderr.trim().split('\n')[0] || `docker exited with ${code}`
 }
 
 /** `v1.34.4` */

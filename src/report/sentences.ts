@@ -74,7 +74,7 @@ function excepted(exceptions: readonly Exception[]): readonly string[] {
   const titles = {
     'another version': 'on another version',
     withdrawn: 'on the withdrawn version',
-    unwell: 'not well',
+    unwell: 'unhealthy',
   } as const
   return (['another version', 'withdrawn', 'unwell'] as const).flatMap((kind) => {
     const found = exceptions.filter(({ is }) => is === kind).map(({ object }) => object)

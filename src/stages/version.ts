@@ -115,7 +115,7 @@ export function checkStillPrevious(
   if (!since) return
   fail({
     code: 'stale-commit',
-    sentence: `release ${since.number} (${shortTag(since.tag)}) by ${titleOf(since)} went live while this rollback waited, so the previous version is another one now`,
+    sentence: `release ${since.number} (${shortTag(since.tag)}) by ${titleOf(since)} went live while this rollback waited, so the previous version is now a different one`,
     hint: `nothing was changed. See what is live: ${commandLine('history', settings)}, then roll back again`,
   })
 }

@@ -179,7 +179,7 @@ export function startMigration(
       const enough = AbortSignal.any([cluster.life, closed.signal, late])
       const isOver = () => enough.aborted
       let read = 0
-      let words = `it did not end within ${lastWordsMs / 1000} s of its container's end's end`
+      let words = `it did not end within ${lastWordsMs / 1000} s of its container's end`
       while (!isOver()) {
         try {
           let at = 0
