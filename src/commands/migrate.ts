@@ -68,9 +68,9 @@ export async function migrateTo(
   checked: PreflightResult,
   image: Image,
 ): Promise<boolean> {
-  const { cluster, settings } = context
+  const { settings } = context
   if (!checked.web || settings['migrate-command'] === '') return false
-  const migration = startMigration(context, cluster, checked, checked.web, image)
+  const migration = startMigration(context, { checked, web: checked.web, image })
   try {
     const plan = await reporter.stage('plan', (log) => migration.plan(log))
     state.databases = Object.fromEntries(

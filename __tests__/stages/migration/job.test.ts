@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals'
 import type { Job } from 'kubernetes-types/batch/v1'
 import { ApiError } from '../../../src/kubernetes/api-error.js'
 import { createJob } from '../../../src/stages/migration/job.js'
-import type { PreflightResult } from '../../../src/stages/preflight.js'
+import type { NamespaceWatch } from '../../../src/rollout/namespace-watch.js'
 import { clusterOf } from '../../support/cluster.js'
 import { scripted } from '../../support/scripted.js'
 
@@ -31,8 +31,12 @@ function creating(steps: readonly Step[], known: readonly string[] = []) {
   })
   const live = { clusterState: () => ({ jobs: new Map(known.map((name) => [name, {}])) }) }
   const release = { ...scripted([]), app: 'shop', source: { tag: 'v1' }, signal: never }
-  const site = { live } as unknown as PreflightResult
-  const done = createJob(cluster, site, release, { metadata: {} }, (name) => tried.push(name))
+  const done = createJob(
+    { ...release, cluster },
+    live as unknown as NamespaceWatch,
+    { metadata: {} },
+    (name) => tried.push(name),
+  )
   return { done, jobs, tried }
 }
 

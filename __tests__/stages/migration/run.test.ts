@@ -65,7 +65,7 @@ function play(log: Log, given: RawInputs = {}): Play {
   const release = contextOf({ ...scripted([]).platform, clock }, given, cancel.signal)
   const site = { live, targets: [], services: [] } as unknown as PreflightResult
   const it: Play = {
-    migration: startMigration(release, cluster, site, web, image),
+    migration: startMigration(release.with({ cluster }), { checked: site, web, image }),
     clock,
     live,
     cancel,
@@ -196,6 +196,7 @@ test('one that is cut off behind the plan, and fails', async () => {
       cause: {
         code: 'migration-failed',
         sentence: expect.stringContaining('; applied, as far as the log was read: a.0001_x'),
+        logs: [{ source: 'container web', lines: ['  Applying a.0001_x... OK'] }],
       },
     },
     applied: ['a.0001_x'],

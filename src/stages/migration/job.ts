@@ -22,6 +22,8 @@ import { fail } from '../../failure/failure.js'
 import { readArchive } from '../../state/history-store.js'
 import { titleOf } from '../../undo/snapshot.js'
 import { withTimeout } from '../../platform/time.js'
+import type { NamespaceWatch } from '../../rollout/namespace-watch.js'
+import type { OpenContext } from '../context.js'
 import type { PreflightResult } from '../preflight.js'
 import { pinned, type Image, type Release } from '../release.js'
 import type { Web } from '../../kubernetes/target.js'
@@ -41,24 +43,28 @@ export interface MadeJob {
   readonly script?: { readonly name: string; readonly isAll: boolean }
 }
 
-/** Creates the Job. Throws a Failure `plan-failed` when no Job can be made of the template. */
+/** What a migration's Job is made of. */
+export interface MigrationInput {
+  readonly checked: PreflightResult
+  readonly web: Web
+  readonly image: Image
+}
+
+/** Returns the Job. Throws a Failure `plan-failed` when no Job can be made of the template. */
 export async function makeJob(
-  release: Release,
-  cluster: Cluster,
-  site: PreflightResult,
-  web: Web,
-  image: Image,
+  context: OpenContext,
+  { checked, web, image }: MigrationInput,
   marker: string,
 ): Promise<MadeJob> {
-  const { platform, settings, source, app, holder, signal } = release
+  const { platform, settings, source, app, holder, signal, cluster } = context
   const command = settings['migrate-command']
   const sha = source.sha ?? source.tag
   const [launch, claims, kept] = await Promise.all([
-    launchOfWeb(release, web, image),
-    retryTransient(platform.clock, signal, () => claimsOf(cluster, site, web)),
+    launchOfWeb(context, web, image),
+    retryTransient(platform.clock, signal, () => claimsOf(cluster, checked, web)),
     retryTransient(platform.clock, signal, () => readArchive(cluster, app, settings.image)),
   ])
-  const marks = marksOfPods(site, web)
+  const marks = marksOfPods(checked, web)
   const made = migrationJob({
     name: '',
     app,
@@ -75,7 +81,7 @@ export async function makeJob(
       kept: databasesOfJson(kept.databases),
     }),
     timeoutSeconds: Math.ceil(settings['migrate-timeout'] / 1000),
-    selectors: selectorsOf(site),
+    selectors: selectorsOf(checked),
     claims,
     ...(marks && { live: marks }),
   })
@@ -198,14 +204,15 @@ function selectorsOf({ live, services, targets }: PreflightResult): readonly Nam
   return [...workloads, ...behind]
 }
 
+type NeededToCreate = 'platform' | 'app' | 'source' | 'signal' | 'cluster'
+
 /**
  * Creates the Job under the first free name; reports the name before the attempt (an answer may be lost): an
  * earlier attempt of the same commit may have left its Job.
  */
 export async function createJob(
-  cluster: Cluster,
-  { live }: Pick<PreflightResult, 'live'>,
-  { platform, app, source, signal }: Pick<Release, 'platform' | 'app' | 'source' | 'signal'>,
+  { platform, app, source, signal, cluster }: Pick<OpenContext, NeededToCreate>,
+  live: NamespaceWatch,
   job: Job,
   onTry: (name: string) => void,
 ): Promise<Job> {

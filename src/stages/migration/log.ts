@@ -55,6 +55,11 @@ export class Output {
     this.stageLog = undefined
   }
 
+  /** Returns the lines that are for people. */
+  unmarked(lines: readonly string[]): readonly string[] {
+    return lines.filter((line) => !isMarked(line, this.marker))
+  }
+
   waiting(on: string): void {
     this.stageLog?.waiting(`waiting for the Job's pod: ${on}`)
   }
@@ -102,12 +107,17 @@ export function migrationCause(cause: Cause, lines: readonly string[]): Cause {
 /** Codes of a migration whose log cannot be read: before its plan was known, or after it. */
 export type Unread = 'plan-failed' | 'migration-failed'
 
+/** A Job whose end is known, and the server's words for its log. */
+interface UnreadLog {
+  readonly job: string
+  readonly verdict: JobVerdict
+  readonly words: string
+}
+
 /** Returns the cause when the end of the Job is known, but not what it applied: the cause claims nothing about that. */
 export function unreadCause(
   code: Unread,
-  job: string,
-  verdict: JobVerdict,
-  words: string,
+  { job, verdict, words }: UnreadLog,
   { lines, logs }: { readonly lines: readonly string[]; readonly logs: string },
 ): Cause {
   const { applied } = migrated(lines)
