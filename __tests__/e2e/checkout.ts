@@ -21,6 +21,8 @@ export interface Event {
   readonly payload?: unknown
   readonly env?: Readonly<Record<string, string>>
   readonly secrets?: Readonly<Record<string, string>>
+  /** A folder of programs that its jobs find before those of the machine. */
+  readonly tools?: string
 }
 
 export class Checkout {
@@ -84,8 +86,15 @@ export class Checkout {
         ...pairs('--env', event.env),
         ...pairs('--secret', event.secrets),
       ],
-      // Packages that this machine has had before are not asked for again.
-      { cwd: this.folder, env: { ...stack.env, npm_config_prefer_offline: 'true' } },
+      {
+        cwd: this.folder,
+        env: {
+          ...stack.env,
+          // Packages that this machine has had before are not asked for again.
+          npm_config_prefer_offline: 'true',
+          ...(event.tools && { PATH: `${event.tools}:${stack.env['PATH'] ?? ''}` }),
+        },
+      },
     )
     await rm(home, { recursive: true, force: true })
     const told = ended.output.matchAll(/^\[[^/\]]+\/([^\]]+?) *\] 🏁 +Job (succeeded|failed)/gmu)

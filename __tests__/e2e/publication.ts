@@ -1,37 +1,37 @@
-/** A checkout that is ready to be published as 1.0.0, and an npm and a GitHub that take it. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+/** A checkout that is ready to be published as 1.0.0, an npm that takes it, and a `gh` in the place of GitHub's. */
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { github, npmRegistry, type GitHub, type Registry } from '../publish/servers.js'
+import { fileURLToPath } from 'node:url'
 import { Checkout, type Acted } from './checkout.js'
+import { npmRegistry, type Registry } from './npm-registry.js'
 
 export class Publication {
   private constructor(
     private readonly home: string,
     readonly checkout: Checkout,
     readonly npm: Registry,
-    readonly github: GitHub,
   ) {}
 
   static async make(): Promise<Publication> {
     const home = await mkdtemp(join(tmpdir(), 'publication-'))
-    const origin = join(home, 'origin')
     const checkout = await Checkout.make()
-    await checkout.git('clone', '--quiet', '--bare', checkout.folder, origin)
-    const [npm, hub] = await Promise.all([npmRegistry('django-rollout'), github(origin)])
+    await checkout.git('clone', '--quiet', '--bare', checkout.folder, join(home, 'origin'))
+    for (const folder of ['bin', 'releases']) await mkdir(join(home, folder))
+    await cp(fileURLToPath(new URL('gh', import.meta.url)), join(home, 'bin/gh'))
+    const npm = await npmRegistry('django-rollout')
     await writeFile(join(home, 'npmrc'), npm.npmrc)
     await checkout.change('CHANGELOG.md', (text) =>
       text.replace(/^## \[1\.0\.0\] - .*$/m, '## [1.0.0] - 2026-01-31'),
     )
-    // A proof of origin is signed by a service of the internet's: all but that, and the place of npm.
+    // A proof of origin is signed by a service of the internet's. Another npm is for this step alone.
     await checkout.change('.github/workflows/publish.yml', (text) =>
-      text.replace(
-        /^( +)- run: (node scripts\/publish\/npm\.ts .*) --provenance (.*)$/m,
-        `$1- env:\n$1    npm_config_userconfig: ${home}/npmrc\n$1  run: $2 --provenance=false $3`,
-      ),
+      text
+        .replace(' --provenance', ' --provenance=false')
+        .replace(/^( +)NPM_TAG: .*$/m, `$&\n$1npm_config_userconfig: ${home}/npmrc`),
     )
     await checkout.commit('Version 1.0.0')
-    return new Publication(home, checkout, npm, hub)
+    return new Publication(home, checkout, npm)
   }
 
   /** Tags what is committed, at the origin too, and runs publish.yml for the tag. */
@@ -42,10 +42,10 @@ export class Publication {
   }
 
   act(name: 'push' | 'workflow_dispatch', ref: string): Promise<Acted> {
-    const { GITHUB_TOKEN = '', ...env } = this.github.env
-    return this.checkout.act({
-      ...{ name, workflow: 'publish.yml', payload: { ref }, env, secrets: { GITHUB_TOKEN } },
-    })
+    const event = { name, workflow: 'publish.yml', payload: { ref } }
+    const env = { GH_HOME: this.home }
+    const secrets = { GITHUB_TOKEN: 'not-a-real-token' }
+    return this.checkout.act({ ...event, env, secrets, tools: join(this.home, 'bin') })
   }
 
   /** The commit that a tag names at the origin. */
@@ -54,14 +54,26 @@ export class Publication {
     return (await this.checkout.git(...origin, 'rev-parse', tag)).trim()
   }
 
+  /** The files of each GitHub release: its package, and its notes. */
+  async releases(): Promise<Readonly<Record<string, Readonly<Record<string, Buffer>>>>> {
+    const filesOf = async (folder: string) => {
+      const names = await readdir(folder)
+      const files = await Promise.all(names.map((name) => readFile(join(folder, name))))
+      return Object.fromEntries(names.map((name, at) => [name, files[at] ?? Buffer.alloc(0)]))
+    }
+    const folder = join(this.home, 'releases')
+    const tags = await readdir(folder)
+    const files = await Promise.all(tags.map((tag) => filesOf(join(folder, tag))))
+    return Object.fromEntries(tags.map((tag, at) => [tag, files[at] ?? {}]))
+  }
+
   /** How much was published. */
-  counts() {
-    return { npm: this.npm.files.size, github: this.github.releases.length }
+  async counts() {
+    return { npm: this.npm.files.size, github: Object.keys(await this.releases()).length }
   }
 
   async remove(): Promise<void> {
     this.npm.close()
-    this.github.close()
     await this.checkout.remove()
     await rm(this.home, { recursive: true, force: true })
   }

@@ -69,7 +69,7 @@ describe('publish', () => {
     expect(ended.code).toBe(1)
     expect(ended.jobs).toEqual({ check: 'failed' })
     expect(ended.output).toContain('dist/cli/index.js differs from what src builds to')
-    expect(publication.counts()).toEqual({ npm: 0, github: 0 })
+    expect(await publication.counts()).toEqual({ npm: 0, github: 0 })
   })
 
   test('a run by hand says what would be published, and does nothing', async () => {
@@ -77,21 +77,24 @@ describe('publish', () => {
 
     expect(ended.code).toBe(0)
     expect(ended.jobs).toEqual({ check: 'succeeded' })
-    expect(ended.output).toContain('django-rollout 1.0.0: the tags v1.0.0 and v1')
-    expect(publication.counts()).toEqual({ npm: 0, github: 0 })
+    expect(ended.output).toContain('django-rollout 1.0.0: latest on npm, the tags v1.0.0 and v1')
+    expect(await publication.counts()).toEqual({ npm: 0, github: 0 })
   })
 
-  test('a pushed tag goes to npm and becomes an immutable release, and v1 is its commit', async () => {
+  test('a pushed tag goes to npm and becomes a GitHub release, and v1 is its commit; again, it changes nothing', async () => {
     const ended = await publication.push('v1.0.0')
-    const { npm, github } = publication
+    const { files } = publication.npm
+    const release = (await publication.releases())['v1.0.0'] ?? {}
 
     expect(ended).toMatchObject({ code: 0, jobs: { check: 'succeeded', publish: 'succeeded' } })
-    expect([...npm.files.keys()]).toEqual(['1.0.0'])
-    expect(github.releases).toMatchObject([{ tag_name: 'v1.0.0', draft: false, immutable: true }])
-    expect(github.releases[0]?.body).toContain('A release as one transaction')
-    expect([...github.assets.keys()]).toEqual(['v1.0.0/django-rollout-1.0.0.tgz'])
-    expect(github.assets.get('v1.0.0/django-rollout-1.0.0.tgz')).toEqual(npm.files.get('1.0.0'))
+    expect([...files.keys()]).toEqual(['1.0.0'])
+    expect(Object.keys(release).sort()).toEqual(['django-rollout-1.0.0.tgz', 'notes'])
+    expect(release['django-rollout-1.0.0.tgz']).toEqual(files.get('1.0.0'))
+    expect(release['notes']?.toString()).toContain('A release as one transaction')
     expect(await publication.at('v1')).toBe(await publication.at('v1.0.0'))
+
+    const again = await publication.act('push', 'refs/tags/v1.0.0')
+    expect(again).toMatchObject({ code: 0, jobs: { check: 'succeeded', publish: 'succeeded' } })
   })
 
   test('a tag that is not the version publishes nothing', async () => {
@@ -100,7 +103,7 @@ describe('publish', () => {
     expect(ended.code).toBe(1)
     expect(ended.jobs).toEqual({ check: 'failed' })
     expect(ended.output).toContain('the tag v9.9.9 is not the version of package.json, 1.0.0')
-    expect(publication.counts()).toEqual({ npm: 0, github: 0 })
+    expect(await publication.counts()).toEqual({ npm: 0, github: 0 })
   })
 
   test('a version that the changelog does not tell publishes nothing', async () => {
@@ -113,6 +116,6 @@ describe('publish', () => {
     expect(ended.code).toBe(1)
     expect(ended.jobs).toEqual({ check: 'failed' })
     expect(ended.output).toContain('CHANGELOG.md has no section "## [1.0.0] - date"')
-    expect(publication.counts()).toEqual({ npm: 0, github: 0 })
+    expect(await publication.counts()).toEqual({ npm: 0, github: 0 })
   })
 })

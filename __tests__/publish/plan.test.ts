@@ -1,6 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
+import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { newerThan, planOf, type RawInputs } from '../../scripts/publish/plan.js'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { isNewest, planOf, type RawInputs } from '../../scripts/publish/plan.js'
 
 const changelog = `# Changelog
 
@@ -27,15 +32,22 @@ const changelog = `# Changelog
 `
 const project = (version: string) => JSON.stringify({ name: 'boat', version })
 const given = (more: Partial<RawInputs>): RawInputs => ({
-  ...{ project: project('1.2.0'), changelog, tag: 'v1.2.0' },
+  ...{ project: project('1.2.0'), changelog, tags: ['v1.1.9', 'v1.2.0'], tag: 'v1.2.0' },
   ...more,
 })
 
 test('a version is published with its section of the changelog', () => {
   expect(planOf(given({}))).toEqual({
-    ...{ name: 'boat', version: '1.2.0', tag: 'v1.2.0', movingTag: 'v1' },
+    ...{ name: 'boat', version: '1.2.0', tag: 'v1.2.0', npmTag: 'latest', movingTag: 'v1' },
     notes: '### Added\n\n- Sails ([#7]).',
   })
+})
+
+test.each([
+  [['v1.10.0', 'v1.2.0'], 'release-1.2', undefined],
+  [['v2.0.0', 'v1.1.0'], 'release-1.2', 'v1'],
+])('among %j a fix of an older version is %s on npm, and moves %s', (tags, npmTag, movingTag) => {
+  expect(planOf(given({ tags }))).toMatchObject({ npmTag, movingTag })
 })
 
 describe('what keeps a version from being published', () => {
@@ -82,16 +94,31 @@ test('a dry run takes a section that has no date yet', () => {
 
 test('this repository could be published', () => {
   const text = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
-  const plan = planOf({ project: text('package.json'), changelog: text('CHANGELOG.md') })
+  const plan = planOf({ project: text('package.json'), changelog: text('CHANGELOG.md'), tags: [] })
   expect(plan).toMatchObject({ name: 'django-rollout', movingTag: 'v1' })
 })
 
 test.each([
-  ['v1.0.0', [], undefined],
-  ['v1.0.0', ['v1.0.0'], undefined],
-  ['v1.9.1', ['v1.9.0', 'v1.10.0', 'v1.9.2'], 'v1.10.0'],
-  ['v1.10.0', ['v1.9.9', 'v0.20.0'], undefined],
-  ['v1.0.0', ['v2.0.0', 'v1', 'nightly'], undefined],
-])('newer than %s among %j: %s', (tag, others, newer) => {
-  expect(newerThan(tag, others)).toBe(newer)
+  ['v1.0.0', [], true],
+  ['v1.0.0', ['v1.0.0'], true],
+  ['v1.9.1', ['v1.9.0', 'v1.10.0', 'v1.9.2'], false],
+  ['v1.10.0', ['v1.9.9', 'v0.20.0'], true],
+  ['v1.0.0', ['v2.0.0'], false],
+  ['v1.0.0', ['v1', 'nightly', ''], true],
+])('that %s is the newest beside %j: %s', (tag, others, newest) => {
+  expect(isNewest(tag, others)).toBe(newest)
+})
+
+test('a workflow gets the plan as outputs', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'plan-'))
+  const outputs = join(folder, 'outputs')
+  execFileSync(process.execPath, ['scripts/publish/main.ts'], {
+    cwd: fileURLToPath(new URL('../..', import.meta.url)),
+    env: { PATH: process.env['PATH'], GITHUB_OUTPUT: outputs },
+  })
+  const text = await readFile(outputs, 'utf8')
+  await rm(folder, { recursive: true })
+
+  const named = [...text.matchAll(/^([a-z-]+)<<(.+)\n([\s\S]*?)\n\2$/gm)]
+  expect(named.map(([, name]) => name).join(' ')).toBe('version tag npm-tag moving-tag notes')
 })

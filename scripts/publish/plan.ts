@@ -5,8 +5,10 @@ export interface Plan {
   readonly version: string
   /** `v1.2.3` */
   readonly tag: string
-  /** `v1`: what users name, and what is moved to each new version. */
-  readonly movingTag: string
+  /** npm's own tag: a fix of an older version does not become `latest`. */
+  readonly npmTag: string
+  /** `v1`: what users name, and what moves to each new version; none when a newer one has it. */
+  readonly movingTag: string | undefined
   /** The version's section of CHANGELOG.md, without its heading. */
   readonly notes: string
 }
@@ -16,22 +18,29 @@ export interface RawInputs {
   readonly project: string
   /** Text of CHANGELOG.md. */
   readonly changelog: string
+  /** Of the repository. */
+  readonly tags: readonly string[]
   /** The tag that was pushed; none in a dry run. */
   readonly tag?: string | undefined
 }
 
 /** Throws one sentence for what keeps it from being published. */
-export function planOf({ project, changelog, tag }: RawInputs): Plan {
+export function planOf({ project, changelog, tags, tag }: RawInputs): Plan {
   const { name, version } = JSON.parse(project) as { name: string; version: string }
-  const major = /^(\d+)\.\d+\.\d+$/.exec(version)?.[1]
-  if (major === undefined) {
+  const [, minor, major] = /^((\d+)\.\d+)\.\d+$/.exec(version) ?? []
+  if (minor === undefined || major === undefined) {
     throw new Error(`package.json: version ${version} is not of the form 1.2.3`)
   }
-  if (tag !== undefined && tag !== `v${version}`) {
+  const own = `v${version}`
+  if (tag !== undefined && tag !== own) {
     throw new Error(`the tag ${tag} is not the version of package.json, ${version}`)
   }
-  const movingTag = `v${major}`
-  return { name, version, tag: `v${version}`, movingTag, notes: notesOf(changelog, version, tag) }
+  const ofMajor = tags.filter((one) => one.startsWith(`v${major}.`))
+  return {
+    ...{ name, version, tag: own, notes: notesOf(changelog, version, tag) },
+    npmTag: isNewest(own, tags) ? 'latest' : `release-${minor}`,
+    movingTag: isNewest(own, ofMajor) ? `v${major}` : undefined,
+  }
 }
 
 /** A dry run takes a section without a date, too. */
@@ -52,17 +61,17 @@ function notesOf(changelog: string, version: string, tag: string | undefined): s
   return notes
 }
 
-/** The newest of some tags of the same major version, when it is newer than this one: `v1.10.0` than `v1.9.0`. */
-export function newerThan(tag: string, others: readonly string[]): string | undefined {
-  const numbers = (one: string) => /^v(\d+)\.(\d+)\.(\d+)$/.exec(one)?.slice(1).map(Number)
-  const own = numbers(tag)
-  const compare = (one: readonly number[], other: readonly number[]) =>
-    one.map((number, at) => number - (other[at] ?? 0)).find((difference) => difference !== 0) ?? 0
-  return others
-    .flatMap((name) => {
-      const version = numbers(name)
-      return own && version && version[0] === own[0] ? [{ name, version }] : []
-    })
-    .sort((one, other) => compare(other.version, one.version))
-    .find(({ version }) => own && compare(version, own) > 0)?.name
+/** Whether none of these tags is of a newer version: `v1.10.0` is newer than `v1.9.0`. */
+export function isNewest(tag: string, others: readonly string[]): boolean {
+  const own = numbersOf(tag)
+  return !others.some((other) => {
+    const numbers = numbersOf(other)
+    const at = numbers.findIndex((number, i) => number !== own[i])
+    return at >= 0 && (numbers[at] ?? 0) > (own[at] ?? 0)
+  })
+}
+
+/** None of what is no version. */
+function numbersOf(tag: string): readonly number[] {
+  return /^v(\d+)\.(\d+)\.(\d+)$/.exec(tag)?.slice(1).map(Number) ?? []
 }
