@@ -70,10 +70,9 @@ test('who asks for JSON gets no words on its standard output', async () => {
 })
 
 test('how a run ended is written in each form that is asked for', async () => {
-  const paths = ['report.json', 'deep/run.xml', 'quality.json'].map((name) => join(folder, name))
-  const [report = '', junit = '', quality = ''] = paths
+  const [report, junit] = [join(folder, 'report.json'), join(folder, 'deep/run.xml')]
   const options = ['--image', 'acme/shop', '--namespace', 'shop', '--report', report]
-  const forms = ['--junit', junit, '--code-quality', quality]
+  const forms = ['--junit', junit]
   const wrong = await ends('cli', ['rollback', ...options, ...forms, '--bake', 'soon'])
   expect(wrong.code).toBe(2)
   expect(await readdir(folder)).not.toContain('report.json')
@@ -84,7 +83,6 @@ test('how a run ended is written in each form that is asked for', async () => {
   const { cause } = JSON.parse(await readFile(report, 'utf8')) as Report
   const [failure] = all(readXml(await readFile(junit, 'utf8')), 'failure')
   expect(failure?.attributes).toEqual({ type: cause?.code, message: cause?.sentence })
-  expect(JSON.parse(await readFile(quality, 'utf8'))).toEqual([])
 })
 
 test('in a job of GitLab each stage is a section', async () => {

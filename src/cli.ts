@@ -4,7 +4,6 @@ import type { Command } from './options/commands.js'
 import type { RawInputs } from './options/read.js'
 import { runCommand } from './commands/run-command.js'
 import { readSettings } from './commands/settings.js'
-import { codeQuality } from './report/code-quality.js'
 import { withSections } from './report/gitlab.js'
 import { junit } from './report/junit.js'
 import { warned, type Report } from './report/report.js'
@@ -24,7 +23,7 @@ type Render = (report: Report) => string
 const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`
 
 /** The files that a run writes, however it ends, by the option that holds their path. */
-const forms = { report: json, junit, 'code-quality': codeQuality }
+const forms = { report: json, junit }
 
 const invocation = readCommandLine(process.argv.slice(2), project.version, {
   columns: (process.stdout.isTTY && process.stdout.columns) || 80,

@@ -63,7 +63,7 @@ export async function makePlace(images: Images): Promise<Place> {
         'migrate-command': migrates ? 'python manage.py migrate --noinput' : '',
         // What is broken has to come to its end within it, on a busy machine too: workers have no probe.
         bake: faultOf[tag] === '' ? '1s' : '60s',
-        ...(tag === 'unready' && { 'ready-timeout': '5s' }),
+        ...(tag === 'unready' && { grace: 'NotReady=5s' }),
         ...(manifests !== 'none' && { manifests: folder }),
       })
       return { run, effect }

@@ -39,6 +39,10 @@ describe('what is wrong is one sentence with the nearest right name', () => {
     ['launch', `"launch" is not a command; the commands are ${commands.join(', ')}`],
     ['release --imgae shop', '"--imgae" is not an option of release; did you mean "--image"?'],
     ['release --imgae=shop', '"--imgae" is not an option of release; did you mean "--image"?'],
+    [
+      'release --ready-timeout 90s',
+      '"--ready-timeout" is not an option of release; use "grace" with NotReady=DURATION instead',
+    ],
     ['release -image shop', '"-image" is not an option of release; did you mean "--image"?'],
     [
       'deploy --context .',

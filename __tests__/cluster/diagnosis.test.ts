@@ -40,7 +40,7 @@ async function closingOf(tag: Tag, options: Readonly<Record<string, string>> = {
   // The app has to listen when its time is over, on a busy machine too.
   const { report, output } = await site.cli('deploy', {
     ...{ image: images.repository, namespace: site.namespace, tag },
-    ...{ 'migrate-command': '', bake: '1s', 'ready-timeout': '15s', ...options },
+    ...{ 'migrate-command': '', bake: '1s', grace: 'NotReady=15s', ...options },
   })
   expect({ result: report.result, output }).toMatchObject({ result: 'undone' })
   const { code = '', sentence = '' } = report.cause ?? {}

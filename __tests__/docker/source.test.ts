@@ -98,9 +98,9 @@ describe('the tag of a checkout', () => {
     const sha = commit()
     mkdirSync(join(top, 'out'))
     write('release.json', '{}')
-    write('out/quality [1].json', '[]')
+    write('out/release [1].xml', '')
     const told = { report: join(top, 'release.json'), junit: '/elsewhere/release.xml' }
-    const all = { ...told, 'code-quality': join(top, 'out/quality [1].json') }
+    const all = { ...told, junit: join(top, 'out/release [1].xml') }
     const found = (given: object) => findSource(realPlatform(env), given, join(top, 'backend'))
 
     expect(await found(all)).toEqual({ sha, tag: sha })

@@ -447,7 +447,7 @@ export const faults: readonly Fault[] = [
       // Learned: the old version was Ready within seconds, and a minute is the least.
       grace: 60,
       // The app has to listen by then, on a busy machine too: before that the probe meets a shut port.
-      quick: { options: { 'ready-timeout': '20s' }, grace: 20 },
+      quick: { options: { grace: 'NotReady=20s' }, grace: 20 },
     },
   },
   {
@@ -484,7 +484,7 @@ export const faults: readonly Fault[] = [
     name: 'progress-deadline',
     tag: 'never',
     always: { spec: { progressDeadlineSeconds: 15 } },
-    options: { 'ready-timeout': '120s' },
+    options: { grace: 'NotReady=120s' },
     ends: {
       is: 'undone',
       code: 'progress-deadline',
@@ -498,7 +498,7 @@ export const faults: readonly Fault[] = [
   {
     name: 'late-first-probe',
     change: { container: { readinessProbe: { ...never, initialDelaySeconds: 12 } } },
-    options: { 'ready-timeout': '8s' },
+    options: { grace: 'NotReady=8s' },
     ends: deployed,
   },
   {
@@ -512,7 +512,7 @@ export const faults: readonly Fault[] = [
     tag: 'slow-20',
     change: { container: { startupProbe: { ...never, failureThreshold: 60 } } },
     // A startupProbe is given all the time that it allows.
-    options: { 'ready-timeout': '5s' },
+    options: { grace: 'NotReady=5s' },
     ends: deployed,
   },
 

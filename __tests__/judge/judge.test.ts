@@ -660,7 +660,7 @@ describe('the judge', () => {
       `pods: {web-a: {container: {ready: false}, spec: {containers: [{name: web, ports: [{name: http, containerPort: 8000}],
          readinessProbe: {httpGet: {path: /healthz, port: http}}}]}}}
 events: [{about: web-a, reason: Unhealthy, message: 'Readiness probe failed: HTTP probe failed with statuscode: 404'}]`,
-      { readyTimeout: 0 },
+      { grace: { NotReady: 0 } },
       { hint: expect.stringContaining('no page for GET /healthz on port 8000') as never },
     ],
     [

@@ -99,8 +99,8 @@ const recorded = faults.flatMap((fault) =>
 )
 
 test.each(recorded)('%s', (name, fault, ends) => {
-  const readyTimeout = Number.parseInt(fault.options?.['ready-timeout'] ?? '')
-  const told = play(name, Number.isNaN(readyTimeout) ? {} : { readyTimeout: readyTimeout * 1000 })
+  const [, seconds] = /^NotReady=(\d+)s$/.exec(fault.options?.['grace'] ?? '') ?? []
+  const told = play(name, seconds === undefined ? {} : { grace: { NotReady: +seconds * 1000 } })
   const [at, said] = told.at(-1) ?? [0, '']
   if (ends.is === 'deployed') {
     expect(said).toBe('done')

@@ -716,17 +716,17 @@ facts('not Ready', [
     ],
   },
   {
-    name: 'ready-timeout when it is set',
+    name: 'the grace of NotReady when it is set',
     desired: { readyBefore: 300_000 },
-    timeouts: { readyTimeout: 10_000 },
+    timeouts: { grace: { NotReady: 10_000 } },
     steps: [
       [2, unready(), 'waiting'],
       [12, unready(), 'failed not-ready'],
     ],
   },
   {
-    name: 'of an undo not before the deadline, whatever ready-timeout says',
-    timeouts: { readyTimeout: 10_000, graces: 'lengthen' },
+    name: 'of an undo not before the deadline, whatever the grace of NotReady is',
+    timeouts: { grace: { NotReady: 10_000 }, graces: 'lengthen' },
     steps: [
       [2, unready('spec: {progressDeadlineSeconds: 90}'), 'waiting'],
       [91, unready('spec: {progressDeadlineSeconds: 90}'), 'waiting'],
@@ -734,8 +734,8 @@ facts('not Ready', [
     ],
   },
   {
-    name: 'of an undo as late as ready-timeout says',
-    timeouts: { readyTimeout: 120_000, graces: 'lengthen' },
+    name: 'of an undo as late as the grace of NotReady',
+    timeouts: { grace: { NotReady: 120_000 }, graces: 'lengthen' },
     steps: [
       [2, unready('spec: {progressDeadlineSeconds: 90}'), 'waiting'],
       [121, unready('spec: {progressDeadlineSeconds: 90}'), 'waiting'],
@@ -762,7 +762,7 @@ facts('not Ready', [
   },
   {
     name: 'never before its startupProbe gives up (300 s)',
-    timeouts: { readyTimeout: 10_000 },
+    timeouts: { grace: { NotReady: 10_000 } },
     steps: [
       [2, inStartup, 'waiting: 0 of 1 ready, waiting for web-a (startup probe 0 s of 300 s)'],
       [301, inStartup, 'waiting'],
@@ -771,7 +771,7 @@ facts('not Ready', [
   },
   {
     name: 'the time to be Ready begins when the startupProbe has let it through',
-    timeouts: { readyTimeout: 10_000 },
+    timeouts: { grace: { NotReady: 10_000 } },
     steps: [
       [2, inStartup, 'waiting'],
       [200, unready(), 'waiting: .*0 s of 10 s'],
@@ -790,7 +790,7 @@ facts('not Ready', [
   },
   {
     name: 'the answer is that of its own container',
-    timeouts: { readyTimeout: 1000 },
+    timeouts: { grace: { NotReady: 1000 } },
     steps: [
       [2, beside('nginx'), 'waiting'],
       [3, beside('nginx'), 'failed not-ready: web (container web): .* container web is not ready'],
@@ -799,7 +799,7 @@ facts('not Ready', [
   },
   {
     name: 'of what a command has written the error that it ended with counts',
-    timeouts: { readyTimeout: 1000 },
+    timeouts: { grace: { NotReady: 1000 } },
     steps: [
       [2, unready(), 'waiting'],
       [

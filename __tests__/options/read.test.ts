@@ -104,6 +104,10 @@ describe('wrong', () => {
     [{ namepsace: 'x' }, '"namepsace" is not an option of release; did you mean "namespace"?'],
     [{ wholly: 'else' }, '"wholly" is not an option of release'],
     [
+      { 'ready-timeout': '90s' },
+      '"ready-timeout" is not an option of release; use "grace" with NotReady=DURATION instead',
+    ],
+    [
       { 'registry-username': 'me' },
       '"registry-password" is missing: "registry-username" requires it',
     ],

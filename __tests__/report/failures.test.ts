@@ -39,7 +39,7 @@ function words(wait: Wait): RegExp {
     case 'deadline':
       return /^at the deadline$/
     case 'ready':
-      return /`ready-timeout`/
+      return /^learned from the old version/
     case 'exit':
       return wait.nth === 2 ? /^at the second end$/ : /never/
     case 'by-cause':

@@ -19,7 +19,7 @@ const begun = {
   ...({ run: 'x', command: 'deploy', who: 'ada', at: '2026-01-31T12:00:00.000Z', image } as const),
   ...{ tag: '1', digest: 'sha256:0f' },
 } as const
-const timeouts = { timeout: 600_000, grace: {}, readyTimeout: 90_000 }
+const timeouts = { timeout: 600_000, grace: { NotReady: 90_000 } }
 const namespace = { uid: 'here', roots: 'roots' }
 
 const configMap = (name: string, more: object = {}): KubeObject => ({
@@ -71,6 +71,12 @@ test('what is written is read again, with paths that are made anew', async () =>
     ...{ begun, timeouts, namespace: { uid: 'here' } },
     snapshot: [{ ...prior, path: '/api/v1/namespaces/shop/configmaps/a' }],
   })
+})
+
+test('the time to be Ready of an earlier version is the grace of NotReady', async () => {
+  const older = { ...good, timeouts: { timeout: 1, grace: { Crash: 2 }, readyTimeout: 3 } }
+  const record = await read(clusterWith(older))
+  expect(record?.timeouts).toEqual({ timeout: 1, grace: { Crash: 2, NotReady: 3 } })
 })
 
 test('a custom kind is found by what the server calls it', async () => {

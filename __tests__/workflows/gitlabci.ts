@@ -17,7 +17,6 @@ export interface Job {
   readonly lines: readonly string[]
   readonly reports: {
     readonly junit: readonly string[]
-    readonly codequality: readonly string[]
     /** Holds variables for the jobs of later stages. */
     readonly dotenv?: string
   }
@@ -41,7 +40,8 @@ interface JobYaml {
   readonly needs?: readonly string[]
   readonly artifacts: {
     readonly when: string
-    readonly reports: Record<'junit' | 'codequality', string | readonly string[]> & {
+    readonly reports: {
+      readonly junit: string | readonly string[]
       readonly dotenv?: string
     }
   }
@@ -67,7 +67,7 @@ export function jobsOf(text: string, predefined: Variables): readonly Job[] {
         ...['resource_group', 'interruptible'],
       ])
       only(name, job.artifacts, ['when', 'reports'])
-      only(name, job.artifacts.reports, ['junit', 'codequality', 'dotenv'])
+      only(name, job.artifacts.reports, ['junit', 'dotenv'])
       if (!stages.includes(job.stage)) throw new Error(`${name}: no stage ${job.stage}`)
       if (job.artifacts.when !== 'always') throw new Error(`${name}: a failed job has no artifacts`)
       const rule = job.rules.find((each) => {
@@ -88,7 +88,6 @@ export function jobsOf(text: string, predefined: Variables): readonly Job[] {
           lines: [...common.before_script, ...job.script],
           reports: {
             junit: [job.artifacts.reports.junit].flat(),
-            codequality: [job.artifacts.reports.codequality].flat(),
             ...(job.artifacts.reports.dotenv !== undefined && {
               dotenv: job.artifacts.reports.dotenv,
             }),

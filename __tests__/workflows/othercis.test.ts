@@ -76,7 +76,6 @@ describe('GitLab', () => {
   interface JobEnded extends Ended {
     readonly job: Job
     readonly junit: readonly Node[]
-    readonly issues: readonly unknown[]
   }
 
   /** What GitLab's documents say that a job is given, and the project's own variable KUBECONFIG. */
@@ -121,7 +120,6 @@ describe('GitLab', () => {
       const script = ['bash', '--norc', '-eu', '-o', 'pipefail', '-c', job.lines.join('\n')]
       const variables = { ...job.variables, ...passedOn, ...button?.variables, ...given }
       const ended = await shell.run(shop.folder, script, variables)
-      const issues = await left(job.reports.codequality)
       const [dotenv = ''] = await left([job.reports.dotenv ?? []].flat())
       for (const line of dotenv.trim().split('\n').filter(Boolean)) {
         const [name = '', value = ''] = line.split('=')
@@ -130,7 +128,6 @@ describe('GitLab', () => {
       done.push({
         ...{ ...ended, job },
         junit: (await left(job.reports.junit)).map(readXml),
-        issues: issues.flatMap((text) => JSON.parse(text) as unknown[]),
       })
       if (ended.code !== 0) break
     }
@@ -151,7 +148,6 @@ describe('GitLab', () => {
     expect(tested?.junit.map(failures)).toEqual([[], []])
     const [, suite] = tested?.junit[1]?.children ?? []
     expect(suite?.attributes).toMatchObject({ name: 'tests', tests: '21', failures: '0' })
-    expect(tested?.issues).toEqual([])
     expect(await shop.isPushed(first)).toBe(false)
   })
 
@@ -193,9 +189,6 @@ describe('GitLab', () => {
     const failed = testing && all(testing, 'testcase').at(-1)
     expect(failed?.attributes['file']).toBe('orders/test_ci.py')
     expect(failed?.children[0]?.text).toBe('orders/test_ci.py:7: AssertionError: 2 != 3')
-    expect(tested?.issues).toMatchObject([
-      { check_name: 'tests-failed', location: { path: 'orders/test_ci.py', lines: { begin: 7 } } },
-    ])
     // What a test prints opens no section.
     expect(tested?.output).toContain('│ mine')
     expect(tested && stages(tested)).toEqual(['build', 'image', 'test'])
@@ -209,9 +202,6 @@ describe('GitLab', () => {
 
     expect(deployed).toMatchObject({ code: 1, job: { name: 'deploy' } })
     expect(deployed?.junit.flatMap(failures)).toEqual([`rollout: ${crash}`])
-    expect(deployed?.issues).toMatchObject([
-      { check_name: 'crash', location: { path: 'shop/wsgi.py', lines: { begin: 1 } } },
-    ])
     expect(deployed && stages(deployed).at(-1)).toBe('undo')
     expect(await tags()).toEqual(new Set([first]))
   })

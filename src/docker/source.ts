@@ -13,7 +13,7 @@ export interface Source {
 }
 
 /** Options that name a file which a run writes. */
-const reportOptions = ['report', 'junit', 'code-quality'] as const
+const reportOptions = ['report', 'junit'] as const
 type ReportOption = (typeof reportOptions)[number]
 
 /**
@@ -33,7 +33,7 @@ type ReportOption = (typeof reportOptions)[number]
  * everywhere. Untracked files that are not ignored count on a person's machine (a new module that was not
  * added yet is the usual case), but not under `CI=true`: there, steps before this one leave built
  * frontends, downloads and reports in the checkout, made from the commit itself, and people expect
- * the commit's SHA as the tag. What a run itself writes for people (`report`, `junit`, `code-quality`) never
+ * the commit's SHA as the tag. What a run itself writes for people (`report`, `junit`) never
  * counts: the same release a second time has the same tag.
  *
  * Throws a `Failure` (`usage`) when there is no commit and no `tag`.

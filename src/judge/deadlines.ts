@@ -67,8 +67,7 @@ function dueAfter(symptom: Symptom, input: DeadlineInput, wait: BoundedWait): Du
       // Nor is one whose readiness probe has not run yet.
       const { delay = 0, tries = 0 } = symptom.probing ?? {}
       const byRule = Math.max(input.ready, delay + tries)
-      const isOwn = grace !== undefined || timeouts.readyTimeout !== undefined
-      const limit = isOwn ? delay + ownOr(input.ready) : byRule
+      const limit = grace !== undefined ? delay + ownOr(input.ready) : byRule
       return at(Math.max(since + limit, ...starts))
     }
     case 'exit': {
@@ -93,11 +92,6 @@ export function crashKindOf(symptom: Symptom, diagnosis: Diagnosis | undefined):
  * than the deadline.
  */
 export function readyLimit(desired: DesiredWorkload, timeouts: Timeouts, deadline: number): number {
-  if (timeouts.readyTimeout !== undefined) {
-    return timeouts.graces === 'lengthen'
-      ? Math.max(timeouts.readyTimeout, deadline)
-      : timeouts.readyTimeout
-  }
   if (desired.readyBefore === undefined) return deadline
   return Math.min(Math.max(5 * desired.readyBefore, 60_000), deadline)
 }

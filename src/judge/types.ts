@@ -45,8 +45,6 @@ export interface DesiredWorkload {
 export interface Timeouts {
   /** From our write to the end of all waiting, for each workload. */
   readonly timeout: number
-  /** From a pod's start to Ready; learned from the previous version when not set. */
-  readonly readyTimeout?: number
   /** How long all pods are watched after the last new one became available. */
   readonly bake: number
   /** Graces set by the user, in ms. */
@@ -56,7 +54,7 @@ export interface Timeouts {
 }
 
 /** How long a release waits for its version to start; its record keeps it for the undo. */
-export type ReleaseTimeouts = Pick<Timeouts, 'timeout' | 'grace' | 'readyTimeout'>
+export type ReleaseTimeouts = Pick<Timeouts, 'timeout' | 'grace'>
 
 export type Verdict =
   /** `on`, in words: `2 of 3 ready, waiting for worker-7d… (startup probe 14 s of 60 s)` */

@@ -1,6 +1,6 @@
 /** The file of options, django-rollout.yml. Pure: its text in, the texts of its options out. */
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Node } from 'yaml'
-import { closestMatch } from './closest-match.js'
+import { hintFor } from './closest-match.js'
 import type { Takes } from './readers.js'
 import { table, type Option, type OptionName } from './table.js'
 
@@ -48,8 +48,7 @@ export function readFileOptions(name: string, text: string): FileOptions {
     const line = lineOf(isScalar(key) ? key.range[0] : undefined)
     const wrong = (what: string) => problems.push(`${name}, line ${line}: "${option}" ${what}`)
     if (!Object.hasOwn(table, option)) {
-      const near = closestMatch(option, Object.keys(table))
-      wrong(`is not an option${near === undefined ? '' : `; did you mean "${near}"?`}`)
+      wrong(`is not an option${hintFor(option, Object.keys(table))}`)
       continue
     }
     const known = option as OptionName

@@ -1,6 +1,6 @@
 import type { Command } from './commands.js'
 import { noFile, type FileOptions } from './file.js'
-import { closestMatch } from './closest-match.js'
+import { hintFor } from './closest-match.js'
 import { assignments, Problem } from './readers.js'
 import { shellQuote } from './shell.js'
 import {
@@ -101,7 +101,6 @@ export function example(face: Surface, name: string, option: Option<unknown>): s
 }
 
 function unknown(command: Command, name: string, names: readonly OptionName[]): string {
-  const near = closestMatch(name, names)
-  const meant = near === undefined ? '' : `; did you mean "${near}"?`
+  const meant = hintFor(name, names)
   return `"${name}" is not an option of ${command}${meant}`
 }

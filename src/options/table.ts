@@ -291,13 +291,6 @@ export const table = {
     group: 'rollout',
     on: rolling,
   }),
-  'ready-timeout': option({
-    read: someTime,
-    help: 'A started pod must be Ready within this time; default: learned from the running version',
-    example: '90s',
-    group: 'rollout',
-    on: rolling,
-  }),
   grace: option({
     read: graces(...failureReasons),
     help: 'How long a symptom may last before the release is undone, symptom=duration (names: docs/failures.md)',
@@ -435,14 +428,6 @@ export const table = {
     read: anyText('path'),
     help: 'File for stages and failed tests as JUnit XML, for GitLab and Jenkins',
     example: 'release.xml',
-    only: 'command',
-    group: 'run',
-    on: actions,
-  }),
-  'code-quality': option({
-    read: anyText('path'),
-    help: 'File for the lines of code that the cause names, as a GitLab Code Quality report',
-    example: 'quality.json',
     only: 'command',
     group: 'run',
     on: actions,

@@ -25,6 +25,6 @@ export function toRepo({
 }
 
 export function timeoutsOf(settings: Settings): ReleaseTimeouts {
-  const { timeout, grace, 'ready-timeout': readyTimeout } = settings
-  return { timeout, grace, ...(readyTimeout !== undefined && { readyTimeout }) }
+  const { timeout, grace } = settings
+  return { timeout, grace }
 }

@@ -138,7 +138,7 @@ export async function withPaths(
 type Unpacked =
   | {
       readonly is: 'record'
-      readonly record: Omit<OpenRecord, 'snapshot'> & { readonly snapshot: readonly Entry[] }
+      readonly record: ReadRecord
     }
   | { readonly is: 'wrong'; readonly why: string }
 
@@ -163,7 +163,18 @@ function unpacked(data: string): Unpacked {
   const why = wrongInRecord(record)
   if (why !== undefined)
     return wrong(`${why}: another version of django-rollout, or another client, wrote it`)
-  return { is: 'record', record: record as Omit<OpenRecord, 'snapshot'> & { snapshot: Entry[] } }
+  return { is: 'record', record: current(record as OlderRecord) }
+}
+
+type ReadRecord = Omit<OpenRecord, 'snapshot'> & { readonly snapshot: readonly Entry[] }
+
+/** An earlier version had a time of its own for what is the grace of NotReady now. */
+type OlderRecord = ReadRecord & { readonly timeouts: { readonly readyTimeout?: number } }
+
+function current({ timeouts, ...record }: OlderRecord): ReadRecord {
+  const { readyTimeout, grace, ...others } = timeouts
+  const all = readyTimeout === undefined ? grace : { NotReady: readyTimeout, ...grace }
+  return { ...record, timeouts: { ...others, grace: all } }
 }
 
 /** Throws the Failure. The hint has all steps: no run can resolve it. */
