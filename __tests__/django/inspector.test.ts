@@ -311,7 +311,7 @@ print(json.dumps(names["assigned"](command, [(" ".join(command), None)] + files)
     [
       ['tini', '--', 'bash', '-e', '-c', '[ "$X" = y ] && export A=b; exec gunicorn'],
       {},
-      'its command sets A, perhaps under a condition',
+      'its command sets A, possibly under a condition',
     ],
     [['sh', '-c', 'export A="b;c" && exec gunicorn'], {}, expect.stringContaining('sets A')],
     [['sh', '-c', 'set -a; . /vault/env; exec gunicorn'], {}, elsewhere],

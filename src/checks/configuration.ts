@@ -51,7 +51,7 @@ export function changedAt(object: KubeObject, keys: ConfigurationRead['keys']): 
   return times.length === 0 ? undefined : Math.max(...times)
 }
 
-/** When a container last started; one that starts again reads anew. */
+/** When a container last started; one that starts again reads it again. */
 function startedAt({ status }: Pod, container: string): number | undefined {
   const all = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]
   const { running, terminated } = all.find(({ name }) => name === container)?.state ?? {}

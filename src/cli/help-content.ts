@@ -5,7 +5,7 @@ import type { Result } from '../failure/result.js'
 /** Headings of the list of commands, in this order. */
 export const kinds = {
   whole: 'A whole release:',
-  part: 'Single phases, for pipelines with other steps in between:',
+  part: 'Single phases, for pipelines with other steps between them:',
   after: 'Afterwards:',
   look: 'Read-only:',
 } as const

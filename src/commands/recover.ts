@@ -67,7 +67,7 @@ export function recoverLeft(start: Start, scope: RecoverScope): Promise<Report> 
 
 /**
  * Returns the objects of the manifests; in the post step these are the manifests of the release itself. Without
- * them most objects are restored all the same.
+ * them most objects are still restored.
  */
 async function objectsOfManifests({
   platform,

@@ -2,7 +2,7 @@
 export const inspectorSource = `"""Tells django-rollout which migrations a new image brings, then becomes the migrate command.
 
 Run in the user's image by \`python manage.py shell -v 0 -c <this text>\`; nothing is added to the image.
-What it is to do comes as JSON in DJANGO_ROLLOUT_SPEC:
+Its task is JSON in DJANGO_ROLLOUT_SPEC:
 
     marker     random text that stands before and after each line that is meant for django-rollout
     migrate    the command that migrates, for /bin/sh; null: tell the plan only
@@ -123,7 +123,7 @@ def django_rollout_inspect():
                 ("name", "SELECT current_database()"),
                 ("schema", "SELECT current_schema()"),
                 ("server", "SELECT system_identifier FROM pg_control_system()"),
-                # Not everybody may ask that; then at least two connections of now are told apart.
+                # That needs a right. Without it, at least two present connections can be distinguished.
                 ("started", "SELECT extract(epoch FROM pg_postmaster_start_time())"),
             ],
             "mysql": [
@@ -256,13 +256,13 @@ def django_rollout_inspect():
                 always.update(pairs(part) if part.startswith("export") else [])
             elif re.search(r"\\bexport\\s+\\w+=", part) or re.match(pair + r"\\Z", part):
                 name = re.search(r"\\w+(?==)", part).group(0)
-                unsure = "its command sets %s, perhaps under a condition" % name
+                unsure = "its command sets %s, possibly under a condition" % name
             else:
                 always.update(of_server(part))
         return always, exported, unsure
 
     def modules_of(texts):
-        """What the web's server may be told to import, the likeliest first."""
+        """Returns what the web's server may import, the likeliest first."""
         sure, likely = [], []
         for word in re.split(r"[\\s=\\"',;()\\[\\]]+", " ".join(text for text, _ in texts)):
             if word.endswith(".py") and "/" in word or re.search(r"\\b[aw]sgi\\.py", word):
@@ -405,10 +405,10 @@ def django_rollout_inspect():
             if text.startswith("{"):
                 web = json.loads(text)["web"]
                 if web is None:
-                    return None, "no module of its command is known"
+                    return None, "its command names no known module"
                 return dict(web, given=question["given"]), None
         words = [line for line in lines if line.strip()]
-        return None, late or (words[-1] if words else "it told nothing")
+        return None, late or (words[-1] if words else "it printed nothing")
 
     def hand_over(found, question):
         """Becomes a Python without Django, which asks the web; comes back only when that cannot be."""
@@ -532,7 +532,7 @@ def django_rollout_inspect():
 
     def with_sql(executor, connection, migrations):
         """Pairs of migration and the text that sqlmigrate would print; None where it cannot tell."""
-        # The state is carried along: to build it anew for each migration, as sqlmigrate does, takes
+        # The state is carried along: to build it again for each migration, as sqlmigrate does, takes
         # minutes in a project with hundreds of them.
         state = executor._create_project_state(with_applied_migrations=True)
         left = longest_sql_of_all
@@ -670,7 +670,7 @@ def django_rollout_inspect():
         conclude(found, *answer_to(state["question"]))
         os._exit(found.get("failed", 0))
 
-    # Settings that cannot be imported are told by Django only when somebody reads them; then the apps.
+    # Django reports settings that cannot be imported only when they are read; then the apps.
     settings.INSTALLED_APPS
     django.setup()
 

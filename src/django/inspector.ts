@@ -28,7 +28,7 @@ export interface Plan {
   readonly python: string
   /** Those that the command migrates, and others that a router gives apps of their own. */
   readonly databases: readonly DatabasePlan[]
-  /** Whether the command is run: something is to be applied, or it does more than `manage.py migrate`. */
+  /** Whether the command runs: a migration is not applied yet, or it does more than `manage.py migrate`. */
   readonly runs: boolean
   /** The module of the web's that was compared, or why none was. */
   readonly web?: { readonly module: string } | { readonly silent: string }
@@ -95,7 +95,7 @@ export type Refused = {
       readonly module: string
       /** `DJANGO_SETTINGS_MODULE` of the migration and of the web. */
       readonly settings: readonly [string, string]
-      /** Whether the web is told its settings, and does not only fall back to those that its module names. */
+      /** Whether the web has its settings from outside, rather than those that its module falls back to. */
       readonly given: boolean
     }
   /** The release before had another one. */
@@ -106,7 +106,7 @@ export type Refused = {
   | { readonly refused: 'left'; readonly pending: readonly string[] }
 )
 
-/** What the inspector is to do. */
+/** The task of the inspector. */
 export interface InspectorTask {
   /** Random text that the project cannot print by chance: letters, digits and `-` only. */
   readonly marker: string

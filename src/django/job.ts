@@ -265,7 +265,7 @@ function mainOf(container: Container, how: MigrationJobOptions): Container {
 
 function initOf(container: Container, how: MigrationJobOptions, notes: string[]): Container[] {
   if (!how.webContainers.includes(container.name)) return [container]
-  // It would migrate before the plan is told, or wait for ever for the migration that this pod is.
+  // It would migrate before the plan is known, or wait forever for the migration that this pod runs.
   if (/\bmigrate\b/.test([...(container.command ?? []), ...(container.args ?? [])].join(' '))) {
     notes.push(
       `init container ${container.name} is skipped: it runs or awaits the migration itself`,
@@ -375,7 +375,7 @@ function marksOf({ template, live }: MigrationJobOptions): PodMarks {
 }
 
 /**
- * Labels that change a pod's environment and select nothing: who may use Azure's identities is told by one
+ * Labels that change a pod's environment and select nothing: one says who may use Azure's identities
  * (https://azure.github.io/azure-workload-identity/docs/topics/service-account-labels-and-annotations.html#pod).
  */
 function injectorsOf({ labels }: PodMarks): Record<string, string> {
@@ -466,8 +466,8 @@ export function lastingFolders(
 }
 
 /**
- * The template's annotations are kept, since injectors that bring secrets are told by them; those that
- * only ever mark a rollout are not. A mesh's proxy would not end with the migration: it is told to stay
+ * The template's annotations are kept, since injectors of secrets read them; those that
+ * only ever mark a rollout are not. A mesh's proxy would not end with the migration: it must stay
  * away where the template does not decide that itself.
  */
 function annotationsOf(own: Readonly<Record<string, string>>, sha: string): Record<string, string> {

@@ -55,7 +55,7 @@ export function runsBeat(container: Container): boolean {
   return role === 'beat' || (role === undefined && isCalledBeat(container, words))
 }
 
-/** An entrypoint of the image's own that is told by a word what to be, or a container that is called so. */
+/** An entrypoint of the image's own that a word tells what to run, or a container that is called so. */
 function isCalledBeat({ name }: Container, words: readonly string[]): boolean {
   return (words.length === 0 ? [name] : words.slice(0, 2)).some((word) =>
     /^((start|run)[-_]?)?(celery[-_]?)?beat(\.sh)?$/.test(word),

@@ -9,7 +9,7 @@ import { gitIn } from './source.js'
 export const inputsLabel = 'io.github.django-rollout.inputs'
 
 /**
- * A hash of everything that the build is told: Dockerfile, target, build arguments, platform, and the folder
+ * A hash of all inputs of the build: Dockerfile, target, build arguments, platform, and the folder
  * of the repository that is its context. The Dockerfile counts with its content too, since it may be made
  * by an earlier step, and be in no commit.
  */

@@ -86,7 +86,7 @@ function readLookup(repository: string, tag: string, finished: Finished): Lookup
 
 /**
  * The image that the registry has under a tag; `undefined` when it answers that there is none.
- * Throws a `Failure` (`registry`) when that cannot be told. Before a first push some registries deny what
+ * Throws a `Failure` (`registry`) when that is unknown. Before a first push some registries deny what
  * they do not have: who only wants to save a build asks `lookUp`.
  */
 export async function findImage(

@@ -115,7 +115,7 @@ export function inFolder({ env }: Platform, folder: string): readonly string[] {
 export function gitIn(platform: Platform, folder: string): Git {
   return (args, input) =>
     platform.processes.run('git', [...inFolder(platform, folder), ...args], {
-      // Reading must not take the lock of an index that somebody works with.
+      // Reading must not take the lock of an index that is in use.
       env: { GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' },
       ...(input === undefined ? {} : { input }),
     })

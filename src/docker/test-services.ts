@@ -116,7 +116,7 @@ export async function startServices(
 
 /**
  * Removes the containers and the network of a box, and nothing else. Never throws: what could not be
- * removed is told. Works after an abort too, and takes one more look for what the engine was just making.
+ * removed is reported. Works after an abort too, and takes one more look for what the engine was just making.
  */
 export async function removeBox(platform: Platform, box: Box, stageLog: StageLog): Promise<void> {
   const ofBox = ['--filter', `label=${labelOf(box)}`]

@@ -40,7 +40,7 @@ interface OpenDeployment extends Omit<OwnDeployments, 'own'> {
   readonly id: number
 }
 
-/** A record that this run has already, and who is told the id of a new one as soon as it exists. */
+/** A record that this run has already, and what receives the id of a new one as soon as it exists. */
 interface RecordId {
   readonly kept?: number
   readonly onKept?: (id: number) => void

@@ -26,14 +26,14 @@ const unknownWords =
 
 const refusedWords = /^The \S+ ".*" is invalid: |admission webhook ".*" denied the request/
 
-/** kubectl knows no kind for want of the list of kinds. What serves metrics may be away for ever, and has none of ours. */
+/** kubectl lacks the list of kinds. The metrics API may be away forever, and has no kind that a release uses. */
 const unlistedWords = /the server doesn't have a resource type|no matches for kind/
 const unlisted =
   /couldn't get (current server API group list|resource list for (?!(\w+\.)?metrics\.k8s\.io))/
 
 /**
  * Pure. `Error from server (Reason): …` and `The … is invalid` are answers, whatever stands behind: a
- * webhook that is not reached is told there in the network's words too.
+ * webhook that is not reached is reported there in the network's words too.
  */
 export function meaningOf({ code, stderr }: Finished): Meaning {
   if (code === 0) return 'done'

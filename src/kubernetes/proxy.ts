@@ -3,7 +3,7 @@ import { Failure } from '../failure/failure.js'
 import type { Platform } from '../platform/platform.js'
 
 /**
- * A connection that is cut without a word is given up by kubectl after 45 s, unless it is told (in seconds)
+ * A connection that is cut without a word is given up by kubectl after 45 s, unless it is set (in seconds)
  * to ask sooner for a sign of life: longer than a lock lasts.
  */
 export const signsOfLife = { HTTP2_READ_IDLE_TIMEOUT_SECONDS: '5', HTTP2_PING_TIMEOUT_SECONDS: '5' }

@@ -63,7 +63,7 @@ export type Aspects = ReadonlyMap<string, Aspect>
 
 interface Kind {
   readonly aspects: (object: KubeObject) => Aspects
-  /** Somebody is cut off when it finds no pods: no order of writes may bring that about. */
+  /** Requests fail when it finds no pods: no order of writes may cause that. */
   readonly cuts: boolean
   /** What has found these pods before; else: the aspect of the same key. */
   readonly comparedWith?: typeof askedBefore

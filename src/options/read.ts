@@ -22,7 +22,7 @@ export type Reading =
 
 /**
  * Turns texts into settings. What is given wins over the file, the file over the defaults. All problems are
- * told at once, so that a user mends them in one go.
+ * reported at once, so that a user fixes them in one go.
  */
 export function readOptions(
   command: Command,

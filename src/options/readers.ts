@@ -166,7 +166,7 @@ export function someOf<const T extends string>(...of: readonly T[]): Reader<read
   })
 }
 
-/** `trouble=duration`, between commas, blanks or line ends; durations in ms. */
+/** `symptom=duration`, between commas, blanks or line ends; durations in ms. */
 export function graces<const T extends string>(
   ...of: readonly T[]
 ): Reader<Readonly<Partial<Record<T, number>>>> {
@@ -235,6 +235,6 @@ export function wordFor(takes: Takes): string {
     case 'list':
       return takes.of?.join(',') ?? 'list'
     case 'mapping':
-      return takes.to === 'duration' ? 'trouble=duration' : 'NAME=value'
+      return takes.to === 'duration' ? 'symptom=duration' : 'NAME=value'
   }
 }

@@ -36,7 +36,7 @@ const durationForm = {
   ],
 } as const
 
-/** A text that is written like a number is one all the same: `tag: 12`. */
+/** A text that looks like a number is still a text: `tag: 12`. */
 function textForm(pattern?: RegExp): Readonly<Record<string, Json>> {
   if (!pattern) return { type: ['string', 'number', 'boolean'] }
   const text = { type: 'string', pattern: pattern.source }

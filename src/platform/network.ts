@@ -43,7 +43,7 @@ function send(request: Request, agent: Agent): Promise<IncomingMessage> {
     call.on('error', (error: NodeJS.ErrnoException) => {
       if (signal?.aborted) return reject(signal.reason as Error)
       // The server may close a resting connection at the very moment it is used again. A read may be
-      // asked anew; of a write nobody knows whether it was done.
+      // repeated; of a write it is unknown whether it was done.
       const resting = call.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE')
       if (resting && request.method === 'GET') send(request, agent).then(resolve, reject)
       else reject(error)

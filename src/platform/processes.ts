@@ -191,7 +191,7 @@ class ProcessGroup {
   }
 
   readonly #onClose = (code: number | null, signal: NodeJS.Signals | null): void => {
-    // Whoever ignored SIGTERM in the group must not outlive its leader.
+    // A process that ignored SIGTERM must not outlive the leader of its group.
     if (this.how.signal.aborted) this.#signal('SIGKILL')
     this.#unguard?.()
     if (this.#child.pid !== undefined)

@@ -5,7 +5,7 @@ export interface StageLog {
   /** A line that some program, container or server wrote: untrusted, shown as such. */
   quote(line: string): void
   /**
-   * What is being waited for: a terminal draws it all the time, a log is told it every 10 s (words after 10 s
+   * What is being waited for: a terminal draws it all the time, a log gets it every 10 s (words after 10 s
    * of silence). A function is asked then. `undefined`: nothing any more.
    */
   waiting(on: WaitedFor | undefined): void

@@ -24,7 +24,7 @@ export function withSections(sink: Sink, write: (text: string) => void, clock: C
       sink.open(stage)
     },
     close: (stage, ended, seconds) => {
-      // A stage that ran beside another is logged after it: GitLab shows the time given here all the same.
+      // A stage that ran beside another is logged after it: GitLab still shows the time given here.
       mark('end', open.at + Math.round(seconds), open.name)
       sink.close(stage, ended, seconds)
     },

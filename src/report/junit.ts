@@ -18,7 +18,7 @@ export function junit(report: Report): string {
 function stagesOf(report: Report): Element {
   const { command, cause, startedAt, seconds } = report
   const suite = `django-rollout ${command}`
-  // What keeps the old version from being put back comes after the stage that had failed.
+  // What keeps the old version from being restored comes after the stage that had failed.
   const failed = report.stages.filter(({ ended }) => ended === 'failed')
   const guilty = cause?.code === 'restore-failed' ? failed.at(-1) : failed[0]
   const cases = report.stages.map((stage) =>

@@ -27,7 +27,7 @@ export interface WorkloadReport extends WorkloadId {
   readonly seconds?: number
   /** What became of the release's write; none where it did not come so far, or the workload was gone. */
   readonly rollout?: WriteProgress
-  /** What became of the write that put it back. */
+  /** What became of the write that restored it. */
   readonly undo?: WriteProgress
 }
 
@@ -79,7 +79,7 @@ export interface Report {
   readonly migrations: readonly string[]
   /** What a person should know though it does not decide the result. */
   readonly warnings: readonly string[]
-  /** Objects that the undo put back, removed, or left because they hold data; migrations that were ended. */
+  /** Objects that the undo restored, removed, or left because they hold data; migrations that were ended. */
   readonly restored: readonly { readonly object: string; readonly action: string }[]
   /** Objects that are not as the result says. */
   readonly exceptions?: readonly Exception[]

@@ -13,7 +13,7 @@ export interface Sink {
   quote(line: string): void
   close(stage: string, ended: StageReport['ended'], seconds: number): void
   /**
-   * Only where it can be drawn over and over: what is waited for, below the lines. Whoever draws needs no
+   * Only where it can be drawn over and over: what is waited for, below the lines. What draws needs no
    * line every 10 s. `undefined`: nothing any more.
    */
   draw?(rows: (() => readonly StatusRow[]) | undefined): void

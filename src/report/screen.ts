@@ -60,7 +60,7 @@ export function screen(window: Window, clock: Clock): Screen {
   return {
     print: (line) => {
       const text = `${erase()}${line}\n`
-      // It may not fit any more: it is drawn anew at the next tick.
+      // It may not fit any more: it is drawn again at the next tick.
       if (isResized(window.size())) drawn = []
       window.write(text + block())
       // The line is about a change: what is drawn has to agree with it.

@@ -58,7 +58,7 @@ export function verdict(report: Report): string {
   return [lastWord(report), ...leftBy(report), ...excepted(report.exceptions ?? [])].join('; ')
 }
 
-/** `kept: statefulset/db; left to others: secret/db`: what an undo has not put back. */
+/** `kept: statefulset/db; changed by others: secret/db`: what an undo has not restored. */
 function leftBy({ restored: undone }: Report): readonly string[] {
   const parts = { kept: 'kept, ', 'changed by others': 'left alone' }
   return Object.entries(parts).flatMap(([title, begins]) => {
@@ -245,7 +245,7 @@ function historySentence({ app, namespace, result }: Report): string {
   }
 }
 
-/** All that a person should know: what does not stand as the result says first, with what mends it. */
+/** Returns all warnings: first what is not as the result says, each with its fix. */
 export function warningsOf({ warnings, exceptions = [] }: Report): readonly string[] {
   return [
     ...exceptions.map(({ message, fix }) => (fix === undefined ? message : `${message}: ${fix}`)),

@@ -100,7 +100,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 
 /**
  * Foreign words must stay words: no table cell, image, tag, formula or hidden link may come out of them.
- * GitHub makes links of bare addresses all the same, which show where they lead.
+ * GitHub still makes links of bare addresses, which show where they lead.
  */
 function escaped(text: string): string {
   return cut(text, longestText)

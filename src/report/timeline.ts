@@ -113,7 +113,7 @@ function coursesOf(
     which === 'rollout' && detectedAt !== undefined ? detectedAt - startedAt : total * 1000
   const bars = workloads.flatMap((workload): readonly Bar[] => {
     const { startedAt: begun, completeAt, wanted } = workload[which] ?? {}
-    // One that is to have no pods is there with the write.
+    // One without pods is complete with the write.
     if (begun === undefined || wanted === 0) return []
     const id = idOf(workload)
     const from = begun - startedAt

@@ -258,7 +258,7 @@ function stillWithdrawn(
           is: 'withdrawn',
           pods: pods.length,
           message: `${id}: ${counted(pods)} ${pods.length === 1 ? 'keeps' : 'keep'} running the withdrawn version, ${why.words}`,
-          ...(why.mended && { fix: commandLine(['delete', 'pod', ...pods.map(nameOf)]) }),
+          ...(why.fixable && { fix: commandLine(['delete', 'pod', ...pods.map(nameOf)]) }),
         },
       ]
     }),
@@ -270,13 +270,13 @@ function keptPods(clusterState: ClusterState, live: Live, before: WorkloadObject
   const object = live.object as KubeObject
   if (isWorkload(object) && heldBy(object)?.is === 'OnDelete') {
     const pods = podsOf(clusterState, live.object.metadata?.uid)
-    return { pods, words: heldBy(object)?.words ?? '', mended: true }
+    return { pods, words: heldBy(object)?.words ?? '', fixable: true }
   }
   const { available, wanted } = availabilityOf(before)
   // The old pods of a complete Deployment are ending, whether the watch has reported it or not.
   if (live.kind !== 'Deployment' || available >= wanted) return undefined
   const words = 'because too few pods of the previous version are Ready, as before the release'
-  return { pods: otherTemplatePods(clusterState, live), words, mended: false }
+  return { pods: otherTemplatePods(clusterState, live), words, fixable: false }
 }
 
 /**

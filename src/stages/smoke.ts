@@ -1,6 +1,6 @@
 /**
  * Requests a page of the new version, as one of its visitors would: a pod of the new version that the web's
- * Service sends requests to has to give a good answer; a redirect is none. It uses `kubectl port-forward`, since
+ * Service sends requests to must answer with success; a redirect is no answer. It uses `kubectl port-forward`, since
  * the API server's own proxy would put its own name into `Host`, which Django refuses.
  */
 import type { Pod, Service, ServicePort } from 'kubernetes-types/core/v1'
@@ -87,7 +87,7 @@ const answerMs = 10_000
 const awayMs = 2_000
 const mostLines = 30
 
-/** Why there was no good answer: the last reason is reported when the time is over. */
+/** Why there was no successful answer: the last reason is reported when the time is over. */
 interface BadAnswer {
   readonly words: string
   readonly hint?: string
@@ -97,7 +97,7 @@ interface BadAnswer {
 
 /**
  * Requests the page until the answer is good. Returns what a person should know of that answer; mostly nothing.
- * Throws a Failure `smoke-failed` when no good answer came in time, and the signal's reason when it is aborted.
+ * Throws a Failure `smoke-failed` when no successful answer came in time, and the signal's reason when it is aborted.
  */
 export async function smoke(
   context: ClusterContext,
@@ -143,7 +143,7 @@ export async function smoke(
   }
 }
 
-/** Returns the cause of a page without a good answer, with the log of the pod that answered last. */
+/** Returns the cause of a page without a successful answer, with the log of the pod that answered last. */
 async function smokeCause(
   { platform, cluster }: ClusterContext,
   { web: { workload, container } }: SmokeTarget,

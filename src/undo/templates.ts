@@ -55,7 +55,7 @@ export function templatesIn(workloads: readonly WorkloadObject[]): Templates {
 }
 
 /**
- * Returns the template of then, with the external changes since the last release: what is still as that release
+ * Returns the template of that release, with the external changes since the last release: what is still as that release
  * wrote it (`released`) goes back to `then`, and everything else stays as it is `now`.
  */
 export function broughtBack(
