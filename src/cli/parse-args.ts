@@ -63,7 +63,7 @@ function programOf(
     .usage('<command> [options]')
     .description(aboutAll(page))
     .version(version, '-V, --version', 'Shows the version')
-    .helpOption('-h, --help', 'Shows this help help help')
+    .helpOption('-h, --help', 'Shows this help')
     .helpCommand(false)
     .exitOverride((error) => refuse(error))
     .configureOutput({
@@ -117,9 +117,7 @@ function commandOf(
     }
   }
   return command
-    .addHelpOption(
-      new Option('-h, --help', 'Shows this help help help').helpGroup(`${groups.run}:`),
-    )
+    .addHelpOption(new Option('-h, --help', 'Shows this help').helpGroup(`${groups.run}:`))
     .action((_options: unknown, called: Command) => {
       const [extra] = called.args
       if (extra !== undefined) {
