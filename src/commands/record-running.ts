@@ -1,6 +1,6 @@
 /** Records a version in the history that a release finds running, when the history does not have it. */
 import { shortTag } from '../kubernetes/image.js'
-import { fail, Failure } from '../failure/failure.js'
+import { Failure } from '../failure/failure.js'
 import { readHistory, saveRelease } from '../state/history-store.js'
 import { liveNow } from '../state/history.js'
 import { templatesIn } from '../undo/templates.js'
@@ -9,10 +9,13 @@ import { runsAlready } from '../stages/pinned-tags.js'
 import type { PreflightResult } from '../stages/preflight.js'
 import type { OpenContext } from '../stages/context.js'
 import { checkedNow } from '../stages/snapshot.js'
-import { leavesOpen, sentenceOf } from './report-builder.js'
+import { isLeftOpen, sentenceOf } from './report-builder.js'
 import type { Run } from './run.js'
 import { lockAndRecover } from './steps.js'
 import { releaseStartOf, type Work } from './transaction.js'
+
+/** Another version went live meanwhile: what this run was to record does not run. */
+class Overtaken extends Failure {}
 
 /**
  * Makes a later rollback to this version possible. A failure needs no undo, so it is a warning. Throws a Failure
@@ -36,7 +39,7 @@ export async function recordRunningVersion(
       const now = await checkedNow(context.with({ log, cluster }), checked)
       await checkHistory(context, now)
       if (!(await runsAlready(context, now.live, now.targets, image))) {
-        return fail({
+        throw new Overtaken({
           code: 'stale-commit',
           sentence: `another version went live while this run waited for the lock, so ${shortTag(image.tag)} is no longer running`,
           hint: 'release it again if it should run',
@@ -54,12 +57,7 @@ export async function recordRunningVersion(
     })
   } catch (error) {
     signal.throwIfAborted()
-    if (
-      error instanceof Failure &&
-      (error.cause.code === 'stale-commit' || leavesOpen(error.cause))
-    ) {
-      throw error
-    }
+    if (error instanceof Overtaken || isLeftOpen(error)) throw error
     run.state.warnings.push(
       `${shortTag(image.tag)} is missing in the history, so a rollback cannot restore it: ${sentenceOf(error)}`,
     )

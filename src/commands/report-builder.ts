@@ -39,7 +39,7 @@ import {
 export function causeOf(error: unknown, signal: AbortSignal): Cause {
   // A user who cancels has to learn what is left half done: "cancelled" says that everything is as it was.
   if (error instanceof LeaseLost) return causeOfLoss(error)
-  if (error instanceof Failure && leavesOpen(error.cause)) return error.cause
+  if (isLeftOpen(error)) return error.cause
   if (signal.aborted) return { code: 'cancelled', sentence: 'the run was cancelled' }
   if (error instanceof Failure) return error.cause
   if (error instanceof TimeOver) {
@@ -72,8 +72,12 @@ export function sentenceOf(error: unknown): string {
   return causeOf(error, new AbortController().signal).sentence
 }
 
-/** Returns whether something in the cluster is neither the old version nor the new one. */
-export function leavesOpen({ code }: Cause): boolean {
+/** Returns whether it says that something in the cluster is neither the old version nor the new one. */
+export function isLeftOpen(error: unknown): error is Failure {
+  return error instanceof Failure && leavesOpen(error.cause)
+}
+
+function leavesOpen({ code }: Cause): boolean {
   return code === 'restore-failed' || code === 'lock-lost'
 }
 
