@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { inputsLabel } from '../../src/docker/build-inputs.js'
 import { push } from '../../src/stages/push.js'
-import { pinned } from '../../src/stages/release.js'
+import { pinned } from '../../src/docker/image.js'
 import { notebook } from '../support/journal.js'
 import { scripted } from '../support/scripted.js'
 import { contextOf } from '../support/settings.js'

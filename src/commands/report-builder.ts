@@ -25,7 +25,7 @@ import type { WriteProgress } from '../judge/types.js'
 import { TimeOver } from '../platform/time.js'
 import type { Clock } from '../platform/platform.js'
 import { withShortTimeout } from './all-or-abort.js'
-import { pinned } from '../stages/release.js'
+import { pinned } from '../docker/image.js'
 import type { Run } from './run.js'
 import {
   NotRecovered,

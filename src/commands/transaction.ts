@@ -22,7 +22,7 @@ import type {
   ReleaseContext,
   StageContext,
 } from '../stages/context.js'
-import { timeoutsOf, type Image } from '../stages/release.js'
+import type { Image } from '../docker/image.js'
 import { snapshot, type SnapshotResult } from '../stages/snapshot.js'
 import type { Target } from '../kubernetes/target.js'
 import { undo, undoBudget } from '../stages/undo.js'
@@ -87,7 +87,7 @@ export async function transaction(
     const { image, bring } = work
     const own = bring && ((now: PreflightResult) => bring(context.with({ log }), now))
     const prepared = await snapshot(context.with({ log }), checked, image, own)
-    const timeouts = timeoutsOf(settings)
+    const timeouts = { timeout: settings.timeout, grace: settings.grace }
     const open = { begun, timeouts, snapshot: prepared.snapshot }
     return { prepared, record: await openRecord(cluster, platform.clock, app, open) }
   })

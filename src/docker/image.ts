@@ -6,3 +6,8 @@ export interface Image {
   /** `sha256:…` of the manifest (or the index) in the registry. */
   readonly digest: string
 }
+
+/** Returns the image as pod templates name it: the tag for people, the digest for certainty. */
+export function pinned(image: Image): string {
+  return `${image.repository}:${image.tag}@${image.digest}`
+}

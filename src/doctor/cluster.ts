@@ -37,12 +37,11 @@ import {
   servicesWith,
   type DryRunInput,
 } from '../stages/preflight.js'
-import type { ClusterContext } from '../stages/context.js'
-import { toRepo } from '../stages/release.js'
+import { toRepo, type ClusterContext } from '../stages/context.js'
 import { forSmoke, forStatefulSets, rightsFor, rightsForWorkloads } from '../stages/rights.js'
 import { smokeTarget } from '../stages/smoke.js'
 import { checkImages, describe, findTargets, noWorkload, webOf } from '../stages/targets.js'
-import { type Target } from '../kubernetes/target.js'
+import type { Target } from '../kubernetes/target.js'
 
 export async function examineCluster(context: ClusterContext): Promise<readonly Finding[]> {
   const { platform, settings, cluster } = context

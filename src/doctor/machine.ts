@@ -5,14 +5,13 @@ import { configWith, hasLogin, registryFindings } from '../checks/registry.js'
 import { has, hasDocker, toolFindings, type Answers } from '../checks/tools.js'
 import { checkPlan } from '../docker/build.js'
 import { docker } from '../docker/client.js'
-import { findSource } from '../docker/source.js'
+import { findSource, type Source } from '../docker/source.js'
 import { hostOf } from '../docker/registry-errors.js'
 import { failed, warning, type Finding } from '../report/finding.js'
 import { TimeOver, withTimeout } from '../platform/time.js'
 import type { Finished, Platform } from '../platform/platform.js'
 import { lookForBuild, type BuildLookup } from '../stages/image.js'
 import type { ReleaseContext } from '../stages/context.js'
-import type { Source } from '../stages/release.js'
 
 /** What the machine itself shows at once. */
 export interface Machine {

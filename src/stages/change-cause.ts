@@ -8,7 +8,7 @@ import { titleOf } from '../state/lease.js'
 import { changeCause, withAnnotation, type WorkloadObject } from '../kubernetes/objects.js'
 import { idOf, type WorkloadKind } from '../kubernetes/workload.js'
 import type { ClusterContext, ReleaseContext } from './context.js'
-import { pinned, type Image } from './release.js'
+import { pinned, type Image } from '../docker/image.js'
 import type { Target } from '../kubernetes/target.js'
 
 /** `release of 4f2c1d9a… by ada, https://…`, or `rollback to …` */

@@ -1,4 +1,5 @@
 /** What every stage is given. A stage is `(context, input) => output`. */
+import { repoFile } from '../django/traceback.js'
 import type { Source } from '../docker/source.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import type { Command } from '../options/commands.js'
@@ -62,3 +63,11 @@ export type StageContext = ReleaseContext & Pick<MoreFields, 'log'>
 
 /** The context of a stage that needs the cluster: it cannot be called before that is open. */
 export type ClusterContext = StageContext & OpenContext
+
+/** Returns a function that finds the file of the user's repository for a path inside of the image. */
+export function toRepo({
+  platform,
+  settings,
+}: Pick<ReleaseContext, 'platform' | 'settings'>): (file: string) => string | undefined {
+  return (file) => repoFile(file, (path) => platform.files.exists(path), settings.context)
+}

@@ -1,5 +1,5 @@
 /** Looks for the image in the registry: what is there already is not built again. */
-import type { Image } from '../docker/image.js'
+import { pinned, type Image } from '../docker/image.js'
 import type { Built } from '../docker/build.js'
 import { inputsOf, isOwnTag, ownTag, severalBuildsTag } from '../docker/build-inputs.js'
 import { findInEngine, idInEngine, pullImage, tagsInEngine, type InEngine } from '../docker/pull.js'
@@ -17,7 +17,7 @@ import { shortTag } from '../kubernetes/image.js'
 import { imageTag, Problem } from '../options/readers.js'
 import { fail } from '../failure/failure.js'
 import type { ReleaseContext, StageContext } from './context.js'
-import { pinned, type Source } from './release.js'
+import type { Source } from '../docker/source.js'
 
 /** What a build of this commit finds in the registry, and the tag that it has or will get there. */
 export interface BuildLookup {

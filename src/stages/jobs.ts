@@ -19,8 +19,7 @@ import { reconcileUntil } from '../rollout/reconcile.js'
 import { titleOf } from '../undo/snapshot.js'
 import { removeJob } from './migration/run.js'
 import type { PreflightResult } from './preflight.js'
-import type { ClusterContext, ReleaseContext } from './context.js'
-import { toRepo } from './release.js'
+import { toRepo, type ClusterContext, type ReleaseContext } from './context.js'
 import { unfinishedMigrations } from './recover.js'
 
 /** Returns the Jobs as this run creates them, with this image. */
@@ -151,5 +150,5 @@ async function endThem(
   const names = jobs.map(nameOf)
   const unfinished = (await unfinishedMigrations(cluster, app)).map(nameOf)
   const left = unfinished.filter((name) => names.includes(name))
-  await Promise.all(left.map((name) => removeJob(context, cluster, live, name)))
+  await Promise.all(left.map((name) => removeJob(context, live, name)))
 }

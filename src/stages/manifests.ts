@@ -25,8 +25,7 @@ import type { DesiredWorkload } from '../judge/types.js'
 import { liveAfterDeletion } from './wait-for-deletion.js'
 import type { PlacedChange } from './selectors.js'
 import type { PreflightResult } from './preflight.js'
-import type { ClusterContext } from './context.js'
-import { toRepo } from './release.js'
+import { toRepo, type ClusterContext } from './context.js'
 
 /** Returns what an apply of the manifests will change, object by object; writes nothing. */
 export async function planManifests(

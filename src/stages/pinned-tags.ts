@@ -7,7 +7,7 @@ import { byDigest, runsOf, taggedIn, type RunningImage } from '../judge/running-
 import type { NamespaceWatch } from '../rollout/namespace-watch.js'
 import { withTimeout } from '../platform/time.js'
 import type { ReleaseContext, StageContext } from './context.js'
-import type { Image } from './release.js'
+import type { Image } from '../docker/image.js'
 import type { Target } from '../kubernetes/target.js'
 
 /** By `idOf` the workload, then by container: `shop:latest@sha256:…`. */

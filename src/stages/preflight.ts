@@ -26,8 +26,8 @@ import { alwaysNeeded, forSmoke, forStatefulSets, rightsFor, rightsForWorkloads 
 import { planTargets } from './rollout.js'
 import { smokeTarget } from './smoke.js'
 import { checkFit, checkImages, describe, findTargets, noWorkload, webOf } from './targets.js'
-import { type Web } from '../kubernetes/target.js'
-import { type Target } from '../kubernetes/target.js'
+import type { Web } from '../kubernetes/target.js'
+import type { Target } from '../kubernetes/target.js'
 
 /** What the release will work on. */
 export interface PreflightResult {

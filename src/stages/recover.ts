@@ -65,7 +65,7 @@ export async function endMigrations(
     names.map(async (name) => {
       log.say(`job/${name} was left unfinished: stopping it`)
       try {
-        await removeJob(context, cluster, live, name)
+        await removeJob(context, live, name)
       } catch (error) {
         if (error instanceof LeaseLost) throw error
         fail({

@@ -12,7 +12,7 @@ import { liveNow } from '../state/history.js'
 import { broughtBack, differences, neededBy, type Templates } from '../undo/templates.js'
 import type { PreflightResult } from './preflight.js'
 import type { ClusterContext, ReleaseContext, StageContext } from './context.js'
-import { pinned } from './release.js'
+import { pinned } from '../docker/image.js'
 import type { Target } from '../kubernetes/target.js'
 import type { Version } from './version.js'
 

@@ -38,8 +38,8 @@ import { applyBeside } from './manifests.js'
 import type { Pins } from './pinned-tags.js'
 import type { PlacedChange } from './selectors.js'
 import type { PreflightResult } from './preflight.js'
-import type { ClusterContext } from './context.js'
-import { timeoutsOf, pinned, toRepo, type Image } from './release.js'
+import { toRepo, type ClusterContext } from './context.js'
+import { pinned, type Image } from '../docker/image.js'
 import { smoke, smokeTarget } from './smoke.js'
 import { changeSince, supersededBy } from './superseded.js'
 import type { Target } from '../kubernetes/target.js'
@@ -135,7 +135,7 @@ export async function rollout(
       const web = checked.web && images.get(idOf(checked.web.workload))?.[checked.web.container]
       await smokeBy(own, checked, web ?? pinned(image), listener)
     },
-    timeouts: { ...timeoutsOf(settings), bake: settings.bake },
+    timeouts: { timeout: settings.timeout, bake: settings.bake, grace: settings.grace },
     startedAt,
     onProgress: listener.progress,
     toRepo: toRepo(context),

@@ -21,11 +21,11 @@ import { lostImages, pinsOf } from './pinned-tags.js'
 import { planOf, type PlacedChange } from './selectors.js'
 import { servicesIn, type PreflightResult } from './preflight.js'
 import type { ClusterContext, ReleaseContext } from './context.js'
-import type { Image } from './release.js'
+import type { Image } from '../docker/image.js'
 import { planEdits } from './edits.js'
 import { planTargets, priorOfTargets } from './rollout.js'
 import { checkFit, imagesIn, noWorkload, webOf } from './targets.js'
-import { type Target } from '../kubernetes/target.js'
+import type { Target } from '../kubernetes/target.js'
 
 export interface SnapshotResult {
   /** The preflight's result with its workloads as they are now: the build may have taken minutes. */

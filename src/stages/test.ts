@@ -6,8 +6,7 @@ import { duration, plain, shortened, errorLine } from '../docker/text.js'
 import { fail, type Annotation, type Cause } from '../failure/failure.js'
 import { TimeOver, withTimeout } from '../platform/time.js'
 import type { Built } from './build.js'
-import type { StageContext } from './context.js'
-import { toRepo } from './release.js'
+import { toRepo, type StageContext } from './context.js'
 
 /** Lines that are kept to be read: both test runners print their failures last. */
 const readLines = 20_000

@@ -19,8 +19,7 @@ import { titleOf, type Snapshot } from '../undo/snapshot.js'
 import type { DesiredWorkload, WriteProgresses, ReleaseTimeouts, Timeouts } from '../judge/types.js'
 import { keepUnblocked, type PutBackSet } from '../undo/unblock.js'
 import type { NamespaceWatch } from '../rollout/namespace-watch.js'
-import type { ClusterContext } from './context.js'
-import { toRepo } from './release.js'
+import { toRepo, type ClusterContext } from './context.js'
 
 /** The undo has so many ms at least: what the release used up does not count. */
 const leastTimeout = 10 * 60_000

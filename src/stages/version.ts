@@ -21,7 +21,7 @@ import { readRecord } from '../state/record.js'
 import { templatesDiffer } from '../undo/templates.js'
 import type { PreflightResult } from './preflight.js'
 import type { ClusterContext, ReleaseContext, StageContext } from './context.js'
-import { pinned, type Image } from './release.js'
+import { pinned, type Image } from '../docker/image.js'
 import { runningVersion } from './snapshot.js'
 
 export interface Version {

@@ -9,7 +9,7 @@ import { fail } from '../failure/failure.js'
 import { titleOf } from '../undo/snapshot.js'
 import type { ClusterContext } from './context.js'
 import { imagesIn } from './targets.js'
-import { type Target } from '../kubernetes/target.js'
+import type { Target } from '../kubernetes/target.js'
 
 /** The pods of a workload have 30 s to end, and a volume waits for its pods. */
 const timeoutMs = 60_000

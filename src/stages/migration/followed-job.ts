@@ -9,8 +9,7 @@ import { collectEvidence } from '../../rollout/collect.js'
 import { logPath } from '../../rollout/logs.js'
 import type { NamespaceWatch } from '../../rollout/namespace-watch.js'
 import { reconcileUntil } from '../../rollout/reconcile.js'
-import type { OpenContext } from '../context.js'
-import { toRepo } from '../release.js'
+import { toRepo, type OpenContext } from '../context.js'
 import type { Output } from './log.js'
 
 /** How a followed Job ended. */

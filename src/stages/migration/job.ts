@@ -25,7 +25,7 @@ import { withTimeout } from '../../platform/time.js'
 import type { NamespaceWatch } from '../../rollout/namespace-watch.js'
 import type { OpenContext } from '../context.js'
 import type { PreflightResult } from '../preflight.js'
-import { pinned, type Image, type Release } from '../release.js'
+import { pinned, type Image } from '../../docker/image.js'
 import type { Web } from '../../kubernetes/target.js'
 
 /** How long the Job waits for a database that does not answer yet, in seconds. */
@@ -103,7 +103,7 @@ export async function makeJob(
 
 /** Reads the image only where the template leaves something to it. */
 async function launchOfWeb(
-  { platform, signal }: Release,
+  { platform, signal }: Pick<OpenContext, 'platform' | 'signal'>,
   { template, container }: Web,
   image: Image,
 ): Promise<Launch> {

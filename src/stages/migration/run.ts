@@ -7,7 +7,6 @@ import type { Pod } from 'kubernetes-types/core/v1'
 import { isPlain } from '../../django/inspector.js'
 import type { Plan } from '../../django/inspector.js'
 import { retryTransient } from '../../kubernetes/retry.js'
-import type { Cluster } from '../../kubernetes/cluster.js'
 import { collection } from '../../kubernetes/paths.js'
 import { idOf } from '../../kubernetes/workload.js'
 import { Failure, fail, type Cause } from '../../failure/failure.js'
@@ -33,7 +32,6 @@ import {
   unreadCause,
   type Unread,
 } from './log.js'
-import type { Release } from '../release.js'
 
 export interface Migration {
   /** Starts the Job; resolves with the plan. Throws a Failure when the new code does not start. */
@@ -117,7 +115,7 @@ class MigrationRun implements Migration {
     this.#output.hold()
     try {
       if (this.#name !== undefined && !this.#job?.hasContainerEnded)
-        await removeJob(context, context.cluster, input.checked.live, this.#name)
+        await removeJob(context, input.checked.live, this.#name)
     } finally {
       await this.#job?.close()
     }
@@ -211,8 +209,7 @@ class MigrationRun implements Migration {
 
 /** Removes a Job and waits for its pod to be gone; throws an Error when that fails. */
 export async function removeJob(
-  { platform }: Release,
-  cluster: Cluster,
+  { platform, cluster }: Pick<OpenContext, 'platform' | 'cluster'>,
   live: NamespaceWatch,
   name: string,
 ): Promise<void> {
