@@ -8,7 +8,6 @@ import { sectionsOf } from '../support/gitlablog.js'
 import { all, readXml, type Node } from '../support/xml.js'
 import { CleanShell } from './cleanshell.js'
 import { jobsOf, type Job } from './gitlabci.js'
-import { readJenkinsfile, type Build, type Credential, type Step } from './jenkinsfile.js'
 
 let shop: Site
 let shell: CleanShell
@@ -230,91 +229,66 @@ describe('GitLab', () => {
 })
 
 describe('Jenkins', () => {
-  interface BuildEnded {
-    readonly ran: readonly string[]
-    readonly code: number
-    readonly output: string
-    readonly junit: readonly Node[]
-  }
-
-  /** The variables that a credential gives to the steps in its block. */
-  function secretsOf(credential: Credential): Readonly<Record<string, string>> {
-    switch (credential.is) {
-      case 'file':
-        return { [credential.variable]: shop.kubeconfig }
-      case 'usernamePassword':
-        return { [credential.username]: 'robot', [credential.password]: 'not-a-real-password' }
-    }
-  }
-
-  /** Runs the stages of a build until one fails, and what comes after it in any case. */
-  async function build(
-    branch: string,
-    chosen: Readonly<Record<string, string>> = {},
-  ): Promise<BuildEnded> {
-    const file = await example('jenkins/Jenkinsfile', {
-      "REGISTRY = 'registry.example.com'": `REGISTRY = '${stack.registry}'`,
-      "IMAGE = 'registry.example.com/acme/shop'": `IMAGE = '${shop.image}'`,
-      "NAMESPACE = 'shop'": `NAMESPACE = '${shop.namespace}'`,
-    })
-    const pipeline = readJenkinsfile(file)
-    expect(pipeline.options).toContain('disableConcurrentBuilds')
-    const of: Build = { branch, parameters: { ...pipeline.parameters, ...chosen } }
+  /** Runs these steps until one fails, as the stages of the Jenkinsfile do, and what comes after in any case. */
+  async function build(branch: string, steps: string) {
     const given = {
-      CI: 'true',
-      BRANCH_NAME: branch,
-      BUILD_NUMBER: '12',
+      ...{ CI: 'true', BRANCH_NAME: branch, BUILD_NUMBER: '12', JOB_NAME: `shop/${branch}` },
       BUILD_URL: 'https://jenkins.example.com/job/shop/job/main/12/',
-      JOB_NAME: `shop/${branch}`,
       GIT_COMMIT: (await shop.git('rev-parse', 'HEAD')).trim(),
       WORKSPACE: shop.folder,
-      ...of.parameters,
-      ...pipeline.environment,
+      ...{ REGISTRY: stack.registry, IMAGE: shop.image, NAMESPACE: shop.namespace },
+      ...{ MANIFESTS: 'k8s', TEST_SERVICES: 'postgres', TO: 'previous' },
     }
-    let code = 0
-    let output = ''
-    const junit: Node[] = []
-    const take = async (step: Step) => {
-      if (step.is === 'junit') {
-        junit.push(...(await left([step.files])).map(readXml))
-        return
-      }
-      const secrets = Object.assign({}, ...step.credentials.map(secretsOf)) as object
-      const ended = await shell.run(shop.folder, ['sh', '-xeu', '-c', step.script], {
-        ...given,
-        ...secrets,
-      })
-      output += ended.output
-      code ||= ended.code
+    const login = { REGISTRY_USER: 'robot', REGISTRY_PASSWORD: 'not-a-real-password' }
+    const reach = { KUBECONFIG: shop.kubeconfig }
+    const secrets: Readonly<Record<string, object>> = { login, deploy: reach, rollback: reach }
+    const step = (name: string) => {
+      const script = ['sh', '-xe', '-c', `sh ci/release.sh ${name}`]
+      return shell.run(shop.folder, script, { ...given, ...secrets[name] })
     }
+    let [code, output] = [0, '']
     const ran: string[] = []
-    const goesOn = () => code === 0
-    for (const stage of pipeline.stages.filter(({ runs }) => runs(of))) {
-      if (!goesOn()) break
-      ran.push(stage.name)
-      for (const step of stage.steps) if (goesOn()) await take(step)
+    for (const name of steps.split(' ')) {
+      if (code !== 0) break
+      ran.push(name)
+      const ended = await step(name)
+      code = ended.code
+      output += ended.output
     }
-    for (const step of pipeline.afterwards) await take(step)
+    const junit = (await left(['reports/*.xml'])).map(readXml)
+    const out = await step('logout')
+    output += out.output
     expect(output).not.toContain('not-a-real-password')
-    return { ran, code, output, junit }
+    return { ran, code: code || out.code, output, junit }
   }
+
+  test('the Jenkinsfile calls each step of the script', async () => {
+    const [file, script] = await Promise.all(
+      ['jenkins/Jenkinsfile', 'jenkins/release.sh'].map((path) => example(path, {})),
+    )
+    const called = [...(file ?? '').matchAll(/ sh 'sh ci\/release\.sh ([a-z]+)'/g)]
+    const steps = [...(script ?? '').matchAll(/^ {2}([a-z]+)\)/gm)]
+    const names = (found: RegExpExecArray[]) => found.map(([, name]) => name).sort()
+    expect(names(called)).toEqual(names(steps))
+  })
 
   let released: string
 
   test('a branch is built and tested, and nothing is pushed', async () => {
-    const sha = await shop.commit('For Jenkins', {})
-    const ended = await build('feature')
+    const script = await example('jenkins/release.sh', {})
+    const sha = await shop.commit('For Jenkins', { 'ci/release.sh': script })
+    const ended = await build('feature', 'login build test')
 
-    expect(good(ended).ran).toEqual(['login', 'build', 'test'])
+    expect(good(ended).ran).toHaveLength(3)
     expect(ended.junit.map(failures)).toEqual([[], []])
     expect(await shop.isPushed(sha)).toBe(false)
     released = sha
   })
 
   test('main is released', async () => {
-    const ended = await build('main')
+    const ended = await build('main', 'login build push deploy')
 
-    expect(good(ended).ran).toEqual(['login', 'build', 'test and push', 'deploy'])
+    expect(good(ended).ran).toHaveLength(4)
     expect(ended.junit.map(failures)).toEqual([[], [], []])
     expect(await tags()).toEqual(new Set([released]))
     const { output } = await shop.cli('history', { image: shop.image, namespace: shop.namespace })
@@ -323,7 +297,7 @@ describe('Jenkins', () => {
 
   test('a version that does not start is undone, and the build has its cause', async () => {
     await shop.commit('wsgi.py imports what is not there', missingImport)
-    const ended = await build('main')
+    const ended = await build('main', 'login build push deploy')
     await shop.drop()
 
     expect(ended.code).toBe(1)
@@ -333,9 +307,9 @@ describe('Jenkins', () => {
 
   test('a build with the parameter brings the version before back', async () => {
     const before = [...(await tags())]
-    const ended = await build('main', { ACTION: 'rollback' })
+    const ended = await build('main', 'login rollback')
 
-    expect(good(ended).ran).toEqual(['login', 'rollback'])
+    expect(good(ended).ran).toHaveLength(2)
     expect(ended.junit.map(failures)).toEqual([[]])
     expect(await tags()).not.toEqual(new Set(before))
   })
