@@ -190,11 +190,7 @@ describe('how two templates differ', () => {
       ['web: env SECRET C'],
     ],
     ['{}', '{more: [{name: side, image: a}]}', ['side: a container of that release']],
-    [
-      '{more: [{name: side, image: a}]}',
-      '{}',
-      ['side: a container that that release does not have'],
-    ],
+    ['{more: [{name: side, image: a}]}', '{}', ['side: a container that is not in that release']],
     [
       '{pod: {volumes: [{name: a}]}}',
       '{pod: {hostNetwork: true}}',

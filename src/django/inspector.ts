@@ -1,6 +1,6 @@
 import { inspectorSource } from './inspector.generated.js'
 
-/** What names a database, without a password: as settings have it, and as its server tells it. */
+/** What identifies a database, without a password: by its settings, and by its server. */
 export interface Identity {
   /** Django's name: `postgresql`, `mysql` (MariaDB too), `sqlite`, `oracle` or a third party's. */
   readonly vendor: string
@@ -11,22 +11,22 @@ export interface Identity {
   readonly port: string
   readonly user: string
   readonly schema?: string
-  /** The identifier that a server was made with, whatever way leads to it. */
+  /** The identifier of the server itself, the same through every proxy. */
   readonly server?: string
-  /** When it was started, for servers that do not tell the former to everybody. */
+  /** When it was started, for servers that do not report the former to every user. */
   readonly started?: string
 }
 
 /** By alias in `DATABASES`. */
 export type Databases = Readonly<Record<string, Identity>>
 
-/** What the inspector tells about a new image and the databases that it meets. */
+/** What the inspector reports about a new image and its databases. */
 export interface Plan {
   /** `5.2.19` */
   readonly django: string
   /** `3.13.1` */
   readonly python: string
-  /** Those that the command migrates, and others that a router gives apps of their own. */
+  /** Those that the command migrates, and others that a router uses. */
   readonly databases: readonly DatabasePlan[]
   /** Whether the command runs: a migration is not applied yet, or it does more than `manage.py migrate`. */
   readonly runs: boolean
@@ -42,7 +42,7 @@ export interface DatabasePlan {
   readonly vendor: string
   /** For people: `PostgreSQL`, `MariaDB`. */
   readonly vendorName: string
-  /** Of the server: `15.18`; missing where Django cannot tell. */
+  /** Of the server: `15.18`; missing where Django does not know it. */
   readonly version?: string
   /** A migration that fails leaves nothing behind (not so on MySQL, and not when it is not atomic). */
   readonly transactionalDdl: boolean
@@ -70,14 +70,14 @@ export interface PendingMigration extends MigrationName {
   readonly atomic: boolean
   /** Those inside of SeparateDatabaseAndState are looked at too. */
   readonly reversible: boolean
-  /** As `sqlmigrate` prints it, cut to 8000 characters; missing where Django cannot tell beforehand. */
+  /** As `sqlmigrate` prints it, cut to 8000 characters; missing where Django does not know it beforehand. */
   readonly sql?: string
 }
 
 export interface UnknownMigration extends MigrationName {
   /**
    * Applied after all that this code knows of that app: a newer version was deployed. Otherwise it is
-   * what squashed migrations and removed apps leave behind, and no reason to worry.
+   * what squashed migrations and removed apps leave behind, and harmless.
    */
   readonly newer: boolean
 }
@@ -100,9 +100,9 @@ export type Refused = {
     }
   /** The release before had another one. */
   | { readonly refused: 'before'; readonly other: Identity }
-  /** SQLite's file goes with the pod. */
+  /** SQLite's file is deleted with the pod. */
   | { readonly refused: 'file' }
-  /** These are pending, and `manage.py migrate` does not come to this database. */
+  /** These are pending, and `manage.py migrate` does not migrate this database. */
   | { readonly refused: 'left'; readonly pending: readonly string[] }
 )
 
@@ -112,7 +112,7 @@ export interface InspectorTask {
   readonly marker: string
   /** The option `migrate-command`; missing: the plan only. */
   readonly migrate?: string
-  /** How long it goes on asking a database that does not answer, in seconds (a proxy beside it may still start). */
+  /** How long it retries a database that does not answer, in seconds (a proxy beside it may still start). */
   readonly waitSeconds?: number
   /** Folders in the container that outlive the pod. */
   readonly volumes?: readonly string[]
@@ -293,12 +293,12 @@ export function migrationBegins(line: string, marker: string): boolean {
   return marked(line, marker) === 'migrate'
 }
 
-/** Whether a line is meant for us and not for people. */
+/** Returns whether a line is for this program, not for people. */
 export function isMarked(line: string, marker: string): boolean {
   return marked(line, marker) !== undefined
 }
 
-/** What stands between two markers. A project may have printed something before, without a line's end. */
+/** Returns what is between two markers. A project may have printed something before, without a line's end. */
 function marked(line: string, marker: string): string | undefined {
   const start = line.indexOf(marker)
   const end = line.lastIndexOf(marker)

@@ -28,30 +28,30 @@ export interface MigrationJobOptions {
   readonly image: string
   /** Program and arguments, to be taken as they are written: nothing in them is expanded. */
   readonly command: readonly string[]
-  /** Labels and annotations of a running pod of the workload that its template has not: admission's. */
+  /** Labels and annotations of a running pod that its template lacks: those of admission. */
   readonly live?: PodMarks
-  /** What becomes of the claims that its volumes name, by their names. */
+  /** How the claims of its volumes can be used, by their names. */
   readonly claims?: Readonly<Record<string, ClaimUse>>
   /** Added to the container's own; one of the same name is replaced. */
   readonly env?: readonly EnvVar[]
   readonly timeoutSeconds: number
-  /** How long the ended Job is kept for people to look at: an hour when not set. */
+  /** How long the ended Job is kept for inspection; default: an hour. */
   readonly keepSeconds?: number
   /** Of all Services and workloads in the namespace: none of them may match the Job's pod. */
   readonly selectors: readonly NamedSelector[]
 }
 
-/** What a pod is marked by. */
+/** The label that marks a pod. */
 export interface PodMarks {
   readonly labels: Readonly<Record<string, string>>
   readonly annotations: Readonly<Record<string, string>>
 }
 
-/** What a claim allows of a second pod. */
+/** Whether a claim allows a second pod. */
 export type ClaimUse =
   /** It is mounted on that node, and on no other at a time. */
   | { readonly is: 'on-node'; readonly node: string }
-  /** One pod alone has it, and that one runs. */
+  /** Only one pod may mount it, and that pod runs. */
   | { readonly is: 'taken' }
 
 /** The id of the run that a Job was made by. */
@@ -70,7 +70,7 @@ export type MigrationJob =
   | {
       readonly is: 'made'
       readonly job: Job
-      /** What is not as in the template and may matter to a person. */
+      /** Differences from the template that may matter to the user. */
       readonly notes: readonly string[]
     }
   | {
@@ -82,7 +82,7 @@ export type MigrationJob =
 /**
  * `<app>-migrate-<sha7>-<attempt>`, a DNS label of at most 63 characters, since it becomes a label of
  * the pod (https://kubernetes.io/docs/concepts/workloads/controllers/job/#writing-a-job-spec). A Job's
- * template cannot be changed, so each attempt needs a name of its own.
+ * template cannot be changed, so each attempt needs a different name.
  */
 export function jobName(app: string, sha: string, attempt: number | string): string {
   const end = `-migrate-${dns(sha).slice(0, 7)}-${dns(String(attempt))}`
@@ -132,7 +132,7 @@ export function migrationJob(how: MigrationJobOptions): MigrationJob {
         annotations: { 'django-rollout/sha': how.sha, [runAnnotation]: how.run },
       },
       spec: {
-        // A migration is never repeated by itself: what failed once needs a person.
+        // A failed migration is never retried automatically: it needs a decision.
         backoffLimit: 0,
         activeDeadlineSeconds: how.timeoutSeconds,
         ttlSecondsAfterFinished: how.keepSeconds ?? 3600,
@@ -239,7 +239,7 @@ function podOf(
   }
 }
 
-/** With `command` set the image's entrypoint is passed by: it may wait, or migrate, by itself. */
+/** `command` replaces the image's entrypoint, which may wait or migrate itself. */
 function mainOf(container: Container, how: MigrationJobOptions): Container {
   const {
     args: _args,

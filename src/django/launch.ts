@@ -3,7 +3,7 @@ import type { Container } from 'kubernetes-types/core/v1'
 import type { Starter } from './inspector.js'
 import { startsRole } from './roles.js'
 
-/** What an image runs when nobody says otherwise. */
+/** What an image runs by default. */
 export interface ImageCommand {
   readonly entrypoint: readonly string[]
   readonly cmd: readonly string[]
@@ -15,7 +15,7 @@ export interface Launch {
   readonly starter?: Starter
 }
 
-/** Programs that only become their arguments, and care for zombies: they set nothing. */
+/** Programs that only exec their arguments and reap zombies: they set no variable. */
 const inits = ['tini', 'dumb-init', 'docker-init', 'catatonit', 'exec']
 
 /**
@@ -41,7 +41,7 @@ export function launchOf(container: Container, image: ImageCommand | undefined):
 
 /**
  * What a shell exports before the web (`sh -c "export A=b && exec gunicorn …"`): it does so here too. Only what
- * it begins with and does in any case: behind a condition, or another program, nobody knows.
+ * it begins with and does in any case: behind a condition, or another program, it is unknown.
  */
 function shellOf(words: readonly string[]): Starter | undefined {
   const [shell = '', flag = '', script = ''] = words
@@ -88,9 +88,9 @@ function initsOf(words: readonly string[]): number {
 function starterOf(own: readonly string[], hasMore: boolean): Starter | undefined {
   const [program, ...options] = own
   if (program === undefined) return undefined
-  // A name alone is a program that is installed (`ddtrace-run`): it needs no shell, and sets nothing of ours.
+  // A name alone is a program that is installed (`ddtrace-run`): it needs no shell, and sets no variable.
   const isScript = options.length === 0 && (program.includes('/') || program.endsWith('.sh'))
-  // A script that starts the web by itself: what it exports is taken from its text.
+  // A script that starts the web itself: its exports are read from its text.
   if (!hasMore) return isScript ? { words: own, isScript } : undefined
   const last = own.at(-1)
   if (last === '--' || (last === 'run' && options.length > 0) || base(program) === 'env') {

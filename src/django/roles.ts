@@ -2,7 +2,7 @@ import type { Container, PodTemplateSpec, Service } from 'kubernetes-types/core/
 import type { WorkloadId } from '../kubernetes/workload.js'
 import { idOf } from '../kubernetes/workload.js'
 
-/** What a container of ours is there for. */
+/** The role of a container that runs the image. */
 export type Role = 'web' | 'worker' | 'beat' | 'flower' | 'other'
 
 /** A workload that runs our image. */
@@ -125,7 +125,7 @@ function only(
   return { is: 'found', candidate, container: container.name, because }
 }
 
-/** The container of ours that speaks for a workload: its web server, else the first. */
+/** Returns the container that represents a workload: its web server, or the first that runs the image. */
 function containerOf({ template, containers }: Candidate): Container | undefined {
   const own = (template.spec?.containers ?? []).filter(({ name }) => containers.includes(name))
   return own.find((each) => roleOf(each) === 'web') ?? own[0]
@@ -136,7 +136,7 @@ function roleOfCandidate(candidate: Candidate): Role {
   return container ? roleOf(container) : 'other'
 }
 
-/** The role that a command line tells; `undefined` when it tells none. */
+/** Returns the role that a command line shows, if any. */
 function roleOfWords(words: readonly string[]): Role | undefined {
   for (const [at, word] of words.entries()) {
     const rest = words.slice(at + 1)

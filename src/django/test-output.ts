@@ -2,7 +2,7 @@ import type { Annotation } from '../failure/failure.js'
 import { readPytest } from './pytest.js'
 import { lastTraceback, ownFrame, plain, sentence } from './traceback.js'
 
-/** What a run of tests said. */
+/** The result of a run of tests. */
 export interface TestReport {
   readonly runner: 'unittest' | 'pytest'
   /** All tests, skipped and failing ones too. */

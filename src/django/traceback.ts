@@ -7,13 +7,13 @@ export interface Frame {
   readonly function?: string
 }
 
-/** What a Python program said when it ended, deepest frame last. */
+/** The error with which a Python program ended, deepest frame last. */
 export interface Traceback {
-  /** As printed, with its module where Python tells it: `django.db.utils.OperationalError`. */
+  /** As printed, with its module where Python prints it: `django.db.utils.OperationalError`. */
   readonly exception: string
   /** The first line of the message; empty when there is none. */
   readonly message: string
-  /** Empty for what Django tells without a traceback (`CommandError`, `SystemCheckError`). */
+  /** Empty for errors that Django prints without a traceback (`CommandError`, `SystemCheckError`). */
   readonly frames: readonly Frame[]
 }
 
@@ -26,7 +26,7 @@ interface Found {
 /** A traceback that is being read. */
 interface Open {
   readonly headed: boolean
-  /** What stands before each of its lines: `web-1  | `. */
+  /** The prefix of each of its lines: `web-1  | `. */
   readonly prefix: string
   readonly frames: Frame[]
 }
@@ -56,7 +56,7 @@ export function lastTraceback(lines: readonly string[]): Traceback | undefined {
   return findTraceback(lines)?.traceback
 }
 
-/** The traceback or the plain error of Django that stands last in a log. */
+/** Returns the last traceback or plain error of Django in a log. */
 export function lastError(lines: readonly string[]): Traceback | undefined {
   const traceback = findTraceback(lines)
   const plain = findPlain(lines)

@@ -4,7 +4,7 @@ import { hostOf } from './registry-errors.js'
 
 /**
  * Logs in to the registry of an image; the password goes through the standard input. Resolves with the
- * way to log out again. Throws a `Failure` (`registry`) when the registry does not want it.
+ * way to log out again. Throws a `Failure` (`registry`) when the registry rejects it.
  */
 export async function login(
   platform: Platform,

@@ -9,7 +9,7 @@ import { originIn, type Origin } from './registry.js'
 import { hostOf, loginHint, registryErrorOf } from './registry-errors.js'
 
 /**
- * Brings the very image from the registry into the local engine. Passing trouble is tried three times.
+ * Brings the very image from the registry into the local engine. A transient failure is tried three times.
  * Throws a `Failure` (`registry`, or `tool-missing` without docker or engine).
  */
 export async function pullImage(

@@ -10,7 +10,7 @@ import { plain } from './text.js'
 import { hostOf, loginHint, registryErrorOf } from './registry-errors.js'
 
 /**
- * Gives a built image its tag in the registry. Passing trouble is tried three times, after pauses of 2 s
+ * Gives a built image its tag in the registry. A transient failure is tried three times, after pauses of 2 s
  * and 6 s; layers that have arrived are not sent again.
  *
  * Throws a `Failure`: `push-failed`, or `tool-missing` without docker or engine.

@@ -12,7 +12,7 @@ export type RegistryError =
   /** Anything else. */
   | 'refused'
 
-// First match wins: "failed to authorize: … 503" is the registry's trouble and not the user's.
+// First match wins: "failed to authorize: … 503" is the registry's failure and not the user's.
 const words: readonly (readonly [RegExp, RegistryError])[] = [
   [/\b5\d\d [A-Z]|status(?: code)?:? 5\d\d|service unavailable|bad gateway/i, 'transient'],
   [/too ?many ?requests/i, 'transient'],

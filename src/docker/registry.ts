@@ -40,7 +40,7 @@ const answerTime = 30_000
 
 /**
  * Asks the registry for a tag, with the user's own credentials and helpers: `docker buildx imagetools`
- * needs no engine, and reads `~/.docker/config.json` as `docker push` does. Passing trouble is tried three
+ * needs no engine, and reads `~/.docker/config.json` as `docker push` does. A transient failure is tried three
  * times. Throws a `Failure` (`tool-missing`) without docker or buildx.
  */
 export async function lookUp(

@@ -21,7 +21,7 @@ type ReportOption = (typeof reportOptions)[number]
  *
  * - The option `tag` wins over everything.
  * - With `digest` the image itself tells its commit and, without `tag`, its tag: the checkout may be at
- *   another one, and is not asked.
+ *   another one, and is not read.
  * - A clean checkout: the full SHA of git's HEAD. `GITHUB_SHA` (GitLab's `CI_COMMIT_SHA`, Jenkins's
  *   `GIT_COMMIT`) stands in for it only where there is no git or no `.git`: with an `actions/checkout` of
  *   another ref or repository it names a commit that is not what lies here.

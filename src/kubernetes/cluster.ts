@@ -38,7 +38,7 @@ export interface Commands {
   kustomize(folder: string): Promise<Finished>
   /** Runs kubectl until it is aborted; resolves with its exit code. */
   stream(args: readonly string[], how: Pick<StreamOptions, 'signal' | 'onLine'>): Promise<number>
-  /** Returns the command line to print, so that a person can repeat it by hand. */
+  /** Returns the command line to print, so that a user can repeat it. */
   commandLine(args: readonly string[]): string
 }
 

@@ -49,7 +49,7 @@ export function meaningOf({ code, stderr }: Finished): Meaning {
 
 /**
  * Calls again while the server is away, and not once more when the signal is aborted. The last answer is
- * the caller's to judge; throws a Failure when there was none until the patience was over.
+ * the caller's to judge; throws a Failure when there was none within the time.
  */
 export async function untilAnswered(
   clock: Clock,

@@ -9,7 +9,7 @@ import type { Platform } from '../platform/platform.js'
 export const signsOfLife = { HTTP2_READ_IDLE_TIMEOUT_SECONDS: '5', HTTP2_PING_TIMEOUT_SECONDS: '5' }
 /** A proxy that exited is restarted after this time, in ms. */
 const restartMs = 250
-/** What it said last, for the error's sentence. */
+/** Its last output, for the error's sentence. */
 const mostLines = 20
 
 export interface Proxy {

@@ -1,4 +1,4 @@
-/** Leaves the number of pods alone: a person or an autoscaler decides it, and never a release. Pure. */
+/** Leaves the number of pods alone: a user or an autoscaler sets it, never a release. Pure. */
 import {
   isWorkload,
   lastApplied,

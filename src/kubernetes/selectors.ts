@@ -1,6 +1,6 @@
 /**
  * What finds pods by their labels and ports (Services, policies, routes), and when a release may write it, so
- * that what finds running pods goes on finding them. Pure.
+ * that what selects running pods keeps selecting them. Pure.
  */
 import type { PodTemplateSpec, Service, ServicePort } from 'kubernetes-types/core/v1'
 import type { LabelSelector } from 'kubernetes-types/meta/v1'
@@ -26,7 +26,7 @@ export interface Pods {
 
 /** When an object is written. */
 export type When =
-  /** Before plan and migration: it finds no pods of ours, or it is a new Service, which takes nothing from anybody. */
+  /** Before plan and migration: it finds no pods of ours, or it is a new Service, which takes no pods from another Service. */
   | 'before'
   /** With the rollout, right before its first write. */
   | 'first'

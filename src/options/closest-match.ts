@@ -1,4 +1,4 @@
-/** The name with the fewest changed letters, if few enough that a typing error is likely. */
+/** Returns the name with the fewest changed letters, if few enough that a typing error is likely. */
 export function closestMatch<T extends string>(word: string, names: readonly T[]): T | undefined {
   const [best] = names
     .map((name) => ({ name, distance: distance(word, name) }))

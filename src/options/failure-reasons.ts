@@ -1,4 +1,4 @@
-/** What may go wrong in pods: the rows of the rules of a rollout (src/judge/rules.ts). */
+/** Symptoms of pods that can fail a release: the rows of `RULES` (src/judge/rules.ts). */
 export const failureReasons = [
   'ImageNotFound',
   'ImagePull',

@@ -6,11 +6,11 @@ import { table, type Option, type OptionName } from './table.js'
 
 export const usualFile = 'django-rollout.yml'
 
-/** What people may call it instead. */
+/** A likely misspelling of its name. */
 export const mistakenFile = 'django-rollout.yaml'
 
 export interface FileOptions {
-  /** As the user knows it. */
+  /** The name that the user gave. */
   readonly name: string
   /** Its values, in the form that inputs and flags have; lines count from 1. */
   readonly values: ReadonlyMap<OptionName, { readonly text: string; readonly line: number }>
@@ -20,7 +20,7 @@ export interface FileOptions {
 
 export const noFile: FileOptions = { name: '', values: new Map(), problems: [] }
 
-/** Options that a file has in vain. */
+/** Options that have no effect in a file. */
 const elsewhere: Readonly<Partial<Record<OptionName, string>>> = {
   config: 'names this file; it cannot be set in it',
 }

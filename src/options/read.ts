@@ -21,7 +21,7 @@ export type Reading =
   | { readonly is: 'wrong'; readonly problems: readonly string[] }
 
 /**
- * Turns texts into settings. What is given wins over the file, the file over the defaults. All problems are
+ * Turns texts into settings. Inputs and flags override the file, the file overrides the defaults. All problems are
  * reported at once, so that a user fixes them in one go.
  */
 export function readOptions(
@@ -47,7 +47,7 @@ export function readOptions(
       if (option.required && isKnown) {
         problems.push(`"${name}" is missing: ${example(face, name, option)}`)
       }
-      // What a command does not take it does not ask for.
+      // A command requires only options that it takes.
       settings[name] = option.required ? '' : undefined
       continue
     }

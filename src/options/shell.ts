@@ -1,4 +1,4 @@
-/** One word of a command line as a person would type it into a shell. */
+/** Returns one word of a command line as it is typed into a shell. */
 export function shellQuote(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }

@@ -1,5 +1,5 @@
 /**
- * Every option of every face, declared once. The actions, the inputs of the reusable workflows, the schema of
+ * Every option of every surface, declared once. The actions, the inputs of the reusable workflows, the schema of
  * django-rollout.yml, the command's flags, docs/options.md and the README's tables are made from it
  * (`npm run generate`), and a check fails when they differ.
  */
@@ -69,17 +69,17 @@ export interface Option<T> {
   readonly default?: string
   readonly required?: true
   /**
-   * No value at all is a value too, written as `none`. An empty text on a command line or in a file is the
+   * `none` is a valid value, which turns the option off. An empty text on a command line or in a file is the
    * same; an action cannot tell it from an input that was not given.
    */
   readonly mayBeNone?: true
   /** Never printed, and not read from a file of the repository. */
   readonly secret?: true
-  /** The option without which this one means nothing. */
+  /** The option that this one requires. */
   readonly with?: string
   /** On a command line it needs no value: `--dry-run`. */
   readonly flag?: true
-  /** Where it means something; everywhere when not given. */
+  /** The only surface that has it; default: both. */
   readonly only?: Surface
   readonly group: Group
   readonly on: readonly Command[]
@@ -452,7 +452,7 @@ export type Settings = {
     : ValueOf<(typeof table)[K]> | undefined
 }
 
-/** The options that a command takes, in the table's order; of one face, or of both. */
+/** Returns the options that a command takes, in the table's order; of one surface, or of both. */
 export function optionsOf(
   command: Command,
   face?: Surface,

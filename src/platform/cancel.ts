@@ -1,6 +1,6 @@
 /**
  * The signal that ends a run early: a person's Ctrl-C, a runner's SIGTERM, a closed terminal, and an uncaught
- * error. All of them have to lead to the undo, and none may just end the process.
+ * error. Each of them must lead to the undo, and none may just end the process.
  */
 export function cancelSignal(onCancel: (why: string) => void = () => undefined): AbortSignal {
   const cancel = new AbortController()

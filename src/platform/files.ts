@@ -17,7 +17,7 @@ export function realFiles(env: Platform['env']): Files {
     },
     exists: (path) => existsSync(path),
     isFolder: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
-    // Systems differ in what they say of an ordinary file; who reads it hears what else is wrong with it.
+    // Systems report an ordinary file differently; reading it reports what else is wrong.
     link: (path) => readlink(path).catch(() => undefined),
     list: async (path) => (await readdir(path)).sort(),
     // mkdtemp makes 0700.

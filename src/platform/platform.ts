@@ -22,7 +22,7 @@ export interface Clock {
   every(ms: number, tick: () => void): () => void
 }
 
-/** A program that has ended. `code` is 127 when it could not be started. */
+/** A finished program. `code` is 127 when it could not be started. */
 export interface Finished {
   readonly code: number
   readonly stdout: string
@@ -87,9 +87,9 @@ export interface Files {
 }
 
 export interface Request {
-  /** Who answers: the path of a Unix socket, or a TCP port of this machine. */
+  /** The server: the path of a Unix socket, or a TCP port of this machine. */
   readonly socket: string | number
-  /** The name that the server is asked by; that of this machine when not given. */
+  /** The Host header; default: this machine's. */
   readonly host?: string
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly path: string
@@ -132,7 +132,7 @@ export interface Web {
   readonly fetch: (url: string, request: WebRequest) => Promise<globalThis.Response>
 }
 
-/** A terminal's window in which a person reads along. */
+/** The window of an interactive terminal. */
 export interface Window {
   write(text: string): void
   /** In characters, as it is now. */
@@ -142,7 +142,7 @@ export interface Window {
 export interface Tools {
   /**
    * The path of a kubectl that was fetched into the runner's tool cache; `undefined` outside of a runner.
-   * Throws an Error when it cannot be fetched, or is not what it should be.
+   * Throws an Error when the download fails, or its checksum is wrong.
    */
   fetchKubectl(): Promise<string | undefined>
 }

@@ -160,7 +160,7 @@ class ProcessGroup {
     child.on('error', this.#onError)
     child.on('exit', this.#onExit)
     child.on('close', this.#onClose)
-    // A program that ends without reading its input closes the pipe: its exit code tells the story.
+    // A program that ends without reading its input closes the pipe: its exit code is what counts.
     child.stdin?.on('error', () => undefined)
     child.stdin?.end(how.input)
   }

@@ -7,14 +7,14 @@ export interface Retries<T> {
   readonly tries: number
   /** Before the second attempt, in ms; three times as long before each one after it. */
   readonly pause: number
-  /** Whether this result is a trouble that may be gone at the next attempt. */
+  /** Returns whether this result is a transient failure. */
   readonly isTransient: (result: T) => boolean
-  /** Told before each pause (in ms). */
+  /** Called before each pause (in ms). */
   readonly onRetry?: (result: T, pause: number) => void
 }
 
 /**
- * Does something again while its result is a passing trouble; the last result, good or bad. What
+ * Retries while the result is a transient failure. Returns the last result. What
  * `attempt` throws is passed on at once, and so is the signal's reason when it is aborted in a pause.
  */
 export async function retry<T>(options: Retries<T>, attempt: () => Promise<T>): Promise<T> {

@@ -1,6 +1,6 @@
-/** Where a stage says what it does. What is shown where is the journal's business, not the stage's. */
+/** Where a stage writes its lines. What is shown where is decided by the reporter, not by the stage. */
 export interface StageLog {
-  /** One line about a change of state, in our own words. */
+  /** One line about a change of state, in this program's words. */
   say(line: string): void
   /** A line that some program, container or server wrote: untrusted, shown as such. */
   quote(line: string): void
@@ -11,7 +11,7 @@ export interface StageLog {
   waiting(on: WaitedFor | undefined): void
 }
 
-/** For a look at something that is no stage of its own. */
+/** For a check that is not a separate stage. */
 export const silentLog: StageLog = {
   say: () => undefined,
   quote: () => undefined,
@@ -20,7 +20,7 @@ export const silentLog: StageLog = {
 
 export type WaitedFor = string | (() => readonly StatusRow[])
 
-/** How one of the things that are waited for stands now: a line that people watch. */
+/** The current status of one thing that the stage waits for: a live line. */
 export interface StatusRow {
   /** `deployment/web`; none: the words are about all of them. */
   readonly of?: string

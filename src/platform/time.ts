@@ -7,7 +7,7 @@ export class TimeOver extends Error {
 
 /**
  * Gives `work` a signal that is aborted when `signal` is, or after `ms` with a `TimeOver`. What `work`
- * makes of that is its own business: nothing is thrown here. 0 ms: without an end.
+ * does with that is not checked: nothing is thrown here. 0 ms: without an end.
  */
 export async function withTimeout<T>(
   clock: Clock,

@@ -13,7 +13,7 @@ const kubernetesDownloads = 'https://dl.k8s.io/release'
 export function realTools(env: Platform['env']): Tools {
   return {
     fetchKubectl: async () => {
-      // Set by every GitHub runner; elsewhere nothing is downloaded without being asked.
+      // Set by every GitHub runner; elsewhere nothing is downloaded.
       if (!env['RUNNER_TOOL_CACHE'] || !env['RUNNER_TEMP']) return undefined
       const cached = find('kubectl', kubectlVersion)
       if (cached !== '') return `${cached}/kubectl`

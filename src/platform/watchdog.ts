@@ -5,7 +5,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 
-/** Reads `+<pid>` and `-<pid>`, a line each. It asks for no signal: Ctrl-C is for those it watches over. */
+/** Reads `+<pid>` and `-<pid>`, a line each. It ignores signals: Ctrl-C is for the processes that it watches. */
 const script = `
 const groups = new Set()
 let rest = ''

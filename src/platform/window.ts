@@ -11,13 +11,13 @@ export function colorOf({ isTTY }: { readonly isTTY?: boolean }, env: Platform['
   return isTTY === true && env['TERM'] !== 'dumb'
 }
 
-/** The window behind a stream; none where nobody looks, or where nothing can be drawn over. */
+/** Returns the window behind a stream; none where it is not interactive, or where nothing can be redrawn. */
 export function windowOf(stream: NodeJS.WriteStream, env: Platform['env']): Window | undefined {
   const isOn = (name: string) => !['', '0', 'false', undefined].includes(env[name])
   if (!stream.isTTY || env['TERM'] === 'dumb' || isOn('CI')) return undefined
   return {
     write: (text) => void stream.write(text),
-    // A terminal that does not tell its size says 0.
+    // A terminal that does not know its size reports 0.
     size: () => ({ columns: stream.columns || 80, rows: stream.rows || 24 }),
   }
 }

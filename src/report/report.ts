@@ -37,7 +37,7 @@ export interface Exception {
   readonly object: string
   /**
    * another version: it runs the image, and not the version that was released. withdrawn: it goes on with
-   * the version that was taken back. unwell: it was left as it is, or was so before, and does not run well.
+   * the version that was taken back. unwell: it was left as it is, or was so before, and is unhealthy.
    */
   readonly is: 'another version' | 'withdrawn' | 'unwell'
   readonly message: string
@@ -72,12 +72,12 @@ export interface Report {
   /** What `doctor` has found. */
   readonly findings?: readonly Finding[]
   readonly stages: readonly StageReport[]
-  /** What the user's tests said; files are those of the repository, from its root. */
+  /** The result of the user's tests; files are those of the repository, from its root. */
   readonly tests?: TestReport
   readonly workloads: readonly WorkloadReport[]
   /** Migrations applied by this run: `orders.0002_note`. */
   readonly migrations: readonly string[]
-  /** What a person should know though it does not decide the result. */
+  /** Warnings, which do not decide the result. */
   readonly warnings: readonly string[]
   /** Objects that the undo restored, removed, or left because they hold data; migrations that were ended. */
   readonly restored: readonly { readonly object: string; readonly action: string }[]

@@ -240,7 +240,7 @@ export function differences(from: PodTemplateSpec, to: PodTemplateSpec): readonl
   const ofContainers = [...new Set([...before.keys(), ...after.keys()])].flatMap((name) => {
     const [one, other] = [before.get(name), after.get(name)]
     if (!one) return [`${name}: a container of that release`]
-    if (!other) return [`${name}: a container that that release does not have`]
+    if (!other) return [`${name}: a container that is not in that release`]
     const parts = changedParts(withoutImage(one), withoutImage(other))
     return parts.length === 0 ? [] : [`${name}: ${parts.join(', ')}`]
   })
