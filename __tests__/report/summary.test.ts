@@ -110,7 +110,7 @@ BackOff: no
 | --- | --- | --- | --- |
 | deployment/web | dbfb78c41221 (as before) | 1 of 2 |  |
 
-| Restored | How |
+| Object | Action |
 | --- | --- |
 | configmap/shop | restored |
 
@@ -190,7 +190,7 @@ describe('foreign words stay words', () => {
       `**Cause:** ${words}`,
       `**Hint:** ${words}`,
       expect.stringMatching(/^\*\*More:/),
-      `| Restored | How |\n| --- | --- |\n| ${words} | ${words} |`,
+      `| Object | Action |\n| --- | --- |\n| ${words} | ${words} |`,
       `the applied migrations stay in the database: ${words}`,
       `**Warning:** ${words}: mend`,
       `**Warning:** ${words}`,

@@ -67,7 +67,7 @@ export function summary(report: Report): string {
   if (others.length > 0) {
     parts.push(
       table(
-        ['Restored', 'How'],
+        ['Object', 'Action'],
         others.map(({ object, action }) => [object, action]),
       ),
     )
