@@ -116,7 +116,7 @@ export async function applyManifests(
   changes: readonly PlacedChange[],
   wrote: OnWrite,
 ): Promise<void> {
-  const { settings, platform, signal, cluster, log } = context
+  const { platform, signal, cluster, log } = context
   const touched = changes.filter(({ is }) => is !== 'none')
   sayChanges(log, touched)
   const untouched = changes.length - touched.length
@@ -133,7 +133,18 @@ export async function applyManifests(
     signal,
   )
   await wrote(applied)
-  const workloads = touched.filter((change): change is PlacedChange & { object: WorkloadObject } =>
+  await followWorkloads(context, checked, touched, startedAt)
+}
+
+/** Waits for the workloads among the changes to run. */
+async function followWorkloads(
+  context: ClusterContext,
+  checked: PreflightResult,
+  touched: readonly Change[],
+  startedAt: number,
+): Promise<void> {
+  const { settings, platform, signal, cluster, log } = context
+  const workloads = touched.filter((change): change is Change & { object: WorkloadObject } =>
     isWorkload(change.object),
   )
   if (workloads.length === 0) return

@@ -73,76 +73,101 @@ export interface RolloutListener {
 /** Writes the new version into all workloads and follows them to the verdict. */
 export async function rollout(
   context: ClusterContext,
-  { checked, image, beside }: RolloutInput,
+  input: RolloutInput,
   listener: RolloutListener,
 ): Promise<RolloutOutcome> {
-  const { platform, settings, signal, cluster, log } = context
-  const before = checked.live.clusterState()
-  // Copied: the cluster state is live, and what the old version took has to be known after it is gone.
-  const old: ClusterState = { ...before, pods: new Map(before.pods) }
-  const startedAt = platform.clock.now()
-  const version = newVersionOf(context, image)
+  return new Rollout(context, input, listener).follow()
+}
+
+class Rollout {
+  readonly #startedAt: number
+  readonly #version: NewVersion
+  /** Before the first write: what the old version took has to be known after it is gone. */
+  readonly #old: ClusterState
   /** The images of what was written, by `idOf`. */
-  const images = new Map<string, Readonly<Record<string, string>>>()
-  const write = async (targets: readonly Target[]): Promise<readonly DesiredWorkload[]> => {
+  readonly #images = new Map<string, Readonly<Record<string, string>>>()
+  #lastBeside = Promise.resolve()
+
+  constructor(
+    private readonly context: ClusterContext,
+    private readonly input: RolloutInput,
+    private readonly listener: RolloutListener,
+  ) {
+    const now = input.checked.live.clusterState()
+    // Copied: the cluster state is live.
+    this.#old = { ...now, pods: new Map(now.pods) }
+    this.#startedAt = context.platform.clock.now()
+    this.#version = newVersionOf(context, input.image)
+  }
+
+  async follow(): Promise<RolloutOutcome> {
+    const { platform, settings, signal, cluster, log } = this.context
+    const { checked } = this.input
+    const [first, rest] = settings.order === 'parallel' ? [checked.targets, []] : wavesOf(checked)
+    await this.#writeBeside('first', this.context)
+    const desiredWorkloads = await this.#write(first)
+    return trackRollout({
+      cluster,
+      clock: platform.clock,
+      live: checked.live,
+      desiredWorkloads,
+      ...(rest.length > 0 && { next: { isDue: hasReadyPod, begin: () => this.#write(rest) } }),
+      verify: (signal) => this.#verify(this.context.with({ signal })),
+      timeouts: { timeout: settings.timeout, bake: settings.bake, grace: settings.grace },
+      startedAt: this.#startedAt,
+      onProgress: this.listener.progress,
+      toRepo: toRepo(this.context),
+      stageLog: log,
+      signal,
+      // None of the release's writes may arrive after its undo.
+    }).finally(() => this.#lastBeside.catch(() => undefined))
+  }
+
+  /** Writes a wave. What the server has made of it is kept also when a part of it fails. */
+  async #write(targets: readonly Target[]): Promise<readonly DesiredWorkload[]> {
+    const { context } = this
+    const { signal } = context
     signal.throwIfAborted()
-    const by = await takenSince(context, checked, targets)
+    const by = await takenSince(context, this.input.checked, targets)
     if (Object.keys(by).length > 0) fail(supersededBy(by))
     sayRestarts(context, targets)
-    await annotate(context, targets, causeFirst, version.cause)
+    await annotate(context, targets, causeFirst, this.#version.cause)
     signal.throwIfAborted()
     const made: KubeObject[] = []
     const answers = (objects: readonly KubeObject[]) => made.push(...objects)
     const ended = await Promise.allSettled([
-      applyTargets(context, targets, version).then(answers),
-      ...writeEdits(context, targets, version, answers),
+      applyTargets(context, targets, this.#version).then(answers),
+      ...writeEdits(context, targets, this.#version, answers),
     ])
-    await listener.wrote(made)
+    await this.listener.wrote(made)
     for (const one of ended) if (one.status === 'rejected') throw one.reason
     signal.throwIfAborted()
-    await annotate(context, targets, causeAfter, version.cause)
-    return Promise.all(
-      targets.map(async (target) => {
-        const { id, path, live } = target
-        const now = await cluster.get<WorkloadObject>(path)
-        const own = imagesOf(target, made, image)
-        images.set(idOf(id), own)
-        return desiredOf({ workload: id, images: own, now, before: live }, old)
-      }),
-    )
+    await annotate(context, targets, causeAfter, this.#version.cause)
+    return Promise.all(targets.map((target) => this.#desired(target, made)))
   }
-  const [first, rest] = settings.order === 'parallel' ? [checked.targets, []] : wavesOf(checked)
-  const besideAt = (when: When, own: ClusterContext) =>
-    applyBeside(
-      own,
-      checked,
-      beside.filter((change) => change.when === when),
-      listener.wrote,
-    )
-  await besideAt('first', context)
-  const desiredWorkloads = await write(first)
-  let last = Promise.resolve()
-  return trackRollout({
-    cluster,
-    clock: platform.clock,
-    live: checked.live,
-    desiredWorkloads,
-    ...(rest.length > 0 && { next: { isDue: hasReadyPod, begin: () => write(rest) } }),
-    verify: async (signal) => {
-      const own = context.with({ signal })
-      last = besideAt('last', own)
-      await last
-      const web = checked.web && images.get(idOf(checked.web.workload))?.[checked.web.container]
-      await smokeBy(own, checked, web ?? pinned(image), listener)
-    },
-    timeouts: { timeout: settings.timeout, bake: settings.bake, grace: settings.grace },
-    startedAt,
-    onProgress: listener.progress,
-    toRepo: toRepo(context),
-    stageLog: log,
-    signal,
-    // None of the release's writes may arrive after its undo.
-  }).finally(() => last.catch(() => undefined))
+
+  async #desired(target: Target, made: readonly KubeObject[]): Promise<DesiredWorkload> {
+    const { id, path, live } = target
+    const now = await this.context.cluster.get<WorkloadObject>(path)
+    const images = imagesOf(target, made, this.input.image)
+    this.#images.set(idOf(id), images)
+    return desiredOf({ workload: id, images, now, before: live }, this.#old)
+  }
+
+  #writeBeside(when: When, context: ClusterContext): Promise<void> {
+    const { checked, beside } = this.input
+    const changes = beside.filter((change) => change.when === when)
+    return applyBeside(context, checked, changes, this.listener.wrote)
+  }
+
+  /** Once all run: writes what is to find them last, and requests a page. */
+  async #verify(context: ClusterContext): Promise<void> {
+    const { checked, image } = this.input
+    this.#lastBeside = this.#writeBeside('last', context)
+    await this.#lastBeside
+    const web = checked.web && this.#images.get(idOf(checked.web.workload))?.[checked.web.container]
+    await smokeBy(context, checked, web ?? pinned(image), this.listener)
+  }
 }
 
 /** Logs `deployment/web restarts: secret/shop has changed`. */

@@ -63,9 +63,9 @@ function play(log: Log, given: RawInputs = {}): Play {
     commandLine: (args) => `kubectl ${args.join(' ')}`,
   })
   const release = contextOf({ ...scripted([]).platform, clock }, given, cancel.signal)
-  const site = { live, targets: [], services: [] } as unknown as PreflightResult
+  const checked = { live, targets: [], services: [] } as unknown as PreflightResult
   const it: Play = {
-    migration: startMigration(release.with({ cluster }), { checked: site, web, image }),
+    migration: startMigration(release.with({ cluster }), { checked, web, image }),
     clock,
     live,
     cancel,
