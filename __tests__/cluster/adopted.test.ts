@@ -177,7 +177,7 @@ describe('an undo leaves alone what somebody else has set, and puts everything e
     const { 'deployment/web': before, ...others } = await shop.tags()
     expect(before).toBe(theirs)
     await shop.commit('Bad', { 'catalog/migrations/0003_waits.py': waitingMigration })
-    const somebody = at(/, made from deployment\/web/, async () => {
+    const somebody = at(/, created from deployment\/web/, async () => {
       await setImage(two)
       await kubectl('-n', shop.namespace, 'set', 'env', 'deployment/worker', 'NOTE=theirs')
       await shop.sql('CREATE TABLE go_on ()')
