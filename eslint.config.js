@@ -96,6 +96,33 @@ const replacedWords = `
   .trim()
   .split(/\s+/)
 
+/**
+ * A long function with named functions inside is a class in disguise: its variables are the state. A class names
+ * its states; where there are none, the functions stand beside each other.
+ */
+const mostClosureLines = 60
+const shortClosures = {
+  create: (context) => {
+    const open = []
+    const isNamed = ({ type, parent }) =>
+      type === 'FunctionDeclaration' || parent.type === 'VariableDeclarator'
+    return {
+      ':function': (node) => {
+        const outer = open.at(-1)
+        if (outer && isNamed(node) && node.body.type === 'BlockStatement') outer.hasFunctions = true
+        open.push({ hasFunctions: false })
+      },
+      ':function:exit': (node) => {
+        const { hasFunctions } = open.pop()
+        const lines = node.loc.end.line - node.loc.start.line + 1
+        if (!hasFunctions || lines <= mostClosureLines) return
+        const message = `${lines} lines with functions inside: make it a class, or split it.`
+        context.report({ node, message })
+      },
+    }
+  },
+}
+
 const oneWay = Object.keys(below).map((folder) => ({
   files: [`src/${folder}/**/*.ts`],
   rules: { '@typescript-eslint/no-restricted-imports': ['error', imports(folder)] },
@@ -140,7 +167,13 @@ export default defineConfig(
   ...oneWay,
   {
     files: ['src/**/*.ts'],
-    rules: { 'id-denylist': ['error', ...replacedWords] },
+    plugins: { local: { rules: { 'short-closures': shortClosures } } },
+    rules: {
+      'id-denylist': ['error', ...replacedWords],
+      'local/short-closures': 'error',
+      // What more belongs together is one input with names.
+      '@typescript-eslint/max-params': ['error', { max: 4 }],
+    },
   },
   {
     files: ['src/{commands,stages}/**/*.ts'],
