@@ -79,6 +79,13 @@ export async function rollout(
   return new Rollout(context, input, listener).follow()
 }
 
+/**
+ * The rollout of one release. Its states, in order:
+ *
+ * - first wave: the objects that are due `first` are written, then the workloads of the first wave.
+ * - all waves: once the judge finds the first far enough, the other workloads are written.
+ * - verification, beside the bake: the objects that are due `last` are written, then the page is requested.
+ */
 class Rollout {
   readonly #startedAt: number
   readonly #version: NewVersion
