@@ -2,7 +2,7 @@ import { withTimeout } from '../platform/time.js'
 import type { Platform } from '../platform/platform.js'
 import { gitIn, inFolder, type Git } from './source.js'
 
-/** How one commit relates to another: `unknown` when the checkout does not hold enough of the history. */
+/** How one commit relates to another: `unknown` when the checkout lacks the history that shows it. */
 export type Lineage = 'older' | 'not-older' | 'unknown'
 
 const fetchMs = 30_000
@@ -16,7 +16,7 @@ export interface Checkout {
 
 /**
  * Returns whether `commit` is an ancestor of `other`. A CI's checkout is often shallow, and older than a commit
- * that was pushed in between: there, what is missing is fetched. A person's checkout is left as it is.
+ * that was pushed since: the missing part is fetched there. The checkout of a person is not changed.
  */
 export async function lineageOf(
   checkout: Checkout,
@@ -37,7 +37,7 @@ async function has(git: Git, commit: string): Promise<boolean> {
   return (await git(['cat-file', '-e', `${commit}^{commit}`])).code === 0
 }
 
-/** By what the checkout holds. That no way was found proves something only where no history is cut off. */
+/** Compares by the history in the checkout. A missing path proves something only where no history is cut off. */
 async function compared(git: Git, commit: string, other: string): Promise<Lineage> {
   if (!(await has(git, other))) return 'unknown'
   const leads = async (from: string, to: string) =>
@@ -47,14 +47,14 @@ async function compared(git: Git, commit: string, other: string): Promise<Lineag
   return (await isWhole(git, other)) ? 'not-older' : 'unknown'
 }
 
-/** Where a shallow checkout ends, a commit without parents has some in what git keeps of it. */
+/** Returns whether no history is cut off: the first commit of a shallow checkout has parents in git's own object. */
 async function isWhole(git: Git, commit: string): Promise<boolean> {
   const first = await git(['rev-list', '--max-parents=0', commit])
   const kept = await git(['cat-file', '--batch'], first.stdout)
   return first.code === 0 && kept.code === 0 && !/^parent [0-9a-f]+$/m.test(kept.stdout)
 }
 
-/** Asks `origin` for what leads to both; that it could not be had is seen by its absence. */
+/** Fetches the history of both from `origin`. The caller sees a failure by what is still missing. */
 async function fetchHistory(
   { platform, folder, signal }: Checkout,
   commit: string,
@@ -63,7 +63,7 @@ async function fetchHistory(
   const shallow = await gitIn(platform, folder)(['rev-parse', '--is-shallow-repository'])
   const args = [
     ...['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--no-recurse-submodules'],
-    // Never of a complete checkout: that would cut off its history.
+    // Not in a complete checkout: a depth would cut off its history.
     ...(shallow.stdout.trim() === 'true'
       ? ['--depth=200', 'origin', commit, other]
       : ['origin', other]),
@@ -71,7 +71,7 @@ async function fetchHistory(
   await withTimeout(platform.clock, fetchMs, signal, (late) =>
     platform.processes.stream('git', [...inFolder(platform, folder), ...args], {
       signal: late,
-      // There is nobody to type a password.
+      // Nobody can type a password here.
       env: { GIT_TERMINAL_PROMPT: '0', GIT_SSH_COMMAND: 'ssh -o BatchMode=yes' },
       onLine: () => undefined,
     }),

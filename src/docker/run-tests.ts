@@ -18,15 +18,14 @@ export interface TestPlan {
   /** For `/bin/sh -c`, in the image. */
   readonly command: string
   readonly services: readonly ServiceName[]
-  /** Wins over what the services give. */
+  /** Overrides the variables of the services. */
   readonly env: Readonly<Record<string, string>>
 }
 
 /**
- * Runs a command in a throw-away container of a built image, with throw-away servers beside it. Resolves
- * with docker's exit code: the command's own, or 125 to 127 when it could not be started. Containers,
- * network and files are gone at the end, whatever happened. Throws what `startServices` throws, and the
- * signal's reason.
+ * Runs a command in a temporary container of a built image, with temporary servers beside it. Resolves with
+ * docker's exit code: that of the command, or 125 to 127 when it could not be started. Always removes containers,
+ * network and files at the end. Throws what `startServices` throws, and the signal's reason.
  */
 export async function runInImage(
   context: TestContext,
@@ -40,7 +39,7 @@ export async function runInImage(
     const password = randomBytes(12).toString('hex')
     const found =
       plan.services.length === 0 ? {} : await startServices(context, box, plan.services, password)
-    // In a file, since arguments can be read by every user of the machine.
+    // In a file: every user of the machine can read arguments.
     const envFile = join(folder, 'env')
     const env = { PYTHONUNBUFFERED: '1', ...found, ...plan.env }
     await platform.files.writePrivate(
@@ -53,7 +52,7 @@ export async function runInImage(
       ...['run', '--rm', '--init', '--name', box.name, '--label', labelOf(box)],
       ...(plan.services.length === 0 ? [] : ['--network', box.name]),
       ...['--env-file', envFile],
-      // An entrypoint that migrates, or waits for its database, is not what is tested.
+      // The tests do not need an entrypoint that migrates, or waits for its database.
       ...['--entrypoint', '/bin/sh'],
       ...[plan.built.id, '-c', plan.command],
     ]
@@ -66,7 +65,7 @@ export async function runInImage(
   }
 }
 
-/** The entrypoint of an image that has one, as one line. */
+/** Returns the entrypoint of an image that has one, as one line. */
 export async function entrypointOf(
   platform: Platform,
   built: Built,

@@ -6,21 +6,21 @@ import { duration, errorLine } from './text.js'
 
 export type ServiceName = 'postgres' | 'redis'
 
-/** A throw-away server: nothing of it is kept, so nothing has to reach a disk. */
+/** A temporary server: nothing is kept, so nothing is written to a disk. */
 interface Service {
   readonly image: string
   readonly env: Readonly<Record<string, string>>
-  /** Where it keeps its data: in memory. */
+  /** The folder of its data, which is in memory. */
   readonly data: string
   readonly command: readonly string[]
-  /** Asks the server itself, within its container; a port that is open is no answer. */
+  /** A command in its container that asks the server itself: an open port is not enough. */
   readonly ask: readonly string[]
   readonly answer: RegExp
   /** How the tests find it. */
   readonly address: Readonly<Record<string, string>>
 }
 
-/** How long a started server has for its first answer, in ms. */
+/** How long a server may take from its start to its first answer, in ms. */
 const answerTime = 60_000
 
 function serviceFor(name: ServiceName, password: string): Service {
@@ -28,7 +28,7 @@ function serviceFor(name: ServiceName, password: string): Service {
     case 'postgres':
       return {
         image: 'postgres:17',
-        // The user is a superuser there: Django makes its own test database.
+        // The user is a superuser there: Django creates its own test database.
         env: { POSTGRES_USER: 'test', POSTGRES_PASSWORD: password, POSTGRES_DB: 'test' },
         data: '/var/lib/postgresql/data',
         command: [
@@ -37,7 +37,7 @@ function serviceFor(name: ServiceName, password: string): Service {
           ...['-c', 'synchronous_commit=off'],
           ...['-c', 'full_page_writes=off'],
         ],
-        // Over TCP: while the image sets itself up, its server listens on a Unix socket alone.
+        // Over TCP: during its setup the server listens on a Unix socket only.
         ask: ['pg_isready', '--host=127.0.0.1', '--username=test', '--dbname=test'],
         answer: /accepting connections/,
         address: {
@@ -59,14 +59,14 @@ function serviceFor(name: ServiceName, password: string): Service {
   }
 }
 
-/** Everything of one run of tests has this name (containers: at its beginning) and this label. */
+/** Containers and network of one test run have this label, and this name or a name that begins with it. */
 export interface Box {
   readonly name: string
 }
 
 export const labelOf = ({ name }: Box): string => `django-rollout.test=${name}`
 
-/** What runs beside the tests, and the tests themselves, need this. */
+/** What the tests and the servers beside them need. */
 export interface TestContext {
   readonly platform: Platform
   readonly log: StageLog
@@ -74,11 +74,11 @@ export interface TestContext {
 }
 
 /**
- * Starts servers side by side on a network of their own, where they are called as they are named, and
- * waits until each answers. The variables that tell the tests where they are.
+ * Starts servers in parallel on a private network, where their names are their host names, and waits until each
+ * answers. Returns the variables with their addresses.
  *
- * Throws a `Failure`: `registry` when an image cannot be pulled, `tests-failed` when a server does not
- * come up, `tool-missing`. What was started stays for `removeBox`.
+ * Throws a `Failure`: `registry` when an image cannot be pulled, `tests-failed` when a server does not start,
+ * `tool-missing`. `removeBox` removes what was started.
  */
 export async function startServices(
   context: TestContext,
@@ -104,7 +104,7 @@ export async function startServices(
     names.map((name) => startService(context, box, name, password)),
   )
   log.waiting(undefined)
-  // All of them have ended here: nothing is started any more while the box is removed.
+  // All have ended here: nothing starts any more while the box is removed.
   return Object.assign(
     {},
     ...started.map((each) => {
@@ -209,7 +209,7 @@ async function answered(
   }
 }
 
-/** The parts of PostgreSQL's address under the names that settings use. */
+/** Returns the parts of PostgreSQL's address under the names that settings use. */
 function addressIn(
   prefix: string,
   names: readonly string[],

@@ -1,4 +1,4 @@
-/** What a NetworkPolicy asks of pods: of those that it is about, and of those that it lets in and out. Pure. */
+/** The selectors of a NetworkPolicy: of its own pods, and of those that it lets in and out. Pure. */
 import type {
   NetworkPolicy,
   NetworkPolicyPeer,

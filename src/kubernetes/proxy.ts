@@ -17,7 +17,7 @@ export interface Proxy {
   readonly stop: () => Promise<void>
 }
 
-/** Ready when it says that it serves; kubectl's own words when it ends before. */
+/** Resolves when it serves. Throws with kubectl's words when it ends before. */
 export async function startProxy(
   platform: Platform,
   kubectl: string,

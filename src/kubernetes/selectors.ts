@@ -14,13 +14,13 @@ export interface Pods {
   readonly id: string
   /** A workload of this release: its pods are replaced in the rollout. */
   readonly own: boolean
-  /** The template of the pods that run now; none: there are none. */
+  /** The template of the pods that run now; none: no pods run. */
   readonly live?: PodTemplateSpec
   /** The template that the release leaves; none: it leaves none. */
   readonly becomes?: PodTemplateSpec
-  /** Its old pods stay until they are deleted by hand (`OnDelete`, a partition). */
+  /** Its old pods stay until a person deletes them (`OnDelete`, a partition). */
   readonly stays?: true
-  /** No Service leads to it: pods of Jobs, or of what is scaled to none. Policies are about these too. */
+  /** No Service leads to it: pods of Jobs, or of a workload that is scaled to 0. Policies apply to these too. */
   readonly apart?: true
 }
 
@@ -38,24 +38,24 @@ export type Placed =
       readonly when: When
       /** It selects no pod at the end. */
       readonly warning?: string
-      /** What is found now, and not after the release. */
+      /** Pods that are selected now, and not after the release. */
       readonly losses?: readonly string[]
     }
-  /** Nothing may be written: `sentence` says what would be lost, `hint` how it goes in two releases. */
+  /** Nothing may be written: `sentence` says what would be lost, `hint` how to do it in two releases. */
   | { readonly when: 'never'; readonly sentence: string; readonly hint: string }
 
-/** One thing by which an object finds pods: of a Service each port, of a NetworkPolicy its pods and its peers. */
+/** One selection of an object: of a Service each port, of a NetworkPolicy its pods and its peers. */
 export interface Aspect {
   /** ` port 80`, for sentences. */
   readonly words: string
   readonly labels: (labels: Readonly<Record<string, string>>) => boolean
   /** The port that a pod must have. */
   readonly port?: Pick<ServicePort, 'port' | 'targetPort'>
-  /** What the object does when nobody is found: `selects no pod`. Without it that says nothing. */
+  /** What the object does when no pod is found: `selects no pod`. Not set: an empty selection is normal. */
   readonly none?: string
-  /** Its selectors as they are written: pods may leave these by their labels alone. */
+  /** Its selectors as they are written: pods leave these only by a change of their labels. */
   readonly asks?: string
-  /** Nobody was kept out. Who is kept out from now on is so on purpose. */
+  /** No pod was kept out. A pod that is kept out from now on is so on purpose. */
   readonly open?: true
 }
 
@@ -99,7 +99,7 @@ const routes = [
   'networking.istio.io/VirtualService',
 ]
 
-/** They name workloads, or Services, and take nothing from them. */
+/** They name workloads or Services, and disconnect nothing. */
 const followers = [
   'autoscaling/HorizontalPodAutoscaler',
   'autoscaling.k8s.io/VerticalPodAutoscaler',
@@ -115,7 +115,7 @@ const noData = [
   ...['projectcalico.org', 'crd.projectcalico.org'].map((group) => `${group}/NetworkPolicy`),
 ]
 
-/** A custom kind that takes nothing along when it goes. */
+/** Returns whether a deletion of this custom kind loses no data. */
 export function holdsNoData(object: KubeObject): boolean {
   return noData.includes(kindOf(object))
 }
@@ -184,7 +184,7 @@ export function placeOf(
   }
   if (!isOurs) return { when: 'before', ...place }
   if (!before && isService) return { when: 'before', ...place }
-  // What selects no pod at the end cannot lose one in between.
+  // An object that selects no pod at the end cannot lose one before.
   const decisive = isService ? seen : seen.filter(({ finds }) => finds)
   const first = decisive.every(({ safe }) => safe.includes('first'))
   const last = decisive.every(({ safe }) => safe.includes('last'))
@@ -203,7 +203,7 @@ function warningOf({
   return `${sentence}; ${hint}`
 }
 
-/** A request that reaches nobody is an error for sure, unless something else makes the Service yet. */
+/** A route to a missing Service is certainly an error, unless something else may still create the Service. */
 function placeOfRoute(
   before: KubeObject | undefined,
   after: KubeObject,
@@ -218,7 +218,7 @@ function placeOfRoute(
   return { when: 'never', sentence, hint }
 }
 
-/** Our workloads whose new pods a selector does not find any more that has not changed. */
+/** Returns the workloads of the release whose new pods are not found any more by a selector that stays. */
 function leaving(
   name: string,
   old: Aspects,
@@ -243,15 +243,15 @@ interface Safely {
   readonly safe: readonly ('first' | 'last')[]
   /** Whether it selects pods at the end. */
   readonly finds: boolean
-  /** It finds pods of ours now, and none at the end. */
+  /** It selects pods of the release now, and none at the end. */
   readonly loses: boolean
-  /** Pods that are found before and after, and by no order in between. */
+  /** Pods that are selected before and after, and in between by no order of writes. */
   readonly torn: readonly Pods[]
 }
 
 /**
- * Before the rollout the live pods must be found by what is written, after it the new ones by what stands. Pods
- * that are found before and after are not to be lost in between; when all are others, some of them are enough.
+ * Before the rollout the object as written must select the live pods, after it the object as it is the new ones.
+ * Pods that are selected before and after must not be lost in between. When all are others, some are enough.
  */
 function safely(was: Aspect | undefined, is: Aspect, pods: readonly Pods[]): Safely {
   const [before, after] = was && sameNumber(was, is) ? [portless(was), portless(is)] : [was, is]
@@ -274,7 +274,7 @@ function safely(was: Aspect | undefined, is: Aspect, pods: readonly Pods[]): Saf
     kept.length > 0
       ? kept.every(({ oldNew, nowLive, one }) => oldNew && (!one.stays || nowLive))
       : served.some(({ oldNew }) => oldNew)
-  // No pod is selected now: there is nothing to lose.
+  // No pod is selected now, so none can be lost.
   const free = served.length === 0
   return {
     safe: [
@@ -287,7 +287,7 @@ function safely(was: Aspect | undefined, is: Aspect, pods: readonly Pods[]): Saf
   }
 }
 
-/** A port number that stays does not concern this release, whatever the templates declare. */
+/** Returns whether the port number stays: it does not concern this release, whatever the templates declare. */
 function sameNumber({ port: one }: Aspect, { port: other }: Aspect): boolean {
   const [was, is] = [one, other].map((port) => port?.targetPort ?? port?.port)
   return typeof is === 'number' && was === is
@@ -307,8 +307,8 @@ function finds(aspect: Aspect | undefined, pods: Pods, at: 'live' | 'becomes'): 
 }
 
 /**
- * A port by name is looked up in each pod. One by number needs no word in the template, so it is missing only
- * where the other version declares it and this one declares others.
+ * Returns whether the pods have a port. A port name is looked up in each pod. A port number need not be declared, so
+ * it is missing only where the other version declares it and this one declares others.
  */
 function hasPort(
   { port, targetPort = port }: Pick<ServicePort, 'port' | 'targetPort'>,
@@ -360,7 +360,7 @@ function bySelector(field: 'selector' | 'endpointSelector', none?: string): Kind
   }
 }
 
-/** A container may listen on a port by number that it does not declare. */
+/** Returns whether it is certain that no pod is selected: a container may listen on a number that it does not declare. */
 function isSure({ labels, port }: Aspect, pods: readonly Pods[]): boolean {
   const { targetPort } = port ?? {}
   return typeof targetPort === 'string' || !pods.some(({ becomes }) => labels(labelsOf(becomes)))

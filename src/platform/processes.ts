@@ -10,7 +10,7 @@ import type { Channel, Finished, Processes, StreamOptions, Platform } from './pl
 /** How long a process group has to end after SIGTERM, in ms. */
 const endMs = 5_000
 
-/** How long the output of a program that has ended may be held open by what it left running, in ms. */
+/** How long a child that a program has left running may hold its output open, in ms. */
 const lastWordsMs = 1_000
 
 /** The programs of this machine. */
@@ -44,7 +44,7 @@ export function realProcesses(env: Platform['env']): Processes {
         })
         return { code: exitCode, stdout, stderr }
       } catch (error) {
-        // No working folder, or no right to start the program.
+        // The working folder does not exist, or the program may not be started.
         return unstarted(tool, error)
       }
     },
@@ -68,7 +68,7 @@ export function realProcesses(env: Platform['env']): Processes {
 
 const bindingArgs = ['--pdeathsig', 'KILL', '--'] as const
 
-/** A `setpriv` that has the system end a program with this process: tried, since BusyBox' has not. */
+/** Returns a `setpriv` by which the system ends a program with this process. Tries it: that of BusyBox cannot. */
 async function findBinder(env: Platform['env']): Promise<string | undefined> {
   const path = process.platform === 'linux' ? find('setpriv', env) : undefined
   if (path === undefined) return undefined
@@ -80,8 +80,8 @@ async function findBinder(env: Platform['env']): Promise<string | undefined> {
 }
 
 /**
- * Runs a program that reads `input`. The toolkit's exec does not hear when the program ends before it has
- * read all of it: the pipe's error (EPIPE) would end this process.
+ * Runs a program that reads `input`. The toolkit's exec does not handle a program that ends before it
+ * has read all of it: the error of the pipe (EPIPE) would end this process.
  */
 function fed(
   tool: string,
@@ -123,12 +123,12 @@ async function stream(program: Program, how: StreamOptions, dog?: Watchdog): Pro
 }
 
 /**
- * Runs a program in a process group of its own: a signal reaches the plugins and children too, and Ctrl-C of the
- * terminal reaches us alone, so that we decide in which order things end. Its states:
+ * Runs a program in a new process group: a signal reaches its plugins and children too. Ctrl-C in the terminal
+ * reaches only this process, which decides in which order things end. Its states:
  *
  * - running.
  * - ending, when it is aborted: SIGTERM is sent, and SIGKILL after a while.
- * - exited: what it has left running may hold its output open for a moment.
+ * - exited: a child that it has left running may hold its output open for a moment.
  * - closed: all lines are passed on, and `exitCode` resolves.
  */
 class ProcessGroup {
@@ -202,7 +202,7 @@ class ProcessGroup {
     try {
       if (this.#child.pid !== undefined) process.kill(-this.#child.pid, signal)
     } catch {
-      // Nobody of the group is left.
+      // No process of the group is left.
     }
   }
 
@@ -214,7 +214,7 @@ class ProcessGroup {
   }
 }
 
-/** Looks through PATH as a shell does; an empty entry (the working folder) is no place to find programs. */
+/** Searches PATH as a shell does, but skips an empty entry (the working folder). */
 function find(tool: string, env: Platform['env']): string | undefined {
   if (tool.includes('/')) return isProgram(tool) ? resolve(tool) : undefined
   return (env['PATH'] ?? '')
@@ -238,7 +238,7 @@ function quoted(path: string): string {
   return `"${path.replaceAll('"', '\\"')}"`
 }
 
-/** A container may run as a number that no file gives a name. */
+/** Returns the name of the account. In a container it may be a number without a name. */
 function account(): string {
   try {
     return userInfo().username

@@ -2,7 +2,7 @@
 export interface StageLog {
   /** One line about a change of state, in this program's words. */
   say(line: string): void
-  /** A line that some program, container or server wrote: untrusted, shown as such. */
+  /** Logs a line that another program, container or server wrote: untrusted, shown as such. */
   quote(line: string): void
   /**
    * What is being waited for: a terminal draws it all the time, a log gets it every 10 s (words after 10 s
@@ -27,6 +27,6 @@ export interface StatusRow {
   readonly is: 'waiting' | 'degraded' | 'ready' | 'failed'
   /** May hold words of the cluster: untrusted. */
   readonly words: string
-  /** How long it takes so far, or has taken. */
+  /** How long it has taken so far, or took in all. */
   readonly seconds?: number
 }

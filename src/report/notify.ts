@@ -43,7 +43,7 @@ export async function notifyWebhook(
           isTransient: status === 429 || status >= 500,
         }
       } catch (error) {
-        // One that did not answer in time may have heard it, and would hear it twice.
+        // A server that did not answer in time may have received it, and would receive it twice.
         const isTransient = !(error instanceof TimeOver)
         return { error: `there was no answer (${nameOf(error)})`, isTransient }
       }

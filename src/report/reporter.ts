@@ -3,13 +3,13 @@ import type { StageLog, StatusRow, WaitedFor } from '../platform/stage-log.js'
 import type { StageReport } from './report.js'
 import { stillWaiting } from './sentences.js'
 
-/** Where lines end up: a terminal, or a workflow run's log. */
+/** The destination of lines: a terminal, or the log of a workflow run. */
 export interface Sink {
-  /** A stage's lines follow. */
+  /** The lines of a stage follow. */
   open(stage: string): void
   /** A line of this program. `seconds` since the start of the run. */
   say(line: string, seconds: number): void
-  /** A foreign line: must not be able to act on the terminal or the runner. */
+  /** An untrusted line: must not control the terminal or the runner. */
   quote(line: string): void
   close(stage: string, ended: StageReport['ended'], seconds: number): void
   /**
@@ -20,7 +20,7 @@ export interface Sink {
 }
 
 const silenceMs = 10_000
-/** How exactly those are kept. */
+/** The precision of that. */
 const tickMs = 250
 
 type Entry = (sink: Sink) => void
@@ -32,8 +32,8 @@ interface Queued {
 }
 
 /**
- * Keeps the stages of a run. Stages may run side by side, but are logged one after the other: the first that began
- * is logged at once, the others wait their turn, so that no two stages' lines are mixed.
+ * Keeps the stages of a run. Stages may run in parallel, but are logged one after the other: the lines of the first
+ * that began are logged at once, those of the others wait. So the lines of two stages are never mixed.
  */
 export class Reporter {
   readonly stages: StageReport[] = []
@@ -51,7 +51,7 @@ export class Reporter {
     return (this.clock.now() - this.startedAt) / 1000
   }
 
-  /** Runs one stage and keeps its name, times and end; what it throws is passed on. */
+  /** Runs one stage and keeps its name, times and end. Throws what it throws. */
   async stage<T>(name: string, work: (stageLog: StageLog) => Promise<T>): Promise<T> {
     const own: Queued = { entries: [], over: false }
     this.queue.push(own)
@@ -111,7 +111,7 @@ interface StageOutput {
  * - it waits for workloads (`#waitingOn` is a function): the reasons, each 10 s;
  * - it waits for one thing (a text), or only works: the same after 10 s without a line.
  *
- * Its properties are functions of their own, so that a stage can replace one of them.
+ * Its properties are arrow functions, so that a spread copies them and a stage can replace one.
  */
 class RunningStage implements StageLog {
   #waitingOn: WaitedFor | undefined
