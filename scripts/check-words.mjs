@@ -39,7 +39,7 @@ const replaced = [
 
 const read = [
   ...['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'docs', 'examples', 'actions', 'workflows'],
-  ...['action.yml', 'django-rollout.schema.json', 'src'],
+  ...['action.yml', 'django-rollout.schema.json', 'CHANGELOG.md', 'src'],
 ]
 const files = execFileSync('git', ['ls-files', '--', ...read], { encoding: 'utf8' })
 const found = files
