@@ -20,8 +20,8 @@ const entry = (number: number): Entry => ({
 const [one, two, three] = [entry(1), entry(2), entry(3)]
 
 function check(to: string, now: readonly Entry[]) {
-  const release = contextOf(scripted([]).platform)
-  const settings = { ...release.settings, to }
+  const context = contextOf(scripted([]).platform)
+  const settings = { ...context.settings, to }
   checkStillPrevious({ settings }, { history: [one, two] }, now)
 }
 

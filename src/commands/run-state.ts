@@ -17,7 +17,7 @@ export type Phase = PreflightPhase | BuiltPhase | BegunPhase
 /** The image is not known yet. */
 interface PreflightPhase {
   readonly is: 'preflight'
-  /** Missing: preflight has not passed yet, or the report names no workloads. */
+  /** Missing: preflight has not passed yet, or the command rolls nothing out, so the report names no workloads. */
   readonly checked?: PreflightResult
 }
 

@@ -280,7 +280,10 @@ async function keep(open: Transaction, cause: Cause): Promise<GivenUp> {
   return { result: 'kept', cause: { ...cause, hint }, current: await imagesNow(open) }
 }
 
-/** Returns the end of a release whose undo failed. The record stays, unless another run has the lock and sees to it. */
+/**
+ * Returns the end of a release whose undo failed. The record stays for the next run; without the lock nothing more
+ * is written.
+ */
 async function stuck(
   open: Transaction,
   error: unknown,

@@ -62,10 +62,10 @@ function play(log: Log, given: RawInputs = {}): Play {
     lines: (path, signal) => (path.includes('follow=true') ? log(it, signal) : saying([])),
     commandLine: (args) => `kubectl ${args.join(' ')}`,
   })
-  const release = contextOf({ ...scripted([]).platform, clock }, given, cancel.signal)
+  const context = contextOf({ ...scripted([]).platform, clock }, given, cancel.signal)
   const checked = { live, targets: [], services: [] } as unknown as PreflightResult
   const it: Play = {
-    migration: startMigration(release.with({ cluster }), { checked, web, image }),
+    migration: startMigration(context.with({ cluster }), { checked, web, image }),
     clock,
     live,
     cancel,
