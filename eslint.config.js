@@ -176,11 +176,6 @@ export default defineConfig(
     },
   },
   {
-    files: ['src/{commands,stages}/**/*.ts'],
-    // What more belongs together is one input with names.
-    rules: { '@typescript-eslint/max-params': ['error', { max: 4 }] },
-  },
-  {
     files: ['src/*/**/*.ts'],
     ignores: ['src/platform/**'],
     rules: {
