@@ -1,11 +1,10 @@
 /** Checks the cluster as a release does before it writes, and reports all findings. Writes nothing. */
 import { aheadBy, clockFindings, clusterFinding } from '../checks/cluster.js'
 import { staleConfigurationFindings } from '../checks/configuration.js'
-import { probeFindings } from '../checks/probes.js'
 import { releaseFindings } from '../checks/release.js'
 import { rightsFindings } from '../checks/rights.js'
 import { subjectsOf } from '../checks/subject.js'
-import { pullFindings, workloadFindings } from '../checks/workloads.js'
+import { pullFindings } from '../checks/workloads.js'
 import { merged, missingRights, type Right } from '../kubernetes/access.js'
 import { ApiError } from '../kubernetes/api-error.js'
 import type { Cluster } from '../kubernetes/cluster.js'
@@ -15,7 +14,6 @@ import { noManifests, readManifests, type Manifests } from '../kubernetes/manife
 import { templateOf, type KubeObject } from '../kubernetes/objects.js'
 import { nameFor } from '../kubernetes/managed.js'
 import { collection, discover } from '../kubernetes/paths.js'
-import { idOf } from '../kubernetes/workload.js'
 import { Failure } from '../failure/failure.js'
 import { failed, ok, warning, type Finding } from '../report/finding.js'
 import { readHistory } from '../state/history-store.js'
@@ -28,19 +26,11 @@ import { checkAlone } from '../stages/name-conflicts.js'
 import { ailing } from './health.js'
 import { checkNotStale } from '../stages/stale-commit.js'
 import { lostImages } from '../stages/pinned-tags.js'
-import { checkNamespace, labelling } from '../stages/namespace.js'
-import {
-  dryRun,
-  kubectlOf,
-  readyTimes,
-  servicesIn,
-  servicesWith,
-  type DryRunInput,
-} from '../stages/preflight.js'
+import { checkNamespace } from '../stages/namespace.js'
+import { inspect, kubectlOf } from '../stages/inspect.js'
 import { toRepo, type ClusterContext } from '../stages/context.js'
-import { forSmoke, forStatefulSets, rightsFor, rightsForWorkloads } from '../stages/rights.js'
-import { smokeTarget } from '../stages/smoke.js'
-import { checkImages, describe, findTargets, noWorkload, webOf } from '../stages/targets.js'
+import { rightsFor, rightsForWorkloads } from '../stages/rights.js'
+import { describe } from '../stages/targets.js'
 import type { Target } from '../kubernetes/target.js'
 
 export async function examineCluster(context: ClusterContext): Promise<readonly Finding[]> {
@@ -186,35 +176,20 @@ async function unseenWorkloads(
 
 async function examineWorkloads(
   context: ClusterContext,
-  { known, findings: wrong }: ReleaseManifests,
+  { known: manifests, findings: wrong }: ReleaseManifests,
   missing: readonly Right[],
 ): Promise<Workloads> {
-  const { platform, settings, cluster } = context
+  const { platform, cluster } = context
   const live = await watchNamespace(cluster, platform.clock)
-  const clusterState = live.clusterState()
-  const misnamed = caught(() => {
-    checkImages(cluster, clusterState, known, settings.image)
-    return []
-  })
-  const targets = findTargets(clusterState, known, settings.image, cluster.namespace)
+  const inspected = await inspect(context, { manifests, live, missing, until: 'the end' })
+  const { targets, services, findings } = inspected
   if (targets.length === 0) {
     // The errors of the manifests may be the reason.
-    if (wrong.length > 0) return unseenWorkloads(cluster)
-    const none = () => noWorkload(clusterState, settings.image, cluster.namespace)
-    return unseenWorkloads(cluster, [...misnamed, ...caught(none)])
+    const why = [...findings.images, ...findings.workloads]
+    return unseenWorkloads(cluster, wrong.length > 0 ? [] : why)
   }
-  const running = await servicesIn(cluster)
-  const services = servicesWith(known.others, running)
-  const subjects = subjectsOf(targets, services)
-  const kubectl = kubectlOf(cluster)
-  const ids = targets.map(({ id }) => id)
-  const needs = [
-    ...rightsForWorkloads(ids),
-    ...forStatefulSets([...ids, ...known.others]),
-    ...(settings['smoke-path'] === undefined ? [] : forSmoke),
-  ]
-  const lacking = await missingRights(cluster, needs)
-  const [sick, stale, alone, refused, lost] = await Promise.all([
+  const clusterState = live.clusterState()
+  const [sick, stale, alone, lost] = await Promise.all([
     ailing(targets, clusterState, { cluster, clock: platform.clock, toRepo: toRepo(context) }),
     staleConfiguration(cluster, clusterState, targets),
     // Errors of lock, record or history themselves are reported with them.
@@ -222,26 +197,20 @@ async function examineWorkloads(
       () => [],
       (error: unknown) => (isOfTwo(error) ? [failed('release', error)] : []),
     ),
-    // Without the rights the server refuses the dry run, too.
-    missing.length + lacking.length > 0
-      ? []
-      : dryRunFindings(context, known, { targets, services: running, clusterState }),
     lostImages(context, targets),
   ])
+  const kubectl = kubectlOf(cluster)
   return {
     findings: [
       ...targets.map((target) => ok('workloads', describe(target))),
-      ...webFindings(context, targets, services),
-      ...workloadFindings(subjects, kubectl),
-      ...pullFindings(subjects, kubectl),
-      ...Object.entries(sick).map(([id, why]) =>
-        warning(
-          'workloads',
-          `${id} is unhealthy before the release: ${why}`,
-          kubectl(['describe', id]),
-        ),
-      ),
-      ...misnamed,
+      ...findings.web,
+      ...findings.workloads,
+      ...pullFindings(subjectsOf(targets, services), kubectl),
+      ...Object.entries(sick).map(([id, why]) => {
+        const message = `${id} is unhealthy before the release: ${why}`
+        return warning('workloads', message, kubectl(['describe', id]))
+      }),
+      ...findings.images,
       ...lost.map((message) =>
         warning(
           'registry',
@@ -251,26 +220,12 @@ async function examineWorkloads(
       ),
       ...stale,
       ...alone,
-      ...refused,
-      ...probeFindings(subjects, readyTimes(clusterState, targets), settings, kubectl),
+      ...findings.namespace,
+      ...findings.dryRun,
+      ...findings.probes,
     ],
-    needs,
-    missing: lacking,
-  }
-}
-
-async function dryRunFindings(
-  context: ClusterContext,
-  manifests: Manifests,
-  seen: Pick<DryRunInput, 'targets' | 'services' | 'clusterState'>,
-): Promise<readonly Finding[]> {
-  try {
-    const { applied, warnings } = await labelling(context.cluster, manifests)
-    const others = [...applied, ...manifests.others]
-    const unled = await dryRun(context, { ...seen, others, jobs: manifests.jobs })
-    return [...warnings, ...unled].map((message) => warning('workloads', message))
-  } catch (error) {
-    return [failed('workloads', error)]
+    needs: inspected.needs,
+    missing: inspected.missing,
   }
 }
 
@@ -301,29 +256,8 @@ async function staleConfiguration(
   })
 }
 
-function webFindings(
-  { settings }: ClusterContext,
-  targets: readonly Target[],
-  services: Parameters<typeof webOf>[2],
-): readonly Finding[] {
-  return caught(() => {
-    const web = webOf(settings, targets, services)
-    if (!web) return []
-    if (settings['smoke-path'] !== undefined) smokeTarget(web, services, settings['smoke-host'])
-    return [ok('workloads', `${idOf(web.workload)} (container ${web.container}) serves the web`)]
-  })
-}
-
 function isOfTwo(error: unknown): boolean {
   return error instanceof Failure && error.cause.code === 'usage'
-}
-
-function caught(work: () => readonly Finding[]): readonly Finding[] {
-  try {
-    return work()
-  } catch (error) {
-    return [failed('workloads', error)]
-  }
 }
 
 /** Reports what other releases have left, and whether a newer commit is live. */

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import type { KubeObject } from '../../src/kubernetes/objects.js'
 import { forStatefulSets } from '../../src/stages/rights.js'
-import { servicesWith } from '../../src/stages/preflight.js'
+import { servicesWith } from '../../src/stages/inspect.js'
 
 const service = (name: string, port: string) => ({
   apiVersion: 'v1' as const,
