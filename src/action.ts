@@ -28,7 +28,7 @@ import { realPlatform } from './platform/real.js'
 const command = actionOf(process.env)
 
 /** Time limit of the notifications after a cancelled run, in ms. */
-const lastWordsMs = 3_000
+const notificationTimeoutMs = 3_000
 
 const given = inputsOf(command, process.env)
 maskSecrets(given)
@@ -80,7 +80,7 @@ if (reading.is === 'wrong') {
     })
   await write(ended)
   await reportToRunner(ended, path)
-  const warnings = await withGracePeriod(platform.clock, lastWordsMs, signal, (late) =>
+  const warnings = await withGracePeriod(platform.clock, notificationTimeoutMs, signal, (late) =>
     Promise.all([
       record?.end(endStatus(ended), late) ?? [],
       notifyWebhook(platform, settings, { report: ended, holder }, late),

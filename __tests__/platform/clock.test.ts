@@ -1,7 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { realClock } from '../../src/platform/clock.js'
-import { TimeOver, withTimeout } from '../../src/platform/time.js'
-import { retry } from '../../src/platform/retry.js'
+import { retry, TimeOver, withTimeout } from '../../src/platform/time.js'
 import type { Clock } from '../../src/platform/platform.js'
 
 const never = new AbortController().signal

@@ -14,7 +14,7 @@ import { lostCause, sentenceOf } from './report-builder.js'
 import { reported, type Run, type Start } from './run.js'
 import type { Outcome } from './run-state.js'
 import { contextOf, lockAndRecover, runPreflight } from './steps.js'
-import { allOrAbort } from './all-or-abort.js'
+import { allOrAbort } from '../platform/time.js'
 
 /** Returns `done` when migrations were applied, `unchanged` when there was nothing to apply. */
 export function migrateOnly(start: Start): Promise<Report> {

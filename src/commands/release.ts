@@ -33,7 +33,7 @@ import {
   runsUndisturbed,
   runTests,
 } from './steps.js'
-import { allOrAbort } from './all-or-abort.js'
+import { allOrAbort } from '../platform/time.js'
 import { transaction } from './transaction.js'
 
 /**

@@ -26,12 +26,11 @@ import type { Image } from '../docker/image.js'
 import { snapshot, type SnapshotResult } from '../stages/snapshot.js'
 import type { Target } from '../kubernetes/target.js'
 import { undo, undoBudget } from '../stages/undo.js'
-import { withTimeout } from '../platform/time.js'
+import { withShortTimeout, withTimeout } from '../platform/time.js'
 import { causeOf, commandsBack, lostCause, sentenceOf, runningImages } from './report-builder.js'
 import type { Run } from './run.js'
 import type { GivenUp, Images, Outcome, StuckOutcome } from './run-state.js'
 import { lockAndRecover, type Locked } from './steps.js'
-import { withShortTimeout } from './all-or-abort.js'
 
 /** What the transaction does, all or nothing. */
 export interface Work {

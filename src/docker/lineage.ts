@@ -5,7 +5,7 @@ import { gitIn, inFolder, type Git } from './source.js'
 /** How one commit relates to another: `unknown` when the checkout lacks the history that shows it. */
 export type Lineage = 'older' | 'not-older' | 'unknown'
 
-const fetchMs = 30_000
+const fetchTimeoutMs = 30_000
 
 /** A folder of a repository that git may read, and may fetch into until the signal is aborted. */
 export interface Checkout {
@@ -68,7 +68,7 @@ async function fetchHistory(
       ? ['--depth=200', 'origin', commit, other]
       : ['origin', other]),
   ]
-  await withTimeout(platform.clock, fetchMs, signal, (late) =>
+  await withTimeout(platform.clock, fetchTimeoutMs, signal, (late) =>
     platform.processes.stream('git', [...inFolder(platform, folder), ...args], {
       signal: late,
       // Nobody can type a password here.

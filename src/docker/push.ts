@@ -1,6 +1,6 @@
 import { fail } from '../failure/failure.js'
 import type { StageLog } from '../platform/stage-log.js'
-import { retry } from '../platform/retry.js'
+import { retry } from '../platform/time.js'
 import type { Finished, Platform } from '../platform/platform.js'
 import type { Built } from './build.js'
 import { docker, engineCause, reasonOf } from './client.js'

@@ -1,6 +1,5 @@
 import { fail } from '../failure/failure.js'
-import { TimeOver, withTimeout } from '../platform/time.js'
-import { retry } from '../platform/retry.js'
+import { retry, TimeOver, withTimeout } from '../platform/time.js'
 import type { Finished, Platform } from '../platform/platform.js'
 import { docker, engineCause, reasonOf } from './client.js'
 import type { Image } from './image.js'

@@ -11,7 +11,7 @@ import type { Clock } from '../platform/platform.js'
 import type { Target } from '../kubernetes/target.js'
 
 /** The kubelet lets a container that crashes wait for no longer than this, in ms. */
-const backoffMs = 300_000
+const longestBackoffMs = 300_000
 
 const timeouts: Timeouts = { timeout: Infinity, bake: 0, grace: {} }
 
@@ -67,7 +67,7 @@ function exitsOf(clusterState: ClusterState, now: number): Observations['exits']
     [...clusterState.pods.values()].flatMap(({ metadata, status }) =>
       (status?.containerStatuses ?? []).flatMap(({ name, lastState }) => {
         const { exitCode = 0, finishedAt } = lastState?.terminated ?? {}
-        const isNew = finishedAt !== undefined && Date.parse(finishedAt) > now - backoffMs
+        const isNew = finishedAt !== undefined && Date.parse(finishedAt) > now - longestBackoffMs
         return exitCode !== 0 && isNew ? [[`${metadata?.uid}/${name}`, { before: 0 }]] : []
       }),
     ),

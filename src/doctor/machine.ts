@@ -95,17 +95,17 @@ async function examineRegistry(
 }
 
 /** Longer than any of them needs, in ms: an engine that hangs is one that does not answer. */
-const answerMs = 10_000
+const toolTimeoutMs = 10_000
 
 async function inspectTools(platform: Platform, signal: AbortSignal): Promise<Answers> {
   const answerOf = async (args: readonly string[]): Promise<Finished> => {
     try {
-      return await withTimeout(platform.clock, answerMs, signal, (late) =>
+      return await withTimeout(platform.clock, toolTimeoutMs, signal, (late) =>
         docker(platform, args, { signal: late }),
       )
     } catch (error) {
       if (!(error instanceof TimeOver)) throw error
-      return { code: 1, stdout: '', stderr: `no answer within ${answerMs / 1000} s` }
+      return { code: 1, stdout: '', stderr: `no answer within ${toolTimeoutMs / 1000} s` }
     }
   }
   const [git, version, buildx, kubectl] = await Promise.all([

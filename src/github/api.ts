@@ -1,13 +1,12 @@
 /** GitHub's REST API, for one repository: that of the workflow run, on GitHub or on a server of one's own. */
 import type { getOctokit } from '@actions/github'
-import { withTimeout } from '../platform/time.js'
-import { retry } from '../platform/retry.js'
+import { retry, withTimeout } from '../platform/time.js'
 import { nameOf } from '../platform/web.js'
 import type { Platform } from '../platform/platform.js'
 import { refusal } from './refusal.js'
 
 /** For one request, in ms. */
-const requestMs = 10_000
+const requestTimeoutMs = 10_000
 
 type Repos = ReturnType<typeof getOctokit>['rest']['repos']
 
@@ -61,7 +60,7 @@ export function apiOf({ clock, web, env }: Platform, token: string, signal: Abor
       if (!owner || !repo) throw new Error('GITHUB_REPOSITORY is not set')
       if (auth === '') throw new Error('"token" is empty')
       const repos = await (connected ??= connect())
-      const { status, data } = await withTimeout(clock, requestMs, signal, (late) =>
+      const { status, data } = await withTimeout(clock, requestTimeoutMs, signal, (late) =>
         request(repos, {
           ...{ owner, repo, request: { signal: late } },
           // The oldest one, which every GitHub Enterprise Server knows.

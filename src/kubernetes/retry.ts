@@ -1,10 +1,11 @@
 /** When a request is retried, and the cause if the server never answers. */
 import type { Cause } from '../failure/failure.js'
 import type { Clock } from '../platform/platform.js'
+import { repeat, type Attempt } from '../platform/time.js'
 import { ApiError } from './api-error.js'
 
 /** How long requests are retried before an outage of the API server is a failure, in ms. */
-export const retryForMs = 90_000
+export const longestOutageMs = 90_000
 const firstPauseMs = 250
 const longestPauseMs = 2_000
 
@@ -45,21 +46,19 @@ function isUnreached({ status, reason }: ApiError): boolean {
  * Repeats something until it succeeds, fails for good, or the time is over: then throws the last error. `again`
  * decides which errors are worth another attempt.
  */
-export async function retryTransient<T>(
+export function retryTransient<T>(
   clock: Clock,
   signal: AbortSignal,
   work: () => Promise<T>,
   again: (error: unknown) => boolean = isTransient,
 ): Promise<T> {
-  const until = clock.now() + retryForMs
-  for (let pause = firstPauseMs; ; pause = Math.min(pause * 2, longestPauseMs)) {
-    try {
-      return await work()
-    } catch (error) {
-      if (signal.aborted || !again(error) || clock.now() + pause > until) throw error
-      await clock.sleep(pause, signal)
-    }
+  const until = clock.now() + longestOutageMs
+  const pauseAfter = (attempt: Attempt<T>, made: number) => {
+    const pauseMs = Math.min(firstPauseMs * 2 ** (made - 1), longestPauseMs)
+    const isOver = signal.aborted || clock.now() + pauseMs > until
+    return attempt.is === 'error' && again(attempt.error) && !isOver ? pauseMs : undefined
   }
+  return repeat({ clock, signal, pauseAfter }, work)
 }
 
 export function noServer(words: string): Cause {

@@ -8,10 +8,10 @@ import { watchdog, type Watchdog } from './watchdog.js'
 import type { Channel, Finished, Processes, StreamOptions, Platform } from './platform.js'
 
 /** How long a process group has to end after SIGTERM, in ms. */
-const endMs = 5_000
+const sigkillAfterMs = 5_000
 
 /** How long a child that a program has left running may hold its output open, in ms. */
-const lastWordsMs = 1_000
+const openOutputTimeoutMs = 1_000
 
 /** The programs of this machine. */
 export function realProcesses(env: Platform['env']): Processes {
@@ -173,7 +173,7 @@ class ProcessGroup {
 
   readonly #end = (): void => {
     this.#signal('SIGTERM')
-    this.#kill = setTimeout(() => this.#signal('SIGKILL'), endMs)
+    this.#kill = setTimeout(() => this.#signal('SIGKILL'), sigkillAfterMs)
   }
 
   readonly #onError = (error: Error): void => {
@@ -187,7 +187,7 @@ class ProcessGroup {
     setTimeout(() => {
       this.#child.stdout?.destroy()
       this.#child.stderr?.destroy()
-    }, lastWordsMs).unref()
+    }, openOutputTimeoutMs).unref()
   }
 
   readonly #onClose = (code: number | null, signal: NodeJS.Signals | null): void => {

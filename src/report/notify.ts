@@ -1,8 +1,7 @@
 /** Notifies a chat of the end of a run. A failed notification changes no result. */
 import type { Holder } from '../state/lease.js'
 import type { Settings } from '../options/table.js'
-import { TimeOver, withTimeout } from '../platform/time.js'
-import { retry } from '../platform/retry.js'
+import { retry, TimeOver, withTimeout } from '../platform/time.js'
 import { nameOf } from '../platform/web.js'
 import type { Platform } from '../platform/platform.js'
 import { messageOf } from './webhook-message.js'
@@ -10,7 +9,7 @@ import { type Report } from './report.js'
 import { wentWell } from '../failure/result.js'
 
 /** A time limit for one attempt, in ms. */
-const requestMs = 10_000
+const requestTimeoutMs = 10_000
 
 interface RunEnd {
   readonly report: Report
@@ -34,7 +33,7 @@ export async function notifyWebhook(
     { clock, signal, tries: 3, pause: 1_000, isTransient: (attempt) => attempt.isTransient },
     async () => {
       try {
-        const { status } = await withTimeout(clock, requestMs, signal, (late) =>
+        const { status } = await withTimeout(clock, requestTimeoutMs, signal, (late) =>
           web.fetch(url, { method: 'POST', headers, body, signal: late }),
         )
         if (status >= 200 && status < 300) return { isTransient: false }

@@ -9,7 +9,7 @@ import { fetchLog } from './logs.js'
 import type { NamespaceWatch } from './namespace-watch.js'
 
 /** How long an undo waits for it, in ms. */
-const mostMs = 1000
+const evidenceTimeoutMs = 1000
 /** How many lines are kept of a container that the sentence is not about. */
 const linesBeside = 10
 
@@ -32,7 +32,7 @@ export async function collectEvidence(
 ): Promise<Cause> {
   const read = await Promise.all(
     logsToRead(live.clusterState(), cause).map(async ({ pod, container, previous }) => {
-      const all = await fetchLog(cluster, clock, { pod, container, previous }, mostMs)
+      const all = await fetchLog(cluster, clock, { pod, container, previous }, evidenceTimeoutMs)
       const { lines, summary, at } = diagnose(all, toRepo)
       const own = container === cause.container
       return {

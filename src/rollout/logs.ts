@@ -5,7 +5,7 @@ import type { LogWanted } from '../judge/types.js'
 
 const tailLines = 200
 const tailBytes = 256 * 1024
-const timeoutMs = 5000
+const logTimeoutMs = 5000
 
 /**
  * Returns the last lines of a container's log; only the lines so far, or none, if no more arrive within `ms`
@@ -15,7 +15,7 @@ export async function fetchLog(
   cluster: Cluster,
   clock: Clock,
   { pod, container, previous }: Pick<LogWanted, 'pod' | 'container' | 'previous'>,
-  ms = timeoutMs,
+  ms = logTimeoutMs,
 ): Promise<readonly string[]> {
   const path =
     `${logPath(cluster, pod, container)}&tailLines=${tailLines}&limitBytes=${tailBytes}` +

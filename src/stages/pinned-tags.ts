@@ -14,7 +14,7 @@ import type { Target } from '../kubernetes/target.js'
 export type Pins = ReadonlyMap<string, Readonly<Record<string, string>>>
 
 /** A registry that does not answer delays a release by this at most, in ms: the tag counts as moved then. */
-const answerMs = 15_000
+const registryTimeoutMs = 15_000
 
 /** Looks up each tag that a workload runs by, once. The registry need not answer. */
 export async function pinsOf(
@@ -141,7 +141,7 @@ async function lookUpSoon(
 ): Promise<Lookup | undefined> {
   const { repository, tag = 'latest', digest } = parseImage(image)
   try {
-    return await withTimeout(platform.clock, answerMs, signal, (own) =>
+    return await withTimeout(platform.clock, registryTimeoutMs, signal, (own) =>
       digest === undefined
         ? lookUp(platform, repository, tag, own)
         : lookUpImage(platform, { repository, tag, digest }, own),

@@ -81,8 +81,8 @@ function hostOfProbe(web: Web): string | undefined {
     .find(({ name }) => name.toLowerCase() === 'host')?.value
 }
 
-const pauseMs = 500
-const answerMs = 10_000
+const retryPauseMs = 500
+const responseTimeoutMs = 10_000
 /** A server that takes longer than this to answer was away. */
 const awayMs = 2_000
 const mostLines = 30
@@ -130,7 +130,7 @@ export async function smoke(
       runs(live.clusterState().pods.get(pod), container, image),
     )
     const page = { host: target.host, path }
-    const attempt = await requestPage(context, endpoint, page, Math.min(left, answerMs))
+    const attempt = await requestPage(context, endpoint, page, Math.min(left, responseTimeoutMs))
     if (attempt.is === 'good') {
       const { words, pod, how, but } = attempt
       log.say(`${request}: ${words} from ${pod}, of the new version${how}`)
@@ -138,7 +138,7 @@ export async function smoke(
     }
     // What the end of the time cuts off says less than what came before.
     if (clock.now() - begun < left) last = attempt.answer
-    await clock.sleep(pauseMs, signal)
+    await clock.sleep(retryPauseMs, signal)
     took = clock.now() - begun
   }
 }

@@ -12,8 +12,8 @@ import { imagesIn } from './targets.js'
 import type { Target } from '../kubernetes/target.js'
 
 /** The pods of a workload have 30 s to end, and a volume waits for its pods. */
-const timeoutMs = 60_000
-const pauseMs = 1_000
+const deletionTimeoutMs = 60_000
+const deletionPollMs = 1_000
 
 type Context = Pick<ClusterContext, 'platform' | 'signal' | 'cluster' | 'log'>
 
@@ -22,14 +22,14 @@ export async function liveAfterDeletion(
   { platform: { clock }, signal, cluster, log }: Context,
   objects: readonly KubeObject[],
 ): Promise<readonly KubeObject[]> {
-  const until = clock.now() + timeoutMs
+  const until = clock.now() + deletionTimeoutMs
   for (let isLogged = false; ; isLogged = true) {
     const live = await liveOf(cluster, objects)
     const leaving = live.find(isBeingDeleted)
     if (!leaving) return live
-    if (clock.now() + pauseMs > until) refuseBeingDeleted(cluster, leaving)
+    if (clock.now() + deletionPollMs > until) refuseBeingDeleted(cluster, leaving)
     if (!isLogged) log.say(`${titleOf(leaving)} is being deleted: waiting until it is gone`)
-    await clock.sleep(pauseMs, signal)
+    await clock.sleep(deletionPollMs, signal)
   }
 }
 

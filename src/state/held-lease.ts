@@ -2,7 +2,7 @@
 import type { Lease } from 'kubernetes-types/coordination/v1'
 import type { Clock } from '../platform/platform.js'
 import { ApiError } from '../kubernetes/api-error.js'
-import { LeaseUncertain, retryForMs } from '../kubernetes/retry.js'
+import { LeaseUncertain, longestOutageMs } from '../kubernetes/retry.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 
 export interface HeldLease {
@@ -141,7 +141,7 @@ class RenewedLease implements HeldLease {
     await until(this.#sureUntil)
     this.#becomeUncertain()
     if (isDenied(this.#lastError)) this.#becomeLost(lostBy(this.#lastError))
-    await until(renewedAt + retryForMs)
+    await until(renewedAt + longestOutageMs)
     this.#becomeLost(lostBy(this.#lastError))
   }
 

@@ -32,7 +32,7 @@ import type { Web } from '../../kubernetes/target.js'
 const databaseWaitSeconds = 15
 
 /** A registry that does not answer delays a release by this at most, in ms: the lock is held meanwhile. */
-const answerMs = 15_000
+const registryTimeoutMs = 15_000
 
 export interface MadeJob {
   readonly job: Job
@@ -111,7 +111,7 @@ async function launchOfWeb(
   if (!own) return { words: [] }
   const requested =
     own.command === undefined
-      ? await withTimeout(platform.clock, answerMs, signal, (own) =>
+      ? await withTimeout(platform.clock, registryTimeoutMs, signal, (own) =>
           commandOf(platform, image, own),
         ).catch(() => {
           // The pods pull it themselves: its command is useful, but not required.

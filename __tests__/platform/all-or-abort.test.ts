@@ -1,6 +1,6 @@
 /** Works side by side: all of them, or the first error. */
 import { describe, expect, test } from '@jest/globals'
-import { Stopped, allOrAbort } from '../../src/commands/all-or-abort.js'
+import { Stopped, allOrAbort } from '../../src/platform/time.js'
 import { handClock } from '../support/clock.js'
 
 /** `ok 20`, `throws 20`: after so many ms; an abort ends it, or (`stubborn`) does not. */
