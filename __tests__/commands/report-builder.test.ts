@@ -1,16 +1,9 @@
-/** Why a run ended, in words. */
+/** What the report says of a run. */
 import { describe, expect, test } from '@jest/globals'
-import { ApiError } from '../../src/kubernetes/api-error.js'
 import type { WorkloadObject } from '../../src/kubernetes/objects.js'
 import { outside } from '../../src/kubernetes/paths.js'
-import { LeaseLost, type WhyLost } from '../../src/state/held-lease.js'
-import {
-  causeOf,
-  lostCause,
-  notBegun,
-  report,
-  sentenceOf,
-} from '../../src/commands/report-builder.js'
+import { LeaseLost } from '../../src/state/held-lease.js'
+import { notBegun, report } from '../../src/commands/report-builder.js'
 import {
   RunState,
   type Images,
@@ -29,77 +22,6 @@ import { handClock } from '../support/clock.js'
 import { standing } from '../support/live.js'
 import { contextOf } from '../support/settings.js'
 
-const never = new AbortController().signal
-
-describe('a lock that was lost', () => {
-  const end = ': the release is incomplete, and nothing more was written'
-  const back =
-    'the next release restores everything before it starts. To restore now: django-rollout recover'
-  const login = `renew the token or the login (kubectl auth whoami shows who you are); then ${back}`
-  test.each<[WhyLost, string, string, string]>([
-    [
-      'taken',
-      'ada, https://ci.example/7',
-      'another run has taken the lock (ada, https://ci.example/7)',
-      back,
-    ],
-    ['taken', '', 'another run has taken the lock', back],
-    [
-      'unreachable',
-      'connect: connection refused',
-      'the lock expired while the API server did not answer (connect: connection refused)',
-      `when it answers again, ${back}`,
-    ],
-    [
-      'denied',
-      '401 Unauthorized',
-      'the cluster no longer accepts the credentials of the kubeconfig (401 Unauthorized)',
-      login,
-    ],
-    [
-      'denied',
-      '403 Forbidden',
-      'the cluster no longer lets this account renew its lock (403 Forbidden)',
-      login,
-    ],
-  ])('%s, %s', (why, words, sentence, hint) => {
-    const lost = AbortSignal.abort(new LeaseLost(why, words))
-    expect(lostCause(lost)).toEqual({ code: 'lock-lost', sentence: sentence + end, hint })
-  })
-
-  test('and one that is held', () => {
-    expect(lostCause(never)).toBeUndefined()
-  })
-})
-
-describe('a server that was asked for as long as the patience lasts', () => {
-  const network = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
-  test.each<[string, Error, string, string]>([
-    ['cut off', network, 'cluster-unreachable', 'the API server did not answer: read ECONNRESET'],
-    [
-      'not reached by the proxy',
-      new ApiError(502, '', 'dial tcp: i/o timeout'),
-      'cluster-unreachable',
-      'the API server did not answer: dial tcp: i/o timeout',
-    ],
-    [
-      'knows nobody',
-      new ApiError(401, 'Unauthorized', 'Unauthorized'),
-      'cluster-unreachable',
-      'the cluster does not accept the credentials of the kubeconfig (401 Unauthorized)',
-    ],
-    [
-      'says no',
-      new ApiError(403, 'Forbidden', 'no'),
-      'write-failed',
-      'the API server refused a request (403): no',
-    ],
-    ['no server at all', new Error('a mistake of ours'), 'internal', 'a mistake of ours'],
-  ])('%s', (_, error, code, sentence) => {
-    expect(causeOf(error, never)).toMatchObject({ code, sentence })
-  })
-})
-
 describe('a run that was cancelled says so, unless something is left in the middle', () => {
   const failed = (code: Cause['code']) => new Failure({ code, sentence: 'why' })
   test.each<[string, Error, Cause['code'], Result]>([
@@ -113,15 +35,6 @@ describe('a run that was cancelled says so, unless something is left in the midd
     expect(ended.cause.code).toBe(code)
     expect(ended.result).toBe(result)
   })
-})
-
-test.each([
-  [new LeaseLost('taken', 'ada'), 'another run has taken the lock (ada)'],
-  [new Failure({ code: 'registry', sentence: 'the registry said no' }), 'the registry said no'],
-  [new Error('ended by SIGINT'), 'ended by SIGINT'],
-  [new ApiError(403, 'Forbidden', 'no'), 'the API server refused a request (403): no'],
-])('what happened, for a warning: %s', (error, sentence) => {
-  expect(sentenceOf(error)).toBe(sentence)
 })
 
 const runOf = () => ({

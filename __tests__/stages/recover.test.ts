@@ -2,7 +2,7 @@
 import { expect, test } from '@jest/globals'
 import type { Job } from 'kubernetes-types/batch/v1'
 import { ApiError } from '../../src/kubernetes/api-error.js'
-import { causeOf } from '../../src/commands/report-builder.js'
+import { causeOf } from '../../src/commands/causes.js'
 import { lockAndRecover } from '../../src/commands/steps.js'
 import type { Run } from '../../src/commands/run.js'
 import { endMigrations } from '../../src/stages/recover.js'

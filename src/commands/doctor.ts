@@ -9,7 +9,7 @@ import { inspectMachine, examineMachine, reachesCluster, type Machine } from '..
 import { silentLog } from '../platform/stage-log.js'
 import { abortable } from '../platform/time.js'
 import { ReleaseContext } from '../stages/context.js'
-import { causeOf } from './report-builder.js'
+import { causeOf } from './causes.js'
 import { reported, type Run, type Start } from './run.js'
 import type { Outcome } from './run-state.js'
 

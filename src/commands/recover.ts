@@ -16,7 +16,7 @@ import { watchNamespace, type NamespaceWatch } from '../rollout/namespace-watch.
 import { lock } from '../stages/lock.js'
 import { ReleaseContext, type ClusterContext, type OpenContext } from '../stages/context.js'
 import { endMigrations, recover, unfinishedMigrations } from '../stages/recover.js'
-import { causeOf, commandsBack, lostCause, runningImages } from './report-builder.js'
+import { causeOf, commandsBack, lostCause, runningImages } from './causes.js'
 import { reported, type Run, type Start } from './run.js'
 import { NotRecovered, type Outcome } from './run-state.js'
 
