@@ -59,7 +59,7 @@ describe('what comes of a measurement', () => {
     expect(figures).toMatchObject(expected)
   })
 
-  test('no sign, no limit', () => {
+  test('without a sign there is no limit', () => {
     expect(figuresOf(broken, failed)).not.toHaveProperty('limit')
     expect(delayOf(figuresOf(broken, failed))).toBeUndefined()
   })
@@ -97,7 +97,7 @@ test.each([
   expect(kindOf(method, path)).toBe(kind)
 })
 
-test('the middle of several rounds', () => {
+test('of several rounds the middle one counts', () => {
   const round = (verdict: number) => ({ verdict }) as Figures
   expect(middleOf([round(3), round(1), round(2)])).toEqual(round(2))
   expect(middleOf([round(2), round(1)])).toEqual(round(1))

@@ -44,7 +44,7 @@ describe.each(['light', 'dark'] as const)('a recorded release, %s', (theme) => {
     return drawing
   }
 
-  test('that went well', async () => {
+  test('the summary of a release that went well is readable', async () => {
     const drawing = await recorded('deployed')
     expect(drawing.problems).toEqual([])
     expect(drawing.sections).toEqual(['Stages', 'Rollout'])
@@ -61,7 +61,7 @@ describe.each(['light', 'dark'] as const)('a recorded release, %s', (theme) => {
     ])
   })
 
-  test('that was undone', async () => {
+  test('the summary of an undone release is readable', async () => {
     const drawing = await recorded('undone')
     expect(drawing.problems).toEqual([])
     expect(drawing.sections).toEqual(['Stages', 'Rollout', 'Undo'])
@@ -149,7 +149,7 @@ describe('a timeline can be read', () => {
     expect(drawing.ticks).toEqual(ticks)
   })
 
-  test('on a phone', async () => {
+  test('a timeline can be read on a phone', async () => {
     const stages = [stage('build', 0, 30), stage('preflight', 0, 30)]
     const drawing = await look(reportOf({ stages }), { ...wide, width: 390 })
     expect(drawing.problems).toEqual([])

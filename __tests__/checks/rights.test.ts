@@ -10,7 +10,7 @@ const all = [pods, deployments]
 const found = (missing: typeof all, account?: string) =>
   rightsFindings({ all, missing, account, namespace: 'shop' }, kubectl)
 
-test('nothing is missing', () => {
+test('an account that lacks nothing is fine', () => {
   expect(found([], 'ada')).toEqual([
     {
       about: 'rights',

@@ -204,7 +204,7 @@ describe('what is said of one workload, and the command that mends it', () => {
     })
   })
 
-  test('a beat on each node', () => {
+  test('a beat on each node is found', () => {
     const [found] = workloadFindings(
       [subject({ kind: 'DaemonSet', served: false, containers: [celery('beat')] })],
       kubectl,

@@ -69,7 +69,7 @@ describe('what is wrong is one sentence with the nearest right name', () => {
   })
 })
 
-test('the version', () => {
+test('--version prints the version', () => {
   expect(answer('--version')).toBe('1.2.3\n')
 })
 

@@ -127,7 +127,7 @@ describe('is left alone, and told:', () => {
     expect(ended.output).toContain('deployment/worker: is on theirs (before: two)')
   })
 
-  test('a workload that is deleted', async () => {
+  test('a workload that a person deletes is left alone, and named', async () => {
     const deletion = ['delete', 'deployment', 'worker', '--wait=false']
     const ended = await meanwhile(theWorkerIsWritten, deletion, deploy(two))
     expect(ended).toMatchObject({ code: 5, report: { result: 'superseded' } })

@@ -43,7 +43,7 @@ describe('a lock that was lost', () => {
     expect(lostCause(lost)).toEqual({ code: 'lock-lost', sentence: sentence + end, hint })
   })
 
-  test('and one that is held', () => {
+  test('a lock that is held is no cause', () => {
     expect(lostCause(never)).toBeUndefined()
   })
 })

@@ -95,7 +95,7 @@ describe('the seconds of a workload are those of the write that brought it where
     expect(told?.seconds).toBe(seconds)
   })
 
-  test('created and removed', () => {
+  test('a workload that was created and removed has no seconds', () => {
     const told = ended('undone', { rollout: { 'deployment/web': rollout } }, false)
     expect(told).toMatchObject({ now: 'removed', rollout })
     expect(told).not.toHaveProperty('seconds')
@@ -165,7 +165,7 @@ describe('what became of objects', () => {
     return restored.map(({ object, action }) => `${object}: ${action}`)
   }
 
-  test('by an undo', () => {
+  test('what an undo did to each object is named', () => {
     expect(told({ restored: all })).toEqual([
       'configmap/a: restored',
       'configmap/b: restored, except that it has another data.B',

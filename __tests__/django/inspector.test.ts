@@ -206,7 +206,7 @@ describe('a script that starts the web', () => {
     expect(run(script)).toEqual(said instanceof RegExp ? expect.stringMatching(said) : said)
   })
 
-  test('why it was passed by', () => {
+  test('a script that is passed by says why', () => {
     const [line = ''] = noEnd.split('\n')
     expect(readPassed(line, marker)).toBe('it does not end with exec "$@"')
     expect(readPassed('migrate', marker)).toBeUndefined()
@@ -332,7 +332,7 @@ print(json.dumps(names["assigned"](command, [(" ".join(command), None)] + files)
     expect(told(['/start'], `#!/bin/sh\n${lines}\n`)).toEqual([always, exported, unsure])
   })
 
-  test('in the settings of a server', () => {
+  test('variables that a command sets are found in the settings of a server', () => {
     const file = 'raw_env = [\n  "A=b",\n  \'C=d\',\n]\n'
     expect(told(['gunicorn.conf.py'], file)).toEqual([{ A: 'b', C: 'd' }, {}, null])
   })

@@ -92,7 +92,7 @@ const how: MigrationJobOptions = {
   selectors: [{ of: 'service/web', selector: { matchLabels: { app: 'web' } } }],
 }
 
-test('the Job as a whole', () => {
+test('the Job has labels, limits and a container like the web', () => {
   const labels = {
     'app.kubernetes.io/managed-by': 'django-rollout',
     'django-rollout/app': 'shop',
@@ -187,7 +187,7 @@ test('the Job as a whole', () => {
   })
 })
 
-test('the template is not changed', () => {
+test('the template that the Job is made from is not changed', () => {
   const before = structuredClone(template)
   migrationJob(how)
   expect(template).toEqual(before)

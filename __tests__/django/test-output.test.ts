@@ -349,7 +349,7 @@ describe('counts', () => {
     ).toBe(expected)
   })
 
-  test('neither of the two', () => {
+  test('output of no test run has no counts', () => {
     expect(read('django.db.utils.OperationalError: connection refused')).toBeUndefined()
     expect(read('')).toBeUndefined()
   })
@@ -428,7 +428,7 @@ describe('failing tests', () => {
   })
 })
 
-test('annotations on files of the repository', () => {
+test('annotations are on files of the repository', () => {
   const report = read(django)!
   const toRepo = (file: string): string | undefined =>
     file.endsWith('helpers.py') ? undefined : file.replace('/app/', 'examples/shop/')
@@ -448,7 +448,7 @@ test('annotations on files of the repository', () => {
   ])
 })
 
-test('what failed, in files of the repository', () => {
+test('what failed is named with files of the repository', () => {
   const report = read(django)!
   const toRepo = (file: string): string | undefined =>
     file.endsWith('helpers.py') ? undefined : file.replace('/app/', 'examples/shop/')

@@ -241,7 +241,7 @@ describe('what is said without a traceback', () => {
     expect(error && describeTraceback(error)).toBe(told)
   })
 
-  test('whichever stands last counts', () => {
+  test('of several errors the last one counts', () => {
     const command = 'CommandError: it is over'
     expect(lastError([...gunicorn.split('\n'), command])?.exception).toBe('CommandError')
     expect(lastError([command, ...gunicorn.split('\n')])?.exception).toBe('ModuleNotFoundError')

@@ -40,7 +40,7 @@ describe('what a build is told', () => {
     expect(told).toMatch(/^[0-9a-f]{64}$/)
   })
 
-  test('needs no repository', async () => {
+  test('the inputs of a build need no repository', async () => {
     const { platform } = scripted([{ when: /--show-prefix$/, code: 128, always: true }], {
       files: {},
     })

@@ -49,7 +49,7 @@ describe('no docker command can work', () => {
   })
 })
 
-describe('the telling line', () => {
+describe('the line that explains', () => {
   test.each([
     ['the last that speaks of an error', ['ERROR: one', 'Error: two', 'Cleaning up'], 'two'],
     ['the last, when none does', ['one', 'two', ''], 'two'],

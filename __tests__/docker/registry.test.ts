@@ -112,7 +112,7 @@ describe('looking up a tag', () => {
     )
   })
 
-  test('an image, none, or a sentence', async () => {
+  test('a look-up gives an image, none, or a sentence', async () => {
     const find = (line: Line) => findImage(scripted([line]).platform, repository, 'a', never)
     expect(await find({ when: inspect, stdout: manifest })).toEqual(image)
     expect(await find(failed('ERROR: ghcr.io/acme/shop:a: not found'))).toBeUndefined()

@@ -180,7 +180,7 @@ describe('without a commit', () => {
     expect(await source({ CI_COMMIT_SHA: sha, PATH: '/none' })).toEqual({ sha, tag: sha })
   })
 
-  test('a tag is enough', async () => {
+  test('without a commit a tag is enough', async () => {
     expect(await source({}, 'v1', outside)).toEqual({ tag: 'v1' })
   })
 
@@ -214,7 +214,7 @@ describe('the address of the repository', () => {
     expect(withoutCredentials(remote)).toBe(address)
   })
 
-  test('comes from origin', async () => {
+  test('the address of the repository comes from origin', async () => {
     expect(await findOrigin(realPlatform(env), top)).toBeUndefined()
     git('remote', 'add', 'origin', 'https://t0ken@github.com/acme/shop.git')
     expect(await findOrigin(realPlatform(env), top)).toBe('https://github.com/acme/shop')

@@ -48,7 +48,7 @@ describe('inputs', () => {
     expect(inputsOf(command, env)).toEqual(given)
   })
 
-  test('none', () => {
+  test('without variables there are no inputs', () => {
     expect(inputsOf('release', {})).toEqual({})
   })
 

@@ -99,7 +99,7 @@ function pictureOf(...pods: readonly Start[]): ClusterState {
   }
 }
 
-describe('an aim', () => {
+describe('a desired workload', () => {
   test('of a workload that was not there before', () => {
     expect(
       desiredOf(
@@ -114,7 +114,7 @@ describe('an aim', () => {
     })
   })
 
-  test('of one without pods or conditions', () => {
+  test('a desired workload without pods or conditions is not the first', () => {
     expect(desiredOf({ workload: id, images, now, before: before() }, nothing)).toEqual({
       workload: id,
       images,
@@ -165,7 +165,7 @@ describe('an aim', () => {
   })
 })
 
-describe('the aim of an undo', () => {
+describe('the desired state of an undo', () => {
   const container = (name: string, image: string) => `{name: ${name}, image: '${image}'}`
   const podSpec = `{spec: {initContainers: [${container('wait', 'shop:old')}], containers: [${container('web', 'shop:old')}, ${container('proxy', 'nginx:1')}]}}`
 

@@ -174,7 +174,7 @@ describe('a Job', () => {
     )
   })
 
-  test('does not start at all', () => {
+  test('a Job that does not start at all fails at its timeout', () => {
     const following = new TrackOptions()
     expect(following.verdict(0, clusterState(undefined))).toMatch(/^waiting/)
     expect(following.verdict(600, clusterState(undefined))).toMatch(

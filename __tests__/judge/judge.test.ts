@@ -32,7 +32,7 @@ describe('a Deployment is done', () => {
     expect(release.verdict(19, healthy)).toBe('done')
   })
 
-  test('at once without a bake', () => {
+  test('a Deployment is done at once without a bake', () => {
     const release = new Rehearsal([AIM], { ...TIMEOUTS, bake: 0 })
     expect(release.verdict(4, healthy)).toBe('done')
   })
@@ -255,7 +255,7 @@ describe('superseded', () => {
     expect(new Rehearsal().verdict(4, scene)).toBe(`superseded: ${by}`)
   })
 
-  test('tells who wrote it', () => {
+  test('a superseded workload names who wrote it', () => {
     const clusterState = pictureOf('image: registry.example/shop:theirs', 4)
     clusterState.deployments.get('web')!.metadata!.managedFields = [
       { manager: 'kubectl-set', fieldsV1: fields('f:command') },

@@ -79,7 +79,7 @@ const opened = async (one: Scene) => {
 }
 
 describe('opened', () => {
-  test('by one proxy on a private socket', async () => {
+  test('a cluster is opened by one proxy on a private socket', async () => {
     const { cluster, ran } = await opened({})
     expect(ran).toEqual(['/usr/bin/kubectl proxy --unix-socket /private/kubectl.sock'])
     expect(cluster).toMatchObject({ namespace: 'shop', version: 'v1.34.4' })
@@ -264,7 +264,7 @@ describe('reading', () => {
     expect(await cluster.review('/review', {})).toEqual({ a: 1 })
   })
 
-  test('line by line', async () => {
+  test('a log is read line by line', async () => {
     const { cluster } = await opened({
       answers: { 'GET /log': [[200, 'a\nb']], 'GET /gone': [notFound] },
     })

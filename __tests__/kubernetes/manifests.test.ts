@@ -47,7 +47,7 @@ describe('the objects of a text', () => {
     expect(parseManifest(text, 'k8s/a.yaml').map(nameOf)).toEqual(names)
   })
 
-  test('anchors and merge keys', () => {
+  test('anchors and merge keys are resolved', () => {
     const text = config('a', 'x-base: &base {A: "1", B: "2"}\ndata:\n  <<: *base\n  B: "3"\n')
     expect(parseManifest(text, 'f')).toMatchObject([{ data: { A: '1', B: '3' } }])
   })

@@ -119,7 +119,7 @@ describe('a live workload takes part', () => {
     expect(isIgnored(live)).toBe(annotations.includes('"true"'))
   })
 
-  test('not one of another registry', () => {
+  test('a workload of another registry takes no part', () => {
     expect(takesPart(workload(deployment), 'ghcr.io/acme/shop')).toBe(false)
   })
 })

@@ -171,7 +171,7 @@ describe('assignments', () => {
   })
 })
 
-test('some of several words', () => {
+test('some of several words are read as a list', () => {
   const read = someOf('postgres', 'redis')
   expect(read('redis, postgres')).toEqual(['redis', 'postgres'])
   expect(read('')).toEqual([])

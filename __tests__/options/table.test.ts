@@ -22,7 +22,7 @@ describe.each(all)('%s', (_, { read, example, default: standard, help, required,
     expect(help).toMatch(/^\S[^\n]*[^.\n]$/)
   })
 
-  test('some command takes it', () => {
+  test('some command takes the option', () => {
     expect(on.length).toBeGreaterThan(0)
   })
 })
@@ -31,7 +31,7 @@ test('names are such as inputs and flags can have', () => {
   for (const [name] of all) expect(name).toMatch(/^[a-z]+(-[a-z]+)*$/)
 })
 
-test('what is secret', () => {
+test('the options with credentials are secret', () => {
   expect(all.filter(([, { secret }]) => secret).map(([name]) => name)).toEqual([
     'registry-password',
     'kubeconfig',

@@ -34,7 +34,7 @@ async function run(scripts: readonly string[], cancelAt?: number) {
   return { ended, log }
 }
 
-describe('together', () => {
+describe('works side by side', () => {
   test.each<[readonly string[], string, readonly string[]]>([
     [[], ' at 0', []],
     [['ok 20'], '0 at 20', ['0 ended at 20']],

@@ -80,7 +80,7 @@ describe('retry', () => {
   })
 })
 
-describe('within', () => {
+describe('withTimeout', () => {
   const untilAborted = (signal: AbortSignal) =>
     new Promise<unknown>((resolve) => {
       signal.addEventListener('abort', () => {

@@ -53,7 +53,7 @@ test('a link tells where it leads, also to nothing', async () => {
   expect(await files.link(folder)).toBeUndefined()
 })
 
-test('what is not there', async () => {
+test('a file that is not there is read as undefined, and its removal is no error', async () => {
   const path = join(folder, 'none', 'at', 'all')
   expect(await files.read(path)).toBeUndefined()
   expect(await files.link(path)).toBeUndefined()
@@ -62,7 +62,7 @@ test('what is not there', async () => {
   await files.remove(path)
 })
 
-test('names come sorted', async () => {
+test('the names in a folder come sorted', async () => {
   for (const name of ['b', 'a', 'C']) await files.write(join(folder, 'list', name), '')
   expect(await files.list(join(folder, 'list'))).toEqual(['C', 'a', 'b'])
 })

@@ -110,7 +110,7 @@ describe('a request', () => {
     await expect(asked).rejects.toThrow('time is over')
   })
 
-  test('to nobody is an error', async () => {
+  test('a request to nobody is an error', async () => {
     const { server, port } = await serve()
     await new Promise((resolve) => server.close(resolve))
     const asked = realWeb.fetch(`http://127.0.0.1:${port}/`, { method: 'GET', signal: never })
@@ -132,7 +132,7 @@ describe('behind a proxy', () => {
     })
   })
 
-  test('no_proxy is gone to straight', async () => {
+  test('a host in no_proxy is requested without the proxy', async () => {
     const { port } = await serve(echo)
     const url = `http://localhost:${port}/`
     process.env['http_proxy'] = 'http://127.0.0.1:1'
@@ -174,7 +174,7 @@ describe('behind a proxy', () => {
     await expect(https(never)).rejects.toThrow('the proxy answers 407')
   })
 
-  test('that never answers holds nobody', async () => {
+  test('a proxy that never answers holds nobody', async () => {
     const { hang, signal } = hanging()
     const { server, port } = await serve()
     server.on('connect', hang)

@@ -12,7 +12,7 @@ const marks = { plain: ' ', quoted: '>', error: '✗', warning: '!', good: '✓'
 const told = (more: Partial<Report>) =>
   finalLines(reportOf(more)).map(({ kind, text }) => `${marks[kind]} ${text}`)
 
-test('a release that went well', () => {
+test('a release that went well ends with its version and time', () => {
   expect(told({ migrations: ['orders.0002_note', 'shop.0009_x'] })).toEqual([
     '  deployment/web: dbfb78c41221 -> ef2714eb63e4, 8.2 s',
     '  deployment/worker: dbfb78c41221 -> ef2714eb63e4, 2 min 05 s',

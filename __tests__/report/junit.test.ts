@@ -35,7 +35,7 @@ const told = (suite: Node | undefined) =>
 const counts = ({ attributes }: Node) =>
   ['tests', 'failures', 'errors', 'skipped'].map((name) => Number(attributes[name]))
 
-test('the document', () => {
+test('the document has stages, tests and the cause', () => {
   const report = reportOf({
     ...{ result: 'undone', startedAt: Date.UTC(2026, 10, 21, 8), seconds: 3.5, cause: crash },
     stages: [stage('build'), stage('rollout', 'failed')],
@@ -137,7 +137,7 @@ describe('the stages', () => {
 describe("the user's tests", () => {
   const suiteOf = (tests: TestReport) => suites({ tests })[1]
 
-  test('that passed are counted', () => {
+  test('tests that passed are counted', () => {
     const suite = suiteOf(testsOf([]))
     expect(suite && counts(suite)).toEqual([21, 0, 0, 2])
     expect(suite?.children).toEqual([])

@@ -32,7 +32,7 @@ test.each([
   expect(plural(count, 'workload')).toBe(text)
 })
 
-test('an own plural', () => {
+test('a word with its own plural gets that', () => {
   expect(plural(2, 'entry', 'entries')).toBe('2 entries')
 })
 
@@ -101,7 +101,7 @@ describe('the last word of a release', () => {
     expect(verdict(reportOf({ result, ...more }))).toBe(text)
   })
 
-  test('no tag yet', () => {
+  test('a release that has no tag yet is named without one', () => {
     expect(verdict(reportOf({ result: 'cancelled', tag: '', workloads: [] }))).toBe(
       'shop was cancelled: all workloads and objects are as before',
     )

@@ -16,7 +16,7 @@ const cause = (more: Partial<Cause> = {}): Cause => ({
 /** The blocks of the summary, which empty lines part. */
 const blocks = (more: Partial<Report>) => summary(reportOf(more)).trimEnd().split('\n\n')
 
-test('a release that went well', () => {
+test('the summary of a release that went well', () => {
   const stages = [
     { name: 'build', startedAt: 0, seconds: 5, ended: 'done' },
     { name: 'rollout', startedAt: 5000, seconds: 75, ended: 'done' },
@@ -55,7 +55,7 @@ Image: \`ghcr.io/acme/shop:${newSha}@sha256:${'ab'.repeat(32)}\`
 `)
 })
 
-test('one that was restored', () => {
+test('the summary of a release that was restored', () => {
   const { digest: _, ...report } = reportOf({
     result: 'undone',
     cause: cause({
@@ -231,7 +231,7 @@ describe('the log', () => {
     expect(fenced(log)).toEqual(['```', ...log.slice(150), '```'])
   })
 
-  test('control characters are not', () => {
+  test('control characters are taken out of the log', () => {
     expect(fenced(['\u001b[31mred\u001b[0m\u0000', 'a\tb'])).toEqual(['```', 'red', 'a\tb', '```'])
   })
 })

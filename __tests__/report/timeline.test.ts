@@ -30,7 +30,7 @@ function rows(more: Partial<Report>): readonly string[] {
   return (all ?? []).slice(5).map((line) => line.replaceAll('2000-01-01 00:', ''))
 }
 
-test('a release that went well', () => {
+test('the timeline of a release that went well', () => {
   const report = reportOf({
     ...{ startedAt: start, seconds: 20 },
     stages: [stage('build', 0, 5), stage('preflight', 0, 1.25), stage('rollout', 5, 15)],
@@ -54,7 +54,7 @@ test('a release that went well', () => {
   ])
 })
 
-test('one that was undone', () => {
+test('the timeline of a release that was undone shows when the failure was detected', () => {
   expect(
     rows({
       result: 'undone',

@@ -4,7 +4,7 @@ import { newSha, reportOf } from '../support/report.js'
 
 const ada = { who: 'ada', url: 'https://github.com/acme/shop/actions/runs/7?a=1&b=2' }
 
-test('of a release that went well', () => {
+test('the message of a release that went well', () => {
   expect(messageOf(reportOf(), ada).text.split('\n')).toEqual([
     '✓ *shop ef2714eb63e4 is deployed: 2 workloads in namespace prod*',
     `shop in namespace prod, version ${newSha}, by ada, 1 min 01 s`,

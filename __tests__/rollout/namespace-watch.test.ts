@@ -292,7 +292,7 @@ describe('a connection', () => {
   })
 })
 
-describe('the picture is as old as its least fresh kind', () => {
+describe('the cluster state is as old as its least fresh kind', () => {
   const endAll = async (but?: string) => {
     for (const watch of server.watches.filter(({ open }) => open)) {
       if (but === undefined || !watch.path.includes(`/${but}?`)) await watch.end()

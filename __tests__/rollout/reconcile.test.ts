@@ -71,13 +71,13 @@ function look({ gives, answers = [], onLog, aborted }: Scene): Seen {
 }
 
 describe('it is looked', () => {
-  test('at once', async () => {
+  test('it is looked at once when it begins', async () => {
     const seen = look({ gives: [{ ended: 'done', logsWanted: [] }] })
     await seen.clock.pass(0)
     expect(seen).toMatchObject({ looks: [0], ended: 'done' })
   })
 
-  test('at each change', async () => {
+  test('it is looked at each change', async () => {
     const seen = look({ gives: [wait] })
     for (let change = 0; change < 3; change++) {
       await seen.clock.pass(1000)

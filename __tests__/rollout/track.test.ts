@@ -101,7 +101,7 @@ const crashed = 'pods: {web-a: {container: {state: {terminated: {exitCode: 1, re
 const theirs = 'image: registry.example/shop:theirs'
 
 describe('done', () => {
-  test('after the bake', async () => {
+  test('a rollout is done after the bake', async () => {
     const release = await rollout(starting)
     await release.show(4, healthy)
     await release.pass(14.9)
@@ -110,7 +110,7 @@ describe('done', () => {
     expect(release.ended()).toEqual({ is: 'done' })
   })
 
-  test('at once without a bake', async () => {
+  test('a rollout is done at once without a bake', async () => {
     const release = await rollout(healthy, { timeouts: { ...TIMEOUTS, bake: 0 } })
     expect(release.ended()).toEqual({ is: 'done' })
   })
@@ -178,7 +178,7 @@ test.each([
   expect(release.ended()).toEqual({ is: 'superseded', by: { 'deployment/web': by } })
 })
 
-test('stopped: with the reason', async () => {
+test('a rollout that is stopped ends with the reason', async () => {
   const release = await rollout(starting)
   release.stop.abort(new Error('cancelled'))
   await release.pass(0)
@@ -200,7 +200,7 @@ describe('each state is said once', () => {
     ])
   })
 
-  test('of one that fails', async () => {
+  test('each state of a workload that fails is said once', async () => {
     const release = await rollout(starting)
     await release.show(1, missing)
     await release.show(1, missing)
@@ -230,7 +230,7 @@ describe('each state is said once', () => {
     expect(release.said).toEqual([gone, ...back, gone, ...back])
   })
 
-  test('of each workload for itself', async () => {
+  test('each state of each workload is said once', async () => {
     const clean: DesiredWorkload = { ...AIM, workload: { kind: 'Deployment', name: 'clean' } }
     const release = await rollout(starting, { desiredWorkloads: [AIM, clean] })
     expect(release.said).toEqual([
@@ -298,7 +298,7 @@ describe('how far a workload has come is noted', () => {
     'deployment/web': { startedAt: START, wanted: 1, ready: 0, ...progress },
   })
 
-  test('from its write to complete', async () => {
+  test('how far a workload has come is noted from its write until it is complete', async () => {
     const release = await rollout(starting)
     expect(release.noted()).toEqual(web({}))
     await release.show(4, healthy)
@@ -318,7 +318,7 @@ describe('how far a workload has come is noted', () => {
     expect(release.noted()).toEqual(web({ startedAt: at, ready: 1, completeAt: at }))
   })
 
-  test('when it fails', async () => {
+  test('how far a workload has come is noted when it fails', async () => {
     const release = await rollout(starting)
     await release.show(3, missing)
     expect(release.noted()).toEqual(web({}))

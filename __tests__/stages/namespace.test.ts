@@ -129,7 +129,7 @@ describe('its labels', () => {
     if (warnings > 0) expect(found.warnings[0]).toContain('Its manifest differs in: team, tier')
   })
 
-  test('no manifest, no question', async () => {
+  test('without a manifest nothing is asked', async () => {
     expect(await labelling(clusterOf({}), noManifests)).toEqual({ applied: [], warnings: [] })
   })
 })

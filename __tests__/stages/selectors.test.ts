@@ -131,11 +131,11 @@ describe('an Ingress', () => {
     expect(warningsOf(others)).toHaveLength(count)
   })
 
-  test('to no Service is refused', () => {
+  test('an Ingress to no Service is refused', () => {
     expect(() => warningsOf([created(ingress('pg')), secret])).toThrow(Failure)
   })
 
-  test('is written last', () => {
+  test('an Ingress is written last', () => {
     const { changes } = planned([created(ingress('web')), secret], [web])
     expect(changes.map(({ object, when }) => [keyOf(object), when])).toEqual([
       ['networking.k8s.io/Ingress/a', 'last'],

@@ -208,7 +208,7 @@ describe('a rollback wants', () => {
     expect(liveSince(chosen, history)?.tag).toBe(tag)
   })
 
-  test('seven letters of a commit at least', () => {
+  test('a rollback wants seven letters of a commit at least', () => {
     const history = added(historyOf('a'), ended('1'.repeat(40)))
     expect(wanted(history, '1111111', undefined)).toMatchObject({ is: 'found' })
     expect(wanted(history, '111111', undefined)).toMatchObject({ is: 'unknown' })

@@ -234,7 +234,7 @@ describe('refused in words, with the way out', () => {
     expect(cause.hint).toContain('delete secret django-rollout-shop')
   })
 
-  test('what is no gzip', async () => {
+  test('a record that is no gzip is refused', async () => {
     const data = { record: 'bm90IGd6aXA=' }
     const found = { find: <T>() => Promise.resolve({ metadata, data } as T) }
     expect(await causeOf(read({ ...clusterWith(''), ...found }))).toMatchObject({
@@ -243,18 +243,18 @@ describe('refused in words, with the way out', () => {
     })
   })
 
-  test('a good one that we have not labelled', async () => {
+  test('a good record without our label is refused', async () => {
     const cause = await causeOf(read(clusterWith(good, { ...metadata, labels: {} })))
     expect(cause.code).toBe('record-unusable')
   })
 
-  test('a Secret that is somebody else’s', async () => {
+  test('a Secret of another client is refused', async () => {
     const cause = await causeOf(read(clusterWith(undefined, { name: 'django-rollout-shop' })))
     expect(cause.code).toBe('name-taken')
     expect(cause.sentence).toContain('secret/django-rollout-shop')
   })
 
-  test('that of another application', async () => {
+  test('a record of another application is refused', async () => {
     const cause = await causeOf(read(clusterWith(withBegun({ image: 'ghcr.io/other/shop' }))))
     expect(cause).toMatchObject({
       code: 'usage',

@@ -322,7 +322,7 @@ data: {${data}}`
     })
   })
 
-  test('made anew is another object', () => {
+  test('an object that was made anew is another object', () => {
     const other = (data: string) => secret(data).replace('uid: u', 'uid: v')
     expect(decided(other('P: new, Q: new, KEPT: k'))).toEqual({
       do: 'external',
@@ -556,7 +556,7 @@ describe('is nothing when only the server or a controller has written', () => {
     expect(step(prior('set-image', 'workload', web('old'), web('new')), live)).toBe('nothing')
   })
 
-  test('replicas changed by a person', () => {
+  test('an undo does nothing about replicas that a person has changed', () => {
     const live = web('old').replace('replicas: 2', 'replicas: 5')
     expect(step(prior('apply', 'workload', web('old'), web('new')), live)).toBe('nothing')
     expect(step(prior('set-image', 'workload', web('old'), web('new')), live)).toBe('nothing')

@@ -154,7 +154,7 @@ describe('the reusable workflow rollback.yml', () => {
     expect(await tags()).toEqual(before)
   })
 
-  test('a version that never was', async () => {
+  test('a rollback to a version that never was is refused', async () => {
     const ended = await act('rollback.yml', 'workflow_dispatch', ['--input', 'to=999'])
 
     expect(ended.code).toBe(1)

@@ -133,7 +133,7 @@ test('a Job that ended well and whose log is never had: nothing is claimed of wh
   })
 })
 
-test('one that failed: the same', async () => {
+test('a plan that failed and whose log cannot be read is a failure of the plan', async () => {
   expect(await ofPlan(() => saying([], refused), broken)).toMatchObject({
     code: 'plan-failed',
     sentence: expect.stringMatching(
