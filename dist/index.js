@@ -423,7 +423,7 @@ const isPrerelease=e=>e.startsWith("pre")
 e.exports=truncate},8780:(e,t,n)=>{const s=n(6353)
 const valid=(e,t)=>{const n=s(e,t)
 return n?n.version:null}
-e.exports=valid},2088:(e,t,n)=>{const s=n(5471)
+e.exports=valid},9707:(e,t,n)=>{const s=n(5471)
 const r=n(5101)
 const o=n(7163)
 const i=n(3348)
@@ -6253,7 +6253,7 @@ var i=n(4816)
 var a=n(5623)
 var c=n(8566)
 var A=n(8614)
-var l=n(2819)
+var l=n(3426)
 var u=n(6833)
 var d=n(6469)
 var h=n(8061)
@@ -6290,68 +6290,67 @@ const R=k.report??`${t}/report.json`
 const write=e=>s.files.write(R,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
 await write(T)
 await(0,a.Qz)(T,R)
-const D=await(0,w.ip)(s.clock,Q,u,e=>Promise.all([S?.end((0,o.Cy)(T),e)??[],(0,f.h)(s,k,T,I,e)]))
+const D=await(0,w.ip)(s.clock,Q,u,e=>Promise.all([S?.end((0,o.Cy)(T),e)??[],(0,f.h)(s,k,{report:T,holder:I},e)]))
 if(T.result!=="stuck")r.LZ("ended",T.result)
 if(D.flat().length>0){D.flat().forEach(e=>{r.$e((0,a.Is)(e))})
 await write((0,d.k)(T,D.flat()))}}s()}catch(e){s(e)}},1)},5581:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(8330)
 var o=n(8231)
-var i=n(2819)
+var i=n(3426)
 var a=n(6833)
-var c=n(9265)
-var A=n(6243)
-var l=n(2998)
-var u=n(6469)
-var d=n(8061)
-var h=n(6595)
-var g=n(4969)
-var f=n(9576)
-var p=n(7496)
-var m=n(9642)
-var E=n(7020)
-var w=n(6072)
-var I=n(4737)
-var B=n(2277)
-var Q=n(8295)
+var c=n(6243)
+var A=n(2998)
+var l=n(6469)
+var u=n(8061)
+var d=n(6595)
+var h=n(4969)
+var g=n(9576)
+var f=n(7496)
+var p=n(9642)
+var m=n(7020)
+var E=n(6072)
+var w=n(4737)
+var I=n(2277)
+var B=n(8295)
 const json=e=>`${JSON.stringify(e,null,2)}\n`
-const y={report:json,junit:l.b,"code-quality":c.J}
-const b=(0,o.y)(process.argv.slice(2),r.rE,{columns:process.stdout.isTTY&&process.stdout.columns||80,color:(0,Q.H)(process.stdout,process.env)});(0,I.U)()
-switch(b.is){case"run":await run(b.command,b.given)
+const Q={report:json,junit:A.b}
+const y=(0,o.y)(process.argv.slice(2),r.rE,{columns:process.stdout.isTTY&&process.stdout.columns||80,color:(0,B.H)(process.stdout,process.env)});(0,w.U)()
+switch(y.is){case"run":await run(y.command,y.given)
 break
-case"answer":process.stdout.write(b.text)
+case"answer":process.stdout.write(y.text)
 break
-case"lost":process.stderr.write(b.text)
-process.exitCode=d.h.usage
+case"lost":process.stderr.write(y.text)
+process.exitCode=u.h.usage
 break
-case"wrong":console.error((0,E.TN)(b.problem))
-process.exitCode=d.h.usage}async function run(e,t){const n=(0,B.W)(process.env)
+case"wrong":console.error((0,m.TN)(y.problem))
+process.exitCode=u.h.usage}async function run(e,t){const n=(0,I.W)(process.env)
 const s=await(0,a.s)(e,t,"command",n.files)
-if(s.is==="wrong"){for(const t of s.problems)console.error((0,E.TN)(`django-rollout ${e}: ${t}`))
-process.exitCode=d.h.usage
+if(s.is==="wrong"){for(const t of s.problems)console.error((0,m.TN)(`django-rollout ${e}: ${t}`))
+process.exitCode=u.h.usage
 return}const{settings:r}=s
 const o=r.json?process.stderr:process.stdout
-const c=process.env["GITLAB_CI"]==="true"
-const l=(0,Q.H)(o,process.env)
-const b=(0,Q.O)(o,process.env)
-const v=b&&(0,f.n)(b,n.clock)
+const A=process.env["GITLAB_CI"]==="true"
+const y=(0,B.H)(o,process.env)
+const b=(0,B.O)(o,process.env)
+const v=b&&(0,g.n)(b,n.clock)
 const write=e=>{if(v)v.print(e)
 else o.write(`${e}\n`)}
-const k=(0,I.B)(t=>{const n=(0,E.Ao)(e)
+const k=(0,w.B)(t=>{const n=(0,m.Ao)(e)
 write(n===void 0?`· ${t}`:`· ${t}: ${n}`)})
-const S=(0,p.c)(write,l,v)
+const S=(0,f.c)(write,y,v)
 const raw=e=>void o.write(e)
-const T=c?(0,A.V)(S,raw,n.clock):S
-const R=new g.a(T,n.clock)
-const D=await(0,w.K)(n)
+const T=A?(0,c.V)(S,raw,n.clock):S
+const R=new h.a(T,n.clock)
+const D=await(0,E.K)(n)
 const F=await(0,i.d)(e,{platform:n,settings:r,reporter:R,signal:k,holder:D})
-process.exitCode=d.h[F.result]||process.exitCode
-const O=(0,u.k)(F,await(0,m.h)(n,r,F,D))
-if(O.history&&!r.json)(0,h.f)(O.history).forEach(write)
-else if(!O.history)(0,p.b)(O,write,l)
+process.exitCode=u.h[F.result]||process.exitCode
+const O=(0,l.k)(F,await(0,p.h)(n,r,{report:F,holder:D}))
+if(O.history&&!r.json)(0,d.f)(O.history).forEach(write)
+else if(!O.history)(0,f.b)(O,write,y)
 if(r.json){const t=e==="history"?O.history:O
-if(t)process.stdout.write(json(t))}for(const[e,t]of Object.entries(y)){const s=r[e]
+if(t)process.stdout.write(json(t))}for(const[e,t]of Object.entries(Q)){const s=r[e]
 if(s===void 0)continue
-await n.files.write(s,t(O)).catch(e=>{console.error(`the report could not be written: ${String(e)}`)})}}s()}catch(v){s(v)}},1)},8231:(t,n,s)=>{s.d(n,{y:()=>readCommandLine})
+await n.files.write(s,t(O)).catch(e=>{console.error(`the report could not be written: ${String(e)}`)})}}s()}catch(b){s(b)}},1)},8231:(t,n,s)=>{s.d(n,{y:()=>readCommandLine})
 class CommanderError extends Error{constructor(e,t,n){super(n)
 Error.captureStackTrace(this,this.constructor)
 this.name=this.constructor.name
@@ -7060,21 +7059,21 @@ s=r[4]}if(t&&s!=="0")return`${t}=${n}:${parseInt(s)+1}`
 return e})}function useColor(){if(c.env.NO_COLOR||c.env.FORCE_COLOR==="0"||c.env.FORCE_COLOR==="false")return false
 if(c.env.FORCE_COLOR||c.env.CLICOLOR_FORCE!==void 0)return true
 return}new command_Command
-const u={release:"Build, test, push, migrate and roll out a commit; put everything back when anything fails",build:"Build the image of a commit, tagged with its SHA",test:"Run the tests in a container of an image that was built before",migrate:"Apply the migrations of an image, in a Job made from the web workload",deploy:"Roll out an image that the registry has already: the release without build and tests",rollback:"Bring a version back that ran before: all workloads together, watched, and undone when it fails",history:"Show the releases of the application: what ran when, who wanted it, how it ended",recover:"Put back what a release has left behind that was killed or lost its machine",doctor:"Look at everything that a release needs, and say what would go wrong; writes nothing"}
+const u={release:"Build, test, push, migrate and roll out a commit; restore everything if anything fails",build:"Build the image of a commit, tagged with its SHA",test:"Run the tests in a container of an existing image",migrate:"Apply the migrations of an image, in a Job made from the web workload",deploy:"Roll out an image of the registry: a release without build and tests",rollback:"Roll all workloads back to an earlier version; undo the rollback if it fails",history:"Show the releases of the application: version, time, author, result",recover:"Restore the previous version after an interrupted release",doctor:"Check everything that a release needs, and report what would go wrong; writes nothing"}
 var d=s(8566)
 var h=s(345)
 var g=s(4800)
 var f=s(8090)
 var p=s(3672)
-const m={whole:"A whole release:",part:"Its parts, for pipelines with steps of their own between:",after:"Afterwards:",look:"To look, which changes nothing:"}
+const m={whole:"A whole release:",part:"Single phases, for pipelines with other steps between them:",after:"Afterwards:",look:"Read-only:"}
 const E=["--image","ghcr.io/acme/shop","--namespace","shop"]
-const w={release:{kind:"whole",steps:["Looks at the cluster, while docker builds the image of the commit that is checked out.","Runs the tests in a container of that image, and pushes it when they pass.","Keeps one release apart from another by a lock, and stores how everything stands.","Applies the manifests, and the migrations in a Job of the new image.","Gives the new image to all workloads that run the old one: first the one that serves the web, then the others.","Watches their pods until all are Ready and stay so.","When a step fails, puts everything back as it was and tells the cause; the database keeps its migrations."],examples:[{what:"The commit that is checked out",args:["release",...E]},{what:"With manifests, tests that want a database, and a page that has to answer at the end",args:["release",...E,"--manifests","k8s","--test-services","postgres","--smoke-path","/healthz"]},{what:"Without tests and migrations, and with more patience",args:["release",...E,"--test-command","none","--migrate-command","none","--timeout","20m"]}]},deploy:{kind:"whole",steps:["Looks at the cluster, and asks the registry for the image.","Does all that a release does from the lock on: manifests, migrations, rollout, watch, undo."],examples:[{what:"An image that another pipeline has pushed",args:["deploy",...E,"--tag","v42"]}]},build:{kind:"part",steps:["Asks the registry whether it has the image of this commit; then there is nothing to build.","Builds it with docker; with uncommitted changes the tag says so. It is in the registry only with --push.","What --push gives the tag to is not tested: a later release of that commit takes it as it is."],examples:[{what:"Into docker alone",args:["build","--image","ghcr.io/acme/shop"]},{what:"Into the registry",args:["build","--image","ghcr.io/acme/shop","--tag","v42","--push"]}]},test:{kind:"part",steps:["Takes the image that docker or the registry has.","Runs the tests in a container of it, and tells what failed and where.","With --push the image gets its tag in the registry when they have passed."],examples:[{what:"By pytest, with a database of its own",args:["test","--image","ghcr.io/acme/shop","--test-command","'pytest -q'","--test-services","postgres"]}]},migrate:{kind:"part",steps:["Starts a Job of the new image with the environment of the workload that serves the web.","Runs Django's checks in it, and tells which migrations are not applied yet.","Applies them. What was applied is not taken back."],examples:[{what:"Those of an image in the registry",args:["migrate",...E,"--tag","v42"]}]},rollback:{kind:"after",steps:["Finds the version in the history, or in the registry.","Gives it to all workloads together, watched like a release, and undone when it does not come up.","Brings back command, environment and probes of then, but for what others have changed since.","Leaves migrations, ConfigMaps and Secrets as they are now."],examples:[{what:"What would be done",args:["rollback",...E,"--dry-run"]},{what:"Back to what ran before",args:["rollback",...E]},{what:"Back to a release of the history",args:["rollback",...E,"--to","12"]}]},recover:{kind:"after",steps:["Looks for the record of a release that did not come to its end, and waits until its lock is free.","Puts everything back from it, and watches until the old version runs as before."],examples:[{what:"After a machine was lost in the middle",args:["recover",...E]}]},history:{kind:"look",steps:["Reads the releases from the cluster and shows them as a table, the newest first."],examples:[{what:"For people",args:["history",...E]},{what:"For programs",args:["history",...E,"--json"]}]},doctor:{kind:"look",steps:["Looks at tools, rights, registry, workloads and their probes, as a release would before it changes anything.","Tells what would go wrong, and the command or the lines that mend it."],examples:[{what:"Before the first release",args:["doctor",...E]}]}}
-const I=[["image","The project with all it needs to run, built by docker and named as ghcr.io/acme/shop"],["registry","The server that keeps images; its name is the first part of the name of the image"],["cluster","The machines that run it; kubectl, and so this program, finds them by a kubeconfig"],["namespace","The part of the cluster that is yours"],["workload","What runs there as one or more copies (pods): the web, a worker, a scheduled task"]]
-const B={0:{results:["deployed","done","unchanged"],means:"It went well, or there was nothing to do"},1:{results:["undone","failed"],means:"It failed, and what users run is as it was before"},2:{results:["usage"],means:"An option is wrong or missing; nothing was done"},3:{results:["stuck","kept"],means:"It failed, and is neither the one version nor the other: a person is needed"},4:{results:["locked"],means:"Another release is under way; nothing was done"},5:{results:["superseded"],means:"A newer version is live already, or somebody else changed the image"},130:{results:["cancelled"],means:"Ended by Ctrl-C or a signal; what had changed was put back"}}
+const w={release:{kind:"whole",steps:["Checks the cluster while docker builds the image of the current commit.","Runs the tests in a container of that image, and pushes it when they pass.","Takes the lock, so that no other release runs at the same time, and stores a snapshot of all objects.","Applies the manifests, and the migrations in a Job of the new image.","Sets the new image in all workloads that run the old one: the web first, then the others.","Watches their pods until all are Ready and stay Ready.","If a step fails, restores everything and reports the cause. Applied migrations stay in the database."],examples:[{what:"The current commit",args:["release",...E]},{what:"With manifests, tests that need a database, and a page that must answer at the end",args:["release",...E,"--manifests","k8s","--test-services","postgres","--smoke-path","/healthz"]},{what:"Without tests and migrations, and with a longer timeout",args:["release",...E,"--test-command","none","--migrate-command","none","--timeout","20m"]}]},deploy:{kind:"whole",steps:["Checks the cluster, and looks the image up in the registry.","Continues like a release: lock, manifests, migrations, rollout, watch, undo."],examples:[{what:"An image that another pipeline pushed",args:["deploy",...E,"--tag","v42"]}]},build:{kind:"part",steps:["Looks up the image of this commit in the registry. If it exists, nothing is built.","Builds it with docker. With uncommitted changes the tag ends in -dirty-<hash>. Only --push pushes it.","The pushed image is untested: a later release of that commit uses it without running the tests."],examples:[{what:"Local image only",args:["build","--image","ghcr.io/acme/shop"]},{what:"Push to the registry",args:["build","--image","ghcr.io/acme/shop","--tag","v42","--push"]}]},test:{kind:"part",steps:["Uses the image that docker or the registry has.","Runs the tests in a container of it, and reports what failed and where.","With --push, pushes the image when the tests pass."],examples:[{what:"With pytest and a separate database",args:["test","--image","ghcr.io/acme/shop","--test-command","'pytest -q'","--test-services","postgres"]}]},migrate:{kind:"part",steps:["Starts a Job of the new image with the environment of the workload that serves the web.","Runs Django's system checks in it, and lists the migrations that are not applied yet.","Applies them. Applied migrations are never reverted."],examples:[{what:"An image of the registry",args:["migrate",...E,"--tag","v42"]}]},rollback:{kind:"after",steps:["Finds the version in the history, or in the registry.","Sets it in all workloads at once, watches them like a release, and undoes the rollback if it fails.","Restores command, environment and probes of that release, except what others changed since.","Does not change migrations, ConfigMaps and Secrets."],examples:[{what:"Dry run",args:["rollback",...E,"--dry-run"]},{what:"Back to the previous version",args:["rollback",...E]},{what:"Back to a release of the history",args:["rollback",...E,"--to","12"]}]},recover:{kind:"after",steps:["Looks for the record of an interrupted release, and waits until its lock is free.","Restores everything from it, and watches until the previous version runs again."],examples:[{what:"After a machine failed during a release",args:["recover",...E]}]},history:{kind:"look",steps:["Reads the releases from the cluster and shows them as a table, the newest first."],examples:[{what:"As a table",args:["history",...E]},{what:"As JSON",args:["history",...E,"--json"]}]},doctor:{kind:"look",steps:["Checks tools, rights, registry, workloads and their probes, as a release does before it changes anything.","Reports what would go wrong, each with a command or lines that fix it."],examples:[{what:"Before the first release",args:["doctor",...E]}]}}
+const I=[["image","The project with everything it needs to run, built by docker and named like ghcr.io/acme/shop"],["registry","The server that stores images; its host name is the first part of the image's name"],["cluster","The machines that run the image; kubectl, and so this program, finds them through a kubeconfig"],["namespace","The part of the cluster that you may use"],["workload","What runs there in one or more copies (pods): the web, a worker, a scheduled task"]]
+const B={0:{results:["deployed","done","unchanged"],means:"Success, or nothing to do"},1:{results:["undone","failed"],means:"The release failed, and the previous version runs as before"},2:{results:["usage"],means:"An option is wrong or missing. Nothing was changed"},3:{results:["stuck","kept"],means:"The release failed and is not undone. Manual action is required"},4:{results:["locked"],means:"Another release is in progress. Nothing was changed"},5:{results:["superseded"],means:"A newer version is already live, or another client changed the image"},130:{results:["cancelled"],means:"Stopped by Ctrl-C or a signal. All changes were undone"}}
 function title(e){return`[1m${e}[22m`}function introduction(e,t){const{steps:n}=w[e]
 const s=n.map((e,n)=>item(`${n+1}.`,e,2,t))
-return[wrapped(u[e],t),"",title("What it does:"),...s].join("\n")}function examples(e,t){return[title("Examples:"),...w[e].examples.map(e=>shown(e,t))].join("\n")}function aboutAll(e){return wrapped("Takes a commit of a Django project to a running Kubernetes cluster as one transaction: at its end all workloads run the new version, or everything is as it was before and the log says why.",e)}function moreOfAll(e){const t=Object.entries(B).map(([e,{means:t,results:n}])=>[e,`${t} (${n.join(", ")})`])
-return[title("The smallest example:"),shown({what:"In a checkout, with docker and kubectl logged in",args:w.release.examples[0]?.args??[]},e),title("Where options may stand:"),wrapped('On the command line, or in django-rollout.yml in the current folder as "name: value", a line each. A flag wins over the file, the file over the default. Passwords have no place in the file.',e,2),"",title("Words:"),...list(I,e),"",title("Exit codes:"),...list(t,e),"",wrapped("django-rollout help release tells all about a command, and --version which one this is.",e)].join("\n")}function list(e,t){const n=Math.max(...e.map(([e])=>e.length))
+return[wrapped(u[e],t),"",title("Steps:"),...s].join("\n")}function examples(e,t){return[title("Examples:"),...w[e].examples.map(e=>shown(e,t))].join("\n")}function aboutAll(e){return wrapped("Takes a commit of a Django project to a running Kubernetes cluster as one transaction: either all workloads run the new version, or everything is restored and the log names the cause.",e)}function moreOfAll(e){const t=Object.entries(B).map(([e,{means:t,results:n}])=>[e,`${t} (${n.join(", ")})`])
+return[title("Example:"),shown({what:"In a checkout, with docker and kubectl logged in",args:w.release.examples[0]?.args??[]},e),title("Where to set options:"),wrapped('On the command line, or in django-rollout.yml in the current folder, one "name: value" per line. A flag overrides the file, and the file overrides the default. Passwords do not belong in the file.',e,2),"",title("Words:"),...list(I,e),"",title("Exit codes:"),...list(t,e),"",wrapped("django-rollout help release describes a command; --version shows the version.",e)].join("\n")}function list(e,t){const n=Math.max(...e.map(([e])=>e.length))
 return e.map(([e,s])=>item(e,s,n,t))}function shown({what:e,args:t},n){const s=["django-rollout"]
 for(const e of t){const t=!e.startsWith("--")
 const n=s.pop()??""
@@ -7089,7 +7088,7 @@ const o=programOf(t,n,e=>s+=e,e=>r=e)
 try{o.parse(e,{from:"user"})}catch(e){if(e instanceof Wrong)return{is:"wrong",problem:e.message}
 if(!(e instanceof CommanderError))throw e
 return e.exitCode===0?{is:"answer",text:s}:{is:"lost",text:s}}return r??{is:"answer",text:s}}class Wrong extends Error{}const Q={styleTitle:title,optionDescription:({description:e})=>e}
-function programOf(e,t,n,s){const r=new command_Command("django-rollout").usage("<command> [options]").description(aboutAll(t)).version(e,"-V, --version","Shows the version").helpOption("-h, --help","Shows this").helpCommand(false).exitOverride(e=>refuse(e)).configureOutput({writeOut:n,writeErr:n,outputError:()=>{},getOutHelpWidth:()=>t.columns,getErrHelpWidth:()=>t.columns,getOutHasColors:()=>t.color,getErrHasColors:()=>t.color}).configureHelp({...Q,visibleOptions:()=>[],subcommandTerm:e=>e.name()}).addHelpText("after",`\n${moreOfAll(t)}`)
+function programOf(e,t,n,s){const r=new command_Command("django-rollout").usage("<command> [options]").description(aboutAll(t)).version(e,"-V, --version","Shows the version").helpOption("-h, --help","Shows this help").helpCommand(false).exitOverride(e=>refuse(e)).configureOutput({writeOut:n,writeErr:n,outputError:()=>{},getOutHelpWidth:()=>t.columns,getErrHelpWidth:()=>t.columns,getOutHasColors:()=>t.color,getErrHasColors:()=>t.color}).configureHelp({...Q,visibleOptions:()=>[],subcommandTerm:e=>e.name()}).addHelpText("after",`\n${moreOfAll(t)}`)
 for(const[e,n]of Object.entries(m))for(const o of d.Pi.filter(t=>w[t].kind===e))r.addCommand(commandOf(o,r,t,s).helpGroup(n))
 r.command("help",{hidden:true}).argument("[command]").action(e=>{const t=r.commands.find(t=>t.name()===e)
 if(e!==void 0&&!t)throw new Wrong(noCommand(e))
@@ -7098,8 +7097,8 @@ n.outputHelp()})
 return r}function commandOf(e,t,n,s){const r=new command_Command(e).copyInheritedSettings(t).configureHelp(Q).exitOverride(t=>refuse(t,e)).usage("[options]").summary(u[e]).description(introduction(e,n)).allowExcessArguments().addHelpText("after",`\n${examples(e,n)}`)
 const o=(0,p.cz)(e,"command")
 for(const[e,t]of Object.entries(p.TN))for(const[n,s]of o.filter(([,t])=>t.group===e))r.addOption(optionOf(n,s).helpGroup(`${t}:`))
-return r.addHelpOption(new option_Option("-h, --help","Shows this").helpGroup(`${p.TN.run}:`)).action((t,n)=>{const[r]=n.args
-if(r!==void 0)throw new Wrong(`django-rollout ${e}: "${r}" belongs to no option; a value with blanks needs quotes`)
+return r.addHelpOption(new option_Option("-h, --help","Shows this help").helpGroup(`${p.TN.run}:`)).action((t,n)=>{const[r]=n.args
+if(r!==void 0)throw new Wrong(`django-rollout ${e}: "${r}" belongs to no option; quote a value that contains spaces`)
 s({is:"run",command:e,given:givenTo(n)})})}function optionOf(e,{help:t,read:n,default:s,required:r,flag:o}){const i=(0,f.GC)(n.takes)
 const a=r?" (required)":s&&!o?` (default: ${s})`:""
 if(o)return new option_Option(`--${e} [${i}]`,t).preset("true")
@@ -7112,157 +7111,109 @@ switch(e.code){case"commander.unknownCommand":throw new Wrong(noCommand(n))
 case"commander.unknownOption":throw new Wrong(noOption(n.replace(/=.*$/s,""),t))
 case"commander.optionMissingArgument":{const e=/^--([a-z-]+)/.exec(n)?.[1]??""
 const s=(0,g.F)("command",e,p.tp[e])
-throw new Wrong(`django-rollout ${t??""}: "--${e}" takes a value: ${s}`)}default:if(e.exitCode===0||e.code==="commander.help")throw e
-throw new Wrong(`django-rollout: ${e.message.replace(/^error: /,"")}`)}}function noCommand(e){const t=(0,h.h)(e,d.Pi)
-const n=t===void 0?`it takes ${d.Pi.join(", ")}`:`did you mean "${t}"?`
+throw new Wrong(`django-rollout ${t??""}: "--${e}" needs a value: ${s}`)}default:if(e.exitCode===0||e.code==="commander.help")throw e
+throw new Wrong(`django-rollout: ${e.message.replace(/^error: /,"")}`)}}function noCommand(e){const t=(0,h.h0)(e,d.Pi)
+const n=t===void 0?`the commands are ${d.Pi.join(", ")}`:`did you mean "${t}"?`
 return`django-rollout: "${e}" is not a command; ${n}`}function noOption(e,t){const n=e.replace(/^-+/,"")
-if(t===void 0)return`django-rollout: "${e}" has no command before it; write it as django-rollout release --${n}`
+if(t===void 0)return`django-rollout: "${e}" needs a command, for example: django-rollout release --${n}`
 const s=`django-rollout ${t}: "${e}" is not an option of ${t}`
 const r=(0,p.cz)(t,"command").map(([e])=>e)
-const o=r.find(e=>e===n)??(0,h.h)(n,r)
-const i=d.Pi.filter(e=>(0,p.cz)(e,"command").some(([e])=>e===n))
-if(i.length>0&&o!==n)return`${s}; it is one of ${i.join(", ")}`
-return o===void 0?`${s}; django-rollout ${t} --help shows all`:`${s}; did you mean "--${o}"?`}},8200:(e,t,n)=>{n.d(t,{Qh:()=>withShortTimeout,jH:()=>allOrAbort})
-var s=n(3242)
-async function allOrAbort(e,t){const n=new AbortController
-const s=AbortSignal.any([e,n.signal])
-let r
-const o=await Promise.allSettled(t.map(async e=>{try{return await e(s)}catch(e){r??={error:e}
-n.abort(new Stopped)
-throw e}}))
-if(r)throw r.error
-return o.map(e=>e.status==="fulfilled"?e.value:void 0)}const r=5e3
-function withShortTimeout(e,t){const n=(new AbortController).signal
-return(0,s.wj)(e,r,n,e=>(0,s.ZC)(e,t))}class Stopped extends Error{name="AbortError"
-constructor(){super("stopped: another stage failed")}}},2638:(e,t,n)=>{n.d(t,{M:()=>showHistory})
-var s=n(3728)
-var r=n(3825)
-var o=n(3242)
-var i=n(1121)
-function showHistory(e){return(0,i.Y)("history",e,({platform:e,settings:t,signal:n,app:i,soFar:a,resources:c})=>(0,o.ZC)(n,async()=>{const o=await(0,s.D)(e,await c.access(e,t),n)
-c.add(()=>o.close())
-a.history=await(0,r.Lu)(o,i,t.image)
-return"unchanged"}))}},6186:(e,t,n)=>{n.d(t,{C:()=>recoverLeft,U:()=>recoverRecord})
-var s=n(4360)
-var r=n(3728)
-var o=n(8152)
-var i=n(6874)
-var a=n(3165)
-var c=n(4592)
-var A=n(3825)
-var l=n(9025)
-var u=n(2789)
-var d=n(6099)
-var h=n(3892)
-var g=n(6072)
-var f=n(6187)
-var p=n(2783)
-var m=n(1121)
-function recoverLeft(e,t){return(0,m.Y)("recover",e,e=>e.reporter.stage("recover",async n=>{const{platform:i,settings:a,signal:c,holder:A,app:l,soFar:u,resources:p}=e
-const m={platform:i,settings:a,source:{tag:""},app:l,holder:A,signal:c}
-const E=await(0,r.D)(i,await p.access(i,a),c)
-p.add(()=>E.close())
-const isWanted=e=>t==="any"||e===A.id
-const findLeft=async()=>{const e=await(0,d.aE)(E,l,a.image)
-if(e&&isWanted(e.begun.run))return{record:e}
-const t=await(0,f.h2)(E,l)
-return t.some(e=>isWanted((0,s.ng)(e)))?{}:void 0}
-if(!await findLeft())return"unchanged"
-const w=await(0,g.s)(m,n,E)
-p.add(()=>w.release())
-const I=await findLeft()
-if(!I)return"unchanged"
-const B=await(0,h.f)(E,i.clock)
-c.throwIfAborted()
-const Q={...m,signal:w.lost}
-const y=(0,o.O)(E,w)
-const{record:b}=I
-if(!b){u.ended=await(0,f.d9)(Q,n,y,B)
-return"undone"}const v=await(0,d.R1)(E,l,b,await objectsOfManifests(m,E))
-const k=await recoverRecord(e,Q,n,y,w.lost,B,v)
-if(k.is==="well")return"unchanged"
-u.restored=k.restored
-return"undone"}))}async function objectsOfManifests({platform:e,settings:t},n){try{const{targets:s,others:r}=await(0,i.PX)(e,n,t.manifests,t.image)
-return[...s,...r]}catch{return[]}}async function recoverRecord({soFar:e},t,n,s,r,o,i){const{platform:h,app:g,settings:m,signal:E}=t
-const{begun:w,snapshot:I}=i
-try{await(0,f.d9)(t,n,s,o)
-const r=await(0,A.Lu)(s,g,m.image)
-if((0,l.u7)(r,w)){n.say(`the release of ${(0,a.j)(w.tag)} has gone live; its record was left`)
-await(0,d.yv)(s,h.clock,g,i)
-return{is:"well"}}const c=await(0,f.lj)(t,n,s,o,i)
-e.exceptions=(0,u.Z)(o.clusterState(),c,e=>s.commandLine(e))
-return{is:"put back",restored:c}}catch(t){const n=await(0,p.ax)(s,h.clock,m,I)
-e.current=n
-const o=(0,p.qT)(r)
-if(o)throw new c.HR(o)
-const i=(0,p.rl)(t,E)
-throw new c.HR({...i,code:"restore-failed",sentence:`the release of ${(0,a.j)(w.tag)} was left unfinished, and could not be put back: ${i.sentence}`,hint:[...Object.entries(n).map(([e,t])=>`${e} runs ${t.map(a.E4).join(", ")||"nothing"}`),(0,p.eW)(m,s,I)].join("\n")})}}},2783:(e,t,n)=>{n.d(t,{$N:()=>sentenceOf,LN:()=>leavesOpen,ax:()=>runningImages,eW:()=>commandsBack,ni:()=>resultBefore,qT:()=>lostCause,rl:()=>causeOf,z8:()=>report})
+const o=(0,h.ml)(n)
+if(o!==void 0)return`${s}; use ${o} instead`
+const i=r.find(e=>e===n)??(0,h.h0)(n,r)
+const a=d.Pi.filter(e=>(0,p.cz)(e,"command").some(([e])=>e===n))
+if(a.length>0&&i!==n)return`${s}; it is one of ${a.join(", ")}`
+return i===void 0?`${s}; django-rollout ${t} --help lists all options`:`${s}; did you mean "--${i}"?`}},6488:(e,t,n)=>{n.d(t,{$N:()=>sentenceOf,LN:()=>leavesOpen,Uh:()=>isLeftOpen,ax:()=>runningImages,eW:()=>commandsBack,qT:()=>lostCause,rl:()=>causeOf})
 var s=n(8850)
 var r=n(1407)
 var o=n(3006)
-var i=n(8911)
-var a=n(3165)
-var c=n(9340)
-var A=n(4339)
-var l=n(4592)
-var u=n(7020)
-var d=n(2468)
-var h=n(3242)
-var g=n(8200)
-var f=n(3830)
+var i=n(2250)
+var a=n(9340)
+var c=n(4339)
+var A=n(4592)
+var l=n(3242)
 function causeOf(e,t){if(e instanceof i.Vj)return causeOfLoss(e)
-if(e instanceof l.HR&&leavesOpen(e.cause))return e.cause
+if(isLeftOpen(e))return e.cause
 if(t.aborted)return{code:"cancelled",sentence:"the run was cancelled"}
-if(e instanceof l.HR)return e.cause
-if(e instanceof h.Ms)return{code:"timeout",sentence:"the cluster did not answer, or did not come to an end, in time",hint:"see whether the API server answers: kubectl version"}
+if(e instanceof A.HR)return e.cause
+if(e instanceof l.Ms)return{code:"timeout",sentence:"a request to the cluster timed out",hint:"check that the API server answers: kubectl version"}
 const n=(0,o.K$)(e)
 if(n)return n
 if(e instanceof r.h)return{code:"write-failed",sentence:`the API server refused a request (${e.status}): ${e.message}`}
 const s=e instanceof Error?e.message:String(e)
 return{code:"internal",sentence:s,...e instanceof Error&&e.stack!==void 0&&{logs:[{lines:e.stack.split("\n")}]}}}function sentenceOf(e){if(e instanceof i.Vj)return describeLoss(e).sentence
-return causeOf(e,(new AbortController).signal).sentence}function leavesOpen({code:e}){return e==="restore-failed"||e==="lock-lost"}function lostCause({reason:e}){return e instanceof i.Vj?causeOfLoss(e):void 0}function causeOfLoss(e){const{sentence:t,first:n}=describeLoss(e)
-return{code:"lock-lost",sentence:`${t}: the release is left in the middle, and nothing more was written`,hint:`${n}the next release puts everything back before it begins; or at once: django-rollout recover`}}function describeLoss({why:e,words:t}){const[n]=t.split(" ")
+return causeOf(e,(new AbortController).signal).sentence}function isLeftOpen(e){return e instanceof A.HR&&leavesOpen(e.cause)}function leavesOpen({code:e}){return e==="restore-failed"||e==="lock-lost"}function lostCause({reason:e}){return e instanceof i.Vj?causeOfLoss(e):void 0}function causeOfLoss(e){const{sentence:t,first:n}=describeLoss(e)
+return{code:"lock-lost",sentence:`${t}: the release is incomplete, and nothing more was written`,hint:`${n}the next release restores everything before it starts. To restore now: django-rollout recover`}}function describeLoss({why:e,words:t}){const[n]=t.split(" ")
 switch(e){case"taken":return{sentence:`another run has taken the lock${t&&` (${t})`}`,first:""}
-case"away":return{sentence:`the API server did not answer for so long that the lock was lost (${t})`,first:"when it answers again, "}
-case"denied":return{sentence:n==="401"?`the cluster no longer accepts the credentials of the kubeconfig (${t})`:`the cluster no longer lets this account renew its lock (${t})`,first:"renew the token or the login (kubectl auth whoami shows who you are); then "}}}function commandsBack(e,t,n){const r=n.flatMap(({object:n,of:s,change:r,ran:o={}})=>{if(s!=="workload"||r==="create"||!(0,c.gv)(n))return[]
-const i=(0,c.ys)(n,e.image).map(({name:e,image:t})=>`${e}=${o[e]??t}`)
-return[t.commandLine(["set","image",(0,A.T)((0,c.hY)(n)),...i])]})
-return[`try again to put everything back: ${(0,s.a)("recover",e)}`,...r.length>0?["or the images alone, by hand:",...r]:[]].join("\n")}async function runningImages(e,t,{image:n},s){const r=await Promise.all(s.map(async({object:s,of:r,path:o})=>{if(r!=="workload"||!(0,c.gv)(s))return[]
-const i=await(0,g.Qh)(t,()=>e.find(o)).catch(()=>null)
+case"unreachable":return{sentence:`the lock expired while the API server did not answer (${t})`,first:"when it answers again, "}
+case"denied":return{sentence:n==="401"?`the cluster no longer accepts the credentials of the kubeconfig (${t})`:`the cluster no longer lets this account renew its lock (${t})`,first:"renew the token or the login (kubectl auth whoami shows who you are); then "}}}function commandsBack(e,t,n){const r=n.flatMap(({object:n,of:s,change:r,ran:o={}})=>{if(s!=="workload"||r==="create"||!(0,a.gv)(n))return[]
+const i=(0,a.ys)(n,e.image).map(({name:e,image:t})=>`${e}=${o[e]??t}`)
+return[t.commandLine(["set","image",(0,c.T)((0,a.hY)(n)),...i])]})
+return[`to try the restore again: ${(0,s.a)("recover",e)}`,...r.length>0?["or restore only the images:",...r]:[]].join("\n")}async function runningImages(e,t,{image:n},s){const r=await Promise.all(s.map(async({object:s,of:r,path:o})=>{if(r!=="workload"||!(0,a.gv)(s))return[]
+const i=await(0,l.Qh)(t,()=>e.find(o)).catch(()=>null)
 if(i===null)return[]
-const a=i?(0,c.ys)(i,n):[]
-return[[(0,A.T)((0,c.hY)(s)),a.map(e=>e.image)]]}))
-return Object.fromEntries(r.flat())}function resultBefore(e){if(e.code==="usage")return"usage"
-if(e.code==="locked")return"locked"
-if(e.code==="stale-commit")return"superseded"
-if(leavesOpen(e))return"stuck"
-return e.code==="cancelled"?"cancelled":"failed"}function report(e,t,n,s,r){const{source:o,image:i,site:c,cause:A}=r
-const l=c?.targets.flatMap(({running:e})=>e)[0]
-const u=l===void 0?void 0:(0,a.zZ)(l).tag
-return{command:e,result:s,app:t.app??(0,a.XH)(t.image),namespace:t.namespace,image:t.image,tag:o?.tag??t.tag??"",...i&&{digest:i.digest},...u!==void 0&&{previousTag:u},...A&&{cause:A},...r.dryRun&&{dryRun:true},...r.history&&{history:r.history},...r.findings&&{findings:r.findings},...r.detectedAt!==void 0&&{detectedAt:r.detectedAt},stages:n.stages,...r.tests&&{tests:r.tests},workloads:workloadsOf(s,r),migrations:r.migrations,warnings:r.warnings,restored:[...(r.ended??[]).map(e=>({object:e,action:"ended"})),...(r.restored??[]).flatMap(e=>{const t=describeRestored(e)
-return t===void 0?[]:[{object:(0,d.Gg)(e.prior.object),action:t}]}),...(r.left??[]).flatMap(e=>{const t=describeLeft(e)
-return t===void 0?[]:[{object:(0,d.Gg)(e.prior.object),action:t}]})],...r.exceptions&&r.exceptions.length>0&&{exceptions:r.exceptions},startedAt:n.startedAt,seconds:n.seconds()}}function describeRestored({did:e,why:t,external:n}){switch(e){case"put":return n===void 0?"put back":`put back, but it ${n}: left alone`
-case"delete":return"removed"
-case"keep":return`kept, because ${t}`
-case"external":return`left alone, since somebody else has changed it: it ${n}`
-case"ask":case"nothing":return}}function describeLeft({did:e,external:t}){switch(e){case"put":case"keep":return"stays as this release has written it"
-case"delete":return"stays, created by this release"
-case"external":return`stays as somebody else has changed it: it ${t}`
-case"ask":return"was deleted by somebody else"
-case"nothing":return}}function workloadsOf(e,{site:t,image:n,snapshot:s,current:r,dryRun:o,...i}){if(!t||!n)return[]
-return t.targets.map(({id:t,live:a,running:c})=>{const[l]=c
-const d=i.rollout?.[(0,A.T)(t)]
-const h=i.undo?.[(0,A.T)(t)]
-const g=r?.[(0,A.T)(t)]?.[0]
-const p=r?r[(0,A.T)(t)]:"not read"
-const m={...t,...l!==void 0&&{from:l},to:(0,f.dp)(n),now:o?"old":nowRuns(e,a!==void 0,s!==void 0,p),...g!==void 0&&{runs:g},...d&&{rollout:d},...h&&{undo:h}}
-const E=secondsOf((0,u.J5)(m))
-return{...m,...E!==void 0&&{seconds:E}}})}function secondsOf(e){const{startedAt:t,completeAt:n}=e??{}
-return t===void 0||n===void 0?void 0:(n-t)/1e3}function nowRuns(e,t,n,s){const r=t?"old":"absent"
-switch(e){case"deployed":case"unchanged":return"new"
-case"stuck":case"kept":case"superseded":if(!n&&(s==="not read"||!t&&!s))return r
-return t&&s?.length===0?"gone":"unknown"
-default:return!t&&n&&e!=="failed"?"removed":r}}},2819:(t,n,s)=>{s.d(n,{d:()=>runCommand})
+const A=i?(0,a.ys)(i,n):[]
+return[[(0,c.T)((0,a.hY)(s)),A.map(e=>e.image)]]}))
+return Object.fromEntries(r.flat())}},2638:(e,t,n)=>{n.d(t,{M:()=>showHistory})
+var s=n(8359)
+var r=n(3825)
+var o=n(3242)
+var i=n(9869)
+function showHistory(e){return(0,i.Y)("history",e,({platform:e,settings:t,signal:n,app:i,resources:a})=>(0,o.ZC)(n,async()=>{const o=await(0,s.D)(e,await a.access(e,t),n)
+a.add(()=>o.close())
+return{result:"unchanged",history:await(0,r.Lu)(o,i,t.image)}}))}},6186:(e,t,n)=>{n.d(t,{C:()=>recoverLeft,U:()=>recoverRecord})
+var s=n(4360)
+var r=n(8359)
+var o=n(8152)
+var i=n(6874)
+var a=n(3165)
+var c=n(3825)
+var A=n(9025)
+var l=n(2789)
+var u=n(6099)
+var d=n(3892)
+var h=n(6072)
+var g=n(2088)
+var f=n(6187)
+var p=n(6488)
+var m=n(9869)
+var E=n(8903)
+function recoverLeft(e,t){return(0,m.Y)("recover",e,e=>e.reporter.stage("recover",async n=>{const{platform:i,settings:a,signal:c,holder:A,app:l,resources:p}=e
+const m=await(0,r.D)(i,await p.access(i,a),c)
+p.add(()=>m.close())
+const isWanted=e=>t==="any"||e===A.id
+const findLeft=async()=>{const e=await(0,u.aE)(m,l,a.image)
+if(e&&isWanted(e.begun.run))return{record:e}
+const t=await(0,f.h2)(m,l)
+return t.some(e=>isWanted((0,s.ng)(e)))?{}:void 0}
+if(!await findLeft())return{result:"unchanged"}
+const E=new g.v({...e,source:{tag:""}}).with({log:n,cluster:m})
+const w=await(0,h.s)(E)
+p.add(()=>w.release())
+const I=await findLeft()
+if(!I)return{result:"unchanged"}
+const B=await(0,d.f)(m,i.clock)
+c.throwIfAborted()
+const Q=E.with({cluster:(0,o.O)(m,w),signal:w.lost})
+const{record:y}=I
+if(!y)return{result:"undone",ended:await(0,f.d9)(Q,B)}
+const b=await(0,u.R1)(m,l,y,await objectsOfManifests(E))
+const v=await recoverRecord(e,Q,B,b)
+return v.is==="well"?{result:"unchanged"}:{result:"undone",restored:v.restored}}))}async function objectsOfManifests({platform:e,settings:t,cluster:n}){try{const{targets:s,others:r}=await(0,i.PX)(e,n,t.manifests,t.image)
+return[...s,...r]}catch{return[]}}async function recoverRecord({state:e},t,n,s){const{platform:r,app:o,settings:i,signal:d,cluster:h,log:g}=t
+const{begun:m,snapshot:w}=s
+try{await(0,f.d9)(t,n)
+const d=await(0,c.Lu)(h,o,i.image)
+if((0,A.u7)(d,m)){g.say(`the release of ${(0,a.j)(m.tag)} is live; removing its leftover record`)
+await(0,u.yv)(h,r.clock,o,s)
+return{is:"well"}}const p=await(0,f.lj)(t,n,s)
+e.exceptions=(0,l.Z)(n.clusterState(),p,e=>h.commandLine(e))
+return{is:"restored",restored:p}}catch(e){const t=await(0,p.ax)(h,r.clock,i,w)
+const n=(0,p.qT)(d)
+if(n)throw new E.r(n,t)
+const s=(0,p.rl)(e,d)
+const o={...s,code:"restore-failed",sentence:`the release of ${(0,a.j)(m.tag)} was interrupted, and restoring it failed: ${s.sentence}`,hint:[...Object.entries(t).map(([e,t])=>`${e} runs ${t.map(a.E4).join(", ")||"nothing"}`),(0,p.eW)(i,h,w)].join("\n")}
+throw new E.r(o,t)}}},3426:(t,n,s)=>{s.d(n,{d:()=>runCommand})
 var r=s(356)
 const o=e(import.meta.url)("node:path/posix")
 var i=s(4592)
@@ -7320,16 +7271,16 @@ if(words(r.text)===n)s.push(r.line)
 r=void 0}return s.length===1?s[0]:void 0}function words(e){return e.trim().replace(/^(FROM .*?) AS \S+$/i,"$1").split(/\s+/).join(" ")}function numberIn(e){return Number(e?.[1])||void 0}function reworded(e){return e.replace(/^(failed to (build|solve|compute cache key|load cache key|create LLB definition|solve with frontend [^:]+)( with frontend [^:]+)?: |failed to calculate checksum of ref [^"]*(?=")|rpc error: code = \w+ desc = |dockerfile parse error( on)? line \d+: )+/,"")}function keep(e,t){e.push(t)
 if(e.length>c)e.shift()}var u=s(9949)
 var d=s(2568)
-var h=s(385)
+var h=s(3242)
 var g=s(8925)
 var f=s(617)
 async function pullImage(e,{repository:t,tag:n,digest:s},r,o){const a=`${t}@${s}`
 r.waiting(`pulling ${a}`)
-const c=await(0,h.L)({clock:e.clock,signal:o,tries:3,pause:2e3,isTransient:e=>e.code!==0&&(0,f.jR)((0,u.A3)(e),t)==="transient"},()=>(0,u.T3)(e,["pull","--quiet",a],{signal:o}))
+const c=await(0,h.L5)({clock:e.clock,signal:o,tries:3,pause:2e3,isTransient:e=>e.code!==0&&(0,f.jR)((0,u.A3)(e),t)==="transient"},()=>(0,u.T3)(e,["pull","--quiet",a],{signal:o}))
 r.waiting(void 0)
 if(c.code!==0){const e=(0,u.A3)(c);(0,i.fJ)((0,u.Ic)("registry",c)??{code:"registry",sentence:`registry: ${a} could not be pulled from ${(0,f.w4)(t)}: ${e}`,...(0,f.jR)(e,t)==="denied"&&{hint:(0,f.t$)(t,"read")}})}const A=await idInEngine(e,a,o)
 if(A!==void 0)return{repository:t,tag:n,id:A}
-return(0,i.fJ)({code:"registry",sentence:`registry: the engine took ${a} and has it not`})}async function idInEngine(e,t,n){const s=await(0,u.T3)(e,["image","inspect","--format","{{.Id}}",t],{signal:n})
+return(0,i.fJ)({code:"registry",sentence:`registry: ${a} was pulled, but is missing from the local engine`})}async function idInEngine(e,t,n){const s=await(0,u.T3)(e,["image","inspect","--format","{{.Id}}",t],{signal:n})
 if(s.code===0)return s.stdout.trim()
 const r=(0,u.Ic)("image",s)
 return r===void 0?void 0:(0,i.fJ)(r)}async function tagsInEngine(e,t,n){const s=["image","ls","--format","{{.Tag}}",t]
@@ -7352,10 +7303,10 @@ if(A!==0){const t={code:A,stdout:"",stderr:c.join("\n")}
 const n=(0,u.Ic)("build",t);(0,i.fJ)(n??buildCause(r,a.failure(),await e.files.read(r)))}const l=await idInEngine(e,o,s)
 const{repository:d,tag:h,inputs:g}=t
 if(l!==void 0)return{repository:d,tag:h,id:l,inputs:g}
-return(0,i.fJ)({code:"build-failed",sentence:`build: the engine does not have ${o} after its build`})}function buildArguments(e,t){const pairs=(e,t)=>Object.entries(t).flatMap(([t,n])=>[e,`${t}=${n}`])
-return["buildx","build","--load","--progress","plain","--provenance","false","--tag",`${e.repository}:${e.tag}`,"--file",t,...e.target===void 0?[]:["--target",e.target],...pairs("--build-arg",e.args),...pairs("--label",{...e.labels,[d.eT]:e.inputs}),"--",e.context]}function checkPlan({files:e},{context:t,file:n}){if(!e.isFolder(t))return(0,i.fJ)({code:"usage",sentence:`build: the context "${t}" is not a folder`,hint:'Give the folder that the image is built from by "context"; has the repository been checked out?'})
+return(0,i.fJ)({code:"build-failed",sentence:`build failed: the engine does not have ${o} after the build`})}function buildArguments(e,t){const pairs=(e,t)=>Object.entries(t).flatMap(([t,n])=>[e,`${t}=${n}`])
+return["buildx","build","--load","--progress","plain","--provenance","false","--tag",`${e.repository}:${e.tag}`,"--file",t,...e.target===void 0?[]:["--target",e.target],...pairs("--build-arg",e.args),...pairs("--label",{...e.labels,[d.eT]:e.inputs}),"--",e.context]}function checkPlan({files:e},{context:t,file:n}){if(!e.isFolder(t))return(0,i.fJ)({code:"usage",sentence:`build: the context "${t}" is not a folder`,hint:'Set "context" to the folder that the image is built from. Is the repository checked out?'})
 const s=n??(0,o.join)(t,"Dockerfile")
-if(!e.exists(s)||e.isFolder(s))return(0,i.fJ)({code:"usage",sentence:`build: there is no Dockerfile at "${s}"`,hint:'Give its path by "file", or the folder that it is in by "context"'})
+if(!e.exists(s)||e.isFolder(s))return(0,i.fJ)({code:"usage",sentence:`build: there is no Dockerfile at "${s}"`,hint:'Set "file" to its path, or "context" to its folder'})
 return s}function buildCause(e,t,n=""){const{instruction:s,message:r,log:i}=t
 const c=(0,o.normalize)(e)
 const A=t.line??(s===void 0?void 0:lineOf(s,n))
@@ -7363,15 +7314,15 @@ const l=A===void 0?c:`${c}:${A}`
 const u=s===void 0?l:`"${(0,a.vI)(withoutFlags(s),100)}" (${l}) failed`
 const d=A===void 0?[]:[{file:c,line:A,title:"docker build failed",message:r}]
 const h=p.find(([e])=>e.test(r))?.[1]
-return{code:"build-failed",sentence:`build: ${u}: ${r}`,...h===void 0?{}:{hint:h},logs:[{lines:i}],annotations:d}}function withoutFlags(e){return e.replace(/^([A-Z]+ )(--\w[\w-]*(=\S+)? )+/,"$1").replace(/\s+/g," ")}const p=[[/^"[^"]+"( not found)?: not found$/,"It must lie in the context, and .dockerignore must not leave it out"],[/no space left on device/i,"Free some disk: docker system prune"],[/target stage .* could not be found/i,'Name a stage of the Dockerfile by "target"']]
-async function build(e,t,n){const{platform:s,settings:o,source:i,signal:c}=e
-const A=s.clock.now()
-const l=await(0,r.Ub)(s,o.context)
-const u=await buildImage(s,{repository:o.image,tag:i.tag,context:o.context,...o.file===void 0?{}:{file:o.file},...o.target===void 0?{}:{target:o.target},args:o["build-args"],inputs:n,labels:{"org.opencontainers.image.created":new Date(A).toISOString(),"org.opencontainers.image.version":i.tag,...i.sha===void 0?{}:{"org.opencontainers.image.revision":i.sha},...l===void 0?{}:{"org.opencontainers.image.source":l}}},t,c)
-t.say(`built ${u.repository}:${u.tag} in ${(0,a.p0)(s.clock.now()-A)}`)
-return u}var m=s(3165)
-var E=s(8090)
-var w=s(3830)
+return{code:"build-failed",sentence:`build: ${u}: ${r}`,...h===void 0?{}:{hint:h},logs:[{lines:i}],annotations:d}}function withoutFlags(e){return e.replace(/^([A-Z]+ )(--\w[\w-]*(=\S+)? )+/,"$1").replace(/\s+/g," ")}const p=[[/^"[^"]+"( not found)?: not found$/,"Move it into the context, and check that .dockerignore does not exclude it"],[/no space left on device/i,"Free disk space: docker system prune"],[/target stage .* could not be found/i,'Set "target" to a stage of the Dockerfile']]
+async function build(e,t){const{platform:n,settings:s,source:o,signal:i,log:c}=e
+const A=n.clock.now()
+const l=await(0,r.Ub)(n,s.context)
+const u=await buildImage(n,{repository:s.image,tag:o.tag,context:s.context,...s.file===void 0?{}:{file:s.file},...s.target===void 0?{}:{target:s.target},args:s["build-args"],inputs:t,labels:{"org.opencontainers.image.created":new Date(A).toISOString(),"org.opencontainers.image.version":o.tag,...o.sha===void 0?{}:{"org.opencontainers.image.revision":o.sha},...l===void 0?{}:{"org.opencontainers.image.source":l}}},c,i)
+c.say(`built ${u.repository}:${u.tag} in ${(0,a.p0)(n.clock.now()-A)}`)
+return u}var m=s(3905)
+var E=s(3165)
+var w=s(8090)
 async function lookForBuild(e){const{platform:t,settings:n,source:s}=e
 const r=await(0,d.Vc)(t,n)
 const o=await ofBuild(e,s.tag,r)
@@ -7387,61 +7338,65 @@ const l=t.tag===void 0||A===void 0?i:(0,g.Nm)(a,A,c.revision)
 if(l.is!=="there")return l
 return c.inputs===o?l:{is:"another build",image:a}}async function lookUpCommit({platform:e,settings:t,source:n,signal:s}){const r=await(0,g.TE)(e,t.image,n.tag,s)
 if(r.is!=="there"||t.tag===void 0||n.sha===void 0)return r
-return(0,g.Nm)(r.image,n.sha,await(0,g.DT)(e,r.image,s))}async function findBuild(e,t){const{lookup:n,source:s,inputs:r,beside:o}=await lookForBuild(e)
-if(o!==void 0)t.say(`the registry has ${e.settings.image}:${o} of another build (${I}): this one gets the tag ${(0,m.j)(s.tag)}`)
-const i=imageIn({...e,source:s},t,n)
-return{source:s,inputs:r,...i&&{image:i}}}const I="other build-args, target, Dockerfile or context, or an unknown build"
-function imageIn({settings:e,source:t},n,s){const r=`${e.image}:${t.tag}`
-switch(s.is){case"there":n.say(`the registry has ${(0,w.dp)(s.image)}`)
+return(0,g.Nm)(r.image,n.sha,await(0,g.DT)(e,r.image,s))}async function findBuild(e){const{settings:t,log:n}=e
+const{lookup:s,source:r,inputs:o,beside:i}=await lookForBuild(e)
+if(i!==void 0)n.say(`the registry has ${t.image}:${i} of another build (${I}): this one gets the tag ${(0,E.j)(r.tag)}`)
+const a=imageIn(e.with({source:r}),s)
+return{source:r,inputs:o,...a&&{image:a}}}const I="other build-args, target, Dockerfile or context, or an unknown build"
+function imageIn({settings:e,source:t,log:n},s){const r=`${e.image}:${t.tag}`
+switch(s.is){case"there":n.say(`the registry has ${(0,m.d)(s.image)}`)
 return s.image
 case"another":n.say(`the registry has ${r} of another commit (${s.of})`)
 return
-case"another build":case"unlabelled":return(0,i.fJ)({code:"registry",sentence:`the registry has ${r} already, and it does not say of which commit it is`,hint:'roll that image out by "deploy", or give this one a tag of its own'})
+case"another build":return(0,i.fJ)({code:"registry",sentence:`the registry has ${r} of another build of this commit (${I})`,hint:'give this build another "tag"'})
+case"unlabelled":return(0,i.fJ)({code:"registry",sentence:`the registry has ${r} already, without a label that names its commit`,hint:'roll that image out with "deploy", or set another "tag"'})
 case"absent":case"denied":return
-case"unreachable":case"failed":return(0,i.fJ)({code:"registry",sentence:`registry: ${e.image}: ${s.said}`})}}async function imageToDeploy(e,t){const{platform:n,settings:s,source:r,signal:o}=e
-const{image:a,digest:c}=s
-if(c!==void 0)return imageOfDigest(e,t,c)
-const A=await(0,g.F1)(n,a,r.tag,o)
+case"unreachable":case"failed":return(0,i.fJ)({code:"registry",sentence:`registry: ${e.image}: ${s.said}`})}}async function imageToDeploy(e){const{platform:t,settings:n,source:s,signal:r,log:o}=e
+const{image:a,digest:c}=n
+if(c!==void 0)return imageOfDigest(e,c)
+const A=await(0,g.F1)(t,a,s.tag,r)
 if(A){await checkMeant(e)
-t.say(`the registry has ${(0,w.dp)(A)}`)
-const n=await commitOf(e,A)
-return{image:A,source:sourceOf(A.tag,n)}}const l=`${a}:${r.tag}`
-const u=await idInEngine(n,l,o).catch(()=>{})
-return(0,i.fJ)({code:"image-missing",sentence:`the registry has no ${l}`,hint:u===void 0?"check the option tag, or push the image before it is deployed":'the engine of this machine has it: give "push" to the build, or to the test after it'})}async function imageOfDigest({platform:e,settings:t,signal:n},s,r){const{image:o}=t
+o.say(`the registry has ${(0,m.d)(A)}`)
+const t=await commitOf(e,A)
+return{image:A,source:sourceOf(A.tag,t)}}const l=`${a}:${s.tag}`
+const u=await idInEngine(t,l,r).catch(()=>{})
+return(0,i.fJ)({code:"image-missing",sentence:`the registry has no ${l}`,hint:u===void 0?"check the option tag, or push the image before the deploy":`this machine's engine has it: set "push" for the build, or for the test`})}async function imageOfDigest({platform:e,settings:t,signal:n,log:s},r){const{image:o}=t
 const a={repository:o,tag:t.tag??"",digest:r}
 const c=(0,g.wj)(a,await(0,g.OK)(e,a,n))
-if(!c)return(0,i.fJ)({code:"image-missing",sentence:`the registry has no ${o}@${r}`,hint:"check the option digest, or push the image before it is deployed"})
+if(!c)return(0,i.fJ)({code:"image-missing",sentence:`the registry has no ${o}@${r}`,hint:"check the option digest, or push the image before the deploy"})
 const{revision:A,version:l}=await(0,g.yv)(e,c,n)
 const u=t.tag??(isTag(l)?l:void 0)
-if(u===void 0)return(0,i.fJ)({code:"usage",sentence:`"digest" needs "tag" here: ${o}@${r} does not tell its version`,hint:"give the tag that the image was pushed with, for people to know it by"})
+if(u===void 0)return(0,i.fJ)({code:"usage",sentence:`"digest" needs "tag" here: ${o}@${r} has no version label`,hint:"set the tag that the image was pushed with; it names the version in log and history"})
 const d={...c,tag:u}
-s.say(`the registry has ${(0,w.dp)(d)}`)
-return{image:d,source:sourceOf(u,A??commitIn(t.tag))}}function isTag(e){return e!==void 0&&!((0,E.I_)(e)instanceof E.AF)}function sourceOf(e,t){return{tag:e,...t!==void 0&&{sha:t}}}async function commitOf({platform:e,settings:t,source:n,signal:s},r){if(t.tag===void 0)return n.sha
-return commitIn(t.tag)??(0,g.DT)(e,r,s).catch(()=>{})}function commitIn(e=""){return/^[0-9a-f]{40}(?![0-9a-f])/.exec(e)?.[0]}async function imageToTest(e,t){const{platform:n,settings:s,source:r,signal:o}=e
-if(s.digest!==void 0){const r=await imageToDeploy(e,t)
-if(s.push)t.say("it is not pushed: the registry has it already")
-return{...r,built:await pullImage(n,r.image,t,o)}}const a=await lookUpCommit(e)
-const c=imageIn(e,t,a)
+s.say(`the registry has ${(0,m.d)(d)}`)
+return{image:d,source:sourceOf(u,A??commitIn(t.tag))}}function isTag(e){return e!==void 0&&!((0,w.I_)(e)instanceof w.AF)}function sourceOf(e,t){return{tag:e,...t!==void 0&&{sha:t}}}async function commitOf({platform:e,settings:t,source:n,signal:s},r){if(t.tag===void 0)return n.sha
+return commitIn(t.tag)??(0,g.DT)(e,r,s).catch(()=>{})}function commitIn(e=""){return/^[0-9a-f]{40}(?![0-9a-f])/.exec(e)?.[0]}async function imageToTest(e){const{platform:t,settings:n,source:s,signal:r,log:o}=e
+if(n.digest!==void 0){const s=await imageToDeploy(e)
+if(n.push)o.say("not pushed: the registry already has it")
+return{...s,built:await pullImage(t,s.image,o,r)}}const a=await lookUpCommit(e)
+const c=imageIn(e,a)
 if(c){await checkMeant(e)
-return{image:c,source:r,built:await pullImage(n,c,t,o)}}const{image:A}=s
-const l=`${A}:${r.tag}`
-const u=await findInEngine(n,l,o)
-if(!u)return(0,i.fJ)({code:"image-missing",sentence:a.is==="another"?`${l} is of another commit (${(0,m.j)(a.of)}) in the registry, and this machine has none`:`neither the registry nor this machine has ${l}`,hint:'build it first ("build"), on this machine or with "push"'})
-checkCommit(e,t,l,u)
-t.say(`this machine has ${l} (${u.id.slice(7,19)})`)
+return{image:c,source:s,built:await pullImage(t,c,o,r)}}const{image:A}=n
+const l=`${A}:${s.tag}`
+const u=await findInEngine(t,l,r)
+if(!u)return(0,i.fJ)({code:"image-missing",sentence:a.is==="another"?`${l} in the registry is of another commit (${(0,E.j)(a.of)}), and this machine does not have the image`:`neither the registry nor this machine has ${l}`,hint:'build it first with "build", on this machine or with "push"'})
+checkCommit(e,l,u)
+o.say(`this machine has ${l} (${u.id.slice(7,19)})`)
 const{id:d,inputs:h}=u
-return{source:r,built:{repository:A,tag:r.tag,id:d,...h&&{inputs:h}}}}async function checkMeant({platform:e,settings:t,source:n,signal:s}){if(t.tag!==void 0)return
+return{source:s,built:{repository:A,tag:s.tag,id:d,...h&&{inputs:h}}}}async function checkMeant({platform:e,settings:t,source:n,signal:s}){if(t.tag!==void 0)return
 const{image:r}=t
-const o=await tagsInEngine(e,r,s)
-const a=o.filter(e=>(0,d.$3)(e,n.tag))
-if(a.length===0)return
-const c=[n.tag,...a].map(e=>`--tag ${e}`).join(" or ");(0,i.fJ)({code:"usage",sentence:`${r}:${n.tag} is one of several builds of this commit (${I}): this machine has also built ${a.join(", ")}`,hint:`name the one that is meant: ${c} (the build's output or report has it as "tag")`})}function checkCommit({settings:e,source:t},n,s,{revision:r}){const{sha:o}=t
+const[o,a]=await Promise.all([tagsInEngine(e,r,s),(0,g.TE)(e,r,(0,d.QE)(n.tag),s)])
+const c=o.filter(e=>(0,d.$3)(e,n.tag))
+if(c.length===0&&a.is!=="there")return
+const A=c.length===0?`${n.tag}-…`:void 0
+const l=A===void 0?`this machine has also built ${c.join(", ")}`:`the registry has another one as ${A}`
+const u=[n.tag,...A===void 0?c:[A]].map(e=>`--tag ${e}`).join(" or ");(0,i.fJ)({code:"usage",sentence:`${r}:${n.tag} is one of several builds of this commit (${I}): ${l}`,hint:`choose one: ${u} (the build's output or report has it as "tag")`})}function checkCommit({settings:e,source:t,log:n},s,{revision:r}){const{sha:o}=t
 if(o===void 0||r===o)return
-if(r!==void 0)(0,i.fJ)({code:"image-missing",sentence:`${s} on this machine is of the commit ${(0,m.j)(r)}, and not of ${(0,m.j)(o)}`,hint:'build it again ("build")'})
+if(r!==void 0)(0,i.fJ)({code:"image-missing",sentence:`${s} on this machine is of the commit ${(0,E.j)(r)}, not of ${(0,E.j)(o)}`,hint:'build it again with "build"'})
 if(e.tag===void 0)return
-if(e.push)(0,i.fJ)({code:"image-missing",sentence:`${s} on this machine does not say of which commit it is, so it is not pushed for ${(0,m.j)(o)}`,hint:`build it by "build", or with the label org.opencontainers.image.revision=${o}`})
-n.say(`${s} does not say of which commit it is`)}var B=s(1121)
-var Q=s(3728)
+if(e.push)(0,i.fJ)({code:"image-missing",sentence:`${s} on this machine has no label that names its commit, so it is not pushed for ${(0,E.j)(o)}`,hint:`build it with "build", or with the label org.opencontainers.image.revision=${o}`})
+n.say(`${s} has no label that names its commit`)}var B=s(9869)
+var Q=s(8359)
 var y=s(8152)
 var b=s(4339)
 var v=s(1965)
@@ -7451,41 +7406,44 @@ var T=s(8911)
 var R=s(9340)
 var D=s(8661)
 var F=s(3825)
-async function checkAlone(e,t,n,s){const{app:r,settings:o}=e
-await Promise.all([checkHistory(e,t,n,s),(0,S.aE)(t,r,o.image),(0,T.Cz)(t,(0,D.Fe)(r))])}async function checkHistory({app:e,settings:t},n,{live:s,targets:r},o){const i=await(0,F.tl)(n,e)
-const a=i.filter(({image:e})=>!(0,m.iI)(e,t.image))
+async function checkAlone(e,t){const{app:n,settings:s,cluster:r}=e
+await Promise.all([checkHistory(e,t),(0,S.aE)(r,n,s.image),(0,T.Cz)(r,(0,D.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const i=await(0,F.tl)(s,e)
+const a=i.filter(({image:e})=>!(0,E.iI)(e,t.image))
 const c=i.filter(e=>!a.includes(e))
-if(a.length===0||o==="rollback"&&c.length>0)return c
-const A=r.map(({id:e})=>(0,b.T)(e))
-const l=workloadsIn(s.clusterState()).filter(e=>!A.includes((0,b.T)((0,R.hY)(e))))
-for(const s of new Set(a.map(e=>e.image))){const r=l.find(e=>(0,R.ys)(e,s).length>0)
+if(a.length===0||n==="rollback"&&c.length>0)return c
+const A=o.map(({id:e})=>(0,b.T)(e))
+const l=workloadsIn(r.clusterState()).filter(e=>!A.includes((0,b.T)((0,R.hY)(e))))
+for(const n of new Set(a.map(e=>e.image))){const r=l.find(e=>(0,R.ys)(e,n).length>0)
 if(!r)continue
 const o=(0,b.T)((0,R.hY)(r))
 const i=`the history in configmap/${(0,D.Fe)(e)}`
-const a=`when it is the same application, whose registry has moved: ${o} runs the old image still; let it run the new one first, by its manifest (option manifests) or kubectl set image`;(0,D.ht)(n,e,{image:s,what:i,so:a},t.image)}return c}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
+const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,D.ht)(s,e,{image:n,what:i,so:a},t.image)}return c}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
 return t.flatMap(e=>[...e.values()]).filter(R.gv)}var O=s(6072)
-var N=s(7414)
-var M=s(1404)
-var L=s(8815)
-function fixOf({id:e,manifest:t},n,s){return t?`# in the manifest of ${(0,b.T)(e)}\n${(0,L.As)(n).trim()}`:s(["patch",(0,b.T)(e),"--patch",JSON.stringify(n)])}function inTemplate({id:e},t){const n={spec:{template:{spec:t}}}
+var N=s(6874)
+var M=s(1856)
+var L=s(3892)
+var U=s(7414)
+var x=s(1404)
+var $=s(8815)
+function fixOf({id:e,manifest:t},n,s){return t?`# in the manifest of ${(0,b.T)(e)}\n${(0,$.As)(n).trim()}`:s(["patch",(0,b.T)(e),"--patch",JSON.stringify(n)])}function inTemplate({id:e},t){const n={spec:{template:{spec:t}}}
 return e.kind==="CronJob"?{spec:{jobTemplate:n}}:n}function inContainer(e,t,n){return inTemplate(e,{containers:[{name:t,...n}]})}function probeFindings(e,t,n,s){const r=e.filter(({isServed:e})=>e)
 const o=[...r.flatMap(e=>unready(e,n,s)),...e.flatMap(e=>killed(e,t[e.id],s))]
 if(o.length>0||r.length===0)return o
 const i=r.map(({id:e})=>e).join(", ")
 const a=r.filter(e=>listensOnly(e)).map(({id:e})=>e)
-const c=a.length===0?"":`; that of ${a.join(", ")} asks the port alone: give "smoke-path" for one that asks a page`
-return[(0,M.ok)("probes",`${i}: a readinessProbe stands guard${c}`)]}function serving({containers:e}){return e.find(e=>(0,N.kp)(e)==="web")??e[0]}function listensOnly(e){return serving(e)?.readinessProbe?.tcpSocket!==void 0}function unready(e,t,n){const{id:s,target:r,object:o}=e
+const c=a.length===0?"":`; that of ${a.join(", ")} checks only the port: set "smoke-path" to request a page`
+return[(0,x.ok)("probes",`${i}: has a readinessProbe${c}`)]}function serving({containers:e}){return e.find(e=>(0,U.kp)(e)==="web")??e[0]}function listensOnly(e){return serving(e)?.readinessProbe?.tcpSocket!==void 0}function unready(e,t,n){const{id:s,target:r,object:o}=e
 const i=(0,R.kW)(o).spec?.containers??[]
 const a=serving(e)
 if(!a)return[]
-if(listensOnly(e)&&t["smoke-path"]!==void 0){const e=`${s}, container ${a.name}: its readinessProbe asks the port alone, so a version whose code does not start may be Ready for a moment, and take the place of one that answers`
+if(listensOnly(e)&&t["smoke-path"]!==void 0){const e=`${s}, container ${a.name}: its readinessProbe checks only the port, so a version whose code does not start may become Ready for a moment and replace a working one`
 const o={...pageOf(a,t),tcpSocket:null}
 const i="httpGet"in o&&inContainer(r,a.name,{readinessProbe:o})
-return[(0,M.$e)("probes",e,i?fixOf(r,i,n):void 0)]}if(i.some(({readinessProbe:e})=>e))return[]
-const c=`${s}, container ${a.name} has no readinessProbe: its new pods get requests before they can answer, and a rollout counts them as Ready at once`
+return[(0,x.$e)("probes",e,i?fixOf(r,i,n):void 0)]}if(i.some(({readinessProbe:e})=>e))return[]
+const c=`${s}, container ${a.name} has no readinessProbe: its new pods receive requests before they can answer, and a rollout counts them as Ready at once`
 const A=readinessOf(a,t)
 const l=A&&inContainer(r,a.name,{readinessProbe:A})
-return[(0,M.$e)("probes",c,l&&fixOf(r,l,n))]}function readinessOf(e,t){const{startupProbe:n,livenessProbe:s}=e
+return[(0,x.$e)("probes",c,l&&fixOf(r,l,n))]}function readinessOf(e,t){const{startupProbe:n,livenessProbe:s}=e
 const r=n??s
 return r?{...handlerOf(r),periodSeconds:2}:pageOf(e,t)}function pageOf({ports:e=[]},t){const n=e.find(({protocol:e="TCP",name:t})=>e==="TCP"&&t==="http")
 const s=(n??e.find(({protocol:e="TCP"})=>e==="TCP"))?.containerPort
@@ -7499,50 +7457,50 @@ if(!i||!a||c)return[]
 if(!(0,R.FB)(handlerOf(i),handlerOf(a)))return[]
 const A=budgetOf(i)
 if(2*s<=A)return[]
-const l=`${e}, container ${o} took ${seconds(s)} to become Ready, and its livenessProbe kills one that takes ${seconds(A)}: on a busy node a healthy start may never end`
+const l=`${e}, container ${o} took ${seconds(s)} to become Ready, and its livenessProbe kills one that takes ${seconds(A)}: on a busy node a healthy start may never finish`
 const u=2
 const d=Math.max(60,Math.ceil(10*s/1e3/u))
 const h=inContainer(t,o,{startupProbe:{...handlerOf(i),periodSeconds:u,failureThreshold:d}})
-return[(0,M.$e)("probes",l,fixOf(t,h,r))]})}function budgetOf({initialDelaySeconds:e,periodSeconds:t,failureThreshold:n}){return 1e3*((e??0)+(n??3)*(t??10))}function handlerOf({httpGet:e,tcpSocket:t,exec:n,grpc:s}){return{...e&&{httpGet:e},...t&&{tcpSocket:t},...n&&{exec:n},...s&&{grpc:s}}}function seconds(e){return`${Math.round(e/1e3)} s`}var U=s(2683)
+return[(0,x.$e)("probes",l,fixOf(t,h,r))]})}function budgetOf({initialDelaySeconds:e,periodSeconds:t,failureThreshold:n}){return 1e3*((e??0)+(n??3)*(t??10))}function handlerOf({httpGet:e,tcpSocket:t,exec:n,grpc:s}){return{...e&&{httpGet:e},...t&&{tcpSocket:t},...n&&{exec:n},...s&&{grpc:s}}}function seconds(e){return`${Math.round(e/1e3)} s`}var _=s(2683)
 function subjectsOf(e,t){return e.flatMap(e=>{const{id:n,uses:s,live:r,manifest:o}=e
-const i=o?(0,U.wk)(o,r):r
+const i=o?(0,_.wk)(o,r):r
 if(!i)return[]
 const a=(0,R.kW)(i)
 const c=s.filter(({init:e})=>!e).map(({name:e})=>e)
 const A={workload:n,template:a,containers:c}
-return[{target:e,id:(0,b.T)(n),object:i,containers:(a.spec?.containers??[]).filter(({name:e})=>c.includes(e)),isServed:n.kind!=="CronJob"&&t.some(e=>(0,N.ko)(e,A))}]})}function ownerOf(e){return argo(e)??flux(e)??helm(e)??operator(e)}function argo({kind:e,metadata:t={}}){const n=e==="CronJob"?"batch":"apps"
+return[{target:e,id:(0,b.T)(n),object:i,containers:(a.spec?.containers??[]).filter(({name:e})=>c.includes(e)),isServed:n.kind!=="CronJob"&&t.some(e=>(0,U.ko)(e,A))}]})}function ownerOf(e){return argo(e)??flux(e)??helm(e)??operator(e)}function argo({kind:e,metadata:t={}}){const n=e==="CronJob"?"batch":"apps"
 const s=`:${n}/${e}:${t.namespace}/${t.name}`
 const r=t.annotations?.["argocd.argoproj.io/tracking-id"]
 const o=r?.endsWith(s)?r.slice(0,-s.length):t.labels?.["argocd.argoproj.io/instance"]
 if(o===void 0)return
 const i=e==="CronJob"?".spec.jobTemplate.spec":".spec"
 const a={ignoreDifferences:[{group:n,kind:e,name:t.name,jqPathExpressions:[`${i}.template.spec.containers[].image`]}],syncPolicy:{syncOptions:["RespectIgnoreDifferences=true"]}}
-return{name:`Argo CD (application ${o})`,when:"at its next sync, unless the application ignores images",fix:`# in the application ${o}\n${(0,L.As)({spec:a}).trim()}`}}function flux({metadata:{labels:e={},annotations:t={}}={}}){const named=t=>{const n=e[`${t}.toolkit.fluxcd.io/name`]
+return{name:`Argo CD (application ${o})`,when:"at its next sync, unless the application ignores images",fix:`# in the application ${o}\n${(0,$.As)({spec:a}).trim()}`}}function flux({metadata:{labels:e={},annotations:t={}}={}}){const named=t=>{const n=e[`${t}.toolkit.fluxcd.io/name`]
 return n&&`${e[`${t}.toolkit.fluxcd.io/namespace`]}/${n}`}
 const n=named("kustomize")
 const s=t["kustomize.toolkit.fluxcd.io/reconcile"]==="disabled"||["IfNotPresent","Ignore"].includes(t["kustomize.toolkit.fluxcd.io/ssa"]??"")
 if(n&&!s){const e={metadata:{annotations:{"kustomize.toolkit.fluxcd.io/reconcile":"disabled"}}}
-return{name:`Flux (Kustomization ${n})`,when:"at its next reconciliation",fix:`# in its manifest, where Flux reads it\n${(0,L.As)(e).trim()}`}}const r=named("helm")
+return{name:`Flux (Kustomization ${n})`,when:"at its next reconciliation",fix:`# in its manifest, where Flux reads it\n${(0,$.As)(e).trim()}`}}const r=named("helm")
 return r?{name:`Flux (HelmRelease ${r})`,when:"when it upgrades the release"}:void 0}function helm({metadata:{labels:e={},annotations:t={}}={}}){const n=t["meta.helm.sh/release-name"]
 if(e["app.kubernetes.io/managed-by"]!=="Helm"||n===void 0)return
 return{name:`Helm (release ${n})`,when:"at the next `helm upgrade`"}}function operator({metadata:e}){const t=e?.ownerReferences?.find(({controller:e})=>e)
-return t&&{name:`${t.kind} ${t.name}`,when:"whenever its controller looks at it"}}const x=30
-const $=[paused,leaving,owned,withoutRevisions,recreated,allAtOnce,cutShort,beatsTwice]
-function workloadFindings(e,t){return[...e.flatMap(e=>$.flatMap(n=>n(e,t))),...manyBeats(e,t)]}function paused({id:e,target:t},n){if(!t.live?.spec.paused)return[]
+return t&&{name:`${t.kind} ${t.name}`,when:"whenever its controller reconciles it"}}const G=30
+const P=[paused,leaving,owned,withoutRevisions,recreated,allAtOnce,cutShort,beatsTwice]
+function workloadFindings(e,t){return[...e.flatMap(e=>P.flatMap(n=>n(e,t))),...manyBeats(e,t)]}function paused({id:e,target:t},n){if(!t.live?.spec.paused)return[]
 const s=`${e} is paused, so a new version would never roll out`
-return[(0,M.z3)("workloads",s,n(["rollout","resume",e]))]}function leaving({id:e,target:t},n){if(!t.live||!(0,R.vx)(t.live))return[]
-const s=`${e} is being deleted: what is written to it is lost with it`
+return[(0,x.z3)("workloads",s,n(["rollout","resume",e]))]}function leaving({id:e,target:t},n){if(!t.live||!(0,R.vx)(t.live))return[]
+const s=`${e} is being deleted: a write to it would be lost`
 const r=n(["get",e,"-o","jsonpath={.metadata.finalizers}"])
-return[(t.manifest?M.$e:M.z3)("workloads",s,r)]}function owned({id:e,target:t}){const n=t.live&&ownerOf(t.live)
+return[(t.manifest?x.$e:x.z3)("workloads",s,r)]}function owned({id:e,target:t}){const n=t.live&&ownerOf(t.live)
 if(!n)return[]
-const s=`${e} belongs to ${n.name}, which sets its image back ${n.when}`
-return[(0,M.$e)("workloads",s,n.fix)]}function withoutRevisions({id:e,target:t,object:n},s){if(n.spec.revisionHistoryLimit!==0)return[]
-const r=`${e} has revisionHistoryLimit: 0, so Kubernetes keeps no earlier version, and "kubectl rollout undo" has nothing to go back to`
-return[(0,M.$e)("workloads",r,fixOf(t,{spec:{revisionHistoryLimit:10}},s))]}function recreated({id:e,target:t,object:n,isServed:s},r){const{strategy:o}=n.spec
+const s=`${e} belongs to ${n.name}, which resets its image ${n.when}`
+return[(0,x.$e)("workloads",s,n.fix)]}function withoutRevisions({id:e,target:t,object:n},s){if(n.spec.revisionHistoryLimit!==0)return[]
+const r=`${e} has revisionHistoryLimit: 0, so Kubernetes keeps no earlier version, and "kubectl rollout undo" cannot work`
+return[(0,x.$e)("workloads",r,fixOf(t,{spec:{revisionHistoryLimit:10}},s))]}function recreated({id:e,target:t,object:n,isServed:s},r){const{strategy:o}=n.spec
 if(n.kind!=="Deployment"||!s||o?.type!=="Recreate")return[]
-const i=`${e} has strategy: Recreate, so nobody answers from the end of its old pods until the new ones are Ready`
+const i=`${e} has strategy: Recreate, so there is downtime from the end of its old pods until the new ones are Ready`
 const a={spec:{strategy:{type:"RollingUpdate"}}}
-return[(0,M.$e)("workloads",i,fixOf(t,a,r))]}function allAtOnce({id:e,target:t,object:n,isServed:s},r){const{strategy:o}=n.spec
+return[(0,x.$e)("workloads",i,fixOf(t,a,r))]}function allAtOnce({id:e,target:t,object:n,isServed:s},r){const{strategy:o}=n.spec
 const i=n.spec.replicas??1
 if(n.kind!=="Deployment"||!s||o?.type==="Recreate")return[]
 const{maxUnavailable:a="25%",maxSurge:c="25%"}=o?.rollingUpdate??{}
@@ -7550,39 +7508,40 @@ const A=countOf(c,i,Math.ceil)
 const l=countOf(a,i,Math.floor)
 const u=A===0&&l===0?1:l
 if(i===0||u<i)return[]
-const d=i===1?`${e} may be without its only pod while the new one starts (maxUnavailable: ${a}), and nobody answers then`:`${e} may be without all of its ${i} pods while the new ones start (maxUnavailable: ${a}), and nobody answers then`
+const d=i===1?`${e} may lose its only pod while the new one starts (maxUnavailable: ${a}): there is downtime until then`:`${e} may lose all of its ${i} pods while the new ones start (maxUnavailable: ${a}): there is downtime until then`
 const h={maxUnavailable:0,maxSurge:1}
-return[(0,M.$e)("workloads",d,fixOf(t,{spec:{strategy:{rollingUpdate:h}}},r))]}function countOf(e,t,n){return typeof e==="number"?e:n(parseInt(e,10)*t/100)}function cutShort({id:e,target:t,object:n,containers:s},r){const o=(0,R.kW)(n).spec?.terminationGracePeriodSeconds??x
-const i=s.find(N.HS)
-if(n.kind==="CronJob"||!i||o>x)return[]
+return[(0,x.$e)("workloads",d,fixOf(t,{spec:{strategy:{rollingUpdate:h}}},r))]}function countOf(e,t,n){return typeof e==="number"?e:n(parseInt(e,10)*t/100)}function cutShort({id:e,target:t,object:n,containers:s},r){const o=(0,R.kW)(n).spec?.terminationGracePeriodSeconds??G
+const i=s.find(U.HS)
+if(n.kind==="CronJob"||!i||o>G)return[]
 const a=`${e}, container ${i.name}: a Celery task that takes longer than ${o} s is killed by each release (terminationGracePeriodSeconds)`
 const c=inTemplate(t,{terminationGracePeriodSeconds:300})
-return[(0,M.$e)("workloads",a,fixOf(t,c,r))]}function beatsTwice({id:e,target:t,object:n,containers:s,isServed:r},o){const{strategy:i}=n.spec
+return[(0,x.$e)("workloads",a,fixOf(t,c,r))]}function beatsTwice({id:e,target:t,object:n,containers:s,isServed:r},o){const{strategy:i}=n.spec
 const a=n.kind==="Deployment"&&i?.type!=="Recreate"
-const c=s.find(N.Nj)
+const c=s.find(U.Nj)
 if(!a||!c||n.spec.replicas===0)return[]
-const A=`${e}, container ${c.name}: Celery's beat of the old version and that of the new one run side by side for a moment in each release, so tasks that are due then are sent twice`
-if(r)return[(0,M.$e)("workloads",`${A}: give beat a Deployment without a Service`)]
+const A=`${e}, container ${c.name}: the old and the new Celery beat run side by side for a moment in each release, so tasks that are due then are sent twice`
+if(r)return[(0,x.$e)("workloads",`${A}: move beat to a Deployment without a Service`)]
 const l={spec:{strategy:{type:"Recreate",rollingUpdate:null}}}
-return[(0,M.$e)("workloads",`${A}: set strategy: Recreate`,fixOf(t,l,o))]}function manyBeats(e,t){const n=e.filter(({object:e,containers:t})=>e.kind!=="CronJob"&&t.some(N.Nj))
+return[(0,x.$e)("workloads",`${A}: set strategy: Recreate`,fixOf(t,l,o))]}function manyBeats(e,t){const n=e.filter(({object:e,containers:t})=>e.kind!=="CronJob"&&t.some(U.Nj))
 const s=n.map(({object:{kind:e,spec:t}})=>e==="DaemonSet"?1/0:t.replicas??1)
 const r=s.reduce((e,t)=>e+t,0)
 const[o,...i]=n
 if(!o||r<=1)return[]
 const a=n.map(({id:e})=>e).join(" and ")
-const c=r===1/0?"as often as there are nodes":`${r} times`
-const A=`Celery's beat runs ${c} (${a}), so every scheduled task is sent as often`
+const c=r===1/0?"once per node":`${r} times`
+const A=`Celery's beat runs ${c} (${a}), so every scheduled task is sent that often`
 const l=i.length===0&&r!==1/0
-return[(0,M.$e)("workloads",A,l?t(["scale",o.id,"--replicas=1"]):void 0)]}function pullFindings(e,t){return e.flatMap(({id:e,target:n,containers:s})=>s.filter(({imagePullPolicy:e})=>e==="Always").map(({name:s})=>{const r=`${e}, container ${s} has imagePullPolicy: Always, so no pod of it starts while the registry is away, though a release names the image by its digest`
+return[(0,x.$e)("workloads",A,l?t(["scale",o.id,"--replicas=1"]):void 0)]}function pullFindings(e,t){return e.flatMap(({id:e,target:n,containers:s})=>s.filter(({imagePullPolicy:e})=>e==="Always").map(({name:s})=>{const r=`${e}, container ${s} has imagePullPolicy: Always, so none of its pods can start while the registry is unavailable, although a release pins the image by its digest`
 const o=inContainer(n,s,{imagePullPolicy:"IfNotPresent"})
-return(0,M.$e)("workloads",r,fixOf(n,o,t))}))}var _=s(4360)
-const G=["create","list","watch"]
+return(0,x.$e)("workloads",r,fixOf(n,o,t))}))}var H=s(4360)
+var J=s(2109)
+const V=["create","list","watch"]
 async function missingRights(e,t){const n=new Map
 const may=(t,s,r)=>{const o=JSON.stringify([t.group,t.resource,s,r])
 const i=n.get(o)??allowed(e,t,s,r)
 n.set(o,i)
 return i}
-const mayByName=async(e,t)=>{if(e.names===void 0||G.includes(t))return false
+const mayByName=async(e,t)=>{if(e.names===void 0||V.includes(t))return false
 const n=await Promise.all(e.names.map(n=>may(e,t,n)))
 return n.every(Boolean)}
 const isMissing=async(e,t)=>e.names?.length!==0&&!await may(e,t)&&!await mayByName(e,t)
@@ -7592,15 +7551,11 @@ return merged(s.filter(e=>e.verbs.length>0))}async function allowed(e,t,n,s){con
 const i=r==="namespaces"?e.namespace:s
 const a=r==="namespaces"&&n==="create"?{}:{namespace:e.namespace}
 const c=await e.review("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",{apiVersion:"authorization.k8s.io/v1",kind:"SelfSubjectAccessReview",spec:{resourceAttributes:{...a,group:t.group,resource:r,...o!==void 0&&{subresource:o},verb:n,...i!==void 0&&{name:i}}}})
-return c.status?.allowed===true}function asRoleRules(e){return(0,L.As)(e.map(({group:e,resource:t,verbs:n})=>({apiGroups:[e],resources:[t],verbs:[...n]})),{defaultStringType:"PLAIN",collectionStyle:"any"}).trim()}function merged(e){const t=new Map
+return c.status?.allowed===true}function asRoleRules(e){return(0,$.As)(e.map(({group:e,resource:t,verbs:n})=>({apiGroups:[e],resources:[t],verbs:[...n]})),{defaultStringType:"PLAIN",collectionStyle:"any"}).trim()}function merged(e){const t=new Map
 for(const n of e){const e=`${n.group}/${n.resource}`
 const s=t.get(e)?.verbs??[]
 const{group:r,resource:o}=n
-t.set(e,{group:r,resource:o,verbs:[...new Set([...s,...n.verbs])]})}return[...t.values()]}var P=s(240)
-var H=s(6874)
-var J=s(1856)
-var V=s(2109)
-var Y=s(3892)
+t.set(e,{group:r,resource:o,verbs:[...new Set([...s,...n.verbs])]})}return[...t.values()]}var Y=s(240)
 var j=s(1407)
 var W=s(3006)
 var q=s(5950)
@@ -7613,80 +7568,89 @@ var te=s(8997)
 var ne=s(6119)
 var se=s(732)
 var re=s(730)
-function judgeRun(e,t,n,s,r,o){return(0,X.o)(e,n,s,o,verdictOf)
-function verdictOf({recorder:s,requeue:i,evaluate:a}){const c=o-e.confirmedAt>ne.y
-const A=e.jobs.get(t)
-if(conditionOf(A,"Complete"))return{is:"done"}
-const l=A?.metadata?.uid
-const u=conditionOf(A,"Failed")
-if(u?.reason==="DeadlineExceeded")return late("it ran longer than its activeDeadlineSeconds")
-const d=(0,Z.EB)(e,l)
-const h=a(l,d)
-const g=h.filter(({symptom:e})=>e.exit)
-const f=h.filter(({symptom:e})=>!e.exit)
-const[p]=g
-const m=p?(0,se.rl)(t,`job/${t}`,p):r
-if(u){const e=(0,se.iR)(g,o,c)
-if(e)return{is:"failed",cause:ended((0,se.rl)(t,`job/${t}`,e))}
-const n=s.since(`failed/job/${t}`)+ee.Gn
-i(n)
-if(n>o)return{is:"waiting",on:"its log",...m&&{crash:m}}
-const r=(0,re.T)(u.message??u.reason??"failed")
-return{is:"failed",cause:m?ended(m):{code:"job-failed",sentence:`${t}: ${r}`,workload:`job/${t}`}}}const E=(0,se.iR)(f,o,c)
-if(E)return{is:"failed",cause:(0,se.rl)(t,`job/${t}`,E)}
-for(const{due:e}of f)if(e.is==="at")i(e.at)
-const[w]=[...f,...g]
-const I=d.at(-1)
-const B=w?(0,se.l0)(w,o):I?podStatusOf(I):"its pod to be made"
-if(!d.some(hasStarted)&&!hasEnded(A)){const e=s.since(`incomplete/job/${t}`)+n.timeout
-if(e<=o&&!c)return late(`not started after ${(0,re.n)(n.timeout)}: ${B}`)
-i(e)}return{is:"waiting",on:B,...m&&{crash:m}}}function late(e){const n=`${t}: ${e}`
-return{is:"failed",cause:{code:"timeout",sentence:n,workload:`job/${t}`}}}function podStatusOf(t){return hasStarted(t)?"it runs":(0,ne.g)(t,(0,Z.XL)(e,t.metadata?.uid))}}function ended(e){return["crash","crash-after-ready","init-crash"].includes(e.code)?{...e,code:"job-failed"}:e}function conditionOf(e,t){return e?.status?.conditions?.find(({type:e,status:n})=>e===t&&n==="True")}function hasEnded(e){return(e?.status?.succeeded??0)+(e?.status?.failed??0)>0}function hasStarted(e){return(0,te.CI)(e).some(({init:e,status:t})=>!e&&(t.state?.running!==void 0||t.state?.terminated!==void 0))}var oe=s(6e3)
+function judgeRun(e,t,n){return(0,X.o)(t,t=>verdictOf(e,t,n))}function verdictOf(e,t,n){const{clusterState:s,now:r,stale:o,requeue:i}=t
+const a=s.jobs.get(e)
+if(conditionOf(a,"Complete"))return{is:"done"}
+const c=a?.metadata?.uid
+const A=conditionOf(a,"Failed")
+if(A?.reason==="DeadlineExceeded")return late(e,"it ran longer than its activeDeadlineSeconds")
+const l=(0,Z.EB)(s,c)
+const u=t.evaluate(c,l)
+const d=u.filter(({symptom:e})=>e.exit)
+const h=u.filter(({symptom:e})=>!e.exit)
+const[g]=d
+const f=g?(0,se.rl)(e,`job/${e}`,g):n
+if(A){const n=(0,re.T)(A.message??A.reason??"failed")
+return failedVerdict(e,t,d,{words:n,lastCrash:f})}const p=(0,se.iR)(h,r,o)
+if(p)return{is:"failed",cause:(0,se.rl)(e,`job/${e}`,p)}
+for(const{due:e}of h)if(e.is==="at")i(e.at)
+const[m]=[...h,...d]
+const E=m?(0,se.l0)(m,r):podStatusOf(l.at(-1),s)
+if(!l.some(hasStarted)&&!hasEnded(a)){const{timeout:n}=t.timeouts
+const s=t.recorder.since(`incomplete/job/${e}`)+n
+if(s<=r&&!o)return late(e,`not started after ${(0,re.n)(n)}: ${E}`)
+i(s)}return{is:"waiting",on:E,...f&&{crash:f}}}function failedVerdict(e,{now:t,stale:n,recorder:s,requeue:r},o,{words:i,lastCrash:a}){const c=(0,se.iR)(o,t,n)
+if(c)return{is:"failed",cause:ended((0,se.rl)(e,`job/${e}`,c))}
+const A=s.since(`failed/job/${e}`)+ee.Gn
+r(A)
+if(A>t)return{is:"waiting",on:"its log",...a&&{crash:a}}
+return{is:"failed",cause:a?ended(a):{code:"job-failed",sentence:`${e}: ${i}`,workload:`job/${e}`}}}function late(e,t){const n=`${e}: ${t}`
+return{is:"failed",cause:{code:"timeout",sentence:n,workload:`job/${e}`}}}function podStatusOf(e,t){if(!e)return"the creation of its pod"
+return hasStarted(e)?"it runs":(0,ne.g)(e,(0,Z.XL)(t,e.metadata?.uid))}function ended(e){return["crash","crash-after-ready","init-crash"].includes(e.code)?{...e,code:"job-failed"}:e}function conditionOf(e,t){return e?.status?.conditions?.find(({type:e,status:n})=>e===t&&n==="True")}function hasEnded(e){return(e?.status?.succeeded??0)+(e?.status?.failed??0)>0}function hasStarted(e){return(0,te.CI)(e).some(({init:e,status:t})=>!e&&(t.state?.running!==void 0||t.state?.terminated!==void 0))}var oe=s(6e3)
 var ie=s(8109)
 var ae=s(2468)
-var ce=s(2372)
-var Ae=s(6187)
+var ce=s(698)
+var Ae=s(2088)
+var le=s(6187)
 function jobsOf({settings:e,app:t,holder:n},s,r){const o={repository:e.image,image:r,app:t,run:n.id}
 const i=Math.ceil(e["migrate-timeout"]/1e3)
-return s.map(e=>(0,q.ZO)(e,{...o,timeoutSeconds:i}))}async function runJobs(e,t,n,s,r,o){const a=new AbortController
-const c={...e,signal:AbortSignal.any([e.signal,a.signal])}
+return s.map(e=>(0,q.ZO)(e,{...o,timeoutSeconds:i}))}async function runJobs(e,{live:t},n,s){const{log:r}=e
+const{clock:o}=e.platform
+const a=new AbortController
+const c=e.with({signal:AbortSignal.any([e.signal,a.signal])})
 const A=new Map
-const l=r.map(async r=>{await create(c,n,r)
-t.say(`${(0,ae.Gg)(r)} created`)
-const o=e.platform.clock.now()
-const seconds=()=>(e.platform.clock.now()-o)/1e3
-const a=await followJob(c,n,s,r,o,e=>{A.set((0,R.Vb)(r),{of:(0,ae.Gg)(r),is:"waiting",words:e,seconds:seconds()})
-t.waiting(()=>[...A.values()])})
-A.delete((0,R.Vb)(r))
-if(a.is==="failed")throw new i.HR(a.cause)
-t.say(`${(0,ae.Gg)(r)} ended well after ${seconds().toFixed(1)} s`)})
+const l=n.map(async e=>{await create(c,e)
+r.say(`${(0,ae.Gg)(e)} created`)
+const n=o.now()
+const seconds=()=>(o.now()-n)/1e3
+const s=await followJob(c,t,e,t=>{A.set((0,R.Vb)(e),{of:(0,ae.Gg)(e),is:"waiting",words:t,seconds:seconds()})
+r.waiting(()=>[...A.values()])})
+A.delete((0,R.Vb)(e))
+if(s.is==="failed")throw new i.HR(s.cause)
+r.say(`${(0,ae.Gg)(e)} succeeded after ${seconds().toFixed(1)} s`)})
 try{await Promise.all(l)}finally{a.abort(new Error("another Job has failed"))
 await Promise.allSettled(l)
-t.waiting(void 0)
-await endThem(e,n,s,r).catch(e=>{o(e instanceof Error?e.message:String(e))})}}async function create({platform:e,signal:t},n,s){const r=(0,J.rJ)("batch/v1",n.namespace,"jobs")
+r.waiting(void 0)
+await endThem(e,t,n).catch(e=>{s(e instanceof Error?e.message:String(e))})}}async function create({platform:e,signal:t,cluster:n},s){const r=(0,M.rJ)("batch/v1",n.namespace,"jobs")
 await(0,W.jh)(e.clock,t,async()=>{t.throwIfAborted()
 try{await n.post(r,s)}catch(e){if(!(e instanceof j.h&&e.status===409))throw e
 const t=await n.find(`${r}/${(0,R.Vb)(s)}`)
-if(t?.metadata?.annotations?.[q.VF]!==ofRun(s))throw e}},W.dg)}function ofRun({metadata:e}){return e?.annotations?.[q.VF]}async function followJob(e,t,{live:n},s,r,o){const{platform:i,settings:a,signal:c}=e
-const{clock:A}=i
-const l={timeout:a.timeout,bake:0,grace:a.grace}
-let u=(0,oe._1)(r)
-let d
-const h=await(0,ie.r)({cluster:t,clock:A,live:n,signal:c},e=>{const t=judgeRun(n.clusterState(),(0,R.Vb)(s),l,u,d,e)
-u=t.observations
-const{verdict:r,requeueAt:i,logsWanted:a}=t
-if(r.is==="waiting"){d=r.crash??d
-o(r.on)}return{logsWanted:a,...i!==void 0&&{requeueAt:i},...r.is!=="waiting"&&{ended:r}}},(t,n)=>{u=(0,oe.X1)(u,t,(0,z.h)(n,(0,w.YT)(e)))})
-if(h.is==="done")return h
-const g={cluster:t,clock:A,live:n,startedAt:r,toRepo:(0,w.YT)(e)}
-return{is:"failed",cause:await(0,K.m)(h.cause,g).catch(()=>h.cause)}}async function endThem(e,t,{live:n},s){const r=s.map(R.Vb)
-const o=(await(0,Ae.h2)(t,e.app)).map(R.Vb)
-const i=o.filter(e=>r.includes(e))
-await Promise.all(i.map(s=>(0,ce.e)(e,t,n,s)))}var le=s(345)
+if(t?.metadata?.annotations?.[q.VF]!==ofRun(s))throw e}},W.dg)}function ofRun({metadata:e}){return e?.annotations?.[q.VF]}async function followJob(e,t,n,s){const{settings:r,signal:o,cluster:i}=e
+const{clock:a}=e.platform
+const c=a.now()
+const A={timeout:r.timeout,bake:0,grace:r.grace}
+let l=(0,oe._1)(c)
+let u
+const d=await(0,ie.r)({cluster:i,clock:a,live:t,signal:o},e=>{const r={clusterState:t.clusterState(),timeouts:A,observations:l,now:e}
+const o=judgeRun((0,R.Vb)(n),r,u)
+l=o.observations
+const{verdict:i,requeueAt:a,logsWanted:c}=o
+if(i.is==="waiting"){u=i.crash??u
+s(i.on)}return{logsWanted:c,...a!==void 0&&{requeueAt:a},...i.is!=="waiting"&&{ended:i}}},(t,n)=>{l=(0,oe.X1)(l,t,(0,z.h)(n,(0,Ae.Y)(e)))})
+if(d.is==="done")return d
+const h={cluster:i,clock:a,live:t,startedAt:c,toRepo:(0,Ae.Y)(e)}
+return{is:"failed",cause:await(0,K.m)(d.cause,h).catch(()=>d.cause)}}async function endThem(e,t,n){const{app:s,cluster:r}=e
+const o=n.map(R.Vb)
+const i=(await(0,le.h2)(r,s)).map(R.Vb)
+const a=i.filter(e=>o.includes(e))
+await Promise.all(a.map(n=>(0,ce.e)(e,t,n)))}var ue=s(7020)
+var de=s(3873)
+var he=s(8075)
+var ge=s(345)
 function describe({id:e,live:t,running:n}){if(!t)return`${(0,b.T)(e)}: will be created`
 const{replicas:s}=t.spec
 const r=s===void 0?"":`, ${s} ${s===1?"replica":"replicas"}`
-const o=[...new Set(n.map(m.E4))].join(", ")
+const o=[...new Set(n.map(E.E4))].join(", ")
 return`${(0,b.T)(e)}: runs ${o}${r}`}function findTargets(e,t,n,s){const r=targets_workloadsIn(e)
 const o=new Map(r.map(e=>[(0,b.T)((0,R.hY)(e)),e]))
 const i=new Map(t.targets.map(e=>[(0,b.T)((0,R.hY)(e)),e]))
@@ -7698,12 +7662,12 @@ const a=o.get(e)
 const c=i.get(e)
 const A=`${r.kind.toLowerCase()}s`
 const l=r.kind==="CronJob"?"batch/v1":"apps/v1"
-const u=c?(0,R.MZ)((0,R.kW)(c),(0,H.QB)(n)):(0,R.ys)(t,n)
-return{id:r,path:`${(0,J.rJ)(l,s,A)}/${r.name}`,uses:u,running:imagesIn(a,u),...a&&{live:a},...c&&{manifest:c}}})}function targets_workloadsIn(e){return[...e.deployments.values(),...e.statefulsets.values(),...e.daemonsets.values(),...e.cronjobs.values()].filter(e=>(0,R.gv)(e))}function checkImages(e,t,{targets:n,others:s,jobs:r,files:o},a){const c=(0,H.QB)(a)
+const u=c?(0,R.MZ)((0,R.kW)(c),(0,N.QB)(n)):(0,R.ys)(t,n)
+return{id:r,path:`${(0,M.rJ)(l,s,A)}/${r.name}`,uses:u,running:imagesIn(a,u),...a&&{live:a},...c&&{manifest:c}}})}function targets_workloadsIn(e){return[...e.deployments.values(),...e.statefulsets.values(),...e.daemonsets.values(),...e.cronjobs.values()].filter(e=>(0,R.gv)(e))}function checkImages(e,t,{targets:n,others:s,jobs:r,files:o},a){const c=(0,N.QB)(a)
 const A=new Map(targets_workloadsIn(t).map(e=>[(0,b.T)((0,R.hY)(e)),e]))
 const l=[...n,...s,...r].filter(e=>!(0,R.pi)(e))
-for(const t of l){const n=o.get((0,P.TN)(t))??"manifests"
-const s=`write "image: ${(0,m.EU)(a)}" there: the release puts its version in`
+for(const t of l){const n=o.get((0,Y.TN)(t))??"manifests"
+const s=`set "image: ${(0,E.EU)(a)}" there: the release fills in its version`
 const r=(0,R.Mz)(t)
 if((0,R.gv)(t)){const o=(0,b.T)((0,R.hY)(t))
 const l=A.get(o)
@@ -7716,80 +7680,79 @@ const f=u.find(({name:e})=>e===g?.name)??u[0]
 if(g&&f){const{name:r}=g
 const a=g.image??""
 const c=a?`names the image ${a}`:"names no image"
-const A=e.commandLine(["set","image",o,`${r}=${a}`]);(0,i.fJ)({code:"manifest-invalid",sentence:`${n}: ${(0,H.dJ)(t)}: container ${r} ${c}, but ${o} runs ${f.image}`,hint:(0,m.wu)(a)?`${s}. If ${a} is meant, set it by hand before the release: ${A}`:s,workload:(0,R.Vb)(t)})}}const l=r.find(({image:e})=>e&&!c(e)&&!(0,m.wu)(e))
-if(l)(0,i.fJ)({code:"manifest-invalid",sentence:`${n}: ${(0,H.dJ)(t)}: container ${l.name} names the image ${l.image}, which is not a valid image name`,hint:`fill in the placeholder before the release, or ${s}`})}}function imagesIn(e,t){const n=e?(0,R.MZ)((0,R.kW)(e),()=>true):[]
+const A=e.commandLine(["set","image",o,`${r}=${a}`]);(0,i.fJ)({code:"manifest-invalid",sentence:`${n}: ${(0,N.dJ)(t)}: container ${r} ${c}, but ${o} runs ${f.image}`,hint:(0,E.wu)(a)?`${s}. If ${a} is correct, set it before the release: ${A}`:s,workload:(0,R.Vb)(t)})}}const l=r.find(({image:e})=>e&&!c(e)&&!(0,E.wu)(e))
+if(l)(0,i.fJ)({code:"manifest-invalid",sentence:`${n}: ${(0,N.dJ)(t)}: container ${l.name} names the image ${l.image}, which is not a valid image name`,hint:`replace the placeholder before the release, or ${s}`})}}function imagesIn(e,t){const n=e?(0,R.MZ)((0,R.kW)(e),()=>true):[]
 return t.flatMap(({name:e})=>{const t=n.find(t=>t.name===e)?.image
 return t===void 0?[]:[t]})}function findWeb(e,t,n){const s=look(e,t,n)
 if(s.is==="found")return{...s.candidate,container:s.container}
 const r=s.candidates.join(", ")
-return(0,i.fJ)({code:"usage",sentence:s.because==="no-such-name"?`"migrate-from" names ${n??""}, which is no workload of this release: ${r}`:`it is not clear which workload serves the web: ${r}`,hint:`name it, for example migrate-from: ${s.candidates[0]??"deployment/web"} (the migration takes its environment, and "smoke-path" is asked of it)`})}function guessWeb(e,t){const n=look(e,t,void 0)
+return(0,i.fJ)({code:"usage",sentence:s.because==="no-such-name"?`"migrate-from" names ${n??""}, which is not a workload of this release: ${r}`:`several workloads may serve the web: ${r}`,hint:`set it, for example migrate-from: ${s.candidates[0]??"deployment/web"} (the migration gets its environment, and "smoke-path" is requested from it)`})}function guessWeb(e,t){const n=look(e,t,void 0)
 return n.is==="found"?{...n.candidate,container:n.container}:void 0}function look(e,t,n){const s=e.flatMap(({id:e,uses:t,live:n,manifest:s})=>{const r=s??n
 if(!r)return[]
 const o=t.map(({name:e})=>e)
 return[{workload:e,template:(0,R.kW)(r),containers:o}]})
-return(0,N.kX)(s,t,n)}function noWorkload(e,t,n){const s=[...e.deployments.values(),...e.statefulsets.values()].map(e=>{const t=(0,R.MZ)(e.spec?.template??{},()=>true)
-const n=[...new Set(t.map(({image:e})=>(0,m.zZ)(e).repository))]
+return(0,U.kX)(s,t,n)}function noWorkload(e,t,n){const s=[...e.deployments.values(),...e.statefulsets.values()].map(e=>{const t=(0,R.MZ)(e.spec?.template??{},()=>true)
+const n=[...new Set(t.map(({image:e})=>(0,E.zZ)(e).repository))]
 return{name:e.metadata?.name??"",images:n}})
 const r=s.map(({name:e,images:t})=>`${e} (${t.join(", ")})`)
 const o=r.length===0?"it has no workloads":`it has ${r.slice(0,5).join(", ")}`
-const a=(0,le.h)(t,s.flatMap(({images:e})=>e))
-const c=a===void 0?"":`did you mean image: ${a}? Else `;(0,i.fJ)({code:"no-workload",sentence:`no workload in the namespace "${n}" runs ${t}; ${o}`,hint:`${c}check the options image and namespace; for a first deploy give the manifests (a container with "image: ${(0,m.EU)(t)}" gets the new image)`})}function checkFit(e){const t=e.find(({live:e})=>e?.spec.paused)
+const a=(0,ge.h0)(t,s.flatMap(({images:e})=>e))
+const c=a===void 0?"":`did you mean image: ${a}? Else `;(0,i.fJ)({code:"no-workload",sentence:`no workload in the namespace "${n}" runs ${t}; ${o}`,hint:`${c}check the options image and namespace. For a first deploy set "manifests" (a container with "image: ${(0,E.EU)(t)}" gets the new image)`})}function checkFit(e){const t=e.find(({live:e})=>e?.spec.paused)
 if(t)(0,i.fJ)({code:"workload-unfit",sentence:`${(0,b.T)(t.id)} is paused, so a new version would never roll out`,hint:`kubectl rollout resume ${(0,b.T)(t.id)}`,workload:t.id.name})}function webOf(e,t,n){const s=e["migrate-command"]!==""||e["smoke-path"]!==void 0
-return s?findWeb(t,n,e["migrate-from"]):guessWeb(t,n)}const ue=6e4
-const de=1e3
-async function liveAfterDeletion({platform:{clock:e},signal:t},n,s,r){const o=e.now()+ue
-for(let i=false;;i=true){const a=await(0,P.QA)(s,r)
+return s?findWeb(t,n,e["migrate-from"]):guessWeb(t,n)}const fe=6e4
+const pe=1e3
+async function liveAfterDeletion({platform:{clock:e},signal:t,cluster:n,log:s},r){const o=e.now()+fe
+for(let i=false;;i=true){const a=await(0,Y.QA)(n,r)
 const c=a.find(R.vx)
 if(!c)return a
-if(e.now()+de>o)refuseBeingDeleted(s,c)
-if(!i)n(`${(0,ae.Gg)(c)} is being deleted: waiting until it is gone`)
-await e.sleep(de,t)}}async function targetsAfterDeletion(e,t,n,s){const r=s.filter(({live:e})=>e&&(0,R.vx)(e))
-for(const{live:e,manifest:t}of r)if(e&&!t)refuseBeingDeleted(n,e)
-const o=r.flatMap(({manifest:e})=>e?[e]:[])
-if(o.length===0)return s
-const i=await liveAfterDeletion(e,t,n,o)
-return s.map(e=>{if(!r.includes(e)||!e.manifest)return e
+if(e.now()+pe>o)refuseBeingDeleted(n,c)
+if(!i)s.say(`${(0,ae.Gg)(c)} is being deleted: waiting until it is gone`)
+await e.sleep(pe,t)}}async function targetsAfterDeletion(e,t){const{cluster:n}=e
+const s=t.filter(({live:e})=>e&&(0,R.vx)(e))
+for(const{live:e,manifest:t}of s)if(e&&!t)refuseBeingDeleted(n,e)
+const r=s.flatMap(({manifest:e})=>e?[e]:[])
+if(r.length===0)return t
+const o=await liveAfterDeletion(e,r)
+return t.map(e=>{if(!s.includes(e)||!e.manifest)return e
 const{live:t,...n}=e
-const s=(0,P.TN)(e.manifest)
-const o=i.filter(R.gv).find(e=>(0,P.TN)(e)===s)
-return{...n,running:imagesIn(o,e.uses),...o&&{live:o}}})}function refuseBeingDeleted(e,t){const n=(0,ae.Gg)(t)
+const r=(0,Y.TN)(e.manifest)
+const i=o.filter(R.gv).find(e=>(0,Y.TN)(e)===r)
+return{...n,running:imagesIn(i,e.uses),...i&&{live:i}}})}function refuseBeingDeleted(e,t){const n=(0,ae.Gg)(t)
 const s=t.metadata?.finalizers??[]
 const r=s.length===0?"":`, and waits for ${s.join(", ")}`
-const o=e.commandLine(["get",n,"-o","jsonpath={.metadata.finalizers}"]);(0,i.fJ)({code:(0,R.gv)(t)?"workload-unfit":"manifest-invalid",sentence:`${n} is being deleted${r}: what is written to it is lost with it`,hint:`nothing was changed; wait until it is gone, or see why it stays: ${o}`})}var he=s(7020)
-var ge=s(3873)
-var fe=s(8075)
-async function planManifests(e,t,n,s){return(0,P._$)(n,s,await liveAfterDeletion(e,t,n,s))}function priorOfChanges(e,{resources:t}){return e.flatMap(e=>{if(e.object.kind==="Namespace")return[]
+const o=e.commandLine(["get",n,"-o","jsonpath={.metadata.finalizers}"]);(0,i.fJ)({code:(0,R.gv)(t)?"workload-unfit":"manifest-invalid",sentence:`${n} is being deleted${r}: a write to it would be lost`,hint:`nothing was changed. Wait until it is gone, or check why it stays: ${o}`})}async function planManifests(e,t){return(0,Y._$)(e.cluster,t,await liveAfterDeletion(e,t))}function priorOfChanges(e,{resources:t}){return e.flatMap(e=>{if(e.object.kind==="Namespace")return[]
 const n=t.pathOf(e.object)
 const s={path:n,written:(0,ae.lM)(e.becomes),of:"other",...e.when==="first"&&{back:"after"}}
 switch(e.is){case"create":return[{...s,object:e.object,change:"create"}]
 case"change":return[{...s,object:(0,ae.nR)(e.live),change:seals(e)?"make-immutable":"apply"}]
-case"none":return[]}})}async function checkStill(e,t){const n=(await(0,fe.If)(e,t)).filter(({did:e,current:t})=>e!=="nothing"||t&&(0,R.vx)(t))
+case"none":return[]}})}async function checkStill(e,t){const n=(await(0,he.If)(e,t)).filter(({did:e,current:t})=>e!=="nothing"||t&&(0,R.vx)(t))
 if(n.length===0)return
-const s=n.map(({prior:e})=>(0,ae.Gg)(e.object)).join(", ");(0,i.fJ)({code:"superseded",sentence:`somebody else wrote to ${s} after the release had looked there`,hint:"theirs was left alone; release again when it is clear what is wanted"})}function seals({object:e,live:t}){return(0,ae.t3)(e)&&!(0,ae.t3)(t)}async function applyBeside({platform:e,signal:t},n,s,r,o,i){const a=o.filter(({is:e})=>e!=="none")
+const s=n.map(({prior:e})=>(0,ae.Gg)(e.object)).join(", ");(0,i.fJ)({code:"superseded",sentence:`another client wrote to ${s} after the release had read it`,hint:"the other change was kept. Decide which version should run, then release it"})}function seals({object:e,live:t}){return(0,ae.t3)(e)&&!(0,ae.t3)(t)}async function applyBeside({platform:e,signal:t,cluster:n,log:s},r,o,i){const a=o.filter(({is:e})=>e!=="none")
 if(a.length===0)return
-await checkStill(s,priorOfChanges(a,r))
+await checkStill(n,priorOfChanges(a,r))
 t.throwIfAborted()
-sayChanges(n,a)
+sayChanges(s,a)
 const c=a.map(({object:e})=>e)
-await i(await(0,P.Bb)(s,e.clock,c,t))}function sayChanges(e,t){for(const{is:n,object:s}of t)e.say(`${(0,ae.Gg)(s)} ${n==="create"?"created":"changed"}`)}async function applyManifests(e,t,n,s,r,o){const a=r.filter(({is:e})=>e!=="none")
-sayChanges(t,a)
-const c=r.length-a.length
-if(c>0)t.say(`${(0,he.LS)(c,"object")} unchanged`)
-if(a.length===0)return
-const A=e.platform.clock.now()
-await checkStill(n,priorOfChanges(a,s))
-e.signal.throwIfAborted()
-const l=await(0,P.Bb)(n,e.platform.clock,a.map(({object:e})=>e),e.signal)
-await o(l)
-const u=a.filter(e=>(0,R.gv)(e.object))
-if(u.length===0)return
-const d=await Promise.all(u.map(async({is:e,object:t})=>{const r=await n.get(s.resources.pathOf(t))
-return{workload:(0,R.hY)(t),images:{},generation:r.metadata?.generation??0,first:e==="create"}}))
-const{settings:h,platform:g,signal:f}=e
-const p=await(0,ge.T)({cluster:n,clock:g.clock,live:s.live,desiredWorkloads:d,timeouts:{timeout:h.timeout,bake:0,grace:h.grace},startedAt:A,toRepo:(0,w.YT)(e),stageLog:t,signal:f})
-if(p.is==="failed")(0,i.fJ)(p.cause)
-if(p.is==="superseded"){const e=Object.entries(p.by).map(([e,t])=>`${e} by ${t}`);(0,i.fJ)({code:"apply-failed",sentence:`somebody else changed what the manifests had just applied: ${e.join("; ")}`})}}var pe=s(6402)
-async function presenceOf(e){try{const t=await e.find((0,J.B3)(e.namespace))
+await i(await(0,Y.Bb)(n,e.clock,c,t))}function sayChanges(e,t){for(const{is:n,object:s}of t)e.say(`${(0,ae.Gg)(s)} ${n==="create"?"created":"changed"}`)}async function applyManifests(e,t,n,s){const{platform:r,signal:o,cluster:i,log:a}=e
+const c=n.filter(({is:e})=>e!=="none")
+sayChanges(a,c)
+const A=n.length-c.length
+if(A>0)a.say(`${(0,ue.LS)(A,"object")} unchanged`)
+if(c.length===0)return
+const l=r.clock.now()
+await checkStill(i,priorOfChanges(c,t))
+o.throwIfAborted()
+const u=await(0,Y.Bb)(i,r.clock,c.map(({object:e})=>e),o)
+await s(u)
+await followWorkloads(e,t,c,l)}async function followWorkloads(e,t,n,s){const{settings:r,platform:o,signal:a,cluster:c,log:A}=e
+const l=n.filter(e=>(0,R.gv)(e.object))
+if(l.length===0)return
+const u=await Promise.all(l.map(async({is:e,object:n})=>{const s=await c.get(t.resources.pathOf(n))
+return{workload:(0,R.hY)(n),images:{},generation:s.metadata?.generation??0,first:e==="create"}}))
+const d=await(0,de.T)({cluster:c,clock:o.clock,live:t.live,desiredWorkloads:u,timeouts:{timeout:r.timeout,bake:0,grace:r.grace},startedAt:s,toRepo:(0,Ae.Y)(e),stageLog:A,signal:a})
+if(d.is==="failed")(0,i.fJ)(d.cause)
+if(d.is==="superseded"){const e=Object.entries(d.by).map(([e,t])=>`${e} by ${t}`);(0,i.fJ)({code:"apply-failed",sentence:`another client changed what the release had just applied: ${e.join("; ")}`})}}var me=s(6402)
+async function presenceOf(e){try{const t=await e.find((0,M.B3)(e.namespace))
 if(t&&(0,R.vx)(t))return namespace_leaving(e)
 return t===void 0?"missing":"there"}catch(e){if(e instanceof j.h&&e.status===403)return"hidden"
 throw clearer(e)}}async function checkNamespace(e,{namespace:t}){const n=await presenceOf(e)
@@ -7799,36 +7762,275 @@ if(!await may(e,"create"))namespaceMissing(e.namespace,"does not exist, and this
 return n}async function makeNamespace(e,t,n,s){if(s==="there"||!await may(t,"create"))return
 const r=await t.kubectl(["create","--save-config","-f","-"],{input:JSON.stringify(n)})
 if(r.code===0)e.say(`namespace/${t.namespace} created`)
-else if(!r.stderr.includes("(AlreadyExists)"))namespaceMissing(t.namespace,`does not exist, and cannot be created: ${(0,pe.LH)(r)}`)}async function labelling(e,{namespace:t}){const n={applied:[],warnings:[]}
+else if(!r.stderr.includes("(AlreadyExists)"))namespaceMissing(t.namespace,`does not exist, and creating it failed: ${(0,me.LH)(r)}`)}async function labelling(e,{namespace:t}){const n={applied:[],warnings:[]}
 if(!t)return n
 if(await may(e,"get","patch","update"))return{...n,applied:[t]}
 if(!await may(e,"get"))return n
-const s=await e.get((0,J.B3)(e.namespace))
+const s=await e.get((0,M.B3)(e.namespace))
 const r=differences(t,s)
 if(r.length===0)return n
-const o=`the namespace "${e.namespace}" keeps its labels and annotations, since this account may not patch and update it; its manifest has others: ${r.join(", ")}`
+const o=`the namespace "${e.namespace}" keeps its labels and annotations, because this account may not patch and update it. Its manifest differs in: ${r.join(", ")}`
 return{...n,warnings:[o]}}function differences(e,t){return["labels","annotations"].flatMap(n=>{const s=t.metadata?.[n]??{}
 const r=Object.entries(e.metadata?.[n]??{})
 return r.flatMap(([e,t])=>s[e]===t?[]:[e])})}async function may(e,...t){const n={group:"",resource:"namespaces",verbs:t}
 return(await missingRights(e,[n])).length===0}function namespace_leaving(e){const t=`kubectl get namespace ${e.namespace} -o jsonpath={.status.conditions}`
-return(0,i.fJ)({code:"namespace-missing",sentence:`the namespace "${e.namespace}" is being deleted`,hint:`wait until it is gone, then release again; to see what it waits for: ${t}`})}function clearer(e){if(!(e instanceof j.h&&e.status===401))return e
-return(0,i.fJ)(W.gT)}function namespaceMissing(e,t){(0,i.fJ)({code:"namespace-missing",sentence:`the namespace "${e}" ${t}`,hint:`check the option namespace, or make it: kubectl create namespace ${e}`})}var me=s(2861)
-function planOf(e,t,n,s,r,o=[]){const i=podsOf(e,t,n,r,o)
-const a=new Set(e.map(({object:e})=>(0,R.TN)(e)))
-const c=s.map(e=>({apiVersion:"v1",kind:"Service",...e})).filter(e=>!a.has((0,R.TN)(e)))
-for(const e of c)placed(e,e,i)
-const A=[...e.map(({becomes:e})=>e).filter(isService),...c]
-const l={services:{live:s,becomes:A},makes:e.some(({object:e})=>isCustom(e)&&!(0,me.y)(e))}
-const u=e.map(t=>{const n=t.is==="create"?void 0:t.live
-const{when:s,warning:r,losses:o=[]}=placed(n,t.becomes,i,{...l,beside:besideOf(t,e)})
-const a=t.is!=="none"&&r!==void 0
-return{change:{...t,when:s},warnings:a?[r]:o}})
-return{changes:u.map(({change:e})=>e),warnings:u.flatMap(({warnings:e})=>e)}}function besideOf(e,t){const kindOf=({object:e})=>(0,R.TN)(e).split("/").slice(0,2).join("/")
-return t.filter(t=>t!==e&&kindOf(t)===kindOf(e)).flatMap(e=>[...e.is==="create"?[]:[e.live],e.becomes])}function isService(e){return(0,R.TN)(e).startsWith("/Service/")}function isCustom(e){const t=(0,R.F8)(e)
-return t.includes(".")&&!t.endsWith(".k8s.io")}function placed(e,t,n,{services:s,makes:r,beside:o}={}){const a=(0,me.$)(e,t,n,s,r,o)
-if(a.when!=="never")return a
-const{sentence:c,hint:A}=a
-return(0,i.fJ)({code:"selector-conflict",sentence:c,hint:A})}function podsOf(e,t,n,s,r){const o=new Map(t.map(e=>[(0,R.TN)(e.object),e.becomes]))
+return(0,i.fJ)({code:"namespace-missing",sentence:`the namespace "${e.namespace}" is being deleted`,hint:`wait until it is gone, then release again. To see what it waits for: ${t}`})}function clearer(e){if(!(e instanceof j.h&&e.status===401))return e
+return(0,i.fJ)(W.gT)}function namespaceMissing(e,t){(0,i.fJ)({code:"namespace-missing",sentence:`the namespace "${e}" ${t}`,hint:`check the option namespace, or create it: kubectl create namespace ${e}`})}const alwaysNeeded=e=>[...Object.entries(M.VI).map(([e,{apiVersion:t}])=>({group:t.includes("/")?t.slice(0,t.indexOf("/")):"",resource:e,verbs:["list","watch"]})),{group:"",resource:"services",verbs:["list"]},{group:"",resource:"pods/log",verbs:["get"]},{group:"coordination.k8s.io",resource:"leases",verbs:["get","create","update"],names:namesOf(e)},{group:"",resource:"secrets",verbs:["get","create","delete"],names:namesOf(e)},{group:"",resource:"configmaps",verbs:["get","create","update"],names:namesOf(e)}]
+const namesOf=e=>[`django-rollout-${e}`]
+const Ee=["deployments","statefulsets","daemonsets","cronjobs"]
+function forStatefulSets(e){const t=e.some(({kind:e})=>e==="StatefulSet")
+return t?[{group:"",resource:"pods",verbs:["delete"]}]:[]}const Ce=[{group:"discovery.k8s.io",resource:"endpointslices",verbs:["list"]},{group:"",resource:"pods",verbs:["get"]},{group:"",resource:"pods/portforward",verbs:["create"]}]
+function rightsFor(e,t,n){const s=[...t.targets,...t.others]
+return[...alwaysNeeded(e),{group:"batch",resource:"jobs",verbs:["create","delete"]},...t.jobs.length>0?[{group:"batch",resource:"jobs",verbs:["get"]}]:[],...s.map(e=>{const{group:t,plural:s}=n.of(e)
+return{group:t,resource:s,verbs:["get","create","patch","update","delete"],names:[(0,R.Vb)(e)]}})]}function rightsForWorkloads(e){return Ee.map(t=>({group:t==="cronjobs"?"batch":"apps",resource:t,verbs:["get","patch","update"],...e&&{names:e.filter(({kind:e})=>`${e.toLowerCase()}s`===t).map(({name:e})=>e)}}))}var we=s(5998)
+var Ie=s(3872)
+function causeOfChange({command:e,holder:t},n){const s=e==="rollback"?"rollback to":"release of"
+return`${s} ${(0,E.j)(n.tag)} by ${(0,T.Gg)(t)}`}function newVersionOf(e,t){return{repository:e.settings.image,image:(0,m.d)(t),cause:causeOfChange(e,t)}}function withCause(e,t){return t===void 0||e.kind==="CronJob"?e:(0,R.sF)(e,R.uo,t)}const Be=["StatefulSet","DaemonSet"]
+const Qe=["Deployment"]
+async function annotate({signal:e,cluster:t,log:n},s,r,o){const i=s.filter(({id:e,live:t,manifest:n,back:s})=>t&&!n&&!s&&r.includes(e.kind)).map(({id:e})=>(0,b.T)(e))
+if(i.length===0)return
+const a=["annotate","--overwrite",...i,`${R.uo}=${o}`]
+n.say(t.commandLine(a))
+const c=await t.kubectl(a,{signal:e})
+if(c.code===0)return
+n.say(`kubectl rollout history will not show this release: ${(0,me.LH)(c)}`)}var ye=s(6876)
+var be=s(1493)
+function changeSince(e,t,n){if(!n)return t&&be.jo
+if((0,R.vx)(n))return be.jo
+if(t&&(0,ye.p)(t,n))return
+const s=t?(0,R.MZ)((0,R.kW)(t),()=>true):[]
+const r=Object.fromEntries(s.map(({name:e,image:t})=>[e,t]))
+const o={workload:e,images:r,generation:0,first:!t}
+const i=t?"another template":"an object of another client"
+return(0,be.GH)({kind:e.kind,object:n},o)??i}function supersededBy(e){const t=Object.entries(e).map(([e,t])=>t===be.jo?`${e} was deleted`:`${e} runs ${t}`)
+return{code:"superseded",sentence:`another client changed a workload during the release: ${t.join("; ")}`,hint:"that change and all other workloads were kept. Decide which version should run, then release it"}}function patchOf({uses:e,restart:t},n){const named=t=>e.filter(e=>e.init===t).map(({name:e})=>({name:e,image:n}))
+const[s,r]=[named(false),named(true)]
+return{...t&&{metadata:{annotations:{[we.r_]:t.hash}}},spec:{...s.length>0&&{containers:s},...r.length>0&&{initContainers:r}}}}function edits_imagesIn({spec:{containers:e=[],initContainers:t=[]}}){return[...t,...e]}function edited(e,t){const{live:n,back:s}=e
+if(s)return(0,R.t3)(n,s)
+const r=patchOf(e,t)
+const o=Object.fromEntries(edits_imagesIn(r).map(e=>[e.name,e.image]))
+const{metadata:i,...a}=(0,R.nS)((0,R.kW)(n),o)
+if(!r.metadata)return(0,R.t3)(n,{...a,...i&&{metadata:i}})
+const c={...i?.annotations,...r.metadata.annotations}
+return(0,R.t3)(n,{...a,metadata:{...i,annotations:c}})}function editedOf(e){return e.filter(e=>!e.manifest&&e.live!==void 0)}function planEdits(e,t,{image:n,cause:s}){return Promise.all(editedOf(t).map(async t=>{const r=withCause(edited(t,n),s)
+const o=await tried(e,t,r)
+return o?(0,R.t3)(r,(0,R.kW)(o)):r}))}async function tried({cluster:e,log:t},{id:n,path:s},r){try{const{resourceVersion:t,...n}=r.metadata??{}
+return await e.dryRun(s,{...r,metadata:n})}catch(e){if(!(e instanceof j.h)||(0,W.K$)(e))throw e
+const s=e.message
+if(s.includes("does not support dry run")){t.say(`${(0,b.T)(n)}: ${s}: its changes to the new version are known only after the write`)
+return}if(e.status===404||e.status===409)return
+return(0,i.fJ)({code:"write-failed",sentence:`the cluster refuses the new version of ${(0,b.T)(n)}: ${s}`,workload:n.name})}}function writeEdits(e,t,n,s){const{image:r}=n
+const o=[...imageCommands(t,r),...patchCommands(t,r)]
+return[...o.map(t=>writeBy(e,t,s)),...editedOf(t).map(t=>putTemplate(e,t,n,s))]}async function putTemplate({platform:e,signal:t,cluster:n,log:s},r,{image:o,cause:a},c){const{id:A,path:l,live:u,back:d}=r
+if(!d)return
+s.say(`${(0,b.T)(A)} gets the pod template of that release`)
+await(0,W.jh)(e.clock,t,async()=>{const e=await n.find(l)
+if(!e)return(0,i.fJ)(supersededBy({[(0,b.T)(A)]:be.jo}))
+const t=withCause(edited({...r,live:e},o),a)
+if((0,R.FB)((0,R.rc)(e),(0,R.rc)(t)))return
+if(!(0,ye.p)(e,u)){if(r.becomes&&(0,ye.p)(e,r.becomes))return;(0,i.fJ)(supersededBy({[(0,b.T)(A)]:"another template"}))}c([await n.put(l,t)])},e=>(0,W.dg)(e)||e instanceof j.h&&e.status===409)}const ve=15
+const ke=4
+function imageCommands(e,t){const n=editedOf(e).filter(({back:e,restart:t})=>!e&&!t)
+const s=n.filter(isWhole)
+const namesOf=e=>edits_imagesIn(patchOf(e,t)).map(({name:e})=>e).sort().join(" ")
+const r=new Set(s.map(namesOf))
+const o=new Map
+for(const e of n){const t=r.size>1&&s.includes(e)?"*":namesOf(e)
+o.set(t,[...o.get(t)??[],(0,b.T)(e.id)])}return[...o].flatMap(([e,n])=>{const s=e.split(" ").map(e=>`${e}=${t}`)
+return partsOf(n).map(e=>["set","image",...e,...s])})}function patchCommands(e,t){const n=new Map
+for(const s of e){if(s.manifest||!s.live||s.back||!s.restart)continue
+const e=JSON.stringify({spec:{template:patchOf(s,t)}})
+n.set(e,[...n.get(e)??[],(0,b.T)(s.id)])}return[...n].flatMap(([e,t])=>partsOf(t).map(t=>["patch",...t,"--patch",e]))}function partsOf(e){const t=Math.ceil(e.length/Math.min(ke,Math.ceil(e.length/ve)))
+return Array.from({length:Math.ceil(e.length/t)},(n,s)=>e.slice(s*t,(s+1)*t))}function isWhole({uses:e,live:t}){return t!==void 0&&(0,R.MZ)((0,R.kW)(t),()=>true).length===e.length}async function writeBy({signal:e,cluster:t,log:n},s,r){n.say(t.commandLine(s))
+const o=await t.kubectl([...s,"-o","json"],{signal:e})
+r((0,Y.Sg)(o.stdout))
+if(o.code===0)return
+const a=s[0]==="patch"?"patch":"set image";(0,i.fJ)({code:"write-failed",sentence:`kubectl ${a}: ${(0,me.LH)(o)}`})}async function forwarded(e,{pod:t,port:n},s,r){const o=new AbortController
+const{promise:i,resolve:a,reject:c}=Promise.withResolvers()
+let A=""
+const l=e.stream(["port-forward","--address","127.0.0.1",`pod/${t}`,`:${n}`],{signal:AbortSignal.any([s,o.signal]),onLine:e=>{const[,t]=/^Forwarding from 127\.0\.0\.1:(\d+) ->/.exec(e)??[]
+if(t===void 0)A=e
+else a(Number(t))}}).then(()=>{c(new Error(A||"kubectl port-forward ended"))},c)
+try{return await r(await i)}finally{o.abort()
+await l}}var Se=s(6738)
+const Te=[301,302,303,307,308]
+const Re=10
+async function followRedirects(e,t,n){const s=new URL(`http://${e}`).hostname
+let r={path:t,secure:false}
+for(let o=0;;o+=1){const{status:i,location:a,body:c}=await n(r)
+const A=Te.includes(i)?urlOf(a,e,r):void 0
+if(!A)return{is:"answered",at:r,status:i,body:c,isLogin:isLogin(r.path,t)}
+const l={path:A.pathname+A.search,secure:A.protocol==="https:"}
+const u=withSlash(l.path)===withSlash(r.path)
+const d=l.secure&&!r.secure&&u
+if(A.hostname!==s&&!d)return{is:"led away",status:i,to:A,samePage:u}
+const h=l.path===r.path&&l.secure===r.secure
+if(h||o===Re)return{is:"in a circle",status:i,to:A.href}
+r=l}}function withSlash(e){return e.replace(/\/?(\?|$)/,"/$1")}function urlOf(e,t,{path:n,secure:s}){if(e===void 0)return
+const r=`${s?"https":"http"}://${t}${n}`
+const o=URL.parse(e,r)
+return o&&/^https?:$/.test(o.protocol)?o:void 0}function isLogin(e,t){const{pathname:n,searchParams:s}=new URL(e,"http://a")
+const r=new URL(t,"http://a")
+if(n===r.pathname)return false
+return/(^|\/)(log|sign)[-_]?in(\/|$)/i.test(n)||[...s.values()].some(e=>{const t=URL.parse(e,"http://a")
+return t!==null&&t.pathname+t.search===r.pathname+r.search})}function smokeTarget(e,t,n){const[s]=t.filter(t=>(0,U.ko)(t,e)).flatMap(e=>(e.spec?.ports??[]).map(t=>({service:e,port:t}))).filter(({port:{protocol:e="TCP"}})=>e==="TCP").sort((t,n)=>rankOf(t.port,e)-rankOf(n.port,e))
+if(!s)return(0,i.fJ)({code:"usage",sentence:`"smoke-path" needs a Service, and none selects ${e.workload.name}`,hint:'remove "smoke-path", or create a Service that selects its pods'})
+return{web:e,service:s.service.metadata?.name??"",port:s.port.name??"",host:n??hostOfProbe(e)??"localhost"}}function rankOf({name:e,port:t,targetPort:n=t},s){if(e==="http")return 0
+if([80,8e3,8080].includes(t))return 1
+const r=containerOf(s)?.ports??[]
+const o=r.some(e=>n===e.containerPort||n===e.name)
+return o?2:3}function containerOf({template:e,container:t}){return e.spec?.containers.find(({name:e})=>e===t)}function hostOfProbe(e){const t=containerOf(e)
+const n=[t?.readinessProbe,t?.startupProbe,t?.livenessProbe]
+return n.flatMap(e=>e?.httpGet?.httpHeaders??[]).find(({name:e})=>e.toLowerCase()==="host")?.value}const De=500
+const Fe=1e4
+const Oe=2e3
+const Ne=30
+async function smoke(e,{live:t},n,s){const{platform:r,settings:o,signal:a,cluster:c,log:A}=e
+const{clock:l}=r
+const u=o["smoke-path"]??"/"
+const d=`GET ${u} through service/${n.service}`
+const{workload:g,container:f}=n.web
+let p={words:`gave no answer within ${o["smoke-timeout"]/1e3} s`}
+let m=o["smoke-timeout"]
+let E=0
+for(;;){if(hasNoNewPods(t.clusterState(),g)){A.say(`${d}: skipped, because ${(0,b.T)(g)} gets no new pod now`)
+return}const r=l.now()
+const o=await(0,h.ZC)(a,()=>slicesOf(c,n.service))
+if(l.now()-r<Oe)m-=E
+if(m<=0)throw new i.HR(await smokeCause(e,n,d,p))
+const w=l.now()
+const I=endpointsOf(o,n.port).find(({pod:e})=>runs(t.clusterState().pods.get(e),f,s))
+const B={host:n.host,path:u}
+const Q=await requestPage(e,I,B,Math.min(m,Fe))
+if(Q.is==="good"){const{words:e,pod:t,how:n,but:s}=Q
+A.say(`${d}: ${e} from ${t}, of the new version${n}`)
+return s===void 0?void 0:`${d} ${s}`}if(l.now()-w<m)p=Q.answer
+await l.sleep(De,a)
+E=l.now()-w}}async function smokeCause({platform:e,cluster:t},{web:{workload:n,container:s}},r,{words:o,hint:i,pod:a,body:c=[]}){const A=a===void 0?void 0:{pod:a,container:s,previous:false}
+const l=A?await(0,Se.$)(t,e.clock,A):[]
+return{code:"smoke-failed",sentence:`${r} ${o}`,hint:i??`check its log: kubectl logs ${(0,b.T)(n)}`,workload:n.name,...a!==void 0&&{pod:a,container:s},logs:[{source:"the answer",lines:c},{source:`container ${s}`,lines:l.slice(-Ne)}]}}async function requestPage({platform:e,signal:t,cluster:n},s,r,o){if(!s)return bad({words:"found no pod of the new version behind the Service"})
+const{network:i,clock:a}=e
+try{const e=await(0,h.wj)(a,o,t,e=>forwarded(n,s,e,t=>followRedirects(r.host,r.path,n=>ask(i,{socket:t,host:r.host},n,e))))
+return attemptOf(e,s.pod,r)}catch(e){t.throwIfAborted()
+if(e instanceof h.Ms)return bad({words:`gave no answer within ${o/1e3} s`})
+return bad({words:`failed: ${e instanceof Error?e.message:String(e)}`})}}function bad(e){return{is:"bad",answer:e}}async function ask(e,{socket:t,host:n},{path:s,secure:r},o){const i=await e.request({socket:t,method:"GET",path:s,host:n,signal:o,...r&&{headers:{"x-forwarded-proto":"https"}}})
+const{status:a,location:c}=i
+return{status:a,body:await i.text(),...c!==void 0&&{location:c}}}function attemptOf(e,t,{host:n,path:s}){const r='set a "smoke-path" that does not redirect'
+switch(e.is){case"led away":{const{status:n,to:s,samePage:o}=e
+const i=`answered ${n}, a redirect to ${s.origin}${s.pathname}`
+if(o)return bad({pod:t,words:`${i}: the page itself was not checked`,hint:`set "smoke-host" to ${s.hostname}, or ${r}`})
+return{is:"good",pod:t,words:String(n),how:"",but:`${i}, which proves nothing about the page itself: ${r}`}}case"in a circle":return bad({pod:t,words:`answered ${e.status}, a redirect loop to ${e.to}: the page itself was not checked`,hint:e.to.startsWith("https:")?`set "smoke-path" to a page of SECURE_REDIRECT_EXEMPT, or set SECURE_PROXY_SSL_HEADER to X-Forwarded-Proto, which was sent`:r})
+case"answered":{const{status:o,body:i,at:a,isLogin:c}=e
+const A=[...a.secure?["as https"]:[],...a.path===s?[]:[`at ${a.path}`]]
+const l=A.length===0?"":` (${A.join(", ")})`
+if(o>=200&&o<300){const e=`leads to the login page (${a.path}), which proves nothing about the page itself: ${r}`
+return{is:"good",words:String(o),pod:t,how:l,...c&&{but:e}}}return bad({pod:t,words:`answered ${o}${l}`,body:i.split("\n").slice(0,Ne),...o===400&&{hint:`Django answers 400 to a Host that is not in ALLOWED_HOSTS. The request had "${n}": set "smoke-host"`}})}}}function hasNoNewPods(e,t){const n=(0,Z.QA)(e,t)
+const s={workload:t,images:{},generation:0,first:false}
+return n!==void 0&&(0,be.Bs)(n,s,[]).wanted===0}async function slicesOf(e,t){const n=(0,M.rJ)("discovery.k8s.io/v1",e.namespace,"endpointslices")
+const{items:s}=await e.get(`${n}?labelSelector=kubernetes.io%2Fservice-name%3D${t}`)
+return s}function endpointsOf(e,t){return e.flatMap(({ports:e,endpoints:n})=>{const s=(e??[]).find(({name:e=""})=>e===t)?.port
+if(s===void 0)return[]
+return(n??[]).flatMap(({conditions:e,targetRef:t})=>e?.ready!==false&&t?.kind==="Pod"&&t.name!==void 0?[{pod:t.name,port:s}]:[])})}function runs(e,t,n){return e?.spec?.containers.find(({name:e})=>e===t)?.image===n}function priorOfTargets(e,t){return e.map(({id:e,path:n,live:s,manifest:r,becomes:o})=>{const i={path:n,written:(0,ae.lM)(o??r??{}),of:"workload"}
+if(!s)return{...i,object:r??{},change:"create"}
+const a=t.get((0,b.T)(e))
+const c=r?"apply":"set-image"
+return{...i,object:(0,ae.nR)(s),change:c,...a&&{ran:a}}})}async function rollout(e,t,n){return new Rollout(e,t,n).follow()}class Rollout{context
+input
+listener
+#Re
+#De
+#Fe
+#Oe=new Map
+#Ne=Promise.resolve()
+constructor(e,t,n){this.context=e
+this.input=t
+this.listener=n
+const s=t.checked.live.clusterState()
+this.#Fe={...s,pods:new Map(s.pods)}
+this.#Re=e.platform.clock.now()
+this.#De=newVersionOf(e,t.image)}async follow(){const{platform:e,settings:t,signal:n,cluster:s,log:r}=this.context
+const{checked:o}=this.input
+const[i,a]=t.order==="parallel"?[o.targets,[]]:wavesOf(o)
+await this.#Me("first",this.context)
+const c=await this.#Le(i)
+return(0,de.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:c,...a.length>0&&{next:{isDue:hasReadyPod,begin:()=>this.#Le(a)}},verify:e=>this.#Ue(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#Re,onProgress:this.listener.progress,toRepo:(0,Ae.Y)(this.context),stageLog:r,signal:n}).finally(()=>this.#Ne.catch(()=>{}))}async#Le(e){const{context:t}=this
+const{signal:n}=t
+n.throwIfAborted()
+const s=await takenSince(t,this.input.checked,e)
+if(Object.keys(s).length>0)(0,i.fJ)(supersededBy(s))
+sayRestarts(t,e)
+await annotate(t,e,Be,this.#De.cause)
+n.throwIfAborted()
+const r=[]
+const answers=e=>r.push(...e)
+const o=await Promise.allSettled([applyTargets(t,e,this.#De).then(answers),...writeEdits(t,e,this.#De,answers)])
+await this.listener.wrote(r)
+for(const e of o)if(e.status==="rejected")throw e.reason
+n.throwIfAborted()
+await annotate(t,e,Qe,this.#De.cause)
+return Promise.all(e.map(e=>this.#xe(e,r)))}async#xe(e,t){const{id:n,path:s,live:r}=e
+const o=await this.context.cluster.get(s)
+const i=imagesOf(e,t,this.input.image)
+this.#Oe.set((0,b.T)(n),i)
+return(0,J.OO)({workload:n,images:i,now:o,before:r},this.#Fe)}#Me(e,t){const{checked:n,beside:s}=this.input
+const r=s.filter(t=>t.when===e)
+return applyBeside(t,n,r,this.listener.wrote)}async#Ue(e){const{checked:t,image:n}=this.input
+this.#Ne=this.#Me("last",e)
+await this.#Ne
+const s=t.web&&this.#Oe.get((0,b.T)(t.web.workload))?.[t.web.container]
+await smokeBy(e,t,s??(0,m.d)(n),this.listener)}}function sayRestarts({log:e},t){for(const{id:n,restart:s}of t){if(!s)continue
+const{because:t}=s
+const r=t.length===1?"has":"have"
+e.say(`${(0,b.T)(n)} restarts: ${t.join(", ")} ${r} changed`)}}function imagesOf({id:e,uses:t,becomes:n},s,r){const o=s.find(t=>(0,R.gv)(t)&&(0,b.T)((0,R.hY)(t))===(0,b.T)(e))
+const i=o??n
+const a=i?(0,R.MZ)((0,R.kW)(i),()=>true):[]
+return Object.fromEntries(t.map(({name:e})=>[e,a.find(t=>t.name===e)?.image??(0,m.d)(r)]))}async function smokeBy(e,t,n,s){const{settings:r,log:o}=e
+if(r["smoke-path"]===void 0||!t.web)return
+const i=smokeTarget(t.web,t.services,r["smoke-host"])
+const a=await smoke(e,t,i,n)
+if(a===void 0)return
+o.say(`warning: ${a}`)
+s.warning(a)}function wavesOf({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,b.T)(e)===(0,b.T)(t.workload)
+const n=e.filter(isWeb)
+if(!n.some(({live:e})=>e))return[e,[]]
+return[n,e.filter(e=>!isWeb(e))]}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}async function takenSince({platform:e,signal:t,cluster:n},{live:s},r){const o=await Promise.all(r.map(({path:s})=>(0,W.jh)(e.clock,t,()=>n.find(s))))
+const i=s.clusterState()
+return Object.fromEntries(r.flatMap(({id:e,live:t},n)=>{const s=t&&shownSince(t,(0,Z.QA)(i,e))
+const r=changeSince(e,t,o[n])??(s&&changeSince(e,t,s))
+return r===void 0?[]:[[(0,b.T)(e),r]]}))}function shownSince({metadata:e},t){const n=t?.object
+const s=(n?.metadata?.generation??0)<(e?.generation??0)
+return s?void 0:n}function runsWell({live:e,targets:t},n){const s=e.clusterState()
+const r=t.flatMap(({id:e,live:t})=>t?[(0,J.VS)(e,t,s)]:[])
+const o={timeout:1/0,bake:0,grace:{}}
+const{verdicts:i}=(0,Ie.S)(r,{clusterState:s,timeouts:o,observations:(0,oe._1)(n),now:n})
+return Object.values(i).every(({is:e})=>e==="done")}function planTargets(e,t,n){const s=t.flatMap(e=>e.live?[e.live]:[])
+return(0,Y._$)(e,manifestsWith(t,n),s)}function planAsLive(e,t,n){const s=t.flatMap(e=>e.live?[e.live]:[])
+const r=t.flatMap(e=>{const t=e.live?(0,R.MZ)((0,R.kW)(e.live),()=>true):[]
+const s=t.filter(({name:t})=>e.uses.some(e=>e.name===t))
+const r=Object.fromEntries(s.map(e=>[e.name,e.image]))
+return manifestsWith([e],n).map(e=>(0,R.t3)(e,(0,R.nS)((0,R.kW)(e),r)))})
+return(0,Y._$)(e,r,s)}function manifestsWith(e,{repository:t,image:n,cause:s}){return e.flatMap(({manifest:e,live:r,restart:o})=>{if(!e)return[]
+const i=o?.hash??(0,we.U)(r)
+const a=(0,we.Vd)((0,N.sb)(e,t,n),i)
+return[withCause(a,s??r?.metadata?.annotations?.[R.uo])]})}async function applyTargets({platform:e,signal:t,cluster:n,log:s},r,o){const i=manifestsWith(r,o)
+for(const e of i)s.say(`kubectl apply: ${(0,ae.Gg)(e)} with ${o.image}`)
+return(0,Y.Bb)(n,e.clock,i,t)}var Me=s(2861)
+function planOf(e){const{others:t,services:n}=e
+const s=podsOf(e)
+const r=new Set(t.map(({object:e})=>(0,R.TN)(e)))
+const o=n.map(e=>({apiVersion:"v1",kind:"Service",...e})).filter(e=>!r.has((0,R.TN)(e)))
+for(const e of o)placed(e,e,s)
+const i=[...t.map(({becomes:e})=>e).filter(isService),...o]
+const a={services:{live:n,becomes:i},makes:t.some(({object:e})=>isCustom(e)&&!(0,Me.y$)(e))}
+const c=t.map(e=>{const n=e.is==="create"?void 0:e.live
+const{when:r,warning:o,losses:i=[]}=placed(n,e.becomes,s,{...a,beside:besideOf(e,t)})
+const c=e.is!=="none"&&o!==void 0
+return{change:{...e,when:r},warnings:c?[o]:i}})
+return{changes:c.map(({change:e})=>e),warnings:c.flatMap(({warnings:e})=>e)}}function besideOf(e,t){return t.filter(t=>t!==e&&(0,Me.I)(t.object)===(0,Me.I)(e.object)).flatMap(e=>[...e.is==="create"?[]:[e.live],e.becomes])}function isService(e){return(0,R.TN)(e).startsWith("/Service/")}function isCustom(e){const t=(0,R.F8)(e)
+return t.includes(".")&&!t.endsWith(".k8s.io")}function placed(e,t,n,s={}){const r=(0,Me.$t)(e,t,n,s)
+if(r.when!=="never")return r
+const{sentence:o,hint:a}=r
+return(0,i.fJ)({code:"selector-conflict",sentence:o,hint:a})}function podsOf({others:e,own:t,targets:n,clusterState:s,jobs:r=[]}){const o=new Map(t.map(e=>[(0,R.TN)(e.object),e.becomes]))
 const i=n.map(({id:e,live:t,manifest:n,back:s})=>{const r=(n&&o.get((0,R.TN)(n)))??n??t
 const i=s??(r&&(0,R.gv)(r)?(0,R.kW)(r):void 0)
 return{id:(0,b.T)(e),own:true,...t&&hasPods(t)&&{live:(0,R.kW)(t)},...i&&{becomes:i},...t&&stays(t)&&{stays:true},...e.kind==="CronJob"&&{apart:true}}})
@@ -7843,322 +8045,117 @@ return e.kind==="CronJob"?apart(t):t}function isOver({status:e}){return["Succeed
 if(n?.kind!=="ReplicaSet")return["StatefulSet","DaemonSet"].includes(n?.kind??"")
 const s=t.replicasets.get(n.name)
 return s===void 0||selectors_ownerOf(s)?.kind==="Deployment"}function hasPods({spec:{replicas:e}}){return e!==0}function stays({spec:e}){const{updateStrategy:t}=e
-return t?.type==="OnDelete"||(t?.rollingUpdate?.partition??0)>0}const alwaysNeeded=e=>[...Object.entries(J.VI).map(([e,{apiVersion:t}])=>({group:t.includes("/")?t.slice(0,t.indexOf("/")):"",resource:e,verbs:["list","watch"]})),{group:"",resource:"services",verbs:["list"]},{group:"",resource:"pods/log",verbs:["get"]},{group:"coordination.k8s.io",resource:"leases",verbs:["get","create","update"],names:namesOf(e)},{group:"",resource:"secrets",verbs:["get","create","delete"],names:namesOf(e)},{group:"",resource:"configmaps",verbs:["get","create","update"],names:namesOf(e)}]
-const namesOf=e=>[`django-rollout-${e}`]
-const Ee=["deployments","statefulsets","daemonsets","cronjobs"]
-function forStatefulSets(e){const t=e.some(({kind:e})=>e==="StatefulSet")
-return t?[{group:"",resource:"pods",verbs:["delete"]}]:[]}const Ce=[{group:"discovery.k8s.io",resource:"endpointslices",verbs:["list"]},{group:"",resource:"pods",verbs:["get"]},{group:"",resource:"pods/portforward",verbs:["create"]}]
-function rightsFor(e,t,n){const s=[...t.targets,...t.others]
-return[...alwaysNeeded(e),{group:"batch",resource:"jobs",verbs:["create","delete"]},...t.jobs.length>0?[{group:"batch",resource:"jobs",verbs:["get"]}]:[],...s.map(e=>{const{group:t,plural:s}=n.of(e)
-return{group:t,resource:s,verbs:["get","create","patch","update","delete"],names:[(0,R.Vb)(e)]}})]}function rightsForWorkloads(e){return Ee.map(t=>({group:t==="cronjobs"?"batch":"apps",resource:t,verbs:["get","patch","update"],...e&&{names:e.filter(({kind:e})=>`${e.toLowerCase()}s`===t).map(({name:e})=>e)}}))}var we=s(5998)
-var Ie=s(3872)
-function causeOfChange({command:e,holder:t},n){const s=e==="rollback"?"rollback to":"release of"
-return`${s} ${(0,m.j)(n.tag)} by ${(0,T.Gg)(t)}`}function withCause(e,t){return t===void 0||e.kind==="CronJob"?e:(0,R.sF)(e,R.uo,t)}const Be=["StatefulSet","DaemonSet"]
-const Qe=["Deployment"]
-async function annotate({signal:e},t,n,s,r,o){const i=s.filter(({id:e,live:t,manifest:n,back:s})=>t&&!n&&!s&&r.includes(e.kind)).map(({id:e})=>(0,b.T)(e))
-if(i.length===0)return
-const a=["annotate","--overwrite",...i,`${R.uo}=${o}`]
-t.say(n.commandLine(a))
-const c=await n.kubectl(a,{signal:e})
-if(c.code===0)return
-t.say(`kubectl rollout history will not tell of this release: ${(0,pe.LH)(c)}`)}var ye=s(6876)
-var be=s(1493)
-function changeSince(e,t,n){if(!n)return t&&be.jo
-if((0,R.vx)(n))return be.jo
-if(t&&(0,ye.p)(t,n))return
-const s=t?(0,R.MZ)((0,R.kW)(t),()=>true):[]
-const r=Object.fromEntries(s.map(({name:e,image:t})=>[e,t]))
-const o={workload:e,images:r,generation:0,first:!t}
-const i=t?"another template":"what somebody else has created"
-return(0,be.GH)({kind:e.kind,object:n},o)??i}function supersededBy(e){const t=Object.entries(e).map(([e,t])=>t===be.jo?`${e} was deleted`:`${e} runs ${t}`)
-return{code:"superseded",sentence:`somebody else changed a workload in the middle of the release: ${t.join("; ")}`,hint:"theirs was left alone, and the other workloads too; release again when it is clear which version is wanted"}}function patchOf({uses:e,restart:t},n){const named=t=>e.filter(e=>e.init===t).map(({name:e})=>({name:e,image:n}))
-const[s,r]=[named(false),named(true)]
-return{...t&&{metadata:{annotations:{[we.r_]:t.hash}}},spec:{...s.length>0&&{containers:s},...r.length>0&&{initContainers:r}}}}function edits_imagesIn({spec:{containers:e=[],initContainers:t=[]}}){return[...t,...e]}function edited(e,t){const{live:n,back:s}=e
-if(s)return(0,R.t3)(n,s)
-const r=patchOf(e,t)
-const o=Object.fromEntries(edits_imagesIn(r).map(e=>[e.name,e.image]))
-const{metadata:i,...a}=(0,R.nS)((0,R.kW)(n),o)
-if(!r.metadata)return(0,R.t3)(n,{...a,...i&&{metadata:i}})
-const c={...i?.annotations,...r.metadata.annotations}
-return(0,R.t3)(n,{...a,metadata:{...i,annotations:c}})}function editedOf(e){return e.filter(e=>!e.manifest&&e.live!==void 0)}function planEdits(e,t,n,s,r){return Promise.all(editedOf(n).map(async n=>{const o=withCause(edited(n,s),r)
-const i=await tried(e,t,n,o)
-return i?(0,R.t3)(o,(0,R.kW)(i)):o}))}async function tried(e,t,{id:n,path:s},r){try{const{resourceVersion:e,...n}=r.metadata??{}
-return await t.dryRun(s,{...r,metadata:n})}catch(t){if(!(t instanceof j.h)||(0,W.K$)(t))throw t
-const s=t.message
-if(s.includes("does not support dry run")){e.say(`${(0,b.T)(n)}: ${s}: what it makes of the new version is known once it is written`)
-return}if(t.status===404||t.status===409)return
-return(0,i.fJ)({code:"write-failed",sentence:`the cluster refuses the new version of ${(0,b.T)(n)}: ${s}`,workload:n.name})}}function writeEdits(e,t,n,s,r,o,i){const a=[...imageCommands(s,r),...patchCommands(s,r)]
-return[...a.map(s=>writeBy(e,t,n,s,i)),...editedOf(s).map(s=>putTemplate(e,t,n,s,r,o,i))]}async function putTemplate({platform:e,signal:t},n,s,r,o,a,c){const{id:A,path:l,live:u,back:d}=r
-if(!d)return
-n.say(`${(0,b.T)(A)} gets its pod template of then`)
-await(0,W.jh)(e.clock,t,async()=>{const e=await s.find(l)
-if(!e)return(0,i.fJ)(supersededBy({[(0,b.T)(A)]:be.jo}))
-const t=withCause(edited({...r,live:e},o),a)
-if((0,R.FB)((0,R.rc)(e),(0,R.rc)(t)))return
-if(!(0,ye.p)(e,u)){if(r.becomes&&(0,ye.p)(e,r.becomes))return;(0,i.fJ)(supersededBy({[(0,b.T)(A)]:"another template"}))}c([await s.put(l,t)])},e=>(0,W.dg)(e)||e instanceof j.h&&e.status===409)}const ve=15
-const ke=4
-function imageCommands(e,t){const n=editedOf(e).filter(({back:e,restart:t})=>!e&&!t)
-const s=n.filter(isWhole)
-const namesOf=e=>edits_imagesIn(patchOf(e,t)).map(({name:e})=>e).sort().join(" ")
-const r=new Set(s.map(namesOf))
-const o=new Map
-for(const e of n){const t=r.size>1&&s.includes(e)?"*":namesOf(e)
-o.set(t,[...o.get(t)??[],(0,b.T)(e.id)])}return[...o].flatMap(([e,n])=>{const s=e.split(" ").map(e=>`${e}=${t}`)
-return partsOf(n).map(e=>["set","image",...e,...s])})}function patchCommands(e,t){const n=new Map
-for(const s of e){if(s.manifest||!s.live||s.back||!s.restart)continue
-const e=JSON.stringify({spec:{template:patchOf(s,t)}})
-n.set(e,[...n.get(e)??[],(0,b.T)(s.id)])}return[...n].flatMap(([e,t])=>partsOf(t).map(t=>["patch",...t,"--patch",e]))}function partsOf(e){const t=Math.ceil(e.length/Math.min(ke,Math.ceil(e.length/ve)))
-return Array.from({length:Math.ceil(e.length/t)},(n,s)=>e.slice(s*t,(s+1)*t))}function isWhole({uses:e,live:t}){return t!==void 0&&(0,R.MZ)((0,R.kW)(t),()=>true).length===e.length}async function writeBy({signal:e},t,n,s,r){t.say(n.commandLine(s))
-const o=await n.kubectl([...s,"-o","json"],{signal:e})
-r((0,P.Sg)(o.stdout))
-if(o.code===0)return
-const a=s[0]==="patch"?"patch":"set image";(0,i.fJ)({code:"write-failed",sentence:`kubectl ${a}: ${(0,pe.LH)(o)}`})}async function forwarded(e,t,n,s,r){const o=new AbortController
-const{promise:i,resolve:a,reject:c}=Promise.withResolvers()
-let A=""
-const l=e.stream(["port-forward","--address","127.0.0.1",`pod/${t}`,`:${n}`],{signal:AbortSignal.any([s,o.signal]),onLine:e=>{const[,t]=/^Forwarding from 127\.0\.0\.1:(\d+) ->/.exec(e)??[]
-if(t===void 0)A=e
-else a(Number(t))}}).then(()=>{c(new Error(A||"kubectl port-forward ended"))},c)
-try{return await r(await i)}finally{o.abort()
-await l}}var Se=s(6738)
-var Te=s(3242)
-const Re=[301,302,303,307,308]
-const De=10
-async function followRedirects(e,t,n){const s=new URL(`http://${e}`).hostname
-let r={path:t,secure:false}
-for(let o=0;;o+=1){const{status:i,location:a,body:c}=await n(r)
-const A=Re.includes(i)?urlOf(a,e,r):void 0
-if(!A)return{is:"answered",at:r,status:i,body:c,isLogin:isLogin(r.path,t)}
-const l={path:A.pathname+A.search,secure:A.protocol==="https:"}
-const u=withSlash(l.path)===withSlash(r.path)
-const d=l.secure&&!r.secure&&u
-if(A.hostname!==s&&!d)return{is:"led away",status:i,to:A,samePage:u}
-const h=l.path===r.path&&l.secure===r.secure
-if(h||o===De)return{is:"in a circle",status:i,to:A.href}
-r=l}}function withSlash(e){return e.replace(/\/?(\?|$)/,"/$1")}function urlOf(e,t,{path:n,secure:s}){if(e===void 0)return
-const r=`${s?"https":"http"}://${t}${n}`
-const o=URL.parse(e,r)
-return o&&/^https?:$/.test(o.protocol)?o:void 0}function isLogin(e,t){const{pathname:n,searchParams:s}=new URL(e,"http://a")
-const r=new URL(t,"http://a")
-if(n===r.pathname)return false
-return/(^|\/)(log|sign)[-_]?in(\/|$)/i.test(n)||[...s.values()].some(e=>{const t=URL.parse(e,"http://a")
-return t!==null&&t.pathname+t.search===r.pathname+r.search})}function smokeTarget(e,t,n){const[s]=t.filter(t=>(0,N.ko)(t,e)).flatMap(e=>(e.spec?.ports??[]).map(t=>({service:e,port:t}))).filter(({port:{protocol:e="TCP"}})=>e==="TCP").sort((t,n)=>rankOf(t.port,e)-rankOf(n.port,e))
-if(!s)return(0,i.fJ)({code:"usage",sentence:`"smoke-path" is asked through a Service, and none leads to ${e.workload.name}`,hint:'leave "smoke-path" out, or make a Service that selects its pods'})
-return{web:e,service:s.service.metadata?.name??"",port:s.port.name??"",host:n??hostOfProbe(e)??"localhost"}}function rankOf({name:e,port:t,targetPort:n=t},s){if(e==="http")return 0
-if([80,8e3,8080].includes(t))return 1
-const r=containerOf(s)?.ports??[]
-const o=r.some(e=>n===e.containerPort||n===e.name)
-return o?2:3}function containerOf({template:e,container:t}){return e.spec?.containers.find(({name:e})=>e===t)}function hostOfProbe(e){const t=containerOf(e)
-const n=[t?.readinessProbe,t?.startupProbe,t?.livenessProbe]
-return n.flatMap(e=>e?.httpGet?.httpHeaders??[]).find(({name:e})=>e.toLowerCase()==="host")?.value}const Fe=500
-const Oe=1e4
-const Ne=2e3
-const Me=30
-async function smoke(e,t,n,{live:s},r,o){const{platform:a,settings:c,signal:A}=e
-const{clock:l}=a
-const u=c["smoke-path"]??"/"
-const d=`GET ${u} through service/${r.service}`
-let h={words:`gave no answer within ${c["smoke-timeout"]/1e3} s`}
-let g=c["smoke-timeout"]
-let f=0
-for(;;){const{workload:i}=r.web
-if(hasNoNewPods(s.clusterState(),i)){t.say(`${d}: left out, since ${(0,b.T)(i)} is to have no new pod now`)
-return}const a=l.now()
-const c=await(0,Te.ZC)(A,()=>slicesOf(n,r.service))
-if(l.now()-a<Ne)g-=f
-if(g<=0)break
-const p=l.now()
-const m=endpointsOf(c,r.port)
-const E=m.find(({pod:e})=>runs(s.clusterState().pods.get(e),r.web.container,o))
-const w=await lookAt(e,n,E,r,u,Math.min(g,Oe))
-if(w.is==="good"){t.say(`${d}: ${w.words} from ${w.pod}, of the new version${w.how}`)
-return w.but===void 0?void 0:`${d} ${w.but}`}if(l.now()-p<g)h=w.miss
-await l.sleep(Fe,A)
-f=l.now()-p}const p=h.pod===void 0?[]:await(0,Se.$)(n,a.clock,{pod:h.pod,container:r.web.container,previous:false});(0,i.fJ)({code:"smoke-failed",sentence:`${d} ${h.words}`,hint:h.hint??`look at its log: kubectl logs ${(0,b.T)(r.web.workload)}`,workload:r.web.workload.name,...h.pod!==void 0&&{pod:h.pod,container:r.web.container},logs:[{source:"the answer",lines:h.body??[]},{source:`container ${r.web.container}`,lines:p.slice(-Me)}]})}async function lookAt({platform:e,signal:t},n,s,{host:r},o,i){const notYet=e=>({is:"not yet",miss:e})
-if(!s)return notYet({words:"found no pod of the new version behind the Service"})
-const{pod:a}=s
-try{const c=await(0,Te.wj)(e.clock,i,t,t=>forwarded(n,a,s.port,t,n=>followRedirects(r,o,s=>ask(e.network,n,r,s,t))))
-return lookOf(c,a,r,o)}catch(e){t.throwIfAborted()
-if(e instanceof Te.Ms)return notYet({words:`gave no answer within ${i/1e3} s`})
-return notYet({words:`failed: ${e instanceof Error?e.message:String(e)}`})}}async function ask(e,t,n,{path:s,secure:r},o){const i=await e.request({socket:t,method:"GET",path:s,host:n,signal:o,...r&&{headers:{"x-forwarded-proto":"https"}}})
-const{status:a,location:c}=i
-return{status:a,body:await i.text(),...c!==void 0&&{location:c}}}function lookOf(e,t,n,s){const bad=e=>({is:"not yet",miss:{pod:t,...e}})
-const r='give a "smoke-path" that answers by itself'
-switch(e.is){case"led away":{const{status:n,to:s,samePage:o}=e
-const i=`answered ${n}, a redirect to ${s.origin}${s.pathname}`
-if(o)return bad({words:`${i}: the page itself did not answer`,hint:`ask it by that name ("smoke-host": ${s.hostname}), or ${r}`})
-return{is:"good",pod:t,words:String(n),how:"",but:`${i}, which says nothing of the page itself: ${r}`}}case"in a circle":return bad({words:`answered ${e.status}, a redirect to ${e.to} again and again: the page itself did not answer`,hint:e.to.startsWith("https:")?`give as "smoke-path" a page of SECURE_REDIRECT_EXEMPT, or let SECURE_PROXY_SSL_HEADER name X-Forwarded-Proto, which was sent`:r})
-case"answered":{const{status:o,body:i,at:a,isLogin:c}=e
-const A=[...a.secure?["as https"]:[],...a.path===s?[]:[`at ${a.path}`]]
-const l=A.length===0?"":` (${A.join(", ")})`
-if(o>=200&&o<300){const e=`leads to the login page (${a.path}), which says nothing of the page itself: ${r}`
-return{is:"good",words:String(o),pod:t,how:l,...c&&{but:e}}}return bad({words:`answered ${o}${l}`,body:i.split("\n").slice(0,Me),...o===400&&{hint:`Django answers 400 to a Host that is not in ALLOWED_HOSTS; it was asked as "${n}": give another one by "smoke-host"`}})}}}function hasNoNewPods(e,t){const n=(0,Z.QA)(e,t)
-const s={workload:t,images:{},generation:0,first:false}
-return n!==void 0&&(0,be.Bs)(n,s,[]).wanted===0}async function slicesOf(e,t){const n=(0,J.rJ)("discovery.k8s.io/v1",e.namespace,"endpointslices")
-const{items:s}=await e.get(`${n}?labelSelector=kubernetes.io%2Fservice-name%3D${t}`)
-return s}function endpointsOf(e,t){return e.flatMap(({ports:e,endpoints:n})=>{const s=(e??[]).find(({name:e=""})=>e===t)?.port
-if(s===void 0)return[]
-return(n??[]).flatMap(({conditions:e,targetRef:t})=>e?.ready!==false&&t?.kind==="Pod"&&t.name!==void 0?[{pod:t.name,port:s}]:[])})}function runs(e,t,n){return e?.spec?.containers.find(({name:e})=>e===t)?.image===n}function priorOfTargets(e,t){return e.map(({id:e,path:n,live:s,manifest:r,becomes:o})=>{const i={path:n,written:(0,ae.lM)(o??r??{}),of:"workload"}
-if(!s)return{...i,object:r??{},change:"create"}
-const a=t.get((0,b.T)(e))
-const c=r?"apply":"set-image"
-return{...i,object:(0,ae.nR)(s),change:c,...a&&{ran:a}}})}async function rollout(e,t,n,s,r,o,a,c){const{platform:A,settings:l,signal:u}=e
-const d=s.live.clusterState()
-const h={...d,pods:new Map(d.pods)}
-const g=A.clock.now()
-const f=causeOfChange(e,r)
-const p=new Map
-const write=async o=>{u.throwIfAborted()
-const c=await takenSince(e,n,s,o)
-if(Object.keys(c).length>0)(0,i.fJ)(supersededBy(c))
-sayRestarts(t,o)
-await annotate(e,t,n,o,Be,f)
-u.throwIfAborted()
-const A=[]
-const answers=e=>A.push(...e)
-const l=await Promise.allSettled([applyTargets(e,t,n,o,(0,w.dp)(r),f).then(answers),...writeEdits(e,t,n,o,(0,w.dp)(r),f,answers)])
-await a(A)
-for(const e of l)if(e.status==="rejected")throw e.reason
-u.throwIfAborted()
-await annotate(e,t,n,o,Qe,f)
-return Promise.all(o.map(async e=>{const{id:t,path:s,live:o}=e
-const i=await n.get(s)
-const a=imagesOf(e,A,r)
-p.set((0,b.T)(t),a)
-return(0,V.OO)(t,a,i,o,h)}))}
-const[m,E]=l.order==="parallel"?[s.targets,[]]:wavesOf(s)
-const besideAt=(e,r)=>applyBeside({platform:A,signal:r},t,n,s,o.filter(t=>t.when===e),a)
-await besideAt("first",u)
-const I=await write(m)
-let B=Promise.resolve()
-return(0,ge.T)({cluster:n,clock:A.clock,live:s.live,desiredWorkloads:I,...E.length>0&&{next:{isDue:hasReadyPod,begin:()=>write(E)}},verify:async o=>{B=besideAt("last",o)
-await B
-const i=s.web&&p.get((0,b.T)(s.web.workload))?.[s.web.container]
-const a=i??(0,w.dp)(r)
-await smokeBy({...e,signal:o},t,n,s,a,c)},timeouts:{...(0,w.aA)(l),bake:l.bake},startedAt:g,onProgress:c.progress,toRepo:(0,w.YT)(e),stageLog:t,signal:u}).finally(()=>B.catch(()=>{}))}function sayRestarts(e,t){for(const{id:n,restart:s}of t){if(!s)continue
-const{because:t}=s
-const r=t.length===1?"has":"have"
-e.say(`${(0,b.T)(n)} restarts: ${t.join(", ")} ${r} changed`)}}function imagesOf({id:e,uses:t,becomes:n},s,r){const o=s.find(t=>(0,R.gv)(t)&&(0,b.T)((0,R.hY)(t))===(0,b.T)(e))
-const i=o??n
-const a=i?(0,R.MZ)((0,R.kW)(i),()=>true):[]
-return Object.fromEntries(t.map(({name:e})=>[e,a.find(t=>t.name===e)?.image??(0,w.dp)(r)]))}async function smokeBy(e,t,n,s,r,o){const{settings:i}=e
-if(i["smoke-path"]===void 0||!s.web)return
-const a=smokeTarget(s.web,s.services,i["smoke-host"])
-const c=await smoke(e,t,n,s,a,r)
-if(c===void 0)return
-t.say(`warning: ${c}`)
-o.warning(c)}function wavesOf({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,b.T)(e)===(0,b.T)(t.workload)
-const n=e.filter(isWeb)
-if(!n.some(({live:e})=>e))return[e,[]]
-return[n,e.filter(e=>!isWeb(e))]}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}async function takenSince({platform:e,signal:t},n,{live:s},r){const o=await Promise.all(r.map(({path:s})=>(0,W.jh)(e.clock,t,()=>n.find(s))))
-const i=s.clusterState()
-return Object.fromEntries(r.flatMap(({id:e,live:t},n)=>{const s=t&&shownSince(t,(0,Z.QA)(i,e))
-const r=changeSince(e,t,o[n])??(s&&changeSince(e,t,s))
-return r===void 0?[]:[[(0,b.T)(e),r]]}))}function shownSince({metadata:e},t){const n=t?.object
-const s=(n?.metadata?.generation??0)<(e?.generation??0)
-return s?void 0:n}function runsWell({live:e,targets:t},n){const s=e.clusterState()
-const r=t.flatMap(({id:e,live:t})=>t?[(0,V.OO)(e,{},t,t,s)]:[])
-const o={timeout:1/0,bake:0,grace:{}}
-const{verdicts:i}=(0,Ie.S)(s,r,o,(0,oe._1)(n),n)
-return Object.values(i).every(({is:e})=>e==="done")}function planTargets(e,t,n,s,r){const o=t.flatMap(e=>e.live?[e.live]:[])
-return(0,P._$)(e,manifestsWith(t,n,s,r),o)}function planAsLive(e,t,n,s){const r=t.flatMap(e=>e.live?[e.live]:[])
-const o=t.flatMap(e=>{const t=e.live?(0,R.MZ)((0,R.kW)(e.live),()=>true):[]
-const r=t.filter(({name:t})=>e.uses.some(e=>e.name===t))
-const o=Object.fromEntries(r.map(e=>[e.name,e.image]))
-return manifestsWith([e],n,s).map(e=>(0,R.t3)(e,(0,R.nS)((0,R.kW)(e),o)))})
-return(0,P._$)(e,o,r)}function manifestsWith(e,t,n,s){return e.flatMap(({manifest:e,live:r,restart:o})=>{if(!e)return[]
-const i=o?.hash??(0,we.U)(r)
-const a=(0,we.Vd)((0,H.sb)(e,t,n),i)
-return[withCause(a,s??r?.metadata?.annotations?.[R.uo])]})}async function applyTargets({platform:e,settings:t,signal:n},s,r,o,i,a){const c=manifestsWith(o,t.image,i,a)
-for(const e of c)s.say(`kubectl apply: ${(0,ae.Gg)(e)} with ${i}`)
-return(0,P.Bb)(r,e.clock,c,n)}async function preflight(e,t,n){const{platform:s,settings:r}=e
-const o=await(0,H.PX)(s,n,r.manifests,r.image)
-const i=await checkNamespace(n,o)
-const{targets:a,jobs:c,namespace:A}=o
-const l=await(0,J.k4)(n,[...a,...o.others,...A?[A]:[]])
-await checkRights(e,n,rightsFor(e.app,o,l))
-if(A)await makeNamespace(t,n,A,i)
-const{applied:u,warnings:d}=await labelling(n,o)
-const h=[...u,...o.others]
-const say=e=>{t.say(e)}
-const g=await(0,Y.f)(n,s.clock)
-checkImages(n,g.clusterState(),o,r.image)
-const f=findTargets(g.clusterState(),o,r.image,n.namespace)
-const p=await targetsAfterDeletion(e,say,n,f)
-if(p.length===0)noWorkload(g.clusterState(),r.image,n.namespace)
-checkFit(p)
-const m=p.map(({id:e})=>e)
-await checkRights(e,n,[...rightsForWorkloads(m),...forStatefulSets([...m,...h])])
-const E=await servicesIn(n)
-const w=await dryRun(e,say,n,p,h,c,E,g.clusterState())
-t.say(`Kubernetes ${n.version}, namespace ${n.namespace}`)
-p.forEach(e=>{t.say(describe(e))})
-const I=servicesWith(h,E)
-const B=webOf(r,p,I)
-if(B&&r["smoke-path"]!==void 0){smokeTarget(B,I,r["smoke-host"])
-await checkRights(e,n,Ce)}const Q=[...d,...warningsOf(e,n,g.clusterState(),p,I),...w]
-Q.forEach(e=>{t.say(`warning: ${e}`)})
-return{live:g,targets:p,others:h,jobs:c,resources:l,services:I,warnings:Q,...B&&{web:B}}}function warningsOf({settings:e},t,n,s,r){const o=subjectsOf(s,r)
-const i=kubectlOf(t)
-const a=[...workloadFindings(o,i),...probeFindings(o,readyTimes(n,s),e,i)]
-return a.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}function kubectlOf(e){return t=>e.commandLine(t)}function readyTimes(e,t){return Object.fromEntries(t.flatMap(({id:t,live:n})=>{const s=n&&(0,V.OO)(t,{},n,n,e).readyBefore
-return s===void 0?[]:[[(0,b.T)(t),s]]}))}async function servicesIn(e){const t=(0,J.rJ)("v1",e.namespace,"services")
+return t?.type==="OnDelete"||(t?.rollingUpdate?.partition??0)>0}const Le={images:[],web:[],workloads:[],probes:[],namespace:[],dryRun:[]}
+async function inspect(e,t){const{settings:n,cluster:s,log:r}=e
+const{manifests:o,live:i,until:a}=t
+const{targets:c,findings:A}=await inspectTargets(e,t)
+if(c.length===0)return{targets:c,findings:A,others:o.others,services:[],needs:[],missing:[]}
+const l=i.clusterState()
+const u=rightsOf(e,o,c)
+const d=a==="the end"?await missingRights(s,u):[]
+if(a==="the first error")await requireRights(e,u)
+const h=await servicesIn(s)
+const g=t.missing.length+d.length>0?{others:o.others,namespace:[],dryRun:[]}:await inspectWrites(e,t,{targets:c,services:h,clusterState:l})
+r.say(`Kubernetes ${s.version}, namespace ${s.namespace}`)
+c.forEach(e=>{r.say(describe(e))})
+const f=servicesWith(o.others,h)
+const p=await inspectWeb(e,a,{targets:c,services:f})
+const m=subjectsOf(c,f)
+const E=kubectlOf(s)
+const{others:w,namespace:I,dryRun:B}=g
+return{targets:c,others:w,services:f,needs:u,missing:d,...p.web&&{web:p.web},findings:{...{...A,namespace:I,dryRun:B,web:p.findings},workloads:workloadFindings(m,E),probes:probeFindings(m,readyTimes(l,c),n,E)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
+const i=await findingsOf(s,()=>{checkImages(o,n.clusterState(),t,r.image)
+return[]})
+const a=findTargets(n.clusterState(),t,r.image,o.namespace)
+const c=s==="the end"?a:await targetsAfterDeletion(e,a)
+const A=await findingsOf(s,()=>c.length===0?noWorkload(n.clusterState(),r.image,o.namespace):[])
+if(s==="the first error")checkFit(c)
+return{targets:c,findings:{...Le,images:i,workloads:A}}}function rightsOf({settings:e},t,n){const s=n.map(({id:e})=>e)
+return[...rightsForWorkloads(s),...forStatefulSets([...s,...t.others]),...e["smoke-path"]===void 0?[]:Ce]}async function inspectWrites(e,{manifests:t,until:n},s){const warned=e=>e.map(e=>(0,x.$e)("workloads",e))
+let{others:r}=t
+const o=await findingsOf(n,async()=>{const{applied:n,warnings:s}=await labelling(e.cluster,t)
+r=[...n,...r]
+return warned(s)})
+const i=await findingsOf(n,async()=>warned(await dryRunOf(e,{...s,others:r,jobs:t.jobs})))
+return{others:r,namespace:o,dryRun:i}}async function inspectWeb({settings:e},t,{targets:n,services:s}){let r
+const o=await findingsOf(t,()=>{r=webOf(e,n,s)
+if(!r)return[]
+if(e["smoke-path"]!==void 0)smokeTarget(r,s,e["smoke-host"])
+return[(0,x.ok)("workloads",`${(0,b.T)(r.workload)} (container ${r.container}) serves the web`)]})
+return{...r&&{web:r},findings:o}}async function findingsOf(e,t){try{return await t()}catch(t){if(e==="the first error")throw t
+return[(0,x.gz)("workloads",t)]}}function kubectlOf(e){return t=>e.commandLine(t)}function readyTimes(e,t){return Object.fromEntries(t.flatMap(({id:t,live:n})=>{const s=n&&(0,J.VS)(t,n,e).readyBefore
+return s===void 0?[]:[[(0,b.T)(t),s]]}))}async function servicesIn(e){const t=(0,M.rJ)("v1",e.namespace,"services")
 return(await e.get(t)).items}function servicesWith(e,t){const n=e.filter(({kind:e})=>e==="Service")
 const s=n.map(({metadata:e})=>e?.name)
-return[...n,...t.filter(({metadata:e})=>!s.includes(e?.name))]}async function checkRights({app:e},t,n){const s=await missingRights(t,n)
+return[...n,...t.filter(({metadata:e})=>!s.includes(e?.name))]}async function requireRights({app:e,cluster:t},n){const s=await missingRights(t,n)
 if(s.length===0)return
-if(alwaysNeeded(e).every(({group:e,resource:t,verbs:n})=>s.some(s=>s.group===e&&s.resource===t&&n.every(e=>s.verbs.includes(e)))))namespaceMissing(t.namespace,"does not exist, or this account may do nothing in it")
-const r=s.map(({resource:e,verbs:t})=>`${t.join(", ")} ${e}`).join("; ");(0,i.fJ)({code:"right-missing",sentence:`the account may not ${r} in the namespace "${t.namespace}"`,hint:`add these rules to its Role (a complete one is in examples/rbac.yaml):\n${asRoleRules(s)}`})}async function dryRun(e,t,n,s,r,o,i,a){const{settings:c,source:A}=e
-const{image:l,digest:u}=c
-const d=u===void 0?`${l}:${A.tag}`:`${l}@${u}`
-const h=jobsOf(e,o,d)
-const[g,f]=await Promise.all([planTargets(n,s,c.image,d),planManifests(e,t,n,r),(0,P.oG)(n,h)])
-const p={kind:"Job",metadata:{name:"migrate"},spec:{template:{metadata:{labels:(0,_.GW)(e.app)}}}}
-return planOf(f,g,s,i,a,[...h,p]).warnings}var Le=s(4e3)
-const Ue=15e3
-async function pinsOf(e,t,n,s){const r=s.flatMap(e=>e.live?[e.live]:[])
-const o=(0,Le.oo)(n.clusterState(),r,e.settings.image)
-const i=once(t=>lookUpSoon(e,t))
-const a=new Map
-const c=new Set
-await Promise.all(o.map(async({workload:e,container:t,image:n,ran:s})=>{const r=s?await fateOf(n,s,i):"not known"
+if(alwaysNeeded(e).every(({group:e,resource:t,verbs:n})=>s.some(s=>s.group===e&&s.resource===t&&n.every(e=>s.verbs.includes(e)))))namespaceMissing(t.namespace,"does not exist, or this account has no rights in it")
+const r=s.map(({resource:e,verbs:t})=>`${t.join(", ")} ${e}`).join("; ");(0,i.fJ)({code:"right-missing",sentence:`the account may not ${r} in the namespace "${t.namespace}"`,hint:`add these rules to its Role (examples/rbac.yaml is complete):\n${asRoleRules(s)}`})}async function dryRunOf(e,{targets:t,others:n,jobs:s,services:r,clusterState:o}){const{settings:i,source:a,app:c,cluster:A}=e
+const{image:l,digest:u}=i
+const d=u===void 0?`${l}:${a.tag}`:`${l}@${u}`
+const h=jobsOf(e,s,d)
+const[g,f]=await Promise.all([planTargets(A,t,{repository:l,image:d}),planManifests(e,n),(0,Y.oG)(A,h)])
+const p={kind:"Job",metadata:{name:"migrate"},spec:{template:{metadata:{labels:(0,H.GW)(c)}}}}
+const m=[...h,p]
+return planOf({others:f,own:g,targets:t,services:r,clusterState:o,jobs:m}).warnings}async function preflight(e){const{platform:t,settings:n,app:s,cluster:r,log:o}=e
+const i=await(0,N.PX)(t,r,n.manifests,n.image)
+const a=await checkNamespace(r,i)
+const{targets:c,jobs:A,namespace:l}=i
+const u=[...c,...i.others,...l?[l]:[]]
+const d=await(0,M.k4)(r,u)
+await requireRights(e,rightsFor(s,i,d))
+if(l)await makeNamespace(o,r,l,a)
+const h=await(0,L.f)(r,t.clock)
+const g={manifests:i,live:h,missing:[],until:"the first error"}
+const{findings:f,targets:p,others:m,services:E,web:w}=await inspect(e,g)
+const I=warningsOf([...f.namespace,...f.workloads,...f.probes,...f.dryRun])
+I.forEach(e=>{o.say(`warning: ${e}`)})
+return{live:h,targets:p,others:m,jobs:A,resources:d,services:E,warnings:I,...w&&{web:w}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var Ue=s(4e3)
+const xe=15e3
+async function pinsOf(e,t,n){const s=n.flatMap(e=>e.live?[e.live]:[])
+const r=(0,Ue.oo)(t.clusterState(),s,e.settings.image)
+const o=once(t=>lookUpSoon(e,t))
+const i=new Map
+const a=new Set
+await Promise.all(r.map(async({workload:e,container:t,image:n,ran:s})=>{const r=s?await fateOf(n,s,o):"not known"
 if(r==="comes back")return
-const{repository:o,tag:A="latest"}=(0,m.zZ)(n)
-const l=`${(0,m.EU)(o)}:${A}`
-if(s===void 0||r==="not known"){c.add(`which ${l} runs is not known: an undo would bring back what it names then`)
-return}const u=(0,Le._W)(n,s.digest)
-a.set(e,{...a.get(e),[t]:u})
+const{repository:c,tag:A="latest"}=(0,E.zZ)(n)
+const l=`${(0,E.EU)(c)}:${A}`
+if(s===void 0||r==="not known"){a.add(`the digest that ${l} runs is unknown: an undo would restore what the tag names then`)
+return}const u=(0,Ue._W)(n,s.digest)
+i.set(e,{...i.get(e),[t]:u})
 const d=r==="moved"?"has moved":"may have moved"
-c.add(`${l} ${d}: an undo would bring back ${s.digest.slice(0,19)}, which runs`)}))
-for(const e of c)t.say(e)
-return a}async function runsAlready(e,t,n,{repository:s,digest:r}){const o=t.clusterState()
+a.add(`${l} ${d}: an undo would restore ${s.digest.slice(0,19)}, which is running`)}))
+for(const t of a)e.log.say(t)
+return i}async function runsAlready(e,t,n,{repository:s,digest:r}){const o=t.clusterState()
 const i=once(t=>lookUpSoon(e,t))
 const a=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,R.MZ)((0,R.kW)(e),()=>true).find(e=>e.name===t)
 if(!n)return false
-const a=(0,Le.ky)(o,e,n,{repository:s,digest:r})
+const a=(0,Ue.ky)(o,e,n,{repository:s,digest:r})
 if(a!=="what its tag names")return a==="this image"
 const c=await i(n.image)
 return c?.is==="there"&&c.image.digest===r}))
 return(await Promise.all(a)).every(Boolean)}function taggedAlone(e){const t=new Map
-for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,m.zZ)(e).digest!==void 0)continue
-t.set(e,[...t.get(e)??[],(0,b.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image writes the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
+for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,E.zZ)(e).digest!==void 0)continue
+t.set(e,[...t.get(e)??[],(0,b.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
 for(const{id:r,live:o}of t){const t=n.get((0,b.T)(r))
 const i=o?(0,R.ys)(o,e.settings.image):[]
 const a=new Set(i.map(({name:e,image:n})=>t?.[e]??n))
 for(const e of a)s.set(e,[...s.get(e)??[],(0,b.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
-return s?.is==="absent"?[`the registry does not have ${t} any more, which ${n.join(", ")} runs: nodes that have not kept it cannot start it, so an undo may fail`]:[]}))
+return s?.is==="absent"?[`the registry no longer has ${t}, which ${n.join(", ")} runs: nodes without a cached copy cannot start it, so an undo may fail`]:[]}))
 return r.flat()}async function fateOf(e,{digest:t,of:n},s){const r=await s(e)
 if(r?.is==="there"&&r.image.digest===t)return"comes back"
-if(n==="another repository"){const n=await s((0,Le._W)(e,t))
-if(n?.is!=="there")return"not known"}return r?.is==="there"?"moved":"may have moved"}async function lookUpSoon({platform:e,signal:t},n){const{repository:s,tag:r="latest",digest:o}=(0,m.zZ)(n)
-try{return await(0,Te.wj)(e.clock,Ue,t,t=>o===void 0?(0,g.TE)(e,s,r,t):(0,g.OK)(e,{repository:s,tag:r,digest:o},t))}catch{t.throwIfAborted()
+if(n==="another repository"){const n=await s((0,Ue._W)(e,t))
+if(n?.is!=="there")return"not known"}return r?.is==="there"?"moved":"may have moved"}async function lookUpSoon({platform:e,signal:t},n){const{repository:s,tag:r="latest",digest:o}=(0,E.zZ)(n)
+try{return await(0,h.wj)(e.clock,xe,t,t=>o===void 0?(0,g.TE)(e,s,r,t):(0,g.OK)(e,{repository:s,tag:r,digest:o},t))}catch{t.throwIfAborted()
 return}}function once(e){const t=new Map
 return n=>{const s=t.get(n)??e(n)
 t.set(n,s)
 return s}}async function pushImage(e,t,n,s){const{repository:r,tag:o,id:a}=t
 const c=`${r}:${o}`
 check(await(0,u.T3)(e,["image","tag",a,c],{signal:s}),t)
-const A=await(0,h.L)({clock:e.clock,signal:s,tries:3,pause:2e3,isTransient:({finished:e})=>e.code!==0&&(0,f.jR)((0,u.A3)(e),r)==="transient",onRetry:({finished:e},t)=>{n.quote((0,u.A3)(e))
-n.say(`${(0,f.w4)(r)} did not take it; again in ${t/1e3} s`)}},async()=>{const t=new PushLog
+const A=await(0,h.L5)({clock:e.clock,signal:s,tries:3,pause:2e3,isTransient:({finished:e})=>e.code!==0&&(0,f.jR)((0,u.A3)(e),r)==="transient",onRetry:({finished:e},t)=>{n.quote((0,u.A3)(e))
+n.say(`${(0,f.w4)(r)} refused it; retrying in ${t/1e3} s`)}},async()=>{const t=new PushLog
 n.waiting(`pushing ${c}`)
 const r=await(0,u.T3)(e,["push",c],{signal:s,onLine:e=>{t.read(e)
 n.waiting(`pushing ${c}: ${t.progress}`)}})
@@ -8168,42 +8165,49 @@ check(A.finished,t)
 n.say(`pushed ${c}: ${A.layers.progress}`)
 const{digest:l}=A.layers
 if(l!==void 0)return{repository:r,tag:o,digest:l}
-return await(0,g.F1)(e,r,o,s)??(0,i.fJ)({code:"push-failed",sentence:`push: ${(0,f.w4)(r)} took ${c} and does not have it`})}class PushLog{last=[]
-#Re=new Map
-#De
-get digest(){return this.#De}get progress(){const e=[...this.#Re.values()]
+return await(0,g.F1)(e,r,o,s)??(0,i.fJ)({code:"push-failed",sentence:`push: ${(0,f.w4)(r)} accepted ${c}, but does not have it`})}class PushLog{last=[]
+#$e=new Map
+#_e
+get digest(){return this.#_e}get progress(){const e=[...this.#$e.values()]
 const t=e.filter(e=>e==="Pushed").length
 const n=e.filter(e=>/^(Layer already exists|Mounted from)/.test(e)).length
 const s=e.length===1?"layer":"layers"
-const r=n===0?"":`, ${n} ${n===1?"was":"were"} there`
+const r=n===0?"":`, ${n} already there`
 return`${t} of ${e.length} ${s} sent${r}`}read(e){const t=(0,a.pj)(e)
 const[,n,s]=/^([0-9a-f]{12}): (.+)$/.exec(t)??[]
-if(n!==void 0&&s!==void 0){this.#Re.set(n,s)
-return}this.#De??=/: digest: (sha256:[0-9a-f]{64}) size: /.exec(t)?.[1]
+if(n!==void 0&&s!==void 0){this.#$e.set(n,s)
+return}this.#_e??=/: digest: (sha256:[0-9a-f]{64}) size: /.exec(t)?.[1]
 if(this.last.push(t)>20)this.last.shift()}}function check(e,{repository:t,tag:n}){if(e.code===0)return
 const s=(0,u.Ic)("push",e)
 if(s!==void 0)(0,i.fJ)(s)
 const r=(0,u.A3)(e)
 const because=(t,n)=>(0,i.fJ)({code:"push-failed",sentence:`push: ${t}: ${r}`,...n===void 0?{}:{hint:n},logs:[{lines:e.stderr.split("\n")}]})
-if(/immutable/i.test(r))because(`${(0,f.w4)(t)} has the tag ${n} already and does not let it be replaced`,'Tags cannot be changed there: commit, or give another "tag"')
+if(/immutable/i.test(r))because(`${(0,f.w4)(t)} already has the tag ${n} and does not allow overwriting it`,'Tags are immutable there: commit, or set another "tag"')
 switch((0,f.jR)(r,t)){case"denied":return because(`not allowed to write to ${t}`,(0,f.t$)(t,"write to"))
 case"absent":return because(`${(0,f.w4)(t)} has no repository for ${t}`,'Create it in the registry first, or correct "image"')
-case"transient":return because(`${(0,f.w4)(t)} did not take ${t}:${n} in three attempts`)
-case"refused":return because(`${t}:${n} was not taken`)}}async function push(e,t,n){const s=await tagFor(e,n)
-if(s!==n.tag)t.say(`another build of this commit has the tag ${(0,m.j)(n.tag)} by now: this one gets ${(0,m.j)(s)}`)
-return pushImage(e.platform,{...n,tag:s},t,e.signal)}async function tagFor({platform:e,source:t,signal:n},{repository:s,tag:r,inputs:o}){if(o===void 0)return r
+case"transient":return because(`${(0,f.w4)(t)} refused ${t}:${n} in three attempts`)
+case"refused":return because(`${t}:${n} was refused`)}}async function push(e,t){const{platform:n,signal:s,log:r}=e
+const o=await tagFor(e,t)
+if(o!==t.tag)r.say(`another build of this commit now has the tag ${(0,E.j)(t.tag)}: the tag of this one is ${(0,E.j)(o)}`)
+await markSeveral(e,{...t,tag:o})
+return pushImage(n,{...t,tag:o},r,s)}async function markSeveral({platform:e,settings:t,signal:n},{repository:s,tag:r,inputs:o}){const i=o===void 0?void 0:(0,d.ZX)(r,o)
+if(i===void 0||t.tag!==void 0)return
+const a=(0,d.QE)(i)
+const[c,A]=await Promise.all([i,a].map(t=>(0,g.TE)(e,s,t,n)))
+if(c?.is!=="there"||A?.is==="there")return
+await(0,g.JE)(e,c.image,[a],n)}async function tagFor({platform:e,source:t,signal:n},{repository:s,tag:r,inputs:o}){if(o===void 0)return r
 try{const i=await(0,g.TE)(e,s,r,n)
 if(i.is!=="there")return r
 const a=await(0,g.yv)(e,i.image,n)
 const c=a.revision===void 0||a.revision===t.sha
 return c&&a.inputs!==o?(0,d.Zc)(r,o):r}catch{n.throwIfAborted()
-return r}}var xe=s(7101)
-const $e=/^=+ (.+?) =+$/
-const _e=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
-const Ge=/^_+ (.*[^_ ].*) _+$/
-const Pe=/^(\S+\.py):(\d+):(?: .*)?$/
-const He=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
-function readPytest(e){const t=e.findLast(e=>_e.test(e))
+return r}}var $e=s(7101)
+const _e=/^=+ (.+?) =+$/
+const Ge=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
+const Pe=/^_+ (.*[^_ ].*) _+$/
+const He=/^(\S+\.py):(\d+):(?: .*)?$/
+const Je=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
+function readPytest(e){const t=e.findLast(e=>Ge.test(e))
 if(t===void 0)return
 const n={}
 for(const[,e,s=""]of t.matchAll(/(\d+) ([a-z][a-z ]*[a-z])(?=,| in )/g))n[s.replace(/ in$/,"")]=Number(e)
@@ -8221,58 +8225,59 @@ return{name:e,is:t,message:n,file:s}})
 return[...s,...r]}function tailOf(e){return e.includes("::")?e.split("::").slice(1).join("."):e}function isSubtest(e,t){return e.startsWith(`${t} (`)||e.startsWith(`${t} [`)}function sectionsOf(e){const t=[]
 let n
 let s
-for(const r of e){const e=$e.exec(r)?.[1]
+for(const r of e){const e=_e.exec(r)?.[1]
 if(e!==void 0){n=e==="FAILURES"?"failure":e==="ERRORS"?"error":void 0
 s=void 0
-continue}const o=Ge.exec(r)?.[1]
+continue}const o=Pe.exec(r)?.[1]
 if(n&&o!==void 0){s={title:o,is:n,lines:[]}
 t.push(s)}else if(/^-+ Captured .* -+$/.test(r))s=void 0
-else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>$e.exec(e)?.[1]==="short test summary info")
-return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=He.exec(e)??[]
+else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>_e.exec(e)?.[1]==="short test summary info")
+return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=Je.exec(e)??[]
 if(n===void 0)return[]
 return[{node:n,is:t==="ERROR"?"error":"failure",message:s}]})}function messageOf(e){const t=e.findLastIndex(e=>/^E\s/.test(e))
-if(t<0){const t=(0,xe.T1)(e)
-return t&&(0,xe.em)(t)}let n=t
+if(t<0){const t=(0,$e.T1)(e)
+return t&&(0,$e.em)(t)}let n=t
 while(/^E\s/.test(e[n-1]??""))n--
-return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,xe.NP)(Pe.exec(e)?.[1]??"<none>"))
-const[,n,s]=Pe.exec(t??"")??[]
+return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,$e.NP)(He.exec(e)?.[1]??"<none>"))
+const[,n,s]=He.exec(t??"")??[]
 if(n!==void 0)return{file:n,line:Number(s)}
-const r=(0,xe.T1)(e)
-const o=r&&(0,xe.QR)(r)
-return o?{file:o.file,line:o.line}:{}}const Je=/^={70}$/
-const Ve=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
-const Ye=/^Ran (\d+) tests? in [\d.]+s$/
-const je=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
-function readTests(e){const t=e.map(xe.pj)
+const r=(0,$e.T1)(e)
+const o=r&&(0,$e.QR)(r)
+return o?{file:o.file,line:o.line}:{}}const Ve=/^={70}$/
+const Ye=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
+const je=/^Ran (\d+) tests? in [\d.]+s$/
+const We=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
+function readTests(e){const t=e.map($e.pj)
 return readUnittest(t)??readPytest(t)}function testAnnotations(e,t,n=10){return e.failing.flatMap(({name:e,is:n,message:s,file:r,line:o=1})=>{const i=r===void 0?void 0:t(r)
 const a=n==="failure"?`Test failed: ${e}`:`Test could not run: ${e}`
 return i===void 0?[]:[{file:i,line:o,title:a,message:s}]}).slice(0,n)}function inRepository(e,t){const n=e.failing.map(({file:e,line:n,...s})=>{const r=e===void 0?void 0:t(e)
 return r===void 0?s:{...s,file:r,...n!==void 0&&{line:n}}})
-return{...e,failing:n}}function readUnittest(e){const t=e.flatMap((t,n)=>Je.test(t)&&Ve.test(e[n+1]??"")?[n+1]:[])
-const n=e.flatMap((e,t)=>Ye.test(e)?[t]:[])
+return{...e,failing:n}}function readUnittest(e){const t=e.flatMap((t,n)=>Ve.test(t)&&Ye.test(e[n+1]??"")?[n+1]:[])
+const n=e.flatMap((e,t)=>je.test(e)?[t]:[])
 if(t.length===0&&n.length===0)return
 const s={}
-for(const t of e)for(const[,e="",n]of(je.exec(t)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))s[e.trim()]=(s[e.trim()]??0)+Number(n)
+for(const t of e)for(const[,e="",n]of(We.exec(t)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))s[e.trim()]=(s[e.trim()]??0)+Number(n)
 const r=[...t.map(e=>e-1),...n,e.length]
 const o=t.map(t=>test_output_failingOf(e.slice(t,Math.min(...r.filter(e=>e>t)))))
 const seen=e=>o.filter(t=>t.is===e).length
-return{runner:"unittest",run:n.reduce((t,n)=>t+Number(Ye.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=Ve.exec(e[0]??"")??[]
+return{runner:"unittest",run:n.reduce((t,n)=>t+Number(je.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=Ye.exec(e[0]??"")??[]
 const s=e.findIndex(e=>e==="Stdout:"||e==="Stderr:")
-const r=(0,xe.T1)(s<0?e:e.slice(0,s))
-const o=r&&(0,xe.QR)(r)
-return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,xe.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
+const r=(0,$e.T1)(s<0?e:e.slice(0,s))
+const o=r&&(0,$e.QR)(r)
+return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,$e.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
 if(t==="")return e
 if(n.includes("unittest.loader._FailedTest"))return t
 const r=n.endsWith(`.${t}`)?n:`${n}.${t}`
-return`${r}${s}`}var We=s(7598)
-const qe=6e4
+return`${r}${s}`}var qe=s(7598)
+const ze=6e4
 function serviceFor(e,t){switch(e){case"postgres":return{image:"postgres:17",env:{POSTGRES_USER:"test",POSTGRES_PASSWORD:t,POSTGRES_DB:"test"},data:"/var/lib/postgresql/data",command:["postgres","-c","fsync=off","-c","synchronous_commit=off","-c","full_page_writes=off"],ask:["pg_isready","--host=127.0.0.1","--username=test","--dbname=test"],answer:/accepting connections/,address:{DATABASE_URL:`postgres://test:${t}@postgres:5432/test`,...addressIn("PG",["HOST","PORT","USER","PASSWORD","DATABASE"],t),...addressIn("POSTGRES_",["HOST","PORT","USER","PASSWORD","DB"],t)}}
 case"redis":return{image:"redis:8",env:{},data:"/data",command:["redis-server","--save","","--appendonly","no"],ask:["redis-cli","ping"],answer:/PONG/,address:{REDIS_URL:"redis://redis:6379/0",REDIS_HOST:"redis",REDIS_PORT:"6379"}}}}const labelOf=({name:e})=>`django-rollout.test=${e}`
-async function startServices(e,t,n,s,r,o){const a=await(0,u.T3)(e,["network","create","--label",labelOf(t),t.name],{signal:o})
-if(a.code!==0){const e=(0,u.Ic)("tests",a);(0,i.fJ)(e??{code:"tests-failed",sentence:`tests: no network could be made for ${n.join(" and ")}: ${(0,u.A3)(a)}`})}r.waiting(`waiting for ${n.join(" and ")}`)
-const c=await Promise.allSettled(n.map(n=>startService(e,t,n,s,r,o)))
-r.waiting(void 0)
-return Object.assign({},...c.map(e=>{if(e.status==="rejected")throw e.reason
+async function startServices(e,t,n,s){const{platform:r,log:o,signal:a}=e
+const c=await(0,u.T3)(r,["network","create","--label",labelOf(t),t.name],{signal:a})
+if(c.code!==0){const e=(0,u.Ic)("tests",c);(0,i.fJ)(e??{code:"tests-failed",sentence:`tests: creating a network failed for ${n.join(" and ")}: ${(0,u.A3)(c)}`})}o.waiting(`waiting for ${n.join(" and ")}`)
+const A=await Promise.allSettled(n.map(n=>startService(e,t,n,s)))
+o.waiting(void 0)
+return Object.assign({},...A.map(e=>{if(e.status==="rejected")throw e.reason
 return e.value}))}async function removeBox(e,t,n){const s=["--filter",`label=${labelOf(t)}`]
 for(let t=5;;t--){const n=await ids(e,["ps","--all","--quiet",...s])
 if(n.length>0)await e.processes.run("docker",["rm","--force","--volumes",...n])
@@ -8281,323 +8286,318 @@ if(r.length>0)await e.processes.run("docker",["network","rm",...r])
 if(n.length===0&&r.length===0)return
 if(t===0)break
 if(r.length>0)await e.clock.sleep(200)}n.say(`containers or networks with the label ${labelOf(t)} could not be removed`)}async function ids(e,t){const{stdout:n}=await e.processes.run("docker",t)
-return n.split("\n").filter(e=>e.trim()!=="")}async function startService(e,t,n,s,r,o){const c=serviceFor(n,s)
-const A=`${t.name}-${n}`
-const l=e.clock.now()
-const d=await(0,u.T3)(e,["run","--detach","--name",A,"--label",labelOf(t),"--network",t.name,"--network-alias",n,"--tmpfs",c.data,...Object.entries(c.env).flatMap(([e,t])=>["--env",`${e}=${t}`]),c.image,...c.command],{signal:o})
-if(d.code!==0)(0,i.fJ)({code:"registry",sentence:`tests: ${n} could not be started from the image ${c.image}: ${(0,u.A3)(d)}`,logs:[{lines:d.stderr.split("\n").slice(-20)}]})
-const h=e.clock.now()+qe
-for(;;){const t=await(0,u.T3)(e,["exec",A,...c.ask],{signal:o})
-if(t.code===0&&c.answer.test(t.stdout))break
-const s=await(0,u.T3)(e,["container","inspect","--format","{{.State.Running}}",A],{signal:o})
-const r=e.clock.now()>=h
-if(s.stdout.trim()!=="true"||r){const t=await(0,u.T3)(e,["logs","--tail","30",A],{signal:o})
-const s=[t.stdout,t.stderr].join("\n").split("\n").filter(e=>e!=="")
-const c=r?`did not answer within ${(0,a.p0)(qe)}`:"ended before its first answer";(0,i.fJ)({code:"tests-failed",sentence:`tests: ${n} ${c}: ${(0,a.BP)(s)}`,logs:[{lines:s}]})}await e.clock.sleep(200,o)}r.say(`${n} (${c.image}) answers after ${(0,a.p0)(e.clock.now()-l)}`)
-return c.address}function addressIn(e,t,n){const s=["postgres","5432","test",n,"test"]
-return Object.fromEntries(t.map((t,n)=>[`${e}${t}`,s[n]??""]))}async function runInImage(e,t,n,s,r){const i={name:`django-rollout-test-${(0,We.randomBytes)(6).toString("hex")}`}
-const c=await e.files.privateFolder()
-try{const A=(0,We.randomBytes)(12).toString("hex")
-const l=t.services.length===0?{}:await startServices(e,i,t.services,A,s,r)
-const d=(0,o.join)(c,"env")
-const h={PYTHONUNBUFFERED:"1",...l,...t.env}
-await e.files.writePrivate(d,Object.entries(h).map(([e,t])=>`${e}=${t}\n`).join(""))
-const g=["run","--rm","--init","--name",i.name,"--label",labelOf(i),...t.services.length===0?[]:["--network",i.name],"--env-file",d,"--entrypoint","/bin/sh",t.built.id,"-c",t.command]
-s.waiting(`running ${(0,a.vI)(t.command,100)}`)
-return(await(0,u.T3)(e,g,{signal:r,onLine:n})).code}finally{s.waiting(void 0)
-await removeBox(e,i,s)
-await e.files.remove(c)}}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
+return n.split("\n").filter(e=>e.trim()!=="")}async function startService(e,t,n,s){const{platform:r,log:o,signal:c}=e
+const A=serviceFor(n,s)
+const l=`${t.name}-${n}`
+const d=r.clock.now()
+const h=await(0,u.T3)(r,["run","--detach","--name",l,"--label",labelOf(t),"--network",t.name,"--network-alias",n,"--tmpfs",A.data,...Object.entries(A.env).flatMap(([e,t])=>["--env",`${e}=${t}`]),A.image,...A.command],{signal:c})
+if(h.code!==0)(0,i.fJ)({code:"registry",sentence:`tests: ${n} could not be started from the image ${A.image}: ${(0,u.A3)(h)}`,logs:[{lines:h.stderr.split("\n").slice(-20)}]})
+await answered(e,n,A,l)
+o.say(`${n} (${A.image}) answers after ${(0,a.p0)(r.clock.now()-d)}`)
+return A.address}async function answered({platform:e,signal:t},n,s,r){const o=e.clock.now()+ze
+for(;;){const c=await(0,u.T3)(e,["exec",r,...s.ask],{signal:t})
+if(c.code===0&&s.answer.test(c.stdout))return
+const A=await(0,u.T3)(e,["container","inspect","--format","{{.State.Running}}",r],{signal:t})
+const l=e.clock.now()>=o
+if(A.stdout.trim()!=="true"||l){const s=await(0,u.T3)(e,["logs","--tail","30",r],{signal:t})
+const o=[s.stdout,s.stderr].join("\n").split("\n").filter(e=>e!=="")
+const c=l?`did not answer within ${(0,a.p0)(ze)}`:"exited before its first answer";(0,i.fJ)({code:"tests-failed",sentence:`tests: ${n} ${c}: ${(0,a.BP)(o)}`,logs:[{lines:o}]})}await e.clock.sleep(200,t)}}function addressIn(e,t,n){const s=["postgres","5432","test",n,"test"]
+return Object.fromEntries(t.map((t,n)=>[`${e}${t}`,s[n]??""]))}async function runInImage(e,t,n){const{platform:s,log:r,signal:i}=e
+const c={name:`django-rollout-test-${(0,qe.randomBytes)(6).toString("hex")}`}
+const A=await s.files.privateFolder()
+try{const l=(0,qe.randomBytes)(12).toString("hex")
+const d=t.services.length===0?{}:await startServices(e,c,t.services,l)
+const h=(0,o.join)(A,"env")
+const g={PYTHONUNBUFFERED:"1",...d,...t.env}
+await s.files.writePrivate(h,Object.entries(g).map(([e,t])=>`${e}=${t}\n`).join(""))
+const f=["run","--rm","--init","--name",c.name,"--label",labelOf(c),...t.services.length===0?[]:["--network",c.name],"--env-file",h,"--entrypoint","/bin/sh",t.built.id,"-c",t.command]
+r.waiting(`running ${(0,a.vI)(t.command,100)}`)
+return(await(0,u.T3)(s,f,{signal:i,onLine:n})).code}finally{r.waiting(void 0)
+await removeBox(s,c,r)
+await s.files.remove(A)}}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
 const{code:r,stdout:o}=await(0,u.T3)(e,s,{signal:n})
 const i=r===0?JSON.parse(o):null
-return Array.isArray(i)&&i.length>0?i.join(" "):void 0}const ze=2e4
-const Ke=40
-async function test(e,t,n,s){const{platform:r,settings:o,signal:c}=e
-const A=r.clock.now()
-const l=o["test-command"]
-const u=await entrypointOf(r,n,c)
-if(u!==void 0)t.say(`tests run without the image's entrypoint (${(0,a.vI)((0,a.pj)(u),100)})`)
-t.say(`running ${l}`)
+return Array.isArray(i)&&i.length>0?i.join(" "):void 0}const Ke=2e4
+const Ze=40
+async function test(e,t,n){const{platform:s,settings:r,signal:o,log:c}=e
+const A=s.clock.now()
+const l=r["test-command"]
+const u=await entrypointOf(s,t,o)
+if(u!==void 0)c.say(`tests run without the image's entrypoint (${(0,a.vI)((0,a.pj)(u),100)})`)
+c.say(`running ${l}`)
 const d=[]
-const h=o["test-timeout"]
-const run=e=>runInImage(r,{built:n,command:l,services:o["test-services"],env:o["test-env"]},e=>{t.quote(e)
-if(d.push(e)>ze*2)d.splice(0,ze)},t,e)
-const g=await(0,Te.wj)(r.clock,h,c,run).catch(e=>e instanceof Te.Ms&&!c.aborted?e:Promise.reject(e))
-if(g instanceof Te.Ms)return(0,i.fJ)(notInTime(h,d))
-const f=readTests(d)
-if(f)s(inRepository(f,(0,w.YT)(e)))
-if(g!==0)return(0,i.fJ)(testCause(e,l,g,d,f))
-t.say(passed(f,r.clock.now()-A))}function passed(e,t){if(e===void 0)return`tests passed in ${(0,a.p0)(t)}`
-if(e.run===0)return'warning: no tests ran; does "test-command" find them?'
+const g=r["test-timeout"]
+const run=n=>runInImage(e.with({signal:n}),{built:t,command:l,services:r["test-services"],env:r["test-env"]},e=>{c.quote(e)
+if(d.push(e)>Ke*2)d.splice(0,Ke)})
+const f=await(0,h.wj)(s.clock,g,o,run).catch(e=>e instanceof h.Ms&&!o.aborted?e:Promise.reject(e))
+if(f instanceof h.Ms)return(0,i.fJ)(notInTime(g,d))
+const p=readTests(d)
+if(p)n(inRepository(p,(0,Ae.Y)(e)))
+if(f!==0)return(0,i.fJ)(testCause(e,f,d,p))
+c.say(passed(p,s.clock.now()-A))}function passed(e,t){if(e===void 0)return`tests passed in ${(0,a.p0)(t)}`
+if(e.run===0)return'warning: no tests ran; check that "test-command" finds them'
 const n=e.skipped===0?"":`, ${e.skipped} of them skipped`
 return`${e.run} ${e.run===1?"test":"tests"} passed in ${(0,a.p0)(t)}${n}`}function notInTime(e,t){const n=t.findLast(e=>(0,a.pj)(e).trim()!=="")
-const s=n===void 0?"nothing was written":`the last line was "${oneLine(n)}"`
-return{code:"tests-failed",sentence:`tests: not finished after ${(0,a.p0)(e)}; ${s}`,hint:'Give them longer by "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-Ke)}]}}function testCause(e,t,n,s,r){const{settings:o}=e
-const i=(0,w.YT)(e)
-const c=[{lines:s.slice(-Ke)}]
+const s=n===void 0?"there was no output":`the last line was "${oneLine(n)}"`
+return{code:"tests-failed",sentence:`tests: not finished after ${(0,a.p0)(e)}; ${s}`,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-Ze)}]}}function testCause(e,t,n,s){const{settings:r}=e
+const o=r["test-command"]
+const i=(0,Ae.Y)(e)
+const c=[{lines:n.slice(-Ze)}]
 const cause=(e,t={})=>({code:"tests-failed",sentence:`tests: ${e}`,logs:c,...t})
-const[A]=r?.failing??[]
-if(r!==void 0&&A!==void 0){const e=Math.max(r.failures+r.errors,r.failing.length)
+const[A]=s?.failing??[]
+if(s!==void 0&&A!==void 0){const e=Math.max(s.failures+s.errors,s.failing.length)
 const t=A.file===void 0?void 0:i(A.file)??A.file
-const n=t===void 0?"":` (${t}:${A.line??1})`
+const o=t===void 0?"":` (${t}:${A.line??1})`
 const a=e===1?"":", first"
-return cause(`${e} of ${r.run} failed${a}: ${A.name}${n}: ${oneLine(A.message)}`,{annotations:testAnnotations(r,i),...hintFor(s,o["test-services"])})}if(n===125||n===127&&s.length<=1){const e=(0,u.Ic)("tests",{code:n,stdout:"",stderr:s.join("\n")})
-if(e!==void 0)return e}if(s.some(e=>/exec:? "?\/bin\/sh"?(:| failed)/.test(e)))return cause("the image has no /bin/sh to run them with",{hint:'Build a stage that has one by "target", or set "test-command" to nothing and test before the release'})
-if(n===125)return cause(`their container could not be started: ${(0,a.BP)(s)}`)
-if(r?.run===0)return cause(`"${(0,a.vI)(t,100)}" found no tests (exit code ${n})`)
-const l=(0,xe.VS)(s)
-if(l!==void 0){const e=(0,xe.QR)(l)
+return cause(`${e} of ${s.run} failed${a}: ${A.name}${o}: ${oneLine(A.message)}`,{annotations:testAnnotations(s,i),...hintFor(n,r["test-services"])})}if(t===125||t===127&&n.length<=1){const e=(0,u.Ic)("tests",{code:t,stdout:"",stderr:n.join("\n")})
+if(e!==void 0)return e}if(n.some(e=>/exec:? "?\/bin\/sh"?(:| failed)/.test(e)))return cause("the image has no /bin/sh to run them with",{hint:'Set "target" to a stage that has one, or set "test-command" to none and test before the release'})
+if(t===125)return cause(`starting their container failed: ${(0,a.BP)(n)}`)
+if(s?.run===0)return cause(`"${(0,a.vI)(o,100)}" found no tests (exit code ${t})`)
+const l=(0,$e.VS)(n)
+if(l!==void 0){const e=(0,$e.QR)(l)
 const t=e===void 0?void 0:i(e.file)
-const n=(0,xe.ax)(l,i)
-const r=e===void 0||t===void 0?[]:[{file:t,line:e.line,title:"The tests could not run",message:n}]
-return cause(n,{annotations:r,...hintFor(s,o["test-services"])})}const d=(0,a.BP)(s.slice(-Ke))
-const h=n===137?{hint:"Exit code 137 is a kill: most often for want of memory"}:{}
-return cause(`"${(0,a.vI)(t,100)}" ended with exit code ${n}${d===""?"":`: ${oneLine(d)}`}`,h)}function hintFor(e,t){const n=e.some(e=>/connection refused|could not translate host name|failed to resolve host|Name or service not known/i.test(e))
+const s=(0,$e.ax)(l,i)
+const o=e===void 0||t===void 0?[]:[{file:t,line:e.line,title:"The tests could not run",message:s}]
+return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const d=(0,a.BP)(n.slice(-Ze))
+const h=t===137?{hint:"Exit code 137 is a kill, usually for lack of memory"}:{}
+return cause(`"${(0,a.vI)(o,100)}" exited with code ${t}${d===""?"":`: ${oneLine(d)}`}`,h)}function hintFor(e,t){const n=e.some(e=>/connection refused|could not translate host name|failed to resolve host|Name or service not known/i.test(e))
 const lastLine=t=>e.some(e=>t.test(e))
 const s=[...lastLine(/psycopg|port 5432/)&&!t.includes("postgres")?["postgres"]:[],...lastLine(/\bredis\b|:6379/i)&&!t.includes("redis")?["redis"]:[]]
-return n&&s.length>0?{hint:`A throw-away server is there with test-services: ${s.join(" ")}`}:{}}function oneLine(e){return(0,a.vI)((0,a.pj)(e).replace(/\s+/g," ").trim(),300)}var Ze=s(6186)
-function releaseOf({platform:e,settings:t,app:n,holder:s,signal:r,soFar:o},i){o.source=i
-return{platform:e,settings:t,source:i,app:n,holder:s,signal:r}}function runPreflight(e,t){const{platform:n,settings:s,reporter:r,resources:o,soFar:i}=e
-return r.stage("preflight",r=>(0,Te.ZC)(t.signal,async()=>{const a=await o.access(n,s)
-const c=await(0,Q.D)(n,a,t.signal)
-o.add(()=>c.close())
-const A=await preflight(t,r,c)
-await checkAlone(t,c,A,e.command)
+return n&&s.length>0?{hint:`For a temporary server, set test-services: ${s.join(" ")}`}:{}}function oneLine(e){return(0,a.vI)((0,a.pj)(e).replace(/\s+/g," ").trim(),300)}var Xe=s(6186)
+function contextOf(e,t){e.state.source=t
+return new Ae.v({...e,source:t})}function runPreflight(e,t){const{platform:n,settings:s,reporter:r,resources:o,state:i}=e
+return r.stage("preflight",e=>(0,h.ZC)(t.signal,async()=>{const r=await o.access(n,s)
+const a=await(0,Q.D)(n,r,t.signal)
+o.add(()=>a.close())
+const c=t.with({log:e,cluster:a})
+const A=await preflight(c)
+await checkAlone(c,A)
 i.warnings.push(...A.warnings)
-return[c,A]}))}async function pushed(e,t,n){const s=await e.reporter.stage("push",e=>push(t,e,n))
-releaseOf(e,{...t.source,tag:s.tag})
-e.soFar.image=s
-return s}function runTests({reporter:e,soFar:t},n,s){return e.stage("test",e=>test(n,e,s,e=>{t.tests=e}))}async function runsUndisturbed(e,t,n,s){const{platform:r,app:o,settings:i}=e
-if(!await runsAlready(e,n.live,n.targets,s))return false
-if(!runsWell(n,r.clock.now()))return false
-return await(0,S.aE)(t,o,i.image)===void 0}async function lockAndRecover(e,t,n,s,r){const o=await(0,O.s)(t,n,s)
+return[a,A]}))}async function pushed(e,t,n){const s=await e.reporter.stage("push",e=>push(t.with({log:e}),n))
+e.state.source={...t.source,tag:s.tag}
+e.state.haveImage(s)
+return s}function runTests({reporter:e,state:t},n,s){return e.stage("test",e=>test(n.with({log:e}),s,e=>{t.tests=e}))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
+if(!await runsAlready(e,t.live,t.targets,n))return false
+if(!runsWell(t,s.clock.now()))return false
+return await(0,S.aE)(i,r,o.image)===void 0}async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
+const o=await(0,O.s)(t)
 e.resources.add(()=>o.release())
-const i=(0,y.O)(s,o)
-const a=await(0,S.aE)(i,t.app,t.settings.image)
-const c=a&&await(0,S.R1)(i,t.app,a,objectsOfRelease(r))
-const A={...t,signal:o.lost}
-if(c)await(0,Ze.U)(e,A,n,i,o.lost,r.live,c)
-else await(0,Ae.d9)(A,n,i,r.live)
+const i=(0,y.O)(t.cluster,o)
+const a=await(0,S.aE)(i,s,r.image)
+const c=a&&await(0,S.R1)(i,s,a,objectsOfRelease(n))
+const A=t.with({cluster:i,signal:o.lost})
+if(c)await(0,Xe.U)(e,A,n.live,c)
+else await(0,le.d9)(A,n.live)
 t.signal.throwIfAborted()
-return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}async function rollOut({command:e,reporter:t,soFar:n},s,r,o,a,c,A){const{platform:l,settings:u,signal:d}=s
-await t.stage("rollout",async t=>{const h=(0,v.c)(o.targets.flatMap(({live:e})=>e??[]))
-const g=await(0,Te.wj)(l.clock,longestOf(u)+h,d,i=>rollout({...s,command:e,signal:i},t,r,o,a,c,A,{progress:e=>{n.rollout=e},warning:e=>n.warnings.push(e)}))
-if(g.is==="failed"){n.detectedAt=g.at
+return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}async function rollOut({reporter:e,state:t},n,s,r){const{platform:o,settings:a,signal:c,cluster:A}=n
+const{checked:l,image:u}=s
+await e.stage("rollout",async e=>{const d=(0,v.c)(l.targets.flatMap(({live:e})=>e??[]))
+const g=await(0,h.wj)(o.clock,longestOf(a)+d,c,o=>rollout(n.with({log:e,signal:o}),s,{wrote:r,progress:e=>{t.keep({rollout:e})},warning:e=>t.warnings.push(e)}))
+if(g.is==="failed"){t.detect(g.at)
 throw new i.HR(g.cause)}if(g.is==="superseded")throw new i.HR(supersededBy(g.by))
-reportOtherVersions(n,r,o,a)})}function reportOtherVersions(e,t,n,s){const r={image:s,targets:n.targets.map(({id:e})=>(0,b.T)(e)),before:n.targets.flatMap(({running:e})=>e)}
+reportOtherVersions(t,A,l,u)})}function reportOtherVersions(e,t,n,s){const r={image:s,targets:n.targets.map(({id:e})=>(0,b.T)(e)),before:n.targets.flatMap(({running:e})=>e)}
 e.exceptions=(0,k.Tp)(n.live.clusterState(),r,e=>t.commandLine(e))}function longestOf(e){const t=e["smoke-path"]===void 0?0:e["smoke-timeout"]
-return 2*e.timeout+Math.max(e.bake,t)}function buildOnly(e){return(0,B.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:s,soFar:o,resources:i}=e
-const a=releaseOf(e,await(0,r.sQ)(t,n,n.context))
+return 2*e.timeout+Math.max(e.bake,t)}function buildOnly(e){return(0,B.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
+const a=contextOf(e,await(0,r.sQ)(t,n,n.context))
 const c=await s.stage("build",async s=>{await i.login(t,n)
-const{image:r,source:c,inputs:A}=await findBuild(a,s)
-const l=releaseOf(e,c)
-if(r)o.image=r
-return r?void 0:build(l,s,A)})
-if(!c)return"unchanged"
+const{image:r,source:c,inputs:A}=await findBuild(a.with({log:s}))
+const l=contextOf(e,c).with({log:s})
+if(r)o.haveImage(r)
+return r?void 0:build(l,A)})
+if(!c)return{result:"unchanged"}
 if(n.push)await pushed(e,a,c)
-return"done"}function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,M.ok)("tools",`kubectl ${clientVersion(e.kubectl)}`):s?(0,M.$e)("tools","kubectl is not on PATH: a release fetches it into the runner’s tool cache"):(0,M.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,M.ok)("tools",e.stdout.trim().replace("git version","git"))
-return t?(0,M.$e)("tools","git was not found, so whether a newer commit is live cannot be told"):(0,M.z3)("tools","git was not found, so the commit is not known",'install git, or name the image with "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
-const r=t?M.z3:M.$e
+return{result:"done"}}function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,x.ok)("tools",`kubectl ${clientVersion(e.kubectl)}`):s?(0,x.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,x.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,x.ok)("tools",e.stdout.trim().replace("git version","git"))
+return t?(0,x.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,x.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
+const r=t?x.z3:x.$e
 const trouble=(e,t)=>{const n=(0,u.Ic)("",e)
 return t("tools",n?.sentence.slice(2)??said(e),n?.hint)}
-if(!hasDocker(e))return[trouble(n,M.z3)]
+if(!hasDocker(e))return[trouble(n,x.z3)]
 const{Client:o,Server:i}=versionsOf(n.stdout)
-return[has(n)&&i?(0,M.ok)("tools",`docker ${o?.Version??""}, engine ${i.Version??""}`):trouble(n,r),has(s)?(0,M.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):trouble(s,M.z3)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker ended with ${t}`}function clientVersion({stdout:e}){try{const{clientVersion:t}=JSON.parse(e)
+return[has(n)&&i?(0,x.ok)("tools",`docker ${o?.Version??""}, engine ${i.Version??""}`):trouble(n,r),has(s)?(0,x.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):trouble(s,x.z3)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function clientVersion({stdout:e}){try{const{clientVersion:t}=JSON.parse(e)
 return t?.gitVersion??""}catch{return""}}function skewFindings(e,t){const minor=e=>Number(/^v?\d+\.(\d+)/.exec(e)?.[1]??NaN)
 const n=Math.abs(minor(e)-minor(t))
 if(!(n>1))return[]
 const s=`kubectl ${e} is ${n} minor versions from the server’s ${t}; Kubernetes supports one`
-return[(0,M.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}const Xe=3e4
+return[(0,x.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}const et=3e4
 function clusterFinding(e,t,n){const s=t===void 0?"":`, context ${t}`
-return(0,M.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
+return(0,x.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
 const s=n+1e3
 if(t.from>s)return t.from-s
-return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=Xe)return[]
+return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=et)return[]
 const t=Math.round(Math.abs(e)/1e3)
-const n=`this machine’s clock is ${t} s ${e>0?"ahead of":"behind"} the cluster’s: the history has wrong times, and why a StatefulSet or DaemonSet gets no pods may be told late or wrong`
-return[(0,M.$e)("cluster",n,"sudo timedatectl set-ntp true")]}const et=5e3
+const n=`this machine’s clock is ${t} s ${e>0?"ahead of":"behind"} the cluster’s: times in the history are wrong, and missing pods of a StatefulSet or DaemonSet may be explained late or wrongly`
+return[(0,x.$e)("cluster",n,"sudo timedatectl set-ntp true")]}const tt=5e3
 function staleConfigurationFindings({id:e,live:t},n,s,r){if(!t||e.kind==="CronJob")return[]
 const o=(0,we.JP)((0,R.kW)(t))
 return s.flatMap(t=>{const s=o.filter(e=>(0,we.wj)(t,e))
 const i=n.filter(e=>s.some(n=>{const[s,r]=[changedAt(t,n.keys),startedAt(e,n.container)]
-return s!==void 0&&r!==void 0&&s>r+et}))
+return s!==void 0&&r!==void 0&&s>r+tt}))
 if(i.length===0)return[]
 const a=i.length===n.length?"its pods":`${i.length} of its pods`
-const c=`${(0,b.T)(e)}: ${(0,ae.Gg)(t)} was changed after ${a} had read it at their start, so they may still use the old values`
-return[(0,M.$e)("workloads",c,r(["rollout","restart",(0,b.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
+const c=`${(0,b.T)(e)}: ${(0,ae.Gg)(t)} changed after the start of ${a}, which may still use the old values`
+return[(0,x.$e)("workloads",c,r(["rollout","restart",(0,b.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
 const r=["f:data","f:binaryData","f:stringData"].flatMap(e=>Object.keys(s[e]??{}))
 const o=t==="all"?r.length>0:t.some(e=>r.includes(`f:${e}`))
 return o&&e!==void 0?[Date.parse(e)]:[]})
 return n.length===0?void 0:Math.max(...n)}function startedAt({status:e},t){const n=[...e?.initContainerStatuses??[],...e?.containerStatuses??[]]
 const{running:s,terminated:r}=n.find(({name:e})=>e===t)?.state??{}
 const o=s?.startedAt??r?.startedAt
-return o===void 0?void 0:Date.parse(o)}var tt=s(8850)
-var nt=s(9025)
-function releaseFindings(e,t,n,s){const r=(0,nt.BO)(s)
-return[r?(0,M.ok)("release",`release ${r.number} of ${(0,m.j)(r.tag)} by ${(0,T.Gg)(r)} is the one that is live`):(0,M.ok)("release","no release of this application has gone live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[]]}function held({by:e,renewed:t}){const n=t===void 0?"":`, renewed last at ${t} by the clock there`
-return(0,M.$e)("release",`the lock is held by ${e}${n}: a release waits for it, and has it 30 s after that run is gone`)}function left(e,t){return(0,M.$e)("release",`the release of ${(0,m.j)(t.tag)} by ${(0,T.Gg)(t)}, begun at ${t.at}, has not ended; when its run is gone, the next release puts it back first`,(0,tt.a)("recover",e))}function rightsFindings(e,t,n,s,r){const o=n===void 0?"the account":`the account ${n}`
-if(t.length===0)return[(0,M.ok)("rights",`${o} may do all that a release does in the namespace "${s}"`)]
+return o===void 0?void 0:Date.parse(o)}var nt=s(8850)
+var st=s(9025)
+function releaseFindings(e,t,n,s){const r=(0,st.BO)(s)
+return[r?(0,x.ok)("release",`release ${r.number} of ${(0,E.j)(r.tag)} by ${(0,T.Gg)(r)} is live`):(0,x.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[]]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
+return(0,x.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,x.$e)("release",`the release of ${(0,E.j)(t.tag)} by ${(0,T.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,nt.a)("recover",e))}function rightsFindings({all:e,missing:t,account:n,namespace:s},r){const o=n===void 0?"the account":`the account ${n}`
+if(t.length===0)return[(0,x.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
 const i=t.map(({resource:e,verbs:t})=>`${t.join(", ")} ${e}`).join("; ")
-const a=rights_countOf(t)===rights_countOf(e)?`${o} may do nothing that a release does in the namespace "${s}", if there is one`:`${o} may not ${i} in the namespace "${s}"`
+const a=rights_countOf(t)===rights_countOf(e)?`${o} has no rights for a release in the namespace "${s}", if it exists`:`${o} may not ${i} in the namespace "${s}"`
 const c=n===void 0?`# in its Role\n${asRoleRules(t)}`:commandFor(t,n,r)
-return[(0,M.z3)("rights",`${a}: an administrator has to give it`,c)]}function rights_countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,We.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
+return[(0,x.z3)("rights",`${a}: an administrator must grant it`,c)]}function rights_countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,qe.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
 const r={name:`django-rollout-${s.slice(0,8)}`}
 const o="rbac.authorization.k8s.io"
 const i=`${o}/v1`
 const a=likes(e).map(({group:e,resources:t,verbs:n})=>`    - { apiGroups: ["${e}"], resources: [${t.join(", ")}], verbs: [${n}] }`)
 const c={apiVersion:i,kind:"RoleBinding",metadata:r,roleRef:{apiGroup:o,kind:"Role",name:r.name},subjects:[subjectOf(t,o)]}
-const A=["apiVersion: v1","kind: List","items:",`- apiVersion: ${i}`,"  kind: Role",`  metadata: { name: ${r.name} }`,"  rules:",...a,(0,L.As)([c]).trim()].join("\n")
+const A=["apiVersion: v1","kind: List","items:",`- apiVersion: ${i}`,"  kind: Role",`  metadata: { name: ${r.name} }`,"  rules:",...a,(0,$.As)([c]).trim()].join("\n")
 return`echo '\n${A.replaceAll("'",`'\\''`)}\n' | ${n(["apply","-f","-"])}`}function likes(e){const t=[]
 for(const n of e){const e=n.verbs.join(", ")
 const s=t.find(t=>t.group===n.group&&t.verbs===e)
 if(s)s.resources.push(n.resource)
 else t.push({group:n.group,verbs:e,resources:[n.resource]})}return t}function subjectOf(e,t){const[,n,s]=/^system:serviceaccount:([^:]+):(.+)$/.exec(e)??[]
-return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}const st=3e5
-const rt={timeout:1/0,bake:0,grace:{}}
-async function ailing(e,t,n,s,r){const o=s.flatMap(({id:e,live:t})=>t&&!t.spec.paused?[(0,V.OO)(e,{},t,t,n)]:[])
-const i=t.now()
-const a={...(0,oe._1)(i),exits:exitsOf(n,i)}
-const c=(0,Ie.S)(n,o,rt,a,i)
-const A=await Promise.all(c.logsWanted.map(async n=>{const s=await(0,Se.$)(e,t,n)
-return{wanted:n,diagnosis:(0,z.h)(s,r)}}))
-const l=A.reduce((e,{wanted:t,diagnosis:n})=>(0,oe.X1)(e,t,n),c.observations)
-const{verdicts:u}=(0,Ie.S)(n,o,rt,l,i)
-return Object.fromEntries(s.flatMap(({id:e})=>{const t=u[(0,b.T)(e)]
+return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}const rt=3e5
+const ot={timeout:1/0,bake:0,grace:{}}
+async function ailing(e,t,{cluster:n,clock:s,toRepo:r}){const o=e.flatMap(({id:e,live:n})=>n&&!n.spec.paused?[(0,J.VS)(e,n,t)]:[])
+const i=s.now()
+const a={...(0,oe._1)(i),exits:exitsOf(t,i)}
+const c={clusterState:t,timeouts:ot,now:i}
+const A=(0,Ie.S)(o,{...c,observations:a})
+const l=await Promise.all(A.logsWanted.map(async e=>{const t=await(0,Se.$)(n,s,e)
+return{wanted:e,diagnosis:(0,z.h)(t,r)}}))
+const u=l.reduce((e,{wanted:t,diagnosis:n})=>(0,oe.X1)(e,t,n),A.observations)
+const{verdicts:d}=(0,Ie.S)(o,{...c,observations:u})
+return Object.fromEntries(e.flatMap(({id:e})=>{const t=d[(0,b.T)(e)]
 const n=t&&wordsOf(t)
 return n===void 0?[]:[[(0,b.T)(e),n]]}))}function exitsOf(e,t){return Object.fromEntries([...e.pods.values()].flatMap(({metadata:e,status:n})=>(n?.containerStatuses??[]).flatMap(({name:n,lastState:s})=>{const{exitCode:r=0,finishedAt:o}=s?.terminated??{}
-const i=o!==void 0&&Date.parse(o)>t-st
+const i=o!==void 0&&Date.parse(o)>t-rt
 return r!==0&&i?[[`${e?.uid}/${n}`,{before:0}]]:[]})))}function wordsOf(e){switch(e.is){case"complete":case"done":return
 case"failed":return e.cause.sentence
 case"superseded":return e.by
-case"waiting":return e.on.replace(/,? 0 s of \d+ s/,"")}}const ot=3e4
-async function lineageOf(e,t,n,s,o){if(n===s)return"not-older"
-const i=(0,r.uM)(e,t)
-if(!await lineage_has(i,n))return"unknown"
-const a=await compared(i,n,s)
-if(a!=="unknown"||e.env["CI"]!=="true")return a
-await fetchHistory(e,t,n,s,o)
-return compared(i,n,s)}async function lineage_has(e,t){return(await e(["cat-file","-e",`${t}^{commit}`])).code===0}async function compared(e,t,n){if(!await lineage_has(e,n))return"unknown"
+case"waiting":return e.on.replace(/,? 0 s of \d+ s/,"")}}const it=3e4
+async function lineageOf(e,t,n){const{platform:s,folder:o}=e
+if(t===n)return"not-older"
+const i=(0,r.uM)(s,o)
+if(!await lineage_has(i,t))return"unknown"
+const a=await compared(i,t,n)
+if(a!=="unknown"||s.env["CI"]!=="true")return a
+await fetchHistory(e,t,n)
+return compared(i,t,n)}async function lineage_has(e,t){return(await e(["cat-file","-e",`${t}^{commit}`])).code===0}async function compared(e,t,n){if(!await lineage_has(e,n))return"unknown"
 const leads=async(t,n)=>(await e(["merge-base","--is-ancestor",t,n])).code===0
 if(await leads(t,n))return"older"
 if(await leads(n,t))return"not-older"
 return await lineage_isWhole(e,n)?"not-older":"unknown"}async function lineage_isWhole(e,t){const n=await e(["rev-list","--max-parents=0",t])
 const s=await e(["cat-file","--batch"],n.stdout)
-return n.code===0&&s.code===0&&!/^parent [0-9a-f]+$/m.test(s.stdout)}async function fetchHistory(e,t,n,s,o){const i=await(0,r.uM)(e,t)(["rev-parse","--is-shallow-repository"])
-const a=["fetch","--quiet","--no-tags","--no-write-fetch-head","--no-recurse-submodules",...i.stdout.trim()==="true"?["--depth=200","origin",n,s]:["origin",s]]
-await(0,Te.wj)(e.clock,ot,o,n=>e.processes.stream("git",[...(0,r._z)(e,t),...a],{signal:n,env:{GIT_TERMINAL_PROMPT:"0",GIT_SSH_COMMAND:"ssh -o BatchMode=yes"},onLine:()=>{}}))}async function checkNotStale({platform:e,settings:t,source:n,signal:s},r,o){const a=(0,nt.BO)(o)
+return n.code===0&&s.code===0&&!/^parent [0-9a-f]+$/m.test(s.stdout)}async function fetchHistory({platform:e,folder:t,signal:n},s,o){const i=await(0,r.uM)(e,t)(["rev-parse","--is-shallow-repository"])
+const a=["fetch","--quiet","--no-tags","--no-write-fetch-head","--no-recurse-submodules",...i.stdout.trim()==="true"?["--depth=200","origin",s,o]:["origin",o]]
+await(0,h.wj)(e.clock,it,n,n=>e.processes.stream("git",[...(0,r._z)(e,t),...a],{signal:n,env:{GIT_TERMINAL_PROMPT:"0",GIT_SSH_COMMAND:"ssh -o BatchMode=yes"},onLine:()=>{}}))}async function checkNotStale({platform:e,settings:t,source:n,signal:s,log:r},o){const a=(0,st.BO)(o)
 if(a?.sha===void 0||n.sha===void 0)return
 const{sha:c}=n
-switch(await lineageOf(e,t.context,c,a.sha,s)){case"not-older":return
-case"unknown":r.say(`whether ${(0,m.j)(a.tag)}, which runs now, is newer than ${(0,m.j)(c)} cannot be told from this checkout`)
+switch(await lineageOf({platform:e,folder:t.context,signal:s},c,a.sha)){case"not-older":return
+case"unknown":r.say(`this checkout does not show whether ${(0,E.j)(a.tag)}, which is live, is newer than ${(0,E.j)(c)}`)
 return
-case"older":(0,i.fJ)({code:"stale-commit",sentence:`${(0,m.j)(c)} is older than ${(0,m.j)(a.tag)}, which release ${a.number} by ${(0,T.Gg)(a)} brought live`,hint:`nothing was changed; to go back to it all the same: ${(0,tt.a)("rollback",t,{to:n.tag})}`})}}async function examineCluster(e,t){const{platform:n,settings:s}=e
-const[r,o,i]=await Promise.all([whoAmI(n,t),contextOf(s["kube-context"],t),manifestsOf(e,t)])
-const a=[clusterFinding(t.version,o,t.namespace),...r?clockFindings(r.aheadMs):[]]
+case"older":(0,i.fJ)({code:"stale-commit",sentence:`${(0,E.j)(c)} is older than ${(0,E.j)(a.tag)}, live since release ${a.number} by ${(0,T.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,nt.a)("rollback",t,{to:n.tag})}`})}}async function examineCluster(e){const{platform:t,settings:n,cluster:s}=e
+const[r,o,i]=await Promise.all([whoAmI(t,s),kubeContextOf(n["kube-context"],s),manifestsOf(e)])
+const a=[clusterFinding(s.version,o,s.namespace),...r?clockFindings(r.aheadMs):[]]
 const c=unseen("cluster","rights, workloads, probes and release")
-try{if(await checkNamespace(t,i.known)==="missing"){const e=`the namespace "${t.namespace}" does not exist; a release creates it, since the manifests have it`
-return[...a,(0,M.$e)("cluster",e),c]}}catch(e){return[...a,(0,M.gz)("cluster",e),c]}const A=rightsFor(e.app,i.known,i.resources)
-const l=await missingRights(t,A)
+try{if(await checkNamespace(s,i.known)==="missing"){const e=`the namespace "${s.namespace}" does not exist; a release creates it from the manifests`
+return[...a,(0,x.$e)("cluster",e),c]}}catch(e){return[...a,(0,x.gz)("cluster",e),c]}const A=rightsFor(e.app,i.known,i.resources)
+const l=await missingRights(s,A)
 const may=(e,t)=>!l.some(({resource:n,verbs:s})=>t.includes(n)&&s.includes(e))
 const u=l.every(({verbs:e})=>!e.includes("list")&&!e.includes("watch"))
 const d=may("get",["leases","secrets","configmaps"])
-const[h,g]=await Promise.all([u?examineWorkloads(e,t,i,l):unseenWorkloads(t),d?examineReleases(e,t):[]])
+const[h,g]=await Promise.all([u?examineWorkloads(e,i,l):unseenWorkloads(s),d?examineReleases(e):[]])
 const f=[...u?[]:["workloads and probes"],...d?[]:["release"]]
-return[...a,...rightsFindings(merged([...A,...h.needs]),merged([...l,...h.missing]),r?.name,t.namespace,kubectlOf(t)),...f.length>0?[unseen("rights",f.join(", "))]:[],...i.findings,...h.findings,...g]}function unseen(e,t){return(0,M.$e)(e,`not looked at, for want of the above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
+return[...a,...rightsFindings({all:merged([...A,...h.needs]),missing:merged([...l,...h.missing]),account:r?.name,namespace:s.namespace},kubectlOf(s)),...f.length>0?[unseen("rights",f.join(", "))]:[],...i.findings,...h.findings,...g]}function unseen(e,t){return(0,x.$e)(e,`skipped because of the errors above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
 const s=e.now()
 try{const{metadata:r,status:o}=await t.review(`/apis/${n}/selfsubjectreviews`,{apiVersion:n,kind:"SelfSubjectReview"})
 const i=o?.userInfo?.username
 const a=r?.creationTimestamp
 const c=a?aheadBy(a,{from:s,to:e.now()}):0
 return i===void 0?void 0:{name:i,aheadMs:c}}catch(e){if(e instanceof j.h)return
-throw e}}async function contextOf(e,t){if(e!==void 0)return e
+throw e}}async function kubeContextOf(e,t){if(e!==void 0)return e
 const{code:n,stdout:s}=await t.kubectl(["config","current-context"])
-return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t},n){try{const s=await(0,H.PX)(e,n,t.manifests,t.image)
+return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t,cluster:n}){try{const s=await(0,N.PX)(e,n,t.manifests,t.image)
 const{targets:r,others:o,namespace:i}=s
 const a=[...r,...o,...i?[i]:[]]
-const c=await(0,J.k4)(n,a)
+const c=await(0,M.k4)(n,a)
 a.forEach(e=>c.of(e))
-return{known:s,resources:c,findings:[]}}catch(e){return{known:H.K2,resources:await(0,J.k4)(n,[]),findings:[(0,M.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=rightsForWorkloads()
-return{findings:t,needs:n,missing:await missingRights(e,n)}}async function examineWorkloads(e,t,{known:n,findings:s},r){const{platform:o,settings:i}=e
-const a=await(0,Y.f)(t,o.clock)
-const c=a.clusterState()
-const A=caught(()=>{checkImages(t,c,n,i.image)
-return[]})
-const l=findTargets(c,n,i.image,t.namespace)
-if(l.length===0){if(s.length>0)return unseenWorkloads(t)
-const none=()=>noWorkload(c,i.image,t.namespace)
-return unseenWorkloads(t,[...A,...caught(none)])}const u=await servicesIn(t)
-const d=servicesWith(n.others,u)
-const h=subjectsOf(l,d)
-const g=kubectlOf(t)
-const f=l.map(({id:e})=>e)
-const p=[...rightsForWorkloads(f),...forStatefulSets([...f,...n.others]),...i["smoke-path"]===void 0?[]:Ce]
-const m=await missingRights(t,p)
-const[E,I,B,Q,y]=await Promise.all([ailing(t,o.clock,c,l,(0,w.YT)(e)),staleConfiguration(t,c,l),checkAlone(e,t,{live:a,targets:l},"doctor").then(()=>[],e=>isOfTwo(e)?[(0,M.gz)("release",e)]:[]),r.length+m.length>0?[]:dryRunFindings(e,t,l,n,u,c),lostImages(e,l)])
-return{findings:[...l.map(e=>(0,M.ok)("workloads",describe(e))),...webFindings(e,l,d),...workloadFindings(h,g),...pullFindings(h,g),...Object.entries(E).map(([e,t])=>(0,M.$e)("workloads",`${e} is not well before any release: ${t}`,g(["describe",e]))),...A,...y.map(e=>(0,M.$e)("registry",e,"push the image again, or release before its pods have to move")),...I,...B,...Q,...probeFindings(h,readyTimes(c,l),i,g)],needs:p,missing:m}}async function dryRunFindings(e,t,n,s,r,o){try{const{applied:i,warnings:a}=await labelling(t,s)
-const c=[...i,...s.others]
-const A=await dryRun(e,()=>{},t,n,c,s.jobs,r,o)
-return[...a,...A].map(e=>(0,M.$e)("workloads",e))}catch(e){return[(0,M.gz)("workloads",e)]}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,we.JP)((0,R.kW)(e)):[])
+return{known:s,resources:c,findings:[]}}catch(e){return{known:N.K2,resources:await(0,M.k4)(n,[]),findings:[(0,x.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=rightsForWorkloads()
+return{findings:t,needs:n,missing:await missingRights(e,n)}}async function examineWorkloads(e,{known:t,findings:n},s){const{platform:r,cluster:o}=e
+const i=await(0,L.f)(o,r.clock)
+const a=await inspect(e,{manifests:t,live:i,missing:s,until:"the end"})
+const{targets:c,services:A,findings:l}=a
+if(c.length===0){const e=[...l.images,...l.workloads]
+return unseenWorkloads(o,n.length>0?[]:e)}const u=i.clusterState()
+const[d,h,g,f]=await Promise.all([ailing(c,u,{cluster:o,clock:r.clock,toRepo:(0,Ae.Y)(e)}),staleConfiguration(o,u,c),checkAlone(e,{live:i,targets:c}).then(()=>[],e=>isOfTwo(e)?[(0,x.gz)("release",e)]:[]),lostImages(e,c)])
+const p=kubectlOf(o)
+return{findings:[...c.map(e=>(0,x.ok)("workloads",describe(e))),...l.web,...l.workloads,...pullFindings(subjectsOf(c,A),p),...Object.entries(d).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
+return(0,x.$e)("workloads",n,p(["describe",e]))}),...l.images,...f.map(e=>(0,x.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...g,...l.namespace,...l.dryRun,...l.probes],needs:a.needs,missing:a.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,we.JP)((0,R.kW)(e)):[])
 const r=s.map(({kind:t,name:n})=>{const s=t==="Secret"?"secrets":"configmaps"
-return`${(0,J.rJ)("v1",e.namespace,s)}/${n}`})
+return`${(0,M.rJ)("v1",e.namespace,s)}/${n}`})
 const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof j.h&&e.status===403)return
 throw e})))
 const i=o.flatMap(e=>e?[e]:[])
 return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
 const r=(0,Z.NO)(t,s)
-return staleConfigurationFindings(n,r,i,kubectlOf(e))})}function webFindings({settings:e},t,n){return caught(()=>{const s=webOf(e,t,n)
-if(!s)return[]
-if(e["smoke-path"]!==void 0)smokeTarget(s,n,e["smoke-host"])
-return[(0,M.ok)("workloads",`${(0,b.T)(s.workload)} (container ${s.container}) serves the web`)]})}function isOfTwo(e){return e instanceof i.HR&&e.cause.code==="usage"}function caught(e){try{return e()}catch(e){return[(0,M.gz)("workloads",e)]}}async function examineReleases(e,t){const{platform:n,settings:s,app:r}=e
-const[o,i,a]=await Promise.allSettled([(0,T.Cz)(t,(0,D.Fe)(r)),(0,S.aE)(t,r,s.image),(0,F.Lu)(t,r,s.image)])
-const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,M.gz)("release",e.reason)]:[])
+return staleConfigurationFindings(n,r,i,kubectlOf(e))})}function isOfTwo(e){return e instanceof i.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
+const[o,i,a]=await Promise.allSettled([(0,T.Cz)(r,(0,D.Fe)(s)),(0,S.aE)(r,s,n.image),(0,F.Lu)(r,s,n.image)])
+const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,x.gz)("release",e.reason)]:[])
 if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
 if(a.status!=="fulfilled")return c
-const A={say:()=>{},quote:()=>{},waiting:()=>{}}
-const l={...e,platform:{...n,env:{...n.env,CI:void 0}}}
-const u=await checkNotStale(l,A,a.value).then(()=>[],e=>[(0,M.gz)("release",e)])
-const d=releaseFindings(s,o.value,i.value?.begun,a.value)
-return[...d,...u]}function cluster_closed(e){return[(0,M.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,M.ok)("commit",`the tag is ${n}, as "tag" wants it`)
-if(t!==e){const e=`there are uncommitted changes, so the image gets the tag ${(0,m.j)(t)}: commit or stash them to release the commit itself`
-return(0,M.$e)("commit",e,"git status --short")}return(0,M.ok)("commit",`commit ${(0,m.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const it=[".git",".env",".venv","venv","node_modules"]
-function unignored(e,{names:t,ignores:n}){const s=it.filter(e=>t.includes(e))
+const A={...t,env:{...t.env,CI:void 0}}
+const l=await checkNotStale(e.with({platform:A}),a.value).then(()=>[],e=>[(0,x.gz)("release",e)])
+const u=releaseFindings(n,o.value,i.value?.begun,a.value)
+return[...u,...l]}function cluster_closed(e){return[(0,x.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,x.ok)("commit",`the tag is ${n} (option "tag")`)
+if(t!==e){const e=`there are uncommitted changes, so the tag of the image is ${(0,E.j)(t)}: commit or stash them to release the commit itself`
+return(0,x.$e)("commit",e,"git status --short")}return(0,x.ok)("commit",`commit ${(0,E.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const ct=[".git",".env",".venv","venv","node_modules"]
+function unignored(e,{names:t,ignores:n}){const s=ct.filter(e=>t.includes(e))
 if(n||s.length===0)return[]
-const r=`there is no .dockerignore in "${e}", so ${s.join(", ")} ${s.length===1?"goes":"go"} to the builder, and into the image by a COPY of the folder`
-return[(0,M.$e)("commit",r,`printf '%s\\n' ${s.join(" ")} > ${(0,o.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(s=>{const r=n[s]
+const r=`there is no .dockerignore in "${e}": the builder receives ${s.join(", ")}, and a COPY of the folder includes ${s.length===1?"it":"them"} in the image`
+return[(0,x.$e)("commit",r,`printf '%s\\n' ${s.join(" ")} > ${(0,o.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(s=>{const r=n[s]
 const i=r.split(/\s+/).find(e=>/(^|\/)manage\.py$/.test(e))
 if(i===void 0||i.startsWith("/"))return[]
 if(t.includes((0,o.normalize)(i)))return[]
-const a=`"${s}" runs ${i}, and "${e}", which the image is built from, has none there`
+const a=`"${s}" runs ${i}, which does not exist in the build context "${e}"`
 const[c]=t
 const A=c&&`--${s} "${r.replace(i,c)}"`
-return[(0,M.$e)("commit",a,A)]})}function registryFindings(e,t,n,s,r){if(r!==void 0){const o=`${(0,f.w4)(e)} has ${e}:${(0,m.j)(r)} of another build: this one has the tag ${(0,m.j)(t)}`
-return[(0,M.ok)("registry",o),...registryFindings(e,t,n,s)]}const o=(0,f.w4)(e)
-const i=`${e}:${(0,m.j)(t)}`
+return[(0,x.$e)("commit",a,A)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,f.w4)(e)} has ${e}:${(0,E.j)(r)} of another build: the tag of this one is ${(0,E.j)(t)}`
+return[(0,x.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,f.w4)(e)
+const i=`${e}:${(0,E.j)(t)}`
 const a=o==="docker.io"?"docker login":`docker login ${o}`
-switch(n.is){case"there":return[(0,M.ok)("registry",`${o} has ${i} already: it is not built again`)]
-case"another":return[(0,M.ok)("registry",`${o} has ${i} of another commit (${(0,m.j)(n.of)}): it is built anew`)]
-case"another build":return[(0,M.ok)("registry",`${o} has ${i} of another build: it is built anew`)]
-case"unlabelled":return[(0,M.z3)("registry",`${o} has ${i} already, and it does not say of which commit it is`,'roll that image out by "deploy", or give this one a tag of its own')]
-case"absent":return[(0,M.ok)("registry",`${o} answers, and has no ${i} yet: it is built`),...s||isLocal(o)?[]:[(0,M.$e)("registry",`docker has no login for ${o}, which a push needs there`,a)]]
-case"denied":return s?[(0,M.$e)("registry",`${o} denies ${e}: as it is before the first push to many registries, or this login may not read it (${n.said})`,(0,f.t$)(e,"read"))]:[(0,M.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
-case"unreachable":return[(0,M.z3)("registry",`${o} does not answer: ${n.said}`,'check the host’s name in "image", and the way to it')]
-case"failed":return[(0,M.z3)("registry",`${i} could not be looked up: ${n.said}`)]}}function isLocal(e){return/^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(e)}function hasLogin(e,t){try{const{auths:n={},credHelpers:s={},credsStore:r}=JSON.parse(e??"{}")
+switch(n.is){case"there":return[(0,x.ok)("registry",`${o} has ${i} already: it is not built again`)]
+case"another":return[(0,x.ok)("registry",`${o} has ${i} of another commit (${(0,E.j)(n.of)}): it is built again`)]
+case"another build":return[(0,x.ok)("registry",`${o} has ${i} of another build: it is built again`)]
+case"unlabelled":return[(0,x.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
+case"absent":return[(0,x.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||isLocal(o)?[]:[(0,x.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
+case"denied":return s?[(0,x.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,f.t$)(e,"read"))]:[(0,x.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
+case"unreachable":return[(0,x.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
+case"failed":return[(0,x.z3)("registry",`${i} could not be looked up: ${n.said}`)]}}function isLocal(e){return/^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(e)}function hasLogin(e,t){try{const{auths:n={},credHelpers:s={},credsStore:r}=JSON.parse(e??"{}")
 if(r)return true
 const o=[...Object.keys(n),...Object.keys(s)]
 const i=t==="docker.io"?["docker.io","index.docker.io"]:[t]
 return o.some(e=>i.includes(e.replace(/^https?:\/\//,"").split("/")[0]??""))}catch{return false}}function configWith(e,t,n,s){const r=(0,f.w4)(e)
 const o=r==="docker.io"?"https://index.docker.io/v1/":r
 const i=Buffer.from(`${t}:${n}`).toString("base64")
-return JSON.stringify({auths:{[o]:{auth:i}},cliPluginsExtraDirs:[s]})}async function inspectMachine({platform:e,settings:t,signal:n}){const[s,o]=await Promise.all([inspectTools(e,n),(0,r.TC)(e,t,t.context).catch(e=>(0,M.gz)("commit",e))])
+return JSON.stringify({auths:{[o]:{auth:i}},cliPluginsExtraDirs:[s]})}async function inspectMachine({platform:e,settings:t,signal:n}){const[s,o]=await Promise.all([inspectTools(e,n),(0,r.TC)(e,t,t.context).catch(e=>(0,x.gz)("commit",e))])
 return{answers:s,..."tag"in o?{source:o}:{sourceError:o}}}function reachesCluster({env:e},{answers:{kubectl:t}}){return isRunner(e)||t!==void 0&&has(t)}function isRunner(e){return Boolean(e["RUNNER_TOOL_CACHE"])}async function examineMachine(e,{answers:t,source:n,sourceError:s},r){const{platform:o,settings:i}=e
 const a=await examineRegistry(e,t,n,r)
 const c={builds:!a.has,known:n!==void 0,fetches:isRunner(o.env)}
 return[...toolFindings(t,c),...n?[sourceFinding(n,i.tag)]:[],...s&&has(t.git)?[s]:[],...c.builds?await examineContext(o,i):[],...a.findings]}async function examineRegistry({platform:e,settings:t,signal:n},s,r,o){const{image:i}=t
-if(!r||!hasDocker(s)||!has(s.buildx)){const e=`${(0,f.w4)(i)} was not asked, for want of the above`
-return{has:false,findings:[(0,M.$e)("registry",e)]}}try{const s={platform:e,settings:t,source:r,signal:n}
+if(!r||!hasDocker(s)||!has(s.buildx)){const e=`${(0,f.w4)(i)} was not checked because of the errors above`
+return{has:false,findings:[(0,x.$e)("registry",e)]}}try{const s={platform:e,settings:t,source:r,signal:n}
 const{lookup:a,login:c,beside:A,source:l}=await askRegistry(s,o)
-const u=registryFindings(i,l.tag,a,c,A)
-return{has:a.is==="there",findings:u}}catch(e){return{has:false,findings:[(0,M.gz)("registry",e)]}}}const ct=1e4
-async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,Te.wj)(e.clock,ct,t,t=>(0,u.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof Te.Ms))throw e
-return{code:1,stdout:"",stderr:`no answer within ${ct/1e3} s`}}}
+const u=registryFindings(i,l.tag,{lookup:a,login:c,...A!==void 0&&{beside:A}})
+return{has:a.is==="there",findings:u}}catch(e){return{has:false,findings:[(0,x.gz)("registry",e)]}}}const At=1e4
+async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,h.wj)(e.clock,At,t,t=>(0,u.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof h.Ms))throw e
+return{code:1,stdout:"",stderr:`no answer within ${At/1e3} s`}}}
 const[n,s,r,o]=await Promise.all([e.processes.run("git",["--version"]),answerOf(["version","--format","{{json .}}"]),answerOf(["buildx","version"]),inspectKubectl(e)])
 return{git:n,docker:s,buildx:r,...o&&{kubectl:o}}}async function inspectKubectl({processes:e}){const t=await e.find("kubectl")
 return t===void 0?void 0:e.run(t,["version","--client","-o","json"])}async function askRegistry(e,t){const{platform:n,settings:s}=e
@@ -8614,21 +8614,23 @@ try{const i=checkPlan(e,{context:s,...r!==void 0&&{file:r}})
 const a=await n.list(s)
 const c=a.filter(e=>n.isFolder((0,o.join)(s,e)))
 const A={names:a,ignores:[(0,o.join)(s,".dockerignore"),`${i}.dockerignore`].some(e=>n.exists(e)),managers:["",...c].map(e=>(0,o.join)(e,"manage.py")).filter(e=>n.exists((0,o.join)(s,e)))}
-return contextFindings(s,A,t)}catch(e){return[(0,M.gz)("commit",e)]}}var At=s(2783)
-function runDoctor(e){return(0,B.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,Te.ZC)(e.signal,async()=>{t.waiting("looking at tools, registry and cluster")
+return contextFindings(s,A,t)}catch(e){return[(0,x.gz)("commit",e)]}}const ut={say:()=>{},quote:()=>{},waiting:()=>{}}
+var dt=s(6488)
+function runDoctor(e){return(0,B.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,h.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
 const n=await inspectMachine(e)
-if(n.source)e.soFar.source=n.source
+if(n.source)e.state.source=n.source
 const s=(await Promise.all([examineMachine(e,n,()=>privateFolder(e)),reachesCluster(e.platform,n)?examineClusterOf(e,n):[]])).flat()
-e.soFar.findings=s
-return s.some(({severity:e})=>e==="error")?"failed":"done"})))}async function privateFolder({platform:e,resources:t}){const n=await e.files.privateFolder()
+const r=s.every(({severity:e})=>e!=="error")
+return{result:r?"done":"failed",findings:s}})))}async function privateFolder({platform:e,resources:t}){const n=await e.files.privateFolder()
 t.add(()=>e.files.remove(n))
 return n}async function examineClusterOf(e,{answers:t,source:n}){const{platform:s,settings:r,signal:o,resources:a}=e
 try{const i=await(0,Q.D)(s,await a.access(s,r),o)
 a.add(()=>i.close())
-const c={...e,source:n??{tag:r.tag??"unknown"}}
-return[...t.kubectl?skewFindings(clientVersion(t.kubectl),i.version):[],...await examineCluster(c,i)]}catch(e){o.throwIfAborted()
-return cluster_closed(new i.HR((0,At.rl)(e,o)))}}var ut=s(2638)
-var dt=s(7823)
+const c=n??{tag:r.tag??"unknown"}
+const A=new Ae.v({...e,source:c})
+return[...t.kubectl?skewFindings(clientVersion(t.kubectl),i.version):[],...await examineCluster(A.with({log:ut,cluster:i}))]}catch(e){o.throwIfAborted()
+return cluster_closed(new i.HR((0,dt.rl)(e,o)))}}var ht=s(2638)
+var ft=s(7823)
 function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
 return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
 const n=(0,we.JP)((0,R.kW)(e))
@@ -8639,331 +8641,381 @@ if(s.length===0)return
 return{hash:hashOf((0,we.U)(e),s),because:s.map(({object:e})=>(0,ae.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
 return[(0,ae.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
 const s=JSON.stringify([e??"",n])
-return(0,We.createHash)("sha256").update(s).digest("hex").slice(0,16)}async function snapshot(e,t,n,s,r,o=({targets:e})=>Promise.resolve(e)){const{settings:i}=e
-const say=e=>{t.say(e)}
-const[[a,c,A],l]=await Promise.all([siteOfNow(e,say,n,s).then(async n=>{const r={...n,targets:await o(n)}
-const i=await pinsOf(e,t,s.live,r.targets)
-return[r,i,await lostImages(e,r.targets,i)]}),planManifests(e,say,n,s.others)])
-const u=withRestarts(a.targets,l)
-const d=causeOfChange(e,r)
-const[h,g,f]=await Promise.all([planTargets(n,u,i.image,(0,w.dp)(r),d),planEdits(t,n,u,(0,w.dp)(r),d),changesTemplates({...a,targets:u})?servicesIn(n):[]])
-const p={...a,targets:planned(u,[...h.map(becomesOf),...g])}
-const{changes:m}=planOf(l,h,u,f,s.live.clusterState())
-const E=[...priorOfChanges(m,p),...priorOfTargets(p.targets,c)]
-t.say(`${(0,he.LS)(E.length,"object")} remembered as they are now`)
-for(const e of A)t.say(`warning: ${e}`)
-const I=runningVersion(e,p)
-return{site:p,snapshot:E,changes:m,warnings:A,...I&&{before:I}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
-return(0,Le.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,R.gv)(e)?[[(0,b.T)((0,R.hY)(e)),e]]:[]))
+return(0,qe.createHash)("sha256").update(s).digest("hex").slice(0,16)}async function snapshot(e,t,n,s=({targets:e})=>Promise.resolve(e)){const{cluster:r,log:o}=e
+const[[i,a,c],A]=await Promise.all([checkedNow(e,t).then(async n=>{const r={...n,targets:await s(n)}
+const o=await pinsOf(e,t.live,r.targets)
+return[r,o,await lostImages(e,r.targets,o)]}),planManifests(e,t.others)])
+const l=withRestarts(i.targets,A)
+const u=newVersionOf(e,n)
+const[d,h,g]=await Promise.all([planTargets(r,l,u),planEdits(e,l,u),changesTemplates({...i,targets:l})?servicesIn(r):[]])
+const f={...i,targets:planned(l,[...d.map(becomesOf),...h])}
+const p=t.live.clusterState()
+const{changes:m}=planOf({others:A,own:d,targets:l,services:g,clusterState:p})
+const E=[...priorOfChanges(m,f),...priorOfTargets(f.targets,a)]
+o.say(`${(0,ue.LS)(E.length,"object")} stored in the snapshot`)
+for(const e of c)o.say(`warning: ${e}`)
+const w=runningVersion(e,f)
+return{checked:f,snapshot:E,changes:m,warnings:c,...w&&{before:w}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
+return(0,Ue.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,R.gv)(e)?[[(0,b.T)((0,R.hY)(e)),e]]:[]))
 return e.map(e=>{const t=n.get((0,b.T)(e.id))
-return t?{...e,becomes:t}:e})}function changesTemplates({others:e,targets:t}){return e.length>0||t.some(({manifest:e,back:t})=>e??t)}async function siteOfNow(e,t,n,s){const{settings:r}=e
-const o=await asTheyAre(n,s.targets,r.image)
-const i=await targetsAfterDeletion(e,t,n,o)
-if(i.length===0)noWorkload(s.live.clusterState(),r.image,n.namespace)
-checkFit(i)
-const{web:a,...c}=s
-const A=webOf(r,i,s.services)
-return{...c,targets:i,...A&&{web:A}}}async function asTheyAre(e,t,n){const s=await Promise.all(t.map(async({live:t,...s})=>{const r=await e.find(s.path)
+return t?{...e,becomes:t}:e})}function changesTemplates({others:e,targets:t}){return e.length>0||t.some(({manifest:e,back:t})=>e??t)}async function checkedNow(e,t){const{settings:n,cluster:s}=e
+const r=await asTheyAre(s,t.targets,n.image)
+const o=await targetsAfterDeletion(e,r)
+if(o.length===0)noWorkload(t.live.clusterState(),n.image,s.namespace)
+checkFit(o)
+const{web:i,...a}=t
+const c=webOf(n,o,t.services)
+return{...a,targets:o,...c&&{web:c}}}async function asTheyAre(e,t,n){const s=await Promise.all(t.map(async({live:t,...s})=>{const r=await e.find(s.path)
 const o=r&&!s.manifest?(0,R.ys)(r,n):s.uses
 return{...s,uses:o,running:imagesIn(r,o),...r&&{live:r}}}))
-return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var ht=s(8200)
-function migrateOnly(e){return(0,B.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:s,signal:o,soFar:a,resources:c}=e
-if(n["migrate-command"]==="")(0,i.fJ)({code:"usage",sentence:'there is nothing to migrate with: "migrate-command" is none',hint:"leave the option out for the default, or leave this step out"})
-const A=releaseOf(e,await(0,r.TC)(t,n,n.context))
-const[[l,u],d]=await(0,ht.jH)(o,[t=>runPreflight(e,{...A,signal:t}),e=>s.stage("image",async s=>{await c.login(t,n)
-return imageToDeploy({...A,signal:e},s)})])
-const{image:h}=d
-a.image=h
-const g=releaseOf(e,d.source)
-const{locked:f,lost:p,now:m}=await s.stage("lock",async t=>{const{cluster:n,lost:s}=await lockAndRecover(e,g,t,l,u)
-await checkHistory(g,n,u,e.command)
-const say=e=>{t.say(e)}
-return{locked:n,lost:s,now:await siteOfNow(g,say,n,u)}})
-const E={...g,signal:AbortSignal.any([o,p])}
-try{return await migrateTo(e,E,f,m,h)?"done":"unchanged"}catch(e){const t=(0,At.qT)(p)
-throw t?new i.HR(t):e}}async function migrateTo({reporter:e,soFar:t},n,s,r,o){if(!r.web||n.settings["migrate-command"]==="")return false
-const i=(0,ce.B)(n,s,r,r.web,o)
-try{const s=await e.stage("plan",e=>i.plan(e))
-t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]))
-const r=(0,dt.UA)(s)
-if(r!==void 0)t.warnings.push(r)
-if(!s.runs)return false
+return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}function migrateOnly(e){return(0,B.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:a,resources:c}=e
+if(n["migrate-command"]==="")(0,i.fJ)({code:"usage",sentence:'"migrate" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
+const A=contextOf(e,await(0,r.TC)(t,n,n.context))
+const[[l,u],d]=await(0,h.jH)(o,[t=>runPreflight(e,A.with({signal:t})),e=>s.stage("image",async s=>{await c.login(t,n)
+return imageToDeploy(A.with({signal:e,log:s}))})])
+const{image:g}=d
+a.haveImage(g)
+const f=contextOf(e,d.source)
+const{cluster:p,lost:m,now:E}=await s.stage("lock",async t=>{const{cluster:n,lost:s}=await lockAndRecover(e,f.with({log:t,cluster:l}),u)
+await checkHistory(f.with({cluster:n}),u)
+return{cluster:n,lost:s,now:await checkedNow(f.with({log:t,cluster:n}),u)}})
+const w=f.with({cluster:p,signal:AbortSignal.any([o,m])})
+try{const t=await migrateTo(e,w,E,g)
+return{result:t?"done":"unchanged"}}catch(e){const t=(0,dt.qT)(m)
+throw t?new i.HR(t):e}}async function migrateTo({reporter:e,state:t},n,s,r){const{settings:o}=n
+if(!s.web||o["migrate-command"]==="")return false
+const i=(0,ce.B)(n,{checked:s,web:s.web,image:r})
+try{const n=await e.stage("plan",e=>i.plan(e))
+t.databases=Object.fromEntries(n.databases.map(({database:e,identity:t})=>[e,t]))
+const s=(0,ft.UA)(n)
+if(s!==void 0)t.warnings.push(s)
+if(!n.runs)return false
 await e.stage("migrate",e=>i.migrate(e))
-const o=n.settings["migrate-command"]
-t.warnings.push(...(0,dt.aU)(s,o,i.applied()))
-return true}finally{await i.close().catch(e=>{t.warnings.push((0,At.$N)(e))})
-t.migrations=i.applied()}}var ft=s(1777)
-var pt=s(7763)
-async function transaction(e,t,n,s,r){const{reporter:o,signal:i,soFar:a}=e
-const{platform:c,app:A}=t
-const{cluster:l,lost:u}=await o.stage("lock",async o=>{const i=await lockAndRecover(e,t,o,n,s)
-await(r.check?.(o,await checkHistory(t,n,s,e.command)))
+t.warnings.push(...(0,ft.aU)(n,o["migrate-command"],i.applied()))
+return true}finally{await i.close().catch(e=>{t.warnings.push((0,dt.$N)(e))})
+t.migrations=i.applied()}}var pt=s(1777)
+var mt=s(7763)
+async function transaction(e,t,n,s){const{reporter:r,signal:o,state:i}=e
+const{platform:a,app:c,settings:A}=t
+const{cluster:l,lost:u}=await r.stage("lock",async r=>{const o=t.with({log:r})
+const i=await lockAndRecover(e,o,n)
+await(s.check?.(o,await checkHistory(o,n)))
 return i})
-const d=releaseStartOf(e,t,r)
-const{prepared:h,record:g}=await o.stage("snapshot",async e=>{const{image:n,bring:o}=r
-const i=o&&(t=>o(e,t))
-const a=await snapshot(t,e,l,s,n,i)
-const u=(0,w.aA)(t.settings)
-const h={begun:d,timeouts:u,snapshot:a.snapshot}
-return{prepared:a,record:await(0,S.C6)(l,c.clock,A,h)}})
-a.site=h.site
-a.warnings.push(...h.warnings)
-a.snapshot=h.snapshot
-const f={run:e,release:t,cluster:l,lost:u,begun:d,prepared:h,record:g}
-e.onBegin?.(d)
-const p={...t,signal:AbortSignal.any([i,u])}
-try{await r.write(p,l,h,e=>keepAnswers(f,e))
-p.signal.throwIfAborted()}catch(e){a.detectedAt??=c.clock.now()
-a.cause=(0,At.qT)(u)??(0,At.rl)(e,i)
-return unwind(f)}const m=await transaction_close(f)
-if(m==="deployed")await(r.live?.(p))
-return m}async function keepAnswers(e,t){if(t.length===0)return
-const{run:n,release:s,cluster:r}=e
-const o=(0,ae.mk)(e.record.snapshot,t)
-if((0,R.FB)(o,e.record.snapshot))return
-n.soFar.snapshot=o
-e.record={...e.record,snapshot:o}
+const d=t.with({cluster:l})
+const h=releaseStartOf(e,d,s)
+const{prepared:g,record:f}=await r.stage("snapshot",async e=>{const{image:t,bring:r}=s
+const o=r&&(t=>r(d.with({log:e}),t))
+const i=await snapshot(d.with({log:e}),n,t,o)
+const u={timeout:A.timeout,grace:A.grace}
+const g={begun:h,timeouts:u,snapshot:i.snapshot}
+return{prepared:i,record:await(0,S.C6)(l,a.clock,c,g)}})
+i.begin(s.image,g.checked)
+i.warnings.push(...g.warnings)
+const p={run:e,context:d,lost:u,begun:h,prepared:g,record:f}
+e.onBegin?.(h)
+const m=d.with({signal:AbortSignal.any([o,u])})
+try{await s.write(m,g,e=>keepAnswers(p,e))
+m.signal.throwIfAborted()}catch(e){i.detect(a.clock.now())
+return giveUp(p,(0,dt.qT)(u)??(0,dt.rl)(e,o))}const E=await transaction_close(p)
+if(E.result==="deployed")await(s.live?.(m))
+return E}async function keepAnswers(e,t){if(t.length===0)return
+const{run:n,context:s}=e
+const{cluster:r,platform:o,app:i}=s
+const a=(0,ae.mk)(e.record.snapshot,t)
+if((0,R.FB)(a,e.record.snapshot))return
+e.record={...e.record,snapshot:a}
 if(e.isFrozen===true)return
-try{e.record=await(0,S.vL)(r,s.platform.clock,s.app,e.record)}catch(t){if(!(t instanceof j.h&&t.status===403))throw t
+try{e.record=await(0,S.vL)(r,o.clock,i,e.record)}catch(t){if(!(t instanceof j.h&&t.status===403))throw t
 e.isFrozen=true
-n.soFar.warnings.push(`what the server has made of this release is not kept, and another run that would have to undo this release does not know it: ${t.message} (examples/rbac.yaml has the Role)`)}}function releaseStartOf({reporter:e},{source:t,holder:n},{command:s,image:r,back:o,jobs:i=[]}){return{run:n.id,command:s,who:n.who,...n.url!==void 0&&{url:n.url},at:new Date(e.startedAt).toISOString(),image:r.repository,tag:r.tag,digest:r.digest,...t.sha!==void 0&&{sha:t.sha},...o!==void 0&&{back:o},...i.length>0&&{jobs:i}}}async function transaction_close(e){const{run:t,release:n,cluster:s,lost:r,record:o}=e
-const{platform:i,app:a,settings:c}=n
-const A=await recordInHistory(e,"deployed")
-try{await(0,S.yv)(s,i.clock,a,o)
-return"deployed"}catch(e){if(A){t.soFar.warnings.push(`its record could not be removed (${(0,At.$N)(e)}); the next release, or recover, does it, and puts nothing back`)
-return"deployed"}t.soFar.cause=(0,At.qT)(r)??{code:"write-failed",sentence:`the new version runs, but its record cannot be closed, so the next run would put it back: ${e instanceof Error?e.message:String(e)}`,hint:`kubectl -n ${c.namespace} delete secret django-rollout-${a}`}
-return"stuck"}}async function unwind(e){const{run:t,release:n,cluster:s,lost:r,prepared:o,record:i}=e
-const{reporter:a,soFar:c,settings:A}=t
-const{platform:l,app:u}=n
-const{site:d}=o
-const{snapshot:h,timeouts:g}=i
-const end=async t=>{await recordInHistory(e,t)
-await(0,S.yv)(s,l.clock,u,i)
-return t}
-const f=c.cause?.code==="cancelled"
-try{r.throwIfAborted()
-const t=c.cause?.code==="superseded"
-const o=t?await(0,fe.If)(s,h):[]
-const i=A["on-failure"]==="keep"&&!f
-const u=t?!o.some(isForPeople)&&o.some(({did:e})=>e!=="nothing"):await(0,fe.$A)(s,h)
-if(t&&(i||!u)){c.current=await(0,At.ax)(s,l.clock,A,h)
-c.left=o
-return await end("superseded")}if(!u)return await end(f?"cancelled":"failed")
-if(i)return await transaction_keep(e)
-c.restored=await a.stage("undo",e=>(0,Te.wj)(l.clock,(0,pt.E)(d.live,h,g),r,t=>(0,pt.t)({...n,signal:t},e,s,d.live,h,g,e=>{c.undo=e})))
-c.exceptions=[...(c.exceptions??[]).filter(({is:e})=>e!=="another version"),...(0,k.Z)(d.live.clusterState(),c.restored,e=>s.commandLine(e))]
-const p=(0,fe.Jd)(c.restored)
-if(p!==void 0||t){c.current=await(0,At.ax)(s,l.clock,A,h)
-if(p!==void 0&&!t)c.cause=leftCause(p,c.cause)
-return await end("superseded")}return await end(f?"cancelled":"undone")}catch(t){c.current=await(0,At.ax)(s,l.clock,A,h)
-const n=(0,At.qT)(r)
-if(n){c.cause=n
-return"stuck"}const o=(0,At.rl)(t,r)
-const i=c.cause?`; the release was given up since ${c.cause.sentence}`:""
-c.cause={...o,code:"restore-failed",sentence:o.sentence+i,hint:[...o.hint===void 0?[]:[o.hint],(0,At.eW)(A,s,h)].join("\n")}
-await recordInHistory(e,"stuck")
-return"stuck"}}function isForPeople({prior:e,did:t}){return e.of==="workload"&&["put","delete","ask"].includes(t)}function leftCause(e,t){const n=t?`; the release was given up since ${t.sentence}`:""
-return{...t,code:"superseded",sentence:`${e}, which somebody else has set: it was left alone, and everything else was put back${n}`,hint:"release again when it is clear which version is wanted"}}async function transaction_keep(e){const{run:t,release:n,cluster:s,record:r}=e
-const{soFar:o}=t
-o.current=await(0,At.ax)(s,n.platform.clock,n.settings,r.snapshot)
-if(o.cause){const e=`to have the version before: ${(0,tt.a)("recover",n.settings)}; the next release does it too, before it begins`
-const{hint:t}=o.cause
-o.cause={...o.cause,hint:t===void 0?e:`${t}\n${e}`}}await recordInHistory(e,"kept")
-return"kept"}async function recordInHistory({run:e,release:t,cluster:n,begun:s,prepared:r,record:o},i){const{soFar:a,reporter:c}=e
-const{platform:A,app:l}=t
-const u=a.cause?.sentence.split("\n")[0]
-const d={...s,result:i,...u!==void 0&&{cause:u},seconds:Math.round(c.seconds()*10)/10,migrations:a.migrations}
-const h=i==="deployed"?{templates:(0,ft.r3)(o.snapshot),databases:a.databases,before:r.before&&{...r.before,templates:(0,ft.Z5)(o.snapshot)}}:{}
-const save=()=>(0,F.DR)(n,A.clock,n.life,l,d,h)
-try{await(i==="stuck"?(0,ht.Qh)(A.clock,save):save())
-return true}catch(e){a.warnings.push(`${(0,m.j)(s.tag)} is missing in the history: ${e instanceof Error?e.message:String(e)}`)
-return false}}async function recordRunningVersion(e,t,n,s,r,o){const{platform:a,app:c,settings:A,signal:l}=t
-try{const l=await(0,F.Lu)(n,c,A.image)
-if((0,nt.BO)(l)?.digest===o.digest)return
-await e.reporter.stage("history",async A=>{const{cluster:l}=await lockAndRecover(e,t,A,n,s)
-const say=e=>{A.say(e)}
-const u=await siteOfNow(t,say,l,s)
-await checkHistory(t,n,u,e.command)
-if(!await runsAlready(t,u.live,u.targets,o))return(0,i.fJ)({code:"stale-commit",sentence:`another version went live while this run waited for the lock, and ${(0,m.j)(o.tag)} does not run any more`,hint:"release it again when it is wanted"})
-const d={...releaseStartOf(e,t,{command:r,image:o}),result:"found",seconds:0,migrations:[]}
-const h=(0,ft.bU)(u.targets.flatMap(({live:e})=>e??[]))
-await(0,F.DR)(l,a.clock,l.life,c,d,{templates:h})
-A.say(`${(0,m.j)(o.tag)} is in the history now, as the version that ran already`)})}catch(t){l.throwIfAborted()
-if(t instanceof i.HR&&(t.cause.code==="stale-commit"||(0,At.LN)(t.cause)))throw t
-e.soFar.warnings.push(`${(0,m.j)(o.tag)} is missing in the history, so a rollback cannot come back to it: ${(0,At.$N)(t)}`)}}function release(e,t){return(0,B.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:s,reporter:o,signal:i,soFar:a,resources:c}=e
+n.state.warnings.push(`the server's result of this release could not be stored, so another run that has to undo this release does not have it: ${t.message} (examples/rbac.yaml has the Role)`)}}function releaseStartOf({reporter:e},{source:t,holder:n},{command:s,image:r,back:o,jobs:i=[]}){return{run:n.id,command:s,who:n.who,...n.url!==void 0&&{url:n.url},at:new Date(e.startedAt).toISOString(),image:r.repository,tag:r.tag,digest:r.digest,...t.sha!==void 0&&{sha:t.sha},...o!==void 0&&{back:o},...i.length>0&&{jobs:i}}}async function transaction_close(e){const{run:t,context:n,lost:s,record:r}=e
+const{platform:o,app:i,settings:a,cluster:c}=n
+const A=await recordInHistory(e,{result:"deployed"})
+try{await(0,S.yv)(c,o.clock,i,r)
+return{result:"deployed"}}catch(e){if(A){t.state.warnings.push(`removing its record failed (${(0,dt.$N)(e)}); the next release or recover removes it, and restores nothing`)
+return{result:"deployed"}}const n=(0,dt.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${e instanceof Error?e.message:String(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
+return{result:"stuck",cause:n}}}async function giveUp(e,t){const{platform:n,app:s,cluster:r}=e.context
+let o
+try{e.lost.throwIfAborted()
+o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await recordInHistory(e,o)
+if(o.result==="kept")return o
+try{await(0,S.yv)(r,n.clock,s,e.record)
+return o}catch(t){return stuck(e,t,o)}}async function undoFailed(e,t){const n=t.code==="cancelled"
+if(!await(0,he.$A)(e.context.cluster,e.record.snapshot))return{result:n?"cancelled":"failed",cause:t}
+if(!n&&wantsKeep(e))return transaction_keep(e,t)
+const s=await restoreAll(e)
+const r=(0,he.Jd)(s)
+if(r!==void 0){const n=await imagesNow(e)
+return{result:"superseded",cause:leftCause(r,t),restored:s,current:n}}return{result:n?"cancelled":"undone",cause:t,restored:s}}async function undoSuperseded(e,t){const n=await(0,he.If)(e.context.cluster,e.record.snapshot)
+const s=!n.some(isForPeople)&&n.some(({did:e})=>e!=="nothing")
+if(wantsKeep(e)||!s)return{result:"superseded",cause:t,left:n,current:await imagesNow(e)}
+const r=await restoreAll(e)
+return{result:"superseded",cause:t,restored:r,current:await imagesNow(e)}}function wantsKeep({run:e}){return e.settings["on-failure"]==="keep"}function isForPeople({prior:e,did:t}){return e.of==="workload"&&["put","delete","ask"].includes(t)}async function restoreAll({run:{reporter:e,state:t},context:n,lost:s,prepared:r,record:{snapshot:o,timeouts:i}}){const{live:a}=r.checked
+const c={live:a,snapshot:o,timeouts:i}
+const A=await e.stage("undo",e=>(0,h.wj)(n.platform.clock,(0,mt.E)(c),s,s=>(0,mt.t)(n.with({log:e,signal:s}),c,e=>{t.keep({undo:e})})))
+t.exceptions=[...t.exceptions.filter(({is:e})=>e!=="another version"),...(0,k.Z)(a.clusterState(),A,e=>n.cluster.commandLine(e))]
+return A}function leftCause(e,t){return{...t,code:"superseded",sentence:`${e}, set by another client: its change was kept, and everything else was restored; the release was given up because ${t.sentence}`,hint:"decide which version should run, then release it"}}async function transaction_keep(e,t){const n=`to restore the previous version: ${(0,nt.a)("recover",e.context.settings)}; the next release also does this before it starts`
+const s=t.hint===void 0?n:`${t.hint}\n${n}`
+return{result:"kept",cause:{...t,hint:s},current:await imagesNow(e)}}async function stuck(e,t,n){const{context:s,lost:r,record:o}=e
+const i=await imagesNow(e)
+const a=(0,dt.qT)(r)
+if(a)return{...n,result:"stuck",cause:a,current:i}
+const c=(0,dt.rl)(t,r)
+const A={...n,result:"stuck",current:i,cause:{...c,code:"restore-failed",sentence:`${c.sentence}; the release was given up because ${n.cause.sentence}`,hint:[...c.hint===void 0?[]:[c.hint],(0,dt.eW)(s.settings,s.cluster,o.snapshot)].join("\n")}}
+await recordInHistory(e,A)
+return A}function imagesNow({context:e,record:t}){const{cluster:n,platform:s,settings:r}=e
+return(0,dt.ax)(n,s.clock,r,t.snapshot)}async function recordInHistory({run:e,context:t,begun:n,prepared:s,record:r},o){const{state:i,reporter:a}=e
+const{platform:c,app:A,cluster:l}=t
+const{result:u}=o
+const d="cause"in o?o.cause.sentence.split("\n")[0]:void 0
+const g={...n,result:u,...d!==void 0&&{cause:d},seconds:Math.round(a.seconds()*10)/10,migrations:i.migrations}
+const f=u==="deployed"?{templates:(0,pt.r3)(r.snapshot),databases:i.databases,before:s.before&&{...s.before,templates:(0,pt.Z5)(r.snapshot)}}:{}
+const save=()=>(0,F.DR)({cluster:l,clock:c.clock,app:A},g,f)
+try{await(u==="stuck"?(0,h.Qh)(c.clock,save):save())
+return true}catch(e){i.warnings.push(`${(0,E.j)(n.tag)} is missing in the history: ${e instanceof Error?e.message:String(e)}`)
+return false}}class Overtaken extends i.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
+const{image:c}=s
+try{const a=await(0,F.Lu)(t.cluster,o,i.image)
+if((0,st.BO)(a)?.digest===c.digest)return
+await e.reporter.stage("history",async i=>{const{cluster:a}=await lockAndRecover(e,t.with({log:i}),n)
+const A=await checkedNow(t.with({log:i,cluster:a}),n)
+await checkHistory(t,A)
+if(!await runsAlready(t,A.live,A.targets,c))throw new Overtaken({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,E.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
+const l={...releaseStartOf(e,t,s),result:"found",seconds:0,migrations:[]}
+const u=(0,pt.bU)(A.targets.flatMap(({live:e})=>e??[]))
+await(0,F.DR)({cluster:a,clock:r.clock,app:o},l,{templates:u})
+i.say(`${(0,E.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){a.throwIfAborted()
+if(t instanceof Overtaken||(0,dt.Uh)(t))throw t
+e.state.warnings.push(`${(0,E.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,dt.$N)(t)}`)}}function release(e,t){return(0,B.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:s,reporter:o,signal:i,state:a,resources:c}=e
 const A=t==="deploy"?r.TC:r.sQ
-const l=releaseOf(e,await A(n,s,s.context))
-const[[u,d],h]=await(0,ht.jH)(i,[t=>runPreflight(e,{...l,signal:t}),e=>o.stage(t==="deploy"?"image":"build",async r=>{const o={...l,signal:e}
+const l=contextOf(e,await A(n,s,s.context))
+const[[u,d],g]=await(0,h.jH)(i,[t=>runPreflight(e,l.with({signal:t})),e=>o.stage(t==="deploy"?"image":"build",async r=>{const o=l.with({signal:e,log:r})
 await c.login(n,s)
-if(t==="deploy")return{is:"pushed",...await imageToDeploy(o,r)}
-const{image:i,source:a,inputs:A}=await findBuild(o,r)
+if(t==="deploy")return{is:"pushed",...await imageToDeploy(o)}
+const{image:i,source:a,inputs:A}=await findBuild(o)
 if(i)return{is:"pushed",image:i,source:a}
-const u=await build({...o,source:a},r,A)
+const u=await build(o.with({source:a}),A)
 return{is:"built",built:u,source:a}})])
-a.site=d
-const g=releaseOf(e,h.source)
-if(h.is==="pushed"&&await isDeployed(g,u,d,h.image)){a.image=h.image
+a.passPreflight(d)
+const f=contextOf(e,g.source).with({cluster:u})
+if(g.is==="pushed"&&await isDeployed(f,d,g.image)){const{image:n}=g
+a.haveImage(n)
 a.warnings.push(...taggedAlone(d.targets))
-reportOtherVersions(a,u,d,h.image)
-await recordRunningVersion(e,g,u,d,t,h.image)
-await moveTags(e,g,h.image)
-return"unchanged"}if(h.is==="built"&&s["test-command"]!=="")await runTests(e,g,h.built)
-const f=h.is==="pushed"?h.image:await pushed(e,g,h.built)
-a.image=f
-const p={...g,source:{...g.source,tag:f.tag}}
-return transaction(e,p,u,d,{command:t,image:f,jobs:fingerprints(d,s.image,f),check:(e,t)=>checkNotStale(p,e,t),write:(t,n,s,r)=>write(e,t,n,s,f,r),live:t=>moveTags(e,t,f)})}async function isDeployed(e,t,n,s){if(!await runsUndisturbed(e,t,n,s))return false
-const r=await Promise.all([planManifests(e,()=>{},t,n.others),planAsLive(t,n.targets,e.settings.image,(0,w.dp)(s))])
-if(r.flat().some(({is:e})=>e!=="none"))return false
-const o=fingerprints(n,e.settings.image,s)
-if(o.length===0)return true
-const i=(await(0,F.Lu)(t,e.app,e.settings.image)).filter(nt.FM)
-return o.every(e=>i.some(({jobs:t=[]})=>t.includes(e)))}function fingerprints({jobs:e},t,{digest:n}){return e.map(e=>(0,q.ax)(e,t,`${t}@${n}`))}async function write(e,t,n,{site:s,changes:r},o,i){const{reporter:a}=e
-const c=r.filter(({when:e})=>e==="before")
-if(c.length>0)await a.stage("manifests",e=>applyManifests(t,e,n,s,c,i))
-await migrateTo(e,t,n,s,o)
-const A=jobsOf(t,s.jobs,(0,w.dp)(o))
-if(A.length>0)await a.stage("jobs",r=>runJobs(t,r,n,s,A,t=>e.soFar.warnings.push(t)))
-const l=r.filter(({when:e})=>e!=="before")
-await rollOut(e,t,n,s,o,l,i)}async function moveTags({reporter:e,soFar:t},{platform:n,settings:s,signal:r},o){const i=s["extra-tags"]
+reportOtherVersions(a,u,d,n)
+await recordRunningVersion(e,f,d,{command:t,image:n})
+await moveTags(e,f,n)
+return{result:"unchanged"}}if(g.is==="built"&&s["test-command"]!=="")await runTests(e,f,g.built)
+const p=g.is==="pushed"?g.image:await pushed(e,f,g.built)
+a.haveImage(p)
+const m=f.with({source:{...f.source,tag:p.tag}})
+return transaction(e,m,d,{command:t,image:p,jobs:fingerprints(d,s.image,p),check:checkNotStale,write:(t,n,s)=>write(e,t,{...n,image:p},s),live:t=>moveTags(e,t,p)})}async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
+const{app:s,cluster:r}=e
+const o=e.settings.image
+const i=await Promise.all([planManifests(e.with({log:ut}),t.others),planAsLive(r,t.targets,{repository:o,image:(0,m.d)(n)})])
+if(i.flat().some(({is:e})=>e!=="none"))return false
+const a=fingerprints(t,o,n)
+if(a.length===0)return true
+const c=(await(0,F.Lu)(r,s,o)).filter(st.FM)
+return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}function fingerprints({jobs:e},t,{digest:n}){return e.map(e=>(0,q.ax)(e,t,`${t}@${n}`))}async function write(e,t,{checked:n,changes:s,image:r},o){const{reporter:i}=e
+const a=s.filter(({when:e})=>e==="before")
+if(a.length>0)await i.stage("manifests",e=>applyManifests(t.with({log:e}),n,a,o))
+await migrateTo(e,t,n,r)
+const c=jobsOf(t,n.jobs,(0,m.d)(r))
+if(c.length>0)await i.stage("jobs",s=>runJobs(t.with({log:s}),n,c,t=>e.state.warnings.push(t)))
+const A=s.filter(({when:e})=>e!=="before")
+await rollOut(e,t,{checked:n,image:r,beside:A},o)}async function moveTags({reporter:e,state:t},{platform:n,settings:s,signal:r},o){const i=s["extra-tags"]
 if(i.length===0)return
 await e.stage("tags",async e=>{try{await(0,g.JE)(n,o,i,r)
-e.say(`${i.join(", ")} now name this version`)}catch(e){const[n,s]=i.length===1?["tag"," was not set"]:["tags"," were not all set"]
-t.warnings.push(`the ${n} ${i.join(", ")}${s}: ${(0,At.$N)(e)}`)}})}async function rollbackTargets(e,t,n,{targets:s,services:r},o){const{app:i,settings:a}=e
-const{history:c,templates:A}=await(0,F.bL)(n,i,a.image)
-const l=o.release?.number
-const u=(0,nt.BO)(c)
-const d=l===void 0?void 0:A.get(l)
-const h=u&&A.get(u.number)
-if(!d||!h){const e=d?u?.number:l
-const t=e===void 0?"this version has never been released here":`no pod templates are kept of release ${e}`
-return{targets:s,warnings:[`only the image goes back: ${t}; ${mt}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,m.zZ)(e).digest))
-const n=c.findLast(e=>t.size===1&&t.has(e.digest))
-const s=n!==void 0&&n.digest!==u.digest
-return(s?A.get(n.number):void 0)??h}
-const g=s.map(t=>withTemplateOf(e,t,o,d,releasedOf(t)))
-for(const e of g)logDifferences(t,e,l,releasedOf(e))
-await checkStarts(e,t,n,g,r,l)
-const f=g.filter(({id:e,live:t})=>t&&!d[(0,b.T)(e)])
-const p=f.map(({id:e})=>(0,b.T)(e)).join(", ")
-return{targets:g,warnings:f.length===0?[]:[`only the image of ${p} goes back: release ${l} did not have it; ${mt}`]}}const mt="command, environment and probes stay as they are now"
-function withTemplateOf({settings:e},t,{image:n},s,r){const{id:o,live:i}=t
+e.say(`${i.join(", ")} now point to this version`)}catch(e){const[n,s]=i.length===1?["tag"," was not set"]:["tags"," were not all set"]
+t.warnings.push(`the ${n} ${i.join(", ")}${s}: ${(0,dt.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
+const{history:a,templates:c}=await(0,F.bL)(i,r,o.image)
+const A=s.release?.number
+const l=(0,st.BO)(a)
+const u=A===void 0?void 0:c.get(A)
+const d=l&&c.get(l.number)
+if(!u||!d){const e=u?l?.number:A
+const n=e===void 0?"this version was never released here":`the history has no pod templates of release ${e}`
+return{targets:t,warnings:[`only the image is rolled back: ${n}; ${Et}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,E.zZ)(e).digest))
+const n=a.findLast(e=>t.size===1&&t.has(e.digest))
+const s=n!==void 0&&n.digest!==l.digest
+return(s?c.get(n.number):void 0)??d}
+const h=t.map(t=>withTemplateOf(e,t,s,{then:u,released:releasedOf(t)}))
+for(const t of h)logDifferences(e,t,A,releasedOf(t))
+await checkStarts(e,h,n,A)
+const g=h.filter(({id:e,live:t})=>t&&!u[(0,b.T)(e)])
+const f=g.map(({id:e})=>(0,b.T)(e)).join(", ")
+return{targets:h,warnings:g.length===0?[]:[`only the image of ${f} is rolled back: release ${A} did not have it; ${Et}`]}}const Et="command, environment and probes do not change"
+function withTemplateOf({settings:e},t,{image:n},{then:s,released:r}){const{id:o,live:i}=t
 const[a,c]=[s[(0,b.T)(o)],r[(0,b.T)(o)]]
 if(!i||!a||!c)return t
-const isOwnImage=t=>(0,m.iI)(t,e.image)
-const A=(0,R.Mo)((0,R.kW)(i),isOwnImage,(0,w.dp)(n))
-const l=(0,R.Mo)((0,ft.PD)(a,c,i),isOwnImage,(0,w.dp)(n))
+const isOwnImage=t=>(0,E.iI)(t,e.image)
+const A=(0,R.Mo)((0,R.kW)(i),isOwnImage,(0,m.d)(n))
+const l=(0,R.Mo)((0,pt.PD)(a,c,i),isOwnImage,(0,m.d)(n))
 const u=(0,R.MZ)(l,isOwnImage)
-return u.length===0||(0,R.FB)(l,A)?t:{...t,uses:u,back:l}}function logDifferences(e,{id:t,live:n,back:s},r,o){if(!n||!s)return
-const i=(0,ft.tX)((0,R.kW)(n),s)
-e.say(`${(0,b.T)(t)} goes back to release ${r} in ${i.join("; ")||"metadata"}`)
+return u.length===0||(0,R.FB)(l,A)?t:{...t,uses:u,back:l}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
+const i=(0,pt.tX)((0,R.kW)(n),s)
+e.say(`${(0,b.T)(t)} is restored to release ${r}: ${i.join("; ")||"metadata"}`)
 const a=o[(0,b.T)(t)]
-const c=a?(0,ft.tX)(a,(0,R.kW)(n)):[]
-if(c.length>0)e.say(`${(0,b.T)(t)} was changed since the last release: ${c.join("; ")} (it stays)`)}async function checkStarts(e,t,n,s,r,o){const a=[]
-for(const{id:i,live:c,back:A}of s){if(!c||!A)continue
-const s=`${(0,b.T)(i)} of release ${o}`
-checkPorts(s,(0,R.kW)(c),A,r,e)
-await rollback_templates_checkImages(e,t,s,(0,R.kW)(c),A)
-a.push(...await missingFor(t,n,s,A))}if(a.length===0)return;(0,i.fJ)({code:"config-missing",sentence:a.join("; "),hint:`nothing was changed; create what is missing, then roll back again. To see it: ${n.commandLine(["get","configmaps,secrets"])}`})}async function missingFor(e,t,n,s){const r=await Promise.all((0,ft.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
+const c=a?(0,pt.tX)(a,(0,R.kW)(n)):[]
+if(c.length>0)e.say(`${(0,b.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const r=[]
+for(const{id:o,live:i,back:a}of t){if(!i||!a)continue
+const t=`${(0,b.T)(o)} of release ${s}`
+const c={name:t,live:(0,R.kW)(i),back:a}
+checkPorts(e,c,n)
+await rollback_templates_checkImages(e,c)
+r.push(...await missingFor(e,c))}if(r.length===0)return;(0,i.fJ)({code:"config-missing",sentence:r.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,pt.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
 const o=`${s.kind.toLowerCase()}/${s.name}`
-try{const e=`${(0,J.rJ)("v1",t.namespace,r)}/${s.name}`
-const i=await t.find(e)
+try{const t=`${(0,M.rJ)("v1",e.namespace,r)}/${s.name}`
+const i=await e.find(t)
 if(!i)return[`${n} needs ${o}, which does not exist`]
 if((0,R.vx)(i))return[`${n} needs ${o}, which is being deleted`]
 const a={...i.data,...i.binaryData}
-return s.keys.filter(e=>!(e in a)).map(e=>`${n} needs the key "${e}" of ${o}, which does not have it`)}catch(t){if(!(t instanceof j.h&&t.status===403))throw t
-e.say(`${o}, which ${n} needs, may not be read by this account`)
+return s.keys.filter(e=>!(e in a)).map(e=>`${n} needs the key "${e}" of ${o}, which does not have it`)}catch(e){if(!(e instanceof j.h&&e.status===403))throw e
+t.say(`${o}, which ${n} needs, may not be read by this account`)
 return[]}}))
-return r.flat()}function checkPorts(e,t,n,s,{settings:r}){const[o,a]=[portsOf(t),portsOf(n)]
-const c=n.metadata?.labels??{}
-for(const{metadata:t,spec:n}of s){const s=Object.entries(n?.selector??{})
-if(s.length===0||!s.every(([e,t])=>c[e]===t))continue
-const A=(n?.ports??[]).find(({targetPort:e})=>typeof e==="string"&&o.has(e)&&!a.has(e))
-if(!A)continue;(0,i.fJ)({code:"workload-unfit",sentence:`service/${t?.name??""} asks for the port "${String(A.targetPort)}", which ${e} does not have`,hint:`nothing was changed; give the Service the number of the port of then: kubectl -n ${r.namespace} edit service ${t?.name??""}`})}}function portsOf({spec:e}){const t=(e?.containers??[]).flatMap(e=>e.ports??[])
-return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function rollback_templates_checkImages({platform:e,settings:t,signal:n},s,r,o,a){const of=e=>(0,R.MZ)(e,()=>true).map(({image:e})=>e)
+return r.flat()}function checkPorts({settings:e},{name:t,live:n,back:s},r){const[o,a]=[portsOf(n),portsOf(s)]
+const c=s.metadata?.labels??{}
+for(const{metadata:n,spec:s}of r){const r=Object.entries(s?.selector??{})
+if(r.length===0||!r.every(([e,t])=>c[e]===t))continue
+const A=(s?.ports??[]).find(({targetPort:e})=>typeof e==="string"&&o.has(e)&&!a.has(e))
+if(!A)continue;(0,i.fJ)({code:"workload-unfit",sentence:`service/${n?.name??""} uses the port "${String(A.targetPort)}", which ${t} does not have`,hint:`nothing was changed. Set the old port's number in the Service: kubectl -n ${e.namespace} edit service ${n?.name??""}`})}}function portsOf({spec:e}){const t=(e?.containers??[]).flatMap(e=>e.ports??[])
+return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function rollback_templates_checkImages({platform:e,settings:t,signal:n,log:s},{name:r,live:o,back:a}){const of=e=>(0,R.MZ)(e,()=>true).map(({image:e})=>e)
 const c=of(o)
-const A=of(a).filter(e=>!c.includes(e)&&!(0,m.iI)(e,t.image))
-for(const t of new Set(A)){const{repository:o,tag:a="latest",digest:c}=(0,m.zZ)(t)
+const A=of(a).filter(e=>!c.includes(e)&&!(0,E.iI)(e,t.image))
+for(const t of new Set(A)){const{repository:o,tag:a="latest",digest:c}=(0,E.zZ)(t)
 const A=await(c===void 0?(0,g.TE)(e,o,a,n):(0,g.OK)(e,{repository:o,tag:a,digest:c},n))
-if(A.is==="absent")(0,i.fJ)({code:"image-missing",sentence:`the registry does not have ${t} any more, which ${r} needs`,hint:"nothing was changed; push that image again, then roll back again"})
-if(A.is!=="there")s.say(`${t} could not be looked up (${A.said})`)}}async function readVersions(e,t,n,s){const{app:r,settings:o}=e
-const i=await(0,S.aE)(n,r,o.image)
-const{history:a,templates:c}=await(0,F.bL)(n,r,o.image)
-const A=(0,nt.jo)(a,i?.begun)
-if(A.open)t.say("a release is under way, or was left unfinished: that one ends first")
-const differ=(e,t)=>(0,ft.ig)(c.get(e.number),c.get(t.number))
-const l=A.open?void 0:runningVersion(e,s)
+if(A.is==="absent")(0,i.fJ)({code:"image-missing",sentence:`the registry no longer has ${t}, which ${r} needs`,hint:"nothing was changed. Push that image again, then roll back again"})
+if(A.is!=="there")s.say(`${t} could not be looked up (${A.said})`)}}async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
+const i=await(0,S.aE)(r,n,s.image)
+const{history:a,templates:c}=await(0,F.bL)(r,n,s.image)
+const A=(0,st.jo)(a,i?.begun)
+if(A.open)o.say("a release is in progress or unfinished: waiting for its end")
+const differ=(e,t)=>(0,pt.ig)(c.get(e.number),c.get(t.number))
+const l=A.open?void 0:runningVersion(e,t)
 if(!l)return{...A,runs:A.history,differ:differ}
-const u={run:"now",who:"",at:"",image:o.image}
-const d=(0,nt.BL)(A.history,(0,nt.w7)(u,l))
-if(d!==A.history)t.say(`${(0,m.j)(l.tag)} runs, which somebody else has brought live`)
-return{...A,runs:d,differ:differ}}async function chooseVersion(e,t,{history:n,runs:s,open:r,differ:o}){const{settings:a}=e
-const c=(0,nt.Ol)(a.to==="previous"?s:n,a.to,r,o)
+const u={run:"now",who:"",at:"",image:s.image}
+const d=(0,st.BL)(A.history,(0,st.w7)(u,l))
+if(d!==A.history)o.say(`${(0,E.j)(l.tag)} is running, set by another client`)
+return{...A,runs:d,differ:differ}}async function chooseVersion(e,{history:t,runs:n,open:s,differ:r}){const{settings:o,log:a}=e
+const c=(0,st.Ol)(o.to==="previous"?n:t,o.to,s,r)
 if(c.is!=="found"){const t=c.is==="unknown"?await inRegistry(e):void 0
 if(t)return{...t,appliedSince:[]}
-const n=a.to==="previous"
-return(0,i.fJ)({code:n?"no-release":"usage",sentence:`there is nothing to go back to: ${c.why}`,hint:`see what there is: ${(0,tt.a)("history",a)}`})}const{entry:A}=c
+const n=o.to==="previous"
+return(0,i.fJ)({code:n?"no-release":"usage",sentence:`there is no version to roll back to: ${c.why}`,hint:`to list the versions: ${(0,nt.a)("history",o)}`})}const{entry:A}=c
 const{tag:l,digest:u,number:d,at:h}=A
-const g={repository:a.image,tag:l,digest:u}
-await checkInRegistry(e,t,g,d)
-t.say(`back to release ${d}: ${(0,m.j)(l)}, ${h.slice(0,10)} by ${(0,T.Gg)(A)}`)
+const g={repository:o.image,tag:l,digest:u}
+await checkInRegistry(e,g,d)
+a.say(`rolling back to release ${d}: ${(0,E.j)(l)}, ${h.slice(0,10)} by ${(0,T.Gg)(A)}`)
 const f=A.back??d
-const p=n.flatMap(e=>e.number>f?e.migrations:[])
-return{image:g,release:A,appliedSince:p,...A.sha!==void 0&&{sha:A.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,nt.dR)(t,n):void 0
-if(!s)return;(0,i.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,m.j)(s.tag)}) by ${(0,T.Gg)(s)} went live while this rollback waited: the version before it is another one than was chosen`,hint:`nothing was changed; see what is live now: ${(0,tt.a)("history",e)}; then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
-if((0,E.I_)(s)instanceof E.AF)return
+const p=t.flatMap(e=>e.number>f?e.migrations:[])
+return{image:g,release:A,appliedSince:p,...A.sha!==void 0&&{sha:A.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,st.dR)(t,n):void 0
+if(!s)return;(0,i.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,E.j)(s.tag)}) by ${(0,T.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,nt.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
+if((0,w.I_)(s)instanceof w.AF)return
 const r=await(0,g.F1)(e,t.image,s,n)
 if(!r)return
 const o=await(0,g.DT)(e,r,n)
-return{image:r,...o!==void 0&&/^[0-9a-f]{7,64}$/.test(o)&&{sha:o}}}async function checkInRegistry({platform:e,signal:t},n,s,r){const o=await(0,g.OK)(e,s,t)
-if(o.is==="absent")(0,i.fJ)({code:"image-missing",sentence:`the registry does not have the image of release ${r} any more: ${(0,w.dp)(s)}`,hint:"build it anew from its commit: git checkout, then django-rollout release"})
-if(o.is!=="there")n.say(`the registry could not be asked (${o.said}); going on`)}function rollBack(e){return(0,B.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,signal:s,holder:r,app:o,soFar:i,resources:a}=e
-const c={platform:t,app:o,holder:r,signal:s,settings:{...e.settings,"migrate-command":""},source:{tag:""}}
-const[A,l]=await runPreflight(e,c)
-i.site=l
-const{chosen:u,version:d}=await n.stage("version",async n=>{await a.login(t,e.settings)
-const s=await readVersions(c,n,A,l)
-return{chosen:s,version:await chooseVersion(c,n,s)}})
-const{image:h,sha:g,appliedSince:f}=d
-const p={tag:h.tag,...g!==void 0&&{sha:g}}
-i.source=p
-i.image=h
-if(f.length>0)i.warnings.push(`the database stays as it is; migrations applied since: ${f.join(", ")}`)
-const{targets:m,warnings:E}=await n.stage("templates",e=>rollbackTargets(c,e,A,l,d))
-i.warnings.push(...E)
-const w=m.some(({back:e})=>e!==void 0)
-if(!w&&await runsUndisturbed(c,A,l,h)){reportOtherVersions(i,A,l,h)
-return"unchanged"}if(e.settings["dry-run"])return rollback_dryRun(e,m,h)
-return transaction(e,{...c,source:p},A,l,{command:"rollback",image:h,...backOf(d),check:(e,t)=>{checkStillPrevious(c,u,t)},bring:async(e,t)=>{const n={...e,say:()=>{}}
-return(await rollbackTargets(c,n,A,t,d)).targets},write:(t,n,s,r)=>rollOut(e,t,n,s.site,h,[],r)})}function backOf({release:e}){return e?{back:e.back??e.number}:{}}async function rollback_dryRun({reporter:e,soFar:t},n,{tag:s}){await e.stage("dry run",e=>{for(const t of n){const n=t.back?", and its pod template of then":""
-e.say(`${describe(t)}; would get ${(0,m.j)(s)}${n}`)}return Promise.resolve()})
-t.dryRun=true
-return"unchanged"}function testOnly(e){return(0,B.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:s,soFar:o,resources:i}=e
-const a=releaseOf(e,await(0,r.TC)(t,n,n.context))
+return{image:r,...o!==void 0&&/^[0-9a-f]{7,64}$/.test(o)&&{sha:o}}}async function checkInRegistry({platform:e,signal:t,log:n},s,r){const o=await(0,g.OK)(e,s,t)
+if(o.is==="absent")(0,i.fJ)({code:"image-missing",sentence:`the registry no longer has the image of release ${r}: ${(0,m.d)(s)}`,hint:"build it again from its commit: git checkout, then django-rollout release"})
+if(o.is!=="there")n.say(`the registry could not be checked (${o.said}); continuing`)}function rollBack(e){return(0,B.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
+const o=new Ae.v({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
+const[i,a]=await runPreflight(e,o)
+s.passPreflight(a)
+const c=o.with({cluster:i})
+const{chosen:A,version:l}=await n.stage("version",async n=>{await r.login(t,e.settings)
+const s=await readVersions(c.with({log:n}),a)
+return{chosen:s,version:await chooseVersion(c.with({log:n}),s)}})
+const{image:u,sha:d,appliedSince:h}=l
+const g={tag:u.tag,...d!==void 0&&{sha:d}}
+s.source=g
+s.haveImage(u)
+if(h.length>0)s.warnings.push(`the database is not changed; migrations applied since: ${h.join(", ")}`)
+const{targets:f,warnings:p}=await n.stage("templates",e=>rollbackTargets(c.with({log:e}),a,l))
+s.warnings.push(...p)
+const m=f.some(({back:e})=>e!==void 0)
+if(!m&&await runsUndisturbed(c,a,u)){reportOtherVersions(s,i,a,u)
+return{result:"unchanged"}}if(e.settings["dry-run"])return dryRun(e,f,u)
+return transaction(e,c.with({source:g}),a,{command:"rollback",image:u,...backOf(l),check:(e,t)=>{checkStillPrevious(c,A,t)},bring:async(e,t)=>{const n={...e.log,say:()=>{}}
+return(await rollbackTargets(e.with({log:n}),t,l)).targets},write:(t,{checked:n},s)=>rollOut(e,t,{checked:n,image:u,beside:[]},s)})}function backOf({release:e}){return e?{back:e.back??e.number}:{}}async function dryRun({reporter:e},t,{tag:n}){await e.stage("dry run",e=>{for(const s of t){const t=s.back?", and its pod template of that release":""
+e.say(`${describe(s)}; would set ${(0,E.j)(n)}${t}`)}return Promise.resolve()})
+return{result:"unchanged",dryRun:true}}function testOnly(e){return(0,B.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
+const a=contextOf(e,await(0,r.TC)(t,n,n.context))
 const{built:c,source:A,image:l}=await s.stage("image",async e=>{await i.login(t,n)
-return imageToTest(a,e)})
-const u=releaseOf(e,A)
-if(l)o.image=l
+return imageToTest(a.with({log:e}))})
+const u=contextOf(e,A)
+if(l)o.haveImage(l)
 const d=n["test-command"]!==""
 if(d)await runTests(e,u,c)
 const h=n.push&&!l
 if(h)await pushed(e,u,c)
-return d||h?"done":"unchanged"}function runCommand(e,t){switch(e){case"release":case"deploy":return release(e,t)
+return{result:d||h?"done":"unchanged"}}function runCommand(e,t){switch(e){case"release":case"deploy":return release(e,t)
 case"build":return buildOnly(t)
 case"test":return testOnly(t)
 case"migrate":return migrateOnly(t)
 case"rollback":return rollBack(t)
-case"history":return(0,ut.M)(t)
-case"recover":return(0,Ze.C)(t,"any")
-case"doctor":return runDoctor(t)}}},1121:(e,t,n)=>{n.d(t,{Y:()=>reported})
+case"history":return(0,ht.M)(t)
+case"recover":return(0,Xe.C)(t,"any")
+case"doctor":return runDoctor(t)}}},8903:(e,t,n)=>{n.d(t,{l:()=>RunState,r:()=>NotRecovered})
+var s=n(4592)
+class RunState{source
+tests
+migrations=[]
+databases
+exceptions=[]
+warnings=[]
+current={is:"preflight"}
+get phase(){return this.current}passPreflight(e){this.current={...this.current,checked:e}}haveImage(e){const{checked:t}=this.current
+this.current={is:"built",image:e,...t&&{checked:t}}}begin(e,t){this.current={is:"begun",image:e,checked:t}}keep(e){if(this.current.is==="begun")this.current={...this.current,...e}}detect(e){if(this.current.is==="begun")this.current={detectedAt:e,...this.current}}}class NotRecovered extends s.HR{current
+constructor(e,t){super(e)
+this.current=t}}},9869:(e,t,n)=>{n.d(t,{Y:()=>reported})
 var s=n(3165)
-var r=n(2783)
-var o=n(4377)
-var i=n(4592)
+var r=n(4339)
+var o=n(7020)
+var i=n(2468)
+var a=n(3905)
+var c=n(8903)
+var A=n(6488)
+function resultBefore(e){if(e.code==="usage")return"usage"
+if(e.code==="locked")return"locked"
+if(e.code==="stale-commit")return"superseded"
+if((0,A.LN)(e))return"stuck"
+return e.code==="cancelled"?"cancelled":"failed"}function notBegun(e,t){const n=(0,A.rl)(e,t)
+const s=e instanceof c.r?e.current:void 0
+return{result:resultBefore(n),cause:n,...s&&{current:s}}}function report({command:e,settings:t,reporter:n,state:r},o){const{phase:a,source:c,tests:A,exceptions:l}=r
+const u=o
+const d=a.checked?.targets.flatMap(({running:e})=>e)[0]
+const h=d===void 0?void 0:(0,s.zZ)(d).tag
+const g=a.is==="begun"?a.detectedAt:void 0
+return{command:e,result:u.result,app:t.app??(0,s.XH)(t.image),namespace:t.namespace,image:t.image,tag:c?.tag??t.tag??"",...a.is!=="preflight"&&{digest:a.image.digest},...h!==void 0&&{previousTag:h},...u.cause&&{cause:u.cause},...u.dryRun&&{dryRun:u.dryRun},...u.history&&{history:u.history},...u.findings&&{findings:u.findings},...g!==void 0&&{detectedAt:g},stages:n.stages,...A&&{tests:A},workloads:workloadsOf(a,u),migrations:r.migrations,warnings:r.warnings,restored:[...(u.ended??[]).map(e=>({object:e,action:"ended"})),...(u.restored??[]).flatMap(e=>{const t=describeRestored(e)
+return t===void 0?[]:[{object:(0,i.Gg)(e.prior.object),action:t}]}),...(u.left??[]).flatMap(e=>{const t=describeLeft(e)
+return t===void 0?[]:[{object:(0,i.Gg)(e.prior.object),action:t}]})],...l.length>0&&{exceptions:l},startedAt:n.startedAt,seconds:n.seconds()}}function describeRestored({did:e,why:t,external:n}){switch(e){case"put":return n===void 0?"restored":`restored, except that it ${n}`
+case"delete":return"removed"
+case"keep":return`kept, because ${t}`
+case"external":return`left alone, because another client changed it: it ${n}`
+case"ask":case"nothing":return}}function describeLeft({did:e,external:t}){switch(e){case"put":case"keep":return"stays as this release wrote it"
+case"delete":return"stays, created by this release"
+case"external":return`stays as another client changed it: it ${t}`
+case"ask":return"was deleted by another client"
+case"nothing":return}}function workloadsOf(e,{result:t,current:n,dryRun:s}){if(e.is==="preflight"||!e.checked)return[]
+const{image:i,checked:c}=e
+const A=e.is==="begun"?e:{}
+return c.targets.map(({id:c,live:l,running:u})=>{const[d]=u
+const h=A.rollout?.[(0,r.T)(c)]
+const g=A.undo?.[(0,r.T)(c)]
+const f=n?.[(0,r.T)(c)]?.[0]
+const p=n?n[(0,r.T)(c)]:"not read"
+const m={...c,...d!==void 0&&{from:d},to:(0,a.d)(i),now:s?"old":nowRuns(t,l!==void 0,e.is==="begun",p),...f!==void 0&&{runs:f},...h&&{rollout:h},...g&&{undo:g}}
+const E=secondsOf((0,o.J5)(m))
+return{...m,...E!==void 0&&{seconds:E}}})}function secondsOf(e){const{startedAt:t,completeAt:n}=e??{}
+return t===void 0||n===void 0?void 0:(n-t)/1e3}function nowRuns(e,t,n,s){const r=t?"old":"absent"
+switch(e){case"deployed":case"unchanged":return"new"
+case"stuck":case"kept":case"superseded":if(!n&&(s==="not read"||!t&&!s))return r
+return t&&s?.length===0?"gone":"unknown"
+default:return!t&&n&&e!=="failed"?"removed":r}}var l=n(4377)
+var u=n(4592)
 function whatIsWrong(e){const t=e.replace(/\s/g,"")
-if(t.length>100&&/^\w[\w+/-]+=*$/.test(t))return{sentence:'"kubeconfig" is base64, and not the text of a kubeconfig',hint:"keep its text as it is: gh secret set KUBECONFIG < kubeconfig"}
+if(t.length>100&&/^\w[\w+/-]+=*$/.test(t))return{sentence:'"kubeconfig" is base64, not the text of a kubeconfig',hint:"store the plain text: gh secret set KUBECONFIG < kubeconfig"}
 if(/[\n:{]/.test(e))return
 const n=/^[~./][^\s]{0,200}$/.test(e)?` (${e})`:""
-return{sentence:`"kubeconfig" is neither a file that is there${n} nor the text of a kubeconfig`,hint:"give the path of a kubeconfig, or its content"}}class Resources{closers=[]
+return{sentence:`"kubeconfig" is neither an existing file${n} nor the text of a kubeconfig`,hint:"set the path of a kubeconfig, or its content"}}class Resources{closers=[]
 isClosed=false
 add(e){if(this.isClosed)e().catch(()=>{})
 else this.closers.push(e)}async close(){this.isClosed=true
@@ -8971,22 +9023,21 @@ for(const e of this.closers.reverse())await e().catch(()=>{})}async access(e,t){
 const o={namespace:s,...r!==void 0&&{context:r}}
 if(n===void 0)return o
 if(!n.includes("\n")&&e.files.exists(n))return{...o,kubeconfig:n,keeps:true}
-const a=whatIsWrong(n)
-if(a)(0,i.fJ)({code:"usage",...a})
-const c=await e.files.privateFolder()
-this.add(()=>e.files.remove(c))
-const A=`${c}/kubeconfig`
-await e.files.writePrivate(A,n)
-return{...o,kubeconfig:A}}async login(e,t){const n=t["registry-username"]
+const i=whatIsWrong(n)
+if(i)(0,u.fJ)({code:"usage",...i})
+const a=await e.files.privateFolder()
+this.add(()=>e.files.remove(a))
+const c=`${a}/kubeconfig`
+await e.files.writePrivate(c,n)
+return{...o,kubeconfig:c}}async login(e,t){const n=t["registry-username"]
 const s=t["registry-password"]
 if(n===void 0||s===void 0)return
-this.add(await(0,o.i)(e,t.image,n,s))}}async function reported(e,t,n){const{settings:o,reporter:i,signal:a}=t
-const c={migrations:[],warnings:[]}
-const A=new Resources
-const l=o.app??(0,s.XH)(o.image)
-let u
-try{u=await n({...t,command:e,app:l,soFar:c,resources:A})}catch(e){c.cause=(0,r.rl)(e,a)
-u=(0,r.ni)(c.cause)}finally{await A.close()}return(0,r.z8)(e,o,i,u,c)}},6833:(e,t,n)=>{n.d(t,{s:()=>readSettings})
+this.add(await(0,l.i)(e,t.image,n,s))}}async function reported(e,t,n){const{settings:r,signal:o}=t
+const i=new Resources
+const a=r.app??(0,s.XH)(r.image)
+const A={...t,command:e,app:a,state:new c.l,resources:i}
+let l
+try{l=await n(A)}catch(e){l=notBegun(e,o)}finally{await i.close()}return report(A,l)}},6833:(e,t,n)=>{n.d(t,{s:()=>readSettings})
 var s=n(8614)
 var r=n(4800)
 async function readSettings(e,t,n,o){const i=t["config"]
@@ -8994,11 +9045,11 @@ const a=i||s.rk
 let c
 try{c=await o.read(a)}catch(e){const{code:t=""}=e
 const n=t==="EISDIR"?"is a folder":`cannot be read (${t})`
-return{is:"wrong",problems:[`"config" "${a}" ${n}`]}}if(c===void 0&&i){const e=`"config" "${i}" is not there; has the repository been checked out?`
-return{is:"wrong",problems:[e]}}if(c===void 0&&await o.read(s.NE)!==void 0){const e=`${s.NE} is not read: call it ${s.rk}, or name it by "config"`
+return{is:"wrong",problems:[`"config" "${a}" ${n}`]}}if(c===void 0&&i){const e=`"config" "${i}" does not exist; is the repository checked out?`
+return{is:"wrong",problems:[e]}}if(c===void 0&&await o.read(s.NE)!==void 0){const e=`${s.NE} is ignored: rename it to ${s.rk}, or set "config"`
 return{is:"wrong",problems:[e]}}const A=c===void 0?s.w1:(0,s.LG)(a,c)
 return(0,r.T)(e,t,{face:n,file:A})}},2210:(e,t,n)=>{n.d(t,{oD:()=>databasesOf,Gd:()=>databasesOfJson,B8:()=>inspectorEnv,rZ:()=>isMarked,$i:()=>isPlain,tM:()=>migrationBegins,VV:()=>planCommand,tK:()=>readPassed,m3:()=>readPlan,jG:()=>readRefused})
-const s=`"""Tells django-rollout which migrations a new image brings, then becomes the migrate command.\n\nRun in the user's image by \`python manage.py shell -v 0 -c <this text>\`; nothing is added to the image.\nWhat it is to do comes as JSON in DJANGO_ROLLOUT_SPEC:\n\n    marker     random text that stands before and after each line that is meant for django-rollout\n    migrate    the command that migrates, for /bin/sh; null: tell the plan only\n    databases  aliases in DATABASES that the command migrates (["default"] when missing)\n    only       no other alias is planned, since the command names its own\n    always     the command does more than \`manage.py migrate\`: it runs though nothing is pending\n    volumes    folders that outlive the pod\n    web        words of the command that starts the web; null: no comparison\n    kept       what names each database of the release before, by alias\n    wait       seconds to go on asking a database that does not answer yet (0 when missing)\n\nIt writes \`<marker>{plan}<marker>\` and, when it goes on to migrate, \`<marker>migrate<marker>\`; or, when\nthe command must not run, \`<marker>{"refused": ...}<marker>\`, and ends. Whatever else goes wrong is left\nto Django and Python to tell: their own text, their own exit code.\n\nThe same text runs twice more. When the plan is made, the process becomes a bare Python, with all that was\nfound out in \`handed\`, a file that is open and has no name. That one starts a child that imports what the\nweb's server imports (\`child\`), with the environment of the container and not that of manage.py: which\ndatabases it names is compared. Whatever it does at its import ends with it. So a project is in memory\nonce at any time: the pod has the limit of one that serves the web.\n\nEverything is inside one function, since \`shell -c\` runs it among names that are not ours: Django 4.2\nin the globals of its own module, 5.2 and later in a copy with all the models of the project.\nPython 3.8 is the oldest that must be able to read it. No dollar sign may stand in here: Kubernetes\nreads those in a container's command.\n"""\n\n\ndef django_rollout_inspect():\n    import atexit\n    import importlib\n    import importlib.util\n    import json\n    import os\n    import platform\n    import re\n    import shlex\n    import signal\n    import subprocess\n    import sys\n    import time\n\n    spec = json.loads(os.environ.pop("DJANGO_ROLLOUT_SPEC"))\n    marker = spec["marker"]\n    if "handed" not in spec:\n        import django\n        from django.apps import apps\n        from django.conf import settings\n        from django.core.management import CommandError, call_command, get_commands\n        from django.db import Error, connections, router\n        from django.db.migrations.executor import MigrationExecutor\n        from django.db.migrations.loader import MigrationLoader\n        from django.db.utils import OperationalError\n\n    # In characters: a plan is one line of a container's log, which holds 10 MiB before it is rotated.\n    longest_sql = 8000\n    longest_sql_of_all = 400000\n\n    # What Django asks a database while it puts together the text of a migration. Anything else would\n    # be an operation of the project's own that writes past the schema editor: a plan never writes.\n    reading = ("SELECT", "SHOW", "PRAGMA", "DESCRIBE", "EXPLAIN")\n    transaction = ("BEGIN", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK", "SET CONSTRAINTS")\n\n    # The script that starts the web, where it has been run: what it sets is there.\n    through = os.environ.pop("DJANGO_ROLLOUT_THROUGH", None)\n    named = spec.get("databases") or ["default"]\n    # For the web's own module; a longer one has only to be believed by its rollout.\n    child_seconds = 60\n\n    def say(text):\n        sys.stdout.flush()\n        sys.stderr.flush()\n        # By the descriptor: a project may have replaced sys.stdout.\n        line = (marker + text + marker + "\\n").encode("ascii")\n        while line:\n            line = line[os.write(1, line) :]\n\n    def connect(connection):\n        until = time.monotonic() + float(spec.get("wait") or 0)\n        while True:\n            try:\n                return connection.ensure_connection()\n            except OperationalError:\n                if time.monotonic() >= until:\n                    raise\n                time.sleep(0.5)\n\n    def bare(address):\n        """Without what a URI may have: who asks, by which password, and its options."""\n        return re.sub(r"//[^/]*@", "//", str(address)).partition("?")[0]\n\n    def identity_of(connection):\n        """What names a database, as far as settings tell; no password."""\n        have = connection.settings_dict\n        options = have.get("OPTIONS") or {}\n        name = str(have.get("NAME") or options.get("dbname") or "")\n        if connection.vendor == "sqlite":\n            path = name if name.startswith((":", "file:")) else os.path.realpath(name)\n            return {"vendor": "sqlite", "name": path, "host": "", "port": "", "user": ""}\n        usual = {"postgresql": "5432", "mysql": "3306"}.get(connection.vendor, "")\n        sent = str(options.get("options") or "")\n        found = re.search(r"search_path(?:=|%3D)([^ &]+)", sent)\n        host = have.get("HOST") or options.get("host") or options.get("service")\n        return {\n            "vendor": connection.vendor,\n            "name": bare(name),\n            "host": bare(host or options.get("read_default_file") or ""),\n            "port": str(have.get("PORT") or options.get("port") or usual),\n            "user": str(have.get("USER") or options.get("user") or ""),\n            "schema": found.group(1) if found else "",\n        }\n\n    def asked(connection):\n        """The same with what the server itself tells, which a proxy between does not change."""\n        identity = identity_of(connection)\n        ask = {\n            "postgresql": [\n                ("name", "SELECT current_database()"),\n                ("schema", "SELECT current_schema()"),\n                ("server", "SELECT system_identifier FROM pg_control_system()"),\n                # Not everybody may ask that; then at least two connections of now are told apart.\n                ("started", "SELECT extract(epoch FROM pg_postmaster_start_time())"),\n            ],\n            "mysql": [\n                ("name", "SELECT database()"),\n                ("server", "SELECT @@server_uuid"),\n                ("server", "SELECT @@server_uid"),\n                ("started", "SELECT CONCAT(@@hostname, ' ', @@port)"),\n            ],\n        }\n        for key, sql in ask.get(connection.vendor, []):\n            if identity.get(key) and key == "server":\n                continue\n            try:\n                with connection.cursor() as cursor:\n                    cursor.execute(sql)\n                    row = cursor.fetchone()\n            except Error:\n                continue\n            if row and row[0] is not None:\n                identity[key] = str(row[0])\n        return identity\n\n    def is_same(one, other):\n        """Whether two identities are of one database; another user, or another way to it, is none."""\n        for key in ("vendor", "name"):\n            if one.get(key) != other.get(key):\n                return False\n        if one.get("schema") and other.get("schema") and one["schema"] != other["schema"]:\n            return False\n        for key in ("server", "started"):\n            if one.get(key) and one.get(key) == other.get(key):\n                return True\n        # A cluster of MySQL answers by any of its servers, and a file has none.\n        told = one.get("server") and other.get("server")\n        if told and one["vendor"] == "postgresql":\n            return False\n        return all(one.get(key) == other.get(key) for key in ("host", "port"))\n\n    def words_of(command):\n        """The words of a command, and of the scripts and files of settings that it names."""\n        texts = [(" ".join(command), None)]\n        for word in command + (["gunicorn.conf.py"] if "gunicorn" in " ".join(command) else []):\n            for path in re.split(r"[\\s=;&|\\"']+", word):\n                if "." not in path and "/" not in path or path.endswith("manage.py"):\n                    continue\n                try:\n                    with open(path, "rb") as file:\n                        data = file.read(65536)\n                except OSError:\n                    continue\n                # What pip has made of a server's name is a script of Python's.\n                if b"\\0" not in data and not re.match(rb"#!.*python", data):\n                    texts.append((data.decode("utf-8", "replace"), path))\n        return texts\n\n    def assigned(command, texts):\n        """What a command sets for the server that it starts.\n\n        Returns what it sets in any case, what its files export (which may be what is set already, or\n        under a condition), and why that may not be all.\n        """\n        dollar = chr(36)\n        pair = r"[A-Z_][A-Z0-9_]*=(?:\\"[^\\"]*\\"|'[^']*'|[^\\s\\"';&|,\\])]*)"\n        servers = "gunicorn|uvicorn|daphne|hypercorn|granian|uwsgi|waitress|runserver|[aw]sgi"\n\n        def pairs(text):\n            for each in re.findall(r"(?<![\\w-])" + pair, text):\n                name, _, value = each.partition("=")\n                value = value if value[:1] == "'" else os.path.expandvars(value)\n                if dollar not in value and "\`" not in value:\n                    yield name, value.strip("\\"'")\n\n        def of_server(line):\n            """NAME=value before a server, and its -e NAME=value."""\n            start = re.match(\n                r"(?:exec\\s+)?(?:env\\s+)?((?:" + pair + r"\\s+)*)(?=\\S)(.*)", line, re.DOTALL\n            )\n            if start and re.search(r"\\b(" + servers + ")", start.group(2)):\n                yield from pairs(start.group(1))\n                for each in re.findall(r"\\s(?:-e|--env)[\\s=]*[\\"']?(" + pair + ")", start.group(2)):\n                    yield from pairs(each)\n\n        always, exported, unsure = {}, {}, None\n        reads = (\n            r"(^|&&|;|\\bthen\\b|\\bdo\\b)\\s*"\n            r"((\\.|source)\\s+(?!\\S*activate\\b)\\S|set\\s+(-\\w*a|-o\\s+allexport))"\n        )\n        for text, path in texts:\n            if path is None or path == through:\n                continue\n            found = []\n            for line in text.replace("\\\\\\n", " ").splitlines():\n                if re.match(r"export\\s", line):\n                    exported.update(pairs(line))\n                elif re.match(r"(env\\s*=|environment)", line):\n                    found += pairs(line.partition("=")[2])\n                else:\n                    found += of_server(line.strip())\n            for each in re.findall(r"^raw_env\\s*=([^\\]]*)", text, re.MULTILINE):\n                found += pairs(each.replace('"', " ").replace("'", " "))\n            for name, value in found:\n                if always.setdefault(name, value) != value:\n                    unsure = "%s sets %s in more than one way" % (path, name)\n            is_script = re.match(r"#!.*sh\\b", text) or path.endswith(".sh")\n            if is_script and re.search(reads, text, re.MULTILINE):\n                unsure = "%s reads variables from another file" % path\n        shells = ("sh", "bash", "dash", "ash", "ksh", "zsh")\n        names = [each.rsplit("/", 1)[-1] for each in command]\n        shell = next((i for i, name in enumerate(names) if name in shells), len(names))\n        behind = range(shell + 1, len(names))\n        at = next((i for i in behind if re.match(r"-\\w*c\\Z", names[i])), None)\n        if at is None:\n            for word in command:\n                # No shell is there that would read a dollar sign or quotes.\n                own = re.match(r"(?:-e|--env=)?([A-Z_][A-Z0-9_]*)=([^" + dollar + r"]*)\\Z", word)\n                if own:\n                    always[own.group(1)] = own.group(2)\n            return always, exported, unsure\n        parts = re.split(r"&&|[;\\n]", "".join(command[at + 1 : at + 2]))\n        torn = any(part.count(sign) % 2 for part in parts for sign in "\\"'\`") or any(\n            part.count("(") != part.count(")") or part.endswith("\\\\") for part in parts\n        )\n        first = not torn\n        for part in map(str.strip, parts):\n            is_more = re.search(r"[|&<>]", re.sub(r"\\(.*\\)|\\"[^\\"]*\\"|'[^']*'", "", part))\n            first = first and not is_more and bool(re.match(r"(export\\s+\\w+=|cd\\s|set\\s+-)", part))\n            if re.search(reads, part):\n                unsure = "its command reads variables from another file"\n            elif first:\n                always.update(pairs(part) if part.startswith("export") else [])\n            elif re.search(r"\\bexport\\s+\\w+=", part) or re.match(pair + r"\\Z", part):\n                name = re.search(r"\\w+(?==)", part).group(0)\n                unsure = "its command sets %s, perhaps under a condition" % name\n            else:\n                always.update(of_server(part))\n        return always, exported, unsure\n\n    def modules_of(texts):\n        """What the web's server may be told to import, the likeliest first."""\n        sure, likely = [], []\n        for word in re.split(r"[\\s=\\"',;()\\[\\]]+", " ".join(text for text, _ in texts)):\n            if word.endswith(".py") and "/" in word or re.search(r"\\b[aw]sgi\\.py", word):\n                word = word[:-3].strip("./").replace("/", ".")\n            module, colon, _ = word.partition(":")\n            if not re.match(r"[A-Za-z_]\\w*(\\.[A-Za-z_]\\w*)*\\Z", module):\n                continue\n            if module.startswith(("django.", "gunicorn.", "uvicorn.")):\n                continue\n            if re.search(r"(\\A|[._])[aw]sgi[^.]*\\Z", module):\n                sure.append(module)\n            elif colon:\n                likely.append(module)\n        return sure + likely\n\n    def is_there(module):\n        try:\n            return importlib.util.find_spec(module) is not None\n        except Exception:\n            return False\n\n    def web_tells():\n        """In the child: imports what the web's server imports, and tells which databases it names."""\n        task = spec["child"]\n        module = None\n        if not task["manage"]:\n            sys.path[:0] = [path for path in task["path"] if path not in sys.path]\n            module = next((each for each in task["modules"] if is_there(each)), None)\n            if module is None:\n                return say(json.dumps({"web": None}))\n            importlib.import_module(module)\n        there = [alias for alias in task["databases"] if alias in connections.databases]\n        told = {alias: identity_of(connections[alias]) for alias in there}\n        told = {alias: each for alias, each in told.items() if each != task["databases"][alias]}\n        chosen = os.environ.get("DJANGO_SETTINGS_MODULE", "")\n        web = {"module": module or "manage.py", "settings": chosen, "databases": told}\n        say(json.dumps({"web": web}))\n        for alias in list(told):\n            # By another way, or as another user: only the server knows whether it is the same.\n            try:\n                connections[alias].ensure_connection()\n                told[alias] = asked(connections[alias])\n            except Exception:\n                # Then it is compared by its name and its host.\n                continue\n            say(json.dumps({"web": web}))\n\n    def container_environment():\n        """As the container was started with it: manage.py, and the command before it, add their own."""\n        saved = os.environ.pop("DJANGO_ROLLOUT_ENV", None)\n        if saved:\n            try:\n                words = shlex.split(saved)\n                return dict(word.split("=", 1) for word in words if re.match(r"\\w+=", word))\n            except ValueError:\n                pass\n        try:\n            with open("/proc/self/environ", "rb") as file:\n                pairs = [each.split(b"=", 1) for each in file.read().split(b"\\0") if b"=" in each]\n            return {os.fsdecode(name): os.fsdecode(value) for name, value in pairs}\n        except OSError:\n            return dict(os.environ)\n\n    def question_of(identities):\n        """How the child is started that is asked for the web's databases, or why nobody is asked."""\n        command = spec.get("web")\n        if command is None or "django_rollout_inspect" not in sys.argv[-1]:\n            return None, None\n        texts = words_of(command)\n        whole = " ".join(command)\n        parts = whole.split()\n        programs = [part.rsplit("/", 1)[-1].strip("\\"'") for part in parts]\n        serving = ("runserver", "runserver_plus", "testserver", "runuwsgi")\n        manage = next((part for part in parts if part.endswith("manage.py")), None)\n        by_manage = manage is not None and any(each in serving for each in programs)\n        modules = modules_of(texts)\n        home = os.environ.get("DJANGO_SETTINGS_MODULE", "").split(".")\n        guesses = [settings.WSGI_APPLICATION, getattr(settings, "ASGI_APPLICATION", None)]\n        modules += [each.rsplit(".", 1)[0] for each in guesses if each and "." in each]\n        for at in list(range(1, len(home))) + [0]:\n            modules += [".".join(home[:at] + [each]) for each in ("wsgi", "asgi")]\n        env = container_environment()\n        always, exported, unsure = assigned(command, texts)\n        if unsure:\n            return None, unsure\n        env = dict(exported, **dict(env, **always))\n        flag = r"--(?:chdir|pythonpath|app-dir)[= ](\\S+)"\n        folder = env.get("PWD") or os.getcwd()\n        for each in re.findall(flag, " ".join(parts)) + re.findall(r"(?:^| )cd ([^\\s;&]+)", whole):\n            if os.path.isdir(os.path.join(folder, each)):\n                folder = os.path.join(folder, each)\n        task = {\n            "manage": by_manage,\n            "modules": modules,\n            "path": [folder, os.getcwd()] + sys.path[:1],\n            "databases": identities,\n        }\n        env["DJANGO_ROLLOUT_SPEC"] = json.dumps({"marker": marker, "child": task})\n        for name in ("DJANGO_ROLLOUT_ENV", "DJANGO_ROLLOUT_THROUGH"):\n            env.pop(name, None)\n        start = [sys.executable, "-c", sys.argv[-1]]\n        if by_manage:\n            chosen = re.findall(r"--settings[= ](\\S+)", " ".join(parts))\n            flags = ["--settings=" + each for each in chosen[:1]]\n            start = [sys.executable, manage, "shell", "-v", "0"] + flags + ["-c", sys.argv[-1]]\n        given = "DJANGO_SETTINGS_MODULE" in env or "--settings" in whole\n        cwd = folder if os.path.isdir(folder) else None\n        return {"start": start, "env": env, "cwd": cwd, "given": given}, None\n\n    def answer_to(question):\n        """What the child tells, and why it tells nothing."""\n        late = None\n        try:\n            child = subprocess.Popen(\n                question["start"],\n                env=question["env"],\n                cwd=question["cwd"],\n                stdin=subprocess.DEVNULL,\n                stdout=subprocess.PIPE,\n                stderr=subprocess.STDOUT,\n                start_new_session=True,\n            )\n        except OSError as error:\n            return None, str(error)\n        try:\n            out = child.communicate(timeout=child_seconds)[0]\n        except subprocess.TimeoutExpired as expired:\n            # What settings tell it has said before it asked a database that does not answer.\n            out = expired.output or b""\n            late = "its import did not end within %d s" % child_seconds\n        finally:\n            # What it has started must not outlive it.\n            try:\n                os.killpg(child.pid, signal.SIGKILL)\n            except OSError:\n                pass\n        lines = out.decode("utf-8", "replace").splitlines()\n        for line in reversed(lines):\n            text = line.partition(marker)[2].rpartition(marker)[0]\n            if text.startswith("{"):\n                web = json.loads(text)["web"]\n                if web is None:\n                    return None, "no module of its command is known"\n                return dict(web, given=question["given"]), None\n        words = [line for line in lines if line.strip()]\n        return None, late or (words[-1] if words else "it told nothing")\n\n    def hand_over(found, question):\n        """Becomes a Python without Django, which asks the web; comes back only when that cannot be."""\n        atexit.unregister(hand_over)\n        if "failed" in found:\n            # What others have to do at the end.\n            try:\n                atexit._run_exitfuncs()\n            except Exception:\n                pass\n        state = json.dumps({"found": found, "question": question, "spec": spec}).encode("ascii")\n        try:\n            if hasattr(os, "memfd_create"):\n                file = os.fdopen(os.memfd_create("django-rollout", 0), "w+b")\n            else:\n                import tempfile\n\n                file = tempfile.TemporaryFile()\n            file.write(state)\n            file.seek(0)\n            os.set_inheritable(file.fileno(), True)\n            to_do = json.dumps({"marker": marker, "handed": file.fileno()})\n            env = dict(os.environ, DJANGO_ROLLOUT_SPEC=to_do)\n            sys.stdout.flush()\n            sys.stderr.flush()\n            os.execve(sys.executable, [sys.executable, "-S", "-c", sys.argv[-1]], env)\n        except (OSError, ValueError):\n            conclude(found, *answer_to(question))\n\n    def conclude(found, web, silent):\n        """Compares, tells the plan and becomes the migration; or refuses."""\n        refuse_others(found, web)\n        if "failed" in found:\n            return\n        migrate = spec.get("migrate")\n        plans, always = found["plans"], found["always"]\n        works = [plan for plan in plans if plan["pending"] or plan["squashed"]]\n        runs = bool(migrate) and bool(works or always)\n        for plan in plans:\n            lost = plan["vendor"] == "sqlite" and not outlives(plan["identity"]["name"])\n            if migrate and lost and (plan in works or (always and plan["database"] in named)):\n                refuse("file", plan["database"], plan["identity"])\n            if migrate and not always and plan in works and plan["database"] not in named:\n                pending = ["%(app)s.%(name)s" % each for each in plan["pending"] + plan["squashed"]]\n                refuse("left", plan["database"], plan["identity"], pending=pending)\n        say(\n            json.dumps(\n                {\n                    "django": found["django"],\n                    "python": platform.python_version(),\n                    "databases": plans,\n                    "runs": runs,\n                    "web": {"module": web["module"]} if web else silent and {"silent": silent},\n                }\n            )\n        )\n        if runs:\n            say("migrate")\n            if os.path.exists("/bin/sh"):\n                os.execv("/bin/sh", ["sh", "-c", migrate])\n            words = shlex.split(migrate)\n            os.execvp(words[0], words)\n\n    def refuse(why, alias, identity, **more):\n        say(json.dumps(dict({"refused": why, "alias": alias, "migration": identity}, **more)))\n        os._exit(3)\n\n    def refuse_others(found, web):\n        """Never another database than the web's, or than the one of the release before."""\n        identities, stated = found["identities"], found["stated"]\n        for alias, identity in identities.items():\n            theirs = web["databases"].get(alias) if web else None\n            # Like with like: a proxy may know a database by another name than its server does.\n            is_asked = theirs and (theirs.get("server") or theirs.get("started"))\n            if theirs and not is_same(identity if is_asked else stated[alias], theirs):\n                chosen = os.environ.get("DJANGO_SETTINGS_MODULE", "")\n                refuse(\n                    "web",\n                    alias,\n                    identity,\n                    other=theirs,\n                    module=web["module"],\n                    settings=[chosen, web["settings"]],\n                    given=web["given"],\n                )\n        for alias, identity in identities.items():\n            before = (spec.get("kept") or {}).get(alias)\n            if before and not is_same(identity, before):\n                refuse("before", alias, identity, other=before)\n\n    def outlives(path):\n        return any(\n            path == folder or path.startswith(os.path.realpath(folder).rstrip("/") + "/")\n            for folder in spec.get("volumes") or []\n        )\n\n    def refuse_writes(execute, sql, params, many, context):\n        if not str(sql).lstrip().upper().startswith(reading + transaction):\n            raise CommandError("a plan never writes: " + str(sql))\n        return execute(sql, params, many, context)\n\n    def inner(operation):\n        # SeparateDatabaseAndState: what it does to the database is what can be undone or not.\n        return getattr(operation, "database_operations", None) or []\n\n    def reversible(operation):\n        return bool(operation.reversible) and all(reversible(each) for each in inner(operation))\n\n    def own_apps(alias, loader):\n        """Apps of which a router keeps tables in this database and not in the default one."""\n\n        def is_own(model):\n            if router.allow_migrate_model("default", model):\n                return False\n            # A legacy table is nobody's to make (managed = False).\n            there = router.allow_migrate_model(alias, model)\n            return there and model._meta.can_migrate(connections[alias])\n\n        with_migrations = [apps.get_app_config(app) for app in loader.migrated_apps]\n        return {app.label for app in with_migrations if any(map(is_own, app.get_models()))}\n\n    def with_sql(executor, connection, migrations):\n        """Pairs of migration and the text that sqlmigrate would print; None where it cannot tell."""\n        # The state is carried along: to build it anew for each migration, as sqlmigrate does, takes\n        # minutes in a project with hundreds of them.\n        state = executor._create_project_state(with_applied_migrations=True)\n        left = longest_sql_of_all\n        for migration in migrations:\n            sql = None\n            if left > 0:\n                try:\n                    if state is None:\n                        state = executor.loader.project_state(\n                            (migration.app_label, migration.name), at_end=False\n                        )\n                    with connection.execute_wrapper(refuse_writes):\n                        with connection.schema_editor(\n                            collect_sql=True, atomic=migration.atomic\n                        ) as editor:\n                            state = migration.apply(state, editor, collect_sql=True)\n                    sql = "\\n".join(editor.collected_sql)\n                except Exception:\n                    # An operation that looks up a constraint which a migration before it, unapplied\n                    # too, is yet to make fails here as it does in sqlmigrate, and so does what would\n                    # write. The plan is worth telling without its SQL.\n                    state = None\n            if sql is not None:\n                if len(sql) > min(longest_sql, left):\n                    sql = sql[: min(longest_sql, left)] + "\\n-- (cut)"\n                left -= len(sql)\n            yield migration, sql\n\n    def leaf_of_apps(loader):\n        leaf = {}\n        applied = [key for key in loader.graph.nodes if key in loader.applied_migrations]\n        for app, name in sorted(applied):\n            children = loader.graph.node_map[(app, name)].children\n            if not any(c.key[0] == app and c.key in loader.applied_migrations for c in children):\n                leaf[app] = name\n        return leaf\n\n    def not_in_code(loader):\n        """Migrations that the database has and this code does not.\n\n        \`newer\` tells a version deployed later (its migrations came after all that this code knows)\n        from what squashed migrations and removed apps leave behind.\n        """\n        known = set(loader.disk_migrations)\n        for migration in loader.disk_migrations.values():\n            known.update(migration.replaces)\n\n        def at(key):\n            # None for a squashed migration that counts as applied because those it replaces are.\n            return getattr(loader.applied_migrations[key], "applied", None)\n\n        unknown = [key for key in sorted(loader.applied_migrations) if key not in known]\n        times = {key: at(key) for key in loader.applied_migrations if at(key) is not None}\n        apps = {app for app, _ in known}\n        for app, name in unknown:\n            before = [\n                when\n                for key, when in times.items()\n                if key in known and (key[0] == app or app not in apps)\n            ]\n            when = times.get((app, name))\n            newer = when is not None and all(when >= other for other in before)\n            yield {"app": app, "name": name, "newer": newer}\n\n    def to_record(executor):\n        """Squashed migrations that \`migrate\` marks as applied, since all that they replace is.\n\n        As MigrationExecutor.check_replacements does. Without it the release that removes the replaced\n        ones would end with InconsistentMigrationHistory.\n        """\n        recorded = executor.recorder.applied_migrations()\n        for key, migration in sorted(executor.loader.replacements.items()):\n            if key not in recorded and all(each in recorded for each in migration.replaces):\n                yield {"app": key[0], "name": key[1]}\n\n    def version_of(connection):\n        try:\n            return ".".join(str(part) for part in connection.get_database_version())\n        except (AttributeError, NotImplementedError):\n            return None\n\n    def plan_of(alias, identity, own):\n        """The plan of one database; of the apps in \`own\` alone where that is not None."""\n        connection = connections[alias]\n        executor = MigrationExecutor(connection)\n        loader = executor.loader\n        # As \`migrate\` does: it would refuse to begin, and it would be the reader's first news of it.\n        loader.check_consistent_history(connection)\n        conflicts = loader.detect_conflicts()\n        if conflicts:\n            raise CommandError(\n                "Conflicting migrations detected; multiple leaf nodes in the migration graph: ("\n                + "; ".join(\n                    "%s in %s" % (", ".join(names), app) for app, names in conflicts.items()\n                )\n                + ").\\nTo fix them run 'python manage.py makemigrations --merge'"\n            )\n        pending = [each for each, _ in executor.migration_plan(loader.graph.leaf_nodes())]\n        if own is not None:\n            pending = [each for each in pending if each.app_label in own]\n        return {\n            "database": alias,\n            "identity": identity,\n            "vendor": connection.vendor,\n            "vendorName": connection.display_name,\n            "version": version_of(connection),\n            "transactionalDdl": bool(connection.features.can_rollback_ddl),\n            "pending": [\n                {\n                    "app": migration.app_label,\n                    "name": migration.name,\n                    "operations": [type(each).__name__ for each in migration.operations],\n                    "atomic": bool(migration.atomic),\n                    "reversible": all(reversible(each) for each in migration.operations),\n                    "sql": sql,\n                }\n                for migration, sql in with_sql(executor, connection, pending)\n            ],\n            "squashed": [each for each in to_record(executor) if own is None or each["app"] in own],\n            "applied": leaf_of_apps(loader),\n            "unknown": list(not_in_code(loader)) if own is None else [],\n        }\n\n    if "child" in spec:\n        web_tells()\n        sys.stdout.flush()\n        # Not by sys.exit: threads that the project has started would keep it.\n        os._exit(0)\n\n    if "handed" in spec:\n        with os.fdopen(spec["handed"], "rb") as file:\n            state = json.loads(file.read().decode("ascii"))\n        found, spec = state["found"], state["spec"]\n        named = spec.get("databases") or ["default"]\n        conclude(found, *answer_to(state["question"]))\n        os._exit(found.get("failed", 0))\n\n    # Settings that cannot be imported are told by Django only when somebody reads them; then the apps.\n    settings.INSTALLED_APPS\n    django.setup()\n\n    # Apps by alias. Where no router says otherwise all is the default one's, and a mirror is a copy; what\n    # a router keeps away from is not asked at all: it may be anything, and out of reach.\n    planned = {alias: None for alias in named}\n    if settings.DATABASE_ROUTERS and not spec.get("only"):\n        on_disk = MigrationLoader(None)\n        for alias in connections:\n            mirror = (connections[alias].settings_dict.get("TEST") or {}).get("MIRROR")\n            own = set() if mirror or alias in planned else own_apps(alias, on_disk)\n            if own:\n                planned[alias] = own\n    identities = {alias: identity_of(connections[alias]) for alias in planned}\n    found = {"stated": dict(identities), "identities": identities, "plans": []}\n    question, silent = question_of(found["stated"])\n    try:\n        call_command("check", stdout=sys.stderr)\n        for alias, own in planned.items():\n            connect(connections[alias])\n            identities[alias] = asked(connections[alias])\n            found["plans"].append(plan_of(alias, identities[alias], own))\n    except Exception as error:\n        # A database that does not answer, or that is none of Django's, may be only the wrong one.\n        for alias in identities:\n            try:\n                connections[alias].ensure_connection()\n                identities[alias] = asked(connections[alias])\n            except Exception:\n                pass\n        found["failed"] = getattr(error, "returncode", 1) or 1\n        connections.close_all()\n        # Told by Django and Python first, as it is.\n        if question:\n            atexit.register(hand_over, found, question)\n        else:\n            conclude(found, None, silent)\n        raise\n\n    connections.close_all()\n    # A project's own \`migrate\` may do anything: django-tenants goes through all schemas.\n    found["always"] = bool(spec.get("always")) or get_commands().get("migrate") != "django.core"\n    found["django"] = django.get_version()\n    if question:\n        hand_over(found, question)\n    else:\n        conclude(found, None, silent)\n\n\ndjango_rollout_inspect()\n`
+const s=`"""Tells django-rollout which migrations a new image brings, then becomes the migrate command.\n\nRun in the user's image by \`python manage.py shell -v 0 -c <this text>\`; nothing is added to the image.\nIts task is JSON in DJANGO_ROLLOUT_SPEC:\n\n    marker     random text that stands before and after each line that is meant for django-rollout\n    migrate    the command that migrates, for /bin/sh; null: tell the plan only\n    databases  aliases in DATABASES that the command migrates (["default"] when missing)\n    only       no other alias is planned, since the command names its own\n    always     the command does more than \`manage.py migrate\`: it runs though nothing is pending\n    volumes    folders that outlive the pod\n    web        words of the command that starts the web; null: no comparison\n    kept       what names each database of the release before, by alias\n    wait       seconds to go on asking a database that does not answer yet (0 when missing)\n\nIt writes \`<marker>{plan}<marker>\` and, when it goes on to migrate, \`<marker>migrate<marker>\`; or, when\nthe command must not run, \`<marker>{"refused": ...}<marker>\`, and ends. Whatever else goes wrong is left\nto Django and Python to tell: their own text, their own exit code.\n\nThe same text runs twice more. When the plan is made, the process becomes a bare Python, with all that was\nfound out in \`handed\`, a file that is open and has no name. That one starts a child that imports what the\nweb's server imports (\`child\`), with the environment of the container and not that of manage.py: which\ndatabases it names is compared. Whatever it does at its import ends with it. So a project is in memory\nonce at any time: the pod has the limit of one that serves the web.\n\nEverything is inside one function, since \`shell -c\` runs it among names that are not ours: Django 4.2\nin the globals of its own module, 5.2 and later in a copy with all the models of the project.\nPython 3.8 is the oldest that must be able to read it. No dollar sign may stand in here: Kubernetes\nreads those in a container's command.\n"""\n\n\ndef django_rollout_inspect():\n    import atexit\n    import importlib\n    import importlib.util\n    import json\n    import os\n    import platform\n    import re\n    import shlex\n    import signal\n    import subprocess\n    import sys\n    import time\n\n    spec = json.loads(os.environ.pop("DJANGO_ROLLOUT_SPEC"))\n    marker = spec["marker"]\n    if "handed" not in spec:\n        import django\n        from django.apps import apps\n        from django.conf import settings\n        from django.core.management import CommandError, call_command, get_commands\n        from django.db import Error, connections, router\n        from django.db.migrations.executor import MigrationExecutor\n        from django.db.migrations.loader import MigrationLoader\n        from django.db.utils import OperationalError\n\n    # In characters: a plan is one line of a container's log, which holds 10 MiB before it is rotated.\n    longest_sql = 8000\n    longest_sql_of_all = 400000\n\n    # What Django asks a database while it puts together the text of a migration. Anything else would\n    # be an operation of the project's own that writes past the schema editor: a plan never writes.\n    reading = ("SELECT", "SHOW", "PRAGMA", "DESCRIBE", "EXPLAIN")\n    transaction = ("BEGIN", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK", "SET CONSTRAINTS")\n\n    # The script that starts the web, where it has been run: what it sets is there.\n    through = os.environ.pop("DJANGO_ROLLOUT_THROUGH", None)\n    named = spec.get("databases") or ["default"]\n    # For the web's own module; a longer one has only to be believed by its rollout.\n    child_seconds = 60\n\n    def say(text):\n        sys.stdout.flush()\n        sys.stderr.flush()\n        # By the descriptor: a project may have replaced sys.stdout.\n        line = (marker + text + marker + "\\n").encode("ascii")\n        while line:\n            line = line[os.write(1, line) :]\n\n    def connect(connection):\n        until = time.monotonic() + float(spec.get("wait") or 0)\n        while True:\n            try:\n                return connection.ensure_connection()\n            except OperationalError:\n                if time.monotonic() >= until:\n                    raise\n                time.sleep(0.5)\n\n    def bare(address):\n        """Without what a URI may have: who asks, by which password, and its options."""\n        return re.sub(r"//[^/]*@", "//", str(address)).partition("?")[0]\n\n    def identity_of(connection):\n        """What names a database, as far as settings tell; no password."""\n        have = connection.settings_dict\n        options = have.get("OPTIONS") or {}\n        name = str(have.get("NAME") or options.get("dbname") or "")\n        if connection.vendor == "sqlite":\n            path = name if name.startswith((":", "file:")) else os.path.realpath(name)\n            return {"vendor": "sqlite", "name": path, "host": "", "port": "", "user": ""}\n        usual = {"postgresql": "5432", "mysql": "3306"}.get(connection.vendor, "")\n        sent = str(options.get("options") or "")\n        found = re.search(r"search_path(?:=|%3D)([^ &]+)", sent)\n        host = have.get("HOST") or options.get("host") or options.get("service")\n        return {\n            "vendor": connection.vendor,\n            "name": bare(name),\n            "host": bare(host or options.get("read_default_file") or ""),\n            "port": str(have.get("PORT") or options.get("port") or usual),\n            "user": str(have.get("USER") or options.get("user") or ""),\n            "schema": found.group(1) if found else "",\n        }\n\n    def asked(connection):\n        """The same with what the server itself tells, which a proxy between does not change."""\n        identity = identity_of(connection)\n        ask = {\n            "postgresql": [\n                ("name", "SELECT current_database()"),\n                ("schema", "SELECT current_schema()"),\n                ("server", "SELECT system_identifier FROM pg_control_system()"),\n                # That needs a right. Without it, at least two present connections can be distinguished.\n                ("started", "SELECT extract(epoch FROM pg_postmaster_start_time())"),\n            ],\n            "mysql": [\n                ("name", "SELECT database()"),\n                ("server", "SELECT @@server_uuid"),\n                ("server", "SELECT @@server_uid"),\n                ("started", "SELECT CONCAT(@@hostname, ' ', @@port)"),\n            ],\n        }\n        for key, sql in ask.get(connection.vendor, []):\n            if identity.get(key) and key == "server":\n                continue\n            try:\n                with connection.cursor() as cursor:\n                    cursor.execute(sql)\n                    row = cursor.fetchone()\n            except Error:\n                continue\n            if row and row[0] is not None:\n                identity[key] = str(row[0])\n        return identity\n\n    def is_same(one, other):\n        """Whether two identities are of one database; another user, or another way to it, is none."""\n        for key in ("vendor", "name"):\n            if one.get(key) != other.get(key):\n                return False\n        if one.get("schema") and other.get("schema") and one["schema"] != other["schema"]:\n            return False\n        for key in ("server", "started"):\n            if one.get(key) and one.get(key) == other.get(key):\n                return True\n        # A cluster of MySQL answers by any of its servers, and a file has none.\n        told = one.get("server") and other.get("server")\n        if told and one["vendor"] == "postgresql":\n            return False\n        return all(one.get(key) == other.get(key) for key in ("host", "port"))\n\n    def words_of(command):\n        """The words of a command, and of the scripts and files of settings that it names."""\n        texts = [(" ".join(command), None)]\n        for word in command + (["gunicorn.conf.py"] if "gunicorn" in " ".join(command) else []):\n            for path in re.split(r"[\\s=;&|\\"']+", word):\n                if "." not in path and "/" not in path or path.endswith("manage.py"):\n                    continue\n                try:\n                    with open(path, "rb") as file:\n                        data = file.read(65536)\n                except OSError:\n                    continue\n                # What pip has made of a server's name is a script of Python's.\n                if b"\\0" not in data and not re.match(rb"#!.*python", data):\n                    texts.append((data.decode("utf-8", "replace"), path))\n        return texts\n\n    def assigned(command, texts):\n        """What a command sets for the server that it starts.\n\n        Returns what it sets in any case, what its files export (which may be what is set already, or\n        under a condition), and why that may not be all.\n        """\n        dollar = chr(36)\n        pair = r"[A-Z_][A-Z0-9_]*=(?:\\"[^\\"]*\\"|'[^']*'|[^\\s\\"';&|,\\])]*)"\n        servers = "gunicorn|uvicorn|daphne|hypercorn|granian|uwsgi|waitress|runserver|[aw]sgi"\n\n        def pairs(text):\n            for each in re.findall(r"(?<![\\w-])" + pair, text):\n                name, _, value = each.partition("=")\n                value = value if value[:1] == "'" else os.path.expandvars(value)\n                if dollar not in value and "\`" not in value:\n                    yield name, value.strip("\\"'")\n\n        def of_server(line):\n            """NAME=value before a server, and its -e NAME=value."""\n            start = re.match(\n                r"(?:exec\\s+)?(?:env\\s+)?((?:" + pair + r"\\s+)*)(?=\\S)(.*)", line, re.DOTALL\n            )\n            if start and re.search(r"\\b(" + servers + ")", start.group(2)):\n                yield from pairs(start.group(1))\n                for each in re.findall(r"\\s(?:-e|--env)[\\s=]*[\\"']?(" + pair + ")", start.group(2)):\n                    yield from pairs(each)\n\n        always, exported, unsure = {}, {}, None\n        reads = (\n            r"(^|&&|;|\\bthen\\b|\\bdo\\b)\\s*"\n            r"((\\.|source)\\s+(?!\\S*activate\\b)\\S|set\\s+(-\\w*a|-o\\s+allexport))"\n        )\n        for text, path in texts:\n            if path is None or path == through:\n                continue\n            found = []\n            for line in text.replace("\\\\\\n", " ").splitlines():\n                if re.match(r"export\\s", line):\n                    exported.update(pairs(line))\n                elif re.match(r"(env\\s*=|environment)", line):\n                    found += pairs(line.partition("=")[2])\n                else:\n                    found += of_server(line.strip())\n            for each in re.findall(r"^raw_env\\s*=([^\\]]*)", text, re.MULTILINE):\n                found += pairs(each.replace('"', " ").replace("'", " "))\n            for name, value in found:\n                if always.setdefault(name, value) != value:\n                    unsure = "%s sets %s in more than one way" % (path, name)\n            is_script = re.match(r"#!.*sh\\b", text) or path.endswith(".sh")\n            if is_script and re.search(reads, text, re.MULTILINE):\n                unsure = "%s reads variables from another file" % path\n        shells = ("sh", "bash", "dash", "ash", "ksh", "zsh")\n        names = [each.rsplit("/", 1)[-1] for each in command]\n        shell = next((i for i, name in enumerate(names) if name in shells), len(names))\n        behind = range(shell + 1, len(names))\n        at = next((i for i in behind if re.match(r"-\\w*c\\Z", names[i])), None)\n        if at is None:\n            for word in command:\n                # No shell is there that would read a dollar sign or quotes.\n                own = re.match(r"(?:-e|--env=)?([A-Z_][A-Z0-9_]*)=([^" + dollar + r"]*)\\Z", word)\n                if own:\n                    always[own.group(1)] = own.group(2)\n            return always, exported, unsure\n        parts = re.split(r"&&|[;\\n]", "".join(command[at + 1 : at + 2]))\n        torn = any(part.count(sign) % 2 for part in parts for sign in "\\"'\`") or any(\n            part.count("(") != part.count(")") or part.endswith("\\\\") for part in parts\n        )\n        first = not torn\n        for part in map(str.strip, parts):\n            is_more = re.search(r"[|&<>]", re.sub(r"\\(.*\\)|\\"[^\\"]*\\"|'[^']*'", "", part))\n            first = first and not is_more and bool(re.match(r"(export\\s+\\w+=|cd\\s|set\\s+-)", part))\n            if re.search(reads, part):\n                unsure = "its command reads variables from another file"\n            elif first:\n                always.update(pairs(part) if part.startswith("export") else [])\n            elif re.search(r"\\bexport\\s+\\w+=", part) or re.match(pair + r"\\Z", part):\n                name = re.search(r"\\w+(?==)", part).group(0)\n                unsure = "its command sets %s, possibly under a condition" % name\n            else:\n                always.update(of_server(part))\n        return always, exported, unsure\n\n    def modules_of(texts):\n        """Returns what the web's server may import, the likeliest first."""\n        sure, likely = [], []\n        for word in re.split(r"[\\s=\\"',;()\\[\\]]+", " ".join(text for text, _ in texts)):\n            if word.endswith(".py") and "/" in word or re.search(r"\\b[aw]sgi\\.py", word):\n                word = word[:-3].strip("./").replace("/", ".")\n            module, colon, _ = word.partition(":")\n            if not re.match(r"[A-Za-z_]\\w*(\\.[A-Za-z_]\\w*)*\\Z", module):\n                continue\n            if module.startswith(("django.", "gunicorn.", "uvicorn.")):\n                continue\n            if re.search(r"(\\A|[._])[aw]sgi[^.]*\\Z", module):\n                sure.append(module)\n            elif colon:\n                likely.append(module)\n        return sure + likely\n\n    def is_there(module):\n        try:\n            return importlib.util.find_spec(module) is not None\n        except Exception:\n            return False\n\n    def web_tells():\n        """In the child: imports what the web's server imports, and tells which databases it names."""\n        task = spec["child"]\n        module = None\n        if not task["manage"]:\n            sys.path[:0] = [path for path in task["path"] if path not in sys.path]\n            module = next((each for each in task["modules"] if is_there(each)), None)\n            if module is None:\n                return say(json.dumps({"web": None}))\n            importlib.import_module(module)\n        there = [alias for alias in task["databases"] if alias in connections.databases]\n        told = {alias: identity_of(connections[alias]) for alias in there}\n        told = {alias: each for alias, each in told.items() if each != task["databases"][alias]}\n        chosen = os.environ.get("DJANGO_SETTINGS_MODULE", "")\n        web = {"module": module or "manage.py", "settings": chosen, "databases": told}\n        say(json.dumps({"web": web}))\n        for alias in list(told):\n            # By another way, or as another user: only the server knows whether it is the same.\n            try:\n                connections[alias].ensure_connection()\n                told[alias] = asked(connections[alias])\n            except Exception:\n                # Then it is compared by its name and its host.\n                continue\n            say(json.dumps({"web": web}))\n\n    def container_environment():\n        """As the container was started with it: manage.py, and the command before it, add their own."""\n        saved = os.environ.pop("DJANGO_ROLLOUT_ENV", None)\n        if saved:\n            try:\n                words = shlex.split(saved)\n                return dict(word.split("=", 1) for word in words if re.match(r"\\w+=", word))\n            except ValueError:\n                pass\n        try:\n            with open("/proc/self/environ", "rb") as file:\n                pairs = [each.split(b"=", 1) for each in file.read().split(b"\\0") if b"=" in each]\n            return {os.fsdecode(name): os.fsdecode(value) for name, value in pairs}\n        except OSError:\n            return dict(os.environ)\n\n    def question_of(identities):\n        """How the child is started that is asked for the web's databases, or why nobody is asked."""\n        command = spec.get("web")\n        if command is None or "django_rollout_inspect" not in sys.argv[-1]:\n            return None, None\n        texts = words_of(command)\n        whole = " ".join(command)\n        parts = whole.split()\n        programs = [part.rsplit("/", 1)[-1].strip("\\"'") for part in parts]\n        serving = ("runserver", "runserver_plus", "testserver", "runuwsgi")\n        manage = next((part for part in parts if part.endswith("manage.py")), None)\n        by_manage = manage is not None and any(each in serving for each in programs)\n        modules = modules_of(texts)\n        home = os.environ.get("DJANGO_SETTINGS_MODULE", "").split(".")\n        guesses = [settings.WSGI_APPLICATION, getattr(settings, "ASGI_APPLICATION", None)]\n        modules += [each.rsplit(".", 1)[0] for each in guesses if each and "." in each]\n        for at in list(range(1, len(home))) + [0]:\n            modules += [".".join(home[:at] + [each]) for each in ("wsgi", "asgi")]\n        env = container_environment()\n        always, exported, unsure = assigned(command, texts)\n        if unsure:\n            return None, unsure\n        env = dict(exported, **dict(env, **always))\n        flag = r"--(?:chdir|pythonpath|app-dir)[= ](\\S+)"\n        folder = env.get("PWD") or os.getcwd()\n        for each in re.findall(flag, " ".join(parts)) + re.findall(r"(?:^| )cd ([^\\s;&]+)", whole):\n            if os.path.isdir(os.path.join(folder, each)):\n                folder = os.path.join(folder, each)\n        task = {\n            "manage": by_manage,\n            "modules": modules,\n            "path": [folder, os.getcwd()] + sys.path[:1],\n            "databases": identities,\n        }\n        env["DJANGO_ROLLOUT_SPEC"] = json.dumps({"marker": marker, "child": task})\n        for name in ("DJANGO_ROLLOUT_ENV", "DJANGO_ROLLOUT_THROUGH"):\n            env.pop(name, None)\n        start = [sys.executable, "-c", sys.argv[-1]]\n        if by_manage:\n            chosen = re.findall(r"--settings[= ](\\S+)", " ".join(parts))\n            flags = ["--settings=" + each for each in chosen[:1]]\n            start = [sys.executable, manage, "shell", "-v", "0"] + flags + ["-c", sys.argv[-1]]\n        given = "DJANGO_SETTINGS_MODULE" in env or "--settings" in whole\n        cwd = folder if os.path.isdir(folder) else None\n        return {"start": start, "env": env, "cwd": cwd, "given": given}, None\n\n    def answer_to(question):\n        """What the child tells, and why it tells nothing."""\n        late = None\n        try:\n            child = subprocess.Popen(\n                question["start"],\n                env=question["env"],\n                cwd=question["cwd"],\n                stdin=subprocess.DEVNULL,\n                stdout=subprocess.PIPE,\n                stderr=subprocess.STDOUT,\n                start_new_session=True,\n            )\n        except OSError as error:\n            return None, str(error)\n        try:\n            out = child.communicate(timeout=child_seconds)[0]\n        except subprocess.TimeoutExpired as expired:\n            # What settings tell it has said before it asked a database that does not answer.\n            out = expired.output or b""\n            late = "its import did not end within %d s" % child_seconds\n        finally:\n            # What it has started must not outlive it.\n            try:\n                os.killpg(child.pid, signal.SIGKILL)\n            except OSError:\n                pass\n        lines = out.decode("utf-8", "replace").splitlines()\n        for line in reversed(lines):\n            text = line.partition(marker)[2].rpartition(marker)[0]\n            if text.startswith("{"):\n                web = json.loads(text)["web"]\n                if web is None:\n                    return None, "its command names no known module"\n                return dict(web, given=question["given"]), None\n        words = [line for line in lines if line.strip()]\n        return None, late or (words[-1] if words else "it printed nothing")\n\n    def hand_over(found, question):\n        """Becomes a Python without Django, which asks the web; comes back only when that cannot be."""\n        atexit.unregister(hand_over)\n        if "failed" in found:\n            # What others have to do at the end.\n            try:\n                atexit._run_exitfuncs()\n            except Exception:\n                pass\n        state = json.dumps({"found": found, "question": question, "spec": spec}).encode("ascii")\n        try:\n            if hasattr(os, "memfd_create"):\n                file = os.fdopen(os.memfd_create("django-rollout", 0), "w+b")\n            else:\n                import tempfile\n\n                file = tempfile.TemporaryFile()\n            file.write(state)\n            file.seek(0)\n            os.set_inheritable(file.fileno(), True)\n            to_do = json.dumps({"marker": marker, "handed": file.fileno()})\n            env = dict(os.environ, DJANGO_ROLLOUT_SPEC=to_do)\n            sys.stdout.flush()\n            sys.stderr.flush()\n            os.execve(sys.executable, [sys.executable, "-S", "-c", sys.argv[-1]], env)\n        except (OSError, ValueError):\n            conclude(found, *answer_to(question))\n\n    def conclude(found, web, silent):\n        """Compares, tells the plan and becomes the migration; or refuses."""\n        refuse_others(found, web)\n        if "failed" in found:\n            return\n        migrate = spec.get("migrate")\n        plans, always = found["plans"], found["always"]\n        works = [plan for plan in plans if plan["pending"] or plan["squashed"]]\n        runs = bool(migrate) and bool(works or always)\n        for plan in plans:\n            lost = plan["vendor"] == "sqlite" and not outlives(plan["identity"]["name"])\n            if migrate and lost and (plan in works or (always and plan["database"] in named)):\n                refuse("file", plan["database"], plan["identity"])\n            if migrate and not always and plan in works and plan["database"] not in named:\n                pending = ["%(app)s.%(name)s" % each for each in plan["pending"] + plan["squashed"]]\n                refuse("left", plan["database"], plan["identity"], pending=pending)\n        say(\n            json.dumps(\n                {\n                    "django": found["django"],\n                    "python": platform.python_version(),\n                    "databases": plans,\n                    "runs": runs,\n                    "web": {"module": web["module"]} if web else silent and {"silent": silent},\n                }\n            )\n        )\n        if runs:\n            say("migrate")\n            if os.path.exists("/bin/sh"):\n                os.execv("/bin/sh", ["sh", "-c", migrate])\n            words = shlex.split(migrate)\n            os.execvp(words[0], words)\n\n    def refuse(why, alias, identity, **more):\n        say(json.dumps(dict({"refused": why, "alias": alias, "migration": identity}, **more)))\n        os._exit(3)\n\n    def refuse_others(found, web):\n        """Never another database than the web's, or than the one of the release before."""\n        identities, stated = found["identities"], found["stated"]\n        for alias, identity in identities.items():\n            theirs = web["databases"].get(alias) if web else None\n            # Like with like: a proxy may know a database by another name than its server does.\n            is_asked = theirs and (theirs.get("server") or theirs.get("started"))\n            if theirs and not is_same(identity if is_asked else stated[alias], theirs):\n                chosen = os.environ.get("DJANGO_SETTINGS_MODULE", "")\n                refuse(\n                    "web",\n                    alias,\n                    identity,\n                    other=theirs,\n                    module=web["module"],\n                    settings=[chosen, web["settings"]],\n                    given=web["given"],\n                )\n        for alias, identity in identities.items():\n            before = (spec.get("kept") or {}).get(alias)\n            if before and not is_same(identity, before):\n                refuse("before", alias, identity, other=before)\n\n    def outlives(path):\n        return any(\n            path == folder or path.startswith(os.path.realpath(folder).rstrip("/") + "/")\n            for folder in spec.get("volumes") or []\n        )\n\n    def refuse_writes(execute, sql, params, many, context):\n        if not str(sql).lstrip().upper().startswith(reading + transaction):\n            raise CommandError("a plan never writes: " + str(sql))\n        return execute(sql, params, many, context)\n\n    def inner(operation):\n        # SeparateDatabaseAndState: what it does to the database is what can be undone or not.\n        return getattr(operation, "database_operations", None) or []\n\n    def reversible(operation):\n        return bool(operation.reversible) and all(reversible(each) for each in inner(operation))\n\n    def own_apps(alias, loader):\n        """Apps of which a router keeps tables in this database and not in the default one."""\n\n        def is_own(model):\n            if router.allow_migrate_model("default", model):\n                return False\n            # A legacy table is nobody's to make (managed = False).\n            there = router.allow_migrate_model(alias, model)\n            return there and model._meta.can_migrate(connections[alias])\n\n        with_migrations = [apps.get_app_config(app) for app in loader.migrated_apps]\n        return {app.label for app in with_migrations if any(map(is_own, app.get_models()))}\n\n    def with_sql(executor, connection, migrations):\n        """Pairs of migration and the text that sqlmigrate would print; None where it cannot tell."""\n        # The state is carried along: to build it again for each migration, as sqlmigrate does, takes\n        # minutes in a project with hundreds of them.\n        state = executor._create_project_state(with_applied_migrations=True)\n        left = longest_sql_of_all\n        for migration in migrations:\n            sql = None\n            if left > 0:\n                try:\n                    if state is None:\n                        state = executor.loader.project_state(\n                            (migration.app_label, migration.name), at_end=False\n                        )\n                    with connection.execute_wrapper(refuse_writes):\n                        with connection.schema_editor(\n                            collect_sql=True, atomic=migration.atomic\n                        ) as editor:\n                            state = migration.apply(state, editor, collect_sql=True)\n                    sql = "\\n".join(editor.collected_sql)\n                except Exception:\n                    # An operation that looks up a constraint which a migration before it, unapplied\n                    # too, is yet to make fails here as it does in sqlmigrate, and so does what would\n                    # write. The plan is worth telling without its SQL.\n                    state = None\n            if sql is not None:\n                if len(sql) > min(longest_sql, left):\n                    sql = sql[: min(longest_sql, left)] + "\\n-- (cut)"\n                left -= len(sql)\n            yield migration, sql\n\n    def leaf_of_apps(loader):\n        leaf = {}\n        applied = [key for key in loader.graph.nodes if key in loader.applied_migrations]\n        for app, name in sorted(applied):\n            children = loader.graph.node_map[(app, name)].children\n            if not any(c.key[0] == app and c.key in loader.applied_migrations for c in children):\n                leaf[app] = name\n        return leaf\n\n    def not_in_code(loader):\n        """Migrations that the database has and this code does not.\n\n        \`newer\` tells a version deployed later (its migrations came after all that this code knows)\n        from what squashed migrations and removed apps leave behind.\n        """\n        known = set(loader.disk_migrations)\n        for migration in loader.disk_migrations.values():\n            known.update(migration.replaces)\n\n        def at(key):\n            # None for a squashed migration that counts as applied because those it replaces are.\n            return getattr(loader.applied_migrations[key], "applied", None)\n\n        unknown = [key for key in sorted(loader.applied_migrations) if key not in known]\n        times = {key: at(key) for key in loader.applied_migrations if at(key) is not None}\n        apps = {app for app, _ in known}\n        for app, name in unknown:\n            before = [\n                when\n                for key, when in times.items()\n                if key in known and (key[0] == app or app not in apps)\n            ]\n            when = times.get((app, name))\n            newer = when is not None and all(when >= other for other in before)\n            yield {"app": app, "name": name, "newer": newer}\n\n    def to_record(executor):\n        """Squashed migrations that \`migrate\` marks as applied, since all that they replace is.\n\n        As MigrationExecutor.check_replacements does. Without it the release that removes the replaced\n        ones would end with InconsistentMigrationHistory.\n        """\n        recorded = executor.recorder.applied_migrations()\n        for key, migration in sorted(executor.loader.replacements.items()):\n            if key not in recorded and all(each in recorded for each in migration.replaces):\n                yield {"app": key[0], "name": key[1]}\n\n    def version_of(connection):\n        try:\n            return ".".join(str(part) for part in connection.get_database_version())\n        except (AttributeError, NotImplementedError):\n            return None\n\n    def plan_of(alias, identity, own):\n        """The plan of one database; of the apps in \`own\` alone where that is not None."""\n        connection = connections[alias]\n        executor = MigrationExecutor(connection)\n        loader = executor.loader\n        # As \`migrate\` does: it would refuse to begin, and it would be the reader's first news of it.\n        loader.check_consistent_history(connection)\n        conflicts = loader.detect_conflicts()\n        if conflicts:\n            raise CommandError(\n                "Conflicting migrations detected; multiple leaf nodes in the migration graph: ("\n                + "; ".join(\n                    "%s in %s" % (", ".join(names), app) for app, names in conflicts.items()\n                )\n                + ").\\nTo fix them run 'python manage.py makemigrations --merge'"\n            )\n        pending = [each for each, _ in executor.migration_plan(loader.graph.leaf_nodes())]\n        if own is not None:\n            pending = [each for each in pending if each.app_label in own]\n        return {\n            "database": alias,\n            "identity": identity,\n            "vendor": connection.vendor,\n            "vendorName": connection.display_name,\n            "version": version_of(connection),\n            "transactionalDdl": bool(connection.features.can_rollback_ddl),\n            "pending": [\n                {\n                    "app": migration.app_label,\n                    "name": migration.name,\n                    "operations": [type(each).__name__ for each in migration.operations],\n                    "atomic": bool(migration.atomic),\n                    "reversible": all(reversible(each) for each in migration.operations),\n                    "sql": sql,\n                }\n                for migration, sql in with_sql(executor, connection, pending)\n            ],\n            "squashed": [each for each in to_record(executor) if own is None or each["app"] in own],\n            "applied": leaf_of_apps(loader),\n            "unknown": list(not_in_code(loader)) if own is None else [],\n        }\n\n    if "child" in spec:\n        web_tells()\n        sys.stdout.flush()\n        # Not by sys.exit: threads that the project has started would keep it.\n        os._exit(0)\n\n    if "handed" in spec:\n        with os.fdopen(spec["handed"], "rb") as file:\n            state = json.loads(file.read().decode("ascii"))\n        found, spec = state["found"], state["spec"]\n        named = spec.get("databases") or ["default"]\n        conclude(found, *answer_to(state["question"]))\n        os._exit(found.get("failed", 0))\n\n    # Django reports settings that cannot be imported only when they are read; then the apps.\n    settings.INSTALLED_APPS\n    django.setup()\n\n    # Apps by alias. Where no router says otherwise all is the default one's, and a mirror is a copy; what\n    # a router keeps away from is not asked at all: it may be anything, and out of reach.\n    planned = {alias: None for alias in named}\n    if settings.DATABASE_ROUTERS and not spec.get("only"):\n        on_disk = MigrationLoader(None)\n        for alias in connections:\n            mirror = (connections[alias].settings_dict.get("TEST") or {}).get("MIRROR")\n            own = set() if mirror or alias in planned else own_apps(alias, on_disk)\n            if own:\n                planned[alias] = own\n    identities = {alias: identity_of(connections[alias]) for alias in planned}\n    found = {"stated": dict(identities), "identities": identities, "plans": []}\n    question, silent = question_of(found["stated"])\n    try:\n        call_command("check", stdout=sys.stderr)\n        for alias, own in planned.items():\n            connect(connections[alias])\n            identities[alias] = asked(connections[alias])\n            found["plans"].append(plan_of(alias, identities[alias], own))\n    except Exception as error:\n        # A database that does not answer, or that is none of Django's, may be only the wrong one.\n        for alias in identities:\n            try:\n                connections[alias].ensure_connection()\n                identities[alias] = asked(connections[alias])\n            except Exception:\n                pass\n        found["failed"] = getattr(error, "returncode", 1) or 1\n        connections.close_all()\n        # Told by Django and Python first, as it is.\n        if question:\n            atexit.register(hand_over, found, question)\n        else:\n            conclude(found, None, silent)\n        raise\n\n    connections.close_all()\n    # A project's own \`migrate\` may do anything: django-tenants goes through all schemas.\n    found["always"] = bool(spec.get("always")) or get_commands().get("migrate") != "django.core"\n    found["django"] = django.get_version()\n    if question:\n        hand_over(found, question)\n    else:\n        conclude(found, None, silent)\n\n\ndjango_rollout_inspect()\n`
 const r=["python","manage.py"]
 function inspectorEnv(e){const{marker:t,migrate:n,waitSeconds:s=0,volumes:r=[],web:o,kept:i={}}=e
 const a=n===void 0?["default"]:databasesOf(n)
@@ -9100,15 +9151,15 @@ return{...f,...Object.keys(b).length>0?{affinity:b}:{},...y!==void 0&&{toleratio
 const u=t.env??[]
 const d=[...A.filter(({name:e})=>u.every(t=>t.name!==e)),...u]
 return{...l,image:t.image,command:t.command.map(e=>e.replaceAll("$","$$$$")),...d.length>0?{env:d}:{}}}function initOf(e,t,n){if(!t.webContainers.includes(e.name))return[e]
-if(/\bmigrate\b/.test([...e.command??[],...e.args??[]].join(" "))){n.push(`init container ${e.name} is left out: it migrates, or waits for it, by itself`)
-return[]}return[{...e,image:t.image}]}function sidecarOf(e,t,n){if(t.webContainers.includes(e.name)){n.push(`container ${e.name} is left out: it runs the same code beside the migration`)
+if(/\bmigrate\b/.test([...e.command??[],...e.args??[]].join(" "))){n.push(`init container ${e.name} is skipped: it runs or awaits the migration itself`)
+return[]}return[{...e,image:t.image}]}function sidecarOf(e,t,n){if(t.webContainers.includes(e.name)){n.push(`container ${e.name} is skipped: it would run the same code during the migration`)
 return[]}const{livenessProbe:s,readinessProbe:r,ports:o,...i}=e
 return[{...i,...o?{ports:o.map(({hostPort:e,...t})=>t)}:{},restartPolicy:"Always"}]}function claimed(e,t,n){const s=e.flatMap(e=>[...(e.volumeMounts??[]).map(e=>e.name),...(e.volumeDevices??[]).map(e=>e.name)])
 const r=[...new Set(s)].filter(e=>t.every(t=>t.name!==e))
-for(const e of r)n.push(`volume ${e} belongs to each pod of a StatefulSet: the migration has an empty one`)
+for(const e of r)n.push(`volume ${e} is per pod of a StatefulSet: the migration gets an empty one`)
 return r.map(e=>({name:e,emptyDir:{}}))}function withoutTaken(e,t,n){const s=e.persistentVolumeClaim?.claimName??""
 if(t[s]?.is!=="taken")return e
-n.push(`volume ${e.name}: the claim ${s} is ReadWriteOncePod, and a running pod has it: the migration has an empty folder in its place`)
+n.push(`volume ${e.name}: the claim ${s} is ReadWriteOncePod, and a running pod uses it: the migration gets an empty volume instead`)
 return{name:e.name,emptyDir:{}}}function nodeOf(e,t,n){for(const{persistentVolumeClaim:s}of e){const e=s?.claimName??""
 const r=t[e]
 if(r?.is==="on-node"){n.push(`the claim ${e} is mounted on the node ${r.node}: the migration runs there`)
@@ -9216,7 +9267,7 @@ else if(n&&/^\S/.test(e))t.push(e)}return t}function plain(e){return e.replace(/
 return t.replace(/\+ Exception Group $/,"| ")}function frameOf(e){const[,t="",n="",s]=e
 const r={file:t,line:Number(n)}
 return s===void 0?r:{...r,function:s}}function below(e,t){const n=e.endsWith("/")?e:`${e}/`
-return e!==""&&t.startsWith(n)?t.slice(n.length):t}function cut(e){return e.length>300?`${e.slice(0,299)}…`:e}},2568:(e,t,n)=>{n.d(t,{$3:()=>isOwnTag,Vc:()=>inputsOf,Zc:()=>ownTag,eT:()=>i})
+return e!==""&&t.startsWith(n)?t.slice(n.length):t}function cut(e){return e.length>300?`${e.slice(0,299)}…`:e}},2568:(e,t,n)=>{n.d(t,{$3:()=>isOwnTag,QE:()=>severalBuildsTag,Vc:()=>inputsOf,ZX:()=>tagOfCommit,Zc:()=>ownTag,eT:()=>i})
 var s=n(7598)
 var r=n(6760)
 var o=n(356)
@@ -9231,7 +9282,8 @@ const i=(0,r.join)(t,"/")
 return i==="./"?"":i}const a=128
 function ownTag(e,t){const n=`-${t.slice(0,12)}`
 return e.endsWith(n)?e:e.slice(0,a-n.length)+n}function isOwnTag(e,t){const[n=""]=/-[0-9a-f]{12}$/.exec(e)??[]
-return n!==""&&e===ownTag(t,n.slice(1))}},9949:(e,t,n)=>{n.d(t,{A3:()=>reasonOf,Ic:()=>engineCause,T3:()=>docker})
+return n!==""&&e===ownTag(t,n.slice(1))}function tagOfCommit(e,t){const n=`-${t.slice(0,12)}`
+return e.endsWith(n)?e.slice(0,-n.length):void 0}function severalBuildsTag(e){return`${e}-builds`}},9949:(e,t,n)=>{n.d(t,{A3:()=>reasonOf,Ic:()=>engineCause,T3:()=>docker})
 var s=n(1581)
 async function docker(e,t,n){n.signal.throwIfAborted()
 const s={stdout:[],stderr:[]}
@@ -9241,20 +9293,21 @@ n.signal.throwIfAborted()
 return{code:r,stdout:s.stdout.join("\n"),stderr:s.stderr.join("\n")}}function engineCause(e,t){const{code:n}=t
 const s=`${t.stderr}\n${t.stdout}`
 const cause=(t,n)=>({code:"tool-missing",sentence:`${e}: ${t}`,hint:n})
-if(n===127&&/docker (was not found|could not be started)/.test(s))return cause("docker was not found","Install the Docker client with buildx, or run where it is")
+if(n===127&&/docker (was not found|could not be started)/.test(s))return cause("docker was not found","Install the Docker client with buildx, or run on a machine that has it")
 if(/unknown command: docker buildx|'buildx' is not a docker command/.test(s)||/unknown flag: [^\n]+\s+(See|Usage:) +'?docker (--help|\[OPTIONS\] COMMAND)/.test(s))return cause("docker buildx was not found","Install the package docker-buildx-plugin")
 const r=/(?:unix|tcp|npipe|ssh):\/\/[^\s'"]+/.exec(s)?.[0]?.replace(/[.:;,]+$/,"")
 const o=r===void 0?"":` at ${r}`
-if(/permission denied while trying to connect to the [Dd]ocker/.test(s))return cause(`no permission for the Docker engine's socket${o}`,'Add the user to the group "docker", or run as one who is in it')
+if(/permission denied while trying to connect to the [Dd]ocker/.test(s))return cause(`no permission for the Docker engine's socket${o}`,'Add the user to the group "docker", or run as a user of that group')
 if(/cannot connect to the docker daemon|error during connect|failed to connect to the docker API/i.test(s))return cause(`no Docker engine answers${o}`,"Start the engine, or set DOCKER_HOST")
 return}function reasonOf({code:e,stdout:t,stderr:n}){const r=(0,s.BP)(n.split("\n"))||(0,s.BP)(t.split("\n"))
 const o=r.replace(/^(ERROR|docker): */,"").replace(/^Error response from daemon: /,"")
-return o===""?`exit code ${e}`:(0,s.vI)(o,300)}},4377:(e,t,n)=>{n.d(t,{i:()=>login,r:()=>logout})
+return o===""?`exit code ${e}`:(0,s.vI)(o,300)}},3905:(e,t,n)=>{n.d(t,{d:()=>pinned})
+function pinned(e){return`${e.repository}:${e.tag}@${e.digest}`}},4377:(e,t,n)=>{n.d(t,{i:()=>login,r:()=>logout})
 var s=n(4592)
 var r=n(617)
 async function login(e,t,n,o){const i=(0,r.w4)(t)
 const a=await e.processes.run("docker",["login","--username",n,"--password-stdin",...serverOf(t)],{input:o})
-if(a.code!==0){const[e="no reason given"]=a.stderr.split("\n").filter(e=>e.trim()!==""&&!e.startsWith("WARNING"));(0,s.fJ)({code:"registry",sentence:`registry: ${i} does not accept the login of ${n}: ${e}`,hint:'check "registry-username" and "registry-password"'})}return()=>logout(e,t)}async function logout(e,t){await e.processes.run("docker",["logout",...serverOf(t)])}function serverOf(e){const t=(0,r.w4)(e)
+if(a.code!==0){const[e="no reason given"]=a.stderr.split("\n").filter(e=>e.trim()!==""&&!e.startsWith("WARNING"));(0,s.fJ)({code:"registry",sentence:`registry login failed: ${i} rejects ${n}: ${e}`,hint:'check "registry-username" and "registry-password"'})}return()=>logout(e,t)}async function logout(e,t){await e.processes.run("docker",["logout",...serverOf(t)])}function serverOf(e){const t=(0,r.w4)(e)
 return t==="docker.io"?[]:[t]}},617:(e,t,n)=>{n.d(t,{jR:()=>registryErrorOf,t$:()=>loginHint,w4:()=>hostOf})
 const s=[[/\b5\d\d [A-Z]|status(?: code)?:? 5\d\d|service unavailable|bad gateway/i,"transient"],[/too ?many ?requests/i,"transient"],[/connection (refused|reset)|timeout|timed out|deadline exceeded|no route to host|network is unreachable|\bEOF\b|broken pipe|server misbehaving|temporary failure|no such host/i,"transient"],[/unauthorized|denied|forbidden|authentication required|no basic auth credentials|insufficient_scope|authoriz/i,"denied"],[/not found|(manifest|name)[ _]unknown|no such manifest/i,"absent"]]
 function registryErrorOf(e,t){const n=e.replace(/https?:\/\/[^\s"]+/g,"").split(/(\s+)/).filter(e=>!e.includes(t)).join("")
@@ -9262,53 +9315,52 @@ return s.find(([e])=>e.test(n))?.[1]??"refused"}function hostOf(e){const[t="",..
 const s=n.length>0&&(/[.:]/.test(t)||t==="localhost")
 return s?t:"docker.io"}function loginHint(e,t){const n=hostOf(e)
 const s=n==="docker.io"?"docker login":`docker login ${n}`
-return`Log in with "${s}" (in a workflow: docker/login-action before this step) as one who may ${t} ${e}`}},8925:(e,t,n)=>{n.d(t,{Cy:()=>originIn,DT:()=>revisionOf,F1:()=>findImage,JE:()=>addTags,Nl:()=>commandOf,Nm:()=>ofCommit,OK:()=>lookUpImage,TE:()=>lookUp,wj:()=>foundImage,yv:()=>originOf})
+return`Log in with "${s}" (in a workflow: docker/login-action before this step) as a user who may ${t} ${e}`}},8925:(e,t,n)=>{n.d(t,{Cy:()=>originIn,DT:()=>revisionOf,F1:()=>findImage,JE:()=>addTags,Nl:()=>commandOf,Nm:()=>ofCommit,OK:()=>lookUpImage,TE:()=>lookUp,wj:()=>foundImage,yv:()=>originOf})
 var s=n(4592)
 var r=n(3242)
-var o=n(385)
-var i=n(9949)
-var a=n(2568)
-var c=n(617)
+var o=n(9949)
+var i=n(2568)
+var a=n(617)
 function ofCommit(e,t,n){if(n===void 0)return{is:"unlabelled",image:e}
-return n===t?{is:"there",image:e}:{is:"another",image:e,of:n}}const A=3e4
+return n===t?{is:"there",image:e}:{is:"another",image:e,of:n}}const c=3e4
 async function lookUp(e,t,n,s){const r=["inspect","--format","{{json .Manifest}}",`${t}:${n}`]
 return readLookup(t,n,await imagetools(e,t,r,s))}async function lookUpImage(e,{repository:t,tag:n,digest:s},r){const o=["inspect","--format","{{json .Manifest}}",`${t}@${s}`]
 return readLookup(t,n,await imagetools(e,t,o,r))}function readLookup(e,t,n){if(n.code===0){const s=digestOf(n.stdout)
-return s===void 0?{is:"failed",said:"docker buildx imagetools told no digest"}:{is:"there",image:{repository:e,tag:t,digest:s}}}const s=(0,i.A3)(n)
-switch((0,c.jR)(s,e)){case"absent":return{is:"absent"}
+return s===void 0?{is:"failed",said:"docker buildx imagetools reported no digest"}:{is:"there",image:{repository:e,tag:t,digest:s}}}const s=(0,o.A3)(n)
+switch((0,a.jR)(s,e)){case"absent":return{is:"absent"}
 case"denied":return{is:"denied",said:s}
 case"transient":return{is:"unreachable",said:s}
 case"refused":return{is:"failed",said:s}}}async function findImage(e,t,n,s){return foundImage({repository:t,tag:n},await lookUp(e,t,n,s))}function foundImage({repository:e,tag:t},n){switch(n.is){case"there":return n.image
 case"absent":return
-case"denied":return(0,s.fJ)({code:"registry",sentence:`registry: ${e} is not there or may not be read with this login: ${n.said}`,hint:(0,c.t$)(e,"read")})
-case"unreachable":return(0,s.fJ)({code:"registry",sentence:`registry: no answer from ${(0,c.w4)(e)} about ${e}:${t}: ${n.said}`,hint:`Check the host's name in "image" and the way to it, then run again`})
-case"failed":return(0,s.fJ)({code:"registry",sentence:`registry: ${e}:${t} could not be looked up: ${n.said}`})}}async function originOf(e,{repository:t,digest:n},r){const o=["inspect","--format","{{json .Image}}",`${t}@${n}`]
-const a=await imagetools(e,t,o,r)
-if(a.code!==0)(0,s.fJ)({code:"registry",sentence:`registry: ${t}@${n} could not be read: ${(0,i.A3)(a)}`})
+case"denied":return(0,s.fJ)({code:"registry",sentence:`registry: ${e} does not exist, or this login may not read it: ${n.said}`,hint:(0,a.t$)(e,"read")})
+case"unreachable":return(0,s.fJ)({code:"registry",sentence:`registry: no answer from ${(0,a.w4)(e)} about ${e}:${t}: ${n.said}`,hint:`Check the host name in "image" and that this machine reaches it, then run again`})
+case"failed":return(0,s.fJ)({code:"registry",sentence:`registry: ${e}:${t} could not be looked up: ${n.said}`})}}async function originOf(e,{repository:t,digest:n},r){const i=["inspect","--format","{{json .Image}}",`${t}@${n}`]
+const a=await imagetools(e,t,i,r)
+if(a.code!==0)(0,s.fJ)({code:"registry",sentence:`registry: ${t}@${n} could not be read: ${(0,o.A3)(a)}`})
 return readOrigin(a.stdout)}async function revisionOf(e,t,n){return(await originOf(e,t,n)).revision}function readOrigin(e){return originIn(configIn(e)?.Labels)}function configIn(e){const t=JSON.parse(e)
 const[n]=isConfig(t)?[t]:Object.values(t)
 return n?.config}function originIn(e={}){const t=e?.["org.opencontainers.image.revision"]
 const n=e?.["org.opencontainers.image.version"]
-const s=e?.[a.eT]
+const s=e?.[i.eT]
 return{...t&&{revision:t},...n&&{version:n},...s&&{inputs:s}}}function isConfig(e){return"config"in e}async function commandOf(e,{repository:t,digest:n},s){const r=["inspect","--format","{{json .Image}}",`${t}@${n}`]
 const o=await imagetools(e,t,r,s)
 if(o.code!==0)return
 const i=configIn(o.stdout)
 return{entrypoint:i?.Entrypoint??[],cmd:i?.Cmd??[]}}async function addTags(e,t,n,r){if(n.length===0)return
 const create=s=>imagetools(e,t.repository,["create",...s,...n.flatMap(e=>["--tag",`${t.repository}:${e}`]),`${t.repository}@${t.digest}`],r)
-let o=await create(["--prefer-index=false"])
-if(o.stderr.includes("unknown flag: --prefer-index"))o=await create([])
-if(o.code===0)return
-const a=(0,i.A3)(o);(0,s.fJ)({code:"registry",sentence:`registry: ${t.repository} did not take ${n.length===1?"the tag":"the tags"} ${n.join(", ")}: ${a}`,...(0,c.jR)(a,t.repository)==="denied"?{hint:(0,c.t$)(t.repository,"write to")}:{}})}async function imagetools(e,t,n,r){const a=await(0,o.L)({clock:e.clock,signal:r,tries:3,pause:1e3,isTransient:e=>e.code!==0&&(0,c.jR)((0,i.A3)(e),t)==="transient"},()=>withinAnswerTime(e,n,r))
-const A=a.code===0?void 0:(0,i.Ic)("registry",a)
-return A===void 0?a:(0,s.fJ)(A)}async function withinAnswerTime(e,t,n){try{return await(0,r.wj)(e.clock,A,n,n=>(0,i.T3)(e,["buildx","imagetools",...t],{signal:n}))}catch(e){n.throwIfAborted()
+let i=await create(["--prefer-index=false"])
+if(i.stderr.includes("unknown flag: --prefer-index"))i=await create([])
+if(i.code===0)return
+const c=(0,o.A3)(i);(0,s.fJ)({code:"registry",sentence:`registry: ${t.repository} refused ${n.length===1?"the tag":"the tags"} ${n.join(", ")}: ${c}`,...(0,a.jR)(c,t.repository)==="denied"?{hint:(0,a.t$)(t.repository,"write to")}:{}})}async function imagetools(e,t,n,i){const c=await(0,r.L5)({clock:e.clock,signal:i,tries:3,pause:1e3,isTransient:e=>e.code!==0&&(0,a.jR)((0,o.A3)(e),t)==="transient"},()=>withinAnswerTime(e,n,i))
+const A=c.code===0?void 0:(0,o.Ic)("registry",c)
+return A===void 0?c:(0,s.fJ)(A)}async function withinAnswerTime(e,t,n){try{return await(0,r.wj)(e.clock,c,n,n=>(0,o.T3)(e,["buildx","imagetools",...t],{signal:n}))}catch(e){n.throwIfAborted()
 if(!(e instanceof r.Ms))throw e
-return{code:1,stdout:"",stderr:`no answer within ${A/1e3} s: timed out`}}}function digestOf(e){try{const{digest:t}=JSON.parse(e)
+return{code:1,stdout:"",stderr:`no answer within ${c/1e3} s: timed out`}}}function digestOf(e){try{const{digest:t}=JSON.parse(e)
 return typeof t==="string"?t:void 0}catch{return}}},356:(e,t,n)=>{n.d(t,{TC:()=>findSource,Ub:()=>findOrigin,_z:()=>inFolder,sQ:()=>findSourceToBuild,uM:()=>gitIn})
 var s=n(7598)
 var r=n(6760)
 var o=n(4592)
-const i=["report","junit","code-quality"]
+const i=["report","junit"]
 async function findSource(e,t,n){if(t.digest!==void 0)return{tag:t.tag??""}
 const s=gitIn(e,n)
 const r=await s(["rev-parse","--verify","--quiet","HEAD^{commit}"])
@@ -9320,7 +9372,7 @@ const c=i.flatMap(e=>t[e]??[])
 const A=await hashOfChanges(e,n,c)
 return{sha:a,tag:A===void 0?a:`${a}-dirty-${A}`}}async function findSourceToBuild(e,t,n){const s=await findSource(e,t,n)
 const{tag:r,sha:i}=s
-if(i!==void 0&&r!==i&&/^[0-9a-f]{40}$/.test(r))(0,o.fJ)({code:"usage",sentence:`"tag" is the commit ${r}, and the checkout is at ${i}`,hint:'check that commit out; or have its image, if it was built before, by "deploy", or by "rollback" with "to"'})
+if(i!==void 0&&r!==i&&/^[0-9a-f]{40}$/.test(r))(0,o.fJ)({code:"usage",sentence:`"tag" is the commit ${r}, but the checkout is at ${i}`,hint:'check that commit out. If its image exists, use "deploy", or "rollback" with "to"'})
 return s}async function findOrigin(e,t){const{code:n,stdout:s}=await gitIn(e,t)(["remote","get-url","origin"])
 return n===0?withoutCredentials(s.trim()):void 0}function withoutCredentials(e){const t=/^(?:ssh|git|https?):\/\/(?:[^@/]*@)?([^/:]+)(?::\d+)?\/(.+)$/.exec(e)??/^(?:[^@/:]+@)?([^@/:]{2,}):(?!\/\/)(.+)$/.exec(e)
 if(!t)return
@@ -9349,15 +9401,15 @@ if(a.length===0)return i.join("")
 const c=["hash-object","--no-filters","--stdin-paths"]
 return i.join("")+await said(t,c,[],a.join("\n"))}function quoted(e){return`"${e.replace(/["\\]/g,"\\$&").replaceAll("\n","\\n")}"`}async function said(e,t,n,s){const{code:r,stdout:i,stderr:a}=await e([...t,...n],s)
 if(r===0)return i
-return(0,o.fJ)({code:"usage",sentence:`git ${t[0]??""} failed: ${lastLine(a)}`,hint:'Mend the checkout, or name the image with "tag"'})}function shaFromRunner({env:e}){return e["GITHUB_SHA"]||e["CI_COMMIT_SHA"]||e["GIT_COMMIT"]||void 0}function noCommit(e,t){const n=e==="."?"this folder":`"${e}"`
-const cause=(e,t='Name the image with "tag", or run this in a git checkout')=>({code:"usage",sentence:e,hint:t})
+return(0,o.fJ)({code:"usage",sentence:`git ${t[0]??""} failed: ${lastLine(a)}`,hint:'Fix the checkout, or set "tag"'})}function shaFromRunner({env:e}){return e["GITHUB_SHA"]||e["CI_COMMIT_SHA"]||e["GIT_COMMIT"]||void 0}function noCommit(e,t){const n=e==="."?"this folder":`"${e}"`
+const cause=(e,t='Set "tag", or run this in a git checkout')=>({code:"usage",sentence:e,hint:t})
 if(t.code===127)return cause("git was not found, so the commit is not known")
 const s=lastLine(t.stderr)
-if(s==="")return cause(`the git checkout of ${n} has no commit to name the image after`)
-if(s.includes("cannot change to"))return cause(`${n} is not a folder`,'Give the folder that the image is built from by "context"')
-if(s.includes("not a git repository"))return cause(`${n} is in no git checkout, so there is no commit to name the image after`)
-if(s.includes("dubious ownership"))return cause(`git does not trust the checkout of ${n}, which belongs to another user`,"If you do: git config --global --add safe.directory with its path")
-return cause(`git does not tell the commit of ${n}: ${s}`)}function lastLine(e){return e.trim().split("\n").find(e=>/^(fatal|error):/.test(e))??e.trim().split("\n").at(-1)??""}},1581:(e,t,n)=>{n.d(t,{BP:()=>errorLine,p0:()=>duration,pj:()=>plain,vI:()=>shortened})
+if(s==="")return cause(`the git checkout of ${n} has no commit for the image's tag`)
+if(s.includes("cannot change to"))return cause(`${n} is not a folder`,'Set "context" to the folder that the image is built from')
+if(s.includes("not a git repository"))return cause(`${n} is not in a git checkout, so there is no commit for the image's tag`)
+if(s.includes("dubious ownership"))return cause(`git does not trust the checkout of ${n}, which belongs to another user`,"If you trust it: git config --global --add safe.directory <path>")
+return cause(`git cannot determine the commit of ${n}: ${s}`)}function lastLine(e){return e.trim().split("\n").find(e=>/^(fatal|error):/.test(e))??e.trim().split("\n").at(-1)??""}},1581:(e,t,n)=>{n.d(t,{BP:()=>errorLine,p0:()=>duration,pj:()=>plain,vI:()=>shortened})
 const s=/\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])/g
 const r=/[\x00-\x08\x0b-\x1f\x7f]/g
 function plain(e){return e.replace(s,"").replace(r,"")}function shortened(e,t){return e.length<=t?e:`${e.slice(0,t-1).trimEnd()}…`}const o=/^\s*$|^\[notice\]|^WARNING: (Running pip|You are using pip|Retrying)|^make(\[\d+\])?: \*\*\*|^npm (ERR!|error) A complete log|^(npm (ERR!|error)\s*)$|^note: |^hint: |^╰─>|^(Run|See) 'docker .*--help'/
@@ -9384,7 +9436,7 @@ function deploymentOf({id:e,sha:t,payload:n},s){const[r]=s.toSorted((e,t)=>t.id-
 const o=typeof n==="object"&&n!==null&&"run"in n?n.run:void 0
 return{id:e,sha:t,...typeof o==="string"&&{run:o},...r&&{lastStatus:{state:r.state,log:r.log_url??""}}}}function recordOf(e,t,n=e.sha??e.tag){const{command:r,tag:i,digest:a,who:c,run:A}=e
 return{ref:n,task:o,auto_merge:false,required_contexts:[],environment:t,description:cut(`${r}: ${(0,s.j)(i)}, by ${c}`),payload:{tag:i,digest:a,run:A}}}function statusOf({state:e,description:t},{log:n,live:s}={}){return{state:e,description:cut(t),...n!==void 0&&{log_url:n},...e==="success"&&s!==void 0&&{environment_url:s},auto_inactive:false}}function startStatus({tag:e,who:t}){return{state:"in_progress",description:`${t} rolls out ${(0,s.j)(e)}`}}function endStatus(e){return{state:stateOf(e),description:e.cause?.sentence??(0,r.WJ)(e)}}function recordedStatus(e,t){const n=e?.find(e=>e.run===t)
-if(!n)return{state:"error",description:"the run was killed: nobody knows what runs"}
+if(!n)return{state:"error",description:"the run was killed; the running version is unknown"}
 const{tag:r,cause:o=`${(0,s.j)(r)} is deployed`}=n
 return{state:stateOf(n),description:o}}const a={state:"inactive",description:"another version runs"}
 function stateOf({command:e,result:t}){if(e==="recover")return t==="undone"?"failure":"error"
@@ -9402,75 +9454,83 @@ if(t.length<=i)return t
 return`${t.slice(0,i-1).toWellFormed()}…`}},4816:(e,t,n)=>{n.d(t,{l:()=>deploymentRecord})
 var s=n(3165)
 var r=n(3242)
-var o=n(385)
-var i=n(8891)
-var a=n(7020)
+var o=n(8891)
+var i=n(7020)
 function refusal(e,t){const n=e>=500||e===429||/rate limit/i.test(t)
 if(n)return{passing:n,words:`GitHub answers ${e}`}
 if(e<300)return{passing:n,words:`the answer is not GitHub’s (${e})`}
-switch(e){case 401:return{passing:n,words:'GitHub does not accept "token" (401)'}
-case 403:case 404:return{passing:n,words:`"token" may not write deployments (${e}); give the job "permissions: deployments: write"`}
-default:return{passing:n,words:`GitHub refuses it (${e}): ${(0,a.g$)(t)}`}}}const c=1e4
-class Unreachable extends Error{}function apiOf({clock:e,web:t,env:s},a,l){const{GITHUB_API_URL:u="https://api.github.com",GITHUB_REPOSITORY:d}=s
-const[h,g]=d?.split("/")??[]
-const f=a.trim()
+switch(e){case 401:return{passing:n,words:'GitHub rejects "token" (401)'}
+case 403:case 404:return{passing:n,words:`"token" may not write deployments (${e}); add "permissions: deployments: write" to the job`}
+default:return{passing:n,words:`GitHub refuses the request (${e}): ${(0,i.g$)(t)}`}}}const a=1e4
+class Unreachable extends Error{}function apiOf({clock:e,web:t,env:s},i,A){const{GITHUB_API_URL:l="https://api.github.com",GITHUB_REPOSITORY:u}=s
+const[d,h]=u?.split("/")??[]
+const g=i.trim()
 const connect=async()=>{const e=await Promise.resolve().then(n.bind(n,2413))
-const s=e.getOctokit(f,{baseUrl:u,userAgent:"django-rollout",log:A,request:{fetch:t.fetch,log:A}})
+const s=e.getOctokit(g,{baseUrl:l,userAgent:"django-rollout",log:c,request:{fetch:t.fetch,log:c}})
 return s.rest.repos}
-let p
-return{ask:async t=>{if(!h||!g)throw new Error("GITHUB_REPOSITORY is not set")
-if(f==="")throw new Error('"token" is empty')
-const n=await(p??=connect())
-const{status:s,data:o}=await(0,r.wj)(e,c,l,e=>t(n,{owner:h,repo:g,request:{signal:e},headers:{"x-github-api-version":"2022-11-28"}})).catch(e=>{const{response:t,cause:n=e}=e
+let f
+return{ask:async t=>{if(!d||!h)throw new Error("GITHUB_REPOSITORY is not set")
+if(g==="")throw new Error('"token" is empty')
+const n=await(f??=connect())
+const{status:s,data:i}=await(0,r.wj)(e,a,A,e=>t(n,{owner:d,repo:h,request:{signal:e},headers:{"x-github-api-version":"2022-11-28"}})).catch(e=>{const{response:t,cause:n=e}=e
 if(t)return t
-throw new Unreachable(`GitHub does not answer (${(0,i.V)(n)})`)})
-if(s<300&&typeof o==="object"&&o)return o
-const a=o?.message??""
-const{passing:A,words:u}=refusal(s,a)
-throw A?new Unreachable(u):new Error(u)},retryTransient:async t=>{const[n]=await(0,o.L)({clock:e,signal:l,tries:3,pause:1e3,isTransient:([e])=>e.status==="rejected"&&e.reason instanceof Unreachable},()=>Promise.allSettled([t()]))
+throw new Unreachable(`GitHub does not answer (${(0,o.V)(n)})`)})
+if(s<300&&typeof i==="object"&&i)return i
+const c=i?.message??""
+const{passing:l,words:u}=refusal(s,c)
+throw l?new Unreachable(u):new Error(u)},retryTransient:async t=>{const[n]=await(0,r.L5)({clock:e,signal:A,tries:3,pause:1e3,isTransient:([e])=>e.status==="rejected"&&e.reason instanceof Unreachable},()=>Promise.allSettled([t()]))
 if(n.status==="rejected")throw n.reason
-return n.value}}}const A={debug:ignore,info:ignore,warn:ignore,error:ignore}
-function ignore(){}var l=n(9808)
-const u=1e4
-const d=30
-function deploymentRecord(e,t,{id:n,url:s},{kept:o,onKept:i}){const{token:a,environment:c,"environment-url":A}=t
-if(a===void 0||c===void 0)return
-const h=new AbortController
-const{ask:g,retryTransient:f}=apiOf(e,a,h.signal)
-const look=async()=>{const e=[]
-const t=await g((e,t)=>e.listDeployments({...t,environment:c,task:l._W,per_page:d}))
-for(const n of t){const t=await g((e,t)=>e.listDeploymentStatuses({...t,deployment_id:n.id}))
-e.push((0,l.PE)(n,t))
-if((0,l.LP)(e))break}return e}
-const postStatus=(e,t)=>f(()=>g((n,s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))
-const p={log:s,live:A}
-const make=async t=>{const post=e=>g((n,s)=>n.createDeployment({...s,...(0,l.zv)(t,c,e)}))
-const n=e.env["GITHUB_SHA"]
-const s=await post().catch(e=>{if(n&&e.message.includes("No ref found"))return post(n)
-throw e})
-if(!("id"in s))throw new Error("GitHub has made none")
-return s.id}
-const open=async e=>{const t=await f(async()=>{const t=(0,l.d4)(await look(),e)
+return n.value}}}const c={debug:ignore,info:ignore,warn:ignore,error:ignore}
+function ignore(){}var A=n(9808)
+const l=1e4
+const u=30
+function deploymentRecord(e,t,{id:n,url:s},r){const{token:o,environment:i,"environment-url":a}=t
+if(o===void 0||i===void 0)return
+const c=new AbortController
+const A=new DeploymentRequests(e,i,apiOf(e,o,c.signal))
+return new RunDeployment(e.clock,A,{run:n,url:s,live:a,over:c,...r})}class DeploymentRequests{platform
+environment
+api
+constructor(e,t,n){this.platform=e
+this.environment=t
+this.api=n}openOf(e){return this.api.retryTransient(async()=>{const t=(0,A.d4)(await this.#Ge(),e)
 if(t.own!==void 0)return{...t,id:t.own}
-return{...t,id:await make(e)}})
-i?.(t.id)
-await postStatus(t.id,(0,l.c2)((0,l.P7)(e),p)).catch(()=>{})
-return t}
-const again=e=>f(async()=>({...(0,l.d4)(await look(),{run:n,...s&&{url:s}},e),id:e}))
-let m
-const beginBy=e=>{m=e
-e.catch(()=>{})}
-if(o!==void 0)beginBy(again(o))
-return{begin:e=>{beginBy(open(e))},end:async(t,n=h.signal)=>{if(!m)return[]
-const s=m
-let o="GitHub has no deployment record of this run"
-try{return await(0,r.wj)(e.clock,u,n,e=>(0,r.ZC)(e,async()=>{const{id:e,over:n,wrong:r}=await s
-o="GitHub’s deployment record does not tell how this run ended"
-await postStatus(e,(0,l.c2)(t,p))
-o="GitHub shows earlier deployments as active beside this one"
-if(t.state==="success")for(const e of n)await postStatus(e,(0,l.c2)(l.$3))
-return r===void 0?[]:[aboutWrong(r)]}))}catch(e){const t=e instanceof r.Ms
-return[`${o}: ${t?"it does not answer in time":e.message}`]}finally{h.abort()}}}}function aboutWrong(e){return`the job has a deployment record of its own, of commit ${(0,s.j)(e)}, which is not what runs: give its environment "deployment: false"`}},5623:(e,t,n)=>{n.d(t,{qj:()=>actionOf,Is:()=>harmless,Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,Vm:()=>reportNothingLeft,Qz:()=>reportToRunner,oD:()=>runnerSink})
+return{...t,id:await this.#Pe(e)}})}again(e,t){return this.api.retryTransient(async()=>({...(0,A.d4)(await this.#Ge(),t,e),id:e}))}async postStatus(e,t){await this.api.retryTransient(()=>this.api.ask((n,s)=>n.createDeploymentStatus({...s,deployment_id:e,...t})))}async#Ge(){const{api:e,environment:t}=this
+const n=[]
+const s=await e.ask((e,n)=>e.listDeployments({...n,environment:t,task:A._W,per_page:u}))
+for(const t of s){const s=await e.ask((e,n)=>e.listDeploymentStatuses({...n,deployment_id:t.id}))
+n.push((0,A.PE)(t,s))
+if((0,A.LP)(n))break}return n}async#Pe(e){const post=t=>this.api.ask((n,s)=>n.createDeployment({...s,...(0,A.zv)(e,this.environment,t)}))
+const t=this.platform.env["GITHUB_SHA"]
+const n=await post().catch(e=>{if(t&&e.message.includes("No ref found"))return post(t)
+throw e})
+if(!("id"in n))throw new Error("GitHub created none")
+return n.id}}class RunDeployment{clock
+requests
+context
+#He
+constructor(e,t,n){this.clock=e
+this.requests=t
+this.context=n
+const{kept:s,run:r,url:o}=n
+if(s!==void 0)this.#Je(t.again(s,{run:r,...o&&{url:o}}))}begin=e=>{this.#Je(this.#Ve(e))}
+end=async(e,t=this.context.over.signal)=>{const n=this.#He
+if(!n)return[]
+let s="GitHub has no deployment record of this run"
+try{return await(0,r.wj)(this.clock,l,t,t=>(0,r.ZC)(t,async()=>{const{id:t,over:r,wrong:o}=await n
+s="GitHub’s deployment record lacks the result of this run"
+await this.requests.postStatus(t,this.#Ye(e))
+s="GitHub still shows earlier deployments as active"
+if(e.state==="success")for(const e of r)await this.requests.postStatus(e,(0,A.c2)(A.$3))
+return o===void 0?[]:[aboutWrong(o)]}))}catch(e){const t=e instanceof r.Ms
+return[`${s}: ${t?"it does not answer in time":e.message}`]}finally{this.context.over.abort()}}
+#Je(e){this.#He=e
+e.catch(()=>{})}async#Ve(e){const t=await this.requests.openOf(e)
+this.context.onKept?.(t.id)
+const n=this.#Ye((0,A.P7)(e))
+await this.requests.postStatus(t.id,n).catch(()=>{})
+return t}#Ye(e){const{url:t,live:n}=this.context
+return(0,A.c2)(e,{log:t,live:n})}}function aboutWrong(e){return`the job has a separate deployment record, of commit ${(0,s.j)(e)}, which is not running: set "deployment: false" in its environment`}},5623:(e,t,n)=>{n.d(t,{qj:()=>actionOf,Is:()=>harmless,Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,Vm:()=>reportNothingLeft,Qz:()=>reportToRunner,oD:()=>runnerSink})
 var s=n(6058)
 var r=n(8566)
 var o=n(345)
@@ -9526,16 +9586,16 @@ function summary(e){const{cause:t,result:n}=e
 const s=(0,u.x)(n)?"✅":"❌"
 const r=[`## ${s} ${escaped((0,d.WJ)(e))} (${(0,d.YA)(e.seconds)})`]
 if(t){r.push(`**Cause:** ${escaped(t.sentence)}`)
-if(t.hint!==void 0)r.push(`**What to do:** ${escaped(t.hint)}`)
+if(t.hint!==void 0)r.push(`**Hint:** ${escaped(t.hint)}`)
 r.push(`**More:** [${t.code}](${(0,A.ZZ)(t)})`)
-for(const{title:e="last lines of the log",lines:n}of(0,d.MX)(t))r.push(summary_open(e,fenced(n.slice(-I))))}for(const[t,n]of(0,l.lP)(e.findings??[])){r.push(`**${t}**`)
+for(const{title:e="last log lines",lines:n}of(0,d.MX)(t))r.push(summary_open(e,fenced(n.slice(-I))))}for(const[t,n]of(0,l.lP)(e.findings??[])){r.push(`**${t}**`)
 for(const{severity:e,message:t,fix:s}of n)r.push(`${l.rf[e]} ${escaped(t)}`,...s===void 0?[]:[fenced(s.split("\n"))])}if(e.workloads.length>0){const t=e.workloads.map(e=>[(0,c.T)(e),(0,d.aW)(e),podsOf(e),e.seconds===void 0?"":e.seconds.toFixed(1)])
 const n=summary_table(["Workload","Version","Pods ready","Seconds"],t)
 r.push(t.length>Q?summary_closed((0,d.LS)(t.length,"workload"),n):n)}const o=timeline(e)
 if(o!==void 0){r.push(`\`\`\`mermaid\n${o}\n\`\`\``)
-if(e.workloads.length>f)r.push(`Of the workloads, these are the ${f} that took longest.`)}const i=e.workloads.map(c.T)
+if(e.workloads.length>f)r.push(`The table shows the ${f} slowest workloads.`)}const i=e.workloads.map(c.T)
 const a=e.restored.filter(({object:e})=>!i.includes(e))
-if(a.length>0)r.push(summary_table(["Put back","How"],a.map(({object:e,action:t})=>[e,t])))
+if(a.length>0)r.push(summary_table(["Object","Action"],a.map(({object:e,action:t})=>[e,t])))
 if(e.migrations.length>0){const t=(0,d.UD)(e)
 const n=e.migrations.join(", ")
 r.push(t===void 0?`**Migrations applied:** ${escaped(n)}`:escaped(t))}for(const t of(0,d.nZ)(e))r.push(`**Warning:** ${escaped(t)}`)
@@ -9557,8 +9617,8 @@ if(e)n[s]=e}return n}function actionOf(e){return r.o1.find(t=>t===e["INPUT_COMMA
 return Object.keys(t).flatMap(e=>{const[,t]=/^INPUT_(.+)$/.exec(e)??[]
 const s=t?.toLowerCase().replaceAll(" ","_")
 if(s===void 0||s==="command"||n.includes(s))return[]
-const r=(0,o.h)(s,n)
-return r===void 0?[]:[`"${s}" is no input of this action; did you mean "${r}"?`]})}const k=8
+const r=(0,o.h0)(s,n)
+return r===void 0?[]:[`"${s}" is not an input of this action; did you mean "${r}"?`]})}const k=8
 const S=/(?:token|password|secret|-data)["']?\s*:\s*["']?([^\s"',}]+)/gi
 function maskSecrets(e){for(const[t,{secret:n}]of Object.entries(i.tp)){if(!n)continue
 const r=(e[t]??"").split("\n").map(e=>e.trim()).filter(e=>e!=="")
@@ -9568,7 +9628,7 @@ const r={done:"✓",failed:"✗",stopped:"·"}[t]
 s.pq(`${r} ${e}${t==="done"?"":` ${t}`} ${(0,d.YA)(n)}`)}}}function harmless(e){return e.replaceAll("\r"," ").split("\n").map(e=>/^[\s\p{Cc}]*::/u.test(e)?e.replace("::","​::"):e).join("\n").replaceAll("##[","#​#[")}async function reportToRunner(e,t){for(const{text:t,kind:n}of(0,a.Q)(e))s.pq(n==="quoted"?`  │ ${harmless(t)}`:harmless(t))
 annotate(e)
 for(const[n,r]of Object.entries(outputsOf(e,t)))s.uH(n,r)
-try{await s.z.addRaw(summary(e)).write()}catch(e){s.pq(`no job summary: ${harmless(e instanceof Error?e.message:String(e))}`)}}function reportNothingLeft({warnings:e}){s.pq("this run has left nothing unfinished")
+try{await s.z.addRaw(summary(e)).write()}catch(e){s.pq(`the job summary could not be written: ${harmless(e instanceof Error?e.message:String(e))}`)}}function reportNothingLeft({warnings:e}){s.pq("this run left nothing unfinished")
 warn(e)}function warn(e){for(const t of folded(e))s.$e(t.slice(0,v))}function annotate(e){const{cause:t}=e
 warn((0,d.nZ)(e))
 if(!t)return
@@ -9586,40 +9646,39 @@ function dueOf(e,t){const{sheltered:n=0,wait:r}=s.y[e.reason]
 const o=t.timeouts.grace[e.reason]
 const i=t.sheltered?n:0
 const a=r.is==="by-cause"?r[crashKindOf(e,t.diagnosis)]:r
-return dueAfter(e,t,a,i,o)}function dueAfter(e,t,n,s,r){const{since:i,timeouts:a}=t
-const ownOr=e=>{if(r===void 0)return e
-return a.graces==="lengthen"?Math.max(r,e):r}
-switch(n.is){case"after":return at(i+ownOr(Math.max(n.ms,s)))
-case"deadline":return at(i+ownOr(t.deadline))
-case"ready":{const n=(e.startups??[]).map(({budget:e},n)=>(t.runs[n]??i)+e)
-const{delay:s=0,tries:o=0}=e.probing??{}
-const c=Math.max(t.ready,s+o)
-const A=r!==void 0||a.readyTimeout!==void 0
-const l=A?s+ownOr(t.ready):c
-return at(Math.max(i+l,...n))}case"exit":{const r=t.ends>=n.nth||n.loop&&e.exit?.loops===true
+return dueAfter(e,t,{...a,least:i,grace:o})}function dueAfter(e,t,n){const{since:s,timeouts:r}=t
+const{least:i,grace:a}=n
+const ownOr=e=>{if(a===void 0)return e
+return r.graces==="lengthen"?Math.max(a,e):a}
+switch(n.is){case"after":return at(s+ownOr(Math.max(n.ms,i)))
+case"deadline":return at(s+ownOr(t.deadline))
+case"ready":{const n=(e.startups??[]).map(({budget:e},n)=>(t.runs[n]??s)+e)
+const{delay:r=0,tries:o=0}=e.probing??{}
+const i=Math.max(t.ready,r+o)
+const c=a!==void 0?r+ownOr(t.ready):i
+return at(Math.max(s+c,...n))}case"exit":{const r=t.ends>=n.nth||n.loop&&e.exit?.loops===true
 if(!r)return o
-const a=ownOr(Math.max(n.ms,s))
-return a>0&&e.exit?.running===true?o:at(i+a)}}}function crashKindOf(e,t){if(e.exit?.code===126||e.exit?.code===127)return"permanent"
-return t?.kind??"unknown"}function readyLimit(e,t,n){if(t.readyTimeout!==void 0)return t.graces==="lengthen"?Math.max(t.readyTimeout,n):t.readyTimeout
-if(e.readyBefore===void 0)return n
+const a=ownOr(Math.max(n.ms,i))
+return a>0&&e.exit?.running===true?o:at(s+a)}}}function crashKindOf(e,t){if(e.exit?.code===126||e.exit?.code===127)return"permanent"
+return t?.kind??"unknown"}function readyLimit(e,t,n){if(e.readyBefore===void 0)return n
 return Math.min(Math.max(5*e.readyBefore,6e4),n)}},6119:(e,t,n)=>{n.d(t,{g:()=>stageOf,y:()=>r})
 var s=n(2459)
 const r=45e3
-function stageOf(e,t){if((0,s.i_)(e))return"ended with an error before; it has to stay Ready for a while"
+function stageOf(e,t){if((0,s.i_)(e))return"crashed before, so it must stay Ready for a while"
 if(e.spec?.nodeName===void 0)return"waits for a node"
 const n=e.status?.initContainerStatuses?.find(({state:e,started:t})=>e?.running&&t!==true)
 if(n)return`init container ${n.name} runs`
 const r=e.status?.containerStatuses?.every(({state:e})=>e?.running)
 if(r)return"starts"
-return(0,s.Rf)(t,["Scheduled","Pulling","Pulled"])?.reason==="Pulling"?"its image is being pulled":"its containers are being created"}},2109:(e,t,n)=>{n.d(t,{OO:()=>desiredOf,Sh:()=>desiredBack})
+return(0,s.Rf)(t,["Scheduled","Pulling","Pulled"])?.reason==="Pulling"?"its image is being pulled":"its containers are being created"}},2109:(e,t,n)=>{n.d(t,{OO:()=>desiredOf,Sh:()=>desiredBack,VS:()=>desiredAsIs})
 var s=n(9340)
 var r=n(2459)
-function desiredOf(e,t,n,s,o){const i=s===void 0?void 0:staleProgressing(s)
+function desiredOf({workload:e,images:t,now:n,before:s},o){const i=s===void 0?void 0:staleProgressing(s)
 const a=s===void 0?[]:podsOfWorkload(o,s)
 const c=slowestReady(a)
 const A=e.kind==="DaemonSet"?a.filter(r.TD).flatMap(({spec:e})=>e?.nodeName??[]):[]
-return{workload:e,images:t,generation:n.metadata?.generation??0,first:s===void 0,...i!==void 0&&{staleProgressing:i},...c!==void 0&&{readyBefore:c},...A.length>0&&{deadNodes:A}}}function desiredBack(e,t,n,r){const o=Object.fromEntries((0,s.MZ)((0,s.kW)(t),()=>true).map(({name:e,image:t})=>[e,t]))
-const{readyBefore:i,...a}=desiredOf(e,o,n,n,r)
+return{workload:e,images:t,generation:n.metadata?.generation??0,first:s===void 0,...i!==void 0&&{staleProgressing:i},...c!==void 0&&{readyBefore:c},...A.length>0&&{deadNodes:A}}}function desiredAsIs(e,t,n){return desiredOf({workload:e,images:{},now:t,before:t},n)}function desiredBack(e,t,n,r){const o=Object.fromEntries((0,s.MZ)((0,s.kW)(t),()=>true).map(({name:e,image:t})=>[e,t]))
+const{readyBefore:i,...a}=desiredOf({workload:e,images:o,now:n,before:n},r)
 return a}function staleProgressing(e){const t=e.status
 return t?.conditions?.find(e=>e.type==="Progressing"&&e.status==="False")?.lastTransitionTime}function podsOfWorkload(e,t){const n=t.metadata?.uid
 const s=[...e.replicasets.values()].filter(({metadata:e})=>e?.ownerReferences?.some(e=>e.uid===n)).map(({metadata:e})=>e?.uid)
@@ -9680,42 +9739,51 @@ const u=2e3
 const d=12e3
 const h=15e3
 const g=5
-function evaluate(e,t,n){const{recorder:r,now:o}=n
-const c=[]
-const A=new Set
-const u=new Set
-for(const t of e){const e=t.metadata?.uid??""
-const n=(0,s.i_)(t)
-const i=(0,a.oI)(t).map(t=>({...t,known:r.exits(e,t.container,t.count,n)}))
-if(!n)r.keepPod(e)
-const d=n?r.since(`ready/${e}`)+l:1/0
-if(d<=o)A.add(e)
-else if(i.some(({failed:e,count:t,known:n})=>e&&t>n.before)){u.add(t)
-if(n)c.push(d)}}const d=e.filter(e=>(0,s.i_)(e)&&!u.has(e))
-const g=[]
-const f=startupDeadlines(t,r)
-const p=t.flatMap(e=>{const t=e.podUid??""
-const s=r.known(t,e.container??"")
-const o=(e.exit?.number??0)-s.before
-if(e.exit&&(o<=0||A.has(t)))return[]
-const a=e.exit?.probed===true&&endsAfterReady(e.exit.number,s.atReady)>=2
-const l=e.reason==="Crash"&&a?{...e,reason:"CrashAfterReady"}:e
-const u=r.since(e.key)
-const p=readLog(l,n,g.length)
-if(p.wanted)g.push(p.wanted)
-let m={is:"open"}
-if(p.pendingUntil!==void 0)c.push(p.pendingUntil)
-else if(n.final===true&&l.exit)m={is:"at",at:u}
-else m=(0,i.IH)(l,{...n,since:u,ends:o,runs:(l.startups??[]).map(({container:e,run:n})=>r.since(runKey(t,e,n))),sheltered:n.first||d.some(e=>e.metadata?.uid!==t),diagnosis:p.diagnosis})
-if(l.reason==="Quota"&&mayHaveRoom(l,u,r))m={is:"at",at:u+n.deadline}
-if(isUnplaced(l)&&m.is==="at"){const e=roomAt(n)
-m={is:"at",at:Math.max(m.at,Math.min(e,u+n.deadline))}}if(l.reason==="ProgressDeadline"&&m.is==="at"){const e=(n.drains??-1/0)+h
-m={is:"at",at:Math.max(m.at,e,...f)}}const{container:E="",run:w=0,budget:I}=l.startups?.[0]??{}
-const B=I!==void 0&&{since:r.since(runKey(t,E,w)),budget:I}
-return[{symptom:l,since:u,due:m,diagnosis:p.diagnosis,...B&&{startup:B}}]})
-return{evaluated:p.sort(byUrgency),logsWanted:g,unsteady:[...u],requeueTimes:c}}function mayHaveRoom({attempt:e,frees:t},n,s){return t===true||e!==void 0&&s.since(e)<n+u}function isUnplaced({reason:e}){return e==="Unschedulable"||e==="NoScaleUp"}function roomAt({place:e,recorder:t,observations:n}){if(e.frees)return 1/0
+function evaluate(e,t,n){const s=recoveryOf(e,n)
+const r=startupDeadlines(t,n.recorder)
+const o=[...s.requeueTimes]
+const i=[]
+const a=t.flatMap(e=>{const t=exitsOf(e,n.recorder)
+if(e.exit&&(t.own<=0||s.steady.has(e.podUid??"")))return[]
+const a=classified(e,t)
+const c=n.recorder.since(a.key)
+const A=readLog(a,n,i.length)
+if(A.wanted)i.push(A.wanted)
+if(A.pendingUntil!==void 0)o.push(A.pendingUntil)
+const{diagnosis:l}=A
+const u=A.pendingUntil===void 0?dueByRule(a,n,{since:c,diagnosis:l,ends:t.own,sheltered:n.first||s.isHealthyBeside(a)}):f
+const d=atTheEarliest(u,a,n,{since:c,startedBy:r})
+const h=startupOf(a,n.recorder)
+return[{symptom:a,since:c,due:d,diagnosis:l,...h&&{startup:h}}]})
+const{unsteady:c}=s
+return{evaluated:a.sort(byUrgency),logsWanted:i,unsteady:c,requeueTimes:o}}const f={is:"open"}
+function recoveryOf(e,{recorder:t,now:n}){const r=[]
+const o=new Set
+const i=new Set
+for(const c of e){const e=c.metadata?.uid??""
+const A=(0,s.i_)(c)
+const u=(0,a.oI)(c).map(n=>({...n,known:t.exits(e,n.container,n.count,A)}))
+if(!A)t.keepPod(e)
+const d=A?t.since(`ready/${e}`)+l:1/0
+if(d<=n)o.add(e)
+else if(u.some(({failed:e,count:t,known:n})=>e&&t>n.before)){i.add(c)
+if(A)r.push(d)}}const c=e.filter(e=>(0,s.i_)(e)&&!i.has(e))
+return{steady:o,unsteady:[...i],requeueTimes:r,isHealthyBeside:({podUid:e=""})=>c.some(({metadata:t})=>t?.uid!==e)}}function exitsOf({podUid:e="",container:t="",exit:n},s){const{before:r,atReady:o}=s.known(e,t)
+const i=n?.number??0
+return{own:i-r,afterReady:o===void 0?0:i-o}}function classified(e,{afterReady:t}){const n=e.exit?.probed===true&&t>=2
+return e.reason==="Crash"&&n?{...e,reason:"CrashAfterReady"}:e}function dueByRule(e,t,n){if(t.final===true&&e.exit)return{is:"at",at:n.since}
+const{podUid:s="",startups:r=[]}=e
+const o=r.map(({container:e,run:n})=>t.recorder.since(runKey(s,e,n)))
+return(0,i.IH)(e,{...t,...n,runs:o})}function atTheEarliest(e,t,n,{since:s,startedBy:r}){if(t.reason==="Quota"&&mayHaveRoom(t,s,n.recorder))return{is:"at",at:s+n.deadline}
+if(e.is==="open")return e
+if(isUnplaced(t)){const t=roomAt(n)
+return{is:"at",at:Math.max(e.at,Math.min(t,s+n.deadline))}}if(t.reason==="ProgressDeadline"){const t=(n.drains??-1/0)+h
+return{is:"at",at:Math.max(e.at,t,...r)}}return e}function startupOf({podUid:e="",startups:t=[]},n){const[s]=t
+if(!s)return
+const{container:r,run:o,budget:i}=s
+return{since:n.since(runKey(e,r,o)),budget:i}}function mayHaveRoom({attempt:e,frees:t},n,s){return t===true||e!==void 0&&s.since(e)<n+u}function isUnplaced({reason:e}){return e==="Unschedulable"||e==="NoScaleUp"}function roomAt({place:e,recorder:t,observations:n}){if(e.frees)return 1/0
 const s=t.since(placeKey(e))
-return s<=n.startedAt+u?-1/0:s+d}function placeKey({fingerprint:e}){return`place/${e}`}function endsAfterReady(e,t){return t===void 0?0:e-t}function runKey(e,t,n){return`${e}/${t}/run${n}`}function startupDeadlines(e,t){return e.flatMap(({podUid:e="",startups:n=[]})=>n.map(({container:n,run:s,budget:r})=>t.since(runKey(e,n,s))+r))}function readLog(e,{observations:t,recorder:n,now:s},r){const{exit:a,pod:c,podUid:A,container:l}=e
+return s<=n.startedAt+u?-1/0:s+d}function placeKey({fingerprint:e}){return`place/${e}`}function runKey(e,t,n){return`${e}/${t}/run${n}`}function startupDeadlines(e,t){return e.flatMap(({podUid:e="",startups:n=[]})=>n.map(({container:n,run:s,budget:r})=>t.since(runKey(e,n,s))+r))}function readLog(e,{observations:t,recorder:n,now:s},r){const{exit:a,pod:c,podUid:A,container:l}=e
 if(!a||c===void 0||A===void 0||l===void 0)return{diagnosis:void 0}
 const logOf=e=>t.logs[(0,o.Up)({podUid:A,container:l,exit:e})]
 const u=logOf(a.number)
@@ -9724,9 +9792,9 @@ const d=logOf(a.number-1)
 if(r>=g)return{diagnosis:d}
 const h={pod:c,podUid:A,container:l,previous:a.previous,exit:a.number}
 const f=n.since(`${A}/${l}/exit${a.number}`)+i.Gn
-return f<=s?{diagnosis:d,wanted:h}:{diagnosis:d,wanted:h,pendingUntil:f}}const f=Object.keys(c.y)
+return f<=s?{diagnosis:d,wanted:h}:{diagnosis:d,wanted:h,pendingUntil:f}}const p=Object.keys(c.y)
 function byUrgency(e,t){const time=({due:e})=>e.is==="at"?e.at:Number.MAX_SAFE_INTEGER
-return time(e)-time(t)||f.indexOf(e.symptom.reason)-f.indexOf(t.symptom.reason)||e.symptom.key.localeCompare(t.symptom.key)}function lostOf(e,t,n){return e.find(({due:e,since:s})=>e.is==="at"&&e.at<=t&&(!n||e.at===s))}function lostBeyond(e,t,n,s){const r=t.filter(e=>e.symptom.pod!==void 0&&lostOf([e],n,s))
+return time(e)-time(t)||p.indexOf(e.symptom.reason)-p.indexOf(t.symptom.reason)||e.symptom.key.localeCompare(t.symptom.key)}function lostOf(e,t,n){return e.find(({due:e,since:s})=>e.is==="at"&&e.at<=t&&(!n||e.at===s))}function lostBeyond(e,t,n,s){const r=t.filter(e=>e.symptom.pod!==void 0&&lostOf([e],n,s))
 return new Set(r.map(({symptom:e})=>e.pod)).size>e?r[0]:void 0}function symptomWords({symptom:e,since:t,due:n,startup:s},r){if(s)return`startup probe ${(0,A.n)(r-s.since)} of ${(0,A.n)(s.budget)}`
 if(n.is==="open"||n.at<=t)return e.message
 return`${e.message}, ${(0,A.n)(r-t)} of ${(0,A.n)(n.at-t)}`}function hintOf(e,t){return c.y[t.symptom.reason].hint(detailsOf(e,t))}function detailsOf(e,{symptom:t,diagnosis:n}){const s=t.oneOfMany?`${e} (container ${t.container??""})`:e
@@ -9746,7 +9814,7 @@ function logsToRead(e,t){const{pod:n="",container:s,logs:r=[]}=t
 const i=e.pods.get(n)
 if(!i)return[]
 const c=r.map(({source:e})=>e)
-return(0,o.CI)(i).filter(({spec:e,status:t})=>!c.includes(containerSource(e.name))&&hasRun(t)).filter(e=>e.spec.name===s||!e.status.ready||hasFailed(e)).sort((e,t)=>rank(e,s)-rank(t,s)).slice(0,a).map(e=>({pod:n,container:e.spec.name,previous:hasFailed(e)&&e.status.state?.running!==void 0}))}function containerSource(e,t=false){return`container ${e}${t?" before it was started again":""}`}function hasRun({state:e,lastState:t}){return[e?.running,e?.terminated,t?.terminated].some(e=>e!==void 0)}function hasFailed(e){return((0,o.$8)(e)?.code??0)!==0}function rank({spec:e},t){return e.name===t?0:1}function warningsOf(e,t,n){const o=subjectOf(e,t)
+return(0,o.CI)(i).filter(({spec:e,status:t})=>!c.includes(containerSource(e.name))&&hasRun(t)).filter(e=>e.spec.name===s||!e.status.ready||hasFailed(e)).sort((e,t)=>rank(e,s)-rank(t,s)).slice(0,a).map(e=>({pod:n,container:e.spec.name,previous:hasFailed(e)&&e.status.state?.running!==void 0}))}function containerSource(e,t=false){return`container ${e}${t?" before its restart":""}`}function hasRun({state:e,lastState:t}){return[e?.running,e?.terminated,t?.terminated].some(e=>e!==void 0)}function hasFailed(e){return((0,o.$8)(e)?.code??0)!==0}function rank({spec:e},t){return e.name===t?0:1}function warningsOf(e,t,n){const o=subjectOf(e,t)
 const i=imagesOf(e.pods.get(t.pod??""))
 const a=masked(t.sentence)
 const l=new Map
@@ -9771,22 +9839,23 @@ const a=t===1?"":` (${t} times)`
 return(0,i.T)(`${o}${e.reason??""}${a}: ${bare(e)}`)}},3552:(e,t,n)=>{n.d(t,{o:()=>judgeWith})
 var s=n(2459)
 var r=n(6e3)
-var o=n(8997)
-var i=n(6163)
-var a=n(732)
-function judgeWith(e,t,n,c,A){const l=new r.z(n,c)
-const u=[]
+var o=n(6119)
+var i=n(8997)
+var a=n(6163)
+var c=n(732)
+function judgeWith({clusterState:e,timeouts:t,observations:n,now:A},l){const u=new r.z(n,A)
 const d=[]
-const h=A({recorder:l,requeue:e=>u.push(e),evaluate:(r,A)=>{const h=A.length>0?void 0:(0,i.Or)(e,r).at(-1)
-const g=[...A.flatMap(t=>(0,o.wb)(t,(0,s.XL)(e,t.metadata?.uid)).filter(({reason:e})=>e!=="NotReady")),...h?[(0,i.x5)(r??"",h.message??"",h,()=>(0,i.dT)(e,[]))]:[]]
-const f=(0,i.$t)(e,()=>[])
-l.since((0,a.r4)(f))
-const p=(0,a._3)(A,g,{timeouts:t,deadline:t.timeout,ready:t.timeout,first:false,observations:n,recorder:l,now:c,final:true,place:f})
-u.push(...p.requeueTimes)
-d.push(...p.logsWanted)
+const h=[]
+const g=l({clusterState:e,timeouts:t,now:A,stale:A-e.confirmedAt>o.y,recorder:u,requeue:e=>d.push(e),evaluate:(r,o)=>{const l=o.length>0?void 0:(0,a.Or)(e,r).at(-1)
+const g=[...o.flatMap(t=>(0,i.wb)(t,(0,s.XL)(e,t.metadata?.uid)).filter(({reason:e})=>e!=="NotReady")),...l?[(0,a.x5)(r??"",l.message??"",l,()=>(0,a.dT)(e,[]))]:[]]
+const f=(0,a.$t)(e,()=>[])
+u.since((0,c.r4)(f))
+const p=(0,c._3)(o,g,{timeouts:t,deadline:t.timeout,ready:t.timeout,first:false,observations:n,recorder:u,now:A,final:true,place:f})
+d.push(...p.requeueTimes)
+h.push(...p.logsWanted)
 return p.evaluated}})
-const g=u.filter(e=>e>c)
-return{verdict:h,observations:l.close(),...g.length>0&&{requeueAt:Math.min(...g)},logsWanted:d}}},3872:(e,t,n)=>{n.d(t,{S:()=>judge})
+const f=d.filter(e=>e>A)
+return{verdict:g,observations:u.close(),...f.length>0&&{requeueAt:Math.min(...f)},logsWanted:h}}},3872:(e,t,n)=>{n.d(t,{S:()=>judge})
 var s=n(4339)
 var r=n(2459)
 var o=n(6e3)
@@ -9796,26 +9865,26 @@ var c=n(6163)
 var A=n(6119)
 var l=n(732)
 var u=n(730)
-function judge(e,t,n,i,a){const u=a-e.confirmedAt>A.y
-const d=new o.z(i,a)
-const all=()=>t.flatMap(t=>(0,r.NO)(e,t))
-let h
-const g=(0,c.$t)(e,all)
-d.since((0,l.r4)(g))
-const f={clusterState:e,room:()=>h??=(0,c.dT)(e,all()),place:g,timeouts:n,observations:i,recorder:d,now:a,stale:u,requeueTimes:[],logsWanted:[]}
-const p=t.map(e=>[(0,s.T)(e.workload),evaluateWorkload(e,f)])
-const m=p.flatMap(([,e])=>e.is==="superseded"?[]:[e])
-const E=m.flatMap(e=>e.is==="complete"?[e.since??-1/0]:[])
-const w=E.length===m.length?Math.max(...E):void 0
-const I=w===void 0?1/0:w+n.bake
-const B=I<=a&&(!u||n.bake===0||w===-1/0)
-if(I>a&&I<1/0)f.requeueTimes.push(I)
-const verdictOf=e=>{switch(e.is){case"superseded":return{is:"superseded",by:e.by}
+function judge(e,t){const n=contextOf(e,t)
+const r=e.map(e=>[(0,s.T)(e.workload),evaluateWorkload(e,n)])
+const{completeAt:o,isBaked:i}=bakeOf(r.map(([,e])=>e),n)
+const a=n.requeueTimes.filter(e=>e>n.now)
+return{verdicts:Object.fromEntries(r.map(([e,t])=>[e,verdictOf(t,i)])),progress:Object.fromEntries(r.flatMap(([e,t])=>t.is==="superseded"?[]:[[e,progressOf(t.status)]])),...o!==void 0&&{completeAt:Math.max(o,t.observations.startedAt)},observations:n.recorder.close(),...a.length>0&&{requeueAt:Math.min(...a)},logsWanted:n.logsWanted}}function contextOf(e,t){const{clusterState:n,observations:s,now:i}=t
+const a=new o.z(s,i)
+const all=()=>e.flatMap(e=>(0,r.NO)(n,e))
+let u
+const d=(0,c.$t)(n,all)
+a.since((0,l.r4)(d))
+return{...t,room:()=>u??=(0,c.dT)(n,all()),place:d,recorder:a,stale:i-n.confirmedAt>A.y,requeueTimes:[],logsWanted:[]}}function bakeOf(e,{timeouts:t,now:n,stale:s,requeueTimes:r}){const o=e.filter(({is:e})=>e!=="superseded")
+const i=o.flatMap(e=>e.is==="complete"?[e.since??-1/0]:[])
+const a=i.length===o.length?Math.max(...i):void 0
+const c=a===void 0?1/0:a+t.bake
+const A=c<=n&&(!s||t.bake===0||a===-1/0)
+if(c>n&&c<1/0)r.push(c)
+return{completeAt:a,isBaked:A}}function verdictOf(e,t){switch(e.is){case"superseded":return{is:"superseded",by:e.by}
 case"failed":return{is:"failed",cause:e.cause}
-case"waiting":return{is:"waiting",on:e.on,...e.reason&&{reason:e.reason}}
-case"complete":return{is:B?"done":"complete"}}}
-const Q=f.requeueTimes.filter(e=>e>a)
-return{verdicts:Object.fromEntries(p.map(([e,t])=>[e,verdictOf(t)])),progress:Object.fromEntries(p.flatMap(([e,t])=>t.is==="superseded"?[]:[[e,progressOf(t.status)]])),...w!==void 0&&{completeAt:Math.max(w,i.startedAt)},observations:d.close(),...Q.length>0&&{requeueAt:Math.min(...Q)},logsWanted:f.logsWanted}}function evaluateWorkload(e,t){const{clusterState:n,room:o,place:A,timeouts:d,recorder:g,observations:f,now:p,stale:m}=t
+case"waiting":{const{on:t,reason:n}=e
+return{is:"waiting",on:t,...n&&{reason:n}}}case"complete":return{is:t?"done":"complete"}}}function evaluateWorkload(e,t){const{clusterState:n,room:o,place:A,timeouts:d,recorder:g,observations:f,now:p,stale:m}=t
 const E=(0,r.QA)(n,e.workload)
 const w=(0,a.GH)(E,e)
 if(E===void 0||w!==void 0)return{is:"superseded",by:w??a.jo}
@@ -9835,44 +9904,44 @@ t.logsWanted.push(...T.logsWanted)
 const F=e.available===void 0?void 0:Math.min(e.available,y.wanted??1/0)
 const O=F===void 0?0:(y.wanted??1/0)-F
 const N=F===void 0?(0,l.iR)(R,p,m):(0,l.cL)(O,R,p,m)
-if(N){const e=(0,l.rl)(B,I,N)
-if(N.symptom.reason!=="ProgressDeadline")return{is:"failed",cause:e,status:y}
-const t=podSymptomOf(R,N)
-const{sentence:n}=e
-const s=t?`; ${t.symptom.pod??""}: ${t.symptom.message}`:""
-const r=withPod({...e,sentence:n+s},B,t,Q)
-return{is:"failed",cause:r,status:y}}for(const{due:e}of R)if(e.is==="at")t.requeueTimes.push(e.at)
+if(N)return{is:"failed",cause:lostCause(e,N,R,Q),status:y}
+for(const{due:e}of R)if(e.is==="at")t.requeueTimes.push(e.at)
 const M=Q.filter(e=>(0,r.i_)(e)&&!D.includes(e)).length
 const L=F!==void 0&&(0,r.XJ)(E,e)&&M>=F&&!(0,a.HA)(E,Q,(0,r.vI)(n,E))
 if(L||y.complete&&D.length===0&&Q.every(r.i_))return y.wanted===0?{is:"complete",status:y}:{is:"complete",since:g.complete(I),status:y}
-const U=waitingOn(y,Q,T,t,S,F)
+const U=waitingOn({status:y,pods:Q,evaluation:T,drain:S,enough:F},t)
 const x=S?Math.max(S.until,g.since(`draining/${I}`)+d.timeout):g.since(`incomplete/${I}`)+d.timeout
 if(x<=p&&!m){const e=`${B}: not done after ${(0,u.n)(d.timeout)}: ${U.on}`
 const t={code:"timeout",sentence:e,hint:h,workload:I}
 return{is:"failed",cause:withPod(t,B,podSymptomOf(R),Q),status:y}}t.requeueTimes.push(x)
-return{...U,status:y}}function drainOf(e,{wanted:t=1/0},n,{clusterState:s,recorder:o}){if(e.kind==="Deployment"&&!isRecreated(e)||n.length>=t)return
+return{...U,status:y}}function lostCause({workload:e},t,n,r){const o=(0,l.rl)(e.name,(0,s.T)(e),t)
+if(t.symptom.reason!=="ProgressDeadline")return o
+const i=podSymptomOf(n,t)
+const a=i?`; ${i.symptom.pod??""}: ${i.symptom.message}`:""
+return withPod({...o,sentence:o.sentence+a},e.name,i,r)}function drainOf(e,{wanted:t=1/0},n,{clusterState:s,recorder:o}){if(e.kind==="Deployment"&&!isRecreated(e)||n.length>=t)return
 const i=(0,r.Bp)(s,e).map(({metadata:e})=>{const t=o.since(`${e?.uid??""}/ending`)
 const n=(e?.deletionGracePeriodSeconds??30)*1e3
 return{pod:e?.name??"",since:t,grace:n,until:t+n+d}})
 return i.sort((e,t)=>t.until-e.until)[0]}function isRecreated(e){return e.kind==="Deployment"&&e.object.spec?.strategy?.type==="Recreate"}const d=3e4
-const h='See what it waited for; raise "timeout" when the start just takes long'
+const h='Check what it waited for; raise "timeout" if the start just takes long'
 function deadlineOf(e,{timeout:t}){if(e.kind!=="Deployment")return t
 return Math.min((e.object.spec?.progressDeadlineSeconds??600)*1e3,t)}function progressOf({wanted:e,ready:t}){return{ready:t,...e!==void 0&&{wanted:e}}}function podSymptomOf(e,t){const n=e.filter(e=>e!==t&&e.symptom.pod!==void 0)
 return n.find(isFault)??n[0]}function withPod(e,t,n,s){if(!n){const t=s.find(e=>!(0,r.i_)(e))?.metadata?.name
 return t===void 0?e:{...e,pod:t}}const{symptom:o,diagnosis:i}=n
-return{...e,hint:(0,l.$z)(t,n),...o.pod!==void 0&&{pod:o.pod},...o.container!==void 0&&{container:o.container},...(0,l.Hw)(o,i)}}function waitingOn(e,t,{evaluated:n,unsteady:s},{clusterState:o,now:i},a,c){const d=new Set(s.filter(r.i_).map(nameOf))
-const h=n.filter(({symptom:e})=>e.pod===void 0||!d.has(e.pod))
-const g=h.find(isFault)??h[0]
-const f=t.find(e=>!(0,r.i_)(e))??s[0]
-const p=c===void 0?e.on:`${e.on} (${c} before the release)`
-const on=(...e)=>[p,...e].join(", waiting for ")
+return{...e,hint:(0,l.$z)(t,n),...o.pod!==void 0&&{pod:o.pod},...o.container!==void 0&&{container:o.container},...(0,l.Hw)(o,i)}}function waitingOn({status:e,pods:t,evaluation:n,drain:s,enough:o},{clusterState:i,now:a}){const{evaluated:c,unsteady:d}=n
+const h=new Set(d.filter(r.i_).map(nameOf))
+const g=c.filter(({symptom:e})=>e.pod===void 0||!h.has(e.pod))
+const f=g.find(isFault)??g[0]
+const p=t.find(e=>!(0,r.i_)(e))??d[0]
+const m=o===void 0?e.on:`${e.on} (${o} before the release)`
+const on=(...e)=>[m,...e].join(", waiting for ")
 if(e.paused)return{is:"waiting",on:e.on,reason:"paused"}
-if(g){const{pod:t,reason:n}=g.symptom
-const s=(0,l.l0)(g,i)
-return{is:"waiting",on:t===void 0?`${e.on}: ${s}`:on(`${t} (${s})`),...n!=="NotReady"&&{reason:n}}}if(f){const e=(0,A.g)(f,(0,r.XL)(o,f.metadata?.uid))
-return{is:"waiting",on:on(`${nameOf(f)} (${e})`)}}if(a){const{pod:e,since:t,grace:n}=a
-return{is:"waiting",on:on(`${e} to end (${(0,u.n)(i-t)} of ${(0,u.n)(n)})`)}}const m=e.wanted!==void 0&&t.length<e.wanted
-return{is:"waiting",on:m?on("its next pod"):e.on}}function isFault({symptom:e}){return e.reason!=="NotReady"}function nameOf({metadata:e}){return e?.name??""}},5074:(e,t,n)=>{n.d(t,{A5:()=>isBusy,Ge:()=>isPermanentPullError,Zb:()=>probeAnswer,b:()=>pullWords,dh:()=>brief})
+if(f){const{pod:t,reason:n}=f.symptom
+const s=(0,l.l0)(f,a)
+return{is:"waiting",on:t===void 0?`${e.on}: ${s}`:on(`${t} (${s})`),...n!=="NotReady"&&{reason:n}}}if(p){const e=(0,A.g)(p,(0,r.XL)(i,p.metadata?.uid))
+return{is:"waiting",on:on(`${nameOf(p)} (${e})`)}}if(s){const{pod:e,since:t,grace:n}=s
+return{is:"waiting",on:on(`${e} to end (${(0,u.n)(a-t)} of ${(0,u.n)(n)})`)}}const E=e.wanted!==void 0&&t.length<e.wanted
+return{is:"waiting",on:E?on("its next pod"):e.on}}function isFault({symptom:e}){return e.reason!=="NotReady"}function nameOf({metadata:e}){return e?.name??""}},5074:(e,t,n)=>{n.d(t,{A5:()=>isBusy,Ge:()=>isPermanentPullError,Zb:()=>probeAnswer,b:()=>pullWords,dh:()=>brief})
 var s=n(730)
 function pullWords(e,t,n){if(e!==""&&!/^Back-off pulling image "[^"]*"$/.test(e.trim()))return e
 const s=n.filter(e=>e.reason==="Failed"&&e.message?.startsWith(`Failed to pull image "${t??""}"`))
@@ -9926,22 +9995,22 @@ if(e===null||typeof e!=="object")return e??void 0
 const n=t.join(".")==="template.metadata.labels"
 const s=Object.entries(e).filter(([e])=>!(n&&e==="pod-template-hash")).map(([e,n])=>[e,pruned(n,[...t,e])]).filter(([,e])=>e!==void 0).sort(([e],[t])=>e<t?-1:1)
 return s.length===0?void 0:Object.fromEntries(s)}},6e3:(e,t,n)=>{n.d(t,{Up:()=>logKey,X1:()=>withLog,_1:()=>newObservations,z:()=>ObservationRecorder})
-function newObservations(e){return{startedAt:e,firstSeen:{},exits:{},logs:{},completeSince:{}}}function logKey(e){return`${e.podUid}/${e.container}/${e.exit}`}function withLog(e,t,n){return{...e,logs:{...e.logs,[logKey(t)]:n}}}class ObservationRecorder{#Fe
+function newObservations(e){return{startedAt:e,firstSeen:{},exits:{},logs:{},completeSince:{}}}function logKey(e){return`${e.podUid}/${e.container}/${e.exit}`}function withLog(e,t,n){return{...e,logs:{...e.logs,[logKey(t)]:n}}}class ObservationRecorder{#je
 #ve
-#Oe={}
-#Ne
-#Me={}
-#Le=new Set
-#Ue=false
-constructor(e,t){this.#Fe=e
+#We={}
+#qe
+#ze={}
+#Ke=new Set
+#Ze=false
+constructor(e,t){this.#je=e
 this.#ve=t
-this.#Ne={...e.exits}}since(e){return this.#Oe[e]??=this.#Fe.firstSeen[e]??this.#ve}keepPod(e){this.#Le.add(e)}keepAll(){this.#Ue=true}exits(e,t,n,s){const r=`${e}/${t}`
-let o=this.#Ne[r]??{before:s?n:0}
+this.#qe={...e.exits}}since(e){return this.#We[e]??=this.#je.firstSeen[e]??this.#ve}keepPod(e){this.#Ke.add(e)}keepAll(){this.#Ze=true}exits(e,t,n,s){const r=`${e}/${t}`
+let o=this.#qe[r]??{before:s?n:0}
 if(s&&o.atReady===void 0)o={...o,atReady:n}
-this.#Ne[r]=o
-return o}known(e,t){return this.#Ne[`${e}/${t}`]??{before:0}}complete(e){return this.#Me[e]??=this.#Fe.completeSince[e]??this.#ve}close(){const e={...this.#Oe}
-for(const[t,n]of Object.entries(this.#Fe.firstSeen)){const s=t.slice(0,t.indexOf("/"))
-if(this.#Ue||this.#Le.has(s))e[t]??=n}return{...this.#Fe,firstSeen:e,exits:this.#Ne,completeSince:this.#Me}}}},8997:(e,t,n)=>{n.d(t,{$8:()=>lastEndOf,CI:()=>partsOf,oI:()=>endsOf,wb:()=>podSymptoms})
+this.#qe[r]=o
+return o}known(e,t){return this.#qe[`${e}/${t}`]??{before:0}}complete(e){return this.#ze[e]??=this.#je.completeSince[e]??this.#ve}close(){const e={...this.#We}
+for(const[t,n]of Object.entries(this.#je.firstSeen)){const s=t.slice(0,t.indexOf("/"))
+if(this.#Ze||this.#Ke.has(s))e[t]??=n}return{...this.#je,firstSeen:e,exits:this.#qe,completeSince:this.#ze}}}},8997:(e,t,n)=>{n.d(t,{$8:()=>lastEndOf,CI:()=>partsOf,oI:()=>endsOf,wb:()=>podSymptoms})
 var s=n(2459)
 var r=n(5074)
 var o=n(730)
@@ -10028,7 +10097,7 @@ return(t+n*s)*1e3}},1493:(e,t,n)=>{n.d(t,{Bs:()=>rolloutStatusOf,GH:()=>takenOve
 var s=n(9340)
 var r=n(2459)
 function rolloutStatusOf(e,t,n){const s=n.filter(r.i_).length
-if(!(0,r.XJ)(e,t))return{ready:s,complete:false,on:"its controller has not seen the new version yet"}
+if(!(0,r.XJ)(e,t))return{ready:s,complete:false,on:"its controller has not observed the new version yet"}
 switch(e.kind){case"Deployment":return deployment(e,s)
 case"StatefulSet":return statefulSet(e,s)
 case"DaemonSet":return daemonSet(e,t,n,s)
@@ -10068,55 +10137,55 @@ if((e.object.metadata?.generation??0)<t.generation)return
 const n=(0,r.IC)((0,r.kW)(e)?.spec)
 for(const[s,r]of Object.entries(t.images)){if(n[s]===r)continue
 const t=n[s]
-return t===void 0?`a template without our container ${s}`:`image ${t} in container ${s}${writerOf(e,s)}`}return}function writerOf(e,t){const n=e.object.metadata?.managedFields?.find(({fieldsV1:e})=>holdsImage(e,`k:{"name":"${t}"}`))
+return t===void 0?`a template without the container ${s}`:`image ${t} in container ${s}${writerOf(e,s)}`}return}function writerOf(e,t){const n=e.object.metadata?.managedFields?.find(({fieldsV1:e})=>holdsImage(e,`k:{"name":"${t}"}`))
 return n?.manager===void 0?"":`, written by ${n.manager}`}function holdsImage(e,t){if(e===null||typeof e!=="object")return false
 return Object.entries(e).some(([e,n])=>e===t?n!==null&&typeof n==="object"&&"f:image"in n:holdsImage(n,t))}},2268:(e,t,n)=>{n.d(t,{y:()=>m})
 var s=n(730)
 const by=(e,t)=>({symptom:n})=>first(e,n.message)??t
 function first(e,t){return hints_all(e,t)[0]}function hints_all(e,t){return e.flatMap(([e,n])=>{const s=e.exec(t)
 return s?[n.replace(/\$(\d)/g,(e,t)=>s[Number(t)]??"")]:[]})}const ofImage=e=>{const t=e.symptom.pullSecrets??[]
-const n=t.length===0?"The registry does not give it to the pod, which brings no pull secret: make one (kubectl create secret docker-registry) and name it in imagePullSecrets of the pod or of its ServiceAccount":`The registry does not give it to the pod's pull secret (${t.join(", ")}): see whether it exists, is of this registry, is still valid, and may read the repository`
-return by([[/parse|InvalidImageName/,"The name of the image is malformed: correct it, or the tag"],[/policy of Never/,"The container has `imagePullPolicy: Never`, and the node does not have the image: let it be pulled"],[/no match(ing manifest)? for/,"The image was not built for the node's architecture: build it for that platform too"],[/unauthorized|authoriz|authentic|denied|no basic auth|scope|\b40[13]\b/i,n]],"Check that this tag was pushed, and that no cleaning of the registry has removed it")(e)}
-const r=by([[/too ?many ?requests|\b429\b/i,"The registry limits how often it is asked: log the nodes in by a pull secret, or run again later"],[/x509|certificate/,"The nodes do not trust the registry's certificate: give its CA to their container runtime"],[/HTTP response to HTTPS/,"The registry speaks plain HTTP, and the nodes ask by HTTPS: tell their container runtime"],[/no such host|server misbehaving/,"The nodes do not find the registry's name in DNS: correct the name, or their DNS"]],"The registry did not answer well: see whether the nodes can reach it, then run again")
-const o=by([[/executable file not found|no such file/i,"The command is not in the image: check `command` and `args` of the container, and the Dockerfile"],[/permission denied/i,"The file may not be run: make it executable (git update-index --chmod=+x), or start it by its interpreter"],[/exec format error/i,"It was built for another architecture than the node's, or is a script without a `#!` line"],[/runAsNonRoot|non-root|non-numeric/i,"The pod forbids root: give the image a numeric USER, or the container `runAsUser`"],[/hook/i,"Its lifecycle hook failed: run what it runs in the image by hand"],[/not a directory|mount/i,"A mount does not fit: `subPath` and `mountPath` have to be both files, or both folders"]],"Check command, mounts and security context of the container")
-const i=by([[/(configmap|secret) "([^"]+)" not found/i,'Create the $1 $2 in this namespace, or correct its name; with it in "manifests" it comes with the release'],[/find key (\S+) in (ConfigMap|Secret) (?:[^\s/]+\/)?(\S+)/,"Put the key $1 into the $2 $3, or correct its name in the container's `env`"],[/non-existent \w+ key: (\S+)/,"Put the key $1 into it, or correct `items` of the volume"]],"Create the ConfigMap, Secret or key in this namespace, or correct its name")
-const a="change the pod as its words say, or ask who owns it"
-const c=by([[/violates PodSecurity "([^"]+)"/,"Set what is named in the pod's securityContext, or give the namespace another level than $1"],[/serviceaccount "([^"]+)" not found/i,"Create the ServiceAccount $1, or correct `serviceAccountName`"],[/no PriorityClass with name (\S+)/,"Create the PriorityClass $1, or correct `priorityClassName`"],[/(maximum|minimum) \S+ usage per/,"The namespace's LimitRange does not allow it: change requests and limits of the container"],[/ValidatingAdmissionPolicy '([^']+)'/,`The policy $1 refuses: ${a}`],[/webhook "([^"]+)" denied/,`The webhook $1 refuses: ${a}`],[/(Invalid|Required) value/,"Correct the field that is named, in the pod template"]],"The message names who refused: admission, Pod Security, or a right that is missing")
-const A=by([[/webhook "([^"]+)"/,"See whether what answers for the webhook $1 is up: no pod is made without it"]],"See whether the webhook or the controller that is named is up")
-const l=by([[/exceeded quota: ([^,]+), requested: (.+?), used:/,"The quota $1 has no room for $2: raise it, lower the request, or roll out with `maxSurge: 0`"],[/failed quota: ([^:]+): must specify (.+)/,"The quota $1 wants it said in `resources` of the container: $2"]],"Raise the ResourceQuota, lower requests, or roll out with `maxSurge: 0`")
-const u=[[/Insufficient ([\w/-]+(\.[\w/-]+)*)/,"lower `requests` of $1, or add a node"],[/affinity\/selector/,"no node has the labels that `nodeSelector` or `nodeAffinity` wants: correct them, or label a node"],[/untolerated taint \{?([^}]*)\}?/,"give the pod a toleration of the taint $1, or clear a node of it"],[/free ports/,"its `hostPort` is taken on each node: leave it out, or roll out with `maxSurge: 0`"],[/anti-affinity/,"its `podAntiAffinity` leaves no node: prefer instead of require, or roll out with `maxSurge: 0`"],[/topology spread/,"its topology spread leaves no node: add one, or set `whenUnsatisfiable: ScheduleAnyway`"],[/volume node affinity/,"its volume is bound to another node or zone: free a place there"],[/unbound immediate/,"a claim of it has no volume: kubectl describe pvc"],[/Too many pods/,"the nodes take no more pods: add one"],[/were unschedulable/,"a node is cordoned: kubectl uncordon"]]
+const n=t.length===0?"The registry denies access, and the pod has no pull secret: create one (kubectl create secret docker-registry) and add it to imagePullSecrets of the pod or its ServiceAccount":`The registry denies access to the pod's pull secret (${t.join(", ")}): check that it exists, is for this registry, is still valid, and may read the repository`
+return by([[/parse|InvalidImageName/,"The image name is malformed: correct the name or the tag"],[/policy of Never/,"The container has `imagePullPolicy: Never`, and the node does not have the image: set `imagePullPolicy: IfNotPresent`"],[/no match(ing manifest)? for/,"The image was not built for the node's architecture: add that platform to the build"],[/unauthorized|authoriz|authentic|denied|no basic auth|scope|\b40[13]\b/i,n]],"Check that this tag was pushed, and that no registry cleanup removed it")(e)}
+const r=by([[/too ?many ?requests|\b429\b/i,"The registry limits the rate of requests: authenticate the nodes with a pull secret, or run again later"],[/x509|certificate/,"The nodes do not trust the registry's certificate: add its CA to their container runtime"],[/HTTP response to HTTPS/,"The registry serves plain HTTP, and the nodes use HTTPS: configure it as insecure in their container runtime"],[/no such host|server misbehaving/,"The nodes cannot resolve the registry's name: correct the name, or their DNS"]],"The registry failed to answer: check that the nodes can reach it, then run again")
+const o=by([[/executable file not found|no such file/i,"The command is not in the image: check `command` and `args` of the container, and the Dockerfile"],[/permission denied/i,"The file is not executable: run git update-index --chmod=+x on it, or start it with its interpreter"],[/exec format error/i,"The program was built for another architecture than the node's, or is a script without a `#!` line"],[/runAsNonRoot|non-root|non-numeric/i,"The pod forbids root: set a numeric USER in the image, or `runAsUser` in the container"],[/hook/i,"The container's lifecycle hook failed: run its command in the image by hand"],[/not a directory|mount/i,"A mount does not match: `subPath` and `mountPath` must both be files, or both be folders"]],"Check command, mounts and security context of the container")
+const i=by([[/(configmap|secret) "([^"]+)" not found/i,'Create the $1 $2 in this namespace, or correct its name. Add it to "manifests" to deploy it with the release'],[/find key (\S+) in (ConfigMap|Secret) (?:[^\s/]+\/)?(\S+)/,"Add the key $1 to the $2 $3, or correct its name in the container's `env`"],[/non-existent \w+ key: (\S+)/,"Add the key $1, or correct `items` of the volume"]],"Create the ConfigMap, Secret or key in this namespace, or correct its name")
+const a="change the pod as the message says, or ask its owner"
+const c=by([[/violates PodSecurity "([^"]+)"/,"Set the named fields in the pod's securityContext, or use another level than $1 for the namespace"],[/serviceaccount "([^"]+)" not found/i,"Create the ServiceAccount $1, or correct `serviceAccountName`"],[/no PriorityClass with name (\S+)/,"Create the PriorityClass $1, or correct `priorityClassName`"],[/(maximum|minimum) \S+ usage per/,"The namespace's LimitRange does not allow it: change the requests and limits of the container"],[/ValidatingAdmissionPolicy '([^']+)'/,`The policy $1 refuses: ${a}`],[/webhook "([^"]+)" denied/,`The webhook $1 refuses: ${a}`],[/(Invalid|Required) value/,"Correct the named field in the pod template"]],"The message names what refused: admission, Pod Security, or a missing right")
+const A=by([[/webhook "([^"]+)"/,"Check that the service of the webhook $1 is running: no pod is created without it"]],"Check that the named webhook or controller is running")
+const l=by([[/exceeded quota: ([^,]+), requested: (.+?), used:/,"The quota $1 has no room for $2: raise it, lower the request, or use `maxSurge: 0`"],[/failed quota: ([^:]+): must specify (.+)/,"The quota $1 requires these `resources` in the container: $2"]],"Raise the ResourceQuota, lower the requests, or use `maxSurge: 0`")
+const u=[[/Insufficient ([\w/-]+(\.[\w/-]+)*)/,"lower `requests` of $1, or add a node"],[/affinity\/selector/,"no node has the labels that `nodeSelector` or `nodeAffinity` requires: correct them, or label a node"],[/untolerated taint \{?([^}]*)\}?/,"add a toleration of the taint $1 to the pod, or remove the taint from a node"],[/free ports/,"its `hostPort` is in use on each node: remove it, or use `maxSurge: 0`"],[/anti-affinity/,"its `podAntiAffinity` excludes all nodes: use preferred instead of required, or `maxSurge: 0`"],[/topology spread/,"its topology spread excludes all nodes: add one, or set `whenUnsatisfiable: ScheduleAnyway`"],[/volume node affinity/,"its volume is bound to another node or zone: free capacity there"],[/unbound immediate/,"a claim of the pod has no volume: kubectl describe pvc"],[/Too many pods/,"the nodes have reached their maximum of pods: add one"],[/were unschedulable/,"a node is cordoned: kubectl uncordon"]]
 const ofPlace=e=>({symptom:t})=>{const n=hints_all(u,t.message).join("; ")
 return n===""?e:n.charAt(0).toUpperCase()+n.slice(1)}
-const d=by([[/persistentvolumeclaim "([^"]+)" not found/,"Create the claim $1 in this namespace, or correct its name in `volumes`"],[/hostPath type check/,"What the hostPath names is not on the node, or is of another type"],[/CSI driver/i,"The driver of the volume does not run on the node: see its pods"]],"Look at the claim and its storage class")
-const h=[[/^readiness gate (\S+)/,"A controller has to set the condition $1 (that of a load balancer, mostly): see why it does not"],[/Get "https:/,"It was asked by https: the probe must not say `scheme: HTTPS` where plain HTTP is served, and SECURE_SSL_REDIRECT must leave its path out (SECURE_REDIRECT_EXEMPT)"],[/statuscode: 404/,"The new version has nothing at $target: correct the path of the probe, or bring its URL back"],[/statuscode: 400/,"Django answers 400 to a Host that is not in ALLOWED_HOSTS, and the probe asks by the address of the pod: give it a `Host` in `httpHeaders`"],[/statuscode: 40[13]/,"Let $target be answered without a login"],[/statuscode: 5/,"It answers, and is not well: see its log, and what $target looks at"],[/connection refused/,"Nothing answers $target: see whether it listens on that port, and on 0.0.0.0 instead of 127.0.0.1; when it needs longer to start, $longer"],[/deadline exceeded|time[d]? ?out/i,"No answer within the probe's `timeoutSeconds`: see what is slow in $target, or raise it"],[/EOF|reset by peer|malformed/,"What listens there hangs up: see whether it speaks HTTP"],[/executable file not found|no such file/i,"The probe's command is not in the image: $target"]]
-function ofProbe(e,t="what the probe asks for"){const n=e.startsWith("Startup")?"raise `failureThreshold` of its startupProbe":e.startsWith("Liveness")?"give it a startupProbe":'set "ready-timeout" or a startupProbe'
-const s=first(h,e)??"See why $target fails; when it needs longer to start, $longer"
+const d=by([[/persistentvolumeclaim "([^"]+)" not found/,"Create the claim $1 in this namespace, or correct its name in `volumes`"],[/hostPath type check/,"The path of the hostPath does not exist on the node, or has another type"],[/CSI driver/i,"The volume's CSI driver does not run on the node: check its pods"]],"Check the claim and its storage class")
+const h=[[/^readiness gate (\S+)/,"A controller must set the condition $1 (usually that of a load balancer): check why it does not"],[/Get "https:/,"The probe used https: remove `scheme: HTTPS` where plain HTTP is served, and exempt its path from SECURE_SSL_REDIRECT (SECURE_REDIRECT_EXEMPT)"],[/statuscode: 404/,"The new version has no page for $target: correct the path of the probe, or add the URL again"],[/statuscode: 400/,"Django answers 400 to a Host that is not in ALLOWED_HOSTS, and the probe uses the pod's address: add a `Host` to its `httpHeaders`"],[/statuscode: 40[13]/,"Allow $target without a login"],[/statuscode: 5/,"The application answers with an error: check its log, and what $target checks"],[/connection refused/,"Nothing answers $target: check that the server listens on that port, and on 0.0.0.0 instead of 127.0.0.1. If it needs longer to start, $longer"],[/deadline exceeded|time[d]? ?out/i,"No answer within the probe's `timeoutSeconds`: check what is slow in $target, or raise it"],[/EOF|reset by peer|malformed/,"The server closed the connection: check that it speaks HTTP"],[/executable file not found|no such file/i,"The probe's command is not in the image: $target"]]
+function ofProbe(e,t="the probe's request"){const n=e.startsWith("Startup")?"raise `failureThreshold` of its startupProbe":e.startsWith("Liveness")?"add a startupProbe":'set "grace: NotReady=" or a startupProbe'
+const s=first(h,e)??"Check why $target fails. If it needs longer to start, $longer"
 return s.replace("$target",()=>t).replace("$longer",n)}const ofUnready=({symptom:e})=>ofProbe(e.message,e.probeTarget)
-const g=[[/^\w+ (ModuleNotFound|Import)Error/,"The image does not have it: add it to the requirements, commit the file, or take it out of .dockerignore"],[/^permanent (ImproperlyConfigured|UndefinedValueError|KeyError)/,"Give the container what is named (ConfigMap, Secret, `env`), or give the setting a default"],[/^\w+ (Syntax|Indentation|Tab)Error/,"Mend the line; where it is right, the image has too old a Python for it"],[/^\w+ SystemCheckError/,"Mend what is named: `manage.py check` shows it on your machine too"],[/(authentication failed|access denied)/i,"The server answers, and refuses: check user and password in the Secret"],[/(role|database|user) "[^"]*" does not exist/i,"The server has no such $1: check its address"],[/relation .* does not exist|no such (table|column)|unknown column/i,"The database does not have what the code asks for: is a migration missing?"],[/permission denied|read-only file system/i,"The container's user may not do that: give it an emptyDir to write to, or change the owner in the Dockerfile"],[/address already in use/i,"Two processes of the pod want the same port: give one another"]]
+const g=[[/^\w+ (ModuleNotFound|Import)Error/,"The module is not in the image: add it to the requirements, commit the file, or remove it from .dockerignore"],[/^permanent (ImproperlyConfigured|UndefinedValueError|KeyError)/,"Add the named variable to the container (ConfigMap, Secret, `env`), or give the setting a default"],[/^\w+ (Syntax|Indentation|Tab)Error/,"Correct the line. If it is valid, the image's Python is too old for it"],[/^\w+ SystemCheckError/,"Fix the named problem: `manage.py check` shows it on your machine too"],[/(authentication failed|access denied)/i,"The server rejects the login: check user and password in the Secret"],[/(role|database|user) "[^"]*" does not exist/i,"The server has no such $1: check its name, and the server's address"],[/relation .* does not exist|no such (table|column)|unknown column/i,"The database lacks a table or column that the code uses: is a migration missing?"],[/permission denied|read-only file system/i,"The container's user has no permission: mount an emptyDir to write to, or change the owner in the Dockerfile"],[/address already in use/i,"Two processes of the pod use the same port: change one of them"]]
 const ofEnd=({symptom:e,diagnosis:t})=>{const{code:n,probe:r}=e.exit??{}
 if(r!==void 0)return ofProbe(r,e.probeTarget)
-if(n===126||n===127)return"The command is not in the image or may not be run: check `command` and the entrypoint"
+if(n===126||n===127)return"The command is not in the image, or is not executable: check `command` and the entrypoint"
 const o=first(g,`${t?.kind??""} ${(0,s.T)(t?.summary??"")}`)
 if(o!==void 0)return o
-if(t?.kind==="transient")return"What it connects to did not answer: check its address, and that it is up"
-if(t?.kind==="permanent")return"It will not start like this: fix the code, its requirements or its environment"
-if(n===0)return"A container ends with its command: it has to stay in the foreground"
-if(n===137)return"Somebody killed it: see the memory of its node, and its events"
-if(n===139)return"A library of native code crashed: see which the new version has changed"
+if(t?.kind==="transient")return"A service that the application needs did not answer: check its address, and that it is running"
+if(t?.kind==="permanent")return"Retrying cannot help: fix the code, its requirements or its environment"
+if(n===0)return"A container ends with its command: run the server in the foreground"
+if(n===137)return"The process was killed from outside: check the memory of its node, and its events"
+if(n===139)return"A native library crashed: check which of them the new version changed"
 const i=t?.lines??[]
-return i.length>0?"Its last lines say why: mend that, or try the same command in the image on your machine":"It ended without a word: set PYTHONUNBUFFERED=1, so that none is lost, and try the same command in the image on your machine"}
+return i.length>0?"The last log lines show the reason: fix it, or run the same command in the image on your machine":"The process logged nothing: set PYTHONUNBUFFERED=1, so that no line is lost, and run the same command in the image on your machine"}
 const f={is:"after",ms:0}
 const after=e=>({is:"after",ms:e*1e3})
 const p={is:"by-cause",permanent:{is:"exit",nth:1,ms:0,loop:true},transient:{is:"exit",nth:3,ms:6e4,loop:false},unknown:{is:"exit",nth:2,ms:0,loop:true}}
 const names=e=>t=>`${t.who}: ${e}: ${t.symptom.message}`
 const byTag=({image:e=""})=>e.replace(/(:[\w.-]+)@sha256:\w+$/,"$1")
-const m={ImageNotFound:{code:"image-not-found",wait:f,sentence:({who:e,symptom:t})=>`${e}: image ${byTag(t)} cannot be pulled: ${t.message}`,hint:ofImage},ImagePull:{code:"image-pull",wait:after(60),sentence:({who:e,symptom:t})=>`${e}: image ${byTag(t)} could not be pulled: ${t.message}`,hint:r},CannotStart:{code:"cannot-start",wait:f,sentence:names("cannot be started"),hint:o},ConfigMissing:{code:"config-missing",wait:after(20),sentence:names("its configuration is missing"),hint:i},OutOfMemory:{code:"out-of-memory",wait:{is:"exit",nth:2,ms:0,loop:false},sentence:({who:e,symptom:t})=>`${e}: killed${t.exit?.number===1?"":" again"} for using more memory than its limit`,hint:()=>"Raise `resources.limits.memory` of the container, or let it start fewer processes"},CrashAfterReady:{code:"crash-after-ready",wait:f,sentence:({who:e,...t})=>`${e}: was Ready, and then died twice: ${endWords(t)}`,hint:ofEnd},Crash:{code:"crash",wait:p,sheltered:6e4,sentence:({who:e,...t})=>`${e}: ${endWords(t)}`,hint:ofEnd},InitCrash:{code:"init-crash",wait:p,sheltered:6e4,sentence:({who:e,...t})=>`${e}: ${endWords(t)}`,hint:ofEnd},PodRefused:{code:"pod-refused",wait:after(5),sentence:names("the cluster refuses its pods"),hint:c},PodNotCreated:{code:"pod-refused",wait:after(60),sentence:names("its pods could not be created"),hint:A},Quota:{code:"quota",wait:after(30),sentence:names("the namespace's quota has no room for its pods"),hint:l},NoScaleUp:{code:"unschedulable",wait:f,sentence:names("no node fits, and the autoscaler adds none"),hint:ofPlace("Lower the requests, loosen the placement rules, or let the node group grow")},ScalingUp:{code:"unschedulable",wait:{is:"deadline"},sentence:names("the node that is being added or freed did not come in time"),hint:()=>"Look at the autoscaler: new nodes take longer than the deadline"},Unschedulable:{code:"unschedulable",wait:after(120),sentence:names("no node fits"),hint:ofPlace("Lower the requests, loosen the placement rules, or add a node")},MultiAttach:{code:"cannot-start",wait:{is:"deadline"},sentence:names("its volume is still held by another pod"),hint:()=>"A volume that one node may mount needs `strategy: Recreate`, or a claim for each pod"},Volume:{code:"cannot-start",wait:after(120),sentence:names("a volume cannot be mounted"),hint:d},Sandbox:{code:"cannot-start",wait:after(120),sentence:names("the node cannot set up the pod"),hint:()=>"Look at the node's network plugin and container runtime"},NotReady:{code:"not-ready",wait:{is:"ready"},sentence:names("runs, but is not Ready"),hint:ofUnready},ProgressDeadline:{code:"progress-deadline",wait:f,sentence:names("made no progress within progressDeadlineSeconds"),hint:()=>"See what its pods wait for; raise `progressDeadlineSeconds` when the start just takes long"}}
+const m={ImageNotFound:{code:"image-not-found",wait:f,sentence:({who:e,symptom:t})=>`${e}: image ${byTag(t)} cannot be pulled: ${t.message}`,hint:ofImage},ImagePull:{code:"image-pull",wait:after(60),sentence:({who:e,symptom:t})=>`${e}: image ${byTag(t)} could not be pulled: ${t.message}`,hint:r},CannotStart:{code:"cannot-start",wait:f,sentence:names("cannot be started"),hint:o},ConfigMissing:{code:"config-missing",wait:after(20),sentence:names("its configuration is missing"),hint:i},OutOfMemory:{code:"out-of-memory",wait:{is:"exit",nth:2,ms:0,loop:false},sentence:({who:e,symptom:t})=>`${e}: killed${t.exit?.number===1?"":" again"} for using more memory than its limit`,hint:()=>"Raise `resources.limits.memory` of the container, or let it start fewer processes"},CrashAfterReady:{code:"crash-after-ready",wait:f,sentence:({who:e,...t})=>`${e}: was Ready, then crashed twice: ${endWords(t)}`,hint:ofEnd},Crash:{code:"crash",wait:p,sheltered:6e4,sentence:({who:e,...t})=>`${e}: ${endWords(t)}`,hint:ofEnd},InitCrash:{code:"init-crash",wait:p,sheltered:6e4,sentence:({who:e,...t})=>`${e}: ${endWords(t)}`,hint:ofEnd},PodRefused:{code:"pod-refused",wait:after(5),sentence:names("the cluster refuses its pods"),hint:c},PodNotCreated:{code:"pod-refused",wait:after(60),sentence:names("its pods could not be created"),hint:A},Quota:{code:"quota",wait:after(30),sentence:names("the namespace's quota has no room for its pods"),hint:l},NoScaleUp:{code:"unschedulable",wait:f,sentence:names("no node fits, and the autoscaler adds none"),hint:ofPlace("Lower the requests, loosen the placement rules, or let the node group grow")},ScalingUp:{code:"unschedulable",wait:{is:"deadline"},sentence:names("the node that is being added or freed was not ready in time"),hint:()=>"Check the autoscaler: new nodes take longer than the deadline"},Unschedulable:{code:"unschedulable",wait:after(120),sentence:names("no node fits"),hint:ofPlace("Lower the requests, loosen the placement rules, or add a node")},MultiAttach:{code:"cannot-start",wait:{is:"deadline"},sentence:names("its volume is still held by another pod"),hint:()=>"A volume that only one node can mount needs `strategy: Recreate`, or a claim for each pod"},Volume:{code:"cannot-start",wait:after(120),sentence:names("a volume cannot be mounted"),hint:d},Sandbox:{code:"cannot-start",wait:after(120),sentence:names("the node cannot set up the pod"),hint:()=>"Check the node's network plugin and container runtime"},NotReady:{code:"not-ready",wait:{is:"ready"},sentence:names("runs, but is not Ready"),hint:ofUnready},ProgressDeadline:{code:"progress-deadline",wait:f,sentence:names("made no progress within progressDeadlineSeconds"),hint:()=>"Check what its pods wait for; raise `progressDeadlineSeconds` if the start just takes long"}}
 function endWords({symptom:e,diagnosis:t}){const n=e.exit?.probe
-if(n!==void 0)return`killed because of its probe: ${n}`
+if(n!==void 0)return`killed by its probe: ${n}`
 const r=e.exit?.code??0
 const o=t?.summary
 if(o!==void 0&&/^[\w.]+(Error|Exception|Exit|Configured|NotReady)\b/.test(o))return o
-const i=r===0?"ended by itself (exit code 0), though it is to stay":`exited with ${r}`
+const i=r===0?"exited with code 0, but should keep running":`exited with ${r}`
 const a=o??(e.message.startsWith("exited with")?void 0:e.message)
 return a===void 0?i:`${i}: ${(0,s.T)(a)}`}},4e3:(e,t,n)=>{n.d(t,{It:()=>versionIn,_W:()=>byDigest,ky:()=>runsOf,oo:()=>taggedIn})
 var s=n(3165)
@@ -10161,20 +10230,20 @@ var o=n(730)
 function symptomsOf(e,t,n,o){const i=(0,s.QA)(e,t.workload)
 if(!i||!(0,s.XJ)(i,t))return[]
 const a=(0,s.NO)(e,t)
-return[...a.flatMap(t=>(0,r.wb)(t,isWell(t)?[]:(0,s.XL)(e,t.metadata?.uid))),...controllerSymptoms(e,i,t,n,o)]}function isWell(e){return(0,s.i_)(e)&&(0,r.oI)(e).every(({failed:e})=>!e)}function controllerSymptoms(e,t,n,r,i){switch(t.kind){case"Deployment":{const r=(0,s.kr)(e,t.object)
-const a=t.object.status?.conditions??[]
+return[...a.flatMap(t=>(0,r.wb)(t,isWell(t)?[]:(0,s.XL)(e,t.metadata?.uid))),...controllerSymptoms(i,t,e,{since:n,room:o})]}function isWell(e){return(0,s.i_)(e)&&(0,r.oI)(e).every(({failed:e})=>!e)}function controllerSymptoms(e,t,n,{since:r,room:i}){switch(e.kind){case"Deployment":{const r=(0,s.kr)(n,e.object)
+const a=e.object.status?.conditions??[]
 const c=a.find(({type:e})=>e==="Progressing")
-const A=r?replicaSetSymptoms(r,e,i):[]
-if(c?.status!=="False"||n.staleProgressing!==void 0&&c.lastTransitionTime===n.staleProgressing)return A
-const l=t.object.metadata?.uid??""
+const A=r?replicaSetSymptoms(r,n,i):[]
+if(c?.status!=="False"||t.staleProgressing!==void 0&&c.lastTransitionTime===t.staleProgressing)return A
+const l=e.object.metadata?.uid??""
 const u=(0,o.T)(c.message??c.reason??"")
 const d=c.reason==="ProgressDeadlineExceeded"?"ProgressDeadline":"PodRefused"
-return[...A,{reason:d,key:`${l}/${d}`,message:u}]}case"StatefulSet":case"DaemonSet":{const n=t.kind==="StatefulSet"?t.object.spec?.replicas??1:t.object.status?.desiredNumberScheduled??0
-const{uid:o=""}=t.object.metadata??{}
-const a=[...e.pods.values()].filter(e=>(0,s.Q6)(e.metadata,o))
-if(a.length>=n)return[]
+return[...A,{reason:d,key:`${l}/${d}`,message:u}]}case"StatefulSet":case"DaemonSet":{const t=e.kind==="StatefulSet"?e.object.spec?.replicas??1:e.object.status?.desiredNumberScheduled??0
+const{uid:o=""}=e.object.metadata??{}
+const a=[...n.pods.values()].filter(e=>(0,s.Q6)(e.metadata,o))
+if(a.length>=t)return[]
 const c=Math.max(...a.map(e=>Date.parse(e.metadata?.creationTimestamp??"")))
-const A=attemptsOf(e,o).findLast(e=>(0,s.nR)(e)>=r-3e4&&!((0,s.nR)(e)<=c))
+const A=attemptsOf(n,o).findLast(e=>(0,s.nR)(e)>=r-3e4&&!((0,s.nR)(e)<=c))
 return A?[refusal(o,A.message??"",A,i)]:[]}case"CronJob":return[]}}function replicaSetSymptoms(e,t,n){const s=e.status?.conditions?.find(({type:e,status:t,reason:n})=>e==="ReplicaFailure"&&t==="True"&&n==="FailedCreate")
 if(!s)return[]
 const{uid:r=""}=e.metadata??{}
@@ -10235,70 +10304,72 @@ if(s)await e.put(u,s)
 return(0,A.Ye)(n)},e=>(0,o.dg)(e)||e instanceof r.h&&[404,409].includes(e.status))}function byKey(e){return new Map(e.map(e=>[(0,a.TN)(e),e]))}function asList(e){return JSON.stringify({apiVersion:"v1",kind:"List",items:e})}function opened(e){return e.split(/^(?=\{)/m).flatMap(e=>{if(e.trim()==="")return[]
 const t=JSON.parse(e)
 return t.kind==="List"?t.items??[]:[t]})}function refused(e,t){const n=/The Job "([^"]+)" is invalid: .*field is immutable/s.exec(t.stderr)?.[1]
-if(n!==void 0)(0,s.fJ)({code:"manifest-invalid",sentence:`Job "${n}" is there already, and its manifest has changed since: a Job cannot be changed`,hint:`give it another name, or delete the old one before the release: ${e.commandLine(["delete","job",n])}`})
-const r=(0,i.LH)(t);(0,s.fJ)({code:"manifest-invalid",sentence:`the cluster refuses the manifests: ${r}`,hint:"try them by hand: kubectl apply --dry-run=server -f …"})}},3728:(e,t,n)=>{n.d(t,{D:()=>openCluster})
-var s=n(1407)
-var r=n(3006)
-var o=n(6402)
-var i=n(4592)
-const a={HTTP2_READ_IDLE_TIMEOUT_SECONDS:"5",HTTP2_PING_TIMEOUT_SECONDS:"5"}
-const c=250
-const A=20
+if(n!==void 0)(0,s.fJ)({code:"manifest-invalid",sentence:`Job "${n}" already exists, and its manifest has changed: a Job is immutable`,hint:`rename it, or delete the old one before the release: ${e.commandLine(["delete","job",n])}`})
+const r=(0,i.LH)(t);(0,s.fJ)({code:"manifest-invalid",sentence:`the cluster refuses the manifests: ${r}`,hint:"to check them: kubectl apply --dry-run=server -f …"})}},8359:(e,t,n)=>{n.d(t,{D:()=>openCluster})
+var s=n(3006)
+var r=n(6402)
+var o=n(4592)
+const i={HTTP2_READ_IDLE_TIMEOUT_SECONDS:"5",HTTP2_PING_TIMEOUT_SECONDS:"5"}
+const a=250
+const c=20
 async function startProxy(e,t,n){const s=await e.files.socketFolder()
 const r=`${s}/kubectl.sock`
 const o=new AbortController
-const i=[]
+const A=[]
 const l={served:false}
 let u=Promise.resolve(0)
-const d=new Promise((s,d)=>{const serve=()=>e.processes.stream(t,[...n,"proxy","--unix-socket",r],{signal:o.signal,env:a,bound:true,onLine:e=>{if(i.push(e)>A)i.shift()
+const d=new Promise((s,d)=>{const serve=()=>e.processes.stream(t,[...n,"proxy","--unix-socket",r],{signal:o.signal,env:i,bound:true,onLine:e=>{if(A.push(e)>c)A.shift()
 if(e.startsWith("Starting to serve"))s()}})
 const keepServing=async()=>{const t=await serve()
-d(unreachable(i.join(" ")))
+d(unreachable(A.join(" ")))
 if(!l.served)return t
-try{await e.clock.sleep(c,o.signal)}catch{return t}return keepServing()}
+try{await e.clock.sleep(a,o.signal)}catch{return t}return keepServing()}
 u=keepServing()})
 const stop=async()=>{o.abort()
 await u
 await e.files.remove(s)}
 try{await d
 l.served=true}catch(e){await stop()
-throw e}return{socket:r,stop:stop}}function unreachable(e){return new i.HR({code:"cluster-unreachable",sentence:`the cluster does not answer: ${e.replace(/^error: /,"").trim()}`,hint:"check the options kubeconfig and kube-context (kubectl config get-contexts), and that this machine reaches the cluster (kubectl version)"})}var l=n(7244)
-var u=n(3242)
-async function openCluster(e,t,n){const i=await findKubectl(e)
-const a=[...t.kubeconfig===void 0?[]:["--kubeconfig",t.kubeconfig],...t.context===void 0?[]:["--context",t.context]]
-const c=[...a,"--namespace",t.namespace]
-const A=await startProxy(e,i,a)
-const g=new AbortController
-const ask=(t,n,s,r=g.signal)=>(0,u.wj)(e.clock,d,AbortSignal.any([g.signal,r]),r=>answer(e,A.socket,r,t,n,s))
-const close=async()=>{g.abort()
-await A.stop()}
-const f={namespace:t.namespace,version:"",life:g.signal,get:async t=>await(0,r.jh)(e.clock,g.signal,()=>ask("GET",t)),find:async e=>{try{return await f.get(e)}catch(e){if(e instanceof s.h&&e.status===404)return
-throw e}},review:async(t,n)=>await(0,r.jh)(e.clock,g.signal,()=>ask("POST",t,n)),dryRun:async(t,n)=>await(0,r.jh)(e.clock,g.signal,()=>ask("PUT",`${t}?dryRun=All`,n)),post:async(e,t,n)=>await ask("POST",e,t,n),put:async(e,t,n)=>await ask("PUT",e,t,n),remove:async(e,{uid:t,version:n,signal:r}={})=>{const o={...t!==void 0&&{uid:t},...n!==void 0&&{resourceVersion:n}}
-const i=Object.keys(o).length===0?{}:{preconditions:o}
-try{await ask("DELETE",e,{propagationPolicy:"Background",...i},r)}catch(e){if(!(e instanceof s.h&&e.status===404))throw e}},lines:(t,n)=>linesOf(e,A.socket,t,n),kubectl:(t,{input:n,signal:s=g.signal,ensureHeld:r}={})=>(0,o.Yv)(e.clock,s,async()=>{const s=await(r?.())??g.signal
-const o=await finish(e,i,[...c,...h,...t],{...n!==void 0&&{input:n},signal:AbortSignal.any([g.signal,s])})
-if(o.code!==0)s.throwIfAborted()
-return o}),kustomize:t=>e.processes.run(i,["kustomize",t]),stream:(t,n)=>e.processes.stream(i,[...c,...t],{...n,bound:true}),commandLine:e=>{const n=t.context===void 0?[]:["--context",t.context]
-const s=t.keeps?["--kubeconfig",t.kubeconfig??""]:[]
-return["kubectl",...s,...n,"-n",t.namespace,...e].map(l.Z).join(" ")},close:close}
-try{const t=AbortSignal.any([g.signal,n])
-const s=e.clock.now()
-const{gitVersion:o}=await(0,r.jh)(e.clock,t,()=>answer(e,A.socket,t,"GET","/version"),t=>(0,r.Uk)(t,e.clock.now()-s))
-return{...f,version:o}}catch(e){await close()
-n.throwIfAborted()
-throw unreachable(e instanceof Error?e.message:String(e))}}async function findKubectl(e){const missing=e=>(0,i.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version near to the cluster’s"})
-try{return await e.processes.find("kubectl")??await e.tools.fetchKubectl()??missing("")}catch(e){if(e instanceof i.HR)throw e
-return missing(`, and cannot be fetched: ${e instanceof Error?e.message:""}`)}}const d=3e4
-const h=[`--request-timeout=${d/1e3}s`]
-async function finish(e,t,n,s){const r={stdout:[],stderr:[]}
-const o=await e.processes.stream(t,n,{...s,env:a,bound:true,onLine:(e,t)=>r[t].push(e)})
-return{code:o,stdout:r.stdout.join("\n"),stderr:r.stderr.join("\n")}}async function answer(e,t,n,s,r,o){const i=await e.network.request({socket:t,method:s,path:r,signal:n,...o!==void 0&&{body:o}})
+throw e}return{socket:r,stop:stop}}function unreachable(e){return new o.HR({code:"cluster-unreachable",sentence:`the cluster does not answer: ${e.replace(/^error: /,"").trim()}`,hint:"check the options kubeconfig and kube-context (kubectl config get-contexts), and that this machine reaches the cluster (kubectl version)"})}var A=n(1407)
+var l=n(3242)
+const u=3e4
+function requestsOf(e){const{platform:t,life:n}=e
+const ask=(s,r=n)=>(0,l.wj)(t.clock,u,AbortSignal.any([n,r]),t=>answer(e,s,t))
+const retried=e=>(0,s.jh)(t.clock,n,()=>ask(e))
+return{get:e=>retried({method:"GET",path:e}),find:e=>unlessMissing(retried({method:"GET",path:e})),review:(e,t)=>retried({method:"POST",path:e,body:t}),dryRun:(e,t)=>retried({method:"PUT",path:`${e}?dryRun=All`,body:t}),post:(e,t,n)=>ask({method:"POST",path:e,body:t},n),put:(e,t,n)=>ask({method:"PUT",path:e,body:t},n),remove:async(e,{signal:t,...n}={})=>{await unlessMissing(ask({method:"DELETE",path:e,body:deleteOptions(n)},t))},lines:(t,n)=>linesOf(e,t,n)}}async function answer({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
 if(i.status>=300)throw await apiError(i)
-return JSON.parse(await i.text())}async function*linesOf(e,t,n,s){const r=await e.network.request({socket:t,method:"GET",path:n,signal:s})
+return JSON.parse(await i.text())}async function unlessMissing(e){try{return await e}catch(e){if(e instanceof A.h&&e.status===404)return
+throw e}}function deleteOptions({uid:e,version:t}){const n={...e!==void 0&&{uid:e},...t!==void 0&&{resourceVersion:t}}
+const s=Object.keys(n).length===0?{}:{preconditions:n}
+return{propagationPolicy:"Background",...s}}async function*linesOf({platform:e,socket:t},n,s){const r=await e.network.request({socket:t,method:"GET",path:n,signal:s})
 if(r.status>=300)throw await apiError(r)
 yield*r.lines()}async function apiError(e){const t=await e.text()
 try{const n=JSON.parse(t)
-return new s.h(e.status,n.reason??"",n.message??t)}catch{return new s.h(e.status,"",t.trim())}}},5998:(e,t,n)=>{n.d(t,{JP:()=>readsOf,SM:()=>readsDifferently,U:()=>configHashOf,Vd:()=>withConfigHash,r_:()=>r,wj:()=>isReadBy})
+return new A.h(e.status,n.reason??"",n.message??t)}catch{return new A.h(e.status,"",t.trim())}}var d=n(7244)
+async function openCluster(e,t,n){const s=await findKubectl(e)
+const r=await startProxy(e,s,chosenBy(t))
+const o=new AbortController
+const close=async()=>{o.abort()
+await r.stop()}
+const i={platform:e,socket:r.socket,life:o.signal}
+try{return{namespace:t.namespace,version:await versionOf(i,n),life:o.signal,...requestsOf(i),...commandsOf(s,t,i),close:close}}catch(e){await close()
+n.throwIfAborted()
+throw unreachable(e instanceof Error?e.message:String(e))}}async function versionOf(e,t){const{clock:n}=e.platform
+const r=AbortSignal.any([e.life,t])
+const o=n.now()
+const{gitVersion:i}=await(0,s.jh)(n,r,()=>answer(e,{method:"GET",path:"/version"},r),e=>(0,s.Uk)(e,n.now()-o))
+return i}function commandsOf(e,t,{platform:n,life:s}){const o=[...chosenBy(t),"--namespace",t.namespace]
+return{kubectl:(t,{input:i,signal:a=s,ensureHeld:c}={})=>(0,r.Yv)(n.clock,a,async()=>{const r=await(c?.())??s
+const a=await finish(n,e,[...o,...h,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,r])})
+if(a.code!==0)r.throwIfAborted()
+return a}),kustomize:t=>n.processes.run(e,["kustomize",t]),stream:(t,s)=>n.processes.stream(e,[...o,...t],{...s,bound:true}),commandLine:e=>{const n=t.context===void 0?[]:["--context",t.context]
+const s=t.keeps?["--kubeconfig",t.kubeconfig??""]:[]
+return["kubectl",...s,...n,"-n",t.namespace,...e].map(d.Z).join(" ")}}}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,o.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
+try{return await e.processes.find("kubectl")??await e.tools.fetchKubectl()??missing("")}catch(e){if(e instanceof o.HR)throw e
+return missing(`, and downloading it failed: ${e instanceof Error?e.message:""}`)}}const h=[`--request-timeout=${u/1e3}s`]
+async function finish(e,t,n,s){const r={stdout:[],stderr:[]}
+const o=await e.processes.stream(t,n,{...s,env:i,bound:true,onLine:(e,t)=>r[t].push(e)})
+return{code:o,stdout:r.stdout.join("\n"),stderr:r.stderr.join("\n")}}},5998:(e,t,n)=>{n.d(t,{JP:()=>readsOf,SM:()=>readsDifferently,U:()=>configHashOf,Vd:()=>withConfigHash,r_:()=>r,wj:()=>isReadBy})
 var s=n(9340)
 function readsOf({spec:e}){const t=[...e?.initContainers??[],...e?.containers??[]]
 return t.flatMap(t=>[...(t.env??[]).flatMap(e=>readByVariable(e,t.name)),...readByEnvFrom(t),...readAsFiles(t,e?.volumes??[])])}function readByVariable({valueFrom:e},t){const{configMapKeyRef:n,secretKeyRef:s}=e??{}
@@ -10390,8 +10461,8 @@ const n=(0,o.TN)(e)
 return t!=="kubernetes.io/service-account-token"&&i.some(e=>n.startsWith(`${e}/${nameFor("")}`))}const[a,c]=["app.kubernetes.io/managed-by","django-rollout"]
 const A={[a]:c}
 function isManaged(e={}){return e.labels?.[a]===c}function checkManaged(e,t,n){if(isManaged(n))return
-const{name:r=""}=n??{};(0,s.fJ)({code:"name-taken",sentence:`${t}/${r} is not of django-rollout (it has no label ${a}=${c}), and has the name of what it keeps for this application`,hint:["nothing was written; give the application another name: app: my-shop (in django-rollout.yml), or --app my-shop",`or, when nobody needs that object: ${e.commandLine(["delete",t,r])}`].join("\n")})}function twoOfOneName({namespace:e},t,n,o){const i=(0,r.XH)(`/${o.split("/").slice(-2).join("-")}`)
-return(0,s.fJ)({code:"usage",sentence:`${n.what} is of ${n.image}, and this is about ${o}: both have the name "${t}" in the namespace "${e}"`,hint:[`nothing was written; give this application a name of its own: app: ${i} (in django-rollout.yml), or --app ${i}`,n.so].join("\n")})}},6874:(e,t,n)=>{n.d(t,{K2:()=>l,PX:()=>readManifests,QB:()=>ownImage,dJ:()=>titled,sb:()=>prepared})
+const{name:r=""}=n??{};(0,s.fJ)({code:"name-taken",sentence:`${t}/${r} does not belong to django-rollout (it lacks the label ${a}=${c}), but has the name of its object for this application`,hint:["nothing was written. Rename the application: app: my-shop (in django-rollout.yml), or --app my-shop",`or, if that object is not needed: ${e.commandLine(["delete",t,r])}`].join("\n")})}function twoOfOneName({namespace:e},t,n,o){const i=(0,r.XH)(`/${o.split("/").slice(-2).join("-")}`)
+return(0,s.fJ)({code:"usage",sentence:`${n.what} belongs to ${n.image}, but this run releases ${o}: both are named "${t}" in the namespace "${e}"`,hint:[`nothing was written. Give this application a different name: app: ${i} (in django-rollout.yml), or --app ${i}`,n.so].join("\n")})}},6874:(e,t,n)=>{n.d(t,{K2:()=>l,PX:()=>readManifests,QB:()=>ownImage,dJ:()=>titled,sb:()=>prepared})
 var s=n(8815)
 var r=n(4592)
 var o=n(240)
@@ -10405,7 +10476,7 @@ async function readManifests(e,t,n,s){const r=(await Promise.all(n.map(n=>readPa
 const i=new Map
 for(const{file:e,object:n}of r){check(n,e,t.namespace)
 const s=(0,o.TN)(n)
-if(i.has(s))invalid(`${titled(n)} stands in the manifests twice`)
+if(i.has(s))invalid(`${titled(n)} is in the manifests twice`)
 i.set(s,e)}const c=r.map(({object:e})=>e)
 const l=c.find(e=>(0,A.GW)(e,t.namespace))
 const u=ownImage(s)
@@ -10416,7 +10487,7 @@ const f=c.filter(e=>!g.includes(e))
 return{targets:d,others:f,jobs:h,files:i,...l&&{namespace:l}}}function isJobOf(e,t){const{apiVersion:n,kind:s}=e
 return n==="batch/v1"&&s==="Job"&&!(0,a.pi)(e)&&e.spec?.suspend!==true&&(0,a.Mz)(e).some(({image:e})=>t(e??""))}function ownImage(e){return t=>(0,i.iI)(t,e)||(0,i.zZ)(t).repository===(0,i.EU)(e)}function prepared(e,t,n){return(0,a.t3)(e,(0,a.Mo)((0,a.kW)(e),ownImage(t),n))}const d=["kustomization.yaml","kustomization.yml","Kustomization"]
 async function readPath(e,t,n){const from=(e,t)=>parseManifest(t,e).map(t=>({file:e,object:t}))
-if(!e.files.exists(n))invalid(`manifests: there is no file or folder "${n}"`)
+if(!e.files.exists(n))invalid(`manifests: no such file or folder: "${n}"`)
 if(!e.files.isFolder(n))return from(n,await e.files.read(n)??"")
 const s=await e.files.list(n)
 if(s.some(e=>d.includes(e))){const e=await t.kustomize(n)
@@ -10429,27 +10500,27 @@ return o.flat()}const h={version:"1.1",stringKeys:true,customTags:e=>[...e.filte
 function parseManifest(e,t){return(0,s.hR)(e,h).flatMap(e=>{const[n]=e.errors
 if(n){const e=n.linePos?.[0].line
 const s=e===void 0?t:`${t}:${e}`
-if(n.message.startsWith("With stringKeys"))invalid(`${s}: a key is not a text`,"render a template first, by helm template say")
+if(n.message.startsWith("With stringKeys"))invalid(`${s}: a key is not a string`,"render a template first, for example with helm template")
 invalid(`${s}: ${firstLine(n.message).replace(/ at line \d+, column \d+:$/,"")}`)}const s=plain(e,t)
 if(s===null)return[]
 const r=isObject(s)&&s.kind==="List"?s.items??[]:[s]
-if(!Array.isArray(r))invalid(`${t}: a List has no list of items`)
+if(!Array.isArray(r))invalid(`${t}: a List has no items`)
 return r.map(e=>{if(!isObject(e))invalid(`${t}: a document is not an object with apiVersion and kind`)
 const{apiVersion:n,kind:s,metadata:r}=e
 if(typeof n!=="string"||typeof s!=="string")invalid(`${t}: an object has no apiVersion or no kind`)
 if(!r?.name){const e=r?.generateName!==void 0
-const n="give it a metadata.name: kubectl apply takes no generateName"
-invalid(`${t}: a ${s} has no metadata.name`,e?n:void 0)}if(typeof r.name!=="string")invalid(`${t}: a ${s} has no metadata.name that is a text`)
+const n="set metadata.name: kubectl apply does not support generateName"
+invalid(`${t}: a ${s} has no metadata.name`,e?n:void 0)}if(typeof r.name!=="string")invalid(`${t}: a ${s} has a metadata.name that is not a string`)
 if((0,a.gv)(e))checkContainers(e,t)
 return e})})}function plain(e,t){try{return e.toJS()}catch(e){return invalid(`${t}: ${firstLine(e instanceof Error?e.message:String(e))}`)}}function isObject(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function checkContainers(e,t){const{spec:n}=(0,a.kW)(e)
 const s=`${t}: ${e.kind} "${(0,a.Vb)(e)}"`
 for(const e of["containers","initContainers"]){const t=n?.[e]??[]
 if(!Array.isArray(t)||!t.every(isObject))invalid(`${s}: ${e} is not a list of containers`)
-for(const{image:e}of t)if(typeof(e??"")!=="string")invalid(`${s}: the image of a container is not a text`)}}function firstLine(e){return e.split("\n")[0]??""}function check(e,t,n){const s=titled(e)
-if((0,c.t8)(e))invalid(`${t}: ${s} has a name that django-rollout keeps for its own lock, record and history`,"rename it, or remove it from the manifests: names of a ConfigMap, a Secret or a Lease must not begin with django-rollout-")
+for(const{image:e}of t)if(typeof(e??"")!=="string")invalid(`${s}: the image of a container is not a string`)}}function firstLine(e){return e.split("\n")[0]??""}function check(e,t,n){const s=titled(e)
+if((0,c.t8)(e))invalid(`${t}: ${s} has a name that is reserved for the lock, record and history of django-rollout`,"rename it, or remove it from the manifests: the name of a ConfigMap, Secret or Lease must not start with django-rollout-")
 if(u.includes(e.kind??"")&&!(0,A.GW)(e,n))(0,A.qY)(e)
 const r=e.metadata?.namespace
-if(r!==void 0&&r!==n)invalid(`${s} names the namespace "${r}", but the release goes to "${n}"`,"leave metadata.namespace out of the manifests")}function titled(e){return`${e.kind} "${(0,a.Vb)(e)}"`}function invalid(e,t){(0,r.fJ)({code:"manifest-invalid",sentence:e,...t!==void 0&&{hint:t}})}},9340:(e,t,n)=>{n.d(t,{EY:()=>a,F8:()=>groupOf,FB:()=>same,GP:()=>takesPart,MZ:()=>usesOf,Mo:()=>withImage,Mz:()=>containersOf,TN:()=>keyOf,Vb:()=>nameOf,gv:()=>isWorkload,hY:()=>workloadId,kW:()=>templateOf,nS:()=>withImages,pi:()=>isIgnored,rc:()=>decided,sF:()=>withAnnotation,t3:()=>withTemplate,uo:()=>i,vx:()=>isBeingDeleted,ys:()=>usesOfRepository})
+if(r!==void 0&&r!==n)invalid(`${s} names the namespace "${r}", but the release goes to "${n}"`,"remove metadata.namespace from the manifests")}function titled(e){return`${e.kind} "${(0,a.Vb)(e)}"`}function invalid(e,t){(0,r.fJ)({code:"manifest-invalid",sentence:e,...t!==void 0&&{hint:t}})}},9340:(e,t,n)=>{n.d(t,{EY:()=>a,F8:()=>groupOf,FB:()=>same,GP:()=>takesPart,MZ:()=>usesOf,Mo:()=>withImage,Mz:()=>containersOf,TN:()=>keyOf,Vb:()=>nameOf,gv:()=>isWorkload,hY:()=>workloadId,kW:()=>templateOf,nS:()=>withImages,pi:()=>isIgnored,rc:()=>decided,sF:()=>withAnnotation,t3:()=>withTemplate,uo:()=>i,vx:()=>isBeingDeleted,ys:()=>usesOfRepository})
 var s=n(3165)
 const r=["Deployment","StatefulSet","DaemonSet","CronJob"]
 const o=["apps/v1","batch/v1"]
@@ -10487,7 +10558,7 @@ function collection(e,t,n){const s=e.includes("/")?`/apis/${e}`:`/api/${e}`
 return`${s}/namespaces/${t}/${n}`}function namespacePath(e){return`/api/v1/namespaces/${e}`}function isNamespace(e,t){const{apiVersion:n,kind:s}=e
 return n==="v1"&&s==="Namespace"&&(0,r.Vb)(e)===t}async function discover(e,t){const n=await resourcesOf(e,t)
 const of=t=>{const o=n.get(`${t.apiVersion} ${t.kind}`)
-if(!o)return(0,s.fJ)({code:"manifest-invalid",sentence:`${t.kind} "${(0,r.Vb)(t)}": the cluster has no kind ${t.kind} in ${t.apiVersion}`,hint:"check apiVersion and kind, or install what brings that kind (a CustomResourceDefinition)"})
+if(!o)return(0,s.fJ)({code:"manifest-invalid",sentence:`${t.kind} "${(0,r.Vb)(t)}": the cluster has no kind ${t.kind} in ${t.apiVersion}`,hint:"check apiVersion and kind, or install the CustomResourceDefinition of that kind"})
 if(!o.namespaced&&!isNamespace(t,e.namespace))outside(t)
 return o}
 return{of:of,pathOf:t=>{const{plural:n,namespaced:s}=of(t)
@@ -10499,7 +10570,7 @@ const r=await e.find(n)
 for(const{name:e,kind:n,namespaced:o,verbs:i=[]}of r?.resources??[]){if(e.includes("/"))continue
 const r=t.includes("/")?t.slice(0,t.indexOf("/")):""
 s.set(`${t} ${n}`,{group:r,plural:e,namespaced:o,verbs:i})}}))
-return s}function outside(e){(0,s.fJ)({code:"manifest-invalid",sentence:`${e.kind} "${(0,r.Vb)(e)}" stands outside of the namespace; a release could not take it back`,hint:'apply it once by hand and leave it out of "manifests"'})}},2683:(e,t,n)=>{n.d(t,{Vb:()=>leftAlone,Ye:()=>withoutReplicas,wk:()=>withLiveReplicas,yR:()=>replicasForgotten})
+return s}function outside(e){(0,s.fJ)({code:"manifest-invalid",sentence:`${e.kind} "${(0,r.Vb)(e)}" is outside of the namespace; a release could not restore it`,hint:'apply it once with kubectl, and remove it from "manifests"'})}},2683:(e,t,n)=>{n.d(t,{Vb:()=>leftAlone,Ye:()=>withoutReplicas,wk:()=>withLiveReplicas,yR:()=>replicasForgotten})
 var s=n(9340)
 function leftAlone(e,t){if(!t)return e
 return replicasForgotten(t)?withLiveReplicas(e,t):withoutReplicas(e)}function withLiveReplicas(e,t){const n=t?.spec?.replicas
@@ -10511,23 +10582,26 @@ if(t===void 0)return
 try{const{spec:n,...r}=JSON.parse(t)
 if(n?.replicas===void 0)return
 const{replicas:o,...i}=n
-return(0,s.sF)(e,s.EY,`${JSON.stringify({...r,spec:i})}\n`)}catch{return}}},3006:(e,t,n)=>{n.d(t,{Gq:()=>r,K$:()=>causeOfOutage,Uk:()=>isTransientAtFirst,XX:()=>noServer,dg:()=>isTransient,gT:()=>c,jh:()=>retryTransient,sr:()=>LeaseUncertain})
-var s=n(1407)
-const r=9e4
-const o=250
-const i=2e3
-function isTransient(e){if(e instanceof s.h)return[401,429].includes(e.status)||e.status>=500
-return!(e instanceof Error&&["AbortError","LeaseLost","Failure"].includes(e.name))}const a=5e3
-function isTransientAtFirst(e,t){if(!isTransient(e)||e instanceof s.h&&e.status===401)return false
-if(e instanceof s.h&&!isUnreached(e))return true
+return(0,s.sF)(e,s.EY,`${JSON.stringify({...r,spec:i})}\n`)}catch{return}}},3006:(e,t,n)=>{n.d(t,{E_:()=>o,K$:()=>causeOfOutage,Uk:()=>isTransientAtFirst,XX:()=>noServer,dg:()=>isTransient,gT:()=>A,jh:()=>retryTransient,sr:()=>LeaseUncertain})
+var s=n(3242)
+var r=n(1407)
+const o=9e4
+const i=250
+const a=2e3
+function isTransient(e){if(e instanceof r.h)return[401,429].includes(e.status)||e.status>=500
+return!(e instanceof Error&&["AbortError","LeaseLost","Failure"].includes(e.name))}const c=5e3
+function isTransientAtFirst(e,t){if(!isTransient(e)||e instanceof r.h&&e.status===401)return false
+if(e instanceof r.h&&!isUnreached(e))return true
 const n=e instanceof Error?e.message:""
-return t<a&&!/no such host|x509|tls: /.test(n)}function isUnreached({status:e,reason:t}){return(e===500||e===502)&&t===""}async function retryTransient(e,t,n,s=isTransient){const a=e.now()+r
-for(let r=o;;r=Math.min(r*2,i))try{return await n()}catch(n){if(t.aborted||!s(n)||e.now()+r>a)throw n
-await e.sleep(r,t)}}function noServer(e){return{code:"cluster-unreachable",sentence:`the API server did not answer: ${e}`,hint:"see whether this machine reaches the cluster: kubectl version"}}const c={code:"cluster-unreachable",sentence:"the cluster does not accept the credentials of the kubeconfig (401 Unauthorized)",hint:"renew the token or the login; kubectl auth whoami shows who you are"}
-function causeOfOutage(e){if(e instanceof s.h){if(e.status===401)return c
+return t<c&&!/no such host|x509|tls: /.test(n)}function isUnreached({status:e,reason:t}){return(e===500||e===502)&&t===""}function retryTransient(e,t,n,r=isTransient){const c=e.now()+o
+const pauseAfter=(n,s)=>{const o=Math.min(i*2**(s-1),a)
+const A=t.aborted||e.now()+o>c
+return n.is==="error"&&r(n.error)&&!A?o:void 0}
+return(0,s.ux)({clock:e,signal:t,pauseAfter:pauseAfter},n)}function noServer(e){return{code:"cluster-unreachable",sentence:`the API server did not answer: ${e}`,hint:"check that this machine reaches the cluster: kubectl version"}}const A={code:"cluster-unreachable",sentence:"the cluster does not accept the credentials of the kubeconfig (401 Unauthorized)",hint:"renew the token or the login; kubectl auth whoami shows who you are"}
+function causeOfOutage(e){if(e instanceof r.h){if(e.status===401)return A
 return isUnreached(e)?noServer(e.message):void 0}const t=e instanceof Error&&/^E[A-Z]+$/.test(e.code??"")
 return t?noServer(e.message):void 0}class LeaseUncertain extends Error{name="LeaseUncertain"
-constructor(){super("the lock could not be renewed in time")}}},2861:(e,t,n)=>{n.d(t,{y:()=>holdsNoData,$:()=>placeOf})
+constructor(){super("the lock could not be renewed in time")}}},2861:(e,t,n)=>{n.d(t,{y$:()=>holdsNoData,I:()=>kindOf,$t:()=>placeOf})
 var s=n(9340)
 const r={words:"",labels:()=>true,open:true}
 function aspectsOfPolicy(e){const t=subjectOf(e)
@@ -10587,54 +10661,54 @@ if(A){const e=lacks(A,r.becomes)
 return{is:"nowhere",breaks:isNew(A),...causeOf(o,A,e,r.becomes)}}const l=i.find(e=>lacks(e,r.live)===void 0&&lacks(e,r.becomes)!==void 0)
 if(!l)return{is:"well"}
 const u=`service/${l.service}`
-return{is:"torn",sentence:`${u} loses port ${l.port}, to which ${o} leads until the new pods are there: nobody is served in between`,hint:`make it two releases: first ${u} with port ${l.port} beside the new one, and ${o} with the new one; then ${u} without port ${l.port}`}}function isSame({service:e,port:t}){return n=>n.service===e&&n.port===t}function lacks({service:e,port:t},n){const s=n.find(({metadata:t})=>t?.name===e)
+return{is:"torn",sentence:`${u} loses port ${l.port}, which ${o} uses until the new pods are Ready: requests would fail until then`,hint:`split the change into two releases: first ${u} with port ${l.port} beside the new one, and ${o} with the new one; then ${u} without port ${l.port}`}}function isSame({service:e,port:t}){return n=>n.service===e&&n.port===t}function lacks({service:e,port:t},n){const s=n.find(({metadata:t})=>t?.name===e)
 if(!s)return"service"
 const{ports:r=[],type:o}=s.spec??{}
 if(t===void 0||o==="ExternalName")return
 return r.some(e=>[e.port,e.name,e.targetPort].some(e=>String(e)===String(t)))?void 0:"port"}function causeOf(e,{service:t,port:n},s,r){const o=`service/${t}`
-if(s==="service")return{sentence:`${e} leads to ${o}, which neither the cluster nor the manifests have`,hint:`correct the name in ${e}, or add ${o} to the manifests`}
+if(s==="service")return{sentence:`${e} leads to ${o}, which exists neither in the cluster nor in the manifests`,hint:`correct the name in ${e}, or add ${o} to the manifests`}
 const i=r.find(({metadata:e})=>e?.name===t)?.spec?.ports??[]
 const a=i.map(({port:e,name:t})=>t?`${e} (${t})`:`${e}`)
-return{sentence:`${e} leads to port ${n} of ${o}, which has ${a.length===0?"no ports":a.join(", ")}`,hint:`name one of these in ${e}, or add the port to ${o}; to move to another port, release ${o} with the old and the new one first, then ${e}`}}const o={"/Service":{aspects:aspectsOfService,cuts:true},"networking.k8s.io/NetworkPolicy":{aspects:aspectsOfPolicy,cuts:true,comparedWith:askedBefore},"cilium.io/CiliumNetworkPolicy":{aspects:bySelector("endpointSelector"),cuts:true},"policy/PodDisruptionBudget":{aspects:bySelector("selector","protects no pod"),cuts:false},"monitoring.coreos.com/PodMonitor":{aspects:bySelector("selector"),cuts:false}}
+return{sentence:`${e} leads to port ${n} of ${o}, which has ${a.length===0?"no ports":a.join(", ")}`,hint:`use one of these in ${e}, or add the port to ${o}. To move to another port, release ${o} with both ports first, then ${e}`}}const o={"/Service":{aspects:aspectsOfService,cuts:true},"networking.k8s.io/NetworkPolicy":{aspects:aspectsOfPolicy,cuts:true,comparedWith:askedBefore},"cilium.io/CiliumNetworkPolicy":{aspects:bySelector("endpointSelector"),cuts:true},"policy/PodDisruptionBudget":{aspects:bySelector("selector","protects no pod"),cuts:false},"monitoring.coreos.com/PodMonitor":{aspects:bySelector("selector"),cuts:false}}
 const i=["networking.k8s.io/Ingress",...["HTTPRoute","GRPCRoute","TCPRoute","TLSRoute"].map(e=>`gateway.networking.k8s.io/${e}`),...["traefik.io","traefik.containo.us"].flatMap(e=>["IngressRoute","IngressRouteTCP"].map(t=>`${e}/${t}`)),"route.openshift.io/Route","projectcontour.io/HTTPProxy","networking.istio.io/DestinationRule","networking.istio.io/VirtualService"]
 const a=["autoscaling/HorizontalPodAutoscaler","autoscaling.k8s.io/VerticalPodAutoscaler","keda.sh/ScaledObject","monitoring.coreos.com/ServiceMonitor"]
 const c=[...Object.keys(o),...i,...a,...["UDPRoute","ReferenceGrant"].map(e=>`gateway.networking.k8s.io/${e}`),...["projectcalico.org","crd.projectcalico.org"].map(e=>`${e}/NetworkPolicy`)]
-function holdsNoData(e){return c.includes(kindOf(e))}function kindOf(e){return(0,s.TN)(e).split("/").slice(0,2).join("/")}function placeOf(e,t,n,r={live:[],becomes:[]},c=false,A=[]){const l=kindOf(t)
-if(i.includes(l))return placeOfRoute(l,e,t,r,c)
-if(a.includes(l))return{when:"first"}
-const u=o[l]
-if(!u)return{when:"before"}
-const d=l==="/Service"
-const h=d?n.filter(({apart:e})=>!e):n
-const g=e?u.aspects(e):new Map
-const f=u.aspects(t)
-const p=[...g.values(),...f.values()]
-const m=h.some(({own:e,live:t,becomes:n})=>e&&p.some(({labels:e})=>e(labelsOf(t))||e(labelsOf(n))))
-const E=h.flatMap(({live:e,becomes:t})=>[labelsOf(e),labelsOf(t)])
-const isolated=e=>isIsolated(A,t,e,E)
-const wasOf=t=>u.comparedWith?u.comparedWith(e,t,isolated):g.get(t)
-const w=[...f].map(([e,t])=>({aspect:t,...safely(wasOf(e),t,h)}))
-const I=`${(t.kind??"").toLowerCase()}/${(0,s.Vb)(t)}`
-const B=w.find(({finds:e,aspect:t})=>!e&&t.none!==void 0)
-const Q=B&&{sentence:`${I} ${B.aspect.none} after this release: ${whyNone(B.aspect,h)}`,hint:lostHint(B.aspect,I,h)}
-if(Q&&d&&B.loses&&isSure(B.aspect,h))return{when:"never",...Q}
-const y=Q&&(!d||!e||m)
-const b=Q&&!d&&e&&B.loses?[toldOf(Q)]:[]
-const v=[...b,...Q?[]:leaving(I,g,f,h)]
-const k={...y&&{warning:toldOf(Q)},...v.length>0&&{losses:v}}
-if(!m)return{when:"before",...k}
-if(!e&&d)return{when:"before",...k}
-const S=d?w:w.filter(({finds:e})=>e)
-const T=S.every(({safe:e})=>e.includes("first"))
-const R=S.every(({safe:e})=>e.includes("last"))
-if(T)return{when:"first",...k}
-if(R||!u.cuts)return{when:"last",...k}
-return{when:"never",...conflict(I,S,h)}}function toldOf({sentence:e,hint:t}){return`${e}; ${t}`}function placeOfRoute(e,t,n,s,r){const o=routed(e,t,n,s)
-if(o.is==="well")return{when:"last"}
-const{sentence:i,hint:a}=o
-if(o.is==="nowhere"&&(r||!o.breaks))return{when:"last",warning:toldOf(o)}
-return{when:"never",sentence:i,hint:a}}function leaving(e,t,n,s){return[...n].flatMap(([n,{asks:r,labels:o,words:i}])=>{if(r===void 0||t.get(n)?.asks!==r)return[]
-return s.filter(({own:e,live:t,becomes:n})=>e&&t&&n&&o(labelsOf(t))&&!o(labelsOf(n))).map(({id:t})=>`the new pods of ${t} lack the labels by which ${e} finds the old ones${i}; keep them in the pod template of ${t}, or add the new ones to ${e} first, in a release before`)})}function safely(e,t,n){const[s,r]=e&&sameNumber(e,t)?[portless(e),portless(t)]:[e,t]
+function holdsNoData(e){return c.includes(kindOf(e))}function kindOf(e){return(0,s.TN)(e).split("/").slice(0,2).join("/")}function placeOf(e,t,n,r={}){const c=kindOf(t)
+if(i.includes(c))return placeOfRoute(e,t,r)
+if(a.includes(c))return{when:"first"}
+const A=o[c]
+if(!A)return{when:"before"}
+const l=c==="/Service"
+const u=l?n.filter(({apart:e})=>!e):n
+const d=e?A.aspects(e):new Map
+const h=A.aspects(t)
+const g=[...d.values(),...h.values()]
+const f=u.some(({own:e,live:t,becomes:n})=>e&&g.some(({labels:e})=>e(labelsOf(t))||e(labelsOf(n))))
+const p=u.flatMap(({live:e,becomes:t})=>[labelsOf(e),labelsOf(t)])
+const isolated=e=>isIsolated(r.beside??[],t,e,p)
+const wasOf=t=>A.comparedWith?A.comparedWith(e,t,isolated):d.get(t)
+const m=[...h].map(([e,t])=>({aspect:t,...safely(wasOf(e),t,u)}))
+const E=`${(t.kind??"").toLowerCase()}/${(0,s.Vb)(t)}`
+const w=m.find(({finds:e,aspect:t})=>!e&&t.none!==void 0)
+const I=w&&{sentence:`${E} ${w.aspect.none} after this release: ${whyNone(w.aspect,u)}`,hint:lostHint(w.aspect,E,u)}
+if(I&&l&&w.loses&&isSure(w.aspect,u))return{when:"never",...I}
+const B=I&&(!l||!e||f)
+const Q=I&&!l&&e&&w.loses?[warningOf(I)]:[]
+const y=[...Q,...I?[]:leaving(E,d,h,u)]
+const b={...B&&{warning:warningOf(I)},...y.length>0&&{losses:y}}
+if(!f)return{when:"before",...b}
+if(!e&&l)return{when:"before",...b}
+const v=l?m:m.filter(({finds:e})=>e)
+const k=v.every(({safe:e})=>e.includes("first"))
+const S=v.every(({safe:e})=>e.includes("last"))
+if(k)return{when:"first",...b}
+if(S||!A.cuts)return{when:"last",...b}
+return{when:"never",...conflict(E,v,u)}}function warningOf({sentence:e,hint:t}){return`${e}; ${t}`}function placeOfRoute(e,t,{services:n={live:[],becomes:[]},makes:s=false}){const r=routed(kindOf(t),e,t,n)
+if(r.is==="well")return{when:"last"}
+const{sentence:o,hint:i}=r
+if(r.is==="nowhere"&&(s||!r.breaks))return{when:"last",warning:warningOf(r)}
+return{when:"never",sentence:o,hint:i}}function leaving(e,t,n,s){return[...n].flatMap(([n,{asks:r,labels:o,words:i}])=>{if(r===void 0||t.get(n)?.asks!==r)return[]
+return s.filter(({own:e,live:t,becomes:n})=>e&&t&&n&&o(labelsOf(t))&&!o(labelsOf(n))).map(({id:t})=>`the new pods of ${t} lack the labels by which ${e} selects the old ones${i}; keep them in the pod template of ${t}, or add the new ones to ${e} first, in an earlier release`)})}function safely(e,t,n){const[s,r]=e&&sameNumber(e,t)?[portless(e),portless(t)]:[e,t]
 const o=n.map(e=>({one:e,oldLive:finds(s,e,"live"),oldNew:finds(s,e,"becomes"),nowLive:finds(r,e,"live"),nowNew:finds(r,e,"becomes")}))
 const i=o.filter(({oldLive:e,nowLive:t,nowNew:n})=>e&&(t||n||!s?.open))
 const a=i.filter(({nowNew:e})=>e)
@@ -10653,7 +10727,7 @@ return[...t,...s].flatMap(({ports:e=[]})=>e)}function labelsOf(e){return e?.meta
 const r=Object.entries(t??{})
 if(r.length===0||s==="ExternalName")return new Map
 const labels=e=>r.every(([t,n])=>e[t]===n)
-const o="would lead to no pod"
+const o="would select no pod"
 const i=` (selector ${r.map(([e,t])=>`${e}=${t}`).join(",")})`
 if(n.length===0)return new Map([["",{words:i,labels:labels,none:o}]])
 return new Map(n.map(e=>[`${e.protocol??"TCP"} ${e.port}`,{words:`, port ${e.port}${i}`,labels:labels,port:e,none:o}]))}function bySelector(e,t){return({spec:n})=>{const s=n?.[e]
@@ -10666,12 +10740,16 @@ const[o]=r
 if(!o)return`no pod template has the labels that it selects${e}`
 return`no container of ${o.id} has a port ${n?.targetPort??n?.port??""}${e}`}function lostHint(e,t,n){const s=n.find(({own:t,live:n,becomes:s})=>t&&(e.labels(labelsOf(n))||e.labels(labelsOf(s))))
 const r=s?` of ${s.id}`:""
-return`add what is missing to the pod template${r}, or correct ${t}; to move it to other labels or ports, release the pods with the old and the new ones first, then ${t}`}function conflict(e,t,n){const s=t.find(({safe:e})=>e.length===0)??t[0]
+return`add what is missing to the pod template${r}, or correct ${t}. To move it to other labels or ports, release the pods with both first, then ${t}`}function conflict(e,t,n){const s=t.find(({safe:e})=>e.length===0)??t[0]
 const r=s?.torn.map(({id:e})=>e).join(", ")??n.map(({id:e})=>e).join(", ")
-return{sentence:`${e} changes together with the pods of ${r}, and finds none of them in between: the old ones lack what it asks for from now on, the new ones what it asked for before${s?.aspect.words??""}`,hint:`make it two releases: first the pod template of ${r} with the old labels and ports beside the new ones, and ${e} as it is; then ${e}, and the template without the old ones`}}},4339:(e,t,n)=>{n.d(t,{T:()=>idOf})
-function idOf(e){return`${e.kind.toLowerCase()}/${e.name}`}},345:(e,t,n)=>{n.d(t,{h:()=>closestMatch})
+return{sentence:`${e} changes together with the pods of ${r}, and selects none of them during the rollout: the old ones lack its new labels or ports, the new ones lack its old ones${s?.aspect.words??""}`,hint:`split the change into two releases: first the pod template of ${r} with both the old and the new labels and ports, and ${e} unchanged; then ${e}, and the template without the old ones`}}},4339:(e,t,n)=>{n.d(t,{T:()=>idOf})
+function idOf(e){return`${e.kind.toLowerCase()}/${e.name}`}},345:(e,t,n)=>{n.d(t,{JR:()=>hintFor,h0:()=>closestMatch,ml:()=>replacementOf})
 function closestMatch(e,t){const[n]=t.map(t=>({name:t,distance:distance(e,t)})).sort((e,t)=>e.distance-t.distance)
-return n&&n.distance<=Math.max(2,e.length/3)?n.name:void 0}function distance(e,t){let n=Array.from({length:t.length+1},(e,t)=>t)
+return n&&n.distance<=Math.max(2,e.length/3)?n.name:void 0}const s=new Map([["ready-timeout",'"grace" with NotReady=DURATION'],["code-quality",'"junit"']])
+function replacementOf(e){return s.get(e)}function hintFor(e,t){const n=replacementOf(e)
+if(n!==void 0)return`; use ${n} instead`
+const s=closestMatch(e,t)
+return s===void 0?"":`; did you mean "${s}"?`}function distance(e,t){let n=Array.from({length:t.length+1},(e,t)=>t)
 for(let s=0;s<e.length;s++){const r=e[s]
 const o=[s+1]
 for(let e=0;e<t.length;e++)o.push(Math.min((o[e]??0)+1,(n[e+1]??0)+1,(n[e]??0)+(r===t[e]?0:1)))
@@ -10700,7 +10778,7 @@ var o=n(3672)
 const i="django-rollout.yml"
 const a="django-rollout.yaml"
 const c={name:"",values:new Map,problems:[]}
-const A={config:"names this file; it cannot stand in it"}
+const A={config:"names this file; it cannot be set in it"}
 function readFileOptions(e,t){const n=new s.HN
 const i=(0,s.Tp)(t,{lineCounter:n,prettyErrors:false})
 const lineOf=e=>n.linePos(e??0).line
@@ -10708,18 +10786,17 @@ const a=new Map
 const c=i.errors.map(({message:t,pos:[n]})=>`${e}, line ${lineOf(n)}: is not YAML: ${t}`)
 const{contents:l}=i
 if(c.length>0||l===null)return{name:e,values:a,problems:c}
-if(!(0,s.jh)(l))return{name:e,values:a,problems:[`${e}: is no list of options, one a line as name: value`]}
+if(!(0,s.jh)(l))return{name:e,values:a,problems:[`${e}: is not a list of options, one "name: value" per line`]}
 for(const{key:t,value:n}of l.items){const l=(0,s.jn)(t)?String(t.value):""
 const u=lineOf((0,s.jn)(t)?t.range[0]:void 0)
 const wrong=t=>c.push(`${e}, line ${u}: "${l}" ${t}`)
-if(!Object.hasOwn(o.tp,l)){const e=(0,r.h)(l,Object.keys(o.tp))
-wrong(`is not an option${e===void 0?"":`; did you mean "${e}"?`}`)
+if(!Object.hasOwn(o.tp,l)){wrong(`is not an option${(0,r.JR)(l,Object.keys(o.tp))}`)
 continue}const d=l
 const{secret:h,read:g}=o.tp[d]
-const f=h?"is a secret, which has no place in a file of the repository; give it as an input or a flag":A[d]
+const f=h?"is a secret, which does not belong in a file of the repository; set it as an input or a flag":A[d]
 if(f!==void 0){wrong(f)
 continue}const p=(0,s.Vj)(n)?n.resolve(i):n
-if(p===void 0){wrong("names an anchor that is not there")
+if(p===void 0){wrong("names an anchor that does not exist")
 continue}const m=textOf(p,g.takes)
 if(m.is==="wrong")wrong(m.why)
 else if(m.text!==void 0)a.set(d,{text:m.text,line:u})}return{name:e,values:a,problems:c}}function textOf(e,t){if(e===null||(0,s.jn)(e)&&e.value===null)return{is:"text",text:void 0}
@@ -10727,10 +10804,10 @@ if((0,s.jn)(e)&&t.is==="yes or no"&&typeof e.value==="boolean")return{is:"text",
 if((0,s.jn)(e))return{is:"text",text:plain(e)}
 if((0,s.oP)(e)){if(t.is!=="list")return{is:"wrong",why:`is a list; it takes ${formOf(t)}`}
 const n=e.items.map(e=>(0,s.jn)(e)?plain(e):void 0)
-return n.every(e=>e!==void 0&&!e.includes("\n"))?{is:"text",text:n.join("\n")}:{is:"wrong",why:"has an entry that is no text of one line"}}if((0,s.jh)(e)){if(t.is!=="mapping")return{is:"wrong",why:`is a mapping; it takes ${formOf(t)}`}
+return n.every(e=>e!==void 0&&!e.includes("\n"))?{is:"text",text:n.join("\n")}:{is:"wrong",why:"has an entry that is not a single line of text"}}if((0,s.jh)(e)){if(t.is!=="mapping")return{is:"wrong",why:`is a mapping; it takes ${formOf(t)}`}
 const n=e.items.map(({key:e,value:t})=>(0,s.jn)(e)&&(0,s.jn)(t)?`${String(e.value)}=${plain(t)}`:void 0)
-return n.every(e=>e!==void 0&&!e.includes("\n"))?{is:"text",text:n.join("\n")}:{is:"wrong",why:"has an entry that is no text of one line"}}return{is:"wrong",why:"is not what it takes"}}function formOf({is:e}){if(e==="list")return"a list"
-return e==="mapping"?"a mapping, one NAME: value a line":"one value"}function plain(e){const{value:t,source:n}=e
+return n.every(e=>e!==void 0&&!e.includes("\n"))?{is:"text",text:n.join("\n")}:{is:"wrong",why:"has an entry that is not a single line of text"}}return{is:"wrong",why:"has the wrong type"}}function formOf({is:e}){if(e==="list")return"a list"
+return e==="mapping"?"a mapping, one NAME: value per line":"one value"}function plain(e){const{value:t,source:n}=e
 return typeof t==="string"?t:n??String(t)}},4800:(e,t,n)=>{n.d(t,{F:()=>example,T:()=>readOptions})
 var s=n(8614)
 var r=n(345)
@@ -10751,39 +10828,38 @@ if(h instanceof o.AF){const t=s.secret||s.read===o.TT?"":` "${d}"`
 A.push(`${u}"${e}"${t} ${h.text}: ${u===""?example(n,e,s):example("action",e,s)}`)}l[e]=h}for(const[e,n]of i){const{with:s}=n
 if(s===void 0)continue
 const isGiven=e=>t[e]||(r.values.get(e)?.text??"")!==""
-if(isGiven(e)&&!isGiven(s))A.push(`"${s}" is missing: "${e}" goes only together with it`)}return A.length===0?{is:"read",settings:l}:{is:"wrong",problems:A}}function chosen(e,{mayBeNone:t},n,s){const r=s.values.get(e)
+if(isGiven(e)&&!isGiven(s))A.push(`"${s}" is missing: "${e}" requires it`)}return A.length===0?{is:"read",settings:l}:{is:"wrong",problems:A}}function chosen(e,{mayBeNone:t},n,s){const r=s.values.get(e)
 const o=[{text:n[e],where:""},{text:r?.text,where:r?`${s.name}, line ${r.line}: `:""}]
 for(const{text:e,where:n}of o){if(e===void 0||e===""&&!t)continue
 return{text:t&&e.trim()==="none"?"":e,where:n}}return{where:""}}function example(e,t,n){const{example:s,cliExample:r=(0,i.Z)(s),flag:o}=n
 if(e==="action")return`for example ${t}: ${s}`
-return`for example --${t}${o?"":` ${r}`}`}function unknown(e,t,n){const s=(0,r.h)(t,n)
-const o=s===void 0?"":`; did you mean "${s}"?`
-return`"${t}" is not an option of ${e}${o}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Dy:()=>w,GC:()=>wordFor,GX:()=>p,Hd:()=>a,I_:()=>o,Lx:()=>m,Mn:()=>g,Sm:()=>I,TT:()=>f,Wf:()=>i,an:()=>r,c5:()=>u,p0:()=>l,qe:()=>graces,rK:()=>h,yL:()=>oneOf,yU:()=>someOf})
+return`for example --${t}${o?"":` ${r}`}`}function unknown(e,t,n){const s=(0,r.JR)(t,n)
+return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Dy:()=>w,GC:()=>wordFor,GX:()=>p,Hd:()=>a,I_:()=>o,Lx:()=>m,Mn:()=>g,Sm:()=>I,TT:()=>f,Wf:()=>i,an:()=>r,c5:()=>u,p0:()=>l,qe:()=>graces,rK:()=>h,yL:()=>oneOf,yU:()=>someOf})
 class Problem{text
 constructor(e){this.text=e}}function reader(e,t){return Object.assign(e=>t(e),{takes:e})}function matching(e,t,n){return reader({is:"text",word:e,pattern:t},e=>t.test(e)?e:new Problem(n))}function anyText(e){return reader({is:"text",word:e},e=>e)}const s=/^[a-z0-9._-]+((:\d+)?(\/[a-z0-9._-]+)+)?$/
-const r=reader({is:"text",word:"image",pattern:s},e=>{if(e.includes("@sha256:")||/:[^/]+$/.test(e))return new Problem('is the image without tag and digest; give the tag by "tag"')
-return s.test(e)?e:new Problem("is not the name of an image (small letters, digits, and . _ - / only)")})
-const o=matching("tag",/^\w[\w.-]{0,127}$/,"is not a tag (letters, digits, and . _ - only, at most 128)")
+const r=reader({is:"text",word:"image",pattern:s},e=>{if(e.includes("@sha256:")||/:[^/]+$/.test(e))return new Problem('must have no tag and no digest; set the tag with "tag"')
+return s.test(e)?e:new Problem("is not the name of an image (only lowercase letters, digits, and . _ - /)")})
+const o=matching("tag",/^\w[\w.-]{0,127}$/,"is not a tag (only letters, digits, and . _ -, at most 128)")
 const i=matching("digest",/^sha256:[0-9a-f]{64}$/,"is not a digest (sha256: and 64 hexadecimal digits)")
-const a=matching("name",/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,"is not a name that Kubernetes takes (small letters, digits and -, at most 63)")
+const a=matching("name",/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,"is not a valid name in Kubernetes (lowercase letters, digits and -, at most 63)")
 const c=168*36e5
 const A={ms:1,s:1e3,m:6e4,h:36e5}
 const l=reader({is:"duration"},e=>{if(e==="0")return 0
 const t=[...e.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)]
 if(t.length===0||t.map(e=>e[0]).join("")!==e)return new Problem("is not a duration; write it as 90s, 10m or 1m30s")
 const n=t.reduce((e,[,t,n])=>e+Number(t)*(A[n??""]??0),0)
-return n>c?new Problem("is longer than 168h, a week"):n})
+return n>c?new Problem("is longer than 168h (a week)"):n})
 const u=reader({is:"duration"},e=>{const t=l(e)
-return t===0?new Problem("is no time at all; leave it out for the default"):t})
+return t===0?new Problem("is zero; remove the option to use the default"):t})
 const d=reader({is:"list"},e=>e.split(/[\s,]+/).filter(e=>e!==""))
 const h=reader({is:"list",..."pattern"in o.takes&&{pattern:o.takes.pattern}},e=>{const t=d(e)
 const n=t.find(e=>o(e)instanceof Problem)
-return n===void 0?t:new Problem(`has "${n}", which is not a tag (letters, digits, and . _ - only, at most 128)`)})
+return n===void 0?t:new Problem(`has "${n}", which is not a tag (only letters, digits, and . _ -, at most 128)`)})
 const g=reader({is:"list"},e=>e.split("\n").map(e=>e.trim()).filter(e=>e!==""))
 const f=reader({is:"mapping",to:"text"},e=>{const t={}
 for(const[n,s]of e.split("\n").entries()){if(s.trim()==="")continue
 const[,e,r]=/^\s*([^\s=]+)=(.*)$/.exec(s.trimEnd())??[]
-if(e===void 0||r===void 0)return new Problem(`is not of the form NAME=value in line ${n+1}, with no blanks in NAME`)
+if(e===void 0||r===void 0)return new Problem(`is not of the form NAME=value in line ${n+1}, without spaces in NAME`)
 t[e]=r}return t})
 function oneOf(...e){return reader({is:"choice",of:e},t=>e.find(e=>e===t)??new Problem(`is not ${e.join(" or ")}`))}function someOf(...e){return reader({is:"list",of:e},t=>{const n=d(t)
 const s=n.find(t=>!e.includes(t))
@@ -10792,24 +10868,24 @@ for(const s of d(t)){const[t="",r="",...o]=s.split("=")
 const i=e.find(e=>e.toLowerCase()===t.toLowerCase())
 if(i===void 0)return new Problem(`has "${t}"; it takes ${e.join(", ")}`)
 const a=l(r)
-if(o.length>0||a instanceof Problem)return new Problem(`has "${s}", which is not of the form trouble=duration`)
+if(o.length>0||a instanceof Problem)return new Problem(`has "${s}", which is not of the form symptom=duration`)
 n[i]=a}return n})}const p=reader({is:"yes or no"},e=>e==="true"||e==="false"?e==="true":new Problem("is not true or false"))
-const m=matching("path",/^\/(?!.*#)[!-~]*$/,"is not a path; it begins with /, and has no blanks, no # and only ASCII")
+const m=matching("path",/^\/(?!.*#)[!-~]*$/,"is not a path; it must begin with /, without spaces and #, in ASCII")
 const E=/^https?:\/\/[^\s/]+(\/\S*)?$/
-const w=reader({is:"text",word:"address",pattern:E},e=>E.test(e.trim())?e.trim():new Problem("is not an address on the web; it begins with https://"))
-const I=matching("host",/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,"is not a host; write it without https:// and path, with a port if need be")
+const w=reader({is:"text",word:"address",pattern:E},e=>E.test(e.trim())?e.trim():new Problem("is not a URL; it must begin with https://"))
+const I=matching("host",/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,"is not a host; write it without https:// and path, with a port if needed")
 function wordFor(e){switch(e.is){case"text":return e.word
 case"duration":return"duration"
 case"yes or no":return"true|false"
 case"choice":return e.of.join("|")
 case"list":return e.of?.join(",")??"list"
-case"mapping":return e.to==="duration"?"trouble=duration":"NAME=value"}}},7244:(e,t,n)=>{n.d(t,{Z:()=>shellQuote})
+case"mapping":return e.to==="duration"?"symptom=duration":"NAME=value"}}},7244:(e,t,n)=>{n.d(t,{Z:()=>shellQuote})
 function shellQuote(e){return/^[\w@%+=:,./-]+$/.test(e)?e:`'${e.replaceAll("'",`'\\''`)}'`}},3672:(e,t,n)=>{n.d(t,{TN:()=>i,cz:()=>optionsOf,tp:()=>a})
 var s=n(8566)
 var r=n(8090)
 const o=["ImageNotFound","ImagePull","CannotStart","ConfigMissing","OutOfMemory","CrashAfterReady","Crash","InitCrash","PodRefused","PodNotCreated","Quota","NoScaleUp","ScalingUp","Unschedulable","MultiAttach","Volume","Sandbox","NotReady","ProgressDeadline"]
 const i={image:"Image",tests:"Tests",cluster:"Cluster",migrations:"Migrations",rollout:"Rollout",rollback:"Rollback",notifications:"Notifications",run:"Output and configuration"}
-function table_option(e){return e}const a={image:table_option({read:r.an,help:"The image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:s.Pi}),tag:table_option({read:r.I_,help:"Tag of the image; the SHA of the commit when not given",example:"4f2c1d9",group:"image",on:s.Nm}),digest:table_option({read:r.Wf,help:"The image itself, whatever its tag names by now: the output of an earlier step, to promote what was tested",example:"${{ needs.staging.outputs.digest }}",cliExample:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:s.Gc}),"extra-tags":table_option({read:r.rK,help:"More tags, set once the release is deployed and not before",example:"latest",default:"",group:"image",on:s.bh}),context:table_option({read:(0,r.Ae)("path"),help:"Folder that the image is built from",example:"backend",default:".",group:"image",on:s.YU}),file:table_option({read:(0,r.Ae)("path"),help:'The Dockerfile; the one in "context" when not given',example:"docker/Dockerfile",group:"image",on:[...s.PH,"doctor"]}),target:table_option({read:(0,r.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:s.PH}),"build-args":table_option({read:r.TT,help:"Build arguments, NAME=value, one a line",example:"VERSION=1.4",default:"",group:"image",on:s.PH}),push:table_option({read:r.GX,help:'Gives the image its tag in the registry: "build" at once, "test" when the tests have passed',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":table_option({read:(0,r.Ae)("name"),help:'Who pushes and looks up images; only together with "registry-password"',example:"${{ github.actor }}",cliExample:"ada",with:"registry-password",group:"image",on:s.u5}),"registry-password":table_option({read:(0,r.Ae)("password"),help:"Password or token for the registry; when not given, the logins that docker has",example:"${{ github.token }}",cliExample:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:s.u5}),"test-command":table_option({read:(0,r.Ae)("command"),help:"Runs in a container of the image before it is pushed; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...s.Vt,"doctor"]}),"test-services":table_option({read:(0,r.yU)("postgres","redis"),help:"Throw-away servers for the tests: postgres, redis; their addresses come as DATABASE_URL and REDIS_URL",example:"postgres redis",default:"",group:"tests",on:s.Vt}),"test-env":table_option({read:r.TT,help:"Variables for the tests, NAME=value, one a line",example:"DJANGO_DEBUG=1",default:"",group:"tests",on:s.Vt}),"test-timeout":table_option({read:r.p0,help:"The tests are ended after this time, and the release with them",example:"30m",default:"20m",group:"tests",on:s.Vt}),kubeconfig:table_option({read:(0,r.Ae)("kubeconfig"),help:"Content of a kubeconfig, or the path of one; when not given, what kubectl finds by itself (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",cliExample:"~/.kube/production",secret:true,group:"cluster",on:s.K_}),"kube-context":table_option({read:(0,r.Ae)("name"),help:"Context of the kubeconfig; its current one when not given",example:"production",group:"cluster",on:s.K_}),namespace:table_option({read:r.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:s.K_}),manifests:table_option({read:r.Mn,help:"Files, folders or kustomizations to apply with the release, one a line",example:"k8s",default:"",group:"cluster",on:[...s.bh,"doctor"]}),app:table_option({read:r.Hd,help:'Name of the application in jobs and records; the last part of "image" when not given',example:"shop",group:"cluster",on:s.K_}),"lock-wait":table_option({read:r.p0,help:"How long to wait for another release of the same application; 0: not at all",example:"30m",default:"10m",group:"cluster",on:s.ST}),"migrate-command":table_option({read:(0,r.Ae)("command"),help:'Runs in a Job when migrations are not applied yet, and always when it does more than "manage.py migrate"; none: no migrations',example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...s.rV,"doctor"]}),"migrate-from":table_option({read:(0,r.Ae)("workload"),help:'Workload that serves the web: it goes first, the migration Job takes its environment, and "smoke-path" is asked of it; found by itself when not given',example:"deployment/web",group:"migrations",on:[...s.Ig,"migrate","doctor"]}),"migrate-timeout":table_option({read:r.c5,help:"The migration Job is ended after this time",example:"1h",default:"15m",group:"migrations",on:s.rV}),timeout:table_option({read:r.c5,help:"For the rollout of all workloads together",example:"20m",default:"10m",group:"rollout",on:s.Ig}),"ready-timeout":table_option({read:r.c5,help:"A started pod must be Ready within this time; learned from the running version when not given",example:"90s",group:"rollout",on:s.Ig}),grace:table_option({read:(0,r.qe)(...o),help:"How long a trouble may last before the release is undone, trouble=duration (docs/failures.md has their names)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...s.Ig,"migrate"]}),order:table_option({read:(0,r.yL)("web-first","parallel"),help:"web-first: the other workloads follow as soon as one new pod of the web is Ready; parallel: all at once",example:"parallel",default:"web-first",group:"rollout",on:s.Ig}),bake:table_option({read:r.p0,help:"All pods are watched on for this time after the last became available; 0: not at all",example:"1m",default:"15s",group:"rollout",on:s.Ig}),"smoke-path":table_option({read:r.Lx,help:"Asked through the Service of the web once all pods are there; an answer from 200 to 299 of the new version is good; redirects on the same host are followed, as https where the page wants it",example:"/healthz",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-host":table_option({read:r.Sm,help:'The Host that "smoke-path" is asked with; the one of the readiness probe, or localhost, when not given',example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-timeout":table_option({read:r.c5,help:"A good answer must come within this time",example:"2m",default:"60s",group:"rollout",on:s.Ig}),"on-failure":table_option({read:(0,r.yL)("undo","keep"),help:'undo: everything is put back; keep: it stays as it is for a person to look at, until "recover" or the next release puts it back',example:"keep",default:"undo",group:"rollout",on:s.Ig}),to:table_option({read:(0,r.Ae)("version"),help:'The release to restore: previous (what ran before, and was not rolled back from), the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:r.GX,help:"Says what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,r.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; nothing else needs it',example:"${{ github.token }}",secret:true,only:"action",group:"notifications",on:s.Cm}),environment:table_option({read:(0,r.Ae)("name"),help:"GitHub environment whose deployment record tells what becomes of this version",example:"production",with:"token",only:"action",group:"notifications",on:s.Cm}),"environment-url":table_option({read:r.Dy,help:"Where people see the version once it is live: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"notifications",on:s.Cm}),webhook:table_option({read:r.Dy,help:"Address that is told how the run ended, as the JSON that Slack and other chats take",example:"${{ secrets.CHAT_WEBHOOK }}",cliExample:'"$CHAT_WEBHOOK"',secret:true,group:"notifications",on:s.Cm}),"webhook-on":table_option({read:(0,r.yL)("always","failure"),help:"When the webhook is told: always, or only of a run that did not end well",example:"failure",default:"always",group:"notifications",on:s.Cm}),json:table_option({read:r.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:s.Pi}),report:table_option({read:(0,r.Ae)("path"),help:"Where the JSON report is written; the action makes a temporary file when it is not given",example:"release.json",group:"run",on:s.Pi}),junit:table_option({read:(0,r.Ae)("path"),help:"Where the stages and the failed tests are written as JUnit XML, which GitLab and Jenkins show",example:"release.xml",only:"command",group:"run",on:s.o1}),"code-quality":table_option({read:(0,r.Ae)("path"),help:"Where the lines that the cause is about are written in the form of GitLab Code Quality",example:"quality.json",only:"command",group:"run",on:s.o1}),config:table_option({read:(0,r.Ae)("path"),help:"File with options; django-rollout.yml in the current folder, where there is one, when not given",example:"deploy/production.yml",group:"run",on:s.Pi})}
+function table_option(e){return e}const a={image:table_option({read:r.an,help:"Name of the image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:s.Pi}),tag:table_option({read:r.I_,help:"Tag of the image; default: the SHA of the commit",example:"4f2c1d9",group:"image",on:s.Nm}),digest:table_option({read:r.Wf,help:"Digest of the image, from the output of an earlier step: releases exactly the image that was tested",example:"${{ needs.staging.outputs.digest }}",cliExample:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:s.Gc}),"extra-tags":table_option({read:r.rK,help:"Additional tags, set after the release is deployed",example:"latest",default:"",group:"image",on:s.bh}),context:table_option({read:(0,r.Ae)("path"),help:"Build context: the folder that the image is built from",example:"backend",default:".",group:"image",on:s.YU}),file:table_option({read:(0,r.Ae)("path"),help:'Path of the Dockerfile; default: the one in "context"',example:"docker/Dockerfile",group:"image",on:[...s.PH,"doctor"]}),target:table_option({read:(0,r.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:s.PH}),"build-args":table_option({read:r.TT,help:"Build arguments, NAME=value, one per line",example:"VERSION=1.4",default:"",group:"image",on:s.PH}),push:table_option({read:r.GX,help:'Pushes the image with its tag: "build" after the build, "test" after the tests pass',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":table_option({read:(0,r.Ae)("name"),help:'User name for the registry; requires "registry-password"',example:"${{ github.actor }}",cliExample:"ada",with:"registry-password",group:"image",on:s.u5}),"registry-password":table_option({read:(0,r.Ae)("password"),help:"Password or token for the registry; default: docker's existing logins",example:"${{ github.token }}",cliExample:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:s.u5}),"test-command":table_option({read:(0,r.Ae)("command"),help:"Command that runs in a container of the image before the push; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...s.Vt,"doctor"]}),"test-services":table_option({read:(0,r.yU)("postgres","redis"),help:"Temporary servers for the tests: postgres, redis; their addresses are in DATABASE_URL and REDIS_URL",example:"postgres redis",default:"",group:"tests",on:s.Vt}),"test-env":table_option({read:r.TT,help:"Environment variables for the tests, NAME=value, one per line",example:"DJANGO_DEBUG=1",default:"",group:"tests",on:s.Vt}),"test-timeout":table_option({read:r.p0,help:"Time limit of the tests; the release fails when it is reached",example:"30m",default:"20m",group:"tests",on:s.Vt}),kubeconfig:table_option({read:(0,r.Ae)("kubeconfig"),help:"Content or path of a kubeconfig; default: the one that kubectl finds (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",cliExample:"~/.kube/production",secret:true,group:"cluster",on:s.K_}),"kube-context":table_option({read:(0,r.Ae)("name"),help:"Context of the kubeconfig; default: its current context",example:"production",group:"cluster",on:s.K_}),namespace:table_option({read:r.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:s.K_}),manifests:table_option({read:r.Mn,help:"Files, folders or kustomizations to apply with the release, one per line",example:"k8s",default:"",group:"cluster",on:[...s.bh,"doctor"]}),app:table_option({read:r.Hd,help:'Name of the application in its lock, record and Jobs; default: the last part of "image"',example:"shop",group:"cluster",on:s.K_}),"lock-wait":table_option({read:r.p0,help:"How long to wait for another release of the same application; 0: do not wait",example:"30m",default:"10m",group:"cluster",on:s.ST}),"migrate-command":table_option({read:(0,r.Ae)("command"),help:'Command that runs in a Job if migrations are not applied yet, or always if it does more than "manage.py migrate"; none: no migrations',example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...s.rV,"doctor"]}),"migrate-from":table_option({read:(0,r.Ae)("workload"),help:'Workload that serves the web: it is rolled out first, the migration Job gets its environment, and "smoke-path" is requested from it; default: detected',example:"deployment/web",group:"migrations",on:[...s.Ig,"migrate","doctor"]}),"migrate-timeout":table_option({read:r.c5,help:"Time limit of the migration Job",example:"1h",default:"15m",group:"migrations",on:s.rV}),timeout:table_option({read:r.c5,help:"Time limit of the rollout of all workloads",example:"20m",default:"10m",group:"rollout",on:s.Ig}),grace:table_option({read:(0,r.qe)(...o),help:"How long a symptom may last before the release is undone, symptom=duration (names: docs/failures.md)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...s.Ig,"migrate"]}),order:table_option({read:(0,r.yL)("web-first","parallel"),help:"web-first: the other workloads follow when one new pod of the web is Ready; parallel: all at once",example:"parallel",default:"web-first",group:"rollout",on:s.Ig}),bake:table_option({read:r.p0,help:"How long all pods are watched after the last one became available; 0: not watched",example:"1m",default:"15s",group:"rollout",on:s.Ig}),"smoke-path":table_option({read:r.Lx,help:"Path to request through the web's Service after the rollout; the new version must answer with a status from 200 to 299; redirects on the same host are followed, with https if the page requires it",example:"/healthz",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-host":table_option({read:r.Sm,help:"Host header of the smoke request; default: that of the readiness probe, or localhost",example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-timeout":table_option({read:r.c5,help:"Time limit of the smoke request",example:"2m",default:"60s",group:"rollout",on:s.Ig}),"on-failure":table_option({read:(0,r.yL)("undo","keep"),help:'undo: restore everything; keep: leave everything for inspection, until "recover" or the next release restores it',example:"keep",default:"undo",group:"rollout",on:s.Ig}),to:table_option({read:(0,r.Ae)("version"),help:'The release to roll back to: previous (the last version that was not rolled back from), the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:r.GX,help:"Reports what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,r.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"',example:"${{ github.token }}",secret:true,only:"action",group:"notifications",on:s.Cm}),environment:table_option({read:(0,r.Ae)("name"),help:"GitHub environment for the deployment record of this version",example:"production",with:"token",only:"action",group:"notifications",on:s.Cm}),"environment-url":table_option({read:r.Dy,help:"URL of the live application: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"notifications",on:s.Cm}),webhook:table_option({read:r.Dy,help:"URL that receives the result of the run, as JSON for Slack and other chats",example:"${{ secrets.CHAT_WEBHOOK }}",cliExample:'"$CHAT_WEBHOOK"',secret:true,group:"notifications",on:s.Cm}),"webhook-on":table_option({read:(0,r.yL)("always","failure"),help:"When to notify the webhook: always, or only after a failed run",example:"failure",default:"always",group:"notifications",on:s.Cm}),json:table_option({read:r.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:s.Pi}),report:table_option({read:(0,r.Ae)("path"),help:"File for the JSON report; default in the action: a temporary file",example:"release.json",group:"run",on:s.Pi}),junit:table_option({read:(0,r.Ae)("path"),help:"File for stages and failed tests as JUnit XML, for GitLab and Jenkins",example:"release.xml",only:"command",group:"run",on:s.o1}),config:table_option({read:(0,r.Ae)("path"),help:"File with options; default: django-rollout.yml in the current folder, if it exists",example:"deploy/production.yml",group:"run",on:s.Pi})}
 function optionsOf(e,t){return Object.entries(a).filter(([,{on:n,only:s}])=>n.includes(e)&&(t===void 0||s===void 0||s===t))}},4737:(e,t,n)=>{n.d(t,{B:()=>cancelSignal,U:()=>outliveReaders})
 function cancelSignal(e=()=>{}){const t=new AbortController
 const end=n=>{if(!t.signal.aborted)e(n)
@@ -10865,21 +10941,21 @@ var l=s(3024)
 var u=s(8161)
 var d=s(6760)
 const h=64*1024
-class LineSplitter{#xe=new a.StringDecoder("utf8")
-#$e
-#_e=""
-constructor(e){this.#$e=e}push(e){this.#Ge(this.#xe.write(e))}end(){this.#Ge(this.#xe.end())
-if(this.#_e!=="")this.#Pe(this.#_e)
-this.#_e=""}#Ge(e){const t=e.split("\n")
-t[0]=this.#_e+(t[0]??"")
+class LineSplitter{#Xe=new a.StringDecoder("utf8")
+#et
+#tt=""
+constructor(e){this.#et=e}push(e){this.#nt(this.#Xe.write(e))}end(){this.#nt(this.#Xe.end())
+if(this.#tt!=="")this.#st(this.#tt)
+this.#tt=""}#nt(e){const t=e.split("\n")
+t[0]=this.#tt+(t[0]??"")
 const n=t.pop()??""
-for(const e of t)this.#Pe(e)
-this.#_e=this.#He(n)}#He(e){const t=e.lastIndexOf("\r",e.length-2)
+for(const e of t)this.#st(e)
+this.#tt=this.#rt(n)}#rt(e){const t=e.lastIndexOf("\r",e.length-2)
 let n=e.slice(t+1)
 while(n.length>h){const e=isHighSurrogate(n.charCodeAt(h-1))?h-1:h
-this.#$e(n.slice(0,e))
-n=n.slice(e)}return n}#Pe(e){const t=e.endsWith("\r")?e.slice(0,-1):e
-this.#$e(this.#He(t))}}function isHighSurrogate(e){return e>=55296&&e<=56319}const g=`\nconst groups = new Set()\nlet rest = ''\nprocess.stdin.on('data', (bytes) => {\n  const lines = (rest + bytes).split('\\n')\n  rest = lines.pop()\n  for (const line of lines) line[0] === '+' ? groups.add(line.slice(1)) : groups.delete(line.slice(1))\n})\nprocess.stdin.on('close', () => {\n  for (const group of groups) try { process.kill(-group, 'SIGKILL') } catch {}\n})\nfor (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {})\n`
+this.#et(n.slice(0,e))
+n=n.slice(e)}return n}#st(e){const t=e.endsWith("\r")?e.slice(0,-1):e
+this.#et(this.#rt(t))}}function isHighSurrogate(e){return e>=55296&&e<=56319}const g=`\nconst groups = new Set()\nlet rest = ''\nprocess.stdin.on('data', (bytes) => {\n  const lines = (rest + bytes).split('\\n')\n  rest = lines.pop()\n  for (const line of lines) line[0] === '+' ? groups.add(line.slice(1)) : groups.delete(line.slice(1))\n})\nprocess.stdin.on('close', () => {\n  for (const group of groups) try { process.kill(-group, 'SIGKILL') } catch {}\n})\nfor (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {})\n`
 function watchdog(){let e
 const send=t=>{e??=start()
 e.stdin?.write(`${t}\n`)}
@@ -10903,16 +10979,17 @@ try{const{exitCode:e,stdout:t,stderr:o}=await(0,c.H)(quoted(r),[...n],{silent:tr
 return{code:e,stdout:t,stderr:o}}catch(e){return unstarted(t,e)}},stream:async(s,r,o)=>{const i=find(s,e)
 if(i===void 0){o.onLine(missing(s).stderr,"stderr")
 return 127}const a={...o,env:variables(o.env)}
-if(!o.bound)return stream(s,i,r,a)
+if(!o.bound)return stream({tool:s,path:i,args:r},a)
 n??=findBinder(e)
 const c=await n
-return c===void 0?stream(s,i,r,a,t):stream(s,c,[...m,i,...r],a)}}}const m=["--pdeathsig","KILL","--"]
+return c===void 0?stream({tool:s,path:i,args:r},a,t):stream({tool:s,path:c,args:[...m,i,...r]},a)}}}const m=["--pdeathsig","KILL","--"]
 async function findBinder(e){const t=process.platform==="linux"?find("setpriv",e):void 0
 if(t===void 0)return
 const{signal:n}=new AbortController
 const onLine=()=>{}
-const s=await stream(t,t,[...m,"true"],{signal:n,onLine:onLine})
-return s===0?t:void 0}function fed(e,t,n,{env:s,cwd:r,input:o}){return new Promise(i=>{const a=(0,A.spawn)(t,n,{env:s,...r===void 0?{}:{cwd:r}})
+const s={tool:t,path:t,args:[...m,"true"]}
+const r=await stream(s,{signal:n,onLine:onLine})
+return r===0?t:void 0}function fed(e,t,n,{env:s,cwd:r,input:o}){return new Promise(i=>{const a=(0,A.spawn)(t,n,{env:s,...r===void 0?{}:{cwd:r}})
 const c={stdout:[],stderr:[]}
 a.stdout.on("data",e=>c.stdout.push(e))
 a.stderr.on("data",e=>c.stderr.push(e))
@@ -10920,37 +10997,52 @@ a.on("error",t=>{if(a.pid===void 0)i(unstarted(e,t))})
 a.on("close",(e,t)=>{if(a.pid===void 0)return
 i({code:e??128+(t?u.constants.signals[t]:0),stdout:Buffer.concat(c.stdout).toString(),stderr:Buffer.concat(c.stderr).toString()})})
 a.stdin.on("error",()=>{})
-a.stdin.end(o)})}function stream(e,t,n,s,r){return new Promise(o=>{if(s.signal.aborted)return o(128+u.constants.signals.SIGTERM)
-const i=(0,A.spawn)(t,n,{detached:true,env:s.env,...s.cwd===void 0?{}:{cwd:s.cwd},stdio:[s.input===void 0?"ignore":"pipe","pipe","pipe"]})
-const a=i.pid===void 0?void 0:r?.guard(i.pid)
-const toGroup=e=>{try{if(i.pid!==void 0)process.kill(-i.pid,e)}catch{}}
-let c
-const end=()=>{toGroup("SIGTERM")
-c=setTimeout(()=>toGroup("SIGKILL"),f)}
-s.signal.addEventListener("abort",end,{once:true})
-const l=["stdout","stderr"].map(e=>{const t=new LineSplitter(t=>s.onLine(t,e))
-i[e]?.on("data",e=>t.push(e))
-return t})
-const finish=e=>{s.signal.removeEventListener("abort",end)
-clearTimeout(c)
-for(const e of l)e.end()
-o(e)}
-i.on("error",t=>{if(i.pid!==void 0)return
-s.onLine(`${e} could not be started: ${wordsOf(t)}`,"stderr")
-finish(127)})
-i.on("exit",()=>{setTimeout(()=>{i.stdout?.destroy()
-i.stderr?.destroy()},p).unref()})
-i.on("close",(e,t)=>{if(s.signal.aborted)toGroup("SIGKILL")
-a?.()
-if(i.pid!==void 0)finish(e??128+(t?u.constants.signals[t]:0))})
-i.stdin?.on("error",()=>{})
-i.stdin?.end(s.input)})}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,d.resolve)(e):void 0
+a.stdin.end(o)})}async function stream(e,t,n){if(t.signal.aborted)return 128+u.constants.signals.SIGTERM
+return new ProcessGroup(e,t,n).exitCode}class ProcessGroup{program
+how
+exitCode
+#ot
+#it
+#at
+#ct
+#At
+constructor(e,t,n){this.program=e
+this.how=t
+const{promise:s,resolve:r}=Promise.withResolvers()
+this.exitCode=s
+this.#ot=r
+const o=(0,A.spawn)(e.path,e.args,{detached:true,env:t.env,...t.cwd===void 0?{}:{cwd:t.cwd},stdio:[t.input===void 0?"ignore":"pipe","pipe","pipe"]})
+this.#it=o
+this.#at=o.pid===void 0?void 0:n?.guard(o.pid)
+t.signal.addEventListener("abort",this.#ke,{once:true})
+this.#ct=["stdout","stderr"].map(e=>this.#lt(e))
+o.on("error",this.#ut)
+o.on("exit",this.#dt)
+o.on("close",this.#ht)
+o.stdin?.on("error",()=>{})
+o.stdin?.end(t.input)}#lt(e){const t=new LineSplitter(t=>this.how.onLine(t,e))
+this.#it[e]?.on("data",e=>t.push(e))
+return t}#ke=()=>{this.#gt("SIGTERM")
+this.#At=setTimeout(()=>this.#gt("SIGKILL"),f)}
+#ut=e=>{if(this.#it.pid!==void 0)return
+const t=`${this.program.tool} could not be started: ${wordsOf(e)}`
+this.how.onLine(t,"stderr")
+this.#ft(127)}
+#dt=()=>{setTimeout(()=>{this.#it.stdout?.destroy()
+this.#it.stderr?.destroy()},p).unref()}
+#ht=(e,t)=>{if(this.how.signal.aborted)this.#gt("SIGKILL")
+this.#at?.()
+if(this.#it.pid!==void 0)this.#ft(e??128+(t?u.constants.signals[t]:0))}
+#gt(e){try{if(this.#it.pid!==void 0)process.kill(-this.#it.pid,e)}catch{}}#ft(e){this.how.signal.removeEventListener("abort",this.#ke)
+clearTimeout(this.#At)
+for(const e of this.#ct)e.end()
+this.#ot(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,d.resolve)(e):void 0
 return(t["PATH"]??"").split(d.delimiter).filter(e=>e!=="").map(t=>(0,d.resolve)((0,d.join)(t,e))).find(isProgram)}function isProgram(e){try{(0,l.accessSync)(e,l.constants.X_OK)
 return(0,l.statSync)(e).isFile()}catch{return false}}function quoted(e){return`"${e.replaceAll('"','\\"')}"`}function account(){try{return(0,u.userInfo)().username}catch{return`uid ${process.getuid?.()}`}}function missing(e){return{code:127,stdout:"",stderr:`${e} was not found on PATH`}}function unstarted(e,t){return{code:127,stdout:"",stderr:`${e} could not be started: ${wordsOf(t)}`}}function wordsOf(e){return e instanceof Error?e.message:String(e)}var E=s(6058)
 var w=s(8701)
 var I=s(6982)
 var B=s(9896)
-var Q=s(2088)
+var Q=s(9707)
 var y=s(857)
 s(5317)
 void 0&&(void 0).__awaiter
@@ -11062,14 +11154,10 @@ const r=`${s}/v${M}/bin/${process.platform}/${n}/kubectl`
 const[o,i]=await Promise.all([downloadTool(r),downloadTool(`${r}.sha256`)])
 const a=(await(0,N.readFile)(i,"utf8")).trim().split(/\s/)[0]
 const c=(0,O.createHash)("sha256").update(await(0,N.readFile)(o)).digest("hex")
-if(c!==a)throw new Error(`${r} does not have the checksum that stands beside it`)
+if(c!==a)throw new Error(`${r} does not match its published checksum`)
 await(0,N.chmod)(o,493)
 return`${await cacheFile(o,"kubectl","kubectl",M)}/kubectl`}}}var U=s(8891)
-function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:U.r,tools:realTools(e),env:e}}},385:(e,t,n)=>{n.d(t,{L:()=>retry})
-async function retry(e,t){for(let n=1,s=e.pause;;n++,s*=3){const r=await t()
-if(n>=e.tries||!e.isTransient(r))return r
-e.onRetry?.(r,s)
-await e.clock.sleep(s,e.signal)}}},3242:(e,t,n)=>{n.d(t,{Ms:()=>TimeOver,ZC:()=>abortable,ip:()=>withGracePeriod,wj:()=>withTimeout})
+function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:U.r,tools:realTools(e),env:e}}},3242:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
 class TimeOver extends Error{name="TimeOver"}async function withTimeout(e,t,n,s){if(t===0)return s(n)
 const r=new AbortController
 const o=new AbortController
@@ -11083,7 +11171,25 @@ try{return await s(r.signal)}finally{o.abort()}}async function abortable(e,t){e.
 const{promise:n,reject:s}=Promise.withResolvers()
 const stop=()=>{s(e.reason)}
 e.addEventListener("abort",stop)
-try{return await Promise.race([t(),n])}finally{e.removeEventListener("abort",stop)}}},8891:(t,n,s)=>{s.d(n,{V:()=>nameOf,r:()=>A})
+try{return await Promise.race([t(),n])}finally{e.removeEventListener("abort",stop)}}async function allOrAbort(e,t){const n=new AbortController
+const s=AbortSignal.any([e,n.signal])
+let r
+const o=await Promise.allSettled(t.map(async e=>{try{return await e(s)}catch(e){r??={error:e}
+n.abort(new Stopped)
+throw e}}))
+if(r)throw r.error
+return o.map(e=>e.status==="fulfilled"?e.value:void 0)}const s=5e3
+function withShortTimeout(e,t){const n=(new AbortController).signal
+return withTimeout(e,s,n,e=>abortable(e,t))}class Stopped extends Error{name="AbortError"
+constructor(){super("stopped: another stage failed")}}async function repeat({clock:e,signal:t,pauseAfter:n},s){for(let r=1;;r++){const o=await attempted(s)
+const i=n(o,r)
+if(i!==void 0)await e.sleep(i,t)
+else if(o.is==="result")return o.result
+else throw o.error}}async function attempted(e){try{return{is:"result",result:await e()}}catch(e){return{is:"error",error:e}}}function retry({clock:e,signal:t,tries:n,pause:s,isTransient:r,onRetry:o},i){const pauseAfter=(e,t)=>{if(e.is==="error"||t>=n||!r(e.result))return
+const i=s*3**(t-1)
+o?.(e.result,i)
+return i}
+return repeat({clock:e,signal:t,pauseAfter:pauseAfter},i)}},8891:(t,n,s)=>{s.d(n,{V:()=>nameOf,r:()=>A})
 var r=s(4942)
 var o=s(7067)
 const i=e(import.meta.url)("node:https")
@@ -11156,7 +11262,7 @@ const S=`${B}/${A.rk}`
 const T=await(0,d.s)(y,k.exists(S)?{...v,config:S}:v,"action",k)
 if(T.is==="read")await finish(T.settings)
 else if(Q!=="")r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${T.problems.join("; ")}`)}if(B!=="")await(0,w.a)(process.env).remove(B)
-async function finish(e){(0,E.U)();(0,E.B)(e=>{r.pq(`${e}: what was left open is put back all the same`)})
+async function finish(e){(0,E.U)();(0,E.B)(e=>{r.pq(`${e}: the interrupted release is still restored`)})
 const t=(0,I.W)({...process.env,RUNNER_TEMP:B})
 if(Q!=="")await recoverOwn(t,e)
 if(e["registry-username"]!==void 0)await(0,o.r)(t,e.image)}async function recoverOwn(e,t){const n=new f.a((0,c.oD)(),e.clock)
@@ -11168,18 +11274,10 @@ const E=await(0,u.C)(o,"own")
 process.exitCode=g.h[E.result]||process.exitCode
 const w=E.result==="unchanged"
 const said=async()=>w?(0,i.Jl)((await(0,l.M)(o)).history,Q):(0,i.Cy)(E)
-const I=await Promise.all([d?d.end(await said()):[],w?[]:(0,p.h)(e,t,E,s)])
+const I=await Promise.all([d?d.end(await said()):[],w?[]:(0,p.h)(e,t,{report:E,holder:s})])
 const B=(0,h.k)(E,I.flat())
 if(w)(0,c.Vm)(B)
-else await(0,c.Qz)(B,"")}s()}catch(R){s(R)}},1)},9265:(e,t,n)=>{n.d(t,{J:()=>codeQuality})
-var s=n(7598)
-var r=n(7020)
-function codeQuality({cause:e}){const t=new Map
-const n=(e?.annotations??[]).map(({file:n,line:o,title:i,message:a})=>{const c=JSON.stringify([e?.code,n,i])
-const A=t.get(c)??0
-t.set(c,A+1)
-return{description:(0,r.g$)(`${i}: ${a}`.replace(/\s+/g," ")),check_name:e?.code??"",fingerprint:(0,s.createHash)("sha256").update(`${c} ${A}`).digest("hex"),severity:"blocker",location:{path:n,lines:{begin:o}}}})
-return`${JSON.stringify(n,null,2)}\n`}},5164:(e,t,n)=>{n.d(t,{Q:()=>finalLines})
+else await(0,c.Qz)(B,"")}s()}catch(R){s(R)}},1)},5164:(e,t,n)=>{n.d(t,{Q:()=>finalLines})
 var s=n(4592)
 var r=n(8121)
 var o=n(8061)
@@ -11201,7 +11299,7 @@ const u=(0,i.UD)(e)
 if(u!==void 0)plain(u)
 if(c&&e.migrations.length>0)plain(`migrations applied: ${e.migrations.join(", ")}`)
 for(const t of(0,i.nZ)(e))plain(`warning: ${t}`)
-if(t?.hint!==void 0)plain(`what to do: ${t.hint}`)
+if(t?.hint!==void 0)plain(`hint: ${t.hint}`)
 if(t)plain(`more: ${(0,s.ZZ)(t)}`)
 A.push({text:`${(0,i.WJ)(e)} (${(0,i.YA)(e.seconds)})`,kind:c?"good":"error"})
 return A}},8121:(e,t,n)=>{n.d(t,{hq:()=>findingLines,lP:()=>byTopic,rf:()=>r})
@@ -11226,12 +11324,12 @@ e.close(t,n,r)}}}},6595:(e,t,n)=>{n.d(t,{f:()=>historyTable})
 var s=n(3165)
 var r=n(7020)
 const o=["","#","when","version","result","took","by",""]
-function historyTable(e){if(e.length===0)return["no release is in the history yet"]
+function historyTable(e){if(e.length===0)return["the history is empty"]
 const t=e.findLast(({result:e})=>e==="deployed"||e==="found")
 const n=e.toReversed().map(e=>rowOf(e,e===t))
 const s=o.map((e,t)=>Math.max(e.length,...n.map(e=>e[t]?.length??0)))
 return[o,...n].map(e=>e.map((e,t)=>e.padEnd(s[t]??0)).join("  ").trimEnd())}function rowOf(e,t){const{number:n,at:o,tag:i,result:a,seconds:c,who:A,url:l}=e
-return[t?"*":"",String(n),`${o.slice(0,10)} ${o.slice(11,16)} UTC`,(0,s.j)(i),a,(0,r.YA)(c),A,[remarks(e),l].filter(e=>e).join("  ")].map(r.g$)}function remarks({command:e,back:t,result:n,cause:s,migrations:r}){const o=[...n==="found"?["ran already"]:[],...e==="rollback"?[t===void 0?"rollback":`back to ${t}`]:[],...s===void 0?[]:[s],...r.length===0?[]:[`migrations: ${r.length}`]]
+return[t?"*":"",String(n),`${o.slice(0,10)} ${o.slice(11,16)} UTC`,(0,s.j)(i),a,(0,r.YA)(c),A,[remarks(e),l].filter(e=>e).join("  ")].map(r.g$)}function remarks({command:e,back:t,result:n,cause:s,migrations:r}){const o=[...n==="found"?["was already running"]:[],...e==="rollback"?[t===void 0?"rollback":`back to ${t}`]:[],...s===void 0?[]:[s],...r.length===0?[]:[`migrations: ${r.length}`]]
 return o.join("; ")}},2998:(e,t,n)=>{n.d(t,{b:()=>junit})
 var s=n(4592)
 var r=n(7020)
@@ -11245,7 +11343,7 @@ const A=n&&!a?[element("testcase",{classname:o,name:t},[failureOf(n)])]:[]
 return element("testsuite",{name:o,tests:c.length+A.length,failures:i.length+A.length,errors:0,skipped:e.stages.filter(({ended:e})=>e==="stopped").length,time:r.toFixed(3),timestamp:new Date(s).toISOString().slice(0,19)},[...c,...A])}function endOf({name:e,ended:t},n){switch(t){case"done":return[]
 case"stopped":return[element("skipped",{message:`${e} was stopped`})]
 case"failed":return[n?failureOf(n):element("failure",{message:`${e} failed`})]}}function failureOf(e){const{code:t,sentence:n,hint:o}=e
-const i=[n,...(0,r.MX)(e).flatMap(({title:e,lines:t})=>["",...e===void 0?[]:[`${e}:`],...t]),"",...o===void 0?[]:[`what to do: ${o}`],`more: ${(0,s.ZZ)(e)}`]
+const i=[n,...(0,r.MX)(e).flatMap(({title:e,lines:t})=>["",...e===void 0?[]:[`${e}:`],...t]),"",...o===void 0?[]:[`hint: ${o}`],`more: ${(0,s.ZZ)(e)}`]
 return element("failure",{type:t,message:n},[i.join("\n")])}function testsOf({run:e,failures:t,errors:n,skipped:s,failing:r}){return element("testsuite",{name:"tests",tests:e,failures:t,errors:n,skipped:s},r.map(e=>element("testcase",{classname:"tests",name:e.name,file:e.file},[element(e.is,{message:e.message},[[...placeOf(e),e.message].join(": ")])])))}function placeOf({file:e,line:t}){return e===void 0?[]:[t===void 0?e:`${e}:${t}`]}function element(e,t,n=[]){return{name:e,attributes:t,children:n}}function write({name:e,attributes:t,children:n},s=""){const r=Object.entries(t).filter(([,e])=>e!==void 0).map(([e,t])=>` ${e}="${escaped(String(t)).replaceAll("\n","&#10;")}"`)
 const o=`${s}<${e}${r.join("")}`
 if(n.length===0)return`${o}/>\n`
@@ -11253,7 +11351,7 @@ const i=n.filter(e=>typeof e==="string").map(escaped)
 const a=n.filter(e=>typeof e!=="string").map(e=>write(e,`${s}  `))
 return a.length>0?`${o}>\n${a.join("")}${s}</${e}>\n`:`${o}>${i.join("")}</${e}>\n`}function escaped(e){return e.split("\n").map(r.g$).join("\n").toWellFormed().replace(/[\ufffe\uffff]/g,"�").replaceAll("&","&amp;").replaceAll("<","&lt;").replaceAll(">","&gt;").replaceAll('"',"&quot;")}},1668:(e,t,n)=>{n.d(t,{Y:()=>liveLines,q:()=>widthOf})
 var s=n(7020)
-const r={failed:["✗",31],troubled:["!",33],waiting:["·",2],ready:["✓",32]}
+const r={failed:["✗",31],degraded:["!",33],waiting:["·",2],ready:["✓",32]}
 const o={columns:20,rows:4}
 function liveLines(e,{columns:t,rows:n},i){if(t<o.columns||n<o.rows)return[]
 const a=n-2
@@ -11282,22 +11380,21 @@ for(const n of e)t+=i.test(n)?0:a.test(n)?2:1
 return t}const i=/\p{Mn}|\p{Me}|\p{Cf}/u
 const a=/\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]/u},9642:(e,t,n)=>{n.d(t,{h:()=>notifyWebhook})
 var s=n(3242)
-var r=n(385)
-var o=n(8891)
-var i=n(8061)
-var a=n(7020)
-const c=1e3
-function messageOf(e,{who:t,url:n}){const{app:s,namespace:r,tag:o,result:A,cause:l}=e
-const u=[`${(0,i.x)(A)?"✓":"✗"} *${escaped((0,a.WJ)(e))}*`,...l?[escaped(l.sentence.slice(0,c))]:[],escaped([`${s} in namespace ${r}`,...o===""?[]:[`version ${o}`],`by ${t}`,(0,a.YA)(e.seconds)].join(", ")),...n===void 0?[]:[asText((0,a.TN)(n))]]
-return{text:u.join("\n")}}function escaped(e){return asText((0,a.TN)(e)).replaceAll("@","@​").replaceAll("](","]​(")}function asText(e){return e.replaceAll("&","&amp;").replaceAll("<","&lt;").replaceAll(">","&gt;")}const A=1e4
-async function notifyWebhook({clock:e,web:t},{webhook:n,"webhook-on":a},c,l,u=(new AbortController).signal){if(n===void 0||a==="failure"&&(0,i.x)(c.result))return[]
-const d=JSON.stringify(messageOf(c,l))
-const h={"content-type":"application/json"}
-const{error:g}=await(0,r.L)({clock:e,signal:u,tries:3,pause:1e3,isTransient:e=>e.isTransient},async()=>{try{const{status:r}=await(0,s.wj)(e,A,u,e=>t.fetch(n,{method:"POST",headers:h,body:d,signal:e}))
+var r=n(8891)
+var o=n(8061)
+var i=n(7020)
+const a=1e3
+function messageOf(e,{who:t,url:n}){const{app:s,namespace:r,tag:c,result:A,cause:l}=e
+const u=[`${(0,o.x)(A)?"✓":"✗"} *${escaped((0,i.WJ)(e))}*`,...l?[escaped(l.sentence.slice(0,a))]:[],escaped([`${s} in namespace ${r}`,...c===""?[]:[`version ${c}`],`by ${t}`,(0,i.YA)(e.seconds)].join(", ")),...n===void 0?[]:[asText((0,i.TN)(n))]]
+return{text:u.join("\n")}}function escaped(e){return asText((0,i.TN)(e)).replaceAll("@","@​").replaceAll("](","]​(")}function asText(e){return e.replaceAll("&","&amp;").replaceAll("<","&lt;").replaceAll(">","&gt;")}const c=1e4
+async function notifyWebhook({clock:e,web:t},{webhook:n,"webhook-on":i},{report:a,holder:A},l=(new AbortController).signal){if(n===void 0||i==="failure"&&(0,o.x)(a.result))return[]
+const u=JSON.stringify(messageOf(a,A))
+const d={"content-type":"application/json"}
+const{error:h}=await(0,s.L5)({clock:e,signal:l,tries:3,pause:1e3,isTransient:e=>e.isTransient},async()=>{try{const{status:r}=await(0,s.wj)(e,c,l,e=>t.fetch(n,{method:"POST",headers:d,body:u,signal:e}))
 if(r>=200&&r<300)return{isTransient:false}
-return{error:`it was refused (${r})`,isTransient:r===429||r>=500}}catch(e){const t=!(e instanceof s.Ms)
-return{error:`there was no answer (${(0,o.V)(e)})`,isTransient:t}}}).catch(e=>({error:`there was no answer (${(0,o.V)(e)})`,isTransient:false}))
-return g===void 0?[]:[`the webhook was not told how this ended: ${g}`]}},6469:(e,t,n)=>{n.d(t,{k:()=>warned})
+return{error:`the request was refused (${r})`,isTransient:r===429||r>=500}}catch(e){const t=!(e instanceof s.Ms)
+return{error:`there was no answer (${(0,r.V)(e)})`,isTransient:t}}}).catch(e=>({error:`there was no answer (${(0,r.V)(e)})`,isTransient:false}))
+return h===void 0?[]:[`the webhook was not notified: ${h}`]}},6469:(e,t,n)=>{n.d(t,{k:()=>warned})
 function warned(e,t){return{...e,warnings:[...e.warnings,...t]}}},4969:(e,t,n)=>{n.d(t,{a:()=>Reporter})
 var s=n(7020)
 const r=1e4
@@ -11311,41 +11408,52 @@ constructor(e,t){this.sink=e
 this.clock=t
 this.startedAt=t.now()}seconds(){return(this.clock.now()-this.startedAt)/1e3}async stage(e,t){const n={entries:[],over:false}
 this.queue.push(n)
-const i=this.clock.now()
-let a=i
-let c=i
-let A
-const record=e=>{a=this.clock.now()
-n.entries.push(e)
+const write=e=>{n.entries.push(e)
 this.drain()}
-const say=e=>{const t=this.seconds()
-record(n=>{n.say(e,t)})}
-const l={say:say,quote:e=>{record(t=>{t.quote(e)})},waiting:e=>{A=e
-c=this.clock.now()
-draw(e===void 0?void 0:rows)}}
-const rows=()=>{if(typeof A==="function")return A()
-const e=(this.clock.now()-i)/1e3
-return A===void 0?[]:[{is:"waiting",words:A,seconds:e}]}
-const draw=e=>{n.entries.push(t=>{t.draw?.(e)})
-this.drain()}
-const u=this.clock.every(o,()=>{const t=this.clock.now()
-if(A!==void 0&&this.sink.draw)a=c=t
-if(t-(typeof A==="function"?c:a)<r)return
-c=t
-say((0,s.gT)(rows())||`${e} is still running`)})
-record(t=>{t.open(e)})
-let d="failed"
-try{const e=await t(l)
-d="done"
-return e}catch(e){if(e instanceof Error&&e.name==="AbortError")d="stopped"
-throw e}finally{u()
-const t=(this.clock.now()-i)/1e3
-this.stages.push({name:e,startedAt:i,seconds:t,ended:d})
+const s=this.clock.now()
+const r=new RunningStage(e,this.clock,{write:write,seconds:()=>this.seconds(),isDrawn:this.sink.draw!==void 0})
+let o="failed"
+try{const e=await t(r)
+o="done"
+return e}catch(e){if(e instanceof Error&&e.name==="AbortError")o="stopped"
+throw e}finally{r.stop()
+const t=(this.clock.now()-s)/1e3
+this.stages.push({name:e,startedAt:s,seconds:t,ended:o})
 n.over=true
-record(n=>{n.draw?.(void 0)
-n.close(e,d,t)})}}drain(){for(let e=this.queue[0];e!==void 0;e=this.queue[0]){e.entries.splice(0).forEach(e=>{e(this.sink)})
+write(n=>{n.draw?.(void 0)
+n.close(e,o,t)})}}drain(){for(let e=this.queue[0];e!==void 0;e=this.queue[0]){e.entries.splice(0).forEach(e=>{e(this.sink)})
 if(!e.over)return
-this.queue.shift()}}}},9576:(e,t,n)=>{n.d(t,{n:()=>screen})
+this.queue.shift()}}}class RunningStage{name
+clock
+output
+#pt
+#Re
+#mt
+#Et
+#Ct
+constructor(e,t,n){this.name=e
+this.clock=t
+this.output=n
+this.#Re=this.#mt=this.#Et=t.now()
+this.#Ct=t.every(o,this.#wt)
+this.#It(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
+this.#It(n=>{n.say(e,t)})}
+quote=e=>{this.#It(t=>{t.quote(e)})}
+waiting=e=>{this.#pt=e
+this.#Et=this.clock.now()
+const t=e===void 0?void 0:this.#Bt
+this.output.write(e=>{e.draw?.(t)})}
+stop(){this.#Ct()}#It(e){this.#mt=this.clock.now()
+this.output.write(e)}#Bt=()=>{const e=this.#pt
+if(typeof e==="function")return e()
+const t=(this.clock.now()-this.#Re)/1e3
+return e===void 0?[]:[{is:"waiting",words:e,seconds:t}]}
+#wt=()=>{const e=this.clock.now()
+if(this.#pt!==void 0&&this.output.isDrawn)this.#mt=this.#Et=e
+const t=typeof this.#pt==="function"?this.#Et:this.#mt
+if(e-t<r)return
+this.#Et=e
+this.say((0,s.gT)(this.#Bt())||`${this.name} is still running`)}}},9576:(e,t,n)=>{n.d(t,{n:()=>screen})
 var s=n(7975)
 var r=n(1668)
 const o=100
@@ -11393,13 +11501,13 @@ const t=Math.floor(e/60)
 return`${t} min ${String(Math.floor(e%60)).padStart(2,"0")} s`}function plural(e,t,n=`${t}s`){return`${e} ${e===1?t:n}`}function moved({from:e,to:t,now:n,runs:s}){const o=e===void 0?"nothing":(0,r.E4)(e)
 switch(n){case"new":return`${o} -> ${(0,r.E4)(t)}`
 case"old":return`${o} (as before)`
-case"removed":return"removed again"
-case"absent":return"not there, as before"
-case"gone":return`deleted by somebody else (before: ${o})`
+case"removed":return"removed"
+case"absent":return"absent (as before)"
+case"gone":return`deleted by another client (before: ${o})`
 case"unknown":if(s!==void 0)return`is on ${(0,r.E4)(s)} (before: ${o})`
-return`${o} or ${(0,r.E4)(t)}: not known`}}function lastWriteProgress({now:e,rollout:t,undo:n}){return n??(e==="new"||e==="unknown"?t:void 0)}function verdict(e){return[lastWord(e),...leftBy(e),...excepted(e.exceptions??[])].join("; ")}function leftBy({restored:e}){const t={kept:"kept, ","left to others":"left alone"}
+return`${o} or ${(0,r.E4)(t)}: not known`}}function lastWriteProgress({now:e,rollout:t,undo:n}){return n??(e==="new"||e==="unknown"?t:void 0)}function verdict(e){return[lastWord(e),...leftBy(e),...excepted(e.exceptions??[])].join("; ")}function leftBy({restored:e}){const t={kept:"kept, ","changed by others":"left alone"}
 return Object.entries(t).flatMap(([t,n])=>{const s=e.filter(({action:e})=>e.startsWith(n)).map(({object:e})=>e)
-return s.length===0?[]:[`${t}: ${named(s)}`]})}function excepted(e){const t={"another version":"on another version",withdrawn:"on the withdrawn version",unwell:"not well"}
+return s.length===0?[]:[`${t}: ${named(s)}`]})}function excepted(e){const t={"another version":"on another version",withdrawn:"on the withdrawn version",unwell:"unhealthy"}
 return["another version","withdrawn","unwell"].flatMap(n=>{const s=e.filter(({is:e})=>e===n).map(({object:e})=>e)
 return s.length===0?[]:[`${t[n]}: ${named([...new Set(s)])}`]})}function named(e){const t=e.length>a?[`${e.length-a} more`]:[]
 return[...e.slice(0,a),...t].join(", ")}const a=3
@@ -11410,45 +11518,45 @@ switch(e.command){case"recover":return recovered(e)
 case"history":return historySentence(e)
 case"build":case"test":case"migrate":return stepped(e,e.command,a)
 case"doctor":return examined(e,a)
-case"release":case"deploy":case"rollback":}if(e.dryRun)return`dry run: ${n} would go back to ${(0,r.j)(t)}; nothing was changed`
-const A={deployed:()=>`${a} is deployed: ${c} in namespace ${s}`,done:()=>`${a} is done`,unchanged:()=>`${a} runs already: nothing to do for ${c}`,undone:()=>`${a} did not go live: ${back(e)}`,failed:()=>`${a} did not go live: nothing that users run was touched`,usage:()=>"nothing was done",stuck:()=>`${n} is in between: the old version could not be verified, a person is needed`,locked:()=>"another release is under way: nothing was done",kept:()=>`${a} failed and was left as it stands, as "on-failure: keep" wants it: a person is needed`,superseded:()=>i?.code==="stale-commit"?e.command==="rollback"?`${a} was not brought back: another release went live meanwhile`:`${a} was not released: a newer version is live already`:`${n}: somebody else changed in the middle what this release writes; theirs was left alone`,cancelled:()=>`${a} was cancelled: workloads and objects are as they were before`}
+case"release":case"deploy":case"rollback":}if(e.dryRun)return`dry run: ${n} would roll back to ${(0,r.j)(t)}; nothing was changed`
+const A={deployed:()=>`${a} is deployed: ${c} in namespace ${s}`,done:()=>`${a} is done`,unchanged:()=>`${a} is already running: nothing to do for ${c}`,undone:()=>`${a} did not go live: ${back(e)}`,failed:()=>`${a} did not go live: the running version was not touched`,usage:()=>"nothing was done",stuck:()=>`${n} is inconsistent: the previous version could not be verified. Manual action is required`,locked:()=>"another release is in progress: nothing was done",kept:()=>`${a} failed and was kept for inspection (on-failure: keep). Manual action is required`,superseded:()=>i?.code==="stale-commit"?e.command==="rollback"?`${a} was not restored: another release went live first`:`${a} was not released: a newer version is live already`:`${n}: another client changed what this release writes; its change was kept`,cancelled:()=>`${a} was cancelled: all workloads and objects are as before`}
 return A[e.result]()}function back({workloads:e,exceptions:t=[]}){const n=t.filter(({is:e})=>e==="unwell").map(({object:e})=>e)
 const s=e.filter(({now:e})=>e==="old")
 const i=s.filter(e=>!n.includes((0,o.T)(e)))
 const a=[...new Set(i.map(({from:e=""})=>(0,r.E4)(e)))]
-if(s.length===0)return"what the release had created is removed again, verified"
-if(i.length===0)return"everything is as before"
+if(s.length===0)return"everything that the release created is removed, verified"
+if(i.length===0)return"everything is restored"
 if(a.length===1)return`${plural(i.length,"workload runs","workloads run")} version ${a[0]??""} again, verified`
 const c=a.map(e=>{const t=i.filter(({from:t=""})=>(0,r.E4)(t)===e).map(o.T)
 return`version ${e} (${named(t)})`})
 return`${plural(i.length,"workload runs","workloads run")} as before, verified: ${c.join(", ")}`}function stepped({result:e,digest:t,namespace:n,migrations:s,stages:r},o,i){const a=t===void 0?"not pushed yet":"the registry has it"
-const c=`${i} was not tested, since there is no command for it; ${a}`
-const A={build:{done:`${i} is built; ${a}`,unchanged:`${i} was built before; ${a}`,not:`${i} was not built`},test:{done:r.some(({name:e})=>e==="test")?`${i} has passed its tests; ${a}`:c,unchanged:c,not:`${i} has not passed its tests`},migrate:{done:`${i}: ${plural(s.length,"migration")} applied in namespace ${n}`,unchanged:`${i}: nothing to migrate in namespace ${n}`,not:`${i} has not migrated namespace ${n}`}}[o]
+const c=`${i} was not tested, because "test-command" is none; ${a}`
+const A={build:{done:`${i} is built; ${a}`,unchanged:`${i} was built before; ${a}`,not:`${i} was not built`},test:{done:r.some(({name:e})=>e==="test")?`${i} passed its tests; ${a}`:c,unchanged:c,not:`${i} did not pass its tests`},migrate:{done:`${i}: ${plural(s.length,"migration")} applied in namespace ${n}`,unchanged:`${i}: nothing to migrate in namespace ${n}`,not:`${i} did not migrate namespace ${n}`}}[o]
 switch(e){case"done":return A.done
 case"unchanged":return A.unchanged
 case"usage":return"nothing was done"
-case"locked":return"a release is under way: nothing was done"
+case"locked":return"a release is in progress: nothing was done"
 case"cancelled":return`${A.not}: it was cancelled`
-case"stuck":return`${A.not}, and a release before it is left in the middle: a person is needed`
+case"stuck":return`${A.not}, and an earlier release is incomplete. Manual action is required`
 default:return A.not}}function examined({result:e,namespace:t,findings:n},s){const r=`${s} to namespace ${t}`
-return n?`${r}: ${tally(n)}`:`${r}: not looked at (${e})`}function tally(e){const count=t=>e.filter(({severity:e})=>e===t).length
+return n?`${r}: ${tally(n)}`:`${r}: not checked (${e})`}function tally(e){const count=t=>e.filter(({severity:e})=>e===t).length
 const t=count("error")===0?"nothing":plural(count("error"),"thing")
 const n=count("warning")===0?"":`, ${plural(count("warning"),"warning")}`
-return`${t} would go wrong${n}`}function recovered({app:e,namespace:t,result:n,restored:s}){switch(n){case"unchanged":return`${e}: nothing was left unfinished in namespace ${t}`
-case"undone":return s.some(({action:e})=>e==="ended")?`${e}: the unfinished migration was ended; nothing that users run was touched`:`${e}: the unfinished release was put back, verified`
-case"locked":return`${e}: a release is under way: nothing was done`
+return`${t} would go wrong${n}`}function recovered({app:e,namespace:t,result:n,restored:s}){switch(n){case"unchanged":return`${e}: nothing is unfinished in namespace ${t}`
+case"undone":return s.some(({action:e})=>e==="ended")?`${e}: the unfinished migration was stopped; the running version was not touched`:`${e}: the unfinished release was undone, verified`
+case"locked":return`${e}: a release is in progress: nothing was done`
 case"usage":return"nothing was done"
-case"cancelled":return`${e}: nothing was put back, since the run was cancelled before`
-default:return`${e}: the unfinished release could not be put back: a person is needed`}}function historySentence({app:e,namespace:t,result:n}){switch(n){case"unchanged":return`${e}: its releases in namespace ${t}`
-case"cancelled":return`${e}: its releases were not read, since the run was cancelled`
+case"cancelled":return`${e}: nothing was restored, because the run was cancelled first`
+default:return`${e}: restoring the unfinished release failed. Manual action is required`}}function historySentence({app:e,namespace:t,result:n}){switch(n){case"unchanged":return`${e}: its releases in namespace ${t}`
+case"cancelled":return`${e}: the history was not read, because the run was cancelled`
 default:return`${e}: its releases in namespace ${t} could not be read`}}function warningsOf({warnings:e,exceptions:t=[]}){return[...t.map(({message:e,fix:t})=>t===void 0?e:`${e}: ${t}`),...e]}function onCancel(e){switch(e){case"history":case"doctor":return
-case"recover":return"a way back that has begun goes on to its end"
-default:return"what has changed is put back"}}function evidence({logs:e=[],events:t=[]}){return[...e.map(({source:e,lines:t})=>({...e!==void 0&&{title:`last lines of ${e}`},lines:t})),{title:"warnings of the cluster",lines:t}].filter(({lines:e})=>e.length>0)}function keptMigrations(e){if(e.migrations.length===0||(0,i.x)(e.result))return
-return`the database keeps the migrations that were applied: ${e.migrations.join(", ")}`}function stillWaiting(e){const t=byInterest(e).filter(({is:e})=>e!=="ready")
+case"recover":return"a restore that has started runs to its end"
+default:return"the changes are undone"}}function evidence({logs:e=[],events:t=[]}){return[...e.map(({source:e,lines:t})=>({...e!==void 0&&{title:`last lines of ${e}`},lines:t})),{title:"cluster events",lines:t}].filter(({lines:e})=>e.length>0)}function keptMigrations(e){if(e.migrations.length===0||(0,i.x)(e.result))return
+return`the applied migrations stay in the database: ${e.migrations.join(", ")}`}function stillWaiting(e){const t=byInterest(e).filter(({is:e})=>e!=="ready")
 const n=t.slice(0,c).map(({of:e,words:t})=>e?`${e}: ${t}`:t)
 const s=t.length-n.length
 return[...n,...s>0?[`… and ${s} more`]:[]].join("; ")}const c=3
-function byInterest(e){const t=["failed","troubled","waiting","ready"]
+function byInterest(e){const t=["failed","degraded","waiting","ready"]
 return e.toSorted((e,n)=>t.indexOf(e.is)-t.indexOf(n.is))}function oneLine(e){return printable(e.replaceAll("\n"," "))}function printable(e){return(0,s.stripVTControlCharacters)(e).replace(/(?!\t)\p{Cc}/gu,"")}},7496:(e,t,n)=>{n.d(t,{b:()=>writeClosing,c:()=>terminalSink})
 var s=n(5164)
 var r=n(1668)
@@ -11481,7 +11589,7 @@ const[h]=d.flatMap(e=>e.error??[])
 const{logs:g=[],...f}=e
 const p=[...g,...d.map(({log:e})=>e)].filter(({lines:e})=>e.length>0)
 const m=(0,o.nZ)(A.clusterState(),e,l)
-return{...f,...h&&{sentence:`${e.sentence}; its log has: ${h.message}`},...h?.at&&{annotations:[{...h.at,title:e.code,message:h.message}]},...p.length>0&&{logs:p},...m.length>0&&{events:m}}}},6738:(e,t,n)=>{n.d(t,{$:()=>fetchLog,Q:()=>logPath})
+return{...f,...h&&{sentence:`${e.sentence}; its log says: ${h.message}`},...h?.at&&{annotations:[{...h.at,title:e.code,message:h.message}]},...p.length>0&&{logs:p},...m.length>0&&{events:m}}}},6738:(e,t,n)=>{n.d(t,{$:()=>fetchLog,Q:()=>logPath})
 var s=n(3242)
 const r=200
 const o=256*1024
@@ -11497,83 +11605,94 @@ const i=25
 const a=(i+10)*1e3
 const c=[250,500,1e3,2e3]
 const A=Object.keys(r.VI).filter(e=>e!=="events"&&e!=="cronjobs")
-async function watchNamespace(e,t){const n=e.life
-const l=Object.keys(r.VI)
-const u=Object.fromEntries(l.map(e=>[e,new Map]))
-const d=Object.fromEntries(l.map(e=>[e,0]))
-const h=new Set
-const g={}
-const confirm=e=>{d[e]=t.now()
-h.forEach(e=>{e()})}
-const list=async t=>{const{apiVersion:n,kind:o}=r.VI[t]
-const i=await e.get((0,r.rJ)(n,e.namespace,t))
-u[t].clear()
-for(const e of i.items)u[t].set((0,s.Vb)(e),{...e,apiVersion:n,kind:o})
-g[t]=i.metadata.resourceVersion
-confirm(t)}
-const watch=async(o,c)=>{const A=`${(0,r.rJ)(r.VI[o].apiVersion,e.namespace,o)}?watch=1`+`&resourceVersion=${c}&allowWatchBookmarks=true&timeoutSeconds=${i}`
-const l=new AbortController
-const d=t.sleep(a,AbortSignal.any([n,l.signal]))
-d.then(()=>{l.abort()},()=>{})
-try{for await(const t of e.lines(A,AbortSignal.any([n,l.signal]))){const e=JSON.parse(t)
-if(e.type==="ERROR"){delete g[o]
-return}g[o]=e.object.metadata?.resourceVersion??g[o]??c
-if(e.type==="DELETED")u[o].delete((0,s.Vb)(e.object))
-else if(e.type!=="BOOKMARK")u[o].set((0,s.Vb)(e.object),e.object)
-confirm(o)}confirm(o)}finally{l.abort()}}
-const keep=async e=>{let s=0
-while(!n.aborted){const r=g[e]
-try{if(r===void 0)await list(e)
-else await watch(e,r)
-s=0}catch(o){s=g[e]===r?s+1:1
-if(o.status===410)delete g[e]
-const i=c[Math.min(s,c.length)-1]??2e3
-await t.sleep(i,n).catch(()=>{})}}}
-await Promise.all(l.map(list))
-l.forEach(e=>void keep(e))
-return{clusterState:()=>({...u,...t.now()-d.events>o.y&&{events:new Map},confirmedAt:Math.min(...A.map(e=>d[e]))}),onChange:e=>{h.add(e)
-return()=>h.delete(e)}}}},8109:(e,t,n)=>{n.d(t,{r:()=>reconcileUntil})
+async function watchNamespace(e,t){const n=new Set
+const onConfirmed=()=>{n.forEach(e=>{e()})}
+const s=Object.keys(r.VI)
+const i=Object.fromEntries(s.map(n=>[n,new KindWatch(n,{cluster:e,clock:t,onConfirmed:onConfirmed})]))
+await Promise.all(s.map(e=>i[e].list()))
+s.forEach(e=>void i[e].keep())
+const a=Object.fromEntries(s.map(e=>[e,i[e].objects]))
+return{clusterState:()=>({...a,...t.now()-i.events.confirmedAt>o.y&&{events:new Map},confirmedAt:Math.min(...A.map(e=>i[e].confirmedAt))}),onChange:e=>{n.add(e)
+return()=>n.delete(e)}}}class KindWatch{kind
+context
+objects=new Map
+confirmedAt=0
+#De
+constructor(e,t){this.kind=e
+this.context=t}async keep(){const{cluster:e,clock:t}=this.context
+let n=0
+while(!e.life.aborted){const s=this.#De
+try{if(s===void 0)await this.list()
+else await this.#Qt(s)
+n=0}catch(r){n=this.#De===s?n+1:1
+if(r.status===410)this.#De=void 0
+const o=c[Math.min(n,c.length)-1]??2e3
+await t.sleep(o,e.life).catch(()=>{})}}}async list(){const{apiVersion:e,kind:t}=r.VI[this.kind]
+const n=await this.context.cluster.get(this.#yt())
+this.objects.clear()
+for(const r of n.items)this.objects.set((0,s.Vb)(r),{...r,apiVersion:e,kind:t})
+this.#De=n.metadata.resourceVersion
+this.#bt()}async#Qt(e){const{cluster:t,clock:n}=this.context
+const s=`${this.#yt()}?watch=1`+`&resourceVersion=${e}&allowWatchBookmarks=true&timeoutSeconds=${i}`
+const r=new AbortController
+const o=n.sleep(a,AbortSignal.any([t.life,r.signal]))
+o.then(()=>{r.abort()},()=>{})
+try{for await(const n of t.lines(s,AbortSignal.any([t.life,r.signal]))){const t=JSON.parse(n)
+if(t.type==="ERROR"){this.#De=void 0
+return}this.#nt(t,e)
+this.#bt()}this.#bt()}finally{r.abort()}}#nt({type:e,object:t},n){this.#De=t.metadata?.resourceVersion??this.#De??n
+if(e==="DELETED")this.objects.delete((0,s.Vb)(t))
+else if(e!=="BOOKMARK")this.objects.set((0,s.Vb)(t),t)}#bt(){this.confirmedAt=this.context.clock.now()
+this.context.onConfirmed()}#yt(){return(0,r.rJ)(r.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}},8109:(e,t,n)=>{n.d(t,{r:()=>reconcileUntil})
 var s=n(6e3)
 var r=n(6738)
 const o=2
 const i=300
-function reconcileUntil({cluster:e,clock:t,live:n,signal:a},c,A){return new Promise((l,u)=>{const d=new Map
-let h=new AbortController
-let g=false
-let f=false
-const end=e=>{if(f)return
-f=true
-h.abort()
-p()
-a.removeEventListener("abort",cancel)
-e()}
-const cancel=()=>{end(()=>{u(a.reason)})}
-const fail=e=>{end(()=>{u(e instanceof Error?e:new Error(String(e)))})}
-const reconcile=()=>{g=false
-if(f)return
-const e=t.now()
-const{ended:n,requeueAt:s,logsWanted:r}=c(e)
-if(n!==void 0){end(()=>{l(n)})
-return}for(const e of r)fetch(e).catch(fail)
-h.abort()
-h=new AbortController
-if(s!==void 0)t.sleep(Math.max(0,s-e),h.signal).then(schedule,()=>{})}
-const fetch=async n=>{const c=(0,s.Up)(n)
-const l=d.get(c)??0
-if(l===1/0)return
-d.set(c,1/0)
-const u=await(0,r.$)(e,t,n)
-const h=u.length===0&&l<o
-if(h){await t.sleep(i,a).catch(()=>{})
-d.set(c,l+1)}else A(n,u)
-schedule()}
-const schedule=()=>{if(g||f)return
-g=true
-queueMicrotask(()=>{try{reconcile()}catch(e){fail(e)}})}
-const p=n.onChange(schedule)
-a.addEventListener("abort",cancel)
-if(a.aborted)cancel()
-else schedule()})}},3873:(e,t,n)=>{n.d(t,{T:()=>trackRollout})
+function reconcileUntil(e,t,n){return new Reconciler(e,t,n).run()}class Reconciler{context
+evaluate
+onLog
+#B="idle"
+#vt=Promise.withResolvers()
+#kt=new Map
+#St=new AbortController
+#Tt=()=>{}
+constructor(e,t,n){this.context=e
+this.evaluate=t
+this.onLog=n}run(){const{live:e,signal:t}=this.context
+this.#Tt=e.onChange(this.#Rt)
+t.addEventListener("abort",this.#Dt)
+if(t.aborted)this.#Dt()
+else this.#Rt()
+return this.#vt.promise}#Rt=()=>{if(this.#B!=="idle")return
+this.#B="scheduled"
+queueMicrotask(()=>{try{this.#Ft()}catch(e){this.#Ot(e)}})}
+#Ft(){if(this.#B==="over")return
+this.#B="idle"
+const{clock:e}=this.context
+const t=e.now()
+const{ended:n,requeueAt:s,logsWanted:r}=this.evaluate(t)
+if(n!==void 0){if(this.#ke())this.#vt.resolve(n)
+return}for(const e of r)this.#Nt(e).catch(this.#Ot)
+this.#St.abort()
+this.#St=new AbortController
+if(s!==void 0){const n=e.sleep(Math.max(0,s-t),this.#St.signal)
+n.then(this.#Rt,()=>{})}}async#Nt(e){const{cluster:t,clock:n,signal:a}=this.context
+const c=(0,s.Up)(e)
+const A=this.#kt.get(c)??0
+if(A===1/0)return
+this.#kt.set(c,1/0)
+const l=await(0,r.$)(t,n,e)
+const u=l.length===0&&A<o
+if(u){await n.sleep(i,a).catch(()=>{})
+this.#kt.set(c,A+1)}else this.onLog(e,l)
+this.#Rt()}#Dt=()=>{if(this.#ke())this.#vt.reject(this.context.signal.reason)}
+#Ot=e=>{if(this.#ke())this.#vt.reject(e instanceof Error?e:new Error(String(e)))}
+#ke(){if(this.#B==="over")return false
+this.#B="over"
+this.#St.abort()
+this.#Tt()
+this.context.signal.removeEventListener("abort",this.#Dt)
+return true}}},3873:(e,t,n)=>{n.d(t,{T:()=>trackRollout})
 var s=n(4339)
 var r=n(8559)
 var o=n(6611)
@@ -11586,22 +11705,23 @@ const u={workloads:{},allThere:false}
 function progressLines(e,t,n){const s=Object.entries(e.verdicts)
 const r=Object.values(e.progress).reduce((e,{wanted:t=0})=>e+t,0)
 const o=s.map(([n,s])=>{const o=t.workloads[n]??{reasons:[],isOver:false}
-return[n,changeOf(s,e.progress[n],o,r,nameOf(n))]})
+const i={name:nameOf(n),verdict:s,progress:e.progress[n]}
+return[n,changeOf(i,o,r)]})
 const i=Map.groupBy(o.flatMap(([e,{line:t}])=>t===void 0?[]:[{id:e,line:t}]),({line:e})=>e)
 const a=[...i].map(([e,t])=>`${namesOf(t,s.length)}: ${e}`)
 const c=s.length>0&&s.every(([,{is:e}])=>e==="complete")
 if(c&&!t.allThere&&n!==void 0){const e=s.length===1?`${s[0]?.[0]??""} is`:`all ${s.length} workloads are`
-a.push(`${e} ready, and watched for ${(0,l.n)(n)} more`)}const A=Object.fromEntries(o.map(([e,{logged:t}])=>[e,t]))
-return{lines:a,logged:{workloads:A,allThere:c&&n!==void 0}}}function changeOf(e,t,n,s,r){const after=(e,t)=>({line:e,logged:{...n,...t}})
-const isChange=e=>n.progress?.ready!==e.ready||n.progress.wanted!==e.wanted
-switch(e.is){case"superseded":case"failed":return n.isOver?{logged:n}:after(endWords(e,r),{isOver:true})
-case"complete":case"done":return t&&isChange(t)?after((0,A.Xz)(t),{progress:t}):{logged:n}
-case"waiting":{const{reason:r,on:o}=e
-if(r&&!n.reasons.includes(r)){const e=[...n.reasons,r]
-return after(o,{reasons:e,...t&&{progress:t}})}const{wanted:i=0,ready:a=0}=t??{}
-if(!t||a>=i||!isChange(t))return{logged:n}
-return isStep(t,n.progress,s)?after((0,A.Xz)(t),{progress:t}):{logged:n}}}}function isStep({wanted:e=0,ready:t},n,s){if(n?.wanted!==e||t<n.ready)return true
-return t-n.ready>=Math.max(e/10,s/60)}function endWords(e,t){if(e.is==="superseded")return e.by===A.jo?"was deleted by somebody else":`runs somebody else's version: ${e.by}`
+a.push(`${e} ready, watched for another ${(0,l.n)(n)}`)}const A=Object.fromEntries(o.map(([e,{logged:t}])=>[e,t]))
+return{lines:a,logged:{workloads:A,allThere:c&&n!==void 0}}}function changeOf({name:e,verdict:t,progress:n},s,r){const after=(e,t)=>({line:e,logged:{...s,...t}})
+const isChange=e=>s.progress?.ready!==e.ready||s.progress.wanted!==e.wanted
+switch(t.is){case"superseded":case"failed":return s.isOver?{logged:s}:after(endWords(t,e),{isOver:true})
+case"complete":case"done":return n&&isChange(n)?after((0,A.Xz)(n),{progress:n}):{logged:s}
+case"waiting":{const{reason:e,on:o}=t
+if(e&&!s.reasons.includes(e)){const t=[...s.reasons,e]
+return after(o,{reasons:t,...n&&{progress:n}})}const{wanted:i=0,ready:a=0}=n??{}
+if(!n||a>=i||!isChange(n))return{logged:s}
+return isStep(n,s.progress,r)?after((0,A.Xz)(n),{progress:n}):{logged:s}}}}function isStep({wanted:e=0,ready:t},n,s){if(n?.wanted!==e||t<n.ready)return true
+return t-n.ready>=Math.max(e/10,s/60)}function endWords(e,t){if(e.is==="superseded")return e.by===A.jo?"was deleted by another client":`runs the version of another client: ${e.by}`
 const{sentence:n}=e.cause
 const s=`${t}: `
 return`failed: ${n.startsWith(s)?n.slice(s.length):n}`}function statusRowsOf(e,t,n){const{verdicts:s,progress:r,observations:o,completeAt:i}=e
@@ -11610,61 +11730,85 @@ return{of:e,...wordsOf(n,r[e],nameOf(e)),...s!==void 0&&{seconds:(s-o.startedAt)
 const c=a.length>0&&a.every(({is:e})=>e==="ready")
 if(!c||i===void 0||n===void 0)return a
 const A=t-i
-const u=A<n?`all are ready, watched for ${(0,l.n)(A)} of ${(0,l.n)(n)}`:"all are ready, waiting for a good answer of the new version"
-return[...a,{is:"waiting",words:u}]}function isThere({is:e}){return e==="complete"||e==="done"}function wordsOf(e,t,n){switch(e.is){case"waiting":return{is:e.reason?"troubled":"waiting",words:e.on}
+const u=A<n?`all are ready, watched for ${(0,l.n)(A)} of ${(0,l.n)(n)}`:"all are ready, waiting for a successful response of the new version"
+return[...a,{is:"waiting",words:u}]}function isThere({is:e}){return e==="complete"||e==="done"}function wordsOf(e,t,n){switch(e.is){case"waiting":return{is:e.reason?"degraded":"waiting",words:e.on}
 case"complete":case"done":return{is:"ready",words:t?(0,A.Xz)(t):""}
 case"failed":case"superseded":return{is:"failed",words:endWords(e,n)}}}function namesOf(e,t){const n=e.map(({id:e})=>e)
 if(n.length>1&&n.length===t)return`all ${t} workloads`
-return n.length<=3?n.join(", "):`${n.slice(0,2).join(", ")} and ${n.length-2} more`}function nameOf(e){return e.slice(e.indexOf("/")+1)}async function trackRollout(e){const{live:t,timeouts:n,startedAt:s,toRepo:A,stageLog:l}=e
-const d=new AbortController
-const h=AbortSignal.any([e.signal,d.signal])
-let g=e.verify?"not yet":"good"
-const verify=()=>{if(g!=="not yet")return
-g="begun"
-e.verify?.(h).then(()=>{g="good"
-f.wake()},e=>{d.abort(e)})}
-const f=withWake(t)
-let{desiredWorkloads:p,next:m}=e
-let E=(0,a._1)(s)
-let w=timesOf(p,s)
-let I=u
-const bake=()=>m?void 0:n.bake
-const statusRows=()=>{const s=e.clock.now()
-try{return statusRowsOf((0,i.S)(t.clusterState(),p,n,E,s),s,bake())}catch{return[]}}
-const log=e=>{const{lines:t,logged:n}=progressLines(e,I,bake())
-t.forEach(e=>l.say(e))
-if(n.allThere&&!I.allThere)l.waiting(statusRows)
-I=n}
-l.waiting(statusRows)
-try{for(;;){const s=await(0,c.r)({...e,live:f,signal:h},s=>{const r=(0,i.S)(t.clusterState(),p,n,E,s)
-E=r.observations
-log(r)
-e.onProgress?.(writeProgressesOf(r,w))
-const{requeueAt:o,logsWanted:a,completeAt:c}=r
-if(c!==void 0&&!m)verify()
-const A=endOf(r,s)
-const l=A?.is!=="done"?A:void 0
-const u=g==="good"?A:void 0
-const d=l??(m?m.isDue(r)?m:void 0:u)
-return{logsWanted:a,...o!==void 0&&{requeueAt:o},...d&&{ended:d}}},(e,t)=>{E=(0,a.X1)(E,e,(0,r.h)(t,A))})
-if("is"in s){if(s.is!=="failed")return s
-const t=await(0,o.m)(s.cause,e).catch(()=>s.cause)
-return{...s,cause:t}}const l=e.clock.now()
-const u=await s.begin()
-p=[...p,...u]
-w={...w,...timesOf(u,l)}
-m=void 0}}finally{d.abort()
-l.waiting(void 0)}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
+return n.length<=3?n.join(", "):`${n.slice(0,2).join(", ")} and ${n.length-2} more`}function nameOf(e){return e.slice(e.indexOf("/")+1)}function trackRollout(e){return new RolloutTracker(e).run()}class RolloutTracker{options
+#Mt
+#Lt
+#Ut
+#xt
+#$t
+#_t=u
+#Gt=new AbortController
+#gt
+#Pt
+constructor(e){this.options=e
+const{desiredWorkloads:t,next:n,startedAt:s,verify:r,live:o,signal:i}=e
+this.#Mt=r?"pending":"good"
+this.#Lt=n
+this.#Ut=t
+this.#xt=(0,a._1)(s)
+this.#$t=timesOf(t,s)
+this.#gt=AbortSignal.any([i,this.#Gt.signal])
+this.#Pt=withWake(o)}async run(){const{stageLog:e}=this.options
+e.waiting(this.#Ht)
+try{for(;;){const e=await this.#Jt()
+if(!("is"in e))await this.#Vt(e)
+else return e.is==="failed"?await this.#Yt(e):e}}finally{this.#Gt.abort()
+e.waiting(void 0)}}#Jt(){return(0,c.r)({...this.options,live:this.#Pt,signal:this.#gt},e=>this.#jt(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
+this.#xt=(0,a.X1)(this.#xt,e,n)})}#jt(e){const t=this.#Wt(e)
+this.#xt=t.observations
+this.#qt(t)
+this.options.onProgress?.(writeProgressesOf(t,this.#$t))
+const{requeueAt:n,logsWanted:s,completeAt:r}=t
+if(r!==void 0&&!this.#Lt)this.#Ue()
+const o=this.#zt(t,e)
+return{logsWanted:s,...n!==void 0&&{requeueAt:n},...o&&{ended:o}}}#zt(e,t){const n=outcomeOf(e,t)
+if(n&&n.is!=="done")return n
+if(this.#Lt)return this.#Lt.isDue(e)?this.#Lt:void 0
+return this.#Mt==="good"?n:void 0}#Wt(e){return(0,i.S)(this.#Ut,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#xt,now:e})}#Ue(){if(this.#Mt!=="pending")return
+this.#Mt="begun"
+this.options.verify?.(this.#gt).then(()=>{this.#Mt="good"
+this.#Pt.wake()},e=>{this.#Gt.abort(e)})}async#Vt(e){const t=this.options.clock.now()
+const n=await e.begin()
+this.#Ut=[...this.#Ut,...n]
+this.#$t={...this.#$t,...timesOf(n,t)}
+this.#Lt=void 0}async#Yt(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
+return{...e,cause:t}}#qt(e){const{stageLog:t}=this.options
+const{lines:n,logged:s}=progressLines(e,this.#_t,this.#Kt())
+n.forEach(e=>t.say(e))
+if(s.allThere&&!this.#_t.allThere)t.waiting(this.#Ht)
+this.#_t=s}#Ht=()=>{const e=this.options.clock.now()
+try{return statusRowsOf(this.#Wt(e),e,this.#Kt())}catch{return[]}}
+#Kt(){return this.#Lt?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
 const o=n[e]??t.startedAt
 return[e,{...s,startedAt:o,...r!==void 0&&{completeAt:r}}]}))}function withWake(e){const t=new Set
 return{clusterState:()=>e.clusterState(),onChange:n=>{t.add(n)
 const s=e.onChange(n)
 return()=>{t.delete(n)
-s()}},wake:()=>{t.forEach(e=>{e()})}}}function endOf({verdicts:e},t){const n=Object.entries(e)
+s()}},wake:()=>{t.forEach(e=>{e()})}}}function outcomeOf({verdicts:e},t){const n=Object.entries(e)
 const s=n.flatMap(([e,t])=>t.is==="superseded"?[[e,t.by]]:[])
 if(s.length>0)return{is:"superseded",by:Object.fromEntries(s)}
 for(const[,e]of n)if(e.is==="failed")return{is:"failed",cause:e.cause,at:t}
-return n.every(([,e])=>e.is==="done")?{is:"done"}:void 0}},2789:(e,t,n)=>{n.d(t,{Tp:()=>onAnotherVersion,Z:()=>notAsBefore,nS:()=>availabilityOf})
+return n.every(([,e])=>e.is==="done")?{is:"done"}:void 0}},2088:(e,t,n)=>{n.d(t,{Y:()=>toRepo,v:()=>ReleaseContext})
+var s=n(7101)
+class ReleaseContext{platform
+settings
+source
+app
+command
+holder
+signal
+constructor(e){this.platform=e.platform
+this.settings=e.settings
+this.source=e.source
+this.app=e.app
+this.command=e.command
+this.holder=e.holder
+this.signal=e.signal}with(e){return Object.assign(new ReleaseContext(this),this,e)}}function toRepo({platform:e,settings:t}){return n=>(0,s.VZ)(n,t=>e.files.exists(t),t.context)}},2789:(e,t,n)=>{n.d(t,{Tp:()=>onAnotherVersion,Z:()=>notAsBefore,nS:()=>availabilityOf})
 var s=n(3165)
 var r=n(9340)
 var o=n(4339)
@@ -11681,11 +11825,11 @@ const a=(0,i.EB)(e,t.metadata?.uid).filter(e=>old(e).length>0)
 if(c.includes(s))return heldBack(t,a,versionsOf(a.flatMap(old)),n)
 const A=(0,r.MZ)((0,r.kW)(t),e=>isOld(e))
 return A.length===0?[]:leftOut(s,t,versionsOf(A),n)}),...jobsOf(e,e=>isOld(e)).map(({job:e,uses:t})=>{const s=cronOf(e)
-const r=s===void 0?"":`, which cronjob/${s} began before,`
-return{object:titled(e),is:"another version",message:`${titled(e)}${r} goes on with ${versionsOf(t)}: the template of a Job cannot change`,fix:n(["delete","job",nameOf(e)])}}),...u.map(({owner:e,pods:t})=>{const s=t.flatMap(old)
+const r=s===void 0?"":`, started before by cronjob/${s},`
+return{object:titled(e),is:"another version",message:`${titled(e)}${r} keeps running ${versionsOf(t)}: the template of a Job is immutable`,fix:n(["delete","job",nameOf(e)])}}),...u.map(({owner:e,pods:t})=>{const s=t.flatMap(old)
 const r={object:e.id,is:"another version"}
 if(e.kind==="Pod"){const t=s.map(({name:e})=>`${e}=${written(a)}`)
-return{...r,message:`${e.id} still runs ${versionsOf(s)}: no workload makes it anew`,fix:n(["set","image",e.id,...t])}}const o=`${e.id} (${e.apiVersion}) still runs ${versionsOf(s)} in ${counted(t)}: a release changes no objects of this kind`
+return{...r,message:`${e.id} still runs ${versionsOf(s)}: no workload recreates it`,fix:n(["set","image",e.id,...t])}}const o=`${e.id} (${e.apiVersion}) still runs ${versionsOf(s)} in ${counted(t)}: a release changes no objects of this kind`
 return{...r,message:o}}),...companions(A,t,n)]}function heldBack(e,t,n,s){const i=heldBy(e)
 if(!i||t.length===0)return[]
 const a=(0,o.T)((0,r.hY)(e))
@@ -11693,10 +11837,10 @@ const A=t.map(nameOf)
 return[{object:a,is:"another version",pods:t.length,message:`${a}: ${counted(t)} still ${t.length===1?"runs":"run"} ${n}, ${i.words}`,fix:s(i.is==="OnDelete"?["delete","pod",...A]:["patch",a,"--patch",JSON.stringify(c)])}]}const c={spec:{updateStrategy:{rollingUpdate:{partition:0}}}}
 function heldBy({kind:e,spec:t}){if(e!=="StatefulSet"&&e!=="DaemonSet")return
 const{updateStrategy:n}=t
-if(n?.type==="OnDelete")return{is:"OnDelete",words:"since updateStrategy: OnDelete changes a pod when it is deleted"}
+if(n?.type==="OnDelete")return{is:"OnDelete",words:"because updateStrategy: OnDelete changes a pod only when it is deleted"}
 const s=n?.rollingUpdate?.partition??0
-return s>0?{is:"partition",words:`since its partition is ${s}`}:void 0}function leftOut(e,t,n,s){const o={object:e,is:"another version"}
-return(0,r.pi)(t)?[{...o,message:`${e} stays on ${n}: its annotation django-rollout/ignore leaves it out`,fix:s(["annotate",e,"django-rollout/ignore-"])}]:[{...o,message:`${e} runs ${n}: it was made while the release was under way`}]}function companions(e,{image:t,before:n},i){const a=[...new Set(n.flatMap(e=>(0,s.zZ)(e).tag??[]))]
+return s>0?{is:"partition",words:`because its partition is ${s}`}:void 0}function leftOut(e,t,n,s){const o={object:e,is:"another version"}
+return(0,r.pi)(t)?[{...o,message:`${e} stays on ${n}: it is excluded by its annotation django-rollout/ignore`,fix:s(["annotate",e,"django-rollout/ignore-"])}]:[{...o,message:`${e} runs ${n}: it was created during the release`}]}function companions(e,{image:t,before:n},i){const a=[...new Set(n.flatMap(e=>(0,s.zZ)(e).tag??[]))]
 const c=a.filter(e=>e!==t.tag)
 const A=(0,s.EU)(t.repository)
 return e.flatMap(e=>{if((0,r.pi)(e))return[]
@@ -11707,26 +11851,26 @@ const h=c.find(e=>isCommit(e)?u.includes(e):d&&isVersion(e)&&u===e)
 if(h===void 0)return[]
 const g=(0,o.T)((0,r.hY)(e))
 const f=`${l}:${u.replace(h,t.tag)}`
-return[{object:g,is:"another version",message:`${g}, container ${n} stays on ${(0,s.EU)(l)}:${(0,s.E4)(a)}, which has the tag of the version before`,fix:i(["set","image",g,`${n}=${f}`])}]})})}function isVersion(e){return/^v?\d/.test(e)}function isCommit(e){const[t=""]=/^[0-9a-f]{7,40}(?=$|[-_.])/.exec(e)??[]
+return[{object:g,is:"another version",message:`${g}, container ${n} stays on ${(0,s.EU)(l)}:${(0,s.E4)(a)}, which has the tag of the previous version`,fix:i(["set","image",g,`${n}=${f}`])}]})})}function isVersion(e){return/^v?\d/.test(e)}function isCommit(e){const[t=""]=/^[0-9a-f]{7,40}(?=$|[-_.])/.exec(e)??[]
 return/\d/.test(t)&&/[a-f]/.test(t)}function notAsBefore(e,t,n){return[...stillWithdrawn(e,t,n),...unwell(e,t)]}function withdrawnBy(e){const images=e=>(0,r.gv)(e)?(0,r.MZ)((0,r.kW)(e),()=>true).map(({image:e})=>e):[]
 const t=e.flatMap(({prior:e})=>e.change==="create"?[]:[...images(e.object),...Object.values(e.ran??{})])
 const n=e.filter(({prior:e,did:t})=>e.of==="workload"&&t!=="external"&&t!=="keep").flatMap(({prior:e})=>images(e.written))
 return new Set(n.filter(e=>!t.includes(e)))}function stillWithdrawn(e,t,n){const s=withdrawnBy(t)
 const isIt=e=>s.has(e)
 return[...jobsOf(e,isIt).map(({job:e,uses:t})=>{const s=cronOf(e)
-const r=s===void 0?"":`, which cronjob/${s} has begun,`
-return{object:titled(e),is:"withdrawn",message:`${titled(e)}${r} goes on with the withdrawn ${versionsOf(t)}`,fix:n(["delete","job",nameOf(e)])}}),...t.flatMap(({prior:t,did:s})=>{if(s==="external"||s==="keep"||!(0,r.gv)(t.object))return[]
+const r=s===void 0?"":`, started by cronjob/${s},`
+return{object:titled(e),is:"withdrawn",message:`${titled(e)}${r} keeps running the withdrawn ${versionsOf(t)}`,fix:n(["delete","job",nameOf(e)])}}),...t.flatMap(({prior:t,did:s})=>{if(s==="external"||s==="keep"||!(0,r.gv)(t.object))return[]
 const a=(0,i.QA)(e,(0,r.hY)(t.object))
 const c=a&&keptPods(e,a,t.object)
 const A=(c?.pods??[]).filter(e=>containersOf(e).some(({image:e})=>isIt(e)))
 if(!c||A.length===0)return[]
 const l=(0,o.T)((0,r.hY)(t.object))
-return[{object:l,is:"withdrawn",pods:A.length,message:`${l}: ${counted(A)} ${A.length===1?"goes":"go"} on with the withdrawn version, ${c.words}`,...c.mended&&{fix:n(["delete","pod",...A.map(nameOf)])}}]})]}function keptPods(e,t,n){const s=t.object
+return[{object:l,is:"withdrawn",pods:A.length,message:`${l}: ${counted(A)} ${A.length===1?"keeps":"keep"} running the withdrawn version, ${c.words}`,...c.fixable&&{fix:n(["delete","pod",...A.map(nameOf)])}}]})]}function keptPods(e,t,n){const s=t.object
 if((0,r.gv)(s)&&heldBy(s)?.is==="OnDelete"){const n=(0,i.EB)(e,t.object.metadata?.uid)
-return{pods:n,words:heldBy(s)?.words??"",mended:true}}const{available:o,wanted:a}=availabilityOf(n)
+return{pods:n,words:heldBy(s)?.words??"",fixable:true}}const{available:o,wanted:a}=availabilityOf(n)
 if(t.kind!=="Deployment"||o>=a)return
-const c="since too few of the version before are Ready, as it was before the release"
-return{pods:(0,i.vI)(e,t),words:c,mended:false}}function unwell(e,t){return t.flatMap(({prior:t,did:n})=>{if(!(0,r.gv)(t.object)||n==="delete"||n==="ask")return[]
+const c="because too few pods of the previous version are Ready, as before the release"
+return{pods:(0,i.vI)(e,t),words:c,fixable:false}}function unwell(e,t){return t.flatMap(({prior:t,did:n})=>{if(!(0,r.gv)(t.object)||n==="delete"||n==="ask")return[]
 const s=(0,i.QA)(e,(0,r.hY)(t.object))
 if(!s)return[]
 const{available:a,wanted:c}=availabilityOf(s.object)
@@ -11735,9 +11879,9 @@ const A=(0,o.T)((0,r.hY)(t.object))
 const l=availabilityOf(t.object)
 const u=n==="external"||n==="keep"
 if(!u&&(t.change==="create"||l.available>=l.wanted))return[]
-const d=u?"was left as it is":"was not well before the release either"
+const d=u?"was not restored":"was already unhealthy before the release"
 const h=`${a} of ${c} pods available`
-return[{object:A,is:"unwell",pods:c-a,message:`${A} ${d}, and is not well: ${h}`}]})}function availabilityOf(e){const t=e.status??{}
+return[{object:A,is:"unwell",pods:c-a,message:`${A} ${d}, and is unhealthy: ${h}`}]})}function availabilityOf(e){const t=e.status??{}
 switch(e.kind){case"CronJob":return{available:0,wanted:0}
 case"DaemonSet":return{available:t["numberAvailable"]??0,wanted:t["desiredNumberScheduled"]??0}
 default:return{available:t["availableReplicas"]??0,wanted:e.spec.replicas??1}}}function containersOf({spec:e,status:t}){return(e?.containers??[]).flatMap(({name:e,image:n})=>{const s=t?.containerStatuses?.find(t=>t.name===e)?.imageID
@@ -11771,14 +11915,15 @@ return{id:t,who:await starterOf(e),...a&&i.hl.test(a)&&{url:a}}}async function s
 if(n)return n
 const{code:s,stdout:r}=await t.run("git",["config","--get","user.name"])
 const[o=""]=r.trim().split("\n")
-return s===0&&o.slice(0,c)||t.account()}async function lock({platform:e,settings:t,app:n,holder:i,signal:c},A,l){let u
-const d=await(0,s.ZZ)(l,e.clock,(0,r.Fe)(n),{...i,image:t.image},{lastsMs:a,waitMs:t["lock-wait"]},c,e=>{if(u!==e)A.say(`another release is under way: ${e}`)
-u=e
-A.waiting(`waiting for the release of ${e}`)})
-if(d.is==="taken")return d.lease
-if(d.is==="foreign"){const e=`the release by ${d.by}, which is under way,`
-const s={image:d.image,what:e,so:"or wait until that one has ended"}
-return(0,r.ht)(l,n,s,t.image)}return(0,o.fJ)({code:"locked",sentence:`another release of ${n} is under way in ${l.namespace}: ${d.by}`,hint:'wait for it, or give this one more time by "lock-wait"'})}},7823:(e,t,n)=>{n.d(t,{k7:()=>Output,el:()=>alsoPassed,UA:()=>comparisonLacks,aU:()=>leftBehind,uH:()=>logPlan,Ob:()=>migrationCause,UP:()=>passedHint,hY:()=>planCause,U_:()=>refusalCause,d:()=>unreadCause})
+return s===0&&o.slice(0,c)||t.account()}async function lock(e){const{platform:t,settings:n,app:i,holder:c,signal:A,cluster:l,log:u}=e
+let d
+const h=await(0,s.ZZ)({cluster:l,clock:t.clock},{name:(0,r.Fe)(i),holder:{...c,image:n.image},lastsMs:a,waitMs:n["lock-wait"]},A,e=>{if(d!==e)u.say(`another release is in progress: ${e}`)
+d=e
+u.waiting(`waiting for the release of ${e}`)})
+if(h.is==="taken")return h.lease
+if(h.is==="foreign"){const e=`the release by ${h.by}, which is in progress,`
+const t={image:h.image,what:e,so:"or wait until that release has ended"}
+return(0,r.ht)(l,i,t,n.image)}return(0,o.fJ)({code:"locked",sentence:`another release of ${i} is under way in ${l.namespace}: ${h.by}`,hint:'wait for it, or raise "lock-wait"'})}},7823:(e,t,n)=>{n.d(t,{k7:()=>Output,el:()=>alsoPassed,UA:()=>comparisonLacks,aU:()=>leftBehind,uH:()=>logPlan,Ob:()=>migrationCause,UP:()=>passedHint,hY:()=>planCause,U_:()=>refusalCause,d:()=>unreadCause})
 var s=n(2210)
 const r=/^\s*(Applying|Unapplying) (\w+\.\w+)\.\.\.(.*)$/
 const o=/^ (OK|FAKED)( \([\d.]+s\))?$/
@@ -11809,7 +11954,7 @@ this.plan=n
 this.plan.catch(()=>{})
 this.found=s
 this.refused=r}to(e){this.stageLog=e
-this.held.splice(0).forEach(t=>{e.quote(t)})}hold(){this.stageLog=void 0}waiting(e){this.stageLog?.waiting(`waiting for the Job's pod: ${e}`)}line(e){if((0,s.rZ)(e,this.marker)){if((0,s.tM)(e,this.marker))this.begun=true
+this.held.splice(0).forEach(t=>{e.quote(t)})}hold(){this.stageLog=void 0}unmarked(e){return e.filter(e=>!(0,s.rZ)(e,this.marker))}waiting(e){this.stageLog?.waiting(`waiting for the Job's pod: ${e}`)}line(e){if((0,s.rZ)(e,this.marker)){if((0,s.tM)(e,this.marker))this.begun=true
 const t=(0,s.m3)([e],this.marker)
 if(t)this.found(t)
 const n=(0,s.jG)(e,this.marker)
@@ -11819,42 +11964,42 @@ return}this.lines.push(e)
 if(this.stageLog)this.stageLog.quote(e)
 else this.held.push(e)}progress(){return this.begun?migrated(this.lines):{applied:[]}}}function planCause(e){return{...e,code:"plan-failed",sentence:`the new version does not start: ${withoutName(e)}`}}function migrationCause(e,t){const{open:n,applied:s}=migrated(t)
 const r=s.length===0?"":`; applied before it: ${s.join(", ")}`
-return{...e,code:"migration-failed",sentence:`migration ${n??""} failed: ${withoutName(e)}${r}`.replace("  "," ")}}function unreadCause(e,t,n,s,{lines:r,logs:o}){const{applied:i}=migrated(r)
-const a=i.length===0?"what it has applied is not known":`applied as far as it was read: ${i.join(", ")}`
-const c=n.is==="failed"?`${n.cause.sentence}, and`:`${t}: it ended well, but`
-return{...n.is==="failed"?n.cause:{workload:`job/${t}`},code:e,sentence:`${c} its log cannot be read: ${s}; ${a}`,hint:`"manage.py showmigrations" tells what is applied; run this again when the log can be read: ${o}`}}function withoutName({sentence:e,workload:t}){const n=t?.replace(/^job\//,"")
+return{...e,code:"migration-failed",sentence:`migration ${n??""} failed: ${withoutName(e)}${r}`.replace("  "," ")}}function unreadCause(e,{job:t,verdict:n,words:s},{lines:r,logs:o}){const{applied:i}=migrated(r)
+const a=i.length===0?"what it applied is unknown":`applied, as far as the log was read: ${i.join(", ")}`
+const c=n.is==="failed"?`${n.cause.sentence}, and`:`${t}: it succeeded, but`
+return{...n.is==="failed"?n.cause:{workload:`job/${t}`},code:e,sentence:`${c} its log cannot be read: ${s}; ${a}`,hint:`"manage.py showmigrations" shows what is applied. Run this again when the log can be read: ${o}`}}function withoutName({sentence:e,workload:t}){const n=t?.replace(/^job\//,"")
 return n!==void 0&&e.startsWith(`${n}: `)?e.slice(n.length+2):e}function refusalCause(e,t){const{alias:n,migration:s}=e
 const r=n==="default"?"":` (DATABASES["${n}"])`
 switch(e.refused){case"web":{const{other:n,module:o,settings:i,given:a}=e
 const[c,A]=i
 const[l,u]=c===A?["",""]:[` (${c})`,` (${A})`]
-return{code:"wrong-database",sentence:`the migration is for another database than the web's${r}: ${named(s,n)}${l}, while ${o} uses ${named(n,s)}${u}`,hint:!a&&c!==A&&/DJANGO_SETTINGS_MODULE=|--settings\b/.test(t.command)?`Nothing tells the web its settings, so ${o} falls back to ${A}. Let it have those of the migration:\n${t.give(`DJANGO_SETTINGS_MODULE=${c}`)}`:`Let the migration have what the web has, for example:\n${refusalFix(t,c===A?void 0:A)}`}}case"before":return{code:"wrong-database",sentence:`the migration is for another database than the release before${r}: ${named(s,e.other)}, while that one used ${named(e.other,s)}`,hint:`Check what names the database (a setting, a variable, a label). When the new one is meant, run this once and release again:\n${t.accept}`}
-case"file":return{code:"wrong-database",sentence:`the migration is for an SQLite file that no volume keeps${r}: ${s.name} is gone with the migration's pod`,hint:'Use a database server, or keep the file on a volume that the migration and all pods can mount. Set "migrate-command: none" when the web needs no migrations'}
+return{code:"wrong-database",sentence:`the migration would use another database than the web's${r}: ${named(s,n)}${l}, while ${o} uses ${named(n,s)}${u}`,hint:!a&&c!==A&&/DJANGO_SETTINGS_MODULE=|--settings\b/.test(t.command)?`DJANGO_SETTINGS_MODULE is not set for the web, so ${o} falls back to ${A}. Set it to the migration's settings:\n${t.give(`DJANGO_SETTINGS_MODULE=${c}`)}`:`Set for the migration what is set for the web, for example:\n${refusalFix(t,c===A?void 0:A)}`}}case"before":return{code:"wrong-database",sentence:`the migration would use another database than the previous release${r}: ${named(s,e.other)}, while that one used ${named(e.other,s)}`,hint:`Check what selects the database (a setting, a variable, a label). If the new one is correct, run this once and release again:\n${t.accept}`}
+case"file":return{code:"wrong-database",sentence:`the migration would use an SQLite file that is on no volume${r}: ${s.name} is deleted with the migration's pod`,hint:'Use a database server, or keep the file on a volume that the migration and all pods can mount. Set "migrate-command: none" if the web needs no migrations'}
 case"left":return{code:"plan-failed",sentence:`the database "${n}" lacks ${e.pending.join(", ")}, and "${t.command}" does not migrate it`,hint:`migrate-command: ${t.command} && ${t.command} --database=${n}`}}}function named(e,t){const{vendor:n,name:s,host:r,port:o,user:i,schema:a,server:c}=e
 if(n==="sqlite")return`SQLite ${s}`
 const A={postgresql:"PostgreSQL",mysql:"MySQL"}[n]??n
 const l=["name","host","port","user","schema"].every(n=>e[n]===t[n])
 return[`${A} ${s}`,...r===""?[]:[`at ${r}${o===""?"":`:${o}`}`],...a!==void 0&&a!==""&&a!==t.schema?[`schema ${a}`]:[],...i===""?[]:[`as ${i}`],...l&&c!==void 0?[`server ${c}`]:[]].join(" ")}function refusalFix({command:e,starter:t},n){if(n!==void 0&&n!==""){const t=e.replaceAll(/\bDJANGO_SETTINGS_MODULE=\S+ +/g,"").replaceAll(/ --settings[= ]\S+/g,"")
 const s=!/[;&|]/.test(t)
-return`migrate-command: ${s?"":"export "}DJANGO_SETTINGS_MODULE=${n} ${s?"":"&& "}${t}`}return t===void 0?`migrate-command: <what sets it for the web> ${e}`:`migrate-command: ${t} ${e}`}function passedHint(e,t,n){const s=`${e}, which starts the web, was passed by (${t}): what it sets is missing here`
-return t.startsWith("it calls")?`${s}. Run the migration by it:\nmigrate-command: ${e} ${n}`:`${s}. Set the same for the migration:\nmigrate-command: export NAME=value && ${n}`}function alsoPassed(e,t){const n=/ImproperlyConfigured|KeyError: '?[A-Z]|environment|envvar|OperationalError|[Cc]ould not connect|[Cc]onnection refused|host name/
+return`migrate-command: ${s?"":"export "}DJANGO_SETTINGS_MODULE=${n} ${s?"":"&& "}${t}`}return t===void 0?`migrate-command: <what sets it for the web> ${e}`:`migrate-command: ${t} ${e}`}function passedHint(e,t,n){const s=`${e}, which starts the web, was skipped (${t}): the variables that it sets are missing here`
+return t.startsWith("it calls")?`${s}. Run the migration with it:\nmigrate-command: ${e} ${n}`:`${s}. Set the same for the migration:\nmigrate-command: export NAME=value && ${n}`}function alsoPassed(e,t){const n=/ImproperlyConfigured|KeyError: '?[A-Z]|environment|envvar|OperationalError|[Cc]ould not connect|[Cc]onnection refused|host name/
 if(!n.test(e.sentence))return e
 return{...e,hint:e.hint===void 0?t:`${e.hint}\n${t}`}}function logPlan(e,t){for(const n of t.databases)logDatabase(e,t,n)
 const n=comparisonLacks(t)
 if(n!==void 0)e.say(n)
 const s=t.databases.some(hasWork)
-if(t.runs&&!s)e.say("the command runs all the same: it may do more than this plan sees")}function comparisonLacks({web:e}){return e&&"silent"in e?`the database was not compared with the web's: ${e.silent}`:void 0}function leftBehind({databases:e},t,n){if((0,s.$i)(t))return[]
+if(t.runs&&!s)e.say("the command still runs: it may do more than the plan shows")}function comparisonLacks({web:e}){return e&&"silent"in e?`the database was not compared with the web's: ${e.silent}`:void 0}function leftBehind({databases:e},t,n){if((0,s.$i)(t))return[]
 const r=(0,s.oD)(t)
 return e.flatMap(({database:e,pending:s,squashed:o})=>{const i=[...s,...o].map(({app:e,name:t})=>`${e}.${t}`)
 const a=i.filter(e=>!n.includes(e))
-return a.length===0||r.includes(e)?[]:[`the database "${e}" lacks ${a.join(", ")} as far as the log of "${t}" tells: python manage.py migrate --database=${e}`]})}function hasWork({pending:e,squashed:t}){return e.length+t.length>0}function logDatabase(e,{django:t,databases:n},s){const{database:r,vendorName:o,version:i="",pending:a,unknown:c}=s
+return a.length===0||r.includes(e)?[]:[`the database "${e}" lacks ${a.join(", ")} according to the log of "${t}": python manage.py migrate --database=${e}`]})}function hasWork({pending:e,squashed:t}){return e.length+t.length>0}function logDatabase(e,{django:t,databases:n},s){const{database:r,vendorName:o,version:i="",pending:a,unknown:c}=s
 const A=n.length===1&&r==="default"?"":`${r}: `
 e.say(`${A}Django ${t} with ${o} ${i}`.trim())
 if(!hasWork(s))e.say(`${A}no migrations to apply`)
 for(const{app:t,name:n,operations:s}of a)e.say(`${A}to apply: ${t}.${n} (${s.join(", ")})`)
 const l=c.filter(e=>e.newer)
 if(l.length>0){const t=l.map(({app:e,name:t})=>`${e}.${t}`).join(", ")
-e.say(`${A}the database is newer than this version: it has ${t}`)}}},2372:(e,t,n)=>{n.d(t,{e:()=>removeJob,B:()=>startMigration})
+e.say(`${A}the database is newer than this version: it has ${t}`)}}},698:(e,t,n)=>{n.d(t,{e:()=>removeJob,B:()=>startMigration})
 var s=n(2210)
 var r=n(3006)
 var o=n(1856)
@@ -11862,49 +12007,105 @@ var i=n(4339)
 var a=n(4592)
 var c=n(7020)
 var A=n(3825)
-var l=n(8559)
-var u=n(8702)
-var d=n(6611)
-var h=n(2459)
-var g=n(3552)
-var f=n(6119)
-var p=n(732)
-var m=n(730)
-function judgeJob(e,t,n,s,r){const o=r-e.confirmedAt>f.y
-return(0,g.o)(e,n,s,r,verdictOf)
-function verdictOf({recorder:s,requeue:i,evaluate:a}){const c=e.jobs.get(t.job)
+var l=n(8109)
+var u=n(2468)
+var d=n(3242)
+var h=n(8559)
+var g=n(8702)
+var f=n(2459)
+var p=n(3552)
+var m=n(6119)
+var E=n(732)
+var w=n(730)
+function judgeJob(e,t){return(0,p.o)(t,t=>verdictOf(e,t))}function verdictOf(e,{clusterState:t,timeouts:n,now:s,stale:r,recorder:o,requeue:i,evaluate:a}){const c=t.jobs.get(e.job)
 const A=c?.metadata?.uid
-const l=(0,h.EB)(e,A).at(-1)
-if(l){const e=endOf(l,t)
-if(e)return e}const u=c?.status?.conditions?.find(({type:e,status:t})=>e==="Failed"&&t==="True")
-if(u?.reason==="DeadlineExceeded"){const e=`${t.job}: stopped: it ran longer than its activeDeadlineSeconds`
-return failure({code:"timeout",sentence:e},l)}const d=a(A,l?[l]:[])
-const g=(0,p.iR)(d,r,o)
-if(g){const e=g.symptom.exit?.code
-const n=(0,p.rl)(t.job,`job/${t.job}`,g)
-return{is:"failed",cause:n,...e!==void 0&&{exitCode:e}}}for(const{due:e}of d)if(e.is==="at")i(e.at)
-if(!u&&l&&statusOf(l,t)?.state?.running)return{is:"started",pod:l.metadata?.name??""}
-const E=d[0]
-if(u&&!E){const e=`${t.job}: ${(0,m.T)(u.message??u.reason??"failed")}`
-return failure({code:"migration-failed",sentence:e},l)}const w=E?(0,p.l0)(E,r):l?(0,f.g)(l,(0,h.XL)(e,l.metadata?.uid)):"its pod to be made"
-const I=s.since(`incomplete/job/${t.job}`)+n.timeout
-if(I<=r&&!o){const e=`${t.job}: not started after ${(0,m.n)(n.timeout)}: ${w}`
-return failure({code:"timeout",sentence:e},l)}i(I)
-return{is:"waiting",on:w}}function failure(e,n){const s=n?.metadata?.name
-return{is:"failed",cause:{...e,workload:`job/${t.job}`,...s!==void 0&&{pod:s},container:t.container}}}function endOf(e,{container:n}){const s=e.metadata?.name??""
-const r=statusOf(e,{...t,container:n})?.state?.terminated?.exitCode
-if(r===0)return{is:"finished",pod:s}
-if(!(0,h.cw)(e))return
-const o=(0,m.T)(e.status?.message??e.status?.reason??"its node was drained")
-const i=`${t.job}: its pod was taken away: ${o}`
-return failure({code:"migration-failed",sentence:i,hint:"Run it again"},e)}}function statusOf(e,{container:t}){return[...e.status?.containerStatuses??[],...e.status?.initContainerStatuses??[]].find(({name:e})=>e===t)}var E=n(6e3)
-var w=n(6738)
-var I=n(8109)
-var B=n(2468)
-var Q=n(3242)
-var y=n(4360)
-var b=n(7414)
-const v=["tini","dumb-init","docker-init","catatonit","exec"]
+const l=(0,f.EB)(t,A).at(-1)
+if(l){const t=endOf(l,e)
+if(t)return t}const u=c?.status?.conditions?.find(({type:e,status:t})=>e==="Failed"&&t==="True")
+if(u?.reason==="DeadlineExceeded"){const t=`${e.job}: stopped: it ran longer than its activeDeadlineSeconds`
+return job_judge_failure({code:"timeout",sentence:t},e,l)}const d=a(A,l?[l]:[])
+const h=(0,E.iR)(d,s,r)
+if(h){const t=h.symptom.exit?.code
+const n=(0,E.rl)(e.job,`job/${e.job}`,h)
+return{is:"failed",cause:n,...t!==void 0&&{exitCode:t}}}for(const{due:e}of d)if(e.is==="at")i(e.at)
+if(!u&&l&&statusOf(l,e)?.state?.running)return{is:"started",pod:l.metadata?.name??""}
+const g=d[0]
+if(u&&!g){const t=`${e.job}: ${(0,w.T)(u.message??u.reason??"failed")}`
+return job_judge_failure({code:"migration-failed",sentence:t},e,l)}const p=g?(0,E.l0)(g,s):podStatusOf(l,t)
+const m=o.since(`incomplete/job/${e.job}`)+n.timeout
+if(m<=s&&!r){const t=`${e.job}: not started after ${(0,w.n)(n.timeout)}: ${p}`
+return job_judge_failure({code:"timeout",sentence:t},e,l)}i(m)
+return{is:"waiting",on:p}}function endOf(e,t){const n=statusOf(e,t)?.state?.terminated?.exitCode
+if(n===0)return{is:"finished",pod:e.metadata?.name??""}
+if(!(0,f.cw)(e))return
+const s=(0,w.T)(e.status?.message??e.status?.reason??"its node was drained")
+const r=`${t.job}: its pod was deleted: ${s}`
+return job_judge_failure({code:"migration-failed",sentence:r,hint:"Run it again"},t,e)}function podStatusOf(e,t){return e?(0,m.g)(e,(0,f.XL)(t,e.metadata?.uid)):"the creation of its pod"}function job_judge_failure(e,{job:t,container:n},s){const r=s?.metadata?.name
+return{is:"failed",cause:{...e,workload:`job/${t}`,...r!==void 0&&{pod:r},container:n}}}function statusOf(e,{container:t}){return[...e.status?.containerStatuses??[],...e.status?.initContainerStatuses??[]].find(({name:e})=>e===t)}var I=n(6e3)
+var B=n(6611)
+var Q=n(6738)
+var y=n(2088)
+const b=500
+const v=3e4
+const k=1e3
+const S=50
+class FollowedJob{context
+live
+desired
+output
+end
+#Zt=false
+#Xt
+#en=new AbortController
+#tn=new AbortController
+constructor(e,t,n,s){this.context=e
+this.live=t
+this.desired=n
+this.output=s
+this.end=this.#nn()
+this.end.catch(()=>{})}get hasContainerEnded(){return this.#Zt}async close(){const{cluster:e,platform:t}=this.context
+await(0,d.wj)(t.clock,k,e.life,e=>(0,d.ZC)(e,()=>Promise.resolve(this.#Xt))).catch(()=>{})
+this.#tn.abort()}async#nn(){const e=this.context.platform.clock.now()
+const t=await this.#sn(e)
+const n=t.is==="failed"&&t.exitCode!==void 0
+if(n&&t.cause.pod!==void 0)this.#rn(t.cause.pod)
+this.#Zt=t.is==="finished"||n
+this.#en.abort()
+const s=await(0,d.ZC)(this.context.signal,()=>Promise.resolve(this.#Xt))
+const r=s!==void 0&&this.#Zt?{unread:s}:{}
+if(t.is!=="failed")return{verdict:t,...r}
+return{verdict:await this.#Yt(t,e),...r}}#sn(e){const{context:t,live:n,desired:s,output:r}=this
+const{cluster:o,platform:i,settings:a,signal:c}=t
+const A={timeout:a.timeout,bake:0,grace:a.grace}
+let u=(0,I._1)(e)
+return(0,l.r)({cluster:o,clock:i.clock,live:n,signal:c},e=>{const t=n.clusterState()
+const o=judgeJob(s,{clusterState:t,timeouts:A,observations:u,now:e})
+u=o.observations
+const{verdict:i,requeueAt:a,logsWanted:c}=o
+if(i.is==="started"||i.is==="finished")this.#rn(i.pod)
+if(i.is==="waiting")r.waiting(i.on)
+return{logsWanted:c,...a!==void 0&&{requeueAt:a},...(i.is==="failed"||i.is==="finished")&&{ended:i}}},(e,n)=>{const s=(0,h.h)(r.unmarked(n),(0,y.Y)(t))
+u=(0,I.X1)(u,e,s)})}async#Yt(e,t){const{context:n,live:s,desired:r,output:o}=this
+const i={source:(0,g.HP)(r.container),lines:o.lines.slice(-S)}
+const a={...e.cause,logs:e.cause.logs??[i]}
+const c={cluster:n.cluster,clock:n.platform.clock,live:s,startedAt:t}
+const A=(0,B.m)(a,{...c,toRepo:(0,y.Y)(n)})
+return{...e,cause:await A.catch(()=>a)}}#rn(e){const{clock:t}=this.context.platform
+this.#Xt??=(0,d.ip)(t,v,this.#en.signal,t=>this.#on(e,t))}async#on(e,t){const{cluster:n,platform:s}=this.context
+const o=`${(0,Q.Q)(n,e,this.desired.container)}&follow=true`
+const i=AbortSignal.any([n.life,this.#tn.signal,t])
+const isOver=()=>i.aborted
+let a=0
+let c=`it did not end within ${v/1e3} s of its container's end`
+while(!isOver())try{let e=0
+for await(const t of n.lines(o,i)){if(e++<a)continue
+a+=1
+this.output.line(t)}return}catch(e){if(isOver())break
+c=e instanceof Error?e.message:String(e)
+if(!(0,r.dg)(e))break
+await s.clock.sleep(b,i).catch(()=>{})}return c}}var T=n(4360)
+var R=n(7414)
+const D=["tini","dumb-init","docker-init","catatonit","exec"]
 function launchOf(e,t){const{command:n,args:s}=e
 const r=n??t?.entrypoint??[]
 const o=s??(n===void 0?t?.cmd??[]:[])
@@ -11912,7 +12113,7 @@ const i=[...r,...o]
 const a=initsOf(i)
 const c=shellOf(i.slice(a))
 if(c)return{words:i,starter:c}
-const A=i.findIndex((e,t)=>t>=a&&(0,b.gf)(e))
+const A=i.findIndex((e,t)=>t>=a&&(0,R.gf)(e))
 const l=i.slice(a,A===-1?r.length:A)
 const u=starterOf(l,i.length>a+l.length)
 return{words:i,...u&&{starter:u}}}function shellOf(e){const[t="",n="",s=""]=e
@@ -11923,11 +12124,11 @@ const o=r.findIndex(e=>!/^(export \w+=|cd |set -)/.test(e)||isMore(e))
 const i=r.slice(0,o===-1?r.length:o)
 const a=i.filter(e=>e.startsWith("export "))
 const c=/^((?:[A-Z_][A-Z0-9_]*=(?:"[^"]*"|'[^']*'|[^\s"']*)\s+)+)(?:exec\s+)?(\S+)/.exec(r[i.length]??"")
-const A=c&&(0,b.gf)(c[2]??"")?[`export ${(c[1]??"").trim()}`]:[]
+const A=c&&(0,R.gf)(c[2]??"")?[`export ${(c[1]??"").trim()}`]:[]
 const l=[...a,...A]
 if(l.length===0)return
 return{words:[t,n,`${l.join(" && ")} && exec "$@"`,"sh"],isScript:false}}function isTorn(e){const count=t=>e.split(t).length-1
-return count('"')%2===1||count("'")%2===1||count("`")%2===1||count("(")!==count(")")||e.endsWith("\\")}function isMore(e){return/[|&<>]/.test(e.replaceAll(/\$\([^()]*\)|"[^"]*"|'[^']*'/g,""))}function initsOf(e){if(!v.includes(base(e[0]??"")))return 0
+return count('"')%2===1||count("'")%2===1||count("`")%2===1||count("(")!==count(")")||e.endsWith("\\")}function isMore(e){return/[|&<>]/.test(e.replaceAll(/\$\([^()]*\)|"[^"]*"|'[^']*'/g,""))}function initsOf(e){if(!D.includes(base(e[0]??"")))return 0
 const t=e.findIndex((e,t)=>t>0&&(e==="--"||!e.startsWith("-")))
 return t===-1?e.length:t+(e[t]==="--"?1:0)}function starterOf(e,t){const[n,...s]=e
 if(n===void 0)return
@@ -11935,29 +12136,29 @@ const r=s.length===0&&(n.includes("/")||n.endsWith(".sh"))
 if(!t)return r?{words:e,isScript:r}:void 0
 const o=e.at(-1)
 if(o==="--"||o==="run"&&s.length>0||base(n)==="env")return{words:e,isScript:false}
-return r?{words:e,isScript:r}:void 0}function base(e){return e.split("/").at(-1)??e}var k=n(8925)
-var S=n(1407)
-var T=n(3830)
-const R=15
-const D=15e3
-async function makeJob(e,t,n,o,c,l){const{platform:u,settings:d,source:h,app:g,holder:f,signal:p}=e
-const m=d["migrate-command"]
-const E=h.sha??h.tag
-const[w,I,B]=await Promise.all([launchOfWeb(e,o,c),(0,r.jh)(u.clock,p,()=>claimsOf(t,n,o)),(0,r.jh)(u.clock,p,()=>(0,A.bL)(t,g,d.image))])
-const Q=marksOfPods(n,o)
-const b=(0,y.mp)({name:"",app:g,sha:E,run:f.id,template:o.template,container:o.container,webContainers:o.containers,image:(0,T.dp)(c),command:(0,s.VV)(m,w.starter,l),env:(0,s.B8)({marker:l,migrate:m,waitSeconds:R,web:w.words,volumes:(0,y.wx)(o.template,o.container,I),kept:(0,s.Gd)(B.databases)}),timeoutSeconds:Math.ceil(d["migrate-timeout"]/1e3),selectors:selectorsOf(n),claims:I,...Q&&{live:Q}})
-if(b.is==="impossible")return(0,a.fJ)({code:"plan-failed",sentence:`no migration Job can be made: ${b.problem}`})
-const v=w.starter?.isScript===true?w.starter.words.join(" "):void 0
-return{job:b.job,container:o.container,from:(0,i.T)(o.workload),notes:b.notes,...v!==void 0&&{script:{name:v,isAll:w.words.length===1}}}}async function launchOfWeb({platform:e,signal:t},{template:n,container:s},r){const o=n.spec?.containers.find(({name:e})=>e===s)
+return r?{words:e,isScript:r}:void 0}function base(e){return e.split("/").at(-1)??e}var F=n(8925)
+var O=n(1407)
+var N=n(3905)
+const M=15
+const L=15e3
+async function makeJob(e,{checked:t,web:n,image:o},c){const{platform:l,settings:u,source:d,app:h,holder:g,signal:f,cluster:p}=e
+const m=u["migrate-command"]
+const E=d.sha??d.tag
+const[w,I,B]=await Promise.all([launchOfWeb(e,n,o),(0,r.jh)(l.clock,f,()=>claimsOf(p,t,n)),(0,r.jh)(l.clock,f,()=>(0,A.bL)(p,h,u.image))])
+const Q=marksOfPods(t,n)
+const y=(0,T.mp)({name:"",app:h,sha:E,run:g.id,template:n.template,container:n.container,webContainers:n.containers,image:(0,N.d)(o),command:(0,s.VV)(m,w.starter,c),env:(0,s.B8)({marker:c,migrate:m,waitSeconds:M,web:w.words,volumes:(0,T.wx)(n.template,n.container,I),kept:(0,s.Gd)(B.databases)}),timeoutSeconds:Math.ceil(u["migrate-timeout"]/1e3),selectors:selectorsOf(t),claims:I,...Q&&{live:Q}})
+if(y.is==="impossible")return(0,a.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${y.problem}`})
+const b=w.starter?.isScript===true?w.starter.words.join(" "):void 0
+return{job:y.job,container:n.container,from:(0,i.T)(n.workload),notes:y.notes,...b!==void 0&&{script:{name:b,isAll:w.words.length===1}}}}async function launchOfWeb({platform:e,signal:t},{template:n,container:s},r){const o=n.spec?.containers.find(({name:e})=>e===s)
 if(!o)return{words:[]}
-const i=o.command===void 0?await(0,Q.wj)(e.clock,D,t,t=>(0,k.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
+const i=o.command===void 0?await(0,d.wj)(e.clock,L,t,t=>(0,F.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
 return}):void 0
 return launchOf(o,i)}async function claimsOf(e,{live:t},{template:n}){const s=(n.spec?.volumes??[]).flatMap(({persistentVolumeClaim:e})=>e?[e.claimName]:[])
 const r=[...t.clusterState().pods.values()]
 const i=await Promise.all(s.map(async t=>{const n=r.filter(({spec:e,status:n})=>n?.phase!=="Succeeded"&&n?.phase!=="Failed"&&e?.volumes?.some(e=>e.persistentVolumeClaim?.claimName===t))
 if(n.length===0)return[]
 const s=`${(0,o.rJ)("v1",e.namespace,"persistentvolumeclaims")}/${t}`
-const i=await e.find(s).catch(e=>{if(e instanceof S.h&&e.status===403)return
+const i=await e.find(s).catch(e=>{if(e instanceof O.h&&e.status===403)return
 throw e})
 const a=claimUse(i?.spec?.accessModes??["ReadWriteOnce"],n)
 return a?[[t,a]]:[]}))
@@ -11968,143 +12169,108 @@ const r=e.every(e=>e==="ReadWriteOnce")
 return r&&n.size===1&&s!==void 0?{is:"on-node",node:s}:void 0}function marksOfPods({live:e,targets:t},{workload:n}){const s=t.find(({id:e})=>(0,i.T)(e)===(0,i.T)(n))
 const r=s?.live?.spec?.selector
 if(!r)return
-const o=[...e.clusterState().pods.values()].flatMap(({metadata:e,status:t})=>t?.phase==="Running"&&(0,y.cK)(r,e?.labels??{})?[{labels:e?.labels??{},annotations:e?.annotations??{}}]:[])
+const o=[...e.clusterState().pods.values()].flatMap(({metadata:e,status:t})=>t?.phase==="Running"&&(0,T.cK)(r,e?.labels??{})?[{labels:e?.labels??{},annotations:e?.annotations??{}}]:[])
 const common=e=>Object.fromEntries(Object.entries(o[0]?.[e]??{}).filter(([t,n])=>o.every(s=>s[e][t]===n)))
 return{labels:common("labels"),annotations:common("annotations")}}function selectorsOf({live:e,services:t,targets:n}){const{deployments:s,statefulsets:r,daemonsets:o}=e.clusterState()
 const i=n.flatMap(({manifest:e})=>e?[e]:[])
 const a=[...s.values(),...r.values(),...o.values(),...i].flatMap(e=>{const{selector:t}=e.spec??{}
-return t?[{of:(0,B.Gg)(e),selector:t}]:[]})
+return t?[{of:(0,u.Gg)(e),selector:t}]:[]})
 const c=t.flatMap(e=>{const t=e.spec?.selector
-return t?[{of:(0,B.Gg)({...e,kind:"Service"}),selector:{matchLabels:t}}]:[]})
-return[...a,...c]}async function createJob(e,{live:t},{platform:n,app:s,source:i,signal:a},c,A){const l=(0,o.rJ)("batch/v1",e.namespace,"jobs")
-for(let o=1;;o++){a.throwIfAborted()
-const u=(0,y.dZ)(s,i.sha??i.tag,o)
-if(t.clusterState().jobs.has(u))continue
+return t?[{of:(0,u.Gg)({...e,kind:"Service"}),selector:{matchLabels:t}}]:[]})
+return[...a,...c]}async function createJob({platform:e,app:t,source:n,signal:s,cluster:i},a,c,A){const l=(0,o.rJ)("batch/v1",i.namespace,"jobs")
+for(let o=1;;o++){s.throwIfAborted()
+const u=(0,T.dZ)(t,n.sha??n.tag,o)
+if(a.clusterState().jobs.has(u))continue
 A(u)
 const d={...c,metadata:{...c.metadata,name:u}}
 let h=false
-try{return await(0,r.jh)(n.clock,a,async()=>{const t=h?await e.find(`${l}/${u}`):void 0
-if(t)return t
+try{return await(0,r.jh)(e.clock,s,async()=>{const e=h?await i.find(`${l}/${u}`):void 0
+if(e)return e
 h=true
-return e.post(l,d)})}catch(e){if(e instanceof S.h&&e.status===409)continue
-throw e}}}var F=n(7823)
-const O=500
-const N=3e4
-const M=1e3
-const L=50
-const U=3e4
-function startMigration(e,t,n,o,h){const{platform:g,settings:f,signal:p}=e
-const m=new AbortController
-const y=AbortSignal.any([p,m.signal])
-const b=`rollout-${crypto.randomUUID()}`
-const v=f["migrate-command"]
-let k
-const S=new F.k7(b,n=>(0,F.U_)(n,{command:v,...k&&!k.isAll&&{starter:k.name},accept:t.commandLine((0,A.Mc)(e.app)),give:e=>t.commandLine(["set","env",(0,i.T)(o.workload),"-c",o.container,e])}))
-let R
-let D=""
-let U
-let x=false
-let $
-const _=new AbortController
-const G=new AbortController
-const start=async s=>{const r=await makeJob(e,t,n,o,h,b)
-D=r.container
-k=r.script
-r.notes.forEach(e=>{s.say(e)})
-const i=await createJob(t,n,e,r.job,e=>{R=e})
-s.say(`${(0,B.Gg)(i)}, made from ${r.from}`)
-U=followJob(R??"")
-U.catch(()=>{})}
-const followJob=async r=>{const o=g.clock.now()
-let i=(0,E._1)(o)
-const a={job:r,container:D}
-const c={timeout:f.timeout,bake:0,grace:f.grace}
-const A=await(0,I.r)({cluster:t,clock:g.clock,live:n.live,signal:y},e=>{const t=judgeJob(n.live.clusterState(),a,c,i,e)
-i=t.observations
-const{verdict:s}=t
-if(s.is==="started"||s.is==="finished")$??=readLog(s.pod)
-if(s.is==="waiting")S.waiting(s.on)
-const{requeueAt:r,logsWanted:o}=t
-return{logsWanted:o,...r!==void 0&&{requeueAt:r},...(s.is==="failed"||s.is==="finished")&&{ended:s}}},(t,n)=>{const r=n.filter(e=>!(0,s.rZ)(e,b))
-i=(0,E.X1)(i,t,(0,l.h)(r,(0,T.YT)(e)))})
-if(A.is==="failed"&&A.cause.pod!==void 0&&A.exitCode!==void 0)$??=readLog(A.cause.pod)
-x=A.is==="finished"||A.is==="failed"&&A.exitCode!==void 0
-_.abort()
-const h=await(0,Q.ZC)(y,()=>Promise.resolve($))
-const p=h!==void 0&&x?{unread:h}:{}
-if(A.is!=="failed")return{verdict:A,...p}
-const m={of:(0,u.HP)(D),lines:S.lines.slice(-L)}
-const w={...A.cause,logs:A.cause.logs??[m]}
-const B={cluster:t,clock:g.clock,live:n.live,startedAt:o}
-const v=(0,d.m)(w,{...B,toRepo:(0,T.YT)(e)})
-return{verdict:{...A,cause:await v.catch(()=>w)},...p}}
-const readLog=e=>(0,Q.ip)(g.clock,N,_.signal,async n=>{const s=AbortSignal.any([t.life,G.signal,n])
-const isOver=()=>s.aborted
-let o=0
-let i=`it did not end within ${N/1e3} s of its container`
-while(!isOver())try{let n=0
-for await(const r of t.lines(`${(0,w.Q)(t,e,D)}&follow=true`,s)){if(n++<o)continue
-o+=1
-S.line(r)}return}catch(e){if(isOver())break
-i=e instanceof Error?e.message:String(e)
-if(!(0,r.dg)(e))break
-await g.clock.sleep(O,s).catch(()=>{})}return i})
-let P
-const applied=()=>P??S.progress().applied
-const unreadOf=(e,n,s)=>(0,F.d)(e,R??"",n,s,{lines:S.lines,logs:t.commandLine(["logs",`job/${R??""}`,"-c",D])})
-return{plan:async e=>{S.to(e)
-await start(e)
-const t=await Promise.race([S.plan,endOfPlan(U,S,unreadOf,e=>(0,F.UP)(k?.name??"",e,v))])
-S.hold();(0,F.uH)(e,t)
-return t},migrate:async e=>{S.to(e)
-const t=await U
-if(t?.verdict.is==="failed"){if(t.unread===void 0)throw new a.HR((0,F.Ob)(t.verdict.cause,S.lines));(0,a.fJ)(unreadOf("migration-failed",t.verdict,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read to its end (${t.unread}), but it ended well`)
-if((0,s.$i)(v)){const{databases:e}=await S.plan
-P=e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}}e.say(`${(0,c.LS)(applied().length,"migration")} applied`)},applied:applied,close:async()=>{m.abort(new Error("the migration is closed"))
-S.hold()
-try{if(R!==void 0&&!x)await removeJob(e,t,n.live,R)}finally{const{clock:e}=g
-await(0,Q.wj)(e,M,t.life,e=>(0,Q.ZC)(e,()=>Promise.resolve($))).catch(()=>{})
-G.abort()}}}}async function removeJob({platform:e},t,n,s){const i=`${(0,o.rJ)("batch/v1",t.namespace,"jobs")}/${s}`
-await(0,r.jh)(e.clock,t.life,()=>t.remove(i))
-await(0,Q.wj)(e.clock,U,t.life,r=>(0,I.r)({cluster:t,clock:e.clock,live:n,signal:r},()=>{const e=podsOfJob(n.clusterState(),s).length===0
-return{logsWanted:[],...e&&{ended:true}}},()=>{})).catch(()=>{throw new Error(`the pod of job/${s} does not end: kubectl delete pod -l job-name=${s}`)})}function podsOfJob(e,t){return[...e.pods.values()].filter(({metadata:e})=>e?.labels?.["job-name"]===t)}async function endOfPlan(e,t,n,s){const r=await e
-if(r?.verdict.is==="failed"){const{cause:e}=r.verdict
+return i.post(l,d)})}catch(e){if(e instanceof O.h&&e.status===409)continue
+throw e}}}var U=n(7823)
+const x=3e4
+function startMigration(e,t){return new MigrationRun(e,t)}class MigrationRun{context
+input
+#in=`rollout-${crypto.randomUUID()}`
+#an
+#cn
+#An
+#ln
+#un
+#dn=new AbortController
+constructor(e,t){this.context=e
+this.input=t
+this.#an=new U.k7(this.#in,e=>(0,U.U_)(e,this.#hn()))}async plan(e){this.#an.to(e)
+const t=await this.#gn(e)
+const n=await Promise.race([this.#an.plan,this.#fn(t)])
+this.#an.hold();(0,U.uH)(e,n)
+return n}async migrate(e){this.#an.to(e)
+const t=await(this.#ln?.end)
+if(t?.verdict.is==="failed"){if(t.unread===void 0)throw new a.HR((0,U.Ob)(t.verdict.cause,this.#an.lines));(0,a.fJ)(this.#pn("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
+this.#un=await this.#mn()}e.say(`${(0,c.LS)(this.applied().length,"migration")} applied`)}applied(){return this.#un??this.#an.progress().applied}async close(){const{context:e,input:t}=this
+this.#dn.abort(new Error("the migration is closed"))
+this.#an.hold()
+try{if(this.#An!==void 0&&!this.#ln?.hasContainerEnded)await removeJob(e,t.checked.live,this.#An)}finally{await(this.#ln?.close())}}async#gn(e){const{context:t,input:n}=this
+const{live:s}=n.checked
+const r=await makeJob(t,n,this.#in)
+this.#cn=r
+r.notes.forEach(t=>{e.say(t)})
+let o=""
+const i=await createJob(t,s,r.job,e=>{this.#An=o=e})
+e.say(`${(0,u.Gg)(i)}, created from ${r.from}`)
+const a=AbortSignal.any([t.signal,this.#dn.signal])
+const c={job:o,container:r.container}
+this.#ln=new FollowedJob(t.with({signal:a}),s,c,this.#an)
+return this.#ln}async#fn(e){const t=this.#an
+const n=await e.end
+if(n.verdict.is==="failed"){const{cause:e}=n.verdict
 await Promise.race([t.plan,Promise.resolve()])
 if(t.progress().applied.length>0)return t.plan
 if(e.code!=="crash")throw new a.HR(e)
-if(r.unread===void 0){const{passed:n}=t
-throw new a.HR((0,F.hY)(n===void 0?e:(0,F.el)(e,s(n))))}}const o=await Promise.race([t.plan,Promise.resolve(void 0)])
-if(!o&&r?.unread!==void 0)(0,a.fJ)(n("plan-failed",r.verdict,r.unread))
-return o??(0,a.fJ)({code:"plan-failed",sentence:"the new version started, but ended without telling its migrations",hint:'does "migrate-command" call Django’s manage.py?',logs:[{lines:t.lines.slice(-L)}]})}},6187:(e,t,n)=>{n.d(t,{d9:()=>endMigrations,h2:()=>unfinishedMigrations,lj:()=>recover})
+if(n.unread===void 0)throw new a.HR((0,U.hY)(this.#En(e)))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
+if(!s&&n.unread!==void 0)(0,a.fJ)(this.#pn("plan-failed",n,n.unread))
+return s??(0,a.fJ)({code:"plan-failed",sentence:"the new version started, but exited before it listed its migrations",hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-S)}]})}#En(e){const{passed:t}=this.#an
+if(t===void 0)return e
+const n=this.#cn?.script?.name??""
+return(0,U.el)(e,(0,U.UP)(n,t,this.context.settings["migrate-command"]))}async#mn(){if(!(0,s.$i)(this.context.settings["migrate-command"]))return
+const{databases:e}=await this.#an.plan
+return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#pn(e,{verdict:t},n){const s=this.#An??""
+const r=this.#cn?.container??""
+return(0,U.d)(e,{job:s,verdict:t,words:n},{lines:this.#an.lines,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#hn(){const{cluster:e,settings:t,app:n}=this.context
+const{workload:s,container:r}=this.input.web
+const o=this.#cn?.script
+return{command:t["migrate-command"],...o&&!o.isAll&&{starter:o.name},accept:e.commandLine((0,A.Mc)(n)),give:t=>e.commandLine(["set","env",(0,i.T)(s),"-c",r,t])}}}async function removeJob({platform:e,cluster:t},n,s){const i=`${(0,o.rJ)("batch/v1",t.namespace,"jobs")}/${s}`
+await(0,r.jh)(e.clock,t.life,()=>t.remove(i))
+await(0,d.wj)(e.clock,x,t.life,r=>(0,l.r)({cluster:t,clock:e.clock,live:n,signal:r},()=>{const e=podsOfJob(n.clusterState(),s).length===0
+return{logsWanted:[],...e&&{ended:true}}},()=>{})).catch(()=>{throw new Error(`the pod of job/${s} does not terminate: kubectl delete pod -l job-name=${s}`)})}function podsOfJob(e,t){return[...e.pods.values()].filter(({metadata:e})=>e?.labels?.["job-name"]===t)}},6187:(e,t,n)=>{n.d(t,{d9:()=>endMigrations,h2:()=>unfinishedMigrations,lj:()=>recover})
 var s=n(5950)
-var r=n(8911)
-var o=n(9340)
-var i=n(1856)
-var a=n(4592)
-var c=n(3825)
-var A=n(6099)
-var l=n(8075)
-var u=n(3242)
-var d=n(2372)
-var h=n(7763)
-async function recover(e,t,n,s,o){const{begun:i}=o
-const{platform:a,app:d,holder:g}=e
-t.say(`an unfinished release was found: ${i.tag} by ${(0,r.Gg)(i)}`)
-const{snapshot:f,timeouts:p}=o
-const m=(0,h.E)(s,f,p)
-const E=await(0,u.wj)(a.clock,m,e.signal,r=>(0,h.t)({...e,signal:r},t,n,s,f,p))
-const w=(0,l.Jd)(E)
-await(0,c.DR)(n,a.clock,n.life,d,{...i,result:"undone",cause:`its run was gone before it had ended; put back by ${(0,r.Gg)(g)}${w?`, but for what somebody else has set: ${w}`:""}`,seconds:Math.max(0,(a.clock.now()-Date.parse(i.at))/1e3),migrations:[]}).catch(e=>{t.say(`the history could not be written: ${String(e)}`)})
-await(0,A.yv)(n,a.clock,d,o)
-return E}async function endMigrations(e,t,n,s){const i=(await unfinishedMigrations(n,e.app)).map(o.Vb)
-await Promise.all(i.map(async o=>{t.say(`job/${o} was left unfinished: it is ended`)
-try{await(0,d.e)(e,n,s,o)}catch(e){if(e instanceof r.Vj)throw e;(0,a.fJ)({code:"restore-failed",sentence:`job/${o} was left unfinished, and could not be ended: ${e instanceof Error?e.message:String(e)}`})}}))
-return i.map(e=>`job/${e}`)}async function unfinishedMigrations(e,t){const n=(0,i.rJ)("batch/v1",e.namespace,"jobs")
+var r=n(2250)
+var o=n(8911)
+var i=n(9340)
+var a=n(1856)
+var c=n(4592)
+var A=n(3825)
+var l=n(6099)
+var u=n(8075)
+var d=n(3242)
+var h=n(698)
+var g=n(7763)
+async function recover(e,t,n){const{begun:s,snapshot:r,timeouts:i}=n
+const{platform:a,app:c,holder:h,signal:f,cluster:p,log:m}=e
+m.say(`found an unfinished release: ${s.tag} by ${(0,o.Gg)(s)}`)
+const E={live:t,snapshot:r,timeouts:i}
+const w=await(0,d.wj)(a.clock,(0,g.E)(E),f,t=>(0,g.t)(e.with({signal:t}),E))
+const I=(0,u.Jd)(w)
+await(0,A.DR)({cluster:p,clock:a.clock,app:c},{...s,result:"undone",cause:`its run was interrupted; restored by ${(0,o.Gg)(h)}${I?`, except for what another client set: ${I}`:""}`,seconds:Math.max(0,(a.clock.now()-Date.parse(s.at))/1e3),migrations:[]}).catch(e=>{m.say(`the history could not be written: ${String(e)}`)})
+await(0,l.yv)(p,a.clock,c,n)
+return w}async function endMigrations(e,t){const{app:n,cluster:s,log:o}=e
+const a=(await unfinishedMigrations(s,n)).map(i.Vb)
+await Promise.all(a.map(async n=>{o.say(`job/${n} was left unfinished: stopping it`)
+try{await(0,h.e)(e,t,n)}catch(e){if(e instanceof r.Vj)throw e;(0,c.fJ)({code:"restore-failed",sentence:`job/${n} was left unfinished, and stopping it failed: ${e instanceof Error?e.message:String(e)}`})}}))
+return a.map(e=>`job/${e}`)}async function unfinishedMigrations(e,t){const n=(0,a.rJ)("batch/v1",e.namespace,"jobs")
 const{items:r}=await e.get(n)
-return r.filter(({metadata:e,status:n})=>e?.labels?.[s._$]===t&&!n?.conditions?.some(({type:e,status:t})=>["Complete","Failed"].includes(e)&&t==="True"))}},3830:(e,t,n)=>{n.d(t,{YT:()=>toRepo,aA:()=>timeoutsOf,dp:()=>pinned})
-var s=n(7101)
-function pinned(e){return`${e.repository}:${e.tag}@${e.digest}`}function toRepo({platform:e,settings:t}){return n=>(0,s.VZ)(n,t=>e.files.exists(t),t.context)}function timeoutsOf(e){const{timeout:t,grace:n,"ready-timeout":s}=e
-return{timeout:t,grace:n,...s!==void 0&&{readyTimeout:s}}}},7763:(e,t,n)=>{n.d(t,{t:()=>undo,E:()=>undoBudget})
+return r.filter(({metadata:e,status:n})=>e?.labels?.[s._$]===t&&!n?.conditions?.some(({type:e,status:t})=>["Complete","Failed"].includes(e)&&t==="True"))}},7763:(e,t,n)=>{n.d(t,{t:()=>undo,E:()=>undoBudget})
 var s=n(9340)
 var r=n(4339)
 var o=n(4592)
@@ -12133,42 +12299,111 @@ const deleteBlocking=()=>{for(const o of n.flatMap(e=>blockingPods(t.clusterStat
 if(r.has(t))continue
 r.add(t)
 const i=`${(0,g.rJ)("v1",e.namespace,"pods")}/${n}`
-e.remove(i,{uid:t}).then(()=>{s.say(`pod/${n} of the broken version stands in the way: deleted`)},()=>{r.delete(t)})}}
+e.remove(i,{uid:t}).then(()=>{s.say(`pod/${n} of the broken version blocks the restore: deleted`)},()=>{r.delete(t)})}}
 deleteBlocking()
-return t.onChange(deleteBlocking)}var f=n(3830)
+return t.onChange(deleteBlocking)}var f=n(2088)
 const p=10*6e4
-function undoBudget(e,t,n){return timeoutOf(n)+(0,a.c)(workloadsNow(e,t))}function timeoutOf({timeout:e}){return Math.max(e,p)}function workloadsNow(e,t){const n=e.clusterState()
+function undoBudget({live:e,snapshot:t,timeouts:n}){return timeoutOf(n)+(0,a.c)(workloadsNow(e,t))}function timeoutOf({timeout:e}){return Math.max(e,p)}function workloadsNow(e,t){const n=e.clusterState()
 return t.flatMap(({object:e})=>{const t=(0,s.gv)(e)?(0,l.QA)(n,(0,s.hY)(e))?.object:void 0
-return t?[t]:[]})}async function undo(e,t,n,s,r,i,a=()=>{}){const c={...{...i,timeout:timeoutOf(i),bake:0,graces:"lengthen"}}
-const{platform:A,signal:l}=e
-const u=A.clock.now()
+return t?[t]:[]})}async function undo(e,{live:t,snapshot:n,timeouts:s},r=()=>{}){const i={...{...s,timeout:timeoutOf(s),bake:0,graces:"lengthen"}}
+const{clock:a}=e.platform
+const{cluster:c,log:A,signal:l}=e
+const u=a.now()
 let g=[]
 let f
-do{const o=await(0,d.PF)(n,A.clock,r,t,l)
-g=o.map((e,t)=>sinceThen(g[t],e))
-f=await followBack(e,t,n,s,g,c,u,a)}while(f.is==="superseded")
-if(f.is==="failed")(0,o.fJ)({...f.cause,code:"restore-failed",sentence:`the old version does not come up again: ${f.cause.sentence}`})
-const p=await(0,d.PF)(n,A.clock,r,t,l,"after")
+do{const s=await(0,d.PF)({cluster:c,clock:a,log:A,signal:l},n)
+g=s.map((e,t)=>sinceThen(g[t],e))
+f=await followBack(e,g,{live:t,timeouts:i,startedAt:u,noted:r})}while(f.is==="superseded")
+if(f.is==="failed")(0,o.fJ)({...f.cause,code:"restore-failed",sentence:`the previous version does not become Ready: ${f.cause.sentence}`})
+const p=await(0,d.PF)({cluster:c,clock:a,log:A,signal:l},n,"after")
 g=[...g,...p]
 const m=g.filter(({did:e})=>e==="ask")
-if(m.length>0){const t=m.map(({prior:e})=>(0,h.Gg)(e.object)).join(", ");(0,o.fJ)({code:"restore-failed",sentence:`${t} was deleted by somebody else in the middle of the release, all others are as before`,hint:`apply its manifest as it was and then: django-rollout recover; or, if it is to be gone: kubectl -n ${n.namespace} delete secret django-rollout-${e.app}`})}return g}function sinceThen(e,t){const n=t.did==="nothing"&&(e?.did==="put"||e?.did==="delete")
+if(m.length>0){const t=m.map(({prior:e})=>(0,h.Gg)(e.object)).join(", ");(0,o.fJ)({code:"restore-failed",sentence:`${t} was deleted by another client during the release. All other workloads are as before`,hint:`apply its previous manifest, then: django-rollout recover. If it should stay deleted: kubectl -n ${c.namespace} delete secret django-rollout-${e.app}`})}return g}function sinceThen(e,t){const n=t.did==="nothing"&&(e?.did==="put"||e?.did==="delete")
 if(!n)return t
 const[r,o]=[e.current,t.current]
 const i=[r,o].every(e=>e&&(0,s.gv)(e))&&(0,u.p)(r,o)
-return{...t,did:e.did,...e.isBack&&i&&{isBack:true}}}async function followBack(e,t,n,o,a,l,u,d){const{platform:h,signal:g}=e
-const p=a.flatMap(({prior:e,did:t,current:n,isBack:r})=>(t==="put"||t==="nothing")&&(0,s.gv)(e.object)&&n&&(0,s.gv)(n)&&r?[{before:e.object,written:e.written,current:n,did:t}]:[])
+return{...t,did:e.did,...e.isBack&&i&&{isBack:true}}}async function followBack(e,t,{live:n,timeouts:o,startedAt:a,noted:l}){const{platform:u,signal:d,cluster:h,log:g}=e
+const p=t.flatMap(({prior:e,did:t,current:n,isBack:r})=>(t==="put"||t==="nothing")&&(0,s.gv)(e.object)&&n&&(0,s.gv)(n)&&r?[{before:e.object,written:e.written,current:n,did:t}]:[])
 const m=p.flatMap(({before:e,written:t,current:n,did:r})=>{if(e.kind!=="StatefulSet"||!(0,s.gv)(t))return[]
 const o={before:(0,s.kW)(n),written:(0,s.kW)(t)}
 return[{name:(0,s.Vb)(e),...o,isPut:r==="put"}]})
-const E=o.clusterState()
+const E=n.clusterState()
 const w=p.map(({before:e,current:t})=>{const n=(0,i.Sh)((0,s.hY)(t),t,t,E)
 const{available:r,wanted:o}=(0,c.nS)(e)
 return r<o?{...n,available:r}:n})
 const I=p.flatMap(({before:e,did:t})=>t==="put"?[(0,r.T)((0,s.hY)(e))]:[])
-const B=keepUnblocked(n,o,m,t)
-return(0,A.T)({cluster:n,clock:h.clock,live:o,desiredWorkloads:w,timeouts:l,startedAt:u,onProgress:e=>{d(asWritten(e,I))},toRepo:(0,f.YT)(e),stageLog:t,signal:g}).finally(B)}function asWritten(e,t){return Object.fromEntries(Object.entries(e).map(([e,n])=>{const{startedAt:s,...r}=n
+const B=keepUnblocked(h,n,m,g)
+return(0,A.T)({cluster:h,clock:u.clock,live:n,desiredWorkloads:w,timeouts:o,startedAt:a,onProgress:e=>{l(asWritten(e,I))},toRepo:(0,f.Y)(e),stageLog:g,signal:d}).finally(B)}function asWritten(e,t){return Object.fromEntries(Object.entries(e).map(([e,n])=>{const{startedAt:s,...r}=n
 return[e,t.includes(e)?n:r]}))}},8152:(e,t,n)=>{n.d(t,{O:()=>fenced})
-function fenced(e,{ensureHeld:t}){return{...e,post:async(n,s)=>e.post(n,s,await t()),put:async(n,s)=>e.put(n,s,await t()),remove:async(n,s)=>e.remove(n,{...s,signal:await t()}),kubectl:(n,s)=>e.kubectl(n,{...s,ensureHeld:t})}}},3825:(e,t,n)=>{n.d(t,{DR:()=>saveRelease,Lu:()=>readHistory,Mc:()=>forgetDatabases,bL:()=>readArchive,tl:()=>readReleases})
+function fenced(e,t){return{...e,post:async(n,s)=>e.post(n,s,await t.ensureHeld()),put:async(n,s)=>e.put(n,s,await t.ensureHeld()),remove:async(n,s)=>e.remove(n,{...s,signal:await t.ensureHeld()}),kubectl:(n,s)=>e.kubectl(n,{...s,ensureHeld:()=>t.ensureHeld()})}}},2250:(e,t,n)=>{n.d(t,{Sx:()=>microTime,Vj:()=>LeaseLost,um:()=>keepRenewed,yN:()=>o})
+var s=n(1407)
+var r=n(3006)
+const o="django-rollout/holder"
+const i=1e3
+function keepRenewed(e,t,n){const s=new RenewedLease(e,t)
+s.begin(n)
+return s}class RenewedLease{#B="held"
+#Cn
+#wn=new AbortController
+#In=0
+#Bn
+#Qn=new AbortController
+#yn=Promise.withResolvers()
+#bn
+#vn=new AbortController
+#dn=new AbortController
+#kn
+constructor(e,t){this.#kn=e
+this.#Cn=t}get lost(){return this.#vn.signal}begin(e){this.#Sn(e)
+this.#bn=this.#Tn().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAborted()
+const{signal:e}=this.#wn
+if(!e.aborted&&this.#kn.clock.now()<this.#In)return e
+await this.#yn.promise}}async release(){if(this.#Rn())return
+this.#B="released"
+this.#dn.abort()
+await this.#bn
+const{cluster:e,path:t}=this.#kn
+await e.put(t,{...this.#Cn,spec:{...this.#Cn.spec,holderIdentity:""}})}#Rn(){return this.#B==="lost"||this.#B==="released"}#Sn(e){this.#B="held"
+this.#Bn=void 0
+this.#In=e+this.#kn.lastsMs*.9
+if(this.#wn.signal.aborted)this.#wn=new AbortController
+this.#yn.resolve(void 0)
+this.#yn=Promise.withResolvers()
+this.#Qn.abort()
+this.#Qn=new AbortController
+const t=AbortSignal.any([this.#Qn.signal,this.#dn.signal])
+this.#Dn(e,t).catch(()=>{})}#Fn(){if(this.#Rn())return
+this.#B="uncertain"
+this.#wn.abort(new r.sr)}#On(e){if(this.#Rn())return
+this.#B="lost"
+this.#dn.abort()
+this.#wn.abort(e)
+this.#vn.abort(e)
+this.#yn.resolve(void 0)}async#Dn(e,t){const{clock:n}=this.#kn
+const until=e=>n.sleep(Math.max(0,e-n.now()),t)
+await until(this.#In)
+this.#Fn()
+if(isDenied(this.#Bn))this.#On(lostBy(this.#Bn))
+await until(e+r.E_)
+this.#On(lostBy(this.#Bn))}async#Tn(){const{clock:e,lastsMs:t}=this.#kn
+for(let n=t/3;;){await e.sleep(n,this.#dn.signal)
+n=await this.#Nn()?t/3:i}}async#Nn(){const{cluster:e,clock:t,path:n}=this.#kn
+const r=t.now()
+try{this.#Cn=await e.put(n,{...this.#Cn,spec:{...this.#Cn.spec,renewTime:microTime(r)}})
+if(!this.#Rn())this.#Sn(r)
+return true}catch(e){this.#Bn=e
+if(e instanceof s.h&&[404,409].includes(e.status))await this.#Mn()
+else if(this.#B==="uncertain"&&isDenied(e))this.#On(lostBy(e))
+return false}}async#Mn(){const{cluster:e,path:t,holderId:n}=this.#kn
+try{const s=await e.find(t)
+if(s?.spec?.holderIdentity===n)this.#Cn=s
+else this.#On(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#Bn=e}}}class LeaseLost extends Error{why
+words
+name="LeaseLost"
+constructor(e,t){super("the lock was lost: another run may have taken it")
+this.why=e
+this.words=t}}function isDenied(e){return e instanceof s.h&&[401,403].includes(e.status)}function lostBy(e){if(isDenied(e))return new LeaseLost("denied",`${e.status} ${e.reason}`)
+return new LeaseLost("unreachable",e instanceof Error?e.message:"")}function microTime(e){return new Date(e).toISOString().replace("Z","000Z")}},3825:(e,t,n)=>{n.d(t,{DR:()=>saveRelease,Lu:()=>readHistory,Mc:()=>forgetDatabases,bL:()=>readArchive,tl:()=>readReleases})
 var s=n(8522)
 var r=n(1407)
 var o=n(3006)
@@ -12187,15 +12422,15 @@ return{history:r,templates:new Map(o),databases:databasesOf(s)}}async function r
 return s.filter(({image:e})=>(0,i.iI)(e,n))}async function readReleases(e,t){return historyOf(await readLive(e,t))}async function readLive(e,t){const n=await e.find(`${configMapsOf(e)}/${(0,a.Fe)(t)}`)
 if(n)(0,a.wj)(e,"configmap",n.metadata)
 return n}const d="django-rollout/databases"
-function databasesOf(e){try{return JSON.parse(e?.metadata?.annotations?.[d]??"{}")}catch{return{}}}function forgetDatabases(e){return["annotate","configmap",(0,a.Fe)(e),`${d}-`]}async function saveRelease(e,t,n,s,i,{templates:c,databases:l,before:u}={}){const h=l===void 0?{}:{[d]:JSON.stringify(l)}
-const g=configMapsOf(e)
-const f=`${g}/${(0,a.Fe)(s)}`
-await(0,o.jh)(t,n,async()=>{const t=await readLive(e,s)
-const n=u&&(0,A.w7)(i,u)
-const r=withRelease(historyOf(t),i,n)
-const o=Object.fromEntries(r.map(e=>[keyOf(e.number),JSON.stringify(e)]))
-const d=withTemplates(r,t?.binaryData??{},{[i.run]:c,...n&&{[n.run]:u.templates}})
-await(t?e.put(f,{...t,metadata:{...t.metadata,annotations:{...t.metadata?.annotations,...h}},data:o,binaryData:d}):e.post(g,{apiVersion:"v1",kind:"ConfigMap",metadata:{name:(0,a.Fe)(s),labels:a.Yq,...l!==void 0&&{annotations:h}},data:o,binaryData:d}))},e=>(0,o.dg)(e)||e instanceof r.h&&e.status===409)}function withRelease(e,t,n){if(e.some(({run:e})=>e===t.run))return(0,A.vN)(e,t)
+function databasesOf(e){try{return JSON.parse(e?.metadata?.annotations?.[d]??"{}")}catch{return{}}}function forgetDatabases(e){return["annotate","configmap",(0,a.Fe)(e),`${d}-`]}async function saveRelease({cluster:e,clock:t,app:n},s,{templates:i,databases:c,before:l}={}){const u=c===void 0?{}:{[d]:JSON.stringify(c)}
+const h=configMapsOf(e)
+const g=`${h}/${(0,a.Fe)(n)}`
+await(0,o.jh)(t,e.life,async()=>{const t=await readLive(e,n)
+const r=l&&(0,A.w7)(s,l)
+const o=withRelease(historyOf(t),s,r)
+const d=Object.fromEntries(o.map(e=>[keyOf(e.number),JSON.stringify(e)]))
+const f=withTemplates(o,t?.binaryData??{},{[s.run]:i,...r&&{[r.run]:l.templates}})
+await(t?e.put(g,{...t,metadata:{...t.metadata,annotations:{...t.metadata?.annotations,...u}},data:d,binaryData:f}):e.post(h,{apiVersion:"v1",kind:"ConfigMap",metadata:{name:(0,a.Fe)(n),labels:a.Yq,...c!==void 0&&{annotations:u}},data:d,binaryData:f}))},e=>(0,o.dg)(e)||e instanceof r.h&&e.status===409)}function withRelease(e,t,n){if(e.some(({run:e})=>e===t.run))return(0,A.vN)(e,t)
 if(t.result==="found")return(0,A.BL)(e,t)
 return(0,A.vN)(n?(0,A.BL)(e,n):e,t)}const h=350*1024
 const g=16*1024*1024
@@ -12235,7 +12470,7 @@ const i=o.some(wentLive)?o:r
 const[,a]=/^#?(\d{1,6})$/.exec(t)??[]
 const c=e.find(e=>e.number===Number(a))
 if(c&&(t.startsWith("#")||i.length===0))return alive(c)
-if(c&&i.some(e=>e.digest!==c.digest)){const e=`"${t}" is a tag, and the number of the release of ${c.tag}: write #${t} for that one`
+if(c&&i.some(e=>e.digest!==c.digest)){const e=`"${t}" is both a tag and the number of the release of ${c.tag}: write #${t} for the release`
 return{is:"none",why:e}}const A=i.filter(wentLive)
 const l=A.at(-1)
 if(l===void 0){const e=i.at(-1)
@@ -12246,107 +12481,55 @@ if(!/^[0-9a-f]{7,40}$/.test(e))return false
 return[t??"",n].some(t=>/^[0-9a-f]{40}/.test(t)&&t.startsWith(e))}function alive(e){if(wentLive(e))return{is:"found",entry:e}
 const{number:t,tag:n,result:r}=e
 return{is:"none",why:`release ${t} (${(0,s.j)(n)}) did not go live: ${r}`}}function lastLive(e){const t=liveNow(e)
-return t?{is:"found",entry:t}:{is:"none",why:"no release in the history has ever gone live"}}function lineOf(e,t=()=>false){return e.filter(wentLive).reduce((e,n)=>{if(n.command!=="rollback")return[...e,n]
+return t?{is:"found",entry:t}:{is:"none",why:"no release in the history ever went live"}}function lineOf(e,t=()=>false){return e.filter(wentLive).reduce((e,n)=>{if(n.command!=="rollback")return[...e,n]
 const{back:s}=n
 const r=e.filter(t=>s===void 0?t===e.at(-1):placeOf(t)>s)
 const o=e.filter(e=>!r.includes(e)&&placeOf(e)!==s&&r.every(n=>isOther(e,n,t)))
 return[...o,n]},[])}function placeOf({back:e,number:t}){return e??t}function isOther(e,t,n){return e.digest!==t.digest||n(e,t)}function previous(e,t){const n=lineOf(e,t)
 const r=n.at(-1)
-if(!r)return{is:"none",why:"no release is in the history yet"}
+if(!r)return{is:"none",why:"the history is empty"}
 const o=n.findLast(e=>isOther(e,r,t))
 if(o)return{is:"found",entry:o}
 const i=e.findLast(e=>wentLive(e)&&isOther(e,r,t))
 const a=`no release before ${(0,s.j)(r.tag)} is in the history`
-return{is:"none",why:i?`${a} that nobody has rolled back from; that one comes back by its name: --to ${i.number}`:a}}},8911:(e,t,n)=>{n.d(t,{Cz:()=>leaseHolderOf,Gg:()=>titleOf,Vj:()=>LeaseLost,ZZ:()=>acquireLease})
+return{is:"none",why:i?`${a} that was not rolled back from. To restore that one, name it: --to ${i.number}`:a}}},8911:(e,t,n)=>{n.d(t,{Cz:()=>leaseHolderOf,Gg:()=>titleOf,ZZ:()=>acquireLease})
 var s=n(1407)
 var r=n(3006)
 var o=n(3165)
 var i=n(8661)
 var a=n(1856)
-function titleOf({who:e,url:t}){return t===void 0?e:`${e}, ${t}`}const c="django-rollout/holder"
-const A="django-rollout/image"
+var c=n(2250)
+function titleOf({who:e,url:t}){return t===void 0?e:`${e}, ${t}`}const A="django-rollout/image"
 const l=1e3
-const u=1e3
 function isFree(e,t,n,s){const r=e.spec?.holderIdentity
-return!r||r===t||n>=s}async function leaseHolderOf(e,t){const n=(0,a.rJ)("coordination.k8s.io/v1",e.namespace,"leases")
-const{metadata:s,spec:r}=await e.find(`${n}/${t}`)??{}
-if(s)checkLease(e,s)
-if(!r?.holderIdentity)return
-const{renewTime:o}=r
-return{by:holderIn(s,r),...o!==void 0&&{renewed:o}}}function checkLease(e,t){if(t.annotations?.[c]===void 0)(0,i.wj)(e,"lease",t)}async function acquireLease(e,t,n,s,{lastsMs:i,waitMs:c},u,d){const h=(0,a.rJ)("coordination.k8s.io/v1",e.namespace,"leases")
-const g=`${h}/${n}`
-const f=t.now()
-let p
-const tryOnce=async()=>{u.throwIfAborted()
-const r=await e.find(g)
+return!r||r===t||n>=s}async function leaseHolderOf(e,t){const{metadata:n,spec:s}=await e.find(`${leasesOf(e)}/${t}`)??{}
+if(n)checkLease(e,n)
+if(!s?.holderIdentity)return
+const{renewTime:r}=s
+return{by:holderIn(n,s),...r!==void 0&&{renewed:r}}}function checkLease(e,t){if(t.annotations?.[c.yN]===void 0)(0,i.wj)(e,"lease",t)}async function acquireLease({cluster:e,clock:t},n,s,i){const{holder:a,lastsMs:u,waitMs:d}=n
+const h=`${leasesOf(e)}/${n.name}`
+const g=t.now()
+let f
+const tryOnce=async()=>{s.throwIfAborted()
+const r=await e.find(h)
 if(r?.metadata)checkLease(e,r.metadata)
-const a=t.now()
+const p=t.now()
 const m=`${r?.spec?.holderIdentity??""} ${r?.spec?.renewTime??""}`
-if(p?.renewal!==m)p={renewal:m,at:a}
-if(!r||isFree(r,s.id,a-p.at,i)){const o=await writeLease(e,t,r,h,n,s,i)
-return o&&{is:"taken",lease:keepRenewed(e,t,g,o,a,s,i)}}const E=holderIn(r.metadata,r.spec)
+if(f?.renewal!==m)f={renewal:m,at:p}
+if(!r||isFree(r,a.id,p-f.at,u)){const s=await writeLease(e,n,r,t.now())
+const o={cluster:e,clock:t,path:h,holderId:a.id,lastsMs:u}
+return s&&{is:"taken",lease:(0,c.um)(o,s,p)}}const E=holderIn(r.metadata,r.spec)
 const w=r.metadata?.annotations?.[A]
-if(w!==void 0&&s.image!==void 0&&!(0,o.iI)(w,s.image))return{is:"foreign",by:E,image:w}
-if(a-f>=c)return{is:"held",by:E}
-d(E)
-await t.sleep(l,u)
+if(w!==void 0&&a.image!==void 0&&!(0,o.iI)(w,a.image))return{is:"foreign",by:E,image:w}
+if(p-g>=d)return{is:"held",by:E}
+i(E)
+await t.sleep(l,s)
 return}
-for(;;){const e=await(0,r.jh)(t,u,tryOnce)
-if(e)return e}}function holderIn(e,t){return e?.annotations?.[c]??t?.holderIdentity??""}async function writeLease(e,t,n,r,o,a,l){const u={apiVersion:"coordination.k8s.io/v1",kind:"Lease",metadata:{name:o,labels:i.Yq,annotations:{[c]:titleOf(a),...a.image!==void 0&&{[A]:a.image}},...n?.metadata?.resourceVersion!==void 0&&{resourceVersion:n.metadata.resourceVersion}},spec:{holderIdentity:a.id,leaseDurationSeconds:Math.ceil(l/1e3),renewTime:microTime(t.now())}}
-try{return n?await e.put(`${r}/${o}`,u):await e.post(r,u)}catch(e){if(e instanceof s.h&&e.status===409)return
-throw e}}function keepRenewed(e,t,n,o,i,a,A){const l=new AbortController
-const d=new AbortController
-let h=o
-let g=new AbortController
-let f=0
-let p=new AbortController
-let m=Promise.withResolvers()
-const lose=e=>{if(d.signal.aborted)return
-d.abort()
-g.abort(e)
-l.abort(e)
-m.resolve(void 0)}
-let E
-const expire=async(e,n)=>{const until=e=>t.sleep(Math.max(0,e-t.now()),n)
-await until(f)
-g.abort(new r.sr)
-if(isDenied(E))lose(lostBy(E))
-await until(e+r.Gq)
-lose(lostBy(E))}
-const renewedAt=e=>{E=void 0
-p.abort()
-p=new AbortController
-f=e+A*.9
-if(g.signal.aborted)g=new AbortController
-m.resolve(void 0)
-m=Promise.withResolvers()
-expire(e,AbortSignal.any([p.signal,d.signal])).catch(()=>{})}
-const renew=async()=>{const r=t.now()
-try{h=await e.put(n,{...h,spec:{...h.spec,renewTime:microTime(r)}})
-if(!d.signal.aborted)renewedAt(r)
-return true}catch(e){E=e
-if(e instanceof s.h&&[404,409].includes(e.status))await checkHolder()
-else if(g.signal.aborted&&isDenied(e))lose(lostBy(e))
-return false}}
-const checkHolder=async()=>{try{const t=await e.find(n)
-if(t?.spec?.holderIdentity===a.id)h=t
-else lose(new LeaseLost("taken",t?.metadata?.annotations?.[c]??""))}catch(e){E=e}}
-const keepRenewing=async()=>{for(let e=A/3;;){await t.sleep(e,d.signal)
-e=await renew()?A/3:u}}
-renewedAt(i)
-const w=keepRenewing().catch(()=>{})
-return{lost:l.signal,ensureHeld:async()=>{for(;;){l.signal.throwIfAborted()
-if(!g.signal.aborted&&t.now()<f)return g.signal
-await m.promise}},release:async()=>{if(d.signal.aborted)return
-d.abort()
-await w
-await e.put(n,{...h,spec:{...h.spec,holderIdentity:""}})}}}class LeaseLost extends Error{why
-words
-name="LeaseLost"
-constructor(e,t){super("the lock was lost: another run may have taken it")
-this.why=e
-this.words=t}}function isDenied(e){return e instanceof s.h&&[401,403].includes(e.status)}function lostBy(e){if(isDenied(e))return new LeaseLost("denied",`${e.status} ${e.reason}`)
-return new LeaseLost("away",e instanceof Error?e.message:"")}function microTime(e){return new Date(e).toISOString().replace("Z","000Z")}},9554:(e,t,n)=>{n.d(t,{Kw:()=>wrongInRecord,hl:()=>u,xL:()=>wrongInEntry})
+for(;;){const e=await(0,r.jh)(t,s,tryOnce)
+if(e)return e}}function holderIn(e,t){return e?.annotations?.[c.yN]??t?.holderIdentity??""}async function writeLease(e,{name:t,holder:n,lastsMs:r},o,a){const l=leasesOf(e)
+const u={apiVersion:"coordination.k8s.io/v1",kind:"Lease",metadata:{name:t,labels:i.Yq,annotations:{[c.yN]:titleOf(n),...n.image!==void 0&&{[A]:n.image}},...o?.metadata?.resourceVersion!==void 0&&{resourceVersion:o.metadata.resourceVersion}},spec:{holderIdentity:n.id,leaseDurationSeconds:Math.ceil(r/1e3),renewTime:(0,c.Sx)(a)}}
+try{return o?await e.put(`${l}/${t}`,u):await e.post(l,u)}catch(e){if(e instanceof s.h&&e.status===409)return
+throw e}}function leasesOf(e){return(0,a.rJ)("coordination.k8s.io/v1",e.namespace,"leases")}},9554:(e,t,n)=>{n.d(t,{Kw:()=>wrongInRecord,hl:()=>u,xL:()=>wrongInEntry})
 var s=n(6858)
 const r=(0,s.Qq)(/^[0-9a-f]{4,64}$/,"a commit")
 const o=(0,s.Qq)(/^\w[\w.-]{0,127}$/,"a tag")
@@ -12375,7 +12558,7 @@ return o&&(0,s.OA)({spec:o},"left")(e,t)}
 const v={path:s.D8,object:(0,s.Q7)(p,workload),written:(0,s.Q7)(p,workload),change:(0,s.yL)("create","set-image","apply","make-immutable"),of:(0,s.yL)("workload","other"),ran:(0,s.no)((0,s.A7)(c)),back:(0,s.no)((0,s.yL)("after"))}
 const workloadsAreOurs=(e,t)=>{const{of:n,object:s}=e
 const{kind:r=""}=s
-return n==="workload"&&!Object.hasOwn(b,r)?`${t}.object is no workload`:void 0}
+return n==="workload"&&!Object.hasOwn(b,r)?`${t}.object is not a workload`:void 0}
 const k={uid:(0,s.no)((0,s.Qq)()),roots:(0,s.no)((0,s.Qq)())}
 const S={begun:(0,s.OA)(d,"refused"),namespace:(0,s.OA)(k,"refused"),timeouts:(0,s.OA)({timeout:s.U9,grace:(0,s.A7)(s.U9),readyTimeout:(0,s.no)(s.U9)},"refused"),snapshot:(0,s.c3)((0,s.Q7)((0,s.OA)(v,"refused"),workloadsAreOurs))}
 function wrongInRecord(e){return(0,s.OA)(S,"refused")(e,"record")}function wrongInEntry(e){return(0,s.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
@@ -12401,9 +12584,9 @@ const c=i.find(t=>t!==void 0&&t!==e.namespace)
 if(c!==void 0)return refused(`${t} is of the namespace "${c}"`)
 if(r.has((0,l.TN)(n)))return refused(`${t} is in it twice`)
 r.add((0,l.TN)(n))
-if((0,l.TN)(o)!==(0,l.TN)(n))return refused(`${t} was to become another object`)
-if((0,a.t8)(n))return refused(`${t} is none of a release’s manifests`)
-if(!(kindOf(n)in h)&&g.includes((0,u.F8)(n))&&!s.has(kindOf(n))){const e=`${t}: a run without one in its manifests asks no right for that kind`
+if((0,l.TN)(o)!==(0,l.TN)(n))return refused(`${t} was replaced by another object`)
+if((0,a.t8)(n))return refused(`${t} is not from the manifests of a release`)
+if(!(kindOf(n)in h)&&g.includes((0,u.F8)(n))&&!s.has(kindOf(n))){const e=`${t}: the rights for this kind were not checked`
 return{is:"refused",why:e,wayOut:f}}}const o=t.map(({object:e})=>e).filter(e=>!(kindOf(e)in h))
 const i=await(0,c.F3)(e,o)
 const A=[]
@@ -12411,8 +12594,8 @@ for(const n of t){const{object:t}=n
 const s=i.get(kindOf(t))
 const r=h[kindOf(t)]??s?.plural
 if(r===void 0)return refused(`${(0,d.Gg)(t)}: the cluster has no such kind`)
-if(s&&!s.namespaced)return refused(`${(0,d.Gg)(t)} stands outside of any namespace`)
-if(s&&!p.every(e=>s.verbs.includes(e)))return refused(`${(0,d.Gg)(t)} is of a kind that cannot be put back`)
+if(s&&!s.namespaced)return refused(`${(0,d.Gg)(t)} is outside of any namespace`)
+if(s&&!p.every(e=>s.verbs.includes(e)))return refused(`${(0,d.Gg)(t)} has a kind that cannot be restored`)
 const o=`${(0,c.rJ)(versionOf(t),e.namespace,r)}/${(0,u.Vb)(t)}`
 A.push({...n,path:o})}return{is:"found",snapshot:A}}function refused(e){return{is:"refused",why:e}}function versionOf(e){return e.apiVersion??""}function kindOf(e){return`${e.apiVersion} ${e.kind}`}var m=n(9554)
 var E=n(6858)
@@ -12429,27 +12612,29 @@ return{...i,uid:s.uid,version:s.version}}})}async function readRecord(e,t,n){con
 if(!s)return
 const r=s.data?.["record"]
 if(r===void 0)(0,a.wj)(e,"secret",s.metadata)
-if(!(0,a.yF)(s.metadata))return unusable(e,t,"it has no label app.kubernetes.io/managed-by=django-rollout, so somebody else has written it")
+if(!(0,a.yF)(s.metadata))return unusable(e,t,"it has no label app.kubernetes.io/managed-by=django-rollout, so another client wrote it")
 const o=unpacked(r??"")
 if(o.is==="wrong")return unusable(e,t,o.why)
 const{snapshot:c,...A}=o.record
 const l=await namespaceOf(e)
-if(!isSame(l,A.namespace))return unusable(e,t,"it was written in another namespace, of which this one is a copy, or which had this name before: its release has written nothing here")
+if(!isSame(l,A.namespace))return unusable(e,t,"it was written in another namespace, of which this one is a copy, or which had this name before: its release wrote nothing here")
 const{image:u}=A.begun
-if(!(0,i.iI)(u,n)){const s=`the release that secret/${(0,a.Fe)(t)} remembers, and that has not ended,`
-const r=`when it is the same application, whose registry has moved, end that release first: django-rollout recover --image ${u} --namespace ${e.namespace} --app ${t}`
+if(!(0,i.iI)(u,n)){const s=`the unfinished release in secret/${(0,a.Fe)(t)}`
+const r=`if it is the same application and its registry has moved, finish that release first: django-rollout recover --image ${u} --namespace ${e.namespace} --app ${t}`
 return(0,a.ht)(e,t,{image:u,what:s,so:r},n)}const{uid:d="",resourceVersion:h=""}=s.metadata??{}
 return{...A,entries:c,uid:d,version:h}}async function withPaths(e,t,{entries:n,...s},r){const o=await locate(e,n,r)
 if(o.is==="refused")return unusable(e,t,o.why,o.wayOut)
 return{...s,snapshot:o.snapshot}}function unpacked(e){const wrong=e=>({is:"wrong",why:e})
 if(e==="")return wrong('it has no key "record"')
 let t
-try{t=(0,s.gunzipSync)(Buffer.from(e,"base64"),{maxOutputLength:I}).toString()}catch(e){return e.code==="ERR_BUFFER_TOO_LARGE"?wrong(`it is larger than ${I/1024/1024} MiB when it is unpacked`):wrong('its key "record" is not gzip')}if((0,E.d1)(t)>B)return wrong("its lists lie too deep in each other")
+try{t=(0,s.gunzipSync)(Buffer.from(e,"base64"),{maxOutputLength:I}).toString()}catch(e){return e.code==="ERR_BUFFER_TOO_LARGE"?wrong(`it is larger than ${I/1024/1024} MiB unpacked`):wrong('its key "record" is not gzip')}if((0,E.d1)(t)>B)return wrong("it is nested too deeply")
 let n
 try{n=JSON.parse(t)}catch{return wrong('its key "record" is not JSON')}const r=(0,m.Kw)(n)
-if(r!==void 0)return wrong(`${r}: another version of django-rollout, or somebody else, has written it`)
-return{is:"record",record:n}}function unusable(e,t,n,s){const r=(0,a.Fe)(t)
-return(0,A.fJ)({code:"record-unusable",sentence:`secret/${r} is no record that can be put back: ${n}`,hint:[...s===void 0?[]:[`${s}: that puts it back; else:`],"nothing was written; what a release has left in the middle, if one has, stays as it is now",`see who has written it: ${e.commandLine(["get","secret",r,"-o","yaml","--show-managed-fields"])}`,`see what runs: ${e.commandLine(["get","deployments,statefulsets,daemonsets,cronjobs","-o","wide"])}`,`delete it: ${e.commandLine(["delete","secret",r])}`,"then release, or roll back to, the version that is wanted"].join("\n")})}async function namespaceOf(e){const uidAt=async t=>{try{return(await e.find(t))?.metadata?.uid}catch(e){if(e instanceof r.h&&e.status===403)return
+if(r!==void 0)return wrong(`${r}: another version of django-rollout, or another client, wrote it`)
+return{is:"record",record:current(n)}}function current({timeouts:e,...t}){const{readyTimeout:n,grace:s,...r}=e
+const o=n===void 0?s:{NotReady:n,...s}
+return{...t,timeouts:{...r,grace:o}}}function unusable(e,t,n,s){const r=(0,a.Fe)(t)
+return(0,A.fJ)({code:"record-unusable",sentence:`secret/${r} is not a valid record: ${n}`,hint:[...s===void 0?[]:[`${s}, which restores it. Otherwise:`],"nothing was written. An incomplete release, if there is one, stays as it is",`see who wrote it: ${e.commandLine(["get","secret",r,"-o","yaml","--show-managed-fields"])}`,`see what runs: ${e.commandLine(["get","deployments,statefulsets,daemonsets,cronjobs","-o","wide"])}`,`delete it: ${e.commandLine(["delete","secret",r])}`,"then release, or roll back to, the version that should run"].join("\n")})}async function namespaceOf(e){const uidAt=async t=>{try{return(await e.find(t))?.metadata?.uid}catch(e){if(e instanceof r.h&&e.status===403)return
 throw e}}
 const[t,n]=await Promise.all([uidAt(`/api/v1/namespaces/${e.namespace}`),uidAt(`${(0,c.rJ)("v1",e.namespace,"configmaps")}/kube-root-ca.crt`)])
 return{...t!==void 0&&{uid:t},...n!==void 0&&{roots:n}}}function isSame(e,t){if(e.uid!==void 0&&t.uid!==void 0)return e.uid===t.uid
@@ -12461,15 +12646,15 @@ return keptAs(c,t)}catch(t){if(!(t instanceof r.h&&t.status===409))throw t
 const o=await readRecord(e,n,c.begun.image)
 if(o?.uid!==s||o.version===l)throw t
 l=o.version
-throw new WrittenBefore("the record was written by a request whose answer was lost")}},e=>e instanceof WrittenBefore||(0,o.dg)(e))}class WrittenBefore extends Error{}function keptAs(e,t){return{...e,uid:t?.uid??"",version:t?.resourceVersion??""}}function secretOf(e,{snapshot:t,...n}){const r=t.map(({path:e,...t})=>t)
+throw new WrittenBefore("the record was written by a request whose response was lost")}},e=>e instanceof WrittenBefore||(0,o.dg)(e))}class WrittenBefore extends Error{}function keptAs(e,t){return{...e,uid:t?.uid??"",version:t?.resourceVersion??""}}function secretOf(e,{snapshot:t,...n}){const r=t.map(({path:e,...t})=>t)
 const o=JSON.stringify({...n,snapshot:r})
 const i=(0,s.gzipSync)(o).toString("base64")
-if(i.length>w||o.length>I)(0,A.fJ)({code:"write-failed",sentence:`the objects of this release are too large to be remembered in the cluster (${Math.ceil(i.length/1024)} kB)`,hint:"split the manifests over several releases"})
+if(i.length>w||o.length>I)(0,A.fJ)({code:"write-failed",sentence:`the objects of this release are too large for the record in the cluster (${Math.ceil(i.length/1024)} kB)`,hint:"split the manifests over several releases"})
 return{apiVersion:"v1",kind:"Secret",metadata:{name:(0,a.Fe)(e),labels:a.Yq},data:{record:i}}}async function closeRecord(e,t,n,{uid:s}){const r=`${secretsOf(e)}/${(0,a.Fe)(n)}`
 await(0,o.jh)(t,e.life,()=>e.remove(r,{uid:s}))}function secretsOf(e){return(0,c.rJ)("v1",e.namespace,"secrets")}},6858:(e,t,n)=>{n.d(t,{A7:()=>mapOf,Ae:()=>anyText,D8:()=>anything,OA:()=>fields,Q7:()=>all,Qq:()=>text,U9:()=>count,c3:()=>listOf,d1:()=>depthOf,no:()=>maybe,yL:()=>oneOf})
 const s=4e3
-function text(e=/^/,t="a text"){return(n,r)=>typeof n==="string"&&n.length<=s&&e.test(n)?void 0:`${r} is not ${t}`}const anyText=(e,t)=>typeof e==="string"?void 0:`${t} is not a text`
-function oneOf(...e){return(t,n)=>typeof t==="string"&&e.includes(t)?void 0:`${n} is none of ${e.join(", ")}`}const count=(e,t)=>typeof e==="number"&&Number.isFinite(e)&&e>=0?void 0:`${t} is not a number`
+function text(e=/^/,t="a text"){return(n,r)=>typeof n==="string"&&n.length<=s&&e.test(n)?void 0:`${r} is not ${t}`}const anyText=(e,t)=>typeof e==="string"?void 0:`${t} is not a string`
+function oneOf(...e){return(t,n)=>typeof t==="string"&&e.includes(t)?void 0:`${n} is not one of ${e.join(", ")}`}const count=(e,t)=>typeof e==="number"&&Number.isFinite(e)&&e>=0?void 0:`${t} is not a number`
 const anything=()=>{}
 function maybe(e){return(t,n)=>t===void 0||t===null?void 0:e(t,n)}function listOf(e){return(t,n)=>Array.isArray(t)?firstOf(t.map((t,s)=>[t,e,`${n}[${s}]`])):`${n} is not a list`}function mapOf(e){return(t,n)=>isPlain(t)?firstOf(Object.entries(t).map(([t,s])=>[s,e,`${n}.${t}`])):`${n} is not an object`}function fields(e,t){return(n,s)=>{if(!isPlain(n))return`${s} is not an object`
 const r=Object.keys(n).find(t=>!Object.hasOwn(e,t))
@@ -12613,19 +12798,19 @@ const{startTime:n}=e.status??{}
 if(t===void 0||n===void 0)return false
 return Date.parse(t)-Date.parse(n)>u}const u=2e3
 function externalChanges(e){const t=e.flatMap(({prior:e,external:t})=>t===void 0?[]:[`${(0,A.Gg)(e.object)} ${t}`])
-return t.length===0?void 0:t.join("; ")}async function restore(e,t,n,o,i,a="before"){const retrying=e=>(0,r.jh)(t,i,e,e=>(0,r.dg)(e)||e instanceof s.h&&[404,409].includes(e.status))
+return t.length===0?void 0:t.join("; ")}async function restore({cluster:e,clock:t,log:n,signal:o},i,a="before"){const retrying=e=>(0,r.jh)(t,o,e,e=>(0,r.dg)(e)||e instanceof s.h&&[404,409].includes(e.status))
 const c=[]
 const allOf=async(e,t)=>{const n=await Promise.allSettled(e.map(e=>retrying(()=>t(e))))
 return e.flatMap((e,t)=>{const s=n[t]
 if(s?.status==="fulfilled")return[s.value]
 c.push(s?.reason)
 return[asWritten(e)]})}
-const putBack=(t,n)=>allOf(t,async t=>{const s=await restoreOne(e,t,n)
-const r=restoreLine(s)
-if(r!==void 0)o.say(r)
-return s})
-const l=n.filter(A.ac)
-const u=n.filter(e=>!(0,A.ac)(e)&&(e.back??"before")===a)
+const putBack=(t,s)=>allOf(t,async t=>{const r=await restoreOne(e,t,s)
+const o=restoreLine(r)
+if(o!==void 0)n.say(o)
+return r})
+const l=i.filter(A.ac)
+const u=i.filter(e=>!(0,A.ac)(e)&&(e.back??"before")===a)
 const d=u.filter(({change:e})=>e!=="create")
 const h=u.filter(({change:e})=>e==="create")
 const g=a==="before"?d:u
@@ -12635,7 +12820,7 @@ const m=a==="before"?await putBack(l,new Map):f
 const E=await putBack(h,(0,A.it)(m))
 if(c.length>0)throw c[0]
 const w=[...p,...a==="before"?m:[],...E]
-return n.flatMap(e=>w.filter(t=>t.prior===e).map(asRestored))}function asWritten(e){return{prior:e,live:e.written,step:{do:"nothing"}}}function asRestored(e){const{prior:t,live:n,step:s}=e
+return i.flatMap(e=>w.filter(t=>t.prior===e).map(asRestored))}function asWritten(e){return{prior:e,live:e.written,step:{do:"nothing"}}}function asRestored(e){const{prior:t,live:n,step:s}=e
 const r=s.do==="external"?s.words:s.do==="put"?s.external:void 0
 return{prior:t,did:s.do,...(0,A.kt)(e)&&{isBack:true},...n&&{current:n},...s.do==="keep"&&{why:s.why},...r!==void 0&&{external:r}}}async function changedSince(e,t){const n=await Promise.all(t.map(t=>planOne(e,t,new Map)))
 return n.some(({step:e})=>e.do!=="nothing")}async function stateSince(e,t){const n=await Promise.all(t.map(t=>planOne(e,t,new Map)))
@@ -12656,19 +12841,19 @@ return(await e.get(t)).items}async function restoreOne(e,t,n){const s=await plan
 const{step:r}=s
 const{resourceVersion:o}=s.live?.metadata??{}
 const i=o===void 0?{}:{version:o}
-switch(r.do){case"put":return{...s,live:await put(e,t.path,r.object,r.by,i)}
+switch(r.do){case"put":return{...s,live:await put(e,t.path,r,i)}
 case"delete":await e.remove(t.path,{...r.uid!==void 0&&{uid:r.uid},...i})
 return{...s,live:void 0}
-case"nothing":case"keep":case"ask":case"external":return s}}async function put(e,t,n,s,r){if(s.is==="update")return e.put(t,n)
+case"nothing":case"keep":case"ask":case"external":return s}}async function put(e,t,{object:n,by:s},r){if(s.is==="update")return e.put(t,n)
 if(s.is==="replace")await e.remove(t,{uid:s.uid,...r})
 return e.post(t.slice(0,t.lastIndexOf("/")),n)}function restoreLine({prior:e,step:t}){const n=(0,A.Gg)(e.object)
 switch(t.do){case"put":{const{but:s=[],external:r}=t
-const o=r===void 0?"":`; it ${r}, which somebody else has set: that is left alone`
-const i=s.length===0?"":`, but for ${s.join(", ")}, which somebody else has changed`
-return`${n} put back${withDigests(t.object,e.ran)}${i}${o}`}case"delete":return`${n} removed: the release had created it`
+const o=r===void 0?"":`; it ${r}, set by another client: that change was kept`
+const i=s.length===0?"":`, but for ${s.join(", ")}, changed by another client`
+return`${n} restored${withDigests(t.object,e.ran)}${i}${o}`}case"delete":return`${n} removed (created by the release)`
 case"keep":return`${n} kept, because ${t.why}`
-case"ask":return`${n} was deleted by somebody else meanwhile`
-case"external":return`${n} ${t.words}, which somebody else has set: left alone`
+case"ask":return`${n} was deleted by another client`
+case"external":return`${n} ${t.words}, set by another client: not restored`
 case"nothing":return}}function withDigests(e,t={}){const n=(0,i.gv)(e)?(0,i.MZ)((0,i.kW)(e),()=>true):[]
 const s=n.filter(({name:e,image:n})=>t[e]===n)
 const r=s.map(({image:e})=>{const{tag:t,digest:n}=(0,o.zZ)(e)
@@ -12731,7 +12916,7 @@ return{do:"put",object:p,by:{is:"update"},...m.length>0&&{but:m},...g==="externa
 return n==="release"&&(0,s.gv)(i)?(0,o.DC)(e,i):i}function isImmutable(e){return e.immutable===true}function anew({metadata:e,...t}){const{name:n,labels:s,annotations:r,ownerReferences:o}=e??{}
 return{...t,metadata:{...n!==void 0&&{name:n},...s&&{labels:s},...r&&{annotations:r},...o&&{ownerReferences:o}}}}const i="it holds data"
 function isVolume({of:e,object:t}){return e==="other"&&t.kind==="PersistentVolumeClaim"}function isDatabase({of:e,object:t}){return e==="other"&&t.kind==="StatefulSet"}const a=["","apps","autoscaling","batch","coordination.k8s.io","discovery.k8s.io","events.k8s.io","networking.k8s.io","policy","rbac.authorization.k8s.io"]
-function isHarmless(e){return a.includes((0,s.F8)(e))||(0,r.y)(e)}function leads({written:e}){return(0,s.gv)(e)||!isHarmless(e)}function whyKept(e){if(isVolume(e)||isDatabase(e))return i
+function isHarmless(e){return a.includes((0,s.F8)(e))||(0,r.y$)(e)}function leads({written:e}){return(0,s.gv)(e)||!isHarmless(e)}function whyKept(e){if(isVolume(e)||isDatabase(e))return i
 if(isHarmless(e.object))return
 return`removing a ${e.object.kind} may remove data`}function isTemplateBack({prior:e,live:t,step:n,isAdmitted:r=false}){const i=n.do==="put"?n.object:t
 if(e.change==="create"||i===void 0||!(0,s.gv)(i))return false
@@ -12796,8 +12981,8 @@ return n.every(e=>e!==void 0)&&new Set(n).size===n.length}))}function byKey(e,t)
 const{containers:o,initContainers:i,...a}=t.spec??{}
 const[c,l]=[containersOf(e),containersOf(t)]
 const u=[...new Set([...c.keys(),...l.keys()])].flatMap(e=>{const[t,n]=[c.get(e),l.get(e)]
-if(!t)return[`${e}: a container of then`]
-if(!n)return[`${e}: a container that it does not have then`]
+if(!t)return[`${e}: a container of that release`]
+if(!n)return[`${e}: a container that is not in that release`]
 const s=changedParts(withoutImage(t),withoutImage(n))
 return s.length===0?[]:[`${e}: ${s.join(", ")}`]})
 const annotations=({metadata:e})=>({annotations:Object.fromEntries(Object.entries(e?.annotations??{}).filter(([e])=>!A.includes(e)))})
