@@ -32,7 +32,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true }))
 
-/** Starts an entry; when kubectl is called it gets the signal, and only then kubectl's answer. */
+/** Starts an entry; when kubectl is called it gets the signal and, once it has said so, kubectl's answer. */
 async function ends(
   entry: string,
   args: readonly string[],
@@ -54,7 +54,17 @@ async function ends(
   const closed = once(child, 'close')
   await Promise.race([called, closed])
   watcher.close()
-  if (signal) child.kill(signal)
+  if (signal) {
+    child.kill(signal)
+    const noticed = new Promise<void>((resolve) => {
+      const look = () => {
+        if (said.stdout.includes(`ended by ${signal}`)) resolve()
+      }
+      child.stdout.on('data', look)
+      look()
+    })
+    await Promise.race([noticed, closed])
+  }
   await writeFile(join(folder, 'go'), '')
   const [code, killedBy] = (await closed) as [number | null, NodeJS.Signals | null]
   return { ...said, code, killedBy }
@@ -230,6 +240,8 @@ describe('a run that has failed', () => {
 })
 
 test('a cancelled run has told the runner before it waits for a chat, and not for long', async () => {
+  // The image is looked up beside: nothing may end the run before the signal does.
+  await writeFile(join(folder, 'docker'), kubectl.replace(': > called\n', ''), { mode: 0o755 })
   const [output, summary] = ['output', 'summary'].map((name) => join(folder, name))
   if (!output || !summary) return
   await Promise.all([output, summary].map((path) => writeFile(path, '')))
