@@ -233,6 +233,8 @@ function isLeftTold(
   ends: readonly { readonly run: Running; readonly result?: string }[],
   id: string,
 ): boolean {
-  const words = new RegExp(`${id}\\b.*(left|stays|kept|somebody)|(left|stays|kept).*${id}\\b`)
+  const words = new RegExp(
+    `${id}\\b.*(stays|kept|not restored|another client)|(stays|kept|by others).*${id}\\b`,
+  )
   return ends.some(({ run, result }) => result === 'superseded' || words.test(run.output()))
 }

@@ -70,7 +70,7 @@ describe('a cluster that cannot be asked is told once, and all else all the same
     expect(code).toBe(1)
     expect(told).toEqual([
       expect.stringMatching(says),
-      'cluster: skipped because of the errors above: rights, workloads, probes and release',
+      'cluster: skipped because of the findings above: rights, workloads, probes and release',
     ])
     expect(findings.map(({ about }) => about)).toEqual(expect.arrayContaining(['tools', 'commit', 'registry']))
   })

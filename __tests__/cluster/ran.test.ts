@@ -80,7 +80,7 @@ describe('a rollback', () => {
     await ready()
 
     const dry = await cli('rollback', { 'dry-run': 'true' })
-    expect(dry.output).toContain('deployment/web is restored to release 6: web: command, env A')
+    expect(dry.output).toContain('deployment/web gets its template of release 6: web: command, env A')
     expect(dry.output).toContain('deployment/web was changed since the last release: web: env HAND (kept)')
     await deployed(await cli('rollback', {}))
     expect(await container('{.command[0]} {.env[*].name}')).toBe('sh A HAND')

@@ -63,7 +63,7 @@ describe('a machine', () => {
       {},
       [
         'error: git was not found, so the commit is not known',
-        'warning: ghcr.io was not checked because of the errors above',
+        'warning: ghcr.io was not checked because of the findings above',
       ],
     ],
     [
@@ -72,7 +72,7 @@ describe('a machine', () => {
       {},
       [
         "error: this folder is not in a git checkout, so there is no commit for the image's tag",
-        'warning: ghcr.io was not checked because of the errors above',
+        'warning: ghcr.io was not checked because of the findings above',
       ],
     ],
     [
@@ -81,7 +81,7 @@ describe('a machine', () => {
       {},
       [
         'error: docker was not found',
-        'warning: ghcr.io was not checked because of the errors above',
+        'warning: ghcr.io was not checked because of the findings above',
       ],
     ],
     [

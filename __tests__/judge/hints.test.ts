@@ -125,7 +125,7 @@ test.each<[string, RegExp]>([
   ['HTTP probe failed with statuscode: 503', /check its log, and what GET \/healthz .* checks/],
   [
     'Get "http://10.1.2.3:8000/healthz": dial tcp 10.1.2.3:8000: connect: connection refused',
-    /^Nothing answers GET .* 0\.0\.0\.0 instead of 127\.0\.0\.1\. .*"grace: NotReady=" or a startupProbe/,
+    /^Nothing answers GET .* 0\.0\.0\.0 instead of 127\.0\.0\.1\. .*"grace: NotReady=180s" or a startupProbe/,
   ],
   [
     'Get "http://10.1.2.3:8000/healthz": context deadline exceeded (Client.Timeout exceeded while awaiting headers)',
@@ -139,7 +139,10 @@ test.each<[string, RegExp]>([
   ],
   ['Get "http://10.1.2.3:8000/healthz": EOF', /closed the connection/],
   ['sh: 1: ./ready.sh: No such file or directory', /not in the image: GET/],
-  ['the queue is not there', /Check why GET \/healthz on port 8000 fails\. .*"grace: NotReady="/],
+  [
+    'the queue is not there',
+    /Check why GET \/healthz on port 8000 fails\. .*"grace: NotReady=180s"/,
+  ],
 ])('a probe that is not met: %s', (answer, hint) => {
   expect(hintOf('NotReady', `Readiness probe failed: ${answer}`, { probeTarget })).toMatch(hint)
 })

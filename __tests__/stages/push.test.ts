@@ -17,61 +17,76 @@ test('what was built and tested gets its tag, and is known by its digest from th
   expect(pinned(image)).toBe(`ghcr.io/acme/shop:a@${digest}`)
 })
 
+const sha = 'a'.repeat(40)
+const own = `${sha}-${'c'.repeat(12)}`
 const other = { [inputsLabel]: 'd'.repeat(64) }
+
 test.each<[string, object, string, readonly string[]]>([
-  ['another build of the commit', other, 'a-cccccccccccc', ['a-builds']],
-  ['an image of an unknown build', {}, 'a-cccccccccccc', ['a-builds']],
-  ['the same build', { [inputsLabel]: 'c'.repeat(64) }, 'a', []],
-  ['another commit', { 'org.opencontainers.image.revision': 'b'.repeat(40) }, 'a', []],
+  ['another build of the commit', other, own, [`${sha}-builds`]],
+  ['an image of an unknown build', {}, own, [`${sha}-builds`]],
+  ['the same build', { [inputsLabel]: 'c'.repeat(64) }, sha, []],
+  ['another commit', { 'org.opencontainers.image.revision': 'b'.repeat(40) }, sha, []],
 ])('a tag that %s has taken meanwhile', async (_, labels, tag, marks) => {
-  const { ended, marked } = pushed({ labels, tag: 'a', as: tag })
+  const { ended, marked } = pushed({ labels, tag: sha, as: tag })
   expect((await ended).tag).toBe(tag)
   expect(marked()).toEqual(marks)
 })
 
-test.each<[string, Pushed, readonly string[]]>([
-  ['a separate tag marks that of the commit', {}, ['a-builds']],
-  ['a mark is set once', { isMarked: true }, []],
-  ['a tag that the user chose needs no mark', { settings: { tag: 'v1' } }, []],
-])('%s', async (_, more, marks) => {
-  const { ended, marked } = pushed({ tag: 'a-cccccccccccc', as: 'a-cccccccccccc', ...more })
-  await ended
+test.each<[string, Partial<Pushed>, readonly string[]]>([
+  ['a separate tag marks that of the commit', { tag: own }, [`${sha}-builds`]],
+  ['one that the build before has passed on does too', { tag: own, given: own }, [`${sha}-builds`]],
+  [
+    'one of uncommitted changes too',
+    { tag: own.replace('-', '-dirty-0123456789ab-') },
+    [`${sha}-dirty-0123456789ab-builds`],
+  ],
+  ['a mark is set once', { tag: own, isMarked: true }, []],
+  [
+    'a mark that is refused does not fail the push',
+    { tag: own, isRefused: true },
+    [`${sha}-builds`],
+  ],
+  ['beside a tag that the user chose is none', { tag: `v1-${'c'.repeat(12)}`, given: 'v1' }, []],
+])('%s', async (_, { tag = sha, ...more }, marks) => {
+  const { ended, marked } = pushed({ tag, as: tag, ...more })
+  expect((await ended).tag).toBe(tag)
   expect(marked()).toEqual(marks)
 })
 
 interface Pushed {
+  /** Of what was built. */
+  readonly tag: string
+  /** With which it is pushed. */
+  readonly as: string
+  /** The option. */
+  readonly given?: string
   readonly labels?: object
   readonly isMarked?: true
-  readonly settings?: { readonly tag?: string }
+  readonly isRefused?: true
 }
 
 /** Pushes an image with the inputs `c…` as `tag`; the registry has an image of these labels under that of the commit. */
-function pushed({
-  labels = other,
-  isMarked,
-  settings = {},
-  tag,
-  as,
-}: Pushed & { tag: string; as: string }) {
+function pushed({ tag, as, given, labels = other, isMarked, isRefused }: Pushed) {
   const digest = `sha256:${'ab'.repeat(32)}`
   const id = `sha256:${'01'.repeat(32)}`
   const name = 'ghcr.io/acme/shop'
-  const absent = { code: 1, stderr: 'ERROR: not found' }
   const there = { stdout: JSON.stringify({ digest }) }
+  const absent = { code: 1, stderr: 'ERROR: not found' }
   const { platform, ran } = scripted([
-    { when: /imagetools inspect .*Manifest.*:a$/, ...there, always: true },
-    { when: /imagetools inspect .*Manifest.*:a-builds$/, ...(isMarked ? there : absent) },
-    { when: /imagetools inspect .*Manifest.*:a-c+$/, ...absent },
+    { when: /imagetools inspect .*Manifest.*-builds$/, ...(isMarked ? there : absent) },
+    { when: /imagetools inspect .*Manifest.*-c+$/, ...absent },
+    { when: /imagetools inspect .*Manifest/, ...there, always: true },
     { when: /imagetools inspect .*Image/, stdout: JSON.stringify({ config: { Labels: labels } }) },
-    { when: new RegExp(`imagetools create .*${name}@${digest}$`) },
+    { when: /imagetools create/, ...(isRefused ? { code: 1, stderr: 'ERROR: denied' } : {}) },
     { when: new RegExp(`^docker image tag ${id} ${name}:${as}$`) },
     {
       when: new RegExp(`^docker push ${name}:${as}$`),
       stdout: `${as}: digest: ${digest} size: 1575`,
     },
   ])
-  const context = contextOf(platform, settings).with({ log: notebook() })
-  const ended = push(context, { repository: name, tag, id, inputs: 'c'.repeat(64) })
+  const context = contextOf(platform, given === undefined ? {} : { tag: given })
+  const built = { repository: name, tag, id, inputs: 'c'.repeat(64) }
+  const ended = push(context.with({ log: notebook() }), built)
   const marked = () =>
     ran.flatMap((line) => /imagetools create .*--tag \S+:(\S+)/.exec(line)?.[1] ?? [])
   return { ended, marked }

@@ -111,7 +111,7 @@ describe('a rollback', () => {
     expect(web).toEqual({ name: 'web', image: imageOfThen, command: ['a'], args: ['hand'] })
     expect(warnings).toEqual([])
     expect(lines).toEqual([
-      'deployment/web is restored to release 1: web: command',
+      'deployment/web gets its template of release 1: web: command',
       'deployment/web was changed since the last release: web: args (kept)',
     ])
   })
@@ -122,7 +122,7 @@ describe('a rollback', () => {
       now: '{command: [b]}',
     })
     expect(web).toEqual({ name: 'web', image: imageOfThen, command: ['a'] })
-    expect(lines).toEqual(['deployment/web is restored to release 1: web: command'])
+    expect(lines).toEqual(['deployment/web gets its template of release 1: web: command'])
   })
 
   test('writes the image alone where nothing else differs', async () => {

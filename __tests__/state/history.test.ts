@@ -215,7 +215,7 @@ describe('a rollback wants', () => {
   })
 
   test.each([
-    ['an empty history', '-a', 'previous', 'none', 'the history is empty'],
+    ['a history of failures', '-a', 'previous', 'none', 'no release in the history ever went live'],
     ['the first release', 'a', 'previous', 'none', 'no release before a is in the history'],
     [
       ...(['what was rolled back from', 'a b a>1', 'previous', 'none'] as const),

@@ -56,8 +56,8 @@ export async function recordRunningVersion(
       )
     })
   } catch (error) {
-    signal.throwIfAborted()
     if (error instanceof Overtaken || isLeftOpen(error)) throw error
+    signal.throwIfAborted()
     run.state.warnings.push(
       `${shortTag(image.tag)} is missing in the history, so a rollback cannot restore it: ${sentenceOf(error)}`,
     )

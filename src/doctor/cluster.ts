@@ -85,7 +85,7 @@ export async function examineCluster(context: ClusterContext): Promise<readonly 
 
 /** Returns one finding for everything that could not be read. */
 function unseen(about: 'cluster' | 'rights', parts: string): Finding {
-  return warning(about, `skipped because of the errors above: ${parts}`)
+  return warning(about, `skipped because of the findings above: ${parts}`)
 }
 
 interface Account {

@@ -78,7 +78,7 @@ async function examineRegistry(
 ): Promise<{ readonly has: boolean; readonly findings: readonly Finding[] }> {
   const { image } = settings
   if (!source || !hasDocker(answers) || !has(answers.buildx)) {
-    const message = `${hostOf(image)} was not checked because of the errors above`
+    const message = `${hostOf(image)} was not checked because of the findings above`
     return { has: false, findings: [warning('registry', message)] }
   }
   try {

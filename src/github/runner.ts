@@ -1,7 +1,7 @@
 /** Writes to the GitHub runner: groups, annotations, outputs, summary. */
 import * as core from '@actions/core'
 import { actions, type Command } from '../options/commands.js'
-import { closestMatch } from '../options/closest-match.js'
+import { hintFor } from '../options/closest-match.js'
 import type { RawInputs } from '../options/read.js'
 import { optionsOf, table, type Option } from '../options/table.js'
 import type { Annotation } from '../failure/failure.js'
@@ -49,10 +49,8 @@ export function mistypedInputs(
     const [, input] = /^INPUT_(.+)$/.exec(variable) ?? []
     const name = input?.toLowerCase().replaceAll(' ', '_')
     if (name === undefined || name === 'command' || (names as string[]).includes(name)) return []
-    const near = closestMatch(name, names)
-    return near === undefined
-      ? []
-      : [`"${name}" is not an input of this action; did you mean "${near}"?`]
+    const hint = hintFor(name, names)
+    return hint === '' ? [] : [`"${name}" is not an input of this action${hint}`]
   })
 }
 

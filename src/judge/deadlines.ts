@@ -87,11 +87,11 @@ export function crashKindOf(symptom: Symptom, diagnosis: Diagnosis | undefined):
 }
 
 /**
- * Returns how long a pod may take from its start to Ready, in ms: the user's setting; else five times as long
+ * Returns how long a pod may take from its start to Ready, in ms, where no `grace` says it: five times as long
  * as the slowest pod of the previous version, at least a minute, at most the deadline. An undo never has less
  * than the deadline.
  */
-export function readyLimit(desired: DesiredWorkload, timeouts: Timeouts, deadline: number): number {
+export function readyLimit(desired: DesiredWorkload, deadline: number): number {
   if (desired.readyBefore === undefined) return deadline
   return Math.min(Math.max(5 * desired.readyBefore, 60_000), deadline)
 }

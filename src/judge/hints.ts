@@ -249,7 +249,7 @@ function ofProbe(words: string, probeTarget = "the probe's request"): string {
     ? 'raise `failureThreshold` of its startupProbe'
     : words.startsWith('Liveness')
       ? 'add a startupProbe'
-      : 'set "grace: NotReady=" or a startupProbe'
+      : 'set "grace: NotReady=180s" or a startupProbe'
   const hint =
     first(probing, words) ?? 'Check why $target fails. If it needs longer to start, $longer'
   return hint.replace('$target', () => probeTarget).replace('$longer', longer)

@@ -167,7 +167,7 @@ function evaluateWorkload(
   const pods = desiredPods(clusterState, desired)
   const status = rolloutStatusOf(live, desired, pods)
   const deadline = deadlineOf(live, timeouts)
-  const ready = readyLimit(desired, timeouts, deadline)
+  const ready = readyLimit(desired, deadline)
   const symptoms = symptomsOf(clusterState, desired, observations.startedAt, room)
   const drain = drainOf(live, status, pods, context)
   const evaluation = evaluate(pods, symptoms, {

@@ -59,7 +59,7 @@ export function summary(report: Report): string {
   if (chart !== undefined) {
     parts.push(`\`\`\`mermaid\n${chart}\n\`\`\``)
     if (report.workloads.length > mostShown) {
-      parts.push(`The table shows the ${mostShown} slowest workloads.`)
+      parts.push(`The chart shows the ${mostShown} slowest workloads.`)
     }
   }
   const workloads = report.workloads.map(idOf)

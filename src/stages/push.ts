@@ -27,21 +27,30 @@ export async function push(context: StageContext, built: Built): Promise<Image> 
 
 /**
  * Marks in the registry that the tag of the commit is one of several builds, before the other one is there: from
- * then on every machine that gets no tag asks which one is meant. A tag that the user chose needs no mark.
+ * then on every machine that gets no tag asks which one is meant. Beside a tag that the user chose there is nothing
+ * to mark: a run without a tag never takes that one.
  */
 async function markSeveral(
-  { platform, settings, signal }: StageContext,
+  { platform, source, signal, log }: StageContext,
   { repository, tag, inputs }: Built,
 ): Promise<void> {
   const ofCommit = inputs === undefined ? undefined : tagOfCommit(tag, inputs)
-  if (ofCommit === undefined || settings.tag !== undefined) return
+  const { sha } = source
+  if (ofCommit === undefined || sha === undefined) return
+  if (ofCommit !== sha && !ofCommit.startsWith(`${sha}-dirty-`)) return
   const mark = severalBuildsTag(ofCommit)
   const [first, marked] = await Promise.all(
     [ofCommit, mark].map((one) => lookUp(platform, repository, one, signal)),
   )
   // A registry may not allow that a tag is written twice.
   if (first?.is !== 'there' || marked?.is === 'there') return
-  await addTags(platform, first.image, [mark], signal)
+  try {
+    await addTags(platform, first.image, [mark], signal)
+  } catch (error) {
+    signal.throwIfAborted()
+    const why = error instanceof Error ? error.message : String(error)
+    log.say(`the mark ${mark} was not set, so a run without a tag takes ${ofCommit}: ${why}`)
+  }
 }
 
 /**

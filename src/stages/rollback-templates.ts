@@ -104,7 +104,7 @@ function logDifferences(
 ): void {
   if (!live || !back) return
   const goes = differences(templateOf(live), back)
-  log.say(`${idOf(id)} is restored to release ${number}: ${goes.join('; ') || 'metadata'}`)
+  log.say(`${idOf(id)} gets its template of release ${number}: ${goes.join('; ') || 'metadata'}`)
   const last = released[idOf(id)]
   const external = last ? differences(last, templateOf(live)) : []
   if (external.length > 0) {

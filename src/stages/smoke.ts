@@ -250,7 +250,7 @@ function attemptOf(result: PageResult, pod: string, { host, path }: Page): Attem
         pod,
         words: `answered ${result.status}, a redirect loop to ${result.to}: the page itself was not checked`,
         hint: result.to.startsWith('https:')
-          ? `set "smoke-path" to a page of SECURE_REDIRECT_EXEMPT, or set SECURE_PROXY_SSL_HEADER to X-Forwarded-Proto, which was sent`
+          ? `set "smoke-path" to a page of SECURE_REDIRECT_EXEMPT, or set SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https'): the request had that header`
           : another,
       })
     case 'answered': {

@@ -168,10 +168,11 @@ export function findWeb(
   const all = web.candidates.join(', ')
   return fail({
     code: 'usage',
-    sentence:
-      web.because === 'no-such-name'
-        ? `"migrate-from" names ${named ?? ''}, which is not a workload of this release: ${all}`
-        : `several workloads may serve the web: ${all}`,
+    sentence: {
+      'no-such-name': `"migrate-from" names ${named ?? ''}, which is not a workload of this release: ${all}`,
+      several: `several workloads may serve the web: ${all}`,
+      none: 'no workload of this release serves the web, as far as its containers show',
+    }[web.because],
     hint: `set it, for example migrate-from: ${web.candidates[0] ?? 'deployment/web'} (the migration gets its environment, and "smoke-path" is requested from it)`,
   })
 }

@@ -90,7 +90,7 @@ export async function undo(
     fail({
       code: 'restore-failed',
       sentence: `${names} was deleted by another client during the release. All other workloads are as before`,
-      hint: `apply its previous manifest, then: django-rollout recover. If it should stay deleted: kubectl -n ${cluster.namespace} delete secret django-rollout-${context.app}`,
+      hint: `to restore it, apply its previous manifest, then run: django-rollout recover\nif it should stay deleted: kubectl -n ${cluster.namespace} delete secret django-rollout-${context.app}`,
     })
   }
   return restored

@@ -44,7 +44,7 @@ export async function readVersions(
   const { history, templates: kept } = await readArchive(cluster, app, settings.image)
   const chosen = chosenFrom(history, record?.begun)
   if (chosen.open) {
-    log.say('a release is in progress or unfinished: waiting for its end')
+    log.say('a release is in progress or unfinished, and ends before this one begins')
   }
   const differ: Differ = (one, other) =>
     templatesDiffer(kept.get(one.number), kept.get(other.number))

@@ -244,7 +244,7 @@ function isOther(one: Entry, other: Entry, differ: Differ): boolean {
 function previous(history: History, differ: Differ): Wanted {
   const line = lineOf(history, differ)
   const now = line.at(-1)
-  if (!now) return { is: 'none', why: 'the history is empty' }
+  if (!now) return lastLive(history)
   const entry = line.findLast((one) => isOther(one, now, differ))
   if (entry) return { is: 'found', entry }
   const left = history.findLast((one) => wentLive(one) && isOther(one, now, differ))
