@@ -7686,7 +7686,7 @@ return t.flatMap(({name:e})=>{const t=n.find(t=>t.name===e)?.image
 return t===void 0?[]:[t]})}function findWeb(e,t,n){const s=look(e,t,n)
 if(s.is==="found")return{...s.candidate,container:s.container}
 const r=s.candidates.join(", ")
-return(0,i.fJ)({code:"usage",sentence:s.because==="no-such-name"?`"migrate-from" names ${n??""}, which is not a workload of this release: ${r}`:`several workloads may serve the web: ${r}`,hint:`set it, for example migrate-from: ${s.candidates[0]??"deployment/web"} (the migration gets its environment, and "smoke-path" is requested from it)`})}function guessWeb(e,t){const n=look(e,t,void 0)
+return(0,i.fJ)({code:"usage",sentence:{"no-such-name":`"migrate-from" names ${n??""}, which is not a workload of this release: ${r}`,several:`several workloads may serve the web: ${r}`,none:"no workload of this release serves the web, as far as its containers show"}[s.because],hint:`set it, for example migrate-from: ${s.candidates[0]??"deployment/web"} (the migration gets its environment, and "smoke-path" is requested from it)`})}function guessWeb(e,t){const n=look(e,t,void 0)
 return n.is==="found"?{...n.candidate,container:n.container}:void 0}function look(e,t,n){const s=e.flatMap(({id:e,uses:t,live:n,manifest:s})=>{const r=s??n
 if(!r)return[]
 const o=t.map(({name:e})=>e)
@@ -7919,7 +7919,7 @@ return{status:a,body:await i.text(),...c!==void 0&&{location:c}}}function attemp
 switch(e.is){case"led away":{const{status:n,to:s,samePage:o}=e
 const i=`answered ${n}, a redirect to ${s.origin}${s.pathname}`
 if(o)return bad({pod:t,words:`${i}: the page itself was not checked`,hint:`set "smoke-host" to ${s.hostname}, or ${r}`})
-return{is:"good",pod:t,words:String(n),how:"",but:`${i}, which proves nothing about the page itself: ${r}`}}case"in a circle":return bad({pod:t,words:`answered ${e.status}, a redirect loop to ${e.to}: the page itself was not checked`,hint:e.to.startsWith("https:")?`set "smoke-path" to a page of SECURE_REDIRECT_EXEMPT, or set SECURE_PROXY_SSL_HEADER to X-Forwarded-Proto, which was sent`:r})
+return{is:"good",pod:t,words:String(n),how:"",but:`${i}, which proves nothing about the page itself: ${r}`}}case"in a circle":return bad({pod:t,words:`answered ${e.status}, a redirect loop to ${e.to}: the page itself was not checked`,hint:e.to.startsWith("https:")?`set "smoke-path" to a page of SECURE_REDIRECT_EXEMPT, or set SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https'): the request had that header`:r})
 case"answered":{const{status:o,body:i,at:a,isLogin:c}=e
 const A=[...a.secure?["as https"]:[],...a.path===s?[]:[`at ${a.path}`]]
 const l=A.length===0?"":` (${A.join(", ")})`
@@ -8190,12 +8190,16 @@ case"refused":return because(`${t}:${n} was refused`)}}async function push(e,t){
 const o=await tagFor(e,t)
 if(o!==t.tag)r.say(`another build of this commit now has the tag ${(0,E.j)(t.tag)}: the tag of this one is ${(0,E.j)(o)}`)
 await markSeveral(e,{...t,tag:o})
-return pushImage(n,{...t,tag:o},r,s)}async function markSeveral({platform:e,settings:t,signal:n},{repository:s,tag:r,inputs:o}){const i=o===void 0?void 0:(0,d.ZX)(r,o)
-if(i===void 0||t.tag!==void 0)return
-const a=(0,d.QE)(i)
-const[c,A]=await Promise.all([i,a].map(t=>(0,g.TE)(e,s,t,n)))
-if(c?.is!=="there"||A?.is==="there")return
-await(0,g.JE)(e,c.image,[a],n)}async function tagFor({platform:e,source:t,signal:n},{repository:s,tag:r,inputs:o}){if(o===void 0)return r
+return pushImage(n,{...t,tag:o},r,s)}async function markSeveral({platform:e,source:t,signal:n,log:s},{repository:r,tag:o,inputs:i}){const a=i===void 0?void 0:(0,d.ZX)(o,i)
+const{sha:c}=t
+if(a===void 0||c===void 0)return
+if(a!==c&&!a.startsWith(`${c}-dirty-`))return
+const A=(0,d.QE)(a)
+const[l,u]=await Promise.all([a,A].map(t=>(0,g.TE)(e,r,t,n)))
+if(l?.is!=="there"||u?.is==="there")return
+try{await(0,g.JE)(e,l.image,[A],n)}catch(e){n.throwIfAborted()
+const t=e instanceof Error?e.message:String(e)
+s.say(`the mark ${A} was not set, so a run without a tag takes ${a}: ${t}`)}}async function tagFor({platform:e,source:t,signal:n},{repository:s,tag:r,inputs:o}){if(o===void 0)return r
 try{const i=await(0,g.TE)(e,s,r,n)
 if(i.is!=="there")return r
 const a=await(0,g.yv)(e,i.image,n)
@@ -8515,7 +8519,7 @@ const u=l.every(({verbs:e})=>!e.includes("list")&&!e.includes("watch"))
 const d=may("get",["leases","secrets","configmaps"])
 const[h,g]=await Promise.all([u?examineWorkloads(e,i,l):unseenWorkloads(s),d?examineReleases(e):[]])
 const f=[...u?[]:["workloads and probes"],...d?[]:["release"]]
-return[...a,...rightsFindings({all:merged([...A,...h.needs]),missing:merged([...l,...h.missing]),account:r?.name,namespace:s.namespace},kubectlOf(s)),...f.length>0?[unseen("rights",f.join(", "))]:[],...i.findings,...h.findings,...g]}function unseen(e,t){return(0,x.$e)(e,`skipped because of the errors above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
+return[...a,...rightsFindings({all:merged([...A,...h.needs]),missing:merged([...l,...h.missing]),account:r?.name,namespace:s.namespace},kubectlOf(s)),...f.length>0?[unseen("rights",f.join(", "))]:[],...i.findings,...h.findings,...g]}function unseen(e,t){return(0,x.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
 const s=e.now()
 try{const{metadata:r,status:o}=await t.review(`/apis/${n}/selfsubjectreviews`,{apiVersion:n,kind:"SelfSubjectReview"})
 const i=o?.userInfo?.username
@@ -8591,7 +8595,7 @@ return{answers:s,..."tag"in o?{source:o}:{sourceError:o}}}function reachesCluste
 const a=await examineRegistry(e,t,n,r)
 const c={builds:!a.has,known:n!==void 0,fetches:isRunner(o.env)}
 return[...toolFindings(t,c),...n?[sourceFinding(n,i.tag)]:[],...s&&has(t.git)?[s]:[],...c.builds?await examineContext(o,i):[],...a.findings]}async function examineRegistry({platform:e,settings:t,signal:n},s,r,o){const{image:i}=t
-if(!r||!hasDocker(s)||!has(s.buildx)){const e=`${(0,f.w4)(i)} was not checked because of the errors above`
+if(!r||!hasDocker(s)||!has(s.buildx)){const e=`${(0,f.w4)(i)} was not checked because of the findings above`
 return{has:false,findings:[(0,x.$e)("registry",e)]}}try{const s={platform:e,settings:t,source:r,signal:n}
 const{lookup:a,login:c,beside:A,source:l}=await askRegistry(s,o)
 const u=registryFindings(i,l.tag,{lookup:a,login:c,...A!==void 0&&{beside:A}})
@@ -8783,8 +8787,8 @@ if(!await runsAlready(t,A.live,A.targets,c))throw new Overtaken({code:"stale-com
 const l={...releaseStartOf(e,t,s),result:"found",seconds:0,migrations:[]}
 const u=(0,pt.bU)(A.targets.flatMap(({live:e})=>e??[]))
 await(0,F.DR)({cluster:a,clock:r.clock,app:o},l,{templates:u})
-i.say(`${(0,E.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){a.throwIfAborted()
-if(t instanceof Overtaken||(0,dt.Uh)(t))throw t
+i.say(`${(0,E.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof Overtaken||(0,dt.Uh)(t))throw t
+a.throwIfAborted()
 e.state.warnings.push(`${(0,E.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,dt.$N)(t)}`)}}function release(e,t){return(0,B.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:s,reporter:o,signal:i,state:a,resources:c}=e
 const A=t==="deploy"?r.TC:r.sQ
 const l=contextOf(e,await A(n,s,s.context))
@@ -8853,7 +8857,7 @@ const l=(0,R.Mo)((0,pt.PD)(a,c,i),isOwnImage,(0,m.d)(n))
 const u=(0,R.MZ)(l,isOwnImage)
 return u.length===0||(0,R.FB)(l,A)?t:{...t,uses:u,back:l}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
 const i=(0,pt.tX)((0,R.kW)(n),s)
-e.say(`${(0,b.T)(t)} is restored to release ${r}: ${i.join("; ")||"metadata"}`)
+e.say(`${(0,b.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
 const a=o[(0,b.T)(t)]
 const c=a?(0,pt.tX)(a,(0,R.kW)(n)):[]
 if(c.length>0)e.say(`${(0,b.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const r=[]
@@ -8888,7 +8892,7 @@ if(A.is!=="there")s.say(`${t} could not be looked up (${A.said})`)}}async functi
 const i=await(0,S.aE)(r,n,s.image)
 const{history:a,templates:c}=await(0,F.bL)(r,n,s.image)
 const A=(0,st.jo)(a,i?.begun)
-if(A.open)o.say("a release is in progress or unfinished: waiting for its end")
+if(A.open)o.say("a release is in progress or unfinished, and ends before this one begins")
 const differ=(e,t)=>(0,pt.ig)(c.get(e.number),c.get(t.number))
 const l=A.open?void 0:runningVersion(e,t)
 if(!l)return{...A,runs:A.history,differ:differ}
@@ -9593,7 +9597,7 @@ for(const{severity:e,message:t,fix:s}of n)r.push(`${l.rf[e]} ${escaped(t)}`,...s
 const n=summary_table(["Workload","Version","Pods ready","Seconds"],t)
 r.push(t.length>Q?summary_closed((0,d.LS)(t.length,"workload"),n):n)}const o=timeline(e)
 if(o!==void 0){r.push(`\`\`\`mermaid\n${o}\n\`\`\``)
-if(e.workloads.length>f)r.push(`The table shows the ${f} slowest workloads.`)}const i=e.workloads.map(c.T)
+if(e.workloads.length>f)r.push(`The chart shows the ${f} slowest workloads.`)}const i=e.workloads.map(c.T)
 const a=e.restored.filter(({object:e})=>!i.includes(e))
 if(a.length>0)r.push(summary_table(["Object","Action"],a.map(({object:e,action:t})=>[e,t])))
 if(e.migrations.length>0){const t=(0,d.UD)(e)
@@ -9617,8 +9621,8 @@ if(e)n[s]=e}return n}function actionOf(e){return r.o1.find(t=>t===e["INPUT_COMMA
 return Object.keys(t).flatMap(e=>{const[,t]=/^INPUT_(.+)$/.exec(e)??[]
 const s=t?.toLowerCase().replaceAll(" ","_")
 if(s===void 0||s==="command"||n.includes(s))return[]
-const r=(0,o.h0)(s,n)
-return r===void 0?[]:[`"${s}" is not an input of this action; did you mean "${r}"?`]})}const k=8
+const r=(0,o.JR)(s,n)
+return r===""?[]:[`"${s}" is not an input of this action${r}`]})}const k=8
 const S=/(?:token|password|secret|-data)["']?\s*:\s*["']?([^\s"',}]+)/gi
 function maskSecrets(e){for(const[t,{secret:n}]of Object.entries(i.tp)){if(!n)continue
 const r=(e[t]??"").split("\n").map(e=>e.trim()).filter(e=>e!=="")
@@ -9660,8 +9664,8 @@ return at(Math.max(s+c,...n))}case"exit":{const r=t.ends>=n.nth||n.loop&&e.exit?
 if(!r)return o
 const a=ownOr(Math.max(n.ms,i))
 return a>0&&e.exit?.running===true?o:at(s+a)}}}function crashKindOf(e,t){if(e.exit?.code===126||e.exit?.code===127)return"permanent"
-return t?.kind??"unknown"}function readyLimit(e,t,n){if(e.readyBefore===void 0)return n
-return Math.min(Math.max(5*e.readyBefore,6e4),n)}},6119:(e,t,n)=>{n.d(t,{g:()=>stageOf,y:()=>r})
+return t?.kind??"unknown"}function readyLimit(e,t){if(e.readyBefore===void 0)return t
+return Math.min(Math.max(5*e.readyBefore,6e4),t)}},6119:(e,t,n)=>{n.d(t,{g:()=>stageOf,y:()=>r})
 var s=n(2459)
 const r=45e3
 function stageOf(e,t){if((0,s.i_)(e))return"crashed before, so it must stay Ready for a while"
@@ -9894,7 +9898,7 @@ if(!(0,r.XJ)(E,e))g.keepAll()
 const Q=(0,r.NO)(n,e)
 const y=(0,a.Bs)(E,e,Q)
 const b=deadlineOf(E,d)
-const v=(0,i.tZ)(e,d,b)
+const v=(0,i.tZ)(e,b)
 const k=(0,c.At)(n,e,f.startedAt,o)
 const S=drainOf(E,y,Q,t)
 const T=(0,l._3)(Q,k,{place:A,...isRecreated(E)&&{drains:S?.until??g.since(`drained/${I}`)},timeouts:d,deadline:b,ready:v,first:e.first,observations:f,recorder:g,now:p})
@@ -10158,7 +10162,7 @@ const ofPlace=e=>({symptom:t})=>{const n=hints_all(u,t.message).join("; ")
 return n===""?e:n.charAt(0).toUpperCase()+n.slice(1)}
 const d=by([[/persistentvolumeclaim "([^"]+)" not found/,"Create the claim $1 in this namespace, or correct its name in `volumes`"],[/hostPath type check/,"The path of the hostPath does not exist on the node, or has another type"],[/CSI driver/i,"The volume's CSI driver does not run on the node: check its pods"]],"Check the claim and its storage class")
 const h=[[/^readiness gate (\S+)/,"A controller must set the condition $1 (usually that of a load balancer): check why it does not"],[/Get "https:/,"The probe used https: remove `scheme: HTTPS` where plain HTTP is served, and exempt its path from SECURE_SSL_REDIRECT (SECURE_REDIRECT_EXEMPT)"],[/statuscode: 404/,"The new version has no page for $target: correct the path of the probe, or add the URL again"],[/statuscode: 400/,"Django answers 400 to a Host that is not in ALLOWED_HOSTS, and the probe uses the pod's address: add a `Host` to its `httpHeaders`"],[/statuscode: 40[13]/,"Allow $target without a login"],[/statuscode: 5/,"The application answers with an error: check its log, and what $target checks"],[/connection refused/,"Nothing answers $target: check that the server listens on that port, and on 0.0.0.0 instead of 127.0.0.1. If it needs longer to start, $longer"],[/deadline exceeded|time[d]? ?out/i,"No answer within the probe's `timeoutSeconds`: check what is slow in $target, or raise it"],[/EOF|reset by peer|malformed/,"The server closed the connection: check that it speaks HTTP"],[/executable file not found|no such file/i,"The probe's command is not in the image: $target"]]
-function ofProbe(e,t="the probe's request"){const n=e.startsWith("Startup")?"raise `failureThreshold` of its startupProbe":e.startsWith("Liveness")?"add a startupProbe":'set "grace: NotReady=" or a startupProbe'
+function ofProbe(e,t="the probe's request"){const n=e.startsWith("Startup")?"raise `failureThreshold` of its startupProbe":e.startsWith("Liveness")?"add a startupProbe":'set "grace: NotReady=180s" or a startupProbe'
 const s=first(h,e)??"Check why $target fails. If it needs longer to start, $longer"
 return s.replace("$target",()=>t).replace("$longer",n)}const ofUnready=({symptom:e})=>ofProbe(e.message,e.probeTarget)
 const g=[[/^\w+ (ModuleNotFound|Import)Error/,"The module is not in the image: add it to the requirements, commit the file, or remove it from .dockerignore"],[/^permanent (ImproperlyConfigured|UndefinedValueError|KeyError)/,"Add the named variable to the container (ConfigMap, Secret, `env`), or give the setting a default"],[/^\w+ (Syntax|Indentation|Tab)Error/,"Correct the line. If it is valid, the image's Python is too old for it"],[/^\w+ SystemCheckError/,"Fix the named problem: `manage.py check` shows it on your machine too"],[/(authentication failed|access denied)/i,"The server rejects the login: check user and password in the Secret"],[/(role|database|user) "[^"]*" does not exist/i,"The server has no such $1: check its name, and the server's address"],[/relation .* does not exist|no such (table|column)|unknown column/i,"The database lacks a table or column that the code uses: is a migration missing?"],[/permission denied|read-only file system/i,"The container's user has no permission: mount an emptyDir to write to, or change the owner in the Dockerfile"],[/address already in use/i,"Two processes of the pod use the same port: change one of them"]]
@@ -12318,7 +12322,7 @@ if(f.is==="failed")(0,o.fJ)({...f.cause,code:"restore-failed",sentence:`the prev
 const p=await(0,d.PF)({cluster:c,clock:a,log:A,signal:l},n,"after")
 g=[...g,...p]
 const m=g.filter(({did:e})=>e==="ask")
-if(m.length>0){const t=m.map(({prior:e})=>(0,h.Gg)(e.object)).join(", ");(0,o.fJ)({code:"restore-failed",sentence:`${t} was deleted by another client during the release. All other workloads are as before`,hint:`apply its previous manifest, then: django-rollout recover. If it should stay deleted: kubectl -n ${c.namespace} delete secret django-rollout-${e.app}`})}return g}function sinceThen(e,t){const n=t.did==="nothing"&&(e?.did==="put"||e?.did==="delete")
+if(m.length>0){const t=m.map(({prior:e})=>(0,h.Gg)(e.object)).join(", ");(0,o.fJ)({code:"restore-failed",sentence:`${t} was deleted by another client during the release. All other workloads are as before`,hint:`to restore it, apply its previous manifest, then run: django-rollout recover\nif it should stay deleted: kubectl -n ${c.namespace} delete secret django-rollout-${e.app}`})}return g}function sinceThen(e,t){const n=t.did==="nothing"&&(e?.did==="put"||e?.did==="delete")
 if(!n)return t
 const[r,o]=[e.current,t.current]
 const i=[r,o].every(e=>e&&(0,s.gv)(e))&&(0,u.p)(r,o)
@@ -12487,7 +12491,7 @@ const r=e.filter(t=>s===void 0?t===e.at(-1):placeOf(t)>s)
 const o=e.filter(e=>!r.includes(e)&&placeOf(e)!==s&&r.every(n=>isOther(e,n,t)))
 return[...o,n]},[])}function placeOf({back:e,number:t}){return e??t}function isOther(e,t,n){return e.digest!==t.digest||n(e,t)}function previous(e,t){const n=lineOf(e,t)
 const r=n.at(-1)
-if(!r)return{is:"none",why:"the history is empty"}
+if(!r)return lastLive(e)
 const o=n.findLast(e=>isOther(e,r,t))
 if(o)return{is:"found",entry:o}
 const i=e.findLast(e=>wentLive(e)&&isOther(e,r,t))
