@@ -72,7 +72,12 @@ async function ends(
 
 test('who asks for JSON gets no words on its standard output', async () => {
   const { stdout, stderr, code } = await ends('cli', [
-    ...['history', '--json', '--image', 'acme/shop', '--namespace', 'shop'],
+    'history',
+    '--json',
+    '--image',
+    'acme/shop',
+    '--namespace',
+    'shop',
   ])
   expect({ stdout, code }).toEqual({ stdout: '', code: 1 })
   expect(stderr).toContain('no cluster here')
@@ -141,7 +146,9 @@ test.each([
   // root reads all.
   if (name !== '.' && process.getuid?.() === 0) return
   expect(await ends('cli', ['history', '--config', path])).toMatchObject({
-    ...{ code: 2, stdout: '', stderr: `django-rollout history: "config" "${path}" ${why}\n` },
+    code: 2,
+    stdout: '',
+    stderr: `django-rollout history: "config" "${path}" ${why}\n`,
   })
 })
 
@@ -155,11 +162,9 @@ test.each(['cli', 'action', 'post'])('%s says which node it needs', (entry) => {
     { encoding: 'utf8' },
   )
   expect({ stderr, stdout, status }).toEqual({
-    ...{
-      stderr: 'django-rollout needs Node 24 or later, and this is v22.1.0\n',
-      stdout: '',
-      status: 2,
-    },
+    stderr: 'django-rollout needs Node 24 or later, and this is v22.1.0\n',
+    stdout: '',
+    status: 2,
   })
 })
 
@@ -229,8 +234,10 @@ describe('a run that has failed', () => {
 
   test.each(['action', 'post'])('is red though %s cannot tell how it ended', async (entry) => {
     const env = {
-      ...{ ...options, INPUT_COMMAND: 'deploy', RUNNER_TEMP: folder },
-      ...{ GITHUB_OUTPUT: join(folder, 'not', 'there') },
+      ...options,
+      INPUT_COMMAND: 'deploy',
+      RUNNER_TEMP: folder,
+      GITHUB_OUTPUT: join(folder, 'not', 'there'),
       ...(entry === 'post' && { STATE_run: 'run-1', STATE_folder: join(folder, 'state') }),
     }
     const { stdout, code } = await ends(entry, [], env)
@@ -252,12 +259,14 @@ test('a cancelled run has told the runner before it waits for a chat, and not fo
   })
   await new Promise<void>((resolve) => chat.listen(0, '127.0.0.1', resolve))
   const env = {
-    ...{ INPUT_COMMAND: 'deploy', INPUT_IMAGE: 'acme/shop', INPUT_NAMESPACE: 'shop' },
-    ...{
-      INPUT_TAG: 'v1',
-      INPUT_WEBHOOK: `http://127.0.0.1:${(chat.address() as AddressInfo).port}/`,
-    },
-    ...{ RUNNER_TEMP: folder, GITHUB_OUTPUT: output, GITHUB_STEP_SUMMARY: summary },
+    INPUT_COMMAND: 'deploy',
+    INPUT_IMAGE: 'acme/shop',
+    INPUT_NAMESPACE: 'shop',
+    INPUT_TAG: 'v1',
+    INPUT_WEBHOOK: `http://127.0.0.1:${(chat.address() as AddressInfo).port}/`,
+    RUNNER_TEMP: folder,
+    GITHUB_OUTPUT: output,
+    GITHUB_STEP_SUMMARY: summary,
   }
   const begun = performance.now()
   const { stdout, code } = await ends('action', [], env, 'SIGINT')
@@ -275,8 +284,10 @@ test('a cancelled run has told the runner before it waits for a chat, and not fo
 
 test.each(['SIGINT', 'SIGTERM'] as const)('%s does not end the post step', async (signal) => {
   const env = {
-    ...{ INPUT_IMAGE: 'acme/shop', INPUT_NAMESPACE: 'shop' },
-    ...{ STATE_run: 'run-1', STATE_folder: join(folder, 'state') },
+    INPUT_IMAGE: 'acme/shop',
+    INPUT_NAMESPACE: 'shop',
+    STATE_run: 'run-1',
+    STATE_folder: join(folder, 'state'),
   }
   const { stdout, code, killedBy } = await ends('post', [], env, signal)
   expect({ code, killedBy }).toEqual({ code: 1, killedBy: null })
@@ -335,8 +346,12 @@ test.each([
   const states = join(folder, 'states')
   await writeFile(states, '')
   await ends('action', [], {
-    ...{ INPUT_COMMAND: command, INPUT_IMAGE: '127.0.0.1:1/shop', INPUT_NAMESPACE: 'shop' },
-    ...{ GITHUB_STATE: states, RUNNER_TEMP: folder, INPUT_TAG: 'v1' },
+    INPUT_COMMAND: command,
+    INPUT_IMAGE: '127.0.0.1:1/shop',
+    INPUT_NAMESPACE: 'shop',
+    GITHUB_STATE: states,
+    RUNNER_TEMP: folder,
+    INPUT_TAG: 'v1',
   })
   expect(/^run<</m.test(await readFile(states, 'utf8'))).toBe(leaves)
 })

@@ -37,7 +37,9 @@ try {
   const release = async (message: string, changes: Changes, result: Result): Promise<string> => {
     await shop.commit(message, changes)
     const { report, output } = await shop.release({
-      ...{ 'test-command': 'python manage.py test', 'test-services': 'postgres', bake: '5s' },
+      'test-command': 'python manage.py test',
+      'test-services': 'postgres',
+      bake: '5s',
     })
     console.log(output)
     if (report.result !== result) throw new Error(`${message}: ${report.result}`)

@@ -67,7 +67,11 @@ if (reading.is === 'wrong') {
     },
   })
   const ended = await runCommand(command, {
-    ...{ platform, settings, reporter, signal, holder },
+    platform,
+    settings,
+    reporter,
+    signal,
+    holder,
     ...(record && { onBegin: record.begin }),
   })
   // Runs before anything that may fail.

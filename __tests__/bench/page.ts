@@ -32,9 +32,12 @@ export function pageOf(rows: readonly Row[], about: string): string {
     ]),
     ...(broken.length > 0
       ? [
-          ...['### Seconds to the verdict', verdictTable(broken)],
-          ...['### Seconds until all is as before', restoredTable(broken)],
-          ...['### The cause, requests and memory', restTable(broken)],
+          '### Seconds to the verdict',
+          verdictTable(broken),
+          '### Seconds until all is as before',
+          restoredTable(broken),
+          '### The cause, requests and memory',
+          restTable(broken),
         ]
       : []),
     '### Who does best',

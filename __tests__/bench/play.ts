@@ -121,7 +121,9 @@ async function keep(of: Case, tool: ToolName, round: number, measured: Measured)
         ? `${name}: ${since(value)}`
         : `${name}: ${value}`,
     ),
-    ...['', output, ''],
+    '',
+    output,
+    '',
     ...asked.map(({ at, is, method, path }) => `${since(at)} ${is} ${method} ${path}`),
   ]
   await writeFile(join(folder, `${of.name}-${tool}-${round + 1}.log`), lines.join('\n'))

@@ -50,8 +50,13 @@ export class Chromium {
     const program = find()
     const home = await mkdtemp(join(tmpdir(), 'chromium-'))
     const flags = [
-      ...['--headless', '--remote-debugging-pipe', `--user-data-dir=${home}`, '--hide-scrollbars'],
-      ...['--no-first-run', '--disable-gpu', '--disable-dev-shm-usage'],
+      '--headless',
+      '--remote-debugging-pipe',
+      `--user-data-dir=${home}`,
+      '--hide-scrollbars',
+      '--no-first-run',
+      '--disable-gpu',
+      '--disable-dev-shm-usage',
       // Its sandbox is not for root, and what is shown is our own.
       ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
     ]

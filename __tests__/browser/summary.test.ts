@@ -49,8 +49,18 @@ describe.each(['light', 'dark'] as const)('a recorded release, %s', (theme) => {
     expect(drawing.problems).toEqual([])
     expect(drawing.sections).toEqual(['Stages', 'Rollout'])
     expect(drawing.labels.map((label) => label.replace(/, [\d.]+ s$/, ''))).toEqual([
-      ...['preflight', 'build', 'test', 'push', 'lock', 'snapshot', 'manifests', 'plan', 'migrate'],
-      ...['rollout', 'deployment/web', 'deployment/worker'],
+      'preflight',
+      'build',
+      'test',
+      'push',
+      'lock',
+      'snapshot',
+      'manifests',
+      'plan',
+      'migrate',
+      'rollout',
+      'deployment/web',
+      'deployment/worker',
     ])
     const [workloads] = await tables()
     expect(workloads).toEqual([
@@ -76,7 +86,9 @@ describe.each(['light', 'dark'] as const)('a recorded release, %s', (theme) => {
     ])
     const [workloads] = await tables()
     expect(workloads).toContainEqual([
-      ...['deployment/worker', expect.stringMatching(/^\w{12} \(as before\)$/), '1 of 1'],
+      'deployment/worker',
+      expect.stringMatching(/^\w{12} \(as before\)$/),
+      '1 of 1',
       expect.anything(),
     ])
   })
@@ -84,12 +96,17 @@ describe.each(['light', 'dark'] as const)('a recorded release, %s', (theme) => {
 
 describe('a timeline can be read', () => {
   const stage = (name: string, from: number, took: number): StageReport => ({
-    ...{ name, startedAt: from * 1000, seconds: took, ended: 'done' },
+    name,
+    startedAt: from * 1000,
+    seconds: took,
+    ended: 'done',
   })
   const rolled = (name: string, from: number, to?: number): WorkloadReport =>
     workloadOf(name, {
       rollout: {
-        ...{ startedAt: from * 1000, ready: to === undefined ? 0 : 1, wanted: 1 },
+        startedAt: from * 1000,
+        ready: to === undefined ? 0 : 1,
+        wanted: 1,
         ...(to !== undefined && { completeAt: to * 1000 }),
       },
     })
@@ -172,13 +189,11 @@ test.each([
 ])('foreign text stays text: %j', async (text) => {
   const { sections, labels, problems } = await look(
     reportOf({
-      ...{
-        result: 'undone',
-        namespace: text,
-        warnings: [text],
-        migrations: [text],
-        detectedAt: 2000,
-      },
+      result: 'undone',
+      namespace: text,
+      warnings: [text],
+      migrations: [text],
+      detectedAt: 2000,
       cause: {
         code: 'crash',
         sentence: text,
@@ -192,7 +207,10 @@ test.each([
       ],
       restored: [{ object: text, action: text }],
       stages: ['build', text].map((name) => ({
-        ...{ name, startedAt: 0, seconds: 3, ended: 'done' as const },
+        name,
+        startedAt: 0,
+        seconds: 3,
+        ended: 'done' as const,
       })),
     }),
   )
@@ -224,6 +242,21 @@ interface Seen {
 }
 
 const ours = [
-  ...['h2', 'p', 'strong', 'br', 'a', 'details', 'summary', 'pre', 'code', 'div', 'svg'],
-  ...['table', 'thead', 'tbody', 'tr', 'th', 'td'],
+  'h2',
+  'p',
+  'strong',
+  'br',
+  'a',
+  'details',
+  'summary',
+  'pre',
+  'code',
+  'div',
+  'svg',
+  'table',
+  'thead',
+  'tbody',
+  'tr',
+  'th',
+  'td',
 ]

@@ -29,7 +29,10 @@ export async function play(name: string, form: string): Promise<Played> {
     const { code, output } = await run('bash', [join(folder, name, 'run')], {
       env: {
         ...stack.env,
-        ...{ NS: namespace, OTHER: `${namespace}-other`, IMAGE: image, OURS: ours },
+        NS: namespace,
+        OTHER: `${namespace}-other`,
+        IMAGE: image,
+        OURS: ours,
         ...(form !== '' && { FORM: form }),
       },
     })

@@ -95,7 +95,9 @@ function port(targetPort: number): readonly string[] {
 /** A key of a ConfigMap or a Secret; one that no release has is taken away again. */
 function inData(id: string, key: string, value: string): ByHand {
   const patch = (to: string | null) => [
-    ...['patch', ...id.split('/'), '--type=merge'],
+    'patch',
+    ...id.split('/'),
+    '--type=merge',
     `--patch=${JSON.stringify({ data: { [key]: to } })}`,
   ]
   return {

@@ -94,7 +94,7 @@ describe('is left alone, and told:', () => {
   afterAll(() => readyAfter(1))
 
   const setImage = (name: string) => [
-    ...['set', 'image', `deployment/${name}`, `${name}=${shop.image}:${theirs}`],
+    'set', 'image', `deployment/${name}`, `${name}=${shop.image}:${theirs}`,
   ]
 
   test('an image of the web, in the middle of its rollout', async () => {

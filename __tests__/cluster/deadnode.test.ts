@@ -18,8 +18,8 @@ test('a node that was dead before is left out: the nodes that live are judged', 
   await push('v2')
   await makeNode()
   await apply({
-    ...{ apiVersion: 'apps/v1', kind: 'DaemonSet' },
-    ...{ metadata: { name: 'agent', namespace: site.namespace }, spec: agent },
+    apiVersion: 'apps/v1', kind: 'DaemonSet',
+    metadata: { name: 'agent', namespace: site.namespace }, spec: agent,
   })
   await until('a pod on each node', async () => (await pods()).length === 2)
   const lost = (await pods()).find(({ spec }) => spec.nodeName === node)
@@ -30,8 +30,8 @@ test('a node that was dead before is left out: the nodes that live are judged', 
     conditions: [{ type: 'Ready', status: 'False' }],
     containerStatuses: [
       {
-        ...{ name: 'agent', image: `${image}:v1`, imageID: '', ready: true, restartCount: 0 },
-        ...{ started: true, state: { running: { startedAt: new Date().toISOString() } } },
+        name: 'agent', image: `${image}:v1`, imageID: '', ready: true, restartCount: 0,
+        started: true, state: { running: { startedAt: new Date().toISOString() } },
       },
     ],
   })
@@ -40,8 +40,8 @@ test('a node that was dead before is left out: the nodes that live are judged', 
   )
 
   const { report, output } = await site.cli('deploy', {
-    ...{ image, namespace: site.namespace, tag: 'v2', app: 'agent' },
-    ...{ 'migrate-command': 'none', bake: '1s', timeout: '90s' },
+    image, namespace: site.namespace, tag: 'v2', app: 'agent',
+    'migrate-command': 'none', bake: '1s', timeout: '90s',
   })
   expect({ result: report.result, output }).toMatchObject({ result: 'deployed' })
   const live = (await pods()).filter(({ spec }) => spec.nodeName !== node)
@@ -95,7 +95,7 @@ async function push(tag: string): Promise<void> {
 
 async function makeNode(): Promise<void> {
   await apply({
-    ...{ apiVersion: 'v1', kind: 'Node', metadata: { name: node } },
+    apiVersion: 'v1', kind: 'Node', metadata: { name: node },
     spec: { taints: [{ key: 'django-rollout.test/dead', effect: 'NoSchedule' }] },
   })
   const room = { cpu: '1', memory: '1Gi', pods: '10' }

@@ -39,8 +39,8 @@ afterAll(() => site.remove())
 async function closingOf(tag: Tag, options: Readonly<Record<string, string>> = {}) {
   // The app has to listen when its time is over, on a busy machine too.
   const { report, output } = await site.cli('deploy', {
-    ...{ image: images.repository, namespace: site.namespace, tag },
-    ...{ 'migrate-command': '', bake: '1s', grace: 'NotReady=15s', ...options },
+    image: images.repository, namespace: site.namespace, tag,
+    'migrate-command': '', bake: '1s', grace: 'NotReady=15s', ...options,
   })
   expect({ result: report.result, output }).toMatchObject({ result: 'undone' })
   const { code = '', sentence = '' } = report.cause ?? {}
@@ -65,7 +65,7 @@ const raised = [
 
 const unready = [
   '✗ web (container web): runs, but is not Ready: Readiness probe failed: HTTP probe failed with statuscode: 503; its log says: OSError: the cache is empty (run.py:12)',
-  ...['last lines of container web:', '  │ web starts', ...raised],
+  'last lines of container web:', '  │ web starts', ...raised,
 ]
 
 const back = [
@@ -90,7 +90,7 @@ describe('a pod that does not become Ready', () => {
     const { lines } = await closingOf('away')
     expect(lines).toEqual([
       expect.stringMatching(/^✗ web \(container web\): .*:8000: connect: connection refused$/),
-      ...['last lines of container web:', '  │ web starts', 'deployment/web: good (as before)'],
+      'last lines of container web:', '  │ web starts', 'deployment/web: good (as before)',
       expect.stringMatching(/^hint: Nothing answers GET \/healthz on port 8000: .*0\.0\.0\.0/),
     ])
   })

@@ -177,8 +177,8 @@ async function badPlace(): Promise<string> {
     command: ['sh', '-c', script, ...words],
   })
   const begun = {
-    ...{ run: 'gone', command: 'deploy', who: 'ada', at: '2026-01-31T12:00:00.000Z' },
-    ...{ image: shop.image, tag: 'v0', digest: `sha256:${'0'.repeat(64)}` },
+    run: 'gone', command: 'deploy', who: 'ada', at: '2026-01-31T12:00:00.000Z',
+    image: shop.image, tag: 'v0', digest: `sha256:${'0'.repeat(64)}`,
   }
   const timeouts = { timeout: 600_000, grace: {} }
   const roots = ['-n', shop.namespace, 'get', 'configmap', 'kube-root-ca.crt']
@@ -195,7 +195,7 @@ async function badPlace(): Promise<string> {
         ports: [{ name: 'http', containerPort: 8000 }],
       },
       {
-        ...{ replicas: 1, paused: true, revisionHistoryLimit: 0 },
+        replicas: 1, paused: true, revisionHistoryLimit: 0,
         strategy: { rollingUpdate: { maxUnavailable: 1, maxSurge: 0 } },
       },
     ),

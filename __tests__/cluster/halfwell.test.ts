@@ -40,7 +40,7 @@ test('a version that was half well is restored, and its pod that was well is wai
 
 function deploy({ site, repository }: Place) {
   return site.cli('deploy', {
-    ...{ image: repository, namespace: site.namespace, tag: 'import' },
-    ...{ 'migrate-command': '', bake: '2s' },
+    image: repository, namespace: site.namespace, tag: 'import',
+    'migrate-command': '', bake: '2s',
   })
 }

@@ -35,8 +35,8 @@ describe('all kinds', () => {
     expect(after['canary-0']).toEqual(before['canary-0'])
     expect(after['manual-0']).toEqual(before['manual-0'])
     expect(await runningTags()).toEqual({
-      ...{ web: ['v2'], api: ['v2'], queue: ['v2'], agent: ['v2'] },
-      ...{ canary: ['v1', 'v2'], manual: ['v1'] },
+      web: ['v2'], api: ['v2'], queue: ['v2'], agent: ['v2'],
+      canary: ['v1', 'v2'], manual: ['v1'],
     })
     expect(report.exceptions).toEqual([
       { object: 'statefulset/canary', is: 'another version', pods: 1, message: expect.stringContaining('its partition is 1'), fix: expect.any(String) },
@@ -86,8 +86,8 @@ describe('all kinds', () => {
       expect([name, after[name]]).toEqual([name, before.pods[name]])
     }
     expect(await runningTags()).toEqual({
-      ...{ web: ['v2'], api: ['v2'], queue: ['v2'], agent: ['v2'] },
-      ...{ canary: ['v1', 'v2'], manual: ['v1'] },
+      web: ['v2'], api: ['v2'], queue: ['v2'], agent: ['v2'],
+      canary: ['v1', 'v2'], manual: ['v1'],
     })
     for (const id of withHistory) {
       const [first, second, third, ...more] = await history(id)
@@ -114,7 +114,7 @@ test('what runs the image besides the workloads of the release is named, with wh
     idle('cdn', `${ours}-static:v2`),
   ])
   const { report, output } = await site.cli('deploy', {
-    ...{ image: ours, namespace: site.namespace, tag: 'v1', 'migrate-command': '', bake: '1s' },
+    image: ours, namespace: site.namespace, tag: 'v1', 'migrate-command': '', bake: '1s',
   })
   expect({ result: report.result, output }).toMatchObject({ result: 'deployed' })
   const named = ['deployment/cdn', 'deployment/legacy', 'job/import', 'pod/shell']
@@ -136,8 +136,8 @@ describe('a mutable tag', () => {
 
   const deployMoving = () =>
     site.cli('deploy', {
-      ...{ image: moving, namespace: site.namespace, tag: 'broken', app: 'moving' },
-      ...{ 'migrate-command': '', bake: '60s' },
+      image: moving, namespace: site.namespace, tag: 'broken', app: 'moving',
+      'migrate-command': '', bake: '60s',
     })
 
   test('that has not moved comes back to the letter: pods that were not replaced stay', async () => {
@@ -171,21 +171,21 @@ describe('a mutable tag', () => {
 })
 
 const withHistory = [
-  ...['deployment/web', 'deployment/api', 'statefulset/queue', 'statefulset/canary'],
-  ...['statefulset/manual', 'daemonset/agent'],
+  'deployment/web', 'deployment/api', 'statefulset/queue', 'statefulset/canary',
+  'statefulset/manual', 'daemonset/agent',
 ]
 
 function deploy(tag: string, how: How = {}): Promise<Released> {
   const env = {
-    ...{ GITHUB_ACTOR: 'ada', GITHUB_SERVER_URL: 'https://ci.example' },
-    ...{ GITHUB_REPOSITORY: 'acme/shop', GITHUB_RUN_ID: '7' },
+    GITHUB_ACTOR: 'ada', GITHUB_SERVER_URL: 'https://ci.example',
+    GITHUB_REPOSITORY: 'acme/shop', GITHUB_RUN_ID: '7',
   }
   return site.cli(
     'deploy',
     {
-      ...{ image: ours, namespace: site.namespace, tag, manifests: 'release' },
+      image: ours, namespace: site.namespace, tag, manifests: 'release',
       // Long enough for what is broken to end.
-      ...{ 'migrate-command': '', bake: tag === 'broken' ? '60s' : '1s' },
+      'migrate-command': '', bake: tag === 'broken' ? '60s' : '1s',
     },
     { ...how, env: { ...env, ...how.env } },
   )
@@ -323,8 +323,8 @@ function expectedImages(tag: string): Readonly<Record<string, Readonly<Record<st
   const app = { app: image }
   return {
     'deployment/web': { prepare: image, app: image, proxy: 'python:3.13-slim', helper: image },
-    ...{ 'deployment/api': app, 'statefulset/queue': app, 'statefulset/canary': app },
-    ...{ 'statefulset/manual': app, 'daemonset/agent': app, 'cronjob/clean': app },
+    'deployment/api': app, 'statefulset/queue': app, 'statefulset/canary': app,
+    'statefulset/manual': app, 'daemonset/agent': app, 'cronjob/clean': app,
   }
 }
 
@@ -392,7 +392,7 @@ async function objects() {
   const counted = ['deployment.kubernetes.io/revision', 'deprecated.daemonset.template.generation']
   const decided = items.filter(({ metadata }) => !metadata.name.startsWith('django-rollout-'))
   return decided.map(({ kind, metadata: { name, labels, annotations = {} }, spec, data }) => ({
-    ...{ kind, name, labels, spec, data },
+    kind, name, labels, spec, data,
     annotations: Object.fromEntries(Object.entries(annotations).filter(([key]) => !counted.includes(key))),
   }))
 }

@@ -24,7 +24,7 @@ afterAll(async () => {
 })
 
 const job = (name: string, script: string) => ({
-  ...{ apiVersion: 'batch/v1', kind: 'Job', metadata: { name } },
+  apiVersion: 'batch/v1', kind: 'Job', metadata: { name },
   spec: {
     backoffLimit: 0,
     template: {
@@ -40,7 +40,7 @@ const job = (name: string, script: string) => ({
 /** As a kustomization builds them: each object names the namespace. */
 async function manifests(tier: string, spec: object, ...jobs: readonly object[]): Promise<void> {
   const web = {
-    ...{ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web' } },
+    apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web' },
     spec: {
       ...spec,
       selector: { matchLabels: { app: 'web' } },
@@ -50,7 +50,7 @@ async function manifests(tier: string, spec: object, ...jobs: readonly object[])
           terminationGracePeriodSeconds: 1,
           containers: [
             {
-              ...{ name: 'web', image: 'shop', ports: [{ containerPort: 8000 }] },
+              name: 'web', image: 'shop', ports: [{ containerPort: 8000 }],
               readinessProbe: { tcpSocket: { port: 8000 }, periodSeconds: 1 },
             },
           ],
@@ -59,7 +59,7 @@ async function manifests(tier: string, spec: object, ...jobs: readonly object[])
     },
   }
   const own = {
-    ...{ apiVersion: 'v1', kind: 'Namespace' },
+    apiVersion: 'v1', kind: 'Namespace',
     metadata: { name: namespace, labels: { tier } },
   }
   const items = [own, web, ...jobs]

@@ -20,9 +20,9 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'proxy-'))
   const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
   await must('openssl', [
-    ...['req', '-x509', '-nodes', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'],
-    ...['-keyout', key, '-out', cert, '-days', '1', '-subj', '/CN=api.example'],
-    ...['-addext', 'subjectAltName=DNS:api.example'],
+    'req', '-x509', '-nodes', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1',
+    '-keyout', key, '-out', cert, '-days', '1', '-subj', '/CN=api.example',
+    '-addext', 'subjectAltName=DNS:api.example',
   ])
   const pem = { key: await readFile(key, 'utf8'), cert: await readFile(cert, 'utf8') }
   setDefaultCACertificates([pem.cert])

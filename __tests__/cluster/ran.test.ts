@@ -127,7 +127,7 @@ const cli = (command: string, options: Readonly<Record<string, string>>, how: Ho
   site.cli(
     command,
     {
-      ...{ image: ours, namespace: site.namespace },
+      image: ours, namespace: site.namespace,
       ...(command !== 'history' && { bake: '1s' }),
       ...(command === 'deploy' && { 'migrate-command': 'none' }),
       ...options,

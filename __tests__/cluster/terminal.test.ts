@@ -86,8 +86,8 @@ async function tags(): Promise<readonly string[]> {
 }
 
 const options = (tag: string) => ({
-  ...{ image, tag, namespace: site.namespace, bake: '1s' },
-  ...{ 'migrate-command': '', order: 'parallel' },
+  image, tag, namespace: site.namespace, bake: '1s',
+  'migrate-command': '', order: 'parallel',
 })
 
 /** Deploys on a pseudo-terminal of 90 columns and 12 rows; SIGINT comes when it shows the moment. */

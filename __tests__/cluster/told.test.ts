@@ -38,11 +38,11 @@ async function inRun(
     image: shop.image,
     namespace: shop.namespace,
     kubeconfig: await shop.kubeconfigText(),
-    ...{ bake: '1s', order: 'parallel' },
+    bake: '1s', order: 'parallel',
     // The first one makes the tables.
     ...(run > 1 && { 'migrate-command': 'none' }),
     ...(!action && { manifests: 'k8s', 'test-command': 'none' }),
-    ...{ token: 'ghs-good', environment: 'production', 'environment-url': live },
+    token: 'ghs-good', environment: 'production', 'environment-url': live,
     webhook: chat.url,
     ...inputs,
   }
@@ -85,7 +85,7 @@ test('a release that is deployed is active, with its address: in the record that
   expect(shownOf(ended).warnings).toEqual([])
   expect(github.shown('production')).toEqual([
     {
-      ...{ sha: two, states: ['in_progress', 'in_progress', 'success'], log: log(2), url: live },
+      sha: two, states: ['in_progress', 'in_progress', 'success'], log: log(2), url: live,
       description: expect.stringMatching(/^shop \w{12} is deployed: \d workloads in namespace t-told/),
     },
   ])
@@ -105,7 +105,7 @@ test('a release that is undone: a failure with its cause, and the version before
     '::warning::the webhook was not notified: the request was refused (500)',
   ])
   expect(github.shown('production')[0]).toMatchObject({
-    ...{ sha: bad, states: ['in_progress', 'failure'], url: '' },
+    sha: bad, states: ['in_progress', 'failure'], url: '',
     description: expect.stringContaining("No module named 'shop.telemetry'"),
   })
   expect(github.active('production')).toEqual([two])
@@ -142,7 +142,7 @@ test('a release that is killed: post ends its record, and tells the chat', async
 
   expect(shownOf(ended).shown).toContain('the unfinished release was undone, verified')
   expect(github.shown('production')[0]).toMatchObject({
-    ...{ sha: killed, states: ['in_progress', 'failure'] },
+    sha: killed, states: ['in_progress', 'failure'],
     description: 'shop: the unfinished release was undone, verified',
   })
   expect(github.active('production')).toEqual([one])

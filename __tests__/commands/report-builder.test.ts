@@ -45,20 +45,28 @@ const runOf = () => ({
 })
 
 const checkedWith = (...targets: readonly Target[]): PreflightResult => ({
-  ...{ live: standing(), targets, others: [], jobs: [], services: [], warnings: [] },
+  live: standing(),
+  targets,
+  others: [],
+  jobs: [],
+  services: [],
+  warnings: [],
   resources: { of: outside, pathOf: outside },
 })
 
 /** Any end, with what was seen of the workloads. */
 const endOf = (result: Result, current?: Images) =>
   ({
-    ...{ result, cause: { code: 'crash', sentence: 'why' } },
+    result,
+    cause: { code: 'crash', sentence: 'why' },
     ...(current && { current }),
   }) as unknown as Outcome
 
 describe('the seconds of a workload are those of the write that brought it where it is', () => {
   const progress = (from: number, to?: number): WriteProgress => ({
-    ...{ startedAt: from, wanted: 2, ready: 2 },
+    startedAt: from,
+    wanted: 2,
+    ready: 2,
     ...(to !== undefined && { completeAt: to }),
   })
   const [rollout, undo] = [progress(0, 4000), progress(9000, 10_500)]
@@ -66,7 +74,10 @@ describe('the seconds of a workload are those of the write that brought it where
   /** A release of one Deployment that ran before, or did not. */
   function ended(result: Result, progress: WritingProgress, wasThere: boolean) {
     const target: Target = {
-      ...{ id: { kind: 'Deployment', name: 'web' }, path: '/web', uses: [], running: [] },
+      id: { kind: 'Deployment', name: 'web' },
+      path: '/web',
+      uses: [],
+      running: [],
       ...(wasThere && { live: { kind: 'Deployment' } as Target['live'] & object }),
     }
     const run = runOf()
@@ -139,7 +150,9 @@ describe('what is told of a workload that was there, and of one that was not', (
   function target(name: string, is: 'there' | 'not there'): Target {
     const live = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name }, spec: {} }
     return {
-      ...{ id: { kind: 'Deployment', name }, path: '', uses: [] },
+      id: { kind: 'Deployment', name },
+      path: '',
+      uses: [],
       ...(is === 'there' ? { live: live as WorkloadObject, running: ['shop:a'] } : { running: [] }),
     }
   }

@@ -24,8 +24,13 @@ const printed =
 const database = {
   database: 'default',
   identity: {
-    ...{ vendor: 'postgresql', name: 'shop', host: 'db', port: '5432', user: 'ada' },
-    ...{ schema: 'public', server: '77131' },
+    vendor: 'postgresql',
+    name: 'shop',
+    host: 'db',
+    port: '5432',
+    user: 'ada',
+    schema: 'public',
+    server: '77131',
   },
   vendor: 'postgresql',
   vendorName: 'PostgreSQL',
@@ -56,7 +61,10 @@ ALTER TABLE "orders_order" ADD COLUMN "note" text DEFAULT '' NOT NULL;`,
   unknown: [{ app: 'orders', name: '0005_after', newer: true }],
 }
 const plan = {
-  ...{ django: '5.2.19', python: '3.11.7', databases: [database], runs: true },
+  django: '5.2.19',
+  python: '3.11.7',
+  databases: [database],
+  runs: true,
   web: { module: 'shop.wsgi' },
 }
 
@@ -109,13 +117,11 @@ test.each([
 describe('the command of the plan', () => {
   const code = ['shell', '-v', '0', '-c', inspectorSource]
   const shell = (script: string): string[] => [
-    ...[
-      '/bin/sh',
-      '-c',
-      expect.stringContaining(`} && ${script}`) as unknown as string,
-      'sh',
-      ...code,
-    ],
+    '/bin/sh',
+    '-c',
+    expect.stringContaining(`} && ${script}`) as unknown as string,
+    'sh',
+    ...code,
   ]
   test.each([
     ['python manage.py migrate --noinput', ['python', 'manage.py', ...code]],
@@ -137,8 +143,15 @@ describe('the command of the plan', () => {
     [
       'python manage.py migrate --settings=shop.prod --pythonpath lib',
       [
-        ...['python', 'manage.py', 'shell', '-v', '0'],
-        ...['--settings=shop.prod', '--pythonpath=lib', '-c', inspectorSource],
+        'python',
+        'manage.py',
+        'shell',
+        '-v',
+        '0',
+        '--settings=shop.prod',
+        '--pythonpath=lib',
+        '-c',
+        inspectorSource,
       ],
     ],
   ])('of %j', (command, expected) => {
@@ -152,7 +165,13 @@ describe('the command of the plan', () => {
     expect(planCommand(command, wrapper)).toEqual(['doppler', 'run', '--', ...plain])
     const script = { words: ['/entrypoint'], isScript: true }
     expect(planCommand(command, script, marker)).toEqual([
-      ...['/bin/sh', '-c', expect.anything(), 'sh', marker, '/entrypoint', ...plain],
+      '/bin/sh',
+      '-c',
+      expect.anything(),
+      'sh',
+      marker,
+      '/entrypoint',
+      ...plain,
     ])
     expect(planCommand(`/entrypoint ${command}`, script)).toEqual(
       planCommand(`/entrypoint ${command}`),
@@ -236,8 +255,15 @@ test.each([
 
 describe("the inspector's variables", () => {
   const usual = {
-    ...{ marker, migrate: null, databases: ['default'], always: false, only: false },
-    ...{ volumes: [], web: null, kept: {}, wait: 0 },
+    marker,
+    migrate: null,
+    databases: ['default'],
+    always: false,
+    only: false,
+    volumes: [],
+    web: null,
+    kept: {},
+    wait: 0,
   }
   test.each([
     [{ marker }, usual],
@@ -257,14 +283,17 @@ describe("the inspector's variables", () => {
       },
       {
         migrate: 'python manage.py migrate && python manage.py migrate --database reports',
-        ...{ databases: ['default', 'reports'], always: true },
+        databases: ['default', 'reports'],
+        always: true,
       },
     ],
     [
       { marker, migrate: 'echo $(HOME) $$', web: ['gunicorn', 'shop.wsgi'], volumes: ['/data'] },
       {
-        ...{ migrate: 'echo $(HOME) $$', always: true },
-        ...{ web: ['gunicorn', 'shop.wsgi'], volumes: ['/data'] },
+        migrate: 'echo $(HOME) $$',
+        always: true,
+        web: ['gunicorn', 'shop.wsgi'],
+        volumes: ['/data'],
       },
     ],
   ])('of %j', (task, spec) => {
@@ -351,13 +380,20 @@ names = {"re": re}
 exec(textwrap.dedent(text), names)
 print(json.dumps([names["bare"](each) for each in addresses]))`
   const addresses = [
-    ...['mongodb+srv://ada:p%40w@db.example/shop?authSource=admin', 'mongodb://ada:p@w@db:27017'],
-    ...['db.example', '/run/postgresql', ''],
+    'mongodb+srv://ada:p%40w@db.example/shop?authSource=admin',
+    'mongodb://ada:p@w@db:27017',
+    'db.example',
+    '/run/postgresql',
+    '',
   ]
   const input = JSON.stringify([text, addresses])
   expect(
     JSON.parse(spawnSync('python3', ['-c', program], { input, encoding: 'utf8' }).stdout),
   ).toEqual([
-    ...['mongodb+srv://db.example/shop', 'mongodb://db:27017', 'db.example', '/run/postgresql', ''],
+    'mongodb+srv://db.example/shop',
+    'mongodb://db:27017',
+    'db.example',
+    '/run/postgresql',
+    '',
   ])
 })

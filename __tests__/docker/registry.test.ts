@@ -15,7 +15,9 @@ const built: Built = { repository, tag: 'a', id: `sha256:${'01'.repeat(32)}` }
 const inspect =
   /^docker buildx imagetools inspect --format \{\{json \.Manifest\}\} ghcr\.io\/acme\/shop:a$/
 const failed = (stderr: string, more: Partial<Line> = {}): Line => ({
-  ...{ when: inspect, code: 1, stderr },
+  when: inspect,
+  code: 1,
+  stderr,
   ...more,
 })
 
@@ -174,7 +176,9 @@ describe('more tags', () => {
 describe('pushing', () => {
   const tag: Line = { when: new RegExp(`^docker image tag ${built.id} ghcr\\.io/acme/shop:a$`) }
   const push = (stderr: string, code = 1, stdout = begun): Line => ({
-    ...{ when: /^docker push ghcr\.io\/acme\/shop:a$/, code, stdout },
+    when: /^docker push ghcr\.io\/acme\/shop:a$/,
+    code,
+    stdout,
     stderr,
   })
   const begun = `The push refers to repository [ghcr.io/acme/shop]

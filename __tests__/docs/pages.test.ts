@@ -148,8 +148,13 @@ test.each(pages)('%s: no cell of a table is wider than 100 characters', (page) =
 describe('files that the pages for developers name', () => {
   const files = find(['{src,__tests__,scripts,examples,dist}/**/*.*', '*.*'])
   const developers = [
-    ...['CONTRIBUTING.md', 'docs/architecture.md', 'docs/internals.md', 'docs/protocol.md'],
-    ...['docs/reliability.md', 'docs/benchmarks.md', ...find(['docs/decisions/*.md'])],
+    'CONTRIBUTING.md',
+    'docs/architecture.md',
+    'docs/internals.md',
+    'docs/protocol.md',
+    'docs/reliability.md',
+    'docs/benchmarks.md',
+    ...find(['docs/decisions/*.md']),
   ]
   const sources = ['src/**/*.ts', '__tests__/**/*.ts', 'package.json', 'eslint.config.js']
   const words = new Set(

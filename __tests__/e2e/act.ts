@@ -70,10 +70,21 @@ export class Act {
     const ended = await run(
       'act',
       [
-        ...[event, '--platform', 'ubuntu-latest=-self-hosted', '--local-repository', local],
-        ...['--action-cache-path', join(home, 'cache'), '--secret', 'KUBECONFIG'],
-        ...['--secret', 'GITHUB_TOKEN', '--actor', 'somebody'],
-        ...['--env', `OUTPUTS_FILE=${home}/outputs.json`],
+        event,
+        '--platform',
+        'ubuntu-latest=-self-hosted',
+        '--local-repository',
+        local,
+        '--action-cache-path',
+        join(home, 'cache'),
+        '--secret',
+        'KUBECONFIG',
+        '--secret',
+        'GITHUB_TOKEN',
+        '--actor',
+        'somebody',
+        '--env',
+        `OUTPUTS_FILE=${home}/outputs.json`,
         // act's own variables are of the repository's folder; that GitHub knows one, with one run after the other.
         ...Object.entries(this.github.envOf((this.runs += 1))).flatMap(([name, value]) => [
           '--env',

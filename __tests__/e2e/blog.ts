@@ -21,7 +21,9 @@ export async function startWeb(namespace: string, image: string): Promise<void> 
   const labels = { app: 'web' }
   const template = { metadata: { labels }, spec: { containers: [container] } }
   const web = {
-    ...{ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web', namespace } },
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'web', namespace },
     spec: { selector: { matchLabels: labels }, template },
   }
   await must('kubectl', ['create', '-f', '-'], { env: stack.env, input: JSON.stringify(web) })

@@ -78,10 +78,18 @@ export class Checkout {
     const ended = await run(
       'act',
       [
-        ...[event.name, '--workflows', join('.github/workflows', event.workflow)],
+        event.name,
+        '--workflows',
+        join('.github/workflows', event.workflow),
         ...(event.job ? ['--job', event.job] : []),
-        ...['--platform', 'ubuntu-latest=-self-hosted', '--concurrent-jobs', '1'],
-        ...['--action-cache-path', join(home, 'cache'), '--eventpath', payload],
+        '--platform',
+        'ubuntu-latest=-self-hosted',
+        '--concurrent-jobs',
+        '1',
+        '--action-cache-path',
+        join(home, 'cache'),
+        '--eventpath',
+        payload,
         ...(await this.local(home)),
         ...pairs('--env', event.env),
         ...pairs('--secret', event.secrets),
@@ -123,7 +131,8 @@ export class Checkout {
       },
     )
     return [...new Set(uses.trim().split('\n'))].flatMap((use) => [
-      ...['--local-repository', `${use}=${action}`],
+      '--local-repository',
+      `${use}=${action}`,
     ])
   }
 

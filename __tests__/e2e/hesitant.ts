@@ -56,7 +56,10 @@ export async function hesitantServer(of: string, kubeconfig: string): Promise<He
   const { port: own } = server.address() as AddressInfo
   const name = 'hesitant'
   const config = {
-    ...{ apiVersion: 'v1', kind: 'Config', 'current-context': name, users: [] },
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': name,
+    users: [],
     clusters: [{ name, cluster: { server: `http://127.0.0.1:${own}` } }],
     contexts: [{ name, context: { cluster: name } }],
   }

@@ -67,8 +67,15 @@ export async function relayTo(kubeconfig: string): Promise<Relay> {
     drop: async (ms) => {
       // Packets to the relay and from it, on this port of the loopback alone.
       const rules = ['--dport', '--sport'].map((side) => [
-        ...['INPUT', '--in-interface', 'lo', '--protocol', 'tcp'],
-        ...[side, String(own), '--jump', 'DROP'],
+        'INPUT',
+        '--in-interface',
+        'lo',
+        '--protocol',
+        'tcp',
+        side,
+        String(own),
+        '--jump',
+        'DROP',
       ])
       try {
         for (const rule of rules) await asRoot('iptables', '--wait', '--insert', ...rule)

@@ -9,25 +9,21 @@ import type { Shape } from './workload.js'
 
 /** The images of app/web.py: each misbehaves as its tag says, and `before` and `next` are well. */
 export const tags = [
-  ...([
-    'before',
-    'next',
-    'import',
-    'licence',
-    'database',
-    'database-never',
-    'memory',
-    'unready',
-  ] as const),
-  ...([
-    'after-ready',
-    'deadlocked',
-    'never',
-    'first',
-    'first-twice',
-    'slow-20',
-    'slow-40',
-  ] as const),
+  'before',
+  'next',
+  'import',
+  'licence',
+  'database',
+  'database-never',
+  'memory',
+  'unready',
+  'after-ready',
+  'deadlocked',
+  'never',
+  'first',
+  'first-twice',
+  'slow-20',
+  'slow-40',
 ] as const
 
 export type Tag = (typeof tags)[number]

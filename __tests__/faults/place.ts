@@ -134,10 +134,17 @@ export async function makePlace(fault: Fault, images: Images): Promise<Place> {
       const now = new Date().toISOString()
       await apply(
         JSON.stringify({
-          ...{ apiVersion: 'v1', kind: 'Event', metadata: { name: 'autoscaler' }, reason, message },
+          apiVersion: 'v1',
+          kind: 'Event',
+          metadata: { name: 'autoscaler' },
+          reason,
+          message,
           involvedObject: { apiVersion: 'v1', kind: 'Pod', name, namespace, uid },
-          ...{ type: 'Normal', source: { component: 'cluster-autoscaler' } },
-          ...{ firstTimestamp: now, lastTimestamp: now, count: 1 },
+          type: 'Normal',
+          source: { component: 'cluster-autoscaler' },
+          firstTimestamp: now,
+          lastTimestamp: now,
+          count: 1,
         }),
       )
     },
@@ -161,7 +168,9 @@ export async function makePlace(fault: Fault, images: Images): Promise<Place> {
                 },
               ],
               namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } },
-              ...{ failurePolicy: 'Fail', sideEffects: 'None', admissionReviewVersions: ['v1'] },
+              failurePolicy: 'Fail',
+              sideEffects: 'None',
+              admissionReviewVersions: ['v1'],
             },
           ],
         }),

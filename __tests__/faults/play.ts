@@ -20,8 +20,11 @@ export async function play(fault: Fault, images: Images, pace: Pace): Promise<vo
     const { code, output, report } = await site.cli(
       'deploy',
       {
-        ...{ image: repository, namespace: site.namespace, tag: fault.tag ?? 'next' },
-        ...{ 'migrate-command': '', bake: '2s' },
+        image: repository,
+        namespace: site.namespace,
+        tag: fault.tag ?? 'next',
+        'migrate-command': '',
+        bake: '2s',
         ...options,
         ...quick?.options,
         ...(manifests !== undefined && { manifests }),

@@ -21,8 +21,14 @@ const atOnce = 3
 
 /** What no rule reads: who wrote it, what was applied, what the API server fills in. */
 const noise = new Set([
-  ...['managedFields', 'kubectl.kubernetes.io/last-applied-configuration', 'tolerations'],
-  ...['resources', 'terminationMessagePath', 'terminationMessagePolicy', 'hostIPs', 'podIPs'],
+  'managedFields',
+  'kubectl.kubernetes.io/last-applied-configuration',
+  'tolerations',
+  'resources',
+  'terminationMessagePath',
+  'terminationMessagePolicy',
+  'hostIPs',
+  'podIPs',
 ])
 
 async function record(fault: Fault): Promise<void> {

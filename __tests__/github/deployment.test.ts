@@ -19,8 +19,15 @@ import { newSha, oldSha, reportOf } from '../support/report.js'
 
 const url = 'https://github.com/acme/shop/actions/runs/7'
 const begun: ReleaseStart = {
-  ...{ run: 'run-2', command: 'release', who: 'ada', url, at: '2026-01-31T12:00:00.000Z' },
-  ...{ image: 'ghcr.io/acme/shop', tag: newSha, digest: 'sha256:2', sha: newSha },
+  run: 'run-2',
+  command: 'release',
+  who: 'ada',
+  url,
+  at: '2026-01-31T12:00:00.000Z',
+  image: 'ghcr.io/acme/shop',
+  tag: newSha,
+  digest: 'sha256:2',
+  sha: newSha,
 }
 
 describe('the record', () => {
@@ -61,7 +68,9 @@ describe('a status', () => {
       auto_inactive: false,
     })
     expect(statusOf(replaced)).toEqual({
-      ...{ state: 'inactive', description: 'another version runs', auto_inactive: false },
+      state: 'inactive',
+      description: 'another version runs',
+      auto_inactive: false,
     })
   })
 
@@ -120,7 +129,8 @@ describe('the end of a run', () => {
 
 describe('what GitHub has of it', () => {
   const status = (id: number, state: RawStatus['state'], log_url?: string) => ({
-    ...{ id, state },
+    id,
+    state,
     ...(log_url !== undefined && { log_url }),
   })
   test.each<[string, unknown, RawStatus[], Omit<Deployment, 'id' | 'sha'>]>([
@@ -136,7 +146,8 @@ describe('what GitHub has of it', () => {
     ],
   ])('%s', (_, payload, statuses, more) => {
     expect(deploymentOf({ id: 1, sha: oldSha, payload }, statuses)).toEqual({
-      ...{ id: 1, sha: oldSha },
+      id: 1,
+      sha: oldSha,
       ...more,
     })
   })

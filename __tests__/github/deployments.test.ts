@@ -35,8 +35,15 @@ function keep(
   if (!record) throw new Error('no record')
   const begin = (more: Partial<ReleaseStart> = {}) => {
     record.begin({
-      ...{ run: `run-${run}`, command: 'release', who: 'ada', url, at: '', image: 'acme/shop' },
-      ...{ tag: newSha, digest: 'sha256:2', sha: newSha },
+      run: `run-${run}`,
+      command: 'release',
+      who: 'ada',
+      url,
+      at: '',
+      image: 'acme/shop',
+      tag: newSha,
+      digest: 'sha256:2',
+      sha: newSha,
       ...more,
     })
   }
@@ -58,11 +65,17 @@ describe('GitHub shows', () => {
     expect(await run(2, newSha, good)).toEqual([])
     expect(github.shown('production')).toEqual([
       {
-        ...{ sha: newSha, states: ['in_progress', 'success'], url: live, log: log(2) },
+        sha: newSha,
+        states: ['in_progress', 'success'],
+        url: live,
+        log: log(2),
         description: good.description,
       },
       {
-        ...{ sha: oldSha, states: ['in_progress', 'success', 'inactive'], url: '', log: '' },
+        sha: oldSha,
+        states: ['in_progress', 'success', 'inactive'],
+        url: '',
+        log: '',
         description: 'another version runs',
       },
     ])
@@ -75,7 +88,9 @@ describe('GitHub shows', () => {
       expect(await run(2, newSha, { state, description: 'because' })).toEqual([])
       expect(github.active('production')).toEqual([oldSha])
       expect(github.shown('production')[0]).toMatchObject({
-        ...{ states: ['in_progress', state], description: 'because', url: '' },
+        states: ['in_progress', state],
+        description: 'because',
+        url: '',
       })
     },
   )

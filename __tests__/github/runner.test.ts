@@ -157,9 +157,13 @@ describe('a real process', () => {
     const stdout = execFileSync(
       process.execPath,
       [
-        ...['--experimental-transform-types', '--disable-warning=ExperimentalWarning'],
-        ...['--import', './scripts/typescript.mjs', '__tests__/github/sent-statuses.ts'],
-        ...[what, JSON.stringify(told)],
+        '--experimental-transform-types',
+        '--disable-warning=ExperimentalWarning',
+        '--import',
+        './scripts/typescript.mjs',
+        '__tests__/github/sent-statuses.ts',
+        what,
+        JSON.stringify(told),
       ],
       {
         encoding: 'utf8',
@@ -287,7 +291,8 @@ describe('a real process', () => {
     const files = ['GITHUB_OUTPUT', 'GITHUB_STEP_SUMMARY']
     expect(stdoutOf('nothing left', { report: recovered }, files)).toEqual({
       lines: ['this run left nothing unfinished', '::warning::beware'],
-      ...{ output: '', summary: '' },
+      output: '',
+      summary: '',
     })
   })
 

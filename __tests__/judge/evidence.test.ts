@@ -45,11 +45,15 @@ function pictureWith(containers: Containers, init: Containers = {}): ClusterStat
 }
 
 const unready: Cause = {
-  ...{ code: 'not-ready', sentence: 'web: runs, but is not Ready', workload: 'deployment/web' },
-  ...{ pod: 'web-a', container: 'web' },
+  code: 'not-ready',
+  sentence: 'web: runs, but is not Ready',
+  workload: 'deployment/web',
+  pod: 'web-a',
+  container: 'web',
 }
 const crashed: Cause = {
-  ...{ ...unready, code: 'crash' },
+  ...unready,
+  code: 'crash',
   logs: [{ source: 'container web', lines: ['KeyError'] }],
 }
 
@@ -128,7 +132,10 @@ function warnings(cause: Cause, told: readonly Told[]): readonly string[] {
       const event: Event = {
         metadata: { name: `event-${index}` },
         involvedObject: { kind, name, uid: `uid-${name.replace(/^web-new$/, 'new')}` },
-        ...{ reason, message, type, count },
+        reason,
+        message,
+        type,
+        count,
         lastTimestamp: new Date(START + at * 1000).toISOString(),
       }
       return [event.metadata.name ?? '', event] as const

@@ -676,7 +676,9 @@ events: [{about: web-a, reason: Unhealthy, message: 'Readiness probe failed: HTT
 progressing: {reason: ProgressDeadlineExceeded, lastTransitionTime: 2026-01-01T12:00:30Z}`,
       {},
       {
-        ...{ code: 'progress-deadline', pod: 'web-a', container: 'web' },
+        code: 'progress-deadline',
+        pod: 'web-a',
+        container: 'web',
         hint: expect.stringContaining('limits the rate of requests') as never,
       },
     ],
@@ -686,7 +688,8 @@ progressing: {reason: ProgressDeadlineExceeded, lastTransitionTime: 2026-01-01T1
 progressing: {reason: ProgressDeadlineExceeded, lastTransitionTime: 2026-01-01T12:00:30Z}`,
       {},
       {
-        ...{ code: 'progress-deadline', pod: 'web-a' },
+        code: 'progress-deadline',
+        pod: 'web-a',
         hint: expect.stringContaining('progressDeadlineSeconds') as never,
       },
     ],

@@ -223,7 +223,8 @@ function eventOf(
   return {
     metadata: { name: `event-${index}`, resourceVersion: String(index + 1 + (count ?? 0)) },
     involvedObject: {
-      ...{ name: about, uid: `uid-${about}` },
+      name: about,
+      uid: `uid-${about}`,
       ...(container !== undefined && { fieldPath: `spec.containers{${container}}` }),
     },
     ...(type !== undefined && { type }),

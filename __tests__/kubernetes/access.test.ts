@@ -61,7 +61,8 @@ describe('a Role that names objects', () => {
   test('is asked for each name, where it says no to all, and only there', async () => {
     const { cluster, asked } = allowing([
       'get apps/deployments',
-      ...['patch apps/deployments/web', 'patch apps/deployments/worker'],
+      'patch apps/deployments/web',
+      'patch apps/deployments/worker',
     ])
     expect(await missingRights(cluster, [named('web', 'worker'), named('web')])).toEqual([])
     expect(asked).toHaveLength(4)

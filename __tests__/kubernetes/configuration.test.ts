@@ -10,7 +10,9 @@ import {
 import type { KubeObject, WorkloadObject } from '../../src/kubernetes/objects.js'
 
 const read = (kind: string, name: string, keys: string | readonly string[]) => ({
-  ...{ kind, name, keys },
+  kind,
+  name,
+  keys,
   container: 'web',
 })
 const volumes = `volumes: [

@@ -36,7 +36,9 @@ test('a Job of a release has the image, a name of its own, and what tells whose 
 test('what the manifest says is so', () => {
   const own = 'activeDeadlineSeconds: 5, ttlSecondsAfterFinished: 0, backoffLimit: 3, '
   expect(releasedJob(job(own), how).spec).toMatchObject({
-    ...{ activeDeadlineSeconds: 5, ttlSecondsAfterFinished: 0, backoffLimit: 3 },
+    activeDeadlineSeconds: 5,
+    ttlSecondsAfterFinished: 0,
+    backoffLimit: 3,
   })
 })
 

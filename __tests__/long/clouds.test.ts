@@ -96,10 +96,15 @@ describe('the starter workflow self-hosted.yml', () => {
 
   const push = () =>
     runner.run(blog, 'push', [
-      ...['--workflows', '.github/workflows/self-hosted.yml'],
-      ...['--platform', 'self-hosted=-self-hosted', '--env', `HOME=${home}`],
+      '--workflows',
+      '.github/workflows/self-hosted.yml',
+      '--platform',
+      'self-hosted=-self-hosted',
+      '--env',
+      `HOME=${home}`,
       // act's own holds the text of a secret.
-      ...['--env', 'KUBECONFIG='],
+      '--env',
+      'KUBECONFIG=',
     ])
 
   test('releases a push with what the machine has', async () => {

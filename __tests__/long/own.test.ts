@@ -21,7 +21,9 @@ describe('ci', () => {
     const ended = await repository.act({ name: 'push', workflow: 'ci.yml' })
 
     expect(ended.jobs).toEqual({
-      ...{ check: 'succeeded', 'workflow-files': 'succeeded', 'end-to-end': 'succeeded' },
+      check: 'succeeded',
+      'workflow-files': 'succeeded',
+      'end-to-end': 'succeeded',
       'ci-ok': 'succeeded',
     })
     expect(ended.code).toBe(0)
@@ -33,7 +35,9 @@ describe('ci', () => {
     const ended = await repository.act({ name: 'pull_request', workflow: 'ci.yml' })
 
     expect(ended.jobs).toEqual({
-      ...{ check: 'failed', 'workflow-files': 'succeeded', 'end-to-end': 'succeeded' },
+      check: 'failed',
+      'workflow-files': 'succeeded',
+      'end-to-end': 'succeeded',
       'ci-ok': 'failed',
     })
     expect(ended.code).toBe(1)

@@ -51,7 +51,10 @@ describe('a request over a Unix socket', () => {
     const contentType = 'application/merge-patch+json'
     const network = realNetwork()
     const answer = await network.request({
-      ...{ socket, method: 'PATCH', path: '/api/v1?x=1', contentType },
+      socket,
+      method: 'PATCH',
+      path: '/api/v1?x=1',
+      contentType,
       body: { name: 'é' },
     })
     expect(answer.status).toBe(201)

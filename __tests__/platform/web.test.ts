@@ -46,7 +46,8 @@ describe('a request', () => {
   test('sends its headers and its body', async () => {
     const { port } = await serve(echo)
     const answer = await realWeb.fetch(`http://127.0.0.1:${port}/a?b=c`, {
-      ...{ method: 'POST', signal: never },
+      method: 'POST',
+      signal: never,
       headers: { authorization: 'Bearer x', 'content-type': 'application/json' },
       body: JSON.stringify({ name: 'é' }),
     })
@@ -67,7 +68,8 @@ describe('a request', () => {
   test.each([204, 205, 304])('that is answered %i has no body', async (status) => {
     const { port } = await serve((_, response) => response.writeHead(status).end())
     const answer = await realWeb.fetch(`http://127.0.0.1:${port}/`, {
-      ...{ method: 'GET', signal: never },
+      method: 'GET',
+      signal: never,
     })
     expect([answer.status, await answer.text()]).toEqual([status, ''])
   })
@@ -85,7 +87,8 @@ describe('a request', () => {
       response.end(Buffer.from([0, 255]))
     })
     const answer = await realWeb.fetch(`http://127.0.0.1:${port}/a`, {
-      ...{ method: 'GET', signal: never },
+      method: 'GET',
+      signal: never,
     })
     expect(answer.status).toBe(302)
     expect(answer.headers.get('location')).toBe('/b')

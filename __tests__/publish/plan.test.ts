@@ -32,13 +32,20 @@ const changelog = `# Changelog
 `
 const project = (version: string) => JSON.stringify({ name: 'boat', version })
 const given = (more: Partial<RawInputs>): RawInputs => ({
-  ...{ project: project('1.2.0'), changelog, tags: ['v1.1.9', 'v1.2.0'], tag: 'v1.2.0' },
+  project: project('1.2.0'),
+  changelog,
+  tags: ['v1.1.9', 'v1.2.0'],
+  tag: 'v1.2.0',
   ...more,
 })
 
 test('a version is published with its section of the changelog', () => {
   expect(planOf(given({}))).toEqual({
-    ...{ name: 'boat', version: '1.2.0', tag: 'v1.2.0', npmTag: 'latest', movingTag: 'v1' },
+    name: 'boat',
+    version: '1.2.0',
+    tag: 'v1.2.0',
+    npmTag: 'latest',
+    movingTag: 'v1',
     notes: '### Added\n\n- Sails ([#7]).',
   })
 })

@@ -7,13 +7,19 @@ import { reportOf } from '../support/report.js'
 import { all, readXml, type Node } from '../support/xml.js'
 
 const stage = (name: string, ended: StageReport['ended'] = 'done'): StageReport => ({
-  ...{ name, ended },
+  name,
+  ended,
   startedAt: 0,
   seconds: 1.25,
 })
 const crash: Cause = { code: 'crash', sentence: 'web: it fell' }
 const testsOf = (failing: readonly FailingTest[], more: Partial<TestReport> = {}): TestReport => ({
-  ...{ runner: 'unittest', run: 21, failures: failing.length, errors: 0, skipped: 2, failing },
+  runner: 'unittest',
+  run: 21,
+  failures: failing.length,
+  errors: 0,
+  skipped: 2,
+  failing,
   ...more,
 })
 const total: FailingTest = {
@@ -37,7 +43,10 @@ const counts = ({ attributes }: Node) =>
 
 test('the document has stages, tests and the cause', () => {
   const report = reportOf({
-    ...{ result: 'undone', startedAt: Date.UTC(2026, 10, 21, 8), seconds: 3.5, cause: crash },
+    result: 'undone',
+    startedAt: Date.UTC(2026, 10, 21, 8),
+    seconds: 3.5,
+    cause: crash,
     stages: [stage('build'), stage('rollout', 'failed')],
     tests: testsOf([total]),
   })
@@ -154,7 +163,10 @@ describe("the user's tests", () => {
     expect(suite && counts(suite)).toEqual([21, 4, 1, 2])
     expect(
       suite?.children.map(({ attributes: { name, file }, children: [end] }) => [
-        ...[name, file, end?.name, end?.text],
+        name,
+        file,
+        end?.name,
+        end?.text,
       ]),
     ).toEqual([
       [total.name, 'orders/tests.py', 'failure', 'orders/tests.py:41: AssertionError: 3 != 4'],

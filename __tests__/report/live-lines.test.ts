@@ -5,11 +5,15 @@ import { liveLines, widthOf } from '../../src/report/live-lines.js'
 const plain = (_: number, text: string) => text
 const web: StatusRow = { of: 'deployment/web', is: 'ready', words: '2 of 2 ready', seconds: 8.2 }
 const worker: StatusRow = {
-  ...{ of: 'deployment/worker', is: 'waiting', seconds: 20 },
+  of: 'deployment/worker',
+  is: 'waiting',
+  seconds: 20,
   words: '2 of 3 ready, waiting for worker-7d (startup probe 14 s of 60 s)',
 }
 const beat: StatusRow = {
-  ...{ of: 'deployment/beat', is: 'degraded', seconds: 125 },
+  of: 'deployment/beat',
+  is: 'degraded',
+  seconds: 125,
   words: '0 of 1 ready, waiting for beat-1 (exited with 1)',
 }
 const failed: StatusRow = { of: 'deployment/beat', is: 'failed', words: 'failed: x' }

@@ -22,7 +22,8 @@ test('the summary of a release that went well', () => {
     { name: 'rollout', startedAt: 5000, seconds: 75, ended: 'done' },
   ] as const
   const report = reportOf({
-    ...{ stages, migrations: ['orders.0002'] },
+    stages,
+    migrations: ['orders.0002'],
     workloads: [
       workloadOf('web', { seconds: 8.2, rollout: { startedAt: 0, ready: 2, wanted: 2 } }),
       workloadOf('worker', { seconds: 125 }),
@@ -258,7 +259,10 @@ test('a hint with the rules of a Role is shown whole', () => {
 test('what doctor has found, with foreign words as words', () => {
   const text = summary(
     reportOf({
-      ...{ command: 'doctor', result: 'failed', workloads: [], stages: [] },
+      command: 'doctor',
+      result: 'failed',
+      workloads: [],
+      stages: [],
       findings: [
         {
           about: 'cluster',

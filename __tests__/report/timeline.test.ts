@@ -16,7 +16,9 @@ const stage = (
 ): StageReport => ({ name, startedAt: start + from * 1000, seconds: took, ended })
 
 const progress = (from: number, to?: number, wanted = 2): WriteProgress => ({
-  ...{ startedAt: start + from * 1000, wanted, ready: to === undefined ? 0 : wanted },
+  startedAt: start + from * 1000,
+  wanted,
+  ready: to === undefined ? 0 : wanted,
   ...(to !== undefined && { completeAt: start + to * 1000 }),
 })
 
@@ -32,7 +34,8 @@ function rows(more: Partial<Report>): readonly string[] {
 
 test('the timeline of a release that went well', () => {
   const report = reportOf({
-    ...{ startedAt: start, seconds: 20 },
+    startedAt: start,
+    seconds: 20,
     stages: [stage('build', 0, 5), stage('preflight', 0, 1.25), stage('rollout', 5, 15)],
     workloads: [
       workloadOf('worker', { rollout: progress(7, 9) }),

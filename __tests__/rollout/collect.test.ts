@@ -8,11 +8,16 @@ import { standing } from '../support/live.js'
 import { inRepo, pictureOf, START } from '../judge/scene.js'
 
 const unready: Cause = {
-  ...{ code: 'not-ready', sentence: 'web: runs, but is not Ready', workload: 'deployment/web' },
-  ...{ pod: 'web-a', container: 'web' },
+  code: 'not-ready',
+  sentence: 'web: runs, but is not Ready',
+  workload: 'deployment/web',
+  pod: 'web-a',
+  container: 'web',
 }
 const crashed: Cause = {
-  ...{ ...unready, code: 'crash', sentence: 'web: KeyError' },
+  ...unready,
+  code: 'crash',
+  sentence: 'web: KeyError',
   logs: [{ source: 'container web', lines: ['KeyError'] }],
 }
 

@@ -231,11 +231,15 @@ describe('how all stand', () => {
     expect(statusRowsOf(seen, START + 20_000, bake)).toEqual([
       { of: 'deployment/web', is: 'ready', words: '2 of 2 ready', seconds: 8 },
       {
-        ...{ of: 'deployment/worker', is: 'waiting', seconds: 20 },
+        of: 'deployment/worker',
+        is: 'waiting',
+        seconds: 20,
         words: '1 of 3 ready, waiting for x (starts)',
       },
       {
-        ...{ of: 'deployment/beat', is: 'degraded', seconds: 20 },
+        of: 'deployment/beat',
+        is: 'degraded',
+        seconds: 20,
         words: '0 of 1 ready, waiting for x (Crash)',
       },
     ])

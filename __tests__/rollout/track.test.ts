@@ -344,7 +344,8 @@ describe('a verification', () => {
       await promise
     }
     return {
-      ...{ verify, reject },
+      verify,
+      reject,
       good: () => {
         resolve(undefined)
       },

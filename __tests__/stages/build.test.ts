@@ -24,7 +24,10 @@ describe('building', () => {
     const { platform, ran } = scripted([origin, { when: buildx, stderr }, inspect], { files })
     const stageLog = notebook()
     expect(await build(contextOf(platform).with({ log: stageLog }), inputs)).toEqual({
-      ...{ repository: 'ghcr.io/acme/shop', tag: sha, id, inputs },
+      repository: 'ghcr.io/acme/shop',
+      tag: sha,
+      id,
+      inputs,
     })
     expect(ran[1]).toBe(
       [
@@ -50,7 +53,9 @@ describe('building', () => {
       files,
     })
     const given = {
-      ...{ context: 'backend', file: 'backend/prod.Dockerfile', target: 'production' },
+      context: 'backend',
+      file: 'backend/prod.Dockerfile',
+      target: 'production',
       'build-args': 'VERSION=1.4\nNAME=a b $HOME',
     }
     await build(contextOf(platform, given).with({ log: notebook() }), inputs)

@@ -16,8 +16,13 @@ const old = 'ghcr.io/acme/shop:1.4@sha256:4'
 type Yaml = Record<string, unknown>
 
 const plurals: Readonly<Record<string, keyof ClusterState>> = {
-  ...{ Deployment: 'deployments', StatefulSet: 'statefulsets', DaemonSet: 'daemonsets' },
-  ...{ CronJob: 'cronjobs', ReplicaSet: 'replicasets', Job: 'jobs', Pod: 'pods' },
+  Deployment: 'deployments',
+  StatefulSet: 'statefulsets',
+  DaemonSet: 'daemonsets',
+  CronJob: 'cronjobs',
+  ReplicaSet: 'replicasets',
+  Job: 'jobs',
+  Pod: 'pods',
 }
 const apis: Readonly<Record<string, string>> = { CronJob: 'batch/v1', Job: 'batch/v1', Pod: 'v1' }
 
@@ -43,9 +48,11 @@ function pictureOf(lines: readonly string[]): ClusterState {
           ? { jobTemplate: { spec: { template: pod } } }
           : { template: pod }
     clusterState[plurals[kind] ?? '']?.set(name, {
-      ...{ apiVersion: apis[kind] ?? 'apps/v1', kind },
+      apiVersion: apis[kind] ?? 'apps/v1',
+      kind,
       metadata: {
-        ...{ name, uid: `${kind}/${name}` },
+        name,
+        uid: `${kind}/${name}`,
         ...(of !== undefined && {
           ownerReferences: [{ apiVersion: 'example.com/v1', controller: true, ...owner }],
         }),
@@ -95,7 +102,8 @@ describe('on another version after a release', () => {
       [
         [
           'statefulset/queue: 2 pods still run 1.4, because updateStrategy: OnDelete changes a pod only when it is deleted',
-          ...['kubectl delete pod queue-0 queue-1', 2],
+          'kubectl delete pod queue-0 queue-1',
+          2,
         ],
       ],
     ],
@@ -262,7 +270,10 @@ describe('after an undo', () => {
       return { prior: { ...prior, change: 'set-image', of: 'workload' }, did }
     })
     return notAsBefore(pictureOf(lines), all, typed).map(({ object, is, message, fix = '-' }) => [
-      ...[object, is, message, fix],
+      object,
+      is,
+      message,
+      fix,
     ])
   }
   const well = 'status: { availableReplicas: 1 }'
@@ -287,7 +298,8 @@ describe('after an undo', () => {
       { 'CronJob/tick': ['put', ''] },
       [
         [
-          ...['job/tick-1', 'withdrawn'],
+          'job/tick-1',
+          'withdrawn',
           'job/tick-1, started by cronjob/tick, keeps running the withdrawn 1.5',
           'kubectl delete job tick-1',
         ],
@@ -303,7 +315,8 @@ describe('after an undo', () => {
       { 'StatefulSet/queue': ['put', well] },
       [
         [
-          ...['statefulset/queue', 'withdrawn'],
+          'statefulset/queue',
+          'withdrawn',
           'statefulset/queue: 1 pod keeps running the withdrawn version, because updateStrategy: OnDelete changes a pod only when it is deleted',
           'kubectl delete pod queue-0',
         ],
@@ -319,12 +332,14 @@ describe('after an undo', () => {
       { 'Deployment/web': ['put', '{ spec: { replicas: 3 }, status: { availableReplicas: 1 } }'] },
       [
         [
-          ...['deployment/web', 'withdrawn'],
+          'deployment/web',
+          'withdrawn',
           'deployment/web: 1 pod keeps running the withdrawn version, because too few pods of the previous version are Ready, as before the release',
           '-',
         ],
         [
-          ...['deployment/web', 'unwell'],
+          'deployment/web',
+          'unwell',
           'deployment/web was already unhealthy before the release, and is unhealthy: 2 of 3 pods available',
           '-',
         ],
@@ -339,7 +354,8 @@ describe('after an undo', () => {
       { 'StatefulSet/db': ['keep', well], 'Deployment/api': ['external', well] },
       [
         [
-          ...['statefulset/db', 'unwell'],
+          'statefulset/db',
+          'unwell',
           'statefulset/db was not restored, and is unhealthy: 0 of 1 pods available',
           '-',
         ],

@@ -116,11 +116,9 @@ describe('two builds of one commit', () => {
     ['deploy', { tag: head }, [head, own], true, head],
     ['test', { tag: own }, [head, own], true, own],
     [
-      ...([
-        'deploy',
-        {},
-        [head, `${head}-dirty-${'c'.repeat(12)}`, `${older}-${'c'.repeat(12)}`],
-      ] as const),
+      'deploy',
+      {},
+      [head, `${head}-dirty-${'c'.repeat(12)}`, `${older}-${'c'.repeat(12)}`],
       false,
       head,
     ],

@@ -8,7 +8,8 @@ import { clusterOf } from '../support/cluster.js'
 import { notebook } from '../support/journal.js'
 
 const manifest = {
-  ...{ apiVersion: 'v1', kind: 'Namespace' },
+  apiVersion: 'v1',
+  kind: 'Namespace',
   metadata: { name: 'shop', labels: { team: 'a', tier: 'b' } },
 }
 const withIt = { ...noManifests, namespace: manifest }

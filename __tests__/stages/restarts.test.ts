@@ -17,7 +17,10 @@ const secret = (value: string, version = '1', name = 'shop') =>
     `{apiVersion: v1, kind: Secret, metadata: {name: ${name}, uid: u, resourceVersion: "${version}"}, data: {a: ${value}}}`,
   ) as KubeObject
 const change = (live: KubeObject, object: KubeObject): Change => ({
-  ...{ is: 'change', live, object, becomes: object },
+  is: 'change',
+  live,
+  object,
+  becomes: object,
 })
 
 test('pods that read what changes are replaced', () => {

@@ -53,14 +53,16 @@ async function brought({
   const runs = { a: then, b: released, ...(withdrawn !== undefined && { c: withdrawn }) }
   for (const [run, text] of Object.entries(runs)) {
     const ended: ReleaseEnd = {
-      ...{ run, command: 'release', who: 'ada', at: '2026-01-31T12:00:00.000Z', image: shop },
-      ...{
-        tag: run,
-        digest: run === 'c' ? `sha256:${'3'.repeat(64)}` : digest,
-        result: 'deployed',
-        seconds: 1,
-        migrations: [],
-      },
+      run,
+      command: 'release',
+      who: 'ada',
+      at: '2026-01-31T12:00:00.000Z',
+      image: shop,
+      tag: run,
+      digest: run === 'c' ? `sha256:${'3'.repeat(64)}` : digest,
+      result: 'deployed',
+      seconds: 1,
+      migrations: [],
     }
     const kept =
       text === undefined ? undefined : { 'deployment/web': template(text, `${shop}:${run}`) }
@@ -105,7 +107,8 @@ const sentence = async (scene: Scene): Promise<string> => {
 describe('a rollback', () => {
   test('brings back the template of then, with the image', async () => {
     const { web, lines, warnings } = await brought({
-      ...{ then: '{command: [a]}', released: '{command: [b]}' },
+      then: '{command: [a]}',
+      released: '{command: [b]}',
       now: '{command: [b], args: [hand]}',
     })
     expect(web).toEqual({ name: 'web', image: imageOfThen, command: ['a'], args: ['hand'] })
@@ -118,7 +121,9 @@ describe('a rollback', () => {
 
   test('takes what `kubectl rollout undo` has brought back for no change', async () => {
     const { web, lines } = await brought({
-      ...{ then: '{command: [a]}', released: '{command: [b]}', withdrawn: '{command: [c]}' },
+      then: '{command: [a]}',
+      released: '{command: [b]}',
+      withdrawn: '{command: [c]}',
       now: '{command: [b]}',
     })
     expect(web).toEqual({ name: 'web', image: imageOfThen, command: ['a'] })

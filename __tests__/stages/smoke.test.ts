@@ -77,7 +77,8 @@ describe('what a smoke request asks', () => {
     const shop =
       '{ metadata: { name: shop }, spec: { selector: { app: web }, ports: [{ port: 80 }] } }'
     expect(smokeTarget(web(), [metrics, shop].map(service), undefined)).toMatchObject({
-      ...{ service: 'shop', port: '' },
+      service: 'shop',
+      port: '',
     })
   })
 
@@ -189,8 +190,10 @@ function asking({ answers = [200], away = [], kind = 'Deployment', spec = '' }: 
   } as ClusterState
   const stageLog = notebook()
   const desired = {
-    ...{ web: { ...web(), workload: { kind, name: 'web' } }, service: 'shop' },
-    ...{ port: 'http', host: 'localhost' },
+    web: { ...web(), workload: { kind, name: 'web' } },
+    service: 'shop',
+    port: 'http',
+    host: 'localhost',
   }
   const release = contextOf(
     platform,

@@ -21,7 +21,9 @@ import { type Target } from '../../src/kubernetes/target.js'
 import { clusterOf } from '../support/cluster.js'
 
 const target = (name: string): Target => ({
-  ...{ id: { kind: 'Deployment', name }, path: `/${name}`, running: [] },
+  id: { kind: 'Deployment', name },
+  path: `/${name}`,
+  running: [],
   uses: [{ name: 'app', image: 'shop:1' }] as unknown as Target['uses'],
   live: {
     kind: 'Deployment',
@@ -93,7 +95,9 @@ describe('the images that the manifests name', () => {
     Object.entries(images).map(([name, image]) => ({ name, ...(image !== undefined && { image }) }))
 
   const web = (images: Images, init: Images = {}, annotations = {}) => ({
-    ...{ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web', annotations } },
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'web', annotations },
     spec: {
       template: { spec: { containers: containers(images), initContainers: containers(init) } },
     },
@@ -113,7 +117,9 @@ describe('the images that the manifests name', () => {
   const pictureOf = (...live: KubeObject[]) =>
     ({
       deployments: new Map(live.map((object) => [object.metadata?.name, object])),
-      ...{ statefulsets: new Map(), daemonsets: new Map(), cronjobs: new Map() },
+      statefulsets: new Map(),
+      daemonsets: new Map(),
+      cronjobs: new Map(),
     }) as unknown as ClusterState
   const causeOf = (manifest: KubeObject, ...live: KubeObject[]) => {
     try {
@@ -186,11 +192,15 @@ describe('the images that the manifests name', () => {
   test.each([
     web({ app: '${IMAGE}' }),
     {
-      ...{ apiVersion: 'batch/v1', kind: 'Job', metadata: { name: 'web' } },
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      metadata: { name: 'web' },
       spec: { template: { spec: { containers: containers({ app: '${IMAGE}' }) } } },
     },
     {
-      ...{ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web' } },
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'web' },
       spec: { containers: containers({ app: '${IMAGE}' }) },
     },
   ])('what is not there yet names an image too: %j', (manifest) => {

@@ -99,7 +99,13 @@ describe('the tests', () => {
     const notYet = { when: ready[0]?.when ?? /-/, code: 2, stdout: 'no response' }
     const running = { when: /^docker container inspect .* \S+-postgres$/, stdout: 'true' }
     const { platform, ran, written, slept } = scripted([
-      ...[entrypoint, ...services, notYet, running, ...ready, run({ stderr: passed }), ...tidy],
+      entrypoint,
+      ...services,
+      notYet,
+      running,
+      ...ready,
+      run({ stderr: passed }),
+      ...tidy,
     ])
     const given = { 'test-services': 'postgres redis', 'test-env': 'PGHOST=other' }
     await test(contextOf(platform, given), notebook(), built)
@@ -297,7 +303,8 @@ describe('nothing is left behind', () => {
 
   it('or it is told', async () => {
     const { platform } = scripted([
-      ...[entrypoint, run({ stderr: passed })],
+      entrypoint,
+      run({ stderr: passed }),
       { when: /^docker (ps|network ls) /, stdout: 'x1\n', always: true },
       { when: /^docker (rm|network rm) /, code: 1, stderr: 'busy', always: true },
     ])

@@ -7,15 +7,17 @@ import { scripted } from '../support/scripted.js'
 import { contextOf } from '../support/settings.js'
 
 const entry = (number: number): Entry => ({
-  ...{
-    number,
-    run: `run ${number}`,
-    command: 'release',
-    who: 'ada',
-    at: '2026-01-31T12:00:00.000Z',
-  },
-  ...{ image: 'shop', tag: `v${number}`, digest: `sha256:${number}`, result: 'deployed' },
-  ...{ seconds: 30, migrations: [] },
+  number,
+  run: `run ${number}`,
+  command: 'release',
+  who: 'ada',
+  at: '2026-01-31T12:00:00.000Z',
+  image: 'shop',
+  tag: `v${number}`,
+  digest: `sha256:${number}`,
+  result: 'deployed',
+  seconds: 30,
+  migrations: [],
 })
 const [one, two, three] = [entry(1), entry(2), entry(3)]
 

@@ -15,8 +15,16 @@ import { memoryCluster } from '../support/cluster.js'
 const path = '/api/v1/namespaces/shop/configmaps/django-rollout-shop'
 
 const ended = (run: string, result: ReleaseEnd['result'] = 'deployed'): ReleaseEnd => ({
-  ...{ run, command: 'release', who: 'ada', at: '2026-01-31T12:00:00.000Z', image: 'shop' },
-  ...{ tag: run, digest: `sha256:${run}`, result, seconds: 1, migrations: [] },
+  run,
+  command: 'release',
+  who: 'ada',
+  at: '2026-01-31T12:00:00.000Z',
+  image: 'shop',
+  tag: run,
+  digest: `sha256:${run}`,
+  result,
+  seconds: 1,
+  migrations: [],
 })
 
 const templates = (text: string): Templates => ({
@@ -46,7 +54,10 @@ test('what ran before a release is told with it, once, and with its templates', 
   await remembered(ended('b'), { templates: templates('b'), before: { ...before, ...ended('a') } })
   const history = await readHistory(cluster, 'shop', 'shop')
   expect(history.map(({ tag, result }) => `${tag} ${result}`)).toEqual([
-    ...['x undone', 'old found', 'a deployed', 'b deployed'],
+    'x undone',
+    'old found',
+    'a deployed',
+    'b deployed',
   ])
   expect((await readArchive(cluster, 'shop', 'shop')).templates.get(2)).toEqual(templates('old'))
 })

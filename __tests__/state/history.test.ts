@@ -60,7 +60,10 @@ describe('a release that is added', () => {
     const recovered = ended('b', { result: 'undone', cause: 'its run was gone' })
     const [, , entry, ...more] = added(added(historyOf('a c'), stuck), recovered)
     expect(entry).toMatchObject({
-      ...{ number: 3, result: 'undone', cause: 'web: exit 1', migrations: ['orders.0002'] },
+      number: 3,
+      result: 'undone',
+      cause: 'web: exit 1',
+      migrations: ['orders.0002'],
     })
     expect(more).toEqual([])
   })
@@ -218,18 +221,27 @@ describe('a rollback wants', () => {
     ['a history of failures', '-a', 'previous', 'none', 'no release in the history ever went live'],
     ['the first release', 'a', 'previous', 'none', 'no release before a is in the history'],
     [
-      ...(['what was rolled back from', 'a b a>1', 'previous', 'none'] as const),
+      'what was rolled back from',
+      'a b a>1',
+      'previous',
+      'none',
       'no release before a is in the history that was not rolled back from. To restore that one, name it: --to 2',
     ],
     ['a number that is not there', 'a', '7', 'unknown', 'release 7 is not in the history'],
     ['a number that failed', 'a -b', '2', 'none', 'release 2 (b) did not go live: undone'],
     ['a tag that failed', 'a -b', 'b', 'none', 'release 2 (b) did not go live: undone'],
     [
-      ...(['a tag that is also a number', 'a 1', '1', 'none'] as const),
+      'a tag that is also a number',
+      'a 1',
+      '1',
+      'none',
       '"1" is both a tag and the number of the release of a: write #1 for the release',
     ],
     [
-      ...(['a tag that is not there', 'a', 'zz', 'unknown'] as const),
+      'a tag that is not there',
+      'a',
+      'zz',
+      'unknown',
       'no release in the history has the commit or tag "zz"',
     ],
   ])('but cannot have it: %s', (_, words, to, is, why) => {

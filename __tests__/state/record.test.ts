@@ -16,17 +16,27 @@ const labels = { 'app.kubernetes.io/managed-by': 'django-rollout' }
 const metadata = { name: 'django-rollout-shop', labels, uid: 'u' }
 
 const begun = {
-  ...({ run: 'x', command: 'deploy', who: 'ada', at: '2026-01-31T12:00:00.000Z', image } as const),
-  ...{ tag: '1', digest: 'sha256:0f' },
+  run: 'x',
+  command: 'deploy',
+  who: 'ada',
+  at: '2026-01-31T12:00:00.000Z',
+  image,
+  tag: '1',
+  digest: 'sha256:0f',
 } as const
 const timeouts = { timeout: 600_000, grace: { NotReady: 90_000 } }
 const namespace = { uid: 'here', roots: 'roots' }
 
 const configMap = (name: string, more: object = {}): KubeObject => ({
-  ...{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, ...more } },
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name, ...more },
 })
 const entry = (object: unknown, more: object = {}) => ({
-  ...{ object, written: object, change: 'apply', of: 'other' },
+  object,
+  written: object,
+  change: 'apply',
+  of: 'other',
   ...more,
 })
 const good = { begun, timeouts, namespace, snapshot: [entry(configMap('a'))] }
@@ -48,7 +58,10 @@ function clusterWith(data: object | string | undefined, own: object = metadata):
       { name: 'asks', kind: 'Ask', namespaced: true, verbs: ['create'] },
     ),
     '/apis/rbac.authorization.k8s.io/v1': kinds({
-      ...{ name: 'roles', kind: 'Role', namespaced: true, verbs },
+      name: 'roles',
+      kind: 'Role',
+      namespaced: true,
+      verbs,
     }),
     [path]: { apiVersion: 'v1', kind: 'Secret', metadata: own, data: record } as KubeObject,
   })
@@ -68,7 +81,9 @@ test('what is written is read again, with paths that are made anew', async () =>
   }
   await openRecord(memory.cluster, handClock(0), 'shop', { begun, timeouts, snapshot: [prior] })
   expect(await read(memory.cluster)).toMatchObject({
-    ...{ begun, timeouts, namespace: { uid: 'here' } },
+    begun,
+    timeouts,
+    namespace: { uid: 'here' },
     snapshot: [{ ...prior, path: '/api/v1/namespaces/shop/configmaps/a' }],
   })
 })
@@ -87,7 +102,9 @@ test('a custom kind is found by what the server calls it', async () => {
 
 test('a kind of Kubernetes’ own that releases seldom have is restored by one that brings it', async () => {
   const role = {
-    ...{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'Role', metadata: { name: 'r' } },
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'Role',
+    metadata: { name: 'r' },
   }
   const cluster = clusterWith({ ...good, snapshot: [entry(role)] })
   expect((await read(cluster, [role]))?.snapshot[0]?.path).toBe(
@@ -134,7 +151,10 @@ test.each<[string, Namespace, Namespace, boolean]>([
 })
 
 const deployment = (spec: unknown) => ({
-  ...{ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web' }, spec },
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'web' },
+  spec,
 })
 const withObject = (object: unknown, more: object = {}) => ({
   ...good,

@@ -16,7 +16,10 @@ export interface Emulator extends Window {
 
 export function emulator(columns: number, rows: number): Emulator {
   const terminal = new xterm.Terminal({
-    ...{ cols: columns, rows, scrollback: 10_000, allowProposedApi: true },
+    cols: columns,
+    rows,
+    scrollback: 10_000,
+    allowProposedApi: true,
     // As a terminal's line discipline does.
     convertEol: true,
   })

@@ -7,7 +7,10 @@ import { hasTakenOver } from '../../src/undo/takeover.js'
 const set = (status: Partial<StatefulSet['status']> = {}): StatefulSet => ({
   metadata: { name: 'db', uid: 'set', generation: 2 },
   status: {
-    ...{ replicas: 1, observedGeneration: 2, currentRevision: 'one', updateRevision: 'two' },
+    replicas: 1,
+    observedGeneration: 2,
+    currentRevision: 'one',
+    updateRevision: 'two',
     ...status,
   },
 })

@@ -232,8 +232,12 @@ pod:
     `${kind} ${name} ${keys.join(' ')}`.trim(),
   )
   expect(words.sort()).toEqual([
-    ...['ConfigMap all', 'ConfigMap files f', 'ConfigMap init e', 'ConfigMap shop a b'],
-    ...['Secret secret c g', 'Secret tls'],
+    'ConfigMap all',
+    'ConfigMap files f',
+    'ConfigMap init e',
+    'ConfigMap shop a b',
+    'Secret secret c g',
+    'Secret tls',
   ])
 })
 

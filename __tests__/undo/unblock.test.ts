@@ -13,7 +13,10 @@ const template = (image: string, more = {}) => ({
   spec: { containers: [{ name: 'queue', image: `queue:${image}`, ...more }] },
 })
 const putBack: PutBackSet = {
-  ...{ name: 'queue', before: template('old'), written: template('new'), isPut: true },
+  name: 'queue',
+  before: template('old'),
+  written: template('new'),
+  isPut: true,
 }
 type Strategy = NonNullable<StatefulSet['spec']>['updateStrategy']
 const byHand: Strategy = { type: 'OnDelete' }

@@ -63,8 +63,15 @@ export function jobsOf(text: string, predefined: Variables): readonly Job[] {
   return Object.entries(jobs as unknown as Record<string, JobYaml>)
     .flatMap(([name, job]): Job[] => {
       only(name, job, [
-        ...['stage', 'rules', 'script', 'variables', 'needs', 'artifacts', 'environment'],
-        ...['resource_group', 'interruptible'],
+        'stage',
+        'rules',
+        'script',
+        'variables',
+        'needs',
+        'artifacts',
+        'environment',
+        'resource_group',
+        'interruptible',
       ])
       only(name, job.artifacts, ['when', 'reports'])
       only(name, job.artifacts.reports, ['junit', 'dotenv'])
@@ -79,7 +86,9 @@ export function jobsOf(text: string, predefined: Variables): readonly Job[] {
       if (manual && !rule.allow_failure) throw new Error(`${name}: the pipeline would wait for it`)
       return [
         {
-          ...{ name, stage: job.stage, manual },
+          name,
+          stage: job.stage,
+          manual,
           variables: {
             ...texts(name, variables),
             ...texts(name, job.variables),

@@ -149,13 +149,16 @@ describe('a new user', () => {
 
     expect(ended.code).toBe(1)
     expect(ended.outputs).toMatchObject({
-      ...{ result: 'undone', tag: broken, 'previous-tag': live },
+      result: 'undone',
+      tag: broken,
+      'previous-tag': live,
       cause: expect.stringContaining("blog: KeyError: 'REPORT_TO' (blog/wsgi.py:9)"),
     })
     expect(await ofBlog('.spec')).toBe(before)
     expect(await frontPage()).toBe('My blog has 0 posts\n')
     expect(runner.github.shown('production')[0]).toMatchObject({
-      ...{ sha: broken, states: ['in_progress', 'failure'] },
+      sha: broken,
+      states: ['in_progress', 'failure'],
       description: expect.stringContaining("KeyError: 'REPORT_TO'"),
     })
     expect(runner.github.active('production')).toEqual([live])

@@ -125,7 +125,8 @@ describe('GitLab', () => {
         passedOn[name] = value
       }
       done.push({
-        ...{ ...ended, job },
+        ...ended,
+        job,
         junit: (await left(job.reports.junit)).map(readXml),
       })
       if (ended.code !== 0) break
@@ -157,7 +158,9 @@ describe('GitLab', () => {
     expect(good(tested).job.name).toBe('test')
     expect(await shop.isPushed(first)).toBe(true)
     expect(good(deployed).job).toMatchObject({
-      ...{ name: 'deploy', resourceGroup: 'production', interruptible: false },
+      name: 'deploy',
+      resourceGroup: 'production',
+      interruptible: false,
       environment: { name: 'production', url: expect.stringMatching(/^https:\/\/[a-z.]+$/) },
     })
     expect(deployed && stages(deployed)).toEqual(
@@ -232,12 +235,19 @@ describe('Jenkins', () => {
   /** Runs these steps until one fails, as the stages of the Jenkinsfile do, and what comes after in any case. */
   async function build(branch: string, steps: string) {
     const given = {
-      ...{ CI: 'true', BRANCH_NAME: branch, BUILD_NUMBER: '12', JOB_NAME: `shop/${branch}` },
+      CI: 'true',
+      BRANCH_NAME: branch,
+      BUILD_NUMBER: '12',
+      JOB_NAME: `shop/${branch}`,
       BUILD_URL: 'https://jenkins.example.com/job/shop/job/main/12/',
       GIT_COMMIT: (await shop.git('rev-parse', 'HEAD')).trim(),
       WORKSPACE: shop.folder,
-      ...{ REGISTRY: stack.registry, IMAGE: shop.image, NAMESPACE: shop.namespace },
-      ...{ MANIFESTS: 'k8s', TEST_SERVICES: 'postgres', TO: 'previous' },
+      REGISTRY: stack.registry,
+      IMAGE: shop.image,
+      NAMESPACE: shop.namespace,
+      MANIFESTS: 'k8s',
+      TEST_SERVICES: 'postgres',
+      TO: 'previous',
     }
     const login = { REGISTRY_USER: 'robot', REGISTRY_PASSWORD: 'not-a-real-password' }
     const reach = { KUBECONFIG: shop.kubeconfig }

@@ -68,7 +68,9 @@ describe('the reusable workflow release.yml', () => {
       shop,
       'release.yml',
       caller('release', 'push', {
-        ...{ manifests: 'k8s', 'test-command': 'none', bake: '0' },
+        manifests: 'k8s',
+        'test-command': 'none',
+        bake: '0',
         'environment-url': 'https://shop.example.com',
       }),
     )

@@ -78,8 +78,10 @@ let second: string
 describe('the starter workflow deploy-image.yml', () => {
   const deploy = (tag: string) =>
     act('workflow_dispatch', [
-      ...['--workflows', '.github/workflows/deploy-image.yml'],
-      ...['--input', `tag=${tag}`],
+      '--workflows',
+      '.github/workflows/deploy-image.yml',
+      '--input',
+      `tag=${tag}`,
     ])
 
   test('a tag that the registry does not have fails at once', async () => {
@@ -115,8 +117,12 @@ describe('the starter workflow deploy-image.yml', () => {
 describe('the starter workflow rollback.yml', () => {
   const rollback = (to: string, dryRun: boolean) =>
     act('workflow_dispatch', [
-      ...['--workflows', '.github/workflows/rollback.yml'],
-      ...['--input', `to=${to}`, '--input', `dry-run=${dryRun}`],
+      '--workflows',
+      '.github/workflows/rollback.yml',
+      '--input',
+      `to=${to}`,
+      '--input',
+      `dry-run=${dryRun}`,
     ])
 
   test('says as a dry run what it would do, and does nothing', async () => {

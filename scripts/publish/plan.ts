@@ -37,7 +37,10 @@ export function planOf({ project, changelog, tags, tag }: RawInputs): Plan {
   }
   const ofMajor = tags.filter((one) => one.startsWith(`v${major}.`))
   return {
-    ...{ name, version, tag: own, notes: notesOf(changelog, version, tag) },
+    name,
+    version,
+    tag: own,
+    notes: notesOf(changelog, version, tag),
     npmTag: isNewest(own, tags) ? 'latest' : `release-${minor}`,
     movingTag: isNewest(own, ofMajor) ? `v${major}` : undefined,
   }

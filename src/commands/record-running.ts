@@ -47,7 +47,9 @@ export async function recordRunningVersion(
       }
       const ended = {
         ...releaseStartOf(run, context, running),
-        ...({ result: 'found', seconds: 0, migrations: [] } as const),
+        result: 'found' as const,
+        seconds: 0,
+        migrations: [],
       }
       const templates = templatesIn(now.targets.flatMap(({ live }) => live ?? []))
       await saveRelease({ cluster, clock: platform.clock, app }, ended, { templates })

@@ -134,9 +134,15 @@ export function inspectorEnv(task: InspectorTask): { name: string; value: string
   const databases = migrate === undefined ? ['default'] : databasesOf(migrate)
   const plain = migrate === undefined || isPlain(migrate)
   const spec = {
-    ...{ marker, migrate: migrate ?? null, databases, always: !plain },
+    marker,
+    migrate: migrate ?? null,
+    databases,
+    always: !plain,
     only: plain && optionOf('--database', words(migrate ?? '')) !== undefined,
-    ...{ volumes, web: web ?? null, kept, wait: waitSeconds },
+    volumes,
+    web: web ?? null,
+    kept,
+    wait: waitSeconds,
   }
   return [
     {
@@ -369,9 +375,16 @@ function databaseOf(json: unknown): DatabasePlan | undefined {
     return undefined
   }
   return {
-    ...{ database, identity, vendor, vendorName },
+    database,
+    identity,
+    vendor,
+    vendorName,
     ...(isText(version) ? { version } : {}),
-    ...{ transactionalDdl, pending, squashed, applied, unknown },
+    transactionalDdl,
+    pending,
+    squashed,
+    applied,
+    unknown,
   }
 }
 
@@ -393,7 +406,11 @@ function identityOf(json: unknown): Identity | undefined {
     return undefined
   }
   return {
-    ...{ vendor, name, host, port, user },
+    vendor,
+    name,
+    host,
+    port,
+    user,
     ...(isText(schema) && { schema }),
     ...(isText(server) && { server }),
     ...(isText(started) && { started }),

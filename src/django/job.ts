@@ -445,7 +445,13 @@ function markOf(path: string | undefined, marks: PodMarks): string | undefined {
 /** Volumes that end with the pod, or that nothing can be written to. */
 const passing = [
   'name',
-  ...['emptyDir', 'ephemeral', 'configMap', 'secret', 'projected', 'downwardAPI', 'image'],
+  'emptyDir',
+  'ephemeral',
+  'configMap',
+  'secret',
+  'projected',
+  'downwardAPI',
+  'image',
 ]
 
 /** Folders of a container that outlive the pod of its migration. */

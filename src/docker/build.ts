@@ -76,11 +76,18 @@ function buildArguments(plan: BuildPlan, dockerfile: string): readonly string[] 
   const pairs = (flag: string, values: Readonly<Record<string, string>>): readonly string[] =>
     Object.entries(values).flatMap(([name, value]) => [flag, `${name}=${value}`])
   return [
-    ...['buildx', 'build', '--load', '--progress', 'plain'],
+    'buildx',
+    'build',
+    '--load',
+    '--progress',
+    'plain',
     // One manifest and no index around it, so that the digest is the image's.
-    ...['--provenance', 'false'],
-    ...['--tag', `${plan.repository}:${plan.tag}`],
-    ...['--file', dockerfile],
+    '--provenance',
+    'false',
+    '--tag',
+    `${plan.repository}:${plan.tag}`,
+    '--file',
+    dockerfile,
     ...(plan.target === undefined ? [] : ['--target', plan.target]),
     ...pairs('--build-arg', plan.args),
     ...pairs('--label', { ...plan.labels, [inputsLabel]: plan.inputs }),

@@ -62,7 +62,11 @@ async function fetchHistory(
 ): Promise<void> {
   const shallow = await gitIn(platform, folder)(['rev-parse', '--is-shallow-repository'])
   const args = [
-    ...['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--no-recurse-submodules'],
+    'fetch',
+    '--quiet',
+    '--no-tags',
+    '--no-write-fetch-head',
+    '--no-recurse-submodules',
     // Not in a complete checkout: a depth would cut off its history.
     ...(shallow.stdout.trim() === 'true'
       ? ['--depth=200', 'origin', commit, other]

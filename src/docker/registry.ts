@@ -223,7 +223,8 @@ export async function addTags(
       platform,
       image.repository,
       [
-        ...['create', ...flags],
+        'create',
+        ...flags,
         ...tags.flatMap((tag) => ['--tag', `${image.repository}:${tag}`]),
         `${image.repository}@${image.digest}`,
       ],

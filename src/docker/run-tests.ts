@@ -49,12 +49,22 @@ export async function runInImage(
         .join(''),
     )
     const args = [
-      ...['run', '--rm', '--init', '--name', box.name, '--label', labelOf(box)],
+      'run',
+      '--rm',
+      '--init',
+      '--name',
+      box.name,
+      '--label',
+      labelOf(box),
       ...(plan.services.length === 0 ? [] : ['--network', box.name]),
-      ...['--env-file', envFile],
+      '--env-file',
+      envFile,
       // The tests do not need an entrypoint that migrates, or waits for its database.
-      ...['--entrypoint', '/bin/sh'],
-      ...[plan.built.id, '-c', plan.command],
+      '--entrypoint',
+      '/bin/sh',
+      plan.built.id,
+      '-c',
+      plan.command,
     ]
     log.waiting(`running ${shortened(plan.command, 100)}`)
     return (await docker(platform, args, { signal, onLine })).code

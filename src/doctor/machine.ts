@@ -85,7 +85,8 @@ async function examineRegistry(
     const context = { platform, settings, source, signal }
     const { lookup, login, beside, source: own } = await askRegistry(context, folder)
     const findings = registryFindings(image, own.tag, {
-      ...{ lookup, login },
+      lookup,
+      login,
       ...(beside !== undefined && { beside }),
     })
     return { has: lookup.is === 'there', findings }

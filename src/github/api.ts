@@ -49,7 +49,9 @@ export function apiOf({ clock, web, env }: Platform, token: string, signal: Abor
     // throws for those that it cannot read.
     const github = await import(/* webpackMode: "eager" */ '@actions/github')
     const octokit = github.getOctokit(auth, {
-      ...{ baseUrl, userAgent: 'django-rollout', log: silent },
+      baseUrl,
+      userAgent: 'django-rollout',
+      log: silent,
       request: { fetch: web.fetch, log: silent },
     })
     return octokit.rest.repos
@@ -62,7 +64,9 @@ export function apiOf({ clock, web, env }: Platform, token: string, signal: Abor
       const repos = await (connected ??= connect())
       const { status, data } = await withTimeout(clock, requestTimeoutMs, signal, (late) =>
         request(repos, {
-          ...{ owner, repo, request: { signal: late } },
+          owner,
+          repo,
+          request: { signal: late },
           // The oldest one, which every GitHub Enterprise Server knows.
           headers: { 'x-github-api-version': '2022-11-28' },
         }),
@@ -80,7 +84,10 @@ export function apiOf({ clock, web, env }: Platform, token: string, signal: Abor
     retryTransient: async (work) => {
       const [ended] = await retry(
         {
-          ...{ clock, signal, tries: 3, pause: 1_000 },
+          clock,
+          signal,
+          tries: 3,
+          pause: 1_000,
           isTransient: ([one]) => one.status === 'rejected' && one.reason instanceof Unreachable,
         },
         () => Promise.allSettled([work()]),

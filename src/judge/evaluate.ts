@@ -81,7 +81,9 @@ export function evaluate(
     const byRule =
       log.pendingUntil === undefined
         ? dueByRule(symptom, input, {
-            ...{ since, diagnosis, ends: exits.own },
+            since,
+            diagnosis,
+            ends: exits.own,
             sheltered: input.first || recovery.isHealthyBeside(symptom),
           })
         : open

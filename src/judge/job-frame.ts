@@ -38,7 +38,10 @@ export function judgeWith<Verdict>(
   const requeueTimes: number[] = []
   const logsWanted: LogWanted[] = []
   const verdict = verdictOf({
-    ...{ clusterState, timeouts, now, stale: now - clusterState.confirmedAt > STALE },
+    clusterState,
+    timeouts,
+    now,
+    stale: now - clusterState.confirmedAt > STALE,
     recorder,
     requeue: (time) => requeueTimes.push(time),
     evaluate: (uid, pods) => {
@@ -56,8 +59,15 @@ export function judgeWith<Verdict>(
       const place = placeOf(clusterState, () => [])
       recorder.since(placeKey(place))
       const evaluation = evaluate(pods, symptoms, {
-        ...{ timeouts, deadline: timeouts.timeout, ready: timeouts.timeout, first: false },
-        ...{ observations, recorder, now, final: true, place },
+        timeouts,
+        deadline: timeouts.timeout,
+        ready: timeouts.timeout,
+        first: false,
+        observations,
+        recorder,
+        now,
+        final: true,
+        place,
       })
       requeueTimes.push(...evaluation.requeueTimes)
       logsWanted.push(...evaluation.logsWanted)

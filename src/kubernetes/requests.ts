@@ -76,7 +76,10 @@ export async function answer<T>(
   signal: AbortSignal,
 ): Promise<T> {
   const response = await platform.network.request({
-    ...{ socket, method, path, signal },
+    socket,
+    method,
+    path,
+    signal,
     ...(body !== undefined && { body }),
   })
   if (response.status >= 300) throw await apiError(response)

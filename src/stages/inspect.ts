@@ -66,7 +66,12 @@ interface Findings {
 }
 
 const none: Findings = {
-  ...{ images: [], web: [], workloads: [], probes: [], namespace: [], dryRun: [] },
+  images: [],
+  web: [],
+  workloads: [],
+  probes: [],
+  namespace: [],
+  dryRun: [],
 }
 
 export async function inspect(context: ClusterContext, input: InspectInput): Promise<Inspection> {
@@ -96,10 +101,17 @@ export async function inspect(context: ClusterContext, input: InspectInput): Pro
   const kubectl = kubectlOf(cluster)
   const { others, namespace, dryRun } = planned
   return {
-    ...{ targets, others, services, needs, missing },
+    targets,
+    others,
+    services,
+    needs,
+    missing,
     ...(served.web && { web: served.web }),
     findings: {
-      ...{ ...findings, namespace, dryRun, web: served.findings },
+      ...findings,
+      namespace,
+      dryRun,
+      web: served.findings,
       workloads: workloadFindings(subjects, kubectl),
       probes: probeFindings(subjects, readyTimes(clusterState, targets), settings, kubectl),
     },
@@ -270,7 +282,8 @@ async function dryRunOf(
     tryCreate(cluster, ran),
   ])
   const migration = {
-    ...{ kind: 'Job', metadata: { name: 'migrate' } },
+    kind: 'Job',
+    metadata: { name: 'migrate' },
     spec: { template: { metadata: { labels: migrationLabels(app) } } },
   }
   const all = [...ran, migration]

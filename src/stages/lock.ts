@@ -45,7 +45,8 @@ export async function lock(context: ClusterContext): Promise<HeldLease> {
     {
       name: nameFor(app),
       holder: { ...holder, image: settings.image },
-      ...{ lastsMs, waitMs: settings['lock-wait'] },
+      lastsMs,
+      waitMs: settings['lock-wait'],
     },
     signal,
     (by) => {

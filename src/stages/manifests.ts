@@ -45,7 +45,9 @@ export function priorOfChanges(
     if (change.object.kind === 'Namespace') return []
     const path = resources.pathOf(change.object)
     const common = {
-      ...{ path, written: planned(change.becomes), of: 'other' as const },
+      path,
+      written: planned(change.becomes),
+      of: 'other' as const,
       // It finds the old and the new pods.
       ...(change.when === 'first' && { back: 'after' as const }),
     }

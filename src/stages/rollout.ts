@@ -278,7 +278,10 @@ export function runsWell({ live, targets }: PreflightResult, now: number): boole
   )
   const timeouts = { timeout: Infinity, bake: 0, grace: {} }
   const { verdicts } = judge(desiredWorkloads, {
-    ...{ clusterState, timeouts, observations: newObservations(now), now },
+    clusterState,
+    timeouts,
+    observations: newObservations(now),
+    now,
   })
   return Object.values(verdicts).every(({ is }) => is === 'done')
 }

@@ -219,7 +219,11 @@ async function ask(
   signal: AbortSignal,
 ): Promise<Answer> {
   const answer = await network.request({
-    ...{ socket, method: 'GET', path, host, signal },
+    socket,
+    method: 'GET',
+    path,
+    host,
+    signal,
     // What the proxy that ends TLS sends to the web: Django's SECURE_PROXY_SSL_HEADER, gunicorn, uvicorn.
     ...(secure && { headers: { 'x-forwarded-proto': 'https' } }),
   })
@@ -241,7 +245,10 @@ function attemptOf(result: PageResult, pod: string, { host, path }: Page): Attem
         })
       }
       return {
-        ...{ is: 'good', pod, words: String(status), how: '' },
+        is: 'good',
+        pod,
+        words: String(status),
+        how: '',
         but: `${words}, which proves nothing about the page itself: ${another}`,
       }
     }

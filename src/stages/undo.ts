@@ -61,7 +61,10 @@ export async function undo(
 ): Promise<readonly Restored[]> {
   const timeouts: Timeouts = {
     // What its old version may need on the way there it may need on the way back too.
-    ...{ ...own, timeout: timeoutOf(own), bake: 0, graces: 'lengthen' },
+    ...own,
+    timeout: timeoutOf(own),
+    bake: 0,
+    graces: 'lengthen',
   }
   const { clock } = context.platform
   const { cluster, log, signal } = context

@@ -88,8 +88,16 @@ export function foundBefore(
   { tag, digest }: RunningVersion,
 ): ReleaseEnd {
   return {
-    ...{ run: `${run}:before`, command: 'deploy', who, at, image, tag, digest },
-    ...{ result: 'found', seconds: 0, migrations: [] },
+    run: `${run}:before`,
+    command: 'deploy',
+    who,
+    at,
+    image,
+    tag,
+    digest,
+    result: 'found',
+    seconds: 0,
+    migrations: [],
   }
 }
 

@@ -40,12 +40,32 @@ const ordinary: Readonly<Record<string, string>> = {
  * Definitions of custom kinds have groups that end like these: gateway.networking.k8s.io.
  */
 const builtIn = [
-  ...['', 'apps', 'autoscaling', 'batch', 'extensions', 'policy'],
+  '',
+  'apps',
+  'autoscaling',
+  'batch',
+  'extensions',
+  'policy',
   ...[
-    ...['admissionregistration', 'apiextensions', 'apiregistration', 'authentication'],
-    ...['authorization', 'certificates', 'coordination', 'discovery', 'events'],
-    ...['flowcontrol.apiserver', 'internal.apiserver', 'metrics', 'networking', 'node'],
-    ...['rbac.authorization', 'resource', 'scheduling', 'storage', 'storagemigration'],
+    'admissionregistration',
+    'apiextensions',
+    'apiregistration',
+    'authentication',
+    'authorization',
+    'certificates',
+    'coordination',
+    'discovery',
+    'events',
+    'flowcontrol.apiserver',
+    'internal.apiserver',
+    'metrics',
+    'networking',
+    'node',
+    'rbac.authorization',
+    'resource',
+    'scheduling',
+    'storage',
+    'storagemigration',
   ].map((name) => `${name}.k8s.io`),
 ]
 

@@ -10,12 +10,18 @@ import {
 import { notebook } from '../../support/journal.js'
 
 const shop: Identity = {
-  ...{ vendor: 'postgresql', name: 'shop', host: 'db', port: '5432', user: 'ada' },
-  ...{ schema: 'public', server: '1' },
+  vendor: 'postgresql',
+  name: 'shop',
+  host: 'db',
+  port: '5432',
+  user: 'ada',
+  schema: 'public',
+  server: '1',
 }
 const file: Identity = { vendor: 'sqlite', name: '/tmp/db.sqlite3', host: '', port: '', user: '' }
 const words = {
-  ...{ command: 'python manage.py migrate --noinput', accept: 'kubectl annotate x' },
+  command: 'python manage.py migrate --noinput',
+  accept: 'kubectl annotate x',
   give: (variable: string) => `kubectl set env deployment/web ${variable}`,
 }
 const web = { alias: 'default', refused: 'web', module: 'shop.wsgi', given: true } as const
@@ -84,10 +90,20 @@ test.each<[string, Refused, object, RegExp, RegExp]>([
 })
 
 const database = (name: string, pending: readonly string[]): DatabasePlan => ({
-  ...{ database: name, identity: shop, vendor: 'postgresql', vendorName: 'PostgreSQL' },
-  ...{ transactionalDdl: true, squashed: [], applied: {}, unknown: [] },
+  database: name,
+  identity: shop,
+  vendor: 'postgresql',
+  vendorName: 'PostgreSQL',
+  transactionalDdl: true,
+  squashed: [],
+  applied: {},
+  unknown: [],
   pending: pending.map((one) => ({
-    ...{ app: 'shop', name: one, operations: ['AddField'], atomic: true, reversible: true },
+    app: 'shop',
+    name: one,
+    operations: ['AddField'],
+    atomic: true,
+    reversible: true,
   })),
 })
 const plan: Plan = {
@@ -103,7 +119,8 @@ test.each<[string, Plan, readonly string[]]>([
     'a command of the user’s own, with nothing pending',
     { ...plan, runs: true },
     [
-      ...['Django 5.2 with PostgreSQL', 'no migrations to apply'],
+      'Django 5.2 with PostgreSQL',
+      'no migrations to apply',
       'the command still runs: it may do more than the plan shows',
     ],
   ],
@@ -111,15 +128,18 @@ test.each<[string, Plan, readonly string[]]>([
     'two databases',
     { ...plan, runs: true, databases: [...plan.databases, database('reports', ['0002_sum'])] },
     [
-      ...['default: Django 5.2 with PostgreSQL', 'default: no migrations to apply'],
-      ...['reports: Django 5.2 with PostgreSQL', 'reports: to apply: shop.0002_sum (AddField)'],
+      'default: Django 5.2 with PostgreSQL',
+      'default: no migrations to apply',
+      'reports: Django 5.2 with PostgreSQL',
+      'reports: to apply: shop.0002_sum (AddField)',
     ],
   ],
   [
     'a web that could not be asked',
     { ...plan, web: { silent: 'ModuleNotFoundError: No module named a' } },
     [
-      ...['Django 5.2 with PostgreSQL', 'no migrations to apply'],
+      'Django 5.2 with PostgreSQL',
+      'no migrations to apply',
       "the database was not compared with the web's: ModuleNotFoundError: No module named a",
     ],
   ],

@@ -25,12 +25,20 @@ const web: Web = {
   containers: ['web'],
 }
 const plan = {
-  ...{ django: '5.2', python: '3.13', runs: true },
+  django: '5.2',
+  python: '3.13',
+  runs: true,
   databases: [
     {
-      ...{ database: 'default', vendor: 'postgresql', vendorName: 'PostgreSQL' },
+      database: 'default',
+      vendor: 'postgresql',
+      vendorName: 'PostgreSQL',
       identity: { vendor: 'postgresql', name: 'shop', host: 'db', port: '5432', user: 'ada' },
-      ...{ transactionalDdl: true, pending: [], squashed: [], applied: {}, unknown: [] },
+      transactionalDdl: true,
+      pending: [],
+      squashed: [],
+      applied: {},
+      unknown: [],
     },
   ],
 }
@@ -205,7 +213,9 @@ test('one that is cut off behind the plan, and fails', async () => {
 
 test('a refusal ends the plan, and is no crash', async () => {
   const refused = {
-    ...{ refused: 'before', alias: 'default', migration: plan.databases[0]?.identity },
+    refused: 'before',
+    alias: 'default',
+    migration: plan.databases[0]?.identity,
     other: { ...plan.databases[0]?.identity, name: 'shop_eu' },
   }
   const log: Log = (play) => saying([play.marker() + JSON.stringify(refused) + play.marker()])

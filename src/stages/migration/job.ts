@@ -76,7 +76,10 @@ export async function makeJob(
     image: pinned(image),
     command: planCommand(command, launch.starter, marker),
     env: inspectorEnv({
-      ...{ marker, migrate: command, waitSeconds: databaseWaitSeconds, web: launch.words },
+      marker,
+      migrate: command,
+      waitSeconds: databaseWaitSeconds,
+      web: launch.words,
       volumes: lastingFolders(web.template, web.container, claims),
       kept: databasesOfJson(kept.databases),
     }),
