@@ -8063,7 +8063,7 @@ const p=await inspectWeb(e,a,{targets:c,services:f})
 const m=subjectsOf(c,f)
 const E=kubectlOf(s)
 const{others:w,namespace:I,dryRun:B}=g
-return{targets:c,others:w,services:f,needs:u,missing:d,...p.web&&{web:p.web},findings:{...{...A,namespace:I,dryRun:B,web:p.findings},workloads:workloadFindings(m,E),probes:probeFindings(m,readyTimes(l,c),n,E)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
+return{targets:c,others:w,services:f,needs:u,missing:d,...p.web&&{web:p.web},findings:{...A,namespace:I,dryRun:B,web:p.findings,workloads:workloadFindings(m,E),probes:probeFindings(m,readyTimes(l,c),n,E)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
 const i=await findingsOf(s,()=>{checkImages(o,n.clusterState(),t,r.image)
 return[]})
 const a=findTargets(n.clusterState(),t,r.image,o.namespace)
@@ -12309,7 +12309,7 @@ return t.onChange(deleteBlocking)}var f=n(2088)
 const p=10*6e4
 function undoBudget({live:e,snapshot:t,timeouts:n}){return timeoutOf(n)+(0,a.c)(workloadsNow(e,t))}function timeoutOf({timeout:e}){return Math.max(e,p)}function workloadsNow(e,t){const n=e.clusterState()
 return t.flatMap(({object:e})=>{const t=(0,s.gv)(e)?(0,l.QA)(n,(0,s.hY)(e))?.object:void 0
-return t?[t]:[]})}async function undo(e,{live:t,snapshot:n,timeouts:s},r=()=>{}){const i={...{...s,timeout:timeoutOf(s),bake:0,graces:"lengthen"}}
+return t?[t]:[]})}async function undo(e,{live:t,snapshot:n,timeouts:s},r=()=>{}){const i={...s,timeout:timeoutOf(s),bake:0,graces:"lengthen"}
 const{clock:a}=e.platform
 const{cluster:c,log:A,signal:l}=e
 const u=a.now()
