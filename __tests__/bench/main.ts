@@ -35,7 +35,7 @@ const minutes = (Date.now() - startedAt) / 60_000
 const page = await write(pageOf(rows, await about()))
 say(`\n${page.text}\n`)
 say(`written to ${page.file}, after ${minutes.toFixed(1)} minutes`)
-for (const trouble of troubles) say(`could not be measured: ${trouble}`)
+for (const problem of troubles) say(`could not be measured: ${problem}`)
 process.exit(troubles.length > 0 || end.signal.aborted ? 1 : 0)
 
 async function about(): Promise<string> {

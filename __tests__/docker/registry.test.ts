@@ -61,8 +61,8 @@ describe('what a refusal means', () => {
     ['Get "https://ghcr.io/v2/": net/http: TLS handshake timeout', 'transient'],
     ['Get "https://ghcr.io/v2/": EOF', 'transient'],
     ['tls: failed to verify certificate: x509: certificate has expired', 'refused'],
-  ])('%s: %s', (said, trouble) => {
-    expect(registryErrorOf(said, repository)).toBe(trouble)
+  ])('%s: %s', (said, problem) => {
+    expect(registryErrorOf(said, repository)).toBe(problem)
   })
 
   test.each([

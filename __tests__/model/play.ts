@@ -176,8 +176,8 @@ export class Play {
     else if (what === 'person') this.deed(id)
     else if (actor) this.act(actor, what, who, id)
     await this.drained()
-    const [trouble] = this.troubles
-    if (trouble) throw trouble
+    const [problem] = this.troubles
+    if (problem) throw problem
     if (this.followUp()) await this.drained()
   }
 

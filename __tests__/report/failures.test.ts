@@ -49,12 +49,12 @@ function words(wait: Wait): RegExp {
 
 test('each symptom has its row with the timeout and the cause of its rule', () => {
   const rows = [...page.matchAll(/^\| `(\w+)` +\| (.+?) +\| \[`([\w-]+)`\]\(#\3\) +\|$/gm)]
-  expect(rows.map(([, trouble]) => trouble)).toEqual(Object.keys(RULES))
+  expect(rows.map(([, problem]) => problem)).toEqual(Object.keys(RULES))
   expect(new Set(Object.keys(RULES))).toEqual(new Set(failureReasons))
-  for (const [, trouble = '', timeouts, code] of rows) {
-    const rule = RULES[trouble as keyof typeof RULES]
-    expect([trouble, code]).toEqual([trouble, rule.code])
+  for (const [, problem = '', timeouts, code] of rows) {
+    const rule = RULES[problem as keyof typeof RULES]
+    expect([problem, code]).toEqual([problem, rule.code])
     expect(timeouts).toMatch(words(rule.wait))
-    expect(sections.get(rule.code)).toContain(`\`${trouble}\``)
+    expect(sections.get(rule.code)).toContain(`\`${problem}\``)
   }
 })

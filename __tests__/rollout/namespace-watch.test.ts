@@ -84,8 +84,8 @@ class Server {
         await settled()
         if (!path.endsWith('/pods')) return { metadata: { resourceVersion: '1' }, items: [] } as T
         this.asked.push('list')
-        const trouble = this.troubles.shift()
-        if (trouble) throw trouble
+        const problem = this.troubles.shift()
+        if (problem) throw problem
         const items = this.list.names.map((name) => ({ metadata: { name } }))
         return { metadata: { resourceVersion: this.list.version }, items } as T
       },
@@ -105,8 +105,8 @@ class Server {
     await settled()
     if (path.includes('/pods?')) {
       this.asked.push(`watch from ${/resourceVersion=(\w+)/.exec(path)?.[1]}`)
-      const trouble = this.troubles.shift()
-      if (trouble) throw trouble
+      const problem = this.troubles.shift()
+      if (problem) throw problem
     }
     const watch = new Watch(path)
     this.watches.push(watch)

@@ -64,14 +64,14 @@ export function memoryCluster(
   }
   const answer = async <T>(request: string, work: () => T): Promise<T> => {
     await settled()
-    const trouble = left.get(request)?.shift()
+    const problem = left.get(request)?.shift()
     const say = (status: string | number) => memory.asked.push(`${request} ${status}`)
     try {
-      if (trouble === 'no answer') throw new Error('socket hang up')
-      if (typeof trouble === 'number') throw new ApiError(trouble, '', `status ${trouble}`)
-      if (typeof trouble === 'function') trouble(memory)
+      if (problem === 'no answer') throw new Error('socket hang up')
+      if (typeof problem === 'number') throw new ApiError(problem, '', `status ${problem}`)
+      if (typeof problem === 'function') problem(memory)
       const value = work()
-      if (trouble === 'answer lost') throw new Error('read ECONNRESET')
+      if (problem === 'answer lost') throw new Error('read ECONNRESET')
       say(200)
       return value
     } catch (error) {

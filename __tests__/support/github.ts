@@ -205,19 +205,19 @@ export class GitHub {
     for await (const part of request) parts.push(part as Buffer)
     const { pathname, searchParams } = new URL(request.url ?? '', this.url)
     const about = `${request.method} ${pathname.replace('/repos/acme/shop', '')}`
-    const trouble = this.troubles.shift()
+    const problem = this.troubles.shift()
     const say = (status: number | string) => this.asked.push(`${about} ${status}`)
-    if (trouble === 'no answer' || trouble === 'silence') {
-      say(trouble)
-      return trouble === 'silence' ? new Promise(() => undefined) : undefined
+    if (problem === 'no answer' || problem === 'silence') {
+      say(problem)
+      return problem === 'silence' ? new Promise(() => undefined) : undefined
     }
     try {
-      if (typeof trouble === 'number') throw new Refused(trouble, `trouble ${trouble}`)
+      if (typeof problem === 'number') throw new Refused(problem, `trouble ${problem}`)
       const text = Buffer.concat(parts).toString()
       const body = this.done(request, pathname, searchParams, text)
       const status = request.method === 'POST' ? 201 : 200
-      say(trouble === 'answer lost' ? trouble : status)
-      return trouble === 'answer lost' ? undefined : { status, body }
+      say(problem === 'answer lost' ? problem : status)
+      return problem === 'answer lost' ? undefined : { status, body }
     } catch (error) {
       if (!(error instanceof Refused)) throw error
       say(error.status)

@@ -62,19 +62,19 @@ function gitFinding(git: Finished, known: boolean): Finding {
 function dockerFindings(answers: Answers, builds: boolean): readonly Finding[] {
   const { docker, buildx } = answers
   const needed = builds ? error : warning
-  const trouble = (finished: Finished, is: typeof error): Finding => {
+  const problem = (finished: Finished, is: typeof error): Finding => {
     const cause = engineCause('', finished)
     return is('tools', cause?.sentence.slice(2) ?? said(finished), cause?.hint)
   }
-  if (!hasDocker(answers)) return [trouble(docker, error)]
+  if (!hasDocker(answers)) return [problem(docker, error)]
   const { Client, Server } = versionsOf(docker.stdout)
   return [
     has(docker) && Server
       ? ok('tools', `docker ${Client?.Version ?? ''}, engine ${Server.Version ?? ''}`)
-      : trouble(docker, needed),
+      : problem(docker, needed),
     has(buildx)
       ? ok('tools', `docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(buildx.stdout)?.[0] ?? ''}`)
-      : trouble(buildx, error),
+      : problem(buildx, error),
   ]
 }
 

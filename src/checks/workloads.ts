@@ -84,8 +84,8 @@ function allAtOnce(
   const surge = countOf(maxSurge, replicas, Math.ceil)
   const gone = countOf(maxUnavailable, replicas, Math.floor)
   // Kubernetes takes 1 where both are 0: nothing would ever move.
-  const away = surge === 0 && gone === 0 ? 1 : gone
-  if (replicas === 0 || away < replicas) return []
+  const replaced = surge === 0 && gone === 0 ? 1 : gone
+  if (replicas === 0 || replaced < replicas) return []
   const message =
     replicas === 1
       ? `${id} may lose its only pod while the new one starts (maxUnavailable: ${maxUnavailable}): there is downtime until then`

@@ -31,8 +31,8 @@ export function causeOf(error: unknown, signal: AbortSignal): Cause {
       hint: 'check that the API server answers: kubectl version',
     }
   }
-  const away = causeOfOutage(error)
-  if (away) return away
+  const outage = causeOfOutage(error)
+  if (outage) return outage
   if (error instanceof ApiError) {
     return {
       code: 'write-failed',

@@ -292,17 +292,17 @@ async function stuck(
   const current = await imagesNow(open)
   const lockLost = lostCause(lost)
   if (lockLost) return { ...reached, result: 'stuck', cause: lockLost, current }
-  const trouble = causeOf(error, lost)
+  const problem = causeOf(error, lost)
   const outcome: GivenUp = {
     ...reached,
     result: 'stuck',
     current,
     cause: {
-      ...trouble,
+      ...problem,
       code: 'restore-failed',
-      sentence: `${trouble.sentence}; the release was given up because ${reached.cause.sentence}`,
+      sentence: `${problem.sentence}; the release was given up because ${reached.cause.sentence}`,
       hint: [
-        ...(trouble.hint === undefined ? [] : [trouble.hint]),
+        ...(problem.hint === undefined ? [] : [problem.hint]),
         commandsBack(context.settings, context.cluster, record.snapshot),
       ].join('\n'),
     },

@@ -59,8 +59,8 @@ export async function buildImage(
   stageLog.waiting(undefined)
   if (code !== 0) {
     const ended = { code, stdout: '', stderr: last.join('\n') }
-    const trouble = engineCause('build', ended)
-    fail(trouble ?? buildCause(dockerfile, log.failure(), await platform.files.read(dockerfile)))
+    const problem = engineCause('build', ended)
+    fail(problem ?? buildCause(dockerfile, log.failure(), await platform.files.read(dockerfile)))
   }
   const id = await idInEngine(platform, name, signal)
   const { repository, tag, inputs } = plan

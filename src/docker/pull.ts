@@ -62,8 +62,8 @@ export async function idInEngine(
     signal,
   })
   if (found.code === 0) return found.stdout.trim()
-  const trouble = engineCause('image', found)
-  return trouble === undefined ? undefined : fail(trouble)
+  const problem = engineCause('image', found)
+  return problem === undefined ? undefined : fail(problem)
 }
 
 /** The tags that the local engine has of a repository; none where there is no engine to ask. */

@@ -261,8 +261,8 @@ async function imagetools(
     },
     () => withinAnswerTime(platform, args, signal),
   )
-  const trouble = finished.code === 0 ? undefined : engineCause('registry', finished)
-  return trouble === undefined ? finished : fail(trouble)
+  const problem = finished.code === 0 ? undefined : engineCause('registry', finished)
+  return problem === undefined ? finished : fail(problem)
 }
 
 async function withinAnswerTime(

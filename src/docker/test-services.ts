@@ -94,9 +94,9 @@ export async function startServices(
     signal,
   })
   if (made.code !== 0) {
-    const trouble = engineCause('tests', made)
+    const problem = engineCause('tests', made)
     fail(
-      trouble ?? {
+      problem ?? {
         code: 'tests-failed',
         sentence: `tests: creating a network failed for ${names.join(' and ')}: ${reasonOf(made)}`,
       },

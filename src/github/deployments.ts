@@ -171,14 +171,14 @@ class RunDeployment implements DeploymentRecord {
   ): Promise<readonly string[]> => {
     const opening = this.#opening
     if (!opening) return []
-    let trouble = 'GitHub has no deployment record of this run'
+    let problem = 'GitHub has no deployment record of this run'
     try {
       return await withTimeout(this.clock, lastMs, signal, (late) =>
         abortable(late, async () => {
           const { id, over: earlier, wrong } = await opening
-          trouble = 'GitHub’s deployment record lacks the result of this run'
+          problem = 'GitHub’s deployment record lacks the result of this run'
           await this.requests.postStatus(id, this.#statusOf(said))
-          trouble = 'GitHub still shows earlier deployments as active'
+          problem = 'GitHub still shows earlier deployments as active'
           if (said.state === 'success') {
             for (const one of earlier) await this.requests.postStatus(one, statusOf(replaced))
           }
@@ -187,7 +187,7 @@ class RunDeployment implements DeploymentRecord {
       )
     } catch (error) {
       const late = error instanceof TimeOver
-      return [`${trouble}: ${late ? 'it does not answer in time' : (error as Error).message}`]
+      return [`${problem}: ${late ? 'it does not answer in time' : (error as Error).message}`]
     } finally {
       this.context.over.abort()
     }

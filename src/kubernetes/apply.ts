@@ -4,7 +4,7 @@ import type { Clock, Finished } from '../platform/platform.js'
 import { ApiError } from './api-error.js'
 import { isTransient, retryTransient } from './retry.js'
 import type { Cluster } from './cluster.js'
-import { troubleOf } from './kubectl.js'
+import { errorOf } from './kubectl.js'
 import { decided, isWorkload, keyOf, nameOf, same, type KubeObject } from './objects.js'
 import { collection } from './paths.js'
 import { leftAlone, replicasForgotten, withoutReplicas } from './replicas.js'
@@ -94,7 +94,7 @@ export async function apply(
     signal,
   })
   if (applied.code !== 0) {
-    fail({ code: 'apply-failed', sentence: `kubectl apply: ${troubleOf(applied)}` })
+    fail({ code: 'apply-failed', sentence: `kubectl apply: ${errorOf(applied)}` })
   }
   return opened(applied.stdout)
 }
@@ -162,7 +162,7 @@ function refused(cluster: Cluster, ended: Finished): never {
       hint: `rename it, or delete the old one before the release: ${cluster.commandLine(['delete', 'job', job])}`,
     })
   }
-  const words = troubleOf(ended)
+  const words = errorOf(ended)
   fail({
     code: 'manifest-invalid',
     sentence: `the cluster refuses the manifests: ${words}`,

@@ -72,7 +72,7 @@ export async function untilAnswered(
   } catch (error) {
     if (!(error instanceof Passing)) throw error
     signal.throwIfAborted()
-    if (error.meaning === 'silent') return fail(noServer(troubleOf(error.done)))
+    if (error.meaning === 'silent') return fail(noServer(errorOf(error.done)))
     if (error.meaning === 'unknown') return fail(noCredentials)
     return error.done
   }
@@ -91,7 +91,7 @@ class Passing extends Error {
  * The first line of kubectl's that is an error, without its prefix. Several reasons of one error follow it,
  * each in a line with a star.
  */
-export function troubleOf({ stderr }: Finished): string {
+export function errorOf({ stderr }: Finished): string {
   const [first = 'no reason given', ...others] = errorLines(stderr)
   const error = first.replace(/^(error|Error from server)( \([^)]*\))?: /i, '').trim()
   if (!error.endsWith(':')) return error

@@ -176,15 +176,15 @@ export function graces<const T extends string>(
       const found: Partial<Record<T, number>> = {}
       for (const word of words(value) as readonly string[]) {
         const [name = '', time = '', ...rest] = word.split('=')
-        const trouble = of.find((one) => one.toLowerCase() === name.toLowerCase())
-        if (trouble === undefined) {
+        const known = of.find((one) => one.toLowerCase() === name.toLowerCase())
+        if (known === undefined) {
           return new Problem(`has "${name}"; it takes ${of.join(', ')}`)
         }
         const length = duration(time)
         if (rest.length > 0 || length instanceof Problem) {
           return new Problem(`has "${word}", which is not of the form symptom=duration`)
         }
-        found[trouble] = length
+        found[known] = length
       }
       return found
     },

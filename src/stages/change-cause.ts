@@ -3,7 +3,7 @@
  * release made which revision. CronJobs have no such history.
  */
 import { shortTag } from '../kubernetes/image.js'
-import { troubleOf } from '../kubernetes/kubectl.js'
+import { errorOf } from '../kubernetes/kubectl.js'
 import { titleOf } from '../state/lease.js'
 import { changeCause, withAnnotation, type WorkloadObject } from '../kubernetes/objects.js'
 import { idOf, type WorkloadKind } from '../kubernetes/workload.js'
@@ -66,5 +66,5 @@ export async function annotate(
   log.say(cluster.commandLine(args))
   const done = await cluster.kubectl(args, { signal })
   if (done.code === 0) return
-  log.say(`kubectl rollout history will not show this release: ${troubleOf(done)}`)
+  log.say(`kubectl rollout history will not show this release: ${errorOf(done)}`)
 }

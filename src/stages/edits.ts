@@ -3,7 +3,7 @@ import { opened } from '../kubernetes/apply.js'
 import { ApiError } from '../kubernetes/api-error.js'
 import { causeOfOutage, isTransient, retryTransient } from '../kubernetes/retry.js'
 import { configHash } from '../kubernetes/configuration.js'
-import { troubleOf } from '../kubernetes/kubectl.js'
+import { errorOf } from '../kubernetes/kubectl.js'
 import {
   decided,
   same,
@@ -249,5 +249,5 @@ async function writeBy(
   answers(opened(done.stdout))
   if (done.code === 0) return
   const what = args[0] === 'patch' ? 'patch' : 'set image'
-  fail({ code: 'write-failed', sentence: `kubectl ${what}: ${troubleOf(done)}` })
+  fail({ code: 'write-failed', sentence: `kubectl ${what}: ${errorOf(done)}` })
 }

@@ -49,17 +49,17 @@ export async function runJobs(
   const { clock } = context.platform
   const over = new AbortController()
   const own = context.with({ signal: AbortSignal.any([context.signal, over.signal]) })
-  const stand = new Map<string, StatusRow>()
+  const rows = new Map<string, StatusRow>()
   const works = jobs.map(async (job) => {
     await create(own, job)
     log.say(`${titleOf(job)} created`)
     const startedAt = clock.now()
     const seconds = () => (clock.now() - startedAt) / 1000
     const verdict = await followJob(own, live, job, (words) => {
-      stand.set(nameOf(job), { of: titleOf(job), is: 'waiting', words, seconds: seconds() })
-      log.waiting(() => [...stand.values()])
+      rows.set(nameOf(job), { of: titleOf(job), is: 'waiting', words, seconds: seconds() })
+      log.waiting(() => [...rows.values()])
     })
-    stand.delete(nameOf(job))
+    rows.delete(nameOf(job))
     if (verdict.is === 'failed') throw new Failure(verdict.cause)
     log.say(`${titleOf(job)} succeeded after ${seconds().toFixed(1)} s`)
   })

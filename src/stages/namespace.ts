@@ -3,7 +3,7 @@ import { missingRights, type Right } from '../kubernetes/access.js'
 import { ApiError } from '../kubernetes/api-error.js'
 import { noCredentials } from '../kubernetes/retry.js'
 import type { Cluster } from '../kubernetes/cluster.js'
-import { troubleOf } from '../kubernetes/kubectl.js'
+import { errorOf } from '../kubernetes/kubectl.js'
 import type { Manifests } from '../kubernetes/manifests.js'
 import { isBeingDeleted, type KubeObject } from '../kubernetes/objects.js'
 import { namespacePath } from '../kubernetes/paths.js'
@@ -54,10 +54,7 @@ export async function makeNamespace(
   })
   if (made.code === 0) log.say(`namespace/${cluster.namespace} created`)
   else if (!made.stderr.includes('(AlreadyExists)')) {
-    namespaceMissing(
-      cluster.namespace,
-      `does not exist, and creating it failed: ${troubleOf(made)}`,
-    )
+    namespaceMissing(cluster.namespace, `does not exist, and creating it failed: ${errorOf(made)}`)
   }
 }
 

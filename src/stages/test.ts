@@ -108,8 +108,8 @@ function testCause(
     )
   }
   if (code === 125 || (code === 127 && lines.length <= 1)) {
-    const trouble = engineCause('tests', { code, stdout: '', stderr: lines.join('\n') })
-    if (trouble !== undefined) return trouble
+    const problem = engineCause('tests', { code, stdout: '', stderr: lines.join('\n') })
+    if (problem !== undefined) return problem
   }
   if (lines.some((line) => /exec:? "?\/bin\/sh"?(:| failed)/.test(line))) {
     return cause('the image has no /bin/sh to run them with', {

@@ -59,11 +59,11 @@ export async function targetsAfterDeletion(
 function refuseBeingDeleted(cluster: Cluster, object: KubeObject): never {
   const title = titleOf(object)
   const finalizers = object.metadata?.finalizers ?? []
-  const waits = finalizers.length === 0 ? '' : `, and waits for ${finalizers.join(', ')}`
+  const pending = finalizers.length === 0 ? '' : `, and waits for ${finalizers.join(', ')}`
   const show = cluster.commandLine(['get', title, '-o', 'jsonpath={.metadata.finalizers}'])
   fail({
     code: isWorkload(object) ? 'workload-unfit' : 'manifest-invalid',
-    sentence: `${title} is being deleted${waits}: a write to it would be lost`,
+    sentence: `${title} is being deleted${pending}: a write to it would be lost`,
     hint: `nothing was changed. Wait until it is gone, or check why it stays: ${show}`,
   })
 }
