@@ -7762,7 +7762,7 @@ if(!await may(e,"create"))namespaceMissing(e.namespace,"does not exist, and this
 return n}async function makeNamespace(e,t,n,s){if(s==="there"||!await may(t,"create"))return
 const r=await t.kubectl(["create","--save-config","-f","-"],{input:JSON.stringify(n)})
 if(r.code===0)e.say(`namespace/${t.namespace} created`)
-else if(!r.stderr.includes("(AlreadyExists)"))namespaceMissing(t.namespace,`does not exist, and creating it failed: ${(0,me.LH)(r)}`)}async function labelling(e,{namespace:t}){const n={applied:[],warnings:[]}
+else if(!r.stderr.includes("(AlreadyExists)"))namespaceMissing(t.namespace,`does not exist, and creating it failed: ${(0,me.Mz)(r)}`)}async function labelling(e,{namespace:t}){const n={applied:[],warnings:[]}
 if(!t)return n
 if(await may(e,"get","patch","update"))return{...n,applied:[t]}
 if(!await may(e,"get"))return n
@@ -7793,7 +7793,7 @@ const a=["annotate","--overwrite",...i,`${R.uo}=${o}`]
 n.say(t.commandLine(a))
 const c=await t.kubectl(a,{signal:e})
 if(c.code===0)return
-n.say(`kubectl rollout history will not show this release: ${(0,me.LH)(c)}`)}var ye=s(6876)
+n.say(`kubectl rollout history will not show this release: ${(0,me.Mz)(c)}`)}var ye=s(6876)
 var be=s(1493)
 function changeSince(e,t,n){if(!n)return t&&be.jo
 if((0,R.vx)(n))return be.jo
@@ -7845,7 +7845,7 @@ return Array.from({length:Math.ceil(e.length/t)},(n,s)=>e.slice(s*t,(s+1)*t))}fu
 const o=await t.kubectl([...s,"-o","json"],{signal:e})
 r((0,Y.Sg)(o.stdout))
 if(o.code===0)return
-const a=s[0]==="patch"?"patch":"set image";(0,i.fJ)({code:"write-failed",sentence:`kubectl ${a}: ${(0,me.LH)(o)}`})}async function forwarded(e,{pod:t,port:n},s,r){const o=new AbortController
+const a=s[0]==="patch"?"patch":"set image";(0,i.fJ)({code:"write-failed",sentence:`kubectl ${a}: ${(0,me.Mz)(o)}`})}async function forwarded(e,{pod:t,port:n},s,r){const o=new AbortController
 const{promise:i,resolve:a,reject:c}=Promise.withResolvers()
 let A=""
 const l=e.stream(["port-forward","--address","127.0.0.1",`pod/${t}`,`:${n}`],{signal:AbortSignal.any([s,o.signal]),onLine:e=>{const[,t]=/^Forwarding from 127\.0\.0\.1:(\d+) ->/.exec(e)??[]
@@ -8413,11 +8413,11 @@ if(n.push)await pushed(e,a,c)
 return{result:"done"}}function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,x.ok)("tools",`kubectl ${clientVersion(e.kubectl)}`):s?(0,x.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,x.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,x.ok)("tools",e.stdout.trim().replace("git version","git"))
 return t?(0,x.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,x.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
 const r=t?x.z3:x.$e
-const trouble=(e,t)=>{const n=(0,u.Ic)("",e)
+const problem=(e,t)=>{const n=(0,u.Ic)("",e)
 return t("tools",n?.sentence.slice(2)??said(e),n?.hint)}
-if(!hasDocker(e))return[trouble(n,x.z3)]
+if(!hasDocker(e))return[problem(n,x.z3)]
 const{Client:o,Server:i}=versionsOf(n.stdout)
-return[has(n)&&i?(0,x.ok)("tools",`docker ${o?.Version??""}, engine ${i.Version??""}`):trouble(n,r),has(s)?(0,x.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):trouble(s,x.z3)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function clientVersion({stdout:e}){try{const{clientVersion:t}=JSON.parse(e)
+return[has(n)&&i?(0,x.ok)("tools",`docker ${o?.Version??""}, engine ${i.Version??""}`):problem(n,r),has(s)?(0,x.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):problem(s,x.z3)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function clientVersion({stdout:e}){try{const{clientVersion:t}=JSON.parse(e)
 return t?.gitVersion??""}catch{return""}}function skewFindings(e,t){const minor=e=>Number(/^v?\d+\.(\d+)/.exec(e)?.[1]??NaN)
 const n=Math.abs(minor(e)-minor(t))
 if(!(n>1))return[]
@@ -10296,7 +10296,7 @@ if(n.code!==0)refused(e,n)}async function apply(e,t,n,r){if(n.length===0)return[
 const o=await Promise.all(n.map(n=>leavingReplicas(e,t,n,r)))
 r.throwIfAborted()
 const a=await e.kubectl(["apply","-f","-","-o","json"],{input:asList(o),signal:r})
-if(a.code!==0)(0,s.fJ)({code:"apply-failed",sentence:`kubectl apply: ${(0,i.LH)(a)}`})
+if(a.code!==0)(0,s.fJ)({code:"apply-failed",sentence:`kubectl apply: ${(0,i.Mz)(a)}`})
 return opened(a.stdout)}const l={Deployment:"deployments",StatefulSet:"statefulsets"}
 async function leavingReplicas(e,t,n,s){const i=l[n.kind??""]
 if(i===void 0||!(0,a.gv)(n))return n
@@ -10309,7 +10309,7 @@ return(0,A.Ye)(n)},e=>(0,o.dg)(e)||e instanceof r.h&&[404,409].includes(e.status
 const t=JSON.parse(e)
 return t.kind==="List"?t.items??[]:[t]})}function refused(e,t){const n=/The Job "([^"]+)" is invalid: .*field is immutable/s.exec(t.stderr)?.[1]
 if(n!==void 0)(0,s.fJ)({code:"manifest-invalid",sentence:`Job "${n}" already exists, and its manifest has changed: a Job is immutable`,hint:`rename it, or delete the old one before the release: ${e.commandLine(["delete","job",n])}`})
-const r=(0,i.LH)(t);(0,s.fJ)({code:"manifest-invalid",sentence:`the cluster refuses the manifests: ${r}`,hint:"to check them: kubectl apply --dry-run=server -f …"})}},8359:(e,t,n)=>{n.d(t,{D:()=>openCluster})
+const r=(0,i.Mz)(t);(0,s.fJ)({code:"manifest-invalid",sentence:`the cluster refuses the manifests: ${r}`,hint:"to check them: kubectl apply --dry-run=server -f …"})}},8359:(e,t,n)=>{n.d(t,{D:()=>openCluster})
 var s=n(3006)
 var r=n(6402)
 var o=n(4592)
@@ -10419,7 +10419,7 @@ const o=s.toLowerCase().replace(/[^a-z0-9]+/g,"-").replace(/^-+/,"").slice(0,7).
 const i=["",o,hash([e,n]).slice(0,5)].filter((e,t)=>t===0||e).join("-")
 return e.slice(0,63-i.length).replace(/[-.]+$/,"")+i}function fingerprintOf(e,t,n){const s=(0,i.Mo)(templateOf(e),(0,o.QB)(t),n)
 return hash([(0,i.Vb)(e),{...specOf(e),template:s}]).slice(0,12)}function specOf(e){return e.spec??{}}function templateOf(e){return specOf(e).template??{}}function hash(e){const sorted=(e,t)=>typeof t==="object"&&t!==null&&!Array.isArray(t)?Object.fromEntries(Object.entries(t).sort(([e],[t])=>e<t?-1:1)):t
-return(0,s.createHash)("sha256").update(JSON.stringify(e,sorted)).digest("hex")}},6402:(e,t,n)=>{n.d(t,{LH:()=>troubleOf,Yv:()=>untilAnswered})
+return(0,s.createHash)("sha256").update(JSON.stringify(e,sorted)).digest("hex")}},6402:(e,t,n)=>{n.d(t,{Mz:()=>errorOf,Yv:()=>untilAnswered})
 var s=n(4592)
 var r=n(3006)
 const o=/^(TooManyRequests|InternalError|ServiceUnavailable|Timeout|ServerTimeout)$/
@@ -10443,13 +10443,13 @@ const s=meaningOf(e)
 if(s==="done"||s==="refused")return e
 throw new Passing(e,s)},e=>e instanceof Passing||e instanceof r.sr)}catch(e){if(!(e instanceof Passing))throw e
 t.throwIfAborted()
-if(e.meaning==="silent")return(0,s.fJ)((0,r.XX)(troubleOf(e.done)))
+if(e.meaning==="silent")return(0,s.fJ)((0,r.XX)(errorOf(e.done)))
 if(e.meaning==="unknown")return(0,s.fJ)(r.gT)
 return e.done}}class Passing extends Error{done
 meaning
 constructor(e,t){super(t)
 this.done=e
-this.meaning=t}}function troubleOf({stderr:e}){const[t="no reason given",...n]=errorLines(e)
+this.meaning=t}}function errorOf({stderr:e}){const[t="no reason given",...n]=errorLines(e)
 const s=t.replace(/^(error|Error from server)( \([^)]*\))?: /i,"").trim()
 if(!s.endsWith(":"))return s
 const r=n.filter(e=>e.startsWith("* "))
