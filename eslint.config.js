@@ -91,7 +91,7 @@ const replacedWords = `
   templateBack allBack Course Prepared lookAround Followed NextWave guarded LeaseUnsure
   takeLease Begun Ended remember Journal journal telling news closing lessons mending World
   world within withinAfter orAborted briefly together Face Given nearest typed told asked tell
-  tells hopeless
+  tells hopeless trouble troubleOf
 `
   .trim()
   .split(/\s+/)
