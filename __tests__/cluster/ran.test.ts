@@ -198,7 +198,8 @@ const container = async (path: string) =>
   kubectl('-n', site.namespace, 'get', 'deployment/web', '-o', `jsonpath=${path.replaceAll('{.', '{.spec.template.spec.containers[0].')}`)
 
 async function push(tag: string, text: string): Promise<void> {
-  const dockerfile = `FROM python:3.13-slim\nENV TEXT=${text}\n`
+  // Of this namespace alone: a node names an image that it has from two repositories by any of them.
+  const dockerfile = `FROM python:3.13-slim\nENV TEXT=${text} SITE=${site.namespace}\n`
   const folder = dirname(site.folder)
   await writeFile(join(folder, 'Dockerfile'), dockerfile)
   await must('docker', ['build', '--quiet', '--tag', `${ours}:${tag}`, '--file', join(folder, 'Dockerfile'), site.folder], { env: stack.env })
