@@ -1,9 +1,9 @@
 /** What the API server makes of a release is not always what was sent: admission webhooks, finalizers. */
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { Site, type Released } from '../e2e/site.js'
-import { kubectl, must, stack } from '../e2e/stack.js'
+import { kubectl } from '../e2e/stack.js'
 import { startWebhook, type Edit } from '../e2e/webhook.js'
 
 let site: Site
@@ -18,9 +18,9 @@ interface Web {
 
 beforeAll(async () => {
   site = await Site.make('admission')
-  digest = await push('v1', 'CMD touch /ready && exec sleep infinity')
+  digest = await site.pushImage('v1', 'STOPSIGNAL SIGKILL\nCMD touch /ready && exec sleep infinity')
   // Never Ready: its release goes on until it is ended.
-  await push('slow', 'CMD exec sleep infinity')
+  await site.pushImage('slow', 'STOPSIGNAL SIGKILL\nCMD exec sleep infinity')
   await apply(deployment('web'))
   await own('rollout', 'status', 'deployment/web', '--timeout=120s')
   // Newer than what runs: it stamps whatever is written from now on, and pins what has no digest.
@@ -172,17 +172,6 @@ function image(): Promise<string> {
 
 function uidOf(): Promise<string> {
   return own('get', 'deployment/web', '-o', 'jsonpath={.metadata.uid}')
-}
-
-/** Builds and pushes it; its digest. */
-async function push(tag: string, command: string): Promise<string> {
-  const folder = join(dirname(site.folder), tag)
-  await mkdir(folder, { recursive: true })
-  await writeFile(join(folder, 'Dockerfile'), `FROM python:3.13-slim\nSTOPSIGNAL SIGKILL\n${command}\n`)
-  const name = `${site.image}:${tag}`
-  await must('docker', ['build', '--quiet', '--tag', name, folder], { env: stack.env })
-  const said = await must('docker', ['push', name], { env: stack.env })
-  return /digest: (sha256:[0-9a-f]{64})/.exec(said)?.[1] ?? ''
 }
 
 async function apply(object: object): Promise<void> {

@@ -1,9 +1,9 @@
 /** An undo among others: what they have written since stays, with all that it needs. */
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { Site, type Released } from '../e2e/site.js'
-import { kubectl, kubectlJson, must, stack } from '../e2e/stack.js'
+import { kubectl, kubectlJson, stack } from '../e2e/stack.js'
 
 let site: Site
 /** Two applications in one namespace, which share a ConfigMap. */
@@ -107,15 +107,8 @@ function deploy(
 }
 
 /** Builds and pushes it for both applications. */
-async function push(tag: string, command: string): Promise<void> {
-  const folder = join(dirname(site.folder), tag)
-  await mkdir(folder, { recursive: true })
-  await writeFile(join(folder, 'Dockerfile'), `FROM python:3.13-slim\nSTOPSIGNAL SIGKILL\n${command}\n`)
-  const images = [front, back].map((repository) => `${repository}:${tag}`)
-  const build = ['build', '--quiet', ...images.flatMap((name) => ['--tag', name]), folder]
-  await must('docker', build, { env: stack.env })
-  await Promise.all(images.map((name) => must('docker', ['push', '--quiet', name], { env: stack.env })))
-}
+const push = (tag: string, command: string) =>
+  site.pushImage(tag, `STOPSIGNAL SIGKILL\n${command}`, [front, back])
 
 async function apply(name: string, objects: readonly object[]): Promise<void> {
   await kubectl('-n', site.namespace, 'apply', '-f', await file(name, objects))

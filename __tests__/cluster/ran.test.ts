@@ -1,7 +1,7 @@
 /** What ran is what counts: by the digest of the pods, with the command and environment of then. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { at } from '../e2e/moment.js'
 import { Site, type Released } from '../e2e/site.js'
 import { kubectl, must, stack, type How } from '../e2e/stack.js'
@@ -197,11 +197,4 @@ const settings = (patch: string) =>
 const container = async (path: string) =>
   kubectl('-n', site.namespace, 'get', 'deployment/web', '-o', `jsonpath=${path.replaceAll('{.', '{.spec.template.spec.containers[0].')}`)
 
-async function push(tag: string, text: string): Promise<void> {
-  // Of this namespace alone: a node names an image that it has from two repositories by any of them.
-  const dockerfile = `FROM python:3.13-slim\nENV TEXT=${text} SITE=${site.namespace}\n`
-  const folder = dirname(site.folder)
-  await writeFile(join(folder, 'Dockerfile'), dockerfile)
-  await must('docker', ['build', '--quiet', '--tag', `${ours}:${tag}`, '--file', join(folder, 'Dockerfile'), site.folder], { env: stack.env })
-  await must('docker', ['push', '--quiet', `${ours}:${tag}`], { env: stack.env })
-}
+const push = (tag: string, text: string) => site.pushImage(tag, `ENV TEXT=${text}`, [ours])

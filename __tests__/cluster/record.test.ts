@@ -3,7 +3,7 @@
  * so it is the product that refuses, and not the API server.
  */
 import { gunzipSync, gzipSync } from 'node:zlib'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { Site } from '../e2e/site.js'
@@ -30,8 +30,8 @@ beforeAll(async () => {
   site = await Site.make('record')
   other = `${site.namespace}-other`
   await kubectl('create', 'namespace', other)
-  await push('v1', 'sleep infinity')
-  await push('v2', 'echo "this version is broken"; exit 1')
+  await site.pushImage('v1', 'STOPSIGNAL SIGKILL\nCMD sleep infinity')
+  await site.pushImage('v2', 'STOPSIGNAL SIGKILL\nCMD echo "this version is broken"; exit 1')
   await Promise.all([site.namespace, other].map((namespace) => apply(namespace, live())))
   for (const namespace of [site.namespace, other]) {
     await kubectl('-n', namespace, 'rollout', 'status', 'deployment/web', '--timeout=120s')
@@ -148,16 +148,6 @@ async function objects(): Promise<unknown> {
       .filter(({ metadata: { name } }) => !name.startsWith('django-rollout'))
       .map(({ kind, metadata: { name }, spec, data, rules }) => ({ kind, name, spec, data, rules })),
   )
-}
-
-/** Builds and pushes it. */
-async function push(tag: string, command: string): Promise<void> {
-  const folder = join(dirname(site.folder), tag)
-  await mkdir(folder, { recursive: true })
-  await writeFile(join(folder, 'Dockerfile'), `FROM python:3.13-slim\nSTOPSIGNAL SIGKILL\nCMD ${command}\n`)
-  const image = `${site.image}:${tag}`
-  await must('docker', ['build', '--quiet', '--tag', image, folder], { env: stack.env })
-  await must('docker', ['push', '--quiet', image], { env: stack.env })
 }
 
 async function apply(namespace: string, objects: readonly object[]): Promise<void> {
