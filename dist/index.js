@@ -463,9 +463,9 @@ const _=n(280)
 const G=n(2276)
 const P=n(5213)
 const H=n(3465)
-const J=n(2028)
-const V=n(1489)
-e.exports={parse:a,valid:c,clean:A,inc:l,diff:u,major:d,minor:h,patch:g,prerelease:f,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:I,rsort:B,gt:Q,lt:y,eq:b,neq:v,gte:k,lte:S,cmp:T,coerce:R,truncate:D,Comparator:F,Range:O,satisfies:N,toComparators:M,maxSatisfying:L,minSatisfying:U,minVersion:x,validRange:$,outside:_,gtr:G,ltr:P,intersects:H,simplifyRange:J,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
+const V=n(2028)
+const J=n(1489)
+e.exports={parse:a,valid:c,clean:A,inc:l,diff:u,major:d,minor:h,patch:g,prerelease:f,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:I,rsort:B,gt:Q,lt:y,eq:b,neq:v,gte:k,lte:S,cmp:T,coerce:R,truncate:D,Comparator:F,Range:O,satisfies:N,toComparators:M,maxSatisfying:L,minSatisfying:U,minVersion:x,validRange:$,outside:_,gtr:G,ltr:P,intersects:H,simplifyRange:V,subset:J,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
 const n=256
 const s=Number.MAX_SAFE_INTEGER||9007199254740991
 const r=16
@@ -1917,7 +1917,7 @@ const r=n(3440)
 const{channels:o}=n(2414)
 const i=n(6603)
 const{RequestContentLengthMismatchError:a,ResponseContentLengthMismatchError:c,RequestAbortedError:A,InvalidArgumentError:l,HeadersTimeoutError:u,HeadersOverflowError:d,SocketError:h,InformationalError:g,BodyTimeoutError:f,HTTPParserError:p,ResponseExceededMaxSizeError:m}=n(8707)
-const{kUrl:E,kReset:w,kClient:I,kParser:B,kBlocking:Q,kRunning:y,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:T,kKeepAliveDefaultTimeout:R,kHostHeader:D,kPendingIdx:F,kRunningIdx:O,kError:N,kPipelining:M,kSocket:L,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:$,kKeepAliveTimeoutThreshold:_,kHeadersTimeout:G,kBodyTimeout:P,kStrictContentLength:H,kMaxRequests:J,kCounter:V,kMaxResponseSize:Y,kOnError:j,kResume:W,kHTTPContext:q}=n(6443)
+const{kUrl:E,kReset:w,kClient:I,kParser:B,kBlocking:Q,kRunning:y,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:T,kKeepAliveDefaultTimeout:R,kHostHeader:D,kPendingIdx:F,kRunningIdx:O,kError:N,kPipelining:M,kSocket:L,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:$,kKeepAliveTimeoutThreshold:_,kHeadersTimeout:G,kBodyTimeout:P,kStrictContentLength:H,kMaxRequests:V,kCounter:J,kMaxResponseSize:Y,kOnError:j,kResume:W,kHTTPContext:q}=n(6443)
 const z=n(2824)
 const K=Buffer.alloc(0)
 const Z=Buffer[Symbol.species]
@@ -2217,7 +2217,7 @@ try{t.onConnect(abort)}catch(n){r.errorRequest(e,t,n)}if(t.aborted)return false
 if(i==="HEAD")y[w]=true
 if(d||i==="CONNECT")y[w]=true
 if(f!=null)y[w]=f
-if(e[J]&&y[V]++>=e[J])y[w]=true
+if(e[V]&&y[J]++>=e[V])y[w]=true
 if(h)y[Q]=true
 let b=`${i} ${c} HTTP/1.1\r\n`
 if(typeof u==="string")b+=`host: ${u}\r\n`
@@ -2527,13 +2527,13 @@ const c=n(4655)
 const A=n(1841)
 const{InvalidArgumentError:l,InformationalError:u,ClientDestroyedError:d}=n(8707)
 const h=n(9136)
-const{kUrl:g,kServerName:f,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:I,kPending:B,kSize:Q,kQueue:y,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:T,kPendingIdx:R,kRunningIdx:D,kError:F,kPipelining:O,kKeepAliveTimeoutValue:N,kMaxHeadersSize:M,kKeepAliveMaxTimeout:L,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:$,kStrictContentLength:_,kConnector:G,kMaxRedirections:P,kMaxRequests:H,kCounter:J,kClose:V,kDestroy:Y,kDispatch:j,kInterceptors:W,kLocalAddress:q,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(6443)
+const{kUrl:g,kServerName:f,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:I,kPending:B,kSize:Q,kQueue:y,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:T,kPendingIdx:R,kRunningIdx:D,kError:F,kPipelining:O,kKeepAliveTimeoutValue:N,kMaxHeadersSize:M,kKeepAliveMaxTimeout:L,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:$,kStrictContentLength:_,kConnector:G,kMaxRedirections:P,kMaxRequests:H,kCounter:V,kClose:J,kDestroy:Y,kDispatch:j,kInterceptors:W,kLocalAddress:q,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(6443)
 const te=n(637)
 const ne=n(8788)
 let se=false
 const re=Symbol("kClosedResolve")
 const noop=()=>{}
-function getPipelining(e){return e[O]??e[Z]?.defaultPipelining??1}class Client extends A{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:A,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:I,keepAliveTimeoutThreshold:B,socketPath:Q,pipelining:b,tls:v,strictContentLength:F,maxCachedSessions:J,maxRedirections:V,connect:Y,maxRequestsPerClient:j,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:Ae,webSocket:le,eventSource:ue}={}){super({webSocket:le,eventSource:ue})
+function getPipelining(e){return e[O]??e[Z]?.defaultPipelining??1}class Client extends A{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:A,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:I,keepAliveTimeoutThreshold:B,socketPath:Q,pipelining:b,tls:v,strictContentLength:F,maxCachedSessions:V,maxRedirections:J,connect:Y,maxRequestsPerClient:j,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:Ae,webSocket:le,eventSource:ue}={}){super({webSocket:le,eventSource:ue})
 if(p!==void 0)throw new l("unsupported keepAlive, use pipelining=0 instead")
 if(a!==void 0)throw new l("unsupported socketTimeout, use headersTimeout & bodyTimeout instead")
 if(c!==void 0)throw new l("unsupported requestTimeout, use headersTimeout & bodyTimeout instead")
@@ -2548,17 +2548,17 @@ if(B!=null&&!Number.isFinite(B))throw new l("invalid keepAliveTimeoutThreshold")
 if(s!=null&&(!Number.isInteger(s)||s<0))throw new l("headersTimeout must be a positive integer or zero")
 if(u!=null&&(!Number.isInteger(u)||u<0))throw new l("bodyTimeout must be a positive integer or zero")
 if(Y!=null&&typeof Y!=="function"&&typeof Y!=="object")throw new l("connect must be a function or an object")
-if(V!=null&&(!Number.isInteger(V)||V<0))throw new l("maxRedirections must be a positive number")
+if(J!=null&&(!Number.isInteger(J)||J<0))throw new l("maxRedirections must be a positive number")
 if(j!=null&&(!Number.isInteger(j)||j<0))throw new l("maxRequestsPerClient must be a positive number")
 if(te!=null&&(typeof te!=="string"||r.isIP(te)===0))throw new l("localAddress must be valid string IP address")
 if(ne!=null&&(!Number.isInteger(ne)||ne<-1))throw new l("maxResponseSize must be a positive number")
 if(ae!=null&&(!Number.isInteger(ae)||ae<-1))throw new l("autoSelectFamilyAttemptTimeout must be a positive number")
 if(Ae!=null&&typeof Ae!=="boolean")throw new l("allowH2 must be a valid boolean value")
 if(ce!=null&&(typeof ce!=="number"||ce<1))throw new l("maxConcurrentStreams must be a positive integer, greater than 0")
-if(typeof Y!=="function")Y=h({...v,maxCachedSessions:J,allowH2:Ae,socketPath:Q,timeout:A,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...Y})
+if(typeof Y!=="function")Y=h({...v,maxCachedSessions:V,allowH2:Ae,socketPath:Q,timeout:A,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...Y})
 if(t?.Client&&Array.isArray(t.Client)){this[W]=t.Client
 if(!se){se=true
-process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[W]=[oe({maxRedirections:V})]
+process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[W]=[oe({maxRedirections:J})]
 this[g]=i.parseOrigin(e)
 this[G]=Y
 this[O]=b!=null?b:1
@@ -2575,7 +2575,7 @@ this[T]=`host: ${this[g].hostname}${this[g].port?`:${this[g].port}`:""}\r\n`
 this[$]=u!=null?u:3e5
 this[x]=s!=null?s:3e5
 this[_]=F==null?true:F
-this[P]=V
+this[P]=J
 this[H]=j
 this[re]=null
 this[z]=ne>-1?ne:-1
@@ -2593,7 +2593,7 @@ this[y].push(s)
 if(this[w]);else if(i.bodyLength(s.body)==null&&i.isIterable(s.body)){this[w]=1
 queueMicrotask(()=>resume(this))}else this[ee](true)
 if(this[w]&&this[k]!==2&&this[m])this[k]=2
-return this[k]<2}async[V](){return new Promise(e=>{if(this[Q])this[re]=e
+return this[k]<2}async[J](){return new Promise(e=>{if(this[Q])this[re]=e
 else e(null)})}async[Y](e){return new Promise(t=>{const n=this[y].splice(this[R])
 for(let t=0;t<n.length;t++){const s=n[t]
 i.errorRequest(this,s,e)}const callback=()=>{if(this[re]){this[re]()
@@ -2619,7 +2619,7 @@ if(e.destroyed){i.destroy(r.on("error",noop),new d)
 return}s(r)
 try{e[Z]=r.alpnProtocol==="h2"?await ne(e,r):await te(e,r)}catch(e){r.destroy().on("error",noop)
 throw e}e[v]=false
-r[J]=0
+r[V]=0
 r[H]=e[H]
 r[p]=e
 r[F]=null
@@ -4106,11 +4106,11 @@ this.#H()}get readyState(){return this.#_}get url(){return this.#x}get withCrede
 this.#_=m
 const e={request:this.#G,dispatcher:this.#n}
 const processEventSourceEndOfBody=e=>{if(l(e)){this.dispatchEvent(new Event("error"))
-this.close()}this.#J()}
+this.close()}this.#V()}
 e.processResponseEndOfBody=processEventSourceEndOfBody
 e.processResponse=e=>{if(l(e))if(e.aborted){this.close()
 this.dispatchEvent(new Event("error"))
-return}else{this.#J()
+return}else{this.#V()
 return}const t=e.headersList.get("content-type",true)
 const n=t!==null?c(t):"failure"
 const r=n!=="failure"&&n.essence==="text/event-stream"
@@ -4122,7 +4122,7 @@ this.#B.origin=e.urlList[e.urlList.length-1].origin
 const o=new a({eventSourceSettings:this.#B,maxEventSize:this.#n.eventSourceOptions?.maxEventSize,push:e=>{this.dispatchEvent(A(e.type,e.options))}})
 s(e.body.stream,o,e=>{if(e?.aborted===false){this.close()
 this.dispatchEvent(new Event("error"))}})}
-this.#P=r(e)}async#J(){if(this.#_===w)return
+this.#P=r(e)}async#V(){if(this.#_===w)return
 this.#_=m
 this.dispatchEvent(new Event("error"))
 await u(this.#B.reconnectionTime)
@@ -4592,12 +4592,12 @@ while(i>c)t[i]=t[--i]
 t[c]=s}}if(!n.next().done)throw new TypeError("Unreachable")
 return t}else{let e=0
 for(const{0:n,1:{value:s}}of this[u]){t[e++]=[n,s]
-A(s!==null)}return t.sort(compareHeaderName)}}}class Headers{#V
+A(s!==null)}return t.sort(compareHeaderName)}}}class Headers{#J
 #Y
 constructor(e=void 0){c.util.markAsUncloneable(this)
 if(e===s)return
 this.#Y=new HeadersList
-this.#V="none"
+this.#J="none"
 if(e!==void 0){e=c.converters.HeadersInit(e,"Headers contructor","init")
 fill(this,e)}}append(e,t){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,2,"Headers.append")
@@ -4609,7 +4609,7 @@ c.argumentLengthCheck(arguments,1,"Headers.delete")
 const t="Headers.delete"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:"Headers.delete",value:e,type:"header name"})
-if(this.#V==="immutable")throw new TypeError("immutable")
+if(this.#J==="immutable")throw new TypeError("immutable")
 if(!this.#Y.contains(e,false))return
 this.#Y.delete(e,false)}get(e){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,1,"Headers.get")
@@ -4629,7 +4629,7 @@ t=c.converters.ByteString(t,n,"value")
 t=headerValueNormalize(t)
 if(!i(e))throw c.errors.invalidArgument({prefix:n,value:e,type:"header name"})
 else if(!a(t))throw c.errors.invalidArgument({prefix:n,value:t,type:"header value"})
-if(this.#V==="immutable")throw new TypeError("immutable")
+if(this.#J==="immutable")throw new TypeError("immutable")
 this.#Y.set(e,t,false)}getSetCookie(){c.brandCheck(this,Headers)
 const e=this.#Y.cookies
 if(e)return[...e]
@@ -4641,7 +4641,7 @@ if(n===null||n.length===1)return this.#Y[d]=t
 for(let s=0;s<t.length;++s){const{0:r,1:o}=t[s]
 if(r==="set-cookie")for(let t=0;t<n.length;++t)e.push([r,n[t]])
 else e.push([r,o])}return this.#Y[d]=e}[l.inspect.custom](e,t){t.depth??=e
-return`Headers ${l.formatWithOptions(t,this.#Y.entries)}`}static getHeadersGuard(e){return e.#V}static setHeadersGuard(e,t){e.#V=t}static getHeadersList(e){return e.#Y}static setHeadersList(e,t){e.#Y=t}}const{getHeadersGuard:h,setHeadersGuard:g,getHeadersList:f,setHeadersList:p}=Headers
+return`Headers ${l.formatWithOptions(t,this.#Y.entries)}`}static getHeadersGuard(e){return e.#J}static setHeadersGuard(e,t){e.#J=t}static getHeadersList(e){return e.#Y}static setHeadersList(e,t){e.#Y=t}}const{getHeadersGuard:h,setHeadersGuard:g,getHeadersList:f,setHeadersList:p}=Headers
 Reflect.deleteProperty(Headers,"getHeadersGuard")
 Reflect.deleteProperty(Headers,"setHeadersGuard")
 Reflect.deleteProperty(Headers,"getHeadersList")
@@ -4655,7 +4655,7 @@ e.exports={fill:fill,compareHeaderName:compareHeaderName,Headers:Headers,Headers
 const{HeadersList:c}=n(660)
 const{Request:A,cloneRequest:l}=n(9967)
 const u=n(8522)
-const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:g,requestBadPort:f,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:I,tryUpgradeRequestToAPotentiallyTrustworthyURL:B,createOpaqueTimingInfo:Q,appendFetchMetadata:y,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:T,isBlobLike:R,sameOrigin:D,isCancelled:F,isAborted:O,isErrorLike:N,fullyReadBody:M,readableStreamClose:L,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:$,urlHasHttpsScheme:_,clampAndCoarsenConnectionTimingInfo:G,simpleRangeHeaderValue:P,buildContentRange:H,createInflate:J,extractMimeType:V}=n(3168)
+const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:g,requestBadPort:f,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:I,tryUpgradeRequestToAPotentiallyTrustworthyURL:B,createOpaqueTimingInfo:Q,appendFetchMetadata:y,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:T,isBlobLike:R,sameOrigin:D,isCancelled:F,isAborted:O,isErrorLike:N,fullyReadBody:M,readableStreamClose:L,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:$,urlHasHttpsScheme:_,clampAndCoarsenConnectionTimingInfo:G,simpleRangeHeaderValue:P,buildContentRange:H,createInflate:V,extractMimeType:J}=n(3168)
 const{kState:Y,kDispatcher:j}=n(3627)
 const W=n(4589)
 const{safelyExtractBody:q,extractBody:z}=n(4492)
@@ -4816,7 +4816,7 @@ const o=t.bodyInfo
 if(!t.timingAllowPassed){n=Q(n)
 r=""}let i=0
 if(e.request.mode!=="navigator"||!t.hasCrossOriginRedirects){i=t.status
-const e=V(t.headersList)
+const e=J(t.headersList)
 if(e!=="failure")o.contentType=de(e)}if(e.request.initiatorType!=null)Ce(n,e.request.url.href,e.request.initiatorType,globalThis,r,o,i)}
 const processResponseEndOfBodyTask=()=>{e.request.done=true
 if(e.processResponseEndOfBody!=null)queueMicrotask(()=>e.processResponseEndOfBody(t))
@@ -4961,7 +4961,7 @@ const n=5
 if(t.length>n){this.abort(new Error(`too many content-encodings in response: ${t.length}, maximum allowed is ${n}`))
 return true}for(let e=t.length-1;e>=0;--e){const n=t[e].trim()
 if(n==="x-gzip"||n==="gzip")A.push(u.createGunzip({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
-else if(n==="deflate")A.push(J({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
+else if(n==="deflate")A.push(V({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
 else if(n==="br")A.push(u.createBrotliDecompress({flush:u.constants.BROTLI_OPERATION_FLUSH,finishFlush:u.constants.BROTLI_OPERATION_FLUSH}))
 else{A.length=0
 break}}}this.body=new se({read:n})
@@ -4993,12 +4993,12 @@ const{URLSerializer:U}=n(1900)
 const{kConstruct:x}=n(6443)
 const $=n(4589)
 const{getMaxListeners:_,setMaxListeners:G,getEventListeners:P,defaultMaxListeners:H}=n(8474)
-const J=Symbol("abortController")
-const V=new g(({signal:e,abort:t})=>{e.removeEventListener("abort",t)})
+const V=Symbol("abortController")
+const J=new g(({signal:e,abort:t})=>{e.removeEventListener("abort",t)})
 const Y=new WeakMap
 function buildAbort(e){return abort
 function abort(){const t=e.deref()
-if(t!==void 0){V.unregister(abort)
+if(t!==void 0){J.unregister(abort)
 this.removeEventListener("abort",abort)
 t.abort(this.reason)
 const e=Y.get(t.signal)
@@ -5065,12 +5065,12 @@ const v=new AbortController
 this[O]=v.signal
 if(g!=null){if(!g||typeof g.aborted!=="boolean"||typeof g.addEventListener!=="function")throw new TypeError("Failed to construct 'Request': member signal is not of type AbortSignal.")
 if(g.aborted)v.abort(g.reason)
-else{this[J]=v
+else{this[V]=v
 const e=new WeakRef(v)
 const t=buildAbort(e)
 try{if(typeof _==="function"&&_(g)===H)G(1500,g)
 else if(P(g,"abort").length>=H)G(1500,g)}catch{}f.addAbortListener(g,t)
-V.register(v,{signal:g,abort:t},t)}}this[F]=new a(x)
+J.register(v,{signal:g,abort:t},t)}}this[F]=new a(x)
 d(this[F],r.headersList)
 l(this[F],"request")
 if(b==="no-cors"){if(!B.has(r.method))throw new TypeError(`'${r.method} is unsupported in no-cors mode.`)
@@ -6253,7 +6253,7 @@ var i=n(4816)
 var a=n(5623)
 var c=n(8566)
 var A=n(8614)
-var l=n(3426)
+var l=n(4899)
 var u=n(6833)
 var d=n(6469)
 var h=n(8061)
@@ -6296,7 +6296,7 @@ if(D.flat().length>0){D.flat().forEach(e=>{r.$e((0,a.Is)(e))})
 await write((0,d.k)(T,D.flat()))}}s()}catch(e){s(e)}},1)},5581:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(8330)
 var o=n(8231)
-var i=n(3426)
+var i=n(4899)
 var a=n(6833)
 var c=n(6243)
 var A=n(2998)
@@ -7127,11 +7127,12 @@ return i===void 0?`${s}; django-rollout ${t} --help lists all options`:`${s}; di
 var s=n(8850)
 var r=n(1407)
 var o=n(3006)
-var i=n(2250)
+var i=n(9869)
 var a=n(9340)
 var c=n(4339)
 var A=n(4592)
 var l=n(3242)
+var u=n(811)
 function causeOf(e,t){if(e instanceof i.Vj)return causeOfLoss(e)
 if(isLeftOpen(e))return e.cause
 if(t.aborted)return{code:"cancelled",sentence:"the run was cancelled"}
@@ -7140,7 +7141,7 @@ if(e instanceof l.Ms)return{code:"timeout",sentence:"a request to the cluster ti
 const n=(0,o.K$)(e)
 if(n)return n
 if(e instanceof r.h)return{code:"write-failed",sentence:`the API server refused a request (${e.status}): ${e.message}`}
-const s=e instanceof Error?e.message:String(e)
+const s=(0,u.b)(e)
 return{code:"internal",sentence:s,...e instanceof Error&&e.stack!==void 0&&{logs:[{lines:e.stack.split("\n")}]}}}function sentenceOf(e){if(e instanceof i.Vj)return describeLoss(e).sentence
 return causeOf(e,(new AbortController).signal).sentence}function isLeftOpen(e){return e instanceof A.HR&&leavesOpen(e.cause)}function leavesOpen({code:e}){return e==="restore-failed"||e==="lock-lost"}function lostCause({reason:e}){return e instanceof i.Vj?causeOfLoss(e):void 0}function causeOfLoss(e){const{sentence:t,first:n}=describeLoss(e)
 return{code:"lock-lost",sentence:`${t}: the release is incomplete, and nothing more was written`,hint:`${n}the next release restores everything before it starts. To restore now: django-rollout recover`}}function describeLoss({why:e,words:t}){const[n]=t.split(" ")
@@ -7155,65 +7156,61 @@ if(i===null)return[]
 const A=i?(0,a.ys)(i,n):[]
 return[[(0,c.T)((0,a.hY)(s)),A.map(e=>e.image)]]}))
 return Object.fromEntries(r.flat())}},2638:(e,t,n)=>{n.d(t,{M:()=>showHistory})
-var s=n(8359)
-var r=n(3825)
-var o=n(3242)
-var i=n(9869)
-function showHistory(e){return(0,i.Y)("history",e,({platform:e,settings:t,signal:n,app:i,resources:a})=>(0,o.ZC)(n,async()=>{const o=await(0,s.D)(e,await a.access(e,t),n)
-a.add(()=>o.close())
-return{result:"unchanged",history:await(0,r.Lu)(o,i,t.image)}}))}},6186:(e,t,n)=>{n.d(t,{C:()=>recoverLeft,U:()=>recoverRecord})
+var s=n(3825)
+var r=n(3242)
+var o=n(4040)
+function showHistory(e){return(0,o.Y)("history",e,({platform:e,settings:t,signal:n,app:o,resources:i})=>(0,r.ZC)(n,async()=>{const r=await i.openCluster(e,t,n)
+return{result:"unchanged",history:await(0,s.Lu)(r,o,t.image)}}))}},6186:(e,t,n)=>{n.d(t,{C:()=>recoverLeft,U:()=>recoverRecord})
 var s=n(4360)
-var r=n(8359)
-var o=n(8152)
-var i=n(6874)
-var a=n(3165)
-var c=n(3825)
-var A=n(9025)
-var l=n(2789)
-var u=n(6099)
-var d=n(3892)
-var h=n(6072)
-var g=n(2088)
-var f=n(6187)
-var p=n(6488)
-var m=n(9869)
-var E=n(8903)
-function recoverLeft(e,t){return(0,m.Y)("recover",e,e=>e.reporter.stage("recover",async n=>{const{platform:i,settings:a,signal:c,holder:A,app:l,resources:p}=e
-const m=await(0,r.D)(i,await p.access(i,a),c)
-p.add(()=>m.close())
-const isWanted=e=>t==="any"||e===A.id
-const findLeft=async()=>{const e=await(0,u.aE)(m,l,a.image)
+var r=n(8152)
+var o=n(6874)
+var i=n(3165)
+var a=n(3825)
+var c=n(9025)
+var A=n(2789)
+var l=n(6099)
+var u=n(3892)
+var d=n(6072)
+var h=n(2088)
+var g=n(6187)
+var f=n(6488)
+var p=n(4040)
+var m=n(8903)
+function recoverLeft(e,t){return(0,p.Y)("recover",e,e=>e.reporter.stage("recover",async n=>{const{platform:o,settings:i,signal:a,holder:c,app:A,resources:f}=e
+const p=await f.openCluster(o,i,a)
+const isWanted=e=>t==="any"||e===c.id
+const findLeft=async()=>{const e=await(0,l.aE)(p,A,i.image)
 if(e&&isWanted(e.begun.run))return{record:e}
-const t=await(0,f.h2)(m,l)
+const t=await(0,g.h2)(p,A)
 return t.some(e=>isWanted((0,s.ng)(e)))?{}:void 0}
 if(!await findLeft())return{result:"unchanged"}
-const E=new g.v({...e,source:{tag:""}}).with({log:n,cluster:m})
-const w=await(0,h.s)(E)
-p.add(()=>w.release())
-const I=await findLeft()
-if(!I)return{result:"unchanged"}
-const B=await(0,d.f)(m,i.clock)
-c.throwIfAborted()
-const Q=E.with({cluster:(0,o.O)(m,w),signal:w.lost})
-const{record:y}=I
-if(!y)return{result:"undone",ended:await(0,f.d9)(Q,B)}
-const b=await(0,u.R1)(m,l,y,await objectsOfManifests(E))
-const v=await recoverRecord(e,Q,B,b)
-return v.is==="well"?{result:"unchanged"}:{result:"undone",restored:v.restored}}))}async function objectsOfManifests({platform:e,settings:t,cluster:n}){try{const{targets:s,others:r}=await(0,i.PX)(e,n,t.manifests,t.image)
-return[...s,...r]}catch{return[]}}async function recoverRecord({state:e},t,n,s){const{platform:r,app:o,settings:i,signal:d,cluster:h,log:g}=t
-const{begun:m,snapshot:w}=s
-try{await(0,f.d9)(t,n)
-const d=await(0,c.Lu)(h,o,i.image)
-if((0,A.u7)(d,m)){g.say(`the release of ${(0,a.j)(m.tag)} is live; removing its leftover record`)
-await(0,u.yv)(h,r.clock,o,s)
-return{is:"well"}}const p=await(0,f.lj)(t,n,s)
-e.exceptions=(0,l.Z)(n.clusterState(),p,e=>h.commandLine(e))
-return{is:"restored",restored:p}}catch(e){const t=await(0,p.ax)(h,r.clock,i,w)
-const n=(0,p.qT)(d)
-if(n)throw new E.r(n,t)
-const s=(0,p.rl)(e,d)
-const o={...s,code:"restore-failed",sentence:`the release of ${(0,a.j)(m.tag)} was interrupted, and restoring it failed: ${s.sentence}`,hint:[...Object.entries(t).map(([e,t])=>`${e} runs ${t.map(a.E4).join(", ")||"nothing"}`),(0,p.eW)(i,h,w)].join("\n")}
-throw new E.r(o,t)}}},3426:(t,n,s)=>{s.d(n,{d:()=>runCommand})
+const m=new h.v({...e,source:{tag:""}}).with({log:n,cluster:p})
+const E=await(0,d.s)(m)
+f.add(()=>E.release())
+const w=await findLeft()
+if(!w)return{result:"unchanged"}
+const I=await(0,u.f)(p,o.clock)
+a.throwIfAborted()
+const B=m.with({cluster:(0,r.O)(p,E),signal:E.lost})
+const{record:Q}=w
+if(!Q)return{result:"undone",ended:await(0,g.d9)(B,I)}
+const y=await(0,l.R1)(p,A,Q,await objectsOfManifests(m))
+const b=await recoverRecord(e,B,I,y)
+return b.is==="well"?{result:"unchanged"}:{result:"undone",restored:b.restored}}))}async function objectsOfManifests({platform:e,settings:t,cluster:n}){try{const{targets:s,others:r}=await(0,o.PX)(e,n,t.manifests,t.image)
+return[...s,...r]}catch{return[]}}async function recoverRecord({state:e},t,n,s){const{platform:r,app:o,settings:u,signal:d,cluster:h,log:p}=t
+const{begun:E,snapshot:w}=s
+try{await(0,g.d9)(t,n)
+const d=await(0,a.Lu)(h,o,u.image)
+if((0,c.u7)(d,E)){p.say(`the release of ${(0,i.j)(E.tag)} is live; removing its leftover record`)
+await(0,l.yv)(h,r.clock,o,s)
+return{is:"well"}}const f=await(0,g.lj)(t,n,s)
+e.exceptions=(0,A.Z)(n.clusterState(),f,e=>h.commandLine(e))
+return{is:"restored",restored:f}}catch(e){const t=await(0,f.ax)(h,r.clock,u,w)
+const n=(0,f.qT)(d)
+if(n)throw new m.r(n,t)
+const s=(0,f.rl)(e,d)
+const o={...s,code:"restore-failed",sentence:`the release of ${(0,i.j)(E.tag)} was interrupted, and restoring it failed: ${s.sentence}`,hint:[...Object.entries(t).map(([e,t])=>`${e} runs ${t.map(i.E4).join(", ")||"nothing"}`),(0,f.eW)(u,h,w)].join("\n")}
+throw new m.r(o,t)}}},4899:(t,n,s)=>{s.d(n,{d:()=>runCommand})
 var r=s(356)
 const o=e(import.meta.url)("node:path/posix")
 var i=s(4592)
@@ -7395,55 +7392,379 @@ if(o===void 0||r===o)return
 if(r!==void 0)(0,i.fJ)({code:"image-missing",sentence:`${s} on this machine is of the commit ${(0,E.j)(r)}, not of ${(0,E.j)(o)}`,hint:'build it again with "build"'})
 if(e.tag===void 0)return
 if(e.push)(0,i.fJ)({code:"image-missing",sentence:`${s} on this machine has no label that names its commit, so it is not pushed for ${(0,E.j)(o)}`,hint:`build it with "build", or with the label org.opencontainers.image.revision=${o}`})
-n.say(`${s} has no label that names its commit`)}var B=s(9869)
-var Q=s(8359)
-var y=s(8152)
-var b=s(4339)
-var v=s(1965)
-var k=s(2789)
-var S=s(6099)
-var T=s(8911)
-var R=s(9340)
-var D=s(8661)
-var F=s(3825)
+n.say(`${s} has no label that names its commit`)}async function pushImage(e,t,n,s){const{repository:r,tag:o,id:a}=t
+const c=`${r}:${o}`
+check(await(0,u.T3)(e,["image","tag",a,c],{signal:s}),t)
+const A=await(0,h.L5)({clock:e.clock,signal:s,tries:3,pause:2e3,isTransient:({finished:e})=>e.code!==0&&(0,f.jR)((0,u.A3)(e),r)==="transient",onRetry:({finished:e},t)=>{n.quote((0,u.A3)(e))
+n.say(`${(0,f.w4)(r)} refused it; retrying in ${t/1e3} s`)}},async()=>{const t=new PushLog
+n.waiting(`pushing ${c}`)
+const r=await(0,u.T3)(e,["push",c],{signal:s,onLine:e=>{t.read(e)
+n.waiting(`pushing ${c}: ${t.progress}`)}})
+return{finished:{...r,stderr:t.last.join("\n")},layers:t}})
+n.waiting(void 0)
+check(A.finished,t)
+n.say(`pushed ${c}: ${A.layers.progress}`)
+const{digest:l}=A.layers
+if(l!==void 0)return{repository:r,tag:o,digest:l}
+return await(0,g.F1)(e,r,o,s)??(0,i.fJ)({code:"push-failed",sentence:`push: ${(0,f.w4)(r)} accepted ${c}, but does not have it`})}class PushLog{last=[]
+#Re=new Map
+#De
+get digest(){return this.#De}get progress(){const e=[...this.#Re.values()]
+const t=e.filter(e=>e==="Pushed").length
+const n=e.filter(e=>/^(Layer already exists|Mounted from)/.test(e)).length
+const s=e.length===1?"layer":"layers"
+const r=n===0?"":`, ${n} already there`
+return`${t} of ${e.length} ${s} sent${r}`}read(e){const t=(0,a.pj)(e)
+const[,n,s]=/^([0-9a-f]{12}): (.+)$/.exec(t)??[]
+if(n!==void 0&&s!==void 0){this.#Re.set(n,s)
+return}this.#De??=/: digest: (sha256:[0-9a-f]{64}) size: /.exec(t)?.[1]
+if(this.last.push(t)>20)this.last.shift()}}function check(e,{repository:t,tag:n}){if(e.code===0)return
+const s=(0,u.Ic)("push",e)
+if(s!==void 0)(0,i.fJ)(s)
+const r=(0,u.A3)(e)
+const because=(t,n)=>(0,i.fJ)({code:"push-failed",sentence:`push: ${t}: ${r}`,...n===void 0?{}:{hint:n},logs:[{lines:e.stderr.split("\n")}]})
+if(/immutable/i.test(r))because(`${(0,f.w4)(t)} already has the tag ${n} and does not allow overwriting it`,'Tags are immutable there: commit, or set another "tag"')
+switch((0,f.jR)(r,t)){case"denied":return because(`not allowed to write to ${t}`,(0,f.t$)(t,"write to"))
+case"absent":return because(`${(0,f.w4)(t)} has no repository for ${t}`,'Create it in the registry first, or correct "image"')
+case"transient":return because(`${(0,f.w4)(t)} refused ${t}:${n} in three attempts`)
+case"refused":return because(`${t}:${n} was refused`)}}var B=s(811)
+async function push(e,t){const{platform:n,signal:s,log:r}=e
+const o=await tagFor(e,t)
+if(o!==t.tag)r.say(`another build of this commit now has the tag ${(0,E.j)(t.tag)}: the tag of this one is ${(0,E.j)(o)}`)
+await markSeveral(e,{...t,tag:o})
+return pushImage(n,{...t,tag:o},r,s)}async function markSeveral({platform:e,source:t,signal:n,log:s},{repository:r,tag:o,inputs:i}){const a=i===void 0?void 0:(0,d.ZX)(o,i)
+const{sha:c}=t
+if(a===void 0||c===void 0)return
+if(a!==c&&!a.startsWith(`${c}-dirty-`))return
+const A=(0,d.QE)(a)
+const[l,u]=await Promise.all([a,A].map(t=>(0,g.TE)(e,r,t,n)))
+if(l?.is!=="there"||u?.is==="there")return
+try{await(0,g.JE)(e,l.image,[A],n)}catch(e){n.throwIfAborted()
+const t=(0,B.b)(e)
+s.say(`the mark ${A} was not set, so a run without a tag takes ${a}: ${t}`)}}async function tagFor({platform:e,source:t,signal:n},{repository:s,tag:r,inputs:o}){if(o===void 0)return r
+try{const i=await(0,g.TE)(e,s,r,n)
+if(i.is!=="there")return r
+const a=await(0,g.yv)(e,i.image,n)
+const c=a.revision===void 0||a.revision===t.sha
+return c&&a.inputs!==o?(0,d.Zc)(r,o):r}catch{n.throwIfAborted()
+return r}}var Q=s(4040)
+function buildOnly(e){return(0,Q.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
+const a=(0,Q.V)(e,await(0,r.sQ)(t,n,n.context))
+const c=await s.stage("build",async s=>{await i.login(t,n)
+const{image:r,source:c,inputs:A}=await findBuild(a.with({log:s}))
+const l=(0,Q.V)(e,c).with({log:s})
+if(r)o.haveImage(r)
+return r?void 0:build(l,A)})
+if(!c)return{result:"unchanged"}
+if(n.push)o.haveImage(await s.stage("push",e=>push(a.with({log:e}),c)))
+return{result:"done"}}var y=s(1404)
+function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,y.ok)("tools",`kubectl ${clientVersion(e.kubectl)}`):s?(0,y.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,y.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,y.ok)("tools",e.stdout.trim().replace("git version","git"))
+return t?(0,y.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,y.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
+const r=t?y.z3:y.$e
+const problem=(e,t)=>{const n=(0,u.Ic)("",e)
+return t("tools",n?.sentence.slice(2)??said(e),n?.hint)}
+if(!hasDocker(e))return[problem(n,y.z3)]
+const{Client:o,Server:i}=versionsOf(n.stdout)
+return[has(n)&&i?(0,y.ok)("tools",`docker ${o?.Version??""}, engine ${i.Version??""}`):problem(n,r),has(s)?(0,y.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):problem(s,y.z3)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function clientVersion({stdout:e}){try{const{clientVersion:t}=JSON.parse(e)
+return t?.gitVersion??""}catch{return""}}function skewFindings(e,t){const minor=e=>Number(/^v?\d+\.(\d+)/.exec(e)?.[1]??NaN)
+const n=Math.abs(minor(e)-minor(t))
+if(!(n>1))return[]
+const s=`kubectl ${e} is ${n} minor versions from the server’s ${t}; Kubernetes supports one`
+return[(0,y.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}const b=3e4
+function clusterFinding(e,t,n){const s=t===void 0?"":`, context ${t}`
+return(0,y.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
+const s=n+1e3
+if(t.from>s)return t.from-s
+return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=b)return[]
+const t=Math.round(Math.abs(e)/1e3)
+const n=`this machine’s clock is ${t} s ${e>0?"ahead of":"behind"} the cluster’s: times in the history are wrong, and missing pods of a StatefulSet or DaemonSet may be explained late or wrongly`
+return[(0,y.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var v=s(5998)
+var k=s(9340)
+var S=s(4339)
+var T=s(2468)
+const R=5e3
+function staleConfigurationFindings({id:e,live:t},n,s,r){if(!t||e.kind==="CronJob")return[]
+const o=(0,v.JP)((0,k.kW)(t))
+return s.flatMap(t=>{const s=o.filter(e=>(0,v.wj)(t,e))
+const i=n.filter(e=>s.some(n=>{const[s,r]=[changedAt(t,n.keys),startedAt(e,n.container)]
+return s!==void 0&&r!==void 0&&s>r+R}))
+if(i.length===0)return[]
+const a=i.length===n.length?"its pods":`${i.length} of its pods`
+const c=`${(0,S.T)(e)}: ${(0,T.Gg)(t)} changed after the start of ${a}, which may still use the old values`
+return[(0,y.$e)("workloads",c,r(["rollout","restart",(0,S.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
+const r=["f:data","f:binaryData","f:stringData"].flatMap(e=>Object.keys(s[e]??{}))
+const o=t==="all"?r.length>0:t.some(e=>r.includes(`f:${e}`))
+return o&&e!==void 0?[Date.parse(e)]:[]})
+return n.length===0?void 0:Math.max(...n)}function startedAt({status:e},t){const n=[...e?.initContainerStatuses??[],...e?.containerStatuses??[]]
+const{running:s,terminated:r}=n.find(({name:e})=>e===t)?.state??{}
+const o=s?.startedAt??r?.startedAt
+return o===void 0?void 0:Date.parse(o)}var D=s(8911)
+var F=s(8850)
+var O=s(9025)
+function releaseFindings(e,t,n,s){const r=(0,O.BO)(s)
+return[r?(0,y.ok)("release",`release ${r.number} of ${(0,E.j)(r.tag)} by ${(0,D.Gg)(r)} is live`):(0,y.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[]]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
+return(0,y.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,y.$e)("release",`the release of ${(0,E.j)(t.tag)} by ${(0,D.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,F.a)("recover",e))}var N=s(7598)
+var M=s(8815)
+const L=["create","list","watch"]
+async function missingRights(e,t){const n=new Map
+const may=(t,s,r)=>{const o=JSON.stringify([t.group,t.resource,s,r])
+const i=n.get(o)??allowed(e,t,s,r)
+n.set(o,i)
+return i}
+const mayByName=async(e,t)=>{if(e.names===void 0||L.includes(t))return false
+const n=await Promise.all(e.names.map(n=>may(e,t,n)))
+return n.every(Boolean)}
+const isMissing=async(e,t)=>e.names?.length!==0&&!await may(e,t)&&!await mayByName(e,t)
+const s=await Promise.all(t.map(async e=>{const t=await Promise.all(e.verbs.map(async t=>await isMissing(e,t)?[t]:[]))
+return{...e,verbs:t.flat()}}))
+return merged(s.filter(e=>e.verbs.length>0))}async function allowed(e,t,n,s){const[r,o]=t.resource.split("/")
+const i=r==="namespaces"?e.namespace:s
+const a=r==="namespaces"&&n==="create"?{}:{namespace:e.namespace}
+const c=await e.review("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",{apiVersion:"authorization.k8s.io/v1",kind:"SelfSubjectAccessReview",spec:{resourceAttributes:{...a,group:t.group,resource:r,...o!==void 0&&{subresource:o},verb:n,...i!==void 0&&{name:i}}}})
+return c.status?.allowed===true}function asRoleRules(e){return(0,M.As)(e.map(({group:e,resource:t,verbs:n})=>({apiGroups:[e],resources:[t],verbs:[...n]})),{defaultStringType:"PLAIN",collectionStyle:"any"}).trim()}function merged(e){const t=new Map
+for(const n of e){const e=`${n.group}/${n.resource}`
+const s=t.get(e)?.verbs??[]
+const{group:r,resource:o}=n
+t.set(e,{group:r,resource:o,verbs:[...new Set([...s,...n.verbs])]})}return[...t.values()]}function rightsFindings({all:e,missing:t,account:n,namespace:s},r){const o=n===void 0?"the account":`the account ${n}`
+if(t.length===0)return[(0,y.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
+const i=t.map(({resource:e,verbs:t})=>`${t.join(", ")} ${e}`).join("; ")
+const a=countOf(t)===countOf(e)?`${o} has no rights for a release in the namespace "${s}", if it exists`:`${o} may not ${i} in the namespace "${s}"`
+const c=n===void 0?`# in its Role\n${asRoleRules(t)}`:commandFor(t,n,r)
+return[(0,y.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,N.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
+const r={name:`django-rollout-${s.slice(0,8)}`}
+const o="rbac.authorization.k8s.io"
+const i=`${o}/v1`
+const a=likes(e).map(({group:e,resources:t,verbs:n})=>`    - { apiGroups: ["${e}"], resources: [${t.join(", ")}], verbs: [${n}] }`)
+const c={apiVersion:i,kind:"RoleBinding",metadata:r,roleRef:{apiGroup:o,kind:"Role",name:r.name},subjects:[subjectOf(t,o)]}
+const A=["apiVersion: v1","kind: List","items:",`- apiVersion: ${i}`,"  kind: Role",`  metadata: { name: ${r.name} }`,"  rules:",...a,(0,M.As)([c]).trim()].join("\n")
+return`echo '\n${A.replaceAll("'",`'\\''`)}\n' | ${n(["apply","-f","-"])}`}function likes(e){const t=[]
+for(const n of e){const e=n.verbs.join(", ")
+const s=t.find(t=>t.group===n.group&&t.verbs===e)
+if(s)s.resources.push(n.resource)
+else t.push({group:n.group,verbs:e,resources:[n.resource]})}return t}function subjectOf(e,t){const[,n,s]=/^system:serviceaccount:([^:]+):(.+)$/.exec(e)??[]
+return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var U=s(7414)
+var x=s(2683)
+function subjectsOf(e,t){return e.flatMap(e=>{const{id:n,uses:s,live:r,manifest:o}=e
+const i=o?(0,x.wk)(o,r):r
+if(!i)return[]
+const a=(0,k.kW)(i)
+const c=s.filter(({init:e})=>!e).map(({name:e})=>e)
+const A={workload:n,template:a,containers:c}
+return[{target:e,id:(0,S.T)(n),object:i,containers:(a.spec?.containers??[]).filter(({name:e})=>c.includes(e)),isServed:n.kind!=="CronJob"&&t.some(e=>(0,U.ko)(e,A))}]})}function fixOf({id:e,manifest:t},n,s){return t?`# in the manifest of ${(0,S.T)(e)}\n${(0,M.As)(n).trim()}`:s(["patch",(0,S.T)(e),"--patch",JSON.stringify(n)])}function inTemplate({id:e},t){const n={spec:{template:{spec:t}}}
+return e.kind==="CronJob"?{spec:{jobTemplate:n}}:n}function inContainer(e,t,n){return inTemplate(e,{containers:[{name:t,...n}]})}function ownerOf(e){return argo(e)??flux(e)??helm(e)??operator(e)}function argo({kind:e,metadata:t={}}){const n=e==="CronJob"?"batch":"apps"
+const s=`:${n}/${e}:${t.namespace}/${t.name}`
+const r=t.annotations?.["argocd.argoproj.io/tracking-id"]
+const o=r?.endsWith(s)?r.slice(0,-s.length):t.labels?.["argocd.argoproj.io/instance"]
+if(o===void 0)return
+const i=e==="CronJob"?".spec.jobTemplate.spec":".spec"
+const a={ignoreDifferences:[{group:n,kind:e,name:t.name,jqPathExpressions:[`${i}.template.spec.containers[].image`]}],syncPolicy:{syncOptions:["RespectIgnoreDifferences=true"]}}
+return{name:`Argo CD (application ${o})`,when:"at its next sync, unless the application ignores images",fix:`# in the application ${o}\n${(0,M.As)({spec:a}).trim()}`}}function flux({metadata:{labels:e={},annotations:t={}}={}}){const named=t=>{const n=e[`${t}.toolkit.fluxcd.io/name`]
+return n&&`${e[`${t}.toolkit.fluxcd.io/namespace`]}/${n}`}
+const n=named("kustomize")
+const s=t["kustomize.toolkit.fluxcd.io/reconcile"]==="disabled"||["IfNotPresent","Ignore"].includes(t["kustomize.toolkit.fluxcd.io/ssa"]??"")
+if(n&&!s){const e={metadata:{annotations:{"kustomize.toolkit.fluxcd.io/reconcile":"disabled"}}}
+return{name:`Flux (Kustomization ${n})`,when:"at its next reconciliation",fix:`# in its manifest, where Flux reads it\n${(0,M.As)(e).trim()}`}}const r=named("helm")
+return r?{name:`Flux (HelmRelease ${r})`,when:"when it upgrades the release"}:void 0}function helm({metadata:{labels:e={},annotations:t={}}={}}){const n=t["meta.helm.sh/release-name"]
+if(e["app.kubernetes.io/managed-by"]!=="Helm"||n===void 0)return
+return{name:`Helm (release ${n})`,when:"at the next `helm upgrade`"}}function operator({metadata:e}){const t=e?.ownerReferences?.find(({controller:e})=>e)
+return t&&{name:`${t.kind} ${t.name}`,when:"whenever its controller reconciles it"}}const $=30
+const _=[paused,leaving,owned,withoutRevisions,recreated,allAtOnce,cutShort,beatsTwice]
+function workloadFindings(e,t){return[...e.flatMap(e=>_.flatMap(n=>n(e,t))),...manyBeats(e,t)]}function paused({id:e,target:t},n){if(!t.live?.spec.paused)return[]
+const s=`${e} is paused, so a new version would never roll out`
+return[(0,y.z3)("workloads",s,n(["rollout","resume",e]))]}function leaving({id:e,target:t},n){if(!t.live||!(0,k.vx)(t.live))return[]
+const s=`${e} is being deleted: a write to it would be lost`
+const r=n(["get",e,"-o","jsonpath={.metadata.finalizers}"])
+return[(t.manifest?y.$e:y.z3)("workloads",s,r)]}function owned({id:e,target:t}){const n=t.live&&ownerOf(t.live)
+if(!n)return[]
+const s=`${e} belongs to ${n.name}, which resets its image ${n.when}`
+return[(0,y.$e)("workloads",s,n.fix)]}function withoutRevisions({id:e,target:t,object:n},s){if(n.spec.revisionHistoryLimit!==0)return[]
+const r=`${e} has revisionHistoryLimit: 0, so Kubernetes keeps no earlier version, and "kubectl rollout undo" cannot work`
+return[(0,y.$e)("workloads",r,fixOf(t,{spec:{revisionHistoryLimit:10}},s))]}function recreated({id:e,target:t,object:n,isServed:s},r){const{strategy:o}=n.spec
+if(n.kind!=="Deployment"||!s||o?.type!=="Recreate")return[]
+const i=`${e} has strategy: Recreate, so there is downtime from the end of its old pods until the new ones are Ready`
+const a={spec:{strategy:{type:"RollingUpdate"}}}
+return[(0,y.$e)("workloads",i,fixOf(t,a,r))]}function allAtOnce({id:e,target:t,object:n,isServed:s},r){const{strategy:o}=n.spec
+const i=n.spec.replicas??1
+if(n.kind!=="Deployment"||!s||o?.type==="Recreate")return[]
+const{maxUnavailable:a="25%",maxSurge:c="25%"}=o?.rollingUpdate??{}
+const A=workloads_countOf(c,i,Math.ceil)
+const l=workloads_countOf(a,i,Math.floor)
+const u=A===0&&l===0?1:l
+if(i===0||u<i)return[]
+const d=i===1?`${e} may lose its only pod while the new one starts (maxUnavailable: ${a}): there is downtime until then`:`${e} may lose all of its ${i} pods while the new ones start (maxUnavailable: ${a}): there is downtime until then`
+const h={maxUnavailable:0,maxSurge:1}
+return[(0,y.$e)("workloads",d,fixOf(t,{spec:{strategy:{rollingUpdate:h}}},r))]}function workloads_countOf(e,t,n){return typeof e==="number"?e:n(parseInt(e,10)*t/100)}function cutShort({id:e,target:t,object:n,containers:s},r){const o=(0,k.kW)(n).spec?.terminationGracePeriodSeconds??$
+const i=s.find(U.HS)
+if(n.kind==="CronJob"||!i||o>$)return[]
+const a=`${e}, container ${i.name}: a Celery task that takes longer than ${o} s is killed by each release (terminationGracePeriodSeconds)`
+const c=inTemplate(t,{terminationGracePeriodSeconds:300})
+return[(0,y.$e)("workloads",a,fixOf(t,c,r))]}function beatsTwice({id:e,target:t,object:n,containers:s,isServed:r},o){const{strategy:i}=n.spec
+const a=n.kind==="Deployment"&&i?.type!=="Recreate"
+const c=s.find(U.Nj)
+if(!a||!c||n.spec.replicas===0)return[]
+const A=`${e}, container ${c.name}: the old and the new Celery beat run side by side for a moment in each release, so tasks that are due then are sent twice`
+if(r)return[(0,y.$e)("workloads",`${A}: move beat to a Deployment without a Service`)]
+const l={spec:{strategy:{type:"Recreate",rollingUpdate:null}}}
+return[(0,y.$e)("workloads",`${A}: set strategy: Recreate`,fixOf(t,l,o))]}function manyBeats(e,t){const n=e.filter(({object:e,containers:t})=>e.kind!=="CronJob"&&t.some(U.Nj))
+const s=n.map(({object:{kind:e,spec:t}})=>e==="DaemonSet"?1/0:t.replicas??1)
+const r=s.reduce((e,t)=>e+t,0)
+const[o,...i]=n
+if(!o||r<=1)return[]
+const a=n.map(({id:e})=>e).join(" and ")
+const c=r===1/0?"once per node":`${r} times`
+const A=`Celery's beat runs ${c} (${a}), so every scheduled task is sent that often`
+const l=i.length===0&&r!==1/0
+return[(0,y.$e)("workloads",A,l?t(["scale",o.id,"--replicas=1"]):void 0)]}function pullFindings(e,t){return e.flatMap(({id:e,target:n,containers:s})=>s.filter(({imagePullPolicy:e})=>e==="Always").map(({name:s})=>{const r=`${e}, container ${s} has imagePullPolicy: Always, so none of its pods can start while the registry is unavailable, although a release pins the image by its digest`
+const o=inContainer(n,s,{imagePullPolicy:"IfNotPresent"})
+return(0,y.$e)("workloads",r,fixOf(n,o,t))}))}var G=s(1407)
+var P=s(6874)
+var H=s(8661)
+var V=s(1856)
+var J=s(3825)
+var Y=s(2459)
+var j=s(6099)
+var W=s(3892)
 async function checkAlone(e,t){const{app:n,settings:s,cluster:r}=e
-await Promise.all([checkHistory(e,t),(0,S.aE)(r,n,s.image),(0,T.Cz)(r,(0,D.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const i=await(0,F.tl)(s,e)
+await Promise.all([checkHistory(e,t),(0,j.aE)(r,n,s.image),(0,D.Cz)(r,(0,H.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const i=await(0,J.tl)(s,e)
 const a=i.filter(({image:e})=>!(0,E.iI)(e,t.image))
 const c=i.filter(e=>!a.includes(e))
 if(a.length===0||n==="rollback"&&c.length>0)return c
-const A=o.map(({id:e})=>(0,b.T)(e))
-const l=workloadsIn(r.clusterState()).filter(e=>!A.includes((0,b.T)((0,R.hY)(e))))
-for(const n of new Set(a.map(e=>e.image))){const r=l.find(e=>(0,R.ys)(e,n).length>0)
+const A=o.map(({id:e})=>(0,S.T)(e))
+const l=workloadsIn(r.clusterState()).filter(e=>!A.includes((0,S.T)((0,k.hY)(e))))
+for(const n of new Set(a.map(e=>e.image))){const r=l.find(e=>(0,k.ys)(e,n).length>0)
 if(!r)continue
-const o=(0,b.T)((0,R.hY)(r))
-const i=`the history in configmap/${(0,D.Fe)(e)}`
-const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,D.ht)(s,e,{image:n,what:i,so:a},t.image)}return c}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
-return t.flatMap(e=>[...e.values()]).filter(R.gv)}var O=s(6072)
-var N=s(6874)
-var M=s(1856)
-var L=s(3892)
-var U=s(7414)
-var x=s(1404)
-var $=s(8815)
-function fixOf({id:e,manifest:t},n,s){return t?`# in the manifest of ${(0,b.T)(e)}\n${(0,$.As)(n).trim()}`:s(["patch",(0,b.T)(e),"--patch",JSON.stringify(n)])}function inTemplate({id:e},t){const n={spec:{template:{spec:t}}}
-return e.kind==="CronJob"?{spec:{jobTemplate:n}}:n}function inContainer(e,t,n){return inTemplate(e,{containers:[{name:t,...n}]})}function probeFindings(e,t,n,s){const r=e.filter(({isServed:e})=>e)
+const o=(0,S.T)((0,k.hY)(r))
+const i=`the history in configmap/${(0,H.Fe)(e)}`
+const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,H.ht)(s,e,{image:n,what:i,so:a},t.image)}return c}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
+return t.flatMap(e=>[...e.values()]).filter(k.gv)}var q=s(2109)
+var z=s(8559)
+var K=s(3872)
+var Z=s(6e3)
+var X=s(6738)
+const ee=3e5
+const te={timeout:1/0,bake:0,grace:{}}
+async function ailing(e,t,{cluster:n,clock:s,toRepo:r}){const o=e.flatMap(({id:e,live:n})=>n&&!n.spec.paused?[(0,q.VS)(e,n,t)]:[])
+const i=s.now()
+const a={...(0,Z._1)(i),exits:exitsOf(t,i)}
+const c={clusterState:t,timeouts:te,now:i}
+const A=(0,K.S)(o,{...c,observations:a})
+const l=await Promise.all(A.logsWanted.map(async e=>{const t=await(0,X.$)(n,s,e)
+return{wanted:e,diagnosis:(0,z.h)(t,r)}}))
+const u=l.reduce((e,{wanted:t,diagnosis:n})=>(0,Z.X1)(e,t,n),A.observations)
+const{verdicts:d}=(0,K.S)(o,{...c,observations:u})
+return Object.fromEntries(e.flatMap(({id:e})=>{const t=d[(0,S.T)(e)]
+const n=t&&wordsOf(t)
+return n===void 0?[]:[[(0,S.T)(e),n]]}))}function exitsOf(e,t){return Object.fromEntries([...e.pods.values()].flatMap(({metadata:e,status:n})=>(n?.containerStatuses??[]).flatMap(({name:n,lastState:s})=>{const{exitCode:r=0,finishedAt:o}=s?.terminated??{}
+const i=o!==void 0&&Date.parse(o)>t-ee
+return r!==0&&i?[[`${e?.uid}/${n}`,{before:0}]]:[]})))}function wordsOf(e){switch(e.is){case"complete":case"done":return
+case"failed":return e.cause.sentence
+case"superseded":return e.by
+case"waiting":return e.on.replace(/,? 0 s of \d+ s/,"")}}const ne=3e4
+async function lineageOf(e,t,n){const{platform:s,folder:o}=e
+if(t===n)return"not-older"
+const i=(0,r.uM)(s,o)
+if(!await lineage_has(i,t))return"unknown"
+const a=await compared(i,t,n)
+if(a!=="unknown"||s.env["CI"]!=="true")return a
+await fetchHistory(e,t,n)
+return compared(i,t,n)}async function lineage_has(e,t){return(await e(["cat-file","-e",`${t}^{commit}`])).code===0}async function compared(e,t,n){if(!await lineage_has(e,n))return"unknown"
+const leads=async(t,n)=>(await e(["merge-base","--is-ancestor",t,n])).code===0
+if(await leads(t,n))return"older"
+if(await leads(n,t))return"not-older"
+return await isWhole(e,n)?"not-older":"unknown"}async function isWhole(e,t){const n=await e(["rev-list","--max-parents=0",t])
+const s=await e(["cat-file","--batch"],n.stdout)
+return n.code===0&&s.code===0&&!/^parent [0-9a-f]+$/m.test(s.stdout)}async function fetchHistory({platform:e,folder:t,signal:n},s,o){const i=await(0,r.uM)(e,t)(["rev-parse","--is-shallow-repository"])
+const a=["fetch","--quiet","--no-tags","--no-write-fetch-head","--no-recurse-submodules",...i.stdout.trim()==="true"?["--depth=200","origin",s,o]:["origin",o]]
+await(0,h.wj)(e.clock,ne,n,n=>e.processes.stream("git",[...(0,r._z)(e,t),...a],{signal:n,env:{GIT_TERMINAL_PROMPT:"0",GIT_SSH_COMMAND:"ssh -o BatchMode=yes"},onLine:()=>{}}))}async function checkNotStale({platform:e,settings:t,source:n,signal:s,log:r},o){const a=(0,O.BO)(o)
+if(a?.sha===void 0||n.sha===void 0)return
+const{sha:c}=n
+switch(await lineageOf({platform:e,folder:t.context,signal:s},c,a.sha)){case"not-older":return
+case"unknown":r.say(`this checkout does not show whether ${(0,E.j)(a.tag)}, which is live, is newer than ${(0,E.j)(c)}`)
+return
+case"older":(0,i.fJ)({code:"stale-commit",sentence:`${(0,E.j)(c)} is older than ${(0,E.j)(a.tag)}, live since release ${a.number} by ${(0,D.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,F.a)("rollback",t,{to:n.tag})}`})}}var se=s(4e3)
+const re=15e3
+async function pinsOf(e,t,n){const s=n.flatMap(e=>e.live?[e.live]:[])
+const r=(0,se.oo)(t.clusterState(),s,e.settings.image)
+const o=once(t=>lookUpSoon(e,t))
+const i=new Map
+const a=new Set
+await Promise.all(r.map(async({workload:e,container:t,image:n,ran:s})=>{const r=s?await fateOf(n,s,o):"not known"
+if(r==="comes back")return
+const{repository:c,tag:A="latest"}=(0,E.zZ)(n)
+const l=`${(0,E.EU)(c)}:${A}`
+if(s===void 0||r==="not known"){a.add(`the digest that ${l} runs is unknown: an undo would restore what the tag names then`)
+return}const u=(0,se._W)(n,s.digest)
+i.set(e,{...i.get(e),[t]:u})
+const d=r==="moved"?"has moved":"may have moved"
+a.add(`${l} ${d}: an undo would restore ${s.digest.slice(0,19)}, which is running`)}))
+for(const t of a)e.log.say(t)
+return i}async function runsAlready(e,t,n,{repository:s,digest:r}){const o=t.clusterState()
+const i=once(t=>lookUpSoon(e,t))
+const a=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,k.MZ)((0,k.kW)(e),()=>true).find(e=>e.name===t)
+if(!n)return false
+const a=(0,se.ky)(o,e,n,{repository:s,digest:r})
+if(a!=="what its tag names")return a==="this image"
+const c=await i(n.image)
+return c?.is==="there"&&c.image.digest===r}))
+return(await Promise.all(a)).every(Boolean)}function taggedAlone(e){const t=new Map
+for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,E.zZ)(e).digest!==void 0)continue
+t.set(e,[...t.get(e)??[],(0,S.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
+for(const{id:r,live:o}of t){const t=n.get((0,S.T)(r))
+const i=o?(0,k.ys)(o,e.settings.image):[]
+const a=new Set(i.map(({name:e,image:n})=>t?.[e]??n))
+for(const e of a)s.set(e,[...s.get(e)??[],(0,S.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
+return s?.is==="absent"?[`the registry no longer has ${t}, which ${n.join(", ")} runs: nodes without a cached copy cannot start it, so an undo may fail`]:[]}))
+return r.flat()}async function fateOf(e,{digest:t,of:n},s){const r=await s(e)
+if(r?.is==="there"&&r.image.digest===t)return"comes back"
+if(n==="another repository"){const n=await s((0,se._W)(e,t))
+if(n?.is!=="there")return"not known"}return r?.is==="there"?"moved":"may have moved"}async function lookUpSoon({platform:e,signal:t},n){const{repository:s,tag:r="latest",digest:o}=(0,E.zZ)(n)
+try{return await(0,h.wj)(e.clock,re,t,t=>o===void 0?(0,g.TE)(e,s,r,t):(0,g.OK)(e,{repository:s,tag:r,digest:o},t))}catch{t.throwIfAborted()
+return}}function once(e){const t=new Map
+return n=>{const s=t.get(n)??e(n)
+t.set(n,s)
+return s}}var oe=s(3006)
+var ie=s(6402)
+async function presenceOf(e){try{const t=await e.find((0,V.B3)(e.namespace))
+if(t&&(0,k.vx)(t))return namespace_leaving(e)
+return t===void 0?"missing":"there"}catch(e){if(e instanceof G.h&&e.status===403)return"hidden"
+throw clearer(e)}}async function checkNamespace(e,{namespace:t}){const n=await presenceOf(e)
+if(n!=="missing")return n
+if(!t)return namespaceMissing(e.namespace,"does not exist")
+if(!await may(e,"create"))namespaceMissing(e.namespace,"does not exist, and this account may not create it")
+return n}async function makeNamespace(e,t,n,s){if(s==="there"||!await may(t,"create"))return
+const r=await t.kubectl(["create","--save-config","-f","-"],{input:JSON.stringify(n)})
+if(r.code===0)e.say(`namespace/${t.namespace} created`)
+else if(!r.stderr.includes("(AlreadyExists)"))namespaceMissing(t.namespace,`does not exist, and creating it failed: ${(0,ie.Mz)(r)}`)}async function labelling(e,{namespace:t}){const n={applied:[],warnings:[]}
+if(!t)return n
+if(await may(e,"get","patch","update"))return{...n,applied:[t]}
+if(!await may(e,"get"))return n
+const s=await e.get((0,V.B3)(e.namespace))
+const r=differences(t,s)
+if(r.length===0)return n
+const o=`the namespace "${e.namespace}" keeps its labels and annotations, because this account may not patch and update it. Its manifest differs in: ${r.join(", ")}`
+return{...n,warnings:[o]}}function differences(e,t){return["labels","annotations"].flatMap(n=>{const s=t.metadata?.[n]??{}
+const r=Object.entries(e.metadata?.[n]??{})
+return r.flatMap(([e,t])=>s[e]===t?[]:[e])})}async function may(e,...t){const n={group:"",resource:"namespaces",verbs:t}
+return(await missingRights(e,[n])).length===0}function namespace_leaving(e){const t=`kubectl get namespace ${e.namespace} -o jsonpath={.status.conditions}`
+return(0,i.fJ)({code:"namespace-missing",sentence:`the namespace "${e.namespace}" is being deleted`,hint:`wait until it is gone, then release again. To see what it waits for: ${t}`})}function clearer(e){if(!(e instanceof G.h&&e.status===401))return e
+return(0,i.fJ)(oe.gT)}function namespaceMissing(e,t){(0,i.fJ)({code:"namespace-missing",sentence:`the namespace "${e}" ${t}`,hint:`check the option namespace, or create it: kubectl create namespace ${e}`})}function probeFindings(e,t,n,s){const r=e.filter(({isServed:e})=>e)
 const o=[...r.flatMap(e=>unready(e,n,s)),...e.flatMap(e=>killed(e,t[e.id],s))]
 if(o.length>0||r.length===0)return o
 const i=r.map(({id:e})=>e).join(", ")
 const a=r.filter(e=>listensOnly(e)).map(({id:e})=>e)
 const c=a.length===0?"":`; that of ${a.join(", ")} checks only the port: set "smoke-path" to request a page`
-return[(0,x.ok)("probes",`${i}: has a readinessProbe${c}`)]}function serving({containers:e}){return e.find(e=>(0,U.kp)(e)==="web")??e[0]}function listensOnly(e){return serving(e)?.readinessProbe?.tcpSocket!==void 0}function unready(e,t,n){const{id:s,target:r,object:o}=e
-const i=(0,R.kW)(o).spec?.containers??[]
+return[(0,y.ok)("probes",`${i}: has a readinessProbe${c}`)]}function serving({containers:e}){return e.find(e=>(0,U.kp)(e)==="web")??e[0]}function listensOnly(e){return serving(e)?.readinessProbe?.tcpSocket!==void 0}function unready(e,t,n){const{id:s,target:r,object:o}=e
+const i=(0,k.kW)(o).spec?.containers??[]
 const a=serving(e)
 if(!a)return[]
 if(listensOnly(e)&&t["smoke-path"]!==void 0){const e=`${s}, container ${a.name}: its readinessProbe checks only the port, so a version whose code does not start may become Ready for a moment and replace a working one`
 const o={...pageOf(a,t),tcpSocket:null}
 const i="httpGet"in o&&inContainer(r,a.name,{readinessProbe:o})
-return[(0,x.$e)("probes",e,i?fixOf(r,i,n):void 0)]}if(i.some(({readinessProbe:e})=>e))return[]
+return[(0,y.$e)("probes",e,i?fixOf(r,i,n):void 0)]}if(i.some(({readinessProbe:e})=>e))return[]
 const c=`${s}, container ${a.name} has no readinessProbe: its new pods receive requests before they can answer, and a rollout counts them as Ready at once`
 const A=readinessOf(a,t)
 const l=A&&inContainer(r,a.name,{readinessProbe:A})
-return[(0,x.$e)("probes",c,l&&fixOf(r,l,n))]}function readinessOf(e,t){const{startupProbe:n,livenessProbe:s}=e
+return[(0,y.$e)("probes",c,l&&fixOf(r,l,n))]}function readinessOf(e,t){const{startupProbe:n,livenessProbe:s}=e
 const r=n??s
 return r?{...handlerOf(r),periodSeconds:2}:pageOf(e,t)}function pageOf({ports:e=[]},t){const n=e.find(({protocol:e="TCP",name:t})=>e==="TCP"&&t==="http")
 const s=(n??e.find(({protocol:e="TCP"})=>e==="TCP"))?.containerPort
@@ -7454,224 +7775,125 @@ const i=o===void 0?{}:{httpHeaders:[{name:"Host",value:o}]}
 return{httpGet:{path:r,port:s,...i},periodSeconds:2}}function killed({id:e,target:t,containers:n},s,r){if(s===void 0)return[]
 return n.flatMap(n=>{const{name:o,livenessProbe:i,readinessProbe:a,startupProbe:c}=n
 if(!i||!a||c)return[]
-if(!(0,R.FB)(handlerOf(i),handlerOf(a)))return[]
+if(!(0,k.FB)(handlerOf(i),handlerOf(a)))return[]
 const A=budgetOf(i)
 if(2*s<=A)return[]
 const l=`${e}, container ${o} took ${seconds(s)} to become Ready, and its livenessProbe kills one that takes ${seconds(A)}: on a busy node a healthy start may never finish`
 const u=2
 const d=Math.max(60,Math.ceil(10*s/1e3/u))
 const h=inContainer(t,o,{startupProbe:{...handlerOf(i),periodSeconds:u,failureThreshold:d}})
-return[(0,x.$e)("probes",l,fixOf(t,h,r))]})}function budgetOf({initialDelaySeconds:e,periodSeconds:t,failureThreshold:n}){return 1e3*((e??0)+(n??3)*(t??10))}function handlerOf({httpGet:e,tcpSocket:t,exec:n,grpc:s}){return{...e&&{httpGet:e},...t&&{tcpSocket:t},...n&&{exec:n},...s&&{grpc:s}}}function seconds(e){return`${Math.round(e/1e3)} s`}var _=s(2683)
-function subjectsOf(e,t){return e.flatMap(e=>{const{id:n,uses:s,live:r,manifest:o}=e
-const i=o?(0,_.wk)(o,r):r
-if(!i)return[]
-const a=(0,R.kW)(i)
-const c=s.filter(({init:e})=>!e).map(({name:e})=>e)
-const A={workload:n,template:a,containers:c}
-return[{target:e,id:(0,b.T)(n),object:i,containers:(a.spec?.containers??[]).filter(({name:e})=>c.includes(e)),isServed:n.kind!=="CronJob"&&t.some(e=>(0,U.ko)(e,A))}]})}function ownerOf(e){return argo(e)??flux(e)??helm(e)??operator(e)}function argo({kind:e,metadata:t={}}){const n=e==="CronJob"?"batch":"apps"
-const s=`:${n}/${e}:${t.namespace}/${t.name}`
-const r=t.annotations?.["argocd.argoproj.io/tracking-id"]
-const o=r?.endsWith(s)?r.slice(0,-s.length):t.labels?.["argocd.argoproj.io/instance"]
-if(o===void 0)return
-const i=e==="CronJob"?".spec.jobTemplate.spec":".spec"
-const a={ignoreDifferences:[{group:n,kind:e,name:t.name,jqPathExpressions:[`${i}.template.spec.containers[].image`]}],syncPolicy:{syncOptions:["RespectIgnoreDifferences=true"]}}
-return{name:`Argo CD (application ${o})`,when:"at its next sync, unless the application ignores images",fix:`# in the application ${o}\n${(0,$.As)({spec:a}).trim()}`}}function flux({metadata:{labels:e={},annotations:t={}}={}}){const named=t=>{const n=e[`${t}.toolkit.fluxcd.io/name`]
-return n&&`${e[`${t}.toolkit.fluxcd.io/namespace`]}/${n}`}
-const n=named("kustomize")
-const s=t["kustomize.toolkit.fluxcd.io/reconcile"]==="disabled"||["IfNotPresent","Ignore"].includes(t["kustomize.toolkit.fluxcd.io/ssa"]??"")
-if(n&&!s){const e={metadata:{annotations:{"kustomize.toolkit.fluxcd.io/reconcile":"disabled"}}}
-return{name:`Flux (Kustomization ${n})`,when:"at its next reconciliation",fix:`# in its manifest, where Flux reads it\n${(0,$.As)(e).trim()}`}}const r=named("helm")
-return r?{name:`Flux (HelmRelease ${r})`,when:"when it upgrades the release"}:void 0}function helm({metadata:{labels:e={},annotations:t={}}={}}){const n=t["meta.helm.sh/release-name"]
-if(e["app.kubernetes.io/managed-by"]!=="Helm"||n===void 0)return
-return{name:`Helm (release ${n})`,when:"at the next `helm upgrade`"}}function operator({metadata:e}){const t=e?.ownerReferences?.find(({controller:e})=>e)
-return t&&{name:`${t.kind} ${t.name}`,when:"whenever its controller reconciles it"}}const G=30
-const P=[paused,leaving,owned,withoutRevisions,recreated,allAtOnce,cutShort,beatsTwice]
-function workloadFindings(e,t){return[...e.flatMap(e=>P.flatMap(n=>n(e,t))),...manyBeats(e,t)]}function paused({id:e,target:t},n){if(!t.live?.spec.paused)return[]
-const s=`${e} is paused, so a new version would never roll out`
-return[(0,x.z3)("workloads",s,n(["rollout","resume",e]))]}function leaving({id:e,target:t},n){if(!t.live||!(0,R.vx)(t.live))return[]
-const s=`${e} is being deleted: a write to it would be lost`
-const r=n(["get",e,"-o","jsonpath={.metadata.finalizers}"])
-return[(t.manifest?x.$e:x.z3)("workloads",s,r)]}function owned({id:e,target:t}){const n=t.live&&ownerOf(t.live)
-if(!n)return[]
-const s=`${e} belongs to ${n.name}, which resets its image ${n.when}`
-return[(0,x.$e)("workloads",s,n.fix)]}function withoutRevisions({id:e,target:t,object:n},s){if(n.spec.revisionHistoryLimit!==0)return[]
-const r=`${e} has revisionHistoryLimit: 0, so Kubernetes keeps no earlier version, and "kubectl rollout undo" cannot work`
-return[(0,x.$e)("workloads",r,fixOf(t,{spec:{revisionHistoryLimit:10}},s))]}function recreated({id:e,target:t,object:n,isServed:s},r){const{strategy:o}=n.spec
-if(n.kind!=="Deployment"||!s||o?.type!=="Recreate")return[]
-const i=`${e} has strategy: Recreate, so there is downtime from the end of its old pods until the new ones are Ready`
-const a={spec:{strategy:{type:"RollingUpdate"}}}
-return[(0,x.$e)("workloads",i,fixOf(t,a,r))]}function allAtOnce({id:e,target:t,object:n,isServed:s},r){const{strategy:o}=n.spec
-const i=n.spec.replicas??1
-if(n.kind!=="Deployment"||!s||o?.type==="Recreate")return[]
-const{maxUnavailable:a="25%",maxSurge:c="25%"}=o?.rollingUpdate??{}
-const A=countOf(c,i,Math.ceil)
-const l=countOf(a,i,Math.floor)
-const u=A===0&&l===0?1:l
-if(i===0||u<i)return[]
-const d=i===1?`${e} may lose its only pod while the new one starts (maxUnavailable: ${a}): there is downtime until then`:`${e} may lose all of its ${i} pods while the new ones start (maxUnavailable: ${a}): there is downtime until then`
-const h={maxUnavailable:0,maxSurge:1}
-return[(0,x.$e)("workloads",d,fixOf(t,{spec:{strategy:{rollingUpdate:h}}},r))]}function countOf(e,t,n){return typeof e==="number"?e:n(parseInt(e,10)*t/100)}function cutShort({id:e,target:t,object:n,containers:s},r){const o=(0,R.kW)(n).spec?.terminationGracePeriodSeconds??G
-const i=s.find(U.HS)
-if(n.kind==="CronJob"||!i||o>G)return[]
-const a=`${e}, container ${i.name}: a Celery task that takes longer than ${o} s is killed by each release (terminationGracePeriodSeconds)`
-const c=inTemplate(t,{terminationGracePeriodSeconds:300})
-return[(0,x.$e)("workloads",a,fixOf(t,c,r))]}function beatsTwice({id:e,target:t,object:n,containers:s,isServed:r},o){const{strategy:i}=n.spec
-const a=n.kind==="Deployment"&&i?.type!=="Recreate"
-const c=s.find(U.Nj)
-if(!a||!c||n.spec.replicas===0)return[]
-const A=`${e}, container ${c.name}: the old and the new Celery beat run side by side for a moment in each release, so tasks that are due then are sent twice`
-if(r)return[(0,x.$e)("workloads",`${A}: move beat to a Deployment without a Service`)]
-const l={spec:{strategy:{type:"Recreate",rollingUpdate:null}}}
-return[(0,x.$e)("workloads",`${A}: set strategy: Recreate`,fixOf(t,l,o))]}function manyBeats(e,t){const n=e.filter(({object:e,containers:t})=>e.kind!=="CronJob"&&t.some(U.Nj))
-const s=n.map(({object:{kind:e,spec:t}})=>e==="DaemonSet"?1/0:t.replicas??1)
-const r=s.reduce((e,t)=>e+t,0)
-const[o,...i]=n
-if(!o||r<=1)return[]
-const a=n.map(({id:e})=>e).join(" and ")
-const c=r===1/0?"once per node":`${r} times`
-const A=`Celery's beat runs ${c} (${a}), so every scheduled task is sent that often`
-const l=i.length===0&&r!==1/0
-return[(0,x.$e)("workloads",A,l?t(["scale",o.id,"--replicas=1"]):void 0)]}function pullFindings(e,t){return e.flatMap(({id:e,target:n,containers:s})=>s.filter(({imagePullPolicy:e})=>e==="Always").map(({name:s})=>{const r=`${e}, container ${s} has imagePullPolicy: Always, so none of its pods can start while the registry is unavailable, although a release pins the image by its digest`
-const o=inContainer(n,s,{imagePullPolicy:"IfNotPresent"})
-return(0,x.$e)("workloads",r,fixOf(n,o,t))}))}var H=s(4360)
-var J=s(2109)
-const V=["create","list","watch"]
-async function missingRights(e,t){const n=new Map
-const may=(t,s,r)=>{const o=JSON.stringify([t.group,t.resource,s,r])
-const i=n.get(o)??allowed(e,t,s,r)
-n.set(o,i)
-return i}
-const mayByName=async(e,t)=>{if(e.names===void 0||V.includes(t))return false
-const n=await Promise.all(e.names.map(n=>may(e,t,n)))
-return n.every(Boolean)}
-const isMissing=async(e,t)=>e.names?.length!==0&&!await may(e,t)&&!await mayByName(e,t)
-const s=await Promise.all(t.map(async e=>{const t=await Promise.all(e.verbs.map(async t=>await isMissing(e,t)?[t]:[]))
-return{...e,verbs:t.flat()}}))
-return merged(s.filter(e=>e.verbs.length>0))}async function allowed(e,t,n,s){const[r,o]=t.resource.split("/")
-const i=r==="namespaces"?e.namespace:s
-const a=r==="namespaces"&&n==="create"?{}:{namespace:e.namespace}
-const c=await e.review("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",{apiVersion:"authorization.k8s.io/v1",kind:"SelfSubjectAccessReview",spec:{resourceAttributes:{...a,group:t.group,resource:r,...o!==void 0&&{subresource:o},verb:n,...i!==void 0&&{name:i}}}})
-return c.status?.allowed===true}function asRoleRules(e){return(0,$.As)(e.map(({group:e,resource:t,verbs:n})=>({apiGroups:[e],resources:[t],verbs:[...n]})),{defaultStringType:"PLAIN",collectionStyle:"any"}).trim()}function merged(e){const t=new Map
-for(const n of e){const e=`${n.group}/${n.resource}`
-const s=t.get(e)?.verbs??[]
-const{group:r,resource:o}=n
-t.set(e,{group:r,resource:o,verbs:[...new Set([...s,...n.verbs])]})}return[...t.values()]}var Y=s(240)
-var j=s(1407)
-var W=s(3006)
-var q=s(5950)
-var z=s(8559)
-var K=s(6611)
-var Z=s(2459)
-var X=s(3552)
-var ee=s(2134)
-var te=s(8997)
-var ne=s(6119)
-var se=s(732)
-var re=s(730)
-function judgeRun(e,t,n){return(0,X.o)(t,t=>verdictOf(e,t,n))}function verdictOf(e,t,n){const{clusterState:s,now:r,stale:o,requeue:i}=t
+return[(0,y.$e)("probes",l,fixOf(t,h,r))]})}function budgetOf({initialDelaySeconds:e,periodSeconds:t,failureThreshold:n}){return 1e3*((e??0)+(n??3)*(t??10))}function handlerOf({httpGet:e,tcpSocket:t,exec:n,grpc:s}){return{...e&&{httpGet:e},...t&&{tcpSocket:t},...n&&{exec:n},...s&&{grpc:s}}}function seconds(e){return`${Math.round(e/1e3)} s`}var ae=s(4360)
+var ce=s(240)
+var Ae=s(5950)
+var le=s(6611)
+var ue=s(3552)
+var de=s(2134)
+var he=s(8997)
+var ge=s(6119)
+var fe=s(732)
+var pe=s(730)
+function judgeRun(e,t,n){return(0,ue.o)(t,t=>verdictOf(e,t,n))}function verdictOf(e,t,n){const{clusterState:s,now:r,stale:o,requeue:i}=t
 const a=s.jobs.get(e)
 if(conditionOf(a,"Complete"))return{is:"done"}
 const c=a?.metadata?.uid
 const A=conditionOf(a,"Failed")
 if(A?.reason==="DeadlineExceeded")return late(e,"it ran longer than its activeDeadlineSeconds")
-const l=(0,Z.EB)(s,c)
+const l=(0,Y.EB)(s,c)
 const u=t.evaluate(c,l)
 const d=u.filter(({symptom:e})=>e.exit)
 const h=u.filter(({symptom:e})=>!e.exit)
 const[g]=d
-const f=g?(0,se.rl)(e,`job/${e}`,g):n
-if(A){const n=(0,re.T)(A.message??A.reason??"failed")
-return failedVerdict(e,t,d,{words:n,lastCrash:f})}const p=(0,se.iR)(h,r,o)
-if(p)return{is:"failed",cause:(0,se.rl)(e,`job/${e}`,p)}
+const f=g?(0,fe.rl)(e,`job/${e}`,g):n
+if(A){const n=(0,pe.T)(A.message??A.reason??"failed")
+return failedVerdict(e,t,d,{words:n,lastCrash:f})}const p=(0,fe.iR)(h,r,o)
+if(p)return{is:"failed",cause:(0,fe.rl)(e,`job/${e}`,p)}
 for(const{due:e}of h)if(e.is==="at")i(e.at)
 const[m]=[...h,...d]
-const E=m?(0,se.l0)(m,r):podStatusOf(l.at(-1),s)
+const E=m?(0,fe.l0)(m,r):podStatusOf(l.at(-1),s)
 if(!l.some(hasStarted)&&!hasEnded(a)){const{timeout:n}=t.timeouts
 const s=t.recorder.since(`incomplete/job/${e}`)+n
-if(s<=r&&!o)return late(e,`not started after ${(0,re.n)(n)}: ${E}`)
-i(s)}return{is:"waiting",on:E,...f&&{crash:f}}}function failedVerdict(e,{now:t,stale:n,recorder:s,requeue:r},o,{words:i,lastCrash:a}){const c=(0,se.iR)(o,t,n)
-if(c)return{is:"failed",cause:ended((0,se.rl)(e,`job/${e}`,c))}
-const A=s.since(`failed/job/${e}`)+ee.Gn
+if(s<=r&&!o)return late(e,`not started after ${(0,pe.n)(n)}: ${E}`)
+i(s)}return{is:"waiting",on:E,...f&&{crash:f}}}function failedVerdict(e,{now:t,stale:n,recorder:s,requeue:r},o,{words:i,lastCrash:a}){const c=(0,fe.iR)(o,t,n)
+if(c)return{is:"failed",cause:ended((0,fe.rl)(e,`job/${e}`,c))}
+const A=s.since(`failed/job/${e}`)+de.Gn
 r(A)
 if(A>t)return{is:"waiting",on:"its log",...a&&{crash:a}}
 return{is:"failed",cause:a?ended(a):{code:"job-failed",sentence:`${e}: ${i}`,workload:`job/${e}`}}}function late(e,t){const n=`${e}: ${t}`
 return{is:"failed",cause:{code:"timeout",sentence:n,workload:`job/${e}`}}}function podStatusOf(e,t){if(!e)return"the creation of its pod"
-return hasStarted(e)?"it runs":(0,ne.g)(e,(0,Z.XL)(t,e.metadata?.uid))}function ended(e){return["crash","crash-after-ready","init-crash"].includes(e.code)?{...e,code:"job-failed"}:e}function conditionOf(e,t){return e?.status?.conditions?.find(({type:e,status:n})=>e===t&&n==="True")}function hasEnded(e){return(e?.status?.succeeded??0)+(e?.status?.failed??0)>0}function hasStarted(e){return(0,te.CI)(e).some(({init:e,status:t})=>!e&&(t.state?.running!==void 0||t.state?.terminated!==void 0))}var oe=s(6e3)
-var ie=s(8109)
-var ae=s(2468)
-var ce=s(698)
-var Ae=s(2088)
-var le=s(6187)
+return hasStarted(e)?"it runs":(0,ge.g)(e,(0,Y.XL)(t,e.metadata?.uid))}function ended(e){return["crash","crash-after-ready","init-crash"].includes(e.code)?{...e,code:"job-failed"}:e}function conditionOf(e,t){return e?.status?.conditions?.find(({type:e,status:n})=>e===t&&n==="True")}function hasEnded(e){return(e?.status?.succeeded??0)+(e?.status?.failed??0)>0}function hasStarted(e){return(0,he.CI)(e).some(({init:e,status:t})=>!e&&(t.state?.running!==void 0||t.state?.terminated!==void 0))}var me=s(8109)
+var Ee=s(698)
+var Ce=s(2088)
+var we=s(6187)
 function jobsOf({settings:e,app:t,holder:n},s,r){const o={repository:e.image,image:r,app:t,run:n.id}
 const i=Math.ceil(e["migrate-timeout"]/1e3)
-return s.map(e=>(0,q.ZO)(e,{...o,timeoutSeconds:i}))}async function runJobs(e,{live:t},n,s){const{log:r}=e
+return s.map(e=>(0,Ae.ZO)(e,{...o,timeoutSeconds:i}))}async function runJobs(e,{live:t},n){const{log:s,warn:r}=e
 const{clock:o}=e.platform
 const a=new AbortController
 const c=e.with({signal:AbortSignal.any([e.signal,a.signal])})
 const A=new Map
 const l=n.map(async e=>{await create(c,e)
-r.say(`${(0,ae.Gg)(e)} created`)
+s.say(`${(0,T.Gg)(e)} created`)
 const n=o.now()
 const seconds=()=>(o.now()-n)/1e3
-const s=await followJob(c,t,e,t=>{A.set((0,R.Vb)(e),{of:(0,ae.Gg)(e),is:"waiting",words:t,seconds:seconds()})
-r.waiting(()=>[...A.values()])})
-A.delete((0,R.Vb)(e))
-if(s.is==="failed")throw new i.HR(s.cause)
-r.say(`${(0,ae.Gg)(e)} succeeded after ${seconds().toFixed(1)} s`)})
+const r=await followJob(c,t,e,t=>{A.set((0,k.Vb)(e),{of:(0,T.Gg)(e),is:"waiting",words:t,seconds:seconds()})
+s.waiting(()=>[...A.values()])})
+A.delete((0,k.Vb)(e))
+if(r.is==="failed")throw new i.HR(r.cause)
+s.say(`${(0,T.Gg)(e)} succeeded after ${seconds().toFixed(1)} s`)})
 try{await Promise.all(l)}finally{a.abort(new Error("another Job has failed"))
 await Promise.allSettled(l)
-r.waiting(void 0)
-await endThem(e,t,n).catch(e=>{s(e instanceof Error?e.message:String(e))})}}async function create({platform:e,signal:t,cluster:n},s){const r=(0,M.rJ)("batch/v1",n.namespace,"jobs")
-await(0,W.jh)(e.clock,t,async()=>{t.throwIfAborted()
-try{await n.post(r,s)}catch(e){if(!(e instanceof j.h&&e.status===409))throw e
-const t=await n.find(`${r}/${(0,R.Vb)(s)}`)
-if(t?.metadata?.annotations?.[q.VF]!==ofRun(s))throw e}},W.dg)}function ofRun({metadata:e}){return e?.annotations?.[q.VF]}async function followJob(e,t,n,s){const{settings:r,signal:o,cluster:i}=e
+s.waiting(void 0)
+await endThem(e,t,n).catch(e=>{r((0,B.b)(e))})}}async function create({platform:e,signal:t,cluster:n},s){const r=(0,V.rJ)("batch/v1",n.namespace,"jobs")
+await(0,oe.jh)(e.clock,t,async()=>{t.throwIfAborted()
+try{await n.post(r,s)}catch(e){if(!(e instanceof G.h&&e.status===409))throw e
+const t=await n.find(`${r}/${(0,k.Vb)(s)}`)
+if(t?.metadata?.annotations?.[Ae.VF]!==ofRun(s))throw e}},oe.dg)}function ofRun({metadata:e}){return e?.annotations?.[Ae.VF]}async function followJob(e,t,n,s){const{settings:r,signal:o,cluster:i}=e
 const{clock:a}=e.platform
 const c=a.now()
 const A={timeout:r.timeout,bake:0,grace:r.grace}
-let l=(0,oe._1)(c)
+let l=(0,Z._1)(c)
 let u
-const d=await(0,ie.r)({cluster:i,clock:a,live:t,signal:o},e=>{const r={clusterState:t.clusterState(),timeouts:A,observations:l,now:e}
-const o=judgeRun((0,R.Vb)(n),r,u)
+const d=await(0,me.r)({cluster:i,clock:a,live:t,signal:o},e=>{const r={clusterState:t.clusterState(),timeouts:A,observations:l,now:e}
+const o=judgeRun((0,k.Vb)(n),r,u)
 l=o.observations
 const{verdict:i,requeueAt:a,logsWanted:c}=o
 if(i.is==="waiting"){u=i.crash??u
-s(i.on)}return{logsWanted:c,...a!==void 0&&{requeueAt:a},...i.is!=="waiting"&&{ended:i}}},(t,n)=>{l=(0,oe.X1)(l,t,(0,z.h)(n,(0,Ae.Y)(e)))})
+s(i.on)}return{logsWanted:c,...a!==void 0&&{requeueAt:a},...i.is!=="waiting"&&{ended:i}}},(t,n)=>{l=(0,Z.X1)(l,t,(0,z.h)(n,(0,Ce.Y)(e)))})
 if(d.is==="done")return d
-const h={cluster:i,clock:a,live:t,startedAt:c,toRepo:(0,Ae.Y)(e)}
-return{is:"failed",cause:await(0,K.m)(d.cause,h).catch(()=>d.cause)}}async function endThem(e,t,n){const{app:s,cluster:r}=e
-const o=n.map(R.Vb)
-const i=(await(0,le.h2)(r,s)).map(R.Vb)
+const h={cluster:i,clock:a,live:t,startedAt:c,toRepo:(0,Ce.Y)(e)}
+return{is:"failed",cause:await(0,le.m)(d.cause,h).catch(()=>d.cause)}}async function endThem(e,t,n){const{app:s,cluster:r}=e
+const o=n.map(k.Vb)
+const i=(await(0,we.h2)(r,s)).map(k.Vb)
 const a=i.filter(e=>o.includes(e))
-await Promise.all(a.map(n=>(0,ce.e)(e,t,n)))}var ue=s(7020)
-var de=s(3873)
-var he=s(8075)
-var ge=s(345)
-function describe({id:e,live:t,running:n}){if(!t)return`${(0,b.T)(e)}: will be created`
+await Promise.all(a.map(n=>(0,Ee.e)(e,t,n)))}var Ie=s(7020)
+var Be=s(3873)
+var Qe=s(8075)
+var ye=s(345)
+function describe({id:e,live:t,running:n}){if(!t)return`${(0,S.T)(e)}: will be created`
 const{replicas:s}=t.spec
 const r=s===void 0?"":`, ${s} ${s===1?"replica":"replicas"}`
 const o=[...new Set(n.map(E.E4))].join(", ")
-return`${(0,b.T)(e)}: runs ${o}${r}`}function findTargets(e,t,n,s){const r=targets_workloadsIn(e)
-const o=new Map(r.map(e=>[(0,b.T)((0,R.hY)(e)),e]))
-const i=new Map(t.targets.map(e=>[(0,b.T)((0,R.hY)(e)),e]))
-const a=t.others.filter(R.gv).filter(R.pi).map(e=>(0,b.T)((0,R.hY)(e)))
-const c=r.filter(e=>(0,R.GP)(e,n)).filter(e=>!a.includes((0,b.T)((0,R.hY)(e))))
-const A=new Map([...c,...t.targets].map(e=>[(0,b.T)((0,R.hY)(e)),e]))
-return[...A].map(([e,t])=>{const r=(0,R.hY)(t)
+return`${(0,S.T)(e)}: runs ${o}${r}`}function findTargets(e,t,n,s){const r=targets_workloadsIn(e)
+const o=new Map(r.map(e=>[(0,S.T)((0,k.hY)(e)),e]))
+const i=new Map(t.targets.map(e=>[(0,S.T)((0,k.hY)(e)),e]))
+const a=t.others.filter(k.gv).filter(k.pi).map(e=>(0,S.T)((0,k.hY)(e)))
+const c=r.filter(e=>(0,k.GP)(e,n)).filter(e=>!a.includes((0,S.T)((0,k.hY)(e))))
+const A=new Map([...c,...t.targets].map(e=>[(0,S.T)((0,k.hY)(e)),e]))
+return[...A].map(([e,t])=>{const r=(0,k.hY)(t)
 const a=o.get(e)
 const c=i.get(e)
 const A=`${r.kind.toLowerCase()}s`
 const l=r.kind==="CronJob"?"batch/v1":"apps/v1"
-const u=c?(0,R.MZ)((0,R.kW)(c),(0,N.QB)(n)):(0,R.ys)(t,n)
-return{id:r,path:`${(0,M.rJ)(l,s,A)}/${r.name}`,uses:u,running:imagesIn(a,u),...a&&{live:a},...c&&{manifest:c}}})}function targets_workloadsIn(e){return[...e.deployments.values(),...e.statefulsets.values(),...e.daemonsets.values(),...e.cronjobs.values()].filter(e=>(0,R.gv)(e))}function checkImages(e,t,{targets:n,others:s,jobs:r,files:o},a){const c=(0,N.QB)(a)
-const A=new Map(targets_workloadsIn(t).map(e=>[(0,b.T)((0,R.hY)(e)),e]))
-const l=[...n,...s,...r].filter(e=>!(0,R.pi)(e))
-for(const t of l){const n=o.get((0,Y.TN)(t))??"manifests"
+const u=c?(0,k.MZ)((0,k.kW)(c),(0,P.QB)(n)):(0,k.ys)(t,n)
+return{id:r,path:`${(0,V.rJ)(l,s,A)}/${r.name}`,uses:u,running:imagesIn(a,u),...a&&{live:a},...c&&{manifest:c}}})}function targets_workloadsIn(e){return[...e.deployments.values(),...e.statefulsets.values(),...e.daemonsets.values(),...e.cronjobs.values()].filter(e=>(0,k.gv)(e))}function checkImages(e,t,{targets:n,others:s,jobs:r,files:o},a){const c=(0,P.QB)(a)
+const A=new Map(targets_workloadsIn(t).map(e=>[(0,S.T)((0,k.hY)(e)),e]))
+const l=[...n,...s,...r].filter(e=>!(0,k.pi)(e))
+for(const t of l){const n=o.get((0,ce.TN)(t))??"manifests"
 const s=`set "image: ${(0,E.EU)(a)}" there: the release fills in its version`
-const r=(0,R.Mz)(t)
-if((0,R.gv)(t)){const o=(0,b.T)((0,R.hY)(t))
+const r=(0,k.Mz)(t)
+if((0,k.gv)(t)){const o=(0,S.T)((0,k.hY)(t))
 const l=A.get(o)
-const u=l&&(0,R.GP)(l,a)?(0,R.ys)(l,a):[]
+const u=l&&(0,k.GP)(l,a)?(0,k.ys)(l,a):[]
 const d=!r.some(({image:e})=>c(e??""))
 const ranOwnImage=e=>u.some(t=>t.name===e)
 const h=r.filter(({image:e})=>!c(e??""))
@@ -7680,8 +7902,8 @@ const f=u.find(({name:e})=>e===g?.name)??u[0]
 if(g&&f){const{name:r}=g
 const a=g.image??""
 const c=a?`names the image ${a}`:"names no image"
-const A=e.commandLine(["set","image",o,`${r}=${a}`]);(0,i.fJ)({code:"manifest-invalid",sentence:`${n}: ${(0,N.dJ)(t)}: container ${r} ${c}, but ${o} runs ${f.image}`,hint:(0,E.wu)(a)?`${s}. If ${a} is correct, set it before the release: ${A}`:s,workload:(0,R.Vb)(t)})}}const l=r.find(({image:e})=>e&&!c(e)&&!(0,E.wu)(e))
-if(l)(0,i.fJ)({code:"manifest-invalid",sentence:`${n}: ${(0,N.dJ)(t)}: container ${l.name} names the image ${l.image}, which is not a valid image name`,hint:`replace the placeholder before the release, or ${s}`})}}function imagesIn(e,t){const n=e?(0,R.MZ)((0,R.kW)(e),()=>true):[]
+const A=e.commandLine(["set","image",o,`${r}=${a}`]);(0,i.fJ)({code:"manifest-invalid",sentence:`${n}: ${(0,P.dJ)(t)}: container ${r} ${c}, but ${o} runs ${f.image}`,hint:(0,E.wu)(a)?`${s}. If ${a} is correct, set it before the release: ${A}`:s,workload:(0,k.Vb)(t)})}}const l=r.find(({image:e})=>e&&!c(e)&&!(0,E.wu)(e))
+if(l)(0,i.fJ)({code:"manifest-invalid",sentence:`${n}: ${(0,P.dJ)(t)}: container ${l.name} names the image ${l.image}, which is not a valid image name`,hint:`replace the placeholder before the release, or ${s}`})}}function imagesIn(e,t){const n=e?(0,k.MZ)((0,k.kW)(e),()=>true):[]
 return t.flatMap(({name:e})=>{const t=n.find(t=>t.name===e)?.image
 return t===void 0?[]:[t]})}function findWeb(e,t,n){const s=look(e,t,n)
 if(s.is==="found")return{...s.candidate,container:s.container}
@@ -7690,182 +7912,156 @@ return(0,i.fJ)({code:"usage",sentence:{"no-such-name":`"migrate-from" names ${n?
 return n.is==="found"?{...n.candidate,container:n.container}:void 0}function look(e,t,n){const s=e.flatMap(({id:e,uses:t,live:n,manifest:s})=>{const r=s??n
 if(!r)return[]
 const o=t.map(({name:e})=>e)
-return[{workload:e,template:(0,R.kW)(r),containers:o}]})
-return(0,U.kX)(s,t,n)}function noWorkload(e,t,n){const s=[...e.deployments.values(),...e.statefulsets.values()].map(e=>{const t=(0,R.MZ)(e.spec?.template??{},()=>true)
+return[{workload:e,template:(0,k.kW)(r),containers:o}]})
+return(0,U.kX)(s,t,n)}function noWorkload(e,t,n){const s=[...e.deployments.values(),...e.statefulsets.values()].map(e=>{const t=(0,k.MZ)(e.spec?.template??{},()=>true)
 const n=[...new Set(t.map(({image:e})=>(0,E.zZ)(e).repository))]
 return{name:e.metadata?.name??"",images:n}})
 const r=s.map(({name:e,images:t})=>`${e} (${t.join(", ")})`)
 const o=r.length===0?"it has no workloads":`it has ${r.slice(0,5).join(", ")}`
-const a=(0,ge.h0)(t,s.flatMap(({images:e})=>e))
+const a=(0,ye.h0)(t,s.flatMap(({images:e})=>e))
 const c=a===void 0?"":`did you mean image: ${a}? Else `;(0,i.fJ)({code:"no-workload",sentence:`no workload in the namespace "${n}" runs ${t}; ${o}`,hint:`${c}check the options image and namespace. For a first deploy set "manifests" (a container with "image: ${(0,E.EU)(t)}" gets the new image)`})}function checkFit(e){const t=e.find(({live:e})=>e?.spec.paused)
-if(t)(0,i.fJ)({code:"workload-unfit",sentence:`${(0,b.T)(t.id)} is paused, so a new version would never roll out`,hint:`kubectl rollout resume ${(0,b.T)(t.id)}`,workload:t.id.name})}function webOf(e,t,n){const s=e["migrate-command"]!==""||e["smoke-path"]!==void 0
-return s?findWeb(t,n,e["migrate-from"]):guessWeb(t,n)}const fe=6e4
-const pe=1e3
-async function liveAfterDeletion({platform:{clock:e},signal:t,cluster:n,log:s},r){const o=e.now()+fe
-for(let i=false;;i=true){const a=await(0,Y.QA)(n,r)
-const c=a.find(R.vx)
+if(t)(0,i.fJ)({code:"workload-unfit",sentence:`${(0,S.T)(t.id)} is paused, so a new version would never roll out`,hint:`kubectl rollout resume ${(0,S.T)(t.id)}`,workload:t.id.name})}function webOf(e,t,n){const s=e["migrate-command"]!==""||e["smoke-path"]!==void 0
+return s?findWeb(t,n,e["migrate-from"]):guessWeb(t,n)}const be=6e4
+const ve=1e3
+async function liveAfterDeletion({platform:{clock:e},signal:t,cluster:n,log:s},r){const o=e.now()+be
+for(let i=false;;i=true){const a=await(0,ce.QA)(n,r)
+const c=a.find(k.vx)
 if(!c)return a
-if(e.now()+pe>o)refuseBeingDeleted(n,c)
-if(!i)s.say(`${(0,ae.Gg)(c)} is being deleted: waiting until it is gone`)
-await e.sleep(pe,t)}}async function targetsAfterDeletion(e,t){const{cluster:n}=e
-const s=t.filter(({live:e})=>e&&(0,R.vx)(e))
+if(e.now()+ve>o)refuseBeingDeleted(n,c)
+if(!i)s.say(`${(0,T.Gg)(c)} is being deleted: waiting until it is gone`)
+await e.sleep(ve,t)}}async function targetsAfterDeletion(e,t){const{cluster:n}=e
+const s=t.filter(({live:e})=>e&&(0,k.vx)(e))
 for(const{live:e,manifest:t}of s)if(e&&!t)refuseBeingDeleted(n,e)
 const r=s.flatMap(({manifest:e})=>e?[e]:[])
 if(r.length===0)return t
 const o=await liveAfterDeletion(e,r)
 return t.map(e=>{if(!s.includes(e)||!e.manifest)return e
 const{live:t,...n}=e
-const r=(0,Y.TN)(e.manifest)
-const i=o.filter(R.gv).find(e=>(0,Y.TN)(e)===r)
-return{...n,running:imagesIn(i,e.uses),...i&&{live:i}}})}function refuseBeingDeleted(e,t){const n=(0,ae.Gg)(t)
+const r=(0,ce.TN)(e.manifest)
+const i=o.filter(k.gv).find(e=>(0,ce.TN)(e)===r)
+return{...n,running:imagesIn(i,e.uses),...i&&{live:i}}})}function refuseBeingDeleted(e,t){const n=(0,T.Gg)(t)
 const s=t.metadata?.finalizers??[]
 const r=s.length===0?"":`, and waits for ${s.join(", ")}`
-const o=e.commandLine(["get",n,"-o","jsonpath={.metadata.finalizers}"]);(0,i.fJ)({code:(0,R.gv)(t)?"workload-unfit":"manifest-invalid",sentence:`${n} is being deleted${r}: a write to it would be lost`,hint:`nothing was changed. Wait until it is gone, or check why it stays: ${o}`})}async function planManifests(e,t){return(0,Y._$)(e.cluster,t,await liveAfterDeletion(e,t))}function priorOfChanges(e,{resources:t}){return e.flatMap(e=>{if(e.object.kind==="Namespace")return[]
+const o=e.commandLine(["get",n,"-o","jsonpath={.metadata.finalizers}"]);(0,i.fJ)({code:(0,k.gv)(t)?"workload-unfit":"manifest-invalid",sentence:`${n} is being deleted${r}: a write to it would be lost`,hint:`nothing was changed. Wait until it is gone, or check why it stays: ${o}`})}async function planManifests(e,t){return(0,ce._$)(e.cluster,t,await liveAfterDeletion(e,t))}function priorOfChanges(e,{resources:t}){return e.flatMap(e=>{if(e.object.kind==="Namespace")return[]
 const n=t.pathOf(e.object)
-const s={path:n,written:(0,ae.lM)(e.becomes),of:"other",...e.when==="first"&&{back:"after"}}
+const s={path:n,written:(0,T.lM)(e.becomes),of:"other",...e.when==="first"&&{back:"after"}}
 switch(e.is){case"create":return[{...s,object:e.object,change:"create"}]
-case"change":return[{...s,object:(0,ae.nR)(e.live),change:seals(e)?"make-immutable":"apply"}]
-case"none":return[]}})}async function checkStill(e,t){const n=(await(0,he.If)(e,t)).filter(({did:e,current:t})=>e!=="nothing"||t&&(0,R.vx)(t))
+case"change":return[{...s,object:(0,T.nR)(e.live),change:seals(e)?"make-immutable":"apply"}]
+case"none":return[]}})}async function checkStill(e,t){const n=(await(0,Qe.If)(e,t)).filter(({did:e,current:t})=>e!=="nothing"||t&&(0,k.vx)(t))
 if(n.length===0)return
-const s=n.map(({prior:e})=>(0,ae.Gg)(e.object)).join(", ");(0,i.fJ)({code:"superseded",sentence:`another client wrote to ${s} after the release had read it`,hint:"the other change was kept. Decide which version should run, then release it"})}function seals({object:e,live:t}){return(0,ae.t3)(e)&&!(0,ae.t3)(t)}async function applyBeside({platform:e,signal:t,cluster:n,log:s},r,o,i){const a=o.filter(({is:e})=>e!=="none")
+const s=n.map(({prior:e})=>(0,T.Gg)(e.object)).join(", ");(0,i.fJ)({code:"superseded",sentence:`another client wrote to ${s} after the release had read it`,hint:"the other change was kept. Decide which version should run, then release it"})}function seals({object:e,live:t}){return(0,T.t3)(e)&&!(0,T.t3)(t)}async function applyBeside({platform:e,signal:t,cluster:n,log:s},r,o,i){const a=o.filter(({is:e})=>e!=="none")
 if(a.length===0)return
 await checkStill(n,priorOfChanges(a,r))
 t.throwIfAborted()
 sayChanges(s,a)
 const c=a.map(({object:e})=>e)
-await i(await(0,Y.Bb)(n,e.clock,c,t))}function sayChanges(e,t){for(const{is:n,object:s}of t)e.say(`${(0,ae.Gg)(s)} ${n==="create"?"created":"changed"}`)}async function applyManifests(e,t,n,s){const{platform:r,signal:o,cluster:i,log:a}=e
+await i(await(0,ce.Bb)(n,e.clock,c,t))}function sayChanges(e,t){for(const{is:n,object:s}of t)e.say(`${(0,T.Gg)(s)} ${n==="create"?"created":"changed"}`)}async function applyManifests(e,t,n,s){const{platform:r,signal:o,cluster:i,log:a}=e
 const c=n.filter(({is:e})=>e!=="none")
 sayChanges(a,c)
 const A=n.length-c.length
-if(A>0)a.say(`${(0,ue.LS)(A,"object")} unchanged`)
+if(A>0)a.say(`${(0,Ie.LS)(A,"object")} unchanged`)
 if(c.length===0)return
 const l=r.clock.now()
 await checkStill(i,priorOfChanges(c,t))
 o.throwIfAborted()
-const u=await(0,Y.Bb)(i,r.clock,c.map(({object:e})=>e),o)
+const u=await(0,ce.Bb)(i,r.clock,c.map(({object:e})=>e),o)
 await s(u)
 await followWorkloads(e,t,c,l)}async function followWorkloads(e,t,n,s){const{settings:r,platform:o,signal:a,cluster:c,log:A}=e
-const l=n.filter(e=>(0,R.gv)(e.object))
+const l=n.filter(e=>(0,k.gv)(e.object))
 if(l.length===0)return
 const u=await Promise.all(l.map(async({is:e,object:n})=>{const s=await c.get(t.resources.pathOf(n))
-return{workload:(0,R.hY)(n),images:{},generation:s.metadata?.generation??0,first:e==="create"}}))
-const d=await(0,de.T)({cluster:c,clock:o.clock,live:t.live,desiredWorkloads:u,timeouts:{timeout:r.timeout,bake:0,grace:r.grace},startedAt:s,toRepo:(0,Ae.Y)(e),stageLog:A,signal:a})
+return{workload:(0,k.hY)(n),images:{},generation:s.metadata?.generation??0,first:e==="create"}}))
+const d=await(0,Be.T)({cluster:c,clock:o.clock,live:t.live,desiredWorkloads:u,timeouts:{timeout:r.timeout,bake:0,grace:r.grace},startedAt:s,toRepo:(0,Ce.Y)(e),stageLog:A,signal:a})
 if(d.is==="failed")(0,i.fJ)(d.cause)
-if(d.is==="superseded"){const e=Object.entries(d.by).map(([e,t])=>`${e} by ${t}`);(0,i.fJ)({code:"apply-failed",sentence:`another client changed what the release had just applied: ${e.join("; ")}`})}}var me=s(6402)
-async function presenceOf(e){try{const t=await e.find((0,M.B3)(e.namespace))
-if(t&&(0,R.vx)(t))return namespace_leaving(e)
-return t===void 0?"missing":"there"}catch(e){if(e instanceof j.h&&e.status===403)return"hidden"
-throw clearer(e)}}async function checkNamespace(e,{namespace:t}){const n=await presenceOf(e)
-if(n!=="missing")return n
-if(!t)return namespaceMissing(e.namespace,"does not exist")
-if(!await may(e,"create"))namespaceMissing(e.namespace,"does not exist, and this account may not create it")
-return n}async function makeNamespace(e,t,n,s){if(s==="there"||!await may(t,"create"))return
-const r=await t.kubectl(["create","--save-config","-f","-"],{input:JSON.stringify(n)})
-if(r.code===0)e.say(`namespace/${t.namespace} created`)
-else if(!r.stderr.includes("(AlreadyExists)"))namespaceMissing(t.namespace,`does not exist, and creating it failed: ${(0,me.Mz)(r)}`)}async function labelling(e,{namespace:t}){const n={applied:[],warnings:[]}
-if(!t)return n
-if(await may(e,"get","patch","update"))return{...n,applied:[t]}
-if(!await may(e,"get"))return n
-const s=await e.get((0,M.B3)(e.namespace))
-const r=differences(t,s)
-if(r.length===0)return n
-const o=`the namespace "${e.namespace}" keeps its labels and annotations, because this account may not patch and update it. Its manifest differs in: ${r.join(", ")}`
-return{...n,warnings:[o]}}function differences(e,t){return["labels","annotations"].flatMap(n=>{const s=t.metadata?.[n]??{}
-const r=Object.entries(e.metadata?.[n]??{})
-return r.flatMap(([e,t])=>s[e]===t?[]:[e])})}async function may(e,...t){const n={group:"",resource:"namespaces",verbs:t}
-return(await missingRights(e,[n])).length===0}function namespace_leaving(e){const t=`kubectl get namespace ${e.namespace} -o jsonpath={.status.conditions}`
-return(0,i.fJ)({code:"namespace-missing",sentence:`the namespace "${e.namespace}" is being deleted`,hint:`wait until it is gone, then release again. To see what it waits for: ${t}`})}function clearer(e){if(!(e instanceof j.h&&e.status===401))return e
-return(0,i.fJ)(W.gT)}function namespaceMissing(e,t){(0,i.fJ)({code:"namespace-missing",sentence:`the namespace "${e}" ${t}`,hint:`check the option namespace, or create it: kubectl create namespace ${e}`})}const alwaysNeeded=e=>[...Object.entries(M.VI).map(([e,{apiVersion:t}])=>({group:t.includes("/")?t.slice(0,t.indexOf("/")):"",resource:e,verbs:["list","watch"]})),{group:"",resource:"services",verbs:["list"]},{group:"",resource:"pods/log",verbs:["get"]},{group:"coordination.k8s.io",resource:"leases",verbs:["get","create","update"],names:namesOf(e)},{group:"",resource:"secrets",verbs:["get","create","delete"],names:namesOf(e)},{group:"",resource:"configmaps",verbs:["get","create","update"],names:namesOf(e)}]
+if(d.is==="superseded"){const e=Object.entries(d.by).map(([e,t])=>`${e} by ${t}`);(0,i.fJ)({code:"apply-failed",sentence:`another client changed what the release had just applied: ${e.join("; ")}`})}}const alwaysNeeded=e=>[...Object.entries(V.VI).map(([e,{apiVersion:t}])=>({group:t.includes("/")?t.slice(0,t.indexOf("/")):"",resource:e,verbs:["list","watch"]})),{group:"",resource:"services",verbs:["list"]},{group:"",resource:"pods/log",verbs:["get"]},{group:"coordination.k8s.io",resource:"leases",verbs:["get","create","update"],names:namesOf(e)},{group:"",resource:"secrets",verbs:["get","create","delete"],names:namesOf(e)},{group:"",resource:"configmaps",verbs:["get","create","update"],names:namesOf(e)}]
 const namesOf=e=>[`django-rollout-${e}`]
-const Ee=["deployments","statefulsets","daemonsets","cronjobs"]
+const ke=["deployments","statefulsets","daemonsets","cronjobs"]
 function forStatefulSets(e){const t=e.some(({kind:e})=>e==="StatefulSet")
-return t?[{group:"",resource:"pods",verbs:["delete"]}]:[]}const Ce=[{group:"discovery.k8s.io",resource:"endpointslices",verbs:["list"]},{group:"",resource:"pods",verbs:["get"]},{group:"",resource:"pods/portforward",verbs:["create"]}]
+return t?[{group:"",resource:"pods",verbs:["delete"]}]:[]}const Se=[{group:"discovery.k8s.io",resource:"endpointslices",verbs:["list"]},{group:"",resource:"pods",verbs:["get"]},{group:"",resource:"pods/portforward",verbs:["create"]}]
 function rightsFor(e,t,n){const s=[...t.targets,...t.others]
 return[...alwaysNeeded(e),{group:"batch",resource:"jobs",verbs:["create","delete"]},...t.jobs.length>0?[{group:"batch",resource:"jobs",verbs:["get"]}]:[],...s.map(e=>{const{group:t,plural:s}=n.of(e)
-return{group:t,resource:s,verbs:["get","create","patch","update","delete"],names:[(0,R.Vb)(e)]}})]}function rightsForWorkloads(e){return Ee.map(t=>({group:t==="cronjobs"?"batch":"apps",resource:t,verbs:["get","patch","update"],...e&&{names:e.filter(({kind:e})=>`${e.toLowerCase()}s`===t).map(({name:e})=>e)}}))}var we=s(5998)
-var Ie=s(3872)
+return{group:t,resource:s,verbs:["get","create","patch","update","delete"],names:[(0,k.Vb)(e)]}})]}function rightsForWorkloads(e){return ke.map(t=>({group:t==="cronjobs"?"batch":"apps",resource:t,verbs:["get","patch","update"],...e&&{names:e.filter(({kind:e})=>`${e.toLowerCase()}s`===t).map(({name:e})=>e)}}))}var Te=s(1965)
 function causeOfChange({command:e,holder:t},n){const s=e==="rollback"?"rollback to":"release of"
-return`${s} ${(0,E.j)(n.tag)} by ${(0,T.Gg)(t)}`}function newVersionOf(e,t){return{repository:e.settings.image,image:(0,m.d)(t),cause:causeOfChange(e,t)}}function withCause(e,t){return t===void 0||e.kind==="CronJob"?e:(0,R.sF)(e,R.uo,t)}const Be=["StatefulSet","DaemonSet"]
-const Qe=["Deployment"]
-async function annotate({signal:e,cluster:t,log:n},s,r,o){const i=s.filter(({id:e,live:t,manifest:n,back:s})=>t&&!n&&!s&&r.includes(e.kind)).map(({id:e})=>(0,b.T)(e))
+return`${s} ${(0,E.j)(n.tag)} by ${(0,D.Gg)(t)}`}function newVersionOf(e,t){return{repository:e.settings.image,image:(0,m.d)(t),cause:causeOfChange(e,t)}}function withCause(e,t){return t===void 0||e.kind==="CronJob"?e:(0,k.sF)(e,k.uo,t)}const Re=["StatefulSet","DaemonSet"]
+const De=["Deployment"]
+async function annotate({signal:e,cluster:t,log:n},s,r,o){const i=s.filter(({id:e,live:t,manifest:n,back:s})=>t&&!n&&!s&&r.includes(e.kind)).map(({id:e})=>(0,S.T)(e))
 if(i.length===0)return
-const a=["annotate","--overwrite",...i,`${R.uo}=${o}`]
+const a=["annotate","--overwrite",...i,`${k.uo}=${o}`]
 n.say(t.commandLine(a))
 const c=await t.kubectl(a,{signal:e})
 if(c.code===0)return
-n.say(`kubectl rollout history will not show this release: ${(0,me.Mz)(c)}`)}var ye=s(6876)
-var be=s(1493)
-function changeSince(e,t,n){if(!n)return t&&be.jo
-if((0,R.vx)(n))return be.jo
-if(t&&(0,ye.p)(t,n))return
-const s=t?(0,R.MZ)((0,R.kW)(t),()=>true):[]
+n.say(`kubectl rollout history will not show this release: ${(0,ie.Mz)(c)}`)}var Fe=s(6876)
+var Oe=s(1493)
+function changeSince(e,t,n){if(!n)return t&&Oe.jo
+if((0,k.vx)(n))return Oe.jo
+if(t&&(0,Fe.p)(t,n))return
+const s=t?(0,k.MZ)((0,k.kW)(t),()=>true):[]
 const r=Object.fromEntries(s.map(({name:e,image:t})=>[e,t]))
 const o={workload:e,images:r,generation:0,first:!t}
 const i=t?"another template":"an object of another client"
-return(0,be.GH)({kind:e.kind,object:n},o)??i}function supersededBy(e){const t=Object.entries(e).map(([e,t])=>t===be.jo?`${e} was deleted`:`${e} runs ${t}`)
+return(0,Oe.GH)({kind:e.kind,object:n},o)??i}function supersededBy(e){const t=Object.entries(e).map(([e,t])=>t===Oe.jo?`${e} was deleted`:`${e} runs ${t}`)
 return{code:"superseded",sentence:`another client changed a workload during the release: ${t.join("; ")}`,hint:"that change and all other workloads were kept. Decide which version should run, then release it"}}function patchOf({uses:e,restart:t},n){const named=t=>e.filter(e=>e.init===t).map(({name:e})=>({name:e,image:n}))
 const[s,r]=[named(false),named(true)]
-return{...t&&{metadata:{annotations:{[we.r_]:t.hash}}},spec:{...s.length>0&&{containers:s},...r.length>0&&{initContainers:r}}}}function edits_imagesIn({spec:{containers:e=[],initContainers:t=[]}}){return[...t,...e]}function edited(e,t){const{live:n,back:s}=e
-if(s)return(0,R.t3)(n,s)
+return{...t&&{metadata:{annotations:{[v.r_]:t.hash}}},spec:{...s.length>0&&{containers:s},...r.length>0&&{initContainers:r}}}}function edits_imagesIn({spec:{containers:e=[],initContainers:t=[]}}){return[...t,...e]}function edited(e,t){const{live:n,back:s}=e
+if(s)return(0,k.t3)(n,s)
 const r=patchOf(e,t)
 const o=Object.fromEntries(edits_imagesIn(r).map(e=>[e.name,e.image]))
-const{metadata:i,...a}=(0,R.nS)((0,R.kW)(n),o)
-if(!r.metadata)return(0,R.t3)(n,{...a,...i&&{metadata:i}})
+const{metadata:i,...a}=(0,k.nS)((0,k.kW)(n),o)
+if(!r.metadata)return(0,k.t3)(n,{...a,...i&&{metadata:i}})
 const c={...i?.annotations,...r.metadata.annotations}
-return(0,R.t3)(n,{...a,metadata:{...i,annotations:c}})}function editedOf(e){return e.filter(e=>!e.manifest&&e.live!==void 0)}function planEdits(e,t,{image:n,cause:s}){return Promise.all(editedOf(t).map(async t=>{const r=withCause(edited(t,n),s)
+return(0,k.t3)(n,{...a,metadata:{...i,annotations:c}})}function editedOf(e){return e.filter(e=>!e.manifest&&e.live!==void 0)}function planEdits(e,t,{image:n,cause:s}){return Promise.all(editedOf(t).map(async t=>{const r=withCause(edited(t,n),s)
 const o=await tried(e,t,r)
-return o?(0,R.t3)(r,(0,R.kW)(o)):r}))}async function tried({cluster:e,log:t},{id:n,path:s},r){try{const{resourceVersion:t,...n}=r.metadata??{}
-return await e.dryRun(s,{...r,metadata:n})}catch(e){if(!(e instanceof j.h)||(0,W.K$)(e))throw e
+return o?(0,k.t3)(r,(0,k.kW)(o)):r}))}async function tried({cluster:e,log:t},{id:n,path:s},r){try{const{resourceVersion:t,...n}=r.metadata??{}
+return await e.dryRun(s,{...r,metadata:n})}catch(e){if(!(e instanceof G.h)||(0,oe.K$)(e))throw e
 const s=e.message
-if(s.includes("does not support dry run")){t.say(`${(0,b.T)(n)}: ${s}: its changes to the new version are known only after the write`)
+if(s.includes("does not support dry run")){t.say(`${(0,S.T)(n)}: ${s}: its changes to the new version are known only after the write`)
 return}if(e.status===404||e.status===409)return
-return(0,i.fJ)({code:"write-failed",sentence:`the cluster refuses the new version of ${(0,b.T)(n)}: ${s}`,workload:n.name})}}function writeEdits(e,t,n,s){const{image:r}=n
+return(0,i.fJ)({code:"write-failed",sentence:`the cluster refuses the new version of ${(0,S.T)(n)}: ${s}`,workload:n.name})}}function writeEdits(e,t,n,s){const{image:r}=n
 const o=[...imageCommands(t,r),...patchCommands(t,r)]
 return[...o.map(t=>writeBy(e,t,s)),...editedOf(t).map(t=>putTemplate(e,t,n,s))]}async function putTemplate({platform:e,signal:t,cluster:n,log:s},r,{image:o,cause:a},c){const{id:A,path:l,live:u,back:d}=r
 if(!d)return
-s.say(`${(0,b.T)(A)} gets the pod template of that release`)
-await(0,W.jh)(e.clock,t,async()=>{const e=await n.find(l)
-if(!e)return(0,i.fJ)(supersededBy({[(0,b.T)(A)]:be.jo}))
+s.say(`${(0,S.T)(A)} gets the pod template of that release`)
+await(0,oe.jh)(e.clock,t,async()=>{const e=await n.find(l)
+if(!e)return(0,i.fJ)(supersededBy({[(0,S.T)(A)]:Oe.jo}))
 const t=withCause(edited({...r,live:e},o),a)
-if((0,R.FB)((0,R.rc)(e),(0,R.rc)(t)))return
-if(!(0,ye.p)(e,u)){if(r.becomes&&(0,ye.p)(e,r.becomes))return;(0,i.fJ)(supersededBy({[(0,b.T)(A)]:"another template"}))}c([await n.put(l,t)])},e=>(0,W.dg)(e)||e instanceof j.h&&e.status===409)}const ve=15
-const ke=4
+if((0,k.FB)((0,k.rc)(e),(0,k.rc)(t)))return
+if(!(0,Fe.p)(e,u)){if(r.becomes&&(0,Fe.p)(e,r.becomes))return;(0,i.fJ)(supersededBy({[(0,S.T)(A)]:"another template"}))}c([await n.put(l,t)])},e=>(0,oe.dg)(e)||e instanceof G.h&&e.status===409)}const Ne=15
+const Me=4
 function imageCommands(e,t){const n=editedOf(e).filter(({back:e,restart:t})=>!e&&!t)
-const s=n.filter(isWhole)
+const s=n.filter(edits_isWhole)
 const namesOf=e=>edits_imagesIn(patchOf(e,t)).map(({name:e})=>e).sort().join(" ")
 const r=new Set(s.map(namesOf))
 const o=new Map
 for(const e of n){const t=r.size>1&&s.includes(e)?"*":namesOf(e)
-o.set(t,[...o.get(t)??[],(0,b.T)(e.id)])}return[...o].flatMap(([e,n])=>{const s=e.split(" ").map(e=>`${e}=${t}`)
+o.set(t,[...o.get(t)??[],(0,S.T)(e.id)])}return[...o].flatMap(([e,n])=>{const s=e.split(" ").map(e=>`${e}=${t}`)
 return partsOf(n).map(e=>["set","image",...e,...s])})}function patchCommands(e,t){const n=new Map
 for(const s of e){if(s.manifest||!s.live||s.back||!s.restart)continue
 const e=JSON.stringify({spec:{template:patchOf(s,t)}})
-n.set(e,[...n.get(e)??[],(0,b.T)(s.id)])}return[...n].flatMap(([e,t])=>partsOf(t).map(t=>["patch",...t,"--patch",e]))}function partsOf(e){const t=Math.ceil(e.length/Math.min(ke,Math.ceil(e.length/ve)))
-return Array.from({length:Math.ceil(e.length/t)},(n,s)=>e.slice(s*t,(s+1)*t))}function isWhole({uses:e,live:t}){return t!==void 0&&(0,R.MZ)((0,R.kW)(t),()=>true).length===e.length}async function writeBy({signal:e,cluster:t,log:n},s,r){n.say(t.commandLine(s))
+n.set(e,[...n.get(e)??[],(0,S.T)(s.id)])}return[...n].flatMap(([e,t])=>partsOf(t).map(t=>["patch",...t,"--patch",e]))}function partsOf(e){const t=Math.ceil(e.length/Math.min(Me,Math.ceil(e.length/Ne)))
+return Array.from({length:Math.ceil(e.length/t)},(n,s)=>e.slice(s*t,(s+1)*t))}function edits_isWhole({uses:e,live:t}){return t!==void 0&&(0,k.MZ)((0,k.kW)(t),()=>true).length===e.length}async function writeBy({signal:e,cluster:t,log:n},s,r){n.say(t.commandLine(s))
 const o=await t.kubectl([...s,"-o","json"],{signal:e})
-r((0,Y.Sg)(o.stdout))
+r((0,ce.Sg)(o.stdout))
 if(o.code===0)return
-const a=s[0]==="patch"?"patch":"set image";(0,i.fJ)({code:"write-failed",sentence:`kubectl ${a}: ${(0,me.Mz)(o)}`})}async function forwarded(e,{pod:t,port:n},s,r){const o=new AbortController
+const a=s[0]==="patch"?"patch":"set image";(0,i.fJ)({code:"write-failed",sentence:`kubectl ${a}: ${(0,ie.Mz)(o)}`})}async function forwarded(e,{pod:t,port:n},s,r){const o=new AbortController
 const{promise:i,resolve:a,reject:c}=Promise.withResolvers()
 let A=""
 const l=e.stream(["port-forward","--address","127.0.0.1",`pod/${t}`,`:${n}`],{signal:AbortSignal.any([s,o.signal]),onLine:e=>{const[,t]=/^Forwarding from 127\.0\.0\.1:(\d+) ->/.exec(e)??[]
 if(t===void 0)A=e
 else a(Number(t))}}).then(()=>{c(new Error(A||"kubectl port-forward ended"))},c)
 try{return await r(await i)}finally{o.abort()
-await l}}var Se=s(6738)
-const Te=[301,302,303,307,308]
-const Re=10
+await l}}const Le=[301,302,303,307,308]
+const Ue=10
 async function followRedirects(e,t,n){const s=new URL(`http://${e}`).hostname
 let r={path:t,secure:false}
 for(let o=0;;o+=1){const{status:i,location:a,body:c}=await n(r)
-const A=Te.includes(i)?urlOf(a,e,r):void 0
+const A=Le.includes(i)?urlOf(a,e,r):void 0
 if(!A)return{is:"answered",at:r,status:i,body:c,isLogin:isLogin(r.path,t)}
 const l={path:A.pathname+A.search,secure:A.protocol==="https:"}
 const u=withSlash(l.path)===withSlash(r.path)
 const d=l.secure&&!r.secure&&u
 if(A.hostname!==s&&!d)return{is:"led away",status:i,to:A,samePage:u}
 const h=l.path===r.path&&l.secure===r.secure
-if(h||o===Re)return{is:"in a circle",status:i,to:A.href}
+if(h||o===Ue)return{is:"in a circle",status:i,to:A.href}
 r=l}}function withSlash(e){return e.replace(/\/?(\?|$)/,"/$1")}function urlOf(e,t,{path:n,secure:s}){if(e===void 0)return
 const r=`${s?"https":"http"}://${t}${n}`
 const o=URL.parse(e,r)
@@ -7881,10 +8077,10 @@ const r=containerOf(s)?.ports??[]
 const o=r.some(e=>n===e.containerPort||n===e.name)
 return o?2:3}function containerOf({template:e,container:t}){return e.spec?.containers.find(({name:e})=>e===t)}function hostOfProbe(e){const t=containerOf(e)
 const n=[t?.readinessProbe,t?.startupProbe,t?.livenessProbe]
-return n.flatMap(e=>e?.httpGet?.httpHeaders??[]).find(({name:e})=>e.toLowerCase()==="host")?.value}const De=500
-const Fe=1e4
-const Oe=2e3
-const Ne=30
+return n.flatMap(e=>e?.httpGet?.httpHeaders??[]).find(({name:e})=>e.toLowerCase()==="host")?.value}const xe=500
+const $e=1e4
+const _e=2e3
+const Ge=30
 async function smoke(e,{live:t},n,s){const{platform:r,settings:o,signal:a,cluster:c,log:A}=e
 const{clock:l}=r
 const u=o["smoke-path"]??"/"
@@ -7893,27 +8089,27 @@ const{workload:g,container:f}=n.web
 let p={words:`gave no answer within ${o["smoke-timeout"]/1e3} s`}
 let m=o["smoke-timeout"]
 let E=0
-for(;;){if(hasNoNewPods(t.clusterState(),g)){A.say(`${d}: skipped, because ${(0,b.T)(g)} gets no new pod now`)
+for(;;){if(hasNoNewPods(t.clusterState(),g)){A.say(`${d}: skipped, because ${(0,S.T)(g)} gets no new pod now`)
 return}const r=l.now()
 const o=await(0,h.ZC)(a,()=>slicesOf(c,n.service))
-if(l.now()-r<Oe)m-=E
+if(l.now()-r<_e)m-=E
 if(m<=0)throw new i.HR(await smokeCause(e,n,d,p))
 const w=l.now()
 const I=endpointsOf(o,n.port).find(({pod:e})=>runs(t.clusterState().pods.get(e),f,s))
 const B={host:n.host,path:u}
-const Q=await requestPage(e,I,B,Math.min(m,Fe))
+const Q=await requestPage(e,I,B,Math.min(m,$e))
 if(Q.is==="good"){const{words:e,pod:t,how:n,but:s}=Q
 A.say(`${d}: ${e} from ${t}, of the new version${n}`)
 return s===void 0?void 0:`${d} ${s}`}if(l.now()-w<m)p=Q.answer
-await l.sleep(De,a)
+await l.sleep(xe,a)
 E=l.now()-w}}async function smokeCause({platform:e,cluster:t},{web:{workload:n,container:s}},r,{words:o,hint:i,pod:a,body:c=[]}){const A=a===void 0?void 0:{pod:a,container:s,previous:false}
-const l=A?await(0,Se.$)(t,e.clock,A):[]
-return{code:"smoke-failed",sentence:`${r} ${o}`,hint:i??`check its log: kubectl logs ${(0,b.T)(n)}`,workload:n.name,...a!==void 0&&{pod:a,container:s},logs:[{source:"the answer",lines:c},{source:`container ${s}`,lines:l.slice(-Ne)}]}}async function requestPage({platform:e,signal:t,cluster:n},s,r,o){if(!s)return bad({words:"found no pod of the new version behind the Service"})
+const l=A?await(0,X.$)(t,e.clock,A):[]
+return{code:"smoke-failed",sentence:`${r} ${o}`,hint:i??`check its log: kubectl logs ${(0,S.T)(n)}`,workload:n.name,...a!==void 0&&{pod:a,container:s},logs:[{source:"the answer",lines:c},{source:`container ${s}`,lines:l.slice(-Ge)}]}}async function requestPage({platform:e,signal:t,cluster:n},s,r,o){if(!s)return bad({words:"found no pod of the new version behind the Service"})
 const{network:i,clock:a}=e
 try{const e=await(0,h.wj)(a,o,t,e=>forwarded(n,s,e,t=>followRedirects(r.host,r.path,n=>ask(i,{socket:t,host:r.host},n,e))))
 return attemptOf(e,s.pod,r)}catch(e){t.throwIfAborted()
 if(e instanceof h.Ms)return bad({words:`gave no answer within ${o/1e3} s`})
-return bad({words:`failed: ${e instanceof Error?e.message:String(e)}`})}}function bad(e){return{is:"bad",answer:e}}async function ask(e,{socket:t,host:n},{path:s,secure:r},o){const i=await e.request({socket:t,method:"GET",path:s,host:n,signal:o,...r&&{headers:{"x-forwarded-proto":"https"}}})
+return bad({words:`failed: ${(0,B.b)(e)}`})}}function bad(e){return{is:"bad",answer:e}}async function ask(e,{socket:t,host:n},{path:s,secure:r},o){const i=await e.request({socket:t,method:"GET",path:s,host:n,signal:o,...r&&{headers:{"x-forwarded-proto":"https"}}})
 const{status:a,location:c}=i
 return{status:a,body:await i.text(),...c!==void 0&&{location:c}}}function attemptOf(e,t,{host:n,path:s}){const r='set a "smoke-path" that does not redirect'
 switch(e.is){case"led away":{const{status:n,to:s,samePage:o}=e
@@ -7924,128 +8120,134 @@ case"answered":{const{status:o,body:i,at:a,isLogin:c}=e
 const A=[...a.secure?["as https"]:[],...a.path===s?[]:[`at ${a.path}`]]
 const l=A.length===0?"":` (${A.join(", ")})`
 if(o>=200&&o<300){const e=`leads to the login page (${a.path}), which proves nothing about the page itself: ${r}`
-return{is:"good",words:String(o),pod:t,how:l,...c&&{but:e}}}return bad({pod:t,words:`answered ${o}${l}`,body:i.split("\n").slice(0,Ne),...o===400&&{hint:`Django answers 400 to a Host that is not in ALLOWED_HOSTS. The request had "${n}": set "smoke-host"`}})}}}function hasNoNewPods(e,t){const n=(0,Z.QA)(e,t)
+return{is:"good",words:String(o),pod:t,how:l,...c&&{but:e}}}return bad({pod:t,words:`answered ${o}${l}`,body:i.split("\n").slice(0,Ge),...o===400&&{hint:`Django answers 400 to a Host that is not in ALLOWED_HOSTS. The request had "${n}": set "smoke-host"`}})}}}function hasNoNewPods(e,t){const n=(0,Y.QA)(e,t)
 const s={workload:t,images:{},generation:0,first:false}
-return n!==void 0&&(0,be.Bs)(n,s,[]).wanted===0}async function slicesOf(e,t){const n=(0,M.rJ)("discovery.k8s.io/v1",e.namespace,"endpointslices")
+return n!==void 0&&(0,Oe.Bs)(n,s,[]).wanted===0}async function slicesOf(e,t){const n=(0,V.rJ)("discovery.k8s.io/v1",e.namespace,"endpointslices")
 const{items:s}=await e.get(`${n}?labelSelector=kubernetes.io%2Fservice-name%3D${t}`)
 return s}function endpointsOf(e,t){return e.flatMap(({ports:e,endpoints:n})=>{const s=(e??[]).find(({name:e=""})=>e===t)?.port
 if(s===void 0)return[]
-return(n??[]).flatMap(({conditions:e,targetRef:t})=>e?.ready!==false&&t?.kind==="Pod"&&t.name!==void 0?[{pod:t.name,port:s}]:[])})}function runs(e,t,n){return e?.spec?.containers.find(({name:e})=>e===t)?.image===n}function priorOfTargets(e,t){return e.map(({id:e,path:n,live:s,manifest:r,becomes:o})=>{const i={path:n,written:(0,ae.lM)(o??r??{}),of:"workload"}
+return(n??[]).flatMap(({conditions:e,targetRef:t})=>e?.ready!==false&&t?.kind==="Pod"&&t.name!==void 0?[{pod:t.name,port:s}]:[])})}function runs(e,t,n){return e?.spec?.containers.find(({name:e})=>e===t)?.image===n}function priorOfTargets(e,t){return e.map(({id:e,path:n,live:s,manifest:r,becomes:o})=>{const i={path:n,written:(0,T.lM)(o??r??{}),of:"workload"}
 if(!s)return{...i,object:r??{},change:"create"}
-const a=t.get((0,b.T)(e))
+const a=t.get((0,S.T)(e))
 const c=r?"apply":"set-image"
-return{...i,object:(0,ae.nR)(s),change:c,...a&&{ran:a}}})}async function rollout(e,t,n){return new Rollout(e,t,n).follow()}class Rollout{context
+return{...i,object:(0,T.nR)(s),change:c,...a&&{ran:a}}})}async function rollout(e,t,n){const{platform:s,settings:r}=e
+const o=(0,Te.c)(t.checked.targets.flatMap(({live:e})=>e??[]))
+const a=longestOf(r)+o
+const c=await(0,h.wj)(s.clock,a,e.signal,s=>new Rollout(e.with({signal:s}),t,n).follow())
+if(c.is==="failed"){n.detected(c.at)
+throw new i.HR(c.cause)}if(c.is==="superseded")throw new i.HR(supersededBy(c.by))}function longestOf(e){const t=e["smoke-path"]===void 0?0:e["smoke-timeout"]
+return 2*e.timeout+Math.max(e.bake,t)}class Rollout{context
 input
 listener
-#Re
-#De
 #Fe
-#Oe=new Map
-#Ne=Promise.resolve()
+#Oe
+#Ne
+#Me=new Map
+#Le=Promise.resolve()
 constructor(e,t,n){this.context=e
 this.input=t
 this.listener=n
 const s=t.checked.live.clusterState()
-this.#Fe={...s,pods:new Map(s.pods)}
-this.#Re=e.platform.clock.now()
-this.#De=newVersionOf(e,t.image)}async follow(){const{platform:e,settings:t,signal:n,cluster:s,log:r}=this.context
+this.#Ne={...s,pods:new Map(s.pods)}
+this.#Fe=e.platform.clock.now()
+this.#Oe=newVersionOf(e,t.image)}async follow(){const{platform:e,settings:t,signal:n,cluster:s,log:r}=this.context
 const{checked:o}=this.input
 const[i,a]=t.order==="parallel"?[o.targets,[]]:wavesOf(o)
-await this.#Me("first",this.context)
-const c=await this.#Le(i)
-return(0,de.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:c,...a.length>0&&{next:{isDue:hasReadyPod,begin:()=>this.#Le(a)}},verify:e=>this.#Ue(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#Re,onProgress:this.listener.progress,toRepo:(0,Ae.Y)(this.context),stageLog:r,signal:n}).finally(()=>this.#Ne.catch(()=>{}))}async#Le(e){const{context:t}=this
+await this.#Ue("first",this.context)
+const c=await this.#xe(i)
+return(0,Be.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:c,...a.length>0&&{next:{isDue:hasReadyPod,begin:()=>this.#xe(a)}},verify:e=>this.#$e(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#Fe,onProgress:this.listener.progress,toRepo:(0,Ce.Y)(this.context),stageLog:r,signal:n}).finally(()=>this.#Le.catch(()=>{}))}async#xe(e){const{context:t}=this
 const{signal:n}=t
 n.throwIfAborted()
 const s=await takenSince(t,this.input.checked,e)
 if(Object.keys(s).length>0)(0,i.fJ)(supersededBy(s))
 sayRestarts(t,e)
-await annotate(t,e,Be,this.#De.cause)
+await annotate(t,e,Re,this.#Oe.cause)
 n.throwIfAborted()
 const r=[]
 const answers=e=>r.push(...e)
-const o=await Promise.allSettled([applyTargets(t,e,this.#De).then(answers),...writeEdits(t,e,this.#De,answers)])
+const o=await Promise.allSettled([applyTargets(t,e,this.#Oe).then(answers),...writeEdits(t,e,this.#Oe,answers)])
 await this.listener.wrote(r)
 for(const e of o)if(e.status==="rejected")throw e.reason
 n.throwIfAborted()
-await annotate(t,e,Qe,this.#De.cause)
-return Promise.all(e.map(e=>this.#xe(e,r)))}async#xe(e,t){const{id:n,path:s,live:r}=e
+await annotate(t,e,De,this.#Oe.cause)
+return Promise.all(e.map(e=>this.#_e(e,r)))}async#_e(e,t){const{id:n,path:s,live:r}=e
 const o=await this.context.cluster.get(s)
 const i=imagesOf(e,t,this.input.image)
-this.#Oe.set((0,b.T)(n),i)
-return(0,J.OO)({workload:n,images:i,now:o,before:r},this.#Fe)}#Me(e,t){const{checked:n,beside:s}=this.input
+this.#Me.set((0,S.T)(n),i)
+return(0,q.OO)({workload:n,images:i,now:o,before:r},this.#Ne)}#Ue(e,t){const{checked:n,beside:s}=this.input
 const r=s.filter(t=>t.when===e)
-return applyBeside(t,n,r,this.listener.wrote)}async#Ue(e){const{checked:t,image:n}=this.input
-this.#Ne=this.#Me("last",e)
-await this.#Ne
-const s=t.web&&this.#Oe.get((0,b.T)(t.web.workload))?.[t.web.container]
-await smokeBy(e,t,s??(0,m.d)(n),this.listener)}}function sayRestarts({log:e},t){for(const{id:n,restart:s}of t){if(!s)continue
+return applyBeside(t,n,r,this.listener.wrote)}async#$e(e){const{checked:t,image:n}=this.input
+this.#Le=this.#Ue("last",e)
+await this.#Le
+const s=t.web&&this.#Me.get((0,S.T)(t.web.workload))?.[t.web.container]
+await smokeBy(e,t,s??(0,m.d)(n))}}function sayRestarts({log:e},t){for(const{id:n,restart:s}of t){if(!s)continue
 const{because:t}=s
 const r=t.length===1?"has":"have"
-e.say(`${(0,b.T)(n)} restarts: ${t.join(", ")} ${r} changed`)}}function imagesOf({id:e,uses:t,becomes:n},s,r){const o=s.find(t=>(0,R.gv)(t)&&(0,b.T)((0,R.hY)(t))===(0,b.T)(e))
+e.say(`${(0,S.T)(n)} restarts: ${t.join(", ")} ${r} changed`)}}function imagesOf({id:e,uses:t,becomes:n},s,r){const o=s.find(t=>(0,k.gv)(t)&&(0,S.T)((0,k.hY)(t))===(0,S.T)(e))
 const i=o??n
-const a=i?(0,R.MZ)((0,R.kW)(i),()=>true):[]
-return Object.fromEntries(t.map(({name:e})=>[e,a.find(t=>t.name===e)?.image??(0,m.d)(r)]))}async function smokeBy(e,t,n,s){const{settings:r,log:o}=e
-if(r["smoke-path"]===void 0||!t.web)return
-const i=smokeTarget(t.web,t.services,r["smoke-host"])
-const a=await smoke(e,t,i,n)
-if(a===void 0)return
-o.say(`warning: ${a}`)
-s.warning(a)}function wavesOf({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,b.T)(e)===(0,b.T)(t.workload)
+const a=i?(0,k.MZ)((0,k.kW)(i),()=>true):[]
+return Object.fromEntries(t.map(({name:e})=>[e,a.find(t=>t.name===e)?.image??(0,m.d)(r)]))}async function smokeBy(e,t,n){const{settings:s,log:r}=e
+if(s["smoke-path"]===void 0||!t.web)return
+const o=smokeTarget(t.web,t.services,s["smoke-host"])
+const i=await smoke(e,t,o,n)
+if(i===void 0)return
+r.say(`warning: ${i}`)
+e.warn(i)}function wavesOf({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,S.T)(e)===(0,S.T)(t.workload)
 const n=e.filter(isWeb)
 if(!n.some(({live:e})=>e))return[e,[]]
-return[n,e.filter(e=>!isWeb(e))]}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}async function takenSince({platform:e,signal:t,cluster:n},{live:s},r){const o=await Promise.all(r.map(({path:s})=>(0,W.jh)(e.clock,t,()=>n.find(s))))
+return[n,e.filter(e=>!isWeb(e))]}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}async function takenSince({platform:e,signal:t,cluster:n},{live:s},r){const o=await Promise.all(r.map(({path:s})=>(0,oe.jh)(e.clock,t,()=>n.find(s))))
 const i=s.clusterState()
-return Object.fromEntries(r.flatMap(({id:e,live:t},n)=>{const s=t&&shownSince(t,(0,Z.QA)(i,e))
+return Object.fromEntries(r.flatMap(({id:e,live:t},n)=>{const s=t&&shownSince(t,(0,Y.QA)(i,e))
 const r=changeSince(e,t,o[n])??(s&&changeSince(e,t,s))
-return r===void 0?[]:[[(0,b.T)(e),r]]}))}function shownSince({metadata:e},t){const n=t?.object
+return r===void 0?[]:[[(0,S.T)(e),r]]}))}function shownSince({metadata:e},t){const n=t?.object
 const s=(n?.metadata?.generation??0)<(e?.generation??0)
 return s?void 0:n}function runsWell({live:e,targets:t},n){const s=e.clusterState()
-const r=t.flatMap(({id:e,live:t})=>t?[(0,J.VS)(e,t,s)]:[])
+const r=t.flatMap(({id:e,live:t})=>t?[(0,q.VS)(e,t,s)]:[])
 const o={timeout:1/0,bake:0,grace:{}}
-const{verdicts:i}=(0,Ie.S)(r,{clusterState:s,timeouts:o,observations:(0,oe._1)(n),now:n})
+const{verdicts:i}=(0,K.S)(r,{clusterState:s,timeouts:o,observations:(0,Z._1)(n),now:n})
 return Object.values(i).every(({is:e})=>e==="done")}function planTargets(e,t,n){const s=t.flatMap(e=>e.live?[e.live]:[])
-return(0,Y._$)(e,manifestsWith(t,n),s)}function planAsLive(e,t,n){const s=t.flatMap(e=>e.live?[e.live]:[])
-const r=t.flatMap(e=>{const t=e.live?(0,R.MZ)((0,R.kW)(e.live),()=>true):[]
+return(0,ce._$)(e,manifestsWith(t,n),s)}function planAsLive(e,t,n){const s=t.flatMap(e=>e.live?[e.live]:[])
+const r=t.flatMap(e=>{const t=e.live?(0,k.MZ)((0,k.kW)(e.live),()=>true):[]
 const s=t.filter(({name:t})=>e.uses.some(e=>e.name===t))
 const r=Object.fromEntries(s.map(e=>[e.name,e.image]))
-return manifestsWith([e],n).map(e=>(0,R.t3)(e,(0,R.nS)((0,R.kW)(e),r)))})
-return(0,Y._$)(e,r,s)}function manifestsWith(e,{repository:t,image:n,cause:s}){return e.flatMap(({manifest:e,live:r,restart:o})=>{if(!e)return[]
-const i=o?.hash??(0,we.U)(r)
-const a=(0,we.Vd)((0,N.sb)(e,t,n),i)
-return[withCause(a,s??r?.metadata?.annotations?.[R.uo])]})}async function applyTargets({platform:e,signal:t,cluster:n,log:s},r,o){const i=manifestsWith(r,o)
-for(const e of i)s.say(`kubectl apply: ${(0,ae.Gg)(e)} with ${o.image}`)
-return(0,Y.Bb)(n,e.clock,i,t)}var Me=s(2861)
+return manifestsWith([e],n).map(e=>(0,k.t3)(e,(0,k.nS)((0,k.kW)(e),r)))})
+return(0,ce._$)(e,r,s)}function manifestsWith(e,{repository:t,image:n,cause:s}){return e.flatMap(({manifest:e,live:r,restart:o})=>{if(!e)return[]
+const i=o?.hash??(0,v.U)(r)
+const a=(0,v.Vd)((0,P.sb)(e,t,n),i)
+return[withCause(a,s??r?.metadata?.annotations?.[k.uo])]})}async function applyTargets({platform:e,signal:t,cluster:n,log:s},r,o){const i=manifestsWith(r,o)
+for(const e of i)s.say(`kubectl apply: ${(0,T.Gg)(e)} with ${o.image}`)
+return(0,ce.Bb)(n,e.clock,i,t)}var Pe=s(2861)
 function planOf(e){const{others:t,services:n}=e
 const s=podsOf(e)
-const r=new Set(t.map(({object:e})=>(0,R.TN)(e)))
-const o=n.map(e=>({apiVersion:"v1",kind:"Service",...e})).filter(e=>!r.has((0,R.TN)(e)))
+const r=new Set(t.map(({object:e})=>(0,k.TN)(e)))
+const o=n.map(e=>({apiVersion:"v1",kind:"Service",...e})).filter(e=>!r.has((0,k.TN)(e)))
 for(const e of o)placed(e,e,s)
 const i=[...t.map(({becomes:e})=>e).filter(isService),...o]
-const a={services:{live:n,becomes:i},makes:t.some(({object:e})=>isCustom(e)&&!(0,Me.y$)(e))}
+const a={services:{live:n,becomes:i},makes:t.some(({object:e})=>isCustom(e)&&!(0,Pe.y$)(e))}
 const c=t.map(e=>{const n=e.is==="create"?void 0:e.live
 const{when:r,warning:o,losses:i=[]}=placed(n,e.becomes,s,{...a,beside:besideOf(e,t)})
 const c=e.is!=="none"&&o!==void 0
 return{change:{...e,when:r},warnings:c?[o]:i}})
-return{changes:c.map(({change:e})=>e),warnings:c.flatMap(({warnings:e})=>e)}}function besideOf(e,t){return t.filter(t=>t!==e&&(0,Me.I)(t.object)===(0,Me.I)(e.object)).flatMap(e=>[...e.is==="create"?[]:[e.live],e.becomes])}function isService(e){return(0,R.TN)(e).startsWith("/Service/")}function isCustom(e){const t=(0,R.F8)(e)
-return t.includes(".")&&!t.endsWith(".k8s.io")}function placed(e,t,n,s={}){const r=(0,Me.$t)(e,t,n,s)
+return{changes:c.map(({change:e})=>e),warnings:c.flatMap(({warnings:e})=>e)}}function besideOf(e,t){return t.filter(t=>t!==e&&(0,Pe.I)(t.object)===(0,Pe.I)(e.object)).flatMap(e=>[...e.is==="create"?[]:[e.live],e.becomes])}function isService(e){return(0,k.TN)(e).startsWith("/Service/")}function isCustom(e){const t=(0,k.F8)(e)
+return t.includes(".")&&!t.endsWith(".k8s.io")}function placed(e,t,n,s={}){const r=(0,Pe.$t)(e,t,n,s)
 if(r.when!=="never")return r
 const{sentence:o,hint:a}=r
-return(0,i.fJ)({code:"selector-conflict",sentence:o,hint:a})}function podsOf({others:e,own:t,targets:n,clusterState:s,jobs:r=[]}){const o=new Map(t.map(e=>[(0,R.TN)(e.object),e.becomes]))
-const i=n.map(({id:e,live:t,manifest:n,back:s})=>{const r=(n&&o.get((0,R.TN)(n)))??n??t
-const i=s??(r&&(0,R.gv)(r)?(0,R.kW)(r):void 0)
-return{id:(0,b.T)(e),own:true,...t&&hasPods(t)&&{live:(0,R.kW)(t)},...i&&{becomes:i},...t&&stays(t)&&{stays:true},...e.kind==="CronJob"&&{apart:true}}})
-const a=e.flatMap(({becomes:e})=>(0,R.gv)(e)?[asItIs(e)]:[])
+return(0,i.fJ)({code:"selector-conflict",sentence:o,hint:a})}function podsOf({others:e,own:t,targets:n,clusterState:s,jobs:r=[]}){const o=new Map(t.map(e=>[(0,k.TN)(e.object),e.becomes]))
+const i=n.map(({id:e,live:t,manifest:n,back:s})=>{const r=(n&&o.get((0,k.TN)(n)))??n??t
+const i=s??(r&&(0,k.gv)(r)?(0,k.kW)(r):void 0)
+return{id:(0,S.T)(e),own:true,...t&&hasPods(t)&&{live:(0,k.kW)(t)},...i&&{becomes:i},...t&&stays(t)&&{stays:true},...e.kind==="CronJob"&&{apart:true}}})
+const a=e.flatMap(({becomes:e})=>(0,k.gv)(e)?[asItIs(e)]:[])
 const c=new Set([...i,...a].map(({id:e})=>e))
-const A=[...s.deployments.values(),...s.statefulsets.values(),...s.daemonsets.values(),...s.cronjobs.values()].map(e=>e).filter(R.gv).filter(e=>!c.has((0,b.T)((0,R.hY)(e)))).map(e=>hasPods(e)?asItIs(e):apart(asItIs(e)))
+const A=[...s.deployments.values(),...s.statefulsets.values(),...s.daemonsets.values(),...s.cronjobs.values()].map(e=>e).filter(k.gv).filter(e=>!c.has((0,S.T)((0,k.hY)(e)))).map(e=>hasPods(e)?asItIs(e):apart(asItIs(e)))
 const l=[...s.pods.values()].filter(e=>!isOver(e)&&!isOfWorkload(e,s)).map(e=>{const t=pods(`pod/${e.metadata?.name}`,e)
 return selectors_ownerOf(e)?.kind==="Job"?apart(t):t})
-const u=[...r,...e.map(({becomes:e})=>e)].filter(({kind:e})=>e==="Job").map(e=>apart(pods(`job/${(0,R.Vb)(e)}`,e.spec.template)))
-return[...i,...a,...A,...l,...u]}function pods(e,t={}){return{id:e,own:false,live:t,becomes:t}}function apart(e){return{...e,apart:true}}function asItIs(e){const t=pods((0,b.T)((0,R.hY)(e)),(0,R.kW)(e))
+const u=[...r,...e.map(({becomes:e})=>e)].filter(({kind:e})=>e==="Job").map(e=>apart(pods(`job/${(0,k.Vb)(e)}`,e.spec.template)))
+return[...i,...a,...A,...l,...u]}function pods(e,t={}){return{id:e,own:false,live:t,becomes:t}}function apart(e){return{...e,apart:true}}function asItIs(e){const t=pods((0,S.T)((0,k.hY)(e)),(0,k.kW)(e))
 return e.kind==="CronJob"?apart(t):t}function isOver({status:e}){return["Succeeded","Failed"].includes(e?.phase??"")}function selectors_ownerOf({metadata:e}){return e?.ownerReferences?.find(({controller:e})=>e)}function isOfWorkload(e,t){const n=selectors_ownerOf(e)
 if(n?.kind!=="ReplicaSet")return["StatefulSet","DaemonSet"].includes(n?.kind??"")
 const s=t.replicasets.get(n.name)
 return s===void 0||selectors_ownerOf(s)?.kind==="Deployment"}function hasPods({spec:{replicas:e}}){return e!==0}function stays({spec:e}){const{updateStrategy:t}=e
-return t?.type==="OnDelete"||(t?.rollingUpdate?.partition??0)>0}const Le={images:[],web:[],workloads:[],probes:[],namespace:[],dryRun:[]}
+return t?.type==="OnDelete"||(t?.rollingUpdate?.partition??0)>0}const He={images:[],web:[],workloads:[],probes:[],namespace:[],dryRun:[]}
 async function inspect(e,t){const{settings:n,cluster:s,log:r}=e
 const{manifests:o,live:i,until:a}=t
 const{targets:c,findings:A}=await inspectTargets(e,t)
@@ -8070,8 +8272,8 @@ const a=findTargets(n.clusterState(),t,r.image,o.namespace)
 const c=s==="the end"?a:await targetsAfterDeletion(e,a)
 const A=await findingsOf(s,()=>c.length===0?noWorkload(n.clusterState(),r.image,o.namespace):[])
 if(s==="the first error")checkFit(c)
-return{targets:c,findings:{...Le,images:i,workloads:A}}}function rightsOf({settings:e},t,n){const s=n.map(({id:e})=>e)
-return[...rightsForWorkloads(s),...forStatefulSets([...s,...t.others]),...e["smoke-path"]===void 0?[]:Ce]}async function inspectWrites(e,{manifests:t,until:n},s){const warned=e=>e.map(e=>(0,x.$e)("workloads",e))
+return{targets:c,findings:{...He,images:i,workloads:A}}}function rightsOf({settings:e},t,n){const s=n.map(({id:e})=>e)
+return[...rightsForWorkloads(s),...forStatefulSets([...s,...t.others]),...e["smoke-path"]===void 0?[]:Se]}async function inspectWrites(e,{manifests:t,until:n},s){const warned=e=>e.map(e=>(0,y.$e)("workloads",e))
 let{others:r}=t
 const o=await findingsOf(n,async()=>{const{applied:n,warnings:s}=await labelling(e.cluster,t)
 r=[...n,...r]
@@ -8081,10 +8283,10 @@ return{others:r,namespace:o,dryRun:i}}async function inspectWeb({settings:e},t,{
 const o=await findingsOf(t,()=>{r=webOf(e,n,s)
 if(!r)return[]
 if(e["smoke-path"]!==void 0)smokeTarget(r,s,e["smoke-host"])
-return[(0,x.ok)("workloads",`${(0,b.T)(r.workload)} (container ${r.container}) serves the web`)]})
+return[(0,y.ok)("workloads",`${(0,S.T)(r.workload)} (container ${r.container}) serves the web`)]})
 return{...r&&{web:r},findings:o}}async function findingsOf(e,t){try{return await t()}catch(t){if(e==="the first error")throw t
-return[(0,x.gz)("workloads",t)]}}function kubectlOf(e){return t=>e.commandLine(t)}function readyTimes(e,t){return Object.fromEntries(t.flatMap(({id:t,live:n})=>{const s=n&&(0,J.VS)(t,n,e).readyBefore
-return s===void 0?[]:[[(0,b.T)(t),s]]}))}async function servicesIn(e){const t=(0,M.rJ)("v1",e.namespace,"services")
+return[(0,y.gz)("workloads",t)]}}function kubectlOf(e){return t=>e.commandLine(t)}function readyTimes(e,t){return Object.fromEntries(t.flatMap(({id:t,live:n})=>{const s=n&&(0,q.VS)(t,n,e).readyBefore
+return s===void 0?[]:[[(0,S.T)(t),s]]}))}async function servicesIn(e){const t=(0,V.rJ)("v1",e.namespace,"services")
 return(await e.get(t)).items}function servicesWith(e,t){const n=e.filter(({kind:e})=>e==="Service")
 const s=n.map(({metadata:e})=>e?.name)
 return[...n,...t.filter(({metadata:e})=>!s.includes(e?.name))]}async function requireRights({app:e,cluster:t},n){const s=await missingRights(t,n)
@@ -8094,124 +8296,247 @@ const r=s.map(({resource:e,verbs:t})=>`${t.join(", ")} ${e}`).join("; ");(0,i.fJ
 const{image:l,digest:u}=i
 const d=u===void 0?`${l}:${a.tag}`:`${l}@${u}`
 const h=jobsOf(e,s,d)
-const[g,f]=await Promise.all([planTargets(A,t,{repository:l,image:d}),planManifests(e,n),(0,Y.oG)(A,h)])
-const p={kind:"Job",metadata:{name:"migrate"},spec:{template:{metadata:{labels:(0,H.GW)(c)}}}}
+const[g,f]=await Promise.all([planTargets(A,t,{repository:l,image:d}),planManifests(e,n),(0,ce.oG)(A,h)])
+const p={kind:"Job",metadata:{name:"migrate"},spec:{template:{metadata:{labels:(0,ae.GW)(c)}}}}
 const m=[...h,p]
-return planOf({others:f,own:g,targets:t,services:r,clusterState:o,jobs:m}).warnings}async function preflight(e){const{platform:t,settings:n,app:s,cluster:r,log:o}=e
-const i=await(0,N.PX)(t,r,n.manifests,n.image)
+return planOf({others:f,own:g,targets:t,services:r,clusterState:o,jobs:m}).warnings}async function examineCluster(e){const{platform:t,settings:n,cluster:s}=e
+const[r,o,i]=await Promise.all([whoAmI(t,s),kubeContextOf(n["kube-context"],s),manifestsOf(e)])
+const a=[clusterFinding(s.version,o,s.namespace),...r?clockFindings(r.aheadMs):[]]
+const c=unseen("cluster","rights, workloads, probes and release")
+try{if(await checkNamespace(s,i.known)==="missing"){const e=`the namespace "${s.namespace}" does not exist; a release creates it from the manifests`
+return[...a,(0,y.$e)("cluster",e),c]}}catch(e){return[...a,(0,y.gz)("cluster",e),c]}const A=rightsFor(e.app,i.known,i.resources)
+const l=await missingRights(s,A)
+const may=(e,t)=>!l.some(({resource:n,verbs:s})=>t.includes(n)&&s.includes(e))
+const u=l.every(({verbs:e})=>!e.includes("list")&&!e.includes("watch"))
+const d=may("get",["leases","secrets","configmaps"])
+const[h,g]=await Promise.all([u?examineWorkloads(e,i,l):unseenWorkloads(s),d?examineReleases(e):[]])
+const f=[...u?[]:["workloads and probes"],...d?[]:["release"]]
+return[...a,...rightsFindings({all:merged([...A,...h.needs]),missing:merged([...l,...h.missing]),account:r?.name,namespace:s.namespace},kubectlOf(s)),...f.length>0?[unseen("rights",f.join(", "))]:[],...i.findings,...h.findings,...g]}function unseen(e,t){return(0,y.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
+const s=e.now()
+try{const{metadata:r,status:o}=await t.review(`/apis/${n}/selfsubjectreviews`,{apiVersion:n,kind:"SelfSubjectReview"})
+const i=o?.userInfo?.username
+const a=r?.creationTimestamp
+const c=a?aheadBy(a,{from:s,to:e.now()}):0
+return i===void 0?void 0:{name:i,aheadMs:c}}catch(e){if(e instanceof G.h)return
+throw e}}async function kubeContextOf(e,t){if(e!==void 0)return e
+const{code:n,stdout:s}=await t.kubectl(["config","current-context"])
+return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t,cluster:n}){try{const s=await(0,P.PX)(e,n,t.manifests,t.image)
+const{targets:r,others:o,namespace:i}=s
+const a=[...r,...o,...i?[i]:[]]
+const c=await(0,V.k4)(n,a)
+a.forEach(e=>c.of(e))
+return{known:s,resources:c,findings:[]}}catch(e){return{known:P.K2,resources:await(0,V.k4)(n,[]),findings:[(0,y.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=rightsForWorkloads()
+return{findings:t,needs:n,missing:await missingRights(e,n)}}async function examineWorkloads(e,{known:t,findings:n},s){const{platform:r,cluster:o}=e
+const i=await(0,W.f)(o,r.clock)
+const a=await inspect(e,{manifests:t,live:i,missing:s,until:"the end"})
+const{targets:c,services:A,findings:l}=a
+if(c.length===0){const e=[...l.images,...l.workloads]
+return unseenWorkloads(o,n.length>0?[]:e)}const u=i.clusterState()
+const[d,h,g,f]=await Promise.all([ailing(c,u,{cluster:o,clock:r.clock,toRepo:(0,Ce.Y)(e)}),staleConfiguration(o,u,c),checkAlone(e,{live:i,targets:c}).then(()=>[],e=>isOfTwo(e)?[(0,y.gz)("release",e)]:[]),lostImages(e,c)])
+const p=kubectlOf(o)
+return{findings:[...c.map(e=>(0,y.ok)("workloads",describe(e))),...l.web,...l.workloads,...pullFindings(subjectsOf(c,A),p),...Object.entries(d).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
+return(0,y.$e)("workloads",n,p(["describe",e]))}),...l.images,...f.map(e=>(0,y.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...g,...l.namespace,...l.dryRun,...l.probes],needs:a.needs,missing:a.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,v.JP)((0,k.kW)(e)):[])
+const r=s.map(({kind:t,name:n})=>{const s=t==="Secret"?"secrets":"configmaps"
+return`${(0,V.rJ)("v1",e.namespace,s)}/${n}`})
+const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof G.h&&e.status===403)return
+throw e})))
+const i=o.flatMap(e=>e?[e]:[])
+return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
+const r=(0,Y.NO)(t,s)
+return staleConfigurationFindings(n,r,i,kubectlOf(e))})}function isOfTwo(e){return e instanceof i.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
+const[o,i,a]=await Promise.allSettled([(0,D.Cz)(r,(0,H.Fe)(s)),(0,j.aE)(r,s,n.image),(0,J.Lu)(r,s,n.image)])
+const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,y.gz)("release",e.reason)]:[])
+if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
+if(a.status!=="fulfilled")return c
+const A={...t,env:{...t.env,CI:void 0}}
+const l=await checkNotStale(e.with({platform:A}),a.value).then(()=>[],e=>[(0,y.gz)("release",e)])
+const u=releaseFindings(n,o.value,i.value?.begun,a.value)
+return[...u,...l]}function cluster_closed(e){return[(0,y.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,y.ok)("commit",`the tag is ${n} (option "tag")`)
+if(t!==e){const e=`there are uncommitted changes, so the tag of the image is ${(0,E.j)(t)}: commit or stash them to release the commit itself`
+return(0,y.$e)("commit",e,"git status --short")}return(0,y.ok)("commit",`commit ${(0,E.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const Ve=[".git",".env",".venv","venv","node_modules"]
+function unignored(e,{names:t,ignores:n}){const s=Ve.filter(e=>t.includes(e))
+if(n||s.length===0)return[]
+const r=`there is no .dockerignore in "${e}": the builder receives ${s.join(", ")}, and a COPY of the folder includes ${s.length===1?"it":"them"} in the image`
+return[(0,y.$e)("commit",r,`printf '%s\\n' ${s.join(" ")} > ${(0,o.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(s=>{const r=n[s]
+const i=r.split(/\s+/).find(e=>/(^|\/)manage\.py$/.test(e))
+if(i===void 0||i.startsWith("/"))return[]
+if(t.includes((0,o.normalize)(i)))return[]
+const a=`"${s}" runs ${i}, which does not exist in the build context "${e}"`
+const[c]=t
+const A=c&&`--${s} "${r.replace(i,c)}"`
+return[(0,y.$e)("commit",a,A)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,f.w4)(e)} has ${e}:${(0,E.j)(r)} of another build: the tag of this one is ${(0,E.j)(t)}`
+return[(0,y.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,f.w4)(e)
+const i=`${e}:${(0,E.j)(t)}`
+const a=o==="docker.io"?"docker login":`docker login ${o}`
+switch(n.is){case"there":return[(0,y.ok)("registry",`${o} has ${i} already: it is not built again`)]
+case"another":return[(0,y.ok)("registry",`${o} has ${i} of another commit (${(0,E.j)(n.of)}): it is built again`)]
+case"another build":return[(0,y.ok)("registry",`${o} has ${i} of another build: it is built again`)]
+case"unlabelled":return[(0,y.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
+case"absent":return[(0,y.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||isLocal(o)?[]:[(0,y.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
+case"denied":return s?[(0,y.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,f.t$)(e,"read"))]:[(0,y.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
+case"unreachable":return[(0,y.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
+case"failed":return[(0,y.z3)("registry",`${i} could not be looked up: ${n.said}`)]}}function isLocal(e){return/^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(e)}function hasLogin(e,t){try{const{auths:n={},credHelpers:s={},credsStore:r}=JSON.parse(e??"{}")
+if(r)return true
+const o=[...Object.keys(n),...Object.keys(s)]
+const i=t==="docker.io"?["docker.io","index.docker.io"]:[t]
+return o.some(e=>i.includes(e.replace(/^https?:\/\//,"").split("/")[0]??""))}catch{return false}}function configWith(e,t,n,s){const r=(0,f.w4)(e)
+const o=r==="docker.io"?"https://index.docker.io/v1/":r
+const i=Buffer.from(`${t}:${n}`).toString("base64")
+return JSON.stringify({auths:{[o]:{auth:i}},cliPluginsExtraDirs:[s]})}async function inspectMachine({platform:e,settings:t,signal:n}){const[s,o]=await Promise.all([inspectTools(e,n),(0,r.TC)(e,t,t.context).catch(e=>(0,y.gz)("commit",e))])
+return{answers:s,..."tag"in o?{source:o}:{sourceError:o}}}function reachesCluster({env:e},{answers:{kubectl:t}}){return isRunner(e)||t!==void 0&&has(t)}function isRunner(e){return Boolean(e["RUNNER_TOOL_CACHE"])}async function examineMachine(e,{answers:t,source:n,sourceError:s},r){const{platform:o,settings:i}=e
+const a=await examineRegistry(e,t,n,r)
+const c={builds:!a.has,known:n!==void 0,fetches:isRunner(o.env)}
+return[...toolFindings(t,c),...n?[sourceFinding(n,i.tag)]:[],...s&&has(t.git)?[s]:[],...c.builds?await examineContext(o,i):[],...a.findings]}async function examineRegistry({platform:e,settings:t,signal:n},s,r,o){const{image:i}=t
+if(!r||!hasDocker(s)||!has(s.buildx)){const e=`${(0,f.w4)(i)} was not checked because of the findings above`
+return{has:false,findings:[(0,y.$e)("registry",e)]}}try{const s={platform:e,settings:t,source:r,signal:n}
+const{lookup:a,login:c,beside:A,source:l}=await askRegistry(s,o)
+const u=registryFindings(i,l.tag,{lookup:a,login:c,...A!==void 0&&{beside:A}})
+return{has:a.is==="there",findings:u}}catch(e){return{has:false,findings:[(0,y.gz)("registry",e)]}}}const Je=1e4
+async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,h.wj)(e.clock,Je,t,t=>(0,u.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof h.Ms))throw e
+return{code:1,stdout:"",stderr:`no answer within ${Je/1e3} s`}}}
+const[n,s,r,o]=await Promise.all([e.processes.run("git",["--version"]),answerOf(["version","--format","{{json .}}"]),answerOf(["buildx","version"]),inspectKubectl(e)])
+return{git:n,docker:s,buildx:r,...o&&{kubectl:o}}}async function inspectKubectl({processes:e}){const t=await e.find("kubectl")
+return t===void 0?void 0:e.run(t,["version","--client","-o","json"])}async function askRegistry(e,t){const{platform:n,settings:s}=e
+const{image:r,"registry-username":i,"registry-password":a}=s
+const c=n.env["DOCKER_CONFIG"]||(0,o.join)(n.env["HOME"]??"",".docker")
+if(i===void 0||a===void 0){const t=await n.files.read((0,o.join)(c,"config.json"))
+return{...await lookForBuild(e),login:hasLogin(t,(0,f.w4)(r))}}const A=await t()
+const l=configWith(r,i,a,(0,o.join)(c,"cli-plugins"))
+await n.files.writePrivate((0,o.join)(A,"config.json"),l)
+return{...await lookForBuild({...e,platform:configured(n,A)}),login:true}}function configured(e,t){const{processes:n}=e
+return{...e,processes:{...n,stream:(e,s,r)=>n.stream(e,s,{...r,env:{...r.env,DOCKER_CONFIG:t}})}}}async function examineContext(e,t){const{files:n}=e
+const{context:s,file:r}=t
+try{const i=checkPlan(e,{context:s,...r!==void 0&&{file:r}})
+const a=await n.list(s)
+const c=a.filter(e=>n.isFolder((0,o.join)(s,e)))
+const A={names:a,ignores:[(0,o.join)(s,".dockerignore"),`${i}.dockerignore`].some(e=>n.exists(e)),managers:["",...c].map(e=>(0,o.join)(e,"manage.py")).filter(e=>n.exists((0,o.join)(s,e)))}
+return contextFindings(s,A,t)}catch(e){return[(0,y.gz)("commit",e)]}}const Ye={say:()=>{},quote:()=>{},waiting:()=>{}}
+var je=s(6488)
+function runDoctor(e){return(0,Q.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,h.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
+const n=await inspectMachine(e)
+if(n.source)e.state.source=n.source
+const s=(await Promise.all([examineMachine(e,n,()=>privateFolder(e)),reachesCluster(e.platform,n)?examineClusterOf(e,n):[]])).flat()
+const r=s.every(({severity:e})=>e!=="error")
+return{result:r?"done":"failed",findings:s}})))}async function privateFolder({platform:e,resources:t}){const n=await e.files.privateFolder()
+t.add(()=>e.files.remove(n))
+return n}async function examineClusterOf(e,{answers:t,source:n}){const{platform:s,settings:r,signal:o,resources:a}=e
+try{const i=await a.openCluster(s,r,o)
+const c=n??{tag:r.tag??"unknown"}
+const A=new Ce.v({...e,source:c})
+return[...t.kubectl?skewFindings(clientVersion(t.kubectl),i.version):[],...await examineCluster(A.with({log:Ye,cluster:i}))]}catch(e){o.throwIfAborted()
+return cluster_closed(new i.HR((0,je.rl)(e,o)))}}var We=s(2638)
+var qe=s(7823)
+function preflight(e,t){return(0,h.ZC)(e.signal,async()=>{const n=await t()
+const s=e.with({cluster:n})
+const r=await preflight_check(s)
+await checkAlone(s,r)
+return{cluster:n,checked:r}})}async function preflight_check(e){const{platform:t,settings:n,app:s,cluster:r,log:o}=e
+const i=await(0,P.PX)(t,r,n.manifests,n.image)
 const a=await checkNamespace(r,i)
 const{targets:c,jobs:A,namespace:l}=i
 const u=[...c,...i.others,...l?[l]:[]]
-const d=await(0,M.k4)(r,u)
+const d=await(0,V.k4)(r,u)
 await requireRights(e,rightsFor(s,i,d))
 if(l)await makeNamespace(o,r,l,a)
-const h=await(0,L.f)(r,t.clock)
+const h=await(0,W.f)(r,t.clock)
 const g={manifests:i,live:h,missing:[],until:"the first error"}
 const{findings:f,targets:p,others:m,services:E,web:w}=await inspect(e,g)
 const I=warningsOf([...f.namespace,...f.workloads,...f.probes,...f.dryRun])
-I.forEach(e=>{o.say(`warning: ${e}`)})
-return{live:h,targets:p,others:m,jobs:A,resources:d,services:E,warnings:I,...w&&{web:w}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var Ue=s(4e3)
-const xe=15e3
-async function pinsOf(e,t,n){const s=n.flatMap(e=>e.live?[e.live]:[])
-const r=(0,Ue.oo)(t.clusterState(),s,e.settings.image)
-const o=once(t=>lookUpSoon(e,t))
-const i=new Map
-const a=new Set
-await Promise.all(r.map(async({workload:e,container:t,image:n,ran:s})=>{const r=s?await fateOf(n,s,o):"not known"
-if(r==="comes back")return
-const{repository:c,tag:A="latest"}=(0,E.zZ)(n)
-const l=`${(0,E.EU)(c)}:${A}`
-if(s===void 0||r==="not known"){a.add(`the digest that ${l} runs is unknown: an undo would restore what the tag names then`)
-return}const u=(0,Ue._W)(n,s.digest)
-i.set(e,{...i.get(e),[t]:u})
-const d=r==="moved"?"has moved":"may have moved"
-a.add(`${l} ${d}: an undo would restore ${s.digest.slice(0,19)}, which is running`)}))
-for(const t of a)e.log.say(t)
-return i}async function runsAlready(e,t,n,{repository:s,digest:r}){const o=t.clusterState()
-const i=once(t=>lookUpSoon(e,t))
-const a=n.flatMap(({live:e,uses:t})=>t.map(async({name:t})=>{const n=e&&(0,R.MZ)((0,R.kW)(e),()=>true).find(e=>e.name===t)
-if(!n)return false
-const a=(0,Ue.ky)(o,e,n,{repository:s,digest:r})
-if(a!=="what its tag names")return a==="this image"
-const c=await i(n.image)
-return c?.is==="there"&&c.image.digest===r}))
-return(await Promise.all(a)).every(Boolean)}function taggedAlone(e){const t=new Map
-for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,E.zZ)(e).digest!==void 0)continue
-t.set(e,[...t.get(e)??[],(0,b.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
-for(const{id:r,live:o}of t){const t=n.get((0,b.T)(r))
-const i=o?(0,R.ys)(o,e.settings.image):[]
-const a=new Set(i.map(({name:e,image:n})=>t?.[e]??n))
-for(const e of a)s.set(e,[...s.get(e)??[],(0,b.T)(r)])}const r=await Promise.all([...s].map(async([t,n])=>{const s=await lookUpSoon(e,t)
-return s?.is==="absent"?[`the registry no longer has ${t}, which ${n.join(", ")} runs: nodes without a cached copy cannot start it, so an undo may fail`]:[]}))
-return r.flat()}async function fateOf(e,{digest:t,of:n},s){const r=await s(e)
-if(r?.is==="there"&&r.image.digest===t)return"comes back"
-if(n==="another repository"){const n=await s((0,Ue._W)(e,t))
-if(n?.is!=="there")return"not known"}return r?.is==="there"?"moved":"may have moved"}async function lookUpSoon({platform:e,signal:t},n){const{repository:s,tag:r="latest",digest:o}=(0,E.zZ)(n)
-try{return await(0,h.wj)(e.clock,xe,t,t=>o===void 0?(0,g.TE)(e,s,r,t):(0,g.OK)(e,{repository:s,tag:r,digest:o},t))}catch{t.throwIfAborted()
-return}}function once(e){const t=new Map
-return n=>{const s=t.get(n)??e(n)
-t.set(n,s)
-return s}}async function pushImage(e,t,n,s){const{repository:r,tag:o,id:a}=t
-const c=`${r}:${o}`
-check(await(0,u.T3)(e,["image","tag",a,c],{signal:s}),t)
-const A=await(0,h.L5)({clock:e.clock,signal:s,tries:3,pause:2e3,isTransient:({finished:e})=>e.code!==0&&(0,f.jR)((0,u.A3)(e),r)==="transient",onRetry:({finished:e},t)=>{n.quote((0,u.A3)(e))
-n.say(`${(0,f.w4)(r)} refused it; retrying in ${t/1e3} s`)}},async()=>{const t=new PushLog
-n.waiting(`pushing ${c}`)
-const r=await(0,u.T3)(e,["push",c],{signal:s,onLine:e=>{t.read(e)
-n.waiting(`pushing ${c}: ${t.progress}`)}})
-return{finished:{...r,stderr:t.last.join("\n")},layers:t}})
-n.waiting(void 0)
-check(A.finished,t)
-n.say(`pushed ${c}: ${A.layers.progress}`)
-const{digest:l}=A.layers
-if(l!==void 0)return{repository:r,tag:o,digest:l}
-return await(0,g.F1)(e,r,o,s)??(0,i.fJ)({code:"push-failed",sentence:`push: ${(0,f.w4)(r)} accepted ${c}, but does not have it`})}class PushLog{last=[]
-#$e=new Map
-#_e
-get digest(){return this.#_e}get progress(){const e=[...this.#$e.values()]
-const t=e.filter(e=>e==="Pushed").length
-const n=e.filter(e=>/^(Layer already exists|Mounted from)/.test(e)).length
-const s=e.length===1?"layer":"layers"
-const r=n===0?"":`, ${n} already there`
-return`${t} of ${e.length} ${s} sent${r}`}read(e){const t=(0,a.pj)(e)
-const[,n,s]=/^([0-9a-f]{12}): (.+)$/.exec(t)??[]
-if(n!==void 0&&s!==void 0){this.#$e.set(n,s)
-return}this.#_e??=/: digest: (sha256:[0-9a-f]{64}) size: /.exec(t)?.[1]
-if(this.last.push(t)>20)this.last.shift()}}function check(e,{repository:t,tag:n}){if(e.code===0)return
-const s=(0,u.Ic)("push",e)
-if(s!==void 0)(0,i.fJ)(s)
-const r=(0,u.A3)(e)
-const because=(t,n)=>(0,i.fJ)({code:"push-failed",sentence:`push: ${t}: ${r}`,...n===void 0?{}:{hint:n},logs:[{lines:e.stderr.split("\n")}]})
-if(/immutable/i.test(r))because(`${(0,f.w4)(t)} already has the tag ${n} and does not allow overwriting it`,'Tags are immutable there: commit, or set another "tag"')
-switch((0,f.jR)(r,t)){case"denied":return because(`not allowed to write to ${t}`,(0,f.t$)(t,"write to"))
-case"absent":return because(`${(0,f.w4)(t)} has no repository for ${t}`,'Create it in the registry first, or correct "image"')
-case"transient":return because(`${(0,f.w4)(t)} refused ${t}:${n} in three attempts`)
-case"refused":return because(`${t}:${n} was refused`)}}async function push(e,t){const{platform:n,signal:s,log:r}=e
-const o=await tagFor(e,t)
-if(o!==t.tag)r.say(`another build of this commit now has the tag ${(0,E.j)(t.tag)}: the tag of this one is ${(0,E.j)(o)}`)
-await markSeveral(e,{...t,tag:o})
-return pushImage(n,{...t,tag:o},r,s)}async function markSeveral({platform:e,source:t,signal:n,log:s},{repository:r,tag:o,inputs:i}){const a=i===void 0?void 0:(0,d.ZX)(o,i)
-const{sha:c}=t
-if(a===void 0||c===void 0)return
-if(a!==c&&!a.startsWith(`${c}-dirty-`))return
-const A=(0,d.QE)(a)
-const[l,u]=await Promise.all([a,A].map(t=>(0,g.TE)(e,r,t,n)))
-if(l?.is!=="there"||u?.is==="there")return
-try{await(0,g.JE)(e,l.image,[A],n)}catch(e){n.throwIfAborted()
-const t=e instanceof Error?e.message:String(e)
-s.say(`the mark ${A} was not set, so a run without a tag takes ${a}: ${t}`)}}async function tagFor({platform:e,source:t,signal:n},{repository:s,tag:r,inputs:o}){if(o===void 0)return r
-try{const i=await(0,g.TE)(e,s,r,n)
-if(i.is!=="there")return r
-const a=await(0,g.yv)(e,i.image,n)
-const c=a.revision===void 0||a.revision===t.sha
-return c&&a.inputs!==o?(0,d.Zc)(r,o):r}catch{n.throwIfAborted()
-return r}}var $e=s(7101)
-const _e=/^=+ (.+?) =+$/
-const Ge=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
-const Pe=/^_+ (.*[^_ ].*) _+$/
-const He=/^(\S+\.py):(\d+):(?: .*)?$/
-const Je=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
-function readPytest(e){const t=e.findLast(e=>Ge.test(e))
+for(const t of I){o.say(`warning: ${t}`)
+e.warn(t)}return{live:h,targets:p,others:m,jobs:A,resources:d,services:E,...w&&{web:w}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
+return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
+const n=(0,v.JP)((0,k.kW)(e))
+const s=t.filter(e=>{if(e.is==="none")return false
+const t=e.is==="change"?e.live:void 0
+return n.some(n=>(0,v.wj)(e.object,n)&&(0,v.SM)(n,t,e.becomes))})
+if(s.length===0)return
+return{hash:hashOf((0,v.U)(e),s),because:s.map(({object:e})=>(0,T.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
+return[(0,T.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
+const s=JSON.stringify([e??"",n])
+return(0,N.createHash)("sha256").update(s).digest("hex").slice(0,16)}async function snapshot(e,t,n,s=({targets:e})=>Promise.resolve(e)){const{cluster:r,log:o}=e
+const[[i,a,c],A]=await Promise.all([checkedNow(e,t).then(async n=>{const r={...n,targets:await s(n)}
+const o=await pinsOf(e,t.live,r.targets)
+return[r,o,await lostImages(e,r.targets,o)]}),planManifests(e,t.others)])
+const l=withRestarts(i.targets,A)
+const u=newVersionOf(e,n)
+const[d,h,g]=await Promise.all([planTargets(r,l,u),planEdits(e,l,u),changesTemplates({...i,targets:l})?servicesIn(r):[]])
+const f={...i,targets:planned(l,[...d.map(becomesOf),...h])}
+const p=t.live.clusterState()
+const{changes:m}=planOf({others:A,own:d,targets:l,services:g,clusterState:p})
+const E=[...priorOfChanges(m,f),...priorOfTargets(f.targets,a)]
+o.say(`${(0,Ie.LS)(E.length,"object")} stored in the snapshot`)
+for(const t of c){o.say(`warning: ${t}`)
+e.warn(t)}const w=runningVersion(e,f)
+return{checked:f,snapshot:E,changes:m,...w&&{before:w}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
+return(0,se.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,k.gv)(e)?[[(0,S.T)((0,k.hY)(e)),e]]:[]))
+return e.map(e=>{const t=n.get((0,S.T)(e.id))
+return t?{...e,becomes:t}:e})}function changesTemplates({others:e,targets:t}){return e.length>0||t.some(({manifest:e,back:t})=>e??t)}async function checkedNow(e,t){const{settings:n,cluster:s}=e
+const r=await asTheyAre(s,t.targets,n.image)
+const o=await targetsAfterDeletion(e,r)
+if(o.length===0)noWorkload(t.live.clusterState(),n.image,s.namespace)
+checkFit(o)
+const{web:i,...a}=t
+const c=webOf(n,o,t.services)
+return{...a,targets:o,...c&&{web:c}}}async function asTheyAre(e,t,n){const s=await Promise.all(t.map(async({live:t,...s})=>{const r=await e.find(s.path)
+const o=r&&!s.manifest?(0,k.ys)(r,n):s.uses
+return{...s,uses:o,running:imagesIn(r,o),...r&&{live:r}}}))
+return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var ze=s(8152)
+var Ke=s(6072)
+var Ze=s(6186)
+async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
+const o=await(0,Ke.s)(t)
+e.resources.add(()=>o.release())
+const i=(0,ze.O)(t.cluster,o)
+const a=await(0,j.aE)(i,s,r.image)
+const c=a&&await(0,j.R1)(i,s,a,objectsOfRelease(n))
+const A=t.with({cluster:i,signal:o.lost})
+if(c)await(0,Ze.U)(e,A,n.live,c)
+else await(0,we.d9)(A,n.live)
+t.signal.throwIfAborted()
+return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,Q.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:a,resources:c}=e
+if(n["migrate-command"]==="")(0,i.fJ)({code:"usage",sentence:'"migrate" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
+const A=(0,Q.V)(e,await(0,r.TC)(t,n,n.context))
+const[{cluster:l,checked:u},d]=await(0,h.jH)(o,[e=>s.stage("preflight",s=>preflight(A.with({signal:e,log:s}),()=>c.openCluster(t,n,e))),e=>s.stage("image",async s=>{await c.login(t,n)
+return imageToDeploy(A.with({signal:e,log:s}))})])
+const{image:g}=d
+a.haveImage(g)
+const f=(0,Q.V)(e,d.source)
+const{cluster:p,lost:m,now:E}=await s.stage("lock",async t=>{const n=await lockAndRecover(e,f.with({log:t,cluster:l}),u)
+const s=f.with({log:t,cluster:n.cluster})
+await checkHistory(s,u)
+return{...n,now:await checkedNow(s,u)}})
+const w=f.with({cluster:p,signal:AbortSignal.any([o,m])})
+try{const t=await migrateTo(e,w,E,g)
+return{result:t?"done":"unchanged"}}catch(e){const t=(0,je.qT)(m)
+throw t?new i.HR(t):e}}async function migrateTo({reporter:e,state:t,warn:n},s,r,o){const{settings:i}=s
+if(!r.web||i["migrate-command"]==="")return false
+const a=(0,Ee.B)(s,{checked:r,web:r.web,image:o})
+try{const s=await e.stage("plan",e=>a.plan(e))
+t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]))
+const r=(0,qe.UA)(s)
+if(r!==void 0)n(r)
+if(!s.runs)return false
+await e.stage("migrate",e=>a.migrate(e));(0,qe.aU)(s,i["migrate-command"],a.applied()).forEach(n)
+return true}finally{await a.close().catch(e=>{n((0,je.$N)(e))})
+t.migrations=a.applied()}}async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
+const{app:s,cluster:r}=e
+const o=e.settings.image
+const i=await Promise.all([planManifests(e.with({log:Ye}),t.others),planAsLive(r,t.targets,{repository:o,image:(0,m.d)(n)})])
+if(i.flat().some(({is:e})=>e!=="none"))return false
+const a=fingerprintsOf(t,o,n)
+if(a.length===0)return true
+const c=(await(0,J.Lu)(r,s,o)).filter(O.FM)
+return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
+if(!await runsAlready(e,t.live,t.targets,n))return false
+if(!runsWell(t,s.clock.now()))return false
+return await(0,j.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,Ae.ax)(e,t,`${t}@${n}`))}var Xe=s(2789)
+var et=s(7101)
+const tt=/^=+ (.+?) =+$/
+const nt=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
+const st=/^_+ (.*[^_ ].*) _+$/
+const rt=/^(\S+\.py):(\d+):(?: .*)?$/
+const ot=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
+function readPytest(e){const t=e.findLast(e=>nt.test(e))
 if(t===void 0)return
 const n={}
 for(const[,e,s=""]of t.matchAll(/(\d+) ([a-z][a-z ]*[a-z])(?=,| in )/g))n[s.replace(/ in$/,"")]=Number(e)
@@ -8229,51 +8554,50 @@ return{name:e,is:t,message:n,file:s}})
 return[...s,...r]}function tailOf(e){return e.includes("::")?e.split("::").slice(1).join("."):e}function isSubtest(e,t){return e.startsWith(`${t} (`)||e.startsWith(`${t} [`)}function sectionsOf(e){const t=[]
 let n
 let s
-for(const r of e){const e=_e.exec(r)?.[1]
+for(const r of e){const e=tt.exec(r)?.[1]
 if(e!==void 0){n=e==="FAILURES"?"failure":e==="ERRORS"?"error":void 0
 s=void 0
-continue}const o=Pe.exec(r)?.[1]
+continue}const o=st.exec(r)?.[1]
 if(n&&o!==void 0){s={title:o,is:n,lines:[]}
 t.push(s)}else if(/^-+ Captured .* -+$/.test(r))s=void 0
-else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>_e.exec(e)?.[1]==="short test summary info")
-return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=Je.exec(e)??[]
+else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>tt.exec(e)?.[1]==="short test summary info")
+return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=ot.exec(e)??[]
 if(n===void 0)return[]
 return[{node:n,is:t==="ERROR"?"error":"failure",message:s}]})}function messageOf(e){const t=e.findLastIndex(e=>/^E\s/.test(e))
-if(t<0){const t=(0,$e.T1)(e)
-return t&&(0,$e.em)(t)}let n=t
+if(t<0){const t=(0,et.T1)(e)
+return t&&(0,et.em)(t)}let n=t
 while(/^E\s/.test(e[n-1]??""))n--
-return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,$e.NP)(He.exec(e)?.[1]??"<none>"))
-const[,n,s]=He.exec(t??"")??[]
+return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,et.NP)(rt.exec(e)?.[1]??"<none>"))
+const[,n,s]=rt.exec(t??"")??[]
 if(n!==void 0)return{file:n,line:Number(s)}
-const r=(0,$e.T1)(e)
-const o=r&&(0,$e.QR)(r)
-return o?{file:o.file,line:o.line}:{}}const Ve=/^={70}$/
-const Ye=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
-const je=/^Ran (\d+) tests? in [\d.]+s$/
-const We=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
-function readTests(e){const t=e.map($e.pj)
+const r=(0,et.T1)(e)
+const o=r&&(0,et.QR)(r)
+return o?{file:o.file,line:o.line}:{}}const it=/^={70}$/
+const ct=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
+const At=/^Ran (\d+) tests? in [\d.]+s$/
+const ut=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
+function readTests(e){const t=e.map(et.pj)
 return readUnittest(t)??readPytest(t)}function testAnnotations(e,t,n=10){return e.failing.flatMap(({name:e,is:n,message:s,file:r,line:o=1})=>{const i=r===void 0?void 0:t(r)
 const a=n==="failure"?`Test failed: ${e}`:`Test could not run: ${e}`
 return i===void 0?[]:[{file:i,line:o,title:a,message:s}]}).slice(0,n)}function inRepository(e,t){const n=e.failing.map(({file:e,line:n,...s})=>{const r=e===void 0?void 0:t(e)
 return r===void 0?s:{...s,file:r,...n!==void 0&&{line:n}}})
-return{...e,failing:n}}function readUnittest(e){const t=e.flatMap((t,n)=>Ve.test(t)&&Ye.test(e[n+1]??"")?[n+1]:[])
-const n=e.flatMap((e,t)=>je.test(e)?[t]:[])
+return{...e,failing:n}}function readUnittest(e){const t=e.flatMap((t,n)=>it.test(t)&&ct.test(e[n+1]??"")?[n+1]:[])
+const n=e.flatMap((e,t)=>At.test(e)?[t]:[])
 if(t.length===0&&n.length===0)return
 const s={}
-for(const t of e)for(const[,e="",n]of(We.exec(t)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))s[e.trim()]=(s[e.trim()]??0)+Number(n)
+for(const t of e)for(const[,e="",n]of(ut.exec(t)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))s[e.trim()]=(s[e.trim()]??0)+Number(n)
 const r=[...t.map(e=>e-1),...n,e.length]
 const o=t.map(t=>test_output_failingOf(e.slice(t,Math.min(...r.filter(e=>e>t)))))
 const seen=e=>o.filter(t=>t.is===e).length
-return{runner:"unittest",run:n.reduce((t,n)=>t+Number(je.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=Ye.exec(e[0]??"")??[]
+return{runner:"unittest",run:n.reduce((t,n)=>t+Number(At.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=ct.exec(e[0]??"")??[]
 const s=e.findIndex(e=>e==="Stdout:"||e==="Stderr:")
-const r=(0,$e.T1)(s<0?e:e.slice(0,s))
-const o=r&&(0,$e.QR)(r)
-return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,$e.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
+const r=(0,et.T1)(s<0?e:e.slice(0,s))
+const o=r&&(0,et.QR)(r)
+return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,et.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
 if(t==="")return e
 if(n.includes("unittest.loader._FailedTest"))return t
 const r=n.endsWith(`.${t}`)?n:`${n}.${t}`
-return`${r}${s}`}var qe=s(7598)
-const ze=6e4
+return`${r}${s}`}const dt=6e4
 function serviceFor(e,t){switch(e){case"postgres":return{image:"postgres:17",env:{POSTGRES_USER:"test",POSTGRES_PASSWORD:t,POSTGRES_DB:"test"},data:"/var/lib/postgresql/data",command:["postgres","-c","fsync=off","-c","synchronous_commit=off","-c","full_page_writes=off"],ask:["pg_isready","--host=127.0.0.1","--username=test","--dbname=test"],answer:/accepting connections/,address:{DATABASE_URL:`postgres://test:${t}@postgres:5432/test`,...addressIn("PG",["HOST","PORT","USER","PASSWORD","DATABASE"],t),...addressIn("POSTGRES_",["HOST","PORT","USER","PASSWORD","DB"],t)}}
 case"redis":return{image:"redis:8",env:{},data:"/data",command:["redis-server","--save","","--appendonly","no"],ask:["redis-cli","ping"],answer:/PONG/,address:{REDIS_URL:"redis://redis:6379/0",REDIS_HOST:"redis",REDIS_PORT:"6379"}}}}const labelOf=({name:e})=>`django-rollout.test=${e}`
 async function startServices(e,t,n,s){const{platform:r,log:o,signal:a}=e
@@ -8298,18 +8622,18 @@ const h=await(0,u.T3)(r,["run","--detach","--name",l,"--label",labelOf(t),"--net
 if(h.code!==0)(0,i.fJ)({code:"registry",sentence:`tests: ${n} could not be started from the image ${A.image}: ${(0,u.A3)(h)}`,logs:[{lines:h.stderr.split("\n").slice(-20)}]})
 await answered(e,n,A,l)
 o.say(`${n} (${A.image}) answers after ${(0,a.p0)(r.clock.now()-d)}`)
-return A.address}async function answered({platform:e,signal:t},n,s,r){const o=e.clock.now()+ze
+return A.address}async function answered({platform:e,signal:t},n,s,r){const o=e.clock.now()+dt
 for(;;){const c=await(0,u.T3)(e,["exec",r,...s.ask],{signal:t})
 if(c.code===0&&s.answer.test(c.stdout))return
 const A=await(0,u.T3)(e,["container","inspect","--format","{{.State.Running}}",r],{signal:t})
 const l=e.clock.now()>=o
 if(A.stdout.trim()!=="true"||l){const s=await(0,u.T3)(e,["logs","--tail","30",r],{signal:t})
 const o=[s.stdout,s.stderr].join("\n").split("\n").filter(e=>e!=="")
-const c=l?`did not answer within ${(0,a.p0)(ze)}`:"exited before its first answer";(0,i.fJ)({code:"tests-failed",sentence:`tests: ${n} ${c}: ${(0,a.BP)(o)}`,logs:[{lines:o}]})}await e.clock.sleep(200,t)}}function addressIn(e,t,n){const s=["postgres","5432","test",n,"test"]
+const c=l?`did not answer within ${(0,a.p0)(dt)}`:"exited before its first answer";(0,i.fJ)({code:"tests-failed",sentence:`tests: ${n} ${c}: ${(0,a.BP)(o)}`,logs:[{lines:o}]})}await e.clock.sleep(200,t)}}function addressIn(e,t,n){const s=["postgres","5432","test",n,"test"]
 return Object.fromEntries(t.map((t,n)=>[`${e}${t}`,s[n]??""]))}async function runInImage(e,t,n){const{platform:s,log:r,signal:i}=e
-const c={name:`django-rollout-test-${(0,qe.randomBytes)(6).toString("hex")}`}
+const c={name:`django-rollout-test-${(0,N.randomBytes)(6).toString("hex")}`}
 const A=await s.files.privateFolder()
-try{const l=(0,qe.randomBytes)(12).toString("hex")
+try{const l=(0,N.randomBytes)(12).toString("hex")
 const d=t.services.length===0?{}:await startServices(e,c,t.services,l)
 const h=(0,o.join)(A,"env")
 const g={PYTHONUNBUFFERED:"1",...d,...t.env}
@@ -8321,8 +8645,8 @@ await removeBox(s,c,r)
 await s.files.remove(A)}}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
 const{code:r,stdout:o}=await(0,u.T3)(e,s,{signal:n})
 const i=r===0?JSON.parse(o):null
-return Array.isArray(i)&&i.length>0?i.join(" "):void 0}const Ke=2e4
-const Ze=40
+return Array.isArray(i)&&i.length>0?i.join(" "):void 0}const ht=2e4
+const ft=40
 async function test(e,t,n){const{platform:s,settings:r,signal:o,log:c}=e
 const A=s.clock.now()
 const l=r["test-command"]
@@ -8332,21 +8656,21 @@ c.say(`running ${l}`)
 const d=[]
 const g=r["test-timeout"]
 const run=n=>runInImage(e.with({signal:n}),{built:t,command:l,services:r["test-services"],env:r["test-env"]},e=>{c.quote(e)
-if(d.push(e)>Ke*2)d.splice(0,Ke)})
+if(d.push(e)>ht*2)d.splice(0,ht)})
 const f=await(0,h.wj)(s.clock,g,o,run).catch(e=>e instanceof h.Ms&&!o.aborted?e:Promise.reject(e))
 if(f instanceof h.Ms)return(0,i.fJ)(notInTime(g,d))
 const p=readTests(d)
-if(p)n(inRepository(p,(0,Ae.Y)(e)))
+if(p)n(inRepository(p,(0,Ce.Y)(e)))
 if(f!==0)return(0,i.fJ)(testCause(e,f,d,p))
 c.say(passed(p,s.clock.now()-A))}function passed(e,t){if(e===void 0)return`tests passed in ${(0,a.p0)(t)}`
 if(e.run===0)return'warning: no tests ran; check that "test-command" finds them'
 const n=e.skipped===0?"":`, ${e.skipped} of them skipped`
 return`${e.run} ${e.run===1?"test":"tests"} passed in ${(0,a.p0)(t)}${n}`}function notInTime(e,t){const n=t.findLast(e=>(0,a.pj)(e).trim()!=="")
 const s=n===void 0?"there was no output":`the last line was "${oneLine(n)}"`
-return{code:"tests-failed",sentence:`tests: not finished after ${(0,a.p0)(e)}; ${s}`,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-Ze)}]}}function testCause(e,t,n,s){const{settings:r}=e
+return{code:"tests-failed",sentence:`tests: not finished after ${(0,a.p0)(e)}; ${s}`,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-ft)}]}}function testCause(e,t,n,s){const{settings:r}=e
 const o=r["test-command"]
-const i=(0,Ae.Y)(e)
-const c=[{lines:n.slice(-Ze)}]
+const i=(0,Ce.Y)(e)
+const c=[{lines:n.slice(-ft)}]
 const cause=(e,t={})=>({code:"tests-failed",sentence:`tests: ${e}`,logs:c,...t})
 const[A]=s?.failing??[]
 if(s!==void 0&&A!==void 0){const e=Math.max(s.failures+s.errors,s.failing.length)
@@ -8357,349 +8681,80 @@ return cause(`${e} of ${s.run} failed${a}: ${A.name}${o}: ${oneLine(A.message)}`
 if(e!==void 0)return e}if(n.some(e=>/exec:? "?\/bin\/sh"?(:| failed)/.test(e)))return cause("the image has no /bin/sh to run them with",{hint:'Set "target" to a stage that has one, or set "test-command" to none and test before the release'})
 if(t===125)return cause(`starting their container failed: ${(0,a.BP)(n)}`)
 if(s?.run===0)return cause(`"${(0,a.vI)(o,100)}" found no tests (exit code ${t})`)
-const l=(0,$e.VS)(n)
-if(l!==void 0){const e=(0,$e.QR)(l)
+const l=(0,et.VS)(n)
+if(l!==void 0){const e=(0,et.QR)(l)
 const t=e===void 0?void 0:i(e.file)
-const s=(0,$e.ax)(l,i)
+const s=(0,et.ax)(l,i)
 const o=e===void 0||t===void 0?[]:[{file:t,line:e.line,title:"The tests could not run",message:s}]
-return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const d=(0,a.BP)(n.slice(-Ze))
+return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const d=(0,a.BP)(n.slice(-ft))
 const h=t===137?{hint:"Exit code 137 is a kill, usually for lack of memory"}:{}
 return cause(`"${(0,a.vI)(o,100)}" exited with code ${t}${d===""?"":`: ${oneLine(d)}`}`,h)}function hintFor(e,t){const n=e.some(e=>/connection refused|could not translate host name|failed to resolve host|Name or service not known/i.test(e))
 const lastLine=t=>e.some(e=>t.test(e))
 const s=[...lastLine(/psycopg|port 5432/)&&!t.includes("postgres")?["postgres"]:[],...lastLine(/\bredis\b|:6379/i)&&!t.includes("redis")?["redis"]:[]]
-return n&&s.length>0?{hint:`For a temporary server, set test-services: ${s.join(" ")}`}:{}}function oneLine(e){return(0,a.vI)((0,a.pj)(e).replace(/\s+/g," ").trim(),300)}var Xe=s(6186)
-function contextOf(e,t){e.state.source=t
-return new Ae.v({...e,source:t})}function runPreflight(e,t){const{platform:n,settings:s,reporter:r,resources:o,state:i}=e
-return r.stage("preflight",e=>(0,h.ZC)(t.signal,async()=>{const r=await o.access(n,s)
-const a=await(0,Q.D)(n,r,t.signal)
-o.add(()=>a.close())
-const c=t.with({log:e,cluster:a})
-const A=await preflight(c)
-await checkAlone(c,A)
-i.warnings.push(...A.warnings)
-return[a,A]}))}async function pushed(e,t,n){const s=await e.reporter.stage("push",e=>push(t.with({log:e}),n))
-e.state.source={...t.source,tag:s.tag}
-e.state.haveImage(s)
-return s}function runTests({reporter:e,state:t},n,s){return e.stage("test",e=>test(n.with({log:e}),s,e=>{t.tests=e}))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
-if(!await runsAlready(e,t.live,t.targets,n))return false
-if(!runsWell(t,s.clock.now()))return false
-return await(0,S.aE)(i,r,o.image)===void 0}async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
-const o=await(0,O.s)(t)
-e.resources.add(()=>o.release())
-const i=(0,y.O)(t.cluster,o)
-const a=await(0,S.aE)(i,s,r.image)
-const c=a&&await(0,S.R1)(i,s,a,objectsOfRelease(n))
-const A=t.with({cluster:i,signal:o.lost})
-if(c)await(0,Xe.U)(e,A,n.live,c)
-else await(0,le.d9)(A,n.live)
-t.signal.throwIfAborted()
-return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}async function rollOut({reporter:e,state:t},n,s,r){const{platform:o,settings:a,signal:c,cluster:A}=n
-const{checked:l,image:u}=s
-await e.stage("rollout",async e=>{const d=(0,v.c)(l.targets.flatMap(({live:e})=>e??[]))
-const g=await(0,h.wj)(o.clock,longestOf(a)+d,c,o=>rollout(n.with({log:e,signal:o}),s,{wrote:r,progress:e=>{t.keep({rollout:e})},warning:e=>t.warnings.push(e)}))
-if(g.is==="failed"){t.detect(g.at)
-throw new i.HR(g.cause)}if(g.is==="superseded")throw new i.HR(supersededBy(g.by))
-reportOtherVersions(t,A,l,u)})}function reportOtherVersions(e,t,n,s){const r={image:s,targets:n.targets.map(({id:e})=>(0,b.T)(e)),before:n.targets.flatMap(({running:e})=>e)}
-e.exceptions=(0,k.Tp)(n.live.clusterState(),r,e=>t.commandLine(e))}function longestOf(e){const t=e["smoke-path"]===void 0?0:e["smoke-timeout"]
-return 2*e.timeout+Math.max(e.bake,t)}function buildOnly(e){return(0,B.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
-const a=contextOf(e,await(0,r.sQ)(t,n,n.context))
-const c=await s.stage("build",async s=>{await i.login(t,n)
-const{image:r,source:c,inputs:A}=await findBuild(a.with({log:s}))
-const l=contextOf(e,c).with({log:s})
-if(r)o.haveImage(r)
-return r?void 0:build(l,A)})
-if(!c)return{result:"unchanged"}
-if(n.push)await pushed(e,a,c)
-return{result:"done"}}function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,x.ok)("tools",`kubectl ${clientVersion(e.kubectl)}`):s?(0,x.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,x.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,x.ok)("tools",e.stdout.trim().replace("git version","git"))
-return t?(0,x.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,x.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
-const r=t?x.z3:x.$e
-const problem=(e,t)=>{const n=(0,u.Ic)("",e)
-return t("tools",n?.sentence.slice(2)??said(e),n?.hint)}
-if(!hasDocker(e))return[problem(n,x.z3)]
-const{Client:o,Server:i}=versionsOf(n.stdout)
-return[has(n)&&i?(0,x.ok)("tools",`docker ${o?.Version??""}, engine ${i.Version??""}`):problem(n,r),has(s)?(0,x.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):problem(s,x.z3)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function clientVersion({stdout:e}){try{const{clientVersion:t}=JSON.parse(e)
-return t?.gitVersion??""}catch{return""}}function skewFindings(e,t){const minor=e=>Number(/^v?\d+\.(\d+)/.exec(e)?.[1]??NaN)
-const n=Math.abs(minor(e)-minor(t))
-if(!(n>1))return[]
-const s=`kubectl ${e} is ${n} minor versions from the server’s ${t}; Kubernetes supports one`
-return[(0,x.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}const et=3e4
-function clusterFinding(e,t,n){const s=t===void 0?"":`, context ${t}`
-return(0,x.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
-const s=n+1e3
-if(t.from>s)return t.from-s
-return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=et)return[]
-const t=Math.round(Math.abs(e)/1e3)
-const n=`this machine’s clock is ${t} s ${e>0?"ahead of":"behind"} the cluster’s: times in the history are wrong, and missing pods of a StatefulSet or DaemonSet may be explained late or wrongly`
-return[(0,x.$e)("cluster",n,"sudo timedatectl set-ntp true")]}const tt=5e3
-function staleConfigurationFindings({id:e,live:t},n,s,r){if(!t||e.kind==="CronJob")return[]
-const o=(0,we.JP)((0,R.kW)(t))
-return s.flatMap(t=>{const s=o.filter(e=>(0,we.wj)(t,e))
-const i=n.filter(e=>s.some(n=>{const[s,r]=[changedAt(t,n.keys),startedAt(e,n.container)]
-return s!==void 0&&r!==void 0&&s>r+tt}))
-if(i.length===0)return[]
-const a=i.length===n.length?"its pods":`${i.length} of its pods`
-const c=`${(0,b.T)(e)}: ${(0,ae.Gg)(t)} changed after the start of ${a}, which may still use the old values`
-return[(0,x.$e)("workloads",c,r(["rollout","restart",(0,b.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
-const r=["f:data","f:binaryData","f:stringData"].flatMap(e=>Object.keys(s[e]??{}))
-const o=t==="all"?r.length>0:t.some(e=>r.includes(`f:${e}`))
-return o&&e!==void 0?[Date.parse(e)]:[]})
-return n.length===0?void 0:Math.max(...n)}function startedAt({status:e},t){const n=[...e?.initContainerStatuses??[],...e?.containerStatuses??[]]
-const{running:s,terminated:r}=n.find(({name:e})=>e===t)?.state??{}
-const o=s?.startedAt??r?.startedAt
-return o===void 0?void 0:Date.parse(o)}var nt=s(8850)
-var st=s(9025)
-function releaseFindings(e,t,n,s){const r=(0,st.BO)(s)
-return[r?(0,x.ok)("release",`release ${r.number} of ${(0,E.j)(r.tag)} by ${(0,T.Gg)(r)} is live`):(0,x.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[]]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
-return(0,x.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,x.$e)("release",`the release of ${(0,E.j)(t.tag)} by ${(0,T.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,nt.a)("recover",e))}function rightsFindings({all:e,missing:t,account:n,namespace:s},r){const o=n===void 0?"the account":`the account ${n}`
-if(t.length===0)return[(0,x.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
-const i=t.map(({resource:e,verbs:t})=>`${t.join(", ")} ${e}`).join("; ")
-const a=rights_countOf(t)===rights_countOf(e)?`${o} has no rights for a release in the namespace "${s}", if it exists`:`${o} may not ${i} in the namespace "${s}"`
-const c=n===void 0?`# in its Role\n${asRoleRules(t)}`:commandFor(t,n,r)
-return[(0,x.z3)("rights",`${a}: an administrator must grant it`,c)]}function rights_countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,qe.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
-const r={name:`django-rollout-${s.slice(0,8)}`}
-const o="rbac.authorization.k8s.io"
-const i=`${o}/v1`
-const a=likes(e).map(({group:e,resources:t,verbs:n})=>`    - { apiGroups: ["${e}"], resources: [${t.join(", ")}], verbs: [${n}] }`)
-const c={apiVersion:i,kind:"RoleBinding",metadata:r,roleRef:{apiGroup:o,kind:"Role",name:r.name},subjects:[subjectOf(t,o)]}
-const A=["apiVersion: v1","kind: List","items:",`- apiVersion: ${i}`,"  kind: Role",`  metadata: { name: ${r.name} }`,"  rules:",...a,(0,$.As)([c]).trim()].join("\n")
-return`echo '\n${A.replaceAll("'",`'\\''`)}\n' | ${n(["apply","-f","-"])}`}function likes(e){const t=[]
-for(const n of e){const e=n.verbs.join(", ")
-const s=t.find(t=>t.group===n.group&&t.verbs===e)
-if(s)s.resources.push(n.resource)
-else t.push({group:n.group,verbs:e,resources:[n.resource]})}return t}function subjectOf(e,t){const[,n,s]=/^system:serviceaccount:([^:]+):(.+)$/.exec(e)??[]
-return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}const rt=3e5
-const ot={timeout:1/0,bake:0,grace:{}}
-async function ailing(e,t,{cluster:n,clock:s,toRepo:r}){const o=e.flatMap(({id:e,live:n})=>n&&!n.spec.paused?[(0,J.VS)(e,n,t)]:[])
-const i=s.now()
-const a={...(0,oe._1)(i),exits:exitsOf(t,i)}
-const c={clusterState:t,timeouts:ot,now:i}
-const A=(0,Ie.S)(o,{...c,observations:a})
-const l=await Promise.all(A.logsWanted.map(async e=>{const t=await(0,Se.$)(n,s,e)
-return{wanted:e,diagnosis:(0,z.h)(t,r)}}))
-const u=l.reduce((e,{wanted:t,diagnosis:n})=>(0,oe.X1)(e,t,n),A.observations)
-const{verdicts:d}=(0,Ie.S)(o,{...c,observations:u})
-return Object.fromEntries(e.flatMap(({id:e})=>{const t=d[(0,b.T)(e)]
-const n=t&&wordsOf(t)
-return n===void 0?[]:[[(0,b.T)(e),n]]}))}function exitsOf(e,t){return Object.fromEntries([...e.pods.values()].flatMap(({metadata:e,status:n})=>(n?.containerStatuses??[]).flatMap(({name:n,lastState:s})=>{const{exitCode:r=0,finishedAt:o}=s?.terminated??{}
-const i=o!==void 0&&Date.parse(o)>t-rt
-return r!==0&&i?[[`${e?.uid}/${n}`,{before:0}]]:[]})))}function wordsOf(e){switch(e.is){case"complete":case"done":return
-case"failed":return e.cause.sentence
-case"superseded":return e.by
-case"waiting":return e.on.replace(/,? 0 s of \d+ s/,"")}}const it=3e4
-async function lineageOf(e,t,n){const{platform:s,folder:o}=e
-if(t===n)return"not-older"
-const i=(0,r.uM)(s,o)
-if(!await lineage_has(i,t))return"unknown"
-const a=await compared(i,t,n)
-if(a!=="unknown"||s.env["CI"]!=="true")return a
-await fetchHistory(e,t,n)
-return compared(i,t,n)}async function lineage_has(e,t){return(await e(["cat-file","-e",`${t}^{commit}`])).code===0}async function compared(e,t,n){if(!await lineage_has(e,n))return"unknown"
-const leads=async(t,n)=>(await e(["merge-base","--is-ancestor",t,n])).code===0
-if(await leads(t,n))return"older"
-if(await leads(n,t))return"not-older"
-return await lineage_isWhole(e,n)?"not-older":"unknown"}async function lineage_isWhole(e,t){const n=await e(["rev-list","--max-parents=0",t])
-const s=await e(["cat-file","--batch"],n.stdout)
-return n.code===0&&s.code===0&&!/^parent [0-9a-f]+$/m.test(s.stdout)}async function fetchHistory({platform:e,folder:t,signal:n},s,o){const i=await(0,r.uM)(e,t)(["rev-parse","--is-shallow-repository"])
-const a=["fetch","--quiet","--no-tags","--no-write-fetch-head","--no-recurse-submodules",...i.stdout.trim()==="true"?["--depth=200","origin",s,o]:["origin",o]]
-await(0,h.wj)(e.clock,it,n,n=>e.processes.stream("git",[...(0,r._z)(e,t),...a],{signal:n,env:{GIT_TERMINAL_PROMPT:"0",GIT_SSH_COMMAND:"ssh -o BatchMode=yes"},onLine:()=>{}}))}async function checkNotStale({platform:e,settings:t,source:n,signal:s,log:r},o){const a=(0,st.BO)(o)
-if(a?.sha===void 0||n.sha===void 0)return
-const{sha:c}=n
-switch(await lineageOf({platform:e,folder:t.context,signal:s},c,a.sha)){case"not-older":return
-case"unknown":r.say(`this checkout does not show whether ${(0,E.j)(a.tag)}, which is live, is newer than ${(0,E.j)(c)}`)
-return
-case"older":(0,i.fJ)({code:"stale-commit",sentence:`${(0,E.j)(c)} is older than ${(0,E.j)(a.tag)}, live since release ${a.number} by ${(0,T.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,nt.a)("rollback",t,{to:n.tag})}`})}}async function examineCluster(e){const{platform:t,settings:n,cluster:s}=e
-const[r,o,i]=await Promise.all([whoAmI(t,s),kubeContextOf(n["kube-context"],s),manifestsOf(e)])
-const a=[clusterFinding(s.version,o,s.namespace),...r?clockFindings(r.aheadMs):[]]
-const c=unseen("cluster","rights, workloads, probes and release")
-try{if(await checkNamespace(s,i.known)==="missing"){const e=`the namespace "${s.namespace}" does not exist; a release creates it from the manifests`
-return[...a,(0,x.$e)("cluster",e),c]}}catch(e){return[...a,(0,x.gz)("cluster",e),c]}const A=rightsFor(e.app,i.known,i.resources)
-const l=await missingRights(s,A)
-const may=(e,t)=>!l.some(({resource:n,verbs:s})=>t.includes(n)&&s.includes(e))
-const u=l.every(({verbs:e})=>!e.includes("list")&&!e.includes("watch"))
-const d=may("get",["leases","secrets","configmaps"])
-const[h,g]=await Promise.all([u?examineWorkloads(e,i,l):unseenWorkloads(s),d?examineReleases(e):[]])
-const f=[...u?[]:["workloads and probes"],...d?[]:["release"]]
-return[...a,...rightsFindings({all:merged([...A,...h.needs]),missing:merged([...l,...h.missing]),account:r?.name,namespace:s.namespace},kubectlOf(s)),...f.length>0?[unseen("rights",f.join(", "))]:[],...i.findings,...h.findings,...g]}function unseen(e,t){return(0,x.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
-const s=e.now()
-try{const{metadata:r,status:o}=await t.review(`/apis/${n}/selfsubjectreviews`,{apiVersion:n,kind:"SelfSubjectReview"})
-const i=o?.userInfo?.username
-const a=r?.creationTimestamp
-const c=a?aheadBy(a,{from:s,to:e.now()}):0
-return i===void 0?void 0:{name:i,aheadMs:c}}catch(e){if(e instanceof j.h)return
-throw e}}async function kubeContextOf(e,t){if(e!==void 0)return e
-const{code:n,stdout:s}=await t.kubectl(["config","current-context"])
-return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t,cluster:n}){try{const s=await(0,N.PX)(e,n,t.manifests,t.image)
-const{targets:r,others:o,namespace:i}=s
-const a=[...r,...o,...i?[i]:[]]
-const c=await(0,M.k4)(n,a)
-a.forEach(e=>c.of(e))
-return{known:s,resources:c,findings:[]}}catch(e){return{known:N.K2,resources:await(0,M.k4)(n,[]),findings:[(0,x.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=rightsForWorkloads()
-return{findings:t,needs:n,missing:await missingRights(e,n)}}async function examineWorkloads(e,{known:t,findings:n},s){const{platform:r,cluster:o}=e
-const i=await(0,L.f)(o,r.clock)
-const a=await inspect(e,{manifests:t,live:i,missing:s,until:"the end"})
-const{targets:c,services:A,findings:l}=a
-if(c.length===0){const e=[...l.images,...l.workloads]
-return unseenWorkloads(o,n.length>0?[]:e)}const u=i.clusterState()
-const[d,h,g,f]=await Promise.all([ailing(c,u,{cluster:o,clock:r.clock,toRepo:(0,Ae.Y)(e)}),staleConfiguration(o,u,c),checkAlone(e,{live:i,targets:c}).then(()=>[],e=>isOfTwo(e)?[(0,x.gz)("release",e)]:[]),lostImages(e,c)])
-const p=kubectlOf(o)
-return{findings:[...c.map(e=>(0,x.ok)("workloads",describe(e))),...l.web,...l.workloads,...pullFindings(subjectsOf(c,A),p),...Object.entries(d).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
-return(0,x.$e)("workloads",n,p(["describe",e]))}),...l.images,...f.map(e=>(0,x.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...g,...l.namespace,...l.dryRun,...l.probes],needs:a.needs,missing:a.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,we.JP)((0,R.kW)(e)):[])
-const r=s.map(({kind:t,name:n})=>{const s=t==="Secret"?"secrets":"configmaps"
-return`${(0,M.rJ)("v1",e.namespace,s)}/${n}`})
-const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof j.h&&e.status===403)return
-throw e})))
-const i=o.flatMap(e=>e?[e]:[])
-return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
-const r=(0,Z.NO)(t,s)
-return staleConfigurationFindings(n,r,i,kubectlOf(e))})}function isOfTwo(e){return e instanceof i.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
-const[o,i,a]=await Promise.allSettled([(0,T.Cz)(r,(0,D.Fe)(s)),(0,S.aE)(r,s,n.image),(0,F.Lu)(r,s,n.image)])
-const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,x.gz)("release",e.reason)]:[])
-if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
-if(a.status!=="fulfilled")return c
-const A={...t,env:{...t.env,CI:void 0}}
-const l=await checkNotStale(e.with({platform:A}),a.value).then(()=>[],e=>[(0,x.gz)("release",e)])
-const u=releaseFindings(n,o.value,i.value?.begun,a.value)
-return[...u,...l]}function cluster_closed(e){return[(0,x.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,x.ok)("commit",`the tag is ${n} (option "tag")`)
-if(t!==e){const e=`there are uncommitted changes, so the tag of the image is ${(0,E.j)(t)}: commit or stash them to release the commit itself`
-return(0,x.$e)("commit",e,"git status --short")}return(0,x.ok)("commit",`commit ${(0,E.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const ct=[".git",".env",".venv","venv","node_modules"]
-function unignored(e,{names:t,ignores:n}){const s=ct.filter(e=>t.includes(e))
-if(n||s.length===0)return[]
-const r=`there is no .dockerignore in "${e}": the builder receives ${s.join(", ")}, and a COPY of the folder includes ${s.length===1?"it":"them"} in the image`
-return[(0,x.$e)("commit",r,`printf '%s\\n' ${s.join(" ")} > ${(0,o.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(s=>{const r=n[s]
-const i=r.split(/\s+/).find(e=>/(^|\/)manage\.py$/.test(e))
-if(i===void 0||i.startsWith("/"))return[]
-if(t.includes((0,o.normalize)(i)))return[]
-const a=`"${s}" runs ${i}, which does not exist in the build context "${e}"`
-const[c]=t
-const A=c&&`--${s} "${r.replace(i,c)}"`
-return[(0,x.$e)("commit",a,A)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,f.w4)(e)} has ${e}:${(0,E.j)(r)} of another build: the tag of this one is ${(0,E.j)(t)}`
-return[(0,x.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,f.w4)(e)
-const i=`${e}:${(0,E.j)(t)}`
-const a=o==="docker.io"?"docker login":`docker login ${o}`
-switch(n.is){case"there":return[(0,x.ok)("registry",`${o} has ${i} already: it is not built again`)]
-case"another":return[(0,x.ok)("registry",`${o} has ${i} of another commit (${(0,E.j)(n.of)}): it is built again`)]
-case"another build":return[(0,x.ok)("registry",`${o} has ${i} of another build: it is built again`)]
-case"unlabelled":return[(0,x.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
-case"absent":return[(0,x.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||isLocal(o)?[]:[(0,x.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
-case"denied":return s?[(0,x.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,f.t$)(e,"read"))]:[(0,x.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
-case"unreachable":return[(0,x.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
-case"failed":return[(0,x.z3)("registry",`${i} could not be looked up: ${n.said}`)]}}function isLocal(e){return/^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(e)}function hasLogin(e,t){try{const{auths:n={},credHelpers:s={},credsStore:r}=JSON.parse(e??"{}")
-if(r)return true
-const o=[...Object.keys(n),...Object.keys(s)]
-const i=t==="docker.io"?["docker.io","index.docker.io"]:[t]
-return o.some(e=>i.includes(e.replace(/^https?:\/\//,"").split("/")[0]??""))}catch{return false}}function configWith(e,t,n,s){const r=(0,f.w4)(e)
-const o=r==="docker.io"?"https://index.docker.io/v1/":r
-const i=Buffer.from(`${t}:${n}`).toString("base64")
-return JSON.stringify({auths:{[o]:{auth:i}},cliPluginsExtraDirs:[s]})}async function inspectMachine({platform:e,settings:t,signal:n}){const[s,o]=await Promise.all([inspectTools(e,n),(0,r.TC)(e,t,t.context).catch(e=>(0,x.gz)("commit",e))])
-return{answers:s,..."tag"in o?{source:o}:{sourceError:o}}}function reachesCluster({env:e},{answers:{kubectl:t}}){return isRunner(e)||t!==void 0&&has(t)}function isRunner(e){return Boolean(e["RUNNER_TOOL_CACHE"])}async function examineMachine(e,{answers:t,source:n,sourceError:s},r){const{platform:o,settings:i}=e
-const a=await examineRegistry(e,t,n,r)
-const c={builds:!a.has,known:n!==void 0,fetches:isRunner(o.env)}
-return[...toolFindings(t,c),...n?[sourceFinding(n,i.tag)]:[],...s&&has(t.git)?[s]:[],...c.builds?await examineContext(o,i):[],...a.findings]}async function examineRegistry({platform:e,settings:t,signal:n},s,r,o){const{image:i}=t
-if(!r||!hasDocker(s)||!has(s.buildx)){const e=`${(0,f.w4)(i)} was not checked because of the findings above`
-return{has:false,findings:[(0,x.$e)("registry",e)]}}try{const s={platform:e,settings:t,source:r,signal:n}
-const{lookup:a,login:c,beside:A,source:l}=await askRegistry(s,o)
-const u=registryFindings(i,l.tag,{lookup:a,login:c,...A!==void 0&&{beside:A}})
-return{has:a.is==="there",findings:u}}catch(e){return{has:false,findings:[(0,x.gz)("registry",e)]}}}const At=1e4
-async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,h.wj)(e.clock,At,t,t=>(0,u.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof h.Ms))throw e
-return{code:1,stdout:"",stderr:`no answer within ${At/1e3} s`}}}
-const[n,s,r,o]=await Promise.all([e.processes.run("git",["--version"]),answerOf(["version","--format","{{json .}}"]),answerOf(["buildx","version"]),inspectKubectl(e)])
-return{git:n,docker:s,buildx:r,...o&&{kubectl:o}}}async function inspectKubectl({processes:e}){const t=await e.find("kubectl")
-return t===void 0?void 0:e.run(t,["version","--client","-o","json"])}async function askRegistry(e,t){const{platform:n,settings:s}=e
-const{image:r,"registry-username":i,"registry-password":a}=s
-const c=n.env["DOCKER_CONFIG"]||(0,o.join)(n.env["HOME"]??"",".docker")
-if(i===void 0||a===void 0){const t=await n.files.read((0,o.join)(c,"config.json"))
-return{...await lookForBuild(e),login:hasLogin(t,(0,f.w4)(r))}}const A=await t()
-const l=configWith(r,i,a,(0,o.join)(c,"cli-plugins"))
-await n.files.writePrivate((0,o.join)(A,"config.json"),l)
-return{...await lookForBuild({...e,platform:configured(n,A)}),login:true}}function configured(e,t){const{processes:n}=e
-return{...e,processes:{...n,stream:(e,s,r)=>n.stream(e,s,{...r,env:{...r.env,DOCKER_CONFIG:t}})}}}async function examineContext(e,t){const{files:n}=e
-const{context:s,file:r}=t
-try{const i=checkPlan(e,{context:s,...r!==void 0&&{file:r}})
-const a=await n.list(s)
-const c=a.filter(e=>n.isFolder((0,o.join)(s,e)))
-const A={names:a,ignores:[(0,o.join)(s,".dockerignore"),`${i}.dockerignore`].some(e=>n.exists(e)),managers:["",...c].map(e=>(0,o.join)(e,"manage.py")).filter(e=>n.exists((0,o.join)(s,e)))}
-return contextFindings(s,A,t)}catch(e){return[(0,x.gz)("commit",e)]}}const ut={say:()=>{},quote:()=>{},waiting:()=>{}}
-var dt=s(6488)
-function runDoctor(e){return(0,B.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,h.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
-const n=await inspectMachine(e)
-if(n.source)e.state.source=n.source
-const s=(await Promise.all([examineMachine(e,n,()=>privateFolder(e)),reachesCluster(e.platform,n)?examineClusterOf(e,n):[]])).flat()
-const r=s.every(({severity:e})=>e!=="error")
-return{result:r?"done":"failed",findings:s}})))}async function privateFolder({platform:e,resources:t}){const n=await e.files.privateFolder()
-t.add(()=>e.files.remove(n))
-return n}async function examineClusterOf(e,{answers:t,source:n}){const{platform:s,settings:r,signal:o,resources:a}=e
-try{const i=await(0,Q.D)(s,await a.access(s,r),o)
-a.add(()=>i.close())
-const c=n??{tag:r.tag??"unknown"}
-const A=new Ae.v({...e,source:c})
-return[...t.kubectl?skewFindings(clientVersion(t.kubectl),i.version):[],...await examineCluster(A.with({log:ut,cluster:i}))]}catch(e){o.throwIfAborted()
-return cluster_closed(new i.HR((0,dt.rl)(e,o)))}}var ht=s(2638)
-var ft=s(7823)
-function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
-return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
-const n=(0,we.JP)((0,R.kW)(e))
-const s=t.filter(e=>{if(e.is==="none")return false
-const t=e.is==="change"?e.live:void 0
-return n.some(n=>(0,we.wj)(e.object,n)&&(0,we.SM)(n,t,e.becomes))})
-if(s.length===0)return
-return{hash:hashOf((0,we.U)(e),s),because:s.map(({object:e})=>(0,ae.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
-return[(0,ae.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
-const s=JSON.stringify([e??"",n])
-return(0,qe.createHash)("sha256").update(s).digest("hex").slice(0,16)}async function snapshot(e,t,n,s=({targets:e})=>Promise.resolve(e)){const{cluster:r,log:o}=e
-const[[i,a,c],A]=await Promise.all([checkedNow(e,t).then(async n=>{const r={...n,targets:await s(n)}
-const o=await pinsOf(e,t.live,r.targets)
-return[r,o,await lostImages(e,r.targets,o)]}),planManifests(e,t.others)])
-const l=withRestarts(i.targets,A)
-const u=newVersionOf(e,n)
-const[d,h,g]=await Promise.all([planTargets(r,l,u),planEdits(e,l,u),changesTemplates({...i,targets:l})?servicesIn(r):[]])
-const f={...i,targets:planned(l,[...d.map(becomesOf),...h])}
-const p=t.live.clusterState()
-const{changes:m}=planOf({others:A,own:d,targets:l,services:g,clusterState:p})
-const E=[...priorOfChanges(m,f),...priorOfTargets(f.targets,a)]
-o.say(`${(0,ue.LS)(E.length,"object")} stored in the snapshot`)
-for(const e of c)o.say(`warning: ${e}`)
-const w=runningVersion(e,f)
-return{checked:f,snapshot:E,changes:m,warnings:c,...w&&{before:w}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
-return(0,Ue.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,R.gv)(e)?[[(0,b.T)((0,R.hY)(e)),e]]:[]))
-return e.map(e=>{const t=n.get((0,b.T)(e.id))
-return t?{...e,becomes:t}:e})}function changesTemplates({others:e,targets:t}){return e.length>0||t.some(({manifest:e,back:t})=>e??t)}async function checkedNow(e,t){const{settings:n,cluster:s}=e
-const r=await asTheyAre(s,t.targets,n.image)
-const o=await targetsAfterDeletion(e,r)
-if(o.length===0)noWorkload(t.live.clusterState(),n.image,s.namespace)
-checkFit(o)
-const{web:i,...a}=t
-const c=webOf(n,o,t.services)
-return{...a,targets:o,...c&&{web:c}}}async function asTheyAre(e,t,n){const s=await Promise.all(t.map(async({live:t,...s})=>{const r=await e.find(s.path)
-const o=r&&!s.manifest?(0,R.ys)(r,n):s.uses
-return{...s,uses:o,running:imagesIn(r,o),...r&&{live:r}}}))
-return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}function migrateOnly(e){return(0,B.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:a,resources:c}=e
-if(n["migrate-command"]==="")(0,i.fJ)({code:"usage",sentence:'"migrate" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
-const A=contextOf(e,await(0,r.TC)(t,n,n.context))
-const[[l,u],d]=await(0,h.jH)(o,[t=>runPreflight(e,A.with({signal:t})),e=>s.stage("image",async s=>{await c.login(t,n)
-return imageToDeploy(A.with({signal:e,log:s}))})])
-const{image:g}=d
-a.haveImage(g)
-const f=contextOf(e,d.source)
-const{cluster:p,lost:m,now:E}=await s.stage("lock",async t=>{const{cluster:n,lost:s}=await lockAndRecover(e,f.with({log:t,cluster:l}),u)
-await checkHistory(f.with({cluster:n}),u)
-return{cluster:n,lost:s,now:await checkedNow(f.with({log:t,cluster:n}),u)}})
-const w=f.with({cluster:p,signal:AbortSignal.any([o,m])})
-try{const t=await migrateTo(e,w,E,g)
-return{result:t?"done":"unchanged"}}catch(e){const t=(0,dt.qT)(m)
-throw t?new i.HR(t):e}}async function migrateTo({reporter:e,state:t},n,s,r){const{settings:o}=n
-if(!s.web||o["migrate-command"]==="")return false
-const i=(0,ce.B)(n,{checked:s,web:s.web,image:r})
-try{const n=await e.stage("plan",e=>i.plan(e))
-t.databases=Object.fromEntries(n.databases.map(({database:e,identity:t})=>[e,t]))
-const s=(0,ft.UA)(n)
-if(s!==void 0)t.warnings.push(s)
-if(!n.runs)return false
-await e.stage("migrate",e=>i.migrate(e))
-t.warnings.push(...(0,ft.aU)(n,o["migrate-command"],i.applied()))
-return true}finally{await i.close().catch(e=>{t.warnings.push((0,dt.$N)(e))})
-t.migrations=i.applied()}}var pt=s(1777)
-var mt=s(7763)
-async function transaction(e,t,n,s){const{reporter:r,signal:o,state:i}=e
+return n&&s.length>0?{hint:`For a temporary server, set test-services: ${s.join(" ")}`}:{}}function oneLine(e){return(0,a.vI)((0,a.pj)(e).replace(/\s+/g," ").trim(),300)}var pt=s(1777)
+function releaseStartOf({reporter:e},{source:t,holder:n},{command:s,image:r,back:o,jobs:i=[]}){return{run:n.id,command:s,who:n.who,...n.url!==void 0&&{url:n.url},at:new Date(e.startedAt).toISOString(),image:r.repository,tag:r.tag,digest:r.digest,...t.sha!==void 0&&{sha:t.sha},...o!==void 0&&{back:o},...i.length>0&&{jobs:i}}}async function keepAnswers(e,t){if(t.length===0)return
+const{run:n,context:s}=e
+const{cluster:r,platform:o,app:i}=s
+const a=(0,T.mk)(e.record.snapshot,t)
+if((0,k.FB)(a,e.record.snapshot))return
+e.record={...e.record,snapshot:a}
+if(e.isFrozen===true)return
+try{e.record=await(0,j.vL)(r,o.clock,i,e.record)}catch(t){if(!(t instanceof G.h&&t.status===403))throw t
+e.isFrozen=true
+n.warn(`the server's result of this release could not be stored, so another run that has to undo this release does not have it: ${t.message} (examples/rbac.yaml has the Role)`)}}async function recordInHistory({run:e,context:t,start:n,prepared:s,record:r},o){const{state:i,reporter:a}=e
+const{platform:c,app:A,cluster:l}=t
+const{result:u}=o
+const d="cause"in o?o.cause.sentence.split("\n")[0]:void 0
+const g={...n,result:u,...d!==void 0&&{cause:d},seconds:Math.round(a.seconds()*10)/10,migrations:i.migrations}
+const f=u==="deployed"?{templates:(0,pt.r3)(r.snapshot),databases:i.databases,before:s.before&&{...s.before,templates:(0,pt.Z5)(r.snapshot)}}:{}
+const save=()=>(0,J.DR)({cluster:l,clock:c.clock,app:A},g,f)
+try{await(u==="stuck"?(0,h.Qh)(c.clock,save):save())
+return true}catch(t){e.warn(`${(0,E.j)(n.tag)} is missing in the history: ${(0,B.b)(t)}`)
+return false}}class Overtaken extends i.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
+const{image:c}=s
+try{const a=await(0,J.Lu)(t.cluster,o,i.image)
+if((0,O.BO)(a)?.digest===c.digest)return
+await e.reporter.stage("history",async i=>{const{cluster:a}=await lockAndRecover(e,t.with({log:i}),n)
+const A=await checkedNow(t.with({log:i,cluster:a}),n)
+await checkHistory(t,A)
+if(!await runsAlready(t,A.live,A.targets,c))throw new Overtaken({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,E.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
+const l={...releaseStartOf(e,t,s),result:"found",seconds:0,migrations:[]}
+const u=(0,pt.bU)(A.targets.flatMap(({live:e})=>e??[]))
+await(0,J.DR)({cluster:a,clock:r.clock,app:o},l,{templates:u})
+i.say(`${(0,E.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof Overtaken||(0,je.Uh)(t))throw t
+a.throwIfAborted()
+e.warn(`${(0,E.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,je.$N)(t)}`)}}var mt=s(7763)
+async function giveUp(e,t){const{platform:n,app:s,cluster:r}=e.context
+let o
+try{e.lost.throwIfAborted()
+o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await recordInHistory(e,o)
+if(o.result==="kept")return o
+try{await(0,j.yv)(r,n.clock,s,e.record)
+return o}catch(t){return stuck(e,t,o)}}async function undoFailed(e,t){const n=t.code==="cancelled"
+if(!await(0,Qe.$A)(e.context.cluster,e.record.snapshot))return{result:n?"cancelled":"failed",cause:t}
+if(!n&&wantsKeep(e))return give_up_keep(e,t)
+const s=await restoreAll(e)
+const r=(0,Qe.Jd)(s)
+if(r!==void 0){const n=await imagesNow(e)
+return{result:"superseded",cause:leftCause(r,t),restored:s,current:n}}return{result:n?"cancelled":"undone",cause:t,restored:s}}async function undoSuperseded(e,t){const n=await(0,Qe.If)(e.context.cluster,e.record.snapshot)
+const s=!n.some(isForPeople)&&n.some(({did:e})=>e!=="nothing")
+if(wantsKeep(e)||!s)return{result:"superseded",cause:t,left:n,current:await imagesNow(e)}
+const r=await restoreAll(e)
+return{result:"superseded",cause:t,restored:r,current:await imagesNow(e)}}function wantsKeep({run:e}){return e.settings["on-failure"]==="keep"}function isForPeople({prior:e,did:t}){return e.of==="workload"&&["put","delete","ask"].includes(t)}async function restoreAll({run:{reporter:e,state:t},context:n,lost:s,prepared:r,record:{snapshot:o,timeouts:i}}){const{live:a}=r.checked
+const c={live:a,snapshot:o,timeouts:i}
+const A=await e.stage("undo",e=>(0,h.wj)(n.platform.clock,(0,mt.E)(c),s,s=>(0,mt.t)(n.with({log:e,signal:s}),c,e=>{t.keep({undo:e})})))
+t.exceptions=[...t.exceptions.filter(({is:e})=>e!=="another version"),...(0,Xe.Z)(a.clusterState(),A,e=>n.cluster.commandLine(e))]
+return A}function leftCause(e,t){return{...t,code:"superseded",sentence:`${e}, set by another client: its change was kept, and everything else was restored; the release was given up because ${t.sentence}`,hint:"decide which version should run, then release it"}}async function give_up_keep(e,t){const n=`to restore the previous version: ${(0,F.a)("recover",e.context.settings)}; the next release also does this before it starts`
+const s=t.hint===void 0?n:`${t.hint}\n${n}`
+return{result:"kept",cause:{...t,hint:s},current:await imagesNow(e)}}async function stuck(e,t,n){const{context:s,lost:r,record:o}=e
+const i=await imagesNow(e)
+const a=(0,je.qT)(r)
+if(a)return{...n,result:"stuck",cause:a,current:i}
+const c=(0,je.rl)(t,r)
+const A={...n,result:"stuck",current:i,cause:{...c,code:"restore-failed",sentence:`${c.sentence}; the release was given up because ${n.cause.sentence}`,hint:[...c.hint===void 0?[]:[c.hint],(0,je.eW)(s.settings,s.cluster,o.snapshot)].join("\n")}}
+await recordInHistory(e,A)
+return A}function imagesNow({context:e,record:t}){const{cluster:n,platform:s,settings:r}=e
+return(0,je.ax)(n,s.clock,r,t.snapshot)}async function transaction(e,t,n,s){const{reporter:r,signal:o,state:i}=e
 const{platform:a,app:c,settings:A}=t
 const{cluster:l,lost:u}=await r.stage("lock",async r=>{const o=t.with({log:r})
 const i=await lockAndRecover(e,o,n)
@@ -8712,87 +8767,25 @@ const o=r&&(t=>r(d.with({log:e}),t))
 const i=await snapshot(d.with({log:e}),n,t,o)
 const u={timeout:A.timeout,grace:A.grace}
 const g={begun:h,timeouts:u,snapshot:i.snapshot}
-return{prepared:i,record:await(0,S.C6)(l,a.clock,c,g)}})
+return{prepared:i,record:await(0,j.C6)(l,a.clock,c,g)}})
 i.begin(s.image,g.checked)
-i.warnings.push(...g.warnings)
-const p={run:e,context:d,lost:u,begun:h,prepared:g,record:f}
+const p={run:e,context:d,lost:u,start:h,prepared:g,record:f}
 e.onBegin?.(h)
 const m=d.with({signal:AbortSignal.any([o,u])})
 try{await s.write(m,g,e=>keepAnswers(p,e))
 m.signal.throwIfAborted()}catch(e){i.detect(a.clock.now())
-return giveUp(p,(0,dt.qT)(u)??(0,dt.rl)(e,o))}const E=await transaction_close(p)
+return giveUp(p,(0,je.qT)(u)??(0,je.rl)(e,o))}const E=await transaction_close(p)
 if(E.result==="deployed")await(s.live?.(m))
-return E}async function keepAnswers(e,t){if(t.length===0)return
-const{run:n,context:s}=e
-const{cluster:r,platform:o,app:i}=s
-const a=(0,ae.mk)(e.record.snapshot,t)
-if((0,R.FB)(a,e.record.snapshot))return
-e.record={...e.record,snapshot:a}
-if(e.isFrozen===true)return
-try{e.record=await(0,S.vL)(r,o.clock,i,e.record)}catch(t){if(!(t instanceof j.h&&t.status===403))throw t
-e.isFrozen=true
-n.state.warnings.push(`the server's result of this release could not be stored, so another run that has to undo this release does not have it: ${t.message} (examples/rbac.yaml has the Role)`)}}function releaseStartOf({reporter:e},{source:t,holder:n},{command:s,image:r,back:o,jobs:i=[]}){return{run:n.id,command:s,who:n.who,...n.url!==void 0&&{url:n.url},at:new Date(e.startedAt).toISOString(),image:r.repository,tag:r.tag,digest:r.digest,...t.sha!==void 0&&{sha:t.sha},...o!==void 0&&{back:o},...i.length>0&&{jobs:i}}}async function transaction_close(e){const{run:t,context:n,lost:s,record:r}=e
+return E}async function transaction_close(e){const{run:t,context:n,lost:s,record:r}=e
 const{platform:o,app:i,settings:a,cluster:c}=n
 const A=await recordInHistory(e,{result:"deployed"})
-try{await(0,S.yv)(c,o.clock,i,r)
-return{result:"deployed"}}catch(e){if(A){t.state.warnings.push(`removing its record failed (${(0,dt.$N)(e)}); the next release or recover removes it, and restores nothing`)
-return{result:"deployed"}}const n=(0,dt.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${e instanceof Error?e.message:String(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
-return{result:"stuck",cause:n}}}async function giveUp(e,t){const{platform:n,app:s,cluster:r}=e.context
-let o
-try{e.lost.throwIfAborted()
-o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await recordInHistory(e,o)
-if(o.result==="kept")return o
-try{await(0,S.yv)(r,n.clock,s,e.record)
-return o}catch(t){return stuck(e,t,o)}}async function undoFailed(e,t){const n=t.code==="cancelled"
-if(!await(0,he.$A)(e.context.cluster,e.record.snapshot))return{result:n?"cancelled":"failed",cause:t}
-if(!n&&wantsKeep(e))return transaction_keep(e,t)
-const s=await restoreAll(e)
-const r=(0,he.Jd)(s)
-if(r!==void 0){const n=await imagesNow(e)
-return{result:"superseded",cause:leftCause(r,t),restored:s,current:n}}return{result:n?"cancelled":"undone",cause:t,restored:s}}async function undoSuperseded(e,t){const n=await(0,he.If)(e.context.cluster,e.record.snapshot)
-const s=!n.some(isForPeople)&&n.some(({did:e})=>e!=="nothing")
-if(wantsKeep(e)||!s)return{result:"superseded",cause:t,left:n,current:await imagesNow(e)}
-const r=await restoreAll(e)
-return{result:"superseded",cause:t,restored:r,current:await imagesNow(e)}}function wantsKeep({run:e}){return e.settings["on-failure"]==="keep"}function isForPeople({prior:e,did:t}){return e.of==="workload"&&["put","delete","ask"].includes(t)}async function restoreAll({run:{reporter:e,state:t},context:n,lost:s,prepared:r,record:{snapshot:o,timeouts:i}}){const{live:a}=r.checked
-const c={live:a,snapshot:o,timeouts:i}
-const A=await e.stage("undo",e=>(0,h.wj)(n.platform.clock,(0,mt.E)(c),s,s=>(0,mt.t)(n.with({log:e,signal:s}),c,e=>{t.keep({undo:e})})))
-t.exceptions=[...t.exceptions.filter(({is:e})=>e!=="another version"),...(0,k.Z)(a.clusterState(),A,e=>n.cluster.commandLine(e))]
-return A}function leftCause(e,t){return{...t,code:"superseded",sentence:`${e}, set by another client: its change was kept, and everything else was restored; the release was given up because ${t.sentence}`,hint:"decide which version should run, then release it"}}async function transaction_keep(e,t){const n=`to restore the previous version: ${(0,nt.a)("recover",e.context.settings)}; the next release also does this before it starts`
-const s=t.hint===void 0?n:`${t.hint}\n${n}`
-return{result:"kept",cause:{...t,hint:s},current:await imagesNow(e)}}async function stuck(e,t,n){const{context:s,lost:r,record:o}=e
-const i=await imagesNow(e)
-const a=(0,dt.qT)(r)
-if(a)return{...n,result:"stuck",cause:a,current:i}
-const c=(0,dt.rl)(t,r)
-const A={...n,result:"stuck",current:i,cause:{...c,code:"restore-failed",sentence:`${c.sentence}; the release was given up because ${n.cause.sentence}`,hint:[...c.hint===void 0?[]:[c.hint],(0,dt.eW)(s.settings,s.cluster,o.snapshot)].join("\n")}}
-await recordInHistory(e,A)
-return A}function imagesNow({context:e,record:t}){const{cluster:n,platform:s,settings:r}=e
-return(0,dt.ax)(n,s.clock,r,t.snapshot)}async function recordInHistory({run:e,context:t,begun:n,prepared:s,record:r},o){const{state:i,reporter:a}=e
-const{platform:c,app:A,cluster:l}=t
-const{result:u}=o
-const d="cause"in o?o.cause.sentence.split("\n")[0]:void 0
-const g={...n,result:u,...d!==void 0&&{cause:d},seconds:Math.round(a.seconds()*10)/10,migrations:i.migrations}
-const f=u==="deployed"?{templates:(0,pt.r3)(r.snapshot),databases:i.databases,before:s.before&&{...s.before,templates:(0,pt.Z5)(r.snapshot)}}:{}
-const save=()=>(0,F.DR)({cluster:l,clock:c.clock,app:A},g,f)
-try{await(u==="stuck"?(0,h.Qh)(c.clock,save):save())
-return true}catch(e){i.warnings.push(`${(0,E.j)(n.tag)} is missing in the history: ${e instanceof Error?e.message:String(e)}`)
-return false}}class Overtaken extends i.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
-const{image:c}=s
-try{const a=await(0,F.Lu)(t.cluster,o,i.image)
-if((0,st.BO)(a)?.digest===c.digest)return
-await e.reporter.stage("history",async i=>{const{cluster:a}=await lockAndRecover(e,t.with({log:i}),n)
-const A=await checkedNow(t.with({log:i,cluster:a}),n)
-await checkHistory(t,A)
-if(!await runsAlready(t,A.live,A.targets,c))throw new Overtaken({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,E.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
-const l={...releaseStartOf(e,t,s),result:"found",seconds:0,migrations:[]}
-const u=(0,pt.bU)(A.targets.flatMap(({live:e})=>e??[]))
-await(0,F.DR)({cluster:a,clock:r.clock,app:o},l,{templates:u})
-i.say(`${(0,E.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof Overtaken||(0,dt.Uh)(t))throw t
-a.throwIfAborted()
-e.state.warnings.push(`${(0,E.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,dt.$N)(t)}`)}}function release(e,t){return(0,B.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:s,reporter:o,signal:i,state:a,resources:c}=e
+try{await(0,j.yv)(c,o.clock,i,r)
+return{result:"deployed"}}catch(e){if(A){t.warn(`removing its record failed (${(0,je.$N)(e)}); the next release or recover removes it, and restores nothing`)
+return{result:"deployed"}}const n=(0,je.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,B.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
+return{result:"stuck",cause:n}}}function release(e,t){return(0,Q.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:s,reporter:o,signal:i,state:a,resources:c}=e
 const A=t==="deploy"?r.TC:r.sQ
-const l=contextOf(e,await A(n,s,s.context))
-const[[u,d],g]=await(0,h.jH)(i,[t=>runPreflight(e,l.with({signal:t})),e=>o.stage(t==="deploy"?"image":"build",async r=>{const o=l.with({signal:e,log:r})
+const l=(0,Q.V)(e,await A(n,s,s.context))
+const[{cluster:u,checked:d},g]=await(0,h.jH)(i,[e=>o.stage("preflight",t=>preflight(l.with({signal:e,log:t}),()=>c.openCluster(n,s,e))),e=>o.stage(t==="deploy"?"image":"build",async r=>{const o=l.with({signal:e,log:r})
 await c.login(n,s)
 if(t==="deploy")return{is:"pushed",...await imageToDeploy(o)}
 const{image:i,source:a,inputs:A}=await findBuild(o)
@@ -8800,40 +8793,33 @@ if(i)return{is:"pushed",image:i,source:a}
 const u=await build(o.with({source:a}),A)
 return{is:"built",built:u,source:a}})])
 a.passPreflight(d)
-const f=contextOf(e,g.source).with({cluster:u})
+const f=(0,Q.V)(e,g.source).with({cluster:u})
 if(g.is==="pushed"&&await isDeployed(f,d,g.image)){const{image:n}=g
 a.haveImage(n)
-a.warnings.push(...taggedAlone(d.targets))
-reportOtherVersions(a,u,d,n)
+taggedAlone(d.targets).forEach(e.warn)
+a.exceptions=(0,Xe.KG)(f,d,n)
 await recordRunningVersion(e,f,d,{command:t,image:n})
 await moveTags(e,f,n)
-return{result:"unchanged"}}if(g.is==="built"&&s["test-command"]!=="")await runTests(e,f,g.built)
-const p=g.is==="pushed"?g.image:await pushed(e,f,g.built)
+return{result:"unchanged"}}if(g.is==="built"&&s["test-command"]!=="")await o.stage("test",e=>test(f.with({log:e}),g.built,a.keepTests))
+const p=g.is==="pushed"?g.image:await o.stage("push",e=>push(f.with({log:e}),g.built))
 a.haveImage(p)
 const m=f.with({source:{...f.source,tag:p.tag}})
-return transaction(e,m,d,{command:t,image:p,jobs:fingerprints(d,s.image,p),check:checkNotStale,write:(t,n,s)=>write(e,t,{...n,image:p},s),live:t=>moveTags(e,t,p)})}async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
-const{app:s,cluster:r}=e
-const o=e.settings.image
-const i=await Promise.all([planManifests(e.with({log:ut}),t.others),planAsLive(r,t.targets,{repository:o,image:(0,m.d)(n)})])
-if(i.flat().some(({is:e})=>e!=="none"))return false
-const a=fingerprints(t,o,n)
-if(a.length===0)return true
-const c=(await(0,F.Lu)(r,s,o)).filter(st.FM)
-return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}function fingerprints({jobs:e},t,{digest:n}){return e.map(e=>(0,q.ax)(e,t,`${t}@${n}`))}async function write(e,t,{checked:n,changes:s,image:r},o){const{reporter:i}=e
-const a=s.filter(({when:e})=>e==="before")
-if(a.length>0)await i.stage("manifests",e=>applyManifests(t.with({log:e}),n,a,o))
+return transaction(e,m,d,{command:t,image:p,jobs:fingerprintsOf(d,s.image,p),check:checkNotStale,write:(t,n,s)=>write(e,t,{...n,image:p},s),live:t=>moveTags(e,t,p)})}async function write(e,t,{checked:n,changes:s,image:r},o){const{reporter:i,state:a}=e
+const c=s.filter(({when:e})=>e==="before")
+if(c.length>0)await i.stage("manifests",e=>applyManifests(t.with({log:e}),n,c,o))
 await migrateTo(e,t,n,r)
-const c=jobsOf(t,n.jobs,(0,m.d)(r))
-if(c.length>0)await i.stage("jobs",s=>runJobs(t.with({log:s}),n,c,t=>e.state.warnings.push(t)))
-const A=s.filter(({when:e})=>e!=="before")
-await rollOut(e,t,{checked:n,image:r,beside:A},o)}async function moveTags({reporter:e,state:t},{platform:n,settings:s,signal:r},o){const i=s["extra-tags"]
+const A=jobsOf(t,n.jobs,(0,m.d)(r))
+if(A.length>0)await i.stage("jobs",e=>runJobs(t.with({log:e}),n,A))
+const l=s.filter(({when:e})=>e!=="before")
+await i.stage("rollout",e=>rollout(t.with({log:e}),{checked:n,image:r,beside:l},a.listener(o)))
+a.exceptions=(0,Xe.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
 if(i.length===0)return
-await e.stage("tags",async e=>{try{await(0,g.JE)(n,o,i,r)
-e.say(`${i.join(", ")} now point to this version`)}catch(e){const[n,s]=i.length===1?["tag"," was not set"]:["tags"," were not all set"]
-t.warnings.push(`the ${n} ${i.join(", ")}${s}: ${(0,dt.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
-const{history:a,templates:c}=await(0,F.bL)(i,r,o.image)
+await e.stage("tags",async e=>{try{await(0,g.JE)(t,o,i,s)
+e.say(`${i.join(", ")} now point to this version`)}catch(e){const[t,n]=i.length===1?["tag"," was not set"]:["tags"," were not all set"]
+r(`the ${t} ${i.join(", ")}${n}: ${(0,je.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
+const{history:a,templates:c}=await(0,J.bL)(i,r,o.image)
 const A=s.release?.number
-const l=(0,st.BO)(a)
+const l=(0,O.BO)(a)
 const u=A===void 0?void 0:c.get(A)
 const d=l&&c.get(l.number)
 if(!u||!d){const e=u?l?.number:A
@@ -8845,35 +8831,35 @@ return(s?c.get(n.number):void 0)??d}
 const h=t.map(t=>withTemplateOf(e,t,s,{then:u,released:releasedOf(t)}))
 for(const t of h)logDifferences(e,t,A,releasedOf(t))
 await checkStarts(e,h,n,A)
-const g=h.filter(({id:e,live:t})=>t&&!u[(0,b.T)(e)])
-const f=g.map(({id:e})=>(0,b.T)(e)).join(", ")
+const g=h.filter(({id:e,live:t})=>t&&!u[(0,S.T)(e)])
+const f=g.map(({id:e})=>(0,S.T)(e)).join(", ")
 return{targets:h,warnings:g.length===0?[]:[`only the image of ${f} is rolled back: release ${A} did not have it; ${Et}`]}}const Et="command, environment and probes do not change"
 function withTemplateOf({settings:e},t,{image:n},{then:s,released:r}){const{id:o,live:i}=t
-const[a,c]=[s[(0,b.T)(o)],r[(0,b.T)(o)]]
+const[a,c]=[s[(0,S.T)(o)],r[(0,S.T)(o)]]
 if(!i||!a||!c)return t
 const isOwnImage=t=>(0,E.iI)(t,e.image)
-const A=(0,R.Mo)((0,R.kW)(i),isOwnImage,(0,m.d)(n))
-const l=(0,R.Mo)((0,pt.PD)(a,c,i),isOwnImage,(0,m.d)(n))
-const u=(0,R.MZ)(l,isOwnImage)
-return u.length===0||(0,R.FB)(l,A)?t:{...t,uses:u,back:l}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
-const i=(0,pt.tX)((0,R.kW)(n),s)
-e.say(`${(0,b.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
-const a=o[(0,b.T)(t)]
-const c=a?(0,pt.tX)(a,(0,R.kW)(n)):[]
-if(c.length>0)e.say(`${(0,b.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const r=[]
+const A=(0,k.Mo)((0,k.kW)(i),isOwnImage,(0,m.d)(n))
+const l=(0,k.Mo)((0,pt.PD)(a,c,i),isOwnImage,(0,m.d)(n))
+const u=(0,k.MZ)(l,isOwnImage)
+return u.length===0||(0,k.FB)(l,A)?t:{...t,uses:u,back:l}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
+const i=(0,pt.tX)((0,k.kW)(n),s)
+e.say(`${(0,S.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
+const a=o[(0,S.T)(t)]
+const c=a?(0,pt.tX)(a,(0,k.kW)(n)):[]
+if(c.length>0)e.say(`${(0,S.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const r=[]
 for(const{id:o,live:i,back:a}of t){if(!i||!a)continue
-const t=`${(0,b.T)(o)} of release ${s}`
-const c={name:t,live:(0,R.kW)(i),back:a}
+const t=`${(0,S.T)(o)} of release ${s}`
+const c={name:t,live:(0,k.kW)(i),back:a}
 checkPorts(e,c,n)
 await rollback_templates_checkImages(e,c)
 r.push(...await missingFor(e,c))}if(r.length===0)return;(0,i.fJ)({code:"config-missing",sentence:r.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,pt.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
 const o=`${s.kind.toLowerCase()}/${s.name}`
-try{const t=`${(0,M.rJ)("v1",e.namespace,r)}/${s.name}`
+try{const t=`${(0,V.rJ)("v1",e.namespace,r)}/${s.name}`
 const i=await e.find(t)
 if(!i)return[`${n} needs ${o}, which does not exist`]
-if((0,R.vx)(i))return[`${n} needs ${o}, which is being deleted`]
+if((0,k.vx)(i))return[`${n} needs ${o}, which is being deleted`]
 const a={...i.data,...i.binaryData}
-return s.keys.filter(e=>!(e in a)).map(e=>`${n} needs the key "${e}" of ${o}, which does not have it`)}catch(e){if(!(e instanceof j.h&&e.status===403))throw e
+return s.keys.filter(e=>!(e in a)).map(e=>`${n} needs the key "${e}" of ${o}, which does not have it`)}catch(e){if(!(e instanceof G.h&&e.status===403))throw e
 t.say(`${o}, which ${n} needs, may not be read by this account`)
 return[]}}))
 return r.flat()}function checkPorts({settings:e},{name:t,live:n,back:s},r){const[o,a]=[portsOf(n),portsOf(s)]
@@ -8882,46 +8868,46 @@ for(const{metadata:n,spec:s}of r){const r=Object.entries(s?.selector??{})
 if(r.length===0||!r.every(([e,t])=>c[e]===t))continue
 const A=(s?.ports??[]).find(({targetPort:e})=>typeof e==="string"&&o.has(e)&&!a.has(e))
 if(!A)continue;(0,i.fJ)({code:"workload-unfit",sentence:`service/${n?.name??""} uses the port "${String(A.targetPort)}", which ${t} does not have`,hint:`nothing was changed. Set the old port's number in the Service: kubectl -n ${e.namespace} edit service ${n?.name??""}`})}}function portsOf({spec:e}){const t=(e?.containers??[]).flatMap(e=>e.ports??[])
-return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function rollback_templates_checkImages({platform:e,settings:t,signal:n,log:s},{name:r,live:o,back:a}){const of=e=>(0,R.MZ)(e,()=>true).map(({image:e})=>e)
+return new Set(t.flatMap(({name:e})=>e===void 0?[]:[e]))}async function rollback_templates_checkImages({platform:e,settings:t,signal:n,log:s},{name:r,live:o,back:a}){const of=e=>(0,k.MZ)(e,()=>true).map(({image:e})=>e)
 const c=of(o)
 const A=of(a).filter(e=>!c.includes(e)&&!(0,E.iI)(e,t.image))
 for(const t of new Set(A)){const{repository:o,tag:a="latest",digest:c}=(0,E.zZ)(t)
 const A=await(c===void 0?(0,g.TE)(e,o,a,n):(0,g.OK)(e,{repository:o,tag:a,digest:c},n))
 if(A.is==="absent")(0,i.fJ)({code:"image-missing",sentence:`the registry no longer has ${t}, which ${r} needs`,hint:"nothing was changed. Push that image again, then roll back again"})
 if(A.is!=="there")s.say(`${t} could not be looked up (${A.said})`)}}async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
-const i=await(0,S.aE)(r,n,s.image)
-const{history:a,templates:c}=await(0,F.bL)(r,n,s.image)
-const A=(0,st.jo)(a,i?.begun)
+const i=await(0,j.aE)(r,n,s.image)
+const{history:a,templates:c}=await(0,J.bL)(r,n,s.image)
+const A=(0,O.jo)(a,i?.begun)
 if(A.open)o.say("a release is in progress or unfinished, and ends before this one begins")
 const differ=(e,t)=>(0,pt.ig)(c.get(e.number),c.get(t.number))
 const l=A.open?void 0:runningVersion(e,t)
 if(!l)return{...A,runs:A.history,differ:differ}
 const u={run:"now",who:"",at:"",image:s.image}
-const d=(0,st.BL)(A.history,(0,st.w7)(u,l))
+const d=(0,O.BL)(A.history,(0,O.w7)(u,l))
 if(d!==A.history)o.say(`${(0,E.j)(l.tag)} is running, set by another client`)
 return{...A,runs:d,differ:differ}}async function chooseVersion(e,{history:t,runs:n,open:s,differ:r}){const{settings:o,log:a}=e
-const c=(0,st.Ol)(o.to==="previous"?n:t,o.to,s,r)
+const c=(0,O.Ol)(o.to==="previous"?n:t,o.to,s,r)
 if(c.is!=="found"){const t=c.is==="unknown"?await inRegistry(e):void 0
 if(t)return{...t,appliedSince:[]}
 const n=o.to==="previous"
-return(0,i.fJ)({code:n?"no-release":"usage",sentence:`there is no version to roll back to: ${c.why}`,hint:`to list the versions: ${(0,nt.a)("history",o)}`})}const{entry:A}=c
+return(0,i.fJ)({code:n?"no-release":"usage",sentence:`there is no version to roll back to: ${c.why}`,hint:`to list the versions: ${(0,F.a)("history",o)}`})}const{entry:A}=c
 const{tag:l,digest:u,number:d,at:h}=A
 const g={repository:o.image,tag:l,digest:u}
 await checkInRegistry(e,g,d)
-a.say(`rolling back to release ${d}: ${(0,E.j)(l)}, ${h.slice(0,10)} by ${(0,T.Gg)(A)}`)
+a.say(`rolling back to release ${d}: ${(0,E.j)(l)}, ${h.slice(0,10)} by ${(0,D.Gg)(A)}`)
 const f=A.back??d
 const p=t.flatMap(e=>e.number>f?e.migrations:[])
-return{image:g,release:A,appliedSince:p,...A.sha!==void 0&&{sha:A.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,st.dR)(t,n):void 0
-if(!s)return;(0,i.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,E.j)(s.tag)}) by ${(0,T.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,nt.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
+return{image:g,release:A,appliedSince:p,...A.sha!==void 0&&{sha:A.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,O.dR)(t,n):void 0
+if(!s)return;(0,i.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,E.j)(s.tag)}) by ${(0,D.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,F.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
 if((0,w.I_)(s)instanceof w.AF)return
 const r=await(0,g.F1)(e,t.image,s,n)
 if(!r)return
 const o=await(0,g.DT)(e,r,n)
 return{image:r,...o!==void 0&&/^[0-9a-f]{7,64}$/.test(o)&&{sha:o}}}async function checkInRegistry({platform:e,signal:t,log:n},s,r){const o=await(0,g.OK)(e,s,t)
 if(o.is==="absent")(0,i.fJ)({code:"image-missing",sentence:`the registry no longer has the image of release ${r}: ${(0,m.d)(s)}`,hint:"build it again from its commit: git checkout, then django-rollout release"})
-if(o.is!=="there")n.say(`the registry could not be checked (${o.said}); continuing`)}function rollBack(e){return(0,B.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
-const o=new Ae.v({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
-const[i,a]=await runPreflight(e,o)
+if(o.is!=="there")n.say(`the registry could not be checked (${o.said}); continuing`)}function rollBack(e){return(0,Q.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
+const o=new Ce.v({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
+const{cluster:i,checked:a}=await n.stage("preflight",n=>preflight(o.with({log:n}),()=>r.openCluster(t,e.settings,e.signal)))
 s.passPreflight(a)
 const c=o.with({cluster:i})
 const{chosen:A,version:l}=await n.stage("version",async n=>{await r.login(t,e.settings)
@@ -8931,32 +8917,33 @@ const{image:u,sha:d,appliedSince:h}=l
 const g={tag:u.tag,...d!==void 0&&{sha:d}}
 s.source=g
 s.haveImage(u)
-if(h.length>0)s.warnings.push(`the database is not changed; migrations applied since: ${h.join(", ")}`)
+if(h.length>0)e.warn(`the database is not changed; migrations applied since: ${h.join(", ")}`)
 const{targets:f,warnings:p}=await n.stage("templates",e=>rollbackTargets(c.with({log:e}),a,l))
-s.warnings.push(...p)
+p.forEach(e.warn)
 const m=f.some(({back:e})=>e!==void 0)
-if(!m&&await runsUndisturbed(c,a,u)){reportOtherVersions(s,i,a,u)
+if(!m&&await runsUndisturbed(c,a,u)){s.exceptions=(0,Xe.KG)(c,a,u)
 return{result:"unchanged"}}if(e.settings["dry-run"])return dryRun(e,f,u)
 return transaction(e,c.with({source:g}),a,{command:"rollback",image:u,...backOf(l),check:(e,t)=>{checkStillPrevious(c,A,t)},bring:async(e,t)=>{const n={...e.log,say:()=>{}}
-return(await rollbackTargets(e.with({log:n}),t,l)).targets},write:(t,{checked:n},s)=>rollOut(e,t,{checked:n,image:u,beside:[]},s)})}function backOf({release:e}){return e?{back:e.back??e.number}:{}}async function dryRun({reporter:e},t,{tag:n}){await e.stage("dry run",e=>{for(const s of t){const t=s.back?", and its pod template of that release":""
+return(await rollbackTargets(e.with({log:n}),t,l)).targets},write:async(e,{checked:t},r)=>{await n.stage("rollout",n=>rollout(e.with({log:n}),{checked:t,image:u,beside:[]},s.listener(r)))
+s.exceptions=(0,Xe.KG)(e,t,u)}})}function backOf({release:e}){return e?{back:e.back??e.number}:{}}async function dryRun({reporter:e},t,{tag:n}){await e.stage("dry run",e=>{for(const s of t){const t=s.back?", and its pod template of that release":""
 e.say(`${describe(s)}; would set ${(0,E.j)(n)}${t}`)}return Promise.resolve()})
-return{result:"unchanged",dryRun:true}}function testOnly(e){return(0,B.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
-const a=contextOf(e,await(0,r.TC)(t,n,n.context))
+return{result:"unchanged",dryRun:true}}function testOnly(e){return(0,Q.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
+const a=(0,Q.V)(e,await(0,r.TC)(t,n,n.context))
 const{built:c,source:A,image:l}=await s.stage("image",async e=>{await i.login(t,n)
 return imageToTest(a.with({log:e}))})
-const u=contextOf(e,A)
+const u=(0,Q.V)(e,A)
 if(l)o.haveImage(l)
 const d=n["test-command"]!==""
-if(d)await runTests(e,u,c)
+if(d)await s.stage("test",e=>test(u.with({log:e}),c,o.keepTests))
 const h=n.push&&!l
-if(h)await pushed(e,u,c)
+if(h)o.haveImage(await s.stage("push",e=>push(u.with({log:e}),c)))
 return{result:d||h?"done":"unchanged"}}function runCommand(e,t){switch(e){case"release":case"deploy":return release(e,t)
 case"build":return buildOnly(t)
 case"test":return testOnly(t)
 case"migrate":return migrateOnly(t)
 case"rollback":return rollBack(t)
-case"history":return(0,ht.M)(t)
-case"recover":return(0,Xe.C)(t,"any")
+case"history":return(0,We.M)(t)
+case"recover":return(0,Ze.C)(t,"any")
 case"doctor":return runDoctor(t)}}},8903:(e,t,n)=>{n.d(t,{l:()=>RunState,r:()=>NotRecovered})
 var s=n(4592)
 class RunState{source
@@ -8967,30 +8954,33 @@ exceptions=[]
 warnings=[]
 current={is:"preflight"}
 get phase(){return this.current}passPreflight(e){this.current={...this.current,checked:e}}haveImage(e){const{checked:t}=this.current
-this.current={is:"built",image:e,...t&&{checked:t}}}begin(e,t){this.current={is:"begun",image:e,checked:t}}keep(e){if(this.current.is==="begun")this.current={...this.current,...e}}detect(e){if(this.current.is==="begun")this.current={detectedAt:e,...this.current}}}class NotRecovered extends s.HR{current
+if(this.source)this.source={...this.source,tag:e.tag}
+this.current={is:"built",image:e,...t&&{checked:t}}}begin(e,t){this.current={is:"begun",image:e,checked:t}}keepTests=e=>{this.tests=e}
+listener(e){return{wrote:e,progress:e=>{this.keep({rollout:e})},detected:e=>{this.detect(e)}}}keep(e){if(this.current.is==="begun")this.current={...this.current,...e}}detect(e){if(this.current.is==="begun")this.current={detectedAt:e,...this.current}}}class NotRecovered extends s.HR{current
 constructor(e,t){super(e)
-this.current=t}}},9869:(e,t,n)=>{n.d(t,{Y:()=>reported})
+this.current=t}}},4040:(e,t,n)=>{n.d(t,{V:()=>contextOf,Y:()=>reported})
 var s=n(3165)
-var r=n(4339)
-var o=n(7020)
-var i=n(2468)
-var a=n(3905)
-var c=n(8903)
-var A=n(6488)
+var r=n(2088)
+var o=n(4339)
+var i=n(7020)
+var a=n(2468)
+var c=n(3905)
+var A=n(8903)
+var l=n(6488)
 function resultBefore(e){if(e.code==="usage")return"usage"
 if(e.code==="locked")return"locked"
 if(e.code==="stale-commit")return"superseded"
-if((0,A.LN)(e))return"stuck"
-return e.code==="cancelled"?"cancelled":"failed"}function notBegun(e,t){const n=(0,A.rl)(e,t)
-const s=e instanceof c.r?e.current:void 0
-return{result:resultBefore(n),cause:n,...s&&{current:s}}}function report({command:e,settings:t,reporter:n,state:r},o){const{phase:a,source:c,tests:A,exceptions:l}=r
+if((0,l.LN)(e))return"stuck"
+return e.code==="cancelled"?"cancelled":"failed"}function notBegun(e,t){const n=(0,l.rl)(e,t)
+const s=e instanceof A.r?e.current:void 0
+return{result:resultBefore(n),cause:n,...s&&{current:s}}}function report({command:e,settings:t,reporter:n,state:r},o){const{phase:i,source:c,tests:A,exceptions:l}=r
 const u=o
-const d=a.checked?.targets.flatMap(({running:e})=>e)[0]
+const d=i.checked?.targets.flatMap(({running:e})=>e)[0]
 const h=d===void 0?void 0:(0,s.zZ)(d).tag
-const g=a.is==="begun"?a.detectedAt:void 0
-return{command:e,result:u.result,app:t.app??(0,s.XH)(t.image),namespace:t.namespace,image:t.image,tag:c?.tag??t.tag??"",...a.is!=="preflight"&&{digest:a.image.digest},...h!==void 0&&{previousTag:h},...u.cause&&{cause:u.cause},...u.dryRun&&{dryRun:u.dryRun},...u.history&&{history:u.history},...u.findings&&{findings:u.findings},...g!==void 0&&{detectedAt:g},stages:n.stages,...A&&{tests:A},workloads:workloadsOf(a,u),migrations:r.migrations,warnings:r.warnings,restored:[...(u.ended??[]).map(e=>({object:e,action:"ended"})),...(u.restored??[]).flatMap(e=>{const t=describeRestored(e)
-return t===void 0?[]:[{object:(0,i.Gg)(e.prior.object),action:t}]}),...(u.left??[]).flatMap(e=>{const t=describeLeft(e)
-return t===void 0?[]:[{object:(0,i.Gg)(e.prior.object),action:t}]})],...l.length>0&&{exceptions:l},startedAt:n.startedAt,seconds:n.seconds()}}function describeRestored({did:e,why:t,external:n}){switch(e){case"put":return n===void 0?"restored":`restored, except that it ${n}`
+const g=i.is==="begun"?i.detectedAt:void 0
+return{command:e,result:u.result,app:t.app??(0,s.XH)(t.image),namespace:t.namespace,image:t.image,tag:c?.tag??t.tag??"",...i.is!=="preflight"&&{digest:i.image.digest},...h!==void 0&&{previousTag:h},...u.cause&&{cause:u.cause},...u.dryRun&&{dryRun:u.dryRun},...u.history&&{history:u.history},...u.findings&&{findings:u.findings},...g!==void 0&&{detectedAt:g},stages:n.stages,...A&&{tests:A},workloads:workloadsOf(i,u),migrations:r.migrations,warnings:r.warnings,restored:[...(u.ended??[]).map(e=>({object:e,action:"ended"})),...(u.restored??[]).flatMap(e=>{const t=describeRestored(e)
+return t===void 0?[]:[{object:(0,a.Gg)(e.prior.object),action:t}]}),...(u.left??[]).flatMap(e=>{const t=describeLeft(e)
+return t===void 0?[]:[{object:(0,a.Gg)(e.prior.object),action:t}]})],...l.length>0&&{exceptions:l},startedAt:n.startedAt,seconds:n.seconds()}}function describeRestored({did:e,why:t,external:n}){switch(e){case"put":return n===void 0?"restored":`restored, except that it ${n}`
 case"delete":return"removed"
 case"keep":return`kept, because ${t}`
 case"external":return`left alone, because another client changed it: it ${n}`
@@ -8999,23 +8989,86 @@ case"delete":return"stays, created by this release"
 case"external":return`stays as another client changed it: it ${t}`
 case"ask":return"was deleted by another client"
 case"nothing":return}}function workloadsOf(e,{result:t,current:n,dryRun:s}){if(e.is==="preflight"||!e.checked)return[]
-const{image:i,checked:c}=e
+const{image:r,checked:a}=e
 const A=e.is==="begun"?e:{}
-return c.targets.map(({id:c,live:l,running:u})=>{const[d]=u
-const h=A.rollout?.[(0,r.T)(c)]
-const g=A.undo?.[(0,r.T)(c)]
-const f=n?.[(0,r.T)(c)]?.[0]
-const p=n?n[(0,r.T)(c)]:"not read"
-const m={...c,...d!==void 0&&{from:d},to:(0,a.d)(i),now:s?"old":nowRuns(t,l!==void 0,e.is==="begun",p),...f!==void 0&&{runs:f},...h&&{rollout:h},...g&&{undo:g}}
-const E=secondsOf((0,o.J5)(m))
+return a.targets.map(({id:a,live:l,running:u})=>{const[d]=u
+const h=A.rollout?.[(0,o.T)(a)]
+const g=A.undo?.[(0,o.T)(a)]
+const f=n?.[(0,o.T)(a)]?.[0]
+const p=n?n[(0,o.T)(a)]:"not read"
+const m={...a,...d!==void 0&&{from:d},to:(0,c.d)(r),now:s?"old":nowRuns(t,l!==void 0,e.is==="begun",p),...f!==void 0&&{runs:f},...h&&{rollout:h},...g&&{undo:g}}
+const E=secondsOf((0,i.J5)(m))
 return{...m,...E!==void 0&&{seconds:E}}})}function secondsOf(e){const{startedAt:t,completeAt:n}=e??{}
 return t===void 0||n===void 0?void 0:(n-t)/1e3}function nowRuns(e,t,n,s){const r=t?"old":"absent"
 switch(e){case"deployed":case"unchanged":return"new"
 case"stuck":case"kept":case"superseded":if(!n&&(s==="not read"||!t&&!s))return r
 return t&&s?.length===0?"gone":"unknown"
-default:return!t&&n&&e!=="failed"?"removed":r}}var l=n(4377)
-var u=n(4592)
-function whatIsWrong(e){const t=e.replace(/\s/g,"")
+default:return!t&&n&&e!=="failed"?"removed":r}}var u=n(4377)
+var d=n(3006)
+var h=n(6402)
+var g=n(4592)
+const f={HTTP2_READ_IDLE_TIMEOUT_SECONDS:"5",HTTP2_PING_TIMEOUT_SECONDS:"5"}
+const p=250
+const m=20
+async function startProxy(e,t,n){const s=await e.files.socketFolder()
+const r=`${s}/kubectl.sock`
+const o=new AbortController
+const i=[]
+const a={served:false}
+let c=Promise.resolve(0)
+const A=new Promise((s,A)=>{const serve=()=>e.processes.stream(t,[...n,"proxy","--unix-socket",r],{signal:o.signal,env:f,bound:true,onLine:e=>{if(i.push(e)>m)i.shift()
+if(e.startsWith("Starting to serve"))s()}})
+const keepServing=async()=>{const t=await serve()
+A(unreachable(i.join(" ")))
+if(!a.served)return t
+try{await e.clock.sleep(p,o.signal)}catch{return t}return keepServing()}
+c=keepServing()})
+const stop=async()=>{o.abort()
+await c
+await e.files.remove(s)}
+try{await A
+a.served=true}catch(e){await stop()
+throw e}return{socket:r,stop:stop}}function unreachable(e){return new g.HR({code:"cluster-unreachable",sentence:`the cluster does not answer: ${e.replace(/^error: /,"").trim()}`,hint:"check the options kubeconfig and kube-context (kubectl config get-contexts), and that this machine reaches the cluster (kubectl version)"})}var E=n(1407)
+var w=n(3242)
+const I=3e4
+function requestsOf(e){const{platform:t,life:n}=e
+const ask=(s,r=n)=>(0,w.wj)(t.clock,I,AbortSignal.any([n,r]),t=>answer(e,s,t))
+const retried=e=>(0,d.jh)(t.clock,n,()=>ask(e))
+return{get:e=>retried({method:"GET",path:e}),find:e=>unlessMissing(retried({method:"GET",path:e})),review:(e,t)=>retried({method:"POST",path:e,body:t}),dryRun:(e,t)=>retried({method:"PUT",path:`${e}?dryRun=All`,body:t}),post:(e,t,n)=>ask({method:"POST",path:e,body:t},n),put:(e,t,n)=>ask({method:"PUT",path:e,body:t},n),remove:async(e,{signal:t,...n}={})=>{await unlessMissing(ask({method:"DELETE",path:e,body:deleteOptions(n)},t))},lines:(t,n)=>linesOf(e,t,n)}}async function answer({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
+if(i.status>=300)throw await apiError(i)
+return JSON.parse(await i.text())}async function unlessMissing(e){try{return await e}catch(e){if(e instanceof E.h&&e.status===404)return
+throw e}}function deleteOptions({uid:e,version:t}){const n={...e!==void 0&&{uid:e},...t!==void 0&&{resourceVersion:t}}
+const s=Object.keys(n).length===0?{}:{preconditions:n}
+return{propagationPolicy:"Background",...s}}async function*linesOf({platform:e,socket:t},n,s){const r=await e.network.request({socket:t,method:"GET",path:n,signal:s})
+if(r.status>=300)throw await apiError(r)
+yield*r.lines()}async function apiError(e){const t=await e.text()
+try{const n=JSON.parse(t)
+return new E.h(e.status,n.reason??"",n.message??t)}catch{return new E.h(e.status,"",t.trim())}}var B=n(7244)
+var Q=n(811)
+async function openCluster(e,t,n){const s=await findKubectl(e)
+const r=await startProxy(e,s,chosenBy(t))
+const o=new AbortController
+const close=async()=>{o.abort()
+await r.stop()}
+const i={platform:e,socket:r.socket,life:o.signal}
+try{return{namespace:t.namespace,version:await versionOf(i,n),life:o.signal,...requestsOf(i),...commandsOf(s,t,i),close:close}}catch(e){await close()
+n.throwIfAborted()
+throw unreachable((0,Q.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
+const s=AbortSignal.any([e.life,t])
+const r=n.now()
+const{gitVersion:o}=await(0,d.jh)(n,s,()=>answer(e,{method:"GET",path:"/version"},s),e=>(0,d.Uk)(e,n.now()-r))
+return o}function commandsOf(e,t,{platform:n,life:s}){const r=[...chosenBy(t),"--namespace",t.namespace]
+return{kubectl:(t,{input:o,signal:i=s,ensureHeld:a}={})=>(0,h.Yv)(n.clock,i,async()=>{const i=await(a?.())??s
+const c=await finish(n,e,[...r,...y,...t],{...o!==void 0&&{input:o},signal:AbortSignal.any([s,i])})
+if(c.code!==0)i.throwIfAborted()
+return c}),kustomize:t=>n.processes.run(e,["kustomize",t]),stream:(t,s)=>n.processes.stream(e,[...r,...t],{...s,bound:true}),commandLine:e=>{const n=t.context===void 0?[]:["--context",t.context]
+const s=t.keeps?["--kubeconfig",t.kubeconfig??""]:[]
+return["kubectl",...s,...n,"-n",t.namespace,...e].map(B.Z).join(" ")}}}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,g.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
+try{return await e.processes.find("kubectl")??await e.tools.fetchKubectl()??missing("")}catch(e){if(e instanceof g.HR)throw e
+return missing(`, and downloading it failed: ${e instanceof Error?e.message:""}`)}}const y=[`--request-timeout=${I/1e3}s`]
+async function finish(e,t,n,s){const r={stdout:[],stderr:[]}
+const o=await e.processes.stream(t,n,{...s,env:f,bound:true,onLine:(e,t)=>r[t].push(e)})
+return{code:o,stdout:r.stdout.join("\n"),stderr:r.stderr.join("\n")}}function whatIsWrong(e){const t=e.replace(/\s/g,"")
 if(t.length>100&&/^\w[\w+/-]+=*$/.test(t))return{sentence:'"kubeconfig" is base64, not the text of a kubeconfig',hint:"store the plain text: gh secret set KUBECONFIG < kubeconfig"}
 if(/[\n:{]/.test(e))return
 const n=/^[~./][^\s]{0,200}$/.test(e)?` (${e})`:""
@@ -9023,12 +9076,14 @@ return{sentence:`"kubeconfig" is neither an existing file${n} nor the text of a 
 isClosed=false
 add(e){if(this.isClosed)e().catch(()=>{})
 else this.closers.push(e)}async close(){this.isClosed=true
-for(const e of this.closers.reverse())await e().catch(()=>{})}async access(e,t){const{kubeconfig:n,namespace:s,"kube-context":r}=t
+for(const e of this.closers.reverse())await e().catch(()=>{})}async openCluster(e,t,n){const s=await openCluster(e,await this.access(e,t),n)
+this.add(()=>s.close())
+return s}async access(e,t){const{kubeconfig:n,namespace:s,"kube-context":r}=t
 const o={namespace:s,...r!==void 0&&{context:r}}
 if(n===void 0)return o
 if(!n.includes("\n")&&e.files.exists(n))return{...o,kubeconfig:n,keeps:true}
 const i=whatIsWrong(n)
-if(i)(0,u.fJ)({code:"usage",...i})
+if(i)(0,g.fJ)({code:"usage",...i})
 const a=await e.files.privateFolder()
 this.add(()=>e.files.remove(a))
 const c=`${a}/kubeconfig`
@@ -9036,12 +9091,15 @@ await e.files.writePrivate(c,n)
 return{...o,kubeconfig:c}}async login(e,t){const n=t["registry-username"]
 const s=t["registry-password"]
 if(n===void 0||s===void 0)return
-this.add(await(0,l.i)(e,t.image,n,s))}}async function reported(e,t,n){const{settings:r,signal:o}=t
+this.add(await(0,u.i)(e,t.image,n,s))}}function contextOf(e,t){e.state.source=t
+return new r.v({...e,source:t})}async function reported(e,t,n){const{settings:r,signal:o}=t
 const i=new Resources
 const a=r.app??(0,s.XH)(r.image)
-const A={...t,command:e,app:a,state:new c.l,resources:i}
-let l
-try{l=await n(A)}catch(e){l=notBegun(e,o)}finally{await i.close()}return report(A,l)}},6833:(e,t,n)=>{n.d(t,{s:()=>readSettings})
+const c=new A.l
+const warn=e=>{c.warnings.push(e)}
+const l={...t,command:e,app:a,state:c,warn:warn,resources:i}
+let u
+try{u=await n(l)}catch(e){u=notBegun(e,o)}finally{await i.close()}return report(l,u)}},6833:(e,t,n)=>{n.d(t,{s:()=>readSettings})
 var s=n(8614)
 var r=n(4800)
 async function readSettings(e,t,n,o){const i=t["config"]
@@ -9517,7 +9575,7 @@ constructor(e,t,n){this.clock=e
 this.requests=t
 this.context=n
 const{kept:s,run:r,url:o}=n
-if(s!==void 0)this.#Je(t.again(s,{run:r,...o&&{url:o}}))}begin=e=>{this.#Je(this.#Ve(e))}
+if(s!==void 0)this.#Ve(t.again(s,{run:r,...o&&{url:o}}))}begin=e=>{this.#Ve(this.#Je(e))}
 end=async(e,t=this.context.over.signal)=>{const n=this.#He
 if(!n)return[]
 let s="GitHub has no deployment record of this run"
@@ -9528,8 +9586,8 @@ s="GitHub still shows earlier deployments as active"
 if(e.state==="success")for(const e of r)await this.requests.postStatus(e,(0,A.c2)(A.$3))
 return o===void 0?[]:[aboutWrong(o)]}))}catch(e){const t=e instanceof r.Ms
 return[`${s}: ${t?"it does not answer in time":e.message}`]}finally{this.context.over.abort()}}
-#Je(e){this.#He=e
-e.catch(()=>{})}async#Ve(e){const t=await this.requests.openOf(e)
+#Ve(e){this.#He=e
+e.catch(()=>{})}async#Je(e){const t=await this.requests.openOf(e)
 this.context.onKept?.(t.id)
 const n=this.#Ye((0,A.P7)(e))
 await this.requests.postStatus(t.id,n).catch(()=>{})
@@ -9613,8 +9671,9 @@ function details(e,t,n){const s=(0,d.g$)(t).replace(/\s+/g," ").replace(/[&<>]/g
 return`${e}<summary>${s}</summary>\n\n${n}\n\n</details>`}function fenced(e){const t=e.map(e=>cut((0,d.g$)(e),B))
 const n=Math.max(2,...t.flatMap(e=>(e.match(/`+/g)??[]).map(e=>e.length)))
 const s="`".repeat(n+1)
-return`${s}\n${t.join("\n")}\n${s}`}const b=10
-const v=4e3
+return`${s}\n${t.join("\n")}\n${s}`}var b=n(811)
+const v=10
+const k=4e3
 function inputsOf(e,t){const n={}
 for(const[s]of(0,i.cz)(e,"action")){const e=t[`INPUT_${s.toUpperCase()}`]
 if(e)n[s]=e}return n}function actionOf(e){return r.o1.find(t=>t===e["INPUT_COMMAND"])??"release"}function mistypedInputs(e,t){const n=(0,i.cz)(e,"action").map(([e])=>e)
@@ -9622,24 +9681,24 @@ return Object.keys(t).flatMap(e=>{const[,t]=/^INPUT_(.+)$/.exec(e)??[]
 const s=t?.toLowerCase().replaceAll(" ","_")
 if(s===void 0||s==="command"||n.includes(s))return[]
 const r=(0,o.JR)(s,n)
-return r===""?[]:[`"${s}" is not an input of this action${r}`]})}const k=8
-const S=/(?:token|password|secret|-data)["']?\s*:\s*["']?([^\s"',}]+)/gi
+return r===""?[]:[`"${s}" is not an input of this action${r}`]})}const S=8
+const T=/(?:token|password|secret|-data)["']?\s*:\s*["']?([^\s"',}]+)/gi
 function maskSecrets(e){for(const[t,{secret:n}]of Object.entries(i.tp)){if(!n)continue
 const r=(e[t]??"").split("\n").map(e=>e.trim()).filter(e=>e!=="")
-const o=r.flatMap(e=>[...e.matchAll(S)].map(([,e=""])=>e))
-for(const e of new Set([...r,...o]))if(r.length===1||e.length>=k)s.Pq(e)}}function runnerSink(){return{open:e=>{s.Oh(e)},say:(e,t)=>{e.split("\n").forEach(e=>{s.pq(`${harmless(e)}  ${t.toFixed(1)}s`)})},quote:e=>{s.pq(`  │ ${harmless(e)}`)},close:(e,t,n)=>{s.N4()
+const o=r.flatMap(e=>[...e.matchAll(T)].map(([,e=""])=>e))
+for(const e of new Set([...r,...o]))if(r.length===1||e.length>=S)s.Pq(e)}}function runnerSink(){return{open:e=>{s.Oh(e)},say:(e,t)=>{e.split("\n").forEach(e=>{s.pq(`${harmless(e)}  ${t.toFixed(1)}s`)})},quote:e=>{s.pq(`  │ ${harmless(e)}`)},close:(e,t,n)=>{s.N4()
 const r={done:"✓",failed:"✗",stopped:"·"}[t]
 s.pq(`${r} ${e}${t==="done"?"":` ${t}`} ${(0,d.YA)(n)}`)}}}function harmless(e){return e.replaceAll("\r"," ").split("\n").map(e=>/^[\s\p{Cc}]*::/u.test(e)?e.replace("::","​::"):e).join("\n").replaceAll("##[","#​#[")}async function reportToRunner(e,t){for(const{text:t,kind:n}of(0,a.Q)(e))s.pq(n==="quoted"?`  │ ${harmless(t)}`:harmless(t))
 annotate(e)
 for(const[n,r]of Object.entries(outputsOf(e,t)))s.uH(n,r)
-try{await s.z.addRaw(summary(e)).write()}catch(e){s.pq(`the job summary could not be written: ${harmless(e instanceof Error?e.message:String(e))}`)}}function reportNothingLeft({warnings:e}){s.pq("this run left nothing unfinished")
-warn(e)}function warn(e){for(const t of folded(e))s.$e(t.slice(0,v))}function annotate(e){const{cause:t}=e
+try{await s.z.addRaw(summary(e)).write()}catch(e){s.pq(`the job summary could not be written: ${harmless((0,b.b)(e))}`)}}function reportNothingLeft({warnings:e}){s.pq("this run left nothing unfinished")
+warn(e)}function warn(e){for(const t of folded(e))s.$e(t.slice(0,k))}function annotate(e){const{cause:t}=e
 warn((0,d.nZ)(e))
 if(!t)return
 const n=t.annotations??[]
-n.slice(0,b-1).forEach(({file:e,line:t,title:n,message:r})=>{s.z3(r.slice(0,v),{file:e,startLine:t,title:n})})
-if(n.length===0)s.z3(t.sentence.slice(0,v))}function folded(e){if(e.length<=b)return e
-const t=e.slice(0,b-1)
+n.slice(0,v-1).forEach(({file:e,line:t,title:n,message:r})=>{s.z3(r.slice(0,k),{file:e,startLine:t,title:n})})
+if(n.length===0)s.z3(t.sentence.slice(0,k))}function folded(e){if(e.length<=v)return e
+const t=e.slice(0,v-1)
 const n=e.slice(t.length)
 return[...t,[`${n.length} more warnings:`,...n].join("\n")]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1)}}},2134:(e,t,n)=>{n.d(t,{Gn:()=>r,IH:()=>dueOf,tZ:()=>readyLimit})
 var s=n(2268)
@@ -10309,71 +10368,7 @@ return(0,A.Ye)(n)},e=>(0,o.dg)(e)||e instanceof r.h&&[404,409].includes(e.status
 const t=JSON.parse(e)
 return t.kind==="List"?t.items??[]:[t]})}function refused(e,t){const n=/The Job "([^"]+)" is invalid: .*field is immutable/s.exec(t.stderr)?.[1]
 if(n!==void 0)(0,s.fJ)({code:"manifest-invalid",sentence:`Job "${n}" already exists, and its manifest has changed: a Job is immutable`,hint:`rename it, or delete the old one before the release: ${e.commandLine(["delete","job",n])}`})
-const r=(0,i.Mz)(t);(0,s.fJ)({code:"manifest-invalid",sentence:`the cluster refuses the manifests: ${r}`,hint:"to check them: kubectl apply --dry-run=server -f …"})}},8359:(e,t,n)=>{n.d(t,{D:()=>openCluster})
-var s=n(3006)
-var r=n(6402)
-var o=n(4592)
-const i={HTTP2_READ_IDLE_TIMEOUT_SECONDS:"5",HTTP2_PING_TIMEOUT_SECONDS:"5"}
-const a=250
-const c=20
-async function startProxy(e,t,n){const s=await e.files.socketFolder()
-const r=`${s}/kubectl.sock`
-const o=new AbortController
-const A=[]
-const l={served:false}
-let u=Promise.resolve(0)
-const d=new Promise((s,d)=>{const serve=()=>e.processes.stream(t,[...n,"proxy","--unix-socket",r],{signal:o.signal,env:i,bound:true,onLine:e=>{if(A.push(e)>c)A.shift()
-if(e.startsWith("Starting to serve"))s()}})
-const keepServing=async()=>{const t=await serve()
-d(unreachable(A.join(" ")))
-if(!l.served)return t
-try{await e.clock.sleep(a,o.signal)}catch{return t}return keepServing()}
-u=keepServing()})
-const stop=async()=>{o.abort()
-await u
-await e.files.remove(s)}
-try{await d
-l.served=true}catch(e){await stop()
-throw e}return{socket:r,stop:stop}}function unreachable(e){return new o.HR({code:"cluster-unreachable",sentence:`the cluster does not answer: ${e.replace(/^error: /,"").trim()}`,hint:"check the options kubeconfig and kube-context (kubectl config get-contexts), and that this machine reaches the cluster (kubectl version)"})}var A=n(1407)
-var l=n(3242)
-const u=3e4
-function requestsOf(e){const{platform:t,life:n}=e
-const ask=(s,r=n)=>(0,l.wj)(t.clock,u,AbortSignal.any([n,r]),t=>answer(e,s,t))
-const retried=e=>(0,s.jh)(t.clock,n,()=>ask(e))
-return{get:e=>retried({method:"GET",path:e}),find:e=>unlessMissing(retried({method:"GET",path:e})),review:(e,t)=>retried({method:"POST",path:e,body:t}),dryRun:(e,t)=>retried({method:"PUT",path:`${e}?dryRun=All`,body:t}),post:(e,t,n)=>ask({method:"POST",path:e,body:t},n),put:(e,t,n)=>ask({method:"PUT",path:e,body:t},n),remove:async(e,{signal:t,...n}={})=>{await unlessMissing(ask({method:"DELETE",path:e,body:deleteOptions(n)},t))},lines:(t,n)=>linesOf(e,t,n)}}async function answer({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
-if(i.status>=300)throw await apiError(i)
-return JSON.parse(await i.text())}async function unlessMissing(e){try{return await e}catch(e){if(e instanceof A.h&&e.status===404)return
-throw e}}function deleteOptions({uid:e,version:t}){const n={...e!==void 0&&{uid:e},...t!==void 0&&{resourceVersion:t}}
-const s=Object.keys(n).length===0?{}:{preconditions:n}
-return{propagationPolicy:"Background",...s}}async function*linesOf({platform:e,socket:t},n,s){const r=await e.network.request({socket:t,method:"GET",path:n,signal:s})
-if(r.status>=300)throw await apiError(r)
-yield*r.lines()}async function apiError(e){const t=await e.text()
-try{const n=JSON.parse(t)
-return new A.h(e.status,n.reason??"",n.message??t)}catch{return new A.h(e.status,"",t.trim())}}var d=n(7244)
-async function openCluster(e,t,n){const s=await findKubectl(e)
-const r=await startProxy(e,s,chosenBy(t))
-const o=new AbortController
-const close=async()=>{o.abort()
-await r.stop()}
-const i={platform:e,socket:r.socket,life:o.signal}
-try{return{namespace:t.namespace,version:await versionOf(i,n),life:o.signal,...requestsOf(i),...commandsOf(s,t,i),close:close}}catch(e){await close()
-n.throwIfAborted()
-throw unreachable(e instanceof Error?e.message:String(e))}}async function versionOf(e,t){const{clock:n}=e.platform
-const r=AbortSignal.any([e.life,t])
-const o=n.now()
-const{gitVersion:i}=await(0,s.jh)(n,r,()=>answer(e,{method:"GET",path:"/version"},r),e=>(0,s.Uk)(e,n.now()-o))
-return i}function commandsOf(e,t,{platform:n,life:s}){const o=[...chosenBy(t),"--namespace",t.namespace]
-return{kubectl:(t,{input:i,signal:a=s,ensureHeld:c}={})=>(0,r.Yv)(n.clock,a,async()=>{const r=await(c?.())??s
-const a=await finish(n,e,[...o,...h,...t],{...i!==void 0&&{input:i},signal:AbortSignal.any([s,r])})
-if(a.code!==0)r.throwIfAborted()
-return a}),kustomize:t=>n.processes.run(e,["kustomize",t]),stream:(t,s)=>n.processes.stream(e,[...o,...t],{...s,bound:true}),commandLine:e=>{const n=t.context===void 0?[]:["--context",t.context]
-const s=t.keeps?["--kubeconfig",t.kubeconfig??""]:[]
-return["kubectl",...s,...n,"-n",t.namespace,...e].map(d.Z).join(" ")}}}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,o.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
-try{return await e.processes.find("kubectl")??await e.tools.fetchKubectl()??missing("")}catch(e){if(e instanceof o.HR)throw e
-return missing(`, and downloading it failed: ${e instanceof Error?e.message:""}`)}}const h=[`--request-timeout=${u/1e3}s`]
-async function finish(e,t,n,s){const r={stdout:[],stderr:[]}
-const o=await e.processes.stream(t,n,{...s,env:i,bound:true,onLine:(e,t)=>r[t].push(e)})
-return{code:o,stdout:r.stdout.join("\n"),stderr:r.stderr.join("\n")}}},5998:(e,t,n)=>{n.d(t,{JP:()=>readsOf,SM:()=>readsDifferently,U:()=>configHashOf,Vd:()=>withConfigHash,r_:()=>r,wj:()=>isReadBy})
+const r=(0,i.Mz)(t);(0,s.fJ)({code:"manifest-invalid",sentence:`the cluster refuses the manifests: ${r}`,hint:"to check them: kubectl apply --dry-run=server -f …"})}},5998:(e,t,n)=>{n.d(t,{JP:()=>readsOf,SM:()=>readsDifferently,U:()=>configHashOf,Vd:()=>withConfigHash,r_:()=>r,wj:()=>isReadBy})
 var s=n(9340)
 function readsOf({spec:e}){const t=[...e?.initContainers??[],...e?.containers??[]]
 return t.flatMap(t=>[...(t.env??[]).flatMap(e=>readByVariable(e,t.name)),...readByEnvFrom(t),...readAsFiles(t,e?.volumes??[])])}function readByVariable({valueFrom:e},t){const{configMapKeyRef:n,secretKeyRef:s}=e??{}
@@ -10466,7 +10461,7 @@ return t!=="kubernetes.io/service-account-token"&&i.some(e=>n.startsWith(`${e}/$
 const A={[a]:c}
 function isManaged(e={}){return e.labels?.[a]===c}function checkManaged(e,t,n){if(isManaged(n))return
 const{name:r=""}=n??{};(0,s.fJ)({code:"name-taken",sentence:`${t}/${r} does not belong to django-rollout (it lacks the label ${a}=${c}), but has the name of its object for this application`,hint:["nothing was written. Rename the application: app: my-shop (in django-rollout.yml), or --app my-shop",`or, if that object is not needed: ${e.commandLine(["delete",t,r])}`].join("\n")})}function twoOfOneName({namespace:e},t,n,o){const i=(0,r.XH)(`/${o.split("/").slice(-2).join("-")}`)
-return(0,s.fJ)({code:"usage",sentence:`${n.what} belongs to ${n.image}, but this run releases ${o}: both are named "${t}" in the namespace "${e}"`,hint:[`nothing was written. Give this application a different name: app: ${i} (in django-rollout.yml), or --app ${i}`,n.so].join("\n")})}},6874:(e,t,n)=>{n.d(t,{K2:()=>l,PX:()=>readManifests,QB:()=>ownImage,dJ:()=>titled,sb:()=>prepared})
+return(0,s.fJ)({code:"usage",sentence:`${n.what} belongs to ${n.image}, but this run releases ${o}: both are named "${t}" in the namespace "${e}"`,hint:[`nothing was written. Give this application a different name: app: ${i} (in django-rollout.yml), or --app ${i}`,n.so].join("\n")})}},6874:(e,t,n)=>{n.d(t,{K2:()=>u,PX:()=>readManifests,QB:()=>ownImage,dJ:()=>titled,sb:()=>prepared})
 var s=n(8815)
 var r=n(4592)
 var o=n(240)
@@ -10474,8 +10469,9 @@ var i=n(3165)
 var a=n(9340)
 var c=n(8661)
 var A=n(1856)
-const l={targets:[],others:[],jobs:[],files:new Map}
-const u=["Namespace","ClusterRole","ClusterRoleBinding","CustomResourceDefinition"]
+var l=n(811)
+const u={targets:[],others:[],jobs:[],files:new Map}
+const d=["Namespace","ClusterRole","ClusterRoleBinding","CustomResourceDefinition"]
 async function readManifests(e,t,n,s){const r=(await Promise.all(n.map(n=>readPath(e,t,n)))).flat()
 const i=new Map
 for(const{file:e,object:n}of r){check(n,e,t.namespace)
@@ -10489,19 +10485,19 @@ const h=c.filter(e=>isJobOf(e,u))
 const g=[...d,...h,l]
 const f=c.filter(e=>!g.includes(e))
 return{targets:d,others:f,jobs:h,files:i,...l&&{namespace:l}}}function isJobOf(e,t){const{apiVersion:n,kind:s}=e
-return n==="batch/v1"&&s==="Job"&&!(0,a.pi)(e)&&e.spec?.suspend!==true&&(0,a.Mz)(e).some(({image:e})=>t(e??""))}function ownImage(e){return t=>(0,i.iI)(t,e)||(0,i.zZ)(t).repository===(0,i.EU)(e)}function prepared(e,t,n){return(0,a.t3)(e,(0,a.Mo)((0,a.kW)(e),ownImage(t),n))}const d=["kustomization.yaml","kustomization.yml","Kustomization"]
+return n==="batch/v1"&&s==="Job"&&!(0,a.pi)(e)&&e.spec?.suspend!==true&&(0,a.Mz)(e).some(({image:e})=>t(e??""))}function ownImage(e){return t=>(0,i.iI)(t,e)||(0,i.zZ)(t).repository===(0,i.EU)(e)}function prepared(e,t,n){return(0,a.t3)(e,(0,a.Mo)((0,a.kW)(e),ownImage(t),n))}const h=["kustomization.yaml","kustomization.yml","Kustomization"]
 async function readPath(e,t,n){const from=(e,t)=>parseManifest(t,e).map(t=>({file:e,object:t}))
 if(!e.files.exists(n))invalid(`manifests: no such file or folder: "${n}"`)
 if(!e.files.isFolder(n))return from(n,await e.files.read(n)??"")
 const s=await e.files.list(n)
-if(s.some(e=>d.includes(e))){const e=await t.kustomize(n)
+if(s.some(e=>h.includes(e))){const e=await t.kustomize(n)
 if(e.code!==0)invalid(`manifests: kubectl kustomize ${n}: ${e.stderr.trim()}`)
 return from(n,e.stdout)}const r=s.filter(e=>/\.(ya?ml|json)$/.test(e))
 if(r.length===0)invalid(`manifests: the folder "${n}" has no .yaml, .yml or .json file`)
 const o=await Promise.all(r.map(async t=>{const s=`${n.replace(/\/$/,"")}/${t}`
 return from(s,await e.files.read(s)??"")}))
-return o.flat()}const h={version:"1.1",stringKeys:true,customTags:e=>[...e.filter(e=>typeof e==="string"||e.format!=="TIME"&&e.tag!=="tag:yaml.org,2002:timestamp"),"intOct"]}
-function parseManifest(e,t){return(0,s.hR)(e,h).flatMap(e=>{const[n]=e.errors
+return o.flat()}const g={version:"1.1",stringKeys:true,customTags:e=>[...e.filter(e=>typeof e==="string"||e.format!=="TIME"&&e.tag!=="tag:yaml.org,2002:timestamp"),"intOct"]}
+function parseManifest(e,t){return(0,s.hR)(e,g).flatMap(e=>{const[n]=e.errors
 if(n){const e=n.linePos?.[0].line
 const s=e===void 0?t:`${t}:${e}`
 if(n.message.startsWith("With stringKeys"))invalid(`${s}: a key is not a string`,"render a template first, for example with helm template")
@@ -10516,13 +10512,13 @@ if(!r?.name){const e=r?.generateName!==void 0
 const n="set metadata.name: kubectl apply does not support generateName"
 invalid(`${t}: a ${s} has no metadata.name`,e?n:void 0)}if(typeof r.name!=="string")invalid(`${t}: a ${s} has a metadata.name that is not a string`)
 if((0,a.gv)(e))checkContainers(e,t)
-return e})})}function plain(e,t){try{return e.toJS()}catch(e){return invalid(`${t}: ${firstLine(e instanceof Error?e.message:String(e))}`)}}function isObject(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function checkContainers(e,t){const{spec:n}=(0,a.kW)(e)
+return e})})}function plain(e,t){try{return e.toJS()}catch(e){return invalid(`${t}: ${firstLine((0,l.b)(e))}`)}}function isObject(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function checkContainers(e,t){const{spec:n}=(0,a.kW)(e)
 const s=`${t}: ${e.kind} "${(0,a.Vb)(e)}"`
 for(const e of["containers","initContainers"]){const t=n?.[e]??[]
 if(!Array.isArray(t)||!t.every(isObject))invalid(`${s}: ${e} is not a list of containers`)
 for(const{image:e}of t)if(typeof(e??"")!=="string")invalid(`${s}: the image of a container is not a string`)}}function firstLine(e){return e.split("\n")[0]??""}function check(e,t,n){const s=titled(e)
 if((0,c.t8)(e))invalid(`${t}: ${s} has a name that is reserved for the lock, record and history of django-rollout`,"rename it, or remove it from the manifests: the name of a ConfigMap, Secret or Lease must not start with django-rollout-")
-if(u.includes(e.kind??"")&&!(0,A.GW)(e,n))(0,A.qY)(e)
+if(d.includes(e.kind??"")&&!(0,A.GW)(e,n))(0,A.qY)(e)
 const r=e.metadata?.namespace
 if(r!==void 0&&r!==n)invalid(`${s} names the namespace "${r}", but the release goes to "${n}"`,"remove metadata.namespace from the manifests")}function titled(e){return`${e.kind} "${(0,a.Vb)(e)}"`}function invalid(e,t){(0,r.fJ)({code:"manifest-invalid",sentence:e,...t!==void 0&&{hint:t}})}},9340:(e,t,n)=>{n.d(t,{EY:()=>a,F8:()=>groupOf,FB:()=>same,GP:()=>takesPart,MZ:()=>usesOf,Mo:()=>withImage,Mz:()=>containersOf,TN:()=>keyOf,Vb:()=>nameOf,gv:()=>isWorkload,hY:()=>workloadId,kW:()=>templateOf,nS:()=>withImages,pi:()=>isIgnored,rc:()=>decided,sF:()=>withAnnotation,t3:()=>withTemplate,uo:()=>i,vx:()=>isBeingDeleted,ys:()=>usesOfRepository})
 var s=n(3165)
@@ -10897,7 +10893,8 @@ t.abort(new DOMException(n,"AbortError"))}
 for(const e of["SIGINT","SIGTERM","SIGHUP"])process.on(e,()=>{end(`ended by ${e}`)})
 for(const e of["uncaughtException","unhandledRejection"])process.on(e,e=>{process.exitCode||=1
 end(`ended by an error: ${e instanceof Error?e.stack??"":String(e)}`)})
-return t.signal}function outliveReaders(){for(const e of[process.stdout,process.stderr])e.on("error",()=>{})}},4924:(e,t,n)=>{n.d(t,{a:()=>realFiles})
+return t.signal}function outliveReaders(){for(const e of[process.stdout,process.stderr])e.on("error",()=>{})}},811:(e,t,n)=>{n.d(t,{b:()=>messageOf})
+function messageOf(e){return e instanceof Error?e.message:String(e)}},4924:(e,t,n)=>{n.d(t,{a:()=>realFiles})
 var s=n(3024)
 var r=n(1455)
 var o=n(8161)
@@ -10969,8 +10966,9 @@ e.on("error",()=>{})
 e.stdin.on("error",()=>{})
 e.unref()
 e.stdin.unref()
-return e}const f=5e3
-const p=1e3
+return e}var f=s(811)
+const p=5e3
+const m=1e3
 function realProcesses(e){const variables=(t={})=>{const n=Object.entries({...e,...t})
 return Object.fromEntries(n.filter(e=>e[1]!==void 0))}
 const t=watchdog()
@@ -10986,12 +10984,12 @@ return 127}const a={...o,env:variables(o.env)}
 if(!o.bound)return stream({tool:s,path:i,args:r},a)
 n??=findBinder(e)
 const c=await n
-return c===void 0?stream({tool:s,path:i,args:r},a,t):stream({tool:s,path:c,args:[...m,i,...r]},a)}}}const m=["--pdeathsig","KILL","--"]
+return c===void 0?stream({tool:s,path:i,args:r},a,t):stream({tool:s,path:c,args:[...E,i,...r]},a)}}}const E=["--pdeathsig","KILL","--"]
 async function findBinder(e){const t=process.platform==="linux"?find("setpriv",e):void 0
 if(t===void 0)return
 const{signal:n}=new AbortController
 const onLine=()=>{}
-const s={tool:t,path:t,args:[...m,"true"]}
+const s={tool:t,path:t,args:[...E,"true"]}
 const r=await stream(s,{signal:n,onLine:onLine})
 return r===0?t:void 0}function fed(e,t,n,{env:s,cwd:r,input:o}){return new Promise(i=>{const a=(0,A.spawn)(t,n,{env:s,...r===void 0?{}:{cwd:r}})
 const c={stdout:[],stderr:[]}
@@ -11027,13 +11025,13 @@ o.stdin?.on("error",()=>{})
 o.stdin?.end(t.input)}#lt(e){const t=new LineSplitter(t=>this.how.onLine(t,e))
 this.#it[e]?.on("data",e=>t.push(e))
 return t}#ke=()=>{this.#gt("SIGTERM")
-this.#At=setTimeout(()=>this.#gt("SIGKILL"),f)}
+this.#At=setTimeout(()=>this.#gt("SIGKILL"),p)}
 #ut=e=>{if(this.#it.pid!==void 0)return
-const t=`${this.program.tool} could not be started: ${wordsOf(e)}`
+const t=`${this.program.tool} could not be started: ${(0,f.b)(e)}`
 this.how.onLine(t,"stderr")
 this.#ft(127)}
 #dt=()=>{setTimeout(()=>{this.#it.stdout?.destroy()
-this.#it.stderr?.destroy()},p).unref()}
+this.#it.stderr?.destroy()},m).unref()}
 #ht=(e,t)=>{if(this.how.signal.aborted)this.#gt("SIGKILL")
 this.#at?.()
 if(this.#it.pid!==void 0)this.#ft(e??128+(t?u.constants.signals[t]:0))}
@@ -11042,126 +11040,126 @@ clearTimeout(this.#At)
 for(const e of this.#ct)e.end()
 this.#ot(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,d.resolve)(e):void 0
 return(t["PATH"]??"").split(d.delimiter).filter(e=>e!=="").map(t=>(0,d.resolve)((0,d.join)(t,e))).find(isProgram)}function isProgram(e){try{(0,l.accessSync)(e,l.constants.X_OK)
-return(0,l.statSync)(e).isFile()}catch{return false}}function quoted(e){return`"${e.replaceAll('"','\\"')}"`}function account(){try{return(0,u.userInfo)().username}catch{return`uid ${process.getuid?.()}`}}function missing(e){return{code:127,stdout:"",stderr:`${e} was not found on PATH`}}function unstarted(e,t){return{code:127,stdout:"",stderr:`${e} could not be started: ${wordsOf(t)}`}}function wordsOf(e){return e instanceof Error?e.message:String(e)}var E=s(6058)
-var w=s(8701)
-var I=s(6982)
-var B=s(9896)
-var Q=s(9707)
-var y=s(857)
+return(0,l.statSync)(e).isFile()}catch{return false}}function quoted(e){return`"${e.replaceAll('"','\\"')}"`}function account(){try{return(0,u.userInfo)().username}catch{return`uid ${process.getuid?.()}`}}function missing(e){return{code:127,stdout:"",stderr:`${e} was not found on PATH`}}function unstarted(e,t){return{code:127,stdout:"",stderr:`${e} could not be started: ${(0,f.b)(t)}`}}var w=s(6058)
+var I=s(8701)
+var B=s(6982)
+var Q=s(9896)
+var y=s(9707)
+var b=s(857)
 s(5317)
 void 0&&(void 0).__awaiter
-var b=s(6928)
-var v=s(4942)
-const k=e(import.meta.url)("stream")
-var S=s(9023)
-var T=s(2613)
-var R=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
+var v=s(6928)
+var k=s(4942)
+const S=e(import.meta.url)("stream")
+var T=s(9023)
+var R=s(2613)
+var D=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class RetryHelper{constructor(e,t,n){if(e<1)throw new Error("max attempts should be greater than or equal to 1")
 this.maxAttempts=e
 this.minSeconds=Math.floor(t)
 this.maxSeconds=Math.floor(n)
-if(this.minSeconds>this.maxSeconds)throw new Error("min seconds should be less than or equal to max seconds")}execute(e,t){return R(this,void 0,void 0,function*(){let n=1
+if(this.minSeconds>this.maxSeconds)throw new Error("min seconds should be less than or equal to max seconds")}execute(e,t){return D(this,void 0,void 0,function*(){let n=1
 while(n<this.maxAttempts){try{return yield e()}catch(e){if(t&&!t(e))throw e
-E.pq(e.message)}const s=this.getSleepAmount()
-E.pq(`Waiting ${s} seconds before trying again`)
+w.pq(e.message)}const s=this.getSleepAmount()
+w.pq(`Waiting ${s} seconds before trying again`)
 yield this.sleep(s)
-n++}return yield e()})}getSleepAmount(){return Math.floor(Math.random()*(this.maxSeconds-this.minSeconds+1))+this.minSeconds}sleep(e){return R(this,void 0,void 0,function*(){return new Promise(t=>setTimeout(t,e*1e3))})}}var D=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
+n++}return yield e()})}getSleepAmount(){return Math.floor(Math.random()*(this.maxSeconds-this.minSeconds+1))+this.minSeconds}sleep(e){return D(this,void 0,void 0,function*(){return new Promise(t=>setTimeout(t,e*1e3))})}}var F=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class HTTPError extends Error{constructor(e){super(`Unexpected HTTP response: ${e}`)
 this.httpStatusCode=e
 Object.setPrototypeOf(this,new.target.prototype)}}process.platform
 process.platform
-const F="actions/tool-cache"
-function downloadTool(e,t,n,s){return D(this,void 0,void 0,function*(){t=t||b.join(_getTempDirectory(),I.randomUUID())
-yield w.U$(b.dirname(t))
-E.Yz(`Downloading ${e}`)
-E.Yz(`Destination ${t}`)
+const O="actions/tool-cache"
+function downloadTool(e,t,n,s){return F(this,void 0,void 0,function*(){t=t||v.join(_getTempDirectory(),B.randomUUID())
+yield I.U$(v.dirname(t))
+w.Yz(`Downloading ${e}`)
+w.Yz(`Destination ${t}`)
 const r=3
 const o=_getGlobal("TEST_DOWNLOAD_TOOL_RETRY_MIN_SECONDS",10)
 const i=_getGlobal("TEST_DOWNLOAD_TOOL_RETRY_MAX_SECONDS",20)
 const a=new RetryHelper(r,o,i)
-return yield a.execute(()=>D(this,void 0,void 0,function*(){return yield downloadToolAttempt(e,t||"",n,s)}),e=>{if(e instanceof HTTPError&&e.httpStatusCode)if(e.httpStatusCode<500&&e.httpStatusCode!==408&&e.httpStatusCode!==429)return false
-return true})})}function downloadToolAttempt(e,t,n,s){return D(this,void 0,void 0,function*(){if(B.existsSync(t))throw new Error(`Destination file path ${t} already exists`)
-const r=new v.Qq(F,[],{allowRetries:false})
-if(n){E.Yz("set auth")
+return yield a.execute(()=>F(this,void 0,void 0,function*(){return yield downloadToolAttempt(e,t||"",n,s)}),e=>{if(e instanceof HTTPError&&e.httpStatusCode)if(e.httpStatusCode<500&&e.httpStatusCode!==408&&e.httpStatusCode!==429)return false
+return true})})}function downloadToolAttempt(e,t,n,s){return F(this,void 0,void 0,function*(){if(Q.existsSync(t))throw new Error(`Destination file path ${t} already exists`)
+const r=new k.Qq(O,[],{allowRetries:false})
+if(n){w.Yz("set auth")
 if(s===void 0)s={}
 s.authorization=n}const o=yield r.get(e,s)
 if(o.message.statusCode!==200){const t=new HTTPError(o.message.statusCode)
-E.Yz(`Failed to download from "${e}". Code(${o.message.statusCode}) Message(${o.message.statusMessage})`)
-throw t}const i=S.promisify(k.pipeline)
+w.Yz(`Failed to download from "${e}". Code(${o.message.statusCode}) Message(${o.message.statusMessage})`)
+throw t}const i=T.promisify(S.pipeline)
 const a=_getGlobal("TEST_DOWNLOAD_TOOL_RESPONSE_MESSAGE_FACTORY",()=>o.message)
 const c=a()
 let A=false
-try{yield i(c,B.createWriteStream(t))
-E.Yz("download complete")
+try{yield i(c,Q.createWriteStream(t))
+w.Yz("download complete")
 A=true
-return t}finally{if(!A){E.Yz("download failed")
-try{yield w.Yz(t)}catch(e){E.Yz(`Failed to delete '${t}'. ${e.message}`)}}}})}function cacheFile(e,t,n,s,r){return D(this,void 0,void 0,function*(){s=Q.clean(s)||s
-r=r||y.arch()
-E.Yz(`Caching tool ${n} ${s} ${r}`)
-E.Yz(`source file: ${e}`)
-if(!B.statSync(e).isFile())throw new Error("sourceFile is not a file")
+return t}finally{if(!A){w.Yz("download failed")
+try{yield I.Yz(t)}catch(e){w.Yz(`Failed to delete '${t}'. ${e.message}`)}}}})}function cacheFile(e,t,n,s,r){return F(this,void 0,void 0,function*(){s=y.clean(s)||s
+r=r||b.arch()
+w.Yz(`Caching tool ${n} ${s} ${r}`)
+w.Yz(`source file: ${e}`)
+if(!Q.statSync(e).isFile())throw new Error("sourceFile is not a file")
 const o=yield _createToolPath(n,s,r)
-const i=b.join(o,t)
-E.Yz(`destination file ${i}`)
-yield w.cp(e,i)
+const i=v.join(o,t)
+w.Yz(`destination file ${i}`)
+yield I.cp(e,i)
 _completeToolPath(n,s,r)
 return o})}function tool_cache_find(e,t,n){if(!e)throw new Error("toolName parameter is required")
 if(!t)throw new Error("versionSpec parameter is required")
-n=n||y.arch()
+n=n||b.arch()
 if(!isExplicitVersion(t)){const s=findAllVersions(e,n)
 const r=evaluateVersions(s,t)
 t=r}let s=""
-if(t){t=Q.clean(t)||""
-const r=b.join(_getCacheDirectory(),e,t,n)
-E.Yz(`checking cache: ${r}`)
-if(B.existsSync(r)&&B.existsSync(`${r}.complete`)){E.Yz(`Found tool in cache ${e} ${t} ${n}`)
-s=r}else E.Yz("not found")}return s}function findAllVersions(e,t){const n=[]
-t=t||y.arch()
-const s=b.join(_getCacheDirectory(),e)
-if(B.existsSync(s)){const e=B.readdirSync(s)
-for(const r of e)if(isExplicitVersion(r)){const e=b.join(s,r,t||"")
-if(B.existsSync(e)&&B.existsSync(`${e}.complete`))n.push(r)}}return n}function _createToolPath(e,t,n){return D(this,void 0,void 0,function*(){const s=b.join(_getCacheDirectory(),e,Q.clean(t)||t,n||"")
-E.Yz(`destination ${s}`)
+if(t){t=y.clean(t)||""
+const r=v.join(_getCacheDirectory(),e,t,n)
+w.Yz(`checking cache: ${r}`)
+if(Q.existsSync(r)&&Q.existsSync(`${r}.complete`)){w.Yz(`Found tool in cache ${e} ${t} ${n}`)
+s=r}else w.Yz("not found")}return s}function findAllVersions(e,t){const n=[]
+t=t||b.arch()
+const s=v.join(_getCacheDirectory(),e)
+if(Q.existsSync(s)){const e=Q.readdirSync(s)
+for(const r of e)if(isExplicitVersion(r)){const e=v.join(s,r,t||"")
+if(Q.existsSync(e)&&Q.existsSync(`${e}.complete`))n.push(r)}}return n}function _createToolPath(e,t,n){return F(this,void 0,void 0,function*(){const s=v.join(_getCacheDirectory(),e,y.clean(t)||t,n||"")
+w.Yz(`destination ${s}`)
 const r=`${s}.complete`
-yield w.Yz(s)
-yield w.Yz(r)
-yield w.U$(s)
-return s})}function _completeToolPath(e,t,n){const s=b.join(_getCacheDirectory(),e,Q.clean(t)||t,n||"")
+yield I.Yz(s)
+yield I.Yz(r)
+yield I.U$(s)
+return s})}function _completeToolPath(e,t,n){const s=v.join(_getCacheDirectory(),e,y.clean(t)||t,n||"")
 const r=`${s}.complete`
-B.writeFileSync(r,"")
-E.Yz("finished caching tool")}function isExplicitVersion(e){const t=Q.clean(e)||""
-E.Yz(`isExplicit: ${t}`)
-const n=Q.valid(t)!=null
-E.Yz(`explicit? ${n}`)
+Q.writeFileSync(r,"")
+w.Yz("finished caching tool")}function isExplicitVersion(e){const t=y.clean(e)||""
+w.Yz(`isExplicit: ${t}`)
+const n=y.valid(t)!=null
+w.Yz(`explicit? ${n}`)
 return n}function evaluateVersions(e,t){let n=""
-E.Yz(`evaluating ${e.length} versions`)
-e=e.sort((e,t)=>{if(Q.gt(e,t))return 1
+w.Yz(`evaluating ${e.length} versions`)
+e=e.sort((e,t)=>{if(y.gt(e,t))return 1
 return-1})
 for(let s=e.length-1;s>=0;s--){const r=e[s]
-const o=Q.satisfies(r,t)
+const o=y.satisfies(r,t)
 if(o){n=r
-break}}if(n)E.Yz(`matched: ${n}`)
-else E.Yz("match not found")
-return n}function _getCacheDirectory(){const e=process.env["RUNNER_TOOL_CACHE"]||"";(0,T.ok)(e,"Expected RUNNER_TOOL_CACHE to be defined")
-return e}function _getTempDirectory(){const e=process.env["RUNNER_TEMP"]||"";(0,T.ok)(e,"Expected RUNNER_TEMP to be defined")
+break}}if(n)w.Yz(`matched: ${n}`)
+else w.Yz("match not found")
+return n}function _getCacheDirectory(){const e=process.env["RUNNER_TOOL_CACHE"]||"";(0,R.ok)(e,"Expected RUNNER_TOOL_CACHE to be defined")
+return e}function _getTempDirectory(){const e=process.env["RUNNER_TEMP"]||"";(0,R.ok)(e,"Expected RUNNER_TEMP to be defined")
 return e}function _getGlobal(e,t){const n=global[e]
-return n!==void 0?n:t}var O=s(7598)
-var N=s(1455)
-const M="1.34.4"
-const L="https://dl.k8s.io/release"
+return n!==void 0?n:t}var N=s(7598)
+var M=s(1455)
+const L="1.34.4"
+const U="https://dl.k8s.io/release"
 function realTools(e){return{fetchKubectl:async()=>{if(!e["RUNNER_TOOL_CACHE"]||!e["RUNNER_TEMP"])return
-const t=tool_cache_find("kubectl",M)
+const t=tool_cache_find("kubectl",L)
 if(t!=="")return`${t}/kubectl`
 const n=process.arch==="x64"?"amd64":process.arch
-const s=e["KUBECTL_DOWNLOAD_URL"]||L
-const r=`${s}/v${M}/bin/${process.platform}/${n}/kubectl`
+const s=e["KUBECTL_DOWNLOAD_URL"]||U
+const r=`${s}/v${L}/bin/${process.platform}/${n}/kubectl`
 const[o,i]=await Promise.all([downloadTool(r),downloadTool(`${r}.sha256`)])
-const a=(await(0,N.readFile)(i,"utf8")).trim().split(/\s/)[0]
-const c=(0,O.createHash)("sha256").update(await(0,N.readFile)(o)).digest("hex")
+const a=(await(0,M.readFile)(i,"utf8")).trim().split(/\s/)[0]
+const c=(0,N.createHash)("sha256").update(await(0,M.readFile)(o)).digest("hex")
 if(c!==a)throw new Error(`${r} does not match its published checksum`)
-await(0,N.chmod)(o,493)
-return`${await cacheFile(o,"kubectl","kubectl",M)}/kubectl`}}}var U=s(8891)
-function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:U.r,tools:realTools(e),env:e}}},3242:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
+await(0,M.chmod)(o,493)
+return`${await cacheFile(o,"kubectl","kubectl",L)}/kubectl`}}}var x=s(8891)
+function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:x.r,tools:realTools(e),env:e}}},3242:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
 class TimeOver extends Error{name="TimeOver"}async function withTimeout(e,t,n,s){if(t===0)return s(n)
 const r=new AbortController
 const o=new AbortController
@@ -11431,14 +11429,14 @@ this.queue.shift()}}}class RunningStage{name
 clock
 output
 #pt
-#Re
+#Fe
 #mt
 #Et
 #Ct
 constructor(e,t,n){this.name=e
 this.clock=t
 this.output=n
-this.#Re=this.#mt=this.#Et=t.now()
+this.#Fe=this.#mt=this.#Et=t.now()
 this.#Ct=t.every(o,this.#wt)
 this.#It(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
 this.#It(n=>{n.say(e,t)})}
@@ -11450,7 +11448,7 @@ this.output.write(e=>{e.draw?.(t)})}
 stop(){this.#Ct()}#It(e){this.#mt=this.clock.now()
 this.output.write(e)}#Bt=()=>{const e=this.#pt
 if(typeof e==="function")return e()
-const t=(this.clock.now()-this.#Re)/1e3
+const t=(this.clock.now()-this.#Fe)/1e3
 return e===void 0?[]:[{is:"waiting",words:e,seconds:t}]}
 #wt=()=>{const e=this.clock.now()
 if(this.#pt!==void 0&&this.output.isDrawn)this.#mt=this.#Et=e
@@ -11621,30 +11619,30 @@ return()=>n.delete(e)}}}class KindWatch{kind
 context
 objects=new Map
 confirmedAt=0
-#De
+#Oe
 constructor(e,t){this.kind=e
 this.context=t}async keep(){const{cluster:e,clock:t}=this.context
 let n=0
-while(!e.life.aborted){const s=this.#De
+while(!e.life.aborted){const s=this.#Oe
 try{if(s===void 0)await this.list()
 else await this.#Qt(s)
-n=0}catch(r){n=this.#De===s?n+1:1
-if(r.status===410)this.#De=void 0
+n=0}catch(r){n=this.#Oe===s?n+1:1
+if(r.status===410)this.#Oe=void 0
 const o=c[Math.min(n,c.length)-1]??2e3
 await t.sleep(o,e.life).catch(()=>{})}}}async list(){const{apiVersion:e,kind:t}=r.VI[this.kind]
 const n=await this.context.cluster.get(this.#yt())
 this.objects.clear()
 for(const r of n.items)this.objects.set((0,s.Vb)(r),{...r,apiVersion:e,kind:t})
-this.#De=n.metadata.resourceVersion
+this.#Oe=n.metadata.resourceVersion
 this.#bt()}async#Qt(e){const{cluster:t,clock:n}=this.context
 const s=`${this.#yt()}?watch=1`+`&resourceVersion=${e}&allowWatchBookmarks=true&timeoutSeconds=${i}`
 const r=new AbortController
 const o=n.sleep(a,AbortSignal.any([t.life,r.signal]))
 o.then(()=>{r.abort()},()=>{})
 try{for await(const n of t.lines(s,AbortSignal.any([t.life,r.signal]))){const t=JSON.parse(n)
-if(t.type==="ERROR"){this.#De=void 0
+if(t.type==="ERROR"){this.#Oe=void 0
 return}this.#nt(t,e)
-this.#bt()}this.#bt()}finally{r.abort()}}#nt({type:e,object:t},n){this.#De=t.metadata?.resourceVersion??this.#De??n
+this.#bt()}this.#bt()}finally{r.abort()}}#nt({type:e,object:t},n){this.#Oe=t.metadata?.resourceVersion??this.#Oe??n
 if(e==="DELETED")this.objects.delete((0,s.Vb)(t))
 else if(e!=="BOOKMARK")this.objects.set((0,s.Vb)(t),t)}#bt(){this.confirmedAt=this.context.clock.now()
 this.context.onConfirmed()}#yt(){return(0,r.rJ)(r.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}},8109:(e,t,n)=>{n.d(t,{r:()=>reconcileUntil})
@@ -11759,24 +11757,24 @@ this.#$t=timesOf(t,s)
 this.#gt=AbortSignal.any([i,this.#Gt.signal])
 this.#Pt=withWake(o)}async run(){const{stageLog:e}=this.options
 e.waiting(this.#Ht)
-try{for(;;){const e=await this.#Jt()
-if(!("is"in e))await this.#Vt(e)
+try{for(;;){const e=await this.#Vt()
+if(!("is"in e))await this.#Jt(e)
 else return e.is==="failed"?await this.#Yt(e):e}}finally{this.#Gt.abort()
-e.waiting(void 0)}}#Jt(){return(0,c.r)({...this.options,live:this.#Pt,signal:this.#gt},e=>this.#jt(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
+e.waiting(void 0)}}#Vt(){return(0,c.r)({...this.options,live:this.#Pt,signal:this.#gt},e=>this.#jt(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
 this.#xt=(0,a.X1)(this.#xt,e,n)})}#jt(e){const t=this.#Wt(e)
 this.#xt=t.observations
 this.#qt(t)
 this.options.onProgress?.(writeProgressesOf(t,this.#$t))
 const{requeueAt:n,logsWanted:s,completeAt:r}=t
-if(r!==void 0&&!this.#Lt)this.#Ue()
+if(r!==void 0&&!this.#Lt)this.#$e()
 const o=this.#zt(t,e)
 return{logsWanted:s,...n!==void 0&&{requeueAt:n},...o&&{ended:o}}}#zt(e,t){const n=outcomeOf(e,t)
 if(n&&n.is!=="done")return n
 if(this.#Lt)return this.#Lt.isDue(e)?this.#Lt:void 0
-return this.#Mt==="good"?n:void 0}#Wt(e){return(0,i.S)(this.#Ut,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#xt,now:e})}#Ue(){if(this.#Mt!=="pending")return
+return this.#Mt==="good"?n:void 0}#Wt(e){return(0,i.S)(this.#Ut,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#xt,now:e})}#$e(){if(this.#Mt!=="pending")return
 this.#Mt="begun"
 this.options.verify?.(this.#gt).then(()=>{this.#Mt="good"
-this.#Pt.wake()},e=>{this.#Gt.abort(e)})}async#Vt(e){const t=this.options.clock.now()
+this.#Pt.wake()},e=>{this.#Gt.abort(e)})}async#Jt(e){const t=this.options.clock.now()
 const n=await e.begin()
 this.#Ut=[...this.#Ut,...n]
 this.#$t={...this.#$t,...timesOf(n,t)}
@@ -11806,19 +11804,22 @@ app
 command
 holder
 signal
+warn
 constructor(e){this.platform=e.platform
 this.settings=e.settings
 this.source=e.source
 this.app=e.app
 this.command=e.command
 this.holder=e.holder
-this.signal=e.signal}with(e){return Object.assign(new ReleaseContext(this),this,e)}}function toRepo({platform:e,settings:t}){return n=>(0,s.VZ)(n,t=>e.files.exists(t),t.context)}},2789:(e,t,n)=>{n.d(t,{Tp:()=>onAnotherVersion,Z:()=>notAsBefore,nS:()=>availabilityOf})
+this.signal=e.signal
+this.warn=e.warn}with(e){return Object.assign(new ReleaseContext(this),this,e)}}function toRepo({platform:e,settings:t}){return n=>(0,s.VZ)(n,t=>e.files.exists(t),t.context)}},2789:(e,t,n)=>{n.d(t,{KG:()=>otherVersions,Z:()=>notAsBefore,nS:()=>availabilityOf})
 var s=n(3165)
 var r=n(9340)
 var o=n(4339)
 var i=n(2459)
 var a=n(730)
-function onAnotherVersion(e,t,n){const{image:a,targets:c}=t
+function otherVersions({cluster:e},{live:t,targets:n},s){const r={image:s,targets:n.map(({id:e})=>(0,o.T)(e)),before:n.flatMap(({running:e})=>e)}
+return onAnotherVersion(t.clusterState(),r,t=>e.commandLine(t))}function onAnotherVersion(e,t,n){const{image:a,targets:c}=t
 const isOld=(e,t)=>(0,s.iI)(e,a.repository)&&!isReleased(e,t,a)
 const old=e=>containersOf(e).filter(({image:e,id:t})=>isOld(e,t))
 const A=workloadsOf(e)
@@ -12049,10 +12050,11 @@ return{is:"failed",cause:{...e,workload:`job/${t}`,...r!==void 0&&{pod:r},contai
 var B=n(6611)
 var Q=n(6738)
 var y=n(2088)
-const b=500
-const v=3e4
-const k=1e3
-const S=50
+var b=n(811)
+const v=500
+const k=3e4
+const S=1e3
+const T=50
 class FollowedJob{context
 live
 desired
@@ -12068,7 +12070,7 @@ this.desired=n
 this.output=s
 this.end=this.#nn()
 this.end.catch(()=>{})}get hasContainerEnded(){return this.#Zt}async close(){const{cluster:e,platform:t}=this.context
-await(0,d.wj)(t.clock,k,e.life,e=>(0,d.ZC)(e,()=>Promise.resolve(this.#Xt))).catch(()=>{})
+await(0,d.wj)(t.clock,S,e.life,e=>(0,d.ZC)(e,()=>Promise.resolve(this.#Xt))).catch(()=>{})
 this.#tn.abort()}async#nn(){const e=this.context.platform.clock.now()
 const t=await this.#sn(e)
 const n=t.is==="failed"&&t.exitCode!==void 0
@@ -12090,26 +12092,26 @@ if(i.is==="started"||i.is==="finished")this.#rn(i.pod)
 if(i.is==="waiting")r.waiting(i.on)
 return{logsWanted:c,...a!==void 0&&{requeueAt:a},...(i.is==="failed"||i.is==="finished")&&{ended:i}}},(e,n)=>{const s=(0,h.h)(r.unmarked(n),(0,y.Y)(t))
 u=(0,I.X1)(u,e,s)})}async#Yt(e,t){const{context:n,live:s,desired:r,output:o}=this
-const i={source:(0,g.HP)(r.container),lines:o.lines.slice(-S)}
+const i={source:(0,g.HP)(r.container),lines:o.lines.slice(-T)}
 const a={...e.cause,logs:e.cause.logs??[i]}
 const c={cluster:n.cluster,clock:n.platform.clock,live:s,startedAt:t}
 const A=(0,B.m)(a,{...c,toRepo:(0,y.Y)(n)})
 return{...e,cause:await A.catch(()=>a)}}#rn(e){const{clock:t}=this.context.platform
-this.#Xt??=(0,d.ip)(t,v,this.#en.signal,t=>this.#on(e,t))}async#on(e,t){const{cluster:n,platform:s}=this.context
+this.#Xt??=(0,d.ip)(t,k,this.#en.signal,t=>this.#on(e,t))}async#on(e,t){const{cluster:n,platform:s}=this.context
 const o=`${(0,Q.Q)(n,e,this.desired.container)}&follow=true`
 const i=AbortSignal.any([n.life,this.#tn.signal,t])
 const isOver=()=>i.aborted
 let a=0
-let c=`it did not end within ${v/1e3} s of its container's end`
+let c=`it did not end within ${k/1e3} s of its container's end`
 while(!isOver())try{let e=0
 for await(const t of n.lines(o,i)){if(e++<a)continue
 a+=1
 this.output.line(t)}return}catch(e){if(isOver())break
-c=e instanceof Error?e.message:String(e)
+c=(0,b.b)(e)
 if(!(0,r.dg)(e))break
-await s.clock.sleep(b,i).catch(()=>{})}return c}}var T=n(4360)
-var R=n(7414)
-const D=["tini","dumb-init","docker-init","catatonit","exec"]
+await s.clock.sleep(v,i).catch(()=>{})}return c}}var R=n(4360)
+var D=n(7414)
+const F=["tini","dumb-init","docker-init","catatonit","exec"]
 function launchOf(e,t){const{command:n,args:s}=e
 const r=n??t?.entrypoint??[]
 const o=s??(n===void 0?t?.cmd??[]:[])
@@ -12117,7 +12119,7 @@ const i=[...r,...o]
 const a=initsOf(i)
 const c=shellOf(i.slice(a))
 if(c)return{words:i,starter:c}
-const A=i.findIndex((e,t)=>t>=a&&(0,R.gf)(e))
+const A=i.findIndex((e,t)=>t>=a&&(0,D.gf)(e))
 const l=i.slice(a,A===-1?r.length:A)
 const u=starterOf(l,i.length>a+l.length)
 return{words:i,...u&&{starter:u}}}function shellOf(e){const[t="",n="",s=""]=e
@@ -12128,11 +12130,11 @@ const o=r.findIndex(e=>!/^(export \w+=|cd |set -)/.test(e)||isMore(e))
 const i=r.slice(0,o===-1?r.length:o)
 const a=i.filter(e=>e.startsWith("export "))
 const c=/^((?:[A-Z_][A-Z0-9_]*=(?:"[^"]*"|'[^']*'|[^\s"']*)\s+)+)(?:exec\s+)?(\S+)/.exec(r[i.length]??"")
-const A=c&&(0,R.gf)(c[2]??"")?[`export ${(c[1]??"").trim()}`]:[]
+const A=c&&(0,D.gf)(c[2]??"")?[`export ${(c[1]??"").trim()}`]:[]
 const l=[...a,...A]
 if(l.length===0)return
 return{words:[t,n,`${l.join(" && ")} && exec "$@"`,"sh"],isScript:false}}function isTorn(e){const count=t=>e.split(t).length-1
-return count('"')%2===1||count("'")%2===1||count("`")%2===1||count("(")!==count(")")||e.endsWith("\\")}function isMore(e){return/[|&<>]/.test(e.replaceAll(/\$\([^()]*\)|"[^"]*"|'[^']*'/g,""))}function initsOf(e){if(!D.includes(base(e[0]??"")))return 0
+return count('"')%2===1||count("'")%2===1||count("`")%2===1||count("(")!==count(")")||e.endsWith("\\")}function isMore(e){return/[|&<>]/.test(e.replaceAll(/\$\([^()]*\)|"[^"]*"|'[^']*'/g,""))}function initsOf(e){if(!F.includes(base(e[0]??"")))return 0
 const t=e.findIndex((e,t)=>t>0&&(e==="--"||!e.startsWith("-")))
 return t===-1?e.length:t+(e[t]==="--"?1:0)}function starterOf(e,t){const[n,...s]=e
 if(n===void 0)return
@@ -12140,29 +12142,29 @@ const r=s.length===0&&(n.includes("/")||n.endsWith(".sh"))
 if(!t)return r?{words:e,isScript:r}:void 0
 const o=e.at(-1)
 if(o==="--"||o==="run"&&s.length>0||base(n)==="env")return{words:e,isScript:false}
-return r?{words:e,isScript:r}:void 0}function base(e){return e.split("/").at(-1)??e}var F=n(8925)
-var O=n(1407)
-var N=n(3905)
-const M=15
-const L=15e3
+return r?{words:e,isScript:r}:void 0}function base(e){return e.split("/").at(-1)??e}var O=n(8925)
+var N=n(1407)
+var M=n(3905)
+const L=15
+const U=15e3
 async function makeJob(e,{checked:t,web:n,image:o},c){const{platform:l,settings:u,source:d,app:h,holder:g,signal:f,cluster:p}=e
 const m=u["migrate-command"]
 const E=d.sha??d.tag
 const[w,I,B]=await Promise.all([launchOfWeb(e,n,o),(0,r.jh)(l.clock,f,()=>claimsOf(p,t,n)),(0,r.jh)(l.clock,f,()=>(0,A.bL)(p,h,u.image))])
 const Q=marksOfPods(t,n)
-const y=(0,T.mp)({name:"",app:h,sha:E,run:g.id,template:n.template,container:n.container,webContainers:n.containers,image:(0,N.d)(o),command:(0,s.VV)(m,w.starter,c),env:(0,s.B8)({marker:c,migrate:m,waitSeconds:M,web:w.words,volumes:(0,T.wx)(n.template,n.container,I),kept:(0,s.Gd)(B.databases)}),timeoutSeconds:Math.ceil(u["migrate-timeout"]/1e3),selectors:selectorsOf(t),claims:I,...Q&&{live:Q}})
+const y=(0,R.mp)({name:"",app:h,sha:E,run:g.id,template:n.template,container:n.container,webContainers:n.containers,image:(0,M.d)(o),command:(0,s.VV)(m,w.starter,c),env:(0,s.B8)({marker:c,migrate:m,waitSeconds:L,web:w.words,volumes:(0,R.wx)(n.template,n.container,I),kept:(0,s.Gd)(B.databases)}),timeoutSeconds:Math.ceil(u["migrate-timeout"]/1e3),selectors:selectorsOf(t),claims:I,...Q&&{live:Q}})
 if(y.is==="impossible")return(0,a.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${y.problem}`})
 const b=w.starter?.isScript===true?w.starter.words.join(" "):void 0
 return{job:y.job,container:n.container,from:(0,i.T)(n.workload),notes:y.notes,...b!==void 0&&{script:{name:b,isAll:w.words.length===1}}}}async function launchOfWeb({platform:e,signal:t},{template:n,container:s},r){const o=n.spec?.containers.find(({name:e})=>e===s)
 if(!o)return{words:[]}
-const i=o.command===void 0?await(0,d.wj)(e.clock,L,t,t=>(0,F.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
+const i=o.command===void 0?await(0,d.wj)(e.clock,U,t,t=>(0,O.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
 return}):void 0
 return launchOf(o,i)}async function claimsOf(e,{live:t},{template:n}){const s=(n.spec?.volumes??[]).flatMap(({persistentVolumeClaim:e})=>e?[e.claimName]:[])
 const r=[...t.clusterState().pods.values()]
 const i=await Promise.all(s.map(async t=>{const n=r.filter(({spec:e,status:n})=>n?.phase!=="Succeeded"&&n?.phase!=="Failed"&&e?.volumes?.some(e=>e.persistentVolumeClaim?.claimName===t))
 if(n.length===0)return[]
 const s=`${(0,o.rJ)("v1",e.namespace,"persistentvolumeclaims")}/${t}`
-const i=await e.find(s).catch(e=>{if(e instanceof O.h&&e.status===403)return
+const i=await e.find(s).catch(e=>{if(e instanceof N.h&&e.status===403)return
 throw e})
 const a=claimUse(i?.spec?.accessModes??["ReadWriteOnce"],n)
 return a?[[t,a]]:[]}))
@@ -12173,7 +12175,7 @@ const r=e.every(e=>e==="ReadWriteOnce")
 return r&&n.size===1&&s!==void 0?{is:"on-node",node:s}:void 0}function marksOfPods({live:e,targets:t},{workload:n}){const s=t.find(({id:e})=>(0,i.T)(e)===(0,i.T)(n))
 const r=s?.live?.spec?.selector
 if(!r)return
-const o=[...e.clusterState().pods.values()].flatMap(({metadata:e,status:t})=>t?.phase==="Running"&&(0,T.cK)(r,e?.labels??{})?[{labels:e?.labels??{},annotations:e?.annotations??{}}]:[])
+const o=[...e.clusterState().pods.values()].flatMap(({metadata:e,status:t})=>t?.phase==="Running"&&(0,R.cK)(r,e?.labels??{})?[{labels:e?.labels??{},annotations:e?.annotations??{}}]:[])
 const common=e=>Object.fromEntries(Object.entries(o[0]?.[e]??{}).filter(([t,n])=>o.every(s=>s[e][t]===n)))
 return{labels:common("labels"),annotations:common("annotations")}}function selectorsOf({live:e,services:t,targets:n}){const{deployments:s,statefulsets:r,daemonsets:o}=e.clusterState()
 const i=n.flatMap(({manifest:e})=>e?[e]:[])
@@ -12183,7 +12185,7 @@ const c=t.flatMap(e=>{const t=e.spec?.selector
 return t?[{of:(0,u.Gg)({...e,kind:"Service"}),selector:{matchLabels:t}}]:[]})
 return[...a,...c]}async function createJob({platform:e,app:t,source:n,signal:s,cluster:i},a,c,A){const l=(0,o.rJ)("batch/v1",i.namespace,"jobs")
 for(let o=1;;o++){s.throwIfAborted()
-const u=(0,T.dZ)(t,n.sha??n.tag,o)
+const u=(0,R.dZ)(t,n.sha??n.tag,o)
 if(a.clusterState().jobs.has(u))continue
 A(u)
 const d={...c,metadata:{...c.metadata,name:u}}
@@ -12191,9 +12193,9 @@ let h=false
 try{return await(0,r.jh)(e.clock,s,async()=>{const e=h?await i.find(`${l}/${u}`):void 0
 if(e)return e
 h=true
-return i.post(l,d)})}catch(e){if(e instanceof O.h&&e.status===409)continue
-throw e}}}var U=n(7823)
-const x=3e4
+return i.post(l,d)})}catch(e){if(e instanceof N.h&&e.status===409)continue
+throw e}}}var x=n(7823)
+const $=3e4
 function startMigration(e,t){return new MigrationRun(e,t)}class MigrationRun{context
 input
 #in=`rollout-${crypto.randomUUID()}`
@@ -12205,13 +12207,13 @@ input
 #dn=new AbortController
 constructor(e,t){this.context=e
 this.input=t
-this.#an=new U.k7(this.#in,e=>(0,U.U_)(e,this.#hn()))}async plan(e){this.#an.to(e)
+this.#an=new x.k7(this.#in,e=>(0,x.U_)(e,this.#hn()))}async plan(e){this.#an.to(e)
 const t=await this.#gn(e)
 const n=await Promise.race([this.#an.plan,this.#fn(t)])
-this.#an.hold();(0,U.uH)(e,n)
+this.#an.hold();(0,x.uH)(e,n)
 return n}async migrate(e){this.#an.to(e)
 const t=await(this.#ln?.end)
-if(t?.verdict.is==="failed"){if(t.unread===void 0)throw new a.HR((0,U.Ob)(t.verdict.cause,this.#an.lines));(0,a.fJ)(this.#pn("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
+if(t?.verdict.is==="failed"){if(t.unread===void 0)throw new a.HR((0,x.Ob)(t.verdict.cause,this.#an.lines));(0,a.fJ)(this.#pn("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
 this.#un=await this.#mn()}e.say(`${(0,c.LS)(this.applied().length,"migration")} applied`)}applied(){return this.#un??this.#an.progress().applied}async close(){const{context:e,input:t}=this
 this.#dn.abort(new Error("the migration is closed"))
 this.#an.hold()
@@ -12232,24 +12234,24 @@ if(n.verdict.is==="failed"){const{cause:e}=n.verdict
 await Promise.race([t.plan,Promise.resolve()])
 if(t.progress().applied.length>0)return t.plan
 if(e.code!=="crash")throw new a.HR(e)
-if(n.unread===void 0)throw new a.HR((0,U.hY)(this.#En(e)))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
+if(n.unread===void 0)throw new a.HR((0,x.hY)(this.#En(e)))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
 if(!s&&n.unread!==void 0)(0,a.fJ)(this.#pn("plan-failed",n,n.unread))
-return s??(0,a.fJ)({code:"plan-failed",sentence:"the new version started, but exited before it listed its migrations",hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-S)}]})}#En(e){const{passed:t}=this.#an
+return s??(0,a.fJ)({code:"plan-failed",sentence:"the new version started, but exited before it listed its migrations",hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-T)}]})}#En(e){const{passed:t}=this.#an
 if(t===void 0)return e
 const n=this.#cn?.script?.name??""
-return(0,U.el)(e,(0,U.UP)(n,t,this.context.settings["migrate-command"]))}async#mn(){if(!(0,s.$i)(this.context.settings["migrate-command"]))return
+return(0,x.el)(e,(0,x.UP)(n,t,this.context.settings["migrate-command"]))}async#mn(){if(!(0,s.$i)(this.context.settings["migrate-command"]))return
 const{databases:e}=await this.#an.plan
 return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#pn(e,{verdict:t},n){const s=this.#An??""
 const r=this.#cn?.container??""
-return(0,U.d)(e,{job:s,verdict:t,words:n},{lines:this.#an.lines,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#hn(){const{cluster:e,settings:t,app:n}=this.context
+return(0,x.d)(e,{job:s,verdict:t,words:n},{lines:this.#an.lines,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#hn(){const{cluster:e,settings:t,app:n}=this.context
 const{workload:s,container:r}=this.input.web
 const o=this.#cn?.script
 return{command:t["migrate-command"],...o&&!o.isAll&&{starter:o.name},accept:e.commandLine((0,A.Mc)(n)),give:t=>e.commandLine(["set","env",(0,i.T)(s),"-c",r,t])}}}async function removeJob({platform:e,cluster:t},n,s){const i=`${(0,o.rJ)("batch/v1",t.namespace,"jobs")}/${s}`
 await(0,r.jh)(e.clock,t.life,()=>t.remove(i))
-await(0,d.wj)(e.clock,x,t.life,r=>(0,l.r)({cluster:t,clock:e.clock,live:n,signal:r},()=>{const e=podsOfJob(n.clusterState(),s).length===0
+await(0,d.wj)(e.clock,$,t.life,r=>(0,l.r)({cluster:t,clock:e.clock,live:n,signal:r},()=>{const e=podsOfJob(n.clusterState(),s).length===0
 return{logsWanted:[],...e&&{ended:true}}},()=>{})).catch(()=>{throw new Error(`the pod of job/${s} does not terminate: kubectl delete pod -l job-name=${s}`)})}function podsOfJob(e,t){return[...e.pods.values()].filter(({metadata:e})=>e?.labels?.["job-name"]===t)}},6187:(e,t,n)=>{n.d(t,{d9:()=>endMigrations,h2:()=>unfinishedMigrations,lj:()=>recover})
 var s=n(5950)
-var r=n(2250)
+var r=n(9869)
 var o=n(8911)
 var i=n(9340)
 var a=n(1856)
@@ -12260,6 +12262,7 @@ var u=n(8075)
 var d=n(3242)
 var h=n(698)
 var g=n(7763)
+var f=n(811)
 async function recover(e,t,n){const{begun:s,snapshot:r,timeouts:i}=n
 const{platform:a,app:c,holder:h,signal:f,cluster:p,log:m}=e
 m.say(`found an unfinished release: ${s.tag} by ${(0,o.Gg)(s)}`)
@@ -12271,7 +12274,7 @@ await(0,l.yv)(p,a.clock,c,n)
 return w}async function endMigrations(e,t){const{app:n,cluster:s,log:o}=e
 const a=(await unfinishedMigrations(s,n)).map(i.Vb)
 await Promise.all(a.map(async n=>{o.say(`job/${n} was left unfinished: stopping it`)
-try{await(0,h.e)(e,t,n)}catch(e){if(e instanceof r.Vj)throw e;(0,c.fJ)({code:"restore-failed",sentence:`job/${n} was left unfinished, and stopping it failed: ${e instanceof Error?e.message:String(e)}`})}}))
+try{await(0,h.e)(e,t,n)}catch(e){if(e instanceof r.Vj)throw e;(0,c.fJ)({code:"restore-failed",sentence:`job/${n} was left unfinished, and stopping it failed: ${(0,f.b)(e)}`})}}))
 return a.map(e=>`job/${e}`)}async function unfinishedMigrations(e,t){const n=(0,a.rJ)("batch/v1",e.namespace,"jobs")
 const{items:r}=await e.get(n)
 return r.filter(({metadata:e,status:n})=>e?.labels?.[s._$]===t&&!n?.conditions?.some(({type:e,status:t})=>["Complete","Failed"].includes(e)&&t==="True"))}},7763:(e,t,n)=>{n.d(t,{t:()=>undo,E:()=>undoBudget})
@@ -12339,7 +12342,7 @@ const I=p.flatMap(({before:e,did:t})=>t==="put"?[(0,r.T)((0,s.hY)(e))]:[])
 const B=keepUnblocked(h,n,m,g)
 return(0,A.T)({cluster:h,clock:u.clock,live:n,desiredWorkloads:w,timeouts:o,startedAt:a,onProgress:e=>{l(asWritten(e,I))},toRepo:(0,f.Y)(e),stageLog:g,signal:d}).finally(B)}function asWritten(e,t){return Object.fromEntries(Object.entries(e).map(([e,n])=>{const{startedAt:s,...r}=n
 return[e,t.includes(e)?n:r]}))}},8152:(e,t,n)=>{n.d(t,{O:()=>fenced})
-function fenced(e,t){return{...e,post:async(n,s)=>e.post(n,s,await t.ensureHeld()),put:async(n,s)=>e.put(n,s,await t.ensureHeld()),remove:async(n,s)=>e.remove(n,{...s,signal:await t.ensureHeld()}),kubectl:(n,s)=>e.kubectl(n,{...s,ensureHeld:()=>t.ensureHeld()})}}},2250:(e,t,n)=>{n.d(t,{Sx:()=>microTime,Vj:()=>LeaseLost,um:()=>keepRenewed,yN:()=>o})
+function fenced(e,t){return{...e,post:async(n,s)=>e.post(n,s,await t.ensureHeld()),put:async(n,s)=>e.put(n,s,await t.ensureHeld()),remove:async(n,s)=>e.remove(n,{...s,signal:await t.ensureHeld()}),kubectl:(n,s)=>e.kubectl(n,{...s,ensureHeld:()=>t.ensureHeld()})}}},9869:(e,t,n)=>{n.d(t,{Sx:()=>microTime,Vj:()=>LeaseLost,um:()=>keepRenewed,yN:()=>o})
 var s=n(1407)
 var r=n(3006)
 const o="django-rollout/holder"
@@ -12502,7 +12505,7 @@ var r=n(3006)
 var o=n(3165)
 var i=n(8661)
 var a=n(1856)
-var c=n(2250)
+var c=n(9869)
 function titleOf({who:e,url:t}){return t===void 0?e:`${e}, ${t}`}const A="django-rollout/image"
 const l=1e3
 function isFree(e,t,n,s){const r=e.spec?.holderIdentity
@@ -16072,7 +16075,7 @@ return t(e,n,s)})
 const G=Number.MAX_SAFE_INTEGER.toString()
 const P=G.length
 const H=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
-const J=/^"-?\d+n+"$/
+const V=/^"-?\d+n+"$/
 const applyReviverIteratively=(e,t)=>{const n={"":e}
 const s=[{parent:n,key:"",visited:false}]
 while(s.length>0){const e=s[s.length-1]
@@ -16092,7 +16095,7 @@ if(a)delete n[r]
 else n[r]=o
 s.pop()}}return n[""]}
 const serializeBigInts=e=>e.replace(H,(e,t,n,s)=>{const r=e[0]==='"'
-const o=r&&J.test(e)
+const o=r&&V.test(e)
 if(o)return e.substring(0,e.length-1)+'n"'
 const i=n||s
 const a=t&&(t.length<P||t.length===P&&t<=G)
@@ -16117,8 +16120,8 @@ if("response"in n)this.response=n.response
 const s=Object.assign({},n.request)
 if(n.request.headers.authorization)s.headers=Object.assign({},n.request.headers,{authorization:n.request.headers.authorization.replace(/(?<! ) .*$/," [REDACTED]")})
 s.url=s.url.replace(/\bclient_secret=\w+/g,"client_secret=[REDACTED]").replace(/\baccess_token=\w+/g,"access_token=[REDACTED]")
-this.request=s}}var V="10.0.16"
-var Y={headers:{"user-agent":`octokit-request.js/${V} ${getUserAgent()}`}}
+this.request=s}}var J="10.0.16"
+var Y={headers:{"user-agent":`octokit-request.js/${J} ${getUserAgent()}`}}
 function dist_bundle_isPlainObject(e){if(typeof e!=="object"||e===null)return false
 if(Object.prototype.toString.call(e)!=="[object Object]")return false
 const t=Object.getPrototypeOf(e)

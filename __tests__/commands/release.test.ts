@@ -1,7 +1,6 @@
 /** What becomes of more tags when they cannot be set. */
 import { expect, test } from '@jest/globals'
 import { LeaseLost } from '../../src/state/held-lease.js'
-import { RunState } from '../../src/commands/run-state.js'
 import { moveTags } from '../../src/commands/release.js'
 import { Reporter } from '../../src/report/reporter.js'
 import { handClock } from '../support/clock.js'
@@ -11,12 +10,13 @@ import { contextOf } from '../support/settings.js'
 const silent = { open: () => {}, say: () => {}, quote: () => {}, close: () => {} }
 
 async function warnings(tags: string, reason: Error) {
-  const state = new RunState()
+  const warnings: string[] = []
   const signal = AbortSignal.abort(reason)
-  const context = contextOf(scripted([]).platform, { 'extra-tags': tags }, signal)
+  const warn = (sentence: string) => warnings.push(sentence)
+  const context = contextOf(scripted([]).platform, { 'extra-tags': tags }, signal).with({ warn })
   const image = { repository: 'shop', tag: 'v2', digest: 'sha256:2' }
-  await moveTags({ reporter: new Reporter(silent, handClock(0)), state }, context, image)
-  return state.warnings
+  await moveTags({ reporter: new Reporter(silent, handClock(0)) }, context, image)
+  return warnings
 }
 
 test('a cancelled run says that a tag was not set', async () => {

@@ -50,7 +50,6 @@ const checkedWith = (...targets: readonly Target[]): PreflightResult => ({
   others: [],
   jobs: [],
   services: [],
-  warnings: [],
   resources: { of: outside, pathOf: outside },
 })
 

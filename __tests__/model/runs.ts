@@ -60,8 +60,7 @@ function release(start: Start, version: number, brings: readonly Thing[]): Promi
     const others = brings.flatMap((thing) => manifestOf(thing, version) ?? [])
     const manifests = { ...noManifests, others }
     const targets = findTargets(live.clusterState(), manifests, repository, namespace)
-    const found = { live, targets, others, jobs: [], resources, services: [] }
-    const checked = { ...found, warnings: [] }
+    const checked = { live, targets, others, jobs: [], resources, services: [] }
     const image = { repository, tag, digest: `sha256:${version}` }
     const context = new ReleaseContext({ ...run, source: { tag } }).with({ cluster })
     return transaction(run, context, checked, {

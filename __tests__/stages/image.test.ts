@@ -64,7 +64,9 @@ async function contextOf(command: 'deploy' | 'test', platform: Platform, given: 
   const source = await findSource(platform, settings, '.')
   const signal = new AbortController().signal
   const holder = { id: 'run-1', who: 'ada' }
-  return new ReleaseContext({ platform, settings, source, app: 'shop', command, holder, signal })
+  const warn = () => undefined
+  const fields = { platform, settings, source, app: 'shop', command, holder, signal, warn }
+  return new ReleaseContext(fields)
 }
 
 const sentence = (error: unknown) => {

@@ -1,7 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
 import type { WorkloadObject } from '../../src/kubernetes/objects.js'
-import { planAsLive, planTargets, wavesOf } from '../../src/stages/rollout.js'
+import type { RawInputs } from '../../src/options/read.js'
+import { longestOf, planAsLive, planTargets, wavesOf } from '../../src/stages/rollout.js'
 import { clusterOf } from '../support/cluster.js'
+import { scripted } from '../support/scripted.js'
+import { contextOf } from '../support/settings.js'
 import { pinned, target } from '../support/targets.js'
 
 const manifest = { kind: 'Deployment', metadata: {}, spec: {} } as WorkloadObject
@@ -67,4 +70,13 @@ describe('waves', () => {
   ])('%s', (_, checked, waves) => {
     expect(wavesOf(checked).map((wave) => wave.map(({ id }) => id.name))).toEqual(waves)
   })
+})
+
+test.each<[RawInputs, number]>([
+  [{ timeout: '1m', bake: '15s' }, 135],
+  [{ timeout: '1m', bake: '15s', 'smoke-path': '/', 'smoke-timeout': '5m' }, 420],
+  [{ timeout: '1m', bake: '10m', 'smoke-path': '/', 'smoke-timeout': '5m' }, 720],
+  [{ timeout: '1m', bake: '15s', 'smoke-timeout': '5m' }, 135],
+])('with %j a rollout ends within %i s', (given, seconds) => {
+  expect(longestOf(contextOf(scripted([]).platform, given).settings)).toBe(seconds * 1000)
 })

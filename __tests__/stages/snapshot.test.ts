@@ -34,7 +34,6 @@ const before = {
   ],
   others: [],
   services: [],
-  warnings: [],
 } as unknown as PreflightResult
 const now = (object?: KubeObject): Promise<PreflightResult> =>
   checkedNow(

@@ -23,5 +23,6 @@ export function contextOf(
     command: 'release',
     holder: { id: 'run-1', who: 'ada', url: 'https://ci.example/1' },
     signal: signal ?? new AbortController().signal,
+    warn: () => undefined,
   })
 }

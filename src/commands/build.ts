@@ -3,9 +3,9 @@ import { findSourceToBuild } from '../docker/source.js'
 import type { Report } from '../report/report.js'
 import { build } from '../stages/build.js'
 import { findBuild } from '../stages/image.js'
-import { reported, type Run, type Start } from './run.js'
+import { push } from '../stages/push.js'
+import { contextOf, reported, type Run, type Start } from './run.js'
 import type { Outcome } from './run-state.js'
-import { contextOf, pushed } from './steps.js'
 
 /** Returns `done` when the image was built, `unchanged` when the registry already has the image of the commit. */
 export function buildOnly(start: Start): Promise<Report> {
@@ -23,6 +23,8 @@ async function ofCommit(run: Run): Promise<Outcome> {
     return image ? undefined : build(context, inputs)
   })
   if (!built) return { result: 'unchanged' }
-  if (settings.push) await pushed(run, requested, built)
+  if (settings.push) {
+    state.haveImage(await reporter.stage('push', (log) => push(requested.with({ log }), built)))
+  }
   return { result: 'done' }
 }

@@ -17,6 +17,7 @@ import type { Snapshot } from '../undo/snapshot.js'
 import { TimeOver, withShortTimeout } from '../platform/time.js'
 import type { Clock } from '../platform/platform.js'
 import type { Images } from './run-state.js'
+import { messageOf } from '../platform/error-message.js'
 
 export function causeOf(error: unknown, signal: AbortSignal): Cause {
   // A user who cancels has to learn what is left half done: "cancelled" says that everything is as it was.
@@ -39,7 +40,7 @@ export function causeOf(error: unknown, signal: AbortSignal): Cause {
       sentence: `the API server refused a request (${error.status}): ${error.message}`,
     }
   }
-  const text = error instanceof Error ? error.message : String(error)
+  const text = messageOf(error)
   return {
     code: 'internal',
     sentence: text,

@@ -1,6 +1,5 @@
 /** Checks everything that a release needs, reports what would go wrong, and writes nothing. */
 import { clientVersion, skewFindings } from '../checks/tools.js'
-import { openCluster } from '../kubernetes/cluster.js'
 import { Failure } from '../failure/failure.js'
 import type { Finding } from '../report/finding.js'
 import type { Report } from '../report/report.js'
@@ -46,8 +45,7 @@ async function examineClusterOf(
 ): Promise<readonly Finding[]> {
   const { platform, settings, signal, resources } = run
   try {
-    const cluster = await openCluster(platform, await resources.access(platform, settings), signal)
-    resources.add(() => cluster.close())
+    const cluster = await resources.openCluster(platform, settings, signal)
     const requested = source ?? { tag: settings.tag ?? 'unknown' }
     const context = new ReleaseContext({ ...run, source: requested })
     return [

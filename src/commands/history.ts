@@ -1,5 +1,4 @@
 /** Reads the releases of an application. */
-import { openCluster } from '../kubernetes/cluster.js'
 import type { Report } from '../report/report.js'
 import { readHistory } from '../state/history-store.js'
 import { abortable } from '../platform/time.js'
@@ -9,12 +8,7 @@ import type { Outcome } from './run-state.js'
 export function showHistory(start: Start): Promise<Report> {
   return reported('history', start, ({ platform, settings, signal, app, resources }) =>
     abortable(signal, async (): Promise<Outcome> => {
-      const cluster = await openCluster(
-        platform,
-        await resources.access(platform, settings),
-        signal,
-      )
-      resources.add(() => cluster.close())
+      const cluster = await resources.openCluster(platform, settings, signal)
       return { result: 'unchanged', history: await readHistory(cluster, app, settings.image) }
     }),
   )

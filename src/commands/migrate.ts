@@ -6,14 +6,14 @@ import { imageToDeploy } from '../stages/image.js'
 import { startMigration } from '../stages/migration/run.js'
 import { comparisonLacks, leftBehind } from '../stages/migration/log.js'
 import { checkHistory } from '../stages/name-conflicts.js'
-import type { PreflightResult } from '../stages/preflight.js'
+import { preflight, type PreflightResult } from '../stages/preflight.js'
 import type { OpenContext } from '../stages/context.js'
 import type { Image } from '../docker/image.js'
 import { checkedNow } from '../stages/snapshot.js'
 import { lostCause, sentenceOf } from './causes.js'
-import { reported, type Run, type Start } from './run.js'
+import { contextOf, reported, type Run, type Start } from './run.js'
 import type { Outcome } from './run-state.js'
-import { contextOf, lockAndRecover, runPreflight } from './steps.js'
+import { lockAndRecover } from './lock.js'
 import { allOrAbort } from '../platform/time.js'
 
 /** Returns `done` when migrations were applied, `unchanged` when there was nothing to apply. */
@@ -31,8 +31,13 @@ async function toImage(run: Run): Promise<Outcome> {
     })
   }
   const requested = contextOf(run, await findSource(platform, settings, settings.context))
-  const [[unlocked, checked], ready] = await allOrAbort(signal, [
-    (signal) => runPreflight(run, requested.with({ signal })),
+  const [{ cluster: unlocked, checked }, ready] = await allOrAbort(signal, [
+    (signal) =>
+      reporter.stage('preflight', (log) =>
+        preflight(requested.with({ signal, log }), () =>
+          resources.openCluster(platform, settings, signal),
+        ),
+      ),
     (signal) =>
       reporter.stage('image', async (log) => {
         await resources.login(platform, settings)
@@ -43,13 +48,10 @@ async function toImage(run: Run): Promise<Outcome> {
   state.haveImage(image)
   const context = contextOf(run, ready.source)
   const { cluster, lost, now } = await reporter.stage('lock', async (log) => {
-    const { cluster, lost } = await lockAndRecover(
-      run,
-      context.with({ log, cluster: unlocked }),
-      checked,
-    )
-    await checkHistory(context.with({ cluster }), checked)
-    return { cluster, lost, now: await checkedNow(context.with({ log, cluster }), checked) }
+    const locked = await lockAndRecover(run, context.with({ log, cluster: unlocked }), checked)
+    const withLock = context.with({ log, cluster: locked.cluster })
+    await checkHistory(withLock, checked)
+    return { ...locked, now: await checkedNow(withLock, checked) }
   })
   const locked = context.with({ cluster, signal: AbortSignal.any([signal, lost]) })
   try {
@@ -63,7 +65,7 @@ async function toImage(run: Run): Promise<Outcome> {
 
 /** Plans and migrates. Returns whether the command was run; the applied migrations are in the run's state. */
 export async function migrateTo(
-  { reporter, state }: Run,
+  { reporter, state, warn }: Run,
   context: OpenContext,
   checked: PreflightResult,
   image: Image,
@@ -77,14 +79,14 @@ export async function migrateTo(
       plan.databases.map(({ database, identity }) => [database, identity]),
     )
     const notCompared = comparisonLacks(plan)
-    if (notCompared !== undefined) state.warnings.push(notCompared)
+    if (notCompared !== undefined) warn(notCompared)
     if (!plan.runs) return false
     await reporter.stage('migrate', (log) => migration.migrate(log))
-    state.warnings.push(...leftBehind(plan, settings['migrate-command'], migration.applied()))
+    leftBehind(plan, settings['migrate-command'], migration.applied()).forEach(warn)
     return true
   } finally {
     await migration.close().catch((error: unknown) => {
-      state.warnings.push(sentenceOf(error))
+      warn(sentenceOf(error))
     })
     // Its pod may have applied some before it was gone.
     state.migrations = migration.applied()

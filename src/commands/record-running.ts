@@ -11,8 +11,8 @@ import type { OpenContext } from '../stages/context.js'
 import { checkedNow } from '../stages/snapshot.js'
 import { isLeftOpen, sentenceOf } from './causes.js'
 import type { Run } from './run.js'
-import { lockAndRecover } from './steps.js'
-import { releaseStartOf, type Work } from './transaction.js'
+import { lockAndRecover } from './lock.js'
+import { releaseStartOf, type Releases } from './begun-release.js'
 
 /** Another version went live meanwhile: what this run was to record does not run. */
 class Overtaken extends Failure {}
@@ -26,7 +26,7 @@ export async function recordRunningVersion(
   run: Run,
   context: OpenContext,
   checked: PreflightResult,
-  running: Pick<Work, 'command' | 'image'>,
+  running: Pick<Releases, 'command' | 'image'>,
 ): Promise<void> {
   const { platform, app, settings, signal } = context
   const { image } = running
@@ -60,7 +60,7 @@ export async function recordRunningVersion(
   } catch (error) {
     if (error instanceof Overtaken || isLeftOpen(error)) throw error
     signal.throwIfAborted()
-    run.state.warnings.push(
+    run.warn(
       `${shortTag(image.tag)} is missing in the history, so a rollback cannot restore it: ${sentenceOf(error)}`,
     )
   }

@@ -1,6 +1,5 @@
 /** Looks for a release or a migration that was left unfinished, and restores or ends it. */
 import { runOf } from '../django/job.js'
-import { openCluster } from '../kubernetes/cluster.js'
 import { fenced } from '../state/fence.js'
 import { readManifests } from '../kubernetes/manifests.js'
 import type { KubeObject } from '../kubernetes/objects.js'
@@ -28,12 +27,7 @@ export function recoverLeft(start: Start, scope: RecoverScope): Promise<Report> 
   return reported('recover', start, (run) =>
     run.reporter.stage('recover', async (log): Promise<Outcome> => {
       const { platform, settings, signal, holder, app, resources } = run
-      const cluster = await openCluster(
-        platform,
-        await resources.access(platform, settings),
-        signal,
-      )
-      resources.add(() => cluster.close())
+      const cluster = await resources.openCluster(platform, settings, signal)
       const isWanted = (by: string | undefined) => scope === 'any' || by === holder.id
       const findLeft = async () => {
         const record = await readRecord(cluster, app, settings.image)

@@ -1,38 +1,29 @@
 /** A release from a commit to a running cluster, as one transaction: read it from top to bottom. */
 import { addTags } from '../docker/registry.js'
 import { findSource, findSourceToBuild } from '../docker/source.js'
-import { fingerprintOf } from '../kubernetes/jobs.js'
 import type { ReleaseCommand } from '../options/commands.js'
 import type { Report } from '../report/report.js'
-import { silentLog } from '../platform/stage-log.js'
-import { readHistory } from '../state/history-store.js'
-import { wentLive } from '../state/history.js'
 import type { OnWrite } from '../undo/snapshot.js'
 import { build } from '../stages/build.js'
+import { fingerprintsOf, isDeployed } from '../stages/already-deployed.js'
+import { otherVersions } from '../stages/exceptions.js'
 import { findBuild, imageToDeploy } from '../stages/image.js'
 import { jobsOf, runJobs } from '../stages/jobs.js'
-import { applyManifests, planManifests } from '../stages/manifests.js'
+import { applyManifests } from '../stages/manifests.js'
 import { checkNotStale } from '../stages/stale-commit.js'
 import { taggedAlone } from '../stages/pinned-tags.js'
-import type { PreflightResult } from '../stages/preflight.js'
+import { preflight } from '../stages/preflight.js'
+import { push } from '../stages/push.js'
+import { rollout } from '../stages/rollout.js'
+import { test } from '../stages/test.js'
 import type { OpenContext, ReleaseContext } from '../stages/context.js'
 import { pinned, type Image } from '../docker/image.js'
-import { planAsLive } from '../stages/rollout.js'
 import type { SnapshotResult } from '../stages/snapshot.js'
 import { sentenceOf } from './causes.js'
 import { recordRunningVersion } from './record-running.js'
 import { migrateTo } from './migrate.js'
-import { reported, type Run, type Start } from './run.js'
+import { contextOf, reported, type Run, type Start } from './run.js'
 import type { Outcome } from './run-state.js'
-import {
-  contextOf,
-  runPreflight,
-  reportOtherVersions,
-  pushed,
-  rollOut,
-  runsUndisturbed,
-  runTests,
-} from './steps.js'
 import { allOrAbort } from '../platform/time.js'
 import { transaction } from './transaction.js'
 
@@ -50,8 +41,13 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Outcome> {
   const requested = contextOf(run, await find(platform, settings, settings.context))
 
   // Nothing is written in the cluster before all of this has passed.
-  const [[cluster, checked], found] = await allOrAbort(signal, [
-    (signal) => runPreflight(run, requested.with({ signal })),
+  const [{ cluster, checked }, found] = await allOrAbort(signal, [
+    (signal) =>
+      reporter.stage('preflight', (log) =>
+        preflight(requested.with({ signal, log }), () =>
+          resources.openCluster(platform, settings, signal),
+        ),
+      ),
     (signal) =>
       reporter.stage(command === 'deploy' ? 'image' : 'build', async (log) => {
         const context = requested.with({ signal, log })
@@ -66,61 +62,35 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Outcome> {
       }),
   ])
   state.passPreflight(checked)
-
   const context = contextOf(run, found.source).with({ cluster })
+
   if (found.is === 'pushed' && (await isDeployed(context, checked, found.image))) {
     const { image } = found
     state.haveImage(image)
-    state.warnings.push(...taggedAlone(checked.targets))
-    reportOtherVersions(state, cluster, checked, image)
+    taggedAlone(checked.targets).forEach(run.warn)
+    state.exceptions = otherVersions(context, checked, image)
     await recordRunningVersion(run, context, checked, { command, image })
     await moveTags(run, context, image)
     return { result: 'unchanged' }
   }
   if (found.is === 'built' && settings['test-command'] !== '') {
-    await runTests(run, context, found.built)
+    await reporter.stage('test', (log) => test(context.with({ log }), found.built, state.keepTests))
   }
-  const image = found.is === 'pushed' ? found.image : await pushed(run, context, found.built)
+  const image =
+    found.is === 'pushed'
+      ? found.image
+      : await reporter.stage('push', (log) => push(context.with({ log }), found.built))
   state.haveImage(image)
-  const tagged = context.with({ source: { ...context.source, tag: image.tag } })
 
+  const tagged = context.with({ source: { ...context.source, tag: image.tag } })
   return transaction(run, tagged, checked, {
     command,
     image,
-    jobs: fingerprints(checked, settings.image, image),
+    jobs: fingerprintsOf(checked, settings.image, image),
     check: checkNotStale,
     write: (locked, prepared, wrote) => write(run, locked, { ...prepared, image }, wrote),
     live: (locked) => moveTags(run, locked, image),
   })
-}
-
-/** Returns whether this version runs undisturbed, and the manifests would change nothing. */
-async function isDeployed(
-  context: OpenContext,
-  checked: PreflightResult,
-  image: Image,
-): Promise<boolean> {
-  if (!(await runsUndisturbed(context, checked, image))) return false
-  const { app, cluster } = context
-  const repository = context.settings.image
-  const changes = await Promise.all([
-    planManifests(context.with({ log: silentLog }), checked.others),
-    planAsLive(cluster, checked.targets, { repository, image: pinned(image) }),
-  ])
-  if (changes.flat().some(({ is }) => is !== 'none')) return false
-  const wanted = fingerprints(checked, repository, image)
-  if (wanted.length === 0) return true
-  const ran = (await readHistory(cluster, app, repository)).filter(wentLive)
-  return wanted.every((one) => ran.some(({ jobs = [] }) => jobs.includes(one)))
-}
-
-/** Returns the fingerprints of the Jobs in the manifests, with this image. */
-function fingerprints(
-  { jobs }: PreflightResult,
-  repository: string,
-  { digest }: Image,
-): readonly string[] {
-  return jobs.map((manifest) => fingerprintOf(manifest, repository, `${repository}@${digest}`))
 }
 
 /** Writes everything to the cluster. The caller undoes the writes when this throws. */
@@ -130,7 +100,7 @@ export async function write(
   { checked, changes, image }: Pick<SnapshotResult, 'checked' | 'changes'> & { image: Image },
   wrote: OnWrite,
 ): Promise<void> {
-  const { reporter } = run
+  const { reporter, state } = run
   const first = changes.filter(({ when }) => when === 'before')
   if (first.length > 0) {
     await reporter.stage('manifests', (log) =>
@@ -140,18 +110,19 @@ export async function write(
   await migrateTo(run, context, checked, image)
   const jobs = jobsOf(context, checked.jobs, pinned(image))
   if (jobs.length > 0) {
-    await reporter.stage('jobs', (log) =>
-      runJobs(context.with({ log }), checked, jobs, (words) => run.state.warnings.push(words)),
-    )
+    await reporter.stage('jobs', (log) => runJobs(context.with({ log }), checked, jobs))
   }
   const beside = changes.filter(({ when }) => when !== 'before')
-  await rollOut(run, context, { checked, image, beside }, wrote)
+  await reporter.stage('rollout', (log) =>
+    rollout(context.with({ log }), { checked, image, beside }, state.listener(wrote)),
+  )
+  state.exceptions = otherVersions(context, checked, image)
 }
 
 /** Moves the extra tags. A tag that cannot be set is a warning: it does not undo a version that runs well. */
 export async function moveTags(
-  { reporter, state }: Pick<Run, 'reporter' | 'state'>,
-  { platform, settings, signal }: ReleaseContext,
+  { reporter }: Pick<Run, 'reporter'>,
+  { platform, settings, signal, warn }: ReleaseContext,
   image: Image,
 ): Promise<void> {
   const tags = settings['extra-tags']
@@ -163,7 +134,7 @@ export async function moveTags(
     } catch (error) {
       const [were, all] =
         tags.length === 1 ? ['tag', ' was not set'] : ['tags', ' were not all set']
-      state.warnings.push(`the ${were} ${tags.join(', ')}${all}: ${sentenceOf(error)}`)
+      warn(`the ${were} ${tags.join(', ')}${all}: ${sentenceOf(error)}`)
     }
   })
 }

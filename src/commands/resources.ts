@@ -1,5 +1,5 @@
 import { login } from '../docker/login.js'
-import type { ClusterAccess } from '../kubernetes/cluster.js'
+import { openCluster, type Cluster, type ClusterAccess } from '../kubernetes/cluster.js'
 import type { Settings } from '../options/table.js'
 import { fail, type Cause } from '../failure/failure.js'
 import type { Platform } from '../platform/platform.js'
@@ -39,6 +39,13 @@ export class Resources {
   async close(): Promise<void> {
     this.isClosed = true
     for (const close of this.closers.reverse()) await close().catch(() => undefined)
+  }
+
+  /** Opens the cluster until the end of the run. */
+  async openCluster(platform: Platform, settings: Settings, signal: AbortSignal): Promise<Cluster> {
+    const cluster = await openCluster(platform, await this.access(platform, settings), signal)
+    this.add(() => cluster.close())
+    return cluster
   }
 
   /** Writes the user's kubeconfig into a file that only this user may read, and that the run removes. */

@@ -2,6 +2,10 @@
 import { shortTag } from '../kubernetes/image.js'
 import type { Report } from '../report/report.js'
 import { rollbackTargets } from '../stages/rollback-templates.js'
+import { runsUndisturbed } from '../stages/already-deployed.js'
+import { otherVersions } from '../stages/exceptions.js'
+import { preflight } from '../stages/preflight.js'
+import { rollout } from '../stages/rollout.js'
 import { ReleaseContext } from '../stages/context.js'
 import type { Image } from '../docker/image.js'
 import { describe } from '../stages/targets.js'
@@ -9,7 +13,6 @@ import type { Target } from '../kubernetes/target.js'
 import { checkStillPrevious, readVersions, chooseVersion, type Version } from '../stages/version.js'
 import { reported, type Run, type Start } from './run.js'
 import type { Outcome } from './run-state.js'
-import { runPreflight, reportOtherVersions, rollOut, runsUndisturbed } from './steps.js'
 import { transaction } from './transaction.js'
 
 export function rollBack(start: Start): Promise<Report> {
@@ -24,7 +27,11 @@ async function toVersion(run: Run): Promise<Outcome> {
     settings: { ...run.settings, 'migrate-command': '' },
     source: { tag: '' },
   })
-  const [cluster, checked] = await runPreflight(run, requested)
+  const { cluster, checked } = await reporter.stage('preflight', (log) =>
+    preflight(requested.with({ log }), () =>
+      resources.openCluster(platform, run.settings, run.signal),
+    ),
+  )
   state.passPreflight(checked)
   const context = requested.with({ cluster })
   const { chosen, version } = await reporter.stage('version', async (log) => {
@@ -37,17 +44,15 @@ async function toVersion(run: Run): Promise<Outcome> {
   state.source = source
   state.haveImage(image)
   if (appliedSince.length > 0) {
-    state.warnings.push(
-      `the database is not changed; migrations applied since: ${appliedSince.join(', ')}`,
-    )
+    run.warn(`the database is not changed; migrations applied since: ${appliedSince.join(', ')}`)
   }
   const { targets, warnings } = await reporter.stage('templates', (log) =>
     rollbackTargets(context.with({ log }), checked, version),
   )
-  state.warnings.push(...warnings)
+  warnings.forEach(run.warn)
   const differs = targets.some(({ back }) => back !== undefined)
   if (!differs && (await runsUndisturbed(context, checked, image))) {
-    reportOtherVersions(state, cluster, checked, image)
+    state.exceptions = otherVersions(context, checked, image)
     return { result: 'unchanged' }
   }
   if (run.settings['dry-run']) return dryRun(run, targets, image)
@@ -63,8 +68,12 @@ async function toVersion(run: Run): Promise<Outcome> {
       const log = { ...locked.log, say: () => undefined }
       return (await rollbackTargets(locked.with({ log }), now, version)).targets
     },
-    write: (locked, { checked }, wrote) =>
-      rollOut(run, locked, { checked, image, beside: [] }, wrote),
+    write: async (locked, { checked }, wrote) => {
+      await reporter.stage('rollout', (log) =>
+        rollout(locked.with({ log }), { checked, image, beside: [] }, state.listener(wrote)),
+      )
+      state.exceptions = otherVersions(locked, checked, image)
+    },
   })
 }
 

@@ -9,8 +9,10 @@ import type { WriteProgresses } from '../judge/types.js'
 import type { Finding } from '../report/finding.js'
 import type { Exception } from '../report/report.js'
 import type { PreflightResult } from '../stages/preflight.js'
+import type { RolloutListener } from '../stages/rollout.js'
 import type { History } from '../state/history.js'
 import type { Restored } from '../undo/restore.js'
+import type { OnWrite } from '../undo/snapshot.js'
 
 export type Phase = PreflightPhase | BuiltPhase | BegunPhase
 
@@ -67,14 +69,34 @@ export class RunState {
     this.current = { ...this.current, checked }
   }
 
+  /** A build of a commit that has several gets its tag when it is pushed. */
   haveImage(image: Image): void {
     const { checked } = this.current
+    if (this.source) this.source = { ...this.source, tag: image.tag }
     this.current = { is: 'built', image, ...(checked && { checked }) }
   }
 
   /** The record exists, so the report is one of a release that has begun, however it ends. */
   begin(image: Image, checked: PreflightResult): void {
     this.current = { is: 'begun', image, checked }
+  }
+
+  /** However they ended. */
+  readonly keepTests = (tests: TestReport): void => {
+    this.tests = tests
+  }
+
+  /** Returns what keeps the state of a rollout; `wrote` receives its writes. */
+  listener(wrote: OnWrite): RolloutListener {
+    return {
+      wrote,
+      progress: (rollout) => {
+        this.keep({ rollout })
+      },
+      detected: (at) => {
+        this.detect(at)
+      },
+    }
   }
 
   /** There is no progress to keep before the release has begun. */

@@ -2,6 +2,8 @@
 import type { Holder } from '../state/lease.js'
 import { appOf } from '../kubernetes/image.js'
 import type { Command } from '../options/commands.js'
+import type { Source } from '../docker/source.js'
+import { ReleaseContext } from '../stages/context.js'
 import type { Settings } from '../options/table.js'
 import type { Report } from '../report/report.js'
 import type { Reporter } from '../report/reporter.js'
@@ -28,7 +30,15 @@ export interface Run extends Start {
   /** Name of the application in jobs, labels and records. */
   readonly app: string
   readonly state: RunState
+  /** Adds a sentence to the report that a person should know although it does not decide the result. */
+  readonly warn: (sentence: string) => void
   readonly resources: Resources
+}
+
+/** Returns the context of a release of this source; from now on the report names this source. */
+export function contextOf(run: Run, source: Source): ReleaseContext {
+  run.state.source = source
+  return new ReleaseContext({ ...run, source })
 }
 
 /** Does the work of a command. Never throws: whatever happens ends in a report. */
@@ -40,7 +50,11 @@ export async function reported(
   const { settings, signal } = start
   const resources = new Resources()
   const app = settings.app ?? appOf(settings.image)
-  const run: Run = { ...start, command, app, state: new RunState(), resources }
+  const state = new RunState()
+  const warn = (sentence: string) => {
+    state.warnings.push(sentence)
+  }
+  const run: Run = { ...start, command, app, state, warn, resources }
   let outcome: Outcome
   try {
     outcome = await work(run)

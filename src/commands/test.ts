@@ -2,9 +2,10 @@
 import { findSource } from '../docker/source.js'
 import type { Report } from '../report/report.js'
 import { imageToTest } from '../stages/image.js'
-import { reported, type Run, type Start } from './run.js'
+import { push } from '../stages/push.js'
+import { test } from '../stages/test.js'
+import { contextOf, reported, type Run, type Start } from './run.js'
 import type { Outcome } from './run-state.js'
-import { contextOf, pushed, runTests } from './steps.js'
 
 /** Returns `done` when the tests passed or the image was pushed, `unchanged` without a test command and a push. */
 export function testOnly(start: Start): Promise<Report> {
@@ -21,8 +22,12 @@ async function theImage(run: Run): Promise<Outcome> {
   const context = contextOf(run, source)
   if (image) state.haveImage(image)
   const wanted = settings['test-command'] !== ''
-  if (wanted) await runTests(run, context, built)
+  if (wanted) {
+    await reporter.stage('test', (log) => test(context.with({ log }), built, state.keepTests))
+  }
   const isPushed = settings.push && !image
-  if (isPushed) await pushed(run, context, built)
+  if (isPushed) {
+    state.haveImage(await reporter.stage('push', (log) => push(context.with({ log }), built)))
+  }
   return { result: wanted || isPushed ? 'done' : 'unchanged' }
 }

@@ -10,6 +10,7 @@ import { summary } from '../report/summary.js'
 import type { Report } from '../report/report.js'
 import type { Sink } from '../report/reporter.js'
 import { seconds, warningsOf } from '../report/sentences.js'
+import { messageOf } from '../platform/error-message.js'
 
 /** The runner shows at most ten annotations of a step and drops the rest. */
 const mostAnnotations = 10
@@ -124,9 +125,7 @@ export async function reportToRunner(report: Report, reportPath: string): Promis
     await core.summary.addRaw(summary(report)).write()
   } catch (error) {
     // Other runners than GitHub's may have no summaries.
-    core.info(
-      `the job summary could not be written: ${harmless(error instanceof Error ? error.message : String(error))}`,
-    )
+    core.info(`the job summary could not be written: ${harmless(messageOf(error))}`)
   }
 }
 

@@ -9,6 +9,7 @@ import { answer, answerMs, requestsOf, type Connection, type Requests } from './
 import { Failure, fail } from '../failure/failure.js'
 import { shellQuote } from '../options/shell.js'
 import type { Channel, Finished, StreamOptions, Platform } from '../platform/platform.js'
+import { messageOf } from '../platform/error-message.js'
 
 export interface ClusterAccess {
   /** Path of a kubeconfig; kubectl's default if not given. */
@@ -77,7 +78,7 @@ export async function openCluster(
   } catch (error) {
     await close()
     signal.throwIfAborted()
-    throw unreachable(error instanceof Error ? error.message : String(error))
+    throw unreachable(messageOf(error))
   }
 }
 

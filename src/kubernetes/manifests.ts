@@ -19,6 +19,7 @@ import {
 } from './objects.js'
 import { isKept } from './managed.js'
 import { isNamespace, outside } from './paths.js'
+import { messageOf } from '../platform/error-message.js'
 
 export interface Manifests {
   /** Workloads that run our image, as written (their images are put in when the digest is known). */
@@ -198,7 +199,7 @@ function plain(document: Document.Parsed, file: string): unknown {
   try {
     return document.toJS() as unknown
   } catch (error) {
-    return invalid(`${file}: ${firstLine(error instanceof Error ? error.message : String(error))}`)
+    return invalid(`${file}: ${firstLine(messageOf(error))}`)
   }
 }
 

@@ -6,6 +6,7 @@ import { delimiter, join, resolve } from 'node:path'
 import { LineSplitter } from './lines.js'
 import { watchdog, type Watchdog } from './watchdog.js'
 import type { Channel, Finished, Processes, StreamOptions, Platform } from './platform.js'
+import { messageOf } from './error-message.js'
 
 /** How long a process group has to end after SIGTERM, in ms. */
 const sigkillAfterMs = 5_000
@@ -178,7 +179,7 @@ class ProcessGroup {
 
   readonly #onError = (error: Error): void => {
     if (this.#child.pid !== undefined) return
-    const line = `${this.program.tool} could not be started: ${wordsOf(error)}`
+    const line = `${this.program.tool} could not be started: ${messageOf(error)}`
     this.how.onLine(line, 'stderr')
     this.#finish(127)
   }
@@ -252,9 +253,5 @@ function missing(tool: string): Finished {
 }
 
 function unstarted(tool: string, error: unknown): Finished {
-  return { code: 127, stdout: '', stderr: `${tool} could not be started: ${wordsOf(error)}` }
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  return { code: 127, stdout: '', stderr: `${tool} could not be started: ${messageOf(error)}` }
 }

@@ -21,6 +21,8 @@ interface ContextFields {
   readonly holder: Holder
   /** Aborted when a person cancels or another stage failed: the stage ends soon and throws. */
   readonly signal: AbortSignal
+  /** Receives a sentence for the report that a person should know although it does not decide the result. */
+  readonly warn: (sentence: string) => void
 }
 
 /** What a stage may be given besides. */
@@ -38,6 +40,7 @@ export class ReleaseContext implements ContextFields {
   readonly command: Command
   readonly holder: Holder
   readonly signal: AbortSignal
+  readonly warn: (sentence: string) => void
 
   constructor(fields: ContextFields) {
     this.platform = fields.platform
@@ -47,6 +50,7 @@ export class ReleaseContext implements ContextFields {
     this.command = fields.command
     this.holder = fields.holder
     this.signal = fields.signal
+    this.warn = fields.warn
   }
 
   /** Returns the same context but for these fields: the one way to narrow or extend it. */

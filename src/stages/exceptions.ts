@@ -22,6 +22,9 @@ import { liveOf, otherTemplatePods, podsOf, type Live } from '../judge/objects.j
 import type { Restored } from '../undo/restore.js'
 import type { ClusterState } from '../judge/types.js'
 import { oneLine } from '../judge/words.js'
+import type { Image } from '../docker/image.js'
+import type { OpenContext } from './context.js'
+import type { PreflightResult } from './preflight.js'
 
 /** Renders the command line for these arguments of kubectl. */
 export type CommandLine = (args: readonly string[]) => string
@@ -35,7 +38,21 @@ export interface Released {
   readonly before: readonly string[]
 }
 
-/** Returns what runs the repository's image after a release, and not the version that it brought. */
+/** Returns what runs another version of the image although all workloads of the release run this one. */
+export function otherVersions(
+  { cluster }: OpenContext,
+  { live, targets }: Pick<PreflightResult, 'live' | 'targets'>,
+  image: Image,
+): readonly Exception[] {
+  const released = {
+    image,
+    targets: targets.map(({ id }) => idOf(id)),
+    before: targets.flatMap(({ running }) => running),
+  }
+  return onAnotherVersion(live.clusterState(), released, (args) => cluster.commandLine(args))
+}
+
+/** The same of a state of the cluster. */
 export function onAnotherVersion(
   clusterState: ClusterState,
   released: Released,

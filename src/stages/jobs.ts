@@ -21,6 +21,7 @@ import { removeJob } from './migration/run.js'
 import type { PreflightResult } from './preflight.js'
 import { toRepo, type ClusterContext, type ReleaseContext } from './context.js'
 import { unfinishedMigrations } from './recover.js'
+import { messageOf } from '../platform/error-message.js'
 
 /** Returns the Jobs as this run creates them, with this image. */
 export function jobsOf(
@@ -36,16 +37,13 @@ export function jobsOf(
 /**
  * Runs the Jobs side by side to their ends; throws the Failure of the first that fails. However this ends, none of
  * them continues: removes those that have not ended, and keeps those that have for people to look at.
- *
- * @param warn receives what could not be ended.
  */
 export async function runJobs(
   context: ClusterContext,
   { live }: Pick<PreflightResult, 'live'>,
   jobs: readonly Job[],
-  warn: (words: string) => void,
 ): Promise<void> {
-  const { log } = context
+  const { log, warn } = context
   const { clock } = context.platform
   const over = new AbortController()
   const own = context.with({ signal: AbortSignal.any([context.signal, over.signal]) })
@@ -70,7 +68,7 @@ export async function runJobs(
     await Promise.allSettled(works)
     log.waiting(undefined)
     await endThem(context, live, jobs).catch((error: unknown) => {
-      warn(error instanceof Error ? error.message : String(error))
+      warn(messageOf(error))
     })
   }
 }

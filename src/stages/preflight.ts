@@ -1,13 +1,16 @@
 /** Checks before anything is written: what exists, what this account may do, what will change. */
 import type { Service } from 'kubernetes-types/core/v1'
+import type { Cluster } from '../kubernetes/cluster.js'
 import { readManifests } from '../kubernetes/manifests.js'
 import type { KubeObject } from '../kubernetes/objects.js'
 import { discover, type Resources } from '../kubernetes/paths.js'
 import type { Target, Web } from '../kubernetes/target.js'
 import type { Finding } from '../report/finding.js'
 import { watchNamespace, type NamespaceWatch } from '../rollout/namespace-watch.js'
-import type { ClusterContext } from './context.js'
+import { abortable } from '../platform/time.js'
+import type { ClusterContext, StageContext } from './context.js'
 import { inspect, requireRights } from './inspect.js'
+import { checkAlone } from './name-conflicts.js'
 import { checkNamespace, makeNamespace } from './namespace.js'
 import { rightsFor } from './rights.js'
 
@@ -24,11 +27,24 @@ export interface PreflightResult {
   readonly web?: Web
   /** Services as the release leaves them: they show which workload serves the web. */
   readonly services: readonly Service[]
-  /** What may go wrong and is not for a release to decide, a sentence each. */
-  readonly warnings: readonly string[]
 }
 
-export async function preflight(context: ClusterContext): Promise<PreflightResult> {
+/** Opens the cluster by `open`, and checks everything that the release concerns. */
+export function preflight(
+  context: StageContext,
+  open: () => Promise<Cluster>,
+): Promise<{ readonly cluster: Cluster; readonly checked: PreflightResult }> {
+  // Nothing is written here, so an abort does not wait for a server that does not answer.
+  return abortable(context.signal, async () => {
+    const cluster = await open()
+    const withCluster = context.with({ cluster })
+    const checked = await check(withCluster)
+    await checkAlone(withCluster, checked)
+    return { cluster, checked }
+  })
+}
+
+async function check(context: ClusterContext): Promise<PreflightResult> {
   const { platform, settings, app, cluster, log } = context
   const manifests = await readManifests(platform, cluster, settings.manifests, settings.image)
   const presence = await checkNamespace(cluster, manifests)
@@ -47,10 +63,11 @@ export async function preflight(context: ClusterContext): Promise<PreflightResul
     ...findings.probes,
     ...findings.dryRun,
   ])
-  warnings.forEach((warning) => {
+  for (const warning of warnings) {
     log.say(`warning: ${warning}`)
-  })
-  return { live, targets, others, jobs, resources, services, warnings, ...(web && { web }) }
+    context.warn(warning)
+  }
+  return { live, targets, others, jobs, resources, services, ...(web && { web }) }
 }
 
 /** Returns a sentence each, with the command that fixes it. */

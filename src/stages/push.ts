@@ -5,6 +5,7 @@ import { pushImage } from '../docker/push.js'
 import { addTags, lookUp, originOf } from '../docker/registry.js'
 import { shortTag } from '../kubernetes/image.js'
 import type { StageContext } from './context.js'
+import { messageOf } from '../platform/error-message.js'
 
 /**
  * Gives the tested image its tag in the registry. This needs no undo: a tag that holds the image of its commit
@@ -48,7 +49,7 @@ async function markSeveral(
     await addTags(platform, first.image, [mark], signal)
   } catch (error) {
     signal.throwIfAborted()
-    const why = error instanceof Error ? error.message : String(error)
+    const why = messageOf(error)
     log.say(`the mark ${mark} was not set, so a run without a tag takes ${ofCommit}: ${why}`)
   }
 }

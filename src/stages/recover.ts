@@ -15,6 +15,7 @@ import { withTimeout } from '../platform/time.js'
 import { removeJob } from './migration/run.js'
 import type { ClusterContext } from './context.js'
 import { undo, undoBudget } from './undo.js'
+import { messageOf } from '../platform/error-message.js'
 
 /**
  * Restores everything of the record, as the run itself would have done; the caller holds the lock. Throws a
@@ -70,7 +71,7 @@ export async function endMigrations(
         if (error instanceof LeaseLost) throw error
         fail({
           code: 'restore-failed',
-          sentence: `job/${name} was left unfinished, and stopping it failed: ${error instanceof Error ? error.message : String(error)}`,
+          sentence: `job/${name} was left unfinished, and stopping it failed: ${messageOf(error)}`,
         })
       }
     }),

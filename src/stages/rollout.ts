@@ -17,7 +17,10 @@ import {
 } from '../kubernetes/objects.js'
 import type { When } from '../kubernetes/selectors.js'
 import { idOf } from '../kubernetes/workload.js'
-import { fail } from '../failure/failure.js'
+import { Failure, fail } from '../failure/failure.js'
+import type { Settings } from '../options/table.js'
+import { drainTime } from '../judge/drain.js'
+import { withTimeout } from '../platform/time.js'
 import { desiredAsIs, desiredOf } from '../judge/desired.js'
 import { trackRollout, type RolloutOutcome } from '../rollout/track.js'
 import { judge } from '../judge/judge.js'
@@ -62,21 +65,46 @@ export interface RolloutInput {
   readonly beside: readonly PlacedChange[]
 }
 
-/** Receives what was written, the progress and the warnings of a rollout. */
+/** Receives what was written, the progress of a rollout, and when the cause of its failure was recognised. */
 export interface RolloutListener {
   readonly wrote: OnWrite
   readonly progress: (progress: WriteProgresses) => void
-  /** What a person should know although the new version runs. */
-  readonly warning: (warning: string) => void
+  /** In ms since 1970. */
+  readonly detected: (at: number) => void
 }
 
-/** Writes the new version into all workloads and follows them to the verdict. */
+/**
+ * Writes the new version into all workloads and follows them until the judge reports success. Throws a `Failure`
+ * otherwise, and `TimeOver` when nothing else has ended it.
+ */
 export async function rollout(
   context: ClusterContext,
   input: RolloutInput,
   listener: RolloutListener,
-): Promise<RolloutOutcome> {
-  return new Rollout(context, input, listener).follow()
+): Promise<void> {
+  const { platform, settings } = context
+  const drains = drainTime(input.checked.targets.flatMap(({ live }) => live ?? []))
+  const longest = longestOf(settings) + drains
+  const ended = await withTimeout(platform.clock, longest, context.signal, (signal) =>
+    new Rollout(context.with({ signal }), input, listener).follow(),
+  )
+  if (ended.is === 'failed') {
+    listener.detected(ended.at)
+    throw new Failure(ended.cause)
+  }
+  if (ended.is === 'superseded') throw new Failure(supersededBy(ended.by))
+}
+
+/**
+ * Returns the longest time of a rollout, in ms. A workload that is complete and then grows gets its time again,
+ * and no timeout passes while the server is away: but no release waits for ever. Bake and smoke request begin
+ * together.
+ */
+export function longestOf(
+  settings: Pick<Settings, 'timeout' | 'bake' | 'smoke-path' | 'smoke-timeout'>,
+): number {
+  const smoke = settings['smoke-path'] === undefined ? 0 : settings['smoke-timeout']
+  return 2 * settings.timeout + Math.max(settings.bake, smoke)
 }
 
 /**
@@ -173,7 +201,7 @@ class Rollout {
     this.#lastBeside = this.#writeBeside('last', context)
     await this.#lastBeside
     const web = checked.web && this.#images.get(idOf(checked.web.workload))?.[checked.web.container]
-    await smokeBy(context, checked, web ?? pinned(image), this.listener)
+    await smokeBy(context, checked, web ?? pinned(image))
   }
 }
 
@@ -208,7 +236,6 @@ async function smokeBy(
   context: ClusterContext,
   checked: PreflightResult,
   image: string,
-  listener: RolloutListener,
 ): Promise<void> {
   const { settings, log } = context
   if (settings['smoke-path'] === undefined || !checked.web) return
@@ -216,7 +243,7 @@ async function smokeBy(
   const warning = await smoke(context, checked, target, image)
   if (warning === undefined) return
   log.say(`warning: ${warning}`)
-  listener.warning(warning)
+  context.warn(warning)
 }
 
 /**

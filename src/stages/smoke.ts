@@ -20,6 +20,7 @@ import type { ClusterContext } from './context.js'
 import type { PreflightResult } from './preflight.js'
 import type { Web } from '../kubernetes/target.js'
 import { followRedirects, type Answer, type PageRequest, type PageResult } from './http-probe.js'
+import { messageOf } from '../platform/error-message.js'
 
 /** Where the smoke request goes. */
 export interface SmokeTarget {
@@ -204,7 +205,7 @@ async function requestPage(
   } catch (error) {
     signal.throwIfAborted()
     if (error instanceof TimeOver) return bad({ words: `gave no answer within ${ms / 1000} s` })
-    return bad({ words: `failed: ${error instanceof Error ? error.message : String(error)}` })
+    return bad({ words: `failed: ${messageOf(error)}` })
   }
 }
 

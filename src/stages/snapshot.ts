@@ -36,8 +36,6 @@ export interface SnapshotResult {
   readonly changes: readonly PlacedChange[]
   /** The version that ran before, where all workloads ran one that is known. */
   readonly before?: RunningVersion
-  /** What may go wrong with an undo, a sentence each. */
-  readonly warnings: readonly string[]
 }
 
 /** Takes the snapshot. `bring` gives the workloads what they will get besides the image. */
@@ -69,9 +67,12 @@ export async function snapshot(
   const { changes } = planOf({ others, own, targets, services, clusterState })
   const priors = [...priorOfChanges(changes, checked), ...priorOfTargets(checked.targets, pins)]
   log.say(`${plural(priors.length, 'object')} stored in the snapshot`)
-  for (const warning of warnings) log.say(`warning: ${warning}`)
+  for (const warning of warnings) {
+    log.say(`warning: ${warning}`)
+    context.warn(warning)
+  }
   const running = runningVersion(context, checked)
-  return { checked, snapshot: priors, changes, warnings, ...(running && { before: running }) }
+  return { checked, snapshot: priors, changes, ...(running && { before: running }) }
 }
 
 /** Returns the one version of all existing workloads. */

@@ -11,6 +11,7 @@ import type { NamespaceWatch } from '../../rollout/namespace-watch.js'
 import { reconcileUntil } from '../../rollout/reconcile.js'
 import { toRepo, type OpenContext } from '../context.js'
 import type { Output } from './log.js'
+import { messageOf } from '../../platform/error-message.js'
 
 /** How a followed Job ended. */
 export interface JobEnd {
@@ -162,7 +163,7 @@ export class FollowedJob {
         return undefined
       } catch (error) {
         if (isOver()) break
-        words = error instanceof Error ? error.message : String(error)
+        words = messageOf(error)
         if (!isTransient(error)) break
         await platform.clock.sleep(reconnectMs, enough).catch(() => undefined)
       }
