@@ -215,7 +215,7 @@ a: digest: ${digest} size: 1575`
     expect(slept).toEqual([2_000, 6_000])
     expect(stageLog.lines.slice(0, 2)).toEqual([
       `> ${gateway}`,
-      'ghcr.io refused it; retrying in 2 s',
+      'the push to ghcr.io failed; retrying in 2 s',
     ])
   })
 

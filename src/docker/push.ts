@@ -36,7 +36,7 @@ export async function pushImage(
         finished.code !== 0 && registryErrorOf(reasonOf(finished), repository) === 'transient',
       onRetry: ({ finished }, pause) => {
         stageLog.quote(reasonOf(finished))
-        stageLog.say(`${hostOf(repository)} refused it; retrying in ${pause / 1000} s`)
+        stageLog.say(`the push to ${hostOf(repository)} failed; retrying in ${pause / 1000} s`)
       },
     },
     async () => {

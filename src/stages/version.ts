@@ -89,7 +89,7 @@ export async function chooseVersion(
   const image = { repository: settings.image, tag, digest }
   await checkInRegistry(context, image, number)
   log.say(
-    `rolling back to release ${number}: ${shortTag(tag)}, ${at.slice(0, 10)} by ${titleOf(entry)}`,
+    `${settings['dry-run'] ? 'would roll' : 'rolling'} back to release ${number}: ${shortTag(tag)}, ${at.slice(0, 10)} by ${titleOf(entry)}`,
   )
   // Its code is that of the release that first brought it live.
   const first = entry.back ?? number
