@@ -6253,7 +6253,7 @@ var i=n(4816)
 var a=n(5623)
 var c=n(8566)
 var A=n(8614)
-var l=n(4899)
+var l=n(3195)
 var u=n(6833)
 var d=n(6469)
 var h=n(8061)
@@ -6296,7 +6296,7 @@ if(D.flat().length>0){D.flat().forEach(e=>{r.$e((0,a.Is)(e))})
 await write((0,d.k)(T,D.flat()))}}s()}catch(e){s(e)}},1)},5581:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(8330)
 var o=n(8231)
-var i=n(4899)
+var i=n(3195)
 var a=n(6833)
 var c=n(6243)
 var A=n(2998)
@@ -7112,18 +7112,16 @@ case"commander.unknownOption":throw new Wrong(noOption(n.replace(/=.*$/s,""),t))
 case"commander.optionMissingArgument":{const e=/^--([a-z-]+)/.exec(n)?.[1]??""
 const s=(0,g.F)("command",e,p.tp[e])
 throw new Wrong(`django-rollout ${t??""}: "--${e}" needs a value: ${s}`)}default:if(e.exitCode===0||e.code==="commander.help")throw e
-throw new Wrong(`django-rollout: ${e.message.replace(/^error: /,"")}`)}}function noCommand(e){const t=(0,h.h0)(e,d.Pi)
+throw new Wrong(`django-rollout: ${e.message.replace(/^error: /,"")}`)}}function noCommand(e){const t=(0,h.h)(e,d.Pi)
 const n=t===void 0?`the commands are ${d.Pi.join(", ")}`:`did you mean "${t}"?`
 return`django-rollout: "${e}" is not a command; ${n}`}function noOption(e,t){const n=e.replace(/^-+/,"")
 if(t===void 0)return`django-rollout: "${e}" needs a command, for example: django-rollout release --${n}`
 const s=`django-rollout ${t}: "${e}" is not an option of ${t}`
 const r=(0,p.cz)(t,"command").map(([e])=>e)
-const o=(0,h.ml)(n)
-if(o!==void 0)return`${s}; use ${o} instead`
-const i=r.find(e=>e===n)??(0,h.h0)(n,r)
-const a=d.Pi.filter(e=>(0,p.cz)(e,"command").some(([e])=>e===n))
-if(a.length>0&&i!==n)return`${s}; it is one of ${a.join(", ")}`
-return i===void 0?`${s}; django-rollout ${t} --help lists all options`:`${s}; did you mean "--${i}"?`}},6488:(e,t,n)=>{n.d(t,{$N:()=>sentenceOf,LN:()=>leavesOpen,Uh:()=>isLeftOpen,ax:()=>runningImages,eW:()=>commandsBack,qT:()=>lostCause,rl:()=>causeOf})
+const o=r.find(e=>e===n)??(0,h.h)(n,r)
+const i=d.Pi.filter(e=>(0,p.cz)(e,"command").some(([e])=>e===n))
+if(i.length>0&&o!==n)return`${s}; it is one of ${i.join(", ")}`
+return o===void 0?`${s}; django-rollout ${t} --help lists all options`:`${s}; did you mean "--${o}"?`}},6488:(e,t,n)=>{n.d(t,{$N:()=>sentenceOf,LN:()=>leavesOpen,Uh:()=>isLeftOpen,ax:()=>runningImages,eW:()=>commandsBack,qT:()=>lostCause,rl:()=>causeOf})
 var s=n(8850)
 var r=n(1407)
 var o=n(3006)
@@ -7184,7 +7182,7 @@ if(e&&isWanted(e.begun.run))return{record:e}
 const t=await(0,g.h2)(p,A)
 return t.some(e=>isWanted((0,s.ng)(e)))?{}:void 0}
 if(!await findLeft())return{result:"unchanged"}
-const m=new h.v({...e,source:{tag:""}}).with({log:n,cluster:p})
+const m=new h.v5({...e,source:{tag:""}}).with({log:n,cluster:p})
 const E=await(0,d.s)(m)
 f.add(()=>E.release())
 const w=await findLeft()
@@ -7210,7 +7208,7 @@ const n=(0,f.qT)(d)
 if(n)throw new m.r(n,t)
 const s=(0,f.rl)(e,d)
 const o={...s,code:"restore-failed",sentence:`the release of ${(0,i.j)(E.tag)} was interrupted, and restoring it failed: ${s.sentence}`,hint:[...Object.entries(t).map(([e,t])=>`${e} runs ${t.map(i.E4).join(", ")||"nothing"}`),(0,f.eW)(u,h,w)].join("\n")}
-throw new m.r(o,t)}}},4899:(t,n,s)=>{s.d(n,{d:()=>runCommand})
+throw new m.r(o,t)}}},3195:(t,n,s)=>{s.d(n,{d:()=>runCommand})
 var r=s(356)
 const o=e(import.meta.url)("node:path/posix")
 var i=s(4592)
@@ -7396,7 +7394,7 @@ n.say(`${s} has no label that names its commit`)}async function pushImage(e,t,n,
 const c=`${r}:${o}`
 check(await(0,u.T3)(e,["image","tag",a,c],{signal:s}),t)
 const A=await(0,h.L5)({clock:e.clock,signal:s,tries:3,pause:2e3,isTransient:({finished:e})=>e.code!==0&&(0,f.jR)((0,u.A3)(e),r)==="transient",onRetry:({finished:e},t)=>{n.quote((0,u.A3)(e))
-n.say(`${(0,f.w4)(r)} refused it; retrying in ${t/1e3} s`)}},async()=>{const t=new PushLog
+n.say(`the push to ${(0,f.w4)(r)} failed; retrying in ${t/1e3} s`)}},async()=>{const t=new PushLog
 n.waiting(`pushing ${c}`)
 const r=await(0,u.T3)(e,["push",c],{signal:s,onLine:e=>{t.read(e)
 n.waiting(`pushing ${c}: ${t.progress}`)}})
@@ -7706,7 +7704,7 @@ const a=(0,se.ky)(o,e,n,{repository:s,digest:r})
 if(a!=="what its tag names")return a==="this image"
 const c=await i(n.image)
 return c?.is==="there"&&c.image.digest===r}))
-return(await Promise.all(a)).every(Boolean)}function taggedAlone(e){const t=new Map
+return(await Promise.all(a)).every(Boolean)}function warningsWithoutDigest(e){const t=new Map
 for(const{id:n,running:s}of e)for(const e of new Set(s)){if((0,E.zZ)(e).digest!==void 0)continue
 t.set(e,[...t.get(e)??[],(0,S.T)(n)])}return[...t].map(([e,t])=>`${t.join(", ")} names ${e} without a digest: new pods run what that tag names then. The next release of another image adds the digest`)}async function lostImages(e,t,n=new Map){const s=new Map
 for(const{id:r,live:o}of t){const t=n.get((0,S.T)(r))
@@ -7858,9 +7856,9 @@ const o=judgeRun((0,k.Vb)(n),r,u)
 l=o.observations
 const{verdict:i,requeueAt:a,logsWanted:c}=o
 if(i.is==="waiting"){u=i.crash??u
-s(i.on)}return{logsWanted:c,...a!==void 0&&{requeueAt:a},...i.is!=="waiting"&&{ended:i}}},(t,n)=>{l=(0,Z.X1)(l,t,(0,z.h)(n,(0,Ce.Y)(e)))})
+s(i.on)}return{logsWanted:c,...a!==void 0&&{requeueAt:a},...i.is!=="waiting"&&{ended:i}}},(t,n)=>{l=(0,Z.X1)(l,t,(0,z.h)(n,(0,Ce.YT)(e)))})
 if(d.is==="done")return d
-const h={cluster:i,clock:a,live:t,startedAt:c,toRepo:(0,Ce.Y)(e)}
+const h={cluster:i,clock:a,live:t,startedAt:c,toRepo:(0,Ce.YT)(e)}
 return{is:"failed",cause:await(0,le.m)(d.cause,h).catch(()=>d.cause)}}async function endThem(e,t,n){const{app:s,cluster:r}=e
 const o=n.map(k.Vb)
 const i=(await(0,we.h2)(r,s)).map(k.Vb)
@@ -7918,7 +7916,7 @@ const n=[...new Set(t.map(({image:e})=>(0,E.zZ)(e).repository))]
 return{name:e.metadata?.name??"",images:n}})
 const r=s.map(({name:e,images:t})=>`${e} (${t.join(", ")})`)
 const o=r.length===0?"it has no workloads":`it has ${r.slice(0,5).join(", ")}`
-const a=(0,ye.h0)(t,s.flatMap(({images:e})=>e))
+const a=(0,ye.h)(t,s.flatMap(({images:e})=>e))
 const c=a===void 0?"":`did you mean image: ${a}? Else `;(0,i.fJ)({code:"no-workload",sentence:`no workload in the namespace "${n}" runs ${t}; ${o}`,hint:`${c}check the options image and namespace. For a first deploy set "manifests" (a container with "image: ${(0,E.EU)(t)}" gets the new image)`})}function checkFit(e){const t=e.find(({live:e})=>e?.spec.paused)
 if(t)(0,i.fJ)({code:"workload-unfit",sentence:`${(0,S.T)(t.id)} is paused, so a new version would never roll out`,hint:`kubectl rollout resume ${(0,S.T)(t.id)}`,workload:t.id.name})}function webOf(e,t,n){const s=e["migrate-command"]!==""||e["smoke-path"]!==void 0
 return s?findWeb(t,n,e["migrate-from"]):guessWeb(t,n)}const be=6e4
@@ -7971,7 +7969,7 @@ const l=n.filter(e=>(0,k.gv)(e.object))
 if(l.length===0)return
 const u=await Promise.all(l.map(async({is:e,object:n})=>{const s=await c.get(t.resources.pathOf(n))
 return{workload:(0,k.hY)(n),images:{},generation:s.metadata?.generation??0,first:e==="create"}}))
-const d=await(0,Be.T)({cluster:c,clock:o.clock,live:t.live,desiredWorkloads:u,timeouts:{timeout:r.timeout,bake:0,grace:r.grace},startedAt:s,toRepo:(0,Ce.Y)(e),stageLog:A,signal:a})
+const d=await(0,Be.T)({cluster:c,clock:o.clock,live:t.live,desiredWorkloads:u,timeouts:{timeout:r.timeout,bake:0,grace:r.grace},startedAt:s,toRepo:(0,Ce.YT)(e),stageLog:A,signal:a})
 if(d.is==="failed")(0,i.fJ)(d.cause)
 if(d.is==="superseded"){const e=Object.entries(d.by).map(([e,t])=>`${e} by ${t}`);(0,i.fJ)({code:"apply-failed",sentence:`another client changed what the release had just applied: ${e.join("; ")}`})}}const alwaysNeeded=e=>[...Object.entries(V.VI).map(([e,{apiVersion:t}])=>({group:t.includes("/")?t.slice(0,t.indexOf("/")):"",resource:e,verbs:["list","watch"]})),{group:"",resource:"services",verbs:["list"]},{group:"",resource:"pods/log",verbs:["get"]},{group:"coordination.k8s.io",resource:"leases",verbs:["get","create","update"],names:namesOf(e)},{group:"",resource:"secrets",verbs:["get","create","delete"],names:namesOf(e)},{group:"",resource:"configmaps",verbs:["get","create","update"],names:namesOf(e)}]
 const namesOf=e=>[`django-rollout-${e}`]
@@ -8155,7 +8153,7 @@ const{checked:o}=this.input
 const[i,a]=t.order==="parallel"?[o.targets,[]]:wavesOf(o)
 await this.#Ue("first",this.context)
 const c=await this.#xe(i)
-return(0,Be.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:c,...a.length>0&&{next:{isDue:hasReadyPod,begin:()=>this.#xe(a)}},verify:e=>this.#$e(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#Fe,onProgress:this.listener.progress,toRepo:(0,Ce.Y)(this.context),stageLog:r,signal:n}).finally(()=>this.#Le.catch(()=>{}))}async#xe(e){const{context:t}=this
+return(0,Be.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:c,...a.length>0&&{next:{isDue:hasReadyPod,begin:()=>this.#xe(a)}},verify:e=>this.#$e(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#Fe,onProgress:this.listener.progress,toRepo:(0,Ce.YT)(this.context),stageLog:r,signal:n}).finally(()=>this.#Le.catch(()=>{}))}async#xe(e){const{context:t}=this
 const{signal:n}=t
 n.throwIfAborted()
 const s=await takenSince(t,this.input.checked,e)
@@ -8186,13 +8184,11 @@ const r=t.length===1?"has":"have"
 e.say(`${(0,S.T)(n)} restarts: ${t.join(", ")} ${r} changed`)}}function imagesOf({id:e,uses:t,becomes:n},s,r){const o=s.find(t=>(0,k.gv)(t)&&(0,S.T)((0,k.hY)(t))===(0,S.T)(e))
 const i=o??n
 const a=i?(0,k.MZ)((0,k.kW)(i),()=>true):[]
-return Object.fromEntries(t.map(({name:e})=>[e,a.find(t=>t.name===e)?.image??(0,m.d)(r)]))}async function smokeBy(e,t,n){const{settings:s,log:r}=e
+return Object.fromEntries(t.map(({name:e})=>[e,a.find(t=>t.name===e)?.image??(0,m.d)(r)]))}async function smokeBy(e,t,n){const{settings:s}=e
 if(s["smoke-path"]===void 0||!t.web)return
-const o=smokeTarget(t.web,t.services,s["smoke-host"])
-const i=await smoke(e,t,o,n)
-if(i===void 0)return
-r.say(`warning: ${i}`)
-e.warn(i)}function wavesOf({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,S.T)(e)===(0,S.T)(t.workload)
+const r=smokeTarget(t.web,t.services,s["smoke-host"])
+const o=await smoke(e,t,r,n)
+if(o===void 0)return;(0,Ce.FF)(e,o)}function wavesOf({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,S.T)(e)===(0,S.T)(t.workload)
 const n=e.filter(isWeb)
 if(!n.some(({live:e})=>e))return[e,[]]
 return[n,e.filter(e=>!isWeb(e))]}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}async function takenSince({platform:e,signal:t,cluster:n},{live:s},r){const o=await Promise.all(r.map(({path:s})=>(0,oe.jh)(e.clock,t,()=>n.find(s))))
@@ -8332,7 +8328,7 @@ const a=await inspect(e,{manifests:t,live:i,missing:s,until:"the end"})
 const{targets:c,services:A,findings:l}=a
 if(c.length===0){const e=[...l.images,...l.workloads]
 return unseenWorkloads(o,n.length>0?[]:e)}const u=i.clusterState()
-const[d,h,g,f]=await Promise.all([ailing(c,u,{cluster:o,clock:r.clock,toRepo:(0,Ce.Y)(e)}),staleConfiguration(o,u,c),checkAlone(e,{live:i,targets:c}).then(()=>[],e=>isOfTwo(e)?[(0,y.gz)("release",e)]:[]),lostImages(e,c)])
+const[d,h,g,f]=await Promise.all([ailing(c,u,{cluster:o,clock:r.clock,toRepo:(0,Ce.YT)(e)}),staleConfiguration(o,u,c),checkAlone(e,{live:i,targets:c}).then(()=>[],e=>isOfTwo(e)?[(0,y.gz)("release",e)]:[]),lostImages(e,c)])
 const p=kubectlOf(o)
 return{findings:[...c.map(e=>(0,y.ok)("workloads",describe(e))),...l.web,...l.workloads,...pullFindings(subjectsOf(c,A),p),...Object.entries(d).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
 return(0,y.$e)("workloads",n,p(["describe",e]))}),...l.images,...f.map(e=>(0,y.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...g,...l.namespace,...l.dryRun,...l.probes],needs:a.needs,missing:a.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,v.JP)((0,k.kW)(e)):[])
@@ -8422,7 +8418,7 @@ t.add(()=>e.files.remove(n))
 return n}async function examineClusterOf(e,{answers:t,source:n}){const{platform:s,settings:r,signal:o,resources:a}=e
 try{const i=await a.openCluster(s,r,o)
 const c=n??{tag:r.tag??"unknown"}
-const A=new Ce.v({...e,source:c})
+const A=new Ce.v5({...e,source:c})
 return[...t.kubectl?skewFindings(clientVersion(t.kubectl),i.version):[],...await examineCluster(A.with({log:Ye,cluster:i}))]}catch(e){o.throwIfAborted()
 return cluster_closed(new i.HR((0,je.rl)(e,o)))}}var We=s(2638)
 var qe=s(7823)
@@ -8442,8 +8438,8 @@ const h=await(0,W.f)(r,t.clock)
 const g={manifests:i,live:h,missing:[],until:"the first error"}
 const{findings:f,targets:p,others:m,services:E,web:w}=await inspect(e,g)
 const I=warningsOf([...f.namespace,...f.workloads,...f.probes,...f.dryRun])
-for(const t of I){o.say(`warning: ${t}`)
-e.warn(t)}return{live:h,targets:p,others:m,jobs:A,resources:d,services:E,...w&&{web:w}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
+for(const t of I)(0,Ce.FF)(e,t)
+return{live:h,targets:p,others:m,jobs:A,resources:d,services:E,...w&&{web:w}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
 return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
 const n=(0,v.JP)((0,k.kW)(e))
 const s=t.filter(e=>{if(e.is==="none")return false
@@ -8453,8 +8449,8 @@ if(s.length===0)return
 return{hash:hashOf((0,v.U)(e),s),because:s.map(({object:e})=>(0,T.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
 return[(0,T.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
 const s=JSON.stringify([e??"",n])
-return(0,N.createHash)("sha256").update(s).digest("hex").slice(0,16)}async function snapshot(e,t,n,s=({targets:e})=>Promise.resolve(e)){const{cluster:r,log:o}=e
-const[[i,a,c],A]=await Promise.all([checkedNow(e,t).then(async n=>{const r={...n,targets:await s(n)}
+return(0,N.createHash)("sha256").update(s).digest("hex").slice(0,16)}async function snapshot(e,t,n,s=(e,{targets:t})=>Promise.resolve(t)){const{cluster:r,log:o}=e
+const[[i,a,c],A]=await Promise.all([checkedNow(e,t).then(async n=>{const r={...n,targets:await s(e,n)}
 const o=await pinsOf(e,t.live,r.targets)
 return[r,o,await lostImages(e,r.targets,o)]}),planManifests(e,t.others)])
 const l=withRestarts(i.targets,A)
@@ -8465,8 +8461,8 @@ const p=t.live.clusterState()
 const{changes:m}=planOf({others:A,own:d,targets:l,services:g,clusterState:p})
 const E=[...priorOfChanges(m,f),...priorOfTargets(f.targets,a)]
 o.say(`${(0,Ie.LS)(E.length,"object")} stored in the snapshot`)
-for(const t of c){o.say(`warning: ${t}`)
-e.warn(t)}const w=runningVersion(e,f)
+for(const t of c)(0,Ce.FF)(e,t)
+const w=runningVersion(e,f)
 return{checked:f,snapshot:E,changes:m,...w&&{before:w}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
 return(0,se.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,k.gv)(e)?[[(0,S.T)((0,k.hY)(e)),e]]:[]))
 return e.map(e=>{const t=n.get((0,S.T)(e.id))
@@ -8660,7 +8656,7 @@ if(d.push(e)>ht*2)d.splice(0,ht)})
 const f=await(0,h.wj)(s.clock,g,o,run).catch(e=>e instanceof h.Ms&&!o.aborted?e:Promise.reject(e))
 if(f instanceof h.Ms)return(0,i.fJ)(notInTime(g,d))
 const p=readTests(d)
-if(p)n(inRepository(p,(0,Ce.Y)(e)))
+if(p)n(inRepository(p,(0,Ce.YT)(e)))
 if(f!==0)return(0,i.fJ)(testCause(e,f,d,p))
 c.say(passed(p,s.clock.now()-A))}function passed(e,t){if(e===void 0)return`tests passed in ${(0,a.p0)(t)}`
 if(e.run===0)return'warning: no tests ran; check that "test-command" finds them'
@@ -8669,7 +8665,7 @@ return`${e.run} ${e.run===1?"test":"tests"} passed in ${(0,a.p0)(t)}${n}`}functi
 const s=n===void 0?"there was no output":`the last line was "${oneLine(n)}"`
 return{code:"tests-failed",sentence:`tests: not finished after ${(0,a.p0)(e)}; ${s}`,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-ft)}]}}function testCause(e,t,n,s){const{settings:r}=e
 const o=r["test-command"]
-const i=(0,Ce.Y)(e)
+const i=(0,Ce.YT)(e)
 const c=[{lines:n.slice(-ft)}]
 const cause=(e,t={})=>({code:"tests-failed",sentence:`tests: ${e}`,logs:c,...t})
 const[A]=s?.failing??[]
@@ -8710,18 +8706,18 @@ const f=u==="deployed"?{templates:(0,pt.r3)(r.snapshot),databases:i.databases,be
 const save=()=>(0,J.DR)({cluster:l,clock:c.clock,app:A},g,f)
 try{await(u==="stuck"?(0,h.Qh)(c.clock,save):save())
 return true}catch(t){e.warn(`${(0,E.j)(n.tag)} is missing in the history: ${(0,B.b)(t)}`)
-return false}}class Overtaken extends i.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
+return false}}class NoLongerRunning extends i.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
 const{image:c}=s
 try{const a=await(0,J.Lu)(t.cluster,o,i.image)
 if((0,O.BO)(a)?.digest===c.digest)return
 await e.reporter.stage("history",async i=>{const{cluster:a}=await lockAndRecover(e,t.with({log:i}),n)
 const A=await checkedNow(t.with({log:i,cluster:a}),n)
 await checkHistory(t,A)
-if(!await runsAlready(t,A.live,A.targets,c))throw new Overtaken({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,E.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
+if(!await runsAlready(t,A.live,A.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,E.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
 const l={...releaseStartOf(e,t,s),result:"found",seconds:0,migrations:[]}
 const u=(0,pt.bU)(A.targets.flatMap(({live:e})=>e??[]))
 await(0,J.DR)({cluster:a,clock:r.clock,app:o},l,{templates:u})
-i.say(`${(0,E.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof Overtaken||(0,je.Uh)(t))throw t
+i.say(`${(0,E.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,je.Uh)(t))throw t
 a.throwIfAborted()
 e.warn(`${(0,E.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,je.$N)(t)}`)}}var mt=s(7763)
 async function giveUp(e,t){const{platform:n,app:s,cluster:r}=e.context
@@ -8762,12 +8758,10 @@ await(s.check?.(o,await checkHistory(o,n)))
 return i})
 const d=t.with({cluster:l})
 const h=releaseStartOf(e,d,s)
-const{prepared:g,record:f}=await r.stage("snapshot",async e=>{const{image:t,bring:r}=s
-const o=r&&(t=>r(d.with({log:e}),t))
-const i=await snapshot(d.with({log:e}),n,t,o)
-const u={timeout:A.timeout,grace:A.grace}
-const g={begun:h,timeouts:u,snapshot:i.snapshot}
-return{prepared:i,record:await(0,j.C6)(l,a.clock,c,g)}})
+const{prepared:g,record:f}=await r.stage("snapshot",async e=>{const t=await snapshot(d.with({log:e}),n,s.image,s.targets)
+const r={timeout:A.timeout,grace:A.grace}
+const o={begun:h,timeouts:r,snapshot:t.snapshot}
+return{prepared:t,record:await(0,j.C6)(l,a.clock,c,o)}})
 i.begin(s.image,g.checked)
 const p={run:e,context:d,lost:u,start:h,prepared:g,record:f}
 e.onBegin?.(h)
@@ -8775,7 +8769,7 @@ const m=d.with({signal:AbortSignal.any([o,u])})
 try{await s.write(m,g,e=>keepAnswers(p,e))
 m.signal.throwIfAborted()}catch(e){i.detect(a.clock.now())
 return giveUp(p,(0,je.qT)(u)??(0,je.rl)(e,o))}const E=await transaction_close(p)
-if(E.result==="deployed")await(s.live?.(m))
+if(E.result==="deployed")await(s.whenLive?.(m))
 return E}async function transaction_close(e){const{run:t,context:n,lost:s,record:r}=e
 const{platform:o,app:i,settings:a,cluster:c}=n
 const A=await recordInHistory(e,{result:"deployed"})
@@ -8787,24 +8781,24 @@ const A=t==="deploy"?r.TC:r.sQ
 const l=(0,Q.V)(e,await A(n,s,s.context))
 const[{cluster:u,checked:d},g]=await(0,h.jH)(i,[e=>o.stage("preflight",t=>preflight(l.with({signal:e,log:t}),()=>c.openCluster(n,s,e))),e=>o.stage(t==="deploy"?"image":"build",async r=>{const o=l.with({signal:e,log:r})
 await c.login(n,s)
-if(t==="deploy")return{is:"pushed",...await imageToDeploy(o)}
+if(t==="deploy")return{is:"found",...await imageToDeploy(o)}
 const{image:i,source:a,inputs:A}=await findBuild(o)
-if(i)return{is:"pushed",image:i,source:a}
+if(i)return{is:"found",image:i,source:a}
 const u=await build(o.with({source:a}),A)
 return{is:"built",built:u,source:a}})])
 a.passPreflight(d)
 const f=(0,Q.V)(e,g.source).with({cluster:u})
-if(g.is==="pushed"&&await isDeployed(f,d,g.image)){const{image:n}=g
+if(g.is==="found"&&await isDeployed(f,d,g.image)){const{image:n}=g
 a.haveImage(n)
-taggedAlone(d.targets).forEach(e.warn)
+warningsWithoutDigest(d.targets).forEach(e.warn)
 a.exceptions=(0,Xe.KG)(f,d,n)
 await recordRunningVersion(e,f,d,{command:t,image:n})
 await moveTags(e,f,n)
 return{result:"unchanged"}}if(g.is==="built"&&s["test-command"]!=="")await o.stage("test",e=>test(f.with({log:e}),g.built,a.keepTests))
-const p=g.is==="pushed"?g.image:await o.stage("push",e=>push(f.with({log:e}),g.built))
+const p=g.is==="found"?g.image:await o.stage("push",e=>push(f.with({log:e}),g.built))
 a.haveImage(p)
 const m=f.with({source:{...f.source,tag:p.tag}})
-return transaction(e,m,d,{command:t,image:p,jobs:fingerprintsOf(d,s.image,p),check:checkNotStale,write:(t,n,s)=>write(e,t,{...n,image:p},s),live:t=>moveTags(e,t,p)})}async function write(e,t,{checked:n,changes:s,image:r},o){const{reporter:i,state:a}=e
+return transaction(e,m,d,{command:t,image:p,jobs:fingerprintsOf(d,s.image,p),check:checkNotStale,write:(t,n,s)=>write(e,t,{...n,image:p},s),whenLive:t=>moveTags(e,t,p)})}async function write(e,t,{checked:n,changes:s,image:r},o){const{reporter:i,state:a}=e
 const c=s.filter(({when:e})=>e==="before")
 if(c.length>0)await i.stage("manifests",e=>applyManifests(t.with({log:e}),n,c,o))
 await migrateTo(e,t,n,r)
@@ -8894,7 +8888,7 @@ return(0,i.fJ)({code:n?"no-release":"usage",sentence:`there is no version to rol
 const{tag:l,digest:u,number:d,at:h}=A
 const g={repository:o.image,tag:l,digest:u}
 await checkInRegistry(e,g,d)
-a.say(`rolling back to release ${d}: ${(0,E.j)(l)}, ${h.slice(0,10)} by ${(0,D.Gg)(A)}`)
+a.say(`${o["dry-run"]?"would roll":"rolling"} back to release ${d}: ${(0,E.j)(l)}, ${h.slice(0,10)} by ${(0,D.Gg)(A)}`)
 const f=A.back??d
 const p=t.flatMap(e=>e.number>f?e.migrations:[])
 return{image:g,release:A,appliedSince:p,...A.sha!==void 0&&{sha:A.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,O.dR)(t,n):void 0
@@ -8906,7 +8900,7 @@ const o=await(0,g.DT)(e,r,n)
 return{image:r,...o!==void 0&&/^[0-9a-f]{7,64}$/.test(o)&&{sha:o}}}async function checkInRegistry({platform:e,signal:t,log:n},s,r){const o=await(0,g.OK)(e,s,t)
 if(o.is==="absent")(0,i.fJ)({code:"image-missing",sentence:`the registry no longer has the image of release ${r}: ${(0,m.d)(s)}`,hint:"build it again from its commit: git checkout, then django-rollout release"})
 if(o.is!=="there")n.say(`the registry could not be checked (${o.said}); continuing`)}function rollBack(e){return(0,Q.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
-const o=new Ce.v({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
+const o=new Ce.v5({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
 const{cluster:i,checked:a}=await n.stage("preflight",n=>preflight(o.with({log:n}),()=>r.openCluster(t,e.settings,e.signal)))
 s.passPreflight(a)
 const c=o.with({cluster:i})
@@ -8923,7 +8917,7 @@ p.forEach(e.warn)
 const m=f.some(({back:e})=>e!==void 0)
 if(!m&&await runsUndisturbed(c,a,u)){s.exceptions=(0,Xe.KG)(c,a,u)
 return{result:"unchanged"}}if(e.settings["dry-run"])return dryRun(e,f,u)
-return transaction(e,c.with({source:g}),a,{command:"rollback",image:u,...backOf(l),check:(e,t)=>{checkStillPrevious(c,A,t)},bring:async(e,t)=>{const n={...e.log,say:()=>{}}
+return transaction(e,c.with({source:g}),a,{command:"rollback",image:u,...backOf(l),check:(e,t)=>{checkStillPrevious(c,A,t)},targets:async(e,t)=>{const n={...e.log,say:()=>{}}
 return(await rollbackTargets(e.with({log:n}),t,l)).targets},write:async(e,{checked:t},r)=>{await n.stage("rollout",n=>rollout(e.with({log:n}),{checked:t,image:u,beside:[]},s.listener(r)))
 s.exceptions=(0,Xe.KG)(e,t,u)}})}function backOf({release:e}){return e?{back:e.back??e.number}:{}}async function dryRun({reporter:e},t,{tag:n}){await e.stage("dry run",e=>{for(const s of t){const t=s.back?", and its pod template of that release":""
 e.say(`${describe(s)}; would set ${(0,E.j)(n)}${t}`)}return Promise.resolve()})
@@ -9065,7 +9059,7 @@ return c}),kustomize:t=>n.processes.run(e,["kustomize",t]),stream:(t,s)=>n.proce
 const s=t.keeps?["--kubeconfig",t.kubeconfig??""]:[]
 return["kubectl",...s,...n,"-n",t.namespace,...e].map(B.Z).join(" ")}}}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,g.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
 try{return await e.processes.find("kubectl")??await e.tools.fetchKubectl()??missing("")}catch(e){if(e instanceof g.HR)throw e
-return missing(`, and downloading it failed: ${e instanceof Error?e.message:""}`)}}const y=[`--request-timeout=${I/1e3}s`]
+return missing(`, and downloading it failed: ${(0,Q.b)(e)}`)}}const y=[`--request-timeout=${I/1e3}s`]
 async function finish(e,t,n,s){const r={stdout:[],stderr:[]}
 const o=await e.processes.stream(t,n,{...s,env:f,bound:true,onLine:(e,t)=>r[t].push(e)})
 return{code:o,stdout:r.stdout.join("\n"),stderr:r.stderr.join("\n")}}function whatIsWrong(e){const t=e.replace(/\s/g,"")
@@ -9092,7 +9086,7 @@ return{...o,kubeconfig:c}}async login(e,t){const n=t["registry-username"]
 const s=t["registry-password"]
 if(n===void 0||s===void 0)return
 this.add(await(0,u.i)(e,t.image,n,s))}}function contextOf(e,t){e.state.source=t
-return new r.v({...e,source:t})}async function reported(e,t,n){const{settings:r,signal:o}=t
+return new r.v5({...e,source:t})}async function reported(e,t,n){const{settings:r,signal:o}=t
 const i=new Resources
 const a=r.app??(0,s.XH)(r.image)
 const c=new A.l
@@ -9110,7 +9104,7 @@ const n=t==="EISDIR"?"is a folder":`cannot be read (${t})`
 return{is:"wrong",problems:[`"config" "${a}" ${n}`]}}if(c===void 0&&i){const e=`"config" "${i}" does not exist; is the repository checked out?`
 return{is:"wrong",problems:[e]}}if(c===void 0&&await o.read(s.NE)!==void 0){const e=`${s.NE} is ignored: rename it to ${s.rk}, or set "config"`
 return{is:"wrong",problems:[e]}}const A=c===void 0?s.w1:(0,s.LG)(a,c)
-return(0,r.T)(e,t,{face:n,file:A})}},2210:(e,t,n)=>{n.d(t,{oD:()=>databasesOf,Gd:()=>databasesOfJson,B8:()=>inspectorEnv,rZ:()=>isMarked,$i:()=>isPlain,tM:()=>migrationBegins,VV:()=>planCommand,tK:()=>readPassed,m3:()=>readPlan,jG:()=>readRefused})
+return(0,r.T)(e,t,{surface:n,file:A})}},2210:(e,t,n)=>{n.d(t,{oD:()=>databasesOf,Gd:()=>databasesOfJson,B8:()=>inspectorEnv,rZ:()=>isMarked,$i:()=>isPlain,tM:()=>migrationBegins,VV:()=>planCommand,tK:()=>readPassed,m3:()=>readPlan,jG:()=>readRefused})
 const s=`"""Tells django-rollout which migrations a new image brings, then becomes the migrate command.\n\nRun in the user's image by \`python manage.py shell -v 0 -c <this text>\`; nothing is added to the image.\nIts task is JSON in DJANGO_ROLLOUT_SPEC:\n\n    marker     random text that stands before and after each line that is meant for django-rollout\n    migrate    the command that migrates, for /bin/sh; null: tell the plan only\n    databases  aliases in DATABASES that the command migrates (["default"] when missing)\n    only       no other alias is planned, since the command names its own\n    always     the command does more than \`manage.py migrate\`: it runs though nothing is pending\n    volumes    folders that outlive the pod\n    web        words of the command that starts the web; null: no comparison\n    kept       what names each database of the release before, by alias\n    wait       seconds to go on asking a database that does not answer yet (0 when missing)\n\nIt writes \`<marker>{plan}<marker>\` and, when it goes on to migrate, \`<marker>migrate<marker>\`; or, when\nthe command must not run, \`<marker>{"refused": ...}<marker>\`, and ends. Whatever else goes wrong is left\nto Django and Python to tell: their own text, their own exit code.\n\nThe same text runs twice more. When the plan is made, the process becomes a bare Python, with all that was\nfound out in \`handed\`, a file that is open and has no name. That one starts a child that imports what the\nweb's server imports (\`child\`), with the environment of the container and not that of manage.py: which\ndatabases it names is compared. Whatever it does at its import ends with it. So a project is in memory\nonce at any time: the pod has the limit of one that serves the web.\n\nEverything is inside one function, since \`shell -c\` runs it among names that are not ours: Django 4.2\nin the globals of its own module, 5.2 and later in a copy with all the models of the project.\nPython 3.8 is the oldest that must be able to read it. No dollar sign may stand in here: Kubernetes\nreads those in a container's command.\n"""\n\n\ndef django_rollout_inspect():\n    import atexit\n    import importlib\n    import importlib.util\n    import json\n    import os\n    import platform\n    import re\n    import shlex\n    import signal\n    import subprocess\n    import sys\n    import time\n\n    spec = json.loads(os.environ.pop("DJANGO_ROLLOUT_SPEC"))\n    marker = spec["marker"]\n    if "handed" not in spec:\n        import django\n        from django.apps import apps\n        from django.conf import settings\n        from django.core.management import CommandError, call_command, get_commands\n        from django.db import Error, connections, router\n        from django.db.migrations.executor import MigrationExecutor\n        from django.db.migrations.loader import MigrationLoader\n        from django.db.utils import OperationalError\n\n    # In characters: a plan is one line of a container's log, which holds 10 MiB before it is rotated.\n    longest_sql = 8000\n    longest_sql_of_all = 400000\n\n    # What Django asks a database while it puts together the text of a migration. Anything else would\n    # be an operation of the project's own that writes past the schema editor: a plan never writes.\n    reading = ("SELECT", "SHOW", "PRAGMA", "DESCRIBE", "EXPLAIN")\n    transaction = ("BEGIN", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK", "SET CONSTRAINTS")\n\n    # The script that starts the web, where it has been run: what it sets is there.\n    through = os.environ.pop("DJANGO_ROLLOUT_THROUGH", None)\n    named = spec.get("databases") or ["default"]\n    # For the web's own module; a longer one has only to be believed by its rollout.\n    child_seconds = 60\n\n    def say(text):\n        sys.stdout.flush()\n        sys.stderr.flush()\n        # By the descriptor: a project may have replaced sys.stdout.\n        line = (marker + text + marker + "\\n").encode("ascii")\n        while line:\n            line = line[os.write(1, line) :]\n\n    def connect(connection):\n        until = time.monotonic() + float(spec.get("wait") or 0)\n        while True:\n            try:\n                return connection.ensure_connection()\n            except OperationalError:\n                if time.monotonic() >= until:\n                    raise\n                time.sleep(0.5)\n\n    def bare(address):\n        """Without what a URI may have: who asks, by which password, and its options."""\n        return re.sub(r"//[^/]*@", "//", str(address)).partition("?")[0]\n\n    def identity_of(connection):\n        """What names a database, as far as settings tell; no password."""\n        have = connection.settings_dict\n        options = have.get("OPTIONS") or {}\n        name = str(have.get("NAME") or options.get("dbname") or "")\n        if connection.vendor == "sqlite":\n            path = name if name.startswith((":", "file:")) else os.path.realpath(name)\n            return {"vendor": "sqlite", "name": path, "host": "", "port": "", "user": ""}\n        usual = {"postgresql": "5432", "mysql": "3306"}.get(connection.vendor, "")\n        sent = str(options.get("options") or "")\n        found = re.search(r"search_path(?:=|%3D)([^ &]+)", sent)\n        host = have.get("HOST") or options.get("host") or options.get("service")\n        return {\n            "vendor": connection.vendor,\n            "name": bare(name),\n            "host": bare(host or options.get("read_default_file") or ""),\n            "port": str(have.get("PORT") or options.get("port") or usual),\n            "user": str(have.get("USER") or options.get("user") or ""),\n            "schema": found.group(1) if found else "",\n        }\n\n    def asked(connection):\n        """The same with what the server itself tells, which a proxy between does not change."""\n        identity = identity_of(connection)\n        ask = {\n            "postgresql": [\n                ("name", "SELECT current_database()"),\n                ("schema", "SELECT current_schema()"),\n                ("server", "SELECT system_identifier FROM pg_control_system()"),\n                # That needs a right. Without it, at least two present connections can be distinguished.\n                ("started", "SELECT extract(epoch FROM pg_postmaster_start_time())"),\n            ],\n            "mysql": [\n                ("name", "SELECT database()"),\n                ("server", "SELECT @@server_uuid"),\n                ("server", "SELECT @@server_uid"),\n                ("started", "SELECT CONCAT(@@hostname, ' ', @@port)"),\n            ],\n        }\n        for key, sql in ask.get(connection.vendor, []):\n            if identity.get(key) and key == "server":\n                continue\n            try:\n                with connection.cursor() as cursor:\n                    cursor.execute(sql)\n                    row = cursor.fetchone()\n            except Error:\n                continue\n            if row and row[0] is not None:\n                identity[key] = str(row[0])\n        return identity\n\n    def is_same(one, other):\n        """Whether two identities are of one database; another user, or another way to it, is none."""\n        for key in ("vendor", "name"):\n            if one.get(key) != other.get(key):\n                return False\n        if one.get("schema") and other.get("schema") and one["schema"] != other["schema"]:\n            return False\n        for key in ("server", "started"):\n            if one.get(key) and one.get(key) == other.get(key):\n                return True\n        # A cluster of MySQL answers by any of its servers, and a file has none.\n        told = one.get("server") and other.get("server")\n        if told and one["vendor"] == "postgresql":\n            return False\n        return all(one.get(key) == other.get(key) for key in ("host", "port"))\n\n    def words_of(command):\n        """The words of a command, and of the scripts and files of settings that it names."""\n        texts = [(" ".join(command), None)]\n        for word in command + (["gunicorn.conf.py"] if "gunicorn" in " ".join(command) else []):\n            for path in re.split(r"[\\s=;&|\\"']+", word):\n                if "." not in path and "/" not in path or path.endswith("manage.py"):\n                    continue\n                try:\n                    with open(path, "rb") as file:\n                        data = file.read(65536)\n                except OSError:\n                    continue\n                # What pip has made of a server's name is a script of Python's.\n                if b"\\0" not in data and not re.match(rb"#!.*python", data):\n                    texts.append((data.decode("utf-8", "replace"), path))\n        return texts\n\n    def assigned(command, texts):\n        """What a command sets for the server that it starts.\n\n        Returns what it sets in any case, what its files export (which may be what is set already, or\n        under a condition), and why that may not be all.\n        """\n        dollar = chr(36)\n        pair = r"[A-Z_][A-Z0-9_]*=(?:\\"[^\\"]*\\"|'[^']*'|[^\\s\\"';&|,\\])]*)"\n        servers = "gunicorn|uvicorn|daphne|hypercorn|granian|uwsgi|waitress|runserver|[aw]sgi"\n\n        def pairs(text):\n            for each in re.findall(r"(?<![\\w-])" + pair, text):\n                name, _, value = each.partition("=")\n                value = value if value[:1] == "'" else os.path.expandvars(value)\n                if dollar not in value and "\`" not in value:\n                    yield name, value.strip("\\"'")\n\n        def of_server(line):\n            """NAME=value before a server, and its -e NAME=value."""\n            start = re.match(\n                r"(?:exec\\s+)?(?:env\\s+)?((?:" + pair + r"\\s+)*)(?=\\S)(.*)", line, re.DOTALL\n            )\n            if start and re.search(r"\\b(" + servers + ")", start.group(2)):\n                yield from pairs(start.group(1))\n                for each in re.findall(r"\\s(?:-e|--env)[\\s=]*[\\"']?(" + pair + ")", start.group(2)):\n                    yield from pairs(each)\n\n        always, exported, unsure = {}, {}, None\n        reads = (\n            r"(^|&&|;|\\bthen\\b|\\bdo\\b)\\s*"\n            r"((\\.|source)\\s+(?!\\S*activate\\b)\\S|set\\s+(-\\w*a|-o\\s+allexport))"\n        )\n        for text, path in texts:\n            if path is None or path == through:\n                continue\n            found = []\n            for line in text.replace("\\\\\\n", " ").splitlines():\n                if re.match(r"export\\s", line):\n                    exported.update(pairs(line))\n                elif re.match(r"(env\\s*=|environment)", line):\n                    found += pairs(line.partition("=")[2])\n                else:\n                    found += of_server(line.strip())\n            for each in re.findall(r"^raw_env\\s*=([^\\]]*)", text, re.MULTILINE):\n                found += pairs(each.replace('"', " ").replace("'", " "))\n            for name, value in found:\n                if always.setdefault(name, value) != value:\n                    unsure = "%s sets %s in more than one way" % (path, name)\n            is_script = re.match(r"#!.*sh\\b", text) or path.endswith(".sh")\n            if is_script and re.search(reads, text, re.MULTILINE):\n                unsure = "%s reads variables from another file" % path\n        shells = ("sh", "bash", "dash", "ash", "ksh", "zsh")\n        names = [each.rsplit("/", 1)[-1] for each in command]\n        shell = next((i for i, name in enumerate(names) if name in shells), len(names))\n        behind = range(shell + 1, len(names))\n        at = next((i for i in behind if re.match(r"-\\w*c\\Z", names[i])), None)\n        if at is None:\n            for word in command:\n                # No shell is there that would read a dollar sign or quotes.\n                own = re.match(r"(?:-e|--env=)?([A-Z_][A-Z0-9_]*)=([^" + dollar + r"]*)\\Z", word)\n                if own:\n                    always[own.group(1)] = own.group(2)\n            return always, exported, unsure\n        parts = re.split(r"&&|[;\\n]", "".join(command[at + 1 : at + 2]))\n        torn = any(part.count(sign) % 2 for part in parts for sign in "\\"'\`") or any(\n            part.count("(") != part.count(")") or part.endswith("\\\\") for part in parts\n        )\n        first = not torn\n        for part in map(str.strip, parts):\n            is_more = re.search(r"[|&<>]", re.sub(r"\\(.*\\)|\\"[^\\"]*\\"|'[^']*'", "", part))\n            first = first and not is_more and bool(re.match(r"(export\\s+\\w+=|cd\\s|set\\s+-)", part))\n            if re.search(reads, part):\n                unsure = "its command reads variables from another file"\n            elif first:\n                always.update(pairs(part) if part.startswith("export") else [])\n            elif re.search(r"\\bexport\\s+\\w+=", part) or re.match(pair + r"\\Z", part):\n                name = re.search(r"\\w+(?==)", part).group(0)\n                unsure = "its command sets %s, possibly under a condition" % name\n            else:\n                always.update(of_server(part))\n        return always, exported, unsure\n\n    def modules_of(texts):\n        """Returns what the web's server may import, the likeliest first."""\n        sure, likely = [], []\n        for word in re.split(r"[\\s=\\"',;()\\[\\]]+", " ".join(text for text, _ in texts)):\n            if word.endswith(".py") and "/" in word or re.search(r"\\b[aw]sgi\\.py", word):\n                word = word[:-3].strip("./").replace("/", ".")\n            module, colon, _ = word.partition(":")\n            if not re.match(r"[A-Za-z_]\\w*(\\.[A-Za-z_]\\w*)*\\Z", module):\n                continue\n            if module.startswith(("django.", "gunicorn.", "uvicorn.")):\n                continue\n            if re.search(r"(\\A|[._])[aw]sgi[^.]*\\Z", module):\n                sure.append(module)\n            elif colon:\n                likely.append(module)\n        return sure + likely\n\n    def is_there(module):\n        try:\n            return importlib.util.find_spec(module) is not None\n        except Exception:\n            return False\n\n    def web_tells():\n        """In the child: imports what the web's server imports, and tells which databases it names."""\n        task = spec["child"]\n        module = None\n        if not task["manage"]:\n            sys.path[:0] = [path for path in task["path"] if path not in sys.path]\n            module = next((each for each in task["modules"] if is_there(each)), None)\n            if module is None:\n                return say(json.dumps({"web": None}))\n            importlib.import_module(module)\n        there = [alias for alias in task["databases"] if alias in connections.databases]\n        told = {alias: identity_of(connections[alias]) for alias in there}\n        told = {alias: each for alias, each in told.items() if each != task["databases"][alias]}\n        chosen = os.environ.get("DJANGO_SETTINGS_MODULE", "")\n        web = {"module": module or "manage.py", "settings": chosen, "databases": told}\n        say(json.dumps({"web": web}))\n        for alias in list(told):\n            # By another way, or as another user: only the server knows whether it is the same.\n            try:\n                connections[alias].ensure_connection()\n                told[alias] = asked(connections[alias])\n            except Exception:\n                # Then it is compared by its name and its host.\n                continue\n            say(json.dumps({"web": web}))\n\n    def container_environment():\n        """As the container was started with it: manage.py, and the command before it, add their own."""\n        saved = os.environ.pop("DJANGO_ROLLOUT_ENV", None)\n        if saved:\n            try:\n                words = shlex.split(saved)\n                return dict(word.split("=", 1) for word in words if re.match(r"\\w+=", word))\n            except ValueError:\n                pass\n        try:\n            with open("/proc/self/environ", "rb") as file:\n                pairs = [each.split(b"=", 1) for each in file.read().split(b"\\0") if b"=" in each]\n            return {os.fsdecode(name): os.fsdecode(value) for name, value in pairs}\n        except OSError:\n            return dict(os.environ)\n\n    def question_of(identities):\n        """How the child is started that is asked for the web's databases, or why nobody is asked."""\n        command = spec.get("web")\n        if command is None or "django_rollout_inspect" not in sys.argv[-1]:\n            return None, None\n        texts = words_of(command)\n        whole = " ".join(command)\n        parts = whole.split()\n        programs = [part.rsplit("/", 1)[-1].strip("\\"'") for part in parts]\n        serving = ("runserver", "runserver_plus", "testserver", "runuwsgi")\n        manage = next((part for part in parts if part.endswith("manage.py")), None)\n        by_manage = manage is not None and any(each in serving for each in programs)\n        modules = modules_of(texts)\n        home = os.environ.get("DJANGO_SETTINGS_MODULE", "").split(".")\n        guesses = [settings.WSGI_APPLICATION, getattr(settings, "ASGI_APPLICATION", None)]\n        modules += [each.rsplit(".", 1)[0] for each in guesses if each and "." in each]\n        for at in list(range(1, len(home))) + [0]:\n            modules += [".".join(home[:at] + [each]) for each in ("wsgi", "asgi")]\n        env = container_environment()\n        always, exported, unsure = assigned(command, texts)\n        if unsure:\n            return None, unsure\n        env = dict(exported, **dict(env, **always))\n        flag = r"--(?:chdir|pythonpath|app-dir)[= ](\\S+)"\n        folder = env.get("PWD") or os.getcwd()\n        for each in re.findall(flag, " ".join(parts)) + re.findall(r"(?:^| )cd ([^\\s;&]+)", whole):\n            if os.path.isdir(os.path.join(folder, each)):\n                folder = os.path.join(folder, each)\n        task = {\n            "manage": by_manage,\n            "modules": modules,\n            "path": [folder, os.getcwd()] + sys.path[:1],\n            "databases": identities,\n        }\n        env["DJANGO_ROLLOUT_SPEC"] = json.dumps({"marker": marker, "child": task})\n        for name in ("DJANGO_ROLLOUT_ENV", "DJANGO_ROLLOUT_THROUGH"):\n            env.pop(name, None)\n        start = [sys.executable, "-c", sys.argv[-1]]\n        if by_manage:\n            chosen = re.findall(r"--settings[= ](\\S+)", " ".join(parts))\n            flags = ["--settings=" + each for each in chosen[:1]]\n            start = [sys.executable, manage, "shell", "-v", "0"] + flags + ["-c", sys.argv[-1]]\n        given = "DJANGO_SETTINGS_MODULE" in env or "--settings" in whole\n        cwd = folder if os.path.isdir(folder) else None\n        return {"start": start, "env": env, "cwd": cwd, "given": given}, None\n\n    def answer_to(question):\n        """What the child tells, and why it tells nothing."""\n        late = None\n        try:\n            child = subprocess.Popen(\n                question["start"],\n                env=question["env"],\n                cwd=question["cwd"],\n                stdin=subprocess.DEVNULL,\n                stdout=subprocess.PIPE,\n                stderr=subprocess.STDOUT,\n                start_new_session=True,\n            )\n        except OSError as error:\n            return None, str(error)\n        try:\n            out = child.communicate(timeout=child_seconds)[0]\n        except subprocess.TimeoutExpired as expired:\n            # What settings tell it has said before it asked a database that does not answer.\n            out = expired.output or b""\n            late = "its import did not end within %d s" % child_seconds\n        finally:\n            # What it has started must not outlive it.\n            try:\n                os.killpg(child.pid, signal.SIGKILL)\n            except OSError:\n                pass\n        lines = out.decode("utf-8", "replace").splitlines()\n        for line in reversed(lines):\n            text = line.partition(marker)[2].rpartition(marker)[0]\n            if text.startswith("{"):\n                web = json.loads(text)["web"]\n                if web is None:\n                    return None, "its command names no known module"\n                return dict(web, given=question["given"]), None\n        words = [line for line in lines if line.strip()]\n        return None, late or (words[-1] if words else "it printed nothing")\n\n    def hand_over(found, question):\n        """Becomes a Python without Django, which asks the web; comes back only when that cannot be."""\n        atexit.unregister(hand_over)\n        if "failed" in found:\n            # What others have to do at the end.\n            try:\n                atexit._run_exitfuncs()\n            except Exception:\n                pass\n        state = json.dumps({"found": found, "question": question, "spec": spec}).encode("ascii")\n        try:\n            if hasattr(os, "memfd_create"):\n                file = os.fdopen(os.memfd_create("django-rollout", 0), "w+b")\n            else:\n                import tempfile\n\n                file = tempfile.TemporaryFile()\n            file.write(state)\n            file.seek(0)\n            os.set_inheritable(file.fileno(), True)\n            to_do = json.dumps({"marker": marker, "handed": file.fileno()})\n            env = dict(os.environ, DJANGO_ROLLOUT_SPEC=to_do)\n            sys.stdout.flush()\n            sys.stderr.flush()\n            os.execve(sys.executable, [sys.executable, "-S", "-c", sys.argv[-1]], env)\n        except (OSError, ValueError):\n            conclude(found, *answer_to(question))\n\n    def conclude(found, web, silent):\n        """Compares, tells the plan and becomes the migration; or refuses."""\n        refuse_others(found, web)\n        if "failed" in found:\n            return\n        migrate = spec.get("migrate")\n        plans, always = found["plans"], found["always"]\n        works = [plan for plan in plans if plan["pending"] or plan["squashed"]]\n        runs = bool(migrate) and bool(works or always)\n        for plan in plans:\n            lost = plan["vendor"] == "sqlite" and not outlives(plan["identity"]["name"])\n            if migrate and lost and (plan in works or (always and plan["database"] in named)):\n                refuse("file", plan["database"], plan["identity"])\n            if migrate and not always and plan in works and plan["database"] not in named:\n                pending = ["%(app)s.%(name)s" % each for each in plan["pending"] + plan["squashed"]]\n                refuse("left", plan["database"], plan["identity"], pending=pending)\n        say(\n            json.dumps(\n                {\n                    "django": found["django"],\n                    "python": platform.python_version(),\n                    "databases": plans,\n                    "runs": runs,\n                    "web": {"module": web["module"]} if web else silent and {"silent": silent},\n                }\n            )\n        )\n        if runs:\n            say("migrate")\n            if os.path.exists("/bin/sh"):\n                os.execv("/bin/sh", ["sh", "-c", migrate])\n            words = shlex.split(migrate)\n            os.execvp(words[0], words)\n\n    def refuse(why, alias, identity, **more):\n        say(json.dumps(dict({"refused": why, "alias": alias, "migration": identity}, **more)))\n        os._exit(3)\n\n    def refuse_others(found, web):\n        """Never another database than the web's, or than the one of the release before."""\n        identities, stated = found["identities"], found["stated"]\n        for alias, identity in identities.items():\n            theirs = web["databases"].get(alias) if web else None\n            # Like with like: a proxy may know a database by another name than its server does.\n            is_asked = theirs and (theirs.get("server") or theirs.get("started"))\n            if theirs and not is_same(identity if is_asked else stated[alias], theirs):\n                chosen = os.environ.get("DJANGO_SETTINGS_MODULE", "")\n                refuse(\n                    "web",\n                    alias,\n                    identity,\n                    other=theirs,\n                    module=web["module"],\n                    settings=[chosen, web["settings"]],\n                    given=web["given"],\n                )\n        for alias, identity in identities.items():\n            before = (spec.get("kept") or {}).get(alias)\n            if before and not is_same(identity, before):\n                refuse("before", alias, identity, other=before)\n\n    def outlives(path):\n        return any(\n            path == folder or path.startswith(os.path.realpath(folder).rstrip("/") + "/")\n            for folder in spec.get("volumes") or []\n        )\n\n    def refuse_writes(execute, sql, params, many, context):\n        if not str(sql).lstrip().upper().startswith(reading + transaction):\n            raise CommandError("a plan never writes: " + str(sql))\n        return execute(sql, params, many, context)\n\n    def inner(operation):\n        # SeparateDatabaseAndState: what it does to the database is what can be undone or not.\n        return getattr(operation, "database_operations", None) or []\n\n    def reversible(operation):\n        return bool(operation.reversible) and all(reversible(each) for each in inner(operation))\n\n    def own_apps(alias, loader):\n        """Apps of which a router keeps tables in this database and not in the default one."""\n\n        def is_own(model):\n            if router.allow_migrate_model("default", model):\n                return False\n            # A legacy table is nobody's to make (managed = False).\n            there = router.allow_migrate_model(alias, model)\n            return there and model._meta.can_migrate(connections[alias])\n\n        with_migrations = [apps.get_app_config(app) for app in loader.migrated_apps]\n        return {app.label for app in with_migrations if any(map(is_own, app.get_models()))}\n\n    def with_sql(executor, connection, migrations):\n        """Pairs of migration and the text that sqlmigrate would print; None where it cannot tell."""\n        # The state is carried along: to build it again for each migration, as sqlmigrate does, takes\n        # minutes in a project with hundreds of them.\n        state = executor._create_project_state(with_applied_migrations=True)\n        left = longest_sql_of_all\n        for migration in migrations:\n            sql = None\n            if left > 0:\n                try:\n                    if state is None:\n                        state = executor.loader.project_state(\n                            (migration.app_label, migration.name), at_end=False\n                        )\n                    with connection.execute_wrapper(refuse_writes):\n                        with connection.schema_editor(\n                            collect_sql=True, atomic=migration.atomic\n                        ) as editor:\n                            state = migration.apply(state, editor, collect_sql=True)\n                    sql = "\\n".join(editor.collected_sql)\n                except Exception:\n                    # An operation that looks up a constraint which a migration before it, unapplied\n                    # too, is yet to make fails here as it does in sqlmigrate, and so does what would\n                    # write. The plan is worth telling without its SQL.\n                    state = None\n            if sql is not None:\n                if len(sql) > min(longest_sql, left):\n                    sql = sql[: min(longest_sql, left)] + "\\n-- (cut)"\n                left -= len(sql)\n            yield migration, sql\n\n    def leaf_of_apps(loader):\n        leaf = {}\n        applied = [key for key in loader.graph.nodes if key in loader.applied_migrations]\n        for app, name in sorted(applied):\n            children = loader.graph.node_map[(app, name)].children\n            if not any(c.key[0] == app and c.key in loader.applied_migrations for c in children):\n                leaf[app] = name\n        return leaf\n\n    def not_in_code(loader):\n        """Migrations that the database has and this code does not.\n\n        \`newer\` tells a version deployed later (its migrations came after all that this code knows)\n        from what squashed migrations and removed apps leave behind.\n        """\n        known = set(loader.disk_migrations)\n        for migration in loader.disk_migrations.values():\n            known.update(migration.replaces)\n\n        def at(key):\n            # None for a squashed migration that counts as applied because those it replaces are.\n            return getattr(loader.applied_migrations[key], "applied", None)\n\n        unknown = [key for key in sorted(loader.applied_migrations) if key not in known]\n        times = {key: at(key) for key in loader.applied_migrations if at(key) is not None}\n        apps = {app for app, _ in known}\n        for app, name in unknown:\n            before = [\n                when\n                for key, when in times.items()\n                if key in known and (key[0] == app or app not in apps)\n            ]\n            when = times.get((app, name))\n            newer = when is not None and all(when >= other for other in before)\n            yield {"app": app, "name": name, "newer": newer}\n\n    def to_record(executor):\n        """Squashed migrations that \`migrate\` marks as applied, since all that they replace is.\n\n        As MigrationExecutor.check_replacements does. Without it the release that removes the replaced\n        ones would end with InconsistentMigrationHistory.\n        """\n        recorded = executor.recorder.applied_migrations()\n        for key, migration in sorted(executor.loader.replacements.items()):\n            if key not in recorded and all(each in recorded for each in migration.replaces):\n                yield {"app": key[0], "name": key[1]}\n\n    def version_of(connection):\n        try:\n            return ".".join(str(part) for part in connection.get_database_version())\n        except (AttributeError, NotImplementedError):\n            return None\n\n    def plan_of(alias, identity, own):\n        """The plan of one database; of the apps in \`own\` alone where that is not None."""\n        connection = connections[alias]\n        executor = MigrationExecutor(connection)\n        loader = executor.loader\n        # As \`migrate\` does: it would refuse to begin, and it would be the reader's first news of it.\n        loader.check_consistent_history(connection)\n        conflicts = loader.detect_conflicts()\n        if conflicts:\n            raise CommandError(\n                "Conflicting migrations detected; multiple leaf nodes in the migration graph: ("\n                + "; ".join(\n                    "%s in %s" % (", ".join(names), app) for app, names in conflicts.items()\n                )\n                + ").\\nTo fix them run 'python manage.py makemigrations --merge'"\n            )\n        pending = [each for each, _ in executor.migration_plan(loader.graph.leaf_nodes())]\n        if own is not None:\n            pending = [each for each in pending if each.app_label in own]\n        return {\n            "database": alias,\n            "identity": identity,\n            "vendor": connection.vendor,\n            "vendorName": connection.display_name,\n            "version": version_of(connection),\n            "transactionalDdl": bool(connection.features.can_rollback_ddl),\n            "pending": [\n                {\n                    "app": migration.app_label,\n                    "name": migration.name,\n                    "operations": [type(each).__name__ for each in migration.operations],\n                    "atomic": bool(migration.atomic),\n                    "reversible": all(reversible(each) for each in migration.operations),\n                    "sql": sql,\n                }\n                for migration, sql in with_sql(executor, connection, pending)\n            ],\n            "squashed": [each for each in to_record(executor) if own is None or each["app"] in own],\n            "applied": leaf_of_apps(loader),\n            "unknown": list(not_in_code(loader)) if own is None else [],\n        }\n\n    if "child" in spec:\n        web_tells()\n        sys.stdout.flush()\n        # Not by sys.exit: threads that the project has started would keep it.\n        os._exit(0)\n\n    if "handed" in spec:\n        with os.fdopen(spec["handed"], "rb") as file:\n            state = json.loads(file.read().decode("ascii"))\n        found, spec = state["found"], state["spec"]\n        named = spec.get("databases") or ["default"]\n        conclude(found, *answer_to(state["question"]))\n        os._exit(found.get("failed", 0))\n\n    # Django reports settings that cannot be imported only when they are read; then the apps.\n    settings.INSTALLED_APPS\n    django.setup()\n\n    # Apps by alias. Where no router says otherwise all is the default one's, and a mirror is a copy; what\n    # a router keeps away from is not asked at all: it may be anything, and out of reach.\n    planned = {alias: None for alias in named}\n    if settings.DATABASE_ROUTERS and not spec.get("only"):\n        on_disk = MigrationLoader(None)\n        for alias in connections:\n            mirror = (connections[alias].settings_dict.get("TEST") or {}).get("MIRROR")\n            own = set() if mirror or alias in planned else own_apps(alias, on_disk)\n            if own:\n                planned[alias] = own\n    identities = {alias: identity_of(connections[alias]) for alias in planned}\n    found = {"stated": dict(identities), "identities": identities, "plans": []}\n    question, silent = question_of(found["stated"])\n    try:\n        call_command("check", stdout=sys.stderr)\n        for alias, own in planned.items():\n            connect(connections[alias])\n            identities[alias] = asked(connections[alias])\n            found["plans"].append(plan_of(alias, identities[alias], own))\n    except Exception as error:\n        # A database that does not answer, or that is none of Django's, may be only the wrong one.\n        for alias in identities:\n            try:\n                connections[alias].ensure_connection()\n                identities[alias] = asked(connections[alias])\n            except Exception:\n                pass\n        found["failed"] = getattr(error, "returncode", 1) or 1\n        connections.close_all()\n        # Told by Django and Python first, as it is.\n        if question:\n            atexit.register(hand_over, found, question)\n        else:\n            conclude(found, None, silent)\n        raise\n\n    connections.close_all()\n    # A project's own \`migrate\` may do anything: django-tenants goes through all schemas.\n    found["always"] = bool(spec.get("always")) or get_commands().get("migrate") != "django.core"\n    found["django"] = django.get_version()\n    if question:\n        hand_over(found, question)\n    else:\n        conclude(found, None, silent)\n\n\ndjango_rollout_inspect()\n`
 const r=["python","manage.py"]
 function inspectorEnv(e){const{marker:t,migrate:n,waitSeconds:s=0,volumes:r=[],web:o,kept:i={}}=e
@@ -9680,7 +9674,7 @@ if(e)n[s]=e}return n}function actionOf(e){return r.o1.find(t=>t===e["INPUT_COMMA
 return Object.keys(t).flatMap(e=>{const[,t]=/^INPUT_(.+)$/.exec(e)??[]
 const s=t?.toLowerCase().replaceAll(" ","_")
 if(s===void 0||s==="command"||n.includes(s))return[]
-const r=(0,o.JR)(s,n)
+const r=(0,o.J)(s,n)
 return r===""?[]:[`"${s}" is not an input of this action${r}`]})}const S=8
 const T=/(?:token|password|secret|-data)["']?\s*:\s*["']?([^\s"',}]+)/gi
 function maskSecrets(e){for(const[t,{secret:n}]of Object.entries(i.tp)){if(!n)continue
@@ -10743,13 +10737,10 @@ const r=s?` of ${s.id}`:""
 return`add what is missing to the pod template${r}, or correct ${t}. To move it to other labels or ports, release the pods with both first, then ${t}`}function conflict(e,t,n){const s=t.find(({safe:e})=>e.length===0)??t[0]
 const r=s?.torn.map(({id:e})=>e).join(", ")??n.map(({id:e})=>e).join(", ")
 return{sentence:`${e} changes together with the pods of ${r}, and selects none of them during the rollout: the old ones lack its new labels or ports, the new ones lack its old ones${s?.aspect.words??""}`,hint:`split the change into two releases: first the pod template of ${r} with both the old and the new labels and ports, and ${e} unchanged; then ${e}, and the template without the old ones`}}},4339:(e,t,n)=>{n.d(t,{T:()=>idOf})
-function idOf(e){return`${e.kind.toLowerCase()}/${e.name}`}},345:(e,t,n)=>{n.d(t,{JR:()=>hintFor,h0:()=>closestMatch,ml:()=>replacementOf})
+function idOf(e){return`${e.kind.toLowerCase()}/${e.name}`}},345:(e,t,n)=>{n.d(t,{J:()=>hintFor,h:()=>closestMatch})
 function closestMatch(e,t){const[n]=t.map(t=>({name:t,distance:distance(e,t)})).sort((e,t)=>e.distance-t.distance)
-return n&&n.distance<=Math.max(2,e.length/3)?n.name:void 0}const s=new Map([["ready-timeout",'"grace" with NotReady=DURATION'],["code-quality",'"junit"']])
-function replacementOf(e){return s.get(e)}function hintFor(e,t){const n=replacementOf(e)
-if(n!==void 0)return`; use ${n} instead`
-const s=closestMatch(e,t)
-return s===void 0?"":`; did you mean "${s}"?`}function distance(e,t){let n=Array.from({length:t.length+1},(e,t)=>t)
+return n&&n.distance<=Math.max(2,e.length/3)?n.name:void 0}function hintFor(e,t){const n=closestMatch(e,t)
+return n===void 0?"":`; did you mean "${n}"?`}function distance(e,t){let n=Array.from({length:t.length+1},(e,t)=>t)
 for(let s=0;s<e.length;s++){const r=e[s]
 const o=[s+1]
 for(let e=0;e<t.length;e++)o.push(Math.min((o[e]??0)+1,(n[e+1]??0)+1,(n[e]??0)+(r===t[e]?0:1)))
@@ -10790,7 +10781,7 @@ if(!(0,s.jh)(l))return{name:e,values:a,problems:[`${e}: is not a list of options
 for(const{key:t,value:n}of l.items){const l=(0,s.jn)(t)?String(t.value):""
 const u=lineOf((0,s.jn)(t)?t.range[0]:void 0)
 const wrong=t=>c.push(`${e}, line ${u}: "${l}" ${t}`)
-if(!Object.hasOwn(o.tp,l)){wrong(`is not an option${(0,r.JR)(l,Object.keys(o.tp))}`)
+if(!Object.hasOwn(o.tp,l)){wrong(`is not an option${(0,r.J)(l,Object.keys(o.tp))}`)
 continue}const d=l
 const{secret:h,read:g}=o.tp[d]
 const f=h?"is a secret, which does not belong in a file of the repository; set it as an input or a flag":A[d]
@@ -10814,7 +10805,7 @@ var r=n(345)
 var o=n(8090)
 var i=n(7244)
 var a=n(3672)
-function readOptions(e,t,{face:n="action",file:r=s.w1}={}){const i=(0,a.cz)(e,n)
+function readOptions(e,t,{surface:n="action",file:r=s.w1}={}){const i=(0,a.cz)(e,n)
 const c=i.map(([e])=>e)
 const A=[...Object.keys(t).filter(e=>!c.includes(e)).map(t=>unknown(e,t,c)),...r.problems]
 const l={}
@@ -10833,7 +10824,7 @@ const o=[{text:n[e],where:""},{text:r?.text,where:r?`${s.name}, line ${r.line}: 
 for(const{text:e,where:n}of o){if(e===void 0||e===""&&!t)continue
 return{text:t&&e.trim()==="none"?"":e,where:n}}return{where:""}}function example(e,t,n){const{example:s,cliExample:r=(0,i.Z)(s),flag:o}=n
 if(e==="action")return`for example ${t}: ${s}`
-return`for example --${t}${o?"":` ${r}`}`}function unknown(e,t,n){const s=(0,r.JR)(t,n)
+return`for example --${t}${o?"":` ${r}`}`}function unknown(e,t,n){const s=(0,r.J)(t,n)
 return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Dy:()=>w,GC:()=>wordFor,GX:()=>p,Hd:()=>a,I_:()=>o,Lx:()=>m,Mn:()=>g,Sm:()=>I,TT:()=>f,Wf:()=>i,an:()=>r,c5:()=>u,p0:()=>l,qe:()=>graces,rK:()=>h,yL:()=>oneOf,yU:()=>someOf})
 class Problem{text
 constructor(e){this.text=e}}function reader(e,t){return Object.assign(e=>t(e),{takes:e})}function matching(e,t,n){return reader({is:"text",word:e,pattern:t},e=>t.test(e)?e:new Problem(n))}function anyText(e){return reader({is:"text",word:e},e=>e)}const s=/^[a-z0-9._-]+((:\d+)?(\/[a-z0-9._-]+)+)?$/
@@ -11001,7 +10992,7 @@ i({code:e??128+(t?u.constants.signals[t]:0),stdout:Buffer.concat(c.stdout).toStr
 a.stdin.on("error",()=>{})
 a.stdin.end(o)})}async function stream(e,t,n){if(t.signal.aborted)return 128+u.constants.signals.SIGTERM
 return new ProcessGroup(e,t,n).exitCode}class ProcessGroup{program
-how
+options
 exitCode
 #ot
 #it
@@ -11009,7 +11000,7 @@ exitCode
 #ct
 #At
 constructor(e,t,n){this.program=e
-this.how=t
+this.options=t
 const{promise:s,resolve:r}=Promise.withResolvers()
 this.exitCode=s
 this.#ot=r
@@ -11022,20 +11013,20 @@ o.on("error",this.#ut)
 o.on("exit",this.#dt)
 o.on("close",this.#ht)
 o.stdin?.on("error",()=>{})
-o.stdin?.end(t.input)}#lt(e){const t=new LineSplitter(t=>this.how.onLine(t,e))
+o.stdin?.end(t.input)}#lt(e){const t=new LineSplitter(t=>this.options.onLine(t,e))
 this.#it[e]?.on("data",e=>t.push(e))
 return t}#ke=()=>{this.#gt("SIGTERM")
 this.#At=setTimeout(()=>this.#gt("SIGKILL"),p)}
 #ut=e=>{if(this.#it.pid!==void 0)return
 const t=`${this.program.tool} could not be started: ${(0,f.b)(e)}`
-this.how.onLine(t,"stderr")
+this.options.onLine(t,"stderr")
 this.#ft(127)}
 #dt=()=>{setTimeout(()=>{this.#it.stdout?.destroy()
 this.#it.stderr?.destroy()},m).unref()}
-#ht=(e,t)=>{if(this.how.signal.aborted)this.#gt("SIGKILL")
+#ht=(e,t)=>{if(this.options.signal.aborted)this.#gt("SIGKILL")
 this.#at?.()
 if(this.#it.pid!==void 0)this.#ft(e??128+(t?u.constants.signals[t]:0))}
-#gt(e){try{if(this.#it.pid!==void 0)process.kill(-this.#it.pid,e)}catch{}}#ft(e){this.how.signal.removeEventListener("abort",this.#ke)
+#gt(e){try{if(this.#it.pid!==void 0)process.kill(-this.#it.pid,e)}catch{}}#ft(e){this.options.signal.removeEventListener("abort",this.#ke)
 clearTimeout(this.#At)
 for(const e of this.#ct)e.end()
 this.#ot(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,d.resolve)(e):void 0
@@ -11795,7 +11786,7 @@ s()}},wake:()=>{t.forEach(e=>{e()})}}}function outcomeOf({verdicts:e},t){const n
 const s=n.flatMap(([e,t])=>t.is==="superseded"?[[e,t.by]]:[])
 if(s.length>0)return{is:"superseded",by:Object.fromEntries(s)}
 for(const[,e]of n)if(e.is==="failed")return{is:"failed",cause:e.cause,at:t}
-return n.every(([,e])=>e.is==="done")?{is:"done"}:void 0}},2088:(e,t,n)=>{n.d(t,{Y:()=>toRepo,v:()=>ReleaseContext})
+return n.every(([,e])=>e.is==="done")?{is:"done"}:void 0}},2088:(e,t,n)=>{n.d(t,{FF:()=>logWarning,YT:()=>toRepo,v5:()=>ReleaseContext})
 var s=n(7101)
 class ReleaseContext{platform
 settings
@@ -11812,7 +11803,8 @@ this.app=e.app
 this.command=e.command
 this.holder=e.holder
 this.signal=e.signal
-this.warn=e.warn}with(e){return Object.assign(new ReleaseContext(this),this,e)}}function toRepo({platform:e,settings:t}){return n=>(0,s.VZ)(n,t=>e.files.exists(t),t.context)}},2789:(e,t,n)=>{n.d(t,{KG:()=>otherVersions,Z:()=>notAsBefore,nS:()=>availabilityOf})
+this.warn=e.warn}with(e){return Object.assign(new ReleaseContext(this),this,e)}}function logWarning({log:e,warn:t},n){e.say(`warning: ${n}`)
+t(n)}function toRepo({platform:e,settings:t}){return n=>(0,s.VZ)(n,t=>e.files.exists(t),t.context)}},2789:(e,t,n)=>{n.d(t,{KG:()=>otherVersions,Z:()=>notAsBefore,nS:()=>availabilityOf})
 var s=n(3165)
 var r=n(9340)
 var o=n(4339)
@@ -12090,12 +12082,12 @@ u=o.observations
 const{verdict:i,requeueAt:a,logsWanted:c}=o
 if(i.is==="started"||i.is==="finished")this.#rn(i.pod)
 if(i.is==="waiting")r.waiting(i.on)
-return{logsWanted:c,...a!==void 0&&{requeueAt:a},...(i.is==="failed"||i.is==="finished")&&{ended:i}}},(e,n)=>{const s=(0,h.h)(r.unmarked(n),(0,y.Y)(t))
+return{logsWanted:c,...a!==void 0&&{requeueAt:a},...(i.is==="failed"||i.is==="finished")&&{ended:i}}},(e,n)=>{const s=(0,h.h)(r.unmarked(n),(0,y.YT)(t))
 u=(0,I.X1)(u,e,s)})}async#Yt(e,t){const{context:n,live:s,desired:r,output:o}=this
 const i={source:(0,g.HP)(r.container),lines:o.lines.slice(-T)}
 const a={...e.cause,logs:e.cause.logs??[i]}
 const c={cluster:n.cluster,clock:n.platform.clock,live:s,startedAt:t}
-const A=(0,B.m)(a,{...c,toRepo:(0,y.Y)(n)})
+const A=(0,B.m)(a,{...c,toRepo:(0,y.YT)(n)})
 return{...e,cause:await A.catch(()=>a)}}#rn(e){const{clock:t}=this.context.platform
 this.#Xt??=(0,d.ip)(t,k,this.#en.signal,t=>this.#on(e,t))}async#on(e,t){const{cluster:n,platform:s}=this.context
 const o=`${(0,Q.Q)(n,e,this.desired.container)}&follow=true`
@@ -12340,7 +12332,7 @@ const{available:r,wanted:o}=(0,c.nS)(e)
 return r<o?{...n,available:r}:n})
 const I=p.flatMap(({before:e,did:t})=>t==="put"?[(0,r.T)((0,s.hY)(e))]:[])
 const B=keepUnblocked(h,n,m,g)
-return(0,A.T)({cluster:h,clock:u.clock,live:n,desiredWorkloads:w,timeouts:o,startedAt:a,onProgress:e=>{l(asWritten(e,I))},toRepo:(0,f.Y)(e),stageLog:g,signal:d}).finally(B)}function asWritten(e,t){return Object.fromEntries(Object.entries(e).map(([e,n])=>{const{startedAt:s,...r}=n
+return(0,A.T)({cluster:h,clock:u.clock,live:n,desiredWorkloads:w,timeouts:o,startedAt:a,onProgress:e=>{l(asWritten(e,I))},toRepo:(0,f.YT)(e),stageLog:g,signal:d}).finally(B)}function asWritten(e,t){return Object.fromEntries(Object.entries(e).map(([e,n])=>{const{startedAt:s,...r}=n
 return[e,t.includes(e)?n:r]}))}},8152:(e,t,n)=>{n.d(t,{O:()=>fenced})
 function fenced(e,t){return{...e,post:async(n,s)=>e.post(n,s,await t.ensureHeld()),put:async(n,s)=>e.put(n,s,await t.ensureHeld()),remove:async(n,s)=>e.remove(n,{...s,signal:await t.ensureHeld()}),kubectl:(n,s)=>e.kubectl(n,{...s,ensureHeld:()=>t.ensureHeld()})}}},9869:(e,t,n)=>{n.d(t,{Sx:()=>microTime,Vj:()=>LeaseLost,um:()=>keepRenewed,yN:()=>o})
 var s=n(1407)
@@ -12567,7 +12559,7 @@ const workloadsAreOurs=(e,t)=>{const{of:n,object:s}=e
 const{kind:r=""}=s
 return n==="workload"&&!Object.hasOwn(b,r)?`${t}.object is not a workload`:void 0}
 const k={uid:(0,s.no)((0,s.Qq)()),roots:(0,s.no)((0,s.Qq)())}
-const S={begun:(0,s.OA)(d,"refused"),namespace:(0,s.OA)(k,"refused"),timeouts:(0,s.OA)({timeout:s.U9,grace:(0,s.A7)(s.U9),readyTimeout:(0,s.no)(s.U9)},"refused"),snapshot:(0,s.c3)((0,s.Q7)((0,s.OA)(v,"refused"),workloadsAreOurs))}
+const S={begun:(0,s.OA)(d,"refused"),namespace:(0,s.OA)(k,"refused"),timeouts:(0,s.OA)({timeout:s.U9,grace:(0,s.A7)(s.U9)},"refused"),snapshot:(0,s.c3)((0,s.Q7)((0,s.OA)(v,"refused"),workloadsAreOurs))}
 function wrongInRecord(e){return(0,s.OA)(S,"refused")(e,"record")}function wrongInEntry(e){return(0,s.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
 var s=n(8522)
 var r=n(1407)
@@ -12638,9 +12630,7 @@ try{t=(0,s.gunzipSync)(Buffer.from(e,"base64"),{maxOutputLength:I}).toString()}c
 let n
 try{n=JSON.parse(t)}catch{return wrong('its key "record" is not JSON')}const r=(0,m.Kw)(n)
 if(r!==void 0)return wrong(`${r}: another version of django-rollout, or another client, wrote it`)
-return{is:"record",record:current(n)}}function current({timeouts:e,...t}){const{readyTimeout:n,grace:s,...r}=e
-const o=n===void 0?s:{NotReady:n,...s}
-return{...t,timeouts:{...r,grace:o}}}function unusable(e,t,n,s){const r=(0,a.Fe)(t)
+return{is:"record",record:n}}function unusable(e,t,n,s){const r=(0,a.Fe)(t)
 return(0,A.fJ)({code:"record-unusable",sentence:`secret/${r} is not a valid record: ${n}`,hint:[...s===void 0?[]:[`${s}, which restores it. Otherwise:`],"nothing was written. An incomplete release, if there is one, stays as it is",`see who wrote it: ${e.commandLine(["get","secret",r,"-o","yaml","--show-managed-fields"])}`,`see what runs: ${e.commandLine(["get","deployments,statefulsets,daemonsets,cronjobs","-o","wide"])}`,`delete it: ${e.commandLine(["delete","secret",r])}`,"then release, or roll back to, the version that should run"].join("\n")})}async function namespaceOf(e){const uidAt=async t=>{try{return(await e.find(t))?.metadata?.uid}catch(e){if(e instanceof r.h&&e.status===403)return
 throw e}}
 const[t,n]=await Promise.all([uidAt(`/api/v1/namespaces/${e.namespace}`),uidAt(`${(0,c.rJ)("v1",e.namespace,"configmaps")}/kube-root-ca.crt`)])

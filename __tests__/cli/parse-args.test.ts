@@ -39,10 +39,6 @@ describe('what is wrong is one sentence with the nearest right name', () => {
     ['launch', `"launch" is not a command; the commands are ${commands.join(', ')}`],
     ['release --imgae shop', '"--imgae" is not an option of release; did you mean "--image"?'],
     ['release --imgae=shop', '"--imgae" is not an option of release; did you mean "--image"?'],
-    [
-      'release --ready-timeout 90s',
-      '"--ready-timeout" is not an option of release; use "grace" with NotReady=DURATION instead',
-    ],
     ['release -image shop', '"-image" is not an option of release; did you mean "--image"?'],
     [
       'deploy --context .',
@@ -127,7 +123,7 @@ describe.each(commands)('the help of %s', (command) => {
     const asked = readCommandLine(words, '', { columns: 80, color: false })
     if (asked.is !== 'run') throw new Error(JSON.stringify(asked))
     expect(asked.command).toBe(command)
-    expect(readOptions(command, asked.given, { face: 'command' })).toMatchObject({ is: 'read' })
+    expect(readOptions(command, asked.given, { surface: 'command' })).toMatchObject({ is: 'read' })
   })
 })
 

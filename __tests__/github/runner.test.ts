@@ -55,12 +55,6 @@ describe('inputs', () => {
   test.each([
     ['INPUT_NAMEPSACE', ['"namepsace" is not an input of this action; did you mean "namespace"?']],
     ['INPUT_SMOK-PATH', ['"smok-path" is not an input of this action; did you mean "smoke-path"?']],
-    [
-      'INPUT_READY-TIMEOUT',
-      [
-        '"ready-timeout" is not an input of this action; use "grace" with NotReady=DURATION instead',
-      ],
-    ],
     // Of a composite action around ours, or of our own action.yml alone.
     ['INPUT_WHOLLY-ELSE', []],
     ['INPUT_COMMAND', []],

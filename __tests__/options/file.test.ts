@@ -36,7 +36,6 @@ describe('what is wrong is told with its line', () => {
   test.each([
     ['image: a\n\nnamepsace: b', 'line 3: "namepsace" is not an option; did you mean "namespace"?'],
     ['wholly: else', 'line 1: "wholly" is not an option'],
-    ['code-quality: x', 'line 1: "code-quality" is not an option; use "junit" instead'],
     ['constructor: x', 'line 1: "constructor" is not an option'],
     ['bake: [1m]', 'line 1: "bake" is a list; it takes one value'],
     [
@@ -76,7 +75,7 @@ describe('the schema and the readers agree', () => {
   const least = 'image: ghcr.io/acme/shop\nnamespace: shop\n'
   const isRead = (text: string) =>
     (['release', 'build', 'test', 'deploy', 'rollback', 'history'] as const).every(
-      (command) => readOptions(command, {}, { file: read(text), face: 'command' }).is === 'read',
+      (command) => readOptions(command, {}, { file: read(text), surface: 'command' }).is === 'read',
     )
 
   test.each(

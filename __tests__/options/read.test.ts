@@ -104,10 +104,6 @@ describe('wrong', () => {
     [{ namepsace: 'x' }, '"namepsace" is not an option of release; did you mean "namespace"?'],
     [{ wholly: 'else' }, '"wholly" is not an option of release'],
     [
-      { 'ready-timeout': '90s' },
-      '"ready-timeout" is not an option of release; use "grace" with NotReady=DURATION instead',
-    ],
-    [
       { 'registry-username': 'me' },
       '"registry-password" is missing: "registry-username" requires it',
     ],
@@ -143,7 +139,7 @@ describe('a file of options', () => {
     ),
   )
   const reading = (given: RawInputs, command: Command = 'release') =>
-    readOptions(command, given, { face: 'command', file })
+    readOptions(command, given, { surface: 'command', file })
 
   test('what is given wins over it, and it wins over the defaults', () => {
     expect(reading({ namespace: 'shop', bake: '1m', order: 'parallel' })).toMatchObject({

@@ -58,9 +58,9 @@ test('deploy takes all that release takes, but for build and tests; and the very
 
 test.each(['action', 'command'] as const)(
   'a face that is %s has no option of the other',
-  (face) => {
+  (surface) => {
     for (const command of commands) {
-      const others = optionsOf(command, face).filter(([, { only }]) => only && only !== face)
+      const others = optionsOf(command, surface).filter(([, { only }]) => only && only !== surface)
       expect(others).toEqual([])
     }
   },

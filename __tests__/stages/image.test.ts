@@ -58,7 +58,7 @@ function machine(
 
 async function contextOf(command: 'deploy' | 'test', platform: Platform, given: RawInputs) {
   const options = command === 'deploy' ? { namespace: 'shop', ...given } : given
-  const reading = readOptions(command, { image: repository, ...options }, { face: 'command' })
+  const reading = readOptions(command, { image: repository, ...options }, { surface: 'command' })
   if (reading.is === 'wrong') throw new Error(reading.problems.join('\n'))
   const { settings } = reading
   const source = await findSource(platform, settings, '.')
@@ -227,7 +227,7 @@ describe('an image to build', () => {
 
   async function contextFor(platform: Platform, given: RawInputs): Promise<ReleaseContext> {
     const context = await contextOf('test', platform, { tag: 'none' })
-    const reading = readOptions('build', { image: repository, ...given }, { face: 'command' })
+    const reading = readOptions('build', { image: repository, ...given }, { surface: 'command' })
     if (reading.is === 'wrong') throw new Error(reading.problems.join('\n'))
     const settings = {
       ...context.settings,

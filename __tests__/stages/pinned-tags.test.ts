@@ -1,5 +1,10 @@
 import { expect, test } from '@jest/globals'
-import { lostImages, pinsOf, runsAlready, taggedAlone } from '../../src/stages/pinned-tags.js'
+import {
+  lostImages,
+  pinsOf,
+  runsAlready,
+  warningsWithoutDigest,
+} from '../../src/stages/pinned-tags.js'
 import { templateOf, usesOf, workloadId } from '../../src/kubernetes/objects.js'
 import type { Target } from '../../src/kubernetes/target.js'
 import { notebook } from '../support/journal.js'
@@ -193,7 +198,7 @@ test('what runs by a tag alone is named once', () => {
   const { workloads } = running(
     `{web: {image: '${shop}:v1'}, worker: {image: '${shop}:v1'}, old: {image: '${back('v1', 'a')}'}}`,
   )
-  expect(taggedAlone(targetsOf(workloads))).toEqual([
+  expect(warningsWithoutDigest(targetsOf(workloads))).toEqual([
     `statefulset/web, statefulset/worker names ${shop}:v1 without a digest: new pods run what that tag names then. The next release of another image adds the digest`,
   ])
 })

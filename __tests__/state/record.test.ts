@@ -88,12 +88,6 @@ test('what is written is read again, with paths that are made anew', async () =>
   })
 })
 
-test('the time to be Ready of an earlier version is the grace of NotReady', async () => {
-  const older = { ...good, timeouts: { timeout: 1, grace: { Crash: 2 }, readyTimeout: 3 } }
-  const record = await read(clusterWith(older))
-  expect(record?.timeouts).toEqual({ timeout: 1, grace: { Crash: 2, NotReady: 3 } })
-})
-
 test('a custom kind is found by what the server calls it', async () => {
   const widget = { apiVersion: 'example.com/v1', kind: 'Widget', metadata: { name: 'w' } }
   const record = await read(clusterWith({ ...good, snapshot: [entry(widget)] }))

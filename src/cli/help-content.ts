@@ -10,7 +10,7 @@ export const kinds = {
   look: 'Read-only:',
 } as const
 
-export interface Lesson {
+export interface HelpContent {
   readonly kind: keyof typeof kinds
   /** What it does, step by step. */
   readonly steps: readonly string[]
@@ -25,7 +25,7 @@ export interface Example {
 
 const shop = ['--image', 'ghcr.io/acme/shop', '--namespace', 'shop']
 
-export const helpContent: Readonly<Record<Command, Lesson>> = {
+export const helpContent: Readonly<Record<Command, HelpContent>> = {
   release: {
     kind: 'whole',
     steps: [

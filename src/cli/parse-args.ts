@@ -2,7 +2,7 @@
 import { Command, CommanderError, Option } from 'commander'
 import { commandDescriptions } from '../options/command-descriptions.js'
 import { commands, type Command as CommandName } from '../options/commands.js'
-import { closestMatch, replacementOf } from '../options/closest-match.js'
+import { closestMatch } from '../options/closest-match.js'
 import { example, type RawInputs } from '../options/read.js'
 import { wordFor } from '../options/readers.js'
 import {
@@ -191,8 +191,6 @@ function noOption(word: string, command: CommandName | undefined): string {
   const said = `django-rollout ${command}: "${word}" is not an option of ${command}`
   const names = optionsOf(command, 'command').map(([option]) => option)
   // `-image` has one dash too few.
-  const replacement = replacementOf(name)
-  if (replacement !== undefined) return `${said}; use ${replacement} instead`
   const near = names.find((option) => option === name) ?? closestMatch(name, names)
   const takers = commands.filter((one) =>
     optionsOf(one, 'command').some(([option]) => option === name),

@@ -7,60 +7,60 @@ import { changedSince, externalChanges, stateSince, type Restored } from '../und
 import { undo, undoBudget } from '../stages/undo.js'
 import { withTimeout } from '../platform/time.js'
 import { causeOf, commandsBack, lostCause, runningImages } from './causes.js'
-import { recordInHistory, type BegunRelease } from './begun-release.js'
+import { recordInHistory, type OpenRelease } from './open-release.js'
 import type { GivenUp, Images, StuckOutcome } from './run-state.js'
 
 /** Ends a release that failed: restores, records in the history, and closes the record unless it is kept. */
-export async function giveUp(begun: BegunRelease, cause: Cause): Promise<GivenUp> {
-  const { platform, app, cluster } = begun.context
+export async function giveUp(release: OpenRelease, cause: Cause): Promise<GivenUp> {
+  const { platform, app, cluster } = release.context
   let outcome: GivenUp
   try {
-    begun.lost.throwIfAborted()
+    release.lost.throwIfAborted()
     outcome = await (cause.code === 'superseded'
-      ? undoSuperseded(begun, cause)
-      : undoFailed(begun, cause))
+      ? undoSuperseded(release, cause)
+      : undoFailed(release, cause))
   } catch (error) {
-    return stuck(begun, error, { cause })
+    return stuck(release, error, { cause })
   }
-  await recordInHistory(begun, outcome)
+  await recordInHistory(release, outcome)
   if (outcome.result === 'kept') return outcome
   try {
-    await closeRecord(cluster, platform.clock, app, begun.record)
+    await closeRecord(cluster, platform.clock, app, release.record)
     return outcome
   } catch (error) {
-    return stuck(begun, error, outcome)
+    return stuck(release, error, outcome)
   }
 }
 
 /** Undoes everything that was written, unless nothing was, or the user wants to look at it. */
-async function undoFailed(begun: BegunRelease, cause: Cause): Promise<GivenUp> {
+async function undoFailed(release: OpenRelease, cause: Cause): Promise<GivenUp> {
   const isCancelled = cause.code === 'cancelled'
-  if (!(await changedSince(begun.context.cluster, begun.record.snapshot))) {
+  if (!(await changedSince(release.context.cluster, release.record.snapshot))) {
     return { result: isCancelled ? 'cancelled' : 'failed', cause }
   }
-  if (!isCancelled && wantsKeep(begun)) return keep(begun, cause)
-  const restored = await restoreAll(begun)
+  if (!isCancelled && wantsKeep(release)) return keep(release, cause)
+  const restored = await restoreAll(release)
   const others = externalChanges(restored)
   if (others !== undefined) {
-    const current = await imagesNow(begun)
+    const current = await imagesNow(release)
     return { result: 'superseded', cause: leftCause(others, cause), restored, current }
   }
   return { result: isCancelled ? 'cancelled' : 'undone', cause, restored }
 }
 
 /** Undoes what was written when another version was set meanwhile, unless people have to decide about it. */
-async function undoSuperseded(begun: BegunRelease, cause: Cause): Promise<GivenUp> {
-  const left = await stateSince(begun.context.cluster, begun.record.snapshot)
+async function undoSuperseded(release: OpenRelease, cause: Cause): Promise<GivenUp> {
+  const left = await stateSince(release.context.cluster, release.record.snapshot)
   const isToUndo = !left.some(isForPeople) && left.some(({ did }) => did !== 'nothing')
-  if (wantsKeep(begun) || !isToUndo) {
+  if (wantsKeep(release) || !isToUndo) {
     // Nothing is restored: the report says what was written already, and what others wrote.
-    return { result: 'superseded', cause, left, current: await imagesNow(begun) }
+    return { result: 'superseded', cause, left, current: await imagesNow(release) }
   }
-  const restored = await restoreAll(begun)
-  return { result: 'superseded', cause, restored, current: await imagesNow(begun) }
+  const restored = await restoreAll(release)
+  return { result: 'superseded', cause, restored, current: await imagesNow(release) }
 }
 
-function wantsKeep({ run }: BegunRelease): boolean {
+function wantsKeep({ run }: OpenRelease): boolean {
   return run.settings['on-failure'] === 'keep'
 }
 
@@ -79,7 +79,7 @@ async function restoreAll({
   lost,
   prepared,
   record: { snapshot, timeouts },
-}: BegunRelease): Promise<readonly Restored[]> {
+}: OpenRelease): Promise<readonly Restored[]> {
   const { live } = prepared.checked
   const input = { live, snapshot, timeouts }
   const restored = await reporter.stage('undo', (log) =>
@@ -108,10 +108,10 @@ function leftCause(left: string, cause: Cause): Cause {
 }
 
 /** Keeps the record open: `recover`, and the next release before it begins, restore from it. */
-async function keep(begun: BegunRelease, cause: Cause): Promise<GivenUp> {
-  const back = `to restore the previous version: ${commandLine('recover', begun.context.settings)}; the next release also does this before it starts`
+async function keep(release: OpenRelease, cause: Cause): Promise<GivenUp> {
+  const back = `to restore the previous version: ${commandLine('recover', release.context.settings)}; the next release also does this before it starts`
   const hint = cause.hint === undefined ? back : `${cause.hint}\n${back}`
-  return { result: 'kept', cause: { ...cause, hint }, current: await imagesNow(begun) }
+  return { result: 'kept', cause: { ...cause, hint }, current: await imagesNow(release) }
 }
 
 /**
@@ -119,12 +119,12 @@ async function keep(begun: BegunRelease, cause: Cause): Promise<GivenUp> {
  * is written.
  */
 async function stuck(
-  begun: BegunRelease,
+  release: OpenRelease,
   error: unknown,
   reached: Pick<GivenUp, 'cause'> & Pick<StuckOutcome, 'restored' | 'left'>,
 ): Promise<GivenUp> {
-  const { context, lost, record } = begun
-  const current = await imagesNow(begun)
+  const { context, lost, record } = release
+  const current = await imagesNow(release)
   const lockLost = lostCause(lost)
   if (lockLost) return { ...reached, result: 'stuck', cause: lockLost, current }
   const problem = causeOf(error, lost)
@@ -142,11 +142,11 @@ async function stuck(
       ].join('\n'),
     },
   }
-  await recordInHistory(begun, outcome)
+  await recordInHistory(release, outcome)
   return outcome
 }
 
-function imagesNow({ context, record }: BegunRelease): Promise<Images> {
+function imagesNow({ context, record }: OpenRelease): Promise<Images> {
   const { cluster, platform, settings } = context
   return runningImages(cluster, platform.clock, settings, record.snapshot)
 }

@@ -12,10 +12,10 @@ import { checkedNow } from '../stages/snapshot.js'
 import { isLeftOpen, sentenceOf } from './causes.js'
 import type { Run } from './run.js'
 import { lockAndRecover } from './lock.js'
-import { releaseStartOf, type Releases } from './begun-release.js'
+import { releaseStartOf, type ReleaseInput } from './open-release.js'
 
 /** Another version went live meanwhile: what this run was to record does not run. */
-class Overtaken extends Failure {}
+class NoLongerRunning extends Failure {}
 
 /**
  * Makes a later rollback to this version possible. A failure needs no undo, so it is a warning. Throws a Failure
@@ -26,7 +26,7 @@ export async function recordRunningVersion(
   run: Run,
   context: OpenContext,
   checked: PreflightResult,
-  running: Pick<Releases, 'command' | 'image'>,
+  running: Pick<ReleaseInput, 'command' | 'image'>,
 ): Promise<void> {
   const { platform, app, settings, signal } = context
   const { image } = running
@@ -39,7 +39,7 @@ export async function recordRunningVersion(
       const now = await checkedNow(context.with({ log, cluster }), checked)
       await checkHistory(context, now)
       if (!(await runsAlready(context, now.live, now.targets, image))) {
-        throw new Overtaken({
+        throw new NoLongerRunning({
           code: 'stale-commit',
           sentence: `another version went live while this run waited for the lock, so ${shortTag(image.tag)} is no longer running`,
           hint: 'release it again if it should run',
@@ -58,7 +58,7 @@ export async function recordRunningVersion(
       )
     })
   } catch (error) {
-    if (error instanceof Overtaken || isLeftOpen(error)) throw error
+    if (error instanceof NoLongerRunning || isLeftOpen(error)) throw error
     signal.throwIfAborted()
     run.warn(
       `${shortTag(image.tag)} is missing in the history, so a rollback cannot restore it: ${sentenceOf(error)}`,

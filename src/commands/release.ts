@@ -11,7 +11,7 @@ import { findBuild, imageToDeploy } from '../stages/image.js'
 import { jobsOf, runJobs } from '../stages/jobs.js'
 import { applyManifests } from '../stages/manifests.js'
 import { checkNotStale } from '../stages/stale-commit.js'
-import { taggedAlone } from '../stages/pinned-tags.js'
+import { warningsWithoutDigest } from '../stages/pinned-tags.js'
 import { preflight } from '../stages/preflight.js'
 import { push } from '../stages/push.js'
 import { rollout } from '../stages/rollout.js'
@@ -53,10 +53,10 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Outcome> {
         const context = requested.with({ signal, log })
         await resources.login(platform, settings)
         if (command === 'deploy') {
-          return { is: 'pushed', ...(await imageToDeploy(context)) } as const
+          return { is: 'found', ...(await imageToDeploy(context)) } as const
         }
         const { image, source, inputs } = await findBuild(context)
-        if (image) return { is: 'pushed', image, source } as const
+        if (image) return { is: 'found', image, source } as const
         const built = await build(context.with({ source }), inputs)
         return { is: 'built', built, source } as const
       }),
@@ -64,10 +64,10 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Outcome> {
   state.passPreflight(checked)
   const context = contextOf(run, found.source).with({ cluster })
 
-  if (found.is === 'pushed' && (await isDeployed(context, checked, found.image))) {
+  if (found.is === 'found' && (await isDeployed(context, checked, found.image))) {
     const { image } = found
     state.haveImage(image)
-    taggedAlone(checked.targets).forEach(run.warn)
+    warningsWithoutDigest(checked.targets).forEach(run.warn)
     state.exceptions = otherVersions(context, checked, image)
     await recordRunningVersion(run, context, checked, { command, image })
     await moveTags(run, context, image)
@@ -77,7 +77,7 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Outcome> {
     await reporter.stage('test', (log) => test(context.with({ log }), found.built, state.keepTests))
   }
   const image =
-    found.is === 'pushed'
+    found.is === 'found'
       ? found.image
       : await reporter.stage('push', (log) => push(context.with({ log }), found.built))
   state.haveImage(image)
@@ -89,7 +89,7 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Outcome> {
     jobs: fingerprintsOf(checked, settings.image, image),
     check: checkNotStale,
     write: (locked, prepared, wrote) => write(run, locked, { ...prepared, image }, wrote),
-    live: (locked) => moveTags(run, locked, image),
+    whenLive: (locked) => moveTags(run, locked, image),
   })
 }
 

@@ -63,7 +63,7 @@ async function toVersion(run: Run): Promise<Outcome> {
     check: (_, now) => {
       checkStillPrevious(context, chosen, now)
     },
-    bring: async (locked, now) => {
+    targets: async (locked, now) => {
       // It was logged before the lock was taken.
       const log = { ...locked.log, say: () => undefined }
       return (await rollbackTargets(locked.with({ log }), now, version)).targets

@@ -8,7 +8,7 @@ import type { Files } from '../platform/platform.js'
 export async function readSettings(
   command: Command,
   given: RawInputs,
-  face: Surface,
+  surface: Surface,
   files: Files,
 ): Promise<Reading> {
   const named = given['config']
@@ -30,5 +30,5 @@ export async function readSettings(
     return { is: 'wrong', problems: [problem] }
   }
   const file = text === undefined ? noFile : readFileOptions(path, text)
-  return readOptions(command, given, { face, file })
+  return readOptions(command, given, { surface, file })
 }

@@ -2,12 +2,11 @@
  * All or nothing: lock, snapshot, record, the writes, and then either the end of the record or the undo. The order
  * of the steps makes this hold wherever the run is cut off (docs/protocol.md).
  */
-import type { Target } from '../kubernetes/target.js'
 import { messageOf } from '../platform/error-message.js'
-import type { ClusterContext, OpenContext, StageContext } from '../stages/context.js'
+import type { OpenContext, StageContext } from '../stages/context.js'
 import { checkHistory } from '../stages/name-conflicts.js'
 import type { PreflightResult } from '../stages/preflight.js'
-import { snapshot, type SnapshotResult } from '../stages/snapshot.js'
+import { snapshot, type SnapshotResult, type TargetsUnderLock } from '../stages/snapshot.js'
 import type { History } from '../state/history.js'
 import { closeRecord, openRecord } from '../state/record.js'
 import type { OnWrite } from '../undo/snapshot.js'
@@ -15,9 +14,9 @@ import {
   keepAnswers,
   recordInHistory,
   releaseStartOf,
-  type BegunRelease,
-  type Releases,
-} from './begun-release.js'
+  type OpenRelease,
+  type ReleaseInput,
+} from './open-release.js'
 import { causeOf, lostCause, sentenceOf } from './causes.js'
 import { giveUp } from './give-up.js'
 import { lockAndRecover } from './lock.js'
@@ -25,18 +24,18 @@ import type { Run } from './run.js'
 import type { Outcome } from './run-state.js'
 
 /** What the transaction does, all or nothing. */
-export interface Work extends Releases {
+export interface Work extends ReleaseInput {
   /** Ends the run, by throwing, when the history shows that the version is no longer wanted. */
   readonly check?: (context: StageContext, history: History) => Promise<void> | void
-  /** A rollback: returns the workloads with what they get back besides the image, as they are under the lock. */
-  readonly bring?: (context: ClusterContext, checked: PreflightResult) => Promise<readonly Target[]>
+  /** A rollback: brings more than the image. */
+  readonly targets?: TargetsUnderLock
   /**
    * Does all writes to the cluster, which accepts them only under the lock. The transaction undoes them when this
    * throws.
    */
   readonly write: (context: OpenContext, prepared: SnapshotResult, wrote: OnWrite) => Promise<void>
   /** Runs when the version is live. Its signal ends with the lock too: another version may be live then. */
-  readonly live?: (context: OpenContext) => Promise<void>
+  readonly whenLive?: (context: OpenContext) => Promise<void>
 }
 
 /** Runs the transaction. Once the snapshot is saved, every failure is a result; before, it is thrown. */
@@ -57,34 +56,32 @@ export async function transaction(
   const context = unlocked.with({ cluster })
   const start = releaseStartOf(run, context, work)
   const { prepared, record } = await reporter.stage('snapshot', async (log) => {
-    const { image, bring } = work
-    const own = bring && ((now: PreflightResult) => bring(context.with({ log }), now))
-    const prepared = await snapshot(context.with({ log }), checked, image, own)
+    const prepared = await snapshot(context.with({ log }), checked, work.image, work.targets)
     const timeouts = { timeout: settings.timeout, grace: settings.grace }
     const opens = { begun: start, timeouts, snapshot: prepared.snapshot }
     return { prepared, record: await openRecord(cluster, platform.clock, app, opens) }
   })
   state.begin(work.image, prepared.checked)
-  const begun: BegunRelease = { run, context, lost, start, prepared, record }
+  const release: OpenRelease = { run, context, lost, start, prepared, record }
   run.onBegin?.(start)
   const writing = context.with({ signal: AbortSignal.any([signal, lost]) })
   try {
-    await work.write(writing, prepared, (answers) => keepAnswers(begun, answers))
+    await work.write(writing, prepared, (answers) => keepAnswers(release, answers))
     writing.signal.throwIfAborted()
   } catch (error) {
     state.detect(platform.clock.now())
-    return giveUp(begun, lostCause(lost) ?? causeOf(error, signal))
+    return giveUp(release, lostCause(lost) ?? causeOf(error, signal))
   }
-  const outcome = await close(begun)
-  if (outcome.result === 'deployed') await work.live?.(writing)
+  const outcome = await close(release)
+  if (outcome.result === 'deployed') await work.whenLive?.(writing)
   return outcome
 }
 
 /** Closes a release that runs well: its record has to be gone, or the next run would undo it. */
-async function close(begun: BegunRelease): Promise<Outcome> {
-  const { run, context, lost, record } = begun
+async function close(release: OpenRelease): Promise<Outcome> {
+  const { run, context, lost, record } = release
   const { platform, app, settings, cluster } = context
-  const isRecorded = await recordInHistory(begun, { result: 'deployed' })
+  const isRecorded = await recordInHistory(release, { result: 'deployed' })
   try {
     await closeRecord(cluster, platform.clock, app, record)
     return { result: 'deployed' }

@@ -98,26 +98,26 @@ export function jobName(app: string, sha: string, attempt: number | string): str
  * command, so that it has the same environment, secrets, account and place. Everything that ties a pod to
  * its workload or to traffic is left out.
  */
-export function migrationJob(how: MigrationJobOptions): MigrationJob {
-  const { template, container: name } = how
+export function migrationJob(options: MigrationJobOptions): MigrationJob {
+  const { template, container: name } = options
   const spec = template.spec
   const container = spec?.containers.find((each) => each.name === name)
   if (!spec || !container)
     return { is: 'impossible', problem: `the template has no container ${name}` }
 
-  const labels = migrationLabels(how.app)
-  const caught = how.selectors.find(({ selector }) => matches(selector, labels))
+  const labels = migrationLabels(options.app)
+  const caught = options.selectors.find(({ selector }) => matches(selector, labels))
   if (caught) {
     const problem = `the selector of ${caught.of} would match the migration's pod (its labels: ${listed(labels)})`
     return { is: 'impossible', problem }
   }
 
   const notes: string[] = []
-  const marks = marksOf(how)
+  const marks = marksOf(options)
   const marked: Record<string, string> = {}
-  const pod = markedPod(podOf(spec, how, container, notes), marks, marked)
+  const pod = markedPod(podOf(spec, options, container, notes), marks, marked)
   const annotations = {
-    ...annotationsOf(template.metadata?.annotations ?? {}, how.sha),
+    ...annotationsOf(template.metadata?.annotations ?? {}, options.sha),
     ...marked,
   }
   return {
@@ -127,15 +127,15 @@ export function migrationJob(how: MigrationJobOptions): MigrationJob {
       apiVersion: 'batch/v1',
       kind: 'Job',
       metadata: {
-        name: how.name,
+        name: options.name,
         labels,
-        annotations: { 'django-rollout/sha': how.sha, [runAnnotation]: how.run },
+        annotations: { 'django-rollout/sha': options.sha, [runAnnotation]: options.run },
       },
       spec: {
         // A failed migration is never retried automatically: it needs a decision.
         backoffLimit: 0,
-        activeDeadlineSeconds: how.timeoutSeconds,
-        ttlSecondsAfterFinished: how.keepSeconds ?? 3600,
+        activeDeadlineSeconds: options.timeoutSeconds,
+        ttlSecondsAfterFinished: options.keepSeconds ?? 3600,
         template: {
           metadata: { labels: { ...labels, ...injectorsOf(marks) }, annotations },
           spec: pod,
@@ -185,7 +185,7 @@ export function matches(
 
 function podOf(
   spec: PodSpec,
-  how: MigrationJobOptions,
+  options: MigrationJobOptions,
   container: Container,
   notes: string[],
 ): PodSpec {
@@ -206,11 +206,11 @@ function podOf(
   } = spec
   const { podAntiAffinity: _apart, ...near } = affinityOfWeb ?? {}
   const before = [
-    ...initContainers.flatMap((each) => initOf(each, how, notes)),
-    ...containers.flatMap((each) => (each === container ? [] : sidecarOf(each, how, notes))),
+    ...initContainers.flatMap((each) => initOf(each, options, notes)),
+    ...containers.flatMap((each) => (each === container ? [] : sidecarOf(each, options, notes))),
   ]
-  const main = mainOf(container, how)
-  const claims = how.claims ?? {}
+  const main = mainOf(container, options)
+  const claims = options.claims ?? {}
   const own = volumes.map((volume) => withoutTaken(volume, claims, notes))
   const all = [...own, ...claimed([...before, main], volumes, notes)]
   const node = nodeOf(own, claims, notes)
@@ -240,7 +240,7 @@ function podOf(
 }
 
 /** `command` replaces the image's entrypoint, which may wait or migrate itself. */
-function mainOf(container: Container, how: MigrationJobOptions): Container {
+function mainOf(container: Container, options: MigrationJobOptions): Container {
   const {
     args: _args,
     livenessProbe: _liveness,
@@ -252,19 +252,19 @@ function mainOf(container: Container, how: MigrationJobOptions): Container {
     env = [],
     ...kept
   } = container
-  const added = how.env ?? []
+  const added = options.env ?? []
   const all = [...env.filter(({ name }) => added.every((each) => each.name !== name)), ...added]
   return {
     ...kept,
-    image: how.image,
+    image: options.image,
     // `$(NAME)` would be expanded, and `$$` shortened: https://kubernetes.io/docs/tasks/inject-data-application/define-command-argument-container/
-    command: how.command.map((word) => word.replaceAll('$', '$$$$')),
+    command: options.command.map((word) => word.replaceAll('$', '$$$$')),
     ...(all.length > 0 ? { env: all } : {}),
   }
 }
 
-function initOf(container: Container, how: MigrationJobOptions, notes: string[]): Container[] {
-  if (!how.webContainers.includes(container.name)) return [container]
+function initOf(container: Container, options: MigrationJobOptions, notes: string[]): Container[] {
+  if (!options.webContainers.includes(container.name)) return [container]
   // It would migrate before the plan is known, or wait forever for the migration that this pod runs.
   if (/\bmigrate\b/.test([...(container.command ?? []), ...(container.args ?? [])].join(' '))) {
     notes.push(
@@ -272,7 +272,7 @@ function initOf(container: Container, how: MigrationJobOptions, notes: string[])
     )
     return []
   }
-  return [{ ...container, image: how.image }]
+  return [{ ...container, image: options.image }]
 }
 
 /**
@@ -280,8 +280,12 @@ function initOf(container: Container, how: MigrationJobOptions, notes: string[])
  * (https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/, on from Kubernetes 1.29). Its
  * startup probe stays, since it is what makes the migration wait until a proxy listens.
  */
-function sidecarOf(container: Container, how: MigrationJobOptions, notes: string[]): Container[] {
-  if (how.webContainers.includes(container.name)) {
+function sidecarOf(
+  container: Container,
+  options: MigrationJobOptions,
+  notes: string[],
+): Container[] {
+  if (options.webContainers.includes(container.name)) {
     notes.push(
       `container ${container.name} is skipped: it would run the same code during the migration`,
     )

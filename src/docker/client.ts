@@ -14,20 +14,20 @@ export interface DockerOptions {
 export async function docker(
   platform: Platform,
   args: readonly string[],
-  how: DockerOptions,
+  options: DockerOptions,
 ): Promise<Finished> {
-  how.signal.throwIfAborted()
+  options.signal.throwIfAborted()
   const said = { stdout: [] as string[], stderr: [] as string[] }
   const code = await platform.processes.stream('docker', args, {
-    signal: how.signal,
+    signal: options.signal,
     // English messages and no advice about "docker scout": what is read here is read by programs.
     env: { LC_ALL: 'C', DOCKER_CLI_HINTS: 'false' },
     onLine: (line, channel) => {
-      if (how.onLine) how.onLine(line, channel)
+      if (options.onLine) options.onLine(line, channel)
       else said[channel].push(line)
     },
   })
-  how.signal.throwIfAborted()
+  options.signal.throwIfAborted()
   return { code, stdout: said.stdout.join('\n'), stderr: said.stderr.join('\n') }
 }
 

@@ -154,8 +154,11 @@ function configured(platform: Platform, folder: string): Platform {
     ...platform,
     processes: {
       ...processes,
-      stream: (tool, args, how) =>
-        processes.stream(tool, args, { ...how, env: { ...how.env, DOCKER_CONFIG: folder } }),
+      stream: (tool, args, options) =>
+        processes.stream(tool, args, {
+          ...options,
+          env: { ...options.env, DOCKER_CONFIG: folder },
+        }),
     },
   }
 }

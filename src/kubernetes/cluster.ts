@@ -34,11 +34,14 @@ export interface Commands {
    * Runs kubectl against this cluster and namespace, and retries while the server is unreachable; the caller judges
    * the exit code.
    */
-  kubectl(args: readonly string[], how?: KubectlOptions): Promise<Finished>
+  kubectl(args: readonly string[], options?: KubectlOptions): Promise<Finished>
   /** Runs `kubectl kustomize`, on this machine. */
   kustomize(folder: string): Promise<Finished>
   /** Runs kubectl until it is aborted; resolves with its exit code. */
-  stream(args: readonly string[], how: Pick<StreamOptions, 'signal' | 'onLine'>): Promise<number>
+  stream(
+    args: readonly string[],
+    options: Pick<StreamOptions, 'signal' | 'onLine'>,
+  ): Promise<number>
   /** Returns the command line to print, so that a user can repeat it. */
   commandLine(args: readonly string[]): string
 }
@@ -114,8 +117,8 @@ function commandsOf(
         return done
       }),
     kustomize: (folder) => platform.processes.run(kubectl, ['kustomize', folder]),
-    stream: (args, how) =>
-      platform.processes.stream(kubectl, [...inNamespace, ...args], { ...how, bound: true }),
+    stream: (args, options) =>
+      platform.processes.stream(kubectl, [...inNamespace, ...args], { ...options, bound: true }),
     commandLine: (args) => {
       const context = access.context === undefined ? [] : ['--context', access.context]
       const kubeconfig = access.keeps ? ['--kubeconfig', access.kubeconfig ?? ''] : []
@@ -150,7 +153,7 @@ async function findKubectl(platform: Platform): Promise<string> {
     )
   } catch (error) {
     if (error instanceof Failure) throw error
-    return missing(`, and downloading it failed: ${error instanceof Error ? error.message : ''}`)
+    return missing(`, and downloading it failed: ${messageOf(error)}`)
   }
 }
 
@@ -162,11 +165,11 @@ async function finish(
   platform: Platform,
   kubectl: string,
   args: readonly string[],
-  how: { readonly input?: string; readonly signal: AbortSignal },
+  options: { readonly input?: string; readonly signal: AbortSignal },
 ): Promise<Finished> {
   const said: Record<Channel, string[]> = { stdout: [], stderr: [] }
   const code = await platform.processes.stream(kubectl, args, {
-    ...how,
+    ...options,
     env: signsOfLife,
     bound: true,
     onLine: (line, channel) => said[channel].push(line),

@@ -23,7 +23,7 @@ export interface JobOptions {
   readonly timeoutSeconds: number
 }
 
-export function releasedJob(manifest: KubeObject, how: JobOptions): Job {
+export function releasedJob(manifest: KubeObject, options: JobOptions): Job {
   const { metadata = {} } = manifest
   return {
     ...manifest,
@@ -31,15 +31,15 @@ export function releasedJob(manifest: KubeObject, how: JobOptions): Job {
     kind: 'Job',
     metadata: {
       ...metadata,
-      name: jobNameOf(nameOf(manifest), how.image, how.run),
-      labels: { ...metadata.labels, [appLabel]: how.app },
-      annotations: { ...metadata.annotations, [runAnnotation]: how.run },
+      name: jobNameOf(nameOf(manifest), options.image, options.run),
+      labels: { ...metadata.labels, [appLabel]: options.app },
+      annotations: { ...metadata.annotations, [runAnnotation]: options.run },
     },
     spec: {
-      activeDeadlineSeconds: how.timeoutSeconds,
+      activeDeadlineSeconds: options.timeoutSeconds,
       ttlSecondsAfterFinished: keptSeconds,
       ...specOf(manifest),
-      template: withImage(templateOf(manifest), ownImage(how.repository), how.image),
+      template: withImage(templateOf(manifest), ownImage(options.repository), options.image),
     },
   }
 }

@@ -27,11 +27,11 @@ const firstContactMs = 5_000
  * Returns the same for the very first request, after this time. A busy server exists. One that is not reached may be
  * restarting, or not exist; credentials that it refuses have never worked.
  */
-export function isTransientAtFirst(error: unknown, askedForMs: number): boolean {
+export function isTransientAtFirst(error: unknown, elapsedMs: number): boolean {
   if (!isTransient(error) || (error instanceof ApiError && error.status === 401)) return false
   if (error instanceof ApiError && !isUnreached(error)) return true
   const words = error instanceof Error ? error.message : ''
-  return askedForMs < firstContactMs && !/no such host|x509|tls: /.test(words)
+  return elapsedMs < firstContactMs && !/no such host|x509|tls: /.test(words)
 }
 
 /**

@@ -6,20 +6,8 @@ export function closestMatch<T extends string>(word: string, names: readonly T[]
   return best && best.distance <= Math.max(2, word.length / 3) ? best.name : undefined
 }
 
-/** What takes the place of an option that is gone. */
-const replacements = new Map([
-  ['ready-timeout', '"grace" with NotReady=DURATION'],
-  ['code-quality', '"junit"'],
-])
-
-export function replacementOf(name: string): string | undefined {
-  return replacements.get(name)
-}
-
-/** Returns what the option that is replaced by another one, or misspelled, may mean: the end of a sentence. */
+/** Returns what a misspelled option may mean: the end of a sentence. */
 export function hintFor(name: string, names: readonly string[]): string {
-  const replacement = replacementOf(name)
-  if (replacement !== undefined) return `; use ${replacement} instead`
   const near = closestMatch(name, names)
   return near === undefined ? '' : `; did you mean "${near}"?`
 }

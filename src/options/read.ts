@@ -27,9 +27,12 @@ export type Reading =
 export function readOptions(
   command: Command,
   given: RawInputs,
-  { face = 'action', file = noFile }: { readonly face?: Surface; readonly file?: FileOptions } = {},
+  {
+    surface = 'action',
+    file = noFile,
+  }: { readonly surface?: Surface; readonly file?: FileOptions } = {},
 ): Reading {
-  const known = optionsOf(command, face)
+  const known = optionsOf(command, surface)
   const names = known.map(([name]) => name)
   const problems = [
     ...Object.keys(given)
@@ -45,7 +48,7 @@ export function readOptions(
     const asGiven = text ?? option.default
     if (asGiven === undefined) {
       if (option.required && isKnown) {
-        problems.push(`"${name}" is missing: ${example(face, name, option)}`)
+        problems.push(`"${name}" is missing: ${example(surface, name, option)}`)
       }
       // A command requires only options that it takes.
       settings[name] = option.required ? '' : undefined
@@ -55,7 +58,7 @@ export function readOptions(
     if (value instanceof Problem) {
       const shown = option.secret || option.read === assignments ? '' : ` "${asGiven}"`
       problems.push(
-        `${where}"${name}"${shown} ${value.text}: ${where === '' ? example(face, name, option) : example('action', name, option)}`,
+        `${where}"${name}"${shown} ${value.text}: ${where === '' ? example(surface, name, option) : example('action', name, option)}`,
       )
     }
     settings[name] = value
@@ -94,9 +97,9 @@ function chosen(
 }
 
 /** As it is written where the option was given. */
-export function example(face: Surface, name: string, option: Option<unknown>): string {
+export function example(surface: Surface, name: string, option: Option<unknown>): string {
   const { example, cliExample: onCommandLine = shellQuote(example), flag } = option
-  if (face === 'action') return `for example ${name}: ${example}`
+  if (surface === 'action') return `for example ${name}: ${example}`
   return `for example --${name}${flag ? '' : ` ${onCommandLine}`}`
 }
 

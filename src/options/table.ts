@@ -455,10 +455,10 @@ export type Settings = {
 /** Returns the options that a command takes, in the table's order; of one surface, or of both. */
 export function optionsOf(
   command: Command,
-  face?: Surface,
+  surface?: Surface,
 ): readonly (readonly [OptionName, Option<unknown>])[] {
   return (Object.entries(table) as [OptionName, Option<unknown>][]).filter(
     ([, { on, only }]) =>
-      on.includes(command) && (face === undefined || only === undefined || only === face),
+      on.includes(command) && (surface === undefined || only === undefined || only === surface),
   )
 }

@@ -54,12 +54,12 @@ export interface Processes {
   /** The path of a program on PATH. */
   find(tool: string): Promise<string | undefined>
   /** Runs a short command to its end. Never throws for an exit code. Arguments are never read by a shell. */
-  run(tool: string, args: readonly string[], how?: RunOptions): Promise<Finished>
+  run(tool: string, args: readonly string[], options?: RunOptions): Promise<Finished>
   /**
    * Runs a command that may take long or never end; resolves with its exit code (127 when it could not
    * be started, 128 + number when a signal ended it).
    */
-  stream(tool: string, args: readonly string[], how: StreamOptions): Promise<number>
+  stream(tool: string, args: readonly string[], options: StreamOptions): Promise<number>
 }
 
 export interface Files {

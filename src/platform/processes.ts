@@ -31,16 +31,17 @@ export function realProcesses(env: Platform['env']): Processes {
 
     find: (tool) => Promise.resolve(find(tool, env)),
 
-    run: async (tool, args, how = {}) => {
+    run: async (tool, args, options = {}) => {
       const path = find(tool, env)
       if (path === undefined) return missing(tool)
-      const { input, cwd } = how
-      if (input !== undefined) return fed(tool, path, args, { env: variables(how.env), cwd, input })
+      const { input, cwd } = options
+      if (input !== undefined)
+        return fed(tool, path, args, { env: variables(options.env), cwd, input })
       try {
         const { exitCode, stdout, stderr } = await getExecOutput(quoted(path), [...args], {
           silent: true,
           ignoreReturnCode: true,
-          env: variables(how.env),
+          env: variables(options.env),
           ...(cwd === undefined ? {} : { cwd }),
         })
         return { code: exitCode, stdout, stderr }
@@ -50,14 +51,14 @@ export function realProcesses(env: Platform['env']): Processes {
       }
     },
 
-    stream: async (tool, args, how) => {
+    stream: async (tool, args, options) => {
       const path = find(tool, env)
       if (path === undefined) {
-        how.onLine(missing(tool).stderr, 'stderr')
+        options.onLine(missing(tool).stderr, 'stderr')
         return 127
       }
-      const own = { ...how, env: variables(how.env) }
-      if (!how.bound) return stream({ tool, path, args }, own)
+      const own = { ...options, env: variables(options.env) }
+      if (!options.bound) return stream({ tool, path, args }, own)
       binding ??= findBinder(env)
       const binder = await binding
       return binder === undefined
@@ -90,17 +91,17 @@ function fed(
   args: readonly string[],
   { env, cwd, input }: { env: Record<string, string>; cwd: string | undefined; input: string },
 ): Promise<Finished> {
-  return new Promise((settle) => {
+  return new Promise((finish) => {
     const child = spawn(path, args, { env, ...(cwd === undefined ? {} : { cwd }) })
     const said = { stdout: [] as Buffer[], stderr: [] as Buffer[] }
     child.stdout.on('data', (bytes: Buffer) => said.stdout.push(bytes))
     child.stderr.on('data', (bytes: Buffer) => said.stderr.push(bytes))
     child.on('error', (error) => {
-      if (child.pid === undefined) settle(unstarted(tool, error))
+      if (child.pid === undefined) finish(unstarted(tool, error))
     })
     child.on('close', (code, signal) => {
       if (child.pid === undefined) return
-      settle({
+      finish({
         code: code ?? 128 + (signal ? system.signals[signal] : 0),
         stdout: Buffer.concat(said.stdout).toString(),
         stderr: Buffer.concat(said.stderr).toString(),
@@ -118,9 +119,9 @@ interface Program {
   readonly args: readonly string[]
 }
 
-async function stream(program: Program, how: StreamOptions, dog?: Watchdog): Promise<number> {
-  if (how.signal.aborted) return 128 + system.signals.SIGTERM
-  return new ProcessGroup(program, how, dog).exitCode
+async function stream(program: Program, options: StreamOptions, dog?: Watchdog): Promise<number> {
+  if (options.signal.aborted) return 128 + system.signals.SIGTERM
+  return new ProcessGroup(program, options, dog).exitCode
 }
 
 /**
@@ -142,7 +143,7 @@ class ProcessGroup {
 
   constructor(
     private readonly program: Program,
-    private readonly how: StreamOptions,
+    private readonly options: StreamOptions,
     dog: Watchdog | undefined,
   ) {
     const { promise, resolve } = Promise.withResolvers<number>()
@@ -150,24 +151,24 @@ class ProcessGroup {
     this.#resolve = resolve
     const child = spawn(program.path, program.args, {
       detached: true,
-      env: how.env,
-      ...(how.cwd === undefined ? {} : { cwd: how.cwd }),
-      stdio: [how.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+      env: options.env,
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     })
     this.#child = child
     this.#unguard = child.pid === undefined ? undefined : dog?.guard(child.pid)
-    how.signal.addEventListener('abort', this.#end, { once: true })
+    options.signal.addEventListener('abort', this.#end, { once: true })
     this.#splitters = (['stdout', 'stderr'] as const).map((channel) => this.#split(channel))
     child.on('error', this.#onError)
     child.on('exit', this.#onExit)
     child.on('close', this.#onClose)
     // A program that ends without reading its input closes the pipe: its exit code is what counts.
     child.stdin?.on('error', () => undefined)
-    child.stdin?.end(how.input)
+    child.stdin?.end(options.input)
   }
 
   #split(channel: Channel): LineSplitter {
-    const splitter = new LineSplitter((line) => this.how.onLine(line, channel))
+    const splitter = new LineSplitter((line) => this.options.onLine(line, channel))
     this.#child[channel]?.on('data', (bytes: Buffer) => splitter.push(bytes))
     return splitter
   }
@@ -180,7 +181,7 @@ class ProcessGroup {
   readonly #onError = (error: Error): void => {
     if (this.#child.pid !== undefined) return
     const line = `${this.program.tool} could not be started: ${messageOf(error)}`
-    this.how.onLine(line, 'stderr')
+    this.options.onLine(line, 'stderr')
     this.#finish(127)
   }
 
@@ -193,7 +194,7 @@ class ProcessGroup {
 
   readonly #onClose = (code: number | null, signal: NodeJS.Signals | null): void => {
     // A process that ignored SIGTERM must not outlive the leader of its group.
-    if (this.how.signal.aborted) this.#signal('SIGKILL')
+    if (this.options.signal.aborted) this.#signal('SIGKILL')
     this.#unguard?.()
     if (this.#child.pid !== undefined)
       this.#finish(code ?? 128 + (signal ? system.signals[signal] : 0))
@@ -208,7 +209,7 @@ class ProcessGroup {
   }
 
   #finish(code: number): void {
-    this.how.signal.removeEventListener('abort', this.#end)
+    this.options.signal.removeEventListener('abort', this.#end)
     clearTimeout(this.#kill)
     for (const splitter of this.#splitters) splitter.end()
     this.#resolve(code)

@@ -26,28 +26,28 @@ const smallest: Size = { columns: 20, rows: 4 }
  * each, none wider than the window. Those that have no room are counted, and are the least interesting ones.
  */
 export function liveLines(
-  standings: readonly StatusRow[],
+  all: readonly StatusRow[],
   { columns, rows }: Size,
   paint: Paint,
 ): readonly string[] {
   if (columns < smallest.columns || rows < smallest.rows) return []
   const room = rows - 2
-  const shown = standings.length <= room ? standings : byInterest(standings).slice(0, room - 1)
-  const hidden = standings.length - shown.length
+  const shown = all.length <= room ? all : byInterest(all).slice(0, room - 1)
+  const hidden = all.length - shown.length
   const secondsOf = ({ seconds }: StatusRow) =>
     seconds === undefined ? '' : `${Math.round(seconds)} s`
   const longest = (texts: readonly string[]) => Math.max(0, ...texts.map(widthOf))
   const nameWidth = longest(shown.map(({ of = '' }) => of))
   const secondsWidth = longest(shown.map(secondsOf))
-  const lines = shown.map((standing) => {
-    const [sign, color] = signs[standing.is]
-    const name = nameWidth === 0 ? '' : `${(standing.of ?? '').padEnd(nameWidth)}  `
-    const words = printable(standing.words.replace(/\s+/g, ' '))
-    const line = `${name}${secondsOf(standing).padStart(secondsWidth)}  ${words}`
+  const lines = shown.map((row) => {
+    const [sign, color] = signs[row.is]
+    const name = nameWidth === 0 ? '' : `${(row.of ?? '').padEnd(nameWidth)}  `
+    const words = printable(row.words.replace(/\s+/g, ' '))
+    const line = `${name}${secondsOf(row).padStart(secondsWidth)}  ${words}`
     return `  ${paint(color, sign)} ${cut(line, columns - 4)}`
   })
   if (hidden === 0) return lines
-  const workloads = standings.filter(({ of }) => of !== undefined)
+  const workloads = all.filter(({ of }) => of !== undefined)
   const ready = workloads.filter(({ is }) => is === 'ready')
   const count = `${ready.length} of ${workloads.length} ready`
   return [...lines, cut(`  … and ${hidden} more; ${count}`, columns)]

@@ -29,8 +29,8 @@ export function terminalSink(
       write(`${sign} ${stage}${ended === 'done' ? '' : ` ${ended}`} ${paint(2, seconds(took))}`)
     },
     ...(screen && {
-      draw: (standings: Parameters<NonNullable<Sink['draw']>>[0]) => {
-        screen.draw(standings && ((size) => liveLines(standings(), size, paint)))
+      draw: (rows: Parameters<NonNullable<Sink['draw']>>[0]) => {
+        screen.draw(rows && ((size) => liveLines(rows(), size, paint)))
       },
     }),
   }

@@ -68,6 +68,12 @@ export type StageContext = ReleaseContext & Pick<MoreFields, 'log'>
 /** The context of a stage that needs the cluster: it cannot be called before that is open. */
 export type ClusterContext = StageContext & OpenContext
 
+/** Logs a warning, and adds it to the report. */
+export function logWarning({ log, warn }: StageContext, warning: string): void {
+  log.say(`warning: ${warning}`)
+  warn(warning)
+}
+
 /** Returns a function that finds the file of the user's repository for a path inside of the image. */
 export function toRepo({
   platform,

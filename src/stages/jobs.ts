@@ -29,9 +29,9 @@ export function jobsOf(
   manifests: readonly KubeObject[],
   image: string,
 ): readonly Job[] {
-  const how = { repository: settings.image, image, app, run: holder.id }
+  const options = { repository: settings.image, image, app, run: holder.id }
   const timeoutSeconds = Math.ceil(settings['migrate-timeout'] / 1000)
-  return manifests.map((manifest) => releasedJob(manifest, { ...how, timeoutSeconds }))
+  return manifests.map((manifest) => releasedJob(manifest, { ...options, timeoutSeconds }))
 }
 
 /**

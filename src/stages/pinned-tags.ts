@@ -74,7 +74,7 @@ export async function runsAlready(
 }
 
 /** Returns a sentence for each tag by which alone workloads run the image: new pods run what the tag names then. */
-export function taggedAlone(targets: readonly Target[]): readonly string[] {
+export function warningsWithoutDigest(targets: readonly Target[]): readonly string[] {
   const ids = new Map<string, string[]>()
   for (const { id, running } of targets) {
     for (const image of new Set(running)) {

@@ -8,7 +8,7 @@ import type { Target, Web } from '../kubernetes/target.js'
 import type { Finding } from '../report/finding.js'
 import { watchNamespace, type NamespaceWatch } from '../rollout/namespace-watch.js'
 import { abortable } from '../platform/time.js'
-import type { ClusterContext, StageContext } from './context.js'
+import { logWarning, type ClusterContext, type StageContext } from './context.js'
 import { inspect, requireRights } from './inspect.js'
 import { checkAlone } from './name-conflicts.js'
 import { checkNamespace, makeNamespace } from './namespace.js'
@@ -64,8 +64,7 @@ async function check(context: ClusterContext): Promise<PreflightResult> {
     ...findings.dryRun,
   ])
   for (const warning of warnings) {
-    log.say(`warning: ${warning}`)
-    context.warn(warning)
+    logWarning(context, warning)
   }
   return { live, targets, others, jobs, resources, services, ...(web && { web }) }
 }

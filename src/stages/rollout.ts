@@ -41,7 +41,7 @@ import { applyBeside } from './manifests.js'
 import type { Pins } from './pinned-tags.js'
 import type { PlacedChange } from './selectors.js'
 import type { PreflightResult } from './preflight.js'
-import { toRepo, type ClusterContext } from './context.js'
+import { logWarning, toRepo, type ClusterContext } from './context.js'
 import { pinned, type Image } from '../docker/image.js'
 import { smoke, smokeTarget } from './smoke.js'
 import { changeSince, supersededBy } from './superseded.js'
@@ -237,13 +237,12 @@ async function smokeBy(
   checked: PreflightResult,
   image: string,
 ): Promise<void> {
-  const { settings, log } = context
+  const { settings } = context
   if (settings['smoke-path'] === undefined || !checked.web) return
   const target = smokeTarget(checked.web, checked.services, settings['smoke-host'])
   const warning = await smoke(context, checked, target, image)
   if (warning === undefined) return
-  log.say(`warning: ${warning}`)
-  context.warn(warning)
+  logWarning(context, warning)
 }
 
 /**

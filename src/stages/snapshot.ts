@@ -21,7 +21,7 @@ import { lostImages, pinsOf } from './pinned-tags.js'
 import { planOf, type PlacedChange } from './selectors.js'
 import { servicesIn } from './inspect.js'
 import type { PreflightResult } from './preflight.js'
-import type { ClusterContext, ReleaseContext } from './context.js'
+import { logWarning, type ClusterContext, type ReleaseContext } from './context.js'
 import type { Image } from '../docker/image.js'
 import { planEdits } from './edits.js'
 import { planTargets, priorOfTargets } from './rollout.js'
@@ -38,18 +38,23 @@ export interface SnapshotResult {
   readonly before?: RunningVersion
 }
 
-/** Takes the snapshot. `bring` gives the workloads what they will get besides the image. */
+/** Returns the workloads with what they get besides the image, as they are under the lock. */
+export type TargetsUnderLock = (
+  context: ClusterContext,
+  checked: PreflightResult,
+) => Promise<readonly Target[]>
+
+/** Takes the snapshot. */
 export async function snapshot(
   context: ClusterContext,
   before: PreflightResult,
   image: Image,
-  bring: (checked: PreflightResult) => Promise<readonly Target[]> = ({ targets }) =>
-    Promise.resolve(targets),
+  targetsNow: TargetsUnderLock = (_, { targets }) => Promise.resolve(targets),
 ): Promise<SnapshotResult> {
   const { cluster, log } = context
   const [[asNow, pins, warnings], others] = await Promise.all([
     checkedNow(context, before).then(async (found) => {
-      const now = { ...found, targets: await bring(found) }
+      const now = { ...found, targets: await targetsNow(context, found) }
       const pins = await pinsOf(context, before.live, now.targets)
       return [now, pins, await lostImages(context, now.targets, pins)] as const
     }),
@@ -68,8 +73,7 @@ export async function snapshot(
   const priors = [...priorOfChanges(changes, checked), ...priorOfTargets(checked.targets, pins)]
   log.say(`${plural(priors.length, 'object')} stored in the snapshot`)
   for (const warning of warnings) {
-    log.say(`warning: ${warning}`)
-    context.warn(warning)
+    logWarning(context, warning)
   }
   const running = runningVersion(context, checked)
   return { checked, snapshot: priors, changes, ...(running && { before: running }) }

@@ -30,10 +30,10 @@ export interface ReleaseStart {
 }
 
 /** `found`: what ran before a release, though no release of the history had deployed it. */
-export type Outcome = Result | 'found'
+export type HistoryResult = Result | 'found'
 
 export interface ReleaseEnd extends ReleaseStart {
-  readonly result: Outcome
+  readonly result: HistoryResult
   /** One sentence: why it did not go live. */
   readonly cause?: string
   readonly seconds: number

@@ -176,7 +176,7 @@ const namespace: Fields<Namespace> = { uid: maybe(text()), roots: maybe(text()) 
 const record: Fields<OpenRecord> = {
   begun: fields(begun, 'refused'),
   namespace: fields(namespace, 'refused'),
-  timeouts: fields({ timeout: count, grace: mapOf(count), readyTimeout: maybe(count) }, 'refused'),
+  timeouts: fields({ timeout: count, grace: mapOf(count) }, 'refused'),
   snapshot: listOf(all(fields(prior, 'refused'), workloadsAreOurs)),
 }
 

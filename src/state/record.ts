@@ -163,19 +163,10 @@ function unpacked(data: string): Unpacked {
   const why = wrongInRecord(record)
   if (why !== undefined)
     return wrong(`${why}: another version of django-rollout, or another client, wrote it`)
-  return { is: 'record', record: current(record as OlderRecord) }
+  return { is: 'record', record: record as ReadRecord }
 }
 
 type ReadRecord = Omit<OpenRecord, 'snapshot'> & { readonly snapshot: readonly Entry[] }
-
-/** An earlier version had a time of its own for what is the grace of NotReady now. */
-type OlderRecord = ReadRecord & { readonly timeouts: { readonly readyTimeout?: number } }
-
-function current({ timeouts, ...record }: OlderRecord): ReadRecord {
-  const { readyTimeout, grace, ...others } = timeouts
-  const all = readyTimeout === undefined ? grace : { NotReady: readyTimeout, ...grace }
-  return { ...record, timeouts: { ...others, grace: all } }
-}
 
 /** Throws the Failure. The hint has all steps: no run can resolve it. */
 function unusable(cluster: Cluster, app: string, why: string, wayOut?: string): never {

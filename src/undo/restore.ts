@@ -52,7 +52,7 @@ export interface Restored {
 
 /** Returns the external changes that were left alone: `deployment/web runs shop:hotfix; secret/db has another data.PASSWORD`. */
 export function externalChanges(restored: readonly Restored[]): string | undefined {
-  const words = restored.flatMap(({ prior, external: external }) =>
+  const words = restored.flatMap(({ prior, external }) =>
     external === undefined ? [] : [`${titleOf(prior.object)} ${external}`],
   )
   return words.length === 0 ? undefined : words.join('; ')
@@ -142,7 +142,7 @@ function asRestored(plan: RestorePlan): Restored {
     ...(isTemplateBack(plan) && { isBack: true }),
     ...(live && { current: live }),
     ...(step.do === 'keep' && { why: step.why }),
-    ...(external !== undefined && { external: external }),
+    ...(external !== undefined && { external }),
   }
 }
 
@@ -251,7 +251,7 @@ function restoreLine({ prior, step }: RestorePlan): string | undefined {
   const title = titleOf(prior.object)
   switch (step.do) {
     case 'put': {
-      const { but = [], external: external } = step
+      const { but = [], external } = step
       const left =
         external === undefined
           ? ''

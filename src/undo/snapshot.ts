@@ -128,7 +128,7 @@ export type PutBy =
   | { readonly is: 'replace'; readonly uid: string }
 
 /** What a step depends on besides the object itself. */
-export interface RestoreContext {
+export interface RestoreConditions {
   /** What is needed by objects that stay as they are. */
   readonly needs?: Needs
   /** A database: a pod with the release's template has become Ready. */
@@ -141,7 +141,7 @@ export interface RestoreContext {
 export function planRestore(
   prior: ObjectSnapshot,
   live: KubeObject | undefined,
-  { needs = new Map(), tookOver = false, isAdmitted = false }: RestoreContext = {},
+  { needs = new Map(), tookOver = false, isAdmitted = false }: RestoreConditions = {},
 ): UndoStep {
   const { object: before, change } = prior
   const isGone = live === undefined || isBeingDeleted(live)

@@ -17,7 +17,7 @@ import type { Run } from './run.js'
 import type { GivenUp } from './run-state.js'
 
 /** What a release brings. */
-export interface Releases extends Pick<ReleaseStart, 'command' | 'jobs'> {
+export interface ReleaseInput extends Pick<ReleaseStart, 'command' | 'jobs'> {
   readonly image: Image
   /** A rollback: the number of the release whose version it restores. */
   readonly back?: number
@@ -27,7 +27,7 @@ export interface Releases extends Pick<ReleaseStart, 'command' | 'jobs'> {
 export function releaseStartOf(
   { reporter }: Run,
   { source, holder }: ReleaseContext,
-  { command, image, back, jobs = [] }: Releases,
+  { command, image, back, jobs = [] }: ReleaseInput,
 ): ReleaseStart {
   return {
     run: holder.id,
@@ -44,7 +44,7 @@ export function releaseStartOf(
   }
 }
 
-export interface BegunRelease extends Pick<Locked, 'lost'> {
+export interface OpenRelease extends Pick<Locked, 'lost'> {
   readonly run: Run
   /** Its cluster accepts writes only under the lock. */
   readonly context: OpenContext
@@ -58,23 +58,23 @@ export interface BegunRelease extends Pick<Locked, 'lost'> {
 
 /** Keeps what was written: first for this run, then in the record for the run that may have to undo it. */
 export async function keepAnswers(
-  begun: BegunRelease,
+  release: OpenRelease,
   answers: readonly KubeObject[],
 ): Promise<void> {
   if (answers.length === 0) return
-  const { run, context } = begun
+  const { run, context } = release
   const { cluster, platform, app } = context
-  const snapshot = withAnswers(begun.record.snapshot, answers)
+  const snapshot = withAnswers(release.record.snapshot, answers)
   // As the dry run said.
-  if (same(snapshot, begun.record.snapshot)) return
-  begun.record = { ...begun.record, snapshot }
-  if (begun.isFrozen === true) return
+  if (same(snapshot, release.record.snapshot)) return
+  release.record = { ...release.record, snapshot }
+  if (release.isFrozen === true) return
   try {
-    begun.record = await updateRecord(cluster, platform.clock, app, begun.record)
+    release.record = await updateRecord(cluster, platform.clock, app, release.record)
   } catch (error) {
     if (!(error instanceof ApiError && error.status === 403)) throw error
     // A Role that was made for an older version: an undo by this run needs no more than it knows.
-    begun.isFrozen = true
+    release.isFrozen = true
     run.warn(
       `the server's result of this release could not be stored, so another run that has to undo this release does not have it: ${error.message} (examples/rbac.yaml has the Role)`,
     )
@@ -83,7 +83,7 @@ export async function keepAnswers(
 
 /** Records the release in the history. Returns whether that worked; a failure is a warning. */
 export async function recordInHistory(
-  { run, context, start, prepared, record }: BegunRelease,
+  { run, context, start, prepared, record }: OpenRelease,
   outcome: GivenUp | { readonly result: 'deployed' },
 ): Promise<boolean> {
   const { state, reporter } = run
