@@ -91,7 +91,8 @@ const replacedWords = `
   templateBack allBack Course Prepared lookAround Followed NextWave guarded LeaseUnsure
   takeLease Begun Ended remember Journal journal telling news closing lessons mending World
   world within withinAfter orAborted briefly together Face Given nearest typed told asked tell
-  tells hopeless trouble troubleOf
+  tells hopeless trouble troubleOf Overtaken Lesson face standing standings askedFor askedForMs
+  settle
 `
   .trim()
   .split(/\s+/)
