@@ -25,7 +25,7 @@ function start(args: readonly string[]): number {
 const cheapest = (args: readonly string[]) =>
   Math.min(...Array.from({ length: 5 }, () => start(args)))
 
-describe('the bundle that is committed', () => {
+describe('the committed bundle', () => {
   test('is under 1.6 MB in all', () => {
     const files = readdirSync(join(root, 'dist'), { recursive: true, encoding: 'utf8' })
     const bytes = files
@@ -39,7 +39,7 @@ describe('the bundle that is committed', () => {
   test.each([
     ['the action', ['dist/action/index.js']],
     ['the command', ['dist/cli/index.js', '--help']],
-  ])('%s starts with less than 0.25 s of the processor', (name, [entry = '', ...args]) => {
+  ])('starts %s with less than 0.25 s of CPU time', (name, [entry = '', ...args]) => {
     const seconds = cheapest([join(root, entry), ...args])
     console.log(`${name} starts in ${seconds.toFixed(2)} s of the processor`)
     expect(seconds).toBeGreaterThan(0)

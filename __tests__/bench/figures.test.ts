@@ -27,7 +27,7 @@ const measured: Measured = {
 }
 const failed: Measured = { ...measured, code: 1, failedAt: at(22), endedAt: at(23) }
 
-describe('what comes of a measurement', () => {
+describe('the figures of a measurement', () => {
   test.each([
     [
       'healthy: it knows at its end, and the last Ready is the limit',
@@ -55,17 +55,17 @@ describe('what comes of a measurement', () => {
       { named: true },
     ],
     ['or it does not', figuresOf(broken, { ...failed, output: 'timed out' }), { named: false }],
-  ])('%s', (_title, figures, expected) => {
+  ])('are right for "%s"', (_title, figures, expected) => {
     expect(figures).toMatchObject(expected)
   })
 
-  test('without a sign there is no limit', () => {
+  test('have no limit without a symptom', () => {
     expect(figuresOf(broken, failed)).not.toHaveProperty('limit')
     expect(delayOf(figuresOf(broken, failed))).toBeUndefined()
   })
 })
 
-test('requests while waiting: from 2 s after the write until the last Ready', () => {
+test('the requests of the waiting phase are counted from 2 s after the write until the last Ready', () => {
   const asked = [
     [0.5, 'write'],
     [2.9, 'read'],
@@ -93,11 +93,11 @@ test.each([
   ['PATCH', '/apis/apps/v1/namespaces/shop/deployments/web', 'write'],
   ['POST', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', 'read'],
   ['PUT', '/apis/coordination.k8s.io/v1/namespaces/shop/leases/django-rollout-shop', 'lock'],
-])('%s %s is a %s', (method, path, kind) => {
+])('the request %s %s is counted as a %s', (method, path, kind) => {
   expect(kindOf(method, path)).toBe(kind)
 })
 
-test('of several rounds the middle one counts', () => {
+test('the median counts when there are several rounds', () => {
   const round = (verdict: number) => ({ verdict }) as Figures
   expect(middleOf([round(3), round(1), round(2)])).toEqual(round(2))
   expect(middleOf([round(2), round(1)])).toEqual(round(1))

@@ -55,7 +55,7 @@ const page = pageOf([healthy, broken, early], 'All cases.')
 const lineWith = (...words: readonly string[]) =>
   page.split('\n').find((line) => words.every((word) => line.includes(word)))
 
-describe('the page', () => {
+describe('the benchmark page', () => {
   test.each([
     [
       'a healthy release',
@@ -98,7 +98,7 @@ describe('the page', () => {
       ['**requests**'],
       '- **requests**: no other tool is better in 1 of 2 cases; better: configmap-missing (script, helm)',
     ],
-  ])('%s', (_title, words, line) => {
+  ])('has the right rows for "%s"', (_title, words, line) => {
     expect(lineWith(...words)).toBe(line)
   })
 

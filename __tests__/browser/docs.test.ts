@@ -22,7 +22,7 @@ afterAll(() => chromium.close())
 test.each([
   ['architecture.md', ['commands · doctor', 'rollout · judge', 'snapshot', 'migrate', 'undo']],
   ['internals.md', ['symptoms', 'rules', 'evaluate', 'verdict']],
-])('%s: its diagrams are drawn, with all their names', async (page, names) => {
+])('the diagrams of %s are drawn with all their names', async (page, names) => {
   await show(chromium, await readFile(join(docs, page), 'utf8'), { width: 1012, theme: 'light' })
   await writeFile(join(pictures, `${basename(page, '.md')}.png`), await chromium.screenshot())
   const drawn = await chromium.evaluate<readonly string[]>(
@@ -31,7 +31,7 @@ test.each([
   expect(drawn).toEqual(expect.arrayContaining(names))
 })
 
-test('no other page has a diagram that is not looked at here', async () => {
+test('every page with a diagram is listed in this test', async () => {
   const pages = globSync('**/*.md', { cwd: docs })
   const texts = await Promise.all(pages.map((page) => readFile(join(docs, page), 'utf8')))
   expect(pages.filter((_, i) => texts[i]?.includes('```mermaid')).sort()).toEqual([

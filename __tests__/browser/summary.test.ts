@@ -36,65 +36,73 @@ const tables = () =>
       [...table.rows].map((row) => [...row.cells].map((cell) => cell.textContent)))`,
   )
 
-describe.each(['light', 'dark'] as const)('a recorded release, %s', (theme) => {
-  async function recorded(name: string) {
-    const text = await readFile(`${root}/__tests__/fixtures/summary/${name}.json`, 'utf8')
-    const drawing = await look(JSON.parse(text) as Report, { ...wide, theme })
-    await writeFile(`${pictures}/${name}-${theme}.png`, await chromium.screenshot())
-    return drawing
-  }
+describe.each(['light', 'dark'] as const)(
+  'with the %s theme, the summary of a recorded release',
+  (theme) => {
+    async function recorded(name: string) {
+      const text = await readFile(`${root}/__tests__/fixtures/summary/${name}.json`, 'utf8')
+      const drawing = await look(JSON.parse(text) as Report, { ...wide, theme })
+      await writeFile(`${pictures}/${name}-${theme}.png`, await chromium.screenshot())
+      return drawing
+    }
 
-  test('the summary of a release that went well is readable', async () => {
-    const drawing = await recorded('deployed')
-    expect(drawing.problems).toEqual([])
-    expect(drawing.sections).toEqual(['Stages', 'Rollout'])
-    expect(drawing.labels.map((label) => label.replace(/, [\d.]+ s$/, ''))).toEqual([
-      'preflight',
-      'build',
-      'test',
-      'push',
-      'lock',
-      'snapshot',
-      'manifests',
-      'plan',
-      'migrate',
-      'rollout',
-      'deployment/web',
-      'deployment/worker',
-    ])
-    const [workloads] = await tables()
-    expect(workloads).toEqual([
-      ['Workload', 'Version', 'Pods ready', 'Seconds'],
-      ['deployment/web', expect.stringMatching(/^\w{12} -> \w{12}$/), '2 of 2', expect.anything()],
-      ['deployment/worker', expect.anything(), '1 of 1', expect.anything()],
-      ['cronjob/expire-orders', expect.anything(), '', ''],
-    ])
-  })
+    test('is readable when the release went well', async () => {
+      const drawing = await recorded('deployed')
+      expect(drawing.problems).toEqual([])
+      expect(drawing.sections).toEqual(['Stages', 'Rollout'])
+      expect(drawing.labels.map((label) => label.replace(/, [\d.]+ s$/, ''))).toEqual([
+        'preflight',
+        'build',
+        'test',
+        'push',
+        'lock',
+        'snapshot',
+        'manifests',
+        'plan',
+        'migrate',
+        'rollout',
+        'deployment/web',
+        'deployment/worker',
+      ])
+      const [workloads] = await tables()
+      expect(workloads).toEqual([
+        ['Workload', 'Version', 'Pods ready', 'Seconds'],
+        [
+          'deployment/web',
+          expect.stringMatching(/^\w{12} -> \w{12}$/),
+          '2 of 2',
+          expect.anything(),
+        ],
+        ['deployment/worker', expect.anything(), '1 of 1', expect.anything()],
+        ['cronjob/expire-orders', expect.anything(), '', ''],
+      ])
+    })
 
-  test('the summary of an undone release is readable', async () => {
-    const drawing = await recorded('undone')
-    expect(drawing.problems).toEqual([])
-    expect(drawing.sections).toEqual(['Stages', 'Rollout', 'Undo'])
-    expect(drawing.labels.slice(-7).map((label) => label.replace(/[\d.]+ s/, '…'))).toEqual([
-      'rollout, …, failed',
-      'cause recognised (crash)',
-      'undo, …',
-      'deployment/web, …',
-      'deployment/worker, …, failed',
-      'deployment/worker, …',
-      'deployment/web, …',
-    ])
-    const [workloads] = await tables()
-    expect(workloads).toContainEqual([
-      'deployment/worker',
-      expect.stringMatching(/^\w{12} \(as before\)$/),
-      '1 of 1',
-      expect.anything(),
-    ])
-  })
-})
+    test('is readable when the release was undone', async () => {
+      const drawing = await recorded('undone')
+      expect(drawing.problems).toEqual([])
+      expect(drawing.sections).toEqual(['Stages', 'Rollout', 'Undo'])
+      expect(drawing.labels.slice(-7).map((label) => label.replace(/[\d.]+ s/, '…'))).toEqual([
+        'rollout, …, failed',
+        'cause recognised (crash)',
+        'undo, …',
+        'deployment/web, …',
+        'deployment/worker, …, failed',
+        'deployment/worker, …',
+        'deployment/web, …',
+      ])
+      const [workloads] = await tables()
+      expect(workloads).toContainEqual([
+        'deployment/worker',
+        expect.stringMatching(/^\w{12} \(as before\)$/),
+        '1 of 1',
+        expect.anything(),
+      ])
+    })
+  },
+)
 
-describe('a timeline can be read', () => {
+describe('a timeline', () => {
   const stage = (name: string, from: number, took: number): StageReport => ({
     name,
     startedAt: from * 1000,
@@ -160,13 +168,13 @@ describe('a timeline can be read', () => {
       },
       ['00:00', '00:15', '00:30', '00:45', '01:00', '01:15', '01:30'],
     ],
-  ])('%s', async (_, report, ticks) => {
+  ])('is readable when it is %s', async (_, report, ticks) => {
     const drawing = await look(reportOf(report))
     expect(drawing.problems).toEqual([])
     expect(drawing.ticks).toEqual(ticks)
   })
 
-  test('a timeline can be read on a phone', async () => {
+  test('is readable on a phone', async () => {
     const stages = [stage('build', 0, 30), stage('preflight', 0, 30)]
     const drawing = await look(reportOf({ stages }), { ...wide, width: 390 })
     expect(drawing.problems).toEqual([])
@@ -186,7 +194,7 @@ test.each([
   '%%{init: {"securityLevel": "loose"}}%%',
   '"quoted" \'and\' `ticked`',
   '} ] ) > end',
-])('foreign text stays text: %j', async (text) => {
+])('foreign text stays text, for example %j', async (text) => {
   const { sections, labels, problems } = await look(
     reportOf({
       result: 'undone',

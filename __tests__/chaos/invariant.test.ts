@@ -26,7 +26,7 @@ test('a release changes every container, and what comes with it', () => {
   })
 })
 
-describe('what may stand there in the end', () => {
+describe('the check of the final state gives the right verdict', () => {
   const torn = { ...allB, 'deployment/worker': before['deployment/worker'] }
   test.each<[string, object, readonly Told[], string]>([
     ['all old, after a run that was killed', before, [one], 'old'],
@@ -82,13 +82,13 @@ describe('what may stand there in the end', () => {
       ],
       'new, then next',
     ],
-  ])('%s', (_name, now, told, expected) => {
+  ])('for "%s"', (_name, now, told, expected) => {
     const judged = judgeState(before, now as typeof before, told)
     expect(judged.is === 'whole' ? judged.as : judged.is).toBe(expected)
   })
 })
 
-describe('what somebody has written by hand meanwhile', () => {
+describe('what another client has written by hand meanwhile', () => {
   const theirs = {
     id: 'configmap/x',
     current: (content: unknown) => (content as { mine?: string }).mine === 'by-hand',

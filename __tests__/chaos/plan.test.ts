@@ -4,13 +4,13 @@ import { faultOf, planRound, stagesOf, type Order } from './plan.js'
 const many = Array.from({ length: 400 }, (_, i) => planRound('any', i + 1))
 
 describe('a round', () => {
-  test('is the same for the same seed and number, and another for another', () => {
+  test('is the same for the same seed and number, and differs for others', () => {
     expect(planRound('any', 17)).toEqual(many[16])
     expect(planRound('other', 17)).not.toEqual(many[16])
     expect(planRound('any', 18)).not.toEqual(many[16])
   })
 
-  test('has its turn of every interruption, image, company and successor', () => {
+  test('uses every interruption, image, competitor and successor in turn', () => {
     const kinds = (of: (round: (typeof many)[number]) => string) =>
       [...new Set(many.map(of))].sort()
     expect(kinds(({ interruption }) => interruption.is)).toEqual([
@@ -44,14 +44,14 @@ describe('a round', () => {
     ])
   })
 
-  test('is disturbed at a stage that its release comes through', () => {
+  test('is interrupted at a stage that its release reaches', () => {
     for (const { moment, order } of many) {
       if (moment.at === 'stage') expect(stagesOf(order)).toContain(moment.stage)
     }
   })
 })
 
-describe('the stages of a release', () => {
+describe('the stages of a release are right', () => {
   const good = { is: 'good', ahead: 1 } as const
   const bad = (tag: 'import' | 'worker' | 'migration') => ({ is: 'bad', tag }) as const
   const plain = { migrates: false, manifests: 'none' } as const
@@ -73,7 +73,7 @@ describe('the stages of a release', () => {
       { image: bad('migration'), migrates: true, manifests: 'config' },
       'lock snapshot manifests plan migrate undo',
     ],
-  ])('%s', (_name, order, stages) => {
+  ])('for an image that is %s', (_name, order, stages) => {
     expect(stagesOf(order).join(' ')).toBe(stages)
   })
 })

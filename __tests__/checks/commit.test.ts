@@ -19,7 +19,7 @@ test.each([
     'there are uncommitted changes, so the tag of the image is aaaaaaaaaaaa-dirty-0123456789ab: commit or stash them to release the commit itself',
   ],
   ['a tag of the user', { tag: 'v1' }, 'v1', 'ok', 'the tag is v1 (option "tag")'],
-])('%s', (_, source, chosen, is, says) => {
+])('the finding about the commit is right for %s', (_, source, chosen, is, says) => {
   expect(sourceFinding(source, chosen)).toMatchObject({
     about: 'commit',
     severity: is,
@@ -34,7 +34,7 @@ const commands = {
   'migrate-command': 'python manage.py migrate --noinput',
 }
 
-describe('the folder that the image is built from', () => {
+describe('the finding about the build context', () => {
   test.each<[string, Context, Partial<typeof commands>, readonly object[]]>([
     ['holds nothing private', plain, {}, []],
     ['keeps it out', { ...plain, names: [...django, '.env', '.git'], ignores: true }, {}, []],
@@ -85,7 +85,7 @@ describe('the folder that the image is built from', () => {
       { 'test-command': 'python /srv/manage.py test' },
       [],
     ],
-  ])('%s', (_, context, more, expected) => {
+  ])('is right when the folder %s', (_, context, more, expected) => {
     const found = contextFindings('backend', context, { ...commands, ...more })
     expect(found).toMatchObject(
       expected.map((one) => ({ about: 'commit', severity: 'warning', ...one })),

@@ -23,7 +23,7 @@ test.each([
   ['a label', 30, '{"f:metadata": {}}', []],
   ['the key, before they had started', 15, '{"f:data": {"f:a": {}}}', []],
   ['the key, when one of them had started', 20, '{"f:data": {"f:a": {}}}', ['1 of its pods']],
-])('%s was changed', (_, minute, fields, words) => {
+])('the pods that need a restart are found after a change of %s', (_, minute, fields, words) => {
   const pods = [pod(19), pod(21)]
   const found = staleConfigurationFindings(target, pods, [secret(minute, fields)], (args) =>
     args.join(' '),

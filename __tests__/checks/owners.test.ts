@@ -63,11 +63,11 @@ test.each<[string, Drawn['metadata'], string | undefined, Drawn['kind']?]>([
   ['the label of Helm alone', { labels: helm.labels }, undefined],
   ['an operator', { ownerReferences: [{ ...owner, controller: true }] }, 'Shop main'],
   ['an owner that controls nothing', { ownerReferences: [owner] }, undefined],
-])('%s', (_, metadata = {}, name, kind) => {
+])('the owner of a workload is recognized: %s', (_, metadata = {}, name, kind) => {
   expect(ownerOf(subject({ metadata, ...(kind && { kind }) }).object)?.name).toBe(name)
 })
 
-test('the lines for Argo CD name the images where this kind has them', () => {
+test('the lines for Argo CD name the images of the kinds that have images', () => {
   const annotations = { [tracking]: 'shop:batch/CronJob:shop/web' }
   const { object } = subject({ kind: 'CronJob', metadata: { annotations } })
   expect(ownerOf(object)?.fix).toBe(`# in the application shop

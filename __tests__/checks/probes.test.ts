@@ -17,7 +17,7 @@ const found = (drawn: Drawn, readyMs?: number, asked: SmokeOptions = {}) =>
     kubectl,
   )
 
-test('a readinessProbe in all that is served is good', () => {
+test('a readinessProbe in every workload that is served is ok', () => {
   expect(found({ containers: [ready] })).toEqual([
     { about: 'probes', severity: 'ok', message: 'deployment/web: has a readinessProbe' },
   ])
@@ -26,18 +26,18 @@ test('a readinessProbe in all that is served is good', () => {
 test.each<[string, Drawn]>([
   ['a worker, which nobody connects to', { served: false, containers: [celery('worker')] }],
   ['a CronJob', { kind: 'CronJob' }],
-])('%s needs none, and nothing is said', (_, drawn) => {
+])('%s needs no readinessProbe, so no finding is reported', (_, drawn) => {
   expect(found(drawn)).toEqual([])
 })
 
-test('a container beside it may be the one that is asked', () => {
+test('the readinessProbe of a sidecar may be the one that counts', () => {
   expect(found({ containers: [gunicorn, nginx] })[0]?.severity).toBe('ok')
 })
 
-describe('a readinessProbe that asks the port alone', () => {
+describe('a readinessProbe that checks the port alone', () => {
   const tcp = { ...gunicorn, readinessProbe: { tcpSocket: { port: 8000 } } }
 
-  test('is told, and no warning, where nothing better is known', () => {
+  test('is reported as ok where nothing better is known', () => {
     expect(found({ containers: [tcp] })).toEqual([
       {
         about: 'probes',
@@ -48,7 +48,7 @@ describe('a readinessProbe that asks the port alone', () => {
     ])
   })
 
-  test('is mended by the page that "smoke-path" names', () => {
+  test('is reported with the page of "smoke-path" as its fix', () => {
     const probe = { httpGet: { path: '/up', port: 8000 }, periodSeconds: 2, tcpSocket: null }
     expect(found({ containers: [tcp] }, undefined, { 'smoke-path': '/up' })).toMatchObject([
       { severity: 'warning', fix: mendBy({ readinessProbe: probe }) },
@@ -56,7 +56,7 @@ describe('a readinessProbe that asks the port alone', () => {
   })
 })
 
-describe('no readinessProbe: what is asked already, else the port', () => {
+describe('a missing readinessProbe is reported with the best probe that is known', () => {
   const tcp = { tcpSocket: { port: 8000 }, periodSeconds: 2 }
   test.each<[string, Container, SmokeOptions, object | undefined]>([
     ['nothing known', gunicorn, {}, tcp],
@@ -88,7 +88,7 @@ describe('no readinessProbe: what is asked already, else the port', () => {
       {},
       tcp,
     ],
-  ])('%s', (_, container, asked, readinessProbe) => {
+  ])('for "%s"', (_, container, asked, readinessProbe) => {
     expect(found({ containers: [container] }, undefined, asked)).toEqual([
       {
         about: 'probes',
@@ -101,7 +101,7 @@ describe('no readinessProbe: what is asked already, else the port', () => {
   })
 })
 
-describe('a livenessProbe that a slow start may not outlive', () => {
+describe('a livenessProbe that may end a slow start is found', () => {
   const both = (more: object): Container => ({ ...ready, livenessProbe: { httpGet, ...more } })
   test.each<[string, Container, number | undefined, boolean]>([
     [
@@ -121,7 +121,7 @@ describe('a livenessProbe that a slow start may not outlive', () => {
       false,
     ],
     ['no pod was seen to start', both({}), undefined, false],
-  ])('%s', (_, container, readyMs, told) => {
+  ])('when "%s"', (_, container, readyMs, told) => {
     const [first, ...others] = found({ containers: [container] }, readyMs)
     expect(others).toEqual([])
     expect(first?.severity).toBe(told ? 'warning' : 'ok')

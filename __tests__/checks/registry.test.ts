@@ -102,11 +102,14 @@ test.each<[string, string, CommitLookup, boolean, readonly string[], string]>([
     ['error: ghcr.io/acme/shop:bbbbbbbbbbbb could not be looked up: tls'],
     '',
   ],
-])('%s', (_, repository, lookup, login, says, mend) => {
-  const found = registryFindings(repository, tag, { lookup, login })
-  expect(found.map((one) => `${one.severity}: ${one.message}`)).toEqual(says)
-  expect(found.at(-1)?.fix ?? '').toContain(mend)
-})
+])(
+  'the finding about the registry is right when the answer is "%s"',
+  (_, repository, lookup, login, says, mend) => {
+    const found = registryFindings(repository, tag, { lookup, login })
+    expect(found.map((one) => `${one.severity}: ${one.message}`)).toEqual(says)
+    expect(found.at(-1)?.fix ?? '').toContain(mend)
+  },
+)
 
 test.each([
   ['no file', undefined, 'ghcr.io', false],
@@ -128,11 +131,14 @@ test.each([
     true,
   ],
   ['Docker Hub', '{"auths":{"https://index.docker.io/v1/":{}}}', 'docker.io', true],
-])('docker’s configuration: %s', (_, config, host, expected) => {
-  expect(hasLogin(config, host)).toBe(expected)
-})
+])(
+  'it is known from docker’s configuration whether a login exists: %s',
+  (_, config, host, expected) => {
+    expect(hasLogin(config, host)).toBe(expected)
+  },
+)
 
-test('a configuration for a login that was given has it, and the user’s plugins', () => {
+test('a configuration for given credentials has the login and the plugins of the user', () => {
   const config = configWith('ghcr.io/acme/shop', 'ada', 'secret', '/home/ada/.docker/cli-plugins')
   expect(hasLogin(config, 'ghcr.io')).toBe(true)
   expect(JSON.parse(config)).toEqual({

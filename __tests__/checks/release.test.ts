@@ -44,12 +44,15 @@ test.each<
       'warning: the release of cccccccccccc by ada, https://ci.example/1, started at 2026-01-31T12:00:00.000Z, has not ended; if its run is gone, the next release restores it first',
     ],
   ],
-])('%s', (_, keeper, open, releases, expected) => {
-  const found = releaseFindings(settings, keeper, open, releases)
-  expect(found.map(({ severity, message }) => `${severity}: ${message}`)).toEqual(expected)
-})
+])(
+  'the finding about earlier releases is right when there is %s',
+  (_, keeper, open, releases, expected) => {
+    const found = releaseFindings(settings, keeper, open, releases)
+    expect(found.map(({ severity, message }) => `${severity}: ${message}`)).toEqual(expected)
+  },
+)
 
-test('what is left open is restored by a command', () => {
+test('an unfinished release is reported with the command that restores it', () => {
   expect(releaseFindings(settings, undefined, begun, []).at(-1)?.fix).toBe(
     'django-rollout recover --image ghcr.io/acme/shop --namespace shop --app store',
   )

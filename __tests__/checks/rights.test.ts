@@ -10,7 +10,7 @@ const all = [pods, deployments]
 const found = (missing: typeof all, account?: string) =>
   rightsFindings({ all, missing, account, namespace: 'shop' }, kubectl)
 
-test('an account that lacks nothing is fine', () => {
+test('an account that lacks nothing is ok', () => {
   expect(found([], 'ada')).toEqual([
     {
       about: 'rights',
@@ -31,13 +31,13 @@ test.each([
     all,
     'the account ada has no rights for a release in the namespace "shop", if it exists: an administrator must grant it',
   ],
-])('%s are missing', (_, missing, says) => {
+])('an account without %s of the rights is an error', (_, missing, says) => {
   expect(found(missing, 'ada')).toMatchObject([
     { about: 'rights', severity: 'error', message: says },
   ])
 })
 
-describe('the command gives them by a Role of its own', () => {
+describe('the command that grants missing rights', () => {
   test.each([
     ['ada', { kind: 'User', name: 'ada' }],
     [
@@ -49,7 +49,7 @@ describe('the command gives them by a Role of its own', () => {
       'arn:aws:sts::1:assumed-role/ci "x"',
       { kind: 'User', name: 'arn:aws:sts::1:assumed-role/ci "x"' },
     ],
-  ])('to %s', (account, subject) => {
+  ])('grants them to %s by a Role of its own', (account, subject) => {
     const mend = found([deployments, pods], account)[0]?.fix ?? ''
     const [, yaml = ''] = /^echo '\n([\s\S]*)\n' \| kubectl -n shop apply -f -$/.exec(mend) ?? []
     const text = yaml.replaceAll(`'\\''`, "'")
@@ -73,20 +73,20 @@ describe('the command gives them by a Role of its own', () => {
     }
   })
 
-  test('rights of one group that are alike are one rule', () => {
+  test('writes rights of one group that are alike as one rule', () => {
     const statefulsets = { group: 'apps', resource: 'statefulsets', verbs: ['patch'] }
     expect(found([deployments, pods, statefulsets], 'ada')[0]?.fix).toContain(
       '  - { apiGroups: ["apps"], resources: [deployments, statefulsets], verbs: [patch] }\n    - {',
     )
   })
 
-  test('other rights have a Role of another name: the first stays', () => {
+  test('names the Role of other rights differently, so that the first stays', () => {
     const [one, other] = [[pods], [deployments]].map((missing) => found(missing, 'ada')[0]?.fix)
     const name = (mend = '') => /name: (django-rollout-\w+)/.exec(mend)?.[1]
     expect(name(one)).not.toBe(name(other))
   })
 
-  test('the rules alone, where the server does not say who we are', () => {
+  test('has the rules alone when the server does not say who we are', () => {
     expect(found([deployments])[0]?.fix).toMatch(/^# in its Role\n- apiGroups:/)
   })
 })

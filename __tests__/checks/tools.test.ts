@@ -14,7 +14,7 @@ const good: Answers = {
 const usual: Need = { builds: true, known: true, fetches: false }
 const { kubectl: _, ...withoutKubectl } = good
 
-test('all are there, with their versions', () => {
+test('all tools are reported with their versions', () => {
   expect(
     toolFindings(good, usual).map(({ severity, message }) => `${severity}: ${message}`),
   ).toEqual([
@@ -31,7 +31,7 @@ const noEngine = no(
   JSON.stringify({ ...client, Server: null }),
 )
 
-describe('what is wrong', () => {
+describe('a missing or broken tool is reported rightly', () => {
   test.each<[string, Answers, Partial<Need>, readonly object[]]>([
     [
       'no git, a tag is given',
@@ -94,7 +94,7 @@ describe('what is wrong', () => {
     ],
     ['no kubectl', withoutKubectl, {}, [{ severity: 'error', message: 'kubectl is not on PATH' }]],
     ['no kubectl on a runner', withoutKubectl, { fetches: true }, [{ severity: 'warning' }]],
-  ])('%s', (_, answers, need, expected) => {
+  ])('when there is %s', (_, answers, need, expected) => {
     const found = toolFindings(answers, { ...usual, ...need })
     expect(found.filter(({ severity }) => severity !== 'ok')).toMatchObject(expected)
   })
@@ -110,6 +110,9 @@ test.each([
     ['kubectl v1.32.0 is 2 minor versions from the server’s v1.34.4; Kubernetes supports one'],
   ],
   ['', 'v1.34.4', []],
-])('kubectl %s and a server %s', (client, server, expected) => {
-  expect(skewFindings(client, server).map(({ message }) => message)).toEqual(expected)
-})
+])(
+  'the difference between kubectl %s and a server %s is judged rightly',
+  (client, server, expected) => {
+    expect(skewFindings(client, server).map(({ message }) => message)).toEqual(expected)
+  },
+)

@@ -9,7 +9,7 @@ const recreate = { spec: { strategy: { type: 'Recreate', rollingUpdate: null } }
 const grace = { spec: { template: { spec: { terminationGracePeriodSeconds: 300 } } } }
 const noneGone = { spec: { strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } } } }
 
-describe('nothing is said of', () => {
+describe('no finding is reported', () => {
   test.each<[string, Drawn]>([
     [
       'a Deployment as the API server completes it',
@@ -64,12 +64,12 @@ describe('nothing is said of', () => {
       { served: false, containers: [{ name: 'rq', command: ['rq', 'worker'] }] },
     ],
     ['a CronJob that calls celery', { kind: 'CronJob', containers: [celery('worker')] }],
-  ])('%s', (_, drawn) => {
+  ])('for %s', (_, drawn) => {
     expect(workloadFindings([subject(drawn)], kubectl)).toEqual([])
   })
 })
 
-describe('what is said of one workload, and the command that mends it', () => {
+describe('the finding about a workload and the command that fixes it', () => {
   test.each<[string, Drawn, RegExp, string]>([
     [
       'revisions are not kept',
@@ -141,13 +141,13 @@ describe('what is said of one workload, and the command that mends it', () => {
       /^deployment\/web, container celery: the old and the new Celery beat/,
       patch(recreate),
     ],
-  ])('%s', (_, drawn, says, mend) => {
+  ])('are right when %s', (_, drawn, says, mend) => {
     expect(workloadFindings([subject(drawn)], kubectl)).toEqual([
       { about: 'workloads', severity: 'warning', message: expect.stringMatching(says), fix: mend },
     ])
   })
 
-  test('a paused Deployment keeps a release from going live', () => {
+  test('say that a paused Deployment keeps a release from going live', () => {
     expect(workloadFindings([subject({ spec: { paused: true } })], kubectl)).toEqual([
       {
         about: 'workloads',
@@ -158,7 +158,7 @@ describe('what is said of one workload, and the command that mends it', () => {
     ])
   })
 
-  test('a workload that is being deleted cannot be released', () => {
+  test('say that a workload that is being deleted cannot be released', () => {
     const deletionTimestamp = '2026-07-01T10:00:00Z'
     const found = workloadFindings([subject({ metadata: { deletionTimestamp } })], kubectl)
     expect(found).toEqual([
@@ -171,7 +171,7 @@ describe('what is said of one workload, and the command that mends it', () => {
     ])
   })
 
-  test('a beat beside a web, which no command moves', () => {
+  test('report a beat beside a web process, which no command moves', () => {
     const [found] = workloadFindings([subject({ containers: [gunicorn, celery('beat')] })], kubectl)
     expect(found?.message).toMatch(
       /container celery: the old and the new Celery beat .* without a Service$/,
@@ -179,7 +179,7 @@ describe('what is said of one workload, and the command that mends it', () => {
     expect(found?.fix).toBeUndefined()
   })
 
-  test('beats of several workloads, where only a person knows which is meant', () => {
+  test('leave the choice between beats of several workloads to a person', () => {
     const [found, ...others] = workloadFindings(
       [
         subject({ served: false, containers: [celery('beat')], spec: recreate.spec }, 'beat'),
@@ -204,7 +204,7 @@ describe('what is said of one workload, and the command that mends it', () => {
     })
   })
 
-  test('a beat on each node is found', () => {
+  test('report a beat that runs on each node', () => {
     const [found] = workloadFindings(
       [subject({ kind: 'DaemonSet', served: false, containers: [celery('beat')] })],
       kubectl,
@@ -213,7 +213,7 @@ describe('what is said of one workload, and the command that mends it', () => {
     expect(found?.fix).toBeUndefined()
   })
 
-  test('lines for the manifest, where one would take the command back', () => {
+  test('give lines for the manifest where a manifest would undo the command', () => {
     const [found] = workloadFindings(
       [subject({ fromManifest: true, spec: { revisionHistoryLimit: 0 } })],
       kubectl,
@@ -223,7 +223,7 @@ describe('what is said of one workload, and the command that mends it', () => {
     )
   })
 
-  test('replicas are those of the live object, whatever the manifest has', () => {
+  test('use the replicas of the live object, whatever the manifest has', () => {
     const live = subject({ served: false, containers: [celery('beat')], spec: { replicas: 2 } })
     const manifest = subject({
       served: false,
@@ -236,7 +236,7 @@ describe('what is said of one workload, and the command that mends it', () => {
   })
 })
 
-test('who belongs to somebody else is told, with what makes them leave the image alone', () => {
+test('a workload that another tool manages is reported with the setting that makes the tool leave its image alone', () => {
   const annotations = { 'argocd.argoproj.io/tracking-id': 'shop:apps/Deployment:shop/web' }
   expect(workloadFindings([subject({ metadata: { annotations } })], kubectl)).toEqual([
     {
@@ -269,7 +269,7 @@ test.each([
   ],
   ['IfNotPresent', []],
   [undefined, []],
-])('imagePullPolicy: %s', (imagePullPolicy, expected) => {
+])('imagePullPolicy %s is judged rightly', (imagePullPolicy, expected) => {
   const container = { ...gunicorn, ...(imagePullPolicy !== undefined && { imagePullPolicy }) }
   expect(pullFindings([subject({ containers: [container] })], kubectl)).toEqual(expected)
 })

@@ -18,7 +18,7 @@ function answer(line: string, columns = 80): string {
   return asked.text
 }
 
-describe('what is typed is what is given', () => {
+describe('the options are parsed', () => {
   test.each([
     ['history --image shop --namespace web', { image: 'shop', namespace: 'web' }],
     ['build --image=shop --build-args A=1', { image: 'shop', 'build-args': 'A=1' }],
@@ -27,12 +27,12 @@ describe('what is typed is what is given', () => {
     ['build --build-args A=1 --build-args B=2', { 'build-args': 'A=1\nB=2' }],
     ['deploy --extra-tags latest --extra-tags stable', { 'extra-tags': 'latest\nstable' }],
     ['deploy --bake 1s --bake 2s', { bake: '2s' }],
-  ])('%s', (line, given) => {
+  ])('from "%s"', (line, given) => {
     expect(read(line)).toEqual({ is: 'run', command: line.split(' ')[0], given })
   })
 })
 
-describe('what is wrong is one sentence with the nearest right name', () => {
+describe('a mistyped command line is rejected in one sentence with the closest right name', () => {
   test.each([
     ['relase', '"relase" is not a command; did you mean "release"?'],
     ['help relase', '"relase" is not a command; did you mean "release"?'],
@@ -54,13 +54,13 @@ describe('what is wrong is one sentence with the nearest right name', () => {
       '--image shop release',
       '"--image" needs a command, for example: django-rollout release --image',
     ],
-  ])('%s', (line, sentence) => {
+  ])('for "%s"', (line, sentence) => {
     const [command = ''] = line.split(' ')
     const who = (commands as readonly string[]).includes(command) ? ` ${command}` : ''
     expect(read(line)).toEqual({ is: 'wrong', problem: `django-rollout${who}: ${sentence}` })
   })
 
-  test('no command at all: the help, as an error', () => {
+  test('when there is no command at all, with the help', () => {
     expect(read('')).toEqual({ is: 'lost', text: answer('--help') })
   })
 })
@@ -69,8 +69,8 @@ test('--version prints the version', () => {
   expect(answer('--version')).toBe('1.2.3\n')
 })
 
-describe('the help of all', () => {
-  test('tells each command once, in its group', () => {
+describe('the general help', () => {
+  test('lists each command once, in its group', () => {
     const text = answer('--help')
     for (const command of commands) {
       expect(text.match(new RegExp(`^ {2}${command} +\\S`, 'gm'))).toHaveLength(1)
@@ -80,14 +80,14 @@ describe('the help of all', () => {
     }
   })
 
-  test('tells every exit code with its results', () => {
+  test('lists every exit code with its results', () => {
     const told = Object.entries(exits).flatMap(([code, { results }]) =>
       results.map((result) => [result, Number(code)]),
     )
     expect(Object.fromEntries(told)).toEqual(exitCodes)
   })
 
-  test.each(['help', '-h', '--help'])('by %s', (line) => {
+  test.each(['help', '-h', '--help'])('is printed by %s', (line) => {
     expect(answer(line)).toBe(answer('--help'))
   })
 })
@@ -97,7 +97,7 @@ describe.each(commands)('the help of %s', (command) => {
     expect(answer(`help ${command}`)).toBe(answer(`${command} --help`))
   })
 
-  test('has each option with what it takes, below its heading', () => {
+  test('lists each option with its value, below its heading', () => {
     const text = answer(`${command} --help`)
     for (const [name, { group, read: reader }] of optionsOf(command, 'command')) {
       const at = text.search(new RegExp(`^ {2}--${name} `, 'm'))
@@ -110,14 +110,14 @@ describe.each(commands)('the help of %s', (command) => {
     }
   })
 
-  test.each([60, 80, 120])('is not wider than %d columns', (columns) => {
+  test.each([60, 80, 120])('is at most %d columns wide', (columns) => {
     const lines = answer(`${command} --help`, columns).split('\n')
     // An option that has no room beside its name is not broken.
     const wide = lines.filter((line) => line.length > columns && !/^ {2}--/.test(line))
     expect(wide).toEqual([])
   })
 
-  test.each(helpContent[command].examples)('works: $what', ({ args }) => {
+  test.each(helpContent[command].examples)('has a working example: $what', ({ args }) => {
     // Quotes are the shell's.
     const words = args.map((word) => word.replace(/^'(.*)'$/, '$1'))
     const asked = readCommandLine(words, '', { columns: 80, color: false })
@@ -132,14 +132,14 @@ test.each([
   ['a choice', '--order <web-first|parallel>', 'web-first'],
   ['pairs', '--build-args <NAME=value>', undefined],
   ['some of a few', '--test-services <postgres,redis>', undefined],
-])('%s is written as %s', (_, term, standard) => {
+])('the value of %s is written as %s', (_, term, standard) => {
   const text = answer('release --help').replace(/\n {3,}/g, ' ')
   const line = text.split('\n').find((one) => one.startsWith(`  ${term} `))
   expect(line).toBeDefined()
   if (standard !== undefined) expect(line).toContain(`(default: ${standard})`)
 })
 
-test('headings are bold where there are colors, and nothing else differs', () => {
+test('headings are bold on terminals with colors, and nothing else differs', () => {
   const colored = read('release --help', { columns: 80, color: true })
   expect(colored).toMatchObject({ text: expect.stringContaining('\u001b[1mImage:\u001b[22m') })
   expect(colored.is === 'answer' && stripVTControlCharacters(colored.text)).toBe(

@@ -7,7 +7,7 @@ import { Failure } from '../../src/failure/failure.js'
 
 const never = new AbortController().signal
 
-describe('a lock that was lost', () => {
+describe('the cause of a lost lock', () => {
   const end = ': the release is incomplete, and nothing more was written'
   const back =
     'the next release restores everything before it starts. To restore now: django-rollout recover'
@@ -38,17 +38,17 @@ describe('a lock that was lost', () => {
       'the cluster no longer lets this account renew its lock (403 Forbidden)',
       login,
     ],
-  ])('%s, %s', (why, words, sentence, hint) => {
+  ])('is right when it was %s, for "%s"', (why, words, sentence, hint) => {
     const lost = AbortSignal.abort(new LeaseLost(why, words))
     expect(lostCause(lost)).toEqual({ code: 'lock-lost', sentence: sentence + end, hint })
   })
 
-  test('a lock that is held is no cause', () => {
+  test('is none while the lock is held', () => {
     expect(lostCause(never)).toBeUndefined()
   })
 })
 
-describe('a server that was asked for as long as the patience lasts', () => {
+describe('the cause of an API server that did not answer until the timeout', () => {
   const network = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
   test.each<[string, Error, string, string]>([
     ['cut off', network, 'cluster-unreachable', 'the API server did not answer: read ECONNRESET'],
@@ -71,7 +71,7 @@ describe('a server that was asked for as long as the patience lasts', () => {
       'the API server refused a request (403): no',
     ],
     ['no server at all', new Error('a mistake of ours'), 'internal', 'a mistake of ours'],
-  ])('%s', (_, error, code, sentence) => {
+  ])('is right for "%s"', (_, error, code, sentence) => {
     expect(causeOf(error, never)).toMatchObject({ code, sentence })
   })
 })
@@ -81,6 +81,6 @@ test.each([
   [new Failure({ code: 'registry', sentence: 'the registry said no' }), 'the registry said no'],
   [new Error('ended by SIGINT'), 'ended by SIGINT'],
   [new ApiError(403, 'Forbidden', 'no'), 'the API server refused a request (403): no'],
-])('what happened, for a warning: %s', (error, sentence) => {
+])('an error is put into words for a warning: %s', (error, sentence) => {
   expect(sentenceOf(error)).toBe(sentence)
 })

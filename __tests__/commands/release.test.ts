@@ -25,7 +25,7 @@ test('a cancelled run says that a tag was not set', async () => {
   ])
 })
 
-test('one that has lost the lock sets none: another version may be live', async () => {
+test('a run that has lost the lock sets no tag, because another version may be live', async () => {
   expect(await warnings('latest stable', new LeaseLost('taken', 'ada'))).toEqual([
     'the tags latest, stable were not all set: another run has taken the lock (ada)',
   ])

@@ -22,7 +22,7 @@ import { handClock } from '../support/clock.js'
 import { standing } from '../support/live.js'
 import { contextOf } from '../support/settings.js'
 
-describe('a run that was cancelled says so, unless something is left in the middle', () => {
+describe('a cancelled run says so, unless something is left inconsistent', () => {
   const failed = (code: Cause['code']) => new Failure({ code, sentence: 'why' })
   test.each<[string, Error, Cause['code'], Result]>([
     ['stopped by it', new DOMException('ended by SIGINT', 'AbortError'), 'cancelled', 'cancelled'],
@@ -30,7 +30,7 @@ describe('a run that was cancelled says so, unless something is left in the midd
     ["another's release not restored", failed('restore-failed'), 'restore-failed', 'stuck'],
     ['the lock lost over that', failed('lock-lost'), 'lock-lost', 'stuck'],
     ['the lock lost', new LeaseLost('taken', 'ada'), 'lock-lost', 'stuck'],
-  ])('%s', (_, error, code, result) => {
+  ])('for "%s"', (_, error, code, result) => {
     const ended = notBegun(error, AbortSignal.abort())
     expect(ended.cause.code).toBe(code)
     expect(ended.result).toBe(result)
@@ -61,7 +61,7 @@ const endOf = (result: Result, current?: Images) =>
     ...(current && { current }),
   }) as unknown as Outcome
 
-describe('the seconds of a workload are those of the write that brought it where it is', () => {
+describe('the seconds of a workload end with the write that brought it to its state', () => {
   const progress = (from: number, to?: number): WriteProgress => ({
     startedAt: from,
     wanted: 2,
@@ -95,7 +95,7 @@ describe('the seconds of a workload are those of the write that brought it where
     ['left as it stands, not complete', 'kept', progress(0), undefined, undefined],
     ['broken before, so not waited for', 'undone', rollout, undefined, undefined],
     ['never written to', 'failed', undefined, undefined, undefined],
-  ])('%s', (_, result, rolled, back, seconds) => {
+  ])('for a workload that was %s', (_, result, rolled, back, seconds) => {
     const courses = { ...(rolled && { rollout: rolled }), ...(back && { undo: back }) }
     const by = Object.fromEntries(
       Object.entries(courses).map(([name, one]) => [name, { 'deployment/web': one }]),
@@ -112,7 +112,7 @@ describe('the seconds of a workload are those of the write that brought it where
   })
 })
 
-describe('what is told of a workload that was there, and of one that was not', () => {
+describe('the report says what becomes of a workload that existed and of one that did not', () => {
   const both = (web: string[], fresh: string[]): Images => ({
     'deployment/web': web,
     'deployment/fresh': fresh,
@@ -133,18 +133,21 @@ describe('what is told of a workload that was there, and of one that was not', (
     // What another run had left could not be put back.
     ['stuck', 'not begun', { 'deployment/web': ['shop:c'] }, 'unknown', 'absent'],
     ['stuck', 'not begun', {}, 'unknown', 'absent'],
-  ])('%s, %s, seen: %j: %s and %s', (result, begun, current, web, fresh) => {
-    const run = runOf()
-    const checked = checkedWith(target('web', 'there'), target('fresh', 'not there'))
-    const image = { repository: 'shop', tag: 'b', digest: 'sha256:0' }
-    if (begun === 'begun') run.state.begin(image, checked)
-    else {
-      run.state.passPreflight(checked)
-      run.state.haveImage(image)
-    }
-    const told = report(run, endOf(result, current))
-    expect(told.workloads.map(({ now }) => now)).toEqual([web, fresh])
-  })
+  ])(
+    'in a run that is %s, its writes %s, and the images %j: %s and %s',
+    (result, begun, current, web, fresh) => {
+      const run = runOf()
+      const checked = checkedWith(target('web', 'there'), target('fresh', 'not there'))
+      const image = { repository: 'shop', tag: 'b', digest: 'sha256:0' }
+      if (begun === 'begun') run.state.begin(image, checked)
+      else {
+        run.state.passPreflight(checked)
+        run.state.haveImage(image)
+      }
+      const told = report(run, endOf(result, current))
+      expect(told.workloads.map(({ now }) => now)).toEqual([web, fresh])
+    },
+  )
 
   function target(name: string, is: 'there' | 'not there'): Target {
     const live = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name }, spec: {} }
@@ -157,7 +160,7 @@ describe('what is told of a workload that was there, and of one that was not', (
   }
 })
 
-describe('what became of objects', () => {
+describe('the report', () => {
   const prior = (name: string): Restored['prior'] => {
     const object = { kind: 'ConfigMap', metadata: { name } }
     return { path: '', object, written: object, change: 'apply', of: 'other' }
@@ -177,7 +180,7 @@ describe('what became of objects', () => {
     return restored.map(({ object, action }) => `${object}: ${action}`)
   }
 
-  test('what an undo did to each object is named', () => {
+  test('names what an undo did to each object', () => {
     expect(told({ restored: all })).toEqual([
       'configmap/a: restored',
       'configmap/b: restored, except that it has another data.B',
@@ -187,7 +190,7 @@ describe('what became of objects', () => {
     ])
   })
 
-  test('where nothing is restored: no half state is unsaid', () => {
+  test('names each object that is left inconsistent where nothing is restored', () => {
     expect(told({ left: all })).toEqual([
       'configmap/a: stays as this release wrote it',
       'configmap/b: stays as this release wrote it',

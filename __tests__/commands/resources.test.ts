@@ -20,7 +20,7 @@ const why = async (kubeconfig: string) => {
   return cause
 }
 
-test('the text of a kubeconfig goes into a file of its owner alone, until the end of the run', async () => {
+test('the text of a kubeconfig is written to a file that only its owner can read, until the end of the run', async () => {
   const resources = new Resources()
   const { kubeconfig = '' } = await access(text, resources)
   expect(await readFile(kubeconfig, 'utf8')).toBe(text)
@@ -29,7 +29,7 @@ test('the text of a kubeconfig goes into a file of its owner alone, until the en
   await expect(stat(kubeconfig)).rejects.toThrow('ENOENT')
 })
 
-test('a file of the user is read where it lies, and stays', async () => {
+test('a file of the user is read in place, and stays', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'django-rollout-test-'))
   const file = join(folder, 'config')
   await writeFile(file, text)
@@ -46,7 +46,7 @@ test.each([
   ['base64 in lines', encoded.replace(/.{76}/g, '$&\n'), /is base64/],
   ['a path', '~/.kube/prod', /neither an existing file \(~\/\.kube\/prod\) nor/],
   ['a token', 'hunter2-hunter2', /neither an existing file nor the text of a kubeconfig$/],
-])('what is none is told, and never shown: %s', async (_, given, sentence) => {
+])('a kubeconfig that is %s is rejected without showing it', async (_, given, sentence) => {
   const { code, sentence: said, hint } = await why(given)
   expect({ code, said }).toEqual({
     code: 'usage',

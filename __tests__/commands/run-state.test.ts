@@ -6,14 +6,14 @@ import type { PreflightResult } from '../../src/stages/preflight.js'
 const image = { repository: 'shop', tag: 'v2', digest: 'sha256:2' }
 const [before, underLock] = [{ targets: [] }, { targets: [] }] as unknown as PreflightResult[]
 
-describe('a run comes to its phases in any order of preflight and image', () => {
-  test('an image without a look at the cluster, as of a build', () => {
+describe('a run reaches its phases in any order of preflight and image', () => {
+  test('when an image is known without preflight, as in a build', () => {
     const state = new RunState()
     state.haveImage(image)
     expect(state.phase).toEqual({ is: 'built', image })
   })
 
-  test('a preflight that passes before the image is known, and one that passes after it', () => {
+  test('when preflight passes before the image is known, and when it passes after it', () => {
     const [first, last] = [new RunState(), new RunState()]
     first.passPreflight(before!)
     first.haveImage(image)
@@ -34,7 +34,7 @@ describe('a release that begins', () => {
     expect(state.phase.checked).toBe(underLock)
   })
 
-  test('has a progress, and nothing has one before', () => {
+  test('has a progress, which nothing has before', () => {
     const state = new RunState()
     state.keep({ rollout: {} })
     state.detect(1)
@@ -45,7 +45,7 @@ describe('a release that begins', () => {
     expect(state.phase).toMatchObject({ is: 'begun', rollout: {}, undo: {} })
   })
 
-  test('knows when its failure was detected first', () => {
+  test('knows when its failure was first detected', () => {
     const state = new RunState()
     state.begin(image, underLock!)
     state.detect(5)

@@ -28,7 +28,7 @@ describe('the file of options', () => {
     expect(await read()).toMatchObject({ is: 'read', settings: { bake: 1000 } })
   })
 
-  test('by another name is not overlooked', async () => {
+  test('is not overlooked when it has another name', async () => {
     await writeFile('django-rollout.yaml', 'bake: 1s')
     const problem =
       'django-rollout.yaml is ignored: rename it to django-rollout.yml, or set "config"'
@@ -42,7 +42,7 @@ describe('the file of options', () => {
   test.each([
     ['none.yml', '"config" "none.yml" does not exist; is the repository checked out?'],
     ['/', '"config" "/" is a folder'],
-  ])('that cannot be had is told: %s', async (config, problem) => {
+  ])('is an error when it cannot be read: %s', async (config, problem) => {
     expect(await read({ config })).toEqual({ is: 'wrong', problems: [problem] })
   })
 })

@@ -17,7 +17,7 @@ function hash({ given = {}, files = { Dockerfile: 'FROM python' }, env = {}, pre
   return inputsOf(platform, contextOf(platform, given).settings)
 }
 
-describe('what a build is told', () => {
+describe('the description of a build', () => {
   test.each<[string, Told, Told]>([
     ['argument', { given: { 'build-args': 'A=1' } }, { given: { 'build-args': 'A=2' } }],
     ['argument that is new', {}, { given: { 'build-args': 'A=1' } }],
@@ -30,17 +30,17 @@ describe('what a build is told', () => {
     ['content of the Dockerfile', {}, { files: { Dockerfile: 'FROM node' } }],
     ['folder of the repository', {}, { prefix: 'backend/' }],
     ['platform', {}, { env: { DOCKER_DEFAULT_PLATFORM: 'linux/arm64' } }],
-  ])('another %s is another build', async (_, one, other) => {
+  ])('differs when a %s differs', async (_, one, other) => {
     expect(await hash(one)).not.toBe(await hash(other))
   })
 
-  test('is the same in any order, and holds no value', async () => {
+  test('is the same for the same options in any order, and holds no value', async () => {
     const told = await hash({ given: { 'build-args': 'A=secret\nB=2' } })
     expect(told).toBe(await hash({ given: { 'build-args': 'B=2\nA=secret' } }))
     expect(told).toMatch(/^[0-9a-f]{64}$/)
   })
 
-  test('the inputs of a build need no repository', async () => {
+  test('needs no repository', async () => {
     const { platform } = scripted([{ when: /--show-prefix$/, code: 128, always: true }], {
       files: {},
     })
@@ -54,6 +54,6 @@ test.each([
   ['v1', 'v1-cccccccccccc'],
   ['v1-cccccccccccc', 'v1-cccccccccccc'],
   ['v'.repeat(128), `${'v'.repeat(115)}-cccccccccccc`],
-])('the own tag beside %s is %s', (tag, own) => {
+])('the tag for the build beside the user’s %s is %s', (tag, own) => {
   expect(ownTag(tag, 'c'.repeat(64))).toBe(own)
 })

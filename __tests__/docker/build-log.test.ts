@@ -29,7 +29,7 @@ function causeOf(name: string) {
   return buildCause('./backend/Dockerfile', log.failure(), dockerfile)
 }
 
-describe('the cause of a failed build is the instruction and what it said last', () => {
+describe('a failed build', () => {
   const pip =
     'RUN python3 -m venv /venv && /venv/bin/pip install --no-cache-dir -r requirements.txt'
   const multi = 'RUN echo one && python -c "import nope" && echo two'
@@ -67,11 +67,11 @@ describe('the cause of a failed build is the instruction and what it said last',
       '0.8-multi',
       `"${multi}" (backend/Dockerfile:9) failed: ModuleNotFoundError: No module named 'nope'`,
     ],
-  ])('%s', (name, sentence) => {
+  ])('has its instruction and last message as the cause: %s', (name, sentence) => {
     expect(causeOf(name)).toMatchObject({ code: 'build-failed', sentence: `build: ${sentence}` })
   })
 
-  test('its log is what the failed step wrote, and the annotation stands on its line', () => {
+  test('has the output of the failed step as its log, and its annotation on the line of the step', () => {
     expect(causeOf('0.26-multi')).toMatchObject({
       logs: [
         {
@@ -88,11 +88,11 @@ describe('the cause of a failed build is the instruction and what it said last',
     })
   })
 
-  test('a step that wrote nothing has its place in the Dockerfile for a log', () => {
+  test('has the excerpt of the Dockerfile as its log when the step wrote nothing', () => {
     expect(causeOf('0.26-copy').logs?.[0]?.lines).toContain('  12 | >>> COPY nope ./x')
   })
 
-  test('words that are not BuildKit’s are passed on', () => {
+  test('has its last message as the cause when the words are not BuildKit’s', () => {
     const log = new BuildLog()
     log.read('something else entirely')
     expect(buildCause('Dockerfile', log.failure())).toMatchObject({
@@ -103,13 +103,13 @@ describe('the cause of a failed build is the instruction and what it said last',
   })
 })
 
-describe('what is shown of a build', () => {
+describe('the log of a build', () => {
   const shown = (lines: readonly string[]) => {
     const log = new BuildLog()
     return lines.filter((line) => log.read(line))
   }
 
-  test('its steps, their output, and what took time; not BuildKit’s own progress', () => {
+  test('shows its steps, their output and the long seconds, but not BuildKit’s own progress', () => {
     const lines = shown(output('0.8-ok'))
     expect(lines.slice(0, 6)).toEqual([
       '#4 [builder 1/3] FROM docker.io/library/python:3.13-slim',
@@ -123,12 +123,12 @@ describe('what is shown of a build', () => {
     expect(lines.join('\n')).not.toMatch(/exporting|transferring|DONE 0|internal/)
   })
 
-  test('of a failure each line once', () => {
+  test('shows each line of a failure once', () => {
     const lines = shown(output('0.26-multi')).filter((line) => line.includes('ModuleNotFoundError'))
     expect(lines).toEqual(["#6 0.182 ModuleNotFoundError: No module named 'nope'"])
   })
 
-  test('not each layer and not each package', () => {
+  test('does not show each layer and each package', () => {
     const noise = [
       '#4 [1/2] FROM docker.io/library/python:3.13-slim',
       '#4 resolve docker.io/library/python:3.13-slim 0.4s done',
@@ -144,13 +144,13 @@ describe('what is shown of a build', () => {
   })
 })
 
-describe('the line of an instruction', () => {
+describe('the line of an instruction in the Dockerfile', () => {
   test.each([
     ['COPY requirements.txt .', 4],
     ['RUN echo one &&     python -c "import nope" &&     echo two', 9],
     ['FROM ${PYTHON_IMAGE}', undefined], // twice
     ['COPY other .', undefined],
-  ])('%s: %s', (instruction, line) => {
+  ])('is found: %s is on line %s', (instruction, line) => {
     expect(lineOf(instruction, dockerfile)).toBe(line)
   })
 })

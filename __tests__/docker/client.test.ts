@@ -3,7 +3,7 @@ import { engineCause } from '../../src/docker/client.js'
 import { duration, plain, shortened, errorLine } from '../../src/docker/text.js'
 
 // As docker 20.10, 28.2 and 29 write them.
-describe('no docker command can work', () => {
+describe('it is known whether docker works at all', () => {
   test.each([
     [127, 'docker was not found on PATH', 'docker was not found'],
     [
@@ -33,7 +33,7 @@ describe('no docker command can work', () => {
       'permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: Post "http://%2Fvar%2Frun%2Fdocker.sock/v1.50/images/a/push?tag=b": dial unix /var/run/docker.sock: connect: permission denied',
       "no permission for the Docker engine's socket at unix:///var/run/docker.sock",
     ],
-  ])('%d %s', (code, stderr, sentence) => {
+  ])('which it does not when it exits with %d: %s', (code, stderr, sentence) => {
     expect(engineCause('build', { code, stdout: '', stderr })).toMatchObject({
       code: 'tool-missing',
       sentence: `build: ${sentence}`,
@@ -44,12 +44,12 @@ describe('no docker command can work', () => {
     [127, '/bin/sh: 1: pytest: not found'],
     [125, 'unknown flag: --nope\n\nUsage:  docker buildx build [OPTIONS] PATH | URL | -\n'],
     [1, 'ERROR: failed to solve: permission denied'],
-  ])('anything else is not: %d %s', (code, stderr) => {
+  ])('which it does when a command of the user exits with %d: %s', (code, stderr) => {
     expect(engineCause('build', { code, stdout: '', stderr })).toBeUndefined()
   })
 })
 
-describe('the line that explains', () => {
+describe('the line of the output that explains a failure', () => {
   test.each([
     ['the last that speaks of an error', ['ERROR: one', 'Error: two', 'Cleaning up'], 'two'],
     ['the last, when none does', ['one', 'two', ''], 'two'],
@@ -61,11 +61,11 @@ describe('the line that explains', () => {
     ['not make’s echo', ['main.c:3: undefined', 'make: *** [all] Error 1'], 'main.c:3: undefined'],
     ['without colours', ['\u001b[31mfatal: x\u001b[0m'], 'fatal: x'],
     ['nothing', [], ''],
-  ])('%s', (_, lines, line) => {
+  ])('is chosen: %s', (_, lines, line) => {
     expect(errorLine(lines)).toBe(line)
   })
 
-  test('no control character is left of a line', () => {
+  test('has no control character', () => {
     expect(plain('\u001b]0;title\u0007a\u0000\u001b[1;31mb\u001b[K\tc\r')).toBe('ab\tc')
     expect(shortened('abcdef', 4)).toBe('abc…')
   })
@@ -78,6 +78,6 @@ test.each([
   [20 * 60_000, '20 min'],
   [90 * 60_000, '90 min'],
   [150 * 60_000, '2 h 30 min'],
-])('%d ms is %s', (ms, text) => {
+])('a time of %d ms is written as %s', (ms, text) => {
   expect(duration(ms)).toBe(text)
 })

@@ -55,13 +55,16 @@ const clone = (...flags: string[]) => {
 test.each([
   ['a complete checkout', []],
   ['a shallow one, as actions/checkout makes it', ['--depth=1']],
-])('%s tells older from newer, also than what was pushed meanwhile', async (_, flags) => {
-  clone(...flags)
-  const three = push()
-  expect(await lineage(two, three)).toBe('older')
-  expect(await lineage(two, one)).toBe('not-older')
-  expect(await lineage(two, two)).toBe('not-older')
-})
+])(
+  'the history of %s tells older commits from newer ones, even from commits that were pushed meanwhile',
+  async (_, flags) => {
+    clone(...flags)
+    const three = push()
+    expect(await lineage(two, three)).toBe('older')
+    expect(await lineage(two, one)).toBe('not-older')
+    expect(await lineage(two, two)).toBe('not-older')
+  },
+)
 
 test('a complete checkout stays complete', async () => {
   clone()
@@ -76,7 +79,7 @@ test('a commit of another branch is not newer', async () => {
   expect(await lineage(two, other)).toBe('not-older')
 })
 
-describe('a history that is longer than what is fetched', () => {
+describe('a history that is longer than the fetched part', () => {
   const all = () => git(origin(), 'rev-list', '--reverse', 'HEAD').split('\n')
   beforeEach(() => {
     const commits = Array.from(
@@ -89,33 +92,33 @@ describe('a history that is longer than what is fetched', () => {
     clone('--depth=1')
   })
 
-  test('tells the commit that follows what is live from an older one', async () => {
+  test('tells the commit that follows the live one from an older one', async () => {
     const commits = all()
     expect(await lineage(commits.at(-1) ?? '', commits.at(-2) ?? '')).toBe('not-older')
     const newer = push()
     expect(await lineage(commits.at(-1) ?? '', newer)).toBe('older')
   })
 
-  test('proves nothing by what lies behind its end', async () => {
+  test('proves nothing about commits before its beginning', async () => {
     const live = git(origin(), 'rev-parse', 'HEAD')
     git(checkout(), 'fetch', '--quiet', '--depth=1', 'origin', one)
     expect(await lineage(one, live)).toBe('unknown')
   })
 })
 
-test('a commit that nobody has is unknown', async () => {
+test('a commit that is nowhere in the history has an unknown age', async () => {
   clone()
   expect(await lineage(two, 'f'.repeat(40))).toBe('unknown')
   expect(await lineage('f'.repeat(40), two)).toBe('unknown')
 })
 
-test("on a person's machine nothing is fetched", async () => {
+test("nothing is fetched on a person's machine", async () => {
   clone()
   const three = push()
   expect(await lineage(two, three, {})).toBe('unknown')
 })
 
-test('outside of a checkout it is unknown', async () => {
+test('the age of a commit is unknown outside of a checkout', async () => {
   execFileSync('mkdir', [checkout()])
   expect(await lineage(two, one)).toBe('unknown')
 })

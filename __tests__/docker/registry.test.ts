@@ -22,7 +22,7 @@ const failed = (stderr: string, more: Partial<Line> = {}): Line => ({
 })
 
 // As buildx 0.13.1 and docker 28 (engine 20.10) wrote them, with a server that answers so.
-describe('what a refusal means', () => {
+describe('the answer of a registry', () => {
   test.each([
     ['ERROR: ghcr.io/acme/shop:a: not found', 'absent'],
     ['manifest unknown', 'absent'],
@@ -61,14 +61,14 @@ describe('what a refusal means', () => {
     ['Get "https://ghcr.io/v2/": net/http: TLS handshake timeout', 'transient'],
     ['Get "https://ghcr.io/v2/": EOF', 'transient'],
     ['tls: failed to verify certificate: x509: certificate has expired', 'refused'],
-  ])('%s: %s', (said, problem) => {
+  ])('"%s" means "%s"', (said, problem) => {
     expect(registryErrorOf(said, repository)).toBe(problem)
   })
 
   test.each([
     ['acme/unauthorized', 'ERROR: docker.io/acme/unauthorized:1.503: not found'],
     ['127.0.0.1:5000/timeout', 'ERROR: 127.0.0.1:5000/timeout:denied: not found'],
-  ])('the words of the image’s own name mean nothing: %s', (name, said) => {
+  ])('is not confused by words in the name of the image %s', (name, said) => {
     expect(registryErrorOf(said, name)).toBe('absent')
   })
 
@@ -78,7 +78,7 @@ describe('what a refusal means', () => {
     ['localhost/shop', 'localhost'],
     ['acme/shop', 'docker.io'],
     ['shop', 'docker.io'],
-  ])('the host of %s is %s', (name, host) => {
+  ])('comes from the right host: the host of %s is %s', (name, host) => {
     expect(hostOf(name)).toBe(host)
   })
 })
@@ -92,13 +92,13 @@ describe('looking up a tag', () => {
     ['an answer at last', [failed('EOF'), { when: inspect, stdout: manifest }], 'there', [1_000]],
     ['no answer', [failed('EOF', { always: true })], 'unreachable', [1_000, 3_000]],
     ['another answer', [{ when: inspect, stdout: '{}' }], 'failed', []],
-  ])('%s', async (_, lines, is, slept) => {
+  ])('gives the right result for "%s"', async (_, lines, is, slept) => {
     const script = scripted(lines)
     expect((await lookUp(script.platform, repository, 'a', never)).is).toBe(is)
     expect(script.slept).toEqual(slept)
   })
 
-  test('a registry that never answers is asked three times for 30 s each', async () => {
+  test('asks a registry that never answers three times for 30 s each', async () => {
     const script = scripted([{ when: inspect, hangs: true, always: true }])
     expect(await lookUp(script.platform, repository, 'a', never)).toMatchObject({
       is: 'unreachable',
@@ -106,7 +106,7 @@ describe('looking up a tag', () => {
     expect(script.slept).toEqual([30_000, 1_000, 30_000, 3_000, 30_000])
   })
 
-  test('an abort is passed on', async () => {
+  test('passes an abort on', async () => {
     const reason = new Error('enough')
     const { platform } = scripted([])
     await expect(findImage(platform, repository, 'a', AbortSignal.abort(reason))).rejects.toBe(
@@ -114,7 +114,7 @@ describe('looking up a tag', () => {
     )
   })
 
-  test('a look-up gives an image, none, or a sentence', async () => {
+  test('gives an image, none, or a sentence', async () => {
     const find = (line: Line) => findImage(scripted([line]).platform, repository, 'a', never)
     expect(await find({ when: inspect, stdout: manifest })).toEqual(image)
     expect(await find(failed('ERROR: ghcr.io/acme/shop:a: not found'))).toBeUndefined()
@@ -145,7 +145,7 @@ describe('more tags', () => {
     `^docker buildx imagetools create --prefer-index=false --tag ghcr\\.io/acme/shop:latest --tag ghcr\\.io/acme/shop:v1 ${at}`,
   )
 
-  test('are set in one go on the digest', async () => {
+  test('are set in one request on the digest', async () => {
     const script = scripted([{ when: create }])
     await addTags(script.platform, image, ['latest', 'v1'], never)
     await addTags(script.platform, image, [], never)
@@ -162,7 +162,7 @@ describe('more tags', () => {
     expect(script.ran).toHaveLength(2)
   })
 
-  test('that are not taken: a sentence', async () => {
+  test('are reported in one sentence when the registry refuses them', async () => {
     const script = scripted([{ when: create, code: 1, stderr: 'ERROR: 403 Forbidden' }])
     await expect(addTags(script.platform, image, ['latest', 'v1'], never)).rejects.toMatchObject({
       cause: {
@@ -191,7 +191,7 @@ ac771c3324ed: Mounted from acme/base
 6b3f217841ef: Pushed
 a: digest: ${digest} size: 1575`
 
-  test('sends the very image that was built, and tells its digest', async () => {
+  test('sends the very image that was built, and returns its digest', async () => {
     const { platform, ran } = scripted([tag, push('', 0, taken)])
     const stageLog = notebook()
     expect(await pushImage(platform, built, stageLog, never)).toEqual(image)
@@ -201,13 +201,13 @@ a: digest: ${digest} size: 1575`
     expect(ran).toHaveLength(2)
   })
 
-  test('a digest that docker does not tell is asked of the registry', async () => {
+  test('asks the registry for a digest that docker does not print', async () => {
     const stdout = JSON.stringify({ digest })
     const { platform } = scripted([tag, push('', 0), { when: inspect, stdout }])
     expect(await pushImage(platform, built, notebook(), never)).toEqual(image)
   })
 
-  test('passing trouble is tried again', async () => {
+  test('retries after a transient error', async () => {
     const gateway = 'received unexpected HTTP status: 502 Bad Gateway'
     const { platform, slept } = scripted([tag, push(gateway), push(gateway), push('', 0, taken)])
     const stageLog = notebook()
@@ -232,7 +232,7 @@ a: digest: ${digest} size: 1575`
       'another "tag"',
     ],
     ['no space left on device', 'ghcr.io/acme/shop:a was refused: no space left', undefined],
-  ])('%s', async (stderr, sentence, hint) => {
+  ])('fails with one sentence for "%s"', async (stderr, sentence, hint) => {
     const { platform } = scripted([tag, push(stderr)])
     await expect(pushImage(platform, built, notebook(), never)).rejects.toMatchObject({
       cause: {
@@ -243,7 +243,7 @@ a: digest: ${digest} size: 1575`
     })
   })
 
-  test('trouble that does not pass ends it after three attempts', async () => {
+  test('fails after three attempts when an error does not pass', async () => {
     const refused = push(
       'Get "http://ghcr.io/v2/": dial tcp 1.2.3.4:443: connect: connection refused',
     )
@@ -261,7 +261,7 @@ describe('the commit that an image was built from', () => {
     ['several platforms', { 'linux/amd64': { config: { Labels: labels } } }, 'abc'],
     ['no such label', { config: { Labels: { other: 'x' } } }, undefined],
     ['no labels at all', { config: { Labels: null } }, undefined],
-  ])('%s', (_, image, revision) => {
+  ])('is read from an image with %s', (_, image, revision) => {
     expect(readOrigin(JSON.stringify(image))).toEqual(revision === undefined ? {} : { revision })
   })
 })

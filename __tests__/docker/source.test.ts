@@ -49,7 +49,7 @@ describe('the tag of a checkout', () => {
     expect(await source()).toEqual({ sha, tag: sha })
   })
 
-  test('is that of git and not of the runner', async () => {
+  test('is taken from git and not from the runner', async () => {
     const sha = commit()
     expect(await source({ GITHUB_SHA: 'f'.repeat(40) })).toEqual({ sha, tag: sha })
   })
@@ -85,7 +85,7 @@ describe('the tag of a checkout', () => {
     expect(await source()).toEqual(before)
   })
 
-  test('under CI counts changed files, and not what earlier steps have left', async () => {
+  test('counts changed files under CI, but not files that earlier steps have left', async () => {
     const sha = commit()
     write('backend/bundle.js', 'built')
     expect(await source({ CI: 'true' })).toEqual({ sha, tag: sha })
@@ -94,7 +94,7 @@ describe('the tag of a checkout', () => {
     expect((await source({ CI: 'true' })).tag).toContain('-dirty-')
   })
 
-  test('is the same after a run has written what people asked it for', async () => {
+  test('is the same after a run has written the reports that its user requested', async () => {
     const sha = commit()
     mkdirSync(join(top, 'out'))
     write('release.json', '{}')
@@ -116,7 +116,7 @@ describe('the tag of a checkout', () => {
     ['a link that leads nowhere', '.#models.py', 'somebody@host.1234'],
     ['a link to a folder', 'a-link', 'backend'],
     ['a link to a file', 'a-link', 'README.md'],
-  ])('counts all that was not added, beside %s', async (_, name, target) => {
+  ])('counts each file that was not added, beside %s', async (_, name, target) => {
     commit()
     symlinkSync(target, join(top, name))
     const tags: string[] = []
@@ -137,7 +137,7 @@ describe('the tag of a checkout', () => {
   })
 
   test.each(['"quoted".py', 'back\\slash.py', 'two\nlines.py', 'return\r.py', 'ünï code.py'])(
-    'counts a file of any name: %j',
+    'counts a file of any name, for example %j',
     async (name) => {
       commit()
       write(name, 'x = 1\n')
@@ -164,23 +164,23 @@ describe('the tag of a checkout', () => {
     rmSync(bin, { recursive: true })
   })
 
-  test('is what the user gave, before all', async () => {
+  test('is the one that the user has set, if any', async () => {
     const sha = commit()
     write('README.md', 'changed\n')
     expect(await source({}, 'v1')).toEqual({ sha, tag: 'v1' })
   })
 })
 
-describe('without a commit', () => {
+describe('a checkout whose commit is not known', () => {
   const outside = tmpdir()
 
-  test('the runner’s commit stands in where there is no .git', async () => {
+  test('uses the runner’s commit where there is no .git', async () => {
     const sha = 'f'.repeat(40)
     expect(await source({ GITHUB_SHA: sha }, undefined, outside)).toEqual({ sha, tag: sha })
     expect(await source({ CI_COMMIT_SHA: sha, PATH: '/none' })).toEqual({ sha, tag: sha })
   })
 
-  test('without a commit a tag is enough', async () => {
+  test('is enough when the user gives a tag', async () => {
     expect(await source({}, 'v1', outside)).toEqual({ tag: 'v1' })
   })
 
@@ -189,7 +189,7 @@ describe('without a commit', () => {
     ['no checkout', {}, outside, 'is not in a git checkout'],
     ['nothing committed', {}, undefined, "has no commit for the image's tag"],
     ['no folder', {}, '/no/such/folder', '"/no/such/folder" is not a folder'],
-  ])('%s: a sentence', async (_, more, folder, sentence) => {
+  ])('fails with one sentence when there is %s', async (_, more, folder, sentence) => {
     await expect(source(more, undefined, folder)).rejects.toMatchObject({
       cause: { code: 'usage', sentence: expect.stringContaining(sentence) },
     })
@@ -210,18 +210,18 @@ describe('the address of the repository', () => {
     ['../shop', undefined],
     ['file:///srv/git/shop.git', undefined],
     ['C:\\repos\\shop', undefined],
-  ])('%s: %s', (remote, address) => {
+  ])('%s is shown as %s', (remote, address) => {
     expect(withoutCredentials(remote)).toBe(address)
   })
 
-  test('the address of the repository comes from origin', async () => {
+  test('is that of origin', async () => {
     expect(await findOrigin(realPlatform(env), top)).toBeUndefined()
     git('remote', 'add', 'origin', 'https://t0ken@github.com/acme/shop.git')
     expect(await findOrigin(realPlatform(env), top)).toBe('https://github.com/acme/shop')
   })
 })
 
-describe('a tag for what is built', () => {
+describe('a tag for a build', () => {
   const build = (tag: string) => findSourceToBuild(realPlatform({ ...env }), { tag }, top)
 
   test('may be anything but the name of another commit, whose image it would replace', async () => {

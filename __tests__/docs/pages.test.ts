@@ -74,7 +74,7 @@ function brokenness(page: string, target: string): string | undefined {
   return anchorsOf(read(file)).has(anchor) ? undefined : `${target}: ${file} has no such heading`
 }
 
-describe('the check itself', () => {
+describe('the check of links', () => {
   test.each([
     ['# What it *is*', 'what-it-is'],
     ['## `tool-missing`', 'tool-missing'],
@@ -84,11 +84,11 @@ describe('the check itself', () => {
     ['## a_b — c', 'a_b--c'],
     ['## [A link](x.md) & more', 'a-link--more'],
     ['## Übersicht', 'übersicht'],
-  ])('%s has the anchor %s', (heading, anchor) => {
+  ])('knows that %s has the anchor %s', (heading, anchor) => {
     expect([...anchorsOf(heading)]).toEqual([anchor])
   })
 
-  test('a heading that is there twice is told apart', () => {
+  test('tells two equal headings apart', () => {
     expect([...anchorsOf('# A\n\n# A\n\n# B\n\n# A')]).toEqual(['a', 'a-1', 'b', 'a-2'])
   })
 
@@ -99,7 +99,7 @@ describe('the check itself', () => {
     'docs/none/',
     `${ours}blob/v1/docs/none.md`,
     `${ours}blob/v1/docs/failures.md#nothing`,
-  ])('%s is broken in README.md', (target) => {
+  ])('finds the broken link %s in README.md', (target) => {
     expect(brokenness('README.md', target)).toContain(target)
   })
 

@@ -95,7 +95,7 @@ describe('GitHub shows', () => {
     },
   )
 
-  test('the commit of the workflow for an image whose commit it does not know', async () => {
+  test('the commit of the workflow for an image whose commit is unknown', async () => {
     const own = 'e'.repeat(40)
     github.refs.set(own, own).set(oldSha, oldSha)
     const { begin, end } = keep(1, {}, { GITHUB_SHA: own })
@@ -111,7 +111,7 @@ describe('GitHub shows', () => {
     expect(github.shown('production')[0]).toMatchObject({ sha: oldSha })
   })
 
-  test('one record where the job has one', async () => {
+  test('one record where the job has a record already', async () => {
     github.addOfJob(1, newSha, 'production')
     expect(await run(1, newSha, good)).toEqual([])
     expect(github.shown('production')).toMatchObject([
@@ -119,7 +119,7 @@ describe('GitHub shows', () => {
     ])
   })
 
-  test('a second one where the job’s is of another commit, and the run says why', async () => {
+  test('a second record where that of the job is of another commit, and the run says why', async () => {
     github.addOfJob(1, newSha, 'production')
     expect(await run(1, oldSha, good)).toEqual([
       'the job has a separate deployment record, of commit ef2714eb63e4, which is not running: set "deployment: false" in its environment',
@@ -127,7 +127,7 @@ describe('GitHub shows', () => {
     expect(github.active('production')).toEqual([oldSha])
   })
 
-  test('one record where the answer to the first try was lost', async () => {
+  test('one record where the response to the first try was lost', async () => {
     // The first request asks what there is; the second makes the record.
     github.troubles.push('none', 'answer lost')
     expect(await run(1, newSha, good)).toEqual([])
@@ -140,7 +140,7 @@ describe('GitHub shows', () => {
     expect(github.asked).toEqual([])
   })
 
-  test('only what is not long ago is looked at', async () => {
+  test('only recent records of a killed run', async () => {
     for (const number of [1, 2, 3, 4, 5]) await run(number, `${number}`.repeat(40), good)
     github.asked.length = 0
     await run(6, newSha, good)
@@ -150,7 +150,7 @@ describe('GitHub shows', () => {
   })
 })
 
-describe('who comes after a run that was killed', () => {
+describe('the run that follows a killed one', () => {
   test('ends its record, and leaves the version before as active', async () => {
     await run(1, oldSha, good)
     const killed = keep(2)
@@ -161,7 +161,7 @@ describe('who comes after a run that was killed', () => {
     expect(github.shown('production')[0]).toMatchObject({ sha: newSha, description: 'web: crash' })
   })
 
-  test('ends it well when it had gone live, and what it has replaced with it', async () => {
+  test('ends its record as a success when it had gone live, and that of the replaced version with it', async () => {
     await run(1, oldSha, good)
     github.addOfJob(2, newSha, 'production')
     const adopted = github.deployments.at(-1)!.id
@@ -219,12 +219,12 @@ describe('a release goes on', () => {
     ])
   })
 
-  test('when GitHub never answers: it is not waited for', async () => {
+  test('when GitHub never answers, without waiting for it', async () => {
     github.troubles.push('silence')
     expect(await run(1, newSha, good)).toEqual([`${none}it does not answer in time`])
   })
 
-  test('and is told, once, when GitHub was away for a moment', async () => {
+  test('when GitHub was away for a moment, and is recorded once', async () => {
     github.troubles.push(502, 'no answer')
     expect(await run(1, newSha, good)).toEqual([])
     expect(github.active('production')).toEqual([newSha])
@@ -232,7 +232,7 @@ describe('a release goes on', () => {
 })
 
 test.each([{ token: 'x' }, { environment: 'production' }, {}])(
-  'nothing is asked with %j alone',
+  'no request is sent with %j alone',
   (given) => {
     const settings = { token: undefined, environment: undefined, 'environment-url': undefined }
     const holder = { id: 'run-1', who: 'ada' }

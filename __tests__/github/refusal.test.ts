@@ -12,9 +12,12 @@ test.each([
   [301, 'Moved Permanently', false, 'GitHub refuses the request (301): Moved Permanently'],
   [200, '', false, 'the answer is not GitHub’s (200)'],
   [422, 'No ref found for: abc', false, 'GitHub refuses the request (422): No ref found for: abc'],
-])('%i %s', (status, message, passing, words) => {
-  expect(refusal(status, message)).toEqual({
-    passing,
-    words: words instanceof RegExp ? expect.stringMatching(words) : words,
-  })
-})
+])(
+  'the response %i "%s" is put into words, and retried when it may pass',
+  (status, message, passing, words) => {
+    expect(refusal(status, message)).toEqual({
+      passing,
+      words: words instanceof RegExp ? expect.stringMatching(words) : words,
+    })
+  },
+)

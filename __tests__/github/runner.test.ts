@@ -28,7 +28,7 @@ const report: Report = {
   seconds: 61.26,
 }
 
-describe('inputs', () => {
+describe('the inputs of the action', () => {
   const env = {
     INPUT_IMAGE: 'ghcr.io/acme/shop',
     'INPUT_MIGRATE-COMMAND': '',
@@ -44,11 +44,11 @@ describe('inputs', () => {
     ['release', { image: 'ghcr.io/acme/shop', 'test-command': 'pytest' }],
     // Options of other commands are not there.
     ['deploy', { image: 'ghcr.io/acme/shop' }],
-  ] as const)('of %s', (command, given) => {
+  ] as const)('are read for the command %s', (command, given) => {
     expect(inputsOf(command, env)).toEqual(given)
   })
 
-  test('without variables there are no inputs', () => {
+  test('are empty without variables', () => {
     expect(inputsOf('release', {})).toEqual({})
   })
 
@@ -60,14 +60,14 @@ describe('inputs', () => {
     ['INPUT_COMMAND', []],
     ['INPUT_IMAGE', []],
     ['NAMEPSACE', []],
-  ])('%s is told when it is mistyped', (variable, told) => {
+  ])('are rejected when %s is mistyped', (variable, told) => {
     expect(mistypedInputs('release', { [variable]: 'x' })).toEqual(told)
   })
 })
 
 // https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs: blanks in front are
 // trimmed (char.IsWhiteSpace), `##[` counts anywhere in a line.
-describe('a line that is no command', () => {
+describe('a line of foreign text', () => {
   test.each([
     ['plain words: a::b', 'plain words: a::b'],
     ['', ''],
@@ -86,12 +86,12 @@ describe('a line that is no command', () => {
     ['\r::error::x', ' \u200b::error::x'],
     ['a\n::error::x', 'a\n\u200b::error::x'],
     ['a\r\n\n  ::error::x', 'a \n\n  \u200b::error::x'],
-  ])('%j', (line, made) => {
+  ])('is never a workflow command: %j', (line, made) => {
     expect(harmless(line)).toBe(made)
   })
 })
 
-test('outputs are texts, and all are always there', () => {
+test('outputs are texts, and every output is set', () => {
   expect(outputsOf(report, '/tmp/r.json')).toEqual({
     result: 'deployed',
     image: `ghcr.io/acme/shop:2@${digest}`,
@@ -177,7 +177,7 @@ describe('a real process', () => {
   const commands = (lines: readonly string[]) =>
     lines.filter((line) => line.trimStart().startsWith('::') || line.includes('##['))
 
-  test('a stage is a group; nothing that is said or quoted in it is a command', () => {
+  test('writes a stage as a group, and nothing in it is a command', () => {
     const lines = ['plain', '::error::x', 'a\n::error::y', '##[error]z', 'b\r::add-mask::c']
     const told = stdoutOf('sink', { lines }).lines
     expect(commands(told)).toEqual(['::group::build', '::endgroup::'])
@@ -186,7 +186,7 @@ describe('a real process', () => {
     expect(told.at(-1)).toBe('✗ build failed 1 min 01 s')
   })
 
-  test('masks all that is secret, and no short words of many lines', () => {
+  test('masks every secret, but no short words of several lines', () => {
     const kubeconfig = [
       'users:',
       '- name: ci',
@@ -224,7 +224,7 @@ describe('a real process', () => {
     )
   })
 
-  test('the end of a run: outputs and summary are files, and foreign text is no command', () => {
+  test('writes outputs and summary to files, and foreign text is no command', () => {
     const bad: Report = {
       ...report,
       result: 'undone',
@@ -255,7 +255,7 @@ describe('a real process', () => {
     expect(summary).toContain('did not go live')
   })
 
-  test('a cause without a place is an annotation all the same; of many places nine are', () => {
+  test('annotates a cause without a place, and the first nine of many places', () => {
     const cause = { code: 'tests-failed', sentence: '12 tests failed' } as const
     const place = (line: number) => ({ file: 'a.py', line, title: 't', message: 'm' })
     const places = Array.from({ length: 12 }, (_, i) => place(i + 1))
@@ -272,7 +272,7 @@ describe('a real process', () => {
     [10, 10, '::warning::warning 10'],
     [11, 10, '::warning::2 more warnings:%0Awarning 10%0Awarning 11'],
     [40, 10, /^::warning::31 more warnings:%0Awarning 10%0A.*%0Awarning 40$/],
-  ])('of %i warnings, %i annotations hold all', (count, shown, last) => {
+  ])('keeps all of %i warnings in %i annotations', (count, shown, last) => {
     const warnings = Array.from({ length: count }, (_, i) => `warning ${i + 1}`)
     const files = ['GITHUB_OUTPUT', 'GITHUB_STEP_SUMMARY']
     const told = commands(stdoutOf('report', { report: { ...report, warnings } }, files).lines)
@@ -280,7 +280,7 @@ describe('a real process', () => {
     expect(told.at(-1)).toMatch(last)
   })
 
-  test('a run that has left nothing says that of itself alone, and leaves the summary to main', () => {
+  test('reports that a run has left nothing, and leaves the summary to main', () => {
     const recovered = { ...report, command: 'recover', result: 'unchanged', warnings: ['beware'] }
     const files = ['GITHUB_OUTPUT', 'GITHUB_STEP_SUMMARY']
     expect(stdoutOf('nothing left', { report: recovered }, files)).toEqual({
@@ -290,7 +290,7 @@ describe('a real process', () => {
     })
   })
 
-  test('a runner without summaries is told the rest', () => {
+  test('prints the summary where the runner takes none', () => {
     const { lines, output } = stdoutOf('report', { report }, ['GITHUB_OUTPUT'])
     expect(lines.join('\n')).toContain('shop 2 is deployed')
     expect(output).toContain('deployed')

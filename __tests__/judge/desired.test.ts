@@ -54,7 +54,7 @@ function pod({ started, ready, of = { kind: 'ReplicaSet', uid: 'uid-old' } }: St
   }
 }
 
-describe('from start to Ready', () => {
+describe('the time that the slowest pod took from start to Ready', () => {
   test.each<[string, readonly Start[], number | undefined]>([
     ['no pods', [], undefined],
     ['one pod', [{ started: [0], ready: 4 }], 4000],
@@ -79,7 +79,7 @@ describe('from start to Ready', () => {
       undefined,
     ],
     ['one without a running container', [{ started: [], ready: 4 }], undefined],
-  ])('%s', (_, pods, expected) => {
+  ])('is right for "%s"', (_, pods, expected) => {
     expect(slowestReady(pods.map(pod))).toBe(expected)
   })
 })
@@ -100,7 +100,7 @@ function pictureOf(...pods: readonly Start[]): ClusterState {
 }
 
 describe('a desired workload', () => {
-  test('of a workload that was not there before', () => {
+  test('is the first when the workload did not exist before', () => {
     expect(
       desiredOf(
         { workload: id, images, now, before: undefined },
@@ -114,7 +114,7 @@ describe('a desired workload', () => {
     })
   })
 
-  test('a desired workload without pods or conditions is not the first', () => {
+  test('is not the first when the workload has no pods or conditions', () => {
     expect(desiredOf({ workload: id, images, now, before: before() }, nothing)).toEqual({
       workload: id,
       images,
@@ -157,7 +157,7 @@ describe('a desired workload', () => {
       '{type: Available, status: "True", lastTransitionTime: one}, {type: Progressing, status: "False", lastTransitionTime: two}',
       'two',
     ],
-  ])('a failure to progress that stood there before: %s', (conditions, expected) => {
+  ])('knows a failure to progress from before: %s', (conditions, expected) => {
     expect(
       desiredOf({ workload: id, images, now, before: before(conditions) }, nothing)
         .staleProgressing,
@@ -182,7 +182,7 @@ describe('the desired state of an undo', () => {
     })
   })
 
-  test('how fast the version was that is undone says nothing of the one before', () => {
+  test('ignores how fast the withdrawn version was', () => {
     const clusterState = pictureOf({ started: [0], ready: 4 })
     expect(
       desiredOf({ workload: id, images, now, before: before() }, clusterState).readyBefore,
@@ -190,7 +190,7 @@ describe('the desired state of an undo', () => {
     expect(desiredBack(id, before(), before(), clusterState).readyBefore).toBeUndefined()
   })
 
-  test('a failure to progress of the version that is undone is not its own', () => {
+  test('ignores a failure to progress of the withdrawn version', () => {
     const failed = before('{type: Progressing, status: "False", lastTransitionTime: noon}')
     expect(desiredBack(id, before(), failed, nothing).staleProgressing).toBe('noon')
   })

@@ -10,7 +10,7 @@ const importing = '  File "<frozen importlib._bootstrap>", line 1387, in _gcd_im
 const traceback = (frames: string, error: string) =>
   `starting\nTraceback (most recent call last):\n${frames}\n${error}`
 
-describe('with a traceback', () => {
+describe('an exit with a traceback', () => {
   test.each<[Diagnosis['kind'], string, string]>([
     ['permanent', own, "ModuleNotFoundError: No module named 'shop.task'"],
     ['permanent', own, "ImportError: cannot import name 'a' from 'b'"],
@@ -63,11 +63,11 @@ describe('with a traceback', () => {
       'django.db.utils.OperationalError: could not connect to server: FATAL:  password authentication failed for user "shop"',
     ],
     ['unknown', inFunction, 'django.db.utils.ProgrammingError: relation "a" does not exist'],
-  ])('%s: %s %s', (kind, frames, error) => {
+  ])('is %s: %s %s', (kind, frames, error) => {
     expect(diagnose(traceback(frames, error).split('\n')).kind).toBe(kind)
   })
 
-  test('tells the deepest line of the user’s own code, below the WORKDIR', () => {
+  test('is explained by the deepest line of the user’s own code, below the WORKDIR', () => {
     const log = traceback(
       `${own}\n  File "/usr/local/lib/python3.13/site-packages/celery/app.py", line 1, in f\n${importing}`,
       "ModuleNotFoundError: No module named 'shop.task'",
@@ -85,7 +85,7 @@ describe('with a traceback', () => {
   })
 })
 
-describe('without one', () => {
+describe('an exit without a traceback', () => {
   test.each<[Diagnosis['kind'], string | undefined, string]>([
     ['unknown', undefined, ''],
     ['unknown', undefined, '\n---\n'],
@@ -116,7 +116,7 @@ describe('without one', () => {
       'FATAL: role "shop" does not exist',
       'connection refused\nFATAL: role "shop" does not exist',
     ],
-  ])('%s: %s', (kind, summary, log) => {
+  ])('is %s: %s', (kind, summary, log) => {
     const diagnosis = diagnose(log.split('\n'))
     expect(diagnosis.kind).toBe(kind)
     expect(diagnosis.summary).toBe(summary)

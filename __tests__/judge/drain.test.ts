@@ -16,7 +16,7 @@ test.each([
   ],
   ['workloads side by side', [of('Deployment', 600, ''), of('StatefulSet', 30, '')], 600],
   ['a CronJob has no pods that anybody waits for', ['{kind: CronJob, spec: {}}'], 0],
-])('%s', (_, workloads, seconds) => {
+])('the time to wait for ending pods is right: %s', (_, workloads, seconds) => {
   expect(drainTime(workloads.map((text) => parse(text) as WorkloadObject))).toBe(seconds * 1000)
 })
 

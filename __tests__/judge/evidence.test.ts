@@ -57,7 +57,7 @@ const crashed: Cause = {
   logs: [{ source: 'container web', lines: ['KeyError'] }],
 }
 
-describe('logs to read', () => {
+describe('the logs to read', () => {
   test.each<[string, Containers, Containers, Cause, readonly string[]]>([
     ['of the one that is not Ready', { web: 'unready' }, {}, unready, ['web']],
     ['not of one that is well', { web: 'unready', nginx: 'ready' }, {}, unready, ['web']],
@@ -102,7 +102,7 @@ describe('logs to read', () => {
     ],
     ['of none where all is well', { web: 'ready' }, {}, { code: 'timeout', sentence: '' }, []],
     ['of none when the pod is gone', { web: 'unready' }, {}, { ...unready, pod: 'web-b' }, []],
-  ])('%s', (_, containers, init, cause, expected) => {
+  ])('are chosen rightly: %s', (_, containers, init, cause, expected) => {
     const told = logsToRead(pictureWith(containers, init), cause)
     expect(
       told.map(({ container, previous }) => container + (previous ? ', previous' : '')),
@@ -148,7 +148,7 @@ const about = (code: Cause['code'], sentence: string): Cause => ({ ...unready, c
 const answered = (words: string) =>
   about('not-ready', `web: runs, but is not Ready: Readiness probe failed: ${words}`)
 
-describe('cluster events', () => {
+describe('the cluster events', () => {
   const missing = about(
     'config-missing',
     'web: its configuration is missing: configmap "a" not found',
@@ -320,7 +320,7 @@ describe('cluster events', () => {
       [{ reason: 'Unhealthy', message: 'Liveness probe failed: one\n  two\n::error::three' }],
       ['Unhealthy: Liveness probe failed: one two ::error::three'],
     ],
-  ])('%s', (_, cause, told, expected) => {
+  ])('are chosen rightly: %s', (_, cause, told, expected) => {
     expect(warnings(cause, told)).toEqual(expected)
   })
 })

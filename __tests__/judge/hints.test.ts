@@ -19,7 +19,7 @@ function hintOf(
   })
 }
 
-test.each(failureReasons)('%s: there is always something to do', (reason) => {
+test.each(failureReasons)('each %s has a hint', (reason) => {
   expect(hintOf(reason, 'no words that mean anything')).toMatch(/^[A-Z].{20,}[^.]$/)
 })
 
@@ -102,7 +102,7 @@ test.each<[FailureReason, string, string | RegExp]>([
     "3 Insufficient memory. pod didn't trigger scale-up",
     /^Lower `requests` of memory/,
   ],
-])('%s: %s', (reason, message, hint) => {
+])('the hint for %s fits "%s"', (reason, message, hint) => {
   expect(hintOf(reason, message)).toMatch(hint)
 })
 
@@ -112,9 +112,12 @@ test.each<[readonly string[], string, RegExp]>([
   [['a', 'b'], 'unexpected status: 403 Forbidden', /\(a, b\)/],
   [['regcred'], 'failed to authorize: no basic auth credentials', /\(regcred\)/],
   [['regcred'], 'not found', /^Check that this tag was pushed/],
-])('pull secrets %j, %s', (pullSecrets, message, hint) => {
-  expect(hintOf('ImageNotFound', message, { pullSecrets })).toMatch(hint)
-})
+])(
+  'the hint for a refused pull with the pull secrets %j fits "%s"',
+  (pullSecrets, message, hint) => {
+    expect(hintOf('ImageNotFound', message, { pullSecrets })).toMatch(hint)
+  },
+)
 
 const probeTarget = 'GET /healthz on port 8000'
 
@@ -143,7 +146,7 @@ test.each<[string, RegExp]>([
     'the queue is not there',
     /Check why GET \/healthz on port 8000 fails\. .*"grace: NotReady=180s"/,
   ],
-])('a probe that is not met: %s', (answer, hint) => {
+])('the hint for a failed probe fits "%s"', (answer, hint) => {
   expect(hintOf('NotReady', `Readiness probe failed: ${answer}`, { probeTarget })).toMatch(hint)
 })
 
@@ -151,7 +154,7 @@ test.each<[FailureReason, string, RegExp]>([
   ['NotReady', 'Startup probe failed: connection refused', /raise `failureThreshold`/],
   ['NotReady', 'container web is not ready', /^Check why the probe's request fails/],
   ['NotReady', 'readiness gate lb/healthy is not met', /condition lb\/healthy/],
-])('%s: %s', (reason, message, hint) => {
+])('the hint for %s fits "%s"', (reason, message, hint) => {
   expect(hintOf(reason, message)).toMatch(hint)
 })
 
@@ -190,12 +193,15 @@ test.each<[number, string, RegExp]>([
   [139, '', /native/],
   [3, 'no licence', /^The last log lines show/],
   [3, '', /PYTHONUNBUFFERED/],
-])('a container that ended with %i, %#', (code, log, hint) => {
-  const exit = { code, number: 2, previous: true, loops: false, running: false, probed: false }
-  expect(hintOf('Crash', `exited with ${code}`, { exit }, log)).toMatch(hint)
-})
+])(
+  'the hint for a container that exited with %i fits its last words (case %#)',
+  (code, log, hint) => {
+    const exit = { code, number: 2, previous: true, loops: false, running: false, probed: false }
+    expect(hintOf('Crash', `exited with ${code}`, { exit }, log)).toMatch(hint)
+  },
+)
 
-test('one that was killed for its probe', () => {
+test('the hint for a container that was killed names its probe', () => {
   const exit = { code: 137, number: 2, previous: true, loops: true, running: false, probed: true }
   const probe = 'Liveness probe failed: HTTP probe failed with statuscode: 500'
   const symptom = { exit: { ...exit, probe }, probeTarget }

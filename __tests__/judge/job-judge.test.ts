@@ -130,11 +130,11 @@ describe('a Job', () => {
       ),
       'waiting: i/o timeout, 0 s of 60 s',
     ],
-  ])('%s', (_, seen, expected) => {
+  ])('is judged rightly when its state is "%s"', (_, seen, expected) => {
     expect(new TrackOptions().verdict(1, seen, 'relation "a" already exists')).toContain(expected)
   })
 
-  test('ended well though a sidecar of it runs on, or ended too', () => {
+  test('is complete although a sidecar runs on or has ended too', () => {
     const sidecars = (state: string) =>
       `{status: {containerStatuses: [{name: web, ready: false, restartCount: 0, state: {terminated: {exitCode: 0}}},
         {name: mesh, ready: true, restartCount: 0, state: {${state}}}]}, spec: {containers: [{name: web}, {name: mesh}]}}`
@@ -161,7 +161,7 @@ describe('a Job', () => {
     )
   })
 
-  test('may not make its pod: 5 s', () => {
+  test('is given 5 s when its pod may not be created', () => {
     const refused = clusterState(
       undefined,
       {},
@@ -174,7 +174,7 @@ describe('a Job', () => {
     )
   })
 
-  test('a Job that does not start at all fails at its timeout', () => {
+  test('fails at its timeout when it does not start at all', () => {
     const following = new TrackOptions()
     expect(following.verdict(0, clusterState(undefined))).toMatch(/^waiting/)
     expect(following.verdict(600, clusterState(undefined))).toMatch(

@@ -72,7 +72,7 @@ const failed = (reason: string) =>
   `{failed: 1, conditions: [{type: Failed, status: "True", reason: ${reason}, message: m}]}`
 const log = 'Traceback (most recent call last):\nValueError: no such shop'
 
-describe('a Job', () => {
+describe('a Job of the manifests', () => {
   test.each<[string, ClusterState, string]>([
     ['has no pod yet', clusterState('{}'), 'waiting: the creation of its pod'],
     ['runs', clusterState('{}', runs), 'waiting: it runs'],
@@ -91,17 +91,17 @@ describe('a Job', () => {
       clusterState('{}', '{container: {state: {waiting: {reason: InvalidImageName, message: m}}}}'),
       'failed image-not-found: seed: image registry.example/shop:new cannot be pulled: m',
     ],
-  ])('%s', (_, seen, words) => {
+  ])('is judged rightly when it %s', (_, seen, words) => {
     expect(new TrackOptions().verdict(0, seen)).toBe(words)
   })
 
-  test('that has failed is told with the words of its log', () => {
+  test('fails with the words of its log', () => {
     const seen = clusterState(failed('BackoffLimitExceeded'), ended(1))
     const words = new TrackOptions().verdict(0, seen, log)
     expect(words).toBe('failed job-failed: seed: ValueError: no such shop')
   })
 
-  test('may fail as often as it says itself', () => {
+  test('may fail as often as its own limit allows', () => {
     const job = new TrackOptions()
     expect(job.verdict(0, clusterState('{failed: 1}', ended(1)), log)).toMatch(/^waiting: /)
     expect(job.verdict(500, clusterState('{failed: 2}', ended(1), ended(1)), log)).toMatch(
@@ -112,7 +112,7 @@ describe('a Job', () => {
     ).toBe('done')
   })
 
-  test('whose pods are gone with its failure is told by what was seen before', () => {
+  test('fails with what was seen before when its pods are gone', () => {
     const job = new TrackOptions()
     job.verdict(0, clusterState('{failed: 1}', ended(1)), log)
     const gone = clusterState(failed('BackoffLimitExceeded'))
@@ -120,14 +120,14 @@ describe('a Job', () => {
     expect(job.verdict(60, gone)).toBe('failed job-failed: seed: ValueError: no such shop')
   })
 
-  test('of which nothing was seen is told in the words of its controller', () => {
+  test('fails in the words of its controller when nothing was seen', () => {
     const job = new TrackOptions()
     const gone = clusterState(failed('BackoffLimitExceeded'))
     job.verdict(0, gone)
     expect(job.verdict(60, gone)).toBe('failed job-failed: seed: m')
   })
 
-  test('that does not start is given up after the timeout, and one that has started is not', () => {
+  test('fails at the timeout when it does not start, but not when it has started', () => {
     const late = TIMEOUTS.timeout / 1000 + 1
     const stuck = new TrackOptions()
     stuck.verdict(0, clusterState('{}'))

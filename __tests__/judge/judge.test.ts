@@ -32,12 +32,12 @@ describe('a Deployment is done', () => {
     expect(release.verdict(19, healthy)).toBe('done')
   })
 
-  test('a Deployment is done at once without a bake', () => {
+  test('at once without a bake', () => {
     const release = new Rehearsal([AIM], { ...TIMEOUTS, bake: 0 })
     expect(release.verdict(4, healthy)).toBe('done')
   })
 
-  test('at once when it is scaled to 0: there is nothing to watch on', () => {
+  test('at once when it is scaled to 0, because there is nothing to watch', () => {
     expect(new Rehearsal().verdict(0, 'replicas: 0\npods: {}')).toBe('done')
   })
 
@@ -86,7 +86,7 @@ describe('a Deployment is done', () => {
     expect(release.verdict(4, `pods: {web-a: , ${gone}}`)).toBe('done')
   })
 
-  test('and what pods have got over is not told any more', () => {
+  test('and symptoms that have passed are not reported any more', () => {
     const release = new Rehearsal([AIM], TIMEOUTS, '')
     const ended = 'container: {restartCount: 1, lastState: {terminated: {exitCode: 1}}}'
     const scene = (ready: boolean) =>
@@ -96,7 +96,7 @@ describe('a Deployment is done', () => {
     expect(release.verdict(1, scene(true))).toContain('waiting for web-c (its containers')
   })
 
-  test('not in the moment between two crashes in which all counts are right', () => {
+  test('but not in the moment between two crashes in which all counts are right', () => {
     const release = new Rehearsal([AIM], { ...TIMEOUTS, bake: 0 }, '')
     const crashed = 'pods: {web-a: {container: {state: {terminated: {exitCode: 1}}}}}'
     const again =
@@ -109,7 +109,7 @@ describe('a Deployment is done', () => {
   })
 })
 
-describe('what it waits for', () => {
+describe('the line of a workload says what it waits for', () => {
   const creating = 'container: {state: {waiting: {reason: ContainerCreating}}}'
   const pulling = `pods: {web-a: {${creating}}}
 events: [{about: web-a, reason: Scheduled}, {about: web-a, reason: Pulling}`
@@ -174,7 +174,7 @@ events: [{about: web-a, reason: Scheduled}, {about: web-a, reason: Pulling}`
       '1 of 1 ready, 2 old pods still there',
       undefined,
     ],
-  ])('%s', (_, scene, on, reason) => {
+  ])('when there is "%s"', (_, scene, on, reason) => {
     const release = new Rehearsal()
     release.look(0, scene)
     const verdict = release.look(14, scene).verdicts['deployment/web']
@@ -184,8 +184,8 @@ events: [{about: web-a, reason: Scheduled}, {about: web-a, reason: Pulling}`
   })
 })
 
-describe('nobody’s failure', () => {
-  test('a person or an HPA asks for more pods during the bake', () => {
+describe('a rollout is not failed', () => {
+  test('when a person or an HPA asks for more pods during the bake', () => {
     const release = new Rehearsal()
     release.look(4, healthy)
     expect(release.verdict(10, 'replicas: 3\ngeneration: 3\npods: {web-a: }')).toBe(
@@ -196,7 +196,7 @@ describe('nobody’s failure', () => {
     expect(release.verdict(35, scaled)).toBe('done')
   })
 
-  test('…which does not start graces anew', () => {
+  test('or its graces restarted, when a person or an HPA asks for more pods', () => {
     const release = new Rehearsal()
     const scene = `pods: {web-a: {container: {state: {waiting: {reason: ErrImagePull, message: 'i/o timeout'}}}}}`
     release.look(0, scene)
@@ -206,7 +206,7 @@ describe('nobody’s failure', () => {
     )
   })
 
-  test('…and the time for that begins then', () => {
+  test('when more pods need time, which begins when they are asked for', () => {
     const release = new Rehearsal([AIM], { ...TIMEOUTS, timeout: 20_000 })
     release.look(0, 'pods: {}')
     release.look(15, healthy)
@@ -215,7 +215,7 @@ describe('nobody’s failure', () => {
     expect(release.verdict(49, 'replicas: 2\npods: {web-a: }')).toMatch(/^failed timeout/)
   })
 
-  test('somebody restarts it: the new template is the one that is watched', () => {
+  test('when another client restarts it, and the new template is watched', () => {
     const release = new Rehearsal([AIM], TIMEOUTS, '')
     const restarted = pictureOf(
       'generation: 3\nstatus: {availableReplicas: 1}\npods: {web-a: {container: {restartCount: 5, state: {terminated: {exitCode: 1}}}}}',
@@ -226,7 +226,7 @@ describe('nobody’s failure', () => {
     expect(release.verdict(4, restarted)).toBe('complete')
   })
 
-  test('the API server is away: no deadline fires on a stale picture', () => {
+  test('by a deadline that passes while the API server is away', () => {
     const release = new Rehearsal([AIM], { ...TIMEOUTS, timeout: 60_000 })
     const pull = `pods: {web-a: {container: {state: {waiting: {reason: ErrImagePull, message: 'i/o timeout'}}}}}`
     release.look(1, pull)
@@ -235,7 +235,7 @@ describe('nobody’s failure', () => {
     expect(line(release.look(90, pull, 46))).toMatch(/^failed image-pull/)
   })
 
-  test('…and no bake ends on one', () => {
+  test('or done by a bake that ends while the API server is away', () => {
     const release = new Rehearsal()
     release.look(1, healthy)
     expect(line(release.look(60, healthy, 1))).toBe('complete')
@@ -243,7 +243,7 @@ describe('nobody’s failure', () => {
   })
 })
 
-describe('superseded', () => {
+describe('a workload is superseded', () => {
   test.each([
     [
       'another image',
@@ -251,11 +251,11 @@ describe('superseded', () => {
       'image registry.example/shop:theirs in container web',
     ],
     ['it was deleted', 'gone: true', 'its deletion'],
-  ])('%s', (_, scene, by) => {
+  ])('by %s', (_, scene, by) => {
     expect(new Rehearsal().verdict(4, scene)).toBe(`superseded: ${by}`)
   })
 
-  test('a superseded workload names who wrote it', () => {
+  test('by a writer that is named', () => {
     const clusterState = pictureOf('image: registry.example/shop:theirs', 4)
     clusterState.deployments.get('web')!.metadata!.managedFields = [
       { manager: 'kubectl-set', fieldsV1: fields('f:command') },
@@ -266,7 +266,7 @@ describe('superseded', () => {
     )
   })
 
-  test('a superseded workload holds no other one up', () => {
+  test('without holding up another workload', () => {
     const desiredWorkloads = [
       AIM,
       { ...AIM, workload: { kind: 'Deployment', name: 'gone' } } as const,
@@ -318,14 +318,14 @@ describe('a StatefulSet', () => {
       'waiting: its controller',
     ],
     ['its pods are refused', {}, { updatedReplicas: 1 }, { 'db-1': 'new' }, 'failed pod-refused'],
-  ])('%s', (_, spec, status, pods, expected) => {
+  ])('is judged rightly: %s', (_, spec, status, pods, expected) => {
     const clusterState = statefulSet(spec, status, pods)
     const release = new Rehearsal([desired], { ...TIMEOUTS, bake: 0 })
     release.look(0, clusterState)
     expect(release.verdict(5, clusterState, 'statefulset/db')).toContain(expected)
   })
 
-  test('a refusal from before our write is not ours', () => {
+  test('is not failed by a refusal from before our write', () => {
     const clusterState = statefulSet({}, { updatedReplicas: 1 }, { 'db-1': 'new' }, -3600)
     const release = new Rehearsal([desired])
     release.look(0, clusterState)
@@ -335,7 +335,7 @@ describe('a StatefulSet', () => {
   test.each<[string, Record<string, string>]>([
     ['one that was followed by a pod is over', { 'db-1': 'new, made since' }],
     ['a place that is still taken was not refused', { 'db-0': 'old, ending', 'db-1': 'new' }],
-  ])('a refusal in the middle: %s', (_, pods) => {
+  ])('is judged rightly after a refusal during the rollout: %s', (_, pods) => {
     const clusterState = statefulSet({}, { updatedReplicas: 1 }, pods)
     const release = new Rehearsal([desired])
     release.look(0, clusterState)
@@ -389,7 +389,7 @@ describe('a pod that is ending', () => {
     expect(release.verdict(320, `pods: {web-a: }\n${recreated}`)).toBe('done')
   })
 
-  test('that does not end in its time is waited for no longer', () => {
+  test('is not waited for any longer when it does not end in its time', () => {
     const release = new Rehearsal([AIM], short)
     const scene = `pods: {${grace(300)}}\n${recreated}`
     expect(release.verdict(0, scene)).toContain('waiting')
@@ -397,7 +397,7 @@ describe('a pod that is ending', () => {
     expect(release.verdict(330, scene)).toMatch(/^failed timeout: .* web-o to end/)
   })
 
-  test('sets the time of the next one anew when it is gone', () => {
+  test('restarts the time of the next pod when it is gone', () => {
     const release = new Rehearsal([AIM], short)
     expect(release.verdict(0, `pods: {${grace(300)}}\n${recreated}`)).toContain('waiting')
     expect(release.verdict(200, `pods: {}\n${recreated}`)).toContain('waiting')
@@ -405,7 +405,7 @@ describe('a pod that is ending', () => {
     expect(release.verdict(260, `pods: {}\n${recreated}`)).toMatch(/^failed timeout/)
   })
 
-  test("keeps the Deployment's own clock from being believed", () => {
+  test("keeps the Deployment's own deadline from counting", () => {
     const release = new Rehearsal([AIM], TIMEOUTS)
     const late = `progressing: {reason: ProgressDeadlineExceeded, message: late}\n${recreated}`
     expect(release.verdict(0, `pods: {${grace(900)}}\n${recreated}`)).toContain('waiting')
@@ -414,7 +414,7 @@ describe('a pod that is ending', () => {
     expect(release.verdict(905, `pods: {}\n${late}`)).toMatch(/^failed progress-deadline/)
   })
 
-  test('of a rolling Deployment holds nothing up', () => {
+  test('holds up no rolling Deployment', () => {
     const release = new Rehearsal([AIM], short)
     const scene = `replicas: 2\npods: {web-a: , ${grace(300)}}`
     expect(release.verdict(0, scene)).toContain('waiting for its next pod')
@@ -448,7 +448,7 @@ describe('a DaemonSet', () => {
       {},
       'done',
     ],
-  ])('%s', (_, spec, status, pods, expected) => {
+  ])('is judged rightly: %s', (_, spec, status, pods, expected) => {
     const release = new Rehearsal([desired], { ...TIMEOUTS, bake: 0 })
     expect(release.verdict(5, daemonSet(spec, status, pods), 'daemonset/agent')).toContain(expected)
   })
@@ -474,7 +474,7 @@ describe('a DaemonSet', () => {
       { a: 'old' },
       'waiting: 0 of 1 ready',
     ],
-  ])('of which a node was dead before: %s', (_, status, pods, expected) => {
+  ])('is judged rightly when a node was dead before: %s', (_, status, pods, expected) => {
     const dead = { ...desired, deadNodes: ['node-dead'] }
     const release = new Rehearsal([dead], { ...TIMEOUTS, bake: 0 })
     const clusterState = daemonSet({}, { numberAvailable: 1, ...status }, pods)
@@ -483,7 +483,7 @@ describe('a DaemonSet', () => {
     expect(release.verdict(5, clusterState, 'daemonset/agent')).toContain(expected)
   })
 
-  test('a broken pod of the old version, recognised by its image, is not ours', () => {
+  test('is not failed by a broken pod of the old version, recognized by its image', () => {
     const release = new Rehearsal([desired], TIMEOUTS, broken)
     const clusterState = daemonSet(
       {},
@@ -497,7 +497,7 @@ describe('a DaemonSet', () => {
     expect(release.verdict(6, ours, 'daemonset/agent')).toMatch(/^failed crash/)
   })
 
-  test('after a restart by somebody else only the newest generation is ours', () => {
+  test('is judged by its newest generation after another client restarts it', () => {
     const clusterState = daemonSet(
       {},
       { updatedNumberScheduled: 1 },
@@ -550,7 +550,7 @@ describe('a CronJob', () => {
   test.each([
     [NEW, 'done'],
     [OLD, `superseded: image ${OLD} in container web`],
-  ])('%s', (image, expected) => {
+  ])('is judged by its image alone: %s', (image, expected) => {
     const jobTemplate = { spec: { template: template(image) } }
     const job = { metadata: { generation: 2 }, spec: { schedule: '* * * * *', jobTemplate } }
     const clusterState = { ...pictureOf('gone: true', 0), cronjobs: new Map([['clean', job]]) }
@@ -559,7 +559,7 @@ describe('a CronJob', () => {
 })
 
 describe('several workloads', () => {
-  test('the bake is counted once, from the last of them', () => {
+  test('have one bake, which begins with the last of them', () => {
     const cron: DesiredWorkload = { ...AIM, workload: { kind: 'CronJob', name: 'clean' } }
     const release = new Rehearsal([AIM, cron])
     const withCron = (scene: string, at: number): ClusterState => ({
@@ -699,7 +699,7 @@ progressing: {reason: ProgressDeadlineExceeded, lastTransitionTime: 2026-01-01T1
       { timeout: 0 },
       { code: 'timeout', pod: 'web-a', hint: expect.stringContaining('"timeout"') as never },
     ],
-  ])('says where and hint: %s', (_, scene, timeouts, cause) => {
+  ])('says the place and gives a hint: %s', (_, scene, timeouts, cause) => {
     const release = new Rehearsal([AIM], { ...TIMEOUTS, ...timeouts })
     expect(release.look(3, scene).verdicts['deployment/web']).toMatchObject({ is: 'failed', cause })
   })
@@ -711,7 +711,7 @@ progressing: {reason: ProgressDeadlineExceeded, lastTransitionTime: 2026-01-01T1
     expect(release.verdict(3, scene)).toContain('web (container web): image x y cannot be pulled')
   })
 
-  test('tells how many pods of ours are Ready', () => {
+  test('counts our Ready pods', () => {
     const release = new Rehearsal()
     const judgement = release.look(
       3,
@@ -758,7 +758,7 @@ function podOfSet(name: string, how: string, set: string) {
   })
 }
 
-describe('an undo of what was not complete before', () => {
+describe('an undo of a workload that was incomplete before', () => {
   const crashed =
     '{container: {restartCount: 1, lastState: {terminated: {exitCode: 1}}, state: {waiting: {reason: CrashLoopBackOff}}}}'
   const three = (...pods: readonly string[]) =>
@@ -807,11 +807,11 @@ describe('an undo of what was not complete before', () => {
       'done',
     ],
     ['fewer are wanted now', 2, ['replicas: 1\npods: {web-a: }'], 'done'],
-  ])('%s', (_, available, scenes, verdict) => {
+  ])('is judged rightly: %s', (_, available, scenes, verdict) => {
     expect(looks(available, 5, ...scenes)).toBe(verdict)
   })
 
-  test('that does not come back in its time is lost', () => {
+  test('fails when a workload does not come back in its time', () => {
     const release = new Rehearsal([{ ...AIM, available: 2 }], { ...TIMEOUTS, bake: 0 })
     const scene = three('', '{ready: false}', '{ready: false}')
     release.look(0, scene)

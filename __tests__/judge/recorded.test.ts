@@ -98,7 +98,7 @@ const recorded = faults.flatMap((fault) =>
   fault.ends.is === 'failed' ? [] : [[fault.name, fault, fault.ends] as const],
 )
 
-test.each(recorded)('%s', (name, fault, ends) => {
+test.each(recorded)('the recorded fault %s is judged as expected', (name, fault, ends) => {
   const [, seconds] = /^NotReady=(\d+)s$/.exec(fault.options?.['grace'] ?? '') ?? []
   const told = play(name, seconds === undefined ? {} : { grace: { NotReady: +seconds * 1000 } })
   const [at, said] = told.at(-1) ?? [0, '']
@@ -117,7 +117,7 @@ test.each(recorded)('%s', (name, fault, ends) => {
   expect(after).toBeLessThan(2)
 })
 
-test('every recording is of a fault as it is now', () => {
+test('every recording shows its fault as it is defined now', () => {
   const files = readdirSync(folder).map((file) => file.replace('.json', ''))
   expect(files.sort()).toEqual(recorded.map(([name]) => name).sort())
   for (const [name, fault] of recorded) {

@@ -13,7 +13,7 @@ function tagged(text: string): readonly string[] {
   })
 }
 
-describe('what runs by a tag', () => {
+describe('the digest that runs by a tag is found', () => {
   test.each([
     [
       'the digest of its pods',
@@ -68,11 +68,11 @@ describe('what runs by a tag', () => {
     ],
     ['no container with a digest', `web: {image: '${shop}:v1@${digest('a')}', pods: [a]}`, []],
     ['no container of another image', 'web: {image: nginx, pods: [a]}', []],
-  ])('%s', (_, text, expected) => {
+  ])('for "%s"', (_, text, expected) => {
     expect(tagged(text)).toEqual(expected)
   })
 
-  test('Docker Hub’s images have short and long names', () => {
+  test('for the short and long names of Docker Hub’s images', () => {
     const { clusterState, workloads } = running(
       `web: {image: 'acme/shop:latest', pods: ['docker.io/acme/shop@${digest('a')}']}`,
     )
@@ -91,11 +91,11 @@ test.each([
   ['shop:v1', 'shop:v1@sha256:0'],
   ['shop', 'shop:latest@sha256:0'],
   ['localhost:5000/shop', 'localhost:5000/shop:latest@sha256:0'],
-])('%s by its digest: %s', (image, expected) => {
+])('the image %s is pinned by its digest as %s', (image, expected) => {
   expect(byDigest(image, 'sha256:0')).toBe(expected)
 })
 
-describe('the one version that runs', () => {
+describe('the one version that runs is found', () => {
   test.each([
     [
       'by the pods, and by a template that has the digest',
@@ -119,7 +119,7 @@ describe('the one version that runs', () => {
       `web: {image: ${shop}:v1, pods: ['${shop}-base@${digest('c')}']}`,
     ],
     ['none of nothing', '{}'],
-  ])('%s', (_, text, expected: readonly string[] = []) => {
+  ])('for "%s"', (_, text, expected: readonly string[] = []) => {
     const { clusterState, workloads } = running(text)
     const { tag, digest } = versionIn(clusterState, workloads, shop) ?? {}
     expect([tag, digest].filter(Boolean)).toEqual(expected)
