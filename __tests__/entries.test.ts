@@ -70,7 +70,7 @@ async function ends(
   return { ...said, code, killedBy }
 }
 
-test('who asks for JSON gets no words on its standard output', async () => {
+test('with --json the standard output has no text but JSON', async () => {
   const { stdout, stderr, code } = await ends('cli', [
     'history',
     '--json',
@@ -84,7 +84,7 @@ test('who asks for JSON gets no words on its standard output', async () => {
   expect(stderr).toContain('shop: its releases in namespace shop could not be read')
 })
 
-test('how a run ended is written in each form that is asked for', async () => {
+test('the result of a run is written in each requested form', async () => {
   const [report, junit] = [join(folder, 'report.json'), join(folder, 'deep/run.xml')]
   const options = ['--image', 'acme/shop', '--namespace', 'shop', '--report', report]
   const forms = ['--junit', junit]
@@ -112,7 +112,7 @@ test.each([
   ['a command', ['relase', '--json']],
   ['an option', ['history', '--json', '--imgae', 'acme/shop']],
   ['a value', ['history', '--json', '--image', 'Acme', '--namespace', 'shop']],
-])('nor when %s is wrong', async (_, args) => {
+])('with --json the standard output has no text even when %s is wrong', async (_, args) => {
   const { stdout, stderr, code } = await ends('cli', args)
   expect({ stdout, code }).toEqual({ stdout: '', code: 2 })
   expect(stderr).toMatch(/^django-rollout.*\n$/)
@@ -128,7 +128,7 @@ test.each([
   ['a value', ['history', '--image', `Shop${escape}${mark}`, '--namespace', 'shop']],
   ['a key of the file', ['history', '--config', 'keys.yml']],
   ['a value of the file', ['history', '--config', 'values.yml']],
-])('%s cannot move the cursor', async (_, args) => {
+])('%s on the command line or in the file cannot move the cursor', async (_, args) => {
   await writeFile(join(folder, 'keys.yml'), '"x\\e[2J\\r": 1')
   await writeFile(join(folder, 'values.yml'), 'namespace: "x\\e[2J\\r"')
   const given = args.map((word) => (word.endsWith('.yml') ? join(folder, word) : word))
@@ -140,7 +140,7 @@ test.each([
 test.each([
   ['a folder', '.', 'is a folder'],
   ['what may not be read', 'closed.yml', 'cannot be read (EACCES)'],
-])('a file of options that is %s', async (_, name, why) => {
+])('a file of options that is %s is rejected', async (_, name, why) => {
   const path = join(folder, name)
   if (name !== '.') await writeFile(path, 'image: acme/shop', { mode: 0o000 })
   // root reads all.
@@ -152,7 +152,7 @@ test.each([
   })
 })
 
-test.each(['cli', 'action', 'post'])('%s says which node it needs', (entry) => {
+test.each(['cli', 'action', 'post'])('%s says which Node.js version it needs', (entry) => {
   const older =
     'data:text/javascript,for (const [name, value] of [["version", "v22.1.0"], ["versions", { node: "22.1.0" }]])' +
     'Object.defineProperty(process, name, { value }); delete Promise.withResolvers'
@@ -182,15 +182,15 @@ async function shell(line: string, env: NodeJS.ProcessEnv = {}) {
   return { said, code }
 }
 
-describe('a reader that goes away', () => {
-  test.each(['--help', 'help release'])('cli %s', async (args) => {
+describe('a reader that closes its pipe', () => {
+  test.each(['--help', 'help release'])('does not make "%s" fail', async (args) => {
     expect(await shell(`cli ${args} | head -1; exit \${PIPESTATUS[0]}`)).toEqual({
       said: expect.stringMatching(/^Usage: django-rollout .*\n$/),
       code: 0,
     })
   })
 
-  test('is no trouble when it was never there', async () => {
+  test('does not make a command fail when it was never there', async () => {
     expect(await shell('cli --help | true; exit ${PIPESTATUS[0]}')).toEqual({ said: '', code: 0 })
   })
 
@@ -222,17 +222,17 @@ describe('help on a terminal', () => {
     ['none with NO_COLOR', { NO_COLOR: '1' }, false],
     ['none where TERM is dumb', { TERM: 'dumb' }, false],
     ['bold ones in a CI too', { CI: 'true' }, true],
-  ])('%s', async (_, env, has) => {
+  ])('has headings as expected: %s', async (_, env, has) => {
     const { said } = await onTerminal('help history', env)
     expect(said).toContain('Cluster:')
     expect(said.includes('\u001b[1mCluster:')).toBe(has)
   })
 })
 
-describe('a run that has failed', () => {
+describe('a failed run', () => {
   const options = { INPUT_IMAGE: 'acme/shop', INPUT_NAMESPACE: 'shop', INPUT_TAG: 'v1' }
 
-  test.each(['action', 'post'])('is red though %s cannot tell how it ended', async (entry) => {
+  test.each(['action', 'post'])('is red though %s cannot write its result', async (entry) => {
     const env = {
       ...options,
       INPUT_COMMAND: 'deploy',
@@ -246,7 +246,7 @@ describe('a run that has failed', () => {
   })
 })
 
-test('a cancelled run has told the runner before it waits for a chat, and not for long', async () => {
+test('a cancelled run reports to the runner before it waits for a chat, and waits briefly', async () => {
   // The image is looked up beside: nothing may end the run before the signal does.
   await writeFile(join(folder, 'docker'), kubectl.replace(': > called\n', ''), { mode: 0o755 })
   const [output, summary] = ['output', 'summary'].map((name) => join(folder, name))
@@ -322,13 +322,13 @@ describe('the post step', () => {
     },
   )
 
-  test('reads the options as main did: half of a pair may be none of its own', async () => {
+  test('reads the options as main did, so half of a pair is allowed', async () => {
     const kept = await state('image: acme/shop\nenvironment: production\n')
     const { stdout } = await ends('post', [], { ...kept, INPUT_COMMAND: 'migrate' })
     expect(stdout).toContain('no cluster here')
   })
 
-  test('says when it cannot read them', async () => {
+  test('says so when it cannot read them', async () => {
     const { stdout, code } = await ends('post', [], await state('bake: soon\n'))
     expect(code).toBe(0)
     expect(stdout).toContain(
@@ -342,7 +342,7 @@ test.each([
   ['test', false],
   ['migrate', true],
   ['rollback', true],
-])('%s leaves its run to the post step: %s', async (command, leaves) => {
+])('the command %s leaves its run to the post step: %s', async (command, leaves) => {
   const states = join(folder, 'states')
   await writeFile(states, '')
   await ends('action', [], {

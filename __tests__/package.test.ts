@@ -44,7 +44,7 @@ function command(...args: readonly string[]) {
   return { status, stdout, stderr }
 }
 
-test('it holds the bundle, and no source, test or workflow', () => {
+test('the package holds the bundle, and no source, test or workflow', () => {
   const folders = packed.files.map(({ path }) => dirname(path).split('/')[0])
   expect(new Set(folders)).toEqual(new Set(['.', 'dist']))
   expect(
@@ -52,22 +52,22 @@ test('it holds the bundle, and no source, test or workflow', () => {
   ).toEqual(['LICENSE', 'README.md', 'package.json'])
 })
 
-test('it needs no other package', () => {
+test('the package needs no other package', () => {
   const installed = readdirSync(join(home, 'node_modules')).filter((name) => !name.startsWith('.'))
   expect(installed).toEqual(['django-rollout'])
 })
 
-test('its command tells its version', () => {
+test('the command of the package prints its version', () => {
   expect(command('--version')).toEqual({ status: 0, stdout: `${packed.version}\n`, stderr: '' })
 })
 
-test('its command tells the options of a release', () => {
+test('the command of the package prints the options of a release', () => {
   const { status, stdout } = command('release', '--help')
   expect(status).toBe(0)
   for (const [name] of optionsOf('release', 'command')) expect(stdout).toContain(`--${name} `)
 })
 
-test('its command says what is missing, and ends as a wrong use does', () => {
+test('the command of the package says what is missing, and exits as for a wrong use', () => {
   const { status, stdout, stderr } = command('release')
   expect(status).toBe(2)
   expect(stdout + stderr).toContain('image')

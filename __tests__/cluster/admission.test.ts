@@ -44,8 +44,8 @@ afterAll(async () => {
   await site.remove()
 })
 
-describe('templates that a webhook stamps and pins', () => {
-  test('killed in the rollout: it is restored by recover, as the webhook makes it', async () => {
+describe('with templates that a webhook stamps and pins', () => {
+  test('a release that is killed in its rollout is restored by recover, as the webhook changes it', async () => {
     const killed = await deploySlow((kill) => kill('SIGKILL'))
     expect(killed.output).not.toContain('▸ undo')
     expect(await image()).toContain('shop:slow@')
@@ -60,7 +60,7 @@ describe('templates that a webhook stamps and pins', () => {
     expect(await site.leftovers()).toEqual([])
   })
 
-  test('killed in the undo: whoever comes next sees that it is back', async () => {
+  test('a release that is killed in its undo is found to be restored by the next run', async () => {
     let isEnded = false
     const killed = await deploySlow((kill, soFar) => {
       if (soFar.includes('deployment/web restored')) kill('SIGKILL')
@@ -76,7 +76,7 @@ describe('templates that a webhook stamps and pins', () => {
     expect(await site.leftovers()).toEqual([])
   })
 
-  test('what a person changes in the middle is theirs all the same', async () => {
+  test('a change that a user makes during the rollout stays with the user', async () => {
     let changed: Promise<string> | undefined
     const ended = await deploySlow((kill) => {
       changed ??= own('set', 'env', 'deployment/web', 'DEBUG=1').finally(() => {
@@ -92,8 +92,8 @@ describe('templates that a webhook stamps and pins', () => {
   })
 })
 
-describe('a workload that waits for a finalizer to be gone', () => {
-  test('in the rollout: it is as good as deleted', async () => {
+describe('a workload that waits for a finalizer', () => {
+  test('counts as deleted during the rollout', async () => {
     await own('patch', 'deployment/web', '--type=merge', '--patch', finalizers([hold]))
     let deleted: Promise<string> | undefined
     const ended = await deploySlow(() => {
@@ -106,7 +106,7 @@ describe('a workload that waits for a finalizer to be gone', () => {
     expect(await own('get', 'deployment/web', '-o', 'jsonpath={.metadata.finalizers}')).toContain(hold)
   })
 
-  test('before the release: it is refused', async () => {
+  test('is refused before the release', async () => {
     const ended = await site.deploy('v1', { 'migrate-command': 'none' })
     expect(ended.report.cause).toMatchObject({
       code: 'workload-unfit',
@@ -117,7 +117,7 @@ describe('a workload that waits for a finalizer to be gone', () => {
     )
   })
 
-  test('with its manifest: it is made anew once it is gone', async () => {
+  test('is created again from its manifest once it is gone', async () => {
     const uid = await uidOf()
     const manifests = await file(deployment('web'))
     let released: Promise<string> | undefined

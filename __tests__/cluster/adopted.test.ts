@@ -54,19 +54,19 @@ async function readyAfter(seconds: number): Promise<void> {
 
 const web = () => kubectlJson<Web>('-n', shop.namespace, 'get', 'deployment', 'web')
 
-describe('is adopted, and the release goes its way:', () => {
+describe('a change during the release is adopted, and the release goes on:', () => {
   test.each([
     ['a restart', ['rollout', 'restart', 'deployment/web'], two],
     ['another number of replicas', ['scale', 'deployment/web', '--replicas=3'], theirs],
     ['an annotation', ['annotate', 'deployment/web', 'example.com/note=theirs'], two],
-  ])('%s', async (_, theirCommand, tag) => {
+  ])('the change is %s', async (_, theirCommand, tag) => {
     const ended = await meanwhile(inTheRollout, theirCommand, deploy(tag))
     expect(ended).toMatchObject({ code: 0, report: { result: 'deployed', tag } })
     expect(new Set(Object.values(await shop.tags()))).toEqual(new Set([tag]))
     expect(await shop.leftovers()).toEqual([])
   })
 
-  test('and what they set is there afterwards', async () => {
+  test('and the changed values are there afterwards', async () => {
     const { metadata, spec } = await web()
     expect(spec.replicas).toBe(3)
     expect(metadata.annotations).toMatchObject({ 'example.com/note': 'theirs' })
@@ -88,7 +88,7 @@ test('an undo keeps the number of replicas that an autoscaler set meanwhile', as
   expect(await shop.leftovers()).toEqual([])
 })
 
-describe('is left alone, and told:', () => {
+describe('a change during the release is left alone and reported:', () => {
   // The other workloads follow the first new pod that is Ready: not before somebody has written.
   beforeAll(() => readyAfter(20))
   afterAll(() => readyAfter(1))
@@ -97,7 +97,7 @@ describe('is left alone, and told:', () => {
     'set', 'image', `deployment/${name}`, `${name}=${shop.image}:${theirs}`,
   ]
 
-  test('an image of the web, in the middle of its rollout', async () => {
+  test('the image of the web workload is changed during its rollout', async () => {
     const ended = await meanwhile(inTheRollout, setImage('web'), deploy(one))
     expect(ended).toMatchObject({ code: 5, report: { result: 'superseded' } })
     expect(ended.report.cause?.sentence).toBe(
@@ -113,7 +113,7 @@ describe('is left alone, and told:', () => {
     expect(await shop.leftovers()).toEqual([])
   })
 
-  test('an image of a workload whose turn has not come', async () => {
+  test('the image of a workload is changed before its turn', async () => {
     const ended = await meanwhile(inTheRollout, setImage('worker'), deploy(one))
     expect(ended).toMatchObject({ code: 5, report: { result: 'superseded' } })
     expect(await shop.tags()).toEqual({
@@ -127,7 +127,7 @@ describe('is left alone, and told:', () => {
     expect(ended.output).toContain('deployment/worker: is on theirs (before: two)')
   })
 
-  test('a workload that a person deletes is left alone, and named', async () => {
+  test('a workload is deleted by a user', async () => {
     const deletion = ['delete', 'deployment', 'worker', '--wait=false']
     const ended = await meanwhile(theWorkerIsWritten, deletion, deploy(two))
     expect(ended).toMatchObject({ code: 5, report: { result: 'superseded' } })
@@ -140,11 +140,11 @@ describe('is left alone, and told:', () => {
   })
 })
 
-describe('an undo leaves alone what somebody else has set, and puts everything else back:', () => {
+describe('an undo leaves the changes of another client alone, and restores everything else:', () => {
   const setImage = (tag: string) =>
     kubectl('-n', shop.namespace, 'set', 'image', 'deployment/web', `web=${shop.image}:${tag}`)
 
-  test('a repair by hand after a run that was killed', async () => {
+  test('the client has repaired a workload by hand after a run was killed', async () => {
     // The worker is there again.
     const released = await shop.release({ version: 'one' })
     expect(released.code).toBe(0)
@@ -173,7 +173,7 @@ describe('an undo leaves alone what somebody else has set, and puts everything e
     expect(await shop.leftovers()).toEqual([])
   })
 
-  test('an image and an environment, while a migration runs that then fails', async () => {
+  test('the client has changed an image and an environment during a migration that fails', async () => {
     const { 'deployment/web': before, ...others } = await shop.tags()
     expect(before).toBe(theirs)
     await shop.commit('Bad', { 'catalog/migrations/0003_waits.py': waitingMigration })
@@ -198,7 +198,7 @@ describe('an undo leaves alone what somebody else has set, and puts everything e
   })
 })
 
-test('a workload that is deleted in the middle of a broken release: all others are back, and it is named', async () => {
+test('when a workload is deleted during a broken release, all others are restored, and it is named', async () => {
   // All workloads run the same again.
   const released = await shop.release({ version: 'one' })
   expect(released.report.result).toBe('deployed')

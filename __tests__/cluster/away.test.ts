@@ -37,7 +37,7 @@ async function runsAll(tag: string): Promise<void> {
   expect(await shop.leftovers()).toEqual([])
 }
 
-test('the API server is stopped for 30 s in the middle of a release that is broken: it is undone', async () => {
+test('a broken release is undone although the API server is stopped for 30 s', async () => {
   const before = await shop.state()
   await shop.commit('Bad', { 'shop/wsgi.py': (old) => `import shop.telemetry\n${old}` })
   const cut = at(inTheRollout, () => relay.stop(30_000))
@@ -54,7 +54,7 @@ test('the API server is stopped for 30 s in the middle of a release that is brok
   expect(asked.failures).toEqual([])
 })
 
-test('a firewall drops every packet for 20 s, without a word: the release goes its way', async () => {
+test('a release succeeds although a firewall silently drops every packet for 20 s', async () => {
   const cut = at(inTheRollout, () => relay.drop(20_000))
   const { result: ended, asked } = await whileAsking(await shop.url(), () =>
     shop.deploy(two, {}, { ...cut.how, env }),
@@ -66,7 +66,7 @@ test('a firewall drops every packet for 20 s, without a word: the release goes i
   expect(asked.failures).toEqual([])
 })
 
-test('credentials that expire in the middle: the run says so, and `recover` with new ones puts all back', async () => {
+test('a run reports that its credentials have expired, and `recover` with new ones restores everything', async () => {
   const before = await shop.state()
   const { path, expire } = await expiringKubeconfig()
   const cut = at(inTheRollout, expire)
@@ -91,7 +91,7 @@ test('credentials that expire in the middle: the run says so, and `recover` with
   expect(asked.failures).toEqual([])
 })
 
-test('a server that refuses everything at first: the release asks again, before it has the lock too', async () => {
+test('a release repeats its requests to a server that refuses everything at first, even before it has the lock', async () => {
   const path = `${shop.kubeconfig}-hesitant`
   const server = await hesitantServer(shop.kubeconfig, path)
   const tag = Object.values(await shop.tags()).includes(one) ? two : one

@@ -19,7 +19,8 @@ const plays = [...new Set([...first, ...found])]
   .flatMap((name) => Object.entries(expectations[name] ?? {}).map((form) => [name, ...form] as const))
 
 for (const [name, form, check] of plays) {
-  test.concurrent(form === '' ? name : `${name}, form ${form}`, async () => {
+  const title = form === '' ? name : `${name}, form ${form},`
+  test.concurrent(`the case ${title} ends as expected`, async () => {
     const told = await play(name, form)
     const wrong = [...check(told), ...isThoughtOf(told)]
     // Whoever reads it has the whole story at hand.
@@ -27,7 +28,7 @@ for (const [name, form, check] of plays) {
   })
 }
 
-test('each case has an expectation, and each expectation its case', () => {
+test('each case has an expectation, and each expectation has a case', () => {
   const known = Object.keys(expectations)
   const without = found
     .filter((name) => !known.includes(name))

@@ -2,7 +2,7 @@
 import { expect, test } from '@jest/globals'
 import { play } from '../chaos/play.js'
 
-test('four interrupted releases: all old or all new, nothing left, no request lost', async () => {
+test('four interrupted releases leave all old or all new, nothing behind, and lose no request', async () => {
   const lines: string[] = []
   // The machine is gone; the way back is cut; it is killed in its undo; its line is torn.
   const game = { seed: 'test-3195', rounds: [1, 3, 4, 5], places: 2 }

@@ -23,7 +23,7 @@ beforeAll(async () => {
 
 afterAll(() => site.remove())
 
-test('each workload that has read what changes is replaced once, and no other', async () => {
+test('only the workloads that read a changed value are replaced, each once', async () => {
   const before = { sets: await sets(), idle: await site.pods('idle') }
   await write({ password: 'two', mode: 'two' })
   const { report, output } = await deploy('v1')
@@ -41,7 +41,7 @@ test('each workload that has read what changes is replaced once, and no other', 
 test.each([
   ['a version that does not start', 'v2', {}],
   ['the same image, which gives no good answer', 'v1', { 'smoke-path': '/missing', 'smoke-timeout': '2s' }],
-])('%s: the pods have the values of before', async (_, tag, options) => {
+])('the pods have the previous values again after "%s"', async (_, tag, options) => {
   const before = await site.state()
   await write({ password: 'three', mode: 'three' })
   const { report, output } = await deploy(tag, options)
@@ -51,7 +51,7 @@ test.each([
   expect(await read('deploy/web', 'printenv', 'PASSWORD')).toBe('two')
 })
 
-test('a Secret that was changed by hand is told by doctor, and no other object', async () => {
+test('doctor reports a Secret that was changed by hand, and no other object', async () => {
   const patch = JSON.stringify({ stringData: { PASSWORD: 'four' } })
   // A pod of the version that was taken back may still be ending: it has no such time.
   const pods = await kubectlJson<Pods>('-n', site.namespace, 'get', 'pods', '-l', 'app=web')
@@ -71,7 +71,7 @@ test('a Secret that was changed by hand is told by doctor, and no other object',
   expect(output).not.toContain('statefulset/queue: secret/shop')
 })
 
-test('a Service that would lose its pods in between is refused before anything is written', async () => {
+test('a Service that would lose its pods during the rollout is refused before any write', async () => {
   const before = await site.state()
   await site.commit('Other labels', {
     'release/web.yaml': workload('Deployment', 'web', 'shop', web, 'app: web, tier: back'),
@@ -88,7 +88,7 @@ test('a Service that would lose its pods in between is refused before anything i
   expect(await site.state()).toEqual(before)
 })
 
-test('an Ingress that leads nowhere is refused, and what finds no pods is a warning, in doctor too', async () => {
+test('an Ingress that leads nowhere is refused, and a selector without pods is a warning, in doctor too', async () => {
   const before = await site.state()
   const owner = { env: { KUBECONFIG: stack.kubeconfig } }
   const ingress = (backend: string) =>

@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
     ]
 `
 
-test("the web's module is imported when the plan is made, and the project is not in memory any more", () => {
+test("the web's module is imported when the plan is made, and the project is no longer in memory after that", () => {
   expect(first.output).toContain('Django ')
   expect(first.output).not.toContain('was not compared')
 })
@@ -52,7 +52,7 @@ const tablesIn = async (database: string) => {
   return (await kubectl(...args)).trim()
 }
 
-test('an app that a router keeps in a database of its own', async () => {
+test('an app that a router keeps in another database is migrated there', async () => {
   await shop.commit('Sums', {
     'sums/__init__.py': '',
     'sums/models.py': model,
@@ -83,7 +83,7 @@ DATABASE_ROUTERS = ["shop.router.Router"]
   expect(await tablesIn('shop')).not.toContain('sums')
 })
 
-test('another database than that of the release before, until a person says that it is meant', async () => {
+test('a release to another database than before is refused until the user confirms it', async () => {
   await shop.commit('Another database', {
     'k8s/secret.yaml': (old) => old.replace(':5432/shop', ':5432/other'),
   })

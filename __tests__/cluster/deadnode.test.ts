@@ -13,7 +13,7 @@ afterAll(async () => {
   await site.remove()
 })
 
-test('a node that was dead before is left out: the nodes that live are judged', async () => {
+test('a node that was dead before the release is left out, and the live nodes are judged', async () => {
   await push('v1')
   await push('v2')
   await makeNode()

@@ -73,20 +73,20 @@ const back = [
   'hint: The application answers with an error: check its log, and what GET /healthz on port 8000 checks',
 ]
 
-describe('a pod that does not become Ready', () => {
-  test('the answer of the probe, the error in the log, and nothing of a sidecar that is well', async () => {
+describe('the cause for a pod that does not become Ready', () => {
+  test('has the response of the probe and the error in the log, and no log of a healthy sidecar', async () => {
     const { report, lines } = await closingOf('unready')
     expect(lines).toEqual([...unready, ...back])
     expect(report.cause?.annotations).toMatchObject([{ file: 'run.py', line: 12 }])
   })
 
-  test('beside one that is not Ready either: both, each under its name', async () => {
+  test('has the logs of two unready containers, each under its name', async () => {
     const { lines } = await closingOf('both')
     const proxy = ['last lines of container proxy:', '  │ proxy starts', ...raised]
     expect(lines).toEqual([...unready, ...proxy, ...back])
   })
 
-  test('where nobody listens: what has to be looked at', async () => {
+  test('has a hint when no process listens on the port', async () => {
     const { lines } = await closingOf('away')
     expect(lines).toEqual([
       expect.stringMatching(/^✗ web \(container web\): .*:8000: connect: connection refused$/),
@@ -96,7 +96,7 @@ describe('a pod that does not become Ready', () => {
   })
 })
 
-test('a warning of the cluster that adds to the sentence: a pull secret that is not there', async () => {
+test('the cause has the warning of the cluster when a pull secret is missing', async () => {
   const file = join(dirname(site.folder), 'release.yaml')
   const beside = `${images.repository}-beside:1`
   await writeFile(

@@ -32,7 +32,7 @@ async function doctor(options: Readonly<Record<string, string>> = {}, how: How =
 const told = (findings: readonly Finding[]) =>
   findings.filter(({ severity }) => severity !== 'ok').map(({ about, message }) => `${about}: ${message}`)
 
-test('a good place: nothing would go wrong, and nothing was written', async () => {
+test('doctor finds no error in a healthy namespace, and writes nothing', async () => {
   const docker = join(dirname(shop.folder), 'docker')
   await mkdir(docker)
   await symlink(join(stack.env['DOCKER_CONFIG'] ?? '', 'cli-plugins'), join(docker, 'cli-plugins'))
@@ -58,12 +58,12 @@ test('a good place: nothing would go wrong, and nothing was written', async () =
   expect(await all()).toEqual(before)
 })
 
-describe('a cluster that cannot be asked is told once, and all else all the same', () => {
+describe('doctor reports a cluster that it cannot reach once, and everything else as usual', () => {
   test.each<[string, (text: string) => string, Record<string, string>, RegExp]>([
     ['no server', (text) => text.replace(/"server":"[^"]+"/, '"server":"https://127.0.0.1:9"'), {}, /the cluster does not answer: .*refused/],
     ['no such token', (text) => text.replace(/"token":"[^"]+"/, '"token":"x"'), {}, /the cluster does not answer: .*(Unauthorized|provide credentials)/],
     ['no such context', (text) => text, { 'kube-context': 'prod' }, /the cluster does not answer: context "prod" does not exist/],
-  ])('%s', async (_, change, options, says) => {
+  ])('with %s', async (_, change, options, says) => {
     const kubeconfig = change(await leastKubeconfig(shop.namespace))
     const { code, told, findings } = await doctor({ kubeconfig: `${kubeconfig}\n`, ...options })
 
@@ -76,12 +76,12 @@ describe('a cluster that cannot be asked is told once, and all else all the same
   })
 })
 
-test('no docker and no engine are told as what they are', async () => {
+test('doctor tells a missing docker from a missing engine', async () => {
   const { told } = await doctor({ manifests: 'k8s' }, { env: { DOCKER_HOST: 'tcp://127.0.0.1:9' } })
   expect(told).toEqual(['tools: no Docker engine answers at tcp://127.0.0.1:9'])
 })
 
-test('in a bad place each is told, and the commands that are printed mend it, word for word', async () => {
+test('doctor reports each error of a broken namespace, and its printed commands fix them word for word', async () => {
   await must('docker', ['tag', 'python:3.13-slim', `${shop.image}:v1`], { env: stack.env })
   await must('docker', ['push', '--quiet', `${shop.image}:v1`], { env: stack.env })
   await kubectl(
@@ -138,7 +138,7 @@ test('in a bad place each is told, and the commands that are printed mend it, wo
   expect(left).toEqual([])
 })
 
-test('a release says it too, before it changes anything', async () => {
+test('a release reports the same errors before it changes anything', async () => {
   const { namespace } = shop
   await kubectl('-n', namespace, 'delete', 'deployment', 'worker')
   const unlimited = ['patch', 'deployment/web', '--patch', '{"spec":{"revisionHistoryLimit":0}}']

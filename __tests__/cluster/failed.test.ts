@@ -39,7 +39,7 @@ async function fails(
 }
 
 describe('a release fails, and no running pod is touched', () => {
-  test('when the settings do not import in the cluster: seen in the plan’s pod', async () => {
+  test('when the settings cannot be imported in the cluster, which the pod of the plan shows', async () => {
     const { report, output } = await fails('settings import a module that is not there', {
       // Only in the cluster: the tests in the image pass.
       'shop/settings.py': (old) =>
@@ -53,7 +53,7 @@ describe('a release fails, and no running pod is touched', () => {
     expect(output).toContain('✗ plan failed')
   })
 
-  test('when a unit test fails: no tag in the registry', async () => {
+  test('when a unit test fails, and no tag is in the registry', async () => {
     const { report, sha } = await fails(
       'a test fails',
       {
@@ -78,7 +78,7 @@ describe('a release fails, and no running pod is touched', () => {
     expect(await registryHas(good)).toBe(true)
   })
 
-  test('when a migration fails: the old pods are never restarted', async () => {
+  test('when a migration fails, and the old pods are never restarted', async () => {
     const { report } = await fails('a migration fails', {
       'catalog/migrations/0003_broken.py': failingMigration,
     })
@@ -88,7 +88,7 @@ describe('a release fails, and no running pod is touched', () => {
     expect(report.migrations).toEqual([])
   })
 
-  test('when the plan’s pod cannot start: no Job is left that could migrate later', async () => {
+  test('when the pod of the plan cannot start, and no Job is left that could migrate later', async () => {
     const jobs = await shop.jobs()
     const { report } = await fails(
       'web wants a Secret that is not there',
@@ -106,7 +106,7 @@ describe('a release fails, and no running pod is touched', () => {
     expect(await shop.jobs()).toEqual(jobs)
   })
 
-  test('when the tag to deploy is not in the registry: at once', async () => {
+  test('when the tag to deploy is not in the registry, and it fails at once', async () => {
     const { report } = await fails('a tag with a typo', {}, () =>
       shop.cli('deploy', { image: shop.image, namespace: shop.namespace, tag: 'no-such-tag' }),
     )

@@ -7,10 +7,10 @@ import { play } from '../faults/play.js'
 const images = await makeImages()
 
 for (const fault of faults) {
-  test.concurrent(`${fault.name}: ${fault.ends.is}`, () => play(fault, images, 'quick'))
+  test.concurrent(`the fault ${fault.name} ends as ${fault.ends.is}`, () => play(fault, images, 'quick'))
 }
 
-test('each fault has a name of its own', () => {
+test('each fault has its own name', () => {
   const names = faults.map(({ name }) => name)
   expect(new Set(names).size).toBe(names.length)
 })

@@ -47,7 +47,7 @@ async function runsAll(tag: string): Promise<void> {
   expect(await shop.leftovers()).toEqual([])
 }
 
-test('a runner that is gone is recovered by the next release, from another machine', async () => {
+test('a release whose runner has disappeared is recovered by the next release, from another machine', async () => {
   const elsewhere = `${shop.folder}-elsewhere`
   await must('git', ['clone', '--quiet', shop.folder, elsewhere])
   const before = await shop.state()
@@ -66,8 +66,8 @@ test('a runner that is gone is recovered by the next release, from another machi
   expect(asked.failures).toEqual([])
 })
 
-describe('a clock that is wrong', () => {
-  test('by 2 hours does a lone release no harm', async () => {
+describe('a wrong clock', () => {
+  test('does no harm to a single release when it is wrong by 2 hours', async () => {
     const { result: ended, asked } = await whileAsking(await shop.url(), async () => [
       await shop.deploy(two, {}, { env: wrongBy(2 * hourMs) }),
       await shop.deploy(one, {}, { env: wrongBy(-2 * hourMs) }),
@@ -84,7 +84,7 @@ describe('a clock that is wrong', () => {
     expect(asked.failures).toEqual([])
   })
 
-  test('lets two releases go one after the other, though they are 2 hours apart', async () => {
+  test('lets two releases run one after the other, though they differ by 2 hours', async () => {
     const { result: ended, asked } = await whileAsking(await shop.url(), () =>
       Promise.all([
         shop.deploy(two, { app: 'shop' }, { env: wrongBy(2 * hourMs) }),
@@ -110,7 +110,7 @@ describe('a clock that is wrong', () => {
     expect(asked.failures).toEqual([])
   })
 
-  test('does not keep a run from settling what another one has left', async () => {
+  test('does not keep a run from recovering the release of another one', async () => {
     const before = await shop.state()
     const { result: recovered, asked } = await whileAsking(await shop.url(), async () => {
       await shop.deploy(one, {}, { ...machineGone(), env: wrongBy(2 * hourMs) })

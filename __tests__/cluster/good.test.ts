@@ -15,8 +15,8 @@ beforeAll(async () => {
 
 afterAll(() => shop.remove())
 
-describe('a good release', () => {
-  test('goes into an empty namespace: tested, pushed, manifests applied, migrated, rolled out', async () => {
+describe('a successful release', () => {
+  test('tests, pushes, applies the manifests, migrates and rolls out in an empty namespace', async () => {
     first = await shop.commit('First', {})
     const released = await shop.release({
       version: 'one',
@@ -35,7 +35,7 @@ describe('a good release', () => {
     expect(await get(`${await shop.url()}/version`)).toBe('one')
   })
 
-  test('the same commit again is `unchanged`: nothing is built or rolled', async () => {
+  test('of the same commit again is `unchanged`, with no build and no rollout', async () => {
     const before = { state: await shop.state(), pods: await shop.pods('web'), jobs: await shop.jobs() }
     const { result: released, asked } = await whileAsking(await shop.url(), () =>
       shop.release({ version: 'one' }),
@@ -51,7 +51,7 @@ describe('a good release', () => {
     }).toEqual(before)
   })
 
-  test('the same commit is not `unchanged` while its pods crash', async () => {
+  test('of the same commit is not `unchanged` while its pods crash', async () => {
     const command = '/spec/template/spec/containers/0/command'
     const patch = JSON.stringify([{ op: 'replace', path: command, value: ['false'] }])
     const worker = ['-n', shop.namespace, 'patch', 'deployment', 'worker', '--type=json']
@@ -67,7 +67,7 @@ describe('a good release', () => {
     expect(released.report.cause?.sentence).toMatch(/^worker: exited with 1/)
   })
 
-  test('the same image with another manifest is rolled out; extra tags move then', async () => {
+  test('of the same image with another manifest is rolled out, and moves the extra tags', async () => {
     const file = join(shop.folder, 'k8s/worker.yaml')
     const old = await readFile(file, 'utf8')
     await writeFile(file, old.replace('metadata:\n  name: worker', 'metadata:\n  name: worker\n  labels: {tier: back}'))
@@ -94,7 +94,7 @@ describe('a good release', () => {
     expect(stable).toMatchObject({ code: 0, report: { tag: 'stable' } })
   })
 
-  test('a new migration runs once, before the rollout, and the log shows it', async () => {
+  test('runs a new migration once, before the rollout, and logs it', async () => {
     const jobs = await shop.jobs()
     const sha = await shop.commit('Products have a colour', {
       'catalog/models.py': (old) =>

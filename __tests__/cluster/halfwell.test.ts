@@ -20,7 +20,7 @@ const runs = ({ spec }: Seen, tag: 'first') =>
 const isWell: EvaluationContext = (pod) =>
   pod.metadata.name === 'web-1' && runs(pod, 'first') && conditions('Ready', 'True')(pod)
 
-test('a version that was half well is restored, and its pod that was well is waited for', async () => {
+test('a broken version with one healthy pod is restored, and its healthy pod is waited for', async () => {
   const place = await makePlace(fault, images)
   try {
     await place.setImage('first')

@@ -52,7 +52,7 @@ async function deployed(released: { report: { result: string }; output: string }
 const tags = async () => new Set(Object.values(await shop.tags()))
 
 describe('the history', () => {
-  test('tells every release: who, when, commit, digest, result, cause, migrations, run', async () => {
+  test('lists every release with user, time, commit, digest, result, cause, migrations and run', async () => {
     const entries = await history()
     expect(entries.map(({ number, result, tag }) => [number, result, tag])).toEqual([
       [1, 'deployed', commits['one']],
@@ -71,7 +71,7 @@ describe('the history', () => {
     expect(entries[2]?.cause).toContain("ModuleNotFoundError: No module named 'no_such'")
   })
 
-  test('is a table for people, newest first, with a star at what runs', async () => {
+  test('is a table, newest first, with a star at the running version', async () => {
     const { image, namespace } = shop
     const { stdout } = await shop.cli('history', { image, namespace })
     const lines = stdout.trimEnd().split('\n')
@@ -84,7 +84,7 @@ describe('the history', () => {
 })
 
 describe('a rollback', () => {
-  test('as a dry run says what it would do, and does nothing', async () => {
+  test('prints in a dry run what it would do, and does nothing', async () => {
     const ended = await rollback({ 'dry-run': 'true' })
     expect(ended).toMatchObject({ code: 0, report: { result: 'unchanged', tag: commits['two'] } })
     expect(ended.output).toMatch(/would set [0-9a-f]{12}/)
@@ -92,7 +92,7 @@ describe('a rollback', () => {
     expect(await tags()).toEqual(new Set([commits['three']]))
   })
 
-  test('goes to the version before, all workloads together, without a lost request', async () => {
+  test('restores the previous version of all workloads together, without a lost request', async () => {
     const { result: ended, asked } = await whileAsking(await shop.url(), () => rollback({}, ada))
     expect(ended).toMatchObject({ code: 0, report: { result: 'deployed', tag: commits['two'] } })
     expect(await tags()).toEqual(new Set([commits['two']]))
@@ -100,23 +100,23 @@ describe('a rollback', () => {
     expect((await history()).at(-1)).toMatchObject({ command: 'rollback', back: 2, result: 'deployed' })
   })
 
-  test('again goes on further back, and not to the version that was just left', async () => {
+  test('goes further back the second time, and not to the version that was just left', async () => {
     const ended = await rollback()
     expect(ended).toMatchObject({ code: 0, report: { result: 'deployed', tag: commits['one'] } })
   })
 
-  test('has an end: the first release has nothing before it', async () => {
+  test('fails at the first release, which has nothing before it', async () => {
     const ended = await rollback()
     expect(ended).toMatchObject({ code: 1, report: { result: 'failed' } })
     expect(ended.output).toContain('there is no version to roll back to: no release before')
   })
 
-  test('takes the number of a release', async () => {
+  test('accepts the number of a release', async () => {
     const ended = await rollback({ to: '4' })
     expect(ended).toMatchObject({ code: 0, report: { result: 'deployed', tag: commits['three'] } })
   })
 
-  test('takes the beginning of a commit', async () => {
+  test('accepts the beginning of a commit', async () => {
     const ended = await rollback({ to: commits['two']?.slice(0, 9) ?? '' })
     expect(ended).toMatchObject({ code: 0, report: { result: 'deployed', tag: commits['two'] } })
   })
@@ -148,7 +148,7 @@ describe('a rollback', () => {
   })
 })
 
-test('an older commit that was overtaken is not released', async () => {
+test('an older commit is not released after a newer one', async () => {
   await rollback({ to: '4' })
   await shop.git('checkout', '--quiet', commits['two'] ?? '')
   const before = await shop.state()

@@ -42,8 +42,8 @@ async function recoveredOn(tag: string): Promise<void> {
   expect(lease.spec.holderIdentity ?? '').toBe('')
 }
 
-describe('a release that is cut off', () => {
-  test('by a person (SIGINT) puts everything back itself', async () => {
+describe('a release that is interrupted', () => {
+  test('by SIGINT restores everything itself', async () => {
     await shop.commit('Cancelled', {})
     const before = await shop.state()
     const { result: ended, asked } = await whileAsking(await shop.url(), () =>
@@ -56,7 +56,7 @@ describe('a release that is cut off', () => {
     expect(asked.failures).toEqual([])
   })
 
-  test('by SIGKILL is restored by `recover`, once; the second time there is nothing to do', async () => {
+  test('by SIGKILL is restored by `recover`, and a second `recover` has nothing to do', async () => {
     await shop.commit('Killed', {})
     const before = await shop.state()
     const { result: recovered, asked } = await whileAsking(await shop.url(), async () => {
@@ -75,7 +75,7 @@ describe('a release that is cut off', () => {
     expect(again).toMatchObject({ code: 0, report: { result: 'unchanged' } })
   })
 
-  test('by SIGKILL is restored by the next release, which then goes its own way', async () => {
+  test('by SIGKILL is restored by the next release, which then goes on', async () => {
     await shop.commit('Killed again', {})
     await shop.release({ version: 'killed' }, inTheRollout('SIGKILL'))
     const next = await shop.commit('Next', {})
@@ -135,8 +135,8 @@ describe('a release that is cut off', () => {
   })
 })
 
-describe('a release that loses its way to the cluster for a moment', () => {
-  test('(kubectl proxy dies) goes on as if nothing had been', async () => {
+describe('a release that loses its connection to the cluster for a moment', () => {
+  test('(kubectl proxy is killed) goes on without a failure', async () => {
     const next = await shop.commit('Proxy', {})
     let killed: Promise<unknown> | undefined
     const released = await shop.release(
@@ -158,7 +158,7 @@ describe('a release that loses its way to the cluster for a moment', () => {
 })
 
 describe('two releases at the same moment', () => {
-  test('go one after the other', async () => {
+  test('run one after the other', async () => {
     const other = await shop.commit('Other', {})
     await shop.release({ version: 'other' })
     const deploy = (tag: string, options: Readonly<Record<string, string>> = {}) =>
@@ -171,7 +171,7 @@ describe('two releases at the same moment', () => {
     await recoveredOn([...tags][0] ?? '')
   })
 
-  test('end as `locked` when nothing is to be waited for, with the name of the other', async () => {
+  test('end as `locked` without a waiting time, with the name of the other run', async () => {
     const running = (await shop.tags())['deployment/web'] ?? ''
     const next = await shop.commit('Long', {})
     let locked: Promise<{ code: number; output: string }> | undefined

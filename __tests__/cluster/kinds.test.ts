@@ -23,8 +23,8 @@ beforeAll(async () => {
 
 afterAll(() => site.remove())
 
-describe('all kinds', () => {
-  test('a good release: every container of ours is new, and nothing else', async () => {
+describe('with workloads of all kinds', () => {
+  test('a successful release changes every container of ours, and nothing else', async () => {
     const before = await pods()
     const { code, report, output } = await deploy('v2')
     expect({ code, result: report.result, output }).toMatchObject({ code: 0, result: 'deployed' })
@@ -48,14 +48,14 @@ describe('all kinds', () => {
     }
   })
 
-  test('the same version again is `unchanged`, whoever releases it', async () => {
+  test('a release of the same version again is `unchanged`, whatever user runs it', async () => {
     const before = await objects()
     const { report, output } = await deploy('v2', { env: { GITHUB_ACTOR: 'grace' } })
     expect({ result: report.result, output }).toMatchObject({ result: 'unchanged' })
     expect(await objects()).toEqual(before)
   })
 
-  test('a broken one: every object exactly as before, and the pods of the old version', async () => {
+  test('a broken release restores every object exactly, and the pods of the old version', async () => {
     await site.commit('Manifests of the third version', manifests('v3', { more: true }))
     const before = { objects: await objects(), pods: await pods() }
     let scaled: Promise<unknown> | undefined
@@ -102,7 +102,7 @@ describe('all kinds', () => {
   })
 })
 
-test('what runs the image besides the workloads of the release is named, with what ends or moves it', async () => {
+test('everything that runs the image outside of the release is named, with the way to end or move it', async () => {
   const image = `${ours}:v2`
   const pod = podSpec(container('app', image, 'shell'), ', restartPolicy: Never')
   const idle = (name: string, use: string, more = '') =>
@@ -140,7 +140,7 @@ describe('a mutable tag', () => {
       'migrate-command': '', bake: '60s',
     })
 
-  test('that has not moved comes back to the letter: pods that were not replaced stay', async () => {
+  test('that has not moved is restored to the letter, and pods that were not replaced stay', async () => {
     const before = { objects: await objects(), site: await site.pods('site') }
     const { report, output } = await deployMoving()
     expect({ result: report.result, output }).toMatchObject({ result: "undone" })
@@ -148,7 +148,7 @@ describe('a mutable tag', () => {
     expect(await site.pods('site')).toEqual(before.site)
   })
 
-  test('that has moved comes back as the digest that ran', async () => {
+  test('that has moved is restored by the digest that ran', async () => {
     const now = await push(`${moving}:latest`, '# Of today.')
     expect(now).not.toBe(old)
     const { report, output } = await deployMoving()

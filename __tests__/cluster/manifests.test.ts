@@ -105,7 +105,7 @@ const jobs = async () => {
 
 const seed = job('seed', 'print("seeded")')
 
-test('a namespace that is missing is made, and what is already running runs once', async () => {
+test('a missing namespace is created, and a Job that already runs runs once', async () => {
   await manifests('one', { replicas: 1 }, seed)
   expect(await deploy('v1')).toMatchObject({ code: 0 })
   expect([await tier(), await imageOf(), await jobs()]).toEqual([
@@ -118,7 +118,7 @@ test('a namespace that is missing is made, and what is already running runs once
   expect(await jobs()).toEqual(['seed-v1 Complete'])
 })
 
-test('a Job that fails takes the release with it, and everything is restored', async () => {
+test('a Job that fails makes the release fail, and everything is restored', async () => {
   const wrong = job('load', 'import time; time.sleep(2); raise ValueError("no such shop")')
   const slow = job('slow', 'import time; time.sleep(600)')
   await manifests('two', { replicas: 1 }, wrong, slow)
@@ -135,7 +135,7 @@ test('a Job that fails takes the release with it, and everything is restored', a
   ])
 })
 
-test('replicas are those that live when the manifest is applied, now and the next time', async () => {
+test('the live number of replicas stays when the manifest is applied, now and the next time', async () => {
   await manifests('one', {}, job('wait', 'import time; time.sleep(3)'))
   const scaled = at(/job\/wait-\S+ created/, () =>
     kubectl('-n', namespace, 'scale', 'deployment/web', '--replicas=3'),

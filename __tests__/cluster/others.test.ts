@@ -41,7 +41,7 @@ afterAll(async () => {
   await site.remove()
 })
 
-test('what others have written since a release stays, and what that needs', async () => {
+test('the changes of other clients since a release stay, with the objects that they need', async () => {
   const pod = await uidOf('pod', 'manual-0')
   const manifests = await file('front', [
     config('shared', 'front'),

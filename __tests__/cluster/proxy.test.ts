@@ -54,14 +54,14 @@ afterAll(async () => {
   await rm(folder, { recursive: true })
 })
 
-test('an answer comes through a proxy', async () => {
+test('a response arrives through a proxy', async () => {
   const url = 'https://api.example/x?y=1'
   const answer = await realWeb.fetch(url, { method: 'POST', body: '{}', signal: never })
   expect(answer.status).toBe(200)
   expect(await answer.text()).toBe('POST /x?y=1 api.example')
 })
 
-test('a server with another name’s certificate is not asked', async () => {
+test('no request is sent to a server with a certificate for another name', async () => {
   const url = 'https://other.example/'
   await expect(realWeb.fetch(url, { method: 'GET', signal: never })).rejects.toMatchObject({
     code: 'ERR_TLS_CERT_ALTNAME_INVALID',

@@ -38,7 +38,7 @@ describe('the image that is already running', () => {
     await ready()
   })
 
-  test('rolls nothing when it is released for the first time, and is told to have no digest', async () => {
+  test('is not rolled out when it is released for the first time, and is reported to have no digest', async () => {
     const before = await objects()
     const { code, report, output } = await cli('deploy', { tag: 'v1' })
     expect({ code, result: report.result, output }).toMatchObject({ code: 0, result: 'unchanged' })
@@ -47,14 +47,14 @@ describe('the image that is already running', () => {
     expect((await cli('history', {})).output).toMatch(/^\* +1 .* v1 +found/m)
   })
 
-  test('does not when its tag has moved since', async () => {
+  test('is rolled out when its tag has moved since', async () => {
     await must('docker', ['tag', `${ours}:v2`, `${ours}:v1`], { env: stack.env })
     await must('docker', ['push', '--quiet', `${ours}:v1`], { env: stack.env })
     const { report, output } = await cli('deploy', { tag: 'v1' })
     expect({ result: report.result, output }).toMatchObject({ result: 'deployed' })
   })
 
-  test('comes back by a rollback, and again when somebody has set another one by hand', async () => {
+  test('is restored by a rollback, even after another client has set another image by hand', async () => {
     const moved = await container('{.image}')
     await deployed(await cli('rollback', {}))
     const runs = await container('{.image}')
@@ -70,7 +70,7 @@ describe('the image that is already running', () => {
 describe('a rollback', () => {
   const env = '[{name: A, valueFrom: {configMapKeyRef: {name: settings, key: a}}}]'
 
-  test('to the same image with another command: what others have set since stays', async () => {
+  test('to the same image with another command keeps what other clients have set since', async () => {
     await kubectl('-n', site.namespace, 'create', 'configmap', 'settings', '--from-literal=a=1')
     await manifest(workload('v1', `command: [sh, -c, 'test "$A" = 1 && exec sleep 3600']\n          env: ${env}`))
     await deployed(await cli('deploy', { tag: 'v1', manifests: 'plain.yaml' }))
@@ -86,7 +86,7 @@ describe('a rollback', () => {
     expect(await container('{.command[0]} {.env[*].name}')).toBe('sh A HAND')
   })
 
-  test('that does not come up is undone: the template of today is back', async () => {
+  test('that does not become ready is undone, and the current template is restored', async () => {
     await deployed(await cli('rollback', { to: '7' }))
     await settings('{"op": "replace", "path": "/data/a", "value": "2"}')
     const before = await template()
@@ -95,7 +95,7 @@ describe('a rollback', () => {
     expect(await template()).toBe(before)
   })
 
-  test('to a template whose ConfigMap has lost its key is refused before a write', async () => {
+  test('to a template whose ConfigMap has lost its key is refused before any write', async () => {
     await settings('{"op": "remove", "path": "/data/a"}')
     const before = await objects()
     const { code, report, output } = await cli('rollback', { to: '6' })
@@ -105,7 +105,7 @@ describe('a rollback', () => {
   })
 })
 
-test('an image that the registry has lost is told by doctor and by a release, and refused by a rollback', async () => {
+test('an image that the registry has lost is reported by doctor and by a release, and refused by a rollback', async () => {
   await push('v3', 'three')
   const runs = await container('{.image}')
   const lost = `http://${stack.registry}/v2/${site.namespace}/plain/manifests/${runs.split('@')[1] ?? ''}`

@@ -60,7 +60,7 @@ test.each<[string, (record: Kept) => Kept | string, string]>([
   ['has the same object twice', (record) => added(record, 'apply', config('mine', 'eve')), 'configmap/mine'],
   ['is too large when it is unpacked', (record) => JSON.stringify(record) + ' '.repeat(17 * 1024 * 1024), '16 MiB'],
   ['was written in the namespace of which this one is a copy', (record) => ({ ...record, namespace: { uid: 'a', roots: 'b' } }), 'namespace'],
-])('a record that %s is refused by recover and by a release, and nothing is written', async (_, forged, named) => {
+])('a record that %s is refused by recover and by a release, and no object is written', async (_, forged, named) => {
   const before = await everything()
   await write(site.namespace, forged(recordOf(secret)))
   const { version } = await versionOf(site.namespace)
@@ -75,7 +75,7 @@ test.each<[string, (record: Kept) => Kept | string, string]>([
   expect((await versionOf(site.namespace)).version).toBe(version)
 })
 
-test('the record of a copied namespace never leads back into its original, nor into the copy', async () => {
+test('the record of a copied namespace never restores its original, nor the copy', async () => {
   const before = await everything()
   await write(other, recordOf(secret))
   const ended = await run('recover', other)
@@ -83,7 +83,7 @@ test('the record of a copied namespace never leads back into its original, nor i
   expect(await everything()).toEqual(before)
 })
 
-test('the record as the release wrote it is restored', async () => {
+test('the record is restored as the release wrote it', async () => {
   await write(site.namespace, recordOf(secret))
   const ended = await run('recover', site.namespace)
   expect({ result: ended.report.result, output: ended.output }).toMatchObject({ result: 'undone' })

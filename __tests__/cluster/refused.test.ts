@@ -45,7 +45,7 @@ const refusals: readonly Refusal[] = [
     says: /"extra-tags" "latest stable\/1" has "stable\/1", which is not a tag/,
   },
   {
-    of: 'a trouble that nobody knows',
+    of: 'an unknown symptom',
     options: () => ({ grace: 'Crashing=5s' }),
     code: 2,
     says: /"grace" "Crashing=5s" has "Crashing"; it takes ImageNotFound, /,
@@ -126,7 +126,7 @@ describe('a release refuses', () => {
     expect(await everything()).toEqual(before)
   })
 
-  test('a name that is no option, with the one that was meant', async () => {
+  test('a name that is no option, and suggests the right one', async () => {
     const ended = await shop.cli('release', { imgae: 'x', namespace: shop.namespace })
     expect(ended.output).toContain(
       '"--imgae" is not an option of release; did you mean "--image"?',
@@ -134,7 +134,7 @@ describe('a release refuses', () => {
     expect(ended.code).toBe(2)
   })
 
-  test('a manifest that is not valid, with file and line', async () => {
+  test('a manifest that is not valid, and names its file and line', async () => {
     const file = join(dirname(shop.folder), 'broken.yaml')
     await writeFile(file, 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n data: {}\n')
     const ended = await shop.cli('release', {

@@ -42,8 +42,8 @@ const migrate = (options: Readonly<Record<string, string>> = {}) =>
 const column = () =>
   shop.sql("SELECT count(*) FROM information_schema.columns WHERE column_name = 'colour'")
 
-describe('a release in parts', () => {
-  test('build: the image is in the engine, and nobody else has it', async () => {
+describe('the separate commands', () => {
+  test('build leaves the image in the engine, and pushes nothing', async () => {
     second = await shop.commit('A colour', addColour)
     const built = await build()
 
@@ -52,7 +52,7 @@ describe('a release in parts', () => {
     expect(await shop.isPushed(second)).toBe(false)
   })
 
-  test('deploy and migrate of an image that was not pushed say where it is', async () => {
+  test('deploy and migrate report where an image is that was not pushed', async () => {
     for (const command of ['deploy', 'migrate']) {
       const ended = await shop.cli(command, { image: shop.image, namespace: shop.namespace })
       expect(ended).toMatchObject({ code: 1, report: { result: 'failed' } })
@@ -63,7 +63,7 @@ describe('a release in parts', () => {
     }
   })
 
-  test('test: it runs in that image, and pushes it when it has passed', async () => {
+  test('test runs in that image, and pushes it when it has passed', async () => {
     const failed = await runTests({ 'test-command': 'false', push: 'true' })
     expect(failed).toMatchObject({ code: 1, report: { result: 'failed' } })
     expect(failed.output).toContain(`✗ shop ${second.slice(0, 12)} did not pass its tests`)
@@ -75,7 +75,7 @@ describe('a release in parts', () => {
     expect(await shop.isPushed(second)).toBe(true)
   })
 
-  test('build once more: unchanged; test once more: what the registry has', async () => {
+  test('build is unchanged the second time, and test uses the image of the registry', async () => {
     expect(await build()).toMatchObject({ code: 0, report: { result: 'unchanged' } })
     await must('docker', ['image', 'rm', '--force', `${shop.image}:${second}`], { env: stack.env })
     const tested = await runTests({ 'test-command': 'true' })
@@ -83,7 +83,7 @@ describe('a release in parts', () => {
     expect(tested.output).toContain('the registry has')
   })
 
-  test('migrate: the migrations of that image, and no pod is touched', async () => {
+  test('migrate runs the migrations of that image, and touches no pod', async () => {
     const pods = await shop.pods('web')
     const migrated = await migrate()
 
@@ -99,7 +99,7 @@ describe('a release in parts', () => {
     expect(await migrate()).toMatchObject({ code: 0, report: { result: 'unchanged' } })
   })
 
-  test('deploy: by the digest that the steps before it told, whatever the tag names now', async () => {
+  test('deploy uses the digest of the earlier commands, whatever the tag names now', async () => {
     const { report } = await build()
     digest = report.digest ?? ''
     // Somebody else's push has moved the tag meanwhile.
@@ -112,8 +112,8 @@ describe('a release in parts', () => {
   })
 })
 
-describe('a step that fails', () => {
-  test('migrate: the cause, and the running version was not touched', async () => {
+describe('a command that fails:', () => {
+  test('migrate reports the cause, and leaves the running version alone', async () => {
     const third = await shop.commit('A migration that fails', {
       'catalog/migrations/0004_fails.py': failingMigration.replace(
         '0002_product_weight_grams',
@@ -129,7 +129,7 @@ describe('a step that fails', () => {
     expect(await shop.leftovers()).toEqual([])
   })
 
-  test('migrate that is killed: its Job is ended before anything else is done', async () => {
+  test('migrate that is killed has its Job ended before anything else is done', async () => {
     await shop.commit('A long migration', {
       'catalog/migrations/0004_fails.py': (old) =>
         old.replace(/SELECT no_such_column[^"]*/, 'SELECT pg_sleep(300)'),
@@ -159,7 +159,7 @@ describe('a step that fails', () => {
     expect(await shop.leftovers()).toEqual([])
   })
 
-  test('a digest that the registry does not have', async () => {
+  test('deploy reports a digest that the registry does not have', async () => {
     const nobodys = `sha256:${'0'.repeat(64)}`
     const deployed = await shop.deploy(second, { digest: nobodys })
     expect(deployed.report.cause).toMatchObject({
@@ -168,14 +168,14 @@ describe('a step that fails', () => {
     })
   })
 
-  test('test: neither the registry nor the engine has the image', async () => {
+  test('test reports an image that neither the registry nor the engine has', async () => {
     const tested = await runTests({ tag: 'never-built' })
     expect(tested.report.cause?.sentence).toBe(
       `neither the registry nor this machine has ${shop.image}:never-built`,
     )
   })
 
-  test('migrate without a command is told as what it is', async () => {
+  test('migrate reports a missing command', async () => {
     expect(await migrate({ 'migrate-command': 'none' })).toMatchObject({
       code: 2,
       report: { result: 'usage' },
@@ -183,7 +183,7 @@ describe('a step that fails', () => {
   })
 })
 
-test('a commit with two builds: without a tag, a machine that has built none asks which one is meant', async () => {
+test('without a tag, a machine that has built neither of two builds of a commit asks which one is meant', async () => {
   const commit = await shop.commit('Two builds', {})
   const built = await build({ push: 'true', 'build-args': 'VERSION=one' })
   expect(built).toMatchObject({ code: 0, report: { tag: commit } })
@@ -210,7 +210,7 @@ test('a commit with two builds: without a tag, a machine that has built none ask
 })
 
 describe('django-rollout.yml', () => {
-  test('stands in for the options that are not given', async () => {
+  test('sets the options that are not given', async () => {
     const { image, namespace } = shop
     const file = `image: ${image}\nnamespace: ${namespace}\nmanifests: [k8s]\nbake: 0\n`
     await shop.commit('Options', { 'django-rollout.yml': file })
@@ -219,7 +219,7 @@ describe('django-rollout.yml', () => {
     expect(await shop.cli('history', {})).toMatchObject({ code: 0, report: { namespace } })
   })
 
-  test('a wrong line is told before anything is done', async () => {
+  test('is rejected with the wrong line before anything is done', async () => {
     const wrong = 'image: acme/shop\nnamepsace: shop\nbake: soon\n'
     await shop.commit('Wrong options', { 'django-rollout.yml': wrong })
     const ended = await shop.cli('release', { namespace: shop.namespace })

@@ -25,7 +25,7 @@ beforeAll(async () => {
 
 afterAll(() => site.remove())
 
-test('on a terminal each workload has a line while it is waited for, and no trace of it stays', async () => {
+test('on a terminal each workload has a line while it is waited for, and the lines disappear', async () => {
   const { code, frames, all, cursor } = await onTerminal('v2')
   expect({ code, all }).toMatchObject({ code: 0 })
   expect(frames.flat()).toContainEqual(
@@ -40,7 +40,7 @@ test('on a terminal each workload has a line while it is waited for, and no trac
   expect(cursor.column).toBe(0)
 })
 
-test('a release that is ended in the middle leaves the terminal as clean', async () => {
+test('a release that is ended in the middle leaves the terminal clean', async () => {
   const { code, frames, all } = await onTerminal('v1', /deployment\/web +\d+ s {2}0 of 2 ready/)
   expect({ code, all }).toMatchObject({ code: 130 })
   expect(all).toContain('· ended by SIGINT: the changes are undone')
@@ -50,7 +50,7 @@ test('a release that is ended in the middle leaves the terminal as clean', async
   expect(await tags()).toEqual(['v2', 'v2'])
 })
 
-test('the same release in a pipe is plain lines, one for each change', async () => {
+test('the same release in a pipe writes plain lines, one for each change', async () => {
   const env = { CI: '', TERM: 'xterm-256color' }
   const { code, output } = await site.cli('deploy', options('v1'), { env })
   expect({ code, output }).toMatchObject({ code: 0 })
@@ -63,13 +63,13 @@ test('the same release in a pipe is plain lines, one for each change', async () 
   }
 })
 
-test('a release whose reader goes away is done all the same', async () => {
+test('a release whose reader closes its pipe goes on', async () => {
   const { code, output } = await inShell('v2', '| head -1; exit ${PIPESTATUS[0]}')
   expect({ code, output }).toEqual({ code: 0, output: expect.stringMatching(/^▸ \w+\n$/) })
   expect(await tags()).toEqual(['v2', 'v2'])
 })
 
-test('with --json the terminal shows the log, and the standard output has the report alone', async () => {
+test('with --json the terminal shows the log, and the standard output has only the report', async () => {
   const path = join(dirname(site.folder), 'out.json')
   const { code, frames, all } = await onTerminal('v1', undefined, ['--json'], `> '${path}'`)
   expect({ code, all }).toMatchObject({ code: 0 })

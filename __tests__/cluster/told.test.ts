@@ -64,7 +64,7 @@ const log = (run: number) => `https://github.example/acme/shop/actions/runs/${ru
 
 const without = { token: '', environment: '', 'environment-url': '' }
 
-test('without a token nothing is asked of GitHub; a chat is told all the same', async () => {
+test('without a token no request is sent to GitHub, but a chat is notified', async () => {
   const { main } = await inRun(1, without)
   const ended = await main()
 
@@ -75,7 +75,7 @@ test('without a token nothing is asked of GitHub; a chat is told all the same', 
   expect(chat.messages[0]).toContain(log(1))
 })
 
-test('a release that is deployed is active, with its address: in the record that its job has', async () => {
+test('a deployed release is active, with its address, in the record of its job', async () => {
   two = await shop.commit('Two', {})
   github.addOfJob(2, two, 'production')
   const { main } = await inRun(2)
@@ -91,7 +91,7 @@ test('a release that is deployed is active, with its address: in the record that
   ])
 })
 
-test('a release that is undone: a failure with its cause, and the version before is active', async () => {
+test('a release that is undone is a failure with its cause, and the previous version is active', async () => {
   const bad = await shop.commit('Bad', {
     'shop/wsgi.py': (old) => `import shop.telemetry\n${old}`,
   })
@@ -111,7 +111,7 @@ test('a release that is undone: a failure with its cause, and the version before
   expect(github.active('production')).toEqual([two])
 })
 
-test('a rollback: the commit that it goes back to, and what it replaces is not active any more', async () => {
+test('a rollback records the restored commit, and the replaced version is no longer active', async () => {
   const { main } = await inRun(4, {}, 'actions/rollback')
   const ended = await main()
 
@@ -124,7 +124,7 @@ test('a rollback: the commit that it goes back to, and what it replaces is not a
   expect(github.active('production')).toEqual([one])
 })
 
-test('a release that is killed: post ends its record, and tells the chat', async () => {
+test('the post step ends the record of a killed release, and notifies the chat', async () => {
   const killed = await shop.commit('Killed', {})
   const { main, post } = await inRun(5)
   let sent = false
@@ -171,7 +171,7 @@ test.each([
   expect(chat.messages).toEqual([expect.stringContaining('is deployed')])
 })
 
-test('the command tells the chat too, and never its address', async () => {
+test('the command line notifies the chat too, and never shows its address', async () => {
   const ended = await shop.deploy(one, { webhook: chat.url }, { env: github.envOf(8) })
 
   expect(ended).toMatchObject({ code: 0, report: { result: 'unchanged' } })

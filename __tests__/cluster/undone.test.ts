@@ -73,7 +73,7 @@ const noDeadline = 20
 const isOf = (pod: SeenPod, app: string) => pod.metadata.labels?.['app'] === app
 
 describe('a release is undone', () => {
-  test('when its web process crashes at start: tests and `manage.py check` never import wsgi.py', async () => {
+  test('when its web process crashes at start, because tests and `manage.py check` never import wsgi.py', async () => {
     const worker = await shop.pods('worker')
     const { released, reaction } = await broken(
       'wsgi.py imports a module that is not there',
@@ -90,7 +90,7 @@ describe('a release is undone', () => {
     expect(await shop.pods('worker')).toEqual(worker)
   })
 
-  test('when the worker alone is broken: web and the CronJob go back too', async () => {
+  test('when only the worker is broken, and web and the CronJob are restored too', async () => {
     const { released, reaction } = await broken(
       'the worker imports a module that is not there',
       { 'orders/processing.py': (old) => `import orders.carriers\n${old}` },
@@ -105,7 +105,7 @@ describe('a release is undone', () => {
     expect(reaction).toBeLessThan(noDeadline)
   })
 
-  test('when a StatefulSet alone is broken: its broken pod is deleted, since it blocks the way back', async () => {
+  test('when only a StatefulSet is broken, and its blocking pod is deleted', async () => {
     const { released, reaction } = await broken(
       'the queue imports a module that is not there',
       { 'orders/queueing.py': 'import orders.topics\n' },
@@ -146,7 +146,7 @@ describe('a release is undone', () => {
     expect(reaction).toBeLessThan(noDeadline)
   })
 
-  test('when a migration fails after a ConfigMap was changed: the ConfigMap is as before', async () => {
+  test('when a migration fails after a ConfigMap was changed, and the ConfigMap is as before', async () => {
     const before = await shop.pods('web')
     const { released } = await broken(
       'a migration fails, with a changed ConfigMap',

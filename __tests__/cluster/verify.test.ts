@@ -21,7 +21,7 @@ afterAll(() => shop.remove())
 const tags = async () => new Set(Object.values(await shop.tags()))
 
 describe('a smoke request', () => {
-  test('that is answered with an error: everything is restored', async () => {
+  test('that gets an error response makes the release fail, and everything is restored', async () => {
     const before = await shop.state()
     const { result: ended, asked } = await whileAsking(await shop.url(), () =>
       shop.release({ version: 'next', 'smoke-path': '/no-such-page', 'smoke-timeout': '6s' }),

@@ -111,12 +111,12 @@ describe('the check of links', () => {
     'https://kubernetes.io/none.md',
     `${ours}blob/v1/docs/failures.md#usage`,
     `${ours}issues`,
-  ])('%s is not', (target) => {
+  ])('accepts the valid link %s', (target) => {
     expect(brokenness('README.md', target)).toBeUndefined()
   })
 })
 
-test.each(pages)('%s: all links lead somewhere', (page) => {
+test.each(pages)('all links in %s lead to an existing target', (page) => {
   const broken = targetsOf(read(page)).map((target) => brokenness(page, target))
   expect(broken.filter((one) => one !== undefined)).toEqual([])
 })
@@ -124,7 +124,7 @@ test.each(pages)('%s: all links lead somewhere', (page) => {
 /** `docs/failures.md#usage`, by itself or in the address of this repository. */
 const named = /(?:django-rollout\/blob\/v1\/|(?<![\w/]))(docs\/[\w-]+\.md(?:#[\w-]+)?)/g
 
-test('pages that sources, workflows and examples name are there, with their sections', () => {
+test('each page that sources, workflows and examples name exists, with its sections', () => {
   const sources = find([
     '{src,scripts,workflows,examples}/**/*.{ts,mjs,py,yml,yaml}',
     '{examples,.github}/**/*.yml',
@@ -140,12 +140,12 @@ test('pages that sources, workflows and examples name are there, with their sect
   expect(broken).toEqual([])
 })
 
-test.each(pages)('%s: no cell of a table is wider than 100 characters', (page) => {
+test.each(pages)('no table cell in %s is wider than 100 characters', (page) => {
   const cells = textsIn(markdown.parse(read(page), {}), 'th_open', 'td_open')
   expect(cells.filter(({ length }) => length > 100)).toEqual([])
 })
 
-describe('files that the pages for developers name', () => {
+describe('the pages for developers', () => {
   const files = find(['{src,__tests__,scripts,examples,dist}/**/*.*', '*.*'])
   const developers = [
     'CONTRIBUTING.md',
@@ -163,19 +163,19 @@ describe('files that the pages for developers name', () => {
   /** `judge/rules.ts`, `rules.ts`: the end of the path of a file, or its whole. */
   const isThere = (name: string) => files.some((file) => file === name || file.endsWith(`/${name}`))
 
-  test.each(developers)('%s', (page) => {
+  test.each(developers)('name only existing files: %s', (page) => {
     const names = [...read(page).matchAll(/`([\w./-]+\.(?:ts|mjs|js|py|sh|yaml))`/g)]
     const gone = names.map(([, name = '']) => name).filter((name) => !isThere(name))
     expect(gone).toEqual([])
   })
 
-  test.each(developers)('%s: names of the code are in the code', (page) => {
+  test.each(developers)('name only existing identifiers of the code: %s', (page) => {
     const names = [...read(page).matchAll(/`(\w*[a-z][A-Z]\w*)(?:\.\w+)?`/g)]
     const gone = names.map(([, name = '']) => name).filter((name) => !words.has(name))
     expect(gone).toEqual([])
   })
 
-  test('and not files that are gone', () => {
+  test('are checked against files that are gone', () => {
     expect(['src/judge/rules.ts', 'rules.ts'].filter(isThere)).toHaveLength(2)
     expect(['src/rules.ts', 'ules.ts', 'pipeline/release.ts'].filter(isThere)).toEqual([])
   })

@@ -40,7 +40,7 @@ pods:
 `,
     '0 of 1 ready, waiting for new-1 (no room)',
   ],
-])('a workload that %s', async (_, scene, expected) => {
+])('the health of a workload is judged rightly when it %s', async (_, scene, expected) => {
   const clusterState = pictureOf(scene, 20)
   const live: KubeObject = {
     ...clusterState.deployments.get('web'),

@@ -54,7 +54,7 @@ const gone: Line = { when: /^git --version$/, code: 127 }
 const noHead: Line = { when: /rev-parse --verify/, code: 127 }
 const denied = 'ERROR: denied: denied'
 
-describe('a machine', () => {
+describe('the findings about a machine', () => {
   test.each<[string, Parameters<typeof examined>[0], Parameters<typeof examined>[1], string[]]>([
     ['that has all', {}, {}, []],
     [
@@ -120,12 +120,12 @@ describe('a machine', () => {
       { files },
       ['error: ghcr.io denies ghcr.io/acme/shop, and docker has no login there'],
     ],
-  ])('%s', async (_, lines, more, expected) => {
+  ])('are right for a machine %s', async (_, lines, more, expected) => {
     expect((await examined(lines, more)).wrong).toEqual(expected)
   })
 })
 
-test('a password that is given is in no command line, and in a file that only this user may read', async () => {
+test('a password that is given is in no command line, but in a file that only this user can read', async () => {
   const given = { 'registry-username': 'ada', 'registry-password': 'secret' }
   const { wrong, ran, written } = await examined({}, { given, files })
   expect(wrong).toEqual([])

@@ -30,7 +30,7 @@ const list = ({ ask }: ReturnType<typeof setUp>) =>
   ask((repos, common) => repos.listDeployments({ ...common, environment: 'a b&c', per_page: 5 }))
 
 describe('a request to GitHub', () => {
-  test('names the repository, the version of the API, who asks, and the token', async () => {
+  test('names the repository, the version of the API, the client and the token', async () => {
     const api = setUp(() => new Response('[]', { headers: json }))
     expect(await list(api)).toEqual([])
     expect(api.sent).toMatchObject([
@@ -56,7 +56,7 @@ describe('a request to GitHub', () => {
     expect(JSON.parse(sent[0]?.body ?? '')).toEqual({ ref: 'main', payload: { tag } })
   })
 
-  test('prints nothing, not even of what GitHub deprecates', async () => {
+  test('prints nothing, not even deprecations of GitHub', async () => {
     const printed = [jest.spyOn(console, 'warn'), jest.spyOn(console, 'error')]
     const deprecation = { deprecation: 'Sat, 01 Jan 2028 00:00:00 GMT', sunset: 'soon' }
     await list(setUp(() => new Response('[]', { headers: { ...json, ...deprecation } })))
@@ -68,7 +68,7 @@ describe('a request to GitHub', () => {
 })
 
 const page = { 'content-type': 'text/html' }
-describe('the reason that there is no answer', () => {
+describe('the reason for a missing answer', () => {
   test.each<[string, () => Response, string, number]>([
     [
       'a redirect',
@@ -122,7 +122,7 @@ describe('the reason that there is no answer', () => {
       'GitHub does not answer (ECONNRESET)',
       3,
     ],
-  ])('is %s', async (_, answer, words, tries) => {
+  ])('is reported: %s', async (_, answer, words, tries) => {
     const api = setUp(answer)
     await expect(api.retryTransient(() => list(api))).rejects.toThrow(new Error(words))
     expect(api.sent).toHaveLength(tries)
@@ -132,13 +132,13 @@ describe('the reason that there is no answer', () => {
     [{ token: ' \n' }, '"token" is empty'],
     [{ env: {} }, 'GITHUB_REPOSITORY is not set'],
     [{ env: { GITHUB_REPOSITORY: 'shop' } }, 'GITHUB_REPOSITORY is not set'],
-  ])('is what is missing here: %j', async (given, words) => {
+  ])('is a missing setting for %j', async (given, words) => {
     const api = setUp(() => new Response('[]', { headers: json }), given)
     await expect(list(api)).rejects.toThrow(new Error(words))
     expect(api.sent).toEqual([])
   })
 
-  test('is that the run is over', async () => {
+  test('is the end of the run', async () => {
     const over = new AbortController()
     const api = setUp(
       () => {

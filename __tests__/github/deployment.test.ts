@@ -30,8 +30,8 @@ const begun: ReleaseStart = {
   sha: newSha,
 }
 
-describe('the record', () => {
-  test('names the commit, and asks GitHub for no opinion', () => {
+describe('the deployment record', () => {
+  test('names the commit, and requires no checks of GitHub', () => {
     expect(recordOf(begun, 'production')).toEqual({
       ref: newSha,
       task: 'deploy',
@@ -43,7 +43,7 @@ describe('the record', () => {
     })
   })
 
-  test('of a rollback names the commit that comes back; an unknown one by its tag', () => {
+  test('names the commit that a rollback restores, or its tag when the commit is unknown', () => {
     const back: ReleaseStart = { ...begun, command: 'rollback', tag: 'v1.4', sha: oldSha }
     expect(recordOf(back, 'production').ref).toBe(oldSha)
     const { sha: _, ...unknown } = back
@@ -51,9 +51,9 @@ describe('the record', () => {
   })
 })
 
-describe('a status', () => {
+describe('a deployment status', () => {
   const told = { log: url, live: 'https://shop.example' }
-  test('says where its run is, and when it went live where that can be seen', () => {
+  test('links its run, and has the time when the version went live where that is visible', () => {
     expect(statusOf(startStatus(begun), told)).toEqual({
       state: 'in_progress',
       description: 'ada rolls out ef2714eb63e4',
@@ -81,12 +81,12 @@ describe('a status', () => {
     ['x'.repeat(140), 'x'.repeat(140)],
     ['x'.repeat(141), `${'x'.repeat(139)}…`],
     [`${'x'.repeat(138)}😀😀`, `${'x'.repeat(138)}\ufffd…`],
-  ])('takes of %j what GitHub takes', (description, shown) => {
+  ])('shortens %j to what GitHub accepts', (description, shown) => {
     expect(statusOf({ state: 'failure', description }).description).toBe(shown)
   })
 })
 
-describe('the end of a run', () => {
+describe('the state at the end of a run', () => {
   test.each<[Command, Result, string]>([
     ['release', 'deployed', 'success'],
     ['rollback', 'deployed', 'success'],
@@ -102,11 +102,11 @@ describe('the end of a run', () => {
     ['recover', 'failed', 'error'],
     ['recover', 'locked', 'error'],
     ['recover', 'cancelled', 'error'],
-  ])('of %s as %s is %s', (command, result, state) => {
+  ])('is right: a %s that is %s is a %s', (command, result, state) => {
     expect(endStatus(reportOf({ command, result })).state).toBe(state)
   })
 
-  test('tells the cause where there is one', () => {
+  test('has the cause where there is one', () => {
     const cause = { code: 'crash', sentence: 'web: no module named shop.telemetry' } as const
     expect(endStatus(reportOf({ result: 'undone', cause })).description).toBe(cause.sentence)
   })
@@ -121,13 +121,13 @@ describe('the end of a run', () => {
       'error',
       'the run was killed; the running version is unknown',
     ],
-  ])('that was killed when it %s, by the history', (_, more, state, description) => {
+  ])('comes from the history when the run was killed and it %s', (_, more, state, description) => {
     const history = [{ ...ended, ...more, number: 1 }]
     expect(recordedStatus(history, 'run-2')).toEqual({ state, description })
   })
 })
 
-describe('what GitHub has of it', () => {
+describe('a record of GitHub', () => {
   const status = (id: number, state: RawStatus['state'], log_url?: string) => ({
     id,
     state,
@@ -144,7 +144,7 @@ describe('what GitHub has of it', () => {
       [status(1, 'queued'), status(3, 'success', url), status(2, 'in_progress')],
       { lastStatus: { state: 'success', log: url } },
     ],
-  ])('%s', (_, payload, statuses, more) => {
+  ])('is understood when it is %s', (_, payload, statuses, more) => {
     expect(deploymentOf({ id: 1, sha: oldSha, payload }, statuses)).toEqual({
       id: 1,
       sha: oldSha,
@@ -167,7 +167,7 @@ function seen(lines: readonly string[]): readonly Deployment[] {
   })
 }
 
-describe('what the records of the environment mean', () => {
+describe('the records of an environment', () => {
   const run = { run: 'run-2', sha: 'new', url }
   test.each<[string, readonly string[], ReturnType<typeof ownDeployments>]>([
     ['the first', [], { over: [] }],
@@ -184,16 +184,16 @@ describe('what the records of the environment mean', () => {
     ['of another run', ['2 new in_progress other-job'], { over: [] }],
     ['of the job’s attempt before', ['2 new failure job'], { over: [] }],
     ['of the job, of another commit', ['2 head in_progress job'], { over: [], wrong: 'head' }],
-  ])('%s', (_, lines, around) => {
+  ])('are understood when this run is %s', (_, lines, around) => {
     expect(ownDeployments(seen(lines), run)).toEqual(around)
   })
 
-  test('one that is known is this run’s, whatever it says', () => {
+  test('belong to this run when its record is known, whatever they say', () => {
     const lines = ['2 head in_progress job', '1 old success']
     expect(ownDeployments(seen(lines), { run: 'run-2', url }, 2)).toEqual({ own: 2, over: [1] })
   })
 
-  test('without a run that can be looked at, no job’s is ours', () => {
+  test('never belong to this run by their job when the run has no number', () => {
     expect(ownDeployments(seen(['1 new in_progress']), { run: 'run-2', sha: 'new' })).toEqual({
       over: [],
     })
@@ -206,7 +206,7 @@ describe('what the records of the environment mean', () => {
     [false, ['2 b inactive', '1 a success']],
     [true, ['2 b success', '1 a inactive']],
     [true, ['4 d failure', '3 c inactive', '2 b success', '1 a inactive']],
-  ])('enough is seen: %s for %j', (is, lines) => {
+  ])('are enough: %s for %j', (is, lines) => {
     expect(isEnough(seen(lines))).toBe(is)
   })
 })

@@ -57,9 +57,9 @@ const evicted = 'web-a: {ready: false, status: {phase: Failed, reason: Evicted}}
 
 const starting = `pods: {web-a: {container: {}}}`
 
-facts('image', [
+facts('a failed image pull:', [
   {
-    name: 'a tag that is not there is lost at once',
+    name: 'a missing tag is a failure at once',
     steps: [
       [
         2,
@@ -85,7 +85,7 @@ facts('image', [
     ],
   },
   {
-    name: 'the back-off of Kubernetes 1.34 carries the error',
+    name: 'the back-off of Kubernetes 1.34 contains the error',
     steps: [
       [
         2,
@@ -95,7 +95,7 @@ facts('image', [
     ],
   },
   {
-    name: 'the back-off of older versions does not: the event does',
+    name: 'the back-off of older versions does not contain the error, but the event does',
     steps: [
       [
         2,
@@ -110,7 +110,7 @@ events: [{about: web-a, reason: Failed, message: 'Failed to pull image "registry
     steps: [[1, waits('ErrImagePull', 'pulling "r.io/access-denied:1": no answer'), 'waiting']],
   },
   {
-    name: 'a limit is not a refusal',
+    name: 'a rate limit is not a refusal',
     steps: [
       [1, waits('ErrImagePull', 'failed to authorize: 429 Too Many Requests: denied'), 'waiting'],
     ],
@@ -125,11 +125,11 @@ events: [{about: web-a, reason: Failed, message: 'Failed to pull image "registry
     ],
   },
   {
-    name: 'an invalid name is lost at once',
+    name: 'an invalid name is a failure at once',
     steps: [[1, waits('InvalidImageName', 'could not parse'), 'failed image-not-found']],
   },
   {
-    name: 'a registry that is busy has 60 s, whatever the two reasons alternate',
+    name: 'a busy registry has 60 s, even when two reasons alternate',
     steps: [
       [5, waits('ErrImagePull', '429 Too Many Requests'), 'waiting: .*0 s of 60 s'],
       [20, waits('ImagePullBackOff', 'Back-off pulling image "x"'), 'waiting: .*15 s of 60 s'],
@@ -138,7 +138,7 @@ events: [{about: web-a, reason: Failed, message: 'Failed to pull image "registry
     ],
   },
   {
-    name: 'a registry that comes back in time loses nothing',
+    name: 'a registry that comes back in time causes no failure',
     steps: [
       [5, waits('ErrImagePull', 'TLS handshake timeout'), 'waiting'],
       [50, 'pods: {web-a: }', 'complete'],
@@ -146,7 +146,7 @@ events: [{about: web-a, reason: Failed, message: 'Failed to pull image "registry
     ],
   },
   {
-    name: 'a grace that the user set',
+    name: 'a grace that the user set is used',
     timeouts: { grace: { ImagePull: 5000 } },
     steps: [
       [5, waits('ErrImagePull', 'i/o timeout'), 'waiting'],
@@ -167,9 +167,9 @@ const refused = `Traceback (most recent call last):
     connect()
 redis.exceptions.ConnectionError: Error 111 connecting to redis:6379. Connection refused.`
 
-facts('crash', [
+facts('a crash:', [
   {
-    name: 'an error that no time mends is lost at the first exit',
+    name: 'a permanent error is a failure at the first exit',
     log: moduleMissing,
     steps: [
       [
@@ -180,12 +180,12 @@ facts('crash', [
     ],
   },
   {
-    name: 'also when the container runs again before its log has come',
+    name: 'a permanent error is a failure even when the container runs again before its log has come',
     log: moduleMissing,
     steps: [[3, runsAgain(1), 'failed crash']],
   },
   {
-    name: 'without a log the cause is unknown: the second exit loses it',
+    name: 'without a log the cause is unknown, and the second exit is a failure',
     log: '',
     steps: [
       [3, ended(1), 'waiting'],
@@ -199,7 +199,7 @@ facts('crash', [
     steps: [[3, loops(1), 'failed crash: web: exited with 1: fatal: no licence']],
   },
   {
-    name: 'something it waits for: after the third exit and 60 s',
+    name: 'a transient error is a failure after the third exit and 60 s',
     log: refused,
     steps: [
       [3, ended(1), 'waiting'],
@@ -210,7 +210,7 @@ facts('crash', [
     ],
   },
   {
-    name: '…but not while it is trying again',
+    name: 'a transient error is no failure while the container tries again',
     log: refused,
     steps: [
       [3, ended(1), 'waiting'],
@@ -220,7 +220,7 @@ facts('crash', [
     ],
   },
   {
-    name: '…and 60 s with two exits are not enough',
+    name: 'a transient error is no failure after 60 s with two exits',
     log: refused,
     steps: [
       [3, ended(1), 'waiting'],
@@ -233,7 +233,7 @@ facts('crash', [
     steps: [[3, ended(1, 127), 'failed crash: web: ConnectionError']],
   },
   {
-    name: 'with another pod Ready: at least 60 s, also for a hopeless error',
+    name: 'with another Ready pod even a permanent error has at least 60 s',
     log: moduleMissing,
     steps: [
       [3, withHealthy(loops(2)), 'waiting'],
@@ -242,7 +242,7 @@ facts('crash', [
     ],
   },
   {
-    name: 'a Ready pod of the old version shelters nothing',
+    name: 'a Ready pod of the old version gives no extra time',
     log: moduleMissing,
     steps: [[3, withHealthy(loops(2), 'old'), 'failed crash']],
   },
@@ -256,7 +256,7 @@ facts('crash', [
     ],
   },
   {
-    name: 'on the way back a shorter grace gives nothing up sooner',
+    name: 'in an undo a shorter grace fails nothing sooner',
     log: moduleMissing,
     timeouts: { grace: { Crash: 5000 }, graces: 'lengthen' },
     steps: [
@@ -266,7 +266,7 @@ facts('crash', [
     ],
   },
   {
-    name: '…and a longer one counts there too',
+    name: 'in an undo a longer grace counts too',
     log: moduleMissing,
     timeouts: { grace: { Crash: 90_000 }, graces: 'lengthen' },
     steps: [
@@ -276,7 +276,7 @@ facts('crash', [
     ],
   },
   {
-    name: 'on a first deploy: at least 60 s',
+    name: 'in a first deploy each error has at least 60 s',
     log: moduleMissing,
     desired: { first: true },
     steps: [
@@ -285,7 +285,7 @@ facts('crash', [
     ],
   },
   {
-    name: 'a process that ends with 0, but should keep running',
+    name: 'a process that exits with 0, but should keep running, is a failure',
     log: 'all done',
     steps: [
       [3, ended(1, 0), 'waiting'],
@@ -293,7 +293,7 @@ facts('crash', [
     ],
   },
   {
-    name: 'the init container',
+    name: 'an init container is judged too',
     log: 'OperationalError',
     steps: [
       [3, initEnded(1), 'waiting'],
@@ -338,7 +338,7 @@ facts('crash', [
     ],
   },
   {
-    name: 'evicted is not failed',
+    name: 'an evicted pod is not a failure',
     log: '',
     steps: [
       [
@@ -355,7 +355,7 @@ status: {replicas: 1, updatedReplicas: 1}`,
     ],
   },
   {
-    name: 'a node that was cut off is not failed',
+    name: 'a pod of a node that was cut off is not a failure',
     log: '',
     steps: [
       [3, ended(2, 137).replace('Error', 'ContainerStatusUnknown'), 'waiting'],
@@ -367,7 +367,7 @@ status: {replicas: 1, updatedReplicas: 1}`,
     ],
   },
   {
-    name: 'a liveness probe that kills it is reported',
+    name: 'a liveness probe that kills the container is reported',
     log: 'serving',
     steps: [
       [
@@ -381,7 +381,7 @@ events:
     ],
   },
   {
-    name: 'out of memory once is borne, twice is not',
+    name: 'out of memory is tolerated once, but not twice',
     log: '',
     steps: [
       [3, ended(1, 137).replace('reason: Error', 'reason: OOMKilled'), 'waiting'],
@@ -390,9 +390,9 @@ events:
   },
 ])
 
-facts('died after it had been Ready', [
+facts('an exit after the pod was Ready:', [
   {
-    name: 'twice is lost, though what it waits for may come',
+    name: 'the second one is a failure, even of a transient error',
     log: refused,
     steps: [
       [3, 'pods: {web-a: {probe: readiness}}', 'complete'],
@@ -402,7 +402,7 @@ facts('died after it had been Ready', [
     ],
   },
   {
-    name: 'exits before it was Ready are not counted',
+    name: 'exits before the pod was Ready are not counted',
     log: refused,
     steps: [
       [3, probed(ended(1)), 'waiting'],
@@ -411,7 +411,7 @@ facts('died after it had been Ready', [
     ],
   },
   {
-    name: 'once, and well again: the bake starts anew',
+    name: 'after one exit and a recovery the bake restarts',
     log: '',
     steps: [
       [3, 'pods: {web-a: {probe: readiness}}', 'complete'],
@@ -424,7 +424,7 @@ facts('died after it had been Ready', [
     ],
   },
   {
-    name: 'restarts of long ago are history',
+    name: 'restarts of long ago do not count',
     log: '',
     steps: [
       [1, runsAgain(7).replace('{container', '{ready: true, container'), 'complete'],
@@ -433,9 +433,9 @@ facts('died after it had been Ready', [
   },
 ])
 
-facts('start and configuration', [
+facts('start and configuration:', [
   {
-    name: 'command not found (containerd: StartError)',
+    name: 'a command that is not found is a failure at once (containerd: StartError)',
     steps: [
       [
         1,
@@ -448,18 +448,18 @@ facts('start and configuration', [
     ],
   },
   {
-    name: 'command not found (RunContainerError)',
+    name: 'a command that is not found is a failure at once (RunContainerError)',
     steps: [[1, waits('RunContainerError', 'executable file not found'), 'failed cannot-start']],
   },
   {
-    name: 'a runtime that is busy has 120 s',
+    name: 'a busy runtime has 120 s',
     steps: [
       [1, waits('CreateContainerError', 'context deadline exceeded'), 'waiting'],
       [121, waits('CreateContainerError', 'context deadline exceeded'), 'failed cannot-start'],
     ],
   },
   {
-    name: 'a ConfigMap that comes within 20 s',
+    name: 'a ConfigMap that is created within 20 s causes no failure',
     steps: [
       [1, waits('CreateContainerConfigError', 'configmap "env" not found'), 'waiting'],
       [20, waits('CreateContainerConfigError', 'configmap "env" not found'), 'waiting'],
@@ -467,7 +467,7 @@ facts('start and configuration', [
     ],
   },
   {
-    name: 'a ConfigMap that does not',
+    name: 'a ConfigMap that is not created is a failure',
     steps: [
       [1, waits('CreateContainerConfigError', 'configmap "env" not found'), 'waiting'],
       [
@@ -478,14 +478,14 @@ facts('start and configuration', [
     ],
   },
   {
-    name: 'a ConfigMap that is to be mounted',
+    name: 'a missing ConfigMap of a volume is a failure',
     steps: [
       [1, mount('configmap "env" not found'), 'waiting'],
       [21, mount('configmap "env" not found'), 'failed config-missing'],
     ],
   },
   {
-    name: '"failed to sync cache" never loses it',
+    name: '"failed to sync cache" is never a failure',
     steps: [
       [
         1,
@@ -500,7 +500,7 @@ facts('start and configuration', [
     ],
   },
   {
-    name: 'an image that runs as root where it may not',
+    name: 'an image that runs as root without permission is a failure',
     steps: [
       [
         1,
@@ -521,7 +521,7 @@ facts('start and configuration', [
     ],
   },
   {
-    name: 'a volume that is attached at last',
+    name: 'a volume that is attached at last causes no failure',
     steps: [
       [1, mount('rpc error'), 'waiting'],
       [130, mount('rpc error').replace(/\]$/, ', {about: web-a, reason: Pulling}]'), 'waiting'],
@@ -529,16 +529,16 @@ facts('start and configuration', [
   },
 ])
 
-facts('pods that are not made', [
+facts('pods that are not created:', [
   {
-    name: 'forbidden: after 5 s',
+    name: 'a refusal is a failure after 5 s',
     steps: [
       [1, `refused: 'pods "web-x" is forbidden: violates PodSecurity'`, 'waiting: .*forbidden'],
       [6, `refused: 'pods "web-x" is forbidden: violates PodSecurity'`, 'failed pod-refused'],
     ],
   },
   {
-    name: 'a webhook that does not answer: after 60 s',
+    name: 'a webhook that does not respond is a failure after 60 s',
     steps: [
       [1, `refused: 'Internal error: failed calling webhook "x": denied by timeout'`, 'waiting'],
       [59, `refused: 'Internal error: failed calling webhook "x": denied by timeout'`, 'waiting'],
@@ -550,7 +550,7 @@ facts('pods that are not made', [
     ],
   },
   {
-    name: 'quota: 30 s in which no pod ended or became Ready',
+    name: 'a full quota is a failure after 30 s in which no pod ended or became Ready',
     steps: [
       [1, quota('old-1: {of: old}, old-2: {of: old}'), 'waiting'],
       [29, quota('old-1: {of: old}'), 'waiting'],
@@ -559,7 +559,7 @@ facts('pods that are not made', [
     ],
   },
   {
-    name: 'quota: a pod that is ending gives its share back',
+    name: 'a full quota waits for a pod that is ending and gives its share back',
     steps: [
       [1, quota('old-1: {of: old, metadata: {deletionTimestamp: x}}', 1), 'waiting'],
       [90, quota('old-1: {of: old, metadata: {deletionTimestamp: x}}', 2), 'waiting'],
@@ -569,7 +569,7 @@ facts('pods that are not made', [
     ],
   },
   {
-    name: 'quota: a pod of ours that is not Ready yet will let an old one end',
+    name: 'a full quota waits for our pod that is not Ready yet and will let an old one end',
     steps: [
       [1, quota('old-1: {of: old}, web-a: {container: {ready: false}}', 1), 'waiting'],
       [55, quota('old-1: {of: old}, web-a: {container: {ready: false}}', 2), 'waiting'],
@@ -577,21 +577,21 @@ facts('pods that are not made', [
     ],
   },
   {
-    name: 'quota: …a pod of the old version that is not Ready will not',
+    name: 'a full quota does not wait for a pod of the old version that is not Ready',
     steps: [
       [1, quota('old-1: {of: old, ready: false}', 1), 'waiting'],
       [31, quota('old-1: {of: old, ready: false}', 2), 'failed quota'],
     ],
   },
   {
-    name: 'quota: a pod of another workload that is ending gives its share back too',
+    name: 'a full quota waits for an ending pod of another workload too',
     steps: [
       [1, quota('x: {metadata: {ownerReferences: [], deletionTimestamp: x}}', 1), 'waiting'],
       [60, quota('x: {metadata: {ownerReferences: [], deletionTimestamp: x}}', 2), 'waiting'],
     ],
   },
   {
-    name: 'quota: a pod that was evicted gives nothing any more',
+    name: 'a full quota does not wait for an evicted pod',
     steps: [
       [1, quota(evicted, 1), 'waiting'],
       [4, quota(evicted, 2), 'waiting'],
@@ -599,7 +599,7 @@ facts('pods that are not made', [
     ],
   },
   {
-    name: 'quota: what was refused before a pod ended says nothing of the room that it left',
+    name: 'a full quota is not judged by a refusal from before a pod ended',
     steps: [
       [1, quota('old-1: {of: old}, old-2: {of: old}', 1), 'waiting'],
       [29, quota('old-1: {of: old}', 1), 'waiting'],
@@ -610,7 +610,7 @@ facts('pods that are not made', [
     ],
   },
   {
-    name: 'no node fits: 120 s',
+    name: 'no node with room is a failure after 120 s',
     steps: [
       [1, unschedulable(), 'waiting: 0 of 1 ready, waiting for web-a (0/3 nodes'],
       [120, unschedulable(), 'waiting'],
@@ -618,7 +618,7 @@ facts('pods that are not made', [
     ],
   },
   {
-    name: 'for want of a volume: no node has anything to do with it',
+    name: 'a missing volume is reported, whatever node it is on',
     steps: [
       [1, unschedulable(undefined, noClaim), 'waiting'],
       [
@@ -629,11 +629,11 @@ facts('pods that are not made', [
     ],
   },
   {
-    name: 'the autoscaler adds none: at once',
+    name: 'no node with room is a failure at once when the autoscaler adds none',
     steps: [[1, unschedulable('NotTriggerScaleUp'), 'failed unschedulable']],
   },
   {
-    name: 'the autoscaler adds none, but an old pod is ending: until the scheduler has tried again',
+    name: 'no node with room waits for the next try of the scheduler when an old pod is ending',
     steps: [
       [1, unschedulable('NotTriggerScaleUp', noCpu, oldEnds), 'waiting'],
       [90, unschedulable('NotTriggerScaleUp', noCpu, oldEnds), 'waiting'],
@@ -643,7 +643,7 @@ facts('pods that are not made', [
     ],
   },
   {
-    name: 'no node fits, but an old pod that is ending has made room',
+    name: 'no node with room is no failure when an old pod that is ending has made room',
     timeouts: { bake: 0 },
     steps: [
       [1, unschedulable(undefined, noCpu, oldEnds), 'waiting'],
@@ -652,14 +652,14 @@ facts('pods that are not made', [
     ],
   },
   {
-    name: 'no node fits, but a pod of ours is starting, after which an old one ends',
+    name: 'no node with room waits for our starting pod, after which an old one ends',
     steps: [
       [1, unschedulable('NotTriggerScaleUp', noCpu, another), 'waiting'],
       [60, unschedulable('NotTriggerScaleUp', noCpu, another), 'waiting'],
     ],
   },
   {
-    name: 'an ending pod that never ends holds nothing up for ever: the deadline',
+    name: 'an ending pod that never ends extends the wait to the deadline only',
     steps: [
       [1, unschedulable('NotTriggerScaleUp', noCpu, oldEnds), 'waiting'],
       [600, unschedulable('NotTriggerScaleUp', noCpu, oldEnds), 'waiting'],
@@ -667,7 +667,7 @@ facts('pods that are not made', [
     ],
   },
   {
-    name: 'the autoscaler adds one: the deadline',
+    name: 'the autoscaler extends the wait to the deadline when it adds a node',
     steps: [
       [1, unschedulable('TriggeredScaleUp'), 'waiting'],
       [500, unschedulable('TriggeredScaleUp'), 'waiting'],
@@ -684,9 +684,9 @@ const slowProbe = `spec: {containers: [{name: web, image: '${NEW}',
   readinessProbe: {httpGet: {port: 8000}, initialDelaySeconds: 60, periodSeconds: 30}}]}`
 const inStartup = 'pods: {web-a: {container: {ready: false, started: false}, probe: startup}}'
 
-facts('not Ready', [
+facts('a pod that is not Ready:', [
   {
-    name: 'five times what the old version took',
+    name: 'it has five times the time of the old version',
     desired: { readyBefore: 20_000 },
     steps: [
       [2, unready(), 'waiting: .*statuscode: 503, 0 s of 100 s'],
@@ -699,7 +699,7 @@ facts('not Ready', [
     ],
   },
   {
-    name: 'at least 60 s',
+    name: 'it has at least 60 s',
     desired: { readyBefore: 4000 },
     steps: [
       [2, unready(), 'waiting'],
@@ -708,7 +708,7 @@ facts('not Ready', [
     ],
   },
   {
-    name: 'at most the deadline',
+    name: 'it has at most the time until the deadline',
     desired: { readyBefore: 300_000 },
     steps: [
       [2, unready('spec: {progressDeadlineSeconds: 90}'), 'waiting'],
@@ -716,7 +716,7 @@ facts('not Ready', [
     ],
   },
   {
-    name: 'the grace of NotReady when it is set',
+    name: 'it has the grace of NotReady when that is set',
     desired: { readyBefore: 300_000 },
     timeouts: { grace: { NotReady: 10_000 } },
     steps: [
@@ -725,7 +725,7 @@ facts('not Ready', [
     ],
   },
   {
-    name: 'of an undo not before the deadline, whatever the grace of NotReady is',
+    name: 'in an undo it has the time until the deadline, even when the grace of NotReady is shorter',
     timeouts: { grace: { NotReady: 10_000 }, graces: 'lengthen' },
     steps: [
       [2, unready('spec: {progressDeadlineSeconds: 90}'), 'waiting'],
@@ -734,7 +734,7 @@ facts('not Ready', [
     ],
   },
   {
-    name: 'of an undo as late as the grace of NotReady',
+    name: 'in an undo it has the grace of NotReady when that is longer',
     timeouts: { grace: { NotReady: 120_000 }, graces: 'lengthen' },
     steps: [
       [2, unready('spec: {progressDeadlineSeconds: 90}'), 'waiting'],
@@ -743,7 +743,7 @@ facts('not Ready', [
     ],
   },
   {
-    name: 'never before the readiness probe of the new version has asked three times',
+    name: 'it is no failure before the readiness probe of the new version has run three times',
     desired: { readyBefore: 4000 },
     steps: [
       [2, unready().replace('probe: readiness', slowProbe), 'waiting: .*0 s of 150 s'],
@@ -752,7 +752,7 @@ facts('not Ready', [
     ],
   },
   {
-    name: 'a time that the user has set begins when the readiness probe asks first',
+    name: 'the time that the user has set begins with the first readiness probe',
     timeouts: { grace: { NotReady: 10_000 } },
     steps: [
       [2, unready().replace('probe: readiness', slowProbe), 'waiting'],
@@ -761,7 +761,7 @@ facts('not Ready', [
     ],
   },
   {
-    name: 'never before its startupProbe gives up (300 s)',
+    name: 'it is no failure before its startupProbe gives up (300 s)',
     timeouts: { grace: { NotReady: 10_000 } },
     steps: [
       [2, inStartup, 'waiting: 0 of 1 ready, waiting for web-a (startup probe 0 s of 300 s)'],
@@ -770,7 +770,7 @@ facts('not Ready', [
     ],
   },
   {
-    name: 'the time to be Ready begins when the startupProbe has let it through',
+    name: 'the time to be Ready begins when the startupProbe has succeeded',
     timeouts: { grace: { NotReady: 10_000 } },
     steps: [
       [2, inStartup, 'waiting'],
@@ -780,7 +780,7 @@ facts('not Ready', [
     ],
   },
   {
-    name: 'a slow start that ends well',
+    name: 'a slow start that succeeds is no failure',
     desired: { readyBefore: 4000 },
     steps: [
       [2, inStartup, 'waiting'],
@@ -789,7 +789,7 @@ facts('not Ready', [
     ],
   },
   {
-    name: 'the answer is that of its own container',
+    name: 'the reported probe result is that of its own container',
     timeouts: { grace: { NotReady: 1000 } },
     steps: [
       [2, beside('nginx'), 'waiting'],
@@ -798,7 +798,7 @@ facts('not Ready', [
     ],
   },
   {
-    name: 'of what a command has written the error that it ended with counts',
+    name: 'the last error in the output of a probe command is reported',
     timeouts: { grace: { NotReady: 1000 } },
     steps: [
       [2, unready(), 'waiting'],
@@ -835,9 +835,9 @@ const outOfTime = (at: string, pods = starting) =>
   `${pods}
 progressing: {status: 'False', reason: ProgressDeadlineExceeded, lastTransitionTime: ${at}, message: 'has timed out progressing.'}`
 
-facts('the clock of the Deployment', [
+facts('the progress deadline of the Deployment:', [
   {
-    name: 'at once when it ran out after our write, with the symptom of a pod',
+    name: 'it is a failure at once when it passes after our write, with the symptom of a pod',
     steps: [
       [
         1,
@@ -847,12 +847,12 @@ facts('the clock of the Deployment', [
     ],
   },
   {
-    name: 'not when it is the one of the rollout before',
+    name: 'it does not count when it belongs to the rollout before',
     desired: { staleProgressing: '2026-01-01T11:00:00Z' },
     steps: [[1, outOfTime("'2026-01-01T11:00:00Z'"), 'waiting']],
   },
   {
-    name: 'not before the controller has seen our write',
+    name: 'it does not count before the controller has seen our write',
     steps: [
       [
         1,
@@ -862,7 +862,7 @@ facts('the clock of the Deployment', [
     ],
   },
   {
-    name: 'not while a pod is inside its startupProbe',
+    name: 'it does not count while a pod is inside its startupProbe',
     steps: [
       [1, inStartup, 'waiting'],
       [200, outOfTime('2026-01-01T12:00:30Z', inStartup), 'waiting'],
@@ -871,9 +871,9 @@ facts('the clock of the Deployment', [
   },
 ])
 
-facts('the end of all waiting', [
+facts('the deadline of the rollout:', [
   {
-    name: 'says what it waited for',
+    name: 'its message says what was waited for',
     timeouts: { timeout: 60_000 },
     steps: [
       [0, 'pods: {}', 'waiting: 0 of 1 ready'],

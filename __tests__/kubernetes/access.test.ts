@@ -46,7 +46,7 @@ test.each([
     all.filter((one) => one !== 'get pods/log'),
     [right('', 'pods/log', 'get')],
   ],
-])('where %s is allowed', async (_, allowed, missing) => {
+])('the missing rights are found when the server allows %s', async (_, allowed, missing) => {
   const { cluster, asked } = allowing(allowed)
   expect(await missingRights(cluster, wanted)).toEqual(missing)
   expect(asked.sort()).toEqual([...all].sort())
@@ -58,7 +58,7 @@ describe('a Role that names objects', () => {
     names,
   })
 
-  test('is asked for each name, where it says no to all, and only there', async () => {
+  test('is checked for each name only where a right for all names is refused', async () => {
     const { cluster, asked } = allowing([
       'get apps/deployments',
       'patch apps/deployments/web',
@@ -70,13 +70,13 @@ describe('a Role that names objects', () => {
     expect(missing).toEqual([right('apps', 'deployments', 'patch')])
   })
 
-  test('is not asked for what nothing is touched of', async () => {
+  test('is not checked for rights that no object needs', async () => {
     const { cluster, asked } = allowing([])
     expect(await missingRights(cluster, [named()])).toEqual([])
     expect(asked).toEqual([])
   })
 
-  test('cannot let a name be made', async () => {
+  test('cannot grant the right to create a name', async () => {
     const { cluster, asked } = allowing(['create secrets/a'])
     const make = { ...right('', 'secrets', 'create'), names: ['a'] }
     expect(await missingRights(cluster, [make])).toEqual([right('', 'secrets', 'create')])
@@ -84,12 +84,12 @@ describe('a Role that names objects', () => {
   })
 })
 
-test('an answer without a word is a no', async () => {
+test('an answer without a verdict is a refusal', async () => {
   const cluster = clusterOf({ review: <T>() => Promise.resolve({} as T) })
   expect(await missingRights(cluster, wanted)).toEqual(wanted)
 })
 
-test('what is missing can be pasted into a Role', () => {
+test('missing rights are printed so that they can be pasted into a Role', () => {
   const rules = asRoleRules([
     right('', 'pods/log', 'get'),
     right('apps', 'deployments', 'get', 'patch'),
@@ -101,7 +101,7 @@ test('what is missing can be pasted into a Role', () => {
   expect(rules).not.toMatch(/\n$/)
 })
 
-test('rights on the same resource become one, the first come first', () => {
+test('rights on the same resource are merged, and the first come first', () => {
   expect(
     merged([
       right('apps', 'deployments', 'get'),

@@ -29,14 +29,14 @@ function answering(answer: Partial<Finished>) {
 
 const list = (...items: KubeObject[]) => ({ apiVersion: 'v1', kind: 'List', items })
 
-test('nothing to apply asks nobody', async () => {
+test('an apply without objects sends no request', async () => {
   const nobody = clusterOf({})
   expect(await liveOf(nobody, [])).toEqual([])
   expect(await planApply(nobody, [], [])).toEqual([])
   await apply(nobody, clock, [], never)
 })
 
-describe('what is there already', () => {
+describe('the objects that exist are read', () => {
   const a = config('a', '1')
   const b = config('b', '1')
 
@@ -46,13 +46,13 @@ describe('what is there already', () => {
     ['one object', JSON.stringify(a), [a]],
     ['a List', JSON.stringify(list(a, b)), [a, b]],
     ['an empty List', JSON.stringify(list()), []],
-  ])('kubectl prints %s', async (_, stdout, live) => {
+  ])('when kubectl prints %s', async (_, stdout, live) => {
     const { cluster, calls } = answering({ stdout })
     expect(await liveOf(cluster, [a, b])).toEqual(live)
     expect(calls).toEqual([{ args: 'get -f - --ignore-not-found -o json', input: list(a, b) }])
   })
 
-  test('a kind that the cluster does not have', async () => {
+  test('when the cluster does not have the kind', async () => {
     const stderr =
       'error: resource mapping not found for name: "a" namespace: "" from "STDIN": no matches for kind "Foo" in version "v1"\nensure CRDs are installed first\n'
     expect(await causeOf(liveOf(answering({ code: 1, stderr }).cluster, [a]))).toMatchObject({
@@ -63,7 +63,7 @@ describe('what is there already', () => {
   })
 })
 
-describe('what an apply changes', () => {
+describe('the changes of an apply', () => {
   const server = 'uid: u, resourceVersion: "7", creationTimestamp: t'
 
   test.each([
@@ -104,7 +104,7 @@ describe('what an apply changes', () => {
       config('other', '1'),
       'change',
     ],
-  ])('an object that %s: %s', async (_, manifest, live, after, is) => {
+  ])('are right for an object that %s: %s', async (_, manifest, live, after, is) => {
     const { cluster, calls } = answering({ stdout: JSON.stringify(after) })
     expect(await planApply(cluster, [manifest], live ? [live] : [])).toEqual([
       { is, object: manifest, ...(live && { live }), becomes: expect.anything() },
@@ -112,7 +112,7 @@ describe('what an apply changes', () => {
     expect(calls).toEqual([{ args: 'apply --dry-run=server -f - -o json', input: list(manifest) }])
   })
 
-  test('each object has its own answer, in the order of the manifests', async () => {
+  test('are reported for each object, in the order of the manifests', async () => {
     const [a, b, c] = [config('a', '1'), config('b', '1'), config('c', '1')] as const
     const { cluster } = answering({ stdout: JSON.stringify(list(c, b, a)) })
     const changes = await planApply(cluster, [a, b, c], [c, config('b', '0')])
@@ -123,7 +123,7 @@ describe('what an apply changes', () => {
     ])
   })
 
-  test('kinds of two groups may have one name', async () => {
+  test('are told apart for kinds of two groups with one name', async () => {
     const ours = object('{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: a}}')
     const theirs = object('{apiVersion: example.com/v1, kind: Ingress, metadata: {name: a}}')
     const { cluster } = answering({ stdout: JSON.stringify(list(ours, theirs)) })
@@ -131,13 +131,13 @@ describe('what an apply changes', () => {
     expect(changes.map(({ is }) => is)).toEqual(['create', 'none'])
   })
 
-  test('and one group may have two versions', () => {
+  test('are told apart for two versions of one group', () => {
     const one = object('{apiVersion: autoscaling/v1, kind: HPA, metadata: {name: a}}')
     const two = object('{apiVersion: autoscaling/v2, kind: HPA, metadata: {name: a}}')
     expect(keyOf(one)).toBe(keyOf(two))
   })
 
-  test('an autoscaler’s number of replicas is no change', async () => {
+  test('ignore a number of replicas that an autoscaler has set', async () => {
     const web = (replicas: number) =>
       object(
         `{apiVersion: apps/v1, kind: Deployment, metadata: {name: w}, spec: {replicas: ${replicas}}}`,
@@ -148,7 +148,7 @@ describe('what an apply changes', () => {
     expect(calls).toMatchObject([{ input: list({ ...web(7), spec: {} }) }])
   })
 
-  test('a note that names replicas would be told to lose them', async () => {
+  test('include the removal of replicas that an earlier apply has noted', async () => {
     const noted = (spec: string, note: string) => ({
       ...object(`{apiVersion: apps/v1, kind: Deployment, spec: {${spec}}}`),
       metadata: { name: 'w', annotations: { [lastApplied]: note } },
@@ -165,7 +165,7 @@ describe('what an apply changes', () => {
 })
 
 // As kubectl 1.28 to 1.34 write them.
-describe('a refusal is told in the server’s words', () => {
+describe('a refusal is reported in the server’s words', () => {
   test.each([
     [
       'Error from server (BadRequest): error when creating "STDIN": Deployment in version "v1" cannot be handled as a Deployment: strict decoding error: unknown field "spec.replica"\n',
@@ -189,7 +189,7 @@ describe('a refusal is told in the server’s words', () => {
     ],
     ['Warning: only this\n', 'Warning: only this'],
     ['', 'no reason given'],
-  ])('%j', async (stderr, words) => {
+  ])('when kubectl prints %j', async (stderr, words) => {
     const { cluster } = answering({ code: 1, stderr })
     expect(await causeOf(planApply(cluster, [config('a', '1')], []))).toMatchObject({
       code: 'manifest-invalid',
@@ -203,7 +203,7 @@ describe('a refusal is told in the server’s words', () => {
   })
 })
 
-test('a Job whose template has changed is told with what to do', async () => {
+test('when the template of a Job has changed, with a hint', async () => {
   const stderr =
     'The Job "seed" is invalid: spec.template: Invalid value: core.PodTemplateSpec{Spec:core.PodSpec{}}: field is immutable\n'
   const { cluster } = answering({ code: 1, stderr })
@@ -215,7 +215,7 @@ test('a Job whose template has changed is told with what to do', async () => {
   })
 })
 
-test('all objects go through one kubectl', async () => {
+test('when all objects go through one kubectl', async () => {
   const both = list(config('a', '1'), config('b', '1'))
   const { cluster, calls } = answering({ stdout: JSON.stringify(both) })
   expect(await apply(cluster, clock, [config('a', '1'), config('b', '1')], never)).toEqual(
@@ -226,7 +226,7 @@ test('all objects go through one kubectl', async () => {
   ])
 })
 
-describe('replicas are left as they live', () => {
+describe('the number of replicas', () => {
   const path = '/apis/apps/v1/namespaces/shop/deployments/web'
   const web = (spec: string, annotation?: string): KubeObject => ({
     ...object(`{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {${spec}}}`),
@@ -256,23 +256,23 @@ describe('replicas are left as they live', () => {
     return { inputs, memory, note: memory.objects.get(path)?.metadata?.annotations?.[lastApplied] }
   }
 
-  test('the manifest’s number is for a workload that is created', async () => {
+  test('is that of the manifest for a workload that is created', async () => {
     const { inputs } = await applied(web('replicas: 2'), undefined)
     expect(inputs).toEqual([list(web('replicas: 2'))])
   })
 
-  test.each(['', 'replicas: 2'])('{%s} over a live one names none', async (spec) => {
+  test.each(['', 'replicas: 2'])('is removed from {%s} over a live workload', async (spec) => {
     const { inputs, memory } = await applied(web(spec), web('replicas: 7'))
     expect(inputs).toEqual([list(web(''))])
     expect(memory.asked).toEqual([`GET ${path} 200`])
   })
 
-  test('a note that names them loses them first: kubectl would delete the field', async () => {
+  test('is removed from the last-applied note first, because kubectl would delete the field', async () => {
     const { inputs, note } = await applied(web(''), web('replicas: 7', noted(3)))
     expect({ inputs, note }).toEqual({ inputs: [list(web(''))], note: '{"spec":{}}\n' })
   })
 
-  test('an autoscaler that writes in that moment is not written over', async () => {
+  test('is not overwritten when an autoscaler changes it at that moment', async () => {
     const scale: Trouble = ({ write }) => {
       write(path, web('replicas: 9', noted(3)))
     }
@@ -286,7 +286,7 @@ describe('replicas are left as they live', () => {
     expect(memory.objects.get(path)?.spec).toEqual({ replicas: 9 })
   })
 
-  test('one that is deleted in that moment is created as the manifest has it', async () => {
+  test('is that of the manifest for a workload that is deleted at that moment', async () => {
     const remove: Trouble = ({ objects }) => {
       objects.delete(path)
     }

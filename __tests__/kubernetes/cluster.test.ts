@@ -78,26 +78,26 @@ const opened = async (one: Scene) => {
   return { ...set, cluster: await set.open() }
 }
 
-describe('opened', () => {
-  test('a cluster is opened by one proxy on a private socket', async () => {
+describe('opening a cluster', () => {
+  test('starts one proxy on a private socket', async () => {
     const { cluster, ran } = await opened({})
     expect(ran).toEqual(['/usr/bin/kubectl proxy --unix-socket /private/kubectl.sock'])
     expect(cluster).toMatchObject({ namespace: 'shop', version: 'v1.34.4' })
   })
 
-  test('with the kubeconfig and the context that are given', async () => {
+  test('uses the given kubeconfig and context', async () => {
     const { ran } = await opened({ access: { kubeconfig: '/private/config', context: 'prod' } })
     expect(ran).toEqual([
       '/usr/bin/kubectl --kubeconfig /private/config --context prod proxy --unix-socket /private/kubectl.sock',
     ])
   })
 
-  test('with a kubectl that is fetched where none is on PATH', async () => {
+  test('uses a downloaded kubectl where none is on PATH', async () => {
     const { ran } = await opened({ fetch: () => Promise.resolve('/cache/kubectl') })
     expect(ran).toEqual(['/cache/kubectl proxy --unix-socket /private/kubectl.sock'])
   })
 
-  test('and closed: the proxy ends, its folder goes, nothing is asked any more', async () => {
+  test('can be undone: the proxy ends, its folder is removed, and no further request is sent', async () => {
     const { cluster, removed } = await opened({})
     expect(cluster.life.aborted).toBe(false)
     await cluster.close()
@@ -108,7 +108,7 @@ describe('opened', () => {
   })
 })
 
-describe('not opened', () => {
+describe('opening a cluster fails', () => {
   test.each<[string, Scene, Partial<Cause>]>([
     [
       'a kubeconfig that is none',
@@ -165,28 +165,25 @@ describe('not opened', () => {
       { answers: { 'GET /version': [[502, 'dial tcp: lookup shop.example: no such host']] } },
       { code: 'cluster-unreachable' },
     ],
-  ])(
-    '%s: asked for a moment at most, told with a hint, and nothing is left',
-    async (_, one, cause) => {
-      const { open, removed, asked, slept } = scene(one)
-      const told = await causeOf(open())
-      expect(told).toMatchObject(cause)
-      expect(told.hint).toBeTruthy()
-      expect(removed).toEqual(cause.code === 'tool-missing' ? [] : ['/private'])
-      const waited = slept.reduce((sum, ms) => sum + ms, 0)
-      expect(waited).toBeLessThanOrEqual(told.sentence.includes('connect: refused') ? 6_000 : 0)
-      if (waited === 0) expect(asked.length).toBeLessThanOrEqual(1)
-    },
-  )
+  ])('soon and with a hint, and leaves nothing behind, for %s', async (_, one, cause) => {
+    const { open, removed, asked, slept } = scene(one)
+    const told = await causeOf(open())
+    expect(told).toMatchObject(cause)
+    expect(told.hint).toBeTruthy()
+    expect(removed).toEqual(cause.code === 'tool-missing' ? [] : ['/private'])
+    const waited = slept.reduce((sum, ms) => sum + ms, 0)
+    expect(waited).toBeLessThanOrEqual(told.sentence.includes('connect: refused') ? 6_000 : 0)
+    if (waited === 0) expect(asked.length).toBeLessThanOrEqual(1)
+  })
 })
 
-describe('opened at another try', () => {
+describe('opening a cluster succeeds at a later attempt', () => {
   const version = [200, { gitVersion: 'v1.34.4' }] as const
   test.each<[string, Answer[]]>([
     ['a server that has too much to do', [[429, { reason: 'TooManyRequests' }]]],
     ['a server that is just starting', Array<Answer>(20).fill([503, 'starting'])],
     ['a server that cut the connection', [[502, 'EOF'], new Error('socket hang up')]],
-  ])('%s', async (_, troubles) => {
+  ])('after "%s"', async (_, troubles) => {
     const { cluster, asked } = await opened({ answers: { 'GET /version': [...troubles, version] } })
     expect(cluster.version).toBe('v1.34.4')
     expect(asked).toHaveLength(troubles.length + 1)
@@ -196,7 +193,7 @@ describe('opened at another try', () => {
 const notFound = [404, { kind: 'Status', reason: 'NotFound', message: 'no such pod' }] as const
 const forbidden = [403, { reason: 'Forbidden', message: 'pods is forbidden' }] as const
 
-describe('reading', () => {
+describe('reading from a cluster', () => {
   test.each<[string, Answer[], unknown]>([
     ['an object', [[200, { a: 1 }]], { a: 1 }],
     ['after a cut connection', [new Error('socket hang up'), [200, { a: 1 }]], { a: 1 }],
@@ -225,7 +222,7 @@ describe('reading', () => {
       ],
       { a: 1 },
     ],
-  ])('%s', async (_, answers, value) => {
+  ])('succeeds for "%s"', async (_, answers, value) => {
     const { cluster, asked } = await opened({ answers: { 'GET /x': answers } })
     expect(await cluster.get('/x')).toEqual(value)
     expect(await cluster.find('/x')).toEqual(value)
@@ -238,19 +235,19 @@ describe('reading', () => {
     [[400, 'plain words\n'], { status: 400, reason: '', message: 'plain words' }],
     [[400, '{}'], { status: 400, reason: '', message: '{}' }],
     [[307, ''], { status: 307, reason: '', message: '' }],
-  ])('%j is no success, and asked once', async (answer, error) => {
+  ])('fails at once with %j', async (answer, error) => {
     const { cluster, asked } = await opened({ answers: { 'GET /x': [answer] } })
     await expect(cluster.get('/x')).rejects.toMatchObject({ name: 'ApiError', ...error })
     expect(asked).toHaveLength(2)
   })
 
-  test('what is not there can be looked for', async () => {
+  test('can look for an object that does not exist', async () => {
     const { cluster } = await opened({ answers: { 'GET /x': [notFound], 'GET /y': [forbidden] } })
     expect(await cluster.find('/x')).toBeUndefined()
     await expect(cluster.find('/y')).rejects.toThrow('pods is forbidden')
   })
 
-  test('a server that stays away is waited for, and not for ever', async () => {
+  test('waits for a server that stays away, but not for ever', async () => {
     const { cluster, slept } = await opened({ answers: { 'GET /x': [[503, 'starting']] } })
     await expect(cluster.get('/x')).rejects.toThrow('starting')
     const waited = slept.reduce((sum, ms) => sum + ms, 0)
@@ -258,13 +255,13 @@ describe('reading', () => {
     expect(waited).toBeLessThanOrEqual(90_000)
   })
 
-  test('a review is asked again as well: it makes nothing', async () => {
+  test('repeats a review, because it creates nothing', async () => {
     const answers: Answer[] = [[503, 'starting'], new Error('socket hang up'), [201, { a: 1 }]]
     const { cluster } = await opened({ answers: { 'POST /review': answers } })
     expect(await cluster.review('/review', {})).toEqual({ a: 1 })
   })
 
-  test('a log is read line by line', async () => {
+  test('reads a log line by line', async () => {
     const { cluster } = await opened({
       answers: { 'GET /log': [[200, 'a\nb']], 'GET /gone': [notFound] },
     })
@@ -279,7 +276,7 @@ describe('reading', () => {
   })
 })
 
-describe('writing', () => {
+describe('writing to a cluster', () => {
   const write = (cluster: Cluster, method: string): Promise<unknown> => {
     if (method === 'POST') return cluster.post('/x', { a: 1 })
     return method === 'PUT' ? cluster.put('/x', { a: 1 }) : cluster.remove('/x')
@@ -289,13 +286,13 @@ describe('writing', () => {
     ['POST', { a: 1 }, { b: 2 }],
     ['PUT', { a: 1 }, { b: 2 }],
     ['DELETE', { propagationPolicy: 'Background' }, undefined],
-  ])('%s', async (method, body, value) => {
+  ])('succeeds by %s', async (method, body, value) => {
     const { cluster, asked } = await opened({ answers: { [`${method} /x`]: [[200, { b: 2 }]] } })
     expect(await write(cluster, method)).toEqual(value)
     expect(asked.at(-1)).toEqual({ request: `${method} /x`, body })
   })
 
-  test('DELETE of one object, and not of the next that has its name', async () => {
+  test('deletes one object, and not the next of the same name', async () => {
     const { cluster, asked } = await opened({ answers: { 'DELETE /x': [[200, {}]] } })
     await cluster.remove('/x', { uid: 'u' })
     expect(asked.at(-1)?.body).toEqual({
@@ -305,32 +302,32 @@ describe('writing', () => {
   })
 
   // Of a write that was cut nobody knows whether it was done.
-  test.each(['POST', 'PUT', 'DELETE'])('%s is not repeated', async (method) => {
+  test.each(['POST', 'PUT', 'DELETE'])('does not repeat a %s', async (method) => {
     const answers: Answer[] = [new Error('socket hang up'), [200, {}]]
     const { cluster, asked } = await opened({ answers: { [`${method} /x`]: answers } })
     await expect(write(cluster, method)).rejects.toThrow('socket hang up')
     expect(asked).toHaveLength(2)
   })
 
-  test('a conflict is told as such', async () => {
+  test('reports a conflict as a conflict', async () => {
     const conflict = [409, { reason: 'Conflict', message: 'has been modified' }] as const
     const { cluster } = await opened({ answers: { 'PUT /x': [conflict] } })
     await expect(write(cluster, 'PUT')).rejects.toMatchObject({ status: 409, reason: 'Conflict' })
   })
 
-  test('what is gone already is removed', async () => {
+  test('succeeds when the object to delete is gone already', async () => {
     const { cluster } = await opened({ answers: { 'DELETE /x': [notFound] } })
     await write(cluster, 'DELETE')
   })
 
-  test('what may not be removed is told', async () => {
+  test('fails when the object may not be deleted', async () => {
     const { cluster } = await opened({ answers: { 'DELETE /x': [forbidden] } })
     await expect(write(cluster, 'DELETE')).rejects.toThrow('pods is forbidden')
   })
 })
 
 describe('kubectl', () => {
-  test('runs against this cluster and namespace; its exit code is the caller’s', async () => {
+  test('runs against this cluster and namespace, and returns its exit code', async () => {
     const { cluster, ran } = await opened({
       access: { kubeconfig: '/private/config', context: 'prod' },
       kubectl: [{ when: /set image/, code: 1, stderr: 'no' }],
@@ -345,7 +342,7 @@ describe('kubectl', () => {
     )
   })
 
-  test('is called again while the server is away', async () => {
+  test('is repeated while the server is away', async () => {
     const { cluster, ran } = await opened({
       kubectl: [
         { when: /set image/, code: 1, stderr: 'Unable to connect to the server: EOF' },
@@ -359,7 +356,7 @@ describe('kubectl', () => {
     expect(ran).toHaveLength(3)
   })
 
-  test('is ended when the lock is not sure any more, and called again when it is ours again', async () => {
+  test('is ended when the lock becomes uncertain, and repeated when the lock is held again', async () => {
     const { cluster, ran } = await opened({
       kubectl: [
         { when: /set image/, hangs: true },
@@ -378,7 +375,7 @@ describe('kubectl', () => {
     expect(asked).toEqual([])
   })
 
-  test('builds kustomizations without asking the cluster', async () => {
+  test('builds kustomizations without a request to the cluster', async () => {
     const { cluster, ran } = await opened({ kubectl: [{ when: /kustomize/, stdout: 'a: 1' }] })
     expect(await cluster.kustomize('k8s')).toMatchObject({ code: 0, stdout: 'a: 1' })
     expect(ran.at(-1)).toBe('/usr/bin/kubectl kustomize k8s')
@@ -408,7 +405,7 @@ describe('kubectl', () => {
       ['get'],
       "kubectl --kubeconfig 'my kubeconfig' -n shop get",
     ],
-  ])('with %j, %j can be repeated by hand', async (access, args, line) => {
+  ])('prints a command that can be repeated by hand for %j and %j', async (access, args, line) => {
     const { cluster } = await opened({ access })
     expect(cluster.commandLine(args)).toBe(line)
   })

@@ -20,7 +20,7 @@ const volumes = `volumes: [
   {name: some, secret: {secretName: shop, items: [{key: a, path: etc/a}, {key: b, path: b}]}},
   {name: many, projected: {sources: [{configMap: {name: one}}, {secret: {name: two}}, {downwardAPI: {}}]}}]`
 
-describe('what pods read once', () => {
+describe('the configuration that pods read once', () => {
   test.each([
     ['nothing', '{}', []],
     ['a value', 'env: [{name: A, value: a}]', []],
@@ -55,18 +55,18 @@ describe('what pods read once', () => {
       'volumeMounts: [{name: many, mountPath: /a, subPath: a}]',
       [read('ConfigMap', 'one', ['a']), read('Secret', 'two', ['a'])],
     ],
-  ])('%s', (_, container, reads) => {
+  ])('is found for "%s"', (_, container, reads) => {
     const template = `{spec: {containers: [{name: web, ${container === '{}' ? '' : container}}], ${volumes}}}`
     expect(readsOf(parse(template) as PodTemplateSpec)).toEqual(reads)
   })
 
-  test('init containers read too', () => {
+  test('is found for init containers too', () => {
     const template = '{spec: {initContainers: [{name: web, envFrom: [{secretRef: {name: a}}]}]}}'
     expect(readsOf(parse(template) as PodTemplateSpec)).toEqual([read('Secret', 'a', 'all')])
   })
 })
 
-describe('what a container reads is another', () => {
+describe('a change of the configuration that a container reads', () => {
   test.each([
     ['value', 'all', 'data: {a: MQ==}', 'data: {a: Mg==}', true],
     ['key', 'all', 'data: {a: MQ==}', 'data: {a: MQ==, b: MQ==}', true],
@@ -78,14 +78,14 @@ describe('what a container reads is another', () => {
     ['file', ['a'], 'binaryData: {a: MQ==}', 'binaryData: {a: Mg==}', true],
     ['object', ['a'], undefined, 'data: {a: MQ==}', true],
     ['object without the key', ['b'], undefined, 'data: {a: MQ==}', false],
-  ])('%s', (_, keys, before, after, is) => {
+  ])('is judged rightly for another %s', (_, keys, before, after, is) => {
     const one = { kind: 'Secret', name: 'a', container: 'web', keys: keys as 'all' } as const
     const old = before === undefined ? undefined : (parse(before) as KubeObject)
     expect(readsDifferently(one, old, parse(after) as KubeObject)).toBe(is)
   })
 })
 
-test('the hash stands in the pod template', () => {
+test('the hash is written to the pod template', () => {
   const web = parse(
     '{apiVersion: apps/v1, kind: Deployment, spec: {template: {metadata: {annotations: {a: b}}}}}',
   ) as WorkloadObject

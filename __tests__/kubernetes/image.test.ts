@@ -21,7 +21,7 @@ test.each<[string, ImageReference]>([
   [`shop@${digest}`, { repository: 'shop', digest }],
   [`r.io:5000/shop:1@${digest}`, { repository: 'r.io:5000/shop', tag: '1', digest }],
   ['', { repository: '' }],
-])('the parts of %j', (text, parts) => {
+])('the image %j is split into its parts', (text, parts) => {
   expect(parseImage(text)).toEqual(parts)
 })
 
@@ -42,7 +42,7 @@ test.each([
   ['library/nginx', 'nginx', true],
   ['docker.io/nginx', 'nginx', true],
   ['index.docker.io/nginx', 'library/nginx', true],
-])('%s is an image of %s: %s', (image, repository, is) => {
+])('the image %s belongs to the repository %s: %s', (image, repository, is) => {
   expect(isOfRepository(image, repository)).toBe(is)
 })
 
@@ -51,7 +51,7 @@ test.each([
   ['ghcr.io/acme/my_shop', 'my-shop'],
   ['acme/my__shop.web', 'my-shop-web'],
   [`acme/${'a'.repeat(62)}_b`, 'a'.repeat(62)],
-])('the application of %s is %s, a name for objects', (repository, name) => {
+])('the application name for %s is %s, which is valid for objects', (repository, name) => {
   expect(appOf(repository)).toBe(name)
 })
 
@@ -59,7 +59,7 @@ test.each([
   ['ghcr.io/acme/shop', 'shop'],
   ['localhost:5000/shop', 'shop'],
   ['shop', 'shop'],
-])('%s is called %s', (repository, name) => {
+])('the repository %s has the short name %s', (repository, name) => {
   expect(shortName(repository)).toBe(name)
 })
 
@@ -71,7 +71,7 @@ test.each([
   [`shop:1.4@${digest}`, '1.4'],
   [`shop@${digest}`, 'sha256:abababababab'],
   ['localhost:5000/shop', 'latest'],
-])('people call %s %s', (image, version) => {
+])('the image %s is shown as %s', (image, version) => {
   expect(versionOf(image)).toBe(version)
 })
 
@@ -94,6 +94,6 @@ test.each([
   ['shop:', false],
   ['shop@sha256:0', false],
   ['a b', false],
-])('%j can name an image: %s', (text, can) => {
+])('%j can be the name of an image: %s', (text, can) => {
   expect(isImage(text)).toBe(can)
 })

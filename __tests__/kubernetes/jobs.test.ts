@@ -13,7 +13,7 @@ const job = (spec: string, command = 'seed') =>
     `{apiVersion: batch/v1, kind: Job, metadata: {name: seed, labels: {a: b}}, spec: {${spec}template: {spec: {initContainers: [{name: wait, image: busybox}], containers: [{name: app, image: shop, command: [${command}]}]}}}}`,
   ) as KubeObject
 
-test('a Job of a release has the image, a name of its own, and what tells whose it is', () => {
+test('a Job of a release has the image, its own name, and the labels of its owner', () => {
   expect(releasedJob(job(''), how)).toMatchObject({
     metadata: {
       name: expect.stringMatching(/^seed-1f0e9c7-[0-9a-f]{5}$/),
@@ -33,7 +33,7 @@ test('a Job of a release has the image, a name of its own, and what tells whose 
   })
 })
 
-test('what the manifest says is so', () => {
+test('the fields of the manifest stay as they are', () => {
   const own = 'activeDeadlineSeconds: 5, ttlSecondsAfterFinished: 0, backoffLimit: 3, '
   expect(releasedJob(job(own), how).spec).toMatchObject({
     activeDeadlineSeconds: 5,
@@ -42,13 +42,13 @@ test('what the manifest says is so', () => {
   })
 })
 
-describe('its name', () => {
+describe('the name of a Job', () => {
   test.each([
     ['seed', `${repository}:v1@${digest}`, /^seed-v1-[0-9a-f]{5}$/],
     ['seed', `${repository}:V1.2_rc@${digest}`, /^seed-v1-2-rc-[0-9a-f]{5}$/],
     ['seed', `${repository}@${digest}`, /^seed-[0-9a-f]{5}$/],
     ['a.'.repeat(40), image, /^(a\.)+a-1f0e9c7-[0-9a-f]{5}$/],
-  ])('of %s and %s', (name, of, pattern) => {
+  ])('is right for %s and %s', (name, of, pattern) => {
     const made = jobNameOf(name, of, 'run-1')
     expect(made).toMatch(pattern)
     expect(made.length).toBeLessThanOrEqual(63)
@@ -56,17 +56,17 @@ describe('its name', () => {
     expect(jobNameOf(name, of, 'run-2')).not.toBe(made)
   })
 
-  test('is another one for names that begin alike', () => {
+  test('differs for names that begin alike', () => {
     const long = 'x'.repeat(60)
     expect(jobNameOf(`${long}-a`, image, 'r')).not.toBe(jobNameOf(`${long}-b`, image, 'r'))
   })
 })
 
-describe('its fingerprint', () => {
+describe('the fingerprint of a Job', () => {
   const of = (object: KubeObject, version = digest) =>
     fingerprintOf(object, repository, `${repository}@${version}`)
 
-  test('is the same for the same, however it is written', () => {
+  test('is the same for equal manifests, however they are written', () => {
     expect(of(job('backoffLimit: 1, completions: 2, '))).toBe(
       of(job('completions: 2, backoffLimit: 1, ')),
     )
@@ -76,7 +76,7 @@ describe('its fingerprint', () => {
     ['command', of(job('', 'load'))],
     ['image', of(job(''), `sha256:${'1'.repeat(64)}`)],
     ['field', of(job('backoffLimit: 1, '))],
-  ])('is another one with another %s', (_, other) => {
+  ])('differs for another %s', (_, other) => {
     expect(other).not.toBe(of(job('')))
   })
 })

@@ -12,7 +12,7 @@ const never = new AbortController().signal
 const log = `E1121 14:48:47.312445 22060 memcache.go:265] "Unhandled Error" err="couldn't get current server API group list: dial tcp 10.0.0.1:6443: connect: connection refused"\n`
 const refusedConnection = `${log}The connection to the server 10.0.0.1:6443 was refused - did you specify the right host or port?`
 
-describe('what it means', () => {
+describe('the output of kubectl is understood', () => {
   const dial = 'Get "https://10.0.0.1:6443/api?timeout=30s": dial tcp 10.0.0.1:6443:'
   test.each<[Meaning, string]>([
     // Nobody answered.
@@ -90,7 +90,7 @@ describe('what it means', () => {
     ['refused', 'error: unable to find container named "webb"'],
     ['refused', 'Warning: only this'],
     ['refused', ''],
-  ])('%s: %s', (meaning, stderr) => {
+  ])('as "%s": %s', (meaning, stderr) => {
     expect(meaningOf(said(stderr))).toBe(meaning)
     expect(meaningOf(said(stderr, 0))).toBe('done')
   })
@@ -125,7 +125,7 @@ describe('kubectl is called until the server has answered', () => {
     ['busy, and then no', [busy, no], no],
     ['a login that is accepted again', [unknown, good], good],
     ['ended in its middle, since the lock was not sure', [new LeaseUncertain(), good], good],
-  ])('%s', async (_, answers, answer) => {
+  ])('and its result is "%s"', async (_, answers, answer) => {
     const { done, calls } = calling(answers)
     expect(await done).toBe(answer)
     expect(calls()).toBe(answers.length)
@@ -142,7 +142,7 @@ describe('kubectl is called until the server has answered', () => {
       unknown,
       'the cluster does not accept the credentials of the kubeconfig (401 Unauthorized)',
     ],
-  ])('not for ever: %s', async (_, answer, sentence) => {
+  ])('but not for ever when there is %s', async (_, answer, sentence) => {
     const { done, waited } = calling([answer])
     const error: unknown = await done.catch((reason: unknown) => reason)
     expect((error as Failure).cause).toMatchObject({ code: 'cluster-unreachable', sentence })
@@ -150,11 +150,11 @@ describe('kubectl is called until the server has answered', () => {
     expect(waited()).toBeLessThanOrEqual(90_000)
   })
 
-  test('what a server says that stays busy is the caller’s to tell', async () => {
+  test('and the caller reports a server that stays busy', async () => {
     expect(await calling([busy]).done).toBe(busy)
   })
 
-  test('not once more after the run was ended', async () => {
+  test('but not once more after the run was ended', async () => {
     const ending = new AbortController()
     const reason = new Error('cancelled')
     const ended = calling(

@@ -23,7 +23,7 @@ function causeOf(work: () => unknown): Cause {
   throw new Error('nothing was thrown')
 }
 
-describe('the objects of a text', () => {
+describe('parsing a manifest', () => {
   test.each([
     ['one', config('a'), ['a']],
     ['several', `${config('a')}---\n${config('b')}`, ['a', 'b']],
@@ -43,11 +43,11 @@ describe('the objects of a text', () => {
       ['a', 'b'],
     ],
     ['a List of nothing', 'apiVersion: v1\nkind: List\nitems:\n', []],
-  ])('%s', (_, text, names) => {
+  ])('reads %s', (_, text, names) => {
     expect(parseManifest(text, 'k8s/a.yaml').map(nameOf)).toEqual(names)
   })
 
-  test('anchors and merge keys are resolved', () => {
+  test('resolves anchors and merge keys', () => {
     const text = config('a', 'x-base: &base {A: "1", B: "2"}\ndata:\n  <<: *base\n  B: "3"\n')
     expect(parseManifest(text, 'f')).toMatchObject([{ data: { A: '1', B: '3' } }])
   })
@@ -69,7 +69,7 @@ describe('the objects of a text', () => {
     ['1.10', 1.1],
     ['1.2.3', '1.2.3'],
     ['~', null],
-  ])('%s means %j', (text, value) => {
+  ])('reads %s as %j', (text, value) => {
     expect(parseManifest(config('a', `x: ${text}`), 'f')).toEqual([
       expect.objectContaining({ x: value }),
     ])
@@ -126,14 +126,14 @@ describe('the objects of a text', () => {
       `{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {template: {spec: {containers: [{name: c, image: 1.4}]}}}}`,
       'f.yaml: Deployment "web": the image of a container is not a string',
     ],
-  ])('%s is refused: where, and what', (_, text, sentence) => {
+  ])('fails with place and reason for %s', (_, text, sentence) => {
     const cause = causeOf(() => parseManifest(text, 'f.yaml'))
     expect(cause.code).toBe('manifest-invalid')
     expect(cause.sentence).toContain(sentence)
     expect(cause.sentence).not.toMatch(/\n|:$/)
   })
 
-  test('an alias bomb is refused', () => {
+  test('fails for an alias bomb', () => {
     const bomb = ['a: &a [x,x,x,x,x,x,x,x,x,x]']
     for (const pair of ['ab', 'bc', 'cd', 'de']) {
       const [one, next] = [pair.charAt(0), pair.charAt(1)]
@@ -187,7 +187,7 @@ async function refusal(
 
 const names = (objects: readonly KubeObject[]) => objects.map(nameOf)
 
-describe('files and folders', () => {
+describe('the manifests of files and folders', () => {
   const texts = {
     'k8s/a.yaml': config('a'),
     'k8s/b.yml': config('b'),
@@ -206,7 +206,7 @@ describe('files and folders', () => {
     ['a folder with a slash', ['k8s/'], ['a', 'b', 'c']],
     ['several, in their order', ['other.yaml', 'k8s/b.yml'], ['other', 'b']],
     ['a kustomization', ['kust'], ['built']],
-  ])('%s', async (_, paths, expected) => {
+  ])('are read: %s', async (_, paths, expected) => {
     expect(names((await read(texts, paths)).others)).toEqual(expected)
   })
 
@@ -214,12 +214,12 @@ describe('files and folders', () => {
     [['nowhere'], 'manifests: no such file or folder: "nowhere"'],
     [['docs'], 'manifests: the folder "docs" has no .yaml, .yml or .json file'],
     [['k8s', 'k8s/a.yaml'], 'ConfigMap "a" is in the manifests twice'],
-  ])('%j: %s', async (paths, sentence) => {
+  ])('are rejected for %j: %s', async (paths, sentence) => {
     const cause = await refusal({ ...texts, 'docs/x.md': '' }, paths)
     expect(cause).toMatchObject({ code: 'manifest-invalid', sentence })
   })
 
-  test('what kustomize says of its trouble is told', async () => {
+  test('are rejected in the words of kustomize', async () => {
     const stderr = 'error: accumulating resources: open x.yaml: no such file\n'
     const cause = await refusal(texts, ['kust'], { code: 1, stderr })
     expect(cause.sentence).toBe(
@@ -228,7 +228,7 @@ describe('files and folders', () => {
   })
 })
 
-describe('objects that a release cannot take', () => {
+describe('a release rejects manifests', () => {
   test.each([
     [
       '{apiVersion: v1, kind: Namespace, metadata: {name: prod}}',
@@ -242,7 +242,7 @@ describe('objects that a release cannot take', () => {
       '{apiVersion: v1, kind: Secret, metadata: {name: s, namespace: prod}}',
       'Secret "s" names the namespace "prod", but the release goes to "shop"',
     ],
-  ])('%s', async (text, sentence) => {
+  ])('with %s', async (text, sentence) => {
     const cause = await refusal({ 'a.yaml': text }, ['a.yaml'])
     expect(cause).toMatchObject({ code: 'manifest-invalid', sentence })
     expect(cause.hint).toBeDefined()
@@ -263,7 +263,7 @@ describe('objects that a release cannot take', () => {
       '{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: Secret, metadata: {name: django-rollout-a}}]}',
       'Secret',
     ],
-  ])('what we keep: %s', async (text, kind) => {
+  ])('with an object that it keeps itself: %s', async (text, kind) => {
     const cause = await refusal({ 'k8s/a.yaml': config('a'), 'k8s/b.yaml': text }, ['k8s'])
     expect(cause.code).toBe('manifest-invalid')
     expect(cause.sentence).toMatch(
@@ -278,31 +278,31 @@ describe('objects that a release cannot take', () => {
     '{apiVersion: v1, kind: ConfigMap, metadata: {name: my-django-rollout-shop}}',
     '{apiVersion: v1, kind: ConfigMap, metadata: {name: django-rollout}}',
     '{apiVersion: acme.example.com/v1, kind: Secret, metadata: {name: django-rollout-shop}}',
-  ])('nothing that we keep: %s', async (text) => {
+  ])('but not %s, which it does not keep', async (text) => {
     expect((await read({ 'a.yaml': text }, ['a.yaml'])).others).toHaveLength(1)
   })
 
-  test('its own namespace may be named', async () => {
+  test('but not its own namespace', async () => {
     const text = '{apiVersion: v1, kind: Secret, metadata: {name: s, namespace: shop}}'
     expect(names((await read({ 'a.yaml': text }, ['a.yaml'])).others)).toEqual(['s'])
   })
 })
 
-test('the namespace that the release goes to is neither ours nor another object', async () => {
+test('the namespace of the release is neither ours nor another object', async () => {
   const text = `{apiVersion: v1, kind: Namespace, metadata: {name: shop}}\n---\n${config('a')}`
   const found = await read({ 'k8s/a.yaml': text }, ['k8s'])
   expect(found).toMatchObject({ targets: [], namespace: { metadata: { name: 'shop' } } })
   expect(names(found.others)).toEqual(['a'])
 })
 
-test('one object is one, in whatever version it is written', async () => {
+test('an object is the same in every version that it is written in', async () => {
   const scaler = (version: string) =>
     `{apiVersion: autoscaling/${version}, kind: HorizontalPodAutoscaler, metadata: {name: web}}`
   const cause = await refusal({ 'k8s/a.yaml': scaler('v1'), 'k8s/b.yaml': scaler('v2') }, ['k8s'])
   expect(cause.sentence).toBe('HorizontalPodAutoscaler "web" is in the manifests twice')
 })
 
-test('of each object it is known which file it was read from', async () => {
+test('the file of each object is known', async () => {
   const found = await read({ 'k8s/a.yaml': config('a'), 'kust/kustomization.yaml': '' }, [
     'k8s',
     'kust',
@@ -334,7 +334,7 @@ test.each([
   ['that runs our image', '', '', 'jobs'],
   ['that runs another', '', 'x/', 'others'],
   ['that is suspended', 'suspend: true, ', '', 'others'],
-])('a Job %s', async (_, spec, image, where) => {
+])('a Job %s is assigned rightly', async (_, spec, image, where) => {
   const job = `{apiVersion: batch/v1, kind: Job, metadata: {name: j}, spec: {${spec}template: {spec: {containers: [{name: c, image: ${image}shop}]}}}}`
   const found = await read({ 'a.yaml': job }, ['a.yaml'])
   expect({ jobs: names(found.jobs), others: names(found.others) }).toEqual({
@@ -349,7 +349,7 @@ test.each([
   ['docker.io/library/nginx', 'nginx:1', true],
   ['ghcr.io/acme/shop', 'shop@sha256:0', true],
   ['ghcr.io/acme/shop', 'other/shop', false],
-])('of %s, %s is our own image: %s', (repository, image, is) => {
+])('for the repository %s, %s is its own image: %s', (repository, image, is) => {
   expect(ownImage(repository)(image)).toBe(is)
 })
 
@@ -368,7 +368,7 @@ describe('the released image', () => {
         },
       },
     ],
-  ])('%s', (text, spec) => {
+  ])('is set in %s', (text, spec) => {
     expect(prepared(parse(text) as WorkloadObject, 'ghcr.io/acme/shop', 'new').spec).toEqual(spec)
   })
 })

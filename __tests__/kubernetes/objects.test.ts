@@ -65,7 +65,7 @@ describe.each([
     expect(templateOf(workload(text))).toEqual(parse(template))
   })
 
-  test('is put in, and all else stays', () => {
+  test('is replaced, and the other fields stay', () => {
     const other = { metadata: { labels: { app: 'web' } } }
     const put = withTemplate(workload(text), other)
     expect(templateOf(put)).toEqual(other)
@@ -78,7 +78,7 @@ describe.each([
   })
 })
 
-test('the containers that run our image, init containers too', () => {
+test('the containers that run our image are found, init containers too', () => {
   expect(usesOf(templateOf(workload(deployment)), isShop)).toEqual([
     { name: 'check', init: true, image: 'shop:1' },
     { name: 'web', init: false, image: 'shop:1' },
@@ -97,34 +97,34 @@ test.each([
   ['no list that was not there', '{spec: {containers: []}}', '{spec: {containers: []}}'],
   ['nothing without a spec', '{metadata: {labels: {}}}', '{metadata: {labels: {}}}'],
   [
-    'a container without an image stays without',
+    'no container without an image',
     '{spec: {containers: [{name: web}]}}',
     '{spec: {containers: [{name: web}]}}',
   ],
-])('a new image is put into %s', (_, before, after) => {
+])('a new image changes %s', (_, before, after) => {
   const given = parse(before) as object
   expect(withImage(given, isShop, 'shop:2')).toEqual(parse(after))
   expect(given).toEqual(parse(before))
 })
 
-describe('a live workload takes part', () => {
+describe('a live workload takes part as expected', () => {
   test.each([
     ['one that runs the image', '', true],
     ['one that is to be left out', '{django-rollout/ignore: "true"}', false],
     ['one that says no to that', '{django-rollout/ignore: "false"}', true],
-  ])('%s: %s', (_, annotations, takes) => {
+  ])('when it is %s, with the annotations %s', (_, annotations, takes) => {
     const metadata = { name: 'web', annotations: parse(annotations) as Record<string, string> }
     const live = { ...workload(deployment), metadata }
     expect(takesPart(live, 'docker.io/library/shop')).toBe(takes)
     expect(isIgnored(live)).toBe(annotations.includes('"true"'))
   })
 
-  test('a workload of another registry takes no part', () => {
+  test('but never when it is of another registry', () => {
     expect(takesPart(workload(deployment), 'ghcr.io/acme/shop')).toBe(false)
   })
 })
 
-describe('what people have decided', () => {
+describe('two objects are compared by the fields that people decide', () => {
   test.each([
     ['the same', '{data: {a: b}}', '{data: {a: b}}', true],
     ['another value', '{data: {a: b}}', '{data: {a: c}}', false],
@@ -140,7 +140,7 @@ describe('what people have decided', () => {
     ['a label', '{metadata: {labels: {a: b}}}', '{}', false],
     ['no labels', '{metadata: {labels: {}}}', '{}', true],
     ['another name', '{metadata: {name: a}}', '{metadata: {name: b}}', false],
-  ])('%s: %s and %s: %s', (_, one, other, are) => {
+  ])('with the change "%s" of %s and %s: %s', (_, one, other, are) => {
     const read = (text: string) => decided(object(text))
     expect(same(read(one), read(other))).toBe(are)
   })

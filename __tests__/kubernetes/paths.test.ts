@@ -9,11 +9,11 @@ test.each([
   ['v1', 'pods', '/api/v1/namespaces/shop/pods'],
   ['apps/v1', 'deployments', '/apis/apps/v1/namespaces/shop/deployments'],
   ['cert-manager.io/v1', 'certificates', '/apis/cert-manager.io/v1/namespaces/shop/certificates'],
-])('%s %s are at %s', (version, plural, path) => {
+])('the path of %s %s is %s', (version, plural, path) => {
   expect(collection(version, 'shop', plural)).toBe(path)
 })
 
-test('the kinds that are watched are called as in paths: their plural in small letters', () => {
+test('the watched kinds are named as in paths, by their lower-case plural', () => {
   for (const [plural, { kind }] of Object.entries(watched)) {
     expect(plural).toBe(`${kind.toLowerCase()}s`)
   }
@@ -51,7 +51,7 @@ async function found(...objects: readonly string[]) {
   return { asked, resources, all }
 }
 
-describe('an object', () => {
+describe('the path of an object', () => {
   test.each([
     ['v1', 'ConfigMap', '', 'configmaps', '/api/v1/namespaces/shop/configmaps/x'],
     [
@@ -68,7 +68,7 @@ describe('an object', () => {
       'networkpolicies',
       '/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies/x',
     ],
-  ])('%s %s', async (apiVersion, kind, group, plural, path) => {
+  ])('is found for %s %s', async (apiVersion, kind, group, plural, path) => {
     const { resources, all } = await found(
       `{apiVersion: ${apiVersion}, kind: ${kind}, metadata: {name: x}}`,
     )
@@ -93,7 +93,7 @@ describe('an object', () => {
       '{apiVersion: v1, kind: PersistentVolume, metadata: {name: x}}',
       'PersistentVolume "x" is outside of the namespace; a release could not restore it',
     ],
-  ])('%s is refused', async (text, sentence) => {
+  ])('is refused for %s', async (text, sentence) => {
     const { resources, all } = await found(text)
     for (const ask of [resources.of, resources.pathOf]) {
       expect(() => ask(all[0]!)).toThrow(Failure)
@@ -102,7 +102,7 @@ describe('an object', () => {
   })
 })
 
-test('each group and version is asked for once', async () => {
+test('each group and version is requested once', async () => {
   const { asked } = await found(
     '{apiVersion: v1, kind: ConfigMap}',
     '{apiVersion: v1, kind: Service}',

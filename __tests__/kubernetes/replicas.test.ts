@@ -5,17 +5,17 @@ import { replicasForgotten, withLiveReplicas } from '../../src/kubernetes/replic
 
 const object = (text: string) => parse(text) as KubeObject
 
-describe('as they live', () => {
+describe('the live number of replicas', () => {
   test.each([
     ['of an autoscaler', 'replicas: 7', 7],
     ['of a person who stopped it', 'replicas: 0', 0],
     ['where none is told', '', 1],
-  ])('the number %s', (_, live, replicas) => {
+  ])('is kept in the case "%s"', (_, live, replicas) => {
     const web = object('{apiVersion: apps/v1, kind: Deployment, spec: {replicas: 1}}')
     expect(withLiveReplicas(web, object(`{spec: {${live}}}`)).spec).toEqual({ replicas })
   })
 
-  test('is put where the manifest leaves it out, and not where nothing is there', () => {
+  test('is set where the manifest leaves it out, and not where no workload exists', () => {
     const bare = object('{apiVersion: apps/v1, kind: StatefulSet, spec: {}}')
     expect(withLiveReplicas(bare, object('{spec: {replicas: 3}}')).spec).toEqual({ replicas: 3 })
     expect(withLiveReplicas(bare).spec).toEqual({})
@@ -25,7 +25,7 @@ describe('as they live', () => {
     '{apiVersion: v1, kind: Service, spec: {}}',
     '{apiVersion: example.com/v1, kind: Database, spec: {replicas: 1}}',
     '{apiVersion: v1, kind: ConfigMap, data: {}}',
-  ])('is nothing to %s', (text) => {
+  ])('is not set in %s', (text) => {
     expect(withLiveReplicas(object(text), object('{spec: {replicas: 3}}'))).toEqual(object(text))
   })
 })
@@ -45,7 +45,7 @@ describe('the note of the last apply', () => {
     ['names no replicas', '{"kind":"Deployment","spec":{"paused":false}}'],
     ['has no spec', '{"kind":"Deployment"}'],
     ['is no JSON', 'x'],
-  ])('%s: nothing is to be written', (_, note) => {
+  ])('is left alone when it %s', (_, note) => {
     expect(replicasForgotten(noted(note))).toBeUndefined()
   })
 

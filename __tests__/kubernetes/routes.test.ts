@@ -176,7 +176,7 @@ describe('an Ingress', () => {
       'last',
       undefined,
     ],
-  ])('%s', (_, before, after, all, makes, when, says) => {
+  ])('is judged rightly when it leads %s', (_, before, after, all, makes, when, says) => {
     const placed = placeOf(before, after, [], { services: all, makes })
     expect(placed.when).toBe(when)
     const told = placed.when === 'never' ? `${placed.sentence}; ${placed.hint}` : placed.warning
@@ -184,7 +184,7 @@ describe('an Ingress', () => {
     else expect(told).toBeUndefined()
   })
 
-  test('its default backend counts', () => {
+  test('is judged by its default backend too', () => {
     const text = `{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: web}, spec: {defaultBackend: {${to('wbe 80')}}}}`
     expect(placeOf(undefined, parse(text) as KubeObject, [], { services: web }).when).toBe('never')
   })
@@ -208,7 +208,7 @@ describe('a route', () => {
     ['never', traefik('{name: wbe, port: 80}')],
     ['last', '{apiVersion: projectcontour.io/v1, kind: HTTPProxy, metadata: {name: web}}'],
     ['last', '{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: web}}'],
-  ])('%s: %s', (when, text) => {
+  ])('is "%s" for %s', (when, text) => {
     expect(placeOf(undefined, parse(text) as KubeObject, [], { services: web }).when).toBe(when)
   })
 })

@@ -31,7 +31,7 @@ const service = (text: string): KubeObject => {
   ) as KubeObject
 }
 
-describe('a Service', () => {
+describe('the selector of a Service', () => {
   const http = '{port: 80, targetPort: http}'
   const named = '{name: http, containerPort: 8000}'
   test.each([
@@ -160,12 +160,12 @@ describe('a Service', () => {
       ['web = app: web -> app: web | {name: metrics, containerPort: 9090}'],
       'first',
     ],
-  ])('%s: %s, then %s', (_, before, after, all, when) => {
+  ])('%s is judged rightly: %s, then %s', (_, before, after, all, when) => {
     const old = before === 'none' ? undefined : service(before)
     expect(placeOf(old, service(after), all.map(pods)).when).toBe(when)
   })
 
-  test('that would lose its pods is told with two releases', () => {
+  test('that would lose its pods is refused with the advice to use two releases', () => {
     expect(
       placeOf(service('v: a'), service('v: b'), [pods('deployment/web = v: a -> v: b')]),
     ).toEqual({
@@ -176,7 +176,7 @@ describe('a Service', () => {
     })
   })
 
-  test('that finds nobody, and found nobody before, is a warning', () => {
+  test('that finds no pods, and found none before, is a warning', () => {
     expect(placeOf(undefined, service('app: wbe'), [pods('web = app: web')])).toEqual({
       when: 'before',
       warning:
@@ -185,7 +185,7 @@ describe('a Service', () => {
   })
 })
 
-describe('other kinds', () => {
+describe('the order of other kinds', () => {
   const both = pods('web = app: web -> app: web, tier: front')
   const policy = (spec: string) =>
     parse(
@@ -218,7 +218,7 @@ describe('other kinds', () => {
     ['an autoscaler', undefined, object('autoscaling/v2', 'HorizontalPodAutoscaler'), 'first'],
     ['a ConfigMap', undefined, object('v1', 'ConfigMap'), 'before'],
     ['a foreign Service', undefined, object('serving.knative.dev/v1', 'Service'), 'before'],
-  ])('%s', (_, before, after, when) => {
+  ])('is right for %s', (_, before, after, when) => {
     expect(placeOf(before, after, [both]).when).toBe(when)
   })
 })
@@ -252,7 +252,7 @@ describe('a NetworkPolicy or a budget', () => {
       'last',
     ],
     ['beside one of other pods', [`policy: {${of('app: cache')}}`], 'last'],
-  ])('a new one that lets new pods in, %s', (_, beside, when) => {
+  ])('is written at the right time when it is new and lets new pods in, %s', (_, beside, when) => {
     const all = [db, relabelled].map(pods)
     const place = placeOf(undefined, object(into('tier: front')), all, {
       beside: beside.map(object),
@@ -536,7 +536,7 @@ describe('a NetworkPolicy or a budget', () => {
       'last',
       undefined,
     ],
-  ])('%s: %s, then %s', (_, before, after, all, when, says) => {
+  ])('is judged rightly: %s: %s, then %s', (_, before, after, all, when, says) => {
     const now = object(after)
     const old = before === 'none' ? undefined : before === 'same' ? now : object(before)
     const placed = placeOf(old, now, all.map(pods))

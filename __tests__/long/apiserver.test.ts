@@ -58,7 +58,7 @@ async function runsAll(tag: string): Promise<void> {
   expect(await shop.leftovers()).toEqual([])
 }
 
-test('a good release goes its way', async () => {
+test('a good release succeeds although the API server is suspended for 30 s', async () => {
   const stopped = at(inTheRollout, () => standsStill(30_000))
   const { result: ended, asked } = await whileAsking(await shop.url(), () =>
     shop.deploy(two, {}, stopped.how),
@@ -70,7 +70,7 @@ test('a good release goes its way', async () => {
   expect(asked.failures).toEqual([])
 })
 
-test('a broken release is undone', async () => {
+test('a broken release is undone although the API server is suspended for 30 s', async () => {
   await shop.deploy(one)
   const before = await shop.state()
   await shop.commit('Bad', { 'shop/wsgi.py': (old) => `import shop.telemetry\n${old}` })

@@ -33,7 +33,7 @@ async function runsAll(tag: string): Promise<void> {
   expect(await shop.leftovers()).toEqual([])
 }
 
-test('the API server is stopped for 30 s right before the write: it is repeated, and the release goes its way', async () => {
+test('a release repeats its write and goes on when the API server is stopped for 30 s right before it', async () => {
   const cut = at(/✓ plan/, () => relay.stop(30_000))
   const { result: ended, asked } = await whileAsking(await shop.url(), () =>
     shop.deploy(two, {}, { ...cut.how, env }),
@@ -45,8 +45,8 @@ test('the API server is stopped for 30 s right before the write: it is repeated,
   expect(asked.failures).toEqual([])
 })
 
-describe('a firewall drops every packet for longer than the lock lasts', () => {
-  test('and nobody else wants it: it is taken up again, and the release goes its way', async () => {
+describe('when a firewall drops every packet for longer than the lock lasts', () => {
+  test('and no other run wants the lock, the run takes it again and goes on', async () => {
     const cut = at(inTheRollout, () => relay.drop(60_000))
     const { result: ended, asked } = await whileAsking(await shop.url(), () =>
       shop.deploy(one, {}, { ...cut.how, env }),
@@ -58,7 +58,7 @@ describe('a firewall drops every packet for longer than the lock lasts', () => {
     expect(asked.failures).toEqual([])
   })
 
-  test('and another run takes over: that one puts everything back and goes its way, the cut one says so', async () => {
+  test('and another run takes over, that run restores everything and goes on, and the first one says so', async () => {
     let other: Promise<Released> | undefined
     const cut = at(inTheRollout, () => {
       other = shop.deploy(one, {}, { env: { GITHUB_ACTOR: 'grace' } })
@@ -82,7 +82,7 @@ describe('a firewall drops every packet for longer than the lock lasts', () => {
     expect(asked.failures).toEqual([])
   })
 
-  test('and for longer than anybody waits: the run says what stands, and `recover` puts it back', async () => {
+  test('and for longer than the timeout, the run reports the state, and `recover` restores it', async () => {
     const before = await shop.state()
     const cut = at(inTheRollout, () => relay.drop(150_000))
     const { result: recovered, asked } = await whileAsking(await shop.url(), async () => {

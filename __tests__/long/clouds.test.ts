@@ -65,9 +65,9 @@ describe.each([
     expect(await webRuns(blog.namespace)).toBe(ended.outputs['image'])
   })
 
-  test('a push that does not start is undone', isUndone(push))
+  test('undoes a push that does not start', isUndone(push))
 
-  test('a push whose tests fail does not come to the login', async () => {
+  test('does not log in for a push whose tests fail', async () => {
     const before = await blog.state()
     await blog.commit('A test fails', {
       'posts/tests.py': (old) => old.replace('has 1 posts', 'has 2 posts'),
@@ -116,5 +116,5 @@ describe('the starter workflow self-hosted.yml', () => {
     expect(await webRuns(blog.namespace)).toBe(ended.outputs['image'])
   })
 
-  test('a push that does not start is undone', isUndone(push))
+  test('undoes a push that does not start', isUndone(push))
 })

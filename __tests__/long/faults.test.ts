@@ -12,9 +12,11 @@ for (const fault of faults) {
   const { name, ends } = fault
   if (ends.is === 'deployed') {
     for (let nth = 1; nth <= repeats; nth += 1) {
-      test.concurrent(`${name}: deployed, ${nth} of ${repeats}`, () => play(fault, images, 'real'))
+      test.concurrent(`the fault ${name} ends as deployed, time ${nth} of ${repeats}`, () =>
+        play(fault, images, 'real'),
+      )
     }
   } else {
-    test.concurrent(`${name}: ${ends.is}`, () => play(fault, images, 'real'))
+    test.concurrent(`the fault ${name} ends as ${ends.is}`, () => play(fault, images, 'real'))
   }
 }

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { Checkout } from '../e2e/checkout.js'
 import { Publication } from '../e2e/publication.js'
 
-describe('ci', () => {
+describe('in the workflow ci', () => {
   let repository: Checkout
 
   beforeEach(async () => {
@@ -58,7 +58,7 @@ describe('ci', () => {
   })
 })
 
-describe('publish', () => {
+describe('in the workflow publish', () => {
   let publication: Publication
 
   beforeEach(async () => {
@@ -67,7 +67,7 @@ describe('publish', () => {
 
   afterEach(() => publication.remove())
 
-  test('a dist that is not what src builds to is not published', async () => {
+  test('a dist that is not the build of src is not published', async () => {
     await publication.checkout.change('dist/cli/index.js', (text) => `${text}\n`)
     await publication.checkout.commit('Changed by hand')
     const ended = await publication.push('v1.0.0')
@@ -78,7 +78,7 @@ describe('publish', () => {
     expect(await publication.counts()).toEqual({ npm: 0, github: 0 })
   })
 
-  test('a run by hand says what would be published, and does nothing', async () => {
+  test('a run by hand prints what would be published, and does nothing', async () => {
     const ended = await publication.act('workflow_dispatch', 'refs/heads/main')
 
     expect(ended.code).toBe(0)
@@ -87,7 +87,7 @@ describe('publish', () => {
     expect(await publication.counts()).toEqual({ npm: 0, github: 0 })
   })
 
-  test('a pushed tag goes to npm and becomes a GitHub release, and v1 is its commit; again, it changes nothing', async () => {
+  test('a pushed tag is published to npm and as a GitHub release, v1 moves to its commit, and a second run changes nothing', async () => {
     const ended = await publication.push('v1.0.0')
     const { files } = publication.npm
     const release = (await publication.releases())['v1.0.0'] ?? {}
@@ -112,7 +112,7 @@ describe('publish', () => {
     expect(await publication.counts()).toEqual({ npm: 0, github: 0 })
   })
 
-  test('a version that the changelog does not tell publishes nothing', async () => {
+  test('a version that is missing from the changelog publishes nothing', async () => {
     await publication.checkout.change('CHANGELOG.md', (text) =>
       text.replace('[1.0.0] -', '[0.9.0] -'),
     )

@@ -32,9 +32,9 @@ async function explored(order: Order): Promise<Explored> {
   return answer
 }
 
-describe('however the steps of two runs are mixed, and whatever goes wrong at one of them', () => {
+describe('two runs in any order of their steps, with any failure at one of them,', () => {
   test.each(quick.map((scene, place) => [scene.title, scene.meets, place] as const))(
-    '%s: all or nothing',
+    'end as all or nothing: %s',
     async (_, meets, place) => {
       const { violations, results } = await explored({ list: 'quick', place })
       expect(violations).toEqual([])
@@ -44,9 +44,9 @@ describe('however the steps of two runs are mixed, and whatever goes wrong at on
   )
 })
 
-describe('the model notices what would break the protocol', () => {
+describe('the model finds a fault in a weakened protocol', () => {
   test.each(weakened.map((scene, place) => [scene.weak ?? '', scene.breaks, place] as const))(
-    '%s',
+    'in which %s',
     async (_, breaks, place) => {
       const { violations } = await explored({ list: 'weakened', place })
       expect(violations.map(({ law }) => law)).toEqual([expect.stringMatching(breaks)])

@@ -16,6 +16,6 @@ test.each<[string, RawInputs, string]>([
   ['content of a kubeconfig', { kubeconfig: 'apiVersion: v1\nkind: Config' }, ''],
   ['the same in one line', { kubeconfig: '{"apiVersion":"v1"}' }, ''],
   ['a context', { 'kube-context': "ada's $cluster" }, " --kube-context 'ada'\\''s $cluster'"],
-])('a hint for another command: %s', (_, given, more) => {
+])('the command line in a hint has %s', (_, given, more) => {
   expect(hint(given)).toBe(`django-rollout recover --image acme/shop --namespace shop${more}`)
 })

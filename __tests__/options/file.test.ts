@@ -10,7 +10,7 @@ const read = (text: string) => readFileOptions('django-rollout.yml', text)
 const texts = (text: string) =>
   Object.fromEntries([...read(text).values].map(([name, value]) => [name, value.text]))
 
-describe('what stands in the file is as if it were given', () => {
+describe('the file has the same effect as options', () => {
   test.each<[string, Partial<Record<OptionName, string>>]>([
     ['', {}],
     ['# only words\n', {}],
@@ -26,13 +26,13 @@ describe('what stands in the file is as if it were given', () => {
     ['build-args:\n  VERSION: 1.10\n  A: two words', { 'build-args': 'VERSION=1.10\nA=two words' }],
     ['grace:\n  ConfigMissing: 60s', { grace: 'ConfigMissing=60s' }],
     ['app: &name shop\nnamespace: *name', { app: 'shop', namespace: 'shop' }],
-  ])('%j', (text, values) => {
+  ])('for %j', (text, values) => {
     expect(read(text).problems).toEqual([])
     expect(texts(text)).toEqual(values)
   })
 })
 
-describe('what is wrong is told with its line', () => {
+describe('an error in the file is reported with its line', () => {
   test.each([
     ['image: a\n\nnamepsace: b', 'line 3: "namepsace" is not an option; did you mean "namespace"?'],
     ['wholly: else', 'line 1: "wholly" is not an option'],
@@ -52,7 +52,7 @@ describe('what is wrong is told with its line', () => {
     ],
     ['tag: x\nimage: *shop', 'line 2: "image" names an anchor that does not exist'],
     ['config: other.yml', 'line 1: "config" names this file; it cannot be set in it'],
-  ])('%j', (text, problem) => {
+  ])('for %j', (text, problem) => {
     expect(read(text).problems).toEqual([`django-rollout.yml, ${problem}`])
   })
 
@@ -61,11 +61,11 @@ describe('what is wrong is told with its line', () => {
     ['image: a\nimage: b', /^django-rollout\.yml, line 2: is not YAML: Map keys must be unique/],
     ['- image', /^django-rollout\.yml: is not a list of options, one "name: value" per line$/],
     ['just words', /^django-rollout\.yml: is not a list of options/],
-  ])('%j', (text, problem) => {
+  ])('for the YAML %j', (text, problem) => {
     expect(read(text).problems).toEqual([expect.stringMatching(problem)])
   })
 
-  test('no secret of it is shown', () => {
+  test('without showing a secret', () => {
     expect(read('registry-password: hunter2').problems.join()).not.toContain('hunter2')
   })
 })
@@ -82,7 +82,7 @@ describe('the schema and the readers agree', () => {
     (Object.entries(table) as [OptionName, Option<unknown>][]).filter(
       ([name, { secret, example }]) => !secret && name !== 'config' && !example.includes('${{'),
     ),
-  )('%s: its example', (name, { example, with: other }) => {
+  )('on the example of %s', (name, { example, with: other }) => {
     const needed = other === undefined ? undefined : (table[other as OptionName] as Option<unknown>)
     // A secret cannot stand in the file.
     if (needed?.secret) return
@@ -114,7 +114,7 @@ describe('the schema and the readers agree', () => {
     'test-command: true',
     'extra-tags: [12, 1.5]',
     'on-failure: keep',
-  ])('both take %s', (line) => {
+  ])('to accept %s', (line) => {
     expect(validate(parse(least + line))).toBe(true)
     expect(isRead(least + line)).toBe(true)
   })
@@ -140,7 +140,7 @@ describe('the schema and the readers agree', () => {
     'manifests: {a: b}',
     'config: x.yml',
     'registry-password: x',
-  ])('both refuse %s', (line) => {
+  ])('to reject %s', (line) => {
     const name = line.slice(0, line.indexOf(':'))
     const rest = least
       .split('\n')

@@ -18,8 +18,8 @@ function problems(given: RawInputs, command: Command = 'release'): readonly stri
   return reading.is === 'wrong' ? reading.problems : []
 }
 
-describe('not given', () => {
-  test('the smallest use has all defaults', () => {
+describe('an option that is not given', () => {
+  test('has its default in the smallest use', () => {
     expect(read({})).toMatchObject({
       ...least,
       context: '.',
@@ -41,30 +41,30 @@ describe('not given', () => {
   })
 
   test.each(['tag', 'app', 'kubeconfig', 'timeout', 'bake', 'manifests', 'file', 'context'])(
-    'an empty %s is the same as none',
+    'is the same as an empty %s',
     (name) => {
       expect(read({ [name]: '' })).toEqual(read({}))
     },
   )
 
   test.each(['test-command', 'migrate-command'] as const)(
-    '%s: nothing, and "none", mean none',
+    'is the same as "none" and as an empty %s',
     (name) => {
       expect(read({ [name]: '' })[name]).toBe('')
       expect(read({ [name]: 'none' })[name]).toBe('')
     },
   )
 
-  test('a command without a cluster asks for no namespace', () => {
+  test('is not required when it is the namespace of a command without a cluster', () => {
     expect(readOptions('build', { image: 'acme/shop' })).toMatchObject({ is: 'read' })
   })
 
-  test('an option of another command has its default', () => {
+  test('has its default when it belongs to another command', () => {
     expect(read({}, 'deploy')['test-command']).toBe('python manage.py test')
   })
 })
 
-describe('given', () => {
+describe('a value that is given', () => {
   test.each([
     ['blanks around it', { app: ' shop \n' }, 'app', 'shop'],
     ['a path with blanks', { context: 'my app' }, 'context', 'my app'],
@@ -77,12 +77,12 @@ describe('given', () => {
     ],
     ['a secret as it is', { kubeconfig: 'a:\n  b: c\n' }, 'kubeconfig', 'a:\n  b: c\n'],
     ['a command as it is', { 'test-command': 'a && b\n' }, 'test-command', 'a && b\n'],
-  ] as const)('%s', (_, given, name, value) => {
+  ] as const)('is read: %s', (_, given, name, value) => {
     expect(read(given)[name]).toEqual(value)
   })
 })
 
-describe('wrong', () => {
+describe('wrong options are rejected', () => {
   test.each([
     [{ image: '' }, '"image" is missing: for example image: ghcr.io/acme/shop'],
     [
@@ -111,21 +111,21 @@ describe('wrong', () => {
       { 'registry-password': 'me' },
       '"registry-username" is missing: "registry-password" requires it',
     ],
-  ])('%j', (given, problem) => {
+  ])('in one sentence for %j', (given, problem) => {
     expect(problems(given)).toEqual([problem])
   })
 
-  test('an option of another command is unknown', () => {
+  test('when they belong to another command', () => {
     expect(problems({ context: 'x' }, 'deploy')).toEqual(['"context" is not an option of deploy'])
   })
 
-  test('all at once, so that they are mended in one go', () => {
+  test('all at once, so that one edit fixes them', () => {
     expect(problems({ namespace: 'A', tag: 'a b', bake: 'x', nope: '1' })).toHaveLength(4)
   })
 })
 
 // No reader refuses a kubeconfig or a password today; what holds assignments may hold keys.
-test.each(['build-args', 'test-env'])('nothing of a wrong %s is printed', (name) => {
+test.each(['build-args', 'test-env'])('no part of a wrong %s is printed', (name) => {
   const [problem = ''] = problems({ [name]: 'A=s3cr3t-one\nSECRET_KEY s3cr3t-two' })
   expect(problem).toMatch(new RegExp(`^"${name}" is not of the form NAME=value in line 2`))
   expect(problem).not.toContain('s3cr3t')
@@ -141,24 +141,24 @@ describe('a file of options', () => {
   const reading = (given: RawInputs, command: Command = 'release') =>
     readOptions(command, given, { surface: 'command', file })
 
-  test('what is given wins over it, and it wins over the defaults', () => {
+  test('is overridden by options, and overrides the defaults', () => {
     expect(reading({ namespace: 'shop', bake: '1m', order: 'parallel' })).toMatchObject({
       is: 'read',
       settings: { image: 'acme/blog', bake: 60_000, 'migrate-command': '', order: 'parallel' },
     })
   })
 
-  test('an empty input is not given; an empty command is none', () => {
+  test('is not overridden by an empty input, and an empty command means none', () => {
     const given = { namespace: 'shop', order: 'parallel', bake: '', 'migrate-command': '' }
     expect(reading(given)).toMatchObject({ settings: { bake: 5_000, 'migrate-command': '' } })
   })
 
-  test('a command takes its own options of it, and no others', () => {
+  test('sets only the options of the command that runs', () => {
     const given = { namespace: 'shop', order: 'parallel' }
     expect(reading(given, 'deploy')).toMatchObject({ is: 'read', settings: { context: '.' } })
   })
 
-  test('a wrong value is told with its line, in the words of where it stands', () => {
+  test('is rejected with the line of a wrong value, in the words of the file', () => {
     expect(reading({ bake: 'x' })).toEqual({
       is: 'wrong',
       problems: [
@@ -169,7 +169,7 @@ describe('a file of options', () => {
     })
   })
 
-  test('an option that goes with another may find it there', () => {
+  test('may hold the option that another one needs', () => {
     const smoke = readFileOptions('f.yml', 'image: a/b\nnamespace: c\nsmoke-path: /healthz')
     expect(readOptions('deploy', { 'smoke-host': 'x' }, { file: smoke })).toMatchObject({
       is: 'read',
@@ -184,6 +184,6 @@ test.each([
   ['kubecontext', 'kube-context'],
   ['zzz', undefined],
   ['', undefined],
-])('%j is near to %s', (word, near) => {
+])('the closest name to %j is %s', (word, near) => {
   expect(closestMatch(word, ['image', 'namespace', 'kube-context', 'migrate-command'])).toBe(near)
 })

@@ -34,24 +34,24 @@ test.each([
 })
 
 test.each(['10', '', '-5s', '10 m', '10min', 'm', '1m,30s', '5S', 'soon'])(
-  '%j is no duration',
+  '%j is rejected as a duration',
   (text) => {
     expect(duration(text)).toEqual(new Problem('is not a duration; write it as 90s, 10m or 1m30s'))
   },
 )
 
 // Timers hold 2^31 ms: what is longer would end at once.
-test.each(['169h', '9999h', '604801s'])('%s is longer than any release', (text) => {
+test.each(['169h', '9999h', '604801s'])('the duration %s is rejected as too long', (text) => {
   expect(duration(text)).toEqual(new Problem('is longer than 168h (a week)'))
 })
 
-test('a limit of no time at all would end everything at once', () => {
+test('a limit of zero is rejected, because it would end everything at once', () => {
   expect(someTime('0')).toEqual(new Problem('is zero; remove the option to use the default'))
   expect(someTime('1ms')).toBe(1)
   expect(someTime('soon')).toBeInstanceOf(Problem)
 })
 
-describe('an image', () => {
+describe('the option "image"', () => {
   test.each([
     'shop',
     'my_shop',
@@ -60,7 +60,7 @@ describe('an image', () => {
     'ghcr.io/acme/team/shop_web-1.x',
     'localhost:5000/shop',
     'registry.example:5000/acme/shop',
-  ])('%s', (name) => {
+  ])('takes %s', (name) => {
     expect(imageRepository(name)).toBe(name)
   })
 
@@ -70,7 +70,7 @@ describe('an image', () => {
     'localhost:5000/shop:1',
     'ghcr.io/acme/shop@sha256:0123',
     'shop:1@sha256:0123',
-  ])('%s has a tag or a digest', (name) => {
+  ])('rejects %s because of its tag or digest', (name) => {
     expect(imageRepository(name)).toEqual(
       new Problem('must have no tag and no digest; set the tag with "tag"'),
     )
@@ -87,7 +87,7 @@ describe('an image', () => {
     'shop\n',
     'acme/shop;rm',
     '$(id)',
-  ])('%j is none', (name) => {
+  ])('rejects %j', (name) => {
     expect(imageRepository(name)).toEqual(
       new Problem('is not the name of an image (only lowercase letters, digits, and . _ - /)'),
     )
@@ -108,7 +108,7 @@ test.each([
   ['a b', false],
   ['v1+2', false],
   ['v1\n', false],
-])('%j is a tag: %s', (text, is) => {
+])('%j is a valid tag: %s', (text, is) => {
   expect(imageTag(text)).toEqual(is ? text : expect.any(Problem))
 })
 
@@ -125,11 +125,11 @@ test.each([
   ['shop.web', false],
   ['shop_web', false],
   ['shop\n', false],
-])('%j is a name for Kubernetes: %s', (text, is) => {
+])('%j is a valid name in Kubernetes: %s', (text, is) => {
   expect(objectName(text)).toEqual(is ? text : expect.any(Problem))
 })
 
-test('words stand between commas, blanks and line ends; lines hold blanks', () => {
+test('words are split at commas, blanks and line ends, and lines keep their blanks', () => {
   expect(words(' a, b\nc,,d ')).toEqual(['a', 'b', 'c', 'd'])
   expect(words('')).toEqual([])
   expect(lines(' a b \n\n\tc\r\n')).toEqual(['a b', 'c'])
@@ -144,7 +144,7 @@ test('a wrong tag among several is named', () => {
   )
 })
 
-describe('assignments', () => {
+describe('a list of assignments', () => {
   test.each([
     ['', {}],
     ['A=1', { A: '1' }],
@@ -153,7 +153,7 @@ describe('assignments', () => {
     ['EMPTY=', { EMPTY: '' }],
     ['A=1\nA=2', { A: '2' }],
     ['  A=1\r\n\r\n  B=2', { A: '1', B: '2' }],
-  ])('%j', (text, pairs) => {
+  ])('is read from %j', (text, pairs) => {
     expect(assignments(text)).toEqual(pairs)
   })
 
@@ -164,21 +164,21 @@ describe('assignments', () => {
     ['A=1\n\ns3cr3t', 3],
     ['A = s3cr3t', 1],
     ['A: s3cr3t=', 1],
-  ])('%j names line %i and nothing of it', (text, line) => {
+  ])('is rejected by its line, without its text: %j at line %i', (text, line) => {
     expect(assignments(text)).toEqual(
       new Problem(`is not of the form NAME=value in line ${line}, without spaces in NAME`),
     )
   })
 })
 
-test('some of several words are read as a list', () => {
+test('a choice of several words is read as a list', () => {
   const read = someOf('postgres', 'redis')
   expect(read('redis, postgres')).toEqual(['redis', 'postgres'])
   expect(read('')).toEqual([])
   expect(read('redis mysql')).toEqual(new Problem('has "mysql"; it takes postgres and redis'))
 })
 
-describe('graces', () => {
+describe('the option "grace"', () => {
   const read = graces('Crash', 'NotReady')
 
   test.each([
@@ -186,7 +186,7 @@ describe('graces', () => {
     ['Crash=10s', { Crash: 10_000 }],
     ['crash=0, NOTREADY=2m', { Crash: 0, NotReady: 120_000 }],
     ['Crash=1s\nCrash=2s', { Crash: 2_000 }],
-  ])('%j', (text, found) => {
+  ])('is read from %j', (text, found) => {
     expect(read(text)).toEqual(found)
   })
 
@@ -197,7 +197,7 @@ describe('graces', () => {
     ['Crash=10', 'has "Crash=10", which is not of the form symptom=duration'],
     ['Crash=10s=1s', 'has "Crash=10s=1s", which is not of the form symptom=duration'],
     ['constructor=1s', 'has "constructor"; it takes Crash, NotReady'],
-  ])('%j: %s', (text, problem) => {
+  ])('is rejected for %j: it %s', (text, problem) => {
     expect(read(text)).toEqual(new Problem(problem))
   })
 })
@@ -212,7 +212,7 @@ test.each([
   ['/größe', false],
   ['/a\u0000', false],
   ['/a\nHost: x', false],
-])('%j is a path: %s', (text, is) => {
+])('%j is a valid path: %s', (text, is) => {
   expect(urlPath(text)).toEqual(is ? text : expect.any(Problem))
 })
 
@@ -228,7 +228,7 @@ test.each([
   ['a b', false],
   ['größe.example', false],
   ['a\nX-Other: b', false],
-])('%j is a host: %s', (text, is) => {
+])('%j is a valid host: %s', (text, is) => {
   expect(hostName(text)).toEqual(is ? text : expect.any(Problem))
 })
 
@@ -242,6 +242,6 @@ test.each([
   ['https://', false],
   ['https:///x', false],
   ['https://a b', false],
-])('%j is an address on the web: %s', (text, is) => {
+])('%j is a valid address on the web: %s', (text, is) => {
   expect(webAddress(text)).toEqual(is ? text.trim() : expect.any(Problem))
 })

@@ -7,27 +7,30 @@ import { RULES } from '../../src/judge/rules.js'
 
 const all = Object.entries(table) as [string, Option<unknown>][]
 
-describe.each(all)('%s', (_, { read, example, default: standard, help, required, on }) => {
-  // An expression of a workflow is no text yet.
-  test('its example is a right value', () => {
-    if (!example.includes('${{')) expect(read(example)).not.toBeInstanceOf(Problem)
-  })
+describe.each(all)(
+  'the option %s',
+  (_, { read, example, default: standard, help, required, on }) => {
+    // An expression of a workflow is no text yet.
+    test('has a valid example', () => {
+      if (!example.includes('${{')) expect(read(example)).not.toBeInstanceOf(Problem)
+    })
 
-  test('its default is a right value, and a required one has none', () => {
-    if (standard !== undefined) expect(read(standard)).not.toBeInstanceOf(Problem)
-    expect(required && standard !== undefined).not.toBe(true)
-  })
+    test('has a valid default, unless it is required', () => {
+      if (standard !== undefined) expect(read(standard)).not.toBeInstanceOf(Problem)
+      expect(required && standard !== undefined).not.toBe(true)
+    })
 
-  test('its help is one line without a full stop', () => {
-    expect(help).toMatch(/^\S[^\n]*[^.\n]$/)
-  })
+    test('has a help text of one line without a full stop', () => {
+      expect(help).toMatch(/^\S[^\n]*[^.\n]$/)
+    })
 
-  test('some command takes the option', () => {
-    expect(on.length).toBeGreaterThan(0)
-  })
-})
+    test('belongs to some command', () => {
+      expect(on.length).toBeGreaterThan(0)
+    })
+  },
+)
 
-test('names are such as inputs and flags can have', () => {
+test('all names are valid as inputs and flags', () => {
   for (const [name] of all) expect(name).toMatch(/^[a-z]+(-[a-z]+)*$/)
 })
 
@@ -40,7 +43,7 @@ test('the options with credentials are secret', () => {
   ])
 })
 
-test('deploy takes all that release takes, but for build and tests; and the very image', () => {
+test('deploy takes all options of release except those for build and tests, and also the digest', () => {
   const names = (command: (typeof commands)[number]): string[] =>
     optionsOf(command).map(([name]) => name)
   expect(names('deploy').filter((name) => !names('release').includes(name))).toEqual(['digest'])
@@ -57,7 +60,7 @@ test('deploy takes all that release takes, but for build and tests; and the very
 })
 
 test.each(['action', 'command'] as const)(
-  'a face that is %s has no option of the other',
+  'the surface of the %s has no option of the other one',
   (surface) => {
     for (const command of commands) {
       const others = optionsOf(command, surface).filter(([, { only }]) => only && only !== surface)
@@ -66,7 +69,7 @@ test.each(['action', 'command'] as const)(
   },
 )
 
-test('a rollback takes what a rollout takes, and says where to', () => {
+test('a rollback takes the options of a rollout and its target', () => {
   const names = optionsOf('rollback').map(([name]) => name)
   expect(names.filter((name) => !optionsOf('deploy').some(([other]) => other === name))).toEqual([
     'to',
@@ -74,6 +77,6 @@ test('a rollback takes what a rollout takes, and says where to', () => {
   ])
 })
 
-test('each trouble that has a rule can be given a grace', () => {
+test('each symptom that has a rule can be given a grace', () => {
   expect([...failureReasons].sort()).toEqual(Object.keys(RULES).sort())
 })

@@ -34,7 +34,7 @@ async function run(scripts: readonly string[], cancelAt?: number) {
   return { ended, log }
 }
 
-describe('works side by side', () => {
+describe('parallel work', () => {
   test.each<[readonly string[], string, readonly string[]]>([
     [[], ' at 0', []],
     [['ok 20'], '0 at 20', ['0 ended at 20']],
@@ -59,7 +59,7 @@ describe('works side by side', () => {
       '1 failed at 5',
       ['1 ended at 5', '0 ended at 5: stopped: another stage failed'],
     ],
-  ])('%j: %s', async (scripts, ended, log) => {
+  ])('ends as expected: %j ends with "%s"', async (scripts, ended, log) => {
     expect(await run(scripts)).toEqual({ ended, log })
   })
 
@@ -71,11 +71,11 @@ describe('works side by side', () => {
     ],
     [['ok 30', 'stubborn 40'], 'cancelled at 40', ['0 ended at 15: cancelled', '1 ended at 40']],
     [['ok 10', 'ok 12'], '0,1 at 12', ['0 ended at 10', '1 ended at 12']],
-  ])('%j, cancelled at 15 ms: %s', async (scripts, ended, log) => {
+  ])('ends as expected when cancelled at 15 ms: %j ends with "%s"', async (scripts, ended, log) => {
     expect(await run(scripts, 15)).toEqual({ ended, log })
   })
 
-  test('gives the values in the order of the works, each of its own type', async () => {
+  test('returns its values in the order of the tasks, each of its own type', async () => {
     const values: [number, string] = await allOrAbort(new AbortController().signal, [
       () => Promise.resolve(1),
       () => Promise.resolve('two'),
@@ -83,7 +83,7 @@ describe('works side by side', () => {
     expect(values).toEqual([1, 'two'])
   })
 
-  test('what throws before it has begun to wait counts as well', async () => {
+  test('fails when a task throws before it waits for anything', async () => {
     const ended = allOrAbort(new AbortController().signal, [
       () => {
         throw new Error('at once')
@@ -93,13 +93,13 @@ describe('works side by side', () => {
     await expect(ended).rejects.toThrow('at once')
   })
 
-  test('even `undefined` that is thrown is an error', async () => {
+  test('fails even when a task throws `undefined`', async () => {
     // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- that is the case
     const ended = allOrAbort(new AbortController().signal, [() => Promise.reject(undefined)])
     await expect(ended).rejects.toBeUndefined()
   })
 
-  test('who was stopped is told apart by its name, as an abort', () => {
+  test('recognizes a stopped task by the name of its error, an abort', () => {
     expect(new Stopped()).toMatchObject({
       name: 'AbortError',
       message: 'stopped: another stage failed',

@@ -64,11 +64,11 @@ describe('retry', () => {
     ['good at last', ['busy', 'busy', 'good'], 'good', [100, 300]],
     ['never good', ['busy', 'busy', 'busy', 'good'], 'busy', [100, 300]],
     ['a trouble that stays', ['bad', 'good'], 'bad', []],
-  ])('%s', async (_, results, result, slept) => {
+  ])('gives the right result for "%s"', async (_, results, result, slept) => {
     expect(await attempts(results)).toEqual({ result, slept })
   })
 
-  test('an abort ends the pause', async () => {
+  test('ends its pause on an abort', async () => {
     const ending = new AbortController()
     const reason = new Error('enough')
     const trying = retry(
@@ -88,7 +88,7 @@ describe('withTimeout', () => {
       })
     })
 
-  test('ends by its time, by the other signal, or by itself', async () => {
+  test('ends at its timeout, by the other signal, or by itself', async () => {
     expect(await withTimeout(realClock, 10, never, untilAborted)).toBeInstanceOf(TimeOver)
     const reason = new Error('enough')
     const ending = new AbortController()

@@ -21,7 +21,7 @@ test('a private folder is in RUNNER_TEMP and closed to others', () => {
   expect(mode(folder)).toBe('700')
 })
 
-test('without RUNNER_TEMP it is in the system’s folder', async () => {
+test('a private folder is in the system’s folder without RUNNER_TEMP', async () => {
   const own = realFiles({})
   const made = await own.privateFolder()
   expect(dirname(made)).toBe(tmpdir())
@@ -46,7 +46,7 @@ test('an ordinary file is written with the folders above it', async () => {
   expect(files.isFolder(path)).toBe(false)
 })
 
-test('a link tells where it leads, also to nothing', async () => {
+test('the target of a link is returned, even when it does not exist', async () => {
   const path = join(folder, 'link')
   await symlink('somebody@host.1234', path)
   expect(await files.link(path)).toBe('somebody@host.1234')

@@ -27,11 +27,11 @@ describe('a stream is cut into lines', () => {
     ['a letter that never ends', [Buffer.from('aé').subarray(0, 2)], ['a\ufffd']],
     ['progress drawn over', ['10%\r20%\r', '30%\r100%\nnext\n'], ['100%', 'next']],
     ['progress whose line is never ended', ['10%\r20%\r30%'], ['30%']],
-  ])('%s', (_, chunks, lines) => {
+  ])('with "%s"', (_, chunks, lines) => {
     expect(linesOf(...chunks)).toEqual(lines)
   })
 
-  test('a line over 64 Ki letters comes in pieces, and no letter is cut in two', () => {
+  test('of at most 64 Ki letters, and no letter is cut in two', () => {
     const line = `${'x'.repeat(64 * 1024 - 1)}😀${'y'.repeat(100_000)}`
     const pieces = linesOf(line, '\nnext\n')
     expect(pieces.at(-1)).toBe('next')
@@ -40,7 +40,7 @@ describe('a stream is cut into lines', () => {
     expect(pieces[1]).toMatch(/^😀y/u)
   })
 
-  test('a progress bar that is drawn for hours is not kept', () => {
+  test('without keeping a progress bar that is drawn for hours', () => {
     const lines: string[] = []
     const splitter = new LineSplitter((line) => lines.push(line))
     for (let i = 0; i < 10_000; i++) splitter.push(Buffer.from(`${i} ${'#'.repeat(100)}\r`))

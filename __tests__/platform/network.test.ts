@@ -68,7 +68,7 @@ describe('a request over a Unix socket', () => {
     expect(connections).toBe(1)
   })
 
-  test('is asked anew when the server closes a resting connection', async () => {
+  test('is repeated when the server closes an idle connection', async () => {
     const socket = await serve((_, response) => response.end('ok'))
     const network = realNetwork()
     await (await network.request(get(socket))).text()
@@ -77,7 +77,7 @@ describe('a request over a Unix socket', () => {
     expect(await (await network.request(get(socket))).text()).toBe('ok')
   })
 
-  test('throws when nobody answers', async () => {
+  test('throws when there is no server', async () => {
     await serve(() => undefined)
     await expect(realNetwork().request(get(join(folder, 'other')))).rejects.toThrow('ENOENT')
   })
@@ -94,7 +94,7 @@ describe('a request over a Unix socket', () => {
   })
 })
 
-describe('the lines of an answer', () => {
+describe('the lines of a response', () => {
   test('come as they are written, across chunks and within letters', async () => {
     const bytes = Buffer.from('{"a":"é"}\n{"b":2}\nlast')
     const socket = await serve((_, response) => {
@@ -109,7 +109,7 @@ describe('the lines of an answer', () => {
     expect(await collect(answer.lines())).toEqual(['{"a":"é"}', '{"b":2}', 'last'])
   })
 
-  test('one line may be of any length', async () => {
+  test('may be of any length', async () => {
     const long = 'x'.repeat(3_000_000)
     const socket = await serve((_, response) => response.end(`${long}\n{}\n`))
     const answer = await realNetwork().request(get(socket))
@@ -142,7 +142,7 @@ describe('the lines of an answer', () => {
     ).rejects.toBe(reason)
   })
 
-  test('a reader that stops early closes the connection', async () => {
+  test('are closed with their connection when the reader stops early', async () => {
     const closed = new Promise<void>((resolve) => {
       void serve((_, response) => {
         response.on('close', resolve)

@@ -38,7 +38,7 @@ async function hasEnded(pid: number): Promise<boolean> {
 }
 
 describe('a short command', () => {
-  test('tells its exit code and what it said on each channel', async () => {
+  test('returns its exit code and its output on each channel', async () => {
     const script = 'console.log("out"); console.error("err"); process.exitCode = 3'
     expect(await processes.run(node, ['-e', script])).toEqual({
       code: 3,
@@ -47,7 +47,7 @@ describe('a short command', () => {
     })
   })
 
-  test('gets its arguments as they are: no shell reads them', async () => {
+  test('gets its arguments unchanged, because no shell reads them', async () => {
     const args = ['$HOME', '`id`', 'a b', '"quoted"', "it's", '', '*', '\\n', '; exit 1']
     const { stdout } = await processes.run(node, [
       '-e',
@@ -81,15 +81,15 @@ describe('a short command', () => {
   test.each([
     ['no such tool', 'no-such-tool', {}, 'no-such-tool was not found on PATH'],
     ['no such folder', node, { cwd: '/no/such/folder' }, 'could not be started: '],
-  ])('%s: exit code 127 and a sentence', async (_, tool, how, sentence) => {
+  ])('has exit code 127 and a sentence for "%s"', async (_, tool, how, sentence) => {
     const { code, stderr } = await processes.run(tool, [], how)
     expect(code).toBe(127)
     expect(stderr).toContain(sentence)
   })
 })
 
-describe('finding a tool', () => {
-  test('PATH is read in its order; folders and files that are no programs are passed by', async () => {
+describe('the search for a tool', () => {
+  test('follows the order of PATH, and skips folders and files that are not executable', async () => {
     const name = 'a-tool'
     const [first, second] = [join(folder, 'first'), join(folder, 'second')]
     await mkdir(join(first, 'as-folder'), { recursive: true })
@@ -104,7 +104,7 @@ describe('finding a tool', () => {
 })
 
 describe('a long command', () => {
-  test('is heard line by line, with its channel and its exit code', async () => {
+  test('is read line by line, with its channel and its exit code', async () => {
     const script = 'console.log("one\\ntwo"); console.error("three"); process.exitCode = 7'
     const { code, said } = await stream(script)
     expect(code).toBe(7)
@@ -127,14 +127,14 @@ describe('a long command', () => {
     expect((await stream('process.exit(4)', never, 'x'.repeat(1_000_000))).code).toBe(4)
   })
 
-  test('that is not there: exit code 127 and a sentence', async () => {
+  test('has exit code 127 and a sentence when it does not exist', async () => {
     const lines: string[] = []
     const onLine = (line: string) => lines.push(line)
     expect(await processes.stream('no-such-tool', [], { signal: never, onLine })).toBe(127)
     expect(lines).toEqual(['no-such-tool was not found on PATH'])
   })
 
-  test('that no system can start: exit code 127', async () => {
+  test('has exit code 127 when no system can start it', async () => {
     const path = join(folder, 'broken')
     await writeFile(path, '#!/no/such/interpreter\n')
     await chmod(path, 0o755)
@@ -186,7 +186,7 @@ describe('a long command', () => {
     expect(said).toEqual([])
   })
 
-  test('does not wait for what it left running in the background', async () => {
+  test('does not wait for its background processes', async () => {
     const startedAt = Date.now()
     const { code, said } = await stream(
       `const child = require('node:child_process').spawn('sleep', ['20'], { stdio: 'inherit', detached: true })
@@ -234,20 +234,20 @@ describe('a command that is bound to this process', () => {
     return pids
   }
 
-  test('ends with it where the system sees to that', async () => {
+  test('ends with it where the system provides for that', async () => {
     const [pid = 0, child = 0] = await killed(undefined)
     expect(pid).toBeGreaterThan(0)
     expect(await hasEnded(pid)).toBe(true)
     process.kill(child, 'SIGKILL')
   })
 
-  test('ends with it, and its children too, where no setpriv can do it', async () => {
+  test('ends with it, and with its children, where no setpriv can provide for that', async () => {
     const pids = await killed(another)
     expect(pids).toHaveLength(2)
     for (const pid of pids) expect(await hasEnded(pid)).toBe(true)
   })
 
-  test('is started by no setpriv that cannot do it', async () => {
+  test('is not started with a setpriv that cannot provide for that', async () => {
     const bin = await mkdtemp(join(folder, 'bin-'))
     await writeFile(join(bin, 'setpriv'), another, { mode: 0o755 })
     const said: string[] = []

@@ -4,7 +4,7 @@ import { abortable } from '../../src/platform/time.js'
 const reason = new Error('cancelled')
 const never = new Promise<string>(() => undefined)
 
-test('work that comes to its end first', async () => {
+test('work that ends before its abort returns its value', async () => {
   const { signal } = new AbortController()
   expect(await abortable(signal, () => Promise.resolve('done'))).toBe('done')
   await expect(abortable(signal, () => Promise.reject(new Error('broken')))).rejects.toThrow(
@@ -12,14 +12,14 @@ test('work that comes to its end first', async () => {
   )
 })
 
-test('work that goes on when it is aborted is left alone', async () => {
+test('work that goes on after its abort is not waited for', async () => {
   const cancel = new AbortController()
   const ended = abortable(cancel.signal, () => never)
   cancel.abort(reason)
   await expect(ended).rejects.toBe(reason)
 })
 
-test('what is aborted already is not begun', async () => {
+test('work that is aborted already is not started', async () => {
   let begun = 0
   const work = () => {
     begun += 1

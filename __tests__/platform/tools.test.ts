@@ -40,8 +40,8 @@ afterEach(() => {
 
 const tools = () => realTools({ ...process.env, KUBECTL_DOWNLOAD_URL: url })
 
-describe('a kubectl that is not there', () => {
-  test('is fetched once, as a program, and then found in the tool cache', async () => {
+describe('a missing kubectl', () => {
+  test('is downloaded once, made executable, and then found in the tool cache', async () => {
     const path = (await tools().fetchKubectl()) ?? ''
     expect(readFileSync(path, 'utf8')).toBe(program)
     expect(asked.map((one) => one.replace(/\/bin\/.*\/kubectl/, '/…/kubectl')).sort()).toEqual([
@@ -53,12 +53,12 @@ describe('a kubectl that is not there', () => {
     expect(asked).toEqual([])
   })
 
-  test('is refused when its checksum is another', async () => {
+  test('is rejected when its checksum differs', async () => {
     checksum = 'f'.repeat(64)
     await expect(tools().fetchKubectl()).rejects.toThrow('does not match its published checksum')
   })
 
-  test('is not fetched where there is no runner', async () => {
+  test('is not downloaded where there is no runner', async () => {
     const { fetchKubectl } = realTools({ PATH: '' })
     expect(await fetchKubectl()).toBeUndefined()
     expect(asked).toEqual([])

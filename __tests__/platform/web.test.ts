@@ -74,7 +74,7 @@ describe('a request', () => {
     expect([answer.status, await answer.text()]).toEqual([status, ''])
   })
 
-  test('follows no redirect, and hands on the headers and all bytes of the answer', async () => {
+  test('follows no redirect, and returns the headers and all bytes of the response', async () => {
     const { port } = await serve((_, response) => {
       response.writeHead(
         302,
@@ -96,7 +96,7 @@ describe('a request', () => {
     expect([...new Uint8Array(await answer.arrayBuffer())]).toEqual([0, 255])
   })
 
-  test('that is answered with a status that there is not is an error', async () => {
+  test('fails when its response has an invalid status', async () => {
     const { server, port } = await serve()
     server.removeAllListeners('request')
     server.on('connection', (socket: Socket) => {
@@ -106,14 +106,14 @@ describe('a request', () => {
     await expect(asked).rejects.toThrow()
   })
 
-  test('ends with its signal when nobody answers', async () => {
+  test('ends with its signal when there is no response', async () => {
     const { hang, signal } = hanging()
     const { port } = await serve(hang)
     const asked = realWeb.fetch(`http://127.0.0.1:${port}/`, { method: 'GET', signal })
     await expect(asked).rejects.toThrow('time is over')
   })
 
-  test('a request to nobody is an error', async () => {
+  test('fails when there is no server', async () => {
     const { server, port } = await serve()
     await new Promise((resolve) => server.close(resolve))
     const asked = realWeb.fetch(`http://127.0.0.1:${port}/`, { method: 'GET', signal: never })
@@ -121,8 +121,8 @@ describe('a request', () => {
   })
 })
 
-describe('behind a proxy', () => {
-  test('a page over http: is asked of the proxy, with the name and password that it wants', async () => {
+describe('a request behind a proxy', () => {
+  test('is sent to the proxy with its user name and password for http:', async () => {
     const { port } = await serve(echo)
     process.env['http_proxy'] = `http://ada:a%40b@127.0.0.1:${port}`
     const answer = await realWeb.fetch('http://chat.example/hook', { method: 'GET', signal: never })
@@ -135,7 +135,7 @@ describe('behind a proxy', () => {
     })
   })
 
-  test('a host in no_proxy is requested without the proxy', async () => {
+  test('is sent without the proxy to a host in no_proxy', async () => {
     const { port } = await serve(echo)
     const url = `http://localhost:${port}/`
     process.env['http_proxy'] = 'http://127.0.0.1:1'
@@ -148,7 +148,7 @@ describe('behind a proxy', () => {
   const https = (signal: AbortSignal) =>
     realWeb.fetch('https://api.example/', { method: 'GET', signal })
 
-  test('https: goes through it, so that it hears the name of the server and no more', async () => {
+  test('passes through the proxy for https:, which sees only the name of the server', async () => {
     const { server, port } = await serve()
     process.env['https_proxy'] = `http://127.0.0.1:${port}`
     const hello = new Promise<readonly [way: string | undefined, first: Buffer]>((resolve) => {
@@ -168,7 +168,7 @@ describe('behind a proxy', () => {
     expect(first.includes('api.example')).toBe(true)
   })
 
-  test('that refuses is named as the trouble', async () => {
+  test('names the proxy as the reason when it refuses', async () => {
     const { server, port } = await serve()
     server.on('connect', (_, socket: Socket) => {
       socket.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n')
@@ -177,7 +177,7 @@ describe('behind a proxy', () => {
     await expect(https(never)).rejects.toThrow('the proxy answers 407')
   })
 
-  test('a proxy that never answers holds nobody', async () => {
+  test('ends although the proxy never answers', async () => {
     const { hang, signal } = hanging()
     const { server, port } = await serve()
     server.on('connect', hang)

@@ -9,7 +9,7 @@ function stream(more: object = {}) {
   return { written, stream: fields as unknown as NodeJS.WriteStream }
 }
 
-describe('there is a window', () => {
+describe('a terminal window is recognized', () => {
   test.each<[string, object, Record<string, string>, boolean]>([
     ['a terminal', {}, { TERM: 'xterm-256color' }, true],
     ['one that does not say which', {}, {}, true],
@@ -18,12 +18,12 @@ describe('there is a window', () => {
     ['CI', {}, { TERM: 'xterm', CI: 'true' }, false],
     ['no CI', {}, { TERM: 'xterm', CI: 'false' }, true],
     ['no CI, said by nothing', {}, { TERM: 'xterm', CI: '' }, true],
-  ])('%s', (_, fields, env, is) => {
+  ])('in the case "%s"', (_, fields, env, is) => {
     expect(windowOf(stream(fields).stream, env) !== undefined).toBe(is)
   })
 })
 
-test('its size is asked for each time, and a usual one where it is not told', () => {
+test('the size of the window is read each time, with a default where it is unknown', () => {
   const { stream: one } = stream()
   const window = windowOf(one, {})
   expect(window?.size()).toEqual({ columns: 100, rows: 30 })
@@ -33,13 +33,13 @@ test('its size is asked for each time, and a usual one where it is not told', ()
   expect(window?.size()).toEqual({ columns: 80, rows: 24 })
 })
 
-test('what is written goes to the stream', () => {
+test('text is written to the stream', () => {
   const { written, stream: one } = stream()
   windowOf(one, {})?.write('text')
   expect(written).toEqual(['text'])
 })
 
-describe('colors', () => {
+describe('colors are used or not', () => {
   const terminal = { isTTY: true }
   test.each([
     ['a terminal', terminal, { TERM: 'xterm' }, true],
@@ -53,7 +53,7 @@ describe('colors', () => {
     ['the same where TERM is dumb', {}, { FORCE_COLOR: '1', TERM: 'dumb' }, true],
     ['forced to have none', terminal, { FORCE_COLOR: '0' }, false],
     ['both', terminal, { NO_COLOR: '1', FORCE_COLOR: '1' }, false],
-  ])('%s', (_, stream, env, has) => {
+  ])('in the case "%s"', (_, stream, env, has) => {
     expect(colorOf(stream, env)).toBe(has)
   })
 })

@@ -57,7 +57,7 @@ test.each([
   expect(planOf(given({ tags }))).toMatchObject({ npmTag, movingTag })
 })
 
-describe('what keeps a version from being published', () => {
+describe('a version is not published', () => {
   test.each<[string, Partial<RawInputs>, string]>([
     ['another tag', { tag: 'v1.2.1' }, 'the tag v1.2.1 is not the version of package.json, 1.2.0'],
     [
@@ -90,12 +90,12 @@ describe('what keeps a version from being published', () => {
       { project: project('1.0.0'), tag: 'v1.0.0' },
       'CHANGELOG.md: the section of 1.0.0 is empty',
     ],
-  ])('%s', (_, more, sentence) => {
+  ])('in the case "%s"', (_, more, sentence) => {
     expect(() => planOf(given(more))).toThrow(new Error(sentence))
   })
 })
 
-test('a dry run takes a section that has no date yet', () => {
+test('a dry run accepts a section that has no date yet', () => {
   expect(planOf(given({ project: project('1.1.0'), tag: undefined })).notes).toBe('- A keel.')
 })
 
@@ -112,7 +112,7 @@ test.each([
   ['v1.10.0', ['v1.9.9', 'v0.20.0'], true],
   ['v1.0.0', ['v2.0.0'], false],
   ['v1.0.0', ['v1', 'nightly', ''], true],
-])('that %s is the newest beside %j: %s', (tag, others, newest) => {
+])('%s is the newest version beside %j: %s', (tag, others, newest) => {
   expect(isNewest(tag, others)).toBe(newest)
 })
 

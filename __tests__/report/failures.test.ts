@@ -15,7 +15,7 @@ const sections = new Map(
   }),
 )
 
-test('each cause has its section, in the order of the codes, and there are no others', () => {
+test('each cause has its section, in the order of the codes, and no other section exists', () => {
   expect([...sections.keys()]).toEqual(causeCodes)
 })
 
@@ -25,11 +25,16 @@ test('each cause has its line in the table at the top', () => {
   expect(rows.map(([, , anchor]) => anchor)).toEqual(causeCodes)
 })
 
-test.each(causeCodes)('%s: its symptom, its timeout, what is restored, what to do', (code) => {
-  const points = [...(sections.get(code) ?? '').matchAll(/^- \*\*(.+):\*\*/gm)].map(([, it]) => it)
-  expect(points).toEqual(['Symptom', 'Timeout', 'Restored', 'What to do'])
-  expect(pageOf({ code })).toMatch(new RegExp(`/docs/failures\\.md#${code}$`))
-})
+test.each(causeCodes)(
+  'the section of %s has its symptom, its timeout, what is restored, and a fix',
+  (code) => {
+    const points = [...(sections.get(code) ?? '').matchAll(/^- \*\*(.+):\*\*/gm)].map(
+      ([, it]) => it,
+    )
+    expect(points).toEqual(['Symptom', 'Timeout', 'Restored', 'What to do'])
+    expect(pageOf({ code })).toMatch(new RegExp(`/docs/failures\\.md#${code}$`))
+  },
+)
 
 /** As the table of timeouts tells it. */
 function words(wait: Wait): RegExp {

@@ -12,7 +12,7 @@ const documented = [...readFileSync(pathOf('docs/report.md'), 'utf8').matchAll(/
   .map(([, field = '']) => field)
   .sort()
 
-test('each field of the type of reports is on the page, and says whether it may be missing', () => {
+test('each field of the report type is on the page, and marked when it is optional', () => {
   const file = pathOf('src/report/report.ts')
   const program = ts.createProgram([file], {
     strict: true,
@@ -44,7 +44,7 @@ test('each field of the type of reports is on the page, and says whether it may 
 })
 
 test.each(['deployed', 'undone'])(
-  'a real report of a release that was %s has only those',
+  'a real report of a release that was %s has only fields that the page lists',
   (name) => {
     const text = readFileSync(pathOf(`__tests__/fixtures/summary/${name}.json`), 'utf8')
     const pathsOf = (value: unknown, path: string): readonly string[] => {

@@ -21,7 +21,7 @@ test('a release that went well ends with its version and time', () => {
   ])
 })
 
-test('one that was restored: the cause, its evidence, what was done, what to do', () => {
+test('a release that was restored ends with the cause, its evidence, the restored objects and a hint', () => {
   expect(
     told({
       result: 'undone',
@@ -67,12 +67,12 @@ test('one that was restored: the cause, its evidence, what was done, what to do'
   ])
 })
 
-test.each(Object.keys(exitCodes) as Result[])('the last line of %s', (result) => {
+test.each(Object.keys(exitCodes) as Result[])('the last line of %s names the result', (result) => {
   const last = told({ result }).at(-1)
   expect(last).toMatch(exitCodes[result] === 0 ? /^✓ .*\(1 min 01 s\)$/ : /^✗ .*\(1 min 01 s\)$/)
 })
 
-describe('each line is one line', () => {
+describe('each line is written as a single line', () => {
   test.each<[string, Partial<Report>, string[]]>([
     [
       'a sentence',
@@ -109,12 +109,12 @@ describe('each line is one line', () => {
         '  warning: beware',
       ],
     ],
-  ])('%s', (_, more, lines) => {
+  ])('when there is %s', (_, more, lines) => {
     expect(told({ workloads: [], ...more }).slice(0, -1)).toEqual(lines)
   })
 })
 
-test('nothing is told of migrations that there were none of', () => {
+test('nothing is written about migrations when there were none', () => {
   expect(told({ workloads: [] })).toEqual([
     '✓ shop ef2714eb63e4 is deployed: 0 workloads in namespace prod (1 min 01 s)',
   ])

@@ -10,7 +10,7 @@ const found: readonly Finding[] = [
   error('cluster', 'the cluster does not answer\nafter all', 'spec:\n  a: 1'),
 ]
 
-test('by topic in their order, each with what mends it below', () => {
+test('findings are written by topic in a fixed order, each with its fix below', () => {
   expect(findingLines(found).map(({ kind, text }) => `${kind}|${text}`)).toEqual([
     'plain|tools',
     'good|git 2.39.5',
@@ -31,11 +31,11 @@ test.each<[readonly Finding[], string]>([
   [found, '1 thing would go wrong, 1 warning'],
   [[...found, ...found], '2 things would go wrong, 2 warnings'],
   [[warning('tools', '')], 'nothing would go wrong, 1 warning'],
-])('%#', (findings, says) => {
+])('the number of findings is summed up in words (case %#)', (findings, says) => {
   expect(tally(findings)).toBe(says)
 })
 
-test('what would end a release is bad; anything else is no finding', () => {
+test('a failure that would end a release is an error, and any other exception is passed on', () => {
   const cause = { code: 'usage', sentence: 'no', hint: 'yes' } as const
   expect(failed('tools', new Failure(cause))).toEqual(error('tools', 'no', 'yes'))
   expect(() => failed('tools', new TypeError('x'))).toThrow(TypeError)

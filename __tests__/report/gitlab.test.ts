@@ -42,7 +42,7 @@ test('a stage is a section, with its own seconds', () => {
   ])
 })
 
-test('a name is what GitLab takes for one', () => {
+test('the name of a section is valid in GitLab', () => {
   const log = logged((sink) => {
     sink.open('dry run')
     sink.close('dry run', 'done', 0)
@@ -50,7 +50,7 @@ test('a name is what GitLab takes for one', () => {
   expect(sectionsOf(log)).toMatchObject([{ name: 'dry-run-1763712000400', header: '▸ dry run' }])
 })
 
-test('colors are those of the sink', () => {
+test('colors are written where the sink has colors', () => {
   const log = logged((sink) => {
     sink.open('build')
     sink.close('build', 'failed', 1)
@@ -59,7 +59,7 @@ test('colors are those of the sink', () => {
   expect(sectionsOf(log)).toMatchObject([{ header: '▸ build' }])
 })
 
-test('stages that go side by side are sections one after the other', async () => {
+test('stages that run in parallel are sections one after the other', async () => {
   const clock = handClock(start)
   let log = ''
   const lines = terminalSink((line) => (log += `${line}\n`), false)
@@ -89,7 +89,7 @@ test.each([
   ['start with options', 'section_start:1:mine[collapsed=true]\r\u001b[0Kmine'],
   ['mark with an escape within an escape', 'section_end:1:mine\r\u001b\u001b[0m[0K'],
   ['mark by an escape of one byte', 'section_end:1:mine\r\u009b0K'],
-])('foreign text is no %s', (_, text) => {
+])('foreign text cannot be taken for a section %s', (_, text) => {
   const log = logged((sink) => {
     sink.open('build')
     sink.quote(text)
@@ -102,7 +102,7 @@ test.each([
   expect(section?.lines[0]).toMatch(/^ {2}│ section_(start|end):/)
 })
 
-test('the reader of these tests takes none but whole sections', () => {
+test('the parser in these tests accepts only whole sections', () => {
   const mark = (kind: string, name: string) => `\u001b[0Ksection_${kind}:1:${name}\r\u001b[0K`
   expect(() => sectionsOf(mark('start', 'a'))).toThrow('a is not closed')
   expect(() => sectionsOf(mark('end', 'a'))).toThrow('a is closed, and none open')

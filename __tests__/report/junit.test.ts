@@ -69,7 +69,7 @@ more: ${pageOf(crash)}</failure>
 `)
 })
 
-describe('the stages', () => {
+describe('the stages of a JUnit file', () => {
   test.each<[string, Partial<Report>, string[], number[]]>([
     [
       'a good run',
@@ -113,13 +113,13 @@ describe('the stages', () => {
       ['build skipped: build was stopped', 'release failure: the run was cancelled'],
       [2, 1, 0, 1],
     ],
-  ])('%s', (_, more, expected, expectedCounts) => {
+  ])('are written for "%s"', (_, more, expected, expectedCounts) => {
     const [suite] = suites(more)
     expect(told(suite)).toEqual(expected)
     expect(suite && counts(suite)).toEqual(expectedCounts)
   })
 
-  test('the cause with its evidence, and what to do', () => {
+  test('have the cause with its evidence and a hint', () => {
     const cause: Cause = {
       ...crash,
       hint: 'mend it',
@@ -143,16 +143,16 @@ describe('the stages', () => {
   })
 })
 
-describe("the user's tests", () => {
+describe("the user's tests in a JUnit file", () => {
   const suiteOf = (tests: TestReport) => suites({ tests })[1]
 
-  test('tests that passed are counted', () => {
+  test('are counted when they passed', () => {
     const suite = suiteOf(testsOf([]))
     expect(suite && counts(suite)).toEqual([21, 0, 0, 2])
     expect(suite?.children).toEqual([])
   })
 
-  test('that failed are told by name, with what is known', () => {
+  test('are listed by name when they failed, with the known details', () => {
     const { file: _file, line: _line, ...nowhere } = total
     const suite = suiteOf(
       testsOf(
@@ -175,7 +175,7 @@ describe("the user's tests", () => {
     ])
   })
 
-  test('that did not run are no suite', () => {
+  test('have no suite when they did not run', () => {
     expect(suites({})).toHaveLength(1)
   })
 })
@@ -189,7 +189,7 @@ test.each([
   ['no characters', 'a\ufffe\uffff', 'a\ufffd\ufffd'],
   ['letters of all kinds', 'größer 漢 🎉', 'größer 漢 🎉'],
   ['lines', 'a\nb\tc', 'a\nb\tc'],
-])('%s stay text', (_, given, read) => {
+])('%s in foreign text stays text', (_, given, read) => {
   const cause: Cause = { code: 'crash', sentence: given, logs: [{ lines: [given] }] }
   const [suite] = suites({ stages: [stage('rollout', 'failed')], cause })
   const [failure] = suite ? all(suite, 'failure') : []

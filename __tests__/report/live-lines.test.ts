@@ -19,7 +19,7 @@ const beat: StatusRow = {
 const failed: StatusRow = { of: 'deployment/beat', is: 'failed', words: 'failed: x' }
 const bake: StatusRow = { is: 'waiting', words: 'all are ready, watched for 3 s of 15 s' }
 
-describe('a line for each', () => {
+describe('each workload has a live line', () => {
   test.each<[string, StatusRow[], string[]]>([
     ['nothing', [], []],
     [
@@ -44,7 +44,7 @@ describe('a line for each', () => {
       [{ is: 'waiting', words: 'building: step 3 of 9', seconds: 4 }],
       ['  · 4 s  building: step 3 of 9'],
     ],
-  ])('%s', (_, standings, lines) => {
+  ])('with %s', (_, standings, lines) => {
     expect(liveLines(standings, { columns: 100, rows: 24 }, plain)).toEqual(lines)
   })
 })
@@ -65,7 +65,7 @@ describe('a small window', () => {
   test.each([
     [19, 24],
     [80, 3],
-  ])('of %d columns and %d rows has none', (columns, rows) => {
+  ])('of %d columns and %d rows has no live lines', (columns, rows) => {
     expect(liveLines([worker], { columns, rows }, plain)).toEqual([])
   })
 
@@ -77,7 +77,7 @@ describe('a small window', () => {
   many[50] = { ...beat, of: 'w50' }
   many[51] = { ...failed, of: 'w51' }
 
-  test('shows what has to be known, and counts the others', () => {
+  test('shows the important lines, and counts the others', () => {
     expect(liveLines(many, { columns: 80, rows: 8 }, plain)).toEqual([
       '  ✗ w51         failed: x',
       '  ! w50  125 s  0 of 1 ready, waiting for beat-1 (exited with 1)',
@@ -88,7 +88,7 @@ describe('a small window', () => {
     ])
   })
 
-  test('counts workloads alone', () => {
+  test('counts only workloads', () => {
     const all = [web, web, web, bake]
     expect(liveLines(all, { columns: 80, rows: 4 }, plain)).toEqual([
       '  ·   all are ready, watched for 3 s of 15 s',
@@ -103,7 +103,7 @@ describe('a small window', () => {
   })
 })
 
-test('the sign is painted, and takes no room by it', () => {
+test('the symbol of a line is colored without taking more room', () => {
   const paint = (code: number, text: string) => `\u001b[${code}m${text}\u001b[0m`
   expect(liveLines([web, worker, beat, failed], { columns: 20, rows: 24 }, paint)).toEqual([
     '  \u001b[32m✓\u001b[0m deployment/web …',
@@ -113,13 +113,13 @@ test('the sign is painted, and takes no room by it', () => {
   ])
 })
 
-describe('words of the cluster', () => {
+describe('foreign text in a live line', () => {
   test.each([
     ['a move of the cursor', 'a\u001b[2Kb\u001b[1A', 'ab'],
     ['several lines', 'a\nb\r\nc', 'a b c'],
     ['a tab', 'a\tb', 'a b'],
     ['a title', '\u001b]0;owned\u0007text', 'text'],
-  ])('%s', (_, words, shown) => {
+  ])('stays on one line although it has %s', (_, words, shown) => {
     const lines = liveLines([{ is: 'waiting', words }], { columns: 40, rows: 24 }, plain)
     expect(lines).toEqual([`  ·   ${shown}`])
   })
@@ -133,11 +133,11 @@ describe('words of the cluster', () => {
     ['ＡＢ', 4],
     ['…·✓', 3],
     ['a\u200bb', 2],
-  ])('%s takes %d columns', (text, columns) => {
+  ])('is measured: %s takes %d columns', (text, columns) => {
     expect(widthOf(text)).toBe(columns)
   })
 
-  test('wide letters are cut where they fit', () => {
+  test('is cut between wide letters', () => {
     const words = '漢'.repeat(30)
     const [line = ''] = liveLines([{ is: 'waiting', words }], { columns: 21, rows: 24 }, plain)
     expect(widthOf(line)).toBeLessThanOrEqual(21)

@@ -31,12 +31,12 @@ test.each<[Result, 'always' | 'failure', number]>([
   ['undone', 'failure', 1],
   ['locked', 'failure', 1],
   ['cancelled', 'failure', 1],
-])('%s with webhook-on %s: %i messages', async (result, on, count) => {
+])('the result %s with webhook-on %s sends %i messages', async (result, on, count) => {
   expect(await tell(result, on)).toEqual([])
   expect(chat.messages).toHaveLength(count)
 })
 
-test('nobody is told without an address', async () => {
+test('no message is sent without an address', async () => {
   const none = { webhook: undefined, 'webhook-on': 'always' } as const
   expect(
     await notifyWebhook(hastyWorld(), none, {
@@ -46,18 +46,22 @@ test('nobody is told without an address', async () => {
   ).toEqual([])
 })
 
-describe('a chat that', () => {
+describe('a notification is sent to a chat that', () => {
   test.each<[string, readonly number[], readonly string[]]>([
-    ['is away for a moment is told all the same', [500, 429], []],
-    ['is away is a warning', [500, 502, 503], ['the request was refused (503)']],
-    ['does not want it is a warning at once', [404], ['the request was refused (404)']],
+    ['is away for a moment, by a second request', [500, 429], []],
+    [
+      'stays away, and the failure is a warning',
+      [500, 502, 503],
+      ['the request was refused (503)'],
+    ],
+    ['refuses it, and the failure is a warning at once', [404], ['the request was refused (404)']],
   ])('%s', async (_, answers, warnings) => {
     chat.answers.push(...answers)
     expect(await tell()).toEqual(warnings.map((why) => `the webhook was not notified: ${why}`))
     expect(chat.messages).toHaveLength(warnings.length === 0 ? 1 : 0)
   })
 
-  test('is not there is a warning, without its address', async () => {
+  test('does not exist, with a warning that does not show its address', async () => {
     chat.stop()
     expect(await tell()).toEqual([
       'the webhook was not notified: there was no answer (ECONNREFUSED)',

@@ -46,8 +46,8 @@ function named(name: string, message: string): Error {
   return Object.assign(new Error(message), { name })
 }
 
-describe('one stage', () => {
-  test('opens, tells and closes, with the seconds of the run and its own', async () => {
+describe('a stage', () => {
+  test('writes its beginning, its lines and its end, with the seconds of the run and of the stage', async () => {
     const release = run()
     await release.clock.pass(1500)
     const build = stage(release, 'build')
@@ -69,7 +69,7 @@ describe('one stage', () => {
     expect(release.reporter.seconds()).toBe(3)
   })
 
-  test('is heard at once', () => {
+  test('writes each line at once', () => {
     const release = run()
     const build = stage(release, 'build')
     build.stageLog.say('building shop')
@@ -80,7 +80,7 @@ describe('one stage', () => {
     [named('Error', 'disk full'), 'failed'],
     [named('Failure', 'no such image'), 'failed'],
     [named('AbortError', 'cancelled'), 'stopped'],
-  ])('throws %s: passed on, and it is over: %s', async (error, ended) => {
+  ])('passes on %s when it throws it, and has the state %s', async (error, ended) => {
     const release = run()
     const build = stage(release, 'build')
     build.fail(error)
@@ -89,7 +89,7 @@ describe('one stage', () => {
     expect(release.reporter.stages).toMatchObject([{ name: 'build', ended }])
   })
 
-  test('may throw before it has begun to wait', async () => {
+  test('may throw before it waits for anything', async () => {
     const release = run()
     const error = new Error('at once')
     const ended = release.reporter.stage('build', () => {
@@ -100,8 +100,8 @@ describe('one stage', () => {
   })
 })
 
-describe('two stages side by side', () => {
-  test('are told one after the other, the lines with the time when they were said', async () => {
+describe('stages that run in parallel', () => {
+  test('are written one after the other, each line with its own time', async () => {
     const release = run()
     const push = stage(release, 'push')
     const tests = stage(release, 'test')
@@ -127,7 +127,7 @@ describe('two stages side by side', () => {
     expect(release.shown.at(-1)).toBe('2 t3')
   })
 
-  test('the second ends first: it is told as a whole when the first is over', async () => {
+  test('are written in their order even when the second ends first', async () => {
     const release = run()
     const push = stage(release, 'push')
     const tests = stage(release, 'test')
@@ -149,7 +149,7 @@ describe('two stages side by side', () => {
     expect(release.reporter.stages.map(({ name }) => name)).toEqual(['test', 'push'])
   })
 
-  test('three, the last two over: both follow', async () => {
+  test('are all written when three run and the last two end first', async () => {
     const release = run()
     const stages = ['a', 'b', 'c'].map((name) => stage(release, name))
     for (const one of stages.toReversed()) {
@@ -159,7 +159,7 @@ describe('two stages side by side', () => {
     expect(release.shown).toEqual(['[a', 'a] done 0', '[b', 'b] done 0', '[c', 'c] done 0'])
   })
 
-  test('the first fails: the second is told all the same', async () => {
+  test('are all written when the first fails', async () => {
     const release = run()
     const push = stage(release, 'push')
     const tests = stage(release, 'test')
@@ -181,7 +181,7 @@ describe('a line after 10 s of silence', () => {
       () => [workload('web', '', 'ready')],
       'build is still running',
     ],
-  ])('%s', async (_, on, line) => {
+  ])('is written for "%s"', async (_, on, line) => {
     const release = run()
     const build = stage(release, 'build')
     build.stageLog.waiting(on)
@@ -191,7 +191,7 @@ describe('a line after 10 s of silence', () => {
     expect(release.shown).toEqual(['[build', `10 ${line}`, `20 ${line}`, `30 ${line}`])
   })
 
-  test('a function is asked at that time', async () => {
+  test('has the text that a function returns at that time', async () => {
     const release = run()
     const build = stage(release, 'build')
     build.stageLog.waiting(() => [workload('web', `${release.reporter.seconds()} s`)])
@@ -199,7 +199,7 @@ describe('a line after 10 s of silence', () => {
     expect(release.shown).toEqual(['[build', '10 web: 10 s', '20 web: 20 s'])
   })
 
-  test('of workloads it comes every 10 s, whatever is said of others meanwhile', async () => {
+  test('comes every 10 s for workloads, whatever lines other stages write meanwhile', async () => {
     const release = run()
     const rollout = stage(release, 'rollout')
     await release.clock.pass(2000)
@@ -212,7 +212,7 @@ describe('a line after 10 s of silence', () => {
     expect(reasons).toEqual(['12 web: no node', '22 web: no node'])
   })
 
-  test('of workloads it counts anew when something else is waited for', async () => {
+  test('counts from zero again when a stage waits for something else', async () => {
     const release = run()
     const rollout = stage(release, 'rollout')
     rollout.stageLog.waiting(() => [workload('web', 'starts')])
@@ -225,7 +225,7 @@ describe('a line after 10 s of silence', () => {
   test.each<[string, (stageLog: StageLog) => void]>([
     ['one of our own', (stageLog) => stageLog.say('x')],
     ['a foreign one', (stageLog) => stageLog.quote('x')],
-  ])('counts from the last line: %s', async (_, speak) => {
+  ])('counts from the last line, even from %s', async (_, speak) => {
     const release = run()
     const build = stage(release, 'build')
     await release.clock.pass(6000)
@@ -236,7 +236,7 @@ describe('a line after 10 s of silence', () => {
     expect(release.shown.slice(2)).toEqual(['16 build is still running'])
   })
 
-  test('does not count from a change of what is waited for', async () => {
+  test('does not count from a change of the text', async () => {
     const release = run()
     const build = stage(release, 'build')
     await release.clock.pass(6000)
@@ -246,7 +246,7 @@ describe('a line after 10 s of silence', () => {
     expect(release.shown).toEqual(['[build', '10 build is still running'])
   })
 
-  test('is counted for each stage, and not mixed either', async () => {
+  test('is counted for each stage alone', async () => {
     const release = run()
     const push = stage(release, 'push')
     const tests = stage(release, 'test')
@@ -261,7 +261,7 @@ describe('a line after 10 s of silence', () => {
     await tests.ended
   })
 
-  test('comes no more when the stage is over', async () => {
+  test('stops when the stage is over', async () => {
     const release = run()
     const build = stage(release, 'build')
     build.fail(new Error('x'))
@@ -287,7 +287,7 @@ describe('a sink that draws', () => {
     return { ...release, reporter, drawn: () => standings?.() }
   }
 
-  test('is given what is waited for, and nothing any more at the end', async () => {
+  test('receives the current state, and nothing more after the end', async () => {
     const release = drawing()
     const rollout = stage(release, 'rollout')
     rollout.stageLog.waiting(() => [workload('web', `${release.reporter.seconds()} s`)])
@@ -298,7 +298,7 @@ describe('a sink that draws', () => {
     expect(release.shown).toEqual(['[rollout', 'draws', 'draws nothing', 'rollout] failed 3'])
   })
 
-  test('words are a line of their own, with the seconds of the stage', async () => {
+  test('receives text lines with the seconds of the stage', async () => {
     const release = drawing()
     await release.clock.pass(1000)
     const build = stage(release, 'build')
@@ -309,7 +309,7 @@ describe('a sink that draws', () => {
     expect(release.drawn()).toBeUndefined()
   })
 
-  test('needs no line every 10 s, but where there is nothing to draw', async () => {
+  test('needs no line every 10 s, unless there is nothing to draw', async () => {
     const release = drawing()
     const rollout = stage(release, 'rollout')
     rollout.stageLog.waiting(() => [workload('web', 'starts')])
@@ -320,7 +320,7 @@ describe('a sink that draws', () => {
     expect(release.shown.slice(2)).toEqual(['draws nothing', '40 rollout is still running'])
   })
 
-  test('a stage that waits its turn draws when it has come', async () => {
+  test('draws a stage that had to wait for another one', async () => {
     const release = drawing()
     const push = stage(release, 'push')
     const tests = stage(release, 'test')

@@ -17,7 +17,7 @@ function desk(columns = 40, rows = 8): Desk {
 }
 
 describe('drawn lines', () => {
-  test('stand below those that stay, and the cursor below them', async () => {
+  test('are below the permanent lines, and the cursor is below them', async () => {
     const { terminal, clock, on } = desk()
     on.print('▸ rollout')
     on.draw(() => ['web 0 of 2', 'worker 0 of 3'])
@@ -32,7 +32,7 @@ describe('drawn lines', () => {
     expect(await terminal.cursor()).toEqual({ row: 4, column: 0 })
   })
 
-  test('take the place of those before, fewer and shorter ones too', async () => {
+  test('replace the lines before, even by fewer and shorter ones', async () => {
     const { terminal, clock, on } = desk()
     on.print('▸ rollout')
     for (const lines of [['web: a long line', 'worker'], ['web'], [], ['web', 'worker', 'beat']]) {
@@ -54,7 +54,7 @@ describe('drawn lines', () => {
     expect(await terminal.cursor()).toEqual({ row: 2, column: 0 })
   })
 
-  test('leave nothing behind in what has scrolled away', async () => {
+  test('leave nothing in the scrollback', async () => {
     const { terminal, clock, on } = desk(40, 6)
     let drawn = 0
     on.draw(() => [`live ${drawn++}`, 'live'])
@@ -69,7 +69,7 @@ describe('drawn lines', () => {
     expect(await terminal.all()).toEqual(lines)
   })
 
-  test('a line that stays may be wider than the window', async () => {
+  test('are right below a permanent line that is wider than the window', async () => {
     const { terminal, clock, on } = desk(10)
     on.draw(() => ['live'])
     await clock.pass(100)
@@ -77,7 +77,7 @@ describe('drawn lines', () => {
     expect(await terminal.screen()).toEqual(['0123456789', 'abcde', 'live'])
   })
 
-  test('what somebody types in between is wiped away', async () => {
+  test('are redrawn over what a user types', async () => {
     const { terminal, clock, on } = desk()
     on.draw(() => ['web', 'worker'])
     await clock.pass(100)
@@ -86,7 +86,7 @@ describe('drawn lines', () => {
     expect(await terminal.screen()).toEqual(['· ended by SIGINT', 'web', 'worker'])
   })
 
-  test('letters that are wider than we think do not break the line', async () => {
+  test('are right with letters that are wider than we think', async () => {
     const { terminal, clock, on } = desk(10)
     on.draw(() => ['漢'.repeat(9), 'next'])
     await clock.pass(100)
@@ -95,8 +95,8 @@ describe('drawn lines', () => {
   })
 })
 
-describe('how often', () => {
-  test('at once is not: a stage that is over in a moment draws nothing', async () => {
+describe('the screen is drawn', () => {
+  test('not at once, so a stage of a moment draws nothing', async () => {
     const { terminal, clock, on } = desk()
     on.draw(() => ['web'])
     await clock.pass(90)
@@ -116,7 +116,7 @@ describe('how often', () => {
     expect(terminal.written).toHaveLength(10)
   })
 
-  test('once a second while nothing changes, and nothing is written of what is the same', async () => {
+  test('once a second while nothing changes, and nothing equal is written again', async () => {
     const { terminal, clock, on } = desk()
     let asked = 0
     on.draw(() => [`${Math.floor(asked++ / 3)}`])
@@ -125,7 +125,7 @@ describe('how often', () => {
     expect(terminal.written).toHaveLength(3)
   })
 
-  test('a line that stays is written at once, and what is drawn follows it soon', async () => {
+  test('soon after a permanent line, which is written at once', async () => {
     const { terminal, clock, on } = desk()
     let ready = 0
     on.draw(() => [`${ready} ready`])
@@ -137,7 +137,7 @@ describe('how often', () => {
     expect(await terminal.screen()).toEqual(['web: 1 ready', '1 ready'])
   })
 
-  test('not at all when nothing is drawn any more', async () => {
+  test('not at all when there is nothing to draw any more', async () => {
     const { terminal, clock, on } = desk()
     on.draw(() => ['web'])
     await clock.pass(100)
@@ -148,7 +148,7 @@ describe('how often', () => {
   })
 })
 
-describe('another size of the window', () => {
+describe('a resized window', () => {
   const text = (columns: number) => 'x'.repeat(columns)
 
   test.each([
@@ -158,7 +158,7 @@ describe('another size of the window', () => {
     ['lower', 40, 5],
     ['higher', 40, 20],
     ['narrower and lower', 12, 7],
-  ])('%s: drawn anew, and nothing of it is left', async (_, columns, rows) => {
+  ])('is redrawn without remains when it is %s', async (_, columns, rows) => {
     const { terminal, clock, on } = desk(40, 8)
     on.print('one')
     on.print('two')
@@ -173,7 +173,7 @@ describe('another size of the window', () => {
     expect(await terminal.all()).toEqual(['one', 'two', 'three'])
   })
 
-  test('a line that comes before it was drawn anew leaves nothing either', async () => {
+  test('has no remains when a line is written before it is redrawn', async () => {
     const { terminal, clock, on } = desk(40, 8)
     on.draw((size) => Array.from({ length: size.rows - 2 }, (_, i) => `live ${i}`))
     await clock.pass(100)
@@ -188,7 +188,7 @@ describe('another size of the window', () => {
   })
 })
 
-test('every write leaves the terminal in its usual mode, with a cursor that is seen', async () => {
+test('every write leaves the terminal in its usual mode, with a visible cursor', async () => {
   const { terminal, clock, on } = desk()
   on.draw(() => ['web'])
   await clock.pass(2000)

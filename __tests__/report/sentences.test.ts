@@ -20,7 +20,7 @@ test.each([
   [65.9, '1 min 05 s'],
   [119.99, '1 min 59 s'],
   [3725, '62 min 05 s'],
-])('%d seconds are told as %s', (value, text) => {
+])('%d seconds are written as %s', (value, text) => {
   expect(seconds(value)).toBe(text)
 })
 
@@ -28,15 +28,15 @@ test.each([
   [0, '0 workloads'],
   [1, '1 workload'],
   [2, '2 workloads'],
-])('%i: %s', (count, text) => {
+])('the number %i is written as "%s"', (count, text) => {
   expect(plural(count, 'workload')).toBe(text)
 })
 
-test('a word with its own plural gets that', () => {
+test('a word with its own plural gets that plural', () => {
   expect(plural(2, 'entry', 'entries')).toBe('2 entries')
 })
 
-describe('what became of a workload', () => {
+describe('the state of a workload', () => {
   test.each<[WorkloadReport['now'], string, string]>([
     ['new', 'dbfb78c41221 -> ef2714eb63e4', 'nothing -> ef2714eb63e4'],
     ['old', 'dbfb78c41221 (as before)', 'nothing (as before)'],
@@ -48,7 +48,7 @@ describe('what became of a workload', () => {
       'deleted by another client (before: nothing)',
     ],
     ['unknown', 'dbfb78c41221 or ef2714eb63e4: not known', 'nothing or ef2714eb63e4: not known'],
-  ])('%s: %s; of one that is created: %s', (now, text, created) => {
+  ])('"%s" is written as "%s", and as "%s" when the workload is new', (now, text, created) => {
     const workload = workloadOf('web', { now })
     expect(moved(workload)).toBe(text)
     const { from: _, ...without } = workload
@@ -59,7 +59,7 @@ describe('what became of a workload', () => {
 const both = (now: WorkloadReport['now']) =>
   ['web', 'worker'].map((name) => workloadOf(name, { now }))
 
-describe('the last word of a release', () => {
+describe('the last sentence of a release', () => {
   test.each<[Report['result'], Partial<Report>, string]>([
     ['deployed', {}, 'shop ef2714eb63e4 is deployed: 2 workloads in namespace prod'],
     [
@@ -97,11 +97,11 @@ describe('the last word of a release', () => {
       'shop: another client changed what this release writes; its change was kept',
     ],
     ['cancelled', {}, 'shop ef2714eb63e4 was cancelled: all workloads and objects are as before'],
-  ])('%s %#', (result, more, text) => {
+  ])('is right for the result %s (case %#)', (result, more, text) => {
     expect(verdict(reportOf({ result, ...more }))).toBe(text)
   })
 
-  test('a release that has no tag yet is named without one', () => {
+  test('has no tag when there is none yet', () => {
     expect(verdict(reportOf({ result: 'cancelled', tag: '', workloads: [] }))).toBe(
       'shop was cancelled: all workloads and objects are as before',
     )
@@ -112,7 +112,7 @@ describe('the last word of a release', () => {
     workloadOf(name, { now: 'old', from: `ghcr.io/acme/shop:${version}` })
   const besides = (object: string, is: Exception['is']): Exception => ({ object, is, message: '' })
 
-  test('each workload has its own version', () => {
+  test('has the version of each workload', () => {
     const workloads = [
       at('web', '1.4'),
       at('beat', '1.3'),
@@ -127,7 +127,7 @@ describe('the last word of a release', () => {
     )
   })
 
-  test('what is not well is not called verified', () => {
+  test('does not say "verified" of an unhealthy workload', () => {
     const workloads = [at('web', '1.4'), at('beat', '1.3')]
     expect(undone({ workloads, exceptions: [besides('deployment/beat', 'unwell')] })).toBe(
       'shop ef2714eb63e4 did not go live: 1 workload runs version 1.4 again, verified; unhealthy: deployment/beat',
@@ -138,7 +138,7 @@ describe('the last word of a release', () => {
     )
   })
 
-  test('what does not stand as the result says is named', () => {
+  test('names workloads that are not as the result says', () => {
     const exceptions = [
       besides('job/tick-1', 'withdrawn'),
       ...['pod/a', 'pod/a', 'pod/b', 'pod/c', 'pod/d', 'pod/e'].map((one) =>
@@ -159,11 +159,11 @@ test.each<[Report['result'], string]>([
   ['usage', 'nothing was done'],
   ['stuck', 'shop: restoring the unfinished release failed. Manual action is required'],
   ['failed', 'shop: restoring the unfinished release failed. Manual action is required'],
-])('the last word of recover when it is %s: %s', (result, text) => {
+])('the last sentence of recover for the result %s is "%s"', (result, text) => {
   expect(verdict(reportOf({ command: 'recover', result, workloads: [] }))).toBe(text)
 })
 
-test('the last word of a rollback whose previous version is another one by now', () => {
+test('the last sentence of a rollback says that its previous version has changed meanwhile', () => {
   const cause = { code: 'stale-commit', sentence: 'why' } as const
   expect(verdict(reportOf({ command: 'rollback', result: 'superseded', cause }))).toBe(
     'shop ef2714eb63e4 was not restored: another release went live first',
@@ -174,7 +174,7 @@ test.each([
   ['release', 'the changes are undone'],
   ['recover', 'a restore that has started runs to its end'],
   ['history', undefined],
-] as const)('what %s does when it is cancelled: %s', (command, words) => {
+] as const)('the effect of cancelling %s is written as "%s"', (command, words) => {
   expect(onCancel(command)).toBe(words)
 })
 
@@ -185,12 +185,12 @@ test.each<[Report['result'], readonly string[], string]>([
     ['image', 'push'],
     'shop ef2714eb63e4 was not tested, because "test-command" is none; the registry has it',
   ],
-])('the last word of test when it is %s after %j: %s', (result, names, text) => {
+])('the last sentence of test is right for the result %s after %j: %s', (result, names, text) => {
   const stages = names.map((name) => ({ name, startedAt: 0, seconds: 1, ended: 'done' as const }))
   expect(verdict(reportOf({ command: 'test', result, stages, workloads: [] }))).toBe(text)
 })
 
-test('the last word names what an undo has not restored', () => {
+test('the last sentence names what an undo has not restored', () => {
   const undone = [
     { object: 'configmap/conf', action: 'restored' },
     { object: 'statefulset/db', action: 'kept, because it holds data' },
@@ -204,7 +204,7 @@ test('the last word names what an undo has not restored', () => {
   )
 })
 
-test('the last word of recover when a migration was left, and no release', () => {
+test('the last sentence of recover is right when a migration was left, and no release', () => {
   const undone = [{ object: 'job/shop-migrate-ef2714e-1', action: 'ended' }]
   const report = reportOf({ command: 'recover', result: 'undone', workloads: [], restored: undone })
   expect(verdict(report)).toBe(
@@ -216,12 +216,12 @@ test.each<[Report['result'], string]>([
   ['unchanged', 'shop: its releases in namespace prod'],
   ['failed', 'shop: its releases in namespace prod could not be read'],
   ['cancelled', 'shop: the history was not read, because the run was cancelled'],
-])('the last word of history when it is %s: %s', (result, text) => {
+])('the last sentence of history for the result %s is "%s"', (result, text) => {
   expect(verdict(reportOf({ command: 'history', result, workloads: [] }))).toBe(text)
 })
 
 test.each(Object.keys(exitCodes) as Report['result'][])(
-  '%s is told in one line without a full stop',
+  'the result %s is explained in one line without a full stop',
   (result) => {
     for (const command of ['release', 'deploy', 'recover', 'history'] as const) {
       expect(verdict(reportOf({ command, result }))).toMatch(/^[^\n]+[^.\n]$/)
@@ -238,6 +238,9 @@ test.each<[Report['result'], string[], string | undefined]>([
     'the applied migrations stay in the database: orders.0002_note, shop.0009_x',
   ],
   ['stuck', ['orders.0002_note'], 'the applied migrations stay in the database: orders.0002_note'],
-])('%s after %j: %s', (result, migrations, text) => {
-  expect(keptMigrations(reportOf({ result, migrations }))).toBe(text)
-})
+])(
+  'the sentence about migrations is right for the result %s after %j: %s',
+  (result, migrations, text) => {
+    expect(keptMigrations(reportOf({ result, migrations }))).toBe(text)
+  },
+)

@@ -16,7 +16,7 @@ const cause = (more: Partial<Cause> = {}): Cause => ({
 /** The blocks of the summary, which empty lines part. */
 const blocks = (more: Partial<Report>) => summary(reportOf(more)).trimEnd().split('\n\n')
 
-test('the summary of a release that went well', () => {
+test('the summary of a release that went well is complete', () => {
   const stages = [
     { name: 'build', startedAt: 0, seconds: 5, ended: 'done' },
     { name: 'rollout', startedAt: 5000, seconds: 75, ended: 'done' },
@@ -56,7 +56,7 @@ Image: \`ghcr.io/acme/shop:${newSha}@sha256:${'ab'.repeat(32)}\`
 `)
 })
 
-test('the summary of a release that was restored', () => {
+test('the summary of a release that was restored is complete', () => {
   const { digest: _, ...report } = reportOf({
     result: 'undone',
     cause: cause({
@@ -129,12 +129,12 @@ the applied migrations stay in the database: orders.0002
 `)
 })
 
-test.each(Object.keys(exitCodes) as Result[])('the sign of %s', (result) => {
+test.each(Object.keys(exitCodes) as Result[])('the result %s has a symbol', (result) => {
   const sign = exitCodes[result] === 0 ? '✅' : '❌'
   expect(blocks({ result })[0]).toMatch(new RegExp(`^## ${sign} \\S`))
 })
 
-describe('pods', () => {
+describe('the number of pods in the summary', () => {
   const [stood, back] = [
     { startedAt: 0, ready: 1, wanted: 2 },
     { ready: 2, wanted: 2 },
@@ -144,10 +144,10 @@ describe('pods', () => {
     ['of the old one, once it is back', { now: 'old', rollout: stood, undo: back }, '2 of 2'],
     ['of the old one, which nobody has followed', { now: 'old', rollout: stood }, ''],
     ['of what was left as it stands', { now: 'unknown', rollout: stood }, '1 of 2'],
-    ['where there are to be none', { now: 'new', rollout: { ready: 0, wanted: 0 } }, ''],
+    ['where no pods are wanted', { now: 'new', rollout: { ready: 0, wanted: 0 } }, ''],
     ['where its controller has not said how many', { now: 'new', rollout: { ready: 0 } }, ''],
     ['where nothing was written', { now: 'new' }, ''],
-  ])('%s', (_, workload, pods) => {
+  ])('is right in the case "%s"', (_, workload, pods) => {
     const [, , row = ''] =
       blocks({ workloads: [workloadOf('web', workload)] })[1]?.split('\n') ?? []
     expect(row.split(' | ')[2]).toBe(pods)
@@ -162,7 +162,7 @@ test.each([
   expect(blocks({ workloads })[1]).toMatch(begins)
 })
 
-describe('foreign words stay words', () => {
+describe('foreign text in the summary', () => {
   test.each([
     ['a | b', 'a \\| b'],
     ['`id`', '\\`id\\`'],
@@ -176,7 +176,7 @@ describe('foreign words stay words', () => {
     ['a\r\nb', 'a<br>b'],
     ['a\rb', 'a<br>b'],
     ['a\u001b[31mb\u0007', 'ab'],
-  ])('%j', (text, words) => {
+  ])('stays text, for example %j', (text, words) => {
     const told = blocks({
       result: 'failed',
       cause: cause({ sentence: text, hint: text }),
@@ -202,7 +202,7 @@ describe('foreign words stay words', () => {
   })
 })
 
-describe('the log', () => {
+describe('the log in the summary', () => {
   /** The fence and what is in it. */
   function fenced(log: readonly string[]): readonly string[] {
     const text = summary(reportOf({ result: 'failed', cause: cause({ logs: [{ lines: log }] }) }))
@@ -216,23 +216,23 @@ describe('the log', () => {
     ['a fence', ['```', 'a', '```'], '````'],
     ['a long run within a line', ['a ````` b', '```'], '``````'],
     ['html', ['</details><b>'], '```'],
-  ])('%s cannot end its fence', (_, log, fence) => {
+  ])('cannot end its code fence with %s', (_, log, fence) => {
     expect(fenced(log)).toEqual([fence, ...log, fence])
   })
 
-  test('an empty one is not shown', () => {
+  test('is left out when it is empty', () => {
     expect(
       summary(reportOf({ cause: cause({ logs: [{ lines: [] }], events: [] }) })),
     ).not.toContain('log</summary>')
     expect(summary(reportOf({ cause: cause() }))).not.toContain('log</summary>')
   })
 
-  test('its last hundred lines are shown', () => {
+  test('is cut to its last hundred lines', () => {
     const log = Array.from({ length: 250 }, (_, i) => `line ${i}`)
     expect(fenced(log)).toEqual(['```', ...log.slice(150), '```'])
   })
 
-  test('control characters are taken out of the log', () => {
+  test('has no control characters', () => {
     expect(fenced(['\u001b[31mred\u001b[0m\u0000', 'a\tb'])).toEqual(['```', 'red', 'a\tb', '```'])
   })
 })
@@ -247,16 +247,16 @@ test.each<[string, Partial<Report>]>([
   ['a hint', { cause: cause({ hint: '|'.repeat(2_000_000) }) }],
   ['a warning', { warnings: ['€'.repeat(2_000_000)] }],
   ['the list of workloads', { workloads: Array(1000).fill(workloadOf('w'.repeat(63))) }],
-])('however long %s is, it is half a MiB at most', (_, more) => {
+])('the summary is at most half a MiB, however long %s is', (_, more) => {
   expect(Buffer.byteLength(summary(reportOf({ result: 'failed', ...more })))).toBeLessThan(2 ** 19)
 })
 
-test('a hint with the rules of a Role is shown whole', () => {
+test('a hint with the rules of a Role is shown in full', () => {
   const hint = Array.from({ length: 200 }, (_, i) => `resources: rule${i}`).join('\n')
   expect(summary(reportOf({ cause: cause({ hint }) }))).toContain(hint.replaceAll('\n', '<br>'))
 })
 
-test('what doctor has found, with foreign words as words', () => {
+test('the findings of doctor are shown, and foreign text stays text', () => {
   const text = summary(
     reportOf({
       command: 'doctor',

@@ -45,12 +45,12 @@ test.each<[string, (sink: Sink) => void, string[], string[]]>([
     ['· build stopped 5.0 s'],
     ['· build stopped \u001b[2m5.0 s\u001b[0m'],
   ],
-])('%s', (_, call, plain, painted) => {
+])('a line is colored for "%s"', (_, call, plain, painted) => {
   expect(written(call)).toEqual(plain)
   expect(written(call, true)).toEqual(painted)
 })
 
-describe('nothing acts on the terminal', () => {
+describe('foreign text cannot control the terminal', () => {
   test.each([
     ['a color', '\u001b[31mred\u001b[0m', 'red'],
     ['a move of the cursor', 'a\u001b[2Kb\u001b[1A', 'ab'],
@@ -63,7 +63,7 @@ describe('nothing acts on the terminal', () => {
     ['an escape within another', '\u001b\u001b[31m[31mx', '[31mx'],
     ['a tab stays', 'a\tb', 'a\tb'],
     ['letters of all kinds stay', 'größer € 漢 🎉', 'größer € 漢 🎉'],
-  ])('%s', (_, text, shown) => {
+  ])('with %s', (_, text, shown) => {
     expect(written((sink) => sink.quote(text))).toEqual([`  │ ${shown}`])
     expect(written((sink) => sink.say(text, 0))).toEqual([`  ${shown}  0.0s`])
 
@@ -103,7 +103,7 @@ test.each([
       '\u001b[31m✗ shop ef2714eb63e4 was cancelled: all workloads and objects are as before (1 min 01 s)\u001b[0m',
     ],
   ],
-])('the last part, painted: %s', (color, expected) => {
+])('the last lines are right when painted is %s', (color, expected) => {
   const lines: string[] = []
   const cause = {
     code: 'cancelled',
@@ -115,7 +115,7 @@ test.each([
   expect(lines).toEqual(expected)
 })
 
-test('the last line of a good end is green', () => {
+test('the last line of a successful release is green', () => {
   const lines: string[] = []
   writeClosing(reportOf({ result: 'unchanged', workloads: [] }), (line) => lines.push(line), true)
   expect(lines.at(-1)).toBe(
@@ -123,7 +123,7 @@ test('the last line of a good end is green', () => {
   )
 })
 
-describe('what is waited for', () => {
+describe('the current state of a release', () => {
   test('is drawn on a screen, in lines that fit', () => {
     const drawn: (readonly string[] | undefined)[] = []
     const on = {
@@ -136,7 +136,7 @@ describe('what is waited for', () => {
     expect(drawn).toEqual([['  · deployment/web  3 s  1 of…'], undefined])
   })
 
-  test('is not, where there is none', () => {
+  test('is not drawn where there is no screen', () => {
     expect(terminalSink(() => {}, true)).not.toHaveProperty('draw')
   })
 })

@@ -32,7 +32,7 @@ function rows(more: Partial<Report>): readonly string[] {
   return (all ?? []).slice(5).map((line) => line.replaceAll('2000-01-01 00:', ''))
 }
 
-test('the timeline of a release that went well', () => {
+test('the timeline of a release that went well has its stages and workloads', () => {
   const report = reportOf({
     startedAt: start,
     seconds: 20,
@@ -86,7 +86,7 @@ test('the timeline of a release that was undone shows when the failure was detec
   ])
 })
 
-describe('no row for', () => {
+describe('the timeline has no row', () => {
   const before = ['section Stages', 'preflight, 1.0 s', 'rollout, 9.0 s']
   const names = (more: Partial<Report>) => rows(more).map((row) => row.replace(/ :.*/, ''))
   test.each<[string, Partial<Report>]>([
@@ -101,16 +101,19 @@ describe('no row for', () => {
     ],
     ['a cause without its moment', { cause: { code: 'crash', sentence: 'it fell' } }],
     ['a moment without a cause', { detectedAt: start }],
-  ])('%s', (_, more) => {
+  ])('for %s', (_, more) => {
     expect(names(more)).toEqual(before)
   })
 })
 
-test.each([[[]], [[stage('preflight', 0, 1, 'failed')]]])('no chart of stages %j', (few) => {
-  expect(timeline(reportOf({ stages: few }))).toBeUndefined()
-})
+test.each([[[]], [[stage('preflight', 0, 1, 'failed')]]])(
+  'the timeline is left out for the stages %j',
+  (few) => {
+    expect(timeline(reportOf({ stages: few }))).toBeUndefined()
+  },
+)
 
-test('a stage that was stopped says so', () => {
+test('the timeline marks a stage that was stopped', () => {
   expect(rows({ stages: [stage('build', 0, 2, 'stopped'), stage('preflight', 0, 2)] })).toEqual([
     'section Stages',
     'build, 2.0 s, stopped :00:00.000, 00:02.000',
@@ -118,7 +121,7 @@ test('a stage that was stopped says so', () => {
   ])
 })
 
-test('what was over at once can be seen', () => {
+test('the timeline shows a stage that took no time', () => {
   expect(rows({ stages: [stage('lock', 1, 0), stage('push', 1, 0.01)] })).toEqual([
     'section Stages',
     'lock, 0.0 s :00:01.000, 00:01.050',
@@ -134,12 +137,15 @@ test.each([
   [600, '2minute', '%M:%S'],
   [3600, '10minute', '%H:%M:%S'],
   [20_000, '1hour', '%H:%M:%S'],
-])('the axis of %f s: every %s as %s', (seconds, tick, format) => {
-  const source = timeline(reportOf({ stages, seconds }))
-  expect(source).toContain(`\naxisFormat ${format}\ntickInterval ${tick}\n`)
-})
+])(
+  'the axis of a timeline of %f s has a tick every %s in the format %s',
+  (seconds, tick, format) => {
+    const source = timeline(reportOf({ stages, seconds }))
+    expect(source).toContain(`\naxisFormat ${format}\ntickInterval ${tick}\n`)
+  },
+)
 
-describe('names', () => {
+describe('the names in a timeline', () => {
   test.each([
     ['web', 'deployment/web'],
     ['a:b;c#35;%%"\'`', 'deployment/a_b_c_35______'],
@@ -147,13 +153,13 @@ describe('names', () => {
     ['größe-2.x_y', 'deployment/größe-2.x_y'],
     ['x'.repeat(21), `deployment/${'x'.repeat(21)}`],
     [`${'x'.repeat(30)}-mail`, `deployment/xxxxx…${'x'.repeat(10)}-mail`],
-  ])('%j', (name, shown) => {
+  ])('are written safely, for example %j', (name, shown) => {
     const [, , , , row = ''] = rows({ workloads: [workloadOf(name, { rollout: progress(1, 2) })] })
     expect(row).toBe(`${shown}, 1.0 s :00:01.000, 00:02.000`)
   })
 })
 
-test('of many workloads: the one that failed, those not complete, and those that took longest', () => {
+test('are those of the failed workload, the incomplete ones, and the slowest of many', () => {
   const workloads = [
     ...Array.from({ length: 50 }, (_, i) => workloadOf(`w${i}`, { rollout: progress(0, i + 1) })),
     workloadOf('slow', { rollout: progress(0) }),

@@ -4,7 +4,7 @@ import { newSha, reportOf } from '../support/report.js'
 
 const ada = { who: 'ada', url: 'https://github.com/acme/shop/actions/runs/7?a=1&b=2' }
 
-test('the message of a release that went well', () => {
+test('the message of a release that went well names the version', () => {
   expect(messageOf(reportOf(), ada).text.split('\n')).toEqual([
     '✓ *shop ef2714eb63e4 is deployed: 2 workloads in namespace prod*',
     `shop in namespace prod, version ${newSha}, by ada, 1 min 01 s`,
@@ -12,7 +12,7 @@ test('the message of a release that went well', () => {
   ])
 })
 
-test('of one that did not: its cause, and no more than is known', () => {
+test('the message of a failed release has its cause, and only what is known', () => {
   const cause = { code: 'registry', sentence: 'the registry is away' } as const
   const report = reportOf({ result: 'failed', cause, tag: '', workloads: [], seconds: 2 })
   expect(messageOf(report, { who: 'ada' }).text.split('\n')).toEqual([
@@ -33,7 +33,7 @@ test.each([
   ['two\nlines', 'two lines'],
   ['\u001b[31mred', 'red'],
   ['x'.repeat(1_200), 'x'.repeat(1_000)],
-])('foreign text stays text: %j', (sentence, shown) => {
+])('foreign text in a message stays text, for example %j', (sentence, shown) => {
   const cause = { code: 'crash', sentence } as const
   expect(messageOf(reportOf({ result: 'undone', cause }), ada).text.split('\n')[1]).toBe(shown)
 })

@@ -60,7 +60,7 @@ async function gathered(cause: Cause, written: Written, clusterState = scene) {
 
 const numbered = (count: number) => Array.from({ length: count }, (_, i) => `line ${i}`)
 
-test('logs of its container and of one beside it, and the warnings', async () => {
+test('the logs of the failed container and its sidecar, and the warnings, are collected', async () => {
   const { cause, asked, took } = await gathered(unready, {
     web: { lines: ['starting', 'waits for the cache'] },
     nginx: { lines: numbered(50) },
@@ -80,7 +80,7 @@ test('logs of its container and of one beside it, and the warnings', async () =>
   expect(took).toBe(0)
 })
 
-test('a Python error in the log of its container is told, and where it was raised', async () => {
+test('a Python error in the log of the failed container is reported with its place', async () => {
   const lines = [
     'Internal Server Error: /healthz',
     'Traceback (most recent call last):',
@@ -97,13 +97,13 @@ test('a Python error in the log of its container is told, and where it was raise
   })
 })
 
-test('what a container beside it has raised is in its log alone', async () => {
+test('an error of a sidecar is in its log alone', async () => {
   const { cause } = await gathered(unready, { nginx: { lines: ['ValueError: x'] } })
   expect(cause).toMatchObject({ sentence: unready.sentence })
   expect(cause.annotations).toBeUndefined()
 })
 
-test('what is known stays, and is not read again', async () => {
+test('evidence that is known is kept and not read again', async () => {
   const { cause, asked } = await gathered(crashed, { nginx: { lines: ['no upstream'] } })
   expect(asked).toEqual(['nginx, previous'])
   expect(cause.logs).toEqual([
@@ -112,7 +112,7 @@ test('what is known stays, and is not read again', async () => {
   ])
 })
 
-test('a node that does not answer is waited for a second, and what came is told', async () => {
+test('a node that does not answer is waited for one second, and the rest is reported', async () => {
   const { cause, took } = await gathered(unready, {
     web: { lines: ['one'], hangs: true },
     nginx: { lines: [], hangs: true },
@@ -121,7 +121,7 @@ test('a node that does not answer is waited for a second, and what came is told'
   expect(took).toBe(1000)
 })
 
-test('nothing is added where there is nothing', async () => {
+test('nothing is added when there is no evidence', async () => {
   const { cause, asked } = await gathered(unready, {}, 'pods: {}')
   expect(cause).toEqual(unready)
   expect(asked).toEqual([])

@@ -13,7 +13,7 @@ test.each([
     true,
     '/api/v1/namespaces/shop/pods/web-a/log?container=web&tailLines=200&limitBytes=262144&previous=true',
   ],
-])('previous %s: %s', async (previous, expected) => {
+])('the path of a log with previous=%s is %s', async (previous, expected) => {
   const paths: string[] = []
   const cluster = clusterOf({
     lines: (path) => {
@@ -25,7 +25,7 @@ test.each([
   expect(paths).toEqual([expected])
 })
 
-test('its path without a limit is for those who follow it', () => {
+test('the path of a log has no limit when the log is followed', () => {
   expect(logPath(clusterOf({}), 'migrate-x', 'web')).toBe(
     '/api/v1/namespaces/shop/pods/migrate-x/log?container=web',
   )
@@ -38,7 +38,7 @@ test.each<[string, readonly string[], 'ends' | 'hangs' | Error, number, readonly
   ['a pod that is gone', [], new ApiError(404, 'NotFound', 'pods "web-a" not found'), 0, []],
   ['a container that never ran', [], new ApiError(400, 'BadRequest', 'is waiting to start'), 0, []],
   ['a node that stops answering', ['one'], 'hangs', 5000, ['one']],
-])('%s', async (_, lines, end, ms, expected) => {
+])('a log is read: %s', async (_, lines, end, ms, expected) => {
   const clock = handClock()
   const cluster = clusterOf({ lines: (_path, signal) => stream(lines, end, signal) })
   let took: number | undefined
@@ -50,7 +50,7 @@ test.each<[string, readonly string[], 'ends' | 'hangs' | Error, number, readonly
   expect(took).toBe(ms)
 })
 
-test('is given up when the connection to the cluster is closed', async () => {
+test('reading a log ends when the connection to the cluster is closed', async () => {
   const life = new AbortController()
   const cluster = clusterOf({
     life: life.signal,

@@ -130,7 +130,7 @@ async function watching(list?: List): Promise<NamespaceWatch> {
 const namesIn = (live: NamespaceWatch) => [...live.clusterState().pods.keys()].toSorted().join(' ')
 
 describe('the first lists', () => {
-  test('are all kinds; each is watched on from its version', async () => {
+  test('cover all kinds, and each watch begins at the version of its list', async () => {
     const live = await watching({ version: '7', names: ['a', 'b'] })
     expect(namesIn(live)).toBe('a b')
     expect(Object.keys(live.clusterState()).toSorted()).toEqual(
@@ -142,12 +142,12 @@ describe('the first lists', () => {
     )
   })
 
-  test('know their kind, which the items of a list do not say', async () => {
+  test('add the kind, which the items of a list do not have', async () => {
     const live = await watching({ version: '7', names: ['a'] })
     expect(live.clusterState().pods.get('a')).toMatchObject({ apiVersion: 'v1', kind: 'Pod' })
   })
 
-  test('are thrown when they fail', async () => {
+  test('pass their errors on', async () => {
     server = new Server()
     server.troubles.push(new ApiError(403, 'Forbidden', 'pods is forbidden'))
     await expect(server.start()).rejects.toThrow('pods is forbidden')
@@ -161,7 +161,7 @@ describe('an event', () => {
     ['DELETED', 'a', 'b'],
     ['DELETED', 'unknown', 'a b'],
     ['BOOKMARK', '', 'a b'],
-  ])('%s %s: %s', async (type, name, expected) => {
+  ])('of the type %s for %s leads to the objects %s', async (type, name, expected) => {
     const live = await watching({ version: '7', names: ['a', 'b'] })
     let called = 0
     live.onChange(() => (called += 1))
@@ -170,13 +170,13 @@ describe('an event', () => {
     expect(called).toBe(1)
   })
 
-  test('MODIFIED replaces the object', async () => {
+  test('of the type MODIFIED replaces the object', async () => {
     const live = await watching({ version: '7', names: ['a'] })
     await server.pods.event('MODIFIED', 'a', '8')
     expect((live.clusterState().pods.get('a') as KubeObject).metadata?.resourceVersion).toBe('8')
   })
 
-  test('is not told to one who does not listen any more', async () => {
+  test('is not passed to a listener that has gone', async () => {
     const live = await watching()
     let called = 0
     const stop = live.onChange(() => (called += 1))
@@ -186,7 +186,7 @@ describe('an event', () => {
   })
 
   test.each(['ADDED', 'MODIFIED', 'DELETED', 'BOOKMARK'])(
-    '%s moves the version that the next watch goes on from',
+    'of the type %s moves the version at which the next watch begins',
     async (type) => {
       await watching({ version: '7', names: ['a'] })
       await server.pods.event(type, 'a', '9')
@@ -224,7 +224,7 @@ describe('a gap that the server cannot bridge is closed by a new list', () => {
       },
       ['list', 'watch from 7', 'watch from 7', 'list', 'list', 'list', 'watch from 20'],
     ],
-  ])('%s: what was deleted in it is gone', async (_, gap, asked) => {
+  ])('after %s, and objects deleted in the gap are gone', async (_, gap, asked) => {
     const live = await watching({ version: '7', names: ['a', 'b'] })
     server.list = { version: '20', names: ['b', 'c'] }
     let called = 0
@@ -237,12 +237,12 @@ describe('a gap that the server cannot bridge is closed by a new list', () => {
   })
 })
 
-describe('a connection', () => {
+describe('a watch connection', () => {
   test.each<[string, () => Promise<void>]>([
     ['that the server ends', () => server.pods.end()],
     ['that is cut', () => server.pods.end(new Error('aborted'))],
     ['that ends in the middle of a line', () => server.pods.line('{"type": "ADD')],
-  ])('%s is taken up from the last version', async (_, end) => {
+  ])('%s is resumed from the last version', async (_, end) => {
     const live = await watching({ version: '7', names: ['a'] })
     await server.pods.event('ADDED', 'b', '8')
     await end()
@@ -257,16 +257,19 @@ describe('a connection', () => {
     [35.3, ['list', 'watch from 8', 'watch from 8'], 0],
     [70, ['list', 'watch from 8', 'watch from 8'], 0],
     [70.8, ['list', 'watch from 8', 'watch from 8', 'watch from 8'], 0],
-  ])('that is silent: after %d s %j', async (seconds, asked, confirmedAt) => {
-    const live = await watching({ version: '8', names: ['a'] })
-    await server.clock.pass(seconds * 1000)
-    expect(server.asked).toEqual(asked)
-    expect(live.clusterState().confirmedAt).toBe(confirmedAt)
-    expect(namesIn(live)).toBe('a')
-    expect(server.watches.filter(({ open }) => open)).toHaveLength(kinds.length)
-  })
+  ])(
+    'that is silent is resumed: after %d s the requests were %j',
+    async (seconds, asked, confirmedAt) => {
+      const live = await watching({ version: '8', names: ['a'] })
+      await server.clock.pass(seconds * 1000)
+      expect(server.asked).toEqual(asked)
+      expect(live.clusterState().confirmedAt).toBe(confirmedAt)
+      expect(namesIn(live)).toBe('a')
+      expect(server.watches.filter(({ open }) => open)).toHaveLength(kinds.length)
+    },
+  )
 
-  test('that works in between is taken up soon, however often it is cut', async () => {
+  test('that delivers events in between is resumed soon, however often it is cut', async () => {
     await watching({ version: '7', names: ['a'] })
     for (const version of ['8', '9', '10', '11']) {
       await server.pods.event('MODIFIED', 'a', version)
@@ -276,7 +279,7 @@ describe('a connection', () => {
     }
   })
 
-  test('is tried again for as long as it takes, with longer pauses', async () => {
+  test('is retried without limit, with growing pauses', async () => {
     const live = await watching({ version: '7', names: ['a'] })
     server.troubles.push(...new Array<Error>(6).fill(new Error('connect ECONNREFUSED')))
     await server.pods.end(new Error('aborted'))
@@ -321,7 +324,7 @@ describe('the cluster state is as old as its least fresh kind', () => {
       },
       0,
     ],
-  ])('%s: %i', async (_, happens, expected) => {
+  ])('when %s: %i', async (_, happens, expected) => {
     const live = await watching()
     await server.clock.pass(25_000)
     expect(live.clusterState().confirmedAt).toBe(0)
@@ -329,7 +332,7 @@ describe('the cluster state is as old as its least fresh kind', () => {
     expect(live.clusterState().confirmedAt).toBe(expected)
   })
 
-  test('and events that nobody confirms any more say nothing', async () => {
+  test('and unconfirmed events do not make it fresh', async () => {
     const live = await watching({ version: '7', names: ['a'] })
     const watch = server.watches.find(({ path }) => path.includes('/events?'))
     await watch?.event('ADDED', 'web.1', '8')
@@ -343,7 +346,7 @@ describe('the cluster state is as old as its least fresh kind', () => {
     expect(live.clusterState().events.size).toBe(0)
   })
 
-  test('and a confirmation is told though nothing has changed', async () => {
+  test('and a confirmation without a change makes it fresh', async () => {
     const live = await watching()
     let called = 0
     live.onChange(() => (called += 1))
@@ -352,7 +355,7 @@ describe('the cluster state is as old as its least fresh kind', () => {
   })
 })
 
-test('ends with the connection to the cluster', async () => {
+test('the watch ends with the connection to the cluster', async () => {
   const live = await watching({ version: '7', names: ['a'] })
   server.life.abort(new Error('closed'))
   await server.clock.pass(60_000)

@@ -60,7 +60,7 @@ function said(looks: readonly string[], ownBake: number | undefined = bake): rea
   })
 }
 
-describe('one line per change of state', () => {
+describe('each change of state is logged in one line', () => {
   test.each<[string, string[], string[]]>([
     [
       'a release that goes well',
@@ -133,12 +133,12 @@ describe('one line per change of state', () => {
       ['web theirs its deletion'],
       ['deployment/web: was deleted by another client'],
     ],
-  ])('%s', (_, looks, lines) => {
+  ])('in the case "%s"', (_, looks, lines) => {
     expect(said(looks)).toEqual(lines)
   })
 })
 
-describe('several workloads', () => {
+describe('several workloads share the log', () => {
   test.each<[string, string[], string[]]>([
     [
       'those of which the same is told share a line',
@@ -178,11 +178,11 @@ describe('several workloads', () => {
         'deployment/b, deployment/c: 0 of 2 ready',
       ],
     ],
-  ])('%s', (_, looks, lines) => {
+  ])('in the case "%s"', (_, looks, lines) => {
     expect(said(looks)).toEqual(lines)
   })
 
-  test('while others are still to be written to, no bake is told', () => {
+  test('and no bake is logged while other workloads are still to be written', () => {
     let told = nothingLogged
     const lines = [undefined, bake].map((ownBake) => {
       const now = progressLines(judgement('a 1/1 complete'), told, ownBake)
@@ -204,7 +204,7 @@ describe('several workloads', () => {
     [100, 1, 102],
     [10, 100, 112],
   ])(
-    '%d of %d pods, which are Ready one after the other: at most %d lines',
+    'with %d workloads of %d pods that become Ready one after the other, in at most %d lines',
     (count, pods, most) => {
       const ready = Array.from({ length: count }, () => 0)
       const look = () =>
@@ -223,8 +223,8 @@ describe('several workloads', () => {
   )
 })
 
-describe('how all stand', () => {
-  test('each with its seconds; of one that is there until when it was', () => {
+describe('the current state of all workloads', () => {
+  test('has the seconds of each, which stop when a workload is complete', () => {
     const seen = judgement('web 2/2 complete, worker 1/3, beat 0/1 Crash', {
       'deployment/web': START + 8000,
     })
@@ -249,7 +249,7 @@ describe('how all stand', () => {
     ['watched', bake, 'all are ready, watched for 3 s of 15 s'],
     ['asked', 2000, 'all are ready, waiting for a successful response of the new version'],
     ['followed by others', undefined, undefined],
-  ])('and what is waited for when all are there: %s', (_, ownBake, words) => {
+  ])('says what is waited for when all are complete: %s', (_, ownBake, words) => {
     const last = statusRowsOf(judgement('web 2/2 complete'), START + 20_000, ownBake).slice(1)
     expect(last).toEqual(words === undefined ? [] : [{ is: 'waiting', words }])
   })
@@ -262,11 +262,11 @@ describe('how all stand', () => {
     ],
     ['a 1/1 complete', 'all are ready, watched for 3 s of 15 s'],
     ['a 1/1 done, b failed b: x', 'deployment/b: failed: x'],
-  ])('on one line: %s', (look, line) => {
+  ])('fits on one line: %s', (look, line) => {
     expect(stillWaiting(statusRowsOf(judgement(look), START + 20_000, bake))).toBe(line)
   })
 
-  test('on one line, however many they are', () => {
+  test('fits on one line, however many workloads there are', () => {
     const sixty = Array.from({ length: 60 }, (_, i) => `w${i} 0/3`).join(', ')
     const line = stillWaiting(statusRowsOf(judgement(sixty), START, bake))
     expect(line).toMatch(/^deployment\/w0: .*; deployment\/w2: 0 of 3 [^;]*; … and 57 more$/)

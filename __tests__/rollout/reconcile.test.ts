@@ -70,14 +70,14 @@ function look({ gives, answers = [], onLog, aborted }: Scene): Seen {
   return seen
 }
 
-describe('it is looked', () => {
-  test('it is looked at once when it begins', async () => {
+describe('the state is evaluated', () => {
+  test('at once when reconciling begins', async () => {
     const seen = look({ gives: [{ ended: 'done', logsWanted: [] }] })
     await seen.clock.pass(0)
     expect(seen).toMatchObject({ looks: [0], ended: 'done' })
   })
 
-  test('it is looked at each change', async () => {
+  test('at each change', async () => {
     const seen = look({ gives: [wait] })
     for (let change = 0; change < 3; change++) {
       await seen.clock.pass(1000)
@@ -104,13 +104,13 @@ describe('it is looked', () => {
       [{ ...wait, requeueAt: 700 }, { ...wait, requeueAt: 900 }, wait],
       [0, 700, 900],
     ],
-  ])('%s', async (_, gives, looks) => {
+  ])('again %s', async (_, gives, looks) => {
     const seen = look({ gives })
     await seen.clock.pass(5000)
     expect(seen.looks).toEqual(looks)
   })
 
-  test('not at a time that a later look has taken back', async () => {
+  test('not at a time that a later evaluation has withdrawn', async () => {
     const seen = look({ gives: [{ ...wait, requeueAt: 700 }, wait] })
     await seen.clock.pass(500)
     seen.live.change()
@@ -119,8 +119,8 @@ describe('it is looked', () => {
   })
 })
 
-describe('a log that is wanted', () => {
-  test('is handed on, and another look follows', async () => {
+describe('a requested log', () => {
+  test('is passed on, and another evaluation follows', async () => {
     const seen = look({
       gives: [{ logsWanted: [log('a')] }, { ended: 'failed', logsWanted: [] }],
       answers: [['one', 'two']],
@@ -130,7 +130,7 @@ describe('a log that is wanted', () => {
     expect(seen).toMatchObject({ looks: [0, 0], ended: 'failed' })
   })
 
-  test('is asked for once, however often it is wanted', async () => {
+  test('is read once, however often it is requested', async () => {
     const seen = look({ gives: [{ logsWanted: [log('a'), log('a')] }], answers: [['one']] })
     await seen.clock.pass(0)
     seen.live.change()
@@ -138,7 +138,7 @@ describe('a log that is wanted', () => {
     expect(seen.logs).toEqual(['asked a', 'a/1: one'])
   })
 
-  test('is another one for each pod and each exit', async () => {
+  test('is a different one for each pod and each exit', async () => {
     const seen = look({
       gives: [{ logsWanted: [log('a'), log('b')] }, { logsWanted: [log('a', 2)] }],
       answers: [['one'], ['two'], ['three']],
@@ -157,7 +157,7 @@ describe('a log that is wanted', () => {
   test.each<[string, readonly string[][], readonly string[], readonly number[]]>([
     ['the second time', [[], ['one']], ['asked a', 'asked a', 'a/1: one'], [0, 300, 300]],
     ['never', [], ['asked a', 'asked a', 'asked a', 'a/1: '], [0, 300, 600, 600]],
-  ])('is asked for again while it is empty: it comes %s', async (_, answers, logs, looks) => {
+  ])('is read again while it is empty, and arrives %s', async (_, answers, logs, looks) => {
     const seen = look({ gives: [{ logsWanted: [log('a')] }], answers })
     await seen.clock.pass(5000)
     expect(seen.logs).toEqual(logs)
@@ -165,16 +165,20 @@ describe('a log that is wanted', () => {
   })
 })
 
-describe('it ends', () => {
+describe('reconciling ends', () => {
   test.each<[string, Scene, string]>([
-    ['with what a look throws', { gives: [new Error('no such thing')] }, 'thrown: no such thing'],
     [
-      'with what a later look throws',
+      'with the error of an evaluation',
+      { gives: [new Error('no such thing')] },
+      'thrown: no such thing',
+    ],
+    [
+      'with the error of a later evaluation',
       { gives: [{ ...wait, requeueAt: 50 }, new Error('no such thing')] },
       'thrown: no such thing',
     ],
     [
-      'with what the reading of a log throws',
+      'with the error of reading a log',
       {
         gives: [{ logsWanted: [log('a')] }],
         answers: [['one']],
@@ -203,7 +207,7 @@ describe('it ends', () => {
   test.each<[string, Scene]>([
     ['its end', { gives: [wait, { ended: 'done', logsWanted: [] }] }],
     ['an exception', { gives: [{ ...wait, requeueAt: 5000 }, new Error('x')] }],
-  ])('and after %s nothing is looked at any more', async (_, scene) => {
+  ])('and no state is evaluated after %s', async (_, scene) => {
     const seen = look(scene)
     await seen.clock.pass(0)
     seen.live.change()

@@ -100,8 +100,8 @@ const missing = `pods: {web-a: {container: {state: {waiting: {reason: ErrImagePu
 const crashed = 'pods: {web-a: {container: {state: {terminated: {exitCode: 1, reason: Error}}}}}'
 const theirs = 'image: registry.example/shop:theirs'
 
-describe('done', () => {
-  test('a rollout is done after the bake', async () => {
+describe('a rollout is done', () => {
+  test('after the bake', async () => {
     const release = await rollout(starting)
     await release.show(4, healthy)
     await release.pass(14.9)
@@ -110,20 +110,20 @@ describe('done', () => {
     expect(release.ended()).toEqual({ is: 'done' })
   })
 
-  test('a rollout is done at once without a bake', async () => {
+  test('at once without a bake', async () => {
     const release = await rollout(healthy, { timeouts: { ...TIMEOUTS, bake: 0 } })
     expect(release.ended()).toEqual({ is: 'done' })
   })
 
-  test('at once when there is nothing to follow', async () => {
+  test('at once when there is nothing to track', async () => {
     const release = await rollout(healthy, { desiredWorkloads: [] })
     expect(release.ended()).toEqual({ is: 'done' })
     expect(release.said).toEqual([])
   })
 })
 
-describe('failed', () => {
-  test('at the event that shows it, with the time of that', async () => {
+describe('a rollout is failed', () => {
+  test('at the event that shows it, with the time of that event', async () => {
     const release = await rollout(starting)
     await release.show(3, missing)
     expect(release.ended()).toMatchObject({
@@ -133,7 +133,7 @@ describe('failed', () => {
     })
   })
 
-  test('by what the log says, with the line of the repository', async () => {
+  test('by the text of the log, with the line in the repository', async () => {
     const release = await rollout(starting, {
       log: [
         'Traceback (most recent call last):',
@@ -150,7 +150,7 @@ describe('failed', () => {
     })
   })
 
-  test('at the end of a grace though nothing happens', async () => {
+  test('at the end of a grace although no event comes', async () => {
     const slow = missing.replace('x: not found', 'i/o timeout')
     const release = await rollout(slow, { timeouts: { ...TIMEOUTS, grace: { ImagePull: 20_000 } } })
     await release.pass(19.9)
@@ -159,7 +159,7 @@ describe('failed', () => {
     expect(release.ended()).toMatchObject({ is: 'failed', at: START + 20_000 })
   })
 
-  test('but told after one that somebody else took over', async () => {
+  test('but reported after a workload that another client has changed', async () => {
     const gone: DesiredWorkload = { ...AIM, workload: { kind: 'Deployment', name: 'gone' } }
     const release = await rollout(missing, { desiredWorkloads: [AIM, gone] })
     expect(release.ended()).toEqual({
@@ -172,7 +172,7 @@ describe('failed', () => {
 test.each([
   [theirs, 'image registry.example/shop:theirs in container web'],
   ['gone: true', 'its deletion'],
-])('superseded: %s', async (scene, by) => {
+])('a rollout is superseded by %s', async (scene, by) => {
   const release = await rollout(starting)
   await release.show(2, scene)
   expect(release.ended()).toEqual({ is: 'superseded', by: { 'deployment/web': by } })
@@ -185,8 +185,8 @@ test('a rollout that is stopped ends with the reason', async () => {
   expect(release.ended()).toEqual(new Error('cancelled'))
 })
 
-describe('each state is said once', () => {
-  test('of a release that goes well', async () => {
+describe('each state is logged once', () => {
+  test('for a release that goes well', async () => {
     const release = await rollout('replicas: 2\npods: {web-a: {container: {}}}')
     for (const second of [1, 2, 3]) await release.show(second, 'replicas: 2\npods: {web-a: }')
     await release.show(1, 'replicas: 2\npods: {web-a: , web-b: }')
@@ -200,7 +200,7 @@ describe('each state is said once', () => {
     ])
   })
 
-  test('each state of a workload that fails is said once', async () => {
+  test('for a workload that fails', async () => {
     const release = await rollout(starting)
     await release.show(1, missing)
     await release.show(1, missing)
@@ -210,7 +210,7 @@ describe('each state is said once', () => {
     ])
   })
 
-  test('of one that somebody else took over', async () => {
+  test('for a workload that another client has changed', async () => {
     const release = await rollout(theirs)
     expect(release.said).toEqual([
       'deployment/web: runs the version of another client: image registry.example/shop:theirs in container web',
@@ -230,7 +230,7 @@ describe('each state is said once', () => {
     expect(release.said).toEqual([gone, ...back, gone, ...back])
   })
 
-  test('each state of each workload is said once', async () => {
+  test('for each workload', async () => {
     const clean: DesiredWorkload = { ...AIM, workload: { kind: 'Deployment', name: 'clean' } }
     const release = await rollout(starting, { desiredWorkloads: [AIM, clean] })
     expect(release.said).toEqual([
@@ -240,7 +240,7 @@ describe('each state is said once', () => {
   })
 })
 
-test('what it waits for is told with the seconds of the moment when it is asked, until it is over', async () => {
+test('the awaited state is shown with its seconds at that moment, until it is reached', async () => {
   const release = await rollout(starting)
   const answers = [release.waitsFor()]
   await release.pass(7)
@@ -270,7 +270,7 @@ describe('a next wave', () => {
   }
   afterEach(() => void begun.splice(0))
 
-  test('begins when the first has a Ready pod, and nothing is done before it is', async () => {
+  test('begins when the first wave has a Ready pod, and the rollout is not done before it', async () => {
     const release = await rollout(starting, { next, timeouts: { ...TIMEOUTS, bake: 0 } })
     expect(begun).toEqual([])
     await release.show(2, healthy)
@@ -286,19 +286,19 @@ describe('a next wave', () => {
     expect(begun).toEqual([])
   })
 
-  test('passes on what its writes throw', async () => {
+  test('passes on the errors of its writes', async () => {
     const failing = { ...next, begin: () => Promise.reject(new Error('kubectl: forbidden')) }
     const release = await rollout(healthy, { next: failing })
     expect(release.ended()).toEqual(new Error('kubectl: forbidden'))
   })
 })
 
-describe('how far a workload has come is noted', () => {
+describe('the progress of a workload is recorded', () => {
   const web = (progress: Partial<WriteProgress>) => ({
     'deployment/web': { startedAt: START, wanted: 1, ready: 0, ...progress },
   })
 
-  test('how far a workload has come is noted from its write until it is complete', async () => {
+  test('from its write until it is complete', async () => {
     const release = await rollout(starting)
     expect(release.noted()).toEqual(web({}))
     await release.show(4, healthy)
@@ -318,13 +318,13 @@ describe('how far a workload has come is noted', () => {
     expect(release.noted()).toEqual(web({ startedAt: at, ready: 1, completeAt: at }))
   })
 
-  test('how far a workload has come is noted when it fails', async () => {
+  test('when it fails', async () => {
     const release = await rollout(starting)
     await release.show(3, missing)
     expect(release.noted()).toEqual(web({}))
   })
 
-  test('when the following is cut off', async () => {
+  test('when tracking is cut off', async () => {
     const release = await rollout(healthy)
     release.stop.abort(new Error('cancelled'))
     await release.pass(0)
@@ -354,7 +354,7 @@ describe('a verification', () => {
     }
   }
 
-  test('begins once all are there, beside the bake, and only once', async () => {
+  test('begins once when all workloads are complete, during the bake', async () => {
     const request = asked()
     const release = await rollout(starting, { verify: request.verify })
     expect(request.begun()).toBe(0)
@@ -367,7 +367,7 @@ describe('a verification', () => {
     expect(release.ended()).toMatchObject({ is: 'done' })
   })
 
-  test('is waited for when the bake is over, and what happens meanwhile is seen', async () => {
+  test('is waited for after the bake, and changes meanwhile are seen', async () => {
     const request = asked()
     const release = await rollout(healthy, { verify: request.verify })
     await release.pass(20)
@@ -378,7 +378,7 @@ describe('a verification', () => {
     expect(request.isOver()).toBe(true)
   })
 
-  test('that comes to a good end after the bake ends all', async () => {
+  test('that succeeds after the bake ends the rollout', async () => {
     const request = asked()
     const release = await rollout(healthy, { verify: request.verify })
     await release.pass(20)
@@ -387,7 +387,7 @@ describe('a verification', () => {
     expect(release.ended()).toMatchObject({ is: 'done' })
   })
 
-  test('that fails ends all at once', async () => {
+  test('that fails ends the rollout at once', async () => {
     const request = asked()
     const release = await rollout(healthy, { verify: request.verify })
     request.reject(new Error('answered 500'))

@@ -18,7 +18,7 @@ const inspect: Line = {
 const buildx = /^docker buildx build /
 const files = { Dockerfile: 'FROM python', 'backend/prod.Dockerfile': 'FROM python\nRUN make\n' }
 
-describe('building', () => {
+describe('a build', () => {
   test('names the image after the commit, and loads it into the engine', async () => {
     const stderr = '#1 [internal] load\n#2 [1/2] FROM python\n#2 sha256:12 1MB / 2MB\n#2 CACHED'
     const { platform, ran } = scripted([origin, { when: buildx, stderr }, inspect], { files })
@@ -48,7 +48,7 @@ describe('building', () => {
     ])
   })
 
-  test('takes context, file, target and arguments', async () => {
+  test('takes its context, file, target and arguments from the options', async () => {
     const { platform, ran } = scripted([{ ...origin, code: 2 }, { when: buildx }, inspect], {
       files,
     })
@@ -66,7 +66,7 @@ describe('building', () => {
   })
 })
 
-describe('a build that does not go through', () => {
+describe('a failed build', () => {
   test.each([
     ['no context', { context: 'front' }, [], 'usage', 'build: the context "front" is not a folder'],
     [
@@ -103,7 +103,7 @@ describe('a build that does not go through', () => {
       'tool-missing',
       'build: no Docker engine answers at unix:///var/run/docker.sock',
     ],
-  ])('%s', async (_, given, lines, code, sentence) => {
+  ])('has the right cause and hint for "%s"', async (_, given, lines, code, sentence) => {
     const { platform } = scripted([origin, ...lines], { files })
     await expect(
       build(contextOf(platform, given).with({ log: notebook() }), inputs),
@@ -112,7 +112,7 @@ describe('a build that does not go through', () => {
     })
   })
 
-  test('an abort ends it with its reason', async () => {
+  test('ends with the reason of an abort', async () => {
     const reason = new Error('enough')
     const ending = new AbortController()
     const { platform } = scripted(

@@ -23,14 +23,17 @@ test.each<[string, Command, Omit<Holder, 'id'>, string]>([
   [sha, 'release', { who: 'ada', url }, 'release of ef2714eb63e4 by ada, https://ci.example/1'],
   ['v2', 'deploy', { who: 'ada' }, 'release of v2 by ada'],
   ['v1', 'rollback', { who: 'ada' }, 'rollback to v1 by ada'],
-])('the cause of %s by %s', (tag, command, holder, expected) => {
-  const context = contextOf(scripted([]).platform).with({
-    command,
-    holder: { id: '1', ...holder },
-  })
-  const image = { repository: 'ghcr.io/acme/shop', tag, digest: 'sha256:0' }
-  expect(causeOfChange(context, image)).toBe(expected)
-})
+])(
+  'the change-cause for the commit of %s by the command %s is right',
+  (tag, command, holder, expected) => {
+    const context = contextOf(scripted([]).platform).with({
+      command,
+      holder: { id: '1', ...holder },
+    })
+    const image = { repository: 'ghcr.io/acme/shop', tag, digest: 'sha256:0' }
+    expect(causeOfChange(context, image)).toBe(expected)
+  },
+)
 
 const object = (kind: WorkloadKind): WorkloadObject => ({
   kind,
@@ -45,7 +48,7 @@ describe('a manifest', () => {
     ['DaemonSet', 'new', { theirs: '1', 'kubernetes.io/change-cause': 'new' }],
     ['CronJob', 'new', { theirs: '1' }],
     ['Deployment', undefined, { theirs: '1' }],
-  ])('of a %s with the cause %s', (kind, cause, expected) => {
+  ])('of a %s gets the change-cause %s', (kind, cause, expected) => {
     expect(withCause(object(kind), cause).metadata?.annotations).toEqual(expected)
   })
 })
@@ -87,17 +90,17 @@ describe('kubectl annotate', () => {
   test.each([
     ['first', causeFirst, [command('statefulset/queue daemonset/agent')]],
     ['after', causeAfter, [command('deployment/web deployment/worker')]],
-  ])('%s: one call for all that no manifest brings', async (_, kinds, expected) => {
+  ])('is called once for all workloads without a manifest: %s', async (_, kinds, expected) => {
     const { ran, lines } = await run(all, kinds)
     expect(ran).toEqual(expected)
     expect(lines).toEqual(expected)
   })
 
-  test('is not called for none', async () => {
+  test('is not called without workloads', async () => {
     expect((await run([target('CronJob', 'clean')], causeAfter)).ran).toEqual([])
   })
 
-  test('that fails is told, and fails nothing', async () => {
+  test('reports its failure without making the release fail', async () => {
     const { lines } = await run([target('Deployment', 'web')], causeAfter, 'Error: forbidden\nmore')
     expect(lines).toEqual([
       command('deployment/web'),

@@ -37,7 +37,7 @@ describe('kubectl set image', () => {
       '{web: [web, migrate], worker: [worker, sidecar]}',
       ['deployment/web deployment/worker *'],
     ],
-  ])('%s', (_, workloads, calls) => {
+  ])('is called with the right arguments: %s', (_, workloads, calls) => {
     const targets = Object.entries(parse(workloads) as Record<string, string[]>).map(
       ([name, containers]) => target(name, containers),
     )
@@ -51,7 +51,7 @@ describe('kubectl set image', () => {
     ).toEqual(calls)
   })
 
-  test('is not for what the manifests bring', () => {
+  test('is not called for workloads of the manifests', () => {
     expect(imageCommands([target('web', ['web'], { manifest })], pinned)).toEqual([])
   })
 })
@@ -71,7 +71,7 @@ function merged(template: object, patch: object): unknown {
   )
 }
 
-test('what is remembered is what kubectl patch writes', () => {
+test('the recorded template equals the one that kubectl patch writes', () => {
   const restart = { hash: 'abc', because: [] }
   const web = target('web', ['web', '-nginx'], { restart })
   const init = { name: 'init', init: true, image: 'ghcr.io/acme/shop:old' }
@@ -92,7 +92,7 @@ test('what is remembered is what kubectl patch writes', () => {
   expect(templateOf(edited(whole, pinned))).toEqual(merged(template, patch.spec.template))
 })
 
-describe('what the server would make of it is asked before the first write', () => {
+describe('the server is asked for a dry run before the first write', () => {
   const stamped = (object: KubeObject): KubeObject => ({
     ...object,
     spec: {
@@ -122,7 +122,7 @@ describe('what the server would make of it is asked before the first write', () 
     throw new ApiError(status, '', message)
   }
 
-  test('a stamped template is known', async () => {
+  test('and a stamped template is recorded', async () => {
     const { becomes, asked } = await plan(stamped)
     expect(templateOf(becomes!)).toMatchObject({
       metadata: { labels: { team: 'a' } },
@@ -133,7 +133,7 @@ describe('what the server would make of it is asked before the first write', () 
     expect(asked[0]?.metadata).not.toHaveProperty('resourceVersion')
   })
 
-  test('a manifest has its own dry run', async () => {
+  test('and a manifest has its own dry run', async () => {
     expect(await plan(refuse(500, 'not asked'), { manifest })).toMatchObject({ asked: [] })
   })
 
@@ -141,13 +141,13 @@ describe('what the server would make of it is asked before the first write', () 
     ['a webhook that takes no dry run', 400, 'admission webhook "x" does not support dry run', 1],
     ['a workload that is gone', 404, 'not found', 0],
     ['another one of its name', 409, 'the UID in the precondition', 0],
-  ])('%s: the template as it is sent', async (_, status, message, lines) => {
+  ])('and the template stays as sent for %s', async (_, status, message, lines) => {
     const planned = await plan(refuse(status, message))
     expect(templateOf(planned.becomes!).spec?.containers[0]?.image).toBe(pinned)
     expect(planned.lines).toHaveLength(lines)
   })
 
-  test('a refusal ends the release before it has written anything', async () => {
+  test('and a refusal ends the release before any write', async () => {
     const message = 'admission webhook "x" denied the request: no new versions on Fridays'
     await expect(plan(refuse(403, message))).rejects.toMatchObject({
       cause: {

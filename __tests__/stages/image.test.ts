@@ -96,7 +96,7 @@ test.each<[string, RawInputs, object, string]>([
     labelsOf(older, '1.0+build'),
     `"digest" needs "tag" here: ${repository}@${digest} has no version label`,
   ],
-])('a digest is told by %s', async (_, given, labels, told) => {
+])('a digest is deployed with %s', async (_, given, labels, told) => {
   const context = await contextOf('deploy', machine(labels), given)
   const ended = await imageToDeploy(context.with({ log: notebook() })).then(
     ({ image, source }) => `${image.tag} of ${source.sha ?? 'nobody knows'}`,
@@ -126,7 +126,7 @@ describe('two builds of one commit', () => {
     ],
     ['test', {}, [head], false, head],
   ])(
-    '%s %j, this machine has %j, the registry is marked: %s',
+    'are told apart by %s with %j, where this machine has %j and the registry is marked (%s)',
     async (command, given, tags, isMarked, told) => {
       const context = await contextOf(command, machine(labelsOf(head), {}, tags, isMarked), given)
       const take = command === 'deploy' ? imageToDeploy : imageToTest
@@ -139,7 +139,7 @@ describe('two builds of one commit', () => {
   )
 })
 
-describe('an image to test', () => {
+describe('an image for the tests', () => {
   const name = `${repository}:latest`
   const own = { tag: 'latest' }
   const short = (sha: string) => sha.slice(0, 12)
@@ -175,7 +175,7 @@ describe('an image to test', () => {
       `neither the registry nor this machine has ${name}`,
     ],
     ['the registry has it', own, labelsOf(head), {}, `pulled ${id}`],
-  ])('%s', async (_, given, registry, engine, told) => {
+  ])('is right when it is "%s"', async (_, given, registry, engine, told) => {
     const context = await contextOf('test', machine(registry, engine), given)
     const ended = await imageToTest(context.with({ log: notebook() })).then(
       ({ built, image }) => `${image ? 'pulled' : 'built'} ${built.id}`,
@@ -184,7 +184,7 @@ describe('an image to test', () => {
     expect(ended).toBe(told)
   })
 
-  test('of a digest, to be pushed: it is there already', async () => {
+  test('of a digest is in the registry already, so it is not pushed', async () => {
     const stageLog = notebook()
     const platform = machine(labelsOf(older, 'v1'), {})
     const context = await contextOf('test', platform, { digest, push: 'true' })
@@ -193,7 +193,7 @@ describe('an image to test', () => {
   })
 })
 
-describe('an image to build', () => {
+describe('an image for a build', () => {
   const inputs = '1'.repeat(64)
   const built = (labels: object) => ({ ...labels, 'io.github.django-rollout.inputs': 'INPUTS' })
 
@@ -269,7 +269,7 @@ describe('an image to build', () => {
     ['another build by it', tag, { v1: labelsOf(head) }, 'absent as v1-OWN'],
     ['another commit by it', tag, { v1: built(labelsOf(older)) }, 'another as v1'],
     ['who knows what by it', tag, { v1: {} }, 'unlabelled as v1'],
-  ])('%s', async (_, given, tags, told) => {
+  ])('is handled rightly when there is "%s"', async (_, given, tags, told) => {
     expect(await sought(given, tags)).toBe(told)
   })
 })

@@ -10,7 +10,7 @@ const service = (name: string, port: string) => ({
   spec: { ports: [{ name: port, port: 80 }] },
 })
 
-test('a Service of the manifests stands for the live one of its name', () => {
+test('a Service of the manifests takes the place of the live Service of its name', () => {
   const planned: KubeObject[] = [
     service('shop', 'web'),
     { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'api' } },
@@ -23,6 +23,6 @@ test.each([
   ['a workload of ours', [{ kind: 'Deployment' }, { kind: 'StatefulSet' }], ['delete']],
   ['a database of the manifests', [{ kind: 'ConfigMap' }, { kind: 'StatefulSet' }], ['delete']],
   ['no StatefulSet', [{ kind: 'Deployment' }, {}], undefined],
-])('pods have to be deleted for %s: %j', (_, written, verbs) => {
+])('the right to delete pods is needed for %s: %j', (_, written, verbs) => {
   expect(forStatefulSets(written)[0]?.verbs).toEqual(verbs)
 })

@@ -18,7 +18,7 @@ test.each([
   [{ BUILD_URL: 'jenkins.local/job/1' }, undefined],
   [{ BUILD_URL: 'http://jenkins/my job/1' }, undefined],
   [{ BUILD_URL: '' }, undefined],
-])('of %j the address is %s: another one could not be read from a record', async (env, url) => {
+])('the address of a run with %j is %s, since a record can hold no other', async (env, url) => {
   const { platform } = scripted([], { env: { ...env, USER: 'ada' } })
   expect((await holderOf(platform, 'x')).url).toBe(url)
 })

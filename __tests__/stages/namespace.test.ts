@@ -40,19 +40,19 @@ function cluster(
   })
 }
 
-describe('whether it is there', () => {
+describe('the look-up of the namespace', () => {
   test.each([
     ['is there', {}, 'there'],
     ['is hidden', 403 as const, 'hidden'],
     ['is missing, and may be made', undefined, 'missing'],
-  ])('it %s', async (_, live, presence) => {
+  ])('finds that it %s', async (_, live, presence) => {
     expect(await checkNamespace(cluster(['create'], live), withIt)).toBe(presence)
   })
 
   test.each([
     ['no manifest has it', noManifests, 'does not exist'],
     ['the account may not', withIt, 'does not exist, and this account may not create it'],
-  ])('it is missing, and %s', async (_, manifests, words) => {
+  ])('fails when it is missing and %s', async (_, manifests, words) => {
     expect(await causeOf(checkNamespace(cluster([], undefined), manifests))).toMatchObject({
       code: 'namespace-missing',
       sentence: `the namespace "shop" ${words}`,
@@ -61,7 +61,7 @@ describe('whether it is there', () => {
   })
 })
 
-describe('it is made', () => {
+describe('the creation of the namespace', () => {
   const make = async (
     presence: 'there' | 'missing' | 'hidden',
     verbs: readonly string[],
@@ -96,13 +96,13 @@ describe('it is made', () => {
       [],
     ],
   ] as const)(
-    '%s, the account may %j, the server says %j',
+    'ends as expected when it is %s, the account may %j and the server answers %s',
     async (is, verbs, says, calls, said) => {
       expect(await make(is, verbs, says)).toEqual({ calls, said })
     },
   )
 
-  test('what the server says against it is told', async () => {
+  test('fails with the reason of the server', async () => {
     const says = 'Error from server (Forbidden): denied by policy'
     expect(await causeOf(make('missing', ['create'], says))).toMatchObject({
       code: 'namespace-missing',
@@ -111,7 +111,7 @@ describe('it is made', () => {
   })
 })
 
-describe('its labels', () => {
+describe('the labels of the namespace', () => {
   test.each([
     ['all rights', ['get', 'patch', 'update'], {}, [manifest], 0],
     ['no rights', [], {}, [], 0],
@@ -123,14 +123,14 @@ describe('its labels', () => {
       0,
     ],
     ['to look, and some are not', ['get'], { metadata: { labels: { team: 'x' } } }, [], 1],
-  ])('%s', async (_, verbs, live, applied, warnings) => {
+  ])('are written as far as the account may: %s', async (_, verbs, live, applied, warnings) => {
     const found = await labelling(cluster(verbs, live), withIt)
     expect(found.applied).toEqual(applied)
     expect(found.warnings).toHaveLength(warnings)
     if (warnings > 0) expect(found.warnings[0]).toContain('Its manifest differs in: team, tier')
   })
 
-  test('without a manifest nothing is asked', async () => {
+  test('need no request without a manifest', async () => {
     expect(await labelling(clusterOf({}), noManifests)).toEqual({ applied: [], warnings: [] })
   })
 })

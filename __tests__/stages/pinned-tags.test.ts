@@ -103,7 +103,7 @@ test.each<Case>([
     [],
   ],
   ['what no pod tells', `web: {image: '${shop}:latest'}`, [], {}, [unknown]],
-])('%s', async (_, text, registry, expected, said) => {
+])('a tag is pinned by digest where needed: %s', async (_, text, registry, expected, said) => {
   const { clusterState, workloads } = running(text)
   const { platform, ran } = scripted(registry)
   const stageLog = notebook()
@@ -118,7 +118,7 @@ test.each<Case>([
   expect(ran).toHaveLength(registry.length)
 })
 
-test('a run that is cancelled does not take that for the registry’s answer', async () => {
+test('a cancelled run does not mistake the abort for the registry’s answer', async () => {
   const stop = new AbortController()
   const { clusterState, workloads } = running(onLatest)
   const targets = workloads.map((live) => ({ live }) as unknown as Target)
@@ -179,14 +179,14 @@ test.each<[string, string, Line[], boolean]>([
     [],
     false,
   ],
-])('whether an image runs already: %s', async (_, text, registry, is) => {
+])('it is known whether an image runs already: %s', async (_, text, registry, is) => {
   const { clusterState, workloads } = running(text)
   const context = contextOf(scripted(registry).platform)
   const image = { repository: shop, tag: 'new', digest: digest('a') }
   expect(await runsAlready(context, standing(clusterState), targetsOf(workloads), image)).toBe(is)
 })
 
-test('a workload that is not there does not run it', async () => {
+test('a workload that does not exist does not run the image', async () => {
   const targets = [{ uses: [{ name: 'web' }] }] as unknown as Target[]
   const image = { repository: shop, tag: 'new', digest: digest('a') }
   expect(await runsAlready(contextOf(scripted([]).platform), standing(), targets, image)).toBe(
@@ -194,7 +194,7 @@ test('a workload that is not there does not run it', async () => {
   )
 })
 
-test('what runs by a tag alone is named once', () => {
+test('each image that runs by a tag alone is named once', () => {
   const { workloads } = running(
     `{web: {image: '${shop}:v1'}, worker: {image: '${shop}:v1'}, old: {image: '${back('v1', 'a')}'}}`,
   )
@@ -212,14 +212,14 @@ test.each<[string, string, Line[], string[]]>([
   ['has a tag that is gone', `${shop}:v1`, [refuses(':v1', 'not found')], [gone(`${shop}:v1`)]],
   ['may not be looked at', back('v1', 'a'), [refuses(`@${digest('a')}`, 'denied')], []],
   ['has a registry that does not answer', back('v1', 'a'), [hangs], []],
-])('an image of an undo that %s', async (_, image, registry, said) => {
+])('the undo is possible or not with an image that %s', async (_, image, registry, said) => {
   const { workloads } = running(`web: {image: '${image}'}`)
   expect(await lostImages(contextOf(scripted(registry).platform), targetsOf(workloads))).toEqual(
     said,
   )
 })
 
-test('an image of an undo by digest is looked up by that, and once for all workloads', async () => {
+test('an image of the undo is looked up by its digest, once for all workloads', async () => {
   const { workloads } = running(`{web: {image: '${shop}:v1'}, worker: {image: '${shop}:v1'}}`)
   const pin = { app: back('v1', 'a') }
   const pins = new Map(workloads.map((one) => [`statefulset/${one.metadata?.name ?? ''}`, pin]))

@@ -6,7 +6,7 @@ import { notebook } from '../support/journal.js'
 import { scripted } from '../support/scripted.js'
 import { contextOf } from '../support/settings.js'
 
-test('what was built and tested gets its tag, and is known by its digest from then on', async () => {
+test('an image that was built and tested gets its tag, and is known by its digest from then on', async () => {
   const built = { repository: 'ghcr.io/acme/shop', tag: 'a', id: `sha256:${'01'.repeat(32)}` }
   const digest = `sha256:${'ab'.repeat(32)}`
   const { platform } = scripted([
@@ -26,11 +26,14 @@ test.each<[string, object, string, readonly string[]]>([
   ['an image of an unknown build', {}, own, [`${sha}-builds`]],
   ['the same build', { [inputsLabel]: 'c'.repeat(64) }, sha, []],
   ['another commit', { 'org.opencontainers.image.revision': 'b'.repeat(40) }, sha, []],
-])('a tag that %s has taken meanwhile', async (_, labels, tag, marks) => {
-  const { ended, marked } = pushed({ labels, tag: sha, as: tag })
-  expect((await ended).tag).toBe(tag)
-  expect(marked()).toEqual(marks)
-})
+])(
+  'a tag that %s has taken meanwhile is not overwritten by mistake',
+  async (_, labels, tag, marks) => {
+    const { ended, marked } = pushed({ labels, tag: sha, as: tag })
+    expect((await ended).tag).toBe(tag)
+    expect(marked()).toEqual(marks)
+  },
+)
 
 test.each<[string, Partial<Pushed>, readonly string[]]>([
   ['a separate tag marks that of the commit', { tag: own }, [`${sha}-builds`]],
@@ -47,7 +50,7 @@ test.each<[string, Partial<Pushed>, readonly string[]]>([
     [`${sha}-builds`],
   ],
   ['beside a tag that the user chose is none', { tag: `v1-${'c'.repeat(12)}`, given: 'v1' }, []],
-])('%s', async (_, { tag = sha, ...more }, marks) => {
+])('the tag of the commit is marked as expected: %s', async (_, { tag = sha, ...more }, marks) => {
   const { ended, marked } = pushed({ tag, as: tag, ...more })
   expect((await ended).tag).toBe(tag)
   expect(marked()).toEqual(marks)
@@ -92,7 +95,7 @@ function pushed({ tag, as, given, labels = other, isMarked, isRefused }: Pushed)
   return { ended, marked }
 }
 
-test('a registry that does not tell what it has keeps no image from its push', async () => {
+test('an image is pushed even when the registry cannot tell what it has', async () => {
   const digest = `sha256:${'ab'.repeat(32)}`
   const built = { repository: 'ghcr.io/acme/shop', tag: 'a', id: 'sha256:1', inputs: 'c' }
   const { platform } = scripted([

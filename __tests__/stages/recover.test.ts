@@ -24,7 +24,7 @@ test.each<[string, Job, boolean]>([
   ['has failed', job('failed', 'shop', 'Failed'), false],
   ['only begins to fail', job('failing', 'shop', 'FailureTarget'), true],
   ['is of another application', job('other', 'blog'), false],
-])('a Job that %s', async (_, left, isEnded) => {
+])('recover handles a migration Job that %s', async (_, left, isEnded) => {
   const memory = memoryCluster({})
   const cluster = { ...memory.cluster, get: <T>() => Promise.resolve({ items: [left] } as T) }
   const stageLog = notebook()
@@ -45,7 +45,7 @@ test.each<[string, Job, boolean]>([
   expect(stageLog.lines).toEqual(isEnded ? [line] : [])
 })
 
-test('one that cannot be ended is told as what is left open, also to who has cancelled', async () => {
+test('a Job that cannot be ended is reported as left open, even after a cancellation', async () => {
   const refused = new ApiError(403, 'Forbidden', 'jobs.batch is forbidden')
   const cluster = {
     ...memoryCluster({}).cluster,

@@ -23,7 +23,7 @@ const change = (live: KubeObject, object: KubeObject): Change => ({
   becomes: object,
 })
 
-test('pods that read what changes are replaced', () => {
+test('pods that read a changed value are replaced', () => {
   const restart = restartOf(web(), [change(secret('one'), secret('two'))])
   expect(restart?.because).toEqual(['secret/shop'])
   expect(restart?.hash).toMatch(/^[0-9a-f]{16}$/)
@@ -38,11 +38,11 @@ test.each([
   ],
   ['the same content', web(), change(secret('one', '1'), secret('one', '2'))],
   ['a CronJob', web('CronJob'), change(secret('one'), secret('two'))],
-])('none are for %s', (_, live, changed) => {
+])('no pods are replaced for %s', (_, live, changed) => {
   expect(restartOf(live, [changed])).toBeUndefined()
 })
 
-test('each change gives another hash, and none of them tells a value', () => {
+test('each change gives a different hash, and no hash contains a value', () => {
   const hash = (live: WorkloadObject, one: Change) => restartOf(live, [one])?.hash
   const first = hash(web(), change(secret('one', '1'), secret('two', '1')))
   expect(hash(web(), change(secret('one', '1'), secret('three', '1')))).toBe(first)

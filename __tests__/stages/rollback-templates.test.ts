@@ -105,7 +105,7 @@ const sentence = async (scene: Scene): Promise<string> => {
 }
 
 describe('a rollback', () => {
-  test('brings back the template of then, with the image', async () => {
+  test('restores the template of that release, with its image', async () => {
     const { web, lines, warnings } = await brought({
       then: '{command: [a]}',
       released: '{command: [b]}',
@@ -119,7 +119,7 @@ describe('a rollback', () => {
     ])
   })
 
-  test('takes what `kubectl rollout undo` has brought back for no change', async () => {
+  test('does not treat a `kubectl rollout undo` as a change', async () => {
     const { web, lines } = await brought({
       then: '{command: [a]}',
       released: '{command: [b]}',
@@ -130,7 +130,7 @@ describe('a rollback', () => {
     expect(lines).toEqual(['deployment/web gets its template of release 1: web: command'])
   })
 
-  test('writes the image alone where nothing else differs', async () => {
+  test('writes only the image where nothing else differs', async () => {
     const { web, warnings } = await brought({ then: '{}', released: '{}' })
     expect([web, warnings]).toEqual([undefined, []])
   })
@@ -138,7 +138,7 @@ describe('a rollback', () => {
   test.each<[string, Scene, string]>([
     ['of then', { released: '{}' }, 'the history has no pod templates of release 1'],
     ['of the last release', { then: '{}' }, 'the history has no pod templates of release 2'],
-  ])('without the templates %s says that only the image is rolled back', async (_, scene, why) => {
+  ])('without the templates %s says that only the image is restored', async (_, scene, why) => {
     const { web, warnings } = await brought(scene)
     expect(web).toBe(undefined)
     expect(warnings).toEqual([
@@ -196,7 +196,7 @@ describe('a rollback', () => {
     )
   })
 
-  test('needs no key that is there', async () => {
+  test('requires no key that exists', async () => {
     const there = { [`${maps}/own`]: { data: { a: '1' } } }
     expect((await brought({ ...needsKey, objects: there })).web?.env).toHaveLength(1)
   })

@@ -11,7 +11,7 @@ const manifest = { kind: 'Deployment', metadata: {}, spec: {} } as WorkloadObjec
 
 const version = { repository: 'ghcr.io/acme/shop', image: pinned }
 
-test('what an apply would change does not depend on who releases', async () => {
+test('the hash of the changes does not depend on who releases', async () => {
   const given: string[] = []
   const cluster = clusterOf({
     kubectl: (_args, { input = '' } = {}) => {
@@ -31,7 +31,7 @@ test('what an apply would change does not depend on who releases', async () => {
   expect(given[0]).toContain('release of old by ada')
 })
 
-test('an image that runs already has the name in a manifest that the live template has for it', async () => {
+test('an image that runs already keeps the name from the live template', async () => {
   const image = `ghcr.io/acme/shop:v1`
   const spec = { template: { spec: { containers: [{ name: 'web', image }] } } }
   const live = {
@@ -52,7 +52,7 @@ test('an image that runs already has the name in a manifest that the live templa
   expect(given[0]).toContain(`"image":"${image}"`)
 })
 
-describe('waves', () => {
+describe('the waves of a rollout', () => {
   const web = target('web', ['web'])
   const worker = target('worker', ['worker'])
   const chosen = { workload: web.id, template: {}, container: 'web', containers: ['web'] }
@@ -67,7 +67,7 @@ describe('waves', () => {
       [['worker', 'web'], []],
     ],
     ['the web alone', { targets: [web], web: chosen }, [['web'], []]],
-  ])('%s', (_, checked, waves) => {
+  ])('are right: %s', (_, checked, waves) => {
     expect(wavesOf(checked).map((wave) => wave.map(({ id }) => id.name))).toEqual(waves)
   })
 })
@@ -77,6 +77,6 @@ test.each<[RawInputs, number]>([
   [{ timeout: '1m', bake: '15s', 'smoke-path': '/', 'smoke-timeout': '5m' }, 420],
   [{ timeout: '1m', bake: '10m', 'smoke-path': '/', 'smoke-timeout': '5m' }, 720],
   [{ timeout: '1m', bake: '15s', 'smoke-timeout': '5m' }, 135],
-])('with %j a rollout ends within %i s', (given, seconds) => {
+])('a rollout with %j ends within %i s', (given, seconds) => {
   expect(longestOf(contextOf(scripted([]).platform, given).settings)).toBe(seconds * 1000)
 })

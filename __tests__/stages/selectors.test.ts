@@ -73,7 +73,7 @@ const warningsOf = (
   jobs: readonly KubeObject[] = [],
 ) => planned(others, here, jobs).warnings
 
-describe('what finds no pods', () => {
+describe('a selector without pods is reported', () => {
   const pod = (owner: string) =>
     object(
       `apiVersion: v1, kind: Pod, metadata: {name: p, labels: {app: x}, ownerReferences: [{${owner}, controller: true, apiVersion: v1, uid: a}]}`,
@@ -106,11 +106,11 @@ describe('what finds no pods', () => {
     ],
     ['a workload that is scaled to none', 0, [idle], []],
     ['a Job of this release', 0, [web], [job]],
-  ])('%s: %d', (_, count, here, jobs) => {
+  ])('when %s: %d times', (_, count, here, jobs) => {
     expect(warningsOf([created(budget('x'))], here, jobs)).toHaveLength(count)
   })
 
-  test('is said once: not again where nothing changes', () => {
+  test('once, and not again when nothing changes', () => {
     expect(warningsOf([unchanged(budget('x'))])).toEqual([])
   })
 })
@@ -127,15 +127,15 @@ describe('an Ingress', () => {
     ['to a Service of the manifests', [created(ingress('later')), later], 0],
     ['to what a custom resource may make', [created(ingress('pg')), custom], 1],
     ['that leads nowhere already', [unchanged(ingress('pg'))], 0],
-  ])('%s', (_, others, count) => {
+  ])('is accepted when it leads %s', (_, others, count) => {
     expect(warningsOf(others)).toHaveLength(count)
   })
 
-  test('an Ingress to no Service is refused', () => {
+  test('is refused when it leads to no Service', () => {
     expect(() => warningsOf([created(ingress('pg')), secret])).toThrow(Failure)
   })
 
-  test('an Ingress is written last', () => {
+  test('is written last', () => {
     const { changes } = planned([created(ingress('web')), secret], [web])
     expect(changes.map(({ object, when }) => [keyOf(object), when])).toEqual([
       ['networking.k8s.io/Ingress/a', 'last'],

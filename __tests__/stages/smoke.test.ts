@@ -30,7 +30,7 @@ const web = (probe = ''): Web => ({
 
 const service = (yaml: string) => parse(yaml) as Service
 
-describe('what a smoke request asks', () => {
+describe('the smoke request', () => {
   test.each([
     [
       'the only Service that leads to the web',
@@ -67,11 +67,11 @@ describe('what a smoke request asks', () => {
          ports: [{ name: quic, port: 80, protocol: UDP }, { name: a, port: 9100 }] } }`,
       { service: 'shop', port: 'a' },
     ],
-  ])('%s', (_, yaml, desired) => {
+  ])('is sent to the right Service and port: %s', (_, yaml, desired) => {
     expect(smokeTarget(web(), [service(yaml)], undefined)).toMatchObject(desired)
   })
 
-  test('the best of all Services, not the first', () => {
+  test('is sent to the best of all Services, not to the first', () => {
     const metrics =
       '{ metadata: { name: shop-metrics }, spec: { selector: { app: web }, ports: [{ name: metrics, port: 9100 }] } }'
     const shop =
@@ -88,7 +88,7 @@ describe('what a smoke request asks', () => {
     ['as localhost', web(), undefined, 'localhost'],
     ['by the name that the readiness probe uses', web(probe), undefined, 'shop.test'],
     ['by the name that is given', web(probe), 'shop.example.com', 'shop.example.com'],
-  ])('%s', (_, of, given, host) => {
+  ])('has the right host: %s', (_, of, given, host) => {
     expect(smokeTarget(of, [any], given)).toMatchObject({ host })
   })
 
@@ -97,7 +97,7 @@ describe('what a smoke request asks', () => {
     ['one for other pods', ['{ spec: { selector: { app: api }, ports: [{ port: 80 }] } }']],
     ['one without a port', ['{ spec: { selector: { app: web } } }']],
     ['one for UDP', ['{ spec: { selector: { app: web }, ports: [{ port: 80, protocol: UDP }] } }']],
-  ])('cannot be told with %s', (_, services) => {
+  ])('is impossible with %s', (_, services) => {
     expect(() => smokeTarget(web(), services.map(service), undefined)).toThrow(
       '"smoke-path" needs a Service, and none selects web',
     )
@@ -125,7 +125,7 @@ describe('the pods that a Service sends requests to', () => {
       [],
     ],
     ['none of an empty slice', '- { ports: null, endpoints: null }', []],
-  ])('%s', (_, yaml, pods) => {
+  ])('are found: %s', (_, yaml, pods) => {
     const slices = parse(yaml.replace(/^ {7}/gm, '')) as Parameters<typeof endpointsOf>[0]
     expect(endpointsOf(slices, 'http')).toEqual(pods)
   })
@@ -228,13 +228,13 @@ describe('a smoke request', () => {
       { answers: [404], away: [0, 0, 200 * second] },
       `${asked} answered 404 at 260500`,
     ],
-  ])('%s', async (_, script, ended) => {
+  ])('has the right result: %s', async (_, script, ended) => {
     const scene = asking(script)
     await scene.clock.pass(400 * second)
     expect(scene.ended).toBe(ended)
   })
 
-  test('that is cancelled does not wait for a server that is away', async () => {
+  test('does not wait for an unreachable server after an abort', async () => {
     const scene = asking({ away: [200 * second] })
     await scene.clock.pass(second)
     scene.cancel.abort(new Error('cancelled'))
@@ -245,7 +245,7 @@ describe('a smoke request', () => {
   test.each<[string, Scene]>([
     ['deployment/web', { spec: 'replicas: 0' }],
     ['statefulset/web', { kind: 'StatefulSet', spec: 'updateStrategy: { type: OnDelete }' }],
-  ])('is left out where %s is to have no new pod: %j', async (id, script) => {
+  ])('is left out where %s gets no new pod: %j', async (id, script) => {
     const scene = asking({ answers: [404], ...script })
     await scene.clock.pass(0)
     expect(scene.ended).toBe('good at 0')
@@ -363,7 +363,7 @@ describe('a redirect', () => {
     ],
     ['without a place', { '/': () => 304 }, `${bad} 304`],
     ['to no web at all', { '/': () => 'mailto:a@b.test' }, `${bad} 302`],
-  ])('%s', async (_, pages, said) => {
+  ])('is followed or reported as expected: %s', async (_, pages, said) => {
     expect((await visiting(pages)).said).toBe(said)
   })
 
@@ -388,13 +388,13 @@ describe('a redirect', () => {
     ],
     ['the login page that was asked for', {}, '/accounts/login/', undefined],
     ['a page with a word like it', { '/': () => '/blogin/' }, '/', undefined],
-  ])('%s', async (_, pages, path, but) => {
+  ])('is recognized: %s', async (_, pages, path, but) => {
     const { is, warning } = await visiting(pages, path)
     const says = `GET ${path} through service/web ${but}: set a "smoke-path" that does not redirect`
     expect([is, warning]).toEqual(['good', but === undefined ? undefined : says])
   })
 
-  test('tells the name to ask by, and asks by its own at each step', async () => {
+  test('tells the public host name, and each request uses the host of its own step', async () => {
     const { hint } = await visiting({ '/': () => 'https://www.shop.test/', '/a': () => '/' }, '/a')
     expect(hint).toContain('set "smoke-host" to www.shop.test,')
     const { asked } = await visiting({ '/': overHttps(() => '/en/') }, '/', 'shop.test:8443')

@@ -41,7 +41,7 @@ const now = (object?: KubeObject): Promise<PreflightResult> =>
     before,
   )
 
-test('a migration meets the environment that the web has now', async () => {
+test('a migration runs in the current environment of the web process', async () => {
   const checked = await now(web('new', 'ghcr.io/acme/shop:2'))
 
   expect(checked.web?.template.spec?.containers[0]?.env).toEqual([{ name: 'DB', value: 'new' }])
@@ -52,6 +52,6 @@ test.each([
   ['gone', undefined, 'no-workload'],
   ['of another image', web('new', 'ghcr.io/acme/blog:2'), 'no-workload'],
   ['paused', web('new', undefined, { paused: true }), 'workload-unfit'],
-])('a web that is %s by now is told', async (_, object, code) => {
+])('a web workload that is %s when the migration starts is reported', async (_, object, code) => {
   await expect(now(object)).rejects.toMatchObject({ cause: { code } })
 })

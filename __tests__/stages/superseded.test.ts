@@ -4,7 +4,7 @@ import type { WorkloadObject } from '../../src/kubernetes/objects.js'
 import { deletion } from '../../src/judge/rollout-status.js'
 import { changeSince } from '../../src/stages/superseded.js'
 
-describe('right before its turn a workload', () => {
+describe('before its turn in the rollout a workload', () => {
   const web = (image: string, more = '') =>
     parse(
       `{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {replicas: 2, template: {${more} spec: {containers: [{name: web, image: 'shop:${image}'}]}}}}`,
@@ -33,10 +33,10 @@ describe('right before its turn a workload', () => {
     ],
     ['is gone', web('old'), undefined, deletion],
     ['is being deleted', web('old'), leaving(web('old')), deletion],
-    ['was created by somebody, who takes it away', undefined, leaving(web('old')), deletion],
+    ['was created by another client that deletes it', undefined, leaving(web('old')), deletion],
     ['is still to be created', undefined, undefined, undefined],
-    ['was created by somebody', undefined, web('old'), 'an object of another client'],
-  ])('%s', (_, before, now, expected) => {
+    ['was created by another client', undefined, web('old'), 'an object of another client'],
+  ])('is judged rightly when it %s', (_, before, now, expected) => {
     expect(changeSince({ kind: 'Deployment', name: 'web' }, before, now)).toBe(expected)
   })
 })

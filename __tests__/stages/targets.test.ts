@@ -33,8 +33,8 @@ const target = (name: string): Target => ({
 })
 const two = [target('one'), target('two')]
 
-describe('what serves the web', () => {
-  test('is the one that is named', () => {
+describe('the workload that serves the web', () => {
+  test('is the one that the user names', () => {
     expect(findWeb(two, [], 'deployment/two')).toMatchObject({ workload: { name: 'two' } })
   })
 
@@ -49,16 +49,16 @@ describe('what serves the web', () => {
       'three',
       '"migrate-from" names three, which is not a workload of this release: deployment/one, deployment/two',
     ],
-  ])('%s: the user has to say which', (_, named, sentence) => {
+  ])('has to be named by the user: %s', (_, named, sentence) => {
     expect(() => findWeb(two, [], named)).toThrow(sentence)
   })
 
-  test('is not known where nobody has to know', () => {
+  test('is unknown where it is not needed', () => {
     expect(guessWeb(two, [])).toBeUndefined()
   })
 })
 
-describe('no workload runs the image', () => {
+describe('the failure "no workload runs the image"', () => {
   test.each([
     [
       'one that is written almost like it',
@@ -66,7 +66,7 @@ describe('no workload runs the image', () => {
       /^did you mean image: ghcr\.io\/acme\/shop-web\? Else check/,
     ],
     ['another one', 'postgres:17', /^check the options image and namespace/],
-  ])('%s', (_, image, hint) => {
+  ])('names the image that runs instead: %s', (_, image, hint) => {
     const spec = { template: { spec: { containers: [{ name: 'app', image }] } } }
     const clusterState = {
       deployments: new Map([['web', { metadata: { name: 'web' }, spec }]]),
@@ -87,7 +87,7 @@ describe('no workload runs the image', () => {
   })
 })
 
-describe('the images that the manifests name', () => {
+describe('the images in the manifests', () => {
   const repository = 'ghcr.io/acme/shop'
   const cluster = clusterOf({ commandLine: (args) => `kubectl ${args.join(' ')}` })
   type Images = Readonly<Record<string, string | undefined>>
@@ -151,7 +151,7 @@ describe('the images that the manifests name', () => {
       'of a workload that is left out',
       web({ app: 'REPLACE' }, {}, { 'django-rollout/ignore': 'true' }),
     ],
-  ])('%s', (_, manifest) => {
+  ])('are accepted: %s', (_, manifest) => {
     expect(causeOf(manifest, live)).toBeUndefined()
   })
 
@@ -169,7 +169,7 @@ describe('the images that the manifests name', () => {
       web({ shop: 'old/shop:1' }),
       'shop names the image old/shop:1',
     ],
-  ])('%s', (_, manifest, words) => {
+  ])('are rejected: %s', (_, manifest, words) => {
     expect(causeOf(manifest, live)).toMatchObject({
       code: 'manifest-invalid',
       sentence: `${where} ${words}, but deployment/web runs ${repository}:1`,
@@ -177,13 +177,13 @@ describe('the images that the manifests name', () => {
     })
   })
 
-  test('not the init container that comes first', () => {
+  test('are not taken from an init container that comes first', () => {
     expect(causeOf(web({ app: 'old/shop:1' }, { wait: 'busybox:1' }), live)?.sentence).toBe(
       `${where} app names the image old/shop:1, but deployment/web runs ${repository}:1`,
     )
   })
 
-  test('one that is meant has its way', () => {
+  test('may be of another repository when the user says so', () => {
     expect(causeOf(web({ app: 'varnish:7' }), live)?.hint).toContain(
       'If varnish:7 is correct, set it before the release: kubectl set image deployment/web app=varnish:7',
     )
@@ -203,13 +203,13 @@ describe('the images that the manifests name', () => {
       metadata: { name: 'web' },
       spec: { containers: containers({ app: '${IMAGE}' }) },
     },
-  ])('what is not there yet names an image too: %j', (manifest) => {
+  ])('are checked in new objects too: %j', (manifest) => {
     expect(causeOf(manifest)?.sentence).toBe(
       `k8s/web.yaml: ${manifest.kind} "web": container app names the image \${IMAGE}, which is not a valid image name`,
     )
   })
 
-  test('a workload that its manifest leaves out is no target: it would be written twice', () => {
+  test('do not make a workload a target when its manifest leaves it out, because it would be written twice', () => {
     const manifest = web({ app: 'shop' }, {}, { 'django-rollout/ignore': 'true' })
     expect(findTargets(pictureOf(live), manifestsOf(), repository, 'shop')).toHaveLength(1)
     expect(findTargets(pictureOf(live), manifestsOf(manifest), repository, 'shop')).toEqual([])

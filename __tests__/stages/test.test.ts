@@ -69,7 +69,7 @@ function test(context: ReleaseContext, log: StageLog, image: typeof built): Prom
 }
 
 describe('the tests', () => {
-  it('run in a container of the very image, without its entrypoint', async () => {
+  it('run in a container of the image itself, without its entrypoint', async () => {
     const { platform, ran, written } = scripted([entrypoint, run({ stderr: passed }), ...tidy])
     const stageLog = notebook()
     const given = { 'test-command': 'pytest -q "a b"', 'test-env': 'A=x y\nB=$HOME' }
@@ -85,7 +85,7 @@ describe('the tests', () => {
     expect(stageLog.lines.at(-1)).toBe('2 tests passed in 0 s')
   })
 
-  it('say once that an entrypoint is passed by', async () => {
+  it('report once that an entrypoint is skipped', async () => {
     const stdout = '["/entrypoint.sh","--wait"]'
     const { platform } = scripted([{ ...entrypoint, stdout }, run({ stderr: passed }), ...tidy])
     const stageLog = notebook()
@@ -95,7 +95,7 @@ describe('the tests', () => {
     )
   })
 
-  it('find servers on a network of their own; test-env wins over their addresses', async () => {
+  it('reach services on a separate network, and test-env overrides their addresses', async () => {
     const notYet = { when: ready[0]?.when ?? /-/, code: 2, stdout: 'no response' }
     const running = { when: /^docker container inspect .* \S+-postgres$/, stdout: 'true' }
     const { platform, ran, written, slept } = scripted([
@@ -123,7 +123,7 @@ describe('the tests', () => {
     expect(ours).not.toContain(password)
   })
 
-  it('that are none are a warning', async () => {
+  it('are replaced by a warning when there is no test command', async () => {
     const stderr = 'Found 0 test(s).\n\n---\nRan 0 tests in 0.000s\n\nNO TESTS RAN'
     const { platform } = scripted([entrypoint, run({ stderr }), ...tidy])
     const stageLog = notebook()
@@ -191,14 +191,14 @@ describe('the cause of failed tests', () => {
       'starting their container failed: docker: Error response from daemon: no space left on device',
       {},
     ],
-  ])('%s', async (_, code, stderr, sentence, more) => {
+  ])('is right: %s', async (_, code, stderr, sentence, more) => {
     const { platform } = scripted([entrypoint, run({ code, stderr }), ...tidy], { files })
     await expect(test(contextOf(platform), notebook(), built)).rejects.toMatchObject({
       cause: { code: 'tests-failed', sentence: `tests: ${sentence}`, ...more },
     })
   })
 
-  it('is told beside what the tests said, with paths of the repository', async () => {
+  it('is reported with the output of the tests and paths of the repository', async () => {
     const { platform } = scripted([entrypoint, run({ code: 1, stderr: failing }), ...tidy], {
       files,
     })
@@ -207,7 +207,7 @@ describe('the cause of failed tests', () => {
     expect(reports).toMatchObject([{ run: 14, failures: 1, failing: [place] }])
   })
 
-  it('is the missing engine, when that is what is missing', async () => {
+  it('is the missing engine when docker is missing', async () => {
     const stderr =
       'docker: Cannot connect to the Docker daemon at unix:///nope.sock. Is the docker daemon running?.'
     const { platform } = scripted([entrypoint, run({ code: 125, stderr }), ...tidy])
@@ -219,7 +219,7 @@ describe('the cause of failed tests', () => {
     })
   })
 
-  it('is the server that did not come up, with what it wrote', async () => {
+  it('is the service that did not start, with its output', async () => {
     const { platform } = scripted([
       entrypoint,
       ...services,
@@ -239,7 +239,7 @@ describe('the cause of failed tests', () => {
     })
   })
 
-  it('is the server whose image cannot be pulled', async () => {
+  it('is the service whose image cannot be pulled', async () => {
     const stderr =
       "Unable to find image 'postgres:17' locally\ndocker: Error response from daemon: toomanyrequests: rate limit"
     const [network, postgres] = services
@@ -259,7 +259,7 @@ describe('the cause of failed tests', () => {
   })
 })
 
-describe('nothing is left behind', () => {
+describe('no container is left behind', () => {
   /** Containers and the network are found the first time, and gone the second. */
   const leftovers: readonly Line[] = [
     { when: /^docker ps /, stdout: 'c1\nc2\n' },
@@ -284,7 +284,7 @@ describe('nothing is left behind', () => {
     expect(ran).toContain('docker network rm n1')
   })
 
-  it('after the time is over, which is told with the last line', async () => {
+  it('after the timeout, which is reported with the last line', async () => {
     const hanging = run({ stderr: 'test_login ...\n\n', hangs: true })
     const { platform, ran } = scripted([entrypoint, hanging, ...leftovers])
     const error = await test(
@@ -301,7 +301,7 @@ describe('nothing is left behind', () => {
     expect(ran).toContain('docker network rm n1')
   })
 
-  it('or it is told', async () => {
+  it('or it is named in a warning', async () => {
     const { platform } = scripted([
       entrypoint,
       run({ stderr: passed }),

@@ -59,7 +59,7 @@ const images = ({ objects }: Memory) =>
 
 const ours = { '/web': deployment('web', 'new'), '/worker': deployment('worker', 'new') }
 
-describe('while the old version comes back, somebody', () => {
+describe('while the old version comes back, another client', () => {
   /** Right before the last write of the undo, when the web is back already. */
   const meanwhile = (theirs: (memory: Memory) => void): Record<string, Trouble[]> => ({
     'PUT /worker': [theirs],
@@ -96,18 +96,28 @@ describe('while the old version comes back, somebody', () => {
   })
 })
 
-describe('a workload that does not come up', () => {
+describe('a workload that does not become ready', () => {
   test.each([
     ['is waited for', 'old', undefined, /^the previous version does not become Ready: web/],
-    ['is not when somebody else has set its image', 'hotfix', undefined, /^\/web external/],
-    ['is not when somebody else has changed its template', 'old', 'NOTE', /^\/web nothing/],
+    [
+      'is not waited for when another client has set its image',
+      'hotfix',
+      undefined,
+      /^\/web external/,
+    ],
+    [
+      'is not waited for when another client has changed its template',
+      'old',
+      'NOTE',
+      /^\/web nothing/,
+    ],
   ])('%s', async (_, image, env, expected) => {
     const web = deployment('web', image, false, env)
     expect(await undone(memoryCluster({ ...ours, '/web': web }))).toMatch(expected)
   })
 })
 
-test('how far each has come is noted; of what was not written to, no time of a write', async () => {
+test('the progress of each workload is recorded, without a start time where nothing was written', async () => {
   let last: WriteProgresses = {}
   const memory = memoryCluster({ ...ours, '/worker': deployment('worker', 'old') })
   expect(await undone(memory, (courses) => (last = courses))).toBe('/web put, /worker nothing')

@@ -27,7 +27,7 @@ function check(to: string, now: readonly Entry[]) {
   checkStillPrevious({ settings }, { history: [one, two] }, now)
 }
 
-test('a release that went live while a rollback to the previous one waited ends it', () => {
+test('a release that goes live while a rollback to the previous version waits ends the rollback', () => {
   expect(() => check('previous', [one, two, three])).toThrow(Failure)
   expect(() => check('previous', [one, two, three])).toThrow(
     'release 3 (v3) by ada went live while this rollback waited',
@@ -37,6 +37,6 @@ test('a release that went live while a rollback to the previous one waited ends 
 test.each([
   ['nothing went live since', 'previous', [one, two]],
   ['the version was named', 'v1', [one, two, three]],
-])('it goes on when %s', (_, to, now) => {
+])('the rollback goes on when %s', (_, to, now) => {
   expect(() => check(to, now)).not.toThrow()
 })

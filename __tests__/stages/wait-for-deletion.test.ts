@@ -39,7 +39,7 @@ function showing(...shown: readonly (KubeObject | undefined)[]) {
 }
 
 describe('an object of the manifests that is being deleted', () => {
-  test('is waited for, and made anew', async () => {
+  test('is waited for, and created again', async () => {
     const { context, lines } = showing(leaving(volume), leaving(volume), undefined)
     expect(await liveAfterDeletion(context, [volume])).toEqual([])
     expect(lines).toEqual([
@@ -47,7 +47,7 @@ describe('an object of the manifests that is being deleted', () => {
     ])
   })
 
-  test('is refused when it does not go, with what shows why', async () => {
+  test('is refused when it does not disappear, with the finalizer that keeps it', async () => {
     const { context, slept } = showing(leaving(volume))
     await expect(liveAfterDeletion(context, [volume])).rejects.toMatchObject({
       cause: {
@@ -60,7 +60,7 @@ describe('an object of the manifests that is being deleted', () => {
     expect(slept).toHaveLength(60)
   })
 
-  test('is nothing to wait for when it stays', async () => {
+  test('is not waited for when it stays', async () => {
     const { context, slept } = showing(volume)
     expect(await liveAfterDeletion(context, [volume])).toEqual([volume])
     expect(slept).toEqual([])
@@ -71,7 +71,7 @@ describe('a workload that is being deleted', () => {
   const live = leaving(web) as WorkloadObject
   const worker = target('worker', ['worker'])
 
-  test('is refused when no manifest makes it anew', async () => {
+  test('is refused when no manifest creates it again', async () => {
     const { context } = showing()
     const targets = [worker, target('web', ['web'], { live })]
     await expect(targetsAfterDeletion(context, targets)).rejects.toMatchObject({
@@ -85,7 +85,7 @@ describe('a workload that is being deleted', () => {
   test.each([
     ['gone then: it is to be created', undefined, []],
     ['made anew by somebody: that one', web, ['ghcr.io/acme/shop:old']],
-  ])('%s', async (_, then, running) => {
+  ])('is then handled as "%s"', async (_, then, running) => {
     const { context } = showing(leaving(web), then)
     const targets = [worker, target('web', ['web'], { live, manifest: web })]
     const [other, one] = await targetsAfterDeletion(context, targets)

@@ -50,12 +50,12 @@ function historyOf(words: string): History {
 const said = (history: History) =>
   history.map(({ number, tag }: Entry) => `${number}${tag}`).join(' ')
 
-describe('a release that is added', () => {
-  test('has the next number', () => {
+describe('a release that is added to the history', () => {
+  test('gets the next number', () => {
     expect(said(historyOf('a -b c'))).toBe('1a 2b 3c')
   })
 
-  test('takes the place of what was known of the same run, and keeps what that knew', () => {
+  test('replaces the entry of the same run, and keeps the known fields', () => {
     const stuck = ended('b', { result: 'stuck', cause: 'web: exit 1', migrations: ['orders.0002'] })
     const recovered = ended('b', { result: 'undone', cause: 'its run was gone' })
     const [, , entry, ...more] = added(added(historyOf('a c'), stuck), recovered)
@@ -71,13 +71,13 @@ describe('a release that is added', () => {
   test.each([
     ['the oldest goes when there are more than twenty', 22, 3, 22],
     ['twenty are kept', 20, 1, 20],
-  ])('%s', (_, count, first, last) => {
+  ])('limits the history: %s', (_, count, first, last) => {
     const history = historyOf(Array.from({ length: count }, (_, i) => `v${i}`).join(' '))
     expect(history).toHaveLength(20)
     expect([history[0]?.number, history.at(-1)?.number]).toEqual([first, last])
   })
 
-  test('does not drive out the last five that went live, however many fail', () => {
+  test('does not displace the last five that went live, however many fail', () => {
     const live = ['a', 'b', 'c', 'd', 'e', 'f']
     const failed = Array.from({ length: 30 }, (_, i) => `-x${i}`)
     const history = historyOf([...live, ...failed].join(' '))
@@ -85,7 +85,7 @@ describe('a release that is added', () => {
     expect(said(history.slice(0, 6))).toBe('2b 3c 4d 5e 6f 22x15')
   })
 
-  test('nor what a rollback needs, however often one version is rolled back from', () => {
+  test('does not displace what a rollback needs, however often one version is rolled back', () => {
     const again = Array.from({ length: 15 }, () => 'b a>2')
     const history = historyOf(['z a', ...again, 'c'].join(' '))
     expect(history).toHaveLength(20)
@@ -95,7 +95,7 @@ describe('a release that is added', () => {
   })
 })
 
-describe('what is found running', () => {
+describe('the running version', () => {
   /** `b!` is found there, in the place that the history gives it. */
   const withAll = (words: string) =>
     words.split(' ').reduce<History>((history, word, i) => {
@@ -109,14 +109,14 @@ describe('what is found running', () => {
     ['nothing new', 'a a! b', '1a 2b', 'a'],
     ['an older one, which has its own place again', 'z a b a! c', '1z 2a 3b 4a 5c', 'a'],
     ['an older one, and nothing since', 'z a b a!', '1z 2a 3b 4a', 'z'],
-  ])('%s: %s', (_, words, all, tag) => {
+  ])('is added to the history: %s: %s', (_, words, all, tag) => {
     const history = withAll(words)
     expect(said(history)).toBe(all)
     expect(wanted(history, 'previous', undefined)).toMatchObject({ entry: { tag } })
   })
 })
 
-describe('a rollback wants', () => {
+describe('a rollback', () => {
   test.each([
     ['what ran before', 'a b', 'previous', 'a'],
     ['what ran before, and nothing that failed', 'a b -c -d', 'previous', 'a'],
@@ -139,12 +139,12 @@ describe('a rollback wants', () => {
     ['a tag, and none that only begins like it', 'v1.2 v1.20', 'v1.2', 'v1.2'],
     ['a tag that is a number nobody else has', 'a 47', '47', '47'],
     ['a tag that went live and failed later', 'v1 -v1', 'v1', 'v1'],
-  ])('%s: %s', (_, words, to, tag) => {
+  ])('finds its target in the case "%s": %s', (_, words, to, tag) => {
     const found = wanted(historyOf(words), to, undefined)
     expect(found.is === 'found' ? found.entry.tag : found.why).toBe(tag)
   })
 
-  test('a commit, whatever its tag is', () => {
+  test('finds a commit, whatever its tag is', () => {
     const history = added(historyOf('a'), ended('v2', { sha: '4f2c1d9'.padEnd(40, '0') }))
     expect(wanted(history, '4f2c1d9', undefined)).toMatchObject({
       is: 'found',
@@ -155,13 +155,13 @@ describe('a rollback wants', () => {
   test.each([
     ['what was live last', 'a b -c', 'b'],
     ['the first release, though nothing was before it', 'a -b', 'a'],
-  ])('while a release is open, as previous, %s', (_, words, tag) => {
+  ])('while a release is open goes to %s', (_, words, tag) => {
     expect(wanted(historyOf(words), 'previous', { command: 'release' })).toMatchObject({
       entry: { tag },
     })
   })
 
-  test('while a rollback is open, as previous, what that one was going to', () => {
+  test('while a rollback is open goes to the target of that rollback', () => {
     const open = { command: 'rollback' } as const
     expect(wanted(historyOf('a b c b>2 d'), 'previous', open)).toMatchObject({
       entry: { tag: 'b' },
@@ -169,13 +169,13 @@ describe('a rollback wants', () => {
     expect(wanted(historyOf('a b'), 'previous', open)).toMatchObject({ entry: { tag: 'a' } })
   })
 
-  test('the version as it ran last: what the rollback to it has left', () => {
+  test('takes a version as it ran last, with the result of a rollback to it', () => {
     expect(wanted(historyOf('a b a>1 c'), 'previous', undefined)).toMatchObject({
       entry: { number: 3, back: 1 },
     })
   })
 
-  test('the same image in another way is another version', () => {
+  test('treats the same image with another template as another version', () => {
     const differ = (one: Entry, other: Entry) => one.number !== other.number
     expect(wanted(historyOf('a a a>1 b'), 'previous', undefined, differ)).toMatchObject({
       entry: { number: 3 },
@@ -185,7 +185,7 @@ describe('a rollback wants', () => {
     })
   })
 
-  test('a release is open while its record stands, unless the history has it as deployed', () => {
+  test('regards a release as open while its record exists, unless the history has it as deployed', () => {
     const history = historyOf('a b')
     const [, b] = history
     const begun = ended('c')
@@ -202,7 +202,7 @@ describe('a rollback wants', () => {
     ['another rollback', 'a b', 'a b a>1', undefined, 'a'],
     ['the release that was open then', 'a b', 'a b c', 'c', undefined],
     ['one after it', 'a b', 'a b c d', 'c', 'd'],
-  ])('what has gone live since: %s', (_, before, now, open, tag) => {
+  ])('finds what went live since: %s', (_, before, now, open, tag) => {
     const history = historyOf(now)
     const chosen = {
       history: history.slice(0, before.split(' ').length),
@@ -211,7 +211,7 @@ describe('a rollback wants', () => {
     expect(liveSince(chosen, history)?.tag).toBe(tag)
   })
 
-  test('a rollback wants seven letters of a commit at least', () => {
+  test('needs at least seven letters of a commit', () => {
     const history = added(historyOf('a'), ended('1'.repeat(40)))
     expect(wanted(history, '1111111', undefined)).toMatchObject({ is: 'found' })
     expect(wanted(history, '111111', undefined)).toMatchObject({ is: 'unknown' })
@@ -244,12 +244,12 @@ describe('a rollback wants', () => {
       'unknown',
       'no release in the history has the commit or tag "zz"',
     ],
-  ])('but cannot have it: %s', (_, words, to, is, why) => {
+  ])('is refused: %s', (_, words, to, is, why) => {
     expect(wanted(historyOf(words), to, undefined)).toEqual({ is, why })
   })
 })
 
-test('of several builds of a commit each is known by its tag, and the first by the commit', () => {
+test('each build of a commit is found by its tag, and the first one by the commit', () => {
   const sha = 'a'.repeat(40)
   const own = `${sha}-cccccccccccc`
   const history = [sha, own].reduce<History>(

@@ -60,7 +60,7 @@ async function taken(id: string) {
   return taking.lease
 }
 
-describe('whether a Lease is free', () => {
+describe('a Lease', () => {
   test.each([
     ['nobody ever had it', undefined, 0, true],
     ['it was given back', '', 0, true],
@@ -68,14 +68,14 @@ describe('whether a Lease is free', () => {
     ['another run has not renewed it for almost as long as it lasts', 'other', 29_999, false],
     ['another run is gone', 'other', 30_000, true],
     ['it is our own', 'me', 0, true],
-  ])('%s: %#', (_, holderIdentity, unchanged, free) => {
+  ])('is free or not when %s (case %#)', (_, holderIdentity, unchanged, free) => {
     const spec = holderIdentity === undefined ? {} : { holderIdentity }
     expect(isFree({ spec }, 'me', unchanged, lastsMs)).toBe(free)
   })
 })
 
 describe('the lock', () => {
-  test('is taken when nobody has it, and free again when it is released', async () => {
+  test('is taken when it is free, and is free again after its release', async () => {
     const lease = await taken('a')
     expect(owner()).toBe('a')
     await lease.release()
@@ -84,13 +84,13 @@ describe('the lock', () => {
     expect(owner()).toBe('b')
   })
 
-  test('of another run is named at once when nothing is to be waited for', async () => {
+  test('of another run is reported at once when there is no waiting time', async () => {
     await taken('a')
     expect(await take('b').done).toEqual({ is: 'held', by: 'a, https://ci.example/a' })
     expect(owner()).toBe('a')
   })
 
-  test('is waited for, and goes to one of two that want it', async () => {
+  test('is waited for, and given to one of two runs', async () => {
     const lease = await taken('a')
     const [b, c] = [take('b', 600_000), take('c', 600_000)]
     await clock.pass(5_000)
@@ -124,7 +124,7 @@ describe('the lock', () => {
     }
   })
 
-  test('of a run that is gone is free after its time, however wrong that machine’s clock was', async () => {
+  test('of a run that has disappeared is free after its time, however wrong the clock of that machine is', async () => {
     memory.write(path, {
       metadata,
       spec: { holderIdentity: 'gone', renewTime: '2031-01-01T00:00:00.000000Z' },
@@ -145,7 +145,7 @@ describe('the lock', () => {
     expect(owner()).toBe('b')
   })
 
-  test('is not lost when somebody writes an annotation on it', async () => {
+  test('is not lost when another client writes an annotation on it', async () => {
     const lease = await taken('a')
     memory.write(path, { ...live(), metadata: { ...metadata, annotations: { note: 'hello' } } })
     await clock.pass(60_000)
@@ -154,7 +154,7 @@ describe('the lock', () => {
     expect((await b.done).is).toBe('held')
   })
 
-  test('is not sure any more before another run may take it, when no renewal comes through', async () => {
+  test('becomes uncertain before another run may take it, when no renewal succeeds', async () => {
     const lease = await taken('a')
     cluster.put = () => Promise.reject(new Error('socket hang up'))
     await clock.pass(26_900)
@@ -164,7 +164,7 @@ describe('the lock', () => {
     expect(lease.lost.aborted).toBe(false)
   })
 
-  test('is not sure by a renewal that is answered when its time is over', async () => {
+  test('is not renewed by a response that arrives too late', async () => {
     const lease = await taken('a')
     const { put } = cluster
     cluster.put = async <T>(where: string, body: unknown) => {
@@ -178,7 +178,7 @@ describe('the lock', () => {
     expect([owner(), wrote]).toEqual(['a', []])
   })
 
-  test('is not sure after a run has stood still, before it has been renewed', async () => {
+  test('is uncertain after a run has been suspended, until it is renewed', async () => {
     const lease = await taken('a')
     const version = () => live()?.metadata?.resourceVersion
     const before = version()
@@ -188,7 +188,7 @@ describe('the lock', () => {
     expect(await atWrite).not.toBe(before)
   })
 
-  test('is ours again when the server comes back and nobody has taken it', async () => {
+  test('is held again when the server comes back and no other run has taken it', async () => {
     const lease = await taken('a')
     const before = await lease.ensureHeld()
     const { put } = cluster
@@ -218,7 +218,7 @@ describe('the lock', () => {
     await expect(lease.ensureHeld()).rejects.toBe(lease.lost.reason)
   })
 
-  test('is lost at once when the server comes back and does not know the account any more', async () => {
+  test('is lost at once when the server comes back and no longer knows the account', async () => {
     const lease = await taken('a')
     cluster.put = () => Promise.reject(gone)
     await clock.pass(40_000)
@@ -258,7 +258,7 @@ function isOurs(lease: HeldLease): Promise<string> {
   ])
 }
 
-describe('writes of a run that may have lost its lock', () => {
+describe('a write of a run that may have lost its lock', () => {
   const body = { metadata: { name: 'x' } }
   const sure = new AbortController().signal
   const done = { code: 0, stdout: '', stderr: '' }
@@ -284,7 +284,7 @@ describe('writes of a run that may have lost its lock', () => {
   }
 
   test.each(writes)(
-    '%s waits until it is ours, and is ended when it is not any more',
+    'by %s waits until the lock is held again, and is aborted when it is lost',
     async (_, write) => {
       const asked = Promise.withResolvers<AbortSignal>()
       const { given, guard } = scene(() => asked.promise)
@@ -297,7 +297,7 @@ describe('writes of a run that may have lost its lock', () => {
     },
   )
 
-  test.each(writes)('%s does nothing when it is lost', async (_, write) => {
+  test.each(writes)('by %s is not sent when the lock is lost', async (_, write) => {
     const reason = new LeaseLost('taken', 'b')
     const { given, guard } = scene(() => Promise.reject(reason))
     await expect(write(guard)).rejects.toBe(reason)

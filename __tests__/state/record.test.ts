@@ -73,7 +73,7 @@ async function read(cluster: Cluster, brought: readonly KubeObject[] = []) {
   return found && withPaths(cluster, 'shop', found, brought)
 }
 
-test('what is written is read again, with paths that are made anew', async () => {
+test('a record is read as it was written, with its paths computed again', async () => {
   const memory = memoryCluster({ '/api/v1/namespaces/shop': { metadata: { uid: 'here' } } })
   const prior: ObjectSnapshot = {
     ...(entry(configMap('a')) as unknown as ObjectSnapshot),
@@ -88,13 +88,13 @@ test('what is written is read again, with paths that are made anew', async () =>
   })
 })
 
-test('a custom kind is found by what the server calls it', async () => {
+test('a custom kind is found by its name in the server’s discovery', async () => {
   const widget = { apiVersion: 'example.com/v1', kind: 'Widget', metadata: { name: 'w' } }
   const record = await read(clusterWith({ ...good, snapshot: [entry(widget)] }))
   expect(record?.snapshot[0]?.path).toBe('/apis/example.com/v1/namespaces/shop/widgets/w')
 })
 
-test('a kind of Kubernetes’ own that releases seldom have is restored by one that brings it', async () => {
+test('a rare kind of Kubernetes itself is restored by a manifest that contains it', async () => {
   const role = {
     apiVersion: 'rbac.authorization.k8s.io/v1',
     kind: 'Role',
@@ -133,16 +133,19 @@ test.each<[string, Namespace, Namespace, boolean]>([
   ['of which each knows something else', { uid: 'here' }, { roots: 'roots' }, false],
   ['of one uid', { uid: 'here' }, { uid: 'here', roots: 'roots' }, true],
   ['of another uid', { uid: 'there' }, { uid: 'here', roots: 'roots' }, false],
-])('a record of a namespace %s', async (_, there, here, isTaken) => {
-  const cluster = clusterWith({ ...good, namespace: there })
-  const find = <T>(at: string): Promise<T | undefined> => {
-    const uid = at.endsWith('kube-root-ca.crt') ? here.roots : here.uid
-    if (at === path) return cluster.find<T>(at)
-    return Promise.resolve(uid === undefined ? undefined : ({ metadata: { uid } } as T))
-  }
-  const reading = read({ ...cluster, find })
-  expect(await reading.then(Boolean, () => false)).toBe(isTaken)
-})
+])(
+  'a record of a namespace %s is accepted or refused as expected',
+  async (_, there, here, isTaken) => {
+    const cluster = clusterWith({ ...good, namespace: there })
+    const find = <T>(at: string): Promise<T | undefined> => {
+      const uid = at.endsWith('kube-root-ca.crt') ? here.roots : here.uid
+      if (at === path) return cluster.find<T>(at)
+      return Promise.resolve(uid === undefined ? undefined : ({ metadata: { uid } } as T))
+    }
+    const reading = read({ ...cluster, find })
+    expect(await reading.then(Boolean, () => false)).toBe(isTaken)
+  },
+)
 
 const deployment = (spec: unknown) => ({
   apiVersion: 'apps/v1',
@@ -156,7 +159,7 @@ const withObject = (object: unknown, more: object = {}) => ({
 })
 const withBegun = (more: object) => ({ ...good, begun: { ...begun, ...more } })
 
-describe('refused in words, with the way out', () => {
+describe('a bad record is refused with a way out', () => {
   test.each<[string, object | string | undefined, RegExp]>([
     ['no content', undefined, /no key "record"/],
     ['no JSON', '{', /not JSON/],
@@ -241,14 +244,14 @@ describe('refused in words, with the way out', () => {
     ],
     ['no spec', withObject(deployment(undefined)), /spec is not an object/],
     ['a workload that is none', withObject(configMap('a'), { of: 'workload' }), /not a workload/],
-  ])('%s', async (_, data, why) => {
+  ])('for "%s"', async (_, data, why) => {
     const cause = await causeOf(read(clusterWith(data)))
     expect(cause.code).toBe('record-unusable')
     expect(cause.sentence).toMatch(why)
     expect(cause.hint).toContain('delete secret django-rollout-shop')
   })
 
-  test('a record that is no gzip is refused', async () => {
+  test('when it is no gzip', async () => {
     const data = { record: 'bm90IGd6aXA=' }
     const found = { find: <T>() => Promise.resolve({ metadata, data } as T) }
     expect(await causeOf(read({ ...clusterWith(''), ...found }))).toMatchObject({
@@ -257,18 +260,18 @@ describe('refused in words, with the way out', () => {
     })
   })
 
-  test('a good record without our label is refused', async () => {
+  test('when it does not have our label', async () => {
     const cause = await causeOf(read(clusterWith(good, { ...metadata, labels: {} })))
     expect(cause.code).toBe('record-unusable')
   })
 
-  test('a Secret of another client is refused', async () => {
+  test('when it is a Secret of another client', async () => {
     const cause = await causeOf(read(clusterWith(undefined, { name: 'django-rollout-shop' })))
     expect(cause.code).toBe('name-taken')
     expect(cause.sentence).toContain('secret/django-rollout-shop')
   })
 
-  test('a record of another application is refused', async () => {
+  test('when it belongs to another application', async () => {
     const cause = await causeOf(read(clusterWith(withBegun({ image: 'ghcr.io/other/shop' }))))
     expect(cause).toMatchObject({
       code: 'usage',

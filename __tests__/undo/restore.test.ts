@@ -76,7 +76,7 @@ function standing({ objects }: Memory): string {
 }
 
 describe('restore', () => {
-  test('puts back what was changed and removes what was created, and says so', async () => {
+  test('restores changed objects, removes created ones, and reports both', async () => {
     const memory = onCluster()
     expect(await run(memory)).toEqual({
       did: '/a put, /b delete',
@@ -130,7 +130,7 @@ describe('restore', () => {
     expect(memory.asked.filter((request) => !request.startsWith('GET'))).toEqual([])
   })
 
-  test('says by which digest an image came back', async () => {
+  test('reports the digest by which an image is restored', async () => {
     const memory = memoryCluster({ '/web': deployment('shop:new') })
     const { lines } = await run(memory, [
       { ...ofOurs('web'), ran: { web: `shop:latest@sha256:${'ab'.repeat(32)}` } },
@@ -141,7 +141,7 @@ describe('restore', () => {
   })
 })
 
-describe('a template that admission makes another one when it is restored', () => {
+describe('a template that admission changes when it is restored', () => {
   const web = setsNew()
   const stamped = (object: KubeObject): KubeObject => {
     if (!isWorkload(object)) return object
@@ -168,7 +168,7 @@ describe('a template that admission makes another one when it is restored', () =
   test.each([
     ['stamped', stamped],
     ['pinned', pinning],
-  ])('is back: %s', async (_, admitted) => {
+  ])('counts as restored when it is %s', async (_, admitted) => {
     const memory = memoryCluster({ '/web': deployment('shop:new') }, {}, admitted)
     expect(await ends(memory)).toBe('put, back')
     // Whoever comes next knows it too.
@@ -176,21 +176,24 @@ describe('a template that admission makes another one when it is restored', () =
     expect(await changedSince(memory.cluster, [web])).toBe(false)
   })
 
-  test('is not what somebody else has set', async () => {
+  test('does not count as restored when another client has changed it', async () => {
     const memory = memoryCluster({ '/web': deployment('shop:hotfix') }, {}, stamped)
     expect(await ends(memory)).toBe('external')
   })
 
-  test.each([400, 403, 409])('nor what the server does not say (%d)', async (status) => {
-    const memory = memoryCluster(
-      { '/web': stamped(deployment('shop:hotfix')) },
-      { 'DRY /web': [status] },
-    )
-    expect(await ends(memory)).toBe('external')
-  })
+  test.each([400, 403, 409])(
+    'does not count as restored when the server gives no answer (%d)',
+    async (status) => {
+      const memory = memoryCluster(
+        { '/web': stamped(deployment('shop:hotfix')) },
+        { 'DRY /web': [status] },
+      )
+      expect(await ends(memory)).toBe('external')
+    },
+  )
 })
 
-describe('what is being deleted', () => {
+describe('an object that is being deleted', () => {
   const leaving = (object: KubeObject): KubeObject => ({
     ...object,
     metadata: { ...object.metadata, deletionTimestamp: '2026-07-01T10:00:00Z' },
@@ -200,13 +203,13 @@ describe('what is being deleted', () => {
     ['ours', setsNew(), deployment('shop:new'), '/web ask'],
     ['as it was', setsNew(), deployment('shop:latest'), '/web ask'],
     ['created', { ...setsNew(), change: 'create' }, deployment('shop:new'), '/web nothing'],
-  ])('is as good as gone: %s', async (_, prior, live, did) => {
+  ])('counts as deleted: %s', async (_, prior, live, did) => {
     const memory = memoryCluster({ '/web': leaving(live) })
     expect((await run(memory, [prior])).did).toBe(did)
     expect(memory.asked).toEqual(['GET /web 200'])
   })
 
-  test('is waited for where our own undo has deleted it, to make it anew', async () => {
+  test('is waited for when our undo has deleted it, so that it can be created again', async () => {
     const sealed = { ...changed('a'), change: 'make-immutable' } as const
     const memory = memoryCluster(
       { '/a': leaving(config('a', 'new')) },
@@ -217,10 +220,10 @@ describe('what is being deleted', () => {
   })
 })
 
-describe("somebody else's image", () => {
+describe('a version of another client', () => {
   const web = setsNew()
 
-  test('is left alone and told, and everything else is restored', async () => {
+  test('is left alone and reported, and everything else is restored', async () => {
     const memory = memoryCluster({ ...released, '/web': deployment('acme/shop:hotfix') })
     expect(await run(memory, [...snapshot, web])).toEqual({
       did: '/a put, /b delete, /web external',
@@ -240,7 +243,7 @@ describe("somebody else's image", () => {
   test.each<[string, ObjectSnapshot, string]>([
     ['that comes while ours is restored', web, 'PUT /web'],
     ['that comes while ours is removed', { ...web, change: 'create' }, 'DELETE /web'],
-  ])('%s is left alone', async (_, prior, request) => {
+  ])('is left alone when it arrives late: %s', async (_, prior, request) => {
     const external = (uid: string, image: string) => ({
       ...deployment(image),
       metadata: { name: 'web', uid },
@@ -271,7 +274,7 @@ describe("somebody else's image", () => {
       'two',
       [deployment('shop:one'), deployment('shop:two')],
     ],
-  ])('leaves to others %s: %s', async (expected, _, objects) => {
+  ])('is named as "%s" in the case "%s"', async (expected, _, objects) => {
     const memory = memoryCluster(Object.fromEntries(objects.map((one, i) => [`/${i}`, one])))
     const { platform } = scripted([])
     const priors = objects.map((_, i) => ({ ...web, path: `/${i}` }))
@@ -283,7 +286,7 @@ describe("somebody else's image", () => {
     expect(externalChanges(restored)).toBe(expected)
   })
 
-  test('tells how each object stands afterwards', async () => {
+  test('is in the report of the state of each object', async () => {
     const memory = memoryCluster({ ...released, '/web': deployment('shop:new') })
     const { platform } = scripted([])
     const { signal } = new AbortController()
@@ -300,7 +303,7 @@ describe("somebody else's image", () => {
   })
 })
 
-describe('what objects need that are left as they are', () => {
+describe('what a kept object needs', () => {
   /** A Deployment whose container reads a ConfigMap. */
   const reading = (image: string, name: string): KubeObject => ({
     ...deployment(image),
@@ -317,7 +320,7 @@ describe('what objects need that are left as they are', () => {
   }
   const all = [...snapshot, web]
 
-  test('goes back in the order in which it is needed', async () => {
+  test('is restored in the order in which it is needed', async () => {
     const memory = memoryCluster({ ...released, '/web': reading('shop:new', 'b') })
     expect((await run(memory, all)).did).toBe('/a put, /b delete, /web put')
     expect(memory.asked.filter((request) => !request.startsWith('GET'))).toEqual([
@@ -328,7 +331,7 @@ describe('what objects need that are left as they are', () => {
   test.each([
     ['a', '/a keep, /b delete, /web external'],
     ['b', '/a put, /b keep, /web external'],
-  ])('stays where a hotfix reads it: configmap/%s', async (name, did) => {
+  ])('is kept when a hotfix reads configmap/%s', async (name, did) => {
     const memory = memoryCluster({ ...released, '/web': reading('shop:hotfix', name) })
     const { lines, ...ended } = await run(memory, all)
     expect(ended.did).toBe(did)
@@ -336,7 +339,7 @@ describe('what objects need that are left as they are', () => {
     expect((await run(memory, all)).did).toBe(did.replace(/put|delete/, 'nothing'))
   })
 
-  test('stays where the workload cannot be restored', async () => {
+  test('is kept when the workload cannot be restored', async () => {
     const memory = memoryCluster(
       { ...released, '/web': reading('shop:new', 'b') },
       { 'PUT /web': [403] },
@@ -349,7 +352,7 @@ describe('what objects need that are left as they are', () => {
   test.each([
     ['never became Ready', false, '/a put, /db put'],
     ['has been Ready', true, '/a keep, /db keep'],
-  ])('a database whose new pod %s', async (_, ready, did) => {
+  ])('is handled rightly for a database whose new pod %s', async (_, ready, did) => {
     const of = (image: string): KubeObject => ({
       ...reading(image, 'a'),
       kind: 'StatefulSet',
@@ -378,7 +381,7 @@ describe('what objects need that are left as they are', () => {
   })
 })
 
-describe('however often it is begun, it ends the same', () => {
+describe('a restore that is repeated ends the same', () => {
   const ran = { web: 'shop:latest@sha256:1' }
   const sealedConfig: KubeObject = { ...config('x', 'new'), ...{ immutable: true } }
   /** Of all kinds of steps one, with what is there after the release, and after the undo. */
@@ -444,8 +447,8 @@ describe('however often it is begun, it ends the same', () => {
     ['after a write that was refused', [403]],
     ['after a write whose answer got lost', ['answer lost', 403]],
     ['after many that did not come through', ['no answer', 500, 409, 403]],
-  ])('%s', (_, troubles) => {
-    test.each(cases)('%s', async (_, prior, released, expected) => {
+  ])('when it runs %s', (_, troubles) => {
+    test.each(cases)('with the objects %s', async (_, prior, released, expected) => {
       const memory = memoryCluster(written(released), {
         ...{ 'PUT /x': troubles, 'DELETE /x': troubles, 'POST /x': troubles },
       })
@@ -463,7 +466,7 @@ describe('however often it is begun, it ends the same', () => {
     })
   })
 
-  test('an object goes on where another one was refused', async () => {
+  test('and goes on with the next object where one was refused', async () => {
     const memory = onCluster({ 'DELETE /b': [403] })
     await expect(run(memory)).rejects.toThrow('status 403')
     expect(standing(memory)).toBe('/a=old /b=new')
@@ -472,7 +475,7 @@ describe('however often it is begun, it ends the same', () => {
   })
 })
 
-describe('trouble', () => {
+describe('a failed request', () => {
   test.each<[string, Record<string, Trouble[]>, readonly number[]]>([
     ['a conflict', { 'PUT /a': [409] }, [250]],
     ['a server that is away', { 'PUT /a': [500, 503] }, [250, 500]],
@@ -481,7 +484,7 @@ describe('trouble', () => {
     ['no answer to a write', { 'PUT /a': ['no answer'] }, [250]],
     ['an answer that got lost', { 'PUT /a': ['answer lost'] }, [250]],
     ['the same for a removal', { 'DELETE /b': [500, 'answer lost'] }, [250, 500]],
-  ])('%s is worth another try', async (_, troubles, slept) => {
+  ])('is retried after "%s"', async (_, troubles, slept) => {
     const memory = onCluster(troubles)
     expect((await run(memory)).slept).toEqual(slept)
     expect(standing(memory)).toBe('/a=old')
@@ -492,7 +495,7 @@ describe('trouble', () => {
     ['status 422', { 'PUT /a': [422] }],
     ['status 403', { 'GET /a': [403] }],
     ['status 403', { 'DELETE /b': [403] }],
-  ])('%s is thrown at once', async (message, troubles) => {
+  ])('ends the restore at once with "%s"', async (message, troubles) => {
     const memory = onCluster(troubles)
     await expect(run(memory)).rejects.toThrow(message)
     const [request = ''] = Object.keys(troubles)
@@ -502,7 +505,7 @@ describe('trouble', () => {
   test.each<[number, string]>([
     [40, 'a put, b delete'],
     [60, 'status 503'],
-  ])('%i times in a row: %s', async (times, ended) => {
+  ])('that fails %i times in a row ends as "%s"', async (times, ended) => {
     const memory = onCluster({ 'PUT /a': new Array<Trouble>(times).fill(503) })
     const done = await run(memory).then(
       ({ did }) => did.replaceAll('/', ''),
@@ -511,13 +514,13 @@ describe('trouble', () => {
     expect(done).toBe(ended)
   })
 
-  test('with one object keeps no other one from being restored', async () => {
+  test('for one object does not keep the others from being restored', async () => {
     const memory = onCluster({ 'PUT /a': [403], 'DELETE /b': [500, 500] })
     await expect(run(memory)).rejects.toThrow('status 403')
     expect(standing(memory)).toBe('/a=new')
   })
 
-  test('is not waited out when the undo itself is stopped', async () => {
+  test('is not retried when the undo itself is stopped', async () => {
     const stop = new AbortController()
     const memory = onCluster({ 'GET /a': [500, 500] })
     const clock = handClock()
@@ -532,7 +535,7 @@ describe('trouble', () => {
   })
 })
 
-describe('somebody else writes between our reading and our writing', () => {
+describe('another client’s write between our reading and our writing', () => {
   test.each<[string, (memory: Memory) => void, string, string]>([
     [
       'another change',
@@ -551,14 +554,14 @@ describe('somebody else writes between our reading and our writing', () => {
       '/a=old',
     ],
     ['its deletion', (memory) => memory.objects.delete('/a'), '/a ask', ''],
-  ])('%s: decided anew', async (_, external, did, expected) => {
+  ])('leads to a new decision: %s', async (_, external, did, expected) => {
     const memory = memoryCluster({ '/a': config('a', 'new') }, { 'PUT /a': [external] })
     expect((await run(memory, [changed('a')])).did).toBe(did)
     expect(standing(memory)).toBe(expected)
   })
 })
 
-test('what took the name of an immutable object meanwhile is not deleted for it', async () => {
+test('an object that took the name of a deleted immutable object is not deleted', async () => {
   const sealed = {
     ...config('a', 'new'),
     metadata: { name: 'a', uid: 'u' },
@@ -592,7 +595,7 @@ describe('changedSince', () => {
     [true, 'ours was written', [setsNew()], { '/web': deployment('shop:new') }],
     [true, 'external was written', [setsNew()], { '/web': deployment('shop:hotfix') }],
     [false, 'only their environment was', [setsNew()], { '/web': debugging('shop:latest') }],
-  ])('%s: %s', async (expected, _, what, objects) => {
+  ])('is %s when %s', async (expected, _, what, objects) => {
     const memory = memoryCluster(objects)
     expect(await changedSince(memory.cluster, what)).toBe(expected)
     expect(memory.asked.every((request) => /^(GET|DRY) /.test(request))).toBe(true)

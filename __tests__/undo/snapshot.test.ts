@@ -99,7 +99,7 @@ function made(name: string): string {
   return makers[what ?? '']!(version)
 }
 
-describe('the step', () => {
+describe('the step of the undo', () => {
   /** What the release makes of each. */
   const newer: Record<string, string> = {
     ...{ web: 'new', config: 'blue', database: '17', volume: '2Gi' },
@@ -140,14 +140,14 @@ describe('the step', () => {
     ['apply', 'other', 'volume:1Gi', 'volume:1Gi', 'nothing'],
     ['apply', 'other', 'volume:1Gi', 'volume:2Gi', 'keep'],
     ['apply', 'other', 'volume:1Gi', 'volume:5Gi', 'external'],
-  ])('%s %s: %s -> %s: %s', (was, of, before, live, expected) => {
+  ])('is right for %s %s: from %s to %s: %s', (was, of, before, live, expected) => {
     const now = live === undefined ? undefined : made(live)
     const [kind = ''] = before.split(':')
     const written = was === 'create' ? before : `${kind}:${newer[kind]}`
     expect(step(prior(was, of, made(before), made(written)), now)).toBe(expected)
   })
 
-  test('of a database whose new pod has been Ready: it is kept', () => {
+  test('for a database whose new pod has been Ready is to keep it', () => {
     const before = prior('apply', 'other', database('16'), database('17'))
     expect(planRestore(before, object(database('17')), { tookOver: true })).toEqual({
       do: 'keep',
@@ -162,7 +162,7 @@ describe('the step', () => {
     ['create', ['configmap/shop-config'], 'keep'],
     ['apply', ['configmap/shop-config'], 'keep'],
     ['apply', [], 'put'],
-  ] as const)('of a ConfigMap (%s) when %j is needed: %s', (was, needed, expected) => {
+  ] as const)('for a ConfigMap (%s) is right when %j is needed: %s', (was, needed, expected) => {
     const [before, written] = was === 'create' ? ['blue', 'blue'] : ['red', 'blue']
     const what = prior(was, 'other', config(before), config(written))
     expect(step(what, config('blue'), needed)).toBe(expected)
@@ -185,7 +185,7 @@ describe('the step', () => {
     ['networking.k8s.io/v1', 'Ingress', 'delete'],
     ['v1', 'Service', 'delete'],
     ['batch/v1', 'CronJob', 'delete'],
-  ])('of a new %s %s: %s', (apiVersion, kind, expected) => {
+  ])('for a new %s %s is "%s"', (apiVersion, kind, expected) => {
     const text = JSON.stringify({ apiVersion, kind, metadata: { name: 'x' }, spec: { size: 1 } })
     expect(step(prior('create', 'other', text), text)).toBe(expected)
   })
@@ -209,7 +209,7 @@ describe('an object that the release has created', () => {
     ['has a label of a controller', 'u', live('u', 'red', 'labels: {a: b},'), 'delete'],
     ['has its content, and no answer has come', undefined, live('v'), 'delete'],
     ['has another content, and no answer has come', undefined, live('v', 'blue'), 'external'],
-  ])('%s: %s -> %s: %s', (_, uid, now, expected) => {
+  ])('is judged rightly when it %s: %s and %s: %s', (_, uid, now, expected) => {
     expect(step(created(uid), now)).toBe(expected)
   })
 
@@ -217,7 +217,7 @@ describe('an object that the release has created', () => {
     expect(planRestore(created(), object(live('v')))).toEqual({ do: 'delete', uid: 'v' })
   })
 
-  test('may have got its address from the server', () => {
+  test('may have received its address from the server', () => {
     const service = (spec: string) =>
       `{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {selector: {a: b}, ${spec}}}`
     const planned = prior(
@@ -248,9 +248,12 @@ spec:
     ['by another uid', job('made'), 'delete'],
     ['with another image', job('made', 'shop:2'), 'external'],
     ['with a label more', job('made', 'shop:1', ', a: b'), 'delete'],
-  ])('is known from a try in which the server has drawn another uid: %s', (_, live, expected) => {
-    expect(step(tried, live)).toBe(expected)
-  })
+  ])(
+    'is recognized after a retry in which the server has chosen another uid: %s',
+    (_, live, expected) => {
+      expect(step(tried, live)).toBe(expected)
+    },
+  )
 })
 
 describe('an object that the release has changed, field by field', () => {
@@ -269,13 +272,13 @@ data: {${data}}`
   )
   const decided = (live: string) => planRestore(before, object(live))
 
-  test('as written goes back, with the note of what was applied', () => {
+  test('is restored when it is as written, with its last-applied note', () => {
     expect(put(before, secret('P: new, Q: new, KEPT: k', applied('new')))).toEqual(
       object(secret('P: old, KEPT: k', applied('old'))),
     )
   })
 
-  test('as written goes back alone: what others have changed beside it stays, and is named', () => {
+  test('is restored in its own fields alone, and changes of others stay and are reported', () => {
     const live = secret('P: new, Q: new, KEPT: external, R: external', applied('new'))
     expect(decided(live)).toMatchObject({
       do: 'put',
@@ -289,11 +292,11 @@ data: {${data}}`
     ['the one and the other', 'P: old, Q: new, KEPT: k', applied('new'), 'has another data.P'],
     ['taken away', 'P: new, KEPT: k', applied('new'), 'was applied again'],
     ['applied by others', 'P: new, Q: new, KEPT: k', applied('external'), 'was applied again'],
-  ])('%s is left alone', (_, data, metadata) => {
+  ])('is left alone when its value is %s', (_, data, metadata) => {
     expect(decided(secret(data, metadata)).do).toBe('external')
   })
 
-  test('is told without any value', () => {
+  test('is reported without any value', () => {
     expect(decided(secret('P: rotated, Q: new, KEPT: k', applied('new')))).toEqual({
       do: 'external',
       words: 'has another data.P',
@@ -305,7 +308,7 @@ data: {${data}}`
     ['"{\\"a\\":1}"', '"{ \\"a\\": 1 }"', 'put'],
     ['"{\\"a\\":1}"', '"{\\"a\\":2}"', 'external'],
     ['no JSON', 'no other JSON', 'external'],
-  ])('a note of the last apply is read as JSON: %s and %s: %s', (planned, now, expected) => {
+  ])('has its last-applied note compared as JSON: %s and %s: %s', (planned, now, expected) => {
     const data = 'P: new, Q: new, KEPT: k'
     const [old, written] = [secret('P: old, KEPT: k'), secret(data, applied(planned))]
     const noted = prior('apply', 'other', old, written)
@@ -316,13 +319,13 @@ data: {${data}}`
     }
   })
 
-  test('as before is nothing, also with what others have applied', () => {
+  test('needs no step when it is as before, even with fields that others have applied', () => {
     expect(decided(secret('P: old, KEPT: external', applied('external')))).toEqual({
       do: 'nothing',
     })
   })
 
-  test('an object that was made anew is another object', () => {
+  test('is another object when it was deleted and created again', () => {
     const other = (data: string) => secret(data).replace('uid: u', 'uid: v')
     expect(decided(other('P: new, Q: new, KEPT: k'))).toEqual({
       do: 'external',
@@ -365,7 +368,7 @@ spec: {${spec}${inside}}`
     then: How = how,
   ) => prior(was, 'workload', shop(before, how), shop(written, then))
 
-  describe.each(['Deployment', 'StatefulSet', 'DaemonSet', 'CronJob'])('%s', (kind) => {
+  describe.each(['Deployment', 'StatefulSet', 'DaemonSet', 'CronJob'])('of the kind %s', (kind) => {
     test.each<[ObjectSnapshot['change'], string, string]>([
       ['set-image', 'web=new', 'put'],
       ['set-image', 'web=old', 'nothing'],
@@ -379,7 +382,7 @@ spec: {${spec}${inside}}`
       ['create', 'web=old', 'external'],
       ['create', 'web=hotfix', 'external'],
       ['create', 'app=hotfix', 'external'],
-    ])('%s, and now %s: %s', (was, now, expected) => {
+    ])('is judged rightly after %s when it has %s: %s', (was, now, expected) => {
       const before = was === 'create' ? 'web=new' : 'web=old'
       expect(step(of(was, before, 'web=new', { kind }), shop(now, { kind }))).toBe(expected)
     })
@@ -392,11 +395,11 @@ spec: {${spec}${inside}}`
     ['web=new beat=hotfix', 'external'],
     ['web=old beat=hotfix', 'external'],
     ['web=new', 'external'],
-  ])('of two containers: %s: %s', (now, expected) => {
+  ])('of two containers is judged rightly: %s: %s', (now, expected) => {
     expect(step(of('set-image', 'web=old beat=old', 'web=new beat=new'), shop(now))).toBe(expected)
   })
 
-  test("an image of a container that the release does not change is somebody else's version too", () => {
+  test('whose image of another container has changed is a version of another client too', () => {
     const before = of('set-image', 'web=old proxy=1', 'web=new proxy=1')
     expect(step(before, shop('web=old proxy=2'))).toBe('nothing')
     expect(step(before, shop('web=new proxy=2'))).toBe('external')
@@ -406,7 +409,7 @@ spec: {${spec}${inside}}`
     ['an environment', ', env: [{name: DEBUG, value: "1"}]'],
     ['a command', ', command: [sleep, infinity]'],
     ['resources', ', resources: {limits: {memory: 2Gi}}'],
-  ])('with %s that somebody has set since', (_, more) => {
+  ])('is a version of another client with %s that was set since', (_, more) => {
     for (const was of ['set-image', 'apply'] as const) {
       const before = of(was, 'web=old', 'web=new')
       expect(step(before, shop('web=new', { more }))).toBe('external')
@@ -421,13 +424,16 @@ spec: {${spec}${inside}}`
     ['web=old', ', command: [old]', 'nothing'],
     ['web=new', ', command: [new]', 'put'],
     ['web=new', ', command: [old]', 'external'],
-  ])('whose image and command the release changes: %s%s: %s', (now, more, expected) => {
-    const how = (command: string) => ({ more: `, command: [${command}]` })
-    const before = of('apply', 'web=old', 'web=new', how('old'), how('new'))
-    expect(step(before, shop(now, { more }))).toBe(expected)
-  })
+  ])(
+    'whose image and command the release changes is judged rightly: %s%s: %s',
+    (now, more, expected) => {
+      const how = (command: string) => ({ more: `, command: [${command}]` })
+      const before = of('apply', 'web=old', 'web=new', how('old'), how('new'))
+      expect(step(before, shop(now, { more }))).toBe(expected)
+    },
+  )
 
-  test('whose template the release does not change is nothing, whatever it is', () => {
+  test('whose template the release does not change needs no step, whatever it is', () => {
     const before = of('apply', 'web=old', 'web=old')
     expect(step(before, shop('web=hotfix'))).toBe('nothing')
   })
@@ -436,11 +442,14 @@ spec: {${spec}${inside}}`
     [', env: [{name: STAKATER_CONF, value: "1"}]', 'put'],
     [', env: []', 'put'],
     [', resources: {}', 'put'],
-  ])('that only was restarted, or reads the same, is no other version: %s', (more, expected) => {
-    expect(step(of('set-image', 'web=old', 'web=new'), shop('web=new', { more }))).toBe(expected)
-  })
+  ])(
+    'that was only restarted, or has an equal template, is no other version: %s',
+    (more, expected) => {
+      expect(step(of('set-image', 'web=old', 'web=new'), shop('web=new', { more }))).toBe(expected)
+    },
+  )
 
-  test('that was restarted goes back, and stays restarted', () => {
+  test('that was restarted is restored, and stays restarted', () => {
     const restarted = (image: string) => `
 apiVersion: apps/v1
 kind: Deployment
@@ -455,7 +464,7 @@ spec:
   })
 
   test.each<[ObjectSnapshot['change']]>([['set-image'], ['apply']])(
-    'what runs by its digest is back (%s), and so is what was never changed',
+    'that runs by its digest counts as restored (%s), and so does one that was never changed',
     (was) => {
       const before = { ...of(was, 'web=old', 'web=new'), ran: { web: 'shop:old@sha256:1' } }
       expect(step(before, shop('web=old@sha256:1'))).toBe('nothing')
@@ -464,7 +473,7 @@ spec:
     },
   )
 
-  test('only our change-cause goes back, and not the one that somebody has written', () => {
+  test('gets back our change-cause, but keeps one that a user has written', () => {
     const before = of('set-image', 'web=old', 'web=new', { cause: 'old' }, { cause: 'ours' })
     const back = put(before, shop('web=old', { cause: 'ours' }), shop('web=new', { cause: 'ours' }))
     expect(back).toEqual(object(shop('web=old', { cause: 'old' })))
@@ -472,7 +481,7 @@ spec:
     expect(step(before, shop('web=old', { cause: 'external' }))).toBe('nothing')
   })
 
-  test('has its template back though somebody has decided about another field since', () => {
+  test('gets back its template even if another client has changed another field since', () => {
     const before = of(
       'apply',
       'web=old',
@@ -492,7 +501,7 @@ spec:
   test.each([
     ['web=hotfix', {}, 'runs shop:hotfix'],
     ['web=new', { more: ', command: [sleep]' }, 'has another pod template'],
-  ])('of somebody else is told: %s %j: %s', (now, how, words) => {
+  ])('of another client is reported with its difference: %s %j: %s', (now, how, words) => {
     expect(planRestore(of('set-image', 'web=old', 'web=new'), object(shop(now, how)))).toEqual({
       do: 'external',
       words,
@@ -503,7 +512,7 @@ spec:
     ['web=old', true],
     ['web=old@sha256:1', true],
     ['web=hotfix', false],
-  ])('%s: its pods are made as they were: %s', (now, expected) => {
+  ])('with %s creates its pods as they were: %s', (now, expected) => {
     const before = { ...of('set-image', 'web=old', 'web=new'), ran: { web: 'shop:old@sha256:1' } }
     const current = (how: How = {}) => object(shop(now, how)) as WorkloadObject
     expect(hasTemplateBack(before, current())).toBe(expected)
@@ -511,7 +520,7 @@ spec:
   })
 })
 
-describe('what the release has made immutable', () => {
+describe('an object that the release has made immutable', () => {
   const before = prior(
     'make-immutable',
     'other',
@@ -529,11 +538,11 @@ describe('what the release has made immutable', () => {
     expect(undo).toMatchObject({ do: 'put', by, object: { data: { COLOR: 'red' } } })
   })
 
-  test('is nothing where it is as it was', () => {
+  test('needs no step where it is as it was', () => {
     expect(step(before, config('red'))).toBe('nothing')
   })
 
-  test('is created without what the server gives', () => {
+  test('is created without the fields that the server sets', () => {
     const old = config('red').replace('{name: shop-config}', `{name: shop-config, ${given}}`)
     expect(planRestore(prior('make-immutable', 'other', old), undefined)).toMatchObject({
       object: { ...object(config('red')), metadata: { name: 'shop-config' } },
@@ -541,22 +550,19 @@ describe('what the release has made immutable', () => {
   })
 })
 
-describe('is nothing when only the server or a controller has written', () => {
+describe('no step is needed when only the server or a controller has written', () => {
   test.each([
     ['status', 'status: {observedGeneration: 4, availableReplicas: 2}'],
     ['version', 'metadata: {name: web, uid: u, resourceVersion: "9", generation: 4}'],
     ['managed fields', 'metadata: {name: web, managedFields: [{manager: kubectl-set}]}'],
-    [
-      'its revision',
-      'metadata: {name: web, annotations: {deployment.kubernetes.io/revision: "4"}}',
-    ],
-  ])('%s', (_, more) => {
+    ['revision', 'metadata: {name: web, annotations: {deployment.kubernetes.io/revision: "4"}}'],
+  ])('the %s', (_, more) => {
     const live = JSON.stringify({ ...object(web('old')), ...object(more) })
     expect(step(prior('apply', 'workload', web('old'), web('new')), live)).toBe('nothing')
     expect(step(prior('set-image', 'workload', web('old'), web('new')), live)).toBe('nothing')
   })
 
-  test('an undo does nothing about replicas that a person has changed', () => {
+  test('or when a user has changed the number of replicas', () => {
     const live = web('old').replace('replicas: 2', 'replicas: 5')
     expect(step(prior('apply', 'workload', web('old'), web('new')), live)).toBe('nothing')
     expect(step(prior('set-image', 'workload', web('old'), web('new')), live)).toBe('nothing')
@@ -564,7 +570,7 @@ describe('is nothing when only the server or a controller has written', () => {
 })
 
 describe('a template', () => {
-  test('goes back into the live object, and nothing else does', () => {
+  test('is restored into the live object, and no other field is', () => {
     const live = `
 apiVersion: apps/v1
 kind: Deployment
@@ -593,7 +599,7 @@ status: {replicas: 5}`
       { 'kubernetes.io/change-cause': 'old' },
     ],
     ['and leaves the annotations of others', '', 'external: "1"', { external: '1' }],
-  ])('goes back, %s', (_, before, live, expected) => {
+  ])('is restored %s', (_, before, live, expected) => {
     const written = caused('new', live.startsWith('external') ? before : live)
     const back = put(
       prior('set-image', 'workload', caused('old', before)),
@@ -603,7 +609,7 @@ status: {replicas: 5}`
     expect(back.metadata?.annotations).toEqual(expected)
   })
 
-  test('whose cause alone was written has it taken away', () => {
+  test('is restored without its change-cause when only that was written', () => {
     const before = prior('set-image', 'workload', web('old'), caused('new', cause('new')))
     expect(put(before, caused('old', cause('new')), caused('new', cause('new')))).toEqual(
       object(caused('old', '')),
@@ -611,7 +617,7 @@ status: {replicas: 5}`
     expect(step(before, caused('old', 'external: "1"'))).toBe('nothing')
   })
 
-  test.each(['set-image', 'apply'] as const)('of a CronJob (%s)', (was) => {
+  test.each(['set-image', 'apply'] as const)('of a CronJob is restored (%s)', (was) => {
     const clean = (image: string, version: string) => `
 apiVersion: batch/v1
 kind: CronJob
@@ -625,15 +631,15 @@ spec:
   })
 })
 
-describe('what ran by a tag that has moved', () => {
+describe('a version that ran by a tag that has moved', () => {
   const ran = { web: 'shop:old@sha256:1' }
   const images = ({ spec }: KubeObject) =>
     (spec as PodTemplate).template.spec.containers.map(({ image }) => image)
 
-  describe.each(['set-image', 'apply'] as const)('%s', (was) => {
+  describe.each(['set-image', 'apply'] as const)('and was changed by %s', (was) => {
     const before: ObjectSnapshot = { ...prior(was, 'workload', web('old'), web('new')), ran }
 
-    test('comes back by its digest', () => {
+    test('is restored by its digest', () => {
       expect(images(put(before, web('new')))).toEqual(['shop:old@sha256:1'])
     })
 
@@ -648,7 +654,7 @@ describe('what ran by a tag that has moved', () => {
       expect(step(before, live)).toBe('nothing')
     })
 
-    test('leaves the other containers as they were', () => {
+    test('is restored without changing the other containers', () => {
       const two = (image: string) =>
         web(image).replace('[{name: web', "[{name: proxy, image: 'nginx:1'}, {name: web")
       const after = put({ ...prior(was, 'workload', two('old')), ran }, two('new'))
@@ -656,7 +662,7 @@ describe('what ran by a tag that has moved', () => {
     })
   })
 
-  test('does not come back by it when only its labels were changed: the pods are the old ones', () => {
+  test('is not restored by its digest when only its labels were changed, because the pods are the old ones', () => {
     const labelled = web('old').replace('{name: web, uid', '{name: web, labels: {a: new}, uid')
     expect(images(put({ ...prior('apply', 'workload', web('old')), ran }, labelled))).toEqual([
       'shop:old',
@@ -668,10 +674,13 @@ test.each<[ObjectSnapshot['change'], string]>([
   ['create', 'nothing'],
   ['set-image', 'ask'],
   ['apply', 'ask'],
-])('what is being deleted counts as deleted: %s: %s', (was, expected) => {
-  const live = web('new').replace('uid: u', 'uid: u, deletionTimestamp: now')
-  expect(step(prior(was, 'workload', web('old'), web('new')), live)).toBe(expected)
-})
+])(
+  'an object that is being deleted counts as deleted: after %s the step is "%s"',
+  (was, expected) => {
+    const live = web('new').replace('uid: u', 'uid: u, deletionTimestamp: now')
+    expect(step(prior(was, 'workload', web('old'), web('new')), live)).toBe(expected)
+  },
+)
 
 describe('a whole object', () => {
   test.each([
@@ -701,7 +710,7 @@ describe('a whole object', () => {
       'kind: ServiceAccount\nimagePullSecrets: [{name: old}]',
       'kind: ServiceAccount\nimagePullSecrets: [{name: new}]',
     ],
-  ])('%s', (_, before, live) => {
+  ])('is restored: %s', (_, before, live) => {
     const shell = 'metadata: {name: x, uid: u, resourceVersion: "9", annotations: {}, labels: {}}'
     const back = put(prior('apply', 'other', `${before}\nmetadata: {name: x}`), `${live}\n${shell}`)
     expect(back).toEqual(object(`${before}\n${shell}`))
@@ -733,7 +742,7 @@ describe('a whole object', () => {
       'annotations: {a: new}',
       { annotations: { a: 'old' } },
     ],
-  ])('%s: %s -> %s', (_, before, live, expected) => {
+  ])('is restored in its metadata: %s: from %s to %s', (_, before, live, expected) => {
     const text = (metadata: string) =>
       `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, ${metadata}}`
     const { metadata } = put(prior('apply', 'workload', text(before)), text(live))
@@ -745,13 +754,13 @@ describe('a whole object', () => {
     })
   })
 
-  test('is written into the live shell: its version guards the write', () => {
+  test('is written into the live object, whose version guards the write', () => {
     const before = prior('apply', 'workload', web('old'))
     const live = web('new').replace('"7"', '"9"')
     expect(put(before, live).metadata?.resourceVersion).toBe('9')
   })
 
-  test('keeps the number of replicas that a person or an autoscaler chose meanwhile', () => {
+  test('keeps the number of replicas that a user or an autoscaler chose meanwhile', () => {
     const live = web('new').replace('replicas: 2', 'replicas: 5')
     expect(put(prior('apply', 'workload', web('old')), live, web('new')).spec).toEqual({
       replicas: 5,
@@ -760,7 +769,7 @@ describe('a whole object', () => {
   })
 })
 
-describe('after the undo there is nothing to do', () => {
+describe('no step is left after the undo', () => {
   /** What the server makes of a write: it counts, and answers with a status. */
   const written = (undone: KubeObject, counted: Record<string, string>): KubeObject => ({
     ...undone,
@@ -779,13 +788,13 @@ describe('after the undo there is nothing to do', () => {
     ['apply', 'config:red', 'config:blue', {}],
     ['set-image', 'agent:1', 'agent:2', { 'deprecated.daemonset.template.generation': '3' }],
     ['apply', 'agent:1', 'agent:2', { 'deprecated.daemonset.template.generation': '3' }],
-  ])('%s: %s -> %s', (was, before, live, counted) => {
+  ])('of %s from %s to %s', (was, before, live, counted) => {
     const then = prior(was, 'workload', made(before), made(live))
     expect(planRestore(then, written(put(then, made(live)), counted))).toEqual({ do: 'nothing' })
   })
 })
 
-describe('what is left as it is needs', () => {
+describe('an object that is left alone needs', () => {
   const of = (podSpec: string, more = '') =>
     object(
       `{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db}, spec: {${more}template: {spec: {${podSpec}}}}}`,
@@ -820,13 +829,13 @@ describe('what is left as it is needs', () => {
     ['pull secrets', 'containers: [], imagePullSecrets: [{name: pull}]', ['secret/pull']],
     ['service account', 'containers: [], serviceAccountName: db', ['serviceaccount/db']],
     ['nothing', 'containers: [{name: db}]', []],
-  ])('%s', (_, podSpec, expected) => {
+  ])('the objects that its pods name: %s', (_, podSpec, expected) => {
     expect([...needsOf([of(podSpec)], [])].map(([title]) => title).sort()).toEqual(
       [...expected].sort(),
     )
   })
 
-  test('its Service, and says who needs it', () => {
+  test('its Service, and the reason names the object', () => {
     expect([...needsOf([of('containers: []', 'serviceName: data, ')], [])]).toEqual([
       ['service/data', 'statefulset/db'],
     ])
@@ -842,7 +851,7 @@ describe('what is left as it is needs', () => {
     ])
   })
 
-  test('whatever a resource of an unknown kind names', () => {
+  test('all that a resource of an unknown kind names', () => {
     const cluster = object(
       '{apiVersion: postgresql.cnpg.io/v1, kind: Cluster, metadata: {name: pg}, spec: {bootstrap: {secret: {name: keys}}}}',
     )
@@ -867,16 +876,19 @@ describe('what is left as it is needs', () => {
       'nothing',
       ['configmap/c'],
     ],
-  ])('a workload %s', (_, live, expected, needed) => {
-    const before = prior('set-image', 'workload', naming('old', 'a'), naming('new', 'b'))
-    const undo = planRestore(before, object(live))
-    expect(undo.do).toBe(expected)
-    const looked = { prior: before, live: object(live), step: undo }
-    expect([...neededAfter([looked]).keys()]).toEqual(needed)
-  })
+  ])(
+    'the objects that a workload names, in the case of a workload %s',
+    (_, live, expected, needed) => {
+      const before = prior('set-image', 'workload', naming('old', 'a'), naming('new', 'b'))
+      const undo = planRestore(before, object(live))
+      expect(undo.do).toBe(expected)
+      const looked = { prior: before, live: object(live), step: undo }
+      expect([...neededAfter([looked]).keys()]).toEqual(needed)
+    },
+  )
 })
 
-describe('what is kept of objects', () => {
+describe('the record of an object', () => {
   const given = {
     uid: 'u',
     resourceVersion: '7',
@@ -890,21 +902,21 @@ describe('what is kept of objects', () => {
     ...{ status: { phase: 'x' } },
   }
 
-  test('that a release plans to write: what people decide', () => {
+  test('has only the fields that people decide when the write is planned', () => {
     expect(planned(answer)).toEqual({
       ...object(config('red')),
       metadata: { name: 'shop-config', labels: { a: 'b' } },
     })
   })
 
-  test('that the server has answered: by its uid', () => {
+  test('has the uid when the server has answered', () => {
     const before = prior('create', 'other', config('red'))
     const [after] = withAnswers([before], [answer])
     expect(after?.written.metadata).toEqual({ name: 'shop-config', labels: { a: 'b' }, uid: 'u' })
     expect(withAnswers([before], [])).toEqual([before])
   })
 
-  test('that the server has answered: what others have written before it is not the release’s', () => {
+  test('does not have the earlier changes of other clients when the server has answered', () => {
     const data = (text: string) =>
       `{apiVersion: v1, kind: ConfigMap, metadata: {name: x, uid: u}, data: {${text}}}`
     const before = prior('apply', 'other', data('A: old, B: b'), data('A: new, B: b'))
@@ -918,7 +930,7 @@ describe('what is kept of objects', () => {
     })
   })
 
-  describe('that the server has answered: a pod template', () => {
+  describe('has the pod template when the server has answered', () => {
     const web = (generation: number, container: string, labels = '{}') =>
       `{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, generation: ${generation}}, spec: {template: {metadata: {labels: ${labels}}, spec: {containers: [{name: web, ${container}}]}}}}`
     const after = (planned: string, answer: string) => {
@@ -953,7 +965,7 @@ describe('what is kept of objects', () => {
     })
   })
 
-  test('that the server has answered: the address that it gave', () => {
+  test('has the address that the server gave', () => {
     const service = (spec: string) =>
       `{apiVersion: v1, kind: Service, metadata: {name: web, uid: u}, spec: {${spec}}}`
     const before = prior(
@@ -967,12 +979,12 @@ describe('what is kept of objects', () => {
     expect(after?.written).toEqual(answer)
   })
 
-  test('as they were: all but who manages which field', () => {
+  test('has all fields of before except the managed fields', () => {
     const { managedFields: _, ...metadata } = answer.metadata
     expect(asItWas(answer)).toEqual({ ...answer, metadata })
   })
 })
 
-test('a title names kind and object', () => {
+test('the title of an object has its kind and name', () => {
   expect(titleOf(object(config('red')))).toBe('configmap/shop-config')
 })

@@ -45,6 +45,9 @@ test.each<[string, boolean, StatefulSet, readonly Pod[]]>([
   ['has no pods', false, set(), []],
   ['was not seen by its controller yet', false, set({ observedGeneration: 1 }), [pod('two', true)]],
   ['is another one', false, set(), [pod('two', true, 5, 'other')]],
-])('a StatefulSet that %s: %s', (_, expected, object, pods) => {
-  expect(hasTakenOver(object, pods)).toBe(expected)
-})
+])(
+  'it is known whether a StatefulSet has taken over its data when it %s: %s',
+  (_, expected, object, pods) => {
+    expect(hasTakenOver(object, pods)).toBe(expected)
+  },
+)

@@ -25,7 +25,7 @@ function merged(then: string, released: string, now: string): PodTemplateSpec {
   return broughtBack(template(then), template(released), live)
 }
 
-describe('what is brought back', () => {
+describe('the restored template', () => {
   test.each<[string, string, string, string, string]>([
     [
       'a field as the release of then wrote it',
@@ -170,7 +170,7 @@ describe('what is brought back', () => {
       '{meta: {annotations: {a: "2", django-rollout/config-hash: new}}}',
       '{meta: {annotations: {a: "1", django-rollout/config-hash: new}}}',
     ],
-  ])('%s', (_, then, released, now, expected) => {
+  ])('is right in the case "%s"', (_, then, released, now, expected) => {
     const wanted = template(expected)
     const labels = wanted.metadata?.labels ?? {}
     expect(merged(then, released, now)).toEqual({
@@ -180,7 +180,7 @@ describe('what is brought back', () => {
   })
 })
 
-describe('how two templates differ', () => {
+describe('the differences between two templates', () => {
   test.each<[string, string, string[]]>([
     ['{image: a}', '{image: b}', []],
     ['{command: [a], args: [x]}', '{command: [b]}', ['web: args, command']],
@@ -198,11 +198,11 @@ describe('how two templates differ', () => {
     ],
     ['{meta: {annotations: {a: "1"}, labels: {b: "1"}}}', '{}', ['pod: annotations']],
     ['{meta: {annotations: {kubectl.kubernetes.io/restartedAt: x}}}', '{}', []],
-  ])('%s and %s', (from, to, expected) => {
+  ])('are found in %s and %s', (from, to, expected) => {
     expect(differences(template(from), template(to))).toEqual(expected)
   })
 
-  test('only of workloads that both have', () => {
+  test('are listed only for workloads that both have', () => {
     const one = { 'deployment/web': template('{command: [a]}') }
     expect(templatesDiffer(one, { 'deployment/web': template('{command: [b]}') })).toBe(true)
     expect(templatesDiffer(one, { 'deployment/web': template('{command: [a], image: x}') })).toBe(
@@ -213,7 +213,7 @@ describe('how two templates differ', () => {
   })
 })
 
-test('what the pods of a template need to start: with keys, and without what is optional', () => {
+test('the needs of a pod template have keys, and leave out optional objects', () => {
   const all = template(`
 envFrom: [{configMapRef: {name: all}}, {secretRef: {name: perhaps, optional: true}}]
 env:
@@ -247,6 +247,6 @@ test.each<[string, boolean]>([
   ['{"a": {"spec": {"containers": [{}]}}}', false],
   ['{"a": {}}', false],
   ['[]', false],
-])('%s are templates: %s', (json, are) => {
+])('the text %s is a list of templates: %s', (json, are) => {
   expect(isTemplates(JSON.parse(json))).toBe(are)
 })

@@ -69,7 +69,7 @@ function clusterState(scene: string, updateStrategy: Strategy = all): ClusterSta
   return { ...nothing, statefulsets: new Map([['queue', set]]), pods: new Map(made) }
 }
 
-describe('a pod blocks the way back', () => {
+describe('a pod that blocks the undo', () => {
   test.each([
     [
       'broken, of the new version',
@@ -80,7 +80,7 @@ describe('a pod blocks the way back', () => {
     ['not Ready, of the old version: it is starting', 'pods: {queue-1: [old, false]}', []],
     ['on its way out already', 'pods: {queue-1: [new, false, deleted]}', []],
     ['the controller has not seen the undo yet', '{seen: 1, pods: {queue-1: [new, false]}}', []],
-  ])('%s', (_, scene, names) => {
+  ])('is recognized: %s', (_, scene, names) => {
     expect(
       blockingPods(clusterState(scene), putBack).map(({ metadata }) => metadata?.name),
     ).toEqual(names)
@@ -96,7 +96,7 @@ describe('a pod blocks the way back', () => {
     ['of the withdrawn one (OnDelete)', byHand, true, 'new', ['queue-1']],
     ['of neither: the release has not touched it (a partition)', inPart, true, 'older', []],
     ['of the withdrawn one (a partition)', inPart, true, 'new', ['queue-1']],
-  ])('%s', (_, strategy, isPut, revision, names) => {
+  ])('is recognized by its revision: %s', (_, strategy, isPut, revision, names) => {
     const scene = clusterState(`pods: {queue-1: [${revision}, false]}`, strategy)
     const blocking = blockingPods(scene, { ...putBack, isPut })
     expect(blocking.map(({ metadata }) => metadata?.name)).toEqual(names)
@@ -107,7 +107,7 @@ describe('a pod blocks the way back', () => {
     ['takes one away', { env: [{ name: 'A', value: '1' }] }, {}, ['queue-1']],
     ['changes a command', { command: ['a'] }, { command: ['a', 'b'] }, ['queue-1']],
     ['is the same', {}, {}, []],
-  ])('where the withdrawn template %s', (_, before, written, names) => {
+  ])('is recognized where the withdrawn template %s', (_, before, written, names) => {
     const templates = { before: template('x', before), written: template('x', written) }
     const set = { name: 'queue', ...templates, isPut: true }
     const scene = clusterState('pods: {queue-0: [older, false], queue-1: [new, false]}', byHand)
@@ -121,12 +121,12 @@ describe('a pod blocks the way back', () => {
     expect(blocking.map(({ metadata }) => metadata?.name)).toEqual(names)
   })
 
-  test('never where there is no such StatefulSet', () => {
+  test('is never found where the StatefulSet does not exist', () => {
     expect(blockingPods(nothing, putBack)).toEqual([])
   })
 })
 
-test('each is deleted once, as it shows itself, until it is stopped', async () => {
+test('each blocking pod is deleted once when it is seen, until the unblocking is stopped', async () => {
   const said = notebook()
   const removed: string[] = []
   const cluster = clusterOf({

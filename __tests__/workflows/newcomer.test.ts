@@ -93,7 +93,7 @@ async function frontPage(): Promise<string> {
 }
 
 describe('a new user', () => {
-  test('1 and 2: makes the account and the secret by the commands of the page', async () => {
+  test('in steps 1 and 2 creates the account and the secret by the commands of the page', async () => {
     const home = dirname(blog.folder)
     await copyFile(join(root, 'examples/rbac.yaml'), join(blog.folder, 'rbac.yaml'))
     await standInForGh(home)
@@ -123,7 +123,7 @@ describe('a new user', () => {
 
   let live: string
 
-  test('3: copies the workflow, sets two values, pushes: the version is live', async () => {
+  test('in step 3 copies the workflow, sets two values, pushes, and the version is live', async () => {
     const original = forAct(await readFile(join(root, 'workflows/deploy.yml'), 'utf8')).split('\n')
     const workflow = await starter({ image, namespace }, 'deploy.yml')
     const set = workflow.split('\n').filter((line, at) => line !== original[at])
@@ -140,7 +140,7 @@ describe('a new user', () => {
     expect(runner.github.active('production')).toEqual([live])
   })
 
-  test('pushes a commit that does not start: undone, with the cause', async () => {
+  test('pushes a commit that does not start, and it is undone with its cause', async () => {
     const before = await ofBlog('.spec')
     const broken = await blog.commit('Errors are reported', {
       'blog/wsgi.py': (old) => `${old}\nREPORT_TO = os.environ["REPORT_TO"]\n`,

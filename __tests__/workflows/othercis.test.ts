@@ -71,7 +71,7 @@ class CiTests(SimpleTestCase):
 const missingImport = { 'shop/wsgi.py': (old: string) => `import shop.telemetry\n${old}` }
 const crash = "web: ModuleNotFoundError: No module named 'shop.telemetry' (shop/wsgi.py:1)"
 
-describe('GitLab', () => {
+describe('in GitLab', () => {
   interface JobEnded extends Ended {
     readonly job: Job
     readonly junit: readonly Node[]
@@ -208,7 +208,7 @@ describe('GitLab', () => {
     expect(await tags()).toEqual(new Set([first]))
   })
 
-  test('another build of a commit is deployed, and the button brings the version before back', async () => {
+  test('another build of a commit is deployed, and the button restores the previous version', async () => {
     const options = 'bake: 1s\nbuild-args: VERSION=second\n'
     const second = await shop.commit('Second', { 'django-rollout.yml': options })
     await shop.retag(first, second)
@@ -231,7 +231,7 @@ describe('GitLab', () => {
   })
 })
 
-describe('Jenkins', () => {
+describe('in Jenkins', () => {
   /** Runs these steps until one fails, as the stages of the Jenkinsfile do, and what comes after in any case. */
   async function build(branch: string, steps: string) {
     const given = {
@@ -295,7 +295,7 @@ describe('Jenkins', () => {
     released = sha
   })
 
-  test('main is released', async () => {
+  test('the main branch is released', async () => {
     const ended = await build('main', 'login build push deploy')
 
     expect(good(ended).ran).toHaveLength(4)
@@ -315,7 +315,7 @@ describe('Jenkins', () => {
     expect(await tags()).toEqual(new Set([released]))
   })
 
-  test('a build with the parameter brings the version before back', async () => {
+  test('a build with the parameter restores the previous version', async () => {
     const before = [...(await tags())]
     const ended = await build('main', 'login rollback')
 

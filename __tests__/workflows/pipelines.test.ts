@@ -63,7 +63,7 @@ const act = (workflow: string, event: string, args: readonly string[] = []) =>
   runner.run(shop, event, ['--workflows', `.github/workflows/${workflow}`, ...args])
 
 describe('the reusable workflow release.yml', () => {
-  test('releases the commit of who calls it, and tells how it ended', async () => {
+  test('releases the commit of its caller, and returns the result', async () => {
     first = await addWorkflow(
       shop,
       'release.yml',
@@ -83,7 +83,7 @@ describe('the reusable workflow release.yml', () => {
     ])
   })
 
-  test('what fails is undone, and its cause is an output', async () => {
+  test('undoes a failed release, and returns its cause as an output', async () => {
     const broken = await shop.commit('wsgi.py imports what is not there', {
       'shop/wsgi.py': (old) => `import shop.telemetry\n${old}`,
     })
@@ -111,7 +111,7 @@ describe('the starter workflow clusters.yml', () => {
       ([, number, result]) => `${number}: ${result}`,
     )
 
-  test('releases to one after the other, with the same image', async () => {
+  test('releases to one cluster after the other, with the same image', async () => {
     // A runner that is no GitHub knows no secrets of environments: both are the same namespace here.
     const own = (await starter(shop, 'clusters.yml')).replace(
       /^( +)namespace:/m,
@@ -125,7 +125,7 @@ describe('the starter workflow clusters.yml', () => {
     expect(await tags()).toEqual(new Set([commit]))
   })
 
-  test('fails where the first fails', async () => {
+  test('fails where the first cluster fails', async () => {
     const before = await tags()
     await shop.commit('A module with a typing error', { 'catalog/tests.py': () => 'def\n' })
     const ended = await act('clusters.yml', 'push')
@@ -141,7 +141,7 @@ describe('the starter workflow clusters.yml', () => {
 describe('the reusable workflow rollback.yml', () => {
   let before: Set<string>
 
-  test('brings the version before back', async () => {
+  test('restores the previous version', async () => {
     const on = '{ workflow_dispatch: { inputs: { to: { default: previous } } } }'
     before = await tags()
     await addWorkflow(
@@ -156,7 +156,7 @@ describe('the reusable workflow rollback.yml', () => {
     expect(await tags()).toEqual(before)
   })
 
-  test('a rollback to a version that never was is refused', async () => {
+  test('refuses a version that never existed', async () => {
     const ended = await act('rollback.yml', 'workflow_dispatch', ['--input', 'to=999'])
 
     expect(ended.code).toBe(1)
@@ -173,7 +173,7 @@ describe('the composite example', () => {
     registry.close()
   })
 
-  test('builds, checks, tests, migrates and deploys one image, in a registry that wants a login', async () => {
+  test('builds, checks, tests, migrates and deploys one image, in a registry that requires a login', async () => {
     registry = await privateRegistry('somebody', 'not-a-real-token')
     const image = shop.image.replace(stack.registry, registry.address)
     const [tag = ''] = await tags()
@@ -198,7 +198,7 @@ describe('the composite example', () => {
     expect(await tags()).toEqual(new Set([commit]))
   })
 
-  test('an image whose tests fail is not pushed, and what comes after does not run', async () => {
+  test('does not push an image whose tests fail, and skips the later steps', async () => {
     const before = await tags()
     const commit = await shop.commit('A test fails', {
       'shop/tests.py': (old) =>

@@ -38,7 +38,7 @@ afterAll(() =>
 const untouched = async () => ({ state: await blog.state(), pods: await blog.pods('web') })
 
 describe('the starter workflow promote.yml', () => {
-  test('what has gone live in staging goes to production: the very same image, built once', async () => {
+  test('deploys to production the image that is live in staging, built once', async () => {
     const text = keepingOutputs(await starter(blog, 'promote.yml'), 'production')
     const sha = await addWorkflow(blog, 'promote.yml', text)
     const ended = await runner.run(blog, 'push')
@@ -52,7 +52,7 @@ describe('the starter workflow promote.yml', () => {
     expect(ended.output.match(new RegExp(`built ${blog.image}:${sha}`, 'g'))).toHaveLength(1)
   })
 
-  test('the same push again changes nothing', async () => {
+  test('changes nothing when the same push runs again', async () => {
     const before = await untouched()
     const ended = await runner.run(blog, 'push')
 
@@ -60,7 +60,7 @@ describe('the starter workflow promote.yml', () => {
     expect(await untouched()).toEqual(before)
   })
 
-  test('what fails in staging does not come near production', async () => {
+  test('deploys nothing to production that fails in staging', async () => {
     const before = await untouched()
     const good = await webRuns(staging)
     await blog.commit('Errors are reported', broken)
@@ -92,7 +92,7 @@ describe('the starter workflow release-tag.yml', () => {
     return (await fetch(url, { method: 'HEAD', headers })).headers.get('docker-content-digest')
   }
 
-  test('the image has the name of the git tag, and is latest once it is live', async () => {
+  test('names the image after the git tag, and tags it latest once it is live', async () => {
     const text = keepingOutputs(await starter(blog, 'release-tag.yml'), 'release')
     await addWorkflow(blog, 'release-tag.yml', text)
     const ended = await release('v1.0.0')
@@ -103,7 +103,7 @@ describe('the starter workflow release-tag.yml', () => {
     expect(await digestOf('latest')).toBe(ended.outputs['digest'])
   })
 
-  test('a git tag that no image can have is refused in one sentence', async () => {
+  test('rejects a git tag that no image can have, in one sentence', async () => {
     const before = await untouched()
     const ended = await release('v1.0+build')
 

@@ -7,7 +7,7 @@ import { jobsOf } from './gitlabci.js'
 
 const examples = fileURLToPath(new URL('../../examples', import.meta.url))
 
-describe('a .gitlab-ci.yml', () => {
+describe('the reader of .gitlab-ci.yml', () => {
   const file = () => readFile(join(examples, 'gitlab/.gitlab-ci.yml'), 'utf8')
   const push = { CI_PIPELINE_SOURCE: 'push', CI_COMMIT_BRANCH: 'main', CI_DEFAULT_BRANCH: 'main' }
 
@@ -18,13 +18,13 @@ describe('a .gitlab-ci.yml', () => {
     ['artifacts of good jobs alone', 'when: always', 'when: on_success', 'has no artifacts'],
     ['a button that the pipeline waits for', 'allow_failure: true', 'allow_failure: false', 'wait'],
     ['a stage that is none', 'stage: deploy', 'stage: later', 'no stage later'],
-  ])('%s', async (_, old, wrong, said) => {
+  ])('rejects what it does not support: %s', async (_, old, wrong, said) => {
     const text = await file()
     expect(text).toContain(old)
     expect(() => jobsOf(text.replace(old, wrong), push)).toThrow(said)
   })
 
-  test('says which jobs a pipeline has', async () => {
+  test('knows which jobs a pipeline has', async () => {
     const text = await file()
     const names = (variables: Readonly<Record<string, string>>) =>
       jobsOf(text, variables).map(({ name, manual }) => (manual ? `${name}?` : name))
@@ -34,7 +34,7 @@ describe('a .gitlab-ci.yml', () => {
     expect(names({ ...merge, CI_PIPELINE_SOURCE: 'merge_request_event' })).toEqual(['test'])
   })
 
-  test('pushes from the default branch alone', async () => {
+  test('knows that only the default branch pushes', async () => {
     const text = await file()
     const pushes = (variables: Readonly<Record<string, string>>) =>
       jobsOf(text, variables)[0]?.variables['PUSH']

@@ -24,7 +24,7 @@ const workflow = async (name: string, step: string, extras: readonly string[] = 
 describe('the starter workflow deploy.yml', () => {
   let sha: string
 
-  test('releases a push: build, tests with PostgreSQL, push, manifests, migration, rollout', async () => {
+  test('releases a push with build, tests with PostgreSQL, push, manifests, migration and rollout', async () => {
     sha = await workflow('deploy.yml', 'release', ['manifests', 'test-services'])
     const ended = await act('push')
 
@@ -43,7 +43,7 @@ describe('the starter workflow deploy.yml', () => {
     expect(ended.output).toMatch(/Post .*django-rollout\/django-rollout/)
   })
 
-  test('the same push again is unchanged', async () => {
+  test('ends as unchanged when the same push runs again', async () => {
     const pods = await shop.pods('web')
     const { result: ended, asked } = await whileAsking(await shop.url(), () => act('push'))
 
@@ -52,7 +52,7 @@ describe('the starter workflow deploy.yml', () => {
     expect(await shop.pods('web')).toEqual(pods)
   })
 
-  test('a broken push is undone: the job fails, the cause is an annotation on the file', async () => {
+  test('undoes a broken push: the job fails, and the cause is an annotation on the file', async () => {
     const broken = await shop.commit('wsgi.py imports what is not there', {
       'shop/wsgi.py': (old) => `import shop.telemetry\n${old}`,
     })
@@ -84,7 +84,7 @@ describe('the starter workflow deploy-image.yml', () => {
       `tag=${tag}`,
     ])
 
-  test('a tag that the registry does not have fails at once', async () => {
+  test('fails at once for a tag that the registry does not have', async () => {
     await workflow('deploy-image.yml', 'deploy')
     const before = await shop.state()
     const { result: ended, asked } = await whileAsking(await shop.url(), () =>
@@ -100,7 +100,7 @@ describe('the starter workflow deploy-image.yml', () => {
     expect(await shop.state()).toEqual(before)
   })
 
-  test('rolls out an image that somebody else has pushed', async () => {
+  test('rolls out an image that another pipeline has pushed', async () => {
     first = [...(await live())][0] ?? ''
     second = await shop.commit('The import is gone', {
       'shop/wsgi.py': (old) => old.replace('import shop.telemetry\n', ''),
@@ -125,7 +125,7 @@ describe('the starter workflow rollback.yml', () => {
       `dry-run=${dryRun}`,
     ])
 
-  test('says as a dry run what it would do, and does nothing', async () => {
+  test('prints in a dry run what it would do, and does nothing', async () => {
     await workflow('rollback.yml', 'rollback')
     const ended = await rollback('previous', true)
 
@@ -134,7 +134,7 @@ describe('the starter workflow rollback.yml', () => {
     expect(await live()).toEqual(new Set([second]))
   })
 
-  test('brings the version before back', async () => {
+  test('restores the previous version', async () => {
     const { result: ended, asked } = await whileAsking(await shop.url(), () =>
       rollback('previous', false),
     )
@@ -144,7 +144,7 @@ describe('the starter workflow rollback.yml', () => {
     expect(asked.failures).toEqual([])
   })
 
-  test('to a version that never was fails at once', async () => {
+  test('fails at once for a version that never existed', async () => {
     const ended = await rollback('999', false)
 
     expect(ended.code).toBe(1)
