@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
@@ -14,6 +14,7 @@ import {
   readPlan,
   readRefused,
 } from '../../src/django/inspector.js'
+import { inspect } from '../support/inspector.js'
 
 const marker = 'MARK42'
 
@@ -264,6 +265,8 @@ describe("the inspector's variables", () => {
     web: null,
     kept: {},
     wait: 0,
+    running: [],
+    unsafe: 'block',
   }
   test.each([
     [{ marker }, usual],
@@ -303,28 +306,39 @@ describe("the inspector's variables", () => {
   })
 })
 
-test('the text in the bundle is that of inspector.py', () => {
-  const file = new URL('../../src/django/inspector.py', import.meta.url)
-  expect(inspectorSource).toBe(readFileSync(file, 'utf8'))
-  expect(inspectorSource).not.toContain('$')
-  expect(inspectorSource.length).toBeLessThan(100 * 1024)
+describe('the text that runs in the pod', () => {
+  const files = [...inspectorSource.matchAll(/"(\w+\.(?:py|json))": r'''([^]*?)''',/g)]
+
+  test('fits into one argument, and has no dollar sign, which Kubernetes would expand', () => {
+    expect(inspectorSource).not.toContain('$')
+    expect(inspectorSource.length).toBeLessThan(100 * 1024)
+    // With the escapes of the Job's JSON.
+    expect(JSON.stringify(inspectorSource).length).toBeLessThan(128 * 1024)
+  })
+
+  test('carries all files of the inspector, and each of them is Python', () => {
+    const folder = new URL('../../src/django/rollout_inspector', import.meta.url)
+    const names = readdirSync(folder).filter((name) => /\.(py|json)$/.test(name))
+    expect(files.map(([, name]) => name).sort()).toEqual(
+      names.filter((name) => name !== 'loader.py').sort(),
+    )
+    const python = files.filter(([, name = '']) => name.endsWith('.py')).map(([, , text]) => text)
+    const program = 'import ast, json, sys\nfor each in json.load(sys.stdin): ast.parse(each)'
+    const input = JSON.stringify([inspectorSource, ...python])
+    const { stderr } = spawnSync('python3', ['-c', program], { input, encoding: 'utf8' })
+    expect(stderr).toBe('')
+  })
 })
 
 /** What the inspector reads of a command and its files: variables for sure, exported ones, and why that may not be all. */
 describe('the variables that a command sets', () => {
-  const at = (name: string) => inspectorSource.indexOf(`    def ${name}(`)
-  const text = inspectorSource.slice(at('assigned'), at('modules_of'))
-  const program = `import json, os, re, sys, textwrap
-text, command, through, files = json.loads(sys.stdin.read())
-names = {"os": os, "re": re, "through": through}
-exec(textwrap.dedent(text), names)
-print(json.dumps(names["assigned"](command, [(" ".join(command), None)] + files)))`
+  const program = `import json, sys
+from rollout_inspector import task, web
+command, task.through, files = json.loads(sys.stdin.read())
+print(json.dumps(web.assigned(command, [(" ".join(command), None)] + files)))`
   const told = (command: readonly string[], file?: string, through?: string): unknown => {
     const files = file === undefined ? [] : [[file, command[0]]]
-    const input = JSON.stringify([text, command, through ?? null, files])
-    const { stdout, stderr } = spawnSync('python3', ['-c', program], { input, encoding: 'utf8' })
-    expect(stderr).toBe('')
-    return JSON.parse(stdout)
+    return inspect(program, [command, through ?? null, files])
   }
   const elsewhere = expect.stringMatching(/reads variables from another file$/)
 
@@ -372,13 +386,9 @@ print(json.dumps(names["assigned"](command, [(" ".join(command), None)] + files)
 })
 
 test('what names a database is told without what a URI has beside it', () => {
-  const at = (name: string) => inspectorSource.indexOf(`    def ${name}(`)
-  const text = inspectorSource.slice(at('bare'), at('identity_of'))
-  const program = `import json, re, sys, textwrap
-text, addresses = json.loads(sys.stdin.read())
-names = {"re": re}
-exec(textwrap.dedent(text), names)
-print(json.dumps([names["bare"](each) for each in addresses]))`
+  const program = `import json, sys
+from rollout_inspector.identity import bare
+print(json.dumps([bare(each) for each in json.loads(sys.stdin.read())]))`
   const addresses = [
     'mongodb+srv://ada:p%40w@db.example/shop?authSource=admin',
     'mongodb://ada:p@w@db:27017',
@@ -386,10 +396,7 @@ print(json.dumps([names["bare"](each) for each in addresses]))`
     '/run/postgresql',
     '',
   ]
-  const input = JSON.stringify([text, addresses])
-  expect(
-    JSON.parse(spawnSync('python3', ['-c', program], { input, encoding: 'utf8' }).stdout),
-  ).toEqual([
+  expect(inspect(program, addresses)).toEqual([
     'mongodb+srv://db.example/shop',
     'mongodb://db:27017',
     'db.example',

@@ -1,13 +1,14 @@
 /** Applies the migrations of an image in the registry, by the same Job as in a release. Rolls out nothing. */
 import { findSource } from '../docker/source.js'
 import { fail, Failure } from '../failure/failure.js'
+import { unsafeCause, verdictWarnings } from '../report/migration-sentences.js'
 import type { Report } from '../report/report.js'
 import { imageToDeploy } from '../stages/image.js'
 import { startMigration } from '../stages/migration/run.js'
 import { comparisonLacks, leftBehind } from '../stages/migration/log.js'
 import { checkHistory } from '../stages/name-conflicts.js'
 import { preflight, type PreflightResult } from '../stages/preflight.js'
-import type { OpenContext } from '../stages/context.js'
+import { toRepo, type OpenContext } from '../stages/context.js'
 import type { Image } from '../docker/image.js'
 import { checkedNow } from '../stages/snapshot.js'
 import { lostCause, sentenceOf } from './causes.js'
@@ -74,14 +75,26 @@ export async function migrateTo(
   if (!checked.web || settings['migrate-command'] === '') return false
   const migration = startMigration(context, { checked, web: checked.web, image })
   try {
-    const plan = await reporter.stage('plan', (log) => migration.plan(log))
+    const plan = await reporter.stage('plan', async (log) => {
+      const plan = await migration.plan(log)
+      state.plan = plan
+      // The pod has not migrated then, whatever becomes of this.
+      if (plan.judged?.blocked === true) fail(unsafeCause(plan.judged, toRepo(context)))
+      return plan
+    })
+    state.needs = migration.needs()
     state.databases = Object.fromEntries(
       plan.databases.map(({ database, identity }) => [database, identity]),
     )
     const notCompared = comparisonLacks(plan)
     if (notCompared !== undefined) warn(notCompared)
+    verdictWarnings(plan.judged).forEach(warn)
     if (!plan.runs) return false
-    await reporter.stage('migrate', (log) => migration.migrate(log))
+    try {
+      await reporter.stage('migrate', (log) => migration.migrate(log))
+    } finally {
+      migration.surprises().forEach(warn)
+    }
     leftBehind(plan, settings['migrate-command'], migration.applied()).forEach(warn)
     return true
   } finally {

@@ -97,17 +97,17 @@ export async function recordInHistory(
     seconds: Math.round(reporter.seconds() * 10) / 10,
     migrations: state.migrations,
   }
-  const live =
-    result === 'deployed'
-      ? {
-          templates: templatesOf(record.snapshot),
-          databases: state.databases,
-          before: prepared.before && {
-            ...prepared.before,
-            templates: templatesBefore(record.snapshot),
-          },
-        }
-      : {}
+  const live = {
+    needs: state.needs,
+    ...(result === 'deployed' && {
+      templates: templatesOf(record.snapshot),
+      databases: state.databases,
+      before: prepared.before && {
+        ...prepared.before,
+        templates: templatesBefore(record.snapshot),
+      },
+    }),
+  }
   const save = () => saveRelease({ cluster, clock: platform.clock, app }, ended, live)
   try {
     await (result === 'stuck' ? withShortTimeout(platform.clock, save) : save())

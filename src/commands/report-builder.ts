@@ -5,6 +5,7 @@ import type { Cause } from '../failure/failure.js'
 import type { Finding } from '../report/finding.js'
 import type { Report, WorkloadReport } from '../report/report.js'
 import type { Result } from '../failure/result.js'
+import { reportedPlan } from '../report/migration-sentences.js'
 import { lastWriteProgress } from '../report/sentences.js'
 import type { History } from '../state/history.js'
 import type { Restored } from '../undo/restore.js'
@@ -77,6 +78,7 @@ export function report(
     stages: reporter.stages,
     ...(tests && { tests }),
     workloads: workloadsOf(phase, any),
+    ...(state.plan && { plan: reportedPlan(state.plan) }),
     migrations: state.migrations,
     warnings: state.warnings,
     restored: [

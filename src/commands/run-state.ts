@@ -1,6 +1,6 @@
 /** How far a run has come, and how it ended: the report is a function of both (report-builder.ts). */
 import type { TestReport } from '../django/test-output.js'
-import type { Databases } from '../django/inspector.js'
+import type { Databases, Plan } from '../django/inspector.js'
 import type { Image } from '../docker/image.js'
 import type { Source } from '../docker/source.js'
 import { Failure, type Cause } from '../failure/failure.js'
@@ -53,6 +53,10 @@ export class RunState {
   tests?: TestReport
   /** Applied by this run: `orders.0002_note`. */
   migrations: readonly string[] = []
+  /** The migrations that were not applied yet when the new version started, and what they break. */
+  plan?: Plan
+  /** What the new version needs of the databases, packed; kept for the releases after it. */
+  needs?: string | undefined
   /** The identities of the databases that the version uses, by alias, where a plan has reported them. */
   databases?: Databases
   /** Objects that are not as the result says. */

@@ -1,4 +1,12 @@
 import { inspectorSource } from './inspector.generated.js'
+import {
+  isNeeds,
+  judgedOf,
+  verifiedOf,
+  type Judged,
+  type Policy,
+  type Verified,
+} from './verdict.js'
 
 /** What identifies a database, without a password: by its settings, and by its server. */
 export interface Identity {
@@ -32,6 +40,8 @@ export interface Plan {
   readonly runs: boolean
   /** The module of the web's that was compared, or why none was. */
   readonly web?: { readonly module: string } | { readonly silent: string }
+  /** Missing where no version runs that the migrations could break. */
+  readonly judged?: Judged
 }
 
 export interface DatabasePlan {
@@ -120,6 +130,18 @@ export interface InspectorTask {
   readonly web?: readonly string[]
   /** The databases of the release before, by alias. */
   readonly kept?: Databases
+  /** The versions that run, which the migrations must not break; none on a first deploy. */
+  readonly running?: readonly RunningVersion[]
+  /** What becomes of migrations that break one of them. */
+  readonly unsafe?: Policy
+}
+
+export interface RunningVersion {
+  /** Who runs it: `deployment/web`. */
+  readonly names: readonly string[]
+  readonly tag: string
+  /** Its needs, where they were kept; `own`: it is the image that is released. */
+  readonly needs?: string | 'own'
 }
 
 const defaultManage = ['python', 'manage.py']
@@ -130,9 +152,10 @@ const defaultManage = ['python', 'manage.py']
  * (https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/).
  */
 export function inspectorEnv(task: InspectorTask): { name: string; value: string }[] {
-  const { marker, migrate, waitSeconds = 0, volumes = [], web, kept = {} } = task
+  const { marker, migrate, waitSeconds = 0, volumes = [], web, kept = {}, unsafe = 'block' } = task
   const databases = migrate === undefined ? ['default'] : databasesOf(migrate)
   const plain = migrate === undefined || isPlain(migrate)
+  const { running, bodies } = withBodies(task.running ?? [])
   const spec = {
     marker,
     migrate: migrate ?? null,
@@ -143,13 +166,37 @@ export function inspectorEnv(task: InspectorTask): { name: string; value: string
     web: web ?? null,
     kept,
     wait: waitSeconds,
+    running,
+    unsafe,
   }
   return [
     {
       name: 'DJANGO_ROLLOUT_SPEC',
       value: JSON.stringify(spec).replaceAll('$', String.raw`\u0024`),
     },
+    ...bodies.map((value, i) => ({ name: `DJANGO_ROLLOUT_NEEDS_${i}`, value })),
   ]
+}
+
+/** The needs of all versions together: an object of the API has at most 1.5 MiB. */
+const longestBodies = 400_000
+
+/** Returns the versions with the number of the variable that has their needs: one for all that share them. */
+function withBodies(versions: readonly RunningVersion[]) {
+  const own = versions.flatMap(({ needs }) => (needs !== 'own' && isNeeds(needs) ? [needs] : []))
+  const bodies = [...new Set(own)].reduce<readonly string[]>((kept, one) => {
+    const size = [...kept, one].reduce((sum, { length }) => sum + length, 0)
+    return size > longestBodies ? kept : [...kept, one]
+  }, [])
+  const running = versions.map(({ names, tag, needs = '' }) => {
+    const index = bodies.indexOf(needs)
+    return {
+      ...{ names, tag },
+      ...(needs === 'own' && { own: true }),
+      ...(index >= 0 && { needs: index }),
+    }
+  })
+  return { running, bodies }
 }
 
 /**
@@ -281,6 +328,27 @@ export function readPlan(lines: readonly string[], marker: string): Plan | undef
   return undefined
 }
 
+/** The needs of the new image, packed, where this line has them. */
+export function readNeeds(line: string, marker: string): string | undefined {
+  const text = marked(line, marker)
+  const [, needs] = /^\{"needs": "([^"]*)"\}$/.exec(text ?? '') ?? []
+  return isNeeds(needs) ? needs : undefined
+}
+
+/** What the migration really made of the databases, where this line says so. */
+export function readVerified(
+  line: string,
+  marker: string,
+): readonly Verified[] | { readonly why: string } | undefined {
+  const text = marked(line, marker)
+  if (text?.startsWith('{"verified"') !== true) return undefined
+  try {
+    return verifiedOf(JSON.parse(text))
+  } catch {
+    return { why: 'the comparison cannot be read' }
+  }
+}
+
 /** Why the command is not run, where this line says so. */
 export function readRefused(line: string, marker: string): Refused | undefined {
   const text = marked(line, marker)
@@ -339,11 +407,14 @@ function parse(text: string): Plan | undefined {
   }
   if (!isRecord(json)) return undefined
   const { django, python, runs, web } = json
+  const judged = judgedOf(json['judged'])
   const databases = listOf(json['databases'], databaseOf)
   if (!isText(django) || !isText(python) || typeof runs !== 'boolean' || databases === undefined) {
     return undefined
   }
-  return { django, python, databases, runs, ...webOf(web) }
+  // A verdict that cannot be read would hide that the release has to stop.
+  if ((json['judged'] ?? null) !== null && judged === undefined) return undefined
+  return { django, python, databases, runs, ...webOf(web), ...(judged && { judged }) }
 }
 
 function webOf(json: unknown): Pick<Plan, 'web'> {

@@ -34,6 +34,7 @@ export const causeCodes = [
   // the database's part
   'plan-failed',
   'wrong-database',
+  'unsafe-migration',
   'migration-failed',
   'job-failed',
   // everything else

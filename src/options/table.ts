@@ -275,6 +275,14 @@ export const table = {
     group: 'migrations',
     on: [...rolling, 'migrate', 'doctor'],
   }),
+  'unsafe-migrations': option({
+    read: oneOf('block', 'warn', 'allow'),
+    help: 'Migrations that break a version which still runs: block: stop before they are applied; warn: apply them and report it; allow: apply them',
+    example: 'warn',
+    default: 'block',
+    group: 'migrations',
+    on: migrating,
+  }),
   'migrate-timeout': option({
     read: someTime,
     help: 'Time limit of the migration Job',

@@ -47,6 +47,40 @@ export interface Exception {
   readonly pods?: number
 }
 
+/** The pending migrations of a release, and what they break. */
+export interface MigrationPlan {
+  readonly migrations: readonly PlannedMigration[]
+  /** The most severe first. */
+  readonly findings: readonly PlanFinding[]
+}
+
+export interface PlannedMigration {
+  /** The alias in `DATABASES`. */
+  readonly database: string
+  /** `orders.0002_note` */
+  readonly name: string
+  /** `AddField`, `RunPython` */
+  readonly operations: readonly string[]
+  readonly reversible: boolean
+  /** Whether the versions that run, and the new one, work with what it makes. */
+  readonly verdict: 'safe' | 'unsafe' | 'may break' | 'not known' | 'accepted' | 'not judged'
+}
+
+export interface PlanFinding {
+  /** `column-gone` */
+  readonly rule: string
+  readonly severity: 'error' | 'warning'
+  readonly database: string
+  /** `shop_order.note` */
+  readonly object: string
+  readonly migration?: string
+  readonly message: string
+  /** How to do the same safely. */
+  readonly fix: string
+  /** The reason of the comment that accepts it. */
+  readonly allowed?: string
+}
+
 /** With what came up after the run had ended. */
 export function warned(report: Report, warnings: readonly string[]): Report {
   return { ...report, warnings: [...report.warnings, ...warnings] }
@@ -75,6 +109,8 @@ export interface Report {
   /** The result of the user's tests; files are those of the repository, from its root. */
   readonly tests?: TestReport
   readonly workloads: readonly WorkloadReport[]
+  /** The migrations that were not applied yet, and what they break. */
+  readonly plan?: MigrationPlan
   /** Migrations applied by this run: `orders.0002_note`. */
   readonly migrations: readonly string[]
   /** Warnings, which do not decide the result. */

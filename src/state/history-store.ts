@@ -19,6 +19,7 @@ import {
 } from './history.js'
 import { type RunningVersion } from '../judge/running-digests.js'
 import { wrongInEntry } from './record-schema.js'
+import { hashOf, isWhole, keptNeeds, needsBytes } from './needs.js'
 import { isTemplates, type Templates } from '../undo/templates.js'
 
 /** All that is kept of an application. */
@@ -31,6 +32,8 @@ export interface Archive {
    * annotation (`forgetDatabases`) to allow it.
    */
   readonly databases: unknown
+  /** What versions need of the databases, packed, by the digests of their images. */
+  readonly needs: ReadonlyMap<string, string>
 }
 
 /** Reads all that is kept of this image, by one request. Throws a Failure `name-taken` when that ConfigMap is not ours. */
@@ -45,7 +48,12 @@ export async function readArchive(
     const own = unpacked(live?.binaryData?.[templatesKeyOf(number)])
     return own ? [[number, own] as const] : []
   })
-  return { history, templates: new Map(templates), databases: databasesOf(live) }
+  const needs = history.flatMap(({ digest, needs: hash = '' }) => {
+    const own = live?.binaryData?.[needsKeyOf(hash)]
+    return own !== undefined && isWhole(own, hash) ? [[digest, own] as const] : []
+  })
+  const databases = databasesOf(live)
+  return { history, templates: new Map(templates), databases, needs: new Map(needs) }
 }
 
 /** Reads the history of this image: releases of another application with the name are left out. */
@@ -93,6 +101,8 @@ export interface LiveVersion {
   readonly databases?: unknown
   /** What ran before it, which the history may lack. */
   readonly before?: Before | undefined
+  /** What it needs of the databases, packed. Kept of a release that did not go live too: its image may run yet. */
+  readonly needs?: string | undefined
 }
 
 export interface Before extends RunningVersion {
@@ -110,9 +120,10 @@ export interface HistoryContext {
  */
 export async function saveRelease(
   { cluster, clock, app }: HistoryContext,
-  ended: ReleaseEnd,
-  { templates, databases, before }: LiveVersion = {},
+  release: ReleaseEnd,
+  { templates, databases, before, needs }: LiveVersion = {},
 ): Promise<void> {
+  const ended = needs === undefined ? release : { ...release, needs: hashOf(needs) }
   const used = databases === undefined ? {} : { [databasesAnnotation]: JSON.stringify(databases) }
   const configMaps = configMapsOf(cluster)
   const path = `${configMaps}/${nameFor(app)}`
@@ -126,10 +137,14 @@ export async function saveRelease(
       const data = Object.fromEntries(
         history.map((entry) => [keyOf(entry.number), JSON.stringify(entry)]),
       )
-      const binaryData = withTemplates(history, live?.binaryData ?? {}, {
-        [ended.run]: templates,
-        ...(found && { [found.run]: before.templates }),
-      })
+      const kept = live?.binaryData ?? {}
+      const binaryData = {
+        ...withTemplates(history, kept, {
+          [ended.run]: templates,
+          ...(found && { [found.run]: before.templates }),
+        }),
+        ...withNeeds(history, kept, needs),
+      }
       await (live
         ? cluster.put(path, {
             ...live,
@@ -187,6 +202,21 @@ function withTemplates(
   return Object.fromEntries(kept)
 }
 
+function withNeeds(
+  history: History,
+  before: Readonly<Record<string, string>>,
+  needs: string | undefined,
+): Readonly<Record<string, string>> {
+  const bodies = { ...before, ...(needs !== undefined && { [needsKeyOf(hashOf(needs))]: needs }) }
+  return keptNeeds(history).reduce<Readonly<Record<string, string>>>((kept, hash) => {
+    const key = needsKeyOf(hash)
+    const body = bodies[key]
+    if (body === undefined || !isWhole(body, hash)) return kept
+    const size = Object.values(kept).reduce((sum, { length }) => sum + length, body.length)
+    return size > needsBytes ? kept : { ...kept, [key]: body }
+  }, {})
+}
+
 function packed(templates: Templates): string {
   return gzipSync(JSON.stringify(templates)).toString('base64')
 }
@@ -221,6 +251,10 @@ function historyOf(live: ConfigMap | undefined): History {
 /** Returns a key that sorts by name as by number: `release-000012`. */
 function keyOf(number: number): string {
   return `release-${String(number).padStart(6, '0')}`
+}
+
+function needsKeyOf(hash: string): string {
+  return `needs-${hash}`
 }
 
 function templatesKeyOf(number: number): string {

@@ -39,6 +39,8 @@ export interface ReleaseEnd extends ReleaseStart {
   readonly seconds: number
   /** Migrations that it applied, whether it went live or not. */
   readonly migrations: readonly string[]
+  /** The hash of what it needs of the databases (needs.ts), where its plan has reported that. */
+  readonly needs?: string
 }
 
 export interface Entry extends ReleaseEnd {
@@ -61,10 +63,12 @@ export function added(history: History, ended: ReleaseEnd): History {
   // A run that recovers a release knows less of it than the release's own run.
   const cause = before?.cause ?? ended.cause
   const migrations = ended.migrations.length > 0 ? ended.migrations : (before?.migrations ?? [])
+  const needs = ended.needs ?? before?.needs
   const entry: Entry = {
     ...ended,
     migrations,
     ...(cause !== undefined && { cause: cause.slice(0, longestCause) }),
+    ...(needs !== undefined && { needs }),
     number: before?.number ?? last + 1,
   }
   const all = before ? history.map((one) => (one === before ? entry : one)) : [...history, entry]

@@ -1,18 +1,25 @@
 /** The Job of a migration: made from the web workload's template, and created under a free name. */
 import type { Job } from 'kubernetes-types/batch/v1'
 import type { PersistentVolumeClaim, Pod, Service } from 'kubernetes-types/core/v1'
-import { databasesOfJson, inspectorEnv, planCommand } from '../../django/inspector.js'
+import {
+  databasesOfJson,
+  inspectorEnv,
+  planCommand,
+  type RunningVersion,
+} from '../../django/inspector.js'
 import {
   jobName,
   lastingFolders,
   matches,
   migrationJob,
+  migrationLabels,
   type ClaimUse,
   type NamedSelector,
   type PodMarks,
 } from '../../django/job.js'
 import { launchOf, type Launch } from '../../django/launch.js'
 import { commandOf } from '../../docker/registry.js'
+import { versionsInUse } from '../../judge/versions-in-use.js'
 import { ApiError } from '../../kubernetes/api-error.js'
 import { retryTransient } from '../../kubernetes/retry.js'
 import type { Cluster } from '../../kubernetes/cluster.js'
@@ -82,6 +89,8 @@ export async function makeJob(
       web: launch.words,
       volumes: lastingFolders(web.template, web.container, claims),
       kept: databasesOfJson(kept.databases),
+      running: runningVersions(context, checked, image, kept.needs),
+      unsafe: settings['unsafe-migrations'],
     }),
     timeoutSeconds: Math.ceil(settings['migrate-timeout'] / 1000),
     selectors: selectorsOf(checked),
@@ -102,6 +111,24 @@ export async function makeJob(
     notes: made.notes,
     ...(script !== undefined && { script: { name: script, isAll: launch.words.length === 1 } }),
   }
+}
+
+/** Returns all versions of the image that run in the namespace, with what is kept of their needs. */
+function runningVersions(
+  { app, settings }: Pick<OpenContext, 'app' | 'settings'>,
+  { live }: PreflightResult,
+  { digest: released }: Image,
+  needs: ReadonlyMap<string, string>,
+): readonly RunningVersion[] {
+  const own = Object.entries(migrationLabels(app))
+  const isOwn = ({ metadata }: Pod) =>
+    own.every(([name, value]) => metadata?.labels?.[name] === value)
+  return versionsInUse(live.clusterState(), settings.image, isOwn).map(
+    ({ digest = '', tag, names }) => {
+      const kept = digest === released ? 'own' : needs.get(digest)
+      return { names, tag, ...(kept !== undefined && { needs: kept }) }
+    },
+  )
 }
 
 /** Reads the image only where the template leaves something to it. */

@@ -4,16 +4,20 @@ import {
   isMarked,
   isPlain,
   migrationBegins,
+  readNeeds,
   readPassed,
   readPlan,
   readRefused,
+  readVerified,
   type DatabasePlan,
   type Identity,
   type Plan,
   type Refused,
 } from '../../django/inspector.js'
+import type { Verified } from '../../django/verdict.js'
 import { migrated } from '../../django/progress.js'
 import { Failure, type Cause } from '../../failure/failure.js'
+import { verdictLines } from '../../report/migration-sentences.js'
 import type { StageLog } from '../../platform/stage-log.js'
 import type { JobVerdict } from '../../judge/job-judge.js'
 
@@ -25,6 +29,10 @@ export class Output {
   readonly plan: Promise<Plan>
   /** Why the script that starts the web was bypassed. */
   passed: string | undefined
+  /** The needs of the new image, packed. */
+  needs: string | undefined
+  /** What the migration really made of the databases, or why that is not known. */
+  verified: readonly Verified[] | { readonly why: string } | undefined
   private readonly found: (plan: Plan) => void
   private readonly refused: (why: Error) => void
   private readonly held: string[] = []
@@ -72,6 +80,8 @@ export class Output {
       const refused = readRefused(line, this.marker)
       if (refused) this.refused(new Failure(this.refusal(refused)))
       this.passed ??= readPassed(line, this.marker)
+      this.needs ??= readNeeds(line, this.marker)
+      this.verified ??= readVerified(line, this.marker)
       return
     }
     this.lines.push(line)
@@ -245,6 +255,10 @@ export function alsoPassed(cause: Cause, hint: string): Cause {
 
 export function logPlan(stageLog: StageLog, plan: Plan): void {
   for (const database of plan.databases) logDatabase(stageLog, plan, database)
+  if (plan.judged)
+    verdictLines(plan.judged).forEach((line) => {
+      stageLog.say(line)
+    })
   const notCompared = comparisonLacks(plan)
   if (notCompared !== undefined) stageLog.say(notCompared)
   const isPending = plan.databases.some(hasWork)

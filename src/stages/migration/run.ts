@@ -11,6 +11,7 @@ import { collection } from '../../kubernetes/paths.js'
 import { idOf } from '../../kubernetes/workload.js'
 import { Failure, fail, type Cause } from '../../failure/failure.js'
 import type { StageLog } from '../../platform/stage-log.js'
+import { verifiedWarnings } from '../../report/migration-sentences.js'
 import { plural } from '../../report/sentences.js'
 import { forgetDatabases } from '../../state/history-store.js'
 import { reconcileUntil } from '../../rollout/reconcile.js'
@@ -40,6 +41,10 @@ export interface Migration {
   migrate(log: StageLog): Promise<void>
   /** Returns what has been applied so far: `orders.0002_note`. */
   applied(): readonly string[]
+  /** Returns what the new version needs of the databases, packed; known with the plan. */
+  needs(): string | undefined
+  /** Returns where the schema is not as the plan predicted, a sentence each; known after `migrate`. */
+  surprises(): readonly string[]
   /**
    * Ensures that nothing of the migration runs or ever starts after this: removes a Job whose container has not
    * ended, and waits for its pod. One that has ended stays for an hour, for people to look at.
@@ -66,6 +71,7 @@ class MigrationRun implements Migration {
   readonly #marker = `rollout-${crypto.randomUUID()}`
   readonly #output: Output
   #made: MadeJob | undefined
+  #plan: Plan | undefined
   #name: string | undefined
   #job: FollowedJob | undefined
   /** All of the plan, where the log does not show what was applied. */
@@ -86,6 +92,7 @@ class MigrationRun implements Migration {
     const job = await this.#start(log)
     const plan = await Promise.race([this.#output.plan, this.#endOfPlan(job)])
     this.#output.hold()
+    this.#plan = plan
     logPlan(log, plan)
     return plan
   }
@@ -107,6 +114,19 @@ class MigrationRun implements Migration {
 
   applied(): readonly string[] {
     return this.#whole ?? this.#output.progress().applied
+  }
+
+  needs(): string | undefined {
+    return this.#output.needs
+  }
+
+  surprises(): readonly string[] {
+    const { verified } = this.#output
+    const { judged } = this.#plan ?? {}
+    if (!judged || verified === undefined) return []
+    return 'why' in verified
+      ? [`the schema was not compared with the plan after the migration: ${verified.why}`]
+      : verifiedWarnings(verified, judged)
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,309 @@
+/**
+ * Two versions of a project and the migrations between them: what the judge says of each before anything is written,
+ * and what the code of each really does afterwards.
+ */
+export interface Case {
+  readonly name: string
+  /** The oldest Django that it means something to: `5.0`. */
+  readonly since?: number
+  readonly old: string
+  readonly new: string
+  /** Applied before the old version runs: of an earlier release that was undone, or of the old version itself. */
+  readonly base?: Readonly<Record<string, string>>
+  readonly initial?: string
+  readonly migrations: Readonly<Record<string, string>>
+  /** What is found for the running version, by what it needs: `insert-refused shop_order.colour`. */
+  readonly running: readonly string[]
+  /** The same by the state of the migrations that are applied, where it differs. */
+  readonly byState?: readonly string[]
+  /** What is found for the new version. */
+  readonly coming?: readonly string[]
+  /** Whether a release stops before anything is written. */
+  readonly blocked: boolean
+  /** What of the old code really fails when it was migrated all the same: `Order.insert`. */
+  readonly oldFails: readonly string[]
+  readonly newFails?: readonly string[]
+  /** What was found after the migration, and not before it. */
+  readonly unpredicted?: readonly string[]
+}
+
+const note = '    note = models.CharField(max_length=50, default="n")\n'
+const shopKey = '    shop = models.ForeignKey(Shop, models.CASCADE, null=True)\n'
+const ref = '    ref = models.CharField(max_length=50, null=True)\n'
+const tags = '    tags = models.ManyToManyField(Shop, related_name="tagged")\n'
+const base = `
+class Shop(models.Model):
+    name = models.CharField(max_length=20, default="s")
+class Order(models.Model):
+${shopKey}${note}${ref}${tags}`
+
+/** The base with a part of it replaced. */
+function but(part: string, by: string): string {
+  if (!base.includes(part)) throw new Error(`the base has no ${part}`)
+  return base.replace(part, by)
+}
+
+function migration(after: string | undefined, operations: string, before = ''): string {
+  return `from django.db import migrations, models
+import django.db.models.deletion
+${before}
+class Migration(migrations.Migration):
+    initial = ${after === undefined ? 'True' : 'False'}
+    dependencies = [${after === undefined ? '' : `("shop", "${after}")`}]
+    operations = [${operations}]
+`
+}
+
+const first = '0001_initial'
+const next = (operations: string, before?: string) => ({
+  '0002_next': migration(first, operations, before),
+})
+const initialWith = (noteField: string) =>
+  migration(
+    undefined,
+    `
+        migrations.CreateModel("Shop", [("id", models.BigAutoField(primary_key=True)), ("name", models.CharField(max_length=20, default="s"))]),
+        migrations.CreateModel("Order", [
+            ("id", models.BigAutoField(primary_key=True)),
+            ("shop", models.ForeignKey("shop.shop", django.db.models.deletion.CASCADE, null=True)),
+            ("note", ${noteField}),
+            ("ref", models.CharField(max_length=50, null=True)),
+            ("tags", models.ManyToManyField("shop.shop", related_name="tagged")),
+        ]),
+    `,
+  )
+export const initial = initialWith('models.CharField(max_length=50, default="n")')
+
+const inState = (state: string, database = '') =>
+  `migrations.SeparateDatabaseAndState(state_operations=[${state}], database_operations=[${database}])`
+const noteGone = inState('migrations.RemoveField("order", "note")')
+const noteNull =
+  'migrations.AlterField("order", "note", models.CharField(max_length=50, null=True))'
+const addColour = (field: string) => next(`migrations.AddField("order", "colour", ${field})`)
+const withColour = (field: string) => but(note, `${note}    colour = ${field}\n`)
+const dropBySql = {
+  '0003_drop': migration(
+    '0002_next',
+    'migrations.RunSQL("ALTER TABLE shop_order DROP COLUMN note", migrations.RunSQL.noop)',
+  ),
+}
+/** All that touches a table whose column is gone. */
+const allOfOrder = ['Order.insert', 'Order.read', 'Order.save', 'Order.tags']
+
+const red = 'models.CharField(max_length=9, default="red")'
+const dbRed = 'models.CharField(max_length=9, db_default="red")'
+const maybeRed = 'models.CharField(max_length=9, null=True)'
+
+export const cases: readonly Case[] = [
+  {
+    name: 'NOT NULL with a Python default',
+    ...{ old: base, new: withColour(red), migrations: addColour(red) },
+    running: ['insert-refused shop_order.colour'],
+    ...{ blocked: true, oldFails: ['Order.insert'] },
+  },
+  {
+    name: 'its twin: db_default',
+    since: 5,
+    ...{ old: base, new: withColour(dbRed), migrations: addColour(dbRed) },
+    ...{ running: [], blocked: false, oldFails: [] },
+  },
+  {
+    name: 'its twin: nullable',
+    ...{ old: base, new: withColour(maybeRed), migrations: addColour(maybeRed) },
+    ...{ running: [], blocked: false, oldFails: [] },
+  },
+  {
+    name: 'RemoveField',
+    ...{ old: base, new: but(note, '') },
+    migrations: next('migrations.RemoveField("order", "note")'),
+    running: ['column-gone shop_order.note'],
+    ...{ blocked: true, oldFails: allOfOrder },
+  },
+  {
+    name: 'its twin, first release: from the state only, and nullable',
+    ...{ old: base, new: but(note, ''), migrations: next(`${noteNull}, ${noteGone}`) },
+    ...{ running: [], blocked: false, oldFails: [] },
+  },
+  {
+    name: 'its twin, second release: dropped by SQL',
+    ...{ old: but(note, ''), new: but(note, '') },
+    base: next(`${noteNull}, ${noteGone}`),
+    ...{ migrations: dropBySql, running: [], blocked: false, oldFails: [] },
+  },
+  {
+    name: 'the same drop after the first release was undone',
+    ...{ old: base, new: but(note, '') },
+    base: next(`${noteNull}, ${noteGone}`),
+    migrations: dropBySql,
+    running: ['column-gone shop_order.note'],
+    byState: [],
+    ...{ blocked: true, oldFails: allOfOrder },
+  },
+  {
+    name: 'from the state only, NOT NULL left behind',
+    ...{ old: base, new: but(note, ''), migrations: next(noteGone) },
+    running: [],
+    coming: ['insert-refused shop_order.note'],
+    ...{ blocked: true, oldFails: [], newFails: ['Order.insert'] },
+  },
+  {
+    name: 'from the state only, a foreign key left behind',
+    ...{ old: base, new: but(shopKey, '') },
+    migrations: next(inState('migrations.RemoveField("order", "shop")')),
+    running: [],
+    coming: ['delete-refused shop_order.shop_id'],
+    ...{ blocked: false, oldFails: [], newFails: ['Shop.delete'] },
+  },
+  {
+    name: 'RenameModel, the table kept, with a many-to-many field',
+    old: base,
+    new: base.replace(
+      'class Order(models.Model):',
+      'class Sale(models.Model):\n    class Meta: db_table = "shop_order"',
+    ),
+    migrations: next(
+      'migrations.AlterModelTable("order", "shop_order"), migrations.RenameModel("Order", "Sale")',
+    ),
+    running: ['column-gone shop_order_tags.order_id', 'insert-refused shop_order_tags.sale_id'],
+    ...{ blocked: true, oldFails: ['Order.tags'] },
+  },
+  {
+    name: 'RenameField',
+    ...{ old: base, new: but('    note =', '    text =') },
+    migrations: next('migrations.RenameField("order", "note", "text")'),
+    running: ['column-gone shop_order.note', 'insert-refused shop_order.text'],
+    ...{ blocked: true, oldFails: allOfOrder },
+  },
+  {
+    name: 'its twin: db_column',
+    old: base,
+    new: but(note, '    text = models.CharField(max_length=50, default="n", db_column="note")\n'),
+    migrations: next(
+      'migrations.AlterField("order", "note", models.CharField(max_length=50, default="n", db_column="note")), migrations.RenameField("order", "note", "text")',
+    ),
+    ...{ running: [], blocked: false, oldFails: [] },
+  },
+  {
+    name: 'NULL to NOT NULL while the old code writes NULL',
+    ...{ old: base, new: but(ref, '    ref = models.CharField(max_length=50, default="")\n') },
+    migrations: next(
+      'migrations.AlterField("order", "ref", models.CharField(max_length=50, default=""))',
+    ),
+    running: ['null-refused shop_order.ref'],
+    ...{ blocked: true, oldFails: ['Order.insert'] },
+  },
+  {
+    name: 'unique over what the old code writes twice',
+    old: base,
+    new: but(note, '    note = models.CharField(max_length=50, default="n", unique=True)\n'),
+    migrations: next(
+      'migrations.AlterField("order", "note", models.CharField(max_length=50, default="n", unique=True))',
+    ),
+    running: ['unique shop_order.note'],
+    ...{ blocked: false, oldFails: ['Order.insert'], newFails: ['Order.insert'] },
+  },
+  {
+    name: 'narrowed from 50 to 5',
+    old: base,
+    new: but(note, '    note = models.CharField(max_length=5, default="n")\n'),
+    migrations: next(
+      'migrations.AlterField("order", "note", models.CharField(max_length=5, default="n"))',
+    ),
+    ...{ running: ['narrowed shop_order.note'], blocked: false, oldFails: [] },
+  },
+  {
+    name: 'choices, help_text, default, on_delete',
+    old: base,
+    new: but(
+      note,
+      '    note = models.CharField(max_length=50, default="m", choices=[("n", "N")], help_text="h")\n',
+    ),
+    migrations: next(
+      'migrations.AlterField("order", "note", models.CharField(max_length=50, default="m", choices=[("n", "N")], help_text="h")), migrations.AlterField("order", "shop", models.ForeignKey("shop.shop", django.db.models.deletion.SET_NULL, null=True))',
+    ),
+    ...{ running: [], blocked: false, oldFails: [] },
+  },
+  {
+    name: 'DeleteModel',
+    ...{ old: base, new: base.split('class Order')[0] ?? '' },
+    migrations: next('migrations.DeleteModel("Order")'),
+    running: ['table-gone shop_order', 'table-gone shop_order_tags'],
+    ...{ blocked: true, oldFails: allOfOrder },
+  },
+  {
+    name: 'a table renamed, a view in its place',
+    old: base,
+    new: base
+      .replace(
+        'class Order(models.Model):',
+        'class Order(models.Model):\n    class Meta: db_table = "orders"',
+      )
+      .replace(
+        'tags = models.ManyToManyField(Shop, related_name',
+        'tags = models.ManyToManyField(Shop, db_table="shop_order_tags", related_name',
+      ),
+    migrations: next(
+      inState(
+        'migrations.AlterField("order", "tags", models.ManyToManyField("shop.shop", db_table="shop_order_tags", related_name="tagged")), migrations.AlterModelTable("order", "orders")',
+        'migrations.RunSQL("ALTER TABLE shop_order RENAME TO orders; CREATE VIEW shop_order AS SELECT * FROM orders", migrations.RunSQL.noop)',
+      ),
+    ),
+    ...{ running: ['view shop_order'], blocked: false, oldFails: [] },
+  },
+  {
+    name: 'the database default dropped',
+    since: 5,
+    old: but(note, '    note = models.CharField(max_length=50, db_default="n")\n'),
+    new: base,
+    initial: initialWith('models.CharField(max_length=50, db_default="n")'),
+    migrations: next(
+      'migrations.AlterField("order", "note", models.CharField(max_length=50, default="n"))',
+    ),
+    running: ['default-gone shop_order.note'],
+    ...{ blocked: true, oldFails: ['Order.insert'] },
+  },
+  {
+    name: 'a through model of its own with a new NOT NULL column',
+    old: base,
+    new: `${but(tags, '    tags = models.ManyToManyField(Shop, through="Tag", related_name="tagged")\n')}class Tag(models.Model):
+    order = models.ForeignKey(Order, models.CASCADE)
+    shop = models.ForeignKey(Shop, models.CASCADE)
+    weight = models.IntegerField(default=1)
+    class Meta: db_table = "shop_order_tags"
+`,
+    migrations: next(
+      `${inState('migrations.CreateModel("Tag", [("id", models.BigAutoField(primary_key=True)), ("order", models.ForeignKey("shop.order", django.db.models.deletion.CASCADE)), ("shop", models.ForeignKey("shop.shop", django.db.models.deletion.CASCADE))], options={"db_table": "shop_order_tags"}), migrations.AlterField("order", "tags", models.ManyToManyField("shop.shop", through="shop.Tag", related_name="tagged"))')}, migrations.AddField("tag", "weight", models.IntegerField(default=1))`,
+    ),
+    running: ['insert-refused shop_order_tags.weight'],
+    ...{ blocked: true, oldFails: ['Order.tags'], newFails: ['Tag.insert'] },
+  },
+  {
+    name: 'a nullable column and a step in Python',
+    ...{ old: base, new: withColour(maybeRed) },
+    migrations: next(
+      `migrations.AddField("order", "colour", ${maybeRed}), migrations.RunPython(fill, migrations.RunPython.noop)`,
+      'def fill(apps, editor):\n    apps.get_model("shop", "Order").objects.update(colour="x")\n',
+    ),
+    ...{ running: [], blocked: false, oldFails: [] },
+  },
+  {
+    name: 'a column dropped by a step in Python',
+    ...{ old: base, new: but(note, '') },
+    migrations: next(
+      `${noteGone}, migrations.RunPython(drop, migrations.RunPython.noop)`,
+      'def drop(apps, editor):\n    editor.execute("ALTER TABLE shop_order ALTER COLUMN note DROP NOT NULL")\n    editor.execute("ALTER TABLE shop_order DROP COLUMN note")\n',
+    ),
+    running: [],
+    coming: ['insert-refused shop_order.note'],
+    ...{ blocked: true, oldFails: allOfOrder },
+    unpredicted: ['column-gone shop_order.note'],
+  },
+  {
+    name: 'SQL that cannot be read, of another operation',
+    ...{ old: base, new: base },
+    migrations: next(
+      "migrations.RunSQL(\"DO 'BEGIN EXECUTE ''ALTER TABLE shop_order ADD COLUMN extra int NOT NULL DEFAULT 1''; END'\", migrations.RunSQL.noop)",
+    ),
+    ...{ running: ['unread shop.0002_next'], blocked: false, oldFails: [] },
+  },
+]

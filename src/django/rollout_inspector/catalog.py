@@ -1,0 +1,93 @@
+"""What a database has, by Django's own introspection: the same for each vendor.
+
+A table is {"kind": "table" or "view", "columns": {name: {...}}, "fks": [[column, table]], "uniques": [[column]],
+"checks": [name]}; a column {"null": ..., "filled": ..., "type": ...}. `filled`: the database sets a value that an
+INSERT leaves out. `type`: only of a column that a migration has made or changed. A view has no columns before its
+database has told them.
+"""
+
+
+class Catalog:
+    """Reads a table when somebody asks for it. Changes are laid over what the database has."""
+
+    def __init__(self, connection, tables=None):
+        self.connection = connection
+        self.names = None
+        # By name; None: there is no such table.
+        self.read = dict(tables or {})
+        self.changed = {}
+
+    def get(self, name):
+        if name in self.changed:
+            return self.changed[name]
+        if name not in self.read:
+            self.read[name] = self.ask(name)
+        return self.read[name]
+
+    def before(self, name):
+        """As the database has it."""
+        if name not in self.read:
+            self.read[name] = self.ask(name)
+        return self.read[name]
+
+    def edit(self, name):
+        """Returns the table to be changed; None where there is none."""
+        table = self.get(name)
+        if table is None or name in self.changed:
+            return table
+        self.changed[name] = copy_of(table)
+        return self.changed[name]
+
+    def put(self, name, table):
+        self.changed[name] = table
+
+    def ask(self, name):
+        if self.connection is None:
+            return None
+        introspection = self.connection.introspection
+        with self.connection.cursor() as cursor:
+            if self.names is None:
+                self.names = {each.name: each.type for each in introspection.get_table_list(cursor)}
+            if name not in self.names:
+                return None
+            is_view = self.names[name] == "v"
+            columns = {
+                each.name: {"null": bool(each.null_ok), "filled": is_filled(each), "type": None, "read": signature(each)}
+                for each in introspection.get_table_description(cursor, name)
+            }
+            table = {"kind": "view" if is_view else "table", "columns": columns}
+            table.update({"fks": [], "uniques": [], "checks": []})
+            if is_view:
+                return table
+            for constraint, has in introspection.get_constraints(cursor, name).items():
+                of = [column for column in has.get("columns") or [] if column]
+                if has.get("foreign_key") and of:
+                    table["fks"].append([of[0], has["foreign_key"][0]])
+                elif has.get("unique") and not has.get("primary_key"):
+                    table["uniques"].append(sorted(of) or [constraint])
+                elif has.get("check"):
+                    table["checks"].append(constraint)
+            return table
+
+
+def is_filled(column):
+    """Of a default, an identity or a generated column, as the vendors tell them."""
+    extra = str(getattr(column, "extra", "") or "").upper()
+    by_database = getattr(column, "is_autofield", False) or getattr(column, "pk", False)
+    return column.default is not None or bool(by_database) or "AUTO_INCREMENT" in extra or "GENERATED" in extra
+
+
+def signature(column):
+    """Differs where the type of a column was changed."""
+    parts = (column.type_code, column.internal_size, column.precision, column.scale)
+    return " ".join("" if part is None else str(part) for part in parts)
+
+
+def copy_of(table):
+    return {
+        "kind": table["kind"],
+        "columns": {name: dict(each) for name, each in table["columns"].items()},
+        "fks": [list(each) for each in table["fks"]],
+        "uniques": [list(each) for each in table["uniques"]],
+        "checks": list(table["checks"]),
+    }

@@ -1,0 +1,368 @@
+"""What pending migrations make of a database's tables, without a write.
+
+All operations that reach the database call a schema editor. Here they call one that only takes notes, with the states
+that Django itself would give them: so operations of Django, their subclasses and those of others are followed alike, in
+the way of the installed version. Of SeparateDatabaseAndState only the operations for the database count.
+"""
+from rollout_inspector import needs as fingerprint
+from rollout_inspector import reader
+
+
+class Event:
+    """One change of the schema, and what made it."""
+
+    def __init__(self, kind, **more):
+        self.kind = kind
+        self.migration = None
+        self.operation = None
+        self.model = self.field = self.old = self.new = None
+        self.__dict__.update(more)
+
+
+def recorder_of(connection, note):
+    """A schema editor of this vendor that changes nothing: it passes each call to `note`."""
+    base = connection.SchemaEditorClass
+
+    class Recorder(base):
+        def execute(self, sql, params=()):
+            note(Event("sql", sql=str(sql)))
+
+        def create_model(self, model):
+            note(Event("create", model=model))
+            for field in model._meta.local_many_to_many:
+                if field.remote_field.through._meta.auto_created:
+                    note(Event("create", model=field.remote_field.through))
+
+        def delete_model(self, model, **more):
+            for field in model._meta.local_many_to_many:
+                if field.remote_field.through._meta.auto_created:
+                    note(Event("delete", model=field.remote_field.through, old=field))
+            note(Event("delete", model=model))
+
+        def add_field(self, model, field):
+            if field.many_to_many:
+                if field.remote_field.through._meta.auto_created:
+                    note(Event("create", model=field.remote_field.through))
+            elif field.column is not None:
+                note(Event("add", model=model, field=field))
+
+        def remove_field(self, model, field):
+            if field.many_to_many:
+                if field.remote_field.through._meta.auto_created:
+                    note(Event("delete", model=field.remote_field.through, old=field))
+            elif field.column is not None:
+                note(Event("remove", model=model, field=field))
+
+        def alter_field(self, model, old_field, new_field, strict=False):
+            if old_field.many_to_many and new_field.many_to_many:
+                old, new = old_field.remote_field.through, new_field.remote_field.through
+                if not (old._meta.auto_created and new._meta.auto_created):
+                    return
+                self.alter_db_table(new, old._meta.db_table, new._meta.db_table)
+                for name in ("m2m_reverse_field_name", "m2m_field_name"):
+                    fields = [
+                        each.remote_field.through._meta.get_field(getattr(each, name)())
+                        for each in (old_field, new_field)
+                    ]
+                    note(Event("alter", model=new, old=fields[0], new=fields[1]))
+            elif old_field.column is not None and new_field.column is not None:
+                note(Event("alter", model=model, old=old_field, new=new_field))
+
+        def alter_db_table(self, model, old_db_table, new_db_table):
+            if old_db_table != new_db_table:
+                note(Event("rename", model=model, old=old_db_table, new=new_db_table))
+
+        def alter_unique_together(self, model, old_unique_together, new_unique_together):
+            old = {tuple(each) for each in old_unique_together}
+            for names in {tuple(each) for each in new_unique_together} - old:
+                note(Event("unique", model=model, columns=columns_of(model, names)))
+
+        def add_constraint(self, model, constraint):
+            kind = type(constraint).__name__
+            names = getattr(constraint, "fields", ())
+            if kind == "UniqueConstraint":
+                columns = columns_of(model, names) or [constraint.name]
+                note(Event("unique", model=model, columns=columns))
+            else:
+                # CheckConstraint, ExclusionConstraint, and what others make.
+                note(Event("check", model=model, name=constraint.name))
+
+        def remove_constraint(self, model, constraint):
+            note(Event("drop-check", model=model, name=constraint.name))
+
+        def _constraint_names(self, *args, **options):
+            # Some ask for one by its columns: a migration that is still pending may make it.
+            return ["unknown"]
+
+        def nothing(self, *args, **options):
+            # Indexes, tablespaces and comments: queries of the running version go on.
+            return None
+
+        add_index = remove_index = rename_index = alter_index_together = nothing
+        alter_db_tablespace = alter_db_table_comment = nothing
+
+    editor = Recorder(connection, collect_sql=True)
+    editor.deferred_sql = []
+    return editor
+
+
+def columns_of(model, names):
+    return sorted(model._meta.get_field(name).column for name in names)
+
+
+def flattened(operations, state, app):
+    """Yields (operation, state before, state after) of all that reaches the database, as Django walks them."""
+    for operation in operations:
+        after = state.clone()
+        operation.state_forwards(app, after)
+        inner = getattr(operation, "database_operations", None)
+        if inner is None:
+            yield operation, state, after
+        else:
+            for each in flattened(inner, state, app):
+                yield each
+        state = after
+
+
+def is_code(operation):
+    """RunPython, and others that do not consist of SQL: they are not run for a plan."""
+    return not getattr(operation, "reduces_to_sql", True)
+
+
+class Effects:
+    """Lays the changes of migrations over a catalog, and keeps what made them."""
+
+    def __init__(self, connection, catalog, guard):
+        self.connection = connection
+        self.catalog = catalog
+        # What makes sure that no operation writes.
+        self.guard = guard
+        # By (table, column): the last event that changed it; the column "" is the table.
+        self.causes = {}
+        self.touched = set()
+        # Steps whose effect is not known before they have run.
+        self.opaque = []
+        self.unread = []
+        self.migration = None
+        self.operation = None
+        self.recorder = recorder_of(connection, self.note)
+
+    def run(self, migration, operation, before, after):
+        self.migration, self.operation = migration, operation
+        if is_code(operation):
+            self.opaque.append(migration)
+            return
+        try:
+            with self.connection.execute_wrapper(self.guard):
+                operation.database_forwards(migration.app_label, self.recorder, before, after)
+        except Exception as error:
+            self.cannot_read("%s: %s" % (type(operation).__name__, error))
+
+    def cannot_read(self, what):
+        self.opaque.append(self.migration)
+        self.unread.append((self.migration, " ".join(what.split())[:200]))
+
+    def note(self, event):
+        event.migration, event.operation = self.migration, self.operation
+        if event.kind == "sql":
+            for change in reader.changes_of(event.sql):
+                self.apply(Event(migration=event.migration, operation=event.operation, **change))
+        else:
+            if event.model is not None and not event.model._meta.managed:
+                return
+            self.apply(event)
+
+    def apply(self, event):
+        handler = getattr(self, "on_" + event.kind.replace("-", "_"))
+        handler(event)
+
+    # Tables
+
+    def table_of(self, event):
+        """The table to change; a note where it is not there."""
+        name = event.table if event.model is None else event.model._meta.db_table
+        self.touched.add(name)
+        table = self.catalog.edit(name)
+        if table is None:
+            self.cannot_read("the table %s is not visible" % name)
+            return name, None
+        return name, table
+
+    def on_create(self, event):
+        name = event.table if event.model is None else event.model._meta.db_table
+        self.touched.add(name)
+        # Else `migrate --fake-initial`, or it fails.
+        if self.catalog.get(name) is not None:
+            return
+        table = {"kind": "table", "columns": {}, "fks": [], "uniques": [], "checks": []}
+        for field in event.model._meta.local_concrete_fields if event.model else ():
+            self.put_column(table, field)
+        self.catalog.put(name, table)
+        self.causes[(name, "")] = event
+
+    def on_view(self, event):
+        self.touched.add(event.table)
+        table = {"kind": "view", "columns": {}, "fks": [], "uniques": [], "checks": []}
+        self.catalog.put(event.table, table)
+        self.causes[(event.table, "")] = event
+
+    def on_delete(self, event):
+        name = event.table if event.model is None else event.model._meta.db_table
+        self.touched.add(name)
+        self.catalog.put(name, None)
+        self.causes[(name, "")] = event
+
+    def on_rename(self, event):
+        old, new = event.old, event.new
+        self.touched.update((old, new))
+        table = self.catalog.edit(old)
+        if table is None:
+            return self.cannot_read("the table %s is not visible" % old)
+        self.catalog.put(new, table)
+        self.catalog.put(old, None)
+        for (name, column), cause in list(self.causes.items()):
+            if name == old:
+                self.causes[(new, column)] = cause
+        self.causes[(old, "")] = self.causes[(new, "")] = event
+
+    # Columns
+
+    def put_column(self, table, field):
+        reference = fingerprint.reference_of(field)
+        table["columns"][field.column] = {
+            "null": bool(field.null),
+            "filled": fingerprint.is_filled(field),
+            "type": fingerprint.type_of(field, self.connection),
+        }
+        if reference and reference[1]:
+            table["fks"].append([field.column, reference[0]])
+        if field.unique and not field.primary_key:
+            table["uniques"].append([field.column])
+        if self.check_of(field):
+            table["checks"].append(field.column)
+
+    def check_of(self, field):
+        try:
+            return field.db_check(self.connection)
+        except Exception:
+            return None
+
+    def on_add(self, event):
+        name, table = self.table_of(event)
+        if table is None:
+            return
+        if event.field is None:
+            column = event.column
+            table["columns"].setdefault(column, {"null": event.null, "filled": event.filled, "type": event.type})
+            if event.parent:
+                table["fks"].append([column, event.parent])
+        else:
+            column = event.field.column
+            if column not in table["columns"]:
+                self.put_column(table, event.field)
+        self.causes[(name, column)] = event
+
+    def on_remove(self, event):
+        name, table = self.table_of(event)
+        if table is None:
+            return
+        column = event.column if event.field is None else event.field.column
+        drop(table, column)
+        self.causes[(name, column)] = event
+
+    def on_alter(self, event):
+        name, table = self.table_of(event)
+        if table is None:
+            return
+        old, new = event.old, event.new
+        if old.column != new.column:
+            self.rename_column(table, old.column, new.column)
+            self.causes[(name, old.column)] = event
+        self.causes[(name, new.column)] = event
+        has = table["columns"].get(new.column)
+        if has is None:
+            return self.cannot_read("the column %s.%s is not visible" % (name, old.column))
+        if bool(old.null) != bool(new.null):
+            has["null"] = bool(new.null)
+        if fingerprint.is_filled(old) != fingerprint.is_filled(new):
+            has["filled"] = fingerprint.is_filled(new)
+        types = [fingerprint.type_of(each, self.connection) for each in (old, new)]
+        if types[0] != types[1] and self.connection.vendor != "sqlite":
+            has["type"] = types[1]
+        self.alter_reference(table, old, new)
+        if new.unique and not old.unique and not new.primary_key:
+            table["uniques"].append([new.column])
+        if self.check_of(new) and not self.check_of(old):
+            table["checks"].append(new.column)
+
+    def alter_reference(self, table, old, new):
+        before, after = fingerprint.reference_of(old), fingerprint.reference_of(new)
+        if before and before[1]:
+            table["fks"] = [each for each in table["fks"] if each[0] != new.column]
+        if after and after[1]:
+            table["fks"].append([new.column, after[0]])
+
+    def rename_column(self, table, old, new):
+        has = table["columns"].pop(old, None)
+        if has is not None:
+            table["columns"][new] = has
+        for reference in table["fks"]:
+            if reference[0] == old:
+                reference[0] = new
+
+    def on_rename_column(self, event):
+        name, table = self.table_of(event)
+        if table is not None:
+            self.rename_column(table, event.column, event.to)
+            self.causes[(name, event.column)] = self.causes[(name, event.to)] = event
+
+    def on_set(self, event):
+        """SET and DROP of NOT NULL and DEFAULT, and TYPE, by SQL."""
+        name, table = self.table_of(event)
+        if table is None:
+            return
+        has = table["columns"].get(event.column)
+        if has is None:
+            return self.cannot_read("the column %s.%s is not visible" % (name, event.column))
+        for key in ("null", "filled", "type"):
+            if key in event.__dict__:
+                has[key] = event.__dict__[key]
+        self.causes[(name, event.column)] = event
+
+    # Constraints
+
+    def on_unique(self, event):
+        name, table = self.table_of(event)
+        if table is not None:
+            table["uniques"].append(event.columns)
+            self.causes[(name, ",".join(event.columns))] = event
+
+    def on_check(self, event):
+        name, table = self.table_of(event)
+        if table is not None:
+            table["checks"].append(event.name)
+            self.causes[(name, event.name)] = event
+
+    def on_drop_check(self, event):
+        """Of any kind: it can only make more fit."""
+        _, table = self.table_of(event)
+        if table is not None and event.name in table["checks"]:
+            table["checks"].remove(event.name)
+
+    def on_reference(self, event):
+        name, table = self.table_of(event)
+        if table is not None:
+            table["fks"].append([event.column, event.parent])
+            self.causes[(name, event.column)] = event
+
+    def on_unread(self, event):
+        self.cannot_read(event.statement)
+
+    def cause_of(self, table, column):
+        return self.causes.get((table, column)) or self.causes.get((table, ""))
+
+
+def drop(table, column):
+    table["columns"].pop(column, None)
+    table["fks"] = [each for each in table["fks"] if each[0] != column]
+    table["uniques"] = [each for each in table["uniques"] if column not in each]

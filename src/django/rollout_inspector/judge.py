@@ -1,0 +1,129 @@
+"""What does not fit between code and a database, by the rules of rules.json. Pure.
+
+`misfits` is a set difference's half: only what fitted before and does not fit after is a finding. What was amiss
+before is not this release's doing: legacy tables, other databases, dead apps.
+"""
+import json
+import os
+import re
+
+RULES = json.loads(
+    __loader__.get_data(os.path.join(os.path.dirname(__file__), "rules.json")).decode("utf-8")
+)
+
+# From, to: what holds all values of the former.
+wider = {
+    ("smallint", "integer"),
+    ("smallint", "bigint"),
+    ("integer", "bigint"),
+    ("real", "double precision"),
+    ("varchar", "text"),
+    ("varchar", "longtext"),
+    ("char", "varchar"),
+    ("char", "text"),
+    ("json", "jsonb"),
+    ("date", "timestamp with time zone"),
+    ("bool", "boolean"),
+}
+numbers = ("smallint", "integer", "bigint", "numeric", "decimal", "real", "double precision", "bool", "boolean")
+texts = ("varchar", "char", "text", "longtext", "citext")
+
+
+def parts_of(text):
+    """`numeric(10, 2)` is ("numeric", [10, 2])."""
+    found = re.match(r"([^(]*)(?:\(([\d, ]+)\))?", text)
+    sizes = [int(each) for each in re.findall(r"\d+", found.group(2) or "")]
+    return found.group(1).strip().lower(), sizes
+
+
+def of_types(old, new):
+    """Returns the rule that a change of a column's type meets, and whether queries certainly fail."""
+    if not old or not new or old == new:
+        return None, False
+    (kind, sizes), (other, others) = parts_of(old), parts_of(new)
+    if kind == other:
+        if kind in ("numeric", "decimal") and len(sizes) == len(others) == 2:
+            whole, others_whole = sizes[0] - sizes[1], others[0] - others[1]
+            return ("narrowed" if others_whole < whole or others[1] < sizes[1] else None), False
+        if not others:
+            return None, False
+        return ("narrowed" if not sizes or others[0] < sizes[0] else None), False
+    if (kind, other) in wider:
+        # char(32) fits into varchar(32), and not into varchar(5).
+        return ("narrowed" if sizes and others and others[0] < sizes[0] else None), False
+    crossed = (kind in numbers and other in texts) or (kind in texts and other in numbers)
+    return "retyped", crossed
+
+
+def misfits(needs, table_of, tables, is_new):
+    """Returns what does not fit: {(rule, table, column): more about it}.
+
+    needs     of one version, by table
+    table_of  returns a table of the catalog, by its name
+    tables    those to look at
+    is_new    it is the version of this release, which knows what its migrations make
+    """
+    found = {}
+
+    def add(rule, table, column="", **more):
+        found[(rule, table, column)] = more
+
+    for name in sorted(tables):
+        need = needs.get(name)
+        if need is None:
+            continue
+        have = table_of(name)
+        if have is None:
+            add("table-gone", name)
+            continue
+        is_view = have["kind"] == "view"
+        columns = have["columns"]
+        if is_view and not columns:
+            add("view", name)
+            continue
+        for column, wanted in need["c"].items():
+            has = columns.get(column)
+            if has is None:
+                add("column-gone", name, column)
+                continue
+            if is_view:
+                continue
+            if wanted.get("n") and not has["null"]:
+                add("null-refused", name, column)
+            if wanted.get("d") and not has["filled"] and not has["null"]:
+                add("default-gone", name, column)
+            rule, sure = of_types(wanted["t"], has["type"])
+            if rule:
+                add(rule, name, column, sure=sure, to=has["type"], **{"from": wanted["t"]})
+        if is_view:
+            continue
+        for column, has in columns.items():
+            if column not in need["c"] and not has["null"] and not has["filled"]:
+                add("insert-refused", name, column)
+        for column, parent in have["fks"]:
+            known = need["c"].get(column)
+            if known is None:
+                # Rows of the running version do not have the new column yet.
+                if is_new and parent in needs:
+                    add("delete-refused", name, column, parent=parent)
+            elif not is_new and not (known.get("r") or ["", 0])[1]:
+                add("fk-added", name, column, parent=parent)
+        if not is_new:
+            for unique in have["uniques"]:
+                add("unique", name, ",".join(unique))
+            for check in have["checks"]:
+                add("check", name, check)
+    return found
+
+
+def severity_of(rule, more, need, is_new):
+    """breaks, may or unknown, by the rule and by what is known of this case."""
+    severity = RULES[rule]["severity"]
+    if rule == "retyped" and more.get("sure"):
+        severity = "breaks"
+    if rule == "null-refused" and more.get("nulls") and not more.get("filled"):
+        severity = "breaks"
+    # What no migration of this project makes may come by another way.
+    if severity == "breaks" and is_new and rule != "insert-refused" and (need.get("u") or need.get("o")):
+        severity = "may"
+    return severity

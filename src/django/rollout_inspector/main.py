@@ -1,0 +1,153 @@
+"""The order: a plan in the project's own process; then, without the project in memory, the web's answer, the
+migration and the comparison after it.
+
+The same text runs in each of these processes. DJANGO_ROLLOUT_SPEC says which one it is.
+"""
+import atexit
+import json
+import os
+import sys
+
+from rollout_inspector import run, task
+
+
+def main():
+    task.read()
+    if "child" in task.spec:
+        from rollout_inspector import web
+
+        web.web_tells()
+        finish()
+    elif "verify" in task.spec:
+        verify()
+        finish()
+    elif "handed" in task.spec:
+        state = run.handed()
+        run.after_plan(state)
+        finish(state["found"].get("failed", 0))
+    else:
+        plan()
+
+
+def finish(code=0):
+    sys.stdout.flush()
+    # Not by sys.exit: threads that the project has started would keep it.
+    os._exit(code)
+
+
+def plan():
+    import django
+    from django.conf import settings
+    from django.core.management import call_command, get_commands
+    from django.db import connections
+
+    # Django reports settings that cannot be imported only when they are read; then the apps.
+    settings.INSTALLED_APPS
+    django.setup()
+
+    from rollout_inspector import verdict, web
+    from rollout_inspector.identity import asked, connect, identity_of
+    from rollout_inspector.needs import packed
+    from rollout_inspector.plan import plan_of
+
+    # As it is now: the project may change it when it connects.
+    environment = dict(os.environ)
+    planned = planned_databases()
+    identities = {alias: identity_of(connections[alias]) for alias in planned}
+    found = {"stated": dict(identities), "identities": identities}
+    question, silent = web.question_of(found["stated"])
+    made = {}
+    try:
+        call_command("check", stdout=sys.stderr)
+        for alias, own in planned.items():
+            connect(connections[alias])
+            identities[alias] = asked(connections[alias])
+            made[alias] = plan_of(alias, identities[alias], own)
+    except Exception as error:
+        # A database that does not answer, or that is none of Django's, may be only the wrong one.
+        for alias in identities:
+            try:
+                connections[alias].ensure_connection()
+                identities[alias] = asked(connections[alias])
+            except Exception:
+                pass
+        found["failed"] = getattr(error, "returncode", 1) or 1
+        connections.close_all()
+        # Told by Django and Python first, as it is.
+        if question:
+            atexit.register(run.hand_over, found, question, silent)
+        else:
+            run.after_plan({"found": found, "question": None, "silent": silent, "spec": task.spec})
+        raise
+
+    connections.close_all()
+    found["plans"] = [each["plan"] for each in made.values()]
+    found["needs"] = [packed({alias: each["needs"] for alias, each in made.items()})]
+    found["judged"] = None
+    if verdict.is_judged():
+        pending = [migration for each in made.values() for migration in each["pending"]]
+        findings = [finding for each in made.values() for finding in each["findings"]]
+        judged = verdict.concluded(findings, pending)
+        judged["versions"] = versions_told([each["sources"] for each in made.values()])
+        found["judged"] = judged
+    questions = [each["question"] for each in made.values() if each["question"] and each["pending"]]
+    # A command that may do more than the plan shows cannot be compared with it.
+    found["verify"] = questions and {
+        "start": run.command_again(),
+        "env": environment,
+        "tables": questions,
+    }
+    # A project's own `migrate` may do anything: django-tenants goes through all schemas.
+    found["always"] = bool(task.spec.get("always")) or get_commands().get("migrate") != "django.core"
+    found["django"] = django.get_version()
+    run.hand_over(found, question, silent)
+
+
+def planned_databases():
+    """Returns apps by alias; None: all of them.
+
+    Where no router says otherwise all is the default one's, and a mirror is a copy; what a router keeps away from is
+    not asked at all: it may be anything, and out of reach.
+    """
+    from django.conf import settings
+    from django.db import connections
+    from django.db.migrations.loader import MigrationLoader
+
+    from rollout_inspector.plan import own_apps
+
+    planned = {alias: None for alias in task.named()}
+    if settings.DATABASE_ROUTERS and not task.spec.get("only"):
+        on_disk = MigrationLoader(None)
+        for alias in connections:
+            mirror = (connections[alias].settings_dict.get("TEST") or {}).get("MIRROR")
+            own = set() if mirror or alias in planned else own_apps(alias, on_disk)
+            if own:
+                planned[alias] = own
+    return planned
+
+
+def versions_told(sources):
+    """The versions that run, and where the needs of each come from: the least trusted of all databases."""
+    told = []
+    for index, version in enumerate(task.spec["running"]):
+        of = [each[index] for each in sources if index < len(each)]
+        source = "state" if "state" in of or not of else of[0]
+        told.append({"names": version["names"], "tag": version.get("tag", ""), "source": source})
+    return told
+
+
+def verify():
+    """In a process of its own, after the migration."""
+    import django
+    from django.db import connections
+
+    django.setup()
+    from rollout_inspector import verdict
+
+    with os.fdopen(task.spec["verify"], "rb") as file:
+        questions = json.loads(file.read().decode("ascii"))
+    try:
+        told = [verdict.verified(each, connections[each["alias"]]) for each in questions]
+        task.say(json.dumps({"verified": told}))
+    except Exception as error:
+        task.say(json.dumps({"verified": None, "why": str(error)[:300]}))

@@ -1,0 +1,119 @@
+"""What code needs of a database: the fingerprint of an image.
+
+It is taken from the registry of apps and not from the migrations, because that is what the code's queries name: a
+field that is hidden from the running model, a table named by an environment variable, and apps without migrations
+are in it as they are.
+
+    {table: {"m": model, "u": 1 if not managed, "o": 1 if its app has no migrations, "c": {column: {...}}}}
+
+A column has: "t" its type; and 1 if it may be NULL ("n"), has a database default ("d"), a Python default ("p"), or
+gets its value from the database ("g"); "r": [table, 1 if a constraint] for a foreign key.
+"""
+import base64
+import json
+import re
+import zlib
+
+# Of one database, unpacked; far above what a project of 400 models needs.
+longest = 4 * 1024 * 1024
+# Some names of one type: the same column in other versions of Django.
+same_type = {"serial": "integer", "bigserial": "bigint", "smallserial": "smallint"}
+
+
+def has_db_default(field):
+    """Django 5.0 and later."""
+    has = getattr(field, "has_db_default", None)
+    return bool(has()) if has else False
+
+
+def is_filled(field):
+    """Whether the database sets a value that an INSERT leaves out."""
+    by_database = getattr(field, "generated", False) or field.get_internal_type().endswith("AutoField")
+    return bool(has_db_default(field) or by_database)
+
+
+def type_of(field, connection):
+    try:
+        text = field.db_type(connection) or ""
+    except Exception:
+        return ""
+    text = re.sub(r"\s+(GENERATED|AUTO_INCREMENT|NOT NULL|PRIMARY KEY).*", "", str(text))
+    return same_type.get(text, text)
+
+
+def reference_of(field):
+    """The table that a foreign key refers to, and whether the database has a constraint for it."""
+    if not field.is_relation or field.remote_field is None:
+        return None
+    model = field.remote_field.model
+    if isinstance(model, str):
+        return None
+    return [model._meta.db_table, 1 if getattr(field, "db_constraint", False) else 0]
+
+
+def needs_of_field(field, connection):
+    need = {"t": type_of(field, connection)}
+    if field.null:
+        need["n"] = 1
+    if has_db_default(field):
+        need["d"] = 1
+    if field.has_default():
+        need["p"] = 1
+    if is_filled(field) and not need.get("d"):
+        need["g"] = 1
+    reference = reference_of(field)
+    if reference:
+        need["r"] = reference
+    return need
+
+
+def needs_of(connection, apps, is_here, migrated):
+    """Returns the needs of all models of these apps that `is_here` finds in this database."""
+    needs = {}
+    for model in apps.get_models(include_auto_created=True, include_swapped=False):
+        options = model._meta
+        if options.proxy or options.abstract or options.swapped or not is_here(model):
+            continue
+        table = needs.setdefault(options.db_table, {"m": options.label, "c": {}})
+        if not options.managed:
+            table["u"] = 1
+        if options.app_label not in migrated:
+            table["o"] = 1
+        for field in options.local_concrete_fields:
+            table["c"][field.column] = needs_of_field(field, connection)
+    return needs
+
+
+def packed(needs):
+    text = json.dumps(needs, sort_keys=True, separators=(",", ":"))
+    return base64.b64encode(zlib.compress(text.encode("utf-8"), 9)).decode("ascii")
+
+
+def unpacked(text):
+    """Returns nothing for what cannot be read: others may have written it."""
+    try:
+        inflate = zlib.decompressobj()
+        data = inflate.decompress(base64.b64decode(text), longest)
+        if inflate.unconsumed_tail:
+            return None
+        needs = json.loads(data.decode("utf-8"))
+        return needs if is_needs(needs) else None
+    except (ValueError, TypeError, zlib.error):
+        return None
+
+
+def is_needs(needs):
+    """{alias: needs}"""
+
+    def is_column(column):
+        reference = column.get("r", ["", 0])
+        return isinstance(column.get("t"), str) and isinstance(reference[0], str)
+
+    try:
+        return all(
+            isinstance(table["m"], str) and all(map(is_column, table["c"].values()))
+            for tables in needs.values()
+            for table in tables.values()
+        )
+    except (AttributeError, KeyError, IndexError, TypeError):
+        return False

@@ -1,0 +1,201 @@
+"""What is pending in a database."""
+from django.apps import apps
+from django.core.management import CommandError
+from django.db import connections, router
+from django.db.migrations.executor import MigrationExecutor
+
+from rollout_inspector import task, verdict
+from rollout_inspector.effects import is_code
+
+# In characters: a plan is one line of a container's log, which holds 10 MiB before it is rotated.
+longest_sql = 8000
+longest_sql_of_all = 400000
+
+# What Django asks a database while it puts together the text of a migration. Anything else would be an operation of
+# the project's own that writes past the schema editor: a plan never writes.
+reading = ("SELECT", "SHOW", "PRAGMA", "DESCRIBE", "EXPLAIN")
+transaction = ("BEGIN", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK", "SET CONSTRAINTS")
+
+
+def refuse_writes(execute, sql, params, many, context):
+    if not str(sql).lstrip().upper().startswith(reading + transaction):
+        raise CommandError("a plan never writes: " + str(sql))
+    return execute(sql, params, many, context)
+
+
+def inner(operation):
+    # SeparateDatabaseAndState: what it does to the database is what can be undone or not.
+    return getattr(operation, "database_operations", None) or []
+
+
+def reversible(operation):
+    return bool(operation.reversible) and all(reversible(each) for each in inner(operation))
+
+
+def hides_code(operations):
+    """Whether code is inside of a SeparateDatabaseAndState: sqlmigrate would run it."""
+    hidden = [each for operation in operations for each in inner(operation)]
+    return any(is_code(each) for each in hidden) or bool(hidden) and hides_code(hidden)
+
+
+def own_apps(alias, loader):
+    """Apps of which a router keeps tables in this database and not in the default one."""
+
+    def is_own(model):
+        if router.allow_migrate_model("default", model):
+            return False
+        # A legacy table is nobody's to make (managed = False).
+        there = router.allow_migrate_model(alias, model)
+        return there and model._meta.can_migrate(connections[alias])
+
+    with_migrations = [apps.get_app_config(app) for app in loader.migrated_apps]
+    return {app.label for app in with_migrations if any(map(is_own, app.get_models()))}
+
+
+def with_sql(executor, connection, migrations):
+    """Pairs of migration and the text that sqlmigrate would print; None where it cannot tell."""
+    # The state is carried along: to build it again for each migration, as sqlmigrate does, takes
+    # minutes in a project with hundreds of them.
+    state = executor._create_project_state(with_applied_migrations=True)
+    left = longest_sql_of_all
+    for migration in migrations:
+        sql = None
+        if left > 0:
+            try:
+                if hides_code(migration.operations):
+                    raise CommandError("it would run its code")
+                if state is None:
+                    state = executor.loader.project_state(
+                        (migration.app_label, migration.name), at_end=False
+                    )
+                with connection.execute_wrapper(refuse_writes):
+                    with connection.schema_editor(
+                        collect_sql=True, atomic=migration.atomic
+                    ) as editor:
+                        state = migration.apply(state, editor, collect_sql=True)
+                sql = "\n".join(editor.collected_sql)
+            except Exception:
+                # An operation that looks up a constraint which a migration before it, unapplied
+                # too, is yet to make fails here as it does in sqlmigrate, and so does what would
+                # write. The plan is worth telling without its SQL.
+                state = None
+        if sql is not None:
+            if len(sql) > min(longest_sql, left):
+                sql = sql[: min(longest_sql, left)] + "\n-- (cut)"
+            left -= len(sql)
+        yield migration, sql
+
+
+def leaf_of_apps(loader):
+    leaf = {}
+    applied = [key for key in loader.graph.nodes if key in loader.applied_migrations]
+    for app, name in sorted(applied):
+        children = loader.graph.node_map[(app, name)].children
+        if not any(c.key[0] == app and c.key in loader.applied_migrations for c in children):
+            leaf[app] = name
+    return leaf
+
+
+def not_in_code(loader):
+    """Migrations that the database has and this code does not.
+
+    `newer` tells a version deployed later (its migrations came after all that this code knows)
+    from what squashed migrations and removed apps leave behind.
+    """
+    known = set(loader.disk_migrations)
+    for migration in loader.disk_migrations.values():
+        known.update(migration.replaces)
+
+    def at(key):
+        # None for a squashed migration that counts as applied because those it replaces are.
+        return getattr(loader.applied_migrations[key], "applied", None)
+
+    unknown = [key for key in sorted(loader.applied_migrations) if key not in known]
+    times = {key: at(key) for key in loader.applied_migrations if at(key) is not None}
+    apps = {app for app, _ in known}
+    for app, name in unknown:
+        before = [
+            when
+            for key, when in times.items()
+            if key in known and (key[0] == app or app not in apps)
+        ]
+        when = times.get((app, name))
+        newer = when is not None and all(when >= other for other in before)
+        yield {"app": app, "name": name, "newer": newer}
+
+
+def to_record(executor):
+    """Squashed migrations that `migrate` marks as applied, since all that they replace is.
+
+    As MigrationExecutor.check_replacements does. Without it the release that removes the replaced
+    ones would end with InconsistentMigrationHistory.
+    """
+    recorded = executor.recorder.applied_migrations()
+    for key, migration in sorted(executor.loader.replacements.items()):
+        if key not in recorded and all(each in recorded for each in migration.replaces):
+            yield {"app": key[0], "name": key[1]}
+
+
+def version_of(connection):
+    try:
+        return ".".join(str(part) for part in connection.get_database_version())
+    except (AttributeError, NotImplementedError):
+        return None
+
+
+def plan_of(alias, identity, own):
+    """Returns the plan of one database, its needs and its judge; of the apps in `own` alone where that is not None."""
+    connection = connections[alias]
+    executor = MigrationExecutor(connection)
+    loader = executor.loader
+    # As `migrate` does: it would refuse to begin.
+    loader.check_consistent_history(connection)
+    conflicts = loader.detect_conflicts()
+    if conflicts:
+        raise CommandError(
+            "Conflicting migrations detected; multiple leaf nodes in the migration graph: ("
+            + "; ".join("%s in %s" % (", ".join(names), app) for app, names in conflicts.items())
+            + ").\nTo fix them run 'python manage.py makemigrations --merge'"
+        )
+    pending = [each for each, _ in executor.migration_plan(loader.graph.leaf_nodes())]
+    if own is not None:
+        pending = [each for each in pending if each.app_label in own]
+    plan = {
+        "database": alias,
+        "identity": identity,
+        "vendor": connection.vendor,
+        "vendorName": connection.display_name,
+        "version": version_of(connection),
+        "transactionalDdl": bool(connection.features.can_rollback_ddl),
+        "pending": [
+            {
+                "app": migration.app_label,
+                "name": migration.name,
+                "operations": [type(each).__name__ for each in migration.operations],
+                "atomic": bool(migration.atomic),
+                "reversible": all(reversible(each) for each in migration.operations),
+                "sql": sql,
+            }
+            for migration, sql in with_sql(executor, connection, pending)
+        ],
+        "squashed": [each for each in to_record(executor) if own is None or each["app"] in own],
+        "applied": leaf_of_apps(loader),
+        "unknown": list(not_in_code(loader)) if own is None else [],
+    }
+    judge = verdict.Judge(connection, alias, executor)
+    needs = judge.needs_of(apps)
+    findings, question = [], None
+    if verdict.is_judged():
+        try:
+            judge.judge(pending, refuse_writes, needs)
+            findings, question = judge.findings, judge.to_verify()
+        except Exception as error:
+            findings = [verdict.unjudged(alias, error, pending)]
+    return {
+        "plan": plan,
+        "needs": needs,
+        "pending": pending,
+        "findings": findings,
+        "question": question,
+        "sources": [source for _, source in judge.known],
+    }

@@ -1,0 +1,221 @@
+"""Reads what SQL statements change of a schema; what it cannot read it says. Pure.
+
+A change is a dict for effects.Event. Statements that change no table (SELECT, UPDATE, indexes that are not unique,
+functions, rights) give none.
+"""
+import re
+
+# A name, perhaps quoted and with its schema.
+name = r"(?:[\"`\[]?\w+[\"`\]]?\.)?[\"`\[]?(\w+)[\"`\]]?"
+column = r"[\"`\[]?(\w+)[\"`\]]?"
+harmless = (
+    r"(SELECT|INSERT|UPDATE|DELETE|WITH|MERGE|SET|RESET|SHOW|ANALYZE|ANALYSE|VACUUM|GRANT|REVOKE|COMMENT|LOCK|BEGIN|"
+    r"START|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE|REFRESH|REINDEX|COPY|TRUNCATE|VALUES|PRAGMA|OPTIMIZE|CALL|"
+    r"CREATE\s+(OR\s+REPLACE\s+)?(EXTENSION|FUNCTION|PROCEDURE|AGGREGATE|SEQUENCE|SCHEMA|TYPE|DOMAIN|COLLATION|ROLE|USER|"
+    r"POLICY|PUBLICATION|STATISTICS|OPERATOR|CAST|TEXT|EVENT)|"
+    r"CREATE\s+(FULLTEXT\s+|SPATIAL\s+)?INDEX|"
+    r"ALTER\s+(EXTENSION|SEQUENCE|INDEX|FUNCTION|PROCEDURE|TYPE|ROLE|USER|DEFAULT|PUBLICATION|COLLATION|STATISTICS)|"
+    r"DROP\s+(INDEX|FUNCTION|PROCEDURE|TRIGGER|SEQUENCE|POLICY|RULE|PUBLICATION|STATISTICS|ROLE|USER|AGGREGATE|EVENT))\b"
+)
+changing = r"\b(ALTER|DROP|RENAME|EXECUTE)\b"
+
+
+def statements_of(sql):
+    """Splits at semicolons that are not inside of a string, a comment or a dollar-quoted body."""
+    dollar = chr(36)
+    token = re.compile(
+        r"--[^\n]*|/\*.*?\*/|'(?:[^'\\]|''|\\.)*'|\"[^\"]*\"|`[^`]*`|\D(\w*)\D.*?\D\1\D|;".replace(r"\D", "\\" + dollar),
+        re.DOTALL,
+    )
+    statement, at = [], 0
+    for found in token.finditer(sql):
+        statement.append(sql[at : found.start()])
+        at = found.end()
+        text = found.group(0)
+        if text == ";":
+            yield " ".join("".join(statement).split())
+            statement = []
+        elif text.startswith(("--", "/*")):
+            statement.append(" ")
+        else:
+            # A string is kept as a whole word; what it says does not matter, but in a body of code.
+            is_body = text.startswith(dollar)
+            statement.append(text if text[:1] in "\"`" or is_body else "'" + "x" * bool(text[1:-1]) + "'")
+    statement.append(sql[at:])
+    yield " ".join("".join(statement).split())
+
+
+def changes_of(sql):
+    for statement in statements_of(sql):
+        if statement:
+            for change in of_statement(statement):
+                yield change
+
+
+def unread(statement):
+    return {"kind": "unread", "statement": statement}
+
+
+def match(pattern, text):
+    return re.match(pattern + r"(?=\W|\Z)", text, re.IGNORECASE)
+
+
+def of_statement(statement):
+    found = match(r"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?" + name, statement)
+    if found:
+        table = found.group(1)
+        for action in split(statement[found.end() :].strip(" *")):
+            for change in of_action(table, action, statement):
+                yield change
+        return
+    if re.match(r"DROP (TABLE|(MATERIALIZED )?VIEW) ", statement, re.IGNORECASE):
+        rest = re.sub(r"(?i)^DROP (TABLE|(MATERIALIZED )?VIEW) (IF EXISTS )?|\s+(CASCADE|RESTRICT)\Z", "", statement)
+        for each in split(rest):
+            dropped = match(name, each)
+            yield {"kind": "delete", "table": dropped.group(1)} if dropped else unread(statement)
+        return
+    found = match(r"CREATE (?:OR REPLACE )?(?:TEMP\w* |RECURSIVE |MATERIALIZED )*VIEW (?:IF NOT EXISTS )?" + name, statement)
+    if found:
+        yield {"kind": "view", "table": found.group(1)}
+        return
+    if match(r"CREATE (?:GLOBAL |LOCAL )?(?:TEMP|TEMPORARY|UNLOGGED|FOREIGN)? ?TABLE", statement):
+        # No version knows it yet.
+        return
+    found = match(r"CREATE UNIQUE INDEX (?:CONCURRENTLY )?(?:IF NOT EXISTS )?(?:" + name + r" )?ON (?:ONLY )?" + name, statement)
+    if found:
+        columns = re.match(r"[^(]*\(([^)]*)\)", statement[found.end() :])
+        words = [each.strip(" \"`") for each in columns.group(1).split(",")] if columns else []
+        known = bool(words) and all(re.match(r"\w+\Z", each) for each in words)
+        yield {"kind": "unique", "table": found.group(2), "columns": sorted(words) if known else [found.group(1) or "?"]}
+        return
+    found = match(r"RENAME TABLE " + name + " TO " + name, statement)
+    if found and "," not in statement:
+        yield {"kind": "rename", "old": found.group(1), "new": found.group(2)}
+        return
+    if re.match(r"(CREATE (OR REPLACE )?(CONSTRAINT )?TRIGGER|DO)\b", statement, re.IGNORECASE):
+        yield unread(statement)
+    elif not re.match(harmless, statement, re.IGNORECASE) and re.search(changing, statement, re.IGNORECASE):
+        yield unread(statement)
+    elif re.match(r"DROP .* CASCADE\Z", statement, re.IGNORECASE):
+        yield unread(statement)
+
+
+def split(text):
+    """At commas that are not inside of brackets or quotes."""
+    parts, depth, quote, start = [], 0, None, 0
+    for at, sign in enumerate(text):
+        if quote:
+            quote = None if sign == quote else quote
+        elif sign in "'\"`":
+            quote = sign
+        elif sign in "()":
+            depth += 1 if sign == "(" else -1
+        elif sign == "," and depth == 0:
+            parts.append(text[start:at].strip())
+            start = at + 1
+    return [each for each in parts + [text[start:].strip()] if each]
+
+
+def of_action(table, action, statement):
+    """One action of ALTER TABLE."""
+
+    def here(kind, **more):
+        return dict(more, kind=kind, table=table)
+
+    found = match(r"RENAME TO " + name, action) or match(r"RENAME AS " + name, action)
+    if found:
+        yield {"kind": "rename", "old": table, "new": found.group(1)}
+        return
+    found = match(r"RENAME (?:COLUMN )?" + column + " TO " + column, action)
+    if found and not match(r"RENAME (?:CONSTRAINT|INDEX|KEY)", action):
+        yield here("rename-column", column=found.group(1), to=found.group(2))
+        return
+    if match(r"DROP (?:CONSTRAINT|FOREIGN KEY|INDEX|KEY|PRIMARY KEY|CHECK)", action):
+        found = match(r"DROP (?:CONSTRAINT|CHECK) (?:IF EXISTS )?" + column, action)
+        if found:
+            yield here("drop-check", name=found.group(1))
+        return
+    found = match(r"DROP (?:COLUMN )?(?:IF EXISTS )?" + column, action)
+    if found:
+        yield here("remove", column=found.group(1))
+        return
+    found = match(r"ALTER (?:COLUMN )?" + column + r" (SET NOT NULL|DROP NOT NULL|SET DEFAULT|DROP DEFAULT)", action)
+    if found:
+        word = found.group(2).upper()
+        yield here("set", column=found.group(1), **({"null": word[0] == "D"} if "NULL" in word else {"filled": word[0] == "S"}))
+        return
+    found = match(r"ALTER (?:COLUMN )?" + column + r" (?:SET DATA )?TYPE (.+?)(?: USING .*| COLLATE .*)?\Z", action)
+    if found:
+        yield here("set", column=found.group(1), type=known_type(found.group(2)))
+        return
+    found = match(r"ALTER (?:COLUMN )?" + column + r" (ADD GENERATED|SET GENERATED|DROP IDENTITY)", action)
+    if found:
+        yield here("set", column=found.group(1), filled=found.group(2).upper() != "DROP IDENTITY")
+        return
+    if match(r"ALTER (?:COLUMN )?" + column + r" (?:SET|RESET) (?:STATISTICS|STORAGE|COMPRESSION|\()", action + " "):
+        return
+    found = match(r"(?:MODIFY|CHANGE) (?:COLUMN )?(?:IF EXISTS )?" + column + " (.+)", action)
+    if found:
+        old, rest = found.group(1), found.group(2)
+        if match("CHANGE", action):
+            words = match(column + " (.+)", rest)
+            if words is None:
+                yield unread(statement)
+                return
+            rest = words.group(2)
+            if words.group(1) != old:
+                yield here("rename-column", column=old, to=words.group(1))
+            old = words.group(1)
+        yield here("set", column=old, **dict(described(rest), parent=None))
+        return
+    if match(r"ADD (?:CONSTRAINT|UNIQUE|CHECK|FOREIGN KEY|PRIMARY KEY|EXCLUDE|INDEX|KEY|FULLTEXT|SPATIAL)", action):
+        for change in of_constraint(action, here):
+            yield change
+        return
+    found = match(r"ADD (?:COLUMN )?(?:IF NOT EXISTS )?" + column + " (.+)", action)
+    if found:
+        yield here("add", column=found.group(1), **described(found.group(2)))
+        return
+    if re.match(
+        r"(VALIDATE|OWNER|SET|RESET|ENABLE|DISABLE|CLUSTER|REPLICA|ENGINE|ALGORITHM|LOCK|AUTO_INCREMENT|COMMENT|"
+        r"RENAME (CONSTRAINT|INDEX|KEY)|ROW_FORMAT|FORCE)\b",
+        action,
+        re.IGNORECASE,
+    ):
+        return
+    yield unread(statement)
+
+
+def of_constraint(action, here):
+    found = match(r"ADD (?:CONSTRAINT )?" + column, action)
+    title = found.group(1) if found and match("ADD CONSTRAINT", action) else "?"
+    unique = re.search(r"\bUNIQUE (?:KEY |INDEX )?(?:\w+ )?\(([^)]*)\)", action, re.IGNORECASE)
+    parent = re.search(r"\bFOREIGN KEY ?(?:\w+ )?\(" + column + r"\) ?REFERENCES " + name, action, re.IGNORECASE)
+    if parent:
+        yield here("reference", column=parent.group(1), parent=parent.group(2))
+    elif unique:
+        yield here("unique", columns=sorted(each.strip(" \"`") for each in unique.group(1).split(",")))
+    elif re.search(r"\bUNIQUE\b", action, re.IGNORECASE):
+        yield here("unique", columns=[title])
+    elif re.search(r"\b(CHECK|EXCLUDE)\b", action, re.IGNORECASE):
+        yield here("check", name=title)
+
+
+def known_type(text):
+    text = re.sub(r"\s+", " ", text.strip().lower()).replace("character varying", "varchar")
+    same = {"int": "integer", "int4": "integer", "int8": "bigint", "int2": "smallint", "timestamptz": "timestamp with time zone"}
+    return same.get(text, text)
+
+
+def described(text):
+    """The words behind a new column's name: type, NULL, DEFAULT and so on."""
+    has = re.compile(r"\b(NOT NULL|NULL|DEFAULT|GENERATED|AUTO_INCREMENT|REFERENCES|PRIMARY KEY|UNIQUE|CHECK|COLLATE|CONSTRAINT|FIRST|AFTER)\b", re.IGNORECASE)
+    first = has.search(text)
+    parent = re.search(r"\bREFERENCES " + name, text, re.IGNORECASE)
+    kind = known_type(text[: first.start()] if first else text)
+    return {
+        "null": not re.search(r"\b(NOT NULL|PRIMARY KEY)\b", text, re.IGNORECASE),
+        "filled": bool(re.search(r"\bDEFAULT (?!NULL\b)|\b(GENERATED|AUTO_INCREMENT)\b", text, re.IGNORECASE)) or "serial" in kind,
+        "type": kind,
+        "parent": parent.group(1) if parent else None,
+    }

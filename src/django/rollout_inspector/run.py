@@ -1,0 +1,167 @@
+"""Refuses, or runs the migration."""
+import atexit
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+
+from rollout_inspector import task
+from rollout_inspector.identity import is_same
+from rollout_inspector.web import answer_to
+
+# How long the database may take to tell its tables after the migration.
+verify_seconds = 120
+
+
+def hand_over(found, question, silent):
+    """Becomes a Python without Django, which asks the web and runs the rest; returns only when that cannot be."""
+    atexit.unregister(hand_over)
+    if "failed" in found:
+        # What others have to do at the end.
+        try:
+            atexit._run_exitfuncs()
+        except Exception:
+            pass
+    state = {"found": found, "question": question, "silent": silent, "spec": task.spec}
+    try:
+        to_do = {"marker": task.spec["marker"], "handed": in_memory(state)}
+        env = dict(os.environ, DJANGO_ROLLOUT_SPEC=json.dumps(to_do))
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.execve(sys.executable, [sys.executable, "-S", "-c", sys.argv[-1]], env)
+    except (OSError, ValueError):
+        after_plan(state)
+
+
+def in_memory(state):
+    """Returns the descriptor of a file that has no name, for a program that this one starts or becomes."""
+    if hasattr(os, "memfd_create"):
+        file = os.memfd_create("django-rollout", 0)
+    else:
+        import tempfile
+
+        with tempfile.TemporaryFile() as temporary:
+            file = os.dup(temporary.fileno())
+    data = json.dumps(state).encode("ascii")
+    while data:
+        data = data[os.write(file, data) :]
+    os.lseek(file, 0, os.SEEK_SET)
+    os.set_inheritable(file, True)
+    return file
+
+
+def handed():
+    with os.fdopen(task.spec["handed"], "rb") as file:
+        return json.loads(file.read().decode("ascii"))
+
+
+def after_plan(state):
+    """Compares, reports the plan and runs the migration; or refuses."""
+    task.spec.update(state["spec"])
+    found, web, silent = state["found"], None, state["silent"]
+    if state["question"]:
+        web, silent = answer_to(state["question"])
+    refuse_others(found, web)
+    if "failed" in found:
+        return
+    migrate = task.spec.get("migrate")
+    plans, always, judged = found["plans"], found["always"], found["judged"]
+    works = [plan for plan in plans if plan["pending"] or plan["squashed"]]
+    runs = bool(migrate) and bool(works or always)
+    for plan in plans:
+        lost = plan["vendor"] == "sqlite" and not outlives(plan["identity"]["name"])
+        if migrate and lost and (plan in works or (always and plan["database"] in task.named())):
+            refuse("file", plan["database"], plan["identity"])
+        if migrate and not always and plan in works and plan["database"] not in task.named():
+            pending = ["%(app)s.%(name)s" % each for each in plan["pending"] + plan["squashed"]]
+            refuse("left", plan["database"], plan["identity"], pending=pending)
+    for needs in found["needs"]:
+        task.say(json.dumps({"needs": needs}))
+    task.say(
+        json.dumps(
+            {
+                "django": found["django"],
+                "python": platform.python_version(),
+                "databases": plans,
+                "runs": runs,
+                "web": {"module": web["module"]} if web else silent and {"silent": silent},
+                "judged": judged,
+            }
+        )
+    )
+    if judged and judged["blocked"]:
+        os._exit(3)
+    if runs:
+        task.say("migrate")
+        become(migrate) if not found["verify"] else os._exit(supervised(migrate, found["verify"]))
+
+
+def shell_words(command):
+    return ["/bin/sh", "-c", command] if os.path.exists("/bin/sh") else shlex.split(command)
+
+
+def become(command):
+    words = shell_words(command)
+    os.execvp(words[0], words)
+
+
+def supervised(command, question):
+    """Runs the command as a child, and compares the tables after it. Returns the command's exit code."""
+    sys.stdout.flush()
+    code = subprocess.call(shell_words(command))
+    # Also when it failed: what it applied before stays, but on a database that takes it back.
+    try:
+        file = in_memory(question["tables"])
+        env = dict(question["env"])
+        env["DJANGO_ROLLOUT_SPEC"] = json.dumps({"marker": task.spec["marker"], "verify": file})
+        subprocess.call(question["start"], env=env, pass_fds=[file], timeout=verify_seconds)
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        task.say(json.dumps({"verified": None, "why": str(error)[:300]}))
+    return code if code >= 0 else 128 - code
+
+
+def command_again():
+    """Returns the command line that this process was started with."""
+    words = list(getattr(sys, "orig_argv", []))
+    if not words:
+        first = ["-m", "django"] if os.path.basename(sys.argv[0]) == "__main__.py" else [sys.argv[0]]
+        words = [sys.executable] + first + sys.argv[1:]
+    return [sys.executable] + words[1:]
+
+
+def refuse(why, alias, identity, **more):
+    task.say(json.dumps(dict({"refused": why, "alias": alias, "migration": identity}, **more)))
+    os._exit(3)
+
+
+def refuse_others(found, web):
+    """Never another database than the web's, or than that of the previous release."""
+    identities, stated = found["identities"], found["stated"]
+    for alias, identity in identities.items():
+        theirs = web["databases"].get(alias) if web else None
+        # Like with like: a proxy may know a database by another name than its server does.
+        is_asked = theirs and (theirs.get("server") or theirs.get("started"))
+        if theirs and not is_same(identity if is_asked else stated[alias], theirs):
+            chosen = os.environ.get("DJANGO_SETTINGS_MODULE", "")
+            refuse(
+                "web",
+                alias,
+                identity,
+                other=theirs,
+                module=web["module"],
+                settings=[chosen, web["settings"]],
+                given=web["given"],
+            )
+    for alias, identity in identities.items():
+        before = (task.spec.get("kept") or {}).get(alias)
+        if before and not is_same(identity, before):
+            refuse("before", alias, identity, other=before)
+
+
+def outlives(path):
+    return any(
+        path == folder or path.startswith(os.path.realpath(folder).rstrip("/") + "/")
+        for folder in task.spec.get("volumes") or []
+    )

@@ -1,0 +1,290 @@
+"""Whether pending migrations break a version: predicted before they run, and read from the database after them.
+
+DJANGO_ROLLOUT_SPEC has `running`: [{"names": workloads, "tag", "digest", "needs": index, "own": true}]. The needs are in
+DJANGO_ROLLOUT_NEEDS_<index>, as `packed` of needs.py. A version without them is judged by the state of the migrations
+that are applied, which does not know what really runs; `own` is the image that this is.
+"""
+from rollout_inspector import allows, needs as fingerprint, task, twins
+from rollout_inspector.catalog import Catalog
+from rollout_inspector.judge import RULES, misfits, severity_of
+
+# Findings that are reported; a project that is all wrong needs no longer list.
+most = 100
+# What both sides name in their own way: not compared after the migration.
+named_freely = ("unique", "check", "fk-added")
+# For a query that looks for evidence, in ms.
+patience = 2000
+
+
+def versions():
+    return task.spec.get("running") or []
+
+
+def is_judged():
+    """A first deploy breaks nothing that runs."""
+    return bool(versions())
+
+
+class Judge:
+    """Judges one database."""
+
+    def __init__(self, connection, alias, executor):
+        self.connection, self.alias, self.executor = connection, alias, executor
+        self.catalog = Catalog(connection)
+        self.effects = None
+        self.state = None
+        self.findings = []
+        # Of each version, in their order: needs, and where they come from.
+        self.known = []
+        self.predicted = {}
+
+    def needs_of(self, apps):
+        from django.db import router
+
+        def is_here(model):
+            return router.allow_migrate_model(self.alias, model)
+
+        return fingerprint.needs_of(self.connection, apps, is_here, self.executor.loader.migrated_apps)
+
+    def judge(self, pending, guard, new):
+        self.state = self.executor._create_project_state(with_applied_migrations=True)
+        if pending:
+            # Once: its clones have it, too.
+            self.state.apps
+        self.known = [self.needs_of_version(each, new) for each in versions()]
+        self.predict(pending, guard)
+        touched = self.effects.touched
+        before = [misfits(needs, self.catalog.before, touched, False) for needs, _ in self.known]
+        self.judge_running(touched, before)
+        self.judge_new(touched, new)
+        for migration, detail in self.effects.unread:
+            self.report("unread", "", "", {"detail": detail}, range(len(self.known)), migration, "%s.%s")
+        if self.effects.opaque:
+            for needs, _ in self.known:
+                for table in needs:
+                    self.catalog.before(table)
+
+    def needs_of_version(self, version, new):
+        if version.get("own"):
+            return new, "own"
+        index = version.get("needs")
+        kept = task.bodies.get(index) if index is not None else None
+        if kept is not None and self.alias in kept:
+            return kept[self.alias], "kept"
+        return self.needs_of(self.state.apps), "state"
+
+    def predict(self, pending, guard):
+        from rollout_inspector.effects import Effects, flattened
+
+        self.effects = Effects(self.connection, self.catalog, guard)
+        state = self.state
+        for migration in pending:
+            for operation in migration.operations:
+                after = state.clone()
+                operation.state_forwards(migration.app_label, after)
+                inner = getattr(operation, "database_operations", None)
+                steps = [(operation, state, after)]
+                if inner is not None:
+                    steps = flattened(inner, state, migration.app_label)
+                for each, one, other in steps:
+                    self.effects.run(migration, each, one, other)
+                state = after
+
+    def judge_running(self, touched, before):
+        found = {}
+        for index, (needs, _) in enumerate(self.known):
+            after = misfits(needs, self.catalog.get, touched, False)
+            for key in sorted(set(after) - set(before[index])):
+                found.setdefault(key, (after[key], []))[1].append(index)
+        self.predicted = {key: indices for key, (_, indices) in found.items()}
+        for key, (more, indices) in sorted(found.items()):
+            rule, table, column = key
+            if rule == "null-refused":
+                more["nulls"] = self.has_nulls(table, column)
+                needs = [self.known[index][0][table]["c"][column] for index in indices]
+                more["filled"] = all(need.get("p") or need.get("d") for need in needs)
+            self.report(rule, table, column, more, indices)
+
+    def judge_new(self, touched, new):
+        """What the new version misses, and what those that run do not miss."""
+        tables = set(touched)
+        for needs, _ in self.known:
+            tables.update(table for table in new if needs.get(table) != new[table])
+        amiss = set()
+        for needs, _ in self.known:
+            amiss.update(misfits(needs, self.catalog.before, tables, True))
+        after = misfits(new, self.catalog.get, tables, True)
+        for key in sorted(set(after) - amiss):
+            rule, table, column = key
+            if rule != "insert-refused" or ("insert-refused", table, column) not in self.predicted:
+                self.report(rule, table, column, after[key], None, new=new)
+
+    def report(self, rule, table, column, more, indices, migration=None, of=None, new=None):
+        is_new = new is not None
+        event = self.effects.cause_of(table, column) if table else None
+        if event is not None and migration is None:
+            migration = event.migration
+        name = "%s.%s" % (migration.app_label, migration.name) if migration else None
+        source = new if is_new else self.known[indices[0]][0] if len(indices or ()) else {}
+        need = source.get(table, {})
+        if rule in ("column-gone", "table-gone") and is_new:
+            # A table of the state that another migration renames is named by it.
+            event = None
+        finding = {
+            "rule": rule,
+            "severity": severity_of(rule, more, need, is_new),
+            "database": self.alias,
+            "object": name if of else ("%s.%s" % (table, column) if column else table),
+            "table": table,
+            "column": column,
+            "model": need.get("m", ""),
+            "direction": "new" if is_new else "running",
+            "versions": [] if is_new else list(indices),
+            "migration": name,
+        }
+        for key in ("detail", "parent", "from", "to"):
+            if more.get(key):
+                finding[key] = str(more[key])
+        file = allows.file_of(migration) if migration else None
+        if file:
+            finding["file"] = file
+        code = twins.code_of(rule, None if is_new else event, self.field_of(table, column) if is_new else None)
+        if code:
+            finding["code"] = code
+        self.findings.append(finding)
+
+    def field_of(self, table, column):
+        """The field of the applied migrations' state that has this column."""
+        for model in self.state.apps.get_models(include_auto_created=True):
+            if model._meta.db_table == table:
+                for field in model._meta.local_concrete_fields:
+                    if field.column == column:
+                        return model, field
+        return None
+
+    def has_nulls(self, table, column):
+        """Whether there are rows without a value: who writes them goes on. None: not known in time."""
+        from django.db import transaction
+
+        quote = self.connection.ops.quote_name
+        query = "SELECT 1 FROM %s WHERE %s IS NULL LIMIT 1" % (quote(table), quote(column))
+        limit = None
+        if self.connection.vendor == "postgresql":
+            limit = "SET LOCAL statement_timeout = %d" % patience
+        elif getattr(self.connection, "mysql_is_mariadb", False):
+            query = "SET STATEMENT max_statement_time=%d FOR %s" % (patience // 1000, query)
+        elif self.connection.vendor == "mysql":
+            query = query.replace("SELECT", "SELECT /*+ MAX_EXECUTION_TIME(%d) */" % patience, 1)
+        try:
+            with transaction.atomic(using=self.alias):
+                with self.connection.cursor() as cursor:
+                    if limit:
+                        cursor.execute(limit)
+                    cursor.execute(query)
+                    return cursor.fetchone() is not None
+        except Exception:
+            return None
+
+    def to_verify(self):
+        """All that the comparison after the migration needs, as JSON."""
+        tables = sorted(self.catalog.read)
+        changed = {
+            name: {column: has["type"] for column, has in table["columns"].items() if has["type"]}
+            for name, table in self.catalog.changed.items()
+            if table is not None
+        }
+        needs = [{table: need for table, need in needs.items() if table in self.catalog.read} for needs, _ in self.known]
+        return {
+            "alias": self.alias,
+            "tables": {name: self.catalog.read[name] for name in tables},
+            "types": changed,
+            "needs": needs,
+            "predicted": sorted([list(key) for key in self.predicted]),
+        }
+
+
+def unjudged(alias, error, pending):
+    detail = "%s: %s" % (type(error).__name__, " ".join(str(error).split())[:300])
+    return {
+        "rule": "unjudged",
+        "severity": "breaks" if pending else "unknown",
+        "database": alias,
+        "object": alias,
+        "table": "",
+        "column": "",
+        "model": "",
+        "direction": "running",
+        "versions": list(range(len(versions()))),
+        "migration": None,
+        "detail": detail,
+    }
+
+
+def concluded(found, pending):
+    """Returns what is told of all databases: the findings, what accepts them, and whether they stop the release."""
+    accepted, wrong = allows.comments_of(pending)
+    for finding in found:
+        comment = accepted.get((finding["rule"], finding["object"]))
+        if comment:
+            finding["allowed"] = comment
+    policy = task.spec.get("unsafe") or "block"
+    order = ["breaks", "may", "unknown"]
+    found.sort(key=lambda each: (bool(each.get("allowed")), order.index(each["severity"])))
+    stops = [each for each in found if each["severity"] == "breaks" and not each.get("allowed")]
+    return {
+        "policy": policy,
+        "blocked": policy == "block" and bool(stops),
+        "findings": found[:most],
+        "more": max(0, len(found) - most),
+        "comments": wrong,
+    }
+
+
+def verified(question, connection):
+    """Returns what really came out of the migration: findings that were not predicted, and the other way round."""
+    before = question["tables"]
+    real = Catalog(connection)
+
+    def table_now(name):
+        table = real.get(name)
+        was = before.get(name)
+        for column, has in (table["columns"] if table and was else {}).items():
+            old = was["columns"].get(column)
+            if old and old.get("read") != has.get("read"):
+                has["type"] = question["types"].get(name, {}).get(column, "another type")
+        return table
+
+    predicted = {tuple(key) for key in question["predicted"]}
+    found = {}
+    for index, needs in enumerate(question["needs"]):
+        was = misfits(needs, before.get, before, False)
+        now = misfits(needs, table_now, before, False)
+        for key in set(now) - set(was):
+            found.setdefault(key, (now[key], needs[key[1]], []))[2].append(index)
+
+    def told(key, more, need, indices):
+        rule, table, column = key
+        finding = {
+            "rule": rule,
+            "severity": severity_of(rule, more, need, False),
+            "database": question["alias"],
+            "object": "%s.%s" % (table, column) if column else table,
+            "table": table,
+            "column": column,
+            "model": need.get("m", ""),
+            "direction": "running",
+            "versions": indices,
+            "migration": None,
+        }
+        finding.update((name, str(more[name])) for name in ("parent", "from", "to") if more.get(name))
+        return finding
+
+    unpredicted = [
+        told(key, *found[key]) for key in sorted(found) if key not in predicted and key[0] not in named_freely
+    ]
+    unmet = [
+        "%s %s" % (rule, ".".join(part for part in (table, column) if part))
+        for rule, table, column in sorted(predicted - set(found))
+        if rule not in named_freely and RULES[rule]["severity"] == "breaks"
+    ]
+    return {"database": question["alias"], "unpredicted": unpredicted[:most], "unmet": unmet[:most]}

@@ -1,0 +1,201 @@
+/** What the inspector reports about migrations that the running version does not survive. */
+import { rules } from './inspector.generated.js'
+
+/** A rule by which migrations are judged: `rollout_inspector/rules.json` has their sentences. */
+export type Rule = keyof typeof rules
+
+/** breaks: its queries fail. may: they fail for some rows. unknown: the schema is compared after the migration. */
+export type Severity = 'breaks' | 'may' | 'unknown'
+
+/** What becomes of migrations that break a running version. */
+export type Policy = 'block' | 'warn' | 'allow'
+
+/** Where the needs of a version come from. */
+export type NeedsSource =
+  /** It reported them when it was released. */
+  | 'kept'
+  /** It is the version that is released. */
+  | 'own'
+  /** Not known: the state of the applied migrations stands in for them. */
+  | 'state'
+
+export interface MigrationFinding {
+  readonly rule: Rule
+  readonly severity: Severity
+  /** The alias in `DATABASES`. */
+  readonly database: string
+  /** `shop_order.note`; what an accepting comment names. */
+  readonly object: string
+  readonly table: string
+  /** The label of the model: `shop.Order`. */
+  readonly model: string
+  /** Whether it breaks a version that runs, or the one that is released. */
+  readonly direction: 'running' | 'new'
+  /** Places in `Judged.versions`. */
+  readonly versions: readonly number[]
+  /** The one that brings it: `shop.0102_note`. */
+  readonly migration?: string
+  /** Its file in the image. */
+  readonly file?: string
+  readonly detail?: string
+  /** The table that a foreign key refers to. */
+  readonly parent?: string
+  /** Types. */
+  readonly from?: string
+  readonly to?: string
+  /** Operations of a migration that does the same safely. */
+  readonly code?: readonly string[]
+  /** A comment in the migration's file accepts it. */
+  readonly allowed?: { readonly why: string; readonly file: string; readonly line: number }
+}
+
+export interface JudgedVersion {
+  /** Who runs it: `deployment/web`. */
+  readonly names: readonly string[]
+  readonly tag: string
+  readonly source: NeedsSource
+}
+
+/** The verdict on pending migrations. The pod does not migrate when it is blocked. */
+export interface Judged {
+  readonly policy: Policy
+  readonly blocked: boolean
+  readonly versions: readonly JudgedVersion[]
+  /** The most severe first. */
+  readonly findings: readonly MigrationFinding[]
+  /** How many more there are. */
+  readonly more: number
+  /** Comments that accept nothing. */
+  readonly comments: readonly {
+    readonly file: string
+    readonly line: number
+    readonly message: string
+  }[]
+}
+
+/** What the migration really made of one database. */
+export interface Verified {
+  readonly database: string
+  /** Found after the migration, and not before it. */
+  readonly unpredicted: readonly MigrationFinding[]
+  /** `column-gone shop_order.note`: predicted, and not so. */
+  readonly unmet: readonly string[]
+}
+
+/** The needs of an image as the inspector packs them; larger ones are not kept. */
+const longestNeeds = 100_000
+
+/** Returns whether this is base64 of a length that an environment variable takes. */
+export function isNeeds(text: unknown): text is string {
+  return (
+    typeof text === 'string' &&
+    text.length > 0 &&
+    text.length <= longestNeeds &&
+    text.length % 4 === 0 &&
+    /^[A-Za-z0-9+/]+={0,2}$/.test(text)
+  )
+}
+
+/** Returns the verdict as it is in a plan; `undefined` for what is none. */
+export function judgedOf(json: unknown): Judged | undefined {
+  if (!isRecord(json)) return undefined
+  const { policy, blocked, more } = json
+  const versions = listOf(json['versions'], versionOf)
+  const findings = listOf(json['findings'], findingOf)
+  const comments = listOf(json['comments'], commentOf)
+  if (!isOneOf(policy, ['block', 'warn', 'allow'] as const) || typeof blocked !== 'boolean')
+    return undefined
+  if (!versions || !findings || !comments || typeof more !== 'number') return undefined
+  return { policy, blocked, versions, findings, more, comments }
+}
+
+/** Returns the comparison after a migration, one for each database; why there is none. */
+export function verifiedOf(json: unknown): readonly Verified[] | { readonly why: string } {
+  if (!isRecord(json)) return { why: 'the comparison cannot be read' }
+  const { verified, why } = json
+  const all = listOf(verified, (one): Verified | undefined => {
+    if (!isRecord(one)) return undefined
+    const { database } = one
+    const unpredicted = listOf(one['unpredicted'], findingOf)
+    const unmet = listOf(one['unmet'], textOf)
+    if (typeof database !== 'string' || !unpredicted || !unmet) return undefined
+    return { database, unpredicted, unmet }
+  })
+  return all ?? { why: textOf(why) ?? 'the comparison cannot be read' }
+}
+
+function findingOf(json: unknown): MigrationFinding | undefined {
+  if (!isRecord(json)) return undefined
+  const { rule, severity, direction } = json
+  const versions = listOf(json['versions'], (one) => (typeof one === 'number' ? one : undefined))
+  const [database, object, table, model] = ['database', 'object', 'table', 'model'].map((name) =>
+    textOf(json[name]),
+  )
+  if (!isRule(rule) || !isOneOf(severity, ['breaks', 'may', 'unknown'] as const)) return undefined
+  if (!isOneOf(direction, ['running', 'new'] as const) || !versions) return undefined
+  if (database === undefined || object === undefined) return undefined
+  if (table === undefined || model === undefined) return undefined
+  const more = Object.fromEntries(
+    ['migration', 'file', 'detail', 'parent', 'from', 'to'].flatMap((name) => {
+      const text = textOf(json[name])
+      return text === undefined ? [] : [[name, text] as const]
+    }),
+  )
+  const code = listOf(json['code'], textOf)
+  const allowed = allowedOf(json['allowed'])
+  return {
+    ...{ rule, severity, database, object, table, model, direction, versions },
+    ...more,
+    ...(code && { code }),
+    ...(allowed && { allowed }),
+  }
+}
+
+function versionOf(json: unknown): JudgedVersion | undefined {
+  if (!isRecord(json)) return undefined
+  const names = listOf(json['names'], textOf)
+  const tag = textOf(json['tag'])
+  const { source } = json
+  if (!names || tag === undefined || !isOneOf(source, ['kept', 'own', 'state'] as const))
+    return undefined
+  return { names, tag, source }
+}
+
+function commentOf(json: unknown): Judged['comments'][number] | undefined {
+  if (!isRecord(json)) return undefined
+  const [file, message] = [textOf(json['file']), textOf(json['message'])]
+  const { line } = json
+  if (file === undefined || message === undefined || typeof line !== 'number') return undefined
+  return { file, line, message }
+}
+
+function allowedOf(json: unknown): MigrationFinding['allowed'] {
+  if (!isRecord(json)) return undefined
+  const [file, why] = [textOf(json['file']), textOf(json['why'])]
+  const { line } = json
+  return file === undefined || why === undefined || typeof line !== 'number'
+    ? undefined
+    : { file, why, line }
+}
+
+function isRule(name: unknown): name is Rule {
+  return typeof name === 'string' && Object.hasOwn(rules, name)
+}
+
+function isOneOf<const T extends string>(word: unknown, words: readonly T[]): word is T {
+  return (words as readonly unknown[]).includes(word)
+}
+
+function listOf<T>(json: unknown, read: (item: unknown) => T | undefined): T[] | undefined {
+  if (!Array.isArray(json)) return undefined
+  const items = json.map(read).filter((item) => item !== undefined)
+  return items.length === json.length ? items : undefined
+}
+
+function textOf(json: unknown): string | undefined {
+  return typeof json === 'string' ? json : undefined
+}
+
+function isRecord(json: unknown): json is Readonly<Record<string, unknown>> {
+  return typeof json === 'object' && json !== null && !Array.isArray(json)
+}

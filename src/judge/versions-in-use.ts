@@ -1,0 +1,109 @@
+/** Every version of the image that runs anywhere in the namespace: each needs the database as it is. Pure. */
+import type { Pod } from 'kubernetes-types/core/v1'
+import { isOfRepository, parseImage } from '../kubernetes/image.js'
+import { imagesOf } from './objects.js'
+import type { ClusterState } from './types.js'
+
+export interface VersionInUse {
+  /** Missing: a template names a tag, and no pod shows what it means. */
+  readonly digest?: string
+  readonly tag: string
+  /** Who runs it: `deployment/web`, `cronjob/report`, `pod/shell`. Sorted. */
+  readonly names: readonly string[]
+}
+
+interface Use {
+  readonly digest: string | undefined
+  readonly tag: string
+  readonly name: string
+}
+
+/**
+ * Returns the versions that pods run, and those that CronJobs and workloads without pods start next. Pods that have
+ * ended, and pods that match `isOwn` (the migration's), do not count.
+ */
+export function versionsInUse(
+  clusterState: ClusterState,
+  repository: string,
+  isOwn: (pod: Pod) => boolean,
+): readonly VersionInUse[] {
+  const running = [...clusterState.pods.values()]
+    .filter((pod) => pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed')
+    .filter((pod) => !isOwn(pod))
+    .flatMap((pod) => usesOfPod(clusterState, pod, repository))
+  const withPods = new Set(running.map(({ name }) => name))
+  const waiting = templatesOf(clusterState)
+    .filter(({ name }) => !withPods.has(name))
+    .flatMap(({ name, images }) => usesOfImages(name, images, repository))
+  return grouped([...running, ...waiting])
+}
+
+function usesOfPod(clusterState: ClusterState, pod: Pod, repository: string): readonly Use[] {
+  const { status, spec } = pod
+  const statuses = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]
+  const name = ownerOf(clusterState, pod)
+  return Object.entries(imagesOf(spec)).flatMap(([container, image]) => {
+    if (image === undefined || !isOfRepository(image, repository)) return []
+    const { imageID = '' } = statuses.find((one) => one.name === container) ?? {}
+    const pulled = parseImage(imageID.replace('docker-pullable://', '')).digest
+    const { digest, tag = 'latest' } = parseImage(image)
+    return [{ name, tag, digest: digest ?? pulled }]
+  })
+}
+
+function usesOfImages(
+  name: string,
+  images: readonly (string | undefined)[],
+  repository: string,
+): readonly Use[] {
+  return images.flatMap((image) => {
+    if (image === undefined || !isOfRepository(image, repository)) return []
+    const { digest, tag = 'latest' } = parseImage(image)
+    return [{ name, tag, digest }]
+  })
+}
+
+/** Returns the object that people know a pod by: its Deployment, its CronJob, or the pod itself. */
+function ownerOf({ replicasets, jobs }: ClusterState, { metadata }: Pod): string {
+  const controllerOf = (owners: typeof metadata) =>
+    owners?.ownerReferences?.find(({ controller }) => controller === true)
+  const first = controllerOf(metadata)
+  if (!first) return `pod/${metadata?.name ?? ''}`
+  const between = { ReplicaSet: replicasets, Job: jobs }[first.kind]?.get(first.name)
+  const { kind, name } = controllerOf(between?.metadata) ?? first
+  return `${kind.toLowerCase()}/${name}`
+}
+
+function templatesOf({ deployments, statefulsets, daemonsets, cronjobs }: ClusterState) {
+  const plain = { deployment: deployments, statefulset: statefulsets, daemonset: daemonsets }
+  return [
+    ...Object.entries(plain).flatMap(([kind, objects]) =>
+      [...objects.values()].map((object) => ({
+        name: `${kind}/${object.metadata?.name ?? ''}`,
+        images: Object.values(imagesOf(object.spec?.template.spec)),
+      })),
+    ),
+    ...[...cronjobs.values()].map((object) => ({
+      name: `cronjob/${object.metadata?.name ?? ''}`,
+      images: Object.values(imagesOf(object.spec?.jobTemplate.spec?.template.spec)),
+    })),
+  ]
+}
+
+/** One for each digest; what has only a tag joins a digest that others run by the same tag. */
+function grouped(uses: readonly Use[]): readonly VersionInUse[] {
+  const known = uses.map((use) => ({
+    ...use,
+    digest: use.digest ?? uses.find(({ tag, digest }) => digest && tag === use.tag)?.digest,
+  }))
+  const keys = [...new Set(known.map(({ digest, tag }) => digest ?? tag))]
+  return keys.map((key) => {
+    const own = known.filter(({ digest, tag }) => (digest ?? tag) === key)
+    const digest = own[0]?.digest
+    return {
+      ...(digest !== undefined && { digest }),
+      tag: own[0]?.tag ?? '',
+      names: [...new Set(own.map(({ name }) => name))].sort(),
+    }
+  })
+}

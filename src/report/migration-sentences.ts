@@ -1,0 +1,204 @@
+/** What pending migrations break, in sentences: the rules of the inspector, filled in. Pure. */
+import { rules } from '../django/inspector.generated.js'
+import type { DatabasePlan, Plan } from '../django/inspector.js'
+import type {
+  Judged,
+  JudgedVersion,
+  MigrationFinding,
+  Severity,
+  Verified,
+} from '../django/verdict.js'
+import type { Annotation, Cause } from '../failure/failure.js'
+import { shortTag } from '../kubernetes/image.js'
+import type { MigrationPlan, PlannedMigration } from './report.js'
+import { plural } from './sentences.js'
+
+/** `shop.0102: the column shop_order.note is gone, but version 4f2c (deployment/web) uses it: every query fails` */
+export function migrationSentence(
+  finding: MigrationFinding,
+  versions: readonly JudgedVersion[],
+): string {
+  const { rule, direction, migration } = finding
+  const [what = '', uses = '', breaks = ''] = rules[rule][direction].map((text) =>
+    filled(text, finding),
+  )
+  const who = direction === 'new' ? 'the new version' : whoOf(finding, versions)
+  return `${migration === undefined ? '' : `${migration}: `}${what}, but ${who} ${uses}: ${breaks}`
+}
+
+function filled(text: string, finding: MigrationFinding): string {
+  const { table, object, parent, detail, from, to } = finding
+  const model = finding.model === '' ? table : finding.model
+  const column = object.startsWith(`${table}.`) ? object.slice(table.length + 1) : object
+  const words = { table, object, column, model, parent, detail, from, to }
+  return text.replaceAll(/\{(\w+)\}/g, (_, name: string) => words[name as keyof typeof words] ?? '')
+}
+
+function whoOf({ versions }: MigrationFinding, all: readonly JudgedVersion[]): string {
+  const named = versions.flatMap((place) => all[place] ?? []).map(versionName)
+  const [first = 'the running version', ...others] = named
+  return others.length === 0 ? first : `each of ${named.join(' and ')}`
+}
+
+/** `version 4f2c1d9 (deployment/web, cronjob/report and 2 more)` */
+function versionName({ names, tag }: JudgedVersion): string {
+  const shown = names.slice(0, mostNames).join(', ')
+  const more = names.length > mostNames ? ` and ${names.length - mostNames} more` : ''
+  return `${tag === '' ? 'the running version' : `version ${shortTag(tag)}`} (${shown}${more})`
+}
+
+const mostNames = 4
+
+const begins: Readonly<Record<Severity, string>> = {
+  breaks: 'unsafe',
+  may: 'may break',
+  unknown: 'not known',
+}
+
+/** Returns the lines of a verdict for the log. */
+export function verdictLines(judged: Judged): readonly string[] {
+  const { findings, versions, more, policy } = judged
+  return [
+    ...unknownNeeds(versions),
+    ...findings.map((finding) => {
+      const sentence = migrationSentence(finding, versions)
+      return finding.allowed
+        ? `accepted: ${sentence} (${finding.allowed.why})`
+        : `${begins[finding.severity]}: ${sentence}`
+    }),
+    ...(more > 0 ? [`and ${more} more`] : []),
+    ...judged.comments.map(commentSentence),
+    ...(policy !== 'block' && breaking(judged).length > 0
+      ? [`they are applied all the same (unsafe-migrations: ${policy})`]
+      : []),
+  ]
+}
+
+/** Returns what a person should know of a plan that is carried out. */
+export function verdictWarnings(judged: Judged | undefined): readonly string[] {
+  if (!judged || judged.policy === 'allow') return []
+  const { findings, versions } = judged
+  const open = findings.filter(({ allowed }) => !allowed)
+  return [
+    ...open.slice(0, mostWarnings).map((finding) => migrationSentence(finding, versions)),
+    ...(open.length > mostWarnings
+      ? [
+          `${plural(open.length - mostWarnings, 'more finding')} about the migrations: see the report`,
+        ]
+      : []),
+    ...(findings.length > 0 ? unknownNeeds(versions) : []),
+    ...judged.comments.map(commentSentence),
+  ]
+}
+
+const mostWarnings = 10
+
+/** The verdict is then only as good as that of a linter. */
+function unknownNeeds(versions: readonly JudgedVersion[]): readonly string[] {
+  const unknown = versions.filter(({ source }) => source === 'state')
+  return unknown.map(
+    (version) =>
+      `what ${versionName(version)} needs of the database was not kept, so it is taken from the applied migrations`,
+  )
+}
+
+function commentSentence({ file, line, message }: Judged['comments'][number]): string {
+  return `the comment in ${file}:${line} accepts nothing: ${message}`
+}
+
+function breaking({ findings }: Judged): readonly MigrationFinding[] {
+  return findings.filter(({ severity, allowed }) => severity === 'breaks' && !allowed)
+}
+
+/** Returns why the pod did not migrate. `repoFile` finds a file of the image in the repository. */
+export function unsafeCause(judged: Judged, repoFile: (file: string) => string | undefined): Cause {
+  const all = breaking(judged)
+  const [first] = all
+  if (!first) throw new Error('a blocked plan has a finding')
+  const others = all.length > 1 ? ` (and ${plural(all.length - 1, 'more finding')})` : ''
+  return {
+    code: 'unsafe-migration',
+    sentence: `${migrationSentence(first, judged.versions)}${others}`,
+    hint: [fixOf(first), acceptance(first)].join('\n'),
+    annotations: all.flatMap((finding) => annotationOf(finding, judged, repoFile)),
+  }
+}
+
+/** Returns how to do the same safely: the rule's advice, and the operations for this model. */
+export function fixOf({ rule, code = [] }: MigrationFinding): string {
+  const { fix } = rules[rule]
+  return code.length === 0 ? fix : [`${fix}:`, ...code].join('\n')
+}
+
+function acceptance({ rule, object, migration }: MigrationFinding): string {
+  const where = migration === undefined ? 'a pending migration' : migration
+  return rule === 'unjudged'
+    ? 'To apply it all the same, set "unsafe-migrations: warn"'
+    : `To accept it, add to the file of ${where}:\n# django-rollout: allow ${rule} ${object}: <why>`
+}
+
+function annotationOf(
+  finding: MigrationFinding,
+  { versions }: Judged,
+  repoFile: (file: string) => string | undefined,
+): readonly Annotation[] {
+  const file = finding.file === undefined ? undefined : repoFile(finding.file)
+  if (file === undefined) return []
+  const message = `${migrationSentence(finding, versions)}\n${fixOf(finding)}`
+  return [{ file, line: 1, title: `Unsafe migration: ${finding.rule}`, message }]
+}
+
+/** Returns what the comparison after the migration has found, for people. */
+export function verifiedWarnings(
+  verified: readonly Verified[],
+  { versions }: Pick<Judged, 'versions'>,
+): readonly string[] {
+  return verified.flatMap(({ unpredicted }) =>
+    unpredicted.map(
+      (finding) =>
+        `the schema is not as the plan predicted: ${migrationSentence(finding, versions)}`,
+    ),
+  )
+}
+
+/** Returns the plan as the report has it. */
+export function reportedPlan({ databases, judged }: Plan): MigrationPlan {
+  const { findings = [], versions = [] } = judged ?? {}
+  return {
+    migrations: databases.flatMap((database) =>
+      database.pending.map((one): PlannedMigration => {
+        const name = `${one.app}.${one.name}`
+        const { operations, reversible } = one
+        const verdict = verdictOf(name, database, judged)
+        return { database: database.database, name, operations, reversible, verdict }
+      }),
+    ),
+    findings: findings.map((finding) => ({
+      rule: finding.rule,
+      severity: finding.severity === 'breaks' ? 'error' : 'warning',
+      database: finding.database,
+      object: finding.object,
+      ...(finding.migration !== undefined && { migration: finding.migration }),
+      message: migrationSentence(finding, versions),
+      fix: fixOf(finding),
+      ...(finding.allowed && { allowed: finding.allowed.why }),
+    })),
+  }
+}
+
+function verdictOf(
+  name: string,
+  { database }: DatabasePlan,
+  judged: Judged | undefined,
+): PlannedMigration['verdict'] {
+  if (!judged) return 'not judged'
+  const own = judged.findings.filter(
+    (finding) => finding.migration === name && finding.database === database,
+  )
+  if (own.some(({ rule }) => rule === 'unjudged')) return 'not judged'
+  const open = own.filter(({ allowed }) => !allowed)
+  if (open.some(({ severity }) => severity === 'breaks')) return 'unsafe'
+  if (open.some(({ severity }) => severity === 'may')) return 'may break'
+  if (open.length > 0) return 'not known'
+  return own.length > 0 ? 'accepted' : 'safe'
+}
