@@ -117,7 +117,7 @@ def inspected(home, **spec):
 old = build("old", case["old"], dict(case["initial"], **case["base"]))
 new = build("new", case["new"], dict(case["initial"], **dict(case["base"], **case["migrations"])))
 migrate = "%s manage.py migrate -v0" % sys.executable
-first = inspected(old, migrate=migrate)
+first = inspected(old, migrate=migrate, volumes=[str(folder)])
 seeded = run(old, "shell", "-c", seed)
 versions = [{"names": ["deployment/web"], "tag": "old", "needs": 0}]
 by_state = inspected(new, migrate=None, running=[{"names": ["deployment/web"], "tag": "old"}])

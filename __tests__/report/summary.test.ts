@@ -279,3 +279,41 @@ test('the findings of doctor are shown, and foreign text stays text', () => {
   )
   expect(text).toMatch(/^## ❌ shop .*: 1 thing would go wrong/)
 })
+
+test('the verdict on the migrations, and the safe way of those that are not safe', () => {
+  const finding = {
+    rule: 'insert-refused',
+    severity: 'error',
+    database: 'default',
+    object: 'shop_order.colour',
+    migration: 'shop.0002_colour',
+  } as const
+  const like = { database: 'default', operations: ['AddField'], reversible: true } as const
+  const plan = {
+    migrations: [
+      { ...like, name: 'shop.0002_colour', verdict: 'unsafe' },
+      { ...like, name: 'shop.0003_note', verdict: 'safe' },
+    ],
+    findings: [
+      { ...finding, message: 'every INSERT fails', fix: 'Give it a default' },
+      { ...finding, message: 'every DELETE fails', fix: 'Remove it:\nmigrations.x(),' },
+      { ...finding, message: 'nobody cares', fix: 'none', allowed: 'a reason' },
+    ],
+  } as const
+  const sentence = 'every INSERT fails (and 1 more finding)'
+  const made = blocks({
+    ...{ result: 'failed', plan, workloads: [], warnings: ['every DELETE fails', 'else'] },
+    cause: cause({ code: 'unsafe-migration', sentence }),
+  })
+  expect(made.slice(1, -1)).toEqual([
+    `**Cause:** ${sentence}`,
+    expect.stringContaining('[unsafe-migration]'),
+    `| Migration | Operations | Running version |
+| --- | --- | --- |
+| shop.0002\\_colour | AddField | unsafe |
+| shop.0003\\_note | AddField | safe |`,
+    '✗ every DELETE fails',
+    '```\nRemove it:\nmigrations.x(),\n```',
+    '**Warning:** else',
+  ])
+})

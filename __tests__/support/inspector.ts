@@ -16,3 +16,25 @@ export function inspect(program: string, input: unknown): unknown {
   expect(stderr).toBe('')
   return JSON.parse(stdout)
 }
+
+/**
+ * Returns a function that gives the answer to one of these inputs. One Python answers them all, when it is first
+ * asked: `program` defines `answer(input)`.
+ */
+export function answersTo(
+  program: string,
+  inputs: readonly unknown[],
+): (input: unknown) => unknown {
+  let answers: ReadonlyMap<string, unknown> | undefined
+  return (input) => {
+    answers ??= new Map(
+      (
+        inspect(
+          `import json, sys\n${program}\nprint(json.dumps([answer(each) for each in json.load(sys.stdin)]))`,
+          inputs,
+        ) as unknown[]
+      ).map((answer, i) => [JSON.stringify(inputs[i]), answer]),
+    )
+    return answers.get(JSON.stringify(input))
+  }
+}

@@ -45,6 +45,7 @@ export function summary(report: Report): string {
       )
     }
   }
+  parts.push(...planParts(report))
   if (report.workloads.length > 0) {
     const rows = report.workloads.map((workload) => [
       idOf(workload),
@@ -77,7 +78,10 @@ export function summary(report: Report): string {
     const names = report.migrations.join(', ')
     parts.push(kept === undefined ? `**Migrations applied:** ${escaped(names)}` : escaped(kept))
   }
-  for (const warning of warningsOf(report)) parts.push(`**Warning:** ${escaped(warning)}`)
+  const shown = report.plan?.findings.map(({ message }) => message) ?? []
+  for (const warning of warningsOf(report)) {
+    if (!shown.includes(warning)) parts.push(`**Warning:** ${escaped(warning)}`)
+  }
   if (report.stages.length > 0) {
     const rows = report.stages.map(({ name, seconds: took, ended }) => [name, seconds(took), ended])
     parts.push(closed('Stages', table(['Stage', 'Took', ''], rows)))
@@ -86,6 +90,30 @@ export function summary(report: Report): string {
     parts.push(`Image: \`${report.image}:${report.tag}@${report.digest}\``)
   }
   return `${parts.join('\n\n')}\n`
+}
+
+/** Renders the verdict on each pending migration, and how to do safely what is not safe. */
+function planParts({ plan, cause }: Report): readonly string[] {
+  const { migrations = [], findings = [] } = plan ?? {}
+  const judged = migrations.filter(({ verdict }) => verdict !== 'not judged')
+  const rows = migrations.map(({ name, operations, verdict }) => [
+    name,
+    operations.join(', '),
+    verdict,
+  ])
+  const all = table(['Migration', 'Operations', 'Running version'], rows)
+  const open = findings.filter(
+    ({ allowed, message }) => allowed === undefined && cause?.sentence.startsWith(message) !== true,
+  )
+  return [
+    ...(judged.length === 0
+      ? []
+      : [rows.length > mostOpen ? closed(plural(rows.length, 'migration'), all) : all]),
+    ...open.flatMap(({ severity, message, fix }) => [
+      `${signs[severity]} ${escaped(message)}`,
+      fenced(fix.split('\n')),
+    ]),
+  ]
 }
 
 function podsOf(workload: WorkloadReport): string {

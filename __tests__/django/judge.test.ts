@@ -1,0 +1,378 @@
+/** The judge of migrations: what does not fit between code and a database. Its rules are data that both sides read. */
+import { describe, expect, test } from '@jest/globals'
+import { rules } from '../../src/django/inspector.generated.js'
+import { hashOf, isWhole } from '../../src/state/needs.js'
+import { answersTo, inspect } from '../support/inspector.js'
+
+interface Column {
+  readonly null: boolean
+  readonly filled: boolean
+  readonly type: string | null
+}
+interface Table {
+  readonly kind: 'table' | 'view'
+  readonly columns: Readonly<Record<string, Column>>
+  readonly fks: readonly (readonly [string, string])[]
+  readonly uniques: readonly (readonly string[])[]
+  readonly checks: readonly string[]
+}
+type Tables = Readonly<Record<string, Table>>
+
+const plain: Column = { null: false, filled: false, type: null }
+const nullable: Column = { ...plain, null: true }
+const filled: Column = { ...plain, filled: true }
+const order: Table = {
+  kind: 'table',
+  columns: { id: filled, note: plain, ref: nullable, mark: filled, shop_id: nullable },
+  fks: [['shop_id', 'shop_shop']],
+  uniques: [],
+  checks: [],
+}
+const shop: Table = { ...order, columns: { id: filled }, fks: [] }
+const before: Tables = { shop_order: order, shop_shop: shop }
+const needs = {
+  shop_order: {
+    m: 'shop.Order',
+    c: {
+      id: { t: 'bigint', g: 1 },
+      note: { t: 'varchar(50)', p: 1 },
+      ref: { t: 'varchar(50)', n: 1 },
+      mark: { t: 'varchar(9)', d: 1 },
+      shop_id: { t: 'bigint', n: 1, r: ['shop_shop', 1] },
+    },
+  },
+  shop_shop: { m: 'shop.Shop', c: { id: { t: 'bigint', g: 1 } } },
+}
+
+/** The order with one column as it is written; `undefined`: without it. */
+function withColumn(name: string, column: Column | undefined): Tables {
+  const { [name]: _, ...others } = order.columns
+  const columns = column ? { ...others, [name]: column } : others
+  const fks = column ? order.fks : order.fks.filter(([of]) => of !== name)
+  return { ...before, shop_order: { ...order, columns, fks } }
+}
+const withOrder = (part: Partial<Table>): Tables => ({
+  ...before,
+  shop_order: { ...order, ...part },
+})
+
+/** The judge's own subtraction: only what fitted before. */
+const foundProgram = `from rollout_inspector.judge import misfits, severity_of
+def answer(given):
+    needs, before, after, is_new = given
+    old, new = [misfits(needs, one.get, needs, is_new) for one in (before, after)]
+    return ["%s %s" % (severity_of(key[0], new[key], needs.get(key[1], {}), is_new), " ".join(filter(None, key)))
+        for key in sorted(set(new) - set(old))]`
+const question = (after: Tables, direction: 'running' | 'new') => [
+  needs,
+  before,
+  after,
+  direction === 'new',
+]
+
+describe('what a running version does not survive', () => {
+  const rows: readonly [string, Tables, readonly string[]][] = [
+    ['nothing changed', before, []],
+    ['a new nullable column', withColumn('colour', nullable), []],
+    ['a new column with a database default', withColumn('colour', filled), []],
+    [
+      'a new column that no INSERT sets',
+      withColumn('colour', plain),
+      ['breaks insert-refused shop_order colour'],
+    ],
+    [
+      'a column that is gone',
+      withColumn('note', undefined),
+      ['breaks column-gone shop_order note'],
+    ],
+    ['a table that is gone', { shop_shop: shop }, ['breaks table-gone shop_order']],
+    [
+      'a column that no longer takes NULL',
+      withColumn('ref', plain),
+      ['may null-refused shop_order ref'],
+    ],
+    ['a column that takes NULL now', withColumn('note', nullable), []],
+    ['a default that is gone', withColumn('mark', plain), ['breaks default-gone shop_order mark']],
+    ['a default that is gone where NULL is taken', withColumn('mark', nullable), []],
+    ['a default that nobody relies on', withColumn('note', filled), []],
+    [
+      'a shorter text',
+      withColumn('note', { ...plain, type: 'varchar(5)' }),
+      ['may narrowed shop_order note'],
+    ],
+    ['a longer text', withColumn('note', { ...plain, type: 'varchar(500)' }), []],
+    [
+      'a number of a text',
+      withColumn('note', { ...plain, type: 'integer' }),
+      ['breaks retyped shop_order note'],
+    ],
+    ['a new unique constraint', withOrder({ uniques: [['note']] }), ['may unique shop_order note']],
+    ['a new check', withOrder({ checks: ['positive'] }), ['may check shop_order positive']],
+    [
+      'a foreign key of a known column',
+      withOrder({ fks: [...order.fks, ['note', 'shop_shop']] }),
+      ['may fk-added shop_order note'],
+    ],
+    [
+      'a new column with a foreign key',
+      withOrder({
+        columns: { ...order.columns, to_id: nullable },
+        fks: [...order.fks, ['to_id', 'shop_shop']],
+      }),
+      [],
+    ],
+    [
+      'a view that is not known yet',
+      withOrder({ kind: 'view', columns: {} }),
+      ['unknown view shop_order'],
+    ],
+    ['a view with all columns', withOrder({ kind: 'view' }), []],
+    [
+      'a view without a column',
+      {
+        ...withColumn('note', undefined),
+        shop_order: { ...withColumn('note', undefined)['shop_order']!, kind: 'view' },
+      },
+      ['breaks column-gone shop_order note'],
+    ],
+    ['a table that nobody knows', { ...before, shop_note: order }, []],
+  ]
+  const found = answersTo(
+    foundProgram,
+    rows.map(([, after]) => question(after, 'running')),
+  )
+  test.each(rows)('%s', (_, after, expected) => {
+    expect(found(question(after, 'running'))).toEqual(expected)
+  })
+
+  test('nothing that was amiss before', () => {
+    const amiss = withColumn('colour', plain)
+    const read = answersTo(foundProgram, [
+      [needs, amiss, amiss, false],
+      [needs, before, amiss, false],
+    ])
+    expect(read([needs, amiss, amiss, false])).toEqual([])
+    expect(read([needs, before, amiss, false])).toHaveLength(1)
+  })
+})
+
+test.each<[string, Tables, readonly string[]]>([
+  [
+    'a column that was left behind',
+    withColumn('colour', plain),
+    ['breaks insert-refused shop_order colour'],
+  ],
+  [
+    'a foreign key that was left behind',
+    withOrder({
+      columns: { ...order.columns, to_id: nullable },
+      fks: [...order.fks, ['to_id', 'shop_shop']],
+    }),
+    ['may delete-refused shop_order to_id'],
+  ],
+  ['constraints that it knows', withOrder({ uniques: [['note']], checks: ['positive'] }), []],
+])('what the new version misses: %s', (_, after, expected) => {
+  const asked = question(after, 'new')
+  expect(answersTo(foundProgram, [asked])(asked)).toEqual(expected)
+})
+
+describe('a change of type', () => {
+  const rows: readonly [string, string, string | null, boolean][] = [
+    ['varchar(50)', 'varchar(50)', null, false],
+    ['varchar(50)', 'varchar(51)', null, false],
+    ['varchar(50)', 'varchar(49)', 'narrowed', false],
+    ['varchar(50)', 'text', null, false],
+    ['text', 'varchar(50)', 'retyped', false],
+    ['integer', 'bigint', null, false],
+    ['bigint', 'integer', 'retyped', false],
+    ['integer', 'varchar(5)', 'retyped', true],
+    ['text', 'integer', 'retyped', true],
+    ['numeric(10, 2)', 'numeric(12, 2)', null, false],
+    ['numeric(10, 2)', 'numeric(12, 3)', null, false],
+    ['numeric(10, 2)', 'numeric(10, 3)', 'narrowed', false],
+    ['numeric(10, 2)', 'numeric(10, 1)', 'narrowed', false],
+    ['char(32)', 'varchar(32)', null, false],
+    ['char(32)', 'varchar(5)', 'narrowed', false],
+    ['uuid', 'another type', 'retyped', false],
+    ['', 'integer', null, false],
+  ]
+  const read = answersTo(
+    `from rollout_inspector.judge import of_types
+def answer(types): return of_types(*types)`,
+    rows.map(([from, to]) => [from, to]),
+  )
+  test.each(rows)('from %s to %s: %s', (from, to, rule, sure) => {
+    expect(read([from, to])).toEqual([rule, sure])
+  })
+})
+
+test('NULL is refused for sure where rows have none and the code sets none', () => {
+  const program = `import json, sys
+from rollout_inspector.judge import severity_of
+print(json.dumps([severity_of("null-refused", each, {}, False) for each in json.load(sys.stdin)]))`
+  const cases = [
+    { nulls: true, filled: false },
+    { nulls: true, filled: true },
+    { nulls: false, filled: false },
+    { nulls: null, filled: false },
+  ]
+  expect(inspect(program, cases)).toEqual(['breaks', 'may', 'may', 'may'])
+})
+
+/** What SQL changes: `kind table column…`, as far as the reader knows. */
+describe('SQL is read', () => {
+  const rows: readonly [string, readonly string[]][] = [
+    ['SELECT 1', []],
+    ["UPDATE shop_order SET note = 'DROP TABLE x; ALTER'", []],
+    ['CREATE INDEX CONCURRENTLY i ON shop_order (note)', []],
+    ['-- ALTER TABLE x DROP y\nSELECT 1 /* DROP TABLE z */', []],
+    ['ALTER TABLE "shop_order" DROP COLUMN IF EXISTS "note" CASCADE', ['remove shop_order note']],
+    ['alter table only public.shop_order drop note', ['remove shop_order note']],
+    [
+      'ALTER TABLE `shop_order` DROP COLUMN `note`, ADD COLUMN x int NULL',
+      ['remove shop_order note', 'add shop_order x null'],
+    ],
+    [
+      'ALTER TABLE shop_order RENAME COLUMN a TO b; ALTER TABLE shop_order RENAME TO orders',
+      ['rename-column shop_order a b', 'rename shop_order orders'],
+    ],
+    ['ALTER TABLE a RENAME b TO c', ['rename-column a b c']],
+    ['RENAME TABLE a TO b', ['rename a b']],
+    ['DROP TABLE IF EXISTS a, "b" CASCADE', ['delete a', 'delete b']],
+    ['DROP MATERIALIZED VIEW a', ['delete a']],
+    ['CREATE OR REPLACE VIEW shop_order AS SELECT 1', ['view shop_order']],
+    [
+      'ALTER TABLE a ALTER COLUMN b SET NOT NULL, ALTER c DROP DEFAULT',
+      ['set a b null=false', 'set a c filled=false'],
+    ],
+    ['ALTER TABLE a ALTER b TYPE varchar(5) USING b::varchar(5)', ['set a b type=varchar(5)']],
+    [
+      'ALTER TABLE a ALTER COLUMN b SET DATA TYPE character varying(9)',
+      ['set a b type=varchar(9)'],
+    ],
+    [
+      'ALTER TABLE a MODIFY COLUMN b varchar(5) NOT NULL',
+      ['set a b null=false filled=false type=varchar(5)'],
+    ],
+    [
+      'ALTER TABLE a CHANGE b c int NULL',
+      ['rename-column a b c', 'set a c null=true filled=false type=integer'],
+    ],
+    ['ALTER TABLE a ADD b numeric(10, 2) DEFAULT 0 NOT NULL', ['add a b filled']],
+    ['ALTER TABLE a ADD COLUMN b bigint NOT NULL REFERENCES c (id)', ['add a b c']],
+    ['ALTER TABLE a ADD COLUMN b bigserial', ['add a b null filled']],
+    ['ALTER TABLE a ADD CONSTRAINT u UNIQUE (b, "c")', ['unique a b,c']],
+    ['ALTER TABLE a ADD CONSTRAINT u UNIQUE USING INDEX i', ['unique a u']],
+    ['CREATE UNIQUE INDEX CONCURRENTLY u ON a (b)', ['unique a b']],
+    ['CREATE UNIQUE INDEX u ON a (lower(b))', ['unique a u']],
+    ['ALTER TABLE a ADD CONSTRAINT k CHECK (b > 0) NOT VALID', ['check a k']],
+    ['ALTER TABLE a ADD CONSTRAINT f FOREIGN KEY (b) REFERENCES c(id)', ['reference a b c']],
+    ['ALTER TABLE a VALIDATE CONSTRAINT k; ALTER TABLE a OWNER TO b', []],
+    ['ALTER TABLE a DROP CONSTRAINT k', ['drop-check a k']],
+    ['ALTER TABLE a ALTER COLUMN b SET STATISTICS 100', []],
+    ['CREATE FUNCTION f() RETURNS trigger AS $$ BEGIN DROP TABLE a; END; $$ LANGUAGE plpgsql', []],
+    ['DO $do$ BEGIN DROP TABLE a; END $do$', ['unread']],
+    ["DO 'BEGIN EXECUTE ''DROP TABLE a''; END'", ['unread']],
+    ['CREATE TRIGGER t BEFORE INSERT ON a EXECUTE FUNCTION f()', ['unread']],
+    ['DROP SCHEMA s CASCADE', ['unread']],
+    ['DROP EXTENSION hstore CASCADE', ['unread']],
+    ['ALTER TABLE a ATTACH PARTITION b FOR VALUES IN (1)', ['unread']],
+    ['ALTER VIEW a RENAME TO b', ['unread']],
+    ['ALTER TABLE "my table" DROP COLUMN a', ['unread']],
+    ["ALTER TABLE a ADD COLUMN b text DEFAULT 'x; y, z' NOT NULL", ['add a b filled']],
+    ['CREATE TABLE b (id int)', []],
+    ["SELECT 'it''s'; DROP TABLE a", ['delete a']],
+  ]
+  const read = answersTo(
+    `from rollout_inspector.reader import changes_of
+def answer(sql): return list(changes_of(sql))`,
+    rows.map(([sql]) => sql),
+  )
+  test.each(rows)('%s', (sql, expected) => {
+    expect((read(sql) as Readonly<Record<string, unknown>>[]).map(shortly)).toEqual(expected)
+  })
+
+  function shortly(change: Readonly<Record<string, unknown>>): string {
+    const { kind, table, column, to, old, columns, name, parent } = change
+    const states = ['null', 'filled', 'type'].flatMap((key) =>
+      kind === 'set' && key in change ? [`${key}=${String(change[key])}`] : [],
+    )
+    const added = kind === 'add' ? ['null', 'filled'].filter((key) => change[key]) : []
+    const parts = [kind, table, column, to, old, kind === 'rename' ? change['new'] : undefined]
+    const more = [Array.isArray(columns) ? columns.join(',') : undefined, name, parent]
+    const words = [...parts, ...more].filter((word) => typeof word === 'string')
+    return [...words, ...states, ...added].join(' ')
+  }
+})
+
+describe('comments that accept a finding', () => {
+  const rows: readonly [string, readonly unknown[], readonly unknown[]][] = [
+    [
+      '# django-rollout: allow column-gone shop_order.note: nobody reads it\n',
+      [['column-gone', 'shop_order.note', 'nobody reads it', 1]],
+      [],
+    ],
+    [
+      'x = 1\noperations = [  #django-rollout: allow table-gone shop_order: gone\n]\n',
+      [['table-gone', 'shop_order', 'gone', 2]],
+      [],
+    ],
+    [
+      '# django-rollout: allow column-gone: nobody\n',
+      [],
+      [expect.stringMatching(/^it names no object/)],
+    ],
+    [
+      '# django-rollout: allow column-gone shop_order.note\n',
+      [],
+      [expect.stringMatching(/^it gives no reason/)],
+    ],
+    [
+      '# django-rollout: allow column-gone shop_order.note:  \n',
+      [],
+      [expect.stringMatching(/^it gives no reason/)],
+    ],
+    ['# django-rollout: allow everything shop_order: why\n', [], ['there is no rule "everything"']],
+    ['# django-rollout: allow unjudged default: why\n', [], ['there is no rule "unjudged"']],
+    ['x = "# django-rollout: allow column-gone shop_order.note: why"\n', [], []],
+    ['# allow column-gone shop_order.note: why\n', [], []],
+    ['x = (\n', [], []],
+  ]
+  const read = answersTo(
+    `import tempfile, types
+from rollout_inspector import allows
+def answer(text):
+    with tempfile.NamedTemporaryFile("w", suffix=".py") as file:
+        file.write(text)
+        file.flush()
+        sys.modules["m"] = types.SimpleNamespace(__file__=file.name)
+        found, wrong = allows.comments_of([types.SimpleNamespace(__module__="m")])
+    accepted = [list(key) + [each["why"], each["line"]] for key, each in found.items()]
+    return [accepted, [each["message"] for each in wrong]]`,
+    rows.map(([text]) => text),
+  )
+  test.each(rows)('%j', (text, accepted, wrong) => {
+    expect(read(text)).toEqual([accepted, wrong])
+  })
+})
+
+test('what is packed in the pod is kept here, and unpacked in the next pod', () => {
+  const program = `import json, sys
+from rollout_inspector.needs import packed, unpacked
+needs = json.load(sys.stdin)
+text = packed(needs)
+print(json.dumps([text, unpacked(text) == needs, unpacked("eNo="), unpacked("none"), unpacked(packed({"default": {"a": {"c": {"b": {}}}}}))]))`
+  const [text, ...rest] = inspect(program, { default: needs }) as [string, ...unknown[]]
+  expect(rest).toEqual([true, null, null, null])
+  expect(isWhole(text, hashOf(text))).toBe(true)
+  expect(isWhole(text, hashOf('other'))).toBe(false)
+})
+
+describe('the table of rules', () => {
+  test.each(Object.entries(rules))('%s has its sentences for both directions', (_, rule) => {
+    for (const direction of ['running', 'new'] as const) expect(rule[direction]).toHaveLength(3)
+    expect(rule.fix).not.toMatch(/[.{]$/)
+    expect(['breaks', 'may', 'unknown']).toContain(rule.severity)
+    expect(['safe', 'unsafe', 'unknown']).toContain(rule.undo)
+  })
+})

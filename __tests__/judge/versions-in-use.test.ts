@@ -1,0 +1,113 @@
+/** Every version of the image that runs anywhere in the namespace. */
+import { describe, expect, test } from '@jest/globals'
+import type { CronJob, Job } from 'kubernetes-types/batch/v1'
+import type { Deployment, ReplicaSet } from 'kubernetes-types/apps/v1'
+import type { Pod } from 'kubernetes-types/core/v1'
+import type { ObjectMeta } from 'kubernetes-types/meta/v1'
+import { versionsInUse } from '../../src/judge/versions-in-use.js'
+import { nothing } from '../support/live.js'
+
+const shop = 'ghcr.io/acme/shop'
+const digestOf = (letter: string) => `sha256:${letter.repeat(64)}`
+const owned = (kind: string, name: string): ObjectMeta => ({
+  ownerReferences: [{ apiVersion: 'v1', kind, name, uid: name, controller: true }],
+})
+const spec = (image: string) => ({ containers: [{ name: 'app', image }] })
+const named = <T extends { metadata?: ObjectMeta }>(...all: readonly T[]) =>
+  new Map(all.map((one) => [one.metadata?.name ?? '', one]))
+
+function podOf(name: string, image: string, pulled: string, more: Partial<Pod> = {}): Pod {
+  return {
+    ...more,
+    metadata: { ...more.metadata, name },
+    spec: spec(image),
+    status: {
+      phase: 'Running',
+      containerStatuses: [{ name: 'app', image, imageID: pulled, ready: true, restartCount: 0 }],
+      ...more.status,
+    },
+  }
+}
+
+const replicasets = named<ReplicaSet>({
+  metadata: { ...owned('Deployment', 'web'), name: 'web-1' },
+})
+const jobs = named<Job>({ metadata: { ...owned('CronJob', 'report'), name: 'report-1' } })
+const cronjob = (image: string): CronJob => ({
+  metadata: { name: 'report' },
+  spec: { schedule: '', jobTemplate: { spec: { template: { spec: spec(image) } } } },
+})
+const web = { metadata: owned('ReplicaSet', 'web-1') }
+
+describe('versions in use', () => {
+  test.each<[string, readonly Pod[], readonly CronJob[], readonly string[]]>([
+    ['none', [], [], []],
+    [
+      'of a Deployment, by its pods',
+      [
+        podOf('web-1-a', `${shop}:v1`, `${shop}@${digestOf('a')}`, web),
+        podOf('web-1-b', `${shop}:v1`, `${shop}@${digestOf('a')}`, web),
+      ],
+      [],
+      ['a v1 deployment/web'],
+    ],
+    [
+      'two at once, and a pod of nobody',
+      [
+        podOf('web-1-a', `${shop}:v1@${digestOf('a')}`, '', web),
+        podOf('shell', `${shop}:v0`, `docker-pullable://${shop}@${digestOf('b')}`),
+      ],
+      [],
+      ['a v1 deployment/web', 'b v0 pod/shell'],
+    ],
+    [
+      'of a CronJob whose pod runs',
+      [
+        podOf('report-1-x', `${shop}:v1`, `${shop}@${digestOf('a')}`, {
+          metadata: owned('Job', 'report-1'),
+        }),
+      ],
+      [cronjob(`${shop}:v2@${digestOf('b')}`)],
+      ['a v1 cronjob/report'],
+    ],
+    [
+      'of a CronJob that waits, by the tag that others run',
+      [podOf('web-1-a', `${shop}:v1`, `${shop}@${digestOf('a')}`, web)],
+      [cronjob(`${shop}:v1`)],
+      ['a v1 cronjob/report deployment/web'],
+    ],
+    ['of a tag that nobody knows', [], [cronjob(`${shop}:v1`)], ['? v1 cronjob/report']],
+    [
+      'not of pods that have ended, of other images, and of the migration',
+      [
+        podOf('done', `${shop}:v1`, `${shop}@${digestOf('a')}`, { status: { phase: 'Succeeded' } }),
+        podOf('db', 'postgres:17', `postgres@${digestOf('b')}`),
+        podOf('own', `${shop}:v1`, `${shop}@${digestOf('c')}`, {
+          metadata: { labels: { own: 'yes' } },
+        }),
+      ],
+      [],
+      [],
+    ],
+  ])('%s', (_, pods, cronjobs, expected) => {
+    const state = {
+      ...nothing,
+      ...{ replicasets, jobs, pods: named(...pods), cronjobs: named(...cronjobs) },
+    }
+    const found = versionsInUse(state, shop, (pod) => pod.metadata?.labels?.['own'] === 'yes')
+    expect(
+      found.map(({ digest, tag, names }) => [digest?.at(-1) ?? '?', tag, ...names].join(' ')),
+    ).toEqual(expected)
+  })
+
+  test('of a Deployment without pods, by its template', () => {
+    const deployment: Deployment = {
+      metadata: { name: 'web' },
+      spec: { selector: {}, template: { spec: spec(`${shop}:v1@${digestOf('a')}`) } },
+    }
+    const state = { ...nothing, deployments: named(deployment) }
+    expect(versionsInUse(state, shop, () => false)).toEqual([
+      { digest: digestOf('a'), tag: 'v1', names: ['deployment/web'] },
+    ])
+  })
+})

@@ -1,0 +1,156 @@
+/** What pending migrations break, in sentences. */
+import { describe, expect, test } from '@jest/globals'
+import { rules } from '../../src/django/inspector.generated.js'
+import type { Plan } from '../../src/django/inspector.js'
+import type { Judged, MigrationFinding, Rule } from '../../src/django/verdict.js'
+import {
+  fixOf,
+  migrationSentence,
+  reportedPlan,
+  unsafeCause,
+  verdictLines,
+  verdictWarnings,
+  verifiedWarnings,
+} from '../../src/report/migration-sentences.js'
+
+const versions: Judged['versions'] = [
+  { names: ['deployment/web', 'deployment/worker'], tag: 'v1', source: 'kept' },
+  { names: ['cronjob/report'], tag: '4f2c1d9'.padEnd(40, '0'), source: 'state' },
+]
+const finding: MigrationFinding = {
+  ...{ rule: 'column-gone', severity: 'breaks', database: 'default', object: 'shop_order.note' },
+  ...{ table: 'shop_order', model: 'shop.Order', direction: 'running', versions: [0] },
+  migration: 'shop.0002_next',
+}
+const judged: Judged = {
+  ...{ policy: 'block', blocked: true, versions, findings: [finding], more: 0, comments: [] },
+}
+
+describe('a sentence', () => {
+  test.each<[Partial<MigrationFinding>, string]>([
+    [
+      {},
+      'shop.0002_next: the column shop_order.note is gone, but version v1 (deployment/web, deployment/worker) uses it: every query of shop.Order fails',
+    ],
+    [
+      { versions: [0, 1] },
+      'shop.0002_next: the column shop_order.note is gone, but each of version v1 (deployment/web, deployment/worker) and version 4f2c1d900000 (cronjob/report) uses it: every query of shop.Order fails',
+    ],
+    [
+      { rule: 'insert-refused', direction: 'new', versions: [], object: 'shop_order.old' },
+      'shop.0002_next: the column shop_order.old stays NOT NULL without a database default, but the new version does not set it: every INSERT into shop_order fails',
+    ],
+    [
+      { rule: 'narrowed', from: 'varchar(50)', to: 'varchar(5)' },
+      'shop.0002_next: the column shop_order.note becomes smaller: varchar(5) instead of varchar(50), but version v1 (deployment/web, deployment/worker) may write larger values: such a write fails',
+    ],
+  ])('%j', (more, sentence) => {
+    expect(migrationSentence({ ...finding, ...more }, versions)).toBe(sentence)
+  })
+
+  const all = Object.keys(rules) as Rule[]
+  test.each(all)('of %s is whole in both directions', (rule) => {
+    for (const direction of ['running', 'new'] as const) {
+      const whole = { ...finding, rule, direction, detail: 'd', parent: 'p', from: 'f', to: 't' }
+      expect(migrationSentence(whole, versions)).not.toMatch(/[{}]| {2}|undefined/)
+    }
+  })
+})
+
+test('the lines of the log', () => {
+  const allowed = { why: 'nobody reads it', file: '/app/shop/migrations/0002_next.py', line: 3 }
+  const more = { ...judged, policy: 'warn', blocked: false, more: 2 } as const
+  const comments = [{ file: '/app/x.py', line: 7, message: 'there is no rule "x"' }]
+  const findings = [finding, { ...finding, severity: 'may' as const }, { ...finding, allowed }]
+  expect(verdictLines({ ...more, findings, comments })).toEqual([
+    'what version 4f2c1d900000 (cronjob/report) needs of the database was not kept, so it is taken from the applied migrations',
+    expect.stringMatching(/^unsafe: shop.0002_next: the column/),
+    expect.stringMatching(/^may break: shop.0002_next: the column/),
+    expect.stringMatching(/^accepted: .* \(nobody reads it\)$/),
+    'and 2 more',
+    'the comment in /app/x.py:7 accepts nothing: there is no rule "x"',
+    'they are applied all the same (unsafe-migrations: warn)',
+  ])
+  expect(verdictWarnings({ ...more, findings: [finding, { ...finding, allowed }] })).toHaveLength(2)
+  expect(verdictWarnings({ ...more, policy: 'allow', findings })).toEqual([])
+  expect(verdictWarnings({ ...more, findings: [], comments: [] })).toEqual([])
+})
+
+test('the cause of a release that stops', () => {
+  const code = ['migrations.X(),']
+  const file = '/app/shop/migrations/0002_next.py'
+  const findings = [
+    { ...finding, code, file },
+    { ...finding, object: 'shop_order.ref' },
+    { ...finding, severity: 'may' as const },
+  ]
+  expect(unsafeCause({ ...judged, findings }, (path) => path.replace('/app/', ''))).toEqual({
+    code: 'unsafe-migration',
+    sentence: `${migrationSentence(finding, versions)} (and 1 more finding)`,
+    hint: `${rules['column-gone'].fix}:
+migrations.X(),
+To accept it, add to the file of shop.0002_next:
+# django-rollout: allow column-gone shop_order.note: <why>`,
+    annotations: [
+      {
+        ...{ file: 'shop/migrations/0002_next.py', line: 1 },
+        title: 'Unsafe migration: column-gone',
+        message: `${migrationSentence(finding, versions)}\n${rules['column-gone'].fix}:\nmigrations.X(),`,
+      },
+    ],
+  })
+  const unjudged = { ...finding, rule: 'unjudged' as const, object: 'default' }
+  expect(unsafeCause({ ...judged, findings: [unjudged] }, () => undefined).hint).toContain(
+    'To apply it all the same, set "unsafe-migrations: warn"',
+  )
+})
+
+test('what came out otherwise than predicted', () => {
+  const verified = [{ database: 'default', unpredicted: [finding], unmet: ['x'] }]
+  expect(verifiedWarnings(verified, judged)).toEqual([
+    expect.stringMatching(/^the schema is not as the plan predicted: shop.0002_next: the column/),
+  ])
+})
+
+describe('the plan in the report', () => {
+  const pending = { app: 'shop', operations: ['AddField'], atomic: true, reversible: true }
+  const plan = (verdict: Judged | undefined): Plan => ({
+    ...{ django: '5.2', python: '3.13', runs: true },
+    databases: [
+      {
+        ...{ database: 'default', vendor: 'postgresql', vendorName: 'PostgreSQL' },
+        identity: { vendor: 'postgresql', name: 'shop', host: 'db', port: '5432', user: 'ada' },
+        ...{ transactionalDdl: true, squashed: [], applied: {}, unknown: [] },
+        pending: [
+          { ...pending, name: '0002_next' },
+          { ...pending, name: '0003_more' },
+        ],
+      },
+    ],
+    ...(verdict && { judged: verdict }),
+  })
+  const allowed = { why: 'w', file: 'f', line: 1 }
+
+  test.each<[string, Partial<MigrationFinding> | undefined]>([
+    ['unsafe', {}],
+    ['may break', { severity: 'may' }],
+    ['not known', { severity: 'unknown' }],
+    ['accepted', { allowed }],
+    ['safe', { migration: 'shop.0001_initial' }],
+    ['safe', { database: 'reports' }],
+  ])('%s', (verdict, more) => {
+    const { migrations, findings } = reportedPlan(
+      plan({ ...judged, findings: [{ ...finding, ...more }] }),
+    )
+    expect(migrations.map((one) => one.verdict)).toEqual([verdict, 'safe'])
+    expect(findings).toEqual([
+      expect.objectContaining({ rule: 'column-gone', fix: fixOf(finding) }),
+    ])
+  })
+
+  test('of a first deploy', () => {
+    const { migrations, findings } = reportedPlan(plan(undefined))
+    expect(migrations.map((one) => one.verdict)).toEqual(['not judged', 'not judged'])
+    expect(findings).toEqual([])
+  })
+})
