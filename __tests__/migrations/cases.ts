@@ -23,6 +23,8 @@ export interface Case {
   /** What of the old code really fails when it was migrated all the same: `Order.insert`. */
   readonly oldFails: readonly string[]
   readonly newFails?: readonly string[]
+  /** A safe way is offered as code: it breaks nothing. */
+  readonly twin?: true
   /** What was found after the migration, and not before it. */
   readonly unpredicted?: readonly string[]
 }
@@ -99,6 +101,7 @@ export const cases: readonly Case[] = [
     name: 'NOT NULL with a Python default',
     ...{ old: base, new: withColour(red), migrations: addColour(red) },
     running: ['insert-refused shop_order.colour'],
+    twin: true,
     ...{ blocked: true, oldFails: ['Order.insert'] },
   },
   {
@@ -116,6 +119,7 @@ export const cases: readonly Case[] = [
     name: 'RemoveField',
     ...{ old: base, new: but(note, '') },
     migrations: next('migrations.RemoveField("order", "note")'),
+    twin: true,
     running: ['column-gone shop_order.note'],
     ...{ blocked: true, oldFails: allOfOrder },
   },
@@ -145,6 +149,7 @@ export const cases: readonly Case[] = [
     running: [],
     coming: ['insert-refused shop_order.note'],
     ...{ blocked: true, oldFails: [], newFails: ['Order.insert'] },
+    twin: true,
   },
   {
     name: 'from the state only, a foreign key left behind',
@@ -172,6 +177,7 @@ export const cases: readonly Case[] = [
     ...{ old: base, new: but('    note =', '    text =') },
     migrations: next('migrations.RenameField("order", "note", "text")'),
     running: ['column-gone shop_order.note', 'insert-refused shop_order.text'],
+    twin: true,
     ...{ blocked: true, oldFails: allOfOrder },
   },
   {
@@ -228,6 +234,7 @@ export const cases: readonly Case[] = [
     ...{ old: base, new: base.split('class Order')[0] ?? '' },
     migrations: next('migrations.DeleteModel("Order")'),
     running: ['table-gone shop_order', 'table-gone shop_order_tags'],
+    twin: true,
     ...{ blocked: true, oldFails: allOfOrder },
   },
   {
@@ -305,5 +312,58 @@ export const cases: readonly Case[] = [
       "migrations.RunSQL(\"DO 'BEGIN EXECUTE ''ALTER TABLE shop_order ADD COLUMN extra int NOT NULL DEFAULT 1''; END'\", migrations.RunSQL.noop)",
     ),
     ...{ running: ['unread shop.0002_next'], blocked: false, oldFails: [] },
+  },
+  {
+    name: 'a model removed from the state only',
+    ...{ old: base, new: base.split('class Order')[0] ?? '' },
+    migrations: next(inState('migrations.DeleteModel("Order")')),
+    running: [],
+    coming: ['delete-refused shop_order.shop_id', 'delete-refused shop_order_tags.shop_id'],
+    ...{ blocked: false, oldFails: [], newFails: ['Shop.delete'] },
+  },
+  {
+    name: 'an operation of another package',
+    ...{ old: base, new: withColour(red) },
+    migrations: next(
+      `Quiet("order", "colour", ${red})`,
+      'class Quiet(migrations.AddField):\n    def database_forwards(self, *args):\n        super().database_forwards(*args)\n',
+    ),
+    running: ['insert-refused shop_order.colour'],
+    twin: true,
+    ...{ blocked: true, oldFails: ['Order.insert'] },
+  },
+  {
+    name: 'NOT NULL made safe by SQL in the same file',
+    ...{ old: base, new: withColour(red) },
+    migrations: next(
+      `migrations.AddField("order", "colour", ${red}), migrations.RunSQL("ALTER TABLE shop_order ALTER COLUMN colour SET DEFAULT 'red'", migrations.RunSQL.noop)`,
+    ),
+    ...{ running: [], blocked: false, oldFails: [] },
+  },
+  {
+    name: 'NULL to NOT NULL where the old code has a default',
+    old: but(ref, '    ref = models.CharField(max_length=50, null=True, default="r")\n'),
+    new: but(ref, '    ref = models.CharField(max_length=50, default="r")\n'),
+    migrations: next(
+      'migrations.AlterField("order", "ref", models.CharField(max_length=50, default="r"))',
+    ),
+    ...{ running: ['null-refused shop_order.ref'], blocked: false, oldFails: [] },
+  },
+  {
+    name: 'a check, and unique together',
+    ...{ old: base, new: base },
+    migrations: next(
+      `migrations.AddConstraint("order", models.CheckConstraint(name="kept", **{"condition" if django.VERSION >= (5, 1) else "check": models.Q(note="n")})), migrations.AlterUniqueTogether("order", {("id", "note")})`,
+      'import django\n',
+    ),
+    running: ['check shop_order.kept', 'unique shop_order.id,note'],
+    ...{ blocked: false, oldFails: [] },
+  },
+  {
+    name: 'a field without a migration',
+    ...{ old: base, new: withColour(red), migrations: {} },
+    running: [],
+    coming: ['column-gone shop_order.colour'],
+    ...{ blocked: true, oldFails: [], newFails: allOfOrder },
   },
 ]

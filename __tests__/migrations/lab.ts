@@ -33,7 +33,7 @@ interface Played {
   readonly by_state: Plan
   readonly applied: Plan
   /** Whether the safe way that was offered breaks a running version. */
-  readonly twin?: Plan
+  readonly twin: readonly MigrationFinding[] | null
   readonly old: Readonly<Record<string, string>>
   readonly new: Readonly<Record<string, string>>
 }
@@ -48,6 +48,8 @@ export interface Seen {
   readonly newFails: readonly string[]
   readonly unpredicted: readonly string[]
   readonly unmet: readonly string[]
+  /** What the safe way that is offered breaks. */
+  readonly twin: readonly string[] | 'none offered'
 }
 
 const docker = (...args: readonly string[]) => must('docker', args, { env: stack.env })
@@ -122,7 +124,7 @@ export class Lab {
   }
 }
 
-function seen({ plan, by_state: byState, applied, old, new: coming }: Played): Seen {
+function seen({ plan, by_state: byState, applied, twin, ...code }: Played): Seen {
   const { blocked } = plan.plan.judged
   const verified = applied.verified ?? []
   return {
@@ -130,16 +132,21 @@ function seen({ plan, by_state: byState, applied, old, new: coming }: Played): S
     byState: found(byState, 'running'),
     coming: found(plan, 'new'),
     blocked,
-    oldFails: Object.keys(old).sort(),
-    newFails: Object.keys(coming).sort(),
+    oldFails: Object.keys(code.old).sort(),
+    newFails: Object.keys(code.new).sort(),
     unpredicted: verified.flatMap((one) => one.unpredicted.map(named)),
     unmet: applied.verified ? verified.flatMap(({ unmet }) => unmet) : ['it was not compared'],
+    twin: twin ? breaks(twin) : 'none offered',
   }
 }
 
 function found({ plan }: Plan, direction: MigrationFinding['direction']): readonly string[] {
   const own = plan.judged.findings.filter((finding) => finding.direction === direction)
   return own.map(named).sort()
+}
+
+function breaks(findings: readonly MigrationFinding[]): readonly string[] {
+  return findings.filter(({ severity }) => severity === 'breaks').map(named)
 }
 
 function named({ rule, object }: MigrationFinding): string {
@@ -156,6 +163,7 @@ export function expected({ running, byState, coming, blocked, ...one }: Case): S
     oldFails: one.oldFails,
     newFails: one.newFails ?? [],
     unpredicted: one.unpredicted ?? [],
-    unmet: [],
+    unmet: Object.keys(one.migrations).length > 0 ? [] : ['it was not compared'],
+    twin: one.twin ? [] : 'none offered',
   }
 }

@@ -608,9 +608,12 @@ def misfits(needs, table_of, tables, is_new):
 
  for name in sorted(tables):
   need = needs.get(name)
-  if need is None:
-   continue
   have = table_of(name)
+  if need is None:
+   for column, parent in have["fks"] if have and is_new else ():
+    if parent in needs:
+     add("delete-refused", name, column, parent=parent)
+   continue
   if have is None:
    add("table-gone", name)
    continue
@@ -1454,6 +1457,9 @@ def of_field(kind, model, field_name, field):
  arguments = {"model_name": quoted(model._meta.model_name), "name": quoted(field_name), "field": written(field)}
  return operation(kind, **arguments) + ","
 
+def in_model(name, field):
+ return "# In the model: %s = %s" % (name, written(field))
+
 def in_state(line):
  return ["migrations.SeparateDatabaseAndState(", "    state_operations=[" + line + "],", "),"]
 
@@ -1477,7 +1483,8 @@ def with_default(event):
   field.db_default = default[0]
  else:
   field.null = True
- return [of_field("AddField", event.model, event.field.name, field)]
+ name = event.field.name
+ return [of_field("AddField", event.model, name, field), in_model(name, field)]
 
 def relaxed(model, field):
  from rollout_inspector.needs import is_filled, reference_of
@@ -1509,7 +1516,10 @@ def renamed(event):
   old_name=quoted(event.old.name),
   new_name=quoted(event.new.name),
  )
- return [of_field("AlterField", event.model, event.old.name, field), rename + ","]
+ own = event.new.clone()
+ own.db_column = event.old.column
+ lines = [of_field("AlterField", event.model, event.old.name, field), rename + ","]
+ return lines + [in_model(event.new.name, own)]
 
 def without_table(event):
  model = event.model
@@ -1631,9 +1641,11 @@ class Judge:
   tables = set(touched)
   for needs, _ in self.known:
    tables.update(table for table in new if needs.get(table) != new[table])
+   tables.update(table for table in needs if table not in new)
   amiss = set()
   for needs, _ in self.known:
-   amiss.update(misfits(needs, self.catalog.before, tables, True))
+   known = [table for table in tables if table in needs]
+   amiss.update(misfits(needs, self.catalog.before, known, True))
   after = misfits(new, self.catalog.get, tables, True)
   for key in sorted(set(after) - amiss):
    rule, table, column = key

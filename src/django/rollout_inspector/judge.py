@@ -70,9 +70,13 @@ def misfits(needs, table_of, tables, is_new):
 
     for name in sorted(tables):
         need = needs.get(name)
-        if need is None:
-            continue
         have = table_of(name)
+        if need is None:
+            # A table that is left behind holds on to rows of others.
+            for column, parent in have["fks"] if have and is_new else ():
+                if parent in needs:
+                    add("delete-refused", name, column, parent=parent)
+            continue
         if have is None:
             add("table-gone", name)
             continue

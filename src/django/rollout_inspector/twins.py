@@ -45,6 +45,10 @@ def of_field(kind, model, field_name, field):
     return operation(kind, **arguments) + ","
 
 
+def in_model(name, field):
+    return "# In the model: %s = %s" % (name, written(field))
+
+
 def in_state(line):
     return ["migrations.SeparateDatabaseAndState(", "    state_operations=[" + line + "],", "),"]
 
@@ -72,7 +76,8 @@ def with_default(event):
         field.db_default = default[0]
     else:
         field.null = True
-    return [of_field("AddField", event.model, event.field.name, field)]
+    name = event.field.name
+    return [of_field("AddField", event.model, name, field), in_model(name, field)]
 
 
 def relaxed(model, field):
@@ -108,7 +113,10 @@ def renamed(event):
         old_name=quoted(event.old.name),
         new_name=quoted(event.new.name),
     )
-    return [of_field("AlterField", event.model, event.old.name, field), rename + ","]
+    own = event.new.clone()
+    own.db_column = event.old.column
+    lines = [of_field("AlterField", event.model, event.old.name, field), rename + ","]
+    return lines + [in_model(event.new.name, own)]
 
 
 def without_table(event):

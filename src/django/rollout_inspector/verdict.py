@@ -110,9 +110,11 @@ class Judge:
         tables = set(touched)
         for needs, _ in self.known:
             tables.update(table for table in new if needs.get(table) != new[table])
+            tables.update(table for table in needs if table not in new)
         amiss = set()
         for needs, _ in self.known:
-            amiss.update(misfits(needs, self.catalog.before, tables, True))
+            known = [table for table in tables if table in needs]
+            amiss.update(misfits(needs, self.catalog.before, known, True))
         after = misfits(new, self.catalog.get, tables, True)
         for key in sorted(set(after) - amiss):
             rule, table, column = key
