@@ -10,9 +10,11 @@ import {
   isPlain,
   migrationBegins,
   planCommand,
+  readNeeds,
   readPassed,
   readPlan,
   readRefused,
+  readVerified,
 } from '../../src/django/inspector.js'
 import { inspect } from '../support/inspector.js'
 
@@ -113,6 +115,62 @@ test.each([
   ['migrate', undefined],
 ])('a refusal in %s', (text, refused) => {
   expect(readRefused(marker + text + marker, marker)).toEqual(refused)
+})
+
+describe('the verdict in a plan', () => {
+  // As the pod prints it.
+  const finding = {
+    ...{ rule: 'insert-refused', severity: 'breaks', database: 'default' },
+    ...{ object: 'shop_order.colour', table: 'shop_order', column: 'colour', model: 'shop.Order' },
+    ...{ direction: 'running', versions: [0], migration: 'shop.0002_next', code: ['x,'] },
+    ...{ file: '/app/shop/migrations/0002_next.py', to: 'varchar(5)' },
+    allowed: { why: 'so', file: '/app/shop/migrations/0002_next.py', line: 3 },
+  }
+  const judged = {
+    ...{ policy: 'block', blocked: true, findings: [finding], more: 0 },
+    comments: [{ file: '/app/x.py', line: 7, message: 'there is no rule "x"' }],
+    versions: [{ names: ['deployment/web'], tag: 'v1', source: 'kept' }],
+  }
+  const read = (verdict: unknown) =>
+    readPlan([marker + JSON.stringify({ ...plan, judged: verdict }) + marker], marker)
+
+  test('is read', () => {
+    const { column: _, ...known } = finding
+    expect(read(judged)?.judged).toEqual({ ...judged, findings: [known] })
+    expect(read(null)).toEqual(plan)
+  })
+
+  // Else a release would go on that has to stop.
+  test.each<[string, object]>([
+    ['no policy', { policy: 'ask' }],
+    ['no word of the end', { blocked: 1 }],
+    ['an unknown rule', { findings: [{ ...finding, rule: 'x' }] }],
+    ['an unknown severity', { findings: [{ ...finding, severity: 'x' }] }],
+    ['a finding of nobody', { findings: [{ ...finding, versions: ['v1'] }] }],
+    ['a finding without an object', { findings: [{ ...finding, object: 1 }] }],
+    ['a version without names', { versions: [{ tag: 'v1', source: 'kept' }] }],
+    ['a comment without a line', { comments: [{ file: 'x', message: 'y' }] }],
+  ])('makes the plan unreadable with %s', (_, more) => {
+    expect(read({ ...judged, ...more })).toBeUndefined()
+  })
+
+  test('and the comparison after the migration', () => {
+    const { allowed: _, ...unpredicted } = finding
+    const one = { database: 'default', unpredicted: [unpredicted], unmet: ['column-gone a.b'] }
+    const told = (json: unknown) => readVerified(marker + JSON.stringify(json) + marker, marker)
+    const { column: __, ...known } = unpredicted
+    expect(told({ verified: [one] })).toEqual([{ ...one, unpredicted: [known] }])
+    expect(told({ verified: null, why: 'it is away' })).toEqual({ why: 'it is away' })
+    expect(told({ verified: [{}] })).toEqual({ why: 'the comparison cannot be read' })
+    expect(told({ needs: 'bmVl' })).toBeUndefined()
+    expect(readVerified('migrate', marker)).toBeUndefined()
+  })
+
+  test('and the needs of the image', () => {
+    expect(readNeeds(`${marker}{"needs": "bmVl"}${marker}`, marker)).toBe('bmVl')
+    expect(readNeeds(`${marker}{"needs": "no"}${marker}`, marker)).toBeUndefined()
+    expect(readNeeds('{"needs": "bmVl"}', marker)).toBeUndefined()
+  })
 })
 
 describe('the command of the plan', () => {
@@ -303,6 +361,42 @@ describe("the inspector's variables", () => {
     const [variable] = inspectorEnv(task)
     expect(variable?.value).not.toContain('$')
     expect(JSON.parse(variable?.value ?? '')).toEqual({ ...usual, ...spec })
+  })
+
+  test('of the versions that run: their needs are variables of their own, each of them once', () => {
+    const version = (tag: string, needs?: string) => ({
+      ...{ names: ['deployment/web'], tag },
+      ...(needs !== undefined && { needs }),
+    })
+    const [large, larger] = ['A', 'B'].map((letter) => letter.repeat(100_000))
+    const running = [
+      version('v1', 'bmVl'),
+      version('v2', 'own'),
+      version('v3'),
+      version('v4', 'bmVl'),
+      version('v5', large),
+      version('v6', `${larger ?? ''}AAAA`),
+      version('v7', 'no base64'),
+    ]
+    const [spec, ...bodies] = inspectorEnv({ marker, running, unsafe: 'warn' })
+    expect(bodies).toEqual([
+      { name: 'DJANGO_ROLLOUT_NEEDS_0', value: 'bmVl' },
+      { name: 'DJANGO_ROLLOUT_NEEDS_1', value: large },
+    ])
+    const names = ['deployment/web']
+    expect(JSON.parse(spec?.value ?? '')).toEqual({
+      ...usual,
+      unsafe: 'warn',
+      running: [
+        { names, tag: 'v1', needs: 0 },
+        { names, tag: 'v2', own: true },
+        { names, tag: 'v3' },
+        { names, tag: 'v4', needs: 0 },
+        { names, tag: 'v5', needs: 1 },
+        { names, tag: 'v6' },
+        { names, tag: 'v7' },
+      ],
+    })
   })
 })
 

@@ -1,6 +1,8 @@
 /** The history in its ConfigMap, with the pod templates of what went live. */
 import { describe, expect, test } from '@jest/globals'
+import type { ConfigMap } from 'kubernetes-types/core/v1'
 import { randomBytes } from 'node:crypto'
+import { deflateSync } from 'node:zlib'
 import {
   readArchive,
   readHistory,
@@ -94,3 +96,64 @@ describe('the templates of a release', () => {
 function archiveOf(objects: ReadonlyMap<string, object>) {
   return memoryCluster(Object.fromEntries(objects)).cluster
 }
+
+describe('what versions need of their databases', () => {
+  const table = (note: string) => ({ m: 'shop.Order', c: { [note]: { t: 'varchar(50)', p: 1 } } })
+  const needs = (note: string) =>
+    deflateSync(JSON.stringify({ default: { shop_order: table(note) } })).toString('base64')
+  const inUse = async (cluster: Parameters<typeof readArchive>[0]) =>
+    (await readArchive(cluster, 'shop', 'shop')).needs
+
+  test('is kept by the digest of its image, whether it went live or not', async () => {
+    const { remembered, add, cluster } = archive()
+    await remembered(ended('a'), { needs: needs('note') })
+    await remembered(ended('b', 'kept'), { needs: needs('text') })
+    await add(ended('c'))
+    expect(await inUse(cluster)).toEqual(
+      new Map([
+        ['sha256:a', needs('note')],
+        ['sha256:b', needs('text')],
+      ]),
+    )
+  })
+
+  test('is kept once for all releases that share it', async () => {
+    const { remembered, cluster } = archive()
+    for (const run of ['a', 'b', 'c']) await remembered(ended(run), { needs: needs('note') })
+    const { binaryData = {} } = (await cluster.find<ConfigMap>(path)) ?? {}
+    expect(Object.keys(binaryData)).toHaveLength(1)
+    expect((await inUse(cluster)).size).toBe(3)
+  })
+
+  test('has its limit: those of live versions stay, the newest first', async () => {
+    const { remembered, cluster } = archive()
+    const large = () => {
+      const columns = Array.from({ length: 900 }, () => [
+        randomBytes(30).toString('hex'),
+        { t: 'text' },
+      ])
+      const all = { default: { a: { m: 'm', c: Object.fromEntries(columns) } } }
+      return deflateSync(JSON.stringify(all)).toString('base64')
+    }
+    expect(large().length).toBeGreaterThan(40_000)
+    for (const run of ['a', 'b', 'c', 'd']) await remembered(ended(run), { needs: large() })
+    for (const run of ['x', 'y', 'z']) await remembered(ended(run, 'undone'), { needs: large() })
+    expect([...(await inUse(cluster)).keys()].sort()).toEqual([
+      ...['sha256:a', 'sha256:b', 'sha256:c', 'sha256:d'],
+    ])
+  })
+
+  test.each<[string, string]>([
+    ['other needs', needs('other')],
+    ['no base64', '{"default": {}}'],
+    ['no needs', deflateSync('{"default": {"a": {"c": {}}}}').toString('base64')],
+    ['no JSON', deflateSync('x').toString('base64')],
+  ])('is as if it were not there where another client has written %s', async (_, body) => {
+    const { remembered, cluster } = archive()
+    await remembered(ended('a'), { needs: needs('note') })
+    const live = (await cluster.find<ConfigMap>(path))!
+    const [key = ''] = Object.keys(live.binaryData ?? {})
+    await cluster.put(path, { ...live, binaryData: { [key]: body } })
+    expect((await inUse(cluster)).size).toBe(0)
+  })
+})

@@ -289,3 +289,36 @@ test('a cancel is heard while the log is still asked for', async () => {
   await it.clock.pass(1_000)
   await finalLines
 })
+
+test('the needs of the version, and what the schema really is, are known after the migration', async () => {
+  const judged = {
+    ...{ policy: 'block', blocked: false, findings: [], more: 0, comments: [] },
+    versions: [{ names: ['deployment/web'], tag: 'v1', source: 'kept' }],
+  }
+  const finding = {
+    ...{ rule: 'column-gone', severity: 'breaks', database: 'default', object: 'a.b', table: 'a' },
+    ...{ model: 'a.A', direction: 'running', versions: [0] },
+  }
+  const verified = [{ database: 'default', unpredicted: [finding], unmet: [] }]
+  const it = play((play) => {
+    const marked = (text: string) => `${play.marker()}${text}${play.marker()}`
+    return saying([
+      marked('{"needs": "bmVl"}'),
+      ...[marked(JSON.stringify({ ...plan, judged })), marked('migrate')],
+      ...['  Applying a.0001_x... OK', marked(JSON.stringify({ verified }))],
+    ])
+  })
+  const planned = it.migration.plan(notebook())
+  await it.clock.pass(10)
+  it.pod(running)
+  await it.clock.pass(10)
+  await planned
+  expect(it.migration.needs()).toBe('bmVl')
+  const migrated = it.migration.migrate(notebook())
+  it.pod(finished)
+  await it.clock.pass(1_000)
+  await migrated
+  expect(it.migration.surprises()).toEqual([
+    'the schema is not as the plan predicted: the column a.b is gone, but version v1 (deployment/web) uses it: every query of a.A fails',
+  ])
+})
