@@ -371,7 +371,7 @@ describe("the inspector's variables", () => {
     const [large, larger] = ['A', 'B'].map((letter) => letter.repeat(100_000))
     const running = [
       version('v1', 'bmVl'),
-      version('v2', 'own'),
+      { ...version('v2'), isOwn: true as const },
       version('v3'),
       version('v4', 'bmVl'),
       version('v5', large),

@@ -69,7 +69,7 @@ test('the lines of the log', () => {
     expect.stringMatching(/^accepted: .* \(nobody reads it\)$/),
     'and 2 more',
     'the comment in /app/x.py:7 accepts nothing: there is no rule "x"',
-    'they are applied all the same (unsafe-migrations: warn)',
+    'they are still applied (unsafe-migrations: warn)',
   ])
   expect(verdictWarnings({ ...more, findings: [finding, { ...finding, allowed }] })).toHaveLength(2)
   expect(verdictWarnings({ ...more, policy: 'allow', findings })).toEqual([])
@@ -101,7 +101,7 @@ To accept it, add to the file of shop.0002_next:
   })
   const unjudged = { ...finding, rule: 'unjudged' as const, object: 'default' }
   expect(unsafeCause({ ...judged, findings: [unjudged] }, () => undefined).hint).toContain(
-    'To apply it all the same, set "unsafe-migrations: warn"',
+    'To apply it without the comparison, set "unsafe-migrations: warn"',
   )
 })
 

@@ -128,7 +128,7 @@ describe('what versions need of their databases', () => {
   test('has its limit: those of live versions stay, the newest first', async () => {
     const { remembered, cluster } = archive()
     const large = () => {
-      const columns = Array.from({ length: 900 }, () => [
+      const columns = Array.from({ length: 900 }, (): [string, object] => [
         randomBytes(30).toString('hex'),
         { t: 'text' },
       ])

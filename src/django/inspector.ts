@@ -140,8 +140,10 @@ export interface RunningVersion {
   /** Who runs it: `deployment/web`. */
   readonly names: readonly string[]
   readonly tag: string
-  /** Its needs, where they were kept; `own`: it is the image that is released. */
-  readonly needs?: string | 'own'
+  /** Its needs, where they were kept. */
+  readonly needs?: string
+  /** It is the image that is released. */
+  readonly isOwn?: true
 }
 
 const defaultManage = ['python', 'manage.py']
@@ -183,16 +185,16 @@ const longestBodies = 400_000
 
 /** Returns the versions with the number of the variable that has their needs: one for all that share them. */
 function withBodies(versions: readonly RunningVersion[]) {
-  const own = versions.flatMap(({ needs }) => (needs !== 'own' && isNeeds(needs) ? [needs] : []))
+  const own = versions.flatMap(({ needs }) => (isNeeds(needs) ? [needs] : []))
   const bodies = [...new Set(own)].reduce<readonly string[]>((kept, one) => {
     const size = [...kept, one].reduce((sum, { length }) => sum + length, 0)
     return size > longestBodies ? kept : [...kept, one]
   }, [])
-  const running = versions.map(({ names, tag, needs = '' }) => {
+  const running = versions.map(({ names, tag, needs = '', isOwn }) => {
     const index = bodies.indexOf(needs)
     return {
       ...{ names, tag },
-      ...(needs === 'own' && { own: true }),
+      ...(isOwn && { own: true }),
       ...(index >= 0 && { needs: index }),
     }
   })

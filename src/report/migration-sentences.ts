@@ -69,7 +69,7 @@ export function verdictLines(judged: Judged): readonly string[] {
     ...(more > 0 ? [`and ${more} more`] : []),
     ...judged.comments.map(commentSentence),
     ...(policy !== 'block' && breaking(judged).length > 0
-      ? [`they are applied all the same (unsafe-migrations: ${policy})`]
+      ? [`they are still applied (unsafe-migrations: ${policy})`]
       : []),
   ]
 }
@@ -131,9 +131,9 @@ export function fixOf({ rule, code = [] }: MigrationFinding): string {
 }
 
 function acceptance({ rule, object, migration }: MigrationFinding): string {
-  const where = migration === undefined ? 'a pending migration' : migration
+  const where = migration ?? 'a pending migration'
   return rule === 'unjudged'
-    ? 'To apply it all the same, set "unsafe-migrations: warn"'
+    ? 'To apply it without the comparison, set "unsafe-migrations: warn"'
     : `To accept it, add to the file of ${where}:\n# django-rollout: allow ${rule} ${object}: <why>`
 }
 

@@ -125,7 +125,8 @@ function runningVersions(
     own.every(([name, value]) => metadata?.labels?.[name] === value)
   return versionsInUse(live.clusterState(), settings.image, isOwn).map(
     ({ digest = '', tag, names }) => {
-      const kept = digest === released ? 'own' : needs.get(digest)
+      if (digest === released) return { names, tag, isOwn: true }
+      const kept = needs.get(digest)
       return { names, tag, ...(kept !== undefined && { needs: kept }) }
     },
   )
