@@ -15,14 +15,14 @@ const folder = fileURLToPath(new URL('../__tests__/fixtures/summary', import.met
 
 const note: Changes = {
   'orders/models.py': (text) =>
-    text.replace('    created_at =', '    note = models.TextField(default="")\n    created_at ='),
+    text.replace('    created_at =', '    note = models.TextField(default="", db_default="")\n    created_at ='),
   'orders/migrations/0002_note.py': `from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
     dependencies = [("orders", "0001_initial")]
 
-    operations = [migrations.AddField("order", "note", models.TextField(default=""))]
+    operations = [migrations.AddField("order", "note", models.TextField(default="", db_default=""))]
 `,
 }
 

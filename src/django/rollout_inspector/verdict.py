@@ -71,7 +71,9 @@ class Judge:
         kept = task.bodies.get(index) if index is not None else None
         if kept is not None and self.alias in kept:
             return kept[self.alias], "kept"
-        return self.needs_of(self.state.apps), "state"
+        needs = self.needs_of(self.state.apps)
+        # A database that it did not use: nothing is missing then.
+        return needs, "state" if needs or kept is None else "kept"
 
     def predict(self, pending, guard):
         from rollout_inspector.effects import Effects, flattened

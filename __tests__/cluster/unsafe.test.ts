@@ -1,0 +1,163 @@
+/** Migrations that break a version which runs are refused before anything is written, unless a person accepts them. */
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { whileAsking } from '../e2e/client.js'
+import { Site, type Changes } from '../e2e/site.js'
+
+let shop: Site
+let running: string
+
+beforeAll(async () => {
+  shop = await Site.make('unsafe')
+  running = await shop.commit('First', {})
+  expect(await shop.release({ bake: '0' })).toMatchObject({ report: { result: 'deployed' } })
+})
+
+afterAll(() => shop.remove())
+
+const migration = (name: string, after: string, operations: string): Changes => ({
+  [`catalog/migrations/${name}.py`]: `from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("catalog", "${after}")]
+
+    operations = [${operations}]
+`,
+})
+
+/** A field of the products, and the migration that adds it. */
+const adding = (field: string, name: string, after: string, comment = ''): Changes => {
+  const [, column = ''] = /^(\w+) = /.exec(field) ?? []
+  const type = field.replace(/^\w+ = /, '')
+  const text = `${comment}migrations.AddField("product", "${column}", ${type})`
+  return {
+    'catalog/models.py': (old) => old.replace(/( +)stock = /, `$1${field}\n$1stock = `),
+    ...migration(name, after, text),
+  }
+}
+
+const applied = (name: string) =>
+  shop.sql(`SELECT count(*) FROM django_migrations WHERE name = '${name}'`)
+const columns = () =>
+  shop.sql(
+    `SELECT string_agg(column_name, ' ' ORDER BY column_name) FROM information_schema.columns
+     WHERE table_name = 'catalog_product' AND column_name IN ('colour', 'weight_grams', 'size')`,
+  )
+const everyone = '(cronjob/expire-orders, deployment/web, deployment/worker)'
+const first = '0002_product_weight_grams'
+const colour = 'colour = models.CharField(max_length=20, default="red"'
+
+test('a NOT NULL column with a Python default is refused, by name and with the safe way', async () => {
+  await shop.commit('A colour', adding(`${colour})`, '0003_colour', first))
+  const before = await shop.state()
+  const { result: refused, asked } = await whileAsking(await shop.url(), () =>
+    shop.release({ bake: '0' }),
+  )
+
+  expect(refused).toMatchObject({
+    code: 1,
+    report: {
+      result: 'failed',
+      cause: {
+        code: 'unsafe-migration',
+        sentence: `catalog.0003_colour: the column catalog_product.colour is NOT NULL without a database default, but version ${running.slice(0, 12)} ${everyone} does not set it: every INSERT into catalog_product fails`,
+        hint: expect.stringMatching(
+          /AddField\(model_name="product", name="colour", .*db_default='red'.*\n[^]*# django-rollout: allow insert-refused catalog_product\.colour: <why>$/,
+        ),
+        annotations: [{ file: 'catalog/migrations/0003_colour.py', line: 1 }],
+      },
+      plan: { migrations: [{ name: 'catalog.0003_colour', verdict: 'unsafe' }] },
+      migrations: [],
+    },
+  })
+  expect([await applied('0003_colour'), await columns()]).toEqual(['0', 'weight_grams'])
+  expect(await shop.state()).toEqual(before)
+  expect(await shop.leftovers()).toEqual([])
+  expect(asked.failures).toEqual([])
+  await shop.drop()
+})
+
+test('its twin with a database default is released', async () => {
+  running = await shop.commit('A colour', adding(`${colour}, db_default="red")`, '0003_colour', first))
+  const released = await shop.release({ bake: '0' })
+  expect(released).toMatchObject({
+    code: 0,
+    report: {
+      result: 'deployed',
+      plan: { migrations: [{ verdict: 'safe' }], findings: [] },
+      warnings: [],
+    },
+  })
+})
+
+test('a dropped column that the running version reads is refused', async () => {
+  await shop.commit('No weight', {
+    'catalog/models.py': (old) => old.replace(/ +weight_grams = .*\n/, ''),
+    'catalog/views.py': (old) => old.replace('"weight_grams", ', ''),
+    ...migration('0004_no_weight', '0003_colour', 'migrations.RemoveField("product", "weight_grams")'),
+  })
+  const refused = await shop.release({ bake: '0' })
+  expect(refused).toMatchObject({
+    code: 1,
+    report: {
+      result: 'failed',
+      cause: {
+        code: 'unsafe-migration',
+        sentence: `catalog.0004_no_weight: the column catalog_product.weight_grams is gone, but version ${running.slice(0, 12)} ${everyone} uses it: every query of catalog.Product fails`,
+        hint: expect.stringContaining('DROP COLUMN "weight_grams"'),
+      },
+    },
+  })
+  expect(await columns()).toBe('colour weight_grams')
+})
+
+test('warn: it is applied, and reported; the same code is then released without another word', async () => {
+  const tag = (await shop.git('rev-parse', 'HEAD')).trim()
+  const { image, namespace } = shop
+  const options = { image, namespace, tag }
+  const migrated = await shop.cli('migrate', { ...options, 'unsafe-migrations': 'warn' })
+  expect(migrated).toMatchObject({
+    code: 0,
+    report: {
+      result: 'done',
+      migrations: ['catalog.0004_no_weight'],
+      warnings: [expect.stringContaining('the column catalog_product.weight_grams is gone')],
+    },
+  })
+  expect(await columns()).toBe('colour')
+
+  const deployed = await shop.deploy(tag, { bake: '0' })
+  expect(deployed).toMatchObject({ code: 0, report: { result: 'deployed', warnings: [] } })
+})
+
+test('a comment with a reason accepts one finding', async () => {
+  const comment = '\n        # django-rollout: allow insert-refused catalog_product.size: nobody adds products\n        '
+  const field = 'size = models.CharField(max_length=9, default="m")'
+  await shop.commit('A size', adding(field, '0005_size', '0004_no_weight', comment))
+  const released = await shop.release({ bake: '0' })
+  expect(released).toMatchObject({
+    code: 0,
+    report: {
+      result: 'deployed',
+      plan: {
+        migrations: [{ name: 'catalog.0005_size', verdict: 'accepted' }],
+        findings: [{ allowed: 'nobody adds products' }],
+      },
+    },
+  })
+  expect(released.output).toMatch(/accepted: catalog\.0005_size: .* \(nobody adds products\)/)
+  expect(await columns()).toBe('colour size')
+})
+
+test('allow: it is applied, and no warning', async () => {
+  const field = 'rank = models.IntegerField(default=1)'
+  const tag = await shop.commit('A rank', adding(field, '0006_rank', '0005_size'))
+  const { image, namespace } = shop
+  expect(await shop.cli('build', { image, push: 'true' })).toMatchObject({ code: 0 })
+  const options = { image, namespace, tag, 'unsafe-migrations': 'allow' }
+  expect(await shop.cli('migrate', options)).toMatchObject({
+    code: 0,
+    report: { result: 'done', migrations: ['catalog.0006_rank'], warnings: [] },
+  })
+  expect(await applied('0006_rank')).toBe('1')
+})
