@@ -366,4 +366,44 @@ export const cases: readonly Case[] = [
     coming: ['column-gone shop_order.colour'],
     ...{ blocked: true, oldFails: [], newFails: allOfOrder },
   },
+  {
+    name: 'a table made by SQL for a model of the state',
+    old: base,
+    new: `${base}class Note(models.Model):
+    text = models.TextField()
+`,
+    migrations: next(
+      inState(
+        'migrations.CreateModel("Note", [("id", models.BigAutoField(primary_key=True)), ("text", models.TextField())])',
+        'migrations.RunSQL("CREATE TABLE shop_note (id bigserial PRIMARY KEY, text text NOT NULL)", "DROP TABLE shop_note")',
+      ),
+    ),
+    ...{ running: [], blocked: false, oldFails: [] },
+  },
+  {
+    name: 'a table made by a step in Python for a model of the state',
+    old: base,
+    new: `${base}class Note(models.Model):
+    text = models.TextField()
+`,
+    migrations: next(
+      `${inState('migrations.CreateModel("Note", [("id", models.BigAutoField(primary_key=True)), ("text", models.TextField())])')}, migrations.RunPython(make, migrations.RunPython.noop)`,
+      'def make(apps, editor):\n    editor.create_model(apps.get_model("shop", "Note"))\n',
+    ),
+    ...{ running: [], coming: ['table-gone shop_note'], blocked: false, oldFails: [] },
+  },
+  {
+    name: 'a model of a new view',
+    old: base,
+    new: `${base}class Total(models.Model):
+    name = models.CharField(max_length=20)
+    class Meta:
+        managed = False
+        db_table = "shop_total"
+`,
+    migrations: next(
+      'migrations.RunSQL("CREATE VIEW shop_total AS SELECT id, name FROM shop_shop", "DROP VIEW shop_total")',
+    ),
+    ...{ running: [], blocked: false, oldFails: [] },
+  },
 ]

@@ -278,7 +278,7 @@ class Effects:
  def note(self, event):
   event.migration, event.operation = self.migration, self.operation
   if event.kind == "sql":
-   for change in reader.changes_of(event.sql):
+   for change in reader.changes_of(event.sql, self.connection.vendor == "mysql"):
     self.apply(Event(migration=event.migration, operation=event.operation, **change))
   else:
    if event.model is not None and not event.model._meta.managed:
@@ -295,7 +295,8 @@ class Effects:
   table = self.catalog.edit(name)
   if table is None:
    self.cannot_read("the table %s is not visible" % name)
-   return name, None
+  elif table["kind"] == "unknown":
+   table = None
   return name, table
 
  def on_create(self, event):
@@ -303,7 +304,8 @@ class Effects:
   self.touched.add(name)
   if self.catalog.get(name) is not None:
    return
-  table = {"kind": "table", "columns": {}, "fks": [], "uniques": [], "checks": []}
+  kind = "table" if event.model else "unknown"
+  table = {"kind": kind, "columns": {}, "fks": [], "uniques": [], "checks": []}
   for field in event.model._meta.local_concrete_fields if event.model else ():
    self.put_column(table, field)
   self.catalog.put(name, table)
@@ -619,8 +621,11 @@ def misfits(needs, table_of, tables, is_new):
    continue
   is_view = have["kind"] == "view"
   columns = have["columns"]
+  if have["kind"] == "unknown":
+   continue
   if is_view and not columns:
-   add("view", name)
+   if not (is_new and need.get("u")):
+    add("view", name)
    continue
   for column, wanted in need["c"].items():
    has = columns.get(column)
@@ -661,8 +666,11 @@ def severity_of(rule, more, need, is_new):
   severity = "breaks"
  if rule == "null-refused" and more.get("nulls") and not more.get("filled"):
   severity = "breaks"
- if severity == "breaks" and is_new and rule != "insert-refused" and (need.get("u") or need.get("o")):
-  severity = "may"
+ if severity == "breaks" and is_new and rule != "insert-refused":
+  if more.get("opaque"):
+   severity = "unknown"
+  elif need.get("u") or need.get("o"):
+   severity = "may"
  return severity
 ''',
         "main.py": r'''import atexit
@@ -707,7 +715,7 @@ def plan():
  from rollout_inspector.needs import packed
  from rollout_inspector.plan import plan_of
 
- environment = dict(os.environ)
+ environment = {name: value for name, value in os.environ.items() if not name.startswith("DJANGO_ROLLOUT_")}
  planned = planned_databases()
  identities = {alias: identity_of(connections[alias]) for alias in planned}
  found = {"stated": dict(identities), "identities": identities}
@@ -1059,18 +1067,19 @@ harmless = (
  r"START|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE|REFRESH|REINDEX|COPY|TRUNCATE|VALUES|PRAGMA|OPTIMIZE|CALL|"
  r"CREATE\\s+(OR\\s+REPLACE\\s+)?(EXTENSION|FUNCTION|PROCEDURE|AGGREGATE|SEQUENCE|SCHEMA|TYPE|DOMAIN|COLLATION|ROLE|USER|"
  r"POLICY|PUBLICATION|STATISTICS|OPERATOR|CAST|TEXT|EVENT)|"
+ r"CREATE\\s+(OR\\s+REPLACE\\s+)?(CONSTRAINT\\s+)?TRIGGER|"
  r"CREATE\\s+(FULLTEXT\\s+|SPATIAL\\s+)?INDEX|"
  r"ALTER\\s+(EXTENSION|SEQUENCE|INDEX|FUNCTION|PROCEDURE|TYPE|ROLE|USER|DEFAULT|PUBLICATION|COLLATION|STATISTICS)|"
  r"DROP\\s+(INDEX|FUNCTION|PROCEDURE|TRIGGER|SEQUENCE|POLICY|RULE|PUBLICATION|STATISTICS|ROLE|USER|AGGREGATE|EVENT))\\b"
 )
 changing = r"\\b(ALTER|DROP|RENAME|EXECUTE)\\b"
 
-def statements_of(sql):
+def statements_of(sql, escapes):
  dollar = chr(36)
- token = re.compile(
-  r"--[^\\n]*|/\\*.*?\\*/|'(?:[^'\\\\]|''|\\\\.)*'|\\"[^\\"]*\\"|\`[^\`]*\`|\\D(\\w*)\\D.*?\\D\\1\\D|;".replace(r"\\D", "\\\\" + dollar),
-  re.DOTALL,
- )
+ plain, escaped = r"'(?:[^']|'')*'", r"'(?:[^'\\\\]|''|\\\\.)*'"
+ strings = escaped if escapes else r"\\b[eE]" + escaped + "|" + plain
+ others = r"\\"[^\\"]*\\"|\`[^\`]*\`|\\D(\\w*)\\D.*?\\D\\1\\D|;".replace(r"\\D", "\\\\" + dollar)
+ token = re.compile(r"--[^\\n]*|/\\*.*?\\*/|" + strings + "|" + others, re.DOTALL)
  statement, at = [], 0
  for found in token.finditer(sql):
   statement.append(sql[at : found.start()])
@@ -1083,12 +1092,12 @@ def statements_of(sql):
    statement.append(" ")
   else:
    is_body = text.startswith(dollar)
-   statement.append(text if text[:1] in "\\"\`" or is_body else "'" + "x" * bool(text[1:-1]) + "'")
+   statement.append(text if text[:1] in "\\"\`" or is_body else "'x'")
  statement.append(sql[at:])
  yield " ".join("".join(statement).split())
 
-def changes_of(sql):
- for statement in statements_of(sql):
+def changes_of(sql, escapes=False):
+ for statement in statements_of(sql, escapes):
   if statement:
    for change in of_statement(statement):
     yield change
@@ -1117,7 +1126,9 @@ def of_statement(statement):
  if found:
   yield {"kind": "view", "table": found.group(1)}
   return
- if match(r"CREATE (?:GLOBAL |LOCAL )?(?:TEMP|TEMPORARY|UNLOGGED|FOREIGN)? ?TABLE", statement):
+ found = match(r"CREATE (?:GLOBAL |LOCAL |TEMP |TEMPORARY |UNLOGGED |FOREIGN )*TABLE (?:IF NOT EXISTS )?" + name, statement)
+ if found:
+  yield {"kind": "create", "table": found.group(1)}
   return
  found = match(r"CREATE UNIQUE INDEX (?:CONCURRENTLY )?(?:IF NOT EXISTS )?(?:" + name + r" )?ON (?:ONLY )?" + name, statement)
  if found:
@@ -1130,7 +1141,7 @@ def of_statement(statement):
  if found and "," not in statement:
   yield {"kind": "rename", "old": found.group(1), "new": found.group(2)}
   return
- if re.match(r"(CREATE (OR REPLACE )?(CONSTRAINT )?TRIGGER|DO)\\b", statement, re.IGNORECASE):
+ if re.match(r"DO\\b", statement, re.IGNORECASE):
   yield unread(statement)
  elif not re.match(harmless, statement, re.IGNORECASE) and re.search(changing, statement, re.IGNORECASE):
   yield unread(statement)
@@ -1209,6 +1220,9 @@ def of_action(table, action, statement):
  found = match(r"ADD (?:COLUMN )?(?:IF NOT EXISTS )?" + column + " (.+)", action)
  if found:
   yield here("add", column=found.group(1), **described(found.group(2)))
+  return
+ if match("SET SCHEMA", action):
+  yield unread(statement)
   return
  if re.match(
   r"(VALIDATE|OWNER|SET|RESET|ENABLE|DISABLE|CLUSTER|REPLICA|ENGINE|ALGORITHM|LOCK|AUTO_INCREMENT|COMMENT|"
@@ -1354,8 +1368,19 @@ def supervised(command, question):
   file = in_memory(question["tables"])
   env = dict(question["env"])
   env["DJANGO_ROLLOUT_SPEC"] = json.dumps({"marker": task.spec["marker"], "verify": file})
-  subprocess.call(question["start"], env=env, pass_fds=[file], timeout=verify_seconds)
- except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+  ended = subprocess.run(
+   question["start"],
+   env=env,
+   pass_fds=[file],
+   timeout=verify_seconds,
+   stdout=subprocess.PIPE,
+   stderr=subprocess.STDOUT,
+  )
+  lines = ended.stdout.decode("utf-8", "replace").splitlines() or ["it printed nothing"]
+  told = [line.partition(task.spec["marker"])[2].rpartition(task.spec["marker"])[0] for line in lines]
+  answer = [text for text in told if text.startswith('{"verified"')]
+  task.say(answer[-1] if answer else json.dumps({"verified": None, "why": lines[-1][:300]}))
+ except (OSError, ValueError, subprocess.SubprocessError) as error:
   task.say(json.dumps({"verified": None, "why": str(error)[:300]}))
  return code if code >= 0 else 128 - code
 
@@ -1570,6 +1595,7 @@ class Judge:
   self.findings = []
   self.known = []
   self.predicted = {}
+  self.coming = None
 
  def needs_of(self, apps):
   from django.db import router
@@ -1648,10 +1674,13 @@ class Judge:
    known = [table for table in tables if table in needs]
    amiss.update(misfits(needs, self.catalog.before, known, True))
   after = misfits(new, self.catalog.get, tables, True)
+  self.coming = {"needs": {table: new[table] for table in tables if table in new}}
+  self.coming["known"] = sorted([list(key) for key in amiss.union(after)])
   for key in sorted(set(after) - amiss):
    rule, table, column = key
    if rule != "insert-refused" or ("insert-refused", table, column) not in self.predicted:
-    self.report(rule, table, column, after[key], None, new=new)
+    more = dict(after[key], opaque=bool(self.effects.opaque))
+    self.report(rule, table, column, more, None, new=new)
 
  def report(self, rule, table, column, more, indices, migration=None, of=None, new=None):
   is_new = new is not None
@@ -1730,6 +1759,7 @@ class Judge:
    "types": changed,
    "needs": needs,
    "predicted": sorted([list(key) for key in self.predicted]),
+   "new": self.coming,
   }
 
 def unjudged(alias, error, pending):
@@ -1787,17 +1817,17 @@ def verified(question, connection):
   for key in set(now) - set(was):
    found.setdefault(key, (now[key], needs[key[1]], []))[2].append(index)
 
- def told(key, more, need, indices):
+ def told(key, more, need, indices, is_new=False):
   rule, table, column = key
   finding = {
    "rule": rule,
-   "severity": severity_of(rule, more, need, False),
+   "severity": severity_of(rule, more, need, is_new),
    "database": question["alias"],
    "object": "%s.%s" % (table, column) if column else table,
    "table": table,
    "column": column,
    "model": need.get("m", ""),
-   "direction": "running",
+   "direction": "new" if is_new else "running",
    "versions": indices,
    "migration": None,
   }
@@ -1806,6 +1836,14 @@ def verified(question, connection):
 
  unpredicted = [
   told(key, *found[key]) for key in sorted(found) if key not in predicted and key[0] not in named_freely
+ ]
+ new = question["new"]["needs"]
+ known = {tuple(key) for key in question["new"]["known"]}
+ missed = misfits(new, table_now, new, True)
+ unpredicted += [
+  told(key, missed[key], new[key[1]], [], True)
+  for key in sorted(set(missed) - known)
+  if key[0] not in named_freely
  ]
  unmet = [
   "%s %s" % (rule, ".".join(part for part in (table, column) if part))

@@ -165,7 +165,7 @@ class Effects:
     def note(self, event):
         event.migration, event.operation = self.migration, self.operation
         if event.kind == "sql":
-            for change in reader.changes_of(event.sql):
+            for change in reader.changes_of(event.sql, self.connection.vendor == "mysql"):
                 self.apply(Event(migration=event.migration, operation=event.operation, **change))
         else:
             if event.model is not None and not event.model._meta.managed:
@@ -185,7 +185,8 @@ class Effects:
         table = self.catalog.edit(name)
         if table is None:
             self.cannot_read("the table %s is not visible" % name)
-            return name, None
+        elif table["kind"] == "unknown":
+            table = None
         return name, table
 
     def on_create(self, event):
@@ -194,7 +195,9 @@ class Effects:
         # Else `migrate --fake-initial`, or it fails.
         if self.catalog.get(name) is not None:
             return
-        table = {"kind": "table", "columns": {}, "fks": [], "uniques": [], "checks": []}
+        # What SQL creates may have any columns.
+        kind = "table" if event.model else "unknown"
+        table = {"kind": kind, "columns": {}, "fks": [], "uniques": [], "checks": []}
         for field in event.model._meta.local_concrete_fields if event.model else ():
             self.put_column(table, field)
         self.catalog.put(name, table)

@@ -82,8 +82,12 @@ def misfits(needs, table_of, tables, is_new):
             continue
         is_view = have["kind"] == "view"
         columns = have["columns"]
+        if have["kind"] == "unknown":
+            continue
         if is_view and not columns:
-            add("view", name)
+            # The new version may be made for it.
+            if not (is_new and need.get("u")):
+                add("view", name)
             continue
         for column, wanted in need["c"].items():
             has = columns.get(column)
@@ -127,7 +131,10 @@ def severity_of(rule, more, need, is_new):
         severity = "breaks"
     if rule == "null-refused" and more.get("nulls") and not more.get("filled"):
         severity = "breaks"
-    # What no migration of this project makes may come by another way.
-    if severity == "breaks" and is_new and rule != "insert-refused" and (need.get("u") or need.get("o")):
-        severity = "may"
+    # What no operation makes may come by another way: a step in Python, a table of another program.
+    if severity == "breaks" and is_new and rule != "insert-refused":
+        if more.get("opaque"):
+            severity = "unknown"
+        elif need.get("u") or need.get("o"):
+            severity = "may"
     return severity

@@ -51,7 +51,7 @@ def plan():
     from rollout_inspector.plan import plan_of
 
     # As it is now: the project may change it when it connects.
-    environment = dict(os.environ)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DJANGO_ROLLOUT_")}
     planned = planned_databases()
     identities = {alias: identity_of(connections[alias]) for alias in planned}
     found = {"stated": dict(identities), "identities": identities}

@@ -13,6 +13,7 @@ harmless = (
     r"START|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE|REFRESH|REINDEX|COPY|TRUNCATE|VALUES|PRAGMA|OPTIMIZE|CALL|"
     r"CREATE\s+(OR\s+REPLACE\s+)?(EXTENSION|FUNCTION|PROCEDURE|AGGREGATE|SEQUENCE|SCHEMA|TYPE|DOMAIN|COLLATION|ROLE|USER|"
     r"POLICY|PUBLICATION|STATISTICS|OPERATOR|CAST|TEXT|EVENT)|"
+    r"CREATE\s+(OR\s+REPLACE\s+)?(CONSTRAINT\s+)?TRIGGER|"
     r"CREATE\s+(FULLTEXT\s+|SPATIAL\s+)?INDEX|"
     r"ALTER\s+(EXTENSION|SEQUENCE|INDEX|FUNCTION|PROCEDURE|TYPE|ROLE|USER|DEFAULT|PUBLICATION|COLLATION|STATISTICS)|"
     r"DROP\s+(INDEX|FUNCTION|PROCEDURE|TRIGGER|SEQUENCE|POLICY|RULE|PUBLICATION|STATISTICS|ROLE|USER|AGGREGATE|EVENT))\b"
@@ -20,13 +21,16 @@ harmless = (
 changing = r"\b(ALTER|DROP|RENAME|EXECUTE)\b"
 
 
-def statements_of(sql):
-    """Splits at semicolons that are not inside of a string, a comment or a dollar-quoted body."""
+def statements_of(sql, escapes):
+    """Splits at semicolons that are not inside of a string, a comment or a dollar-quoted body.
+
+    escapes  a backslash in a string escapes the next letter, as in MySQL; in PostgreSQL only in E'...'
+    """
     dollar = chr(36)
-    token = re.compile(
-        r"--[^\n]*|/\*.*?\*/|'(?:[^'\\]|''|\\.)*'|\"[^\"]*\"|`[^`]*`|\D(\w*)\D.*?\D\1\D|;".replace(r"\D", "\\" + dollar),
-        re.DOTALL,
-    )
+    plain, escaped = r"'(?:[^']|'')*'", r"'(?:[^'\\]|''|\\.)*'"
+    strings = escaped if escapes else r"\b[eE]" + escaped + "|" + plain
+    others = r"\"[^\"]*\"|`[^`]*`|\D(\w*)\D.*?\D\1\D|;".replace(r"\D", "\\" + dollar)
+    token = re.compile(r"--[^\n]*|/\*.*?\*/|" + strings + "|" + others, re.DOTALL)
     statement, at = [], 0
     for found in token.finditer(sql):
         statement.append(sql[at : found.start()])
@@ -40,13 +44,13 @@ def statements_of(sql):
         else:
             # A string is kept as a whole word; what it says does not matter, but in a body of code.
             is_body = text.startswith(dollar)
-            statement.append(text if text[:1] in "\"`" or is_body else "'" + "x" * bool(text[1:-1]) + "'")
+            statement.append(text if text[:1] in "\"`" or is_body else "'x'")
     statement.append(sql[at:])
     yield " ".join("".join(statement).split())
 
 
-def changes_of(sql):
-    for statement in statements_of(sql):
+def changes_of(sql, escapes=False):
+    for statement in statements_of(sql, escapes):
         if statement:
             for change in of_statement(statement):
                 yield change
@@ -78,8 +82,9 @@ def of_statement(statement):
     if found:
         yield {"kind": "view", "table": found.group(1)}
         return
-    if match(r"CREATE (?:GLOBAL |LOCAL )?(?:TEMP|TEMPORARY|UNLOGGED|FOREIGN)? ?TABLE", statement):
-        # No version knows it yet.
+    found = match(r"CREATE (?:GLOBAL |LOCAL |TEMP |TEMPORARY |UNLOGGED |FOREIGN )*TABLE (?:IF NOT EXISTS )?" + name, statement)
+    if found:
+        yield {"kind": "create", "table": found.group(1)}
         return
     found = match(r"CREATE UNIQUE INDEX (?:CONCURRENTLY )?(?:IF NOT EXISTS )?(?:" + name + r" )?ON (?:ONLY )?" + name, statement)
     if found:
@@ -92,7 +97,7 @@ def of_statement(statement):
     if found and "," not in statement:
         yield {"kind": "rename", "old": found.group(1), "new": found.group(2)}
         return
-    if re.match(r"(CREATE (OR REPLACE )?(CONSTRAINT )?TRIGGER|DO)\b", statement, re.IGNORECASE):
+    if re.match(r"DO\b", statement, re.IGNORECASE):
         yield unread(statement)
     elif not re.match(harmless, statement, re.IGNORECASE) and re.search(changing, statement, re.IGNORECASE):
         yield unread(statement)
@@ -175,6 +180,9 @@ def of_action(table, action, statement):
     found = match(r"ADD (?:COLUMN )?(?:IF NOT EXISTS )?" + column + " (.+)", action)
     if found:
         yield here("add", column=found.group(1), **described(found.group(2)))
+        return
+    if match("SET SCHEMA", action):
+        yield unread(statement)
         return
     if re.match(
         r"(VALIDATE|OWNER|SET|RESET|ENABLE|DISABLE|CLUSTER|REPLICA|ENGINE|ALGORITHM|LOCK|AUTO_INCREMENT|COMMENT|"

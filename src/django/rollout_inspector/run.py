@@ -116,8 +116,20 @@ def supervised(command, question):
         file = in_memory(question["tables"])
         env = dict(question["env"])
         env["DJANGO_ROLLOUT_SPEC"] = json.dumps({"marker": task.spec["marker"], "verify": file})
-        subprocess.call(question["start"], env=env, pass_fds=[file], timeout=verify_seconds)
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        ended = subprocess.run(
+            question["start"],
+            env=env,
+            pass_fds=[file],
+            timeout=verify_seconds,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        # What the project prints at its start is in the log already.
+        lines = ended.stdout.decode("utf-8", "replace").splitlines() or ["it printed nothing"]
+        told = [line.partition(task.spec["marker"])[2].rpartition(task.spec["marker"])[0] for line in lines]
+        answer = [text for text in told if text.startswith('{"verified"')]
+        task.say(answer[-1] if answer else json.dumps({"verified": None, "why": lines[-1][:300]}))
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
         task.say(json.dumps({"verified": None, "why": str(error)[:300]}))
     return code if code >= 0 else 128 - code
 

@@ -37,6 +37,8 @@ class Judge:
         # Of each version, in their order: needs, and where they come from.
         self.known = []
         self.predicted = {}
+        # What the new version needs of the tables in question, and what was found of it.
+        self.coming = None
 
     def needs_of(self, apps):
         from django.db import router
@@ -118,10 +120,13 @@ class Judge:
             known = [table for table in tables if table in needs]
             amiss.update(misfits(needs, self.catalog.before, known, True))
         after = misfits(new, self.catalog.get, tables, True)
+        self.coming = {"needs": {table: new[table] for table in tables if table in new}}
+        self.coming["known"] = sorted([list(key) for key in amiss.union(after)])
         for key in sorted(set(after) - amiss):
             rule, table, column = key
             if rule != "insert-refused" or ("insert-refused", table, column) not in self.predicted:
-                self.report(rule, table, column, after[key], None, new=new)
+                more = dict(after[key], opaque=bool(self.effects.opaque))
+                self.report(rule, table, column, more, None, new=new)
 
     def report(self, rule, table, column, more, indices, migration=None, of=None, new=None):
         is_new = new is not None
@@ -204,6 +209,7 @@ class Judge:
             "types": changed,
             "needs": needs,
             "predicted": sorted([list(key) for key in self.predicted]),
+            "new": self.coming,
         }
 
 
@@ -266,17 +272,17 @@ def verified(question, connection):
         for key in set(now) - set(was):
             found.setdefault(key, (now[key], needs[key[1]], []))[2].append(index)
 
-    def told(key, more, need, indices):
+    def told(key, more, need, indices, is_new=False):
         rule, table, column = key
         finding = {
             "rule": rule,
-            "severity": severity_of(rule, more, need, False),
+            "severity": severity_of(rule, more, need, is_new),
             "database": question["alias"],
             "object": "%s.%s" % (table, column) if column else table,
             "table": table,
             "column": column,
             "model": need.get("m", ""),
-            "direction": "running",
+            "direction": "new" if is_new else "running",
             "versions": indices,
             "migration": None,
         }
@@ -285,6 +291,14 @@ def verified(question, connection):
 
     unpredicted = [
         told(key, *found[key]) for key in sorted(found) if key not in predicted and key[0] not in named_freely
+    ]
+    new = question["new"]["needs"]
+    known = {tuple(key) for key in question["new"]["known"]}
+    missed = misfits(new, table_now, new, True)
+    unpredicted += [
+        told(key, missed[key], new[key[1]], [], True)
+        for key in sorted(set(missed) - known)
+        if key[0] not in named_freely
     ]
     unmet = [
         "%s %s" % (rule, ".".join(part for part in (table, column) if part))
