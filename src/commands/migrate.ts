@@ -90,10 +90,12 @@ export async function migrateTo(
     if (notCompared !== undefined) warn(notCompared)
     verdictWarnings(plan.judged).forEach(warn)
     if (!plan.runs) return false
+    let hasFailed = true
     try {
       await reporter.stage('migrate', (log) => migration.migrate(log))
+      hasFailed = false
     } finally {
-      migration.surprises().forEach(warn)
+      migration.surprises(hasFailed).forEach(warn)
     }
     leftBehind(plan, settings['migrate-command'], migration.applied()).forEach(warn)
     return true

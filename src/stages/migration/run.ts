@@ -6,6 +6,7 @@
 import type { Pod } from 'kubernetes-types/core/v1'
 import { isPlain } from '../../django/inspector.js'
 import type { Plan } from '../../django/inspector.js'
+import type { Verified } from '../../django/verdict.js'
 import { retryTransient } from '../../kubernetes/retry.js'
 import { collection } from '../../kubernetes/paths.js'
 import { idOf } from '../../kubernetes/workload.js'
@@ -43,8 +44,11 @@ export interface Migration {
   applied(): readonly string[]
   /** Returns what the new version needs of the databases, packed; known with the plan. */
   needs(): string | undefined
-  /** Returns where the schema is not as the plan predicted, a sentence each; known after `migrate`. */
-  surprises(): readonly string[]
+  /**
+   * Returns where the schema is not as the plan predicted, a sentence each; known after `migrate`. When that failed,
+   * only what breaks the running versions: the new one will not run.
+   */
+  surprises(hasFailed: boolean): readonly string[]
   /**
    * Ensures that nothing of the migration runs or ever starts after this: removes a Job whose container has not
    * ended, and waits for its pod. One that has ended stays for an hour, for people to look at.
@@ -120,13 +124,13 @@ class MigrationRun implements Migration {
     return this.#output.needs
   }
 
-  surprises(): readonly string[] {
+  surprises(hasFailed: boolean): readonly string[] {
     const { verified } = this.#output
     const { judged } = this.#plan ?? {}
     if (!judged || verified === undefined) return []
-    return 'why' in verified
-      ? [`the schema was not compared with the plan after the migration: ${verified.why}`]
-      : verifiedWarnings(verified, judged)
+    if ('why' in verified)
+      return [`the schema was not compared with the plan after the migration: ${verified.why}`]
+    return verifiedWarnings(hasFailed ? verified.map(withoutNew) : verified, judged)
   }
 
   async close(): Promise<void> {
@@ -225,6 +229,11 @@ class MigrationRun implements Migration {
         cluster.commandLine(['set', 'env', idOf(workload), '-c', container, variable]),
     }
   }
+}
+
+/** Leaves out what was found for the new version. */
+function withoutNew({ unpredicted, ...verified }: Verified): Verified {
+  return { ...verified, unpredicted: unpredicted.filter(({ direction }) => direction !== 'new') }
 }
 
 /** Removes a Job and waits for its pod to be gone; throws an Error when that fails. */
