@@ -498,3 +498,19 @@ print(json.dumps([bare(each) for each in json.loads(sys.stdin.read())]))`
     '',
   ])
 })
+
+test('the environment that is kept for the web has no needs of other versions', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'kept-'))
+  writeFileSync(
+    join(folder, 'poetry'),
+    '#!/bin/sh\nprintf "%s\\n" "$DJANGO_ROLLOUT_ENV" "$DJANGO_ROLLOUT_NEEDS_0"\n',
+    { mode: 0o755 },
+  )
+  const [program = '', ...args] = planCommand('poetry run python manage.py migrate')
+  const { PATH = '' } = process.env
+  const env = { PATH: `${folder}:${PATH}`, WHO: 'ada', DJANGO_ROLLOUT_NEEDS_0: 'bmVl' }
+  const { stdout } = spawnSync(program, args, { env, encoding: 'utf8' })
+  expect(stdout).toMatch(/WHO='?"?ada/)
+  expect(stdout.match(/bmVl/g)).toHaveLength(1)
+  rmSync(folder, { recursive: true })
+})

@@ -78,6 +78,12 @@ def comments_in(file):
    self.read[name] = self.ask(name)
   return self.read[name]
 
+ def glance(self, name):
+  try:
+   self.before(name)
+  except Exception:
+   self.read.pop(name, None)
+
  def edit(self, name):
   table = self.get(name)
   if table is None or name in self.changed:
@@ -97,15 +103,15 @@ def comments_in(file):
     self.names = {each.name: each.type for each in introspection.get_table_list(cursor)}
    if name not in self.names:
     return None
-   is_view = self.names[name] == "v"
-   columns = {
+   table = {"kind": "table", "columns": {}, "fks": [], "uniques": [], "checks": []}
+   if self.names[name] == "v":
+    cursor.execute("SELECT * FROM %s WHERE 1 = 0" % self.connection.ops.quote_name(name))
+    columns = {each[0]: {"null": True, "filled": True, "type": None} for each in cursor.description}
+    return dict(table, kind="view", columns=columns)
+   table["columns"] = {
     each.name: {"null": bool(each.null_ok), "filled": is_filled(each), "type": None, "read": signature(each)}
     for each in introspection.get_table_description(cursor, name)
    }
-   table = {"kind": "view" if is_view else "table", "columns": columns}
-   table.update({"fks": [], "uniques": [], "checks": []})
-   if is_view:
-    return table
    for constraint, has in introspection.get_constraints(cursor, name).items():
     of = [column for column in has.get("columns") or [] if column]
     if has.get("foreign_key") and of:
@@ -1620,7 +1626,7 @@ class Judge:
   if self.effects.opaque:
    for needs, _ in self.known:
     for table in needs:
-     self.catalog.before(table)
+     self.catalog.glance(table)
 
  def needs_of_version(self, version, new):
   if version.get("own"):
@@ -2054,9 +2060,8 @@ def question_of(identities):
   "path": [folder, os.getcwd()] + sys.path[:1],
   "databases": identities,
  }
+ env = {name: value for name, value in env.items() if not name.startswith("DJANGO_ROLLOUT_")}
  env["DJANGO_ROLLOUT_SPEC"] = json.dumps({"marker": task.spec["marker"], "child": child})
- for name in ("DJANGO_ROLLOUT_ENV", "DJANGO_ROLLOUT_THROUGH"):
-  env.pop(name, None)
  start = [sys.executable, "-c", sys.argv[-1]]
  if by_manage:
   chosen = re.findall(r"--settings[= ](\\S+)", " ".join(parts))

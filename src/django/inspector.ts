@@ -182,13 +182,15 @@ export function inspectorEnv(task: InspectorTask): { name: string; value: string
 
 /** The needs of all versions together: an object of the API has at most 1.5 MiB. */
 const longestBodies = 400_000
+/** More versions at once share needs, or are judged without them. */
+const mostBodies = 8
 
 /** Returns the versions with the number of the variable that has their needs: one for all that share them. */
 function withBodies(versions: readonly RunningVersion[]) {
   const own = versions.flatMap(({ needs }) => (isNeeds(needs) ? [needs] : []))
   const bodies = [...new Set(own)].reduce<readonly string[]>((kept, one) => {
     const size = [...kept, one].reduce((sum, { length }) => sum + length, 0)
-    return size > longestBodies ? kept : [...kept, one]
+    return size > longestBodies || kept.length >= mostBodies ? kept : [...kept, one]
   }, [])
   const running = versions.map(({ names, tag, needs = '', isOwn }) => {
     const index = bodies.indexOf(needs)
@@ -286,7 +288,7 @@ export function planCommand(migrateCommand: string, starter?: Starter, marker = 
  * imported in its name. One argument of a program may have 128 KiB.
  */
 const keepEnvironment =
-  '{ DJANGO_ROLLOUT_ENV=$(export -p); [ "${#DJANGO_ROLLOUT_ENV}" -gt 100000 ] || export DJANGO_ROLLOUT_ENV; }'
+  '{ DJANGO_ROLLOUT_ENV=$(for n in 0 1 2 3 4 5 6 7; do unset "DJANGO_ROLLOUT_NEEDS_$n"; done; export -p); [ "${#DJANGO_ROLLOUT_ENV}" -gt 100000 ] || export DJANGO_ROLLOUT_ENV; }'
 
 /**
  * Begins by a script (`$2`) that ends by becoming its arguments, as it does for the web: what it exports is

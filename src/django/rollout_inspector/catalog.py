@@ -30,6 +30,13 @@ class Catalog:
             self.read[name] = self.ask(name)
         return self.read[name]
 
+    def glance(self, name):
+        """Reads a table that nothing is known to change; one that may not be read is left out."""
+        try:
+            self.before(name)
+        except Exception:
+            self.read.pop(name, None)
+
     def edit(self, name):
         """Returns the table to be changed; None where there is none."""
         table = self.get(name)
@@ -50,15 +57,16 @@ class Catalog:
                 self.names = {each.name: each.type for each in introspection.get_table_list(cursor)}
             if name not in self.names:
                 return None
-            is_view = self.names[name] == "v"
-            columns = {
+            table = {"kind": "table", "columns": {}, "fks": [], "uniques": [], "checks": []}
+            if self.names[name] == "v":
+                # Django would ask for a row, which may take a view long.
+                cursor.execute("SELECT * FROM %s WHERE 1 = 0" % self.connection.ops.quote_name(name))
+                columns = {each[0]: {"null": True, "filled": True, "type": None} for each in cursor.description}
+                return dict(table, kind="view", columns=columns)
+            table["columns"] = {
                 each.name: {"null": bool(each.null_ok), "filled": is_filled(each), "type": None, "read": signature(each)}
                 for each in introspection.get_table_description(cursor, name)
             }
-            table = {"kind": "view" if is_view else "table", "columns": columns}
-            table.update({"fks": [], "uniques": [], "checks": []})
-            if is_view:
-                return table
             for constraint, has in introspection.get_constraints(cursor, name).items():
                 of = [column for column in has.get("columns") or [] if column]
                 if has.get("foreign_key") and of:

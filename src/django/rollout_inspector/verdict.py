@@ -64,7 +64,7 @@ class Judge:
         if self.effects.opaque:
             for needs, _ in self.known:
                 for table in needs:
-                    self.catalog.before(table)
+                    self.catalog.glance(table)
 
     def needs_of_version(self, version, new):
         if version.get("own"):

@@ -230,9 +230,8 @@ def question_of(identities):
         "path": [folder, os.getcwd()] + sys.path[:1],
         "databases": identities,
     }
+    env = {name: value for name, value in env.items() if not name.startswith("DJANGO_ROLLOUT_")}
     env["DJANGO_ROLLOUT_SPEC"] = json.dumps({"marker": task.spec["marker"], "child": child})
-    for name in ("DJANGO_ROLLOUT_ENV", "DJANGO_ROLLOUT_THROUGH"):
-        env.pop(name, None)
     start = [sys.executable, "-c", sys.argv[-1]]
     if by_manage:
         chosen = re.findall(r"--settings[= ](\S+)", " ".join(parts))
