@@ -1455,28 +1455,41 @@ def say(text):
  while line:
   line = line[os.write(1, line) :]
 ''',
-        "twins.py": r'''def code_of(rule, event, state):
+        "twins.py": r'''imports = set()
+
+def code_of(rule, event, state):
+ imports.clear()
  try:
-  if rule == "insert-refused" and event is not None and event.kind == "add" and event.field is not None:
-   return with_default(event)
-  if rule == "column-gone" and event is not None and event.field is not None and event.kind == "remove":
-   return without_column(event.model, event.field)
-  if rule == "column-gone" and event is not None and event.kind == "alter":
-   return renamed(event)
-  if rule == "table-gone" and event is not None and event.kind == "delete" and event.model is not None:
-   return without_table(event)
-  if rule == "table-gone" and event is not None and event.kind == "rename" and event.model is not None:
-   return same_table(event)
-  if rule in ("insert-refused", "delete-refused") and state is not None:
-   return left_behind(rule, *state)
+  lines = lines_of(rule, event, state)
  except Exception:
-  pass
+  return None
+ known = ("from django.db import models", "from django.db import migrations, models")
+ return lines and ["# " + each for each in sorted(imports) if each not in known] + lines
+
+def lines_of(rule, event, state):
+ if event is None:
+  left_behind_rules = ("insert-refused", "delete-refused")
+  return left_behind(*state) if rule in left_behind_rules and state is not None else None
+ if event.model is None:
+  return None
+ if rule == "insert-refused" and event.kind == "add":
+  return with_default(event)
+ if rule == "column-gone" and event.kind == "remove":
+  return without_column(event.model, event.field)
+ if rule == "column-gone" and event.kind == "alter":
+  return renamed(event)
+ if rule == "table-gone" and event.kind == "delete":
+  return without_table(event)
+ if rule == "table-gone" and event.kind == "rename":
+  return same_table(event)
  return None
 
 def written(field):
  from django.db.migrations.writer import MigrationWriter
 
- return MigrationWriter.serialize(field)[0]
+ text, needed = MigrationWriter.serialize(field)
+ imports.update(needed)
+ return text
 
 def quoted(text):
  return '"%s"' % text
@@ -1494,8 +1507,9 @@ def in_model(name, field):
 def in_state(line):
  return ["migrations.SeparateDatabaseAndState(", "    state_operations=[" + line + "],", "),"]
 
-def in_next_release(sql):
- return ["# In the next release:", "migrations.RunSQL(%r, migrations.RunSQL.noop)," % sql]
+def in_next_release(*statements):
+ sql = ["migrations.RunSQL(%r, migrations.RunSQL.noop)," % each for each in statements]
+ return ["# In the next release:"] + sql
 
 def constant_default(field):
  from django.db.models import NOT_PROVIDED
@@ -1552,20 +1566,32 @@ def renamed(event):
  lines = [of_field("AlterField", event.model, event.old.name, field), rename + ","]
  return lines + [in_model(event.new.name, own)]
 
+def without_constraints(model, field):
+ looser = field.clone()
+ looser.remote_field.db_constraint = False
+ return of_field("AlterField", model, field.name, looser)
+
+def own_tables(model):
+ return [field for field in model._meta.local_many_to_many if field.remote_field.through._meta.auto_created]
+
 def without_table(event):
  model = event.model
- drop = in_next_release('DROP TABLE "%s"' % model._meta.db_table)
+ tables = [field.remote_field.through._meta.db_table for field in own_tables(model)]
+ drop = in_next_release(*('DROP TABLE "%s"' % each for each in tables + [model._meta.db_table]))
  if model._meta.auto_created:
   if event.old is None or type(event.operation).__name__ == "DeleteModel":
    return None
-  owner = quoted(event.old.model._meta.model_name)
-  return in_state(operation("RemoveField", model_name=owner, name=quoted(event.old.name))) + drop
+  owner, name = event.old.model, event.old.name
+  removal = operation("RemoveField", model_name=quoted(owner._meta.model_name), name=quoted(name))
+  return [without_constraints(owner, event.old)] + in_state(removal) + drop
  looser = [line for field in model._meta.local_concrete_fields if field.is_relation for line in relaxed(model, field)]
+ looser += [without_constraints(model, field) for field in own_tables(model)]
  return looser + in_state(operation("DeleteModel", name=quoted(model.__name__))) + drop
 
 def same_table(event):
  name = type(event.operation).__name__
- if name == "RenameModel" and not event.model._meta.auto_created:
+ pointed_at = [each for each in event.model._meta.get_fields(include_hidden=True) if each.many_to_many]
+ if name == "RenameModel" and not event.model._meta.auto_created and not pointed_at:
   old, new = event.operation.old_name, event.operation.new_name
   return [
    operation("AlterModelTable", name=quoted(old.lower()), table=quoted(event.old)) + ",",
@@ -1573,7 +1599,7 @@ def same_table(event):
   ]
  return None
 
-def left_behind(rule, model, field):
+def left_behind(model, field):
  lines = relaxed(model, field)
  return ["# Before the removal from the state, in the same file:"] + lines if lines else None
 ''',
@@ -1664,11 +1690,19 @@ class Judge:
   self.predicted = {key: indices for key, (_, indices) in found.items()}
   for key, (more, indices) in sorted(found.items()):
    rule, table, column = key
+   if rule == "insert-refused" and ("column-gone", table, self.renamed_from(table, column)) in found:
+    continue
    if rule == "null-refused":
     more["nulls"] = self.has_nulls(table, column)
     needs = [self.known[index][0][table]["c"][column] for index in indices]
     more["filled"] = all(need.get("p") or need.get("d") for need in needs)
    self.report(rule, table, column, more, indices)
+
+ def renamed_from(self, table, column):
+  event = self.effects.cause_of(table, column)
+  if event is None:
+   return None
+  return event.old.column if event.kind == "alter" else getattr(event, "column", None)
 
  def judge_new(self, touched, new):
   tables = set(touched)

@@ -1,35 +1,51 @@
 """The safe way, as code of a migration for the model in question: ready to be copied."""
 
 
+# What the fields of the code need, besides `migrations` and `models`.
+imports = set()
+
+
 def code_of(rule, event, state):
     """Returns lines of operations, or none where only the rule's advice is known.
 
     event  what made the finding; none for what the new version leaves behind
     state  the models as the applied migrations leave them: a field found in them by (table, column)
     """
+    imports.clear()
     try:
-        if rule == "insert-refused" and event is not None and event.kind == "add" and event.field is not None:
-            return with_default(event)
-        if rule == "column-gone" and event is not None and event.field is not None and event.kind == "remove":
-            return without_column(event.model, event.field)
-        if rule == "column-gone" and event is not None and event.kind == "alter":
-            return renamed(event)
-        if rule == "table-gone" and event is not None and event.kind == "delete" and event.model is not None:
-            return without_table(event)
-        if rule == "table-gone" and event is not None and event.kind == "rename" and event.model is not None:
-            return same_table(event)
-        if rule in ("insert-refused", "delete-refused") and state is not None:
-            return left_behind(rule, *state)
+        lines = lines_of(rule, event, state)
     except Exception:
         # A field of others that cannot be written: then there is the advice.
-        pass
+        return None
+    known = ("from django.db import models", "from django.db import migrations, models")
+    return lines and ["# " + each for each in sorted(imports) if each not in known] + lines
+
+
+def lines_of(rule, event, state):
+    if event is None:
+        left_behind_rules = ("insert-refused", "delete-refused")
+        return left_behind(*state) if rule in left_behind_rules and state is not None else None
+    if event.model is None:
+        return None
+    if rule == "insert-refused" and event.kind == "add":
+        return with_default(event)
+    if rule == "column-gone" and event.kind == "remove":
+        return without_column(event.model, event.field)
+    if rule == "column-gone" and event.kind == "alter":
+        return renamed(event)
+    if rule == "table-gone" and event.kind == "delete":
+        return without_table(event)
+    if rule == "table-gone" and event.kind == "rename":
+        return same_table(event)
     return None
 
 
 def written(field):
     from django.db.migrations.writer import MigrationWriter
 
-    return MigrationWriter.serialize(field)[0]
+    text, needed = MigrationWriter.serialize(field)
+    imports.update(needed)
+    return text
 
 
 def quoted(text):
@@ -53,8 +69,9 @@ def in_state(line):
     return ["migrations.SeparateDatabaseAndState(", "    state_operations=[" + line + "],", "),"]
 
 
-def in_next_release(sql):
-    return ["# In the next release:", "migrations.RunSQL(%r, migrations.RunSQL.noop)," % sql]
+def in_next_release(*statements):
+    sql = ["migrations.RunSQL(%r, migrations.RunSQL.noop)," % each for each in statements]
+    return ["# In the next release:"] + sql
 
 
 def constant_default(field):
@@ -119,21 +136,38 @@ def renamed(event):
     return lines + [in_model(event.new.name, own)]
 
 
+def without_constraints(model, field):
+    """The same for the table of a many-to-many field: it holds on to rows of both sides."""
+    looser = field.clone()
+    looser.remote_field.db_constraint = False
+    return of_field("AlterField", model, field.name, looser)
+
+
+def own_tables(model):
+    """The many-to-many fields that have a table of Django's."""
+    return [field for field in model._meta.local_many_to_many if field.remote_field.through._meta.auto_created]
+
+
 def without_table(event):
     model = event.model
-    drop = in_next_release('DROP TABLE "%s"' % model._meta.db_table)
+    tables = [field.remote_field.through._meta.db_table for field in own_tables(model)]
+    drop = in_next_release(*('DROP TABLE "%s"' % each for each in tables + [model._meta.db_table]))
     if model._meta.auto_created:
         if event.old is None or type(event.operation).__name__ == "DeleteModel":
             return None
-        owner = quoted(event.old.model._meta.model_name)
-        return in_state(operation("RemoveField", model_name=owner, name=quoted(event.old.name))) + drop
+        owner, name = event.old.model, event.old.name
+        removal = operation("RemoveField", model_name=quoted(owner._meta.model_name), name=quoted(name))
+        return [without_constraints(owner, event.old)] + in_state(removal) + drop
     looser = [line for field in model._meta.local_concrete_fields if field.is_relation for line in relaxed(model, field)]
+    looser += [without_constraints(model, field) for field in own_tables(model)]
     return looser + in_state(operation("DeleteModel", name=quoted(model.__name__))) + drop
 
 
 def same_table(event):
     name = type(event.operation).__name__
-    if name == "RenameModel" and not event.model._meta.auto_created:
+    # Django names the columns of many-to-many tables after the model, on both sides.
+    pointed_at = [each for each in event.model._meta.get_fields(include_hidden=True) if each.many_to_many]
+    if name == "RenameModel" and not event.model._meta.auto_created and not pointed_at:
         old, new = event.operation.old_name, event.operation.new_name
         return [
             operation("AlterModelTable", name=quoted(old.lower()), table=quoted(event.old)) + ",",
@@ -142,6 +176,6 @@ def same_table(event):
     return None
 
 
-def left_behind(rule, model, field):
+def left_behind(model, field):
     lines = relaxed(model, field)
     return ["# Before the removal from the state, in the same file:"] + lines if lines else None

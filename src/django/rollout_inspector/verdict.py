@@ -103,11 +103,21 @@ class Judge:
         self.predicted = {key: indices for key, (_, indices) in found.items()}
         for key, (more, indices) in sorted(found.items()):
             rule, table, column = key
+            if rule == "insert-refused" and ("column-gone", table, self.renamed_from(table, column)) in found:
+                # One change, one finding.
+                continue
             if rule == "null-refused":
                 more["nulls"] = self.has_nulls(table, column)
                 needs = [self.known[index][0][table]["c"][column] for index in indices]
                 more["filled"] = all(need.get("p") or need.get("d") for need in needs)
             self.report(rule, table, column, more, indices)
+
+    def renamed_from(self, table, column):
+        """The name that a column had before the last change of it."""
+        event = self.effects.cause_of(table, column)
+        if event is None:
+            return None
+        return event.old.column if event.kind == "alter" else getattr(event, "column", None)
 
     def judge_new(self, touched, new):
         """What the new version misses, and what those that run do not miss."""
