@@ -15,7 +15,10 @@ const folder = fileURLToPath(new URL('../__tests__/fixtures/summary', import.met
 
 const note: Changes = {
   'orders/models.py': (text) =>
-    text.replace('    created_at =', '    note = models.TextField(default="", db_default="")\n    created_at ='),
+    text.replace(
+      '    created_at =',
+      '    note = models.TextField(default="", db_default="")\n    created_at =',
+    ),
   'orders/migrations/0002_note.py': `from django.db import migrations, models
 
 

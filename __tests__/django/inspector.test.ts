@@ -120,14 +120,26 @@ test.each([
 describe('the verdict in a plan', () => {
   // As the pod prints it.
   const finding = {
-    ...{ rule: 'insert-refused', severity: 'breaks', database: 'default' },
-    ...{ object: 'shop_order.colour', table: 'shop_order', column: 'colour', model: 'shop.Order' },
-    ...{ direction: 'running', versions: [0], migration: 'shop.0002_next', code: ['x,'] },
-    ...{ file: '/app/shop/migrations/0002_next.py', to: 'varchar(5)' },
+    rule: 'insert-refused',
+    severity: 'breaks',
+    database: 'default',
+    object: 'shop_order.colour',
+    table: 'shop_order',
+    column: 'colour',
+    model: 'shop.Order',
+    direction: 'running',
+    versions: [0],
+    migration: 'shop.0002_next',
+    code: ['x,'],
+    file: '/app/shop/migrations/0002_next.py',
+    to: 'varchar(5)',
     allowed: { why: 'so', file: '/app/shop/migrations/0002_next.py', line: 3 },
   }
   const judged = {
-    ...{ policy: 'block', blocked: true, findings: [finding], more: 0 },
+    policy: 'block',
+    blocked: true,
+    findings: [finding],
+    more: 0,
     comments: [{ file: '/app/x.py', line: 7, message: 'there is no rule "x"' }],
     versions: [{ names: ['deployment/web'], tag: 'v1', source: 'kept' }],
   }
@@ -365,7 +377,8 @@ describe("the inspector's variables", () => {
 
   test('of the versions that run: their needs are variables of their own, each of them once', () => {
     const version = (tag: string, needs?: string) => ({
-      ...{ names: ['deployment/web'], tag },
+      names: ['deployment/web'],
+      tag,
       ...(needs !== undefined && { needs }),
     })
     const [large, larger] = ['A', 'B'].map((letter) => letter.repeat(100_000))

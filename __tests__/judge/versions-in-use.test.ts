@@ -92,7 +92,10 @@ describe('versions in use', () => {
   ])('%s', (_, pods, cronjobs, expected) => {
     const state = {
       ...nothing,
-      ...{ replicasets, jobs, pods: named(...pods), cronjobs: named(...cronjobs) },
+      replicasets,
+      jobs,
+      pods: named(...pods),
+      cronjobs: named(...cronjobs),
     }
     const found = versionsInUse(state, shop, (pod) => pod.metadata?.labels?.['own'] === 'yes')
     expect(

@@ -81,10 +81,16 @@ export class Lab {
     const database = `p${Math.random().toString(36).slice(2, 10)}`
     await this.psql(`CREATE DATABASE ${database}`)
     const input = JSON.stringify({
-      ...{ base: {}, ...one, initial: { '0001_initial': one.initial ?? initial } },
+      base: {},
+      ...one,
+      initial: { '0001_initial': one.initial ?? initial },
       database: {
-        ...{ ENGINE: 'django.db.backends.postgresql', NAME: database, USER: 'postgres' },
-        ...{ PASSWORD: 'lab', HOST: 'postgres', PORT: '5432' },
+        ENGINE: 'django.db.backends.postgresql',
+        NAME: database,
+        USER: 'postgres',
+        PASSWORD: 'lab',
+        HOST: 'postgres',
+        PORT: '5432',
       },
     })
     const python = ['/venv/bin/python', '/lab/play.py', `/tmp/${database}`, '/lab/inspector.txt']

@@ -18,12 +18,23 @@ const versions: Judged['versions'] = [
   { names: ['cronjob/report'], tag: '4f2c1d9'.padEnd(40, '0'), source: 'state' },
 ]
 const finding: MigrationFinding = {
-  ...{ rule: 'column-gone', severity: 'breaks', database: 'default', object: 'shop_order.note' },
-  ...{ table: 'shop_order', model: 'shop.Order', direction: 'running', versions: [0] },
+  rule: 'column-gone',
+  severity: 'breaks',
+  database: 'default',
+  object: 'shop_order.note',
+  table: 'shop_order',
+  model: 'shop.Order',
+  direction: 'running',
+  versions: [0],
   migration: 'shop.0002_next',
 }
 const judged: Judged = {
-  ...{ policy: 'block', blocked: true, versions, findings: [finding], more: 0, comments: [] },
+  policy: 'block',
+  blocked: true,
+  versions,
+  findings: [finding],
+  more: 0,
+  comments: [],
 }
 
 describe('a sentence', () => {
@@ -93,7 +104,8 @@ To accept it, add to the file of shop.0002_next:
 # django-rollout: allow column-gone shop_order.note: <why>`,
     annotations: [
       {
-        ...{ file: 'shop/migrations/0002_next.py', line: 1 },
+        file: 'shop/migrations/0002_next.py',
+        line: 1,
         title: 'Unsafe migration: column-gone',
         message: `${migrationSentence(finding, versions)}\n${rules['column-gone'].fix}:\nmigrations.X(),`,
       },
@@ -115,12 +127,19 @@ test('what came out otherwise than predicted', () => {
 describe('the plan in the report', () => {
   const pending = { app: 'shop', operations: ['AddField'], atomic: true, reversible: true }
   const plan = (verdict: Judged | undefined): Plan => ({
-    ...{ django: '5.2', python: '3.13', runs: true },
+    django: '5.2',
+    python: '3.13',
+    runs: true,
     databases: [
       {
-        ...{ database: 'default', vendor: 'postgresql', vendorName: 'PostgreSQL' },
+        database: 'default',
+        vendor: 'postgresql',
+        vendorName: 'PostgreSQL',
         identity: { vendor: 'postgresql', name: 'shop', host: 'db', port: '5432', user: 'ada' },
-        ...{ transactionalDdl: true, squashed: [], applied: {}, unknown: [] },
+        transactionalDdl: true,
+        squashed: [],
+        applied: {},
+        unknown: [],
         pending: [
           { ...pending, name: '0002_next' },
           { ...pending, name: '0003_more' },

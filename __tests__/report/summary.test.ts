@@ -302,7 +302,10 @@ test('the verdict on the migrations, and the safe way of those that are not safe
   } as const
   const sentence = 'every INSERT fails (and 1 more finding)'
   const made = blocks({
-    ...{ result: 'failed', plan, workloads: [], warnings: ['every DELETE fails', 'else'] },
+    result: 'failed',
+    plan,
+    workloads: [],
+    warnings: ['every DELETE fails', 'else'],
     cause: cause({ code: 'unsafe-migration', sentence }),
   })
   expect(made.slice(1, -1)).toEqual([

@@ -139,7 +139,10 @@ describe('what versions need of their databases', () => {
     for (const run of ['a', 'b', 'c', 'd']) await remembered(ended(run), { needs: large() })
     for (const run of ['x', 'y', 'z']) await remembered(ended(run, 'undone'), { needs: large() })
     expect([...(await inUse(cluster)).keys()].sort()).toEqual([
-      ...['sha256:a', 'sha256:b', 'sha256:c', 'sha256:d'],
+      'sha256:a',
+      'sha256:b',
+      'sha256:c',
+      'sha256:d',
     ])
   })
 

@@ -195,7 +195,8 @@ function withBodies(versions: readonly RunningVersion[]) {
   const running = versions.map(({ names, tag, needs = '', isOwn }) => {
     const index = bodies.indexOf(needs)
     return {
-      ...{ names, tag },
+      names,
+      tag,
       ...(isOwn && { own: true }),
       ...(index >= 0 && { needs: index }),
     }

@@ -144,7 +144,14 @@ function findingOf(json: unknown): MigrationFinding | undefined {
   const code = listOf(json['code'], textOf)
   const allowed = allowedOf(json['allowed'])
   return {
-    ...{ rule, severity, database, object, table, model, direction, versions },
+    rule,
+    severity,
+    database,
+    object,
+    table,
+    model,
+    direction,
+    versions,
     ...more,
     ...(code && { code }),
     ...(allowed && { allowed }),

@@ -292,12 +292,22 @@ test('a cancel is heard while the log is still asked for', async () => {
 
 test('the needs of the version, and what the schema really is, are known after the migration', async () => {
   const judged = {
-    ...{ policy: 'block', blocked: false, findings: [], more: 0, comments: [] },
+    policy: 'block',
+    blocked: false,
+    findings: [],
+    more: 0,
+    comments: [],
     versions: [{ names: ['deployment/web'], tag: 'v1', source: 'kept' }],
   }
   const finding = {
-    ...{ rule: 'column-gone', severity: 'breaks', database: 'default', object: 'a.b', table: 'a' },
-    ...{ model: 'a.A', direction: 'running', versions: [0] },
+    rule: 'column-gone',
+    severity: 'breaks',
+    database: 'default',
+    object: 'a.b',
+    table: 'a',
+    model: 'a.A',
+    direction: 'running',
+    versions: [0],
   }
   const coming = { ...finding, direction: 'new', versions: [] }
   const verified = [{ database: 'default', unpredicted: [finding, coming], unmet: [] }]
@@ -305,8 +315,10 @@ test('the needs of the version, and what the schema really is, are known after t
     const marked = (text: string) => `${play.marker()}${text}${play.marker()}`
     return saying([
       marked('{"needs": "bmVl"}'),
-      ...[marked(JSON.stringify({ ...plan, judged })), marked('migrate')],
-      ...['  Applying a.0001_x... OK', marked(JSON.stringify({ verified }))],
+      marked(JSON.stringify({ ...plan, judged })),
+      marked('migrate'),
+      '  Applying a.0001_x... OK',
+      marked(JSON.stringify({ verified })),
     ])
   })
   const planned = it.migration.plan(notebook())
