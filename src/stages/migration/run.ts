@@ -1,6 +1,6 @@
 /**
  * The plan and the migration: one Job made from the web workload's own template. Its container first reports the
- * plan and then becomes the migrate command. A new version that does not even start with its real settings is
+ * plan, judges it, and then runs the migrate command. A new version that does not even start with its real settings is
  * found here, before any running pod is touched.
  */
 import type { Pod } from 'kubernetes-types/core/v1'
