@@ -19,5 +19,5 @@ const rows = djangos.flatMap((django) =>
 )
 
 test.each(rows)('Django $django: $name', async ({ django, one }) => {
-  expect(await lab.play(one, django)).toEqual(expected(one))
+  expect(await lab.play(one, django, true)).toEqual(expected(one, true))
 })

@@ -30,7 +30,7 @@ interface Plan {
 /** What `play.py` has seen. */
 interface Played {
   readonly plan: Plan
-  readonly by_state: Plan
+  readonly by_state: Plan | null
   readonly applied: Plan
   /** Whether the safe way that was offered breaks a running version. */
   readonly twin: readonly MigrationFinding[] | null
@@ -41,7 +41,7 @@ interface Played {
 /** The same in the words of a case. */
 export interface Seen {
   readonly running: readonly string[]
-  readonly byState: readonly string[]
+  readonly byState: readonly string[] | 'not played'
   readonly coming: readonly string[]
   readonly blocked: boolean
   readonly oldFails: readonly string[]
@@ -63,25 +63,27 @@ export class Lab {
   static async make(djangos: readonly string[]): Promise<Lab> {
     const name = `lab-${Math.random().toString(36).slice(2, 8)}`
     const lab = new Lab(name, await mkdtemp(join(tmpdir(), `${name}-`)))
-    await docker('network', 'create', name)
-    await docker(
-      ...['run', '--detach', '--network', name, '--name', `${name}-postgres`],
-      ...['--network-alias', 'postgres', '--env', 'POSTGRES_PASSWORD=lab', 'postgres:17'],
-      ...['postgres', '-c', 'fsync=off'],
-    )
-    await copyFile(join(root, '__tests__/migrations/play.py'), join(lab.folder, 'play.py'))
-    await writeFile(join(lab.folder, 'inspector.txt'), inspectorSource)
-    for (const django of djangos) await lab.start(django)
-    await lab.ready()
-    return lab
+    try {
+      await docker('network', 'create', name)
+      await lab.startPostgres()
+      await copyFile(join(root, '__tests__/migrations/play.py'), join(lab.folder, 'play.py'))
+      await writeFile(join(lab.folder, 'inspector.txt'), inspectorSource)
+      for (const django of djangos) await lab.startDjango(django)
+      await lab.ready()
+      return lab
+    } catch (error) {
+      await lab.remove()
+      throw error
+    }
   }
 
-  /** Plays a case by this version of Django. */
-  async play(one: Case, django: string): Promise<Seen> {
+  /** Plays a case by this version of Django; thorough: what the applied migrations alone show, too. */
+  async play(one: Case, django: string, thorough = false): Promise<Seen> {
     const database = `p${Math.random().toString(36).slice(2, 10)}`
     await this.psql(`CREATE DATABASE ${database}`)
     const input = JSON.stringify({
       base: {},
+      thorough,
       ...one,
       initial: { '0001_initial': one.initial ?? initial },
       database: {
@@ -99,34 +101,47 @@ export class Lab {
   }
 
   async remove(): Promise<void> {
-    const label = ['--filter', `name=${this.name}-`]
-    const containers = await docker('ps', '--all', '--quiet', ...label)
-    await docker('rm', '--force', '--volumes', ...containers.trim().split('\n'))
+    const containers = await docker('ps', '--all', '--quiet', '--filter', `name=${this.name}-`)
+    const ids = containers.split('\n').filter((id) => id !== '')
+    if (ids.length > 0) await docker('rm', '--force', '--volumes', ...ids)
     await docker('network', 'rm', this.name)
     await rm(this.folder, { recursive: true, force: true })
   }
 
-  private nameOf(django: string): string {
-    return `${this.name}-django-${django}`
+  private nameOf(part: string): string {
+    return `${this.name}-${part}`
   }
 
-  private async start(django: string): Promise<void> {
+  private async startPostgres(): Promise<void> {
+    const place = ['--network', this.name, '--network-alias', 'postgres']
+    const name = ['--name', this.nameOf('postgres')]
+    const env = ['--env', 'POSTGRES_PASSWORD=lab']
+    const command = ['postgres', '-c', 'fsync=off']
+    await docker('run', '--detach', ...place, ...name, ...env, 'postgres:17', ...command)
+  }
+
+  private async startDjango(django: string): Promise<void> {
     await writeFile(join(this.folder, 'Dockerfile'), dockerfile(django))
     const image = `django-rollout-lab:${django}`
     await docker('build', '--quiet', '--tag', image, this.folder)
-    const name = this.nameOf(django)
-    await docker('run', '--detach', '--init', '--network', this.name, '--name', name, image)
+    const name = ['--name', this.nameOf(django)]
+    await docker('run', '--detach', '--network', this.name, ...name, image)
   }
 
   /** Waits until the server answers over TCP: during its setup it listens on a socket only. */
   private async ready(): Promise<void> {
-    const ask = ['exec', `${this.name}-postgres`, 'pg_isready', '--host=127.0.0.1', '--timeout=5']
-    while ((await run('docker', ask, { env: stack.env })).code !== 0);
+    const name = this.nameOf('postgres')
+    const ask = ['exec', name, 'pg_isready', '--host=127.0.0.1', '--timeout=5']
+    const state = ['inspect', '--format', '{{.State.Running}}', name]
+    while ((await run('docker', ask, { env: stack.env })).code !== 0) {
+      const isRunning = (await docker(...state)).trim() === 'true'
+      if (!isRunning) throw new Error(await docker('logs', name))
+    }
   }
 
   private psql(query: string): Promise<string> {
     const psql = ['psql', '--username=postgres', '--host=127.0.0.1', '--command', query]
-    return docker('exec', '--env', 'PGPASSWORD=lab', `${this.name}-postgres`, ...psql)
+    return docker('exec', '--env', 'PGPASSWORD=lab', this.nameOf('postgres'), ...psql)
   }
 }
 
@@ -135,7 +150,7 @@ function seen({ plan, by_state: byState, applied, twin, ...code }: Played): Seen
   const verified = applied.verified ?? []
   return {
     running: found(plan, 'running'),
-    byState: found(byState, 'running'),
+    byState: byState ? found(byState, 'running') : 'not played',
     coming: found(plan, 'new'),
     blocked,
     oldFails: Object.keys(code.old).sort(),
@@ -160,10 +175,12 @@ function named({ rule, object }: MigrationFinding): string {
 }
 
 /** What has to be seen of a case. */
-export function expected({ running, byState, coming, blocked, ...one }: Case): Seen {
+export function expected(one: Case, thorough = false): Seen {
+  const { running, byState, coming, blocked } = one
+  const isPlayed = thorough || byState !== undefined
   return {
     running: [...running].sort(),
-    byState: [...(byState ?? running)].sort(),
+    byState: isPlayed ? [...(byState ?? running)].sort() : 'not played',
     coming: coming ?? [],
     blocked,
     oldFails: one.oldFails,
