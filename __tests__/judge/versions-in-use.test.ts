@@ -38,6 +38,7 @@ const cronjob = (image: string): CronJob => ({
   spec: { schedule: '', jobTemplate: { spec: { template: { spec: spec(image) } } } },
 })
 const web = { metadata: owned('ReplicaSet', 'web-1') }
+const ending = { metadata: { ...web.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } }
 
 describe('versions in use', () => {
   test.each<[string, readonly Pod[], readonly CronJob[], readonly string[]]>([
@@ -61,14 +62,24 @@ describe('versions in use', () => {
       ['a v1 deployment/web', 'b v0 pod/shell'],
     ],
     [
-      'of a CronJob whose pod runs',
+      'of a CronJob whose pod runs, and of its next pod',
       [
         podOf('report-1-x', `${shop}:v1`, `${shop}@${digestOf('a')}`, {
           metadata: owned('Job', 'report-1'),
         }),
       ],
       [cronjob(`${shop}:v2@${digestOf('b')}`)],
-      ['a v1 cronjob/report'],
+      ['a v1 cronjob/report', 'b v2 cronjob/report'],
+    ],
+    [
+      'of pods that are ending, once',
+      [
+        podOf('web-1-a', `${shop}:v1@${digestOf('a')}`, '', ending),
+        podOf('web-1-b', `${shop}:v2@${digestOf('b')}`, '', ending),
+        podOf('web-1-c', `${shop}:v2@${digestOf('b')}`, '', web),
+      ],
+      [],
+      ['a v1 an ending pod of deployment/web', 'b v2 deployment/web'],
     ],
     [
       'of a CronJob that waits, by the tag that others run',

@@ -8,7 +8,7 @@ export interface VersionInUse {
   /** Missing: a template names a tag, and no pod shows what it means. */
   readonly digest?: string
   readonly tag: string
-  /** Who runs it: `deployment/web`, `cronjob/report`, `pod/shell`. Sorted. */
+  /** Who runs it: `deployment/web`, `cronjob/report`, `pod/shell`, `an ending pod of deployment/web`. Sorted. */
   readonly names: readonly string[]
 }
 
@@ -19,8 +19,8 @@ interface Use {
 }
 
 /**
- * Returns the versions that pods run, and those that CronJobs and workloads without pods start next. Pods that have
- * ended, and pods that match `isOwn` (the migration's), do not count.
+ * Returns the versions that pods run, and those that templates start next. Pods that have ended, and pods that match
+ * `isOwn` (the migration's), do not count; one that is ending does: it still answers, or ends its task.
  */
 export function versionsInUse(
   clusterState: ClusterState,
@@ -31,17 +31,17 @@ export function versionsInUse(
     .filter((pod) => pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed')
     .filter((pod) => !isOwn(pod))
     .flatMap((pod) => usesOfPod(clusterState, pod, repository))
-  const withPods = new Set(running.map(({ name }) => name))
-  const waiting = templatesOf(clusterState)
-    .filter(({ name }) => !withPods.has(name))
-    .flatMap(({ name, images }) => usesOfImages(name, images, repository))
-  return grouped([...running, ...waiting])
+  const next = templatesOf(clusterState).flatMap(({ name, images }) =>
+    usesOfImages(name, images, repository),
+  )
+  return grouped([...running, ...next])
 }
 
 function usesOfPod(clusterState: ClusterState, pod: Pod, repository: string): readonly Use[] {
   const { status, spec } = pod
   const statuses = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]
-  const name = ownerOf(clusterState, pod)
+  const owner = ownerOf(clusterState, pod)
+  const name = pod.metadata?.deletionTimestamp === undefined ? owner : `${ending}${owner}`
   return Object.entries(imagesOf(spec)).flatMap(([container, image]) => {
     if (image === undefined || !isOfRepository(image, repository)) return []
     const { imageID = '' } = statuses.find((one) => one.name === container) ?? {}
@@ -50,6 +50,8 @@ function usesOfPod(clusterState: ClusterState, pod: Pod, repository: string): re
     return [{ name, tag, digest: digest ?? pulled }]
   })
 }
+
+const ending = 'an ending pod of '
 
 function usesOfImages(
   name: string,
@@ -103,7 +105,14 @@ function grouped(uses: readonly Use[]): readonly VersionInUse[] {
     return {
       ...(digest !== undefined && { digest }),
       tag: own[0]?.tag ?? '',
-      names: [...new Set(own.map(({ name }) => name))].sort(),
+      names: namesOf(own),
     }
   })
+}
+
+/** One that is ending is named only where nothing else of its owner runs the same. */
+function namesOf(uses: readonly Use[]): readonly string[] {
+  const names = new Set(uses.map(({ name }) => name))
+  const isTold = (name: string) => name.startsWith(ending) && names.has(name.slice(ending.length))
+  return [...names].filter((name) => !isTold(name)).sort()
 }
