@@ -377,7 +377,17 @@ export function isMarked(line: string, marker: string): boolean {
   return marked(line, marker) !== undefined
 }
 
-/** Returns what is between two markers. A project may have printed something before, without a line's end. */
+/**
+ * Returns what a line has for people: all of it, or what stands before its markers. That has no line's end of its own:
+ * the name of a migration that has failed, for one.
+ */
+export function unmarked(line: string, marker: string): string | undefined {
+  if (!isMarked(line, marker)) return line
+  const before = line.slice(0, line.indexOf(marker))
+  return before === '' ? undefined : before
+}
+
+/** Returns what is between two markers. Something may stand before them. */
 function marked(line: string, marker: string): string | undefined {
   const start = line.indexOf(marker)
   const end = line.lastIndexOf(marker)

@@ -4,6 +4,8 @@ import {
   alsoPassed,
   comparisonLacks,
   leftBehind,
+  migrationCause,
+  Output,
   refusalCause,
   logPlan,
 } from '../../../src/stages/migration/log.js'
@@ -180,4 +182,20 @@ test.each<[string, readonly string[], number]>([
       /^the database "reports" lacks shop.0002_sum .*migrate --database=reports$/,
     )
   }
+})
+
+test('a line that breaks off before a marked one is kept: it names the migration that has failed', () => {
+  const output = new Output('m1', () => ({ code: 'plan-failed', sentence: '' }))
+  const verified = 'm1{"verified": null, "why": "it failed"}m1'
+  const lines = ['m1migratem1', 'DETAIL: no', `  Applying shop.0002_sum...${verified}`]
+  lines.forEach((line) => {
+    output.line(line)
+  })
+  const unmarked = ['DETAIL: no', '  Applying shop.0002_sum...']
+  expect(output.verified).toEqual({ why: 'it failed' })
+  expect([output.lines, output.unmarked(lines)]).toEqual([unmarked, unmarked])
+  const cause = { code: 'crash', sentence: 'IntegrityError' } as const
+  expect(migrationCause(cause, output.lines).sentence).toBe(
+    'migration shop.0002_sum failed: IntegrityError',
+  )
 })

@@ -9,6 +9,7 @@ import {
   readPlan,
   readRefused,
   readVerified,
+  unmarked,
   type DatabasePlan,
   type Identity,
   type Plan,
@@ -65,7 +66,7 @@ export class Output {
 
   /** Returns the lines that are for people. */
   unmarked(lines: readonly string[]): readonly string[] {
-    return lines.filter((line) => !isMarked(line, this.marker))
+    return lines.flatMap((line) => unmarked(line, this.marker) ?? [])
   }
 
   waiting(on: string): void {
@@ -82,11 +83,12 @@ export class Output {
       this.passed ??= readPassed(line, this.marker)
       this.needs ??= readNeeds(line, this.marker)
       this.verified ??= readVerified(line, this.marker)
-      return
     }
-    this.lines.push(line)
-    if (this.stageLog) this.stageLog.quote(line)
-    else this.held.push(line)
+    const text = unmarked(line, this.marker)
+    if (text === undefined) return
+    this.lines.push(text)
+    if (this.stageLog) this.stageLog.quote(text)
+    else this.held.push(text)
   }
 
   progress() {
