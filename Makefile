@@ -1,15 +1,15 @@
 # `make` explains itself. Nothing needs to be prepared: each target sets up what it uses.
 #
-# node_modules/.bin/node is Node 24, whatever the machine has: the package `node` brings it. Its
-# install script must run for that; npm 11 and later ask a person about install scripts, unless
-# package.json answers in `allowScripts`. Any Node that can run npm is enough to begin with.
+# node_modules/.bin/node is Node 24, whatever the machine has: it comes with the package `node`. Its
+# install script must run for that; npm 11 and later ask the user about install scripts, unless
+# package.json has them in `allowScripts`. Any Node that can run npm is enough to begin with.
 
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-# For `make chaos`; its own defaults stand in __tests__/chaos/main.ts.
+# For `make chaos`; the defaults are in __tests__/chaos/main.ts.
 export N SEED ROUND PLACES
 # For `make bench` (its cases) and `make test` (its steps).
 export ONLY
@@ -36,7 +36,7 @@ build: setup ## Build dist/ from src/: to be committed with it
 	@npm run --silent build
 
 .PHONY: format
-format: setup ## Mend what eslint and prettier can
+format: setup ## Fix what eslint and prettier can
 	@npm run --silent format
 
 .PHONY: lint
@@ -73,7 +73,7 @@ test: setup ## Everything: static checks, unit tests, a browser, a real Kubernet
 	@node scripts/test.mjs
 
 .PHONY: chaos
-chaos: setup up ## Interrupt N=20 random releases (SEED=… ROUND=17 plays one again)
+chaos: setup up ## Interrupt N=20 random releases (SEED=… ROUND=17 repeats one)
 	@node --import ./scripts/typescript.mjs __tests__/chaos/main.ts
 
 .PHONY: test-long
@@ -88,7 +88,7 @@ bench: setup up ## Compare with a script and helm (docs/benchmarks.md; ONLY=bad-
 	  --import ./scripts/typescript.mjs __tests__/bench/main.ts
 
 .PHONY: demo
-demo: setup up ## Release the example shop on the local stack, break it, watch it come back
+demo: setup up ## Release the example shop on the local stack, break it, watch the undo
 	@scripts/demo
 
 .PHONY: up

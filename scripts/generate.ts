@@ -107,7 +107,7 @@ const ofJob = {
   },
   environment: {
     description:
-      'Environment of the job: its secrets and its approval are asked for, and its deployment record is kept.',
+      'Environment of the job: its secrets, its approval and its deployment record are used.',
     type: 'string',
     default: 'production',
   },

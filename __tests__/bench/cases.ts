@@ -90,7 +90,7 @@ export const cases: readonly Case[] = [
     /no-such-tag\W.*not found/i,
   ),
   broken('crash-at-import', 'a module is missing', /a_package_that_nobody_installed/),
-  broken('crash-loop', 'it ends with words of its own', /the licence has expired/),
+  broken('crash-loop', 'it exits with an unknown message', /the licence has expired/),
   broken(
     'crash-without-a-probe',
     'the same, and no probe would see it',

@@ -14,5 +14,5 @@ def healthz(request):
 
 
 def version(request):
-    """Alive, and which release this is. Asks nothing of anything else."""
+    """Reports that the process is alive, and its release. Uses no other service."""
     return JsonResponse({"version": settings.SHOP_VERSION})

@@ -7,7 +7,7 @@ from orders.models import Order
 
 
 class Command(BaseCommand):
-    help = "Expires orders that were not paid in time, and puts their stock back."
+    help = "Expires orders that were not paid in time, and returns their stock."
 
     def add_arguments(self, parser):
         parser.add_argument(

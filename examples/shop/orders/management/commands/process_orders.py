@@ -9,7 +9,7 @@ from orders.processing import ship_paid_orders
 
 
 class Command(BaseCommand):
-    help = "Ships paid orders until it is told to stop (SIGTERM)."
+    help = "Ships paid orders until it receives SIGTERM."
 
     def add_arguments(self, parser):
         parser.add_argument(
