@@ -1,7 +1,7 @@
 /**
  * Writes dist/: one bundle with all that the three entries of src/ need, and a starter for each entry.
- * An entry's code is evaluated only when its starter asks for it. With --check, builds into a temporary
- * folder instead and tells which files of dist/ differ from it.
+ * An entry's code is evaluated only when its starter loads it. With --check, builds into a temporary
+ * folder instead and prints which files of dist/ differ from it.
  */
 import ncc from '@vercel/ncc'
 import {
@@ -120,9 +120,7 @@ if (process.argv.includes('--check')) {
   if (found.length > 0) {
     const fresh = mkdtempSync(join(tmpdir(), 'dist-'))
     write(files, fresh)
-    console.error(
-      [...found, `Built into ${fresh}. To mend: make build, and commit dist/.`].join('\n'),
-    )
+    console.error([...found, `Built into ${fresh}. Run make build, and commit dist/.`].join('\n'))
     process.exitCode = 1
   }
 } else {

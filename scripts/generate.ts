@@ -43,7 +43,7 @@ const outputs: Readonly<Record<string, string>> = {
 const header =
   '# Made from src/options/table.ts by `npm run generate`: change that file, not this one.\n'
 
-/** No `default`: an input that was not given has to be told from one that says the same as the default. */
+/** No `default`: an input that was not given must differ from one that has the value of the default. */
 function describe({ help, default: standard }: Pick<Option<unknown>, 'help' | 'default'>): string {
   return `${help}${standard && standard !== 'false' ? ` (default: ${standard})` : ''}.`
 }
@@ -136,7 +136,7 @@ const secretName = (option: string) => option.toUpperCase().replaceAll('-', '_')
  * https://docs.github.com/en/actions/how-tos/reuse-automations/reuse-workflows
  */
 function reusableYaml({ command, about, packages }: Reusable): string {
-  // The report is a file of a machine that nobody sees again.
+  // The report is a file of a machine that is discarded.
   const options = optionsOf(command, 'action').filter(([name]) => name !== 'report')
   const open = options.filter(([name, { secret }]) => !secret && !(name in ofJob))
   const secrets = options.filter(([name, { secret }]) => secret && name !== 'token')

@@ -4,7 +4,7 @@
  *
  *   export $(cluster/stack env); node --experimental-transform-types --import ./scripts/typescript.mjs scripts/record-summary.ts
  *
- * Works in a namespace of its own, which is removed afterwards.
+ * Works in a separate namespace, which is removed afterwards.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'

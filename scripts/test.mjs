@@ -133,7 +133,7 @@ async function workflowFiles() {
   return counts
 }
 
-// Cases that somebody has laid beside the checkout come first: one that nobody has judged yet is to be noticed.
+// Cases beside the checkout come first, so that one without an expectation is noticed.
 const besides = resolve('../shared/cases')
 if (existsSync(besides)) process.env.CASES ??= besides
 

@@ -4,7 +4,7 @@
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
 # A machine has one stack: addresses, links, rules and cgroup are the same for all
-# cache folders. Here stands whose it is.
+# cache folders. This says whose it is.
 OWNER_FILE=/run/django-rollout-stack
 
 refuse_beside_another() {
@@ -52,7 +52,7 @@ backend_up() {
   start_cluster
   write_env
   tell stack "up: eval \"\$(cluster/stack env | sed 's/^/export /')\""
-  # Last, so that whoever needs only the cluster has it earlier.
+  # Last, so that users who need only the cluster have it earlier.
   provide_tools act actionlint
 }
 

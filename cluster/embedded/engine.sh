@@ -1,5 +1,5 @@
 # Container engine, runtime, buildx, registry. A Docker that already works here
-# is used as it is; otherwise one of our own runs on folders of its own.
+# is used as it is; otherwise our own runs on its own folders.
 # shellcheck shell=bash
 
 OWN_DOCKER_HOST="unix://$RUN/docker.sock"

@@ -94,7 +94,7 @@ make_image() { # NAME:TAG VERSION
   esac
 }
 
-# The registry is asked by the id that was pushed last, kept beside its storage.
+# The registry is requested by the id that was pushed last, kept beside its storage.
 is_pushed() { # NAME:TAG
   local id
   id="$(docker image inspect --format '{{.Id}}' "$1")"

@@ -129,7 +129,7 @@ write_settings() {
 }
 JSON
   # Evictions and image collection never start by themselves: a test that fails
-  # because the laptop's disk is 90 % full would tell nothing.
+  # because the laptop's disk is 90 % full would be misleading.
   cat >"$RUN/etc/kubelet.yaml" <<YAML
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration

@@ -33,7 +33,7 @@ make_rules() {
   first_rule FORWARD -o "$POD_LINK" -j ACCEPT
   first_rule FORWARD -i "$POD_LINK" -j ACCEPT
   # An address of the Service range that kube-proxy has no rule for yet would
-  # leave this machine, and somebody out there might answer. These filters come
+  # leave this machine, and another host might answer. These filters come
   # after the Services' own translation, so they see only what was not translated.
   first_rule OUTPUT -d "$SERVICE_RANGE" -j REJECT
   first_rule FORWARD -d "$SERVICE_RANGE" -j REJECT

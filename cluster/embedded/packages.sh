@@ -96,7 +96,7 @@ unpack_daemons() { # FOLDER
   unpack "$1" ./*.deb
 }
 
-# buildx of a newer Debian, by an apt state of its own: the machine's is not touched.
+# buildx of a newer Debian, by a separate apt state: the machine's is not touched.
 unpack_buildx() { # FOLDER MIRROR
   local folder="$1" mirror="$2" state="$1/apt"
   mkdir -p "$state/lists/partial" "$state/cache/archives/partial"

@@ -142,7 +142,7 @@ any_alive() { # PID…
   return 1
 }
 
-# Everything of ours, in an order in which nobody restarts what was just stopped.
+# Everything of ours, in an order in which nothing restarts what was just stopped.
 stop_everything() {
   local name pids=()
   for name in kubelet kube-proxy kube-scheduler kube-controller-manager coredns; do

@@ -1,4 +1,4 @@
-# Where things are, how progress is told, how one command at a time is ensured.
+# Where things are, how progress is logged, how one command at a time is ensured.
 # shellcheck shell=bash disable=SC2034 # some names are for the other files
 
 STACK_HOME="${DJANGO_ROLLOUT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/django-rollout}"
@@ -45,11 +45,11 @@ take_lock() {
     tell stack "waiting for another cluster/stack (pid $(<"$STACK_HOME/lock")) to end"
   done
   printf '%s\n' "$$" >"$STACK_HOME/lock"
-  # Under the lock nobody else builds: what lies here was left by a killed run.
+  # Under the lock no other process builds: files here were left by a killed run.
   rm -rf "$PARTS"/.tmp-*
 }
 
-# How apt, Go and mmdebstrap say that nobody answers.
+# How apt, Go and mmdebstrap report that no server answers.
 NO_NETWORK='dial tcp|no such host|could not resolve|temporary failure|could not connect|unable to fetch|network is unreachable|module lookup disabled'
 
 # Runs COMMAND (a program or function of ours) with its output in a log, and a
@@ -99,7 +99,7 @@ end_with_stack() {
   kill -KILL 0
 }
 
-# Waits until COMMAND succeeds; tells what it waits for; gives up in the end.
+# Waits until COMMAND succeeds; logs what it waits for; gives up in the end.
 wait_until() { # PART WHAT TIMEOUT_SECONDS COMMAND [ARGUMENT…]
   local part="$1" what="$2" timeout="$3" started=$SECONDS told=0
   shift 3

@@ -1,5 +1,5 @@
-# The stack on kind, k3d or minikube, where Docker works: a cluster of its own
-# named django-rollout, a kubeconfig of its own, and a registry container that
+# The stack on kind, k3d or minikube, where Docker works: a separate cluster
+# named django-rollout, its own kubeconfig, and a registry container that
 # this host and the nodes both know as 127.0.0.1:5000. The user's current
 # context, engine and Docker settings are used as they are and never changed.
 # shellcheck shell=bash

@@ -1,5 +1,5 @@
 # Tools beside the cluster: act runs workflows here, actionlint and zizmor check them, and Chromium shows
-# what a workflow tells. The cases' scripts call jq and busybox. The benchmarks compare with helm.
+# the outputs of a workflow. The cases' scripts call jq and busybox. The benchmarks compare with helm.
 # shellcheck shell=bash
 
 ACT_VERSION=v0.2.89
@@ -81,7 +81,7 @@ pip_install() { # FOLDER PACKAGE==VERSION
   "$python" -m pip install --no-cache-dir --disable-pip-version-check --target "$1" "$2"
 }
 
-# Only for those who ask for it: `up` and the tests do without.
+# Only on request: `up` and the tests do without.
 build_helm() {
   has_part helm "$HELM_VERSION" || need_go
   make_part helm "$HELM_VERSION" "helm $HELM_VERSION from its Go module" "1 to 4 min" \

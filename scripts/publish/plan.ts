@@ -1,4 +1,4 @@
-/** What is to be published, and whether it may be: pure. */
+/** Decides what is published, and whether it may be: pure. */
 
 export interface Plan {
   readonly name: string
@@ -55,7 +55,7 @@ function notesOf(changelog: string, version: string, tag: string | undefined): s
   if (tag !== undefined && !/ - \d{4}-\d\d-\d\d$/.test(heading)) {
     throw new Error(`CHANGELOG.md: the heading "## ${heading}" has no date (2026-01-31)`)
   }
-  // What the headings link to stands at the end of the file.
+  // The link targets of the headings are at the end of the file.
   const notes = lines
     .filter((line) => !/^\[[^\]]+\]: /.test(line))
     .join('\n')

@@ -19,7 +19,7 @@ export function clusterFinding(
 /**
  * Returns how much the local clock is ahead of the server's, in ms; 0 where the difference is too small to see.
  *
- * @param stamped when the server made its answer, in whole seconds of its own clock.
+ * @param stamped when the server made its answer, in whole seconds of the server's clock.
  * @param request when the request was sent and when its answer came, in ms by the local clock.
  */
 export function aheadBy(

@@ -73,7 +73,7 @@ function flux({
     : undefined
 }
 
-/** What helm writes on all that it installs, and asks for before it adopts anything. */
+/** The marks that helm writes on all that it installs, and requires before it adopts an object. */
 function helm({
   metadata: { labels = {}, annotations = {} } = {},
 }: WorkloadObject): Owner | undefined {

@@ -115,7 +115,7 @@ function budgetOf({ initialDelaySeconds, periodSeconds, failureThreshold }: Prob
   return 1000 * ((initialDelaySeconds ?? 0) + (failureThreshold ?? 3) * (periodSeconds ?? 10))
 }
 
-/** What a probe asks, without how often. */
+/** The request of a probe, without its period. */
 function handlerOf({ httpGet, tcpSocket, exec, grpc }: Probe & { readonly grpc?: object }): object {
   return {
     ...(httpGet && { httpGet }),

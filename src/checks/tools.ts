@@ -28,9 +28,9 @@ export function hasDocker({ docker }: Answers): boolean {
 export interface Need {
   /** Its image has to be built: else no engine is needed. */
   readonly builds: boolean
-  /** The commit, or the tag that stands for it, is known: without git too. */
+  /** The commit, or the tag that replaces it, is known: without git too. */
   readonly known: boolean
-  /** A runner gets a kubectl of its own. */
+  /** A runner downloads its own kubectl. */
   readonly fetches: boolean
 }
 

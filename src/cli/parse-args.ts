@@ -24,7 +24,7 @@ export type Invocation =
   /** One sentence, with words as they were typed. */
   | { readonly is: 'wrong'; readonly problem: string }
 
-/** What a command line asks for; `args` are the words after the program's name. */
+/** The result of parsing a command line; `args` are the words after the program's name. */
 export function readCommandLine(args: readonly string[], version: string, page: Page): Invocation {
   let text = ''
   let invocation: Invocation | undefined

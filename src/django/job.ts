@@ -302,7 +302,7 @@ function sidecarOf(
   ]
 }
 
-/** A StatefulSet's claims are no volumes of its template: an empty folder stands in for each. */
+/** A StatefulSet's claims are no volumes of its template: an empty folder replaces each. */
 function claimed(
   containers: readonly Container[],
   volumes: readonly Volume[],
@@ -321,7 +321,7 @@ function claimed(
   return missing.map((name) => ({ name, emptyDir: {} }))
 }
 
-/** A claim that one pod alone may have, and has: an empty folder stands in for it. */
+/** A claim that one pod alone may have, and has: an empty folder replaces it. */
 function withoutTaken(
   volume: Volume,
   claims: Readonly<Record<string, ClaimUse>>,
@@ -434,7 +434,7 @@ function valuedEnv(variable: EnvVar, marks: PodMarks): EnvVar {
     : { name: variable.name, value: value.replaceAll('$', '$$$$') }
 }
 
-/** What a field tells of a pod's marks, one or all; `undefined` for any other field. */
+/** The label or annotation that a field reads, one or all; `undefined` for any other field. */
 function markOf(path: string | undefined, marks: PodMarks): string | undefined {
   const [, kind, , key] = /^metadata\.(labels|annotations)(\['(.*)'\])?$/.exec(path ?? '') ?? []
   if (kind === undefined) return undefined

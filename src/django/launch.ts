@@ -19,10 +19,10 @@ export interface Launch {
 const inits = ['tini', 'dumb-init', 'docker-init', 'catatonit', 'exec']
 
 /**
- * The command of a container, as Kubernetes puts it together
+ * The command of a container, as Kubernetes assembles it
  * (https://kubernetes.io/docs/tasks/inject-data-application/define-command-argument-container/), and what
- * stands in it before the program that it is about: a script of the image's, as `/entrypoint`, or a program
- * that runs another one in an environment that it brings, as `doppler run --`.
+ * precedes the actual program in it: a script of the image, as `/entrypoint`, or a program that runs
+ * another one in an environment that it sets, as `doppler run --`.
  */
 export function launchOf(container: Container, image: ImageCommand | undefined): Launch {
   const { command, args } = container

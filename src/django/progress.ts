@@ -3,7 +3,7 @@ export interface MigrationProgress {
   /** `orders.0002_note` */
   readonly migration: string
   readonly direction: 'forwards' | 'backwards'
-  /** `begun`: the line breaks off before it says how it ended; a traceback may stand behind it. */
+  /** `begun`: the line breaks off before it says how it ended; a traceback may follow. */
   readonly is: 'applied' | 'faked' | 'begun'
 }
 
@@ -34,7 +34,7 @@ export function migrated(lines: readonly string[]): Migrated {
   let open: string | undefined
   for (const text of lines) {
     const progress = migrationProgress(text)
-    // What a migration prints itself stands between its name and its end, which is then a line ` OK`.
+    // The output of a migration itself is between its name and its end, which is then a line ` OK`.
     if (open !== undefined && (progress ?? endOf(text.trimEnd()))) {
       applied.push(open)
       open = undefined

@@ -1,7 +1,7 @@
 import type { FailingTest, TestReport } from './test-output.js'
 import { isOwn, lastTraceback, ownFrame, sentence } from './traceback.js'
 
-/** The details of one failing test: what stands below its title. */
+/** The details of one failing test: the lines below its title. */
 interface Section {
   readonly title: string
   readonly is: FailingTest['is']
@@ -91,7 +91,7 @@ function sectionsOf(lines: readonly string[]): Section[] {
       open?.lines.push(line)
     }
   }
-  // With --tb=line a title may come without details: the summary tells more.
+  // With --tb=line a title may come without details: the summary has more.
   return sections.filter((each) => placeOf(each.lines).file !== undefined)
 }
 
@@ -104,7 +104,7 @@ function summaryOf(lines: readonly string[]): Summary[] {
   })
 }
 
-/** The first of the last lines marked `E`: of chained exceptions the one that nobody handled. */
+/** The first of the last lines marked `E`: of chained exceptions the unhandled one. */
 function messageOf(lines: readonly string[]): string | undefined {
   const said = lines.findLastIndex((line) => /^E\s/.test(line))
   if (said < 0) {

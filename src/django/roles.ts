@@ -31,7 +31,7 @@ export type WebWorkload =
 const servers = ['gunicorn', 'uwsgi', 'daphne', 'uvicorn', 'hypercorn', 'granian', 'waitress-serve']
 const workers = ['rq', 'rqworker', 'dramatiq', 'huey_consumer', 'huey_consumer.py', 'arq', 'taskiq']
 
-/** Commands of manage.py, and of its stand-ins, that answer requests. */
+/** Commands of manage.py, and of scripts like it, that answer requests. */
 const serving = ['runserver', 'runserver_plus', 'runuwsgi', 'testserver']
 
 /**
@@ -55,7 +55,7 @@ export function runsBeat(container: Container): boolean {
   return role === 'beat' || (role === undefined && isCalledBeat(container, words))
 }
 
-/** An entrypoint of the image's own that a word tells what to run, or a container that is called so. */
+/** An entrypoint of the image whose argument selects what to run, or a container of that name. */
 function isCalledBeat({ name }: Container, words: readonly string[]): boolean {
   return (words.length === 0 ? [name] : words.slice(0, 2)).some((word) =>
     /^((start|run)[-_]?)?(celery[-_]?)?beat(\.sh)?$/.test(word),
@@ -154,7 +154,7 @@ function roleOfWords(words: readonly string[]): Role | undefined {
   return undefined
 }
 
-/** `celery -A shop worker -l info`: options that stand before the command may have values of any name. */
+/** `celery -A shop worker -l info`: options before the command may have values of any name. */
 function roleOfCelery(words: readonly string[]): Role {
   const valued = [
     '-A',

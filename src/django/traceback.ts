@@ -43,14 +43,14 @@ const className = /(^|\.)[A-Z]\w*$/
 
 /**
  * How a process is ended from outside, or how gunicorn's arbiter passes on that a worker could not boot:
- * never the cause when another traceback stands above.
+ * never the cause when another traceback precedes it.
  */
 const echo = /^(gunicorn\.errors\.)?HaltServer$|^SystemExit$|^KeyboardInterrupt$/
 
 /**
  * The last Python traceback of a log, which is the one that ended the program. Of chained ones ("During
- * handling of…", "The above exception was the direct cause of…") it is the last too: the one that nobody
- * handled. A log that begins in the middle of a traceback gives what is left of it.
+ * handling of…", "The above exception was the direct cause of…") it is the last too: the unhandled
+ * one. A log that begins in the middle of a traceback gives what is left of it.
  */
 export function lastTraceback(lines: readonly string[]): Traceback | undefined {
   return findTraceback(lines)?.traceback
@@ -66,7 +66,7 @@ export function lastError(lines: readonly string[]): Traceback | undefined {
 /**
  * The deepest frame in the user's own code: neither an installed package nor Python itself, nor what is
  * no file (`<frozen …>`, `<string>`, which is also the inspector). `manage.py` counts only when it raised
- * the exception itself: otherwise it is the top of every traceback and tells nothing.
+ * the exception itself: otherwise it is the top of every traceback and explains nothing.
  */
 export function ownFrame(traceback: Traceback): Frame | undefined {
   const { frames } = traceback
@@ -89,9 +89,9 @@ export function isOwn(file: string): boolean {
 }
 
 /**
- * The file of the repository that a path inside the image stands for: the longest end of the path that
+ * The file of the repository that a path inside the image belongs to: the longest end of the path that
  * exists under the build context (`/app/shop/wsgi.py` is `examples/shop/shop/wsgi.py` when the context is
- * `examples/shop`). `exists` is asked for, and the answer is, a path from the repository's root.
+ * `examples/shop`). `exists` takes, and the function returns, a path from the repository's root.
  */
 export function repoFile(
   file: string,
@@ -199,7 +199,7 @@ function issuesBelow(lines: readonly string[]): string[] {
     const line = plain(raw)
     if (line.startsWith('System check identified')) break
     if (/^[A-Z]+:$/.test(line)) fails = line === 'ERRORS:' || line === 'CRITICALS:'
-    // A hint is on a line of its own, with a tab before it.
+    // A hint is on a separate line, with a tab before it.
     else if (fails && /^\S/.test(line)) issues.push(line)
   }
   return issues
@@ -216,7 +216,7 @@ export function plain(line: string): string {
   )
 }
 
-/** In an exception group the header stands behind `  + `, and what follows it behind `  | `. */
+/** In an exception group the header follows `  + `, and the other lines follow `  | `. */
 function prefixOf(line: string): string {
   const before = line.slice(0, -header.length)
   return before.replace(/\+ Exception Group $/, '| ')

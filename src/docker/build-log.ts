@@ -135,8 +135,8 @@ function withoutStage(name: string): string {
 }
 
 /**
- * The line (from 1) on which an instruction begins in a Dockerfile: for builders that do not tell it.
- * `undefined` when it stands there more than once, or otherwise than it was run (an ARG was put in).
+ * The line (from 1) on which an instruction begins in a Dockerfile: for builders that do not report it.
+ * `undefined` when it occurs more than once, or differs from what was run (an ARG was substituted).
  */
 export function lineOf(instruction: string, dockerfile: string): number | undefined {
   const wanted = words(instruction)

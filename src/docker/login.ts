@@ -31,7 +31,7 @@ export async function login(
   return () => logout(platform, repository)
 }
 
-/** Does nothing where nobody is logged in. */
+/** Does nothing without a login. */
 export async function logout(platform: Platform, repository: string): Promise<void> {
   await platform.processes.run('docker', ['logout', ...serverOf(repository)])
 }

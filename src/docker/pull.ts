@@ -66,7 +66,7 @@ export async function idInEngine(
   return problem === undefined ? undefined : fail(problem)
 }
 
-/** The tags that the local engine has of a repository; none where there is no engine to ask. */
+/** The tags that the local engine has of a repository; none where there is no engine. */
 export async function tagsInEngine(
   platform: Platform,
   repository: string,

@@ -38,7 +38,7 @@ export function ofCommit(image: Image, sha: string, revision: string | undefined
 const answerTime = 30_000
 
 /**
- * Asks the registry for a tag, with the user's own credentials and helpers: `docker buildx imagetools`
+ * Looks a tag up in the registry, with the user's own credentials and helpers: `docker buildx imagetools`
  * needs no engine, and reads `~/.docker/config.json` as `docker push` does. A transient failure is tried three
  * times. Throws a `Failure` (`tool-missing`) without docker or buildx.
  */
@@ -86,7 +86,7 @@ function readLookup(repository: string, tag: string, finished: Finished): Lookup
 /**
  * The image that the registry has under a tag; `undefined` when it answers that there is none.
  * Throws a `Failure` (`registry`) when that is unknown. Before a first push some registries deny what
- * they do not have: who only wants to save a build asks `lookUp`.
+ * they do not have: callers that only want to save a build use `lookUp`.
  */
 export async function findImage(
   platform: Platform,

@@ -20,16 +20,16 @@ type ReportOption = (typeof reportOptions)[number]
  * The commit of the checkout that holds `contextDir`, and the image's tag.
  *
  * - The option `tag` wins over everything.
- * - With `digest` the image itself tells its commit and, without `tag`, its tag: the checkout may be at
+ * - With `digest` the image itself names its commit and, without `tag`, its tag: the checkout may be at
  *   another one, and is not read.
  * - A clean checkout: the full SHA of git's HEAD. `GITHUB_SHA` (GitLab's `CI_COMMIT_SHA`, Jenkins's
- *   `GIT_COMMIT`) stands in for it only where there is no git or no `.git`: with an `actions/checkout` of
- *   another ref or repository it names a commit that is not what lies here.
+ *   `GIT_COMMIT`) replaces it only where there is no git or no `.git`: with an `actions/checkout` of
+ *   another ref or repository it names a commit that is not the checked-out one.
  * - Uncommitted changes: `<sha>-dirty-<12 hex digits of a hash of the changes>`, never the bare SHA, so
  *   that a tag with a commit's name holds that commit and nothing else. The same changes give the same tag.
  *
- * What counts as a change is looked for in the whole repository, not below the context alone: the
- * Dockerfile, the manifests and named build contexts may lie anywhere in it. Changed tracked files count
+ * Changes are searched in the whole repository, not below the context alone: the
+ * Dockerfile, the manifests and named build contexts may be anywhere in it. Changed tracked files count
  * everywhere. Untracked files that are not ignored count on a person's machine (a new module that was not
  * added yet is the usual case), but not under `CI=true`: there, steps before this one leave built
  * frontends, downloads and reports in the checkout, made from the commit itself, and people expect
@@ -155,7 +155,7 @@ async function hashOfChanges(
   if (untrackedCount) {
     const names = await said(git, ['ls-files', '--others', '--exclude-standard', '-z'], looked)
     hash.update(names)
-    // Names that end in / are repositories of their own.
+    // Names that end in / are separate repositories.
     const files = names.split('\0').filter((name) => !/^$|\/$/.test(name))
     hash.update(await contentsOf(platform, git, top, files))
   }

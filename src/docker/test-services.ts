@@ -13,7 +13,7 @@ interface Service {
   /** The folder of its data, which is in memory. */
   readonly data: string
   readonly command: readonly string[]
-  /** A command in its container that asks the server itself: an open port is not enough. */
+  /** A command in its container that connects to the server itself: an open port is not enough. */
   readonly ask: readonly string[]
   readonly answer: RegExp
   /** How the tests find it. */

@@ -15,7 +15,7 @@ export function shortened(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length - 1).trimEnd()}…`
 }
 
-/** What programs say last without telling anything. */
+/** Last lines of programs that explain nothing. */
 const chatter =
   /^\s*$|^\[notice\]|^WARNING: (Running pip|You are using pip|Retrying)|^make(\[\d+\])?: \*\*\*|^npm (ERR!|error) A complete log|^(npm (ERR!|error)\s*)$|^note: |^hint: |^╰─>|^(Run|See) 'docker .*--help'/
 
@@ -23,7 +23,7 @@ const errorWords =
   /\berror\b|error:|exception|fatal|denied|fail(ed|ure)|not found|no such|cannot|could not|unable|invalid|missing|no space left/i
 
 /**
- * The line of a failed program that tells most: the last one that speaks of an error, or else the last
+ * The line of a failed program that explains most: the last one that mentions an error, or else the last
  * one that is more than chatter. Empty when there is none.
  */
 export function errorLine(lines: readonly string[]): string {

@@ -1,4 +1,4 @@
-/** GitHub's REST API, for one repository: that of the workflow run, on GitHub or on a server of one's own. */
+/** GitHub's REST API, for one repository: that of the workflow run, on GitHub or on a self-hosted server. */
 import type { getOctokit } from '@actions/github'
 import { retry, withTimeout } from '../platform/time.js'
 import { nameOf } from '../platform/web.js'

@@ -181,7 +181,7 @@ export interface OwnDeployments {
   readonly wrong?: string
 }
 
-/** Returns what the records of the environment mean for a run. `kept`: the id of its own, where it is known. */
+/** Returns what the records of the environment mean for a run. `kept`: the id of its own record, where it is known. */
 export function ownDeployments(
   seen: readonly Deployment[],
   { run, sha, url }: Pick<ReleaseStart, 'run' | 'sha' | 'url'>,

@@ -30,7 +30,7 @@ export function inputsOf(
   return given
 }
 
-/** Returns which action this is: a default in the sub-actions' action.yml that nobody should set. */
+/** Returns which action this is: a default in the sub-actions' action.yml that users should not set. */
 export function actionOf(
   env: Readonly<Record<string, string | undefined>>,
 ): (typeof actions)[number] {
@@ -39,7 +39,7 @@ export function actionOf(
 
 /**
  * Returns given inputs that this action does not have, where a typing error is likely: the runner only warns of
- * them, in a place where nobody looks. A composite action's own inputs may be among the variables too.
+ * them, in a place that is rarely read. A composite action's own inputs may be among the variables too.
  */
 export function mistypedInputs(
   command: Command,
@@ -129,7 +129,7 @@ export async function reportToRunner(report: Report, reportPath: string): Promis
   }
 }
 
-/** Reports that post found nothing of its own run: no summary, which would speak for the whole namespace. */
+/** Reports that post found nothing left by its run: no summary, which would describe the whole namespace. */
 export function reportNothingLeft({ warnings }: Pick<Report, 'warnings'>): void {
   core.info('this run left nothing unfinished')
   warn(warnings)

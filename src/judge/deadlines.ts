@@ -43,7 +43,7 @@ export function dueOf(symptom: Symptom, input: DeadlineInput): Due {
 type BoundedWait = SimpleWait & {
   /** A shorter wait becomes this long, in ms. */
   readonly least: number
-  /** The user's own patience with this reason, in ms. */
+  /** The user's timeout for this reason, in ms. */
   readonly grace: number | undefined
 }
 

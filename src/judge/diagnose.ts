@@ -97,7 +97,7 @@ function kindOf(error: Traceback): Diagnosis['kind'] {
   if (PERMANENT.has(name)) return 'permanent'
   if (PERMANENT_WORDS.test(error.message)) return 'permanent'
   if (ANSWERED_NO.test(error.message)) return 'unknown'
-  // A missing table raises OperationalError too: only its message tells them apart.
+  // A missing table raises OperationalError too: only its message distinguishes them.
   if (TRANSIENT.has(name) || NO_ANSWER.test(error.message)) return 'transient'
   if ((name === 'AttributeError' || name === 'TypeError') && isAtImport(error)) return 'permanent'
   if (name === 'KeyError' && isOfEnvironment(error)) return 'permanent'

@@ -51,7 +51,7 @@ export class ObservationRecorder {
     this.#unready.add(uid)
   }
 
-  /** Keeps everything: this evaluation cannot tell which pods are of the new template (its controller has not seen a scaling). */
+  /** Keeps everything: this evaluation does not know which pods are of the new template (its controller has not seen a scaling). */
   keepAll(): void {
     this.#keepsAll = true
   }

@@ -51,7 +51,7 @@ function deployment({ object }: Live & { kind: 'Deployment' }, ready: number): R
 
 /**
  * Returns whether the controller may still remove pods of other templates. A rolling Deployment keeps them
- * while too few of its own are available, for ever if necessary (`reconcileOldReplicaSets`,
+ * while too few of its new pods are available, for ever if necessary (`reconcileOldReplicaSets`,
  * kubernetes/pkg/controller/deployment/rolling.go).
  */
 export function mayShrink(
@@ -131,7 +131,7 @@ export function readyWords({ wanted = 0, ready }: Progress): string {
 export const deletion = 'its deletion'
 
 /**
- * Returns who took a workload over: its image is not the desired one, or it is gone. `undefined`: nobody has.
+ * Returns who took a workload over: its image is not the desired one, or it is gone. `undefined`: no client has.
  * A restart, an annotation or a change of scale is no take-over.
  */
 export function takenOver(live: Live | undefined, desired: DesiredWorkload): string | undefined {

@@ -19,7 +19,7 @@ interface AccessReview {
   readonly status?: { readonly allowed?: boolean }
 }
 
-/** No Role can give these for a name: what is asked for has none yet, or is all that there is. */
+/** No Role can give these for a name: the object has no name yet, or all objects are meant. */
 const withoutNames = ['create', 'list', 'watch']
 
 /**

@@ -85,7 +85,7 @@ export async function openCluster(
   }
 }
 
-/** Asks for the server's version: the first request, whose failure says that there is no such cluster. */
+/** Requests the server's version: the first request, whose failure says that there is no such cluster. */
 async function versionOf(connection: Connection, signal: AbortSignal): Promise<string> {
   const { clock } = connection.platform
   const first = AbortSignal.any([connection.life, signal])

@@ -19,7 +19,7 @@ export interface JobOptions {
   readonly app: string
   /** Id of the run: identifies the Job's run after the run is gone. */
   readonly run: string
-  /** For a Job without a deadline of its own. */
+  /** For a Job without its own deadline. */
   readonly timeoutSeconds: number
 }
 

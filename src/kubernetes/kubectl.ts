@@ -32,7 +32,7 @@ const unlisted =
   /couldn't get (current server API group list|resource list for (?!(\w+\.)?metrics\.k8s\.io))/
 
 /**
- * Pure. `Error from server (Reason): …` and `The … is invalid` are answers, whatever stands behind: a
+ * Pure. `Error from server (Reason): …` and `The … is invalid` are answers, whatever follows: a
  * webhook that is not reached is reported there in the network's words too.
  */
 export function meaningOf({ code, stderr }: Finished): Meaning {

@@ -34,7 +34,7 @@ export function aspectsOfPolicy(object: KubeObject): Aspects {
 }
 
 /**
- * Returns what has decided before about the same pods as the aspect `key` does now. Where the policy did not ask
+ * Returns what has decided before about the same pods as the aspect `key` does now. Where the policy did not restrict
  * this, or was not there, everybody passed; unless another one isolates these pods: policies add up, so a new one
  * takes nothing from them.
  */

@@ -70,7 +70,7 @@ export interface Option<T> {
   readonly required?: true
   /**
    * `none` is a valid value, which turns the option off. An empty text on a command line or in a file is the
-   * same; an action cannot tell it from an input that was not given.
+   * same; an action cannot distinguish it from an input that was not given.
    */
   readonly mayBeNone?: true
   /** Never printed, and not read from a file of the repository. */

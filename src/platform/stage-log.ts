@@ -6,7 +6,7 @@ export interface StageLog {
   quote(line: string): void
   /**
    * What is being waited for: a terminal draws it all the time, a log gets it every 10 s (words after 10 s
-   * of silence). A function is asked then. `undefined`: nothing any more.
+   * of silence). A function is called then. `undefined`: nothing any more.
    */
   waiting(on: WaitedFor | undefined): void
 }

@@ -51,7 +51,7 @@ function start(): ChildProcess {
   })
   child.on('error', () => undefined)
   child.stdin.on('error', () => undefined)
-  // It keeps nobody from ending.
+  // It keeps no process from ending.
   child.unref()
   ;(child.stdin as unknown as { unref(): void }).unref()
   return child

@@ -56,7 +56,7 @@ function open(target: URL, options: RequestOptions): ClientRequest {
   return request(target, { agent: false, ...options })
 }
 
-/** A proxy is asked for the page itself, or for a way through to a server that only we may hear. */
+/** A proxy gets the request for the page itself, or opens a tunnel to a server that only we may read. */
 async function behind(proxy: URL, target: URL, options: Options): Promise<ClientRequest> {
   const known = credentials(proxy)
   if (target.protocol === 'http:') {

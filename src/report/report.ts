@@ -99,7 +99,7 @@ export interface Report {
   readonly cause?: Cause
   /** When the cause was recognised, in ms since 1970. */
   readonly detectedAt?: number
-  /** A dry run: nothing was to be done. */
+  /** A dry run: nothing was changed. */
   readonly dryRun?: true
   /** The releases that `history` shows. */
   readonly history?: History

@@ -198,7 +198,7 @@ function stepped(
   }
 }
 
-/** The same for a run that only looked whether a release would go well. */
+/** The same for a run that only checked whether a release would succeed. */
 function examined({ result, namespace, findings }: Report, release: string): string {
   const what = `${release} to namespace ${namespace}`
   return findings ? `${what}: ${tally(findings)}` : `${what}: not checked (${result})`
@@ -213,7 +213,7 @@ export function tally(findings: readonly Finding[]): string {
   return `${wrong} would go wrong${warnings}`
 }
 
-/** The same for a run that looked for what another one had left. */
+/** The same for a run that searched for the remains of another one. */
 function recovered({ app, namespace, result, restored: undone }: Report): string {
   switch (result) {
     case 'unchanged':

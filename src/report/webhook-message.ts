@@ -32,7 +32,7 @@ export function messageOf(
   return { text: lines.join('\n') }
 }
 
-/** Foreign text calls nobody, and is no link, in Markdown neither: https://docs.slack.dev/messaging/formatting-message-text */
+/** Foreign text mentions no user, and is no link, not even in Markdown: https://docs.slack.dev/messaging/formatting-message-text */
 function escaped(text: string): string {
   return asText(oneLine(text)).replaceAll('@', '@\u200b').replaceAll('](', ']\u200b(')
 }

@@ -7,7 +7,7 @@ export type { Built } from '../docker/build.js'
 
 /**
  * Builds the image of the release in the local engine; the registry gets nothing before the tests have passed.
- * Needs no undo: an image that was not pushed disturbs nobody.
+ * Needs no undo: an image that was not pushed has no effect.
  *
  * `inputs`: see `inputsOf`.
  * Throws a `Failure` (`build-failed`, `tool-missing`, `usage`), or the signal's reason.

@@ -41,7 +41,7 @@ export function priorOfChanges(
   { resources }: PreflightResult,
 ): readonly ObjectSnapshot[] {
   return changes.flatMap((change): ObjectSnapshot[] => {
-    // Other applications run in it too, and its labels take nothing from anybody: no undo writes it.
+    // Other applications run in it too, and its labels do no harm: no undo writes it.
     if (change.object.kind === 'Namespace') return []
     const path = resources.pathOf(change.object)
     const common = {

@@ -28,7 +28,7 @@ export async function push(context: StageContext, built: Built): Promise<Image> 
 
 /**
  * Marks in the registry that the tag of the commit is one of several builds, before the other one is there: from
- * then on every machine that gets no tag asks which one is meant. Beside a tag that the user chose there is nothing
+ * then on every machine without a given tag asks which one is meant. Beside a tag that the user chose there is nothing
  * to mark: a run without a tag never takes that one.
  */
 async function markSeveral(

@@ -41,7 +41,7 @@ function timeoutOf({ timeout }: ReleaseTimeouts): number {
   return Math.max(timeout, leastTimeout)
 }
 
-/** As they stand before the undo: their pods have to end for those of the version before. */
+/** The workloads before the undo: their pods have to end before those of the previous version can run. */
 function workloadsNow(live: NamespaceWatch, snapshot: Snapshot): readonly WorkloadObject[] {
   const clusterState = live.clusterState()
   return snapshot.flatMap(({ object }) => {

@@ -25,7 +25,7 @@ export interface ReleaseStart {
   readonly sha?: string
   /** Fingerprints of the Jobs of its manifests, which ran before it went live. */
   readonly jobs?: readonly string[]
-  /** A rollback: the number of the release whose version it brings back. */
+  /** A rollback: the number of the release whose version it restores. */
   readonly back?: number
 }
 

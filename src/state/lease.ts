@@ -21,7 +21,7 @@ export interface Holder {
   readonly id: string
   /** Who started it: `ada`. */
   readonly who: string
-  /** Where it can be looked at. */
+  /** The page of the run. */
   readonly url?: string
   /** The repository that it is about. */
   readonly image?: string
@@ -48,7 +48,7 @@ export interface LeaseTimes {
 const imageAnnotation = 'django-rollout/image'
 const pollMs = 1_000
 
-/** What a Lease looked like when it was last seen to change. */
+/** The state of a Lease at its last observed change. */
 interface LastChange {
   readonly renewal: string
   readonly at: number
@@ -86,7 +86,7 @@ function checkLease(cluster: Cluster, metadata: ObjectMeta): void {
     checkManaged(cluster, 'lease', metadata)
 }
 
-/** What a run asks for. */
+/** The wish of a run for the lock. */
 export interface LeaseRequest extends LeaseTimes {
   /** Of the Lease. */
   readonly name: string

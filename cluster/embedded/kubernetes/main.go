@@ -3,7 +3,7 @@
 // It acts as the component whose name it was called by: a link named
 // "kube-apiserver" to this program is the API server. One program links the
 // large common part of Kubernetes once, which makes the build four times
-// quicker and the result four times smaller than six programs of their own.
+// quicker and the result four times smaller than six separate programs.
 package main
 
 import (

@@ -1,5 +1,5 @@
 // Command pause holds the namespaces of a pod: it waits, and reaps what is left
-// to it, until it is told to end.
+// to it, until it receives a signal.
 package main
 
 import (

@@ -10,7 +10,7 @@ if [[ "${1:-}" == redis-server && "$(id -u)" == 0 ]]; then
   exec setpriv --reuid=redis --regid=redis --init-groups -- "$0" "$@"
 fi
 if [[ "${1:-}" == redis-server ]]; then
-  # In a container of its own nobody is on the loopback side of "protected mode".
+  # In a separate container no client is on the loopback side of "protected mode".
   set -- "$@" --protected-mode no
 fi
 exec "$@"
