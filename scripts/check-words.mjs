@@ -37,24 +37,78 @@ const replaced = [
   [/\btrouble=/, 'symptom='],
 ]
 
+/** The same for words that are also identifiers: read in prose alone. */
+const replacedInProse = [
+  [/\btroubles?\b/i, 'symptom, failure, error'],
+  [/\b(tells|telling)\b/i, 'reports, shows, prints'],
+  [/(?<!\d )\b(nobody|anybody)\b(?!['’`])/i, 'no client, no user'],
+  [/\bpatien(ce|tly)\b/i, 'timeout'],
+  [/\bhopeless\b/i, 'permanent'],
+  [/\bledger\b/i, 'observations'],
+  [
+    /\bof (its|their|his|her|one's) own\b(?=[.,:;)]|$| (to|for|and|which|that|in|on|at)\b)/i,
+    'its own …',
+  ],
+  [/\bstand(s|ing)? (in\b|behind|below|above|before|beside|still)/i, 'is in, is after, replaces'],
+  [/\bstood (in\b|behind|below|above|before|beside|still|there)/i, 'was in, existed'],
+  [/\b(is|are|was|were|be|been) asked\b/i, 'is requested, is looked up, is called'],
+  [/\blooked (at|after|around)\b/i, 'checked, read'],
+  [/\b(are|was|were) to (be|have|stay|go|bring|fail)\b/i, 'must, should have'],
+  [/\b(brings?|brought) (it |them )?back\b/i, 'restores'],
+  [/\b(goes?|went|going) (its|their) way\b/i, 'continues, succeeds'],
+  [/\b(come|comes|came) to a good end\b/i, 'succeeds'],
+  [/\bhad better\b/i, 'should'],
+]
+
 const read = [
   ...['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'docs', 'examples', 'actions', 'workflows'],
-  ...['action.yml', 'django-rollout.schema.json', 'CHANGELOG.md', 'src'],
+  ...['action.yml', 'django-rollout.schema.json', 'CHANGELOG.md', 'src', 'Makefile', 'scripts'],
+  ...['cluster', '.github'],
 ]
-const files = execFileSync('git', ['ls-files', '--', ...read], { encoding: 'utf8' })
-const found = files
+const listed = execFileSync('git', ['ls-files', '--', ...read], { encoding: 'utf8' })
+const files = listed
   .split('\n')
-  .filter((file) => /\.(md|yml|yaml|json|ts)$/.test(file) && !file.includes('.generated.'))
-  .flatMap((file) =>
-    readFileSync(file, 'utf8')
-      .split('\n')
-      .flatMap((line, i) =>
-        replaced
-          .filter(([old]) => old.test(line))
-          .map(([old, word]) => `${file}:${i + 1}: "${old.exec(line)?.[0]}" is "${word}" now`),
-      ),
+  .filter((file) =>
+    /\.(md|ya?ml|json|ts|mjs|py|sh)$|(^|\/)(Makefile|Dockerfile|Jenkinsfile)$/.test(file),
   )
+  .filter((file) => !file.includes('.generated.') && file !== 'scripts/check-words.mjs')
+  .filter((file) => !file.startsWith('src/django/rollout_inspector/'))
+
+const found = files.flatMap((file) => {
+  const lines = readFileSync(file, 'utf8').split('\n')
+  const prose = proseOf(file, lines)
+  return lines.flatMap((line, i) =>
+    [...wordsIn(line, replaced), ...wordsIn(prose[i] ?? '', replacedInProse)].map(
+      ([old, word]) => `${file}:${i + 1}: "${old}" is "${word}" now`,
+    ),
+  )
+})
 if (found.length > 0) {
   console.error(found.join('\n'))
   process.exitCode = 1
+}
+
+function wordsIn(text, words) {
+  return words.flatMap(([old, word]) => {
+    const match = old.exec(text)
+    return match ? [[match[0], word]] : []
+  })
+}
+
+/** Returns what people read of each line: of code its comments, and its texts of several words. */
+function proseOf(file, lines) {
+  if (/\.(md|ya?ml|json)$/.test(file)) return lines
+  const comment = /\.(ts|mjs)$/.test(file)
+    ? /(^|\s)(\/\/|\/\*|\*(?=\s)).*/
+    : /(^|\s|@)#(?=\s).*|\/\/ .*/
+  let isInDocstring = false
+  return lines.map((line) => {
+    const quotes = file.endsWith('.py') ? line.split('"""').length - 1 : 0
+    const isDocstring = isInDocstring || quotes > 0
+    if (quotes === 1) isInDocstring = !isInDocstring
+    if (isDocstring) return line
+    const texts =
+      line.replace(/\$\{[^}]*\}/g, '').match(/'[^']* [^']*'|"[^"]* [^"]*"|`[^`]* [^`]*`/g) ?? []
+    return [comment.exec(line)?.[0] ?? '', ...texts].join('\n')
+  })
 }

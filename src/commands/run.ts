@@ -21,7 +21,7 @@ export interface Start {
   /** Aborted when a person or the runner wants the run to end. */
   readonly signal: AbortSignal
   readonly holder: Holder
-  /** Called right before this version is written; nobody waits for the result. */
+  /** Called right before this version is written; the result is not awaited. */
   readonly onBegin?: (begun: ReleaseStart) => void
 }
 

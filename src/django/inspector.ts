@@ -78,7 +78,7 @@ export interface PendingMigration extends MigrationName {
   /** Names of the classes: `AddField`, `RunPython`. */
   readonly operations: readonly string[]
   readonly atomic: boolean
-  /** Those inside of SeparateDatabaseAndState are looked at too. */
+  /** Includes those inside of SeparateDatabaseAndState. */
   readonly reversible: boolean
   /** As `sqlmigrate` prints it, cut to 8000 characters; missing where Django does not know it beforehand. */
   readonly sql?: string
@@ -216,7 +216,7 @@ export function isPlain(command: string): boolean {
     at > 0 &&
     !/[$`'"\\;&|<>()\n]/.test(command.trim()) &&
     callsDjango.test(all.slice(0, at).join(' ')) &&
-    // Any other word names an app, and syncdb makes tables that no migration tells of.
+    // Any other word names an app, and syncdb creates tables that are in no migration.
     options.every((word, i) => word.startsWith('-') || valued.includes(options[i - 1] ?? '')) &&
     !options.includes('--run-syncdb')
   )
@@ -225,10 +225,10 @@ export function isPlain(command: string): boolean {
 const callsDjango =
   /^(\w+=\S* )*(exec )?((poetry|uv|pipenv|pdm|hatch) run )?(\S*python[\d.]* )?(\S*manage\.py|-m django|\S*django-admin)$/
 
-/** Options of `migrate` that take a word of its own as their value. */
+/** Options of `migrate` that take a separate word as their value. */
 const valued = ['--database', '--settings', '--pythonpath', '-v', '--verbosity']
 
-/** The aliases of the databases that a command migrates, as far as its words tell. */
+/** The aliases of the databases that a command migrates, as far as its words name them. */
 export function databasesOf(command: string): readonly string[] {
   const named = command
     .split(/&&|\|\||[;|&\n]/)
@@ -241,7 +241,7 @@ export function databasesOf(command: string): readonly string[] {
 /** A program that prepares the web's environment and then becomes what follows it: an entrypoint. */
 export interface Starter {
   readonly words: readonly string[]
-  /** It has to be looked at in the pod whether it does no more than that. */
+  /** The pod must check whether it does no more than that. */
   readonly isScript: boolean
 }
 
@@ -293,7 +293,7 @@ const keepEnvironment =
 
 /**
  * Begins by a script (`$2`) that ends by becoming its arguments, as it does for the web: what it exports is
- * there then. Passes it by when it does more (a migration of its own would come before the plan), or when it
+ * there then. Passes it by when it does more (its own migration would come before the plan), or when it
  * does not hand over: it would start the web. Then what it exports in plain lines is taken from its text.
  */
 const throughScript = `m=$1; s=$2; shift 2
@@ -378,8 +378,8 @@ export function isMarked(line: string, marker: string): boolean {
 }
 
 /**
- * Returns what a line has for people: all of it, or what stands before its markers. That has no line's end of its own:
- * the name of a migration that has failed, for one.
+ * Returns what a line has for people: all of it, or the text before its markers. That text has no line end,
+ * such as the name of a migration that has failed.
  */
 export function unmarked(line: string, marker: string): string | undefined {
   if (!isMarked(line, marker)) return line
@@ -387,7 +387,7 @@ export function unmarked(line: string, marker: string): string | undefined {
   return before === '' ? undefined : before
 }
 
-/** Returns what is between two markers. Something may stand before them. */
+/** Returns what is between two markers. Text may precede them. */
 function marked(line: string, marker: string): string | undefined {
   const start = line.indexOf(marker)
   const end = line.lastIndexOf(marker)

@@ -16,7 +16,7 @@ export type NeedsSource =
   | 'kept'
   /** It is the version that is released. */
   | 'own'
-  /** Not known: the state of the applied migrations stands in for them. */
+  /** Not known: the state of the applied migrations is used instead. */
   | 'state'
 
 export interface MigrationFinding {

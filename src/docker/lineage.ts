@@ -75,7 +75,7 @@ async function fetchHistory(
   await withTimeout(platform.clock, fetchTimeoutMs, signal, (late) =>
     platform.processes.stream('git', [...inFolder(platform, folder), ...args], {
       signal: late,
-      // Nobody can type a password here.
+      // No user can type a password here.
       env: { GIT_TERMINAL_PROMPT: '0', GIT_SSH_COMMAND: 'ssh -o BatchMode=yes' },
       onLine: () => undefined,
     }),

@@ -412,7 +412,7 @@ function ownerOf(clusterState: ClusterState, metadata: ObjectMeta = {}): Owner {
   const above = kind === 'ReplicaSet' ? clusterState.replicasets.get(name)?.metadata : undefined
   return above?.ownerReferences?.some(({ controller }) => controller)
     ? ownerOf(clusterState, above)
-    : // Nobody looks at the name of an owner.
+    : // The name of an owner is never validated.
       { kind, apiVersion: oneLine(apiVersion), id: oneLine(`${kind.toLowerCase()}/${name}`) }
 }
 
