@@ -40,7 +40,7 @@ describe('the figures of a measurement', () => {
       { said: 'failed', verdict: 22, limit: { sign: 1.5, grace: 20 }, restored: 22.4 },
     ],
     [
-      'broken, and all stood as before throughout',
+      'broken, and everything was as before throughout',
       figuresOf(broken, { ...failed, restoredAt: 'untouched' }),
       { verdict: 22, restored: 'untouched' },
     ],
@@ -50,11 +50,15 @@ describe('the figures of a measurement', () => {
       { said: 'deployed', verdict: 9, limit: { sign: 1.5, grace: 20 } },
     ],
     [
-      'the cause stands in what it printed',
+      'the output contains the cause',
       figuresOf(broken, { ...failed, output: 'x\nError: configmap "settings" not found\ny' }),
       { named: true },
     ],
-    ['or it does not', figuresOf(broken, { ...failed, output: 'timed out' }), { named: false }],
+    [
+      'the output does not contain the cause',
+      figuresOf(broken, { ...failed, output: 'timed out' }),
+      { named: false },
+    ],
   ])('are right for "%s"', (_title, figures, expected) => {
     expect(figures).toMatchObject(expected)
   })

@@ -68,7 +68,7 @@ describe('the benchmark page', () => {
       '| 20 workloads | helm | 1.50 | — | said failed: 122.0 | — | — | 12× | 10 | 100 |',
     ],
     [
-      'the verdict on a fault, and who never had one',
+      'the verdict on a fault, and a tool without one',
       ['a ConfigMap is missing'],
       '| configmap-missing | a ConfigMap is missing | 2.00 + 20 | 22.2 | 1.01× | 120.4 | 5.4× | never: said deployed | — |',
     ],
@@ -89,7 +89,7 @@ describe('the benchmark page', () => {
       '| configmap-missing | yes | yes | no | 70 | 10 | 10 | 100 | 100 | 80 |',
     ],
     [
-      'where nobody does better',
+      'where no tool does better',
       ['time to the verdict', 'of'],
       '- **time to the verdict**: no other tool is better in 1 of 1 cases',
     ],

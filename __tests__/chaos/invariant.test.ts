@@ -99,9 +99,15 @@ describe('what another client has written by hand meanwhile', () => {
   const beside = { 'configmap/x': { of: 'b', mine: 'by-hand' } }
   const undone = { ...one, result: 'undone' }
   test.each<[string, object, Told, object, string]>([
-    ['stands beside the old version', { ...before, ...meddled }, undone, nobody, 'old'],
-    ['stands beside the new version', { ...allB, ...beside }, one, nobody, 'new'],
-    ['stands, with what is left', { ...before, ...beside }, undone, nobody, 'old, something left'],
+    ['stays beside the old version', { ...before, ...meddled }, undone, nobody, 'old'],
+    ['stays beside the new version', { ...allB, ...beside }, one, nobody, 'new'],
+    [
+      'stays, with the remains that are named',
+      { ...before, ...beside },
+      undone,
+      nobody,
+      'old, something left',
+    ],
     ['is gone', before, undone, nobody, 'torn'],
     ['is gone, since it came before', allB, one, { ...nobody, mayCover: () => true }, 'new'],
     ['excuses nothing else', { ...torn(), ...meddled }, undone, nobody, 'torn'],

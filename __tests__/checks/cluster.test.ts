@@ -15,7 +15,7 @@ test.each([
 const noon = Date.parse('2026-01-31T12:00:00Z')
 
 test.each([
-  ['asked and answered in that second', 0, 200, 0],
+  ['read in that second', 0, 200, 0],
   ['at its end', 999, 1001, 0],
   ['ahead', 121_000, 121_100, 120_000],
   ['behind', -60_000, -59_900, -59_900],

@@ -14,7 +14,7 @@ const helm = {
 const owner = { apiVersion: 'acme.io/v1', kind: 'Shop', name: 'main', uid: '1' }
 
 test.each<[string, Drawn['metadata'], string | undefined, Drawn['kind']?]>([
-  ['nobody', {}, undefined],
+  ['no other tool', {}, undefined],
   [
     'Argo CD',
     { annotations: { [tracking]: 'shop:apps/Deployment:shop/web' } },
@@ -39,7 +39,7 @@ test.each<[string, Drawn['metadata'], string | undefined, Drawn['kind']?]>([
   ['a label that many charts set', { labels: { 'app.kubernetes.io/instance': 'shop' } }, undefined],
   ['Flux', { labels: flux('kustomize') }, 'Flux (Kustomization flux-system/apps)'],
   [
-    'Flux, told to leave it',
+    'Flux, configured to ignore it',
     {
       labels: flux('kustomize'),
       annotations: { 'kustomize.toolkit.fluxcd.io/reconcile': 'disabled' },
@@ -47,7 +47,7 @@ test.each<[string, Drawn['metadata'], string | undefined, Drawn['kind']?]>([
     undefined,
   ],
   [
-    'Flux, told to make it only',
+    'Flux, configured to create it only',
     {
       labels: flux('kustomize'),
       annotations: { 'kustomize.toolkit.fluxcd.io/ssa': 'IfNotPresent' },

@@ -24,7 +24,7 @@ test('a readinessProbe in every workload that is served is ok', () => {
 })
 
 test.each<[string, Drawn]>([
-  ['a worker, which nobody connects to', { served: false, containers: [celery('worker')] }],
+  ['a worker without connections', { served: false, containers: [celery('worker')] }],
   ['a CronJob', { kind: 'CronJob' }],
 ])('%s needs no readinessProbe, so no finding is reported', (_, drawn) => {
   expect(found(drawn)).toEqual([])
@@ -113,9 +113,9 @@ describe('a livenessProbe that may end a slow start is found', () => {
     ['more than half of it', both({ periodSeconds: 10, failureThreshold: 3 }), 16_000, true],
     ['by the defaults of the API', both({}), 16_000, true],
     ['it begins late', both({ initialDelaySeconds: 60 }), 16_000, false],
-    ['a startupProbe stands before it', { ...both({}), startupProbe: { httpGet } }, 16_000, false],
+    ['a startupProbe runs before it', { ...both({}), startupProbe: { httpGet } }, 16_000, false],
     [
-      'it asks something else, which may answer sooner',
+      'it requests another page, which may answer sooner',
       both({ httpGet: { path: '/version', port: 'http' } }),
       16_000,
       false,

@@ -30,7 +30,7 @@ test.each<[string, string, CommitLookup, boolean, readonly string[], string]>([
     '',
   ],
   [
-    'it is there, of nobody knows which commit',
+    'it is there, of an unknown commit',
     'ghcr.io/acme/shop',
     { ...there, is: 'unlabelled' },
     true,
@@ -95,7 +95,7 @@ test.each<[string, string, CommitLookup, boolean, readonly string[], string]>([
     'check the host name in "image"',
   ],
   [
-    'another trouble',
+    'another error',
     'ghcr.io/acme/shop',
     { is: 'failed', said: 'tls' },
     true,
@@ -121,7 +121,7 @@ test.each([
     'ghcr.io',
     true,
   ],
-  ['a store, which is not asked', '{"credsStore":"ecr-login"}', 'ghcr.io', true],
+  ['a store, which is not read', '{"credsStore":"ecr-login"}', 'ghcr.io', true],
   ['no store', '{"credsStore":""}', 'ghcr.io', false],
   ['one of another host', '{"auths":{"quay.io":{}}}', 'ghcr.io', false],
   [

@@ -31,11 +31,11 @@ describe('no finding is reported', () => {
       { spec: { replicas: 3, ...rolling({ maxUnavailable: '30%', maxSurge: 0 }) } },
     ],
     [
-      'none that are to run',
+      'a workload without wanted pods',
       { spec: { replicas: 0, ...rolling({ maxUnavailable: '100%', maxSurge: 0 }) } },
     ],
     [
-      'a worker that nobody connects to, all of whose pods go',
+      'a worker without connections, all of whose pods are replaced',
       {
         served: false,
         spec: { strategy: { type: 'Recreate' } },
@@ -56,7 +56,7 @@ describe('no finding is reported', () => {
       { kind: 'StatefulSet', served: false, containers: [celery('beat')] },
     ],
     [
-      'a beat that is not to run',
+      'a beat without wanted pods',
       { served: false, containers: [celery('beat')], spec: { replicas: 0 } },
     ],
     [

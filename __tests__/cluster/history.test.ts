@@ -125,7 +125,7 @@ describe('a rollback', () => {
     ['a release that did not go live', '3', 'did not go live: undone'],
     ['a release that never was', '99', 'release 99 is not in the history'],
     ['a commit that did not go live', 'broken', 'did not go live: undone'],
-    ['a commit that nobody knows', 'abcdef012345', 'has the commit or tag "abcdef012345"'],
+    ['an unknown commit', 'abcdef012345', 'has the commit or tag "abcdef012345"'],
   ])('to %s is refused', async (_, to, why) => {
     const ended = await rollback({ to: commits[to] ?? to })
     expect(ended.code).toBe(2)

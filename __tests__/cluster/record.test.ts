@@ -53,8 +53,8 @@ afterAll(async () => {
 
 test.each<[string, (record: Kept) => Kept | string, string]>([
   ['creates an object in another namespace', (record) => added(record, 'create', config('victim', 'eve', other)), 'configmap/victim'],
-  ['puts back an object in another namespace', (record) => added(record, 'apply', config('victim', 'eve', other)), 'configmap/victim'],
-  ['has a kind that a release asks no right for', (record) => added(record, 'apply', role('Role')), 'role/eve'],
+  ['restores an object in another namespace', (record) => added(record, 'apply', config('victim', 'eve', other)), 'configmap/victim'],
+  ['has a kind that a release needs no right for', (record) => added(record, 'apply', role('Role')), 'role/eve'],
   ['has a kind outside of all namespaces', (record) => added(record, 'apply', role('ClusterRole')), 'clusterrole/eve'],
   ['has a name that leads into another path', (record) => added(record, 'apply', config(`../../${other}/configmaps/victim`, 'eve')), 'name'],
   ['has the same object twice', (record) => added(record, 'apply', config('mine', 'eve')), 'configmap/mine'],

@@ -59,13 +59,13 @@ describe('the cause of an API server that did not answer until the timeout', () 
       'the API server did not answer: dial tcp: i/o timeout',
     ],
     [
-      'knows nobody',
+      'unknown credentials',
       new ApiError(401, 'Unauthorized', 'Unauthorized'),
       'cluster-unreachable',
       'the cluster does not accept the credentials of the kubeconfig (401 Unauthorized)',
     ],
     [
-      'says no',
+      'a missing right',
       new ApiError(403, 'Forbidden', 'no'),
       'write-failed',
       'the API server refused a request (403): no',

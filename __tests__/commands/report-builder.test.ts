@@ -91,8 +91,8 @@ describe('the seconds of a workload end with the write that brought it to its st
     ['deployed', 'deployed', rollout, undefined, 4],
     ['restored', 'undone', rollout, undo, 1.5],
     ['restored, but not back yet', 'stuck', rollout, progress(9000), undefined],
-    ['left as it stands', 'kept', rollout, undefined, 4],
-    ['left as it stands, not complete', 'kept', progress(0), undefined, undefined],
+    ['left as it is', 'kept', rollout, undefined, 4],
+    ['left as it is, not complete', 'kept', progress(0), undefined, undefined],
     ['broken before, so not waited for', 'undone', rollout, undefined, undefined],
     ['never written to', 'failed', undefined, undefined, undefined],
   ])('for a workload that was %s', (_, result, rolled, back, seconds) => {

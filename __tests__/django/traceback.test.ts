@@ -140,7 +140,7 @@ describe('the last traceback of a log, told in one line', () => {
       "TypeError: Order() got unexpected keyword arguments: 'nope' (orders/migrations/0003_fill.py:5)",
     ],
     [
-      'nothing of its own but manage.py',
+      'no own file but manage.py',
       noDatabase,
       'OperationalError: connection failed: connection to server at "127.0.0.1", port 1 failed: Connection refused',
     ],

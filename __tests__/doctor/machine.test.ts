@@ -58,7 +58,7 @@ describe('the findings about a machine', () => {
   test.each<[string, Parameters<typeof examined>[0], Parameters<typeof examined>[1], string[]]>([
     ['that has all', {}, {}, []],
     [
-      'without git: the commit is told to be missing once, and what needs it once',
+      'without git: the commit is reported as missing once, and the check that needs it once',
       { version: gone, head: noHead },
       {},
       [
@@ -76,7 +76,7 @@ describe('the findings about a machine', () => {
       ],
     ],
     [
-      'without docker: the registry is not asked',
+      'without docker: the registry gets no request',
       { docker: { ...good['docker']!, code: 127, stdout: '', stderr: 'docker was not found' } },
       {},
       [

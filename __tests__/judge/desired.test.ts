@@ -126,7 +126,7 @@ describe('a desired workload', () => {
   test.each<[string, Start[], number | undefined]>([
     ['pods of its ReplicaSets', [{ started: [0], ready: 4 }], 4000],
     [
-      'pods of its own (a StatefulSet, a DaemonSet)',
+      'pods that it owns directly (a StatefulSet, a DaemonSet)',
       [{ started: [0], ready: 5, of: { kind: 'StatefulSet', uid: 'uid-web' } }],
       5000,
     ],

@@ -6,7 +6,7 @@ import { drainTime } from '../../src/judge/drain.js'
 
 test.each([
   ['nothing has to end', [], 0],
-  ['30 s unless told', ['{kind: Deployment, spec: {template: {spec: {}}}}'], 30],
+  ['30 s by default', ['{kind: Deployment, spec: {template: {spec: {}}}}'], 30],
   ['all pods of a Deployment at the same time', [of('Deployment', 600, 'replicas: 4')], 600],
   ['those of a StatefulSet one after the other', [of('StatefulSet', 120, 'replicas: 3')], 360],
   [
@@ -15,7 +15,7 @@ test.each([
     300,
   ],
   ['workloads side by side', [of('Deployment', 600, ''), of('StatefulSet', 30, '')], 600],
-  ['a CronJob has no pods that anybody waits for', ['{kind: CronJob, spec: {}}'], 0],
+  ['the pods of a CronJob are not waited for', ['{kind: CronJob, spec: {}}'], 0],
 ])('the time to wait for ending pods is right: %s', (_, workloads, seconds) => {
   expect(drainTime(workloads.map((text) => parse(text) as WorkloadObject))).toBe(seconds * 1000)
 })

@@ -254,13 +254,13 @@ describe('the cluster events', () => {
       [],
     ],
     [
-      'not that nobody answers a probe who has crashed',
+      'not a failed probe of a crashed container',
       about('crash', 'web: exited with 3'),
       [{ reason: 'Unhealthy', message: 'Readiness probe failed: context deadline exceeded' }],
       [],
     ],
     [
-      'not the answer of the probe again, nor that nobody listened at first',
+      'not the response of the probe again, nor a refused connection at first',
       answered('HTTP probe failed with statuscode: 503'),
       [
         {
@@ -277,7 +277,7 @@ describe('the cluster events', () => {
       [],
     ],
     [
-      'what is called normal is not told, but that no volume comes',
+      'no event of the type Normal, except a missing volume',
       about('unschedulable', 'web: no node fits: unbound claims'),
       [
         { reason: 'Scheduled', message: 'assigned', type: 'Normal' },

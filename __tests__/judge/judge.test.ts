@@ -167,7 +167,12 @@ events: [{about: web-a, reason: Scheduled}, {about: web-a, reason: Pulling}`
       '0 of 1 ready: exceeded quota, 14 s of 30 s',
       'Quota',
     ],
-    ['somebody who paused it', 'pods: {}\nspec: {paused: true}', '0 of 1 ready, paused', 'paused'],
+    [
+      'another client that paused it',
+      'pods: {}\nspec: {paused: true}',
+      '0 of 1 ready, paused',
+      'paused',
+    ],
     [
       'old pods',
       'pods: {web-a: , web-o: {of: old}, web-p: {of: old}}',
@@ -656,7 +661,7 @@ describe('the judge', () => {
 
   test.each<[string, string, Partial<Timeouts>, Partial<Cause>]>([
     [
-      'a probe is named by what it asks for, with the number of its port',
+      'a probe is named by its request, with the number of its port',
       `pods: {web-a: {container: {ready: false}, spec: {containers: [{name: web, ports: [{name: http, containerPort: 8000}],
          readinessProbe: {httpGet: {path: /healthz, port: http}}}]}}}
 events: [{about: web-a, reason: Unhealthy, message: 'Readiness probe failed: HTTP probe failed with statuscode: 404'}]`,

@@ -32,7 +32,7 @@ describe('the digest that runs by a tag is found', () => {
       ['statefulset/web init a', 'statefulset/web app a'],
     ],
     [
-      'as Docker tells it',
+      'as Docker reports it',
       `web: {image: ${shop}:v1, pods: ['docker-pullable://${shop}@${digest('c')}']}`,
       ['statefulset/web app c'],
     ],

@@ -40,7 +40,7 @@ const cronjob = (image: string): CronJob => ({
 const web = { metadata: owned('ReplicaSet', 'web-1') }
 const ending = { metadata: { ...web.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } }
 
-describe('versions in use', () => {
+describe('the versions in use', () => {
   test.each<[string, readonly Pod[], readonly CronJob[], readonly string[]]>([
     ['none', [], [], []],
     [
@@ -53,7 +53,7 @@ describe('versions in use', () => {
       ['a v1 deployment/web'],
     ],
     [
-      'two at once, and a pod of nobody',
+      'two at once, and a pod without owner',
       [
         podOf('web-1-a', `${shop}:v1@${digestOf('a')}`, '', web),
         podOf('shell', `${shop}:v0`, `docker-pullable://${shop}@${digestOf('b')}`),
@@ -87,7 +87,7 @@ describe('versions in use', () => {
       [cronjob(`${shop}:v1`)],
       ['a v1 cronjob/report deployment/web'],
     ],
-    ['of a tag that nobody knows', [], [cronjob(`${shop}:v1`)], ['? v1 cronjob/report']],
+    ['of an unknown tag', [], [cronjob(`${shop}:v1`)], ['? v1 cronjob/report']],
     [
       'not of pods that have ended, of other images, and of the migration',
       [
@@ -100,7 +100,7 @@ describe('versions in use', () => {
       [],
       [],
     ],
-  ])('%s', (_, pods, cronjobs, expected) => {
+  ])('are found: %s', (_, pods, cronjobs, expected) => {
     const state = {
       ...nothing,
       replicasets,
@@ -114,7 +114,7 @@ describe('versions in use', () => {
     ).toEqual(expected)
   })
 
-  test('of a Deployment without pods, by its template', () => {
+  test('are found for a Deployment without pods, by its template', () => {
     const deployment: Deployment = {
       metadata: { name: 'web' },
       spec: { selector: {}, template: { spec: spec(`${shop}:v1@${digestOf('a')}`) } },

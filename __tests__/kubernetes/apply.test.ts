@@ -203,7 +203,7 @@ describe('a refusal is reported in the server’s words', () => {
   })
 })
 
-test('when the template of a Job has changed, with a hint', async () => {
+test('a refused change of the template of a Job is reported with a hint', async () => {
   const stderr =
     'The Job "seed" is invalid: spec.template: Invalid value: core.PodTemplateSpec{Spec:core.PodSpec{}}: field is immutable\n'
   const { cluster } = answering({ code: 1, stderr })
@@ -215,7 +215,7 @@ test('when the template of a Job has changed, with a hint', async () => {
   })
 })
 
-test('when all objects go through one kubectl', async () => {
+test('all objects go through one kubectl', async () => {
   const both = list(config('a', '1'), config('b', '1'))
   const { cluster, calls } = answering({ stdout: JSON.stringify(both) })
   expect(await apply(cluster, clock, [config('a', '1'), config('b', '1')], never)).toEqual(

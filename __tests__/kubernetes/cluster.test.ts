@@ -111,7 +111,7 @@ describe('opening a cluster', () => {
 describe('opening a cluster fails', () => {
   test.each<[string, Scene, Partial<Cause>]>([
     [
-      'a kubeconfig that is none',
+      'an invalid kubeconfig',
       { proxy: { code: 1, stderr: 'error: error loading config file "x": yaml: line 1' } },
       {
         code: 'cluster-unreachable',

@@ -34,7 +34,11 @@ describe('the configuration that pods read once', () => {
       'envFrom: [{secretRef: {name: shop}}, {prefix: X_, configMapRef: {name: more, optional: true}}]',
       [read('Secret', 'shop', 'all'), read('ConfigMap', 'more', 'all')],
     ],
-    ['a volume, which follows by itself', 'volumeMounts: [{name: files, mountPath: /etc}]', []],
+    [
+      'a volume, which is updated without a restart',
+      'volumeMounts: [{name: files, mountPath: /etc}]',
+      [],
+    ],
     [
       'a file of a volume',
       'volumeMounts: [{name: files, mountPath: /a.py, subPath: a.py}]',

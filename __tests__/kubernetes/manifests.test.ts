@@ -117,7 +117,7 @@ describe('parsing a manifest', () => {
       'f.yaml: Deployment "web": containers is not a list of containers',
     ],
     [
-      'a container that is none',
+      'a container that is no object',
       `{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {template: {spec: {containers: [], initContainers: [web]}}}}`,
       'f.yaml: Deployment "web": initContainers is not a list of containers',
     ],

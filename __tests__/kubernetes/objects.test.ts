@@ -110,8 +110,8 @@ test.each([
 describe('a live workload takes part as expected', () => {
   test.each([
     ['one that runs the image', '', true],
-    ['one that is to be left out', '{django-rollout/ignore: "true"}', false],
-    ['one that says no to that', '{django-rollout/ignore: "false"}', true],
+    ['one that is ignored', '{django-rollout/ignore: "true"}', false],
+    ['one that is not ignored', '{django-rollout/ignore: "false"}', true],
   ])('when it is %s, with the annotations %s', (_, annotations, takes) => {
     const metadata = { name: 'web', annotations: parse(annotations) as Record<string, string> }
     const live = { ...workload(deployment), metadata }
@@ -131,7 +131,7 @@ describe('two objects are compared by the fields that people decide', () => {
     ['the status', '{status: {replicas: 1}}', '{}', true],
     ['another version', '{metadata: {resourceVersion: "1", uid: a}}', '{}', true],
     [
-      'who wrote it last',
+      'the last writer',
       '{metadata: {annotations: {kubectl.kubernetes.io/last-applied-configuration: x}}}',
       '{}',
       true,

@@ -8,8 +8,8 @@ const object = (text: string) => parse(text) as KubeObject
 describe('the live number of replicas', () => {
   test.each([
     ['of an autoscaler', 'replicas: 7', 7],
-    ['of a person who stopped it', 'replicas: 0', 0],
-    ['where none is told', '', 1],
+    ['of a user who stopped it', 'replicas: 0', 0],
+    ['without a number', '', 1],
   ])('is kept in the case "%s"', (_, live, replicas) => {
     const web = object('{apiVersion: apps/v1, kind: Deployment, spec: {replicas: 1}}')
     expect(withLiveReplicas(web, object(`{spec: {${live}}}`)).spec).toEqual({ replicas })

@@ -123,7 +123,7 @@ describe('an Ingress', () => {
       /service\/wbe/,
     ],
     [
-      'that leads nowhere anew',
+      'that leads nowhere in its new version',
       ingress(to('web 80')),
       ingress(to('wbe 80')),
       web,
@@ -176,7 +176,7 @@ describe('an Ingress', () => {
       'last',
       undefined,
     ],
-  ])('is judged rightly when it leads %s', (_, before, after, all, makes, when, says) => {
+  ])('%s is judged rightly', (_, before, after, all, makes, when, says) => {
     const placed = placeOf(before, after, [], { services: all, makes })
     expect(placed.when).toBe(when)
     const told = placed.when === 'never' ? `${placed.sentence}; ${placed.hint}` : placed.warning

@@ -102,7 +102,7 @@ describe('the selector of a Service', () => {
       'never',
     ],
     ['without pods now', 'app: web', 'tier: front', ['web = none -> tier: front'], 'first'],
-    ['that would find nobody', 'app: web', 'app: wbe', ['web = app: web'], 'never'],
+    ['that would select no pods', 'app: web', 'app: wbe', ['web = app: web'], 'never'],
     ['whose pods leave it', 'app: web', 'app: web', ['web = app: web -> app: wbe'], 'never'],
     [
       'by a port of both',
@@ -354,7 +354,7 @@ describe('a NetworkPolicy or a budget', () => {
       undefined,
     ],
     [
-      'of a rule for nobody beside others',
+      'of a rule for no pods beside others',
       'none',
       `policy: {${of('app: db')}, ingress: [{from: [{${of('app: web')}}], ports: [{port: 5432}]}, {from: [{${of('app: metrics')}}], ports: [{port: 9187}]}]}`,
       [db, web],
@@ -379,7 +379,7 @@ describe('a NetworkPolicy or a budget', () => {
       /^networkpolicy\/a selects no pod after this release: no pod template has the labels that it selects \(its podSelector\); add what is missing to the pod template, or correct networkpolicy\/a\. To move it/,
     ],
     [
-      'that admits nobody',
+      'that admits no pods',
       'none',
       into('app: wbe'),
       [db, web],
@@ -387,7 +387,7 @@ describe('a NetworkPolicy or a budget', () => {
       /^networkpolicy\/a admits no pod after this release: .*\(its ingress\); /,
     ],
     [
-      'that admits nobody any more',
+      'that no longer admits any pods',
       into('app: web'),
       into('app: wbe'),
       [db, web],
@@ -395,7 +395,7 @@ describe('a NetworkPolicy or a budget', () => {
       /admits no pod/,
     ],
     [
-      'that lets nobody be reached',
+      'that allows no destination',
       'none',
       `policy: {${of('app: web')}, policyTypes: [Egress], egress: [{to: [{${of('app: pg')}}]}]}`,
       [db, web],

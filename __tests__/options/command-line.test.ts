@@ -9,8 +9,8 @@ function hint(given: RawInputs): string {
 }
 
 test.each<[string, RawInputs, string]>([
-  ['no more than is needed', {}, ''],
-  ['a name of its own', { app: 'store' }, ' --app store'],
+  ['nothing unnecessary', {}, ''],
+  ['a separate name', { app: 'store' }, ' --app store'],
   ['a path', { kubeconfig: './kc' }, ' --kubeconfig ./kc'],
   ['a path with blanks', { kubeconfig: 'my kc' }, " --kubeconfig 'my kc'"],
   ['content of a kubeconfig', { kubeconfig: 'apiVersion: v1\nkind: Config' }, ''],

@@ -18,7 +18,7 @@ test.each([
   ['nothing goes wrong', '', 0],
   ['an error', 'throw new Error("x")', 1],
   ['an error of later on', 'setTimeout(() => { throw new Error("x") })', 1],
-  ['a promise that nobody looks at', 'Promise.reject(new Error("x"))', 1],
+  ['an unhandled promise', 'Promise.reject(new Error("x"))', 1],
   ['an error after another end', 'process.exitCode = 3; throw new Error("x")', 3],
 ])('a process exits with the right code after "%s"', (_, after, code) => {
   expect(endsWith(after)).toBe(code)

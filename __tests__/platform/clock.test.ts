@@ -63,7 +63,7 @@ describe('retry', () => {
     ['good at once', ['good'], 'good', []],
     ['good at last', ['busy', 'busy', 'good'], 'good', [100, 300]],
     ['never good', ['busy', 'busy', 'busy', 'good'], 'busy', [100, 300]],
-    ['a trouble that stays', ['bad', 'good'], 'bad', []],
+    ['an error that stays', ['bad', 'good'], 'bad', []],
   ])('gives the right result for "%s"', async (_, results, result, slept) => {
     expect(await attempts(results)).toEqual({ result, slept })
   })

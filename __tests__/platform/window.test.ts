@@ -44,9 +44,9 @@ describe('colors are used or not', () => {
   test.each([
     ['a terminal', terminal, { TERM: 'xterm' }, true],
     ['a pipe', {}, { TERM: 'xterm' }, false],
-    ['a terminal that knows none', terminal, { TERM: 'dumb' }, false],
+    ['a terminal without colors', terminal, { TERM: 'dumb' }, false],
     ['a terminal of a CI', terminal, { TERM: 'xterm', CI: 'true' }, true],
-    ['a person who wants none', terminal, { NO_COLOR: '1' }, false],
+    ['NO_COLOR', terminal, { NO_COLOR: '1' }, false],
     ['any word for that', terminal, { NO_COLOR: '0' }, false],
     ['an empty word', terminal, { NO_COLOR: '' }, true],
     ['a log that shows them', {}, { FORCE_COLOR: '1' }, true],

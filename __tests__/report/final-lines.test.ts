@@ -90,7 +90,7 @@ describe('each line is written as a single line', () => {
       ['  warning: kubectl apply: no', '  ::error::reason'],
     ],
     [
-      'what does not stand as the result says, before other warnings',
+      'an object that is not as the result says, before other warnings',
       {
         exceptions: [
           {

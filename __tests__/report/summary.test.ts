@@ -142,8 +142,8 @@ describe('the number of pods in the summary', () => {
   test.each<[string, Partial<WorkloadReport>, string]>([
     ['of the new version', { now: 'new', rollout: stood }, '1 of 2'],
     ['of the old one, once it is back', { now: 'old', rollout: stood, undo: back }, '2 of 2'],
-    ['of the old one, which nobody has followed', { now: 'old', rollout: stood }, ''],
-    ['of what was left as it stands', { now: 'unknown', rollout: stood }, '1 of 2'],
+    ['of the old one, which was not tracked', { now: 'old', rollout: stood }, ''],
+    ['of a version that was left as it is', { now: 'unknown', rollout: stood }, '1 of 2'],
     ['where no pods are wanted', { now: 'new', rollout: { ready: 0, wanted: 0 } }, ''],
     ['where its controller has not said how many', { now: 'new', rollout: { ready: 0 } }, ''],
     ['where nothing was written', { now: 'new' }, ''],

@@ -92,11 +92,11 @@ describe('the timeline has no row', () => {
   test.each<[string, Partial<Report>]>([
     ['a workload that nothing was written to', { workloads: [workloadOf('web')] }],
     [
-      'one that is to have no pods',
+      'one without wanted pods',
       { workloads: [workloadOf('tidy', { kind: 'CronJob', rollout: progress(1, undefined, 0) })] },
     ],
     [
-      'one that the undo only looked at',
+      'one that the undo only read',
       { workloads: [workloadOf('web', { undo: { ready: 1, wanted: 1, completeAt: start } })] },
     ],
     ['a cause without its moment', { cause: { code: 'crash', sentence: 'it fell' } }],

@@ -75,7 +75,7 @@ describe('each change of state is logged in one line', () => {
     ['one that runs already', ['web 2/2 done'], ['deployment/web: 2 of 2 ready']],
     ['one without pods', ['web 0/0 done'], ['deployment/web: no pods to wait for']],
     [
-      'the last pod is not told before the workload is done',
+      'the last pod is not logged before the workload is done',
       ['web 1/2', 'web 2/2', 'web 2/2', 'web 2/2 complete'],
       [
         'deployment/web: 1 of 2 ready',
@@ -95,7 +95,7 @@ describe('each change of state is logged in one line', () => {
       ],
     ],
     [
-      'somebody scales it',
+      'another client scales it',
       ['web 1/2', 'web 1/4', 'web 1/4'],
       ['deployment/web: 1 of 2 ready', 'deployment/web: 1 of 4 ready'],
     ],
@@ -124,12 +124,12 @@ describe('each change of state is logged in one line', () => {
       ['deployment/web: failed: web (container nginx): exited with 1'],
     ],
     [
-      'somebody else’s image',
+      'an image of another client',
       ['web theirs image x in container web'],
       ['deployment/web: runs the version of another client: image x in container web'],
     ],
     [
-      'somebody deletes it',
+      'another client deletes it',
       ['web theirs its deletion'],
       ['deployment/web: was deleted by another client'],
     ],
@@ -141,7 +141,7 @@ describe('each change of state is logged in one line', () => {
 describe('several workloads share the log', () => {
   test.each<[string, string[], string[]]>([
     [
-      'those of which the same is told share a line',
+      'workloads of the same state share a line',
       ['a 0/2, b 0/2, c 0/3', 'a 1/2, b 1/2, c 1/3', 'a 2/2 complete, b 1/2, c 1/3'],
       [
         'deployment/a, deployment/b: 0 of 2 ready',
@@ -247,7 +247,7 @@ describe('the current state of all workloads', () => {
 
   test.each<[string, number | undefined, string | undefined]>([
     ['watched', bake, 'all are ready, watched for 3 s of 15 s'],
-    ['asked', 2000, 'all are ready, waiting for a successful response of the new version'],
+    ['requested', 2000, 'all are ready, waiting for a successful response of the new version'],
     ['followed by others', undefined, undefined],
   ])('says what is waited for when all are complete: %s', (_, ownBake, words) => {
     const last = statusRowsOf(judgement('web 2/2 complete'), START + 20_000, ownBake).slice(1)

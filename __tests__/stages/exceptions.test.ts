@@ -65,7 +65,7 @@ function pictureOf(lines: readonly string[]): ClusterState {
   return clusterState as unknown as ClusterState
 }
 
-describe('on another version after a release', () => {
+describe('the report of other versions after a release', () => {
   const targets = ['deployment/web', 'statefulset/queue', 'daemonset/agent', 'cronjob/tick']
   const told = (lines: readonly string[], before = [old], released = image) =>
     onAnotherVersion(pictureOf(lines), { image: released, targets, before }, typed).map(
@@ -74,7 +74,7 @@ describe('on another version after a release', () => {
 
   test.each<[string, readonly string[], unknown]>([
     [
-      'nothing of what is whole',
+      'nothing of a complete workload',
       [
         `Deployment/web ${fresh}`,
         `ReplicaSet/web-1 of Deployment/web ${fresh}`,
@@ -131,7 +131,7 @@ describe('on another version after a release', () => {
       ],
     ],
     [
-      'a pod of nobody',
+      'a pod without owner',
       [`Pod/shell ${old}`, `Pod/done ${old}; status: { phase: Succeeded }`],
       [
         [
@@ -150,7 +150,7 @@ describe('on another version after a release', () => {
       [],
     ],
     [
-      'a kind that nobody knows, by the pods that it has',
+      'an unknown kind, by its pods',
       [
         `ReplicaSet/api-1 of Rollout/api ${old}`,
         `Pod/api-1-a of ReplicaSet/api-1 ${old}`,
@@ -206,7 +206,7 @@ describe('on another version after a release', () => {
       ],
     ],
     [
-      'a workload that was made meanwhile',
+      'a workload that was created during the release',
       [`Deployment/new ${old}`],
       [['deployment/new runs 1.4: it was created during the release', '-']],
     ],
@@ -225,19 +225,19 @@ describe('on another version after a release', () => {
         ],
       ],
     ],
-  ])('%s', (_, lines, expected) => {
+  ])('lists %s', (_, lines, expected) => {
     expect(told(lines)).toEqual(expected)
   })
 
   test.each([
     ...['latest', 'main', 'prod'].map((tag) => `shop-static:${tag}`),
     ...['v1', '20240101', '1234567', 'facade0x', 'abc1'].map((tag) => `assets:${tag}`),
-  ])('none of other images such as %s, whose tag is no commit', (image) => {
+  ])('lists no other images such as %s, whose tag is no commit', (image) => {
     const before = [`ghcr.io/acme/shop:${image.replace(/^.*:/, '')}`]
     expect(told([`Deployment/cdn ghcr.io/acme/${image}`], before)).toEqual([])
   })
 
-  test('static files by their commit, wherever they lie; none of a version that stays', () => {
+  test('lists static files by their commit, wherever they are, and no version that stays', () => {
     const lines = [`Deployment/cdn other.example/files:static-${sha('a')}`]
     const before = [`ghcr.io/acme/shop:${sha('a')}@sha256:4`]
     const next = { ...image, tag: sha('b') }
@@ -251,7 +251,7 @@ describe('on another version after a release', () => {
   })
 })
 
-describe('after an undo', () => {
+describe('the report of other versions after an undo', () => {
   /** Of workloads that were on 1.4, and for a while on 1.5. */
   const told = (
     lines: readonly string[],
@@ -280,7 +280,7 @@ describe('after an undo', () => {
 
   test.each<[string, readonly string[], Parameters<typeof told>[1], unknown]>([
     [
-      'nothing of what is whole',
+      'nothing of a complete workload',
       [
         `Deployment/web ${old}; ${well}`,
         `CronJob/tick ${old}`,
@@ -290,7 +290,7 @@ describe('after an undo', () => {
       [],
     ],
     [
-      'a Job that the CronJob has begun meanwhile',
+      'a Job that the CronJob has started since',
       [
         `Job/tick-1 of CronJob/tick ${fresh}`,
         `Job/tick-0 of CronJob/tick ${fresh}; status: { conditions: [{ type: Failed, status: "True" }] }`,
@@ -306,7 +306,7 @@ describe('after an undo', () => {
       ],
     ],
     [
-      'a pod that somebody has deleted meanwhile, and OnDelete has made anew',
+      'a pod that another client has deleted since, and OnDelete has created again',
       [
         `StatefulSet/queue ${old}; { spec: { updateStrategy: { type: OnDelete } }, ${well} }`,
         `Pod/queue-0 of StatefulSet/queue ${fresh}`,
@@ -361,7 +361,7 @@ describe('after an undo', () => {
         ],
       ],
     ],
-  ])('%s', (_, lines, restored, expected) => {
+  ])('lists %s', (_, lines, restored, expected) => {
     expect(told(lines, restored)).toEqual(expected)
   })
 })

@@ -83,7 +83,7 @@ test.each<[string, RawInputs, object, string]>([
     `v2 of ${older}`,
   ],
   ['its commit by a tag that is one', { digest, tag: older }, {}, `${older} of ${older}`],
-  ['no commit where nobody tells it', { digest, tag: 'v2' }, {}, 'v2 of nobody knows'],
+  ['no commit where it is unknown', { digest, tag: 'v2' }, {}, 'v2 of nobody knows'],
   [
     'to give a tag, where it has none',
     { digest },
@@ -152,9 +152,9 @@ describe('an image for the tests', () => {
       labelsOf(older),
       `${name} on this machine is of the commit ${short(older)}, not of ${short(head)}`,
     ],
-    ['built by somebody else', own, undefined, {}, `built ${id}`],
+    ['built by another tool', own, undefined, {}, `built ${id}`],
     [
-      'built by somebody else, to be pushed',
+      'built by another tool, for a push',
       { ...own, push: 'true' },
       undefined,
       {},
@@ -168,7 +168,7 @@ describe('an image for the tests', () => {
       `${name} in the registry is of another commit (${short(older)}), and this machine does not have the image`,
     ],
     [
-      'nobody has it',
+      'missing everywhere',
       own,
       undefined,
       undefined,
@@ -239,7 +239,7 @@ describe('an image for a build', () => {
 
   const tag = { tag: 'v1' }
   test.each<[string, RawInputs, Readonly<Record<string, object>>, string]>([
-    ['nobody has built', {}, {}, 'absent as HEAD'],
+    ['no image yet', {}, {}, 'absent as HEAD'],
     ['this build', {}, { [head]: built({}) }, 'there as HEAD'],
     [
       'another build of the commit',
@@ -268,7 +268,7 @@ describe('an image for a build', () => {
     ['this build by a tag of the user', tag, { v1: built(labelsOf(head)) }, 'there as v1'],
     ['another build by it', tag, { v1: labelsOf(head) }, 'absent as v1-OWN'],
     ['another commit by it', tag, { v1: built(labelsOf(older)) }, 'another as v1'],
-    ['who knows what by it', tag, { v1: {} }, 'unlabelled as v1'],
+    ['an image of unknown build by it', tag, { v1: {} }, 'unlabelled as v1'],
   ])('is handled rightly when there is "%s"', async (_, given, tags, told) => {
     expect(await sought(given, tags)).toBe(told)
   })

@@ -26,11 +26,11 @@ test.each([
 test.each<[string, Platform['env'], readonly Line[], string]>([
   ['GitHub’s actor', { GITHUB_ACTOR: 'ada', USER: 'runner' }, [], 'ada'],
   ['GitLab’s user', { GITLAB_USER_LOGIN: 'ada', USER: 'root' }, [], 'ada'],
-  ['who is logged in', { USER: 'ada' }, [], 'ada'],
-  ['who is logged in, by its other name', { USER: '', LOGNAME: 'ada' }, [], 'ada'],
-  ['git’s user, where nobody is logged in', {}, git({ stdout: 'Ada Lovelace\n' }), 'Ada Lovelace'],
+  ['the login user', { USER: 'ada' }, [], 'ada'],
+  ['the login user, by the other variable', { USER: '', LOGNAME: 'ada' }, [], 'ada'],
+  ['git’s user, without a login', {}, git({ stdout: 'Ada Lovelace\n' }), 'Ada Lovelace'],
   ['one line of it', {}, git({ stdout: 'Ada\n::error::x\n' }), 'Ada'],
-  ['the account, where git knows nobody', {}, git({ code: 1 }), 'runner'],
+  ['the account, where git has no user', {}, git({ code: 1 }), 'runner'],
   ['the account, where git is not there', {}, git({ code: 127, stderr: 'no git' }), 'runner'],
 ])('a run is started by %s', async (_, env, lines, who) => {
   const { platform } = scripted(lines, { env })

@@ -60,7 +60,7 @@ test.each<Case>([
     [`shop:latest may have moved: an undo would restore ${short('a')}, which is running`],
   ],
   [
-    'each tag is asked for once, and each workload has its own digest',
+    'each tag is looked up once, and each workload has its own digest',
     `{web: {image: '${shop}:latest', pods: [a]}, worker: {image: '${shop}:latest', pods: [b]}, old: {image: '${shop}:v1', init: '${shop}:latest', pods: [c]}}`,
     [names(':latest', 'a'), names(':v1', 'c')],
     {
@@ -72,7 +72,7 @@ test.each<Case>([
     ),
   ],
   [
-    'what has a digest is not asked for',
+    'an image with a digest is not looked up',
     `web: {image: '${back('v1', 'a')}', pods: [a]}`,
     [],
     {},
@@ -102,7 +102,7 @@ test.each<Case>([
     {},
     [],
   ],
-  ['what no pod tells', `web: {image: '${shop}:latest'}`, [], {}, [unknown]],
+  ['an image that no pod reports', `web: {image: '${shop}:latest'}`, [], {}, [unknown]],
 ])('a tag is pinned by digest where needed: %s', async (_, text, registry, expected, said) => {
   const { clusterState, workloads } = running(text)
   const { platform, ran } = scripted(registry)
@@ -168,7 +168,7 @@ test.each<[string, string, Line[], boolean]>([
     false,
   ],
   [
-    'one whose registry does not tell',
+    'one whose registry does not answer',
     `job: {kind: CronJob, image: '${shop}:v1'}`,
     [refuses(':v1', 'denied')],
     false,
@@ -210,7 +210,7 @@ test.each<[string, string, Line[], string[]]>([
   ['is there', back('v1', 'a'), [names(`@${digest('a')}`, 'a')], []],
   ['is gone', back('v1', 'a'), [refuses(`@${digest('a')}`, 'not found')], [gone(back('v1', 'a'))]],
   ['has a tag that is gone', `${shop}:v1`, [refuses(':v1', 'not found')], [gone(`${shop}:v1`)]],
-  ['may not be looked at', back('v1', 'a'), [refuses(`@${digest('a')}`, 'denied')], []],
+  ['may not be read', back('v1', 'a'), [refuses(`@${digest('a')}`, 'denied')], []],
   ['has a registry that does not answer', back('v1', 'a'), [hangs], []],
 ])('the undo is possible or not with an image that %s', async (_, image, registry, said) => {
   const { workloads } = running(`web: {image: '${image}'}`)

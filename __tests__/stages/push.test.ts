@@ -49,7 +49,7 @@ test.each<[string, Partial<Pushed>, readonly string[]]>([
     { tag: own, isRefused: true },
     [`${sha}-builds`],
   ],
-  ['beside a tag that the user chose is none', { tag: `v1-${'c'.repeat(12)}`, given: 'v1' }, []],
+  ['beside a tag of the user there is no mark', { tag: `v1-${'c'.repeat(12)}`, given: 'v1' }, []],
 ])('the tag of the commit is marked as expected: %s', async (_, { tag = sha, ...more }, marks) => {
   const { ended, marked } = pushed({ tag, as: tag, ...more })
   expect((await ended).tag).toBe(tag)

@@ -32,7 +32,7 @@ test('pods that read a changed value are replaced', () => {
 test.each([
   ['what they do not read', web(), change(secret('one', '1', 'b'), secret('two', '1', 'b'))],
   [
-    'a change that is none',
+    'an apply without a change',
     web(),
     { ...change(secret('one'), secret('two')), is: 'none' } as Change,
   ],

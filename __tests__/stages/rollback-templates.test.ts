@@ -171,7 +171,7 @@ describe('a rollback', () => {
       'config-missing: deployment/web of release 1 needs the key "a" of configmap/own, which does not have it',
     ],
     [
-      'a Service asks for a port by the name of today',
+      'a Service has a port name that only today’s template has',
       { ...named, now: named.released, services: [service] },
       'workload-unfit: service/web uses the port "http", which deployment/web of release 1 does not have',
     ],

@@ -126,7 +126,7 @@ describe('an Ingress', () => {
     ['to a Service of the cluster', [created(ingress('web'))], 0],
     ['to a Service of the manifests', [created(ingress('later')), later], 0],
     ['to what a custom resource may make', [created(ingress('pg')), custom], 1],
-    ['that leads nowhere already', [unchanged(ingress('pg'))], 0],
+    ['nowhere already', [unchanged(ingress('pg'))], 0],
   ])('is accepted when it leads %s', (_, others, count) => {
     expect(warningsOf(others)).toHaveLength(count)
   })

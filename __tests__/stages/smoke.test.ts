@@ -331,7 +331,7 @@ describe('a redirect', () => {
   const bad = 'GET / through service/web answered'
   test.each<[string, Readonly<Record<string, Page>>, string]>([
     ['none', {}, good],
-    ['to https: asked again as https', { '/': overHttps(() => 200) }, `${good} (as https)`],
+    ['to https: requested again as https', { '/': overHttps(() => 200) }, `${good} (as https)`],
     [
       'to https of the public host (SECURE_SSL_HOST)',
       { '/': overHttps(() => 200, 'https://www.shop.test/') },
@@ -386,7 +386,7 @@ describe('a redirect', () => {
       '/',
       'answered 302, a redirect to https://id.test/authorize, which proves nothing about the page itself',
     ],
-    ['the login page that was asked for', {}, '/accounts/login/', undefined],
+    ['the login page that was requested', {}, '/accounts/login/', undefined],
     ['a page with a word like it', { '/': () => '/blogin/' }, '/', undefined],
   ])('is recognized: %s', async (_, pages, path, but) => {
     const { is, warning } = await visiting(pages, path)

@@ -83,8 +83,8 @@ describe('a workload that is being deleted', () => {
   })
 
   test.each([
-    ['gone then: it is to be created', undefined, []],
-    ['made anew by somebody: that one', web, ['ghcr.io/acme/shop:old']],
+    ['gone, and created by the release', undefined, []],
+    ['created again by another client', web, ['ghcr.io/acme/shop:old']],
   ])('is then handled as "%s"', async (_, then, running) => {
     const { context } = showing(leaving(web), then)
     const targets = [worker, target('web', ['web'], { live, manifest: web })]

@@ -105,7 +105,7 @@ describe('the running version', () => {
 
   test.each([
     ['the version before the first release', 'a! b', '1a 2b', 'a'],
-    ['a version that somebody has put there', 'a b! c', '1a 2b 3c', 'b'],
+    ['a version of another client', 'a b! c', '1a 2b 3c', 'b'],
     ['nothing new', 'a a! b', '1a 2b', 'a'],
     ['an older one, which has its own place again', 'z a b a! c', '1z 2a 3b 4a 5c', 'a'],
     ['an older one, and nothing since', 'z a b a!', '1z 2a 3b 4a', 'z'],
@@ -126,7 +126,7 @@ describe('a rollback', () => {
     ['not what was rolled back from, after the next release', 'a b a>1 c', 'previous', 'a'],
     ['further back than that, the second time', 'z a b a>2 c a>2', 'previous', 'z'],
     ['not a failed rollback', 'a b c -b>2', 'previous', 'b'],
-    ['what was rolled back from, once it was released anew', 'a b a>1 b c', 'previous', 'b'],
+    ['what was rolled back from, once it was released again', 'a b a>1 b c', 'previous', 'b'],
     ['what ran before a version that a person named again', 'a b a>1 b>2', 'previous', 'a'],
     ['not what that rollback has left', 'a b a>1 c b>2', 'previous', 'a'],
     ['nothing that a rollback far back has passed by', 'z a b c a>2 d', 'previous', 'a'],
@@ -137,7 +137,7 @@ describe('a rollback', () => {
     ['a number', 'a b c', '2', 'b'],
     ['a number that is written as one', 'a b c', '#2', 'b'],
     ['a tag, and none that only begins like it', 'v1.2 v1.20', 'v1.2', 'v1.2'],
-    ['a tag that is a number nobody else has', 'a 47', '47', '47'],
+    ['a tag that is an unused number', 'a 47', '47', '47'],
     ['a tag that went live and failed later', 'v1 -v1', 'v1', 'v1'],
   ])('finds its target in the case "%s": %s', (_, words, to, tag) => {
     const found = wanted(historyOf(words), to, undefined)

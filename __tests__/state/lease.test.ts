@@ -62,7 +62,7 @@ async function taken(id: string) {
 
 describe('a Lease', () => {
   test.each([
-    ['nobody ever had it', undefined, 0, true],
+    ['it was never held', undefined, 0, true],
     ['it was given back', '', 0, true],
     ['another run renewed it a moment ago', 'other', 0, false],
     ['another run has not renewed it for almost as long as it lasts', 'other', 29_999, false],
@@ -110,8 +110,8 @@ describe('the lock', () => {
 
   test.each<[string, readonly Trouble[]]>([
     ['has too much to do', [429, 503]],
-    ['does not answer, though it has heard', ['answer lost', 'answer lost']],
-    ['does not hear', ['no answer']],
+    ['does not answer, although it has received the request', ['answer lost', 'answer lost']],
+    ['does not receive the request', ['no answer']],
   ])('is taken by the run that goes on asking a server that %s', async (_, troubles) => {
     for (const method of ['POST', 'PUT']) {
       const taker = memoryCluster({}, { [`${method} ${path}`]: troubles })
@@ -229,7 +229,7 @@ describe('the lock', () => {
 
   test.each([
     ['another run has it', { spec: { holderIdentity: 'b' } }, 'b, https://ci.example/b'],
-    ['somebody deleted it', undefined, ''],
+    ['another client deleted it', undefined, ''],
   ])('is lost when the server comes back and %s', async (_, now, words) => {
     const lease = await taken('a')
     const { put } = cluster

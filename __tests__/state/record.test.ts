@@ -180,11 +180,11 @@ describe('a bad record is refused with a way out', () => {
     ],
     ['a tag that is an option', withBegun({ tag: '-x' }), /begun\.tag is not a tag/],
     ['an image that is an option', withBegun({ image: '--x' }), /begun\.image/],
-    ['a digest that is none', withBegun({ digest: 'x y' }), /begun\.digest/],
-    ['a time that is none', withBegun({ at: 'now' }), /begun\.at/],
-    ['a command that is none', withBegun({ command: 'destroy' }), /begun\.command/],
+    ['an invalid digest', withBegun({ digest: 'x y' }), /begun\.digest/],
+    ['an invalid time', withBegun({ at: 'now' }), /begun\.at/],
+    ['an unknown command', withBegun({ command: 'destroy' }), /begun\.command/],
     ['no list of objects', { ...good, snapshot: {} }, /snapshot is not a list/],
-    ['an entry that is none', { ...good, snapshot: [{ path: '/x' }] }, /snapshot\[0\]\.object/],
+    ['an invalid entry', { ...good, snapshot: [{ path: '/x' }] }, /snapshot\[0\]\.object/],
     [
       'an object of another namespace',
       withObject(configMap('a', { namespace: 'other' })),
@@ -243,7 +243,7 @@ describe('a bad record is refused with a way out', () => {
       /containers is not a list/,
     ],
     ['no spec', withObject(deployment(undefined)), /spec is not an object/],
-    ['a workload that is none', withObject(configMap('a'), { of: 'workload' }), /not a workload/],
+    ['an invalid workload', withObject(configMap('a'), { of: 'workload' }), /not a workload/],
   ])('for "%s"', async (_, data, why) => {
     const cause = await causeOf(read(clusterWith(data)))
     expect(cause.code).toBe('record-unusable')

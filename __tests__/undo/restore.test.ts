@@ -102,7 +102,7 @@ describe('restore', () => {
       [],
     ],
     [
-      'what somebody deleted',
+      'an object that another client deleted',
       snapshot,
       memoryCluster({}),
       '/a ask, /b nothing',

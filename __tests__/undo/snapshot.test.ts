@@ -869,9 +869,9 @@ describe('an object that is left alone needs', () => {
   test.each<[string, string, UndoStep['do'], readonly string[]]>([
     ['that is restored: what it named before goes back too', naming('new', 'b'), 'put', []],
     ['as it was', naming('old', 'a'), 'nothing', []],
-    ['of somebody else', naming('hotfix', 'b'), 'external', ['configmap/b']],
+    ['of another client', naming('hotfix', 'b'), 'external', ['configmap/b']],
     [
-      'that somebody has changed before its turn came',
+      'that another client has changed before its turn',
       naming('old', 'c'),
       'nothing',
       ['configmap/c'],
@@ -943,19 +943,19 @@ describe('the record of an object', () => {
     test.each([
       ['as it was sent', sent, sent, sent],
       [
-        'as admission has made it, when nobody has written between',
+        'as admission has changed it, when no client has written in between',
         sent,
         web(5, 'image: "mirror/shop:2"', '{team: a}'),
         web(5, 'image: "mirror/shop:2"', '{team: a}'),
       ],
       [
-        'without what somebody else wrote between',
+        'without what another client wrote in between',
         sent,
         web(6, 'image: "shop:2", env: [{name: DEBUG}]', '{external: b}'),
         sent,
       ],
       [
-        'with what admission makes anew each time, though somebody else wrote between',
+        'with what admission changes each time, although another client wrote in between',
         web(5, 'image: "shop:2", env: [{name: AT, value: one}]', '{at: one}'),
         web(6, 'image: "shop:2", env: [{name: AT, value: two}, {name: DEBUG}]', '{at: two, b: c}'),
         web(5, 'image: "shop:2", env: [{name: AT, value: two}, {name: DEBUG}]', '{at: two}'),

@@ -17,7 +17,7 @@ describe('the reader of .gitlab-ci.yml', () => {
     ['a variable in a variable', 'NAMESPACE: shop', 'NAMESPACE: $X', 'would be expanded'],
     ['artifacts of good jobs alone', 'when: always', 'when: on_success', 'has no artifacts'],
     ['a button that the pipeline waits for', 'allow_failure: true', 'allow_failure: false', 'wait'],
-    ['a stage that is none', 'stage: deploy', 'stage: later', 'no stage later'],
+    ['an unknown stage', 'stage: deploy', 'stage: later', 'no stage later'],
   ])('rejects what it does not support: %s', async (_, old, wrong, said) => {
     const text = await file()
     expect(text).toContain(old)
