@@ -15,16 +15,20 @@ const names = readdirSync(folder)
   .sort()
 
 const rules = JSON.parse(read('rules.json'))
+const partsOfReport = new Set(['running', 'new', 'fix', 'undo'])
 /**
  * Without comments and docstrings, and indented by one space, because one argument of a program has at most 128 KiB.
  * It stays readable in the cluster: `kubectl get job -o yaml` shows what runs.
  */
 function textOf(name) {
-  if (name.endsWith('.json')) return JSON.stringify(rules)
+  // Its sentences are those of the report.
+  if (name.endsWith('.json'))
+    return JSON.stringify(rules, (key, value) => (partsOfReport.has(key) ? undefined : value))
   const text = read(name)
     .replace(/^ *#.*\n/gm, '')
     .replace(/^ *"""[^]*?"""\n/gm, '')
     .replace(/\n{3,}/g, '\n\n')
+    .replace(/\n{2,}(?= )/g, '\n')
     .replace(/^(?: {4})+/gm, (spaces) => ' '.repeat(spaces.length / 4))
   if (text.includes('"""')) throw new Error(`${name}: has a string of several lines`)
   return text.trimStart()

@@ -72,6 +72,26 @@ const plan = {
 }
 
 describe('the plan in a log', () => {
+  test('has tables that are locked, and poolers', () => {
+    const lock = { table: 'orders_order', mode: 'ACCESS EXCLUSIVE', rows: 12, bytes: 8192 }
+    const read = (locks: string) =>
+      readPlan(
+        [
+          marker +
+            printed
+              .replace('"atomic": true', `"atomic": true, "locks": ${locks}`)
+              .replace('"squashed"', '"pooled": true, "squashed"') +
+            marker,
+        ],
+        marker,
+      )?.databases[0]
+    const known = read(JSON.stringify([lock]))
+    expect(known).toMatchObject({ isPooled: true, pending: [{ locks: [lock] }, {}] })
+    for (const unknown of ['null', '[{"table": 1}]']) {
+      expect(read(unknown)?.pending[0]).not.toHaveProperty('locks')
+    }
+  })
+
   test.each([
     ['between other lines', ['hello', `${marker}${printed}${marker}`, `${marker}migrate${marker}`]],
     ['behind what has no end', [`hello from settings${marker}${printed}${marker}`]],
@@ -337,9 +357,12 @@ describe("the inspector's variables", () => {
     wait: 0,
     running: [],
     unsafe: 'block',
+    locks: null,
   }
   test.each([
     [{ marker }, usual],
+    [{ marker, lockWaitSeconds: 0 }, {}],
+    [{ marker, lockWaitSeconds: 60 }, { locks: 60 }],
     [
       { marker, migrate: 'python manage.py migrate --database=shop', waitSeconds: 15 },
       {

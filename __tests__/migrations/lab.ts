@@ -15,9 +15,50 @@ const packages: Readonly<Record<string, string>> = {
 
 const dockerfile = (django: string) => `FROM python:3.13-slim
 RUN python3 -m venv /venv && /venv/bin/pip install --no-cache-dir Django~=${django}.0 ${packages[django] ?? 'psycopg[binary]'}
-COPY play.py inspector.txt /lab/
+COPY play.py locking.py inspector.txt /lab/
 CMD ["sleep", "infinity"]
 `
+
+/** In transaction mode: each transaction gets a session of the server that is free. */
+const poolerDockerfile = `FROM debian:trixie-slim
+RUN apt-get update && apt-get install --yes --no-install-recommends pgbouncer && rm -r /var/lib/apt/lists/*
+RUN printf '%s\\n' '[databases]' '* = host=postgres port=5432 user=postgres password=lab' '[pgbouncer]' 'listen_addr = *' 'listen_port = 5432' 'auth_type = any' 'pool_mode = transaction' 'unix_socket_dir =' >/etc/pooler.ini
+USER postgres
+CMD ["pgbouncer", "/etc/pooler.ini"]
+`
+
+/** A migration while its table is in use, for `locking.py`. */
+export interface LockCase {
+  /** Of the migration. */
+  readonly operations: string
+  readonly concurrent?: true
+  /** Run before it, a statement each. */
+  readonly before?: readonly string[]
+  /** The query of a transaction that stays open; in its session's name. */
+  readonly holds?: string
+  readonly application?: string
+  /** How long after the migration has begun to wait it ends, in seconds; missing: not before the migration. */
+  readonly frees?: number
+  /** How long the migration waits, in seconds; null: in the queue, and `frees` counts from its beginning. */
+  readonly wait: number | null
+}
+
+/** What `locking.py` has seen. */
+export interface SeenOfLocks {
+  readonly code: number
+  readonly output: string
+  readonly applied: number
+  /** The longest that a client has waited for its two queries, in seconds. */
+  readonly longest: number
+  readonly locking: readonly Readonly<Record<string, unknown>>[]
+  readonly database: {
+    readonly pooled: boolean
+    readonly pending: readonly { readonly locks: readonly { readonly table: string }[] }[]
+  }
+  readonly indexes: readonly (readonly [string, boolean])[]
+  /** `lock_timeout` and `statement_timeout` of a client of the web, afterwards. */
+  readonly limits: readonly string[]
+}
 
 interface Plan {
   readonly code: number
@@ -52,6 +93,15 @@ export interface Seen {
   readonly twin: readonly string[] | 'none offered'
 }
 
+const databaseAt = (host: string, name: string) => ({
+  ENGINE: 'django.db.backends.postgresql',
+  NAME: name,
+  USER: 'postgres',
+  PASSWORD: 'lab',
+  HOST: host,
+  PORT: '5432',
+})
+
 const docker = (...args: readonly string[]) => must('docker', args, { env: stack.env })
 
 export class Lab {
@@ -66,7 +116,8 @@ export class Lab {
     try {
       await docker('network', 'create', name)
       await lab.startPostgres()
-      await copyFile(join(root, '__tests__/migrations/play.py'), join(lab.folder, 'play.py'))
+      for (const file of ['play.py', 'locking.py'])
+        await copyFile(join(root, '__tests__/migrations', file), join(lab.folder, file))
       await writeFile(join(lab.folder, 'inspector.txt'), inspectorSource)
       for (const django of djangos) await lab.startDjango(django)
       await lab.ready()
@@ -79,25 +130,41 @@ export class Lab {
 
   /** Plays a case by this version of Django; thorough: what the applied migrations alone show, too. */
   async play(one: Case, django: string, thorough = false): Promise<Seen> {
-    const database = `p${Math.random().toString(36).slice(2, 10)}`
-    await this.psql(`CREATE DATABASE ${database}`)
+    const database = await this.makeDatabase()
     const input = JSON.stringify({
       base: {},
       thorough,
       ...one,
       initial: { '0001_initial': one.initial ?? initial },
-      database: {
-        ENGINE: 'django.db.backends.postgresql',
-        NAME: database,
-        USER: 'postgres',
-        PASSWORD: 'lab',
-        HOST: 'postgres',
-        PORT: '5432',
-      },
+      database: databaseAt('postgres', database),
     })
     const python = ['/venv/bin/python', '/lab/play.py', `/tmp/${database}`, '/lab/inspector.txt']
     const args = ['exec', '--interactive', this.nameOf(django), ...python]
     return seen(JSON.parse(await must('docker', args, { env: stack.env, input })) as Played)
+  }
+
+  /** Runs a migration while its table is in use. */
+  async lock(one: LockCase, django: string, host = 'postgres'): Promise<SeenOfLocks> {
+    const database = await this.makeDatabase()
+    const input = JSON.stringify({
+      ...one,
+      direct: { host: 'postgres' },
+      database: databaseAt(host, database),
+    })
+    const python = ['/venv/bin/python', '/lab/locking.py', `/tmp/${database}`, '/lab/inspector.txt']
+    const args = ['exec', '--interactive', this.nameOf(django), ...python]
+    return JSON.parse(await must('docker', args, { env: stack.env, input })) as SeenOfLocks
+  }
+
+  /** Starts a pooler beside the database, under the host name `pooler`. */
+  async startPooler(): Promise<void> {
+    const image = 'django-rollout-lab:pooler'
+    await must('docker', ['build', '--quiet', '--tag', image, '-'], {
+      env: stack.env,
+      input: poolerDockerfile,
+    })
+    const place = ['--network', this.name, '--network-alias', 'pooler']
+    await docker('run', '--detach', ...place, '--name', this.nameOf('pooler'), image)
   }
 
   async remove(): Promise<void> {
@@ -106,6 +173,12 @@ export class Lab {
     if (ids.length > 0) await docker('rm', '--force', '--volumes', ...ids)
     await docker('network', 'rm', this.name)
     await rm(this.folder, { recursive: true, force: true })
+  }
+
+  private async makeDatabase(): Promise<string> {
+    const name = `p${Math.random().toString(36).slice(2, 10)}`
+    await this.psql(`CREATE DATABASE ${name}`)
+    return name
   }
 
   private nameOf(part: string): string {

@@ -1,6 +1,7 @@
 /** Applies the migrations of an image in the registry, by the same Job as in a release. Rolls out nothing. */
 import { findSource } from '../docker/source.js'
 import { fail, Failure } from '../failure/failure.js'
+import { poolerWarnings } from '../report/lock-sentences.js'
 import { unsafeCause, verdictWarnings } from '../report/migration-sentences.js'
 import type { Report } from '../report/report.js'
 import { imageToDeploy } from '../stages/image.js'
@@ -89,6 +90,7 @@ export async function migrateTo(
     const notCompared = comparisonLacks(plan)
     if (notCompared !== undefined) warn(notCompared)
     verdictWarnings(plan.judged).forEach(warn)
+    poolerWarnings(plan.databases).forEach(warn)
     if (!plan.runs) return false
     let hasFailed = true
     try {

@@ -59,41 +59,34 @@ def comments_in(file):
  return [(each.start[0], each.string) for each in tokens if each.type == tokenize.COMMENT]
 ''',
         "catalog.py": r'''class Catalog:
-
  def __init__(self, connection, tables=None):
   self.connection = connection
   self.names = None
   self.read = dict(tables or {})
   self.changed = {}
-
  def get(self, name):
   if name in self.changed:
    return self.changed[name]
   if name not in self.read:
    self.read[name] = self.ask(name)
   return self.read[name]
-
  def before(self, name):
   if name not in self.read:
    self.read[name] = self.ask(name)
   return self.read[name]
-
  def glance(self, name):
   try:
    self.before(name)
   except Exception:
    self.read.pop(name, None)
-
  def edit(self, name):
   table = self.get(name)
   if table is None or name in self.changed:
    return table
   self.changed[name] = copy_of(table)
   return self.changed[name]
-
  def put(self, name, table):
   self.changed[name] = table
-
  def ask(self, name):
   if self.connection is None:
    return None
@@ -144,7 +137,6 @@ def copy_of(table):
 from rollout_inspector import reader
 
 class Event:
-
  def __init__(self, kind, **more):
   self.kind = kind
   self.migration = None
@@ -154,37 +146,31 @@ class Event:
 
 def recorder_of(connection, note):
  base = connection.SchemaEditorClass
-
  class Recorder(base):
   def execute(self, sql, params=()):
    note(Event("sql", sql=str(sql)))
-
   def create_model(self, model):
    note(Event("create", model=model))
    for field in model._meta.local_many_to_many:
     if field.remote_field.through._meta.auto_created:
      note(Event("create", model=field.remote_field.through))
-
   def delete_model(self, model, **more):
    for field in model._meta.local_many_to_many:
     if field.remote_field.through._meta.auto_created:
      note(Event("delete", model=field.remote_field.through, old=field))
    note(Event("delete", model=model))
-
   def add_field(self, model, field):
    if field.many_to_many:
     if field.remote_field.through._meta.auto_created:
      note(Event("create", model=field.remote_field.through))
    elif field.column is not None:
     note(Event("add", model=model, field=field))
-
   def remove_field(self, model, field):
    if field.many_to_many:
     if field.remote_field.through._meta.auto_created:
      note(Event("delete", model=field.remote_field.through, old=field))
    elif field.column is not None:
     note(Event("remove", model=model, field=field))
-
   def alter_field(self, model, old_field, new_field, strict=False):
    if old_field.many_to_many and new_field.many_to_many:
     old, new = old_field.remote_field.through, new_field.remote_field.through
@@ -199,16 +185,13 @@ def recorder_of(connection, note):
      note(Event("alter", model=new, old=fields[0], new=fields[1]))
    elif old_field.column is not None and new_field.column is not None:
     note(Event("alter", model=model, old=old_field, new=new_field))
-
   def alter_db_table(self, model, old_db_table, new_db_table):
    if old_db_table != new_db_table:
     note(Event("rename", model=model, old=old_db_table, new=new_db_table))
-
   def alter_unique_together(self, model, old_unique_together, new_unique_together):
    old = {tuple(each) for each in old_unique_together}
    for names in {tuple(each) for each in new_unique_together} - old:
     note(Event("unique", model=model, columns=columns_of(model, names)))
-
   def add_constraint(self, model, constraint):
    kind = type(constraint).__name__
    names = getattr(constraint, "fields", ())
@@ -217,19 +200,14 @@ def recorder_of(connection, note):
     note(Event("unique", model=model, columns=columns))
    else:
     note(Event("check", model=model, name=constraint.name))
-
   def remove_constraint(self, model, constraint):
    note(Event("drop-check", model=model, name=constraint.name))
-
   def _constraint_names(self, *args, **options):
    return ["unknown"]
-
   def nothing(self, *args, **options):
    return None
-
   add_index = remove_index = rename_index = alter_index_together = nothing
   alter_db_tablespace = alter_db_table_comment = nothing
-
  editor = Recorder(connection, collect_sql=True)
  editor.deferred_sql = []
  return editor
@@ -253,7 +231,6 @@ def is_code(operation):
  return not getattr(operation, "reduces_to_sql", True)
 
 class Effects:
-
  def __init__(self, connection, catalog, guard):
   self.connection = connection
   self.catalog = catalog
@@ -265,7 +242,6 @@ class Effects:
   self.migration = None
   self.operation = None
   self.recorder = recorder_of(connection, self.note)
-
  def run(self, migration, operation, before, after):
   self.migration, self.operation = migration, operation
   if is_code(operation):
@@ -276,11 +252,9 @@ class Effects:
     operation.database_forwards(migration.app_label, self.recorder, before, after)
   except Exception as error:
    self.cannot_read("%s: %s" % (type(operation).__name__, error))
-
  def cannot_read(self, what):
   self.opaque.append(self.migration)
   self.unread.append((self.migration, " ".join(what.split())[:200]))
-
  def note(self, event):
   event.migration, event.operation = self.migration, self.operation
   if event.kind == "sql":
@@ -290,11 +264,9 @@ class Effects:
    if event.model is not None and not event.model._meta.managed:
     return
    self.apply(event)
-
  def apply(self, event):
   handler = getattr(self, "on_" + event.kind.replace("-", "_"))
   handler(event)
-
  def table_of(self, event):
   name = event.table if event.model is None else event.model._meta.db_table
   self.touched.add(name)
@@ -304,7 +276,6 @@ class Effects:
   elif table["kind"] == "unknown":
    table = None
   return name, table
-
  def on_create(self, event):
   name = event.table if event.model is None else event.model._meta.db_table
   self.touched.add(name)
@@ -316,19 +287,16 @@ class Effects:
    self.put_column(table, field)
   self.catalog.put(name, table)
   self.causes[(name, "")] = event
-
  def on_view(self, event):
   self.touched.add(event.table)
   table = {"kind": "view", "columns": {}, "fks": [], "uniques": [], "checks": []}
   self.catalog.put(event.table, table)
   self.causes[(event.table, "")] = event
-
  def on_delete(self, event):
   name = event.table if event.model is None else event.model._meta.db_table
   self.touched.add(name)
   self.catalog.put(name, None)
   self.causes[(name, "")] = event
-
  def on_rename(self, event):
   old, new = event.old, event.new
   self.touched.update((old, new))
@@ -341,7 +309,6 @@ class Effects:
    if name == old:
     self.causes[(new, column)] = cause
   self.causes[(old, "")] = self.causes[(new, "")] = event
-
  def put_column(self, table, field):
   reference = fingerprint.reference_of(field)
   table["columns"][field.column] = {
@@ -355,13 +322,11 @@ class Effects:
    table["uniques"].append([field.column])
   if self.check_of(field):
    table["checks"].append(field.column)
-
  def check_of(self, field):
   try:
    return field.db_check(self.connection)
   except Exception:
    return None
-
  def on_add(self, event):
   name, table = self.table_of(event)
   if table is None:
@@ -376,7 +341,6 @@ class Effects:
    if column not in table["columns"]:
     self.put_column(table, event.field)
   self.causes[(name, column)] = event
-
  def on_remove(self, event):
   name, table = self.table_of(event)
   if table is None:
@@ -384,7 +348,6 @@ class Effects:
   column = event.column if event.field is None else event.field.column
   drop(table, column)
   self.causes[(name, column)] = event
-
  def on_alter(self, event):
   name, table = self.table_of(event)
   if table is None:
@@ -409,14 +372,12 @@ class Effects:
    table["uniques"].append([new.column])
   if self.check_of(new) and not self.check_of(old):
    table["checks"].append(new.column)
-
  def alter_reference(self, table, old, new):
   before, after = fingerprint.reference_of(old), fingerprint.reference_of(new)
   if before and before[1]:
    table["fks"] = [each for each in table["fks"] if each[0] != new.column]
   if after and after[1]:
    table["fks"].append([new.column, after[0]])
-
  def rename_column(self, table, old, new):
   has = table["columns"].pop(old, None)
   if has is not None:
@@ -424,13 +385,11 @@ class Effects:
   for reference in table["fks"]:
    if reference[0] == old:
     reference[0] = new
-
  def on_rename_column(self, event):
   name, table = self.table_of(event)
   if table is not None:
    self.rename_column(table, event.column, event.to)
    self.causes[(name, event.column)] = self.causes[(name, event.to)] = event
-
  def on_set(self, event):
   name, table = self.table_of(event)
   if table is None:
@@ -442,33 +401,27 @@ class Effects:
    if key in event.__dict__:
     has[key] = event.__dict__[key]
   self.causes[(name, event.column)] = event
-
  def on_unique(self, event):
   name, table = self.table_of(event)
   if table is not None:
    table["uniques"].append(event.columns)
    self.causes[(name, ",".join(event.columns))] = event
-
  def on_check(self, event):
   name, table = self.table_of(event)
   if table is not None:
    table["checks"].append(event.name)
    self.causes[(name, event.name)] = event
-
  def on_drop_check(self, event):
   _, table = self.table_of(event)
   if table is not None and event.name in table["checks"]:
    table["checks"].remove(event.name)
-
  def on_reference(self, event):
   name, table = self.table_of(event)
   if table is not None:
    table["fks"].append([event.column, event.parent])
    self.causes[(name, event.column)] = event
-
  def on_unread(self, event):
   self.cannot_read(event.statement)
-
  def cause_of(self, table, column):
   return self.causes.get((table, column)) or self.causes.get((table, ""))
 
@@ -476,6 +429,286 @@ def drop(table, column):
  table["columns"].pop(column, None)
  table["fks"] = [each for each in table["fks"] if each[0] != column]
  table["uniques"] = [each for each in table["uniques"] if column not in each]
+''',
+        "guard.py": r'''import json
+import os
+import random
+import re
+import sys
+import time
+import zipfile
+from importlib import util
+from importlib.machinery import PathFinder
+
+from rollout_inspector import locks, reader, task
+
+executor = "django.db.migrations.executor"
+try_ms = 200
+line_ms = 1500
+closed_seconds = 1
+busy = ("55P03", "40P01")
+maintenance = "ShareUpdateExclusiveLock"
+conflicts = {
+ "SHARE": ["RowExclusiveLock", maintenance, "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock"],
+ "ACCESS EXCLUSIVE": ["AccessShareLock", "RowShareLock", "ShareLock"],
+}
+conflicts["SHARE ROW EXCLUSIVE"] = conflicts["SHARE"] + ["ShareLock"]
+conflicts["ACCESS EXCLUSIVE"] += conflicts["SHARE"]
+
+def begin(path):
+ with zipfile.ZipFile(path) as archive:
+  task.spec.update(json.loads(archive.read("task.json").decode("ascii")))
+ sys.path[:] = [each for each in sys.path if each != path]
+ sys.path_importer_cache.pop(path, None)
+ sys.meta_path.insert(0, Hook)
+ spec = PathFinder.find_spec("sitecustomize")
+ if spec:
+  sys.modules["sitecustomize"] = module = util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+
+class Hook:
+ @staticmethod
+ def find_spec(name, path=None, target=None):
+  if name != executor:
+   return None
+  sys.meta_path.remove(Hook)
+  spec = util.find_spec(name)
+  try:
+   run = spec.loader.exec_module
+   def exec_module(module):
+    run(module)
+    guard(module.MigrationExecutor)
+   spec.loader.exec_module = exec_module
+  except AttributeError:
+   pass
+  return spec
+
+def guard(own):
+ apply = own.apply_migration
+ path = os.environ.pop("DJANGO_ROLLOUT_LOCKS", "")
+ others = [each for each in os.environ.pop("PYTHONPATH", "").split(os.pathsep) if each not in ("", path)]
+ if others:
+  os.environ["PYTHONPATH"] = os.pathsep.join(others)
+ def apply_migration(self, state, migration, *args, **options):
+  if self.connection.vendor != "postgresql":
+   return apply(self, state, migration, *args, **options)
+  with self.connection.execute_wrapper(Guard(self.connection, migration)):
+   return apply(self, state, migration, *args, **options)
+ own.apply_migration = apply_migration
+ task.say(json.dumps({"locking": {"ready": True}}))
+
+def code_of(error):
+ cause = error.__cause__
+ return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+
+class Guard:
+ def __init__(self, connection, migration):
+  self.connection = connection
+  self.atomic = migration.atomic
+  self.migration = "%s.%s" % (migration.app_label, migration.name)
+  key = "%s %s" % (connection.alias, self.migration)
+  self.planned = task.spec["leading"].get(key, []) if self.atomic else []
+  self.held = {}
+  self.written = False
+  self.is_own = False
+ def __call__(self, execute, sql, params, many, context):
+  def run():
+   return execute(sql, params, many, context)
+  text = "" if self.is_own else str(sql)
+  if re.match(r"\\s*(INSERT|UPDATE|DELETE|MERGE|COPY)\\b", text, re.IGNORECASE):
+   self.written = True
+  elif locks.strong.search(text):
+   return self.strong(text, run)
+  return run()
+ def strong(self, text, run):
+  from django.db import DatabaseError, transaction
+  wanted = locks.of_sql(text)
+  for what, statement, _ in wanted:
+   if what == "unread":
+    self.say(note="what this statement locks is not known beforehand: %s" % statement)
+  wanted = [each for each in wanted if each[0] != "unread"]
+  is_open = self.connection.in_atomic_block
+  if not is_open:
+   for index, table in locks.concurrent_of(text):
+    try:
+     self.repair(index, table)
+    except DatabaseError as error:
+     self.say(note="the index %s could not be looked at: %s" % (index, one_line(error)))
+  is_single = len([each for each in reader.statements_of(text, False) if each]) == 1
+  if not wanted or not (is_open or is_single):
+   return run()
+  if not self.atomic:
+   self.held, self.written = {}, False
+  if is_open:
+   return self.locked(wanted, run)
+  with transaction.atomic(using=self.connection.alias):
+   return self.locked(wanted, run)
+ def sql(self, text, values=None):
+  self.is_own = True
+  try:
+   with self.connection.cursor() as cursor:
+    cursor.execute(text, values)
+    return cursor.fetchall() if cursor.description else []
+  finally:
+   self.is_own = False
+ def say(self, **more):
+  more.update(migration=self.migration, database=self.connection.alias)
+  task.say(json.dumps({"locking": more}))
+ def inside(self, work):
+  self.sql("SAVEPOINT django_rollout")
+  try:
+   return work()
+  except Exception:
+   self.sql("ROLLBACK TO SAVEPOINT django_rollout")
+   raise
+  finally:
+   self.sql("RELEASE SAVEPOINT django_rollout")
+ def locked(self, wanted, run):
+  from django.db import DatabaseError
+  planned, self.planned = self.planned, []
+  try:
+   if self.sql("SHOW transaction_isolation")[0][0] != "read committed":
+    self.say(note="its transaction is not read committed: it takes its locks without a look first")
+    return run()
+   now = self.inside(lambda: locks.resolved(self.sql, wanted))
+   tables = self.inside(lambda: locks.resolved(self.sql, wanted + planned)) if planned else now
+  except DatabaseError as error:
+   self.say(note="what the next statements lock is not known: %s" % one_line(error))
+   return run()
+  order = locks.modes.index
+  missing = {
+   oid: table
+   for oid, table in tables.items()
+   if oid not in self.held or order(self.held[oid]) < order(table["mode"])
+  }
+  first = {oid: table for oid, table in missing.items() if table["kind"] in "rp"}
+  try:
+   if first:
+    self.take(first, lambda: self.lock(first))
+    self.held.update((oid, table["mode"]) for oid, table in first.items())
+  except DatabaseError as error:
+   self.say(note="%s cannot be locked beforehand: %s" % (", ".join(told(first)), one_line(error)))
+   first = {}
+  rest = {oid: table for oid, table in missing.items() if oid in now and oid not in first}
+  if not rest:
+   return run()
+  result = self.take(rest, run)
+  self.held.update((oid, table["mode"]) for oid, table in rest.items())
+  return result
+ def lock(self, tables, mode=None):
+  end = time.monotonic() + try_ms / 1000.0
+  for table in sorted(tables.values(), key=lambda each: each["name"]):
+   if not mode:
+    self.limit("%dms" % max(10, (end - time.monotonic()) * 1000))
+   self.sql("LOCK TABLE %s IN %s MODE" % (table["name"], mode or table["mode"]))
+ def limit(self, value):
+  self.sql("SELECT set_config('lock_timeout', %s, true)", [value])
+ def attempt(self, work, milliseconds):
+  from django.db import DatabaseError
+  def limited():
+   before = self.sql("SELECT current_setting('lock_timeout')")[0][0]
+   self.limit("%dms" % milliseconds)
+   result = work()
+   self.limit(before)
+   return result
+  try:
+   return True, self.inside(limited)
+  except DatabaseError as error:
+   if code_of(error) in busy:
+    return False, None
+   raise
+ def take(self, tables, work):
+  from django.core.management import CommandError
+  limit = task.spec["wait"]
+  is_closed = bool(self.held) or self.written
+  if is_closed:
+   limit = min(limit, closed_seconds)
+  began, seen, last, looks, next_word = time.monotonic(), {}, [], 0, 1
+  def say(**more):
+   self.say(tables=told(tables), waited=round(waited, 1), limit=limit, closed=is_closed, **more)
+  while True:
+   found = self.look(tables)
+   now = time.monotonic()
+   waited = now - began
+   last = found or last
+   seen = {each["id"]: seen.get(each["id"], now) for each in found}
+   reach = min(1.5, 0.15 * 2 ** (waited // 2))
+   stay = [each for each in found if now - seen[each["id"]] >= reach]
+   if not found or looks and not stay:
+    is_free, result = self.attempt(work, try_ms)
+    if is_free:
+     if next_word > 1:
+      say(taken=True)
+     return result
+   elif looks and limit > closed_seconds and all(each["mode"] == maintenance for each in stay):
+    self.attempt(lambda: self.lock(tables, "SHARE UPDATE EXCLUSIVE"), line_ms)
+   if looks and waited >= limit:
+    say(over=True, holders=last[:5])
+    raise CommandError("%s was in use for %d s, and the migration has not begun to change it" % (", ".join(told(tables)), limit))
+   if waited >= next_word:
+    say(holders=last[:5])
+    next_word = waited + 10
+   looks += 1
+   time.sleep(random.uniform(0.15, 0.3))
+ def look(self, tables):
+  from django.db import DatabaseError
+  try:
+   return self.inside(lambda: self.holders(tables))
+  except DatabaseError:
+   return []
+ def holders(self, tables):
+  pairs = [(oid, mode) for oid, table in tables.items() for mode in conflicts[table["mode"]]]
+  self.sql("SELECT pg_stat_clear_snapshot()")
+  rows = self.sql(
+   (
+    "WITH RECURSIVE w(oid, mode) AS (SELECT * FROM unnest(%s::oid[], %s::text[]) UNION "
+    "SELECT i.inhrelid, w.mode FROM pg_inherits i JOIN w ON i.inhparent = w.oid) "
+    "SELECT l.pid, l.virtualtransaction, l.mode, a.usename::text, a.application_name, a.state, "
+    "extract(epoch FROM clock_timestamp() - a.xact_start)::float, left(nullif(a.query, '<insufficient privilege>'), 400) "
+    "FROM w JOIN pg_locks l ON l.locktype = 'relation' AND l.relation = w.oid AND l.mode = w.mode AND l.granted "
+    "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND l.pid IS DISTINCT FROM pg_backend_pid() "
+    "LEFT JOIN pg_stat_activity a ON a.pid = l.pid ORDER BY a.xact_start"
+   ),
+   [list(column) for column in zip(*pairs)],
+  )
+  found = {}
+  for pid, transaction, mode, user, application, state, age, query in rows:
+   each = {"id": "%s %s" % (pid, transaction), "pid": pid, "mode": mode, "user": user}
+   each.update(application=application, state=state, age=age and round(age, 1), query=without_values(query or ""))
+   known = found.setdefault(each["id"], each)
+   if known["mode"] == maintenance:
+    known["mode"] = mode
+  return list(found.values())
+ def repair(self, index, table):
+  rows = self.sql(
+   (
+    "SELECT c.relname::text, quote_ident(s.nspname) || '.' || quote_ident(c.relname), i.indrelid "
+    "FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace s ON s.oid = c.relnamespace "
+    "WHERE i.indrelid = to_regclass(%s) AND NOT i.indisvalid AND c.relkind = 'i'"
+   ),
+   [table],
+  )
+  for name, full, oid in rows:
+   command = "DROP INDEX CONCURRENTLY " + full
+   holders = self.holders({oid: {"mode": "SHARE"}})
+   builds = [each["pid"] for each in holders if each["mode"] == maintenance]
+   if name != index:
+    self.say(note="the index %s is invalid, perhaps left behind: %s" % (full, command))
+   elif builds:
+    self.say(note="the index %s is being built already (pid %s)" % (full, builds[0]))
+   else:
+    self.sql(command)
+    self.say(note="dropped the invalid index %s, which an interrupted release left behind" % full)
+
+def told(tables):
+ return sorted(table["table"] for table in tables.values())
+
+def one_line(error):
+ return " ".join(str(error).split())[:200]
+
+def without_values(query):
+ query = re.sub(r"'(?:[^']|'')*(?:'|\\Z)", "'?'", " ".join(query.split()))
+ return re.sub(r"\\b\\d+\\b", "?", query)[:200]
 ''',
         "identity.py": r'''import os
 import re
@@ -485,7 +718,6 @@ from rollout_inspector import task
 
 def connect(connection):
  from django.db.utils import OperationalError
-
  until = time.monotonic() + float(task.spec.get("wait") or 0)
  while True:
   try:
@@ -520,7 +752,6 @@ def identity_of(connection):
 
 def asked(connection):
  from django.db import Error
-
  identity = identity_of(connection)
  ask = {
   "postgresql": [
@@ -610,10 +841,8 @@ def of_types(old, new):
 
 def misfits(needs, table_of, tables, is_new):
  found = {}
-
  def add(rule, table, column="", **more):
   found[(rule, table, column)] = more
-
  for name in sorted(tables):
   need = needs.get(name)
   have = table_of(name)
@@ -679,6 +908,176 @@ def severity_of(rule, more, need, is_new):
    severity = "may"
  return severity
 ''',
+        "locks.py": r'''import re
+
+from rollout_inspector import reader
+
+closed, writes, rows_only = "ACCESS EXCLUSIVE", "SHARE ROW EXCLUSIVE", "SHARE"
+modes = (rows_only, writes, closed)
+
+part = r'(?:"(?:[^"]|"")+"|\\w+)'
+name = "(" + part + r"(?:\\." + part + ")?)"
+exists = r"(?:IF (?:NOT )?EXISTS )?"
+strong = re.compile(r"\\b(ALTER|CREATE|DROP|TRUNCATE|CLUSTER|REINDEX|REFRESH|DO|CALL)\\b", re.IGNORECASE)
+weak = (
+ r"(VALIDATE CONSTRAINT|CLUSTER ON|SET WITHOUT CLUSTER|SET \\(|RESET \\(|ATTACH PARTITION|DETACH PARTITION|"
+ r"ALTER (COLUMN )?" + part + r" (SET STATISTICS|SET \\(|RESET \\())"
+)
+others = (
+ (r"DROP (?:MATERIALIZED VIEW|VIEW|FOREIGN TABLE) " + exists + name, closed),
+ (r"CREATE (?:OR REPLACE )(?:TEMP\\w* |RECURSIVE )*VIEW " + name, closed),
+ (r"ALTER (?:MATERIALIZED VIEW|VIEW|FOREIGN TABLE) " + exists + name, closed),
+ (r"CREATE (?:OR REPLACE )?(?:CONSTRAINT )?TRIGGER .*? ON " + name, writes),
+ (r"DROP TRIGGER .*? ON " + name, closed),
+ (r"(?:CREATE|ALTER|DROP) POLICY .*? ON " + name, closed),
+ (r"CREATE (?:OR REPLACE )?RULE .*? TO " + name, closed),
+ (r"(?:ALTER|DROP) RULE .*? ON " + name, closed),
+ (r"REFRESH MATERIALIZED VIEW (?!CONCURRENTLY)" + name, closed),
+ (r"CLUSTER (?:VERBOSE )?" + name, closed),
+ (r"REINDEX (?:\\(.*?\\) )?TABLE (?!CONCURRENTLY)" + name, closed),
+)
+
+def begins(pattern, text):
+ return re.match(pattern, text, re.IGNORECASE)
+
+def find(pattern, text):
+ return begins(pattern + r"(?=\\W|\\Z)", text)
+
+def of_sql(sql):
+ found = []
+ for statement in reader.statements_of(sql, False):
+  found += [each for each in of_statement(statement) if each not in found]
+ return found
+
+def of_statement(text):
+ found = find(r"ALTER TABLE " + exists + "(?:ONLY )?" + name, text)
+ if found:
+  for action in reader.split(text[found.end() :].strip(" *")):
+   for each in of_action(found.group(1), action):
+    yield each
+  return
+ found = find(r"CREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY)" + exists + "(?:" + part + " )??ON (?:ONLY )?" + name, text)
+ if found:
+  yield ["table", found.group(1), rows_only]
+  return
+ found = begins(r"(?:DROP INDEX|REINDEX (?:\\(.*?\\) )?INDEX) (?!CONCURRENTLY)" + exists, text)
+ if found:
+  for each in names(text[found.end() :]):
+   yield ["index", each, ""]
+  return
+ if find(r"CREATE (?:\\w+ )*?TABLE", text):
+  for each in re.findall(r"\\bREFERENCES " + name, text, re.IGNORECASE):
+   yield ["table", each, writes]
+  for each in re.findall(r"\\bPARTITION OF " + name, text, re.IGNORECASE):
+   yield ["table", each, closed]
+  return
+ found = begins(r"(DROP TABLE|TRUNCATE(?: TABLE)?) " + exists + "(?:ONLY )?", text)
+ if found:
+  for each in names(text[found.end() :]):
+   yield ["table", each, closed]
+   if found.group(1).upper() == "DROP TABLE" or re.search(r" CASCADE\\Z", text, re.IGNORECASE):
+    yield ["others", each, ""]
+  return
+ for pattern, mode in others:
+  found = find(pattern, text)
+  if found:
+   yield ["table", found.group(1), mode]
+   return
+ if find("(DO|CALL)", text):
+  yield ["unread", text[:60], ""]
+
+def names(text):
+ text = re.sub(r"(?i) (CASCADE|RESTRICT|RESTART IDENTITY|CONTINUE IDENTITY)(?=\\Z| )", "", text)
+ return [found.group(1) for found in (find(name, each) for each in reader.split(text)) if found]
+
+def of_action(table, action):
+ if begins(weak, action):
+  return
+ parents = re.findall(r"\\bREFERENCES " + name, action, re.IGNORECASE)
+ found = find(r"ADD (?:CONSTRAINT " + part + " )?FOREIGN KEY", action)
+ found = found or find(r"(ENABLE|DISABLE) (\\w+ )?TRIGGER", action)
+ yield ["table", table, writes if found else closed]
+ for each in parents:
+  yield ["table", each, writes]
+ found = find(r"DROP CONSTRAINT " + exists + "(" + part + ")", action)
+ if found:
+  yield ["constraint", table, found.group(1)]
+  return
+ found = find(r"DROP (?:COLUMN )?" + exists + "(" + part + ")", action)
+ found = found or find(r"ALTER (?:COLUMN )?(" + part + ") (?:SET DATA )?TYPE", action)
+ if found:
+  yield ["column", table, found.group(1)]
+
+def concurrent_of(sql):
+ pattern = r"CREATE (?:UNIQUE )?INDEX CONCURRENTLY " + exists + "(" + part + ") ON (?:ONLY )?" + name
+ found = [find(pattern, each) for each in reader.statements_of(sql, False)]
+ return [(plain(each.group(1)), each.group(2)) for each in found if each]
+
+def plain(identifier):
+ quoted = identifier.startswith('"')
+ return identifier[1:-1].replace('""', '"') if quoted else identifier.lower()
+
+def leading(statements):
+ found = []
+ for each in statements:
+  if each.startswith("--"):
+   if "CANNOT BE WRITTEN AS SQL" in each and found:
+    break
+  else:
+   found.append(each)
+ return "\\n".join(found)
+
+def resolved(rows_of, wanted):
+ if not wanted:
+  return {}
+ query = (
+  "SELECT n.at, c.oid, i.indrelid FROM unnest(%s::text[]) WITH ORDINALITY n(name, at) "
+  "JOIN pg_class c ON c.oid = to_regclass(n.name) LEFT JOIN pg_index i ON i.indexrelid = c.oid"
+ )
+ found = {at: (oid, table) for at, oid, table in rows_of(query, [[each[1] for each in wanted]])}
+ strength, sides = {}, []
+ def lock(oid, mode):
+  strength[oid] = max(strength.get(oid, 0), modes.index(mode))
+ for at, (what, _, more) in enumerate(wanted, 1):
+  oid, table = found.get(at, (None, None))
+  if what == "index" and table:
+   lock(table, closed)
+  elif oid and what == "table":
+   lock(oid, more)
+  elif oid and what != "index":
+   sides.append((what, oid, plain(more)))
+ if sides:
+  column = "ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = %s AND attnum = ANY(%s))"
+  columns = ", ".join(column % each for each in (("conrelid", "conkey"), ("confrelid", "confkey")))
+  query = "SELECT conrelid, confrelid, conname::text, %s FROM pg_constraint WHERE contype = 'f'" % columns
+  tables = [oid for _, oid, _ in sides]
+  query += " AND (conrelid = ANY(%s::oid[]) OR confrelid = ANY(%s::oid[]))"
+  for child, parent, title, own, theirs in rows_of(query, [tables, tables]):
+   for what, oid, more in sides:
+    here = (own if oid == child else []) + (theirs if oid == parent else [])
+    is_it = title == more or oid == parent if what == "constraint" else what == "others" or more in here
+    if oid in (child, parent) and is_it:
+     lock(child, closed)
+     lock(parent, closed)
+ query = (
+  "SELECT c.oid, c.relkind::text, quote_ident(s.nspname) || '.' || quote_ident(c.relname), "
+  "CASE WHEN s.nspname = current_schema() THEN '' ELSE s.nspname || '.' END || c.relname, "
+  "CASE WHEN c.relpages > 0 OR c.reltuples > 0 THEN c.reltuples ELSE pg_stat_get_live_tuples(c.oid) END, "
+  "c.relpages::bigint * current_setting('block_size')::bigint "
+  "FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace WHERE c.oid = ANY(%s::oid[])"
+ )
+ return {
+  oid: {
+   "name": full,
+   "table": shown,
+   "mode": modes[strength[oid]],
+   "kind": kind,
+   "rows": int(rows),
+   "bytes": size,
+  }
+  for oid, kind, full, shown, rows, size in rows_of(query, [list(strength)])
+ }
+''',
         "main.py": r'''import atexit
 import json
 import os
@@ -687,10 +1086,13 @@ import sys
 from rollout_inspector import run, task
 
 def main():
+ locks = os.environ.get("DJANGO_ROLLOUT_LOCKS")
+ if locks and "DJANGO_ROLLOUT_SPEC" not in os.environ:
+  from rollout_inspector import guard
+  return guard.begin(locks)
  task.read()
  if "child" in task.spec:
   from rollout_inspector import web
-
   web.web_tells()
   finish()
  elif "verify" in task.spec:
@@ -712,15 +1114,12 @@ def plan():
  from django.conf import settings
  from django.core.management import call_command, get_commands
  from django.db import connections
-
  settings.INSTALLED_APPS
  django.setup()
-
  from rollout_inspector import verdict, web
  from rollout_inspector.identity import asked, connect, identity_of
  from rollout_inspector.needs import packed
  from rollout_inspector.plan import plan_of
-
  environment = {name: value for name, value in os.environ.items() if not name.startswith("DJANGO_ROLLOUT_")}
  planned = planned_databases()
  identities = {alias: identity_of(connections[alias]) for alias in planned}
@@ -747,7 +1146,6 @@ def plan():
   else:
    run.after_plan({"found": found, "question": None, "silent": silent, "spec": task.spec})
   raise
-
  connections.close_all()
  found["plans"] = [each["plan"] for each in made.values()]
  found["needs"] = [packed({alias: each["needs"] for alias, each in made.items()})]
@@ -764,6 +1162,10 @@ def plan():
   "env": environment,
   "tables": questions,
  }
+ found["leading"] = None
+ if verdict.is_judged() and task.spec.get("locks") is not None:
+  databases = [each["leading"] for each in made.values() if each["leading"] is not None]
+  found["leading"] = {name: each for own in databases for name, each in own.items()} if databases else None
  found["always"] = bool(task.spec.get("always")) or get_commands().get("migrate") != "django.core"
  found["django"] = django.get_version()
  run.hand_over(found, question, silent)
@@ -772,9 +1174,7 @@ def planned_databases():
  from django.conf import settings
  from django.db import connections
  from django.db.migrations.loader import MigrationLoader
-
  from rollout_inspector.plan import own_apps
-
  planned = {alias: None for alias in task.named()}
  if settings.DATABASE_ROUTERS and not task.spec.get("only"):
   on_disk = MigrationLoader(None)
@@ -796,10 +1196,8 @@ def versions_told(sources):
 def verify():
  import django
  from django.db import connections
-
  django.setup()
  from rollout_inspector import verdict
-
  with os.fdopen(task.spec["verify"], "rb") as file:
   questions = json.loads(file.read().decode("ascii"))
  try:
@@ -886,11 +1284,9 @@ def unpacked(text):
   return None
 
 def is_needs(needs):
-
  def is_column(column):
   reference = column.get("r", ["", 0])
   return isinstance(column.get("t"), str) and isinstance(reference[0], str)
-
  try:
   return all(
    isinstance(table["m"], str) and all(map(is_column, table["c"].values()))
@@ -905,7 +1301,7 @@ from django.core.management import CommandError
 from django.db import connections, router
 from django.db.migrations.executor import MigrationExecutor
 
-from rollout_inspector import task, verdict
+from rollout_inspector import locks, task, verdict
 from rollout_inspector.effects import is_code
 
 longest_sql = 8000
@@ -930,13 +1326,11 @@ def hides_code(operations):
  return any(is_code(each) for each in hidden) or bool(hidden) and hides_code(hidden)
 
 def own_apps(alias, loader):
-
  def is_own(model):
   if router.allow_migrate_model("default", model):
    return False
   there = router.allow_migrate_model(alias, model)
   return there and model._meta.can_migrate(connections[alias])
-
  with_migrations = [apps.get_app_config(app) for app in loader.migrated_apps]
  return {app.label for app in with_migrations if any(map(is_own, app.get_models()))}
 
@@ -944,7 +1338,7 @@ def with_sql(executor, connection, migrations):
  state = executor._create_project_state(with_applied_migrations=True)
  left = longest_sql_of_all
  for migration in migrations:
-  sql = None
+  sql = statements = None
   if left > 0:
    try:
     if hides_code(migration.operations):
@@ -958,14 +1352,15 @@ def with_sql(executor, connection, migrations):
       collect_sql=True, atomic=migration.atomic
      ) as editor:
       state = migration.apply(state, editor, collect_sql=True)
-    sql = "\\n".join(editor.collected_sql)
+    statements = editor.collected_sql
+    sql = "\\n".join(statements)
    except Exception:
     state = None
   if sql is not None:
    if len(sql) > min(longest_sql, left):
     sql = sql[: min(longest_sql, left)] + "\\n-- (cut)"
    left -= len(sql)
-  yield migration, sql
+  yield migration, sql, statements
 
 def leaf_of_apps(loader):
  leaf = {}
@@ -980,10 +1375,8 @@ def not_in_code(loader):
  known = set(loader.disk_migrations)
  for migration in loader.disk_migrations.values():
   known.update(migration.replaces)
-
  def at(key):
   return getattr(loader.applied_migrations[key], "applied", None)
-
  unknown = [key for key in sorted(loader.applied_migrations) if key not in known]
  times = {key: at(key) for key in loader.applied_migrations if at(key) is not None}
  apps = {app for app, _ in known}
@@ -1002,6 +1395,48 @@ def to_record(executor):
  for key, migration in sorted(executor.loader.replacements.items()):
   if key not in recorded and all(each in recorded for each in migration.replaces):
    yield {"app": key[0], "name": key[1]}
+
+def name_of(migration):
+ return "%s.%s" % (migration.app_label, migration.name)
+
+def locks_of(connection, with_text):
+ def rows_of(query, values):
+  with connection.cursor() as cursor:
+   cursor.execute(query, values)
+   return cursor.fetchall()
+ found = {}
+ for migration, _, statements in with_text:
+  tables = None
+  try:
+   if statements is not None:
+    wanted = [each for each in locks.of_sql("\\n".join(statements)) if each[0] != "unread"]
+    tables = sorted(locks.resolved(rows_of, wanted).values(), key=lambda table: table["table"])
+  except Exception:
+   pass
+  keys = ("table", "mode", "rows", "bytes")
+  found[name_of(migration)] = tables and [{key: table[key] for key in keys} for table in tables]
+ return found
+
+def leading_of(alias, with_text):
+ return {
+  "%s %s" % (alias, name_of(migration)): locks.of_sql(locks.leading(statements))
+  for migration, _, statements in with_text
+  if statements is not None and migration.atomic
+ }
+
+def is_pooled(connection):
+ query = "SELECT pg_backend_pid()::text || ' ' || pg_postmaster_start_time()"
+ def session_of(each):
+  with each.cursor() as cursor:
+   cursor.execute(query)
+   return cursor.fetchone()[0]
+ other = connection.copy()
+ try:
+  return any(session_of(connection) == session_of(other) for _ in range(3))
+ except Exception:
+  return False
+ finally:
+  other.close()
 
 def version_of(connection):
  try:
@@ -1024,6 +1459,10 @@ def plan_of(alias, identity, own):
  pending = [each for each, _ in executor.migration_plan(loader.graph.leaf_nodes())]
  if own is not None:
   pending = [each for each in pending if each.app_label in own]
+ with_text = list(with_sql(executor, connection, pending))
+ locked = None
+ if verdict.is_judged() and connection.vendor == "postgresql":
+  locked = locks_of(connection, with_text)
  plan = {
   "database": alias,
   "identity": identity,
@@ -1039,9 +1478,11 @@ def plan_of(alias, identity, own):
     "atomic": bool(migration.atomic),
     "reversible": all(reversible(each) for each in migration.operations),
     "sql": sql,
+    "locks": locked[name_of(migration)] if locked else None,
    }
-   for migration, sql in with_sql(executor, connection, pending)
+   for migration, sql, _ in with_text
   ],
+  "pooled": bool(pending) and locked is not None and is_pooled(connection),
   "squashed": [each for each in to_record(executor) if own is None or each["app"] in own],
   "applied": leaf_of_apps(loader),
   "unknown": list(not_in_code(loader)) if own is None else [],
@@ -1058,6 +1499,7 @@ def plan_of(alias, identity, own):
  return {
   "plan": plan,
   "needs": needs,
+  "leading": None if locked is None else leading_of(alias, with_text),
   "pending": pending,
   "findings": findings,
   "question": question,
@@ -1169,10 +1611,8 @@ def split(text):
  return [each for each in parts + [text[start:].strip()] if each]
 
 def of_action(table, action, statement):
-
  def here(kind, **more):
   return dict(more, kind=kind, table=table)
-
  found = match(r"RENAME TO " + name, action) or match(r"RENAME AS " + name, action)
  if found:
   yield {"kind": "rename", "old": table, "new": found.group(1)}
@@ -1270,14 +1710,16 @@ def described(text):
   "parent": parent.group(1) if parent else None,
  }
 ''',
-        "rules.json": r'''{"table-gone":{"severity":"breaks","undo":"unsafe","running":["the table {table} is gone","uses it","every query of {model} fails"],"new":["no migration creates the table {table}","uses it","every query of {model} fails"],"fix":"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{"severity":"breaks","undo":"unsafe","running":["the column {object} is gone","uses it","every query of {model} fails"],"new":["no migration creates the column {object}","uses it","every query of {model} fails"],"fix":"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{"severity":"breaks","undo":"unsafe","running":["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],"new":["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],"fix":"Give the column a database default, or allow NULL"},"default-gone":{"severity":"breaks","undo":"unsafe","running":["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],"new":["the column {object} has no database default","relies on it","every INSERT into {table} fails"],"fix":"Remove the database default in the next release"},"delete-refused":{"severity":"may","undo":"safe","running":["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],"new":["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],"fix":"Remove the constraint before the field"},"null-refused":{"severity":"may","undo":"unknown","running":["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],"new":["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],"fix":"Release the code that never writes NULL first, and set NOT NULL in the next release"},"narrowed":{"severity":"may","undo":"unknown","running":["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],"new":["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],"fix":"Release the code that writes shorter values first, and shorten the column in the next release"},"retyped":{"severity":"may","undo":"unsafe","running":["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],"new":["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],"fix":"Add a second column, write both, and remove the old one in a later release"},"unique":{"severity":"may","undo":"safe","running":["{object} becomes unique","may write equal values","the second write fails"],"new":["{object} is unique","may write equal values","the second write fails"],"fix":"Release the code that never writes equal values first, and add the constraint in the next release"},"check":{"severity":"may","undo":"safe","running":["{table} gets the check {column}","may write rows that violate it","such a write fails"],"new":["{table} has the check {column}","may write rows that violate it","such a write fails"],"fix":"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{"severity":"may","undo":"safe","running":["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],"new":["{object} is a foreign key to {parent}","may write other values","such a write fails"],"fix":"Release the code that keeps to it first, and add the constraint in the next release"},"view":{"severity":"unknown","undo":"unknown","running":["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],"new":["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],"fix":"Check that the view has all columns and accepts writes"},"unread":{"severity":"unknown","undo":"unknown","running":["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],"new":["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],"fix":"Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"},"unjudged":{"severity":"breaks","undo":"unknown","running":["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],"new":["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],"fix":"Check the migrations, and set \\"unsafe-migrations: warn\\" for this release"}}''',
+        "rules.json": r'''{"table-gone":{"severity":"breaks"},"column-gone":{"severity":"breaks"},"insert-refused":{"severity":"breaks"},"default-gone":{"severity":"breaks"},"delete-refused":{"severity":"may"},"null-refused":{"severity":"may"},"narrowed":{"severity":"may"},"retyped":{"severity":"may"},"unique":{"severity":"may"},"check":{"severity":"may"},"fk-added":{"severity":"may"},"view":{"severity":"unknown"},"unread":{"severity":"unknown"},"unjudged":{"severity":"breaks"}}''',
         "run.py": r'''import atexit
+import io
 import json
 import os
 import platform
 import shlex
 import subprocess
 import sys
+import zipfile
 
 from rollout_inspector import task
 from rollout_inspector.identity import is_same
@@ -1292,9 +1734,9 @@ def hand_over(found, question, silent):
    atexit._run_exitfuncs()
   except Exception:
    pass
- state = {"found": found, "question": question, "silent": silent, "spec": task.spec}
+ state = {"found": found, "question": question, "silent": silent, "spec": task.spec, "text": sys.argv[-1]}
  try:
-  to_do = {"marker": task.spec["marker"], "handed": in_memory(state)}
+  to_do = {"marker": task.spec["marker"], "handed": in_memory(json.dumps(state).encode("ascii"))}
   env = dict(os.environ, DJANGO_ROLLOUT_SPEC=json.dumps(to_do))
   sys.stdout.flush()
   sys.stderr.flush()
@@ -1302,15 +1744,13 @@ def hand_over(found, question, silent):
  except (OSError, ValueError):
   after_plan(state)
 
-def in_memory(state):
+def in_memory(data):
  if hasattr(os, "memfd_create"):
   file = os.memfd_create("django-rollout", 0)
  else:
   import tempfile
-
   with tempfile.TemporaryFile() as temporary:
    file = os.dup(temporary.fileno())
- data = json.dumps(state).encode("ascii")
  while data:
   data = data[os.write(file, data) :]
  os.lseek(file, 0, os.SEEK_SET)
@@ -1358,7 +1798,9 @@ def after_plan(state):
   os._exit(3)
  if runs:
   task.say("migrate")
-  become(migrate) if not found["verify"] else os._exit(supervised(migrate, found["verify"]))
+  if not found["verify"] and found["leading"] is None:
+   become(migrate)
+  os._exit(supervised(migrate, found["verify"], guarded(found["leading"], state["text"])))
 
 def shell_words(command):
  return ["/bin/sh", "-c", command] if os.path.exists("/bin/sh") else shlex.split(command)
@@ -1367,11 +1809,32 @@ def become(command):
  words = shell_words(command)
  os.execvp(words[0], words)
 
-def supervised(command, question):
+def guarded(leading, text):
+ env = dict(os.environ)
+ if leading is not None:
+  task_of_guard = {"marker": task.spec["marker"], "wait": task.spec["locks"], "leading": leading}
+  archive = io.BytesIO()
+  try:
+   with zipfile.ZipFile(archive, "w") as files:
+    files.writestr("sitecustomize.py", text)
+    files.writestr("task.json", json.dumps(task_of_guard))
+   path = "/proc/%d/fd/%d" % (os.getpid(), in_memory(archive.getvalue()))
+   others = [each for each in [env.get("PYTHONPATH")] if each]
+   env.update(DJANGO_ROLLOUT_LOCKS=path, PYTHONPATH=os.pathsep.join([path] + others))
+  except OSError:
+   pass
+ return env
+
+def supervised(command, question, env):
  sys.stdout.flush()
- code = subprocess.call(shell_words(command))
+ code = subprocess.call(shell_words(command), env=env)
+ if question:
+  compare(question)
+ return code if code >= 0 else 128 - code
+
+def compare(question):
  try:
-  file = in_memory(question["tables"])
+  file = in_memory(json.dumps(question["tables"]).encode("ascii"))
   env = dict(question["env"])
   env["DJANGO_ROLLOUT_SPEC"] = json.dumps({"marker": task.spec["marker"], "verify": file})
   ended = subprocess.run(
@@ -1388,7 +1851,6 @@ def supervised(command, question):
   task.say(answer[-1] if answer else json.dumps({"verified": None, "why": lines[-1][:300]}))
  except (OSError, ValueError, subprocess.SubprocessError) as error:
   task.say(json.dumps({"verified": None, "why": str(error)[:300]}))
- return code if code >= 0 else 128 - code
 
 def command_again():
  words = list(getattr(sys, "orig_argv", []))
@@ -1438,7 +1900,6 @@ bodies = {}
 
 def read():
  from rollout_inspector import needs
-
  global through
  spec.update(json.loads(os.environ.pop("DJANGO_ROLLOUT_SPEC")))
  through = os.environ.pop("DJANGO_ROLLOUT_THROUGH", None)
@@ -1486,7 +1947,6 @@ def lines_of(rule, event, state):
 
 def written(field):
  from django.db.migrations.writer import MigrationWriter
-
  text, needed = MigrationWriter.serialize(field)
  imports.update(needed)
  return text
@@ -1513,7 +1973,6 @@ def in_next_release(*statements):
 
 def constant_default(field):
  from django.db.models import NOT_PROVIDED
-
  default = getattr(field, "default", NOT_PROVIDED)
  if default is NOT_PROVIDED:
   return [""] if field.empty_strings_allowed and field.blank else []
@@ -1521,7 +1980,6 @@ def constant_default(field):
 
 def with_default(event):
  import django
-
  field = event.field.clone()
  default = constant_default(event.field)
  if django.VERSION >= (5, 0) and default:
@@ -1533,7 +1991,6 @@ def with_default(event):
 
 def relaxed(model, field):
  from rollout_inspector.needs import is_filled, reference_of
-
  looser = field.clone()
  reference = reference_of(field)
  if not field.null and not is_filled(field):
@@ -1618,7 +2075,6 @@ def is_judged():
  return bool(versions())
 
 class Judge:
-
  def __init__(self, connection, alias, executor):
   self.connection, self.alias, self.executor = connection, alias, executor
   self.catalog = Catalog(connection)
@@ -1628,15 +2084,11 @@ class Judge:
   self.known = []
   self.predicted = {}
   self.coming = None
-
  def needs_of(self, apps):
   from django.db import router
-
   def is_here(model):
    return router.allow_migrate_model(self.alias, model)
-
   return fingerprint.needs_of(self.connection, apps, is_here, self.executor.loader.migrated_apps)
-
  def judge(self, pending, guard, new):
   self.state = self.executor._create_project_state(with_applied_migrations=True)
   if pending:
@@ -1653,7 +2105,6 @@ class Judge:
    for needs, _ in self.known:
     for table in needs:
      self.catalog.glance(table)
-
  def needs_of_version(self, version, new):
   if version.get("own"):
    return new, "own"
@@ -1663,10 +2114,8 @@ class Judge:
    return kept[self.alias], "kept"
   needs = self.needs_of(self.state.apps)
   return needs, "state" if needs or kept is None else "kept"
-
  def predict(self, pending, guard):
   from rollout_inspector.effects import Effects, flattened
-
   self.effects = Effects(self.connection, self.catalog, guard)
   state = self.state
   for migration in pending:
@@ -1680,7 +2129,6 @@ class Judge:
     for each, one, other in steps:
      self.effects.run(migration, each, one, other)
     state = after
-
  def judge_running(self, touched, before):
   found = {}
   for index, (needs, _) in enumerate(self.known):
@@ -1697,13 +2145,11 @@ class Judge:
     needs = [self.known[index][0][table]["c"][column] for index in indices]
     more["filled"] = all(need.get("p") or need.get("d") for need in needs)
    self.report(rule, table, column, more, indices)
-
  def renamed_from(self, table, column):
   event = self.effects.cause_of(table, column)
   if event is None:
    return None
   return event.old.column if event.kind == "alter" else getattr(event, "column", None)
-
  def judge_new(self, touched, new):
   tables = set(touched)
   for needs, _ in self.known:
@@ -1721,7 +2167,6 @@ class Judge:
    if rule != "insert-refused" or ("insert-refused", table, column) not in self.predicted:
     more = dict(after[key], opaque=bool(self.effects.opaque))
     self.report(rule, table, column, more, None, new=new)
-
  def report(self, rule, table, column, more, indices, migration=None, of=None, new=None):
   is_new = new is not None
   event = self.effects.cause_of(table, column) if table else None
@@ -1754,7 +2199,6 @@ class Judge:
   if code:
    finding["code"] = code
   self.findings.append(finding)
-
  def field_of(self, table, column):
   for model in self.state.apps.get_models(include_auto_created=True):
    if model._meta.db_table == table:
@@ -1762,10 +2206,8 @@ class Judge:
      if field.column == column:
       return model, field
   return None
-
  def has_nulls(self, table, column):
   from django.db import transaction
-
   quote = self.connection.ops.quote_name
   query = "SELECT 1 FROM %s WHERE %s IS NULL LIMIT 1" % (quote(table), quote(column))
   limit = None
@@ -1784,7 +2226,6 @@ class Judge:
      return cursor.fetchone() is not None
   except Exception:
    return None
-
  def to_verify(self):
   tables = sorted(self.catalog.read)
   changed = {
@@ -1839,7 +2280,6 @@ def concluded(found, pending):
 def verified(question, connection):
  before = question["tables"]
  real = Catalog(connection)
-
  def table_now(name):
   table = real.get(name)
   was = before.get(name)
@@ -1848,7 +2288,6 @@ def verified(question, connection):
    if old and old.get("read") != has.get("read"):
     has["type"] = question["types"].get(name, {}).get(column, "another type")
   return table
-
  predicted = {tuple(key) for key in question["predicted"]}
  found = {}
  for index, needs in enumerate(question["needs"]):
@@ -1856,7 +2295,6 @@ def verified(question, connection):
   now = misfits(needs, table_now, before, False)
   for key in set(now) - set(was):
    found.setdefault(key, (now[key], needs[key[1]], []))[2].append(index)
-
  def told(key, more, need, indices, is_new=False):
   rule, table, column = key
   finding = {
@@ -1873,7 +2311,6 @@ def verified(question, connection):
   }
   finding.update((name, str(more[name])) for name in ("parent", "from", "to") if more.get(name))
   return finding
-
  unpredicted = [
   told(key, *found[key]) for key in sorted(found) if key not in predicted and key[0] not in named_freely
  ]
@@ -1926,14 +2363,12 @@ def assigned(command, texts):
  dollar = chr(36)
  pair = r"[A-Z_][A-Z0-9_]*=(?:\\"[^\\"]*\\"|'[^']*'|[^\\s\\"';&|,\\])]*)"
  servers = "gunicorn|uvicorn|daphne|hypercorn|granian|uwsgi|waitress|runserver|[aw]sgi"
-
  def pairs(text):
   for each in re.findall(r"(?<![\\w-])" + pair, text):
    name, _, value = each.partition("=")
    value = value if value[:1] == "'" else os.path.expandvars(value)
    if dollar not in value and "\`" not in value:
     yield name, value.strip("\\"'")
-
  def of_server(line):
   start = re.match(
    r"(?:exec\\s+)?(?:env\\s+)?((?:" + pair + r"\\s+)*)(?=\\S)(.*)", line, re.DOTALL
@@ -1942,7 +2377,6 @@ def assigned(command, texts):
    yield from pairs(start.group(1))
    for each in re.findall(r"\\s(?:-e|--env)[\\s=]*[\\"']?(" + pair + ")", start.group(2)):
     yield from pairs(each)
-
  always, exported, unsure = {}, {}, None
  reads = (
   r"(^|&&|;|\\bthen\\b|\\bdo\\b)\\s*"
@@ -2021,7 +2455,6 @@ def is_there(module):
 
 def web_tells():
  from django.db import connections
-
  question = task.spec["child"]
  module = None
  if not question["manage"]:
@@ -2061,7 +2494,6 @@ def container_environment():
 
 def question_of(identities):
  from django.conf import settings
-
  command = task.spec.get("web")
  if command is None or "django_rollout_inspect" not in sys.argv[-1]:
   return None, None

@@ -1,4 +1,5 @@
 import { inspectorSource } from './inspector.generated.js'
+import { lockingOf, type Locking } from './locking.js'
 import {
   isNeeds,
   judgedOf,
@@ -67,6 +68,8 @@ export interface DatabasePlan {
   readonly applied: Readonly<Record<string, string>>
   /** Applied to the database, but not in this code. */
   readonly unknown: readonly UnknownMigration[]
+  /** A pooler gives one session of the server to several clients in turn. */
+  readonly isPooled?: true
 }
 
 export interface MigrationName {
@@ -80,8 +83,19 @@ export interface PendingMigration extends MigrationName {
   readonly atomic: boolean
   /** Includes those inside of SeparateDatabaseAndState. */
   readonly reversible: boolean
+  /** Tables of today for which reading or writing waits while it runs; missing where that is not known. */
+  readonly locks?: readonly TableLock[]
   /** As `sqlmigrate` prints it, cut to 8000 characters; missing where Django does not know it beforehand. */
   readonly sql?: string
+}
+
+export interface TableLock {
+  readonly table: string
+  /** `ACCESS EXCLUSIVE`: no client reads or writes; `SHARE ROW EXCLUSIVE` and `SHARE`: no client writes. */
+  readonly mode: string
+  /** Estimates of the server; -1: it has none. */
+  readonly rows: number
+  readonly bytes: number
 }
 
 export interface UnknownMigration extends MigrationName {
@@ -134,6 +148,8 @@ export interface InspectorTask {
   readonly running?: readonly RunningVersion[]
   /** What becomes of migrations that break one of them. */
   readonly unsafe?: Policy
+  /** How long a migration waits for tables that it locks, in seconds; 0: as Django does. */
+  readonly lockWaitSeconds?: number
 }
 
 export interface RunningVersion {
@@ -155,6 +171,7 @@ const defaultManage = ['python', 'manage.py']
  */
 export function inspectorEnv(task: InspectorTask): { name: string; value: string }[] {
   const { marker, migrate, waitSeconds = 0, volumes = [], web, kept = {}, unsafe = 'block' } = task
+  const { lockWaitSeconds = 0 } = task
   const databases = migrate === undefined ? ['default'] : databasesOf(migrate)
   const plain = migrate === undefined || isPlain(migrate)
   const { running, bodies } = withBodies(task.running ?? [])
@@ -170,6 +187,7 @@ export function inspectorEnv(task: InspectorTask): { name: string; value: string
     wait: waitSeconds,
     running,
     unsafe,
+    locks: lockWaitSeconds > 0 ? lockWaitSeconds : null,
   }
   return [
     {
@@ -340,6 +358,12 @@ export function readNeeds(line: string, marker: string): string | undefined {
   return isNeeds(needs) ? needs : undefined
 }
 
+/** What a migration says about its locks, where this line has it. */
+export function readLocking(line: string, marker: string): Locking | undefined {
+  const text = marked(line, marker)
+  return text?.startsWith('{"locking"') === true ? lockingOf(text) : undefined
+}
+
 /** What the migration really made of the databases, where this line says so. */
 export function readVerified(
   line: string,
@@ -440,7 +464,7 @@ function webOf(json: unknown): Pick<Plan, 'web'> {
 
 function databaseOf(json: unknown): DatabasePlan | undefined {
   if (!isRecord(json)) return undefined
-  const { database, vendor, vendorName, version, transactionalDdl } = json
+  const { database, vendor, vendorName, version, transactionalDdl, pooled } = json
   const identity = identityOf(json['identity'])
   const pending = listOf(json['pending'], pendingOf)
   const squashed = listOf(json['squashed'], nameOf)
@@ -471,6 +495,7 @@ function databaseOf(json: unknown): DatabasePlan | undefined {
     squashed,
     applied,
     unknown,
+    ...(pooled === true && { isPooled: true }),
   }
 }
 
@@ -516,7 +541,24 @@ function pendingOf(json: unknown): PendingMigration | undefined {
   const operations = listOf(json['operations'], (each) => (isText(each) ? each : undefined))
   if (operations === undefined) return undefined
   if (typeof atomic !== 'boolean' || typeof reversible !== 'boolean') return undefined
-  return { ...migration, operations, atomic, reversible, ...(isText(sql) ? { sql } : {}) }
+  const locks = listOf(json['locks'], lockOf)
+  return {
+    ...migration,
+    operations,
+    atomic,
+    reversible,
+    ...(isText(sql) ? { sql } : {}),
+    ...(locks && { locks }),
+  }
+}
+
+function lockOf(json: unknown): TableLock | undefined {
+  if (!isRecord(json)) return undefined
+  const { table, mode, rows, bytes } = json
+  if (!isText(table) || !isText(mode)) return undefined
+  return typeof rows === 'number' && typeof bytes === 'number'
+    ? { table, mode, rows, bytes }
+    : undefined
 }
 
 function unknownOf(json: unknown): UnknownMigration | undefined {

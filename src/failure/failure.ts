@@ -35,6 +35,7 @@ export const causeCodes = [
   'plan-failed',
   'wrong-database',
   'unsafe-migration',
+  'lock-not-free',
   'migration-failed',
   'job-failed',
   // everything else

@@ -283,6 +283,14 @@ export const table = {
     group: 'migrations',
     on: migrating,
   }),
+  'lock-wait-migrate': option({
+    read: duration,
+    help: 'How long a migration waits on PostgreSQL until the tables that it locks are not in use, without keeping other clients waiting; 0: wait in the queue, as Django does',
+    example: '5m',
+    default: '1m',
+    group: 'migrations',
+    on: migrating,
+  }),
   'migrate-timeout': option({
     read: someTime,
     help: 'Time limit of the migration Job',

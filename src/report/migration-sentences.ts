@@ -170,7 +170,15 @@ export function reportedPlan({ databases, judged }: Plan): MigrationPlan {
         const name = `${one.app}.${one.name}`
         const { operations, reversible } = one
         const verdict = verdictOf(name, database, judged)
-        return { database: database.database, name, operations, reversible, verdict }
+        const locks = one.locks?.map(({ table, mode, rows }) => ({ table, mode, rows }))
+        return {
+          database: database.database,
+          name,
+          operations,
+          reversible,
+          ...(locks && { locks }),
+          verdict,
+        }
       }),
     ),
     findings: findings.map((finding) => ({

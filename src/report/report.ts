@@ -62,6 +62,12 @@ export interface PlannedMigration {
   /** `AddField`, `RunPython` */
   readonly operations: readonly string[]
   readonly reversible: boolean
+  /** Tables for which reading or writing waits while it runs (PostgreSQL); rows: an estimate, -1: there is none. */
+  readonly locks?: readonly {
+    readonly table: string
+    readonly mode: string
+    readonly rows: number
+  }[]
   /** Whether the versions that run, and the new one, work with what it makes. */
   readonly verdict: 'safe' | 'unsafe' | 'may break' | 'not known' | 'accepted' | 'not judged'
 }

@@ -199,3 +199,47 @@ test('a line that breaks off before a marked one is kept: it names the migration
     'migration shop.0002_sum failed: IntegrityError',
   )
 })
+
+test('what a migration says about its locks is for people, in its order; the wait that was given up is the cause', () => {
+  const output = new Output('m1', () => ({ code: 'plan-failed', sentence: '' }))
+  const locking = (more: object) => `m1${JSON.stringify({ locking: more })}m1`
+  const wait = { migration: 'shop.0002_sum', tables: ['shop_sum'], waited: 2, closed: false }
+  const holders = [{ pid: 7, mode: 'AccessShareLock', application: 'report' }]
+  const lines = [
+    'm1migratem1',
+    locking({ ready: true }),
+    '  Applying shop.0001_first... OK',
+    `  Applying shop.0002_sum...${locking({ ...wait, holders })}`,
+  ]
+  // Some of it comes before the stage listens.
+  lines.forEach((line) => {
+    output.line(line)
+  })
+  const stageLog = notebook()
+  output.to(stageLog)
+  output.line(locking({ ...wait, holders, over: true }))
+  expect(output.looks).toBe(true)
+  expect(stageLog.lines).toEqual([
+    '>   Applying shop.0001_first... OK',
+    '>   Applying shop.0002_sum...',
+    'shop.0002_sum waits for shop_sum, in use by pid 7 (report)',
+    'shop.0002_sum: shop_sum was still in use after 2.0 s',
+  ])
+  const cause = { code: 'crash', sentence: 'it exited with 1' } as const
+  expect(migrationCause(cause, output.lines, output.gaveUp)).toMatchObject({
+    code: 'lock-not-free',
+    sentence:
+      'shop.0002_sum: shop_sum was in use for 2.0 s by pid 7 (report); applied before it: shop.0001_first',
+  })
+})
+
+test('the plan names the tables that are locked', () => {
+  const stageLog = notebook()
+  const locks = [{ table: 'shop_sum', mode: 'SHARE', rows: 1200, bytes: 0 }]
+  const told = database('default', ['0002_sum'])
+  logPlan(stageLog, {
+    ...plan,
+    databases: [{ ...told, pending: told.pending.map((each) => ({ ...each, locks })) }],
+  })
+  expect(stageLog.lines.at(-1)).toBe('it locks shop_sum (SHARE, about 1,200 rows)')
+})

@@ -338,3 +338,39 @@ test('the needs of the version, and what the schema really is, are known after t
   expect(it.migration.surprises(false)).toEqual([ofRunning, ofNew])
   expect(it.migration.surprises(true)).toEqual([ofRunning])
 })
+
+test.each<[name: string, ready: readonly string[], given: RawInputs, count: number]>([
+  ['a command that looks before it locks', ['{"locking": {"ready": true}}'], {}, 0],
+  ['one that cannot', [], {}, 1],
+  ['one that need not', [], { 'lock-wait-migrate': '0' }, 0],
+])('%s', async (_name, ready, given, count) => {
+  const pending = [
+    { app: 'a', name: '0001_x', operations: ['AddField'], atomic: true, reversible: true },
+  ]
+  const judged = {
+    policy: 'block',
+    blocked: false,
+    findings: [],
+    more: 0,
+    comments: [],
+    versions: [],
+  }
+  const databases = plan.databases.map((each) => ({ ...each, pending }))
+  const it = play((play) => {
+    const said = [JSON.stringify({ ...plan, databases, judged }), 'migrate', ...ready]
+    const lines = said.map((text) => `${play.marker()}${text}${play.marker()}`)
+    return saying([...lines, '  Applying a.0001_x... OK'])
+  }, given)
+  const planned = it.migration.plan(notebook())
+  await it.clock.pass(10)
+  it.pod(running)
+  await it.clock.pass(10)
+  await planned
+  const stageLog = notebook()
+  const migrated = it.migration.migrate(stageLog)
+  it.pod(finished)
+  await it.clock.pass(1_000)
+  await migrated
+  const said = stageLog.lines.filter((line) => line.startsWith('tables were locked as Django does'))
+  expect(said).toHaveLength(count)
+})

@@ -12,6 +12,11 @@ from rollout_inspector import run, task
 
 
 def main():
+    locks = os.environ.get("DJANGO_ROLLOUT_LOCKS")
+    if locks and "DJANGO_ROLLOUT_SPEC" not in os.environ:
+        from rollout_inspector import guard
+
+        return guard.begin(locks)
     task.read()
     if "child" in task.spec:
         from rollout_inspector import web
@@ -97,6 +102,11 @@ def plan():
         "env": environment,
         "tables": questions,
     }
+    # By alias and migration, what it begins to lock; none where nothing runs that could wait.
+    found["leading"] = None
+    if verdict.is_judged() and task.spec.get("locks") is not None:
+        databases = [each["leading"] for each in made.values() if each["leading"] is not None]
+        found["leading"] = {name: each for own in databases for name, each in own.items()} if databases else None
     # A project's own `migrate` may do anything: django-tenants goes through all schemas.
     found["always"] = bool(task.spec.get("always")) or get_commands().get("migrate") != "django.core"
     found["django"] = django.get_version()

@@ -4,7 +4,7 @@ from django.core.management import CommandError
 from django.db import connections, router
 from django.db.migrations.executor import MigrationExecutor
 
-from rollout_inspector import task, verdict
+from rollout_inspector import locks, task, verdict
 from rollout_inspector.effects import is_code
 
 # In characters: a plan is one line of a container's log, which holds 10 MiB before it is rotated.
@@ -53,13 +53,13 @@ def own_apps(alias, loader):
 
 
 def with_sql(executor, connection, migrations):
-    """Pairs of migration and the text that sqlmigrate would print; None where it cannot tell."""
+    """Yields each migration, the text that sqlmigrate would print, and its statements; None where it cannot tell."""
     # The state is carried along: to build it again for each migration, as sqlmigrate does, takes
     # minutes in a project with hundreds of them.
     state = executor._create_project_state(with_applied_migrations=True)
     left = longest_sql_of_all
     for migration in migrations:
-        sql = None
+        sql = statements = None
         if left > 0:
             try:
                 if hides_code(migration.operations):
@@ -73,7 +73,8 @@ def with_sql(executor, connection, migrations):
                         collect_sql=True, atomic=migration.atomic
                     ) as editor:
                         state = migration.apply(state, editor, collect_sql=True)
-                sql = "\n".join(editor.collected_sql)
+                statements = editor.collected_sql
+                sql = "\n".join(statements)
             except Exception:
                 # An operation that looks up a constraint which a migration before it, unapplied
                 # too, is yet to make fails here as it does in sqlmigrate, and so does what would
@@ -83,7 +84,7 @@ def with_sql(executor, connection, migrations):
             if len(sql) > min(longest_sql, left):
                 sql = sql[: min(longest_sql, left)] + "\n-- (cut)"
             left -= len(sql)
-        yield migration, sql
+        yield migration, sql, statements
 
 
 def leaf_of_apps(loader):
@@ -136,6 +137,60 @@ def to_record(executor):
             yield {"app": key[0], "name": key[1]}
 
 
+def name_of(migration):
+    return "%s.%s" % (migration.app_label, migration.name)
+
+
+def locks_of(connection, with_text):
+    """By migration, the tables of today that it locks so that reading or writing waits; None where it is not known."""
+
+    def rows_of(query, values):
+        with connection.cursor() as cursor:
+            cursor.execute(query, values)
+            return cursor.fetchall()
+
+    found = {}
+    for migration, _, statements in with_text:
+        tables = None
+        try:
+            if statements is not None:
+                wanted = [each for each in locks.of_sql("\n".join(statements)) if each[0] != "unread"]
+                tables = sorted(locks.resolved(rows_of, wanted).values(), key=lambda table: table["table"])
+        except Exception:
+            # It is reported only.
+            pass
+        keys = ("table", "mode", "rows", "bytes")
+        found[name_of(migration)] = tables and [{key: table[key] for key in keys} for table in tables]
+    return found
+
+
+def leading_of(alias, with_text):
+    return {
+        "%s %s" % (alias, name_of(migration)): locks.of_sql(locks.leading(statements))
+        for migration, _, statements in with_text
+        if statements is not None and migration.atomic
+    }
+
+
+def is_pooled(connection):
+    """Whether two connections at once get the same session of the server: a pooler gives it to each transaction."""
+    query = "SELECT pg_backend_pid()::text || ' ' || pg_postmaster_start_time()"
+
+    def session_of(each):
+        with each.cursor() as cursor:
+            cursor.execute(query)
+            return cursor.fetchone()[0]
+
+    other = connection.copy()
+    try:
+        return any(session_of(connection) == session_of(other) for _ in range(3))
+    except Exception:
+        # A server that has no second connection left.
+        return False
+    finally:
+        other.close()
+
+
 def version_of(connection):
     try:
         return ".".join(str(part) for part in connection.get_database_version())
@@ -160,6 +215,10 @@ def plan_of(alias, identity, own):
     pending = [each for each, _ in executor.migration_plan(loader.graph.leaf_nodes())]
     if own is not None:
         pending = [each for each in pending if each.app_label in own]
+    with_text = list(with_sql(executor, connection, pending))
+    locked = None
+    if verdict.is_judged() and connection.vendor == "postgresql":
+        locked = locks_of(connection, with_text)
     plan = {
         "database": alias,
         "identity": identity,
@@ -175,9 +234,11 @@ def plan_of(alias, identity, own):
                 "atomic": bool(migration.atomic),
                 "reversible": all(reversible(each) for each in migration.operations),
                 "sql": sql,
+                "locks": locked[name_of(migration)] if locked else None,
             }
-            for migration, sql in with_sql(executor, connection, pending)
+            for migration, sql, _ in with_text
         ],
+        "pooled": bool(pending) and locked is not None and is_pooled(connection),
         "squashed": [each for each in to_record(executor) if own is None or each["app"] in own],
         "applied": leaf_of_apps(loader),
         "unknown": list(not_in_code(loader)) if own is None else [],
@@ -194,6 +255,7 @@ def plan_of(alias, identity, own):
     return {
         "plan": plan,
         "needs": needs,
+        "leading": None if locked is None else leading_of(alias, with_text),
         "pending": pending,
         "findings": findings,
         "question": question,

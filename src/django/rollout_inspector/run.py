@@ -1,11 +1,13 @@
 """Refuses, or runs the migration."""
 import atexit
+import io
 import json
 import os
 import platform
 import shlex
 import subprocess
 import sys
+import zipfile
 
 from rollout_inspector import task
 from rollout_inspector.identity import is_same
@@ -24,9 +26,9 @@ def hand_over(found, question, silent):
             atexit._run_exitfuncs()
         except Exception:
             pass
-    state = {"found": found, "question": question, "silent": silent, "spec": task.spec}
+    state = {"found": found, "question": question, "silent": silent, "spec": task.spec, "text": sys.argv[-1]}
     try:
-        to_do = {"marker": task.spec["marker"], "handed": in_memory(state)}
+        to_do = {"marker": task.spec["marker"], "handed": in_memory(json.dumps(state).encode("ascii"))}
         env = dict(os.environ, DJANGO_ROLLOUT_SPEC=json.dumps(to_do))
         sys.stdout.flush()
         sys.stderr.flush()
@@ -35,7 +37,7 @@ def hand_over(found, question, silent):
         after_plan(state)
 
 
-def in_memory(state):
+def in_memory(data):
     """Returns the descriptor of a file that has no name, for a program that this one starts or becomes."""
     if hasattr(os, "memfd_create"):
         file = os.memfd_create("django-rollout", 0)
@@ -44,7 +46,6 @@ def in_memory(state):
 
         with tempfile.TemporaryFile() as temporary:
             file = os.dup(temporary.fileno())
-    data = json.dumps(state).encode("ascii")
     while data:
         data = data[os.write(file, data) :]
     os.lseek(file, 0, os.SEEK_SET)
@@ -95,7 +96,9 @@ def after_plan(state):
         os._exit(3)
     if runs:
         task.say("migrate")
-        become(migrate) if not found["verify"] else os._exit(supervised(migrate, found["verify"]))
+        if not found["verify"] and found["leading"] is None:
+            become(migrate)
+        os._exit(supervised(migrate, found["verify"], guarded(found["leading"], state["text"])))
 
 
 def shell_words(command):
@@ -107,13 +110,39 @@ def become(command):
     os.execvp(words[0], words)
 
 
-def supervised(command, question):
+def guarded(leading, text):
+    """Returns the environment of a command whose Pythons begin with guard.py: as this text, under the name
+    sitecustomize, in an archive that has no name on the disk."""
+    env = dict(os.environ)
+    if leading is not None:
+        task_of_guard = {"marker": task.spec["marker"], "wait": task.spec["locks"], "leading": leading}
+        archive = io.BytesIO()
+        try:
+            with zipfile.ZipFile(archive, "w") as files:
+                files.writestr("sitecustomize.py", text)
+                files.writestr("task.json", json.dumps(task_of_guard))
+            path = "/proc/%d/fd/%d" % (os.getpid(), in_memory(archive.getvalue()))
+            others = [each for each in [env.get("PYTHONPATH")] if each]
+            env.update(DJANGO_ROLLOUT_LOCKS=path, PYTHONPATH=os.pathsep.join([path] + others))
+        except OSError:
+            # Said by what the command then does not say.
+            pass
+    return env
+
+
+def supervised(command, question, env):
     """Runs the command as a child, and compares the tables after it. Returns the command's exit code."""
     sys.stdout.flush()
-    code = subprocess.call(shell_words(command))
+    code = subprocess.call(shell_words(command), env=env)
+    if question:
+        compare(question)
+    return code if code >= 0 else 128 - code
+
+
+def compare(question):
     # Also when it failed: what it applied before stays, but on a database that takes it back.
     try:
-        file = in_memory(question["tables"])
+        file = in_memory(json.dumps(question["tables"]).encode("ascii"))
         env = dict(question["env"])
         env["DJANGO_ROLLOUT_SPEC"] = json.dumps({"marker": task.spec["marker"], "verify": file})
         ended = subprocess.run(
@@ -131,7 +160,6 @@ def supervised(command, question):
         task.say(answer[-1] if answer else json.dumps({"verified": None, "why": lines[-1][:300]}))
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         task.say(json.dumps({"verified": None, "why": str(error)[:300]}))
-    return code if code >= 0 else 128 - code
 
 
 def command_again():

@@ -13,9 +13,10 @@ The task is JSON in DJANGO_ROLLOUT_SPEC:
     wait       seconds to retry while a database does not answer (0 if missing)
     running    the versions that run now (verdict.py)
     unsafe     what becomes of migrations that break one of them: block, warn or allow
+    locks      seconds that a migration waits for the tables that it locks; null: in the queue, as Django does
 
 The answers are lines between two markers: `{plan}`, `{"needs": ...}`, `{"refused": ...}`, `migrate` when the
-command begins, and `{"verified": ...}` after it. Other errors are left to Django and Python: their own text, their
+command begins, `{"locking": ...}` while it runs (guard.py), and `{"verified": ...}` after it. Other errors are left to Django and Python: their own text, their
 own exit code.
 """
 import json

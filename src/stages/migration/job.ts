@@ -91,6 +91,7 @@ export async function makeJob(
       kept: databasesOfJson(kept.databases),
       running: runningVersions(context, checked, image, kept.needs),
       unsafe: settings['unsafe-migrations'],
+      lockWaitSeconds: settings['lock-wait-migrate'] / 1000,
     }),
     timeoutSeconds: Math.ceil(settings['migrate-timeout'] / 1000),
     selectors: selectorsOf(checked),

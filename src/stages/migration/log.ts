@@ -4,6 +4,7 @@ import {
   isMarked,
   isPlain,
   migrationBegins,
+  readLocking,
   readNeeds,
   readPassed,
   readPlan,
@@ -15,9 +16,11 @@ import {
   type Plan,
   type Refused,
 } from '../../django/inspector.js'
+import type { Locking, LockWait } from '../../django/locking.js'
 import type { Verified } from '../../django/verdict.js'
 import { migrated } from '../../django/progress.js'
 import { Failure, type Cause } from '../../failure/failure.js'
+import { lockCause, lockLine, lockWords } from '../../report/lock-sentences.js'
 import { verdictLines } from '../../report/migration-sentences.js'
 import type { StageLog } from '../../platform/stage-log.js'
 import type { JobVerdict } from '../../judge/job-judge.js'
@@ -34,9 +37,13 @@ export class Output {
   needs: string | undefined
   /** What the migration really made of the databases, or why that is not known. */
   verified: readonly Verified[] | { readonly why: string } | undefined
+  /** Whether the command looks before it locks. */
+  looks = false
+  /** The wait for a lock that was given up. */
+  gaveUp: LockWait | undefined
   private readonly found: (plan: Plan) => void
   private readonly refused: (why: Error) => void
-  private readonly held: string[] = []
+  private readonly held: ((stageLog: StageLog) => void)[] = []
   private stageLog: StageLog | undefined
   private begun = false
 
@@ -54,8 +61,8 @@ export class Output {
   /** Writes lines to this stage log from now on, those held back first. */
   to(stageLog: StageLog): void {
     this.stageLog = stageLog
-    this.held.splice(0).forEach((line) => {
-      stageLog.quote(line)
+    this.held.splice(0).forEach((write) => {
+      write(stageLog)
     })
   }
 
@@ -85,10 +92,30 @@ export class Output {
       this.verified ??= readVerified(line, this.marker)
     }
     const text = unmarked(line, this.marker)
-    if (text === undefined) return
-    this.lines.push(text)
-    if (this.stageLog) this.stageLog.quote(text)
-    else this.held.push(text)
+    if (text !== undefined) {
+      this.lines.push(text)
+      this.write((stageLog) => {
+        stageLog.quote(text)
+      })
+    }
+    this.locking(readLocking(line, this.marker))
+  }
+
+  private locking(locking: Locking | undefined): void {
+    if (locking === undefined) return
+    if (locking.is === 'ready') {
+      this.looks = true
+      return
+    }
+    if (locking.is === 'over') this.gaveUp = locking
+    this.write((stageLog) => {
+      stageLog.say(lockLine(locking))
+    })
+  }
+
+  private write(to: (stageLog: StageLog) => void): void {
+    if (this.stageLog) to(this.stageLog)
+    else this.held.push(to)
   }
 
   progress() {
@@ -106,8 +133,9 @@ export function planCause(cause: Cause): Cause {
 }
 
 /** Returns the cause of a failed migration: which one, and what was applied before it. */
-export function migrationCause(cause: Cause, lines: readonly string[]): Cause {
+export function migrationCause(cause: Cause, lines: readonly string[], gaveUp?: LockWait): Cause {
   const { open, applied } = migrated(lines)
+  if (gaveUp) return lockCause(cause, gaveUp, applied)
   const kept = applied.length === 0 ? '' : `; applied before it: ${applied.join(', ')}`
   return {
     ...cause,
@@ -305,8 +333,9 @@ function logDatabase(stageLog: StageLog, { django, databases }: Plan, plan: Data
   const of = databases.length === 1 && database === 'default' ? '' : `${database}: `
   stageLog.say(`${of}Django ${django} with ${vendorName} ${version}`.trim())
   if (!hasWork(plan)) stageLog.say(`${of}no migrations to apply`)
-  for (const { app, name, operations } of pending) {
+  for (const { app, name, operations, locks = [] } of pending) {
     stageLog.say(`${of}to apply: ${app}.${name} (${operations.join(', ')})`)
+    if (locks.length > 0) stageLog.say(`${of}it locks ${locks.map(lockWords).join(', ')}`)
   }
   const newer = unknown.filter((migration) => migration.newer)
   if (newer.length > 0) {

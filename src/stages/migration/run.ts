@@ -106,14 +106,32 @@ class MigrationRun implements Migration {
     const end = await this.#job?.end
     if (end?.verdict.is === 'failed') {
       if (end.unread === undefined)
-        throw new Failure(migrationCause(end.verdict.cause, this.#output.lines))
+        throw new Failure(
+          migrationCause(end.verdict.cause, this.#output.lines, this.#output.gaveUp),
+        )
       fail(this.#unreadCause('migration-failed', end, end.unread))
     }
     if (end?.unread !== undefined) {
       log.say(`its log could not be read completely (${end.unread}), but it succeeded`)
       this.#whole = await this.#wholePlan()
     }
+    if (this.#lacksLook()) {
+      log.say(
+        'tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH',
+      )
+    }
     log.say(`${plural(this.applied().length, 'migration')} applied`)
+  }
+
+  /** Whether it should have looked before it locked, and has not. */
+  #lacksLook(): boolean {
+    const { judged, databases = [] } = this.#plan ?? {}
+    return (
+      judged !== undefined &&
+      this.context.settings['lock-wait-migrate'] > 0 &&
+      databases.some(({ vendor, pending }) => vendor === 'postgresql' && pending.length > 0) &&
+      !this.#output.looks
+    )
   }
 
   applied(): readonly string[] {

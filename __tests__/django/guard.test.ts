@@ -1,0 +1,99 @@
+/** How the migrate command gets its guard: by a module of the Pythons that it starts, and by nothing else. */
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { inspectorSource } from '../../src/django/inspector.generated.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'guard-'))
+const inspector = fileURLToPath(new URL('../../src/django', import.meta.url))
+
+// What the guard touches of Django, and a module of the project's that has the guard's name.
+const files = {
+  'own/sitecustomize.py': 'print("own sitecustomize", flush=True)\n',
+  'own/django/__init__.py': '',
+  'own/django/db/__init__.py': '',
+  'own/django/db/migrations/__init__.py': '',
+  'own/django/db/migrations/executor.py': `class MigrationExecutor:
+    def __init__(self, connection):
+        self.connection = connection
+    def apply_migration(self, state, migration, fake=False):
+        return ["applied", state, migration.name, fake]
+`,
+  'migrate.py': `import os, sys
+print([each for each in sys.path if "/proc/" in each], os.environ["PYTHONPATH"].count("/proc/"), "DJANGO_ROLLOUT_LOCKS" in os.environ)
+from django.db.migrations.executor import MigrationExecutor
+print(os.environ["PYTHONPATH"] == sys.argv[1], "DJANGO_ROLLOUT_LOCKS" in os.environ, os.environ["KEPT"])
+class Wrapper:
+    def __enter__(self): print("wrapped")
+    def __exit__(self, *error): pass
+class Connection:
+    alias = "default"
+    def __init__(self, vendor): self.vendor = vendor
+    def execute_wrapper(self, guard): print(guard.migration, guard.planned); return Wrapper()
+class Migration: app_label, name, atomic = "shop", "0002_x", True
+for vendor in "postgresql", "sqlite":
+    print(MigrationExecutor(Connection(vendor)).apply_migration("state", Migration, fake=True))
+`,
+  'runs.py': `import os, subprocess, sys
+from rollout_inspector import run, task
+task.spec.update(marker="MARK42", locks=60)
+leading = {"default shop.0002_x": [["table", "t", "ACCESS EXCLUSIVE"]]}
+env = run.guarded(leading, open(sys.argv[1]).read())
+subprocess.check_call([sys.executable] + sys.argv[2:], env=env)
+`,
+}
+
+beforeAll(() => {
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true })
+    writeFileSync(join(folder, name), text)
+  }
+  writeFileSync(join(folder, 'inspector.txt'), inspectorSource)
+})
+
+afterAll(() => {
+  rmSync(folder, { recursive: true })
+})
+
+/** What a program prints that is started with the guard. */
+function printed(...words: readonly string[]): readonly string[] {
+  const path = `${join(folder, 'own')}:${inspector}`
+  const args = [join(folder, 'runs.py'), join(folder, 'inspector.txt'), ...words]
+  const { PATH = '' } = process.env
+  const env = { PATH, PYTHONPATH: path, KEPT: 'kept', PYTHONDONTWRITEBYTECODE: '1' }
+  const { stdout, stderr } = spawnSync('python3', args, { encoding: 'utf8', env })
+  expect(stderr).toBe('')
+  // The first line is of the program that starts the other.
+  return stdout.trim().split('\n').slice(1)
+}
+
+test('a migration on PostgreSQL is guarded, and nothing else is changed', () => {
+  const path = `${join(folder, 'own')}:${inspector}`
+  expect(printed(join(folder, 'migrate.py'), path)).toEqual([
+    'own sitecustomize',
+    '[] 1 True',
+    'MARK42{"locking": {"ready": true}}MARK42',
+    'True False kept',
+    "shop.0002_x [['table', 't', 'ACCESS EXCLUSIVE']]",
+    'wrapped',
+    "['applied', 'state', '0002_x', True]",
+    "['applied', 'state', '0002_x', True]",
+  ])
+})
+
+test('a Python that starts another one hands it on', () => {
+  const nested = 'import subprocess, sys; subprocess.check_call([sys.executable] + sys.argv[1:])'
+  const path = `${join(folder, 'own')}:${inspector}`
+  expect(printed('-c', nested, join(folder, 'migrate.py'), path)).toContain('wrapped')
+})
+
+test('a Python without the executor of migrations is as it was', () => {
+  expect(printed('-c', 'import sys; print("sitecustomize" in sys.modules)')).toEqual([
+    'own sitecustomize',
+    'True',
+  ])
+  expect(printed('-S', '-c', 'print(1)')).toEqual(['1'])
+})

@@ -1,0 +1,166 @@
+/** Migrations whose tables are in use: how long clients wait, on a real PostgreSQL, directly and through PgBouncer. */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { Lab, type LockCase, type SeenOfLocks } from '../migrations/lab.js'
+
+const djangos = ['4.2', '6.0']
+let lab: Lab
+
+beforeAll(async () => {
+  lab = await Lab.make(djangos)
+  await lab.startPooler()
+})
+
+afterAll(() => lab.remove())
+
+const column = "migrations.AddField('order', 'x', models.IntegerField(null=True))"
+const reader = 'SELECT count(*) FROM shop_order'
+const usual = { holds: reader, frees: 1, wait: 60 }
+
+const cases: readonly (readonly [name: string, LockCase, ...tables: string[]])[] = [
+  ['a new column', { ...usual, operations: column }, 'shop_order'],
+  [
+    'a new column while a backup runs',
+    { ...usual, operations: column, application: 'pg_dump' },
+    'shop_order',
+  ],
+  [
+    'a new table with a foreign key, while the parent is written to',
+    {
+      ...usual,
+      holds: 'INSERT INTO shop_order (n) VALUES (1)',
+      operations:
+        "migrations.CreateModel('Note', [('id', models.BigAutoField(primary_key=True)), ('order', models.ForeignKey('shop.Order', models.CASCADE))])",
+    },
+    'shop_order',
+  ],
+  [
+    'a foreign key that is removed, while the parent is read',
+    {
+      ...usual,
+      holds: 'SELECT * FROM shop_shop',
+      operations: "migrations.RemoveField('order', 'shop')",
+    },
+    'shop_order',
+    'shop_shop',
+  ],
+  [
+    'two tables, of which the second is read',
+    {
+      ...usual,
+      holds: 'SELECT * FROM shop_shop',
+      operations: `${column}, migrations.AddField('shop', 'x', models.IntegerField(null=True))`,
+    },
+    'shop_order',
+    'shop_shop',
+  ],
+  [
+    'SQL with several statements',
+    {
+      ...usual,
+      operations:
+        "migrations.RunSQL('SET CONSTRAINTS ALL IMMEDIATE; ALTER TABLE shop_order ADD x int')",
+    },
+    'shop_order',
+  ],
+  [
+    'a migration without a transaction',
+    { ...usual, operations: column, concurrent: true },
+    'shop_order',
+  ],
+  [
+    'a view, which cannot be locked beforehand',
+    {
+      ...usual,
+      before: ['CREATE VIEW orders AS SELECT id FROM shop_order'],
+      holds: 'SELECT * FROM orders',
+      operations: "migrations.RunSQL('DROP VIEW orders')",
+    },
+    'orders',
+  ],
+]
+const words = ({ locking }: SeenOfLocks) =>
+  locking.map(({ taken, over, holders }) =>
+    taken === true ? 'taken' : over === true ? 'over' : holders ? 'waits' : 'ready',
+  )
+
+describe.each(djangos)('Django %s', (django) => {
+  test.each(cases)('%s: nobody waits, and it is applied', async (_, one, ...tables) => {
+    const seen = await lab.lock(one, django)
+    expect(seen).toMatchObject({
+      code: 0,
+      applied: 1,
+      database: { pooled: false, pending: [{ locks: tables.map((table) => ({ table })) }] },
+    })
+    expect(words(seen)).toEqual(['ready', 'waits', 'taken'])
+    expect(seen.locking[1]).toMatchObject({
+      holders: [{ application: one.application ?? 'report', state: 'idle in transaction' }],
+    })
+    expect(seen.longest).toBeLessThan(0.25)
+  })
+
+  test('a table that is not free in time: nothing is changed', async () => {
+    const { frees: _, ...stays } = { ...usual, operations: column, wait: 2 }
+    const seen = await lab.lock(stays, django)
+    expect(seen).toMatchObject({ code: 1, applied: 0 })
+    expect(words(seen)).toEqual(['ready', 'waits', 'over'])
+    expect(seen.output).toContain('CommandError: shop_order was in use for 2 s')
+    expect(seen.longest).toBeLessThan(0.25)
+  })
+
+  test('after a step that has written rows it does not wait for long', async () => {
+    const write =
+      "migrations.RunPython(lambda apps, editor: apps.get_model('shop', 'Order').objects.filter(id=7).update(n=2))"
+    const { frees: _, ...stays } = { ...usual, operations: `${write}, ${column}` }
+    const seen = await lab.lock(stays, django)
+    expect(seen).toMatchObject({ code: 1, applied: 0 })
+    expect(seen.locking.at(-1)).toMatchObject({ over: true, closed: true })
+  })
+
+  test('an index that was left invalid is built again', async () => {
+    const seen = await lab.lock(
+      {
+        wait: 60,
+        concurrent: true,
+        before: [
+          'CREATE INDEX shop_order_n ON shop_order (n)',
+          'CREATE INDEX shop_order_n_ccnew ON shop_order (n)',
+          "UPDATE pg_index SET indisvalid = false WHERE indexrelid::regclass::text LIKE 'shop_order_n%'",
+        ],
+        operations:
+          "AddIndexConcurrently('order', models.Index(fields=['n'], name='shop_order_n'))",
+      },
+      django,
+    )
+    expect(seen).toMatchObject({ code: 0, applied: 1 })
+    expect(seen.indexes).toEqual(
+      expect.arrayContaining([
+        ['shop_order_n', true],
+        ['shop_order_n_ccnew', false],
+      ]),
+    )
+    expect(seen.locking.slice(1)).toMatchObject([
+      { note: expect.stringContaining('dropped the invalid index public.shop_order_n,') },
+      { note: expect.stringContaining('the index public.shop_order_n_ccnew is invalid') },
+    ])
+  })
+})
+
+test.each(['postgres', 'pooler'])('a transaction of 20 s, by %s', async (host) => {
+  const seen = await lab.lock({ ...usual, operations: column, frees: 20 }, '6.0', host)
+  expect(seen).toMatchObject({
+    code: 0,
+    applied: 1,
+    database: { pooled: host === 'pooler' },
+    // What the migration sets is not left to others.
+    limits: ['0', '0'],
+  })
+  expect(seen.locking.at(-1)).toMatchObject({ taken: true })
+  expect(seen.locking.at(-1)?.['waited']).toBeGreaterThan(20)
+  expect(seen.longest).toBeLessThan(0.25)
+})
+
+test('without the look, clients wait as long as the migration does', async () => {
+  const seen = await lab.lock({ ...usual, operations: column, wait: null, frees: 5 }, '6.0')
+  expect(seen).toMatchObject({ code: 0, applied: 1, locking: [] })
+  expect(seen.longest).toBeGreaterThan(0.5)
+})

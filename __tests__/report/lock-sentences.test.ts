@@ -1,0 +1,106 @@
+/** What is said of the locks of migrations. */
+import { expect, test } from '@jest/globals'
+import { lockingOf, type LockHolder, type LockWait } from '../../src/django/locking.js'
+import { lockCause, lockLine, lockWords, poolerWarnings } from '../../src/report/lock-sentences.js'
+
+const holder: LockHolder = {
+  pid: 4711,
+  user: 'ada',
+  application: 'report',
+  state: 'active',
+  age: 12,
+  query: 'SELECT ?',
+  isMaintenance: false,
+}
+const wait: LockWait = {
+  is: 'waits',
+  migration: 'shop.0002_next',
+  tables: ['shop_order', 'shop_shop'],
+  waited: 2.04,
+  isClosed: false,
+  holders: [holder],
+}
+
+test.each([
+  [
+    wait,
+    'shop.0002_next waits for shop_order, shop_shop, in use by pid 4711 (report, active for 12.0 s): SELECT ?',
+  ],
+  [
+    { ...wait, holders: [{ pid: 1, isMaintenance: false }, { isMaintenance: false }] },
+    'shop.0002_next waits for shop_order, shop_shop, in use by pid 1; a prepared transaction',
+  ],
+  [{ ...wait, is: 'taken' }, 'shop.0002_next: shop_order, shop_shop locked after 2.0 s'],
+  [{ ...wait, is: 'over' }, 'shop.0002_next: shop_order, shop_shop was still in use after 2.0 s'],
+  [{ is: 'note', migration: 'shop.0002_next', text: 'a note' }, 'shop.0002_next: a note'],
+] as const)('the line of %j', (locking, line) => {
+  expect(lockLine(locking)).toBe(line)
+})
+
+test('the cause of a migration that was given up', () => {
+  const cause = { code: 'crash', sentence: 'it exited with 1', pod: 'p' } as const
+  expect(lockCause(cause, { ...wait, tables: ['shop_order'] }, ['shop.0001_first'])).toEqual({
+    code: 'lock-not-free',
+    pod: 'p',
+    sentence:
+      'shop.0002_next: shop_order was in use for 2.0 s by pid 4711 (report, active for 12.0 s): SELECT ?; applied before it: shop.0001_first',
+    hint: 'Release again when they have ended, or set a longer "lock-wait-migrate"',
+  })
+})
+
+test.each([
+  [{ state: 'idle in transaction' }, /^A client has left .* SELECT pg_terminate_backend\(4711\)/],
+  [{ application: 'pg_dump' }, /^A backup \(pg_dump\) holds all tables .* "lock-wait-migrate"$/],
+  [{ isMaintenance: true }, /^Maintenance such as VACUUM/],
+])('the hint for %j', (more, hint) => {
+  const cause = { code: 'crash', sentence: '' } as const
+  expect(lockCause(cause, { ...wait, holders: [{ ...holder, ...more }] }, []).hint).toMatch(hint)
+})
+
+test('the hint for a migration that had locked another table already', () => {
+  const cause = { code: 'crash', sentence: '' } as const
+  expect(lockCause(cause, { ...wait, isClosed: true }, []).hint).toMatch(
+    /^The migration had locked/,
+  )
+})
+
+test.each([
+  [{ rows: 1234567, bytes: 52 * 1024 ** 2 }, 't (SHARE, about 1,200,000 rows, 52 MB)'],
+  [{ rows: -1, bytes: 0 }, 't (SHARE)'],
+  [{ rows: 7, bytes: 3.5 * 1024 ** 3 }, 't (SHARE, about 7 rows, 3.5 GB)'],
+])('a table of %j', (size, words) => {
+  expect(lockWords({ table: 't', mode: 'SHARE', ...size })).toBe(words)
+})
+
+test('a pooler is a warning', () => {
+  const database = { database: 'default', isPooled: true } as Parameters<
+    typeof poolerWarnings
+  >[0][0]
+  expect(poolerWarnings([database, { ...database, isPooled: undefined as never }])).toEqual([
+    expect.stringContaining('"default" through a pooler that shares sessions'),
+  ])
+})
+
+test.each([
+  ['{"locking": {"ready": true}}', { is: 'ready' }],
+  [
+    '{"locking": {"note": "a\\nb", "migration": "m", "database": "d"}}',
+    { is: 'note', migration: 'm', text: 'a b' },
+  ],
+  [
+    '{"locking": {"tables": ["t"], "waited": 1.5, "limit": 60, "closed": true, "over": true, "migration": "m", "holders": [{"id": "1 2/3", "pid": 1, "mode": "ShareUpdateExclusiveLock", "user": "u", "application": "a\\u001b[31m", "state": null, "age": null, "query": ""}]}}',
+    {
+      is: 'over',
+      migration: 'm',
+      tables: ['t'],
+      waited: 1.5,
+      isClosed: true,
+      holders: [{ pid: 1, user: 'u', application: 'a [31m', isMaintenance: true }],
+    },
+  ],
+  ['{"locking": {}}', undefined],
+  ['{"locking": {"migration": "m"}}', undefined],
+  ['{"locking"', undefined],
+])('what %s says', (text, locking) => {
+  expect(lockingOf(text)).toEqual(locking)
+})

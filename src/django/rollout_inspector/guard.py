@@ -1,0 +1,345 @@
+"""Takes a migration's locks on PostgreSQL without making others wait for it. Runs inside of the migrate command.
+
+While a statement waits for a lock, all that comes after it waits behind it. So before the first statement that locks a
+table strongly: look who holds it, wait outside of the queue, then try for a moment all tables that the migration begins
+with. Everything is set for the transaction alone: behind a pooler the session is someone else's a moment later.
+"""
+import json
+import os
+import random
+import re
+import sys
+import time
+import zipfile
+from importlib import util
+from importlib.machinery import PathFinder
+
+from rollout_inspector import locks, reader, task
+
+executor = "django.db.migrations.executor"
+# How long others may wait behind one try, in ms.
+try_ms = 200
+# An automatic VACUUM gives way to one that waits in line for longer than deadlock_timeout, a second.
+line_ms = 1500
+# How long to wait where the transaction has something that others wait for, in seconds.
+closed_seconds = 1
+# lock_not_available, deadlock_detected
+busy = ("55P03", "40P01")
+maintenance = "ShareUpdateExclusiveLock"
+conflicts = {
+    "SHARE": ["RowExclusiveLock", maintenance, "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock"],
+    "ACCESS EXCLUSIVE": ["AccessShareLock", "RowShareLock", "ShareLock"],
+}
+conflicts["SHARE ROW EXCLUSIVE"] = conflicts["SHARE"] + ["ShareLock"]
+conflicts["ACCESS EXCLUSIVE"] += conflicts["SHARE"]
+
+
+def begin(path):
+    """As the module sitecustomize: in each Python that the migrate command starts."""
+    with zipfile.ZipFile(path) as archive:
+        task.spec.update(json.loads(archive.read("task.json").decode("ascii")))
+    sys.path[:] = [each for each in sys.path if each != path]
+    sys.path_importer_cache.pop(path, None)
+    sys.meta_path.insert(0, Hook)
+    # The one that this is in place of.
+    spec = PathFinder.find_spec("sitecustomize")
+    if spec:
+        sys.modules["sitecustomize"] = module = util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+
+
+class Hook:
+    """Is there when Django's executor of migrations has been imported."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name != executor:
+            return None
+        sys.meta_path.remove(Hook)
+        spec = util.find_spec(name)
+        try:
+            run = spec.loader.exec_module
+
+            def exec_module(module):
+                run(module)
+                guard(module.MigrationExecutor)
+
+            spec.loader.exec_module = exec_module
+        except AttributeError:
+            # A loader of another kind: Django locks as ever.
+            pass
+        return spec
+
+
+def guard(own):
+    apply = own.apply_migration
+    path = os.environ.pop("DJANGO_ROLLOUT_LOCKS", "")
+    others = [each for each in os.environ.pop("PYTHONPATH", "").split(os.pathsep) if each not in ("", path)]
+    if others:
+        os.environ["PYTHONPATH"] = os.pathsep.join(others)
+
+    def apply_migration(self, state, migration, *args, **options):
+        if self.connection.vendor != "postgresql":
+            return apply(self, state, migration, *args, **options)
+        with self.connection.execute_wrapper(Guard(self.connection, migration)):
+            return apply(self, state, migration, *args, **options)
+
+    own.apply_migration = apply_migration
+    task.say(json.dumps({"locking": {"ready": True}}))
+
+
+def code_of(error):
+    cause = error.__cause__
+    return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+
+
+class Guard:
+    """Of one migration."""
+
+    def __init__(self, connection, migration):
+        self.connection = connection
+        self.atomic = migration.atomic
+        self.migration = "%s.%s" % (migration.app_label, migration.name)
+        key = "%s %s" % (connection.alias, self.migration)
+        self.planned = task.spec["leading"].get(key, []) if self.atomic else []
+        # Modes of the tables that the transaction has locked.
+        self.held = {}
+        self.written = False
+        self.is_own = False
+
+    def __call__(self, execute, sql, params, many, context):
+        def run():
+            return execute(sql, params, many, context)
+
+        text = "" if self.is_own else str(sql)
+        if re.match(r"\s*(INSERT|UPDATE|DELETE|MERGE|COPY)\b", text, re.IGNORECASE):
+            self.written = True
+        elif locks.strong.search(text):
+            return self.strong(text, run)
+        return run()
+
+    def strong(self, text, run):
+        from django.db import DatabaseError, transaction
+
+        wanted = locks.of_sql(text)
+        for what, statement, _ in wanted:
+            if what == "unread":
+                self.say(note="what this statement locks is not known beforehand: %s" % statement)
+        wanted = [each for each in wanted if each[0] != "unread"]
+        is_open = self.connection.in_atomic_block
+        if not is_open:
+            for index, table in locks.concurrent_of(text):
+                try:
+                    self.repair(index, table)
+                except DatabaseError as error:
+                    self.say(note="the index %s could not be looked at: %s" % (index, one_line(error)))
+        is_single = len([each for each in reader.statements_of(text, False) if each]) == 1
+        if not wanted or not (is_open or is_single):
+            return run()
+        if not self.atomic:
+            self.held, self.written = {}, False
+        if is_open:
+            return self.locked(wanted, run)
+        with transaction.atomic(using=self.connection.alias):
+            return self.locked(wanted, run)
+
+    def sql(self, text, values=None):
+        """Rows of one of our queries."""
+        self.is_own = True
+        try:
+            with self.connection.cursor() as cursor:
+                cursor.execute(text, values)
+                return cursor.fetchall() if cursor.description else []
+        finally:
+            self.is_own = False
+
+    def say(self, **more):
+        more.update(migration=self.migration, database=self.connection.alias)
+        task.say(json.dumps({"locking": more}))
+
+    def inside(self, work):
+        """In a savepoint: what fails leaves the transaction as it was."""
+        self.sql("SAVEPOINT django_rollout")
+        try:
+            return work()
+        except Exception:
+            self.sql("ROLLBACK TO SAVEPOINT django_rollout")
+            raise
+        finally:
+            self.sql("RELEASE SAVEPOINT django_rollout")
+
+    def locked(self, wanted, run):
+        """Runs a statement with the locks that it needs, and those that the next ones need."""
+        from django.db import DatabaseError
+
+        planned, self.planned = self.planned, []
+        try:
+            if self.sql("SHOW transaction_isolation")[0][0] != "read committed":
+                # The first look would decide what the migration sees of the rows.
+                self.say(note="its transaction is not read committed: it takes its locks without a look first")
+                return run()
+            now = self.inside(lambda: locks.resolved(self.sql, wanted))
+            tables = self.inside(lambda: locks.resolved(self.sql, wanted + planned)) if planned else now
+        except DatabaseError as error:
+            self.say(note="what the next statements lock is not known: %s" % one_line(error))
+            return run()
+        order = locks.modes.index
+        missing = {
+            oid: table
+            for oid, table in tables.items()
+            if oid not in self.held or order(self.held[oid]) < order(table["mode"])
+        }
+        # Views and foreign tables cannot be locked by a statement of their own.
+        first = {oid: table for oid, table in missing.items() if table["kind"] in "rp"}
+        try:
+            if first:
+                self.take(first, lambda: self.lock(first))
+                self.held.update((oid, table["mode"]) for oid, table in first.items())
+        except DatabaseError as error:
+            self.say(note="%s cannot be locked beforehand: %s" % (", ".join(told(first)), one_line(error)))
+            first = {}
+        rest = {oid: table for oid, table in missing.items() if oid in now and oid not in first}
+        if not rest:
+            return run()
+        result = self.take(rest, run)
+        self.held.update((oid, table["mode"]) for oid, table in rest.items())
+        return result
+
+    def lock(self, tables, mode=None):
+        end = time.monotonic() + try_ms / 1000.0
+        for table in sorted(tables.values(), key=lambda each: each["name"]):
+            if not mode:
+                # Who waits for the first one waits for the others, too.
+                self.limit("%dms" % max(10, (end - time.monotonic()) * 1000))
+            self.sql("LOCK TABLE %s IN %s MODE" % (table["name"], mode or table["mode"]))
+
+    def limit(self, value):
+        self.sql("SELECT set_config('lock_timeout', %s, true)", [value])
+
+    def attempt(self, work, milliseconds):
+        """Whether the locks were free, and the result."""
+        from django.db import DatabaseError
+
+        def limited():
+            before = self.sql("SELECT current_setting('lock_timeout')")[0][0]
+            self.limit("%dms" % milliseconds)
+            result = work()
+            self.limit(before)
+            return result
+
+        try:
+            return True, self.inside(limited)
+        except DatabaseError as error:
+            if code_of(error) in busy:
+                return False, None
+            raise
+
+    def take(self, tables, work):
+        from django.core.management import CommandError
+
+        limit = task.spec["wait"]
+        is_closed = bool(self.held) or self.written
+        if is_closed:
+            limit = min(limit, closed_seconds)
+        began, seen, last, looks, next_word = time.monotonic(), {}, [], 0, 1
+
+        def say(**more):
+            self.say(tables=told(tables), waited=round(waited, 1), limit=limit, closed=is_closed, **more)
+
+        while True:
+            found = self.look(tables)
+            now = time.monotonic()
+            waited = now - began
+            last = found or last
+            seen = {each["id"]: seen.get(each["id"], now) for each in found}
+            # On a table that is never free for long, holders of some age are waited for in the queue, too.
+            reach = min(1.5, 0.15 * 2 ** (waited // 2))
+            stay = [each for each in found if now - seen[each["id"]] >= reach]
+            if not found or looks and not stay:
+                is_free, result = self.attempt(work, try_ms)
+                if is_free:
+                    if next_word > 1:
+                        say(taken=True)
+                    return result
+            elif looks and limit > closed_seconds and all(each["mode"] == maintenance for each in stay):
+                # Nobody who reads or writes waits behind this lock.
+                self.attempt(lambda: self.lock(tables, "SHARE UPDATE EXCLUSIVE"), line_ms)
+            if looks and waited >= limit:
+                say(over=True, holders=last[:5])
+                raise CommandError("%s was in use for %d s, and the migration has not begun to change it" % (", ".join(told(tables)), limit))
+            if waited >= next_word:
+                say(holders=last[:5])
+                next_word = waited + 10
+            looks += 1
+            time.sleep(random.uniform(0.15, 0.3))
+
+    def look(self, tables):
+        from django.db import DatabaseError
+
+        try:
+            return self.inside(lambda: self.holders(tables))
+        except DatabaseError:
+            # A server that only speaks PostgreSQL's language.
+            return []
+
+    def holders(self, tables):
+        """Who has a lock that keeps ours away."""
+        pairs = [(oid, mode) for oid, table in tables.items() for mode in conflicts[table["mode"]]]
+        # Else a transaction sees always the same.
+        self.sql("SELECT pg_stat_clear_snapshot()")
+        rows = self.sql(
+            (
+                "WITH RECURSIVE w(oid, mode) AS (SELECT * FROM unnest(%s::oid[], %s::text[]) UNION "
+                "SELECT i.inhrelid, w.mode FROM pg_inherits i JOIN w ON i.inhparent = w.oid) "
+                "SELECT l.pid, l.virtualtransaction, l.mode, a.usename::text, a.application_name, a.state, "
+                "extract(epoch FROM clock_timestamp() - a.xact_start)::float, left(nullif(a.query, '<insufficient privilege>'), 400) "
+                "FROM w JOIN pg_locks l ON l.locktype = 'relation' AND l.relation = w.oid AND l.mode = w.mode AND l.granted "
+                "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND l.pid IS DISTINCT FROM pg_backend_pid() "
+                "LEFT JOIN pg_stat_activity a ON a.pid = l.pid ORDER BY a.xact_start"
+            ),
+            [list(column) for column in zip(*pairs)],
+        )
+        found = {}
+        for pid, transaction, mode, user, application, state, age, query in rows:
+            each = {"id": "%s %s" % (pid, transaction), "pid": pid, "mode": mode, "user": user}
+            each.update(application=application, state=state, age=age and round(age, 1), query=without_values(query or ""))
+            known = found.setdefault(each["id"], each)
+            if known["mode"] == maintenance:
+                known["mode"] = mode
+        return list(found.values())
+
+    def repair(self, index, table):
+        """Drops what a broken CREATE INDEX CONCURRENTLY has left under the name that is needed now."""
+        rows = self.sql(
+            (
+                "SELECT c.relname::text, quote_ident(s.nspname) || '.' || quote_ident(c.relname), i.indrelid "
+                "FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace s ON s.oid = c.relnamespace "
+                "WHERE i.indrelid = to_regclass(%s) AND NOT i.indisvalid AND c.relkind = 'i'"
+            ),
+            [table],
+        )
+        for name, full, oid in rows:
+            command = "DROP INDEX CONCURRENTLY " + full
+            # One that is being built is not valid, either.
+            holders = self.holders({oid: {"mode": "SHARE"}})
+            builds = [each["pid"] for each in holders if each["mode"] == maintenance]
+            if name != index:
+                self.say(note="the index %s is invalid, perhaps left behind: %s" % (full, command))
+            elif builds:
+                self.say(note="the index %s is being built already (pid %s)" % (full, builds[0]))
+            else:
+                self.sql(command)
+                self.say(note="dropped the invalid index %s, which an interrupted release left behind" % full)
+
+
+def told(tables):
+    return sorted(table["table"] for table in tables.values())
+
+
+def one_line(error):
+    return " ".join(str(error).split())[:200]
+
+
+def without_values(query):
+    query = re.sub(r"'(?:[^']|'')*(?:'|\Z)", "'?'", " ".join(query.split()))
+    return re.sub(r"\b\d+\b", "?", query)[:200]

@@ -1,0 +1,197 @@
+"""Which tables a statement of PostgreSQL locks, and how strongly. Pure, but for `resolved`.
+
+What locks is written as [what, name, more]: ["table", name, mode], ["index", name, ""] (its table), and
+["constraint", table, name], ["column", table, name], ["others", table, ""] (tables on the other side of foreign keys).
+Reading and writing go on under weaker locks than these; what only takes such a lock is not listed.
+"""
+import re
+
+from rollout_inspector import reader
+
+closed, writes, rows_only = "ACCESS EXCLUSIVE", "SHARE ROW EXCLUSIVE", "SHARE"
+# The strongest last.
+modes = (rows_only, writes, closed)
+
+part = r'(?:"(?:[^"]|"")+"|\w+)'
+name = "(" + part + r"(?:\." + part + ")?)"
+exists = r"(?:IF (?:NOT )?EXISTS )?"
+# Nothing else can lock: a quick look, since data steps send many statements.
+strong = re.compile(r"\b(ALTER|CREATE|DROP|TRUNCATE|CLUSTER|REINDEX|REFRESH|DO|CALL)\b", re.IGNORECASE)
+# Actions of ALTER TABLE beside which reading and writing go on.
+weak = (
+    r"(VALIDATE CONSTRAINT|CLUSTER ON|SET WITHOUT CLUSTER|SET \(|RESET \(|ATTACH PARTITION|DETACH PARTITION|"
+    r"ALTER (COLUMN )?" + part + r" (SET STATISTICS|SET \(|RESET \())"
+)
+# By the start of the statement, what names the table, and the mode.
+others = (
+    (r"DROP (?:MATERIALIZED VIEW|VIEW|FOREIGN TABLE) " + exists + name, closed),
+    (r"CREATE (?:OR REPLACE )(?:TEMP\w* |RECURSIVE )*VIEW " + name, closed),
+    (r"ALTER (?:MATERIALIZED VIEW|VIEW|FOREIGN TABLE) " + exists + name, closed),
+    (r"CREATE (?:OR REPLACE )?(?:CONSTRAINT )?TRIGGER .*? ON " + name, writes),
+    (r"DROP TRIGGER .*? ON " + name, closed),
+    (r"(?:CREATE|ALTER|DROP) POLICY .*? ON " + name, closed),
+    (r"CREATE (?:OR REPLACE )?RULE .*? TO " + name, closed),
+    (r"(?:ALTER|DROP) RULE .*? ON " + name, closed),
+    (r"REFRESH MATERIALIZED VIEW (?!CONCURRENTLY)" + name, closed),
+    (r"CLUSTER (?:VERBOSE )?" + name, closed),
+    (r"REINDEX (?:\(.*?\) )?TABLE (?!CONCURRENTLY)" + name, closed),
+)
+
+
+def begins(pattern, text):
+    return re.match(pattern, text, re.IGNORECASE)
+
+
+def find(pattern, text):
+    return begins(pattern + r"(?=\W|\Z)", text)
+
+
+def of_sql(sql):
+    """What the statements of a text lock, without repetition."""
+    found = []
+    for statement in reader.statements_of(sql, False):
+        found += [each for each in of_statement(statement) if each not in found]
+    return found
+
+
+def of_statement(text):
+    found = find(r"ALTER TABLE " + exists + "(?:ONLY )?" + name, text)
+    if found:
+        for action in reader.split(text[found.end() :].strip(" *")):
+            for each in of_action(found.group(1), action):
+                yield each
+        return
+    found = find(r"CREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY)" + exists + "(?:" + part + " )??ON (?:ONLY )?" + name, text)
+    if found:
+        yield ["table", found.group(1), rows_only]
+        return
+    found = begins(r"(?:DROP INDEX|REINDEX (?:\(.*?\) )?INDEX) (?!CONCURRENTLY)" + exists, text)
+    if found:
+        for each in names(text[found.end() :]):
+            yield ["index", each, ""]
+        return
+    if find(r"CREATE (?:\w+ )*?TABLE", text):
+        for each in re.findall(r"\bREFERENCES " + name, text, re.IGNORECASE):
+            yield ["table", each, writes]
+        for each in re.findall(r"\bPARTITION OF " + name, text, re.IGNORECASE):
+            yield ["table", each, closed]
+        return
+    found = begins(r"(DROP TABLE|TRUNCATE(?: TABLE)?) " + exists + "(?:ONLY )?", text)
+    if found:
+        for each in names(text[found.end() :]):
+            yield ["table", each, closed]
+            if found.group(1).upper() == "DROP TABLE" or re.search(r" CASCADE\Z", text, re.IGNORECASE):
+                yield ["others", each, ""]
+        return
+    for pattern, mode in others:
+        found = find(pattern, text)
+        if found:
+            yield ["table", found.group(1), mode]
+            return
+    if find("(DO|CALL)", text):
+        yield ["unread", text[:60], ""]
+
+
+def names(text):
+    text = re.sub(r"(?i) (CASCADE|RESTRICT|RESTART IDENTITY|CONTINUE IDENTITY)(?=\Z| )", "", text)
+    return [found.group(1) for found in (find(name, each) for each in reader.split(text)) if found]
+
+
+def of_action(table, action):
+    if begins(weak, action):
+        return
+    parents = re.findall(r"\bREFERENCES " + name, action, re.IGNORECASE)
+    found = find(r"ADD (?:CONSTRAINT " + part + " )?FOREIGN KEY", action)
+    found = found or find(r"(ENABLE|DISABLE) (\w+ )?TRIGGER", action)
+    yield ["table", table, writes if found else closed]
+    for each in parents:
+        yield ["table", each, writes]
+    found = find(r"DROP CONSTRAINT " + exists + "(" + part + ")", action)
+    if found:
+        yield ["constraint", table, found.group(1)]
+        return
+    found = find(r"DROP (?:COLUMN )?" + exists + "(" + part + ")", action)
+    found = found or find(r"ALTER (?:COLUMN )?(" + part + ") (?:SET DATA )?TYPE", action)
+    if found:
+        yield ["column", table, found.group(1)]
+
+
+def concurrent_of(sql):
+    """Pairs of index and table that a text builds while reading and writing go on."""
+    pattern = r"CREATE (?:UNIQUE )?INDEX CONCURRENTLY " + exists + "(" + part + ") ON (?:ONLY )?" + name
+    found = [find(pattern, each) for each in reader.statements_of(sql, False)]
+    return [(plain(each.group(1)), each.group(2)) for each in found if each]
+
+
+def plain(identifier):
+    """A name as the catalog has it."""
+    quoted = identifier.startswith('"')
+    return identifier[1:-1].replace('""', '"') if quoted else identifier.lower()
+
+
+def leading(statements):
+    """The statements that come before the first step of code, or after it where it is the first; joined."""
+    found = []
+    for each in statements:
+        if each.startswith("--"):
+            if "CANNOT BE WRITTEN AS SQL" in each and found:
+                break
+        else:
+            found.append(each)
+    return "\n".join(found)
+
+
+def resolved(rows_of, wanted):
+    """Tables by their number in the catalog, as it is now; what is not there yet is left out."""
+    if not wanted:
+        return {}
+    query = (
+        "SELECT n.at, c.oid, i.indrelid FROM unnest(%s::text[]) WITH ORDINALITY n(name, at) "
+        "JOIN pg_class c ON c.oid = to_regclass(n.name) LEFT JOIN pg_index i ON i.indexrelid = c.oid"
+    )
+    found = {at: (oid, table) for at, oid, table in rows_of(query, [[each[1] for each in wanted]])}
+    strength, sides = {}, []
+
+    def lock(oid, mode):
+        strength[oid] = max(strength.get(oid, 0), modes.index(mode))
+
+    for at, (what, _, more) in enumerate(wanted, 1):
+        oid, table = found.get(at, (None, None))
+        if what == "index" and table:
+            lock(table, closed)
+        elif oid and what == "table":
+            lock(oid, more)
+        elif oid and what != "index":
+            sides.append((what, oid, plain(more)))
+    if sides:
+        column = "ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = %s AND attnum = ANY(%s))"
+        columns = ", ".join(column % each for each in (("conrelid", "conkey"), ("confrelid", "confkey")))
+        query = "SELECT conrelid, confrelid, conname::text, %s FROM pg_constraint WHERE contype = 'f'" % columns
+        tables = [oid for _, oid, _ in sides]
+        query += " AND (conrelid = ANY(%s::oid[]) OR confrelid = ANY(%s::oid[]))"
+        for child, parent, title, own, theirs in rows_of(query, [tables, tables]):
+            for what, oid, more in sides:
+                here = (own if oid == child else []) + (theirs if oid == parent else [])
+                # A primary key that others refer to has its own name.
+                is_it = title == more or oid == parent if what == "constraint" else what == "others" or more in here
+                if oid in (child, parent) and is_it:
+                    lock(child, closed)
+                    lock(parent, closed)
+    query = (
+        "SELECT c.oid, c.relkind::text, quote_ident(s.nspname) || '.' || quote_ident(c.relname), "
+        "CASE WHEN s.nspname = current_schema() THEN '' ELSE s.nspname || '.' END || c.relname, "
+        "CASE WHEN c.relpages > 0 OR c.reltuples > 0 THEN c.reltuples ELSE pg_stat_get_live_tuples(c.oid) END, "
+        "c.relpages::bigint * current_setting('block_size')::bigint "
+        "FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace WHERE c.oid = ANY(%s::oid[])"
+    )
+    return {
+        oid: {
+            "name": full,
+            "table": shown,
+            "mode": modes[strength[oid]],
+            "kind": kind,
+            "rows": int(rows),
+            "bytes": size,
+        }
+        for oid, kind, full, shown, rows, size in rows_of(query, [list(strength)])
+    }

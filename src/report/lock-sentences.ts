@@ -1,0 +1,88 @@
+/** The locks of migrations, in sentences. Pure. */
+import type { LockHolder, Locking, LockWait } from '../django/locking.js'
+import type { DatabasePlan, TableLock } from '../django/inspector.js'
+import type { Cause } from '../failure/failure.js'
+import { seconds } from './sentences.js'
+
+/** Returns the line of the log for what a migration says about its locks. */
+export function lockLine(locking: Exclude<Locking, { is: 'ready' }>): string {
+  const { migration } = locking
+  switch (locking.is) {
+    case 'note':
+      return `${migration}: ${locking.text}`
+    case 'waits':
+      return `${migration} waits for ${tablesOf(locking)}, in use by ${whoHolds(locking)}`
+    case 'taken':
+      return `${migration}: ${tablesOf(locking)} locked after ${seconds(locking.waited)}`
+    case 'over':
+      return `${migration}: ${tablesOf(locking)} was still in use after ${seconds(locking.waited)}`
+  }
+}
+
+const tablesOf = ({ tables }: LockWait) => tables.join(', ')
+
+function whoHolds({ holders }: LockWait): string {
+  return holders.length === 0 ? 'sessions that come and go' : holders.map(holderWords).join('; ')
+}
+
+/** `pid 4711 (report, idle in transaction for 12.0 s): SELECT ...` */
+function holderWords({ pid, application, user, state, age, query }: LockHolder): string {
+  const who = pid === undefined ? 'a prepared transaction' : `pid ${pid}`
+  const since = age === undefined ? '' : ` for ${seconds(age)}`
+  const facts = [application ?? user, state === undefined ? undefined : `${state}${since}`]
+  const known = facts.filter((fact) => fact !== undefined).join(', ')
+  return `${who}${known === '' ? '' : ` (${known})`}${query === undefined ? '' : `: ${query}`}`
+}
+
+/** Returns why a migration was given up; `cause` is that of its pod. */
+export function lockCause(cause: Cause, wait: LockWait, applied: readonly string[]): Cause {
+  const before = applied.length === 0 ? '' : `; applied before it: ${applied.join(', ')}`
+  return {
+    ...cause,
+    code: 'lock-not-free',
+    sentence: `${wait.migration}: ${tablesOf(wait)} was in use for ${seconds(wait.waited)} by ${whoHolds(wait)}${before}`,
+    hint: lockHint(wait),
+  }
+}
+
+function lockHint({ holders, isClosed }: LockWait): string {
+  const again = isClosed
+    ? 'The migration had locked or changed something already, so it did not wait for longer. Split it, or release again'
+    : 'Release again when they have ended, or set a longer "lock-wait-migrate"'
+  const idle = holders.find(({ state }) => state?.startsWith('idle in transaction') === true)
+  if (holders.some(({ application }) => application === 'pg_dump'))
+    return `A backup (pg_dump) holds all tables until it has ended. ${again}`
+  if (idle?.pid !== undefined)
+    return `A client has left its transaction open, and is doing nothing. To end it: SELECT pg_terminate_backend(${idle.pid}). PostgreSQL's idle_in_transaction_session_timeout ends such sessions`
+  if (holders.length > 0 && holders.every(({ isMaintenance }) => isMaintenance))
+    return `Maintenance such as VACUUM or CREATE INDEX CONCURRENTLY runs on the table. ${again}`
+  return again
+}
+
+/** Renders `shop_order (ACCESS EXCLUSIVE, about 400,000 rows, 52 MB)`. */
+export function lockWords({ table, mode, rows, bytes }: TableLock): string {
+  const size = [...(rows < 0 ? [] : [`about ${thousands(rows)} rows`]), ...sizeOf(bytes)]
+  return `${table} (${[mode, ...size].join(', ')})`
+}
+
+function sizeOf(bytes: number): readonly string[] {
+  const megabytes = bytes / 1024 / 1024
+  if (megabytes < 1) return []
+  return [megabytes < 1024 ? `${megabytes.toFixed(0)} MB` : `${(megabytes / 1024).toFixed(1)} GB`]
+}
+
+/** Two digits: it is an estimate. */
+function thousands(count: number): string {
+  const rounded = Number(count.toPrecision(2))
+  return String(rounded).replaceAll(/(?<=\d)(?=(\d{3})+$)/g, ',')
+}
+
+export function poolerWarnings(databases: readonly DatabasePlan[]): readonly string[] {
+  return databases.flatMap(({ database, isPooled }) =>
+    isPooled === true
+      ? [
+          `the migration reaches the database "${database}" through a pooler that shares sessions (PgBouncer in transaction mode): connect it to the server itself if possible`,
+        ]
+      : [],
+  )
+}
