@@ -81,6 +81,6 @@ test.each([
   [new Failure({ code: 'registry', sentence: 'the registry said no' }), 'the registry said no'],
   [new Error('ended by SIGINT'), 'ended by SIGINT'],
   [new ApiError(403, 'Forbidden', 'no'), 'the API server refused a request (403): no'],
-])('an error is put into words for a warning: %s', (error, sentence) => {
+])('each kind of error is put into words for a warning (case %#)', (error, sentence) => {
   expect(sentenceOf(error)).toBe(sentence)
 })

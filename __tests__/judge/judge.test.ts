@@ -255,7 +255,7 @@ describe('a workload is superseded', () => {
       `image: registry.example/shop:theirs`,
       'image registry.example/shop:theirs in container web',
     ],
-    ['it was deleted', 'gone: true', 'its deletion'],
+    ['a deletion', 'gone: true', 'its deletion'],
   ])('by %s', (_, scene, by) => {
     expect(new Rehearsal().verdict(4, scene)).toBe(`superseded: ${by}`)
   })

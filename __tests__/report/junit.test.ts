@@ -189,7 +189,7 @@ test.each([
   ['no characters', 'a\ufffe\uffff', 'a\ufffd\ufffd'],
   ['letters of all kinds', 'größer 漢 🎉', 'größer 漢 🎉'],
   ['lines', 'a\nb\tc', 'a\nb\tc'],
-])('%s in foreign text stays text', (_, given, read) => {
+])('foreign text with %s stays text', (_, given, read) => {
   const cause: Cause = { code: 'crash', sentence: given, logs: [{ lines: [given] }] }
   const [suite] = suites({ stages: [stage('rollout', 'failed')], cause })
   const [failure] = suite ? all(suite, 'failure') : []

@@ -44,7 +44,7 @@ describe('each workload has a live line', () => {
       [{ is: 'waiting', words: 'building: step 3 of 9', seconds: 4 }],
       ['  · 4 s  building: step 3 of 9'],
     ],
-  ])('with %s', (_, standings, lines) => {
+  ])('in the case "%s"', (_, standings, lines) => {
     expect(liveLines(standings, { columns: 100, rows: 24 }, plain)).toEqual(lines)
   })
 })

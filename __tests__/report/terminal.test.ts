@@ -63,7 +63,7 @@ describe('foreign text cannot control the terminal', () => {
     ['an escape within another', '\u001b\u001b[31m[31mx', '[31mx'],
     ['a tab stays', 'a\tb', 'a\tb'],
     ['letters of all kinds stay', 'größer € 漢 🎉', 'größer € 漢 🎉'],
-  ])('with %s', (_, text, shown) => {
+  ])('in the case "%s"', (_, text, shown) => {
     expect(written((sink) => sink.quote(text))).toEqual([`  │ ${shown}`])
     expect(written((sink) => sink.say(text, 0))).toEqual([`  ${shown}  0.0s`])
 

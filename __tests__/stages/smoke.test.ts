@@ -219,7 +219,7 @@ describe('a smoke request', () => {
     ['a good one after a bad one', { answers: [503, 200] }, 'good at 500'],
     ['bad ones', { answers: [404] }, `${asked} answered 404 at 60000`],
     [
-      'an API server that is away for longer than the patience does not count',
+      'an API server that is away for longer than the timeout does not count',
       { answers: [404, 200], away: [0, 200 * second] },
       'good at 200500',
     ],

@@ -160,7 +160,7 @@ function manyBeats(subjects: readonly Subject[], kubectl: Kubectl): readonly Fin
   ]
 }
 
-/** Returns what a person may want to know once, and no release has to repeat. */
+/** Returns facts that a user may want to know once, and that no release repeats. */
 export function pullFindings(subjects: readonly Subject[], kubectl: Kubectl): readonly Finding[] {
   return subjects.flatMap(({ id, target, containers }) =>
     containers

@@ -166,7 +166,7 @@ export const helpContent: Readonly<Record<Command, HelpContent>> = {
   },
 }
 
-/** For who knows `git push` and no more than that. */
+/** For users who know only `git push`. */
 export const words: readonly (readonly [string, string])[] = [
   [
     'image',

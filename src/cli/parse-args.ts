@@ -19,7 +19,7 @@ export type Invocation =
   | { readonly is: 'run'; readonly command: CommandName; readonly given: RawInputs }
   /** Help, or the version: an answer for the standard output. */
   | { readonly is: 'answer'; readonly text: string }
-  /** Help for who gave no command: for the standard error. */
+  /** The help when no command was given: for the standard error. */
   | { readonly is: 'lost'; readonly text: string }
   /** One sentence, with words as they were typed. */
   | { readonly is: 'wrong'; readonly problem: string }

@@ -16,7 +16,7 @@ import type { Locked } from './lock.js'
 import type { Run } from './run.js'
 import type { GivenUp } from './run-state.js'
 
-/** What a release brings. */
+/** The input of a release. */
 export interface ReleaseInput extends Pick<ReleaseStart, 'command' | 'jobs'> {
   readonly image: Image
   /** A rollback: the number of the release whose version it restores. */

@@ -14,7 +14,7 @@ import type { Run } from './run.js'
 import { lockAndRecover } from './lock.js'
 import { releaseStartOf, type ReleaseInput } from './open-release.js'
 
-/** Another version went live meanwhile: what this run was to record does not run. */
+/** Another version went live in the meantime: the version to record does not run. */
 class NoLongerRunning extends Failure {}
 
 /**

@@ -18,7 +18,7 @@ export interface Start {
   readonly platform: Platform
   readonly settings: Settings
   readonly reporter: Reporter
-  /** Aborted when a person or the runner wants the run to end. */
+  /** Aborted when a user or the runner ends the run. */
   readonly signal: AbortSignal
   readonly holder: Holder
   /** Called right before this version is written; the result is not awaited. */

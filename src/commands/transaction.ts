@@ -27,7 +27,7 @@ import type { Outcome } from './run-state.js'
 export interface Work extends ReleaseInput {
   /** Ends the run, by throwing, when the history shows that the version is no longer wanted. */
   readonly check?: (context: StageContext, history: History) => Promise<void> | void
-  /** A rollback: brings more than the image. */
+  /** A rollback: changes more than the image. */
   readonly targets?: TargetsUnderLock
   /**
    * Does all writes to the cluster, which accepts them only under the lock. The transaction undoes them when this

@@ -386,7 +386,7 @@ export function readRefused(line: string, marker: string): Refused | undefined {
   return JSON.parse(text) as Refused
 }
 
-/** Why the script that starts the web was passed by, where this line says so. */
+/** Why the script that starts the web was skipped, where this line says so. */
 export function readPassed(line: string, marker: string): string | undefined {
   return /^\{"past":"(.*)"\}$/.exec(marked(line, marker) ?? '')?.[1]
 }

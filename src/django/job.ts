@@ -233,7 +233,7 @@ function podOf(
     ...(before.length > 0 ? { initContainers: before } : {}),
     containers: [main],
     restartPolicy: 'Never',
-    // A migration does not hear SIGTERM (Python is process 1 and has no handler), and its transaction
+    // A migration ignores SIGTERM (Python is process 1 and has no handler), and its transaction
     // ends with its connection: waiting longer would only delay the undo.
     terminationGracePeriodSeconds: 5,
   }

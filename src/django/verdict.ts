@@ -33,7 +33,7 @@ export interface MigrationFinding {
   readonly direction: 'running' | 'new'
   /** Places in `Judged.versions`. */
   readonly versions: readonly number[]
-  /** The one that brings it: `shop.0102_note`. */
+  /** The migration that contains it: `shop.0102_note`. */
   readonly migration?: string
   /** Its file in the image. */
   readonly file?: string

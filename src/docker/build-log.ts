@@ -143,7 +143,7 @@ export function lineOf(instruction: string, dockerfile: string): number | undefi
   const found: number[] = []
   let open: { readonly line: number; text: string } | undefined
   for (const [at, line] of dockerfile.split(/\r?\n/).entries()) {
-    // A comment or an empty line does not end an instruction that goes on.
+    // A comment or an empty line does not end an instruction that continues.
     if (/^\s*(#|$)/.test(line)) continue
     open ??= { line: at + 1, text: '' }
     open.text += ` ${line.replace(/\\\s*$/, '')}`

@@ -22,7 +22,7 @@ export interface BuildPlan {
   readonly inputs: string
 }
 
-/** An image in the local engine. Nobody else has it yet. */
+/** An image that only the local engine has. */
 export interface Built {
   readonly repository: string
   readonly tag: string

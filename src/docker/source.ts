@@ -106,7 +106,7 @@ export type Git = (args: readonly string[], input?: string) => Promise<Finished>
 
 /** Returns git's arguments before the command, so that it works in a folder. */
 export function inFolder({ env }: Platform, folder: string): readonly string[] {
-  // In a job's container the checkout belongs to another user than the one who runs the steps, and git
+  // In a job's container the checkout belongs to another user than the one that runs the steps, and git
   // would not touch it. On a person's machine that refusal is right, and is passed on.
   const trusted = env['GITHUB_ACTIONS'] === 'true' ? ['-c', 'safe.directory=*'] : []
   return ['-C', folder, ...trusted]

@@ -87,7 +87,7 @@ export interface Cause {
   readonly workload?: string
   readonly pod?: string
   readonly container?: string
-  /** What was written by those who failed, the one that the sentence is about first. */
+  /** The output of the failed containers, that of the sentence first. */
   readonly logs?: readonly Log[]
   /** The cluster's warnings about it, a line each, oldest first: untrusted text. */
   readonly events?: readonly string[]

@@ -75,7 +75,7 @@ export function apiOf({ clock, web, env }: Platform, token: string, signal: Abor
         if (response) return response
         throw new Unreachable(`GitHub does not answer (${nameOf(cause)})`)
       })
-      // No redirect is followed, and who answers in GitHub's place may send a page.
+      // No redirect is followed, and a proxy that answers in GitHub's place may send a page.
       if (status < 300 && typeof data === 'object' && data) return data
       const message = (data as { readonly message?: string } | null)?.message ?? ''
       const { passing, words } = refusal(status, message)

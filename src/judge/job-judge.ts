@@ -77,7 +77,7 @@ function verdictOf(
   return { is: 'waiting', on }
 }
 
-/** Returns the verdict on a pod whose container has exited with 0, or that was taken away. */
+/** Returns the verdict on a pod whose container has exited with 0, or that was removed. */
 function endOf(pod: Pod, desired: DesiredJob): JobVerdict | undefined {
   const code = statusOf(pod, desired)?.state?.terminated?.exitCode
   if (code === 0) return { is: 'finished', pod: pod.metadata?.name ?? '' }

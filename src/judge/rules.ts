@@ -44,7 +44,7 @@ export interface Rule {
 const atOnce: Wait = { is: 'after', ms: 0 }
 const after = (seconds: number): Wait => ({ is: 'after', ms: seconds * 1000 })
 
-/** The kind of the crash decides: waiting does not help, it may only have missed something, and all else. */
+/** The kind of the crash decides: permanent, transient or unknown. */
 const byCause: Wait = {
   is: 'by-cause',
   permanent: { is: 'exit', nth: 1, ms: 0, loop: true },

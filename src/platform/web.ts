@@ -127,7 +127,7 @@ function responseOf({ statusCode = 0, rawHeaders }: IncomingMessage, body: Buffe
   for (let at = 0; at < rawHeaders.length; at += 2) {
     headers.append(rawHeaders[at] ?? '', rawHeaders[at + 1] ?? '')
   }
-  // The standard wants no body of these, not even an empty one.
+  // The standard allows no body for these, not even an empty one.
   const none = [204, 205, 304].includes(statusCode)
   return new Response(none ? null : new Uint8Array(body), { status: statusCode, headers })
 }

@@ -1,7 +1,7 @@
 import type { Window, Platform } from './platform.js'
 
 /**
- * Whether what is written to a stream has colors. NO_COLOR (https://no-color.org) is for people who want none
+ * Whether what is written to a stream has colors. NO_COLOR (https://no-color.org) is for users without colors
  * anywhere, so it wins over FORCE_COLOR, which has them where no terminal is: in the log of a CI that shows them.
  */
 export function colorOf({ isTTY }: { readonly isTTY?: boolean }, env: Platform['env']): boolean {

@@ -74,7 +74,7 @@ export function verdictLines(judged: Judged): readonly string[] {
   ]
 }
 
-/** Returns what a person should know of a plan that is carried out. */
+/** Returns what a user should know of a plan that is executed. */
 export function verdictWarnings(judged: Judged | undefined): readonly string[] {
   if (!judged || judged.policy === 'allow') return []
   const { findings, versions } = judged

@@ -85,7 +85,7 @@ export class Reporter {
     }
   }
 
-  /** Logs what the stage in front has written; goes on to the next when it is over. */
+  /** Logs what the stage in front has written; continues with the next when it is over. */
   private drain(): void {
     for (let front = this.queue[0]; front !== undefined; front = this.queue[0]) {
       front.entries.splice(0).forEach((entry) => {

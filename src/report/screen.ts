@@ -4,7 +4,7 @@ import type { Clock, Window } from '../platform/platform.js'
 import { widthOf, type Size } from './live-lines.js'
 
 export interface Screen {
-  /** A line that stays: what is drawn goes on below it. */
+  /** A permanent line: drawing continues below it. */
   print(line: string): void
   /**
    * Draws these lines, of a width and number that fit, in place of those before: within 100 ms, and once a

@@ -253,7 +253,7 @@ export function warningsOf({ warnings, exceptions = [] }: Report): readonly stri
   ]
 }
 
-/** What a run does now that a person, or the runner, wants it to end. */
+/** What a run does when a user, or the runner, ends it. */
 export function onCancel(command: Command): string | undefined {
   switch (command) {
     case 'history':
@@ -298,7 +298,7 @@ export function stillWaiting(rows: readonly StatusRow[]): string {
 
 const mostReasons = 3
 
-/** Those first that a person has to know of; the others in their order. */
+/** The important ones first; the others in their order. */
 export function byInterest(rows: readonly StatusRow[]): readonly StatusRow[] {
   const order = ['failed', 'degraded', 'waiting', 'ready']
   return rows.toSorted((one, other) => order.indexOf(one.is) - order.indexOf(other.is))

@@ -41,7 +41,7 @@ const tags: Readonly<Record<Bar['look'], string>> = {
 export const mostShown = 40
 /** A label of this length and the time fits beside any bar. */
 const longestName = 32
-/** Times that the axis may be divided by, as Mermaid wants them, with their seconds. */
+/** Times that the axis may be divided by, in Mermaid's format, with their seconds. */
 const ticks = [
   ...[1, 2, 5, 10, 15, 30].map((count) => [count, `${count}second`] as const),
   ...[1, 2, 5, 10, 15, 30].map((count) => [count * 60, `${count}minute`] as const),

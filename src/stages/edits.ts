@@ -1,4 +1,4 @@
-/** Writes workloads that no manifest brings: the image, and what goes with it in one write. */
+/** Writes workloads without a manifest: the image, and what goes with it in one write. */
 import { opened } from '../kubernetes/apply.js'
 import { ApiError } from '../kubernetes/api-error.js'
 import { causeOfOutage, isTransient, retryTransient } from '../kubernetes/retry.js'
@@ -23,7 +23,7 @@ import type { ClusterContext } from './context.js'
 import { supersededBy } from './superseded.js'
 import type { Target } from '../kubernetes/target.js'
 
-/** A workload that exists, and that no manifest brings. */
+/** A workload that exists, and has no manifest. */
 type Edited = Target & { readonly live: WorkloadObject }
 
 /** The patch that is merged into the pod template; containers by their names. */

@@ -29,7 +29,7 @@ import type { PreflightResult } from './preflight.js'
 /** Renders the command line for these arguments of kubectl. */
 export type CommandLine = (args: readonly string[]) => string
 
-/** What a release has brought live. */
+/** What a release has deployed. */
 export interface Released {
   readonly image: { readonly repository: string; readonly tag: string; readonly digest: string }
   /** The workloads of the release, by `idOf`. */
@@ -240,7 +240,7 @@ function withdrawnBy(restored: readonly Restored[]): ReadonlySet<string> {
 
 /**
  * Returns what continues with the version that an undo has withdrawn, although all workloads are restored: Jobs
- * that a CronJob started in between, and pods that only a person ends.
+ * that a CronJob started during the undo, and pods that only a user deletes.
  */
 function stillWithdrawn(
   clusterState: ClusterState,

@@ -12,7 +12,7 @@ const lastsMs = 30_000
 
 const longestName = 100
 
-/** Returns the identity of this run for others that want the lock. Each run has a new id, unless one is given. */
+/** Returns the identity of this run for other runs that wait for the lock. Each run has a new id, unless one is given. */
 export async function holderOf(
   platform: Platform,
   id: string = crypto.randomUUID(),

@@ -25,7 +25,7 @@ export async function presenceOf(cluster: Cluster): Promise<Presence> {
 }
 
 /**
- * Throws a Failure `namespace-missing` where it is missing and no manifest brings it, or the account may not
+ * Throws a Failure `namespace-missing` where it is missing and no manifest contains it, or the account may not
  * create it.
  */
 export async function checkNamespace(

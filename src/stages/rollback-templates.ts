@@ -45,7 +45,7 @@ export async function rollbackTargets(
         : `the history has no pod templates of release ${of}`
     return { targets, warnings: [`only the image is rolled back: ${why}; ${stays}`] }
   }
-  // `kubectl rollout undo` has brought a workload back to an older release: what that has set is no change.
+  // `kubectl rollout undo` has restored a workload to an older release: its fields are no change.
   const releasedOf = ({ running }: Target): Templates => {
     const digests = new Set(running.map((image) => parseImage(image).digest))
     const ofIts = history.findLast((one) => digests.size === 1 && digests.has(one.digest))
@@ -72,7 +72,7 @@ export async function rollbackTargets(
 
 const stays = 'command, environment and probes do not change'
 
-/** The kept pod templates of a workload: of the version that comes back, and of the last release. */
+/** The kept pod templates of a workload: of the restored version, and of the last release. */
 interface KeptTemplates {
   readonly then: Templates
   readonly released: Templates

@@ -195,7 +195,7 @@ class Rollout {
     return applyBeside(context, checked, changes, this.listener.wrote)
   }
 
-  /** Once all run: writes what is to find them last, and requests a page. */
+  /** Once all run: writes the objects that must find them last, and requests a page. */
   async #verify(context: ClusterContext): Promise<void> {
     const { checked, image } = this.input
     this.#lastBeside = this.#writeBeside('last', context)

@@ -32,7 +32,7 @@ export interface Plan {
   readonly warnings: readonly string[]
 }
 
-/** Everything that finds pods, or that brings them. */
+/** Everything that selects pods, or that creates them. */
 export interface PlanInput {
   /** The changes of everything that does not run the released image. */
   readonly others: readonly Change[]

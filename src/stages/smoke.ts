@@ -97,7 +97,7 @@ interface BadAnswer {
 }
 
 /**
- * Requests the page until the answer is good. Returns what a person should know of that answer; mostly nothing.
+ * Requests the page until the answer is good. Returns what a user should know of that answer; mostly nothing.
  * Throws a Failure `smoke-failed` when no successful answer came in time, and the signal's reason when it is aborted.
  */
 export async function smoke(

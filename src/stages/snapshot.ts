@@ -131,7 +131,7 @@ export async function checkedNow(
   return { ...rest, targets, ...(web && { web }) }
 }
 
-/** Leaves out a workload that is gone by now, and that no manifest brings. */
+/** Leaves out a workload that is gone by now, and has no manifest. */
 async function asTheyAre(
   cluster: Cluster,
   targets: readonly Target[],

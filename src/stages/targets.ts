@@ -37,7 +37,7 @@ export function describe({ id, live, running }: Target): string {
   return `${idOf(id)}: runs ${versions}${size}`
 }
 
-/** Returns the live workloads that run the repository's image, and those that the manifests bring. */
+/** Returns the live workloads that run the repository's image, and those of the manifests. */
 export function findTargets(
   clusterState: ClusterState,
   manifests: Manifests,

@@ -26,7 +26,7 @@ import { runningVersion } from './snapshot.js'
 
 export interface Version {
   readonly image: Image
-  /** The release that brought it live; none for an image that is in the registry but not in the history. */
+  /** The release that deployed it; none for an image that is in the registry but not in the history. */
   readonly release?: Entry
   /** Its commit, where it is known. */
   readonly sha?: string
@@ -59,7 +59,7 @@ export async function readVersions(
 }
 
 export interface KnownVersions extends Chosen {
-  /** With what others have brought live since. */
+  /** With versions that other clients have deployed since. */
   readonly runs: History
   readonly differ: Differ
 }
@@ -91,7 +91,7 @@ export async function chooseVersion(
   log.say(
     `${settings['dry-run'] ? 'would roll' : 'rolling'} back to release ${number}: ${shortTag(tag)}, ${at.slice(0, 10)} by ${titleOf(entry)}`,
   )
-  // Its code is that of the release that first brought it live.
+  // Its code is that of the release that first deployed it.
   const first = entry.back ?? number
   const appliedSince = history.flatMap((one) => (one.number > first ? one.migrations : []))
   return {

@@ -161,7 +161,7 @@ export type Wanted =
   | { readonly is: 'unknown'; readonly why: string }
 
 /**
- * Returns the release that a rollback wants: `previous`, a number from the history (`12` or `#12`), a tag, or a
+ * Returns the release that a rollback restores: `previous`, a number from the history (`12` or `#12`), a tag, or a
  * commit by seven or more characters of its SHA. Only a release that went live is returned. `open`: an unfinished
  * release; `previous` is then what was live last. For an unfinished rollback, `previous` is as seen from the version
  * that it was replacing. `differ`: whether two releases of the same image ran it in different ways.

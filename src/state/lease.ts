@@ -15,7 +15,7 @@ import { checkManaged, managed } from '../kubernetes/managed.js'
 import { collection } from '../kubernetes/paths.js'
 import { holderAnnotation, keepRenewed, microTime, type HeldLease } from './held-lease.js'
 
-/** A run that wants the lock. */
+/** A run that has the lock, or waits for it. */
 export interface Holder {
   /** Different for every run, attempts of the same one included. */
   readonly id: string
