@@ -230,6 +230,10 @@ def flattened(operations, state, app):
 def is_code(operation):
  return not getattr(operation, "reduces_to_sql", True)
 
+def only_runs_code(operation):
+ from django.db.migrations import RunPython
+ return is_code(operation) and type(operation).state_forwards is RunPython.state_forwards
+
 class Effects:
  def __init__(self, connection, catalog, guard):
   self.connection = connection
@@ -1334,7 +1338,7 @@ def own_apps(alias, loader):
  with_migrations = [apps.get_app_config(app) for app in loader.migrated_apps]
  return {app.label for app in with_migrations if any(map(is_own, app.get_models()))}
 
-def with_sql(executor, connection, migrations):
+def with_sql(executor, connection, migrations, watched):
  state = executor._create_project_state(with_applied_migrations=True)
  left = longest_sql_of_all
  for migration in migrations:
@@ -1351,7 +1355,7 @@ def with_sql(executor, connection, migrations):
      with connection.schema_editor(
       collect_sql=True, atomic=migration.atomic
      ) as editor:
-      state = migration.apply(state, editor, collect_sql=True)
+      state = watched(migration).apply(state, editor, collect_sql=True)
     statements = editor.collected_sql
     sql = "\\n".join(statements)
    except Exception:
@@ -1459,7 +1463,8 @@ def plan_of(alias, identity, own):
  pending = [each for each, _ in executor.migration_plan(loader.graph.leaf_nodes())]
  if own is not None:
   pending = [each for each in pending if each.app_label in own]
- with_text = list(with_sql(executor, connection, pending))
+ judge = verdict.Judge(connection, alias, executor, refuse_writes)
+ with_text = list(with_sql(executor, connection, pending, judge.watched))
  locked = None
  if verdict.is_judged() and connection.vendor == "postgresql":
   locked = locks_of(connection, with_text)
@@ -1487,12 +1492,11 @@ def plan_of(alias, identity, own):
   "applied": leaf_of_apps(loader),
   "unknown": list(not_in_code(loader)) if own is None else [],
  }
- judge = verdict.Judge(connection, alias, executor)
  needs = judge.needs_of(apps)
  findings, question = [], None
  if verdict.is_judged():
   try:
-   judge.judge(pending, refuse_writes, needs)
+   judge.judge(pending, needs)
    findings, question = judge.findings, judge.to_verify()
   except Exception as error:
    findings = [verdict.unjudged(alias, error, pending)]
@@ -2060,7 +2064,10 @@ def left_behind(model, field):
  lines = relaxed(model, field)
  return ["# Before the removal from the state, in the same file:"] + lines if lines else None
 ''',
-        "verdict.py": r'''from rollout_inspector import allows, needs as fingerprint, task, twins
+        "verdict.py": r'''import copy
+import operator
+
+from rollout_inspector import allows, needs as fingerprint, task, twins
 from rollout_inspector.catalog import Catalog
 from rollout_inspector.judge import RULES, misfits, severity_of
 
@@ -2075,10 +2082,11 @@ def is_judged():
  return bool(versions())
 
 class Judge:
- def __init__(self, connection, alias, executor):
-  self.connection, self.alias, self.executor = connection, alias, executor
-  self.catalog = Catalog(connection)
+ def __init__(self, connection, alias, executor, guard):
+  self.connection, self.alias, self.executor, self.guard = connection, alias, executor, guard
+  self.catalog = None
   self.effects = None
+  self.seen = []
   self.state = None
   self.findings = []
   self.known = []
@@ -2089,12 +2097,22 @@ class Judge:
   def is_here(model):
    return router.allow_migrate_model(self.alias, model)
   return fingerprint.needs_of(self.connection, apps, is_here, self.executor.loader.migrated_apps)
- def judge(self, pending, guard, new):
+ def begin(self):
+  from rollout_inspector.effects import Effects
+  self.catalog = Catalog(self.connection)
+  self.effects = Effects(self.connection, self.catalog, self.guard)
+ def watched(self, migration):
+  if not is_judged():
+   return migration
+  twin = copy.copy(migration)
+  twin.operations = [Watched(self, migration, each) for each in migration.operations]
+  return twin
+ def judge(self, pending, new):
   self.state = self.executor._create_project_state(with_applied_migrations=True)
   if pending:
    self.state.apps
   self.known = [self.needs_of_version(each, new) for each in versions()]
-  self.predict(pending, guard)
+  self.predict(pending)
   touched = self.effects.touched
   before = [misfits(needs, self.catalog.before, touched, False) for needs, _ in self.known]
   self.judge_running(touched, before)
@@ -2114,21 +2132,29 @@ class Judge:
    return kept[self.alias], "kept"
   needs = self.needs_of(self.state.apps)
   return needs, "state" if needs or kept is None else "kept"
- def predict(self, pending, guard):
-  from rollout_inspector.effects import Effects, flattened
-  self.effects = Effects(self.connection, self.catalog, guard)
+ def predict(self, pending):
+  from rollout_inspector.effects import only_runs_code
+  all_of = [(migration, operation) for migration in pending for operation in migration.operations]
+  to_see = [operation for _, operation in all_of if not only_runs_code(operation)]
+  is_seen = len(to_see) == len(self.seen) and all(map(operator.is_, to_see, self.seen))
+  if self.effects and is_seen and not self.effects.unread:
+   self.effects.opaque += [migration for migration, operation in all_of if only_runs_code(operation)]
+   return
+  self.begin()
   state = self.state
-  for migration in pending:
-   for operation in migration.operations:
-    after = state.clone()
-    operation.state_forwards(migration.app_label, after)
-    inner = getattr(operation, "database_operations", None)
-    steps = [(operation, state, after)]
-    if inner is not None:
-     steps = flattened(inner, state, migration.app_label)
-    for each, one, other in steps:
-     self.effects.run(migration, each, one, other)
-    state = after
+  for migration, operation in all_of:
+   after = state.clone()
+   operation.state_forwards(migration.app_label, after)
+   self.note(migration, operation, state, after)
+   state = after
+ def note(self, migration, operation, before, after):
+  from rollout_inspector.effects import flattened
+  inner = getattr(operation, "database_operations", None)
+  steps = [(operation, before, after)]
+  if inner is not None:
+   steps = flattened(inner, before, migration.app_label)
+  for step in steps:
+   self.effects.run(migration, *step)
  def judge_running(self, touched, before):
   found = {}
   for index, (needs, _) in enumerate(self.known):
@@ -2242,6 +2268,21 @@ class Judge:
    "predicted": sorted([list(key) for key in self.predicted]),
    "new": self.coming,
   }
+
+class Watched:
+ def __init__(self, judge, migration, operation):
+  self.judge, self.migration, self.operation = judge, migration, operation
+ def __getattr__(self, name):
+  return getattr(self.operation, name)
+ def database_forwards(self, app, editor, before, after):
+  self.operation.database_forwards(app, editor, before, after)
+  try:
+   if self.judge.effects is None:
+    self.judge.begin()
+   self.judge.note(self.migration, self.operation, before, after)
+  except Exception:
+   return
+  self.judge.seen.append(self.operation)
 
 def unjudged(alias, error, pending):
  detail = "%s: %s" % (type(error).__name__, " ".join(str(error).split())[:300])

@@ -129,6 +129,13 @@ def is_code(operation):
     return not getattr(operation, "reduces_to_sql", True)
 
 
+def only_runs_code(operation):
+    """Whether the state after it is the one before it, too."""
+    from django.db.migrations import RunPython
+
+    return is_code(operation) and type(operation).state_forwards is RunPython.state_forwards
+
+
 class Effects:
     """Lays the changes of migrations over a catalog, and keeps what made them."""
 

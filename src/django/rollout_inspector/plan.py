@@ -52,7 +52,7 @@ def own_apps(alias, loader):
     return {app.label for app in with_migrations if any(map(is_own, app.get_models()))}
 
 
-def with_sql(executor, connection, migrations):
+def with_sql(executor, connection, migrations, watched):
     """Yields each migration, the text that sqlmigrate would print, and its statements; None where it cannot tell."""
     # The state is carried along: to build it again for each migration, as sqlmigrate does, takes
     # minutes in a project with hundreds of them.
@@ -72,7 +72,7 @@ def with_sql(executor, connection, migrations):
                     with connection.schema_editor(
                         collect_sql=True, atomic=migration.atomic
                     ) as editor:
-                        state = migration.apply(state, editor, collect_sql=True)
+                        state = watched(migration).apply(state, editor, collect_sql=True)
                 statements = editor.collected_sql
                 sql = "\n".join(statements)
             except Exception:
@@ -215,7 +215,8 @@ def plan_of(alias, identity, own):
     pending = [each for each, _ in executor.migration_plan(loader.graph.leaf_nodes())]
     if own is not None:
         pending = [each for each in pending if each.app_label in own]
-    with_text = list(with_sql(executor, connection, pending))
+    judge = verdict.Judge(connection, alias, executor, refuse_writes)
+    with_text = list(with_sql(executor, connection, pending, judge.watched))
     locked = None
     if verdict.is_judged() and connection.vendor == "postgresql":
         locked = locks_of(connection, with_text)
@@ -243,12 +244,11 @@ def plan_of(alias, identity, own):
         "applied": leaf_of_apps(loader),
         "unknown": list(not_in_code(loader)) if own is None else [],
     }
-    judge = verdict.Judge(connection, alias, executor)
     needs = judge.needs_of(apps)
     findings, question = [], None
     if verdict.is_judged():
         try:
-            judge.judge(pending, refuse_writes, needs)
+            judge.judge(pending, needs)
             findings, question = judge.findings, judge.to_verify()
         except Exception as error:
             findings = [verdict.unjudged(alias, error, pending)]

@@ -4,6 +4,9 @@ DJANGO_ROLLOUT_SPEC has `running`: [{"names": workloads, "tag", "digest", "needs
 DJANGO_ROLLOUT_NEEDS_<index>, as `packed` of needs.py. A version without them is judged by the state of the migrations
 that are applied, which does not know what really runs; `own` is the image that this is.
 """
+import copy
+import operator
+
 from rollout_inspector import allows, needs as fingerprint, task, twins
 from rollout_inspector.catalog import Catalog
 from rollout_inspector.judge import RULES, misfits, severity_of
@@ -28,10 +31,13 @@ def is_judged():
 class Judge:
     """Judges one database."""
 
-    def __init__(self, connection, alias, executor):
-        self.connection, self.alias, self.executor = connection, alias, executor
-        self.catalog = Catalog(connection)
+    def __init__(self, connection, alias, executor, guard):
+        # `guard` makes sure that no operation writes.
+        self.connection, self.alias, self.executor, self.guard = connection, alias, executor, guard
+        self.catalog = None
         self.effects = None
+        # The operations whose effects were noted while somebody else applied them to a state.
+        self.seen = []
         self.state = None
         self.findings = []
         # Of each version, in their order: needs, and where they come from.
@@ -48,13 +54,27 @@ class Judge:
 
         return fingerprint.needs_of(self.connection, apps, is_here, self.executor.loader.migrated_apps)
 
-    def judge(self, pending, guard, new):
+    def begin(self):
+        from rollout_inspector.effects import Effects
+
+        self.catalog = Catalog(self.connection)
+        self.effects = Effects(self.connection, self.catalog, self.guard)
+
+    def watched(self, migration):
+        """Returns the same migration; the effects of its operations are noted when it is applied to a state."""
+        if not is_judged():
+            return migration
+        twin = copy.copy(migration)
+        twin.operations = [Watched(self, migration, each) for each in migration.operations]
+        return twin
+
+    def judge(self, pending, new):
         self.state = self.executor._create_project_state(with_applied_migrations=True)
         if pending:
             # Once: its clones have it, too.
             self.state.apps
         self.known = [self.needs_of_version(each, new) for each in versions()]
-        self.predict(pending, guard)
+        self.predict(pending)
         touched = self.effects.touched
         before = [misfits(needs, self.catalog.before, touched, False) for needs, _ in self.known]
         self.judge_running(touched, before)
@@ -77,22 +97,34 @@ class Judge:
         # A database that it did not use: nothing is missing then.
         return needs, "state" if needs or kept is None else "kept"
 
-    def predict(self, pending, guard):
-        from rollout_inspector.effects import Effects, flattened
+    def predict(self, pending):
+        """States are dear in a project of many models: they are made anew only where not all operations were seen."""
+        from rollout_inspector.effects import only_runs_code
 
-        self.effects = Effects(self.connection, self.catalog, guard)
+        all_of = [(migration, operation) for migration in pending for operation in migration.operations]
+        to_see = [operation for _, operation in all_of if not only_runs_code(operation)]
+        is_seen = len(to_see) == len(self.seen) and all(map(operator.is_, to_see, self.seen))
+        # What could not be read may be due to the transaction that the operations were seen in.
+        if self.effects and is_seen and not self.effects.unread:
+            self.effects.opaque += [migration for migration, operation in all_of if only_runs_code(operation)]
+            return
+        self.begin()
         state = self.state
-        for migration in pending:
-            for operation in migration.operations:
-                after = state.clone()
-                operation.state_forwards(migration.app_label, after)
-                inner = getattr(operation, "database_operations", None)
-                steps = [(operation, state, after)]
-                if inner is not None:
-                    steps = flattened(inner, state, migration.app_label)
-                for each, one, other in steps:
-                    self.effects.run(migration, each, one, other)
-                state = after
+        for migration, operation in all_of:
+            after = state.clone()
+            operation.state_forwards(migration.app_label, after)
+            self.note(migration, operation, state, after)
+            state = after
+
+    def note(self, migration, operation, before, after):
+        from rollout_inspector.effects import flattened
+
+        inner = getattr(operation, "database_operations", None)
+        steps = [(operation, before, after)]
+        if inner is not None:
+            steps = flattened(inner, before, migration.app_label)
+        for step in steps:
+            self.effects.run(migration, *step)
 
     def judge_running(self, touched, before):
         found = {}
@@ -221,6 +253,27 @@ class Judge:
             "predicted": sorted([list(key) for key in self.predicted]),
             "new": self.coming,
         }
+
+
+class Watched:
+    """An operation that also has its effects noted."""
+
+    def __init__(self, judge, migration, operation):
+        self.judge, self.migration, self.operation = judge, migration, operation
+
+    def __getattr__(self, name):
+        return getattr(self.operation, name)
+
+    def database_forwards(self, app, editor, before, after):
+        self.operation.database_forwards(app, editor, before, after)
+        try:
+            if self.judge.effects is None:
+                self.judge.begin()
+            self.judge.note(self.migration, self.operation, before, after)
+        except Exception:
+            # Told when all are seen again.
+            return
+        self.judge.seen.append(self.operation)
 
 
 def unjudged(alias, error, pending):
