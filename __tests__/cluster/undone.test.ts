@@ -15,7 +15,7 @@ beforeAll(async () => {
     'k8s/queue.yaml': queue,
     'orders/queueing.py': '',
     'orders/management/commands/process_queue.py':
-      'import orders.queueing\nfrom orders.management.commands.process_orders import Command\n',
+      'import orders.queueing, pathlib\npathlib.Path("/tmp/queue").touch()\nfrom orders.management.commands.process_orders import Command\n',
   })
   const released = await shop.release({ version: 'good' })
   if (released.report.result !== 'deployed') throw new Error(released.output)
@@ -191,5 +191,7 @@ spec:
         - name: queue
           image: shop
           command: [python, manage.py, process_queue]
+          # Without it the broken pod is Ready until Python has failed, and the controller replaces it by itself.
+          readinessProbe: {exec: {command: [test, -e, /tmp/queue]}, periodSeconds: 1}
           envFrom: [{configMapRef: {name: shop-config}}, {secretRef: {name: shop-secrets}}]
 `
