@@ -12,6 +12,6 @@ beforeAll(async () => {
 
 afterAll(() => lab.remove())
 
-test.each(cases)('$name', async (one) => {
+test.each(cases)('the judge predicts what the code really does: $name', async (one) => {
   expect(await lab.play(one, django)).toEqual(expected(one))
 })

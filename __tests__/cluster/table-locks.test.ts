@@ -72,7 +72,7 @@ const hold = async () => {
   await until(async () => (await shop.sql(`SELECT count(*) ${sleeps}`)) === '1')
 }
 
-test('a table that is not free in time: the migration changes nothing, and names who uses it', async () => {
+test('a migration whose table is not free in time changes nothing, and names the users of the table', async () => {
   await hold()
   const before = await shop.state()
   const released = await shop.release({ bake: '0', 'lock-wait-migrate': '2s' })
@@ -96,7 +96,7 @@ test('a table that is not free in time: the migration changes nothing, and names
   expect(await longWaits()).toBe(0)
 })
 
-test('it waits until the table is free; nobody waits for it, and the release goes on', async () => {
+test('a migration waits until its table is free, no client waits for it, and the release continues', async () => {
   let ended: Promise<unknown> | undefined
   const endLater = async () => {
     const before = await queries()

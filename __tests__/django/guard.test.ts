@@ -84,13 +84,13 @@ test('a migration on PostgreSQL is guarded, and nothing else is changed', () => 
   ])
 })
 
-test('a Python that starts another one hands it on', () => {
+test('a Python that starts another one passes the guard on', () => {
   const nested = 'import subprocess, sys; subprocess.check_call([sys.executable] + sys.argv[1:])'
   const path = `${join(folder, 'own')}:${inspector}`
   expect(printed('-c', nested, join(folder, 'migrate.py'), path)).toContain('wrapped')
 })
 
-test('a Python without the executor of migrations is as it was', () => {
+test('a Python without the executor of migrations is unchanged', () => {
   expect(printed('-c', 'import sys; print("sitecustomize" in sys.modules)')).toEqual([
     'own sitecustomize',
     'True',

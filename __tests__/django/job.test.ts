@@ -229,7 +229,7 @@ function podOf(
   return { ...made.job.spec?.template, notes: made.notes }
 }
 
-describe('marks of the web that a container reads', () => {
+describe('a label or annotation of the web that a container reads', () => {
   const field = (fieldPath: string) => ({ fieldRef: { fieldPath } })
   const live = { labels: { region: 'north', shard: 'of an older pod' }, annotations: {} }
 
@@ -241,7 +241,7 @@ describe('marks of the web that a container reads', () => {
     ["metadata.labels['nowhere']", { value: '' }],
     ['metadata.name', { valueFrom: field('metadata.name') }],
     ['spec.nodeName', { valueFrom: field('spec.nodeName') }],
-  ])('by a variable: %s', (path, expected) => {
+  ])('is copied to a variable: %s', (path, expected) => {
     const env = [{ name: 'A', valueFrom: field(path) }]
     const pod = podOf(
       { containers: [{ name: 'app', env }], initContainers: [{ name: 'wait', env }] },
@@ -252,7 +252,7 @@ describe('marks of the web that a container reads', () => {
     expect(Object.keys(pod.metadata?.labels ?? {})).not.toContain('shard')
   })
 
-  test('by a file: the value is an annotation of the Job, and no label', () => {
+  test('becomes an annotation of the Job when it is read from a file', () => {
     const items = [
       { path: 'shard', ...field("metadata.labels['shard']") },
       { path: 'all', ...field('metadata.labels') },
@@ -279,7 +279,7 @@ describe('marks of the web that a container reads', () => {
     expect(Object.keys(pod.metadata?.labels ?? {})).not.toContain('shard')
   })
 
-  test('a label that an injector of variables is told by stays', () => {
+  test('stays when an injector of variables needs it', () => {
     const labels = { app: 'web', 'azure.workload.identity/use': 'true' }
     expect(podOf({}, {}, { labels }).metadata?.labels).toMatchObject({
       'azure.workload.identity/use': 'true',
@@ -287,7 +287,7 @@ describe('marks of the web that a container reads', () => {
   })
 })
 
-describe('claims', () => {
+describe('a volume claim', () => {
   const volumes = [
     { name: 'media', persistentVolumeClaim: { claimName: 'media' } },
     { name: 'data', persistentVolumeClaim: { claimName: 'data' } },
@@ -302,7 +302,7 @@ describe('claims', () => {
     },
   ]
 
-  test('one that a single pod may have, and has: an empty folder', () => {
+  test('is replaced by an empty folder when its single pod has it', () => {
     const claims = { media: { is: 'taken' } } as const
     const pod = podOf({ volumes, containers }, { claims })
     expect(pod.spec?.volumes).toEqual([{ name: 'media', emptyDir: {} }, volumes[1]])
@@ -312,7 +312,7 @@ describe('claims', () => {
     expect(lastingFolders({ spec: { volumes, containers } }, 'app', claims)).toEqual(['/data'])
   })
 
-  test('one of a single node: the pod goes there, though no others are wanted on it', () => {
+  test('of a single node places the pod on that node, in spite of anti-affinity', () => {
     const claims = { data: { is: 'on-node', node: 'n2' } } as const
     const required = {
       nodeSelectorTerms: [{ matchExpressions: [{ key: 'disk', operator: 'Exists' }] }],
@@ -360,14 +360,14 @@ test('a selector that would catch the pod is a problem', () => {
   })
 })
 
-test('a container that is not there is a problem', () => {
+test('a missing container is a problem', () => {
   expect(migrationJob({ ...how, container: 'web' })).toEqual({
     is: 'impossible',
     problem: 'the template has no container web',
   })
 })
 
-describe('a selector against labels', () => {
+describe('a selector is compared with labels', () => {
   const labels = { app: 'shop', tier: 'job' }
   test.each([
     [{}, false],
@@ -387,12 +387,12 @@ describe('a selector against labels', () => {
       { matchLabels: { app: 'shop' }, matchExpressions: [{ key: 'zone', operator: 'Exists' }] },
       false,
     ],
-  ])('%j: %s', (selector, matched) => {
+  ])('and %j matches: %s', (selector, matched) => {
     expect(matches(selector, labels)).toBe(matched)
   })
 })
 
-describe('the name', () => {
+describe('the name of the Job', () => {
   test.each([
     ['shop', '0123456789abcdef', 1, 'shop-migrate-0123456-1'],
     ['shop', '0123456789-dirty-1a2b', '77-2', 'shop-migrate-0123456-77-2'],
@@ -400,7 +400,7 @@ describe('the name', () => {
     ['___', '0123456', 1, 'app-migrate-0123456-1'],
     [`${'a'.repeat(44)}-b`, '0123456', 1, `${'a'.repeat(44)}-migrate-0123456-1`],
     ['a'.repeat(80), '0123456', 1, `${'a'.repeat(45)}-migrate-0123456-1`],
-  ])('%s %s %s', (app, sha, attempt, name) => {
+  ])('is right for %s, %s and %s', (app, sha, attempt, name) => {
     expect(jobName(app, sha, attempt)).toBe(name)
     expect(name).toMatch(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])$/)
   })

@@ -137,7 +137,7 @@ test.each<Row>([
     ['/entry', 'web', ...server],
     undefined,
   ],
-])('%s', (_, container, asked, words, starter) => {
+])('the command of a container is understood: %s', (_, container, asked, words, starter) => {
   expect(launchOf({ name: 'web', ...container }, asked)).toEqual({
     words,
     ...(starter && { starter }),

@@ -93,11 +93,11 @@ const ofSql = answersTo(
   statements.map(([sql]) => sql),
 )
 
-test.each(statements)('%s', (sql, locked) => {
+test.each(statements)('the locks of the statement are found: %s', (sql, locked) => {
   expect(ofSql(sql)).toEqual(locked)
 })
 
-describe('what a migration begins with', () => {
+describe('the first SQL of a migration', () => {
   const code = '-- THIS OPERATION CANNOT BE WRITTEN AS SQL'
   const rows = [
     [['-- Add field', 'A;', 'B;'], 'A;\nB;'],
@@ -110,12 +110,12 @@ describe('what a migration begins with', () => {
     rows.map(([all]) => all),
   )
 
-  test.each(rows)('of %j', (all, first) => {
+  test.each(rows)('is read from %j', (all, first) => {
     expect(answer(all)).toBe(first)
   })
 })
 
-test('the index that is built beside reading and writing', () => {
+test('an index that is built concurrently takes no lock', () => {
   const program = 'from rollout_inspector.locks import concurrent_of as answer'
   const sql = [
     `CREATE INDEX CONCURRENTLY "Shop""n" ON ${order} ("n")`,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { migrated, migrationProgress } from '../../src/django/progress.js'
 
-describe('one line of migrate', () => {
+describe('a line of migrate', () => {
   test.each([
     ['  Applying orders.0002_note... OK', 'orders.0002_note forwards applied'],
     ['  Applying orders.0002_note... OK (0.012s)', 'orders.0002_note forwards applied'],
@@ -12,20 +12,20 @@ describe('one line of migrate', () => {
     ],
     ['  Applying orders.0003_fill...', 'orders.0003_fill forwards begun'],
     ['  Unapplying orders.0002_note... OK', 'orders.0002_note backwards applied'],
-  ])('%s', (line, expected) => {
+  ])('is read: %s', (line, expected) => {
     const progress = migrationProgress(line)
     expect(progress && `${progress.migration} ${progress.direction} ${progress.is}`).toBe(expected)
   })
 
   test.each(['Running migrations:', '  Rendering model states... DONE', 'Applying the rules'])(
-    '%s: none',
+    'is ignored: %s',
     (line) => {
       expect(migrationProgress(line)).toBeUndefined()
     },
   )
 })
 
-describe('a whole log', () => {
+describe('the log of a migration', () => {
   test.each([
     [
       'a failure',
@@ -49,7 +49,7 @@ describe('a whole log', () => {
       { applied: ['orders.0003_fill'], open: 'sessions.0001_initial' },
     ],
     ['nothing to do', '  No migrations to apply.', { applied: [] }],
-  ])('%s', (_name, log, expected) => {
+  ])('is read in the case "%s"', (_name, log, expected) => {
     expect(migrated(log.split('\n'))).toEqual(expected)
   })
 })

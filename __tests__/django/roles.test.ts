@@ -49,7 +49,7 @@ describe('the role of a container', () => {
       'worker',
     ],
     ['something else', ['sleep', 'infinity'], undefined, undefined, 'other'],
-  ])('%s', (_name, command, args, port, role) => {
+  ])('is recognized: %s', (_name, command, args, port, role) => {
     expect(roleOf(container(command, args, port))).toBe(role)
   })
 
@@ -75,7 +75,7 @@ describe('the role of a container', () => {
     [['/entrypoint.sh', 'drumbeat'], false],
     [['celery', '-A', 'shop', 'worker'], false],
     [['gunicorn', 'shop.wsgi', '-B'], false],
-  ])('%j sends scheduled tasks: %s', (command, beat) => {
+  ])('includes scheduled tasks for %j: %s', (command, beat) => {
     expect(runsBeat(container(command))).toBe(beat)
   })
 })
@@ -136,7 +136,7 @@ describe('the workload that serves the web', () => {
       'several: deployment/mute, deployment/worker',
     ],
     ['none', [], [service('web')], undefined, 'none: '],
-  ])('%s', (_name, candidates, services, from, expected) => {
+  ])('is found: %s', (_name, candidates, services, from, expected) => {
     const found = webWorkload(candidates, services, from)
     expect(
       found.is === 'found'
@@ -145,7 +145,7 @@ describe('the workload that serves the web', () => {
     ).toBe(expected)
   })
 
-  test('takes the container of ours that is a web server', () => {
+  test('is found with the container that is our web server', () => {
     const both: Candidate = {
       workload: { kind: 'Deployment', name: 'all' },
       template: {
@@ -161,7 +161,7 @@ describe('the workload that serves the web', () => {
     expect(webWorkload([both], [])).toMatchObject({ is: 'found', container: 'server' })
   })
 
-  test('an init container alone makes no candidate', () => {
+  test('is not one with only an init container of ours', () => {
     expect(webWorkload([{ ...web, containers: ['assets'] }], [])).toMatchObject({ because: 'none' })
   })
 })

@@ -316,7 +316,7 @@ const told = (text: string): string[] =>
     ({ name, is, message, file, line }) => `${is} ${name} @ ${file}:${line}: ${message}`,
   )
 
-describe('counts', () => {
+describe('the counts of a test run', () => {
   test.each([
     ["Django's runner", django, 'unittest: 8 run, 3 failures, 2 errors, 1 skipped'],
     ['an unexpected success', python310, 'unittest: 2 run, 2 failures, 0 errors, 0 skipped'],
@@ -341,7 +341,7 @@ describe('counts', () => {
       '===== no tests ran in 0.01s =====',
       'pytest: 0 run, 0 failures, 0 errors, 0 skipped',
     ],
-  ])('%s', (_name, text, expected) => {
+  ])('are right for "%s"', (_name, text, expected) => {
     const report = read(text)
     expect(
       report &&
@@ -349,13 +349,13 @@ describe('counts', () => {
     ).toBe(expected)
   })
 
-  test('output of no test run has no counts', () => {
+  test('are missing when the output is of no test run', () => {
     expect(read('django.db.utils.OperationalError: connection refused')).toBeUndefined()
     expect(read('')).toBeUndefined()
   })
 })
 
-describe('failing tests', () => {
+describe('the failing tests', () => {
   test.each([
     [
       "Django's runner",
@@ -399,7 +399,7 @@ describe('failing tests', () => {
         "error orders/test_broken.py @ orders/test_broken.py:1: ModuleNotFoundError: No module named 'nothere'",
       ],
     ],
-  ])('of %s', (_name, text, expected) => {
+  ])('are listed for %s', (_name, text, expected) => {
     expect(told(text)).toEqual(expected)
   })
 
@@ -415,11 +415,11 @@ describe('failing tests', () => {
       pytestLine,
       'TotalTests::test_adds @ orders/tests.py:undefined: AssertionError: 5 != 6',
     ],
-  ])('of pytest %s', (_name, text, expected) => {
+  ])('are listed for pytest %s', (_name, text, expected) => {
     expect(told(text).join('\n')).toContain(expected)
   })
 
-  test('what a test printed is not its traceback', () => {
+  test('do not have printed text as their traceback', () => {
     const printed =
       'Traceback (most recent call last):\n  File "/app/x.py", line 1, in f\nOSError: x'
     const text = python310.replace('!= 2\n', `!= 2\n\nStdout:\n${printed}\n`)
@@ -448,7 +448,7 @@ test('annotations are on files of the repository', () => {
   ])
 })
 
-test('what failed is named with files of the repository', () => {
+test('failing tests are named with files of the repository', () => {
   const report = read(django)!
   const toRepo = (file: string): string | undefined =>
     file.endsWith('helpers.py') ? undefined : file.replace('/app/', 'examples/shop/')

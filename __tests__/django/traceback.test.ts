@@ -125,7 +125,7 @@ Module 'shop' has no attribute 'celery'`
 const each = (lines: string, change: (line: string) => string): string =>
   lines.split('\n').map(change).join('\n')
 
-describe('the last traceback of a log, told in one line', () => {
+describe('the last traceback of a log', () => {
   test.each([
     ['gunicorn', gunicorn, "ModuleNotFoundError: No module named 'shop.task' (shop/celery.py:3)"],
     [
@@ -186,7 +186,7 @@ describe('the last traceback of a log, told in one line', () => {
       'Traceback (most recent call last):\n  File "/app/x.py", line 3, in <module>\nKeyboardInterrupt',
       'KeyboardInterrupt (x.py:3)',
     ],
-  ])('%s', (_name, log, told) => {
+  ])('is summed up in one line: %s', (_name, log, told) => {
     const traceback = lastTraceback(log.split('\n'))
     expect(traceback && describeTraceback(traceback, '/app')).toBe(told)
   })
@@ -199,7 +199,7 @@ describe('the last traceback of a log, told in one line', () => {
       'a stack that was only logged',
       'Stack (most recent call last):\n  File "/app/x.py", line 3, in f\nall is well: yes\nsaid: no',
     ],
-  ])('%s: none', (_name, log) => {
+  ])('is missing: %s', (_name, log) => {
     expect(lastTraceback(log.split('\n'))).toBeUndefined()
   })
 
@@ -221,7 +221,7 @@ describe('the last traceback of a log, told in one line', () => {
   })
 })
 
-describe('what is said without a traceback', () => {
+describe('the cause in a log without a traceback', () => {
   test.each([
     [
       checks,
@@ -236,12 +236,12 @@ describe('what is said without a traceback', () => {
       "CommandError: Unknown command: 'nope'",
     ],
     [celery, "Error: Unable to load celery application. Module 'shop' has no attribute 'celery'"],
-  ])('%#', (log, told) => {
+  ])('is found (case %#)', (log, told) => {
     const error = lastError(log.split('\n'))
     expect(error && describeTraceback(error)).toBe(told)
   })
 
-  test('of several errors the last one counts', () => {
+  test('is the last one of several errors', () => {
     const command = 'CommandError: it is over'
     expect(lastError([...gunicorn.split('\n'), command])?.exception).toBe('CommandError')
     expect(lastError([command, ...gunicorn.split('\n')])?.exception).toBe('ModuleNotFoundError')
@@ -249,7 +249,7 @@ describe('what is said without a traceback', () => {
   })
 })
 
-describe('the deepest frame of its own', () => {
+describe("the deepest frame in the user's code", () => {
   test.each([
     ['/app/shop/views.py', true],
     ['shop/views.py', true],
@@ -264,12 +264,12 @@ describe('the deepest frame of its own', () => {
     ['/app/lib/python/x.py', true],
     ['<frozen os>', false],
     ['<string>', false],
-  ])('%s: %s', (file, own) => {
+  ])('may be in %s: %s', (file, own) => {
     const traceback = { exception: 'E', message: '', frames: [{ file, line: 1 }] }
     expect(ownFrame(traceback) !== undefined).toBe(own)
   })
 
-  test('manage.py counts where it raised the exception itself', () => {
+  test('may be in manage.py where that raised the exception itself', () => {
     const frames = [{ file: '/app/manage.py', line: 13, function: 'main' }]
     expect(ownFrame({ exception: 'ImportError', message: '', frames })?.line).toBe(13)
   })
@@ -291,12 +291,12 @@ describe('the file of the repository', () => {
     ['/srv/web/app/x.py', '.', 'web/app/x.py'],
     ['/app/shop/urls.py', 'examples/shop', undefined],
     ['/app/../manage.py', '.', undefined],
-  ])('%s in %s: %s', (file, context, path) => {
+  ])('for %s in %s is %s', (file, context, path) => {
     expect(repoFile(file, exists, context)).toBe(path)
   })
 })
 
-test('a place may be a mapping, and long messages are cut', () => {
+test('the place may be a mapping, and long messages are cut', () => {
   const frames = [{ file: '/app/a.py', line: 2 }]
   const traceback = { exception: 'x.Bad', message: 'm'.repeat(400), frames }
   expect(describeTraceback(traceback, (file) => file.replace('/app', 'src'))).toBe(

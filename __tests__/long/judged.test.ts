@@ -18,6 +18,9 @@ const rows = djangos.flatMap((django) =>
     .map((one) => ({ django, name: one.name, one })),
 )
 
-test.each(rows)('Django $django: $name', async ({ django, one }) => {
-  expect(await lab.play(one, django, true)).toEqual(expected(one, true))
-})
+test.each(rows)(
+  'on Django $django the judge predicts what the code really does: $name',
+  async ({ django, one }) => {
+    expect(await lab.play(one, django, true)).toEqual(expected(one, true))
+  },
+)

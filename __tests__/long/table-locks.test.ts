@@ -83,22 +83,25 @@ const words = ({ locking }: SeenOfLocks) =>
     taken === true ? 'taken' : over === true ? 'over' : holders ? 'waits' : 'ready',
   )
 
-describe.each(djangos)('Django %s', (django) => {
-  test.each(cases)('%s: nobody waits, and it is applied', async (_, one, ...tables) => {
-    const seen = await lab.lock(one, django)
-    expect(seen).toMatchObject({
-      code: 0,
-      applied: 1,
-      database: { pooled: false, pending: [{ locks: tables.map((table) => ({ table })) }] },
-    })
-    expect(words(seen)).toEqual(['ready', 'waits', 'taken'])
-    expect(seen.locking[1]).toMatchObject({
-      holders: [{ application: one.application ?? 'report', state: 'idle in transaction' }],
-    })
-    expect(seen.longest).toBeLessThan(0.25)
-  })
+describe.each(djangos)('with Django %s', (django) => {
+  test.each(cases)(
+    'the migration "%s" is applied, and no client waits',
+    async (_, one, ...tables) => {
+      const seen = await lab.lock(one, django)
+      expect(seen).toMatchObject({
+        code: 0,
+        applied: 1,
+        database: { pooled: false, pending: [{ locks: tables.map((table) => ({ table })) }] },
+      })
+      expect(words(seen)).toEqual(['ready', 'waits', 'taken'])
+      expect(seen.locking[1]).toMatchObject({
+        holders: [{ application: one.application ?? 'report', state: 'idle in transaction' }],
+      })
+      expect(seen.longest).toBeLessThan(0.25)
+    },
+  )
 
-  test('a table that is not free in time: nothing is changed', async () => {
+  test('a table that is not free in time is not changed', async () => {
     const { frees: _, ...stays } = { ...usual, operations: column, wait: 2 }
     const seen = await lab.lock(stays, django)
     expect(seen).toMatchObject({ code: 1, applied: 0 })
@@ -107,7 +110,7 @@ describe.each(djangos)('Django %s', (django) => {
     expect(seen.longest).toBeLessThan(0.25)
   })
 
-  test('after a step that has written rows it does not wait for long', async () => {
+  test('the wait is short after a step that has written rows', async () => {
     const write =
       "migrations.RunPython(lambda apps, editor: apps.get_model('shop', 'Order').objects.filter(id=7).update(n=2))"
     const { frees: _, ...stays } = { ...usual, operations: `${write}, ${column}` }
@@ -145,21 +148,24 @@ describe.each(djangos)('Django %s', (django) => {
   })
 })
 
-test.each(['postgres', 'pooler'])('a transaction of 20 s, by %s', async (host) => {
-  const seen = await lab.lock({ ...usual, operations: column, frees: 20 }, '6.0', host)
-  expect(seen).toMatchObject({
-    code: 0,
-    applied: 1,
-    database: { pooled: host === 'pooler' },
-    // What the migration sets is not left to others.
-    limits: ['0', '0'],
-  })
-  expect(seen.locking.at(-1)).toMatchObject({ taken: true })
-  expect(seen.locking.at(-1)?.['waited']).toBeGreaterThan(20)
-  expect(seen.longest).toBeLessThan(0.25)
-})
+test.each(['postgres', 'pooler'])(
+  'a migration waits for a transaction of 20 s, by %s',
+  async (host) => {
+    const seen = await lab.lock({ ...usual, operations: column, frees: 20 }, '6.0', host)
+    expect(seen).toMatchObject({
+      code: 0,
+      applied: 1,
+      database: { pooled: host === 'pooler' },
+      // What the migration sets is not left to others.
+      limits: ['0', '0'],
+    })
+    expect(seen.locking.at(-1)).toMatchObject({ taken: true })
+    expect(seen.locking.at(-1)?.['waited']).toBeGreaterThan(20)
+    expect(seen.longest).toBeLessThan(0.25)
+  },
+)
 
-test('without the look, clients wait as long as the migration does', async () => {
+test('without the guard, clients wait as long as the migration does', async () => {
   const seen = await lab.lock({ ...usual, operations: column, wait: null, frees: 5 }, '6.0')
   expect(seen).toMatchObject({ code: 0, applied: 1, locking: [] })
   expect(seen.longest).toBeGreaterThan(0.5)

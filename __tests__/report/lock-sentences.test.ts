@@ -33,11 +33,11 @@ test.each([
   [{ ...wait, is: 'taken' }, 'shop.0002_next: shop_order, shop_shop locked after 2.0 s'],
   [{ ...wait, is: 'over' }, 'shop.0002_next: shop_order, shop_shop was still in use after 2.0 s'],
   [{ is: 'note', migration: 'shop.0002_next', text: 'a note' }, 'shop.0002_next: a note'],
-] as const)('the line of %j', (locking, line) => {
+] as const)('the log line is right for %j', (locking, line) => {
   expect(lockLine(locking)).toBe(line)
 })
 
-test('the cause of a migration that was given up', () => {
+test('the cause of a migration that was given up names the table and its users', () => {
   const cause = { code: 'crash', sentence: 'it exited with 1', pod: 'p' } as const
   expect(lockCause(cause, { ...wait, tables: ['shop_order'] }, ['shop.0001_first'])).toEqual({
     code: 'lock-not-free',
@@ -52,12 +52,12 @@ test.each([
   [{ state: 'idle in transaction' }, /^A client has left .* SELECT pg_terminate_backend\(4711\)/],
   [{ application: 'pg_dump' }, /^A backup \(pg_dump\) holds all tables .* "lock-wait-migrate"$/],
   [{ isMaintenance: true }, /^Maintenance such as VACUUM/],
-])('the hint for %j', (more, hint) => {
+])('the hint is right for %j', (more, hint) => {
   const cause = { code: 'crash', sentence: '' } as const
   expect(lockCause(cause, { ...wait, holders: [{ ...holder, ...more }] }, []).hint).toMatch(hint)
 })
 
-test('the hint for a migration that had locked another table already', () => {
+test('the hint is right for a migration that has locked another table already', () => {
   const cause = { code: 'crash', sentence: '' } as const
   expect(lockCause(cause, { ...wait, isClosed: true }, []).hint).toMatch(
     /^The migration had locked/,
@@ -68,11 +68,11 @@ test.each([
   [{ rows: 1234567, bytes: 52 * 1024 ** 2 }, 't (SHARE, about 1,200,000 rows, 52 MB)'],
   [{ rows: -1, bytes: 0 }, 't (SHARE)'],
   [{ rows: 7, bytes: 3.5 * 1024 ** 3 }, 't (SHARE, about 7 rows, 3.5 GB)'],
-])('a table of %j', (size, words) => {
+])('the size of a table is written in words for %j', (size, words) => {
   expect(lockWords({ table: 't', mode: 'SHARE', ...size })).toBe(words)
 })
 
-test('a pooler is a warning', () => {
+test('a pooler is reported as a warning', () => {
   const database = { database: 'default', isPooled: true } as Parameters<
     typeof poolerWarnings
   >[0][0]
@@ -101,6 +101,6 @@ test.each([
   ['{"locking": {}}', undefined],
   ['{"locking": {"migration": "m"}}', undefined],
   ['{"locking"', undefined],
-])('what %s says', (text, locking) => {
+])('the event in %s is read', (text, locking) => {
   expect(lockingOf(text)).toEqual(locking)
 })

@@ -42,7 +42,7 @@ function creating(steps: readonly Step[], known: readonly string[] = []) {
 
 const [first, second] = ['shop-migrate-v1-1', 'shop-migrate-v1-2']
 
-describe('created once', () => {
+describe('the Job is created once', () => {
   test.each<[string, readonly Step[], readonly string[], readonly string[]]>([
     ['at once', ['done'], [], [first]],
     ['when the server comes back', [refused, gone, 'done'], [], [first]],
@@ -56,7 +56,7 @@ describe('created once', () => {
     expect(tried).toEqual(names)
   })
 
-  test('and not at all when the server says no', async () => {
+  test('and not at all when the server refuses', async () => {
     const no = new ApiError(403, 'Forbidden', 'no')
     const { done, jobs } = creating([no])
     await expect(done).rejects.toBe(no)
