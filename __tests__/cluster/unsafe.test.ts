@@ -84,7 +84,7 @@ test('a NOT NULL column with a Python default is refused, by name and with the s
   await shop.drop()
 })
 
-test('its twin with a database default is released', async () => {
+test('a NOT NULL column with a database default is released', async () => {
   running = await shop.commit('A colour', adding(`${colour}, db_default="red")`, '0003_colour', first))
   const released = await shop.release({ bake: '0' })
   expect(released).toMatchObject({
@@ -120,7 +120,7 @@ test('a dropped column that the running version reads is refused', async () => {
   expect(await columns()).toBe('colour weight_grams')
 })
 
-test('warn: it is applied, and reported; the same code is then released without another word', async () => {
+test('an unsafe migration with "warn" is applied and reported, and the same code is then released silently', async () => {
   const tag = (await shop.git('rev-parse', 'HEAD')).trim()
   const { image, namespace } = shop
   const options = { image, namespace, tag }
@@ -158,7 +158,7 @@ test('a comment with a reason accepts one finding', async () => {
   expect(await columns()).toBe('colour size')
 })
 
-test('allow: it is applied, and no warning', async () => {
+test('an unsafe migration with "allow" is applied without a warning', async () => {
   const field = 'rank = models.IntegerField(default=1)'
   const tag = await shop.commit('A rank', adding(field, '0006_rank', '0005_size'))
   const { image, namespace } = shop

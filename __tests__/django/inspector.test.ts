@@ -72,7 +72,7 @@ const plan = {
 }
 
 describe('the plan in a log', () => {
-  test('has tables that are locked, and poolers', () => {
+  test('has the locked tables and the poolers', () => {
     const lock = { table: 'orders_order', mode: 'ACCESS EXCLUSIVE', rows: 12, bytes: 8192 }
     const read = (locks: string) =>
       readPlan(
@@ -120,7 +120,7 @@ describe('the plan in a log', () => {
     expect(readPlan(lines, marker)).toBeUndefined()
   })
 
-  test('the line that begins the migration', () => {
+  test('begins the migration with a line', () => {
     expect(migrationBegins(`${marker}migrate${marker}`, marker)).toBe(true)
     expect(migrationBegins(`${marker}${printed}${marker}`, marker)).toBe(false)
     expect(migrationBegins(`Running migrations: ${marker}`, marker)).toBe(false)
@@ -133,7 +133,7 @@ test.each([
   ['{"refused": "file", "alias": "default"}', { refused: 'file', alias: 'default' }],
   ['{"django": "5.2"}', undefined],
   ['migrate', undefined],
-])('a refusal in %s', (text, refused) => {
+])('a refusal is read from %s', (text, refused) => {
   expect(readRefused(marker + text + marker, marker)).toEqual(refused)
 })
 
@@ -186,7 +186,7 @@ describe('the verdict in a plan', () => {
     expect(read({ ...judged, ...more })).toBeUndefined()
   })
 
-  test('and the comparison after the migration', () => {
+  test('is followed by the comparison after the migration', () => {
     const { allowed: _, ...unpredicted } = finding
     const one = { database: 'default', unpredicted: [unpredicted], unmet: ['column-gone a.b'] }
     const told = (json: unknown) => readVerified(marker + JSON.stringify(json) + marker, marker)
@@ -198,7 +198,7 @@ describe('the verdict in a plan', () => {
     expect(readVerified('migrate', marker)).toBeUndefined()
   })
 
-  test('and the needs of the image', () => {
+  test('is followed by the needs of the image', () => {
     expect(readNeeds(`${marker}{"needs": "bmVl"}${marker}`, marker)).toBe('bmVl')
     expect(readNeeds(`${marker}{"needs": "no"}${marker}`, marker)).toBeUndefined()
     expect(readNeeds('{"needs": "bmVl"}', marker)).toBeUndefined()
@@ -245,11 +245,11 @@ describe('the command of the plan', () => {
         inspectorSource,
       ],
     ],
-  ])('of %j', (command, expected) => {
+  ])('is built from %j', (command, expected) => {
     expect(planCommand(command)).toEqual(expected)
   })
 
-  test('begins as the web does', () => {
+  test('starts with the entrypoint of the web', () => {
     const wrapper = { words: ['doppler', 'run', '--'], isScript: false }
     const command = 'python manage.py migrate'
     const plain = ['python', 'manage.py', ...code]
@@ -312,11 +312,11 @@ describe('a script that starts the web', () => {
     ['starts the web', '#!/bin/sh\nexec gunicorn shop.wsgi "$@"\n', noEnd],
     ['is no script of a shell', '#!/usr/bin/env python\nexec "$@"\n', noEnd],
     ['is no text', Buffer.from([0x7f, 0x45, 0x4c, 0x46, 0, 10]), noEnd],
-  ])('that %s', (_, script, said) => {
+  ])('is handled rightly when it %s', (_, script, said) => {
     expect(run(script)).toEqual(said instanceof RegExp ? expect.stringMatching(said) : said)
   })
 
-  test('a script that is passed by says why', () => {
+  test('is skipped with a reason', () => {
     const [line = ''] = noEnd.split('\n')
     expect(readPassed(line, marker)).toBe('it does not end with exec "$@"')
     expect(readPassed('migrate', marker)).toBeUndefined()
@@ -392,13 +392,13 @@ describe("the inspector's variables", () => {
         volumes: ['/data'],
       },
     ],
-  ])('of %j', (task, spec) => {
+  ])('are right for %j', (task, spec) => {
     const [variable] = inspectorEnv(task)
     expect(variable?.value).not.toContain('$')
     expect(JSON.parse(variable?.value ?? '')).toEqual({ ...usual, ...spec })
   })
 
-  test('of the versions that run: their needs are variables of their own, each of them once', () => {
+  test('hold the needs of the running versions, each of them once', () => {
     const version = (tag: string, needs?: string) => ({
       names: ['deployment/web'],
       tag,
@@ -489,7 +489,7 @@ print(json.dumps(web.assigned(command, [(" ".join(command), None)] + files)))`
     [['sh', '-c', 'export A="b;c" && exec gunicorn'], {}, expect.stringContaining('sets A')],
     [['sh', '-c', 'set -a; . /vault/env; exec gunicorn'], {}, elsewhere],
     [['sh', '-c', '. /venv/bin/activate; exec gunicorn'], {}, null],
-  ])('%j', (command, always, unsure) => {
+  ])('are found in %j', (command, always, unsure) => {
     expect(told(command)).toEqual([always, {}, unsure])
   })
 
@@ -501,21 +501,21 @@ print(json.dumps(web.assigned(command, [(" ".join(command), None)] + files)))`
     ['set -o allexport\nsource .env', {}, {}, elsewhere],
     ['set -euo pipefail\nsource /venv/bin/activate\nexec gunicorn', {}, {}, null],
     ['A=1 gunicorn x &\nA=2 gunicorn y', { A: '1' }, {}, '/start sets A in more than one way'],
-  ])('in a script: %j', (lines, always, exported, unsure) => {
+  ])('are found in a script: %j', (lines, always, exported, unsure) => {
     expect(told(['/start'], `#!/bin/sh\n${lines}\n`)).toEqual([always, exported, unsure])
   })
 
-  test('variables that a command sets are found in the settings of a server', () => {
+  test('are found in the settings of a server', () => {
     const file = 'raw_env = [\n  "A=b",\n  \'C=d\',\n]\n'
     expect(told(['gunicorn.conf.py'], file)).toEqual([{ A: 'b', C: 'd' }, {}, null])
   })
 
-  test('none of a script that has been run: they are there', () => {
+  test('are not repeated for a script that has been run', () => {
     expect(told(['/start'], '#!/bin/sh\nexport A=b\n. /x\n', '/start')).toEqual([{}, {}, null])
   })
 })
 
-test('what names a database is told without what a URI has beside it', () => {
+test('the name of a database is shown without the other parts of a URI', () => {
   const program = `import json, sys
 from rollout_inspector.identity import bare
 print(json.dumps([bare(each) for each in json.loads(sys.stdin.read())]))`

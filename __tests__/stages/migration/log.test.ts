@@ -85,7 +85,7 @@ test.each<[string, Refused, object, RegExp, RegExp]>([
     /^the database "reports" lacks sums.0001_initial, and "python manage.py migrate --noinput" does not migrate it$/,
     /^migrate-command: python manage.py migrate --noinput && python manage.py migrate --noinput --database=reports$/,
   ],
-])('a refusal: %s', (_, refused, more, sentence, hint) => {
+])('a refusal is written with its hint: %s', (_, refused, more, sentence, hint) => {
   const cause = refusalCause(refused, { ...words, ...more })
   expect(cause.sentence).toMatch(sentence)
   expect(cause.hint).toMatch(hint)
@@ -145,7 +145,7 @@ test.each<[string, Plan, readonly string[]]>([
       "the database was not compared with the web's: ModuleNotFoundError: No module named a",
     ],
   ],
-])('a plan is told: %s', (_, told, lines) => {
+])('a plan is logged: %s', (_, told, lines) => {
   const stageLog = notebook()
   logPlan(stageLog, told)
   expect(stageLog.lines).toEqual(lines)
@@ -157,7 +157,7 @@ test.each([
   ['OperationalError: connection to server at "db" failed', true],
   ["ModuleNotFoundError: No module named 'orders'", false],
   ["KeyError: 'name'", false],
-])('what a script may have set is the second hint: %s', (sentence, isAdded) => {
+])('a script that may have set a variable is the second hint: %s', (sentence, isAdded) => {
   const cause = { code: 'crash' as const, sentence, hint: 'look' }
   expect(alsoPassed(cause, 'by it').hint).toBe(isAdded ? 'look\nby it' : 'look')
 })
@@ -173,7 +173,7 @@ test.each<[string, readonly string[], number]>([
   ['python manage.py migrate_all', ['shop.0002_sum'], 0],
   ['./x && python manage.py migrate --database=reports', [], 0],
   ['python manage.py migrate', [], 0],
-])('what a command has left: %s', (command, applied, count) => {
+])('the migrations that a command has left are reported: %s', (command, applied, count) => {
   const told = { ...plan, databases: [...plan.databases, database('reports', ['0002_sum'])] }
   const left = leftBehind(told, command, applied)
   expect(left).toHaveLength(count)
@@ -184,7 +184,7 @@ test.each<[string, readonly string[], number]>([
   }
 })
 
-test('a line that breaks off before a marked one is kept: it names the migration that has failed', () => {
+test('a line that breaks off before a marked one is kept, because it names the failed migration', () => {
   const output = new Output('m1', () => ({ code: 'plan-failed', sentence: '' }))
   const verified = 'm1{"verified": null, "why": "it failed"}m1'
   const lines = ['m1migratem1', 'DETAIL: no', `  Applying shop.0002_sum...${verified}`]
@@ -200,7 +200,7 @@ test('a line that breaks off before a marked one is kept: it names the migration
   )
 })
 
-test('what a migration says about its locks is for people, in its order; the wait that was given up is the cause', () => {
+test('the lines about locks are logged in their order, and a wait that was given up is the cause', () => {
   const output = new Output('m1', () => ({ code: 'plan-failed', sentence: '' }))
   const locking = (more: object) => `m1${JSON.stringify({ locking: more })}m1`
   const wait = { migration: 'shop.0002_sum', tables: ['shop_sum'], waited: 2, closed: false }

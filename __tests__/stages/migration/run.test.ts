@@ -131,7 +131,7 @@ const ofPlan = async (log: Log, state: object) => {
   return told
 }
 
-test('a Job that ended well and whose log is never had: nothing is claimed of what it applied', async () => {
+test('a run reports no applied migrations when the Job succeeded and its log is never read', async () => {
   expect(await ofPlan(() => saying([], refused), finished)).toMatchObject({
     code: 'plan-failed',
     sentence: expect.stringMatching(
@@ -150,7 +150,7 @@ test('a plan that failed and whose log cannot be read is a failure of the plan',
   })
 })
 
-test('a log that neither goes on nor ends', async () => {
+test('a plan fails when its log neither continues nor ends', async () => {
   const hangs: Log = async function* (_, signal) {
     await new Promise((_, reject) => {
       signal.addEventListener('abort', () => {
@@ -186,19 +186,19 @@ async function cutOff(state: object, given?: RawInputs) {
   return { ended: await migrated, applied: it.migration.applied() }
 }
 
-test('one that is cut off behind the plan, and ends well: all of the plan is applied', async () => {
+test('a run reports the whole plan as applied when its log is cut off after the plan and the Job succeeds', async () => {
   expect(await cutOff(finished)).toEqual({ ended: undefined, applied: ['a.0001_x', 'a.0002_y'] })
 })
 
 test.each(['python manage.py migrate a', 'python manage.py migrate || true', './migrate.sh'])(
-  'the same where the command may do a part of the plan (%s): what was read',
+  'a run reports only the migrations that it has read when the command may apply a part of the plan (%s)',
   async (command) => {
     const given = { 'migrate-command': command }
     expect(await cutOff(finished, given)).toEqual({ ended: undefined, applied: ['a.0001_x'] })
   },
 )
 
-test('one that is cut off behind the plan, and fails', async () => {
+test('a run fails when its log is cut off after the plan and the Job fails', async () => {
   expect(await cutOff(broken)).toMatchObject({
     ended: {
       cause: {
@@ -211,7 +211,7 @@ test('one that is cut off behind the plan, and fails', async () => {
   })
 })
 
-test('a refusal ends the plan, and is no crash', async () => {
+test('a refusal ends the plan, and is not reported as a crash', async () => {
   const refused = {
     refused: 'before',
     alias: 'default',
@@ -228,7 +228,7 @@ test('a refusal ends the plan, and is no crash', async () => {
   })
 })
 
-test('what is applied behind a cancel, until the pod is gone, is known', async () => {
+test('a run reports the migrations that are applied after a cancel, until the pod is gone', async () => {
   const more = Promise.withResolvers<undefined>()
   const it = play(async function* (play) {
     const marked = (text: string) => `${play.marker()}${text}${play.marker()}`
@@ -258,7 +258,7 @@ test('what is applied behind a cancel, until the pod is gone, is known', async (
   expect(stageLog.lines).toEqual(['>   Applying a.0001_x... OK'])
 })
 
-test('a log that hangs does not hold up the end', async () => {
+test('a log that hangs does not delay the end', async () => {
   const it = play(async function* () {
     await new Promise(() => undefined)
     yield ''
@@ -275,7 +275,7 @@ test('a log that hangs does not hold up the end', async () => {
   await finalLines
 })
 
-test('a cancel is heard while the log is still asked for', async () => {
+test('a cancel takes effect while the log is still requested', async () => {
   const it = play(() => saying([], refused))
   const planned = it.migration.plan(notebook()).catch((error: unknown) => error)
   await it.clock.pass(10)
@@ -290,7 +290,7 @@ test('a cancel is heard while the log is still asked for', async () => {
   await finalLines
 })
 
-test('the needs of the version, and what the schema really is, are known after the migration', async () => {
+test('the needs of the version and the real schema are known after the migration', async () => {
   const judged = {
     policy: 'block',
     blocked: false,
@@ -343,7 +343,7 @@ test.each<[name: string, ready: readonly string[], given: RawInputs, count: numb
   ['a command that looks before it locks', ['{"locking": {"ready": true}}'], {}, 0],
   ['one that cannot', [], {}, 1],
   ['one that need not', [], { 'lock-wait-migrate': '0' }, 0],
-])('%s', async (_name, ready, given, count) => {
+])('a warning about locks is right for %s', async (_name, ready, given, count) => {
   const pending = [
     { app: 'a', name: '0001_x', operations: ['AddField'], atomic: true, reversible: true },
   ]
