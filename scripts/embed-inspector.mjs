@@ -1,7 +1,6 @@
 /**
- * Writes src/django/inspector.generated.ts: the text that runs in the migration's pod, joined from the files of
- * src/django/rollout_inspector, and their table of rules. With --check it writes nothing and exits with 1 when the
- * file is stale.
+ * Writes src/django/inspector.generated.ts: the files of src/django/rollout_inspector, which run in the migration's
+ * pod, and their table of rules. With --check it writes nothing and exits with 1 when the file is stale.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 
@@ -14,43 +13,16 @@ const names = readdirSync(folder)
   .filter((name) => /\.(py|json)$/.test(name) && name !== loader)
   .sort()
 
-const rules = JSON.parse(read('rules.json'))
-const partsOfReport = new Set(['running', 'new', 'fix', 'undo'])
-/**
- * Without comments and docstrings, and indented by one space, because one argument of a program has at most 128 KiB.
- * It stays readable in the cluster: `kubectl get job -o yaml` shows what runs.
- */
-function textOf(name) {
-  // Its sentences are those of the report.
-  if (name.endsWith('.json'))
-    return JSON.stringify(rules, (key, value) => (partsOfReport.has(key) ? undefined : value))
-  const text = read(name)
-    .replace(/^ *#.*\n/gm, '')
-    .replace(/^ *"""[^]*?"""\n/gm, '')
-    .replace(/\n{3,}/g, '\n\n')
-    .replace(/\n{2,}(?= )/g, '\n')
-    .replace(/^(?: {4})+/gm, (spaces) => ' '.repeat(spaces.length / 4))
-  if (text.includes('"""')) throw new Error(`${name}: has a string of several lines`)
-  return text.trimStart()
-}
-const files = names.map((name) => `        "${name}": r'''${textOf(name)}''',\n`).join('')
-for (const name of [...names, loader]) {
-  const text = read(name)
-  if (text.includes('$')) {
-    throw new Error(
-      `${name}: must not contain a dollar sign: Kubernetes expands $(NAME) in commands`,
-    )
-  }
-  if (text.includes("'''"))
-    throw new Error(`${name}: must not contain three single quotes in a row`)
-}
-const python = read(loader).replace(/^ *# FILES\n/m, () => files)
+const template = (text) => `\`${text.replace(/[\\`]|\$(?=\{)/g, '\\$&')}\``
 
 const text = `// Generated from src/django/rollout_inspector by scripts/embed-inspector.mjs: change those files, not this one.
-export const inspectorSource = \`${python.replace(/[\\`]/g, '\\$&')}\`
+export const inspectorLoader = ${template(read(loader))}
+
+export const inspectorFiles = {
+${names.map((name) => `  '${name}': ${template(read(name))},\n`).join('')}}
 
 /** The rules by which migrations are judged, as rules.json has them. */
-export const rules = ${JSON.stringify(rules, undefined, 2)} as const
+export const rules = ${JSON.stringify(JSON.parse(read('rules.json')), undefined, 2)} as const
 `
 
 if (!process.argv.includes('--check')) {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import { inspectorSource } from '../../src/django/inspector.generated.js'
+import { inspectorSource } from '../../src/django/inspector-source.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'guard-'))
 const inspector = fileURLToPath(new URL('../../src/django', import.meta.url))
@@ -51,7 +51,7 @@ beforeAll(() => {
     mkdirSync(dirname(join(folder, name)), { recursive: true })
     writeFileSync(join(folder, name), text)
   }
-  writeFileSync(join(folder, 'inspector.txt'), inspectorSource)
+  writeFileSync(join(folder, 'inspector.txt'), inspectorSource())
 })
 
 afterAll(() => {

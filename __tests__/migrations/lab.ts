@@ -2,7 +2,7 @@
 import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { inspectorSource } from '../../src/django/inspector.generated.js'
+import { inspectorSource } from '../../src/django/inspector-source.js'
 import type { MigrationFinding, Verified } from '../../src/django/verdict.js'
 import { must, root, run, stack } from '../e2e/stack.js'
 import { initial, type Case } from './cases.js'
@@ -118,7 +118,7 @@ export class Lab {
       await lab.startPostgres()
       for (const file of ['play.py', 'locking.py'])
         await copyFile(join(root, '__tests__/migrations', file), join(lab.folder, file))
-      await writeFile(join(lab.folder, 'inspector.txt'), inspectorSource)
+      await writeFile(join(lab.folder, 'inspector.txt'), inspectorSource())
       for (const django of djangos) await lab.startDjango(django)
       await lab.ready()
       return lab

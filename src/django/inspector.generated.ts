@@ -1,2620 +1,21 @@
 // Generated from src/django/rollout_inspector by scripts/embed-inspector.mjs: change those files, not this one.
-export const inspectorSource = `"""Reports to django-rollout which migrations this image brings, judges them, and runs the migrate command.
+export const inspectorLoader = `"""Reports to django-rollout which migrations this image brings, judges them, and runs the migrate command.
 
-The files below are those of src/django/rollout_inspector of django-rollout. All of it is inside of one function,
+Its files are those of src/django/rollout_inspector of django-rollout, packed. All of it is inside of one function,
 because \`shell -c\` runs it among names that are not ours: Django 4.2 in the globals of its own module, 5.2 and
 later in a copy with all models of the project.
 """
 
 
 def django_rollout_inspect():
+    import base64
     import importlib.util
+    import json
     import sys
+    import zlib
 
     package = "rollout_inspector"
-    files = {
-        "__init__.py": r'''''',
-        "allows.py": r'''import re
-import sys
-import tokenize
-
-from rollout_inspector.judge import RULES
-
-pattern = re.compile(r"#\\s*django-rollout:\\s*allow\\b\\s*([\\w-]*)\\s*([^\\s:]*)\\s*:?\\s*(.*)")
-
-def comments_of(migrations):
- found, wrong = {}, []
- for migration in migrations:
-  file = file_of(migration)
-  for line, text in comments_in(file):
-   match = pattern.match(text)
-   if match is None:
-    continue
-   rule, of, why = match.groups()
-   fault = fault_of(rule, of, why)
-   if fault:
-    wrong.append({"file": file, "line": line, "message": fault})
-   else:
-    found[(rule, of)] = {"why": why[:200], "file": file, "line": line}
- return found, wrong
-
-def file_of(migration):
- return getattr(sys.modules.get(migration.__module__), "__file__", None) or ""
-
-def fault_of(rule, of, why):
- if rule not in RULES or rule == "unjudged":
-  return 'there is no rule "%s"' % rule
- if not of:
-  return "it names no object: %s <table>.<column>: <why>" % rule
- if not why.strip():
-  return "it gives no reason: %s %s: <why>" % (rule, of)
- return None
-
-def comments_in(file):
- try:
-  with open(file, "rb") as source:
-   tokens = list(tokenize.tokenize(source.readline))
- except (OSError, SyntaxError, tokenize.TokenError):
-  return []
- return [(each.start[0], each.string) for each in tokens if each.type == tokenize.COMMENT]
-''',
-        "catalog.py": r'''class Catalog:
- def __init__(self, connection, tables=None):
-  self.connection = connection
-  self.names = None
-  self.read = dict(tables or {})
-  self.changed = {}
- def get(self, name):
-  if name in self.changed:
-   return self.changed[name]
-  if name not in self.read:
-   self.read[name] = self.ask(name)
-  return self.read[name]
- def before(self, name):
-  if name not in self.read:
-   self.read[name] = self.ask(name)
-  return self.read[name]
- def glance(self, name):
-  try:
-   self.before(name)
-  except Exception:
-   self.read.pop(name, None)
- def edit(self, name):
-  table = self.get(name)
-  if table is None or name in self.changed:
-   return table
-  self.changed[name] = copy_of(table)
-  return self.changed[name]
- def put(self, name, table):
-  self.changed[name] = table
- def ask(self, name):
-  if self.connection is None:
-   return None
-  introspection = self.connection.introspection
-  with self.connection.cursor() as cursor:
-   if self.names is None:
-    self.names = {each.name: each.type for each in introspection.get_table_list(cursor)}
-   if name not in self.names:
-    return None
-   table = {"kind": "table", "columns": {}, "fks": [], "uniques": [], "checks": []}
-   if self.names[name] == "v":
-    cursor.execute("SELECT * FROM %s WHERE 1 = 0" % self.connection.ops.quote_name(name))
-    columns = {each[0]: {"null": True, "filled": True, "type": None} for each in cursor.description}
-    return dict(table, kind="view", columns=columns)
-   table["columns"] = {
-    each.name: {"null": bool(each.null_ok), "filled": is_filled(each), "type": None, "read": signature(each)}
-    for each in introspection.get_table_description(cursor, name)
-   }
-   for constraint, has in introspection.get_constraints(cursor, name).items():
-    of = [column for column in has.get("columns") or [] if column]
-    if has.get("foreign_key") and of:
-     table["fks"].append([of[0], has["foreign_key"][0]])
-    elif has.get("unique") and not has.get("primary_key"):
-     table["uniques"].append(sorted(of) or [constraint])
-    elif has.get("check"):
-     table["checks"].append(constraint)
-   return table
-
-def is_filled(column):
- extra = str(getattr(column, "extra", "") or "").upper()
- by_database = getattr(column, "is_autofield", False) or getattr(column, "pk", False)
- return column.default is not None or bool(by_database) or "AUTO_INCREMENT" in extra or "GENERATED" in extra
-
-def signature(column):
- parts = (column.type_code, column.internal_size, column.precision, column.scale)
- return " ".join("" if part is None else str(part) for part in parts)
-
-def copy_of(table):
- return {
-  "kind": table["kind"],
-  "columns": {name: dict(each) for name, each in table["columns"].items()},
-  "fks": [list(each) for each in table["fks"]],
-  "uniques": [list(each) for each in table["uniques"]],
-  "checks": list(table["checks"]),
- }
-''',
-        "effects.py": r'''from rollout_inspector import needs as fingerprint
-from rollout_inspector import reader
-
-class Event:
- def __init__(self, kind, **more):
-  self.kind = kind
-  self.migration = None
-  self.operation = None
-  self.model = self.field = self.old = self.new = None
-  self.__dict__.update(more)
-
-def recorder_of(connection, note):
- base = connection.SchemaEditorClass
- class Recorder(base):
-  def execute(self, sql, params=()):
-   note(Event("sql", sql=str(sql)))
-  def create_model(self, model):
-   note(Event("create", model=model))
-   for field in model._meta.local_many_to_many:
-    if field.remote_field.through._meta.auto_created:
-     note(Event("create", model=field.remote_field.through))
-  def delete_model(self, model, **more):
-   for field in model._meta.local_many_to_many:
-    if field.remote_field.through._meta.auto_created:
-     note(Event("delete", model=field.remote_field.through, old=field))
-   note(Event("delete", model=model))
-  def add_field(self, model, field):
-   if field.many_to_many:
-    if field.remote_field.through._meta.auto_created:
-     note(Event("create", model=field.remote_field.through))
-   elif field.column is not None:
-    note(Event("add", model=model, field=field))
-  def remove_field(self, model, field):
-   if field.many_to_many:
-    if field.remote_field.through._meta.auto_created:
-     note(Event("delete", model=field.remote_field.through, old=field))
-   elif field.column is not None:
-    note(Event("remove", model=model, field=field))
-  def alter_field(self, model, old_field, new_field, strict=False):
-   if old_field.many_to_many and new_field.many_to_many:
-    old, new = old_field.remote_field.through, new_field.remote_field.through
-    if not (old._meta.auto_created and new._meta.auto_created):
-     return
-    self.alter_db_table(new, old._meta.db_table, new._meta.db_table)
-    for name in ("m2m_reverse_field_name", "m2m_field_name"):
-     fields = [
-      each.remote_field.through._meta.get_field(getattr(each, name)())
-      for each in (old_field, new_field)
-     ]
-     note(Event("alter", model=new, old=fields[0], new=fields[1]))
-   elif old_field.column is not None and new_field.column is not None:
-    note(Event("alter", model=model, old=old_field, new=new_field))
-  def alter_db_table(self, model, old_db_table, new_db_table):
-   if old_db_table != new_db_table:
-    note(Event("rename", model=model, old=old_db_table, new=new_db_table))
-  def alter_unique_together(self, model, old_unique_together, new_unique_together):
-   old = {tuple(each) for each in old_unique_together}
-   for names in {tuple(each) for each in new_unique_together} - old:
-    note(Event("unique", model=model, columns=columns_of(model, names)))
-  def add_constraint(self, model, constraint):
-   kind = type(constraint).__name__
-   names = getattr(constraint, "fields", ())
-   if kind == "UniqueConstraint":
-    columns = columns_of(model, names) or [constraint.name]
-    note(Event("unique", model=model, columns=columns))
-   else:
-    note(Event("check", model=model, name=constraint.name))
-  def remove_constraint(self, model, constraint):
-   note(Event("drop-check", model=model, name=constraint.name))
-  def _constraint_names(self, *args, **options):
-   return ["unknown"]
-  def nothing(self, *args, **options):
-   return None
-  add_index = remove_index = rename_index = alter_index_together = nothing
-  alter_db_tablespace = alter_db_table_comment = nothing
- editor = Recorder(connection, collect_sql=True)
- editor.deferred_sql = []
- return editor
-
-def columns_of(model, names):
- return sorted(model._meta.get_field(name).column for name in names)
-
-def flattened(operations, state, app):
- for operation in operations:
-  after = state.clone()
-  operation.state_forwards(app, after)
-  inner = getattr(operation, "database_operations", None)
-  if inner is None:
-   yield operation, state, after
-  else:
-   for each in flattened(inner, state, app):
-    yield each
-  state = after
-
-def is_code(operation):
- return not getattr(operation, "reduces_to_sql", True)
-
-def only_runs_code(operation):
- from django.db.migrations import RunPython
- return is_code(operation) and type(operation).state_forwards is RunPython.state_forwards
-
-class Effects:
- def __init__(self, connection, catalog, guard):
-  self.connection = connection
-  self.catalog = catalog
-  self.guard = guard
-  self.causes = {}
-  self.touched = set()
-  self.opaque = []
-  self.unread = []
-  self.migration = None
-  self.operation = None
-  self.recorder = recorder_of(connection, self.note)
- def run(self, migration, operation, before, after):
-  self.migration, self.operation = migration, operation
-  if is_code(operation):
-   self.opaque.append(migration)
-   return
-  try:
-   with self.connection.execute_wrapper(self.guard):
-    operation.database_forwards(migration.app_label, self.recorder, before, after)
-  except Exception as error:
-   self.cannot_read("%s: %s" % (type(operation).__name__, error))
- def cannot_read(self, what):
-  self.opaque.append(self.migration)
-  self.unread.append((self.migration, " ".join(what.split())[:200]))
- def note(self, event):
-  event.migration, event.operation = self.migration, self.operation
-  if event.kind == "sql":
-   for change in reader.changes_of(event.sql, self.connection.vendor == "mysql"):
-    self.apply(Event(migration=event.migration, operation=event.operation, **change))
-  else:
-   if event.model is not None and not event.model._meta.managed:
-    return
-   self.apply(event)
- def apply(self, event):
-  handler = getattr(self, "on_" + event.kind.replace("-", "_"))
-  handler(event)
- def table_of(self, event):
-  name = event.table if event.model is None else event.model._meta.db_table
-  self.touched.add(name)
-  table = self.catalog.edit(name)
-  if table is None:
-   self.cannot_read("the table %s is not visible" % name)
-  elif table["kind"] == "unknown":
-   table = None
-  return name, table
- def on_create(self, event):
-  name = event.table if event.model is None else event.model._meta.db_table
-  self.touched.add(name)
-  if self.catalog.get(name) is not None:
-   return
-  kind = "table" if event.model else "unknown"
-  table = {"kind": kind, "columns": {}, "fks": [], "uniques": [], "checks": []}
-  for field in event.model._meta.local_concrete_fields if event.model else ():
-   self.put_column(table, field)
-  self.catalog.put(name, table)
-  self.causes[(name, "")] = event
- def on_view(self, event):
-  self.touched.add(event.table)
-  table = {"kind": "view", "columns": {}, "fks": [], "uniques": [], "checks": []}
-  self.catalog.put(event.table, table)
-  self.causes[(event.table, "")] = event
- def on_delete(self, event):
-  name = event.table if event.model is None else event.model._meta.db_table
-  self.touched.add(name)
-  self.catalog.put(name, None)
-  self.causes[(name, "")] = event
- def on_rename(self, event):
-  old, new = event.old, event.new
-  self.touched.update((old, new))
-  table = self.catalog.edit(old)
-  if table is None:
-   return self.cannot_read("the table %s is not visible" % old)
-  self.catalog.put(new, table)
-  self.catalog.put(old, None)
-  for (name, column), cause in list(self.causes.items()):
-   if name == old:
-    self.causes[(new, column)] = cause
-  self.causes[(old, "")] = self.causes[(new, "")] = event
- def put_column(self, table, field):
-  reference = fingerprint.reference_of(field)
-  table["columns"][field.column] = {
-   "null": bool(field.null),
-   "filled": fingerprint.is_filled(field),
-   "type": fingerprint.type_of(field, self.connection),
-  }
-  if reference and reference[1]:
-   table["fks"].append([field.column, reference[0]])
-  if field.unique and not field.primary_key:
-   table["uniques"].append([field.column])
-  if self.check_of(field):
-   table["checks"].append(field.column)
- def check_of(self, field):
-  try:
-   return field.db_check(self.connection)
-  except Exception:
-   return None
- def on_add(self, event):
-  name, table = self.table_of(event)
-  if table is None:
-   return
-  if event.field is None:
-   column = event.column
-   table["columns"].setdefault(column, {"null": event.null, "filled": event.filled, "type": event.type})
-   if event.parent:
-    table["fks"].append([column, event.parent])
-  else:
-   column = event.field.column
-   if column not in table["columns"]:
-    self.put_column(table, event.field)
-  self.causes[(name, column)] = event
- def on_remove(self, event):
-  name, table = self.table_of(event)
-  if table is None:
-   return
-  column = event.column if event.field is None else event.field.column
-  drop(table, column)
-  self.causes[(name, column)] = event
- def on_alter(self, event):
-  name, table = self.table_of(event)
-  if table is None:
-   return
-  old, new = event.old, event.new
-  if old.column != new.column:
-   self.rename_column(table, old.column, new.column)
-   self.causes[(name, old.column)] = event
-  self.causes[(name, new.column)] = event
-  has = table["columns"].get(new.column)
-  if has is None:
-   return self.cannot_read("the column %s.%s is not visible" % (name, old.column))
-  if bool(old.null) != bool(new.null):
-   has["null"] = bool(new.null)
-  if fingerprint.is_filled(old) != fingerprint.is_filled(new):
-   has["filled"] = fingerprint.is_filled(new)
-  types = [fingerprint.type_of(each, self.connection) for each in (old, new)]
-  if types[0] != types[1] and self.connection.vendor != "sqlite":
-   has["type"] = types[1]
-  self.alter_reference(table, old, new)
-  if new.unique and not old.unique and not new.primary_key:
-   table["uniques"].append([new.column])
-  if self.check_of(new) and not self.check_of(old):
-   table["checks"].append(new.column)
- def alter_reference(self, table, old, new):
-  before, after = fingerprint.reference_of(old), fingerprint.reference_of(new)
-  if before and before[1]:
-   table["fks"] = [each for each in table["fks"] if each[0] != new.column]
-  if after and after[1]:
-   table["fks"].append([new.column, after[0]])
- def rename_column(self, table, old, new):
-  has = table["columns"].pop(old, None)
-  if has is not None:
-   table["columns"][new] = has
-  for reference in table["fks"]:
-   if reference[0] == old:
-    reference[0] = new
- def on_rename_column(self, event):
-  name, table = self.table_of(event)
-  if table is not None:
-   self.rename_column(table, event.column, event.to)
-   self.causes[(name, event.column)] = self.causes[(name, event.to)] = event
- def on_set(self, event):
-  name, table = self.table_of(event)
-  if table is None:
-   return
-  has = table["columns"].get(event.column)
-  if has is None:
-   return self.cannot_read("the column %s.%s is not visible" % (name, event.column))
-  for key in ("null", "filled", "type"):
-   if key in event.__dict__:
-    has[key] = event.__dict__[key]
-  self.causes[(name, event.column)] = event
- def on_unique(self, event):
-  name, table = self.table_of(event)
-  if table is not None:
-   table["uniques"].append(event.columns)
-   self.causes[(name, ",".join(event.columns))] = event
- def on_check(self, event):
-  name, table = self.table_of(event)
-  if table is not None:
-   table["checks"].append(event.name)
-   self.causes[(name, event.name)] = event
- def on_drop_check(self, event):
-  _, table = self.table_of(event)
-  if table is not None and event.name in table["checks"]:
-   table["checks"].remove(event.name)
- def on_reference(self, event):
-  name, table = self.table_of(event)
-  if table is not None:
-   table["fks"].append([event.column, event.parent])
-   self.causes[(name, event.column)] = event
- def on_unread(self, event):
-  self.cannot_read(event.statement)
- def cause_of(self, table, column):
-  return self.causes.get((table, column)) or self.causes.get((table, ""))
-
-def drop(table, column):
- table["columns"].pop(column, None)
- table["fks"] = [each for each in table["fks"] if each[0] != column]
- table["uniques"] = [each for each in table["uniques"] if column not in each]
-''',
-        "guard.py": r'''import json
-import os
-import random
-import re
-import sys
-import time
-import zipfile
-from importlib import util
-from importlib.machinery import PathFinder
-
-from rollout_inspector import locks, reader, task
-
-executor = "django.db.migrations.executor"
-try_ms = 200
-line_ms = 1500
-closed_seconds = 1
-busy = ("55P03", "40P01")
-maintenance = "ShareUpdateExclusiveLock"
-conflicts = {
- "SHARE": ["RowExclusiveLock", maintenance, "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock"],
- "ACCESS EXCLUSIVE": ["AccessShareLock", "RowShareLock", "ShareLock"],
-}
-conflicts["SHARE ROW EXCLUSIVE"] = conflicts["SHARE"] + ["ShareLock"]
-conflicts["ACCESS EXCLUSIVE"] += conflicts["SHARE"]
-
-def begin(path):
- with zipfile.ZipFile(path) as archive:
-  task.spec.update(json.loads(archive.read("task.json").decode("ascii")))
- sys.path[:] = [each for each in sys.path if each != path]
- sys.path_importer_cache.pop(path, None)
- sys.meta_path.insert(0, Hook)
- spec = PathFinder.find_spec("sitecustomize")
- if spec:
-  sys.modules["sitecustomize"] = module = util.module_from_spec(spec)
-  spec.loader.exec_module(module)
-
-class Hook:
- @staticmethod
- def find_spec(name, path=None, target=None):
-  if name != executor:
-   return None
-  sys.meta_path.remove(Hook)
-  spec = util.find_spec(name)
-  try:
-   run = spec.loader.exec_module
-   def exec_module(module):
-    run(module)
-    guard(module.MigrationExecutor)
-   spec.loader.exec_module = exec_module
-  except AttributeError:
-   pass
-  return spec
-
-def guard(own):
- apply = own.apply_migration
- path = os.environ.pop("DJANGO_ROLLOUT_LOCKS", "")
- others = [each for each in os.environ.pop("PYTHONPATH", "").split(os.pathsep) if each not in ("", path)]
- if others:
-  os.environ["PYTHONPATH"] = os.pathsep.join(others)
- def apply_migration(self, state, migration, *args, **options):
-  if self.connection.vendor != "postgresql":
-   return apply(self, state, migration, *args, **options)
-  with self.connection.execute_wrapper(Guard(self.connection, migration)):
-   return apply(self, state, migration, *args, **options)
- own.apply_migration = apply_migration
- task.say(json.dumps({"locking": {"ready": True}}))
-
-def code_of(error):
- cause = error.__cause__
- return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
-
-class Guard:
- def __init__(self, connection, migration):
-  self.connection = connection
-  self.atomic = migration.atomic
-  self.migration = "%s.%s" % (migration.app_label, migration.name)
-  key = "%s %s" % (connection.alias, self.migration)
-  self.planned = task.spec["leading"].get(key, []) if self.atomic else []
-  self.held = {}
-  self.written = False
-  self.is_own = False
- def __call__(self, execute, sql, params, many, context):
-  def run():
-   return execute(sql, params, many, context)
-  text = "" if self.is_own else str(sql)
-  if re.match(r"\\s*(INSERT|UPDATE|DELETE|MERGE|COPY)\\b", text, re.IGNORECASE):
-   self.written = True
-  elif locks.strong.search(text):
-   return self.strong(text, run)
-  return run()
- def strong(self, text, run):
-  from django.db import DatabaseError, transaction
-  wanted = locks.of_sql(text)
-  for what, statement, _ in wanted:
-   if what == "unread":
-    self.say(note="what this statement locks is not known beforehand: %s" % statement)
-  wanted = [each for each in wanted if each[0] != "unread"]
-  is_open = self.connection.in_atomic_block
-  if not is_open:
-   for index, table in locks.concurrent_of(text):
-    try:
-     self.repair(index, table)
-    except DatabaseError as error:
-     self.say(note="the index %s could not be looked at: %s" % (index, one_line(error)))
-  is_single = len([each for each in reader.statements_of(text, False) if each]) == 1
-  if not wanted or not (is_open or is_single):
-   return run()
-  if not self.atomic:
-   self.held, self.written = {}, False
-  if is_open:
-   return self.locked(wanted, run)
-  with transaction.atomic(using=self.connection.alias):
-   return self.locked(wanted, run)
- def sql(self, text, values=None):
-  self.is_own = True
-  try:
-   with self.connection.cursor() as cursor:
-    cursor.execute(text, values)
-    return cursor.fetchall() if cursor.description else []
-  finally:
-   self.is_own = False
- def say(self, **more):
-  more.update(migration=self.migration, database=self.connection.alias)
-  task.say(json.dumps({"locking": more}))
- def inside(self, work):
-  self.sql("SAVEPOINT django_rollout")
-  try:
-   return work()
-  except Exception:
-   self.sql("ROLLBACK TO SAVEPOINT django_rollout")
-   raise
-  finally:
-   self.sql("RELEASE SAVEPOINT django_rollout")
- def locked(self, wanted, run):
-  from django.db import DatabaseError
-  planned, self.planned = self.planned, []
-  try:
-   if self.sql("SHOW transaction_isolation")[0][0] != "read committed":
-    self.say(note="its transaction is not read committed: it takes its locks without a look first")
-    return run()
-   now = self.inside(lambda: locks.resolved(self.sql, wanted))
-   tables = self.inside(lambda: locks.resolved(self.sql, wanted + planned)) if planned else now
-  except DatabaseError as error:
-   self.say(note="what the next statements lock is not known: %s" % one_line(error))
-   return run()
-  order = locks.modes.index
-  missing = {
-   oid: table
-   for oid, table in tables.items()
-   if oid not in self.held or order(self.held[oid]) < order(table["mode"])
-  }
-  first = {oid: table for oid, table in missing.items() if table["kind"] in "rp"}
-  try:
-   if first:
-    self.take(first, lambda: self.lock(first))
-    self.held.update((oid, table["mode"]) for oid, table in first.items())
-  except DatabaseError as error:
-   self.say(note="%s cannot be locked beforehand: %s" % (", ".join(told(first)), one_line(error)))
-   first = {}
-  rest = {oid: table for oid, table in missing.items() if oid in now and oid not in first}
-  if not rest:
-   return run()
-  result = self.take(rest, run)
-  self.held.update((oid, table["mode"]) for oid, table in rest.items())
-  return result
- def lock(self, tables, mode=None):
-  end = time.monotonic() + try_ms / 1000.0
-  for table in sorted(tables.values(), key=lambda each: each["name"]):
-   if not mode:
-    self.limit("%dms" % max(10, (end - time.monotonic()) * 1000))
-   self.sql("LOCK TABLE %s IN %s MODE" % (table["name"], mode or table["mode"]))
- def limit(self, value):
-  self.sql("SELECT set_config('lock_timeout', %s, true)", [value])
- def attempt(self, work, milliseconds):
-  from django.db import DatabaseError
-  def limited():
-   before = self.sql("SELECT current_setting('lock_timeout')")[0][0]
-   self.limit("%dms" % milliseconds)
-   result = work()
-   self.limit(before)
-   return result
-  try:
-   return True, self.inside(limited)
-  except DatabaseError as error:
-   if code_of(error) in busy:
-    return False, None
-   raise
- def take(self, tables, work):
-  from django.core.management import CommandError
-  limit = task.spec["wait"]
-  is_closed = bool(self.held) or self.written
-  if is_closed:
-   limit = min(limit, closed_seconds)
-  began, seen, last, looks, next_word = time.monotonic(), {}, [], 0, 1
-  def say(**more):
-   self.say(tables=told(tables), waited=round(waited, 1), limit=limit, closed=is_closed, **more)
-  while True:
-   found = self.look(tables)
-   now = time.monotonic()
-   waited = now - began
-   last = found or last
-   seen = {each["id"]: seen.get(each["id"], now) for each in found}
-   reach = min(1.5, 0.15 * 2 ** (waited // 2))
-   stay = [each for each in found if now - seen[each["id"]] >= reach]
-   if not found or looks and not stay:
-    is_free, result = self.attempt(work, try_ms)
-    if is_free:
-     if next_word > 1:
-      say(taken=True)
-     return result
-   elif looks and limit > closed_seconds and all(each["mode"] == maintenance for each in stay):
-    self.attempt(lambda: self.lock(tables, "SHARE UPDATE EXCLUSIVE"), line_ms)
-   if looks and waited >= limit:
-    say(over=True, holders=last[:5])
-    raise CommandError("%s was in use for %d s, and the migration has not begun to change it" % (", ".join(told(tables)), limit))
-   if waited >= next_word:
-    say(holders=last[:5])
-    next_word = waited + 10
-   looks += 1
-   time.sleep(random.uniform(0.15, 0.3))
- def look(self, tables):
-  from django.db import DatabaseError
-  try:
-   return self.inside(lambda: self.holders(tables))
-  except DatabaseError:
-   return []
- def holders(self, tables):
-  pairs = [(oid, mode) for oid, table in tables.items() for mode in conflicts[table["mode"]]]
-  self.sql("SELECT pg_stat_clear_snapshot()")
-  rows = self.sql(
-   (
-    "WITH RECURSIVE w(oid, mode) AS (SELECT * FROM unnest(%s::oid[], %s::text[]) UNION "
-    "SELECT i.inhrelid, w.mode FROM pg_inherits i JOIN w ON i.inhparent = w.oid) "
-    "SELECT l.pid, l.virtualtransaction, l.mode, a.usename::text, a.application_name, a.state, "
-    "extract(epoch FROM clock_timestamp() - a.xact_start)::float, left(nullif(a.query, '<insufficient privilege>'), 400) "
-    "FROM w JOIN pg_locks l ON l.locktype = 'relation' AND l.relation = w.oid AND l.mode = w.mode AND l.granted "
-    "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND l.pid IS DISTINCT FROM pg_backend_pid() "
-    "LEFT JOIN pg_stat_activity a ON a.pid = l.pid ORDER BY a.xact_start"
-   ),
-   [list(column) for column in zip(*pairs)],
-  )
-  found = {}
-  for pid, transaction, mode, user, application, state, age, query in rows:
-   each = {"id": "%s %s" % (pid, transaction), "pid": pid, "mode": mode, "user": user}
-   each.update(application=application, state=state, age=age and round(age, 1), query=without_values(query or ""))
-   known = found.setdefault(each["id"], each)
-   if known["mode"] == maintenance:
-    known["mode"] = mode
-  return list(found.values())
- def repair(self, index, table):
-  rows = self.sql(
-   (
-    "SELECT c.relname::text, quote_ident(s.nspname) || '.' || quote_ident(c.relname), i.indrelid "
-    "FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace s ON s.oid = c.relnamespace "
-    "WHERE i.indrelid = to_regclass(%s) AND NOT i.indisvalid AND c.relkind = 'i'"
-   ),
-   [table],
-  )
-  for name, full, oid in rows:
-   command = "DROP INDEX CONCURRENTLY " + full
-   holders = self.holders({oid: {"mode": "SHARE"}})
-   builds = [each["pid"] for each in holders if each["mode"] == maintenance]
-   if name != index:
-    self.say(note="the index %s is invalid, perhaps left behind: %s" % (full, command))
-   elif builds:
-    self.say(note="the index %s is being built already (pid %s)" % (full, builds[0]))
-   else:
-    self.sql(command)
-    self.say(note="dropped the invalid index %s, which an interrupted release left behind" % full)
-
-def told(tables):
- return sorted(table["table"] for table in tables.values())
-
-def one_line(error):
- return " ".join(str(error).split())[:200]
-
-def without_values(query):
- query = re.sub(r"'(?:[^']|'')*(?:'|\\Z)", "'?'", " ".join(query.split()))
- return re.sub(r"\\b\\d+\\b", "?", query)[:200]
-''',
-        "identity.py": r'''import os
-import re
-import time
-
-from rollout_inspector import task
-
-def connect(connection):
- from django.db.utils import OperationalError
- until = time.monotonic() + float(task.spec.get("wait") or 0)
- while True:
-  try:
-   return connection.ensure_connection()
-  except OperationalError:
-   if time.monotonic() >= until:
-    raise
-   time.sleep(0.5)
-
-def bare(address):
- return re.sub(r"//[^/]*@", "//", str(address)).partition("?")[0]
-
-def identity_of(connection):
- have = connection.settings_dict
- options = have.get("OPTIONS") or {}
- name = str(have.get("NAME") or options.get("dbname") or "")
- if connection.vendor == "sqlite":
-  path = name if name.startswith((":", "file:")) else os.path.realpath(name)
-  return {"vendor": "sqlite", "name": path, "host": "", "port": "", "user": ""}
- usual = {"postgresql": "5432", "mysql": "3306"}.get(connection.vendor, "")
- sent = str(options.get("options") or "")
- found = re.search(r"search_path(?:=|%3D)([^ &]+)", sent)
- host = have.get("HOST") or options.get("host") or options.get("service")
- return {
-  "vendor": connection.vendor,
-  "name": bare(name),
-  "host": bare(host or options.get("read_default_file") or ""),
-  "port": str(have.get("PORT") or options.get("port") or usual),
-  "user": str(have.get("USER") or options.get("user") or ""),
-  "schema": found.group(1) if found else "",
- }
-
-def asked(connection):
- from django.db import Error
- identity = identity_of(connection)
- ask = {
-  "postgresql": [
-   ("name", "SELECT current_database()"),
-   ("schema", "SELECT current_schema()"),
-   ("server", "SELECT system_identifier FROM pg_control_system()"),
-   ("started", "SELECT extract(epoch FROM pg_postmaster_start_time())"),
-  ],
-  "mysql": [
-   ("name", "SELECT database()"),
-   ("server", "SELECT @@server_uuid"),
-   ("server", "SELECT @@server_uid"),
-   ("started", "SELECT CONCAT(@@hostname, ' ', @@port)"),
-  ],
- }
- for key, sql in ask.get(connection.vendor, []):
-  if identity.get(key) and key == "server":
-   continue
-  try:
-   with connection.cursor() as cursor:
-    cursor.execute(sql)
-    row = cursor.fetchone()
-  except Error:
-   continue
-  if row and row[0] is not None:
-   identity[key] = str(row[0])
- return identity
-
-def is_same(one, other):
- for key in ("vendor", "name"):
-  if one.get(key) != other.get(key):
-   return False
- if one.get("schema") and other.get("schema") and one["schema"] != other["schema"]:
-  return False
- for key in ("server", "started"):
-  if one.get(key) and one.get(key) == other.get(key):
-   return True
- told = one.get("server") and other.get("server")
- if told and one["vendor"] == "postgresql":
-  return False
- return all(one.get(key) == other.get(key) for key in ("host", "port"))
-''',
-        "judge.py": r'''import json
-import os
-import re
-
-RULES = json.loads(
- __loader__.get_data(os.path.join(os.path.dirname(__file__), "rules.json")).decode("utf-8")
-)
-
-wider = {
- ("smallint", "integer"),
- ("smallint", "bigint"),
- ("integer", "bigint"),
- ("real", "double precision"),
- ("varchar", "text"),
- ("varchar", "longtext"),
- ("char", "varchar"),
- ("char", "text"),
- ("json", "jsonb"),
- ("date", "timestamp with time zone"),
- ("bool", "boolean"),
-}
-numbers = ("smallint", "integer", "bigint", "numeric", "decimal", "real", "double precision", "bool", "boolean")
-texts = ("varchar", "char", "text", "longtext", "citext")
-
-def parts_of(text):
- found = re.match(r"([^(]*)(?:\\(([\\d, ]+)\\))?", text)
- sizes = [int(each) for each in re.findall(r"\\d+", found.group(2) or "")]
- return found.group(1).strip().lower(), sizes
-
-def of_types(old, new):
- if not old or not new or old == new:
-  return None, False
- (kind, sizes), (other, others) = parts_of(old), parts_of(new)
- if kind == other:
-  if kind in ("numeric", "decimal") and len(sizes) == len(others) == 2:
-   whole, others_whole = sizes[0] - sizes[1], others[0] - others[1]
-   return ("narrowed" if others_whole < whole or others[1] < sizes[1] else None), False
-  if not others:
-   return None, False
-  return ("narrowed" if not sizes or others[0] < sizes[0] else None), False
- if (kind, other) in wider:
-  return ("narrowed" if sizes and others and others[0] < sizes[0] else None), False
- crossed = (kind in numbers and other in texts) or (kind in texts and other in numbers)
- return "retyped", crossed
-
-def misfits(needs, table_of, tables, is_new):
- found = {}
- def add(rule, table, column="", **more):
-  found[(rule, table, column)] = more
- for name in sorted(tables):
-  need = needs.get(name)
-  have = table_of(name)
-  if need is None:
-   for column, parent in have["fks"] if have and is_new else ():
-    if parent in needs:
-     add("delete-refused", name, column, parent=parent)
-   continue
-  if have is None:
-   add("table-gone", name)
-   continue
-  is_view = have["kind"] == "view"
-  columns = have["columns"]
-  if have["kind"] == "unknown":
-   continue
-  if is_view and not columns:
-   if not (is_new and need.get("u")):
-    add("view", name)
-   continue
-  for column, wanted in need["c"].items():
-   has = columns.get(column)
-   if has is None:
-    add("column-gone", name, column)
-    continue
-   if is_view:
-    continue
-   if wanted.get("n") and not has["null"]:
-    add("null-refused", name, column)
-   if wanted.get("d") and not has["filled"] and not has["null"]:
-    add("default-gone", name, column)
-   rule, sure = of_types(wanted["t"], has["type"])
-   if rule:
-    add(rule, name, column, sure=sure, to=has["type"], **{"from": wanted["t"]})
-  if is_view:
-   continue
-  for column, has in columns.items():
-   if column not in need["c"] and not has["null"] and not has["filled"]:
-    add("insert-refused", name, column)
-  for column, parent in have["fks"]:
-   known = need["c"].get(column)
-   if known is None:
-    if is_new and parent in needs:
-     add("delete-refused", name, column, parent=parent)
-   elif not is_new and not (known.get("r") or ["", 0])[1]:
-    add("fk-added", name, column, parent=parent)
-  if not is_new:
-   for unique in have["uniques"]:
-    add("unique", name, ",".join(unique))
-   for check in have["checks"]:
-    add("check", name, check)
- return found
-
-def severity_of(rule, more, need, is_new):
- severity = RULES[rule]["severity"]
- if rule == "retyped" and more.get("sure"):
-  severity = "breaks"
- if rule == "null-refused" and more.get("nulls") and not more.get("filled"):
-  severity = "breaks"
- if severity == "breaks" and is_new and rule != "insert-refused":
-  if more.get("opaque"):
-   severity = "unknown"
-  elif need.get("u") or need.get("o"):
-   severity = "may"
- return severity
-''',
-        "locks.py": r'''import re
-
-from rollout_inspector import reader
-
-closed, writes, rows_only = "ACCESS EXCLUSIVE", "SHARE ROW EXCLUSIVE", "SHARE"
-modes = (rows_only, writes, closed)
-
-part = r'(?:"(?:[^"]|"")+"|\\w+)'
-name = "(" + part + r"(?:\\." + part + ")?)"
-exists = r"(?:IF (?:NOT )?EXISTS )?"
-strong = re.compile(r"\\b(ALTER|CREATE|DROP|TRUNCATE|CLUSTER|REINDEX|REFRESH|DO|CALL)\\b", re.IGNORECASE)
-weak = (
- r"(VALIDATE CONSTRAINT|CLUSTER ON|SET WITHOUT CLUSTER|SET \\(|RESET \\(|ATTACH PARTITION|DETACH PARTITION|"
- r"ALTER (COLUMN )?" + part + r" (SET STATISTICS|SET \\(|RESET \\())"
-)
-others = (
- (r"DROP (?:MATERIALIZED VIEW|VIEW|FOREIGN TABLE) " + exists + name, closed),
- (r"CREATE (?:OR REPLACE )(?:TEMP\\w* |RECURSIVE )*VIEW " + name, closed),
- (r"ALTER (?:MATERIALIZED VIEW|VIEW|FOREIGN TABLE) " + exists + name, closed),
- (r"CREATE (?:OR REPLACE )?(?:CONSTRAINT )?TRIGGER .*? ON " + name, writes),
- (r"DROP TRIGGER .*? ON " + name, closed),
- (r"(?:CREATE|ALTER|DROP) POLICY .*? ON " + name, closed),
- (r"CREATE (?:OR REPLACE )?RULE .*? TO " + name, closed),
- (r"(?:ALTER|DROP) RULE .*? ON " + name, closed),
- (r"REFRESH MATERIALIZED VIEW (?!CONCURRENTLY)" + name, closed),
- (r"CLUSTER (?:VERBOSE )?" + name, closed),
- (r"REINDEX (?:\\(.*?\\) )?TABLE (?!CONCURRENTLY)" + name, closed),
-)
-
-def begins(pattern, text):
- return re.match(pattern, text, re.IGNORECASE)
-
-def find(pattern, text):
- return begins(pattern + r"(?=\\W|\\Z)", text)
-
-def of_sql(sql):
- found = []
- for statement in reader.statements_of(sql, False):
-  found += [each for each in of_statement(statement) if each not in found]
- return found
-
-def of_statement(text):
- found = find(r"ALTER TABLE " + exists + "(?:ONLY )?" + name, text)
- if found:
-  for action in reader.split(text[found.end() :].strip(" *")):
-   for each in of_action(found.group(1), action):
-    yield each
-  return
- found = find(r"CREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY)" + exists + "(?:" + part + " )??ON (?:ONLY )?" + name, text)
- if found:
-  yield ["table", found.group(1), rows_only]
-  return
- found = begins(r"(?:DROP INDEX|REINDEX (?:\\(.*?\\) )?INDEX) (?!CONCURRENTLY)" + exists, text)
- if found:
-  for each in names(text[found.end() :]):
-   yield ["index", each, ""]
-  return
- if find(r"CREATE (?:\\w+ )*?TABLE", text):
-  for each in re.findall(r"\\bREFERENCES " + name, text, re.IGNORECASE):
-   yield ["table", each, writes]
-  for each in re.findall(r"\\bPARTITION OF " + name, text, re.IGNORECASE):
-   yield ["table", each, closed]
-  return
- found = begins(r"(DROP TABLE|TRUNCATE(?: TABLE)?) " + exists + "(?:ONLY )?", text)
- if found:
-  for each in names(text[found.end() :]):
-   yield ["table", each, closed]
-   if found.group(1).upper() == "DROP TABLE" or re.search(r" CASCADE\\Z", text, re.IGNORECASE):
-    yield ["others", each, ""]
-  return
- for pattern, mode in others:
-  found = find(pattern, text)
-  if found:
-   yield ["table", found.group(1), mode]
-   return
- if find("(DO|CALL)", text):
-  yield ["unread", text[:60], ""]
-
-def names(text):
- text = re.sub(r"(?i) (CASCADE|RESTRICT|RESTART IDENTITY|CONTINUE IDENTITY)(?=\\Z| )", "", text)
- return [found.group(1) for found in (find(name, each) for each in reader.split(text)) if found]
-
-def of_action(table, action):
- if begins(weak, action):
-  return
- parents = re.findall(r"\\bREFERENCES " + name, action, re.IGNORECASE)
- found = find(r"ADD (?:CONSTRAINT " + part + " )?FOREIGN KEY", action)
- found = found or find(r"(ENABLE|DISABLE) (\\w+ )?TRIGGER", action)
- yield ["table", table, writes if found else closed]
- for each in parents:
-  yield ["table", each, writes]
- found = find(r"DROP CONSTRAINT " + exists + "(" + part + ")", action)
- if found:
-  yield ["constraint", table, found.group(1)]
-  return
- found = find(r"DROP (?:COLUMN )?" + exists + "(" + part + ")", action)
- found = found or find(r"ALTER (?:COLUMN )?(" + part + ") (?:SET DATA )?TYPE", action)
- if found:
-  yield ["column", table, found.group(1)]
-
-def concurrent_of(sql):
- pattern = r"CREATE (?:UNIQUE )?INDEX CONCURRENTLY " + exists + "(" + part + ") ON (?:ONLY )?" + name
- found = [find(pattern, each) for each in reader.statements_of(sql, False)]
- return [(plain(each.group(1)), each.group(2)) for each in found if each]
-
-def plain(identifier):
- quoted = identifier.startswith('"')
- return identifier[1:-1].replace('""', '"') if quoted else identifier.lower()
-
-def leading(statements):
- found = []
- for each in statements:
-  if each.startswith("--"):
-   if "CANNOT BE WRITTEN AS SQL" in each and found:
-    break
-  else:
-   found.append(each)
- return "\\n".join(found)
-
-def resolved(rows_of, wanted):
- if not wanted:
-  return {}
- query = (
-  "SELECT n.at, c.oid, i.indrelid FROM unnest(%s::text[]) WITH ORDINALITY n(name, at) "
-  "JOIN pg_class c ON c.oid = to_regclass(n.name) LEFT JOIN pg_index i ON i.indexrelid = c.oid"
- )
- found = {at: (oid, table) for at, oid, table in rows_of(query, [[each[1] for each in wanted]])}
- strength, sides = {}, []
- def lock(oid, mode):
-  strength[oid] = max(strength.get(oid, 0), modes.index(mode))
- for at, (what, _, more) in enumerate(wanted, 1):
-  oid, table = found.get(at, (None, None))
-  if what == "index" and table:
-   lock(table, closed)
-  elif oid and what == "table":
-   lock(oid, more)
-  elif oid and what != "index":
-   sides.append((what, oid, plain(more)))
- if sides:
-  column = "ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = %s AND attnum = ANY(%s))"
-  columns = ", ".join(column % each for each in (("conrelid", "conkey"), ("confrelid", "confkey")))
-  query = "SELECT conrelid, confrelid, conname::text, %s FROM pg_constraint WHERE contype = 'f'" % columns
-  tables = [oid for _, oid, _ in sides]
-  query += " AND (conrelid = ANY(%s::oid[]) OR confrelid = ANY(%s::oid[]))"
-  for child, parent, title, own, theirs in rows_of(query, [tables, tables]):
-   for what, oid, more in sides:
-    here = (own if oid == child else []) + (theirs if oid == parent else [])
-    is_it = title == more or oid == parent if what == "constraint" else what == "others" or more in here
-    if oid in (child, parent) and is_it:
-     lock(child, closed)
-     lock(parent, closed)
- query = (
-  "SELECT c.oid, c.relkind::text, quote_ident(s.nspname) || '.' || quote_ident(c.relname), "
-  "CASE WHEN s.nspname = current_schema() THEN '' ELSE s.nspname || '.' END || c.relname, "
-  "CASE WHEN c.relpages > 0 OR c.reltuples > 0 THEN c.reltuples ELSE pg_stat_get_live_tuples(c.oid) END, "
-  "c.relpages::bigint * current_setting('block_size')::bigint "
-  "FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace WHERE c.oid = ANY(%s::oid[])"
- )
- return {
-  oid: {
-   "name": full,
-   "table": shown,
-   "mode": modes[strength[oid]],
-   "kind": kind,
-   "rows": int(rows),
-   "bytes": size,
-  }
-  for oid, kind, full, shown, rows, size in rows_of(query, [list(strength)])
- }
-''',
-        "main.py": r'''import atexit
-import json
-import os
-import sys
-
-from rollout_inspector import run, task
-
-def main():
- locks = os.environ.get("DJANGO_ROLLOUT_LOCKS")
- if locks and "DJANGO_ROLLOUT_SPEC" not in os.environ:
-  from rollout_inspector import guard
-  return guard.begin(locks)
- task.read()
- if "child" in task.spec:
-  from rollout_inspector import web
-  web.web_tells()
-  finish()
- elif "verify" in task.spec:
-  verify()
-  finish()
- elif "handed" in task.spec:
-  state = run.handed()
-  run.after_plan(state)
-  finish(state["found"].get("failed", 0))
- else:
-  plan()
-
-def finish(code=0):
- sys.stdout.flush()
- os._exit(code)
-
-def plan():
- import django
- from django.conf import settings
- from django.core.management import call_command, get_commands
- from django.db import connections
- settings.INSTALLED_APPS
- django.setup()
- from rollout_inspector import verdict, web
- from rollout_inspector.identity import asked, connect, identity_of
- from rollout_inspector.needs import packed
- from rollout_inspector.plan import plan_of
- environment = {name: value for name, value in os.environ.items() if not name.startswith("DJANGO_ROLLOUT_")}
- planned = planned_databases()
- identities = {alias: identity_of(connections[alias]) for alias in planned}
- found = {"stated": dict(identities), "identities": identities}
- question, silent = web.question_of(found["stated"])
- made = {}
- try:
-  call_command("check", stdout=sys.stderr)
-  for alias, own in planned.items():
-   connect(connections[alias])
-   identities[alias] = asked(connections[alias])
-   made[alias] = plan_of(alias, identities[alias], own)
- except Exception as error:
-  for alias in identities:
-   try:
-    connections[alias].ensure_connection()
-    identities[alias] = asked(connections[alias])
-   except Exception:
-    pass
-  found["failed"] = getattr(error, "returncode", 1) or 1
-  connections.close_all()
-  if question:
-   atexit.register(run.hand_over, found, question, silent)
-  else:
-   run.after_plan({"found": found, "question": None, "silent": silent, "spec": task.spec})
-  raise
- connections.close_all()
- found["plans"] = [each["plan"] for each in made.values()]
- found["needs"] = [packed({alias: each["needs"] for alias, each in made.items()})]
- found["judged"] = None
- if verdict.is_judged():
-  pending = [migration for each in made.values() for migration in each["pending"]]
-  findings = [finding for each in made.values() for finding in each["findings"]]
-  judged = verdict.concluded(findings, pending)
-  judged["versions"] = versions_told([each["sources"] for each in made.values()])
-  found["judged"] = judged
- questions = [each["question"] for each in made.values() if each["question"] and each["pending"]]
- found["verify"] = questions and {
-  "start": run.command_again(),
-  "env": environment,
-  "tables": questions,
- }
- found["leading"] = None
- if verdict.is_judged() and task.spec.get("locks") is not None:
-  databases = [each["leading"] for each in made.values() if each["leading"] is not None]
-  found["leading"] = {name: each for own in databases for name, each in own.items()} if databases else None
- found["always"] = bool(task.spec.get("always")) or get_commands().get("migrate") != "django.core"
- found["django"] = django.get_version()
- run.hand_over(found, question, silent)
-
-def planned_databases():
- from django.conf import settings
- from django.db import connections
- from django.db.migrations.loader import MigrationLoader
- from rollout_inspector.plan import own_apps
- planned = {alias: None for alias in task.named()}
- if settings.DATABASE_ROUTERS and not task.spec.get("only"):
-  on_disk = MigrationLoader(None)
-  for alias in connections:
-   mirror = (connections[alias].settings_dict.get("TEST") or {}).get("MIRROR")
-   own = set() if mirror or alias in planned else own_apps(alias, on_disk)
-   if own:
-    planned[alias] = own
- return planned
-
-def versions_told(sources):
- told = []
- for index, version in enumerate(task.spec["running"]):
-  of = [each[index] for each in sources if index < len(each)]
-  source = "state" if "state" in of or not of else of[0]
-  told.append({"names": version["names"], "tag": version.get("tag", ""), "source": source})
- return told
-
-def verify():
- import django
- from django.db import connections
- django.setup()
- from rollout_inspector import verdict
- with os.fdopen(task.spec["verify"], "rb") as file:
-  questions = json.loads(file.read().decode("ascii"))
- try:
-  told = [verdict.verified(each, connections[each["alias"]]) for each in questions]
-  task.say(json.dumps({"verified": told}))
- except Exception as error:
-  task.say(json.dumps({"verified": None, "why": str(error)[:300]}))
-''',
-        "needs.py": r'''import base64
-import json
-import re
-import zlib
-
-longest = 4 * 1024 * 1024
-same_type = {"serial": "integer", "bigserial": "bigint", "smallserial": "smallint"}
-
-def has_db_default(field):
- has = getattr(field, "has_db_default", None)
- return bool(has()) if has else False
-
-def is_filled(field):
- by_database = getattr(field, "generated", False) or field.get_internal_type().endswith("AutoField")
- return bool(has_db_default(field) or by_database)
-
-def type_of(field, connection):
- try:
-  text = field.db_type(connection) or ""
- except Exception:
-  return ""
- text = re.sub(r"\\s+(GENERATED|AUTO_INCREMENT|NOT NULL|PRIMARY KEY).*", "", str(text))
- return same_type.get(text, text)
-
-def reference_of(field):
- if not field.is_relation or field.remote_field is None:
-  return None
- model = field.remote_field.model
- if isinstance(model, str):
-  return None
- return [model._meta.db_table, 1 if getattr(field, "db_constraint", False) else 0]
-
-def needs_of_field(field, connection):
- need = {"t": type_of(field, connection)}
- if field.null:
-  need["n"] = 1
- if has_db_default(field):
-  need["d"] = 1
- if field.has_default():
-  need["p"] = 1
- if is_filled(field) and not need.get("d"):
-  need["g"] = 1
- reference = reference_of(field)
- if reference:
-  need["r"] = reference
- return need
-
-def needs_of(connection, apps, is_here, migrated):
- needs = {}
- for model in apps.get_models(include_auto_created=True, include_swapped=False):
-  options = model._meta
-  if options.proxy or options.abstract or options.swapped or not is_here(model):
-   continue
-  table = needs.setdefault(options.db_table, {"m": options.label, "c": {}})
-  if not options.managed:
-   table["u"] = 1
-  if options.app_label not in migrated:
-   table["o"] = 1
-  for field in options.local_concrete_fields:
-   table["c"][field.column] = needs_of_field(field, connection)
- return needs
-
-def packed(needs):
- text = json.dumps(needs, sort_keys=True, separators=(",", ":"))
- return base64.b64encode(zlib.compress(text.encode("utf-8"), 9)).decode("ascii")
-
-def unpacked(text):
- try:
-  inflate = zlib.decompressobj()
-  data = inflate.decompress(base64.b64decode(text), longest)
-  if inflate.unconsumed_tail:
-   return None
-  needs = json.loads(data.decode("utf-8"))
-  return needs if is_needs(needs) else None
- except (ValueError, TypeError, zlib.error):
-  return None
-
-def is_needs(needs):
- def is_column(column):
-  reference = column.get("r", ["", 0])
-  return isinstance(column.get("t"), str) and isinstance(reference[0], str)
- try:
-  return all(
-   isinstance(table["m"], str) and all(map(is_column, table["c"].values()))
-   for tables in needs.values()
-   for table in tables.values()
-  )
- except (AttributeError, KeyError, IndexError, TypeError):
-  return False
-''',
-        "plan.py": r'''from django.apps import apps
-from django.core.management import CommandError
-from django.db import connections, router
-from django.db.migrations.executor import MigrationExecutor
-
-from rollout_inspector import locks, task, verdict
-from rollout_inspector.effects import is_code
-
-longest_sql = 8000
-longest_sql_of_all = 400000
-
-reading = ("SELECT", "SHOW", "PRAGMA", "DESCRIBE", "EXPLAIN")
-transaction = ("BEGIN", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK", "SET CONSTRAINTS")
-
-def refuse_writes(execute, sql, params, many, context):
- if not str(sql).lstrip().upper().startswith(reading + transaction):
-  raise CommandError("a plan never writes: " + str(sql))
- return execute(sql, params, many, context)
-
-def inner(operation):
- return getattr(operation, "database_operations", None) or []
-
-def reversible(operation):
- return bool(operation.reversible) and all(reversible(each) for each in inner(operation))
-
-def hides_code(operations):
- hidden = [each for operation in operations for each in inner(operation)]
- return any(is_code(each) for each in hidden) or bool(hidden) and hides_code(hidden)
-
-def own_apps(alias, loader):
- def is_own(model):
-  if router.allow_migrate_model("default", model):
-   return False
-  there = router.allow_migrate_model(alias, model)
-  return there and model._meta.can_migrate(connections[alias])
- with_migrations = [apps.get_app_config(app) for app in loader.migrated_apps]
- return {app.label for app in with_migrations if any(map(is_own, app.get_models()))}
-
-def with_sql(executor, connection, migrations, watched):
- state = executor._create_project_state(with_applied_migrations=True)
- left = longest_sql_of_all
- for migration in migrations:
-  sql = statements = None
-  if left > 0:
-   try:
-    if hides_code(migration.operations):
-     raise CommandError("it would run its code")
-    if state is None:
-     state = executor.loader.project_state(
-      (migration.app_label, migration.name), at_end=False
-     )
-    with connection.execute_wrapper(refuse_writes):
-     with connection.schema_editor(
-      collect_sql=True, atomic=migration.atomic
-     ) as editor:
-      state = watched(migration).apply(state, editor, collect_sql=True)
-    statements = editor.collected_sql
-    sql = "\\n".join(statements)
-   except Exception:
-    state = None
-  if sql is not None:
-   if len(sql) > min(longest_sql, left):
-    sql = sql[: min(longest_sql, left)] + "\\n-- (cut)"
-   left -= len(sql)
-  yield migration, sql, statements
-
-def leaf_of_apps(loader):
- leaf = {}
- applied = [key for key in loader.graph.nodes if key in loader.applied_migrations]
- for app, name in sorted(applied):
-  children = loader.graph.node_map[(app, name)].children
-  if not any(c.key[0] == app and c.key in loader.applied_migrations for c in children):
-   leaf[app] = name
- return leaf
-
-def not_in_code(loader):
- known = set(loader.disk_migrations)
- for migration in loader.disk_migrations.values():
-  known.update(migration.replaces)
- def at(key):
-  return getattr(loader.applied_migrations[key], "applied", None)
- unknown = [key for key in sorted(loader.applied_migrations) if key not in known]
- times = {key: at(key) for key in loader.applied_migrations if at(key) is not None}
- apps = {app for app, _ in known}
- for app, name in unknown:
-  before = [
-   when
-   for key, when in times.items()
-   if key in known and (key[0] == app or app not in apps)
-  ]
-  when = times.get((app, name))
-  newer = when is not None and all(when >= other for other in before)
-  yield {"app": app, "name": name, "newer": newer}
-
-def to_record(executor):
- recorded = executor.recorder.applied_migrations()
- for key, migration in sorted(executor.loader.replacements.items()):
-  if key not in recorded and all(each in recorded for each in migration.replaces):
-   yield {"app": key[0], "name": key[1]}
-
-def name_of(migration):
- return "%s.%s" % (migration.app_label, migration.name)
-
-def locks_of(connection, with_text):
- def rows_of(query, values):
-  with connection.cursor() as cursor:
-   cursor.execute(query, values)
-   return cursor.fetchall()
- found = {}
- for migration, _, statements in with_text:
-  tables = None
-  try:
-   if statements is not None:
-    wanted = [each for each in locks.of_sql("\\n".join(statements)) if each[0] != "unread"]
-    tables = sorted(locks.resolved(rows_of, wanted).values(), key=lambda table: table["table"])
-  except Exception:
-   pass
-  keys = ("table", "mode", "rows", "bytes")
-  found[name_of(migration)] = tables and [{key: table[key] for key in keys} for table in tables]
- return found
-
-def leading_of(alias, with_text):
- return {
-  "%s %s" % (alias, name_of(migration)): locks.of_sql(locks.leading(statements))
-  for migration, _, statements in with_text
-  if statements is not None and migration.atomic
- }
-
-def is_pooled(connection):
- query = "SELECT pg_backend_pid()::text || ' ' || pg_postmaster_start_time()"
- def session_of(each):
-  with each.cursor() as cursor:
-   cursor.execute(query)
-   return cursor.fetchone()[0]
- other = connection.copy()
- try:
-  return any(session_of(connection) == session_of(other) for _ in range(3))
- except Exception:
-  return False
- finally:
-  other.close()
-
-def version_of(connection):
- try:
-  return ".".join(str(part) for part in connection.get_database_version())
- except (AttributeError, NotImplementedError):
-  return None
-
-def plan_of(alias, identity, own):
- connection = connections[alias]
- executor = MigrationExecutor(connection)
- loader = executor.loader
- loader.check_consistent_history(connection)
- conflicts = loader.detect_conflicts()
- if conflicts:
-  raise CommandError(
-   "Conflicting migrations detected; multiple leaf nodes in the migration graph: ("
-   + "; ".join("%s in %s" % (", ".join(names), app) for app, names in conflicts.items())
-   + ").\\nTo fix them run 'python manage.py makemigrations --merge'"
-  )
- pending = [each for each, _ in executor.migration_plan(loader.graph.leaf_nodes())]
- if own is not None:
-  pending = [each for each in pending if each.app_label in own]
- judge = verdict.Judge(connection, alias, executor, refuse_writes)
- with_text = list(with_sql(executor, connection, pending, judge.watched))
- locked = None
- if verdict.is_judged() and connection.vendor == "postgresql":
-  locked = locks_of(connection, with_text)
- plan = {
-  "database": alias,
-  "identity": identity,
-  "vendor": connection.vendor,
-  "vendorName": connection.display_name,
-  "version": version_of(connection),
-  "transactionalDdl": bool(connection.features.can_rollback_ddl),
-  "pending": [
-   {
-    "app": migration.app_label,
-    "name": migration.name,
-    "operations": [type(each).__name__ for each in migration.operations],
-    "atomic": bool(migration.atomic),
-    "reversible": all(reversible(each) for each in migration.operations),
-    "sql": sql,
-    "locks": locked[name_of(migration)] if locked else None,
-   }
-   for migration, sql, _ in with_text
-  ],
-  "pooled": bool(pending) and locked is not None and is_pooled(connection),
-  "squashed": [each for each in to_record(executor) if own is None or each["app"] in own],
-  "applied": leaf_of_apps(loader),
-  "unknown": list(not_in_code(loader)) if own is None else [],
- }
- needs = judge.needs_of(apps)
- findings, question = [], None
- if verdict.is_judged():
-  try:
-   judge.judge(pending, needs)
-   findings, question = judge.findings, judge.to_verify()
-  except Exception as error:
-   findings = [verdict.unjudged(alias, error, pending)]
- return {
-  "plan": plan,
-  "needs": needs,
-  "leading": None if locked is None else leading_of(alias, with_text),
-  "pending": pending,
-  "findings": findings,
-  "question": question,
-  "sources": [source for _, source in judge.known],
- }
-''',
-        "reader.py": r'''import re
-
-name = r"(?:[\\"\`\\[]?\\w+[\\"\`\\]]?\\.)?[\\"\`\\[]?(\\w+)[\\"\`\\]]?"
-column = r"[\\"\`\\[]?(\\w+)[\\"\`\\]]?"
-harmless = (
- r"(SELECT|INSERT|UPDATE|DELETE|WITH|MERGE|SET|RESET|SHOW|ANALYZE|ANALYSE|VACUUM|GRANT|REVOKE|COMMENT|LOCK|BEGIN|"
- r"START|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE|REFRESH|REINDEX|COPY|TRUNCATE|VALUES|PRAGMA|OPTIMIZE|CALL|"
- r"CREATE\\s+(OR\\s+REPLACE\\s+)?(EXTENSION|FUNCTION|PROCEDURE|AGGREGATE|SEQUENCE|SCHEMA|TYPE|DOMAIN|COLLATION|ROLE|USER|"
- r"POLICY|PUBLICATION|STATISTICS|OPERATOR|CAST|TEXT|EVENT)|"
- r"CREATE\\s+(OR\\s+REPLACE\\s+)?(CONSTRAINT\\s+)?TRIGGER|"
- r"CREATE\\s+(FULLTEXT\\s+|SPATIAL\\s+)?INDEX|"
- r"ALTER\\s+(EXTENSION|SEQUENCE|INDEX|FUNCTION|PROCEDURE|TYPE|ROLE|USER|DEFAULT|PUBLICATION|COLLATION|STATISTICS)|"
- r"DROP\\s+(INDEX|FUNCTION|PROCEDURE|TRIGGER|SEQUENCE|POLICY|RULE|PUBLICATION|STATISTICS|ROLE|USER|AGGREGATE|EVENT))\\b"
-)
-changing = r"\\b(ALTER|DROP|RENAME|EXECUTE)\\b"
-
-def statements_of(sql, escapes):
- dollar = chr(36)
- plain, escaped = r"'(?:[^']|'')*'", r"'(?:[^'\\\\]|''|\\\\.)*'"
- strings = escaped if escapes else r"\\b[eE]" + escaped + "|" + plain
- others = r"\\"[^\\"]*\\"|\`[^\`]*\`|\\D(\\w*)\\D.*?\\D\\1\\D|;".replace(r"\\D", "\\\\" + dollar)
- token = re.compile(r"--[^\\n]*|/\\*.*?\\*/|" + strings + "|" + others, re.DOTALL)
- statement, at = [], 0
- for found in token.finditer(sql):
-  statement.append(sql[at : found.start()])
-  at = found.end()
-  text = found.group(0)
-  if text == ";":
-   yield " ".join("".join(statement).split())
-   statement = []
-  elif text.startswith(("--", "/*")):
-   statement.append(" ")
-  else:
-   is_body = text.startswith(dollar)
-   statement.append(text if text[:1] in "\\"\`" or is_body else "'x'")
- statement.append(sql[at:])
- yield " ".join("".join(statement).split())
-
-def changes_of(sql, escapes=False):
- for statement in statements_of(sql, escapes):
-  if statement:
-   for change in of_statement(statement):
-    yield change
-
-def unread(statement):
- return {"kind": "unread", "statement": statement}
-
-def match(pattern, text):
- return re.match(pattern + r"(?=\\W|\\Z)", text, re.IGNORECASE)
-
-def of_statement(statement):
- found = match(r"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?" + name, statement)
- if found:
-  table = found.group(1)
-  for action in split(statement[found.end() :].strip(" *")):
-   for change in of_action(table, action, statement):
-    yield change
-  return
- if re.match(r"DROP (TABLE|(MATERIALIZED )?VIEW) ", statement, re.IGNORECASE):
-  rest = re.sub(r"(?i)^DROP (TABLE|(MATERIALIZED )?VIEW) (IF EXISTS )?|\\s+(CASCADE|RESTRICT)\\Z", "", statement)
-  for each in split(rest):
-   dropped = match(name, each)
-   yield {"kind": "delete", "table": dropped.group(1)} if dropped else unread(statement)
-  return
- found = match(r"CREATE (?:OR REPLACE )?(?:TEMP\\w* |RECURSIVE |MATERIALIZED )*VIEW (?:IF NOT EXISTS )?" + name, statement)
- if found:
-  yield {"kind": "view", "table": found.group(1)}
-  return
- found = match(r"CREATE (?:GLOBAL |LOCAL |TEMP |TEMPORARY |UNLOGGED |FOREIGN )*TABLE (?:IF NOT EXISTS )?" + name, statement)
- if found:
-  yield {"kind": "create", "table": found.group(1)}
-  return
- found = match(r"CREATE UNIQUE INDEX (?:CONCURRENTLY )?(?:IF NOT EXISTS )?(?:" + name + r" )?ON (?:ONLY )?" + name, statement)
- if found:
-  columns = re.match(r"[^(]*\\(([^)]*)\\)", statement[found.end() :])
-  words = [each.strip(" \\"\`") for each in columns.group(1).split(",")] if columns else []
-  known = bool(words) and all(re.match(r"\\w+\\Z", each) for each in words)
-  yield {"kind": "unique", "table": found.group(2), "columns": sorted(words) if known else [found.group(1) or "?"]}
-  return
- found = match(r"RENAME TABLE " + name + " TO " + name, statement)
- if found and "," not in statement:
-  yield {"kind": "rename", "old": found.group(1), "new": found.group(2)}
-  return
- if re.match(r"DO\\b", statement, re.IGNORECASE):
-  yield unread(statement)
- elif not re.match(harmless, statement, re.IGNORECASE) and re.search(changing, statement, re.IGNORECASE):
-  yield unread(statement)
- elif re.match(r"DROP .* CASCADE\\Z", statement, re.IGNORECASE):
-  yield unread(statement)
-
-def split(text):
- parts, depth, quote, start = [], 0, None, 0
- for at, sign in enumerate(text):
-  if quote:
-   quote = None if sign == quote else quote
-  elif sign in "'\\"\`":
-   quote = sign
-  elif sign in "()":
-   depth += 1 if sign == "(" else -1
-  elif sign == "," and depth == 0:
-   parts.append(text[start:at].strip())
-   start = at + 1
- return [each for each in parts + [text[start:].strip()] if each]
-
-def of_action(table, action, statement):
- def here(kind, **more):
-  return dict(more, kind=kind, table=table)
- found = match(r"RENAME TO " + name, action) or match(r"RENAME AS " + name, action)
- if found:
-  yield {"kind": "rename", "old": table, "new": found.group(1)}
-  return
- found = match(r"RENAME (?:COLUMN )?" + column + " TO " + column, action)
- if found and not match(r"RENAME (?:CONSTRAINT|INDEX|KEY)", action):
-  yield here("rename-column", column=found.group(1), to=found.group(2))
-  return
- if match(r"DROP (?:CONSTRAINT|FOREIGN KEY|INDEX|KEY|PRIMARY KEY|CHECK)", action):
-  found = match(r"DROP (?:CONSTRAINT|CHECK) (?:IF EXISTS )?" + column, action)
-  if found:
-   yield here("drop-check", name=found.group(1))
-  return
- found = match(r"DROP (?:COLUMN )?(?:IF EXISTS )?" + column, action)
- if found:
-  yield here("remove", column=found.group(1))
-  return
- found = match(r"ALTER (?:COLUMN )?" + column + r" (SET NOT NULL|DROP NOT NULL|SET DEFAULT|DROP DEFAULT)", action)
- if found:
-  word = found.group(2).upper()
-  yield here("set", column=found.group(1), **({"null": word[0] == "D"} if "NULL" in word else {"filled": word[0] == "S"}))
-  return
- found = match(r"ALTER (?:COLUMN )?" + column + r" (?:SET DATA )?TYPE (.+?)(?: USING .*| COLLATE .*)?\\Z", action)
- if found:
-  yield here("set", column=found.group(1), type=known_type(found.group(2)))
-  return
- found = match(r"ALTER (?:COLUMN )?" + column + r" (ADD GENERATED|SET GENERATED|DROP IDENTITY)", action)
- if found:
-  yield here("set", column=found.group(1), filled=found.group(2).upper() != "DROP IDENTITY")
-  return
- if match(r"ALTER (?:COLUMN )?" + column + r" (?:SET|RESET) (?:STATISTICS|STORAGE|COMPRESSION|\\()", action + " "):
-  return
- found = match(r"(?:MODIFY|CHANGE) (?:COLUMN )?(?:IF EXISTS )?" + column + " (.+)", action)
- if found:
-  old, rest = found.group(1), found.group(2)
-  if match("CHANGE", action):
-   words = match(column + " (.+)", rest)
-   if words is None:
-    yield unread(statement)
-    return
-   rest = words.group(2)
-   if words.group(1) != old:
-    yield here("rename-column", column=old, to=words.group(1))
-   old = words.group(1)
-  yield here("set", column=old, **dict(described(rest), parent=None))
-  return
- if match(r"ADD (?:CONSTRAINT|UNIQUE|CHECK|FOREIGN KEY|PRIMARY KEY|EXCLUDE|INDEX|KEY|FULLTEXT|SPATIAL)", action):
-  for change in of_constraint(action, here):
-   yield change
-  return
- found = match(r"ADD (?:COLUMN )?(?:IF NOT EXISTS )?" + column + " (.+)", action)
- if found:
-  yield here("add", column=found.group(1), **described(found.group(2)))
-  return
- if match("SET SCHEMA", action):
-  yield unread(statement)
-  return
- if re.match(
-  r"(VALIDATE|OWNER|SET|RESET|ENABLE|DISABLE|CLUSTER|REPLICA|ENGINE|ALGORITHM|LOCK|AUTO_INCREMENT|COMMENT|"
-  r"RENAME (CONSTRAINT|INDEX|KEY)|ROW_FORMAT|FORCE)\\b",
-  action,
-  re.IGNORECASE,
- ):
-  return
- yield unread(statement)
-
-def of_constraint(action, here):
- found = match(r"ADD (?:CONSTRAINT )?" + column, action)
- title = found.group(1) if found and match("ADD CONSTRAINT", action) else "?"
- unique = re.search(r"\\bUNIQUE (?:KEY |INDEX )?(?:\\w+ )?\\(([^)]*)\\)", action, re.IGNORECASE)
- parent = re.search(r"\\bFOREIGN KEY ?(?:\\w+ )?\\(" + column + r"\\) ?REFERENCES " + name, action, re.IGNORECASE)
- if parent:
-  yield here("reference", column=parent.group(1), parent=parent.group(2))
- elif unique:
-  yield here("unique", columns=sorted(each.strip(" \\"\`") for each in unique.group(1).split(",")))
- elif re.search(r"\\bUNIQUE\\b", action, re.IGNORECASE):
-  yield here("unique", columns=[title])
- elif re.search(r"\\b(CHECK|EXCLUDE)\\b", action, re.IGNORECASE):
-  yield here("check", name=title)
-
-def known_type(text):
- text = re.sub(r"\\s+", " ", text.strip().lower()).replace("character varying", "varchar")
- same = {"int": "integer", "int4": "integer", "int8": "bigint", "int2": "smallint", "timestamptz": "timestamp with time zone"}
- return same.get(text, text)
-
-def described(text):
- has = re.compile(r"\\b(NOT NULL|NULL|DEFAULT|GENERATED|AUTO_INCREMENT|REFERENCES|PRIMARY KEY|UNIQUE|CHECK|COLLATE|CONSTRAINT|FIRST|AFTER)\\b", re.IGNORECASE)
- first = has.search(text)
- parent = re.search(r"\\bREFERENCES " + name, text, re.IGNORECASE)
- kind = known_type(text[: first.start()] if first else text)
- return {
-  "null": not re.search(r"\\b(NOT NULL|PRIMARY KEY)\\b", text, re.IGNORECASE),
-  "filled": bool(re.search(r"\\bDEFAULT (?!NULL\\b)|\\b(GENERATED|AUTO_INCREMENT)\\b", text, re.IGNORECASE)) or "serial" in kind,
-  "type": kind,
-  "parent": parent.group(1) if parent else None,
- }
-''',
-        "rules.json": r'''{"table-gone":{"severity":"breaks"},"column-gone":{"severity":"breaks"},"insert-refused":{"severity":"breaks"},"default-gone":{"severity":"breaks"},"delete-refused":{"severity":"may"},"null-refused":{"severity":"may"},"narrowed":{"severity":"may"},"retyped":{"severity":"may"},"unique":{"severity":"may"},"check":{"severity":"may"},"fk-added":{"severity":"may"},"view":{"severity":"unknown"},"unread":{"severity":"unknown"},"unjudged":{"severity":"breaks"}}''',
-        "run.py": r'''import atexit
-import io
-import json
-import os
-import platform
-import shlex
-import subprocess
-import sys
-import zipfile
-
-from rollout_inspector import task
-from rollout_inspector.identity import is_same
-from rollout_inspector.web import answer_to
-
-verify_seconds = 120
-
-def hand_over(found, question, silent):
- atexit.unregister(hand_over)
- if "failed" in found:
-  try:
-   atexit._run_exitfuncs()
-  except Exception:
-   pass
- state = {"found": found, "question": question, "silent": silent, "spec": task.spec, "text": sys.argv[-1]}
- try:
-  to_do = {"marker": task.spec["marker"], "handed": in_memory(json.dumps(state).encode("ascii"))}
-  env = dict(os.environ, DJANGO_ROLLOUT_SPEC=json.dumps(to_do))
-  sys.stdout.flush()
-  sys.stderr.flush()
-  os.execve(sys.executable, [sys.executable, "-S", "-c", sys.argv[-1]], env)
- except (OSError, ValueError):
-  after_plan(state)
-
-def in_memory(data):
- if hasattr(os, "memfd_create"):
-  file = os.memfd_create("django-rollout", 0)
- else:
-  import tempfile
-  with tempfile.TemporaryFile() as temporary:
-   file = os.dup(temporary.fileno())
- while data:
-  data = data[os.write(file, data) :]
- os.lseek(file, 0, os.SEEK_SET)
- os.set_inheritable(file, True)
- return file
-
-def handed():
- with os.fdopen(task.spec["handed"], "rb") as file:
-  return json.loads(file.read().decode("ascii"))
-
-def after_plan(state):
- task.spec.update(state["spec"])
- found, web, silent = state["found"], None, state["silent"]
- if state["question"]:
-  web, silent = answer_to(state["question"])
- refuse_others(found, web)
- if "failed" in found:
-  return
- migrate = task.spec.get("migrate")
- plans, always, judged = found["plans"], found["always"], found["judged"]
- works = [plan for plan in plans if plan["pending"] or plan["squashed"]]
- runs = bool(migrate) and bool(works or always)
- for plan in plans:
-  lost = plan["vendor"] == "sqlite" and not outlives(plan["identity"]["name"])
-  if migrate and lost and (plan in works or (always and plan["database"] in task.named())):
-   refuse("file", plan["database"], plan["identity"])
-  if migrate and not always and plan in works and plan["database"] not in task.named():
-   pending = ["%(app)s.%(name)s" % each for each in plan["pending"] + plan["squashed"]]
-   refuse("left", plan["database"], plan["identity"], pending=pending)
- for needs in found["needs"]:
-  task.say(json.dumps({"needs": needs}))
- task.say(
-  json.dumps(
-   {
-    "django": found["django"],
-    "python": platform.python_version(),
-    "databases": plans,
-    "runs": runs,
-    "web": {"module": web["module"]} if web else silent and {"silent": silent},
-    "judged": judged,
-   }
-  )
- )
- if judged and judged["blocked"]:
-  os._exit(3)
- if runs:
-  task.say("migrate")
-  if not found["verify"] and found["leading"] is None:
-   become(migrate)
-  os._exit(supervised(migrate, found["verify"], guarded(found["leading"], state["text"])))
-
-def shell_words(command):
- return ["/bin/sh", "-c", command] if os.path.exists("/bin/sh") else shlex.split(command)
-
-def become(command):
- words = shell_words(command)
- os.execvp(words[0], words)
-
-def guarded(leading, text):
- env = dict(os.environ)
- if leading is not None:
-  task_of_guard = {"marker": task.spec["marker"], "wait": task.spec["locks"], "leading": leading}
-  archive = io.BytesIO()
-  try:
-   with zipfile.ZipFile(archive, "w") as files:
-    files.writestr("sitecustomize.py", text)
-    files.writestr("task.json", json.dumps(task_of_guard))
-   path = "/proc/%d/fd/%d" % (os.getpid(), in_memory(archive.getvalue()))
-   others = [each for each in [env.get("PYTHONPATH")] if each]
-   env.update(DJANGO_ROLLOUT_LOCKS=path, PYTHONPATH=os.pathsep.join([path] + others))
-  except OSError:
-   pass
- return env
-
-def supervised(command, question, env):
- sys.stdout.flush()
- code = subprocess.call(shell_words(command), env=env)
- if question:
-  compare(question)
- return code if code >= 0 else 128 - code
-
-def compare(question):
- try:
-  file = in_memory(json.dumps(question["tables"]).encode("ascii"))
-  env = dict(question["env"])
-  env["DJANGO_ROLLOUT_SPEC"] = json.dumps({"marker": task.spec["marker"], "verify": file})
-  ended = subprocess.run(
-   question["start"],
-   env=env,
-   pass_fds=[file],
-   timeout=verify_seconds,
-   stdout=subprocess.PIPE,
-   stderr=subprocess.STDOUT,
-  )
-  lines = ended.stdout.decode("utf-8", "replace").splitlines() or ["it printed nothing"]
-  told = [line.partition(task.spec["marker"])[2].rpartition(task.spec["marker"])[0] for line in lines]
-  answer = [text for text in told if text.startswith('{"verified"')]
-  task.say(answer[-1] if answer else json.dumps({"verified": None, "why": lines[-1][:300]}))
- except (OSError, ValueError, subprocess.SubprocessError) as error:
-  task.say(json.dumps({"verified": None, "why": str(error)[:300]}))
-
-def command_again():
- words = list(getattr(sys, "orig_argv", []))
- if not words:
-  first = ["-m", "django"] if os.path.basename(sys.argv[0]) == "__main__.py" else [sys.argv[0]]
-  words = [sys.executable] + first + sys.argv[1:]
- return [sys.executable] + words[1:]
-
-def refuse(why, alias, identity, **more):
- task.say(json.dumps(dict({"refused": why, "alias": alias, "migration": identity}, **more)))
- os._exit(3)
-
-def refuse_others(found, web):
- identities, stated = found["identities"], found["stated"]
- for alias, identity in identities.items():
-  theirs = web["databases"].get(alias) if web else None
-  is_asked = theirs and (theirs.get("server") or theirs.get("started"))
-  if theirs and not is_same(identity if is_asked else stated[alias], theirs):
-   chosen = os.environ.get("DJANGO_SETTINGS_MODULE", "")
-   refuse(
-    "web",
-    alias,
-    identity,
-    other=theirs,
-    module=web["module"],
-    settings=[chosen, web["settings"]],
-    given=web["given"],
-   )
- for alias, identity in identities.items():
-  before = (task.spec.get("kept") or {}).get(alias)
-  if before and not is_same(identity, before):
-   refuse("before", alias, identity, other=before)
-
-def outlives(path):
- return any(
-  path == folder or path.startswith(os.path.realpath(folder).rstrip("/") + "/")
-  for folder in task.spec.get("volumes") or []
- )
-''',
-        "task.py": r'''import json
-import os
-import sys
-
-spec = {}
-through = None
-bodies = {}
-
-def read():
- from rollout_inspector import needs
- global through
- spec.update(json.loads(os.environ.pop("DJANGO_ROLLOUT_SPEC")))
- through = os.environ.pop("DJANGO_ROLLOUT_THROUGH", None)
- for name in [each for each in os.environ if each.startswith("DJANGO_ROLLOUT_NEEDS_")]:
-  bodies[int(name.rpartition("_")[2])] = needs.unpacked(os.environ.pop(name))
-
-def named():
- return spec.get("databases") or ["default"]
-
-def say(text):
- sys.stdout.flush()
- sys.stderr.flush()
- line = (spec["marker"] + text + spec["marker"] + "\\n").encode("ascii")
- while line:
-  line = line[os.write(1, line) :]
-''',
-        "twins.py": r'''imports = set()
-
-def code_of(rule, event, state):
- imports.clear()
- try:
-  lines = lines_of(rule, event, state)
- except Exception:
-  return None
- known = ("from django.db import models", "from django.db import migrations, models")
- return lines and ["# " + each for each in sorted(imports) if each not in known] + lines
-
-def lines_of(rule, event, state):
- if event is None:
-  left_behind_rules = ("insert-refused", "delete-refused")
-  return left_behind(*state) if rule in left_behind_rules and state is not None else None
- if event.model is None:
-  return None
- if rule == "insert-refused" and event.kind == "add":
-  return with_default(event)
- if rule == "column-gone" and event.kind == "remove":
-  return without_column(event.model, event.field)
- if rule == "column-gone" and event.kind == "alter":
-  return renamed(event)
- if rule == "table-gone" and event.kind == "delete":
-  return without_table(event)
- if rule == "table-gone" and event.kind == "rename":
-  return same_table(event)
- return None
-
-def written(field):
- from django.db.migrations.writer import MigrationWriter
- text, needed = MigrationWriter.serialize(field)
- imports.update(needed)
- return text
-
-def quoted(text):
- return '"%s"' % text
-
-def operation(kind, **arguments):
- return "migrations.%s(%s)" % (kind, ", ".join("%s=%s" % each for each in arguments.items()))
-
-def of_field(kind, model, field_name, field):
- arguments = {"model_name": quoted(model._meta.model_name), "name": quoted(field_name), "field": written(field)}
- return operation(kind, **arguments) + ","
-
-def in_model(name, field):
- return "# In the model: %s = %s" % (name, written(field))
-
-def in_state(line):
- return ["migrations.SeparateDatabaseAndState(", "    state_operations=[" + line + "],", "),"]
-
-def in_next_release(*statements):
- sql = ["migrations.RunSQL(%r, migrations.RunSQL.noop)," % each for each in statements]
- return ["# In the next release:"] + sql
-
-def constant_default(field):
- from django.db.models import NOT_PROVIDED
- default = getattr(field, "default", NOT_PROVIDED)
- if default is NOT_PROVIDED:
-  return [""] if field.empty_strings_allowed and field.blank else []
- return [] if callable(default) or default is None or field.unique else [default]
-
-def with_default(event):
- import django
- field = event.field.clone()
- default = constant_default(event.field)
- if django.VERSION >= (5, 0) and default:
-  field.db_default = default[0]
- else:
-  field.null = True
- name = event.field.name
- return [of_field("AddField", event.model, name, field), in_model(name, field)]
-
-def relaxed(model, field):
- from rollout_inspector.needs import is_filled, reference_of
- looser = field.clone()
- reference = reference_of(field)
- if not field.null and not is_filled(field):
-  looser.null = True
- if reference and reference[1]:
-  looser.db_constraint = False
- same = looser.null == field.null and not (reference and reference[1])
- return [] if same else [of_field("AlterField", model, field.name, looser)]
-
-def without_column(model, field):
- if field.primary_key:
-  return None
- removal = operation("RemoveField", model_name=quoted(model._meta.model_name), name=quoted(field.name))
- drop = 'ALTER TABLE "%s" DROP COLUMN "%s"' % (model._meta.db_table, field.column)
- return relaxed(model, field) + in_state(removal) + in_next_release(drop)
-
-def renamed(event):
- if event.model._meta.auto_created or event.old.name == event.new.name:
-  return None
- field = event.old.clone()
- field.db_column = event.old.column
- rename = operation(
-  "RenameField",
-  model_name=quoted(event.model._meta.model_name),
-  old_name=quoted(event.old.name),
-  new_name=quoted(event.new.name),
- )
- own = event.new.clone()
- own.db_column = event.old.column
- lines = [of_field("AlterField", event.model, event.old.name, field), rename + ","]
- return lines + [in_model(event.new.name, own)]
-
-def without_constraints(model, field):
- looser = field.clone()
- looser.remote_field.db_constraint = False
- return of_field("AlterField", model, field.name, looser)
-
-def own_tables(model):
- return [field for field in model._meta.local_many_to_many if field.remote_field.through._meta.auto_created]
-
-def without_table(event):
- model = event.model
- tables = [field.remote_field.through._meta.db_table for field in own_tables(model)]
- drop = in_next_release(*('DROP TABLE "%s"' % each for each in tables + [model._meta.db_table]))
- if model._meta.auto_created:
-  if event.old is None or type(event.operation).__name__ == "DeleteModel":
-   return None
-  owner, name = event.old.model, event.old.name
-  removal = operation("RemoveField", model_name=quoted(owner._meta.model_name), name=quoted(name))
-  return [without_constraints(owner, event.old)] + in_state(removal) + drop
- looser = [line for field in model._meta.local_concrete_fields if field.is_relation for line in relaxed(model, field)]
- looser += [without_constraints(model, field) for field in own_tables(model)]
- return looser + in_state(operation("DeleteModel", name=quoted(model.__name__))) + drop
-
-def same_table(event):
- name = type(event.operation).__name__
- pointed_at = [each for each in event.model._meta.get_fields(include_hidden=True) if each.many_to_many]
- if name == "RenameModel" and not event.model._meta.auto_created and not pointed_at:
-  old, new = event.operation.old_name, event.operation.new_name
-  return [
-   operation("AlterModelTable", name=quoted(old.lower()), table=quoted(event.old)) + ",",
-   operation("RenameModel", old_name=quoted(old), new_name=quoted(new)) + ",",
-  ]
- return None
-
-def left_behind(model, field):
- lines = relaxed(model, field)
- return ["# Before the removal from the state, in the same file:"] + lines if lines else None
-''',
-        "verdict.py": r'''import copy
-import operator
-
-from rollout_inspector import allows, needs as fingerprint, task, twins
-from rollout_inspector.catalog import Catalog
-from rollout_inspector.judge import RULES, misfits, severity_of
-
-most = 100
-named_freely = ("unique", "check", "fk-added")
-patience = 2000
-
-def versions():
- return task.spec.get("running") or []
-
-def is_judged():
- return bool(versions())
-
-class Judge:
- def __init__(self, connection, alias, executor, guard):
-  self.connection, self.alias, self.executor, self.guard = connection, alias, executor, guard
-  self.catalog = None
-  self.effects = None
-  self.seen = []
-  self.state = None
-  self.findings = []
-  self.known = []
-  self.predicted = {}
-  self.coming = None
- def needs_of(self, apps):
-  from django.db import router
-  def is_here(model):
-   return router.allow_migrate_model(self.alias, model)
-  return fingerprint.needs_of(self.connection, apps, is_here, self.executor.loader.migrated_apps)
- def begin(self):
-  from rollout_inspector.effects import Effects
-  self.catalog = Catalog(self.connection)
-  self.effects = Effects(self.connection, self.catalog, self.guard)
- def watched(self, migration):
-  if not is_judged():
-   return migration
-  twin = copy.copy(migration)
-  twin.operations = [Watched(self, migration, each) for each in migration.operations]
-  return twin
- def judge(self, pending, new):
-  self.state = self.executor._create_project_state(with_applied_migrations=True)
-  if pending:
-   self.state.apps
-  self.known = [self.needs_of_version(each, new) for each in versions()]
-  self.predict(pending)
-  touched = self.effects.touched
-  before = [misfits(needs, self.catalog.before, touched, False) for needs, _ in self.known]
-  self.judge_running(touched, before)
-  self.judge_new(touched, new)
-  for migration, detail in self.effects.unread:
-   self.report("unread", "", "", {"detail": detail}, range(len(self.known)), migration, "%s.%s")
-  if self.effects.opaque:
-   for needs, _ in self.known:
-    for table in needs:
-     self.catalog.glance(table)
- def needs_of_version(self, version, new):
-  if version.get("own"):
-   return new, "own"
-  index = version.get("needs")
-  kept = task.bodies.get(index) if index is not None else None
-  if kept is not None and self.alias in kept:
-   return kept[self.alias], "kept"
-  needs = self.needs_of(self.state.apps)
-  return needs, "state" if needs or kept is None else "kept"
- def predict(self, pending):
-  from rollout_inspector.effects import only_runs_code
-  all_of = [(migration, operation) for migration in pending for operation in migration.operations]
-  to_see = [operation for _, operation in all_of if not only_runs_code(operation)]
-  is_seen = len(to_see) == len(self.seen) and all(map(operator.is_, to_see, self.seen))
-  if self.effects and is_seen and not self.effects.unread:
-   self.effects.opaque += [migration for migration, operation in all_of if only_runs_code(operation)]
-   return
-  self.begin()
-  state = self.state
-  for migration, operation in all_of:
-   after = state.clone()
-   operation.state_forwards(migration.app_label, after)
-   self.note(migration, operation, state, after)
-   state = after
- def note(self, migration, operation, before, after):
-  from rollout_inspector.effects import flattened
-  inner = getattr(operation, "database_operations", None)
-  steps = [(operation, before, after)]
-  if inner is not None:
-   steps = flattened(inner, before, migration.app_label)
-  for step in steps:
-   self.effects.run(migration, *step)
- def judge_running(self, touched, before):
-  found = {}
-  for index, (needs, _) in enumerate(self.known):
-   after = misfits(needs, self.catalog.get, touched, False)
-   for key in sorted(set(after) - set(before[index])):
-    found.setdefault(key, (after[key], []))[1].append(index)
-  self.predicted = {key: indices for key, (_, indices) in found.items()}
-  for key, (more, indices) in sorted(found.items()):
-   rule, table, column = key
-   if rule == "insert-refused" and ("column-gone", table, self.renamed_from(table, column)) in found:
-    continue
-   if rule == "null-refused":
-    more["nulls"] = self.has_nulls(table, column)
-    needs = [self.known[index][0][table]["c"][column] for index in indices]
-    more["filled"] = all(need.get("p") or need.get("d") for need in needs)
-   self.report(rule, table, column, more, indices)
- def renamed_from(self, table, column):
-  event = self.effects.cause_of(table, column)
-  if event is None:
-   return None
-  return event.old.column if event.kind == "alter" else getattr(event, "column", None)
- def judge_new(self, touched, new):
-  tables = set(touched)
-  for needs, _ in self.known:
-   tables.update(table for table in new if needs.get(table) != new[table])
-   tables.update(table for table in needs if table not in new)
-  amiss = set()
-  for needs, _ in self.known:
-   known = [table for table in tables if table in needs]
-   amiss.update(misfits(needs, self.catalog.before, known, True))
-  after = misfits(new, self.catalog.get, tables, True)
-  self.coming = {"needs": {table: new[table] for table in tables if table in new}}
-  self.coming["known"] = sorted([list(key) for key in amiss.union(after)])
-  for key in sorted(set(after) - amiss):
-   rule, table, column = key
-   if rule != "insert-refused" or ("insert-refused", table, column) not in self.predicted:
-    more = dict(after[key], opaque=bool(self.effects.opaque))
-    self.report(rule, table, column, more, None, new=new)
- def report(self, rule, table, column, more, indices, migration=None, of=None, new=None):
-  is_new = new is not None
-  event = self.effects.cause_of(table, column) if table else None
-  if event is not None and migration is None:
-   migration = event.migration
-  name = "%s.%s" % (migration.app_label, migration.name) if migration else None
-  source = new if is_new else self.known[indices[0]][0] if len(indices or ()) else {}
-  need = source.get(table, {})
-  if rule in ("column-gone", "table-gone") and is_new:
-   event = None
-  finding = {
-   "rule": rule,
-   "severity": severity_of(rule, more, need, is_new),
-   "database": self.alias,
-   "object": name if of else ("%s.%s" % (table, column) if column else table),
-   "table": table,
-   "column": column,
-   "model": need.get("m", ""),
-   "direction": "new" if is_new else "running",
-   "versions": [] if is_new else list(indices),
-   "migration": name,
-  }
-  for key in ("detail", "parent", "from", "to"):
-   if more.get(key):
-    finding[key] = str(more[key])
-  file = allows.file_of(migration) if migration else None
-  if file:
-   finding["file"] = file
-  code = twins.code_of(rule, None if is_new else event, self.field_of(table, column) if is_new else None)
-  if code:
-   finding["code"] = code
-  self.findings.append(finding)
- def field_of(self, table, column):
-  for model in self.state.apps.get_models(include_auto_created=True):
-   if model._meta.db_table == table:
-    for field in model._meta.local_concrete_fields:
-     if field.column == column:
-      return model, field
-  return None
- def has_nulls(self, table, column):
-  from django.db import transaction
-  quote = self.connection.ops.quote_name
-  query = "SELECT 1 FROM %s WHERE %s IS NULL LIMIT 1" % (quote(table), quote(column))
-  limit = None
-  if self.connection.vendor == "postgresql":
-   limit = "SET LOCAL statement_timeout = %d" % patience
-  elif getattr(self.connection, "mysql_is_mariadb", False):
-   query = "SET STATEMENT max_statement_time=%d FOR %s" % (patience // 1000, query)
-  elif self.connection.vendor == "mysql":
-   query = query.replace("SELECT", "SELECT /*+ MAX_EXECUTION_TIME(%d) */" % patience, 1)
-  try:
-   with transaction.atomic(using=self.alias):
-    with self.connection.cursor() as cursor:
-     if limit:
-      cursor.execute(limit)
-     cursor.execute(query)
-     return cursor.fetchone() is not None
-  except Exception:
-   return None
- def to_verify(self):
-  tables = sorted(self.catalog.read)
-  changed = {
-   name: {column: has["type"] for column, has in table["columns"].items() if has["type"]}
-   for name, table in self.catalog.changed.items()
-   if table is not None
-  }
-  needs = [{table: need for table, need in needs.items() if table in self.catalog.read} for needs, _ in self.known]
-  return {
-   "alias": self.alias,
-   "tables": {name: self.catalog.read[name] for name in tables},
-   "types": changed,
-   "needs": needs,
-   "predicted": sorted([list(key) for key in self.predicted]),
-   "new": self.coming,
-  }
-
-class Watched:
- def __init__(self, judge, migration, operation):
-  self.judge, self.migration, self.operation = judge, migration, operation
- def __getattr__(self, name):
-  return getattr(self.operation, name)
- def database_forwards(self, app, editor, before, after):
-  self.operation.database_forwards(app, editor, before, after)
-  try:
-   if self.judge.effects is None:
-    self.judge.begin()
-   self.judge.note(self.migration, self.operation, before, after)
-  except Exception:
-   return
-  self.judge.seen.append(self.operation)
-
-def unjudged(alias, error, pending):
- detail = "%s: %s" % (type(error).__name__, " ".join(str(error).split())[:300])
- return {
-  "rule": "unjudged",
-  "severity": "breaks" if pending else "unknown",
-  "database": alias,
-  "object": alias,
-  "table": "",
-  "column": "",
-  "model": "",
-  "direction": "running",
-  "versions": list(range(len(versions()))),
-  "migration": None,
-  "detail": detail,
- }
-
-def concluded(found, pending):
- accepted, wrong = allows.comments_of(pending)
- for finding in found:
-  comment = accepted.get((finding["rule"], finding["object"]))
-  if comment:
-   finding["allowed"] = comment
- policy = task.spec.get("unsafe") or "block"
- order = ["breaks", "may", "unknown"]
- found.sort(key=lambda each: (bool(each.get("allowed")), order.index(each["severity"])))
- stops = [each for each in found if each["severity"] == "breaks" and not each.get("allowed")]
- return {
-  "policy": policy,
-  "blocked": policy == "block" and bool(stops),
-  "findings": found[:most],
-  "more": max(0, len(found) - most),
-  "comments": wrong,
- }
-
-def verified(question, connection):
- before = question["tables"]
- real = Catalog(connection)
- def table_now(name):
-  table = real.get(name)
-  was = before.get(name)
-  for column, has in (table["columns"] if table and was else {}).items():
-   old = was["columns"].get(column)
-   if old and old.get("read") != has.get("read"):
-    has["type"] = question["types"].get(name, {}).get(column, "another type")
-  return table
- predicted = {tuple(key) for key in question["predicted"]}
- found = {}
- for index, needs in enumerate(question["needs"]):
-  was = misfits(needs, before.get, before, False)
-  now = misfits(needs, table_now, before, False)
-  for key in set(now) - set(was):
-   found.setdefault(key, (now[key], needs[key[1]], []))[2].append(index)
- def told(key, more, need, indices, is_new=False):
-  rule, table, column = key
-  finding = {
-   "rule": rule,
-   "severity": severity_of(rule, more, need, is_new),
-   "database": question["alias"],
-   "object": "%s.%s" % (table, column) if column else table,
-   "table": table,
-   "column": column,
-   "model": need.get("m", ""),
-   "direction": "new" if is_new else "running",
-   "versions": indices,
-   "migration": None,
-  }
-  finding.update((name, str(more[name])) for name in ("parent", "from", "to") if more.get(name))
-  return finding
- unpredicted = [
-  told(key, *found[key]) for key in sorted(found) if key not in predicted and key[0] not in named_freely
- ]
- new = question["new"]["needs"]
- known = {tuple(key) for key in question["new"]["known"]}
- missed = misfits(new, table_now, new, True)
- unpredicted += [
-  told(key, missed[key], new[key[1]], [], True)
-  for key in sorted(set(missed) - known)
-  if key[0] not in named_freely
- ]
- unmet = [
-  "%s %s" % (rule, ".".join(part for part in (table, column) if part))
-  for rule, table, column in sorted(predicted - set(found))
-  if rule not in named_freely and RULES[rule]["severity"] == "breaks"
- ]
- return {"database": question["alias"], "unpredicted": unpredicted[:most], "unmet": unmet[:most]}
-''',
-        "web.py": r'''import importlib
-import importlib.util
-import json
-import os
-import re
-import shlex
-import signal
-import subprocess
-import sys
-
-from rollout_inspector import task
-from rollout_inspector.identity import asked, identity_of
-
-child_seconds = 60
-
-def words_of(command):
- texts = [(" ".join(command), None)]
- for word in command + (["gunicorn.conf.py"] if "gunicorn" in " ".join(command) else []):
-  for path in re.split(r"[\\s=;&|\\"']+", word):
-   if "." not in path and "/" not in path or path.endswith("manage.py"):
-    continue
-   try:
-    with open(path, "rb") as file:
-     data = file.read(65536)
-   except OSError:
-    continue
-   if b"\\0" not in data and not re.match(rb"#!.*python", data):
-    texts.append((data.decode("utf-8", "replace"), path))
- return texts
-
-def assigned(command, texts):
- dollar = chr(36)
- pair = r"[A-Z_][A-Z0-9_]*=(?:\\"[^\\"]*\\"|'[^']*'|[^\\s\\"';&|,\\])]*)"
- servers = "gunicorn|uvicorn|daphne|hypercorn|granian|uwsgi|waitress|runserver|[aw]sgi"
- def pairs(text):
-  for each in re.findall(r"(?<![\\w-])" + pair, text):
-   name, _, value = each.partition("=")
-   value = value if value[:1] == "'" else os.path.expandvars(value)
-   if dollar not in value and "\`" not in value:
-    yield name, value.strip("\\"'")
- def of_server(line):
-  start = re.match(
-   r"(?:exec\\s+)?(?:env\\s+)?((?:" + pair + r"\\s+)*)(?=\\S)(.*)", line, re.DOTALL
-  )
-  if start and re.search(r"\\b(" + servers + ")", start.group(2)):
-   yield from pairs(start.group(1))
-   for each in re.findall(r"\\s(?:-e|--env)[\\s=]*[\\"']?(" + pair + ")", start.group(2)):
-    yield from pairs(each)
- always, exported, unsure = {}, {}, None
- reads = (
-  r"(^|&&|;|\\bthen\\b|\\bdo\\b)\\s*"
-  r"((\\.|source)\\s+(?!\\S*activate\\b)\\S|set\\s+(-\\w*a|-o\\s+allexport))"
- )
- for text, path in texts:
-  if path is None or path == task.through:
-   continue
-  found = []
-  for line in text.replace("\\\\\\n", " ").splitlines():
-   if re.match(r"export\\s", line):
-    exported.update(pairs(line))
-   elif re.match(r"(env\\s*=|environment)", line):
-    found += pairs(line.partition("=")[2])
-   else:
-    found += of_server(line.strip())
-  for each in re.findall(r"^raw_env\\s*=([^\\]]*)", text, re.MULTILINE):
-   found += pairs(each.replace('"', " ").replace("'", " "))
-  for name, value in found:
-   if always.setdefault(name, value) != value:
-    unsure = "%s sets %s in more than one way" % (path, name)
-  is_script = re.match(r"#!.*sh\\b", text) or path.endswith(".sh")
-  if is_script and re.search(reads, text, re.MULTILINE):
-   unsure = "%s reads variables from another file" % path
- shells = ("sh", "bash", "dash", "ash", "ksh", "zsh")
- names = [each.rsplit("/", 1)[-1] for each in command]
- shell = next((i for i, name in enumerate(names) if name in shells), len(names))
- behind = range(shell + 1, len(names))
- at = next((i for i in behind if re.match(r"-\\w*c\\Z", names[i])), None)
- if at is None:
-  for word in command:
-   own = re.match(r"(?:-e|--env=)?([A-Z_][A-Z0-9_]*)=([^" + dollar + r"]*)\\Z", word)
-   if own:
-    always[own.group(1)] = own.group(2)
-  return always, exported, unsure
- parts = re.split(r"&&|[;\\n]", "".join(command[at + 1 : at + 2]))
- torn = any(part.count(sign) % 2 for part in parts for sign in "\\"'\`") or any(
-  part.count("(") != part.count(")") or part.endswith("\\\\") for part in parts
- )
- first = not torn
- for part in map(str.strip, parts):
-  is_more = re.search(r"[|&<>]", re.sub(r"\\(.*\\)|\\"[^\\"]*\\"|'[^']*'", "", part))
-  first = first and not is_more and bool(re.match(r"(export\\s+\\w+=|cd\\s|set\\s+-)", part))
-  if re.search(reads, part):
-   unsure = "its command reads variables from another file"
-  elif first:
-   always.update(pairs(part) if part.startswith("export") else [])
-  elif re.search(r"\\bexport\\s+\\w+=", part) or re.match(pair + r"\\Z", part):
-   name = re.search(r"\\w+(?==)", part).group(0)
-   unsure = "its command sets %s, possibly under a condition" % name
-  else:
-   always.update(of_server(part))
- return always, exported, unsure
-
-def modules_of(texts):
- sure, likely = [], []
- for word in re.split(r"[\\s=\\"',;()\\[\\]]+", " ".join(text for text, _ in texts)):
-  if word.endswith(".py") and "/" in word or re.search(r"\\b[aw]sgi\\.py", word):
-   word = word[:-3].strip("./").replace("/", ".")
-  module, colon, _ = word.partition(":")
-  if not re.match(r"[A-Za-z_]\\w*(\\.[A-Za-z_]\\w*)*\\Z", module):
-   continue
-  if module.startswith(("django.", "gunicorn.", "uvicorn.")):
-   continue
-  if re.search(r"(\\A|[._])[aw]sgi[^.]*\\Z", module):
-   sure.append(module)
-  elif colon:
-   likely.append(module)
- return sure + likely
-
-def is_there(module):
- try:
-  return importlib.util.find_spec(module) is not None
- except Exception:
-  return False
-
-def web_tells():
- from django.db import connections
- question = task.spec["child"]
- module = None
- if not question["manage"]:
-  sys.path[:0] = [path for path in question["path"] if path not in sys.path]
-  module = next((each for each in question["modules"] if is_there(each)), None)
-  if module is None:
-   return task.say(json.dumps({"web": None}))
-  importlib.import_module(module)
- there = [alias for alias in question["databases"] if alias in connections.databases]
- told = {alias: identity_of(connections[alias]) for alias in there}
- told = {alias: each for alias, each in told.items() if each != question["databases"][alias]}
- chosen = os.environ.get("DJANGO_SETTINGS_MODULE", "")
- web = {"module": module or "manage.py", "settings": chosen, "databases": told}
- task.say(json.dumps({"web": web}))
- for alias in list(told):
-  try:
-   connections[alias].ensure_connection()
-   told[alias] = asked(connections[alias])
-  except Exception:
-   continue
-  task.say(json.dumps({"web": web}))
-
-def container_environment():
- saved = os.environ.pop("DJANGO_ROLLOUT_ENV", None)
- if saved:
-  try:
-   words = shlex.split(saved)
-   return dict(word.split("=", 1) for word in words if re.match(r"\\w+=", word))
-  except ValueError:
-   pass
- try:
-  with open("/proc/self/environ", "rb") as file:
-   pairs = [each.split(b"=", 1) for each in file.read().split(b"\\0") if b"=" in each]
-  return {os.fsdecode(name): os.fsdecode(value) for name, value in pairs}
- except OSError:
-  return dict(os.environ)
-
-def question_of(identities):
- from django.conf import settings
- command = task.spec.get("web")
- if command is None or "django_rollout_inspect" not in sys.argv[-1]:
-  return None, None
- texts = words_of(command)
- whole = " ".join(command)
- parts = whole.split()
- programs = [part.rsplit("/", 1)[-1].strip("\\"'") for part in parts]
- serving = ("runserver", "runserver_plus", "testserver", "runuwsgi")
- manage = next((part for part in parts if part.endswith("manage.py")), None)
- by_manage = manage is not None and any(each in serving for each in programs)
- modules = modules_of(texts)
- home = os.environ.get("DJANGO_SETTINGS_MODULE", "").split(".")
- guesses = [settings.WSGI_APPLICATION, getattr(settings, "ASGI_APPLICATION", None)]
- modules += [each.rsplit(".", 1)[0] for each in guesses if each and "." in each]
- for at in list(range(1, len(home))) + [0]:
-  modules += [".".join(home[:at] + [each]) for each in ("wsgi", "asgi")]
- env = container_environment()
- always, exported, unsure = assigned(command, texts)
- if unsure:
-  return None, unsure
- env = dict(exported, **dict(env, **always))
- flag = r"--(?:chdir|pythonpath|app-dir)[= ](\\S+)"
- folder = env.get("PWD") or os.getcwd()
- for each in re.findall(flag, " ".join(parts)) + re.findall(r"(?:^| )cd ([^\\s;&]+)", whole):
-  if os.path.isdir(os.path.join(folder, each)):
-   folder = os.path.join(folder, each)
- child = {
-  "manage": by_manage,
-  "modules": modules,
-  "path": [folder, os.getcwd()] + sys.path[:1],
-  "databases": identities,
- }
- env = {name: value for name, value in env.items() if not name.startswith("DJANGO_ROLLOUT_")}
- env["DJANGO_ROLLOUT_SPEC"] = json.dumps({"marker": task.spec["marker"], "child": child})
- start = [sys.executable, "-c", sys.argv[-1]]
- if by_manage:
-  chosen = re.findall(r"--settings[= ](\\S+)", " ".join(parts))
-  flags = ["--settings=" + each for each in chosen[:1]]
-  start = [sys.executable, manage, "shell", "-v", "0"] + flags + ["-c", sys.argv[-1]]
- given = "DJANGO_SETTINGS_MODULE" in env or "--settings" in whole
- cwd = folder if os.path.isdir(folder) else None
- return {"start": start, "env": env, "cwd": cwd, "given": given}, None
-
-def answer_to(question):
- late = None
- try:
-  child = subprocess.Popen(
-   question["start"],
-   env=question["env"],
-   cwd=question["cwd"],
-   stdin=subprocess.DEVNULL,
-   stdout=subprocess.PIPE,
-   stderr=subprocess.STDOUT,
-   start_new_session=True,
-  )
- except OSError as error:
-  return None, str(error)
- try:
-  out = child.communicate(timeout=child_seconds)[0]
- except subprocess.TimeoutExpired as expired:
-  out = expired.output or b""
-  late = "its import did not end within %d s" % child_seconds
- finally:
-  try:
-   os.killpg(child.pid, signal.SIGKILL)
-  except OSError:
-   pass
- marker = task.spec["marker"]
- lines = out.decode("utf-8", "replace").splitlines()
- for line in reversed(lines):
-  text = line.partition(marker)[2].rpartition(marker)[0]
-  if text.startswith("{"):
-   web = json.loads(text)["web"]
-   if web is None:
-    return None, "its command names no known module"
-   return dict(web, given=question["given"]), None
- words = [line for line in lines if line.strip()]
- return None, late or (words[-1] if words else "it printed nothing")
-''',
-    }
+    files = json.loads(zlib.decompress(base64.b64decode("FILES")).decode("utf-8"))
 
     class Finder:
         """Imports the files from this text."""
@@ -2654,6 +55,3417 @@ def answer_to(question):
 
 django_rollout_inspect()
 `
+
+export const inspectorFiles = {
+  '__init__.py': `"""Reports to django-rollout which migrations a new image brings, judges them, and runs the migrate command.
+
+Runs in the user's image as \`python manage.py shell -v 0 -c <text>\`; nothing is added to the image. The text is
+\`loader.py\`, which carries the files of this folder (scripts/embed-inspector.mjs joins them).
+
+    task      what the inspector has to do, and how it answers
+    identity  what names a database
+    web       which databases the web uses
+    needs     what code needs of a database: its fingerprint
+    catalog   what a database has
+    effects   what pending migrations make of it, without a write
+    reader    the same for SQL as text
+    judge     what does not fit, by the rules of rules.json
+    twins     the safe way, as code of a migration
+    allows    comments that accept a finding
+    plan      what is pending
+    verdict   all of these together: before the migration and after it
+    run       refuses, or runs the migration
+    main      the order
+
+Python 3.6 (the oldest of Django 3.2) must be able to read the files. They must contain no dollar sign, because
+Kubernetes reads those in a container's command, and no three single quotes in a row.
+"""
+`,
+  'allows.py': `"""Comments in the files of pending migrations that accept one finding each.
+
+    # django-rollout: allow <rule> <table>.<column>: <why>
+
+Rule, object and reason are required, so that a copied comment accepts nothing else.
+"""
+import re
+import sys
+import tokenize
+
+from rollout_inspector.judge import RULES
+
+pattern = re.compile(r"#\\s*django-rollout:\\s*allow\\b\\s*([\\w-]*)\\s*([^\\s:]*)\\s*:?\\s*(.*)")
+
+
+def comments_of(migrations):
+    """Returns {(rule, object): {"why", "file", "line"}}, and what is wrong with others."""
+    found, wrong = {}, []
+    for migration in migrations:
+        file = file_of(migration)
+        for line, text in comments_in(file):
+            match = pattern.match(text)
+            if match is None:
+                continue
+            rule, of, why = match.groups()
+            fault = fault_of(rule, of, why)
+            if fault:
+                wrong.append({"file": file, "line": line, "message": fault})
+            else:
+                found[(rule, of)] = {"why": why[:200], "file": file, "line": line}
+    return found, wrong
+
+
+def file_of(migration):
+    return getattr(sys.modules.get(migration.__module__), "__file__", None) or ""
+
+
+def fault_of(rule, of, why):
+    if rule not in RULES or rule == "unjudged":
+        return 'there is no rule "%s"' % rule
+    if not of:
+        return "it names no object: %s <table>.<column>: <why>" % rule
+    if not why.strip():
+        return "it gives no reason: %s %s: <why>" % (rule, of)
+    return None
+
+
+def comments_in(file):
+    """A text that looks like a comment and is inside of a string is none."""
+    try:
+        with open(file, "rb") as source:
+            tokens = list(tokenize.tokenize(source.readline))
+    except (OSError, SyntaxError, tokenize.TokenError):
+        return []
+    return [(each.start[0], each.string) for each in tokens if each.type == tokenize.COMMENT]
+`,
+  'catalog.py': `"""What a database has, by Django's own introspection: the same for each vendor.
+
+A table is {"kind": "table" or "view", "columns": {name: {...}}, "fks": [[column, table]], "uniques": [[column]],
+"checks": [name]}; a column {"null": ..., "filled": ..., "type": ...}. \`filled\`: the database sets a value that an
+INSERT leaves out. \`type\`: only of a column that a migration has made or changed. A view has no columns before its
+database has told them.
+"""
+
+
+class Catalog:
+    """Reads a table when somebody asks for it. Changes are laid over what the database has."""
+
+    def __init__(self, connection, tables=None):
+        self.connection = connection
+        self.names = None
+        # By name; None: there is no such table.
+        self.read = dict(tables or {})
+        self.changed = {}
+
+    def get(self, name):
+        if name in self.changed:
+            return self.changed[name]
+        if name not in self.read:
+            self.read[name] = self.ask(name)
+        return self.read[name]
+
+    def before(self, name):
+        """As the database has it."""
+        if name not in self.read:
+            self.read[name] = self.ask(name)
+        return self.read[name]
+
+    def glance(self, name):
+        """Reads a table that nothing is known to change; one that may not be read is left out."""
+        try:
+            self.before(name)
+        except Exception:
+            self.read.pop(name, None)
+
+    def edit(self, name):
+        """Returns the table to be changed; None where there is none."""
+        table = self.get(name)
+        if table is None or name in self.changed:
+            return table
+        self.changed[name] = copy_of(table)
+        return self.changed[name]
+
+    def put(self, name, table):
+        self.changed[name] = table
+
+    def ask(self, name):
+        if self.connection is None:
+            return None
+        introspection = self.connection.introspection
+        with self.connection.cursor() as cursor:
+            if self.names is None:
+                self.names = {each.name: each.type for each in introspection.get_table_list(cursor)}
+            if name not in self.names:
+                return None
+            table = {"kind": "table", "columns": {}, "fks": [], "uniques": [], "checks": []}
+            if self.names[name] == "v":
+                # Django would ask for a row, which may take a view long.
+                cursor.execute("SELECT * FROM %s WHERE 1 = 0" % self.connection.ops.quote_name(name))
+                columns = {each[0]: {"null": True, "filled": True, "type": None} for each in cursor.description}
+                return dict(table, kind="view", columns=columns)
+            table["columns"] = {
+                each.name: {"null": bool(each.null_ok), "filled": is_filled(each), "type": None, "read": signature(each)}
+                for each in introspection.get_table_description(cursor, name)
+            }
+            for constraint, has in introspection.get_constraints(cursor, name).items():
+                of = [column for column in has.get("columns") or [] if column]
+                if has.get("foreign_key") and of:
+                    table["fks"].append([of[0], has["foreign_key"][0]])
+                elif has.get("unique") and not has.get("primary_key"):
+                    table["uniques"].append(sorted(of) or [constraint])
+                elif has.get("check"):
+                    table["checks"].append(constraint)
+            return table
+
+
+def is_filled(column):
+    """Of a default, an identity or a generated column, as the vendors tell them."""
+    extra = str(getattr(column, "extra", "") or "").upper()
+    by_database = getattr(column, "is_autofield", False) or getattr(column, "pk", False)
+    return column.default is not None or bool(by_database) or "AUTO_INCREMENT" in extra or "GENERATED" in extra
+
+
+def signature(column):
+    """Differs where the type of a column was changed."""
+    parts = (column.type_code, column.internal_size, column.precision, column.scale)
+    return " ".join("" if part is None else str(part) for part in parts)
+
+
+def copy_of(table):
+    return {
+        "kind": table["kind"],
+        "columns": {name: dict(each) for name, each in table["columns"].items()},
+        "fks": [list(each) for each in table["fks"]],
+        "uniques": [list(each) for each in table["uniques"]],
+        "checks": list(table["checks"]),
+    }
+`,
+  'effects.py': `"""What pending migrations make of a database's tables, without a write.
+
+All operations that reach the database call a schema editor. Here they call one that only takes notes, with the states
+that Django itself would give them: so operations of Django, their subclasses and those of others are followed alike, in
+the way of the installed version. Of SeparateDatabaseAndState only the operations for the database count.
+"""
+from rollout_inspector import needs as fingerprint
+from rollout_inspector import reader
+
+
+class Event:
+    """One change of the schema, and what made it."""
+
+    def __init__(self, kind, **more):
+        self.kind = kind
+        self.migration = None
+        self.operation = None
+        self.model = self.field = self.old = self.new = None
+        self.__dict__.update(more)
+
+
+def recorder_of(connection, note):
+    """A schema editor of this vendor that changes nothing: it passes each call to \`note\`."""
+    base = connection.SchemaEditorClass
+
+    class Recorder(base):
+        def execute(self, sql, params=()):
+            note(Event("sql", sql=str(sql)))
+
+        def create_model(self, model):
+            note(Event("create", model=model))
+            for field in model._meta.local_many_to_many:
+                if field.remote_field.through._meta.auto_created:
+                    note(Event("create", model=field.remote_field.through))
+
+        def delete_model(self, model, **more):
+            for field in model._meta.local_many_to_many:
+                if field.remote_field.through._meta.auto_created:
+                    note(Event("delete", model=field.remote_field.through, old=field))
+            note(Event("delete", model=model))
+
+        def add_field(self, model, field):
+            if field.many_to_many:
+                if field.remote_field.through._meta.auto_created:
+                    note(Event("create", model=field.remote_field.through))
+            elif field.column is not None:
+                note(Event("add", model=model, field=field))
+
+        def remove_field(self, model, field):
+            if field.many_to_many:
+                if field.remote_field.through._meta.auto_created:
+                    note(Event("delete", model=field.remote_field.through, old=field))
+            elif field.column is not None:
+                note(Event("remove", model=model, field=field))
+
+        def alter_field(self, model, old_field, new_field, strict=False):
+            if old_field.many_to_many and new_field.many_to_many:
+                old, new = old_field.remote_field.through, new_field.remote_field.through
+                if not (old._meta.auto_created and new._meta.auto_created):
+                    return
+                self.alter_db_table(new, old._meta.db_table, new._meta.db_table)
+                for name in ("m2m_reverse_field_name", "m2m_field_name"):
+                    fields = [
+                        each.remote_field.through._meta.get_field(getattr(each, name)())
+                        for each in (old_field, new_field)
+                    ]
+                    note(Event("alter", model=new, old=fields[0], new=fields[1]))
+            elif old_field.column is not None and new_field.column is not None:
+                note(Event("alter", model=model, old=old_field, new=new_field))
+
+        def alter_db_table(self, model, old_db_table, new_db_table):
+            if old_db_table != new_db_table:
+                note(Event("rename", model=model, old=old_db_table, new=new_db_table))
+
+        def alter_unique_together(self, model, old_unique_together, new_unique_together):
+            old = {tuple(each) for each in old_unique_together}
+            for names in {tuple(each) for each in new_unique_together} - old:
+                note(Event("unique", model=model, columns=columns_of(model, names)))
+
+        def add_constraint(self, model, constraint):
+            kind = type(constraint).__name__
+            names = getattr(constraint, "fields", ())
+            if kind == "UniqueConstraint":
+                columns = columns_of(model, names) or [constraint.name]
+                note(Event("unique", model=model, columns=columns))
+            else:
+                # CheckConstraint, ExclusionConstraint, and what others make.
+                note(Event("check", model=model, name=constraint.name))
+
+        def remove_constraint(self, model, constraint):
+            note(Event("drop-check", model=model, name=constraint.name))
+
+        def _constraint_names(self, *args, **options):
+            # Some ask for one by its columns: a migration that is still pending may make it.
+            return ["unknown"]
+
+        def nothing(self, *args, **options):
+            # Indexes, tablespaces and comments: queries of the running version go on.
+            return None
+
+        add_index = remove_index = rename_index = alter_index_together = nothing
+        alter_db_tablespace = alter_db_table_comment = nothing
+
+    editor = Recorder(connection, collect_sql=True)
+    editor.deferred_sql = []
+    return editor
+
+
+def columns_of(model, names):
+    return sorted(model._meta.get_field(name).column for name in names)
+
+
+def flattened(operations, state, app):
+    """Yields (operation, state before, state after) of all that reaches the database, as Django walks them."""
+    for operation in operations:
+        after = state.clone()
+        operation.state_forwards(app, after)
+        inner = getattr(operation, "database_operations", None)
+        if inner is None:
+            yield operation, state, after
+        else:
+            for each in flattened(inner, state, app):
+                yield each
+        state = after
+
+
+def is_code(operation):
+    """RunPython, and others that do not consist of SQL: they are not run for a plan."""
+    return not getattr(operation, "reduces_to_sql", True)
+
+
+def only_runs_code(operation):
+    """Whether the state after it is the one before it, too."""
+    from django.db.migrations import RunPython
+
+    return is_code(operation) and type(operation).state_forwards is RunPython.state_forwards
+
+
+class Effects:
+    """Lays the changes of migrations over a catalog, and keeps what made them."""
+
+    def __init__(self, connection, catalog, guard):
+        self.connection = connection
+        self.catalog = catalog
+        # What makes sure that no operation writes.
+        self.guard = guard
+        # By (table, column): the last event that changed it; the column "" is the table.
+        self.causes = {}
+        self.touched = set()
+        # Steps whose effect is not known before they have run.
+        self.opaque = []
+        self.unread = []
+        self.migration = None
+        self.operation = None
+        self.recorder = recorder_of(connection, self.note)
+
+    def run(self, migration, operation, before, after):
+        self.migration, self.operation = migration, operation
+        if is_code(operation):
+            self.opaque.append(migration)
+            return
+        try:
+            with self.connection.execute_wrapper(self.guard):
+                operation.database_forwards(migration.app_label, self.recorder, before, after)
+        except Exception as error:
+            self.cannot_read("%s: %s" % (type(operation).__name__, error))
+
+    def cannot_read(self, what):
+        self.opaque.append(self.migration)
+        self.unread.append((self.migration, " ".join(what.split())[:200]))
+
+    def note(self, event):
+        event.migration, event.operation = self.migration, self.operation
+        if event.kind == "sql":
+            for change in reader.changes_of(event.sql, self.connection.vendor == "mysql"):
+                self.apply(Event(migration=event.migration, operation=event.operation, **change))
+        else:
+            if event.model is not None and not event.model._meta.managed:
+                return
+            self.apply(event)
+
+    def apply(self, event):
+        handler = getattr(self, "on_" + event.kind.replace("-", "_"))
+        handler(event)
+
+    # Tables
+
+    def table_of(self, event):
+        """The table to change; a note where it is not there."""
+        name = event.table if event.model is None else event.model._meta.db_table
+        self.touched.add(name)
+        table = self.catalog.edit(name)
+        if table is None:
+            self.cannot_read("the table %s is not visible" % name)
+        elif table["kind"] == "unknown":
+            table = None
+        return name, table
+
+    def on_create(self, event):
+        name = event.table if event.model is None else event.model._meta.db_table
+        self.touched.add(name)
+        # Else \`migrate --fake-initial\`, or it fails.
+        if self.catalog.get(name) is not None:
+            return
+        # What SQL creates may have any columns.
+        kind = "table" if event.model else "unknown"
+        table = {"kind": kind, "columns": {}, "fks": [], "uniques": [], "checks": []}
+        for field in event.model._meta.local_concrete_fields if event.model else ():
+            self.put_column(table, field)
+        self.catalog.put(name, table)
+        self.causes[(name, "")] = event
+
+    def on_view(self, event):
+        self.touched.add(event.table)
+        table = {"kind": "view", "columns": {}, "fks": [], "uniques": [], "checks": []}
+        self.catalog.put(event.table, table)
+        self.causes[(event.table, "")] = event
+
+    def on_delete(self, event):
+        name = event.table if event.model is None else event.model._meta.db_table
+        self.touched.add(name)
+        self.catalog.put(name, None)
+        self.causes[(name, "")] = event
+
+    def on_rename(self, event):
+        old, new = event.old, event.new
+        self.touched.update((old, new))
+        table = self.catalog.edit(old)
+        if table is None:
+            return self.cannot_read("the table %s is not visible" % old)
+        self.catalog.put(new, table)
+        self.catalog.put(old, None)
+        for (name, column), cause in list(self.causes.items()):
+            if name == old:
+                self.causes[(new, column)] = cause
+        self.causes[(old, "")] = self.causes[(new, "")] = event
+
+    # Columns
+
+    def put_column(self, table, field):
+        reference = fingerprint.reference_of(field)
+        table["columns"][field.column] = {
+            "null": bool(field.null),
+            "filled": fingerprint.is_filled(field),
+            "type": fingerprint.type_of(field, self.connection),
+        }
+        if reference and reference[1]:
+            table["fks"].append([field.column, reference[0]])
+        if field.unique and not field.primary_key:
+            table["uniques"].append([field.column])
+        if self.check_of(field):
+            table["checks"].append(field.column)
+
+    def check_of(self, field):
+        try:
+            return field.db_check(self.connection)
+        except Exception:
+            return None
+
+    def on_add(self, event):
+        name, table = self.table_of(event)
+        if table is None:
+            return
+        if event.field is None:
+            column = event.column
+            table["columns"].setdefault(column, {"null": event.null, "filled": event.filled, "type": event.type})
+            if event.parent:
+                table["fks"].append([column, event.parent])
+        else:
+            column = event.field.column
+            if column not in table["columns"]:
+                self.put_column(table, event.field)
+        self.causes[(name, column)] = event
+
+    def on_remove(self, event):
+        name, table = self.table_of(event)
+        if table is None:
+            return
+        column = event.column if event.field is None else event.field.column
+        drop(table, column)
+        self.causes[(name, column)] = event
+
+    def on_alter(self, event):
+        name, table = self.table_of(event)
+        if table is None:
+            return
+        old, new = event.old, event.new
+        if old.column != new.column:
+            self.rename_column(table, old.column, new.column)
+            self.causes[(name, old.column)] = event
+        self.causes[(name, new.column)] = event
+        has = table["columns"].get(new.column)
+        if has is None:
+            return self.cannot_read("the column %s.%s is not visible" % (name, old.column))
+        if bool(old.null) != bool(new.null):
+            has["null"] = bool(new.null)
+        if fingerprint.is_filled(old) != fingerprint.is_filled(new):
+            has["filled"] = fingerprint.is_filled(new)
+        types = [fingerprint.type_of(each, self.connection) for each in (old, new)]
+        if types[0] != types[1] and self.connection.vendor != "sqlite":
+            has["type"] = types[1]
+        self.alter_reference(table, old, new)
+        if new.unique and not old.unique and not new.primary_key:
+            table["uniques"].append([new.column])
+        if self.check_of(new) and not self.check_of(old):
+            table["checks"].append(new.column)
+
+    def alter_reference(self, table, old, new):
+        before, after = fingerprint.reference_of(old), fingerprint.reference_of(new)
+        if before and before[1]:
+            table["fks"] = [each for each in table["fks"] if each[0] != new.column]
+        if after and after[1]:
+            table["fks"].append([new.column, after[0]])
+
+    def rename_column(self, table, old, new):
+        has = table["columns"].pop(old, None)
+        if has is not None:
+            table["columns"][new] = has
+        for reference in table["fks"]:
+            if reference[0] == old:
+                reference[0] = new
+
+    def on_rename_column(self, event):
+        name, table = self.table_of(event)
+        if table is not None:
+            self.rename_column(table, event.column, event.to)
+            self.causes[(name, event.column)] = self.causes[(name, event.to)] = event
+
+    def on_set(self, event):
+        """SET and DROP of NOT NULL and DEFAULT, and TYPE, by SQL."""
+        name, table = self.table_of(event)
+        if table is None:
+            return
+        has = table["columns"].get(event.column)
+        if has is None:
+            return self.cannot_read("the column %s.%s is not visible" % (name, event.column))
+        for key in ("null", "filled", "type"):
+            if key in event.__dict__:
+                has[key] = event.__dict__[key]
+        self.causes[(name, event.column)] = event
+
+    # Constraints
+
+    def on_unique(self, event):
+        name, table = self.table_of(event)
+        if table is not None:
+            table["uniques"].append(event.columns)
+            self.causes[(name, ",".join(event.columns))] = event
+
+    def on_check(self, event):
+        name, table = self.table_of(event)
+        if table is not None:
+            table["checks"].append(event.name)
+            self.causes[(name, event.name)] = event
+
+    def on_drop_check(self, event):
+        """Of any kind: it can only make more fit."""
+        _, table = self.table_of(event)
+        if table is not None and event.name in table["checks"]:
+            table["checks"].remove(event.name)
+
+    def on_reference(self, event):
+        name, table = self.table_of(event)
+        if table is not None:
+            table["fks"].append([event.column, event.parent])
+            self.causes[(name, event.column)] = event
+
+    def on_unread(self, event):
+        self.cannot_read(event.statement)
+
+    def cause_of(self, table, column):
+        return self.causes.get((table, column)) or self.causes.get((table, ""))
+
+
+def drop(table, column):
+    table["columns"].pop(column, None)
+    table["fks"] = [each for each in table["fks"] if each[0] != column]
+    table["uniques"] = [each for each in table["uniques"] if column not in each]
+`,
+  'guard.py': `"""Takes a migration's locks on PostgreSQL without making others wait for it. Runs inside of the migrate command.
+
+While a statement waits for a lock, all that comes after it waits behind it. So before the first statement that locks a
+table strongly: look who holds it, wait outside of the queue, then try for a moment all tables that the migration begins
+with. Everything is set for the transaction alone: behind a pooler the session is someone else's a moment later.
+"""
+import json
+import os
+import random
+import re
+import sys
+import time
+import zipfile
+from importlib import util
+from importlib.machinery import PathFinder
+
+from rollout_inspector import locks, reader, task
+
+executor = "django.db.migrations.executor"
+# How long others may wait behind one try, in ms.
+try_ms = 200
+# An automatic VACUUM gives way to one that waits in line for longer than deadlock_timeout, a second.
+line_ms = 1500
+# How long to wait where the transaction has something that others wait for, in seconds.
+closed_seconds = 1
+# lock_not_available, deadlock_detected
+busy = ("55P03", "40P01")
+maintenance = "ShareUpdateExclusiveLock"
+conflicts = {
+    "SHARE": ["RowExclusiveLock", maintenance, "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock"],
+    "ACCESS EXCLUSIVE": ["AccessShareLock", "RowShareLock", "ShareLock"],
+}
+conflicts["SHARE ROW EXCLUSIVE"] = conflicts["SHARE"] + ["ShareLock"]
+conflicts["ACCESS EXCLUSIVE"] += conflicts["SHARE"]
+
+
+def begin(path):
+    """As the module sitecustomize: in each Python that the migrate command starts."""
+    with zipfile.ZipFile(path) as archive:
+        task.spec.update(json.loads(archive.read("task.json").decode("ascii")))
+    sys.path[:] = [each for each in sys.path if each != path]
+    sys.path_importer_cache.pop(path, None)
+    sys.meta_path.insert(0, Hook)
+    # The one that this is in place of.
+    spec = PathFinder.find_spec("sitecustomize")
+    if spec:
+        sys.modules["sitecustomize"] = module = util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+
+
+class Hook:
+    """Is there when Django's executor of migrations has been imported."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name != executor:
+            return None
+        sys.meta_path.remove(Hook)
+        spec = util.find_spec(name)
+        try:
+            run = spec.loader.exec_module
+
+            def exec_module(module):
+                run(module)
+                guard(module.MigrationExecutor)
+
+            spec.loader.exec_module = exec_module
+        except AttributeError:
+            # A loader of another kind: Django locks as ever.
+            pass
+        return spec
+
+
+def guard(own):
+    apply = own.apply_migration
+    path = os.environ.pop("DJANGO_ROLLOUT_LOCKS", "")
+    others = [each for each in os.environ.pop("PYTHONPATH", "").split(os.pathsep) if each not in ("", path)]
+    if others:
+        os.environ["PYTHONPATH"] = os.pathsep.join(others)
+
+    def apply_migration(self, state, migration, *args, **options):
+        if self.connection.vendor != "postgresql":
+            return apply(self, state, migration, *args, **options)
+        with self.connection.execute_wrapper(Guard(self.connection, migration)):
+            return apply(self, state, migration, *args, **options)
+
+    own.apply_migration = apply_migration
+    task.say(json.dumps({"locking": {"ready": True}}))
+
+
+def code_of(error):
+    cause = error.__cause__
+    return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+
+
+class Guard:
+    """Of one migration."""
+
+    def __init__(self, connection, migration):
+        self.connection = connection
+        self.atomic = migration.atomic
+        self.migration = "%s.%s" % (migration.app_label, migration.name)
+        key = "%s %s" % (connection.alias, self.migration)
+        self.planned = task.spec["leading"].get(key, []) if self.atomic else []
+        # Modes of the tables that the transaction has locked.
+        self.held = {}
+        self.written = False
+        self.is_own = False
+
+    def __call__(self, execute, sql, params, many, context):
+        def run():
+            return execute(sql, params, many, context)
+
+        text = "" if self.is_own else str(sql)
+        if re.match(r"\\s*(INSERT|UPDATE|DELETE|MERGE|COPY)\\b", text, re.IGNORECASE):
+            self.written = True
+        elif locks.strong.search(text):
+            return self.strong(text, run)
+        return run()
+
+    def strong(self, text, run):
+        from django.db import DatabaseError, transaction
+
+        wanted = locks.of_sql(text)
+        for what, statement, _ in wanted:
+            if what == "unread":
+                self.say(note="what this statement locks is not known beforehand: %s" % statement)
+        wanted = [each for each in wanted if each[0] != "unread"]
+        is_open = self.connection.in_atomic_block
+        if not is_open:
+            for index, table in locks.concurrent_of(text):
+                try:
+                    self.repair(index, table)
+                except DatabaseError as error:
+                    self.say(note="the index %s could not be looked at: %s" % (index, one_line(error)))
+        is_single = len([each for each in reader.statements_of(text, False) if each]) == 1
+        if not wanted or not (is_open or is_single):
+            return run()
+        if not self.atomic:
+            self.held, self.written = {}, False
+        if is_open:
+            return self.locked(wanted, run)
+        with transaction.atomic(using=self.connection.alias):
+            return self.locked(wanted, run)
+
+    def sql(self, text, values=None):
+        """Rows of one of our queries."""
+        self.is_own = True
+        try:
+            with self.connection.cursor() as cursor:
+                cursor.execute(text, values)
+                return cursor.fetchall() if cursor.description else []
+        finally:
+            self.is_own = False
+
+    def say(self, **more):
+        more.update(migration=self.migration, database=self.connection.alias)
+        task.say(json.dumps({"locking": more}))
+
+    def inside(self, work):
+        """In a savepoint: what fails leaves the transaction as it was."""
+        self.sql("SAVEPOINT django_rollout")
+        try:
+            return work()
+        except Exception:
+            self.sql("ROLLBACK TO SAVEPOINT django_rollout")
+            raise
+        finally:
+            self.sql("RELEASE SAVEPOINT django_rollout")
+
+    def locked(self, wanted, run):
+        """Runs a statement with the locks that it needs, and those that the next ones need."""
+        from django.db import DatabaseError
+
+        planned, self.planned = self.planned, []
+        try:
+            if self.sql("SHOW transaction_isolation")[0][0] != "read committed":
+                # The first look would decide what the migration sees of the rows.
+                self.say(note="its transaction is not read committed: it takes its locks without a look first")
+                return run()
+            now = self.inside(lambda: locks.resolved(self.sql, wanted))
+            tables = self.inside(lambda: locks.resolved(self.sql, wanted + planned)) if planned else now
+        except DatabaseError as error:
+            self.say(note="what the next statements lock is not known: %s" % one_line(error))
+            return run()
+        order = locks.modes.index
+        missing = {
+            oid: table
+            for oid, table in tables.items()
+            if oid not in self.held or order(self.held[oid]) < order(table["mode"])
+        }
+        # Views and foreign tables cannot be locked by a statement of their own.
+        first = {oid: table for oid, table in missing.items() if table["kind"] in "rp"}
+        try:
+            if first:
+                self.take(first, lambda: self.lock(first))
+                self.held.update((oid, table["mode"]) for oid, table in first.items())
+        except DatabaseError as error:
+            self.say(note="%s cannot be locked beforehand: %s" % (", ".join(told(first)), one_line(error)))
+            first = {}
+        rest = {oid: table for oid, table in missing.items() if oid in now and oid not in first}
+        if not rest:
+            return run()
+        result = self.take(rest, run)
+        self.held.update((oid, table["mode"]) for oid, table in rest.items())
+        return result
+
+    def lock(self, tables, mode=None):
+        end = time.monotonic() + try_ms / 1000.0
+        for table in sorted(tables.values(), key=lambda each: each["name"]):
+            if not mode:
+                # Who waits for the first one waits for the others, too.
+                self.limit("%dms" % max(10, (end - time.monotonic()) * 1000))
+            self.sql("LOCK TABLE %s IN %s MODE" % (table["name"], mode or table["mode"]))
+
+    def limit(self, value):
+        self.sql("SELECT set_config('lock_timeout', %s, true)", [value])
+
+    def attempt(self, work, milliseconds):
+        """Whether the locks were free, and the result."""
+        from django.db import DatabaseError
+
+        def limited():
+            before = self.sql("SELECT current_setting('lock_timeout')")[0][0]
+            self.limit("%dms" % milliseconds)
+            result = work()
+            self.limit(before)
+            return result
+
+        try:
+            return True, self.inside(limited)
+        except DatabaseError as error:
+            if code_of(error) in busy:
+                return False, None
+            raise
+
+    def take(self, tables, work):
+        from django.core.management import CommandError
+
+        limit = task.spec["wait"]
+        is_closed = bool(self.held) or self.written
+        if is_closed:
+            limit = min(limit, closed_seconds)
+        began, seen, last, looks, next_word = time.monotonic(), {}, [], 0, 1
+
+        def say(**more):
+            self.say(tables=told(tables), waited=round(waited, 1), limit=limit, closed=is_closed, **more)
+
+        while True:
+            found = self.look(tables)
+            now = time.monotonic()
+            waited = now - began
+            last = found or last
+            seen = {each["id"]: seen.get(each["id"], now) for each in found}
+            # On a table that is never free for long, holders of some age are waited for in the queue, too.
+            reach = min(1.5, 0.15 * 2 ** (waited // 2))
+            stay = [each for each in found if now - seen[each["id"]] >= reach]
+            if not found or looks and not stay:
+                is_free, result = self.attempt(work, try_ms)
+                if is_free:
+                    if next_word > 1:
+                        say(taken=True)
+                    return result
+            elif looks and limit > closed_seconds and all(each["mode"] == maintenance for each in stay):
+                # Nobody who reads or writes waits behind this lock.
+                self.attempt(lambda: self.lock(tables, "SHARE UPDATE EXCLUSIVE"), line_ms)
+            if looks and waited >= limit:
+                say(over=True, holders=last[:5])
+                raise CommandError("%s was in use for %d s, and the migration has not begun to change it" % (", ".join(told(tables)), limit))
+            if waited >= next_word:
+                say(holders=last[:5])
+                next_word = waited + 10
+            looks += 1
+            time.sleep(random.uniform(0.15, 0.3))
+
+    def look(self, tables):
+        from django.db import DatabaseError
+
+        try:
+            return self.inside(lambda: self.holders(tables))
+        except DatabaseError:
+            # A server that only speaks PostgreSQL's language.
+            return []
+
+    def holders(self, tables):
+        """Who has a lock that keeps ours away."""
+        pairs = [(oid, mode) for oid, table in tables.items() for mode in conflicts[table["mode"]]]
+        # Else a transaction sees always the same.
+        self.sql("SELECT pg_stat_clear_snapshot()")
+        rows = self.sql(
+            (
+                "WITH RECURSIVE w(oid, mode) AS (SELECT * FROM unnest(%s::oid[], %s::text[]) UNION "
+                "SELECT i.inhrelid, w.mode FROM pg_inherits i JOIN w ON i.inhparent = w.oid) "
+                "SELECT l.pid, l.virtualtransaction, l.mode, a.usename::text, a.application_name, a.state, "
+                "extract(epoch FROM clock_timestamp() - a.xact_start)::float, left(nullif(a.query, '<insufficient privilege>'), 400) "
+                "FROM w JOIN pg_locks l ON l.locktype = 'relation' AND l.relation = w.oid AND l.mode = w.mode AND l.granted "
+                "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND l.pid IS DISTINCT FROM pg_backend_pid() "
+                "LEFT JOIN pg_stat_activity a ON a.pid = l.pid ORDER BY a.xact_start"
+            ),
+            [list(column) for column in zip(*pairs)],
+        )
+        found = {}
+        for pid, transaction, mode, user, application, state, age, query in rows:
+            each = {"id": "%s %s" % (pid, transaction), "pid": pid, "mode": mode, "user": user}
+            each.update(application=application, state=state, age=age and round(age, 1), query=without_values(query or ""))
+            known = found.setdefault(each["id"], each)
+            if known["mode"] == maintenance:
+                known["mode"] = mode
+        return list(found.values())
+
+    def repair(self, index, table):
+        """Drops what a broken CREATE INDEX CONCURRENTLY has left under the name that is needed now."""
+        rows = self.sql(
+            (
+                "SELECT c.relname::text, quote_ident(s.nspname) || '.' || quote_ident(c.relname), i.indrelid "
+                "FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace s ON s.oid = c.relnamespace "
+                "WHERE i.indrelid = to_regclass(%s) AND NOT i.indisvalid AND c.relkind = 'i'"
+            ),
+            [table],
+        )
+        for name, full, oid in rows:
+            command = "DROP INDEX CONCURRENTLY " + full
+            # One that is being built is not valid, either.
+            holders = self.holders({oid: {"mode": "SHARE"}})
+            builds = [each["pid"] for each in holders if each["mode"] == maintenance]
+            if name != index:
+                self.say(note="the index %s is invalid, perhaps left behind: %s" % (full, command))
+            elif builds:
+                self.say(note="the index %s is being built already (pid %s)" % (full, builds[0]))
+            else:
+                self.sql(command)
+                self.say(note="dropped the invalid index %s, which an interrupted release left behind" % full)
+
+
+def told(tables):
+    return sorted(table["table"] for table in tables.values())
+
+
+def one_line(error):
+    return " ".join(str(error).split())[:200]
+
+
+def without_values(query):
+    query = re.sub(r"'(?:[^']|'')*(?:'|\\Z)", "'?'", " ".join(query.split()))
+    return re.sub(r"\\b\\d+\\b", "?", query)[:200]
+`,
+  'identity.py': `"""What names a database, and whether two of them are one."""
+import os
+import re
+import time
+
+from rollout_inspector import task
+
+
+def connect(connection):
+    from django.db.utils import OperationalError
+
+    until = time.monotonic() + float(task.spec.get("wait") or 0)
+    while True:
+        try:
+            return connection.ensure_connection()
+        except OperationalError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(0.5)
+
+
+def bare(address):
+    """Without what a URI may have: who asks, by which password, and its options."""
+    return re.sub(r"//[^/]*@", "//", str(address)).partition("?")[0]
+
+
+def identity_of(connection):
+    """What names a database, as far as settings tell; no password."""
+    have = connection.settings_dict
+    options = have.get("OPTIONS") or {}
+    name = str(have.get("NAME") or options.get("dbname") or "")
+    if connection.vendor == "sqlite":
+        path = name if name.startswith((":", "file:")) else os.path.realpath(name)
+        return {"vendor": "sqlite", "name": path, "host": "", "port": "", "user": ""}
+    usual = {"postgresql": "5432", "mysql": "3306"}.get(connection.vendor, "")
+    sent = str(options.get("options") or "")
+    found = re.search(r"search_path(?:=|%3D)([^ &]+)", sent)
+    host = have.get("HOST") or options.get("host") or options.get("service")
+    return {
+        "vendor": connection.vendor,
+        "name": bare(name),
+        "host": bare(host or options.get("read_default_file") or ""),
+        "port": str(have.get("PORT") or options.get("port") or usual),
+        "user": str(have.get("USER") or options.get("user") or ""),
+        "schema": found.group(1) if found else "",
+    }
+
+
+def asked(connection):
+    """The same with what the server itself tells, which a proxy between does not change."""
+    from django.db import Error
+
+    identity = identity_of(connection)
+    ask = {
+        "postgresql": [
+            ("name", "SELECT current_database()"),
+            ("schema", "SELECT current_schema()"),
+            ("server", "SELECT system_identifier FROM pg_control_system()"),
+            # That needs a right. Without it, at least two present connections can be distinguished.
+            ("started", "SELECT extract(epoch FROM pg_postmaster_start_time())"),
+        ],
+        "mysql": [
+            ("name", "SELECT database()"),
+            ("server", "SELECT @@server_uuid"),
+            ("server", "SELECT @@server_uid"),
+            ("started", "SELECT CONCAT(@@hostname, ' ', @@port)"),
+        ],
+    }
+    for key, sql in ask.get(connection.vendor, []):
+        if identity.get(key) and key == "server":
+            continue
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+                row = cursor.fetchone()
+        except Error:
+            continue
+        if row and row[0] is not None:
+            identity[key] = str(row[0])
+    return identity
+
+
+def is_same(one, other):
+    """Whether two identities are of one database; another user, or another way to it, is none."""
+    for key in ("vendor", "name"):
+        if one.get(key) != other.get(key):
+            return False
+    if one.get("schema") and other.get("schema") and one["schema"] != other["schema"]:
+        return False
+    for key in ("server", "started"):
+        if one.get(key) and one.get(key) == other.get(key):
+            return True
+    # A cluster of MySQL answers by any of its servers, and a file has none.
+    told = one.get("server") and other.get("server")
+    if told and one["vendor"] == "postgresql":
+        return False
+    return all(one.get(key) == other.get(key) for key in ("host", "port"))
+`,
+  'judge.py': `"""What does not fit between code and a database, by the rules of rules.json. Pure.
+
+\`misfits\` is a set difference's half: only what fitted before and does not fit after is a finding. What was amiss
+before is not this release's doing: legacy tables, other databases, dead apps.
+"""
+import json
+import os
+import re
+
+RULES = json.loads(
+    __loader__.get_data(os.path.join(os.path.dirname(__file__), "rules.json")).decode("utf-8")
+)
+
+# From, to: what holds all values of the former.
+wider = {
+    ("smallint", "integer"),
+    ("smallint", "bigint"),
+    ("integer", "bigint"),
+    ("real", "double precision"),
+    ("varchar", "text"),
+    ("varchar", "longtext"),
+    ("char", "varchar"),
+    ("char", "text"),
+    ("json", "jsonb"),
+    ("date", "timestamp with time zone"),
+    ("bool", "boolean"),
+}
+numbers = ("smallint", "integer", "bigint", "numeric", "decimal", "real", "double precision", "bool", "boolean")
+texts = ("varchar", "char", "text", "longtext", "citext")
+
+
+def parts_of(text):
+    """\`numeric(10, 2)\` is ("numeric", [10, 2])."""
+    found = re.match(r"([^(]*)(?:\\(([\\d, ]+)\\))?", text)
+    sizes = [int(each) for each in re.findall(r"\\d+", found.group(2) or "")]
+    return found.group(1).strip().lower(), sizes
+
+
+def of_types(old, new):
+    """Returns the rule that a change of a column's type meets, and whether queries certainly fail."""
+    if not old or not new or old == new:
+        return None, False
+    (kind, sizes), (other, others) = parts_of(old), parts_of(new)
+    if kind == other:
+        if kind in ("numeric", "decimal") and len(sizes) == len(others) == 2:
+            whole, others_whole = sizes[0] - sizes[1], others[0] - others[1]
+            return ("narrowed" if others_whole < whole or others[1] < sizes[1] else None), False
+        if not others:
+            return None, False
+        return ("narrowed" if not sizes or others[0] < sizes[0] else None), False
+    if (kind, other) in wider:
+        # char(32) fits into varchar(32), and not into varchar(5).
+        return ("narrowed" if sizes and others and others[0] < sizes[0] else None), False
+    crossed = (kind in numbers and other in texts) or (kind in texts and other in numbers)
+    return "retyped", crossed
+
+
+def misfits(needs, table_of, tables, is_new):
+    """Returns what does not fit: {(rule, table, column): more about it}.
+
+    needs     of one version, by table
+    table_of  returns a table of the catalog, by its name
+    tables    those to look at
+    is_new    it is the version of this release, which knows what its migrations make
+    """
+    found = {}
+
+    def add(rule, table, column="", **more):
+        found[(rule, table, column)] = more
+
+    for name in sorted(tables):
+        need = needs.get(name)
+        have = table_of(name)
+        if need is None:
+            # A table that is left behind holds on to rows of others.
+            for column, parent in have["fks"] if have and is_new else ():
+                if parent in needs:
+                    add("delete-refused", name, column, parent=parent)
+            continue
+        if have is None:
+            add("table-gone", name)
+            continue
+        is_view = have["kind"] == "view"
+        columns = have["columns"]
+        if have["kind"] == "unknown":
+            continue
+        if is_view and not columns:
+            # The new version may be made for it.
+            if not (is_new and need.get("u")):
+                add("view", name)
+            continue
+        for column, wanted in need["c"].items():
+            has = columns.get(column)
+            if has is None:
+                add("column-gone", name, column)
+                continue
+            if is_view:
+                continue
+            if wanted.get("n") and not has["null"]:
+                add("null-refused", name, column)
+            if wanted.get("d") and not has["filled"] and not has["null"]:
+                add("default-gone", name, column)
+            rule, sure = of_types(wanted["t"], has["type"])
+            if rule:
+                add(rule, name, column, sure=sure, to=has["type"], **{"from": wanted["t"]})
+        if is_view:
+            continue
+        for column, has in columns.items():
+            if column not in need["c"] and not has["null"] and not has["filled"]:
+                add("insert-refused", name, column)
+        for column, parent in have["fks"]:
+            known = need["c"].get(column)
+            if known is None:
+                # Rows of the running version do not have the new column yet.
+                if is_new and parent in needs:
+                    add("delete-refused", name, column, parent=parent)
+            elif not is_new and not (known.get("r") or ["", 0])[1]:
+                add("fk-added", name, column, parent=parent)
+        if not is_new:
+            for unique in have["uniques"]:
+                add("unique", name, ",".join(unique))
+            for check in have["checks"]:
+                add("check", name, check)
+    return found
+
+
+def severity_of(rule, more, need, is_new):
+    """breaks, may or unknown, by the rule and by what is known of this case."""
+    severity = RULES[rule]["severity"]
+    if rule == "retyped" and more.get("sure"):
+        severity = "breaks"
+    if rule == "null-refused" and more.get("nulls") and not more.get("filled"):
+        severity = "breaks"
+    # What no operation makes may come by another way: a step in Python, a table of another program.
+    if severity == "breaks" and is_new and rule != "insert-refused":
+        if more.get("opaque"):
+            severity = "unknown"
+        elif need.get("u") or need.get("o"):
+            severity = "may"
+    return severity
+`,
+  'locks.py': `"""Which tables a statement of PostgreSQL locks, and how strongly. Pure, but for \`resolved\`.
+
+What locks is written as [what, name, more]: ["table", name, mode], ["index", name, ""] (its table), and
+["constraint", table, name], ["column", table, name], ["others", table, ""] (tables on the other side of foreign keys).
+Reading and writing go on under weaker locks than these; what only takes such a lock is not listed.
+"""
+import re
+
+from rollout_inspector import reader
+
+closed, writes, rows_only = "ACCESS EXCLUSIVE", "SHARE ROW EXCLUSIVE", "SHARE"
+# The strongest last.
+modes = (rows_only, writes, closed)
+
+part = r'(?:"(?:[^"]|"")+"|\\w+)'
+name = "(" + part + r"(?:\\." + part + ")?)"
+exists = r"(?:IF (?:NOT )?EXISTS )?"
+# Nothing else can lock: a quick look, since data steps send many statements.
+strong = re.compile(r"\\b(ALTER|CREATE|DROP|TRUNCATE|CLUSTER|REINDEX|REFRESH|DO|CALL)\\b", re.IGNORECASE)
+# Actions of ALTER TABLE beside which reading and writing go on.
+weak = (
+    r"(VALIDATE CONSTRAINT|CLUSTER ON|SET WITHOUT CLUSTER|SET \\(|RESET \\(|ATTACH PARTITION|DETACH PARTITION|"
+    r"ALTER (COLUMN )?" + part + r" (SET STATISTICS|SET \\(|RESET \\())"
+)
+# By the start of the statement, what names the table, and the mode.
+others = (
+    (r"DROP (?:MATERIALIZED VIEW|VIEW|FOREIGN TABLE) " + exists + name, closed),
+    (r"CREATE (?:OR REPLACE )(?:TEMP\\w* |RECURSIVE )*VIEW " + name, closed),
+    (r"ALTER (?:MATERIALIZED VIEW|VIEW|FOREIGN TABLE) " + exists + name, closed),
+    (r"CREATE (?:OR REPLACE )?(?:CONSTRAINT )?TRIGGER .*? ON " + name, writes),
+    (r"DROP TRIGGER .*? ON " + name, closed),
+    (r"(?:CREATE|ALTER|DROP) POLICY .*? ON " + name, closed),
+    (r"CREATE (?:OR REPLACE )?RULE .*? TO " + name, closed),
+    (r"(?:ALTER|DROP) RULE .*? ON " + name, closed),
+    (r"REFRESH MATERIALIZED VIEW (?!CONCURRENTLY)" + name, closed),
+    (r"CLUSTER (?:VERBOSE )?" + name, closed),
+    (r"REINDEX (?:\\(.*?\\) )?TABLE (?!CONCURRENTLY)" + name, closed),
+)
+
+
+def begins(pattern, text):
+    return re.match(pattern, text, re.IGNORECASE)
+
+
+def find(pattern, text):
+    return begins(pattern + r"(?=\\W|\\Z)", text)
+
+
+def of_sql(sql):
+    """What the statements of a text lock, without repetition."""
+    found = []
+    for statement in reader.statements_of(sql, False):
+        found += [each for each in of_statement(statement) if each not in found]
+    return found
+
+
+def of_statement(text):
+    found = find(r"ALTER TABLE " + exists + "(?:ONLY )?" + name, text)
+    if found:
+        for action in reader.split(text[found.end() :].strip(" *")):
+            for each in of_action(found.group(1), action):
+                yield each
+        return
+    found = find(r"CREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY)" + exists + "(?:" + part + " )??ON (?:ONLY )?" + name, text)
+    if found:
+        yield ["table", found.group(1), rows_only]
+        return
+    found = begins(r"(?:DROP INDEX|REINDEX (?:\\(.*?\\) )?INDEX) (?!CONCURRENTLY)" + exists, text)
+    if found:
+        for each in names(text[found.end() :]):
+            yield ["index", each, ""]
+        return
+    if find(r"CREATE (?:\\w+ )*?TABLE", text):
+        for each in re.findall(r"\\bREFERENCES " + name, text, re.IGNORECASE):
+            yield ["table", each, writes]
+        for each in re.findall(r"\\bPARTITION OF " + name, text, re.IGNORECASE):
+            yield ["table", each, closed]
+        return
+    found = begins(r"(DROP TABLE|TRUNCATE(?: TABLE)?) " + exists + "(?:ONLY )?", text)
+    if found:
+        for each in names(text[found.end() :]):
+            yield ["table", each, closed]
+            if found.group(1).upper() == "DROP TABLE" or re.search(r" CASCADE\\Z", text, re.IGNORECASE):
+                yield ["others", each, ""]
+        return
+    for pattern, mode in others:
+        found = find(pattern, text)
+        if found:
+            yield ["table", found.group(1), mode]
+            return
+    if find("(DO|CALL)", text):
+        yield ["unread", text[:60], ""]
+
+
+def names(text):
+    text = re.sub(r"(?i) (CASCADE|RESTRICT|RESTART IDENTITY|CONTINUE IDENTITY)(?=\\Z| )", "", text)
+    return [found.group(1) for found in (find(name, each) for each in reader.split(text)) if found]
+
+
+def of_action(table, action):
+    if begins(weak, action):
+        return
+    parents = re.findall(r"\\bREFERENCES " + name, action, re.IGNORECASE)
+    found = find(r"ADD (?:CONSTRAINT " + part + " )?FOREIGN KEY", action)
+    found = found or find(r"(ENABLE|DISABLE) (\\w+ )?TRIGGER", action)
+    yield ["table", table, writes if found else closed]
+    for each in parents:
+        yield ["table", each, writes]
+    found = find(r"DROP CONSTRAINT " + exists + "(" + part + ")", action)
+    if found:
+        yield ["constraint", table, found.group(1)]
+        return
+    found = find(r"DROP (?:COLUMN )?" + exists + "(" + part + ")", action)
+    found = found or find(r"ALTER (?:COLUMN )?(" + part + ") (?:SET DATA )?TYPE", action)
+    if found:
+        yield ["column", table, found.group(1)]
+
+
+def concurrent_of(sql):
+    """Pairs of index and table that a text builds while reading and writing go on."""
+    pattern = r"CREATE (?:UNIQUE )?INDEX CONCURRENTLY " + exists + "(" + part + ") ON (?:ONLY )?" + name
+    found = [find(pattern, each) for each in reader.statements_of(sql, False)]
+    return [(plain(each.group(1)), each.group(2)) for each in found if each]
+
+
+def plain(identifier):
+    """A name as the catalog has it."""
+    quoted = identifier.startswith('"')
+    return identifier[1:-1].replace('""', '"') if quoted else identifier.lower()
+
+
+def leading(statements):
+    """The statements that come before the first step of code, or after it where it is the first; joined."""
+    found = []
+    for each in statements:
+        if each.startswith("--"):
+            if "CANNOT BE WRITTEN AS SQL" in each and found:
+                break
+        else:
+            found.append(each)
+    return "\\n".join(found)
+
+
+def resolved(rows_of, wanted):
+    """Tables by their number in the catalog, as it is now; what is not there yet is left out."""
+    if not wanted:
+        return {}
+    query = (
+        "SELECT n.at, c.oid, i.indrelid FROM unnest(%s::text[]) WITH ORDINALITY n(name, at) "
+        "JOIN pg_class c ON c.oid = to_regclass(n.name) LEFT JOIN pg_index i ON i.indexrelid = c.oid"
+    )
+    found = {at: (oid, table) for at, oid, table in rows_of(query, [[each[1] for each in wanted]])}
+    strength, sides = {}, []
+
+    def lock(oid, mode):
+        strength[oid] = max(strength.get(oid, 0), modes.index(mode))
+
+    for at, (what, _, more) in enumerate(wanted, 1):
+        oid, table = found.get(at, (None, None))
+        if what == "index" and table:
+            lock(table, closed)
+        elif oid and what == "table":
+            lock(oid, more)
+        elif oid and what != "index":
+            sides.append((what, oid, plain(more)))
+    if sides:
+        column = "ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = %s AND attnum = ANY(%s))"
+        columns = ", ".join(column % each for each in (("conrelid", "conkey"), ("confrelid", "confkey")))
+        query = "SELECT conrelid, confrelid, conname::text, %s FROM pg_constraint WHERE contype = 'f'" % columns
+        tables = [oid for _, oid, _ in sides]
+        query += " AND (conrelid = ANY(%s::oid[]) OR confrelid = ANY(%s::oid[]))"
+        for child, parent, title, own, theirs in rows_of(query, [tables, tables]):
+            for what, oid, more in sides:
+                here = (own if oid == child else []) + (theirs if oid == parent else [])
+                # A primary key that others refer to has its own name.
+                is_it = title == more or oid == parent if what == "constraint" else what == "others" or more in here
+                if oid in (child, parent) and is_it:
+                    lock(child, closed)
+                    lock(parent, closed)
+    query = (
+        "SELECT c.oid, c.relkind::text, quote_ident(s.nspname) || '.' || quote_ident(c.relname), "
+        "CASE WHEN s.nspname = current_schema() THEN '' ELSE s.nspname || '.' END || c.relname, "
+        "CASE WHEN c.relpages > 0 OR c.reltuples > 0 THEN c.reltuples ELSE pg_stat_get_live_tuples(c.oid) END, "
+        "c.relpages::bigint * current_setting('block_size')::bigint "
+        "FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace WHERE c.oid = ANY(%s::oid[])"
+    )
+    return {
+        oid: {
+            "name": full,
+            "table": shown,
+            "mode": modes[strength[oid]],
+            "kind": kind,
+            "rows": int(rows),
+            "bytes": size,
+        }
+        for oid, kind, full, shown, rows, size in rows_of(query, [list(strength)])
+    }
+`,
+  'main.py': `"""The order: a plan in the project's own process; then, without the project in memory, the web's answer, the
+migration and the comparison after it.
+
+The same text runs in each of these processes. DJANGO_ROLLOUT_SPEC says which one it is.
+"""
+import atexit
+import json
+import os
+import sys
+
+from rollout_inspector import run, task
+
+
+def main():
+    locks = os.environ.get("DJANGO_ROLLOUT_LOCKS")
+    if locks and "DJANGO_ROLLOUT_SPEC" not in os.environ:
+        from rollout_inspector import guard
+
+        return guard.begin(locks)
+    task.read()
+    if "child" in task.spec:
+        from rollout_inspector import web
+
+        web.web_tells()
+        finish()
+    elif "verify" in task.spec:
+        verify()
+        finish()
+    elif "handed" in task.spec:
+        state = run.handed()
+        run.after_plan(state)
+        finish(state["found"].get("failed", 0))
+    else:
+        plan()
+
+
+def finish(code=0):
+    sys.stdout.flush()
+    # Not by sys.exit: threads that the project has started would keep it.
+    os._exit(code)
+
+
+def plan():
+    import django
+    from django.conf import settings
+    from django.core.management import call_command, get_commands
+    from django.db import connections
+
+    # Django reports settings that cannot be imported only when they are read; then the apps.
+    settings.INSTALLED_APPS
+    django.setup()
+
+    from rollout_inspector import verdict, web
+    from rollout_inspector.identity import asked, connect, identity_of
+    from rollout_inspector.needs import packed
+    from rollout_inspector.plan import plan_of
+
+    # As it is now: the project may change it when it connects.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DJANGO_ROLLOUT_")}
+    planned = planned_databases()
+    identities = {alias: identity_of(connections[alias]) for alias in planned}
+    found = {"stated": dict(identities), "identities": identities}
+    question, silent = web.question_of(found["stated"])
+    made = {}
+    try:
+        call_command("check", stdout=sys.stderr)
+        for alias, own in planned.items():
+            connect(connections[alias])
+            identities[alias] = asked(connections[alias])
+            made[alias] = plan_of(alias, identities[alias], own)
+    except Exception as error:
+        # A database that does not answer, or that is none of Django's, may be only the wrong one.
+        for alias in identities:
+            try:
+                connections[alias].ensure_connection()
+                identities[alias] = asked(connections[alias])
+            except Exception:
+                pass
+        found["failed"] = getattr(error, "returncode", 1) or 1
+        connections.close_all()
+        # Told by Django and Python first, as it is.
+        if question:
+            atexit.register(run.hand_over, found, question, silent)
+        else:
+            run.after_plan({"found": found, "question": None, "silent": silent, "spec": task.spec})
+        raise
+
+    connections.close_all()
+    found["plans"] = [each["plan"] for each in made.values()]
+    found["needs"] = [packed({alias: each["needs"] for alias, each in made.items()})]
+    found["judged"] = None
+    if verdict.is_judged():
+        pending = [migration for each in made.values() for migration in each["pending"]]
+        findings = [finding for each in made.values() for finding in each["findings"]]
+        judged = verdict.concluded(findings, pending)
+        judged["versions"] = versions_told([each["sources"] for each in made.values()])
+        found["judged"] = judged
+    questions = [each["question"] for each in made.values() if each["question"] and each["pending"]]
+    # A command that may do more than the plan shows cannot be compared with it.
+    found["verify"] = questions and {
+        "start": run.command_again(),
+        "env": environment,
+        "tables": questions,
+    }
+    # By alias and migration, what it begins to lock; none where nothing runs that could wait.
+    found["leading"] = None
+    if verdict.is_judged() and task.spec.get("locks") is not None:
+        databases = [each["leading"] for each in made.values() if each["leading"] is not None]
+        found["leading"] = {name: each for own in databases for name, each in own.items()} if databases else None
+    # A project's own \`migrate\` may do anything: django-tenants goes through all schemas.
+    found["always"] = bool(task.spec.get("always")) or get_commands().get("migrate") != "django.core"
+    found["django"] = django.get_version()
+    run.hand_over(found, question, silent)
+
+
+def planned_databases():
+    """Returns apps by alias; None: all of them.
+
+    Where no router says otherwise all is the default one's, and a mirror is a copy; what a router keeps away from is
+    not asked at all: it may be anything, and out of reach.
+    """
+    from django.conf import settings
+    from django.db import connections
+    from django.db.migrations.loader import MigrationLoader
+
+    from rollout_inspector.plan import own_apps
+
+    planned = {alias: None for alias in task.named()}
+    if settings.DATABASE_ROUTERS and not task.spec.get("only"):
+        on_disk = MigrationLoader(None)
+        for alias in connections:
+            mirror = (connections[alias].settings_dict.get("TEST") or {}).get("MIRROR")
+            own = set() if mirror or alias in planned else own_apps(alias, on_disk)
+            if own:
+                planned[alias] = own
+    return planned
+
+
+def versions_told(sources):
+    """The versions that run, and where the needs of each come from: the least trusted of all databases."""
+    told = []
+    for index, version in enumerate(task.spec["running"]):
+        of = [each[index] for each in sources if index < len(each)]
+        source = "state" if "state" in of or not of else of[0]
+        told.append({"names": version["names"], "tag": version.get("tag", ""), "source": source})
+    return told
+
+
+def verify():
+    """In a process of its own, after the migration."""
+    import django
+    from django.db import connections
+
+    django.setup()
+    from rollout_inspector import verdict
+
+    with os.fdopen(task.spec["verify"], "rb") as file:
+        questions = json.loads(file.read().decode("ascii"))
+    try:
+        told = [verdict.verified(each, connections[each["alias"]]) for each in questions]
+        task.say(json.dumps({"verified": told}))
+    except Exception as error:
+        task.say(json.dumps({"verified": None, "why": str(error)[:300]}))
+`,
+  'needs.py': `"""What code needs of a database: the fingerprint of an image.
+
+It is taken from the registry of apps and not from the migrations, because that is what the code's queries name: a
+field that is hidden from the running model, a table named by an environment variable, and apps without migrations
+are in it as they are.
+
+    {table: {"m": model, "u": 1 if not managed, "o": 1 if its app has no migrations, "c": {column: {...}}}}
+
+A column has: "t" its type; and 1 if it may be NULL ("n"), has a database default ("d"), a Python default ("p"), or
+gets its value from the database ("g"); "r": [table, 1 if a constraint] for a foreign key.
+"""
+import base64
+import json
+import re
+import zlib
+
+# Of one database, unpacked; far above what a project of 400 models needs.
+longest = 4 * 1024 * 1024
+# Some names of one type: the same column in other versions of Django.
+same_type = {"serial": "integer", "bigserial": "bigint", "smallserial": "smallint"}
+
+
+def has_db_default(field):
+    """Django 5.0 and later."""
+    has = getattr(field, "has_db_default", None)
+    return bool(has()) if has else False
+
+
+def is_filled(field):
+    """Whether the database sets a value that an INSERT leaves out."""
+    by_database = getattr(field, "generated", False) or field.get_internal_type().endswith("AutoField")
+    return bool(has_db_default(field) or by_database)
+
+
+def type_of(field, connection):
+    try:
+        text = field.db_type(connection) or ""
+    except Exception:
+        return ""
+    text = re.sub(r"\\s+(GENERATED|AUTO_INCREMENT|NOT NULL|PRIMARY KEY).*", "", str(text))
+    return same_type.get(text, text)
+
+
+def reference_of(field):
+    """The table that a foreign key refers to, and whether the database has a constraint for it."""
+    if not field.is_relation or field.remote_field is None:
+        return None
+    model = field.remote_field.model
+    if isinstance(model, str):
+        return None
+    return [model._meta.db_table, 1 if getattr(field, "db_constraint", False) else 0]
+
+
+def needs_of_field(field, connection):
+    need = {"t": type_of(field, connection)}
+    if field.null:
+        need["n"] = 1
+    if has_db_default(field):
+        need["d"] = 1
+    if field.has_default():
+        need["p"] = 1
+    if is_filled(field) and not need.get("d"):
+        need["g"] = 1
+    reference = reference_of(field)
+    if reference:
+        need["r"] = reference
+    return need
+
+
+def needs_of(connection, apps, is_here, migrated):
+    """Returns the needs of all models of these apps that \`is_here\` finds in this database."""
+    needs = {}
+    for model in apps.get_models(include_auto_created=True, include_swapped=False):
+        options = model._meta
+        if options.proxy or options.abstract or options.swapped or not is_here(model):
+            continue
+        table = needs.setdefault(options.db_table, {"m": options.label, "c": {}})
+        if not options.managed:
+            table["u"] = 1
+        if options.app_label not in migrated:
+            table["o"] = 1
+        for field in options.local_concrete_fields:
+            table["c"][field.column] = needs_of_field(field, connection)
+    return needs
+
+
+def packed(needs):
+    text = json.dumps(needs, sort_keys=True, separators=(",", ":"))
+    return base64.b64encode(zlib.compress(text.encode("utf-8"), 9)).decode("ascii")
+
+
+def unpacked(text):
+    """Returns nothing for what cannot be read: others may have written it."""
+    try:
+        inflate = zlib.decompressobj()
+        data = inflate.decompress(base64.b64decode(text), longest)
+        if inflate.unconsumed_tail:
+            return None
+        needs = json.loads(data.decode("utf-8"))
+        return needs if is_needs(needs) else None
+    except (ValueError, TypeError, zlib.error):
+        return None
+
+
+def is_needs(needs):
+    """{alias: needs}"""
+
+    def is_column(column):
+        reference = column.get("r", ["", 0])
+        return isinstance(column.get("t"), str) and isinstance(reference[0], str)
+
+    try:
+        return all(
+            isinstance(table["m"], str) and all(map(is_column, table["c"].values()))
+            for tables in needs.values()
+            for table in tables.values()
+        )
+    except (AttributeError, KeyError, IndexError, TypeError):
+        return False
+`,
+  'plan.py': `"""What is pending in a database."""
+from django.apps import apps
+from django.core.management import CommandError
+from django.db import connections, router
+from django.db.migrations.executor import MigrationExecutor
+
+from rollout_inspector import locks, task, verdict
+from rollout_inspector.effects import is_code
+
+# In characters: a plan is one line of a container's log, which holds 10 MiB before it is rotated.
+longest_sql = 8000
+longest_sql_of_all = 400000
+
+# What Django asks a database while it puts together the text of a migration. Anything else would be an operation of
+# the project's own that writes past the schema editor: a plan never writes.
+reading = ("SELECT", "SHOW", "PRAGMA", "DESCRIBE", "EXPLAIN")
+transaction = ("BEGIN", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK", "SET CONSTRAINTS")
+
+
+def refuse_writes(execute, sql, params, many, context):
+    if not str(sql).lstrip().upper().startswith(reading + transaction):
+        raise CommandError("a plan never writes: " + str(sql))
+    return execute(sql, params, many, context)
+
+
+def inner(operation):
+    # SeparateDatabaseAndState: what it does to the database is what can be undone or not.
+    return getattr(operation, "database_operations", None) or []
+
+
+def reversible(operation):
+    return bool(operation.reversible) and all(reversible(each) for each in inner(operation))
+
+
+def hides_code(operations):
+    """Whether code is inside of a SeparateDatabaseAndState: sqlmigrate would run it."""
+    hidden = [each for operation in operations for each in inner(operation)]
+    return any(is_code(each) for each in hidden) or bool(hidden) and hides_code(hidden)
+
+
+def own_apps(alias, loader):
+    """Apps of which a router keeps tables in this database and not in the default one."""
+
+    def is_own(model):
+        if router.allow_migrate_model("default", model):
+            return False
+        # A legacy table is nobody's to make (managed = False).
+        there = router.allow_migrate_model(alias, model)
+        return there and model._meta.can_migrate(connections[alias])
+
+    with_migrations = [apps.get_app_config(app) for app in loader.migrated_apps]
+    return {app.label for app in with_migrations if any(map(is_own, app.get_models()))}
+
+
+def with_sql(executor, connection, migrations, watched):
+    """Yields each migration, the text that sqlmigrate would print, and its statements; None where it cannot tell."""
+    # The state is carried along: to build it again for each migration, as sqlmigrate does, takes
+    # minutes in a project with hundreds of them.
+    state = executor._create_project_state(with_applied_migrations=True)
+    left = longest_sql_of_all
+    for migration in migrations:
+        sql = statements = None
+        if left > 0:
+            try:
+                if hides_code(migration.operations):
+                    raise CommandError("it would run its code")
+                if state is None:
+                    state = executor.loader.project_state(
+                        (migration.app_label, migration.name), at_end=False
+                    )
+                with connection.execute_wrapper(refuse_writes):
+                    with connection.schema_editor(
+                        collect_sql=True, atomic=migration.atomic
+                    ) as editor:
+                        state = watched(migration).apply(state, editor, collect_sql=True)
+                statements = editor.collected_sql
+                sql = "\\n".join(statements)
+            except Exception:
+                # An operation that looks up a constraint which a migration before it, unapplied
+                # too, is yet to make fails here as it does in sqlmigrate, and so does what would
+                # write. The plan is worth telling without its SQL.
+                state = None
+        if sql is not None:
+            if len(sql) > min(longest_sql, left):
+                sql = sql[: min(longest_sql, left)] + "\\n-- (cut)"
+            left -= len(sql)
+        yield migration, sql, statements
+
+
+def leaf_of_apps(loader):
+    leaf = {}
+    applied = [key for key in loader.graph.nodes if key in loader.applied_migrations]
+    for app, name in sorted(applied):
+        children = loader.graph.node_map[(app, name)].children
+        if not any(c.key[0] == app and c.key in loader.applied_migrations for c in children):
+            leaf[app] = name
+    return leaf
+
+
+def not_in_code(loader):
+    """Migrations that the database has and this code does not.
+
+    \`newer\` tells a version deployed later (its migrations came after all that this code knows)
+    from what squashed migrations and removed apps leave behind.
+    """
+    known = set(loader.disk_migrations)
+    for migration in loader.disk_migrations.values():
+        known.update(migration.replaces)
+
+    def at(key):
+        # None for a squashed migration that counts as applied because those it replaces are.
+        return getattr(loader.applied_migrations[key], "applied", None)
+
+    unknown = [key for key in sorted(loader.applied_migrations) if key not in known]
+    times = {key: at(key) for key in loader.applied_migrations if at(key) is not None}
+    apps = {app for app, _ in known}
+    for app, name in unknown:
+        before = [
+            when
+            for key, when in times.items()
+            if key in known and (key[0] == app or app not in apps)
+        ]
+        when = times.get((app, name))
+        newer = when is not None and all(when >= other for other in before)
+        yield {"app": app, "name": name, "newer": newer}
+
+
+def to_record(executor):
+    """Squashed migrations that \`migrate\` marks as applied, since all that they replace is.
+
+    As MigrationExecutor.check_replacements does. Without it the release that removes the replaced
+    ones would end with InconsistentMigrationHistory.
+    """
+    recorded = executor.recorder.applied_migrations()
+    for key, migration in sorted(executor.loader.replacements.items()):
+        if key not in recorded and all(each in recorded for each in migration.replaces):
+            yield {"app": key[0], "name": key[1]}
+
+
+def name_of(migration):
+    return "%s.%s" % (migration.app_label, migration.name)
+
+
+def locks_of(connection, with_text):
+    """By migration, the tables of today that it locks so that reading or writing waits; None where it is not known."""
+
+    def rows_of(query, values):
+        with connection.cursor() as cursor:
+            cursor.execute(query, values)
+            return cursor.fetchall()
+
+    found = {}
+    for migration, _, statements in with_text:
+        tables = None
+        try:
+            if statements is not None:
+                wanted = [each for each in locks.of_sql("\\n".join(statements)) if each[0] != "unread"]
+                tables = sorted(locks.resolved(rows_of, wanted).values(), key=lambda table: table["table"])
+        except Exception:
+            # It is reported only.
+            pass
+        keys = ("table", "mode", "rows", "bytes")
+        found[name_of(migration)] = tables and [{key: table[key] for key in keys} for table in tables]
+    return found
+
+
+def leading_of(alias, with_text):
+    return {
+        "%s %s" % (alias, name_of(migration)): locks.of_sql(locks.leading(statements))
+        for migration, _, statements in with_text
+        if statements is not None and migration.atomic
+    }
+
+
+def is_pooled(connection):
+    """Whether two connections at once get the same session of the server: a pooler gives it to each transaction."""
+    query = "SELECT pg_backend_pid()::text || ' ' || pg_postmaster_start_time()"
+
+    def session_of(each):
+        with each.cursor() as cursor:
+            cursor.execute(query)
+            return cursor.fetchone()[0]
+
+    other = connection.copy()
+    try:
+        return any(session_of(connection) == session_of(other) for _ in range(3))
+    except Exception:
+        # A server that has no second connection left.
+        return False
+    finally:
+        other.close()
+
+
+def version_of(connection):
+    try:
+        return ".".join(str(part) for part in connection.get_database_version())
+    except (AttributeError, NotImplementedError):
+        return None
+
+
+def plan_of(alias, identity, own):
+    """Returns the plan of one database, its needs and its judge; of the apps in \`own\` alone where that is not None."""
+    connection = connections[alias]
+    executor = MigrationExecutor(connection)
+    loader = executor.loader
+    # As \`migrate\` does: it would refuse to begin.
+    loader.check_consistent_history(connection)
+    conflicts = loader.detect_conflicts()
+    if conflicts:
+        raise CommandError(
+            "Conflicting migrations detected; multiple leaf nodes in the migration graph: ("
+            + "; ".join("%s in %s" % (", ".join(names), app) for app, names in conflicts.items())
+            + ").\\nTo fix them run 'python manage.py makemigrations --merge'"
+        )
+    pending = [each for each, _ in executor.migration_plan(loader.graph.leaf_nodes())]
+    if own is not None:
+        pending = [each for each in pending if each.app_label in own]
+    judge = verdict.Judge(connection, alias, executor, refuse_writes)
+    with_text = list(with_sql(executor, connection, pending, judge.watched))
+    locked = None
+    if verdict.is_judged() and connection.vendor == "postgresql":
+        locked = locks_of(connection, with_text)
+    plan = {
+        "database": alias,
+        "identity": identity,
+        "vendor": connection.vendor,
+        "vendorName": connection.display_name,
+        "version": version_of(connection),
+        "transactionalDdl": bool(connection.features.can_rollback_ddl),
+        "pending": [
+            {
+                "app": migration.app_label,
+                "name": migration.name,
+                "operations": [type(each).__name__ for each in migration.operations],
+                "atomic": bool(migration.atomic),
+                "reversible": all(reversible(each) for each in migration.operations),
+                "sql": sql,
+                "locks": locked[name_of(migration)] if locked else None,
+            }
+            for migration, sql, _ in with_text
+        ],
+        "pooled": bool(pending) and locked is not None and is_pooled(connection),
+        "squashed": [each for each in to_record(executor) if own is None or each["app"] in own],
+        "applied": leaf_of_apps(loader),
+        "unknown": list(not_in_code(loader)) if own is None else [],
+    }
+    needs = judge.needs_of(apps)
+    findings, question = [], None
+    if verdict.is_judged():
+        try:
+            judge.judge(pending, needs)
+            findings, question = judge.findings, judge.to_verify()
+        except Exception as error:
+            findings = [verdict.unjudged(alias, error, pending)]
+    return {
+        "plan": plan,
+        "needs": needs,
+        "leading": None if locked is None else leading_of(alias, with_text),
+        "pending": pending,
+        "findings": findings,
+        "question": question,
+        "sources": [source for _, source in judge.known],
+    }
+`,
+  'reader.py': `"""Reads what SQL statements change of a schema; what it cannot read it says. Pure.
+
+A change is a dict for effects.Event. Statements that change no table (SELECT, UPDATE, indexes that are not unique,
+functions, rights) give none.
+"""
+import re
+
+# A name, perhaps quoted and with its schema.
+name = r"(?:[\\"\`\\[]?\\w+[\\"\`\\]]?\\.)?[\\"\`\\[]?(\\w+)[\\"\`\\]]?"
+column = r"[\\"\`\\[]?(\\w+)[\\"\`\\]]?"
+harmless = (
+    r"(SELECT|INSERT|UPDATE|DELETE|WITH|MERGE|SET|RESET|SHOW|ANALYZE|ANALYSE|VACUUM|GRANT|REVOKE|COMMENT|LOCK|BEGIN|"
+    r"START|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE|REFRESH|REINDEX|COPY|TRUNCATE|VALUES|PRAGMA|OPTIMIZE|CALL|"
+    r"CREATE\\s+(OR\\s+REPLACE\\s+)?(EXTENSION|FUNCTION|PROCEDURE|AGGREGATE|SEQUENCE|SCHEMA|TYPE|DOMAIN|COLLATION|ROLE|USER|"
+    r"POLICY|PUBLICATION|STATISTICS|OPERATOR|CAST|TEXT|EVENT)|"
+    r"CREATE\\s+(OR\\s+REPLACE\\s+)?(CONSTRAINT\\s+)?TRIGGER|"
+    r"CREATE\\s+(FULLTEXT\\s+|SPATIAL\\s+)?INDEX|"
+    r"ALTER\\s+(EXTENSION|SEQUENCE|INDEX|FUNCTION|PROCEDURE|TYPE|ROLE|USER|DEFAULT|PUBLICATION|COLLATION|STATISTICS)|"
+    r"DROP\\s+(INDEX|FUNCTION|PROCEDURE|TRIGGER|SEQUENCE|POLICY|RULE|PUBLICATION|STATISTICS|ROLE|USER|AGGREGATE|EVENT))\\b"
+)
+changing = r"\\b(ALTER|DROP|RENAME|EXECUTE)\\b"
+
+
+def statements_of(sql, escapes):
+    """Splits at semicolons that are not inside of a string, a comment or a dollar-quoted body.
+
+    escapes  a backslash in a string escapes the next letter, as in MySQL; in PostgreSQL only in E'...'
+    """
+    dollar = chr(36)
+    plain, escaped = r"'(?:[^']|'')*'", r"'(?:[^'\\\\]|''|\\\\.)*'"
+    strings = escaped if escapes else r"\\b[eE]" + escaped + "|" + plain
+    others = r"\\"[^\\"]*\\"|\`[^\`]*\`|\\D(\\w*)\\D.*?\\D\\1\\D|;".replace(r"\\D", "\\\\" + dollar)
+    token = re.compile(r"--[^\\n]*|/\\*.*?\\*/|" + strings + "|" + others, re.DOTALL)
+    statement, at = [], 0
+    for found in token.finditer(sql):
+        statement.append(sql[at : found.start()])
+        at = found.end()
+        text = found.group(0)
+        if text == ";":
+            yield " ".join("".join(statement).split())
+            statement = []
+        elif text.startswith(("--", "/*")):
+            statement.append(" ")
+        else:
+            # A string is kept as a whole word; what it says does not matter, but in a body of code.
+            is_body = text.startswith(dollar)
+            statement.append(text if text[:1] in "\\"\`" or is_body else "'x'")
+    statement.append(sql[at:])
+    yield " ".join("".join(statement).split())
+
+
+def changes_of(sql, escapes=False):
+    for statement in statements_of(sql, escapes):
+        if statement:
+            for change in of_statement(statement):
+                yield change
+
+
+def unread(statement):
+    return {"kind": "unread", "statement": statement}
+
+
+def match(pattern, text):
+    return re.match(pattern + r"(?=\\W|\\Z)", text, re.IGNORECASE)
+
+
+def of_statement(statement):
+    found = match(r"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?" + name, statement)
+    if found:
+        table = found.group(1)
+        for action in split(statement[found.end() :].strip(" *")):
+            for change in of_action(table, action, statement):
+                yield change
+        return
+    if re.match(r"DROP (TABLE|(MATERIALIZED )?VIEW) ", statement, re.IGNORECASE):
+        rest = re.sub(r"(?i)^DROP (TABLE|(MATERIALIZED )?VIEW) (IF EXISTS )?|\\s+(CASCADE|RESTRICT)\\Z", "", statement)
+        for each in split(rest):
+            dropped = match(name, each)
+            yield {"kind": "delete", "table": dropped.group(1)} if dropped else unread(statement)
+        return
+    found = match(r"CREATE (?:OR REPLACE )?(?:TEMP\\w* |RECURSIVE |MATERIALIZED )*VIEW (?:IF NOT EXISTS )?" + name, statement)
+    if found:
+        yield {"kind": "view", "table": found.group(1)}
+        return
+    found = match(r"CREATE (?:GLOBAL |LOCAL |TEMP |TEMPORARY |UNLOGGED |FOREIGN )*TABLE (?:IF NOT EXISTS )?" + name, statement)
+    if found:
+        yield {"kind": "create", "table": found.group(1)}
+        return
+    found = match(r"CREATE UNIQUE INDEX (?:CONCURRENTLY )?(?:IF NOT EXISTS )?(?:" + name + r" )?ON (?:ONLY )?" + name, statement)
+    if found:
+        columns = re.match(r"[^(]*\\(([^)]*)\\)", statement[found.end() :])
+        words = [each.strip(" \\"\`") for each in columns.group(1).split(",")] if columns else []
+        known = bool(words) and all(re.match(r"\\w+\\Z", each) for each in words)
+        yield {"kind": "unique", "table": found.group(2), "columns": sorted(words) if known else [found.group(1) or "?"]}
+        return
+    found = match(r"RENAME TABLE " + name + " TO " + name, statement)
+    if found and "," not in statement:
+        yield {"kind": "rename", "old": found.group(1), "new": found.group(2)}
+        return
+    if re.match(r"DO\\b", statement, re.IGNORECASE):
+        yield unread(statement)
+    elif not re.match(harmless, statement, re.IGNORECASE) and re.search(changing, statement, re.IGNORECASE):
+        yield unread(statement)
+    elif re.match(r"DROP .* CASCADE\\Z", statement, re.IGNORECASE):
+        yield unread(statement)
+
+
+def split(text):
+    """At commas that are not inside of brackets or quotes."""
+    parts, depth, quote, start = [], 0, None, 0
+    for at, sign in enumerate(text):
+        if quote:
+            quote = None if sign == quote else quote
+        elif sign in "'\\"\`":
+            quote = sign
+        elif sign in "()":
+            depth += 1 if sign == "(" else -1
+        elif sign == "," and depth == 0:
+            parts.append(text[start:at].strip())
+            start = at + 1
+    return [each for each in parts + [text[start:].strip()] if each]
+
+
+def of_action(table, action, statement):
+    """One action of ALTER TABLE."""
+
+    def here(kind, **more):
+        return dict(more, kind=kind, table=table)
+
+    found = match(r"RENAME TO " + name, action) or match(r"RENAME AS " + name, action)
+    if found:
+        yield {"kind": "rename", "old": table, "new": found.group(1)}
+        return
+    found = match(r"RENAME (?:COLUMN )?" + column + " TO " + column, action)
+    if found and not match(r"RENAME (?:CONSTRAINT|INDEX|KEY)", action):
+        yield here("rename-column", column=found.group(1), to=found.group(2))
+        return
+    if match(r"DROP (?:CONSTRAINT|FOREIGN KEY|INDEX|KEY|PRIMARY KEY|CHECK)", action):
+        found = match(r"DROP (?:CONSTRAINT|CHECK) (?:IF EXISTS )?" + column, action)
+        if found:
+            yield here("drop-check", name=found.group(1))
+        return
+    found = match(r"DROP (?:COLUMN )?(?:IF EXISTS )?" + column, action)
+    if found:
+        yield here("remove", column=found.group(1))
+        return
+    found = match(r"ALTER (?:COLUMN )?" + column + r" (SET NOT NULL|DROP NOT NULL|SET DEFAULT|DROP DEFAULT)", action)
+    if found:
+        word = found.group(2).upper()
+        yield here("set", column=found.group(1), **({"null": word[0] == "D"} if "NULL" in word else {"filled": word[0] == "S"}))
+        return
+    found = match(r"ALTER (?:COLUMN )?" + column + r" (?:SET DATA )?TYPE (.+?)(?: USING .*| COLLATE .*)?\\Z", action)
+    if found:
+        yield here("set", column=found.group(1), type=known_type(found.group(2)))
+        return
+    found = match(r"ALTER (?:COLUMN )?" + column + r" (ADD GENERATED|SET GENERATED|DROP IDENTITY)", action)
+    if found:
+        yield here("set", column=found.group(1), filled=found.group(2).upper() != "DROP IDENTITY")
+        return
+    if match(r"ALTER (?:COLUMN )?" + column + r" (?:SET|RESET) (?:STATISTICS|STORAGE|COMPRESSION|\\()", action + " "):
+        return
+    found = match(r"(?:MODIFY|CHANGE) (?:COLUMN )?(?:IF EXISTS )?" + column + " (.+)", action)
+    if found:
+        old, rest = found.group(1), found.group(2)
+        if match("CHANGE", action):
+            words = match(column + " (.+)", rest)
+            if words is None:
+                yield unread(statement)
+                return
+            rest = words.group(2)
+            if words.group(1) != old:
+                yield here("rename-column", column=old, to=words.group(1))
+            old = words.group(1)
+        yield here("set", column=old, **dict(described(rest), parent=None))
+        return
+    if match(r"ADD (?:CONSTRAINT|UNIQUE|CHECK|FOREIGN KEY|PRIMARY KEY|EXCLUDE|INDEX|KEY|FULLTEXT|SPATIAL)", action):
+        for change in of_constraint(action, here):
+            yield change
+        return
+    found = match(r"ADD (?:COLUMN )?(?:IF NOT EXISTS )?" + column + " (.+)", action)
+    if found:
+        yield here("add", column=found.group(1), **described(found.group(2)))
+        return
+    if match("SET SCHEMA", action):
+        yield unread(statement)
+        return
+    if re.match(
+        r"(VALIDATE|OWNER|SET|RESET|ENABLE|DISABLE|CLUSTER|REPLICA|ENGINE|ALGORITHM|LOCK|AUTO_INCREMENT|COMMENT|"
+        r"RENAME (CONSTRAINT|INDEX|KEY)|ROW_FORMAT|FORCE)\\b",
+        action,
+        re.IGNORECASE,
+    ):
+        return
+    yield unread(statement)
+
+
+def of_constraint(action, here):
+    found = match(r"ADD (?:CONSTRAINT )?" + column, action)
+    title = found.group(1) if found and match("ADD CONSTRAINT", action) else "?"
+    unique = re.search(r"\\bUNIQUE (?:KEY |INDEX )?(?:\\w+ )?\\(([^)]*)\\)", action, re.IGNORECASE)
+    parent = re.search(r"\\bFOREIGN KEY ?(?:\\w+ )?\\(" + column + r"\\) ?REFERENCES " + name, action, re.IGNORECASE)
+    if parent:
+        yield here("reference", column=parent.group(1), parent=parent.group(2))
+    elif unique:
+        yield here("unique", columns=sorted(each.strip(" \\"\`") for each in unique.group(1).split(",")))
+    elif re.search(r"\\bUNIQUE\\b", action, re.IGNORECASE):
+        yield here("unique", columns=[title])
+    elif re.search(r"\\b(CHECK|EXCLUDE)\\b", action, re.IGNORECASE):
+        yield here("check", name=title)
+
+
+def known_type(text):
+    text = re.sub(r"\\s+", " ", text.strip().lower()).replace("character varying", "varchar")
+    same = {"int": "integer", "int4": "integer", "int8": "bigint", "int2": "smallint", "timestamptz": "timestamp with time zone"}
+    return same.get(text, text)
+
+
+def described(text):
+    """The words behind a new column's name: type, NULL, DEFAULT and so on."""
+    has = re.compile(r"\\b(NOT NULL|NULL|DEFAULT|GENERATED|AUTO_INCREMENT|REFERENCES|PRIMARY KEY|UNIQUE|CHECK|COLLATE|CONSTRAINT|FIRST|AFTER)\\b", re.IGNORECASE)
+    first = has.search(text)
+    parent = re.search(r"\\bREFERENCES " + name, text, re.IGNORECASE)
+    kind = known_type(text[: first.start()] if first else text)
+    return {
+        "null": not re.search(r"\\b(NOT NULL|PRIMARY KEY)\\b", text, re.IGNORECASE),
+        "filled": bool(re.search(r"\\bDEFAULT (?!NULL\\b)|\\b(GENERATED|AUTO_INCREMENT)\\b", text, re.IGNORECASE)) or "serial" in kind,
+        "type": kind,
+        "parent": parent.group(1) if parent else None,
+    }
+`,
+  'rules.json': `{
+  "table-gone": {
+    "severity": "breaks",
+    "undo": "unsafe",
+    "running": ["the table {table} is gone", "uses it", "every query of {model} fails"],
+    "new": ["no migration creates the table {table}", "uses it", "every query of {model} fails"],
+    "fix": "Remove or rename the model in Django's state only, and drop the table in the next release"
+  },
+  "column-gone": {
+    "severity": "breaks",
+    "undo": "unsafe",
+    "running": ["the column {object} is gone", "uses it", "every query of {model} fails"],
+    "new": ["no migration creates the column {object}", "uses it", "every query of {model} fails"],
+    "fix": "Remove the field from Django's state only, and drop the column in the next release"
+  },
+  "insert-refused": {
+    "severity": "breaks",
+    "undo": "unsafe",
+    "running": [
+      "the column {object} is NOT NULL without a database default",
+      "does not set it",
+      "every INSERT into {table} fails"
+    ],
+    "new": [
+      "the column {object} stays NOT NULL without a database default",
+      "does not set it",
+      "every INSERT into {table} fails"
+    ],
+    "fix": "Give the column a database default, or allow NULL"
+  },
+  "default-gone": {
+    "severity": "breaks",
+    "undo": "unsafe",
+    "running": [
+      "the database default of {object} is gone",
+      "relies on it",
+      "every INSERT into {table} fails"
+    ],
+    "new": [
+      "the column {object} has no database default",
+      "relies on it",
+      "every INSERT into {table} fails"
+    ],
+    "fix": "Remove the database default in the next release"
+  },
+  "delete-refused": {
+    "severity": "may",
+    "undo": "safe",
+    "running": [
+      "the foreign key {object} to {parent} is new",
+      "does not know it",
+      "it may fail to delete rows of {parent}"
+    ],
+    "new": [
+      "the foreign key {object} to {parent} stays in the database",
+      "does not know it",
+      "it fails to delete rows of {parent} that are referenced"
+    ],
+    "fix": "Remove the constraint before the field"
+  },
+  "null-refused": {
+    "severity": "may",
+    "undo": "unknown",
+    "running": [
+      "the column {object} becomes NOT NULL",
+      "allows NULL in it",
+      "each write of NULL fails"
+    ],
+    "new": ["the column {object} is NOT NULL", "allows NULL in it", "each write of NULL fails"],
+    "fix": "Release the code that never writes NULL first, and set NOT NULL in the next release"
+  },
+  "narrowed": {
+    "severity": "may",
+    "undo": "unknown",
+    "running": [
+      "the column {object} becomes smaller: {to} instead of {from}",
+      "may write larger values",
+      "such a write fails"
+    ],
+    "new": [
+      "the column {object} is smaller: {to} instead of {from}",
+      "may write larger values",
+      "such a write fails"
+    ],
+    "fix": "Release the code that writes shorter values first, and shorten the column in the next release"
+  },
+  "retyped": {
+    "severity": "may",
+    "undo": "unsafe",
+    "running": [
+      "the column {object} changes its type: {to} instead of {from}",
+      "uses the old type",
+      "its queries may fail"
+    ],
+    "new": [
+      "the column {object} has another type: {to} instead of {from}",
+      "uses its own type",
+      "its queries may fail"
+    ],
+    "fix": "Add a second column, write both, and remove the old one in a later release"
+  },
+  "unique": {
+    "severity": "may",
+    "undo": "safe",
+    "running": ["{object} becomes unique", "may write equal values", "the second write fails"],
+    "new": ["{object} is unique", "may write equal values", "the second write fails"],
+    "fix": "Release the code that never writes equal values first, and add the constraint in the next release"
+  },
+  "check": {
+    "severity": "may",
+    "undo": "safe",
+    "running": [
+      "{table} gets the check {column}",
+      "may write rows that violate it",
+      "such a write fails"
+    ],
+    "new": [
+      "{table} has the check {column}",
+      "may write rows that violate it",
+      "such a write fails"
+    ],
+    "fix": "Release the code that keeps to it first, and add the constraint in the next release"
+  },
+  "fk-added": {
+    "severity": "may",
+    "undo": "safe",
+    "running": [
+      "{object} becomes a foreign key to {parent}",
+      "may write other values",
+      "such a write fails"
+    ],
+    "new": [
+      "{object} is a foreign key to {parent}",
+      "may write other values",
+      "such a write fails"
+    ],
+    "fix": "Release the code that keeps to it first, and add the constraint in the next release"
+  },
+  "view": {
+    "severity": "unknown",
+    "undo": "unknown",
+    "running": [
+      "{table} becomes a view",
+      "uses it as a table",
+      "whether its queries and writes work is known after the migration"
+    ],
+    "new": [
+      "{table} becomes a view",
+      "uses it as a table",
+      "whether its queries and writes work is known after the migration"
+    ],
+    "fix": "Check that the view has all columns and accepts writes"
+  },
+  "unread": {
+    "severity": "unknown",
+    "undo": "unknown",
+    "running": [
+      "a step cannot be read before it runs: {detail}",
+      "may depend on what it changes",
+      "the schema is compared after the migration"
+    ],
+    "new": [
+      "a step cannot be read before it runs: {detail}",
+      "may depend on what it changes",
+      "the schema is compared after the migration"
+    ],
+    "fix": "Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"
+  },
+  "unjudged": {
+    "severity": "breaks",
+    "undo": "unknown",
+    "running": [
+      "the migrations cannot be compared with the running version: {detail}",
+      "may depend on what they change",
+      "whether it breaks is not known"
+    ],
+    "new": [
+      "the schema cannot be compared: {detail}",
+      "may depend on it",
+      "whether it breaks is not known"
+    ],
+    "fix": "Check the migrations, and set \\"unsafe-migrations: warn\\" for this release"
+  }
+}
+`,
+  'run.py': `"""Refuses, or runs the migration."""
+import atexit
+import io
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import zipfile
+
+from rollout_inspector import task
+from rollout_inspector.identity import is_same
+from rollout_inspector.web import answer_to
+
+# How long the database may take to tell its tables after the migration.
+verify_seconds = 120
+
+
+def hand_over(found, question, silent):
+    """Becomes a Python without Django, which asks the web and runs the rest; returns only when that cannot be."""
+    atexit.unregister(hand_over)
+    if "failed" in found:
+        # What others have to do at the end.
+        try:
+            atexit._run_exitfuncs()
+        except Exception:
+            pass
+    state = {"found": found, "question": question, "silent": silent, "spec": task.spec, "text": sys.argv[-1]}
+    try:
+        to_do = {"marker": task.spec["marker"], "handed": in_memory(json.dumps(state).encode("ascii"))}
+        env = dict(os.environ, DJANGO_ROLLOUT_SPEC=json.dumps(to_do))
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.execve(sys.executable, [sys.executable, "-S", "-c", sys.argv[-1]], env)
+    except (OSError, ValueError):
+        after_plan(state)
+
+
+def in_memory(data):
+    """Returns the descriptor of a file that has no name, for a program that this one starts or becomes."""
+    if hasattr(os, "memfd_create"):
+        file = os.memfd_create("django-rollout", 0)
+    else:
+        import tempfile
+
+        with tempfile.TemporaryFile() as temporary:
+            file = os.dup(temporary.fileno())
+    while data:
+        data = data[os.write(file, data) :]
+    os.lseek(file, 0, os.SEEK_SET)
+    os.set_inheritable(file, True)
+    return file
+
+
+def handed():
+    with os.fdopen(task.spec["handed"], "rb") as file:
+        return json.loads(file.read().decode("ascii"))
+
+
+def after_plan(state):
+    """Compares, reports the plan and runs the migration; or refuses."""
+    task.spec.update(state["spec"])
+    found, web, silent = state["found"], None, state["silent"]
+    if state["question"]:
+        web, silent = answer_to(state["question"])
+    refuse_others(found, web)
+    if "failed" in found:
+        return
+    migrate = task.spec.get("migrate")
+    plans, always, judged = found["plans"], found["always"], found["judged"]
+    works = [plan for plan in plans if plan["pending"] or plan["squashed"]]
+    runs = bool(migrate) and bool(works or always)
+    for plan in plans:
+        lost = plan["vendor"] == "sqlite" and not outlives(plan["identity"]["name"])
+        if migrate and lost and (plan in works or (always and plan["database"] in task.named())):
+            refuse("file", plan["database"], plan["identity"])
+        if migrate and not always and plan in works and plan["database"] not in task.named():
+            pending = ["%(app)s.%(name)s" % each for each in plan["pending"] + plan["squashed"]]
+            refuse("left", plan["database"], plan["identity"], pending=pending)
+    for needs in found["needs"]:
+        task.say(json.dumps({"needs": needs}))
+    task.say(
+        json.dumps(
+            {
+                "django": found["django"],
+                "python": platform.python_version(),
+                "databases": plans,
+                "runs": runs,
+                "web": {"module": web["module"]} if web else silent and {"silent": silent},
+                "judged": judged,
+            }
+        )
+    )
+    if judged and judged["blocked"]:
+        os._exit(3)
+    if runs:
+        task.say("migrate")
+        if not found["verify"] and found["leading"] is None:
+            become(migrate)
+        os._exit(supervised(migrate, found["verify"], guarded(found["leading"], state["text"])))
+
+
+def shell_words(command):
+    return ["/bin/sh", "-c", command] if os.path.exists("/bin/sh") else shlex.split(command)
+
+
+def become(command):
+    words = shell_words(command)
+    os.execvp(words[0], words)
+
+
+def guarded(leading, text):
+    """Returns the environment of a command whose Pythons begin with guard.py: as this text, under the name
+    sitecustomize, in an archive that has no name on the disk."""
+    env = dict(os.environ)
+    if leading is not None:
+        task_of_guard = {"marker": task.spec["marker"], "wait": task.spec["locks"], "leading": leading}
+        archive = io.BytesIO()
+        try:
+            with zipfile.ZipFile(archive, "w") as files:
+                files.writestr("sitecustomize.py", text)
+                files.writestr("task.json", json.dumps(task_of_guard))
+            path = "/proc/%d/fd/%d" % (os.getpid(), in_memory(archive.getvalue()))
+            others = [each for each in [env.get("PYTHONPATH")] if each]
+            env.update(DJANGO_ROLLOUT_LOCKS=path, PYTHONPATH=os.pathsep.join([path] + others))
+        except OSError:
+            # Said by what the command then does not say.
+            pass
+    return env
+
+
+def supervised(command, question, env):
+    """Runs the command as a child, and compares the tables after it. Returns the command's exit code."""
+    sys.stdout.flush()
+    code = subprocess.call(shell_words(command), env=env)
+    if question:
+        compare(question)
+    return code if code >= 0 else 128 - code
+
+
+def compare(question):
+    # Also when it failed: what it applied before stays, but on a database that takes it back.
+    try:
+        file = in_memory(json.dumps(question["tables"]).encode("ascii"))
+        env = dict(question["env"])
+        env["DJANGO_ROLLOUT_SPEC"] = json.dumps({"marker": task.spec["marker"], "verify": file})
+        ended = subprocess.run(
+            question["start"],
+            env=env,
+            pass_fds=[file],
+            timeout=verify_seconds,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        # What the project prints at its start is in the log already.
+        lines = ended.stdout.decode("utf-8", "replace").splitlines() or ["it printed nothing"]
+        told = [line.partition(task.spec["marker"])[2].rpartition(task.spec["marker"])[0] for line in lines]
+        answer = [text for text in told if text.startswith('{"verified"')]
+        task.say(answer[-1] if answer else json.dumps({"verified": None, "why": lines[-1][:300]}))
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        task.say(json.dumps({"verified": None, "why": str(error)[:300]}))
+
+
+def command_again():
+    """Returns the command line that this process was started with."""
+    words = list(getattr(sys, "orig_argv", []))
+    if not words:
+        first = ["-m", "django"] if os.path.basename(sys.argv[0]) == "__main__.py" else [sys.argv[0]]
+        words = [sys.executable] + first + sys.argv[1:]
+    return [sys.executable] + words[1:]
+
+
+def refuse(why, alias, identity, **more):
+    task.say(json.dumps(dict({"refused": why, "alias": alias, "migration": identity}, **more)))
+    os._exit(3)
+
+
+def refuse_others(found, web):
+    """Never another database than the web's, or than that of the previous release."""
+    identities, stated = found["identities"], found["stated"]
+    for alias, identity in identities.items():
+        theirs = web["databases"].get(alias) if web else None
+        # Like with like: a proxy may know a database by another name than its server does.
+        is_asked = theirs and (theirs.get("server") or theirs.get("started"))
+        if theirs and not is_same(identity if is_asked else stated[alias], theirs):
+            chosen = os.environ.get("DJANGO_SETTINGS_MODULE", "")
+            refuse(
+                "web",
+                alias,
+                identity,
+                other=theirs,
+                module=web["module"],
+                settings=[chosen, web["settings"]],
+                given=web["given"],
+            )
+    for alias, identity in identities.items():
+        before = (task.spec.get("kept") or {}).get(alias)
+        if before and not is_same(identity, before):
+            refuse("before", alias, identity, other=before)
+
+
+def outlives(path):
+    return any(
+        path == folder or path.startswith(os.path.realpath(folder).rstrip("/") + "/")
+        for folder in task.spec.get("volumes") or []
+    )
+`,
+  'task.py': `"""What the inspector has to do, and how it answers.
+
+The task is JSON in DJANGO_ROLLOUT_SPEC:
+
+    marker     random text before and after each line that is meant for django-rollout
+    migrate    the command that migrates, for /bin/sh; null: only the plan
+    databases  aliases in DATABASES that the command migrates (["default"] if missing)
+    only       no other alias is planned, because the command names its own
+    always     the command does more than \`manage.py migrate\`: it runs although nothing is pending
+    volumes    folders that outlive the pod
+    web        words of the command that starts the web; null: no comparison
+    kept       what names each database of the previous release, by alias
+    wait       seconds to retry while a database does not answer (0 if missing)
+    running    the versions that run now (verdict.py)
+    unsafe     what becomes of migrations that break one of them: block, warn or allow
+    locks      seconds that a migration waits for the tables that it locks; null: in the queue, as Django does
+
+The answers are lines between two markers: \`{plan}\`, \`{"needs": ...}\`, \`{"refused": ...}\`, \`migrate\` when the
+command begins, \`{"locking": ...}\` while it runs (guard.py), and \`{"verified": ...}\` after it. Other errors are left to Django and Python: their own text, their
+own exit code.
+"""
+import json
+import os
+import sys
+
+# What the process was started with.
+spec = {}
+# The script that starts the web, if it has been run: what it sets is in the environment.
+through = None
+# The needs of the versions that run, by the index in their variable's name; None where they cannot be read.
+bodies = {}
+
+
+def read():
+    """Takes the task out of the environment: what the project starts must not see it."""
+    from rollout_inspector import needs
+
+    global through
+    spec.update(json.loads(os.environ.pop("DJANGO_ROLLOUT_SPEC")))
+    through = os.environ.pop("DJANGO_ROLLOUT_THROUGH", None)
+    for name in [each for each in os.environ if each.startswith("DJANGO_ROLLOUT_NEEDS_")]:
+        bodies[int(name.rpartition("_")[2])] = needs.unpacked(os.environ.pop(name))
+
+
+def named():
+    return spec.get("databases") or ["default"]
+
+
+def say(text):
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # By the descriptor: a project may have replaced sys.stdout.
+    line = (spec["marker"] + text + spec["marker"] + "\\n").encode("ascii")
+    while line:
+        line = line[os.write(1, line) :]
+`,
+  'twins.py': `"""The safe way, as code of a migration for the model in question: ready to be copied."""
+
+
+# What the fields of the code need, besides \`migrations\` and \`models\`.
+imports = set()
+
+
+def code_of(rule, event, state):
+    """Returns lines of operations, or none where only the rule's advice is known.
+
+    event  what made the finding; none for what the new version leaves behind
+    state  the models as the applied migrations leave them: a field found in them by (table, column)
+    """
+    imports.clear()
+    try:
+        lines = lines_of(rule, event, state)
+    except Exception:
+        # A field of others that cannot be written: then there is the advice.
+        return None
+    known = ("from django.db import models", "from django.db import migrations, models")
+    return lines and ["# " + each for each in sorted(imports) if each not in known] + lines
+
+
+def lines_of(rule, event, state):
+    if event is None:
+        left_behind_rules = ("insert-refused", "delete-refused")
+        return left_behind(*state) if rule in left_behind_rules and state is not None else None
+    if event.model is None:
+        return None
+    if rule == "insert-refused" and event.kind == "add":
+        return with_default(event)
+    if rule == "column-gone" and event.kind == "remove":
+        return without_column(event.model, event.field)
+    if rule == "column-gone" and event.kind == "alter":
+        return renamed(event)
+    if rule == "table-gone" and event.kind == "delete":
+        return without_table(event)
+    if rule == "table-gone" and event.kind == "rename":
+        return same_table(event)
+    return None
+
+
+def written(field):
+    from django.db.migrations.writer import MigrationWriter
+
+    text, needed = MigrationWriter.serialize(field)
+    imports.update(needed)
+    return text
+
+
+def quoted(text):
+    return '"%s"' % text
+
+
+def operation(kind, **arguments):
+    return "migrations.%s(%s)" % (kind, ", ".join("%s=%s" % each for each in arguments.items()))
+
+
+def of_field(kind, model, field_name, field):
+    arguments = {"model_name": quoted(model._meta.model_name), "name": quoted(field_name), "field": written(field)}
+    return operation(kind, **arguments) + ","
+
+
+def in_model(name, field):
+    return "# In the model: %s = %s" % (name, written(field))
+
+
+def in_state(line):
+    return ["migrations.SeparateDatabaseAndState(", "    state_operations=[" + line + "],", "),"]
+
+
+def in_next_release(*statements):
+    sql = ["migrations.RunSQL(%r, migrations.RunSQL.noop)," % each for each in statements]
+    return ["# In the next release:"] + sql
+
+
+def constant_default(field):
+    """Returns [value] that each row can have; nothing where there is none."""
+    from django.db.models import NOT_PROVIDED
+
+    default = getattr(field, "default", NOT_PROVIDED)
+    if default is NOT_PROVIDED:
+        return [""] if field.empty_strings_allowed and field.blank else []
+    return [] if callable(default) or default is None or field.unique else [default]
+
+
+def with_default(event):
+    import django
+
+    field = event.field.clone()
+    default = constant_default(event.field)
+    if django.VERSION >= (5, 0) and default:
+        field.db_default = default[0]
+    else:
+        field.null = True
+    name = event.field.name
+    return [of_field("AddField", event.model, name, field), in_model(name, field)]
+
+
+def relaxed(model, field):
+    """The column may stay: no INSERT has to name it, and it holds no row of others."""
+    from rollout_inspector.needs import is_filled, reference_of
+
+    looser = field.clone()
+    reference = reference_of(field)
+    if not field.null and not is_filled(field):
+        looser.null = True
+    if reference and reference[1]:
+        looser.db_constraint = False
+    same = looser.null == field.null and not (reference and reference[1])
+    return [] if same else [of_field("AlterField", model, field.name, looser)]
+
+
+def without_column(model, field):
+    if field.primary_key:
+        return None
+    removal = operation("RemoveField", model_name=quoted(model._meta.model_name), name=quoted(field.name))
+    drop = 'ALTER TABLE "%s" DROP COLUMN "%s"' % (model._meta.db_table, field.column)
+    return relaxed(model, field) + in_state(removal) + in_next_release(drop)
+
+
+def renamed(event):
+    if event.model._meta.auto_created or event.old.name == event.new.name:
+        return None
+    field = event.old.clone()
+    field.db_column = event.old.column
+    rename = operation(
+        "RenameField",
+        model_name=quoted(event.model._meta.model_name),
+        old_name=quoted(event.old.name),
+        new_name=quoted(event.new.name),
+    )
+    own = event.new.clone()
+    own.db_column = event.old.column
+    lines = [of_field("AlterField", event.model, event.old.name, field), rename + ","]
+    return lines + [in_model(event.new.name, own)]
+
+
+def without_constraints(model, field):
+    """The same for the table of a many-to-many field: it holds on to rows of both sides."""
+    looser = field.clone()
+    looser.remote_field.db_constraint = False
+    return of_field("AlterField", model, field.name, looser)
+
+
+def own_tables(model):
+    """The many-to-many fields that have a table of Django's."""
+    return [field for field in model._meta.local_many_to_many if field.remote_field.through._meta.auto_created]
+
+
+def without_table(event):
+    model = event.model
+    tables = [field.remote_field.through._meta.db_table for field in own_tables(model)]
+    drop = in_next_release(*('DROP TABLE "%s"' % each for each in tables + [model._meta.db_table]))
+    if model._meta.auto_created:
+        if event.old is None or type(event.operation).__name__ == "DeleteModel":
+            return None
+        owner, name = event.old.model, event.old.name
+        removal = operation("RemoveField", model_name=quoted(owner._meta.model_name), name=quoted(name))
+        return [without_constraints(owner, event.old)] + in_state(removal) + drop
+    looser = [line for field in model._meta.local_concrete_fields if field.is_relation for line in relaxed(model, field)]
+    looser += [without_constraints(model, field) for field in own_tables(model)]
+    return looser + in_state(operation("DeleteModel", name=quoted(model.__name__))) + drop
+
+
+def same_table(event):
+    name = type(event.operation).__name__
+    # Django names the columns of many-to-many tables after the model, on both sides.
+    pointed_at = [each for each in event.model._meta.get_fields(include_hidden=True) if each.many_to_many]
+    if name == "RenameModel" and not event.model._meta.auto_created and not pointed_at:
+        old, new = event.operation.old_name, event.operation.new_name
+        return [
+            operation("AlterModelTable", name=quoted(old.lower()), table=quoted(event.old)) + ",",
+            operation("RenameModel", old_name=quoted(old), new_name=quoted(new)) + ",",
+        ]
+    return None
+
+
+def left_behind(model, field):
+    lines = relaxed(model, field)
+    return ["# Before the removal from the state, in the same file:"] + lines if lines else None
+`,
+  'verdict.py': `"""Whether pending migrations break a version: predicted before they run, and read from the database after them.
+
+DJANGO_ROLLOUT_SPEC has \`running\`: [{"names": workloads, "tag", "digest", "needs": index, "own": true}]. The needs are in
+DJANGO_ROLLOUT_NEEDS_<index>, as \`packed\` of needs.py. A version without them is judged by the state of the migrations
+that are applied, which does not know what really runs; \`own\` is the image that this is.
+"""
+import copy
+import operator
+
+from rollout_inspector import allows, needs as fingerprint, task, twins
+from rollout_inspector.catalog import Catalog
+from rollout_inspector.judge import RULES, misfits, severity_of
+
+# Findings that are reported; a project that is all wrong needs no longer list.
+most = 100
+# What both sides name in their own way: not compared after the migration.
+named_freely = ("unique", "check", "fk-added")
+# For a query that looks for evidence, in ms.
+patience = 2000
+
+
+def versions():
+    return task.spec.get("running") or []
+
+
+def is_judged():
+    """A first deploy breaks nothing that runs."""
+    return bool(versions())
+
+
+class Judge:
+    """Judges one database."""
+
+    def __init__(self, connection, alias, executor, guard):
+        # \`guard\` makes sure that no operation writes.
+        self.connection, self.alias, self.executor, self.guard = connection, alias, executor, guard
+        self.catalog = None
+        self.effects = None
+        # The operations whose effects were noted while somebody else applied them to a state.
+        self.seen = []
+        self.state = None
+        self.findings = []
+        # Of each version, in their order: needs, and where they come from.
+        self.known = []
+        self.predicted = {}
+        # What the new version needs of the tables in question, and what was found of it.
+        self.coming = None
+
+    def needs_of(self, apps):
+        from django.db import router
+
+        def is_here(model):
+            return router.allow_migrate_model(self.alias, model)
+
+        return fingerprint.needs_of(self.connection, apps, is_here, self.executor.loader.migrated_apps)
+
+    def begin(self):
+        from rollout_inspector.effects import Effects
+
+        self.catalog = Catalog(self.connection)
+        self.effects = Effects(self.connection, self.catalog, self.guard)
+
+    def watched(self, migration):
+        """Returns the same migration; the effects of its operations are noted when it is applied to a state."""
+        if not is_judged():
+            return migration
+        twin = copy.copy(migration)
+        twin.operations = [Watched(self, migration, each) for each in migration.operations]
+        return twin
+
+    def judge(self, pending, new):
+        self.state = self.executor._create_project_state(with_applied_migrations=True)
+        if pending:
+            # Once: its clones have it, too.
+            self.state.apps
+        self.known = [self.needs_of_version(each, new) for each in versions()]
+        self.predict(pending)
+        touched = self.effects.touched
+        before = [misfits(needs, self.catalog.before, touched, False) for needs, _ in self.known]
+        self.judge_running(touched, before)
+        self.judge_new(touched, new)
+        for migration, detail in self.effects.unread:
+            self.report("unread", "", "", {"detail": detail}, range(len(self.known)), migration, "%s.%s")
+        if self.effects.opaque:
+            for needs, _ in self.known:
+                for table in needs:
+                    self.catalog.glance(table)
+
+    def needs_of_version(self, version, new):
+        if version.get("own"):
+            return new, "own"
+        index = version.get("needs")
+        kept = task.bodies.get(index) if index is not None else None
+        if kept is not None and self.alias in kept:
+            return kept[self.alias], "kept"
+        needs = self.needs_of(self.state.apps)
+        # A database that it did not use: nothing is missing then.
+        return needs, "state" if needs or kept is None else "kept"
+
+    def predict(self, pending):
+        """States are dear in a project of many models: they are made anew only where not all operations were seen."""
+        from rollout_inspector.effects import only_runs_code
+
+        all_of = [(migration, operation) for migration in pending for operation in migration.operations]
+        to_see = [operation for _, operation in all_of if not only_runs_code(operation)]
+        is_seen = len(to_see) == len(self.seen) and all(map(operator.is_, to_see, self.seen))
+        # What could not be read may be due to the transaction that the operations were seen in.
+        if self.effects and is_seen and not self.effects.unread:
+            self.effects.opaque += [migration for migration, operation in all_of if only_runs_code(operation)]
+            return
+        self.begin()
+        state = self.state
+        for migration, operation in all_of:
+            after = state.clone()
+            operation.state_forwards(migration.app_label, after)
+            self.note(migration, operation, state, after)
+            state = after
+
+    def note(self, migration, operation, before, after):
+        from rollout_inspector.effects import flattened
+
+        inner = getattr(operation, "database_operations", None)
+        steps = [(operation, before, after)]
+        if inner is not None:
+            steps = flattened(inner, before, migration.app_label)
+        for step in steps:
+            self.effects.run(migration, *step)
+
+    def judge_running(self, touched, before):
+        found = {}
+        for index, (needs, _) in enumerate(self.known):
+            after = misfits(needs, self.catalog.get, touched, False)
+            for key in sorted(set(after) - set(before[index])):
+                found.setdefault(key, (after[key], []))[1].append(index)
+        self.predicted = {key: indices for key, (_, indices) in found.items()}
+        for key, (more, indices) in sorted(found.items()):
+            rule, table, column = key
+            if rule == "insert-refused" and ("column-gone", table, self.renamed_from(table, column)) in found:
+                # One change, one finding.
+                continue
+            if rule == "null-refused":
+                more["nulls"] = self.has_nulls(table, column)
+                needs = [self.known[index][0][table]["c"][column] for index in indices]
+                more["filled"] = all(need.get("p") or need.get("d") for need in needs)
+            self.report(rule, table, column, more, indices)
+
+    def renamed_from(self, table, column):
+        """The name that a column had before the last change of it."""
+        event = self.effects.cause_of(table, column)
+        if event is None:
+            return None
+        return event.old.column if event.kind == "alter" else getattr(event, "column", None)
+
+    def judge_new(self, touched, new):
+        """What the new version misses, and what those that run do not miss."""
+        tables = set(touched)
+        for needs, _ in self.known:
+            tables.update(table for table in new if needs.get(table) != new[table])
+            tables.update(table for table in needs if table not in new)
+        amiss = set()
+        for needs, _ in self.known:
+            known = [table for table in tables if table in needs]
+            amiss.update(misfits(needs, self.catalog.before, known, True))
+        after = misfits(new, self.catalog.get, tables, True)
+        self.coming = {"needs": {table: new[table] for table in tables if table in new}}
+        self.coming["known"] = sorted([list(key) for key in amiss.union(after)])
+        for key in sorted(set(after) - amiss):
+            rule, table, column = key
+            if rule != "insert-refused" or ("insert-refused", table, column) not in self.predicted:
+                more = dict(after[key], opaque=bool(self.effects.opaque))
+                self.report(rule, table, column, more, None, new=new)
+
+    def report(self, rule, table, column, more, indices, migration=None, of=None, new=None):
+        is_new = new is not None
+        event = self.effects.cause_of(table, column) if table else None
+        if event is not None and migration is None:
+            migration = event.migration
+        name = "%s.%s" % (migration.app_label, migration.name) if migration else None
+        source = new if is_new else self.known[indices[0]][0] if len(indices or ()) else {}
+        need = source.get(table, {})
+        if rule in ("column-gone", "table-gone") and is_new:
+            # A table of the state that another migration renames is named by it.
+            event = None
+        finding = {
+            "rule": rule,
+            "severity": severity_of(rule, more, need, is_new),
+            "database": self.alias,
+            "object": name if of else ("%s.%s" % (table, column) if column else table),
+            "table": table,
+            "column": column,
+            "model": need.get("m", ""),
+            "direction": "new" if is_new else "running",
+            "versions": [] if is_new else list(indices),
+            "migration": name,
+        }
+        for key in ("detail", "parent", "from", "to"):
+            if more.get(key):
+                finding[key] = str(more[key])
+        file = allows.file_of(migration) if migration else None
+        if file:
+            finding["file"] = file
+        code = twins.code_of(rule, None if is_new else event, self.field_of(table, column) if is_new else None)
+        if code:
+            finding["code"] = code
+        self.findings.append(finding)
+
+    def field_of(self, table, column):
+        """The field of the applied migrations' state that has this column."""
+        for model in self.state.apps.get_models(include_auto_created=True):
+            if model._meta.db_table == table:
+                for field in model._meta.local_concrete_fields:
+                    if field.column == column:
+                        return model, field
+        return None
+
+    def has_nulls(self, table, column):
+        """Whether there are rows without a value: who writes them goes on. None: not known in time."""
+        from django.db import transaction
+
+        quote = self.connection.ops.quote_name
+        query = "SELECT 1 FROM %s WHERE %s IS NULL LIMIT 1" % (quote(table), quote(column))
+        limit = None
+        if self.connection.vendor == "postgresql":
+            limit = "SET LOCAL statement_timeout = %d" % patience
+        elif getattr(self.connection, "mysql_is_mariadb", False):
+            query = "SET STATEMENT max_statement_time=%d FOR %s" % (patience // 1000, query)
+        elif self.connection.vendor == "mysql":
+            query = query.replace("SELECT", "SELECT /*+ MAX_EXECUTION_TIME(%d) */" % patience, 1)
+        try:
+            with transaction.atomic(using=self.alias):
+                with self.connection.cursor() as cursor:
+                    if limit:
+                        cursor.execute(limit)
+                    cursor.execute(query)
+                    return cursor.fetchone() is not None
+        except Exception:
+            return None
+
+    def to_verify(self):
+        """All that the comparison after the migration needs, as JSON."""
+        tables = sorted(self.catalog.read)
+        changed = {
+            name: {column: has["type"] for column, has in table["columns"].items() if has["type"]}
+            for name, table in self.catalog.changed.items()
+            if table is not None
+        }
+        needs = [{table: need for table, need in needs.items() if table in self.catalog.read} for needs, _ in self.known]
+        return {
+            "alias": self.alias,
+            "tables": {name: self.catalog.read[name] for name in tables},
+            "types": changed,
+            "needs": needs,
+            "predicted": sorted([list(key) for key in self.predicted]),
+            "new": self.coming,
+        }
+
+
+class Watched:
+    """An operation that also has its effects noted."""
+
+    def __init__(self, judge, migration, operation):
+        self.judge, self.migration, self.operation = judge, migration, operation
+
+    def __getattr__(self, name):
+        return getattr(self.operation, name)
+
+    def database_forwards(self, app, editor, before, after):
+        self.operation.database_forwards(app, editor, before, after)
+        try:
+            if self.judge.effects is None:
+                self.judge.begin()
+            self.judge.note(self.migration, self.operation, before, after)
+        except Exception:
+            # Told when all are seen again.
+            return
+        self.judge.seen.append(self.operation)
+
+
+def unjudged(alias, error, pending):
+    detail = "%s: %s" % (type(error).__name__, " ".join(str(error).split())[:300])
+    return {
+        "rule": "unjudged",
+        "severity": "breaks" if pending else "unknown",
+        "database": alias,
+        "object": alias,
+        "table": "",
+        "column": "",
+        "model": "",
+        "direction": "running",
+        "versions": list(range(len(versions()))),
+        "migration": None,
+        "detail": detail,
+    }
+
+
+def concluded(found, pending):
+    """Returns what is told of all databases: the findings, what accepts them, and whether they stop the release."""
+    accepted, wrong = allows.comments_of(pending)
+    for finding in found:
+        comment = accepted.get((finding["rule"], finding["object"]))
+        if comment:
+            finding["allowed"] = comment
+    policy = task.spec.get("unsafe") or "block"
+    order = ["breaks", "may", "unknown"]
+    found.sort(key=lambda each: (bool(each.get("allowed")), order.index(each["severity"])))
+    stops = [each for each in found if each["severity"] == "breaks" and not each.get("allowed")]
+    return {
+        "policy": policy,
+        "blocked": policy == "block" and bool(stops),
+        "findings": found[:most],
+        "more": max(0, len(found) - most),
+        "comments": wrong,
+    }
+
+
+def verified(question, connection):
+    """Returns what really came out of the migration: findings that were not predicted, and the other way round."""
+    before = question["tables"]
+    real = Catalog(connection)
+
+    def table_now(name):
+        table = real.get(name)
+        was = before.get(name)
+        for column, has in (table["columns"] if table and was else {}).items():
+            old = was["columns"].get(column)
+            if old and old.get("read") != has.get("read"):
+                has["type"] = question["types"].get(name, {}).get(column, "another type")
+        return table
+
+    predicted = {tuple(key) for key in question["predicted"]}
+    found = {}
+    for index, needs in enumerate(question["needs"]):
+        was = misfits(needs, before.get, before, False)
+        now = misfits(needs, table_now, before, False)
+        for key in set(now) - set(was):
+            found.setdefault(key, (now[key], needs[key[1]], []))[2].append(index)
+
+    def told(key, more, need, indices, is_new=False):
+        rule, table, column = key
+        finding = {
+            "rule": rule,
+            "severity": severity_of(rule, more, need, is_new),
+            "database": question["alias"],
+            "object": "%s.%s" % (table, column) if column else table,
+            "table": table,
+            "column": column,
+            "model": need.get("m", ""),
+            "direction": "new" if is_new else "running",
+            "versions": indices,
+            "migration": None,
+        }
+        finding.update((name, str(more[name])) for name in ("parent", "from", "to") if more.get(name))
+        return finding
+
+    unpredicted = [
+        told(key, *found[key]) for key in sorted(found) if key not in predicted and key[0] not in named_freely
+    ]
+    new = question["new"]["needs"]
+    known = {tuple(key) for key in question["new"]["known"]}
+    missed = misfits(new, table_now, new, True)
+    unpredicted += [
+        told(key, missed[key], new[key[1]], [], True)
+        for key in sorted(set(missed) - known)
+        if key[0] not in named_freely
+    ]
+    unmet = [
+        "%s %s" % (rule, ".".join(part for part in (table, column) if part))
+        for rule, table, column in sorted(predicted - set(found))
+        if rule not in named_freely and RULES[rule]["severity"] == "breaks"
+    ]
+    return {"database": question["alias"], "unpredicted": unpredicted[:most], "unmet": unmet[:most]}
+`,
+  'web.py': `"""Which databases the web uses, asked of a child that imports what the web's server imports.
+
+When the plan is made, the process becomes a bare Python. That one starts a child that imports what the web's server
+imports, with the environment of the container and not that of manage.py: the databases that it names are compared.
+Whatever it does at its import ends with it. So the project is in memory once at any time: the pod has the limit of
+one that serves the web.
+"""
+import importlib
+import importlib.util
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+
+from rollout_inspector import task
+from rollout_inspector.identity import asked, identity_of
+
+# For the web's own module; one that takes longer is judged by its rollout.
+child_seconds = 60
+
+
+def words_of(command):
+    """The words of a command, and of the scripts and files of settings that it names."""
+    texts = [(" ".join(command), None)]
+    for word in command + (["gunicorn.conf.py"] if "gunicorn" in " ".join(command) else []):
+        for path in re.split(r"[\\s=;&|\\"']+", word):
+            if "." not in path and "/" not in path or path.endswith("manage.py"):
+                continue
+            try:
+                with open(path, "rb") as file:
+                    data = file.read(65536)
+            except OSError:
+                continue
+            # What pip has made of a server's name is a script of Python's.
+            if b"\\0" not in data and not re.match(rb"#!.*python", data):
+                texts.append((data.decode("utf-8", "replace"), path))
+    return texts
+
+
+def assigned(command, texts):
+    """What a command sets for the server that it starts.
+
+    Returns what it sets in any case, what its files export (which may be what is set already, or
+    under a condition), and why that may not be all.
+    """
+    dollar = chr(36)
+    pair = r"[A-Z_][A-Z0-9_]*=(?:\\"[^\\"]*\\"|'[^']*'|[^\\s\\"';&|,\\])]*)"
+    servers = "gunicorn|uvicorn|daphne|hypercorn|granian|uwsgi|waitress|runserver|[aw]sgi"
+
+    def pairs(text):
+        for each in re.findall(r"(?<![\\w-])" + pair, text):
+            name, _, value = each.partition("=")
+            value = value if value[:1] == "'" else os.path.expandvars(value)
+            if dollar not in value and "\`" not in value:
+                yield name, value.strip("\\"'")
+
+    def of_server(line):
+        """NAME=value before a server, and its -e NAME=value."""
+        start = re.match(
+            r"(?:exec\\s+)?(?:env\\s+)?((?:" + pair + r"\\s+)*)(?=\\S)(.*)", line, re.DOTALL
+        )
+        if start and re.search(r"\\b(" + servers + ")", start.group(2)):
+            yield from pairs(start.group(1))
+            for each in re.findall(r"\\s(?:-e|--env)[\\s=]*[\\"']?(" + pair + ")", start.group(2)):
+                yield from pairs(each)
+
+    always, exported, unsure = {}, {}, None
+    reads = (
+        r"(^|&&|;|\\bthen\\b|\\bdo\\b)\\s*"
+        r"((\\.|source)\\s+(?!\\S*activate\\b)\\S|set\\s+(-\\w*a|-o\\s+allexport))"
+    )
+    for text, path in texts:
+        if path is None or path == task.through:
+            continue
+        found = []
+        for line in text.replace("\\\\\\n", " ").splitlines():
+            if re.match(r"export\\s", line):
+                exported.update(pairs(line))
+            elif re.match(r"(env\\s*=|environment)", line):
+                found += pairs(line.partition("=")[2])
+            else:
+                found += of_server(line.strip())
+        for each in re.findall(r"^raw_env\\s*=([^\\]]*)", text, re.MULTILINE):
+            found += pairs(each.replace('"', " ").replace("'", " "))
+        for name, value in found:
+            if always.setdefault(name, value) != value:
+                unsure = "%s sets %s in more than one way" % (path, name)
+        is_script = re.match(r"#!.*sh\\b", text) or path.endswith(".sh")
+        if is_script and re.search(reads, text, re.MULTILINE):
+            unsure = "%s reads variables from another file" % path
+    shells = ("sh", "bash", "dash", "ash", "ksh", "zsh")
+    names = [each.rsplit("/", 1)[-1] for each in command]
+    shell = next((i for i, name in enumerate(names) if name in shells), len(names))
+    behind = range(shell + 1, len(names))
+    at = next((i for i in behind if re.match(r"-\\w*c\\Z", names[i])), None)
+    if at is None:
+        for word in command:
+            # No shell is there that would read a dollar sign or quotes.
+            own = re.match(r"(?:-e|--env=)?([A-Z_][A-Z0-9_]*)=([^" + dollar + r"]*)\\Z", word)
+            if own:
+                always[own.group(1)] = own.group(2)
+        return always, exported, unsure
+    parts = re.split(r"&&|[;\\n]", "".join(command[at + 1 : at + 2]))
+    torn = any(part.count(sign) % 2 for part in parts for sign in "\\"'\`") or any(
+        part.count("(") != part.count(")") or part.endswith("\\\\") for part in parts
+    )
+    first = not torn
+    for part in map(str.strip, parts):
+        is_more = re.search(r"[|&<>]", re.sub(r"\\(.*\\)|\\"[^\\"]*\\"|'[^']*'", "", part))
+        first = first and not is_more and bool(re.match(r"(export\\s+\\w+=|cd\\s|set\\s+-)", part))
+        if re.search(reads, part):
+            unsure = "its command reads variables from another file"
+        elif first:
+            always.update(pairs(part) if part.startswith("export") else [])
+        elif re.search(r"\\bexport\\s+\\w+=", part) or re.match(pair + r"\\Z", part):
+            name = re.search(r"\\w+(?==)", part).group(0)
+            unsure = "its command sets %s, possibly under a condition" % name
+        else:
+            always.update(of_server(part))
+    return always, exported, unsure
+
+
+def modules_of(texts):
+    """Returns what the web's server may import, the likeliest first."""
+    sure, likely = [], []
+    for word in re.split(r"[\\s=\\"',;()\\[\\]]+", " ".join(text for text, _ in texts)):
+        if word.endswith(".py") and "/" in word or re.search(r"\\b[aw]sgi\\.py", word):
+            word = word[:-3].strip("./").replace("/", ".")
+        module, colon, _ = word.partition(":")
+        if not re.match(r"[A-Za-z_]\\w*(\\.[A-Za-z_]\\w*)*\\Z", module):
+            continue
+        if module.startswith(("django.", "gunicorn.", "uvicorn.")):
+            continue
+        if re.search(r"(\\A|[._])[aw]sgi[^.]*\\Z", module):
+            sure.append(module)
+        elif colon:
+            likely.append(module)
+    return sure + likely
+
+
+def is_there(module):
+    try:
+        return importlib.util.find_spec(module) is not None
+    except Exception:
+        return False
+
+
+def web_tells():
+    """In the child: imports what the web's server imports, and reports which databases it names."""
+    from django.db import connections
+
+    question = task.spec["child"]
+    module = None
+    if not question["manage"]:
+        sys.path[:0] = [path for path in question["path"] if path not in sys.path]
+        module = next((each for each in question["modules"] if is_there(each)), None)
+        if module is None:
+            return task.say(json.dumps({"web": None}))
+        importlib.import_module(module)
+    there = [alias for alias in question["databases"] if alias in connections.databases]
+    told = {alias: identity_of(connections[alias]) for alias in there}
+    told = {alias: each for alias, each in told.items() if each != question["databases"][alias]}
+    chosen = os.environ.get("DJANGO_SETTINGS_MODULE", "")
+    web = {"module": module or "manage.py", "settings": chosen, "databases": told}
+    task.say(json.dumps({"web": web}))
+    for alias in list(told):
+        # By another way, or as another user: only the server knows whether it is the same.
+        try:
+            connections[alias].ensure_connection()
+            told[alias] = asked(connections[alias])
+        except Exception:
+            # Then it is compared by its name and its host.
+            continue
+        task.say(json.dumps({"web": web}))
+
+
+def container_environment():
+    """As the container was started with it: manage.py, and the command before it, add their own."""
+    saved = os.environ.pop("DJANGO_ROLLOUT_ENV", None)
+    if saved:
+        try:
+            words = shlex.split(saved)
+            return dict(word.split("=", 1) for word in words if re.match(r"\\w+=", word))
+        except ValueError:
+            pass
+    try:
+        with open("/proc/self/environ", "rb") as file:
+            pairs = [each.split(b"=", 1) for each in file.read().split(b"\\0") if b"=" in each]
+        return {os.fsdecode(name): os.fsdecode(value) for name, value in pairs}
+    except OSError:
+        return dict(os.environ)
+
+
+def question_of(identities):
+    """How the child is started that is asked for the web's databases, or why nobody is asked."""
+    from django.conf import settings
+
+    command = task.spec.get("web")
+    if command is None or "django_rollout_inspect" not in sys.argv[-1]:
+        return None, None
+    texts = words_of(command)
+    whole = " ".join(command)
+    parts = whole.split()
+    programs = [part.rsplit("/", 1)[-1].strip("\\"'") for part in parts]
+    serving = ("runserver", "runserver_plus", "testserver", "runuwsgi")
+    manage = next((part for part in parts if part.endswith("manage.py")), None)
+    by_manage = manage is not None and any(each in serving for each in programs)
+    modules = modules_of(texts)
+    home = os.environ.get("DJANGO_SETTINGS_MODULE", "").split(".")
+    guesses = [settings.WSGI_APPLICATION, getattr(settings, "ASGI_APPLICATION", None)]
+    modules += [each.rsplit(".", 1)[0] for each in guesses if each and "." in each]
+    for at in list(range(1, len(home))) + [0]:
+        modules += [".".join(home[:at] + [each]) for each in ("wsgi", "asgi")]
+    env = container_environment()
+    always, exported, unsure = assigned(command, texts)
+    if unsure:
+        return None, unsure
+    env = dict(exported, **dict(env, **always))
+    flag = r"--(?:chdir|pythonpath|app-dir)[= ](\\S+)"
+    folder = env.get("PWD") or os.getcwd()
+    for each in re.findall(flag, " ".join(parts)) + re.findall(r"(?:^| )cd ([^\\s;&]+)", whole):
+        if os.path.isdir(os.path.join(folder, each)):
+            folder = os.path.join(folder, each)
+    child = {
+        "manage": by_manage,
+        "modules": modules,
+        "path": [folder, os.getcwd()] + sys.path[:1],
+        "databases": identities,
+    }
+    env = {name: value for name, value in env.items() if not name.startswith("DJANGO_ROLLOUT_")}
+    env["DJANGO_ROLLOUT_SPEC"] = json.dumps({"marker": task.spec["marker"], "child": child})
+    start = [sys.executable, "-c", sys.argv[-1]]
+    if by_manage:
+        chosen = re.findall(r"--settings[= ](\\S+)", " ".join(parts))
+        flags = ["--settings=" + each for each in chosen[:1]]
+        start = [sys.executable, manage, "shell", "-v", "0"] + flags + ["-c", sys.argv[-1]]
+    given = "DJANGO_SETTINGS_MODULE" in env or "--settings" in whole
+    cwd = folder if os.path.isdir(folder) else None
+    return {"start": start, "env": env, "cwd": cwd, "given": given}, None
+
+
+def answer_to(question):
+    """What the child tells, and why it tells nothing."""
+    late = None
+    try:
+        child = subprocess.Popen(
+            question["start"],
+            env=question["env"],
+            cwd=question["cwd"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        return None, str(error)
+    try:
+        out = child.communicate(timeout=child_seconds)[0]
+    except subprocess.TimeoutExpired as expired:
+        # What settings tell it has said before it asked a database that does not answer.
+        out = expired.output or b""
+        late = "its import did not end within %d s" % child_seconds
+    finally:
+        # What it has started must not outlive it.
+        try:
+            os.killpg(child.pid, signal.SIGKILL)
+        except OSError:
+            pass
+    marker = task.spec["marker"]
+    lines = out.decode("utf-8", "replace").splitlines()
+    for line in reversed(lines):
+        text = line.partition(marker)[2].rpartition(marker)[0]
+        if text.startswith("{"):
+            web = json.loads(text)["web"]
+            if web is None:
+                return None, "its command names no known module"
+            return dict(web, given=question["given"]), None
+    words = [line for line in lines if line.strip()]
+    return None, late or (words[-1] if words else "it printed nothing")
+`,
+}
 
 /** The rules by which migrations are judged, as rules.json has them. */
 export const rules = {

@@ -1,4 +1,4 @@
-import { inspectorSource } from './inspector.generated.js'
+import { inspectorSource } from './inspector-source.js'
 import { lockingOf, type Locking } from './locking.js'
 import {
   isNeeds,
@@ -279,7 +279,7 @@ export function planCommand(migrateCommand: string, starter?: Starter, marker = 
     const value = optionOf(name, found)
     return value === undefined ? [] : [`${name}=${value}`]
   })
-  const shell = ['shell', '-v', '0', ...passed, '-c', inspectorSource]
+  const shell = ['shell', '-v', '0', ...passed, '-c', inspectorSource()]
   const before = parts
     .slice(0, Math.max(at, 0))
     .filter((part) => /^(cd|export|\.|source) /.test(part))

@@ -1,19 +1,20 @@
 """Reports to django-rollout which migrations this image brings, judges them, and runs the migrate command.
 
-The files below are those of src/django/rollout_inspector of django-rollout. All of it is inside of one function,
+Its files are those of src/django/rollout_inspector of django-rollout, packed. All of it is inside of one function,
 because `shell -c` runs it among names that are not ours: Django 4.2 in the globals of its own module, 5.2 and
 later in a copy with all models of the project.
 """
 
 
 def django_rollout_inspect():
+    import base64
     import importlib.util
+    import json
     import sys
+    import zlib
 
     package = "rollout_inspector"
-    files = {
-        # FILES
-    }
+    files = json.loads(zlib.decompress(base64.b64decode("FILES")).decode("utf-8"))
 
     class Finder:
         """Imports the files from this text."""
