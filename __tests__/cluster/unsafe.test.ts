@@ -170,3 +170,73 @@ test('an unsafe migration with "allow" is applied without a warning', async () =
   })
   expect(await applied('0006_rank')).toBe('1')
 })
+
+const rollback = (options: Readonly<Record<string, string>>) =>
+  shop.cli('rollback', { image: shop.image, namespace: shop.namespace, bake: '0', ...options })
+
+test('the history says which versions no longer fit the schema, and a rollback to one is refused', async () => {
+  const { image, namespace } = shop
+  const { stdout } = await shop.cli('history', { image, namespace })
+  const rows = stdout.trimEnd().split('\n').slice(1)
+  // What `migrate` has applied belongs to no release.
+  const gone = 'breaks: column-gone catalog_product.weight_grams (catalog.0004_no_weight)'
+  expect(rows).toEqual([
+    expect.stringContaining('breaks: insert-refused catalog_product.rank (catalog.0006_rank)'),
+    expect.stringContaining(
+      'breaks: insert-refused catalog_product.size (catalog.0005_size, release 6) and 1 more',
+    ),
+    expect.not.stringMatching(/fits|breaks|not known/),
+    expect.stringContaining(`${gone} and 2 more`),
+    expect.not.stringMatching(/fits|breaks|not known/),
+    expect.stringContaining(`${gone} and 2 more`),
+  ])
+
+  const before = await shop.state()
+  expect(await rollback({ to: '3' })).toMatchObject({
+    code: 1,
+    report: {
+      result: 'failed',
+      cause: {
+        code: 'schema-unfit',
+        sentence: expect.stringMatching(
+          /^the column catalog_product\.weight_grams is gone since catalog\.0004_no_weight, but release 3 \(\w{12}\) uses it: every query of catalog\.Product fails \(and 2 more findings\)$/,
+        ),
+        hint: expect.stringContaining('Add the column catalog_product.weight_grams again'),
+      },
+    },
+  })
+  expect(await shop.state()).toEqual(before)
+  expect(await shop.leftovers()).toEqual([])
+})
+
+test('a rollback to a version that still fits is proved by its own image first', async () => {
+  const rank = (await shop.git('rev-parse', 'HEAD')).trim()
+  expect(await shop.deploy(rank, { bake: '0' })).toMatchObject({ report: { result: 'deployed' } })
+  const field = 'hint = models.TextField(null=True)'
+  await shop.commit('A hint', adding(field, '0007_hint', '0006_rank'))
+  expect(await shop.release({ bake: '0' })).toMatchObject({ report: { result: 'deployed' } })
+
+  // Another client has changed the schema: the history cannot know that, and the image itself finds it.
+  const rename = (from: string, to: string) => shop.sql(`ALTER TABLE ${from} RENAME TO ${to}`)
+  await rename('auth_group', 'hidden')
+  const before = await shop.state()
+  expect(await rollback({})).toMatchObject({
+    code: 1,
+    report: {
+      result: 'failed',
+      cause: {
+        code: 'schema-unfit',
+        sentence: expect.stringMatching(
+          /^the table auth_group is gone, but release 7 \(\w{12}\) uses it/,
+        ),
+      },
+    },
+  })
+  expect(await shop.state()).toEqual(before)
+
+  await rename('hidden', 'auth_group')
+  const back = await rollback({})
+  expect(back).toMatchObject({ code: 0, report: { result: 'deployed', tag: rank } })
+  expect(back.output).toContain('starts with the current configuration, and fits the schema')
+  expect(new Set(Object.values(await shop.tags()))).toEqual(new Set([rank]))
+})

@@ -189,7 +189,12 @@ describe('the verdict in a plan', () => {
 
   test('is followed by the comparison after the migration', () => {
     const { allowed: _, ...unpredicted } = finding
-    const one = { database: 'default', unpredicted: [unpredicted], unmet: ['column-gone a.b'] }
+    const one = {
+      database: 'default',
+      unpredicted: [unpredicted],
+      unmet: ['column-gone a.b'],
+      earlier: {},
+    }
     const told = (json: unknown) => readVerified(marker + JSON.stringify(json) + marker, marker)
     const { column: __, ...known } = unpredicted
     expect(told({ verified: [one] })).toEqual([{ ...one, unpredicted: [known] }])
@@ -433,6 +438,31 @@ describe("the inspector's variables", () => {
         { names, tag: 'v6' },
         { names, tag: 'v7' },
       ],
+    })
+  })
+
+  test('of the versions that a rollback may restore: each shares the variable of what runs', () => {
+    const running = [{ names: ['deployment/web'], tag: 'v2', needs: 'bmVl' }]
+    const kept = { hash: 'a', needs: 'bmVl' }
+    const earlier = [kept, { hash: 'b', needs: 'b3RoZXI=' }, { hash: 'c', needs: 'no base64' }]
+    const [spec, ...bodies] = inspectorEnv({ marker, running, earlier })
+    expect(bodies.map(({ value }) => value)).toEqual(['bmVl', 'b3RoZXI='])
+    expect(JSON.parse(spec?.value ?? '')).toMatchObject({
+      running: [{ needs: 0 }],
+      earlier: [
+        { hash: 'a', needs: 0 },
+        { hash: 'b', needs: 1 },
+      ],
+    })
+  })
+
+  test('of a proof: the command shows how Django is called, and is not run', () => {
+    const migrate = 'python manage.py migrate --database=shop'
+    const [spec] = inspectorEnv({ marker, migrate, proves: true })
+    expect(JSON.parse(spec?.value ?? '')).toMatchObject({
+      migrate: null,
+      databases: ['shop'],
+      prove: true,
     })
   })
 })

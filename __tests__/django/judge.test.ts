@@ -359,6 +359,88 @@ def answer(text):
   })
 })
 
+describe('what the comparison after a migration says of a version that a rollback may restore', () => {
+  const read = (table: Table, types: Readonly<Record<string, string>>): Table => ({
+    ...table,
+    columns: Object.fromEntries(
+      Object.entries(table.columns).map(([name, column]) => [
+        name,
+        { ...column, read: types[name] ?? 'as it was' },
+      ]),
+    ),
+  })
+  const tables = (all: Tables, types = {}) =>
+    Object.fromEntries(Object.entries(all).map(([name, table]) => [name, read(table, types)]))
+  type Row = readonly [
+    name: string,
+    before: Tables,
+    after: Tables,
+    added: readonly string[],
+    gone: readonly string[],
+  ]
+  const dropped = withColumn('note', undefined)
+  const { shop_order: _, ...noOrder } = before
+  const rows: readonly Row[] = [
+    ['nothing changed', before, before, [], []],
+    ['a column went', before, dropped, ['breaks column-gone shop_order.note shop.0101'], []],
+    ['it came back', dropped, before, [], ['column-gone shop_order.note']],
+    ['it was gone before', dropped, dropped, [], []],
+    [
+      'a column of a new name, by no known migration',
+      before,
+      withColumn('colour', plain),
+      ['breaks insert-refused shop_order.colour'],
+      [],
+    ],
+    ['a table went', before, noOrder, ['breaks table-gone shop_order'], []],
+    [
+      'what breaks comes first',
+      before,
+      withOrder({ uniques: [['ref']], columns: { ...order.columns, colour: plain } }),
+      ['breaks insert-refused shop_order.colour', 'may unique shop_order.ref'],
+      [],
+    ],
+  ]
+  const asked = ([, was, now]: Row) => ({
+    needs,
+    before: tables(was),
+    after: tables(now),
+    types: {},
+  })
+  const narrowed = {
+    needs,
+    before: tables(before),
+    after: tables(before, { note: 'another' }),
+    types: { shop_order: { note: 'varchar(5)' } },
+  }
+  const again = { ...narrowed, types: { shop_order: { note: 'varchar(50)' } } }
+  const program = `from rollout_inspector import verdict
+from rollout_inspector.catalog import Catalog
+def answer(given):
+    verdict.Catalog = lambda connection: Catalog(None, given["after"])
+    question = {
+        "alias": "default", "tables": given["before"], "types": given["types"], "needs": [], "predicted": [],
+        "new": {"needs": {}, "known": []}, "earlier": {"h": given["needs"]},
+        "causes": {"shop_order note": "shop.0101"},
+    }
+    told = verdict.verified(question, None)["earlier"]["h"]
+    added = [" ".join(filter(None, [each["severity"], each["rule"], each["object"], each["migration"]])) for each in told["added"]]
+    return [added, told["gone"]]`
+  const answer = answersTo(program, [...rows.map(asked), narrowed, again])
+  test.each(rows)('%s', (...row) => {
+    const [, , , added, gone] = row
+    expect(answer(asked(row))).toEqual([added, gone])
+  })
+
+  test('a type that changes back is forgotten', () => {
+    expect(answer(narrowed)).toEqual([
+      ['may narrowed shop_order.note shop.0101'],
+      ['retyped shop_order.note'],
+    ])
+    expect(answer(again)).toEqual([[], ['narrowed shop_order.note', 'retyped shop_order.note']])
+  })
+})
+
 test('what is packed in the pod is kept here, and unpacked in the next pod', () => {
   const program = `import json, sys
 from rollout_inspector.needs import packed, unpacked

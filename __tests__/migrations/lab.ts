@@ -2,8 +2,9 @@
 import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { rules } from '../../src/django/inspector.generated.js'
 import { inspectorSource } from '../../src/django/inspector-source.js'
-import type { MigrationFinding, Verified } from '../../src/django/verdict.js'
+import type { MigrationFinding, Rule, Verified } from '../../src/django/verdict.js'
 import { must, root, run, stack } from '../e2e/stack.js'
 import { initial, type Case } from './cases.js'
 
@@ -73,6 +74,8 @@ interface Played {
   readonly plan: Plan
   readonly by_state: Plan | null
   readonly applied: Plan
+  /** What a rollback asks the old image after it. */
+  readonly proof: Plan
   /** Whether the safe way that was offered breaks a running version. */
   readonly twin: readonly MigrationFinding[] | null
   readonly old: Readonly<Record<string, string>>
@@ -91,6 +94,8 @@ export interface Seen {
   readonly unmet: readonly string[]
   /** What the safe way that is offered breaks. */
   readonly twin: readonly string[] | 'none offered'
+  /** Whether the old version breaks: by the comparison after the migration, and by the old image itself. */
+  readonly back: { readonly inHistory: boolean; readonly proved: boolean }
 }
 
 const databaseAt = (host: string, name: string) => ({
@@ -218,9 +223,10 @@ export class Lab {
   }
 }
 
-function seen({ plan, by_state: byState, applied, twin, ...code }: Played): Seen {
+function seen({ plan, by_state: byState, applied, proof, twin, ...code }: Played): Seen {
   const { blocked } = plan.plan.judged
   const verified = applied.verified ?? []
+  const lost = verified.flatMap(({ earlier }) => earlier['old']?.added ?? [])
   return {
     running: found(plan, 'running'),
     byState: byState ? found(byState, 'running') : 'not played',
@@ -231,6 +237,10 @@ function seen({ plan, by_state: byState, applied, twin, ...code }: Played): Seen
     unpredicted: verified.flatMap((one) => one.unpredicted.map(named)),
     unmet: applied.verified ? verified.flatMap(({ unmet }) => unmet) : ['it was not compared'],
     twin: twin ? breaks(twin) : 'none offered',
+    back: {
+      inHistory: lost.some(({ severity }) => severity === 'breaks'),
+      proved: breaks(proof.plan.judged.findings).length > 0,
+    },
   }
 }
 
@@ -251,6 +261,10 @@ function named({ rule, object }: MigrationFinding): string {
 export function expected(one: Case, thorough = false): Seen {
   const { running, byState, coming, blocked } = one
   const isPlayed = thorough || byState !== undefined
+  const isBroken = [...running, ...(one.unpredicted ?? [])].some((name) => {
+    const [rule = ''] = name.split(' ')
+    return rules[rule as Rule].severity === 'breaks'
+  })
   return {
     running: [...running].sort(),
     byState: isPlayed ? [...(byState ?? running)].sort() : 'not played',
@@ -261,5 +275,6 @@ export function expected(one: Case, thorough = false): Seen {
     unpredicted: one.unpredicted ?? [],
     unmet: Object.keys(one.migrations).length > 0 ? [] : ['it was not compared'],
     twin: one.twin ? [] : 'none offered',
+    back: { inHistory: isBroken, proved: isBroken },
   }
 }

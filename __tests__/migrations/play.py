@@ -131,6 +131,7 @@ by_state = None
 if case.get("thorough") or "byState" in case:
     by_state = inspected(new, migrate=None, running=[{"names": ["deployment/web"], "tag": "old"}])
 spec = {"migrate": migrate, "running": versions, "needs": first["needs"], "volumes": [str(folder)]}
+spec["earlier"] = [{"hash": "old", "needs": 0}]
 plan = inspected(new, unsafe="block", **spec)
 
 
@@ -162,11 +163,14 @@ blocked = plan["plan"]["judged"]["blocked"]
 twin = twin_of(plan["plan"]["judged"]["findings"]) if case.get("twin") else None
 # One that is blocked has written nothing: what it would have done is seen now.
 applied = inspected(new, unsafe="allow", **spec) if blocked else plan
+# What a rollback asks the old image.
+proof = inspected(old, migrate=None, prove=True, running=[{"names": ["release 1"], "tag": "old", "own": True}])
 print(
     json.dumps(
         {
             "plan": plan,
             "applied": applied,
+            "proof": proof,
             "twin": twin,
             "by_state": by_state,
             "old": shell(old, "WHO = 'old'\n" + probe),

@@ -3,10 +3,14 @@ import { describe, expect, test } from '@jest/globals'
 import { rules } from '../../src/django/inspector.generated.js'
 import type { Plan } from '../../src/django/inspector.js'
 import type { Judged, MigrationFinding, Rule } from '../../src/django/verdict.js'
+import type { KeptMisfit } from '../../src/state/fit.js'
+import type { Entry } from '../../src/state/history.js'
 import {
+  fitWords,
   fixOf,
   migrationSentence,
   reportedPlan,
+  unfitCause,
   unsafeCause,
   verdictLines,
   verdictWarnings,
@@ -118,10 +122,60 @@ To accept it, add to the file of shop.0002_next:
 })
 
 test('what came out otherwise than predicted', () => {
-  const verified = [{ database: 'default', unpredicted: [finding], unmet: ['x'] }]
+  const verified = [{ database: 'default', unpredicted: [finding], unmet: ['x'], earlier: {} }]
   expect(verifiedWarnings(verified, judged)).toEqual([
     expect.stringMatching(/^the schema is not as the plan predicted: shop.0002_next: the column/),
   ])
+})
+
+describe('whether a release fits the schema', () => {
+  const breaks: KeptMisfit = {
+    rule: 'column-gone',
+    severity: 'breaks',
+    database: 'default',
+    object: 'shop_order.note',
+    table: 'shop_order',
+    model: 'shop.Order',
+    migration: 'shop.0101_drop',
+    release: 14,
+  }
+  const { migration: _, release: __, ...plain } = breaks
+  const may: KeptMisfit = { ...breaks, rule: 'narrowed', severity: 'may' }
+  const entry = (fit: Entry['fit'], result: Entry['result'] = 'deployed') =>
+    ({ result, ...(fit && { fit }) }) as Entry
+
+  test.each<[string, Entry]>([
+    ['', entry({ misfits: [breaks] }, 'undone')],
+    ['not known', entry(undefined)],
+    ['fits', entry({ misfits: [] })],
+    ['fits, 2 may break', entry({ misfits: [may, may], changed: true })],
+    [
+      'breaks: column-gone shop_order.note (shop.0101_drop, release 14)',
+      entry({ misfits: [breaks] }),
+    ],
+    ['breaks: column-gone shop_order.note', entry({ misfits: [plain] })],
+    [
+      'breaks: column-gone shop_order.note (release 14) and 1 more',
+      entry({ misfits: [may, { ...plain, release: 14 }, breaks] }),
+    ],
+  ])('%j in the table', (words, one) => {
+    expect(fitWords(one)).toBe(words)
+  })
+
+  test('a rollback to one that does not fit is refused with what was changed, by whom, and what else can be done', () => {
+    expect(unfitCause('release 12 (4f2c)', [breaks, plain], ['Release 13 fits: x'])).toEqual({
+      code: 'schema-unfit',
+      sentence:
+        'the column shop_order.note is gone since shop.0101_drop (release 14), but release 12 (4f2c) uses it: every query of shop.Order fails (and 1 more finding)',
+      hint: 'nothing was changed. Add the column shop_order.note again by a migration in a new release, then roll back; or release a new version that needs no rollback\nRelease 13 fits: x',
+    })
+  })
+
+  test.each(Object.keys(rules) as Rule[])('%s has a whole sentence and a way back', (rule) => {
+    const misfit = { ...breaks, rule, detail: 'd', parent: 'p', from: 'f', to: 't' }
+    const { sentence, hint = '' } = unfitCause('release 12', [misfit], [])
+    expect(`${sentence}${hint}`).not.toMatch(/[{}]| {2}|undefined/)
+  })
 })
 
 describe('the plan in the report', () => {

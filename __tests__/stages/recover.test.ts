@@ -1,15 +1,17 @@
 /** A migration whose run was killed is ended by whoever has the lock next. */
-import { expect, test } from '@jest/globals'
+import { describe, expect, test } from '@jest/globals'
 import type { Job } from 'kubernetes-types/batch/v1'
 import { ApiError } from '../../src/kubernetes/api-error.js'
 import { causeOf } from '../../src/commands/causes.js'
 import { lockAndRecover } from '../../src/commands/lock.js'
 import type { Run } from '../../src/commands/run.js'
-import { endMigrations } from '../../src/stages/recover.js'
+import { endMigrations, mayHaveMigrated } from '../../src/stages/recover.js'
 import type { PreflightResult } from '../../src/stages/preflight.js'
+import { readReleases } from '../../src/state/history-store.js'
 import { memoryCluster } from '../support/cluster.js'
 import { notebook } from '../support/journal.js'
-import { standing } from '../support/live.js'
+import type { KeptRecord } from '../../src/state/record.js'
+import { nothing, standing } from '../support/live.js'
 import { scripted } from '../support/scripted.js'
 import { contextOf } from '../support/settings.js'
 
@@ -58,5 +60,74 @@ test('a Job that cannot be ended is reported as left open, even after a cancella
   expect(causeOf(error, AbortSignal.abort())).toEqual({
     code: 'restore-failed',
     sentence: 'job/left was left unfinished, and stopping it failed: jobs.batch is forbidden',
+  })
+})
+
+test.each<[string, object, boolean]>([
+  ['still runs', { running: {} }, false],
+  ['has ended, while its Job has no condition yet', { terminated: { exitCode: 3 } }, true],
+])('what fits the schema after a migration whose container %s', async (_, state, isKnown) => {
+  const history = '/api/v1/namespaces/shop/configmaps/django-rollout-shop'
+  const entry = {
+    run: 'run-0',
+    command: 'release',
+    who: 'ada',
+    at: '2026-01-31T12:00:00.000Z',
+    image: 'shop',
+    tag: 'v1',
+    digest: 'sha256:1',
+    result: 'deployed',
+    seconds: 1,
+    migrations: [],
+    number: 1,
+    fit: { misfits: [] },
+  }
+  const memory = memoryCluster({
+    [history]: {
+      metadata: { labels: { 'app.kubernetes.io/managed-by': 'django-rollout' } },
+      data: { 'release-000001': JSON.stringify(entry) },
+    } as object,
+  })
+  const live = standing()
+  const pod = {
+    metadata: { labels: { 'job-name': 'left' } },
+    status: {
+      containerStatuses: [
+        { name: 'web', image: '', imageID: '', ready: false, restartCount: 0, state },
+      ],
+    },
+  }
+  live.change({ ...nothing, pods: new Map([['left-1', pod]]) })
+  const cluster = {
+    ...memory.cluster,
+    get: <T>() => Promise.resolve({ items: [job('left', 'shop')] } as T),
+    remove: () => {
+      live.change({ ...nothing, confirmedAt: Infinity })
+      return Promise.resolve()
+    },
+  }
+  const context = contextOf(scripted([]).platform).with({ log: notebook(), cluster })
+  await endMigrations(context, live)
+  const [one] = await readReleases(memory.cluster, 'shop')
+  expect(one?.fit !== undefined).toBe(isKnown)
+})
+
+describe('an interrupted release may have migrated', () => {
+  const now = Date.parse('2026-01-31T12:30:00.000Z')
+  const at = (minutes: number) => new Date(now - minutes * 60_000).toISOString()
+  const own: Job = { metadata: { annotations: { 'django-rollout/run': 'run-0' } } }
+  const rows: readonly [string, string, string, readonly Job[], boolean][] = [
+    ['its Job exists', 'release', at(5), [own], true],
+    ['no Job is its own', 'release', at(5), [job('other', 'shop')], false],
+    ['its Job may have been removed by now', 'deploy', at(70), [], true],
+    ['a rollback never does', 'rollback', at(70), [own], false],
+  ]
+  test.each(rows)('%s', (_, command, begunAt, jobs, may) => {
+    const { platform } = scripted([])
+    const clock = { ...platform.clock, now: () => now }
+    const named = jobs.map((one, i) => [String(i), one] as const)
+    const live = standing({ ...nothing, jobs: new Map(named) })
+    const record = { begun: { run: 'run-0', command, at: begunAt } } as unknown as KeptRecord
+    expect(mayHaveMigrated({ platform: { ...platform, clock } }, live, record)).toBe(may)
   })
 })

@@ -7,6 +7,7 @@ import {
   readArchive,
   readHistory,
   saveRelease,
+  saveSchemaChange,
   type LiveVersion,
 } from '../../src/state/history-store.js'
 import type { ReleaseEnd } from '../../src/state/history.js'
@@ -115,6 +116,63 @@ describe('what versions need of their databases', () => {
         ['sha256:b', needs('text')],
       ]),
     )
+  })
+
+  test('of live versions is asked of the next migration, the newest first; its answer stays with them', async () => {
+    const { remembered, cluster } = archive()
+    await remembered(ended('a'), { needs: needs('note') })
+    await remembered(ended('b'), { needs: needs('text') })
+    await remembered(ended('c', 'kept'), { needs: needs('other') })
+    const { earlier } = await readArchive(cluster, 'shop', 'shop')
+    expect(earlier.map((one) => one.needs)).toEqual([needs('text'), needs('note')])
+    const lost = {
+      rule: 'column-gone',
+      severity: 'breaks',
+      database: 'default',
+      object: 'shop_order.note',
+      table: 'shop_order',
+      model: 'shop.Order',
+    } as const
+    const [text, note] = earlier.map(({ hash }) => hash)
+    const change = {
+      [note ?? '']: { added: [lost], gone: [] },
+      [text ?? '']: { added: [], gone: [] },
+    }
+    const databases = [{ database: 'default', unpredicted: [], unmet: [], earlier: change }]
+    // It failed, and its migration stays.
+    const applied = ['shop.0002']
+    await remembered(
+      { ...ended('d', 'undone'), migrations: applied },
+      { schema: { is: 'compared', databases, applied } },
+    )
+    const fits = async () =>
+      (await readHistory(cluster, 'shop', 'shop')).map(({ fit }) => fit?.misfits)
+    const kept = { ...lost, migration: 'shop.0002', release: 4 }
+    expect(await fits()).toEqual([[kept], [], undefined, undefined])
+
+    const context = { cluster, clock: handClock(), app: 'shop' }
+    const back = { [note ?? '']: { added: [], gone: ['column-gone shop_order.note'] } }
+    await saveSchemaChange(context, {
+      is: 'compared',
+      databases: [{ database: 'default', unpredicted: [], unmet: [], earlier: back }],
+      applied: ['shop.0003'],
+    })
+    expect(await fits()).toEqual([[], undefined, undefined, undefined])
+  })
+
+  test('is as unknown as before where another client has written another fit', async () => {
+    const { remembered, cluster } = archive()
+    await remembered(ended('a'), { needs: needs('note') })
+    const live = (await cluster.find<ConfigMap>(path))!
+    const data = Object.fromEntries(
+      Object.entries(live.data ?? {}).map(([key, text]) => [
+        key,
+        JSON.stringify({ ...(JSON.parse(text) as object), fit: 'yes' }),
+      ]),
+    )
+    await cluster.put(path, { ...live, data })
+    expect(await readHistory(cluster, 'shop', 'shop')).toMatchObject([{ tag: 'a' }])
+    expect((await readHistory(cluster, 'shop', 'shop'))[0]?.fit).toBeUndefined()
   })
 
   test('is kept once for all releases that share it', async () => {

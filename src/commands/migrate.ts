@@ -12,6 +12,8 @@ import { preflight, type PreflightResult } from '../stages/preflight.js'
 import { toRepo, type OpenContext } from '../stages/context.js'
 import type { Image } from '../docker/image.js'
 import { checkedNow } from '../stages/snapshot.js'
+import { saveSchemaChange } from '../state/history-store.js'
+import { messageOf } from '../platform/error-message.js'
 import { lostCause, sentenceOf } from './causes.js'
 import { contextOf, reported, type Run, type Start } from './run.js'
 import type { Outcome } from './run-state.js'
@@ -62,7 +64,27 @@ async function toImage(run: Run): Promise<Outcome> {
   } catch (error) {
     const cause = lostCause(lost)
     throw cause ? new Failure(cause) : error
+  } finally {
+    await keepSchemaChange(run, locked)
   }
+}
+
+/** No release of the history has applied these migrations. */
+async function keepSchemaChange(
+  { state, warn }: Run,
+  { cluster, platform, app }: OpenContext,
+): Promise<void> {
+  if (!state.schema) return
+  await saveSchemaChange({ cluster, clock: platform.clock, app }, state.schema).catch(
+    (error: unknown) => {
+      warn(`the history does not show which versions fit the schema now: ${messageOf(error)}`)
+    },
+  )
+}
+
+/** Returns the command if the history may have it: no value of a variable, which may be secret. */
+function shared(command: string): { readonly migrate?: string } {
+  return /^[\w./ =-]+$/.test(command) && !/(^| )\w+=/.test(command) ? { migrate: command } : {}
 }
 
 /** Plans and migrates. Returns whether the command was run; the applied migrations are in the run's state. */
@@ -84,6 +106,7 @@ export async function migrateTo(
       return plan
     })
     state.needs = migration.needs()
+    Object.assign(state, shared(settings['migrate-command']))
     state.databases = Object.fromEntries(
       plan.databases.map(({ database, identity }) => [database, identity]),
     )
@@ -107,5 +130,6 @@ export async function migrateTo(
     })
     // Its pod may have applied some before it was gone.
     state.migrations = migration.applied()
+    state.schema = migration.schema()
   }
 }

@@ -96,9 +96,12 @@ export async function recordInHistory(
     ...(cause !== undefined && { cause }),
     seconds: Math.round(reporter.seconds() * 10) / 10,
     migrations: state.migrations,
+    ...(state.migrate !== undefined && { migrate: state.migrate }),
+    ...(state.fit && { fit: state.fit }),
   }
   const live = {
     needs: state.needs,
+    schema: state.schema,
     ...(result === 'deployed' && {
       templates: templatesOf(record.snapshot),
       databases: state.databases,

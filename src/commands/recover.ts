@@ -14,7 +14,7 @@ import type { Restored } from '../undo/restore.js'
 import { watchNamespace, type NamespaceWatch } from '../rollout/namespace-watch.js'
 import { lock } from '../stages/lock.js'
 import { ReleaseContext, type ClusterContext, type OpenContext } from '../stages/context.js'
-import { endMigrations, recover, unfinishedMigrations } from '../stages/recover.js'
+import { endMigrations, mayHaveMigrated, recover, unfinishedMigrations } from '../stages/recover.js'
 import { causeOf, commandsBack, lostCause, runningImages } from './causes.js'
 import { reported, type Run, type Start } from './run.js'
 import { NotRecovered, type Outcome } from './run-state.js'
@@ -97,6 +97,7 @@ export async function recoverRecord(
 ): Promise<RecoverOutcome> {
   const { platform, app, settings, signal: lost, cluster, log } = context
   const { begun, snapshot } = record
+  const migrated = mayHaveMigrated(context, live, record)
   try {
     await endMigrations(context, live)
     const history = await readHistory(cluster, app, settings.image)
@@ -105,7 +106,7 @@ export async function recoverRecord(
       await closeRecord(cluster, platform.clock, app, record)
       return { is: 'well' }
     }
-    const restored = await recover(context, live, record)
+    const restored = await recover(context, live, record, migrated)
     state.exceptions = notAsBefore(live.clusterState(), restored, (args) =>
       cluster.commandLine(args),
     )

@@ -4,9 +4,15 @@ import type { Report } from '../report/report.js'
 import { rollbackTargets } from '../stages/rollback-templates.js'
 import { runsUndisturbed } from '../stages/already-deployed.js'
 import { otherVersions } from '../stages/exceptions.js'
-import { preflight } from '../stages/preflight.js'
+import { checkFits, prove, titleOf, type Restores } from '../stages/migration/prove.js'
+import { preflight, type PreflightResult } from '../stages/preflight.js'
 import { rollout } from '../stages/rollout.js'
-import { ReleaseContext } from '../stages/context.js'
+import { ReleaseContext, type OpenContext } from '../stages/context.js'
+import { misfitSentence } from '../report/migration-sentences.js'
+import { table } from '../options/table.js'
+import type { WayBack } from '../state/fit.js'
+import type { History } from '../state/history.js'
+import { readHistory } from '../state/history-store.js'
 import type { Image } from '../docker/image.js'
 import { describe } from '../stages/targets.js'
 import type { Target } from '../kubernetes/target.js'
@@ -40,6 +46,7 @@ async function toVersion(run: Run): Promise<Outcome> {
     return { chosen, version: await chooseVersion(context.with({ log }), chosen) }
   })
   const { image, sha, appliedSince } = version
+  const command = commandFor(run, chosen.history)
   const source = { tag: image.tag, ...(sha !== undefined && { sha }) }
   state.source = source
   state.haveImage(image)
@@ -55,7 +62,8 @@ async function toVersion(run: Run): Promise<Outcome> {
     state.exceptions = otherVersions(context, checked, image)
     return { result: 'unchanged' }
   }
-  if (run.settings['dry-run']) return dryRun(run, targets, image)
+  const way = checkFits(context, { version, history: chosen.history, command })
+  if (run.settings['dry-run']) return dryRun(run, { targets, image, way })
   return transaction(run, context.with({ source }), checked, {
     command: 'rollback',
     image,
@@ -63,6 +71,7 @@ async function toVersion(run: Run): Promise<Outcome> {
     check: (_, now) => {
       checkStillPrevious(context, chosen, now)
     },
+    prove: (locked) => proveFit(run, locked, { ...checked, targets }, { version, command }),
     targets: async (locked, now) => {
       // It was logged before the lock was taken.
       const log = { ...locked.log, say: () => undefined }
@@ -77,6 +86,36 @@ async function toVersion(run: Run): Promise<Outcome> {
   })
 }
 
+/** Returns how the versions of the history were migrated, where this run was given nothing else. */
+function commandFor({ settings }: Run, history: History): string {
+  const given = settings['migrate-command']
+  const kept = history.findLast(({ migrate }) => migrate !== undefined)?.migrate
+  return given === table['migrate-command'].default ? (kept ?? given) : given
+}
+
+/** Another release may have migrated while this run waited for the lock. */
+async function proveFit(
+  { reporter, state }: Run,
+  context: OpenContext,
+  checked: PreflightResult,
+  wanted: Pick<Restores, 'version' | 'command'>,
+): Promise<void> {
+  const { cluster, app, settings, warn } = context
+  const restores = { ...wanted, history: await readHistory(cluster, app, settings.image) }
+  const way = checkFits(context, restores)
+  if (way.is === 'unchanged' || settings['unsafe-migrations'] === 'allow') return
+  const who = titleOf(wanted.version)
+  const known = way.is === 'unfit' ? way.breaks.map((misfit) => misfitSentence(who, misfit)) : []
+  known.forEach(warn)
+  const proof = await reporter.stage('plan', (log) =>
+    prove(context.with({ log }), restores, checked),
+  )
+  if (!proof) return
+  if (known.length === 0) proof.warnings.forEach(warn)
+  state.needs = proof.needs
+  if (!wanted.version.release?.fit) state.fit = proof.fit
+}
+
 /** Returns the number for the history: a rollback to a rollback goes back to the release of that one. */
 function backOf({ release }: Version): { readonly back?: number } {
   return release ? { back: release.back ?? release.number } : {}
@@ -84,14 +123,19 @@ function backOf({ release }: Version): { readonly back?: number } {
 
 async function dryRun(
   { reporter }: Run,
-  targets: readonly Target[],
-  { tag }: Image,
+  {
+    targets,
+    image: { tag },
+    way,
+  }: { readonly targets: readonly Target[]; readonly image: Image; readonly way: WayBack },
 ): Promise<Outcome> {
   await reporter.stage('dry run', (log) => {
     for (const target of targets) {
       const besides = target.back ? ', and its pod template of that release' : ''
       log.say(`${describe(target)}; would set ${shortTag(tag)}${besides}`)
     }
+    if (way.is === 'to prove')
+      log.say('would first prove in a Job that this version fits the schema')
     return Promise.resolve()
   })
   return { result: 'unchanged', dryRun: true }

@@ -10,6 +10,7 @@ import type { Finding } from '../report/finding.js'
 import type { Exception } from '../report/report.js'
 import type { PreflightResult } from '../stages/preflight.js'
 import type { RolloutListener } from '../stages/rollout.js'
+import type { Fit, SchemaChange } from '../state/fit.js'
 import type { History } from '../state/history.js'
 import type { Restored } from '../undo/restore.js'
 import type { OnWrite } from '../undo/snapshot.js'
@@ -57,6 +58,12 @@ export class RunState {
   plan?: Plan
   /** What the new version needs of the databases, packed; kept for the releases after it. */
   needs?: string | undefined
+  /** What its migrations have changed for the versions of the history. */
+  schema?: SchemaChange | undefined
+  /** A rollback: how the version that it restores fits the schema, where the history does not know. */
+  fit?: Fit
+  /** The command that migrates, where the history may have it. */
+  migrate?: string
   /** The identities of the databases that the version uses, by alias, where a plan has reported them. */
   databases?: Databases
   /** Objects that are not as the result says. */

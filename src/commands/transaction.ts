@@ -2,6 +2,7 @@
  * All or nothing: lock, snapshot, record, the writes, and then either the end of the record or the undo. The order
  * of the steps makes this hold wherever the run is cut off (docs/protocol.md).
  */
+import { Failure } from '../failure/failure.js'
 import { messageOf } from '../platform/error-message.js'
 import type { OpenContext, StageContext } from '../stages/context.js'
 import { checkHistory } from '../stages/name-conflicts.js'
@@ -27,6 +28,8 @@ import type { Outcome } from './run-state.js'
 export interface Work extends ReleaseInput {
   /** Ends the run, by throwing, when the history shows that the version is no longer wanted. */
   readonly check?: (context: StageContext, history: History) => Promise<void> | void
+  /** Ends the run, by throwing, when the version does not fit the database. Nothing is written yet. */
+  readonly prove?: (context: OpenContext) => Promise<void>
   /** A rollback: changes more than the image. */
   readonly targets?: TargetsUnderLock
   /**
@@ -54,6 +57,11 @@ export async function transaction(
     return locked
   })
   const context = unlocked.with({ cluster })
+  const writing = context.with({ signal: AbortSignal.any([signal, lost]) })
+  await work.prove?.(writing).catch((error: unknown) => {
+    const cause = lostCause(lost)
+    throw cause ? new Failure(cause) : error
+  })
   const start = releaseStartOf(run, context, work)
   const { prepared, record } = await reporter.stage('snapshot', async (log) => {
     const prepared = await snapshot(context.with({ log }), checked, work.image, work.targets)
@@ -64,7 +72,6 @@ export async function transaction(
   state.begin(work.image, prepared.checked)
   const release: OpenRelease = { run, context, lost, start, prepared, record }
   run.onBegin?.(start)
-  const writing = context.with({ signal: AbortSignal.any([signal, lost]) })
   try {
     await work.write(writing, prepared, (answers) => keepAnswers(release, answers))
     writing.signal.throwIfAborted()

@@ -150,6 +150,16 @@ export interface InspectorTask {
   readonly unsafe?: Policy
   /** How long a migration waits for tables that it locks, in seconds; 0: as Django does. */
   readonly lockWaitSeconds?: number
+  /** What the versions need that a rollback may restore, the most wanted first. */
+  readonly earlier?: readonly KeptNeeds[]
+  /** Nothing is migrated: this version is older than the database, and is compared with it as it is. */
+  readonly proves?: true
+}
+
+/** Needs as they are kept, packed. */
+export interface KeptNeeds {
+  readonly hash: string
+  readonly needs: string
 }
 
 export interface RunningVersion {
@@ -171,13 +181,13 @@ const defaultManage = ['python', 'manage.py']
  */
 export function inspectorEnv(task: InspectorTask): { name: string; value: string }[] {
   const { marker, migrate, waitSeconds = 0, volumes = [], web, kept = {}, unsafe = 'block' } = task
-  const { lockWaitSeconds = 0 } = task
+  const { lockWaitSeconds = 0, proves = false } = task
   const databases = migrate === undefined ? ['default'] : databasesOf(migrate)
   const plain = migrate === undefined || isPlain(migrate)
-  const { running, bodies } = withBodies(task.running ?? [])
+  const { running, earlier, bodies } = withBodies(task.running ?? [], task.earlier ?? [])
   const spec = {
     marker,
-    migrate: migrate ?? null,
+    migrate: proves ? null : (migrate ?? null),
     databases,
     always: !plain,
     only: plain && optionOf('--database', words(migrate ?? '')) !== undefined,
@@ -188,6 +198,8 @@ export function inspectorEnv(task: InspectorTask): { name: string; value: string
     running,
     unsafe,
     locks: lockWaitSeconds > 0 ? lockWaitSeconds : null,
+    ...(earlier.length > 0 && { earlier }),
+    ...(proves && { prove: true }),
   }
   return [
     {
@@ -200,12 +212,12 @@ export function inspectorEnv(task: InspectorTask): { name: string; value: string
 
 /** The needs of all versions together: an object of the API has at most 1.5 MiB. */
 const longestBodies = 400_000
-/** More versions at once share needs, or are judged without them. */
-const mostBodies = 8
+/** More versions at once share needs, or are judged without them: the history has 20 at most. */
+const mostBodies = 24
 
 /** Returns the versions with the number of the variable that has their needs: one for all that share them. */
-function withBodies(versions: readonly RunningVersion[]) {
-  const own = versions.flatMap(({ needs }) => (isNeeds(needs) ? [needs] : []))
+function withBodies(versions: readonly RunningVersion[], kept: readonly KeptNeeds[]) {
+  const own = [...versions, ...kept].flatMap(({ needs }) => (isNeeds(needs) ? [needs] : []))
   const bodies = [...new Set(own)].reduce<readonly string[]>((kept, one) => {
     const size = [...kept, one].reduce((sum, { length }) => sum + length, 0)
     return size > longestBodies || kept.length >= mostBodies ? kept : [...kept, one]
@@ -219,7 +231,11 @@ function withBodies(versions: readonly RunningVersion[]) {
       ...(index >= 0 && { needs: index }),
     }
   })
-  return { running, bodies }
+  const earlier = kept.flatMap(({ hash, needs }) => {
+    const index = bodies.indexOf(needs)
+    return index >= 0 ? [{ hash, needs: index }] : []
+  })
+  return { running, earlier, bodies }
 }
 
 /**
@@ -306,8 +322,7 @@ export function planCommand(migrateCommand: string, starter?: Starter, marker = 
  * The web does not have what the migrate command sets: the container's own environment is kept for what is
  * imported in its name. One argument of a program may have 128 KiB.
  */
-const keepEnvironment =
-  '{ DJANGO_ROLLOUT_ENV=$(for n in 0 1 2 3 4 5 6 7; do unset "DJANGO_ROLLOUT_NEEDS_$n"; done; export -p); [ "${#DJANGO_ROLLOUT_ENV}" -gt 100000 ] || export DJANGO_ROLLOUT_ENV; }'
+const keepEnvironment = `{ DJANGO_ROLLOUT_ENV=$(for n in ${[...Array(mostBodies).keys()].join(' ')}; do unset "DJANGO_ROLLOUT_NEEDS_$n"; done; export -p); [ "\${#DJANGO_ROLLOUT_ENV}" -gt 100000 ] || export DJANGO_ROLLOUT_ENV; }`
 
 /**
  * Begins by a script (`$2`) that ends by becoming its arguments, as it does for the web: what it exports is

@@ -73,6 +73,17 @@ export interface Judged {
   }[]
 }
 
+/** What a version needs that a database does not have, or not in this way. */
+export type Misfit = Omit<MigrationFinding, 'direction' | 'versions' | 'file' | 'code' | 'allowed'>
+
+/** What a migration has changed for a version that a rollback may restore. */
+export interface ChangeOfFit {
+  /** The most severe first. */
+  readonly added: readonly Misfit[]
+  /** `column-gone shop_order.note`: it fits now, or it no longer matters. */
+  readonly gone: readonly string[]
+}
+
 /** What the migration really made of one database. */
 export interface Verified {
   readonly database: string
@@ -80,6 +91,8 @@ export interface Verified {
   readonly unpredicted: readonly MigrationFinding[]
   /** `column-gone shop_order.note`: predicted, and not so. */
   readonly unmet: readonly string[]
+  /** By the hash of the needs of each version that a rollback may restore. */
+  readonly earlier: Readonly<Record<string, ChangeOfFit>>
 }
 
 /** The needs of an image as the inspector packs them; larger ones are not kept. */
@@ -118,41 +131,54 @@ export function verifiedOf(json: unknown): readonly Verified[] | { readonly why:
     const { database } = one
     const unpredicted = listOf(one['unpredicted'], findingOf)
     const unmet = listOf(one['unmet'], textOf)
-    if (typeof database !== 'string' || !unpredicted || !unmet) return undefined
-    return { database, unpredicted, unmet }
+    const { earlier: changes = {} } = one
+    if (typeof database !== 'string' || !unpredicted || !unmet || !isRecord(changes))
+      return undefined
+    const earlier = Object.fromEntries(
+      Object.entries(changes).flatMap(([hash, change]) => {
+        const read = changeOf(change)
+        return read ? [[hash, read] as const] : []
+      }),
+    )
+    return { database, unpredicted, unmet, earlier }
   })
   return all ?? { why: textOf(why) ?? 'the comparison cannot be read' }
 }
 
-function findingOf(json: unknown): MigrationFinding | undefined {
+function changeOf(json: unknown): ChangeOfFit | undefined {
   if (!isRecord(json)) return undefined
-  const { rule, severity, direction } = json
-  const versions = listOf(json['versions'], (one) => (typeof one === 'number' ? one : undefined))
+  const added = listOf(json['added'], misfitOf)
+  const gone = listOf(json['gone'], textOf)
+  return added && gone ? { added, gone } : undefined
+}
+
+/** Returns what a version lacks; `undefined` for what is no such thing. */
+export function misfitOf(json: unknown): Misfit | undefined {
+  if (!isRecord(json)) return undefined
+  const { rule, severity } = json
   const [database, object, table, model] = ['database', 'object', 'table', 'model'].map((name) =>
     textOf(json[name]),
   )
   if (!isRule(rule) || !isOneOf(severity, ['breaks', 'may', 'unknown'] as const)) return undefined
-  if (!isOneOf(direction, ['running', 'new'] as const) || !versions) return undefined
   if (database === undefined || object === undefined) return undefined
   if (table === undefined || model === undefined) return undefined
-  const more = Object.fromEntries(
-    ['migration', 'file', 'detail', 'parent', 'from', 'to'].flatMap((name) => {
-      const text = textOf(json[name])
-      return text === undefined ? [] : [[name, text] as const]
-    }),
-  )
+  const more = textsOf(json, ['migration', 'detail', 'parent', 'from', 'to'])
+  return { rule, severity, database, object, table, model, ...more }
+}
+
+function findingOf(json: unknown): MigrationFinding | undefined {
+  const misfit = misfitOf(json)
+  if (!misfit || !isRecord(json)) return undefined
+  const { direction } = json
+  const versions = listOf(json['versions'], (one) => (typeof one === 'number' ? one : undefined))
+  if (!isOneOf(direction, ['running', 'new'] as const) || !versions) return undefined
   const code = listOf(json['code'], textOf)
   const allowed = allowedOf(json['allowed'])
   return {
-    rule,
-    severity,
-    database,
-    object,
-    table,
-    model,
+    ...misfit,
     direction,
     versions,
-    ...more,
+    ...textsOf(json, ['file']),
     ...(code && { code }),
     ...(allowed && { allowed }),
   }
@@ -183,6 +209,18 @@ function allowedOf(json: unknown): MigrationFinding['allowed'] {
   return file === undefined || why === undefined || typeof line !== 'number'
     ? undefined
     : { file, why, line }
+}
+
+function textsOf(
+  json: Readonly<Record<string, unknown>>,
+  names: readonly string[],
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const text = textOf(json[name])
+      return text === undefined ? [] : [[name, text] as const]
+    }),
+  )
 }
 
 function isRule(name: unknown): name is Rule {

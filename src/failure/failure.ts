@@ -36,6 +36,7 @@ export const causeCodes = [
   'wrong-database',
   'unsafe-migration',
   'lock-not-free',
+  'schema-unfit',
   'migration-failed',
   'job-failed',
   // everything else

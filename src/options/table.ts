@@ -266,7 +266,7 @@ export const table = {
     default: 'python manage.py migrate --noinput',
     mayBeNone: true,
     group: 'migrations',
-    on: [...migrating, 'doctor'],
+    on: [...migrating, 'rollback', 'doctor'],
   }),
   'migrate-from': option({
     read: anyText('workload'),
@@ -277,11 +277,11 @@ export const table = {
   }),
   'unsafe-migrations': option({
     read: oneOf('block', 'warn', 'allow'),
-    help: 'Migrations that break a version which still runs: block: stop before they are applied; warn: apply them and report it; allow: apply them',
+    help: 'Migrations that break a version which still runs, and a rollback to a version that the schema breaks: block: stop before the first write; warn: continue and report it; allow: continue',
     example: 'warn',
     default: 'block',
     group: 'migrations',
-    on: migrating,
+    on: [...migrating, 'rollback'],
   }),
   'lock-wait-migrate': option({
     read: duration,

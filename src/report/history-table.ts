@@ -1,9 +1,10 @@
 /** The releases of an application as a table for people. Pure. */
 import type { Entry, History } from '../state/history.js'
 import { shortTag } from '../kubernetes/image.js'
+import { fitWords } from './migration-sentences.js'
 import { printable, seconds } from './sentences.js'
 
-const head = ['', '#', 'when', 'version', 'result', 'took', 'by', ''] as const
+const head = ['', '#', 'when', 'version', 'result', 'took', 'by', 'schema, last known', ''] as const
 
 /** Newest first; the version that runs has a star. */
 export function historyTable(history: History): readonly string[] {
@@ -31,6 +32,7 @@ function rowOf(entry: Entry, isLive: boolean): readonly string[] {
     result,
     seconds(took),
     who,
+    fitWords(entry),
     [remarks(entry), url].filter((part) => part).join('  '),
   ].map(printable)
 }

@@ -10,6 +10,8 @@ import type {
 } from '../django/verdict.js'
 import type { Annotation, Cause } from '../failure/failure.js'
 import { shortTag } from '../kubernetes/image.js'
+import type { KeptMisfit } from '../state/fit.js'
+import { wentLive, type Entry } from '../state/history.js'
 import type { MigrationPlan, PlannedMigration } from './report.js'
 import { plural } from './sentences.js'
 
@@ -26,7 +28,75 @@ export function migrationSentence(
   return `${migration === undefined ? '' : `${migration}: `}${what}, but ${who} ${uses}: ${breaks}`
 }
 
-function filled(text: string, finding: MigrationFinding): string {
+/**
+ * `the column shop_order.note is gone since shop.0101 (release 14), but release 12 (4f2c) uses it: every query fails`
+ */
+export function misfitSentence(who: string, misfit: KeptMisfit): string {
+  const [what = '', uses = '', breaks = ''] = rules[misfit.rule].running.map((text) =>
+    filled(text, misfit),
+  )
+  const since = originOf(misfit)
+  return `${what}${since === '' ? '' : ` since ${since}`}, but ${who} ${uses}: ${breaks}`
+}
+
+/** `shop.0101 (release 14)` */
+function originOf({ migration, release }: KeptMisfit): string {
+  const by = release === undefined ? '' : `release ${release}`
+  return migration === undefined ? by : `${migration}${by === '' ? '' : ` (${by})`}`
+}
+
+/** Returns why a rollback does not restore this version. `ways`: what else can be done, a line each. */
+export function unfitCause(
+  who: string,
+  breaks: readonly KeptMisfit[],
+  ways: readonly string[],
+): Cause {
+  const [first] = breaks
+  if (!first) throw new Error('a version that does not fit has a reason')
+  const others = breaks.length > 1 ? ` (and ${plural(breaks.length - 1, 'more finding')})` : ''
+  return {
+    code: 'schema-unfit',
+    sentence: `${misfitSentence(who, first)}${others}`,
+    hint: [
+      `nothing was changed. ${mendOf(first)} in a new release, then roll back; or release a new version that needs no rollback`,
+      ...ways,
+    ].join('\n'),
+  }
+}
+
+/** Returns what a migration has to do so that an earlier version fits again. */
+function mendOf({ rule, object, table }: KeptMisfit): string {
+  switch (rule) {
+    case 'column-gone':
+      return `Add the column ${object} again by a migration`
+    case 'table-gone':
+      return `Create the table ${table} again by a migration`
+    case 'insert-refused':
+    case 'default-gone':
+      return `Give the column ${object} a database default by a migration`
+    default:
+      return `Undo this change of ${object} by a migration`
+  }
+}
+
+/** Returns whether a release fits the schema, for the table of the history; empty for one that was never live. */
+export function fitWords(entry: Entry): string {
+  if (!wentLive(entry)) return ''
+  if (!entry.fit) return 'not known'
+  const { misfits } = entry.fit
+  const breaks = misfits.filter(({ severity }) => severity === 'breaks')
+  const [first] = breaks
+  if (!first) {
+    const may = misfits.filter(({ severity }) => severity === 'may').length
+    return may === 0 ? 'fits' : `fits, ${may} may break`
+  }
+  const origin = [first.migration, first.release === undefined ? '' : `release ${first.release}`]
+  const by = origin.filter((part) => part).join(', ')
+  const more = breaks.length > 1 ? ` and ${breaks.length - 1} more` : ''
+  return `breaks: ${first.rule} ${first.object}${by === '' ? '' : ` (${by})`}${more}`
+}
+
+function filled(text: string, finding: KeptMisfit): string {
   const { table, object, parent, detail, from, to } = finding
   const model = finding.model === '' ? table : finding.model
   const column = object.startsWith(`${table}.`) ? object.slice(table.length + 1) : object

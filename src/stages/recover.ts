@@ -1,5 +1,6 @@
 /** Finishes the work of a run that vanished in the middle of it. */
 import type { Job } from 'kubernetes-types/batch/v1'
+import { runOf } from '../django/job.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { appLabel } from '../kubernetes/jobs.js'
 import { LeaseLost } from '../state/held-lease.js'
@@ -7,12 +8,12 @@ import { titleOf } from '../state/lease.js'
 import { nameOf } from '../kubernetes/objects.js'
 import { collection } from '../kubernetes/paths.js'
 import { fail } from '../failure/failure.js'
-import { saveRelease } from '../state/history-store.js'
+import { saveRelease, saveSchemaChange } from '../state/history-store.js'
 import { closeRecord, type KeptRecord } from '../state/record.js'
 import { externalChanges, type Restored } from '../undo/restore.js'
 import type { NamespaceWatch } from '../rollout/namespace-watch.js'
 import { withTimeout } from '../platform/time.js'
-import { removeJob } from './migration/run.js'
+import { podsOfJob, removeJob } from './migration/run.js'
 import type { ClusterContext } from './context.js'
 import { undo, undoBudget } from './undo.js'
 import { messageOf } from '../platform/error-message.js'
@@ -25,6 +26,7 @@ export async function recover(
   context: ClusterContext,
   live: NamespaceWatch,
   record: KeptRecord,
+  mayHaveMigrated: boolean,
 ): Promise<readonly Restored[]> {
   const { begun, snapshot, timeouts } = record
   const { platform, app, holder, signal, cluster, log } = context
@@ -43,11 +45,26 @@ export async function recover(
       seconds: Math.max(0, (platform.clock.now() - Date.parse(begun.at)) / 1000),
       migrations: [],
     },
+    { ...(mayHaveMigrated && { schema: { is: 'unknown' as const } }) },
   ).catch((error: unknown) => {
     log.say(`the history could not be written: ${String(error)}`)
   })
   await closeRecord(cluster, platform.clock, app, record)
   return restored
+}
+
+/** How long a Job stays that has ended (src/django/job.ts), in ms. */
+const jobStaysMs = 3600_000
+
+/** Returns whether an interrupted release may have migrated: its Job exists, or may have been removed since. */
+export function mayHaveMigrated(
+  { platform }: Pick<ClusterContext, 'platform'>,
+  live: NamespaceWatch,
+  { begun }: KeptRecord,
+): boolean {
+  if (begun.command === 'rollback') return false
+  const isOld = platform.clock.now() - Date.parse(begun.at) > jobStaysMs
+  return isOld || [...live.clusterState().jobs.values()].some((job) => runOf(job) === begun.run)
 }
 
 /**
@@ -62,6 +79,8 @@ export async function endMigrations(
 ): Promise<readonly string[]> {
   const { app, cluster, log } = context
   const names = (await unfinishedMigrations(cluster, app)).map(nameOf)
+  // The Job of a run that has reported its end may have no condition yet.
+  const isRunning = names.some((name) => runs(live, name))
   await Promise.all(
     names.map(async (name) => {
       log.say(`job/${name} was left unfinished: stopping it`)
@@ -76,7 +95,20 @@ export async function endMigrations(
       }
     }),
   )
+  if (isRunning) {
+    const history = { cluster, clock: context.platform.clock, app }
+    await saveSchemaChange(history, { is: 'unknown' }).catch((error: unknown) => {
+      if (error instanceof LeaseLost) throw error
+      log.say(`the history could not be written: ${messageOf(error)}`)
+    })
+  }
   return names.map((name) => `job/${name}`)
+}
+
+function runs(live: NamespaceWatch, job: string): boolean {
+  return podsOfJob(live.clusterState(), job).some(({ status }) =>
+    status?.containerStatuses?.some(({ state }) => state?.running),
+  )
 }
 
 /** Requested from the server, not read from the watch, which may lag behind the lock. */

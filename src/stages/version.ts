@@ -7,6 +7,7 @@ import { imageTag, Problem } from '../options/readers.js'
 import { fail } from '../failure/failure.js'
 import { readArchive } from '../state/history-store.js'
 import {
+  appliedSince,
   chosenFrom,
   foundBefore,
   liveSince,
@@ -91,13 +92,10 @@ export async function chooseVersion(
   log.say(
     `${settings['dry-run'] ? 'would roll' : 'rolling'} back to release ${number}: ${shortTag(tag)}, ${at.slice(0, 10)} by ${titleOf(entry)}`,
   )
-  // Its code is that of the release that first deployed it.
-  const first = entry.back ?? number
-  const appliedSince = history.flatMap((one) => (one.number > first ? one.migrations : []))
   return {
     image,
     release: entry,
-    appliedSince,
+    appliedSince: appliedSince(history, entry),
     ...(entry.sha !== undefined && { sha: entry.sha }),
   }
 }

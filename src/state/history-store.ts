@@ -7,6 +7,7 @@ import type { Cluster } from '../kubernetes/cluster.js'
 import { isOfRepository } from '../kubernetes/image.js'
 import { checkManaged, managed, nameFor } from '../kubernetes/managed.js'
 import { collection } from '../kubernetes/paths.js'
+import type { KeptNeeds } from '../django/inspector.js'
 import type { Clock } from '../platform/platform.js'
 import {
   added,
@@ -20,6 +21,7 @@ import {
 import { type RunningVersion } from '../judge/running-digests.js'
 import { wrongInEntry } from './record-schema.js'
 import { hashOf, isWhole, keptNeeds, needsBytes } from './needs.js'
+import { fitOf, withSchema, type SchemaChange } from './fit.js'
 import { isTemplates, type Templates } from '../undo/templates.js'
 
 /** All that is kept of an application. */
@@ -34,6 +36,8 @@ export interface Archive {
   readonly databases: unknown
   /** What versions need of the databases, packed, by the digests of their images. */
   readonly needs: ReadonlyMap<string, string>
+  /** The same of those that went live, the newest first: a rollback may restore them. */
+  readonly earlier: readonly KeptNeeds[]
 }
 
 /** Reads all that is kept of this image, by one request. Throws a Failure `name-taken` when that ConfigMap is not ours. */
@@ -48,12 +52,26 @@ export async function readArchive(
     const own = unpacked(live?.binaryData?.[templatesKeyOf(number)])
     return own ? [[number, own] as const] : []
   })
+  const bodies = new Map(
+    keptNeeds(history).flatMap((hash) => {
+      const own = live?.binaryData?.[needsKeyOf(hash)]
+      return own !== undefined && isWhole(own, hash) ? [[hash, own] as const] : []
+    }),
+  )
   const needs = history.flatMap(({ digest, needs: hash = '' }) => {
-    const own = live?.binaryData?.[needsKeyOf(hash)]
-    return own !== undefined && isWhole(own, hash) ? [[digest, own] as const] : []
+    const own = bodies.get(hash)
+    return own === undefined ? [] : [[digest, own] as const]
   })
-  const databases = databasesOf(live)
-  return { history, templates: new Map(templates), databases, needs: new Map(needs) }
+  const liveNeeds = new Set(history.filter(wentLive).map(({ needs: hash }) => hash))
+  return {
+    history,
+    templates: new Map(templates),
+    databases: databasesOf(live),
+    needs: new Map(needs),
+    earlier: [...bodies].flatMap(([hash, own]) =>
+      liveNeeds.has(hash) ? [{ hash, needs: own }] : [],
+    ),
+  }
 }
 
 /** Reads the history of this image: releases of another application with the name are left out. */
@@ -103,6 +121,8 @@ export interface LiveVersion {
   readonly before?: Before | undefined
   /** What it needs of the databases, packed. Kept of a release that did not go live too: its image may run yet. */
   readonly needs?: string | undefined
+  /** What its migrations have changed for the other versions, however the release ended. */
+  readonly schema?: SchemaChange | undefined
 }
 
 export interface Before extends RunningVersion {
@@ -121,7 +141,7 @@ export interface HistoryContext {
 export async function saveRelease(
   { cluster, clock, app }: HistoryContext,
   release: ReleaseEnd,
-  { templates, databases, before, needs }: LiveVersion = {},
+  { templates, databases, before, needs, schema }: LiveVersion = {},
 ): Promise<void> {
   const ended = needs === undefined ? release : { ...release, needs: hashOf(needs) }
   const used = databases === undefined ? {} : { [databasesAnnotation]: JSON.stringify(databases) }
@@ -133,10 +153,9 @@ export async function saveRelease(
     async () => {
       const live = await readLive(cluster, app)
       const found = before && foundBefore(ended, before)
-      const history = withRelease(historyOf(live), ended, found)
-      const data = Object.fromEntries(
-        history.map((entry) => [keyOf(entry.number), JSON.stringify(entry)]),
-      )
+      const after = withRelease(historyOf(live), ended, found)
+      const history = schema ? withSchema(after, schema, ended.run) : after
+      const data = dataOf(history)
       const kept = live?.binaryData ?? {}
       const binaryData = {
         ...withTemplates(history, kept, {
@@ -167,8 +186,35 @@ export async function saveRelease(
             binaryData,
           }))
     },
-    (error) => isTransient(error) || (error instanceof ApiError && error.status === 409),
+    isConflict,
   )
+}
+
+/** Keeps what migrations have changed that no release applied. */
+export async function saveSchemaChange(
+  { cluster, clock, app }: HistoryContext,
+  schema: SchemaChange,
+): Promise<void> {
+  await retryTransient(
+    clock,
+    cluster.life,
+    async () => {
+      const live = await readLive(cluster, app)
+      const history = historyOf(live)
+      if (!live || history.length === 0) return
+      const data = dataOf(withSchema(history, schema))
+      await cluster.put(`${configMapsOf(cluster)}/${nameFor(app)}`, { ...live, data })
+    },
+    isConflict,
+  )
+}
+
+function isConflict(error: unknown): boolean {
+  return isTransient(error) || (error instanceof ApiError && error.status === 409)
+}
+
+function dataOf(history: History): Readonly<Record<string, string>> {
+  return Object.fromEntries(history.map((entry) => [keyOf(entry.number), JSON.stringify(entry)]))
 }
 
 /** Returns the history with the release; a repeated request gives the same. */
@@ -240,7 +286,9 @@ function historyOf(live: ConfigMap | undefined): History {
       try {
         const entry = JSON.parse(text) as unknown
         if (wrongInEntry(entry) !== undefined) return []
-        return keyOf((entry as Entry).number) === key ? [entry as Entry] : []
+        const { fit: kept, ...others } = entry as Entry
+        const fit = fitOf(kept)
+        return keyOf(others.number) === key ? [{ ...others, ...(fit && { fit }) }] : []
       } catch {
         return []
       }

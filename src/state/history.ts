@@ -5,6 +5,7 @@
 import { shortTag } from '../kubernetes/image.js'
 import type { Result } from '../failure/result.js'
 import type { RunningVersion } from '../judge/running-digests.js'
+import type { Fit } from './fit.js'
 
 /** A release that took the lock, as it is known when it begins. */
 export interface ReleaseStart {
@@ -41,6 +42,10 @@ export interface ReleaseEnd extends ReleaseStart {
   readonly migrations: readonly string[]
   /** The hash of what it needs of the databases (needs.ts), where its plan has reported that. */
   readonly needs?: string
+  /** The command that migrates, where it has no values that may be secret: it shows how the image calls Django. */
+  readonly migrate?: string
+  /** Whether it fits the schema of today, where that is known: only of a version that went live. */
+  readonly fit?: Fit
 }
 
 export interface Entry extends ReleaseEnd {
@@ -63,16 +68,38 @@ export function added(history: History, ended: ReleaseEnd): History {
   // A run that recovers a release knows less of it than the release's own run.
   const cause = before?.cause ?? ended.cause
   const migrations = ended.migrations.length > 0 ? ended.migrations : (before?.migrations ?? [])
-  const needs = ended.needs ?? before?.needs
+  const known = { ...restored(history, ended), ...before, ...ended }
+  const { needs, migrate } = known
+  const isNew = needs !== undefined && ended.back === undefined
+  // A version fits the schema that it was released on.
+  const fit = known.fit ?? (isNew ? { misfits: [] } : undefined)
   const entry: Entry = {
     ...ended,
     migrations,
     ...(cause !== undefined && { cause: cause.slice(0, longestCause) }),
     ...(needs !== undefined && { needs }),
+    ...(migrate !== undefined && { migrate }),
+    ...(fit && isLive(ended) && { fit }),
     number: before?.number ?? last + 1,
   }
   const all = before ? history.map((one) => (one === before ? entry : one)) : [...history, entry]
   return shortened(all)
+}
+
+/** Returns what is known of the version that a rollback restores. */
+function restored(
+  history: History,
+  { back, digest }: ReleaseEnd,
+): Pick<ReleaseEnd, 'needs' | 'migrate' | 'fit'> {
+  if (back === undefined) return {}
+  const same = history.findLast((one) => placeOf(one) === back && one.digest === digest)
+  if (!same) return {}
+  const { needs, migrate, fit } = same
+  return {
+    ...(needs !== undefined && { needs }),
+    ...(migrate !== undefined && { migrate }),
+    ...(fit && { fit }),
+  }
 }
 
 /**
@@ -112,8 +139,19 @@ function shortened(history: History): History {
   return shortened(history.filter((entry) => entry !== oldest))
 }
 
-export function wentLive({ result }: Entry): boolean {
+export function wentLive(entry: Entry): boolean {
+  return isLive(entry)
+}
+
+function isLive({ result }: Pick<ReleaseEnd, 'result'>): boolean {
   return result === 'deployed' || result === 'found'
+}
+
+/** Returns the migrations that were applied since a release that went live, or since the one that it restored. */
+export function appliedSince(history: History, release: Entry): readonly string[] {
+  // Its code is that of the release that first deployed it.
+  const first = placeOf(release)
+  return history.flatMap((one) => (one.number > first ? one.migrations : []))
 }
 
 /** Returns whether this release went live: an open record of it was only not removed. */

@@ -310,12 +310,16 @@ test('the needs of the version and the real schema are known after the migration
     versions: [0],
   }
   const coming = { ...finding, direction: 'new', versions: [] }
-  const verified = [{ database: 'default', unpredicted: [finding, coming], unmet: [] }]
+  const { direction: _, versions: __, ...misfit } = finding
+  const earlier = { '0a': { added: [misfit], gone: ['unique a.c'] } }
+  const verified = [{ database: 'default', unpredicted: [finding, coming], unmet: [], earlier }]
+  const pending = [{ app: 'a', name: '0001_x', operations: [], atomic: true, reversible: true }]
+  const databases = plan.databases.map((database) => ({ ...database, pending }))
   const it = play((play) => {
     const marked = (text: string) => `${play.marker()}${text}${play.marker()}`
     return saying([
       marked('{"needs": "bmVl"}'),
-      marked(JSON.stringify({ ...plan, judged })),
+      marked(JSON.stringify({ ...plan, databases, judged })),
       marked('migrate'),
       '  Applying a.0001_x... OK',
       marked(JSON.stringify({ verified })),
@@ -337,6 +341,11 @@ test('the needs of the version and the real schema are known after the migration
   const ofNew = expect.stringContaining('no migration creates the column a.b')
   expect(it.migration.surprises(false)).toEqual([ofRunning, ofNew])
   expect(it.migration.surprises(true)).toEqual([ofRunning])
+  expect(it.migration.schema()).toEqual({
+    is: 'compared',
+    applied: ['a.0001_x'],
+    databases: verified,
+  })
 })
 
 test.each<[name: string, ready: readonly string[], given: RawInputs, count: number]>([

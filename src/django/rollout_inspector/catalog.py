@@ -86,8 +86,8 @@ def is_filled(column):
 
 
 def signature(column):
-    """Differs where the type of a column was changed."""
-    parts = (column.type_code, column.internal_size, column.precision, column.scale)
+    """Differs where the type of a column was changed: drivers tell the length in one of two ways."""
+    parts = (column.type_code, column.display_size, column.internal_size, column.precision, column.scale)
     return " ".join("" if part is None else str(part) for part in parts)
 
 

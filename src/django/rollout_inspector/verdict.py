@@ -3,6 +3,10 @@
 DJANGO_ROLLOUT_SPEC has `running`: [{"names": workloads, "tag", "digest", "needs": index, "own": true}]. The needs are in
 DJANGO_ROLLOUT_NEEDS_<index>, as `packed` of needs.py. A version without them is judged by the state of the migrations
 that are applied, which does not know what really runs; `own` is the image that this is.
+
+`earlier`: [{"hash", "needs": index}], the versions that a rollback may restore. They stop nothing: the comparison after
+the migration reports what they lack since. `prove`: the own version, which is older than the database, is compared
+with the database as it is.
 """
 import copy
 import operator
@@ -45,6 +49,8 @@ class Judge:
         self.predicted = {}
         # What the new version needs of the tables in question, and what was found of it.
         self.coming = None
+        # Of each version that a rollback may restore, by its hash.
+        self.earlier = {}
 
     def needs_of(self, apps):
         from django.db import router
@@ -69,6 +75,9 @@ class Judge:
         return twin
 
     def judge(self, pending, new):
+        if task.spec.get("prove"):
+            self.prove(new)
+            return
         self.state = self.executor._create_project_state(with_applied_migrations=True)
         if pending:
             # Once: its clones have it, too.
@@ -81,10 +90,49 @@ class Judge:
         self.judge_new(touched, new)
         for migration, detail in self.effects.unread:
             self.report("unread", "", "", {"detail": detail}, range(len(self.known)), migration, "%s.%s")
+        for each in task.spec.get("earlier") or []:
+            kept = task.bodies.get(each["needs"])
+            if kept is not None:
+                # A database that it did not use: nothing is missing then.
+                self.earlier[each["hash"]] = kept.get(self.alias, {})
         if self.effects.opaque:
-            for needs, _ in self.known:
+            for needs in [needs for needs, _ in self.known] + list(self.earlier.values()):
                 for table in needs:
                     self.catalog.glance(table)
+
+    def prove(self, needs):
+        """Compares what the version needs with the database as it is: only the tables that its own migrations make."""
+        self.begin()
+        self.known = [(needs, "own")]
+        tables = [table for table, need in needs.items() if not need.get("u") and not need.get("o")]
+        for table in tables:
+            self.catalog.glance(table)
+        found = misfits(needs, self.catalog.before, [table for table in tables if table in self.catalog.read], False)
+        for key in sorted(found):
+            rule, table, column = key
+            # Its name may be written in another way than the catalog has it.
+            is_there = rule in ("table-gone", "column-gone") and self.answers(table, column)
+            if rule not in named_freely and not is_there:
+                self.report(rule, table, column, found[key], [0])
+
+    def answers(self, table, column):
+        """Whether a query for this succeeds."""
+        quote = self.connection.ops.quote_name
+        what = quote(column) if column else "1"
+        return self.rows("SELECT %s FROM %s WHERE 1 = 0" % (what, quote(table))) is not None
+
+    def rows(self, *queries):
+        """The first one of the last query, if it has any; None where a query fails."""
+        from django.db import transaction
+
+        try:
+            with transaction.atomic(using=self.alias):
+                with self.connection.cursor() as cursor:
+                    for query in queries:
+                        cursor.execute(query)
+                    return cursor.fetchmany(1)
+        except Exception:
+            return None
 
     def needs_of_version(self, version, new):
         if version.get("own"):
@@ -175,7 +223,7 @@ class Judge:
         event = self.effects.cause_of(table, column) if table else None
         if event is not None and migration is None:
             migration = event.migration
-        name = "%s.%s" % (migration.app_label, migration.name) if migration else None
+        name = name_of(migration) if migration else None
         source = new if is_new else self.known[indices[0]][0] if len(indices or ()) else {}
         need = source.get(table, {})
         if rule in ("column-gone", "table-gone") and is_new:
@@ -215,26 +263,17 @@ class Judge:
 
     def has_nulls(self, table, column):
         """Whether there are rows without a value: who writes them goes on. None: not known in time."""
-        from django.db import transaction
-
         quote = self.connection.ops.quote_name
         query = "SELECT 1 FROM %s WHERE %s IS NULL LIMIT 1" % (quote(table), quote(column))
-        limit = None
+        limit = []
         if self.connection.vendor == "postgresql":
-            limit = "SET LOCAL statement_timeout = %d" % patience
+            limit = ["SET LOCAL statement_timeout = %d" % patience]
         elif getattr(self.connection, "mysql_is_mariadb", False):
             query = "SET STATEMENT max_statement_time=%d FOR %s" % (patience // 1000, query)
         elif self.connection.vendor == "mysql":
             query = query.replace("SELECT", "SELECT /*+ MAX_EXECUTION_TIME(%d) */" % patience, 1)
-        try:
-            with transaction.atomic(using=self.alias):
-                with self.connection.cursor() as cursor:
-                    if limit:
-                        cursor.execute(limit)
-                    cursor.execute(query)
-                    return cursor.fetchone() is not None
-        except Exception:
-            return None
+        rows = self.rows(*limit, query)
+        return None if rows is None else bool(rows)
 
     def to_verify(self):
         """All that the comparison after the migration needs, as JSON."""
@@ -244,15 +283,24 @@ class Judge:
             for name, table in self.catalog.changed.items()
             if table is not None
         }
-        needs = [{table: need for table, need in needs.items() if table in self.catalog.read} for needs, _ in self.known]
+
+        def of_read(needs):
+            return {table: need for table, need in needs.items() if table in self.catalog.read}
+
         return {
             "alias": self.alias,
             "tables": {name: self.catalog.read[name] for name in tables},
             "types": changed,
-            "needs": needs,
+            "needs": [of_read(needs) for needs, _ in self.known],
             "predicted": sorted([list(key) for key in self.predicted]),
             "new": self.coming,
+            "earlier": {version: of_read(needs) for version, needs in self.earlier.items()},
+            "causes": {"%s %s" % key: name_of(each.migration) for key, each in self.effects.causes.items() if each.migration},
         }
+
+
+def name_of(migration):
+    return "%s.%s" % (migration.app_label, migration.name)
 
 
 class Watched:
@@ -317,6 +365,8 @@ def verified(question, connection):
     """Returns what really came out of the migration: findings that were not predicted, and the other way round."""
     before = question["tables"]
     real = Catalog(connection)
+    # Columns whose type is another one now.
+    changed = set()
 
     def table_now(name):
         table = real.get(name)
@@ -324,6 +374,7 @@ def verified(question, connection):
         for column, has in (table["columns"] if table and was else {}).items():
             old = was["columns"].get(column)
             if old and old.get("read") != has.get("read"):
+                changed.add((name, column))
                 has["type"] = question["types"].get(name, {}).get(column, "another type")
         return table
 
@@ -368,4 +419,23 @@ def verified(question, connection):
         for rule, table, column in sorted(predicted - set(found))
         if rule not in named_freely and RULES[rule]["severity"] == "breaks"
     ]
-    return {"database": question["alias"], "unpredicted": unpredicted[:most], "unmet": unmet[:most]}
+    def since(needs):
+        """What a version that may be restored lacks since this migration, and what it no longer lacks."""
+        was = set(misfits(needs, before.get, before, False))
+        now = misfits(needs, table_now, before, False)
+        added = []
+        for key in sorted(set(now) - was):
+            of = [question["causes"].get("%s %s" % (key[1], column)) for column in (key[2], "")]
+            added.append(dict(told(key, now[key], needs[key[1]], []), migration=of[0] or of[1]))
+        added.sort(key=lambda each: each["severity"] != "breaks")
+        # A type of before is not known by its name.
+        was.update((rule, table, column) for rule in ("narrowed", "retyped") for table, column in changed)
+        gone = [rule + " " + ".".join(filter(None, names)) for rule, *names in sorted(was - set(now))]
+        return {"added": added[:most], "gone": gone}
+
+    return {
+        "database": question["alias"],
+        "unpredicted": unpredicted[:most],
+        "unmet": unmet[:most],
+        "earlier": {version: since(needs) for version, needs in question["earlier"].items()},
+    }

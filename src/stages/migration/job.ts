@@ -55,16 +55,28 @@ export interface MigrationInput {
   readonly checked: PreflightResult
   readonly web: Web
   readonly image: Image
+  /** Nothing is migrated: the image is older than the database, and is only compared with it. */
+  readonly proves?: ProvedVersion
+}
+
+export interface ProvedVersion {
+  /** `release 3` */
+  readonly name: string
+  /** Calls Django's command line as the image has it. */
+  readonly command: string
+  readonly timeoutMs: number
 }
 
 /** Returns the Job. Throws a Failure `plan-failed` when no Job can be made of the template. */
 export async function makeJob(
   context: OpenContext,
-  { checked, web, image }: MigrationInput,
+  input: MigrationInput,
   marker: string,
 ): Promise<MadeJob> {
+  const { checked, web, image, proves } = input
   const { platform, settings, source, app, holder, signal, cluster } = context
-  const command = settings['migrate-command']
+  const command = proves?.command ?? settings['migrate-command']
+  const timeoutMs = proves?.timeoutMs ?? settings['migrate-timeout']
   const sha = source.sha ?? source.tag
   const [launch, claims, kept] = await Promise.all([
     launchOfWeb(context, web, image),
@@ -86,14 +98,19 @@ export async function makeJob(
       marker,
       migrate: command,
       waitSeconds: databaseWaitSeconds,
-      web: launch.words,
       volumes: lastingFolders(web.template, web.container, claims),
-      kept: databasesOfJson(kept.databases),
-      running: runningVersions(context, checked, image, kept.needs),
       unsafe: settings['unsafe-migrations'],
-      lockWaitSeconds: settings['lock-wait-migrate'] / 1000,
+      ...(proves
+        ? { proves: true, running: [{ names: [proves.name], tag: image.tag, isOwn: true }] }
+        : {
+            web: launch.words,
+            kept: databasesOfJson(kept.databases),
+            running: runningVersions(context, checked, image, kept.needs),
+            earlier: kept.earlier,
+            lockWaitSeconds: settings['lock-wait-migrate'] / 1000,
+          }),
     }),
-    timeoutSeconds: Math.ceil(settings['migrate-timeout'] / 1000),
+    timeoutSeconds: Math.ceil(timeoutMs / 1000),
     selectors: selectorsOf(checked),
     claims,
     ...(marks && { live: marks }),

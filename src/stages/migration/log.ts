@@ -123,13 +123,9 @@ export class Output {
   }
 }
 
-/** Returns the cause of a new version that does not start, as it concerns the release. */
-export function planCause(cause: Cause): Cause {
-  return {
-    ...cause,
-    code: 'plan-failed',
-    sentence: `the new version does not start: ${withoutName(cause)}`,
-  }
+/** Returns the cause of a version that does not start, as it concerns the release. `who`: `the new version`. */
+export function planCause(cause: Cause, who: string): Cause {
+  return { ...cause, code: 'plan-failed', sentence: `${who} does not start: ${withoutName(cause)}` }
 }
 
 /** Returns the cause of a failed migration: which one, and what was applied before it. */

@@ -13,6 +13,7 @@ import { idOf } from '../../kubernetes/workload.js'
 import { Failure, fail, type Cause } from '../../failure/failure.js'
 import type { StageLog } from '../../platform/stage-log.js'
 import { verifiedWarnings } from '../../report/migration-sentences.js'
+import type { SchemaChange } from '../../state/fit.js'
 import { plural } from '../../report/sentences.js'
 import { forgetDatabases } from '../../state/history-store.js'
 import { reconcileUntil } from '../../rollout/reconcile.js'
@@ -49,6 +50,8 @@ export interface Migration {
    * only what breaks the running versions: the new one will not run.
    */
   surprises(hasFailed: boolean): readonly string[]
+  /** Returns what this has changed for earlier versions; nothing where nothing was migrated. */
+  schema(): SchemaChange | undefined
   /**
    * Ensures that nothing of the migration runs or ever starts after this: removes a Job whose container has not
    * ended, and waits for its pod. One that has ended stays for an hour, for people to look at.
@@ -80,6 +83,8 @@ class MigrationRun implements Migration {
   #job: FollowedJob | undefined
   /** All of the plan, where the log does not show what was applied. */
   #whole: readonly string[] | undefined
+  /** The Job has ended, and its log does not show what it did. */
+  #isUnread = false
   readonly #over = new AbortController()
 
   constructor(
@@ -97,7 +102,7 @@ class MigrationRun implements Migration {
     const plan = await Promise.race([this.#output.plan, this.#endOfPlan(job)])
     this.#output.hold()
     this.#plan = plan
-    logPlan(log, plan)
+    if (!this.input.proves) logPlan(log, plan)
     return plan
   }
 
@@ -151,6 +156,20 @@ class MigrationRun implements Migration {
     return verifiedWarnings(hasFailed ? verified.map(withoutNew) : verified, judged)
   }
 
+  schema(): SchemaChange | undefined {
+    const { verified } = this.#output
+    const applied = this.applied()
+    const { runs, judged, databases = [] } = this.#plan ?? { runs: this.#isUnread }
+    if (!runs || judged?.blocked === true) return applied.length > 0 ? { is: 'unknown' } : undefined
+    const pending = databases.filter((one) => one.pending.length > 0)
+    if (this.#plan && pending.length + applied.length === 0) return undefined
+    const compared = verified === undefined || 'why' in verified ? [] : verified
+    const isWhole =
+      pending.length > 0 &&
+      pending.every(({ database }) => compared.some((one) => one.database === database))
+    return isWhole ? { is: 'compared', databases: compared, applied } : { is: 'unknown' }
+  }
+
   async close(): Promise<void> {
     const { context, input } = this
     this.#over.abort(new Error('the migration is closed'))
@@ -192,7 +211,8 @@ class MigrationRun implements Migration {
       await Promise.race([output.plan, Promise.resolve()])
       if (output.progress().applied.length > 0) return output.plan
       if (cause.code !== 'crash') throw new Failure(cause)
-      if (end.unread === undefined) throw new Failure(planCause(this.#withPassed(cause)))
+      if (end.unread === undefined)
+        throw new Failure(planCause(this.#withPassed(cause), this.#who()))
     }
     const early = await Promise.race([output.plan, Promise.resolve(undefined)])
     if (!early && end.unread !== undefined) fail(this.#unreadCause('plan-failed', end, end.unread))
@@ -200,7 +220,7 @@ class MigrationRun implements Migration {
       early ??
       fail({
         code: 'plan-failed',
-        sentence: 'the new version started, but exited before it listed its migrations',
+        sentence: `${this.#who()} started, but exited before it listed its migrations`,
         hint: 'check that "migrate-command" calls Django’s manage.py',
         logs: [{ lines: output.lines.slice(-shownLines) }],
       })
@@ -212,7 +232,7 @@ class MigrationRun implements Migration {
     const { passed } = this.#output
     if (passed === undefined) return cause
     const starter = this.#made?.script?.name ?? ''
-    return alsoPassed(cause, passedHint(starter, passed, this.context.settings['migrate-command']))
+    return alsoPassed(cause, passedHint(starter, passed, this.#command()))
   }
 
   /** When the command succeeds, all of the plan is applied; commands of another form may do a part of it. */
@@ -222,7 +242,16 @@ class MigrationRun implements Migration {
     return databases.flatMap(({ pending }) => pending.map(({ app, name }) => `${app}.${name}`))
   }
 
+  #who(): string {
+    return this.input.proves?.name ?? 'the new version'
+  }
+
+  #command(): string {
+    return this.input.proves?.command ?? this.context.settings['migrate-command']
+  }
+
   #unreadCause(code: Unread, { verdict }: JobEnd, words: string): Cause {
+    this.#isUnread = true
     const job = this.#name ?? ''
     const container = this.#made?.container ?? ''
     return unreadCause(
@@ -236,11 +265,11 @@ class MigrationRun implements Migration {
   }
 
   #refusalWords() {
-    const { cluster, settings, app } = this.context
+    const { cluster, app } = this.context
     const { workload, container } = this.input.web
     const script = this.#made?.script
     return {
-      command: settings['migrate-command'],
+      command: this.#command(),
       ...(script && !script.isAll && { starter: script.name }),
       accept: cluster.commandLine(forgetDatabases(app)),
       give: (variable: string) =>
@@ -279,7 +308,7 @@ export async function removeJob(
 }
 
 /** Returns the Job's pods, those that are being deleted too. */
-function podsOfJob(clusterState: ClusterState, name: string): readonly Pod[] {
+export function podsOfJob(clusterState: ClusterState, name: string): readonly Pod[] {
   return [...clusterState.pods.values()].filter(
     ({ metadata }) => metadata?.labels?.['job-name'] === name,
   )

@@ -1,0 +1,97 @@
+/** What a rollback does before its first write, by what the history knows. */
+import { describe, expect, test } from '@jest/globals'
+import type { Failure } from '../../../src/failure/failure.js'
+import { checkFits } from '../../../src/stages/migration/prove.js'
+import type { Fit, KeptMisfit } from '../../../src/state/fit.js'
+import type { Entry } from '../../../src/state/history.js'
+import { scripted } from '../../support/scripted.js'
+import { contextOf } from '../../support/settings.js'
+
+const lost: KeptMisfit = {
+  rule: 'column-gone',
+  severity: 'breaks',
+  database: 'default',
+  object: 'shop_order.note',
+  table: 'shop_order',
+  model: 'shop.Order',
+  migration: 'shop.0101_drop',
+  release: 2,
+}
+const fits: Fit = { misfits: [] }
+const breaks: Fit = { misfits: [lost], changed: true }
+const entry = (number: number, fit?: Fit, part: Partial<Entry> = {}): Entry => ({
+  run: String(number),
+  command: 'release',
+  who: 'ada',
+  at: '2026-01-31T12:00:00.000Z',
+  image: 'shop',
+  tag: `v${number}`,
+  digest: `sha256:${number}`,
+  result: 'deployed',
+  seconds: 1,
+  migrations: [`shop.000${number}`],
+  number,
+  ...(fit && { fit }),
+  ...part,
+})
+
+/** Decides about a rollback to the first release of this history. */
+function decided(
+  history: readonly Entry[],
+  policy: string,
+  command = 'python manage.py migrate',
+): unknown {
+  const context = contextOf(scripted([]).platform, { 'unsafe-migrations': policy })
+  const [release] = history
+  if (!release) throw new Error('there is no release')
+  const { tag, digest } = release
+  const image = { repository: 'shop', tag, digest }
+  try {
+    const version = { image, release, appliedSince: [] }
+    return checkFits(context, { version, history, command }).is
+  } catch (error) {
+    return (error as Failure).cause
+  }
+}
+
+describe('a rollback', () => {
+  const since = entry(2, fits)
+  test.each<[string, readonly Entry[], string, string]>([
+    ['to a version that fits, after migrations', [entry(1, fits), since], 'block', 'to prove'],
+    [
+      'after no migration',
+      [entry(1, fits), entry(2, fits, { migrations: [] })],
+      'block',
+      'unchanged',
+    ],
+    ['to a version of which nothing is known', [entry(1), since], 'block', 'to prove'],
+    ['to a version that breaks, wanted anyway', [entry(1, breaks), since], 'warn', 'unfit'],
+    ['to a version that breaks, without a question', [entry(1, breaks), since], 'allow', 'unfit'],
+    [
+      'of an application that was never migrated here',
+      [entry(1, undefined, { migrations: [] })],
+      'block',
+      'unchanged',
+    ],
+  ])('%s', (_, history, policy, is) => {
+    expect(decided(history, policy)).toBe(is)
+  })
+
+  test('of an application without migrations asks nothing', () => {
+    expect(decided([entry(1, breaks), since], 'block', '')).toBe('unchanged')
+  })
+
+  test('to a version that breaks is refused, and another version that fits is named', () => {
+    const running = entry(4, fits)
+    expect(decided([entry(1, breaks), since, entry(3, breaks), running], 'block')).toEqual({
+      code: 'schema-unfit',
+      sentence:
+        'the column shop_order.note is gone since shop.0101_drop (release 2), but release 1 (v1) uses it: every query of shop.Order fails',
+      hint: [
+        'nothing was changed. Add the column shop_order.note again by a migration in a new release, then roll back; or release a new version that needs no rollback',
+        'Release 2 fits: django-rollout rollback --image ghcr.io/acme/shop --namespace shop --to 2',
+        'To roll back anyway, set "unsafe-migrations: allow"',
+      ].join('\n'),
+    })
+  })
+})

@@ -1,0 +1,153 @@
+/**
+ * Whether an older version fits a database that newer ones have migrated. The history knows most of it; a Job of the
+ * older image proves the rest before a rollback writes anything: the image starts with the configuration of today, and
+ * compares what it needs with the database.
+ */
+import { fail } from '../../failure/failure.js'
+import { shortTag } from '../../kubernetes/image.js'
+import type { Web } from '../../kubernetes/target.js'
+import { idOf } from '../../kubernetes/workload.js'
+import { commandLine } from '../../options/command-line.js'
+import type { Settings } from '../../options/table.js'
+import { messageOf } from '../../platform/error-message.js'
+import { unfitCause, verdictWarnings } from '../../report/migration-sentences.js'
+import { breaking, wayBack, type Fit, type WayBack } from '../../state/fit.js'
+import { appliedSince, liveNow, wentLive, type History } from '../../state/history.js'
+import type { ClusterContext, ReleaseContext } from '../context.js'
+import type { PreflightResult } from '../preflight.js'
+import { webOf } from '../targets.js'
+import type { Version } from '../version.js'
+import { startMigration } from './run.js'
+
+/** What a rollback restores. */
+export interface Restores {
+  readonly version: Version
+  /** As it is now. */
+  readonly history: History
+  /** The option `migrate-command`; empty: the application has no migrations. */
+  readonly command: string
+}
+
+/**
+ * Returns what has to be done before this rollback. Throws a Failure `schema-unfit` where the history knows that the
+ * version does not fit, unless the user wants it anyway.
+ */
+export function checkFits(context: ReleaseContext, restores: Restores): WayBack {
+  const { version, history, command } = restores
+  const hasMigrations = history.some(
+    ({ needs, migrations }) => needs !== undefined || migrations.length > 0,
+  )
+  if (command === '' || !hasMigrations) return { is: 'unchanged' }
+  const release = history.find(({ number }) => number === version.release?.number)
+  const way = wayBack(release, release ? appliedSince(history, release) : [])
+  if (way.is === 'unfit' && context.settings['unsafe-migrations'] === 'block')
+    fail(unfitCause(titleOf(version), way.breaks, waysOut(context, restores)))
+  return way
+}
+
+/** What the Job has shown. */
+interface Proof {
+  readonly fit: Fit
+  readonly needs: string | undefined
+  /** What a person should know. */
+  readonly warnings: readonly string[]
+}
+
+/**
+ * Proves by a Job that the version starts and fits. Returns nothing where no Job can be made. Throws a Failure that
+ * says why it does not: `schema-unfit`, or the cause of the Job.
+ */
+export async function prove(
+  context: ClusterContext,
+  restores: Restores,
+  checked: PreflightResult,
+): Promise<Proof | undefined> {
+  const { version } = restores
+  const { log, warn, settings } = context
+  const who = titleOf(version)
+  const web = webToProve(settings, restores, checked)
+  if (!web) {
+    warn(
+      `whether ${who} fits the schema is not known: set "migrate-from" to the workload that serves the web`,
+    )
+    return undefined
+  }
+  const migration = startMigration(context, {
+    checked,
+    web,
+    image: version.image,
+    proves: {
+      name: nameOf(version),
+      command: version.release?.migrate ?? restores.command,
+      timeoutMs: settings.timeout,
+    },
+  })
+  try {
+    const { judged } = await migration.plan(log)
+    const breaks = breaking(judged?.findings ?? [])
+    if (judged?.blocked === true) fail(unfitCause(who, breaks, waysOut(context, restores)))
+    const fits = breaks.length === 0 ? 'fits the schema' : 'does not fit the schema'
+    log.say(`${who} starts with the current configuration, and ${fits}`)
+    return {
+      fit: { misfits: breaks },
+      needs: migration.needs(),
+      warnings: verdictWarnings(judged),
+    }
+  } finally {
+    await migration.close().catch((error: unknown) => {
+      warn(messageOf(error))
+    })
+  }
+}
+
+/** Returns the web with the template that the rollback restores. */
+function webToProve(
+  settings: Settings,
+  { command }: Restores,
+  { web: known, targets, services }: PreflightResult,
+): Web | undefined {
+  const web = known ?? foundWeb({ ...settings, 'migrate-command': command }, targets, services)
+  if (!web) return undefined
+  const { back } = targets.find(({ id }) => idOf(id) === idOf(web.workload)) ?? {}
+  const has = back?.spec?.containers.some(({ name }) => name === web.container) === true
+  return has ? { ...web, template: back } : web
+}
+
+function foundWeb(...given: Parameters<typeof webOf>): Web | undefined {
+  try {
+    return webOf(...given)
+  } catch {
+    return undefined
+  }
+}
+
+/** `release 3` */
+function nameOf({ release, image }: Version): string {
+  return release ? `release ${release.number}` : `version ${shortTag(image.tag)}`
+}
+
+/** `release 3 (4f2c1d9)` */
+export function titleOf(version: Version): string {
+  const { release, image } = version
+  return release ? `${nameOf(version)} (${shortTag(image.tag)})` : nameOf(version)
+}
+
+/** Returns a version that fits, and the option that rolls back anyway. */
+function waysOut(
+  { settings }: Pick<ReleaseContext, 'settings'>,
+  { history, version }: Restores,
+): readonly string[] {
+  const others = [liveNow(history)?.digest, version.image.digest]
+  const fitting = history.findLast(
+    (entry) =>
+      wentLive(entry) &&
+      !others.includes(entry.digest) &&
+      entry.fit !== undefined &&
+      breaking(entry.fit.misfits).length === 0,
+  )
+  const back = (to: number) => commandLine('rollback', settings, { to: String(to) })
+  return [
+    ...(fitting ? [`Release ${fitting.number} fits: ${back(fitting.number)}`] : []),
+    'To roll back anyway, set "unsafe-migrations: allow"',
+  ]
+}
