@@ -441,7 +441,7 @@ describe("the inspector's variables", () => {
     })
   })
 
-  test('of the versions that a rollback may restore: each shares the variable of what runs', () => {
+  test('hold the needs of the versions that a rollback may restore, shared with those of the running versions', () => {
     const running = [{ names: ['deployment/web'], tag: 'v2', needs: 'bmVl' }]
     const kept = { hash: 'a', needs: 'bmVl' }
     const earlier = [kept, { hash: 'b', needs: 'b3RoZXI=' }, { hash: 'c', needs: 'no base64' }]
@@ -456,7 +456,7 @@ describe("the inspector's variables", () => {
     })
   })
 
-  test('of a proof: the command shows how Django is called, and is not run', () => {
+  test('hold the command of a proof, which shows how Django is called, and is not run', () => {
     const migrate = 'python manage.py migrate --database=shop'
     const [spec] = inspectorEnv({ marker, migrate, proves: true })
     expect(JSON.parse(spec?.value ?? '')).toMatchObject({

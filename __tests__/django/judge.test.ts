@@ -70,7 +70,7 @@ const question = (after: Tables, direction: 'running' | 'new') => [
   direction === 'new',
 ]
 
-describe('what a running version does not survive', () => {
+describe('a change that breaks a running version', () => {
   const rows: readonly [string, Tables, readonly string[]][] = [
     ['nothing changed', before, []],
     ['a new nullable column', withColumn('colour', nullable), []],
@@ -141,11 +141,11 @@ describe('what a running version does not survive', () => {
     foundProgram,
     rows.map(([, after]) => question(after, 'running')),
   )
-  test.each(rows)('%s', (_, after, expected) => {
+  test.each(rows)('is found: %s', (_, after, expected) => {
     expect(found(question(after, 'running'))).toEqual(expected)
   })
 
-  test('nothing that was amiss before', () => {
+  test('is not reported when it was missing before', () => {
     const amiss = withColumn('colour', plain)
     const read = answersTo(foundProgram, [
       [needs, amiss, amiss, false],
@@ -171,7 +171,7 @@ test.each<[string, Tables, readonly string[]]>([
     ['may delete-refused shop_order to_id'],
   ],
   ['constraints that it knows', withOrder({ uniques: [['note']], checks: ['positive'] }), []],
-])('what the new version misses: %s', (_, after, expected) => {
+])('what is missing for the new version is found: %s', (_, after, expected) => {
   const asked = question(after, 'new')
   expect(answersTo(foundProgram, [asked])(asked)).toEqual(expected)
 })
@@ -201,7 +201,7 @@ describe('a change of type', () => {
 def answer(types): return of_types(*types)`,
     rows.map(([from, to]) => [from, to]),
   )
-  test.each(rows)('from %s to %s: %s', (from, to, rule, sure) => {
+  test.each(rows)('from %s to %s is judged as %s', (from, to, rule, sure) => {
     expect(read([from, to])).toEqual([rule, sure])
   })
 })
@@ -220,7 +220,7 @@ print(json.dumps([severity_of("null-refused", each, {}, False) for each in json.
 })
 
 /** What SQL changes: `kind table column…`, as far as the reader knows. */
-describe('SQL is read', () => {
+describe('the judge reads SQL:', () => {
   const rows: readonly [string, readonly string[]][] = [
     ['SELECT 1', []],
     ["UPDATE shop_order SET note = 'DROP TABLE x; ALTER'", []],
@@ -308,7 +308,7 @@ def answer(sql): return list(changes_of(sql))`,
   }
 })
 
-describe('comments that accept a finding', () => {
+describe('a comment that accepts a finding', () => {
   const rows: readonly [string, readonly unknown[], readonly unknown[]][] = [
     [
       '# django-rollout: allow column-gone shop_order.note: nobody reads it\n',
@@ -354,12 +354,12 @@ def answer(text):
     return [accepted, [each["message"] for each in wrong]]`,
     rows.map(([text]) => text),
   )
-  test.each(rows)('%j', (text, accepted, wrong) => {
+  test.each(rows)('is read from %j', (text, accepted, wrong) => {
     expect(read(text)).toEqual([accepted, wrong])
   })
 })
 
-describe('what the comparison after a migration says of a version that a rollback may restore', () => {
+describe('the comparison after a migration decides whether a rollback may restore a version', () => {
   const read = (table: Table, types: Readonly<Record<string, string>>): Table => ({
     ...table,
     columns: Object.fromEntries(
@@ -427,12 +427,12 @@ def answer(given):
     added = [" ".join(filter(None, [each["severity"], each["rule"], each["object"], each["migration"]])) for each in told["added"]]
     return [added, told["gone"]]`
   const answer = answersTo(program, [...rows.map(asked), narrowed, again])
-  test.each(rows)('%s', (...row) => {
+  test.each(rows)('in the case "%s"', (...row) => {
     const [, , , added, gone] = row
     expect(answer(asked(row))).toEqual([added, gone])
   })
 
-  test('a type that changes back is forgotten', () => {
+  test('and a type that changes back is forgotten', () => {
     expect(answer(narrowed)).toEqual([
       ['may narrowed shop_order.note shop.0101'],
       ['retyped shop_order.note'],
@@ -441,7 +441,7 @@ def answer(given):
   })
 })
 
-test('what is packed in the pod is kept here, and unpacked in the next pod', () => {
+test('the needs that one pod packs are kept, and unpacked in the next pod', () => {
   const program = `import json, sys
 from rollout_inspector.needs import packed, unpacked
 needs = json.load(sys.stdin)
@@ -454,7 +454,7 @@ print(json.dumps([text, unpacked(text) == needs, unpacked("eNo="), unpacked("non
 })
 
 describe('the table of rules', () => {
-  test.each(Object.entries(rules))('%s has its sentences for both directions', (_, rule) => {
+  test.each(Object.entries(rules))('has sentences for both directions of %s', (_, rule) => {
     for (const direction of ['running', 'new'] as const) expect(rule[direction]).toHaveLength(3)
     expect(rule.fix).not.toMatch(/[.{]$/)
     expect(['breaks', 'may', 'unknown']).toContain(rule.severity)

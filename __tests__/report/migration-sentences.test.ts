@@ -41,7 +41,7 @@ const judged: Judged = {
   comments: [],
 }
 
-describe('a sentence', () => {
+describe('the sentence of a finding', () => {
   test.each<[Partial<MigrationFinding>, string]>([
     [
       {},
@@ -59,12 +59,12 @@ describe('a sentence', () => {
       { rule: 'narrowed', from: 'varchar(50)', to: 'varchar(5)' },
       'shop.0002_next: the column shop_order.note becomes smaller: varchar(5) instead of varchar(50), but version v1 (deployment/web, deployment/worker) may write larger values: such a write fails',
     ],
-  ])('%j', (more, sentence) => {
+  ])('is right for %j', (more, sentence) => {
     expect(migrationSentence({ ...finding, ...more }, versions)).toBe(sentence)
   })
 
   const all = Object.keys(rules) as Rule[]
-  test.each(all)('of %s is whole in both directions', (rule) => {
+  test.each(all)('is complete in both directions for %s', (rule) => {
     for (const direction of ['running', 'new'] as const) {
       const whole = { ...finding, rule, direction, detail: 'd', parent: 'p', from: 'f', to: 't' }
       expect(migrationSentence(whole, versions)).not.toMatch(/[{}]| {2}|undefined/)
@@ -72,7 +72,7 @@ describe('a sentence', () => {
   })
 })
 
-test('the lines of the log', () => {
+test('the findings are written as lines of the log', () => {
   const allowed = { why: 'nobody reads it', file: '/app/shop/migrations/0002_next.py', line: 3 }
   const more = { ...judged, policy: 'warn', blocked: false, more: 2 } as const
   const comments = [{ file: '/app/x.py', line: 7, message: 'there is no rule "x"' }]
@@ -91,7 +91,7 @@ test('the lines of the log', () => {
   expect(verdictWarnings({ ...more, findings: [], comments: [] })).toEqual([])
 })
 
-test('the cause of a release that stops', () => {
+test('the cause of a stopped release names the findings', () => {
   const code = ['migrations.X(),']
   const file = '/app/shop/migrations/0002_next.py'
   const findings = [
@@ -121,14 +121,14 @@ To accept it, add to the file of shop.0002_next:
   )
 })
 
-test('what came out otherwise than predicted', () => {
+test('a wrong prediction is reported', () => {
   const verified = [{ database: 'default', unpredicted: [finding], unmet: ['x'], earlier: {} }]
   expect(verifiedWarnings(verified, judged)).toEqual([
     expect.stringMatching(/^the schema is not as the plan predicted: shop.0002_next: the column/),
   ])
 })
 
-describe('whether a release fits the schema', () => {
+describe('the fit of a release', () => {
   const breaks: KeptMisfit = {
     rule: 'column-gone',
     severity: 'breaks',
@@ -158,11 +158,11 @@ describe('whether a release fits the schema', () => {
       'breaks: column-gone shop_order.note (release 14) and 1 more',
       entry({ misfits: [may, { ...plain, release: 14 }, breaks] }),
     ],
-  ])('%j in the table', (words, one) => {
+  ])('is written as %j in the table', (words, one) => {
     expect(fitWords(one)).toBe(words)
   })
 
-  test('a rollback to one that does not fit is refused with what was changed, by whom, and what else can be done', () => {
+  test('is the reason to refuse a rollback, with the change, its release and a way out', () => {
     expect(unfitCause('release 12 (4f2c)', [breaks, plain], ['Release 13 fits: x'])).toEqual({
       code: 'schema-unfit',
       sentence:
@@ -171,11 +171,14 @@ describe('whether a release fits the schema', () => {
     })
   })
 
-  test.each(Object.keys(rules) as Rule[])('%s has a whole sentence and a way back', (rule) => {
-    const misfit = { ...breaks, rule, detail: 'd', parent: 'p', from: 'f', to: 't' }
-    const { sentence, hint = '' } = unfitCause('release 12', [misfit], [])
-    expect(`${sentence}${hint}`).not.toMatch(/[{}]| {2}|undefined/)
-  })
+  test.each(Object.keys(rules) as Rule[])(
+    'has a complete sentence and a way back for %s',
+    (rule) => {
+      const misfit = { ...breaks, rule, detail: 'd', parent: 'p', from: 'f', to: 't' }
+      const { sentence, hint = '' } = unfitCause('release 12', [misfit], [])
+      expect(`${sentence}${hint}`).not.toMatch(/[{}]| {2}|undefined/)
+    },
+  )
 })
 
 describe('the plan in the report', () => {
@@ -211,7 +214,7 @@ describe('the plan in the report', () => {
     ['accepted', { allowed }],
     ['safe', { migration: 'shop.0001_initial' }],
     ['safe', { database: 'reports' }],
-  ])('%s', (verdict, more) => {
+  ])('is right when it is %s', (verdict, more) => {
     const { migrations, findings } = reportedPlan(
       plan({ ...judged, findings: [{ ...finding, ...more }] }),
     )
@@ -221,7 +224,7 @@ describe('the plan in the report', () => {
     ])
   })
 
-  test('of a first deploy', () => {
+  test('is right for a first deploy', () => {
     const { migrations, findings } = reportedPlan(plan(undefined))
     expect(migrations.map((one) => one.verdict)).toEqual(['not judged', 'not judged'])
     expect(findings).toEqual([])

@@ -122,7 +122,7 @@ describe('an interrupted release may have migrated', () => {
     ['its Job may have been removed by now', 'deploy', at(70), [], true],
     ['a rollback never does', 'rollback', at(70), [own], false],
   ]
-  test.each(rows)('%s', (_, command, begunAt, jobs, may) => {
+  test.each(rows)('and the history is right: %s', (_, command, begunAt, jobs, may) => {
     const { platform } = scripted([])
     const clock = { ...platform.clock, now: () => now }
     const named = jobs.map((one, i) => [String(i), one] as const)

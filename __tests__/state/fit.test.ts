@@ -45,7 +45,7 @@ const fitOfFirst = (history: History, change: SchemaChange, own?: string) =>
 describe('after migrations', () => {
   const [one, two] = [entry(1, { fit: fits }), entry(2, { fit: fits })]
 
-  test('a version lacks what they took, by their name and release; the own version fits', () => {
+  test('a version lacks the removed objects, by migration and release, and the own version fits', () => {
     const change = compared({ n1: { added: [lost], gone: [] } })
     expect(withSchema([one, two], change, '2').map(({ fit }) => fit)).toEqual([
       { changed: true, misfits: [{ ...lost, migration: 'a.0002', release: 2 }] },
@@ -53,7 +53,7 @@ describe('after migrations', () => {
     ])
   })
 
-  test('the same answer twice is one', () => {
+  test('two equal answers count as one', () => {
     const change = compared({ n1: { added: [lost], gone: [] } })
     const once = withSchema([one, two], change, '2')
     expect(withSchema(once, change, '2')).toEqual(once)
@@ -71,7 +71,7 @@ describe('after migrations', () => {
     })
   })
 
-  test('applied by no release: without a number', () => {
+  test('a migration of no release has no number', () => {
     const change = compared({ n1: { added: [lost], gone: [] } })
     expect(fitOfFirst([one], change)).toEqual({
       changed: true,
@@ -79,14 +79,14 @@ describe('after migrations', () => {
     })
   })
 
-  test('what is there again is forgotten; of another database it stays', () => {
+  test('an object that exists again is forgotten, but that of another database stays', () => {
     const other = misfit('a.b', { database: 'other' })
     const history = [entry(1, { fit: { misfits: [lost, other], changed: true } })]
     const change = compared({ n1: { added: [], gone: ['column-gone a.b', 'unique a.x'] } })
     expect(fitOfFirst(history, change)).toEqual({ misfits: [other], changed: true })
   })
 
-  test('what breaks comes before what may break', () => {
+  test('breaking changes come before possible ones', () => {
     const may = misfit('a.a', { severity: 'may', rule: 'narrowed' })
     const history = [entry(1, { fit: { misfits: [may] } })]
     const change = compared({ n1: { added: [lost], gone: [] } })
@@ -96,7 +96,7 @@ describe('after migrations', () => {
     ])
   })
 
-  test('that were all taken back: the fit is as it was', () => {
+  test('that were all reverted the fit is unchanged', () => {
     expect(fitOfFirst([one], compared({ n1: nothing }, []))).toEqual(fits)
   })
 
@@ -114,11 +114,11 @@ describe('after migrations', () => {
         ],
       },
     ],
-  ])('%s: not known', (_, change) => {
+  ])('the fit is not known: %s', (_, change) => {
     expect(fitOfFirst([one], change)).toBeUndefined()
   })
 
-  test('what was not known stays so, and a version that was never live has no fit', () => {
+  test('an unknown fit stays unknown, and a version that was never live has no fit', () => {
     const history = [entry(1), entry(2, { result: 'undone' })]
     expect(withSchema(history, compared({ n1: nothing, n2: nothing }))).toEqual(history)
   })
@@ -134,7 +134,7 @@ describe('the history', () => {
     expect(added([], unknown)[0]?.fit).toBeUndefined()
   })
 
-  test('has of a rollback what is known of the version that it restores', () => {
+  test('has the fit of the restored version for a rollback', () => {
     const restored = { misfits: [lost], changed: true } as const
     const first = entry(1, { fit: restored, migrate: 'python x/manage.py migrate' })
     const { needs: ___, ...back } = { ...release, command: 'rollback', back: 1 } as const
@@ -160,7 +160,7 @@ describe('the history', () => {
   })
 })
 
-describe('the way back', () => {
+describe('the previous version', () => {
   test.each<[string, Entry | undefined, readonly string[], string]>([
     ['of an image that the history lacks', undefined, [], 'to prove'],
     ['of a fit that is not known', entry(1), [], 'to prove'],
@@ -179,12 +179,12 @@ describe('the way back', () => {
       'to prove',
     ],
     ['to what breaks', entry(1, { fit: { misfits: [lost], changed: true } }), ['a.2'], 'unfit'],
-  ])('%s', (_, release, applied, is) => {
+  ])('is judged rightly: %s', (_, release, applied, is) => {
     expect(wayBack(release, applied).is).toBe(is)
   })
 })
 
-describe('what is kept', () => {
+describe('the stored fit', () => {
   const kept = { misfits: [{ ...lost, migration: 'a.2', release: 3 }], changed: true }
   test('is read as it was written', () => {
     expect(fitOf(JSON.parse(JSON.stringify(kept)))).toEqual(kept)
@@ -197,7 +197,7 @@ describe('what is kept', () => {
     [{ misfits: [{ ...lost, rule: 'of a later version' }] }],
     [{ misfits: [null] }],
     [{ misfits: [lost, { ...lost, object: 1 }] }],
-  ])('%j is not known', (value) => {
+  ])('is unknown when it is %j', (value) => {
     expect(fitOf(value)).toBeUndefined()
   })
 })

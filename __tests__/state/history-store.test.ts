@@ -47,7 +47,7 @@ function archive() {
   }
 }
 
-test('what ran before a release is told with it, once, and with its templates', async () => {
+test('the version before a release is recorded with it, once, and with its templates', async () => {
   const { add, cluster, remembered } = archive()
   const before = { tag: 'old', digest: 'sha256:old', templates: templates('old') }
   await add(ended('x', 'undone'))
@@ -75,7 +75,7 @@ describe('the templates of a release', () => {
     expect((await readArchive(cluster, 'shop', 'shop')).templates.get(1)).toEqual(templates('a'))
   })
 
-  test('have their limit: the newest stay', async () => {
+  test('have a limit, and the newest stay', async () => {
     const { add, objects, kept } = archive()
     for (const run of 'abcdefghij') {
       await add(ended(run), templates(randomBytes(50 * 1024).toString('base64')))
@@ -86,7 +86,7 @@ describe('the templates of a release', () => {
     expect(await readHistory(archiveOf(objects), 'shop', ended('a').image)).toHaveLength(10)
   })
 
-  test('that somebody has changed by hand are as if they were not there', async () => {
+  test('count as missing when a user has changed them by hand', async () => {
     const { add, objects, write, kept } = archive()
     await add(ended('a'), templates('a'))
     write(path, { ...objects.get(path), binaryData: { 'templates-000001': 'bm8=' } } as object)
@@ -98,14 +98,14 @@ function archiveOf(objects: ReadonlyMap<string, object>) {
   return memoryCluster(Object.fromEntries(objects)).cluster
 }
 
-describe('what versions need of their databases', () => {
+describe('the needs of a version', () => {
   const table = (note: string) => ({ m: 'shop.Order', c: { [note]: { t: 'varchar(50)', p: 1 } } })
   const needs = (note: string) =>
     deflateSync(JSON.stringify({ default: { shop_order: table(note) } })).toString('base64')
   const inUse = async (cluster: Parameters<typeof readArchive>[0]) =>
     (await readArchive(cluster, 'shop', 'shop')).needs
 
-  test('is kept by the digest of its image, whether it went live or not', async () => {
+  test('are kept by the digest of its image, whether it went live or not', async () => {
     const { remembered, add, cluster } = archive()
     await remembered(ended('a'), { needs: needs('note') })
     await remembered(ended('b', 'kept'), { needs: needs('text') })
@@ -175,7 +175,7 @@ describe('what versions need of their databases', () => {
     expect((await readHistory(cluster, 'shop', 'shop'))[0]?.fit).toBeUndefined()
   })
 
-  test('is kept once for all releases that share it', async () => {
+  test('are kept once for all releases that share them', async () => {
     const { remembered, cluster } = archive()
     for (const run of ['a', 'b', 'c']) await remembered(ended(run), { needs: needs('note') })
     const { binaryData = {} } = (await cluster.find<ConfigMap>(path)) ?? {}
@@ -183,7 +183,7 @@ describe('what versions need of their databases', () => {
     expect((await inUse(cluster)).size).toBe(3)
   })
 
-  test('has its limit: those of live versions stay, the newest first', async () => {
+  test('have a limit, and those of live versions stay, the newest first', async () => {
     const { remembered, cluster } = archive()
     const large = () => {
       const columns = Array.from({ length: 900 }, (): [string, object] => [
@@ -209,7 +209,7 @@ describe('what versions need of their databases', () => {
     ['no base64', '{"default": {}}'],
     ['no needs', deflateSync('{"default": {"a": {"c": {}}}}').toString('base64')],
     ['no JSON', deflateSync('x').toString('base64')],
-  ])('is as if it were not there where another client has written %s', async (_, body) => {
+  ])('count as missing where another client has written %s', async (_, body) => {
     const { remembered, cluster } = archive()
     await remembered(ended('a'), { needs: needs('note') })
     const live = (await cluster.find<ConfigMap>(path))!

@@ -73,11 +73,11 @@ describe('a rollback', () => {
       'block',
       'unchanged',
     ],
-  ])('%s', (_, history, policy, is) => {
+  ])('is proved or not as expected: %s', (_, history, policy, is) => {
     expect(decided(history, policy)).toBe(is)
   })
 
-  test('of an application without migrations asks nothing', () => {
+  test('of an application without migrations runs no proof', () => {
     expect(decided([entry(1, breaks), since], 'block', '')).toBe('unchanged')
   })
 
