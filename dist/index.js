@@ -79,9 +79,9 @@ const d=new Map
 const w=l.map(e=>new a(e,this.options))
 for(const e of w){if(isNullSet(e))return[e]
 d.set(e.value,e)}if(d.size>1&&d.has(""))d.delete("")
-const I=[...d.values()]
-o.set(n,I)
-return I}intersects(e,t){if(!(e instanceof Range))throw new TypeError("a Range is required")
+const y=[...d.values()]
+o.set(n,y)
+return y}intersects(e,t){if(!(e instanceof Range))throw new TypeError("a Range is required")
 return this.set.some(n=>isSatisfiable(n,t)&&e.set.some(e=>isSatisfiable(e,t)&&n.every(n=>e.every(e=>n.intersects(e,t)))))}test(e){if(!e)return false
 if(typeof e==="string")try{e=new l(e,this.options)}catch(e){return false}for(let t=0;t<this.set.length;t++)if(testSet(this.set[t],e,this.options))return true
 return false}}e.exports=Range
@@ -440,8 +440,8 @@ const p=n(8469)
 const m=n(2173)
 const E=n(4493)
 const w=n(7648)
-const I=n(9872)
-const y=n(7192)
+const y=n(9872)
+const I=n(7192)
 const B=n(6599)
 const Q=n(1491)
 const b=n(5082)
@@ -455,17 +455,17 @@ const N=n(9379)
 const O=n(6782)
 const F=n(8011)
 const L=n(4750)
-const M=n(5574)
-const _=n(8595)
+const _=n(5574)
+const M=n(8595)
 const U=n(1866)
 const x=n(7118)
 const $=n(280)
 const G=n(2276)
 const P=n(5213)
 const H=n(3465)
-const V=n(2028)
-const Y=n(1489)
-e.exports={parse:a,valid:c,clean:l,inc:A,diff:u,major:d,minor:f,patch:h,prerelease:g,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:I,rsort:y,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:T,coerce:R,truncate:D,Comparator:N,Range:O,satisfies:F,toComparators:L,maxSatisfying:M,minSatisfying:_,minVersion:U,validRange:x,outside:$,gtr:G,ltr:P,intersects:H,simplifyRange:V,subset:Y,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
+const j=n(2028)
+const V=n(1489)
+e.exports={parse:a,valid:c,clean:l,inc:A,diff:u,major:d,minor:f,patch:h,prerelease:g,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:y,rsort:I,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:T,coerce:R,truncate:D,Comparator:N,Range:O,satisfies:F,toComparators:L,maxSatisfying:_,minSatisfying:M,minVersion:U,validRange:x,outside:$,gtr:G,ltr:P,intersects:H,simplifyRange:j,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
 const n=256
 const s=Number.MAX_SAFE_INTEGER||9007199254740991
 const r=16
@@ -911,8 +911,8 @@ const p=n(7365)
 const m=n(7501)
 const E=n(4004)
 const w=n(2429)
-const I=n(7816)
-const{getGlobalDispatcher:y,setGlobalDispatcher:B}=n(2581)
+const y=n(7816)
+const{getGlobalDispatcher:I,setGlobalDispatcher:B}=n(2581)
 const Q=n(8155)
 const b=n(8754)
 const v=n(5092)
@@ -938,7 +938,7 @@ if(n&&n.path!=null){if(typeof n.path!=="string")throw new f("invalid opts.path")
 let e=n.path
 if(!n.path.startsWith("/"))e=`/${e}`
 t=new URL(d.parseOrigin(t).origin+e)}else{if(!n)n=typeof t==="object"?t:{}
-t=d.parseURL(t)}const{agent:r,dispatcher:o=y()}=n
+t=d.parseURL(t)}const{agent:r,dispatcher:o=I()}=n
 if(r)throw new f("unsupported opts.agent. Did you mean opts.client?")
 return e.call(o,{...n,origin:t.origin,path:t.search?`${t.pathname}${t.search}`:t.pathname,method:n.method||(n.body?"PUT":"GET")},s)}}0
 0
@@ -962,7 +962,7 @@ const{deleteCookie:N,getCookies:O,getSetCookies:F,setCookie:L}=n(9061)
 0
 0
 0
-const{parseMIMEType:M,serializeAMimeType:_}=n(1900)
+const{parseMIMEType:_,serializeAMimeType:M}=n(1900)
 0
 0
 const{CloseEvent:U,ErrorEvent:x,MessageEvent:$}=n(5188)
@@ -1381,11 +1381,11 @@ w=l.connect({highWaterMark:16384,...h,servername:f,session:a,localAddress:p,ALPN
 w.on("session",function(e){g.set(s,e)})}else{r(!m,"httpSocket can only be sent on TLS update")
 A=A||80
 w=s.connect({highWaterMark:64*1024,...h,localAddress:p,port:A,host:t})}if(h.keepAlive==null||h.keepAlive){const e=h.keepAliveInitialDelay===void 0?6e4:h.keepAliveInitialDelay
-w.setKeepAlive(true,e)}const I=u(new WeakRef(w),{timeout:c,hostname:t,port:A})
-w.setNoDelay(true).once(a==="https:"?"secureConnect":"connect",function(){queueMicrotask(I)
+w.setKeepAlive(true,e)}const y=u(new WeakRef(w),{timeout:c,hostname:t,port:A})
+w.setNoDelay(true).once(a==="https:"?"secureConnect":"connect",function(){queueMicrotask(y)
 if(E){const e=E
 E=null
-e(null,this)}}).on("error",function(e){queueMicrotask(I)
+e(null,this)}}).on("error",function(e){queueMicrotask(y)
 if(E){const t=E
 E=null
 t(e)}})
@@ -1526,18 +1526,18 @@ this.code="UND_ERR_BPL_MISSING_UPSTREAM"}static[Symbol.hasInstance](e){return e&
 class HTTPParserError extends Error{constructor(e,t,n){super(e)
 this.name="HTTPParserError"
 this.code=t?`HPE_${t}`:void 0
-this.data=n?n.toString():void 0}static[Symbol.hasInstance](e){return e&&e[w]===true}[w]=true}const I=Symbol.for("undici.error.UND_ERR_RES_EXCEEDED_MAX_SIZE")
+this.data=n?n.toString():void 0}static[Symbol.hasInstance](e){return e&&e[w]===true}[w]=true}const y=Symbol.for("undici.error.UND_ERR_RES_EXCEEDED_MAX_SIZE")
 class ResponseExceededMaxSizeError extends UndiciError{constructor(e){super(e)
 this.name="ResponseExceededMaxSizeError"
 this.message=e||"Response content exceeded max size"
-this.code="UND_ERR_RES_EXCEEDED_MAX_SIZE"}static[Symbol.hasInstance](e){return e&&e[I]===true}[I]=true}const y=Symbol.for("undici.error.UND_ERR_REQ_RETRY")
+this.code="UND_ERR_RES_EXCEEDED_MAX_SIZE"}static[Symbol.hasInstance](e){return e&&e[y]===true}[y]=true}const I=Symbol.for("undici.error.UND_ERR_REQ_RETRY")
 class RequestRetryError extends UndiciError{constructor(e,t,{headers:n,data:s}){super(e)
 this.name="RequestRetryError"
 this.message=e||"Request retry error"
 this.code="UND_ERR_REQ_RETRY"
 this.statusCode=t
 this.data=s
-this.headers=n}static[Symbol.hasInstance](e){return e&&e[y]===true}[y]=true}const B=Symbol.for("undici.error.UND_ERR_RESPONSE")
+this.headers=n}static[Symbol.hasInstance](e){return e&&e[I]===true}[I]=true}const B=Symbol.for("undici.error.UND_ERR_RESPONSE")
 class ResponseError extends UndiciError{constructor(e,t,{headers:n,data:s}){super(e)
 this.name="ResponseError"
 this.message=e||"Response error"
@@ -1558,11 +1558,11 @@ const o=n(4589)
 const{isValidHTTPToken:i,isValidHeaderValue:a,isStream:c,destroy:l,isBuffer:A,isFormDataLike:u,isIterable:d,isBlobLike:f,buildURL:h,validateHandler:g,getServerName:p,normalizedMethodRecords:m}=n(3440)
 const{channels:E}=n(2414)
 const{headerNameLowerCasedRecord:w}=n(735)
-const I=/[^\u0021-\u00ff]/
-const y=Symbol("handler")
+const y=/[^\u0021-\u00ff]/
+const I=Symbol("handler")
 class Request{constructor(e,{path:t,method:n,body:r,headers:o,query:w,idempotent:B,blocking:Q,upgrade:b,headersTimeout:v,bodyTimeout:k,reset:S,throwOnError:T,expectContinue:R,servername:D},N){if(typeof t!=="string")throw new s("path must be a string")
 else if(t[0]!=="/"&&!(t.startsWith("http://")||t.startsWith("https://"))&&n!=="CONNECT")throw new s("path must be an absolute URL or start with a slash")
-else if(I.test(t))throw new s("invalid request path")
+else if(y.test(t))throw new s("invalid request path")
 if(typeof n!=="string")throw new s("method must be a string")
 else if(m[n]===void 0&&!i(n))throw new s("invalid request method")
 if(b&&typeof b!=="string")throw new s("upgrade must be a string")
@@ -1607,23 +1607,23 @@ processHeader(this,e[0],e[1])}else{const e=Object.keys(o)
 for(let t=0;t<e.length;++t)processHeader(this,e[t],o[e[t]])}else if(o!=null)throw new s("headers must be an object or an array")
 g(N,n,b)
 this.servername=D||p(this.host)
-this[y]=N
-if(E.create.hasSubscribers)E.create.publish({request:this})}onBodySent(e){if(this[y].onBodySent)try{return this[y].onBodySent(e)}catch(e){this.abort(e)}}onRequestSent(){if(E.bodySent.hasSubscribers)E.bodySent.publish({request:this})
-if(this[y].onRequestSent)try{return this[y].onRequestSent()}catch(e){this.abort(e)}}onConnect(e){o(!this.aborted)
+this[I]=N
+if(E.create.hasSubscribers)E.create.publish({request:this})}onBodySent(e){if(this[I].onBodySent)try{return this[I].onBodySent(e)}catch(e){this.abort(e)}}onRequestSent(){if(E.bodySent.hasSubscribers)E.bodySent.publish({request:this})
+if(this[I].onRequestSent)try{return this[I].onRequestSent()}catch(e){this.abort(e)}}onConnect(e){o(!this.aborted)
 o(!this.completed)
 if(this.error)e(this.error)
 else{this.abort=e
-return this[y].onConnect(e)}}onResponseStarted(){return this[y].onResponseStarted?.()}onHeaders(e,t,n,s){o(!this.aborted)
+return this[I].onConnect(e)}}onResponseStarted(){return this[I].onResponseStarted?.()}onHeaders(e,t,n,s){o(!this.aborted)
 o(!this.completed)
 if(E.headers.hasSubscribers)E.headers.publish({request:this,response:{statusCode:e,headers:t,statusText:s}})
-try{return this[y].onHeaders(e,t,n,s)}catch(e){this.abort(e)}}onData(e){o(!this.aborted)
+try{return this[I].onHeaders(e,t,n,s)}catch(e){this.abort(e)}}onData(e){o(!this.aborted)
 o(!this.completed)
-try{return this[y].onData(e)}catch(e){this.abort(e)
+try{return this[I].onData(e)}catch(e){this.abort(e)
 return false}}onUpgrade(e,t,n,s=""){this.onFinally()
 o(!this.aborted)
 o(!this.completed)
 if(e!==null)this.#e(e,t,s)
-const r=this[y].onUpgrade(e,t,n)
+const r=this[I].onUpgrade(e,t,n)
 if(!this.aborted){this.completed=true
 if(e!==null)this.#t()}return r}onUpgradeResponse(e,t,n,s=""){o(!this.aborted)
 o(this.completed)
@@ -1634,11 +1634,11 @@ if(E.error.hasSubscribers)E.error.publish({request:this,error:e})}#e(e,t,n){if(E
 o(!this.aborted)
 this.completed=true
 if(E.trailers.hasSubscribers)E.trailers.publish({request:this,trailers:e})
-try{return this[y].onComplete(e)}catch(e){this.onError(e)}}onError(e){this.onFinally()
+try{return this[I].onComplete(e)}catch(e){this.onError(e)}}onError(e){this.onFinally()
 if(E.error.hasSubscribers)E.error.publish({request:this,error:e})
 if(this.aborted)return
 this.aborted=true
-return this[y].onError(e)}onFinally(){if(this.errorHandler){this.body.off("error",this.errorHandler)
+return this[I].onError(e)}onFinally(){if(this.errorHandler){this.body.off("error",this.errorHandler)
 this.errorHandler=null}if(this.endHandler){this.body.off("end",this.endHandler)
 this.endHandler=null}}addHeader(e,t){processHeader(this,e,t)
 return this}}function processHeader(e,t,n){if(n&&typeof n==="object"&&!Array.isArray(n))throw new s(`invalid ${t} header`)
@@ -1756,8 +1756,8 @@ else if(isBuffer(e))return e.byteLength
 return null}function isDestroyed(e){return e&&!!(e.destroyed||e[r]||l.isDestroyed?.(e))}function destroy(e,t){if(e==null||!isStream(e)||isDestroyed(e))return
 if(typeof e.destroy==="function"){if(Object.getPrototypeOf(e).constructor===c)e.socket=null
 e.destroy(t)}else if(t)queueMicrotask(()=>{e.emit("error",t)})
-if(e.destroyed!==true)e[r]=true}const I=/timeout=(\d+)/
-function parseKeepAliveTimeout(e){const t=e.toString().match(I)
+if(e.destroyed!==true)e[r]=true}const y=/timeout=(\d+)/
+function parseKeepAliveTimeout(e){const t=e.toString().match(y)
 return t?parseInt(t[1],10)*1e3:null}function headerNameToString(e){return typeof e==="string"?p[e]??e.toLowerCase():m.lookup(e)??e.toString("latin1").toLowerCase()}function bufferToLowerCasedHeaderName(e){return m.lookup(e)??e.toString("latin1").toLowerCase()}function parseHeaders(e,t){if(t===void 0)t={}
 for(let n=0;n<e.length;n+=2){const s=headerNameToString(e[n])
 let r=t[s]
@@ -1794,9 +1794,9 @@ e.byobRequest?.respond(0)})
 else{const t=Buffer.isBuffer(s)?s:Buffer.from(s)
 if(t.byteLength)e.enqueue(new Uint8Array(t))}return e.desiredSize>0},async cancel(e){await t.return()},type:"bytes"})}function isFormDataLike(e){return e&&typeof e==="object"&&typeof e.append==="function"&&typeof e.delete==="function"&&typeof e.get==="function"&&typeof e.getAll==="function"&&typeof e.has==="function"&&typeof e.set==="function"&&e[Symbol.toStringTag]==="FormData"}function addAbortListener(e,t){if("addEventListener"in e){e.addEventListener("abort",t,{once:true})
 return()=>e.removeEventListener("abort",t)}e.addListener("abort",t)
-return()=>e.removeListener("abort",t)}const y=typeof String.prototype.toWellFormed==="function"
+return()=>e.removeListener("abort",t)}const I=typeof String.prototype.toWellFormed==="function"
 const B=typeof String.prototype.isWellFormed==="function"
-function toUSVString(e){return y?`${e}`.toWellFormed():d.toUSVString(e)}function isUSVString(e){return B?`${e}`.isWellFormed():toUSVString(e)===`${e}`}function isTokenCharCode(e){switch(e){case 34:case 40:case 41:case 44:case 47:case 58:case 59:case 60:case 61:case 62:case 63:case 64:case 91:case 92:case 93:case 123:case 125:return false
+function toUSVString(e){return I?`${e}`.toWellFormed():d.toUSVString(e)}function isUSVString(e){return B?`${e}`.isWellFormed():toUSVString(e)===`${e}`}function isTokenCharCode(e){switch(e){case 34:case 40:case 41:case 44:case 47:case 58:case 59:case 60:case 61:case 62:case 63:case 64:case 91:case 92:case 93:case 123:case 125:return false
 default:return e>=33&&e<=126}}function isValidHTTPToken(e){if(e.length===0)return false
 for(let t=0;t<e.length;++t)if(!isTokenCharCode(e.charCodeAt(t)))return false
 return true}const Q=/[^\t\x20-\x7e\x80-\xff]/
@@ -1825,8 +1825,8 @@ const p=Symbol("onDisconnect")
 const m=Symbol("onConnectionError")
 const E=Symbol("maxRedirections")
 const w=Symbol("onDrain")
-const I=Symbol("factory")
-const y=Symbol("options")
+const y=Symbol("factory")
+const I=Symbol("options")
 function defaultFactory(e,t){return t&&t.connections===1?new d(e,t):new u(e,t)}class Agent extends A{constructor({factory:e=defaultFactory,maxRedirections:t=0,connect:n,tls:o,...i}={}){if(typeof e!=="function")throw new s("factory must be a function.")
 if(n!=null&&typeof n!=="function"&&typeof n!=="object")throw new s("connect must be a function or an object")
 if(!Number.isInteger(t)||t<0)throw new s("maxRedirections must be a positive number")
@@ -1834,10 +1834,10 @@ super(i)
 if(n&&typeof n!=="function")n={...n}
 if(o&&typeof o!=="function")o={...o}
 this[l]=i.interceptors?.Agent&&Array.isArray(i.interceptors.Agent)?i.interceptors.Agent:[h({maxRedirections:t})]
-this[y]={...f.deepClone(i),connect:n,tls:o}
-this[y].interceptors=i.interceptors?{...i.interceptors}:void 0
+this[I]={...f.deepClone(i),connect:n,tls:o}
+this[I].interceptors=i.interceptors?{...i.interceptors}:void 0
 this[E]=t
-this[I]=e
+this[y]=e
 this[r]=new Map
 this[w]=(e,t)=>{this.emit("drain",e,[this,...t])}
 this[g]=(e,t)=>{this.emit("connect",e,[this,...t])}
@@ -1848,7 +1848,7 @@ return e}[c](e,t){let n
 if(e.origin&&(typeof e.origin==="string"||e.origin instanceof URL))n=String(e.origin)
 else throw new s("opts.origin must be a non-empty string or URL.")
 let o=this[r].get(n)
-if(!o){o=this[I](e.origin,this[y]).on("drain",this[w]).on("connect",this[g]).on("disconnect",this[p]).on("connectionError",this[m])
+if(!o){o=this[y](e.origin,this[I]).on("drain",this[w]).on("connect",this[g]).on("disconnect",this[p]).on("connectionError",this[m])
 this[r].set(n,o)}return o.dispatch(e,t)}async[i](){const e=[]
 for(const t of this[r].values())e.push(t.close())
 this[r].clear()
@@ -1865,8 +1865,8 @@ const p=Symbol("options")
 const m=Symbol("kGreatestCommonDivisor")
 const E=Symbol("kCurrentWeight")
 const w=Symbol("kIndex")
-const I=Symbol("kWeight")
-const y=Symbol("kMaxWeightPerServer")
+const y=Symbol("kWeight")
+const I=Symbol("kMaxWeightPerServer")
 const B=Symbol("kErrorPenalty")
 function getGreatestCommonDivisor(e,t){if(e===0)return t
 while(t!==0){const n=t
@@ -1875,7 +1875,7 @@ e=n}return e}function defaultFactory(e,t){return new u(e,t)}class BalancedPool e
 this[p]=n
 this[w]=-1
 this[E]=0
-this[y]=this[p].maxWeightPerServer||100
+this[I]=this[p].maxWeightPerServer||100
 this[B]=this[p].errorPenalty||15
 if(!Array.isArray(e))e=[e]
 if(typeof t!=="function")throw new r("factory must be a function.")
@@ -1886,16 +1886,16 @@ this._updateBalancedPoolStats()}addUpstream(e){const t=h(e).origin
 if(this[i].find(e=>e[d].origin===t&&e.closed!==true&&e.destroyed!==true))return this
 const n=this[g](t,Object.assign({},this[p]))
 this[c](n)
-n.on("connect",()=>{n[I]=Math.min(this[y],n[I]+this[B])})
-n.on("connectionError",()=>{n[I]=Math.max(1,n[I]-this[B])
+n.on("connect",()=>{n[y]=Math.min(this[I],n[y]+this[B])})
+n.on("connectionError",()=>{n[y]=Math.max(1,n[y]-this[B])
 this._updateBalancedPoolStats()})
 n.on("disconnect",(...e)=>{const t=e[2]
-if(t&&t.code==="UND_ERR_SOCKET"){n[I]=Math.max(1,n[I]-this[B])
+if(t&&t.code==="UND_ERR_SOCKET"){n[y]=Math.max(1,n[y]-this[B])
 this._updateBalancedPoolStats()}})
-for(const e of this[i])e[I]=this[y]
+for(const e of this[i])e[y]=this[I]
 this._updateBalancedPoolStats()
 return this}_updateBalancedPoolStats(){let e=0
-for(let t=0;t<this[i].length;t++)e=getGreatestCommonDivisor(this[i][t][I],e)
+for(let t=0;t<this[i].length;t++)e=getGreatestCommonDivisor(this[i][t][y],e)
 this[m]=e}removeUpstream(e){const t=h(e).origin
 const n=this[i].find(e=>e[d].origin===t&&e.closed!==true&&e.destroyed!==true)
 if(n)this[l](n)
@@ -1908,16 +1908,16 @@ let n=0
 let r=this[i].findIndex(e=>!e[a])
 while(n++<this[i].length){this[w]=(this[w]+1)%this[i].length
 const e=this[i][this[w]]
-if(e[I]>this[i][r][I]&&!e[a])r=this[w]
+if(e[y]>this[i][r][y]&&!e[a])r=this[w]
 if(this[w]===0){this[E]=this[E]-this[m]
-if(this[E]<=0)this[E]=this[y]}if(e[I]>=this[E]&&!e[a])return e}this[E]=this[i][r][I]
+if(this[E]<=0)this[E]=this[I]}if(e[y]>=this[E]&&!e[a])return e}this[E]=this[i][r][y]
 this[w]=r
 return this[i][r]}}e.exports=BalancedPool},637:(e,t,n)=>{const s=n(4589)
 const r=n(3440)
 const{channels:o}=n(2414)
 const i=n(6603)
 const{RequestContentLengthMismatchError:a,ResponseContentLengthMismatchError:c,RequestAbortedError:l,InvalidArgumentError:A,HeadersTimeoutError:u,HeadersOverflowError:d,SocketError:f,InformationalError:h,BodyTimeoutError:g,HTTPParserError:p,ResponseExceededMaxSizeError:m}=n(8707)
-const{kUrl:E,kReset:w,kClient:I,kParser:y,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:T,kKeepAliveDefaultTimeout:R,kHostHeader:D,kPendingIdx:N,kRunningIdx:O,kError:F,kPipelining:L,kSocket:M,kKeepAliveTimeoutValue:_,kMaxHeadersSize:U,kKeepAliveMaxTimeout:x,kKeepAliveTimeoutThreshold:$,kHeadersTimeout:G,kBodyTimeout:P,kStrictContentLength:H,kMaxRequests:V,kCounter:Y,kMaxResponseSize:J,kOnError:j,kResume:q,kHTTPContext:W}=n(6443)
+const{kUrl:E,kReset:w,kClient:y,kParser:I,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:T,kKeepAliveDefaultTimeout:R,kHostHeader:D,kPendingIdx:N,kRunningIdx:O,kError:F,kPipelining:L,kSocket:_,kKeepAliveTimeoutValue:M,kMaxHeadersSize:U,kKeepAliveMaxTimeout:x,kKeepAliveTimeoutThreshold:$,kHeadersTimeout:G,kBodyTimeout:P,kStrictContentLength:H,kMaxRequests:j,kCounter:V,kMaxResponseSize:Y,kOnError:J,kResume:q,kHTTPContext:W}=n(6443)
 const z=n(2824)
 const K=Buffer.alloc(0)
 const Z=Buffer[Symbol.species]
@@ -1973,7 +1973,7 @@ this.bytesRead=0
 this.keepAlive=""
 this.contentLength=""
 this.connection=""
-this.maxResponseSize=e[J]}setTimeout(e,t){if(e!==this.timeoutValue||t&de^this.timeoutType&de){if(this.timeout){i.clearTimeout(this.timeout)
+this.maxResponseSize=e[Y]}setTimeout(e,t){if(e!==this.timeoutValue||t&de^this.timeoutType&de){if(this.timeout){i.clearTimeout(this.timeout)
 this.timeout=null}if(e)if(t&de)this.timeout=i.setFastTimeout(onParserTimeout,e,new WeakRef(this))
 else{this.timeout=setTimeout(onParserTimeout,e,new WeakRef(this))
 this.timeout.unref()}this.timeoutValue=e}else if(this.timeout)if(this.timeout.refresh)this.timeout.refresh()
@@ -2041,7 +2041,7 @@ else if(t==="connection")this.connection+=e.toString()}else if(n.length===14&&r.
 this.trackHeader(e.length)}trackHeader(e){this.headersSize+=e
 if(this.headersSize>=this.headersMaxSize)r.destroy(this.socket,new d)}onUpgrade(e){const{upgrade:t,client:n,socket:o,headers:i,statusCode:a,statusText:c}=this
 s(t)
-s(n[M]===o)
+s(n[_]===o)
 s(!o.destroyed)
 s(!this.paused)
 s((i.length&1)===0)
@@ -2054,12 +2054,12 @@ this.shouldKeepAlive=null
 this.headers=[]
 this.headersSize=0
 o.unshift(e)
-o[y].destroy()
-o[y]=null
+o[I].destroy()
 o[I]=null
+o[y]=null
 o[F]=null
 ee(o)
-n[M]=null
+n[_]=null
 n[W]=null
 n[S][n[O]++]=null
 n.emit("disconnect",n[E],[n],new h("upgrade"))
@@ -2088,7 +2088,7 @@ this.headersSize=0
 if(this.shouldKeepAlive&&o[L]){const e=this.keepAlive?r.parseKeepAliveTimeout(this.keepAlive):null
 if(e!=null){const t=Math.min(e-o[$],o[x])
 if(t<=0)i[w]=true
-else o[_]=t}else o[_]=o[R]}else i[w]=true
+else o[M]=t}else o[M]=o[R]}else i[w]=true
 const A=l.onHeaders(e,a,this.resume,c)===false
 if(l.aborted)return-1
 if(l.method==="HEAD")return 1
@@ -2130,8 +2130,8 @@ return z.ERROR.PAUSED}else if(t[w]&&e[Q]===0){r.destroy(t,new h("reset"))
 return z.ERROR.PAUSED}else if(e[L]==null||e[L]===1)setImmediate(()=>e[q]())
 else e[q]()}}function onParserTimeout(e){const{socket:t,timeoutType:n,client:o,paused:i}=e.deref()
 if(n===fe){if(!t[k]||t.writableNeedDrain||o[Q]>1){s(!i,"cannot be paused while waiting for headers")
-r.destroy(t,new u)}}else if(n===he){if(!i)r.destroy(t,new g)}else if(n===ge){s(o[Q]===0&&o[_])
-r.destroy(t,new h("socket idle timeout"))}}async function connectH1(e,t){e[M]=t
+r.destroy(t,new u)}}else if(n===he){if(!i)r.destroy(t,new g)}else if(n===ge){s(o[Q]===0&&o[M])
+r.destroy(t,new h("socket idle timeout"))}}async function connectH1(e,t){e[_]=t
 if(!oe){oe=await ie
 ie=null}t[T]=false
 t[k]=false
@@ -2140,25 +2140,25 @@ t[B]=false
 t[te]=0
 t[ne]=null
 t[se]=false
-t[y]=new Parser(e,t,oe)
-X(t,"error",function(e){const t=this[y]
+t[I]=new Parser(e,t,oe)
+X(t,"error",function(e){const t=this[I]
 if(e.code==="ECONNRESET"&&t.statusCode&&!t.shouldKeepAlive){const e=t.finish()
 if(e){this[F]=e
-this[I][j](e)}return}this[F]=e
-this[I][j](e)})
-X(t,"readable",function(){const e=this[y]
+this[y][J](e)}return}this[F]=e
+this[y][J](e)})
+X(t,"readable",function(){const e=this[I]
 if(e)e.readMore()})
-X(t,"end",function(){const e=this[y]
+X(t,"end",function(){const e=this[I]
 if(e.statusCode&&!e.shouldKeepAlive){const t=e.finish()
 if(t)r.destroy(this,t)
 return}r.destroy(this,new f("other side closed",r.getSocketInfo(this)))})
-X(t,"close",function(){const e=this[I]
-const t=this[y]
+X(t,"close",function(){const e=this[y]
+const t=this[I]
 clearIdleSocketValidation(this)
 if(t){if(!this[F]&&t.statusCode&&!t.shouldKeepAlive)this[F]=t.finish()||this[F]
-this[y].destroy()
-this[y]=null}const n=this[F]||new f("closed",r.getSocketInfo(this))
-e[M]=null
+this[I].destroy()
+this[I]=null}const n=this[F]||new f("closed",r.getSocketInfo(this))
+e[_]=null
 e[W]=null
 if(e.destroyed){s(e[b]===0)
 const t=e[S].splice(e[O])
@@ -2179,20 +2179,20 @@ if(e[Q]>0&&r.bodyLength(n.body)!==0&&(r.isStream(n.body)||r.isAsyncIterable(n.bo
 e[ne]=null}e[te]=0}function scheduleIdleSocketValidation(e,t){t[te]=1
 t[ne]=setImmediate(()=>{t[ne]=null
 t[te]=2
-if(e[M]===t&&!t.destroyed)e[q]()})}function resumeH1(e){const t=e[M]
+if(e[_]===t&&!t.destroyed)e[q]()})}function resumeH1(e){const t=e[_]
 if(t&&!t.destroyed){if(e[v]===0){if(!t[T]&&t.unref){t.unref()
 t[T]=true}}else if(t[T]&&t.ref){t.ref()
 t[T]=false}if(e[Q]===0&&e[b]>0&&t[se]){if(t[te]===0){scheduleIdleSocketValidation(e,t)
-t[y].readMore()
+t[I].readMore()
 if(t.destroyed)return
-return}if(t[te]===1){t[y].readMore()
+return}if(t[te]===1){t[I].readMore()
 if(t.destroyed)return
-return}}if(e[Q]===0){t[y].readMore()
-if(t.destroyed)return}if(e[v]===0){if(t[y].timeoutType!==ge)t[y].setTimeout(e[_],ge)}else if(e[Q]>0&&t[y].statusCode<200)if(t[y].timeoutType!==fe){const n=e[S][e[O]]
+return}}if(e[Q]===0){t[I].readMore()
+if(t.destroyed)return}if(e[v]===0){if(t[I].timeoutType!==ge)t[I].setTimeout(e[M],ge)}else if(e[Q]>0&&t[I].statusCode<200)if(t[I].timeoutType!==fe){const n=e[S][e[O]]
 const s=n.headersTimeout!=null?n.headersTimeout:e[G]
-t[y].setTimeout(s,fe)}}}function shouldSendContentLength(e){return e!=="GET"&&e!=="HEAD"&&e!=="OPTIONS"&&e!=="TRACE"&&e!=="CONNECT"}function writeH1(e,t){const{method:i,path:c,host:u,upgrade:d,blocking:f,reset:g}=t
+t[I].setTimeout(s,fe)}}}function shouldSendContentLength(e){return e!=="GET"&&e!=="HEAD"&&e!=="OPTIONS"&&e!=="TRACE"&&e!=="CONNECT"}function writeH1(e,t){const{method:i,path:c,host:u,upgrade:d,blocking:f,reset:g}=t
 let{body:p,headers:m,contentLength:E}=t
-const I=i==="PUT"||i==="POST"||i==="PATCH"||i==="QUERY"||i==="PROPFIND"||i==="PROPPATCH"
+const y=i==="PUT"||i==="POST"||i==="PATCH"||i==="QUERY"||i==="PROPFIND"||i==="PROPPATCH"
 if(r.isFormDataLike(p)){if(!re)re=n(4492).extractBody
 const[e,s]=re(p)
 if(t.contentType==null)m.push("content-type",s)
@@ -2201,12 +2201,12 @@ E=e.length}else if(r.isBlobLike(p)&&t.contentType==null){const n=p.type
 if(n){const s=`${n}`
 if(!r.isValidHeaderValue(s)){r.errorRequest(e,t,new A("invalid content-type header"))
 return false}m.push("content-type",s)}}if(p&&typeof p.read==="function")p.read(0)
-const y=r.bodyLength(p)
-E=y??E
+const I=r.bodyLength(p)
+E=I??E
 if(E===null)E=t.contentLength
-if(E===0&&!I)E=null
+if(E===0&&!y)E=null
 if(shouldSendContentLength(i)&&E>0&&t.contentLength!==null&&t.contentLength!==E){if(e[H]){r.errorRequest(e,t,new a)
-return false}process.emitWarning(new a)}const Q=e[M]
+return false}process.emitWarning(new a)}const Q=e[_]
 clearIdleSocketValidation(Q)
 const abort=n=>{if(t.aborted)return
 if(t.completed){if(t.upgrade||t.method==="CONNECT")r.destroy(Q,new h("aborted"))
@@ -2217,7 +2217,7 @@ try{t.onConnect(abort)}catch(n){r.errorRequest(e,t,n)}if(t.aborted)return false
 if(i==="HEAD")Q[w]=true
 if(d||i==="CONNECT")Q[w]=true
 if(g!=null)Q[w]=g
-if(e[V]&&Q[Y]++>=e[V])Q[w]=true
+if(e[j]&&Q[V]++>=e[j])Q[w]=true
 if(f)Q[B]=true
 let b=`${i} ${c} HTTP/1.1\r\n`
 if(typeof u==="string")b+=`host: ${u}\r\n`
@@ -2229,12 +2229,12 @@ if(Array.isArray(m))for(let e=0;e<m.length;e+=2){const t=m[e+0]
 const n=m[e+1]
 if(Array.isArray(n))for(let e=0;e<n.length;e++)b+=`${t}: ${n[e]}\r\n`
 else b+=`${t}: ${n}\r\n`}if(o.sendHeaders.hasSubscribers)o.sendHeaders.publish({request:t,headers:b,socket:Q})
-if(!p||y===0)writeBuffer(abort,null,e,t,Q,E,b,I)
-else if(r.isBuffer(p))writeBuffer(abort,p,e,t,Q,E,b,I)
-else if(r.isBlobLike(p))if(typeof p.stream==="function")writeIterable(abort,p.stream(),e,t,Q,E,b,I)
-else writeBlob(abort,p,e,t,Q,E,b,I)
-else if(r.isStream(p))writeStream(abort,p,e,t,Q,E,b,I)
-else if(r.isIterable(p))writeIterable(abort,p,e,t,Q,E,b,I)
+if(!p||I===0)writeBuffer(abort,null,e,t,Q,E,b,y)
+else if(r.isBuffer(p))writeBuffer(abort,p,e,t,Q,E,b,y)
+else if(r.isBlobLike(p))if(typeof p.stream==="function")writeIterable(abort,p.stream(),e,t,Q,E,b,y)
+else writeBlob(abort,p,e,t,Q,E,b,y)
+else if(r.isStream(p))writeStream(abort,p,e,t,Q,E,b,y)
+else if(r.isIterable(p))writeIterable(abort,p,e,t,Q,E,b,y)
 else s(false)
 return true}function writeStream(e,t,n,o,i,a,c,A){s(a!==0||n[Q]===0,"stream body cannot be pipelined")
 let u=false
@@ -2310,7 +2310,7 @@ this.bytesWritten+=l
 const A=t.write(e)
 t.uncork()
 n.onBodySent(e)
-if(!A)if(t[y].timeout&&t[y].timeoutType===fe)if(t[y].timeout.refresh)t[y].timeout.refresh()
+if(!A)if(t[I].timeout&&t[I].timeoutType===fe)if(t[I].timeout.refresh)t[I].timeout.refresh()
 return A}end(){const{socket:e,contentLength:t,client:n,bytesWritten:s,expectsPayload:r,header:o,request:i}=this
 i.onRequestSent()
 e[k]=false
@@ -2321,7 +2321,7 @@ else e.write(`${o}\r\n`,"latin1")
 else if(t===null)e.write("\r\n0\r\n\r\n","latin1")
 if(t!==null&&s!==t)if(n[H])throw new a
 else process.emitWarning(new a)
-if(e[y].timeout&&e[y].timeoutType===fe)if(e[y].timeout.refresh)e[y].timeout.refresh()
+if(e[I].timeout&&e[I].timeoutType===fe)if(e[I].timeout.refresh)e[I].timeout.refresh()
 n[q]()}destroy(e){const{socket:t,client:n,abort:r}=this
 t[k]=false
 if(e){s(n[Q]<=1,"pipeline should only contain this request")
@@ -2330,29 +2330,29 @@ const{errorMonitor:r}=n(8474)
 const{pipeline:o}=n(7075)
 const i=n(3440)
 const{RequestContentLengthMismatchError:a,RequestAbortedError:c,SocketError:l,InformationalError:A}=n(8707)
-const{kUrl:u,kReset:d,kClient:f,kRunning:h,kPending:g,kQueue:p,kPendingIdx:m,kRunningIdx:E,kError:w,kSocket:I,kStrictContentLength:y,kOnError:B,kMaxConcurrentStreams:Q,kHTTP2Session:b,kResume:v,kSize:k,kHTTPContext:S}=n(6443)
+const{kUrl:u,kReset:d,kClient:f,kRunning:h,kPending:g,kQueue:p,kPendingIdx:m,kRunningIdx:E,kError:w,kSocket:y,kStrictContentLength:I,kOnError:B,kMaxConcurrentStreams:Q,kHTTP2Session:b,kResume:v,kSize:k,kHTTPContext:S}=n(6443)
 const T=Symbol("open streams")
 let R
 let D=false
 let N
-try{N=n(2467)}catch{N={constants:{}}}const{constants:{HTTP2_HEADER_AUTHORITY:O,HTTP2_HEADER_METHOD:F,HTTP2_HEADER_PATH:L,HTTP2_HEADER_SCHEME:M,HTTP2_HEADER_CONTENT_LENGTH:_,HTTP2_HEADER_EXPECT:U,HTTP2_HEADER_STATUS:x}}=N
+try{N=n(2467)}catch{N={constants:{}}}const{constants:{HTTP2_HEADER_AUTHORITY:O,HTTP2_HEADER_METHOD:F,HTTP2_HEADER_PATH:L,HTTP2_HEADER_SCHEME:_,HTTP2_HEADER_CONTENT_LENGTH:M,HTTP2_HEADER_EXPECT:U,HTTP2_HEADER_STATUS:x}}=N
 function parseH2Headers(e){const t=[]
 for(const[n,s]of Object.entries(e))if(Array.isArray(s))for(const e of s)t.push(Buffer.from(n),Buffer.from(e))
 else t.push(Buffer.from(n),Buffer.from(s))
 return t}function parseH2ResponseHeaders(e){const{[x]:t,...n}=e
-return parseH2Headers(n)}async function connectH2(e,t){e[I]=t
+return parseH2Headers(n)}async function connectH2(e,t){e[y]=t
 if(!D){D=true
 process.emitWarning("H2 support is experimental, expect them to change at any time.",{code:"UNDICI-H2"})}const n=N.connect(e[u],{createConnection:()=>t,peerMaxConcurrentStreams:e[Q]})
 n[T]=0
 n[f]=e
-n[I]=t
+n[y]=t
 i.addListener(n,"error",onHttp2SessionError)
 i.addListener(n,"frameError",onHttp2FrameError)
 i.addListener(n,"end",onHttp2SessionEnd)
 i.addListener(n,"goaway",onHTTP2GoAway)
 i.addListener(n,"close",function(){const{[f]:e}=this
-const{[I]:t}=e
-const n=this[I][w]||this[w]||new l("closed",i.getSocketInfo(t))
+const{[y]:t}=e
+const n=this[y][w]||this[w]||new l("closed",i.getSocketInfo(t))
 e[b]=null
 if(e.destroyed){s(e[g]===0)
 const t=e[p].splice(e[E])
@@ -2365,7 +2365,7 @@ i.addListener(t,"error",function(e){this[w]=e
 this[f][B](e)})
 i.addListener(t,"end",function(){i.destroy(this,new l("other side closed",i.getSocketInfo(this)))})
 i.addListener(t,"close",function(){const t=this[w]||new l("closed",i.getSocketInfo(this))
-e[I]=null
+e[y]=null
 if(this[b]!=null)this[b].destroy(t)
 e[m]=e[E]
 s(e[h]===0)
@@ -2374,20 +2374,20 @@ e[v]()})
 let r=false
 t.on("close",()=>{r=true})
 return{version:"h2",defaultPipelining:1/0,write(...t){return writeH2(e,...t)},resume(){resumeH2(e)},destroy(e,n){if(r)queueMicrotask(n)
-else t.destroy(e).on("close",n)},get destroyed(){return t.destroyed},busy(){return false}}}function resumeH2(e){const t=e[I]
+else t.destroy(e).on("close",n)},get destroyed(){return t.destroyed},busy(){return false}}}function resumeH2(e){const t=e[y]
 if(t?.destroyed===false)if(e[k]===0&&e[Q]===0){t.unref()
 e[b].unref()}else{t.ref()
-e[b].ref()}}function onHttp2SessionError(e){this[I][w]=e
+e[b].ref()}}function onHttp2SessionError(e){this[y][w]=e
 this[f][B](e)}function onHttp2FrameError(e,t,n){if(n===0){const n=new A(`HTTP/2: "frameError" received - type ${e}, code ${t}`)
-this[I][w]=n
-this[f][B](n)}}function onHttp2SessionEnd(){const e=new l("other side closed",i.getSocketInfo(this[I]))
+this[y][w]=n
+this[f][B](n)}}function onHttp2SessionEnd(){const e=new l("other side closed",i.getSocketInfo(this[y]))
 this.destroy(e)
-i.destroy(this[I],e)}function onHTTP2GoAway(e){const t=this[w]||new l(`HTTP/2: "GOAWAY" frame received with code ${e}`,i.getSocketInfo(this))
+i.destroy(this[y],e)}function onHTTP2GoAway(e){const t=this[w]||new l(`HTTP/2: "GOAWAY" frame received with code ${e}`,i.getSocketInfo(this))
 const n=this[f]
-n[I]=null
+n[y]=null
 n[S]=null
 if(this[b]!=null){this[b].destroy(t)
-this[b]=null}i.destroy(this[I],t)
+this[b]=null}i.destroy(this[y],t)
 if(n[E]<n[p].length){const e=n[p][n[E]]
 n[p][n[E]++]=null
 i.errorRequest(n,e,t)
@@ -2438,7 +2438,7 @@ S.off(r,onUpgradeError)
 t.onUpgradeError(new A(`HTTP/2: "stream error" received - code ${S.rstCode}`))}o[T]-=1
 if(o[T]===0)o.unref()})
 return true}k[L]=d
-k[M]="https"
+k[_]="https"
 const $=l==="PUT"||l==="POST"||l==="PATCH"
 if(Q&&typeof Q.read==="function")Q.read(0)
 let G=i.bodyLength(Q)
@@ -2448,9 +2448,9 @@ k["content-type"]=t
 Q=e.stream
 G=e.length}if(G==null)G=t.contentLength
 if(G===0||!$)G=null
-if(shouldSendContentLength(l)&&G>0&&t.contentLength!=null&&t.contentLength!==G){if(e[y]){i.errorRequest(e,t,new a)
+if(shouldSendContentLength(l)&&G>0&&t.contentLength!=null&&t.contentLength!==G){if(e[I]){i.errorRequest(e,t,new a)
 return false}process.emitWarning(new a)}if(G!=null){s(Q,"no body must not have content length")
-k[_]=`${G}`}o.ref()
+k[M]=`${G}`}o.ref()
 const P=l==="GET"||l==="HEAD"||Q===null
 if(g){k[U]="100-continue"
 S=o.request(k,{endStream:P,signal:w})
@@ -2474,12 +2474,12 @@ if(o[T]===0)o.unref()})
 S.once("error",function(e){abort(e)})
 S.once("frameError",(e,t)=>{abort(new A(`HTTP/2: "frameError" received - type ${e}, code ${t}`))})
 return true
-function writeBodyH2(){if(!Q||G===0)writeBuffer(abort,S,null,e,t,e[I],G,$)
-else if(i.isBuffer(Q))writeBuffer(abort,S,Q,e,t,e[I],G,$)
-else if(i.isBlobLike(Q))if(typeof Q.stream==="function")writeIterable(abort,S,Q.stream(),e,t,e[I],G,$)
-else writeBlob(abort,S,Q,e,t,e[I],G,$)
-else if(i.isStream(Q))writeStream(abort,e[I],$,S,Q,e,t,G)
-else if(i.isIterable(Q))writeIterable(abort,S,Q,e,t,e[I],G,$)
+function writeBodyH2(){if(!Q||G===0)writeBuffer(abort,S,null,e,t,e[y],G,$)
+else if(i.isBuffer(Q))writeBuffer(abort,S,Q,e,t,e[y],G,$)
+else if(i.isBlobLike(Q))if(typeof Q.stream==="function")writeIterable(abort,S,Q.stream(),e,t,e[y],G,$)
+else writeBlob(abort,S,Q,e,t,e[y],G,$)
+else if(i.isStream(Q))writeStream(abort,e[y],$,S,Q,e,t,G)
+else if(i.isIterable(Q))writeIterable(abort,S,Q,e,t,e[y],G,$)
 else s(false)}}function writeBuffer(e,t,n,r,o,a,c,l){try{if(n!=null&&i.isBuffer(n)){s(c===n.byteLength,"buffer body must have content length")
 t.cork()
 t.write(n)
@@ -2527,13 +2527,13 @@ const c=n(4655)
 const l=n(1841)
 const{InvalidArgumentError:A,InformationalError:u,ClientDestroyedError:d}=n(8707)
 const f=n(9136)
-const{kUrl:h,kServerName:g,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:I,kPending:y,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:T,kPendingIdx:R,kRunningIdx:D,kError:N,kPipelining:O,kKeepAliveTimeoutValue:F,kMaxHeadersSize:L,kKeepAliveMaxTimeout:M,kKeepAliveTimeoutThreshold:_,kHeadersTimeout:U,kBodyTimeout:x,kStrictContentLength:$,kConnector:G,kMaxRedirections:P,kMaxRequests:H,kCounter:V,kClose:Y,kDestroy:J,kDispatch:j,kInterceptors:q,kLocalAddress:W,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(6443)
+const{kUrl:h,kServerName:g,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:y,kPending:I,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:T,kPendingIdx:R,kRunningIdx:D,kError:N,kPipelining:O,kKeepAliveTimeoutValue:F,kMaxHeadersSize:L,kKeepAliveMaxTimeout:_,kKeepAliveTimeoutThreshold:M,kHeadersTimeout:U,kBodyTimeout:x,kStrictContentLength:$,kConnector:G,kMaxRedirections:P,kMaxRequests:H,kCounter:j,kClose:V,kDestroy:Y,kDispatch:J,kInterceptors:q,kLocalAddress:W,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(6443)
 const te=n(637)
 const ne=n(8788)
 let se=false
 const re=Symbol("kClosedResolve")
 const noop=()=>{}
-function getPipelining(e){return e[O]??e[Z]?.defaultPipelining??1}class Client extends l{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:l,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:I,keepAliveTimeoutThreshold:y,socketPath:B,pipelining:b,tls:v,strictContentLength:N,maxCachedSessions:V,maxRedirections:Y,connect:J,maxRequestsPerClient:j,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:le,webSocket:Ae,eventSource:ue}={}){super({webSocket:Ae,eventSource:ue})
+function getPipelining(e){return e[O]??e[Z]?.defaultPipelining??1}class Client extends l{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:l,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:y,keepAliveTimeoutThreshold:I,socketPath:B,pipelining:b,tls:v,strictContentLength:N,maxCachedSessions:j,maxRedirections:V,connect:Y,maxRequestsPerClient:J,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:le,webSocket:Ae,eventSource:ue}={}){super({webSocket:Ae,eventSource:ue})
 if(p!==void 0)throw new A("unsupported keepAlive, use pipelining=0 instead")
 if(a!==void 0)throw new A("unsupported socketTimeout, use headersTimeout & bodyTimeout instead")
 if(c!==void 0)throw new A("unsupported requestTimeout, use headersTimeout & bodyTimeout instead")
@@ -2543,29 +2543,29 @@ if(n!=null&&!Number.isFinite(n))throw new A("invalid maxHeaderSize")
 if(B!=null&&typeof B!=="string")throw new A("invalid socketPath")
 if(l!=null&&(!Number.isFinite(l)||l<0))throw new A("invalid connectTimeout")
 if(m!=null&&(!Number.isFinite(m)||m<=0))throw new A("invalid keepAliveTimeout")
-if(I!=null&&(!Number.isFinite(I)||I<=0))throw new A("invalid keepAliveMaxTimeout")
-if(y!=null&&!Number.isFinite(y))throw new A("invalid keepAliveTimeoutThreshold")
+if(y!=null&&(!Number.isFinite(y)||y<=0))throw new A("invalid keepAliveMaxTimeout")
+if(I!=null&&!Number.isFinite(I))throw new A("invalid keepAliveTimeoutThreshold")
 if(s!=null&&(!Number.isInteger(s)||s<0))throw new A("headersTimeout must be a positive integer or zero")
 if(u!=null&&(!Number.isInteger(u)||u<0))throw new A("bodyTimeout must be a positive integer or zero")
-if(J!=null&&typeof J!=="function"&&typeof J!=="object")throw new A("connect must be a function or an object")
-if(Y!=null&&(!Number.isInteger(Y)||Y<0))throw new A("maxRedirections must be a positive number")
-if(j!=null&&(!Number.isInteger(j)||j<0))throw new A("maxRequestsPerClient must be a positive number")
+if(Y!=null&&typeof Y!=="function"&&typeof Y!=="object")throw new A("connect must be a function or an object")
+if(V!=null&&(!Number.isInteger(V)||V<0))throw new A("maxRedirections must be a positive number")
+if(J!=null&&(!Number.isInteger(J)||J<0))throw new A("maxRequestsPerClient must be a positive number")
 if(te!=null&&(typeof te!=="string"||r.isIP(te)===0))throw new A("localAddress must be valid string IP address")
 if(ne!=null&&(!Number.isInteger(ne)||ne<-1))throw new A("maxResponseSize must be a positive number")
 if(ae!=null&&(!Number.isInteger(ae)||ae<-1))throw new A("autoSelectFamilyAttemptTimeout must be a positive number")
 if(le!=null&&typeof le!=="boolean")throw new A("allowH2 must be a valid boolean value")
 if(ce!=null&&(typeof ce!=="number"||ce<1))throw new A("maxConcurrentStreams must be a positive integer, greater than 0")
-if(typeof J!=="function")J=f({...v,maxCachedSessions:V,allowH2:le,socketPath:B,timeout:l,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...J})
+if(typeof Y!=="function")Y=f({...v,maxCachedSessions:j,allowH2:le,socketPath:B,timeout:l,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...Y})
 if(t?.Client&&Array.isArray(t.Client)){this[q]=t.Client
 if(!se){se=true
-process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[q]=[oe({maxRedirections:Y})]
+process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[q]=[oe({maxRedirections:V})]
 this[h]=i.parseOrigin(e)
-this[G]=J
+this[G]=Y
 this[O]=b!=null?b:1
 this[L]=n||o.maxHeaderSize
 this[S]=m==null?4e3:m
-this[M]=I==null?6e5:I
-this[_]=y==null?2e3:y
+this[_]=y==null?6e5:y
+this[M]=I==null?2e3:I
 this[F]=this[S]
 this[g]=null
 this[W]=te!=null?te:null
@@ -2575,8 +2575,8 @@ this[T]=`host: ${this[h].hostname}${this[h].port?`:${this[h].port}`:""}\r\n`
 this[x]=u!=null?u:3e5
 this[U]=s!=null?s:3e5
 this[$]=N==null?true:N
-this[P]=Y
-this[H]=j
+this[P]=V
+this[H]=J
 this[re]=null
 this[z]=ne>-1?ne:-1
 this[X]=ce!=null?ce:100
@@ -2586,22 +2586,22 @@ this[D]=0
 this[R]=0
 this[ee]=e=>resume(this,e)
 this[K]=e=>onError(this,e)}get pipelining(){return this[O]}set pipelining(e){this[O]=e
-this[ee](true)}get[y](){return this[Q].length-this[R]}get[I](){return this[R]-this[D]}get[B](){return this[Q].length-this[D]}get[b](){return!!this[Z]&&!this[v]&&!this[Z].destroyed}get[m](){return Boolean(this[Z]?.busy(null)||this[B]>=(getPipelining(this)||1)||this[y]>0)}[E](e){connect(this)
-this.once("connect",e)}[j](e,t){const n=e.origin||this[h].origin
+this[ee](true)}get[I](){return this[Q].length-this[R]}get[y](){return this[R]-this[D]}get[B](){return this[Q].length-this[D]}get[b](){return!!this[Z]&&!this[v]&&!this[Z].destroyed}get[m](){return Boolean(this[Z]?.busy(null)||this[B]>=(getPipelining(this)||1)||this[I]>0)}[E](e){connect(this)
+this.once("connect",e)}[J](e,t){const n=e.origin||this[h].origin
 const s=new c(n,e,t)
 this[Q].push(s)
 if(this[w]);else if(i.bodyLength(s.body)==null&&i.isIterable(s.body)){this[w]=1
 queueMicrotask(()=>resume(this))}else this[ee](true)
 if(this[w]&&this[k]!==2&&this[m])this[k]=2
-return this[k]<2}async[Y](){return new Promise(e=>{if(this[B])this[re]=e
-else e(null)})}async[J](e){return new Promise(t=>{const n=this[Q].splice(this[R])
+return this[k]<2}async[V](){return new Promise(e=>{if(this[B])this[re]=e
+else e(null)})}async[Y](e){return new Promise(t=>{const n=this[Q].splice(this[R])
 for(let t=0;t<n.length;t++){const s=n[t]
 i.errorRequest(this,s,e)}const callback=()=>{if(this[re]){this[re]()
 this[re]=null}t(null)}
 if(this[Z]){this[Z].destroy(e,callback)
 this[Z]=null}else queueMicrotask(callback)
 this[ee]()})}}const oe=n(5092)
-function onError(e,t){if(e[I]===0&&t.code!=="UND_ERR_INFO"&&t.code!=="UND_ERR_SOCKET"){s(e[R]===e[D])
+function onError(e,t){if(e[y]===0&&t.code!=="UND_ERR_INFO"&&t.code!=="UND_ERR_SOCKET"){s(e[R]===e[D])
 const n=e[Q].splice(e[D])
 for(let s=0;s<n.length;s++){const r=n[s]
 i.errorRequest(e,r,t)}s(e[B]===0)}}async function connect(e){s(!e[v])
@@ -2619,7 +2619,7 @@ if(e.destroyed){i.destroy(r.on("error",noop),new d)
 return}s(r)
 try{e[Z]=r.alpnProtocol==="h2"?await ne(e,r):await te(e,r)}catch(e){r.destroy().on("error",noop)
 throw e}e[v]=false
-r[V]=0
+r[j]=0
 r[H]=e[H]
 r[p]=e
 r[N]=null
@@ -2627,8 +2627,8 @@ if(a.connected.hasSubscribers)a.connected.publish({connectParams:{host:t,hostnam
 e.emit("connect",e[h],[e])}catch(r){if(e.destroyed)return
 e[v]=false
 if(a.connectError.hasSubscribers)a.connectError.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[Z]?.version,servername:e[g],localAddress:e[W]},connector:e[G],error:r})
-if(r.code==="ERR_TLS_CERT_ALTNAME_INVALID"){s(e[I]===0)
-while(e[y]>0&&e[Q][e[R]].servername===e[g]){const t=e[Q][e[R]++]
+if(r.code==="ERR_TLS_CERT_ALTNAME_INVALID"){s(e[y]===0)
+while(e[I]>0&&e[Q][e[R]].servername===e[g]){const t=e[Q][e[R]++]
 i.errorRequest(e,t,r)}}else onError(e,r)
 e.emit("connectionError",e[h],[e],r)}e[ee]()}function emitDrain(e){e[k]=0
 e.emit("drain",e[h],[e])}function resume(e,t){if(e[w]===2)return
@@ -2637,17 +2637,17 @@ _resume(e,t)
 e[w]=0
 if(e[D]>256){e[Q].splice(0,e[D])
 e[R]-=e[D]
-e[D]=0}}function _resume(e,t){while(true){if(e.destroyed){s(e[y]===0)
+e[D]=0}}function _resume(e,t){while(true){if(e.destroyed){s(e[I]===0)
 return}if(e[re]&&!e[B]){e[re]()
 e[re]=null
 return}if(e[Z])e[Z].resume()
 if(e[m])e[k]=2
 else if(e[k]===2){if(t){e[k]=1
 queueMicrotask(()=>emitDrain(e))}else emitDrain(e)
-continue}if(e[y]===0)return
-if(e[I]>=(getPipelining(e)||1))return
+continue}if(e[I]===0)return
+if(e[y]>=(getPipelining(e)||1))return
 const n=e[Q][e[R]]
-if(e[h].protocol==="https:"&&e[g]!==n.servername){if(e[I]>0)return
+if(e[h].protocol==="https:"&&e[g]!==n.servername){if(e[y]>0)return
 e[g]=n.servername
 e[Z]?.destroy(new u("servername changed"),()=>{e[Z]=null
 resume(e)})}if(e[v])return
@@ -2778,8 +2778,8 @@ const p=n(3246)
 const m=Symbol("clients")
 const E=Symbol("needDrain")
 const w=Symbol("queue")
-const I=Symbol("closed resolve")
-const y=Symbol("onDrain")
+const y=Symbol("closed resolve")
+const I=Symbol("onDrain")
 const B=Symbol("onConnect")
 const Q=Symbol("onDisconnect")
 const b=Symbol("onConnectionError")
@@ -2792,14 +2792,14 @@ this[w]=new r
 this[m]=[]
 this[l]=0
 const t=this
-this[y]=function(e,n){const s=t[w]
+this[I]=function(e,n){const s=t[w]
 let r=false
 while(!r){const e=s.shift()
 if(!e)break
 t[l]--
 r=!this.dispatch(e.opts,e.handler)}this[E]=r
 if(!this[E]&&t[E]){t[E]=false
-t.emit("drain",e,[t,...n])}if(t[I]&&s.isEmpty())Promise.all(t[m].map(e=>e.close())).then(t[I])}
+t.emit("drain",e,[t,...n])}if(t[y]&&s.isEmpty())Promise.all(t[m].map(e=>e.close())).then(t[y])}
 this[B]=(e,n)=>{t.emit("connect",e,[t,...n])}
 this[Q]=(e,n,s)=>{t.emit("disconnect",e,[t,...n],s)}
 this[b]=(e,n,s)=>{t.emit("connectionError",e,[t,...n],s)}
@@ -2810,15 +2810,15 @@ for(const{[a]:t}of this[m])e+=t
 return e}get[i](){let e=this[l]
 for(const{[i]:t}of this[m])e+=t
 return e}get stats(){return this[T]}async[f](){if(this[w].isEmpty())await Promise.all(this[m].map(e=>e.close()))
-else await new Promise(e=>{this[I]=e})}async[h](e){while(true){const t=this[w].shift()
+else await new Promise(e=>{this[y]=e})}async[h](e){while(true){const t=this[w].shift()
 if(!t)break
 t.handler.onError(e)}await Promise.all(this[m].map(t=>t.destroy(e)))}[g](e,t){const n=this[v]()
 if(!n){this[E]=true
 this[w].push({opts:e,handler:t})
 this[l]++}else if(!n.dispatch(e,t)){n[E]=true
-this[E]=!this[v]()}return!this[E]}[k](e){e.on("drain",this[y]).on("connect",this[B]).on("disconnect",this[Q]).on("connectionError",this[b])
+this[E]=!this[v]()}return!this[E]}[k](e){e.on("drain",this[I]).on("connect",this[B]).on("disconnect",this[Q]).on("connectionError",this[b])
 this[m].push(e)
-if(this[E])queueMicrotask(()=>{if(this[E])this[y](e[d],[this,e])})
+if(this[E])queueMicrotask(()=>{if(this[E])this[I](e[d],[this,e])})
 return this}[S](e){e.close(()=>{const t=this[m].indexOf(e)
 if(t!==-1)this[m].splice(t,1)})
 this[E]=this[m].some(e=>!e[E]&&e.closed!==true&&e.destroyed!==true)}}e.exports={PoolBase:PoolBase,kClients:m,kNeedDrain:E,kAddClient:k,kRemoveClient:S,kGetDispatcher:v}},3246:(e,t,n)=>{const{kFree:s,kConnected:r,kPending:o,kQueued:i,kRunning:a,kSize:c}=n(6443)
@@ -2832,16 +2832,16 @@ const f=n(9136)
 const h=Symbol("options")
 const g=Symbol("connections")
 const p=Symbol("factory")
-function defaultFactory(e,t){return new c(e,t)}class Pool extends s{constructor(e,{connections:t,factory:n=defaultFactory,connect:s,connectTimeout:o,tls:i,maxCachedSessions:a,socketPath:c,autoSelectFamily:m,autoSelectFamilyAttemptTimeout:E,allowH2:w,...I}={}){if(t!=null&&(!Number.isFinite(t)||t<0))throw new l("invalid connections")
+function defaultFactory(e,t){return new c(e,t)}class Pool extends s{constructor(e,{connections:t,factory:n=defaultFactory,connect:s,connectTimeout:o,tls:i,maxCachedSessions:a,socketPath:c,autoSelectFamily:m,autoSelectFamilyAttemptTimeout:E,allowH2:w,...y}={}){if(t!=null&&(!Number.isFinite(t)||t<0))throw new l("invalid connections")
 if(typeof n!=="function")throw new l("factory must be a function.")
 if(s!=null&&typeof s!=="function"&&typeof s!=="object")throw new l("connect must be a function or an object")
 if(typeof s!=="function")s=f({...i,maxCachedSessions:a,allowH2:w,socketPath:c,timeout:o,...m?{autoSelectFamily:m,autoSelectFamilyAttemptTimeout:E}:void 0,...s})
-super(I)
-this[d]=I.interceptors?.Pool&&Array.isArray(I.interceptors.Pool)?I.interceptors.Pool:[]
+super(y)
+this[d]=y.interceptors?.Pool&&Array.isArray(y.interceptors.Pool)?y.interceptors.Pool:[]
 this[g]=t||null
 this[u]=A.parseOrigin(e)
-this[h]={...A.deepClone(I),connect:s,allowH2:w}
-this[h].interceptors=I.interceptors?{...I.interceptors}:void 0
+this[h]={...A.deepClone(y),connect:s,allowH2:w}
+this[h].interceptors=y.interceptors?{...y.interceptors}:void 0
 this[p]=n
 this.on("connectionError",(e,t,n)=>{for(const e of t){const t=this[r].indexOf(e)
 if(t!==-1)this[r].splice(t,1)}})}[a](){for(const e of this[r])if(!e[o])return e
@@ -2858,8 +2858,8 @@ const p=n(3701)
 const m=Symbol("proxy agent")
 const E=Symbol("proxy client")
 const w=Symbol("proxy headers")
-const I=Symbol("request tls settings")
-const y=Symbol("proxy tls settings")
+const y=Symbol("request tls settings")
+const I=Symbol("proxy tls settings")
 const B=Symbol("connect endpoint function")
 const Q=Symbol("tunnel proxy")
 function defaultProtocolPort(e){return e==="https:"?443:80}function defaultFactory(e,t){return new A(e,t)}const noop=()=>{}
@@ -2885,8 +2885,8 @@ const r=this.#f(e)
 const{href:o,origin:i,port:A,protocol:u,username:p,password:b,hostname:v}=r
 this[s]={uri:o,protocol:u}
 this[a]=e.interceptors?.ProxyAgent&&Array.isArray(e.interceptors.ProxyAgent)?e.interceptors.ProxyAgent:[]
-this[I]=e.requestTls
-this[y]=e.proxyTls
+this[y]=e.requestTls
+this[I]=e.proxyTls
 this[w]=e.headers||{}
 this[Q]=n
 if(e.auth&&e.token)throw new d("opts.auth cannot be used in combination with opts.token")
@@ -2902,11 +2902,11 @@ return S(e,t)}
 this[E]=t(r,{connect:k})
 this[m]=new l({...e,factory:factory,connect:async(e,t)=>{let n=e.host
 if(!e.port)n+=`:${defaultProtocolPort(e.protocol)}`
-try{const{socket:s,statusCode:r}=await this[E].connect({origin:i,port:A,path:n,signal:e.signal,headers:{...this[w],host:e.host},servername:this[y]?.servername||v})
+try{const{socket:s,statusCode:r}=await this[E].connect({origin:i,port:A,path:n,signal:e.signal,headers:{...this[w],host:e.host},servername:this[I]?.servername||v})
 if(r!==200){s.on("error",noop).destroy()
 t(new f(`Proxy response (${r}) !== 200 when HTTP Tunneling`))}if(e.protocol!=="https:"){t(null,s)
 return}let o
-if(this[I])o=this[I].servername
+if(this[y])o=this[y].servername
 else o=e.servername
 this[B]({...e,servername:o,httpSocket:s},t)}catch(e){if(e.code==="ERR_TLS_CERT_ALTNAME_INVALID")t(new h(e))
 else t(e)}}})}dispatch(e,t){const n=buildHeaders(e.headers)
@@ -3070,7 +3070,7 @@ const{InvalidArgumentError:i,InformationalError:a}=n(8707)
 const c=Math.pow(2,31)-1
 class DNSInstance{#m=0
 #E=0
-#C=new Map
+#w=new Map
 dualStack=true
 affinity=null
 lookup=null
@@ -3079,13 +3079,13 @@ constructor(e){this.#m=e.maxTTL
 this.#E=e.maxItems
 this.dualStack=e.dualStack
 this.affinity=e.affinity
-this.lookup=e.lookup??this.#w
-this.pick=e.pick??this.#I}get full(){return this.#C.size===this.#E}runLookup(e,t,n){const s=this.#C.get(e.hostname)
+this.lookup=e.lookup??this.#C
+this.pick=e.pick??this.#y}get full(){return this.#w.size===this.#E}runLookup(e,t,n){const s=this.#w.get(e.hostname)
 if(s==null&&this.full){n(null,e.origin)
 return}const r={affinity:this.affinity,dualStack:this.dualStack,lookup:this.lookup,pick:this.pick,...t.dns,maxTTL:this.#m,maxItems:this.#E}
 if(s==null)this.lookup(e,r,(t,s)=>{if(t||s==null||s.length===0){n(t??new a("No DNS entries found"))
 return}this.setRecords(e,s)
-const o=this.#C.get(e.hostname)
+const o=this.#w.get(e.hostname)
 const i=this.pick(e,o,r.affinity)
 let c
 if(typeof i.port==="number")c=`:${i.port}`
@@ -3093,16 +3093,16 @@ else if(e.port!=="")c=`:${e.port}`
 else c=""
 n(null,`${e.protocol}//${i.family===6?`[${i.address}]`:i.address}${c}`)})
 else{const o=this.pick(e,s,r.affinity)
-if(o==null){this.#C.delete(e.hostname)
+if(o==null){this.#w.delete(e.hostname)
 this.runLookup(e,t,n)
 return}let i
 if(typeof o.port==="number")i=`:${o.port}`
 else if(e.port!=="")i=`:${e.port}`
 else i=""
-n(null,`${e.protocol}//${o.family===6?`[${o.address}]`:o.address}${i}`)}}#w(e,t,n){r(e.hostname,{all:true,family:this.dualStack===false?this.affinity:0,order:"ipv4first"},(e,t)=>{if(e)return n(e)
+n(null,`${e.protocol}//${o.family===6?`[${o.address}]`:o.address}${i}`)}}#C(e,t,n){r(e.hostname,{all:true,family:this.dualStack===false?this.affinity:0,order:"ipv4first"},(e,t)=>{if(e)return n(e)
 const s=new Map
 for(const e of t)s.set(`${e.address}:${e.family}`,e)
-n(null,s.values())})}#I(e,t,n){let s=null
+n(null,s.values())})}#y(e,t,n){let s=null
 const{records:r,offset:o}=t
 let i
 if(this.dualStack){if(n==null)if(o==null||o===c){t.offset=0
@@ -3123,7 +3123,7 @@ if(typeof e.ttl==="number")e.ttl=Math.min(e.ttl,this.#m)
 else e.ttl=this.#m
 const t=s.records[e.family]??{ips:[]}
 t.ips.push(e)
-s.records[e.family]=t}this.#C.set(e.hostname,s)}getHandler(e,t){return new DNSDispatchHandler(this,e,t)}}class DNSDispatchHandler extends o{#y=null
+s.records[e.family]=t}this.#w.set(e.hostname,s)}getHandler(e,t){return new DNSDispatchHandler(this,e,t)}}class DNSDispatchHandler extends o{#I=null
 #i=null
 #s=null
 #p=null
@@ -3132,13 +3132,13 @@ constructor(e,{origin:t,handler:n,dispatch:s},r){super(n)
 this.#B=t
 this.#p=n
 this.#i={...r}
-this.#y=e
-this.#s=s}onError(e){switch(e.code){case"ETIMEDOUT":case"ECONNREFUSED":if(this.#y.dualStack){this.#y.runLookup(this.#B,this.#i,(e,t)=>{if(e)return this.#p.onError(e)
+this.#I=e
+this.#s=s}onError(e){switch(e.code){case"ETIMEDOUT":case"ECONNREFUSED":if(this.#I.dualStack){this.#I.runLookup(this.#B,this.#i,(e,t)=>{if(e)return this.#p.onError(e)
 const n={...this.#i,origin:t}
 this.#s(n,this)})
 return}this.#p.onError(e)
 return
-case"ENOTFOUND":this.#y.deleteRecord(this.#B)
+case"ENOTFOUND":this.#I.deleteRecord(this.#B)
 default:this.#p.onError(e)
 break}}}e.exports=e=>{if(e?.maxTTL!=null&&(typeof e?.maxTTL!=="number"||e?.maxTTL<0))throw new i("Invalid maxTTL. Must be a positive number")
 if(e?.maxItems!=null&&(typeof e?.maxItems!=="number"||e?.maxItems<1))throw new i("Invalid maxItems. Must be a positive number and greater than zero")
@@ -3332,10 +3332,10 @@ const h=n(7365)
 const g=n(4004)
 const{matchValue:p,buildMockOptions:m}=n(3397)
 const{InvalidArgumentError:E,UndiciError:w}=n(8707)
-const I=n(883)
-const y=n(1529)
+const y=n(883)
+const I=n(1529)
 const B=n(6142)
-class MockAgent extends I{constructor(e){super(e)
+class MockAgent extends y{constructor(e){super(e)
 this[A]=true
 this[l]=true
 if(e?.agent&&typeof e.agent.dispatch!=="function")throw new E("Argument opts.agent must implement Agent")
@@ -3360,7 +3360,7 @@ t[c]=n[c]
 return t}}[u](){return this[A]}pendingInterceptors(){const e=this[s]
 return Array.from(e.entries()).flatMap(([e,t])=>t[c].map(t=>({...t,origin:e}))).filter(({pending:e})=>e)}assertNoPendingInterceptors({pendingInterceptorsFormatter:e=new B}={}){const t=this.pendingInterceptors()
 if(t.length===0)return
-const n=new y("interceptor","interceptors").pluralize(t.length)
+const n=new I("interceptor","interceptors").pluralize(t.length)
 throw new w(`\n${n.count} ${n.noun} ${n.is} pending:\n\n${e.format(t)}\n`.trim())}}e.exports=MockAgent},7365:(e,t,n)=>{const{promisify:s}=n(7975)
 const r=n(3701)
 const{buildMockDispatch:o}=n(3397)
@@ -3671,9 +3671,9 @@ u.push(f)
 const g=await l.promise
 if(i.body!=null)i.body.source=g
 const w=m()
-let I=null
-try{this.#O(u)}catch(e){I=e}queueMicrotask(()=>{if(I===null)w.resolve()
-else w.reject(I)})
+let y=null
+try{this.#O(u)}catch(e){y=e}queueMicrotask(()=>{if(y===null)w.resolve()
+else w.reject(y)})
 return w.promise}async delete(e,t={}){c.brandCheck(this,Cache)
 const n="Cache.delete"
 c.argumentLengthCheck(arguments,1,n)
@@ -3749,42 +3749,42 @@ for(const t of e)r.push(t[1])}const o=[]
 for(const e of r){const t=u(e,"immutable")
 o.push(t.clone())
 if(o.length>=n)break}return Object.freeze(o)}}Object.defineProperties(Cache.prototype,{[Symbol.toStringTag]:{value:"Cache",configurable:true},match:i,matchAll:i,add:i,addAll:i,put:i,delete:i,keys:i})
-const I=[{key:"ignoreSearch",converter:c.converters.boolean,defaultValue:()=>false},{key:"ignoreMethod",converter:c.converters.boolean,defaultValue:()=>false},{key:"ignoreVary",converter:c.converters.boolean,defaultValue:()=>false}]
-c.converters.CacheQueryOptions=c.dictionaryConverter(I)
-c.converters.MultiCacheQueryOptions=c.dictionaryConverter([...I,{key:"cacheName",converter:c.converters.DOMString}])
+const y=[{key:"ignoreSearch",converter:c.converters.boolean,defaultValue:()=>false},{key:"ignoreMethod",converter:c.converters.boolean,defaultValue:()=>false},{key:"ignoreVary",converter:c.converters.boolean,defaultValue:()=>false}]
+c.converters.CacheQueryOptions=c.dictionaryConverter(y)
+c.converters.MultiCacheQueryOptions=c.dictionaryConverter([...y,{key:"cacheName",converter:c.converters.DOMString}])
 c.converters.Response=c.interfaceConverter(l)
 c.converters["sequence<RequestInfo>"]=c.sequenceConverter(c.converters.RequestInfo)
 e.exports={Cache:Cache}},3245:(e,t,n)=>{const{kConstruct:s}=n(109)
 const{Cache:r}=n(9634)
 const{webidl:o}=n(5893)
 const{kEnumerableProperty:i}=n(3440)
-class CacheStorage{#M=new Map
+class CacheStorage{#_=new Map
 constructor(){if(arguments[0]!==s)o.illegalConstructor()
 o.util.markAsUncloneable(this)}async match(e,t={}){o.brandCheck(this,CacheStorage)
 o.argumentLengthCheck(arguments,1,"CacheStorage.match")
 e=o.converters.RequestInfo(e)
 t=o.converters.MultiCacheQueryOptions(t)
-if(t.cacheName!=null){if(this.#M.has(t.cacheName)){const n=this.#M.get(t.cacheName)
+if(t.cacheName!=null){if(this.#_.has(t.cacheName)){const n=this.#_.get(t.cacheName)
 const o=new r(s,n)
-return await o.match(e,t)}}else for(const n of this.#M.values()){const o=new r(s,n)
+return await o.match(e,t)}}else for(const n of this.#_.values()){const o=new r(s,n)
 const i=await o.match(e,t)
 if(i!==void 0)return i}}async has(e){o.brandCheck(this,CacheStorage)
 const t="CacheStorage.has"
 o.argumentLengthCheck(arguments,1,t)
 e=o.converters.DOMString(e,t,"cacheName")
-return this.#M.has(e)}async open(e){o.brandCheck(this,CacheStorage)
+return this.#_.has(e)}async open(e){o.brandCheck(this,CacheStorage)
 const t="CacheStorage.open"
 o.argumentLengthCheck(arguments,1,t)
 e=o.converters.DOMString(e,t,"cacheName")
-if(this.#M.has(e)){const t=this.#M.get(e)
+if(this.#_.has(e)){const t=this.#_.get(e)
 return new r(s,t)}const n=[]
-this.#M.set(e,n)
+this.#_.set(e,n)
 return new r(s,n)}async delete(e){o.brandCheck(this,CacheStorage)
 const t="CacheStorage.delete"
 o.argumentLengthCheck(arguments,1,t)
 e=o.converters.DOMString(e,t,"cacheName")
-return this.#M.delete(e)}async keys(){o.brandCheck(this,CacheStorage)
-const e=this.#M.keys()
+return this.#_.delete(e)}async keys(){o.brandCheck(this,CacheStorage)
+const e=this.#_.keys()
 return[...e]}}Object.defineProperties(CacheStorage.prototype,{[Symbol.toStringTag]:{value:"CacheStorage",configurable:true},match:i,has:i,open:i,delete:i,keys:i})
 e.exports={CacheStorage:CacheStorage}},109:(e,t,n)=>{e.exports={kConstruct:n(6443).kConstruct}},6798:(e,t,n)=>{const s=n(4589)
 const{URLSerializer:r}=n(1900)
@@ -4070,16 +4070,16 @@ const p=3e3
 const m=0
 const E=1
 const w=2
-const I="anonymous"
-const y="use-credentials"
-class EventSource extends EventTarget{#_={open:null,error:null,message:null}
+const y="anonymous"
+const I="use-credentials"
+class EventSource extends EventTarget{#M={open:null,error:null,message:null}
 #U=null
 #x=false
 #$=m
 #G=null
 #P=null
 #n
-#y
+#I
 constructor(e,t={}){super()
 i.util.markAsUncloneable(this)
 const n="EventSource constructor"
@@ -4088,13 +4088,13 @@ if(!g){g=true
 process.emitWarning("EventSource is experimental, expect them to change at any time.",{code:"UNDICI-ES"})}e=i.converters.USVString(e,n,"url")
 t=i.converters.EventSourceInitDict(t,n,"eventSourceInitDict")
 this.#n=t.dispatcher
-this.#y={lastEventId:"",reconnectionTime:p}
+this.#I={lastEventId:"",reconnectionTime:p}
 const s=f
 let r
 try{r=new URL(e,s.settingsObject.baseUrl)
-this.#y.origin=r.origin}catch(e){throw new DOMException(e,"SyntaxError")}this.#U=r.href
-let a=I
-if(t.withCredentials){a=y
+this.#I.origin=r.origin}catch(e){throw new DOMException(e,"SyntaxError")}this.#U=r.href
+let a=y
+if(t.withCredentials){a=I
 this.#x=true}const c={redirect:"follow",keepalive:true,mode:"cors",credentials:a==="anonymous"?"same-origin":"omit",referrer:"no-referrer"}
 c.client=f.settingsObject
 c.headersList=[["accept",{name:"accept",value:"text/event-stream"}]]
@@ -4106,11 +4106,11 @@ this.#H()}get readyState(){return this.#$}get url(){return this.#U}get withCrede
 this.#$=m
 const e={request:this.#G,dispatcher:this.#n}
 const processEventSourceEndOfBody=e=>{if(A(e)){this.dispatchEvent(new Event("error"))
-this.close()}this.#V()}
+this.close()}this.#j()}
 e.processResponseEndOfBody=processEventSourceEndOfBody
 e.processResponse=e=>{if(A(e))if(e.aborted){this.close()
 this.dispatchEvent(new Event("error"))
-return}else{this.#V()
+return}else{this.#j()
 return}const t=e.headersList.get("content-type",true)
 const n=t!==null?c(t):"failure"
 const r=n!=="failure"&&n.essence==="text/event-stream"
@@ -4118,27 +4118,27 @@ if(e.status!==200||r===false){this.close()
 this.dispatchEvent(new Event("error"))
 return}this.#$=E
 this.dispatchEvent(new Event("open"))
-this.#y.origin=e.urlList[e.urlList.length-1].origin
-const o=new a({eventSourceSettings:this.#y,maxEventSize:this.#n.eventSourceOptions?.maxEventSize,push:e=>{this.dispatchEvent(l(e.type,e.options))}})
+this.#I.origin=e.urlList[e.urlList.length-1].origin
+const o=new a({eventSourceSettings:this.#I,maxEventSize:this.#n.eventSourceOptions?.maxEventSize,push:e=>{this.dispatchEvent(l(e.type,e.options))}})
 s(e.body.stream,o,e=>{if(e?.aborted===false){this.close()
 this.dispatchEvent(new Event("error"))}})}
-this.#P=r(e)}async#V(){if(this.#$===w)return
+this.#P=r(e)}async#j(){if(this.#$===w)return
 this.#$=m
 this.dispatchEvent(new Event("error"))
-await u(this.#y.reconnectionTime)
+await u(this.#I.reconnectionTime)
 if(this.#$!==m)return
-if(this.#y.lastEventId.length)this.#G.headersList.set("last-event-id",this.#y.lastEventId,true)
+if(this.#I.lastEventId.length)this.#G.headersList.set("last-event-id",this.#I.lastEventId,true)
 this.#H()}close(){i.brandCheck(this,EventSource)
 if(this.#$===w)return
 this.#$=w
 this.#P.abort()
-this.#G=null}get onopen(){return this.#_.open}set onopen(e){if(this.#_.open)this.removeEventListener("open",this.#_.open)
-if(typeof e==="function"){this.#_.open=e
-this.addEventListener("open",e)}else this.#_.open=null}get onmessage(){return this.#_.message}set onmessage(e){if(this.#_.message)this.removeEventListener("message",this.#_.message)
-if(typeof e==="function"){this.#_.message=e
-this.addEventListener("message",e)}else this.#_.message=null}get onerror(){return this.#_.error}set onerror(e){if(this.#_.error)this.removeEventListener("error",this.#_.error)
-if(typeof e==="function"){this.#_.error=e
-this.addEventListener("error",e)}else this.#_.error=null}}const B={CONNECTING:{__proto__:null,configurable:false,enumerable:true,value:m,writable:false},OPEN:{__proto__:null,configurable:false,enumerable:true,value:E,writable:false},CLOSED:{__proto__:null,configurable:false,enumerable:true,value:w,writable:false}}
+this.#G=null}get onopen(){return this.#M.open}set onopen(e){if(this.#M.open)this.removeEventListener("open",this.#M.open)
+if(typeof e==="function"){this.#M.open=e
+this.addEventListener("open",e)}else this.#M.open=null}get onmessage(){return this.#M.message}set onmessage(e){if(this.#M.message)this.removeEventListener("message",this.#M.message)
+if(typeof e==="function"){this.#M.message=e
+this.addEventListener("message",e)}else this.#M.message=null}get onerror(){return this.#M.error}set onerror(e){if(this.#M.error)this.removeEventListener("error",this.#M.error)
+if(typeof e==="function"){this.#M.error=e
+this.addEventListener("error",e)}else this.#M.error=null}}const B={CONNECTING:{__proto__:null,configurable:false,enumerable:true,value:m,writable:false},OPEN:{__proto__:null,configurable:false,enumerable:true,value:E,writable:false},CLOSED:{__proto__:null,configurable:false,enumerable:true,value:w,writable:false}}
 Object.defineProperties(EventSource,B)
 Object.defineProperties(EventSource.prototype,B)
 Object.defineProperties(EventSource.prototype,{close:d,onerror:d,onmessage:d,onopen:d,readyState:d,url:d,withCredentials:d})
@@ -4154,8 +4154,8 @@ const{Blob:g}=n(4573)
 const p=n(4589)
 const{isErrored:m,isDisturbed:E}=n(7075)
 const{isArrayBuffer:w}=n(3429)
-const{serializeAMimeType:I}=n(1900)
-const{multipartFormDataParser:y}=n(116)
+const{serializeAMimeType:y}=n(1900)
+const{multipartFormDataParser:I}=n(116)
 let B
 try{const e=n(7598)
 B=t=>e.randomInt(0,t)}catch{B=e=>Math.floor(Math.random(e))}const Q=new TextEncoder
@@ -4214,9 +4214,9 @@ p(!e.locked,"The stream is locked.")}return extractBody(e,t)}function cloneBody(
 t.stream=n
 return{stream:s,length:t.length,source:t.source}}function throwIfAborted(e){if(e.aborted)throw new DOMException("The operation was aborted.","AbortError")}function bodyMixinMethods(e){const t={blob(){return consumeBody(this,e=>{let t=bodyMimeType(this)
 if(t===null)t=""
-else if(t)t=I(t)
+else if(t)t=y(t)
 return new g([e],{type:t})},e)},arrayBuffer(){return consumeBody(this,e=>new Uint8Array(e).buffer,e)},text(){return consumeBody(this,u,e)},json(){return consumeBody(this,parseJSONFromBytes,e)},formData(){return consumeBody(this,e=>{const t=bodyMimeType(this)
-if(t!==null)switch(t.essence){case"multipart/form-data":{const n=y(e,t)
+if(t!==null)switch(t.essence){case"multipart/form-data":{const n=I(e,t)
 if(n==="failure")throw new TypeError("Failed to parse body as FormData.")
 const s=new d
 s[f]=n
@@ -4255,9 +4255,9 @@ const p=["content-encoding","content-language","content-location","content-type"
 const m=["half"]
 const E=["CONNECT","TRACE","TRACK"]
 const w=new Set(E)
-const I=["audio","audioworklet","font","image","manifest","paintworklet","script","style","track","video","xslt",""]
-const y=new Set(I)
-e.exports={subresource:I,forbiddenMethods:E,requestBodyHeader:p,referrerPolicy:c,requestRedirect:A,requestMode:f,requestCredentials:h,requestCache:g,redirectStatus:r,corsSafeListedMethods:t,nullBodyStatus:s,safeMethods:u,badPorts:i,requestDuplex:m,subresourceSet:y,badPortsSet:a,redirectStatusSet:o,corsSafeListedMethodsSet:n,safeMethodsSet:d,forbiddenMethodsSet:w,referrerPolicySet:l}},1900:(e,t,n)=>{const s=n(4589)
+const y=["audio","audioworklet","font","image","manifest","paintworklet","script","style","track","video","xslt",""]
+const I=new Set(y)
+e.exports={subresource:y,forbiddenMethods:E,requestBodyHeader:p,referrerPolicy:c,requestRedirect:A,requestMode:f,requestCredentials:h,requestCache:g,redirectStatus:r,corsSafeListedMethods:t,nullBodyStatus:s,safeMethods:u,badPorts:i,requestDuplex:m,subresourceSet:I,badPortsSet:a,redirectStatusSet:o,corsSafeListedMethodsSet:n,safeMethodsSet:d,forbiddenMethodsSet:w,referrerPolicySet:l}},1900:(e,t,n)=>{const s=n(4589)
 const r=new TextEncoder
 const o=/^[!#$%&'*+\-.^_|~A-Za-z0-9]+$/
 const i=/[\u000A\u000D\u0009\u0020]/
@@ -4592,12 +4592,12 @@ while(i>c)t[i]=t[--i]
 t[c]=s}}if(!n.next().done)throw new TypeError("Unreachable")
 return t}else{let e=0
 for(const{0:n,1:{value:s}}of this[u]){t[e++]=[n,s]
-l(s!==null)}return t.sort(compareHeaderName)}}}class Headers{#Y
-#J
+l(s!==null)}return t.sort(compareHeaderName)}}}class Headers{#V
+#Y
 constructor(e=void 0){c.util.markAsUncloneable(this)
 if(e===s)return
-this.#J=new HeadersList
-this.#Y="none"
+this.#Y=new HeadersList
+this.#V="none"
 if(e!==void 0){e=c.converters.HeadersInit(e,"Headers contructor","init")
 fill(this,e)}}append(e,t){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,2,"Headers.append")
@@ -4609,19 +4609,19 @@ c.argumentLengthCheck(arguments,1,"Headers.delete")
 const t="Headers.delete"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:"Headers.delete",value:e,type:"header name"})
-if(this.#Y==="immutable")throw new TypeError("immutable")
-if(!this.#J.contains(e,false))return
-this.#J.delete(e,false)}get(e){c.brandCheck(this,Headers)
+if(this.#V==="immutable")throw new TypeError("immutable")
+if(!this.#Y.contains(e,false))return
+this.#Y.delete(e,false)}get(e){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,1,"Headers.get")
 const t="Headers.get"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:t,value:e,type:"header name"})
-return this.#J.get(e,false)}has(e){c.brandCheck(this,Headers)
+return this.#Y.get(e,false)}has(e){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,1,"Headers.has")
 const t="Headers.has"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:t,value:e,type:"header name"})
-return this.#J.contains(e,false)}set(e,t){c.brandCheck(this,Headers)
+return this.#Y.contains(e,false)}set(e,t){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,2,"Headers.set")
 const n="Headers.set"
 e=c.converters.ByteString(e,n,"name")
@@ -4629,19 +4629,19 @@ t=c.converters.ByteString(t,n,"value")
 t=headerValueNormalize(t)
 if(!i(e))throw c.errors.invalidArgument({prefix:n,value:e,type:"header name"})
 else if(!a(t))throw c.errors.invalidArgument({prefix:n,value:t,type:"header value"})
-if(this.#Y==="immutable")throw new TypeError("immutable")
-this.#J.set(e,t,false)}getSetCookie(){c.brandCheck(this,Headers)
-const e=this.#J.cookies
+if(this.#V==="immutable")throw new TypeError("immutable")
+this.#Y.set(e,t,false)}getSetCookie(){c.brandCheck(this,Headers)
+const e=this.#Y.cookies
 if(e)return[...e]
-return[]}get[d](){if(this.#J[d])return this.#J[d]
+return[]}get[d](){if(this.#Y[d])return this.#Y[d]
 const e=[]
-const t=this.#J.toSortedArray()
-const n=this.#J.cookies
-if(n===null||n.length===1)return this.#J[d]=t
+const t=this.#Y.toSortedArray()
+const n=this.#Y.cookies
+if(n===null||n.length===1)return this.#Y[d]=t
 for(let s=0;s<t.length;++s){const{0:r,1:o}=t[s]
 if(r==="set-cookie")for(let t=0;t<n.length;++t)e.push([r,n[t]])
-else e.push([r,o])}return this.#J[d]=e}[A.inspect.custom](e,t){t.depth??=e
-return`Headers ${A.formatWithOptions(t,this.#J.entries)}`}static getHeadersGuard(e){return e.#Y}static setHeadersGuard(e,t){e.#Y=t}static getHeadersList(e){return e.#J}static setHeadersList(e,t){e.#J=t}}const{getHeadersGuard:f,setHeadersGuard:h,getHeadersList:g,setHeadersList:p}=Headers
+else e.push([r,o])}return this.#Y[d]=e}[A.inspect.custom](e,t){t.depth??=e
+return`Headers ${A.formatWithOptions(t,this.#Y.entries)}`}static getHeadersGuard(e){return e.#V}static setHeadersGuard(e,t){e.#V=t}static getHeadersList(e){return e.#Y}static setHeadersList(e,t){e.#Y=t}}const{getHeadersGuard:f,setHeadersGuard:h,getHeadersList:g,setHeadersList:p}=Headers
 Reflect.deleteProperty(Headers,"getHeadersGuard")
 Reflect.deleteProperty(Headers,"setHeadersGuard")
 Reflect.deleteProperty(Headers,"getHeadersList")
@@ -4655,8 +4655,8 @@ e.exports={fill:fill,compareHeaderName:compareHeaderName,Headers:Headers,Headers
 const{HeadersList:c}=n(660)
 const{Request:l,cloneRequest:A}=n(9967)
 const u=n(8522)
-const{bytesMatch:d,makePolicyContainer:f,clonePolicyContainer:h,requestBadPort:g,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:I,tryUpgradeRequestToAPotentiallyTrustworthyURL:y,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:T,isBlobLike:R,sameOrigin:D,isCancelled:N,isAborted:O,isErrorLike:F,fullyReadBody:L,readableStreamClose:M,isomorphicEncode:_,urlIsLocal:U,urlIsHttpHttpsScheme:x,urlHasHttpsScheme:$,clampAndCoarsenConnectionTimingInfo:G,simpleRangeHeaderValue:P,buildContentRange:H,createInflate:V,extractMimeType:Y}=n(3168)
-const{kState:J,kDispatcher:j}=n(3627)
+const{bytesMatch:d,makePolicyContainer:f,clonePolicyContainer:h,requestBadPort:g,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:y,tryUpgradeRequestToAPotentiallyTrustworthyURL:I,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:T,isBlobLike:R,sameOrigin:D,isCancelled:N,isAborted:O,isErrorLike:F,fullyReadBody:L,readableStreamClose:_,isomorphicEncode:M,urlIsLocal:U,urlIsHttpHttpsScheme:x,urlHasHttpsScheme:$,clampAndCoarsenConnectionTimingInfo:G,simpleRangeHeaderValue:P,buildContentRange:H,createInflate:j,extractMimeType:V}=n(3168)
+const{kState:Y,kDispatcher:J}=n(3627)
 const q=n(4589)
 const{safelyExtractBody:W,extractBody:z}=n(4492)
 const{redirectStatusSet:K,nullBodyStatus:Z,safeMethodsSet:X,requestBodyHeader:ee,subresourceSet:te}=n(4495)
@@ -4686,7 +4686,7 @@ this.emit("terminated",e)}}function handleFetchDone(e){finalizeAndReportTiming(e
 let n=T()
 let s
 try{s=new l(e,t)}catch(e){n.reject(e)
-return n.promise}const r=s[J]
+return n.promise}const r=s[Y]
 if(s.signal.aborted){abortFetch(n,r,null,s.signal.reason)
 return n.promise}const o=r.client.globalObject
 if(o?.constructor?.name==="ServiceWorkerGlobalScope")r.serviceWorkers="none"
@@ -4704,7 +4704,7 @@ return}if(e.type==="error"){n.reject(new TypeError("fetch failed",{cause:e.error
 return}i=new WeakRef(a(e,"immutable"))
 n.resolve(i.deref())
 n=null}
-A=fetching({request:r,processResponseEndOfBody:handleFetchDone,processResponse:processResponse,dispatcher:s[j]})
+A=fetching({request:r,processResponseEndOfBody:handleFetchDone,processResponse:processResponse,dispatcher:s[J]})
 return n.promise}function finalizeAndReportTiming(e,t="other"){if(e.type==="error"&&e.aborted)return
 if(!e.urlList?.length)return
 const n=e.urlList[0]
@@ -4715,12 +4715,12 @@ if(s===null)return
 if(!e.timingAllowPassed){s=B({startTime:s.startTime})
 r=""}s.endTime=S()
 e.timingInfo=s
-Ce(s,n.href,t,globalThis,r)}const Ce=performance.markResourceTiming
+we(s,n.href,t,globalThis,r)}const we=performance.markResourceTiming
 function abortFetch(e,t,n,s){if(e)e.reject(s)
 if(t.body!=null&&ce(t.body?.stream))t.body.stream.cancel(s).catch(e=>{if(e.code==="ERR_INVALID_STATE")return
 throw e})
 if(n==null)return
-const r=n[J]
+const r=n[Y]
 if(r.body!=null&&ce(r.body?.stream))r.body.stream.cancel(s).catch(e=>{if(e.code==="ERR_INVALID_STATE")return
 throw e})}function fetching({request:e,processRequestBodyChunkLength:t,processRequestEndOfBody:n,processResponse:s,processResponseEndOfBody:r,processResponseConsumeBody:o,useParallelQueue:i=false,dispatcher:a=fe()}){q(a)
 let c=null
@@ -4740,7 +4740,7 @@ if(e.priority===null);if(te.has(e.destination));mainFetch(d).catch(e=>{d.control
 return d.controller}async function mainFetch(e,t=false){const n=e.request
 let r=null
 if(n.localURLsOnly&&!U(w(n)))r=s("local URLs only")
-y(n)
+I(n)
 if(g(n)==="blocked")r=s("bad port")
 if(n.referrerPolicy==="")n.referrerPolicy=n.policyContainer.referrerPolicy
 if(n.referrer!=="no-referrer")n.referrer=k(n)
@@ -4777,7 +4777,7 @@ const r=Ee(e.toString())
 if(t.method!=="GET"||!R(r))return Promise.resolve(s("invalid method"))
 const o=i()
 const a=r.size
-const c=_(`${a}`)
+const c=M(`${a}`)
 const l=r.type
 if(!t.headersList.contains("range",true)){const e=z(r)
 o.statusText="OK"
@@ -4793,7 +4793,7 @@ c=i+c-1}else{if(i>=a)return Promise.resolve(s("Range start is greater than the b
 if(c===null||c>=a)c=a-1}const A=r.slice(i,c,l)
 const u=z(A)
 o.body=u[0]
-const d=_(`${A.size}`)
+const d=M(`${A.size}`)
 const f=H(i,c,a)
 o.status=206
 o.statusText="Partial Content"
@@ -4816,8 +4816,8 @@ const o=t.bodyInfo
 if(!t.timingAllowPassed){n=B(n)
 r=""}let i=0
 if(e.request.mode!=="navigator"||!t.hasCrossOriginRedirects){i=t.status
-const e=Y(t.headersList)
-if(e!=="failure")o.contentType=de(e)}if(e.request.initiatorType!=null)Ce(n,e.request.url.href,e.request.initiatorType,globalThis,r,o,i)}
+const e=V(t.headersList)
+if(e!=="failure")o.contentType=de(e)}if(e.request.initiatorType!=null)we(n,e.request.url.href,e.request.initiatorType,globalThis,r,o,i)}
 const processResponseEndOfBodyTask=()=>{e.request.done=true
 if(e.processResponseEndOfBody!=null)queueMicrotask(()=>e.processResponseEndOfBody(t))
 if(e.request.initiatorType!=null)e.controller.reportTimingSteps()}
@@ -4859,7 +4859,7 @@ n.body=W(n.body.source)[0]}const i=e.timingInfo
 i.redirectEndTime=i.postRedirectStartTime=S(e.crossOriginIsolatedCapability)
 if(i.redirectStartTime===0)i.redirectStartTime=i.startTime
 n.urlList.push(o)
-I(n,r)
+y(n,r)
 return mainFetch(e,true)}async function httpNetworkOrCacheFetch(e,t=false,n=false){const o=e.request
 let i=null
 let a=null
@@ -4873,9 +4873,9 @@ i.request=a}const d=o.credentials==="include"||o.credentials==="same-origin"&&o.
 const f=a.body?a.body.length:null
 let h=null
 if(a.body==null&&["POST","PUT"].includes(a.method))h="0"
-if(f!=null)h=_(`${f}`)
+if(f!=null)h=M(`${f}`)
 if(h!=null)a.headersList.append("content-length",h,true)
-if(f!=null&&a.keepalive);if(a.referrer instanceof URL)a.headersList.append("referer",_(a.referrer.href),true)
+if(f!=null&&a.keepalive);if(a.referrer instanceof URL)a.headersList.append("referer",M(a.referrer.href),true)
 m(a)
 Q(a)
 if(!a.headersList.contains("user-agent",true))a.headersList.append("user-agent",me)
@@ -4931,7 +4931,7 @@ try{const{done:n,value:s}=await e.controller.next()
 if(O(e))break
 t=n?void 0:s}catch(s){if(e.controller.ended&&!l.encodedBodySize)t=void 0
 else{t=s
-n=true}}if(t===void 0){M(e.controller.controller)
+n=true}}if(t===void 0){_(e.controller.controller)
 finalizeResponse(e,a)
 return}l.decodedBodySize+=t?.byteLength??0
 if(n){e.controller.terminate(t)
@@ -4961,7 +4961,7 @@ const n=5
 if(t.length>n){this.abort(new Error(`too many content-encodings in response: ${t.length}, maximum allowed is ${n}`))
 return true}for(let e=t.length-1;e>=0;--e){const n=t[e].trim()
 if(n==="x-gzip"||n==="gzip")l.push(u.createGunzip({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
-else if(n==="deflate")l.push(V({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
+else if(n==="deflate")l.push(j({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
 else if(n==="br")l.push(u.createBrotliDecompress({flush:u.constants.BROTLI_OPERATION_FLUSH,finishFlush:u.constants.BROTLI_OPERATION_FLUSH}))
 else{l.length=0
 break}}}this.body=new se({read:n})
@@ -4985,31 +4985,31 @@ const{FinalizationRegistry:h}=n(6653)()
 const g=n(3440)
 const p=n(7975)
 const{isValidHTTPToken:m,sameOrigin:E,environmentSettingsObject:w}=n(3168)
-const{forbiddenMethodsSet:I,corsSafeListedMethodsSet:y,referrerPolicy:B,requestRedirect:Q,requestMode:b,requestCredentials:v,requestCache:k,requestDuplex:S}=n(4495)
+const{forbiddenMethodsSet:y,corsSafeListedMethodsSet:I,referrerPolicy:B,requestRedirect:Q,requestMode:b,requestCredentials:v,requestCache:k,requestDuplex:S}=n(4495)
 const{kEnumerableProperty:T,normalizedMethodRecordsBase:R,normalizedMethodRecords:D}=g
 const{kHeaders:N,kSignal:O,kState:F,kDispatcher:L}=n(3627)
-const{webidl:M}=n(5893)
-const{URLSerializer:_}=n(1900)
+const{webidl:_}=n(5893)
+const{URLSerializer:M}=n(1900)
 const{kConstruct:U}=n(6443)
 const x=n(4589)
 const{getMaxListeners:$,setMaxListeners:G,getEventListeners:P,defaultMaxListeners:H}=n(8474)
-const V=Symbol("abortController")
-const Y=new h(({signal:e,abort:t})=>{e.removeEventListener("abort",t)})
-const J=new WeakMap
+const j=Symbol("abortController")
+const V=new h(({signal:e,abort:t})=>{e.removeEventListener("abort",t)})
+const Y=new WeakMap
 function buildAbort(e){return abort
 function abort(){const t=e.deref()
-if(t!==void 0){Y.unregister(abort)
+if(t!==void 0){V.unregister(abort)
 this.removeEventListener("abort",abort)
 t.abort(this.reason)
-const e=J.get(t.signal)
+const e=Y.get(t.signal)
 if(e!==void 0){if(e.size!==0){for(const t of e){const e=t.deref()
-if(e!==void 0)e.abort(this.reason)}e.clear()}J.delete(t.signal)}}}}let j=false
-class Request{constructor(e,t={}){M.util.markAsUncloneable(this)
+if(e!==void 0)e.abort(this.reason)}e.clear()}Y.delete(t.signal)}}}}let J=false
+class Request{constructor(e,t={}){_.util.markAsUncloneable(this)
 if(e===U)return
 const n="Request constructor"
-M.argumentLengthCheck(arguments,1,n)
-e=M.converters.RequestInfo(e,n,"input")
-t=M.converters.RequestInit(t,n,"init")
+_.argumentLengthCheck(arguments,1,n)
+e=_.converters.RequestInfo(e,n,"input")
+t=_.converters.RequestInit(t,n,"init")
 let r=null
 let o=null
 const u=w.settingsObject.baseUrl
@@ -5043,7 +5043,7 @@ else r.referrer=t}}if(t.referrerPolicy!==void 0)r.referrerPolicy=t.referrerPolic
 let b
 if(t.mode!==void 0)b=t.mode
 else b=o
-if(b==="navigate")throw M.errors.exception({header:"Request constructor",message:"invalid request mode navigate."})
+if(b==="navigate")throw _.errors.exception({header:"Request constructor",message:"invalid request mode navigate."})
 if(b!=null)r.mode=b
 if(t.credentials!==void 0)r.credentials=t.credentials
 if(t.cache!==void 0)r.cache=t.cache
@@ -5056,24 +5056,24 @@ const n=D[e]
 if(n!==void 0)r.method=n
 else{if(!m(e))throw new TypeError(`'${e}' is not a valid HTTP method.`)
 const t=e.toUpperCase()
-if(I.has(t))throw new TypeError(`'${e}' HTTP method is unsupported.`)
+if(y.has(t))throw new TypeError(`'${e}' HTTP method is unsupported.`)
 e=R[t]??e
-r.method=e}if(!j&&r.method==="patch"){process.emitWarning("Using `patch` is highly likely to result in a `405 Method Not Allowed`. `PATCH` is much more likely to succeed.",{code:"UNDICI-FETCH-patch"})
-j=true}}if(t.signal!==void 0)h=t.signal
+r.method=e}if(!J&&r.method==="patch"){process.emitWarning("Using `patch` is highly likely to result in a `405 Method Not Allowed`. `PATCH` is much more likely to succeed.",{code:"UNDICI-FETCH-patch"})
+J=true}}if(t.signal!==void 0)h=t.signal
 this[F]=r
 const v=new AbortController
 this[O]=v.signal
 if(h!=null){if(!h||typeof h.aborted!=="boolean"||typeof h.addEventListener!=="function")throw new TypeError("Failed to construct 'Request': member signal is not of type AbortSignal.")
 if(h.aborted)v.abort(h.reason)
-else{this[V]=v
+else{this[j]=v
 const e=new WeakRef(v)
 const t=buildAbort(e)
 try{if(typeof $==="function"&&$(h)===H)G(1500,h)
 else if(P(h,"abort").length>=H)G(1500,h)}catch{}g.addAbortListener(h,t)
-Y.register(v,{signal:h,abort:t},t)}}this[N]=new a(U)
+V.register(v,{signal:h,abort:t},t)}}this[N]=new a(U)
 d(this[N],r.headersList)
 A(this[N],"request")
-if(b==="no-cors"){if(!y.has(r.method))throw new TypeError(`'${r.method} is unsupported in no-cors mode.`)
+if(b==="no-cors"){if(!I.has(r.method))throw new TypeError(`'${r.method} is unsupported in no-cors mode.`)
 A(this[N],"request-no-cors")}if(Q){const e=f(this[N])
 const n=t.headers!==void 0?t.headers:new l(e)
 e.clear()
@@ -5086,37 +5086,37 @@ S=e
 if(n&&!f(this[N]).contains("content-type",true))this[N].append("content-type",n)}const T=S??k
 if(T!=null&&T.source==null){if(S!=null&&t.duplex==null)throw new TypeError("RequestInit: duplex option is required when sending a body.")
 if(r.mode!=="same-origin"&&r.mode!=="cors")throw new TypeError('If request is made from ReadableStream, mode should be "same-origin" or "cors"')
-r.useCORSPreflightFlag=true}let _=T
+r.useCORSPreflightFlag=true}let M=T
 if(S==null&&k!=null){if(i(e))throw new TypeError("Cannot construct a Request with a Request object that has already been used.")
 const t=new TransformStream
 k.stream.pipeThrough(t)
-_={source:k.source,length:k.length,stream:t.readable}}this[F].body=_}get method(){M.brandCheck(this,Request)
-return this[F].method}get url(){M.brandCheck(this,Request)
-return _(this[F].url)}get headers(){M.brandCheck(this,Request)
-return this[N]}get destination(){M.brandCheck(this,Request)
-return this[F].destination}get referrer(){M.brandCheck(this,Request)
+M={source:k.source,length:k.length,stream:t.readable}}this[F].body=M}get method(){_.brandCheck(this,Request)
+return this[F].method}get url(){_.brandCheck(this,Request)
+return M(this[F].url)}get headers(){_.brandCheck(this,Request)
+return this[N]}get destination(){_.brandCheck(this,Request)
+return this[F].destination}get referrer(){_.brandCheck(this,Request)
 if(this[F].referrer==="no-referrer")return""
 if(this[F].referrer==="client")return"about:client"
-return this[F].referrer.toString()}get referrerPolicy(){M.brandCheck(this,Request)
-return this[F].referrerPolicy}get mode(){M.brandCheck(this,Request)
-return this[F].mode}get credentials(){return this[F].credentials}get cache(){M.brandCheck(this,Request)
-return this[F].cache}get redirect(){M.brandCheck(this,Request)
-return this[F].redirect}get integrity(){M.brandCheck(this,Request)
-return this[F].integrity}get keepalive(){M.brandCheck(this,Request)
-return this[F].keepalive}get isReloadNavigation(){M.brandCheck(this,Request)
-return this[F].reloadNavigation}get isHistoryNavigation(){M.brandCheck(this,Request)
-return this[F].historyNavigation}get signal(){M.brandCheck(this,Request)
-return this[O]}get body(){M.brandCheck(this,Request)
-return this[F].body?this[F].body.stream:null}get bodyUsed(){M.brandCheck(this,Request)
-return!!this[F].body&&g.isDisturbed(this[F].body.stream)}get duplex(){M.brandCheck(this,Request)
-return"half"}clone(){M.brandCheck(this,Request)
+return this[F].referrer.toString()}get referrerPolicy(){_.brandCheck(this,Request)
+return this[F].referrerPolicy}get mode(){_.brandCheck(this,Request)
+return this[F].mode}get credentials(){return this[F].credentials}get cache(){_.brandCheck(this,Request)
+return this[F].cache}get redirect(){_.brandCheck(this,Request)
+return this[F].redirect}get integrity(){_.brandCheck(this,Request)
+return this[F].integrity}get keepalive(){_.brandCheck(this,Request)
+return this[F].keepalive}get isReloadNavigation(){_.brandCheck(this,Request)
+return this[F].reloadNavigation}get isHistoryNavigation(){_.brandCheck(this,Request)
+return this[F].historyNavigation}get signal(){_.brandCheck(this,Request)
+return this[O]}get body(){_.brandCheck(this,Request)
+return this[F].body?this[F].body.stream:null}get bodyUsed(){_.brandCheck(this,Request)
+return!!this[F].body&&g.isDisturbed(this[F].body.stream)}get duplex(){_.brandCheck(this,Request)
+return"half"}clone(){_.brandCheck(this,Request)
 if(i(this))throw new TypeError("unusable")
 const e=cloneRequest(this[F])
 const t=new AbortController
 if(this.signal.aborted)t.abort(this.signal.reason)
-else{let e=J.get(this.signal)
+else{let e=Y.get(this.signal)
 if(e===void 0){e=new Set
-J.set(this.signal,e)}const n=new WeakRef(t)
+Y.set(this.signal,e)}const n=new WeakRef(t)
 e.add(n)
 g.addAbortListener(t.signal,buildAbort(n))}return fromInnerRequest(e,t.signal,u(this[N]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
 t.colors??=true
@@ -5131,18 +5131,18 @@ s[N]=new a(U)
 d(s[N],e.headersList)
 A(s[N],n)
 return s}Object.defineProperties(Request.prototype,{method:T,url:T,headers:T,redirect:T,clone:T,signal:T,duplex:T,destination:T,body:T,bodyUsed:T,isHistoryNavigation:T,isReloadNavigation:T,keepalive:T,integrity:T,cache:T,credentials:T,attribute:T,referrerPolicy:T,referrer:T,mode:T,[Symbol.toStringTag]:{value:"Request",configurable:true}})
-M.converters.Request=M.interfaceConverter(Request)
-M.converters.RequestInfo=function(e,t,n){if(typeof e==="string")return M.converters.USVString(e,t,n)
-if(e instanceof Request)return M.converters.Request(e,t,n)
-return M.converters.USVString(e,t,n)}
-M.converters.AbortSignal=M.interfaceConverter(AbortSignal)
-M.converters.RequestInit=M.dictionaryConverter([{key:"method",converter:M.converters.ByteString},{key:"headers",converter:M.converters.HeadersInit},{key:"body",converter:M.nullableConverter(M.converters.BodyInit)},{key:"referrer",converter:M.converters.USVString},{key:"referrerPolicy",converter:M.converters.DOMString,allowedValues:B},{key:"mode",converter:M.converters.DOMString,allowedValues:b},{key:"credentials",converter:M.converters.DOMString,allowedValues:v},{key:"cache",converter:M.converters.DOMString,allowedValues:k},{key:"redirect",converter:M.converters.DOMString,allowedValues:Q},{key:"integrity",converter:M.converters.DOMString},{key:"keepalive",converter:M.converters.boolean},{key:"signal",converter:M.nullableConverter(e=>M.converters.AbortSignal(e,"RequestInit","signal",{strict:false}))},{key:"window",converter:M.converters.any},{key:"duplex",converter:M.converters.DOMString,allowedValues:S},{key:"dispatcher",converter:M.converters.any}])
+_.converters.Request=_.interfaceConverter(Request)
+_.converters.RequestInfo=function(e,t,n){if(typeof e==="string")return _.converters.USVString(e,t,n)
+if(e instanceof Request)return _.converters.Request(e,t,n)
+return _.converters.USVString(e,t,n)}
+_.converters.AbortSignal=_.interfaceConverter(AbortSignal)
+_.converters.RequestInit=_.dictionaryConverter([{key:"method",converter:_.converters.ByteString},{key:"headers",converter:_.converters.HeadersInit},{key:"body",converter:_.nullableConverter(_.converters.BodyInit)},{key:"referrer",converter:_.converters.USVString},{key:"referrerPolicy",converter:_.converters.DOMString,allowedValues:B},{key:"mode",converter:_.converters.DOMString,allowedValues:b},{key:"credentials",converter:_.converters.DOMString,allowedValues:v},{key:"cache",converter:_.converters.DOMString,allowedValues:k},{key:"redirect",converter:_.converters.DOMString,allowedValues:Q},{key:"integrity",converter:_.converters.DOMString},{key:"keepalive",converter:_.converters.boolean},{key:"signal",converter:_.nullableConverter(e=>_.converters.AbortSignal(e,"RequestInit","signal",{strict:false}))},{key:"window",converter:_.converters.any},{key:"duplex",converter:_.converters.DOMString,allowedValues:S},{key:"dispatcher",converter:_.converters.any}])
 e.exports={Request:Request,makeRequest:makeRequest,fromInnerRequest:fromInnerRequest,cloneRequest:cloneRequest}},9051:(e,t,n)=>{const{Headers:s,HeadersList:r,fill:o,getHeadersGuard:i,setHeadersGuard:a,setHeadersList:c}=n(660)
 const{extractBody:l,cloneBody:A,mixinBody:u,hasFinalizationRegistry:d,streamRegistry:f,bodyUnusable:h}=n(4492)
 const g=n(3440)
 const p=n(7975)
 const{kEnumerableProperty:m}=g
-const{isValidReasonPhrase:E,isCancelled:w,isAborted:I,isBlobLike:y,serializeJavascriptValueToJSONString:B,isErrorLike:Q,isomorphicEncode:b,environmentSettingsObject:v}=n(3168)
+const{isValidReasonPhrase:E,isCancelled:w,isAborted:y,isBlobLike:I,serializeJavascriptValueToJSONString:B,isErrorLike:Q,isomorphicEncode:b,environmentSettingsObject:v}=n(3168)
 const{redirectStatusSet:k,nullBodyStatus:S}=n(4495)
 const{kState:T,kHeaders:R}=n(3627)
 const{webidl:D}=n(5893)
@@ -5150,12 +5150,12 @@ const{FormData:N}=n(5910)
 const{URLSerializer:O}=n(1900)
 const{kConstruct:F}=n(6443)
 const L=n(4589)
-const{types:M}=n(7975)
-const _=new TextEncoder("utf-8")
+const{types:_}=n(7975)
+const M=new TextEncoder("utf-8")
 class Response{static error(){const e=fromInnerResponse(makeNetworkError(),"immutable")
 return e}static json(e,t={}){D.argumentLengthCheck(arguments,1,"Response.json")
 if(t!==null)t=D.converters.ResponseInit(t)
-const n=_.encode(B(e))
+const n=M.encode(B(e))
 const s=l(n)
 const r=fromInnerResponse(makeResponse({}),"response")
 initializeResponse(r,t,{body:s[0],type:"application/json"})
@@ -5212,7 +5212,7 @@ else if(t==="cors")return makeFilteredResponse(e,{type:"cors",headersList:e.head
 else if(t==="opaque")return makeFilteredResponse(e,{type:"opaque",urlList:Object.freeze([]),status:0,statusText:"",body:null})
 else if(t==="opaqueredirect")return makeFilteredResponse(e,{type:"opaqueredirect",status:0,statusText:"",headersList:[],body:null})
 else L(false)}function makeAppropriateNetworkError(e,t=null){L(w(e))
-return I(e)?makeNetworkError(Object.assign(new DOMException("The operation was aborted.","AbortError"),{cause:t})):makeNetworkError(Object.assign(new DOMException("Request was cancelled."),{cause:t}))}function initializeResponse(e,t,n){if(t.status!==null&&(t.status<200||t.status>599))throw new RangeError('init["status"] must be in the range of 200 to 599, inclusive.')
+return y(e)?makeNetworkError(Object.assign(new DOMException("The operation was aborted.","AbortError"),{cause:t})):makeNetworkError(Object.assign(new DOMException("Request was cancelled."),{cause:t}))}function initializeResponse(e,t,n){if(t.status!==null&&(t.status<200||t.status>599))throw new RangeError('init["status"] must be in the range of 200 to 599, inclusive.')
 if("statusText"in t&&t.statusText!=null)if(!E(String(t.statusText)))throw new TypeError("Invalid statusText")
 if("status"in t&&t.status!=null)e[T].status=t.status
 if("statusText"in t&&t.statusText!=null)e[T].statusText=t.statusText
@@ -5229,8 +5229,8 @@ return n}D.converters.ReadableStream=D.interfaceConverter(ReadableStream)
 D.converters.FormData=D.interfaceConverter(N)
 D.converters.URLSearchParams=D.interfaceConverter(URLSearchParams)
 D.converters.XMLHttpRequestBodyInit=function(e,t,n){if(typeof e==="string")return D.converters.USVString(e,t,n)
-if(y(e))return D.converters.Blob(e,t,n,{strict:false})
-if(ArrayBuffer.isView(e)||M.isArrayBuffer(e))return D.converters.BufferSource(e,t,n)
+if(I(e))return D.converters.Blob(e,t,n,{strict:false})
+if(ArrayBuffer.isView(e)||_.isArrayBuffer(e))return D.converters.BufferSource(e,t,n)
 if(g.isFormDataLike(e))return D.converters.FormData(e,t,n,{strict:false})
 if(e instanceof URLSearchParams)return D.converters.URLSearchParams(e,t,n)
 return D.converters.DOMString(e,t,n)}
@@ -5247,12 +5247,12 @@ const{performance:f}=n(643)
 const{isBlobLike:h,ReadableStreamFrom:g,isValidHTTPToken:p,normalizedMethodRecordsBase:m}=n(3440)
 const E=n(4589)
 const{isUint8Array:w}=n(3429)
-const{webidl:I}=n(5893)
-let y=[]
+const{webidl:y}=n(5893)
+let I=[]
 let B
 try{B=n(7598)
 const e=["sha256","sha384","sha512"]
-y=B.getHashes().filter(t=>e.includes(t))}catch{}function responseURL(e){const t=e.urlList
+I=B.getHashes().filter(t=>e.includes(t))}catch{}function responseURL(e){const t=e.urlList
 const n=t.length
 return n===0?null:t[n-1].toString()}function responseLocationURL(e,t){if(!o.has(e.status))return null
 let n=e.headersList.get("location",true)
@@ -5332,7 +5332,7 @@ for(const s of e.split(" ")){n=false
 const e=b.exec(s)
 if(e===null||e.groups===void 0||e.groups.algo===void 0)continue
 const r=e.groups.algo.toLowerCase()
-if(y.includes(r))t.push(e.groups)}if(n===true)return"no metadata"
+if(I.includes(r))t.push(e.groups)}if(n===true)return"no metadata"
 return t}function getStrongestMetadata(e){let t=e[0].algo
 if(t[3]==="5")return t
 for(let n=1;n<e.length;++n){const s=e[n]
@@ -5354,14 +5354,14 @@ return{promise:n,resolve:e,reject:t}}function isAborted(e){return e.controller.s
 if(t===void 0)throw new TypeError("Value is not JSON serializable")
 E(typeof t==="string")
 return t}const v=Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()))
-function createIterator(e,t,n=0,s=1){class FastIterableIterator{#j
+function createIterator(e,t,n=0,s=1){class FastIterableIterator{#J
 #q
 #W
-constructor(e,t){this.#j=e
+constructor(e,t){this.#J=e
 this.#q=t
-this.#W=0}next(){if(typeof this!=="object"||this===null||!(#j in this))throw new TypeError(`'next' called on an object that does not implement interface ${e} Iterator.`)
+this.#W=0}next(){if(typeof this!=="object"||this===null||!(#J in this))throw new TypeError(`'next' called on an object that does not implement interface ${e} Iterator.`)
 const r=this.#W
-const o=this.#j[t]
+const o=this.#J[t]
 const i=o.length
 if(r>=i)return{value:void 0,done:true}
 const{[n]:a,[s]:c}=o[r]
@@ -5376,11 +5376,11 @@ break}return{value:l,done:false}}}delete FastIterableIterator.prototype.construc
 Object.setPrototypeOf(FastIterableIterator.prototype,v)
 Object.defineProperties(FastIterableIterator.prototype,{[Symbol.toStringTag]:{writable:false,enumerable:false,configurable:true,value:`${e} Iterator`},next:{writable:true,enumerable:true,configurable:true}})
 return function(e,t){return new FastIterableIterator(e,t)}}function iteratorMixin(e,t,n,s=0,r=1){const o=createIterator(e,n,s,r)
-const i={keys:{writable:true,enumerable:true,configurable:true,value:function(){I.brandCheck(this,t)
-return o(this,"key")}},values:{writable:true,enumerable:true,configurable:true,value:function(){I.brandCheck(this,t)
-return o(this,"value")}},entries:{writable:true,enumerable:true,configurable:true,value:function(){I.brandCheck(this,t)
-return o(this,"key+value")}},forEach:{writable:true,enumerable:true,configurable:true,value:function(n,s=globalThis){I.brandCheck(this,t)
-I.argumentLengthCheck(arguments,1,`${e}.forEach`)
+const i={keys:{writable:true,enumerable:true,configurable:true,value:function(){y.brandCheck(this,t)
+return o(this,"key")}},values:{writable:true,enumerable:true,configurable:true,value:function(){y.brandCheck(this,t)
+return o(this,"value")}},entries:{writable:true,enumerable:true,configurable:true,value:function(){y.brandCheck(this,t)
+return o(this,"key+value")}},forEach:{writable:true,enumerable:true,configurable:true,value:function(n,s=globalThis){y.brandCheck(this,t)
+y.argumentLengthCheck(arguments,1,`${e}.forEach`)
 if(typeof n!=="function")throw new TypeError(`Failed to execute 'forEach' on '${e}': parameter 1 is not of type 'Function'.`)
 for(const{0:e,1:t}of o(this,"key+value"))n.call(s,t,e,this)}}}
 return Object.defineProperties(t.prototype,{...i,[Symbol.iterator]:{writable:true,enumerable:false,configurable:true,value:i.entries.value}})}async function fullyReadBody(e,t,n){const s=t
@@ -5761,8 +5761,8 @@ return e},new Uint8Array(t))}e.exports={staticPropertyDescriptors:g,readOperatio
 const{kReadyState:c,kSentClose:l,kByteParser:A,kReceivedClose:u,kResponse:d}=n(1216)
 const{fireEvent:f,failWebsocketConnection:h,isClosing:g,isClosed:p,isEstablished:m,parseExtensions:E}=n(8625)
 const{channels:w}=n(2414)
-const{CloseEvent:I}=n(5188)
-const{makeRequest:y}=n(9967)
+const{CloseEvent:y}=n(5188)
+const{makeRequest:I}=n(9967)
 const{fetching:B}=n(4398)
 const{Headers:Q,getHeadersList:b}=n(660)
 const{getDecodeSplit:v}=n(3168)
@@ -5770,7 +5770,7 @@ const{WebsocketFrameSend:k}=n(3264)
 let S
 try{S=n(7598)}catch{}function establishWebSocketConnection(e,t,n,r,o,i){const a=e
 a.protocol=e.protocol==="ws:"?"http:":"https:"
-const c=y({urlList:[a],client:n,serviceWorkers:"none",referrer:"no-referrer",mode:"websocket",credentials:"include",cache:"no-store",redirect:"error"})
+const c=I({urlList:[a],client:n,serviceWorkers:"none",referrer:"no-referrer",mode:"websocket",credentials:"include",cache:"no-store",redirect:"error"})
 if(i.headers){const e=b(new Q(i.headers))
 c.headersList=e}const l=S.randomBytes(16).toString("base64")
 c.headersList.append("sec-websocket-key",l)
@@ -5819,7 +5819,7 @@ const a=e[A].closingInfo
 if(a&&!a.error){s=a.code??1005
 i=a.reason}else if(!e[u])s=1006
 e[c]=r.CLOSED
-f("close",e,(e,t)=>new I(e,t),{wasClean:n,code:s,reason:i})
+f("close",e,(e,t)=>new y(e,t),{wasClean:n,code:s,reason:i})
 if(w.close.hasSubscribers)w.close.publish({websocket:e,code:s,reason:i})}function onSocketError(e){const{ws:t}=this
 t[c]=r.CLOSING
 if(w.socketError.hasSubscribers)w.socketError.publish(e)
@@ -5954,7 +5954,7 @@ const r=n(4589)
 const{parserStates:o,opcodes:i,states:a,emptyBuffer:c,sentCloseFrameState:l}=n(736)
 const{kReadyState:A,kSentClose:u,kResponse:d,kReceivedClose:f}=n(1216)
 const{channels:h}=n(2414)
-const{isValidStatusCode:g,isValidOpcode:p,failWebsocketConnection:m,websocketMessageReceived:E,utf8Decode:w,isControlFrame:I,isTextBinaryFrame:y,isContinuationFrame:B}=n(8625)
+const{isValidStatusCode:g,isValidOpcode:p,failWebsocketConnection:m,websocketMessageReceived:E,utf8Decode:w,isControlFrame:y,isTextBinaryFrame:I,isContinuationFrame:B}=n(8625)
 const{WebsocketFrameSend:Q}=n(3264)
 const{closeWebSocketConnection:b}=n(6897)
 const{PerMessageDeflate:v}=n(9469)
@@ -5964,7 +5964,7 @@ m(e,n)}class ByteParser extends s{#ee=[]
 #te=0
 #ne=0
 #se=false
-#y=o.INFO
+#I=o.INFO
 #re={}
 #oe=[]
 #ie
@@ -5978,8 +5978,8 @@ this.#X=n.maxPayloadSize??0
 if(this.#ie.has("permessage-deflate"))this.#ie.set("permessage-deflate",new v(t,n))}_write(e,t,n){this.#ee.push(e)
 this.#ne+=e.length
 this.#se=true
-this.run(n)}#ce(){if(this.#X>0&&!I(this.#re.opcode)&&this.#re.payloadLength+this.#te>this.#X){failWebsocketConnectionWithCode(this.ws,1009,"Payload size exceeds maximum allowed size")
-return false}return true}run(e){while(this.#se)if(this.#y===o.INFO){if(this.#ne<2)return e()
+this.run(n)}#ce(){if(this.#X>0&&!y(this.#re.opcode)&&this.#re.payloadLength+this.#te>this.#X){failWebsocketConnectionWithCode(this.ws,1009,"Payload size exceeds maximum allowed size")
+return false}return true}run(e){while(this.#se)if(this.#I===o.INFO){if(this.#ne<2)return e()
 const t=this.consume(2)
 const n=(t[0]&128)!==0
 const s=t[0]&15
@@ -5993,34 +5993,34 @@ if(!p(s)){m(this.ws,"Invalid opcode received")
 return e()}if(r){m(this.ws,"Frame cannot be masked")
 return e()}if(l!==0&&!this.#ie.has("permessage-deflate")){m(this.ws,"Expected RSV1 to be clear.")
 return}if(A!==0||u!==0){m(this.ws,"RSV1, RSV2, RSV3 must be clear")
-return}if(a&&!y(s)){m(this.ws,"Invalid frame type was fragmented.")
-return}if(y(s)&&this.#oe.length>0){m(this.ws,"Expected continuation frame")
+return}if(a&&!I(s)){m(this.ws,"Invalid frame type was fragmented.")
+return}if(I(s)&&this.#oe.length>0){m(this.ws,"Expected continuation frame")
 return}if(this.#re.fragmented&&a){m(this.ws,"Fragmented frame exceeded 125 bytes.")
-return}if((c>125||a)&&I(s)){m(this.ws,"Control frame either too large or fragmented")
+return}if((c>125||a)&&y(s)){m(this.ws,"Control frame either too large or fragmented")
 return}if(B(s)&&this.#oe.length===0&&!this.#re.compressed){m(this.ws,"Unexpected continuation frame")
 return}if(c<=125){this.#re.payloadLength=c
-this.#y=o.READ_DATA
-if(!this.#ce())return}else if(c===126)this.#y=o.PAYLOADLENGTH_16
-else if(c===127)this.#y=o.PAYLOADLENGTH_64
-if(y(s)){this.#re.binaryType=s
+this.#I=o.READ_DATA
+if(!this.#ce())return}else if(c===126)this.#I=o.PAYLOADLENGTH_16
+else if(c===127)this.#I=o.PAYLOADLENGTH_64
+if(I(s)){this.#re.binaryType=s
 this.#re.compressed=l!==0}this.#re.opcode=s
 this.#re.masked=r
 this.#re.fin=n
-this.#re.fragmented=a}else if(this.#y===o.PAYLOADLENGTH_16){if(this.#ne<2)return e()
+this.#re.fragmented=a}else if(this.#I===o.PAYLOADLENGTH_16){if(this.#ne<2)return e()
 const t=this.consume(2)
 this.#re.payloadLength=t.readUInt16BE(0)
-this.#y=o.READ_DATA
-if(!this.#ce())return}else if(this.#y===o.PAYLOADLENGTH_64){if(this.#ne<8)return e()
+this.#I=o.READ_DATA
+if(!this.#ce())return}else if(this.#I===o.PAYLOADLENGTH_64){if(this.#ne<8)return e()
 const t=this.consume(8)
 const n=t.readUInt32BE(0)
 const s=t.readUInt32BE(4)
 if(n!==0||s>2**31-1){m(this.ws,"Received payload length > 2^31 bytes.")
 return}this.#re.payloadLength=s
-this.#y=o.READ_DATA
-if(!this.#ce())return}else if(this.#y===o.READ_DATA){if(this.#ne<this.#re.payloadLength)return e()
+this.#I=o.READ_DATA
+if(!this.#ce())return}else if(this.#I===o.READ_DATA){if(this.#ne<this.#re.payloadLength)return e()
 const t=this.consume(this.#re.payloadLength)
-if(I(this.#re.opcode)){this.#se=this.parseControlFrame(t)
-this.#y=o.INFO
+if(y(this.#re.opcode)){this.#se=this.parseControlFrame(t)
+this.#I=o.INFO
 const n=this.ws[d].socket
 if(this.#se&&n.writableNeedDrain){this.#se=false
 n.once("drain",()=>{if(this.destroyed)return
@@ -6029,16 +6029,16 @@ this.run(e)})
 return}}else if(!this.#re.compressed){if(!this.writeFragments(t))return
 if(this.#X>0&&this.#te>this.#X){failWebsocketConnectionWithCode(this.ws,1009,(new k).message)
 return}if(!this.#re.fragmented&&this.#re.fin)E(this.ws,this.#re.binaryType,this.consumeFragments())
-this.#y=o.INFO}else{this.#ie.get("permessage-deflate").decompress(t,this.#re.fin,(t,n)=>{if(t){const e=t instanceof k?1009:1007
+this.#I=o.INFO}else{this.#ie.get("permessage-deflate").decompress(t,this.#re.fin,(t,n)=>{if(t){const e=t instanceof k?1009:1007
 failWebsocketConnectionWithCode(this.ws,e,t.message)
 return}if(!this.writeFragments(n))return
 if(this.#X>0&&this.#te>this.#X){failWebsocketConnectionWithCode(this.ws,1009,(new k).message)
-return}if(!this.#re.fin){this.#y=o.INFO
+return}if(!this.#re.fin){this.#I=o.INFO
 this.#se=true
 this.run(e)
 return}E(this.ws,this.#re.binaryType,this.consumeFragments())
 this.#se=true
-this.#y=o.INFO
+this.#I=o.INFO
 this.run(e)})
 this.#se=false
 break}}}consume(e){if(e>this.#ne)throw new Error("Called consume() before buffers satiated.")
@@ -6136,7 +6136,7 @@ const{URLSerializer:r}=n(1900)
 const{environmentSettingsObject:o}=n(3168)
 const{staticPropertyDescriptors:i,states:a,sentCloseFrameState:c,sendHints:l}=n(736)
 const{kWebSocketURL:A,kReadyState:u,kController:d,kBinaryType:f,kResponse:h,kSentClose:g,kByteParser:p}=n(1216)
-const{isConnecting:m,isEstablished:E,isClosing:w,isValidSubprotocol:I,fireEvent:y}=n(8625)
+const{isConnecting:m,isEstablished:E,isClosing:w,isValidSubprotocol:y,fireEvent:I}=n(8625)
 const{establishWebSocketConnection:B,closeWebSocketConnection:Q}=n(6897)
 const{ByteParser:b}=n(1652)
 const{kEnumerableProperty:v,isBlobLike:k}=n(3440)
@@ -6144,7 +6144,7 @@ const{getGlobalDispatcher:S}=n(2581)
 const{types:T}=n(7975)
 const{ErrorEvent:R,CloseEvent:D}=n(5188)
 const{SendQueue:N}=n(3900)
-class WebSocket extends EventTarget{#_={open:null,error:null,close:null,message:null}
+class WebSocket extends EventTarget{#M={open:null,error:null,close:null,message:null}
 #fe=0
 #he=""
 #ie=""
@@ -6164,7 +6164,7 @@ if(a.protocol!=="ws:"&&a.protocol!=="wss:")throw new DOMException(`Expected a ws
 if(a.hash||a.href.endsWith("#"))throw new DOMException("Got fragment","SyntaxError")
 if(typeof t==="string")t=[t]
 if(t.length!==new Set(t.map(e=>e.toLowerCase())).size)throw new DOMException("Invalid Sec-WebSocket-Protocol value","SyntaxError")
-if(t.length>0&&!t.every(e=>I(e)))throw new DOMException("Invalid Sec-WebSocket-Protocol value","SyntaxError")
+if(t.length>0&&!t.every(e=>y(e)))throw new DOMException("Invalid Sec-WebSocket-Protocol value","SyntaxError")
 this[A]=new URL(a.href)
 const l=o.settingsObject
 this[d]=B(a,t,l,this,(e,t)=>this.#pe(e,t),r)
@@ -6194,22 +6194,22 @@ return this.#fe}get url(){s.brandCheck(this,WebSocket)
 return r(this[A])}get extensions(){s.brandCheck(this,WebSocket)
 return this.#ie}get protocol(){s.brandCheck(this,WebSocket)
 return this.#he}get onopen(){s.brandCheck(this,WebSocket)
-return this.#_.open}set onopen(e){s.brandCheck(this,WebSocket)
-if(this.#_.open)this.removeEventListener("open",this.#_.open)
-if(typeof e==="function"){this.#_.open=e
-this.addEventListener("open",e)}else this.#_.open=null}get onerror(){s.brandCheck(this,WebSocket)
-return this.#_.error}set onerror(e){s.brandCheck(this,WebSocket)
-if(this.#_.error)this.removeEventListener("error",this.#_.error)
-if(typeof e==="function"){this.#_.error=e
-this.addEventListener("error",e)}else this.#_.error=null}get onclose(){s.brandCheck(this,WebSocket)
-return this.#_.close}set onclose(e){s.brandCheck(this,WebSocket)
-if(this.#_.close)this.removeEventListener("close",this.#_.close)
-if(typeof e==="function"){this.#_.close=e
-this.addEventListener("close",e)}else this.#_.close=null}get onmessage(){s.brandCheck(this,WebSocket)
-return this.#_.message}set onmessage(e){s.brandCheck(this,WebSocket)
-if(this.#_.message)this.removeEventListener("message",this.#_.message)
-if(typeof e==="function"){this.#_.message=e
-this.addEventListener("message",e)}else this.#_.message=null}get binaryType(){s.brandCheck(this,WebSocket)
+return this.#M.open}set onopen(e){s.brandCheck(this,WebSocket)
+if(this.#M.open)this.removeEventListener("open",this.#M.open)
+if(typeof e==="function"){this.#M.open=e
+this.addEventListener("open",e)}else this.#M.open=null}get onerror(){s.brandCheck(this,WebSocket)
+return this.#M.error}set onerror(e){s.brandCheck(this,WebSocket)
+if(this.#M.error)this.removeEventListener("error",this.#M.error)
+if(typeof e==="function"){this.#M.error=e
+this.addEventListener("error",e)}else this.#M.error=null}get onclose(){s.brandCheck(this,WebSocket)
+return this.#M.close}set onclose(e){s.brandCheck(this,WebSocket)
+if(this.#M.close)this.removeEventListener("close",this.#M.close)
+if(typeof e==="function"){this.#M.close=e
+this.addEventListener("close",e)}else this.#M.close=null}get onmessage(){s.brandCheck(this,WebSocket)
+return this.#M.message}set onmessage(e){s.brandCheck(this,WebSocket)
+if(this.#M.message)this.removeEventListener("message",this.#M.message)
+if(typeof e==="function"){this.#M.message=e
+this.addEventListener("message",e)}else this.#M.message=null}get binaryType(){s.brandCheck(this,WebSocket)
 return this[f]}set binaryType(e){s.brandCheck(this,WebSocket)
 if(e!=="blob"&&e!=="arraybuffer")this[f]="blob"
 else this[f]=e}#pe(e,t){this[h]=e
@@ -6227,7 +6227,7 @@ const i=e.headersList.get("sec-websocket-extensions")
 if(i!==null)this.#ie=i
 const c=e.headersList.get("sec-websocket-protocol")
 if(c!==null)this.#he=c
-y("open",this)}}WebSocket.CONNECTING=WebSocket.prototype.CONNECTING=a.CONNECTING
+I("open",this)}}WebSocket.CONNECTING=WebSocket.prototype.CONNECTING=a.CONNECTING
 WebSocket.OPEN=WebSocket.prototype.OPEN=a.OPEN
 WebSocket.CLOSING=WebSocket.prototype.CLOSING=a.CLOSING
 WebSocket.CLOSED=WebSocket.prototype.CLOSED=a.CLOSED
@@ -6245,7 +6245,7 @@ function onParserDrain(){this.ws[h].socket.resume()}function onParserError(e){le
 let n
 if(e instanceof D){t=e.reason
 n=e.code}else t=e.message
-y("error",this,()=>new R("error",{error:e,message:t}))
+I("error",this,()=>new R("error",{error:e,message:t}))
 Q(this,n)}e.exports={WebSocket:WebSocket}},2929:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(6058)
 var o=n(9808)
@@ -6253,7 +6253,7 @@ var i=n(4816)
 var a=n(5623)
 var c=n(8566)
 var l=n(8614)
-var A=n(3195)
+var A=n(7050)
 var u=n(6833)
 var d=n(6469)
 var f=n(8061)
@@ -6263,12 +6263,12 @@ var p=n(7020)
 var m=n(6072)
 var E=n(4737)
 var w=n(3242)
-var I=n(4924)
-var y=n(2277)
+var y=n(4924)
+var I=n(2277)
 const e=(0,a.qj)(process.env)
 const B=3e3
 const Q=(0,a.Vc)(e,process.env);(0,a.QU)(Q);(0,a.XJ)(e,process.env).forEach(e=>{r.$e(e)})
-const b=(0,I.a)(process.env)
+const b=(0,y.a)(process.env)
 const v=await(0,u.s)(e,Q,"action",b)
 if(v.is==="wrong"){v.problems.forEach(e=>{r.z3((0,a.Is)((0,p.TN)(e)))})
 r.uH("result","usage")
@@ -6277,26 +6277,26 @@ process.exitCode=f.h.usage}else{const t=await b.privateFolder()
 r.LZ("folder",t)
 const n=await b.read(Q["config"]??l.rk)
 if(n!==void 0)await b.write(`${t}/${l.rk}`,n)
-const s=(0,y.W)({...process.env,RUNNER_TEMP:t});(0,E.U)()
+const s=(0,I.W)({...process.env,RUNNER_TEMP:t});(0,E.U)()
 const u=(0,E.B)(e=>{r.pq(e)})
 const p=new h.a((0,a.oD)(),s.clock)
-const I=await(0,m.K)(s)
-if(c.ST.includes(e))r.LZ("run",I.id)
+const y=await(0,m.K)(s)
+if(c.ST.includes(e))r.LZ("run",y.id)
 const{settings:k}=v
-const S=(0,i.l)(s,k,I,{onKept:e=>{r.LZ("deployment",e)}})
-const T=await(0,A.d)(e,{platform:s,settings:k,reporter:p,signal:u,holder:I,...S&&{onBegin:S.begin}})
+const S=(0,i.l)(s,k,y,{onKept:e=>{r.LZ("deployment",e)}})
+const T=await(0,A.d)(e,{platform:s,settings:k,reporter:p,signal:u,holder:y,...S&&{onBegin:S.begin}})
 process.exitCode=f.h[T.result]||process.exitCode
 const R=k.report??`${t}/report.json`
 const write=e=>s.files.write(R,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
 await write(T)
 await(0,a.Qz)(T,R)
-const D=await(0,w.ip)(s.clock,B,u,e=>Promise.all([S?.end((0,o.Cy)(T),e)??[],(0,g.h)(s,k,{report:T,holder:I},e)]))
+const D=await(0,w.ip)(s.clock,B,u,e=>Promise.all([S?.end((0,o.Cy)(T),e)??[],(0,g.h)(s,k,{report:T,holder:y},e)]))
 if(T.result!=="stuck")r.LZ("ended",T.result)
 if(D.flat().length>0){D.flat().forEach(e=>{r.$e((0,a.Is)(e))})
 await write((0,d.k)(T,D.flat()))}}s()}catch(e){s(e)}},1)},5581:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(8330)
 var o=n(8231)
-var i=n(3195)
+var i=n(7050)
 var a=n(6833)
 var c=n(6243)
 var l=n(2998)
@@ -6310,11 +6310,11 @@ var p=n(9642)
 var m=n(7020)
 var E=n(6072)
 var w=n(4737)
-var I=n(2277)
-var y=n(8295)
+var y=n(2277)
+var I=n(8295)
 const json=e=>`${JSON.stringify(e,null,2)}\n`
 const B={report:json,junit:l.b}
-const Q=(0,o.y)(process.argv.slice(2),r.rE,{columns:process.stdout.isTTY&&process.stdout.columns||80,color:(0,y.H)(process.stdout,process.env)});(0,w.U)()
+const Q=(0,o.y)(process.argv.slice(2),r.rE,{columns:process.stdout.isTTY&&process.stdout.columns||80,color:(0,I.H)(process.stdout,process.env)});(0,w.U)()
 switch(Q.is){case"run":await run(Q.command,Q.given)
 break
 case"answer":process.stdout.write(Q.text)
@@ -6323,15 +6323,15 @@ case"lost":process.stderr.write(Q.text)
 process.exitCode=u.h.usage
 break
 case"wrong":console.error((0,m.TN)(Q.problem))
-process.exitCode=u.h.usage}async function run(e,t){const n=(0,I.W)(process.env)
+process.exitCode=u.h.usage}async function run(e,t){const n=(0,y.W)(process.env)
 const s=await(0,a.s)(e,t,"command",n.files)
 if(s.is==="wrong"){for(const t of s.problems)console.error((0,m.TN)(`django-rollout ${e}: ${t}`))
 process.exitCode=u.h.usage
 return}const{settings:r}=s
 const o=r.json?process.stderr:process.stdout
 const l=process.env["GITLAB_CI"]==="true"
-const Q=(0,y.H)(o,process.env)
-const b=(0,y.O)(o,process.env)
+const Q=(0,I.H)(o,process.env)
+const b=(0,I.O)(o,process.env)
 const v=b&&(0,h.n)(b,n.clock)
 const write=e=>{if(v)v.print(e)
 else o.write(`${e}\n`)}
@@ -7068,12 +7068,12 @@ var p=s(3672)
 const m={whole:"A whole release:",part:"Single phases, for pipelines with other steps between them:",after:"Afterwards:",look:"Read-only:"}
 const E=["--image","ghcr.io/acme/shop","--namespace","shop"]
 const w={release:{kind:"whole",steps:["Checks the cluster while docker builds the image of the current commit.","Runs the tests in a container of that image, and pushes it when they pass.","Takes the lock, so that no other release runs at the same time, and stores a snapshot of all objects.","Applies the manifests, and the migrations in a Job of the new image.","Sets the new image in all workloads that run the old one: the web first, then the others.","Watches their pods until all are Ready and stay Ready.","If a step fails, restores everything and reports the cause. Applied migrations stay in the database."],examples:[{what:"The current commit",args:["release",...E]},{what:"With manifests, tests that need a database, and a page that must answer at the end",args:["release",...E,"--manifests","k8s","--test-services","postgres","--smoke-path","/healthz"]},{what:"Without tests and migrations, and with a longer timeout",args:["release",...E,"--test-command","none","--migrate-command","none","--timeout","20m"]}]},deploy:{kind:"whole",steps:["Checks the cluster, and looks the image up in the registry.","Continues like a release: lock, manifests, migrations, rollout, watch, undo."],examples:[{what:"An image that another pipeline pushed",args:["deploy",...E,"--tag","v42"]}]},build:{kind:"part",steps:["Looks up the image of this commit in the registry. If it exists, nothing is built.","Builds it with docker. With uncommitted changes the tag ends in -dirty-<hash>. Only --push pushes it.","The pushed image is untested: a later release of that commit uses it without running the tests."],examples:[{what:"Local image only",args:["build","--image","ghcr.io/acme/shop"]},{what:"Push to the registry",args:["build","--image","ghcr.io/acme/shop","--tag","v42","--push"]}]},test:{kind:"part",steps:["Uses the image that docker or the registry has.","Runs the tests in a container of it, and reports what failed and where.","With --push, pushes the image when the tests pass."],examples:[{what:"With pytest and a separate database",args:["test","--image","ghcr.io/acme/shop","--test-command","'pytest -q'","--test-services","postgres"]}]},migrate:{kind:"part",steps:["Starts a Job of the new image with the environment of the workload that serves the web.","Runs Django's system checks in it, and lists the migrations that are not applied yet.","Applies them. Applied migrations are never reverted."],examples:[{what:"An image of the registry",args:["migrate",...E,"--tag","v42"]}]},rollback:{kind:"after",steps:["Finds the version in the history, or in the registry.","Sets it in all workloads at once, watches them like a release, and undoes the rollback if it fails.","Restores command, environment and probes of that release, except what others changed since.","Does not change migrations, ConfigMaps and Secrets."],examples:[{what:"Dry run",args:["rollback",...E,"--dry-run"]},{what:"Back to the previous version",args:["rollback",...E]},{what:"Back to a release of the history",args:["rollback",...E,"--to","12"]}]},recover:{kind:"after",steps:["Looks for the record of an interrupted release, and waits until its lock is free.","Restores everything from it, and watches until the previous version runs again."],examples:[{what:"After a machine failed during a release",args:["recover",...E]}]},history:{kind:"look",steps:["Reads the releases from the cluster and shows them as a table, the newest first."],examples:[{what:"As a table",args:["history",...E]},{what:"As JSON",args:["history",...E,"--json"]}]},doctor:{kind:"look",steps:["Checks tools, rights, registry, workloads and their probes, as a release does before it changes anything.","Reports what would go wrong, each with a command or lines that fix it."],examples:[{what:"Before the first release",args:["doctor",...E]}]}}
-const I=[["image","The project with everything it needs to run, built by docker and named like ghcr.io/acme/shop"],["registry","The server that stores images; its host name is the first part of the image's name"],["cluster","The machines that run the image; kubectl, and so this program, finds them through a kubeconfig"],["namespace","The part of the cluster that you may use"],["workload","What runs there in one or more copies (pods): the web, a worker, a scheduled task"]]
-const y={0:{results:["deployed","done","unchanged"],means:"Success, or nothing to do"},1:{results:["undone","failed"],means:"The release failed, and the previous version runs as before"},2:{results:["usage"],means:"An option is wrong or missing. Nothing was changed"},3:{results:["stuck","kept"],means:"The release failed and is not undone. Manual action is required"},4:{results:["locked"],means:"Another release is in progress. Nothing was changed"},5:{results:["superseded"],means:"A newer version is already live, or another client changed the image"},130:{results:["cancelled"],means:"Stopped by Ctrl-C or a signal. All changes were undone"}}
+const y=[["image","The project with everything it needs to run, built by docker and named like ghcr.io/acme/shop"],["registry","The server that stores images; its host name is the first part of the image's name"],["cluster","The machines that run the image; kubectl, and so this program, finds them through a kubeconfig"],["namespace","The part of the cluster that you may use"],["workload","What runs there in one or more copies (pods): the web, a worker, a scheduled task"]]
+const I={0:{results:["deployed","done","unchanged"],means:"Success, or nothing to do"},1:{results:["undone","failed"],means:"The release failed, and the previous version runs as before"},2:{results:["usage"],means:"An option is wrong or missing. Nothing was changed"},3:{results:["stuck","kept"],means:"The release failed and is not undone. Manual action is required"},4:{results:["locked"],means:"Another release is in progress. Nothing was changed"},5:{results:["superseded"],means:"A newer version is already live, or another client changed the image"},130:{results:["cancelled"],means:"Stopped by Ctrl-C or a signal. All changes were undone"}}
 function title(e){return`[1m${e}[22m`}function introduction(e,t){const{steps:n}=w[e]
 const s=n.map((e,n)=>item(`${n+1}.`,e,2,t))
-return[wrapped(u[e],t),"",title("Steps:"),...s].join("\n")}function examples(e,t){return[title("Examples:"),...w[e].examples.map(e=>shown(e,t))].join("\n")}function aboutAll(e){return wrapped("Takes a commit of a Django project to a running Kubernetes cluster as one transaction: either all workloads run the new version, or everything is restored and the log names the cause.",e)}function moreOfAll(e){const t=Object.entries(y).map(([e,{means:t,results:n}])=>[e,`${t} (${n.join(", ")})`])
-return[title("Example:"),shown({what:"In a checkout, with docker and kubectl logged in",args:w.release.examples[0]?.args??[]},e),title("Where to set options:"),wrapped('On the command line, or in django-rollout.yml in the current folder, one "name: value" per line. A flag overrides the file, and the file overrides the default. Passwords do not belong in the file.',e,2),"",title("Words:"),...list(I,e),"",title("Exit codes:"),...list(t,e),"",wrapped("django-rollout help release describes a command; --version shows the version.",e)].join("\n")}function list(e,t){const n=Math.max(...e.map(([e])=>e.length))
+return[wrapped(u[e],t),"",title("Steps:"),...s].join("\n")}function examples(e,t){return[title("Examples:"),...w[e].examples.map(e=>shown(e,t))].join("\n")}function aboutAll(e){return wrapped("Takes a commit of a Django project to a running Kubernetes cluster as one transaction: either all workloads run the new version, or everything is restored and the log names the cause.",e)}function moreOfAll(e){const t=Object.entries(I).map(([e,{means:t,results:n}])=>[e,`${t} (${n.join(", ")})`])
+return[title("Example:"),shown({what:"In a checkout, with docker and kubectl logged in",args:w.release.examples[0]?.args??[]},e),title("Where to set options:"),wrapped('On the command line, or in django-rollout.yml in the current folder, one "name: value" per line. A flag overrides the file, and the file overrides the default. Passwords do not belong in the file.',e,2),"",title("Words:"),...list(y,e),"",title("Exit codes:"),...list(t,e),"",wrapped("django-rollout help release describes a command; --version shows the version.",e)].join("\n")}function list(e,t){const n=Math.max(...e.map(([e])=>e.length))
 return e.map(([e,s])=>item(e,s,n,t))}function shown({what:e,args:t},n){const s=["django-rollout"]
 for(const e of t){const t=!e.startsWith("--")
 const n=s.pop()??""
@@ -7187,28 +7187,29 @@ const E=await(0,d.s)(m)
 g.add(()=>E.release())
 const w=await findLeft()
 if(!w)return{result:"unchanged"}
-const I=await(0,u.f)(p,o.clock)
+const y=await(0,u.f)(p,o.clock)
 a.throwIfAborted()
-const y=m.with({cluster:(0,r.O)(p,E),signal:E.lost})
+const I=m.with({cluster:(0,r.O)(p,E),signal:E.lost})
 const{record:B}=w
-if(!B)return{result:"undone",ended:await(0,h.d9)(y,I)}
+if(!B)return{result:"undone",ended:await(0,h.d9)(I,y)}
 const Q=await(0,A.R1)(p,l,B,await objectsOfManifests(m))
-const b=await recoverRecord(e,y,I,Q)
+const b=await recoverRecord(e,I,y,Q)
 return b.is==="well"?{result:"unchanged"}:{result:"undone",restored:b.restored}}))}async function objectsOfManifests({platform:e,settings:t,cluster:n}){try{const{targets:s,others:r}=await(0,o.PX)(e,n,t.manifests,t.image)
 return[...s,...r]}catch{return[]}}async function recoverRecord({state:e},t,n,s){const{platform:r,app:o,settings:u,signal:d,cluster:f,log:p}=t
 const{begun:E,snapshot:w}=s
+const y=(0,h.Dw)(t,n,s)
 try{await(0,h.d9)(t,n)
 const d=await(0,a.Lu)(f,o,u.image)
 if((0,c.u7)(d,E)){p.say(`the release of ${(0,i.j)(E.tag)} is live; removing its leftover record`)
 await(0,A.yv)(f,r.clock,o,s)
-return{is:"well"}}const g=await(0,h.lj)(t,n,s)
+return{is:"well"}}const g=await(0,h.lj)(t,n,s,y)
 e.exceptions=(0,l.Z)(n.clusterState(),g,e=>f.commandLine(e))
 return{is:"restored",restored:g}}catch(e){const t=await(0,g.ax)(f,r.clock,u,w)
 const n=(0,g.qT)(d)
 if(n)throw new m.r(n,t)
 const s=(0,g.rl)(e,d)
 const o={...s,code:"restore-failed",sentence:`the release of ${(0,i.j)(E.tag)} was interrupted, and restoring it failed: ${s.sentence}`,hint:[...Object.entries(t).map(([e,t])=>`${e} runs ${t.map(i.E4).join(", ")||"nothing"}`),(0,g.eW)(u,f,w)].join("\n")}
-throw new m.r(o,t)}}},3195:(t,n,s)=>{s.d(n,{d:()=>runCommand})
+throw new m.r(o,t)}}},7050:(t,n,s)=>{s.d(n,{d:()=>runCommand})
 var r=s(356)
 const o=e(import.meta.url)("node:path/posix")
 var i=s(4592)
@@ -7218,10 +7219,10 @@ const l=/^(\[(internal|auth)\]|(ex|im)porting |resolve image config|docker-image
 const A=/^(Get|Hit|Ign):\d+ |^Selecting previously unselected|^Preparing to unpack|^Unpacking |^\(Reading database/
 class BuildLog{#me=new Map
 #Ee=[]
-#Ce
 #we
-#Ie=0
-#ye
+#Ce
+#ye=0
+#Ie
 #Be
 #Qe
 #be=[]
@@ -7230,9 +7231,9 @@ get now(){return this.#ve}read(e){const t=(0,a.pj)(e).trimEnd()
 if(t==="")return false
 keep(this.#Ee,t)
 const[,n,s]=/^#(\d+) (.*)$/.exec(t)??[]
-return n===void 0||s===void 0?this.#ke(t):this.#Se(n,s)}failure(){const e=this.#Ce?.step
+return n===void 0||s===void 0?this.#ke(t):this.#Se(n,s)}failure(){const e=this.#we?.step
 const t=this.#Te(e?.name)
-const n=this.#Ce?.message??this.#we??""
+const n=this.#we?.message??this.#Ce??""
 const s=e?.output??[]
 const r=/(?:did not complete successfully|^executor failed running .*): (.+)$/.exec(n)
 const o=r?(0,a.BP)(s)||(r[1]??""):reworded(n)
@@ -7247,15 +7248,15 @@ return true}const s=/^\d+\.\d+ ?(.*)$/.exec(t)?.[1]
 if(s!==void 0){if(s.trim()==="")return false
 keep(n.output,(0,a.vI)(s,500))
 this.#ve=withoutStage(n.name)
-return!A.test(s)}if(t.startsWith("ERROR: ")){this.#Ce??={step:n,message:t.slice("ERROR: ".length)}
+return!A.test(s)}if(t.startsWith("ERROR: ")){this.#we??={step:n,message:t.slice("ERROR: ".length)}
 return true}const r=/^DONE (\d+\.\d)s$/.exec(t)?.[1]
 if(l.test(n.name))return false
-return t==="CACHED"||t.startsWith("WARN")||Number(r)>=1}#ke(e){if(/^-{6}$/.test(e))this.#Ie++
-else if(/^-{7,}$/.test(e))this.#Be??=Number(/:(\d+)$/.exec(this.#ye??"")?.[1])||void 0
-else if(e.startsWith("ERROR: "))this.#we??=e.slice("ERROR: ".length)
+return t==="CACHED"||t.startsWith("WARN")||Number(r)>=1}#ke(e){if(/^-{6}$/.test(e))this.#ye++
+else if(/^-{7,}$/.test(e))this.#Be??=Number(/:(\d+)$/.exec(this.#Ie??"")?.[1])||void 0
+else if(e.startsWith("ERROR: "))this.#Ce??=e.slice("ERROR: ".length)
 else if(/^ *\d+ \|/.test(e)){this.#be.push(e)
-this.#Qe??=/\| >>> (.*?)\s*\\?$/.exec(e)?.[1]}this.#ye=e
-return this.#Ie%2===0&&!/^-{6}$/.test(e)}}function withoutStage(e){return e.replace(/^\[[^\]]*\] /,"")}function lineOf(e,t){const n=words(e)
+this.#Qe??=/\| >>> (.*?)\s*\\?$/.exec(e)?.[1]}this.#Ie=e
+return this.#ye%2===0&&!/^-{6}$/.test(e)}}function withoutStage(e){return e.replace(/^\[[^\]]*\] /,"")}function lineOf(e,t){const n=words(e)
 const s=[]
 let r
 for(const[e,o]of t.split(/\r?\n/).entries()){if(/^\s*(#|$)/.test(o))continue
@@ -7335,15 +7336,15 @@ return c.inputs===o?A:{is:"another build",image:a}}async function lookUpCommit({
 if(r.is!=="there"||t.tag===void 0||n.sha===void 0)return r
 return(0,h.Nm)(r.image,n.sha,await(0,h.DT)(e,r.image,s))}async function findBuild(e){const{settings:t,log:n}=e
 const{lookup:s,source:r,inputs:o,beside:i}=await lookForBuild(e)
-if(i!==void 0)n.say(`the registry has ${t.image}:${i} of another build (${I}): this one gets the tag ${(0,E.j)(r.tag)}`)
+if(i!==void 0)n.say(`the registry has ${t.image}:${i} of another build (${y}): this one gets the tag ${(0,E.j)(r.tag)}`)
 const a=imageIn(e.with({source:r}),s)
-return{source:r,inputs:o,...a&&{image:a}}}const I="other build-args, target, Dockerfile or context, or an unknown build"
+return{source:r,inputs:o,...a&&{image:a}}}const y="other build-args, target, Dockerfile or context, or an unknown build"
 function imageIn({settings:e,source:t,log:n},s){const r=`${e.image}:${t.tag}`
 switch(s.is){case"there":n.say(`the registry has ${(0,m.d)(s.image)}`)
 return s.image
 case"another":n.say(`the registry has ${r} of another commit (${s.of})`)
 return
-case"another build":return(0,i.fJ)({code:"registry",sentence:`the registry has ${r} of another build of this commit (${I})`,hint:'give this build another "tag"'})
+case"another build":return(0,i.fJ)({code:"registry",sentence:`the registry has ${r} of another build of this commit (${y})`,hint:'give this build another "tag"'})
 case"unlabelled":return(0,i.fJ)({code:"registry",sentence:`the registry has ${r} already, without a label that names its commit`,hint:'roll that image out with "deploy", or set another "tag"'})
 case"absent":case"denied":return
 case"unreachable":case"failed":return(0,i.fJ)({code:"registry",sentence:`registry: ${e.image}: ${s.said}`})}}async function imageToDeploy(e){const{platform:t,settings:n,source:s,signal:r,log:o}=e
@@ -7385,7 +7386,7 @@ const c=o.filter(e=>(0,d.$3)(e,n.tag))
 if(c.length===0&&a.is!=="there")return
 const l=c.length===0?`${n.tag}-…`:void 0
 const A=l===void 0?`this machine has also built ${c.join(", ")}`:`the registry has another one as ${l}`
-const u=[n.tag,...l===void 0?c:[l]].map(e=>`--tag ${e}`).join(" or ");(0,i.fJ)({code:"usage",sentence:`${r}:${n.tag} is one of several builds of this commit (${I}): ${A}`,hint:`choose one: ${u} (the build's output or report has it as "tag")`})}function checkCommit({settings:e,source:t,log:n},s,{revision:r}){const{sha:o}=t
+const u=[n.tag,...l===void 0?c:[l]].map(e=>`--tag ${e}`).join(" or ");(0,i.fJ)({code:"usage",sentence:`${r}:${n.tag} is one of several builds of this commit (${y}): ${A}`,hint:`choose one: ${u} (the build's output or report has it as "tag")`})}function checkCommit({settings:e,source:t,log:n},s,{revision:r}){const{sha:o}=t
 if(o===void 0||r===o)return
 if(r!==void 0)(0,i.fJ)({code:"image-missing",sentence:`${s} on this machine is of the commit ${(0,E.j)(r)}, not of ${(0,E.j)(o)}`,hint:'build it again with "build"'})
 if(e.tag===void 0)return
@@ -7425,7 +7426,7 @@ if(/immutable/i.test(r))because(`${(0,g.w4)(t)} already has the tag ${n} and doe
 switch((0,g.jR)(r,t)){case"denied":return because(`not allowed to write to ${t}`,(0,g.t$)(t,"write to"))
 case"absent":return because(`${(0,g.w4)(t)} has no repository for ${t}`,'Create it in the registry first, or correct "image"')
 case"transient":return because(`${(0,g.w4)(t)} refused ${t}:${n} in three attempts`)
-case"refused":return because(`${t}:${n} was refused`)}}var y=s(811)
+case"refused":return because(`${t}:${n} was refused`)}}var I=s(811)
 async function push(e,t){const{platform:n,signal:s,log:r}=e
 const o=await tagFor(e,t)
 if(o!==t.tag)r.say(`another build of this commit now has the tag ${(0,E.j)(t.tag)}: the tag of this one is ${(0,E.j)(o)}`)
@@ -7438,7 +7439,7 @@ const l=(0,d.QE)(a)
 const[A,u]=await Promise.all([a,l].map(t=>(0,h.TE)(e,r,t,n)))
 if(A?.is!=="there"||u?.is==="there")return
 try{await(0,h.JE)(e,A.image,[l],n)}catch(e){n.throwIfAborted()
-const t=(0,y.b)(e)
+const t=(0,I.b)(e)
 s.say(`the mark ${l} was not set, so a run without a tag takes ${a}: ${t}`)}}async function tagFor({platform:e,source:t,signal:n},{repository:s,tag:r,inputs:o}){if(o===void 0)return r
 try{const i=await(0,h.TE)(e,s,r,n)
 if(i.is!=="there")return r
@@ -7503,13 +7504,13 @@ function releaseFindings(e,t,n,s){const r=(0,O.BO)(s)
 return[r?(0,Q.ok)("release",`release ${r.number} of ${(0,E.j)(r.tag)} by ${(0,D.Gg)(r)} is live`):(0,Q.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[]]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
 return(0,Q.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,Q.$e)("release",`the release of ${(0,E.j)(t.tag)} by ${(0,D.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,N.a)("recover",e))}var F=s(7598)
 var L=s(8815)
-const M=["create","list","watch"]
+const _=["create","list","watch"]
 async function missingRights(e,t){const n=new Map
 const may=(t,s,r)=>{const o=JSON.stringify([t.group,t.resource,s,r])
 const i=n.get(o)??allowed(e,t,s,r)
 n.set(o,i)
 return i}
-const mayByName=async(e,t)=>{if(e.names===void 0||M.includes(t))return false
+const mayByName=async(e,t)=>{if(e.names===void 0||_.includes(t))return false
 const n=await Promise.all(e.names.map(n=>may(e,t,n)))
 return n.every(Boolean)}
 const isMissing=async(e,t)=>e.names?.length!==0&&!await may(e,t)&&!await mayByName(e,t)
@@ -7540,7 +7541,7 @@ for(const n of e){const e=n.verbs.join(", ")
 const s=t.find(t=>t.group===n.group&&t.verbs===e)
 if(s)s.resources.push(n.resource)
 else t.push({group:n.group,verbs:e,resources:[n.resource]})}return t}function subjectOf(e,t){const[,n,s]=/^system:serviceaccount:([^:]+):(.+)$/.exec(e)??[]
-return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var _=s(7414)
+return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var M=s(7414)
 var U=s(2683)
 function subjectsOf(e,t){return e.flatMap(e=>{const{id:n,uses:s,live:r,manifest:o}=e
 const i=o?(0,U.wk)(o,r):r
@@ -7548,7 +7549,7 @@ if(!i)return[]
 const a=(0,k.kW)(i)
 const c=s.filter(({init:e})=>!e).map(({name:e})=>e)
 const l={workload:n,template:a,containers:c}
-return[{target:e,id:(0,S.T)(n),object:i,containers:(a.spec?.containers??[]).filter(({name:e})=>c.includes(e)),isServed:n.kind!=="CronJob"&&t.some(e=>(0,_.ko)(e,l))}]})}function fixOf({id:e,manifest:t},n,s){return t?`# in the manifest of ${(0,S.T)(e)}\n${(0,L.As)(n).trim()}`:s(["patch",(0,S.T)(e),"--patch",JSON.stringify(n)])}function inTemplate({id:e},t){const n={spec:{template:{spec:t}}}
+return[{target:e,id:(0,S.T)(n),object:i,containers:(a.spec?.containers??[]).filter(({name:e})=>c.includes(e)),isServed:n.kind!=="CronJob"&&t.some(e=>(0,M.ko)(e,l))}]})}function fixOf({id:e,manifest:t},n,s){return t?`# in the manifest of ${(0,S.T)(e)}\n${(0,L.As)(n).trim()}`:s(["patch",(0,S.T)(e),"--patch",JSON.stringify(n)])}function inTemplate({id:e},t){const n={spec:{template:{spec:t}}}
 return e.kind==="CronJob"?{spec:{jobTemplate:n}}:n}function inContainer(e,t,n){return inTemplate(e,{containers:[{name:t,...n}]})}function ownerOf(e){return argo(e)??flux(e)??helm(e)??operator(e)}function argo({kind:e,metadata:t={}}){const n=e==="CronJob"?"batch":"apps"
 const s=`:${n}/${e}:${t.namespace}/${t.name}`
 const r=t.annotations?.["argocd.argoproj.io/tracking-id"]
@@ -7592,18 +7593,18 @@ if(i===0||u<i)return[]
 const d=i===1?`${e} may lose its only pod while the new one starts (maxUnavailable: ${a}): there is downtime until then`:`${e} may lose all of its ${i} pods while the new ones start (maxUnavailable: ${a}): there is downtime until then`
 const f={maxUnavailable:0,maxSurge:1}
 return[(0,Q.$e)("workloads",d,fixOf(t,{spec:{strategy:{rollingUpdate:f}}},r))]}function workloads_countOf(e,t,n){return typeof e==="number"?e:n(parseInt(e,10)*t/100)}function cutShort({id:e,target:t,object:n,containers:s},r){const o=(0,k.kW)(n).spec?.terminationGracePeriodSeconds??x
-const i=s.find(_.HS)
+const i=s.find(M.HS)
 if(n.kind==="CronJob"||!i||o>x)return[]
 const a=`${e}, container ${i.name}: a Celery task that takes longer than ${o} s is killed by each release (terminationGracePeriodSeconds)`
 const c=inTemplate(t,{terminationGracePeriodSeconds:300})
 return[(0,Q.$e)("workloads",a,fixOf(t,c,r))]}function beatsTwice({id:e,target:t,object:n,containers:s,isServed:r},o){const{strategy:i}=n.spec
 const a=n.kind==="Deployment"&&i?.type!=="Recreate"
-const c=s.find(_.Nj)
+const c=s.find(M.Nj)
 if(!a||!c||n.spec.replicas===0)return[]
 const l=`${e}, container ${c.name}: the old and the new Celery beat run side by side for a moment in each release, so tasks that are due then are sent twice`
 if(r)return[(0,Q.$e)("workloads",`${l}: move beat to a Deployment without a Service`)]
 const A={spec:{strategy:{type:"Recreate",rollingUpdate:null}}}
-return[(0,Q.$e)("workloads",`${l}: set strategy: Recreate`,fixOf(t,A,o))]}function manyBeats(e,t){const n=e.filter(({object:e,containers:t})=>e.kind!=="CronJob"&&t.some(_.Nj))
+return[(0,Q.$e)("workloads",`${l}: set strategy: Recreate`,fixOf(t,A,o))]}function manyBeats(e,t){const n=e.filter(({object:e,containers:t})=>e.kind!=="CronJob"&&t.some(M.Nj))
 const s=n.map(({object:{kind:e,spec:t}})=>e==="DaemonSet"?1/0:t.replicas??1)
 const r=s.reduce((e,t)=>e+t,0)
 const[o,...i]=n
@@ -7617,13 +7618,13 @@ const o=inContainer(n,s,{imagePullPolicy:"IfNotPresent"})
 return(0,Q.$e)("workloads",r,fixOf(n,o,t))}))}var G=s(1407)
 var P=s(6874)
 var H=s(8661)
-var V=s(1856)
-var Y=s(8860)
-var J=s(2459)
-var j=s(6099)
+var j=s(1856)
+var V=s(8860)
+var Y=s(2459)
+var J=s(6099)
 var q=s(3892)
 async function checkAlone(e,t){const{app:n,settings:s,cluster:r}=e
-await Promise.all([checkHistory(e,t),(0,j.aE)(r,n,s.image),(0,D.Cz)(r,(0,H.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const i=await(0,Y.tl)(s,e)
+await Promise.all([checkHistory(e,t),(0,J.aE)(r,n,s.image),(0,D.Cz)(r,(0,H.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const i=await(0,V.tl)(s,e)
 const a=i.filter(({image:e})=>!(0,E.iI)(e,t.image))
 const c=i.filter(e=>!a.includes(e))
 if(a.length===0||n==="rollback"&&c.length>0)return c
@@ -7722,7 +7723,7 @@ return n=>{const s=t.get(n)??e(n)
 t.set(n,s)
 return s}}var oe=s(3006)
 var ie=s(6402)
-async function presenceOf(e){try{const t=await e.find((0,V.B3)(e.namespace))
+async function presenceOf(e){try{const t=await e.find((0,j.B3)(e.namespace))
 if(t&&(0,k.vx)(t))return namespace_leaving(e)
 return t===void 0?"missing":"there"}catch(e){if(e instanceof G.h&&e.status===403)return"hidden"
 throw clearer(e)}}async function checkNamespace(e,{namespace:t}){const n=await presenceOf(e)
@@ -7736,7 +7737,7 @@ else if(!r.stderr.includes("(AlreadyExists)"))namespaceMissing(t.namespace,`does
 if(!t)return n
 if(await may(e,"get","patch","update"))return{...n,applied:[t]}
 if(!await may(e,"get"))return n
-const s=await e.get((0,V.B3)(e.namespace))
+const s=await e.get((0,j.B3)(e.namespace))
 const r=differences(t,s)
 if(r.length===0)return n
 const o=`the namespace "${e.namespace}" keeps its labels and annotations, because this account may not patch and update it. Its manifest differs in: ${r.join(", ")}`
@@ -7751,7 +7752,7 @@ if(o.length>0||r.length===0)return o
 const i=r.map(({id:e})=>e).join(", ")
 const a=r.filter(e=>listensOnly(e)).map(({id:e})=>e)
 const c=a.length===0?"":`; that of ${a.join(", ")} checks only the port: set "smoke-path" to request a page`
-return[(0,Q.ok)("probes",`${i}: has a readinessProbe${c}`)]}function serving({containers:e}){return e.find(e=>(0,_.kp)(e)==="web")??e[0]}function listensOnly(e){return serving(e)?.readinessProbe?.tcpSocket!==void 0}function unready(e,t,n){const{id:s,target:r,object:o}=e
+return[(0,Q.ok)("probes",`${i}: has a readinessProbe${c}`)]}function serving({containers:e}){return e.find(e=>(0,M.kp)(e)==="web")??e[0]}function listensOnly(e){return serving(e)?.readinessProbe?.tcpSocket!==void 0}function unready(e,t,n){const{id:s,target:r,object:o}=e
 const i=(0,k.kW)(o).spec?.containers??[]
 const a=serving(e)
 if(!a)return[]
@@ -7796,7 +7797,7 @@ if(conditionOf(a,"Complete"))return{is:"done"}
 const c=a?.metadata?.uid
 const l=conditionOf(a,"Failed")
 if(l?.reason==="DeadlineExceeded")return late(e,"it ran longer than its activeDeadlineSeconds")
-const A=(0,J.EB)(s,c)
+const A=(0,Y.EB)(s,c)
 const u=t.evaluate(c,A)
 const d=u.filter(({symptom:e})=>e.exit)
 const f=u.filter(({symptom:e})=>!e.exit)
@@ -7818,10 +7819,10 @@ r(l)
 if(l>t)return{is:"waiting",on:"its log",...a&&{crash:a}}
 return{is:"failed",cause:a?ended(a):{code:"job-failed",sentence:`${e}: ${i}`,workload:`job/${e}`}}}function late(e,t){const n=`${e}: ${t}`
 return{is:"failed",cause:{code:"timeout",sentence:n,workload:`job/${e}`}}}function podStatusOf(e,t){if(!e)return"the creation of its pod"
-return hasStarted(e)?"it runs":(0,he.g)(e,(0,J.XL)(t,e.metadata?.uid))}function ended(e){return["crash","crash-after-ready","init-crash"].includes(e.code)?{...e,code:"job-failed"}:e}function conditionOf(e,t){return e?.status?.conditions?.find(({type:e,status:n})=>e===t&&n==="True")}function hasEnded(e){return(e?.status?.succeeded??0)+(e?.status?.failed??0)>0}function hasStarted(e){return(0,fe.CI)(e).some(({init:e,status:t})=>!e&&(t.state?.running!==void 0||t.state?.terminated!==void 0))}var me=s(8109)
+return hasStarted(e)?"it runs":(0,he.g)(e,(0,Y.XL)(t,e.metadata?.uid))}function ended(e){return["crash","crash-after-ready","init-crash"].includes(e.code)?{...e,code:"job-failed"}:e}function conditionOf(e,t){return e?.status?.conditions?.find(({type:e,status:n})=>e===t&&n==="True")}function hasEnded(e){return(e?.status?.succeeded??0)+(e?.status?.failed??0)>0}function hasStarted(e){return(0,fe.CI)(e).some(({init:e,status:t})=>!e&&(t.state?.running!==void 0||t.state?.terminated!==void 0))}var me=s(8109)
 var Ee=s(7838)
-var Ce=s(2088)
-var we=s(6187)
+var we=s(2088)
+var Ce=s(6187)
 function jobsOf({settings:e,app:t,holder:n},s,r){const o={repository:e.image,image:r,app:t,run:n.id}
 const i=Math.ceil(e["migrate-timeout"]/1e3)
 return s.map(e=>(0,le.ZO)(e,{...o,timeoutSeconds:i}))}async function runJobs(e,{live:t},n){const{log:s,warn:r}=e
@@ -7841,7 +7842,7 @@ s.say(`${(0,T.Gg)(e)} succeeded after ${seconds().toFixed(1)} s`)})
 try{await Promise.all(A)}finally{a.abort(new Error("another Job has failed"))
 await Promise.allSettled(A)
 s.waiting(void 0)
-await endThem(e,t,n).catch(e=>{r((0,y.b)(e))})}}async function create({platform:e,signal:t,cluster:n},s){const r=(0,V.rJ)("batch/v1",n.namespace,"jobs")
+await endThem(e,t,n).catch(e=>{r((0,I.b)(e))})}}async function create({platform:e,signal:t,cluster:n},s){const r=(0,j.rJ)("batch/v1",n.namespace,"jobs")
 await(0,oe.jh)(e.clock,t,async()=>{t.throwIfAborted()
 try{await n.post(r,s)}catch(e){if(!(e instanceof G.h&&e.status===409))throw e
 const t=await n.find(`${r}/${(0,k.Vb)(s)}`)
@@ -7856,15 +7857,15 @@ const o=judgeRun((0,k.Vb)(n),r,u)
 A=o.observations
 const{verdict:i,requeueAt:a,logsWanted:c}=o
 if(i.is==="waiting"){u=i.crash??u
-s(i.on)}return{logsWanted:c,...a!==void 0&&{requeueAt:a},...i.is!=="waiting"&&{ended:i}}},(t,n)=>{A=(0,Z.X1)(A,t,(0,z.h)(n,(0,Ce.YT)(e)))})
+s(i.on)}return{logsWanted:c,...a!==void 0&&{requeueAt:a},...i.is!=="waiting"&&{ended:i}}},(t,n)=>{A=(0,Z.X1)(A,t,(0,z.h)(n,(0,we.YT)(e)))})
 if(d.is==="done")return d
-const f={cluster:i,clock:a,live:t,startedAt:c,toRepo:(0,Ce.YT)(e)}
+const f={cluster:i,clock:a,live:t,startedAt:c,toRepo:(0,we.YT)(e)}
 return{is:"failed",cause:await(0,Ae.m)(d.cause,f).catch(()=>d.cause)}}async function endThem(e,t,n){const{app:s,cluster:r}=e
 const o=n.map(k.Vb)
-const i=(await(0,we.h2)(r,s)).map(k.Vb)
+const i=(await(0,Ce.h2)(r,s)).map(k.Vb)
 const a=i.filter(e=>o.includes(e))
-await Promise.all(a.map(n=>(0,Ee.e)(e,t,n)))}var Ie=s(7020)
-var ye=s(3873)
+await Promise.all(a.map(n=>(0,Ee.ee)(e,t,n)))}var ye=s(7020)
+var Ie=s(3873)
 var Be=s(8075)
 var Qe=s(345)
 function describe({id:e,live:t,running:n}){if(!t)return`${(0,S.T)(e)}: will be created`
@@ -7883,7 +7884,7 @@ const c=i.get(e)
 const l=`${r.kind.toLowerCase()}s`
 const A=r.kind==="CronJob"?"batch/v1":"apps/v1"
 const u=c?(0,k.MZ)((0,k.kW)(c),(0,P.QB)(n)):(0,k.ys)(t,n)
-return{id:r,path:`${(0,V.rJ)(A,s,l)}/${r.name}`,uses:u,running:imagesIn(a,u),...a&&{live:a},...c&&{manifest:c}}})}function targets_workloadsIn(e){return[...e.deployments.values(),...e.statefulsets.values(),...e.daemonsets.values(),...e.cronjobs.values()].filter(e=>(0,k.gv)(e))}function checkImages(e,t,{targets:n,others:s,jobs:r,files:o},a){const c=(0,P.QB)(a)
+return{id:r,path:`${(0,j.rJ)(A,s,l)}/${r.name}`,uses:u,running:imagesIn(a,u),...a&&{live:a},...c&&{manifest:c}}})}function targets_workloadsIn(e){return[...e.deployments.values(),...e.statefulsets.values(),...e.daemonsets.values(),...e.cronjobs.values()].filter(e=>(0,k.gv)(e))}function checkImages(e,t,{targets:n,others:s,jobs:r,files:o},a){const c=(0,P.QB)(a)
 const l=new Map(targets_workloadsIn(t).map(e=>[(0,S.T)((0,k.hY)(e)),e]))
 const A=[...n,...s,...r].filter(e=>!(0,k.pi)(e))
 for(const t of A){const n=o.get((0,ce.TN)(t))??"manifests"
@@ -7911,7 +7912,7 @@ return n.is==="found"?{...n.candidate,container:n.container}:void 0}function loo
 if(!r)return[]
 const o=t.map(({name:e})=>e)
 return[{workload:e,template:(0,k.kW)(r),containers:o}]})
-return(0,_.kX)(s,t,n)}function noWorkload(e,t,n){const s=[...e.deployments.values(),...e.statefulsets.values()].map(e=>{const t=(0,k.MZ)(e.spec?.template??{},()=>true)
+return(0,M.kX)(s,t,n)}function noWorkload(e,t,n){const s=[...e.deployments.values(),...e.statefulsets.values()].map(e=>{const t=(0,k.MZ)(e.spec?.template??{},()=>true)
 const n=[...new Set(t.map(({image:e})=>(0,E.zZ)(e).repository))]
 return{name:e.metadata?.name??"",images:n}})
 const r=s.map(({name:e,images:t})=>`${e} (${t.join(", ")})`)
@@ -7957,7 +7958,7 @@ await i(await(0,ce.Bb)(n,e.clock,c,t))}function sayChanges(e,t){for(const{is:n,o
 const c=n.filter(({is:e})=>e!=="none")
 sayChanges(a,c)
 const l=n.length-c.length
-if(l>0)a.say(`${(0,Ie.LS)(l,"object")} unchanged`)
+if(l>0)a.say(`${(0,ye.LS)(l,"object")} unchanged`)
 if(c.length===0)return
 const A=r.clock.now()
 await checkStill(i,priorOfChanges(c,t))
@@ -7969,9 +7970,9 @@ const A=n.filter(e=>(0,k.gv)(e.object))
 if(A.length===0)return
 const u=await Promise.all(A.map(async({is:e,object:n})=>{const s=await c.get(t.resources.pathOf(n))
 return{workload:(0,k.hY)(n),images:{},generation:s.metadata?.generation??0,first:e==="create"}}))
-const d=await(0,ye.T)({cluster:c,clock:o.clock,live:t.live,desiredWorkloads:u,timeouts:{timeout:r.timeout,bake:0,grace:r.grace},startedAt:s,toRepo:(0,Ce.YT)(e),stageLog:l,signal:a})
+const d=await(0,Ie.T)({cluster:c,clock:o.clock,live:t.live,desiredWorkloads:u,timeouts:{timeout:r.timeout,bake:0,grace:r.grace},startedAt:s,toRepo:(0,we.YT)(e),stageLog:l,signal:a})
 if(d.is==="failed")(0,i.fJ)(d.cause)
-if(d.is==="superseded"){const e=Object.entries(d.by).map(([e,t])=>`${e} by ${t}`);(0,i.fJ)({code:"apply-failed",sentence:`another client changed what the release had just applied: ${e.join("; ")}`})}}const alwaysNeeded=e=>[...Object.entries(V.VI).map(([e,{apiVersion:t}])=>({group:t.includes("/")?t.slice(0,t.indexOf("/")):"",resource:e,verbs:["list","watch"]})),{group:"",resource:"services",verbs:["list"]},{group:"",resource:"pods/log",verbs:["get"]},{group:"coordination.k8s.io",resource:"leases",verbs:["get","create","update"],names:namesOf(e)},{group:"",resource:"secrets",verbs:["get","create","delete"],names:namesOf(e)},{group:"",resource:"configmaps",verbs:["get","create","update"],names:namesOf(e)}]
+if(d.is==="superseded"){const e=Object.entries(d.by).map(([e,t])=>`${e} by ${t}`);(0,i.fJ)({code:"apply-failed",sentence:`another client changed what the release had just applied: ${e.join("; ")}`})}}const alwaysNeeded=e=>[...Object.entries(j.VI).map(([e,{apiVersion:t}])=>({group:t.includes("/")?t.slice(0,t.indexOf("/")):"",resource:e,verbs:["list","watch"]})),{group:"",resource:"services",verbs:["list"]},{group:"",resource:"pods/log",verbs:["get"]},{group:"coordination.k8s.io",resource:"leases",verbs:["get","create","update"],names:namesOf(e)},{group:"",resource:"secrets",verbs:["get","create","delete"],names:namesOf(e)},{group:"",resource:"configmaps",verbs:["get","create","update"],names:namesOf(e)}]
 const namesOf=e=>[`django-rollout-${e}`]
 const ke=["deployments","statefulsets","daemonsets","cronjobs"]
 function forStatefulSets(e){const t=e.some(({kind:e})=>e==="StatefulSet")
@@ -8047,19 +8048,19 @@ const A=e.stream(["port-forward","--address","127.0.0.1",`pod/${t}`,`:${n}`],{si
 if(t===void 0)l=e
 else a(Number(t))}}).then(()=>{c(new Error(l||"kubectl port-forward ended"))},c)
 try{return await r(await i)}finally{o.abort()
-await A}}const Me=[301,302,303,307,308]
-const _e=10
+await A}}const _e=[301,302,303,307,308]
+const Me=10
 async function followRedirects(e,t,n){const s=new URL(`http://${e}`).hostname
 let r={path:t,secure:false}
 for(let o=0;;o+=1){const{status:i,location:a,body:c}=await n(r)
-const l=Me.includes(i)?urlOf(a,e,r):void 0
+const l=_e.includes(i)?urlOf(a,e,r):void 0
 if(!l)return{is:"answered",at:r,status:i,body:c,isLogin:isLogin(r.path,t)}
 const A={path:l.pathname+l.search,secure:l.protocol==="https:"}
 const u=withSlash(A.path)===withSlash(r.path)
 const d=A.secure&&!r.secure&&u
 if(l.hostname!==s&&!d)return{is:"led away",status:i,to:l,samePage:u}
 const f=A.path===r.path&&A.secure===r.secure
-if(f||o===_e)return{is:"in a circle",status:i,to:l.href}
+if(f||o===Me)return{is:"in a circle",status:i,to:l.href}
 r=A}}function withSlash(e){return e.replace(/\/?(\?|$)/,"/$1")}function urlOf(e,t,{path:n,secure:s}){if(e===void 0)return
 const r=`${s?"https":"http"}://${t}${n}`
 const o=URL.parse(e,r)
@@ -8067,7 +8068,7 @@ return o&&/^https?:$/.test(o.protocol)?o:void 0}function isLogin(e,t){const{path
 const r=new URL(t,"http://a")
 if(n===r.pathname)return false
 return/(^|\/)(log|sign)[-_]?in(\/|$)/i.test(n)||[...s.values()].some(e=>{const t=URL.parse(e,"http://a")
-return t!==null&&t.pathname+t.search===r.pathname+r.search})}function smokeTarget(e,t,n){const[s]=t.filter(t=>(0,_.ko)(t,e)).flatMap(e=>(e.spec?.ports??[]).map(t=>({service:e,port:t}))).filter(({port:{protocol:e="TCP"}})=>e==="TCP").sort((t,n)=>rankOf(t.port,e)-rankOf(n.port,e))
+return t!==null&&t.pathname+t.search===r.pathname+r.search})}function smokeTarget(e,t,n){const[s]=t.filter(t=>(0,M.ko)(t,e)).flatMap(e=>(e.spec?.ports??[]).map(t=>({service:e,port:t}))).filter(({port:{protocol:e="TCP"}})=>e==="TCP").sort((t,n)=>rankOf(t.port,e)-rankOf(n.port,e))
 if(!s)return(0,i.fJ)({code:"usage",sentence:`"smoke-path" needs a Service, and none selects ${e.workload.name}`,hint:'remove "smoke-path", or create a Service that selects its pods'})
 return{web:e,service:s.service.metadata?.name??"",port:s.port.name??"",host:n??hostOfProbe(e)??"localhost"}}function rankOf({name:e,port:t,targetPort:n=t},s){if(e==="http")return 0
 if([80,8e3,8080].includes(t))return 1
@@ -8093,9 +8094,9 @@ const o=await(0,f.ZC)(a,()=>slicesOf(c,n.service))
 if(A.now()-r<$e)m-=E
 if(m<=0)throw new i.HR(await smokeCause(e,n,d,p))
 const w=A.now()
-const I=endpointsOf(o,n.port).find(({pod:e})=>runs(t.clusterState().pods.get(e),g,s))
-const y={host:n.host,path:u}
-const B=await requestPage(e,I,y,Math.min(m,xe))
+const y=endpointsOf(o,n.port).find(({pod:e})=>runs(t.clusterState().pods.get(e),g,s))
+const I={host:n.host,path:u}
+const B=await requestPage(e,y,I,Math.min(m,xe))
 if(B.is==="good"){const{words:e,pod:t,how:n,but:s}=B
 l.say(`${d}: ${e} from ${t}, of the new version${n}`)
 return s===void 0?void 0:`${d} ${s}`}if(A.now()-w<m)p=B.answer
@@ -8107,7 +8108,7 @@ const{network:i,clock:a}=e
 try{const e=await(0,f.wj)(a,o,t,e=>forwarded(n,s,e,t=>followRedirects(r.host,r.path,n=>ask(i,{socket:t,host:r.host},n,e))))
 return attemptOf(e,s.pod,r)}catch(e){t.throwIfAborted()
 if(e instanceof f.Ms)return bad({words:`gave no answer within ${o/1e3} s`})
-return bad({words:`failed: ${(0,y.b)(e)}`})}}function bad(e){return{is:"bad",answer:e}}async function ask(e,{socket:t,host:n},{path:s,secure:r},o){const i=await e.request({socket:t,method:"GET",path:s,host:n,signal:o,...r&&{headers:{"x-forwarded-proto":"https"}}})
+return bad({words:`failed: ${(0,I.b)(e)}`})}}function bad(e){return{is:"bad",answer:e}}async function ask(e,{socket:t,host:n},{path:s,secure:r},o){const i=await e.request({socket:t,method:"GET",path:s,host:n,signal:o,...r&&{headers:{"x-forwarded-proto":"https"}}})
 const{status:a,location:c}=i
 return{status:a,body:await i.text(),...c!==void 0&&{location:c}}}function attemptOf(e,t,{host:n,path:s}){const r='set a "smoke-path" that does not redirect'
 switch(e.is){case"led away":{const{status:n,to:s,samePage:o}=e
@@ -8118,9 +8119,9 @@ case"answered":{const{status:o,body:i,at:a,isLogin:c}=e
 const l=[...a.secure?["as https"]:[],...a.path===s?[]:[`at ${a.path}`]]
 const A=l.length===0?"":` (${l.join(", ")})`
 if(o>=200&&o<300){const e=`leads to the login page (${a.path}), which proves nothing about the page itself: ${r}`
-return{is:"good",words:String(o),pod:t,how:A,...c&&{but:e}}}return bad({pod:t,words:`answered ${o}${A}`,body:i.split("\n").slice(0,Ge),...o===400&&{hint:`Django answers 400 to a Host that is not in ALLOWED_HOSTS. The request had "${n}": set "smoke-host"`}})}}}function hasNoNewPods(e,t){const n=(0,J.QA)(e,t)
+return{is:"good",words:String(o),pod:t,how:A,...c&&{but:e}}}return bad({pod:t,words:`answered ${o}${A}`,body:i.split("\n").slice(0,Ge),...o===400&&{hint:`Django answers 400 to a Host that is not in ALLOWED_HOSTS. The request had "${n}": set "smoke-host"`}})}}}function hasNoNewPods(e,t){const n=(0,Y.QA)(e,t)
 const s={workload:t,images:{},generation:0,first:false}
-return n!==void 0&&(0,Oe.Bs)(n,s,[]).wanted===0}async function slicesOf(e,t){const n=(0,V.rJ)("discovery.k8s.io/v1",e.namespace,"endpointslices")
+return n!==void 0&&(0,Oe.Bs)(n,s,[]).wanted===0}async function slicesOf(e,t){const n=(0,j.rJ)("discovery.k8s.io/v1",e.namespace,"endpointslices")
 const{items:s}=await e.get(`${n}?labelSelector=kubernetes.io%2Fservice-name%3D${t}`)
 return s}function endpointsOf(e,t){return e.flatMap(({ports:e,endpoints:n})=>{const s=(e??[]).find(({name:e=""})=>e===t)?.port
 if(s===void 0)return[]
@@ -8141,7 +8142,7 @@ listener
 #Oe
 #Fe
 #Le=new Map
-#Me=Promise.resolve()
+#_e=Promise.resolve()
 constructor(e,t,n){this.context=e
 this.input=t
 this.listener=n
@@ -8151,9 +8152,9 @@ this.#Ne=e.platform.clock.now()
 this.#Oe=newVersionOf(e,t.image)}async follow(){const{platform:e,settings:t,signal:n,cluster:s,log:r}=this.context
 const{checked:o}=this.input
 const[i,a]=t.order==="parallel"?[o.targets,[]]:wavesOf(o)
-await this.#_e("first",this.context)
+await this.#Me("first",this.context)
 const c=await this.#Ue(i)
-return(0,ye.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:c,...a.length>0&&{next:{isDue:hasReadyPod,begin:()=>this.#Ue(a)}},verify:e=>this.#xe(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#Ne,onProgress:this.listener.progress,toRepo:(0,Ce.YT)(this.context),stageLog:r,signal:n}).finally(()=>this.#Me.catch(()=>{}))}async#Ue(e){const{context:t}=this
+return(0,Ie.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:c,...a.length>0&&{next:{isDue:hasReadyPod,begin:()=>this.#Ue(a)}},verify:e=>this.#xe(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#Ne,onProgress:this.listener.progress,toRepo:(0,we.YT)(this.context),stageLog:r,signal:n}).finally(()=>this.#_e.catch(()=>{}))}async#Ue(e){const{context:t}=this
 const{signal:n}=t
 n.throwIfAborted()
 const s=await takenSince(t,this.input.checked,e)
@@ -8172,11 +8173,11 @@ return Promise.all(e.map(e=>this.#$e(e,r)))}async#$e(e,t){const{id:n,path:s,live
 const o=await this.context.cluster.get(s)
 const i=imagesOf(e,t,this.input.image)
 this.#Le.set((0,S.T)(n),i)
-return(0,W.OO)({workload:n,images:i,now:o,before:r},this.#Fe)}#_e(e,t){const{checked:n,beside:s}=this.input
+return(0,W.OO)({workload:n,images:i,now:o,before:r},this.#Fe)}#Me(e,t){const{checked:n,beside:s}=this.input
 const r=s.filter(t=>t.when===e)
 return applyBeside(t,n,r,this.listener.wrote)}async#xe(e){const{checked:t,image:n}=this.input
-this.#Me=this.#_e("last",e)
-await this.#Me
+this.#_e=this.#Me("last",e)
+await this.#_e
 const s=t.web&&this.#Le.get((0,S.T)(t.web.workload))?.[t.web.container]
 await smokeBy(e,t,s??(0,m.d)(n))}}function sayRestarts({log:e},t){for(const{id:n,restart:s}of t){if(!s)continue
 const{because:t}=s
@@ -8188,12 +8189,12 @@ return Object.fromEntries(t.map(({name:e})=>[e,a.find(t=>t.name===e)?.image??(0,
 if(s["smoke-path"]===void 0||!t.web)return
 const r=smokeTarget(t.web,t.services,s["smoke-host"])
 const o=await smoke(e,t,r,n)
-if(o===void 0)return;(0,Ce.FF)(e,o)}function wavesOf({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,S.T)(e)===(0,S.T)(t.workload)
+if(o===void 0)return;(0,we.FF)(e,o)}function wavesOf({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,S.T)(e)===(0,S.T)(t.workload)
 const n=e.filter(isWeb)
 if(!n.some(({live:e})=>e))return[e,[]]
 return[n,e.filter(e=>!isWeb(e))]}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}async function takenSince({platform:e,signal:t,cluster:n},{live:s},r){const o=await Promise.all(r.map(({path:s})=>(0,oe.jh)(e.clock,t,()=>n.find(s))))
 const i=s.clusterState()
-return Object.fromEntries(r.flatMap(({id:e,live:t},n)=>{const s=t&&shownSince(t,(0,J.QA)(i,e))
+return Object.fromEntries(r.flatMap(({id:e,live:t},n)=>{const s=t&&shownSince(t,(0,Y.QA)(i,e))
 const r=changeSince(e,t,o[n])??(s&&changeSince(e,t,s))
 return r===void 0?[]:[[(0,S.T)(e),r]]}))}function shownSince({metadata:e},t){const n=t?.object
 const s=(n?.metadata?.generation??0)<(e?.generation??0)
@@ -8260,8 +8261,8 @@ const g=servicesWith(o.others,f)
 const p=await inspectWeb(e,a,{targets:c,services:g})
 const m=subjectsOf(c,g)
 const E=kubectlOf(s)
-const{others:w,namespace:I,dryRun:y}=h
-return{targets:c,others:w,services:g,needs:u,missing:d,...p.web&&{web:p.web},findings:{...l,namespace:I,dryRun:y,web:p.findings,workloads:workloadFindings(m,E),probes:probeFindings(m,readyTimes(A,c),n,E)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
+const{others:w,namespace:y,dryRun:I}=h
+return{targets:c,others:w,services:g,needs:u,missing:d,...p.web&&{web:p.web},findings:{...l,namespace:y,dryRun:I,web:p.findings,workloads:workloadFindings(m,E),probes:probeFindings(m,readyTimes(A,c),n,E)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
 const i=await findingsOf(s,()=>{checkImages(o,n.clusterState(),t,r.image)
 return[]})
 const a=findTargets(n.clusterState(),t,r.image,o.namespace)
@@ -8282,7 +8283,7 @@ if(e["smoke-path"]!==void 0)smokeTarget(r,s,e["smoke-host"])
 return[(0,Q.ok)("workloads",`${(0,S.T)(r.workload)} (container ${r.container}) serves the web`)]})
 return{...r&&{web:r},findings:o}}async function findingsOf(e,t){try{return await t()}catch(t){if(e==="the first error")throw t
 return[(0,Q.gz)("workloads",t)]}}function kubectlOf(e){return t=>e.commandLine(t)}function readyTimes(e,t){return Object.fromEntries(t.flatMap(({id:t,live:n})=>{const s=n&&(0,W.VS)(t,n,e).readyBefore
-return s===void 0?[]:[[(0,S.T)(t),s]]}))}async function servicesIn(e){const t=(0,V.rJ)("v1",e.namespace,"services")
+return s===void 0?[]:[[(0,S.T)(t),s]]}))}async function servicesIn(e){const t=(0,j.rJ)("v1",e.namespace,"services")
 return(await e.get(t)).items}function servicesWith(e,t){const n=e.filter(({kind:e})=>e==="Service")
 const s=n.map(({metadata:e})=>e?.name)
 return[...n,...t.filter(({metadata:e})=>!s.includes(e?.name))]}async function requireRights({app:e,cluster:t},n){const s=await missingRights(t,n)
@@ -8319,28 +8320,28 @@ const{code:n,stdout:s}=await t.kubectl(["config","current-context"])
 return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t,cluster:n}){try{const s=await(0,P.PX)(e,n,t.manifests,t.image)
 const{targets:r,others:o,namespace:i}=s
 const a=[...r,...o,...i?[i]:[]]
-const c=await(0,V.k4)(n,a)
+const c=await(0,j.k4)(n,a)
 a.forEach(e=>c.of(e))
-return{known:s,resources:c,findings:[]}}catch(e){return{known:P.K2,resources:await(0,V.k4)(n,[]),findings:[(0,Q.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=rightsForWorkloads()
+return{known:s,resources:c,findings:[]}}catch(e){return{known:P.K2,resources:await(0,j.k4)(n,[]),findings:[(0,Q.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=rightsForWorkloads()
 return{findings:t,needs:n,missing:await missingRights(e,n)}}async function examineWorkloads(e,{known:t,findings:n},s){const{platform:r,cluster:o}=e
 const i=await(0,q.f)(o,r.clock)
 const a=await inspect(e,{manifests:t,live:i,missing:s,until:"the end"})
 const{targets:c,services:l,findings:A}=a
 if(c.length===0){const e=[...A.images,...A.workloads]
 return unseenWorkloads(o,n.length>0?[]:e)}const u=i.clusterState()
-const[d,f,h,g]=await Promise.all([ailing(c,u,{cluster:o,clock:r.clock,toRepo:(0,Ce.YT)(e)}),staleConfiguration(o,u,c),checkAlone(e,{live:i,targets:c}).then(()=>[],e=>isOfTwo(e)?[(0,Q.gz)("release",e)]:[]),lostImages(e,c)])
+const[d,f,h,g]=await Promise.all([ailing(c,u,{cluster:o,clock:r.clock,toRepo:(0,we.YT)(e)}),staleConfiguration(o,u,c),checkAlone(e,{live:i,targets:c}).then(()=>[],e=>isOfTwo(e)?[(0,Q.gz)("release",e)]:[]),lostImages(e,c)])
 const p=kubectlOf(o)
 return{findings:[...c.map(e=>(0,Q.ok)("workloads",describe(e))),...A.web,...A.workloads,...pullFindings(subjectsOf(c,l),p),...Object.entries(d).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
 return(0,Q.$e)("workloads",n,p(["describe",e]))}),...A.images,...g.map(e=>(0,Q.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...f,...h,...A.namespace,...A.dryRun,...A.probes],needs:a.needs,missing:a.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,v.JP)((0,k.kW)(e)):[])
 const r=s.map(({kind:t,name:n})=>{const s=t==="Secret"?"secrets":"configmaps"
-return`${(0,V.rJ)("v1",e.namespace,s)}/${n}`})
+return`${(0,j.rJ)("v1",e.namespace,s)}/${n}`})
 const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof G.h&&e.status===403)return
 throw e})))
 const i=o.flatMap(e=>e?[e]:[])
 return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
-const r=(0,J.NO)(t,s)
+const r=(0,Y.NO)(t,s)
 return staleConfigurationFindings(n,r,i,kubectlOf(e))})}function isOfTwo(e){return e instanceof i.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
-const[o,i,a]=await Promise.allSettled([(0,D.Cz)(r,(0,H.Fe)(s)),(0,j.aE)(r,s,n.image),(0,Y.Lu)(r,s,n.image)])
+const[o,i,a]=await Promise.allSettled([(0,D.Cz)(r,(0,H.Fe)(s)),(0,J.aE)(r,s,n.image),(0,V.Lu)(r,s,n.image)])
 const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,Q.gz)("release",e.reason)]:[])
 if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
 if(a.status!=="fulfilled")return c
@@ -8349,8 +8350,8 @@ const A=await checkNotStale(e.with({platform:l}),a.value).then(()=>[],e=>[(0,Q.g
 const u=releaseFindings(n,o.value,i.value?.begun,a.value)
 return[...u,...A]}function cluster_closed(e){return[(0,Q.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,Q.ok)("commit",`the tag is ${n} (option "tag")`)
 if(t!==e){const e=`there are uncommitted changes, so the tag of the image is ${(0,E.j)(t)}: commit or stash them to release the commit itself`
-return(0,Q.$e)("commit",e,"git status --short")}return(0,Q.ok)("commit",`commit ${(0,E.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const Ve=[".git",".env",".venv","venv","node_modules"]
-function unignored(e,{names:t,ignores:n}){const s=Ve.filter(e=>t.includes(e))
+return(0,Q.$e)("commit",e,"git status --short")}return(0,Q.ok)("commit",`commit ${(0,E.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const je=[".git",".env",".venv","venv","node_modules"]
+function unignored(e,{names:t,ignores:n}){const s=je.filter(e=>t.includes(e))
 if(n||s.length===0)return[]
 const r=`there is no .dockerignore in "${e}": the builder receives ${s.join(", ")}, and a COPY of the folder includes ${s.length===1?"it":"them"} in the image`
 return[(0,Q.$e)("commit",r,`printf '%s\\n' ${s.join(" ")} > ${(0,o.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(s=>{const r=n[s]
@@ -8387,9 +8388,9 @@ if(!r||!hasDocker(s)||!has(s.buildx)){const e=`${(0,g.w4)(i)} was not checked be
 return{has:false,findings:[(0,Q.$e)("registry",e)]}}try{const s={platform:e,settings:t,source:r,signal:n}
 const{lookup:a,login:c,beside:l,source:A}=await askRegistry(s,o)
 const u=registryFindings(i,A.tag,{lookup:a,login:c,...l!==void 0&&{beside:l}})
-return{has:a.is==="there",findings:u}}catch(e){return{has:false,findings:[(0,Q.gz)("registry",e)]}}}const Ye=1e4
-async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,f.wj)(e.clock,Ye,t,t=>(0,u.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof f.Ms))throw e
-return{code:1,stdout:"",stderr:`no answer within ${Ye/1e3} s`}}}
+return{has:a.is==="there",findings:u}}catch(e){return{has:false,findings:[(0,Q.gz)("registry",e)]}}}const Ve=1e4
+async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,f.wj)(e.clock,Ve,t,t=>(0,u.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof f.Ms))throw e
+return{code:1,stdout:"",stderr:`no answer within ${Ve/1e3} s`}}}
 const[n,s,r,o]=await Promise.all([e.processes.run("git",["--version"]),answerOf(["version","--format","{{json .}}"]),answerOf(["buildx","version"]),inspectKubectl(e)])
 return{git:n,docker:s,buildx:r,...o&&{kubectl:o}}}async function inspectKubectl({processes:e}){const t=await e.find("kubectl")
 return t===void 0?void 0:e.run(t,["version","--client","-o","json"])}async function askRegistry(e,t){const{platform:n,settings:s}=e
@@ -8406,8 +8407,8 @@ try{const i=checkPlan(e,{context:s,...r!==void 0&&{file:r}})
 const a=await n.list(s)
 const c=a.filter(e=>n.isFolder((0,o.join)(s,e)))
 const l={names:a,ignores:[(0,o.join)(s,".dockerignore"),`${i}.dockerignore`].some(e=>n.exists(e)),managers:["",...c].map(e=>(0,o.join)(e,"manage.py")).filter(e=>n.exists((0,o.join)(s,e)))}
-return contextFindings(s,l,t)}catch(e){return[(0,Q.gz)("commit",e)]}}const Je={say:()=>{},quote:()=>{},waiting:()=>{}}
-var je=s(6488)
+return contextFindings(s,l,t)}catch(e){return[(0,Q.gz)("commit",e)]}}const Ye={say:()=>{},quote:()=>{},waiting:()=>{}}
+var Je=s(6488)
 function runDoctor(e){return(0,B.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,f.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
 const n=await inspectMachine(e)
 if(n.source)e.state.source=n.source
@@ -8418,11 +8419,12 @@ t.add(()=>e.files.remove(n))
 return n}async function examineClusterOf(e,{answers:t,source:n}){const{platform:s,settings:r,signal:o,resources:a}=e
 try{const i=await a.openCluster(s,r,o)
 const c=n??{tag:r.tag??"unknown"}
-const l=new Ce.v5({...e,source:c})
-return[...t.kubectl?skewFindings(clientVersion(t.kubectl),i.version):[],...await examineCluster(l.with({log:Je,cluster:i}))]}catch(e){o.throwIfAborted()
-return cluster_closed(new i.HR((0,je.rl)(e,o)))}}var qe=s(2638)
-var We=s(4565)
-var ze=s(7823)
+const l=new we.v5({...e,source:c})
+return[...t.kubectl?skewFindings(clientVersion(t.kubectl),i.version):[],...await examineCluster(l.with({log:Ye,cluster:i}))]}catch(e){o.throwIfAborted()
+return cluster_closed(new i.HR((0,Je.rl)(e,o)))}}var qe=s(2638)
+var We=s(1812)
+var ze=s(4565)
+var Ke=s(7823)
 function preflight(e,t){return(0,f.ZC)(e.signal,async()=>{const n=await t()
 const s=e.with({cluster:n})
 const r=await preflight_check(s)
@@ -8432,14 +8434,14 @@ const i=await(0,P.PX)(t,r,n.manifests,n.image)
 const a=await checkNamespace(r,i)
 const{targets:c,jobs:l,namespace:A}=i
 const u=[...c,...i.others,...A?[A]:[]]
-const d=await(0,V.k4)(r,u)
+const d=await(0,j.k4)(r,u)
 await requireRights(e,rightsFor(s,i,d))
 if(A)await makeNamespace(o,r,A,a)
 const f=await(0,q.f)(r,t.clock)
 const h={manifests:i,live:f,missing:[],until:"the first error"}
 const{findings:g,targets:p,others:m,services:E,web:w}=await inspect(e,h)
-const I=warningsOf([...g.namespace,...g.workloads,...g.probes,...g.dryRun])
-for(const t of I)(0,Ce.FF)(e,t)
+const y=warningsOf([...g.namespace,...g.workloads,...g.probes,...g.dryRun])
+for(const t of y)(0,we.FF)(e,t)
 return{live:f,targets:p,others:m,jobs:l,resources:d,services:E,...w&&{web:w}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
 return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
 const n=(0,v.JP)((0,k.kW)(e))
@@ -8461,8 +8463,8 @@ const g={...i,targets:planned(A,[...d.map(becomesOf),...f])}
 const p=t.live.clusterState()
 const{changes:m}=planOf({others:l,own:d,targets:A,services:h,clusterState:p})
 const E=[...priorOfChanges(m,g),...priorOfTargets(g.targets,a)]
-o.say(`${(0,Ie.LS)(E.length,"object")} stored in the snapshot`)
-for(const t of c)(0,Ce.FF)(e,t)
+o.say(`${(0,ye.LS)(E.length,"object")} stored in the snapshot`)
+for(const t of c)(0,we.FF)(e,t)
 const w=runningVersion(e,g)
 return{checked:g,snapshot:E,changes:m,...w&&{before:w}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
 return(0,se.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,k.gv)(e)?[[(0,S.T)((0,k.hY)(e)),e]]:[]))
@@ -8477,18 +8479,18 @@ const c=webOf(n,o,t.services)
 return{...a,targets:o,...c&&{web:c}}}async function asTheyAre(e,t,n){const s=await Promise.all(t.map(async({live:t,...s})=>{const r=await e.find(s.path)
 const o=r&&!s.manifest?(0,k.ys)(r,n):s.uses
 return{...s,uses:o,running:imagesIn(r,o),...r&&{live:r}}}))
-return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var Ke=s(8152)
-var Ze=s(6072)
-var Xe=s(6186)
+return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var Ze=s(8152)
+var Xe=s(6072)
+var et=s(6186)
 async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
-const o=await(0,Ze.s)(t)
+const o=await(0,Xe.s)(t)
 e.resources.add(()=>o.release())
-const i=(0,Ke.O)(t.cluster,o)
-const a=await(0,j.aE)(i,s,r.image)
-const c=a&&await(0,j.R1)(i,s,a,objectsOfRelease(n))
+const i=(0,Ze.O)(t.cluster,o)
+const a=await(0,J.aE)(i,s,r.image)
+const c=a&&await(0,J.R1)(i,s,a,objectsOfRelease(n))
 const l=t.with({cluster:i,signal:o.lost})
-if(c)await(0,Xe.U)(e,l,n.live,c)
-else await(0,we.d9)(l,n.live)
+if(c)await(0,et.U)(e,l,n.live,c)
+else await(0,Ce.d9)(l,n.live)
 t.signal.throwIfAborted()
 return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,B.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:a,resources:c}=e
 if(n["migrate-command"]==="")(0,i.fJ)({code:"usage",sentence:'"migrate" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
@@ -8504,42 +8506,45 @@ await checkHistory(s,u)
 return{...n,now:await checkedNow(s,u)}})
 const w=g.with({cluster:p,signal:AbortSignal.any([o,m])})
 try{const t=await migrateTo(e,w,E,h)
-return{result:t?"done":"unchanged"}}catch(e){const t=(0,je.qT)(m)
-throw t?new i.HR(t):e}}async function migrateTo({reporter:e,state:t,warn:n},s,r,o){const{settings:a}=s
+return{result:t?"done":"unchanged"}}catch(e){const t=(0,Je.qT)(m)
+throw t?new i.HR(t):e}finally{await keepSchemaChange(e,w)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){if(!e.schema)return
+await(0,V.$)({cluster:n,clock:s.clock,app:r},e.schema).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,I.b)(e)}`)})}function shared(e){return/^[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)?{migrate:e}:{}}async function migrateTo({reporter:e,state:t,warn:n},s,r,o){const{settings:a}=s
 if(!r.web||a["migrate-command"]==="")return false
-const c=(0,Ee.B)(s,{checked:r,web:r.web,image:o})
+const c=(0,Ee.Be)(s,{checked:r,web:r.web,image:o})
 try{const r=await e.stage("plan",async e=>{const n=await c.plan(e)
 t.plan=n
-if(n.judged?.blocked===true)(0,i.fJ)((0,We.qF)(n.judged,(0,Ce.YT)(s)))
+if(n.judged?.blocked===true)(0,i.fJ)((0,ze.qF)(n.judged,(0,we.YT)(s)))
 return n})
 t.needs=c.needs()
+Object.assign(t,shared(a["migrate-command"]))
 t.databases=Object.fromEntries(r.databases.map(({database:e,identity:t})=>[e,t]))
-const o=(0,ze.UA)(r)
-if(o!==void 0)n(o);(0,We.Tw)(r.judged).forEach(n)
+const o=(0,Ke.UA)(r)
+if(o!==void 0)n(o);(0,ze.Tw)(r.judged).forEach(n);(0,We.Dp)(r.databases).forEach(n)
 if(!r.runs)return false
 let l=true
 try{await e.stage("migrate",e=>c.migrate(e))
-l=false}finally{c.surprises(l).forEach(n)}(0,ze.aU)(r,a["migrate-command"],c.applied()).forEach(n)
-return true}finally{await c.close().catch(e=>{n((0,je.$N)(e))})
-t.migrations=c.applied()}}async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
+l=false}finally{c.surprises(l).forEach(n)}(0,Ke.aU)(r,a["migrate-command"],c.applied()).forEach(n)
+return true}finally{await c.close().catch(e=>{n((0,Je.$N)(e))})
+t.migrations=c.applied()
+t.schema=c.schema()}}async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
 const{app:s,cluster:r}=e
 const o=e.settings.image
-const i=await Promise.all([planManifests(e.with({log:Je}),t.others),planAsLive(r,t.targets,{repository:o,image:(0,m.d)(n)})])
+const i=await Promise.all([planManifests(e.with({log:Ye}),t.others),planAsLive(r,t.targets,{repository:o,image:(0,m.d)(n)})])
 if(i.flat().some(({is:e})=>e!=="none"))return false
 const a=fingerprintsOf(t,o,n)
 if(a.length===0)return true
-const c=(await(0,Y.Lu)(r,s,o)).filter(O.FM)
+const c=(await(0,V.Lu)(r,s,o)).filter(O.FM)
 return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
 if(!await runsAlready(e,t.live,t.targets,n))return false
 if(!runsWell(t,s.clock.now()))return false
-return await(0,j.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,le.ax)(e,t,`${t}@${n}`))}var et=s(2789)
-var tt=s(7101)
-const nt=/^=+ (.+?) =+$/
-const st=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
-const rt=/^_+ (.*[^_ ].*) _+$/
-const ot=/^(\S+\.py):(\d+):(?: .*)?$/
-const it=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
-function readPytest(e){const t=e.findLast(e=>st.test(e))
+return await(0,J.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,le.ax)(e,t,`${t}@${n}`))}var tt=s(2789)
+var nt=s(7101)
+const st=/^=+ (.+?) =+$/
+const rt=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
+const ot=/^_+ (.*[^_ ].*) _+$/
+const it=/^(\S+\.py):(\d+):(?: .*)?$/
+const ct=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
+function readPytest(e){const t=e.findLast(e=>rt.test(e))
 if(t===void 0)return
 const n={}
 for(const[,e,s=""]of t.matchAll(/(\d+) ([a-z][a-z ]*[a-z])(?=,| in )/g))n[s.replace(/ in$/,"")]=Number(e)
@@ -8557,50 +8562,50 @@ return{name:e,is:t,message:n,file:s}})
 return[...s,...r]}function tailOf(e){return e.includes("::")?e.split("::").slice(1).join("."):e}function isSubtest(e,t){return e.startsWith(`${t} (`)||e.startsWith(`${t} [`)}function sectionsOf(e){const t=[]
 let n
 let s
-for(const r of e){const e=nt.exec(r)?.[1]
+for(const r of e){const e=st.exec(r)?.[1]
 if(e!==void 0){n=e==="FAILURES"?"failure":e==="ERRORS"?"error":void 0
 s=void 0
-continue}const o=rt.exec(r)?.[1]
+continue}const o=ot.exec(r)?.[1]
 if(n&&o!==void 0){s={title:o,is:n,lines:[]}
 t.push(s)}else if(/^-+ Captured .* -+$/.test(r))s=void 0
-else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>nt.exec(e)?.[1]==="short test summary info")
-return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=it.exec(e)??[]
+else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>st.exec(e)?.[1]==="short test summary info")
+return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=ct.exec(e)??[]
 if(n===void 0)return[]
 return[{node:n,is:t==="ERROR"?"error":"failure",message:s}]})}function messageOf(e){const t=e.findLastIndex(e=>/^E\s/.test(e))
-if(t<0){const t=(0,tt.T1)(e)
-return t&&(0,tt.em)(t)}let n=t
+if(t<0){const t=(0,nt.T1)(e)
+return t&&(0,nt.em)(t)}let n=t
 while(/^E\s/.test(e[n-1]??""))n--
-return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,tt.NP)(ot.exec(e)?.[1]??"<none>"))
-const[,n,s]=ot.exec(t??"")??[]
+return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,nt.NP)(it.exec(e)?.[1]??"<none>"))
+const[,n,s]=it.exec(t??"")??[]
 if(n!==void 0)return{file:n,line:Number(s)}
-const r=(0,tt.T1)(e)
-const o=r&&(0,tt.QR)(r)
-return o?{file:o.file,line:o.line}:{}}const ct=/^={70}$/
-const At=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
-const ut=/^Ran (\d+) tests? in [\d.]+s$/
-const dt=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
-function readTests(e){const t=e.map(tt.pj)
+const r=(0,nt.T1)(e)
+const o=r&&(0,nt.QR)(r)
+return o?{file:o.file,line:o.line}:{}}const At=/^={70}$/
+const ut=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
+const dt=/^Ran (\d+) tests? in [\d.]+s$/
+const ft=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
+function readTests(e){const t=e.map(nt.pj)
 return readUnittest(t)??readPytest(t)}function testAnnotations(e,t,n=10){return e.failing.flatMap(({name:e,is:n,message:s,file:r,line:o=1})=>{const i=r===void 0?void 0:t(r)
 const a=n==="failure"?`Test failed: ${e}`:`Test could not run: ${e}`
 return i===void 0?[]:[{file:i,line:o,title:a,message:s}]}).slice(0,n)}function inRepository(e,t){const n=e.failing.map(({file:e,line:n,...s})=>{const r=e===void 0?void 0:t(e)
 return r===void 0?s:{...s,file:r,...n!==void 0&&{line:n}}})
-return{...e,failing:n}}function readUnittest(e){const t=e.flatMap((t,n)=>ct.test(t)&&At.test(e[n+1]??"")?[n+1]:[])
-const n=e.flatMap((e,t)=>ut.test(e)?[t]:[])
+return{...e,failing:n}}function readUnittest(e){const t=e.flatMap((t,n)=>At.test(t)&&ut.test(e[n+1]??"")?[n+1]:[])
+const n=e.flatMap((e,t)=>dt.test(e)?[t]:[])
 if(t.length===0&&n.length===0)return
 const s={}
-for(const t of e)for(const[,e="",n]of(dt.exec(t)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))s[e.trim()]=(s[e.trim()]??0)+Number(n)
+for(const t of e)for(const[,e="",n]of(ft.exec(t)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))s[e.trim()]=(s[e.trim()]??0)+Number(n)
 const r=[...t.map(e=>e-1),...n,e.length]
 const o=t.map(t=>test_output_failingOf(e.slice(t,Math.min(...r.filter(e=>e>t)))))
 const seen=e=>o.filter(t=>t.is===e).length
-return{runner:"unittest",run:n.reduce((t,n)=>t+Number(ut.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=At.exec(e[0]??"")??[]
+return{runner:"unittest",run:n.reduce((t,n)=>t+Number(dt.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=ut.exec(e[0]??"")??[]
 const s=e.findIndex(e=>e==="Stdout:"||e==="Stderr:")
-const r=(0,tt.T1)(s<0?e:e.slice(0,s))
-const o=r&&(0,tt.QR)(r)
-return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,tt.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
+const r=(0,nt.T1)(s<0?e:e.slice(0,s))
+const o=r&&(0,nt.QR)(r)
+return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,nt.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
 if(t==="")return e
 if(n.includes("unittest.loader._FailedTest"))return t
 const r=n.endsWith(`.${t}`)?n:`${n}.${t}`
-return`${r}${s}`}const ft=6e4
+return`${r}${s}`}const ht=6e4
 function serviceFor(e,t){switch(e){case"postgres":return{image:"postgres:17",env:{POSTGRES_USER:"test",POSTGRES_PASSWORD:t,POSTGRES_DB:"test"},data:"/var/lib/postgresql/data",command:["postgres","-c","fsync=off","-c","synchronous_commit=off","-c","full_page_writes=off"],ask:["pg_isready","--host=127.0.0.1","--username=test","--dbname=test"],answer:/accepting connections/,address:{DATABASE_URL:`postgres://test:${t}@postgres:5432/test`,...addressIn("PG",["HOST","PORT","USER","PASSWORD","DATABASE"],t),...addressIn("POSTGRES_",["HOST","PORT","USER","PASSWORD","DB"],t)}}
 case"redis":return{image:"redis:8",env:{},data:"/data",command:["redis-server","--save","","--appendonly","no"],ask:["redis-cli","ping"],answer:/PONG/,address:{REDIS_URL:"redis://redis:6379/0",REDIS_HOST:"redis",REDIS_PORT:"6379"}}}}const labelOf=({name:e})=>`django-rollout.test=${e}`
 async function startServices(e,t,n,s){const{platform:r,log:o,signal:a}=e
@@ -8625,14 +8630,14 @@ const f=await(0,u.T3)(r,["run","--detach","--name",A,"--label",labelOf(t),"--net
 if(f.code!==0)(0,i.fJ)({code:"registry",sentence:`tests: ${n} could not be started from the image ${l.image}: ${(0,u.A3)(f)}`,logs:[{lines:f.stderr.split("\n").slice(-20)}]})
 await answered(e,n,l,A)
 o.say(`${n} (${l.image}) answers after ${(0,a.p0)(r.clock.now()-d)}`)
-return l.address}async function answered({platform:e,signal:t},n,s,r){const o=e.clock.now()+ft
+return l.address}async function answered({platform:e,signal:t},n,s,r){const o=e.clock.now()+ht
 for(;;){const c=await(0,u.T3)(e,["exec",r,...s.ask],{signal:t})
 if(c.code===0&&s.answer.test(c.stdout))return
 const l=await(0,u.T3)(e,["container","inspect","--format","{{.State.Running}}",r],{signal:t})
 const A=e.clock.now()>=o
 if(l.stdout.trim()!=="true"||A){const s=await(0,u.T3)(e,["logs","--tail","30",r],{signal:t})
 const o=[s.stdout,s.stderr].join("\n").split("\n").filter(e=>e!=="")
-const c=A?`did not answer within ${(0,a.p0)(ft)}`:"exited before its first answer";(0,i.fJ)({code:"tests-failed",sentence:`tests: ${n} ${c}: ${(0,a.BP)(o)}`,logs:[{lines:o}]})}await e.clock.sleep(200,t)}}function addressIn(e,t,n){const s=["postgres","5432","test",n,"test"]
+const c=A?`did not answer within ${(0,a.p0)(ht)}`:"exited before its first answer";(0,i.fJ)({code:"tests-failed",sentence:`tests: ${n} ${c}: ${(0,a.BP)(o)}`,logs:[{lines:o}]})}await e.clock.sleep(200,t)}}function addressIn(e,t,n){const s=["postgres","5432","test",n,"test"]
 return Object.fromEntries(t.map((t,n)=>[`${e}${t}`,s[n]??""]))}async function runInImage(e,t,n){const{platform:s,log:r,signal:i}=e
 const c={name:`django-rollout-test-${(0,F.randomBytes)(6).toString("hex")}`}
 const l=await s.files.privateFolder()
@@ -8648,8 +8653,8 @@ await removeBox(s,c,r)
 await s.files.remove(l)}}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
 const{code:r,stdout:o}=await(0,u.T3)(e,s,{signal:n})
 const i=r===0?JSON.parse(o):null
-return Array.isArray(i)&&i.length>0?i.join(" "):void 0}const ht=2e4
-const pt=40
+return Array.isArray(i)&&i.length>0?i.join(" "):void 0}const pt=2e4
+const mt=40
 async function test(e,t,n){const{platform:s,settings:r,signal:o,log:c}=e
 const l=s.clock.now()
 const A=r["test-command"]
@@ -8659,21 +8664,21 @@ c.say(`running ${A}`)
 const d=[]
 const h=r["test-timeout"]
 const run=n=>runInImage(e.with({signal:n}),{built:t,command:A,services:r["test-services"],env:r["test-env"]},e=>{c.quote(e)
-if(d.push(e)>ht*2)d.splice(0,ht)})
+if(d.push(e)>pt*2)d.splice(0,pt)})
 const g=await(0,f.wj)(s.clock,h,o,run).catch(e=>e instanceof f.Ms&&!o.aborted?e:Promise.reject(e))
 if(g instanceof f.Ms)return(0,i.fJ)(notInTime(h,d))
 const p=readTests(d)
-if(p)n(inRepository(p,(0,Ce.YT)(e)))
+if(p)n(inRepository(p,(0,we.YT)(e)))
 if(g!==0)return(0,i.fJ)(testCause(e,g,d,p))
 c.say(passed(p,s.clock.now()-l))}function passed(e,t){if(e===void 0)return`tests passed in ${(0,a.p0)(t)}`
 if(e.run===0)return'warning: no tests ran; check that "test-command" finds them'
 const n=e.skipped===0?"":`, ${e.skipped} of them skipped`
 return`${e.run} ${e.run===1?"test":"tests"} passed in ${(0,a.p0)(t)}${n}`}function notInTime(e,t){const n=t.findLast(e=>(0,a.pj)(e).trim()!=="")
 const s=n===void 0?"there was no output":`the last line was "${oneLine(n)}"`
-return{code:"tests-failed",sentence:`tests: not finished after ${(0,a.p0)(e)}; ${s}`,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-pt)}]}}function testCause(e,t,n,s){const{settings:r}=e
+return{code:"tests-failed",sentence:`tests: not finished after ${(0,a.p0)(e)}; ${s}`,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-mt)}]}}function testCause(e,t,n,s){const{settings:r}=e
 const o=r["test-command"]
-const i=(0,Ce.YT)(e)
-const c=[{lines:n.slice(-pt)}]
+const i=(0,we.YT)(e)
+const c=[{lines:n.slice(-mt)}]
 const cause=(e,t={})=>({code:"tests-failed",sentence:`tests: ${e}`,logs:c,...t})
 const[l]=s?.failing??[]
 if(s!==void 0&&l!==void 0){const e=Math.max(s.failures+s.errors,s.failing.length)
@@ -8684,17 +8689,17 @@ return cause(`${e} of ${s.run} failed${a}: ${l.name}${o}: ${oneLine(l.message)}`
 if(e!==void 0)return e}if(n.some(e=>/exec:? "?\/bin\/sh"?(:| failed)/.test(e)))return cause("the image has no /bin/sh to run them with",{hint:'Set "target" to a stage that has one, or set "test-command" to none and test before the release'})
 if(t===125)return cause(`starting their container failed: ${(0,a.BP)(n)}`)
 if(s?.run===0)return cause(`"${(0,a.vI)(o,100)}" found no tests (exit code ${t})`)
-const A=(0,tt.VS)(n)
-if(A!==void 0){const e=(0,tt.QR)(A)
+const A=(0,nt.VS)(n)
+if(A!==void 0){const e=(0,nt.QR)(A)
 const t=e===void 0?void 0:i(e.file)
-const s=(0,tt.ax)(A,i)
+const s=(0,nt.ax)(A,i)
 const o=e===void 0||t===void 0?[]:[{file:t,line:e.line,title:"The tests could not run",message:s}]
-return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const d=(0,a.BP)(n.slice(-pt))
+return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const d=(0,a.BP)(n.slice(-mt))
 const f=t===137?{hint:"Exit code 137 is a kill, usually for lack of memory"}:{}
 return cause(`"${(0,a.vI)(o,100)}" exited with code ${t}${d===""?"":`: ${oneLine(d)}`}`,f)}function hintFor(e,t){const n=e.some(e=>/connection refused|could not translate host name|failed to resolve host|Name or service not known/i.test(e))
 const lastLine=t=>e.some(e=>t.test(e))
 const s=[...lastLine(/psycopg|port 5432/)&&!t.includes("postgres")?["postgres"]:[],...lastLine(/\bredis\b|:6379/i)&&!t.includes("redis")?["redis"]:[]]
-return n&&s.length>0?{hint:`For a temporary server, set test-services: ${s.join(" ")}`}:{}}function oneLine(e){return(0,a.vI)((0,a.pj)(e).replace(/\s+/g," ").trim(),300)}var mt=s(1777)
+return n&&s.length>0?{hint:`For a temporary server, set test-services: ${s.join(" ")}`}:{}}function oneLine(e){return(0,a.vI)((0,a.pj)(e).replace(/\s+/g," ").trim(),300)}var Et=s(1777)
 function releaseStartOf({reporter:e},{source:t,holder:n},{command:s,image:r,back:o,jobs:i=[]}){return{run:n.id,command:s,who:n.who,...n.url!==void 0&&{url:n.url},at:new Date(e.startedAt).toISOString(),image:r.repository,tag:r.tag,digest:r.digest,...t.sha!==void 0&&{sha:t.sha},...o!==void 0&&{back:o},...i.length>0&&{jobs:i}}}async function keepAnswers(e,t){if(t.length===0)return
 const{run:n,context:s}=e
 const{cluster:r,platform:o,app:i}=s
@@ -8702,37 +8707,37 @@ const a=(0,T.mk)(e.record.snapshot,t)
 if((0,k.FB)(a,e.record.snapshot))return
 e.record={...e.record,snapshot:a}
 if(e.isFrozen===true)return
-try{e.record=await(0,j.vL)(r,o.clock,i,e.record)}catch(t){if(!(t instanceof G.h&&t.status===403))throw t
+try{e.record=await(0,J.vL)(r,o.clock,i,e.record)}catch(t){if(!(t instanceof G.h&&t.status===403))throw t
 e.isFrozen=true
 n.warn(`the server's result of this release could not be stored, so another run that has to undo this release does not have it: ${t.message} (examples/rbac.yaml has the Role)`)}}async function recordInHistory({run:e,context:t,start:n,prepared:s,record:r},o){const{state:i,reporter:a}=e
 const{platform:c,app:l,cluster:A}=t
 const{result:u}=o
 const d="cause"in o?o.cause.sentence.split("\n")[0]:void 0
-const h={...n,result:u,...d!==void 0&&{cause:d},seconds:Math.round(a.seconds()*10)/10,migrations:i.migrations}
-const g={needs:i.needs,...u==="deployed"&&{templates:(0,mt.r3)(r.snapshot),databases:i.databases,before:s.before&&{...s.before,templates:(0,mt.Z5)(r.snapshot)}}}
-const save=()=>(0,Y.DR)({cluster:A,clock:c.clock,app:l},h,g)
+const h={...n,result:u,...d!==void 0&&{cause:d},seconds:Math.round(a.seconds()*10)/10,migrations:i.migrations,...i.migrate!==void 0&&{migrate:i.migrate},...i.fit&&{fit:i.fit}}
+const g={needs:i.needs,schema:i.schema,...u==="deployed"&&{templates:(0,Et.r3)(r.snapshot),databases:i.databases,before:s.before&&{...s.before,templates:(0,Et.Z5)(r.snapshot)}}}
+const save=()=>(0,V.DR)({cluster:A,clock:c.clock,app:l},h,g)
 try{await(u==="stuck"?(0,f.Qh)(c.clock,save):save())
-return true}catch(t){e.warn(`${(0,E.j)(n.tag)} is missing in the history: ${(0,y.b)(t)}`)
+return true}catch(t){e.warn(`${(0,E.j)(n.tag)} is missing in the history: ${(0,I.b)(t)}`)
 return false}}class NoLongerRunning extends i.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
 const{image:c}=s
-try{const a=await(0,Y.Lu)(t.cluster,o,i.image)
+try{const a=await(0,V.Lu)(t.cluster,o,i.image)
 if((0,O.BO)(a)?.digest===c.digest)return
 await e.reporter.stage("history",async i=>{const{cluster:a}=await lockAndRecover(e,t.with({log:i}),n)
 const l=await checkedNow(t.with({log:i,cluster:a}),n)
 await checkHistory(t,l)
 if(!await runsAlready(t,l.live,l.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,E.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
 const A={...releaseStartOf(e,t,s),result:"found",seconds:0,migrations:[]}
-const u=(0,mt.bU)(l.targets.flatMap(({live:e})=>e??[]))
-await(0,Y.DR)({cluster:a,clock:r.clock,app:o},A,{templates:u})
-i.say(`${(0,E.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,je.Uh)(t))throw t
+const u=(0,Et.bU)(l.targets.flatMap(({live:e})=>e??[]))
+await(0,V.DR)({cluster:a,clock:r.clock,app:o},A,{templates:u})
+i.say(`${(0,E.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,Je.Uh)(t))throw t
 a.throwIfAborted()
-e.warn(`${(0,E.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,je.$N)(t)}`)}}var Et=s(7763)
+e.warn(`${(0,E.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,Je.$N)(t)}`)}}var wt=s(7763)
 async function giveUp(e,t){const{platform:n,app:s,cluster:r}=e.context
 let o
 try{e.lost.throwIfAborted()
 o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await recordInHistory(e,o)
 if(o.result==="kept")return o
-try{await(0,j.yv)(r,n.clock,s,e.record)
+try{await(0,J.yv)(r,n.clock,s,e.record)
 return o}catch(t){return stuck(e,t,o)}}async function undoFailed(e,t){const n=t.code==="cancelled"
 if(!await(0,Be.$A)(e.context.cluster,e.record.snapshot))return{result:n?"cancelled":"failed",cause:t}
 if(!n&&wantsKeep(e))return give_up_keep(e,t)
@@ -8745,44 +8750,46 @@ if(wantsKeep(e)||!s)return{result:"superseded",cause:t,left:n,current:await imag
 const r=await restoreAll(e)
 return{result:"superseded",cause:t,restored:r,current:await imagesNow(e)}}function wantsKeep({run:e}){return e.settings["on-failure"]==="keep"}function isForPeople({prior:e,did:t}){return e.of==="workload"&&["put","delete","ask"].includes(t)}async function restoreAll({run:{reporter:e,state:t},context:n,lost:s,prepared:r,record:{snapshot:o,timeouts:i}}){const{live:a}=r.checked
 const c={live:a,snapshot:o,timeouts:i}
-const l=await e.stage("undo",e=>(0,f.wj)(n.platform.clock,(0,Et.E)(c),s,s=>(0,Et.t)(n.with({log:e,signal:s}),c,e=>{t.keep({undo:e})})))
-t.exceptions=[...t.exceptions.filter(({is:e})=>e!=="another version"),...(0,et.Z)(a.clusterState(),l,e=>n.cluster.commandLine(e))]
+const l=await e.stage("undo",e=>(0,f.wj)(n.platform.clock,(0,wt.E)(c),s,s=>(0,wt.t)(n.with({log:e,signal:s}),c,e=>{t.keep({undo:e})})))
+t.exceptions=[...t.exceptions.filter(({is:e})=>e!=="another version"),...(0,tt.Z)(a.clusterState(),l,e=>n.cluster.commandLine(e))]
 return l}function leftCause(e,t){return{...t,code:"superseded",sentence:`${e}, set by another client: its change was kept, and everything else was restored; the release was given up because ${t.sentence}`,hint:"decide which version should run, then release it"}}async function give_up_keep(e,t){const n=`to restore the previous version: ${(0,N.a)("recover",e.context.settings)}; the next release also does this before it starts`
 const s=t.hint===void 0?n:`${t.hint}\n${n}`
 return{result:"kept",cause:{...t,hint:s},current:await imagesNow(e)}}async function stuck(e,t,n){const{context:s,lost:r,record:o}=e
 const i=await imagesNow(e)
-const a=(0,je.qT)(r)
+const a=(0,Je.qT)(r)
 if(a)return{...n,result:"stuck",cause:a,current:i}
-const c=(0,je.rl)(t,r)
-const l={...n,result:"stuck",current:i,cause:{...c,code:"restore-failed",sentence:`${c.sentence}; the release was given up because ${n.cause.sentence}`,hint:[...c.hint===void 0?[]:[c.hint],(0,je.eW)(s.settings,s.cluster,o.snapshot)].join("\n")}}
+const c=(0,Je.rl)(t,r)
+const l={...n,result:"stuck",current:i,cause:{...c,code:"restore-failed",sentence:`${c.sentence}; the release was given up because ${n.cause.sentence}`,hint:[...c.hint===void 0?[]:[c.hint],(0,Je.eW)(s.settings,s.cluster,o.snapshot)].join("\n")}}
 await recordInHistory(e,l)
 return l}function imagesNow({context:e,record:t}){const{cluster:n,platform:s,settings:r}=e
-return(0,je.ax)(n,s.clock,r,t.snapshot)}async function transaction(e,t,n,s){const{reporter:r,signal:o,state:i}=e
-const{platform:a,app:c,settings:l}=t
-const{cluster:A,lost:u}=await r.stage("lock",async r=>{const o=t.with({log:r})
+return(0,Je.ax)(n,s.clock,r,t.snapshot)}async function transaction(e,t,n,s){const{reporter:r,signal:o,state:a}=e
+const{platform:c,app:l,settings:A}=t
+const{cluster:u,lost:d}=await r.stage("lock",async r=>{const o=t.with({log:r})
 const i=await lockAndRecover(e,o,n)
 await(s.check?.(o,await checkHistory(o,n)))
 return i})
-const d=t.with({cluster:A})
-const f=releaseStartOf(e,d,s)
-const{prepared:h,record:g}=await r.stage("snapshot",async e=>{const t=await snapshot(d.with({log:e}),n,s.image,s.targets)
-const r={timeout:l.timeout,grace:l.grace}
-const o={begun:f,timeouts:r,snapshot:t.snapshot}
-return{prepared:t,record:await(0,j.C6)(A,a.clock,c,o)}})
-i.begin(s.image,h.checked)
-const p={run:e,context:d,lost:u,start:f,prepared:h,record:g}
-e.onBegin?.(f)
-const m=d.with({signal:AbortSignal.any([o,u])})
-try{await s.write(m,h,e=>keepAnswers(p,e))
-m.signal.throwIfAborted()}catch(e){i.detect(a.clock.now())
-return giveUp(p,(0,je.qT)(u)??(0,je.rl)(e,o))}const E=await transaction_close(p)
-if(E.result==="deployed")await(s.whenLive?.(m))
-return E}async function transaction_close(e){const{run:t,context:n,lost:s,record:r}=e
+const f=t.with({cluster:u})
+const h=f.with({signal:AbortSignal.any([o,d])})
+await(s.prove?.(h).catch(e=>{const t=(0,Je.qT)(d)
+throw t?new i.HR(t):e}))
+const g=releaseStartOf(e,f,s)
+const{prepared:p,record:m}=await r.stage("snapshot",async e=>{const t=await snapshot(f.with({log:e}),n,s.image,s.targets)
+const r={timeout:A.timeout,grace:A.grace}
+const o={begun:g,timeouts:r,snapshot:t.snapshot}
+return{prepared:t,record:await(0,J.C6)(u,c.clock,l,o)}})
+a.begin(s.image,p.checked)
+const E={run:e,context:f,lost:d,start:g,prepared:p,record:m}
+e.onBegin?.(g)
+try{await s.write(h,p,e=>keepAnswers(E,e))
+h.signal.throwIfAborted()}catch(e){a.detect(c.clock.now())
+return giveUp(E,(0,Je.qT)(d)??(0,Je.rl)(e,o))}const w=await transaction_close(E)
+if(w.result==="deployed")await(s.whenLive?.(h))
+return w}async function transaction_close(e){const{run:t,context:n,lost:s,record:r}=e
 const{platform:o,app:i,settings:a,cluster:c}=n
 const l=await recordInHistory(e,{result:"deployed"})
-try{await(0,j.yv)(c,o.clock,i,r)
-return{result:"deployed"}}catch(e){if(l){t.warn(`removing its record failed (${(0,je.$N)(e)}); the next release or recover removes it, and restores nothing`)
-return{result:"deployed"}}const n=(0,je.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,y.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
+try{await(0,J.yv)(c,o.clock,i,r)
+return{result:"deployed"}}catch(e){if(l){t.warn(`removing its record failed (${(0,Je.$N)(e)}); the next release or recover removes it, and restores nothing`)
+return{result:"deployed"}}const n=(0,Je.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,I.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
 return{result:"stuck",cause:n}}}function release(e,t){return(0,B.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:s,reporter:o,signal:i,state:a,resources:c}=e
 const l=t==="deploy"?r.TC:r.sQ
 const A=(0,B.V)(e,await l(n,s,s.context))
@@ -8798,7 +8805,7 @@ const g=(0,B.V)(e,h.source).with({cluster:u})
 if(h.is==="found"&&await isDeployed(g,d,h.image)){const{image:n}=h
 a.haveImage(n)
 warningsWithoutDigest(d.targets).forEach(e.warn)
-a.exceptions=(0,et.KG)(g,d,n)
+a.exceptions=(0,tt.KG)(g,d,n)
 await recordRunningVersion(e,g,d,{command:t,image:n})
 await moveTags(e,g,n)
 return{result:"unchanged"}}if(h.is==="built"&&s["test-command"]!=="")await o.stage("test",e=>test(g.with({log:e}),h.built,a.keepTests))
@@ -8813,12 +8820,12 @@ const l=jobsOf(t,n.jobs,(0,m.d)(r))
 if(l.length>0)await i.stage("jobs",e=>runJobs(t.with({log:e}),n,l))
 const A=s.filter(({when:e})=>e!=="before")
 await i.stage("rollout",e=>rollout(t.with({log:e}),{checked:n,image:r,beside:A},a.listener(o)))
-a.exceptions=(0,et.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
+a.exceptions=(0,tt.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
 if(i.length===0)return
 await e.stage("tags",async e=>{try{await(0,h.JE)(t,o,i,s)
 e.say(`${i.join(", ")} now point to this version`)}catch(e){const[t,n]=i.length===1?["tag"," was not set"]:["tags"," were not all set"]
-r(`the ${t} ${i.join(", ")}${n}: ${(0,je.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
-const{history:a,templates:c}=await(0,Y.bL)(i,r,o.image)
+r(`the ${t} ${i.join(", ")}${n}: ${(0,Je.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
+const{history:a,templates:c}=await(0,V.bL)(i,r,o.image)
 const l=s.release?.number
 const A=(0,O.BO)(a)
 const u=l===void 0?void 0:c.get(l)
@@ -8840,22 +8847,22 @@ const[a,c]=[s[(0,S.T)(o)],r[(0,S.T)(o)]]
 if(!i||!a||!c)return t
 const isOwnImage=t=>(0,E.iI)(t,e.image)
 const l=(0,k.Mo)((0,k.kW)(i),isOwnImage,(0,m.d)(n))
-const A=(0,k.Mo)((0,mt.PD)(a,c,i),isOwnImage,(0,m.d)(n))
+const A=(0,k.Mo)((0,Et.PD)(a,c,i),isOwnImage,(0,m.d)(n))
 const u=(0,k.MZ)(A,isOwnImage)
 return u.length===0||(0,k.FB)(A,l)?t:{...t,uses:u,back:A}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
-const i=(0,mt.tX)((0,k.kW)(n),s)
+const i=(0,Et.tX)((0,k.kW)(n),s)
 e.say(`${(0,S.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
 const a=o[(0,S.T)(t)]
-const c=a?(0,mt.tX)(a,(0,k.kW)(n)):[]
+const c=a?(0,Et.tX)(a,(0,k.kW)(n)):[]
 if(c.length>0)e.say(`${(0,S.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const r=[]
 for(const{id:o,live:i,back:a}of t){if(!i||!a)continue
 const t=`${(0,S.T)(o)} of release ${s}`
 const c={name:t,live:(0,k.kW)(i),back:a}
 checkPorts(e,c,n)
 await rollback_templates_checkImages(e,c)
-r.push(...await missingFor(e,c))}if(r.length===0)return;(0,i.fJ)({code:"config-missing",sentence:r.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,mt.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
+r.push(...await missingFor(e,c))}if(r.length===0)return;(0,i.fJ)({code:"config-missing",sentence:r.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,Et.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
 const o=`${s.kind.toLowerCase()}/${s.name}`
-try{const t=`${(0,V.rJ)("v1",e.namespace,r)}/${s.name}`
+try{const t=`${(0,j.rJ)("v1",e.namespace,r)}/${s.name}`
 const i=await e.find(t)
 if(!i)return[`${n} needs ${o}, which does not exist`]
 if((0,k.vx)(i))return[`${n} needs ${o}, which is being deleted`]
@@ -8875,12 +8882,39 @@ const l=of(a).filter(e=>!c.includes(e)&&!(0,E.iI)(e,t.image))
 for(const t of new Set(l)){const{repository:o,tag:a="latest",digest:c}=(0,E.zZ)(t)
 const l=await(c===void 0?(0,h.TE)(e,o,a,n):(0,h.OK)(e,{repository:o,tag:a,digest:c},n))
 if(l.is==="absent")(0,i.fJ)({code:"image-missing",sentence:`the registry no longer has ${t}, which ${r} needs`,hint:"nothing was changed. Push that image again, then roll back again"})
-if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
-const i=await(0,j.aE)(r,n,s.image)
-const{history:a,templates:c}=await(0,Y.bL)(r,n,s.image)
+if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var yt=s(702)
+function checkFits(e,t){const{version:n,history:s,command:r}=t
+const o=s.some(({needs:e,migrations:t})=>e!==void 0||t.length>0)
+if(r===""||!o)return{is:"unchanged"}
+const a=s.find(({number:e})=>e===n.release?.number)
+const c=(0,yt.lZ)(a,a?(0,O.MT)(s,a):[])
+if(c.is==="unfit"&&e.settings["unsafe-migrations"]==="block")(0,i.fJ)((0,ze.gv)(titleOf(n),c.breaks,waysOut(e,t)))
+return c}async function prove(e,t,n){const{version:s}=t
+const{log:r,warn:o,settings:a}=e
+const c=titleOf(s)
+const l=webToProve(a,t,n)
+if(!l){o(`whether ${c} fits the schema is not known: set "migrate-from" to the workload that serves the web`)
+return}const A=(0,Ee.Be)(e,{checked:n,web:l,image:s.image,proves:{name:prove_nameOf(s),command:s.release?.migrate??t.command,timeoutMs:a.timeout}})
+try{const{judged:n}=await A.plan(r)
+const s=(0,yt.q4)(n?.findings??[])
+if(n?.blocked===true)(0,i.fJ)((0,ze.gv)(c,s,waysOut(e,t)))
+const o=s.length===0?"fits the schema":"does not fit the schema"
+r.say(`${c} starts with the current configuration, and ${o}`)
+return{fit:{misfits:s},needs:A.needs(),warnings:(0,ze.Tw)(n)}}finally{await A.close().catch(e=>{o((0,I.b)(e))})}}function webToProve(e,{command:t},{web:n,targets:s,services:r}){const o=n??foundWeb({...e,"migrate-command":t},s,r)
+if(!o)return
+const{back:i}=s.find(({id:e})=>(0,S.T)(e)===(0,S.T)(o.workload))??{}
+const a=i?.spec?.containers.some(({name:e})=>e===o.container)===true
+return a?{...o,template:i}:o}function foundWeb(...e){try{return webOf(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,E.j)(t.tag)}`}function titleOf(e){const{release:t,image:n}=e
+return t?`${prove_nameOf(e)} (${(0,E.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,O.BO)(t)?.digest,n.image.digest]
+const r=t.findLast(e=>(0,O.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,yt.q4)(e.fit.misfits).length===0)
+const back=t=>(0,N.a)("rollback",e,{to:String(t)})
+return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var It=s(3672)
+async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
+const i=await(0,J.aE)(r,n,s.image)
+const{history:a,templates:c}=await(0,V.bL)(r,n,s.image)
 const l=(0,O.jo)(a,i?.begun)
 if(l.open)o.say("a release is in progress or unfinished, and ends before this one begins")
-const differ=(e,t)=>(0,mt.ig)(c.get(e.number),c.get(t.number))
+const differ=(e,t)=>(0,Et.ig)(c.get(e.number),c.get(t.number))
 const A=l.open?void 0:runningVersion(e,t)
 if(!A)return{...l,runs:l.history,differ:differ}
 const u={run:"now",who:"",at:"",image:s.image}
@@ -8896,9 +8930,7 @@ const{tag:A,digest:u,number:d,at:f}=l
 const h={repository:o.image,tag:A,digest:u}
 await checkInRegistry(e,h,d)
 a.say(`${o["dry-run"]?"would roll":"rolling"} back to release ${d}: ${(0,E.j)(A)}, ${f.slice(0,10)} by ${(0,D.Gg)(l)}`)
-const g=l.back??d
-const p=t.flatMap(e=>e.number>g?e.migrations:[])
-return{image:h,release:l,appliedSince:p,...l.sha!==void 0&&{sha:l.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,O.dR)(t,n):void 0
+return{image:h,release:l,appliedSince:(0,O.MT)(t,l),...l.sha!==void 0&&{sha:l.sha}}}function checkStillPrevious({settings:e},t,n){const s=e.to==="previous"?(0,O.dR)(t,n):void 0
 if(!s)return;(0,i.fJ)({code:"stale-commit",sentence:`release ${s.number} (${(0,E.j)(s.tag)}) by ${(0,D.Gg)(s)} went live while this rollback waited, so the previous version is now a different one`,hint:`nothing was changed. See what is live: ${(0,N.a)("history",e)}, then roll back again`})}async function inRegistry({platform:e,settings:t,signal:n}){const{to:s}=t
 if((0,w.I_)(s)instanceof w.AF)return
 const r=await(0,h.F1)(e,t.image,s,n)
@@ -8907,7 +8939,7 @@ const o=await(0,h.DT)(e,r,n)
 return{image:r,...o!==void 0&&/^[0-9a-f]{7,64}$/.test(o)&&{sha:o}}}async function checkInRegistry({platform:e,signal:t,log:n},s,r){const o=await(0,h.OK)(e,s,t)
 if(o.is==="absent")(0,i.fJ)({code:"image-missing",sentence:`the registry no longer has the image of release ${r}: ${(0,m.d)(s)}`,hint:"build it again from its commit: git checkout, then django-rollout release"})
 if(o.is!=="there")n.say(`the registry could not be checked (${o.said}); continuing`)}function rollBack(e){return(0,B.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
-const o=new Ce.v5({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
+const o=new we.v5({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
 const{cluster:i,checked:a}=await n.stage("preflight",n=>preflight(o.with({log:n}),()=>r.openCluster(t,e.settings,e.signal)))
 s.passPreflight(a)
 const c=o.with({cluster:i})
@@ -8915,19 +8947,35 @@ const{chosen:l,version:A}=await n.stage("version",async n=>{await r.login(t,e.se
 const s=await readVersions(c.with({log:n}),a)
 return{chosen:s,version:await chooseVersion(c.with({log:n}),s)}})
 const{image:u,sha:d,appliedSince:f}=A
-const h={tag:u.tag,...d!==void 0&&{sha:d}}
-s.source=h
+const h=rollback_commandFor(e,l.history)
+const g={tag:u.tag,...d!==void 0&&{sha:d}}
+s.source=g
 s.haveImage(u)
 if(f.length>0)e.warn(`the database is not changed; migrations applied since: ${f.join(", ")}`)
-const{targets:g,warnings:p}=await n.stage("templates",e=>rollbackTargets(c.with({log:e}),a,A))
-p.forEach(e.warn)
-const m=g.some(({back:e})=>e!==void 0)
-if(!m&&await runsUndisturbed(c,a,u)){s.exceptions=(0,et.KG)(c,a,u)
-return{result:"unchanged"}}if(e.settings["dry-run"])return dryRun(e,g,u)
-return transaction(e,c.with({source:h}),a,{command:"rollback",image:u,...backOf(A),check:(e,t)=>{checkStillPrevious(c,l,t)},targets:async(e,t)=>{const n={...e.log,say:()=>{}}
+const{targets:p,warnings:m}=await n.stage("templates",e=>rollbackTargets(c.with({log:e}),a,A))
+m.forEach(e.warn)
+const E=p.some(({back:e})=>e!==void 0)
+if(!E&&await runsUndisturbed(c,a,u)){s.exceptions=(0,tt.KG)(c,a,u)
+return{result:"unchanged"}}const w=checkFits(c,{version:A,history:l.history,command:h})
+if(e.settings["dry-run"])return dryRun(e,{targets:p,image:u,way:w})
+return transaction(e,c.with({source:g}),a,{command:"rollback",image:u,...backOf(A),check:(e,t)=>{checkStillPrevious(c,l,t)},prove:t=>proveFit(e,t,{...a,targets:p},{version:A,command:h}),targets:async(e,t)=>{const n={...e.log,say:()=>{}}
 return(await rollbackTargets(e.with({log:n}),t,A)).targets},write:async(e,{checked:t},r)=>{await n.stage("rollout",n=>rollout(e.with({log:n}),{checked:t,image:u,beside:[]},s.listener(r)))
-s.exceptions=(0,et.KG)(e,t,u)}})}function backOf({release:e}){return e?{back:e.back??e.number}:{}}async function dryRun({reporter:e},t,{tag:n}){await e.stage("dry run",e=>{for(const s of t){const t=s.back?", and its pod template of that release":""
-e.say(`${describe(s)}; would set ${(0,E.j)(n)}${t}`)}return Promise.resolve()})
+s.exceptions=(0,tt.KG)(e,t,u)}})}function rollback_commandFor({settings:e},t){const n=e["migrate-command"]
+const s=t.findLast(({migrate:e})=>e!==void 0)?.migrate
+return n===It.tp["migrate-command"].default?s??n:n}async function proveFit({reporter:e,state:t},n,s,r){const{cluster:o,app:i,settings:a,warn:c}=n
+const l={...r,history:await(0,V.Lu)(o,i,a.image)}
+const A=checkFits(n,l)
+if(A.is==="unchanged"||a["unsafe-migrations"]==="allow")return
+const u=titleOf(r.version)
+const d=A.is==="unfit"?A.breaks.map(e=>(0,ze.Sr)(u,e)):[]
+d.forEach(c)
+const f=await e.stage("plan",e=>prove(n.with({log:e}),l,s))
+if(!f)return
+if(d.length===0)f.warnings.forEach(c)
+t.needs=f.needs
+if(!r.version.release?.fit)t.fit=f.fit}function backOf({release:e}){return e?{back:e.back??e.number}:{}}async function dryRun({reporter:e},{targets:t,image:{tag:n},way:s}){await e.stage("dry run",e=>{for(const s of t){const t=s.back?", and its pod template of that release":""
+e.say(`${describe(s)}; would set ${(0,E.j)(n)}${t}`)}if(s.is==="to prove")e.say("would first prove in a Job that this version fits the schema")
+return Promise.resolve()})
 return{result:"unchanged",dryRun:true}}function testOnly(e){return(0,B.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
 const a=(0,B.V)(e,await(0,r.TC)(t,n,n.context))
 const{built:c,source:l,image:A}=await s.stage("image",async e=>{await i.login(t,n)
@@ -8944,7 +8992,7 @@ case"test":return testOnly(t)
 case"migrate":return migrateOnly(t)
 case"rollback":return rollBack(t)
 case"history":return(0,qe.M)(t)
-case"recover":return(0,Xe.C)(t,"any")
+case"recover":return(0,et.C)(t,"any")
 case"doctor":return runDoctor(t)}}},8903:(e,t,n)=>{n.d(t,{l:()=>RunState,r:()=>NotRecovered})
 var s=n(4592)
 class RunState{source
@@ -8952,6 +9000,9 @@ tests
 migrations=[]
 plan
 needs
+schema
+fit
+migrate
 databases
 exceptions=[]
 warnings=[]
@@ -9033,10 +9084,10 @@ await e.files.remove(s)}
 try{await l
 a.served=true}catch(e){await stop()
 throw e}return{socket:r,stop:stop}}function unreachable(e){return new g.HR({code:"cluster-unreachable",sentence:`the cluster does not answer: ${e.replace(/^error: /,"").trim()}`,hint:"check the options kubeconfig and kube-context (kubectl config get-contexts), and that this machine reaches the cluster (kubectl version)"})}var w=n(1407)
-var I=n(3242)
-const y=3e4
+var y=n(3242)
+const I=3e4
 function requestsOf(e){const{platform:t,life:n}=e
-const ask=(s,r=n)=>(0,I.wj)(t.clock,y,AbortSignal.any([n,r]),t=>answer(e,s,t))
+const ask=(s,r=n)=>(0,y.wj)(t.clock,I,AbortSignal.any([n,r]),t=>answer(e,s,t))
 const retried=e=>(0,f.jh)(t.clock,n,()=>ask(e))
 return{get:e=>retried({method:"GET",path:e}),find:e=>unlessMissing(retried({method:"GET",path:e})),review:(e,t)=>retried({method:"POST",path:e,body:t}),dryRun:(e,t)=>retried({method:"PUT",path:`${e}?dryRun=All`,body:t}),post:(e,t,n)=>ask({method:"POST",path:e,body:t},n),put:(e,t,n)=>ask({method:"PUT",path:e,body:t},n),remove:async(e,{signal:t,...n}={})=>{await unlessMissing(ask({method:"DELETE",path:e,body:deleteOptions(n)},t))},lines:(t,n)=>linesOf(e,t,n)}}async function answer({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
 if(i.status>=300)throw await apiError(i)
@@ -9069,7 +9120,7 @@ return c}),kustomize:t=>n.processes.run(e,["kustomize",t]),stream:(t,s)=>n.proce
 const s=t.keeps?["--kubeconfig",t.kubeconfig??""]:[]
 return["kubectl",...s,...n,"-n",t.namespace,...e].map(B.Z).join(" ")}}}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,g.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
 try{return await e.processes.find("kubectl")??await e.tools.fetchKubectl()??missing("")}catch(e){if(e instanceof g.HR)throw e
-return missing(`, and downloading it failed: ${(0,Q.b)(e)}`)}}const b=[`--request-timeout=${y/1e3}s`]
+return missing(`, and downloading it failed: ${(0,Q.b)(e)}`)}}const b=[`--request-timeout=${I/1e3}s`]
 async function finish(e,t,n,s){const r={stdout:[],stderr:[]}
 const o=await e.processes.stream(t,n,{...s,env:p,bound:true,onLine:(e,t)=>r[t].push(e)})
 return{code:o,stdout:r.stdout.join("\n"),stderr:r.stderr.join("\n")}}function whatIsWrong(e){const t=e.replace(/\s/g,"")
@@ -9114,51 +9165,72 @@ const n=t==="EISDIR"?"is a folder":`cannot be read (${t})`
 return{is:"wrong",problems:[`"config" "${a}" ${n}`]}}if(c===void 0&&i){const e=`"config" "${i}" does not exist; is the repository checked out?`
 return{is:"wrong",problems:[e]}}if(c===void 0&&await o.read(s.NE)!==void 0){const e=`${s.NE} is ignored: rename it to ${s.rk}, or set "config"`
 return{is:"wrong",problems:[e]}}const l=c===void 0?s.w1:(0,s.LG)(a,c)
-return(0,r.T)(e,t,{surface:n,file:l})}},7465:(e,t,n)=>{n.d(t,{L:()=>s,a:()=>r})
-const s=`"""Reports to django-rollout which migrations this image brings, judges them, and runs the migrate command.\n\nThe files below are those of src/django/rollout_inspector of django-rollout. All of it is inside of one function,\nbecause \`shell -c\` runs it among names that are not ours: Django 4.2 in the globals of its own module, 5.2 and\nlater in a copy with all models of the project.\n"""\n\n\ndef django_rollout_inspect():\n    import importlib.util\n    import sys\n\n    package = "rollout_inspector"\n    files = {\n        "__init__.py": r'''''',\n        "allows.py": r'''import re\nimport sys\nimport tokenize\n\nfrom rollout_inspector.judge import RULES\n\npattern = re.compile(r"#\\s*django-rollout:\\s*allow\\b\\s*([\\w-]*)\\s*([^\\s:]*)\\s*:?\\s*(.*)")\n\ndef comments_of(migrations):\n found, wrong = {}, []\n for migration in migrations:\n  file = file_of(migration)\n  for line, text in comments_in(file):\n   match = pattern.match(text)\n   if match is None:\n    continue\n   rule, of, why = match.groups()\n   fault = fault_of(rule, of, why)\n   if fault:\n    wrong.append({"file": file, "line": line, "message": fault})\n   else:\n    found[(rule, of)] = {"why": why[:200], "file": file, "line": line}\n return found, wrong\n\ndef file_of(migration):\n return getattr(sys.modules.get(migration.__module__), "__file__", None) or ""\n\ndef fault_of(rule, of, why):\n if rule not in RULES or rule == "unjudged":\n  return 'there is no rule "%s"' % rule\n if not of:\n  return "it names no object: %s <table>.<column>: <why>" % rule\n if not why.strip():\n  return "it gives no reason: %s %s: <why>" % (rule, of)\n return None\n\ndef comments_in(file):\n try:\n  with open(file, "rb") as source:\n   tokens = list(tokenize.tokenize(source.readline))\n except (OSError, SyntaxError, tokenize.TokenError):\n  return []\n return [(each.start[0], each.string) for each in tokens if each.type == tokenize.COMMENT]\n''',\n        "catalog.py": r'''class Catalog:\n\n def __init__(self, connection, tables=None):\n  self.connection = connection\n  self.names = None\n  self.read = dict(tables or {})\n  self.changed = {}\n\n def get(self, name):\n  if name in self.changed:\n   return self.changed[name]\n  if name not in self.read:\n   self.read[name] = self.ask(name)\n  return self.read[name]\n\n def before(self, name):\n  if name not in self.read:\n   self.read[name] = self.ask(name)\n  return self.read[name]\n\n def glance(self, name):\n  try:\n   self.before(name)\n  except Exception:\n   self.read.pop(name, None)\n\n def edit(self, name):\n  table = self.get(name)\n  if table is None or name in self.changed:\n   return table\n  self.changed[name] = copy_of(table)\n  return self.changed[name]\n\n def put(self, name, table):\n  self.changed[name] = table\n\n def ask(self, name):\n  if self.connection is None:\n   return None\n  introspection = self.connection.introspection\n  with self.connection.cursor() as cursor:\n   if self.names is None:\n    self.names = {each.name: each.type for each in introspection.get_table_list(cursor)}\n   if name not in self.names:\n    return None\n   table = {"kind": "table", "columns": {}, "fks": [], "uniques": [], "checks": []}\n   if self.names[name] == "v":\n    cursor.execute("SELECT * FROM %s WHERE 1 = 0" % self.connection.ops.quote_name(name))\n    columns = {each[0]: {"null": True, "filled": True, "type": None} for each in cursor.description}\n    return dict(table, kind="view", columns=columns)\n   table["columns"] = {\n    each.name: {"null": bool(each.null_ok), "filled": is_filled(each), "type": None, "read": signature(each)}\n    for each in introspection.get_table_description(cursor, name)\n   }\n   for constraint, has in introspection.get_constraints(cursor, name).items():\n    of = [column for column in has.get("columns") or [] if column]\n    if has.get("foreign_key") and of:\n     table["fks"].append([of[0], has["foreign_key"][0]])\n    elif has.get("unique") and not has.get("primary_key"):\n     table["uniques"].append(sorted(of) or [constraint])\n    elif has.get("check"):\n     table["checks"].append(constraint)\n   return table\n\ndef is_filled(column):\n extra = str(getattr(column, "extra", "") or "").upper()\n by_database = getattr(column, "is_autofield", False) or getattr(column, "pk", False)\n return column.default is not None or bool(by_database) or "AUTO_INCREMENT" in extra or "GENERATED" in extra\n\ndef signature(column):\n parts = (column.type_code, column.internal_size, column.precision, column.scale)\n return " ".join("" if part is None else str(part) for part in parts)\n\ndef copy_of(table):\n return {\n  "kind": table["kind"],\n  "columns": {name: dict(each) for name, each in table["columns"].items()},\n  "fks": [list(each) for each in table["fks"]],\n  "uniques": [list(each) for each in table["uniques"]],\n  "checks": list(table["checks"]),\n }\n''',\n        "effects.py": r'''from rollout_inspector import needs as fingerprint\nfrom rollout_inspector import reader\n\nclass Event:\n\n def __init__(self, kind, **more):\n  self.kind = kind\n  self.migration = None\n  self.operation = None\n  self.model = self.field = self.old = self.new = None\n  self.__dict__.update(more)\n\ndef recorder_of(connection, note):\n base = connection.SchemaEditorClass\n\n class Recorder(base):\n  def execute(self, sql, params=()):\n   note(Event("sql", sql=str(sql)))\n\n  def create_model(self, model):\n   note(Event("create", model=model))\n   for field in model._meta.local_many_to_many:\n    if field.remote_field.through._meta.auto_created:\n     note(Event("create", model=field.remote_field.through))\n\n  def delete_model(self, model, **more):\n   for field in model._meta.local_many_to_many:\n    if field.remote_field.through._meta.auto_created:\n     note(Event("delete", model=field.remote_field.through, old=field))\n   note(Event("delete", model=model))\n\n  def add_field(self, model, field):\n   if field.many_to_many:\n    if field.remote_field.through._meta.auto_created:\n     note(Event("create", model=field.remote_field.through))\n   elif field.column is not None:\n    note(Event("add", model=model, field=field))\n\n  def remove_field(self, model, field):\n   if field.many_to_many:\n    if field.remote_field.through._meta.auto_created:\n     note(Event("delete", model=field.remote_field.through, old=field))\n   elif field.column is not None:\n    note(Event("remove", model=model, field=field))\n\n  def alter_field(self, model, old_field, new_field, strict=False):\n   if old_field.many_to_many and new_field.many_to_many:\n    old, new = old_field.remote_field.through, new_field.remote_field.through\n    if not (old._meta.auto_created and new._meta.auto_created):\n     return\n    self.alter_db_table(new, old._meta.db_table, new._meta.db_table)\n    for name in ("m2m_reverse_field_name", "m2m_field_name"):\n     fields = [\n      each.remote_field.through._meta.get_field(getattr(each, name)())\n      for each in (old_field, new_field)\n     ]\n     note(Event("alter", model=new, old=fields[0], new=fields[1]))\n   elif old_field.column is not None and new_field.column is not None:\n    note(Event("alter", model=model, old=old_field, new=new_field))\n\n  def alter_db_table(self, model, old_db_table, new_db_table):\n   if old_db_table != new_db_table:\n    note(Event("rename", model=model, old=old_db_table, new=new_db_table))\n\n  def alter_unique_together(self, model, old_unique_together, new_unique_together):\n   old = {tuple(each) for each in old_unique_together}\n   for names in {tuple(each) for each in new_unique_together} - old:\n    note(Event("unique", model=model, columns=columns_of(model, names)))\n\n  def add_constraint(self, model, constraint):\n   kind = type(constraint).__name__\n   names = getattr(constraint, "fields", ())\n   if kind == "UniqueConstraint":\n    columns = columns_of(model, names) or [constraint.name]\n    note(Event("unique", model=model, columns=columns))\n   else:\n    note(Event("check", model=model, name=constraint.name))\n\n  def remove_constraint(self, model, constraint):\n   note(Event("drop-check", model=model, name=constraint.name))\n\n  def _constraint_names(self, *args, **options):\n   return ["unknown"]\n\n  def nothing(self, *args, **options):\n   return None\n\n  add_index = remove_index = rename_index = alter_index_together = nothing\n  alter_db_tablespace = alter_db_table_comment = nothing\n\n editor = Recorder(connection, collect_sql=True)\n editor.deferred_sql = []\n return editor\n\ndef columns_of(model, names):\n return sorted(model._meta.get_field(name).column for name in names)\n\ndef flattened(operations, state, app):\n for operation in operations:\n  after = state.clone()\n  operation.state_forwards(app, after)\n  inner = getattr(operation, "database_operations", None)\n  if inner is None:\n   yield operation, state, after\n  else:\n   for each in flattened(inner, state, app):\n    yield each\n  state = after\n\ndef is_code(operation):\n return not getattr(operation, "reduces_to_sql", True)\n\nclass Effects:\n\n def __init__(self, connection, catalog, guard):\n  self.connection = connection\n  self.catalog = catalog\n  self.guard = guard\n  self.causes = {}\n  self.touched = set()\n  self.opaque = []\n  self.unread = []\n  self.migration = None\n  self.operation = None\n  self.recorder = recorder_of(connection, self.note)\n\n def run(self, migration, operation, before, after):\n  self.migration, self.operation = migration, operation\n  if is_code(operation):\n   self.opaque.append(migration)\n   return\n  try:\n   with self.connection.execute_wrapper(self.guard):\n    operation.database_forwards(migration.app_label, self.recorder, before, after)\n  except Exception as error:\n   self.cannot_read("%s: %s" % (type(operation).__name__, error))\n\n def cannot_read(self, what):\n  self.opaque.append(self.migration)\n  self.unread.append((self.migration, " ".join(what.split())[:200]))\n\n def note(self, event):\n  event.migration, event.operation = self.migration, self.operation\n  if event.kind == "sql":\n   for change in reader.changes_of(event.sql, self.connection.vendor == "mysql"):\n    self.apply(Event(migration=event.migration, operation=event.operation, **change))\n  else:\n   if event.model is not None and not event.model._meta.managed:\n    return\n   self.apply(event)\n\n def apply(self, event):\n  handler = getattr(self, "on_" + event.kind.replace("-", "_"))\n  handler(event)\n\n def table_of(self, event):\n  name = event.table if event.model is None else event.model._meta.db_table\n  self.touched.add(name)\n  table = self.catalog.edit(name)\n  if table is None:\n   self.cannot_read("the table %s is not visible" % name)\n  elif table["kind"] == "unknown":\n   table = None\n  return name, table\n\n def on_create(self, event):\n  name = event.table if event.model is None else event.model._meta.db_table\n  self.touched.add(name)\n  if self.catalog.get(name) is not None:\n   return\n  kind = "table" if event.model else "unknown"\n  table = {"kind": kind, "columns": {}, "fks": [], "uniques": [], "checks": []}\n  for field in event.model._meta.local_concrete_fields if event.model else ():\n   self.put_column(table, field)\n  self.catalog.put(name, table)\n  self.causes[(name, "")] = event\n\n def on_view(self, event):\n  self.touched.add(event.table)\n  table = {"kind": "view", "columns": {}, "fks": [], "uniques": [], "checks": []}\n  self.catalog.put(event.table, table)\n  self.causes[(event.table, "")] = event\n\n def on_delete(self, event):\n  name = event.table if event.model is None else event.model._meta.db_table\n  self.touched.add(name)\n  self.catalog.put(name, None)\n  self.causes[(name, "")] = event\n\n def on_rename(self, event):\n  old, new = event.old, event.new\n  self.touched.update((old, new))\n  table = self.catalog.edit(old)\n  if table is None:\n   return self.cannot_read("the table %s is not visible" % old)\n  self.catalog.put(new, table)\n  self.catalog.put(old, None)\n  for (name, column), cause in list(self.causes.items()):\n   if name == old:\n    self.causes[(new, column)] = cause\n  self.causes[(old, "")] = self.causes[(new, "")] = event\n\n def put_column(self, table, field):\n  reference = fingerprint.reference_of(field)\n  table["columns"][field.column] = {\n   "null": bool(field.null),\n   "filled": fingerprint.is_filled(field),\n   "type": fingerprint.type_of(field, self.connection),\n  }\n  if reference and reference[1]:\n   table["fks"].append([field.column, reference[0]])\n  if field.unique and not field.primary_key:\n   table["uniques"].append([field.column])\n  if self.check_of(field):\n   table["checks"].append(field.column)\n\n def check_of(self, field):\n  try:\n   return field.db_check(self.connection)\n  except Exception:\n   return None\n\n def on_add(self, event):\n  name, table = self.table_of(event)\n  if table is None:\n   return\n  if event.field is None:\n   column = event.column\n   table["columns"].setdefault(column, {"null": event.null, "filled": event.filled, "type": event.type})\n   if event.parent:\n    table["fks"].append([column, event.parent])\n  else:\n   column = event.field.column\n   if column not in table["columns"]:\n    self.put_column(table, event.field)\n  self.causes[(name, column)] = event\n\n def on_remove(self, event):\n  name, table = self.table_of(event)\n  if table is None:\n   return\n  column = event.column if event.field is None else event.field.column\n  drop(table, column)\n  self.causes[(name, column)] = event\n\n def on_alter(self, event):\n  name, table = self.table_of(event)\n  if table is None:\n   return\n  old, new = event.old, event.new\n  if old.column != new.column:\n   self.rename_column(table, old.column, new.column)\n   self.causes[(name, old.column)] = event\n  self.causes[(name, new.column)] = event\n  has = table["columns"].get(new.column)\n  if has is None:\n   return self.cannot_read("the column %s.%s is not visible" % (name, old.column))\n  if bool(old.null) != bool(new.null):\n   has["null"] = bool(new.null)\n  if fingerprint.is_filled(old) != fingerprint.is_filled(new):\n   has["filled"] = fingerprint.is_filled(new)\n  types = [fingerprint.type_of(each, self.connection) for each in (old, new)]\n  if types[0] != types[1] and self.connection.vendor != "sqlite":\n   has["type"] = types[1]\n  self.alter_reference(table, old, new)\n  if new.unique and not old.unique and not new.primary_key:\n   table["uniques"].append([new.column])\n  if self.check_of(new) and not self.check_of(old):\n   table["checks"].append(new.column)\n\n def alter_reference(self, table, old, new):\n  before, after = fingerprint.reference_of(old), fingerprint.reference_of(new)\n  if before and before[1]:\n   table["fks"] = [each for each in table["fks"] if each[0] != new.column]\n  if after and after[1]:\n   table["fks"].append([new.column, after[0]])\n\n def rename_column(self, table, old, new):\n  has = table["columns"].pop(old, None)\n  if has is not None:\n   table["columns"][new] = has\n  for reference in table["fks"]:\n   if reference[0] == old:\n    reference[0] = new\n\n def on_rename_column(self, event):\n  name, table = self.table_of(event)\n  if table is not None:\n   self.rename_column(table, event.column, event.to)\n   self.causes[(name, event.column)] = self.causes[(name, event.to)] = event\n\n def on_set(self, event):\n  name, table = self.table_of(event)\n  if table is None:\n   return\n  has = table["columns"].get(event.column)\n  if has is None:\n   return self.cannot_read("the column %s.%s is not visible" % (name, event.column))\n  for key in ("null", "filled", "type"):\n   if key in event.__dict__:\n    has[key] = event.__dict__[key]\n  self.causes[(name, event.column)] = event\n\n def on_unique(self, event):\n  name, table = self.table_of(event)\n  if table is not None:\n   table["uniques"].append(event.columns)\n   self.causes[(name, ",".join(event.columns))] = event\n\n def on_check(self, event):\n  name, table = self.table_of(event)\n  if table is not None:\n   table["checks"].append(event.name)\n   self.causes[(name, event.name)] = event\n\n def on_drop_check(self, event):\n  _, table = self.table_of(event)\n  if table is not None and event.name in table["checks"]:\n   table["checks"].remove(event.name)\n\n def on_reference(self, event):\n  name, table = self.table_of(event)\n  if table is not None:\n   table["fks"].append([event.column, event.parent])\n   self.causes[(name, event.column)] = event\n\n def on_unread(self, event):\n  self.cannot_read(event.statement)\n\n def cause_of(self, table, column):\n  return self.causes.get((table, column)) or self.causes.get((table, ""))\n\ndef drop(table, column):\n table["columns"].pop(column, None)\n table["fks"] = [each for each in table["fks"] if each[0] != column]\n table["uniques"] = [each for each in table["uniques"] if column not in each]\n''',\n        "identity.py": r'''import os\nimport re\nimport time\n\nfrom rollout_inspector import task\n\ndef connect(connection):\n from django.db.utils import OperationalError\n\n until = time.monotonic() + float(task.spec.get("wait") or 0)\n while True:\n  try:\n   return connection.ensure_connection()\n  except OperationalError:\n   if time.monotonic() >= until:\n    raise\n   time.sleep(0.5)\n\ndef bare(address):\n return re.sub(r"//[^/]*@", "//", str(address)).partition("?")[0]\n\ndef identity_of(connection):\n have = connection.settings_dict\n options = have.get("OPTIONS") or {}\n name = str(have.get("NAME") or options.get("dbname") or "")\n if connection.vendor == "sqlite":\n  path = name if name.startswith((":", "file:")) else os.path.realpath(name)\n  return {"vendor": "sqlite", "name": path, "host": "", "port": "", "user": ""}\n usual = {"postgresql": "5432", "mysql": "3306"}.get(connection.vendor, "")\n sent = str(options.get("options") or "")\n found = re.search(r"search_path(?:=|%3D)([^ &]+)", sent)\n host = have.get("HOST") or options.get("host") or options.get("service")\n return {\n  "vendor": connection.vendor,\n  "name": bare(name),\n  "host": bare(host or options.get("read_default_file") or ""),\n  "port": str(have.get("PORT") or options.get("port") or usual),\n  "user": str(have.get("USER") or options.get("user") or ""),\n  "schema": found.group(1) if found else "",\n }\n\ndef asked(connection):\n from django.db import Error\n\n identity = identity_of(connection)\n ask = {\n  "postgresql": [\n   ("name", "SELECT current_database()"),\n   ("schema", "SELECT current_schema()"),\n   ("server", "SELECT system_identifier FROM pg_control_system()"),\n   ("started", "SELECT extract(epoch FROM pg_postmaster_start_time())"),\n  ],\n  "mysql": [\n   ("name", "SELECT database()"),\n   ("server", "SELECT @@server_uuid"),\n   ("server", "SELECT @@server_uid"),\n   ("started", "SELECT CONCAT(@@hostname, ' ', @@port)"),\n  ],\n }\n for key, sql in ask.get(connection.vendor, []):\n  if identity.get(key) and key == "server":\n   continue\n  try:\n   with connection.cursor() as cursor:\n    cursor.execute(sql)\n    row = cursor.fetchone()\n  except Error:\n   continue\n  if row and row[0] is not None:\n   identity[key] = str(row[0])\n return identity\n\ndef is_same(one, other):\n for key in ("vendor", "name"):\n  if one.get(key) != other.get(key):\n   return False\n if one.get("schema") and other.get("schema") and one["schema"] != other["schema"]:\n  return False\n for key in ("server", "started"):\n  if one.get(key) and one.get(key) == other.get(key):\n   return True\n told = one.get("server") and other.get("server")\n if told and one["vendor"] == "postgresql":\n  return False\n return all(one.get(key) == other.get(key) for key in ("host", "port"))\n''',\n        "judge.py": r'''import json\nimport os\nimport re\n\nRULES = json.loads(\n __loader__.get_data(os.path.join(os.path.dirname(__file__), "rules.json")).decode("utf-8")\n)\n\nwider = {\n ("smallint", "integer"),\n ("smallint", "bigint"),\n ("integer", "bigint"),\n ("real", "double precision"),\n ("varchar", "text"),\n ("varchar", "longtext"),\n ("char", "varchar"),\n ("char", "text"),\n ("json", "jsonb"),\n ("date", "timestamp with time zone"),\n ("bool", "boolean"),\n}\nnumbers = ("smallint", "integer", "bigint", "numeric", "decimal", "real", "double precision", "bool", "boolean")\ntexts = ("varchar", "char", "text", "longtext", "citext")\n\ndef parts_of(text):\n found = re.match(r"([^(]*)(?:\\(([\\d, ]+)\\))?", text)\n sizes = [int(each) for each in re.findall(r"\\d+", found.group(2) or "")]\n return found.group(1).strip().lower(), sizes\n\ndef of_types(old, new):\n if not old or not new or old == new:\n  return None, False\n (kind, sizes), (other, others) = parts_of(old), parts_of(new)\n if kind == other:\n  if kind in ("numeric", "decimal") and len(sizes) == len(others) == 2:\n   whole, others_whole = sizes[0] - sizes[1], others[0] - others[1]\n   return ("narrowed" if others_whole < whole or others[1] < sizes[1] else None), False\n  if not others:\n   return None, False\n  return ("narrowed" if not sizes or others[0] < sizes[0] else None), False\n if (kind, other) in wider:\n  return ("narrowed" if sizes and others and others[0] < sizes[0] else None), False\n crossed = (kind in numbers and other in texts) or (kind in texts and other in numbers)\n return "retyped", crossed\n\ndef misfits(needs, table_of, tables, is_new):\n found = {}\n\n def add(rule, table, column="", **more):\n  found[(rule, table, column)] = more\n\n for name in sorted(tables):\n  need = needs.get(name)\n  have = table_of(name)\n  if need is None:\n   for column, parent in have["fks"] if have and is_new else ():\n    if parent in needs:\n     add("delete-refused", name, column, parent=parent)\n   continue\n  if have is None:\n   add("table-gone", name)\n   continue\n  is_view = have["kind"] == "view"\n  columns = have["columns"]\n  if have["kind"] == "unknown":\n   continue\n  if is_view and not columns:\n   if not (is_new and need.get("u")):\n    add("view", name)\n   continue\n  for column, wanted in need["c"].items():\n   has = columns.get(column)\n   if has is None:\n    add("column-gone", name, column)\n    continue\n   if is_view:\n    continue\n   if wanted.get("n") and not has["null"]:\n    add("null-refused", name, column)\n   if wanted.get("d") and not has["filled"] and not has["null"]:\n    add("default-gone", name, column)\n   rule, sure = of_types(wanted["t"], has["type"])\n   if rule:\n    add(rule, name, column, sure=sure, to=has["type"], **{"from": wanted["t"]})\n  if is_view:\n   continue\n  for column, has in columns.items():\n   if column not in need["c"] and not has["null"] and not has["filled"]:\n    add("insert-refused", name, column)\n  for column, parent in have["fks"]:\n   known = need["c"].get(column)\n   if known is None:\n    if is_new and parent in needs:\n     add("delete-refused", name, column, parent=parent)\n   elif not is_new and not (known.get("r") or ["", 0])[1]:\n    add("fk-added", name, column, parent=parent)\n  if not is_new:\n   for unique in have["uniques"]:\n    add("unique", name, ",".join(unique))\n   for check in have["checks"]:\n    add("check", name, check)\n return found\n\ndef severity_of(rule, more, need, is_new):\n severity = RULES[rule]["severity"]\n if rule == "retyped" and more.get("sure"):\n  severity = "breaks"\n if rule == "null-refused" and more.get("nulls") and not more.get("filled"):\n  severity = "breaks"\n if severity == "breaks" and is_new and rule != "insert-refused":\n  if more.get("opaque"):\n   severity = "unknown"\n  elif need.get("u") or need.get("o"):\n   severity = "may"\n return severity\n''',\n        "main.py": r'''import atexit\nimport json\nimport os\nimport sys\n\nfrom rollout_inspector import run, task\n\ndef main():\n task.read()\n if "child" in task.spec:\n  from rollout_inspector import web\n\n  web.web_tells()\n  finish()\n elif "verify" in task.spec:\n  verify()\n  finish()\n elif "handed" in task.spec:\n  state = run.handed()\n  run.after_plan(state)\n  finish(state["found"].get("failed", 0))\n else:\n  plan()\n\ndef finish(code=0):\n sys.stdout.flush()\n os._exit(code)\n\ndef plan():\n import django\n from django.conf import settings\n from django.core.management import call_command, get_commands\n from django.db import connections\n\n settings.INSTALLED_APPS\n django.setup()\n\n from rollout_inspector import verdict, web\n from rollout_inspector.identity import asked, connect, identity_of\n from rollout_inspector.needs import packed\n from rollout_inspector.plan import plan_of\n\n environment = {name: value for name, value in os.environ.items() if not name.startswith("DJANGO_ROLLOUT_")}\n planned = planned_databases()\n identities = {alias: identity_of(connections[alias]) for alias in planned}\n found = {"stated": dict(identities), "identities": identities}\n question, silent = web.question_of(found["stated"])\n made = {}\n try:\n  call_command("check", stdout=sys.stderr)\n  for alias, own in planned.items():\n   connect(connections[alias])\n   identities[alias] = asked(connections[alias])\n   made[alias] = plan_of(alias, identities[alias], own)\n except Exception as error:\n  for alias in identities:\n   try:\n    connections[alias].ensure_connection()\n    identities[alias] = asked(connections[alias])\n   except Exception:\n    pass\n  found["failed"] = getattr(error, "returncode", 1) or 1\n  connections.close_all()\n  if question:\n   atexit.register(run.hand_over, found, question, silent)\n  else:\n   run.after_plan({"found": found, "question": None, "silent": silent, "spec": task.spec})\n  raise\n\n connections.close_all()\n found["plans"] = [each["plan"] for each in made.values()]\n found["needs"] = [packed({alias: each["needs"] for alias, each in made.items()})]\n found["judged"] = None\n if verdict.is_judged():\n  pending = [migration for each in made.values() for migration in each["pending"]]\n  findings = [finding for each in made.values() for finding in each["findings"]]\n  judged = verdict.concluded(findings, pending)\n  judged["versions"] = versions_told([each["sources"] for each in made.values()])\n  found["judged"] = judged\n questions = [each["question"] for each in made.values() if each["question"] and each["pending"]]\n found["verify"] = questions and {\n  "start": run.command_again(),\n  "env": environment,\n  "tables": questions,\n }\n found["always"] = bool(task.spec.get("always")) or get_commands().get("migrate") != "django.core"\n found["django"] = django.get_version()\n run.hand_over(found, question, silent)\n\ndef planned_databases():\n from django.conf import settings\n from django.db import connections\n from django.db.migrations.loader import MigrationLoader\n\n from rollout_inspector.plan import own_apps\n\n planned = {alias: None for alias in task.named()}\n if settings.DATABASE_ROUTERS and not task.spec.get("only"):\n  on_disk = MigrationLoader(None)\n  for alias in connections:\n   mirror = (connections[alias].settings_dict.get("TEST") or {}).get("MIRROR")\n   own = set() if mirror or alias in planned else own_apps(alias, on_disk)\n   if own:\n    planned[alias] = own\n return planned\n\ndef versions_told(sources):\n told = []\n for index, version in enumerate(task.spec["running"]):\n  of = [each[index] for each in sources if index < len(each)]\n  source = "state" if "state" in of or not of else of[0]\n  told.append({"names": version["names"], "tag": version.get("tag", ""), "source": source})\n return told\n\ndef verify():\n import django\n from django.db import connections\n\n django.setup()\n from rollout_inspector import verdict\n\n with os.fdopen(task.spec["verify"], "rb") as file:\n  questions = json.loads(file.read().decode("ascii"))\n try:\n  told = [verdict.verified(each, connections[each["alias"]]) for each in questions]\n  task.say(json.dumps({"verified": told}))\n except Exception as error:\n  task.say(json.dumps({"verified": None, "why": str(error)[:300]}))\n''',\n        "needs.py": r'''import base64\nimport json\nimport re\nimport zlib\n\nlongest = 4 * 1024 * 1024\nsame_type = {"serial": "integer", "bigserial": "bigint", "smallserial": "smallint"}\n\ndef has_db_default(field):\n has = getattr(field, "has_db_default", None)\n return bool(has()) if has else False\n\ndef is_filled(field):\n by_database = getattr(field, "generated", False) or field.get_internal_type().endswith("AutoField")\n return bool(has_db_default(field) or by_database)\n\ndef type_of(field, connection):\n try:\n  text = field.db_type(connection) or ""\n except Exception:\n  return ""\n text = re.sub(r"\\s+(GENERATED|AUTO_INCREMENT|NOT NULL|PRIMARY KEY).*", "", str(text))\n return same_type.get(text, text)\n\ndef reference_of(field):\n if not field.is_relation or field.remote_field is None:\n  return None\n model = field.remote_field.model\n if isinstance(model, str):\n  return None\n return [model._meta.db_table, 1 if getattr(field, "db_constraint", False) else 0]\n\ndef needs_of_field(field, connection):\n need = {"t": type_of(field, connection)}\n if field.null:\n  need["n"] = 1\n if has_db_default(field):\n  need["d"] = 1\n if field.has_default():\n  need["p"] = 1\n if is_filled(field) and not need.get("d"):\n  need["g"] = 1\n reference = reference_of(field)\n if reference:\n  need["r"] = reference\n return need\n\ndef needs_of(connection, apps, is_here, migrated):\n needs = {}\n for model in apps.get_models(include_auto_created=True, include_swapped=False):\n  options = model._meta\n  if options.proxy or options.abstract or options.swapped or not is_here(model):\n   continue\n  table = needs.setdefault(options.db_table, {"m": options.label, "c": {}})\n  if not options.managed:\n   table["u"] = 1\n  if options.app_label not in migrated:\n   table["o"] = 1\n  for field in options.local_concrete_fields:\n   table["c"][field.column] = needs_of_field(field, connection)\n return needs\n\ndef packed(needs):\n text = json.dumps(needs, sort_keys=True, separators=(",", ":"))\n return base64.b64encode(zlib.compress(text.encode("utf-8"), 9)).decode("ascii")\n\ndef unpacked(text):\n try:\n  inflate = zlib.decompressobj()\n  data = inflate.decompress(base64.b64decode(text), longest)\n  if inflate.unconsumed_tail:\n   return None\n  needs = json.loads(data.decode("utf-8"))\n  return needs if is_needs(needs) else None\n except (ValueError, TypeError, zlib.error):\n  return None\n\ndef is_needs(needs):\n\n def is_column(column):\n  reference = column.get("r", ["", 0])\n  return isinstance(column.get("t"), str) and isinstance(reference[0], str)\n\n try:\n  return all(\n   isinstance(table["m"], str) and all(map(is_column, table["c"].values()))\n   for tables in needs.values()\n   for table in tables.values()\n  )\n except (AttributeError, KeyError, IndexError, TypeError):\n  return False\n''',\n        "plan.py": r'''from django.apps import apps\nfrom django.core.management import CommandError\nfrom django.db import connections, router\nfrom django.db.migrations.executor import MigrationExecutor\n\nfrom rollout_inspector import task, verdict\nfrom rollout_inspector.effects import is_code\n\nlongest_sql = 8000\nlongest_sql_of_all = 400000\n\nreading = ("SELECT", "SHOW", "PRAGMA", "DESCRIBE", "EXPLAIN")\ntransaction = ("BEGIN", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK", "SET CONSTRAINTS")\n\ndef refuse_writes(execute, sql, params, many, context):\n if not str(sql).lstrip().upper().startswith(reading + transaction):\n  raise CommandError("a plan never writes: " + str(sql))\n return execute(sql, params, many, context)\n\ndef inner(operation):\n return getattr(operation, "database_operations", None) or []\n\ndef reversible(operation):\n return bool(operation.reversible) and all(reversible(each) for each in inner(operation))\n\ndef hides_code(operations):\n hidden = [each for operation in operations for each in inner(operation)]\n return any(is_code(each) for each in hidden) or bool(hidden) and hides_code(hidden)\n\ndef own_apps(alias, loader):\n\n def is_own(model):\n  if router.allow_migrate_model("default", model):\n   return False\n  there = router.allow_migrate_model(alias, model)\n  return there and model._meta.can_migrate(connections[alias])\n\n with_migrations = [apps.get_app_config(app) for app in loader.migrated_apps]\n return {app.label for app in with_migrations if any(map(is_own, app.get_models()))}\n\ndef with_sql(executor, connection, migrations):\n state = executor._create_project_state(with_applied_migrations=True)\n left = longest_sql_of_all\n for migration in migrations:\n  sql = None\n  if left > 0:\n   try:\n    if hides_code(migration.operations):\n     raise CommandError("it would run its code")\n    if state is None:\n     state = executor.loader.project_state(\n      (migration.app_label, migration.name), at_end=False\n     )\n    with connection.execute_wrapper(refuse_writes):\n     with connection.schema_editor(\n      collect_sql=True, atomic=migration.atomic\n     ) as editor:\n      state = migration.apply(state, editor, collect_sql=True)\n    sql = "\\n".join(editor.collected_sql)\n   except Exception:\n    state = None\n  if sql is not None:\n   if len(sql) > min(longest_sql, left):\n    sql = sql[: min(longest_sql, left)] + "\\n-- (cut)"\n   left -= len(sql)\n  yield migration, sql\n\ndef leaf_of_apps(loader):\n leaf = {}\n applied = [key for key in loader.graph.nodes if key in loader.applied_migrations]\n for app, name in sorted(applied):\n  children = loader.graph.node_map[(app, name)].children\n  if not any(c.key[0] == app and c.key in loader.applied_migrations for c in children):\n   leaf[app] = name\n return leaf\n\ndef not_in_code(loader):\n known = set(loader.disk_migrations)\n for migration in loader.disk_migrations.values():\n  known.update(migration.replaces)\n\n def at(key):\n  return getattr(loader.applied_migrations[key], "applied", None)\n\n unknown = [key for key in sorted(loader.applied_migrations) if key not in known]\n times = {key: at(key) for key in loader.applied_migrations if at(key) is not None}\n apps = {app for app, _ in known}\n for app, name in unknown:\n  before = [\n   when\n   for key, when in times.items()\n   if key in known and (key[0] == app or app not in apps)\n  ]\n  when = times.get((app, name))\n  newer = when is not None and all(when >= other for other in before)\n  yield {"app": app, "name": name, "newer": newer}\n\ndef to_record(executor):\n recorded = executor.recorder.applied_migrations()\n for key, migration in sorted(executor.loader.replacements.items()):\n  if key not in recorded and all(each in recorded for each in migration.replaces):\n   yield {"app": key[0], "name": key[1]}\n\ndef version_of(connection):\n try:\n  return ".".join(str(part) for part in connection.get_database_version())\n except (AttributeError, NotImplementedError):\n  return None\n\ndef plan_of(alias, identity, own):\n connection = connections[alias]\n executor = MigrationExecutor(connection)\n loader = executor.loader\n loader.check_consistent_history(connection)\n conflicts = loader.detect_conflicts()\n if conflicts:\n  raise CommandError(\n   "Conflicting migrations detected; multiple leaf nodes in the migration graph: ("\n   + "; ".join("%s in %s" % (", ".join(names), app) for app, names in conflicts.items())\n   + ").\\nTo fix them run 'python manage.py makemigrations --merge'"\n  )\n pending = [each for each, _ in executor.migration_plan(loader.graph.leaf_nodes())]\n if own is not None:\n  pending = [each for each in pending if each.app_label in own]\n plan = {\n  "database": alias,\n  "identity": identity,\n  "vendor": connection.vendor,\n  "vendorName": connection.display_name,\n  "version": version_of(connection),\n  "transactionalDdl": bool(connection.features.can_rollback_ddl),\n  "pending": [\n   {\n    "app": migration.app_label,\n    "name": migration.name,\n    "operations": [type(each).__name__ for each in migration.operations],\n    "atomic": bool(migration.atomic),\n    "reversible": all(reversible(each) for each in migration.operations),\n    "sql": sql,\n   }\n   for migration, sql in with_sql(executor, connection, pending)\n  ],\n  "squashed": [each for each in to_record(executor) if own is None or each["app"] in own],\n  "applied": leaf_of_apps(loader),\n  "unknown": list(not_in_code(loader)) if own is None else [],\n }\n judge = verdict.Judge(connection, alias, executor)\n needs = judge.needs_of(apps)\n findings, question = [], None\n if verdict.is_judged():\n  try:\n   judge.judge(pending, refuse_writes, needs)\n   findings, question = judge.findings, judge.to_verify()\n  except Exception as error:\n   findings = [verdict.unjudged(alias, error, pending)]\n return {\n  "plan": plan,\n  "needs": needs,\n  "pending": pending,\n  "findings": findings,\n  "question": question,\n  "sources": [source for _, source in judge.known],\n }\n''',\n        "reader.py": r'''import re\n\nname = r"(?:[\\"\`\\[]?\\w+[\\"\`\\]]?\\.)?[\\"\`\\[]?(\\w+)[\\"\`\\]]?"\ncolumn = r"[\\"\`\\[]?(\\w+)[\\"\`\\]]?"\nharmless = (\n r"(SELECT|INSERT|UPDATE|DELETE|WITH|MERGE|SET|RESET|SHOW|ANALYZE|ANALYSE|VACUUM|GRANT|REVOKE|COMMENT|LOCK|BEGIN|"\n r"START|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE|REFRESH|REINDEX|COPY|TRUNCATE|VALUES|PRAGMA|OPTIMIZE|CALL|"\n r"CREATE\\s+(OR\\s+REPLACE\\s+)?(EXTENSION|FUNCTION|PROCEDURE|AGGREGATE|SEQUENCE|SCHEMA|TYPE|DOMAIN|COLLATION|ROLE|USER|"\n r"POLICY|PUBLICATION|STATISTICS|OPERATOR|CAST|TEXT|EVENT)|"\n r"CREATE\\s+(OR\\s+REPLACE\\s+)?(CONSTRAINT\\s+)?TRIGGER|"\n r"CREATE\\s+(FULLTEXT\\s+|SPATIAL\\s+)?INDEX|"\n r"ALTER\\s+(EXTENSION|SEQUENCE|INDEX|FUNCTION|PROCEDURE|TYPE|ROLE|USER|DEFAULT|PUBLICATION|COLLATION|STATISTICS)|"\n r"DROP\\s+(INDEX|FUNCTION|PROCEDURE|TRIGGER|SEQUENCE|POLICY|RULE|PUBLICATION|STATISTICS|ROLE|USER|AGGREGATE|EVENT))\\b"\n)\nchanging = r"\\b(ALTER|DROP|RENAME|EXECUTE)\\b"\n\ndef statements_of(sql, escapes):\n dollar = chr(36)\n plain, escaped = r"'(?:[^']|'')*'", r"'(?:[^'\\\\]|''|\\\\.)*'"\n strings = escaped if escapes else r"\\b[eE]" + escaped + "|" + plain\n others = r"\\"[^\\"]*\\"|\`[^\`]*\`|\\D(\\w*)\\D.*?\\D\\1\\D|;".replace(r"\\D", "\\\\" + dollar)\n token = re.compile(r"--[^\\n]*|/\\*.*?\\*/|" + strings + "|" + others, re.DOTALL)\n statement, at = [], 0\n for found in token.finditer(sql):\n  statement.append(sql[at : found.start()])\n  at = found.end()\n  text = found.group(0)\n  if text == ";":\n   yield " ".join("".join(statement).split())\n   statement = []\n  elif text.startswith(("--", "/*")):\n   statement.append(" ")\n  else:\n   is_body = text.startswith(dollar)\n   statement.append(text if text[:1] in "\\"\`" or is_body else "'x'")\n statement.append(sql[at:])\n yield " ".join("".join(statement).split())\n\ndef changes_of(sql, escapes=False):\n for statement in statements_of(sql, escapes):\n  if statement:\n   for change in of_statement(statement):\n    yield change\n\ndef unread(statement):\n return {"kind": "unread", "statement": statement}\n\ndef match(pattern, text):\n return re.match(pattern + r"(?=\\W|\\Z)", text, re.IGNORECASE)\n\ndef of_statement(statement):\n found = match(r"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?" + name, statement)\n if found:\n  table = found.group(1)\n  for action in split(statement[found.end() :].strip(" *")):\n   for change in of_action(table, action, statement):\n    yield change\n  return\n if re.match(r"DROP (TABLE|(MATERIALIZED )?VIEW) ", statement, re.IGNORECASE):\n  rest = re.sub(r"(?i)^DROP (TABLE|(MATERIALIZED )?VIEW) (IF EXISTS )?|\\s+(CASCADE|RESTRICT)\\Z", "", statement)\n  for each in split(rest):\n   dropped = match(name, each)\n   yield {"kind": "delete", "table": dropped.group(1)} if dropped else unread(statement)\n  return\n found = match(r"CREATE (?:OR REPLACE )?(?:TEMP\\w* |RECURSIVE |MATERIALIZED )*VIEW (?:IF NOT EXISTS )?" + name, statement)\n if found:\n  yield {"kind": "view", "table": found.group(1)}\n  return\n found = match(r"CREATE (?:GLOBAL |LOCAL |TEMP |TEMPORARY |UNLOGGED |FOREIGN )*TABLE (?:IF NOT EXISTS )?" + name, statement)\n if found:\n  yield {"kind": "create", "table": found.group(1)}\n  return\n found = match(r"CREATE UNIQUE INDEX (?:CONCURRENTLY )?(?:IF NOT EXISTS )?(?:" + name + r" )?ON (?:ONLY )?" + name, statement)\n if found:\n  columns = re.match(r"[^(]*\\(([^)]*)\\)", statement[found.end() :])\n  words = [each.strip(" \\"\`") for each in columns.group(1).split(",")] if columns else []\n  known = bool(words) and all(re.match(r"\\w+\\Z", each) for each in words)\n  yield {"kind": "unique", "table": found.group(2), "columns": sorted(words) if known else [found.group(1) or "?"]}\n  return\n found = match(r"RENAME TABLE " + name + " TO " + name, statement)\n if found and "," not in statement:\n  yield {"kind": "rename", "old": found.group(1), "new": found.group(2)}\n  return\n if re.match(r"DO\\b", statement, re.IGNORECASE):\n  yield unread(statement)\n elif not re.match(harmless, statement, re.IGNORECASE) and re.search(changing, statement, re.IGNORECASE):\n  yield unread(statement)\n elif re.match(r"DROP .* CASCADE\\Z", statement, re.IGNORECASE):\n  yield unread(statement)\n\ndef split(text):\n parts, depth, quote, start = [], 0, None, 0\n for at, sign in enumerate(text):\n  if quote:\n   quote = None if sign == quote else quote\n  elif sign in "'\\"\`":\n   quote = sign\n  elif sign in "()":\n   depth += 1 if sign == "(" else -1\n  elif sign == "," and depth == 0:\n   parts.append(text[start:at].strip())\n   start = at + 1\n return [each for each in parts + [text[start:].strip()] if each]\n\ndef of_action(table, action, statement):\n\n def here(kind, **more):\n  return dict(more, kind=kind, table=table)\n\n found = match(r"RENAME TO " + name, action) or match(r"RENAME AS " + name, action)\n if found:\n  yield {"kind": "rename", "old": table, "new": found.group(1)}\n  return\n found = match(r"RENAME (?:COLUMN )?" + column + " TO " + column, action)\n if found and not match(r"RENAME (?:CONSTRAINT|INDEX|KEY)", action):\n  yield here("rename-column", column=found.group(1), to=found.group(2))\n  return\n if match(r"DROP (?:CONSTRAINT|FOREIGN KEY|INDEX|KEY|PRIMARY KEY|CHECK)", action):\n  found = match(r"DROP (?:CONSTRAINT|CHECK) (?:IF EXISTS )?" + column, action)\n  if found:\n   yield here("drop-check", name=found.group(1))\n  return\n found = match(r"DROP (?:COLUMN )?(?:IF EXISTS )?" + column, action)\n if found:\n  yield here("remove", column=found.group(1))\n  return\n found = match(r"ALTER (?:COLUMN )?" + column + r" (SET NOT NULL|DROP NOT NULL|SET DEFAULT|DROP DEFAULT)", action)\n if found:\n  word = found.group(2).upper()\n  yield here("set", column=found.group(1), **({"null": word[0] == "D"} if "NULL" in word else {"filled": word[0] == "S"}))\n  return\n found = match(r"ALTER (?:COLUMN )?" + column + r" (?:SET DATA )?TYPE (.+?)(?: USING .*| COLLATE .*)?\\Z", action)\n if found:\n  yield here("set", column=found.group(1), type=known_type(found.group(2)))\n  return\n found = match(r"ALTER (?:COLUMN )?" + column + r" (ADD GENERATED|SET GENERATED|DROP IDENTITY)", action)\n if found:\n  yield here("set", column=found.group(1), filled=found.group(2).upper() != "DROP IDENTITY")\n  return\n if match(r"ALTER (?:COLUMN )?" + column + r" (?:SET|RESET) (?:STATISTICS|STORAGE|COMPRESSION|\\()", action + " "):\n  return\n found = match(r"(?:MODIFY|CHANGE) (?:COLUMN )?(?:IF EXISTS )?" + column + " (.+)", action)\n if found:\n  old, rest = found.group(1), found.group(2)\n  if match("CHANGE", action):\n   words = match(column + " (.+)", rest)\n   if words is None:\n    yield unread(statement)\n    return\n   rest = words.group(2)\n   if words.group(1) != old:\n    yield here("rename-column", column=old, to=words.group(1))\n   old = words.group(1)\n  yield here("set", column=old, **dict(described(rest), parent=None))\n  return\n if match(r"ADD (?:CONSTRAINT|UNIQUE|CHECK|FOREIGN KEY|PRIMARY KEY|EXCLUDE|INDEX|KEY|FULLTEXT|SPATIAL)", action):\n  for change in of_constraint(action, here):\n   yield change\n  return\n found = match(r"ADD (?:COLUMN )?(?:IF NOT EXISTS )?" + column + " (.+)", action)\n if found:\n  yield here("add", column=found.group(1), **described(found.group(2)))\n  return\n if match("SET SCHEMA", action):\n  yield unread(statement)\n  return\n if re.match(\n  r"(VALIDATE|OWNER|SET|RESET|ENABLE|DISABLE|CLUSTER|REPLICA|ENGINE|ALGORITHM|LOCK|AUTO_INCREMENT|COMMENT|"\n  r"RENAME (CONSTRAINT|INDEX|KEY)|ROW_FORMAT|FORCE)\\b",\n  action,\n  re.IGNORECASE,\n ):\n  return\n yield unread(statement)\n\ndef of_constraint(action, here):\n found = match(r"ADD (?:CONSTRAINT )?" + column, action)\n title = found.group(1) if found and match("ADD CONSTRAINT", action) else "?"\n unique = re.search(r"\\bUNIQUE (?:KEY |INDEX )?(?:\\w+ )?\\(([^)]*)\\)", action, re.IGNORECASE)\n parent = re.search(r"\\bFOREIGN KEY ?(?:\\w+ )?\\(" + column + r"\\) ?REFERENCES " + name, action, re.IGNORECASE)\n if parent:\n  yield here("reference", column=parent.group(1), parent=parent.group(2))\n elif unique:\n  yield here("unique", columns=sorted(each.strip(" \\"\`") for each in unique.group(1).split(",")))\n elif re.search(r"\\bUNIQUE\\b", action, re.IGNORECASE):\n  yield here("unique", columns=[title])\n elif re.search(r"\\b(CHECK|EXCLUDE)\\b", action, re.IGNORECASE):\n  yield here("check", name=title)\n\ndef known_type(text):\n text = re.sub(r"\\s+", " ", text.strip().lower()).replace("character varying", "varchar")\n same = {"int": "integer", "int4": "integer", "int8": "bigint", "int2": "smallint", "timestamptz": "timestamp with time zone"}\n return same.get(text, text)\n\ndef described(text):\n has = re.compile(r"\\b(NOT NULL|NULL|DEFAULT|GENERATED|AUTO_INCREMENT|REFERENCES|PRIMARY KEY|UNIQUE|CHECK|COLLATE|CONSTRAINT|FIRST|AFTER)\\b", re.IGNORECASE)\n first = has.search(text)\n parent = re.search(r"\\bREFERENCES " + name, text, re.IGNORECASE)\n kind = known_type(text[: first.start()] if first else text)\n return {\n  "null": not re.search(r"\\b(NOT NULL|PRIMARY KEY)\\b", text, re.IGNORECASE),\n  "filled": bool(re.search(r"\\bDEFAULT (?!NULL\\b)|\\b(GENERATED|AUTO_INCREMENT)\\b", text, re.IGNORECASE)) or "serial" in kind,\n  "type": kind,\n  "parent": parent.group(1) if parent else None,\n }\n''',\n        "rules.json": r'''{"table-gone":{"severity":"breaks","undo":"unsafe","running":["the table {table} is gone","uses it","every query of {model} fails"],"new":["no migration creates the table {table}","uses it","every query of {model} fails"],"fix":"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{"severity":"breaks","undo":"unsafe","running":["the column {object} is gone","uses it","every query of {model} fails"],"new":["no migration creates the column {object}","uses it","every query of {model} fails"],"fix":"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{"severity":"breaks","undo":"unsafe","running":["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],"new":["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],"fix":"Give the column a database default, or allow NULL"},"default-gone":{"severity":"breaks","undo":"unsafe","running":["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],"new":["the column {object} has no database default","relies on it","every INSERT into {table} fails"],"fix":"Remove the database default in the next release"},"delete-refused":{"severity":"may","undo":"safe","running":["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],"new":["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],"fix":"Remove the constraint before the field"},"null-refused":{"severity":"may","undo":"unknown","running":["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],"new":["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],"fix":"Release the code that never writes NULL first, and set NOT NULL in the next release"},"narrowed":{"severity":"may","undo":"unknown","running":["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],"new":["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],"fix":"Release the code that writes shorter values first, and shorten the column in the next release"},"retyped":{"severity":"may","undo":"unsafe","running":["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],"new":["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],"fix":"Add a second column, write both, and remove the old one in a later release"},"unique":{"severity":"may","undo":"safe","running":["{object} becomes unique","may write equal values","the second write fails"],"new":["{object} is unique","may write equal values","the second write fails"],"fix":"Release the code that never writes equal values first, and add the constraint in the next release"},"check":{"severity":"may","undo":"safe","running":["{table} gets the check {column}","may write rows that violate it","such a write fails"],"new":["{table} has the check {column}","may write rows that violate it","such a write fails"],"fix":"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{"severity":"may","undo":"safe","running":["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],"new":["{object} is a foreign key to {parent}","may write other values","such a write fails"],"fix":"Release the code that keeps to it first, and add the constraint in the next release"},"view":{"severity":"unknown","undo":"unknown","running":["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],"new":["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],"fix":"Check that the view has all columns and accepts writes"},"unread":{"severity":"unknown","undo":"unknown","running":["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],"new":["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],"fix":"Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"},"unjudged":{"severity":"breaks","undo":"unknown","running":["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],"new":["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],"fix":"Check the migrations, and set \\"unsafe-migrations: warn\\" for this release"}}''',\n        "run.py": r'''import atexit\nimport json\nimport os\nimport platform\nimport shlex\nimport subprocess\nimport sys\n\nfrom rollout_inspector import task\nfrom rollout_inspector.identity import is_same\nfrom rollout_inspector.web import answer_to\n\nverify_seconds = 120\n\ndef hand_over(found, question, silent):\n atexit.unregister(hand_over)\n if "failed" in found:\n  try:\n   atexit._run_exitfuncs()\n  except Exception:\n   pass\n state = {"found": found, "question": question, "silent": silent, "spec": task.spec}\n try:\n  to_do = {"marker": task.spec["marker"], "handed": in_memory(state)}\n  env = dict(os.environ, DJANGO_ROLLOUT_SPEC=json.dumps(to_do))\n  sys.stdout.flush()\n  sys.stderr.flush()\n  os.execve(sys.executable, [sys.executable, "-S", "-c", sys.argv[-1]], env)\n except (OSError, ValueError):\n  after_plan(state)\n\ndef in_memory(state):\n if hasattr(os, "memfd_create"):\n  file = os.memfd_create("django-rollout", 0)\n else:\n  import tempfile\n\n  with tempfile.TemporaryFile() as temporary:\n   file = os.dup(temporary.fileno())\n data = json.dumps(state).encode("ascii")\n while data:\n  data = data[os.write(file, data) :]\n os.lseek(file, 0, os.SEEK_SET)\n os.set_inheritable(file, True)\n return file\n\ndef handed():\n with os.fdopen(task.spec["handed"], "rb") as file:\n  return json.loads(file.read().decode("ascii"))\n\ndef after_plan(state):\n task.spec.update(state["spec"])\n found, web, silent = state["found"], None, state["silent"]\n if state["question"]:\n  web, silent = answer_to(state["question"])\n refuse_others(found, web)\n if "failed" in found:\n  return\n migrate = task.spec.get("migrate")\n plans, always, judged = found["plans"], found["always"], found["judged"]\n works = [plan for plan in plans if plan["pending"] or plan["squashed"]]\n runs = bool(migrate) and bool(works or always)\n for plan in plans:\n  lost = plan["vendor"] == "sqlite" and not outlives(plan["identity"]["name"])\n  if migrate and lost and (plan in works or (always and plan["database"] in task.named())):\n   refuse("file", plan["database"], plan["identity"])\n  if migrate and not always and plan in works and plan["database"] not in task.named():\n   pending = ["%(app)s.%(name)s" % each for each in plan["pending"] + plan["squashed"]]\n   refuse("left", plan["database"], plan["identity"], pending=pending)\n for needs in found["needs"]:\n  task.say(json.dumps({"needs": needs}))\n task.say(\n  json.dumps(\n   {\n    "django": found["django"],\n    "python": platform.python_version(),\n    "databases": plans,\n    "runs": runs,\n    "web": {"module": web["module"]} if web else silent and {"silent": silent},\n    "judged": judged,\n   }\n  )\n )\n if judged and judged["blocked"]:\n  os._exit(3)\n if runs:\n  task.say("migrate")\n  become(migrate) if not found["verify"] else os._exit(supervised(migrate, found["verify"]))\n\ndef shell_words(command):\n return ["/bin/sh", "-c", command] if os.path.exists("/bin/sh") else shlex.split(command)\n\ndef become(command):\n words = shell_words(command)\n os.execvp(words[0], words)\n\ndef supervised(command, question):\n sys.stdout.flush()\n code = subprocess.call(shell_words(command))\n try:\n  file = in_memory(question["tables"])\n  env = dict(question["env"])\n  env["DJANGO_ROLLOUT_SPEC"] = json.dumps({"marker": task.spec["marker"], "verify": file})\n  ended = subprocess.run(\n   question["start"],\n   env=env,\n   pass_fds=[file],\n   timeout=verify_seconds,\n   stdout=subprocess.PIPE,\n   stderr=subprocess.STDOUT,\n  )\n  lines = ended.stdout.decode("utf-8", "replace").splitlines() or ["it printed nothing"]\n  told = [line.partition(task.spec["marker"])[2].rpartition(task.spec["marker"])[0] for line in lines]\n  answer = [text for text in told if text.startswith('{"verified"')]\n  task.say(answer[-1] if answer else json.dumps({"verified": None, "why": lines[-1][:300]}))\n except (OSError, ValueError, subprocess.SubprocessError) as error:\n  task.say(json.dumps({"verified": None, "why": str(error)[:300]}))\n return code if code >= 0 else 128 - code\n\ndef command_again():\n words = list(getattr(sys, "orig_argv", []))\n if not words:\n  first = ["-m", "django"] if os.path.basename(sys.argv[0]) == "__main__.py" else [sys.argv[0]]\n  words = [sys.executable] + first + sys.argv[1:]\n return [sys.executable] + words[1:]\n\ndef refuse(why, alias, identity, **more):\n task.say(json.dumps(dict({"refused": why, "alias": alias, "migration": identity}, **more)))\n os._exit(3)\n\ndef refuse_others(found, web):\n identities, stated = found["identities"], found["stated"]\n for alias, identity in identities.items():\n  theirs = web["databases"].get(alias) if web else None\n  is_asked = theirs and (theirs.get("server") or theirs.get("started"))\n  if theirs and not is_same(identity if is_asked else stated[alias], theirs):\n   chosen = os.environ.get("DJANGO_SETTINGS_MODULE", "")\n   refuse(\n    "web",\n    alias,\n    identity,\n    other=theirs,\n    module=web["module"],\n    settings=[chosen, web["settings"]],\n    given=web["given"],\n   )\n for alias, identity in identities.items():\n  before = (task.spec.get("kept") or {}).get(alias)\n  if before and not is_same(identity, before):\n   refuse("before", alias, identity, other=before)\n\ndef outlives(path):\n return any(\n  path == folder or path.startswith(os.path.realpath(folder).rstrip("/") + "/")\n  for folder in task.spec.get("volumes") or []\n )\n''',\n        "task.py": r'''import json\nimport os\nimport sys\n\nspec = {}\nthrough = None\nbodies = {}\n\ndef read():\n from rollout_inspector import needs\n\n global through\n spec.update(json.loads(os.environ.pop("DJANGO_ROLLOUT_SPEC")))\n through = os.environ.pop("DJANGO_ROLLOUT_THROUGH", None)\n for name in [each for each in os.environ if each.startswith("DJANGO_ROLLOUT_NEEDS_")]:\n  bodies[int(name.rpartition("_")[2])] = needs.unpacked(os.environ.pop(name))\n\ndef named():\n return spec.get("databases") or ["default"]\n\ndef say(text):\n sys.stdout.flush()\n sys.stderr.flush()\n line = (spec["marker"] + text + spec["marker"] + "\\n").encode("ascii")\n while line:\n  line = line[os.write(1, line) :]\n''',\n        "twins.py": r'''imports = set()\n\ndef code_of(rule, event, state):\n imports.clear()\n try:\n  lines = lines_of(rule, event, state)\n except Exception:\n  return None\n known = ("from django.db import models", "from django.db import migrations, models")\n return lines and ["# " + each for each in sorted(imports) if each not in known] + lines\n\ndef lines_of(rule, event, state):\n if event is None:\n  left_behind_rules = ("insert-refused", "delete-refused")\n  return left_behind(*state) if rule in left_behind_rules and state is not None else None\n if event.model is None:\n  return None\n if rule == "insert-refused" and event.kind == "add":\n  return with_default(event)\n if rule == "column-gone" and event.kind == "remove":\n  return without_column(event.model, event.field)\n if rule == "column-gone" and event.kind == "alter":\n  return renamed(event)\n if rule == "table-gone" and event.kind == "delete":\n  return without_table(event)\n if rule == "table-gone" and event.kind == "rename":\n  return same_table(event)\n return None\n\ndef written(field):\n from django.db.migrations.writer import MigrationWriter\n\n text, needed = MigrationWriter.serialize(field)\n imports.update(needed)\n return text\n\ndef quoted(text):\n return '"%s"' % text\n\ndef operation(kind, **arguments):\n return "migrations.%s(%s)" % (kind, ", ".join("%s=%s" % each for each in arguments.items()))\n\ndef of_field(kind, model, field_name, field):\n arguments = {"model_name": quoted(model._meta.model_name), "name": quoted(field_name), "field": written(field)}\n return operation(kind, **arguments) + ","\n\ndef in_model(name, field):\n return "# In the model: %s = %s" % (name, written(field))\n\ndef in_state(line):\n return ["migrations.SeparateDatabaseAndState(", "    state_operations=[" + line + "],", "),"]\n\ndef in_next_release(*statements):\n sql = ["migrations.RunSQL(%r, migrations.RunSQL.noop)," % each for each in statements]\n return ["# In the next release:"] + sql\n\ndef constant_default(field):\n from django.db.models import NOT_PROVIDED\n\n default = getattr(field, "default", NOT_PROVIDED)\n if default is NOT_PROVIDED:\n  return [""] if field.empty_strings_allowed and field.blank else []\n return [] if callable(default) or default is None or field.unique else [default]\n\ndef with_default(event):\n import django\n\n field = event.field.clone()\n default = constant_default(event.field)\n if django.VERSION >= (5, 0) and default:\n  field.db_default = default[0]\n else:\n  field.null = True\n name = event.field.name\n return [of_field("AddField", event.model, name, field), in_model(name, field)]\n\ndef relaxed(model, field):\n from rollout_inspector.needs import is_filled, reference_of\n\n looser = field.clone()\n reference = reference_of(field)\n if not field.null and not is_filled(field):\n  looser.null = True\n if reference and reference[1]:\n  looser.db_constraint = False\n same = looser.null == field.null and not (reference and reference[1])\n return [] if same else [of_field("AlterField", model, field.name, looser)]\n\ndef without_column(model, field):\n if field.primary_key:\n  return None\n removal = operation("RemoveField", model_name=quoted(model._meta.model_name), name=quoted(field.name))\n drop = 'ALTER TABLE "%s" DROP COLUMN "%s"' % (model._meta.db_table, field.column)\n return relaxed(model, field) + in_state(removal) + in_next_release(drop)\n\ndef renamed(event):\n if event.model._meta.auto_created or event.old.name == event.new.name:\n  return None\n field = event.old.clone()\n field.db_column = event.old.column\n rename = operation(\n  "RenameField",\n  model_name=quoted(event.model._meta.model_name),\n  old_name=quoted(event.old.name),\n  new_name=quoted(event.new.name),\n )\n own = event.new.clone()\n own.db_column = event.old.column\n lines = [of_field("AlterField", event.model, event.old.name, field), rename + ","]\n return lines + [in_model(event.new.name, own)]\n\ndef without_constraints(model, field):\n looser = field.clone()\n looser.remote_field.db_constraint = False\n return of_field("AlterField", model, field.name, looser)\n\ndef own_tables(model):\n return [field for field in model._meta.local_many_to_many if field.remote_field.through._meta.auto_created]\n\ndef without_table(event):\n model = event.model\n tables = [field.remote_field.through._meta.db_table for field in own_tables(model)]\n drop = in_next_release(*('DROP TABLE "%s"' % each for each in tables + [model._meta.db_table]))\n if model._meta.auto_created:\n  if event.old is None or type(event.operation).__name__ == "DeleteModel":\n   return None\n  owner, name = event.old.model, event.old.name\n  removal = operation("RemoveField", model_name=quoted(owner._meta.model_name), name=quoted(name))\n  return [without_constraints(owner, event.old)] + in_state(removal) + drop\n looser = [line for field in model._meta.local_concrete_fields if field.is_relation for line in relaxed(model, field)]\n looser += [without_constraints(model, field) for field in own_tables(model)]\n return looser + in_state(operation("DeleteModel", name=quoted(model.__name__))) + drop\n\ndef same_table(event):\n name = type(event.operation).__name__\n pointed_at = [each for each in event.model._meta.get_fields(include_hidden=True) if each.many_to_many]\n if name == "RenameModel" and not event.model._meta.auto_created and not pointed_at:\n  old, new = event.operation.old_name, event.operation.new_name\n  return [\n   operation("AlterModelTable", name=quoted(old.lower()), table=quoted(event.old)) + ",",\n   operation("RenameModel", old_name=quoted(old), new_name=quoted(new)) + ",",\n  ]\n return None\n\ndef left_behind(model, field):\n lines = relaxed(model, field)\n return ["# Before the removal from the state, in the same file:"] + lines if lines else None\n''',\n        "verdict.py": r'''from rollout_inspector import allows, needs as fingerprint, task, twins\nfrom rollout_inspector.catalog import Catalog\nfrom rollout_inspector.judge import RULES, misfits, severity_of\n\nmost = 100\nnamed_freely = ("unique", "check", "fk-added")\npatience = 2000\n\ndef versions():\n return task.spec.get("running") or []\n\ndef is_judged():\n return bool(versions())\n\nclass Judge:\n\n def __init__(self, connection, alias, executor):\n  self.connection, self.alias, self.executor = connection, alias, executor\n  self.catalog = Catalog(connection)\n  self.effects = None\n  self.state = None\n  self.findings = []\n  self.known = []\n  self.predicted = {}\n  self.coming = None\n\n def needs_of(self, apps):\n  from django.db import router\n\n  def is_here(model):\n   return router.allow_migrate_model(self.alias, model)\n\n  return fingerprint.needs_of(self.connection, apps, is_here, self.executor.loader.migrated_apps)\n\n def judge(self, pending, guard, new):\n  self.state = self.executor._create_project_state(with_applied_migrations=True)\n  if pending:\n   self.state.apps\n  self.known = [self.needs_of_version(each, new) for each in versions()]\n  self.predict(pending, guard)\n  touched = self.effects.touched\n  before = [misfits(needs, self.catalog.before, touched, False) for needs, _ in self.known]\n  self.judge_running(touched, before)\n  self.judge_new(touched, new)\n  for migration, detail in self.effects.unread:\n   self.report("unread", "", "", {"detail": detail}, range(len(self.known)), migration, "%s.%s")\n  if self.effects.opaque:\n   for needs, _ in self.known:\n    for table in needs:\n     self.catalog.glance(table)\n\n def needs_of_version(self, version, new):\n  if version.get("own"):\n   return new, "own"\n  index = version.get("needs")\n  kept = task.bodies.get(index) if index is not None else None\n  if kept is not None and self.alias in kept:\n   return kept[self.alias], "kept"\n  needs = self.needs_of(self.state.apps)\n  return needs, "state" if needs or kept is None else "kept"\n\n def predict(self, pending, guard):\n  from rollout_inspector.effects import Effects, flattened\n\n  self.effects = Effects(self.connection, self.catalog, guard)\n  state = self.state\n  for migration in pending:\n   for operation in migration.operations:\n    after = state.clone()\n    operation.state_forwards(migration.app_label, after)\n    inner = getattr(operation, "database_operations", None)\n    steps = [(operation, state, after)]\n    if inner is not None:\n     steps = flattened(inner, state, migration.app_label)\n    for each, one, other in steps:\n     self.effects.run(migration, each, one, other)\n    state = after\n\n def judge_running(self, touched, before):\n  found = {}\n  for index, (needs, _) in enumerate(self.known):\n   after = misfits(needs, self.catalog.get, touched, False)\n   for key in sorted(set(after) - set(before[index])):\n    found.setdefault(key, (after[key], []))[1].append(index)\n  self.predicted = {key: indices for key, (_, indices) in found.items()}\n  for key, (more, indices) in sorted(found.items()):\n   rule, table, column = key\n   if rule == "insert-refused" and ("column-gone", table, self.renamed_from(table, column)) in found:\n    continue\n   if rule == "null-refused":\n    more["nulls"] = self.has_nulls(table, column)\n    needs = [self.known[index][0][table]["c"][column] for index in indices]\n    more["filled"] = all(need.get("p") or need.get("d") for need in needs)\n   self.report(rule, table, column, more, indices)\n\n def renamed_from(self, table, column):\n  event = self.effects.cause_of(table, column)\n  if event is None:\n   return None\n  return event.old.column if event.kind == "alter" else getattr(event, "column", None)\n\n def judge_new(self, touched, new):\n  tables = set(touched)\n  for needs, _ in self.known:\n   tables.update(table for table in new if needs.get(table) != new[table])\n   tables.update(table for table in needs if table not in new)\n  amiss = set()\n  for needs, _ in self.known:\n   known = [table for table in tables if table in needs]\n   amiss.update(misfits(needs, self.catalog.before, known, True))\n  after = misfits(new, self.catalog.get, tables, True)\n  self.coming = {"needs": {table: new[table] for table in tables if table in new}}\n  self.coming["known"] = sorted([list(key) for key in amiss.union(after)])\n  for key in sorted(set(after) - amiss):\n   rule, table, column = key\n   if rule != "insert-refused" or ("insert-refused", table, column) not in self.predicted:\n    more = dict(after[key], opaque=bool(self.effects.opaque))\n    self.report(rule, table, column, more, None, new=new)\n\n def report(self, rule, table, column, more, indices, migration=None, of=None, new=None):\n  is_new = new is not None\n  event = self.effects.cause_of(table, column) if table else None\n  if event is not None and migration is None:\n   migration = event.migration\n  name = "%s.%s" % (migration.app_label, migration.name) if migration else None\n  source = new if is_new else self.known[indices[0]][0] if len(indices or ()) else {}\n  need = source.get(table, {})\n  if rule in ("column-gone", "table-gone") and is_new:\n   event = None\n  finding = {\n   "rule": rule,\n   "severity": severity_of(rule, more, need, is_new),\n   "database": self.alias,\n   "object": name if of else ("%s.%s" % (table, column) if column else table),\n   "table": table,\n   "column": column,\n   "model": need.get("m", ""),\n   "direction": "new" if is_new else "running",\n   "versions": [] if is_new else list(indices),\n   "migration": name,\n  }\n  for key in ("detail", "parent", "from", "to"):\n   if more.get(key):\n    finding[key] = str(more[key])\n  file = allows.file_of(migration) if migration else None\n  if file:\n   finding["file"] = file\n  code = twins.code_of(rule, None if is_new else event, self.field_of(table, column) if is_new else None)\n  if code:\n   finding["code"] = code\n  self.findings.append(finding)\n\n def field_of(self, table, column):\n  for model in self.state.apps.get_models(include_auto_created=True):\n   if model._meta.db_table == table:\n    for field in model._meta.local_concrete_fields:\n     if field.column == column:\n      return model, field\n  return None\n\n def has_nulls(self, table, column):\n  from django.db import transaction\n\n  quote = self.connection.ops.quote_name\n  query = "SELECT 1 FROM %s WHERE %s IS NULL LIMIT 1" % (quote(table), quote(column))\n  limit = None\n  if self.connection.vendor == "postgresql":\n   limit = "SET LOCAL statement_timeout = %d" % patience\n  elif getattr(self.connection, "mysql_is_mariadb", False):\n   query = "SET STATEMENT max_statement_time=%d FOR %s" % (patience // 1000, query)\n  elif self.connection.vendor == "mysql":\n   query = query.replace("SELECT", "SELECT /*+ MAX_EXECUTION_TIME(%d) */" % patience, 1)\n  try:\n   with transaction.atomic(using=self.alias):\n    with self.connection.cursor() as cursor:\n     if limit:\n      cursor.execute(limit)\n     cursor.execute(query)\n     return cursor.fetchone() is not None\n  except Exception:\n   return None\n\n def to_verify(self):\n  tables = sorted(self.catalog.read)\n  changed = {\n   name: {column: has["type"] for column, has in table["columns"].items() if has["type"]}\n   for name, table in self.catalog.changed.items()\n   if table is not None\n  }\n  needs = [{table: need for table, need in needs.items() if table in self.catalog.read} for needs, _ in self.known]\n  return {\n   "alias": self.alias,\n   "tables": {name: self.catalog.read[name] for name in tables},\n   "types": changed,\n   "needs": needs,\n   "predicted": sorted([list(key) for key in self.predicted]),\n   "new": self.coming,\n  }\n\ndef unjudged(alias, error, pending):\n detail = "%s: %s" % (type(error).__name__, " ".join(str(error).split())[:300])\n return {\n  "rule": "unjudged",\n  "severity": "breaks" if pending else "unknown",\n  "database": alias,\n  "object": alias,\n  "table": "",\n  "column": "",\n  "model": "",\n  "direction": "running",\n  "versions": list(range(len(versions()))),\n  "migration": None,\n  "detail": detail,\n }\n\ndef concluded(found, pending):\n accepted, wrong = allows.comments_of(pending)\n for finding in found:\n  comment = accepted.get((finding["rule"], finding["object"]))\n  if comment:\n   finding["allowed"] = comment\n policy = task.spec.get("unsafe") or "block"\n order = ["breaks", "may", "unknown"]\n found.sort(key=lambda each: (bool(each.get("allowed")), order.index(each["severity"])))\n stops = [each for each in found if each["severity"] == "breaks" and not each.get("allowed")]\n return {\n  "policy": policy,\n  "blocked": policy == "block" and bool(stops),\n  "findings": found[:most],\n  "more": max(0, len(found) - most),\n  "comments": wrong,\n }\n\ndef verified(question, connection):\n before = question["tables"]\n real = Catalog(connection)\n\n def table_now(name):\n  table = real.get(name)\n  was = before.get(name)\n  for column, has in (table["columns"] if table and was else {}).items():\n   old = was["columns"].get(column)\n   if old and old.get("read") != has.get("read"):\n    has["type"] = question["types"].get(name, {}).get(column, "another type")\n  return table\n\n predicted = {tuple(key) for key in question["predicted"]}\n found = {}\n for index, needs in enumerate(question["needs"]):\n  was = misfits(needs, before.get, before, False)\n  now = misfits(needs, table_now, before, False)\n  for key in set(now) - set(was):\n   found.setdefault(key, (now[key], needs[key[1]], []))[2].append(index)\n\n def told(key, more, need, indices, is_new=False):\n  rule, table, column = key\n  finding = {\n   "rule": rule,\n   "severity": severity_of(rule, more, need, is_new),\n   "database": question["alias"],\n   "object": "%s.%s" % (table, column) if column else table,\n   "table": table,\n   "column": column,\n   "model": need.get("m", ""),\n   "direction": "new" if is_new else "running",\n   "versions": indices,\n   "migration": None,\n  }\n  finding.update((name, str(more[name])) for name in ("parent", "from", "to") if more.get(name))\n  return finding\n\n unpredicted = [\n  told(key, *found[key]) for key in sorted(found) if key not in predicted and key[0] not in named_freely\n ]\n new = question["new"]["needs"]\n known = {tuple(key) for key in question["new"]["known"]}\n missed = misfits(new, table_now, new, True)\n unpredicted += [\n  told(key, missed[key], new[key[1]], [], True)\n  for key in sorted(set(missed) - known)\n  if key[0] not in named_freely\n ]\n unmet = [\n  "%s %s" % (rule, ".".join(part for part in (table, column) if part))\n  for rule, table, column in sorted(predicted - set(found))\n  if rule not in named_freely and RULES[rule]["severity"] == "breaks"\n ]\n return {"database": question["alias"], "unpredicted": unpredicted[:most], "unmet": unmet[:most]}\n''',\n        "web.py": r'''import importlib\nimport importlib.util\nimport json\nimport os\nimport re\nimport shlex\nimport signal\nimport subprocess\nimport sys\n\nfrom rollout_inspector import task\nfrom rollout_inspector.identity import asked, identity_of\n\nchild_seconds = 60\n\ndef words_of(command):\n texts = [(" ".join(command), None)]\n for word in command + (["gunicorn.conf.py"] if "gunicorn" in " ".join(command) else []):\n  for path in re.split(r"[\\s=;&|\\"']+", word):\n   if "." not in path and "/" not in path or path.endswith("manage.py"):\n    continue\n   try:\n    with open(path, "rb") as file:\n     data = file.read(65536)\n   except OSError:\n    continue\n   if b"\\0" not in data and not re.match(rb"#!.*python", data):\n    texts.append((data.decode("utf-8", "replace"), path))\n return texts\n\ndef assigned(command, texts):\n dollar = chr(36)\n pair = r"[A-Z_][A-Z0-9_]*=(?:\\"[^\\"]*\\"|'[^']*'|[^\\s\\"';&|,\\])]*)"\n servers = "gunicorn|uvicorn|daphne|hypercorn|granian|uwsgi|waitress|runserver|[aw]sgi"\n\n def pairs(text):\n  for each in re.findall(r"(?<![\\w-])" + pair, text):\n   name, _, value = each.partition("=")\n   value = value if value[:1] == "'" else os.path.expandvars(value)\n   if dollar not in value and "\`" not in value:\n    yield name, value.strip("\\"'")\n\n def of_server(line):\n  start = re.match(\n   r"(?:exec\\s+)?(?:env\\s+)?((?:" + pair + r"\\s+)*)(?=\\S)(.*)", line, re.DOTALL\n  )\n  if start and re.search(r"\\b(" + servers + ")", start.group(2)):\n   yield from pairs(start.group(1))\n   for each in re.findall(r"\\s(?:-e|--env)[\\s=]*[\\"']?(" + pair + ")", start.group(2)):\n    yield from pairs(each)\n\n always, exported, unsure = {}, {}, None\n reads = (\n  r"(^|&&|;|\\bthen\\b|\\bdo\\b)\\s*"\n  r"((\\.|source)\\s+(?!\\S*activate\\b)\\S|set\\s+(-\\w*a|-o\\s+allexport))"\n )\n for text, path in texts:\n  if path is None or path == task.through:\n   continue\n  found = []\n  for line in text.replace("\\\\\\n", " ").splitlines():\n   if re.match(r"export\\s", line):\n    exported.update(pairs(line))\n   elif re.match(r"(env\\s*=|environment)", line):\n    found += pairs(line.partition("=")[2])\n   else:\n    found += of_server(line.strip())\n  for each in re.findall(r"^raw_env\\s*=([^\\]]*)", text, re.MULTILINE):\n   found += pairs(each.replace('"', " ").replace("'", " "))\n  for name, value in found:\n   if always.setdefault(name, value) != value:\n    unsure = "%s sets %s in more than one way" % (path, name)\n  is_script = re.match(r"#!.*sh\\b", text) or path.endswith(".sh")\n  if is_script and re.search(reads, text, re.MULTILINE):\n   unsure = "%s reads variables from another file" % path\n shells = ("sh", "bash", "dash", "ash", "ksh", "zsh")\n names = [each.rsplit("/", 1)[-1] for each in command]\n shell = next((i for i, name in enumerate(names) if name in shells), len(names))\n behind = range(shell + 1, len(names))\n at = next((i for i in behind if re.match(r"-\\w*c\\Z", names[i])), None)\n if at is None:\n  for word in command:\n   own = re.match(r"(?:-e|--env=)?([A-Z_][A-Z0-9_]*)=([^" + dollar + r"]*)\\Z", word)\n   if own:\n    always[own.group(1)] = own.group(2)\n  return always, exported, unsure\n parts = re.split(r"&&|[;\\n]", "".join(command[at + 1 : at + 2]))\n torn = any(part.count(sign) % 2 for part in parts for sign in "\\"'\`") or any(\n  part.count("(") != part.count(")") or part.endswith("\\\\") for part in parts\n )\n first = not torn\n for part in map(str.strip, parts):\n  is_more = re.search(r"[|&<>]", re.sub(r"\\(.*\\)|\\"[^\\"]*\\"|'[^']*'", "", part))\n  first = first and not is_more and bool(re.match(r"(export\\s+\\w+=|cd\\s|set\\s+-)", part))\n  if re.search(reads, part):\n   unsure = "its command reads variables from another file"\n  elif first:\n   always.update(pairs(part) if part.startswith("export") else [])\n  elif re.search(r"\\bexport\\s+\\w+=", part) or re.match(pair + r"\\Z", part):\n   name = re.search(r"\\w+(?==)", part).group(0)\n   unsure = "its command sets %s, possibly under a condition" % name\n  else:\n   always.update(of_server(part))\n return always, exported, unsure\n\ndef modules_of(texts):\n sure, likely = [], []\n for word in re.split(r"[\\s=\\"',;()\\[\\]]+", " ".join(text for text, _ in texts)):\n  if word.endswith(".py") and "/" in word or re.search(r"\\b[aw]sgi\\.py", word):\n   word = word[:-3].strip("./").replace("/", ".")\n  module, colon, _ = word.partition(":")\n  if not re.match(r"[A-Za-z_]\\w*(\\.[A-Za-z_]\\w*)*\\Z", module):\n   continue\n  if module.startswith(("django.", "gunicorn.", "uvicorn.")):\n   continue\n  if re.search(r"(\\A|[._])[aw]sgi[^.]*\\Z", module):\n   sure.append(module)\n  elif colon:\n   likely.append(module)\n return sure + likely\n\ndef is_there(module):\n try:\n  return importlib.util.find_spec(module) is not None\n except Exception:\n  return False\n\ndef web_tells():\n from django.db import connections\n\n question = task.spec["child"]\n module = None\n if not question["manage"]:\n  sys.path[:0] = [path for path in question["path"] if path not in sys.path]\n  module = next((each for each in question["modules"] if is_there(each)), None)\n  if module is None:\n   return task.say(json.dumps({"web": None}))\n  importlib.import_module(module)\n there = [alias for alias in question["databases"] if alias in connections.databases]\n told = {alias: identity_of(connections[alias]) for alias in there}\n told = {alias: each for alias, each in told.items() if each != question["databases"][alias]}\n chosen = os.environ.get("DJANGO_SETTINGS_MODULE", "")\n web = {"module": module or "manage.py", "settings": chosen, "databases": told}\n task.say(json.dumps({"web": web}))\n for alias in list(told):\n  try:\n   connections[alias].ensure_connection()\n   told[alias] = asked(connections[alias])\n  except Exception:\n   continue\n  task.say(json.dumps({"web": web}))\n\ndef container_environment():\n saved = os.environ.pop("DJANGO_ROLLOUT_ENV", None)\n if saved:\n  try:\n   words = shlex.split(saved)\n   return dict(word.split("=", 1) for word in words if re.match(r"\\w+=", word))\n  except ValueError:\n   pass\n try:\n  with open("/proc/self/environ", "rb") as file:\n   pairs = [each.split(b"=", 1) for each in file.read().split(b"\\0") if b"=" in each]\n  return {os.fsdecode(name): os.fsdecode(value) for name, value in pairs}\n except OSError:\n  return dict(os.environ)\n\ndef question_of(identities):\n from django.conf import settings\n\n command = task.spec.get("web")\n if command is None or "django_rollout_inspect" not in sys.argv[-1]:\n  return None, None\n texts = words_of(command)\n whole = " ".join(command)\n parts = whole.split()\n programs = [part.rsplit("/", 1)[-1].strip("\\"'") for part in parts]\n serving = ("runserver", "runserver_plus", "testserver", "runuwsgi")\n manage = next((part for part in parts if part.endswith("manage.py")), None)\n by_manage = manage is not None and any(each in serving for each in programs)\n modules = modules_of(texts)\n home = os.environ.get("DJANGO_SETTINGS_MODULE", "").split(".")\n guesses = [settings.WSGI_APPLICATION, getattr(settings, "ASGI_APPLICATION", None)]\n modules += [each.rsplit(".", 1)[0] for each in guesses if each and "." in each]\n for at in list(range(1, len(home))) + [0]:\n  modules += [".".join(home[:at] + [each]) for each in ("wsgi", "asgi")]\n env = container_environment()\n always, exported, unsure = assigned(command, texts)\n if unsure:\n  return None, unsure\n env = dict(exported, **dict(env, **always))\n flag = r"--(?:chdir|pythonpath|app-dir)[= ](\\S+)"\n folder = env.get("PWD") or os.getcwd()\n for each in re.findall(flag, " ".join(parts)) + re.findall(r"(?:^| )cd ([^\\s;&]+)", whole):\n  if os.path.isdir(os.path.join(folder, each)):\n   folder = os.path.join(folder, each)\n child = {\n  "manage": by_manage,\n  "modules": modules,\n  "path": [folder, os.getcwd()] + sys.path[:1],\n  "databases": identities,\n }\n env = {name: value for name, value in env.items() if not name.startswith("DJANGO_ROLLOUT_")}\n env["DJANGO_ROLLOUT_SPEC"] = json.dumps({"marker": task.spec["marker"], "child": child})\n start = [sys.executable, "-c", sys.argv[-1]]\n if by_manage:\n  chosen = re.findall(r"--settings[= ](\\S+)", " ".join(parts))\n  flags = ["--settings=" + each for each in chosen[:1]]\n  start = [sys.executable, manage, "shell", "-v", "0"] + flags + ["-c", sys.argv[-1]]\n given = "DJANGO_SETTINGS_MODULE" in env or "--settings" in whole\n cwd = folder if os.path.isdir(folder) else None\n return {"start": start, "env": env, "cwd": cwd, "given": given}, None\n\ndef answer_to(question):\n late = None\n try:\n  child = subprocess.Popen(\n   question["start"],\n   env=question["env"],\n   cwd=question["cwd"],\n   stdin=subprocess.DEVNULL,\n   stdout=subprocess.PIPE,\n   stderr=subprocess.STDOUT,\n   start_new_session=True,\n  )\n except OSError as error:\n  return None, str(error)\n try:\n  out = child.communicate(timeout=child_seconds)[0]\n except subprocess.TimeoutExpired as expired:\n  out = expired.output or b""\n  late = "its import did not end within %d s" % child_seconds\n finally:\n  try:\n   os.killpg(child.pid, signal.SIGKILL)\n  except OSError:\n   pass\n marker = task.spec["marker"]\n lines = out.decode("utf-8", "replace").splitlines()\n for line in reversed(lines):\n  text = line.partition(marker)[2].rpartition(marker)[0]\n  if text.startswith("{"):\n   web = json.loads(text)["web"]\n   if web is None:\n    return None, "its command names no known module"\n   return dict(web, given=question["given"]), None\n words = [line for line in lines if line.strip()]\n return None, late or (words[-1] if words else "it printed nothing")\n''',\n    }\n\n    class Finder:\n        """Imports the files from this text."""\n\n        @staticmethod\n        def find_spec(name, path=None, target=None):\n            file = "__init__" if name == package else name[len(package) + 1 :]\n            if name.partition(".")[0] != package or file + ".py" not in files:\n                return None\n            return importlib.util.spec_from_loader(name, Finder, is_package=name == package)\n\n        @staticmethod\n        def create_module(spec):\n            return None\n\n        @staticmethod\n        def exec_module(module):\n            name = module.__name__\n            file = ("__init__" if name == package else name[len(package) + 1 :]) + ".py"\n            module.__file__ = package + "/" + file\n            exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n        @staticmethod\n        def get_source(name):\n            """For a traceback."""\n            return files.get(name[len(package) + 1 :] + ".py")\n\n        @staticmethod\n        def get_data(path):\n            return files[path.rpartition("/")[2]].encode("utf-8")\n\n    sys.meta_path.insert(0, Finder)\n    from rollout_inspector import main\n\n    main.main()\n\n\ndjango_rollout_inspect()\n`
-const r={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL first, and set NOT NULL in the next release"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}},2470:(e,t,n)=>{n.d(t,{$i:()=>isPlain,B8:()=>inspectorEnv,Gd:()=>databasesOfJson,Mu:()=>readNeeds,VV:()=>planCommand,jG:()=>readRefused,m3:()=>readPlan,oD:()=>databasesOf,rZ:()=>isMarked,tK:()=>readPassed,tM:()=>migrationBegins,u7:()=>unmarked,xu:()=>readVerified})
-var s=n(7465)
-var r=n(7398)
-const o=["python","manage.py"]
+return(0,r.T)(e,t,{surface:n,file:l})}},7465:(e,t,n)=>{n.d(t,{Re:()=>r,aO:()=>o,tK:()=>s})
+const s=`"""Reports to django-rollout which migrations this image brings, judges them, and runs the migrate command.\n\nIts files are those of src/django/rollout_inspector of django-rollout, packed. All of it is inside of one function,\nbecause \`shell -c\` runs it among names that are not ours: Django 4.2 in the globals of its own module, 5.2 and\nlater in a copy with all models of the project.\n"""\n\n\ndef django_rollout_inspect():\n    import base64\n    import importlib.util\n    import json\n    import sys\n    import zlib\n\n    package = "rollout_inspector"\n    files = json.loads(zlib.decompress(base64.b64decode("FILES")).decode("utf-8"))\n\n    class Finder:\n        """Imports the files from this text."""\n\n        @staticmethod\n        def find_spec(name, path=None, target=None):\n            file = "__init__" if name == package else name[len(package) + 1 :]\n            if name.partition(".")[0] != package or file + ".py" not in files:\n                return None\n            return importlib.util.spec_from_loader(name, Finder, is_package=name == package)\n\n        @staticmethod\n        def create_module(spec):\n            return None\n\n        @staticmethod\n        def exec_module(module):\n            name = module.__name__\n            file = ("__init__" if name == package else name[len(package) + 1 :]) + ".py"\n            module.__file__ = package + "/" + file\n            exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n        @staticmethod\n        def get_source(name):\n            """For a traceback."""\n            return files.get(name[len(package) + 1 :] + ".py")\n\n        @staticmethod\n        def get_data(path):\n            return files[path.rpartition("/")[2]].encode("utf-8")\n\n    sys.meta_path.insert(0, Finder)\n    from rollout_inspector import main\n\n    main.main()\n\n\ndjango_rollout_inspect()\n`
+const r={"__init__.py":`"""Reports to django-rollout which migrations a new image brings, judges them, and runs the migrate command.\n\nRuns in the user's image as \`python manage.py shell -v 0 -c <text>\`; nothing is added to the image. The text is\n\`loader.py\`, which carries the files of this folder (scripts/embed-inspector.mjs joins them).\n\n    task      what the inspector has to do, and how it answers\n    identity  what names a database\n    web       which databases the web uses\n    needs     what code needs of a database: its fingerprint\n    catalog   what a database has\n    effects   what pending migrations make of it, without a write\n    reader    the same for SQL as text\n    judge     what does not fit, by the rules of rules.json\n    twins     the safe way, as code of a migration\n    allows    comments that accept a finding\n    plan      what is pending\n    verdict   all of these together: before the migration and after it\n    run       refuses, or runs the migration\n    main      the order\n\nPython 3.6 (the oldest of Django 3.2) must be able to read the files. They must contain no dollar sign, because\nKubernetes reads those in a container's command, and no three single quotes in a row.\n"""\n`,"allows.py":`"""Comments in the files of pending migrations that accept one finding each.\n\n    # django-rollout: allow <rule> <table>.<column>: <why>\n\nRule, object and reason are required, so that a copied comment accepts nothing else.\n"""\nimport re\nimport sys\nimport tokenize\n\nfrom rollout_inspector.judge import RULES\n\npattern = re.compile(r"#\\s*django-rollout:\\s*allow\\b\\s*([\\w-]*)\\s*([^\\s:]*)\\s*:?\\s*(.*)")\n\n\ndef comments_of(migrations):\n    """Returns {(rule, object): {"why", "file", "line"}}, and what is wrong with others."""\n    found, wrong = {}, []\n    for migration in migrations:\n        file = file_of(migration)\n        for line, text in comments_in(file):\n            match = pattern.match(text)\n            if match is None:\n                continue\n            rule, of, why = match.groups()\n            fault = fault_of(rule, of, why)\n            if fault:\n                wrong.append({"file": file, "line": line, "message": fault})\n            else:\n                found[(rule, of)] = {"why": why[:200], "file": file, "line": line}\n    return found, wrong\n\n\ndef file_of(migration):\n    return getattr(sys.modules.get(migration.__module__), "__file__", None) or ""\n\n\ndef fault_of(rule, of, why):\n    if rule not in RULES or rule == "unjudged":\n        return 'there is no rule "%s"' % rule\n    if not of:\n        return "it names no object: %s <table>.<column>: <why>" % rule\n    if not why.strip():\n        return "it gives no reason: %s %s: <why>" % (rule, of)\n    return None\n\n\ndef comments_in(file):\n    """A text that looks like a comment and is inside of a string is none."""\n    try:\n        with open(file, "rb") as source:\n            tokens = list(tokenize.tokenize(source.readline))\n    except (OSError, SyntaxError, tokenize.TokenError):\n        return []\n    return [(each.start[0], each.string) for each in tokens if each.type == tokenize.COMMENT]\n`,"catalog.py":`"""What a database has, by Django's own introspection: the same for each vendor.\n\nA table is {"kind": "table" or "view", "columns": {name: {...}}, "fks": [[column, table]], "uniques": [[column]],\n"checks": [name]}; a column {"null": ..., "filled": ..., "type": ...}. \`filled\`: the database sets a value that an\nINSERT leaves out. \`type\`: only of a column that a migration has made or changed. A view has no columns before its\ndatabase has told them.\n"""\n\n\nclass Catalog:\n    """Reads a table when somebody asks for it. Changes are laid over what the database has."""\n\n    def __init__(self, connection, tables=None):\n        self.connection = connection\n        self.names = None\n        # By name; None: there is no such table.\n        self.read = dict(tables or {})\n        self.changed = {}\n\n    def get(self, name):\n        if name in self.changed:\n            return self.changed[name]\n        if name not in self.read:\n            self.read[name] = self.ask(name)\n        return self.read[name]\n\n    def before(self, name):\n        """As the database has it."""\n        if name not in self.read:\n            self.read[name] = self.ask(name)\n        return self.read[name]\n\n    def glance(self, name):\n        """Reads a table that nothing is known to change; one that may not be read is left out."""\n        try:\n            self.before(name)\n        except Exception:\n            self.read.pop(name, None)\n\n    def edit(self, name):\n        """Returns the table to be changed; None where there is none."""\n        table = self.get(name)\n        if table is None or name in self.changed:\n            return table\n        self.changed[name] = copy_of(table)\n        return self.changed[name]\n\n    def put(self, name, table):\n        self.changed[name] = table\n\n    def ask(self, name):\n        if self.connection is None:\n            return None\n        introspection = self.connection.introspection\n        with self.connection.cursor() as cursor:\n            if self.names is None:\n                self.names = {each.name: each.type for each in introspection.get_table_list(cursor)}\n            if name not in self.names:\n                return None\n            table = {"kind": "table", "columns": {}, "fks": [], "uniques": [], "checks": []}\n            if self.names[name] == "v":\n                # Django would ask for a row, which may take a view long.\n                cursor.execute("SELECT * FROM %s WHERE 1 = 0" % self.connection.ops.quote_name(name))\n                columns = {each[0]: {"null": True, "filled": True, "type": None} for each in cursor.description}\n                return dict(table, kind="view", columns=columns)\n            table["columns"] = {\n                each.name: {"null": bool(each.null_ok), "filled": is_filled(each), "type": None, "read": signature(each)}\n                for each in introspection.get_table_description(cursor, name)\n            }\n            for constraint, has in introspection.get_constraints(cursor, name).items():\n                of = [column for column in has.get("columns") or [] if column]\n                if has.get("foreign_key") and of:\n                    table["fks"].append([of[0], has["foreign_key"][0]])\n                elif has.get("unique") and not has.get("primary_key"):\n                    table["uniques"].append(sorted(of) or [constraint])\n                elif has.get("check"):\n                    table["checks"].append(constraint)\n            return table\n\n\ndef is_filled(column):\n    """Of a default, an identity or a generated column, as the vendors tell them."""\n    extra = str(getattr(column, "extra", "") or "").upper()\n    by_database = getattr(column, "is_autofield", False) or getattr(column, "pk", False)\n    return column.default is not None or bool(by_database) or "AUTO_INCREMENT" in extra or "GENERATED" in extra\n\n\ndef signature(column):\n    """Differs where the type of a column was changed: drivers tell the length in one of two ways."""\n    parts = (column.type_code, column.display_size, column.internal_size, column.precision, column.scale)\n    return " ".join("" if part is None else str(part) for part in parts)\n\n\ndef copy_of(table):\n    return {\n        "kind": table["kind"],\n        "columns": {name: dict(each) for name, each in table["columns"].items()},\n        "fks": [list(each) for each in table["fks"]],\n        "uniques": [list(each) for each in table["uniques"]],\n        "checks": list(table["checks"]),\n    }\n`,"effects.py":`"""What pending migrations make of a database's tables, without a write.\n\nAll operations that reach the database call a schema editor. Here they call one that only takes notes, with the states\nthat Django itself would give them: so operations of Django, their subclasses and those of others are followed alike, in\nthe way of the installed version. Of SeparateDatabaseAndState only the operations for the database count.\n"""\nfrom rollout_inspector import needs as fingerprint\nfrom rollout_inspector import reader\n\n\nclass Event:\n    """One change of the schema, and what made it."""\n\n    def __init__(self, kind, **more):\n        self.kind = kind\n        self.migration = None\n        self.operation = None\n        self.model = self.field = self.old = self.new = None\n        self.__dict__.update(more)\n\n\ndef recorder_of(connection, note):\n    """A schema editor of this vendor that changes nothing: it passes each call to \`note\`."""\n    base = connection.SchemaEditorClass\n\n    class Recorder(base):\n        def execute(self, sql, params=()):\n            note(Event("sql", sql=str(sql)))\n\n        def create_model(self, model):\n            note(Event("create", model=model))\n            for field in model._meta.local_many_to_many:\n                if field.remote_field.through._meta.auto_created:\n                    note(Event("create", model=field.remote_field.through))\n\n        def delete_model(self, model, **more):\n            for field in model._meta.local_many_to_many:\n                if field.remote_field.through._meta.auto_created:\n                    note(Event("delete", model=field.remote_field.through, old=field))\n            note(Event("delete", model=model))\n\n        def add_field(self, model, field):\n            if field.many_to_many:\n                if field.remote_field.through._meta.auto_created:\n                    note(Event("create", model=field.remote_field.through))\n            elif field.column is not None:\n                note(Event("add", model=model, field=field))\n\n        def remove_field(self, model, field):\n            if field.many_to_many:\n                if field.remote_field.through._meta.auto_created:\n                    note(Event("delete", model=field.remote_field.through, old=field))\n            elif field.column is not None:\n                note(Event("remove", model=model, field=field))\n\n        def alter_field(self, model, old_field, new_field, strict=False):\n            if old_field.many_to_many and new_field.many_to_many:\n                old, new = old_field.remote_field.through, new_field.remote_field.through\n                if not (old._meta.auto_created and new._meta.auto_created):\n                    return\n                self.alter_db_table(new, old._meta.db_table, new._meta.db_table)\n                for name in ("m2m_reverse_field_name", "m2m_field_name"):\n                    fields = [\n                        each.remote_field.through._meta.get_field(getattr(each, name)())\n                        for each in (old_field, new_field)\n                    ]\n                    note(Event("alter", model=new, old=fields[0], new=fields[1]))\n            elif old_field.column is not None and new_field.column is not None:\n                note(Event("alter", model=model, old=old_field, new=new_field))\n\n        def alter_db_table(self, model, old_db_table, new_db_table):\n            if old_db_table != new_db_table:\n                note(Event("rename", model=model, old=old_db_table, new=new_db_table))\n\n        def alter_unique_together(self, model, old_unique_together, new_unique_together):\n            old = {tuple(each) for each in old_unique_together}\n            for names in {tuple(each) for each in new_unique_together} - old:\n                note(Event("unique", model=model, columns=columns_of(model, names)))\n\n        def add_constraint(self, model, constraint):\n            kind = type(constraint).__name__\n            names = getattr(constraint, "fields", ())\n            if kind == "UniqueConstraint":\n                columns = columns_of(model, names) or [constraint.name]\n                note(Event("unique", model=model, columns=columns))\n            else:\n                # CheckConstraint, ExclusionConstraint, and what others make.\n                note(Event("check", model=model, name=constraint.name))\n\n        def remove_constraint(self, model, constraint):\n            note(Event("drop-check", model=model, name=constraint.name))\n\n        def _constraint_names(self, *args, **options):\n            # Some ask for one by its columns: a migration that is still pending may make it.\n            return ["unknown"]\n\n        def nothing(self, *args, **options):\n            # Indexes, tablespaces and comments: queries of the running version go on.\n            return None\n\n        add_index = remove_index = rename_index = alter_index_together = nothing\n        alter_db_tablespace = alter_db_table_comment = nothing\n\n    editor = Recorder(connection, collect_sql=True)\n    editor.deferred_sql = []\n    return editor\n\n\ndef columns_of(model, names):\n    return sorted(model._meta.get_field(name).column for name in names)\n\n\ndef flattened(operations, state, app):\n    """Yields (operation, state before, state after) of all that reaches the database, as Django walks them."""\n    for operation in operations:\n        after = state.clone()\n        operation.state_forwards(app, after)\n        inner = getattr(operation, "database_operations", None)\n        if inner is None:\n            yield operation, state, after\n        else:\n            for each in flattened(inner, state, app):\n                yield each\n        state = after\n\n\ndef is_code(operation):\n    """RunPython, and others that do not consist of SQL: they are not run for a plan."""\n    return not getattr(operation, "reduces_to_sql", True)\n\n\ndef only_runs_code(operation):\n    """Whether the state after it is the one before it, too."""\n    from django.db.migrations import RunPython\n\n    return is_code(operation) and type(operation).state_forwards is RunPython.state_forwards\n\n\nclass Effects:\n    """Lays the changes of migrations over a catalog, and keeps what made them."""\n\n    def __init__(self, connection, catalog, guard):\n        self.connection = connection\n        self.catalog = catalog\n        # What makes sure that no operation writes.\n        self.guard = guard\n        # By (table, column): the last event that changed it; the column "" is the table.\n        self.causes = {}\n        self.touched = set()\n        # Steps whose effect is not known before they have run.\n        self.opaque = []\n        self.unread = []\n        self.migration = None\n        self.operation = None\n        self.recorder = recorder_of(connection, self.note)\n\n    def run(self, migration, operation, before, after):\n        self.migration, self.operation = migration, operation\n        if is_code(operation):\n            self.opaque.append(migration)\n            return\n        try:\n            with self.connection.execute_wrapper(self.guard):\n                operation.database_forwards(migration.app_label, self.recorder, before, after)\n        except Exception as error:\n            self.cannot_read("%s: %s" % (type(operation).__name__, error))\n\n    def cannot_read(self, what):\n        self.opaque.append(self.migration)\n        self.unread.append((self.migration, " ".join(what.split())[:200]))\n\n    def note(self, event):\n        event.migration, event.operation = self.migration, self.operation\n        if event.kind == "sql":\n            for change in reader.changes_of(event.sql, self.connection.vendor == "mysql"):\n                self.apply(Event(migration=event.migration, operation=event.operation, **change))\n        else:\n            if event.model is not None and not event.model._meta.managed:\n                return\n            self.apply(event)\n\n    def apply(self, event):\n        handler = getattr(self, "on_" + event.kind.replace("-", "_"))\n        handler(event)\n\n    # Tables\n\n    def table_of(self, event):\n        """The table to change; a note where it is not there."""\n        name = event.table if event.model is None else event.model._meta.db_table\n        self.touched.add(name)\n        table = self.catalog.edit(name)\n        if table is None:\n            self.cannot_read("the table %s is not visible" % name)\n        elif table["kind"] == "unknown":\n            table = None\n        return name, table\n\n    def on_create(self, event):\n        name = event.table if event.model is None else event.model._meta.db_table\n        self.touched.add(name)\n        # Else \`migrate --fake-initial\`, or it fails.\n        if self.catalog.get(name) is not None:\n            return\n        # What SQL creates may have any columns.\n        kind = "table" if event.model else "unknown"\n        table = {"kind": kind, "columns": {}, "fks": [], "uniques": [], "checks": []}\n        for field in event.model._meta.local_concrete_fields if event.model else ():\n            self.put_column(table, field)\n        self.catalog.put(name, table)\n        self.causes[(name, "")] = event\n\n    def on_view(self, event):\n        self.touched.add(event.table)\n        table = {"kind": "view", "columns": {}, "fks": [], "uniques": [], "checks": []}\n        self.catalog.put(event.table, table)\n        self.causes[(event.table, "")] = event\n\n    def on_delete(self, event):\n        name = event.table if event.model is None else event.model._meta.db_table\n        self.touched.add(name)\n        self.catalog.put(name, None)\n        self.causes[(name, "")] = event\n\n    def on_rename(self, event):\n        old, new = event.old, event.new\n        self.touched.update((old, new))\n        table = self.catalog.edit(old)\n        if table is None:\n            return self.cannot_read("the table %s is not visible" % old)\n        self.catalog.put(new, table)\n        self.catalog.put(old, None)\n        for (name, column), cause in list(self.causes.items()):\n            if name == old:\n                self.causes[(new, column)] = cause\n        self.causes[(old, "")] = self.causes[(new, "")] = event\n\n    # Columns\n\n    def put_column(self, table, field):\n        reference = fingerprint.reference_of(field)\n        table["columns"][field.column] = {\n            "null": bool(field.null),\n            "filled": fingerprint.is_filled(field),\n            "type": fingerprint.type_of(field, self.connection),\n        }\n        if reference and reference[1]:\n            table["fks"].append([field.column, reference[0]])\n        if field.unique and not field.primary_key:\n            table["uniques"].append([field.column])\n        if self.check_of(field):\n            table["checks"].append(field.column)\n\n    def check_of(self, field):\n        try:\n            return field.db_check(self.connection)\n        except Exception:\n            return None\n\n    def on_add(self, event):\n        name, table = self.table_of(event)\n        if table is None:\n            return\n        if event.field is None:\n            column = event.column\n            table["columns"].setdefault(column, {"null": event.null, "filled": event.filled, "type": event.type})\n            if event.parent:\n                table["fks"].append([column, event.parent])\n        else:\n            column = event.field.column\n            if column not in table["columns"]:\n                self.put_column(table, event.field)\n        self.causes[(name, column)] = event\n\n    def on_remove(self, event):\n        name, table = self.table_of(event)\n        if table is None:\n            return\n        column = event.column if event.field is None else event.field.column\n        drop(table, column)\n        self.causes[(name, column)] = event\n\n    def on_alter(self, event):\n        name, table = self.table_of(event)\n        if table is None:\n            return\n        old, new = event.old, event.new\n        if old.column != new.column:\n            self.rename_column(table, old.column, new.column)\n            self.causes[(name, old.column)] = event\n        self.causes[(name, new.column)] = event\n        has = table["columns"].get(new.column)\n        if has is None:\n            return self.cannot_read("the column %s.%s is not visible" % (name, old.column))\n        if bool(old.null) != bool(new.null):\n            has["null"] = bool(new.null)\n        if fingerprint.is_filled(old) != fingerprint.is_filled(new):\n            has["filled"] = fingerprint.is_filled(new)\n        types = [fingerprint.type_of(each, self.connection) for each in (old, new)]\n        if types[0] != types[1] and self.connection.vendor != "sqlite":\n            has["type"] = types[1]\n        self.alter_reference(table, old, new)\n        if new.unique and not old.unique and not new.primary_key:\n            table["uniques"].append([new.column])\n        if self.check_of(new) and not self.check_of(old):\n            table["checks"].append(new.column)\n\n    def alter_reference(self, table, old, new):\n        before, after = fingerprint.reference_of(old), fingerprint.reference_of(new)\n        if before and before[1]:\n            table["fks"] = [each for each in table["fks"] if each[0] != new.column]\n        if after and after[1]:\n            table["fks"].append([new.column, after[0]])\n\n    def rename_column(self, table, old, new):\n        has = table["columns"].pop(old, None)\n        if has is not None:\n            table["columns"][new] = has\n        for reference in table["fks"]:\n            if reference[0] == old:\n                reference[0] = new\n\n    def on_rename_column(self, event):\n        name, table = self.table_of(event)\n        if table is not None:\n            self.rename_column(table, event.column, event.to)\n            self.causes[(name, event.column)] = self.causes[(name, event.to)] = event\n\n    def on_set(self, event):\n        """SET and DROP of NOT NULL and DEFAULT, and TYPE, by SQL."""\n        name, table = self.table_of(event)\n        if table is None:\n            return\n        has = table["columns"].get(event.column)\n        if has is None:\n            return self.cannot_read("the column %s.%s is not visible" % (name, event.column))\n        for key in ("null", "filled", "type"):\n            if key in event.__dict__:\n                has[key] = event.__dict__[key]\n        self.causes[(name, event.column)] = event\n\n    # Constraints\n\n    def on_unique(self, event):\n        name, table = self.table_of(event)\n        if table is not None:\n            table["uniques"].append(event.columns)\n            self.causes[(name, ",".join(event.columns))] = event\n\n    def on_check(self, event):\n        name, table = self.table_of(event)\n        if table is not None:\n            table["checks"].append(event.name)\n            self.causes[(name, event.name)] = event\n\n    def on_drop_check(self, event):\n        """Of any kind: it can only make more fit."""\n        _, table = self.table_of(event)\n        if table is not None and event.name in table["checks"]:\n            table["checks"].remove(event.name)\n\n    def on_reference(self, event):\n        name, table = self.table_of(event)\n        if table is not None:\n            table["fks"].append([event.column, event.parent])\n            self.causes[(name, event.column)] = event\n\n    def on_unread(self, event):\n        self.cannot_read(event.statement)\n\n    def cause_of(self, table, column):\n        return self.causes.get((table, column)) or self.causes.get((table, ""))\n\n\ndef drop(table, column):\n    table["columns"].pop(column, None)\n    table["fks"] = [each for each in table["fks"] if each[0] != column]\n    table["uniques"] = [each for each in table["uniques"] if column not in each]\n`,"guard.py":`"""Takes a migration's locks on PostgreSQL without making others wait for it. Runs inside of the migrate command.\n\nWhile a statement waits for a lock, all that comes after it waits behind it. So before the first statement that locks a\ntable strongly: look who holds it, wait outside of the queue, then try for a moment all tables that the migration begins\nwith. Everything is set for the transaction alone: behind a pooler the session is someone else's a moment later.\n"""\nimport json\nimport os\nimport random\nimport re\nimport sys\nimport time\nimport zipfile\nfrom importlib import util\nfrom importlib.machinery import PathFinder\n\nfrom rollout_inspector import locks, reader, task\n\nexecutor = "django.db.migrations.executor"\n# How long others may wait behind one try, in ms.\ntry_ms = 200\n# An automatic VACUUM gives way to one that waits in line for longer than deadlock_timeout, a second.\nline_ms = 1500\n# How long to wait where the transaction has something that others wait for, in seconds.\nclosed_seconds = 1\n# lock_not_available, deadlock_detected\nbusy = ("55P03", "40P01")\nmaintenance = "ShareUpdateExclusiveLock"\nconflicts = {\n    "SHARE": ["RowExclusiveLock", maintenance, "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock"],\n    "ACCESS EXCLUSIVE": ["AccessShareLock", "RowShareLock", "ShareLock"],\n}\nconflicts["SHARE ROW EXCLUSIVE"] = conflicts["SHARE"] + ["ShareLock"]\nconflicts["ACCESS EXCLUSIVE"] += conflicts["SHARE"]\n\n\ndef begin(path):\n    """As the module sitecustomize: in each Python that the migrate command starts."""\n    with zipfile.ZipFile(path) as archive:\n        task.spec.update(json.loads(archive.read("task.json").decode("ascii")))\n    sys.path[:] = [each for each in sys.path if each != path]\n    sys.path_importer_cache.pop(path, None)\n    sys.meta_path.insert(0, Hook)\n    # The one that this is in place of.\n    spec = PathFinder.find_spec("sitecustomize")\n    if spec:\n        sys.modules["sitecustomize"] = module = util.module_from_spec(spec)\n        spec.loader.exec_module(module)\n\n\nclass Hook:\n    """Is there when Django's executor of migrations has been imported."""\n\n    @staticmethod\n    def find_spec(name, path=None, target=None):\n        if name != executor:\n            return None\n        sys.meta_path.remove(Hook)\n        spec = util.find_spec(name)\n        try:\n            run = spec.loader.exec_module\n\n            def exec_module(module):\n                run(module)\n                guard(module.MigrationExecutor)\n\n            spec.loader.exec_module = exec_module\n        except AttributeError:\n            # A loader of another kind: Django locks as ever.\n            pass\n        return spec\n\n\ndef guard(own):\n    apply = own.apply_migration\n    path = os.environ.pop("DJANGO_ROLLOUT_LOCKS", "")\n    others = [each for each in os.environ.pop("PYTHONPATH", "").split(os.pathsep) if each not in ("", path)]\n    if others:\n        os.environ["PYTHONPATH"] = os.pathsep.join(others)\n\n    def apply_migration(self, state, migration, *args, **options):\n        if self.connection.vendor != "postgresql":\n            return apply(self, state, migration, *args, **options)\n        with self.connection.execute_wrapper(Guard(self.connection, migration)):\n            return apply(self, state, migration, *args, **options)\n\n    own.apply_migration = apply_migration\n    task.say(json.dumps({"locking": {"ready": True}}))\n\n\ndef code_of(error):\n    cause = error.__cause__\n    return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)\n\n\nclass Guard:\n    """Of one migration."""\n\n    def __init__(self, connection, migration):\n        self.connection = connection\n        self.atomic = migration.atomic\n        self.migration = "%s.%s" % (migration.app_label, migration.name)\n        key = "%s %s" % (connection.alias, self.migration)\n        self.planned = task.spec["leading"].get(key, []) if self.atomic else []\n        # Modes of the tables that the transaction has locked.\n        self.held = {}\n        self.written = False\n        self.is_own = False\n\n    def __call__(self, execute, sql, params, many, context):\n        def run():\n            return execute(sql, params, many, context)\n\n        text = "" if self.is_own else str(sql)\n        if re.match(r"\\s*(INSERT|UPDATE|DELETE|MERGE|COPY)\\b", text, re.IGNORECASE):\n            self.written = True\n        elif locks.strong.search(text):\n            return self.strong(text, run)\n        return run()\n\n    def strong(self, text, run):\n        from django.db import DatabaseError, transaction\n\n        wanted = locks.of_sql(text)\n        for what, statement, _ in wanted:\n            if what == "unread":\n                self.say(note="what this statement locks is not known beforehand: %s" % statement)\n        wanted = [each for each in wanted if each[0] != "unread"]\n        is_open = self.connection.in_atomic_block\n        if not is_open:\n            for index, table in locks.concurrent_of(text):\n                try:\n                    self.repair(index, table)\n                except DatabaseError as error:\n                    self.say(note="the index %s could not be looked at: %s" % (index, one_line(error)))\n        is_single = len([each for each in reader.statements_of(text, False) if each]) == 1\n        if not wanted or not (is_open or is_single):\n            return run()\n        if not self.atomic:\n            self.held, self.written = {}, False\n        if is_open:\n            return self.locked(wanted, run)\n        with transaction.atomic(using=self.connection.alias):\n            return self.locked(wanted, run)\n\n    def sql(self, text, values=None):\n        """Rows of one of our queries."""\n        self.is_own = True\n        try:\n            with self.connection.cursor() as cursor:\n                cursor.execute(text, values)\n                return cursor.fetchall() if cursor.description else []\n        finally:\n            self.is_own = False\n\n    def say(self, **more):\n        more.update(migration=self.migration, database=self.connection.alias)\n        task.say(json.dumps({"locking": more}))\n\n    def inside(self, work):\n        """In a savepoint: what fails leaves the transaction as it was."""\n        self.sql("SAVEPOINT django_rollout")\n        try:\n            return work()\n        except Exception:\n            self.sql("ROLLBACK TO SAVEPOINT django_rollout")\n            raise\n        finally:\n            self.sql("RELEASE SAVEPOINT django_rollout")\n\n    def locked(self, wanted, run):\n        """Runs a statement with the locks that it needs, and those that the next ones need."""\n        from django.db import DatabaseError\n\n        planned, self.planned = self.planned, []\n        try:\n            if self.sql("SHOW transaction_isolation")[0][0] != "read committed":\n                # The first look would decide what the migration sees of the rows.\n                self.say(note="its transaction is not read committed: it takes its locks without a look first")\n                return run()\n            now = self.inside(lambda: locks.resolved(self.sql, wanted))\n            tables = self.inside(lambda: locks.resolved(self.sql, wanted + planned)) if planned else now\n        except DatabaseError as error:\n            self.say(note="what the next statements lock is not known: %s" % one_line(error))\n            return run()\n        order = locks.modes.index\n        missing = {\n            oid: table\n            for oid, table in tables.items()\n            if oid not in self.held or order(self.held[oid]) < order(table["mode"])\n        }\n        # Views and foreign tables cannot be locked by a statement of their own.\n        first = {oid: table for oid, table in missing.items() if table["kind"] in "rp"}\n        try:\n            if first:\n                self.take(first, lambda: self.lock(first))\n                self.held.update((oid, table["mode"]) for oid, table in first.items())\n        except DatabaseError as error:\n            self.say(note="%s cannot be locked beforehand: %s" % (", ".join(told(first)), one_line(error)))\n            first = {}\n        rest = {oid: table for oid, table in missing.items() if oid in now and oid not in first}\n        if not rest:\n            return run()\n        result = self.take(rest, run)\n        self.held.update((oid, table["mode"]) for oid, table in rest.items())\n        return result\n\n    def lock(self, tables, mode=None):\n        end = time.monotonic() + try_ms / 1000.0\n        for table in sorted(tables.values(), key=lambda each: each["name"]):\n            if not mode:\n                # Who waits for the first one waits for the others, too.\n                self.limit("%dms" % max(10, (end - time.monotonic()) * 1000))\n            self.sql("LOCK TABLE %s IN %s MODE" % (table["name"], mode or table["mode"]))\n\n    def limit(self, value):\n        self.sql("SELECT set_config('lock_timeout', %s, true)", [value])\n\n    def attempt(self, work, milliseconds):\n        """Whether the locks were free, and the result."""\n        from django.db import DatabaseError\n\n        def limited():\n            before = self.sql("SELECT current_setting('lock_timeout')")[0][0]\n            self.limit("%dms" % milliseconds)\n            result = work()\n            self.limit(before)\n            return result\n\n        try:\n            return True, self.inside(limited)\n        except DatabaseError as error:\n            if code_of(error) in busy:\n                return False, None\n            raise\n\n    def take(self, tables, work):\n        from django.core.management import CommandError\n\n        limit = task.spec["wait"]\n        is_closed = bool(self.held) or self.written\n        if is_closed:\n            limit = min(limit, closed_seconds)\n        began, seen, last, looks, next_word = time.monotonic(), {}, [], 0, 1\n\n        def say(**more):\n            self.say(tables=told(tables), waited=round(waited, 1), limit=limit, closed=is_closed, **more)\n\n        while True:\n            found = self.look(tables)\n            now = time.monotonic()\n            waited = now - began\n            last = found or last\n            seen = {each["id"]: seen.get(each["id"], now) for each in found}\n            # On a table that is never free for long, holders of some age are waited for in the queue, too.\n            reach = min(1.5, 0.15 * 2 ** (waited // 2))\n            stay = [each for each in found if now - seen[each["id"]] >= reach]\n            if not found or looks and not stay:\n                is_free, result = self.attempt(work, try_ms)\n                if is_free:\n                    if next_word > 1:\n                        say(taken=True)\n                    return result\n            elif looks and limit > closed_seconds and all(each["mode"] == maintenance for each in stay):\n                # Nobody who reads or writes waits behind this lock.\n                self.attempt(lambda: self.lock(tables, "SHARE UPDATE EXCLUSIVE"), line_ms)\n            if looks and waited >= limit:\n                say(over=True, holders=last[:5])\n                raise CommandError("%s was in use for %d s, and the migration has not begun to change it" % (", ".join(told(tables)), limit))\n            if waited >= next_word:\n                say(holders=last[:5])\n                next_word = waited + 10\n            looks += 1\n            time.sleep(random.uniform(0.15, 0.3))\n\n    def look(self, tables):\n        from django.db import DatabaseError\n\n        try:\n            return self.inside(lambda: self.holders(tables))\n        except DatabaseError:\n            # A server that only speaks PostgreSQL's language.\n            return []\n\n    def holders(self, tables):\n        """Who has a lock that keeps ours away."""\n        pairs = [(oid, mode) for oid, table in tables.items() for mode in conflicts[table["mode"]]]\n        # Else a transaction sees always the same.\n        self.sql("SELECT pg_stat_clear_snapshot()")\n        rows = self.sql(\n            (\n                "WITH RECURSIVE w(oid, mode) AS (SELECT * FROM unnest(%s::oid[], %s::text[]) UNION "\n                "SELECT i.inhrelid, w.mode FROM pg_inherits i JOIN w ON i.inhparent = w.oid) "\n                "SELECT l.pid, l.virtualtransaction, l.mode, a.usename::text, a.application_name, a.state, "\n                "extract(epoch FROM clock_timestamp() - a.xact_start)::float, left(nullif(a.query, '<insufficient privilege>'), 400) "\n                "FROM w JOIN pg_locks l ON l.locktype = 'relation' AND l.relation = w.oid AND l.mode = w.mode AND l.granted "\n                "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND l.pid IS DISTINCT FROM pg_backend_pid() "\n                "LEFT JOIN pg_stat_activity a ON a.pid = l.pid ORDER BY a.xact_start"\n            ),\n            [list(column) for column in zip(*pairs)],\n        )\n        found = {}\n        for pid, transaction, mode, user, application, state, age, query in rows:\n            each = {"id": "%s %s" % (pid, transaction), "pid": pid, "mode": mode, "user": user}\n            each.update(application=application, state=state, age=age and round(age, 1), query=without_values(query or ""))\n            known = found.setdefault(each["id"], each)\n            if known["mode"] == maintenance:\n                known["mode"] = mode\n        return list(found.values())\n\n    def repair(self, index, table):\n        """Drops what a broken CREATE INDEX CONCURRENTLY has left under the name that is needed now."""\n        rows = self.sql(\n            (\n                "SELECT c.relname::text, quote_ident(s.nspname) || '.' || quote_ident(c.relname), i.indrelid "\n                "FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace s ON s.oid = c.relnamespace "\n                "WHERE i.indrelid = to_regclass(%s) AND NOT i.indisvalid AND c.relkind = 'i'"\n            ),\n            [table],\n        )\n        for name, full, oid in rows:\n            command = "DROP INDEX CONCURRENTLY " + full\n            # One that is being built is not valid, either.\n            holders = self.holders({oid: {"mode": "SHARE"}})\n            builds = [each["pid"] for each in holders if each["mode"] == maintenance]\n            if name != index:\n                self.say(note="the index %s is invalid, perhaps left behind: %s" % (full, command))\n            elif builds:\n                self.say(note="the index %s is being built already (pid %s)" % (full, builds[0]))\n            else:\n                self.sql(command)\n                self.say(note="dropped the invalid index %s, which an interrupted release left behind" % full)\n\n\ndef told(tables):\n    return sorted(table["table"] for table in tables.values())\n\n\ndef one_line(error):\n    return " ".join(str(error).split())[:200]\n\n\ndef without_values(query):\n    query = re.sub(r"'(?:[^']|'')*(?:'|\\Z)", "'?'", " ".join(query.split()))\n    return re.sub(r"\\b\\d+\\b", "?", query)[:200]\n`,"identity.py":`"""What names a database, and whether two of them are one."""\nimport os\nimport re\nimport time\n\nfrom rollout_inspector import task\n\n\ndef connect(connection):\n    from django.db.utils import OperationalError\n\n    until = time.monotonic() + float(task.spec.get("wait") or 0)\n    while True:\n        try:\n            return connection.ensure_connection()\n        except OperationalError:\n            if time.monotonic() >= until:\n                raise\n            time.sleep(0.5)\n\n\ndef bare(address):\n    """Without what a URI may have: who asks, by which password, and its options."""\n    return re.sub(r"//[^/]*@", "//", str(address)).partition("?")[0]\n\n\ndef identity_of(connection):\n    """What names a database, as far as settings tell; no password."""\n    have = connection.settings_dict\n    options = have.get("OPTIONS") or {}\n    name = str(have.get("NAME") or options.get("dbname") or "")\n    if connection.vendor == "sqlite":\n        path = name if name.startswith((":", "file:")) else os.path.realpath(name)\n        return {"vendor": "sqlite", "name": path, "host": "", "port": "", "user": ""}\n    usual = {"postgresql": "5432", "mysql": "3306"}.get(connection.vendor, "")\n    sent = str(options.get("options") or "")\n    found = re.search(r"search_path(?:=|%3D)([^ &]+)", sent)\n    host = have.get("HOST") or options.get("host") or options.get("service")\n    return {\n        "vendor": connection.vendor,\n        "name": bare(name),\n        "host": bare(host or options.get("read_default_file") or ""),\n        "port": str(have.get("PORT") or options.get("port") or usual),\n        "user": str(have.get("USER") or options.get("user") or ""),\n        "schema": found.group(1) if found else "",\n    }\n\n\ndef asked(connection):\n    """The same with what the server itself tells, which a proxy between does not change."""\n    from django.db import Error\n\n    identity = identity_of(connection)\n    ask = {\n        "postgresql": [\n            ("name", "SELECT current_database()"),\n            ("schema", "SELECT current_schema()"),\n            ("server", "SELECT system_identifier FROM pg_control_system()"),\n            # That needs a right. Without it, at least two present connections can be distinguished.\n            ("started", "SELECT extract(epoch FROM pg_postmaster_start_time())"),\n        ],\n        "mysql": [\n            ("name", "SELECT database()"),\n            ("server", "SELECT @@server_uuid"),\n            ("server", "SELECT @@server_uid"),\n            ("started", "SELECT CONCAT(@@hostname, ' ', @@port)"),\n        ],\n    }\n    for key, sql in ask.get(connection.vendor, []):\n        if identity.get(key) and key == "server":\n            continue\n        try:\n            with connection.cursor() as cursor:\n                cursor.execute(sql)\n                row = cursor.fetchone()\n        except Error:\n            continue\n        if row and row[0] is not None:\n            identity[key] = str(row[0])\n    return identity\n\n\ndef is_same(one, other):\n    """Whether two identities are of one database; another user, or another way to it, is none."""\n    for key in ("vendor", "name"):\n        if one.get(key) != other.get(key):\n            return False\n    if one.get("schema") and other.get("schema") and one["schema"] != other["schema"]:\n        return False\n    for key in ("server", "started"):\n        if one.get(key) and one.get(key) == other.get(key):\n            return True\n    # A cluster of MySQL answers by any of its servers, and a file has none.\n    told = one.get("server") and other.get("server")\n    if told and one["vendor"] == "postgresql":\n        return False\n    return all(one.get(key) == other.get(key) for key in ("host", "port"))\n`,"judge.py":`"""What does not fit between code and a database, by the rules of rules.json. Pure.\n\n\`misfits\` is a set difference's half: only what fitted before and does not fit after is a finding. What was amiss\nbefore is not this release's doing: legacy tables, other databases, dead apps.\n"""\nimport json\nimport os\nimport re\n\nRULES = json.loads(\n    __loader__.get_data(os.path.join(os.path.dirname(__file__), "rules.json")).decode("utf-8")\n)\n\n# From, to: what holds all values of the former.\nwider = {\n    ("smallint", "integer"),\n    ("smallint", "bigint"),\n    ("integer", "bigint"),\n    ("real", "double precision"),\n    ("varchar", "text"),\n    ("varchar", "longtext"),\n    ("char", "varchar"),\n    ("char", "text"),\n    ("json", "jsonb"),\n    ("date", "timestamp with time zone"),\n    ("bool", "boolean"),\n}\nnumbers = ("smallint", "integer", "bigint", "numeric", "decimal", "real", "double precision", "bool", "boolean")\ntexts = ("varchar", "char", "text", "longtext", "citext")\n\n\ndef parts_of(text):\n    """\`numeric(10, 2)\` is ("numeric", [10, 2])."""\n    found = re.match(r"([^(]*)(?:\\(([\\d, ]+)\\))?", text)\n    sizes = [int(each) for each in re.findall(r"\\d+", found.group(2) or "")]\n    return found.group(1).strip().lower(), sizes\n\n\ndef of_types(old, new):\n    """Returns the rule that a change of a column's type meets, and whether queries certainly fail."""\n    if not old or not new or old == new:\n        return None, False\n    (kind, sizes), (other, others) = parts_of(old), parts_of(new)\n    if kind == other:\n        if kind in ("numeric", "decimal") and len(sizes) == len(others) == 2:\n            whole, others_whole = sizes[0] - sizes[1], others[0] - others[1]\n            return ("narrowed" if others_whole < whole or others[1] < sizes[1] else None), False\n        if not others:\n            return None, False\n        return ("narrowed" if not sizes or others[0] < sizes[0] else None), False\n    if (kind, other) in wider:\n        # char(32) fits into varchar(32), and not into varchar(5).\n        return ("narrowed" if sizes and others and others[0] < sizes[0] else None), False\n    crossed = (kind in numbers and other in texts) or (kind in texts and other in numbers)\n    return "retyped", crossed\n\n\ndef misfits(needs, table_of, tables, is_new):\n    """Returns what does not fit: {(rule, table, column): more about it}.\n\n    needs     of one version, by table\n    table_of  returns a table of the catalog, by its name\n    tables    those to look at\n    is_new    it is the version of this release, which knows what its migrations make\n    """\n    found = {}\n\n    def add(rule, table, column="", **more):\n        found[(rule, table, column)] = more\n\n    for name in sorted(tables):\n        need = needs.get(name)\n        have = table_of(name)\n        if need is None:\n            # A table that is left behind holds on to rows of others.\n            for column, parent in have["fks"] if have and is_new else ():\n                if parent in needs:\n                    add("delete-refused", name, column, parent=parent)\n            continue\n        if have is None:\n            add("table-gone", name)\n            continue\n        is_view = have["kind"] == "view"\n        columns = have["columns"]\n        if have["kind"] == "unknown":\n            continue\n        if is_view and not columns:\n            # The new version may be made for it.\n            if not (is_new and need.get("u")):\n                add("view", name)\n            continue\n        for column, wanted in need["c"].items():\n            has = columns.get(column)\n            if has is None:\n                add("column-gone", name, column)\n                continue\n            if is_view:\n                continue\n            if wanted.get("n") and not has["null"]:\n                add("null-refused", name, column)\n            if wanted.get("d") and not has["filled"] and not has["null"]:\n                add("default-gone", name, column)\n            rule, sure = of_types(wanted["t"], has["type"])\n            if rule:\n                add(rule, name, column, sure=sure, to=has["type"], **{"from": wanted["t"]})\n        if is_view:\n            continue\n        for column, has in columns.items():\n            if column not in need["c"] and not has["null"] and not has["filled"]:\n                add("insert-refused", name, column)\n        for column, parent in have["fks"]:\n            known = need["c"].get(column)\n            if known is None:\n                # Rows of the running version do not have the new column yet.\n                if is_new and parent in needs:\n                    add("delete-refused", name, column, parent=parent)\n            elif not is_new and not (known.get("r") or ["", 0])[1]:\n                add("fk-added", name, column, parent=parent)\n        if not is_new:\n            for unique in have["uniques"]:\n                add("unique", name, ",".join(unique))\n            for check in have["checks"]:\n                add("check", name, check)\n    return found\n\n\ndef severity_of(rule, more, need, is_new):\n    """breaks, may or unknown, by the rule and by what is known of this case."""\n    severity = RULES[rule]["severity"]\n    if rule == "retyped" and more.get("sure"):\n        severity = "breaks"\n    if rule == "null-refused" and more.get("nulls") and not more.get("filled"):\n        severity = "breaks"\n    # What no operation makes may come by another way: a step in Python, a table of another program.\n    if severity == "breaks" and is_new and rule != "insert-refused":\n        if more.get("opaque"):\n            severity = "unknown"\n        elif need.get("u") or need.get("o"):\n            severity = "may"\n    return severity\n`,"locks.py":`"""Which tables a statement of PostgreSQL locks, and how strongly. Pure, but for \`resolved\`.\n\nWhat locks is written as [what, name, more]: ["table", name, mode], ["index", name, ""] (its table), and\n["constraint", table, name], ["column", table, name], ["others", table, ""] (tables on the other side of foreign keys).\nReading and writing go on under weaker locks than these; what only takes such a lock is not listed.\n"""\nimport re\n\nfrom rollout_inspector import reader\n\nclosed, writes, rows_only = "ACCESS EXCLUSIVE", "SHARE ROW EXCLUSIVE", "SHARE"\n# The strongest last.\nmodes = (rows_only, writes, closed)\n\npart = r'(?:"(?:[^"]|"")+"|\\w+)'\nname = "(" + part + r"(?:\\." + part + ")?)"\nexists = r"(?:IF (?:NOT )?EXISTS )?"\n# Nothing else can lock: a quick look, since data steps send many statements.\nstrong = re.compile(r"\\b(ALTER|CREATE|DROP|TRUNCATE|CLUSTER|REINDEX|REFRESH|DO|CALL)\\b", re.IGNORECASE)\n# Actions of ALTER TABLE beside which reading and writing go on.\nweak = (\n    r"(VALIDATE CONSTRAINT|CLUSTER ON|SET WITHOUT CLUSTER|SET \\(|RESET \\(|ATTACH PARTITION|DETACH PARTITION|"\n    r"ALTER (COLUMN )?" + part + r" (SET STATISTICS|SET \\(|RESET \\())"\n)\n# By the start of the statement, what names the table, and the mode.\nothers = (\n    (r"DROP (?:MATERIALIZED VIEW|VIEW|FOREIGN TABLE) " + exists + name, closed),\n    (r"CREATE (?:OR REPLACE )(?:TEMP\\w* |RECURSIVE )*VIEW " + name, closed),\n    (r"ALTER (?:MATERIALIZED VIEW|VIEW|FOREIGN TABLE) " + exists + name, closed),\n    (r"CREATE (?:OR REPLACE )?(?:CONSTRAINT )?TRIGGER .*? ON " + name, writes),\n    (r"DROP TRIGGER .*? ON " + name, closed),\n    (r"(?:CREATE|ALTER|DROP) POLICY .*? ON " + name, closed),\n    (r"CREATE (?:OR REPLACE )?RULE .*? TO " + name, closed),\n    (r"(?:ALTER|DROP) RULE .*? ON " + name, closed),\n    (r"REFRESH MATERIALIZED VIEW (?!CONCURRENTLY)" + name, closed),\n    (r"CLUSTER (?:VERBOSE )?" + name, closed),\n    (r"REINDEX (?:\\(.*?\\) )?TABLE (?!CONCURRENTLY)" + name, closed),\n)\n\n\ndef begins(pattern, text):\n    return re.match(pattern, text, re.IGNORECASE)\n\n\ndef find(pattern, text):\n    return begins(pattern + r"(?=\\W|\\Z)", text)\n\n\ndef of_sql(sql):\n    """What the statements of a text lock, without repetition."""\n    found = []\n    for statement in reader.statements_of(sql, False):\n        found += [each for each in of_statement(statement) if each not in found]\n    return found\n\n\ndef of_statement(text):\n    found = find(r"ALTER TABLE " + exists + "(?:ONLY )?" + name, text)\n    if found:\n        for action in reader.split(text[found.end() :].strip(" *")):\n            for each in of_action(found.group(1), action):\n                yield each\n        return\n    found = find(r"CREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY)" + exists + "(?:" + part + " )??ON (?:ONLY )?" + name, text)\n    if found:\n        yield ["table", found.group(1), rows_only]\n        return\n    found = begins(r"(?:DROP INDEX|REINDEX (?:\\(.*?\\) )?INDEX) (?!CONCURRENTLY)" + exists, text)\n    if found:\n        for each in names(text[found.end() :]):\n            yield ["index", each, ""]\n        return\n    if find(r"CREATE (?:\\w+ )*?TABLE", text):\n        for each in re.findall(r"\\bREFERENCES " + name, text, re.IGNORECASE):\n            yield ["table", each, writes]\n        for each in re.findall(r"\\bPARTITION OF " + name, text, re.IGNORECASE):\n            yield ["table", each, closed]\n        return\n    found = begins(r"(DROP TABLE|TRUNCATE(?: TABLE)?) " + exists + "(?:ONLY )?", text)\n    if found:\n        for each in names(text[found.end() :]):\n            yield ["table", each, closed]\n            if found.group(1).upper() == "DROP TABLE" or re.search(r" CASCADE\\Z", text, re.IGNORECASE):\n                yield ["others", each, ""]\n        return\n    for pattern, mode in others:\n        found = find(pattern, text)\n        if found:\n            yield ["table", found.group(1), mode]\n            return\n    if find("(DO|CALL)", text):\n        yield ["unread", text[:60], ""]\n\n\ndef names(text):\n    text = re.sub(r"(?i) (CASCADE|RESTRICT|RESTART IDENTITY|CONTINUE IDENTITY)(?=\\Z| )", "", text)\n    return [found.group(1) for found in (find(name, each) for each in reader.split(text)) if found]\n\n\ndef of_action(table, action):\n    if begins(weak, action):\n        return\n    parents = re.findall(r"\\bREFERENCES " + name, action, re.IGNORECASE)\n    found = find(r"ADD (?:CONSTRAINT " + part + " )?FOREIGN KEY", action)\n    found = found or find(r"(ENABLE|DISABLE) (\\w+ )?TRIGGER", action)\n    yield ["table", table, writes if found else closed]\n    for each in parents:\n        yield ["table", each, writes]\n    found = find(r"DROP CONSTRAINT " + exists + "(" + part + ")", action)\n    if found:\n        yield ["constraint", table, found.group(1)]\n        return\n    found = find(r"DROP (?:COLUMN )?" + exists + "(" + part + ")", action)\n    found = found or find(r"ALTER (?:COLUMN )?(" + part + ") (?:SET DATA )?TYPE", action)\n    if found:\n        yield ["column", table, found.group(1)]\n\n\ndef concurrent_of(sql):\n    """Pairs of index and table that a text builds while reading and writing go on."""\n    pattern = r"CREATE (?:UNIQUE )?INDEX CONCURRENTLY " + exists + "(" + part + ") ON (?:ONLY )?" + name\n    found = [find(pattern, each) for each in reader.statements_of(sql, False)]\n    return [(plain(each.group(1)), each.group(2)) for each in found if each]\n\n\ndef plain(identifier):\n    """A name as the catalog has it."""\n    quoted = identifier.startswith('"')\n    return identifier[1:-1].replace('""', '"') if quoted else identifier.lower()\n\n\ndef leading(statements):\n    """The statements that come before the first step of code, or after it where it is the first; joined."""\n    found = []\n    for each in statements:\n        if each.startswith("--"):\n            if "CANNOT BE WRITTEN AS SQL" in each and found:\n                break\n        else:\n            found.append(each)\n    return "\\n".join(found)\n\n\ndef resolved(rows_of, wanted):\n    """Tables by their number in the catalog, as it is now; what is not there yet is left out."""\n    if not wanted:\n        return {}\n    query = (\n        "SELECT n.at, c.oid, i.indrelid FROM unnest(%s::text[]) WITH ORDINALITY n(name, at) "\n        "JOIN pg_class c ON c.oid = to_regclass(n.name) LEFT JOIN pg_index i ON i.indexrelid = c.oid"\n    )\n    found = {at: (oid, table) for at, oid, table in rows_of(query, [[each[1] for each in wanted]])}\n    strength, sides = {}, []\n\n    def lock(oid, mode):\n        strength[oid] = max(strength.get(oid, 0), modes.index(mode))\n\n    for at, (what, _, more) in enumerate(wanted, 1):\n        oid, table = found.get(at, (None, None))\n        if what == "index" and table:\n            lock(table, closed)\n        elif oid and what == "table":\n            lock(oid, more)\n        elif oid and what != "index":\n            sides.append((what, oid, plain(more)))\n    if sides:\n        column = "ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = %s AND attnum = ANY(%s))"\n        columns = ", ".join(column % each for each in (("conrelid", "conkey"), ("confrelid", "confkey")))\n        query = "SELECT conrelid, confrelid, conname::text, %s FROM pg_constraint WHERE contype = 'f'" % columns\n        tables = [oid for _, oid, _ in sides]\n        query += " AND (conrelid = ANY(%s::oid[]) OR confrelid = ANY(%s::oid[]))"\n        for child, parent, title, own, theirs in rows_of(query, [tables, tables]):\n            for what, oid, more in sides:\n                here = (own if oid == child else []) + (theirs if oid == parent else [])\n                # A primary key that others refer to has its own name.\n                is_it = title == more or oid == parent if what == "constraint" else what == "others" or more in here\n                if oid in (child, parent) and is_it:\n                    lock(child, closed)\n                    lock(parent, closed)\n    query = (\n        "SELECT c.oid, c.relkind::text, quote_ident(s.nspname) || '.' || quote_ident(c.relname), "\n        "CASE WHEN s.nspname = current_schema() THEN '' ELSE s.nspname || '.' END || c.relname, "\n        "CASE WHEN c.relpages > 0 OR c.reltuples > 0 THEN c.reltuples ELSE pg_stat_get_live_tuples(c.oid) END, "\n        "c.relpages::bigint * current_setting('block_size')::bigint "\n        "FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace WHERE c.oid = ANY(%s::oid[])"\n    )\n    return {\n        oid: {\n            "name": full,\n            "table": shown,\n            "mode": modes[strength[oid]],\n            "kind": kind,\n            "rows": int(rows),\n            "bytes": size,\n        }\n        for oid, kind, full, shown, rows, size in rows_of(query, [list(strength)])\n    }\n`,"main.py":`"""The order: a plan in the project's own process; then, without the project in memory, the web's answer, the\nmigration and the comparison after it.\n\nThe same text runs in each of these processes. DJANGO_ROLLOUT_SPEC says which one it is.\n"""\nimport atexit\nimport json\nimport os\nimport sys\n\nfrom rollout_inspector import run, task\n\n\ndef main():\n    locks = os.environ.get("DJANGO_ROLLOUT_LOCKS")\n    if locks and "DJANGO_ROLLOUT_SPEC" not in os.environ:\n        from rollout_inspector import guard\n\n        return guard.begin(locks)\n    task.read()\n    if "child" in task.spec:\n        from rollout_inspector import web\n\n        web.web_tells()\n        finish()\n    elif "verify" in task.spec:\n        verify()\n        finish()\n    elif "handed" in task.spec:\n        state = run.handed()\n        run.after_plan(state)\n        finish(state["found"].get("failed", 0))\n    else:\n        plan()\n\n\ndef finish(code=0):\n    sys.stdout.flush()\n    # Not by sys.exit: threads that the project has started would keep it.\n    os._exit(code)\n\n\ndef plan():\n    import django\n    from django.conf import settings\n    from django.core.management import call_command, get_commands\n    from django.db import connections\n\n    # Django reports settings that cannot be imported only when they are read; then the apps.\n    settings.INSTALLED_APPS\n    django.setup()\n\n    from rollout_inspector import verdict, web\n    from rollout_inspector.identity import asked, connect, identity_of\n    from rollout_inspector.needs import packed\n    from rollout_inspector.plan import plan_of\n\n    # As it is now: the project may change it when it connects.\n    environment = {name: value for name, value in os.environ.items() if not name.startswith("DJANGO_ROLLOUT_")}\n    planned = planned_databases()\n    identities = {alias: identity_of(connections[alias]) for alias in planned}\n    found = {"stated": dict(identities), "identities": identities}\n    question, silent = web.question_of(found["stated"])\n    made = {}\n    try:\n        call_command("check", stdout=sys.stderr)\n        for alias, own in planned.items():\n            connect(connections[alias])\n            identities[alias] = asked(connections[alias])\n            made[alias] = plan_of(alias, identities[alias], own)\n    except Exception as error:\n        # A database that does not answer, or that is none of Django's, may be only the wrong one.\n        for alias in identities:\n            try:\n                connections[alias].ensure_connection()\n                identities[alias] = asked(connections[alias])\n            except Exception:\n                pass\n        found["failed"] = getattr(error, "returncode", 1) or 1\n        connections.close_all()\n        # Told by Django and Python first, as it is.\n        if question:\n            atexit.register(run.hand_over, found, question, silent)\n        else:\n            run.after_plan({"found": found, "question": None, "silent": silent, "spec": task.spec})\n        raise\n\n    connections.close_all()\n    found["plans"] = [each["plan"] for each in made.values()]\n    found["needs"] = [packed({alias: each["needs"] for alias, each in made.items()})]\n    found["judged"] = None\n    if verdict.is_judged():\n        pending = [migration for each in made.values() for migration in each["pending"]]\n        findings = [finding for each in made.values() for finding in each["findings"]]\n        judged = verdict.concluded(findings, pending)\n        judged["versions"] = versions_told([each["sources"] for each in made.values()])\n        found["judged"] = judged\n    questions = [each["question"] for each in made.values() if each["question"] and each["pending"]]\n    # A command that may do more than the plan shows cannot be compared with it.\n    found["verify"] = questions and {\n        "start": run.command_again(),\n        "env": environment,\n        "tables": questions,\n    }\n    # By alias and migration, what it begins to lock; none where nothing runs that could wait.\n    found["leading"] = None\n    if verdict.is_judged() and task.spec.get("locks") is not None:\n        databases = [each["leading"] for each in made.values() if each["leading"] is not None]\n        found["leading"] = {name: each for own in databases for name, each in own.items()} if databases else None\n    # A project's own \`migrate\` may do anything: django-tenants goes through all schemas.\n    found["always"] = bool(task.spec.get("always")) or get_commands().get("migrate") != "django.core"\n    found["django"] = django.get_version()\n    run.hand_over(found, question, silent)\n\n\ndef planned_databases():\n    """Returns apps by alias; None: all of them.\n\n    Where no router says otherwise all is the default one's, and a mirror is a copy; what a router keeps away from is\n    not asked at all: it may be anything, and out of reach.\n    """\n    from django.conf import settings\n    from django.db import connections\n    from django.db.migrations.loader import MigrationLoader\n\n    from rollout_inspector.plan import own_apps\n\n    planned = {alias: None for alias in task.named()}\n    if settings.DATABASE_ROUTERS and not task.spec.get("only"):\n        on_disk = MigrationLoader(None)\n        for alias in connections:\n            mirror = (connections[alias].settings_dict.get("TEST") or {}).get("MIRROR")\n            own = set() if mirror or alias in planned else own_apps(alias, on_disk)\n            if own:\n                planned[alias] = own\n    return planned\n\n\ndef versions_told(sources):\n    """The versions that run, and where the needs of each come from: the least trusted of all databases."""\n    told = []\n    for index, version in enumerate(task.spec["running"]):\n        of = [each[index] for each in sources if index < len(each)]\n        source = "state" if "state" in of or not of else of[0]\n        told.append({"names": version["names"], "tag": version.get("tag", ""), "source": source})\n    return told\n\n\ndef verify():\n    """In a process of its own, after the migration."""\n    import django\n    from django.db import connections\n\n    django.setup()\n    from rollout_inspector import verdict\n\n    with os.fdopen(task.spec["verify"], "rb") as file:\n        questions = json.loads(file.read().decode("ascii"))\n    try:\n        told = [verdict.verified(each, connections[each["alias"]]) for each in questions]\n        task.say(json.dumps({"verified": told}))\n    except Exception as error:\n        task.say(json.dumps({"verified": None, "why": str(error)[:300]}))\n`,"needs.py":`"""What code needs of a database: the fingerprint of an image.\n\nIt is taken from the registry of apps and not from the migrations, because that is what the code's queries name: a\nfield that is hidden from the running model, a table named by an environment variable, and apps without migrations\nare in it as they are.\n\n    {table: {"m": model, "u": 1 if not managed, "o": 1 if its app has no migrations, "c": {column: {...}}}}\n\nA column has: "t" its type; and 1 if it may be NULL ("n"), has a database default ("d"), a Python default ("p"), or\ngets its value from the database ("g"); "r": [table, 1 if a constraint] for a foreign key.\n"""\nimport base64\nimport json\nimport re\nimport zlib\n\n# Of one database, unpacked; far above what a project of 400 models needs.\nlongest = 4 * 1024 * 1024\n# Some names of one type: the same column in other versions of Django.\nsame_type = {"serial": "integer", "bigserial": "bigint", "smallserial": "smallint"}\n\n\ndef has_db_default(field):\n    """Django 5.0 and later."""\n    has = getattr(field, "has_db_default", None)\n    return bool(has()) if has else False\n\n\ndef is_filled(field):\n    """Whether the database sets a value that an INSERT leaves out."""\n    by_database = getattr(field, "generated", False) or field.get_internal_type().endswith("AutoField")\n    return bool(has_db_default(field) or by_database)\n\n\ndef type_of(field, connection):\n    try:\n        text = field.db_type(connection) or ""\n    except Exception:\n        return ""\n    text = re.sub(r"\\s+(GENERATED|AUTO_INCREMENT|NOT NULL|PRIMARY KEY).*", "", str(text))\n    return same_type.get(text, text)\n\n\ndef reference_of(field):\n    """The table that a foreign key refers to, and whether the database has a constraint for it."""\n    if not field.is_relation or field.remote_field is None:\n        return None\n    model = field.remote_field.model\n    if isinstance(model, str):\n        return None\n    return [model._meta.db_table, 1 if getattr(field, "db_constraint", False) else 0]\n\n\ndef needs_of_field(field, connection):\n    need = {"t": type_of(field, connection)}\n    if field.null:\n        need["n"] = 1\n    if has_db_default(field):\n        need["d"] = 1\n    if field.has_default():\n        need["p"] = 1\n    if is_filled(field) and not need.get("d"):\n        need["g"] = 1\n    reference = reference_of(field)\n    if reference:\n        need["r"] = reference\n    return need\n\n\ndef needs_of(connection, apps, is_here, migrated):\n    """Returns the needs of all models of these apps that \`is_here\` finds in this database."""\n    needs = {}\n    for model in apps.get_models(include_auto_created=True, include_swapped=False):\n        options = model._meta\n        if options.proxy or options.abstract or options.swapped or not is_here(model):\n            continue\n        table = needs.setdefault(options.db_table, {"m": options.label, "c": {}})\n        if not options.managed:\n            table["u"] = 1\n        if options.app_label not in migrated:\n            table["o"] = 1\n        for field in options.local_concrete_fields:\n            table["c"][field.column] = needs_of_field(field, connection)\n    return needs\n\n\ndef packed(needs):\n    text = json.dumps(needs, sort_keys=True, separators=(",", ":"))\n    return base64.b64encode(zlib.compress(text.encode("utf-8"), 9)).decode("ascii")\n\n\ndef unpacked(text):\n    """Returns nothing for what cannot be read: others may have written it."""\n    try:\n        inflate = zlib.decompressobj()\n        data = inflate.decompress(base64.b64decode(text), longest)\n        if inflate.unconsumed_tail:\n            return None\n        needs = json.loads(data.decode("utf-8"))\n        return needs if is_needs(needs) else None\n    except (ValueError, TypeError, zlib.error):\n        return None\n\n\ndef is_needs(needs):\n    """{alias: needs}"""\n\n    def is_column(column):\n        reference = column.get("r", ["", 0])\n        return isinstance(column.get("t"), str) and isinstance(reference[0], str)\n\n    try:\n        return all(\n            isinstance(table["m"], str) and all(map(is_column, table["c"].values()))\n            for tables in needs.values()\n            for table in tables.values()\n        )\n    except (AttributeError, KeyError, IndexError, TypeError):\n        return False\n`,"plan.py":`"""What is pending in a database."""\nfrom django.apps import apps\nfrom django.core.management import CommandError\nfrom django.db import connections, router\nfrom django.db.migrations.executor import MigrationExecutor\n\nfrom rollout_inspector import locks, task, verdict\nfrom rollout_inspector.effects import is_code\n\n# In characters: a plan is one line of a container's log, which holds 10 MiB before it is rotated.\nlongest_sql = 8000\nlongest_sql_of_all = 400000\n\n# What Django asks a database while it puts together the text of a migration. Anything else would be an operation of\n# the project's own that writes past the schema editor: a plan never writes.\nreading = ("SELECT", "SHOW", "PRAGMA", "DESCRIBE", "EXPLAIN")\ntransaction = ("BEGIN", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK", "SET CONSTRAINTS")\n\n\ndef refuse_writes(execute, sql, params, many, context):\n    if not str(sql).lstrip().upper().startswith(reading + transaction):\n        raise CommandError("a plan never writes: " + str(sql))\n    return execute(sql, params, many, context)\n\n\ndef inner(operation):\n    # SeparateDatabaseAndState: what it does to the database is what can be undone or not.\n    return getattr(operation, "database_operations", None) or []\n\n\ndef reversible(operation):\n    return bool(operation.reversible) and all(reversible(each) for each in inner(operation))\n\n\ndef hides_code(operations):\n    """Whether code is inside of a SeparateDatabaseAndState: sqlmigrate would run it."""\n    hidden = [each for operation in operations for each in inner(operation)]\n    return any(is_code(each) for each in hidden) or bool(hidden) and hides_code(hidden)\n\n\ndef own_apps(alias, loader):\n    """Apps of which a router keeps tables in this database and not in the default one."""\n\n    def is_own(model):\n        if router.allow_migrate_model("default", model):\n            return False\n        # A legacy table is nobody's to make (managed = False).\n        there = router.allow_migrate_model(alias, model)\n        return there and model._meta.can_migrate(connections[alias])\n\n    with_migrations = [apps.get_app_config(app) for app in loader.migrated_apps]\n    return {app.label for app in with_migrations if any(map(is_own, app.get_models()))}\n\n\ndef with_sql(executor, connection, migrations, watched):\n    """Yields each migration, the text that sqlmigrate would print, and its statements; None where it cannot tell."""\n    # The state is carried along: to build it again for each migration, as sqlmigrate does, takes\n    # minutes in a project with hundreds of them.\n    state = executor._create_project_state(with_applied_migrations=True)\n    left = longest_sql_of_all\n    for migration in migrations:\n        sql = statements = None\n        if left > 0:\n            try:\n                if hides_code(migration.operations):\n                    raise CommandError("it would run its code")\n                if state is None:\n                    state = executor.loader.project_state(\n                        (migration.app_label, migration.name), at_end=False\n                    )\n                with connection.execute_wrapper(refuse_writes):\n                    with connection.schema_editor(\n                        collect_sql=True, atomic=migration.atomic\n                    ) as editor:\n                        state = watched(migration).apply(state, editor, collect_sql=True)\n                statements = editor.collected_sql\n                sql = "\\n".join(statements)\n            except Exception:\n                # An operation that looks up a constraint which a migration before it, unapplied\n                # too, is yet to make fails here as it does in sqlmigrate, and so does what would\n                # write. The plan is worth telling without its SQL.\n                state = None\n        if sql is not None:\n            if len(sql) > min(longest_sql, left):\n                sql = sql[: min(longest_sql, left)] + "\\n-- (cut)"\n            left -= len(sql)\n        yield migration, sql, statements\n\n\ndef leaf_of_apps(loader):\n    leaf = {}\n    applied = [key for key in loader.graph.nodes if key in loader.applied_migrations]\n    for app, name in sorted(applied):\n        children = loader.graph.node_map[(app, name)].children\n        if not any(c.key[0] == app and c.key in loader.applied_migrations for c in children):\n            leaf[app] = name\n    return leaf\n\n\ndef not_in_code(loader):\n    """Migrations that the database has and this code does not.\n\n    \`newer\` tells a version deployed later (its migrations came after all that this code knows)\n    from what squashed migrations and removed apps leave behind.\n    """\n    known = set(loader.disk_migrations)\n    for migration in loader.disk_migrations.values():\n        known.update(migration.replaces)\n\n    def at(key):\n        # None for a squashed migration that counts as applied because those it replaces are.\n        return getattr(loader.applied_migrations[key], "applied", None)\n\n    unknown = [key for key in sorted(loader.applied_migrations) if key not in known]\n    times = {key: at(key) for key in loader.applied_migrations if at(key) is not None}\n    apps = {app for app, _ in known}\n    for app, name in unknown:\n        before = [\n            when\n            for key, when in times.items()\n            if key in known and (key[0] == app or app not in apps)\n        ]\n        when = times.get((app, name))\n        newer = when is not None and all(when >= other for other in before)\n        yield {"app": app, "name": name, "newer": newer}\n\n\ndef to_record(executor):\n    """Squashed migrations that \`migrate\` marks as applied, since all that they replace is.\n\n    As MigrationExecutor.check_replacements does. Without it the release that removes the replaced\n    ones would end with InconsistentMigrationHistory.\n    """\n    recorded = executor.recorder.applied_migrations()\n    for key, migration in sorted(executor.loader.replacements.items()):\n        if key not in recorded and all(each in recorded for each in migration.replaces):\n            yield {"app": key[0], "name": key[1]}\n\n\ndef name_of(migration):\n    return "%s.%s" % (migration.app_label, migration.name)\n\n\ndef locks_of(connection, with_text):\n    """By migration, the tables of today that it locks so that reading or writing waits; None where it is not known."""\n\n    def rows_of(query, values):\n        with connection.cursor() as cursor:\n            cursor.execute(query, values)\n            return cursor.fetchall()\n\n    found = {}\n    for migration, _, statements in with_text:\n        tables = None\n        try:\n            if statements is not None:\n                wanted = [each for each in locks.of_sql("\\n".join(statements)) if each[0] != "unread"]\n                tables = sorted(locks.resolved(rows_of, wanted).values(), key=lambda table: table["table"])\n        except Exception:\n            # It is reported only.\n            pass\n        keys = ("table", "mode", "rows", "bytes")\n        found[name_of(migration)] = tables and [{key: table[key] for key in keys} for table in tables]\n    return found\n\n\ndef leading_of(alias, with_text):\n    return {\n        "%s %s" % (alias, name_of(migration)): locks.of_sql(locks.leading(statements))\n        for migration, _, statements in with_text\n        if statements is not None and migration.atomic\n    }\n\n\ndef is_pooled(connection):\n    """Whether two connections at once get the same session of the server: a pooler gives it to each transaction."""\n    query = "SELECT pg_backend_pid()::text || ' ' || pg_postmaster_start_time()"\n\n    def session_of(each):\n        with each.cursor() as cursor:\n            cursor.execute(query)\n            return cursor.fetchone()[0]\n\n    other = connection.copy()\n    try:\n        return any(session_of(connection) == session_of(other) for _ in range(3))\n    except Exception:\n        # A server that has no second connection left.\n        return False\n    finally:\n        other.close()\n\n\ndef version_of(connection):\n    try:\n        return ".".join(str(part) for part in connection.get_database_version())\n    except (AttributeError, NotImplementedError):\n        return None\n\n\ndef plan_of(alias, identity, own):\n    """Returns the plan of one database, its needs and its judge; of the apps in \`own\` alone where that is not None."""\n    connection = connections[alias]\n    executor = MigrationExecutor(connection)\n    loader = executor.loader\n    # As \`migrate\` does: it would refuse to begin.\n    loader.check_consistent_history(connection)\n    conflicts = loader.detect_conflicts()\n    if conflicts:\n        raise CommandError(\n            "Conflicting migrations detected; multiple leaf nodes in the migration graph: ("\n            + "; ".join("%s in %s" % (", ".join(names), app) for app, names in conflicts.items())\n            + ").\\nTo fix them run 'python manage.py makemigrations --merge'"\n        )\n    pending = [each for each, _ in executor.migration_plan(loader.graph.leaf_nodes())]\n    if own is not None:\n        pending = [each for each in pending if each.app_label in own]\n    judge = verdict.Judge(connection, alias, executor, refuse_writes)\n    with_text = list(with_sql(executor, connection, pending, judge.watched))\n    locked = None\n    if verdict.is_judged() and connection.vendor == "postgresql":\n        locked = locks_of(connection, with_text)\n    plan = {\n        "database": alias,\n        "identity": identity,\n        "vendor": connection.vendor,\n        "vendorName": connection.display_name,\n        "version": version_of(connection),\n        "transactionalDdl": bool(connection.features.can_rollback_ddl),\n        "pending": [\n            {\n                "app": migration.app_label,\n                "name": migration.name,\n                "operations": [type(each).__name__ for each in migration.operations],\n                "atomic": bool(migration.atomic),\n                "reversible": all(reversible(each) for each in migration.operations),\n                "sql": sql,\n                "locks": locked[name_of(migration)] if locked else None,\n            }\n            for migration, sql, _ in with_text\n        ],\n        "pooled": bool(pending) and locked is not None and is_pooled(connection),\n        "squashed": [each for each in to_record(executor) if own is None or each["app"] in own],\n        "applied": leaf_of_apps(loader),\n        "unknown": list(not_in_code(loader)) if own is None else [],\n    }\n    needs = judge.needs_of(apps)\n    findings, question = [], None\n    if verdict.is_judged():\n        try:\n            judge.judge(pending, needs)\n            findings, question = judge.findings, judge.to_verify()\n        except Exception as error:\n            findings = [verdict.unjudged(alias, error, pending)]\n    return {\n        "plan": plan,\n        "needs": needs,\n        "leading": None if locked is None else leading_of(alias, with_text),\n        "pending": pending,\n        "findings": findings,\n        "question": question,\n        "sources": [source for _, source in judge.known],\n    }\n`,"reader.py":`"""Reads what SQL statements change of a schema; what it cannot read it says. Pure.\n\nA change is a dict for effects.Event. Statements that change no table (SELECT, UPDATE, indexes that are not unique,\nfunctions, rights) give none.\n"""\nimport re\n\n# A name, perhaps quoted and with its schema.\nname = r"(?:[\\"\`\\[]?\\w+[\\"\`\\]]?\\.)?[\\"\`\\[]?(\\w+)[\\"\`\\]]?"\ncolumn = r"[\\"\`\\[]?(\\w+)[\\"\`\\]]?"\nharmless = (\n    r"(SELECT|INSERT|UPDATE|DELETE|WITH|MERGE|SET|RESET|SHOW|ANALYZE|ANALYSE|VACUUM|GRANT|REVOKE|COMMENT|LOCK|BEGIN|"\n    r"START|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE|REFRESH|REINDEX|COPY|TRUNCATE|VALUES|PRAGMA|OPTIMIZE|CALL|"\n    r"CREATE\\s+(OR\\s+REPLACE\\s+)?(EXTENSION|FUNCTION|PROCEDURE|AGGREGATE|SEQUENCE|SCHEMA|TYPE|DOMAIN|COLLATION|ROLE|USER|"\n    r"POLICY|PUBLICATION|STATISTICS|OPERATOR|CAST|TEXT|EVENT)|"\n    r"CREATE\\s+(OR\\s+REPLACE\\s+)?(CONSTRAINT\\s+)?TRIGGER|"\n    r"CREATE\\s+(FULLTEXT\\s+|SPATIAL\\s+)?INDEX|"\n    r"ALTER\\s+(EXTENSION|SEQUENCE|INDEX|FUNCTION|PROCEDURE|TYPE|ROLE|USER|DEFAULT|PUBLICATION|COLLATION|STATISTICS)|"\n    r"DROP\\s+(INDEX|FUNCTION|PROCEDURE|TRIGGER|SEQUENCE|POLICY|RULE|PUBLICATION|STATISTICS|ROLE|USER|AGGREGATE|EVENT))\\b"\n)\nchanging = r"\\b(ALTER|DROP|RENAME|EXECUTE)\\b"\n\n\ndef statements_of(sql, escapes):\n    """Splits at semicolons that are not inside of a string, a comment or a dollar-quoted body.\n\n    escapes  a backslash in a string escapes the next letter, as in MySQL; in PostgreSQL only in E'...'\n    """\n    dollar = chr(36)\n    plain, escaped = r"'(?:[^']|'')*'", r"'(?:[^'\\\\]|''|\\\\.)*'"\n    strings = escaped if escapes else r"\\b[eE]" + escaped + "|" + plain\n    others = r"\\"[^\\"]*\\"|\`[^\`]*\`|\\D(\\w*)\\D.*?\\D\\1\\D|;".replace(r"\\D", "\\\\" + dollar)\n    token = re.compile(r"--[^\\n]*|/\\*.*?\\*/|" + strings + "|" + others, re.DOTALL)\n    statement, at = [], 0\n    for found in token.finditer(sql):\n        statement.append(sql[at : found.start()])\n        at = found.end()\n        text = found.group(0)\n        if text == ";":\n            yield " ".join("".join(statement).split())\n            statement = []\n        elif text.startswith(("--", "/*")):\n            statement.append(" ")\n        else:\n            # A string is kept as a whole word; what it says does not matter, but in a body of code.\n            is_body = text.startswith(dollar)\n            statement.append(text if text[:1] in "\\"\`" or is_body else "'x'")\n    statement.append(sql[at:])\n    yield " ".join("".join(statement).split())\n\n\ndef changes_of(sql, escapes=False):\n    for statement in statements_of(sql, escapes):\n        if statement:\n            for change in of_statement(statement):\n                yield change\n\n\ndef unread(statement):\n    return {"kind": "unread", "statement": statement}\n\n\ndef match(pattern, text):\n    return re.match(pattern + r"(?=\\W|\\Z)", text, re.IGNORECASE)\n\n\ndef of_statement(statement):\n    found = match(r"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?" + name, statement)\n    if found:\n        table = found.group(1)\n        for action in split(statement[found.end() :].strip(" *")):\n            for change in of_action(table, action, statement):\n                yield change\n        return\n    if re.match(r"DROP (TABLE|(MATERIALIZED )?VIEW) ", statement, re.IGNORECASE):\n        rest = re.sub(r"(?i)^DROP (TABLE|(MATERIALIZED )?VIEW) (IF EXISTS )?|\\s+(CASCADE|RESTRICT)\\Z", "", statement)\n        for each in split(rest):\n            dropped = match(name, each)\n            yield {"kind": "delete", "table": dropped.group(1)} if dropped else unread(statement)\n        return\n    found = match(r"CREATE (?:OR REPLACE )?(?:TEMP\\w* |RECURSIVE |MATERIALIZED )*VIEW (?:IF NOT EXISTS )?" + name, statement)\n    if found:\n        yield {"kind": "view", "table": found.group(1)}\n        return\n    found = match(r"CREATE (?:GLOBAL |LOCAL |TEMP |TEMPORARY |UNLOGGED |FOREIGN )*TABLE (?:IF NOT EXISTS )?" + name, statement)\n    if found:\n        yield {"kind": "create", "table": found.group(1)}\n        return\n    found = match(r"CREATE UNIQUE INDEX (?:CONCURRENTLY )?(?:IF NOT EXISTS )?(?:" + name + r" )?ON (?:ONLY )?" + name, statement)\n    if found:\n        columns = re.match(r"[^(]*\\(([^)]*)\\)", statement[found.end() :])\n        words = [each.strip(" \\"\`") for each in columns.group(1).split(",")] if columns else []\n        known = bool(words) and all(re.match(r"\\w+\\Z", each) for each in words)\n        yield {"kind": "unique", "table": found.group(2), "columns": sorted(words) if known else [found.group(1) or "?"]}\n        return\n    found = match(r"RENAME TABLE " + name + " TO " + name, statement)\n    if found and "," not in statement:\n        yield {"kind": "rename", "old": found.group(1), "new": found.group(2)}\n        return\n    if re.match(r"DO\\b", statement, re.IGNORECASE):\n        yield unread(statement)\n    elif not re.match(harmless, statement, re.IGNORECASE) and re.search(changing, statement, re.IGNORECASE):\n        yield unread(statement)\n    elif re.match(r"DROP .* CASCADE\\Z", statement, re.IGNORECASE):\n        yield unread(statement)\n\n\ndef split(text):\n    """At commas that are not inside of brackets or quotes."""\n    parts, depth, quote, start = [], 0, None, 0\n    for at, sign in enumerate(text):\n        if quote:\n            quote = None if sign == quote else quote\n        elif sign in "'\\"\`":\n            quote = sign\n        elif sign in "()":\n            depth += 1 if sign == "(" else -1\n        elif sign == "," and depth == 0:\n            parts.append(text[start:at].strip())\n            start = at + 1\n    return [each for each in parts + [text[start:].strip()] if each]\n\n\ndef of_action(table, action, statement):\n    """One action of ALTER TABLE."""\n\n    def here(kind, **more):\n        return dict(more, kind=kind, table=table)\n\n    found = match(r"RENAME TO " + name, action) or match(r"RENAME AS " + name, action)\n    if found:\n        yield {"kind": "rename", "old": table, "new": found.group(1)}\n        return\n    found = match(r"RENAME (?:COLUMN )?" + column + " TO " + column, action)\n    if found and not match(r"RENAME (?:CONSTRAINT|INDEX|KEY)", action):\n        yield here("rename-column", column=found.group(1), to=found.group(2))\n        return\n    if match(r"DROP (?:CONSTRAINT|FOREIGN KEY|INDEX|KEY|PRIMARY KEY|CHECK)", action):\n        found = match(r"DROP (?:CONSTRAINT|CHECK) (?:IF EXISTS )?" + column, action)\n        if found:\n            yield here("drop-check", name=found.group(1))\n        return\n    found = match(r"DROP (?:COLUMN )?(?:IF EXISTS )?" + column, action)\n    if found:\n        yield here("remove", column=found.group(1))\n        return\n    found = match(r"ALTER (?:COLUMN )?" + column + r" (SET NOT NULL|DROP NOT NULL|SET DEFAULT|DROP DEFAULT)", action)\n    if found:\n        word = found.group(2).upper()\n        yield here("set", column=found.group(1), **({"null": word[0] == "D"} if "NULL" in word else {"filled": word[0] == "S"}))\n        return\n    found = match(r"ALTER (?:COLUMN )?" + column + r" (?:SET DATA )?TYPE (.+?)(?: USING .*| COLLATE .*)?\\Z", action)\n    if found:\n        yield here("set", column=found.group(1), type=known_type(found.group(2)))\n        return\n    found = match(r"ALTER (?:COLUMN )?" + column + r" (ADD GENERATED|SET GENERATED|DROP IDENTITY)", action)\n    if found:\n        yield here("set", column=found.group(1), filled=found.group(2).upper() != "DROP IDENTITY")\n        return\n    if match(r"ALTER (?:COLUMN )?" + column + r" (?:SET|RESET) (?:STATISTICS|STORAGE|COMPRESSION|\\()", action + " "):\n        return\n    found = match(r"(?:MODIFY|CHANGE) (?:COLUMN )?(?:IF EXISTS )?" + column + " (.+)", action)\n    if found:\n        old, rest = found.group(1), found.group(2)\n        if match("CHANGE", action):\n            words = match(column + " (.+)", rest)\n            if words is None:\n                yield unread(statement)\n                return\n            rest = words.group(2)\n            if words.group(1) != old:\n                yield here("rename-column", column=old, to=words.group(1))\n            old = words.group(1)\n        yield here("set", column=old, **dict(described(rest), parent=None))\n        return\n    if match(r"ADD (?:CONSTRAINT|UNIQUE|CHECK|FOREIGN KEY|PRIMARY KEY|EXCLUDE|INDEX|KEY|FULLTEXT|SPATIAL)", action):\n        for change in of_constraint(action, here):\n            yield change\n        return\n    found = match(r"ADD (?:COLUMN )?(?:IF NOT EXISTS )?" + column + " (.+)", action)\n    if found:\n        yield here("add", column=found.group(1), **described(found.group(2)))\n        return\n    if match("SET SCHEMA", action):\n        yield unread(statement)\n        return\n    if re.match(\n        r"(VALIDATE|OWNER|SET|RESET|ENABLE|DISABLE|CLUSTER|REPLICA|ENGINE|ALGORITHM|LOCK|AUTO_INCREMENT|COMMENT|"\n        r"RENAME (CONSTRAINT|INDEX|KEY)|ROW_FORMAT|FORCE)\\b",\n        action,\n        re.IGNORECASE,\n    ):\n        return\n    yield unread(statement)\n\n\ndef of_constraint(action, here):\n    found = match(r"ADD (?:CONSTRAINT )?" + column, action)\n    title = found.group(1) if found and match("ADD CONSTRAINT", action) else "?"\n    unique = re.search(r"\\bUNIQUE (?:KEY |INDEX )?(?:\\w+ )?\\(([^)]*)\\)", action, re.IGNORECASE)\n    parent = re.search(r"\\bFOREIGN KEY ?(?:\\w+ )?\\(" + column + r"\\) ?REFERENCES " + name, action, re.IGNORECASE)\n    if parent:\n        yield here("reference", column=parent.group(1), parent=parent.group(2))\n    elif unique:\n        yield here("unique", columns=sorted(each.strip(" \\"\`") for each in unique.group(1).split(",")))\n    elif re.search(r"\\bUNIQUE\\b", action, re.IGNORECASE):\n        yield here("unique", columns=[title])\n    elif re.search(r"\\b(CHECK|EXCLUDE)\\b", action, re.IGNORECASE):\n        yield here("check", name=title)\n\n\ndef known_type(text):\n    text = re.sub(r"\\s+", " ", text.strip().lower()).replace("character varying", "varchar")\n    same = {"int": "integer", "int4": "integer", "int8": "bigint", "int2": "smallint", "timestamptz": "timestamp with time zone"}\n    return same.get(text, text)\n\n\ndef described(text):\n    """The words behind a new column's name: type, NULL, DEFAULT and so on."""\n    has = re.compile(r"\\b(NOT NULL|NULL|DEFAULT|GENERATED|AUTO_INCREMENT|REFERENCES|PRIMARY KEY|UNIQUE|CHECK|COLLATE|CONSTRAINT|FIRST|AFTER)\\b", re.IGNORECASE)\n    first = has.search(text)\n    parent = re.search(r"\\bREFERENCES " + name, text, re.IGNORECASE)\n    kind = known_type(text[: first.start()] if first else text)\n    return {\n        "null": not re.search(r"\\b(NOT NULL|PRIMARY KEY)\\b", text, re.IGNORECASE),\n        "filled": bool(re.search(r"\\bDEFAULT (?!NULL\\b)|\\b(GENERATED|AUTO_INCREMENT)\\b", text, re.IGNORECASE)) or "serial" in kind,\n        "type": kind,\n        "parent": parent.group(1) if parent else None,\n    }\n`,"rules.json":`{\n  "table-gone": {\n    "severity": "breaks",\n    "undo": "unsafe",\n    "running": ["the table {table} is gone", "uses it", "every query of {model} fails"],\n    "new": ["no migration creates the table {table}", "uses it", "every query of {model} fails"],\n    "fix": "Remove or rename the model in Django's state only, and drop the table in the next release"\n  },\n  "column-gone": {\n    "severity": "breaks",\n    "undo": "unsafe",\n    "running": ["the column {object} is gone", "uses it", "every query of {model} fails"],\n    "new": ["no migration creates the column {object}", "uses it", "every query of {model} fails"],\n    "fix": "Remove the field from Django's state only, and drop the column in the next release"\n  },\n  "insert-refused": {\n    "severity": "breaks",\n    "undo": "unsafe",\n    "running": [\n      "the column {object} is NOT NULL without a database default",\n      "does not set it",\n      "every INSERT into {table} fails"\n    ],\n    "new": [\n      "the column {object} stays NOT NULL without a database default",\n      "does not set it",\n      "every INSERT into {table} fails"\n    ],\n    "fix": "Give the column a database default, or allow NULL"\n  },\n  "default-gone": {\n    "severity": "breaks",\n    "undo": "unsafe",\n    "running": [\n      "the database default of {object} is gone",\n      "relies on it",\n      "every INSERT into {table} fails"\n    ],\n    "new": [\n      "the column {object} has no database default",\n      "relies on it",\n      "every INSERT into {table} fails"\n    ],\n    "fix": "Remove the database default in the next release"\n  },\n  "delete-refused": {\n    "severity": "may",\n    "undo": "safe",\n    "running": [\n      "the foreign key {object} to {parent} is new",\n      "does not know it",\n      "it may fail to delete rows of {parent}"\n    ],\n    "new": [\n      "the foreign key {object} to {parent} stays in the database",\n      "does not know it",\n      "it fails to delete rows of {parent} that are referenced"\n    ],\n    "fix": "Remove the constraint before the field"\n  },\n  "null-refused": {\n    "severity": "may",\n    "undo": "unknown",\n    "running": [\n      "the column {object} becomes NOT NULL",\n      "allows NULL in it",\n      "each write of NULL fails"\n    ],\n    "new": ["the column {object} is NOT NULL", "allows NULL in it", "each write of NULL fails"],\n    "fix": "Release the code that never writes NULL first, and set NOT NULL in the next release"\n  },\n  "narrowed": {\n    "severity": "may",\n    "undo": "unknown",\n    "running": [\n      "the column {object} becomes smaller: {to} instead of {from}",\n      "may write larger values",\n      "such a write fails"\n    ],\n    "new": [\n      "the column {object} is smaller: {to} instead of {from}",\n      "may write larger values",\n      "such a write fails"\n    ],\n    "fix": "Release the code that writes shorter values first, and shorten the column in the next release"\n  },\n  "retyped": {\n    "severity": "may",\n    "undo": "unsafe",\n    "running": [\n      "the column {object} changes its type: {to} instead of {from}",\n      "uses the old type",\n      "its queries may fail"\n    ],\n    "new": [\n      "the column {object} has another type: {to} instead of {from}",\n      "uses its own type",\n      "its queries may fail"\n    ],\n    "fix": "Add a second column, write both, and remove the old one in a later release"\n  },\n  "unique": {\n    "severity": "may",\n    "undo": "safe",\n    "running": ["{object} becomes unique", "may write equal values", "the second write fails"],\n    "new": ["{object} is unique", "may write equal values", "the second write fails"],\n    "fix": "Release the code that never writes equal values first, and add the constraint in the next release"\n  },\n  "check": {\n    "severity": "may",\n    "undo": "safe",\n    "running": [\n      "{table} gets the check {column}",\n      "may write rows that violate it",\n      "such a write fails"\n    ],\n    "new": [\n      "{table} has the check {column}",\n      "may write rows that violate it",\n      "such a write fails"\n    ],\n    "fix": "Release the code that keeps to it first, and add the constraint in the next release"\n  },\n  "fk-added": {\n    "severity": "may",\n    "undo": "safe",\n    "running": [\n      "{object} becomes a foreign key to {parent}",\n      "may write other values",\n      "such a write fails"\n    ],\n    "new": [\n      "{object} is a foreign key to {parent}",\n      "may write other values",\n      "such a write fails"\n    ],\n    "fix": "Release the code that keeps to it first, and add the constraint in the next release"\n  },\n  "view": {\n    "severity": "unknown",\n    "undo": "unknown",\n    "running": [\n      "{table} becomes a view",\n      "uses it as a table",\n      "whether its queries and writes work is known after the migration"\n    ],\n    "new": [\n      "{table} becomes a view",\n      "uses it as a table",\n      "whether its queries and writes work is known after the migration"\n    ],\n    "fix": "Check that the view has all columns and accepts writes"\n  },\n  "unread": {\n    "severity": "unknown",\n    "undo": "unknown",\n    "running": [\n      "a step cannot be read before it runs: {detail}",\n      "may depend on what it changes",\n      "the schema is compared after the migration"\n    ],\n    "new": [\n      "a step cannot be read before it runs: {detail}",\n      "may depend on what it changes",\n      "the schema is compared after the migration"\n    ],\n    "fix": "Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"\n  },\n  "unjudged": {\n    "severity": "breaks",\n    "undo": "unknown",\n    "running": [\n      "the migrations cannot be compared with the running version: {detail}",\n      "may depend on what they change",\n      "whether it breaks is not known"\n    ],\n    "new": [\n      "the schema cannot be compared: {detail}",\n      "may depend on it",\n      "whether it breaks is not known"\n    ],\n    "fix": "Check the migrations, and set \\"unsafe-migrations: warn\\" for this release"\n  }\n}\n`,"run.py":`"""Refuses, or runs the migration."""\nimport atexit\nimport io\nimport json\nimport os\nimport platform\nimport shlex\nimport subprocess\nimport sys\nimport zipfile\n\nfrom rollout_inspector import task\nfrom rollout_inspector.identity import is_same\nfrom rollout_inspector.web import answer_to\n\n# How long the database may take to tell its tables after the migration.\nverify_seconds = 120\n\n\ndef hand_over(found, question, silent):\n    """Becomes a Python without Django, which asks the web and runs the rest; returns only when that cannot be."""\n    atexit.unregister(hand_over)\n    if "failed" in found:\n        # What others have to do at the end.\n        try:\n            atexit._run_exitfuncs()\n        except Exception:\n            pass\n    state = {"found": found, "question": question, "silent": silent, "spec": task.spec, "text": sys.argv[-1]}\n    try:\n        to_do = {"marker": task.spec["marker"], "handed": in_memory(json.dumps(state).encode("ascii"))}\n        env = dict(os.environ, DJANGO_ROLLOUT_SPEC=json.dumps(to_do))\n        sys.stdout.flush()\n        sys.stderr.flush()\n        os.execve(sys.executable, [sys.executable, "-S", "-c", sys.argv[-1]], env)\n    except (OSError, ValueError):\n        after_plan(state)\n\n\ndef in_memory(data):\n    """Returns the descriptor of a file that has no name, for a program that this one starts or becomes."""\n    if hasattr(os, "memfd_create"):\n        file = os.memfd_create("django-rollout", 0)\n    else:\n        import tempfile\n\n        with tempfile.TemporaryFile() as temporary:\n            file = os.dup(temporary.fileno())\n    while data:\n        data = data[os.write(file, data) :]\n    os.lseek(file, 0, os.SEEK_SET)\n    os.set_inheritable(file, True)\n    return file\n\n\ndef handed():\n    with os.fdopen(task.spec["handed"], "rb") as file:\n        return json.loads(file.read().decode("ascii"))\n\n\ndef after_plan(state):\n    """Compares, reports the plan and runs the migration; or refuses."""\n    task.spec.update(state["spec"])\n    found, web, silent = state["found"], None, state["silent"]\n    if state["question"]:\n        web, silent = answer_to(state["question"])\n    refuse_others(found, web)\n    if "failed" in found:\n        return\n    migrate = task.spec.get("migrate")\n    plans, always, judged = found["plans"], found["always"], found["judged"]\n    works = [plan for plan in plans if plan["pending"] or plan["squashed"]]\n    runs = bool(migrate) and bool(works or always)\n    for plan in plans:\n        lost = plan["vendor"] == "sqlite" and not outlives(plan["identity"]["name"])\n        if migrate and lost and (plan in works or (always and plan["database"] in task.named())):\n            refuse("file", plan["database"], plan["identity"])\n        if migrate and not always and plan in works and plan["database"] not in task.named():\n            pending = ["%(app)s.%(name)s" % each for each in plan["pending"] + plan["squashed"]]\n            refuse("left", plan["database"], plan["identity"], pending=pending)\n    for needs in found["needs"]:\n        task.say(json.dumps({"needs": needs}))\n    task.say(\n        json.dumps(\n            {\n                "django": found["django"],\n                "python": platform.python_version(),\n                "databases": plans,\n                "runs": runs,\n                "web": {"module": web["module"]} if web else silent and {"silent": silent},\n                "judged": judged,\n            }\n        )\n    )\n    if judged and judged["blocked"]:\n        os._exit(3)\n    if runs:\n        task.say("migrate")\n        if not found["verify"] and found["leading"] is None:\n            become(migrate)\n        os._exit(supervised(migrate, found["verify"], guarded(found["leading"], state["text"])))\n\n\ndef shell_words(command):\n    return ["/bin/sh", "-c", command] if os.path.exists("/bin/sh") else shlex.split(command)\n\n\ndef become(command):\n    words = shell_words(command)\n    os.execvp(words[0], words)\n\n\ndef guarded(leading, text):\n    """Returns the environment of a command whose Pythons begin with guard.py: as this text, under the name\n    sitecustomize, in an archive that has no name on the disk."""\n    env = dict(os.environ)\n    if leading is not None:\n        task_of_guard = {"marker": task.spec["marker"], "wait": task.spec["locks"], "leading": leading}\n        archive = io.BytesIO()\n        try:\n            with zipfile.ZipFile(archive, "w") as files:\n                files.writestr("sitecustomize.py", text)\n                files.writestr("task.json", json.dumps(task_of_guard))\n            path = "/proc/%d/fd/%d" % (os.getpid(), in_memory(archive.getvalue()))\n            others = [each for each in [env.get("PYTHONPATH")] if each]\n            env.update(DJANGO_ROLLOUT_LOCKS=path, PYTHONPATH=os.pathsep.join([path] + others))\n        except OSError:\n            # Said by what the command then does not say.\n            pass\n    return env\n\n\ndef supervised(command, question, env):\n    """Runs the command as a child, and compares the tables after it. Returns the command's exit code."""\n    sys.stdout.flush()\n    code = subprocess.call(shell_words(command), env=env)\n    if question:\n        compare(question)\n    return code if code >= 0 else 128 - code\n\n\ndef compare(question):\n    # Also when it failed: what it applied before stays, but on a database that takes it back.\n    try:\n        file = in_memory(json.dumps(question["tables"]).encode("ascii"))\n        env = dict(question["env"])\n        env["DJANGO_ROLLOUT_SPEC"] = json.dumps({"marker": task.spec["marker"], "verify": file})\n        ended = subprocess.run(\n            question["start"],\n            env=env,\n            pass_fds=[file],\n            timeout=verify_seconds,\n            stdout=subprocess.PIPE,\n            stderr=subprocess.STDOUT,\n        )\n        # What the project prints at its start is in the log already.\n        lines = ended.stdout.decode("utf-8", "replace").splitlines() or ["it printed nothing"]\n        told = [line.partition(task.spec["marker"])[2].rpartition(task.spec["marker"])[0] for line in lines]\n        answer = [text for text in told if text.startswith('{"verified"')]\n        task.say(answer[-1] if answer else json.dumps({"verified": None, "why": lines[-1][:300]}))\n    except (OSError, ValueError, subprocess.SubprocessError) as error:\n        task.say(json.dumps({"verified": None, "why": str(error)[:300]}))\n\n\ndef command_again():\n    """Returns the command line that this process was started with."""\n    words = list(getattr(sys, "orig_argv", []))\n    if not words:\n        first = ["-m", "django"] if os.path.basename(sys.argv[0]) == "__main__.py" else [sys.argv[0]]\n        words = [sys.executable] + first + sys.argv[1:]\n    return [sys.executable] + words[1:]\n\n\ndef refuse(why, alias, identity, **more):\n    task.say(json.dumps(dict({"refused": why, "alias": alias, "migration": identity}, **more)))\n    os._exit(3)\n\n\ndef refuse_others(found, web):\n    """Never another database than the web's, or than that of the previous release."""\n    identities, stated = found["identities"], found["stated"]\n    for alias, identity in identities.items():\n        theirs = web["databases"].get(alias) if web else None\n        # Like with like: a proxy may know a database by another name than its server does.\n        is_asked = theirs and (theirs.get("server") or theirs.get("started"))\n        if theirs and not is_same(identity if is_asked else stated[alias], theirs):\n            chosen = os.environ.get("DJANGO_SETTINGS_MODULE", "")\n            refuse(\n                "web",\n                alias,\n                identity,\n                other=theirs,\n                module=web["module"],\n                settings=[chosen, web["settings"]],\n                given=web["given"],\n            )\n    for alias, identity in identities.items():\n        before = (task.spec.get("kept") or {}).get(alias)\n        if before and not is_same(identity, before):\n            refuse("before", alias, identity, other=before)\n\n\ndef outlives(path):\n    return any(\n        path == folder or path.startswith(os.path.realpath(folder).rstrip("/") + "/")\n        for folder in task.spec.get("volumes") or []\n    )\n`,"task.py":`"""What the inspector has to do, and how it answers.\n\nThe task is JSON in DJANGO_ROLLOUT_SPEC:\n\n    marker     random text before and after each line that is meant for django-rollout\n    migrate    the command that migrates, for /bin/sh; null: only the plan\n    databases  aliases in DATABASES that the command migrates (["default"] if missing)\n    only       no other alias is planned, because the command names its own\n    always     the command does more than \`manage.py migrate\`: it runs although nothing is pending\n    volumes    folders that outlive the pod\n    web        words of the command that starts the web; null: no comparison\n    kept       what names each database of the previous release, by alias\n    wait       seconds to retry while a database does not answer (0 if missing)\n    running    the versions that run now (verdict.py)\n    unsafe     what becomes of migrations that break one of them: block, warn or allow\n    locks      seconds that a migration waits for the tables that it locks; null: in the queue, as Django does\n    earlier    the versions that a rollback may restore (verdict.py)\n    prove      this version is older than the database: nothing but whether it fits is asked (verdict.py)\n\nThe answers are lines between two markers: \`{plan}\`, \`{"needs": ...}\`, \`{"refused": ...}\`, \`migrate\` when the\ncommand begins, \`{"locking": ...}\` while it runs (guard.py), and \`{"verified": ...}\` after it. Other errors are left to Django and Python: their own text, their\nown exit code.\n"""\nimport json\nimport os\nimport sys\n\n# What the process was started with.\nspec = {}\n# The script that starts the web, if it has been run: what it sets is in the environment.\nthrough = None\n# The needs of the versions that run, by the index in their variable's name; None where they cannot be read.\nbodies = {}\n\n\ndef read():\n    """Takes the task out of the environment: what the project starts must not see it."""\n    from rollout_inspector import needs\n\n    global through\n    spec.update(json.loads(os.environ.pop("DJANGO_ROLLOUT_SPEC")))\n    through = os.environ.pop("DJANGO_ROLLOUT_THROUGH", None)\n    for name in [each for each in os.environ if each.startswith("DJANGO_ROLLOUT_NEEDS_")]:\n        bodies[int(name.rpartition("_")[2])] = needs.unpacked(os.environ.pop(name))\n\n\ndef named():\n    return spec.get("databases") or ["default"]\n\n\ndef say(text):\n    sys.stdout.flush()\n    sys.stderr.flush()\n    # By the descriptor: a project may have replaced sys.stdout.\n    line = (spec["marker"] + text + spec["marker"] + "\\n").encode("ascii")\n    while line:\n        line = line[os.write(1, line) :]\n`,"twins.py":`"""The safe way, as code of a migration for the model in question: ready to be copied."""\n\n\n# What the fields of the code need, besides \`migrations\` and \`models\`.\nimports = set()\n\n\ndef code_of(rule, event, state):\n    """Returns lines of operations, or none where only the rule's advice is known.\n\n    event  what made the finding; none for what the new version leaves behind\n    state  the models as the applied migrations leave them: a field found in them by (table, column)\n    """\n    imports.clear()\n    try:\n        lines = lines_of(rule, event, state)\n    except Exception:\n        # A field of others that cannot be written: then there is the advice.\n        return None\n    known = ("from django.db import models", "from django.db import migrations, models")\n    return lines and ["# " + each for each in sorted(imports) if each not in known] + lines\n\n\ndef lines_of(rule, event, state):\n    if event is None:\n        left_behind_rules = ("insert-refused", "delete-refused")\n        return left_behind(*state) if rule in left_behind_rules and state is not None else None\n    if event.model is None:\n        return None\n    if rule == "insert-refused" and event.kind == "add":\n        return with_default(event)\n    if rule == "column-gone" and event.kind == "remove":\n        return without_column(event.model, event.field)\n    if rule == "column-gone" and event.kind == "alter":\n        return renamed(event)\n    if rule == "table-gone" and event.kind == "delete":\n        return without_table(event)\n    if rule == "table-gone" and event.kind == "rename":\n        return same_table(event)\n    return None\n\n\ndef written(field):\n    from django.db.migrations.writer import MigrationWriter\n\n    text, needed = MigrationWriter.serialize(field)\n    imports.update(needed)\n    return text\n\n\ndef quoted(text):\n    return '"%s"' % text\n\n\ndef operation(kind, **arguments):\n    return "migrations.%s(%s)" % (kind, ", ".join("%s=%s" % each for each in arguments.items()))\n\n\ndef of_field(kind, model, field_name, field):\n    arguments = {"model_name": quoted(model._meta.model_name), "name": quoted(field_name), "field": written(field)}\n    return operation(kind, **arguments) + ","\n\n\ndef in_model(name, field):\n    return "# In the model: %s = %s" % (name, written(field))\n\n\ndef in_state(line):\n    return ["migrations.SeparateDatabaseAndState(", "    state_operations=[" + line + "],", "),"]\n\n\ndef in_next_release(*statements):\n    sql = ["migrations.RunSQL(%r, migrations.RunSQL.noop)," % each for each in statements]\n    return ["# In the next release:"] + sql\n\n\ndef constant_default(field):\n    """Returns [value] that each row can have; nothing where there is none."""\n    from django.db.models import NOT_PROVIDED\n\n    default = getattr(field, "default", NOT_PROVIDED)\n    if default is NOT_PROVIDED:\n        return [""] if field.empty_strings_allowed and field.blank else []\n    return [] if callable(default) or default is None or field.unique else [default]\n\n\ndef with_default(event):\n    import django\n\n    field = event.field.clone()\n    default = constant_default(event.field)\n    if django.VERSION >= (5, 0) and default:\n        field.db_default = default[0]\n    else:\n        field.null = True\n    name = event.field.name\n    return [of_field("AddField", event.model, name, field), in_model(name, field)]\n\n\ndef relaxed(model, field):\n    """The column may stay: no INSERT has to name it, and it holds no row of others."""\n    from rollout_inspector.needs import is_filled, reference_of\n\n    looser = field.clone()\n    reference = reference_of(field)\n    if not field.null and not is_filled(field):\n        looser.null = True\n    if reference and reference[1]:\n        looser.db_constraint = False\n    same = looser.null == field.null and not (reference and reference[1])\n    return [] if same else [of_field("AlterField", model, field.name, looser)]\n\n\ndef without_column(model, field):\n    if field.primary_key:\n        return None\n    removal = operation("RemoveField", model_name=quoted(model._meta.model_name), name=quoted(field.name))\n    drop = 'ALTER TABLE "%s" DROP COLUMN "%s"' % (model._meta.db_table, field.column)\n    return relaxed(model, field) + in_state(removal) + in_next_release(drop)\n\n\ndef renamed(event):\n    if event.model._meta.auto_created or event.old.name == event.new.name:\n        return None\n    field = event.old.clone()\n    field.db_column = event.old.column\n    rename = operation(\n        "RenameField",\n        model_name=quoted(event.model._meta.model_name),\n        old_name=quoted(event.old.name),\n        new_name=quoted(event.new.name),\n    )\n    own = event.new.clone()\n    own.db_column = event.old.column\n    lines = [of_field("AlterField", event.model, event.old.name, field), rename + ","]\n    return lines + [in_model(event.new.name, own)]\n\n\ndef without_constraints(model, field):\n    """The same for the table of a many-to-many field: it holds on to rows of both sides."""\n    looser = field.clone()\n    looser.remote_field.db_constraint = False\n    return of_field("AlterField", model, field.name, looser)\n\n\ndef own_tables(model):\n    """The many-to-many fields that have a table of Django's."""\n    return [field for field in model._meta.local_many_to_many if field.remote_field.through._meta.auto_created]\n\n\ndef without_table(event):\n    model = event.model\n    tables = [field.remote_field.through._meta.db_table for field in own_tables(model)]\n    drop = in_next_release(*('DROP TABLE "%s"' % each for each in tables + [model._meta.db_table]))\n    if model._meta.auto_created:\n        if event.old is None or type(event.operation).__name__ == "DeleteModel":\n            return None\n        owner, name = event.old.model, event.old.name\n        removal = operation("RemoveField", model_name=quoted(owner._meta.model_name), name=quoted(name))\n        return [without_constraints(owner, event.old)] + in_state(removal) + drop\n    looser = [line for field in model._meta.local_concrete_fields if field.is_relation for line in relaxed(model, field)]\n    looser += [without_constraints(model, field) for field in own_tables(model)]\n    return looser + in_state(operation("DeleteModel", name=quoted(model.__name__))) + drop\n\n\ndef same_table(event):\n    name = type(event.operation).__name__\n    # Django names the columns of many-to-many tables after the model, on both sides.\n    pointed_at = [each for each in event.model._meta.get_fields(include_hidden=True) if each.many_to_many]\n    if name == "RenameModel" and not event.model._meta.auto_created and not pointed_at:\n        old, new = event.operation.old_name, event.operation.new_name\n        return [\n            operation("AlterModelTable", name=quoted(old.lower()), table=quoted(event.old)) + ",",\n            operation("RenameModel", old_name=quoted(old), new_name=quoted(new)) + ",",\n        ]\n    return None\n\n\ndef left_behind(model, field):\n    lines = relaxed(model, field)\n    return ["# Before the removal from the state, in the same file:"] + lines if lines else None\n`,"verdict.py":`"""Whether pending migrations break a version: predicted before they run, and read from the database after them.\n\nDJANGO_ROLLOUT_SPEC has \`running\`: [{"names": workloads, "tag", "digest", "needs": index, "own": true}]. The needs are in\nDJANGO_ROLLOUT_NEEDS_<index>, as \`packed\` of needs.py. A version without them is judged by the state of the migrations\nthat are applied, which does not know what really runs; \`own\` is the image that this is.\n\n\`earlier\`: [{"hash", "needs": index}], the versions that a rollback may restore. They stop nothing: the comparison after\nthe migration reports what they lack since. \`prove\`: the own version, which is older than the database, is compared\nwith the database as it is.\n"""\nimport copy\nimport operator\n\nfrom rollout_inspector import allows, needs as fingerprint, task, twins\nfrom rollout_inspector.catalog import Catalog\nfrom rollout_inspector.judge import RULES, misfits, severity_of\n\n# Findings that are reported; a project that is all wrong needs no longer list.\nmost = 100\n# What both sides name in their own way: not compared after the migration.\nnamed_freely = ("unique", "check", "fk-added")\n# For a query that looks for evidence, in ms.\npatience = 2000\n\n\ndef versions():\n    return task.spec.get("running") or []\n\n\ndef is_judged():\n    """A first deploy breaks nothing that runs."""\n    return bool(versions())\n\n\nclass Judge:\n    """Judges one database."""\n\n    def __init__(self, connection, alias, executor, guard):\n        # \`guard\` makes sure that no operation writes.\n        self.connection, self.alias, self.executor, self.guard = connection, alias, executor, guard\n        self.catalog = None\n        self.effects = None\n        # The operations whose effects were noted while somebody else applied them to a state.\n        self.seen = []\n        self.state = None\n        self.findings = []\n        # Of each version, in their order: needs, and where they come from.\n        self.known = []\n        self.predicted = {}\n        # What the new version needs of the tables in question, and what was found of it.\n        self.coming = None\n        # Of each version that a rollback may restore, by its hash.\n        self.earlier = {}\n\n    def needs_of(self, apps):\n        from django.db import router\n\n        def is_here(model):\n            return router.allow_migrate_model(self.alias, model)\n\n        return fingerprint.needs_of(self.connection, apps, is_here, self.executor.loader.migrated_apps)\n\n    def begin(self):\n        from rollout_inspector.effects import Effects\n\n        self.catalog = Catalog(self.connection)\n        self.effects = Effects(self.connection, self.catalog, self.guard)\n\n    def watched(self, migration):\n        """Returns the same migration; the effects of its operations are noted when it is applied to a state."""\n        if not is_judged():\n            return migration\n        twin = copy.copy(migration)\n        twin.operations = [Watched(self, migration, each) for each in migration.operations]\n        return twin\n\n    def judge(self, pending, new):\n        if task.spec.get("prove"):\n            self.prove(new)\n            return\n        self.state = self.executor._create_project_state(with_applied_migrations=True)\n        if pending:\n            # Once: its clones have it, too.\n            self.state.apps\n        self.known = [self.needs_of_version(each, new) for each in versions()]\n        self.predict(pending)\n        touched = self.effects.touched\n        before = [misfits(needs, self.catalog.before, touched, False) for needs, _ in self.known]\n        self.judge_running(touched, before)\n        self.judge_new(touched, new)\n        for migration, detail in self.effects.unread:\n            self.report("unread", "", "", {"detail": detail}, range(len(self.known)), migration, "%s.%s")\n        for each in task.spec.get("earlier") or []:\n            kept = task.bodies.get(each["needs"])\n            if kept is not None:\n                # A database that it did not use: nothing is missing then.\n                self.earlier[each["hash"]] = kept.get(self.alias, {})\n        if self.effects.opaque:\n            for needs in [needs for needs, _ in self.known] + list(self.earlier.values()):\n                for table in needs:\n                    self.catalog.glance(table)\n\n    def prove(self, needs):\n        """Compares what the version needs with the database as it is: only the tables that its own migrations make."""\n        self.begin()\n        self.known = [(needs, "own")]\n        tables = [table for table, need in needs.items() if not need.get("u") and not need.get("o")]\n        for table in tables:\n            self.catalog.glance(table)\n        found = misfits(needs, self.catalog.before, [table for table in tables if table in self.catalog.read], False)\n        for key in sorted(found):\n            rule, table, column = key\n            # Its name may be written in another way than the catalog has it.\n            is_there = rule in ("table-gone", "column-gone") and self.answers(table, column)\n            if rule not in named_freely and not is_there:\n                self.report(rule, table, column, found[key], [0])\n\n    def answers(self, table, column):\n        """Whether a query for this succeeds."""\n        quote = self.connection.ops.quote_name\n        what = quote(column) if column else "1"\n        return self.rows("SELECT %s FROM %s WHERE 1 = 0" % (what, quote(table))) is not None\n\n    def rows(self, *queries):\n        """The first one of the last query, if it has any; None where a query fails."""\n        from django.db import transaction\n\n        try:\n            with transaction.atomic(using=self.alias):\n                with self.connection.cursor() as cursor:\n                    for query in queries:\n                        cursor.execute(query)\n                    return cursor.fetchmany(1)\n        except Exception:\n            return None\n\n    def needs_of_version(self, version, new):\n        if version.get("own"):\n            return new, "own"\n        index = version.get("needs")\n        kept = task.bodies.get(index) if index is not None else None\n        if kept is not None and self.alias in kept:\n            return kept[self.alias], "kept"\n        needs = self.needs_of(self.state.apps)\n        # A database that it did not use: nothing is missing then.\n        return needs, "state" if needs or kept is None else "kept"\n\n    def predict(self, pending):\n        """States are dear in a project of many models: they are made anew only where not all operations were seen."""\n        from rollout_inspector.effects import only_runs_code\n\n        all_of = [(migration, operation) for migration in pending for operation in migration.operations]\n        to_see = [operation for _, operation in all_of if not only_runs_code(operation)]\n        is_seen = len(to_see) == len(self.seen) and all(map(operator.is_, to_see, self.seen))\n        # What could not be read may be due to the transaction that the operations were seen in.\n        if self.effects and is_seen and not self.effects.unread:\n            self.effects.opaque += [migration for migration, operation in all_of if only_runs_code(operation)]\n            return\n        self.begin()\n        state = self.state\n        for migration, operation in all_of:\n            after = state.clone()\n            operation.state_forwards(migration.app_label, after)\n            self.note(migration, operation, state, after)\n            state = after\n\n    def note(self, migration, operation, before, after):\n        from rollout_inspector.effects import flattened\n\n        inner = getattr(operation, "database_operations", None)\n        steps = [(operation, before, after)]\n        if inner is not None:\n            steps = flattened(inner, before, migration.app_label)\n        for step in steps:\n            self.effects.run(migration, *step)\n\n    def judge_running(self, touched, before):\n        found = {}\n        for index, (needs, _) in enumerate(self.known):\n            after = misfits(needs, self.catalog.get, touched, False)\n            for key in sorted(set(after) - set(before[index])):\n                found.setdefault(key, (after[key], []))[1].append(index)\n        self.predicted = {key: indices for key, (_, indices) in found.items()}\n        for key, (more, indices) in sorted(found.items()):\n            rule, table, column = key\n            if rule == "insert-refused" and ("column-gone", table, self.renamed_from(table, column)) in found:\n                # One change, one finding.\n                continue\n            if rule == "null-refused":\n                more["nulls"] = self.has_nulls(table, column)\n                needs = [self.known[index][0][table]["c"][column] for index in indices]\n                more["filled"] = all(need.get("p") or need.get("d") for need in needs)\n            self.report(rule, table, column, more, indices)\n\n    def renamed_from(self, table, column):\n        """The name that a column had before the last change of it."""\n        event = self.effects.cause_of(table, column)\n        if event is None:\n            return None\n        return event.old.column if event.kind == "alter" else getattr(event, "column", None)\n\n    def judge_new(self, touched, new):\n        """What the new version misses, and what those that run do not miss."""\n        tables = set(touched)\n        for needs, _ in self.known:\n            tables.update(table for table in new if needs.get(table) != new[table])\n            tables.update(table for table in needs if table not in new)\n        amiss = set()\n        for needs, _ in self.known:\n            known = [table for table in tables if table in needs]\n            amiss.update(misfits(needs, self.catalog.before, known, True))\n        after = misfits(new, self.catalog.get, tables, True)\n        self.coming = {"needs": {table: new[table] for table in tables if table in new}}\n        self.coming["known"] = sorted([list(key) for key in amiss.union(after)])\n        for key in sorted(set(after) - amiss):\n            rule, table, column = key\n            if rule != "insert-refused" or ("insert-refused", table, column) not in self.predicted:\n                more = dict(after[key], opaque=bool(self.effects.opaque))\n                self.report(rule, table, column, more, None, new=new)\n\n    def report(self, rule, table, column, more, indices, migration=None, of=None, new=None):\n        is_new = new is not None\n        event = self.effects.cause_of(table, column) if table else None\n        if event is not None and migration is None:\n            migration = event.migration\n        name = name_of(migration) if migration else None\n        source = new if is_new else self.known[indices[0]][0] if len(indices or ()) else {}\n        need = source.get(table, {})\n        if rule in ("column-gone", "table-gone") and is_new:\n            # A table of the state that another migration renames is named by it.\n            event = None\n        finding = {\n            "rule": rule,\n            "severity": severity_of(rule, more, need, is_new),\n            "database": self.alias,\n            "object": name if of else ("%s.%s" % (table, column) if column else table),\n            "table": table,\n            "column": column,\n            "model": need.get("m", ""),\n            "direction": "new" if is_new else "running",\n            "versions": [] if is_new else list(indices),\n            "migration": name,\n        }\n        for key in ("detail", "parent", "from", "to"):\n            if more.get(key):\n                finding[key] = str(more[key])\n        file = allows.file_of(migration) if migration else None\n        if file:\n            finding["file"] = file\n        code = twins.code_of(rule, None if is_new else event, self.field_of(table, column) if is_new else None)\n        if code:\n            finding["code"] = code\n        self.findings.append(finding)\n\n    def field_of(self, table, column):\n        """The field of the applied migrations' state that has this column."""\n        for model in self.state.apps.get_models(include_auto_created=True):\n            if model._meta.db_table == table:\n                for field in model._meta.local_concrete_fields:\n                    if field.column == column:\n                        return model, field\n        return None\n\n    def has_nulls(self, table, column):\n        """Whether there are rows without a value: who writes them goes on. None: not known in time."""\n        quote = self.connection.ops.quote_name\n        query = "SELECT 1 FROM %s WHERE %s IS NULL LIMIT 1" % (quote(table), quote(column))\n        limit = []\n        if self.connection.vendor == "postgresql":\n            limit = ["SET LOCAL statement_timeout = %d" % patience]\n        elif getattr(self.connection, "mysql_is_mariadb", False):\n            query = "SET STATEMENT max_statement_time=%d FOR %s" % (patience // 1000, query)\n        elif self.connection.vendor == "mysql":\n            query = query.replace("SELECT", "SELECT /*+ MAX_EXECUTION_TIME(%d) */" % patience, 1)\n        rows = self.rows(*limit, query)\n        return None if rows is None else bool(rows)\n\n    def to_verify(self):\n        """All that the comparison after the migration needs, as JSON."""\n        tables = sorted(self.catalog.read)\n        changed = {\n            name: {column: has["type"] for column, has in table["columns"].items() if has["type"]}\n            for name, table in self.catalog.changed.items()\n            if table is not None\n        }\n\n        def of_read(needs):\n            return {table: need for table, need in needs.items() if table in self.catalog.read}\n\n        return {\n            "alias": self.alias,\n            "tables": {name: self.catalog.read[name] for name in tables},\n            "types": changed,\n            "needs": [of_read(needs) for needs, _ in self.known],\n            "predicted": sorted([list(key) for key in self.predicted]),\n            "new": self.coming,\n            "earlier": {version: of_read(needs) for version, needs in self.earlier.items()},\n            "causes": {"%s %s" % key: name_of(each.migration) for key, each in self.effects.causes.items() if each.migration},\n        }\n\n\ndef name_of(migration):\n    return "%s.%s" % (migration.app_label, migration.name)\n\n\nclass Watched:\n    """An operation that also has its effects noted."""\n\n    def __init__(self, judge, migration, operation):\n        self.judge, self.migration, self.operation = judge, migration, operation\n\n    def __getattr__(self, name):\n        return getattr(self.operation, name)\n\n    def database_forwards(self, app, editor, before, after):\n        self.operation.database_forwards(app, editor, before, after)\n        try:\n            if self.judge.effects is None:\n                self.judge.begin()\n            self.judge.note(self.migration, self.operation, before, after)\n        except Exception:\n            # Told when all are seen again.\n            return\n        self.judge.seen.append(self.operation)\n\n\ndef unjudged(alias, error, pending):\n    detail = "%s: %s" % (type(error).__name__, " ".join(str(error).split())[:300])\n    return {\n        "rule": "unjudged",\n        "severity": "breaks" if pending else "unknown",\n        "database": alias,\n        "object": alias,\n        "table": "",\n        "column": "",\n        "model": "",\n        "direction": "running",\n        "versions": list(range(len(versions()))),\n        "migration": None,\n        "detail": detail,\n    }\n\n\ndef concluded(found, pending):\n    """Returns what is told of all databases: the findings, what accepts them, and whether they stop the release."""\n    accepted, wrong = allows.comments_of(pending)\n    for finding in found:\n        comment = accepted.get((finding["rule"], finding["object"]))\n        if comment:\n            finding["allowed"] = comment\n    policy = task.spec.get("unsafe") or "block"\n    order = ["breaks", "may", "unknown"]\n    found.sort(key=lambda each: (bool(each.get("allowed")), order.index(each["severity"])))\n    stops = [each for each in found if each["severity"] == "breaks" and not each.get("allowed")]\n    return {\n        "policy": policy,\n        "blocked": policy == "block" and bool(stops),\n        "findings": found[:most],\n        "more": max(0, len(found) - most),\n        "comments": wrong,\n    }\n\n\ndef verified(question, connection):\n    """Returns what really came out of the migration: findings that were not predicted, and the other way round."""\n    before = question["tables"]\n    real = Catalog(connection)\n    # Columns whose type is another one now.\n    changed = set()\n\n    def table_now(name):\n        table = real.get(name)\n        was = before.get(name)\n        for column, has in (table["columns"] if table and was else {}).items():\n            old = was["columns"].get(column)\n            if old and old.get("read") != has.get("read"):\n                changed.add((name, column))\n                has["type"] = question["types"].get(name, {}).get(column, "another type")\n        return table\n\n    predicted = {tuple(key) for key in question["predicted"]}\n    found = {}\n    for index, needs in enumerate(question["needs"]):\n        was = misfits(needs, before.get, before, False)\n        now = misfits(needs, table_now, before, False)\n        for key in set(now) - set(was):\n            found.setdefault(key, (now[key], needs[key[1]], []))[2].append(index)\n\n    def told(key, more, need, indices, is_new=False):\n        rule, table, column = key\n        finding = {\n            "rule": rule,\n            "severity": severity_of(rule, more, need, is_new),\n            "database": question["alias"],\n            "object": "%s.%s" % (table, column) if column else table,\n            "table": table,\n            "column": column,\n            "model": need.get("m", ""),\n            "direction": "new" if is_new else "running",\n            "versions": indices,\n            "migration": None,\n        }\n        finding.update((name, str(more[name])) for name in ("parent", "from", "to") if more.get(name))\n        return finding\n\n    unpredicted = [\n        told(key, *found[key]) for key in sorted(found) if key not in predicted and key[0] not in named_freely\n    ]\n    new = question["new"]["needs"]\n    known = {tuple(key) for key in question["new"]["known"]}\n    missed = misfits(new, table_now, new, True)\n    unpredicted += [\n        told(key, missed[key], new[key[1]], [], True)\n        for key in sorted(set(missed) - known)\n        if key[0] not in named_freely\n    ]\n    unmet = [\n        "%s %s" % (rule, ".".join(part for part in (table, column) if part))\n        for rule, table, column in sorted(predicted - set(found))\n        if rule not in named_freely and RULES[rule]["severity"] == "breaks"\n    ]\n    def since(needs):\n        """What a version that may be restored lacks since this migration, and what it no longer lacks."""\n        was = set(misfits(needs, before.get, before, False))\n        now = misfits(needs, table_now, before, False)\n        added = []\n        for key in sorted(set(now) - was):\n            of = [question["causes"].get("%s %s" % (key[1], column)) for column in (key[2], "")]\n            added.append(dict(told(key, now[key], needs[key[1]], []), migration=of[0] or of[1]))\n        added.sort(key=lambda each: each["severity"] != "breaks")\n        # A type of before is not known by its name.\n        was.update((rule, table, column) for rule in ("narrowed", "retyped") for table, column in changed)\n        gone = [rule + " " + ".".join(filter(None, names)) for rule, *names in sorted(was - set(now))]\n        return {"added": added[:most], "gone": gone}\n\n    return {\n        "database": question["alias"],\n        "unpredicted": unpredicted[:most],\n        "unmet": unmet[:most],\n        "earlier": {version: since(needs) for version, needs in question["earlier"].items()},\n    }\n`,"web.py":`"""Which databases the web uses, asked of a child that imports what the web's server imports.\n\nWhen the plan is made, the process becomes a bare Python. That one starts a child that imports what the web's server\nimports, with the environment of the container and not that of manage.py: the databases that it names are compared.\nWhatever it does at its import ends with it. So the project is in memory once at any time: the pod has the limit of\none that serves the web.\n"""\nimport importlib\nimport importlib.util\nimport json\nimport os\nimport re\nimport shlex\nimport signal\nimport subprocess\nimport sys\n\nfrom rollout_inspector import task\nfrom rollout_inspector.identity import asked, identity_of\n\n# For the web's own module; one that takes longer is judged by its rollout.\nchild_seconds = 60\n\n\ndef words_of(command):\n    """The words of a command, and of the scripts and files of settings that it names."""\n    texts = [(" ".join(command), None)]\n    for word in command + (["gunicorn.conf.py"] if "gunicorn" in " ".join(command) else []):\n        for path in re.split(r"[\\s=;&|\\"']+", word):\n            if "." not in path and "/" not in path or path.endswith("manage.py"):\n                continue\n            try:\n                with open(path, "rb") as file:\n                    data = file.read(65536)\n            except OSError:\n                continue\n            # What pip has made of a server's name is a script of Python's.\n            if b"\\0" not in data and not re.match(rb"#!.*python", data):\n                texts.append((data.decode("utf-8", "replace"), path))\n    return texts\n\n\ndef assigned(command, texts):\n    """What a command sets for the server that it starts.\n\n    Returns what it sets in any case, what its files export (which may be what is set already, or\n    under a condition), and why that may not be all.\n    """\n    dollar = chr(36)\n    pair = r"[A-Z_][A-Z0-9_]*=(?:\\"[^\\"]*\\"|'[^']*'|[^\\s\\"';&|,\\])]*)"\n    servers = "gunicorn|uvicorn|daphne|hypercorn|granian|uwsgi|waitress|runserver|[aw]sgi"\n\n    def pairs(text):\n        for each in re.findall(r"(?<![\\w-])" + pair, text):\n            name, _, value = each.partition("=")\n            value = value if value[:1] == "'" else os.path.expandvars(value)\n            if dollar not in value and "\`" not in value:\n                yield name, value.strip("\\"'")\n\n    def of_server(line):\n        """NAME=value before a server, and its -e NAME=value."""\n        start = re.match(\n            r"(?:exec\\s+)?(?:env\\s+)?((?:" + pair + r"\\s+)*)(?=\\S)(.*)", line, re.DOTALL\n        )\n        if start and re.search(r"\\b(" + servers + ")", start.group(2)):\n            yield from pairs(start.group(1))\n            for each in re.findall(r"\\s(?:-e|--env)[\\s=]*[\\"']?(" + pair + ")", start.group(2)):\n                yield from pairs(each)\n\n    always, exported, unsure = {}, {}, None\n    reads = (\n        r"(^|&&|;|\\bthen\\b|\\bdo\\b)\\s*"\n        r"((\\.|source)\\s+(?!\\S*activate\\b)\\S|set\\s+(-\\w*a|-o\\s+allexport))"\n    )\n    for text, path in texts:\n        if path is None or path == task.through:\n            continue\n        found = []\n        for line in text.replace("\\\\\\n", " ").splitlines():\n            if re.match(r"export\\s", line):\n                exported.update(pairs(line))\n            elif re.match(r"(env\\s*=|environment)", line):\n                found += pairs(line.partition("=")[2])\n            else:\n                found += of_server(line.strip())\n        for each in re.findall(r"^raw_env\\s*=([^\\]]*)", text, re.MULTILINE):\n            found += pairs(each.replace('"', " ").replace("'", " "))\n        for name, value in found:\n            if always.setdefault(name, value) != value:\n                unsure = "%s sets %s in more than one way" % (path, name)\n        is_script = re.match(r"#!.*sh\\b", text) or path.endswith(".sh")\n        if is_script and re.search(reads, text, re.MULTILINE):\n            unsure = "%s reads variables from another file" % path\n    shells = ("sh", "bash", "dash", "ash", "ksh", "zsh")\n    names = [each.rsplit("/", 1)[-1] for each in command]\n    shell = next((i for i, name in enumerate(names) if name in shells), len(names))\n    behind = range(shell + 1, len(names))\n    at = next((i for i in behind if re.match(r"-\\w*c\\Z", names[i])), None)\n    if at is None:\n        for word in command:\n            # No shell is there that would read a dollar sign or quotes.\n            own = re.match(r"(?:-e|--env=)?([A-Z_][A-Z0-9_]*)=([^" + dollar + r"]*)\\Z", word)\n            if own:\n                always[own.group(1)] = own.group(2)\n        return always, exported, unsure\n    parts = re.split(r"&&|[;\\n]", "".join(command[at + 1 : at + 2]))\n    torn = any(part.count(sign) % 2 for part in parts for sign in "\\"'\`") or any(\n        part.count("(") != part.count(")") or part.endswith("\\\\") for part in parts\n    )\n    first = not torn\n    for part in map(str.strip, parts):\n        is_more = re.search(r"[|&<>]", re.sub(r"\\(.*\\)|\\"[^\\"]*\\"|'[^']*'", "", part))\n        first = first and not is_more and bool(re.match(r"(export\\s+\\w+=|cd\\s|set\\s+-)", part))\n        if re.search(reads, part):\n            unsure = "its command reads variables from another file"\n        elif first:\n            always.update(pairs(part) if part.startswith("export") else [])\n        elif re.search(r"\\bexport\\s+\\w+=", part) or re.match(pair + r"\\Z", part):\n            name = re.search(r"\\w+(?==)", part).group(0)\n            unsure = "its command sets %s, possibly under a condition" % name\n        else:\n            always.update(of_server(part))\n    return always, exported, unsure\n\n\ndef modules_of(texts):\n    """Returns what the web's server may import, the likeliest first."""\n    sure, likely = [], []\n    for word in re.split(r"[\\s=\\"',;()\\[\\]]+", " ".join(text for text, _ in texts)):\n        if word.endswith(".py") and "/" in word or re.search(r"\\b[aw]sgi\\.py", word):\n            word = word[:-3].strip("./").replace("/", ".")\n        module, colon, _ = word.partition(":")\n        if not re.match(r"[A-Za-z_]\\w*(\\.[A-Za-z_]\\w*)*\\Z", module):\n            continue\n        if module.startswith(("django.", "gunicorn.", "uvicorn.")):\n            continue\n        if re.search(r"(\\A|[._])[aw]sgi[^.]*\\Z", module):\n            sure.append(module)\n        elif colon:\n            likely.append(module)\n    return sure + likely\n\n\ndef is_there(module):\n    try:\n        return importlib.util.find_spec(module) is not None\n    except Exception:\n        return False\n\n\ndef web_tells():\n    """In the child: imports what the web's server imports, and reports which databases it names."""\n    from django.db import connections\n\n    question = task.spec["child"]\n    module = None\n    if not question["manage"]:\n        sys.path[:0] = [path for path in question["path"] if path not in sys.path]\n        module = next((each for each in question["modules"] if is_there(each)), None)\n        if module is None:\n            return task.say(json.dumps({"web": None}))\n        importlib.import_module(module)\n    there = [alias for alias in question["databases"] if alias in connections.databases]\n    told = {alias: identity_of(connections[alias]) for alias in there}\n    told = {alias: each for alias, each in told.items() if each != question["databases"][alias]}\n    chosen = os.environ.get("DJANGO_SETTINGS_MODULE", "")\n    web = {"module": module or "manage.py", "settings": chosen, "databases": told}\n    task.say(json.dumps({"web": web}))\n    for alias in list(told):\n        # By another way, or as another user: only the server knows whether it is the same.\n        try:\n            connections[alias].ensure_connection()\n            told[alias] = asked(connections[alias])\n        except Exception:\n            # Then it is compared by its name and its host.\n            continue\n        task.say(json.dumps({"web": web}))\n\n\ndef container_environment():\n    """As the container was started with it: manage.py, and the command before it, add their own."""\n    saved = os.environ.pop("DJANGO_ROLLOUT_ENV", None)\n    if saved:\n        try:\n            words = shlex.split(saved)\n            return dict(word.split("=", 1) for word in words if re.match(r"\\w+=", word))\n        except ValueError:\n            pass\n    try:\n        with open("/proc/self/environ", "rb") as file:\n            pairs = [each.split(b"=", 1) for each in file.read().split(b"\\0") if b"=" in each]\n        return {os.fsdecode(name): os.fsdecode(value) for name, value in pairs}\n    except OSError:\n        return dict(os.environ)\n\n\ndef question_of(identities):\n    """How the child is started that is asked for the web's databases, or why nobody is asked."""\n    from django.conf import settings\n\n    command = task.spec.get("web")\n    if command is None or "django_rollout_inspect" not in sys.argv[-1]:\n        return None, None\n    texts = words_of(command)\n    whole = " ".join(command)\n    parts = whole.split()\n    programs = [part.rsplit("/", 1)[-1].strip("\\"'") for part in parts]\n    serving = ("runserver", "runserver_plus", "testserver", "runuwsgi")\n    manage = next((part for part in parts if part.endswith("manage.py")), None)\n    by_manage = manage is not None and any(each in serving for each in programs)\n    modules = modules_of(texts)\n    home = os.environ.get("DJANGO_SETTINGS_MODULE", "").split(".")\n    guesses = [settings.WSGI_APPLICATION, getattr(settings, "ASGI_APPLICATION", None)]\n    modules += [each.rsplit(".", 1)[0] for each in guesses if each and "." in each]\n    for at in list(range(1, len(home))) + [0]:\n        modules += [".".join(home[:at] + [each]) for each in ("wsgi", "asgi")]\n    env = container_environment()\n    always, exported, unsure = assigned(command, texts)\n    if unsure:\n        return None, unsure\n    env = dict(exported, **dict(env, **always))\n    flag = r"--(?:chdir|pythonpath|app-dir)[= ](\\S+)"\n    folder = env.get("PWD") or os.getcwd()\n    for each in re.findall(flag, " ".join(parts)) + re.findall(r"(?:^| )cd ([^\\s;&]+)", whole):\n        if os.path.isdir(os.path.join(folder, each)):\n            folder = os.path.join(folder, each)\n    child = {\n        "manage": by_manage,\n        "modules": modules,\n        "path": [folder, os.getcwd()] + sys.path[:1],\n        "databases": identities,\n    }\n    env = {name: value for name, value in env.items() if not name.startswith("DJANGO_ROLLOUT_")}\n    env["DJANGO_ROLLOUT_SPEC"] = json.dumps({"marker": task.spec["marker"], "child": child})\n    start = [sys.executable, "-c", sys.argv[-1]]\n    if by_manage:\n        chosen = re.findall(r"--settings[= ](\\S+)", " ".join(parts))\n        flags = ["--settings=" + each for each in chosen[:1]]\n        start = [sys.executable, manage, "shell", "-v", "0"] + flags + ["-c", sys.argv[-1]]\n    given = "DJANGO_SETTINGS_MODULE" in env or "--settings" in whole\n    cwd = folder if os.path.isdir(folder) else None\n    return {"start": start, "env": env, "cwd": cwd, "given": given}, None\n\n\ndef answer_to(question):\n    """What the child tells, and why it tells nothing."""\n    late = None\n    try:\n        child = subprocess.Popen(\n            question["start"],\n            env=question["env"],\n            cwd=question["cwd"],\n            stdin=subprocess.DEVNULL,\n            stdout=subprocess.PIPE,\n            stderr=subprocess.STDOUT,\n            start_new_session=True,\n        )\n    except OSError as error:\n        return None, str(error)\n    try:\n        out = child.communicate(timeout=child_seconds)[0]\n    except subprocess.TimeoutExpired as expired:\n        # What settings tell it has said before it asked a database that does not answer.\n        out = expired.output or b""\n        late = "its import did not end within %d s" % child_seconds\n    finally:\n        # What it has started must not outlive it.\n        try:\n            os.killpg(child.pid, signal.SIGKILL)\n        except OSError:\n            pass\n    marker = task.spec["marker"]\n    lines = out.decode("utf-8", "replace").splitlines()\n    for line in reversed(lines):\n        text = line.partition(marker)[2].rpartition(marker)[0]\n        if text.startswith("{"):\n            web = json.loads(text)["web"]\n            if web is None:\n                return None, "its command names no known module"\n            return dict(web, given=question["given"]), None\n    words = [line for line in lines if line.strip()]\n    return None, late or (words[-1] if words else "it printed nothing")\n`}
+const o={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL first, and set NOT NULL in the next release"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}},6093:(e,t,n)=>{n.d(t,{oD:()=>databasesOf,Gd:()=>databasesOfJson,B8:()=>inspectorEnv,rZ:()=>isMarked,$i:()=>isPlain,tM:()=>migrationBegins,VV:()=>planCommand,ez:()=>readLocking,Mu:()=>readNeeds,tK:()=>readPassed,m3:()=>readPlan,jG:()=>readRefused,xu:()=>readVerified,u7:()=>unmarked})
+var s=n(8522)
+var r=n(7465)
+function inspectorSource(){const e=(0,s.deflateSync)(JSON.stringify(r.Re),{level:9}).toString("base64")
+return r.tK.replace("FILES",e)}function lockingOf(e){let t
+try{t=JSON.parse(e)}catch{return}const n=isRecord(t)?t["locking"]:void 0
+if(!isRecord(n))return
+if(n["ready"]===true)return{is:"ready"}
+const[s,r]=[wordOf(n["migration"]),wordOf(n["note"])]
+if(s===void 0)return
+if(r!==void 0)return{is:"note",migration:s,text:r}
+const{tables:o,waited:i,closed:a,holders:c=[],taken:l,over:A}=n
+if(!Array.isArray(o)||typeof i!=="number"||!Array.isArray(c))return
+return{is:A===true?"over":l===true?"taken":"waits",migration:s,tables:o.flatMap(e=>wordOf(e)??[]),waited:i,isClosed:a===true,holders:c.filter(isRecord).map(holderOf)}}function holderOf(e){const t=["user","application","state","query"].flatMap(t=>{const n=wordOf(e[t])
+return n===void 0?[]:[[t,n]]})
+const{pid:n,age:s,mode:r}=e
+return{...Object.fromEntries(t),...typeof n==="number"&&{pid:n},...typeof s==="number"&&{age:s},isMaintenance:r==="ShareUpdateExclusiveLock"}}function wordOf(e){if(typeof e!=="string")return
+const t=e.replaceAll(/[\p{Cc}\p{Cf}\s]+/gu," ").trim()
+return t===""?void 0:t}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}var o=n(7398)
+const i=["python","manage.py"]
 function inspectorEnv(e){const{marker:t,migrate:n,waitSeconds:s=0,volumes:r=[],web:o,kept:i={},unsafe:a="block"}=e
-const c=n===void 0?["default"]:databasesOf(n)
-const l=n===void 0||isPlain(n)
-const{running:A,bodies:u}=withBodies(e.running??[])
-const d={marker:t,migrate:n??null,databases:c,always:!l,only:l&&optionOf("--database",words(n??""))!==void 0,volumes:r,web:o??null,kept:i,wait:s,running:A,unsafe:a}
-return[{name:"DJANGO_ROLLOUT_SPEC",value:JSON.stringify(d).replaceAll("$",String.raw`\u0024`)},...u.map((e,t)=>({name:`DJANGO_ROLLOUT_NEEDS_${t}`,value:e}))]}const i=4e5
-const a=8
-function withBodies(e){const t=e.flatMap(({needs:e})=>(0,r.oq)(e)?[e]:[])
-const n=[...new Set(t)].reduce((e,t)=>{const n=[...e,t].reduce((e,{length:t})=>e+t,0)
-return n>i||e.length>=a?e:[...e,t]},[])
-const s=e.map(({names:e,tag:t,needs:s="",isOwn:r})=>{const o=n.indexOf(s)
+const{lockWaitSeconds:c=0,proves:l=false}=e
+const A=n===void 0?["default"]:databasesOf(n)
+const u=n===void 0||isPlain(n)
+const{running:d,earlier:f,bodies:h}=withBodies(e.running??[],e.earlier??[])
+const g={marker:t,migrate:l?null:n??null,databases:A,always:!u,only:u&&optionOf("--database",words(n??""))!==void 0,volumes:r,web:o??null,kept:i,wait:s,running:d,unsafe:a,locks:c>0?c:null,...f.length>0&&{earlier:f},...l&&{prove:true}}
+return[{name:"DJANGO_ROLLOUT_SPEC",value:JSON.stringify(g).replaceAll("$",String.raw`\u0024`)},...h.map((e,t)=>({name:`DJANGO_ROLLOUT_NEEDS_${t}`,value:e}))]}const a=4e5
+const c=24
+function withBodies(e,t){const n=[...e,...t].flatMap(({needs:e})=>(0,o.oq)(e)?[e]:[])
+const s=[...new Set(n)].reduce((e,t)=>{const n=[...e,t].reduce((e,{length:t})=>e+t,0)
+return n>a||e.length>=c?e:[...e,t]},[])
+const r=e.map(({names:e,tag:t,needs:n="",isOwn:r})=>{const o=s.indexOf(n)
 return{names:e,tag:t,...r&&{own:true},...o>=0&&{needs:o}}})
-return{running:s,bodies:n}}function isPlain(e){const t=words(e)
+const i=t.flatMap(({hash:e,needs:t})=>{const n=s.indexOf(t)
+return n>=0?[{hash:e,needs:n}]:[]})
+return{running:r,earlier:i,bodies:s}}function isPlain(e){const t=words(e)
 const n=t.indexOf("migrate")
 const s=t.slice(n+1)
-return n>0&&!/[$`'"\\;&|<>()\n]/.test(e.trim())&&c.test(t.slice(0,n).join(" "))&&s.every((e,t)=>e.startsWith("-")||l.includes(s[t-1]??""))&&!s.includes("--run-syncdb")}const c=/^(\w+=\S* )*(exec )?((poetry|uv|pipenv|pdm|hatch) run )?(\S*python[\d.]* )?(\S*manage\.py|-m django|\S*django-admin)$/
-const l=["--database","--settings","--pythonpath","-v","--verbosity"]
+return n>0&&!/[$`'"\\;&|<>()\n]/.test(e.trim())&&l.test(t.slice(0,n).join(" "))&&s.every((e,t)=>e.startsWith("-")||A.includes(s[t-1]??""))&&!s.includes("--run-syncdb")}const l=/^(\w+=\S* )*(exec )?((poetry|uv|pipenv|pdm|hatch) run )?(\S*python[\d.]* )?(\S*manage\.py|-m django|\S*django-admin)$/
+const A=["--database","--settings","--pythonpath","-v","--verbosity"]
 function databasesOf(e){const t=e.split(/&&|\|\||[;|&\n]/).filter(e=>/\smigrate\b/.test(e)).map(e=>optionOf("--database",words(e))??"default")
 const n=t.filter(e=>/^[\w.-]+$/.test(e))
-return n.length===0?["default"]:[...new Set(n)]}function planCommand(e,t,n=""){const r=e.split(/\s*(?:&&|;)\s*/)
-const i=r.findIndex(e=>managed(e)!==void 0)
-const a=managed(r[i]??"")??o.join(" ")
-const c=words(r[i]??"")
-const l=["--settings","--pythonpath"].flatMap(e=>{const t=optionOf(e,c)
+return n.length===0?["default"]:[...new Set(n)]}function planCommand(e,t,n=""){const s=e.split(/\s*(?:&&|;)\s*/)
+const r=s.findIndex(e=>managed(e)!==void 0)
+const o=managed(s[r]??"")??i.join(" ")
+const a=words(s[r]??"")
+const c=["--settings","--pythonpath"].flatMap(e=>{const t=optionOf(e,a)
 return t===void 0?[]:[`${e}=${t}`]})
-const d=["shell","-v","0",...l,"-c",s.L]
-const f=r.slice(0,Math.max(i,0)).filter(e=>/^(cd|export|\.|source) /.test(e))
-const h=/^(\S*python[\d.]* (-m django|\S+)|\S*django-admin|\S*manage\.py)$/.test(a)&&!/[$`'"\\|&<>(){}*?~#=]/.test(a)
-const g=f.length===0&&h?[...words(a),...d]:["/bin/sh","-c",[A,...f,`${a} "$@"`].join(" && "),"sh",...d]
-if(!t||words(e).includes(t.words[0]??""))return g
-return t.isScript?["/bin/sh","-c",u,"sh",n,...t.words,...g]:[...t.words,...g]}const A='{ DJANGO_ROLLOUT_ENV=$(for n in 0 1 2 3 4 5 6 7; do unset "DJANGO_ROLLOUT_NEEDS_$n"; done; export -p); [ "${#DJANGO_ROLLOUT_ENV}" -gt 100000 ] || export DJANGO_ROLLOUT_ENV; }'
-const u=`m=$1; s=$2; shift 2\nf=$(command -v "$s") || f=\nh= b= e=\nif [ -r "$f" ]; then\n  IFS= read -r l <"$f"\n  case $l in '#!'*sh|'#!'*sh\\ *)\n    while IFS= read -r l || [ -n "$l" ]; do\n      case $l in\n        ''|\\#*) ;;\n        *migrate*|*manage.py*|*django-admin*) b="it calls manage.py" ;;\n        'export '*)\n          h=\n          case $l in *[\\;\\&\\|\\\`]*|*'$('*) ;; *) (set -u; eval "$e$l") >/dev/null 2>&1 && e="$e$l\n" ;; esac ;;\n        'exec "$@"'|'exec $@'|'exec "\${@}"'|'"$@"'|'exec gosu '*' "$@"'|'exec su-exec '*' "$@"'|'exec setpriv '*' "$@"') h=1 ;;\n        *[![:space:]]*) h= ;;\n      esac\n    done <"$f" ;;\n  esac\nfi\nif [ -n "$h" ] && [ -z "$b" ]; then export DJANGO_ROLLOUT_THROUGH="$s"; exec "$s" "$@"; fi\neval "$e"\necho "$m"'{"past":"'"\${b:-it does not end with exec \\"\\$@\\"}"'"}'"$m"\nexec "$@"`
+const l=["shell","-v","0",...c,"-c",inspectorSource()]
+const A=s.slice(0,Math.max(r,0)).filter(e=>/^(cd|export|\.|source) /.test(e))
+const f=/^(\S*python[\d.]* (-m django|\S+)|\S*django-admin|\S*manage\.py)$/.test(o)&&!/[$`'"\\|&<>(){}*?~#=]/.test(o)
+const h=A.length===0&&f?[...words(o),...l]:["/bin/sh","-c",[u,...A,`${o} "$@"`].join(" && "),"sh",...l]
+if(!t||words(e).includes(t.words[0]??""))return h
+return t.isScript?["/bin/sh","-c",d,"sh",n,...t.words,...h]:[...t.words,...h]}const u=`{ DJANGO_ROLLOUT_ENV=$(for n in ${[...Array(c).keys()].join(" ")}; do unset "DJANGO_ROLLOUT_NEEDS_$n"; done; export -p); [ "\${#DJANGO_ROLLOUT_ENV}" -gt 100000 ] || export DJANGO_ROLLOUT_ENV; }`
+const d=`m=$1; s=$2; shift 2\nf=$(command -v "$s") || f=\nh= b= e=\nif [ -r "$f" ]; then\n  IFS= read -r l <"$f"\n  case $l in '#!'*sh|'#!'*sh\\ *)\n    while IFS= read -r l || [ -n "$l" ]; do\n      case $l in\n        ''|\\#*) ;;\n        *migrate*|*manage.py*|*django-admin*) b="it calls manage.py" ;;\n        'export '*)\n          h=\n          case $l in *[\\;\\&\\|\\\`]*|*'$('*) ;; *) (set -u; eval "$e$l") >/dev/null 2>&1 && e="$e$l\n" ;; esac ;;\n        'exec "$@"'|'exec $@'|'exec "\${@}"'|'"$@"'|'exec gosu '*' "$@"'|'exec su-exec '*' "$@"'|'exec setpriv '*' "$@"') h=1 ;;\n        *[![:space:]]*) h= ;;\n      esac\n    done <"$f" ;;\n  esac\nfi\nif [ -n "$h" ] && [ -z "$b" ]; then export DJANGO_ROLLOUT_THROUGH="$s"; exec "$s" "$@"; fi\neval "$e"\necho "$m"'{"past":"'"\${b:-it does not end with exec \\"\\$@\\"}"'"}'"$m"\nexec "$@"`
 function readPlan(e,t){for(const n of e){const e=marked(n,t)
 if(e?.startsWith("{")===true){const t=parse(e)
 if(t)return t}}return}function readNeeds(e,t){const n=marked(e,t)
 const[,s]=/^\{"needs": "([^"]*)"\}$/.exec(n??"")??[]
-return(0,r.oq)(s)?s:void 0}function readVerified(e,t){const n=marked(e,t)
+return(0,o.oq)(s)?s:void 0}function readLocking(e,t){const n=marked(e,t)
+return n?.startsWith('{"locking"')===true?lockingOf(n):void 0}function readVerified(e,t){const n=marked(e,t)
 if(n?.startsWith('{"verified"')!==true)return
-try{return(0,r.iW)(JSON.parse(n))}catch{return{why:"the comparison cannot be read"}}}function readRefused(e,t){const n=marked(e,t)
+try{return(0,o.iW)(JSON.parse(n))}catch{return{why:"the comparison cannot be read"}}}function readRefused(e,t){const n=marked(e,t)
 if(n?.startsWith('{"refused"')!==true)return
 return JSON.parse(n)}function readPassed(e,t){return/^\{"past":"(.*)"\}$/.exec(marked(e,t)??"")?.[1]}function migrationBegins(e,t){return marked(e,t)==="migrate"}function isMarked(e,t){return marked(e,t)!==void 0}function unmarked(e,t){if(!isMarked(e,t))return e
 const n=e.slice(0,e.indexOf(t))
@@ -9168,39 +9240,43 @@ return t===""||s<=n?void 0:e.slice(n+t.length,s)}function managed(e){const t=/^(
 return t?.replace(/^[^'"]*['"](?=[^'"]*$)/,"").replace(/^exec\s+/,"")}function words(e){return e.split(/\s+/).filter(e=>e!=="")}function optionOf(e,t){const n=t.findIndex(t=>t===e||t.startsWith(`${e}=`))
 const s=t[n]===e?t[n+1]:t[n]?.slice(e.length+1)
 return s?.replace(/^['"]|['"]$/g,"")}function parse(e){let t
-try{t=JSON.parse(e)}catch{return}if(!isRecord(t))return
-const{django:n,python:s,runs:o,web:i}=t
-const a=(0,r.B8)(t["judged"])
+try{t=JSON.parse(e)}catch{return}if(!inspector_isRecord(t))return
+const{django:n,python:s,runs:r,web:i}=t
+const a=(0,o.B8)(t["judged"])
 const c=listOf(t["databases"],databaseOf)
-if(!isText(n)||!isText(s)||typeof o!=="boolean"||c===void 0)return
+if(!isText(n)||!isText(s)||typeof r!=="boolean"||c===void 0)return
 if((t["judged"]??null)!==null&&a===void 0)return
-return{django:n,python:s,databases:c,runs:o,...webOf(i),...a&&{judged:a}}}function webOf(e){if(!isRecord(e))return{}
+return{django:n,python:s,databases:c,runs:r,...webOf(i),...a&&{judged:a}}}function webOf(e){if(!inspector_isRecord(e))return{}
 const{module:t,silent:n}=e
-return isText(t)?{web:{module:t}}:isText(n)?{web:{silent:n}}:{}}function databaseOf(e){if(!isRecord(e))return
-const{database:t,vendor:n,vendorName:s,version:r,transactionalDdl:o}=e
-const i=identityOf(e["identity"])
-const a=listOf(e["pending"],pendingOf)
-const c=listOf(e["squashed"],nameOf)
-const l=listOf(e["unknown"],unknownOf)
-const A=e["applied"]
-if(!isText(t)||!isText(n)||!isText(s)||typeof o!=="boolean"||!isRecord(A)||!isTexts(A)||i===void 0||a===void 0||c===void 0||l===void 0)return
-return{database:t,identity:i,vendor:n,vendorName:s,...isText(r)?{version:r}:{},transactionalDdl:o,pending:a,squashed:c,applied:A,unknown:l}}function databasesOfJson(e){return Object.fromEntries(Object.entries(isRecord(e)?e:{}).flatMap(([e,t])=>{const n=identityOf(t)
-return n?[[e,n]]:[]}))}function identityOf(e){if(!isRecord(e)||!isTexts(e))return
+return isText(t)?{web:{module:t}}:isText(n)?{web:{silent:n}}:{}}function databaseOf(e){if(!inspector_isRecord(e))return
+const{database:t,vendor:n,vendorName:s,version:r,transactionalDdl:o,pooled:i}=e
+const a=identityOf(e["identity"])
+const c=listOf(e["pending"],pendingOf)
+const l=listOf(e["squashed"],nameOf)
+const A=listOf(e["unknown"],unknownOf)
+const u=e["applied"]
+if(!isText(t)||!isText(n)||!isText(s)||typeof o!=="boolean"||!inspector_isRecord(u)||!isTexts(u)||a===void 0||c===void 0||l===void 0||A===void 0)return
+return{database:t,identity:a,vendor:n,vendorName:s,...isText(r)?{version:r}:{},transactionalDdl:o,pending:c,squashed:l,applied:u,unknown:A,...i===true&&{isPooled:true}}}function databasesOfJson(e){return Object.fromEntries(Object.entries(inspector_isRecord(e)?e:{}).flatMap(([e,t])=>{const n=identityOf(t)
+return n?[[e,n]]:[]}))}function identityOf(e){if(!inspector_isRecord(e)||!isTexts(e))return
 const{vendor:t,name:n,host:s,port:r,user:o,schema:i,server:a,started:c}=e
 if(!isText(t)||!isText(n)||!isText(s)||!isText(r)||!isText(o))return
-return{vendor:t,name:n,host:s,port:r,user:o,...isText(i)&&{schema:i},...isText(a)&&{server:a},...isText(c)&&{started:c}}}function nameOf(e){if(!isRecord(e))return
+return{vendor:t,name:n,host:s,port:r,user:o,...isText(i)&&{schema:i},...isText(a)&&{server:a},...isText(c)&&{started:c}}}function nameOf(e){if(!inspector_isRecord(e))return
 const{app:t,name:n}=e
 return isText(t)&&isText(n)?{app:t,name:n}:void 0}function pendingOf(e){const t=nameOf(e)
-if(!t||!isRecord(e))return
+if(!t||!inspector_isRecord(e))return
 const{atomic:n,reversible:s,sql:r}=e
 const o=listOf(e["operations"],e=>isText(e)?e:void 0)
 if(o===void 0)return
 if(typeof n!=="boolean"||typeof s!=="boolean")return
-return{...t,operations:o,atomic:n,reversible:s,...isText(r)?{sql:r}:{}}}function unknownOf(e){const t=nameOf(e)
-if(!t||!isRecord(e)||typeof e["newer"]!=="boolean")return
+const i=listOf(e["locks"],lockOf)
+return{...t,operations:o,atomic:n,reversible:s,...isText(r)?{sql:r}:{},...i&&{locks:i}}}function lockOf(e){if(!inspector_isRecord(e))return
+const{table:t,mode:n,rows:s,bytes:r}=e
+if(!isText(t)||!isText(n))return
+return typeof s==="number"&&typeof r==="number"?{table:t,mode:n,rows:s,bytes:r}:void 0}function unknownOf(e){const t=nameOf(e)
+if(!t||!inspector_isRecord(e)||typeof e["newer"]!=="boolean")return
 return{...t,newer:e["newer"]}}function listOf(e,t){if(!Array.isArray(e))return
 const n=e.map(t).filter(e=>e!==void 0)
-return n.length===e.length?n:void 0}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function isTexts(e){return Object.values(e).every(isText)}function isText(e){return typeof e==="string"}},4360:(e,t,n)=>{n.d(t,{GW:()=>migrationLabels,cK:()=>matches,dZ:()=>jobName,mp:()=>migrationJob,ng:()=>runOf,wx:()=>lastingFolders})
+return n.length===e.length?n:void 0}function inspector_isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function isTexts(e){return Object.values(e).every(isText)}function isText(e){return typeof e==="string"}},4360:(e,t,n)=>{n.d(t,{GW:()=>migrationLabels,cK:()=>matches,dZ:()=>jobName,mp:()=>migrationJob,ng:()=>runOf,wx:()=>lastingFolders})
 var s=n(5950)
 function runOf({metadata:e}){return e?.annotations?.[s.VF]}function jobName(e,t,n){const s=`-migrate-${dns(t).slice(0,7)}-${dns(String(n))}`
 return`${dns(e).slice(0,63-s.length).replace(/-+$/,"")||"app"}${s}`}function migrationJob(e){const{template:t,container:n}=e
@@ -9227,10 +9303,10 @@ default:return true}})}function podOf(e,t,n,s){const{topologySpreadConstraints:r
 const{podAntiAffinity:p,...m}=u??{}
 const E=[...f.flatMap(e=>initOf(e,t,s)),...d.flatMap(e=>e===n?[]:sidecarOf(e,t,s))]
 const w=mainOf(n,t)
-const I=t.claims??{}
-const y=h.map(e=>withoutTaken(e,I,s))
-const B=[...y,...claimed([...E,w],h,s)]
-const Q=nodeOf(y,I,s)
+const y=t.claims??{}
+const I=h.map(e=>withoutTaken(e,y,s))
+const B=[...I,...claimed([...E,w],h,s)]
+const Q=nodeOf(I,y,s)
 const b=Q===void 0?m:onNode(m,Q)
 return{...g,...Object.keys(b).length>0?{affinity:b}:{},...Q!==void 0&&{tolerations:[...g.tolerations??[],{key:"node.kubernetes.io/unschedulable",operator:"Exists",effect:"NoSchedule"}]},...B.length>0?{volumes:B}:{},...E.length>0?{initContainers:E}:{},containers:[w],restartPolicy:"Never",terminationGracePeriodSeconds:5}}function mainOf(e,t){const{args:n,livenessProbe:s,readinessProbe:r,startupProbe:o,lifecycle:i,ports:a,command:c,env:l=[],...A}=e
 const u=t.env??[]
@@ -9352,7 +9428,7 @@ else if(n&&/^\S/.test(e))t.push(e)}return t}function plain(e){return e.replace(/
 return t.replace(/\+ Exception Group $/,"| ")}function frameOf(e){const[,t="",n="",s]=e
 const r={file:t,line:Number(n)}
 return s===void 0?r:{...r,function:s}}function below(e,t){const n=e.endsWith("/")?e:`${e}/`
-return e!==""&&t.startsWith(n)?t.slice(n.length):t}function cut(e){return e.length>300?`${e.slice(0,299)}…`:e}},7398:(e,t,n)=>{n.d(t,{B8:()=>judgedOf,iW:()=>verifiedOf,oq:()=>isNeeds})
+return e!==""&&t.startsWith(n)?t.slice(n.length):t}function cut(e){return e.length>300?`${e.slice(0,299)}…`:e}},7398:(e,t,n)=>{n.d(t,{B8:()=>judgedOf,U8:()=>misfitOf,iW:()=>verifiedOf,oq:()=>isNeeds})
 var s=n(7465)
 const r=1e5
 function isNeeds(e){return typeof e==="string"&&e.length>0&&e.length<=r&&e.length%4===0&&/^[A-Za-z0-9+/]+={0,2}$/.test(e)}function judgedOf(e){if(!isRecord(e))return
@@ -9368,21 +9444,29 @@ const s=listOf(t,e=>{if(!isRecord(e))return
 const{database:t}=e
 const n=listOf(e["unpredicted"],findingOf)
 const s=listOf(e["unmet"],textOf)
-if(typeof t!=="string"||!n||!s)return
-return{database:t,unpredicted:n,unmet:s}})
-return s??{why:textOf(n)??"the comparison cannot be read"}}function findingOf(e){if(!isRecord(e))return
-const{rule:t,severity:n,direction:s}=e
-const r=listOf(e["versions"],e=>typeof e==="number"?e:void 0)
-const[o,i,a,c]=["database","object","table","model"].map(t=>textOf(e[t]))
+const{earlier:r={}}=e
+if(typeof t!=="string"||!n||!s||!isRecord(r))return
+const o=Object.fromEntries(Object.entries(r).flatMap(([e,t])=>{const n=changeOf(t)
+return n?[[e,n]]:[]}))
+return{database:t,unpredicted:n,unmet:s,earlier:o}})
+return s??{why:textOf(n)??"the comparison cannot be read"}}function changeOf(e){if(!isRecord(e))return
+const t=listOf(e["added"],misfitOf)
+const n=listOf(e["gone"],textOf)
+return t&&n?{added:t,gone:n}:void 0}function misfitOf(e){if(!isRecord(e))return
+const{rule:t,severity:n}=e
+const[s,r,o,i]=["database","object","table","model"].map(t=>textOf(e[t]))
 if(!isRule(t)||!isOneOf(n,["breaks","may","unknown"]))return
-if(!isOneOf(s,["running","new"])||!r)return
+if(s===void 0||r===void 0)return
 if(o===void 0||i===void 0)return
-if(a===void 0||c===void 0)return
-const l=Object.fromEntries(["migration","file","detail","parent","from","to"].flatMap(t=>{const n=textOf(e[t])
-return n===void 0?[]:[[t,n]]}))
-const A=listOf(e["code"],textOf)
-const u=allowedOf(e["allowed"])
-return{rule:t,severity:n,database:o,object:i,table:a,model:c,direction:s,versions:r,...l,...A&&{code:A},...u&&{allowed:u}}}function versionOf(e){if(!isRecord(e))return
+const a=textsOf(e,["migration","detail","parent","from","to"])
+return{rule:t,severity:n,database:s,object:r,table:o,model:i,...a}}function findingOf(e){const t=misfitOf(e)
+if(!t||!isRecord(e))return
+const{direction:n}=e
+const s=listOf(e["versions"],e=>typeof e==="number"?e:void 0)
+if(!isOneOf(n,["running","new"])||!s)return
+const r=listOf(e["code"],textOf)
+const o=allowedOf(e["allowed"])
+return{...t,direction:n,versions:s,...textsOf(e,["file"]),...r&&{code:r},...o&&{allowed:o}}}function versionOf(e){if(!isRecord(e))return
 const t=listOf(e["names"],textOf)
 const n=textOf(e["tag"])
 const{source:s}=e
@@ -9394,7 +9478,8 @@ if(t===void 0||n===void 0||typeof s!=="number")return
 return{file:t,line:s,message:n}}function allowedOf(e){if(!isRecord(e))return
 const[t,n]=[textOf(e["file"]),textOf(e["why"])]
 const{line:s}=e
-return t===void 0||n===void 0||typeof s!=="number"?void 0:{file:t,why:n,line:s}}function isRule(e){return typeof e==="string"&&Object.hasOwn(s.a,e)}function isOneOf(e,t){return t.includes(e)}function listOf(e,t){if(!Array.isArray(e))return
+return t===void 0||n===void 0||typeof s!=="number"?void 0:{file:t,why:n,line:s}}function textsOf(e,t){return Object.fromEntries(t.flatMap(t=>{const n=textOf(e[t])
+return n===void 0?[]:[[t,n]]}))}function isRule(e){return typeof e==="string"&&Object.hasOwn(s.aO,e)}function isOneOf(e,t){return t.includes(e)}function listOf(e,t){if(!Array.isArray(e))return
 const n=e.map(t).filter(e=>e!==void 0)
 return n.length===e.length?n:void 0}function textOf(e){return typeof e==="string"?e:void 0}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}},2568:(e,t,n)=>{n.d(t,{$3:()=>isOwnTag,QE:()=>severalBuildsTag,Vc:()=>inputsOf,ZX:()=>tagOfCommit,Zc:()=>ownTag,eT:()=>i})
 var s=n(7598)
@@ -9642,23 +9727,23 @@ constructor(e,t,n){this.clock=e
 this.requests=t
 this.context=n
 const{kept:s,run:r,url:o}=n
-if(s!==void 0)this.#Ve(t.again(s,{run:r,...o&&{url:o}}))}begin=e=>{this.#Ve(this.#Ye(e))}
+if(s!==void 0)this.#je(t.again(s,{run:r,...o&&{url:o}}))}begin=e=>{this.#je(this.#Ve(e))}
 end=async(e,t=this.context.over.signal)=>{const n=this.#He
 if(!n)return[]
 let s="GitHub has no deployment record of this run"
 try{return await(0,r.wj)(this.clock,A,t,t=>(0,r.ZC)(t,async()=>{const{id:t,over:r,wrong:o}=await n
 s="GitHub’s deployment record lacks the result of this run"
-await this.requests.postStatus(t,this.#Je(e))
+await this.requests.postStatus(t,this.#Ye(e))
 s="GitHub still shows earlier deployments as active"
 if(e.state==="success")for(const e of r)await this.requests.postStatus(e,(0,l.c2)(l.$3))
 return o===void 0?[]:[aboutWrong(o)]}))}catch(e){const t=e instanceof r.Ms
 return[`${s}: ${t?"it does not answer in time":e.message}`]}finally{this.context.over.abort()}}
-#Ve(e){this.#He=e
-e.catch(()=>{})}async#Ye(e){const t=await this.requests.openOf(e)
+#je(e){this.#He=e
+e.catch(()=>{})}async#Ve(e){const t=await this.requests.openOf(e)
 this.context.onKept?.(t.id)
-const n=this.#Je((0,l.P7)(e))
+const n=this.#Ye((0,l.P7)(e))
 await this.requests.postStatus(t.id,n).catch(()=>{})
-return t}#Je(e){const{url:t,live:n}=this.context
+return t}#Ye(e){const{url:t,live:n}=this.context
 return(0,l.c2)(e,{log:t,live:n})}}function aboutWrong(e){return`the job has a separate deployment record, of commit ${(0,s.j)(e)}, which is not running: set "deployment: false" in its environment`}},5623:(e,t,n)=>{n.d(t,{qj:()=>actionOf,Is:()=>harmless,Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,Vm:()=>reportNothingLeft,Qz:()=>reportToRunner,oD:()=>runnerSink})
 var s=n(6058)
 var r=n(8566)
@@ -9707,8 +9792,8 @@ if(n===void 0||r===0)return-1
 return s===void 0?Number.MAX_SAFE_INTEGER:s-n}
 return e.toSorted((e,t)=>weight(t)-weight(e)).slice(0,g)}function plain(e){const t=e.replace(/[^\p{L}\p{N} ./_-]/gu,"_")
 if(t.length<=p)return t
-return`${t.slice(0,p/2)}…${t.slice(1-p/2)}`}const I=100
-const y=1e3
+return`${t.slice(0,p/2)}…${t.slice(1-p/2)}`}const y=100
+const I=1e3
 const B=20
 const Q=1e4
 function summary(e){const{cause:t,result:n}=e
@@ -9717,7 +9802,7 @@ const r=[`## ${s} ${escaped((0,d.WJ)(e))} (${(0,d.YA)(e.seconds)})`]
 if(t){r.push(`**Cause:** ${escaped(t.sentence)}`)
 if(t.hint!==void 0)r.push(`**Hint:** ${escaped(t.hint)}`)
 r.push(`**More:** [${t.code}](${(0,l.ZZ)(t)})`)
-for(const{title:e="last log lines",lines:n}of(0,d.MX)(t))r.push(summary_open(e,fenced(n.slice(-I))))}for(const[t,n]of(0,A.lP)(e.findings??[])){r.push(`**${t}**`)
+for(const{title:e="last log lines",lines:n}of(0,d.MX)(t))r.push(summary_open(e,fenced(n.slice(-y))))}for(const[t,n]of(0,A.lP)(e.findings??[])){r.push(`**${t}**`)
 for(const{severity:e,message:t,fix:s}of n)r.push(`${A.rf[e]} ${escaped(t)}`,...s===void 0?[]:[fenced(s.split("\n"))])}r.push(...planParts(e))
 if(e.workloads.length>0){const t=e.workloads.map(e=>[(0,c.T)(e),(0,d.aW)(e),podsOf(e),e.seconds===void 0?"":e.seconds.toFixed(1)])
 const n=summary_table(["Workload","Version","Pods ready","Seconds"],t)
@@ -9742,7 +9827,7 @@ return t===void 0||!n?"":`${t} of ${n}`}function summary_table(e,t){const line=e
 return[line(e),`|${" --- |".repeat(e.length)}`,...t.map(line)].join("\n")}function escaped(e){return cut(e,Q).split(/\r\n|\r|\n/).map(e=>(0,d.g$)(e).replace(/[\\|`*_[\]<>#~&$]/g,e=>`\\${e}`)).join("<br>")}function cut(e,t){return e.length>t?`${e.slice(0,t)}…`:e}const summary_open=(e,t)=>details("<details open>",e,t)
 const summary_closed=(e,t)=>details("<details>",e,t)
 function details(e,t,n){const s=(0,d.g$)(t).replace(/\s+/g," ").replace(/[&<>]/g,e=>`&#${e.charCodeAt(0)};`)
-return`${e}<summary>${s}</summary>\n\n${n}\n\n</details>`}function fenced(e){const t=e.map(e=>cut((0,d.g$)(e),y))
+return`${e}<summary>${s}</summary>\n\n${n}\n\n</details>`}function fenced(e){const t=e.map(e=>cut((0,d.g$)(e),I))
 const n=Math.max(2,...t.flatMap(e=>(e.match(/`+/g)??[]).map(e=>e.length)))
 const s="`".repeat(n+1)
 return`${s}\n${t.join("\n")}\n${s}`}var b=n(811)
@@ -10025,8 +10110,8 @@ return{is:"waiting",on:t,...n&&{reason:n}}}case"complete":return{is:t?"done":"co
 const E=(0,r.QA)(n,e.workload)
 const w=(0,a.GH)(E,e)
 if(E===void 0||w!==void 0)return{is:"superseded",by:w??a.jo}
-const I=(0,s.T)(e.workload)
-const{name:y}=e.workload
+const y=(0,s.T)(e.workload)
+const{name:I}=e.workload
 if(!(0,r.XJ)(E,e))h.keepAll()
 const B=(0,r.NO)(n,e)
 const Q=(0,a.Bs)(E,e,B)
@@ -10034,7 +10119,7 @@ const b=deadlineOf(E,d)
 const v=(0,i.tZ)(e,b)
 const k=(0,c.At)(n,e,g.startedAt,o)
 const S=drainOf(E,Q,B,t)
-const T=(0,A._3)(B,k,{place:l,...isRecreated(E)&&{drains:S?.until??h.since(`drained/${I}`)},timeouts:d,deadline:b,ready:v,first:e.first,observations:g,recorder:h,now:p})
+const T=(0,A._3)(B,k,{place:l,...isRecreated(E)&&{drains:S?.until??h.since(`drained/${y}`)},timeouts:d,deadline:b,ready:v,first:e.first,observations:g,recorder:h,now:p})
 const{evaluated:R,unsteady:D}=T
 t.requeueTimes.push(...T.requeueTimes)
 t.logsWanted.push(...T.logsWanted)
@@ -10044,14 +10129,14 @@ const F=N===void 0?(0,A.iR)(R,p,m):(0,A.cL)(O,R,p,m)
 if(F)return{is:"failed",cause:lostCause(e,F,R,B),status:Q}
 for(const{due:e}of R)if(e.is==="at")t.requeueTimes.push(e.at)
 const L=B.filter(e=>(0,r.i_)(e)&&!D.includes(e)).length
-const M=N!==void 0&&(0,r.XJ)(E,e)&&L>=N&&!(0,a.HA)(E,B,(0,r.vI)(n,E))
-if(M||Q.complete&&D.length===0&&B.every(r.i_))return Q.wanted===0?{is:"complete",status:Q}:{is:"complete",since:h.complete(I),status:Q}
-const _=waitingOn({status:Q,pods:B,evaluation:T,drain:S,enough:N},t)
-const U=S?Math.max(S.until,h.since(`draining/${I}`)+d.timeout):h.since(`incomplete/${I}`)+d.timeout
-if(U<=p&&!m){const e=`${y}: not done after ${(0,u.n)(d.timeout)}: ${_.on}`
-const t={code:"timeout",sentence:e,hint:f,workload:I}
-return{is:"failed",cause:withPod(t,y,podSymptomOf(R),B),status:Q}}t.requeueTimes.push(U)
-return{..._,status:Q}}function lostCause({workload:e},t,n,r){const o=(0,A.rl)(e.name,(0,s.T)(e),t)
+const _=N!==void 0&&(0,r.XJ)(E,e)&&L>=N&&!(0,a.HA)(E,B,(0,r.vI)(n,E))
+if(_||Q.complete&&D.length===0&&B.every(r.i_))return Q.wanted===0?{is:"complete",status:Q}:{is:"complete",since:h.complete(y),status:Q}
+const M=waitingOn({status:Q,pods:B,evaluation:T,drain:S,enough:N},t)
+const U=S?Math.max(S.until,h.since(`draining/${y}`)+d.timeout):h.since(`incomplete/${y}`)+d.timeout
+if(U<=p&&!m){const e=`${I}: not done after ${(0,u.n)(d.timeout)}: ${M.on}`
+const t={code:"timeout",sentence:e,hint:f,workload:y}
+return{is:"failed",cause:withPod(t,I,podSymptomOf(R),B),status:Q}}t.requeueTimes.push(U)
+return{...M,status:Q}}function lostCause({workload:e},t,n,r){const o=(0,A.rl)(e.name,(0,s.T)(e),t)
 if(t.symptom.reason!=="ProgressDeadline")return o
 const i=podSymptomOf(n,t)
 const a=i?`; ${i.symptom.pod??""}: ${i.symptom.message}`:""
@@ -10132,22 +10217,22 @@ if(e===null||typeof e!=="object")return e??void 0
 const n=t.join(".")==="template.metadata.labels"
 const s=Object.entries(e).filter(([e])=>!(n&&e==="pod-template-hash")).map(([e,n])=>[e,pruned(n,[...t,e])]).filter(([,e])=>e!==void 0).sort(([e],[t])=>e<t?-1:1)
 return s.length===0?void 0:Object.fromEntries(s)}},6e3:(e,t,n)=>{n.d(t,{Up:()=>logKey,X1:()=>withLog,_1:()=>newObservations,z:()=>ObservationRecorder})
-function newObservations(e){return{startedAt:e,firstSeen:{},exits:{},logs:{},completeSince:{}}}function logKey(e){return`${e.podUid}/${e.container}/${e.exit}`}function withLog(e,t,n){return{...e,logs:{...e.logs,[logKey(t)]:n}}}class ObservationRecorder{#je
+function newObservations(e){return{startedAt:e,firstSeen:{},exits:{},logs:{},completeSince:{}}}function logKey(e){return`${e.podUid}/${e.container}/${e.exit}`}function withLog(e,t,n){return{...e,logs:{...e.logs,[logKey(t)]:n}}}class ObservationRecorder{#Je
 #ve
 #qe={}
 #We
 #ze={}
 #Ke=new Set
 #Ze=false
-constructor(e,t){this.#je=e
+constructor(e,t){this.#Je=e
 this.#ve=t
-this.#We={...e.exits}}since(e){return this.#qe[e]??=this.#je.firstSeen[e]??this.#ve}keepPod(e){this.#Ke.add(e)}keepAll(){this.#Ze=true}exits(e,t,n,s){const r=`${e}/${t}`
+this.#We={...e.exits}}since(e){return this.#qe[e]??=this.#Je.firstSeen[e]??this.#ve}keepPod(e){this.#Ke.add(e)}keepAll(){this.#Ze=true}exits(e,t,n,s){const r=`${e}/${t}`
 let o=this.#We[r]??{before:s?n:0}
 if(s&&o.atReady===void 0)o={...o,atReady:n}
 this.#We[r]=o
-return o}known(e,t){return this.#We[`${e}/${t}`]??{before:0}}complete(e){return this.#ze[e]??=this.#je.completeSince[e]??this.#ve}close(){const e={...this.#qe}
-for(const[t,n]of Object.entries(this.#je.firstSeen)){const s=t.slice(0,t.indexOf("/"))
-if(this.#Ze||this.#Ke.has(s))e[t]??=n}return{...this.#je,firstSeen:e,exits:this.#We,completeSince:this.#ze}}}},8997:(e,t,n)=>{n.d(t,{$8:()=>lastEndOf,CI:()=>partsOf,oI:()=>endsOf,wb:()=>podSymptoms})
+return o}known(e,t){return this.#We[`${e}/${t}`]??{before:0}}complete(e){return this.#ze[e]??=this.#Je.completeSince[e]??this.#ve}close(){const e={...this.#qe}
+for(const[t,n]of Object.entries(this.#Je.firstSeen)){const s=t.slice(0,t.indexOf("/"))
+if(this.#Ze||this.#Ke.has(s))e[t]??=n}return{...this.#Je,firstSeen:e,exits:this.#We,completeSince:this.#ze}}}},8997:(e,t,n)=>{n.d(t,{$8:()=>lastEndOf,CI:()=>partsOf,oI:()=>endsOf,wb:()=>podSymptoms})
 var s=n(2459)
 var r=n(5074)
 var o=n(730)
@@ -10764,12 +10849,12 @@ const wasOf=t=>l.comparedWith?l.comparedWith(e,t,isolated):d.get(t)
 const m=[...f].map(([e,t])=>({aspect:t,...safely(wasOf(e),t,u)}))
 const E=`${(t.kind??"").toLowerCase()}/${(0,s.Vb)(t)}`
 const w=m.find(({finds:e,aspect:t})=>!e&&t.none!==void 0)
-const I=w&&{sentence:`${E} ${w.aspect.none} after this release: ${whyNone(w.aspect,u)}`,hint:lostHint(w.aspect,E,u)}
-if(I&&A&&w.loses&&isSure(w.aspect,u))return{when:"never",...I}
-const y=I&&(!A||!e||g)
-const B=I&&!A&&e&&w.loses?[warningOf(I)]:[]
-const Q=[...B,...I?[]:leaving(E,d,f,u)]
-const b={...y&&{warning:warningOf(I)},...Q.length>0&&{losses:Q}}
+const y=w&&{sentence:`${E} ${w.aspect.none} after this release: ${whyNone(w.aspect,u)}`,hint:lostHint(w.aspect,E,u)}
+if(y&&A&&w.loses&&isSure(w.aspect,u))return{when:"never",...y}
+const I=y&&(!A||!e||g)
+const B=y&&!A&&e&&w.loses?[warningOf(y)]:[]
+const Q=[...B,...y?[]:leaving(E,d,f,u)]
+const b={...I&&{warning:warningOf(y)},...Q.length>0&&{losses:Q}}
 if(!g)return{when:"before",...b}
 if(!e&&A)return{when:"before",...b}
 const v=A?m:m.filter(({finds:e})=>e)
@@ -10905,7 +10990,7 @@ for(const{text:e,where:n}of o){if(e===void 0||e===""&&!t)continue
 return{text:t&&e.trim()==="none"?"":e,where:n}}return{where:""}}function example(e,t,n){const{example:s,cliExample:r=(0,i.Z)(s),flag:o}=n
 if(e==="action")return`for example ${t}: ${s}`
 return`for example --${t}${o?"":` ${r}`}`}function unknown(e,t,n){const s=(0,r.J)(t,n)
-return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Dy:()=>w,GC:()=>wordFor,GX:()=>p,Hd:()=>a,I_:()=>o,Lx:()=>m,Mn:()=>h,Sm:()=>I,TT:()=>g,Wf:()=>i,an:()=>r,c5:()=>u,p0:()=>A,qe:()=>graces,rK:()=>f,yL:()=>oneOf,yU:()=>someOf})
+return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Dy:()=>w,GC:()=>wordFor,GX:()=>p,Hd:()=>a,I_:()=>o,Lx:()=>m,Mn:()=>h,Sm:()=>y,TT:()=>g,Wf:()=>i,an:()=>r,c5:()=>u,p0:()=>A,qe:()=>graces,rK:()=>f,yL:()=>oneOf,yU:()=>someOf})
 class Problem{text
 constructor(e){this.text=e}}function reader(e,t){return Object.assign(e=>t(e),{takes:e})}function matching(e,t,n){return reader({is:"text",word:e,pattern:t},e=>t.test(e)?e:new Problem(n))}function anyText(e){return reader({is:"text",word:e},e=>e)}const s=/^[a-z0-9._-]+((:\d+)?(\/[a-z0-9._-]+)+)?$/
 const r=reader({is:"text",word:"image",pattern:s},e=>{if(e.includes("@sha256:")||/:[^/]+$/.test(e))return new Problem('must have no tag and no digest; set the tag with "tag"')
@@ -10944,7 +11029,7 @@ n[i]=a}return n})}const p=reader({is:"yes or no"},e=>e==="true"||e==="false"?e==
 const m=matching("path",/^\/(?!.*#)[!-~]*$/,"is not a path; it must begin with /, without spaces and #, in ASCII")
 const E=/^https?:\/\/[^\s/]+(\/\S*)?$/
 const w=reader({is:"text",word:"address",pattern:E},e=>E.test(e.trim())?e.trim():new Problem("is not a URL; it must begin with https://"))
-const I=matching("host",/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,"is not a host; write it without https:// and path, with a port if needed")
+const y=matching("host",/^([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?$/,"is not a host; write it without https:// and path, with a port if needed")
 function wordFor(e){switch(e.is){case"text":return e.word
 case"duration":return"duration"
 case"yes or no":return"true|false"
@@ -10956,7 +11041,7 @@ var s=n(8566)
 var r=n(8090)
 const o=["ImageNotFound","ImagePull","CannotStart","ConfigMissing","OutOfMemory","CrashAfterReady","Crash","InitCrash","PodRefused","PodNotCreated","Quota","NoScaleUp","ScalingUp","Unschedulable","MultiAttach","Volume","Sandbox","NotReady","ProgressDeadline"]
 const i={image:"Image",tests:"Tests",cluster:"Cluster",migrations:"Migrations",rollout:"Rollout",rollback:"Rollback",notifications:"Notifications",run:"Output and configuration"}
-function table_option(e){return e}const a={image:table_option({read:r.an,help:"Name of the image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:s.Pi}),tag:table_option({read:r.I_,help:"Tag of the image; default: the SHA of the commit",example:"4f2c1d9",group:"image",on:s.Nm}),digest:table_option({read:r.Wf,help:"Digest of the image, from the output of an earlier step: releases exactly the image that was tested",example:"${{ needs.staging.outputs.digest }}",cliExample:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:s.Gc}),"extra-tags":table_option({read:r.rK,help:"Additional tags, set after the release is deployed",example:"latest",default:"",group:"image",on:s.bh}),context:table_option({read:(0,r.Ae)("path"),help:"Build context: the folder that the image is built from",example:"backend",default:".",group:"image",on:s.YU}),file:table_option({read:(0,r.Ae)("path"),help:'Path of the Dockerfile; default: the one in "context"',example:"docker/Dockerfile",group:"image",on:[...s.PH,"doctor"]}),target:table_option({read:(0,r.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:s.PH}),"build-args":table_option({read:r.TT,help:"Build arguments, NAME=value, one per line",example:"VERSION=1.4",default:"",group:"image",on:s.PH}),push:table_option({read:r.GX,help:'Pushes the image with its tag: "build" after the build, "test" after the tests pass',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":table_option({read:(0,r.Ae)("name"),help:'User name for the registry; requires "registry-password"',example:"${{ github.actor }}",cliExample:"ada",with:"registry-password",group:"image",on:s.u5}),"registry-password":table_option({read:(0,r.Ae)("password"),help:"Password or token for the registry; default: docker's existing logins",example:"${{ github.token }}",cliExample:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:s.u5}),"test-command":table_option({read:(0,r.Ae)("command"),help:"Command that runs in a container of the image before the push; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...s.Vt,"doctor"]}),"test-services":table_option({read:(0,r.yU)("postgres","redis"),help:"Temporary servers for the tests: postgres, redis; their addresses are in DATABASE_URL and REDIS_URL",example:"postgres redis",default:"",group:"tests",on:s.Vt}),"test-env":table_option({read:r.TT,help:"Environment variables for the tests, NAME=value, one per line",example:"DJANGO_DEBUG=1",default:"",group:"tests",on:s.Vt}),"test-timeout":table_option({read:r.p0,help:"Time limit of the tests; the release fails when it is reached",example:"30m",default:"20m",group:"tests",on:s.Vt}),kubeconfig:table_option({read:(0,r.Ae)("kubeconfig"),help:"Content or path of a kubeconfig; default: the one that kubectl finds (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",cliExample:"~/.kube/production",secret:true,group:"cluster",on:s.K_}),"kube-context":table_option({read:(0,r.Ae)("name"),help:"Context of the kubeconfig; default: its current context",example:"production",group:"cluster",on:s.K_}),namespace:table_option({read:r.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:s.K_}),manifests:table_option({read:r.Mn,help:"Files, folders or kustomizations to apply with the release, one per line",example:"k8s",default:"",group:"cluster",on:[...s.bh,"doctor"]}),app:table_option({read:r.Hd,help:'Name of the application in its lock, record and Jobs; default: the last part of "image"',example:"shop",group:"cluster",on:s.K_}),"lock-wait":table_option({read:r.p0,help:"How long to wait for another release of the same application; 0: do not wait",example:"30m",default:"10m",group:"cluster",on:s.ST}),"migrate-command":table_option({read:(0,r.Ae)("command"),help:'Command that runs in a Job if migrations are not applied yet, or always if it does more than "manage.py migrate"; none: no migrations',example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...s.rV,"doctor"]}),"migrate-from":table_option({read:(0,r.Ae)("workload"),help:'Workload that serves the web: it is rolled out first, the migration Job gets its environment, and "smoke-path" is requested from it; default: detected',example:"deployment/web",group:"migrations",on:[...s.Ig,"migrate","doctor"]}),"unsafe-migrations":table_option({read:(0,r.yL)("block","warn","allow"),help:"Migrations that break a version which still runs: block: stop before they are applied; warn: apply them and report it; allow: apply them",example:"warn",default:"block",group:"migrations",on:s.rV}),"migrate-timeout":table_option({read:r.c5,help:"Time limit of the migration Job",example:"1h",default:"15m",group:"migrations",on:s.rV}),timeout:table_option({read:r.c5,help:"Time limit of the rollout of all workloads",example:"20m",default:"10m",group:"rollout",on:s.Ig}),grace:table_option({read:(0,r.qe)(...o),help:"How long a symptom may last before the release is undone, symptom=duration (names: docs/failures.md)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...s.Ig,"migrate"]}),order:table_option({read:(0,r.yL)("web-first","parallel"),help:"web-first: the other workloads follow when one new pod of the web is Ready; parallel: all at once",example:"parallel",default:"web-first",group:"rollout",on:s.Ig}),bake:table_option({read:r.p0,help:"How long all pods are watched after the last one became available; 0: not watched",example:"1m",default:"15s",group:"rollout",on:s.Ig}),"smoke-path":table_option({read:r.Lx,help:"Path to request through the web's Service after the rollout; the new version must answer with a status from 200 to 299; redirects on the same host are followed, with https if the page requires it",example:"/healthz",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-host":table_option({read:r.Sm,help:"Host header of the smoke request; default: that of the readiness probe, or localhost",example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-timeout":table_option({read:r.c5,help:"Time limit of the smoke request",example:"2m",default:"60s",group:"rollout",on:s.Ig}),"on-failure":table_option({read:(0,r.yL)("undo","keep"),help:'undo: restore everything; keep: leave everything for inspection, until "recover" or the next release restores it',example:"keep",default:"undo",group:"rollout",on:s.Ig}),to:table_option({read:(0,r.Ae)("version"),help:'The release to roll back to: previous (the last version that was not rolled back from), the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:r.GX,help:"Reports what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,r.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"',example:"${{ github.token }}",secret:true,only:"action",group:"notifications",on:s.Cm}),environment:table_option({read:(0,r.Ae)("name"),help:"GitHub environment for the deployment record of this version",example:"production",with:"token",only:"action",group:"notifications",on:s.Cm}),"environment-url":table_option({read:r.Dy,help:"URL of the live application: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"notifications",on:s.Cm}),webhook:table_option({read:r.Dy,help:"URL that receives the result of the run, as JSON for Slack and other chats",example:"${{ secrets.CHAT_WEBHOOK }}",cliExample:'"$CHAT_WEBHOOK"',secret:true,group:"notifications",on:s.Cm}),"webhook-on":table_option({read:(0,r.yL)("always","failure"),help:"When to notify the webhook: always, or only after a failed run",example:"failure",default:"always",group:"notifications",on:s.Cm}),json:table_option({read:r.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:s.Pi}),report:table_option({read:(0,r.Ae)("path"),help:"File for the JSON report; default in the action: a temporary file",example:"release.json",group:"run",on:s.Pi}),junit:table_option({read:(0,r.Ae)("path"),help:"File for stages and failed tests as JUnit XML, for GitLab and Jenkins",example:"release.xml",only:"command",group:"run",on:s.o1}),config:table_option({read:(0,r.Ae)("path"),help:"File with options; default: django-rollout.yml in the current folder, if it exists",example:"deploy/production.yml",group:"run",on:s.Pi})}
+function table_option(e){return e}const a={image:table_option({read:r.an,help:"Name of the image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:s.Pi}),tag:table_option({read:r.I_,help:"Tag of the image; default: the SHA of the commit",example:"4f2c1d9",group:"image",on:s.Nm}),digest:table_option({read:r.Wf,help:"Digest of the image, from the output of an earlier step: releases exactly the image that was tested",example:"${{ needs.staging.outputs.digest }}",cliExample:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:s.Gc}),"extra-tags":table_option({read:r.rK,help:"Additional tags, set after the release is deployed",example:"latest",default:"",group:"image",on:s.bh}),context:table_option({read:(0,r.Ae)("path"),help:"Build context: the folder that the image is built from",example:"backend",default:".",group:"image",on:s.YU}),file:table_option({read:(0,r.Ae)("path"),help:'Path of the Dockerfile; default: the one in "context"',example:"docker/Dockerfile",group:"image",on:[...s.PH,"doctor"]}),target:table_option({read:(0,r.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:s.PH}),"build-args":table_option({read:r.TT,help:"Build arguments, NAME=value, one per line",example:"VERSION=1.4",default:"",group:"image",on:s.PH}),push:table_option({read:r.GX,help:'Pushes the image with its tag: "build" after the build, "test" after the tests pass',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":table_option({read:(0,r.Ae)("name"),help:'User name for the registry; requires "registry-password"',example:"${{ github.actor }}",cliExample:"ada",with:"registry-password",group:"image",on:s.u5}),"registry-password":table_option({read:(0,r.Ae)("password"),help:"Password or token for the registry; default: docker's existing logins",example:"${{ github.token }}",cliExample:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:s.u5}),"test-command":table_option({read:(0,r.Ae)("command"),help:"Command that runs in a container of the image before the push; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...s.Vt,"doctor"]}),"test-services":table_option({read:(0,r.yU)("postgres","redis"),help:"Temporary servers for the tests: postgres, redis; their addresses are in DATABASE_URL and REDIS_URL",example:"postgres redis",default:"",group:"tests",on:s.Vt}),"test-env":table_option({read:r.TT,help:"Environment variables for the tests, NAME=value, one per line",example:"DJANGO_DEBUG=1",default:"",group:"tests",on:s.Vt}),"test-timeout":table_option({read:r.p0,help:"Time limit of the tests; the release fails when it is reached",example:"30m",default:"20m",group:"tests",on:s.Vt}),kubeconfig:table_option({read:(0,r.Ae)("kubeconfig"),help:"Content or path of a kubeconfig; default: the one that kubectl finds (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",cliExample:"~/.kube/production",secret:true,group:"cluster",on:s.K_}),"kube-context":table_option({read:(0,r.Ae)("name"),help:"Context of the kubeconfig; default: its current context",example:"production",group:"cluster",on:s.K_}),namespace:table_option({read:r.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:s.K_}),manifests:table_option({read:r.Mn,help:"Files, folders or kustomizations to apply with the release, one per line",example:"k8s",default:"",group:"cluster",on:[...s.bh,"doctor"]}),app:table_option({read:r.Hd,help:'Name of the application in its lock, record and Jobs; default: the last part of "image"',example:"shop",group:"cluster",on:s.K_}),"lock-wait":table_option({read:r.p0,help:"How long to wait for another release of the same application; 0: do not wait",example:"30m",default:"10m",group:"cluster",on:s.ST}),"migrate-command":table_option({read:(0,r.Ae)("command"),help:'Command that runs in a Job if migrations are not applied yet, or always if it does more than "manage.py migrate"; none: no migrations',example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...s.rV,"rollback","doctor"]}),"migrate-from":table_option({read:(0,r.Ae)("workload"),help:'Workload that serves the web: it is rolled out first, the migration Job gets its environment, and "smoke-path" is requested from it; default: detected',example:"deployment/web",group:"migrations",on:[...s.Ig,"migrate","doctor"]}),"unsafe-migrations":table_option({read:(0,r.yL)("block","warn","allow"),help:"Migrations that break a version which still runs, and a rollback to a version that the schema breaks: block: stop before the first write; warn: continue and report it; allow: continue",example:"warn",default:"block",group:"migrations",on:[...s.rV,"rollback"]}),"lock-wait-migrate":table_option({read:r.p0,help:"How long a migration waits on PostgreSQL until the tables that it locks are not in use, without keeping other clients waiting; 0: wait in the queue, as Django does",example:"5m",default:"1m",group:"migrations",on:s.rV}),"migrate-timeout":table_option({read:r.c5,help:"Time limit of the migration Job",example:"1h",default:"15m",group:"migrations",on:s.rV}),timeout:table_option({read:r.c5,help:"Time limit of the rollout of all workloads",example:"20m",default:"10m",group:"rollout",on:s.Ig}),grace:table_option({read:(0,r.qe)(...o),help:"How long a symptom may last before the release is undone, symptom=duration (names: docs/failures.md)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...s.Ig,"migrate"]}),order:table_option({read:(0,r.yL)("web-first","parallel"),help:"web-first: the other workloads follow when one new pod of the web is Ready; parallel: all at once",example:"parallel",default:"web-first",group:"rollout",on:s.Ig}),bake:table_option({read:r.p0,help:"How long all pods are watched after the last one became available; 0: not watched",example:"1m",default:"15s",group:"rollout",on:s.Ig}),"smoke-path":table_option({read:r.Lx,help:"Path to request through the web's Service after the rollout; the new version must answer with a status from 200 to 299; redirects on the same host are followed, with https if the page requires it",example:"/healthz",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-host":table_option({read:r.Sm,help:"Host header of the smoke request; default: that of the readiness probe, or localhost",example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-timeout":table_option({read:r.c5,help:"Time limit of the smoke request",example:"2m",default:"60s",group:"rollout",on:s.Ig}),"on-failure":table_option({read:(0,r.yL)("undo","keep"),help:'undo: restore everything; keep: leave everything for inspection, until "recover" or the next release restores it',example:"keep",default:"undo",group:"rollout",on:s.Ig}),to:table_option({read:(0,r.Ae)("version"),help:'The release to roll back to: previous (the last version that was not rolled back from), the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:r.GX,help:"Reports what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,r.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"',example:"${{ github.token }}",secret:true,only:"action",group:"notifications",on:s.Cm}),environment:table_option({read:(0,r.Ae)("name"),help:"GitHub environment for the deployment record of this version",example:"production",with:"token",only:"action",group:"notifications",on:s.Cm}),"environment-url":table_option({read:r.Dy,help:"URL of the live application: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"notifications",on:s.Cm}),webhook:table_option({read:r.Dy,help:"URL that receives the result of the run, as JSON for Slack and other chats",example:"${{ secrets.CHAT_WEBHOOK }}",cliExample:'"$CHAT_WEBHOOK"',secret:true,group:"notifications",on:s.Cm}),"webhook-on":table_option({read:(0,r.yL)("always","failure"),help:"When to notify the webhook: always, or only after a failed run",example:"failure",default:"always",group:"notifications",on:s.Cm}),json:table_option({read:r.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:s.Pi}),report:table_option({read:(0,r.Ae)("path"),help:"File for the JSON report; default in the action: a temporary file",example:"release.json",group:"run",on:s.Pi}),junit:table_option({read:(0,r.Ae)("path"),help:"File for stages and failed tests as JUnit XML, for GitLab and Jenkins",example:"release.xml",only:"command",group:"run",on:s.o1}),config:table_option({read:(0,r.Ae)("path"),help:"File with options; default: django-rollout.yml in the current folder, if it exists",example:"deploy/production.yml",group:"run",on:s.Pi})}
 function optionsOf(e,t){return Object.entries(a).filter(([,{on:n,only:s}])=>n.includes(e)&&(t===void 0||s===void 0||s===t))}},4737:(e,t,n)=>{n.d(t,{B:()=>cancelSignal,U:()=>outliveReaders})
 function cancelSignal(e=()=>{}){const t=new AbortController
 const end=n=>{if(!t.signal.aborted)e(n)
@@ -11112,8 +11197,8 @@ for(const e of this.#ct)e.end()
 this.#ot(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,d.resolve)(e):void 0
 return(t["PATH"]??"").split(d.delimiter).filter(e=>e!=="").map(t=>(0,d.resolve)((0,d.join)(t,e))).find(isProgram)}function isProgram(e){try{(0,A.accessSync)(e,A.constants.X_OK)
 return(0,A.statSync)(e).isFile()}catch{return false}}function quoted(e){return`"${e.replaceAll('"','\\"')}"`}function account(){try{return(0,u.userInfo)().username}catch{return`uid ${process.getuid?.()}`}}function missing(e){return{code:127,stdout:"",stderr:`${e} was not found on PATH`}}function unstarted(e,t){return{code:127,stdout:"",stderr:`${e} could not be started: ${(0,g.b)(t)}`}}var w=s(6058)
-var I=s(8701)
-var y=s(6982)
+var y=s(8701)
+var I=s(6982)
 var B=s(9896)
 var Q=s(9707)
 var b=s(857)
@@ -11140,8 +11225,8 @@ this.httpStatusCode=e
 Object.setPrototypeOf(this,new.target.prototype)}}process.platform
 process.platform
 const O="actions/tool-cache"
-function downloadTool(e,t,n,s){return N(this,void 0,void 0,function*(){t=t||v.join(_getTempDirectory(),y.randomUUID())
-yield I.U$(v.dirname(t))
+function downloadTool(e,t,n,s){return N(this,void 0,void 0,function*(){t=t||v.join(_getTempDirectory(),I.randomUUID())
+yield y.U$(v.dirname(t))
 w.Yz(`Downloading ${e}`)
 w.Yz(`Destination ${t}`)
 const r=3
@@ -11164,7 +11249,7 @@ try{yield i(c,B.createWriteStream(t))
 w.Yz("download complete")
 l=true
 return t}finally{if(!l){w.Yz("download failed")
-try{yield I.Yz(t)}catch(e){w.Yz(`Failed to delete '${t}'. ${e.message}`)}}}})}function cacheFile(e,t,n,s,r){return N(this,void 0,void 0,function*(){s=Q.clean(s)||s
+try{yield y.Yz(t)}catch(e){w.Yz(`Failed to delete '${t}'. ${e.message}`)}}}})}function cacheFile(e,t,n,s,r){return N(this,void 0,void 0,function*(){s=Q.clean(s)||s
 r=r||b.arch()
 w.Yz(`Caching tool ${n} ${s} ${r}`)
 w.Yz(`source file: ${e}`)
@@ -11172,7 +11257,7 @@ if(!B.statSync(e).isFile())throw new Error("sourceFile is not a file")
 const o=yield _createToolPath(n,s,r)
 const i=v.join(o,t)
 w.Yz(`destination file ${i}`)
-yield I.cp(e,i)
+yield y.cp(e,i)
 _completeToolPath(n,s,r)
 return o})}function tool_cache_find(e,t,n){if(!e)throw new Error("toolName parameter is required")
 if(!t)throw new Error("versionSpec parameter is required")
@@ -11192,9 +11277,9 @@ for(const r of e)if(isExplicitVersion(r)){const e=v.join(s,r,t||"")
 if(B.existsSync(e)&&B.existsSync(`${e}.complete`))n.push(r)}}return n}function _createToolPath(e,t,n){return N(this,void 0,void 0,function*(){const s=v.join(_getCacheDirectory(),e,Q.clean(t)||t,n||"")
 w.Yz(`destination ${s}`)
 const r=`${s}.complete`
-yield I.Yz(s)
-yield I.Yz(r)
-yield I.U$(s)
+yield y.Yz(s)
+yield y.Yz(r)
+yield y.U$(s)
 return s})}function _completeToolPath(e,t,n){const s=v.join(_getCacheDirectory(),e,Q.clean(t)||t,n||"")
 const r=`${s}.complete`
 B.writeFileSync(r,"")
@@ -11216,20 +11301,20 @@ return e}function _getTempDirectory(){const e=process.env["RUNNER_TEMP"]||"";(0,
 return e}function _getGlobal(e,t){const n=global[e]
 return n!==void 0?n:t}var F=s(7598)
 var L=s(1455)
-const M="1.34.4"
-const _="https://dl.k8s.io/release"
+const _="1.34.4"
+const M="https://dl.k8s.io/release"
 function realTools(e){return{fetchKubectl:async()=>{if(!e["RUNNER_TOOL_CACHE"]||!e["RUNNER_TEMP"])return
-const t=tool_cache_find("kubectl",M)
+const t=tool_cache_find("kubectl",_)
 if(t!=="")return`${t}/kubectl`
 const n=process.arch==="x64"?"amd64":process.arch
-const s=e["KUBECTL_DOWNLOAD_URL"]||_
-const r=`${s}/v${M}/bin/${process.platform}/${n}/kubectl`
+const s=e["KUBECTL_DOWNLOAD_URL"]||M
+const r=`${s}/v${_}/bin/${process.platform}/${n}/kubectl`
 const[o,i]=await Promise.all([downloadTool(r),downloadTool(`${r}.sha256`)])
 const a=(await(0,L.readFile)(i,"utf8")).trim().split(/\s/)[0]
 const c=(0,F.createHash)("sha256").update(await(0,L.readFile)(o)).digest("hex")
 if(c!==a)throw new Error(`${r} does not match its published checksum`)
 await(0,L.chmod)(o,493)
-return`${await cacheFile(o,"kubectl","kubectl",M)}/kubectl`}}}var U=s(8891)
+return`${await cacheFile(o,"kubectl","kubectl",_)}/kubectl`}}}var U=s(8891)
 function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:U.r,tools:realTools(e),env:e}}},3242:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
 class TimeOver extends Error{name="TimeOver"}async function withTimeout(e,t,n,s){if(t===0)return s(n)
 const r=new AbortController
@@ -11325,18 +11410,18 @@ var p=n(9642)
 var m=n(6072)
 var E=n(4737)
 var w=n(4924)
-var I=n(2277)
-const y=r.Gu("folder")
+var y=n(2277)
+const I=r.Gu("folder")
 const B=r.Gu("run")
-if((B!==""||y!=="")&&r.Gu("ended")===""){const Q=(0,c.qj)(process.env)
+if((B!==""||I!=="")&&r.Gu("ended")===""){const Q=(0,c.qj)(process.env)
 const{config:b,...v}=(0,c.Vc)(Q,process.env);(0,c.QU)(v)
 const k=(0,w.a)(process.env)
-const S=`${y}/${l.rk}`
+const S=`${I}/${l.rk}`
 const T=await(0,d.s)(Q,k.exists(S)?{...v,config:S}:v,"action",k)
 if(T.is==="read")await finish(T.settings)
-else if(B!=="")r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${T.problems.join("; ")}`)}if(y!=="")await(0,w.a)(process.env).remove(y)
+else if(B!=="")r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${T.problems.join("; ")}`)}if(I!=="")await(0,w.a)(process.env).remove(I)
 async function finish(e){(0,E.U)();(0,E.B)(e=>{r.pq(`${e}: the interrupted release is still restored`)})
-const t=(0,I.W)({...process.env,RUNNER_TEMP:y})
+const t=(0,y.W)({...process.env,RUNNER_TEMP:I})
 if(B!=="")await recoverOwn(t,e)
 if(e["registry-username"]!==void 0)await(0,o.r)(t,e.image)}async function recoverOwn(e,t){const n=new g.a((0,c.oD)(),e.clock)
 const s=await(0,m.K)(e,B)
@@ -11347,10 +11432,10 @@ const E=await(0,u.C)(o,"own")
 process.exitCode=h.h[E.result]||process.exitCode
 const w=E.result==="unchanged"
 const said=async()=>w?(0,i.Jl)((await(0,A.M)(o)).history,B):(0,i.Cy)(E)
-const I=await Promise.all([d?d.end(await said()):[],w?[]:(0,p.h)(e,t,{report:E,holder:s})])
-const y=(0,f.k)(E,I.flat())
-if(w)(0,c.Vm)(y)
-else await(0,c.Qz)(y,"")}s()}catch(R){s(R)}},1)},5164:(e,t,n)=>{n.d(t,{Q:()=>finalLines})
+const y=await Promise.all([d?d.end(await said()):[],w?[]:(0,p.h)(e,t,{report:E,holder:s})])
+const I=(0,f.k)(E,y.flat())
+if(w)(0,c.Vm)(I)
+else await(0,c.Qz)(I,"")}s()}catch(R){s(R)}},1)},5164:(e,t,n)=>{n.d(t,{Q:()=>finalLines})
 var s=n(4592)
 var r=n(8121)
 var o=n(8061)
@@ -11395,14 +11480,15 @@ mark("start",s.at,o,"[collapsed=false]")
 e.open(t)},close:(t,n,r)=>{mark("end",s.at+Math.round(r),s.name)
 e.close(t,n,r)}}}},6595:(e,t,n)=>{n.d(t,{f:()=>historyTable})
 var s=n(3165)
-var r=n(7020)
-const o=["","#","when","version","result","took","by",""]
+var r=n(4565)
+var o=n(7020)
+const i=["","#","when","version","result","took","by","schema, last known",""]
 function historyTable(e){if(e.length===0)return["the history is empty"]
 const t=e.findLast(({result:e})=>e==="deployed"||e==="found")
 const n=e.toReversed().map(e=>rowOf(e,e===t))
-const s=o.map((e,t)=>Math.max(e.length,...n.map(e=>e[t]?.length??0)))
-return[o,...n].map(e=>e.map((e,t)=>e.padEnd(s[t]??0)).join("  ").trimEnd())}function rowOf(e,t){const{number:n,at:o,tag:i,result:a,seconds:c,who:l,url:A}=e
-return[t?"*":"",String(n),`${o.slice(0,10)} ${o.slice(11,16)} UTC`,(0,s.j)(i),a,(0,r.YA)(c),l,[remarks(e),A].filter(e=>e).join("  ")].map(r.g$)}function remarks({command:e,back:t,result:n,cause:s,migrations:r}){const o=[...n==="found"?["was already running"]:[],...e==="rollback"?[t===void 0?"rollback":`back to ${t}`]:[],...s===void 0?[]:[s],...r.length===0?[]:[`migrations: ${r.length}`]]
+const s=i.map((e,t)=>Math.max(e.length,...n.map(e=>e[t]?.length??0)))
+return[i,...n].map(e=>e.map((e,t)=>e.padEnd(s[t]??0)).join("  ").trimEnd())}function rowOf(e,t){const{number:n,at:i,tag:a,result:c,seconds:l,who:A,url:u}=e
+return[t?"*":"",String(n),`${i.slice(0,10)} ${i.slice(11,16)} UTC`,(0,s.j)(a),c,(0,o.YA)(l),A,(0,r.z5)(e),[remarks(e),u].filter(e=>e).join("  ")].map(o.g$)}function remarks({command:e,back:t,result:n,cause:s,migrations:r}){const o=[...n==="found"?["was already running"]:[],...e==="rollback"?[t===void 0?"rollback":`back to ${t}`]:[],...s===void 0?[]:[s],...r.length===0?[]:[`migrations: ${r.length}`]]
 return o.join("; ")}},2998:(e,t,n)=>{n.d(t,{b:()=>junit})
 var s=n(4592)
 var r=n(7020)
@@ -11451,35 +11537,75 @@ if(n>=t)break
 s+=r}return`${s}…`}function widthOf(e){let t=0
 for(const n of e)t+=i.test(n)?0:a.test(n)?2:1
 return t}const i=/\p{Mn}|\p{Me}|\p{Cf}/u
-const a=/\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]/u},4565:(e,t,n)=>{n.d(t,{AB:()=>verifiedWarnings,Tw:()=>verdictWarnings,qF:()=>unsafeCause,rz:()=>verdictLines,xk:()=>reportedPlan})
+const a=/\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]/u},1812:(e,t,n)=>{n.d(t,{Dp:()=>poolerWarnings,Vo:()=>lockCause,jU:()=>lockWords,qy:()=>lockLine})
+var s=n(7020)
+function lockLine(e){const{migration:t}=e
+switch(e.is){case"note":return`${t}: ${e.text}`
+case"waits":return`${t} waits for ${tablesOf(e)}, in use by ${whoHolds(e)}`
+case"taken":return`${t}: ${tablesOf(e)} locked after ${(0,s.YA)(e.waited)}`
+case"over":return`${t}: ${tablesOf(e)} was still in use after ${(0,s.YA)(e.waited)}`}}const tablesOf=({tables:e})=>e.join(", ")
+function whoHolds({holders:e}){return e.length===0?"sessions that come and go":e.map(holderWords).join("; ")}function holderWords({pid:e,application:t,user:n,state:r,age:o,query:i}){const a=e===void 0?"a prepared transaction":`pid ${e}`
+const c=o===void 0?"":` for ${(0,s.YA)(o)}`
+const l=[t??n,r===void 0?void 0:`${r}${c}`]
+const A=l.filter(e=>e!==void 0).join(", ")
+return`${a}${A===""?"":` (${A})`}${i===void 0?"":`: ${i}`}`}function lockCause(e,t,n){const r=n.length===0?"":`; applied before it: ${n.join(", ")}`
+return{...e,code:"lock-not-free",sentence:`${t.migration}: ${tablesOf(t)} was in use for ${(0,s.YA)(t.waited)} by ${whoHolds(t)}${r}`,hint:lockHint(t)}}function lockHint({holders:e,isClosed:t}){const n=t?"The migration had locked or changed something already, so it did not wait for longer. Split it, or release again":'Release again when they have ended, or set a longer "lock-wait-migrate"'
+const s=e.find(({state:e})=>e?.startsWith("idle in transaction")===true)
+if(e.some(({application:e})=>e==="pg_dump"))return`A backup (pg_dump) holds all tables until it has ended. ${n}`
+if(s?.pid!==void 0)return`A client has left its transaction open, and is doing nothing. To end it: SELECT pg_terminate_backend(${s.pid}). PostgreSQL's idle_in_transaction_session_timeout ends such sessions`
+if(e.length>0&&e.every(({isMaintenance:e})=>e))return`Maintenance such as VACUUM or CREATE INDEX CONCURRENTLY runs on the table. ${n}`
+return n}function lockWords({table:e,mode:t,rows:n,bytes:s}){const r=[...n<0?[]:[`about ${thousands(n)} rows`],...sizeOf(s)]
+return`${e} (${[t,...r].join(", ")})`}function sizeOf(e){const t=e/1024/1024
+if(t<1)return[]
+return[t<1024?`${t.toFixed(0)} MB`:`${(t/1024).toFixed(1)} GB`]}function thousands(e){const t=Number(e.toPrecision(2))
+return String(t).replaceAll(/(?<=\d)(?=(\d{3})+$)/g,",")}function poolerWarnings(e){return e.flatMap(({database:e,isPooled:t})=>t===true?[`the migration reaches the database "${e}" through a pooler that shares sessions (PgBouncer in transaction mode): connect it to the server itself if possible`]:[])}},4565:(e,t,n)=>{n.d(t,{AB:()=>verifiedWarnings,Sr:()=>misfitSentence,Tw:()=>verdictWarnings,gv:()=>unfitCause,qF:()=>unsafeCause,rz:()=>verdictLines,xk:()=>reportedPlan,z5:()=>fitWords})
 var s=n(7465)
 var r=n(3165)
-var o=n(7020)
+var o=n(9025)
+var i=n(7020)
 function migrationSentence(e,t){const{rule:n,direction:r,migration:o}=e
-const[i="",a="",c=""]=s.a[n][r].map(t=>filled(t,e))
+const[i="",a="",c=""]=s.aO[n][r].map(t=>filled(t,e))
 const l=r==="new"?"the new version":whoOf(e,t)
-return`${o===void 0?"":`${o}: `}${i}, but ${l} ${a}: ${c}`}function filled(e,t){const{table:n,object:s,parent:r,detail:o,from:i,to:a}=t
+return`${o===void 0?"":`${o}: `}${i}, but ${l} ${a}: ${c}`}function misfitSentence(e,t){const[n="",r="",o=""]=s.aO[t.rule].running.map(e=>filled(e,t))
+const i=originOf(t)
+return`${n}${i===""?"":` since ${i}`}, but ${e} ${r}: ${o}`}function originOf({migration:e,release:t}){const n=t===void 0?"":`release ${t}`
+return e===void 0?n:`${e}${n===""?"":` (${n})`}`}function unfitCause(e,t,n){const[s]=t
+if(!s)throw new Error("a version that does not fit has a reason")
+const r=t.length>1?` (and ${(0,i.LS)(t.length-1,"more finding")})`:""
+return{code:"schema-unfit",sentence:`${misfitSentence(e,s)}${r}`,hint:[`nothing was changed. ${mendOf(s)} in a new release, then roll back; or release a new version that needs no rollback`,...n].join("\n")}}function mendOf({rule:e,object:t,table:n}){switch(e){case"column-gone":return`Add the column ${t} again by a migration`
+case"table-gone":return`Create the table ${n} again by a migration`
+case"insert-refused":case"default-gone":return`Give the column ${t} a database default by a migration`
+default:return`Undo this change of ${t} by a migration`}}function fitWords(e){if(!(0,o.FM)(e))return""
+if(!e.fit)return"not known"
+const{misfits:t}=e.fit
+const n=t.filter(({severity:e})=>e==="breaks")
+const[s]=n
+if(!s){const e=t.filter(({severity:e})=>e==="may").length
+return e===0?"fits":`fits, ${e} may break`}const r=[s.migration,s.release===void 0?"":`release ${s.release}`]
+const i=r.filter(e=>e).join(", ")
+const a=n.length>1?` and ${n.length-1} more`:""
+return`breaks: ${s.rule} ${s.object}${i===""?"":` (${i})`}${a}`}function filled(e,t){const{table:n,object:s,parent:r,detail:o,from:i,to:a}=t
 const c=t.model===""?n:t.model
 const l=s.startsWith(`${n}.`)?s.slice(n.length+1):s
 const A={table:n,object:s,column:l,model:c,parent:r,detail:o,from:i,to:a}
 return e.replaceAll(/\{(\w+)\}/g,(e,t)=>A[t]??"")}function whoOf({versions:e},t){const n=e.flatMap(e=>t[e]??[]).map(versionName)
 const[s="the running version",...r]=n
-return r.length===0?s:`each of ${n.join(" and ")}`}function versionName({names:e,tag:t}){const n=e.slice(0,i).join(", ")
-const s=e.length>i?` and ${e.length-i} more`:""
-return`${t===""?"the running version":`version ${(0,r.j)(t)}`} (${n}${s})`}const i=4
-const a={breaks:"unsafe",may:"may break",unknown:"not known"}
+return r.length===0?s:`each of ${n.join(" and ")}`}function versionName({names:e,tag:t}){const n=e.slice(0,a).join(", ")
+const s=e.length>a?` and ${e.length-a} more`:""
+return`${t===""?"the running version":`version ${(0,r.j)(t)}`} (${n}${s})`}const a=4
+const c={breaks:"unsafe",may:"may break",unknown:"not known"}
 function verdictLines(e){const{findings:t,versions:n,more:s,policy:r}=e
 return[...unknownNeeds(n),...t.map(e=>{const t=migrationSentence(e,n)
-return e.allowed?`accepted: ${t} (${e.allowed.why})`:`${a[e.severity]}: ${t}`}),...s>0?[`and ${s} more`]:[],...e.comments.map(commentSentence),...r!=="block"&&breaking(e).length>0?[`they are still applied (unsafe-migrations: ${r})`]:[]]}function verdictWarnings(e){if(!e||e.policy==="allow")return[]
+return e.allowed?`accepted: ${t} (${e.allowed.why})`:`${c[e.severity]}: ${t}`}),...s>0?[`and ${s} more`]:[],...e.comments.map(commentSentence),...r!=="block"&&breaking(e).length>0?[`they are still applied (unsafe-migrations: ${r})`]:[]]}function verdictWarnings(e){if(!e||e.policy==="allow")return[]
 const{findings:t,versions:n}=e
 const s=t.filter(({allowed:e})=>!e)
-return[...s.slice(0,c).map(e=>migrationSentence(e,n)),...s.length>c?[`${(0,o.LS)(s.length-c,"more finding")} about the migrations: see the report`]:[],...t.length>0?unknownNeeds(n):[],...e.comments.map(commentSentence)]}const c=10
+return[...s.slice(0,l).map(e=>migrationSentence(e,n)),...s.length>l?[`${(0,i.LS)(s.length-l,"more finding")} about the migrations: see the report`]:[],...t.length>0?unknownNeeds(n):[],...e.comments.map(commentSentence)]}const l=10
 function unknownNeeds(e){const t=e.filter(({source:e})=>e==="state")
 return t.map(e=>`what ${versionName(e)} needs of the database was not kept, so it is taken from the applied migrations`)}function commentSentence({file:e,line:t,message:n}){return`the comment in ${e}:${t} accepts nothing: ${n}`}function breaking({findings:e}){return e.filter(({severity:e,allowed:t})=>e==="breaks"&&!t)}function unsafeCause(e,t){const n=breaking(e)
 const[s]=n
 if(!s)throw new Error("a blocked plan has a finding")
-const r=n.length>1?` (and ${(0,o.LS)(n.length-1,"more finding")})`:""
-return{code:"unsafe-migration",sentence:`${migrationSentence(s,e.versions)}${r}`,hint:[fixOf(s),acceptance(s)].join("\n"),annotations:n.flatMap(n=>annotationOf(n,e,t))}}function fixOf({rule:e,code:t=[]}){const{fix:n}=s.a[e]
+const r=n.length>1?` (and ${(0,i.LS)(n.length-1,"more finding")})`:""
+return{code:"unsafe-migration",sentence:`${migrationSentence(s,e.versions)}${r}`,hint:[fixOf(s),acceptance(s)].join("\n"),annotations:n.flatMap(n=>annotationOf(n,e,t))}}function fixOf({rule:e,code:t=[]}){const{fix:n}=s.aO[e]
 return t.length===0?n:[`${n}:`,...t].join("\n")}function acceptance({rule:e,object:t,migration:n}){const s=n??"a pending migration"
 return e==="unjudged"?'To apply it without the comparison, set "unsafe-migrations: warn"':`To accept it, add to the file of ${s}:\n# django-rollout: allow ${e} ${t}: <why>`}function annotationOf(e,{versions:t},n){const s=e.file===void 0?void 0:n(e.file)
 if(s===void 0)return[]
@@ -11488,7 +11614,8 @@ return[{file:s,line:1,title:`Unsafe migration: ${e.rule}`,message:r}]}function v
 return{migrations:e.flatMap(e=>e.pending.map(n=>{const s=`${n.app}.${n.name}`
 const{operations:r,reversible:o}=n
 const i=verdictOf(s,e,t)
-return{database:e.database,name:s,operations:r,reversible:o,verdict:i}})),findings:n.map(e=>({rule:e.rule,severity:e.severity==="breaks"?"error":"warning",database:e.database,object:e.object,...e.migration!==void 0&&{migration:e.migration},message:migrationSentence(e,s),fix:fixOf(e),...e.allowed&&{allowed:e.allowed.why}}))}}function verdictOf(e,{database:t},n){if(!n)return"not judged"
+const a=n.locks?.map(({table:e,mode:t,rows:n})=>({table:e,mode:t,rows:n}))
+return{database:e.database,name:s,operations:r,reversible:o,...a&&{locks:a},verdict:i}})),findings:n.map(e=>({rule:e.rule,severity:e.severity==="breaks"?"error":"warning",database:e.database,object:e.object,...e.migration!==void 0&&{migration:e.migration},message:migrationSentence(e,s),fix:fixOf(e),...e.allowed&&{allowed:e.allowed.why}}))}}function verdictOf(e,{database:t},n){if(!n)return"not judged"
 const s=n.findings.filter(n=>n.migration===e&&n.database===t)
 if(s.some(({rule:e})=>e==="unjudged"))return"not judged"
 const r=s.filter(({allowed:e})=>!e)
@@ -11547,30 +11674,30 @@ output
 #Ne
 #mt
 #Et
-#Ct
+#wt
 constructor(e,t,n){this.name=e
 this.clock=t
 this.output=n
 this.#Ne=this.#mt=this.#Et=t.now()
-this.#Ct=t.every(o,this.#wt)
-this.#It(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
-this.#It(n=>{n.say(e,t)})}
-quote=e=>{this.#It(t=>{t.quote(e)})}
+this.#wt=t.every(o,this.#Ct)
+this.#yt(t=>{t.open(e)})}say=e=>{const t=this.output.seconds()
+this.#yt(n=>{n.say(e,t)})}
+quote=e=>{this.#yt(t=>{t.quote(e)})}
 waiting=e=>{this.#pt=e
 this.#Et=this.clock.now()
-const t=e===void 0?void 0:this.#yt
+const t=e===void 0?void 0:this.#It
 this.output.write(e=>{e.draw?.(t)})}
-stop(){this.#Ct()}#It(e){this.#mt=this.clock.now()
-this.output.write(e)}#yt=()=>{const e=this.#pt
+stop(){this.#wt()}#yt(e){this.#mt=this.clock.now()
+this.output.write(e)}#It=()=>{const e=this.#pt
 if(typeof e==="function")return e()
 const t=(this.clock.now()-this.#Ne)/1e3
 return e===void 0?[]:[{is:"waiting",words:e,seconds:t}]}
-#wt=()=>{const e=this.clock.now()
+#Ct=()=>{const e=this.clock.now()
 if(this.#pt!==void 0&&this.output.isDrawn)this.#mt=this.#Et=e
 const t=typeof this.#pt==="function"?this.#Et:this.#mt
 if(e-t<r)return
 this.#Et=e
-this.say((0,s.gT)(this.#yt())||`${this.name} is still running`)}}},9576:(e,t,n)=>{n.d(t,{n:()=>screen})
+this.say((0,s.gT)(this.#It())||`${this.name} is still running`)}}},9576:(e,t,n)=>{n.d(t,{n:()=>screen})
 var s=n(7975)
 var r=n(1668)
 const o=100
@@ -11768,7 +11895,7 @@ const i=300
 function reconcileUntil(e,t,n){return new Reconciler(e,t,n).run()}class Reconciler{context
 evaluate
 onLog
-#y="idle"
+#I="idle"
 #vt=Promise.withResolvers()
 #kt=new Map
 #St=new AbortController
@@ -11780,11 +11907,11 @@ this.#Tt=e.onChange(this.#Rt)
 t.addEventListener("abort",this.#Dt)
 if(t.aborted)this.#Dt()
 else this.#Rt()
-return this.#vt.promise}#Rt=()=>{if(this.#y!=="idle")return
-this.#y="scheduled"
+return this.#vt.promise}#Rt=()=>{if(this.#I!=="idle")return
+this.#I="scheduled"
 queueMicrotask(()=>{try{this.#Nt()}catch(e){this.#Ot(e)}})}
-#Nt(){if(this.#y==="over")return
-this.#y="idle"
+#Nt(){if(this.#I==="over")return
+this.#I="idle"
 const{clock:e}=this.context
 const t=e.now()
 const{ended:n,requeueAt:s,logsWanted:r}=this.evaluate(t)
@@ -11804,8 +11931,8 @@ if(u){await n.sleep(i,a).catch(()=>{})
 this.#kt.set(c,l+1)}else this.onLog(e,A)
 this.#Rt()}#Dt=()=>{if(this.#ke())this.#vt.reject(this.context.signal.reason)}
 #Ot=e=>{if(this.#ke())this.#vt.reject(e instanceof Error?e:new Error(String(e)))}
-#ke(){if(this.#y==="over")return false
-this.#y="over"
+#ke(){if(this.#I==="over")return false
+this.#I="over"
 this.#St.abort()
 this.#Tt()
 this.context.signal.removeEventListener("abort",this.#Dt)
@@ -11854,8 +11981,8 @@ case"failed":case"superseded":return{is:"failed",words:endWords(e,n)}}}function 
 if(n.length>1&&n.length===t)return`all ${t} workloads`
 return n.length<=3?n.join(", "):`${n.slice(0,2).join(", ")} and ${n.length-2} more`}function nameOf(e){return e.slice(e.indexOf("/")+1)}function trackRollout(e){return new RolloutTracker(e).run()}class RolloutTracker{options
 #Lt
-#Mt
 #_t
+#Mt
 #Ut
 #xt
 #$t=u
@@ -11865,42 +11992,42 @@ return n.length<=3?n.join(", "):`${n.slice(0,2).join(", ")} and ${n.length-2} mo
 constructor(e){this.options=e
 const{desiredWorkloads:t,next:n,startedAt:s,verify:r,live:o,signal:i}=e
 this.#Lt=r?"pending":"good"
-this.#Mt=n
-this.#_t=t
+this.#_t=n
+this.#Mt=t
 this.#Ut=(0,a._1)(s)
 this.#xt=timesOf(t,s)
 this.#ht=AbortSignal.any([i,this.#Gt.signal])
 this.#Pt=withWake(o)}async run(){const{stageLog:e}=this.options
 e.waiting(this.#Ht)
-try{for(;;){const e=await this.#Vt()
-if(!("is"in e))await this.#Yt(e)
-else return e.is==="failed"?await this.#Jt(e):e}}finally{this.#Gt.abort()
-e.waiting(void 0)}}#Vt(){return(0,c.r)({...this.options,live:this.#Pt,signal:this.#ht},e=>this.#jt(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
-this.#Ut=(0,a.X1)(this.#Ut,e,n)})}#jt(e){const t=this.#qt(e)
+try{for(;;){const e=await this.#jt()
+if(!("is"in e))await this.#Vt(e)
+else return e.is==="failed"?await this.#Yt(e):e}}finally{this.#Gt.abort()
+e.waiting(void 0)}}#jt(){return(0,c.r)({...this.options,live:this.#Pt,signal:this.#ht},e=>this.#Jt(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
+this.#Ut=(0,a.X1)(this.#Ut,e,n)})}#Jt(e){const t=this.#qt(e)
 this.#Ut=t.observations
 this.#Wt(t)
 this.options.onProgress?.(writeProgressesOf(t,this.#xt))
 const{requeueAt:n,logsWanted:s,completeAt:r}=t
-if(r!==void 0&&!this.#Mt)this.#xe()
+if(r!==void 0&&!this.#_t)this.#xe()
 const o=this.#zt(t,e)
 return{logsWanted:s,...n!==void 0&&{requeueAt:n},...o&&{ended:o}}}#zt(e,t){const n=outcomeOf(e,t)
 if(n&&n.is!=="done")return n
-if(this.#Mt)return this.#Mt.isDue(e)?this.#Mt:void 0
-return this.#Lt==="good"?n:void 0}#qt(e){return(0,i.S)(this.#_t,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#Ut,now:e})}#xe(){if(this.#Lt!=="pending")return
+if(this.#_t)return this.#_t.isDue(e)?this.#_t:void 0
+return this.#Lt==="good"?n:void 0}#qt(e){return(0,i.S)(this.#Mt,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#Ut,now:e})}#xe(){if(this.#Lt!=="pending")return
 this.#Lt="begun"
 this.options.verify?.(this.#ht).then(()=>{this.#Lt="good"
-this.#Pt.wake()},e=>{this.#Gt.abort(e)})}async#Yt(e){const t=this.options.clock.now()
+this.#Pt.wake()},e=>{this.#Gt.abort(e)})}async#Vt(e){const t=this.options.clock.now()
 const n=await e.begin()
-this.#_t=[...this.#_t,...n]
+this.#Mt=[...this.#Mt,...n]
 this.#xt={...this.#xt,...timesOf(n,t)}
-this.#Mt=void 0}async#Jt(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
+this.#_t=void 0}async#Yt(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
 return{...e,cause:t}}#Wt(e){const{stageLog:t}=this.options
 const{lines:n,logged:s}=progressLines(e,this.#$t,this.#Kt())
 n.forEach(e=>t.say(e))
 if(s.allThere&&!this.#$t.allThere)t.waiting(this.#Ht)
 this.#$t=s}#Ht=()=>{const e=this.options.clock.now()
 try{return statusRowsOf(this.#qt(e),e,this.#Kt())}catch{return[]}}
-#Kt(){return this.#Mt?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
+#Kt(){return this.#_t?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
 const o=n[e]??t.startedAt
 return[e,{...s,startedAt:o,...r!==void 0&&{completeAt:r}}]}))}function withWake(e){const t=new Set
 return{clusterState:()=>e.clusterState(),onChange:n=>{t.add(n)
@@ -12045,7 +12172,7 @@ if(f.is==="taken")return f.lease
 if(f.is==="foreign"){const e=`the release by ${f.by}, which is in progress,`
 const t={image:f.image,what:e,so:"or wait until that release has ended"}
 return(0,r.ht)(A,i,t,n.image)}return(0,o.fJ)({code:"locked",sentence:`another release of ${i} is under way in ${A.namespace}: ${f.by}`,hint:'wait for it, or raise "lock-wait"'})}},7823:(e,t,n)=>{n.d(t,{k7:()=>Output,el:()=>alsoPassed,UA:()=>comparisonLacks,aU:()=>leftBehind,uH:()=>logPlan,Ob:()=>migrationCause,UP:()=>passedHint,hY:()=>planCause,U_:()=>refusalCause,d:()=>unreadCause})
-var s=n(2470)
+var s=n(6093)
 const r=/^\s*(Applying|Unapplying) (\w+\.\w+)\.\.\.(.*)$/
 const o=/^ (OK|FAKED)( \([\d.]+s\))?$/
 function migrationProgress(e){const[,t,n,s=""]=r.exec(e.trimEnd())??[]
@@ -12058,7 +12185,8 @@ if(n!==void 0&&(e??endOf(s.trimEnd()))){t.push(n)
 n=void 0}if(e?.is==="begun")n=e.migration
 else if(e)t.push(e.migration)}return n===void 0?{applied:t}:{applied:t,open:n}}function endOf(e){const t=o.exec(e)?.[1]
 return t===void 0?void 0:t==="OK"?"applied":"faked"}var i=n(4592)
-var a=n(4565)
+var a=n(1812)
+var c=n(4565)
 class Output{marker
 refusal
 lines=[]
@@ -12066,6 +12194,8 @@ plan
 passed
 needs
 verified
+looks=false
+gaveUp
 found
 refused
 held=[]
@@ -12078,7 +12208,7 @@ this.plan=n
 this.plan.catch(()=>{})
 this.found=s
 this.refused=r}to(e){this.stageLog=e
-this.held.splice(0).forEach(t=>{e.quote(t)})}hold(){this.stageLog=void 0}unmarked(e){return e.flatMap(e=>(0,s.u7)(e,this.marker)??[])}waiting(e){this.stageLog?.waiting(`waiting for the Job's pod: ${e}`)}line(e){if((0,s.rZ)(e,this.marker)){if((0,s.tM)(e,this.marker))this.begun=true
+this.held.splice(0).forEach(t=>{t(e)})}hold(){this.stageLog=void 0}unmarked(e){return e.flatMap(e=>(0,s.u7)(e,this.marker)??[])}waiting(e){this.stageLog?.waiting(`waiting for the Job's pod: ${e}`)}line(e){if((0,s.rZ)(e,this.marker)){if((0,s.tM)(e,this.marker))this.begun=true
 const t=(0,s.m3)([e],this.marker)
 if(t)this.found(t)
 const n=(0,s.jG)(e,this.marker)
@@ -12086,12 +12216,15 @@ if(n)this.refused(new i.HR(this.refusal(n)))
 this.passed??=(0,s.tK)(e,this.marker)
 this.needs??=(0,s.Mu)(e,this.marker)
 this.verified??=(0,s.xu)(e,this.marker)}const t=(0,s.u7)(e,this.marker)
-if(t===void 0)return
-this.lines.push(t)
-if(this.stageLog)this.stageLog.quote(t)
-else this.held.push(t)}progress(){return this.begun?migrated(this.lines):{applied:[]}}}function planCause(e){return{...e,code:"plan-failed",sentence:`the new version does not start: ${withoutName(e)}`}}function migrationCause(e,t){const{open:n,applied:s}=migrated(t)
-const r=s.length===0?"":`; applied before it: ${s.join(", ")}`
-return{...e,code:"migration-failed",sentence:`migration ${n??""} failed: ${withoutName(e)}${r}`.replace("  "," ")}}function unreadCause(e,{job:t,verdict:n,words:s},{lines:r,logs:o}){const{applied:i}=migrated(r)
+if(t!==void 0){this.lines.push(t)
+this.write(e=>{e.quote(t)})}this.locking((0,s.ez)(e,this.marker))}locking(e){if(e===void 0)return
+if(e.is==="ready"){this.looks=true
+return}if(e.is==="over")this.gaveUp=e
+this.write(t=>{t.say((0,a.qy)(e))})}write(e){if(this.stageLog)e(this.stageLog)
+else this.held.push(e)}progress(){return this.begun?migrated(this.lines):{applied:[]}}}function planCause(e,t){return{...e,code:"plan-failed",sentence:`${t} does not start: ${withoutName(e)}`}}function migrationCause(e,t,n){const{open:s,applied:r}=migrated(t)
+if(n)return(0,a.Vo)(e,n,r)
+const o=r.length===0?"":`; applied before it: ${r.join(", ")}`
+return{...e,code:"migration-failed",sentence:`migration ${s??""} failed: ${withoutName(e)}${o}`.replace("  "," ")}}function unreadCause(e,{job:t,verdict:n,words:s},{lines:r,logs:o}){const{applied:i}=migrated(r)
 const a=i.length===0?"what it applied is unknown":`applied, as far as the log was read: ${i.join(", ")}`
 const c=n.is==="failed"?`${n.cause.sentence}, and`:`${t}: it succeeded, but`
 return{...n.is==="failed"?n.cause:{workload:`job/${t}`},code:e,sentence:`${c} its log cannot be read: ${s}; ${a}`,hint:`"manage.py showmigrations" shows what is applied. Run this again when the log can be read: ${o}`}}function withoutName({sentence:e,workload:t}){const n=t?.replace(/^job\//,"")
@@ -12112,7 +12245,7 @@ return`migrate-command: ${s?"":"export "}DJANGO_SETTINGS_MODULE=${n} ${s?"":"&& 
 return t.startsWith("it calls")?`${s}. Run the migration with it:\nmigrate-command: ${e} ${n}`:`${s}. Set the same for the migration:\nmigrate-command: export NAME=value && ${n}`}function alsoPassed(e,t){const n=/ImproperlyConfigured|KeyError: '?[A-Z]|environment|envvar|OperationalError|[Cc]ould not connect|[Cc]onnection refused|host name/
 if(!n.test(e.sentence))return e
 return{...e,hint:e.hint===void 0?t:`${e.hint}\n${t}`}}function logPlan(e,t){for(const n of t.databases)logDatabase(e,t,n)
-if(t.judged)(0,a.rz)(t.judged).forEach(t=>{e.say(t)})
+if(t.judged)(0,c.rz)(t.judged).forEach(t=>{e.say(t)})
 const n=comparisonLacks(t)
 if(n!==void 0)e.say(n)
 const s=t.databases.some(hasWork)
@@ -12120,15 +12253,15 @@ if(t.runs&&!s)e.say("the command still runs: it may do more than the plan shows"
 const r=(0,s.oD)(t)
 return e.flatMap(({database:e,pending:s,squashed:o})=>{const i=[...s,...o].map(({app:e,name:t})=>`${e}.${t}`)
 const a=i.filter(e=>!n.includes(e))
-return a.length===0||r.includes(e)?[]:[`the database "${e}" lacks ${a.join(", ")} according to the log of "${t}": python manage.py migrate --database=${e}`]})}function hasWork({pending:e,squashed:t}){return e.length+t.length>0}function logDatabase(e,{django:t,databases:n},s){const{database:r,vendorName:o,version:i="",pending:a,unknown:c}=s
-const l=n.length===1&&r==="default"?"":`${r}: `
-e.say(`${l}Django ${t} with ${o} ${i}`.trim())
-if(!hasWork(s))e.say(`${l}no migrations to apply`)
-for(const{app:t,name:n,operations:s}of a)e.say(`${l}to apply: ${t}.${n} (${s.join(", ")})`)
-const A=c.filter(e=>e.newer)
-if(A.length>0){const t=A.map(({app:e,name:t})=>`${e}.${t}`).join(", ")
-e.say(`${l}the database is newer than this version: it has ${t}`)}}},7838:(e,t,n)=>{n.d(t,{e:()=>removeJob,B:()=>startMigration})
-var s=n(2470)
+return a.length===0||r.includes(e)?[]:[`the database "${e}" lacks ${a.join(", ")} according to the log of "${t}": python manage.py migrate --database=${e}`]})}function hasWork({pending:e,squashed:t}){return e.length+t.length>0}function logDatabase(e,{django:t,databases:n},s){const{database:r,vendorName:o,version:i="",pending:c,unknown:l}=s
+const A=n.length===1&&r==="default"?"":`${r}: `
+e.say(`${A}Django ${t} with ${o} ${i}`.trim())
+if(!hasWork(s))e.say(`${A}no migrations to apply`)
+for(const{app:t,name:n,operations:s,locks:r=[]}of c){e.say(`${A}to apply: ${t}.${n} (${s.join(", ")})`)
+if(r.length>0)e.say(`${A}it locks ${r.map(a.jU).join(", ")}`)}const u=l.filter(e=>e.newer)
+if(u.length>0){const t=u.map(({app:e,name:t})=>`${e}.${t}`).join(", ")
+e.say(`${A}the database is newer than this version: it has ${t}`)}}},7838:(e,t,n)=>{n.d(t,{F3:()=>podsOfJob,ee:()=>removeJob,Be:()=>startMigration})
+var s=n(6093)
 var r=n(3006)
 var o=n(1856)
 var i=n(4339)
@@ -12145,7 +12278,7 @@ var p=n(2459)
 var m=n(3552)
 var E=n(6119)
 var w=n(732)
-var I=n(730)
+var y=n(730)
 function judgeJob(e,t){return(0,m.o)(t,t=>verdictOf(e,t))}function verdictOf(e,{clusterState:t,timeouts:n,now:s,stale:r,recorder:o,requeue:i,evaluate:a}){const c=t.jobs.get(e.job)
 const l=c?.metadata?.uid
 const A=(0,p.EB)(t,l).at(-1)
@@ -12159,18 +12292,18 @@ const n=(0,w.rl)(e.job,`job/${e.job}`,f)
 return{is:"failed",cause:n,...t!==void 0&&{exitCode:t}}}for(const{due:e}of d)if(e.is==="at")i(e.at)
 if(!u&&A&&statusOf(A,e)?.state?.running)return{is:"started",pod:A.metadata?.name??""}
 const h=d[0]
-if(u&&!h){const t=`${e.job}: ${(0,I.T)(u.message??u.reason??"failed")}`
+if(u&&!h){const t=`${e.job}: ${(0,y.T)(u.message??u.reason??"failed")}`
 return job_judge_failure({code:"migration-failed",sentence:t},e,A)}const g=h?(0,w.l0)(h,s):podStatusOf(A,t)
 const m=o.since(`incomplete/job/${e.job}`)+n.timeout
-if(m<=s&&!r){const t=`${e.job}: not started after ${(0,I.n)(n.timeout)}: ${g}`
+if(m<=s&&!r){const t=`${e.job}: not started after ${(0,y.n)(n.timeout)}: ${g}`
 return job_judge_failure({code:"timeout",sentence:t},e,A)}i(m)
 return{is:"waiting",on:g}}function endOf(e,t){const n=statusOf(e,t)?.state?.terminated?.exitCode
 if(n===0)return{is:"finished",pod:e.metadata?.name??""}
 if(!(0,p.cw)(e))return
-const s=(0,I.T)(e.status?.message??e.status?.reason??"its node was drained")
+const s=(0,y.T)(e.status?.message??e.status?.reason??"its node was drained")
 const r=`${t.job}: its pod was deleted: ${s}`
 return job_judge_failure({code:"migration-failed",sentence:r,hint:"Run it again"},t,e)}function podStatusOf(e,t){return e?(0,E.g)(e,(0,p.XL)(t,e.metadata?.uid)):"the creation of its pod"}function job_judge_failure(e,{job:t,container:n},s){const r=s?.metadata?.name
-return{is:"failed",cause:{...e,workload:`job/${t}`,...r!==void 0&&{pod:r},container:n}}}function statusOf(e,{container:t}){return[...e.status?.containerStatuses??[],...e.status?.initContainerStatuses??[]].find(({name:e})=>e===t)}var y=n(6e3)
+return{is:"failed",cause:{...e,workload:`job/${t}`,...r!==void 0&&{pod:r},container:n}}}function statusOf(e,{container:t}){return[...e.status?.containerStatuses??[],...e.status?.initContainerStatuses??[]].find(({name:e})=>e===t)}var I=n(6e3)
 var B=n(6611)
 var Q=n(6738)
 var b=n(2088)
@@ -12204,10 +12337,10 @@ this.#en.abort()
 const s=await(0,f.ZC)(this.context.signal,()=>Promise.resolve(this.#Xt))
 const r=s!==void 0&&this.#Zt?{unread:s}:{}
 if(t.is!=="failed")return{verdict:t,...r}
-return{verdict:await this.#Jt(t,e),...r}}#sn(e){const{context:t,live:n,desired:s,output:r}=this
+return{verdict:await this.#Yt(t,e),...r}}#sn(e){const{context:t,live:n,desired:s,output:r}=this
 const{cluster:o,platform:i,settings:a,signal:c}=t
 const l={timeout:a.timeout,bake:0,grace:a.grace}
-let A=(0,y._1)(e)
+let A=(0,I._1)(e)
 return(0,u.r)({cluster:o,clock:i.clock,live:n,signal:c},e=>{const t=n.clusterState()
 const o=judgeJob(s,{clusterState:t,timeouts:l,observations:A,now:e})
 A=o.observations
@@ -12215,7 +12348,7 @@ const{verdict:i,requeueAt:a,logsWanted:c}=o
 if(i.is==="started"||i.is==="finished")this.#rn(i.pod)
 if(i.is==="waiting")r.waiting(i.on)
 return{logsWanted:c,...a!==void 0&&{requeueAt:a},...(i.is==="failed"||i.is==="finished")&&{ended:i}}},(e,n)=>{const s=(0,h.h)(r.unmarked(n),(0,b.YT)(t))
-A=(0,y.X1)(A,e,s)})}async#Jt(e,t){const{context:n,live:s,desired:r,output:o}=this
+A=(0,I.X1)(A,e,s)})}async#Yt(e,t){const{context:n,live:s,desired:r,output:o}=this
 const i={source:(0,g.HP)(r.container),lines:o.lines.slice(-R)}
 const a={...e.cause,logs:e.cause.logs??[i]}
 const c={cluster:n.cluster,clock:n.platform.clock,live:s,startedAt:t}
@@ -12273,12 +12406,12 @@ const r=templatesOf(e).flatMap(({name:e,images:n})=>usesOfImages(e,n,t))
 return grouped([...s,...r])}function usesOfPod(e,t,n){const{status:s,spec:r}=t
 const o=[...s?.initContainerStatuses??[],...s?.containerStatuses??[]]
 const i=ownerOf(e,t)
-const a=t.metadata?.deletionTimestamp===void 0?i:`${M}${i}`
+const a=t.metadata?.deletionTimestamp===void 0?i:`${_}${i}`
 return Object.entries((0,p.IC)(r)).flatMap(([e,t])=>{if(t===void 0||!(0,L.iI)(t,n))return[]
 const{imageID:s=""}=o.find(t=>t.name===e)??{}
 const r=(0,L.zZ)(s.replace("docker-pullable://","")).digest
 const{digest:i,tag:c="latest"}=(0,L.zZ)(t)
-return[{name:a,tag:c,digest:i??r}]})}const M="an ending pod of "
+return[{name:a,tag:c,digest:i??r}]})}const _="an ending pod of "
 function usesOfImages(e,t,n){return t.flatMap(t=>{if(t===void 0||!(0,L.iI)(t,n))return[]
 const{digest:s,tag:r="latest"}=(0,L.zZ)(t)
 return[{name:e,tag:r,digest:s}]})}function ownerOf({replicasets:e,jobs:t},{metadata:n}){const controllerOf=e=>e?.ownerReferences?.find(({controller:e})=>e===true)
@@ -12292,20 +12425,22 @@ const n=[...new Set(t.map(({digest:e,tag:t})=>e??t))]
 return n.map(e=>{const n=t.filter(({digest:t,tag:n})=>(t??n)===e)
 const s=n[0]?.digest
 return{...s!==void 0&&{digest:s},tag:n[0]?.tag??"",names:namesOf(n)}})}function namesOf(e){const t=new Set(e.map(({name:e})=>e))
-const isTold=e=>e.startsWith(M)&&t.has(e.slice(M.length))
-return[...t].filter(e=>!isTold(e)).sort()}var _=n(1407)
+const isTold=e=>e.startsWith(_)&&t.has(e.slice(_.length))
+return[...t].filter(e=>!isTold(e)).sort()}var M=n(1407)
 var U=n(3905)
 const x=15
 const $=15e3
-async function makeJob(e,{checked:t,web:n,image:o},c){const{platform:l,settings:u,source:d,app:f,holder:h,signal:g,cluster:p}=e
-const m=u["migrate-command"]
-const E=d.sha??d.tag
-const[w,I,y]=await Promise.all([launchOfWeb(e,n,o),(0,r.jh)(l.clock,g,()=>claimsOf(p,t,n)),(0,r.jh)(l.clock,g,()=>(0,A.bL)(p,f,u.image))])
-const B=marksOfPods(t,n)
-const Q=(0,D.mp)({name:"",app:f,sha:E,run:h.id,template:n.template,container:n.container,webContainers:n.containers,image:(0,U.d)(o),command:(0,s.VV)(m,w.starter,c),env:(0,s.B8)({marker:c,migrate:m,waitSeconds:x,web:w.words,volumes:(0,D.wx)(n.template,n.container,I),kept:(0,s.Gd)(y.databases),running:runningVersions(e,t,o,y.needs),unsafe:u["unsafe-migrations"]}),timeoutSeconds:Math.ceil(u["migrate-timeout"]/1e3),selectors:selectorsOf(t),claims:I,...B&&{live:B}})
-if(Q.is==="impossible")return(0,a.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${Q.problem}`})
-const b=w.starter?.isScript===true?w.starter.words.join(" "):void 0
-return{job:Q.job,container:n.container,from:(0,i.T)(n.workload),notes:Q.notes,...b!==void 0&&{script:{name:b,isAll:w.words.length===1}}}}function runningVersions({app:e,settings:t},{live:n},{digest:s},r){const o=Object.entries((0,D.GW)(e))
+async function makeJob(e,t,n){const{checked:o,web:c,image:l,proves:u}=t
+const{platform:d,settings:f,source:h,app:g,holder:p,signal:m,cluster:E}=e
+const w=u?.command??f["migrate-command"]
+const y=u?.timeoutMs??f["migrate-timeout"]
+const I=h.sha??h.tag
+const[B,Q,b]=await Promise.all([launchOfWeb(e,c,l),(0,r.jh)(d.clock,m,()=>claimsOf(E,o,c)),(0,r.jh)(d.clock,m,()=>(0,A.bL)(E,g,f.image))])
+const v=marksOfPods(o,c)
+const k=(0,D.mp)({name:"",app:g,sha:I,run:p.id,template:c.template,container:c.container,webContainers:c.containers,image:(0,U.d)(l),command:(0,s.VV)(w,B.starter,n),env:(0,s.B8)({marker:n,migrate:w,waitSeconds:x,volumes:(0,D.wx)(c.template,c.container,Q),unsafe:f["unsafe-migrations"],...u?{proves:true,running:[{names:[u.name],tag:l.tag,isOwn:true}]}:{web:B.words,kept:(0,s.Gd)(b.databases),running:runningVersions(e,o,l,b.needs),earlier:b.earlier,lockWaitSeconds:f["lock-wait-migrate"]/1e3}}),timeoutSeconds:Math.ceil(y/1e3),selectors:selectorsOf(o),claims:Q,...v&&{live:v}})
+if(k.is==="impossible")return(0,a.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${k.problem}`})
+const S=B.starter?.isScript===true?B.starter.words.join(" "):void 0
+return{job:k.job,container:c.container,from:(0,i.T)(c.workload),notes:k.notes,...S!==void 0&&{script:{name:S,isAll:B.words.length===1}}}}function runningVersions({app:e,settings:t},{live:n},{digest:s},r){const o=Object.entries((0,D.GW)(e))
 const isOwn=({metadata:e})=>o.every(([t,n])=>e?.labels?.[t]===n)
 return versionsInUse(n.clusterState(),t.image,isOwn).map(({digest:e="",tag:t,names:n})=>{if(e===s)return{names:n,tag:t,isOwn:true}
 const o=r.get(e)
@@ -12318,7 +12453,7 @@ const r=[...t.clusterState().pods.values()]
 const i=await Promise.all(s.map(async t=>{const n=r.filter(({spec:e,status:n})=>n?.phase!=="Succeeded"&&n?.phase!=="Failed"&&e?.volumes?.some(e=>e.persistentVolumeClaim?.claimName===t))
 if(n.length===0)return[]
 const s=`${(0,o.rJ)("v1",e.namespace,"persistentvolumeclaims")}/${t}`
-const i=await e.find(s).catch(e=>{if(e instanceof _.h&&e.status===403)return
+const i=await e.find(s).catch(e=>{if(e instanceof M.h&&e.status===403)return
 throw e})
 const a=claimUse(i?.spec?.accessModes??["ReadWriteOnce"],n)
 return a?[[t,a]]:[]}))
@@ -12347,7 +12482,7 @@ let f=false
 try{return await(0,r.jh)(e.clock,s,async()=>{const e=f?await i.find(`${A}/${u}`):void 0
 if(e)return e
 f=true
-return i.post(A,d)})}catch(e){if(e instanceof _.h&&e.status===409)continue
+return i.post(A,d)})}catch(e){if(e instanceof M.h&&e.status===409)continue
 throw e}}}var G=n(7823)
 const P=3e4
 function startMigration(e,t){return new MigrationRun(e,t)}class MigrationRun{context
@@ -12359,25 +12494,37 @@ input
 #An
 #un
 #dn
-#fn=new AbortController
+#fn=false
+#hn=new AbortController
 constructor(e,t){this.context=e
 this.input=t
-this.#an=new G.k7(this.#in,e=>(0,G.U_)(e,this.#hn()))}async plan(e){this.#an.to(e)
-const t=await this.#gn(e)
-const n=await Promise.race([this.#an.plan,this.#pn(t)])
+this.#an=new G.k7(this.#in,e=>(0,G.U_)(e,this.#gn()))}async plan(e){this.#an.to(e)
+const t=await this.#pn(e)
+const n=await Promise.race([this.#an.plan,this.#mn(t)])
 this.#an.hold()
-this.#ln=n;(0,G.uH)(e,n)
+this.#ln=n
+if(!this.input.proves)(0,G.uH)(e,n)
 return n}async migrate(e){this.#an.to(e)
 const t=await(this.#un?.end)
-if(t?.verdict.is==="failed"){if(t.unread===void 0)throw new a.HR((0,G.Ob)(t.verdict.cause,this.#an.lines));(0,a.fJ)(this.#mn("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
-this.#dn=await this.#En()}e.say(`${(0,l.LS)(this.applied().length,"migration")} applied`)}applied(){return this.#dn??this.#an.progress().applied}needs(){return this.#an.needs}surprises(e){const{verified:t}=this.#an
+if(t?.verdict.is==="failed"){if(t.unread===void 0)throw new a.HR((0,G.Ob)(t.verdict.cause,this.#an.lines,this.#an.gaveUp));(0,a.fJ)(this.#En("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
+this.#dn=await this.#wn()}if(this.#Cn())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
+e.say(`${(0,l.LS)(this.applied().length,"migration")} applied`)}#Cn(){const{judged:e,databases:t=[]}=this.#ln??{}
+return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#an.looks}applied(){return this.#dn??this.#an.progress().applied}needs(){return this.#an.needs}surprises(e){const{verified:t}=this.#an
 const{judged:n}=this.#ln??{}
 if(!n||t===void 0)return[]
 if("why"in t)return[`the schema was not compared with the plan after the migration: ${t.why}`]
-return(0,c.AB)(e?t.map(withoutNew):t,n)}async close(){const{context:e,input:t}=this
-this.#fn.abort(new Error("the migration is closed"))
+return(0,c.AB)(e?t.map(withoutNew):t,n)}schema(){const{verified:e}=this.#an
+const t=this.applied()
+const{runs:n,judged:s,databases:r=[]}=this.#ln??{runs:this.#fn}
+if(!n||s?.blocked===true)return t.length>0?{is:"unknown"}:void 0
+const o=r.filter(e=>e.pending.length>0)
+if(this.#ln&&o.length+t.length===0)return
+const i=e===void 0||"why"in e?[]:e
+const a=o.length>0&&o.every(({database:e})=>i.some(t=>t.database===e))
+return a?{is:"compared",databases:i,applied:t}:{is:"unknown"}}async close(){const{context:e,input:t}=this
+this.#hn.abort(new Error("the migration is closed"))
 this.#an.hold()
-try{if(this.#An!==void 0&&!this.#un?.hasContainerEnded)await removeJob(e,t.checked.live,this.#An)}finally{await(this.#un?.close())}}async#gn(e){const{context:t,input:n}=this
+try{if(this.#An!==void 0&&!this.#un?.hasContainerEnded)await removeJob(e,t.checked.live,this.#An)}finally{await(this.#un?.close())}}async#pn(e){const{context:t,input:n}=this
 const{live:s}=n.checked
 const r=await makeJob(t,n,this.#in)
 this.#cn=r
@@ -12385,59 +12532,67 @@ r.notes.forEach(t=>{e.say(t)})
 let o=""
 const i=await createJob(t,s,r.job,e=>{this.#An=o=e})
 e.say(`${(0,d.Gg)(i)}, created from ${r.from}`)
-const a=AbortSignal.any([t.signal,this.#fn.signal])
+const a=AbortSignal.any([t.signal,this.#hn.signal])
 const c={job:o,container:r.container}
 this.#un=new FollowedJob(t.with({signal:a}),s,c,this.#an)
-return this.#un}async#pn(e){const t=this.#an
+return this.#un}async#mn(e){const t=this.#an
 const n=await e.end
 if(n.verdict.is==="failed"){const{cause:e}=n.verdict
 await Promise.race([t.plan,Promise.resolve()])
 if(t.progress().applied.length>0)return t.plan
 if(e.code!=="crash")throw new a.HR(e)
-if(n.unread===void 0)throw new a.HR((0,G.hY)(this.#Cn(e)))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
-if(!s&&n.unread!==void 0)(0,a.fJ)(this.#mn("plan-failed",n,n.unread))
-return s??(0,a.fJ)({code:"plan-failed",sentence:"the new version started, but exited before it listed its migrations",hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-R)}]})}#Cn(e){const{passed:t}=this.#an
+if(n.unread===void 0)throw new a.HR((0,G.hY)(this.#yn(e),this.#In()))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
+if(!s&&n.unread!==void 0)(0,a.fJ)(this.#En("plan-failed",n,n.unread))
+return s??(0,a.fJ)({code:"plan-failed",sentence:`${this.#In()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-R)}]})}#yn(e){const{passed:t}=this.#an
 if(t===void 0)return e
 const n=this.#cn?.script?.name??""
-return(0,G.el)(e,(0,G.UP)(n,t,this.context.settings["migrate-command"]))}async#En(){if(!(0,s.$i)(this.context.settings["migrate-command"]))return
+return(0,G.el)(e,(0,G.UP)(n,t,this.#Bn()))}async#wn(){if(!(0,s.$i)(this.context.settings["migrate-command"]))return
 const{databases:e}=await this.#an.plan
-return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#mn(e,{verdict:t},n){const s=this.#An??""
+return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#In(){return this.input.proves?.name??"the new version"}#Bn(){return this.input.proves?.command??this.context.settings["migrate-command"]}#En(e,{verdict:t},n){this.#fn=true
+const s=this.#An??""
 const r=this.#cn?.container??""
-return(0,G.d)(e,{job:s,verdict:t,words:n},{lines:this.#an.lines,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#hn(){const{cluster:e,settings:t,app:n}=this.context
-const{workload:s,container:r}=this.input.web
-const o=this.#cn?.script
-return{command:t["migrate-command"],...o&&!o.isAll&&{starter:o.name},accept:e.commandLine((0,A.Mc)(n)),give:t=>e.commandLine(["set","env",(0,i.T)(s),"-c",r,t])}}}function withoutNew({unpredicted:e,...t}){return{...t,unpredicted:e.filter(({direction:e})=>e!=="new")}}async function removeJob({platform:e,cluster:t},n,s){const i=`${(0,o.rJ)("batch/v1",t.namespace,"jobs")}/${s}`
+return(0,G.d)(e,{job:s,verdict:t,words:n},{lines:this.#an.lines,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#gn(){const{cluster:e,app:t}=this.context
+const{workload:n,container:s}=this.input.web
+const r=this.#cn?.script
+return{command:this.#Bn(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,A.Mc)(t)),give:t=>e.commandLine(["set","env",(0,i.T)(n),"-c",s,t])}}}function withoutNew({unpredicted:e,...t}){return{...t,unpredicted:e.filter(({direction:e})=>e!=="new")}}async function removeJob({platform:e,cluster:t},n,s){const i=`${(0,o.rJ)("batch/v1",t.namespace,"jobs")}/${s}`
 await(0,r.jh)(e.clock,t.life,()=>t.remove(i))
 await(0,f.wj)(e.clock,P,t.life,r=>(0,u.r)({cluster:t,clock:e.clock,live:n,signal:r},()=>{const e=podsOfJob(n.clusterState(),s).length===0
-return{logsWanted:[],...e&&{ended:true}}},()=>{})).catch(()=>{throw new Error(`the pod of job/${s} does not terminate: kubectl delete pod -l job-name=${s}`)})}function podsOfJob(e,t){return[...e.pods.values()].filter(({metadata:e})=>e?.labels?.["job-name"]===t)}},6187:(e,t,n)=>{n.d(t,{d9:()=>endMigrations,h2:()=>unfinishedMigrations,lj:()=>recover})
-var s=n(5950)
-var r=n(9869)
-var o=n(8911)
-var i=n(9340)
-var a=n(1856)
-var c=n(4592)
-var l=n(8860)
-var A=n(6099)
-var u=n(8075)
-var d=n(3242)
-var f=n(7838)
-var h=n(7763)
-var g=n(811)
-async function recover(e,t,n){const{begun:s,snapshot:r,timeouts:i}=n
-const{platform:a,app:c,holder:f,signal:g,cluster:p,log:m}=e
-m.say(`found an unfinished release: ${s.tag} by ${(0,o.Gg)(s)}`)
-const E={live:t,snapshot:r,timeouts:i}
-const w=await(0,d.wj)(a.clock,(0,h.E)(E),g,t=>(0,h.t)(e.with({signal:t}),E))
-const I=(0,u.Jd)(w)
-await(0,l.DR)({cluster:p,clock:a.clock,app:c},{...s,result:"undone",cause:`its run was interrupted; restored by ${(0,o.Gg)(f)}${I?`, except for what another client set: ${I}`:""}`,seconds:Math.max(0,(a.clock.now()-Date.parse(s.at))/1e3),migrations:[]}).catch(e=>{m.say(`the history could not be written: ${String(e)}`)})
-await(0,A.yv)(p,a.clock,c,n)
-return w}async function endMigrations(e,t){const{app:n,cluster:s,log:o}=e
-const a=(await unfinishedMigrations(s,n)).map(i.Vb)
-await Promise.all(a.map(async n=>{o.say(`job/${n} was left unfinished: stopping it`)
-try{await(0,f.e)(e,t,n)}catch(e){if(e instanceof r.Vj)throw e;(0,c.fJ)({code:"restore-failed",sentence:`job/${n} was left unfinished, and stopping it failed: ${(0,g.b)(e)}`})}}))
-return a.map(e=>`job/${e}`)}async function unfinishedMigrations(e,t){const n=(0,a.rJ)("batch/v1",e.namespace,"jobs")
-const{items:r}=await e.get(n)
-return r.filter(({metadata:e,status:n})=>e?.labels?.[s._$]===t&&!n?.conditions?.some(({type:e,status:t})=>["Complete","Failed"].includes(e)&&t==="True"))}},7763:(e,t,n)=>{n.d(t,{t:()=>undo,E:()=>undoBudget})
+return{logsWanted:[],...e&&{ended:true}}},()=>{})).catch(()=>{throw new Error(`the pod of job/${s} does not terminate: kubectl delete pod -l job-name=${s}`)})}function podsOfJob(e,t){return[...e.pods.values()].filter(({metadata:e})=>e?.labels?.["job-name"]===t)}},6187:(e,t,n)=>{n.d(t,{Dw:()=>mayHaveMigrated,d9:()=>endMigrations,h2:()=>unfinishedMigrations,lj:()=>recover})
+var s=n(4360)
+var r=n(5950)
+var o=n(9869)
+var i=n(8911)
+var a=n(9340)
+var c=n(1856)
+var l=n(4592)
+var A=n(8860)
+var u=n(6099)
+var d=n(8075)
+var f=n(3242)
+var h=n(7838)
+var g=n(7763)
+var p=n(811)
+async function recover(e,t,n,s){const{begun:r,snapshot:o,timeouts:a}=n
+const{platform:c,app:l,holder:h,signal:p,cluster:m,log:E}=e
+E.say(`found an unfinished release: ${r.tag} by ${(0,i.Gg)(r)}`)
+const w={live:t,snapshot:o,timeouts:a}
+const y=await(0,f.wj)(c.clock,(0,g.E)(w),p,t=>(0,g.t)(e.with({signal:t}),w))
+const I=(0,d.Jd)(y)
+await(0,A.DR)({cluster:m,clock:c.clock,app:l},{...r,result:"undone",cause:`its run was interrupted; restored by ${(0,i.Gg)(h)}${I?`, except for what another client set: ${I}`:""}`,seconds:Math.max(0,(c.clock.now()-Date.parse(r.at))/1e3),migrations:[]},{...s&&{schema:{is:"unknown"}}}).catch(e=>{E.say(`the history could not be written: ${String(e)}`)})
+await(0,u.yv)(m,c.clock,l,n)
+return y}const m=36e5
+function mayHaveMigrated({platform:e},t,{begun:n}){if(n.command==="rollback")return false
+const r=e.clock.now()-Date.parse(n.at)>m
+return r||[...t.clusterState().jobs.values()].some(e=>(0,s.ng)(e)===n.run)}async function endMigrations(e,t){const{app:n,cluster:s,log:r}=e
+const i=(await unfinishedMigrations(s,n)).map(a.Vb)
+const c=i.some(e=>runs(t,e))
+await Promise.all(i.map(async n=>{r.say(`job/${n} was left unfinished: stopping it`)
+try{await(0,h.ee)(e,t,n)}catch(e){if(e instanceof o.Vj)throw e;(0,l.fJ)({code:"restore-failed",sentence:`job/${n} was left unfinished, and stopping it failed: ${(0,p.b)(e)}`})}}))
+if(c){const t={cluster:s,clock:e.platform.clock,app:n}
+await(0,A.$)(t,{is:"unknown"}).catch(e=>{if(e instanceof o.Vj)throw e
+r.say(`the history could not be written: ${(0,p.b)(e)}`)})}return i.map(e=>`job/${e}`)}function runs(e,t){return(0,h.F3)(e.clusterState(),t).some(({status:e})=>e?.containerStatuses?.some(({state:e})=>e?.running))}async function unfinishedMigrations(e,t){const n=(0,c.rJ)("batch/v1",e.namespace,"jobs")
+const{items:s}=await e.get(n)
+return s.filter(({metadata:e,status:n})=>e?.labels?.[r._$]===t&&!n?.conditions?.some(({type:e,status:t})=>["Complete","Failed"].includes(e)&&t==="True"))}},7763:(e,t,n)=>{n.d(t,{t:()=>undo,E:()=>undoBudget})
 var s=n(9340)
 var r=n(4339)
 var o=n(4592)
@@ -12498,79 +12653,113 @@ const E=n.clusterState()
 const w=p.map(({before:e,current:t})=>{const n=(0,i.Sh)((0,s.hY)(t),t,t,E)
 const{available:r,wanted:o}=(0,c.nS)(e)
 return r<o?{...n,available:r}:n})
-const I=p.flatMap(({before:e,did:t})=>t==="put"?[(0,r.T)((0,s.hY)(e))]:[])
-const y=keepUnblocked(f,n,m,h)
-return(0,l.T)({cluster:f,clock:u.clock,live:n,desiredWorkloads:w,timeouts:o,startedAt:a,onProgress:e=>{A(asWritten(e,I))},toRepo:(0,g.YT)(e),stageLog:h,signal:d}).finally(y)}function asWritten(e,t){return Object.fromEntries(Object.entries(e).map(([e,n])=>{const{startedAt:s,...r}=n
+const y=p.flatMap(({before:e,did:t})=>t==="put"?[(0,r.T)((0,s.hY)(e))]:[])
+const I=keepUnblocked(f,n,m,h)
+return(0,l.T)({cluster:f,clock:u.clock,live:n,desiredWorkloads:w,timeouts:o,startedAt:a,onProgress:e=>{A(asWritten(e,y))},toRepo:(0,g.YT)(e),stageLog:h,signal:d}).finally(I)}function asWritten(e,t){return Object.fromEntries(Object.entries(e).map(([e,n])=>{const{startedAt:s,...r}=n
 return[e,t.includes(e)?n:r]}))}},8152:(e,t,n)=>{n.d(t,{O:()=>fenced})
-function fenced(e,t){return{...e,post:async(n,s)=>e.post(n,s,await t.ensureHeld()),put:async(n,s)=>e.put(n,s,await t.ensureHeld()),remove:async(n,s)=>e.remove(n,{...s,signal:await t.ensureHeld()}),kubectl:(n,s)=>e.kubectl(n,{...s,ensureHeld:()=>t.ensureHeld()})}}},9869:(e,t,n)=>{n.d(t,{Sx:()=>microTime,Vj:()=>LeaseLost,um:()=>keepRenewed,yN:()=>o})
+function fenced(e,t){return{...e,post:async(n,s)=>e.post(n,s,await t.ensureHeld()),put:async(n,s)=>e.put(n,s,await t.ensureHeld()),remove:async(n,s)=>e.remove(n,{...s,signal:await t.ensureHeld()}),kubectl:(n,s)=>e.kubectl(n,{...s,ensureHeld:()=>t.ensureHeld()})}}},702:(e,t,n)=>{n.d(t,{UW:()=>withSchema,Zo:()=>fitOf,lZ:()=>wayBack,q4:()=>breaking})
+var s=n(7398)
+var r=n(9025)
+var o=n(6858)
+const i=30
+function fitOf(e){if(!(0,o.$i)(e)||!Array.isArray(e["misfits"]))return
+const t=e["misfits"].map(e=>{const t=(0,s.U8)(e)
+const n=(0,o.$i)(e)?e["release"]:void 0
+return t&&{...t,...typeof n==="number"&&{release:n}}})
+const n=t.filter(e=>e!==void 0)
+if(n.length<t.length)return
+return{misfits:n,...e["changed"]===true&&{changed:true}}}function withSchema(e,t,n){const s=e.find(({run:e})=>e===n)?.number
+return e.map(e=>{if(e.run===n||!(0,r.FM)(e))return e
+const{fit:o,...i}=e
+const a=o&&fitAfter(o,e,t,s)
+return{...i,...a&&{fit:a}}})}function fitAfter(e,{needs:t=""},n,s){if(n.is==="unknown")return
+const{databases:r,applied:o}=n
+const a=r.map(({database:e,earlier:n})=>({database:e,own:n[t]}))
+const c=a.filter(e=>e.own!==void 0)
+if(c.length<a.length)return
+const l=c.reduce((e,{database:t,own:n})=>n?misfitsAfter(e,t,n):e,e.misfits)
+const A=o.length===1?o[0]:void 0
+const u=l.map(t=>{if(e.misfits.includes(t))return t
+const n=t.migration??A
+return{...t,...n!==void 0&&{migration:n},...s!==void 0&&{release:s}}})
+const d=e.changed===true||o.length>0||!isSame(u,e.misfits)
+const f=u.toSorted((e,t)=>Number(isMild(e))-Number(isMild(t)))
+return{misfits:f.slice(0,i),...d&&{changed:d}}}function misfitsAfter(e,t,{added:n,gone:s}){const nameOf=({rule:e,object:t})=>`${e} ${t}`
+const r=e.filter(e=>e.database!==t||!s.includes(nameOf(e)))
+const isKnown=e=>r.some(n=>n.database===t&&nameOf(n)===nameOf(e))
+return[...r,...n.filter(e=>!isKnown(e))]}function isMild({severity:e}){return e!=="breaks"}function isSame(e,t){return e.length===t.length&&e.every(e=>t.includes(e))}function breaking(e){return e.filter(e=>!isMild(e))}function wayBack(e,t){const n=e?.fit
+if(!n)return{is:"to prove"}
+const s=breaking(n.misfits)
+if(s.length>0)return{is:"unfit",breaks:s}
+return n.changed===true||t.length>0?{is:"to prove"}:{is:"unchanged"}}},9869:(e,t,n)=>{n.d(t,{Sx:()=>microTime,Vj:()=>LeaseLost,um:()=>keepRenewed,yN:()=>o})
 var s=n(1407)
 var r=n(3006)
 const o="django-rollout/holder"
 const i=1e3
 function keepRenewed(e,t,n){const s=new RenewedLease(e,t)
 s.begin(n)
-return s}class RenewedLease{#y="held"
-#wn
-#In=new AbortController
-#yn=0
-#Bn
-#Qn=new AbortController
-#bn=Promise.withResolvers()
-#vn
-#kn=new AbortController
-#fn=new AbortController
-#Sn
-constructor(e,t){this.#Sn=e
-this.#wn=t}get lost(){return this.#kn.signal}begin(e){this.#Tn(e)
-this.#vn=this.#Rn().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAborted()
-const{signal:e}=this.#In
-if(!e.aborted&&this.#Sn.clock.now()<this.#yn)return e
-await this.#bn.promise}}async release(){if(this.#Dn())return
-this.#y="released"
-this.#fn.abort()
-await this.#vn
-const{cluster:e,path:t}=this.#Sn
-await e.put(t,{...this.#wn,spec:{...this.#wn.spec,holderIdentity:""}})}#Dn(){return this.#y==="lost"||this.#y==="released"}#Tn(e){this.#y="held"
-this.#Bn=void 0
-this.#yn=e+this.#Sn.lastsMs*.9
-if(this.#In.signal.aborted)this.#In=new AbortController
-this.#bn.resolve(void 0)
-this.#bn=Promise.withResolvers()
-this.#Qn.abort()
-this.#Qn=new AbortController
-const t=AbortSignal.any([this.#Qn.signal,this.#fn.signal])
-this.#Nn(e,t).catch(()=>{})}#On(){if(this.#Dn())return
-this.#y="uncertain"
-this.#In.abort(new r.sr)}#Fn(e){if(this.#Dn())return
-this.#y="lost"
-this.#fn.abort()
-this.#In.abort(e)
-this.#kn.abort(e)
-this.#bn.resolve(void 0)}async#Nn(e,t){const{clock:n}=this.#Sn
+return s}class RenewedLease{#I="held"
+#Qn
+#bn=new AbortController
+#vn=0
+#kn
+#Sn=new AbortController
+#Tn=Promise.withResolvers()
+#Rn
+#Dn=new AbortController
+#hn=new AbortController
+#Nn
+constructor(e,t){this.#Nn=e
+this.#Qn=t}get lost(){return this.#Dn.signal}begin(e){this.#On(e)
+this.#Rn=this.#Fn().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAborted()
+const{signal:e}=this.#bn
+if(!e.aborted&&this.#Nn.clock.now()<this.#vn)return e
+await this.#Tn.promise}}async release(){if(this.#Ln())return
+this.#I="released"
+this.#hn.abort()
+await this.#Rn
+const{cluster:e,path:t}=this.#Nn
+await e.put(t,{...this.#Qn,spec:{...this.#Qn.spec,holderIdentity:""}})}#Ln(){return this.#I==="lost"||this.#I==="released"}#On(e){this.#I="held"
+this.#kn=void 0
+this.#vn=e+this.#Nn.lastsMs*.9
+if(this.#bn.signal.aborted)this.#bn=new AbortController
+this.#Tn.resolve(void 0)
+this.#Tn=Promise.withResolvers()
+this.#Sn.abort()
+this.#Sn=new AbortController
+const t=AbortSignal.any([this.#Sn.signal,this.#hn.signal])
+this.#_n(e,t).catch(()=>{})}#Mn(){if(this.#Ln())return
+this.#I="uncertain"
+this.#bn.abort(new r.sr)}#Un(e){if(this.#Ln())return
+this.#I="lost"
+this.#hn.abort()
+this.#bn.abort(e)
+this.#Dn.abort(e)
+this.#Tn.resolve(void 0)}async#_n(e,t){const{clock:n}=this.#Nn
 const until=e=>n.sleep(Math.max(0,e-n.now()),t)
-await until(this.#yn)
-this.#On()
-if(isDenied(this.#Bn))this.#Fn(lostBy(this.#Bn))
+await until(this.#vn)
+this.#Mn()
+if(isDenied(this.#kn))this.#Un(lostBy(this.#kn))
 await until(e+r.E_)
-this.#Fn(lostBy(this.#Bn))}async#Rn(){const{clock:e,lastsMs:t}=this.#Sn
-for(let n=t/3;;){await e.sleep(n,this.#fn.signal)
-n=await this.#Ln()?t/3:i}}async#Ln(){const{cluster:e,clock:t,path:n}=this.#Sn
+this.#Un(lostBy(this.#kn))}async#Fn(){const{clock:e,lastsMs:t}=this.#Nn
+for(let n=t/3;;){await e.sleep(n,this.#hn.signal)
+n=await this.#xn()?t/3:i}}async#xn(){const{cluster:e,clock:t,path:n}=this.#Nn
 const r=t.now()
-try{this.#wn=await e.put(n,{...this.#wn,spec:{...this.#wn.spec,renewTime:microTime(r)}})
-if(!this.#Dn())this.#Tn(r)
-return true}catch(e){this.#Bn=e
-if(e instanceof s.h&&[404,409].includes(e.status))await this.#Mn()
-else if(this.#y==="uncertain"&&isDenied(e))this.#Fn(lostBy(e))
-return false}}async#Mn(){const{cluster:e,path:t,holderId:n}=this.#Sn
+try{this.#Qn=await e.put(n,{...this.#Qn,spec:{...this.#Qn.spec,renewTime:microTime(r)}})
+if(!this.#Ln())this.#On(r)
+return true}catch(e){this.#kn=e
+if(e instanceof s.h&&[404,409].includes(e.status))await this.#$n()
+else if(this.#I==="uncertain"&&isDenied(e))this.#Un(lostBy(e))
+return false}}async#$n(){const{cluster:e,path:t,holderId:n}=this.#Nn
 try{const s=await e.find(t)
-if(s?.spec?.holderIdentity===n)this.#wn=s
-else this.#Fn(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#Bn=e}}}class LeaseLost extends Error{why
+if(s?.spec?.holderIdentity===n)this.#Qn=s
+else this.#Un(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#kn=e}}}class LeaseLost extends Error{why
 words
 name="LeaseLost"
 constructor(e,t){super("the lock was lost: another run may have taken it")
 this.why=e
 this.words=t}}function isDenied(e){return e instanceof s.h&&[401,403].includes(e.status)}function lostBy(e){if(isDenied(e))return new LeaseLost("denied",`${e.status} ${e.reason}`)
-return new LeaseLost("unreachable",e instanceof Error?e.message:"")}function microTime(e){return new Date(e).toISOString().replace("Z","000Z")}},8860:(e,t,n)=>{n.d(t,{Mc:()=>forgetDatabases,bL:()=>readArchive,Lu:()=>readHistory,tl:()=>readReleases,DR:()=>saveRelease})
+return new LeaseLost("unreachable",e instanceof Error?e.message:"")}function microTime(e){return new Date(e).toISOString().replace("Z","000Z")}},8860:(e,t,n)=>{n.d(t,{Mc:()=>forgetDatabases,bL:()=>readArchive,Lu:()=>readHistory,tl:()=>readReleases,DR:()=>saveRelease,$:()=>saveSchemaChange})
 var s=n(8522)
 var r=n(1407)
 var o=n(3006)
@@ -12594,33 +12783,41 @@ const reference=(e,t)=>Array.isArray(e)&&typeof e[0]==="string"?void 0:`${t} is 
 const p=(0,f.OA)({t:f.Ae,n:(0,f.no)(flag),d:(0,f.no)(flag),p:(0,f.no)(flag),g:(0,f.no)(flag),r:(0,f.no)(reference)},"left")
 const m=(0,f.OA)({m:f.Ae,u:(0,f.no)(flag),o:(0,f.no)(flag),c:(0,f.A7)(p)},"left")
 const E=(0,f.A7)((0,f.A7)(m))
-var w=n(1777)
+var w=n(702)
+var y=n(1777)
 async function readArchive(e,t,n){const s=await readLive(e,t)
 const r=historyOf(s).filter(({image:e})=>(0,i.iI)(e,n))
 const o=r.flatMap(({number:e})=>{const t=unpacked(s?.binaryData?.[templatesKeyOf(e)])
 return t?[[e,t]]:[]})
-const a=r.flatMap(({digest:e,needs:t=""})=>{const n=s?.binaryData?.[needsKeyOf(t)]
-return n!==void 0&&isWhole(n,t)?[[e,n]]:[]})
-const c=databasesOf(s)
-return{history:r,templates:new Map(o),databases:c,needs:new Map(a)}}async function readHistory(e,t,n){const s=await readReleases(e,t)
+const a=new Map(keptNeeds(r).flatMap(e=>{const t=s?.binaryData?.[needsKeyOf(e)]
+return t!==void 0&&isWhole(t,e)?[[e,t]]:[]}))
+const c=r.flatMap(({digest:e,needs:t=""})=>{const n=a.get(t)
+return n===void 0?[]:[[e,n]]})
+const A=new Set(r.filter(l.FM).map(({needs:e})=>e))
+return{history:r,templates:new Map(o),databases:databasesOf(s),needs:new Map(c),earlier:[...a].flatMap(([e,t])=>A.has(e)?[{hash:e,needs:t}]:[])}}async function readHistory(e,t,n){const s=await readReleases(e,t)
 return s.filter(({image:e})=>(0,i.iI)(e,n))}async function readReleases(e,t){return historyOf(await readLive(e,t))}async function readLive(e,t){const n=await e.find(`${configMapsOf(e)}/${(0,a.Fe)(t)}`)
 if(n)(0,a.wj)(e,"configmap",n.metadata)
 return n}const I="django-rollout/databases"
-function databasesOf(e){try{return JSON.parse(e?.metadata?.annotations?.[I]??"{}")}catch{return{}}}function forgetDatabases(e){return["annotate","configmap",(0,a.Fe)(e),`${I}-`]}async function saveRelease({cluster:e,clock:t,app:n},s,{templates:i,databases:c,before:A,needs:u}={}){const d=u===void 0?s:{...s,needs:hashOf(u)}
-const f=c===void 0?{}:{[I]:JSON.stringify(c)}
+function databasesOf(e){try{return JSON.parse(e?.metadata?.annotations?.[I]??"{}")}catch{return{}}}function forgetDatabases(e){return["annotate","configmap",(0,a.Fe)(e),`${I}-`]}async function saveRelease({cluster:e,clock:t,app:n},s,{templates:r,databases:i,before:c,needs:A,schema:u}={}){const d=A===void 0?s:{...s,needs:hashOf(A)}
+const f=i===void 0?{}:{[I]:JSON.stringify(i)}
 const h=configMapsOf(e)
 const g=`${h}/${(0,a.Fe)(n)}`
 await(0,o.jh)(t,e.life,async()=>{const t=await readLive(e,n)
-const s=A&&(0,l.w7)(d,A)
-const r=withRelease(historyOf(t),d,s)
-const o=Object.fromEntries(r.map(e=>[keyOf(e.number),JSON.stringify(e)]))
-const p=t?.binaryData??{}
-const m={...withTemplates(r,p,{[d.run]:i,...s&&{[s.run]:A.templates}}),...withNeeds(r,p,u)}
-await(t?e.put(g,{...t,metadata:{...t.metadata,annotations:{...t.metadata?.annotations,...f}},data:o,binaryData:m}):e.post(h,{apiVersion:"v1",kind:"ConfigMap",metadata:{name:(0,a.Fe)(n),labels:a.Yq,...c!==void 0&&{annotations:f}},data:o,binaryData:m}))},e=>(0,o.dg)(e)||e instanceof r.h&&e.status===409)}function withRelease(e,t,n){if(e.some(({run:e})=>e===t.run))return(0,l.vN)(e,t)
+const s=c&&(0,l.w7)(d,c)
+const o=withRelease(historyOf(t),d,s)
+const p=u?(0,w.UW)(o,u,d.run):o
+const m=dataOf(p)
+const E=t?.binaryData??{}
+const y={...withTemplates(p,E,{[d.run]:r,...s&&{[s.run]:c.templates}}),...withNeeds(p,E,A)}
+await(t?e.put(g,{...t,metadata:{...t.metadata,annotations:{...t.metadata?.annotations,...f}},data:m,binaryData:y}):e.post(h,{apiVersion:"v1",kind:"ConfigMap",metadata:{name:(0,a.Fe)(n),labels:a.Yq,...i!==void 0&&{annotations:f}},data:m,binaryData:y}))},isConflict)}async function saveSchemaChange({cluster:e,clock:t,app:n},s){await(0,o.jh)(t,e.life,async()=>{const t=await readLive(e,n)
+const r=historyOf(t)
+if(!t||r.length===0)return
+const o=dataOf((0,w.UW)(r,s))
+await e.put(`${configMapsOf(e)}/${(0,a.Fe)(n)}`,{...t,data:o})},isConflict)}function isConflict(e){return(0,o.dg)(e)||e instanceof r.h&&e.status===409}function dataOf(e){return Object.fromEntries(e.map(e=>[keyOf(e.number),JSON.stringify(e)]))}function withRelease(e,t,n){if(e.some(({run:e})=>e===t.run))return(0,l.vN)(e,t)
 if(t.result==="found")return(0,l.BL)(e,t)
-return(0,l.vN)(n?(0,l.BL)(e,n):e,t)}const y=350*1024
-const B=16*1024*1024
-function withTemplates(e,t,n){let s=y
+return(0,l.vN)(n?(0,l.BL)(e,n):e,t)}const B=350*1024
+const Q=16*1024*1024
+function withTemplates(e,t,n){let s=B
 const r=e.filter(l.FM).toReversed().flatMap(e=>{const r=templatesKeyOf(e.number)
 const o=n[e.run]
 const i=o?packed(o):t[r]
@@ -12632,11 +12829,13 @@ const r=s[n]
 if(r===void 0||!isWhole(r,t))return e
 const o=Object.values(e).reduce((e,{length:t})=>e+t,r.length)
 return o>h?e:{...e,[n]:r}},{})}function packed(e){return(0,s.gzipSync)(JSON.stringify(e)).toString("base64")}function unpacked(e){if(e===void 0)return
-try{const t=(0,s.gunzipSync)(Buffer.from(e,"base64"),{maxOutputLength:B})
+try{const t=(0,s.gunzipSync)(Buffer.from(e,"base64"),{maxOutputLength:Q})
 const n=JSON.parse(t.toString())
-return(0,w.W8)(n)?n:void 0}catch{return}}function historyOf(e){return Object.entries(e?.data??{}).flatMap(([e,t])=>{try{const n=JSON.parse(t)
+return(0,y.W8)(n)?n:void 0}catch{return}}function historyOf(e){return Object.entries(e?.data??{}).flatMap(([e,t])=>{try{const n=JSON.parse(t)
 if((0,A.xL)(n)!==void 0)return[]
-return keyOf(n.number)===e?[n]:[]}catch{return[]}}).sort((e,t)=>e.number-t.number)}function keyOf(e){return`release-${String(e).padStart(6,"0")}`}function needsKeyOf(e){return`needs-${e}`}function templatesKeyOf(e){return keyOf(e).replace("release","templates")}function configMapsOf(e){return(0,c.rJ)("v1",e.namespace,"configmaps")}},9025:(e,t,n)=>{n.d(t,{BL:()=>withFound,BO:()=>liveNow,FM:()=>wentLive,Ol:()=>wanted,dR:()=>liveSince,jo:()=>chosenFrom,u7:()=>hasGoneLive,vN:()=>added,w7:()=>foundBefore})
+const{fit:s,...r}=n
+const o=(0,w.Zo)(s)
+return keyOf(r.number)===e?[{...r,...o&&{fit:o}}]:[]}catch{return[]}}).sort((e,t)=>e.number-t.number)}function keyOf(e){return`release-${String(e).padStart(6,"0")}`}function needsKeyOf(e){return`needs-${e}`}function templatesKeyOf(e){return keyOf(e).replace("release","templates")}function configMapsOf(e){return(0,c.rJ)("v1",e.namespace,"configmaps")}},9025:(e,t,n)=>{n.d(t,{BL:()=>withFound,BO:()=>liveNow,FM:()=>wentLive,MT:()=>appliedSince,Ol:()=>wanted,dR:()=>liveSince,jo:()=>chosenFrom,u7:()=>hasGoneLive,vN:()=>added,w7:()=>foundBefore})
 var s=n(3165)
 const r=20
 const o=5
@@ -12645,16 +12844,24 @@ function added(e,t){const n=e.find(({run:e})=>e===t.run)
 const s=e.at(-1)?.number??0
 const r=n?.cause??t.cause
 const o=t.migrations.length>0?t.migrations:n?.migrations??[]
-const a=t.needs??n?.needs
-const c={...t,migrations:o,...r!==void 0&&{cause:r.slice(0,i)},...a!==void 0&&{needs:a},number:n?.number??s+1}
-const l=n?e.map(e=>e===n?c:e):[...e,c]
-return shortened(l)}function withFound(e,t){const n=liveNow(e)
+const a={...restored(e,t),...n,...t}
+const{needs:c,migrate:l}=a
+const A=c!==void 0&&t.back===void 0
+const u=a.fit??(A?{misfits:[]}:void 0)
+const d={...t,migrations:o,...r!==void 0&&{cause:r.slice(0,i)},...c!==void 0&&{needs:c},...l!==void 0&&{migrate:l},...u&&isLive(t)&&{fit:u},number:n?.number??s+1}
+const f=n?e.map(e=>e===n?d:e):[...e,d]
+return shortened(f)}function restored(e,{back:t,digest:n}){if(t===void 0)return{}
+const s=e.findLast(e=>placeOf(e)===t&&e.digest===n)
+if(!s)return{}
+const{needs:r,migrate:o,fit:i}=s
+return{...r!==void 0&&{needs:r},...o!==void 0&&{migrate:o},...i&&{fit:i}}}function withFound(e,t){const n=liveNow(e)
 if(n?.digest===t.digest)return e
 const s=e.findLast(e=>wentLive(e)&&e.digest===t.digest)
 return added(e,s?{...t,command:"rollback",back:placeOf(s)}:t)}function foundBefore({run:e,who:t,at:n,image:s},{tag:r,digest:o}){return{run:`${e}:before`,command:"deploy",who:t,at:n,image:s,tag:r,digest:o,result:"found",seconds:0,migrations:[]}}function shortened(e){if(e.length<=r)return e
 const t=new Set(lineOf(e).slice(-o))
 const n=e.find(e=>!t.has(e))
-return shortened(e.filter(e=>e!==n))}function wentLive({result:e}){return e==="deployed"||e==="found"}function hasGoneLive(e,{run:t}){return e.some(e=>e.run===t&&wentLive(e))}function liveNow(e){return e.findLast(wentLive)}function chosenFrom(e,t){return t&&!hasGoneLive(e,t)?{history:e,open:t}:{history:e}}function liveSince({history:e,open:t},n){const s=liveNow(n)
+return shortened(e.filter(e=>e!==n))}function wentLive(e){return isLive(e)}function isLive({result:e}){return e==="deployed"||e==="found"}function appliedSince(e,t){const n=placeOf(t)
+return e.flatMap(e=>e.number>n?e.migrations:[])}function hasGoneLive(e,{run:t}){return e.some(e=>e.run===t&&wentLive(e))}function liveNow(e){return e.findLast(wentLive)}function chosenFrom(e,t){return t&&!hasGoneLive(e,t)?{history:e,open:t}:{history:e}}function liveSince({history:e,open:t},n){const s=liveNow(n)
 return s?.run===liveNow(e)?.run||s?.run===t?.run?void 0:s}function wanted(e,t,n,s=()=>false){if(t==="previous")return n&&n.command!=="rollback"?lastLive(e):previous(e,s)
 const r=e.filter(({sha:e,tag:n})=>isNamed(t,e,n))
 const o=r.filter(({tag:e})=>e===t)
@@ -12732,18 +12939,18 @@ const l=(0,s.Qq)(/^[a-z0-9][\w.:-]{0,252}$/i,"a name")
 const A=(0,s.Qq)(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/,"a time")
 const u=/^https?:\/\/\S+$/
 const d={run:(0,s.Qq)(/^\S{1,200}$/,"the id of a run"),command:(0,s.yL)("release","deploy","rollback"),who:(0,s.Qq)(),url:(0,s.no)((0,s.Qq)(u,"an address")),at:A,image:a,tag:o,digest:i,sha:(0,s.no)(r),jobs:(0,s.no)((0,s.c3)((0,s.Qq)())),back:(0,s.no)(s.U9)}
-const f={...d,result:(0,s.Qq)(/^[a-z]+$/,"a result"),cause:(0,s.no)((0,s.Qq)()),seconds:s.U9,migrations:(0,s.c3)((0,s.Qq)()),needs:(0,s.no)((0,s.Qq)(/^[0-9a-f]{32}$/,"a hash")),number:s.U9}
+const f={...d,result:(0,s.Qq)(/^[a-z]+$/,"a result"),cause:(0,s.no)((0,s.Qq)()),seconds:s.U9,migrations:(0,s.c3)((0,s.Qq)()),needs:(0,s.no)((0,s.Qq)(/^[0-9a-f]{32}$/,"a hash")),migrate:(0,s.no)((0,s.Qq)()),fit:s.D8,number:s.U9}
 const h=(0,s.A7)(s.Ae)
 const g=(0,s.OA)({name:l,namespace:(0,s.no)(l),uid:(0,s.no)((0,s.Qq)()),resourceVersion:(0,s.no)((0,s.Qq)()),generation:(0,s.no)(s.U9),labels:(0,s.no)(h),annotations:(0,s.no)(h),ownerReferences:(0,s.no)((0,s.c3)((0,s.OA)({},"left")))},"left")
 const p=(0,s.OA)({apiVersion:(0,s.Qq)(/^([a-z0-9][a-z0-9.-]*\/)?v\d\w*$/,"a version of an API"),kind:(0,s.Qq)(/^[A-Z]\w*$/,"a kind"),metadata:g},"left")
 const m=(0,s.OA)({name:(0,s.no)((0,s.Qq)())},"left")
 const E=(0,s.no)(m)
 const w=(0,s.OA)({name:(0,s.Qq)(),image:(0,s.no)(s.Ae),env:(0,s.no)((0,s.c3)((0,s.OA)({name:(0,s.Qq)(),value:(0,s.no)(s.Ae),valueFrom:(0,s.no)((0,s.OA)({configMapKeyRef:E,secretKeyRef:E},"left"))},"left"))),envFrom:(0,s.no)((0,s.c3)((0,s.OA)({configMapRef:E,secretRef:E},"left"))),ports:(0,s.no)((0,s.c3)((0,s.OA)({},"left"))),volumeMounts:(0,s.no)((0,s.c3)((0,s.OA)({},"left")))},"left")
-const I=(0,s.OA)({configMap:E,secret:(0,s.no)((0,s.OA)({},"left"))},"left")
-const y=(0,s.OA)({metadata:(0,s.no)((0,s.OA)({labels:(0,s.no)(h),annotations:(0,s.no)(h)},"left")),spec:(0,s.OA)({containers:(0,s.c3)(w),initContainers:(0,s.no)((0,s.c3)(w)),volumes:(0,s.no)((0,s.c3)((0,s.Q7)(I,(0,s.OA)({projected:(0,s.no)((0,s.OA)({sources:(0,s.no)((0,s.c3)(I))},"left"))},"left")))),imagePullSecrets:(0,s.no)((0,s.c3)(m)),serviceAccountName:(0,s.no)((0,s.Qq)())},"left")},"left")
+const y=(0,s.OA)({configMap:E,secret:(0,s.no)((0,s.OA)({},"left"))},"left")
+const I=(0,s.OA)({metadata:(0,s.no)((0,s.OA)({labels:(0,s.no)(h),annotations:(0,s.no)(h)},"left")),spec:(0,s.OA)({containers:(0,s.c3)(w),initContainers:(0,s.no)((0,s.c3)(w)),volumes:(0,s.no)((0,s.c3)((0,s.Q7)(y,(0,s.OA)({projected:(0,s.no)((0,s.OA)({sources:(0,s.no)((0,s.c3)(y))},"left"))},"left")))),imagePullSecrets:(0,s.no)((0,s.c3)(m)),serviceAccountName:(0,s.no)((0,s.Qq)())},"left")},"left")
 const B=(0,s.no)(s.U9)
-const Q=(0,s.OA)({jobTemplate:(0,s.OA)({spec:(0,s.OA)({template:y},"left")},"left")},"left")
-const b={Deployment:(0,s.OA)({replicas:B,template:y},"left"),StatefulSet:(0,s.OA)({replicas:B,template:y,serviceName:(0,s.no)((0,s.Qq)())},"left"),DaemonSet:(0,s.OA)({template:y},"left"),CronJob:Q}
+const Q=(0,s.OA)({jobTemplate:(0,s.OA)({spec:(0,s.OA)({template:I},"left")},"left")},"left")
+const b={Deployment:(0,s.OA)({replicas:B,template:I},"left"),StatefulSet:(0,s.OA)({replicas:B,template:I,serviceName:(0,s.no)((0,s.Qq)())},"left"),DaemonSet:(0,s.OA)({template:I},"left"),CronJob:Q}
 const workload=(e,t)=>{const{apiVersion:n,kind:r=""}=e
 const o=/^(apps|batch)\//.test(n??"")?b[r]:void 0
 return o&&(0,s.OA)({spec:o},"left")(e,t)}
@@ -12792,8 +12999,8 @@ const o=`${(0,c.rJ)(versionOf(t),e.namespace,r)}/${(0,u.Vb)(t)}`
 l.push({...n,path:o})}return{is:"found",snapshot:l}}function refused(e){return{is:"refused",why:e}}function versionOf(e){return e.apiVersion??""}function kindOf(e){return`${e.apiVersion} ${e.kind}`}var m=n(9554)
 var E=n(6858)
 const w=900*1024
-const I=16*1024*1024
-const y=200
+const y=16*1024*1024
+const I=200
 async function openRecord(e,t,n,s){const i={...s,namespace:await namespaceOf(e)}
 const a=secretOf(n,i)
 return(0,o.jh)(t,e.life,async()=>{try{const{metadata:t}=await e.post(secretsOf(e),a)
@@ -12819,7 +13026,7 @@ if(o.is==="refused")return unusable(e,t,o.why,o.wayOut)
 return{...s,snapshot:o.snapshot}}function unpacked(e){const wrong=e=>({is:"wrong",why:e})
 if(e==="")return wrong('it has no key "record"')
 let t
-try{t=(0,s.gunzipSync)(Buffer.from(e,"base64"),{maxOutputLength:I}).toString()}catch(e){return e.code==="ERR_BUFFER_TOO_LARGE"?wrong(`it is larger than ${I/1024/1024} MiB unpacked`):wrong('its key "record" is not gzip')}if((0,E.d1)(t)>y)return wrong("it is nested too deeply")
+try{t=(0,s.gunzipSync)(Buffer.from(e,"base64"),{maxOutputLength:y}).toString()}catch(e){return e.code==="ERR_BUFFER_TOO_LARGE"?wrong(`it is larger than ${y/1024/1024} MiB unpacked`):wrong('its key "record" is not gzip')}if((0,E.d1)(t)>I)return wrong("it is nested too deeply")
 let n
 try{n=JSON.parse(t)}catch{return wrong('its key "record" is not JSON')}const r=(0,m.Kw)(n)
 if(r!==void 0)return wrong(`${r}: another version of django-rollout, or another client, wrote it`)
@@ -12839,9 +13046,9 @@ A=o.version
 throw new WrittenBefore("the record was written by a request whose response was lost")}},e=>e instanceof WrittenBefore||(0,o.dg)(e))}class WrittenBefore extends Error{}function keptAs(e,t){return{...e,uid:t?.uid??"",version:t?.resourceVersion??""}}function secretOf(e,{snapshot:t,...n}){const r=t.map(({path:e,...t})=>t)
 const o=JSON.stringify({...n,snapshot:r})
 const i=(0,s.gzipSync)(o).toString("base64")
-if(i.length>w||o.length>I)(0,l.fJ)({code:"write-failed",sentence:`the objects of this release are too large for the record in the cluster (${Math.ceil(i.length/1024)} kB)`,hint:"split the manifests over several releases"})
+if(i.length>w||o.length>y)(0,l.fJ)({code:"write-failed",sentence:`the objects of this release are too large for the record in the cluster (${Math.ceil(i.length/1024)} kB)`,hint:"split the manifests over several releases"})
 return{apiVersion:"v1",kind:"Secret",metadata:{name:(0,a.Fe)(e),labels:a.Yq},data:{record:i}}}async function closeRecord(e,t,n,{uid:s}){const r=`${secretsOf(e)}/${(0,a.Fe)(n)}`
-await(0,o.jh)(t,e.life,()=>e.remove(r,{uid:s}))}function secretsOf(e){return(0,c.rJ)("v1",e.namespace,"secrets")}},6858:(e,t,n)=>{n.d(t,{A7:()=>mapOf,Ae:()=>anyText,D8:()=>anything,OA:()=>fields,Q7:()=>all,Qq:()=>text,U9:()=>count,c3:()=>listOf,d1:()=>depthOf,no:()=>maybe,yL:()=>oneOf})
+await(0,o.jh)(t,e.life,()=>e.remove(r,{uid:s}))}function secretsOf(e){return(0,c.rJ)("v1",e.namespace,"secrets")}},6858:(e,t,n)=>{n.d(t,{$i:()=>isPlain,A7:()=>mapOf,Ae:()=>anyText,D8:()=>anything,OA:()=>fields,Q7:()=>all,Qq:()=>text,U9:()=>count,c3:()=>listOf,d1:()=>depthOf,no:()=>maybe,yL:()=>oneOf})
 const s=4e3
 function text(e=/^/,t="a text"){return(n,r)=>typeof n==="string"&&n.length<=s&&e.test(n)?void 0:`${r} is not ${t}`}const anyText=(e,t)=>typeof e==="string"?void 0:`${t} is not a string`
 function oneOf(...e){return(t,n)=>typeof t==="string"&&e.includes(t)?void 0:`${n} is not one of ${e.join(", ")}`}const count=(e,t)=>typeof e==="number"&&Number.isFinite(e)&&e>=0?void 0:`${t} is not a number`
@@ -13404,28 +13611,28 @@ let g=A.offset
 let p=null
 for(const r of A.items){const{start:d,key:f,sep:m,value:E}=r
 const w=o.resolveProps(d,{indicator:"explicit-key-ind",next:f??m?.[0],offset:g,onError:u,parentIndent:A.indent,startOnNewline:true})
-const I=!w.found
-if(I){if(f)if(f.type==="block-seq")u(g,"BLOCK_AS_IMPLICIT_KEY","A block sequence may not be used as an implicit map key")
+const y=!w.found
+if(y){if(f)if(f.type==="block-seq")u(g,"BLOCK_AS_IMPLICIT_KEY","A block sequence may not be used as an implicit map key")
 else if("indent"in f&&f.indent!==A.indent)u(g,"BAD_INDENT",l)
 if(!w.anchor&&!w.tag&&!m){p=w.end
 if(w.comment)if(h.comment)h.comment+="\n"+w.comment
 else h.comment=w.comment
 continue}if(w.newlineAfterProp||i.containsNewline(f))u(f??d[d.length-1],"MULTILINE_IMPLICIT_KEY","Implicit keys need to be on a single line")}else if(w.found?.indent!==A.indent)u(g,"BAD_INDENT",l)
 n.atKey=true
-const y=w.end
-const B=f?e(n,f,w,u):t(n,y,d,null,w,u)
+const I=w.end
+const B=f?e(n,f,w,u):t(n,I,d,null,w,u)
 if(n.schema.compat)a.flowIndentCheck(A.indent,f,u)
 n.atKey=false
-if(c.mapIncludes(n,h.items,B))u(y,"DUPLICATE_KEY","Map keys must be unique")
+if(c.mapIncludes(n,h.items,B))u(I,"DUPLICATE_KEY","Map keys must be unique")
 const Q=o.resolveProps(m??[],{indicator:"map-value-ind",next:E,offset:B.range[2],onError:u,parentIndent:A.indent,startOnNewline:!f||f.type==="block-scalar"})
 g=Q.end
-if(Q.found){if(I){if(E?.type==="block-map"&&!Q.hasNewline)u(g,"BLOCK_AS_IMPLICIT_KEY","Nested mappings are not allowed in compact mappings")
+if(Q.found){if(y){if(E?.type==="block-map"&&!Q.hasNewline)u(g,"BLOCK_AS_IMPLICIT_KEY","Nested mappings are not allowed in compact mappings")
 if(n.options.strict&&w.start<Q.found.offset-1024)u(B.range,"KEY_OVER_1024_CHARS","The : indicator must be at most 1024 chars after the start of an implicit block mapping key")}const o=E?e(n,E,Q,u):t(n,g,m,null,Q,u)
 if(n.schema.compat)a.flowIndentCheck(A.indent,E,u)
 g=o.range[2]
 const i=new s.Pair(B,o)
 if(n.options.keepSourceTokens)i.srcToken=r
-h.items.push(i)}else{if(I)u(B.range,"MISSING_CHAR","Implicit map keys need to be followed by map values")
+h.items.push(i)}else{if(y)u(B.range,"MISSING_CHAR","Implicit map keys need to be followed by map values")
 if(Q.comment)if(B.comment)B.comment+="\n"+Q.comment
 else B.comment=Q.comment
 const e=new s.Pair(B)
@@ -13562,15 +13769,15 @@ E.flow=true
 const w=n.atRoot
 if(w)n.atRoot=false
 if(n.atKey)n.atKey=false
-let I=d.offset+d.start.source.length
+let y=d.offset+d.start.source.length
 for(let i=0;i<d.items.length;++i){const a=d.items[i]
-const{start:h,key:m,sep:w,value:y}=a
-const B=c.resolveProps(h,{flow:p,indicator:"explicit-key-ind",next:m??w?.[0],offset:I,onError:f,parentIndent:d.indent,startOnNewline:false})
-if(!B.found){if(!B.anchor&&!B.tag&&!w&&!y){if(i===0&&B.comma)f(B.comma,"UNEXPECTED_TOKEN",`Unexpected , in ${p}`)
+const{start:h,key:m,sep:w,value:I}=a
+const B=c.resolveProps(h,{flow:p,indicator:"explicit-key-ind",next:m??w?.[0],offset:y,onError:f,parentIndent:d.indent,startOnNewline:false})
+if(!B.found){if(!B.anchor&&!B.tag&&!w&&!I){if(i===0&&B.comma)f(B.comma,"UNEXPECTED_TOKEN",`Unexpected , in ${p}`)
 else if(i<d.items.length-1)f(B.start,"UNEXPECTED_TOKEN",`Unexpected empty item in ${p}`)
 if(B.comment)if(E.comment)E.comment+="\n"+B.comment
 else E.comment=B.comment
-I=B.end
+y=B.end
 continue}if(!g&&n.options.strict&&l.containsNewline(m))f(m,"MULTILINE_IMPLICIT_KEY","Implicit keys of flow sequence pairs need to be on a single line")}if(i===0){if(B.comma)f(B.comma,"UNEXPECTED_TOKEN",`Unexpected , in ${p}`)}else{if(!B.comma)f(B.start,"MISSING_CHAR",`Missing , between ${p} items`)
 if(B.comment){let e=""
 e:for(const t of h)switch(t.type){case"comma":case"space":break
@@ -13580,21 +13787,21 @@ default:break e}if(e){let t=E.items[E.items.length-1]
 if(s.isPair(t))t=t.value??t.key
 if(t.comment)t.comment+="\n"+e
 else t.comment=e
-B.comment=B.comment.substring(e.length+1)}}}if(!g&&!w&&!B.found){const s=y?e(n,y,B,f):t(n,B.end,w,null,B,f)
+B.comment=B.comment.substring(e.length+1)}}}if(!g&&!w&&!B.found){const s=I?e(n,I,B,f):t(n,B.end,w,null,B,f)
 E.items.push(s)
-I=s.range[2]
-if(isBlock(y))f(s.range,"BLOCK_IN_FLOW",u)}else{n.atKey=true
+y=s.range[2]
+if(isBlock(I))f(s.range,"BLOCK_IN_FLOW",u)}else{n.atKey=true
 const s=B.end
 const i=m?e(n,m,B,f):t(n,s,h,null,B,f)
 if(isBlock(m))f(i.range,"BLOCK_IN_FLOW",u)
 n.atKey=false
-const l=c.resolveProps(w??[],{flow:p,indicator:"map-value-ind",next:y,offset:i.range[2],onError:f,parentIndent:d.indent,startOnNewline:false})
+const l=c.resolveProps(w??[],{flow:p,indicator:"map-value-ind",next:I,offset:i.range[2],onError:f,parentIndent:d.indent,startOnNewline:false})
 if(l.found){if(!g&&!B.found&&n.options.strict){if(w)for(const e of w){if(e===l.found)break
 if(e.type==="newline"){f(e,"MULTILINE_IMPLICIT_KEY","Implicit keys of flow sequence pairs need to be on a single line")
-break}}if(B.start<l.found.offset-1024)f(l.found,"KEY_OVER_1024_CHARS","The : indicator must be at most 1024 chars after the start of an implicit flow sequence key")}}else if(y)if("source"in y&&y.source?.[0]===":")f(y,"MISSING_CHAR",`Missing space after : in ${p}`)
+break}}if(B.start<l.found.offset-1024)f(l.found,"KEY_OVER_1024_CHARS","The : indicator must be at most 1024 chars after the start of an implicit flow sequence key")}}else if(I)if("source"in I&&I.source?.[0]===":")f(I,"MISSING_CHAR",`Missing space after : in ${p}`)
 else f(l.start,"MISSING_CHAR",`Missing , or : between ${p} items`)
-const Q=y?e(n,y,l,f):l.found?t(n,l.end,w,null,l,f):null
-if(Q){if(isBlock(y))f(Q.range,"BLOCK_IN_FLOW",u)}else if(l.comment)if(i.comment)i.comment+="\n"+l.comment
+const Q=I?e(n,I,l,f):l.found?t(n,l.end,w,null,l,f):null
+if(Q){if(isBlock(I))f(Q.range,"BLOCK_IN_FLOW",u)}else if(l.comment)if(i.comment)i.comment+="\n"+l.comment
 else i.comment=l.comment
 const b=new r.Pair(i,Q)
 if(n.options.keepSourceTokens)b.srcToken=a
@@ -13605,13 +13812,13 @@ e.flow=true
 e.items.push(b)
 const t=(Q??i).range
 e.range=[i.range[0],t[1],t[2]]
-E.items.push(e)}I=Q?Q.range[2]:l.end}}const y=g?"}":"]"
+E.items.push(e)}y=Q?Q.range[2]:l.end}}const I=g?"}":"]"
 const[B,...Q]=d.end
-let b=I
-if(B?.source===y)b=B.offset+B.source.length
+let b=y
+if(B?.source===I)b=B.offset+B.source.length
 else{const e=p[0].toUpperCase()+p.substring(1)
-const t=w?`${e} must end with a ${y}`:`${e} in block collection must be sufficiently indented and end with a ${y}`
-f(I,w?"MISSING_CHAR":"BAD_INDENT",t)
+const t=w?`${e} must end with a ${I}`:`${e} in block collection must be sufficiently indented and end with a ${I}`
+f(y,w?"MISSING_CHAR":"BAD_INDENT",t)
 if(B&&B.source.length!==1)Q.unshift(B)}if(Q.length>0){const e=a.resolveEnd(Q,b,n.options.strict,f)
 if(e.comment)if(E.comment)E.comment+="\n"+e.comment
 else E.comment=e.comment
@@ -13704,8 +13911,8 @@ let p=null
 let m=null
 let E=null
 let w=null
-let I=null
 let y=null
+let I=null
 for(const r of e){if(h){if(r.type!=="space"&&r.type!=="newline"&&r.type!=="comma")o(r.offset,"MISSING_CHAR","Tags and anchors must be separated from the next token by white space")
 h=false}if(g){if(l&&r.type!=="comment"&&r.type!=="newline")o(g,"TAB_AS_INDENT","Tabs are not allowed as indentation")
 g=null}switch(r.type){case"space":if(!t&&(n!=="doc-start"||s?.type!=="flow-collection")&&r.source.includes("\t"))g=r
@@ -13718,7 +13925,7 @@ else u+=d+e
 d=""
 l=false
 break}case"newline":if(l){if(u)u+=r.source
-else if(!I||n!=="seq-item-ind")c=true}else d+=r.source
+else if(!y||n!=="seq-item-ind")c=true}else d+=r.source
 l=true
 f=true
 if(p||m)E=r
@@ -13727,21 +13934,21 @@ break
 case"anchor":if(p)o(r,"MULTIPLE_ANCHORS","A node can have at most one anchor")
 if(r.source.endsWith(":"))o(r.offset+r.source.length-1,"BAD_ALIAS","Anchor ending in : is ambiguous",true)
 p=r
-y??(y=r.offset)
+I??(I=r.offset)
 l=false
 A=false
 h=true
 break
 case"tag":if(m)o(r,"MULTIPLE_TAGS","A node can have at most one tag")
 m=r
-y??(y=r.offset)
+I??(I=r.offset)
 l=false
 A=false
 h=true
 break
 case n:if(p||m)o(r,"BAD_PROP_ORDER",`Anchors and tags must be after the ${r.source} indicator`)
-if(I)o(r,"UNEXPECTED_TOKEN",`Unexpected ${r.source} in ${t??"collection"}`)
-I=r
+if(y)o(r,"UNEXPECTED_TOKEN",`Unexpected ${r.source} in ${t??"collection"}`)
+y=r
 l=n==="seq-item-ind"||n==="explicit-key-ind"
 A=false
 break
@@ -13755,7 +13962,7 @@ A=false}}const B=e[e.length-1]
 const Q=B?B.offset+B.source.length:r
 if(h&&s&&s.type!=="space"&&s.type!=="newline"&&s.type!=="comma"&&(s.type!=="scalar"||s.source!==""))o(s.offset,"MISSING_CHAR","Tags and anchors must be separated from the next token by white space")
 if(g&&(l&&g.indent<=i||s?.type==="block-map"||s?.type==="block-seq"))o(g,"TAB_AS_INDENT","Tabs are not allowed as indentation")
-return{comma:w,found:I,spaceBefore:c,comment:u,hasNewline:f,anchor:p,tag:m,newlineAfterProp:E,end:Q,start:y??Q}}t.resolveProps=resolveProps},9499:(e,t)=>{function containsNewline(e){if(!e)return null
+return{comma:w,found:y,spaceBefore:c,comment:u,hasNewline:f,anchor:p,tag:m,newlineAfterProp:E,end:Q,start:I??Q}}t.resolveProps=resolveProps},9499:(e,t)=>{function containsNewline(e){if(!e)return null
 switch(e.type){case"alias":case"scalar":case"double-quoted-scalar":case"single-quoted-scalar":if(e.source.includes("\n"))return true
 if(e.end)for(const t of e.end)if(t.type==="newline")return true
 return false
@@ -15048,8 +15255,8 @@ var p=n(5913)
 var m=n(1528)
 var E=n(4371)
 const w=new Map([["core",A.schema],["failsafe",[s.map,o.seq,i.string]],["json",u.schema],["yaml11",p.schema],["yaml-1.1",p.schema]])
-const I={binary:d.binary,bool:a.boolTag,float:c.float,floatExp:c.floatExp,floatNaN:c.floatNaN,floatTime:E.floatTime,int:l.int,intHex:l.intHex,intOct:l.intOct,intTime:E.intTime,map:s.map,merge:f.merge,null:r.nullTag,omap:h.omap,pairs:g.pairs,seq:o.seq,set:m.set,timestamp:E.timestamp}
-const y={"tag:yaml.org,2002:binary":d.binary,"tag:yaml.org,2002:merge":f.merge,"tag:yaml.org,2002:omap":h.omap,"tag:yaml.org,2002:pairs":g.pairs,"tag:yaml.org,2002:set":m.set,"tag:yaml.org,2002:timestamp":E.timestamp}
+const y={binary:d.binary,bool:a.boolTag,float:c.float,floatExp:c.floatExp,floatNaN:c.floatNaN,floatTime:E.floatTime,int:l.int,intHex:l.intHex,intOct:l.intOct,intTime:E.intTime,map:s.map,merge:f.merge,null:r.nullTag,omap:h.omap,pairs:g.pairs,seq:o.seq,set:m.set,timestamp:E.timestamp}
+const I={"tag:yaml.org,2002:binary":d.binary,"tag:yaml.org,2002:merge":f.merge,"tag:yaml.org,2002:omap":h.omap,"tag:yaml.org,2002:pairs":g.pairs,"tag:yaml.org,2002:set":m.set,"tag:yaml.org,2002:timestamp":E.timestamp}
 function getTags(e,t,n){const s=w.get(t)
 if(s&&!e)return n&&!s.includes(f.merge)?s.concat(f.merge):s.slice()
 let r=s
@@ -15058,11 +15265,11 @@ else{const e=Array.from(w.keys()).filter(e=>e!=="yaml11").map(e=>JSON.stringify(
 throw new Error(`Unknown schema "${t}"; use one of ${e} or define customTags array`)}if(Array.isArray(e))for(const t of e)r=r.concat(t)
 else if(typeof e==="function")r=e(r.slice())
 if(n)r=r.concat(f.merge)
-return r.reduce((e,t)=>{const n=typeof t==="string"?I[t]:t
+return r.reduce((e,t)=>{const n=typeof t==="string"?y[t]:t
 if(!n){const e=JSON.stringify(t)
-const n=Object.keys(I).map(e=>JSON.stringify(e)).join(", ")
+const n=Object.keys(y).map(e=>JSON.stringify(e)).join(", ")
 throw new Error(`Unknown custom tag ${e}; use one of ${n}`)}if(!e.includes(n))e.push(n)
-return e},[])}t.coreKnownTags=y
+return e},[])}t.coreKnownTags=I
 t.getTags=getTags},6083:(e,t,n)=>{var s=n(181)
 var r=n(3301)
 var o=n(3069)
@@ -15299,12 +15506,12 @@ f=t+A
 h=void 0}else p=true}g=o}if(p&&l)l()
 if(u.length===0)return e
 if(c)c()
-let I=e.slice(0,u[0])
+let y=e.slice(0,u[0])
 for(let s=0;s<u.length;++s){const o=u[s]
 const i=u[s+1]||e.length
-if(o===0)I=`\n${t}${e.slice(0,i)}`
-else{if(n===r&&d[o])I+=`${e[o]}\\`
-I+=`\n${t}${e.slice(o+1,i)}`}}return I}function consumeMoreIndentedLines(e,t,n){let s=t
+if(o===0)y=`\n${t}${e.slice(0,i)}`
+else{if(n===r&&d[o])y+=`${e[o]}\\`
+y+=`\n${t}${e.slice(o+1,i)}`}}return y}function consumeMoreIndentedLines(e,t,n){let s=t
 let r=t+1
 let o=e[r]
 while(o===" "||o==="\t")if(t<r+n)o=e[++t]
@@ -15457,29 +15664,29 @@ throw new Error(e)}}let m=!g&&(!e||p&&t==null&&!n.inFlow||s.isCollection(e)||(s.
 n=Object.assign({},n,{allNullValues:false,implicitKey:!m&&(g||!l),indent:u+d})
 let E=false
 let w=false
-let I=o.stringify(e,n,()=>E=true,()=>w=true)
-if(!m&&!n.inFlow&&I.length>1024){if(g)throw new Error("With simple keys, single line scalar must not span more than 1024 characters")
+let y=o.stringify(e,n,()=>E=true,()=>w=true)
+if(!m&&!n.inFlow&&y.length>1024){if(g)throw new Error("With simple keys, single line scalar must not span more than 1024 characters")
 m=true}if(n.inFlow){if(l||t==null){if(E&&a)a()
-return I===""?"?":m?`? ${I}`:I}}else if(l&&!g||t==null&&m){I=`? ${I}`
-if(p&&!E)I+=i.lineComment(I,n.indent,f(p))
+return y===""?"?":m?`? ${y}`:y}}else if(l&&!g||t==null&&m){y=`? ${y}`
+if(p&&!E)y+=i.lineComment(y,n.indent,f(p))
 else if(w&&c)c()
-return I}if(E)p=null
-if(m){if(p)I+=i.lineComment(I,n.indent,f(p))
-I=`? ${I}\n${u}:`}else{I=`${I}:`
-if(p)I+=i.lineComment(I,n.indent,f(p))}let y,B,Q
-if(s.isNode(t)){y=!!t.spaceBefore
+return y}if(E)p=null
+if(m){if(p)y+=i.lineComment(y,n.indent,f(p))
+y=`? ${y}\n${u}:`}else{y=`${y}:`
+if(p)y+=i.lineComment(y,n.indent,f(p))}let I,B,Q
+if(s.isNode(t)){I=!!t.spaceBefore
 B=t.commentBefore
-Q=t.comment}else{y=false
+Q=t.comment}else{I=false
 B=null
 Q=null
 if(t&&typeof t==="object")t=A.createNode(t)}n.implicitKey=false
-if(!m&&!p&&s.isScalar(t))n.indentAtStart=I.length+1
+if(!m&&!p&&s.isScalar(t))n.indentAtStart=y.length+1
 w=false
 if(!h&&d.length>=2&&!n.inFlow&&!m&&s.isSeq(t)&&!t.flow&&!t.tag&&!t.anchor)n.indent=n.indent.substring(2)
 let b=false
 const v=o.stringify(t,n,()=>b=true,()=>w=true)
 let k=" "
-if(p||y||B){k=y?"\n":""
+if(p||I||B){k=I?"\n":""
 if(B){const e=f(B)
 k+=`\n${i.indentComment(e,n.indent)}`}if(v===""&&!n.inFlow){if(k==="\n"&&Q)k="\n\n"}else k+=`\n${n.indent}`}else if(!m&&s.isCollection(t)){const e=v[0]
 const s=v.indexOf("\n")
@@ -15489,10 +15696,10 @@ if(r||!o){let t=false
 if(r&&(e==="&"||e==="!")){let n=v.indexOf(" ")
 if(e==="&"&&n!==-1&&n<s&&v[n+1]==="!")n=v.indexOf(" ",n+1)
 if(n===-1||s<n)t=true}if(!t)k=`\n${n.indent}`}}else if(v===""||v[0]==="\n")k=""
-I+=k+v
-if(n.inFlow){if(b&&a)a()}else if(Q&&!b)I+=i.lineComment(I,n.indent,f(Q))
+y+=k+v
+if(n.inFlow){if(b&&a)a()}else if(Q&&!b)y+=i.lineComment(y,n.indent,f(Q))
 else if(w&&c)c()
-return I}t.stringifyPair=stringifyPair},3069:(e,t,n)=>{var s=n(3301)
+return y}t.stringifyPair=stringifyPair},3069:(e,t,n)=>{var s=n(3301)
 var r=n(4475)
 const getFoldOptions=(e,t)=>({indentAtStart:t?e.indent.length:e.indentAtStart,lineWidth:e.options.lineWidth,minContentWidth:e.options.minContentWidth})
 const containsDocumentMarker=e=>/^(%|---|\.\.\.)/m.test(e)
@@ -15569,22 +15776,22 @@ if(p){n=n.slice(0,-p.length)
 if(p[p.length-1]==="\n")p=p.slice(0,-1)
 p=p.replace(o,`$&${d}`)}let E=false
 let w
-let I=-1
+let y=-1
 for(w=0;w<n.length;++w){const e=n[w]
 if(e===" ")E=true
-else if(e==="\n")I=w
-else break}let y=n.substring(0,I<w?I+1:w)
-if(y){n=n.substring(y.length)
-y=y.replace(/\n+/g,`$&${d}`)}const B=d?"2":"1"
+else if(e==="\n")y=w
+else break}let I=n.substring(0,y<w?y+1:w)
+if(I){n=n.substring(I.length)
+I=I.replace(/\n+/g,`$&${d}`)}const B=d?"2":"1"
 let Q=(E?B:"")+h
 if(e){Q+=" "+A(e.replace(/ ?[\r\n]+/g," "))
 if(a)a()}if(!f){const e=n.replace(/\n+/g,"\n$&").replace(/(?:^|\n)([\t ].*)(?:([\n\t ]*)\n(?![\n\t ]))?/g,"$1$2").replace(/\n+/g,`$&${d}`)
 let o=false
 const a=getFoldOptions(i,true)
 if(l!=="folded"&&t!==s.Scalar.BLOCK_FOLDED)a.onOverflow=()=>{o=true}
-const c=r.foldFlowLines(`${y}${e}${p}`,d,r.FOLD_BLOCK,a)
+const c=r.foldFlowLines(`${I}${e}${p}`,d,r.FOLD_BLOCK,a)
 if(!o)return`>${Q}\n${d}${c}`}n=n.replace(/\n+/g,`$&${d}`)
-return`|${Q}\n${d}${y}${n}${p}`}function plainString(e,t,n,o){const{type:i,value:a}=e
+return`|${Q}\n${d}${I}${n}${p}`}function plainString(e,t,n,o){const{type:i,value:a}=e
 const{actualString:c,implicitKey:l,indent:A,indentStep:u,inFlow:d}=t
 if(l&&a.includes("\n")||d&&/[[\]{},]/.test(a))return quotedString(a,t)
 if(/^[\n\t ,[\]{}#&*!|>'"%@`]|^[?-]$|^[?-][ \t]|[\n:][ \t]|[ \t]\n|[\n\t ]#|[\n\t :]$/.test(a))return l||d||!a.includes("\n")?quotedString(a,t):blockString(e,t,n,o)
@@ -16054,8 +16261,8 @@ const p=32
 const m=9
 const E=59
 const w=61
-const I=34
-const y=92
+const y=34
+const I=92
 const B=44
 const Q=1
 const b=2
@@ -16108,17 +16315,17 @@ const l=e.slice(t,c)
 const A=(i&R)===0?l:l.toLowerCase()
 n++
 while((D[e.charCodeAt(n)]&b)!==0)n++
-if(n<s&&e.charCodeAt(n)===I){const t=++n
+if(n<s&&e.charCodeAt(n)===y){const t=++n
 let i=false
 while(n<s){const a=e.charCodeAt(n)
-if(a===I){if(o[A]===void 0)o[A]=i?unescapeQuotedPairs(e,t,n):e.slice(t,n)
+if(a===y){if(o[A]===void 0)o[A]=i?unescapeQuotedPairs(e,t,n):e.slice(t,n)
 n++
 let a=0
 while(n<s){const t=e.charCodeAt(n)
 const s=D[t]
 if((s&r)!==0){a=s&k
 break}n++}if(a!==0)break e
-continue e}if(a===y&&n+1<s){i=true
+continue e}if(a===I&&n+1<s){i=true
 n+=2
 continue}n++}continue e}const u=n
 let d=0
@@ -16132,12 +16339,12 @@ o[A]=e.slice(u,t)}if(d!==0)break e
 continue e}if((l&b)!==0){if(a===-1)a=n}else a=-1
 i|=c&T|l
 n++}}return{type:t,index:n,parameters:o}}function unescapeQuotedPairs(e,t,n){let s=""
-for(let r=t;r<n;r++)if(e.charCodeAt(r)===y){s+=e.slice(t,r)
+for(let r=t;r<n;r++)if(e.charCodeAt(r)===I){s+=e.slice(t,r)
 t=++r}return s+e.slice(t,n)}const O=/^-?\d+$/
 const F=/^-?\d+n+$/
 const L=JSON.stringify
-const M=JSON.parse
-const _=/^-?\d+n$/
+const _=JSON.parse
+const M=/^-?\d+n$/
 const U=/([\[:])?"(-?\d+)n"($|\s*[,\}\]])/g
 const x=/([\[:])?("-?\d+n+)n("$|"\s*[,\}\]])/g
 const isUnstringifiable=e=>e===void 0||typeof e==="function"||typeof e==="symbol"
@@ -16239,7 +16446,7 @@ try{const t=JSON.parse("1",(e,t,n)=>!!n?.source&&n.source==="1")
 $.set(e,t)
 return t}catch{$.set(e,false)
 return false}}
-const convertMarkedBigIntsReviver=(e,t,n,s)=>{const r=typeof t==="string"&&_.test(t)
+const convertMarkedBigIntsReviver=(e,t,n,s)=>{const r=typeof t==="string"&&M.test(t)
 if(r)return BigInt(t.slice(0,-1))
 const o=typeof t==="string"&&F.test(t)
 if(o)return t.slice(0,-1)
@@ -16258,7 +16465,7 @@ return t(e,n,s)})
 const G=Number.MAX_SAFE_INTEGER.toString()
 const P=G.length
 const H=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
-const V=/^"-?\d+n+"$/
+const j=/^"-?\d+n+"$/
 const applyReviverIteratively=(e,t)=>{const n={"":e}
 const s=[{parent:n,key:"",visited:false}]
 while(s.length>0){const e=s[s.length-1]
@@ -16268,7 +16475,7 @@ const n=t!==null&&typeof t==="object"
 if(n){const e=Object.keys(t)
 for(let n=e.length-1;n>=0;n--)s.push({parent:t,key:e[n],visited:false})}}else{const{parent:n,key:r}=e
 let o=n[r]
-if(typeof o==="string"){const e=_.test(o)
+if(typeof o==="string"){const e=M.test(o)
 if(e)o=BigInt(o.slice(0,-1))
 else{const e=F.test(o)
 if(e)o=o.slice(0,-1)}}const i=typeof t==="function"
@@ -16278,18 +16485,18 @@ if(a)delete n[r]
 else n[r]=o
 s.pop()}}return n[""]}
 const serializeBigInts=e=>e.replace(H,(e,t,n,s)=>{const r=e[0]==='"'
-const o=r&&V.test(e)
+const o=r&&j.test(e)
 if(o)return e.substring(0,e.length-1)+'n"'
 const i=n||s
 const a=t&&(t.length<P||t.length===P&&t<=G)
 const c=r||i||a
 if(c)return e
 return'"'+e+'n"'})
-const JSONParse=(e,t)=>{if(!e)return M(e,t)
+const JSONParse=(e,t)=>{if(!e)return _(e,t)
 try{if(isContextSourceSupported())return JSONParseV2(e,t)
 const n=serializeBigInts(e)
-return M(n,(e,n,s)=>convertMarkedBigIntsReviver(e,n,s,t))}catch(n){if(n instanceof RangeError){const n=serializeBigInts(e)
-const s=M(n)
+return _(n,(e,n,s)=>convertMarkedBigIntsReviver(e,n,s,t))}catch(n){if(n instanceof RangeError){const n=serializeBigInts(e)
+const s=_(n)
 return applyReviverIteratively(s,t)}throw n}}
 class RequestError extends Error{name
 status
@@ -16303,8 +16510,8 @@ if("response"in n)this.response=n.response
 const s=Object.assign({},n.request)
 if(n.request.headers.authorization)s.headers=Object.assign({},n.request.headers,{authorization:n.request.headers.authorization.replace(/(?<! ) .*$/," [REDACTED]")})
 s.url=s.url.replace(/\bclient_secret=\w+/g,"client_secret=[REDACTED]").replace(/\baccess_token=\w+/g,"access_token=[REDACTED]")
-this.request=s}}var Y="10.0.16"
-var J={headers:{"user-agent":`octokit-request.js/${Y} ${getUserAgent()}`}}
+this.request=s}}var V="10.0.16"
+var Y={headers:{"user-agent":`octokit-request.js/${V} ${getUserAgent()}`}}
 function dist_bundle_isPlainObject(e){if(typeof e!=="object"||e===null)return false
 if(Object.prototype.toString.call(e)!=="[object Object]")return false
 const t=Object.getPrototypeOf(e)
@@ -16352,7 +16559,7 @@ if(!s.request||!s.request.hook)return fetchWrapper(n.parse(s))
 const request2=(e,t)=>fetchWrapper(n.parse(n.merge(e,t)))
 Object.assign(request2,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})
 return s.request.hook(request2,s)}
-return Object.assign(newApi,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})}var j=dist_bundle_withDefaults(g,J)
+return Object.assign(newApi,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})}var J=dist_bundle_withDefaults(g,Y)
 var q="0.0.0-development"
 function _buildMessageForResponseErrors(e){return`Request failed due to following response errors:\n`+e.errors.map(e=>` - ${e.message}`).join("\n")}var W=class extends Error{constructor(e,t,n){super(_buildMessageForResponseErrors(n))
 this.request=e
@@ -16382,7 +16589,7 @@ return e(r).then(e=>{if(e.data.errors){const t={}
 for(const n of Object.keys(e.headers))t[n]=e.headers[n]
 throw new W(r,t,e.data)}return e.data.data})}function graphql_dist_bundle_withDefaults(e,t){const n=e.defaults(t)
 const newApi=(e,t)=>graphql(n,e,t)
-return Object.assign(newApi,{defaults:graphql_dist_bundle_withDefaults.bind(null,n),endpoint:n.endpoint})}graphql_dist_bundle_withDefaults(j,{headers:{"user-agent":`octokit-graphql.js/${q} ${getUserAgent()}`},method:"POST",url:"/graphql"})
+return Object.assign(newApi,{defaults:graphql_dist_bundle_withDefaults.bind(null,n),endpoint:n.endpoint})}graphql_dist_bundle_withDefaults(J,{headers:{"user-agent":`octokit-graphql.js/${q} ${getUserAgent()}`},method:"POST",url:"/graphql"})
 function withCustomRequest(e){return graphql_dist_bundle_withDefaults(e,{method:"POST",url:"/graphql"})}var X="(?:[a-zA-Z0-9_-]+)"
 var ee="\\."
 var te=new RegExp(`^${X}${ee}${X}${ee}${X}$`)
@@ -16415,12 +16622,12 @@ return t}static plugins=[]
 static plugin(...e){const t=this.plugins
 const n=class extends(this){static plugins=t.concat(e.filter(e=>!t.includes(e)))}
 return n}constructor(e={}){const t=new A.Collection
-const n={baseUrl:j.endpoint.DEFAULTS.baseUrl,headers:{},request:Object.assign({},e.request,{hook:t.bind(null,"request")}),mediaType:{previews:[],format:""}}
+const n={baseUrl:J.endpoint.DEFAULTS.baseUrl,headers:{},request:Object.assign({},e.request,{hook:t.bind(null,"request")}),mediaType:{previews:[],format:""}}
 n.headers["user-agent"]=e.userAgent?`${e.userAgent} ${ie}`:ie
 if(e.baseUrl)n.baseUrl=e.baseUrl
 if(e.previews)n.mediaType.previews=e.previews
 if(e.timeZone)n.headers["time-zone"]=e.timeZone
-this.request=j.defaults(n)
+this.request=J.defaults(n)
 this.graphql=withCustomRequest(this.request).defaults(n)
 this.log=createLogger(e.log)
 this.hook=t
