@@ -645,6 +645,10 @@ line_ms = 1500
 closed_seconds = 1
 # lock_not_available, deadlock_detected
 busy = ("55P03", "40P01")
+# query_canceled: our own time limit of LOCK TABLE
+canceled = "57014"
+# "... cannot run inside a transaction block"
+no_block = "25001"
 maintenance = "ShareUpdateExclusiveLock"
 conflicts = {
     "SHARE": ["RowExclusiveLock", maintenance, "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock"],
@@ -724,24 +728,44 @@ class Guard:
         self.planned = task.spec["leading"].get(key, []) if self.atomic else []
         # Modes of the tables that the transaction has locked.
         self.held = {}
-        self.written = False
+        self.is_closed = False
         self.is_own = False
 
     def __call__(self, execute, sql, params, many, context):
         def run():
             return execute(sql, params, many, context)
 
-        text = "" if self.is_own else str(sql)
-        if re.match(r"\\s*(INSERT|UPDATE|DELETE|MERGE|COPY)\\b", text, re.IGNORECASE):
-            self.written = True
-        elif locks.strong.search(text):
-            return self.strong(text, run)
-        return run()
+        text = "" if self.is_own else self.text_of(sql)
+        if not locks.strong.search(text):
+            return run()
+        every, wanted = locks.of_sql(text), locks.of_sql(locks.leading([text]))
+        if len(every) > len(wanted):
+            # What comes after a statement that works on rows is locked when that is done.
+            parts = [] if params or many or not isinstance(sql, str) else locks.pieces(text)
+            if parts:
+                with self.transaction():
+                    return [self(execute, each, params, many, context) for each in parts][-1]
+            self.say(note="what comes after the first statement that works on rows is locked as Django does: %s" % text[:60])
+        return self.strong(text, wanted, run)
 
-    def strong(self, text, run):
-        from django.db import DatabaseError, transaction
+    def text_of(self, sql):
+        try:
+            if hasattr(sql, "as_string"):
+                return sql.as_string(self.connection.connection)
+            return sql.decode() if isinstance(sql, bytes) else str(sql)
+        except Exception as error:
+            self.say(note="a statement could not be read: %s" % one_line(error))
+            return ""
 
-        wanted = locks.of_sql(text)
+    def transaction(self):
+        from django.db import transaction
+
+        # Inside of one it changes nothing.
+        return transaction.atomic(using=self.connection.alias, savepoint=False)
+
+    def strong(self, text, wanted, run):
+        from django.db import DatabaseError
+
         for what, statement, _ in wanted:
             if what == "unread":
                 self.say(note="what this statement locks is not known beforehand: %s" % statement)
@@ -753,15 +777,21 @@ class Guard:
                     self.repair(index, table)
                 except DatabaseError as error:
                     self.say(note="the index %s could not be looked at: %s" % (index, one_line(error)))
-        is_single = len([each for each in reader.statements_of(text, False) if each]) == 1
-        if not wanted or not (is_open or is_single):
+        if not wanted:
             return run()
-        if not self.atomic:
-            self.held, self.written = {}, False
         if is_open:
             return self.locked(wanted, run)
-        with transaction.atomic(using=self.connection.alias):
-            return self.locked(wanted, run)
+        if any(locks.begins(locks.control, each) for each in reader.statements_of(text, False)):
+            self.say(note="it begins or ends a transaction itself, and locks as Django does: %s" % text[:60])
+            return run()
+        try:
+            with self.transaction():
+                return self.locked(wanted, run)
+        except DatabaseError as error:
+            if code_of(error) != no_block:
+                raise
+            self.say(note="it cannot be in a transaction, and locks as Django does: %s" % text[:60])
+            return run()
 
     def sql(self, text, values=None):
         """Rows of one of our queries."""
@@ -792,12 +822,15 @@ class Guard:
         """Runs a statement with the locks that it needs, and those that the next ones need."""
         from django.db import DatabaseError
 
-        planned, self.planned = self.planned, []
+        planned = []
+        if all(each in self.planned for each in wanted):
+            planned, self.planned = self.planned, []
         try:
             if self.sql("SHOW transaction_isolation")[0][0] != "read committed":
                 # The first look would decide what the migration sees of the rows.
                 self.say(note="its transaction is not read committed: it takes its locks without a look first")
                 return run()
+            self.inside(self.look_at_own)
             now = self.inside(lambda: locks.resolved(self.sql, wanted))
             tables = self.inside(lambda: locks.resolved(self.sql, wanted + planned)) if planned else now
         except DatabaseError as error:
@@ -813,7 +846,7 @@ class Guard:
         first = {oid: table for oid, table in missing.items() if table["kind"] in "rp"}
         try:
             if first:
-                self.take(first, lambda: self.lock(first))
+                self.take(first)
                 self.held.update((oid, table["mode"]) for oid, table in first.items())
         except DatabaseError as error:
             self.say(note="%s cannot be locked beforehand: %s" % (", ".join(told(first)), one_line(error)))
@@ -825,40 +858,55 @@ class Guard:
         self.held.update((oid, table["mode"]) for oid, table in rest.items())
         return result
 
+    def look_at_own(self):
+        """What the transaction has locked or written is not known from what was run: it may have rolled back a part."""
+        query = (
+            "SELECT relation, mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation' AND relation >= 16384 "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+        own = set(self.sql(query))
+        self.held = {oid: mode for oid, mode in self.held.items() if (oid, mode.title().replace(" ", "") + "Lock") in own}
+        # What it has created itself is not known to others.
+        self.is_closed = any(mode == "RowExclusiveLock" and (oid, "AccessExclusiveLock") not in own for oid, mode in own)
+
     def lock(self, tables, mode=None):
-        end = time.monotonic() + try_ms / 1000.0
+        end = time.monotonic() + (line_ms if mode else try_ms) / 1000.0
         for table in sorted(tables.values(), key=lambda each: each["name"]):
-            if not mode:
-                # Who waits for the first one waits for the others, too.
-                self.limit("%dms" % max(10, (end - time.monotonic()) * 1000))
+            # Who waits for the first one waits for the others, too; and lock_timeout counts again for each partition.
+            left = "%dms" % max(10, (end - time.monotonic()) * 1000)
+            self.limit(left, left)
             self.sql("LOCK TABLE %s IN %s MODE" % (table["name"], mode or table["mode"]))
 
-    def limit(self, value):
-        self.sql("SELECT set_config('lock_timeout', %s, true)", [value])
+    def limit(self, *values):
+        """For the transaction alone: of waiting for a lock, and of a statement."""
+        for name, value in zip(("lock_timeout", "statement_timeout"), values):
+            self.sql("SELECT set_config(%s, %s, true)", [name, value])
 
-    def attempt(self, work, milliseconds):
+    def attempt(self, work, is_lock=True):
         """Whether the locks were free, and the result."""
         from django.db import DatabaseError
 
         def limited():
-            before = self.sql("SELECT current_setting('lock_timeout')")[0][0]
-            self.limit("%dms" % milliseconds)
+            before = self.sql("SELECT current_setting('lock_timeout'), current_setting('statement_timeout')")[0]
+            if not is_lock:
+                self.limit("%dms" % try_ms)
             result = work()
-            self.limit(before)
+            self.limit(*before)
             return result
 
         try:
             return True, self.inside(limited)
         except DatabaseError as error:
-            if code_of(error) in busy:
+            if code_of(error) in busy or is_lock and code_of(error) == canceled:
                 return False, None
             raise
 
-    def take(self, tables, work):
+    def take(self, tables, run=None):
+        """Locks tables, by a statement of its own where there is no other."""
         from django.core.management import CommandError
 
         limit = task.spec["wait"]
-        is_closed = bool(self.held) or self.written
+        is_closed = bool(self.held) or self.is_closed
         if is_closed:
             limit = min(limit, closed_seconds)
         began, seen, last, looks, next_word = time.monotonic(), {}, [], 0, 1
@@ -876,17 +924,19 @@ class Guard:
             reach = min(1.5, 0.15 * 2 ** (waited // 2))
             stay = [each for each in found if now - seen[each["id"]] >= reach]
             if not found or looks and not stay:
-                is_free, result = self.attempt(work, try_ms)
+                is_free, result = self.attempt(run, False) if run else self.attempt(lambda: self.lock(tables))
                 if is_free:
                     if next_word > 1:
                         say(taken=True)
                     return result
-            elif looks and limit > closed_seconds and all(each["mode"] == maintenance for each in stay):
+            elif looks and all(each["mode"] == maintenance for each in stay):
                 # Nobody who reads or writes waits behind this lock.
-                self.attempt(lambda: self.lock(tables, "SHARE UPDATE EXCLUSIVE"), line_ms)
+                self.attempt(lambda: self.lock(tables, "SHARE UPDATE EXCLUSIVE"))
             if looks and waited >= limit:
                 say(over=True, holders=last[:5])
-                raise CommandError("%s was in use for %d s, and the migration has not begun to change it" % (", ".join(told(tables)), limit))
+                so_far = "nothing was changed" if self.atomic else "what its operations did before stays"
+                so_far = "what its transaction did before is rolled back" if is_closed else so_far
+                raise CommandError("%s was in use for %d s: %s" % (", ".join(told(tables)), limit, so_far))
             if waited >= next_word:
                 say(holders=last[:5])
                 next_word = waited + 10
@@ -932,17 +982,24 @@ class Guard:
         """Drops what a broken CREATE INDEX CONCURRENTLY has left under the name that is needed now."""
         rows = self.sql(
             (
-                "SELECT c.relname::text, quote_ident(s.nspname) || '.' || quote_ident(c.relname), i.indrelid "
+                "SELECT c.relname::text, quote_ident(s.nspname) || '.' || quote_ident(c.relname), i.indrelid, i.indexrelid "
                 "FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace s ON s.oid = c.relnamespace "
                 "WHERE i.indrelid = to_regclass(%s) AND NOT i.indisvalid AND c.relkind = 'i'"
             ),
             [table],
         )
-        for name, full, oid in rows:
+        for name, full, oid, own in rows:
             command = "DROP INDEX CONCURRENTLY " + full
             # One that is being built is not valid, either.
             holders = self.holders({oid: {"mode": "SHARE"}})
             builds = [each["pid"] for each in holders if each["mode"] == maintenance]
+            if builds and self.connection.pg_version >= 120000:
+                # Not a VACUUM. Of another user's build its process alone is visible.
+                query = (
+                    "SELECT pid FROM pg_stat_progress_create_index WHERE pid = ANY(%s) "
+                    "AND (relid IS NULL OR relid = %s AND index_relid IN (0, %s))"
+                )
+                builds = [pid for pid, in self.sql(query, [builds, oid, own])]
             if name != index:
                 self.say(note="the index %s is invalid, perhaps left behind: %s" % (full, command))
             elif builds:
@@ -1227,6 +1284,7 @@ weak = (
     r"(VALIDATE CONSTRAINT|CLUSTER ON|SET WITHOUT CLUSTER|SET \\(|RESET \\(|ATTACH PARTITION|DETACH PARTITION|"
     r"ALTER (COLUMN )?" + part + r" (SET STATISTICS|SET \\(|RESET \\())"
 )
+reindex = r"REINDEX ?(?:\\((?:(?!CONCURRENTLY(?! (?:FALSE|OFF|0)))[^)])*\\) ?)?"
 # By the start of the statement, what names the table, and the mode.
 others = (
     (r"DROP (?:MATERIALIZED VIEW|VIEW|FOREIGN TABLE) " + exists + name, closed),
@@ -1239,7 +1297,24 @@ others = (
     (r"(?:ALTER|DROP) RULE .*? ON " + name, closed),
     (r"REFRESH MATERIALIZED VIEW (?!CONCURRENTLY)" + name, closed),
     (r"CLUSTER (?:VERBOSE )?" + name, closed),
-    (r"REINDEX (?:\\(.*?\\) )?TABLE (?!CONCURRENTLY)" + name, closed),
+    (reindex + "TABLE (?!CONCURRENTLY)" + name, closed),
+)
+# What begins, ends or leaves a transaction.
+control = r"(BEGIN|START|COMMIT|END|ABORT|ROLLBACK|SAVEPOINT|RELEASE|PREPARE)\\b"
+# What works on the catalog alone, however many rows there are: statements, and actions of ALTER TABLE.
+quick = (
+    r"(SET|RESET|COMMENT|GRANT|REVOKE|LOCK|TRUNCATE|DROP|ALTER (?!TABLE|DOMAIN)|"
+    r"CREATE (?!UNIQUE INDEX|INDEX|MATERIALIZED|(?:\\w+ )*TABLE .*\\bAS [( ]*(?:SELECT|WITH|TABLE|VALUES|EXECUTE)\\b))"
+)
+quick_action = (
+    r"(RENAME|OWNER|ENABLE|DISABLE|FORCE|NO|INHERIT|REPLICA|DROP|DETACH|CLUSTER|RESET|SET (?:SCHEMA|WITHOUT|\\()|"
+    r"ADD .*\\bNOT VALID\\Z|ADD (?:CONSTRAINT " + part + r" )?UNIQUE USING INDEX|"
+    r"ALTER (?:COLUMN )?" + part + r" (?:DROP|RESET|SET (?:DEFAULT|STATISTICS|STORAGE|\\()))"
+)
+# What makes a new column work on rows: a check, an index, or a value of its own for each row.
+works = (
+    r"\\b(UNIQUE|PRIMARY|CHECK|GENERATED|(?:BIG|SMALL)?SERIAL\\d?|FOREIGN|EXCLUDE|ADD CONSTRAINT|DEFAULT .*\\bREFERENCES)\\b|"
+    r"\\bDEFAULT (?!\\(?(?:now|statement_timestamp|transaction_timestamp)\\(\\)).*\\("
 )
 
 
@@ -1270,7 +1345,7 @@ def of_statement(text):
     if found:
         yield ["table", found.group(1), rows_only]
         return
-    found = begins(r"(?:DROP INDEX|REINDEX (?:\\(.*?\\) )?INDEX) (?!CONCURRENTLY)" + exists, text)
+    found = begins("(?:DROP INDEX|" + reindex + "INDEX) (?!CONCURRENTLY)" + exists, text)
     if found:
         for each in names(text[found.end() :]):
             yield ["index", each, ""]
@@ -1295,6 +1370,37 @@ def of_statement(text):
             return
     if find("(DO|CALL)", text):
         yield ["unread", text[:60], ""]
+
+
+# What gives no rows, and can be sent by itself.
+alone = r"(ALTER|CREATE|DROP|TRUNCATE|COMMENT|GRANT|REVOKE|SET|RESET|UPDATE|INSERT|DELETE|ANALYZE|LOCK|REFRESH|REINDEX|CLUSTER|DO)\\b"
+token = re.compile(
+    r"--[^\\n]*|/\\*.*?(?:\\*/|\\Z)|\\b[eE]'(?:[^'\\\\]|''|\\\\.)*'|'(?:[^']|'')*'|"
+    r'"[^"]*"|\\x24(\\w*)\\x24.*?(?:\\x24\\1\\x24|\\Z)|[;()]',
+    re.DOTALL,
+)
+
+
+def pieces(sql):
+    """The statements of a text as they are written; none where it is not certain where one ends."""
+    found, start, depth = [], 0, 0
+    for each in token.finditer(sql):
+        text = each.group(0)
+        depth += (text == "(") - (text == ")")
+        if text == ";":
+            if depth:
+                return []
+            found.append(sql[start : each.start()])
+            start = each.end()
+        elif text.startswith("/*") and "/*" in text[2:] or text.startswith("'") and "\\\\" in text:
+            return []
+    found.append(sql[start:])
+    read = [" ".join(reader.statements_of(each, False)) for each in found]
+    if any("*/" in each or re.search(r"\\b(RETURNING|CONCURRENTLY)\\b", each, re.IGNORECASE) for each in read):
+        return []
+    if not all(begins(alone, each) for each in read if each):
+        return []
+    return [each for each, known in zip(found, read) if known]
 
 
 def names(text):
@@ -1334,16 +1440,39 @@ def plain(identifier):
     return identifier[1:-1].replace('""', '"') if quoted else identifier.lower()
 
 
+def is_quick(text, fresh):
+    """Whether a statement takes a moment only; fresh: tables that were created before it, which are empty."""
+    found = find(r"CREATE (?:\\w+ )*?TABLE " + exists + name, text)
+    if found:
+        fresh.add(plain(found.group(1)))
+    table = find(r"ALTER TABLE " + exists + "(?:ONLY )?" + name, text)
+    index = find(r"CREATE (?:UNIQUE )?INDEX " + exists + "(?:" + part + " )??ON (?:ONLY )?" + name, text)
+    if table or index:
+        actions = reader.split(text[table.end() :].strip(" *")) if table else []
+        return plain((table or index).group(1)) in fresh or bool(table) and all(is_quick_action(each) for each in actions)
+    return bool(begins(quick, text) or begins(control, text))
+
+
+def is_quick_action(action):
+    action = re.sub(r'"(?:[^"]|"")*"', "q", action)
+    return bool(begins(quick_action, action) or begins("ADD ", action) and not re.search(works, action, re.IGNORECASE))
+
+
 def leading(statements):
-    """The statements that come before the first step of code, or after it where it is the first; joined."""
-    found = []
+    """The statements that come before the first step of code, or after it where it is the first; joined.
+
+    They end with the first one that works on rows: what others wait for is not locked for as long as that takes.
+    """
+    found, fresh = [], set()
     for each in statements:
-        if each.startswith("--"):
-            if "CANNOT BE WRITTEN AS SQL" in each and found:
-                break
-        else:
-            found.append(each)
-    return "\\n".join(found)
+        if each.startswith("--") and "CANNOT BE WRITTEN AS SQL" in each and found:
+            break
+        for statement in reader.statements_of(each, False):
+            if statement:
+                found.append(statement)
+                if not is_quick(statement, fresh):
+                    return ";\\n".join(found)
+    return ";\\n".join(found)
 
 
 def resolved(rows_of, wanted):

@@ -25,6 +25,10 @@ line_ms = 1500
 closed_seconds = 1
 # lock_not_available, deadlock_detected
 busy = ("55P03", "40P01")
+# query_canceled: our own time limit of LOCK TABLE
+canceled = "57014"
+# "... cannot run inside a transaction block"
+no_block = "25001"
 maintenance = "ShareUpdateExclusiveLock"
 conflicts = {
     "SHARE": ["RowExclusiveLock", maintenance, "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock"],
@@ -104,24 +108,44 @@ class Guard:
         self.planned = task.spec["leading"].get(key, []) if self.atomic else []
         # Modes of the tables that the transaction has locked.
         self.held = {}
-        self.written = False
+        self.is_closed = False
         self.is_own = False
 
     def __call__(self, execute, sql, params, many, context):
         def run():
             return execute(sql, params, many, context)
 
-        text = "" if self.is_own else str(sql)
-        if re.match(r"\s*(INSERT|UPDATE|DELETE|MERGE|COPY)\b", text, re.IGNORECASE):
-            self.written = True
-        elif locks.strong.search(text):
-            return self.strong(text, run)
-        return run()
+        text = "" if self.is_own else self.text_of(sql)
+        if not locks.strong.search(text):
+            return run()
+        every, wanted = locks.of_sql(text), locks.of_sql(locks.leading([text]))
+        if len(every) > len(wanted):
+            # What comes after a statement that works on rows is locked when that is done.
+            parts = [] if params or many or not isinstance(sql, str) else locks.pieces(text)
+            if parts:
+                with self.transaction():
+                    return [self(execute, each, params, many, context) for each in parts][-1]
+            self.say(note="what comes after the first statement that works on rows is locked as Django does: %s" % text[:60])
+        return self.strong(text, wanted, run)
 
-    def strong(self, text, run):
-        from django.db import DatabaseError, transaction
+    def text_of(self, sql):
+        try:
+            if hasattr(sql, "as_string"):
+                return sql.as_string(self.connection.connection)
+            return sql.decode() if isinstance(sql, bytes) else str(sql)
+        except Exception as error:
+            self.say(note="a statement could not be read: %s" % one_line(error))
+            return ""
 
-        wanted = locks.of_sql(text)
+    def transaction(self):
+        from django.db import transaction
+
+        # Inside of one it changes nothing.
+        return transaction.atomic(using=self.connection.alias, savepoint=False)
+
+    def strong(self, text, wanted, run):
+        from django.db import DatabaseError
+
         for what, statement, _ in wanted:
             if what == "unread":
                 self.say(note="what this statement locks is not known beforehand: %s" % statement)
@@ -133,15 +157,21 @@ class Guard:
                     self.repair(index, table)
                 except DatabaseError as error:
                     self.say(note="the index %s could not be looked at: %s" % (index, one_line(error)))
-        is_single = len([each for each in reader.statements_of(text, False) if each]) == 1
-        if not wanted or not (is_open or is_single):
+        if not wanted:
             return run()
-        if not self.atomic:
-            self.held, self.written = {}, False
         if is_open:
             return self.locked(wanted, run)
-        with transaction.atomic(using=self.connection.alias):
-            return self.locked(wanted, run)
+        if any(locks.begins(locks.control, each) for each in reader.statements_of(text, False)):
+            self.say(note="it begins or ends a transaction itself, and locks as Django does: %s" % text[:60])
+            return run()
+        try:
+            with self.transaction():
+                return self.locked(wanted, run)
+        except DatabaseError as error:
+            if code_of(error) != no_block:
+                raise
+            self.say(note="it cannot be in a transaction, and locks as Django does: %s" % text[:60])
+            return run()
 
     def sql(self, text, values=None):
         """Rows of one of our queries."""
@@ -172,12 +202,15 @@ class Guard:
         """Runs a statement with the locks that it needs, and those that the next ones need."""
         from django.db import DatabaseError
 
-        planned, self.planned = self.planned, []
+        planned = []
+        if all(each in self.planned for each in wanted):
+            planned, self.planned = self.planned, []
         try:
             if self.sql("SHOW transaction_isolation")[0][0] != "read committed":
                 # The first look would decide what the migration sees of the rows.
                 self.say(note="its transaction is not read committed: it takes its locks without a look first")
                 return run()
+            self.inside(self.look_at_own)
             now = self.inside(lambda: locks.resolved(self.sql, wanted))
             tables = self.inside(lambda: locks.resolved(self.sql, wanted + planned)) if planned else now
         except DatabaseError as error:
@@ -193,7 +226,7 @@ class Guard:
         first = {oid: table for oid, table in missing.items() if table["kind"] in "rp"}
         try:
             if first:
-                self.take(first, lambda: self.lock(first))
+                self.take(first)
                 self.held.update((oid, table["mode"]) for oid, table in first.items())
         except DatabaseError as error:
             self.say(note="%s cannot be locked beforehand: %s" % (", ".join(told(first)), one_line(error)))
@@ -205,40 +238,55 @@ class Guard:
         self.held.update((oid, table["mode"]) for oid, table in rest.items())
         return result
 
+    def look_at_own(self):
+        """What the transaction has locked or written is not known from what was run: it may have rolled back a part."""
+        query = (
+            "SELECT relation, mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation' AND relation >= 16384 "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+        own = set(self.sql(query))
+        self.held = {oid: mode for oid, mode in self.held.items() if (oid, mode.title().replace(" ", "") + "Lock") in own}
+        # What it has created itself is not known to others.
+        self.is_closed = any(mode == "RowExclusiveLock" and (oid, "AccessExclusiveLock") not in own for oid, mode in own)
+
     def lock(self, tables, mode=None):
-        end = time.monotonic() + try_ms / 1000.0
+        end = time.monotonic() + (line_ms if mode else try_ms) / 1000.0
         for table in sorted(tables.values(), key=lambda each: each["name"]):
-            if not mode:
-                # Who waits for the first one waits for the others, too.
-                self.limit("%dms" % max(10, (end - time.monotonic()) * 1000))
+            # Who waits for the first one waits for the others, too; and lock_timeout counts again for each partition.
+            left = "%dms" % max(10, (end - time.monotonic()) * 1000)
+            self.limit(left, left)
             self.sql("LOCK TABLE %s IN %s MODE" % (table["name"], mode or table["mode"]))
 
-    def limit(self, value):
-        self.sql("SELECT set_config('lock_timeout', %s, true)", [value])
+    def limit(self, *values):
+        """For the transaction alone: of waiting for a lock, and of a statement."""
+        for name, value in zip(("lock_timeout", "statement_timeout"), values):
+            self.sql("SELECT set_config(%s, %s, true)", [name, value])
 
-    def attempt(self, work, milliseconds):
+    def attempt(self, work, is_lock=True):
         """Whether the locks were free, and the result."""
         from django.db import DatabaseError
 
         def limited():
-            before = self.sql("SELECT current_setting('lock_timeout')")[0][0]
-            self.limit("%dms" % milliseconds)
+            before = self.sql("SELECT current_setting('lock_timeout'), current_setting('statement_timeout')")[0]
+            if not is_lock:
+                self.limit("%dms" % try_ms)
             result = work()
-            self.limit(before)
+            self.limit(*before)
             return result
 
         try:
             return True, self.inside(limited)
         except DatabaseError as error:
-            if code_of(error) in busy:
+            if code_of(error) in busy or is_lock and code_of(error) == canceled:
                 return False, None
             raise
 
-    def take(self, tables, work):
+    def take(self, tables, run=None):
+        """Locks tables, by a statement of its own where there is no other."""
         from django.core.management import CommandError
 
         limit = task.spec["wait"]
-        is_closed = bool(self.held) or self.written
+        is_closed = bool(self.held) or self.is_closed
         if is_closed:
             limit = min(limit, closed_seconds)
         began, seen, last, looks, next_word = time.monotonic(), {}, [], 0, 1
@@ -256,17 +304,19 @@ class Guard:
             reach = min(1.5, 0.15 * 2 ** (waited // 2))
             stay = [each for each in found if now - seen[each["id"]] >= reach]
             if not found or looks and not stay:
-                is_free, result = self.attempt(work, try_ms)
+                is_free, result = self.attempt(run, False) if run else self.attempt(lambda: self.lock(tables))
                 if is_free:
                     if next_word > 1:
                         say(taken=True)
                     return result
-            elif looks and limit > closed_seconds and all(each["mode"] == maintenance for each in stay):
+            elif looks and all(each["mode"] == maintenance for each in stay):
                 # Nobody who reads or writes waits behind this lock.
-                self.attempt(lambda: self.lock(tables, "SHARE UPDATE EXCLUSIVE"), line_ms)
+                self.attempt(lambda: self.lock(tables, "SHARE UPDATE EXCLUSIVE"))
             if looks and waited >= limit:
                 say(over=True, holders=last[:5])
-                raise CommandError("%s was in use for %d s, and the migration has not begun to change it" % (", ".join(told(tables)), limit))
+                so_far = "nothing was changed" if self.atomic else "what its operations did before stays"
+                so_far = "what its transaction did before is rolled back" if is_closed else so_far
+                raise CommandError("%s was in use for %d s: %s" % (", ".join(told(tables)), limit, so_far))
             if waited >= next_word:
                 say(holders=last[:5])
                 next_word = waited + 10
@@ -312,17 +362,24 @@ class Guard:
         """Drops what a broken CREATE INDEX CONCURRENTLY has left under the name that is needed now."""
         rows = self.sql(
             (
-                "SELECT c.relname::text, quote_ident(s.nspname) || '.' || quote_ident(c.relname), i.indrelid "
+                "SELECT c.relname::text, quote_ident(s.nspname) || '.' || quote_ident(c.relname), i.indrelid, i.indexrelid "
                 "FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace s ON s.oid = c.relnamespace "
                 "WHERE i.indrelid = to_regclass(%s) AND NOT i.indisvalid AND c.relkind = 'i'"
             ),
             [table],
         )
-        for name, full, oid in rows:
+        for name, full, oid, own in rows:
             command = "DROP INDEX CONCURRENTLY " + full
             # One that is being built is not valid, either.
             holders = self.holders({oid: {"mode": "SHARE"}})
             builds = [each["pid"] for each in holders if each["mode"] == maintenance]
+            if builds and self.connection.pg_version >= 120000:
+                # Not a VACUUM. Of another user's build its process alone is visible.
+                query = (
+                    "SELECT pid FROM pg_stat_progress_create_index WHERE pid = ANY(%s) "
+                    "AND (relid IS NULL OR relid = %s AND index_relid IN (0, %s))"
+                )
+                builds = [pid for pid, in self.sql(query, [builds, oid, own])]
             if name != index:
                 self.say(note="the index %s is invalid, perhaps left behind: %s" % (full, command))
             elif builds:

@@ -22,6 +22,7 @@ weak = (
     r"(VALIDATE CONSTRAINT|CLUSTER ON|SET WITHOUT CLUSTER|SET \(|RESET \(|ATTACH PARTITION|DETACH PARTITION|"
     r"ALTER (COLUMN )?" + part + r" (SET STATISTICS|SET \(|RESET \())"
 )
+reindex = r"REINDEX ?(?:\((?:(?!CONCURRENTLY(?! (?:FALSE|OFF|0)))[^)])*\) ?)?"
 # By the start of the statement, what names the table, and the mode.
 others = (
     (r"DROP (?:MATERIALIZED VIEW|VIEW|FOREIGN TABLE) " + exists + name, closed),
@@ -34,7 +35,24 @@ others = (
     (r"(?:ALTER|DROP) RULE .*? ON " + name, closed),
     (r"REFRESH MATERIALIZED VIEW (?!CONCURRENTLY)" + name, closed),
     (r"CLUSTER (?:VERBOSE )?" + name, closed),
-    (r"REINDEX (?:\(.*?\) )?TABLE (?!CONCURRENTLY)" + name, closed),
+    (reindex + "TABLE (?!CONCURRENTLY)" + name, closed),
+)
+# What begins, ends or leaves a transaction.
+control = r"(BEGIN|START|COMMIT|END|ABORT|ROLLBACK|SAVEPOINT|RELEASE|PREPARE)\b"
+# What works on the catalog alone, however many rows there are: statements, and actions of ALTER TABLE.
+quick = (
+    r"(SET|RESET|COMMENT|GRANT|REVOKE|LOCK|TRUNCATE|DROP|ALTER (?!TABLE|DOMAIN)|"
+    r"CREATE (?!UNIQUE INDEX|INDEX|MATERIALIZED|(?:\w+ )*TABLE .*\bAS [( ]*(?:SELECT|WITH|TABLE|VALUES|EXECUTE)\b))"
+)
+quick_action = (
+    r"(RENAME|OWNER|ENABLE|DISABLE|FORCE|NO|INHERIT|REPLICA|DROP|DETACH|CLUSTER|RESET|SET (?:SCHEMA|WITHOUT|\()|"
+    r"ADD .*\bNOT VALID\Z|ADD (?:CONSTRAINT " + part + r" )?UNIQUE USING INDEX|"
+    r"ALTER (?:COLUMN )?" + part + r" (?:DROP|RESET|SET (?:DEFAULT|STATISTICS|STORAGE|\()))"
+)
+# What makes a new column work on rows: a check, an index, or a value of its own for each row.
+works = (
+    r"\b(UNIQUE|PRIMARY|CHECK|GENERATED|(?:BIG|SMALL)?SERIAL\d?|FOREIGN|EXCLUDE|ADD CONSTRAINT|DEFAULT .*\bREFERENCES)\b|"
+    r"\bDEFAULT (?!\(?(?:now|statement_timestamp|transaction_timestamp)\(\)).*\("
 )
 
 
@@ -65,7 +83,7 @@ def of_statement(text):
     if found:
         yield ["table", found.group(1), rows_only]
         return
-    found = begins(r"(?:DROP INDEX|REINDEX (?:\(.*?\) )?INDEX) (?!CONCURRENTLY)" + exists, text)
+    found = begins("(?:DROP INDEX|" + reindex + "INDEX) (?!CONCURRENTLY)" + exists, text)
     if found:
         for each in names(text[found.end() :]):
             yield ["index", each, ""]
@@ -90,6 +108,37 @@ def of_statement(text):
             return
     if find("(DO|CALL)", text):
         yield ["unread", text[:60], ""]
+
+
+# What gives no rows, and can be sent by itself.
+alone = r"(ALTER|CREATE|DROP|TRUNCATE|COMMENT|GRANT|REVOKE|SET|RESET|UPDATE|INSERT|DELETE|ANALYZE|LOCK|REFRESH|REINDEX|CLUSTER|DO)\b"
+token = re.compile(
+    r"--[^\n]*|/\*.*?(?:\*/|\Z)|\b[eE]'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'|"
+    r'"[^"]*"|\x24(\w*)\x24.*?(?:\x24\1\x24|\Z)|[;()]',
+    re.DOTALL,
+)
+
+
+def pieces(sql):
+    """The statements of a text as they are written; none where it is not certain where one ends."""
+    found, start, depth = [], 0, 0
+    for each in token.finditer(sql):
+        text = each.group(0)
+        depth += (text == "(") - (text == ")")
+        if text == ";":
+            if depth:
+                return []
+            found.append(sql[start : each.start()])
+            start = each.end()
+        elif text.startswith("/*") and "/*" in text[2:] or text.startswith("'") and "\\" in text:
+            return []
+    found.append(sql[start:])
+    read = [" ".join(reader.statements_of(each, False)) for each in found]
+    if any("*/" in each or re.search(r"\b(RETURNING|CONCURRENTLY)\b", each, re.IGNORECASE) for each in read):
+        return []
+    if not all(begins(alone, each) for each in read if each):
+        return []
+    return [each for each, known in zip(found, read) if known]
 
 
 def names(text):
@@ -129,16 +178,39 @@ def plain(identifier):
     return identifier[1:-1].replace('""', '"') if quoted else identifier.lower()
 
 
+def is_quick(text, fresh):
+    """Whether a statement takes a moment only; fresh: tables that were created before it, which are empty."""
+    found = find(r"CREATE (?:\w+ )*?TABLE " + exists + name, text)
+    if found:
+        fresh.add(plain(found.group(1)))
+    table = find(r"ALTER TABLE " + exists + "(?:ONLY )?" + name, text)
+    index = find(r"CREATE (?:UNIQUE )?INDEX " + exists + "(?:" + part + " )??ON (?:ONLY )?" + name, text)
+    if table or index:
+        actions = reader.split(text[table.end() :].strip(" *")) if table else []
+        return plain((table or index).group(1)) in fresh or bool(table) and all(is_quick_action(each) for each in actions)
+    return bool(begins(quick, text) or begins(control, text))
+
+
+def is_quick_action(action):
+    action = re.sub(r'"(?:[^"]|"")*"', "q", action)
+    return bool(begins(quick_action, action) or begins("ADD ", action) and not re.search(works, action, re.IGNORECASE))
+
+
 def leading(statements):
-    """The statements that come before the first step of code, or after it where it is the first; joined."""
-    found = []
+    """The statements that come before the first step of code, or after it where it is the first; joined.
+
+    They end with the first one that works on rows: what others wait for is not locked for as long as that takes.
+    """
+    found, fresh = [], set()
     for each in statements:
-        if each.startswith("--"):
-            if "CANNOT BE WRITTEN AS SQL" in each and found:
-                break
-        else:
-            found.append(each)
-    return "\n".join(found)
+        if each.startswith("--") and "CANNOT BE WRITTEN AS SQL" in each and found:
+            break
+        for statement in reader.statements_of(each, False):
+            if statement:
+                found.append(statement)
+                if not is_quick(statement, fresh):
+                    return ";\n".join(found)
+    return ";\n".join(found)
 
 
 def resolved(rows_of, wanted):
