@@ -8,9 +8,10 @@ interface Column {
   readonly null: boolean
   readonly filled: boolean
   readonly type: string | null
+  readonly generated?: boolean
 }
 interface Table {
-  readonly kind: 'table' | 'view'
+  readonly kind: 'table' | 'view' | 'unknown'
   readonly columns: Readonly<Record<string, Column>>
   readonly fks: readonly (readonly [string, string])[]
   readonly uniques: readonly (readonly string[])[]
@@ -93,6 +94,36 @@ describe('a change that breaks a running version', () => {
     ],
     ['a column that takes NULL now', withColumn('note', nullable), []],
     ['a default that is gone', withColumn('mark', plain), ['breaks default-gone shop_order mark']],
+    [
+      'the numbers of new rows that are gone',
+      withColumn('id', plain),
+      ['breaks default-gone shop_order id'],
+    ],
+    [
+      'a column that the database computes now',
+      withColumn('note', { ...filled, generated: true }),
+      ['breaks generated shop_order note'],
+    ],
+    ['one that it computed before', withColumn('id', { ...filled, generated: true }), []],
+    [
+      'a foreign key to another table',
+      { ...withOrder({ fks: [['shop_id', 'shop_market']] }), shop_market: shop },
+      ['may fk-added shop_order shop_id'],
+    ],
+    [
+      'a foreign key to a table with a new name',
+      {
+        shop_order: { ...order, fks: [['shop_id', 'market']] },
+        shop_shop: { ...shop, kind: 'view' },
+        market: shop,
+      },
+      [],
+    ],
+    [
+      'a table that SQL makes anew',
+      { ...before, shop_order: { ...order, kind: 'unknown', columns: {} } },
+      ['unknown unread shop_order'],
+    ],
     ['a default that is gone where NULL is taken', withColumn('mark', nullable), []],
     ['a default that nobody relies on', withColumn('note', filled), []],
     [
@@ -227,7 +258,7 @@ describe('the judge reads SQL:', () => {
     ['CREATE INDEX CONCURRENTLY i ON shop_order (note)', []],
     ['-- ALTER TABLE x DROP y\nSELECT 1 /* DROP TABLE z */', []],
     ['ALTER TABLE "shop_order" DROP COLUMN IF EXISTS "note" CASCADE', ['remove shop_order note']],
-    ['alter table only public.shop_order drop note', ['remove shop_order note']],
+    ['alter table only public.shop_order drop note', ['remove shop_order note in public']],
     [
       'ALTER TABLE `shop_order` DROP COLUMN `note`, ADD COLUMN x int NULL',
       ['remove shop_order note', 'add shop_order x null'],
@@ -273,7 +304,12 @@ describe('the judge reads SQL:', () => {
     ['CREATE FUNCTION f() RETURNS trigger AS $$ BEGIN DROP TABLE a; END; $$ LANGUAGE plpgsql', []],
     ['DO $do$ BEGIN DROP TABLE a; END $do$', ['unread']],
     ["DO 'BEGIN EXECUTE ''DROP TABLE a''; END'", ['unread']],
-    ['CREATE TRIGGER t BEFORE INSERT ON a EXECUTE FUNCTION f()', []],
+    ['CREATE FUNCTION f() RETURNS void AS $$ BEGIN DROP TABLE a; END; $$; SELECT f()', ['unread']],
+    ['CREATE FUNCTION f() RETURNS int AS $$ SELECT 1; $$ LANGUAGE sql', []],
+    ['CREATE TRIGGER t BEFORE INSERT ON a EXECUTE FUNCTION f()', ['unread a']],
+    ['CREATE RULE r AS ON INSERT TO a DO INSTEAD NOTHING', ['unread a']],
+    ['ALTER TABLE a ENABLE ROW LEVEL SECURITY', ['unread a']],
+    ['ALTER TABLE a ENABLE TRIGGER ALL', []],
     ['ALTER TABLE a SET SCHEMA b', ['unread']],
     ["INSERT INTO a VALUES ('C:\\'); DROP TABLE b; SELECT 'x'", ['delete b']],
     ["SELECT E'it\\'s'; DROP TABLE b", ['delete b']],
@@ -281,7 +317,18 @@ describe('the judge reads SQL:', () => {
     ['DROP EXTENSION hstore CASCADE', ['unread']],
     ['ALTER TABLE a ATTACH PARTITION b FOR VALUES IN (1)', ['unread']],
     ['ALTER VIEW a RENAME TO b', ['unread']],
-    ['ALTER TABLE "my table" DROP COLUMN a', ['unread']],
+    ['ALTER TABLE "my table" DROP COLUMN a', ['remove my table a']],
+    ['ALTER TABLE Shop_Order DROP COLUMN NOTE', ['remove shop_order note']],
+    ['ALTER TABLE "Shop Order" DROP COLUMN "my  note"', ['remove Shop Order my  note']],
+    ['ALTER TABLE "a""b" RENAME TO "C"', ['rename a"b C']],
+    ['DROP TABLE other.shop_order CASCADE', ['delete shop_order in other']],
+    ['ALTER TABLE "Other"."a.b" DROP c', ['remove a.b c in Other']],
+    ['CREATE UNIQUE INDEX u ON a (B, "C d")', ['unique a C d,b']],
+    ['/* a /* b; */ DROP TABLE c; */ DROP TABLE d', ['delete d']],
+    ['DROP TABLE a /* never closed; DROP TABLE b', ['delete a']],
+    ["SELECT 'never closed; DROP TABLE b", []],
+    ['SELECT a$1$2; DROP TABLE b', ['delete b']],
+    ['ALTER TABLE a ADD b text GENERATED ALWAYS AS (c) STORED', ['add a b null filled generated']],
     ["ALTER TABLE a ADD COLUMN b text DEFAULT 'x; y, z' NOT NULL", ['add a b filled']],
     ['CREATE TABLE IF NOT EXISTS b (id int)', ['create b']],
     ["SELECT 'it''s'; DROP TABLE a", ['delete a']],
@@ -300,12 +347,23 @@ def answer(sql): return list(changes_of(sql))`,
     const states = ['null', 'filled', 'type'].flatMap((key) =>
       kind === 'set' && key in change ? [`${key}=${String(change[key])}`] : [],
     )
-    const added = kind === 'add' ? ['null', 'filled'].filter((key) => change[key]) : []
+    const added = kind === 'add' ? ['null', 'filled', 'generated'].filter((key) => change[key]) : []
     const parts = [kind, table, column, to, old, kind === 'rename' ? change['new'] : undefined]
     const more = [Array.isArray(columns) ? columns.join(',') : undefined, name, parent]
-    const words = [...parts, ...more].filter((word) => typeof word === 'string')
+    const schema = typeof change['schema'] === 'string' ? [`in ${change['schema']}`] : []
+    const words = [...parts, ...more, ...schema].filter((word) => typeof word === 'string')
     return [...words, ...states, ...added].join(' ')
   }
+})
+
+test('SQL of what is never closed is read in time that grows with its length only', () => {
+  const program = `import json, sys, time
+from rollout_inspector.reader import statements_of
+started = time.process_time()
+for text in ("/*", "'a", '"a', "-- ", "$a$ ", "/* ' "):
+    list(statements_of(text * 30000, False))
+print(json.dumps(time.process_time() - started))`
+  expect(inspect(program, null)).toBeLessThan(3)
 })
 
 describe('a comment that accepts a finding', () => {

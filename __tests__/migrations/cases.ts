@@ -513,4 +513,188 @@ export const cases: readonly Case[] = [
     blocked: true,
     oldFails: ['Order.insert', 'Order.read', 'Order.save'],
   },
+  {
+    name: 'a field that has no internal type',
+    old: base,
+    new: `class Odd(models.Field):
+    def get_internal_type(self): return None
+    def db_type(self, connection): return "varchar(9)"
+${withColour('Odd(null=True)')}`,
+    migrations: next(
+      'migrations.AddField("order", "colour", Odd(null=True))',
+      'from shop.models import Odd\n',
+    ),
+    running: [],
+    blocked: false,
+    oldFails: [],
+  },
+  {
+    name: 'a model of a table whose server does not answer',
+    old: base,
+    new: `${withColour(maybeRed)}class Far(models.Model):
+    name = models.CharField(max_length=20)
+    class Meta:
+        managed = False
+        db_table = "shop_far"
+`,
+    base: {
+      '0002_far': migration(
+        first,
+        `migrations.RunSQL("CREATE EXTENSION postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '1'); CREATE USER MAPPING FOR CURRENT_USER SERVER far; CREATE FOREIGN TABLE shop_far (id bigint, name text) SERVER far")`,
+      ),
+    },
+    migrations: {
+      '0003_colour': migration('0002_far', `migrations.AddField("order", "colour", ${maybeRed})`),
+    },
+    running: [],
+    blocked: false,
+    oldFails: [],
+    newFails: ['Far.insert', 'Far.read', 'Far.save'],
+  },
+  {
+    name: 'NULL to NOT NULL after a step that fills the rows',
+    old: base,
+    new: but(ref, '    ref = models.CharField(max_length=50, default="")\n'),
+    migrations: next(
+      'migrations.RunPython(fill), migrations.AlterField("order", "ref", models.CharField(max_length=50, default=""))',
+      'def fill(apps, editor):\n    apps.get_model("shop", "Order").objects.update(ref="")\n',
+    ),
+    running: ['null-refused shop_order.ref'],
+    blocked: false,
+    oldFails: ['Order.insert'],
+  },
+  {
+    name: 'NULL to NOT NULL by SQL that fills the rows',
+    old: base,
+    new: but(ref, '    ref = models.CharField(max_length=50, default="")\n'),
+    migrations: next(
+      inState(
+        'migrations.AlterField("order", "ref", models.CharField(max_length=50, default=""))',
+        `migrations.RunSQL("UPDATE shop_order SET ref = ''; ALTER TABLE shop_order ALTER ref SET NOT NULL")`,
+      ),
+    ),
+    running: ['null-refused shop_order.ref'],
+    blocked: false,
+    oldFails: ['Order.insert'],
+  },
+  {
+    name: 'a table of another schema dropped',
+    old: base,
+    new: base,
+    base: {
+      '0002_other': migration(
+        first,
+        'migrations.RunSQL("CREATE SCHEMA other; CREATE TABLE other.shop_order (id int)")',
+      ),
+    },
+    migrations: {
+      '0003_drop': migration(
+        '0002_other',
+        'migrations.RunSQL("DROP TABLE other.shop_order CASCADE")',
+      ),
+    },
+    running: [],
+    blocked: false,
+    oldFails: [],
+  },
+  {
+    name: 'a column dropped by SQL in capital letters',
+    old: base,
+    new: but(note, ''),
+    migrations: next(
+      inState(
+        'migrations.RemoveField("order", "note")',
+        'migrations.RunSQL("ALTER TABLE Public.Shop_Order DROP COLUMN NOTE")',
+      ),
+    ),
+    running: ['column-gone shop_order.note'],
+    blocked: true,
+    oldFails: allOfOrder,
+  },
+  {
+    name: 'a column that the database computes from now on',
+    since: 5,
+    old: base,
+    new: but(
+      note,
+      '    note = models.GeneratedField(expression=models.F("ref"), output_field=models.CharField(max_length=50), db_persist=True)\n',
+    ),
+    migrations: next(
+      'migrations.RemoveField("order", "note"), migrations.AddField("order", "note", models.GeneratedField(expression=models.F("ref"), output_field=models.CharField(max_length=50), db_persist=True))',
+    ),
+    running: ['generated shop_order.note'],
+    blocked: true,
+    oldFails: ['Order.insert', 'Order.save'],
+  },
+  {
+    name: 'numbers of new rows no longer by the database',
+    since: 4.1,
+    old: plain,
+    new: plain.replace(
+      'class Order(models.Model):',
+      'class Order(models.Model):\n    id = models.BigIntegerField(primary_key=True)',
+    ),
+    initial: plainInitial,
+    migrations: next(
+      'migrations.AlterField("order", "id", models.BigIntegerField(primary_key=True))',
+    ),
+    running: ['default-gone shop_order.id'],
+    blocked: true,
+    oldFails: ['Order.insert'],
+    newFails: ['Order.insert'],
+  },
+  {
+    name: 'a foreign key to another table',
+    old: base,
+    new: but('    shop = models.ForeignKey(Shop,', '    shop = models.ForeignKey(Market,').replace(
+      'class Order',
+      'class Market(models.Model):\n    name = models.CharField(max_length=20, default="s")\nclass Order',
+    ),
+    migrations: next(
+      `migrations.CreateModel("Market", [("id", models.BigAutoField(primary_key=True)), ("name", models.CharField(max_length=20, default="s"))]), migrations.RunSQL("INSERT INTO shop_market SELECT id, name FROM shop_shop; SELECT setval(pg_get_serial_sequence('shop_market', 'id'), 100)"), migrations.AlterField("order", "shop", models.ForeignKey("shop.market", django.db.models.deletion.CASCADE, null=True))`,
+    ),
+    running: ['fk-added shop_order.shop_id'],
+    blocked: false,
+    oldFails: [],
+  },
+  {
+    name: 'a trigger',
+    old: base,
+    new: base,
+    migrations: next(
+      'migrations.RunSQL("CREATE FUNCTION refuse() RETURNS trigger AS $$ BEGIN RAISE \'no\'; END $$ LANGUAGE plpgsql; CREATE TRIGGER refuse BEFORE INSERT ON shop_order EXECUTE FUNCTION refuse()")',
+    ),
+    running: ['unread shop.0002_next'],
+    blocked: false,
+    oldFails: ['Order.insert'],
+    newFails: ['Order.insert'],
+  },
+  {
+    name: 'a function that drops a column, and its call',
+    old: base,
+    new: but(note, ''),
+    migrations: next(
+      inState(
+        'migrations.RemoveField("order", "note")',
+        'migrations.RunSQL("CREATE FUNCTION away() RETURNS void AS $$ BEGIN ALTER TABLE shop_order DROP note; END $$ LANGUAGE plpgsql; SELECT away()")',
+      ),
+    ),
+    running: ['unread shop.0002_next'],
+    coming: ['insert-refused shop_order.note'],
+    blocked: true,
+    oldFails: allOfOrder,
+    unpredicted: ['column-gone shop_order.note'],
+  },
+  {
+    name: 'a table made anew by SQL',
+    old: plain,
+    new: plain,
+    initial: plainInitial,
+    migrations: next(
+      'migrations.RunSQL("DROP TABLE shop_order; CREATE TABLE shop_order (id bigserial PRIMARY KEY, note varchar(50) NOT NULL)")',
+    ),
+    running: ['unread shop_order'],
+    blocked: false,
+    oldFails: [],
+  },
 ]

@@ -139,10 +139,10 @@ def comments_in(file):
 `,
   'catalog.py': `"""What a database has, by Django's own introspection: the same for each vendor.
 
-A table is {"kind": "table" or "view", "columns": {name: {...}}, "fks": [[column, table]], "uniques": [[column]],
-"checks": [name]}; a column {"null": ..., "filled": ..., "type": ...}. \`filled\`: the database sets a value that an
+A table is {"kind": "table", "view" or "unknown", "columns": {name: {...}}, "fks": [[column, table]], "uniques": [[column]],
+"checks": [name]}; a column {"null": ..., "filled": ..., "type": ..., "generated": ...}. \`filled\`: the database sets a value that an
 INSERT leaves out. \`type\`: only of a column that a migration has made or changed. A view has no columns before its
-database has told them.
+database has told them; "unknown": nobody knows its columns, and "why" where it may not be read.
 """
 
 
@@ -169,13 +169,6 @@ class Catalog:
             self.read[name] = self.ask(name)
         return self.read[name]
 
-    def glance(self, name):
-        """Reads a table that nothing is known to change; one that may not be read is left out."""
-        try:
-            self.before(name)
-        except Exception:
-            self.read.pop(name, None)
-
     def edit(self, name):
         """Returns the table to be changed; None where there is none."""
         table = self.get(name)
@@ -190,21 +183,42 @@ class Catalog:
     def ask(self, name):
         if self.connection is None:
             return None
+        from django.db import transaction
+
+        if self.names is None:
+            with self.connection.cursor() as cursor:
+                listed = self.connection.introspection.get_table_list(cursor)
+            self.names = {each.name: each.type for each in listed}
+        if name not in self.names:
+            return None
+        try:
+            # What fails must not end a transaction that others are in.
+            with transaction.atomic(using=self.connection.alias):
+                return self.described(name)
+        except Exception as error:
+            # No right to read it, or a server of its own that does not answer.
+            return dict(empty("unknown"), why=" ".join(str(error).split()))
+
+    def described(self, name):
         introspection = self.connection.introspection
         with self.connection.cursor() as cursor:
-            if self.names is None:
-                self.names = {each.name: each.type for each in introspection.get_table_list(cursor)}
-            if name not in self.names:
-                return None
-            table = {"kind": "table", "columns": {}, "fks": [], "uniques": [], "checks": []}
+            table = empty("table")
             if self.names[name] == "v":
                 # Django would ask for a row, which may take a view long.
                 cursor.execute("SELECT * FROM %s WHERE 1 = 0" % self.connection.ops.quote_name(name))
                 columns = {each[0]: {"null": True, "filled": True, "type": None} for each in cursor.description}
                 return dict(table, kind="view", columns=columns)
+            columns = introspection.get_table_description(cursor, name)
+            generated = self.generated_of(cursor, name, columns)
             table["columns"] = {
-                each.name: {"null": bool(each.null_ok), "filled": is_filled(each), "type": None, "read": signature(each)}
-                for each in introspection.get_table_description(cursor, name)
+                each.name: {
+                    "null": bool(each.null_ok),
+                    "filled": is_filled(each),
+                    "type": None,
+                    "read": signature(each),
+                    "generated": each.name in generated,
+                }
+                for each in columns
             }
             for constraint, has in introspection.get_constraints(cursor, name).items():
                 of = [column for column in has.get("columns") or [] if column]
@@ -215,6 +229,16 @@ class Catalog:
                 elif has.get("check"):
                     table["checks"].append(constraint)
             return table
+
+
+    def generated_of(self, cursor, name, columns):
+        """The columns that nobody may set. SQLite does not tell them."""
+        if self.connection.vendor == "postgresql":
+            # As JSON: PostgreSQL before 12 has no such property.
+            query = "SELECT attname::text FROM pg_attribute a WHERE attrelid = to_regclass(%s) AND to_jsonb(a)->>'attgenerated' <> ''"
+            cursor.execute(query, [self.connection.ops.quote_name(name)])
+            return [column for column, in cursor.fetchall()]
+        return [each.name for each in columns if str(getattr(each, "extra", "") or "").upper().endswith(" GENERATED")]
 
 
 def is_filled(column):
@@ -230,14 +254,18 @@ def signature(column):
     return " ".join("" if part is None else str(part) for part in parts)
 
 
+def empty(kind):
+    return {"kind": kind, "columns": {}, "fks": [], "uniques": [], "checks": []}
+
+
 def copy_of(table):
-    return {
-        "kind": table["kind"],
-        "columns": {name: dict(each) for name, each in table["columns"].items()},
-        "fks": [list(each) for each in table["fks"]],
-        "uniques": [list(each) for each in table["uniques"]],
-        "checks": list(table["checks"]),
-    }
+    return dict(
+        table,
+        columns={name: dict(each) for name, each in table["columns"].items()},
+        fks=[list(each) for each in table["fks"]],
+        uniques=[list(each) for each in table["uniques"]],
+        checks=list(table["checks"]),
+    )
 `,
   'effects.py': `"""What pending migrations make of a database's tables, without a write.
 
@@ -247,6 +275,7 @@ the way of the installed version. Of SeparateDatabaseAndState only the operation
 """
 from rollout_inspector import needs as fingerprint
 from rollout_inspector import reader
+from rollout_inspector.catalog import empty
 
 
 class Event:
@@ -370,6 +399,21 @@ def is_code(operation):
     return not getattr(operation, "reduces_to_sql", True)
 
 
+def steps_of(operations):
+    """All that reaches the database, without the states."""
+    for operation in operations:
+        inner = getattr(operation, "database_operations", None)
+        for each in [operation] if inner is None else steps_of(inner):
+            yield each
+
+
+def may_fill(operation):
+    """Whether it may give rows a value: code, and SQL that writes rows."""
+    sql = getattr(operation, "sql", None) or ()
+    texts = [sql] if isinstance(sql, str) else [each if isinstance(each, str) else each[0] for each in sql]
+    return is_code(operation) or any(map(reader.writes_rows, texts))
+
+
 def only_runs_code(operation):
     """Whether the state after it is the one before it, too."""
     from django.db.migrations import RunPython
@@ -390,7 +434,10 @@ class Effects:
         self.touched = set()
         # Steps whose effect is not known before they have run.
         self.opaque = []
+        # Migration, what it is, and the table that it concerns where that is known.
         self.unread = []
+        # Those that names without a schema mean; the first one gets what is made.
+        self.schemas = None
         self.migration = None
         self.operation = None
         self.recorder = recorder_of(connection, self.note)
@@ -406,15 +453,32 @@ class Effects:
         except Exception as error:
             self.cannot_read("%s: %s" % (type(operation).__name__, error))
 
-    def cannot_read(self, what):
+    def cannot_read(self, what, table=None):
         self.opaque.append(self.migration)
-        self.unread.append((self.migration, " ".join(what.split())[:200]))
+        self.unread.append((self.migration, " ".join(what.split())[:200], table))
+
+    def is_elsewhere(self, schema, what):
+        """Whether it is none of this connection's schemas."""
+        if self.schemas is None:
+            vendor = self.connection.vendor
+            self.schemas = ["main"] if vendor == "sqlite" else [str(self.connection.settings_dict["NAME"])]
+            if vendor == "postgresql":
+                with self.connection.cursor() as cursor:
+                    cursor.execute("SELECT unnest(current_schemas(false))::text")
+                    self.schemas = [each for each, in cursor.fetchall()]
+        if schema in self.schemas[1:]:
+            # Whether a table before it has the same name is not known.
+            self.cannot_read(what)
+            return True
+        return schema not in self.schemas
 
     def note(self, event):
         event.migration, event.operation = self.migration, self.operation
         if event.kind == "sql":
-            for change in reader.changes_of(event.sql, self.connection.vendor == "mysql"):
-                self.apply(Event(migration=event.migration, operation=event.operation, **change))
+            for change in reader.changes_of(event.sql, self.connection.vendor):
+                schema = change.pop("schema", None)
+                if schema is None or not self.is_elsewhere(schema, event.sql):
+                    self.apply(Event(migration=event.migration, operation=event.operation, **change))
         else:
             if event.model is not None and not event.model._meta.managed:
                 return
@@ -434,6 +498,8 @@ class Effects:
         if table is None:
             self.cannot_read("the table %s is not visible" % name)
         elif table["kind"] == "unknown":
+            if "why" in table:
+                self.cannot_read("the table %s: %s" % (name, table["why"]))
             table = None
         return name, table
 
@@ -444,8 +510,7 @@ class Effects:
         if self.catalog.get(name) is not None:
             return
         # What SQL creates may have any columns.
-        kind = "table" if event.model else "unknown"
-        table = {"kind": kind, "columns": {}, "fks": [], "uniques": [], "checks": []}
+        table = empty("table" if event.model else "unknown")
         for field in event.model._meta.local_concrete_fields if event.model else ():
             self.put_column(table, field)
         self.catalog.put(name, table)
@@ -453,8 +518,7 @@ class Effects:
 
     def on_view(self, event):
         self.touched.add(event.table)
-        table = {"kind": "view", "columns": {}, "fks": [], "uniques": [], "checks": []}
-        self.catalog.put(event.table, table)
+        self.catalog.put(event.table, empty("view"))
         self.causes[(event.table, "")] = event
 
     def on_delete(self, event):
@@ -484,6 +548,7 @@ class Effects:
             "null": bool(field.null),
             "filled": fingerprint.is_filled(field),
             "type": fingerprint.type_of(field, self.connection),
+            "generated": bool(getattr(field, "generated", False)),
         }
         if reference and reference[1]:
             table["fks"].append([field.column, reference[0]])
@@ -504,7 +569,8 @@ class Effects:
             return
         if event.field is None:
             column = event.column
-            table["columns"].setdefault(column, {"null": event.null, "filled": event.filled, "type": event.type})
+            has = {key: getattr(event, key) for key in ("null", "filled", "type", "generated")}
+            table["columns"].setdefault(column, has)
             if event.parent:
                 table["fks"].append([column, event.parent])
         else:
@@ -575,7 +641,7 @@ class Effects:
         has = table["columns"].get(event.column)
         if has is None:
             return self.cannot_read("the column %s.%s is not visible" % (name, event.column))
-        for key in ("null", "filled", "type"):
+        for key in ("null", "filled", "type", "generated"):
             if key in event.__dict__:
                 has[key] = event.__dict__[key]
         self.causes[(name, event.column)] = event
@@ -607,7 +673,7 @@ class Effects:
             self.causes[(name, event.column)] = event
 
     def on_unread(self, event):
-        self.cannot_read(event.statement)
+        self.cannot_read(event.statement, getattr(event, "table", None))
 
     def cause_of(self, table, column):
         return self.causes.get((table, column)) or self.causes.get((table, ""))
@@ -1204,6 +1270,9 @@ def misfits(needs, table_of, tables, is_new):
         is_view = have["kind"] == "view"
         columns = have["columns"]
         if have["kind"] == "unknown":
+            # The new version may be made for it.
+            if not is_new:
+                add("unread", name, detail="the columns of the table %s" % name)
             continue
         if is_view and not columns:
             # The new version may be made for it.
@@ -1219,7 +1288,9 @@ def misfits(needs, table_of, tables, is_new):
                 continue
             if wanted.get("n") and not has["null"]:
                 add("null-refused", name, column)
-            if wanted.get("d") and not has["filled"] and not has["null"]:
+            if has.get("generated") and not wanted.get("g"):
+                add("generated", name, column)
+            if (wanted.get("d") or wanted.get("g")) and not has["filled"] and not has["null"]:
                 add("default-gone", name, column)
             rule, sure = of_types(wanted["t"], has["type"])
             if rule:
@@ -1235,7 +1306,7 @@ def misfits(needs, table_of, tables, is_new):
                 # Rows of the running version do not have the new column yet.
                 if is_new and parent in needs:
                     add("delete-refused", name, column, parent=parent)
-            elif not is_new and not (known.get("r") or ["", 0])[1]:
+            elif not is_new and is_other(known.get("r"), parent, table_of):
                 add("fk-added", name, column, parent=parent)
         if not is_new:
             for unique in have["uniques"]:
@@ -1243,6 +1314,14 @@ def misfits(needs, table_of, tables, is_new):
             for check in have["checks"]:
                 add("check", name, check)
     return found
+
+
+def is_other(reference, parent, table_of):
+    """Whether a foreign key is not the one that the code knows, and not that one to a table with a new name."""
+    if not (reference and reference[1]):
+        return True
+    known = table_of(reference[0]) if reference[0] != parent else None
+    return known is not None and known["kind"] == "table"
 
 
 def severity_of(rule, more, need, is_new):
@@ -1619,7 +1698,7 @@ def plan():
 
     connections.close_all()
     found["plans"] = [each["plan"] for each in made.values()]
-    found["needs"] = [packed({alias: each["needs"] for alias, each in made.items()})]
+    found["needs"] = [packed({alias: each["needs"] for alias, each in made.items() if each["needs"] is not None})]
     found["judged"] = None
     if verdict.is_judged():
         pending = [migration for each in made.values() for migration in each["pending"]]
@@ -1724,7 +1803,7 @@ def has_db_default(field):
 
 def is_filled(field):
     """Whether the database sets a value that an INSERT leaves out."""
-    by_database = getattr(field, "generated", False) or field.get_internal_type().endswith("AutoField")
+    by_database = getattr(field, "generated", False) or str(field.get_internal_type()).endswith("AutoField")
     return bool(has_db_default(field) or by_database)
 
 
@@ -2060,13 +2139,16 @@ def plan_of(alias, identity, own):
         "applied": leaf_of_apps(loader),
         "unknown": list(not_in_code(loader)) if own is None else [],
     }
-    needs = judge.needs_of(apps)
+    # None: not known. It stops nothing where nothing is judged.
+    needs = None
     findings, question = [], None
-    if verdict.is_judged():
-        try:
+    try:
+        needs = judge.needs_of(apps)
+        if verdict.is_judged():
             judge.judge(pending, needs)
             findings, question = judge.findings, judge.to_verify()
-        except Exception as error:
+    except Exception as error:
+        if verdict.is_judged():
             findings = [verdict.unjudged(alias, error, pending)]
     return {
         "plan": plan,
@@ -2085,20 +2167,48 @@ functions, rights) give none.
 """
 import re
 
-# A name, perhaps quoted and with its schema.
-name = r"(?:[\\"\`\\[]?\\w+[\\"\`\\]]?\\.)?[\\"\`\\[]?(\\w+)[\\"\`\\]]?"
-column = r"[\\"\`\\[]?(\\w+)[\\"\`\\]]?"
+part = r'(?:"(?:[^"]|"")+"|\`(?:[^\`]|\`\`)+\`|\\w+)'
+# A name, perhaps quoted, and perhaps with its schema.
+name = "(" + part + r"(?:\\." + part + ")?)"
+column = "(" + part + ")"
 harmless = (
     r"(SELECT|INSERT|UPDATE|DELETE|WITH|MERGE|SET|RESET|SHOW|ANALYZE|ANALYSE|VACUUM|GRANT|REVOKE|COMMENT|LOCK|BEGIN|"
     r"START|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE|REFRESH|REINDEX|COPY|TRUNCATE|VALUES|PRAGMA|OPTIMIZE|CALL|"
     r"CREATE\\s+(OR\\s+REPLACE\\s+)?(EXTENSION|FUNCTION|PROCEDURE|AGGREGATE|SEQUENCE|SCHEMA|TYPE|DOMAIN|COLLATION|ROLE|USER|"
     r"POLICY|PUBLICATION|STATISTICS|OPERATOR|CAST|TEXT|EVENT)|"
-    r"CREATE\\s+(OR\\s+REPLACE\\s+)?(CONSTRAINT\\s+)?TRIGGER|"
     r"CREATE\\s+(FULLTEXT\\s+|SPATIAL\\s+)?INDEX|"
     r"ALTER\\s+(EXTENSION|SEQUENCE|INDEX|FUNCTION|PROCEDURE|TYPE|ROLE|USER|DEFAULT|PUBLICATION|COLLATION|STATISTICS)|"
     r"DROP\\s+(INDEX|FUNCTION|PROCEDURE|TRIGGER|SEQUENCE|POLICY|RULE|PUBLICATION|STATISTICS|ROLE|USER|AGGREGATE|EVENT))\\b"
 )
 changing = r"\\b(ALTER|DROP|RENAME|EXECUTE)\\b"
+# By what a string, a name or a comment begins with: what ends it, and what is like that and does not.
+ends = {"'": "''|'", "e'": r"\\\\.|''|'", '"': '""|"', "\`": "\`\`|\`"}
+begins = re.compile(r"--|/\\*|\\b[eE]'|'|\\"|\`|;|(?<![\\w\\x24])\\x24(?:[^\\W\\d]\\w*)?\\x24")
+
+
+def end_of(sql, kind, at, escapes):
+    """Where something ends that begins with \`kind\` before this place; the end of the text where it does not."""
+    if kind == ";":
+        return at
+    if kind == "--":
+        found = sql.find("\\n", at)
+    elif kind == "/*":
+        found, depth = -1, 1
+        for each in re.compile(r"/\\*|\\*/").finditer(sql, at):
+            # MySQL has none inside of another.
+            depth += -1 if each.group(0) == "*/" else 0 if escapes else 1
+            if depth == 0:
+                return each.end()
+    elif kind in ends or kind == "E'":
+        like = ends["e'" if kind == "'" and escapes else kind.lower()]
+        for each in re.compile(like, re.DOTALL).finditer(sql, at):
+            if len(each.group(0)) == 1:
+                return each.end()
+        found = -1
+    else:
+        found = sql.find(kind, at)
+        found = found + len(kind) if found >= 0 else -1
+    return len(sql) if found < 0 else found
 
 
 def statements_of(sql, escapes):
@@ -2106,38 +2216,68 @@ def statements_of(sql, escapes):
 
     escapes  a backslash in a string escapes the next letter, as in MySQL; in PostgreSQL only in E'...'
     """
-    dollar = chr(36)
-    plain, escaped = r"'(?:[^']|'')*'", r"'(?:[^'\\\\]|''|\\\\.)*'"
-    strings = escaped if escapes else r"\\b[eE]" + escaped + "|" + plain
-    others = r"\\"[^\\"]*\\"|\`[^\`]*\`|\\D(\\w*)\\D.*?\\D\\1\\D|;".replace(r"\\D", "\\\\" + dollar)
-    token = re.compile(r"--[^\\n]*|/\\*.*?\\*/|" + strings + "|" + others, re.DOTALL)
     statement, at = [], 0
-    for found in token.finditer(sql):
-        statement.append(sql[at : found.start()])
-        at = found.end()
-        text = found.group(0)
-        if text == ";":
-            yield " ".join("".join(statement).split())
+
+    def add(code):
+        code = re.sub(r"\\s+", " ", code)
+        is_doubled = not statement or statement[-1][-1] == " "
+        code = code[1:] if is_doubled and code[:1] == " " else code
+        if code:
+            statement.append(code)
+
+    while at < len(sql):
+        found = begins.search(sql, at)
+        if found is None:
+            break
+        add(sql[at : found.start()])
+        kind = found.group(0)
+        at = end_of(sql, kind, found.end(), escapes)
+        if kind == ";":
+            yield "".join(statement).strip()
             statement = []
-        elif text.startswith(("--", "/*")):
-            statement.append(" ")
+        elif kind in ("--", "/*"):
+            add(" ")
         else:
             # A string is kept as a whole word; what it says does not matter, but in a body of code.
-            is_body = text.startswith(dollar)
-            statement.append(text if text[:1] in "\\"\`" or is_body else "'x'")
-    statement.append(sql[at:])
-    yield " ".join("".join(statement).split())
+            statement.append("'x'" if kind[-1] == "'" else sql[found.start() : at])
+    add(sql[at:])
+    yield "".join(statement).strip()
 
 
-def changes_of(sql, escapes=False):
-    for statement in statements_of(sql, escapes):
+def plain(identifier, vendor):
+    """A name as the catalog has it."""
+    quote = identifier[:1]
+    if quote in ('"', "\`"):
+        return identifier[1:-1].replace(quote * 2, quote)
+    return identifier.lower() if vendor == "postgresql" else identifier
+
+
+def named(change, vendor):
+    """The same with names as the catalog has them, and the schema of the table in a place of its own."""
+    for key in ("table", "old", "new", "parent", "column", "to", "name"):
+        if change.get(key):
+            parts = [plain(each, vendor) for each in re.findall(part, change[key])]
+            change[key] = parts[-1] if parts else change[key]
+            if parts[1:] and key in ("table", "old"):
+                change["schema"] = parts[0]
+    if "columns" in change:
+        change["columns"] = sorted(plain(each, vendor) for each in change["columns"])
+    return change
+
+
+def changes_of(sql, vendor="postgresql"):
+    for statement in statements_of(sql, vendor == "mysql"):
         if statement:
             for change in of_statement(statement):
-                yield change
+                yield named(change, vendor)
 
 
-def unread(statement):
-    return {"kind": "unread", "statement": statement}
+def writes_rows(sql):
+    return any(re.match(r"(UPDATE|MERGE|WITH|DO|CALL)\\b", each, re.IGNORECASE) for each in statements_of(sql, False))
+
+
+def unread(statement, **more):
+    return dict(more, kind="unread", statement=statement)
 
 
 def match(pattern, text):
@@ -2169,16 +2309,26 @@ def of_statement(statement):
     found = match(r"CREATE UNIQUE INDEX (?:CONCURRENTLY )?(?:IF NOT EXISTS )?(?:" + name + r" )?ON (?:ONLY )?" + name, statement)
     if found:
         columns = re.match(r"[^(]*\\(([^)]*)\\)", statement[found.end() :])
-        words = [each.strip(" \\"\`") for each in columns.group(1).split(",")] if columns else []
-        known = bool(words) and all(re.match(r"\\w+\\Z", each) for each in words)
-        yield {"kind": "unique", "table": found.group(2), "columns": sorted(words) if known else [found.group(1) or "?"]}
+        words = split(columns.group(1)) if columns else []
+        known = bool(words) and all(re.match(part + r"\\Z", each) for each in words)
+        yield {"kind": "unique", "table": found.group(2), "columns": words if known else [found.group(1) or "?"]}
         return
     found = match(r"RENAME TABLE " + name + " TO " + name, statement)
     if found and "," not in statement:
         yield {"kind": "rename", "old": found.group(1), "new": found.group(2)}
         return
+    found = match(r"CREATE (?:OR REPLACE )?(?:CONSTRAINT )?(?:TRIGGER .*? ON|RULE .*? TO) " + name, statement)
+    if found:
+        # It may refuse rows.
+        yield unread(statement, table=found.group(1))
+        return
+    makes_code = re.match(r"CREATE (OR REPLACE )?(FUNCTION|PROCEDURE)\\b", statement, re.IGNORECASE)
     if re.match(r"DO\\b", statement, re.IGNORECASE):
         yield unread(statement)
+    elif makes_code and re.search(changing, statement, re.IGNORECASE):
+        # That of a trigger is not called before there is the trigger.
+        if not re.search(r"\\bRETURNS (EVENT_)?TRIGGER\\b", statement, re.IGNORECASE):
+            yield unread(statement)
     elif not re.match(harmless, statement, re.IGNORECASE) and re.search(changing, statement, re.IGNORECASE):
         yield unread(statement)
     elif re.match(r"DROP .* CASCADE\\Z", statement, re.IGNORECASE):
@@ -2257,6 +2407,9 @@ def of_action(table, action, statement):
         for change in of_constraint(action, here):
             yield change
         return
+    if match(r"(?:ENABLE|FORCE) ROW LEVEL SECURITY", action):
+        yield here("unread", statement=statement)
+        return
     found = match(r"ADD (?:COLUMN )?(?:IF NOT EXISTS )?" + column + " (.+)", action)
     if found:
         yield here("add", column=found.group(1), **described(found.group(2)))
@@ -2282,7 +2435,7 @@ def of_constraint(action, here):
     if parent:
         yield here("reference", column=parent.group(1), parent=parent.group(2))
     elif unique:
-        yield here("unique", columns=sorted(each.strip(" \\"\`") for each in unique.group(1).split(",")))
+        yield here("unique", columns=split(unique.group(1)))
     elif re.search(r"\\bUNIQUE\\b", action, re.IGNORECASE):
         yield here("unique", columns=[title])
     elif re.search(r"\\b(CHECK|EXCLUDE)\\b", action, re.IGNORECASE):
@@ -2305,6 +2458,7 @@ def described(text):
         "null": not re.search(r"\\b(NOT NULL|PRIMARY KEY)\\b", text, re.IGNORECASE),
         "filled": bool(re.search(r"\\bDEFAULT (?!NULL\\b)|\\b(GENERATED|AUTO_INCREMENT)\\b", text, re.IGNORECASE)) or "serial" in kind,
         "type": kind,
+        "generated": bool(re.search(r"\\bAS ?\\(", text, re.IGNORECASE)),
         "parent": parent.group(1) if parent else None,
     }
 `,
@@ -2353,6 +2507,21 @@ def described(text):
     ],
     "fix": "Remove the database default in the next release"
   },
+  "generated": {
+    "severity": "breaks",
+    "undo": "unsafe",
+    "running": [
+      "the database computes the column {object} now",
+      "sets it",
+      "every INSERT into {table} fails"
+    ],
+    "new": [
+      "the database computes the column {object}",
+      "sets it",
+      "every INSERT into {table} fails"
+    ],
+    "fix": "Add the generated column with another name, and remove the old one in the next release"
+  },
   "delete-refused": {
     "severity": "may",
     "undo": "safe",
@@ -2377,7 +2546,7 @@ def described(text):
       "each write of NULL fails"
     ],
     "new": ["the column {object} is NOT NULL", "allows NULL in it", "each write of NULL fails"],
-    "fix": "Release the code that never writes NULL first, and set NOT NULL in the next release"
+    "fix": "Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"
   },
   "narrowed": {
     "severity": "may",
@@ -2943,7 +3112,8 @@ def left_behind(model, field):
 `,
   'verdict.py': `"""Whether pending migrations break a version: predicted before they run, and read from the database after them.
 
-DJANGO_ROLLOUT_SPEC has \`running\`: [{"names": workloads, "tag", "digest", "needs": index, "own": true}]. The needs are in
+DJANGO_ROLLOUT_SPEC has \`running\`: [{"names": workloads, "tag", "digest", "needs": index, "own": true,
+"idle": true}]; one that is idle is started by a person only. The needs are in
 DJANGO_ROLLOUT_NEEDS_<index>, as \`packed\` of needs.py. A version without them is judged by the state of the migrations
 that are applied, which does not know what really runs; \`own\` is the image that this is.
 
@@ -2960,8 +3130,8 @@ from rollout_inspector.judge import RULES, misfits, severity_of
 
 # Findings that are reported; a project that is all wrong needs no longer list.
 most = 100
-# What both sides name in their own way: not compared after the migration.
-named_freely = ("unique", "check", "fk-added")
+# What both sides name in their own way, or do not tell: not compared after the migration.
+named_freely = ("unique", "check", "fk-added", "unread")
 # For a query that looks for evidence, in ms.
 patience = 2000
 
@@ -2973,6 +3143,11 @@ def versions():
 def is_judged():
     """A first deploy breaks nothing that runs."""
     return bool(versions())
+
+
+def any_runs(indices):
+    """Whether a pod of these versions runs, or may start at any time."""
+    return any(not versions()[index].get("idle") for index in indices)
 
 
 class Judge:
@@ -3029,10 +3204,12 @@ class Judge:
         self.predict(pending)
         touched = self.effects.touched
         before = [misfits(needs, self.catalog.before, touched, False) for needs, _ in self.known]
-        self.judge_running(touched, before)
+        self.judge_running(pending, touched, before)
         self.judge_new(touched, new)
-        for migration, detail in self.effects.unread:
-            self.report("unread", "", "", {"detail": detail}, range(len(self.known)), migration, "%s.%s")
+        for migration, detail, table in self.effects.unread:
+            of = [index for index, (needs, _) in enumerate(self.known) if table is None or table in needs]
+            if of:
+                self.report("unread", "", "", {"detail": detail}, of, migration, "%s.%s")
         for each in task.spec.get("earlier") or []:
             kept = task.bodies.get(each["needs"])
             if kept is not None:
@@ -3041,16 +3218,14 @@ class Judge:
         if self.effects.opaque:
             for needs in [needs for needs, _ in self.known] + list(self.earlier.values()):
                 for table in needs:
-                    self.catalog.glance(table)
+                    self.catalog.before(table)
 
     def prove(self, needs):
         """Compares what the version needs with the database as it is: only the tables that its own migrations make."""
         self.begin()
         self.known = [(needs, "own")]
         tables = [table for table, need in needs.items() if not need.get("u") and not need.get("o")]
-        for table in tables:
-            self.catalog.glance(table)
-        found = misfits(needs, self.catalog.before, [table for table in tables if table in self.catalog.read], False)
+        found = misfits(needs, self.catalog.before, tables, False)
         for key in sorted(found):
             rule, table, column = key
             # Its name may be written in another way than the catalog has it.
@@ -3117,7 +3292,7 @@ class Judge:
         for step in steps:
             self.effects.run(migration, *step)
 
-    def judge_running(self, touched, before):
+    def judge_running(self, pending, touched, before):
         found = {}
         for index, (needs, _) in enumerate(self.known):
             after = misfits(needs, self.catalog.get, touched, False)
@@ -3130,10 +3305,22 @@ class Judge:
                 # One change, one finding.
                 continue
             if rule == "null-refused":
-                more["nulls"] = self.has_nulls(table, column)
+                more["nulls"] = not self.is_filled_first(pending, table, column) and self.has_nulls(table, column)
                 needs = [self.known[index][0][table]["c"][column] for index in indices]
                 more["filled"] = all(need.get("p") or need.get("d") for need in needs)
             self.report(rule, table, column, more, indices)
+
+    def is_filled_first(self, pending, table, column):
+        """Whether rows without a value may be old ones, which a step before fills: who wrote them may not go on."""
+        from rollout_inspector.effects import may_fill, steps_of
+
+        event = self.effects.cause_of(table, column)
+        for step in steps_of([operation for migration in pending for operation in migration.operations]):
+            if may_fill(step):
+                return True
+            if event is None or step is event.operation:
+                return False
+        return False
 
     def renamed_from(self, table, column):
         """The name that a column had before the last change of it."""
@@ -3172,9 +3359,12 @@ class Judge:
         if rule in ("column-gone", "table-gone") and is_new:
             # A table of the state that another migration renames is named by it.
             event = None
+        severity = severity_of(rule, more, need, is_new)
+        if severity == "breaks" and not is_new and not any_runs(indices):
+            severity = "may"
         finding = {
             "rule": rule,
-            "severity": severity_of(rule, more, need, is_new),
+            "severity": severity,
             "database": self.alias,
             "object": name if of else ("%s.%s" % (table, column) if column else table),
             "table": table,
@@ -3220,7 +3410,7 @@ class Judge:
 
     def to_verify(self):
         """All that the comparison after the migration needs, as JSON."""
-        tables = sorted(self.catalog.read)
+        tables = sorted(name for name, table in self.catalog.read.items() if not table or table["kind"] != "unknown")
         changed = {
             name: {column: has["type"] for column, has in table["columns"].items() if has["type"]}
             for name, table in self.catalog.changed.items()
@@ -3228,7 +3418,7 @@ class Judge:
         }
 
         def of_read(needs):
-            return {table: need for table, need in needs.items() if table in self.catalog.read}
+            return {table: need for table, need in needs.items() if table in tables}
 
         return {
             "alias": self.alias,
@@ -3271,7 +3461,7 @@ def unjudged(alias, error, pending):
     detail = "%s: %s" % (type(error).__name__, " ".join(str(error).split())[:300])
     return {
         "rule": "unjudged",
-        "severity": "breaks" if pending else "unknown",
+        "severity": "unknown" if not pending else "breaks" if any_runs(range(len(versions()))) else "may",
         "database": alias,
         "object": alias,
         "table": "",
@@ -3730,6 +3920,21 @@ export const rules = {
     ],
     "fix": "Remove the database default in the next release"
   },
+  "generated": {
+    "severity": "breaks",
+    "undo": "unsafe",
+    "running": [
+      "the database computes the column {object} now",
+      "sets it",
+      "every INSERT into {table} fails"
+    ],
+    "new": [
+      "the database computes the column {object}",
+      "sets it",
+      "every INSERT into {table} fails"
+    ],
+    "fix": "Add the generated column with another name, and remove the old one in the next release"
+  },
   "delete-refused": {
     "severity": "may",
     "undo": "safe",
@@ -3758,7 +3963,7 @@ export const rules = {
       "allows NULL in it",
       "each write of NULL fails"
     ],
-    "fix": "Release the code that never writes NULL first, and set NOT NULL in the next release"
+    "fix": "Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"
   },
   "narrowed": {
     "severity": "may",

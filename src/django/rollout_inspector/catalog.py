@@ -1,9 +1,9 @@
 """What a database has, by Django's own introspection: the same for each vendor.
 
-A table is {"kind": "table" or "view", "columns": {name: {...}}, "fks": [[column, table]], "uniques": [[column]],
-"checks": [name]}; a column {"null": ..., "filled": ..., "type": ...}. `filled`: the database sets a value that an
+A table is {"kind": "table", "view" or "unknown", "columns": {name: {...}}, "fks": [[column, table]], "uniques": [[column]],
+"checks": [name]}; a column {"null": ..., "filled": ..., "type": ..., "generated": ...}. `filled`: the database sets a value that an
 INSERT leaves out. `type`: only of a column that a migration has made or changed. A view has no columns before its
-database has told them.
+database has told them; "unknown": nobody knows its columns, and "why" where it may not be read.
 """
 
 
@@ -30,13 +30,6 @@ class Catalog:
             self.read[name] = self.ask(name)
         return self.read[name]
 
-    def glance(self, name):
-        """Reads a table that nothing is known to change; one that may not be read is left out."""
-        try:
-            self.before(name)
-        except Exception:
-            self.read.pop(name, None)
-
     def edit(self, name):
         """Returns the table to be changed; None where there is none."""
         table = self.get(name)
@@ -51,21 +44,42 @@ class Catalog:
     def ask(self, name):
         if self.connection is None:
             return None
+        from django.db import transaction
+
+        if self.names is None:
+            with self.connection.cursor() as cursor:
+                listed = self.connection.introspection.get_table_list(cursor)
+            self.names = {each.name: each.type for each in listed}
+        if name not in self.names:
+            return None
+        try:
+            # What fails must not end a transaction that others are in.
+            with transaction.atomic(using=self.connection.alias):
+                return self.described(name)
+        except Exception as error:
+            # No right to read it, or a server of its own that does not answer.
+            return dict(empty("unknown"), why=" ".join(str(error).split()))
+
+    def described(self, name):
         introspection = self.connection.introspection
         with self.connection.cursor() as cursor:
-            if self.names is None:
-                self.names = {each.name: each.type for each in introspection.get_table_list(cursor)}
-            if name not in self.names:
-                return None
-            table = {"kind": "table", "columns": {}, "fks": [], "uniques": [], "checks": []}
+            table = empty("table")
             if self.names[name] == "v":
                 # Django would ask for a row, which may take a view long.
                 cursor.execute("SELECT * FROM %s WHERE 1 = 0" % self.connection.ops.quote_name(name))
                 columns = {each[0]: {"null": True, "filled": True, "type": None} for each in cursor.description}
                 return dict(table, kind="view", columns=columns)
+            columns = introspection.get_table_description(cursor, name)
+            generated = self.generated_of(cursor, name, columns)
             table["columns"] = {
-                each.name: {"null": bool(each.null_ok), "filled": is_filled(each), "type": None, "read": signature(each)}
-                for each in introspection.get_table_description(cursor, name)
+                each.name: {
+                    "null": bool(each.null_ok),
+                    "filled": is_filled(each),
+                    "type": None,
+                    "read": signature(each),
+                    "generated": each.name in generated,
+                }
+                for each in columns
             }
             for constraint, has in introspection.get_constraints(cursor, name).items():
                 of = [column for column in has.get("columns") or [] if column]
@@ -76,6 +90,16 @@ class Catalog:
                 elif has.get("check"):
                     table["checks"].append(constraint)
             return table
+
+
+    def generated_of(self, cursor, name, columns):
+        """The columns that nobody may set. SQLite does not tell them."""
+        if self.connection.vendor == "postgresql":
+            # As JSON: PostgreSQL before 12 has no such property.
+            query = "SELECT attname::text FROM pg_attribute a WHERE attrelid = to_regclass(%s) AND to_jsonb(a)->>'attgenerated' <> ''"
+            cursor.execute(query, [self.connection.ops.quote_name(name)])
+            return [column for column, in cursor.fetchall()]
+        return [each.name for each in columns if str(getattr(each, "extra", "") or "").upper().endswith(" GENERATED")]
 
 
 def is_filled(column):
@@ -91,11 +115,15 @@ def signature(column):
     return " ".join("" if part is None else str(part) for part in parts)
 
 
+def empty(kind):
+    return {"kind": kind, "columns": {}, "fks": [], "uniques": [], "checks": []}
+
+
 def copy_of(table):
-    return {
-        "kind": table["kind"],
-        "columns": {name: dict(each) for name, each in table["columns"].items()},
-        "fks": [list(each) for each in table["fks"]],
-        "uniques": [list(each) for each in table["uniques"]],
-        "checks": list(table["checks"]),
-    }
+    return dict(
+        table,
+        columns={name: dict(each) for name, each in table["columns"].items()},
+        fks=[list(each) for each in table["fks"]],
+        uniques=[list(each) for each in table["uniques"]],
+        checks=list(table["checks"]),
+    )

@@ -6,6 +6,7 @@ the way of the installed version. Of SeparateDatabaseAndState only the operation
 """
 from rollout_inspector import needs as fingerprint
 from rollout_inspector import reader
+from rollout_inspector.catalog import empty
 
 
 class Event:
@@ -129,6 +130,21 @@ def is_code(operation):
     return not getattr(operation, "reduces_to_sql", True)
 
 
+def steps_of(operations):
+    """All that reaches the database, without the states."""
+    for operation in operations:
+        inner = getattr(operation, "database_operations", None)
+        for each in [operation] if inner is None else steps_of(inner):
+            yield each
+
+
+def may_fill(operation):
+    """Whether it may give rows a value: code, and SQL that writes rows."""
+    sql = getattr(operation, "sql", None) or ()
+    texts = [sql] if isinstance(sql, str) else [each if isinstance(each, str) else each[0] for each in sql]
+    return is_code(operation) or any(map(reader.writes_rows, texts))
+
+
 def only_runs_code(operation):
     """Whether the state after it is the one before it, too."""
     from django.db.migrations import RunPython
@@ -149,7 +165,10 @@ class Effects:
         self.touched = set()
         # Steps whose effect is not known before they have run.
         self.opaque = []
+        # Migration, what it is, and the table that it concerns where that is known.
         self.unread = []
+        # Those that names without a schema mean; the first one gets what is made.
+        self.schemas = None
         self.migration = None
         self.operation = None
         self.recorder = recorder_of(connection, self.note)
@@ -165,15 +184,32 @@ class Effects:
         except Exception as error:
             self.cannot_read("%s: %s" % (type(operation).__name__, error))
 
-    def cannot_read(self, what):
+    def cannot_read(self, what, table=None):
         self.opaque.append(self.migration)
-        self.unread.append((self.migration, " ".join(what.split())[:200]))
+        self.unread.append((self.migration, " ".join(what.split())[:200], table))
+
+    def is_elsewhere(self, schema, what):
+        """Whether it is none of this connection's schemas."""
+        if self.schemas is None:
+            vendor = self.connection.vendor
+            self.schemas = ["main"] if vendor == "sqlite" else [str(self.connection.settings_dict["NAME"])]
+            if vendor == "postgresql":
+                with self.connection.cursor() as cursor:
+                    cursor.execute("SELECT unnest(current_schemas(false))::text")
+                    self.schemas = [each for each, in cursor.fetchall()]
+        if schema in self.schemas[1:]:
+            # Whether a table before it has the same name is not known.
+            self.cannot_read(what)
+            return True
+        return schema not in self.schemas
 
     def note(self, event):
         event.migration, event.operation = self.migration, self.operation
         if event.kind == "sql":
-            for change in reader.changes_of(event.sql, self.connection.vendor == "mysql"):
-                self.apply(Event(migration=event.migration, operation=event.operation, **change))
+            for change in reader.changes_of(event.sql, self.connection.vendor):
+                schema = change.pop("schema", None)
+                if schema is None or not self.is_elsewhere(schema, event.sql):
+                    self.apply(Event(migration=event.migration, operation=event.operation, **change))
         else:
             if event.model is not None and not event.model._meta.managed:
                 return
@@ -193,6 +229,8 @@ class Effects:
         if table is None:
             self.cannot_read("the table %s is not visible" % name)
         elif table["kind"] == "unknown":
+            if "why" in table:
+                self.cannot_read("the table %s: %s" % (name, table["why"]))
             table = None
         return name, table
 
@@ -203,8 +241,7 @@ class Effects:
         if self.catalog.get(name) is not None:
             return
         # What SQL creates may have any columns.
-        kind = "table" if event.model else "unknown"
-        table = {"kind": kind, "columns": {}, "fks": [], "uniques": [], "checks": []}
+        table = empty("table" if event.model else "unknown")
         for field in event.model._meta.local_concrete_fields if event.model else ():
             self.put_column(table, field)
         self.catalog.put(name, table)
@@ -212,8 +249,7 @@ class Effects:
 
     def on_view(self, event):
         self.touched.add(event.table)
-        table = {"kind": "view", "columns": {}, "fks": [], "uniques": [], "checks": []}
-        self.catalog.put(event.table, table)
+        self.catalog.put(event.table, empty("view"))
         self.causes[(event.table, "")] = event
 
     def on_delete(self, event):
@@ -243,6 +279,7 @@ class Effects:
             "null": bool(field.null),
             "filled": fingerprint.is_filled(field),
             "type": fingerprint.type_of(field, self.connection),
+            "generated": bool(getattr(field, "generated", False)),
         }
         if reference and reference[1]:
             table["fks"].append([field.column, reference[0]])
@@ -263,7 +300,8 @@ class Effects:
             return
         if event.field is None:
             column = event.column
-            table["columns"].setdefault(column, {"null": event.null, "filled": event.filled, "type": event.type})
+            has = {key: getattr(event, key) for key in ("null", "filled", "type", "generated")}
+            table["columns"].setdefault(column, has)
             if event.parent:
                 table["fks"].append([column, event.parent])
         else:
@@ -334,7 +372,7 @@ class Effects:
         has = table["columns"].get(event.column)
         if has is None:
             return self.cannot_read("the column %s.%s is not visible" % (name, event.column))
-        for key in ("null", "filled", "type"):
+        for key in ("null", "filled", "type", "generated"):
             if key in event.__dict__:
                 has[key] = event.__dict__[key]
         self.causes[(name, event.column)] = event
@@ -366,7 +404,7 @@ class Effects:
             self.causes[(name, event.column)] = event
 
     def on_unread(self, event):
-        self.cannot_read(event.statement)
+        self.cannot_read(event.statement, getattr(event, "table", None))
 
     def cause_of(self, table, column):
         return self.causes.get((table, column)) or self.causes.get((table, ""))

@@ -83,6 +83,9 @@ def misfits(needs, table_of, tables, is_new):
         is_view = have["kind"] == "view"
         columns = have["columns"]
         if have["kind"] == "unknown":
+            # The new version may be made for it.
+            if not is_new:
+                add("unread", name, detail="the columns of the table %s" % name)
             continue
         if is_view and not columns:
             # The new version may be made for it.
@@ -98,7 +101,9 @@ def misfits(needs, table_of, tables, is_new):
                 continue
             if wanted.get("n") and not has["null"]:
                 add("null-refused", name, column)
-            if wanted.get("d") and not has["filled"] and not has["null"]:
+            if has.get("generated") and not wanted.get("g"):
+                add("generated", name, column)
+            if (wanted.get("d") or wanted.get("g")) and not has["filled"] and not has["null"]:
                 add("default-gone", name, column)
             rule, sure = of_types(wanted["t"], has["type"])
             if rule:
@@ -114,7 +119,7 @@ def misfits(needs, table_of, tables, is_new):
                 # Rows of the running version do not have the new column yet.
                 if is_new and parent in needs:
                     add("delete-refused", name, column, parent=parent)
-            elif not is_new and not (known.get("r") or ["", 0])[1]:
+            elif not is_new and is_other(known.get("r"), parent, table_of):
                 add("fk-added", name, column, parent=parent)
         if not is_new:
             for unique in have["uniques"]:
@@ -122,6 +127,14 @@ def misfits(needs, table_of, tables, is_new):
             for check in have["checks"]:
                 add("check", name, check)
     return found
+
+
+def is_other(reference, parent, table_of):
+    """Whether a foreign key is not the one that the code knows, and not that one to a table with a new name."""
+    if not (reference and reference[1]):
+        return True
+    known = table_of(reference[0]) if reference[0] != parent else None
+    return known is not None and known["kind"] == "table"
 
 
 def severity_of(rule, more, need, is_new):

@@ -87,7 +87,7 @@ def plan():
 
     connections.close_all()
     found["plans"] = [each["plan"] for each in made.values()]
-    found["needs"] = [packed({alias: each["needs"] for alias, each in made.items()})]
+    found["needs"] = [packed({alias: each["needs"] for alias, each in made.items() if each["needs"] is not None})]
     found["judged"] = None
     if verdict.is_judged():
         pending = [migration for each in made.values() for migration in each["pending"]]

@@ -28,7 +28,7 @@ def has_db_default(field):
 
 def is_filled(field):
     """Whether the database sets a value that an INSERT leaves out."""
-    by_database = getattr(field, "generated", False) or field.get_internal_type().endswith("AutoField")
+    by_database = getattr(field, "generated", False) or str(field.get_internal_type()).endswith("AutoField")
     return bool(has_db_default(field) or by_database)
 
 

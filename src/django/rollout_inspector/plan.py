@@ -244,13 +244,16 @@ def plan_of(alias, identity, own):
         "applied": leaf_of_apps(loader),
         "unknown": list(not_in_code(loader)) if own is None else [],
     }
-    needs = judge.needs_of(apps)
+    # None: not known. It stops nothing where nothing is judged.
+    needs = None
     findings, question = [], None
-    if verdict.is_judged():
-        try:
+    try:
+        needs = judge.needs_of(apps)
+        if verdict.is_judged():
             judge.judge(pending, needs)
             findings, question = judge.findings, judge.to_verify()
-        except Exception as error:
+    except Exception as error:
+        if verdict.is_judged():
             findings = [verdict.unjudged(alias, error, pending)]
     return {
         "plan": plan,

@@ -5,20 +5,48 @@ functions, rights) give none.
 """
 import re
 
-# A name, perhaps quoted and with its schema.
-name = r"(?:[\"`\[]?\w+[\"`\]]?\.)?[\"`\[]?(\w+)[\"`\]]?"
-column = r"[\"`\[]?(\w+)[\"`\]]?"
+part = r'(?:"(?:[^"]|"")+"|`(?:[^`]|``)+`|\w+)'
+# A name, perhaps quoted, and perhaps with its schema.
+name = "(" + part + r"(?:\." + part + ")?)"
+column = "(" + part + ")"
 harmless = (
     r"(SELECT|INSERT|UPDATE|DELETE|WITH|MERGE|SET|RESET|SHOW|ANALYZE|ANALYSE|VACUUM|GRANT|REVOKE|COMMENT|LOCK|BEGIN|"
     r"START|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE|REFRESH|REINDEX|COPY|TRUNCATE|VALUES|PRAGMA|OPTIMIZE|CALL|"
     r"CREATE\s+(OR\s+REPLACE\s+)?(EXTENSION|FUNCTION|PROCEDURE|AGGREGATE|SEQUENCE|SCHEMA|TYPE|DOMAIN|COLLATION|ROLE|USER|"
     r"POLICY|PUBLICATION|STATISTICS|OPERATOR|CAST|TEXT|EVENT)|"
-    r"CREATE\s+(OR\s+REPLACE\s+)?(CONSTRAINT\s+)?TRIGGER|"
     r"CREATE\s+(FULLTEXT\s+|SPATIAL\s+)?INDEX|"
     r"ALTER\s+(EXTENSION|SEQUENCE|INDEX|FUNCTION|PROCEDURE|TYPE|ROLE|USER|DEFAULT|PUBLICATION|COLLATION|STATISTICS)|"
     r"DROP\s+(INDEX|FUNCTION|PROCEDURE|TRIGGER|SEQUENCE|POLICY|RULE|PUBLICATION|STATISTICS|ROLE|USER|AGGREGATE|EVENT))\b"
 )
 changing = r"\b(ALTER|DROP|RENAME|EXECUTE)\b"
+# By what a string, a name or a comment begins with: what ends it, and what is like that and does not.
+ends = {"'": "''|'", "e'": r"\\.|''|'", '"': '""|"', "`": "``|`"}
+begins = re.compile(r"--|/\*|\b[eE]'|'|\"|`|;|(?<![\w\x24])\x24(?:[^\W\d]\w*)?\x24")
+
+
+def end_of(sql, kind, at, escapes):
+    """Where something ends that begins with `kind` before this place; the end of the text where it does not."""
+    if kind == ";":
+        return at
+    if kind == "--":
+        found = sql.find("\n", at)
+    elif kind == "/*":
+        found, depth = -1, 1
+        for each in re.compile(r"/\*|\*/").finditer(sql, at):
+            # MySQL has none inside of another.
+            depth += -1 if each.group(0) == "*/" else 0 if escapes else 1
+            if depth == 0:
+                return each.end()
+    elif kind in ends or kind == "E'":
+        like = ends["e'" if kind == "'" and escapes else kind.lower()]
+        for each in re.compile(like, re.DOTALL).finditer(sql, at):
+            if len(each.group(0)) == 1:
+                return each.end()
+        found = -1
+    else:
+        found = sql.find(kind, at)
+        found = found + len(kind) if found >= 0 else -1
+    return len(sql) if found < 0 else found
 
 
 def statements_of(sql, escapes):
@@ -26,38 +54,68 @@ def statements_of(sql, escapes):
 
     escapes  a backslash in a string escapes the next letter, as in MySQL; in PostgreSQL only in E'...'
     """
-    dollar = chr(36)
-    plain, escaped = r"'(?:[^']|'')*'", r"'(?:[^'\\]|''|\\.)*'"
-    strings = escaped if escapes else r"\b[eE]" + escaped + "|" + plain
-    others = r"\"[^\"]*\"|`[^`]*`|\D(\w*)\D.*?\D\1\D|;".replace(r"\D", "\\" + dollar)
-    token = re.compile(r"--[^\n]*|/\*.*?\*/|" + strings + "|" + others, re.DOTALL)
     statement, at = [], 0
-    for found in token.finditer(sql):
-        statement.append(sql[at : found.start()])
-        at = found.end()
-        text = found.group(0)
-        if text == ";":
-            yield " ".join("".join(statement).split())
+
+    def add(code):
+        code = re.sub(r"\s+", " ", code)
+        is_doubled = not statement or statement[-1][-1] == " "
+        code = code[1:] if is_doubled and code[:1] == " " else code
+        if code:
+            statement.append(code)
+
+    while at < len(sql):
+        found = begins.search(sql, at)
+        if found is None:
+            break
+        add(sql[at : found.start()])
+        kind = found.group(0)
+        at = end_of(sql, kind, found.end(), escapes)
+        if kind == ";":
+            yield "".join(statement).strip()
             statement = []
-        elif text.startswith(("--", "/*")):
-            statement.append(" ")
+        elif kind in ("--", "/*"):
+            add(" ")
         else:
             # A string is kept as a whole word; what it says does not matter, but in a body of code.
-            is_body = text.startswith(dollar)
-            statement.append(text if text[:1] in "\"`" or is_body else "'x'")
-    statement.append(sql[at:])
-    yield " ".join("".join(statement).split())
+            statement.append("'x'" if kind[-1] == "'" else sql[found.start() : at])
+    add(sql[at:])
+    yield "".join(statement).strip()
 
 
-def changes_of(sql, escapes=False):
-    for statement in statements_of(sql, escapes):
+def plain(identifier, vendor):
+    """A name as the catalog has it."""
+    quote = identifier[:1]
+    if quote in ('"', "`"):
+        return identifier[1:-1].replace(quote * 2, quote)
+    return identifier.lower() if vendor == "postgresql" else identifier
+
+
+def named(change, vendor):
+    """The same with names as the catalog has them, and the schema of the table in a place of its own."""
+    for key in ("table", "old", "new", "parent", "column", "to", "name"):
+        if change.get(key):
+            parts = [plain(each, vendor) for each in re.findall(part, change[key])]
+            change[key] = parts[-1] if parts else change[key]
+            if parts[1:] and key in ("table", "old"):
+                change["schema"] = parts[0]
+    if "columns" in change:
+        change["columns"] = sorted(plain(each, vendor) for each in change["columns"])
+    return change
+
+
+def changes_of(sql, vendor="postgresql"):
+    for statement in statements_of(sql, vendor == "mysql"):
         if statement:
             for change in of_statement(statement):
-                yield change
+                yield named(change, vendor)
 
 
-def unread(statement):
-    return {"kind": "unread", "statement": statement}
+def writes_rows(sql):
+    return any(re.match(r"(UPDATE|MERGE|WITH|DO|CALL)\b", each, re.IGNORECASE) for each in statements_of(sql, False))
+
+
+def unread(statement, **more):
+    return dict(more, kind="unread", statement=statement)
 
 
 def match(pattern, text):
@@ -89,16 +147,26 @@ def of_statement(statement):
     found = match(r"CREATE UNIQUE INDEX (?:CONCURRENTLY )?(?:IF NOT EXISTS )?(?:" + name + r" )?ON (?:ONLY )?" + name, statement)
     if found:
         columns = re.match(r"[^(]*\(([^)]*)\)", statement[found.end() :])
-        words = [each.strip(" \"`") for each in columns.group(1).split(",")] if columns else []
-        known = bool(words) and all(re.match(r"\w+\Z", each) for each in words)
-        yield {"kind": "unique", "table": found.group(2), "columns": sorted(words) if known else [found.group(1) or "?"]}
+        words = split(columns.group(1)) if columns else []
+        known = bool(words) and all(re.match(part + r"\Z", each) for each in words)
+        yield {"kind": "unique", "table": found.group(2), "columns": words if known else [found.group(1) or "?"]}
         return
     found = match(r"RENAME TABLE " + name + " TO " + name, statement)
     if found and "," not in statement:
         yield {"kind": "rename", "old": found.group(1), "new": found.group(2)}
         return
+    found = match(r"CREATE (?:OR REPLACE )?(?:CONSTRAINT )?(?:TRIGGER .*? ON|RULE .*? TO) " + name, statement)
+    if found:
+        # It may refuse rows.
+        yield unread(statement, table=found.group(1))
+        return
+    makes_code = re.match(r"CREATE (OR REPLACE )?(FUNCTION|PROCEDURE)\b", statement, re.IGNORECASE)
     if re.match(r"DO\b", statement, re.IGNORECASE):
         yield unread(statement)
+    elif makes_code and re.search(changing, statement, re.IGNORECASE):
+        # That of a trigger is not called before there is the trigger.
+        if not re.search(r"\bRETURNS (EVENT_)?TRIGGER\b", statement, re.IGNORECASE):
+            yield unread(statement)
     elif not re.match(harmless, statement, re.IGNORECASE) and re.search(changing, statement, re.IGNORECASE):
         yield unread(statement)
     elif re.match(r"DROP .* CASCADE\Z", statement, re.IGNORECASE):
@@ -177,6 +245,9 @@ def of_action(table, action, statement):
         for change in of_constraint(action, here):
             yield change
         return
+    if match(r"(?:ENABLE|FORCE) ROW LEVEL SECURITY", action):
+        yield here("unread", statement=statement)
+        return
     found = match(r"ADD (?:COLUMN )?(?:IF NOT EXISTS )?" + column + " (.+)", action)
     if found:
         yield here("add", column=found.group(1), **described(found.group(2)))
@@ -202,7 +273,7 @@ def of_constraint(action, here):
     if parent:
         yield here("reference", column=parent.group(1), parent=parent.group(2))
     elif unique:
-        yield here("unique", columns=sorted(each.strip(" \"`") for each in unique.group(1).split(",")))
+        yield here("unique", columns=split(unique.group(1)))
     elif re.search(r"\bUNIQUE\b", action, re.IGNORECASE):
         yield here("unique", columns=[title])
     elif re.search(r"\b(CHECK|EXCLUDE)\b", action, re.IGNORECASE):
@@ -225,5 +296,6 @@ def described(text):
         "null": not re.search(r"\b(NOT NULL|PRIMARY KEY)\b", text, re.IGNORECASE),
         "filled": bool(re.search(r"\bDEFAULT (?!NULL\b)|\b(GENERATED|AUTO_INCREMENT)\b", text, re.IGNORECASE)) or "serial" in kind,
         "type": kind,
+        "generated": bool(re.search(r"\bAS ?\(", text, re.IGNORECASE)),
         "parent": parent.group(1) if parent else None,
     }

@@ -1,6 +1,7 @@
 """Whether pending migrations break a version: predicted before they run, and read from the database after them.
 
-DJANGO_ROLLOUT_SPEC has `running`: [{"names": workloads, "tag", "digest", "needs": index, "own": true}]. The needs are in
+DJANGO_ROLLOUT_SPEC has `running`: [{"names": workloads, "tag", "digest", "needs": index, "own": true,
+"idle": true}]; one that is idle is started by a person only. The needs are in
 DJANGO_ROLLOUT_NEEDS_<index>, as `packed` of needs.py. A version without them is judged by the state of the migrations
 that are applied, which does not know what really runs; `own` is the image that this is.
 
@@ -17,8 +18,8 @@ from rollout_inspector.judge import RULES, misfits, severity_of
 
 # Findings that are reported; a project that is all wrong needs no longer list.
 most = 100
-# What both sides name in their own way: not compared after the migration.
-named_freely = ("unique", "check", "fk-added")
+# What both sides name in their own way, or do not tell: not compared after the migration.
+named_freely = ("unique", "check", "fk-added", "unread")
 # For a query that looks for evidence, in ms.
 patience = 2000
 
@@ -30,6 +31,11 @@ def versions():
 def is_judged():
     """A first deploy breaks nothing that runs."""
     return bool(versions())
+
+
+def any_runs(indices):
+    """Whether a pod of these versions runs, or may start at any time."""
+    return any(not versions()[index].get("idle") for index in indices)
 
 
 class Judge:
@@ -86,10 +92,12 @@ class Judge:
         self.predict(pending)
         touched = self.effects.touched
         before = [misfits(needs, self.catalog.before, touched, False) for needs, _ in self.known]
-        self.judge_running(touched, before)
+        self.judge_running(pending, touched, before)
         self.judge_new(touched, new)
-        for migration, detail in self.effects.unread:
-            self.report("unread", "", "", {"detail": detail}, range(len(self.known)), migration, "%s.%s")
+        for migration, detail, table in self.effects.unread:
+            of = [index for index, (needs, _) in enumerate(self.known) if table is None or table in needs]
+            if of:
+                self.report("unread", "", "", {"detail": detail}, of, migration, "%s.%s")
         for each in task.spec.get("earlier") or []:
             kept = task.bodies.get(each["needs"])
             if kept is not None:
@@ -98,16 +106,14 @@ class Judge:
         if self.effects.opaque:
             for needs in [needs for needs, _ in self.known] + list(self.earlier.values()):
                 for table in needs:
-                    self.catalog.glance(table)
+                    self.catalog.before(table)
 
     def prove(self, needs):
         """Compares what the version needs with the database as it is: only the tables that its own migrations make."""
         self.begin()
         self.known = [(needs, "own")]
         tables = [table for table, need in needs.items() if not need.get("u") and not need.get("o")]
-        for table in tables:
-            self.catalog.glance(table)
-        found = misfits(needs, self.catalog.before, [table for table in tables if table in self.catalog.read], False)
+        found = misfits(needs, self.catalog.before, tables, False)
         for key in sorted(found):
             rule, table, column = key
             # Its name may be written in another way than the catalog has it.
@@ -174,7 +180,7 @@ class Judge:
         for step in steps:
             self.effects.run(migration, *step)
 
-    def judge_running(self, touched, before):
+    def judge_running(self, pending, touched, before):
         found = {}
         for index, (needs, _) in enumerate(self.known):
             after = misfits(needs, self.catalog.get, touched, False)
@@ -187,10 +193,22 @@ class Judge:
                 # One change, one finding.
                 continue
             if rule == "null-refused":
-                more["nulls"] = self.has_nulls(table, column)
+                more["nulls"] = not self.is_filled_first(pending, table, column) and self.has_nulls(table, column)
                 needs = [self.known[index][0][table]["c"][column] for index in indices]
                 more["filled"] = all(need.get("p") or need.get("d") for need in needs)
             self.report(rule, table, column, more, indices)
+
+    def is_filled_first(self, pending, table, column):
+        """Whether rows without a value may be old ones, which a step before fills: who wrote them may not go on."""
+        from rollout_inspector.effects import may_fill, steps_of
+
+        event = self.effects.cause_of(table, column)
+        for step in steps_of([operation for migration in pending for operation in migration.operations]):
+            if may_fill(step):
+                return True
+            if event is None or step is event.operation:
+                return False
+        return False
 
     def renamed_from(self, table, column):
         """The name that a column had before the last change of it."""
@@ -229,9 +247,12 @@ class Judge:
         if rule in ("column-gone", "table-gone") and is_new:
             # A table of the state that another migration renames is named by it.
             event = None
+        severity = severity_of(rule, more, need, is_new)
+        if severity == "breaks" and not is_new and not any_runs(indices):
+            severity = "may"
         finding = {
             "rule": rule,
-            "severity": severity_of(rule, more, need, is_new),
+            "severity": severity,
             "database": self.alias,
             "object": name if of else ("%s.%s" % (table, column) if column else table),
             "table": table,
@@ -277,7 +298,7 @@ class Judge:
 
     def to_verify(self):
         """All that the comparison after the migration needs, as JSON."""
-        tables = sorted(self.catalog.read)
+        tables = sorted(name for name, table in self.catalog.read.items() if not table or table["kind"] != "unknown")
         changed = {
             name: {column: has["type"] for column, has in table["columns"].items() if has["type"]}
             for name, table in self.catalog.changed.items()
@@ -285,7 +306,7 @@ class Judge:
         }
 
         def of_read(needs):
-            return {table: need for table, need in needs.items() if table in self.catalog.read}
+            return {table: need for table, need in needs.items() if table in tables}
 
         return {
             "alias": self.alias,
@@ -328,7 +349,7 @@ def unjudged(alias, error, pending):
     detail = "%s: %s" % (type(error).__name__, " ".join(str(error).split())[:300])
     return {
         "rule": "unjudged",
-        "severity": "breaks" if pending else "unknown",
+        "severity": "unknown" if not pending else "breaks" if any_runs(range(len(versions()))) else "may",
         "database": alias,
         "object": alias,
         "table": "",
