@@ -68,6 +68,25 @@ const cases: readonly (readonly [name: string, LockCase, ...tables: string[]])[]
     'shop_order',
   ],
   [
+    'two statements of one text without a transaction',
+    {
+      ...usual,
+      operations:
+        "migrations.RunSQL('ALTER TABLE shop_order ADD x int; ALTER TABLE shop_shop ADD x int')",
+      concurrent: true,
+    },
+    'shop_order',
+    'shop_shop',
+  ],
+  [
+    'composed SQL of a step of code',
+    {
+      ...usual,
+      operations:
+        "migrations.RunPython(lambda apps, editor: editor.connection.cursor().execute(sql.SQL('ALTER TABLE {} ADD x int').format(sql.Identifier('shop_order'))))",
+    },
+  ],
+  [
     'a view, which cannot be locked beforehand',
     {
       ...usual,
@@ -77,6 +96,23 @@ const cases: readonly (readonly [name: string, LockCase, ...tables: string[]])[]
     },
     'orders',
   ],
+]
+/** Each takes 2 s on a table, and adds a column to another one after that. */
+const long = {
+  'the build of an index': [`migrations.RunSQL('CREATE INDEX i ON one (slow(n))')`, column],
+  'a rewrite': [`migrations.RunSQL('ALTER TABLE one ALTER n TYPE bigint USING slow(n)')`, column],
+  'a text with an update': [
+    `migrations.RunSQL('UPDATE one SET n = slow(n); ALTER TABLE shop_order ADD x int')`,
+  ],
+  'an index of the same table': [
+    `migrations.RunSQL('CREATE INDEX i ON shop_order ((CASE WHEN id = 7 THEN slow(n) END))')`,
+    column,
+  ],
+}
+const slow = [
+  "CREATE FUNCTION slow(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(2); RETURN $1; END'",
+  'CREATE TABLE one (n int)',
+  'INSERT INTO one VALUES (1)',
 ]
 const words = ({ locking }: SeenOfLocks) =>
   locking.map(({ taken, over, holders }) =>
@@ -98,6 +134,26 @@ describe.each(djangos)('with Django %s', (django) => {
         holders: [{ application: one.application ?? 'report', state: 'idle in transaction' }],
       })
       expect(seen.longest).toBeLessThan(0.25)
+    },
+  )
+
+  test.each(Object.entries(long))(
+    'while %s takes long, the readers of a table that is changed after it do not wait',
+    async (name, operations) => {
+      const reads = name === 'an index of the same table'
+      const one = { wait: 60, before: slow, operations: operations.join(', '), reads }
+      const seen = await lab.lock(one, django)
+      expect(seen).toMatchObject({ code: 0, applied: 1 })
+      expect(seen.longest).toBeLessThan(0.25)
+    },
+  )
+
+  test.each(['TABLE shop_order', 'INDEX shop_order_pkey'])(
+    'REINDEX (CONCURRENTLY) %s is in no transaction',
+    async (what) => {
+      const operations = `migrations.RunSQL('REINDEX (CONCURRENTLY) ${what}')`
+      const seen = await lab.lock({ wait: 60, operations, concurrent: true }, django)
+      expect(seen).toMatchObject({ code: 0, applied: 1 })
     },
   )
 
@@ -124,6 +180,9 @@ describe.each(djangos)('with Django %s', (django) => {
       {
         wait: 60,
         concurrent: true,
+        // As VACUUM does: no build of an index.
+        holds: 'LOCK TABLE shop_order IN SHARE UPDATE EXCLUSIVE MODE',
+        frees: 'waited',
         before: [
           'CREATE INDEX shop_order_n ON shop_order (n)',
           'CREATE INDEX shop_order_n_ccnew ON shop_order (n)',

@@ -33,13 +33,15 @@ export interface LockCase {
   /** Of the migration. */
   readonly operations: string
   readonly concurrent?: true
+  /** The client that is measured does not write. */
+  readonly reads?: boolean
   /** Run before it, a statement each. */
   readonly before?: readonly string[]
   /** The query of a transaction that stays open; in its session's name. */
   readonly holds?: string
   readonly application?: string
-  /** How long after the migration has begun to wait it ends, in seconds; missing: not before the migration. */
-  readonly frees?: number
+  /** How long after the migration has begun to wait it ends, in seconds, or when it waits in the queue; missing: not before the migration. */
+  readonly frees?: number | 'waited'
   /** How long the migration waits, in seconds; null: in the queue, and `frees` counts from its beginning. */
   readonly wait: number | null
 }

@@ -35,6 +35,7 @@ class Order(models.Model):
 migration = """import django.db.models.deletion
 from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+from psycopg import sql
 class Migration(migrations.Migration):
     dependencies = [("shop", "0001_initial")]
     atomic = %r
@@ -88,6 +89,10 @@ def hold():
     with connect(application_name=case.get("application", "report")) as connection, connection.transaction():
         connection.execute(case["holds"])
         held.set()
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'shop_order'::regclass"
+        while case.get("frees") == "waited" and not is_free.is_set():
+            if connection.execute(waiting).fetchone()[0]:
+                return
         is_free.wait(120)
 
 
@@ -105,7 +110,8 @@ def ask():
         while not over.is_set():
             began = time.monotonic()
             connection.execute("SELECT id FROM shop_order LIMIT 1")
-            connection.execute("UPDATE shop_order SET n = n + 1 WHERE id = 5")
+            if not case.get("reads"):
+                connection.execute("UPDATE shop_order SET n = n + 1 WHERE id = 5")
             longest[0] = max(longest[0], time.monotonic() - began)
             time.sleep(0.01)
 
@@ -127,7 +133,7 @@ for line in ended.stdout:
     told = text.partition(marker)[2].rpartition(marker)[0]
     if told.startswith('{"locking"'):
         seen["locking"].append(json.loads(told)["locking"])
-        if case.get("frees") and "holders" in seen["locking"][-1]:
+        if case.get("frees", "waited") != "waited" and "holders" in seen["locking"][-1]:
             # While the migration waits, others have time to be kept waiting.
             threading.Timer(case["frees"], is_free.set).start()
     elif told == "migrate" and case["wait"] is None:

@@ -845,14 +845,15 @@ class Guard:
                     self.say(note="the index %s could not be looked at: %s" % (index, one_line(error)))
         if not wanted:
             return run()
+        is_quick = all(locks.is_quick(each, set()) for each in reader.statements_of(text, False) if each)
         if is_open:
-            return self.locked(wanted, run)
+            return self.locked(wanted, is_quick, run)
         if any(locks.begins(locks.control, each) for each in reader.statements_of(text, False)):
             self.say(note="it begins or ends a transaction itself, and locks as Django does: %s" % text[:60])
             return run()
         try:
             with self.transaction():
-                return self.locked(wanted, run)
+                return self.locked(wanted, is_quick, run)
         except DatabaseError as error:
             if code_of(error) != no_block:
                 raise
@@ -884,12 +885,13 @@ class Guard:
         finally:
             self.sql("RELEASE SAVEPOINT django_rollout")
 
-    def locked(self, wanted, run):
+    def locked(self, wanted, is_quick, run):
         """Runs a statement with the locks that it needs, and those that the next ones need."""
         from django.db import DatabaseError
 
-        planned = []
-        if all(each in self.planned for each in wanted):
+        planned, names = [], {each[1] for each in self.planned}
+        # A constraint's name may not have been known when the SQL was collected.
+        if all(each in self.planned or is_quick and each[1] in names for each in wanted):
             planned, self.planned = self.planned, []
         try:
             if self.sql("SHOW transaction_isolation")[0][0] != "read committed":
