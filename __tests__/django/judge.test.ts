@@ -250,6 +250,20 @@ print(json.dumps([severity_of("null-refused", each, {}, False) for each in json.
   expect(inspect(program, cases)).toEqual(['breaks', 'may', 'may', 'may'])
 })
 
+test('what breaks only versions that nothing runs stops no release', () => {
+  const program = `import json, sys
+from rollout_inspector import task, verdict
+def severity(running):
+    task.spec["running"] = running
+    return verdict.unjudged("default", ValueError(), ["a migration"])["severity"]
+print(json.dumps([severity(each) for each in json.load(sys.stdin)]))`
+  expect(inspect(program, [[{}], [{ idle: true }], [{ idle: true }, {}]])).toEqual([
+    'breaks',
+    'may',
+    'breaks',
+  ])
+})
+
 /** What SQL changes: `kind table column…`, as far as the reader knows. */
 describe('the judge reads SQL:', () => {
   const rows: readonly [string, readonly string[]][] = [

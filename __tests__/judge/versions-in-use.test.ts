@@ -40,6 +40,16 @@ const cronjob = (image: string): CronJob => ({
 const web = { metadata: owned('ReplicaSet', 'web-1') }
 const ending = { metadata: { ...web.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } }
 
+const deploymentOf = (replicas: number): Deployment => ({
+  metadata: { name: 'web' },
+  spec: { replicas, selector: {}, template: { spec: spec(`${shop}:v1@${digestOf('a')}`) } },
+})
+const suspended = (suspend: boolean): CronJob => {
+  const { metadata, spec: own } = cronjob(`${shop}:v1@${digestOf('a')}`)
+  return { ...(metadata && { metadata }), ...(own && { spec: { ...own, suspend } }) }
+}
+const endingPod = podOf('web-1-a', `${shop}:v1@${digestOf('a')}`, '', ending)
+
 describe('the versions in use', () => {
   test.each<[string, readonly Pod[], readonly CronJob[], readonly string[]]>([
     ['none', [], [], []],
@@ -112,6 +122,42 @@ describe('the versions in use', () => {
     expect(
       found.map(({ digest, tag, names }) => [digest?.at(-1) ?? '?', tag, ...names].join(' ')),
     ).toEqual(expected)
+  })
+
+  test.each<[string, Partial<typeof nothing>, string]>([
+    [
+      'a Deployment with 0 replicas',
+      { deployments: named(deploymentOf(0)) },
+      'idle deployment/web with 0 replicas',
+    ],
+    ['a Deployment with replicas', { deployments: named(deploymentOf(1)) }, 'deployment/web'],
+    [
+      'a suspended CronJob',
+      { cronjobs: named(suspended(true)) },
+      'idle cronjob/report which is suspended',
+    ],
+    ['a CronJob', { cronjobs: named(suspended(false)) }, 'cronjob/report'],
+    [
+      'a pod that is ending, and a Deployment with 0 replicas',
+      { deployments: named(deploymentOf(0)), pods: named(endingPod) },
+      'gone at 1767225600000 an ending pod of deployment/web, deployment/web with 0 replicas',
+    ],
+    [
+      'a pod that is ending, and a Deployment with replicas',
+      { deployments: named(deploymentOf(1)), pods: named(endingPod) },
+      'deployment/web',
+    ],
+  ])('are known to run for how long: %s', (_, state, expected) => {
+    const found = versionsInUse({ ...nothing, replicasets, ...state }, shop, () => false)
+    expect(
+      found.map(({ isIdle, goneAt, names }) =>
+        [
+          ...(isIdle ? ['idle'] : []),
+          ...(goneAt === undefined ? [] : [`gone at ${goneAt}`]),
+          names.join(', '),
+        ].join(' '),
+      ),
+    ).toEqual([expected])
   })
 
   test('are found for a Deployment without pods, by its template', () => {

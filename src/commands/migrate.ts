@@ -5,6 +5,7 @@ import { poolerWarnings } from '../report/lock-sentences.js'
 import { unsafeCause, verdictWarnings } from '../report/migration-sentences.js'
 import type { Report } from '../report/report.js'
 import { imageToDeploy } from '../stages/image.js'
+import { endOfBroken } from '../stages/migration/ending.js'
 import { startMigration } from '../stages/migration/run.js'
 import { comparisonLacks, leftBehind } from '../stages/migration/log.js'
 import { checkHistory } from '../stages/name-conflicts.js'
@@ -96,10 +97,19 @@ export async function migrateTo(
 ): Promise<boolean> {
   const { settings } = context
   if (!checked.web || settings['migrate-command'] === '') return false
-  const migration = startMigration(context, { checked, web: checked.web, image })
+  const input = { checked, web: checked.web, image }
+  let migration = startMigration(context, input)
   try {
     const plan = await reporter.stage('plan', async (log) => {
-      const plan = await migration.plan(log)
+      let plan = await migration.plan(log)
+      if (plan.judged?.blocked === true) {
+        const isGone = await endOfBroken(context, checked.live, plan.judged, log)
+        if (isGone) {
+          await migration.close()
+          migration = startMigration(context, input)
+          plan = await migration.plan(log)
+        }
+      }
       state.plan = plan
       // The pod has not migrated then, whatever becomes of this.
       if (plan.judged?.blocked === true) fail(unsafeCause(plan.judged, toRepo(context)))

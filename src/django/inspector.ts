@@ -170,6 +170,8 @@ export interface RunningVersion {
   readonly needs?: string
   /** It is the image that is released. */
   readonly isOwn?: true
+  /** Nothing runs it before a person starts it: what breaks it stops no release. */
+  readonly isIdle?: true
 }
 
 const defaultManage = ['python', 'manage.py']
@@ -222,12 +224,13 @@ function withBodies(versions: readonly RunningVersion[], kept: readonly KeptNeed
     const size = [...kept, one].reduce((sum, { length }) => sum + length, 0)
     return size > longestBodies || kept.length >= mostBodies ? kept : [...kept, one]
   }, [])
-  const running = versions.map(({ names, tag, needs = '', isOwn }) => {
+  const running = versions.map(({ names, tag, needs = '', isOwn, isIdle }) => {
     const index = bodies.indexOf(needs)
     return {
       names,
       tag,
       ...(isOwn && { own: true }),
+      ...(isIdle && { idle: true }),
       ...(index >= 0 && { needs: index }),
     }
   })

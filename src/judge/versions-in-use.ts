@@ -1,5 +1,6 @@
 /** Every version of the image that runs anywhere in the namespace: each needs the database as it is. Pure. */
 import type { Pod } from 'kubernetes-types/core/v1'
+import type { ObjectMeta } from 'kubernetes-types/meta/v1'
 import { isOfRepository, parseImage } from '../kubernetes/image.js'
 import { imagesOf } from './objects.js'
 import type { ClusterState } from './types.js'
@@ -10,12 +11,18 @@ export interface VersionInUse {
   readonly tag: string
   /** Who runs it: `deployment/web`, `cronjob/report`, `pod/shell`, `an ending pod of deployment/web`. Sorted. */
   readonly names: readonly string[]
+  /** Nothing runs it: only templates that start no pod have it, those of 0 replicas and of suspended CronJobs. */
+  readonly isIdle?: true
+  /** Pods that are ending run it, and no others: when the last of them has to be gone, in ms since 1970. */
+  readonly goneAt?: number
 }
 
 interface Use {
   readonly digest: string | undefined
   readonly tag: string
   readonly name: string
+  readonly isIdle?: true
+  readonly goneAt?: number
 }
 
 /**
@@ -31,9 +38,7 @@ export function versionsInUse(
     .filter((pod) => pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed')
     .filter((pod) => !isOwn(pod))
     .flatMap((pod) => usesOfPod(clusterState, pod, repository))
-  const next = templatesOf(clusterState).flatMap(({ name, images }) =>
-    usesOfImages(name, images, repository),
-  )
+  const next = templatesOf(clusterState).flatMap((template) => usesOfTemplate(template, repository))
   return grouped([...running, ...next])
 }
 
@@ -41,27 +46,33 @@ function usesOfPod(clusterState: ClusterState, pod: Pod, repository: string): re
   const { status, spec } = pod
   const statuses = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]
   const owner = ownerOf(clusterState, pod)
-  const name = pod.metadata?.deletionTimestamp === undefined ? owner : `${ending}${owner}`
+  const endsAt = pod.metadata?.deletionTimestamp
+  const how =
+    endsAt === undefined
+      ? { name: owner }
+      : { name: `${ending}${owner}`, goneAt: new Date(endsAt).getTime() }
   return Object.entries(imagesOf(spec)).flatMap(([container, image]) => {
     if (image === undefined || !isOfRepository(image, repository)) return []
     const { imageID = '' } = statuses.find((one) => one.name === container) ?? {}
     const pulled = parseImage(imageID.replace('docker-pullable://', '')).digest
     const { digest, tag = 'latest' } = parseImage(image)
-    return [{ name, tag, digest: digest ?? pulled }]
+    return [{ ...how, tag, digest: digest ?? pulled }]
   })
 }
 
 const ending = 'an ending pod of '
 
-function usesOfImages(
-  name: string,
-  images: readonly (string | undefined)[],
-  repository: string,
-): readonly Use[] {
+interface Template {
+  readonly name: string
+  readonly images: readonly (string | undefined)[]
+  readonly isIdle?: true
+}
+
+function usesOfTemplate({ images, ...how }: Template, repository: string): readonly Use[] {
   return images.flatMap((image) => {
     if (image === undefined || !isOfRepository(image, repository)) return []
     const { digest, tag = 'latest' } = parseImage(image)
-    return [{ name, tag, digest }]
+    return [{ ...how, tag, digest }]
   })
 }
 
@@ -76,20 +87,36 @@ function ownerOf({ replicasets, jobs }: ClusterState, { metadata }: Pod): string
   return `${kind.toLowerCase()}/${name}`
 }
 
-function templatesOf({ deployments, statefulsets, daemonsets, cronjobs }: ClusterState) {
-  const plain = { deployment: deployments, statefulset: statefulsets, daemonset: daemonsets }
+function templatesOf({
+  deployments,
+  statefulsets,
+  daemonsets,
+  cronjobs,
+}: ClusterState): readonly Template[] {
+  const scaled = { deployment: deployments, statefulset: statefulsets }
+  const title = (kind: string, { metadata }: { readonly metadata?: ObjectMeta }) =>
+    `${kind}/${metadata?.name ?? ''}`
   return [
-    ...Object.entries(plain).flatMap(([kind, objects]) =>
+    ...Object.entries(scaled).flatMap(([kind, objects]) =>
       [...objects.values()].map((object) => ({
-        name: `${kind}/${object.metadata?.name ?? ''}`,
+        ...idle(title(kind, object), object.spec?.replicas === 0 && 'with 0 replicas'),
         images: Object.values(imagesOf(object.spec?.template.spec)),
       })),
     ),
+    ...[...daemonsets.values()].map((object) => ({
+      name: title('daemonset', object),
+      images: Object.values(imagesOf(object.spec?.template.spec)),
+    })),
     ...[...cronjobs.values()].map((object) => ({
-      name: `cronjob/${object.metadata?.name ?? ''}`,
+      ...idle(title('cronjob', object), object.spec?.suspend === true && 'which is suspended'),
       images: Object.values(imagesOf(object.spec?.jobTemplate.spec?.template.spec)),
     })),
   ]
+}
+
+/** `cronjob/report which is suspended` */
+function idle(name: string, why: string | false): Pick<Template, 'name' | 'isIdle'> {
+  return why === false ? { name } : { name: `${name} ${why}`, isIdle: true }
 }
 
 /** One for each digest; what has only a tag joins a digest that others run by the same tag. */
@@ -106,8 +133,17 @@ function grouped(uses: readonly Use[]): readonly VersionInUse[] {
       ...(digest !== undefined && { digest }),
       tag: own[0]?.tag ?? '',
       names: namesOf(own),
+      ...(own.every(({ isIdle }) => isIdle) && { isIdle: true }),
+      ...endOf(own),
     }
   })
+}
+
+/** Only where no other pod runs it, or is started by a schedule. */
+function endOf(uses: readonly Use[]): Pick<VersionInUse, 'goneAt'> {
+  const ends = uses.flatMap(({ goneAt }) => goneAt ?? [])
+  const isEnding = ends.length > 0 && uses.every(({ goneAt, isIdle }) => isIdle ?? goneAt)
+  return isEnding ? { goneAt: Math.max(...ends) } : {}
 }
 
 /** One that is ending is named only where nothing else of its owner runs the same. */

@@ -176,7 +176,7 @@ function commentSentence({ file, line, message }: Judged['comments'][number]): s
   return `the comment in ${file}:${line} accepts nothing: ${message}`
 }
 
-function breaking({ findings }: Judged): readonly MigrationFinding[] {
+export function breaking({ findings }: Judged): readonly MigrationFinding[] {
   return findings.filter(({ severity, allowed }) => severity === 'breaks' && !allowed)
 }
 

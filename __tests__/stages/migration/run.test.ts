@@ -8,7 +8,7 @@ import type { Plan } from '../../../src/django/inspector.js'
 import type { ClusterState } from '../../../src/judge/types.js'
 import { startMigration, type Migration } from '../../../src/stages/migration/run.js'
 import type { PreflightResult } from '../../../src/stages/preflight.js'
-import type { Web } from '../../../src/kubernetes/target.js'
+import type { Target, Web } from '../../../src/kubernetes/target.js'
 import { handClock, type HandClock } from '../../support/clock.js'
 import { clusterOf } from '../../support/cluster.js'
 import { notebook } from '../../support/journal.js'
@@ -55,7 +55,7 @@ interface Play {
 
 type Log = (play: Play, signal: AbortSignal) => AsyncIterable<string>
 
-function play(log: Log, given: RawInputs = {}): Play {
+function play(log: Log, given: RawInputs = {}, targets: readonly Partial<Target>[] = []): Play {
   const clock = handClock()
   const live = standing({ ...nothing, confirmedAt: Infinity })
   const cancel = new AbortController()
@@ -71,7 +71,7 @@ function play(log: Log, given: RawInputs = {}): Play {
     commandLine: (args) => `kubectl ${args.join(' ')}`,
   })
   const context = contextOf({ ...scripted([]).platform, clock }, given, cancel.signal)
-  const checked = { live, targets: [], services: [] } as unknown as PreflightResult
+  const checked = { live, targets, services: [] } as unknown as PreflightResult
   const it: Play = {
     migration: startMigration(context.with({ cluster }), { checked, web, image }),
     clock,
@@ -209,6 +209,24 @@ test('a run fails when its log is cut off after the plan and the Job fails', asy
     },
     applied: ['a.0001_x'],
   })
+})
+
+test.each<[string, Pick<Target, 'live'>, boolean]>([
+  [
+    'that moves to another repository says',
+    { live: { kind: 'Deployment', spec: { template: {} } } },
+    true,
+  ],
+  ['that is the first one does not say', {}, false],
+])('a release %s that its migrations are not compared', async (_, target, isTold) => {
+  const targets = [{ id: { kind: 'Deployment', name: 'web' } as const, ...target }]
+  const it = play(() => saying([]), {}, targets)
+  const log = notebook()
+  it.migration.plan(log).catch(() => undefined)
+  await it.clock.pass(10)
+  const line = 'the migrations are not compared: no running version of this image was found'
+  expect(log.lines.includes(line)).toBe(isTold)
+  expect(log.lines).toContainEqual(expect.stringMatching(/created from deployment\/web$/))
 })
 
 test('a refusal ends the plan, and is not reported as a crash', async () => {

@@ -84,6 +84,7 @@ export async function makeJob(
     retryTransient(platform.clock, signal, () => readArchive(cluster, app, settings.image)),
   ])
   const marks = marksOfPods(checked, web)
+  const running = runningVersions(context, checked, image, kept.needs)
   const made = migrationJob({
     name: '',
     app,
@@ -105,7 +106,7 @@ export async function makeJob(
         : {
             web: launch.words,
             kept: databasesOfJson(kept.databases),
-            running: runningVersions(context, checked, image, kept.needs),
+            running,
             earlier: kept.earlier,
             lockWaitSeconds: settings['lock-wait-migrate'] / 1000,
           }),
@@ -126,7 +127,7 @@ export async function makeJob(
     job: made.job,
     container: web.container,
     from: idOf(web.workload),
-    notes: made.notes,
+    notes: [...made.notes, ...(proves ? [] : notCompared(checked, running))],
     ...(script !== undefined && { script: { name: script, isAll: launch.words.length === 1 } }),
   }
 }
@@ -138,16 +139,32 @@ function runningVersions(
   { digest: released }: Image,
   needs: ReadonlyMap<string, string>,
 ): readonly RunningVersion[] {
-  const own = Object.entries(migrationLabels(app))
-  const isOwn = ({ metadata }: Pod) =>
-    own.every(([name, value]) => metadata?.labels?.[name] === value)
-  return versionsInUse(live.clusterState(), settings.image, isOwn).map(
-    ({ digest = '', tag, names }) => {
+  return versionsInUse(live.clusterState(), settings.image, isOfMigration(app)).map(
+    ({ digest = '', tag, names, isIdle }) => {
       if (digest === released) return { names, tag, isOwn: true }
       const kept = needs.get(digest)
-      return { names, tag, ...(kept !== undefined && { needs: kept }) }
+      return {
+        names,
+        tag,
+        ...(isIdle && { isIdle }),
+        ...(kept !== undefined && { needs: kept }),
+      }
     },
   )
+}
+
+/** Returns whether a pod is of a migration of this app, and not of the app itself. */
+export function isOfMigration(app: string): (pod: Pod) => boolean {
+  const own = Object.entries(migrationLabels(app))
+  return ({ metadata }) => own.every(([name, value]) => metadata?.labels?.[name] === value)
+}
+
+/** A release that moves to another repository has nothing to compare with: what runs is not of its image. */
+function notCompared({ targets }: PreflightResult, running: readonly RunningVersion[]) {
+  const others = targets.filter(({ live }) => live !== undefined)
+  return running.length > 0 || others.length === 0
+    ? []
+    : ['the migrations are not compared: no running version of this image was found']
 }
 
 /** Reads the image only where the template leaves something to it. */
