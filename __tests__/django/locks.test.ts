@@ -161,6 +161,8 @@ describe('a text is split', () => {
   const texts: readonly (readonly [sql: string, pieces: readonly string[]])[] = [
     [`UPDATE a SET x = ';';DROP TABLE b;`, [`UPDATE a SET x = ';'`, 'DROP TABLE b']],
     ['DROP TABLE a; -- ; of it', ['DROP TABLE a']],
+    ['/* /* */ ; */ DROP TABLE a;', ['/* /* */ ; */ DROP TABLE a']],
+    ['DROP TABLE a$b;DROP TABLE c$b', ['DROP TABLE a$b', 'DROP TABLE c$b']],
     [`DO $f$ a; $f$;DROP TABLE b`, ['DO $f$ a; $f$', 'DROP TABLE b']],
     // Here it is not certain where a statement ends, or it has to be sent as it is.
     ['DROP TABLE a; SELECT 1', []],
@@ -169,7 +171,7 @@ describe('a text is split', () => {
     ['BEGIN; DROP TABLE a; COMMIT', []],
     ['CREATE RULE r AS ON UPDATE TO t DO (DELETE FROM a; DELETE FROM b)', []],
     ['CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT 2; END', []],
-    ['/* /* */ ; DROP TABLE a; */ DROP TABLE b', []],
+    ['/* /* */ ; DROP TABLE a */ ; */ DROP TABLE b', []],
     [String.raw`UPDATE a SET x = '\';DROP TABLE b;'`, []],
   ]
   const answer = answersTo(

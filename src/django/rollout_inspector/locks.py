@@ -66,10 +66,10 @@ def find(pattern, text):
 
 def of_sql(sql):
     """What the statements of a text lock, without repetition."""
-    found = []
+    found = {}
     for statement in reader.statements_of(sql, False):
-        found += [each for each in of_statement(statement) if each not in found]
-    return found
+        found.update((tuple(each), each) for each in of_statement(statement))
+    return list(found.values())
 
 
 def of_statement(text):
@@ -112,25 +112,25 @@ def of_statement(text):
 
 # What gives no rows, and can be sent by itself.
 alone = r"(ALTER|CREATE|DROP|TRUNCATE|COMMENT|GRANT|REVOKE|SET|RESET|UPDATE|INSERT|DELETE|ANALYZE|LOCK|REFRESH|REINDEX|CLUSTER|DO)\b"
-token = re.compile(
-    r"--[^\n]*|/\*.*?(?:\*/|\Z)|\b[eE]'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'|"
-    r'"[^"]*"|\x24(\w*)\x24.*?(?:\x24\1\x24|\Z)|[;()]',
-    re.DOTALL,
-)
 
 
 def pieces(sql):
     """The statements of a text as they are written; none where it is not certain where one ends."""
-    found, start, depth = [], 0, 0
-    for each in token.finditer(sql):
-        text = each.group(0)
-        depth += (text == "(") - (text == ")")
-        if text == ";":
+    found, start, at, depth = [], 0, 0, 0
+    while True:
+        mark = reader.begins.search(sql, at)
+        code = sql[at : mark.start() if mark else len(sql)]
+        depth += code.count("(") - code.count(")")
+        if not mark:
+            break
+        at = reader.end_of(sql, mark.group(0), mark.end(), False)
+        if mark.group(0) == ";":
             if depth:
                 return []
-            found.append(sql[start : each.start()])
-            start = each.end()
-        elif text.startswith("/*") and "/*" in text[2:] or text.startswith("'") and "\\" in text:
+            found.append(sql[start : mark.start()])
+            start = at
+        elif mark.group(0) == "'" and "\\" in sql[mark.start() : at]:
+            # A server may be set to take it as an escape.
             return []
     found.append(sql[start:])
     read = [" ".join(reader.statements_of(each, False)) for each in found]
