@@ -443,8 +443,8 @@ const w=n(7648)
 const y=n(9872)
 const I=n(7192)
 const B=n(6599)
-const Q=n(1491)
-const b=n(5082)
+const b=n(1491)
+const Q=n(5082)
 const v=n(4974)
 const k=n(1236)
 const S=n(6717)
@@ -465,7 +465,7 @@ const P=n(5213)
 const H=n(3465)
 const j=n(2028)
 const V=n(1489)
-e.exports={parse:a,valid:c,clean:l,inc:A,diff:u,major:d,minor:f,patch:h,prerelease:g,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:y,rsort:I,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:T,coerce:R,truncate:D,Comparator:N,Range:O,satisfies:F,toComparators:L,maxSatisfying:_,minSatisfying:M,minVersion:U,validRange:x,outside:$,gtr:G,ltr:P,intersects:H,simplifyRange:j,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
+e.exports={parse:a,valid:c,clean:l,inc:A,diff:u,major:d,minor:f,patch:h,prerelease:g,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:y,rsort:I,gt:B,lt:b,eq:Q,neq:v,gte:k,lte:S,cmp:T,coerce:R,truncate:D,Comparator:N,Range:O,satisfies:F,toComparators:L,maxSatisfying:_,minSatisfying:M,minVersion:U,validRange:x,outside:$,gtr:G,ltr:P,intersects:H,simplifyRange:j,subset:V,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
 const n=256
 const s=Number.MAX_SAFE_INTEGER||9007199254740991
 const r=16
@@ -913,8 +913,8 @@ const E=n(4004)
 const w=n(2429)
 const y=n(7816)
 const{getGlobalDispatcher:I,setGlobalDispatcher:B}=n(2581)
-const Q=n(8155)
-const b=n(8754)
+const b=n(8155)
+const Q=n(8754)
 const v=n(5092)
 Object.assign(r.prototype,h)
 0
@@ -1544,29 +1544,29 @@ this.message=e||"Response error"
 this.code="UND_ERR_RESPONSE"
 this.statusCode=t
 this.data=s
-this.headers=n}static[Symbol.hasInstance](e){return e&&e[B]===true}[B]=true}const Q=Symbol.for("undici.error.UND_ERR_PRX_TLS")
+this.headers=n}static[Symbol.hasInstance](e){return e&&e[B]===true}[B]=true}const b=Symbol.for("undici.error.UND_ERR_PRX_TLS")
 class SecureProxyConnectionError extends UndiciError{constructor(e,t,n){super(t,{cause:e,...n??{}})
 this.name="SecureProxyConnectionError"
 this.message=t||"Secure Proxy Connection failed"
 this.code="UND_ERR_PRX_TLS"
-this.cause=e}static[Symbol.hasInstance](e){return e&&e[Q]===true}[Q]=true}const b=Symbol.for("undici.error.UND_ERR_WS_MESSAGE_SIZE_EXCEEDED")
+this.cause=e}static[Symbol.hasInstance](e){return e&&e[b]===true}[b]=true}const Q=Symbol.for("undici.error.UND_ERR_WS_MESSAGE_SIZE_EXCEEDED")
 class MessageSizeExceededError extends UndiciError{constructor(e){super(e)
 this.name="MessageSizeExceededError"
 this.message=e||"Max decompressed message size exceeded"
-this.code="UND_ERR_WS_MESSAGE_SIZE_EXCEEDED"}static[Symbol.hasInstance](e){return e&&e[b]===true}get[b](){return true}}e.exports={AbortError:AbortError,HTTPParserError:HTTPParserError,UndiciError:UndiciError,HeadersTimeoutError:HeadersTimeoutError,HeadersOverflowError:HeadersOverflowError,BodyTimeoutError:BodyTimeoutError,RequestContentLengthMismatchError:RequestContentLengthMismatchError,ConnectTimeoutError:ConnectTimeoutError,ResponseStatusCodeError:ResponseStatusCodeError,InvalidArgumentError:InvalidArgumentError,InvalidReturnValueError:InvalidReturnValueError,RequestAbortedError:RequestAbortedError,ClientDestroyedError:ClientDestroyedError,ClientClosedError:ClientClosedError,InformationalError:InformationalError,SocketError:SocketError,NotSupportedError:NotSupportedError,ResponseContentLengthMismatchError:ResponseContentLengthMismatchError,BalancedPoolMissingUpstreamError:BalancedPoolMissingUpstreamError,ResponseExceededMaxSizeError:ResponseExceededMaxSizeError,RequestRetryError:RequestRetryError,ResponseError:ResponseError,SecureProxyConnectionError:SecureProxyConnectionError,MessageSizeExceededError:MessageSizeExceededError}},4655:(e,t,n)=>{const{InvalidArgumentError:s,NotSupportedError:r}=n(8707)
+this.code="UND_ERR_WS_MESSAGE_SIZE_EXCEEDED"}static[Symbol.hasInstance](e){return e&&e[Q]===true}get[Q](){return true}}e.exports={AbortError:AbortError,HTTPParserError:HTTPParserError,UndiciError:UndiciError,HeadersTimeoutError:HeadersTimeoutError,HeadersOverflowError:HeadersOverflowError,BodyTimeoutError:BodyTimeoutError,RequestContentLengthMismatchError:RequestContentLengthMismatchError,ConnectTimeoutError:ConnectTimeoutError,ResponseStatusCodeError:ResponseStatusCodeError,InvalidArgumentError:InvalidArgumentError,InvalidReturnValueError:InvalidReturnValueError,RequestAbortedError:RequestAbortedError,ClientDestroyedError:ClientDestroyedError,ClientClosedError:ClientClosedError,InformationalError:InformationalError,SocketError:SocketError,NotSupportedError:NotSupportedError,ResponseContentLengthMismatchError:ResponseContentLengthMismatchError,BalancedPoolMissingUpstreamError:BalancedPoolMissingUpstreamError,ResponseExceededMaxSizeError:ResponseExceededMaxSizeError,RequestRetryError:RequestRetryError,ResponseError:ResponseError,SecureProxyConnectionError:SecureProxyConnectionError,MessageSizeExceededError:MessageSizeExceededError}},4655:(e,t,n)=>{const{InvalidArgumentError:s,NotSupportedError:r}=n(8707)
 const o=n(4589)
 const{isValidHTTPToken:i,isValidHeaderValue:a,isStream:c,destroy:l,isBuffer:A,isFormDataLike:u,isIterable:d,isBlobLike:f,buildURL:h,validateHandler:g,getServerName:p,normalizedMethodRecords:m}=n(3440)
 const{channels:E}=n(2414)
 const{headerNameLowerCasedRecord:w}=n(735)
 const y=/[^\u0021-\u00ff]/
 const I=Symbol("handler")
-class Request{constructor(e,{path:t,method:n,body:r,headers:o,query:w,idempotent:B,blocking:Q,upgrade:b,headersTimeout:v,bodyTimeout:k,reset:S,throwOnError:T,expectContinue:R,servername:D},N){if(typeof t!=="string")throw new s("path must be a string")
+class Request{constructor(e,{path:t,method:n,body:r,headers:o,query:w,idempotent:B,blocking:b,upgrade:Q,headersTimeout:v,bodyTimeout:k,reset:S,throwOnError:T,expectContinue:R,servername:D},N){if(typeof t!=="string")throw new s("path must be a string")
 else if(t[0]!=="/"&&!(t.startsWith("http://")||t.startsWith("https://"))&&n!=="CONNECT")throw new s("path must be an absolute URL or start with a slash")
 else if(y.test(t))throw new s("invalid request path")
 if(typeof n!=="string")throw new s("method must be a string")
 else if(m[n]===void 0&&!i(n))throw new s("invalid request method")
-if(b&&typeof b!=="string")throw new s("upgrade must be a string")
-if(b&&!a(b))throw new s("invalid upgrade header")
+if(Q&&typeof Q!=="string")throw new s("upgrade must be a string")
+if(Q&&!a(Q))throw new s("invalid upgrade header")
 if(v!=null&&(!Number.isFinite(v)||v<0))throw new s("invalid headersTimeout")
 if(k!=null&&(!Number.isFinite(k)||k<0))throw new s("invalid bodyTimeout")
 if(S!=null&&typeof S!=="boolean")throw new s("invalid reset")
@@ -1590,11 +1590,11 @@ else if(u(r)||d(r)||f(r))this.body=r
 else throw new s("body must be a string, a Buffer, a Readable stream, an iterable, or an async iterable")
 this.completed=false
 this.aborted=false
-this.upgrade=b||null
+this.upgrade=Q||null
 this.path=w?h(t,w):t
 this.origin=e
 this.idempotent=B==null?n==="HEAD"||n==="GET":B
-this.blocking=Q==null?false:Q
+this.blocking=b==null?false:b
 this.reset=S==null?null:S
 this.host=null
 this.contentLength=null
@@ -1605,7 +1605,7 @@ if(Array.isArray(o)){if(o.length%2!==0)throw new s("headers array must be even")
 for(let e=0;e<o.length;e+=2)processHeader(this,o[e],o[e+1])}else if(o&&typeof o==="object")if(o[Symbol.iterator])for(const e of o){if(!Array.isArray(e)||e.length!==2)throw new s("headers must be in key-value pair format")
 processHeader(this,e[0],e[1])}else{const e=Object.keys(o)
 for(let t=0;t<e.length;++t)processHeader(this,e[t],o[e[t]])}else if(o!=null)throw new s("headers must be an object or an array")
-g(N,n,b)
+g(N,n,Q)
 this.servername=D||p(this.host)
 this[I]=N
 if(E.create.hasSubscribers)E.create.publish({request:this})}onBodySent(e){if(this[I].onBodySent)try{return this[I].onBodySent(e)}catch(e){this.abort(e)}}onRequestSent(){if(E.bodySent.hasSubscribers)E.bodySent.publish({request:this})
@@ -1799,21 +1799,21 @@ const B=typeof String.prototype.isWellFormed==="function"
 function toUSVString(e){return I?`${e}`.toWellFormed():d.toUSVString(e)}function isUSVString(e){return B?`${e}`.isWellFormed():toUSVString(e)===`${e}`}function isTokenCharCode(e){switch(e){case 34:case 40:case 41:case 44:case 47:case 58:case 59:case 60:case 61:case 62:case 63:case 64:case 91:case 92:case 93:case 123:case 125:return false
 default:return e>=33&&e<=126}}function isValidHTTPToken(e){if(e.length===0)return false
 for(let t=0;t<e.length;++t)if(!isTokenCharCode(e.charCodeAt(t)))return false
-return true}const Q=/[^\t\x20-\x7e\x80-\xff]/
-function isValidHeaderValue(e){return!Q.test(e)}function parseRangeHeader(e){if(e==null||e==="")return{start:0,end:null,size:null}
+return true}const b=/[^\t\x20-\x7e\x80-\xff]/
+function isValidHeaderValue(e){return!b.test(e)}function parseRangeHeader(e){if(e==null||e==="")return{start:0,end:null,size:null}
 const t=e?e.match(/^bytes (\d+)-(\d+)\/(\d+)?$/):null
 return t?{start:parseInt(t[1]),end:t[2]?parseInt(t[2]):null,size:t[3]?parseInt(t[3]):null}:null}function addListener(e,t,n){const s=e[i]??=[]
 s.push([t,n])
 e.on(t,n)
 return e}function removeAllListeners(e){for(const[t,n]of e[i]??[])e.removeListener(t,n)
 e[i]=null}function errorRequest(e,t,n){try{t.onError(n)
-s(t.aborted)}catch(n){e.emit("error",n)}}const b=Object.create(null)
-b.enumerable=true
+s(t.aborted)}catch(n){e.emit("error",n)}}const Q=Object.create(null)
+Q.enumerable=true
 const v={delete:"DELETE",DELETE:"DELETE",get:"GET",GET:"GET",head:"HEAD",HEAD:"HEAD",options:"OPTIONS",OPTIONS:"OPTIONS",post:"POST",POST:"POST",put:"PUT",PUT:"PUT"}
 const k={...v,patch:"patch",PATCH:"PATCH"}
 Object.setPrototypeOf(v,null)
 Object.setPrototypeOf(k,null)
-e.exports={kEnumerableProperty:b,nop:nop,isDisturbed:isDisturbed,isErrored:isErrored,isReadable:isReadable,toUSVString:toUSVString,isUSVString:isUSVString,isBlobLike:isBlobLike,parseOrigin:parseOrigin,parseURL:parseURL,getServerName:getServerName,isStream:isStream,isIterable:isIterable,isAsyncIterable:isAsyncIterable,isDestroyed:isDestroyed,headerNameToString:headerNameToString,bufferToLowerCasedHeaderName:bufferToLowerCasedHeaderName,addListener:addListener,removeAllListeners:removeAllListeners,errorRequest:errorRequest,parseRawHeaders:parseRawHeaders,parseHeaders:parseHeaders,parseKeepAliveTimeout:parseKeepAliveTimeout,destroy:destroy,bodyLength:bodyLength,deepClone:deepClone,ReadableStreamFrom:ReadableStreamFrom,isBuffer:isBuffer,validateHandler:validateHandler,getSocketInfo:getSocketInfo,isFormDataLike:isFormDataLike,buildURL:buildURL,addAbortListener:addAbortListener,isValidHTTPToken:isValidHTTPToken,isValidHeaderValue:isValidHeaderValue,isTokenCharCode:isTokenCharCode,parseRangeHeader:parseRangeHeader,normalizedMethodRecordsBase:v,normalizedMethodRecords:k,isValidPort:isValidPort,isHttpOrHttpsPrefixed:isHttpOrHttpsPrefixed,nodeMajor:E,nodeMinor:w,safeHTTPMethods:["GET","HEAD","OPTIONS","TRACE"],wrapRequestBody:wrapRequestBody}},7405:(e,t,n)=>{const{InvalidArgumentError:s}=n(8707)
+e.exports={kEnumerableProperty:Q,nop:nop,isDisturbed:isDisturbed,isErrored:isErrored,isReadable:isReadable,toUSVString:toUSVString,isUSVString:isUSVString,isBlobLike:isBlobLike,parseOrigin:parseOrigin,parseURL:parseURL,getServerName:getServerName,isStream:isStream,isIterable:isIterable,isAsyncIterable:isAsyncIterable,isDestroyed:isDestroyed,headerNameToString:headerNameToString,bufferToLowerCasedHeaderName:bufferToLowerCasedHeaderName,addListener:addListener,removeAllListeners:removeAllListeners,errorRequest:errorRequest,parseRawHeaders:parseRawHeaders,parseHeaders:parseHeaders,parseKeepAliveTimeout:parseKeepAliveTimeout,destroy:destroy,bodyLength:bodyLength,deepClone:deepClone,ReadableStreamFrom:ReadableStreamFrom,isBuffer:isBuffer,validateHandler:validateHandler,getSocketInfo:getSocketInfo,isFormDataLike:isFormDataLike,buildURL:buildURL,addAbortListener:addAbortListener,isValidHTTPToken:isValidHTTPToken,isValidHeaderValue:isValidHeaderValue,isTokenCharCode:isTokenCharCode,parseRangeHeader:parseRangeHeader,normalizedMethodRecordsBase:v,normalizedMethodRecords:k,isValidPort:isValidPort,isHttpOrHttpsPrefixed:isHttpOrHttpsPrefixed,nodeMajor:E,nodeMinor:w,safeHTTPMethods:["GET","HEAD","OPTIONS","TRACE"],wrapRequestBody:wrapRequestBody}},7405:(e,t,n)=>{const{InvalidArgumentError:s}=n(8707)
 const{kClients:r,kRunning:o,kClose:i,kDestroy:a,kDispatch:c,kInterceptors:l}=n(6443)
 const A=n(1841)
 const u=n(628)
@@ -1917,7 +1917,7 @@ const r=n(3440)
 const{channels:o}=n(2414)
 const i=n(6603)
 const{RequestContentLengthMismatchError:a,ResponseContentLengthMismatchError:c,RequestAbortedError:l,InvalidArgumentError:A,HeadersTimeoutError:u,HeadersOverflowError:d,SocketError:f,InformationalError:h,BodyTimeoutError:g,HTTPParserError:p,ResponseExceededMaxSizeError:m}=n(8707)
-const{kUrl:E,kReset:w,kClient:y,kParser:I,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:T,kKeepAliveDefaultTimeout:R,kHostHeader:D,kPendingIdx:N,kRunningIdx:O,kError:F,kPipelining:L,kSocket:_,kKeepAliveTimeoutValue:M,kMaxHeadersSize:U,kKeepAliveMaxTimeout:x,kKeepAliveTimeoutThreshold:$,kHeadersTimeout:G,kBodyTimeout:P,kStrictContentLength:H,kMaxRequests:j,kCounter:V,kMaxResponseSize:Y,kOnError:J,kResume:q,kHTTPContext:W}=n(6443)
+const{kUrl:E,kReset:w,kClient:y,kParser:I,kBlocking:B,kRunning:b,kPending:Q,kSize:v,kWriting:k,kQueue:S,kNoRef:T,kKeepAliveDefaultTimeout:R,kHostHeader:D,kPendingIdx:N,kRunningIdx:O,kError:F,kPipelining:L,kSocket:_,kKeepAliveTimeoutValue:M,kMaxHeadersSize:U,kKeepAliveMaxTimeout:x,kKeepAliveTimeoutThreshold:$,kHeadersTimeout:G,kBodyTimeout:P,kStrictContentLength:H,kMaxRequests:j,kCounter:V,kMaxResponseSize:Y,kOnError:J,kResume:q,kHTTPContext:W}=n(6443)
 const z=n(2824)
 const K=Buffer.alloc(0)
 const Z=Buffer[Symbol.species]
@@ -2025,7 +2025,7 @@ this.timeoutValue=null
 this.timeoutType=null
 this.paused=false}onStatus(e){this.statusText=e.toString()}onMessageBegin(){const{socket:e,client:t}=this
 if(e.destroyed)return-1
-if(t[Q]===0){r.destroy(e,new f("bad response",r.getSocketInfo(e)))
+if(t[b]===0){r.destroy(e,new f("bad response",r.getSocketInfo(e)))
 return-1}const n=t[S][t[O]]
 if(!n)return-1
 n.onResponseStarted()}onHeaderField(e){const t=this.headers.length
@@ -2066,7 +2066,7 @@ n.emit("disconnect",n[E],[n],new h("upgrade"))
 try{l.onUpgrade(a,i,o,c)}catch(e){r.errorRequest(n,l,e)
 r.destroy(o,e)}n[q]()}onHeadersComplete(e,t,n){const{client:o,socket:i,headers:a,statusText:c}=this
 if(i.destroyed)return-1
-if(o[Q]===0){r.destroy(i,new f("bad response",r.getSocketInfo(i)))
+if(o[b]===0){r.destroy(i,new f("bad response",r.getSocketInfo(i)))
 return-1}const l=o[S][o[O]]
 if(!l)return-1
 s(!this.upgrade)
@@ -2078,9 +2078,9 @@ this.statusCode=e
 this.shouldKeepAlive=n||l.method==="HEAD"&&!i[w]&&this.connection.toLowerCase()==="keep-alive"
 if(this.statusCode>=200){const e=l.bodyTimeout!=null?l.bodyTimeout:o[P]
 this.setTimeout(e,he)}else if(this.timeout)if(this.timeout.refresh)this.timeout.refresh()
-if(l.method==="CONNECT"){s(o[Q]===1)
+if(l.method==="CONNECT"){s(o[b]===1)
 this.upgrade=true
-return 2}if(t){s(o[Q]===1)
+return 2}if(t){s(o[b]===1)
 this.upgrade=true
 return 2}s((this.headers.length&1)===0)
 this.headers=[]
@@ -2123,14 +2123,14 @@ if(u.method!=="HEAD"&&a&&l!==parseInt(a,10)){r.destroy(t,new c)
 return-1}u.onComplete(i)
 e[S][e[O]++]=null
 t[se]=true
-if(t[k]){s(e[Q]===0)
+if(t[k]){s(e[b]===0)
 r.destroy(t,new h("reset"))
 return z.ERROR.PAUSED}else if(!A){r.destroy(t,new h("reset"))
-return z.ERROR.PAUSED}else if(t[w]&&e[Q]===0){r.destroy(t,new h("reset"))
+return z.ERROR.PAUSED}else if(t[w]&&e[b]===0){r.destroy(t,new h("reset"))
 return z.ERROR.PAUSED}else if(e[L]==null||e[L]===1)setImmediate(()=>e[q]())
 else e[q]()}}function onParserTimeout(e){const{socket:t,timeoutType:n,client:o,paused:i}=e.deref()
-if(n===fe){if(!t[k]||t.writableNeedDrain||o[Q]>1){s(!i,"cannot be paused while waiting for headers")
-r.destroy(t,new u)}}else if(n===he){if(!i)r.destroy(t,new g)}else if(n===ge){s(o[Q]===0&&o[M])
+if(n===fe){if(!t[k]||t.writableNeedDrain||o[b]>1){s(!i,"cannot be paused while waiting for headers")
+r.destroy(t,new u)}}else if(n===he){if(!i)r.destroy(t,new g)}else if(n===ge){s(o[b]===0&&o[M])
 r.destroy(t,new h("socket idle timeout"))}}async function connectH1(e,t){e[_]=t
 if(!oe){oe=await ie
 ie=null}t[T]=false
@@ -2160,35 +2160,35 @@ this[I].destroy()
 this[I]=null}const n=this[F]||new f("closed",r.getSocketInfo(this))
 e[_]=null
 e[W]=null
-if(e.destroyed){s(e[b]===0)
+if(e.destroyed){s(e[Q]===0)
 const t=e[S].splice(e[O])
 for(let s=0;s<t.length;s++){const o=t[s]
-r.errorRequest(e,o,n)}}else if(e[Q]>0&&n.code!=="UND_ERR_INFO"){const t=e[S][e[O]]
+r.errorRequest(e,o,n)}}else if(e[b]>0&&n.code!=="UND_ERR_INFO"){const t=e[S][e[O]]
 e[S][e[O]++]=null
 r.errorRequest(e,t,n)}e[N]=e[O]
-s(e[Q]===0)
+s(e[b]===0)
 e.emit("disconnect",e[E],[e],n)
 e[q]()})
 let n=false
 t.on("close",()=>{n=true})
 return{version:"h1",defaultPipelining:1,write(...t){return writeH1(e,...t)},resume(){resumeH1(e)},destroy(e,s){if(n)queueMicrotask(s)
 else t.destroy(e).on("close",s)},get destroyed(){return t.destroyed},busy(n){if(t[k]||t[w]||t[B]||t[te]===1)return true
-if(n){if(e[Q]>0&&!n.idempotent)return true
-if(e[Q]>0&&(n.upgrade||n.method==="CONNECT"))return true
-if(e[Q]>0&&r.bodyLength(n.body)!==0&&(r.isStream(n.body)||r.isAsyncIterable(n.body)||r.isFormDataLike(n.body)))return true}return false}}}function clearIdleSocketValidation(e){if(e[ne]){clearImmediate(e[ne])
+if(n){if(e[b]>0&&!n.idempotent)return true
+if(e[b]>0&&(n.upgrade||n.method==="CONNECT"))return true
+if(e[b]>0&&r.bodyLength(n.body)!==0&&(r.isStream(n.body)||r.isAsyncIterable(n.body)||r.isFormDataLike(n.body)))return true}return false}}}function clearIdleSocketValidation(e){if(e[ne]){clearImmediate(e[ne])
 e[ne]=null}e[te]=0}function scheduleIdleSocketValidation(e,t){t[te]=1
 t[ne]=setImmediate(()=>{t[ne]=null
 t[te]=2
 if(e[_]===t&&!t.destroyed)e[q]()})}function resumeH1(e){const t=e[_]
 if(t&&!t.destroyed){if(e[v]===0){if(!t[T]&&t.unref){t.unref()
 t[T]=true}}else if(t[T]&&t.ref){t.ref()
-t[T]=false}if(e[Q]===0&&e[b]>0&&t[se]){if(t[te]===0){scheduleIdleSocketValidation(e,t)
+t[T]=false}if(e[b]===0&&e[Q]>0&&t[se]){if(t[te]===0){scheduleIdleSocketValidation(e,t)
 t[I].readMore()
 if(t.destroyed)return
 return}if(t[te]===1){t[I].readMore()
 if(t.destroyed)return
-return}}if(e[Q]===0){t[I].readMore()
-if(t.destroyed)return}if(e[v]===0){if(t[I].timeoutType!==ge)t[I].setTimeout(e[M],ge)}else if(e[Q]>0&&t[I].statusCode<200)if(t[I].timeoutType!==fe){const n=e[S][e[O]]
+return}}if(e[b]===0){t[I].readMore()
+if(t.destroyed)return}if(e[v]===0){if(t[I].timeoutType!==ge)t[I].setTimeout(e[M],ge)}else if(e[b]>0&&t[I].statusCode<200)if(t[I].timeoutType!==fe){const n=e[S][e[O]]
 const s=n.headersTimeout!=null?n.headersTimeout:e[G]
 t[I].setTimeout(s,fe)}}}function shouldSendContentLength(e){return e!=="GET"&&e!=="HEAD"&&e!=="OPTIONS"&&e!=="TRACE"&&e!=="CONNECT"}function writeH1(e,t){const{method:i,path:c,host:u,upgrade:d,blocking:f,reset:g}=t
 let{body:p,headers:m,contentLength:E}=t
@@ -2206,37 +2206,37 @@ E=I??E
 if(E===null)E=t.contentLength
 if(E===0&&!y)E=null
 if(shouldSendContentLength(i)&&E>0&&t.contentLength!==null&&t.contentLength!==E){if(e[H]){r.errorRequest(e,t,new a)
-return false}process.emitWarning(new a)}const Q=e[_]
-clearIdleSocketValidation(Q)
+return false}process.emitWarning(new a)}const b=e[_]
+clearIdleSocketValidation(b)
 const abort=n=>{if(t.aborted)return
-if(t.completed){if(t.upgrade||t.method==="CONNECT")r.destroy(Q,new h("aborted"))
+if(t.completed){if(t.upgrade||t.method==="CONNECT")r.destroy(b,new h("aborted"))
 return}r.errorRequest(e,t,n||new l)
 r.destroy(p)
-r.destroy(Q,new h("aborted"))}
+r.destroy(b,new h("aborted"))}
 try{t.onConnect(abort)}catch(n){r.errorRequest(e,t,n)}if(t.aborted)return false
-if(i==="HEAD")Q[w]=true
-if(d||i==="CONNECT")Q[w]=true
-if(g!=null)Q[w]=g
-if(e[j]&&Q[V]++>=e[j])Q[w]=true
-if(f)Q[B]=true
-let b=`${i} ${c} HTTP/1.1\r\n`
-if(typeof u==="string")b+=`host: ${u}\r\n`
-else b+=e[D]
-if(d)b+=`connection: upgrade\r\nupgrade: ${d}\r\n`
-else if(e[L]&&!Q[w])b+="connection: keep-alive\r\n"
-else b+="connection: close\r\n"
+if(i==="HEAD")b[w]=true
+if(d||i==="CONNECT")b[w]=true
+if(g!=null)b[w]=g
+if(e[j]&&b[V]++>=e[j])b[w]=true
+if(f)b[B]=true
+let Q=`${i} ${c} HTTP/1.1\r\n`
+if(typeof u==="string")Q+=`host: ${u}\r\n`
+else Q+=e[D]
+if(d)Q+=`connection: upgrade\r\nupgrade: ${d}\r\n`
+else if(e[L]&&!b[w])Q+="connection: keep-alive\r\n"
+else Q+="connection: close\r\n"
 if(Array.isArray(m))for(let e=0;e<m.length;e+=2){const t=m[e+0]
 const n=m[e+1]
-if(Array.isArray(n))for(let e=0;e<n.length;e++)b+=`${t}: ${n[e]}\r\n`
-else b+=`${t}: ${n}\r\n`}if(o.sendHeaders.hasSubscribers)o.sendHeaders.publish({request:t,headers:b,socket:Q})
-if(!p||I===0)writeBuffer(abort,null,e,t,Q,E,b,y)
-else if(r.isBuffer(p))writeBuffer(abort,p,e,t,Q,E,b,y)
-else if(r.isBlobLike(p))if(typeof p.stream==="function")writeIterable(abort,p.stream(),e,t,Q,E,b,y)
-else writeBlob(abort,p,e,t,Q,E,b,y)
-else if(r.isStream(p))writeStream(abort,p,e,t,Q,E,b,y)
-else if(r.isIterable(p))writeIterable(abort,p,e,t,Q,E,b,y)
+if(Array.isArray(n))for(let e=0;e<n.length;e++)Q+=`${t}: ${n[e]}\r\n`
+else Q+=`${t}: ${n}\r\n`}if(o.sendHeaders.hasSubscribers)o.sendHeaders.publish({request:t,headers:Q,socket:b})
+if(!p||I===0)writeBuffer(abort,null,e,t,b,E,Q,y)
+else if(r.isBuffer(p))writeBuffer(abort,p,e,t,b,E,Q,y)
+else if(r.isBlobLike(p))if(typeof p.stream==="function")writeIterable(abort,p.stream(),e,t,b,E,Q,y)
+else writeBlob(abort,p,e,t,b,E,Q,y)
+else if(r.isStream(p))writeStream(abort,p,e,t,b,E,Q,y)
+else if(r.isIterable(p))writeIterable(abort,p,e,t,b,E,Q,y)
 else s(false)
-return true}function writeStream(e,t,n,o,i,a,c,A){s(a!==0||n[Q]===0,"stream body cannot be pipelined")
+return true}function writeStream(e,t,n,o,i,a,c,A){s(a!==0||n[b]===0,"stream body cannot be pipelined")
 let u=false
 const d=new AsyncWriter({abort:e,socket:i,request:o,contentLength:a,client:n,expectsPayload:A,header:c})
 const onData=function(e){if(u)return
@@ -2248,7 +2248,7 @@ if(!u){const e=new l
 queueMicrotask(()=>onFinished(e))}}
 const onFinished=function(e){if(u)return
 u=true
-s(i.destroyed||i[k]&&n[Q]<=1)
+s(i.destroyed||i[k]&&n[b]<=1)
 i.off("drain",onDrain).off("error",onFinished)
 t.removeListener("data",onData).removeListener("end",onFinished).removeListener("close",onClose)
 if(!e)try{d.end()}catch(t){e=t}d.destroy(e)
@@ -2278,7 +2278,7 @@ o.uncork()
 r.onBodySent(e)
 r.onRequestSent()
 if(!l&&r.reset!==false)o[w]=true
-n[q]()}catch(t){e(t)}}async function writeIterable(e,t,n,r,o,i,a,c){s(i!==0||n[Q]===0,"iterator body cannot be pipelined")
+n[q]()}catch(t){e(t)}}async function writeIterable(e,t,n,r,o,i,a,c){s(i!==0||n[b]===0,"iterator body cannot be pipelined")
 let l=null
 function onDrain(){if(l){const e=l
 l=null
@@ -2324,13 +2324,13 @@ else process.emitWarning(new a)
 if(e[I].timeout&&e[I].timeoutType===fe)if(e[I].timeout.refresh)e[I].timeout.refresh()
 n[q]()}destroy(e){const{socket:t,client:n,abort:r}=this
 t[k]=false
-if(e){s(n[Q]<=1,"pipeline should only contain this request")
+if(e){s(n[b]<=1,"pipeline should only contain this request")
 r(e)}}}e.exports=connectH1},8788:(e,t,n)=>{const s=n(4589)
 const{errorMonitor:r}=n(8474)
 const{pipeline:o}=n(7075)
 const i=n(3440)
 const{RequestContentLengthMismatchError:a,RequestAbortedError:c,SocketError:l,InformationalError:A}=n(8707)
-const{kUrl:u,kReset:d,kClient:f,kRunning:h,kPending:g,kQueue:p,kPendingIdx:m,kRunningIdx:E,kError:w,kSocket:y,kStrictContentLength:I,kOnError:B,kMaxConcurrentStreams:Q,kHTTP2Session:b,kResume:v,kSize:k,kHTTPContext:S}=n(6443)
+const{kUrl:u,kReset:d,kClient:f,kRunning:h,kPending:g,kQueue:p,kPendingIdx:m,kRunningIdx:E,kError:w,kSocket:y,kStrictContentLength:I,kOnError:B,kMaxConcurrentStreams:b,kHTTP2Session:Q,kResume:v,kSize:k,kHTTPContext:S}=n(6443)
 const T=Symbol("open streams")
 let R
 let D=false
@@ -2342,7 +2342,7 @@ else t.push(Buffer.from(n),Buffer.from(s))
 return t}function parseH2ResponseHeaders(e){const{[x]:t,...n}=e
 return parseH2Headers(n)}async function connectH2(e,t){e[y]=t
 if(!D){D=true
-process.emitWarning("H2 support is experimental, expect them to change at any time.",{code:"UNDICI-H2"})}const n=N.connect(e[u],{createConnection:()=>t,peerMaxConcurrentStreams:e[Q]})
+process.emitWarning("H2 support is experimental, expect them to change at any time.",{code:"UNDICI-H2"})}const n=N.connect(e[u],{createConnection:()=>t,peerMaxConcurrentStreams:e[b]})
 n[T]=0
 n[f]=e
 n[y]=t
@@ -2353,20 +2353,20 @@ i.addListener(n,"goaway",onHTTP2GoAway)
 i.addListener(n,"close",function(){const{[f]:e}=this
 const{[y]:t}=e
 const n=this[y][w]||this[w]||new l("closed",i.getSocketInfo(t))
-e[b]=null
+e[Q]=null
 if(e.destroyed){s(e[g]===0)
 const t=e[p].splice(e[E])
 for(let s=0;s<t.length;s++){const r=t[s]
 i.errorRequest(e,r,n)}}})
 n.unref()
-e[b]=n
-t[b]=n
+e[Q]=n
+t[Q]=n
 i.addListener(t,"error",function(e){this[w]=e
 this[f][B](e)})
 i.addListener(t,"end",function(){i.destroy(this,new l("other side closed",i.getSocketInfo(this)))})
 i.addListener(t,"close",function(){const t=this[w]||new l("closed",i.getSocketInfo(this))
 e[y]=null
-if(this[b]!=null)this[b].destroy(t)
+if(this[Q]!=null)this[Q].destroy(t)
 e[m]=e[E]
 s(e[h]===0)
 e.emit("disconnect",e[u],[e],t)
@@ -2375,9 +2375,9 @@ let r=false
 t.on("close",()=>{r=true})
 return{version:"h2",defaultPipelining:1/0,write(...t){return writeH2(e,...t)},resume(){resumeH2(e)},destroy(e,n){if(r)queueMicrotask(n)
 else t.destroy(e).on("close",n)},get destroyed(){return t.destroyed},busy(){return false}}}function resumeH2(e){const t=e[y]
-if(t?.destroyed===false)if(e[k]===0&&e[Q]===0){t.unref()
-e[b].unref()}else{t.ref()
-e[b].ref()}}function onHttp2SessionError(e){this[y][w]=e
+if(t?.destroyed===false)if(e[k]===0&&e[b]===0){t.unref()
+e[Q].unref()}else{t.ref()
+e[Q].ref()}}function onHttp2SessionError(e){this[y][w]=e
 this[f][B](e)}function onHttp2FrameError(e,t,n){if(n===0){const n=new A(`HTTP/2: "frameError" received - type ${e}, code ${t}`)
 this[y][w]=n
 this[f][B](n)}}function onHttp2SessionEnd(){const e=new l("other side closed",i.getSocketInfo(this[y]))
@@ -2386,16 +2386,16 @@ i.destroy(this[y],e)}function onHTTP2GoAway(e){const t=this[w]||new l(`HTTP/2: "
 const n=this[f]
 n[y]=null
 n[S]=null
-if(this[b]!=null){this[b].destroy(t)
-this[b]=null}i.destroy(this[y],t)
+if(this[Q]!=null){this[Q].destroy(t)
+this[Q]=null}i.destroy(this[y],t)
 if(n[E]<n[p].length){const e=n[p][n[E]]
 n[p][n[E]++]=null
 i.errorRequest(n,e,t)
 n[m]=n[E]}s(n[h]===0)
 n.emit("disconnect",n[u],[n],t)
-n[v]()}function shouldSendContentLength(e){return e!=="GET"&&e!=="HEAD"&&e!=="OPTIONS"&&e!=="TRACE"&&e!=="CONNECT"}function writeH2(e,t){const o=e[b]
+n[v]()}function shouldSendContentLength(e){return e!=="GET"&&e!=="HEAD"&&e!=="OPTIONS"&&e!=="TRACE"&&e!=="CONNECT"}function writeH2(e,t){const o=e[Q]
 const{method:l,path:d,host:f,upgrade:h,expectContinue:g,signal:w,headers:B}=t
-let{body:Q}=t
+let{body:b}=t
 if(h){i.errorRequest(e,t,new Error("Upgrade not supported for H2"))
 return false}const k={}
 for(let e=0;e<B.length;e+=2){const t=B[e+0]
@@ -2411,7 +2411,7 @@ if(t.completed){if(l==="CONNECT"&&S!=null)i.destroy(S,n||new c)
 return}n=n||new c
 i.errorRequest(e,t,n)
 if(S!=null)i.destroy(S,n)
-i.destroy(Q,n)
+i.destroy(b,n)
 e[p][e[E]++]=null
 e[v]()}
 try{t.onConnect(abort)}catch(n){i.errorRequest(e,t,n)}if(t.aborted)return false
@@ -2440,18 +2440,18 @@ if(o[T]===0)o.unref()})
 return true}k[L]=d
 k[_]="https"
 const $=l==="PUT"||l==="POST"||l==="PATCH"
-if(Q&&typeof Q.read==="function")Q.read(0)
-let G=i.bodyLength(Q)
-if(i.isFormDataLike(Q)){R??=n(4492).extractBody
-const[e,t]=R(Q)
+if(b&&typeof b.read==="function")b.read(0)
+let G=i.bodyLength(b)
+if(i.isFormDataLike(b)){R??=n(4492).extractBody
+const[e,t]=R(b)
 k["content-type"]=t
-Q=e.stream
+b=e.stream
 G=e.length}if(G==null)G=t.contentLength
 if(G===0||!$)G=null
 if(shouldSendContentLength(l)&&G>0&&t.contentLength!=null&&t.contentLength!==G){if(e[I]){i.errorRequest(e,t,new a)
-return false}process.emitWarning(new a)}if(G!=null){s(Q,"no body must not have content length")
+return false}process.emitWarning(new a)}if(G!=null){s(b,"no body must not have content length")
 k[M]=`${G}`}o.ref()
-const P=l==="GET"||l==="HEAD"||Q===null
+const P=l==="GET"||l==="HEAD"||b===null
 if(g){k[U]="100-continue"
 S=o.request(k,{endStream:P,signal:w})
 S.once("continue",writeBodyH2)}else{S=o.request(k,{endStream:P,signal:w})
@@ -2474,12 +2474,12 @@ if(o[T]===0)o.unref()})
 S.once("error",function(e){abort(e)})
 S.once("frameError",(e,t)=>{abort(new A(`HTTP/2: "frameError" received - type ${e}, code ${t}`))})
 return true
-function writeBodyH2(){if(!Q||G===0)writeBuffer(abort,S,null,e,t,e[y],G,$)
-else if(i.isBuffer(Q))writeBuffer(abort,S,Q,e,t,e[y],G,$)
-else if(i.isBlobLike(Q))if(typeof Q.stream==="function")writeIterable(abort,S,Q.stream(),e,t,e[y],G,$)
-else writeBlob(abort,S,Q,e,t,e[y],G,$)
-else if(i.isStream(Q))writeStream(abort,e[y],$,S,Q,e,t,G)
-else if(i.isIterable(Q))writeIterable(abort,S,Q,e,t,e[y],G,$)
+function writeBodyH2(){if(!b||G===0)writeBuffer(abort,S,null,e,t,e[y],G,$)
+else if(i.isBuffer(b))writeBuffer(abort,S,b,e,t,e[y],G,$)
+else if(i.isBlobLike(b))if(typeof b.stream==="function")writeIterable(abort,S,b.stream(),e,t,e[y],G,$)
+else writeBlob(abort,S,b,e,t,e[y],G,$)
+else if(i.isStream(b))writeStream(abort,e[y],$,S,b,e,t,G)
+else if(i.isIterable(b))writeIterable(abort,S,b,e,t,e[y],G,$)
 else s(false)}}function writeBuffer(e,t,n,r,o,a,c,l){try{if(n!=null&&i.isBuffer(n)){s(c===n.byteLength,"buffer body must have content length")
 t.cork()
 t.write(n)
@@ -2527,13 +2527,13 @@ const c=n(4655)
 const l=n(1841)
 const{InvalidArgumentError:A,InformationalError:u,ClientDestroyedError:d}=n(8707)
 const f=n(9136)
-const{kUrl:h,kServerName:g,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:y,kPending:I,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:T,kPendingIdx:R,kRunningIdx:D,kError:N,kPipelining:O,kKeepAliveTimeoutValue:F,kMaxHeadersSize:L,kKeepAliveMaxTimeout:_,kKeepAliveTimeoutThreshold:M,kHeadersTimeout:U,kBodyTimeout:x,kStrictContentLength:$,kConnector:G,kMaxRedirections:P,kMaxRequests:H,kCounter:j,kClose:V,kDestroy:Y,kDispatch:J,kInterceptors:q,kLocalAddress:W,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(6443)
+const{kUrl:h,kServerName:g,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:y,kPending:I,kSize:B,kQueue:b,kConnected:Q,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:T,kPendingIdx:R,kRunningIdx:D,kError:N,kPipelining:O,kKeepAliveTimeoutValue:F,kMaxHeadersSize:L,kKeepAliveMaxTimeout:_,kKeepAliveTimeoutThreshold:M,kHeadersTimeout:U,kBodyTimeout:x,kStrictContentLength:$,kConnector:G,kMaxRedirections:P,kMaxRequests:H,kCounter:j,kClose:V,kDestroy:Y,kDispatch:J,kInterceptors:q,kLocalAddress:W,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(6443)
 const te=n(637)
 const ne=n(8788)
 let se=false
 const re=Symbol("kClosedResolve")
 const noop=()=>{}
-function getPipelining(e){return e[O]??e[Z]?.defaultPipelining??1}class Client extends l{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:l,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:y,keepAliveTimeoutThreshold:I,socketPath:B,pipelining:b,tls:v,strictContentLength:N,maxCachedSessions:j,maxRedirections:V,connect:Y,maxRequestsPerClient:J,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:le,webSocket:Ae,eventSource:ue}={}){super({webSocket:Ae,eventSource:ue})
+function getPipelining(e){return e[O]??e[Z]?.defaultPipelining??1}class Client extends l{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:l,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:y,keepAliveTimeoutThreshold:I,socketPath:B,pipelining:Q,tls:v,strictContentLength:N,maxCachedSessions:j,maxRedirections:V,connect:Y,maxRequestsPerClient:J,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:le,webSocket:Ae,eventSource:ue}={}){super({webSocket:Ae,eventSource:ue})
 if(p!==void 0)throw new A("unsupported keepAlive, use pipelining=0 instead")
 if(a!==void 0)throw new A("unsupported socketTimeout, use headersTimeout & bodyTimeout instead")
 if(c!==void 0)throw new A("unsupported requestTimeout, use headersTimeout & bodyTimeout instead")
@@ -2561,7 +2561,7 @@ if(!se){se=true
 process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[q]=[oe({maxRedirections:V})]
 this[h]=i.parseOrigin(e)
 this[G]=Y
-this[O]=b!=null?b:1
+this[O]=Q!=null?Q:1
 this[L]=n||o.maxHeaderSize
 this[S]=m==null?4e3:m
 this[_]=y==null?6e5:y
@@ -2581,20 +2581,20 @@ this[re]=null
 this[z]=ne>-1?ne:-1
 this[X]=ce!=null?ce:100
 this[Z]=null
-this[Q]=[]
+this[b]=[]
 this[D]=0
 this[R]=0
 this[ee]=e=>resume(this,e)
 this[K]=e=>onError(this,e)}get pipelining(){return this[O]}set pipelining(e){this[O]=e
-this[ee](true)}get[I](){return this[Q].length-this[R]}get[y](){return this[R]-this[D]}get[B](){return this[Q].length-this[D]}get[b](){return!!this[Z]&&!this[v]&&!this[Z].destroyed}get[m](){return Boolean(this[Z]?.busy(null)||this[B]>=(getPipelining(this)||1)||this[I]>0)}[E](e){connect(this)
+this[ee](true)}get[I](){return this[b].length-this[R]}get[y](){return this[R]-this[D]}get[B](){return this[b].length-this[D]}get[Q](){return!!this[Z]&&!this[v]&&!this[Z].destroyed}get[m](){return Boolean(this[Z]?.busy(null)||this[B]>=(getPipelining(this)||1)||this[I]>0)}[E](e){connect(this)
 this.once("connect",e)}[J](e,t){const n=e.origin||this[h].origin
 const s=new c(n,e,t)
-this[Q].push(s)
+this[b].push(s)
 if(this[w]);else if(i.bodyLength(s.body)==null&&i.isIterable(s.body)){this[w]=1
 queueMicrotask(()=>resume(this))}else this[ee](true)
 if(this[w]&&this[k]!==2&&this[m])this[k]=2
 return this[k]<2}async[V](){return new Promise(e=>{if(this[B])this[re]=e
-else e(null)})}async[Y](e){return new Promise(t=>{const n=this[Q].splice(this[R])
+else e(null)})}async[Y](e){return new Promise(t=>{const n=this[b].splice(this[R])
 for(let t=0;t<n.length;t++){const s=n[t]
 i.errorRequest(this,s,e)}const callback=()=>{if(this[re]){this[re]()
 this[re]=null}t(null)}
@@ -2602,7 +2602,7 @@ if(this[Z]){this[Z].destroy(e,callback)
 this[Z]=null}else queueMicrotask(callback)
 this[ee]()})}}const oe=n(5092)
 function onError(e,t){if(e[y]===0&&t.code!=="UND_ERR_INFO"&&t.code!=="UND_ERR_SOCKET"){s(e[R]===e[D])
-const n=e[Q].splice(e[D])
+const n=e[b].splice(e[D])
 for(let s=0;s<n.length;s++){const r=n[s]
 i.errorRequest(e,r,t)}s(e[B]===0)}}async function connect(e){s(!e[v])
 s(!e[Z])
@@ -2628,14 +2628,14 @@ e.emit("connect",e[h],[e])}catch(r){if(e.destroyed)return
 e[v]=false
 if(a.connectError.hasSubscribers)a.connectError.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[Z]?.version,servername:e[g],localAddress:e[W]},connector:e[G],error:r})
 if(r.code==="ERR_TLS_CERT_ALTNAME_INVALID"){s(e[y]===0)
-while(e[I]>0&&e[Q][e[R]].servername===e[g]){const t=e[Q][e[R]++]
+while(e[I]>0&&e[b][e[R]].servername===e[g]){const t=e[b][e[R]++]
 i.errorRequest(e,t,r)}}else onError(e,r)
 e.emit("connectionError",e[h],[e],r)}e[ee]()}function emitDrain(e){e[k]=0
 e.emit("drain",e[h],[e])}function resume(e,t){if(e[w]===2)return
 e[w]=2
 _resume(e,t)
 e[w]=0
-if(e[D]>256){e[Q].splice(0,e[D])
+if(e[D]>256){e[b].splice(0,e[D])
 e[R]-=e[D]
 e[D]=0}}function _resume(e,t){while(true){if(e.destroyed){s(e[I]===0)
 return}if(e[re]&&!e[B]){e[re]()
@@ -2646,7 +2646,7 @@ else if(e[k]===2){if(t){e[k]=1
 queueMicrotask(()=>emitDrain(e))}else emitDrain(e)
 continue}if(e[I]===0)return
 if(e[y]>=(getPipelining(e)||1))return
-const n=e[Q][e[R]]
+const n=e[b][e[R]]
 if(e[h].protocol==="https:"&&e[g]!==n.servername){if(e[y]>0)return
 e[g]=n.servername
 e[Z]?.destroy(new u("servername changed"),()=>{e[Z]=null
@@ -2655,7 +2655,7 @@ if(!e[Z]){connect(e)
 return}if(e[Z].destroyed)return
 if(e[Z].busy(n))return
 if(!n.aborted&&e[Z].write(n))e[R]++
-else e[Q].splice(e[R],1)}}e.exports=Client},1841:(e,t,n)=>{const s=n(4573)
+else e[b].splice(e[R],1)}}e.exports=Client},1841:(e,t,n)=>{const s=n(4573)
 const r=n(883)
 const{ClientDestroyedError:o,ClientClosedError:i,InvalidArgumentError:a}=n(8707)
 const{kDestroy:c,kClose:l,kClosed:A,kDestroyed:u,kDispatch:d,kInterceptors:f}=n(6443)
@@ -2781,8 +2781,8 @@ const w=Symbol("queue")
 const y=Symbol("closed resolve")
 const I=Symbol("onDrain")
 const B=Symbol("onConnect")
-const Q=Symbol("onDisconnect")
-const b=Symbol("onConnectionError")
+const b=Symbol("onDisconnect")
+const Q=Symbol("onConnectionError")
 const v=Symbol("get dispatcher")
 const k=Symbol("add client")
 const S=Symbol("remove client")
@@ -2801,8 +2801,8 @@ r=!this.dispatch(e.opts,e.handler)}this[E]=r
 if(!this[E]&&t[E]){t[E]=false
 t.emit("drain",e,[t,...n])}if(t[y]&&s.isEmpty())Promise.all(t[m].map(e=>e.close())).then(t[y])}
 this[B]=(e,n)=>{t.emit("connect",e,[t,...n])}
-this[Q]=(e,n,s)=>{t.emit("disconnect",e,[t,...n],s)}
-this[b]=(e,n,s)=>{t.emit("connectionError",e,[t,...n],s)}
+this[b]=(e,n,s)=>{t.emit("disconnect",e,[t,...n],s)}
+this[Q]=(e,n,s)=>{t.emit("connectionError",e,[t,...n],s)}
 this[T]=new p(this)}get[A](){return this[E]}get[o](){return this[m].filter(e=>e[o]).length}get[u](){return this[m].filter(e=>e[o]&&!e[E]).length}get[c](){let e=this[l]
 for(const{[c]:t}of this[m])e+=t
 return e}get[a](){let e=0
@@ -2816,7 +2816,7 @@ t.handler.onError(e)}await Promise.all(this[m].map(t=>t.destroy(e)))}[g](e,t){co
 if(!n){this[E]=true
 this[w].push({opts:e,handler:t})
 this[l]++}else if(!n.dispatch(e,t)){n[E]=true
-this[E]=!this[v]()}return!this[E]}[k](e){e.on("drain",this[I]).on("connect",this[B]).on("disconnect",this[Q]).on("connectionError",this[b])
+this[E]=!this[v]()}return!this[E]}[k](e){e.on("drain",this[I]).on("connect",this[B]).on("disconnect",this[b]).on("connectionError",this[Q])
 this[m].push(e)
 if(this[E])queueMicrotask(()=>{if(this[E])this[I](e[d],[this,e])})
 return this}[S](e){e.close(()=>{const t=this[m].indexOf(e)
@@ -2861,7 +2861,7 @@ const w=Symbol("proxy headers")
 const y=Symbol("request tls settings")
 const I=Symbol("proxy tls settings")
 const B=Symbol("connect endpoint function")
-const Q=Symbol("tunnel proxy")
+const b=Symbol("tunnel proxy")
 function defaultProtocolPort(e){return e==="https:"?443:80}function defaultFactory(e,t){return new A(e,t)}const noop=()=>{}
 function defaultAgentFactory(e,t){if(t.connections===1)return new p(e,t)
 return new A(e,t)}class Http1ProxyWrapper extends u{#d
@@ -2882,22 +2882,22 @@ const{clientFactory:t=defaultFactory}=e
 if(typeof t!=="function")throw new d("Proxy opts.clientFactory must be a function.")
 const{proxyTunnel:n=true}=e
 const r=this.#f(e)
-const{href:o,origin:i,port:A,protocol:u,username:p,password:b,hostname:v}=r
+const{href:o,origin:i,port:A,protocol:u,username:p,password:Q,hostname:v}=r
 this[s]={uri:o,protocol:u}
 this[a]=e.interceptors?.ProxyAgent&&Array.isArray(e.interceptors.ProxyAgent)?e.interceptors.ProxyAgent:[]
 this[y]=e.requestTls
 this[I]=e.proxyTls
 this[w]=e.headers||{}
-this[Q]=n
+this[b]=n
 if(e.auth&&e.token)throw new d("opts.auth cannot be used in combination with opts.token")
 else if(e.auth)this[w]["proxy-authorization"]=`Basic ${e.auth}`
 else if(e.token)this[w]["proxy-authorization"]=e.token
-else if(p&&b)this[w]["proxy-authorization"]=`Basic ${Buffer.from(`${decodeURIComponent(p)}:${decodeURIComponent(b)}`).toString("base64")}`
+else if(p&&Q)this[w]["proxy-authorization"]=`Basic ${Buffer.from(`${decodeURIComponent(p)}:${decodeURIComponent(Q)}`).toString("base64")}`
 const k=g({...e.proxyTls})
 this[B]=g({...e.requestTls})
 const S=e.factory||defaultAgentFactory
 const factory=(e,t)=>{const{protocol:n}=new c(e)
-if(!this[Q]&&n==="http:"&&this[s].protocol==="http:")return new Http1ProxyWrapper(this[s].uri,{headers:this[w],connect:k,factory:S})
+if(!this[b]&&n==="http:"&&this[s].protocol==="http:")return new Http1ProxyWrapper(this[s].uri,{headers:this[w],connect:k,factory:S})
 return S(e,t)}
 this[E]=t(r,{connect:k})
 this[m]=new l({...e,factory:factory,connect:async(e,t)=>{let n=e.host
@@ -3161,8 +3161,8 @@ e(a,o.getHandler({origin:r,dispatch:e,handler:n},t))})
 return true}}},8060:(e,t,n)=>{const s=n(3440)
 const{InvalidArgumentError:r,RequestAbortedError:o}=n(8707)
 const i=n(8155)
-class DumpHandler extends i{#Q=1024*1024
-#b=null
+class DumpHandler extends i{#b=1024*1024
+#Q=null
 #v=false
 #k=false
 #S=0
@@ -3170,17 +3170,17 @@ class DumpHandler extends i{#Q=1024*1024
 #p=null
 constructor({maxSize:e},t){super(t)
 if(e!=null&&(!Number.isFinite(e)||e<1))throw new r("maxSize must be a number greater than 0")
-this.#Q=e??this.#Q
-this.#p=t}onConnect(e){this.#b=e
+this.#b=e??this.#b
+this.#p=t}onConnect(e){this.#Q=e
 this.#p.onConnect(this.#R.bind(this))}#R(e){this.#k=true
 this.#T=e}onHeaders(e,t,n,r){const i=s.parseHeaders(t)
 const a=i["content-length"]
-if(a!=null&&a>this.#Q)throw new o(`Response size (${a}) larger than maxSize (${this.#Q})`)
+if(a!=null&&a>this.#b)throw new o(`Response size (${a}) larger than maxSize (${this.#b})`)
 if(this.#k)return true
 return this.#p.onHeaders(e,t,n,r)}onError(e){if(this.#v)return
 e=this.#T??e
 this.#p.onError(e)}onData(e){this.#S=this.#S+e.length
-if(this.#S>=this.#Q){this.#v=true
+if(this.#S>=this.#b){this.#v=true
 if(this.#k)this.#p.onError(this.#T)
 else this.#p.onComplete([])}return true}onComplete(e){if(this.#v)return
 if(this.#k){this.#p.onError(this.reason)
@@ -4158,15 +4158,15 @@ const{serializeAMimeType:y}=n(1900)
 const{multipartFormDataParser:I}=n(116)
 let B
 try{const e=n(7598)
-B=t=>e.randomInt(0,t)}catch{B=e=>Math.floor(Math.random(e))}const Q=new TextEncoder
-function noop(){}const b=globalThis.FinalizationRegistry&&process.version.indexOf("v18")!==0
+B=t=>e.randomInt(0,t)}catch{B=e=>Math.floor(Math.random(e))}const b=new TextEncoder
+function noop(){}const Q=globalThis.FinalizationRegistry&&process.version.indexOf("v18")!==0
 let v
-if(b)v=new FinalizationRegistry(e=>{const t=e.deref()
+if(Q)v=new FinalizationRegistry(e=>{const t=e.deref()
 if(t&&!t.locked&&!E(t)&&!m(t))t.cancel("Response object has been garbage collected").catch(noop)})
 function extractBody(e,t=false){let n=null
 if(e instanceof ReadableStream)n=e
 else if(o(e))n=e.stream()
-else n=new ReadableStream({async pull(e){const t=typeof l==="string"?Q.encode(l):l
+else n=new ReadableStream({async pull(e){const t=typeof l==="string"?b.encode(l):l
 if(t.byteLength)e.enqueue(t)
 queueMicrotask(()=>a(e))},start(){},type:"bytes"})
 p(i(n))
@@ -4186,12 +4186,12 @@ const s=[]
 const r=new Uint8Array([13,10])
 A=0
 let o=false
-for(const[t,i]of e)if(typeof i==="string"){const e=Q.encode(n+`; name="${escape(normalizeLinefeeds(t))}"`+`\r\n\r\n${normalizeLinefeeds(i)}\r\n`)
+for(const[t,i]of e)if(typeof i==="string"){const e=b.encode(n+`; name="${escape(normalizeLinefeeds(t))}"`+`\r\n\r\n${normalizeLinefeeds(i)}\r\n`)
 s.push(e)
-A+=e.byteLength}else{const e=Q.encode(`${n}; name="${escape(normalizeLinefeeds(t))}"`+(i.name?`; filename="${escape(i.name)}"`:"")+"\r\n"+`Content-Type: ${i.type||"application/octet-stream"}\r\n\r\n`)
+A+=e.byteLength}else{const e=b.encode(`${n}; name="${escape(normalizeLinefeeds(t))}"`+(i.name?`; filename="${escape(i.name)}"`:"")+"\r\n"+`Content-Type: ${i.type||"application/octet-stream"}\r\n\r\n`)
 s.push(e,i,r)
 if(typeof i.size==="number")A+=e.byteLength+i.size+r.byteLength
-else o=true}const i=Q.encode(`--${t}--\r\n`)
+else o=true}const i=b.encode(`--${t}--\r\n`)
 s.push(i)
 A+=i.byteLength
 if(o)A=null
@@ -4236,7 +4236,7 @@ return s.promise}function bodyUnusable(e){const t=e[f].body
 return t!=null&&(t.stream.locked||s.isDisturbed(t.stream))}function parseJSONFromBytes(e){return JSON.parse(u(e))}function bodyMimeType(e){const t=e[f].headersList
 const n=A(t)
 if(n==="failure")return null
-return n}e.exports={extractBody:extractBody,safelyExtractBody:safelyExtractBody,cloneBody:cloneBody,mixinBody:mixinBody,streamRegistry:v,hasFinalizationRegistry:b,bodyUnusable:bodyUnusable}},4495:e=>{const t=["GET","HEAD","POST"]
+return n}e.exports={extractBody:extractBody,safelyExtractBody:safelyExtractBody,cloneBody:cloneBody,mixinBody:mixinBody,streamRegistry:v,hasFinalizationRegistry:Q,bodyUnusable:bodyUnusable}},4495:e=>{const t=["GET","HEAD","POST"]
 const n=new Set(t)
 const s=[101,204,205,304]
 const r=[301,302,303,307,308]
@@ -4655,7 +4655,7 @@ e.exports={fill:fill,compareHeaderName:compareHeaderName,Headers:Headers,Headers
 const{HeadersList:c}=n(660)
 const{Request:l,cloneRequest:A}=n(9967)
 const u=n(8522)
-const{bytesMatch:d,makePolicyContainer:f,clonePolicyContainer:h,requestBadPort:g,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:y,tryUpgradeRequestToAPotentiallyTrustworthyURL:I,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:T,isBlobLike:R,sameOrigin:D,isCancelled:N,isAborted:O,isErrorLike:F,fullyReadBody:L,readableStreamClose:_,isomorphicEncode:M,urlIsLocal:U,urlIsHttpHttpsScheme:x,urlHasHttpsScheme:$,clampAndCoarsenConnectionTimingInfo:G,simpleRangeHeaderValue:P,buildContentRange:H,createInflate:j,extractMimeType:V}=n(3168)
+const{bytesMatch:d,makePolicyContainer:f,clonePolicyContainer:h,requestBadPort:g,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:y,tryUpgradeRequestToAPotentiallyTrustworthyURL:I,createOpaqueTimingInfo:B,appendFetchMetadata:b,corsCheck:Q,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:T,isBlobLike:R,sameOrigin:D,isCancelled:N,isAborted:O,isErrorLike:F,fullyReadBody:L,readableStreamClose:_,isomorphicEncode:M,urlIsLocal:U,urlIsHttpHttpsScheme:x,urlHasHttpsScheme:$,clampAndCoarsenConnectionTimingInfo:G,simpleRangeHeaderValue:P,buildContentRange:H,createInflate:j,extractMimeType:V}=n(3168)
 const{kState:Y,kDispatcher:J}=n(3627)
 const q=n(4589)
 const{safelyExtractBody:W,extractBody:z}=n(4492)
@@ -4832,7 +4832,7 @@ let r=null
 const o=e.timingInfo
 if(t.serviceWorkers==="all");if(n===null){if(t.redirect==="follow")t.serviceWorkers="none"
 r=n=await httpNetworkOrCacheFetch(e)
-if(t.responseTainting==="cors"&&b(t,n)==="failure")return s("cors failure")
+if(t.responseTainting==="cors"&&Q(t,n)==="failure")return s("cors failure")
 if(p(t,n)==="failure")t.timingAllowFailed=true}if((t.responseTainting==="opaque"||n.type==="opaque")&&v(t.origin,t.client,t.destination,r)==="blocked")return s("blocked")
 if(K.has(r.status)){if(t.redirect!=="manual")e.controller.connection.destroy(void 0,false)
 if(t.redirect==="error")n=s("unexpected redirect")
@@ -4877,7 +4877,7 @@ if(f!=null)h=M(`${f}`)
 if(h!=null)a.headersList.append("content-length",h,true)
 if(f!=null&&a.keepalive);if(a.referrer instanceof URL)a.headersList.append("referer",M(a.referrer.href),true)
 m(a)
-Q(a)
+b(a)
 if(!a.headersList.contains("user-agent",true))a.headersList.append("user-agent",me)
 if(a.cache==="default"&&(a.headersList.contains("if-modified-since",true)||a.headersList.contains("if-none-match",true)||a.headersList.contains("if-unmodified-since",true)||a.headersList.contains("if-match",true)||a.headersList.contains("if-range",true)))a.cache="no-store"
 if(a.cache==="no-cache"&&!a.preventNoCacheCacheControlHeaderModification&&!a.headersList.contains("cache-control",true))a.headersList.append("cache-control","max-age=0",true)
@@ -4985,7 +4985,7 @@ const{FinalizationRegistry:h}=n(6653)()
 const g=n(3440)
 const p=n(7975)
 const{isValidHTTPToken:m,sameOrigin:E,environmentSettingsObject:w}=n(3168)
-const{forbiddenMethodsSet:y,corsSafeListedMethodsSet:I,referrerPolicy:B,requestRedirect:Q,requestMode:b,requestCredentials:v,requestCache:k,requestDuplex:S}=n(4495)
+const{forbiddenMethodsSet:y,corsSafeListedMethodsSet:I,referrerPolicy:B,requestRedirect:b,requestMode:Q,requestCredentials:v,requestCache:k,requestDuplex:S}=n(4495)
 const{kEnumerableProperty:T,normalizedMethodRecordsBase:R,normalizedMethodRecords:D}=g
 const{kHeaders:N,kSignal:O,kState:F,kDispatcher:L}=n(3627)
 const{webidl:_}=n(5893)
@@ -5027,8 +5027,8 @@ if(r.window?.constructor?.name==="EnvironmentSettingsObject"&&E(r.window,p))B=r.
 if(t.window!=null)throw new TypeError(`'window' option '${B}' must be null`)
 if("window"in t)B="no-window"
 r=makeRequest({method:r.method,headersList:r.headersList,unsafeRequest:r.unsafeRequest,client:w.settingsObject,window:B,priority:r.priority,origin:r.origin,referrer:r.referrer,referrerPolicy:r.referrerPolicy,mode:r.mode,credentials:r.credentials,cache:r.cache,redirect:r.redirect,integrity:r.integrity,keepalive:r.keepalive,reloadNavigation:r.reloadNavigation,historyNavigation:r.historyNavigation,urlList:[...r.urlList]})
-const Q=Object.keys(t).length!==0
-if(Q){if(r.mode==="navigate")r.mode="same-origin"
+const b=Object.keys(t).length!==0
+if(b){if(r.mode==="navigate")r.mode="same-origin"
 r.reloadNavigation=false
 r.historyNavigation=false
 r.origin="client"
@@ -5040,11 +5040,11 @@ if(e==="")r.referrer="no-referrer"
 else{let t
 try{t=new URL(e,u)}catch(t){throw new TypeError(`Referrer "${e}" is not a valid URL.`,{cause:t})}if(t.protocol==="about:"&&t.hostname==="client"||p&&!E(t,w.settingsObject.baseUrl))r.referrer="client"
 else r.referrer=t}}if(t.referrerPolicy!==void 0)r.referrerPolicy=t.referrerPolicy
-let b
-if(t.mode!==void 0)b=t.mode
-else b=o
-if(b==="navigate")throw _.errors.exception({header:"Request constructor",message:"invalid request mode navigate."})
-if(b!=null)r.mode=b
+let Q
+if(t.mode!==void 0)Q=t.mode
+else Q=o
+if(Q==="navigate")throw _.errors.exception({header:"Request constructor",message:"invalid request mode navigate."})
+if(Q!=null)r.mode=Q
 if(t.credentials!==void 0)r.credentials=t.credentials
 if(t.cache!==void 0)r.cache=t.cache
 if(r.cache==="only-if-cached"&&r.mode!=="same-origin")throw new TypeError("'only-if-cached' can be set only with 'same-origin' mode")
@@ -5073,8 +5073,8 @@ else if(P(h,"abort").length>=H)G(1500,h)}catch{}g.addAbortListener(h,t)
 V.register(v,{signal:h,abort:t},t)}}this[N]=new a(U)
 d(this[N],r.headersList)
 A(this[N],"request")
-if(b==="no-cors"){if(!I.has(r.method))throw new TypeError(`'${r.method} is unsupported in no-cors mode.`)
-A(this[N],"request-no-cors")}if(Q){const e=f(this[N])
+if(Q==="no-cors"){if(!I.has(r.method))throw new TypeError(`'${r.method} is unsupported in no-cors mode.`)
+A(this[N],"request-no-cors")}if(b){const e=f(this[N])
 const n=t.headers!==void 0?t.headers:new l(e)
 e.clear()
 if(n instanceof l){for(const{name:t,value:s}of n.rawValues())e.append(t,s,false)
@@ -5136,13 +5136,13 @@ _.converters.RequestInfo=function(e,t,n){if(typeof e==="string")return _.convert
 if(e instanceof Request)return _.converters.Request(e,t,n)
 return _.converters.USVString(e,t,n)}
 _.converters.AbortSignal=_.interfaceConverter(AbortSignal)
-_.converters.RequestInit=_.dictionaryConverter([{key:"method",converter:_.converters.ByteString},{key:"headers",converter:_.converters.HeadersInit},{key:"body",converter:_.nullableConverter(_.converters.BodyInit)},{key:"referrer",converter:_.converters.USVString},{key:"referrerPolicy",converter:_.converters.DOMString,allowedValues:B},{key:"mode",converter:_.converters.DOMString,allowedValues:b},{key:"credentials",converter:_.converters.DOMString,allowedValues:v},{key:"cache",converter:_.converters.DOMString,allowedValues:k},{key:"redirect",converter:_.converters.DOMString,allowedValues:Q},{key:"integrity",converter:_.converters.DOMString},{key:"keepalive",converter:_.converters.boolean},{key:"signal",converter:_.nullableConverter(e=>_.converters.AbortSignal(e,"RequestInit","signal",{strict:false}))},{key:"window",converter:_.converters.any},{key:"duplex",converter:_.converters.DOMString,allowedValues:S},{key:"dispatcher",converter:_.converters.any}])
+_.converters.RequestInit=_.dictionaryConverter([{key:"method",converter:_.converters.ByteString},{key:"headers",converter:_.converters.HeadersInit},{key:"body",converter:_.nullableConverter(_.converters.BodyInit)},{key:"referrer",converter:_.converters.USVString},{key:"referrerPolicy",converter:_.converters.DOMString,allowedValues:B},{key:"mode",converter:_.converters.DOMString,allowedValues:Q},{key:"credentials",converter:_.converters.DOMString,allowedValues:v},{key:"cache",converter:_.converters.DOMString,allowedValues:k},{key:"redirect",converter:_.converters.DOMString,allowedValues:b},{key:"integrity",converter:_.converters.DOMString},{key:"keepalive",converter:_.converters.boolean},{key:"signal",converter:_.nullableConverter(e=>_.converters.AbortSignal(e,"RequestInit","signal",{strict:false}))},{key:"window",converter:_.converters.any},{key:"duplex",converter:_.converters.DOMString,allowedValues:S},{key:"dispatcher",converter:_.converters.any}])
 e.exports={Request:Request,makeRequest:makeRequest,fromInnerRequest:fromInnerRequest,cloneRequest:cloneRequest}},9051:(e,t,n)=>{const{Headers:s,HeadersList:r,fill:o,getHeadersGuard:i,setHeadersGuard:a,setHeadersList:c}=n(660)
 const{extractBody:l,cloneBody:A,mixinBody:u,hasFinalizationRegistry:d,streamRegistry:f,bodyUnusable:h}=n(4492)
 const g=n(3440)
 const p=n(7975)
 const{kEnumerableProperty:m}=g
-const{isValidReasonPhrase:E,isCancelled:w,isAborted:y,isBlobLike:I,serializeJavascriptValueToJSONString:B,isErrorLike:Q,isomorphicEncode:b,environmentSettingsObject:v}=n(3168)
+const{isValidReasonPhrase:E,isCancelled:w,isAborted:y,isBlobLike:I,serializeJavascriptValueToJSONString:B,isErrorLike:b,isomorphicEncode:Q,environmentSettingsObject:v}=n(3168)
 const{redirectStatusSet:k,nullBodyStatus:S}=n(4495)
 const{kState:T,kHeaders:R}=n(3627)
 const{webidl:D}=n(5893)
@@ -5166,7 +5166,7 @@ let n
 try{n=new URL(e,v.settingsObject.baseUrl)}catch(t){throw new TypeError(`Failed to parse URL from ${e}`,{cause:t})}if(!k.has(t))throw new RangeError(`Invalid status code ${t}`)
 const s=fromInnerResponse(makeResponse({}),"immutable")
 s[T].status=t
-const r=b(O(n))
+const r=Q(O(n))
 s[T].headersList.append("location",r,true)
 return s}constructor(e=null,t={}){D.util.markAsUncloneable(this)
 if(e===F)return
@@ -5203,7 +5203,7 @@ Object.defineProperties(Response,{json:m,redirect:m,error:m})
 function cloneResponse(e){if(e.internalResponse)return filterResponse(cloneResponse(e.internalResponse),e.type)
 const t=makeResponse({...e,body:null})
 if(e.body!=null)t.body=A(t,e.body)
-return t}function makeResponse(e){return{aborted:false,rangeRequested:false,timingAllowPassed:false,requestIncludesCredentials:false,type:"default",status:200,timingInfo:null,cacheState:"",statusText:"",...e,headersList:e?.headersList?new r(e?.headersList):new r,urlList:e?.urlList?[...e.urlList]:[]}}function makeNetworkError(e){const t=Q(e)
+return t}function makeResponse(e){return{aborted:false,rangeRequested:false,timingAllowPassed:false,requestIncludesCredentials:false,type:"default",status:200,timingInfo:null,cacheState:"",statusText:"",...e,headersList:e?.headersList?new r(e?.headersList):new r,urlList:e?.urlList?[...e.urlList]:[]}}function makeNetworkError(e){const t=b(e)
 return makeResponse({type:"error",status:0,error:t?e:new Error(e?String(e):e),aborted:e&&e.name==="AbortError"})}function isNetworkError(e){return e.type==="error"&&e.status===0}function makeFilteredResponse(e,t){t={internalResponse:e,...t}
 return new Proxy(e,{get(e,n){return n in t?t[n]:e[n]},set(e,n,s){L(!(n in t))
 e[n]=s
@@ -5262,7 +5262,7 @@ return n}function isValidEncodedURL(e){for(let t=0;t<e.length;++t){const n=e.cha
 if(n>126||n<32)return false}return true}function normalizeBinaryStringToUtf8(e){return Buffer.from(e,"binary").toString("utf8")}function requestCurrentURL(e){return e.urlList[e.urlList.length-1]}function requestBadPort(e){const t=requestCurrentURL(e)
 if(urlIsHttpHttpsScheme(t)&&a.has(t.port))return"blocked"
 return"allowed"}function isErrorLike(e){return e instanceof Error||e?.constructor?.name==="Error"||e?.constructor?.name==="DOMException"}function isValidReasonPhrase(e){for(let t=0;t<e.length;++t){const n=e.charCodeAt(t)
-if(!(n===9||n>=32&&n<=126||n>=128&&n<=255))return false}return true}const Q=p
+if(!(n===9||n>=32&&n<=126||n>=128&&n<=255))return false}return true}const b=p
 function isValidHeaderValue(e){return(e[0]==="\t"||e[0]===" "||e[e.length-1]==="\t"||e[e.length-1]===" "||e.includes("\n")||e.includes("\r")||e.includes("\0"))===false}function setRequestReferrerPolicyOnRedirect(e,t){const{headersList:n}=t
 const s=(n.get("referrer-policy",true)??"").split(",")
 let r=""
@@ -5325,11 +5325,11 @@ const s=t.hash
 let r=B.createHash(n).update(e).digest("base64")
 if(r[r.length-1]==="=")if(r[r.length-2]==="=")r=r.slice(0,-2)
 else r=r.slice(0,-1)
-if(compareBase64Mixed(r,s))return true}return false}const b=/(?<algo>sha256|sha384|sha512)-((?<hash>[A-Za-z0-9+/]+|[A-Za-z0-9_-]+)={0,2}(?:\s|$)( +[!-~]*)?)?/i
+if(compareBase64Mixed(r,s))return true}return false}const Q=/(?<algo>sha256|sha384|sha512)-((?<hash>[A-Za-z0-9+/]+|[A-Za-z0-9_-]+)={0,2}(?:\s|$)( +[!-~]*)?)?/i
 function parseMetadata(e){const t=[]
 let n=true
 for(const s of e.split(" ")){n=false
-const e=b.exec(s)
+const e=Q.exec(s)
 if(e===null||e.groups===void 0||e.groups.algo===void 0)continue
 const r=e.groups.algo.toLowerCase()
 if(I.includes(r))t.push(e.groups)}if(n===true)return"no metadata"
@@ -5460,7 +5460,7 @@ function utf8DecodeBytes(e){if(e.length===0)return""
 if(e[0]===239&&e[1]===187&&e[2]===191)e=e.subarray(3)
 const t=S.decode(e)
 return t}class EnvironmentSettingsObjectBase{get baseUrl(){return c()}get origin(){return this.baseUrl?.origin}policyContainer=makePolicyContainer()}class EnvironmentSettingsObject{settingsObject=new EnvironmentSettingsObjectBase}const T=new EnvironmentSettingsObject
-e.exports={isAborted:isAborted,isCancelled:isCancelled,isValidEncodedURL:isValidEncodedURL,createDeferredPromise:createDeferredPromise,ReadableStreamFrom:g,tryUpgradeRequestToAPotentiallyTrustworthyURL:tryUpgradeRequestToAPotentiallyTrustworthyURL,clampAndCoarsenConnectionTimingInfo:clampAndCoarsenConnectionTimingInfo,coarsenedSharedCurrentTime:coarsenedSharedCurrentTime,determineRequestsReferrer:determineRequestsReferrer,makePolicyContainer:makePolicyContainer,clonePolicyContainer:clonePolicyContainer,appendFetchMetadata:appendFetchMetadata,appendRequestOriginHeader:appendRequestOriginHeader,TAOCheck:TAOCheck,corsCheck:corsCheck,crossOriginResourcePolicyCheck:crossOriginResourcePolicyCheck,createOpaqueTimingInfo:createOpaqueTimingInfo,setRequestReferrerPolicyOnRedirect:setRequestReferrerPolicyOnRedirect,isValidHTTPToken:p,requestBadPort:requestBadPort,requestCurrentURL:requestCurrentURL,responseURL:responseURL,responseLocationURL:responseLocationURL,isBlobLike:h,isURLPotentiallyTrustworthy:isURLPotentiallyTrustworthy,isValidReasonPhrase:isValidReasonPhrase,sameOrigin:sameOrigin,normalizeMethod:normalizeMethod,serializeJavascriptValueToJSONString:serializeJavascriptValueToJSONString,iteratorMixin:iteratorMixin,createIterator:createIterator,isValidHeaderName:Q,isValidHeaderValue:isValidHeaderValue,isErrorLike:isErrorLike,fullyReadBody:fullyReadBody,bytesMatch:bytesMatch,isReadableStreamLike:isReadableStreamLike,readableStreamClose:readableStreamClose,isomorphicEncode:isomorphicEncode,urlIsLocal:urlIsLocal,urlHasHttpsScheme:urlHasHttpsScheme,urlIsHttpHttpsScheme:urlIsHttpHttpsScheme,readAllBytes:readAllBytes,simpleRangeHeaderValue:simpleRangeHeaderValue,buildContentRange:buildContentRange,parseMetadata:parseMetadata,createInflate:createInflate,extractMimeType:extractMimeType,getDecodeSplit:getDecodeSplit,utf8DecodeBytes:utf8DecodeBytes,environmentSettingsObject:T}},5893:(e,t,n)=>{const{types:s,inspect:r}=n(7975)
+e.exports={isAborted:isAborted,isCancelled:isCancelled,isValidEncodedURL:isValidEncodedURL,createDeferredPromise:createDeferredPromise,ReadableStreamFrom:g,tryUpgradeRequestToAPotentiallyTrustworthyURL:tryUpgradeRequestToAPotentiallyTrustworthyURL,clampAndCoarsenConnectionTimingInfo:clampAndCoarsenConnectionTimingInfo,coarsenedSharedCurrentTime:coarsenedSharedCurrentTime,determineRequestsReferrer:determineRequestsReferrer,makePolicyContainer:makePolicyContainer,clonePolicyContainer:clonePolicyContainer,appendFetchMetadata:appendFetchMetadata,appendRequestOriginHeader:appendRequestOriginHeader,TAOCheck:TAOCheck,corsCheck:corsCheck,crossOriginResourcePolicyCheck:crossOriginResourcePolicyCheck,createOpaqueTimingInfo:createOpaqueTimingInfo,setRequestReferrerPolicyOnRedirect:setRequestReferrerPolicyOnRedirect,isValidHTTPToken:p,requestBadPort:requestBadPort,requestCurrentURL:requestCurrentURL,responseURL:responseURL,responseLocationURL:responseLocationURL,isBlobLike:h,isURLPotentiallyTrustworthy:isURLPotentiallyTrustworthy,isValidReasonPhrase:isValidReasonPhrase,sameOrigin:sameOrigin,normalizeMethod:normalizeMethod,serializeJavascriptValueToJSONString:serializeJavascriptValueToJSONString,iteratorMixin:iteratorMixin,createIterator:createIterator,isValidHeaderName:b,isValidHeaderValue:isValidHeaderValue,isErrorLike:isErrorLike,fullyReadBody:fullyReadBody,bytesMatch:bytesMatch,isReadableStreamLike:isReadableStreamLike,readableStreamClose:readableStreamClose,isomorphicEncode:isomorphicEncode,urlIsLocal:urlIsLocal,urlHasHttpsScheme:urlHasHttpsScheme,urlIsHttpHttpsScheme:urlIsHttpHttpsScheme,readAllBytes:readAllBytes,simpleRangeHeaderValue:simpleRangeHeaderValue,buildContentRange:buildContentRange,parseMetadata:parseMetadata,createInflate:createInflate,extractMimeType:extractMimeType,getDecodeSplit:getDecodeSplit,utf8DecodeBytes:utf8DecodeBytes,environmentSettingsObject:T}},5893:(e,t,n)=>{const{types:s,inspect:r}=n(7975)
 const{markAsUncloneable:o}=n(5919)
 const{toUSVString:i}=n(3440)
 const a={}
@@ -5764,14 +5764,14 @@ const{channels:w}=n(2414)
 const{CloseEvent:y}=n(5188)
 const{makeRequest:I}=n(9967)
 const{fetching:B}=n(4398)
-const{Headers:Q,getHeadersList:b}=n(660)
+const{Headers:b,getHeadersList:Q}=n(660)
 const{getDecodeSplit:v}=n(3168)
 const{WebsocketFrameSend:k}=n(3264)
 let S
 try{S=n(7598)}catch{}function establishWebSocketConnection(e,t,n,r,o,i){const a=e
 a.protocol=e.protocol==="ws:"?"http:":"https:"
 const c=I({urlList:[a],client:n,serviceWorkers:"none",referrer:"no-referrer",mode:"websocket",credentials:"include",cache:"no-store",redirect:"error"})
-if(i.headers){const e=b(new Q(i.headers))
+if(i.headers){const e=Q(new b(i.headers))
 c.headersList=e}const l=S.randomBytes(16).toString("base64")
 c.headersList.append("sec-websocket-key",l)
 c.headersList.append("sec-websocket-version","13")
@@ -5955,11 +5955,11 @@ const{parserStates:o,opcodes:i,states:a,emptyBuffer:c,sentCloseFrameState:l}=n(7
 const{kReadyState:A,kSentClose:u,kResponse:d,kReceivedClose:f}=n(1216)
 const{channels:h}=n(2414)
 const{isValidStatusCode:g,isValidOpcode:p,failWebsocketConnection:m,websocketMessageReceived:E,utf8Decode:w,isControlFrame:y,isTextBinaryFrame:I,isContinuationFrame:B}=n(8625)
-const{WebsocketFrameSend:Q}=n(3264)
-const{closeWebSocketConnection:b}=n(6897)
+const{WebsocketFrameSend:b}=n(3264)
+const{closeWebSocketConnection:Q}=n(6897)
 const{PerMessageDeflate:v}=n(9469)
 const{MessageSizeExceededError:k}=n(8707)
-function failWebsocketConnectionWithCode(e,t,n){b(e,t,n,Buffer.byteLength(n))
+function failWebsocketConnectionWithCode(e,t,n){Q(e,t,n,Buffer.byteLength(n))
 m(e,n)}class ByteParser extends s{#ee=[]
 #te=0
 #ne=0
@@ -6071,14 +6071,14 @@ try{n=w(n)}catch{return{code:1007,reason:"Invalid UTF-8",error:true}}return{code
 if(t===i.CLOSE){if(n===1){m(this.ws,"Received close frame with a 1-byte body.")
 return false}this.#re.closeInfo=this.parseCloseBody(e)
 if(this.#re.closeInfo.error){const{code:e,reason:t}=this.#re.closeInfo
-b(this.ws,e,t,t.length)
+Q(this.ws,e,t,t.length)
 m(this.ws,t)
 return false}if(this.ws[u]!==l.SENT){let e=c
 if(this.#re.closeInfo.code){e=Buffer.allocUnsafe(2)
-e.writeUInt16BE(this.#re.closeInfo.code,0)}const t=new Q(e)
+e.writeUInt16BE(this.#re.closeInfo.code,0)}const t=new b(e)
 this.ws[d].socket.write(t.createFrame(i.CLOSE),e=>{if(!e)this.ws[u]=l.SENT})}this.ws[A]=a.CLOSING
 this.ws[f]=true
-return false}else if(t===i.PING){if(!this.ws[f]){const t=new Q(e)
+return false}else if(t===i.PING){if(!this.ws[f]){const t=new b(e)
 this.ws[d].socket.write(t.createFrame(i.PONG))
 if(h.ping.hasSubscribers)h.ping.publish({payload:e})}}else if(t===i.PONG)if(h.pong.hasSubscribers)h.pong.publish({payload:e})
 return true}get closingInfo(){return this.#re.closeInfo}}e.exports={ByteParser:ByteParser}},3900:(e,t,n)=>{const{WebsocketFrameSend:s}=n(3264)
@@ -6137,8 +6137,8 @@ const{environmentSettingsObject:o}=n(3168)
 const{staticPropertyDescriptors:i,states:a,sentCloseFrameState:c,sendHints:l}=n(736)
 const{kWebSocketURL:A,kReadyState:u,kController:d,kBinaryType:f,kResponse:h,kSentClose:g,kByteParser:p}=n(1216)
 const{isConnecting:m,isEstablished:E,isClosing:w,isValidSubprotocol:y,fireEvent:I}=n(8625)
-const{establishWebSocketConnection:B,closeWebSocketConnection:Q}=n(6897)
-const{ByteParser:b}=n(1652)
+const{establishWebSocketConnection:B,closeWebSocketConnection:b}=n(6897)
+const{ByteParser:Q}=n(1652)
 const{kEnumerableProperty:v,isBlobLike:k}=n(3440)
 const{getGlobalDispatcher:S}=n(2581)
 const{types:T}=n(7975)
@@ -6177,7 +6177,7 @@ if(t!==void 0)t=s.converters.USVString(t,n,"reason")
 if(e!==void 0)if(e!==1e3&&(e<3e3||e>4999))throw new DOMException("invalid code","InvalidAccessError")
 let r=0
 if(t!==void 0){r=Buffer.byteLength(t)
-if(r>123)throw new DOMException(`Reason must be less than 123 bytes; received ${r}`,"SyntaxError")}Q(this,e,t,r)}send(e){s.brandCheck(this,WebSocket)
+if(r>123)throw new DOMException(`Reason must be less than 123 bytes; received ${r}`,"SyntaxError")}b(this,e,t,r)}send(e){s.brandCheck(this,WebSocket)
 const t="WebSocket.send"
 s.argumentLengthCheck(arguments,1,t)
 e=s.converters.WebSocketSendData(e,t,"data")
@@ -6216,7 +6216,7 @@ else this[f]=e}#pe(e,t){this[h]=e
 const n=this[d]?.dispatcher?.webSocketOptions
 const s=n?.maxFragments
 const r=n?.maxPayloadSize
-const o=new b(this,t,{maxFragments:s,maxPayloadSize:r})
+const o=new Q(this,t,{maxFragments:s,maxPayloadSize:r})
 o.on("drain",onParserDrain)
 o.on("error",onParserError.bind(this))
 e.socket.ws=this
@@ -6246,14 +6246,14 @@ let n
 if(e instanceof D){t=e.reason
 n=e.code}else t=e.message
 I("error",this,()=>new R("error",{error:e,message:t}))
-Q(this,n)}e.exports={WebSocket:WebSocket}},2929:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
+b(this,n)}e.exports={WebSocket:WebSocket}},2929:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(6058)
 var o=n(9808)
 var i=n(4816)
 var a=n(5623)
 var c=n(8566)
 var l=n(8614)
-var A=n(7050)
+var A=n(7332)
 var u=n(6833)
 var d=n(6469)
 var f=n(8061)
@@ -6267,16 +6267,16 @@ var y=n(4924)
 var I=n(2277)
 const e=(0,a.qj)(process.env)
 const B=3e3
-const Q=(0,a.Vc)(e,process.env);(0,a.QU)(Q);(0,a.XJ)(e,process.env).forEach(e=>{r.$e(e)})
-const b=(0,y.a)(process.env)
-const v=await(0,u.s)(e,Q,"action",b)
+const b=(0,a.Vc)(e,process.env);(0,a.QU)(b);(0,a.XJ)(e,process.env).forEach(e=>{r.$e(e)})
+const Q=(0,y.a)(process.env)
+const v=await(0,u.s)(e,b,"action",Q)
 if(v.is==="wrong"){v.problems.forEach(e=>{r.z3((0,a.Is)((0,p.TN)(e)))})
 r.uH("result","usage")
 r.uH("cause",(0,p.TN)(v.problems.join("; ")))
-process.exitCode=f.h.usage}else{const t=await b.privateFolder()
+process.exitCode=f.h.usage}else{const t=await Q.privateFolder()
 r.LZ("folder",t)
-const n=await b.read(Q["config"]??l.rk)
-if(n!==void 0)await b.write(`${t}/${l.rk}`,n)
+const n=await Q.read(b["config"]??l.rk)
+if(n!==void 0)await Q.write(`${t}/${l.rk}`,n)
 const s=(0,I.W)({...process.env,RUNNER_TEMP:t});(0,E.U)()
 const u=(0,E.B)(e=>{r.pq(e)})
 const p=new h.a((0,a.oD)(),s.clock)
@@ -6296,7 +6296,7 @@ if(D.flat().length>0){D.flat().forEach(e=>{r.$e((0,a.Is)(e))})
 await write((0,d.k)(T,D.flat()))}}s()}catch(e){s(e)}},1)},5581:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(8330)
 var o=n(8231)
-var i=n(7050)
+var i=n(7332)
 var a=n(6833)
 var c=n(6243)
 var l=n(2998)
@@ -6314,15 +6314,15 @@ var y=n(2277)
 var I=n(8295)
 const json=e=>`${JSON.stringify(e,null,2)}\n`
 const B={report:json,junit:l.b}
-const Q=(0,o.y)(process.argv.slice(2),r.rE,{columns:process.stdout.isTTY&&process.stdout.columns||80,color:(0,I.H)(process.stdout,process.env)});(0,w.U)()
-switch(Q.is){case"run":await run(Q.command,Q.given)
+const b=(0,o.y)(process.argv.slice(2),r.rE,{columns:process.stdout.isTTY&&process.stdout.columns||80,color:(0,I.H)(process.stdout,process.env)});(0,w.U)()
+switch(b.is){case"run":await run(b.command,b.given)
 break
-case"answer":process.stdout.write(Q.text)
+case"answer":process.stdout.write(b.text)
 break
-case"lost":process.stderr.write(Q.text)
+case"lost":process.stderr.write(b.text)
 process.exitCode=u.h.usage
 break
-case"wrong":console.error((0,m.TN)(Q.problem))
+case"wrong":console.error((0,m.TN)(b.problem))
 process.exitCode=u.h.usage}async function run(e,t){const n=(0,y.W)(process.env)
 const s=await(0,a.s)(e,t,"command",n.files)
 if(s.is==="wrong"){for(const t of s.problems)console.error((0,m.TN)(`django-rollout ${e}: ${t}`))
@@ -6330,14 +6330,14 @@ process.exitCode=u.h.usage
 return}const{settings:r}=s
 const o=r.json?process.stderr:process.stdout
 const l=process.env["GITLAB_CI"]==="true"
-const Q=(0,I.H)(o,process.env)
-const b=(0,I.O)(o,process.env)
-const v=b&&(0,h.n)(b,n.clock)
+const b=(0,I.H)(o,process.env)
+const Q=(0,I.O)(o,process.env)
+const v=Q&&(0,h.n)(Q,n.clock)
 const write=e=>{if(v)v.print(e)
 else o.write(`${e}\n`)}
 const k=(0,w.B)(t=>{const n=(0,m.Ao)(e)
 write(n===void 0?`· ${t}`:`· ${t}: ${n}`)})
-const S=(0,g.c)(write,Q,v)
+const S=(0,g.c)(write,b,v)
 const raw=e=>void o.write(e)
 const T=l?(0,c.V)(S,raw,n.clock):S
 const R=new f.a(T,n.clock)
@@ -6346,11 +6346,11 @@ const N=await(0,i.d)(e,{platform:n,settings:r,reporter:R,signal:k,holder:D})
 process.exitCode=u.h[N.result]||process.exitCode
 const O=(0,A.k)(N,await(0,p.h)(n,r,{report:N,holder:D}))
 if(O.history&&!r.json)(0,d.f)(O.history).forEach(write)
-else if(!O.history)(0,g.b)(O,write,Q)
+else if(!O.history)(0,g.b)(O,write,b)
 if(r.json){const t=e==="history"?O.history:O
 if(t)process.stdout.write(json(t))}for(const[e,t]of Object.entries(B)){const s=r[e]
 if(s===void 0)continue
-await n.files.write(s,t(O)).catch(e=>{console.error(`the report could not be written: ${String(e)}`)})}}s()}catch(b){s(b)}},1)},8231:(t,n,s)=>{s.d(n,{y:()=>readCommandLine})
+await n.files.write(s,t(O)).catch(e=>{console.error(`the report could not be written: ${String(e)}`)})}}s()}catch(Q){s(Q)}},1)},8231:(t,n,s)=>{s.d(n,{y:()=>readCommandLine})
 class CommanderError extends Error{constructor(e,t,n){super(n)
 Error.captureStackTrace(this,this.constructor)
 this.name=this.constructor.name
@@ -7192,9 +7192,9 @@ a.throwIfAborted()
 const I=m.with({cluster:(0,r.O)(p,E),signal:E.lost})
 const{record:B}=w
 if(!B)return{result:"undone",ended:await(0,h.d9)(I,y)}
-const Q=await(0,A.R1)(p,l,B,await objectsOfManifests(m))
-const b=await recoverRecord(e,I,y,Q)
-return b.is==="well"?{result:"unchanged"}:{result:"undone",restored:b.restored}}))}async function objectsOfManifests({platform:e,settings:t,cluster:n}){try{const{targets:s,others:r}=await(0,o.PX)(e,n,t.manifests,t.image)
+const b=await(0,A.R1)(p,l,B,await objectsOfManifests(m))
+const Q=await recoverRecord(e,I,y,b)
+return Q.is==="well"?{result:"unchanged"}:{result:"undone",restored:Q.restored}}))}async function objectsOfManifests({platform:e,settings:t,cluster:n}){try{const{targets:s,others:r}=await(0,o.PX)(e,n,t.manifests,t.image)
 return[...s,...r]}catch{return[]}}async function recoverRecord({state:e},t,n,s){const{platform:r,app:o,settings:u,signal:d,cluster:f,log:p}=t
 const{begun:E,snapshot:w}=s
 const y=(0,h.Dw)(t,n,s)
@@ -7209,7 +7209,7 @@ const n=(0,g.qT)(d)
 if(n)throw new m.r(n,t)
 const s=(0,g.rl)(e,d)
 const o={...s,code:"restore-failed",sentence:`the release of ${(0,i.j)(E.tag)} was interrupted, and restoring it failed: ${s.sentence}`,hint:[...Object.entries(t).map(([e,t])=>`${e} runs ${t.map(i.E4).join(", ")||"nothing"}`),(0,g.eW)(u,f,w)].join("\n")}
-throw new m.r(o,t)}}},7050:(t,n,s)=>{s.d(n,{d:()=>runCommand})
+throw new m.r(o,t)}}},7332:(t,n,s)=>{s.d(n,{d:()=>runCommand})
 var r=s(356)
 const o=e(import.meta.url)("node:path/posix")
 var i=s(4592)
@@ -7224,8 +7224,8 @@ class BuildLog{#me=new Map
 #ye=0
 #Ie
 #Be
-#Qe
-#be=[]
+#be
+#Qe=[]
 #ve
 get now(){return this.#ve}read(e){const t=(0,a.pj)(e).trimEnd()
 if(t==="")return false
@@ -7238,9 +7238,9 @@ const s=e?.output??[]
 const r=/(?:did not complete successfully|^executor failed running .*): (.+)$/.exec(n)
 const o=r?(0,a.BP)(s)||(r[1]??""):reworded(n)
 const i=this.#Be??numberIn(/parse error(?: on)? line (\d+):/.exec(n))
-return{...t===void 0?{}:{instruction:t},...i===void 0?{}:{line:i},message:(0,a.vI)(o||(0,a.BP)(this.#Ee)||"no reason was given",300),log:s.length>0?s:n===""?this.#Ee:this.#be}}#Te(e){if(e!==void 0&&!l.test(e))return withoutStage(e)
+return{...t===void 0?{}:{instruction:t},...i===void 0?{}:{line:i},message:(0,a.vI)(o||(0,a.BP)(this.#Ee)||"no reason was given",300),log:s.length>0?s:n===""?this.#Ee:this.#Qe}}#Te(e){if(e!==void 0&&!l.test(e))return withoutStage(e)
 const t=/^\[internal\] load metadata for (?:docker\.io\/(?:library\/)?)?(\S+)$/.exec(e??"")
-return this.#Qe??(t?`FROM ${t[1]??""}`:void 0)}#Se(e,t){const n=this.#me.get(e)
+return this.#be??(t?`FROM ${t[1]??""}`:void 0)}#Se(e,t){const n=this.#me.get(e)
 if(n===void 0){this.#me.set(e,{name:t,output:[]})
 if(l.test(t))return false
 this.#ve=withoutStage(t)
@@ -7254,8 +7254,8 @@ if(l.test(n.name))return false
 return t==="CACHED"||t.startsWith("WARN")||Number(r)>=1}#ke(e){if(/^-{6}$/.test(e))this.#ye++
 else if(/^-{7,}$/.test(e))this.#Be??=Number(/:(\d+)$/.exec(this.#Ie??"")?.[1])||void 0
 else if(e.startsWith("ERROR: "))this.#Ce??=e.slice("ERROR: ".length)
-else if(/^ *\d+ \|/.test(e)){this.#be.push(e)
-this.#Qe??=/\| >>> (.*?)\s*\\?$/.exec(e)?.[1]}this.#Ie=e
+else if(/^ *\d+ \|/.test(e)){this.#Qe.push(e)
+this.#be??=/\| >>> (.*?)\s*\\?$/.exec(e)?.[1]}this.#Ie=e
 return this.#ye%2===0&&!/^-{6}$/.test(e)}}function withoutStage(e){return e.replace(/^\[[^\]]*\] /,"")}function lineOf(e,t){const n=words(e)
 const s=[]
 let r
@@ -7456,28 +7456,28 @@ if(r)o.haveImage(r)
 return r?void 0:build(A,l)})
 if(!c)return{result:"unchanged"}
 if(n.push)o.haveImage(await s.stage("push",e=>push(a.with({log:e}),c)))
-return{result:"done"}}var Q=s(1404)
-function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,Q.ok)("tools",`kubectl ${clientVersion(e.kubectl)}`):s?(0,Q.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,Q.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,Q.ok)("tools",e.stdout.trim().replace("git version","git"))
-return t?(0,Q.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,Q.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
-const r=t?Q.z3:Q.$e
+return{result:"done"}}var b=s(1404)
+function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,b.ok)("tools",`kubectl ${clientVersion(e.kubectl)}`):s?(0,b.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,b.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,b.ok)("tools",e.stdout.trim().replace("git version","git"))
+return t?(0,b.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,b.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
+const r=t?b.z3:b.$e
 const problem=(e,t)=>{const n=(0,u.Ic)("",e)
 return t("tools",n?.sentence.slice(2)??said(e),n?.hint)}
-if(!hasDocker(e))return[problem(n,Q.z3)]
+if(!hasDocker(e))return[problem(n,b.z3)]
 const{Client:o,Server:i}=versionsOf(n.stdout)
-return[has(n)&&i?(0,Q.ok)("tools",`docker ${o?.Version??""}, engine ${i.Version??""}`):problem(n,r),has(s)?(0,Q.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):problem(s,Q.z3)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function clientVersion({stdout:e}){try{const{clientVersion:t}=JSON.parse(e)
+return[has(n)&&i?(0,b.ok)("tools",`docker ${o?.Version??""}, engine ${i.Version??""}`):problem(n,r),has(s)?(0,b.ok)("tools",`docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(s.stdout)?.[0]??""}`):problem(s,b.z3)]}function versionsOf(e){try{return JSON.parse(e.split("\n")[0]??"")}catch{return{}}}function said({stderr:e,code:t}){return e.trim().split("\n")[0]||`docker exited with ${t}`}function clientVersion({stdout:e}){try{const{clientVersion:t}=JSON.parse(e)
 return t?.gitVersion??""}catch{return""}}function skewFindings(e,t){const minor=e=>Number(/^v?\d+\.(\d+)/.exec(e)?.[1]??NaN)
 const n=Math.abs(minor(e)-minor(t))
 if(!(n>1))return[]
 const s=`kubectl ${e} is ${n} minor versions from the server’s ${t}; Kubernetes supports one`
-return[(0,Q.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}const b=3e4
+return[(0,b.$e)("tools",s,`install kubectl ${t}: https://kubernetes.io/docs/tasks/tools/`)]}const Q=3e4
 function clusterFinding(e,t,n){const s=t===void 0?"":`, context ${t}`
-return(0,Q.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
+return(0,b.ok)("cluster",`Kubernetes ${e}${s}, namespace ${n}`)}function aheadBy(e,t){const n=Date.parse(e)
 const s=n+1e3
 if(t.from>s)return t.from-s
-return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=b)return[]
+return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=Q)return[]
 const t=Math.round(Math.abs(e)/1e3)
 const n=`this machine’s clock is ${t} s ${e>0?"ahead of":"behind"} the cluster’s: times in the history are wrong, and missing pods of a StatefulSet or DaemonSet may be explained late or wrongly`
-return[(0,Q.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var v=s(5998)
+return[(0,b.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var v=s(5998)
 var k=s(9340)
 var S=s(4339)
 var T=s(2468)
@@ -7490,7 +7490,7 @@ return s!==void 0&&r!==void 0&&s>r+R}))
 if(i.length===0)return[]
 const a=i.length===n.length?"its pods":`${i.length} of its pods`
 const c=`${(0,S.T)(e)}: ${(0,T.Gg)(t)} changed after the start of ${a}, which may still use the old values`
-return[(0,Q.$e)("workloads",c,r(["rollout","restart",(0,S.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
+return[(0,b.$e)("workloads",c,r(["rollout","restart",(0,S.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
 const r=["f:data","f:binaryData","f:stringData"].flatMap(e=>Object.keys(s[e]??{}))
 const o=t==="all"?r.length>0:t.some(e=>r.includes(`f:${e}`))
 return o&&e!==void 0?[Date.parse(e)]:[]})
@@ -7501,8 +7501,8 @@ return o===void 0?void 0:Date.parse(o)}var D=s(8911)
 var N=s(8850)
 var O=s(9025)
 function releaseFindings(e,t,n,s){const r=(0,O.BO)(s)
-return[r?(0,Q.ok)("release",`release ${r.number} of ${(0,E.j)(r.tag)} by ${(0,D.Gg)(r)} is live`):(0,Q.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[]]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
-return(0,Q.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,Q.$e)("release",`the release of ${(0,E.j)(t.tag)} by ${(0,D.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,N.a)("recover",e))}var F=s(7598)
+return[r?(0,b.ok)("release",`release ${r.number} of ${(0,E.j)(r.tag)} by ${(0,D.Gg)(r)} is live`):(0,b.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[]]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
+return(0,b.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,b.$e)("release",`the release of ${(0,E.j)(t.tag)} by ${(0,D.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,N.a)("recover",e))}var F=s(7598)
 var L=s(8815)
 const _=["create","list","watch"]
 async function missingRights(e,t){const n=new Map
@@ -7525,11 +7525,11 @@ for(const n of e){const e=`${n.group}/${n.resource}`
 const s=t.get(e)?.verbs??[]
 const{group:r,resource:o}=n
 t.set(e,{group:r,resource:o,verbs:[...new Set([...s,...n.verbs])]})}return[...t.values()]}function rightsFindings({all:e,missing:t,account:n,namespace:s},r){const o=n===void 0?"the account":`the account ${n}`
-if(t.length===0)return[(0,Q.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
+if(t.length===0)return[(0,b.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
 const i=t.map(({resource:e,verbs:t})=>`${t.join(", ")} ${e}`).join("; ")
 const a=countOf(t)===countOf(e)?`${o} has no rights for a release in the namespace "${s}", if it exists`:`${o} may not ${i} in the namespace "${s}"`
 const c=n===void 0?`# in its Role\n${asRoleRules(t)}`:commandFor(t,n,r)
-return[(0,Q.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,F.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
+return[(0,b.z3)("rights",`${a}: an administrator must grant it`,c)]}function countOf(e){return e.reduce((e,{verbs:t})=>e+t.length,0)}function commandFor(e,t,n){const s=(0,F.createHash)("sha256").update(JSON.stringify([e,t])).digest("hex")
 const r={name:`django-rollout-${s.slice(0,8)}`}
 const o="rbac.authorization.k8s.io"
 const i=`${o}/v1`
@@ -7570,19 +7570,19 @@ return t&&{name:`${t.kind} ${t.name}`,when:"whenever its controller reconciles i
 const $=[paused,leaving,owned,withoutRevisions,recreated,allAtOnce,cutShort,beatsTwice]
 function workloadFindings(e,t){return[...e.flatMap(e=>$.flatMap(n=>n(e,t))),...manyBeats(e,t)]}function paused({id:e,target:t},n){if(!t.live?.spec.paused)return[]
 const s=`${e} is paused, so a new version would never roll out`
-return[(0,Q.z3)("workloads",s,n(["rollout","resume",e]))]}function leaving({id:e,target:t},n){if(!t.live||!(0,k.vx)(t.live))return[]
+return[(0,b.z3)("workloads",s,n(["rollout","resume",e]))]}function leaving({id:e,target:t},n){if(!t.live||!(0,k.vx)(t.live))return[]
 const s=`${e} is being deleted: a write to it would be lost`
 const r=n(["get",e,"-o","jsonpath={.metadata.finalizers}"])
-return[(t.manifest?Q.$e:Q.z3)("workloads",s,r)]}function owned({id:e,target:t}){const n=t.live&&ownerOf(t.live)
+return[(t.manifest?b.$e:b.z3)("workloads",s,r)]}function owned({id:e,target:t}){const n=t.live&&ownerOf(t.live)
 if(!n)return[]
 const s=`${e} belongs to ${n.name}, which resets its image ${n.when}`
-return[(0,Q.$e)("workloads",s,n.fix)]}function withoutRevisions({id:e,target:t,object:n},s){if(n.spec.revisionHistoryLimit!==0)return[]
+return[(0,b.$e)("workloads",s,n.fix)]}function withoutRevisions({id:e,target:t,object:n},s){if(n.spec.revisionHistoryLimit!==0)return[]
 const r=`${e} has revisionHistoryLimit: 0, so Kubernetes keeps no earlier version, and "kubectl rollout undo" cannot work`
-return[(0,Q.$e)("workloads",r,fixOf(t,{spec:{revisionHistoryLimit:10}},s))]}function recreated({id:e,target:t,object:n,isServed:s},r){const{strategy:o}=n.spec
+return[(0,b.$e)("workloads",r,fixOf(t,{spec:{revisionHistoryLimit:10}},s))]}function recreated({id:e,target:t,object:n,isServed:s},r){const{strategy:o}=n.spec
 if(n.kind!=="Deployment"||!s||o?.type!=="Recreate")return[]
 const i=`${e} has strategy: Recreate, so there is downtime from the end of its old pods until the new ones are Ready`
 const a={spec:{strategy:{type:"RollingUpdate"}}}
-return[(0,Q.$e)("workloads",i,fixOf(t,a,r))]}function allAtOnce({id:e,target:t,object:n,isServed:s},r){const{strategy:o}=n.spec
+return[(0,b.$e)("workloads",i,fixOf(t,a,r))]}function allAtOnce({id:e,target:t,object:n,isServed:s},r){const{strategy:o}=n.spec
 const i=n.spec.replicas??1
 if(n.kind!=="Deployment"||!s||o?.type==="Recreate")return[]
 const{maxUnavailable:a="25%",maxSurge:c="25%"}=o?.rollingUpdate??{}
@@ -7592,19 +7592,19 @@ const u=l===0&&A===0?1:A
 if(i===0||u<i)return[]
 const d=i===1?`${e} may lose its only pod while the new one starts (maxUnavailable: ${a}): there is downtime until then`:`${e} may lose all of its ${i} pods while the new ones start (maxUnavailable: ${a}): there is downtime until then`
 const f={maxUnavailable:0,maxSurge:1}
-return[(0,Q.$e)("workloads",d,fixOf(t,{spec:{strategy:{rollingUpdate:f}}},r))]}function workloads_countOf(e,t,n){return typeof e==="number"?e:n(parseInt(e,10)*t/100)}function cutShort({id:e,target:t,object:n,containers:s},r){const o=(0,k.kW)(n).spec?.terminationGracePeriodSeconds??x
+return[(0,b.$e)("workloads",d,fixOf(t,{spec:{strategy:{rollingUpdate:f}}},r))]}function workloads_countOf(e,t,n){return typeof e==="number"?e:n(parseInt(e,10)*t/100)}function cutShort({id:e,target:t,object:n,containers:s},r){const o=(0,k.kW)(n).spec?.terminationGracePeriodSeconds??x
 const i=s.find(M.HS)
 if(n.kind==="CronJob"||!i||o>x)return[]
 const a=`${e}, container ${i.name}: a Celery task that takes longer than ${o} s is killed by each release (terminationGracePeriodSeconds)`
 const c=inTemplate(t,{terminationGracePeriodSeconds:300})
-return[(0,Q.$e)("workloads",a,fixOf(t,c,r))]}function beatsTwice({id:e,target:t,object:n,containers:s,isServed:r},o){const{strategy:i}=n.spec
+return[(0,b.$e)("workloads",a,fixOf(t,c,r))]}function beatsTwice({id:e,target:t,object:n,containers:s,isServed:r},o){const{strategy:i}=n.spec
 const a=n.kind==="Deployment"&&i?.type!=="Recreate"
 const c=s.find(M.Nj)
 if(!a||!c||n.spec.replicas===0)return[]
 const l=`${e}, container ${c.name}: the old and the new Celery beat run side by side for a moment in each release, so tasks that are due then are sent twice`
-if(r)return[(0,Q.$e)("workloads",`${l}: move beat to a Deployment without a Service`)]
+if(r)return[(0,b.$e)("workloads",`${l}: move beat to a Deployment without a Service`)]
 const A={spec:{strategy:{type:"Recreate",rollingUpdate:null}}}
-return[(0,Q.$e)("workloads",`${l}: set strategy: Recreate`,fixOf(t,A,o))]}function manyBeats(e,t){const n=e.filter(({object:e,containers:t})=>e.kind!=="CronJob"&&t.some(M.Nj))
+return[(0,b.$e)("workloads",`${l}: set strategy: Recreate`,fixOf(t,A,o))]}function manyBeats(e,t){const n=e.filter(({object:e,containers:t})=>e.kind!=="CronJob"&&t.some(M.Nj))
 const s=n.map(({object:{kind:e,spec:t}})=>e==="DaemonSet"?1/0:t.replicas??1)
 const r=s.reduce((e,t)=>e+t,0)
 const[o,...i]=n
@@ -7613,9 +7613,9 @@ const a=n.map(({id:e})=>e).join(" and ")
 const c=r===1/0?"once per node":`${r} times`
 const l=`Celery's beat runs ${c} (${a}), so every scheduled task is sent that often`
 const A=i.length===0&&r!==1/0
-return[(0,Q.$e)("workloads",l,A?t(["scale",o.id,"--replicas=1"]):void 0)]}function pullFindings(e,t){return e.flatMap(({id:e,target:n,containers:s})=>s.filter(({imagePullPolicy:e})=>e==="Always").map(({name:s})=>{const r=`${e}, container ${s} has imagePullPolicy: Always, so none of its pods can start while the registry is unavailable, although a release pins the image by its digest`
+return[(0,b.$e)("workloads",l,A?t(["scale",o.id,"--replicas=1"]):void 0)]}function pullFindings(e,t){return e.flatMap(({id:e,target:n,containers:s})=>s.filter(({imagePullPolicy:e})=>e==="Always").map(({name:s})=>{const r=`${e}, container ${s} has imagePullPolicy: Always, so none of its pods can start while the registry is unavailable, although a release pins the image by its digest`
 const o=inContainer(n,s,{imagePullPolicy:"IfNotPresent"})
-return(0,Q.$e)("workloads",r,fixOf(n,o,t))}))}var G=s(1407)
+return(0,b.$e)("workloads",r,fixOf(n,o,t))}))}var G=s(1407)
 var P=s(6874)
 var H=s(8661)
 var j=s(1856)
@@ -7752,18 +7752,18 @@ if(o.length>0||r.length===0)return o
 const i=r.map(({id:e})=>e).join(", ")
 const a=r.filter(e=>listensOnly(e)).map(({id:e})=>e)
 const c=a.length===0?"":`; that of ${a.join(", ")} checks only the port: set "smoke-path" to request a page`
-return[(0,Q.ok)("probes",`${i}: has a readinessProbe${c}`)]}function serving({containers:e}){return e.find(e=>(0,M.kp)(e)==="web")??e[0]}function listensOnly(e){return serving(e)?.readinessProbe?.tcpSocket!==void 0}function unready(e,t,n){const{id:s,target:r,object:o}=e
+return[(0,b.ok)("probes",`${i}: has a readinessProbe${c}`)]}function serving({containers:e}){return e.find(e=>(0,M.kp)(e)==="web")??e[0]}function listensOnly(e){return serving(e)?.readinessProbe?.tcpSocket!==void 0}function unready(e,t,n){const{id:s,target:r,object:o}=e
 const i=(0,k.kW)(o).spec?.containers??[]
 const a=serving(e)
 if(!a)return[]
 if(listensOnly(e)&&t["smoke-path"]!==void 0){const e=`${s}, container ${a.name}: its readinessProbe checks only the port, so a version whose code does not start may become Ready for a moment and replace a working one`
 const o={...pageOf(a,t),tcpSocket:null}
 const i="httpGet"in o&&inContainer(r,a.name,{readinessProbe:o})
-return[(0,Q.$e)("probes",e,i?fixOf(r,i,n):void 0)]}if(i.some(({readinessProbe:e})=>e))return[]
+return[(0,b.$e)("probes",e,i?fixOf(r,i,n):void 0)]}if(i.some(({readinessProbe:e})=>e))return[]
 const c=`${s}, container ${a.name} has no readinessProbe: its new pods receive requests before they can answer, and a rollout counts them as Ready at once`
 const l=readinessOf(a,t)
 const A=l&&inContainer(r,a.name,{readinessProbe:l})
-return[(0,Q.$e)("probes",c,A&&fixOf(r,A,n))]}function readinessOf(e,t){const{startupProbe:n,livenessProbe:s}=e
+return[(0,b.$e)("probes",c,A&&fixOf(r,A,n))]}function readinessOf(e,t){const{startupProbe:n,livenessProbe:s}=e
 const r=n??s
 return r?{...handlerOf(r),periodSeconds:2}:pageOf(e,t)}function pageOf({ports:e=[]},t){const n=e.find(({protocol:e="TCP",name:t})=>e==="TCP"&&t==="http")
 const s=(n??e.find(({protocol:e="TCP"})=>e==="TCP"))?.containerPort
@@ -7781,7 +7781,7 @@ const A=`${e}, container ${o} took ${seconds(s)} to become Ready, and its livene
 const u=2
 const d=Math.max(60,Math.ceil(10*s/1e3/u))
 const f=inContainer(t,o,{startupProbe:{...handlerOf(i),periodSeconds:u,failureThreshold:d}})
-return[(0,Q.$e)("probes",A,fixOf(t,f,r))]})}function budgetOf({initialDelaySeconds:e,periodSeconds:t,failureThreshold:n}){return 1e3*((e??0)+(n??3)*(t??10))}function handlerOf({httpGet:e,tcpSocket:t,exec:n,grpc:s}){return{...e&&{httpGet:e},...t&&{tcpSocket:t},...n&&{exec:n},...s&&{grpc:s}}}function seconds(e){return`${Math.round(e/1e3)} s`}var ae=s(4360)
+return[(0,b.$e)("probes",A,fixOf(t,f,r))]})}function budgetOf({initialDelaySeconds:e,periodSeconds:t,failureThreshold:n}){return 1e3*((e??0)+(n??3)*(t??10))}function handlerOf({httpGet:e,tcpSocket:t,exec:n,grpc:s}){return{...e&&{httpGet:e},...t&&{tcpSocket:t},...n&&{exec:n},...s&&{grpc:s}}}function seconds(e){return`${Math.round(e/1e3)} s`}var ae=s(4360)
 var ce=s(240)
 var le=s(5950)
 var Ae=s(6611)
@@ -7820,7 +7820,7 @@ if(l>t)return{is:"waiting",on:"its log",...a&&{crash:a}}
 return{is:"failed",cause:a?ended(a):{code:"job-failed",sentence:`${e}: ${i}`,workload:`job/${e}`}}}function late(e,t){const n=`${e}: ${t}`
 return{is:"failed",cause:{code:"timeout",sentence:n,workload:`job/${e}`}}}function podStatusOf(e,t){if(!e)return"the creation of its pod"
 return hasStarted(e)?"it runs":(0,he.g)(e,(0,Y.XL)(t,e.metadata?.uid))}function ended(e){return["crash","crash-after-ready","init-crash"].includes(e.code)?{...e,code:"job-failed"}:e}function conditionOf(e,t){return e?.status?.conditions?.find(({type:e,status:n})=>e===t&&n==="True")}function hasEnded(e){return(e?.status?.succeeded??0)+(e?.status?.failed??0)>0}function hasStarted(e){return(0,fe.CI)(e).some(({init:e,status:t})=>!e&&(t.state?.running!==void 0||t.state?.terminated!==void 0))}var me=s(8109)
-var Ee=s(7838)
+var Ee=s(1305)
 var we=s(2088)
 var Ce=s(6187)
 function jobsOf({settings:e,app:t,holder:n},s,r){const o={repository:e.image,image:r,app:t,run:n.id}
@@ -7867,7 +7867,7 @@ const a=i.filter(e=>o.includes(e))
 await Promise.all(a.map(n=>(0,Ee.ee)(e,t,n)))}var ye=s(7020)
 var Ie=s(3873)
 var Be=s(8075)
-var Qe=s(345)
+var be=s(345)
 function describe({id:e,live:t,running:n}){if(!t)return`${(0,S.T)(e)}: will be created`
 const{replicas:s}=t.spec
 const r=s===void 0?"":`, ${s} ${s===1?"replica":"replicas"}`
@@ -7917,12 +7917,12 @@ const n=[...new Set(t.map(({image:e})=>(0,E.zZ)(e).repository))]
 return{name:e.metadata?.name??"",images:n}})
 const r=s.map(({name:e,images:t})=>`${e} (${t.join(", ")})`)
 const o=r.length===0?"it has no workloads":`it has ${r.slice(0,5).join(", ")}`
-const a=(0,Qe.h)(t,s.flatMap(({images:e})=>e))
+const a=(0,be.h)(t,s.flatMap(({images:e})=>e))
 const c=a===void 0?"":`did you mean image: ${a}? Else `;(0,i.fJ)({code:"no-workload",sentence:`no workload in the namespace "${n}" runs ${t}; ${o}`,hint:`${c}check the options image and namespace. For a first deploy set "manifests" (a container with "image: ${(0,E.EU)(t)}" gets the new image)`})}function checkFit(e){const t=e.find(({live:e})=>e?.spec.paused)
 if(t)(0,i.fJ)({code:"workload-unfit",sentence:`${(0,S.T)(t.id)} is paused, so a new version would never roll out`,hint:`kubectl rollout resume ${(0,S.T)(t.id)}`,workload:t.id.name})}function webOf(e,t,n){const s=e["migrate-command"]!==""||e["smoke-path"]!==void 0
-return s?findWeb(t,n,e["migrate-from"]):guessWeb(t,n)}const be=6e4
+return s?findWeb(t,n,e["migrate-from"]):guessWeb(t,n)}const Qe=6e4
 const ve=1e3
-async function liveAfterDeletion({platform:{clock:e},signal:t,cluster:n,log:s},r){const o=e.now()+be
+async function liveAfterDeletion({platform:{clock:e},signal:t,cluster:n,log:s},r){const o=e.now()+Qe
 for(let i=false;;i=true){const a=await(0,ce.QA)(n,r)
 const c=a.find(k.vx)
 if(!c)return a
@@ -8270,7 +8270,7 @@ const c=s==="the end"?a:await targetsAfterDeletion(e,a)
 const l=await findingsOf(s,()=>c.length===0?noWorkload(n.clusterState(),r.image,o.namespace):[])
 if(s==="the first error")checkFit(c)
 return{targets:c,findings:{...He,images:i,workloads:l}}}function rightsOf({settings:e},t,n){const s=n.map(({id:e})=>e)
-return[...rightsForWorkloads(s),...forStatefulSets([...s,...t.others]),...e["smoke-path"]===void 0?[]:Se]}async function inspectWrites(e,{manifests:t,until:n},s){const warned=e=>e.map(e=>(0,Q.$e)("workloads",e))
+return[...rightsForWorkloads(s),...forStatefulSets([...s,...t.others]),...e["smoke-path"]===void 0?[]:Se]}async function inspectWrites(e,{manifests:t,until:n},s){const warned=e=>e.map(e=>(0,b.$e)("workloads",e))
 let{others:r}=t
 const o=await findingsOf(n,async()=>{const{applied:n,warnings:s}=await labelling(e.cluster,t)
 r=[...n,...r]
@@ -8280,9 +8280,9 @@ return{others:r,namespace:o,dryRun:i}}async function inspectWeb({settings:e},t,{
 const o=await findingsOf(t,()=>{r=webOf(e,n,s)
 if(!r)return[]
 if(e["smoke-path"]!==void 0)smokeTarget(r,s,e["smoke-host"])
-return[(0,Q.ok)("workloads",`${(0,S.T)(r.workload)} (container ${r.container}) serves the web`)]})
+return[(0,b.ok)("workloads",`${(0,S.T)(r.workload)} (container ${r.container}) serves the web`)]})
 return{...r&&{web:r},findings:o}}async function findingsOf(e,t){try{return await t()}catch(t){if(e==="the first error")throw t
-return[(0,Q.gz)("workloads",t)]}}function kubectlOf(e){return t=>e.commandLine(t)}function readyTimes(e,t){return Object.fromEntries(t.flatMap(({id:t,live:n})=>{const s=n&&(0,W.VS)(t,n,e).readyBefore
+return[(0,b.gz)("workloads",t)]}}function kubectlOf(e){return t=>e.commandLine(t)}function readyTimes(e,t){return Object.fromEntries(t.flatMap(({id:t,live:n})=>{const s=n&&(0,W.VS)(t,n,e).readyBefore
 return s===void 0?[]:[[(0,S.T)(t),s]]}))}async function servicesIn(e){const t=(0,j.rJ)("v1",e.namespace,"services")
 return(await e.get(t)).items}function servicesWith(e,t){const n=e.filter(({kind:e})=>e==="Service")
 const s=n.map(({metadata:e})=>e?.name)
@@ -8301,14 +8301,14 @@ const[r,o,i]=await Promise.all([whoAmI(t,s),kubeContextOf(n["kube-context"],s),m
 const a=[clusterFinding(s.version,o,s.namespace),...r?clockFindings(r.aheadMs):[]]
 const c=unseen("cluster","rights, workloads, probes and release")
 try{if(await checkNamespace(s,i.known)==="missing"){const e=`the namespace "${s.namespace}" does not exist; a release creates it from the manifests`
-return[...a,(0,Q.$e)("cluster",e),c]}}catch(e){return[...a,(0,Q.gz)("cluster",e),c]}const l=rightsFor(e.app,i.known,i.resources)
+return[...a,(0,b.$e)("cluster",e),c]}}catch(e){return[...a,(0,b.gz)("cluster",e),c]}const l=rightsFor(e.app,i.known,i.resources)
 const A=await missingRights(s,l)
 const may=(e,t)=>!A.some(({resource:n,verbs:s})=>t.includes(n)&&s.includes(e))
 const u=A.every(({verbs:e})=>!e.includes("list")&&!e.includes("watch"))
 const d=may("get",["leases","secrets","configmaps"])
 const[f,h]=await Promise.all([u?examineWorkloads(e,i,A):unseenWorkloads(s),d?examineReleases(e):[]])
 const g=[...u?[]:["workloads and probes"],...d?[]:["release"]]
-return[...a,...rightsFindings({all:merged([...l,...f.needs]),missing:merged([...A,...f.missing]),account:r?.name,namespace:s.namespace},kubectlOf(s)),...g.length>0?[unseen("rights",g.join(", "))]:[],...i.findings,...f.findings,...h]}function unseen(e,t){return(0,Q.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
+return[...a,...rightsFindings({all:merged([...l,...f.needs]),missing:merged([...A,...f.missing]),account:r?.name,namespace:s.namespace},kubectlOf(s)),...g.length>0?[unseen("rights",g.join(", "))]:[],...i.findings,...f.findings,...h]}function unseen(e,t){return(0,b.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
 const s=e.now()
 try{const{metadata:r,status:o}=await t.review(`/apis/${n}/selfsubjectreviews`,{apiVersion:n,kind:"SelfSubjectReview"})
 const i=o?.userInfo?.username
@@ -8322,17 +8322,17 @@ const{targets:r,others:o,namespace:i}=s
 const a=[...r,...o,...i?[i]:[]]
 const c=await(0,j.k4)(n,a)
 a.forEach(e=>c.of(e))
-return{known:s,resources:c,findings:[]}}catch(e){return{known:P.K2,resources:await(0,j.k4)(n,[]),findings:[(0,Q.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=rightsForWorkloads()
+return{known:s,resources:c,findings:[]}}catch(e){return{known:P.K2,resources:await(0,j.k4)(n,[]),findings:[(0,b.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=rightsForWorkloads()
 return{findings:t,needs:n,missing:await missingRights(e,n)}}async function examineWorkloads(e,{known:t,findings:n},s){const{platform:r,cluster:o}=e
 const i=await(0,q.f)(o,r.clock)
 const a=await inspect(e,{manifests:t,live:i,missing:s,until:"the end"})
 const{targets:c,services:l,findings:A}=a
 if(c.length===0){const e=[...A.images,...A.workloads]
 return unseenWorkloads(o,n.length>0?[]:e)}const u=i.clusterState()
-const[d,f,h,g]=await Promise.all([ailing(c,u,{cluster:o,clock:r.clock,toRepo:(0,we.YT)(e)}),staleConfiguration(o,u,c),checkAlone(e,{live:i,targets:c}).then(()=>[],e=>isOfTwo(e)?[(0,Q.gz)("release",e)]:[]),lostImages(e,c)])
+const[d,f,h,g]=await Promise.all([ailing(c,u,{cluster:o,clock:r.clock,toRepo:(0,we.YT)(e)}),staleConfiguration(o,u,c),checkAlone(e,{live:i,targets:c}).then(()=>[],e=>isOfTwo(e)?[(0,b.gz)("release",e)]:[]),lostImages(e,c)])
 const p=kubectlOf(o)
-return{findings:[...c.map(e=>(0,Q.ok)("workloads",describe(e))),...A.web,...A.workloads,...pullFindings(subjectsOf(c,l),p),...Object.entries(d).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
-return(0,Q.$e)("workloads",n,p(["describe",e]))}),...A.images,...g.map(e=>(0,Q.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...f,...h,...A.namespace,...A.dryRun,...A.probes],needs:a.needs,missing:a.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,v.JP)((0,k.kW)(e)):[])
+return{findings:[...c.map(e=>(0,b.ok)("workloads",describe(e))),...A.web,...A.workloads,...pullFindings(subjectsOf(c,l),p),...Object.entries(d).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
+return(0,b.$e)("workloads",n,p(["describe",e]))}),...A.images,...g.map(e=>(0,b.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...f,...h,...A.namespace,...A.dryRun,...A.probes],needs:a.needs,missing:a.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,v.JP)((0,k.kW)(e)):[])
 const r=s.map(({kind:t,name:n})=>{const s=t==="Secret"?"secrets":"configmaps"
 return`${(0,j.rJ)("v1",e.namespace,s)}/${n}`})
 const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof G.h&&e.status===403)return
@@ -8342,53 +8342,53 @@ return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
 const r=(0,Y.NO)(t,s)
 return staleConfigurationFindings(n,r,i,kubectlOf(e))})}function isOfTwo(e){return e instanceof i.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
 const[o,i,a]=await Promise.allSettled([(0,D.Cz)(r,(0,H.Fe)(s)),(0,J.aE)(r,s,n.image),(0,V.Lu)(r,s,n.image)])
-const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,Q.gz)("release",e.reason)]:[])
+const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,b.gz)("release",e.reason)]:[])
 if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
 if(a.status!=="fulfilled")return c
 const l={...t,env:{...t.env,CI:void 0}}
-const A=await checkNotStale(e.with({platform:l}),a.value).then(()=>[],e=>[(0,Q.gz)("release",e)])
+const A=await checkNotStale(e.with({platform:l}),a.value).then(()=>[],e=>[(0,b.gz)("release",e)])
 const u=releaseFindings(n,o.value,i.value?.begun,a.value)
-return[...u,...A]}function cluster_closed(e){return[(0,Q.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,Q.ok)("commit",`the tag is ${n} (option "tag")`)
+return[...u,...A]}function cluster_closed(e){return[(0,b.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,b.ok)("commit",`the tag is ${n} (option "tag")`)
 if(t!==e){const e=`there are uncommitted changes, so the tag of the image is ${(0,E.j)(t)}: commit or stash them to release the commit itself`
-return(0,Q.$e)("commit",e,"git status --short")}return(0,Q.ok)("commit",`commit ${(0,E.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const je=[".git",".env",".venv","venv","node_modules"]
+return(0,b.$e)("commit",e,"git status --short")}return(0,b.ok)("commit",`commit ${(0,E.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const je=[".git",".env",".venv","venv","node_modules"]
 function unignored(e,{names:t,ignores:n}){const s=je.filter(e=>t.includes(e))
 if(n||s.length===0)return[]
 const r=`there is no .dockerignore in "${e}": the builder receives ${s.join(", ")}, and a COPY of the folder includes ${s.length===1?"it":"them"} in the image`
-return[(0,Q.$e)("commit",r,`printf '%s\\n' ${s.join(" ")} > ${(0,o.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(s=>{const r=n[s]
+return[(0,b.$e)("commit",r,`printf '%s\\n' ${s.join(" ")} > ${(0,o.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(s=>{const r=n[s]
 const i=r.split(/\s+/).find(e=>/(^|\/)manage\.py$/.test(e))
 if(i===void 0||i.startsWith("/"))return[]
 if(t.includes((0,o.normalize)(i)))return[]
 const a=`"${s}" runs ${i}, which does not exist in the build context "${e}"`
 const[c]=t
 const l=c&&`--${s} "${r.replace(i,c)}"`
-return[(0,Q.$e)("commit",a,l)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,g.w4)(e)} has ${e}:${(0,E.j)(r)} of another build: the tag of this one is ${(0,E.j)(t)}`
-return[(0,Q.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,g.w4)(e)
+return[(0,b.$e)("commit",a,l)]})}function registryFindings(e,t,{lookup:n,login:s,beside:r}){if(r!==void 0){const o=`${(0,g.w4)(e)} has ${e}:${(0,E.j)(r)} of another build: the tag of this one is ${(0,E.j)(t)}`
+return[(0,b.ok)("registry",o),...registryFindings(e,t,{lookup:n,login:s})]}const o=(0,g.w4)(e)
 const i=`${e}:${(0,E.j)(t)}`
 const a=o==="docker.io"?"docker login":`docker login ${o}`
-switch(n.is){case"there":return[(0,Q.ok)("registry",`${o} has ${i} already: it is not built again`)]
-case"another":return[(0,Q.ok)("registry",`${o} has ${i} of another commit (${(0,E.j)(n.of)}): it is built again`)]
-case"another build":return[(0,Q.ok)("registry",`${o} has ${i} of another build: it is built again`)]
-case"unlabelled":return[(0,Q.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
-case"absent":return[(0,Q.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||isLocal(o)?[]:[(0,Q.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
-case"denied":return s?[(0,Q.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,g.t$)(e,"read"))]:[(0,Q.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
-case"unreachable":return[(0,Q.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
-case"failed":return[(0,Q.z3)("registry",`${i} could not be looked up: ${n.said}`)]}}function isLocal(e){return/^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(e)}function hasLogin(e,t){try{const{auths:n={},credHelpers:s={},credsStore:r}=JSON.parse(e??"{}")
+switch(n.is){case"there":return[(0,b.ok)("registry",`${o} has ${i} already: it is not built again`)]
+case"another":return[(0,b.ok)("registry",`${o} has ${i} of another commit (${(0,E.j)(n.of)}): it is built again`)]
+case"another build":return[(0,b.ok)("registry",`${o} has ${i} of another build: it is built again`)]
+case"unlabelled":return[(0,b.z3)("registry",`${o} has ${i} already, without a label that names its commit`,'roll that image out with "deploy", or set another "tag"')]
+case"absent":return[(0,b.ok)("registry",`${o} answers, and does not have ${i} yet: it will be built`),...s||isLocal(o)?[]:[(0,b.$e)("registry",`docker has no login for ${o}, which requires one for a push`,a)]]
+case"denied":return s?[(0,b.$e)("registry",`${o} denies ${e}: normal before the first push to many registries, or this login may not read it (${n.said})`,(0,g.t$)(e,"read"))]:[(0,b.z3)("registry",`${o} denies ${e}, and docker has no login there`,a)]
+case"unreachable":return[(0,b.z3)("registry",`${o} does not answer: ${n.said}`,'check the host name in "image", and that this machine reaches it')]
+case"failed":return[(0,b.z3)("registry",`${i} could not be looked up: ${n.said}`)]}}function isLocal(e){return/^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(e)}function hasLogin(e,t){try{const{auths:n={},credHelpers:s={},credsStore:r}=JSON.parse(e??"{}")
 if(r)return true
 const o=[...Object.keys(n),...Object.keys(s)]
 const i=t==="docker.io"?["docker.io","index.docker.io"]:[t]
 return o.some(e=>i.includes(e.replace(/^https?:\/\//,"").split("/")[0]??""))}catch{return false}}function configWith(e,t,n,s){const r=(0,g.w4)(e)
 const o=r==="docker.io"?"https://index.docker.io/v1/":r
 const i=Buffer.from(`${t}:${n}`).toString("base64")
-return JSON.stringify({auths:{[o]:{auth:i}},cliPluginsExtraDirs:[s]})}async function inspectMachine({platform:e,settings:t,signal:n}){const[s,o]=await Promise.all([inspectTools(e,n),(0,r.TC)(e,t,t.context).catch(e=>(0,Q.gz)("commit",e))])
+return JSON.stringify({auths:{[o]:{auth:i}},cliPluginsExtraDirs:[s]})}async function inspectMachine({platform:e,settings:t,signal:n}){const[s,o]=await Promise.all([inspectTools(e,n),(0,r.TC)(e,t,t.context).catch(e=>(0,b.gz)("commit",e))])
 return{answers:s,..."tag"in o?{source:o}:{sourceError:o}}}function reachesCluster({env:e},{answers:{kubectl:t}}){return isRunner(e)||t!==void 0&&has(t)}function isRunner(e){return Boolean(e["RUNNER_TOOL_CACHE"])}async function examineMachine(e,{answers:t,source:n,sourceError:s},r){const{platform:o,settings:i}=e
 const a=await examineRegistry(e,t,n,r)
 const c={builds:!a.has,known:n!==void 0,fetches:isRunner(o.env)}
 return[...toolFindings(t,c),...n?[sourceFinding(n,i.tag)]:[],...s&&has(t.git)?[s]:[],...c.builds?await examineContext(o,i):[],...a.findings]}async function examineRegistry({platform:e,settings:t,signal:n},s,r,o){const{image:i}=t
 if(!r||!hasDocker(s)||!has(s.buildx)){const e=`${(0,g.w4)(i)} was not checked because of the findings above`
-return{has:false,findings:[(0,Q.$e)("registry",e)]}}try{const s={platform:e,settings:t,source:r,signal:n}
+return{has:false,findings:[(0,b.$e)("registry",e)]}}try{const s={platform:e,settings:t,source:r,signal:n}
 const{lookup:a,login:c,beside:l,source:A}=await askRegistry(s,o)
 const u=registryFindings(i,A.tag,{lookup:a,login:c,...l!==void 0&&{beside:l}})
-return{has:a.is==="there",findings:u}}catch(e){return{has:false,findings:[(0,Q.gz)("registry",e)]}}}const Ve=1e4
+return{has:a.is==="there",findings:u}}catch(e){return{has:false,findings:[(0,b.gz)("registry",e)]}}}const Ve=1e4
 async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,f.wj)(e.clock,Ve,t,t=>(0,u.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof f.Ms))throw e
 return{code:1,stdout:"",stderr:`no answer within ${Ve/1e3} s`}}}
 const[n,s,r,o]=await Promise.all([e.processes.run("git",["--version"]),answerOf(["version","--format","{{json .}}"]),answerOf(["buildx","version"]),inspectKubectl(e)])
@@ -8407,7 +8407,7 @@ try{const i=checkPlan(e,{context:s,...r!==void 0&&{file:r}})
 const a=await n.list(s)
 const c=a.filter(e=>n.isFolder((0,o.join)(s,e)))
 const l={names:a,ignores:[(0,o.join)(s,".dockerignore"),`${i}.dockerignore`].some(e=>n.exists(e)),managers:["",...c].map(e=>(0,o.join)(e,"manage.py")).filter(e=>n.exists((0,o.join)(s,e)))}
-return contextFindings(s,l,t)}catch(e){return[(0,Q.gz)("commit",e)]}}const Ye={say:()=>{},quote:()=>{},waiting:()=>{}}
+return contextFindings(s,l,t)}catch(e){return[(0,b.gz)("commit",e)]}}const Ye={say:()=>{},quote:()=>{},waiting:()=>{}}
 var Je=s(6488)
 function runDoctor(e){return(0,B.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,f.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
 const n=await inspectMachine(e)
@@ -8424,7 +8424,21 @@ return[...t.kubectl?skewFindings(clientVersion(t.kubectl),i.version):[],...await
 return cluster_closed(new i.HR((0,Je.rl)(e,o)))}}var qe=s(2638)
 var We=s(1812)
 var ze=s(4565)
-var Ke=s(7823)
+var Ke=s(202)
+var Ze=s(228)
+const Xe=1e4
+async function endOfBroken({platform:e,cluster:t,settings:n,app:s,signal:r},o,i,a){const c=(0,ze.q4)(i)
+if(c.some(({direction:e})=>e==="new"))return false
+const l=new Set(c.flatMap(({versions:e})=>e.map(e=>i.versions[e]?.tag)))
+const A=e.clock.now()+n.timeout
+try{return await(0,me.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,Ke.w)(o.clusterState(),n.image,(0,Ze.q2)(s))
+const r=t.filter(({tag:e,isIdle:t})=>l.has(e)&&!t)
+const i=Math.min(A,...r.map(({goneAt:t})=>t===void 0?e:t+Xe))
+if(r.length===0)return{logsWanted:[],ended:true}
+if(e>=i)return{logsWanted:[],ended:false}
+const c=r.flatMap(e=>e.names).join(", ")
+a.waiting(`the migrations break what ends now: waiting for ${c}`)
+return{logsWanted:[],requeueAt:i}},()=>{})}finally{a.waiting(void 0)}}var et=s(7823)
 function preflight(e,t){return(0,f.ZC)(e.signal,async()=>{const n=await t()
 const s=e.with({cluster:n})
 const r=await preflight_check(s)
@@ -8479,17 +8493,17 @@ const c=webOf(n,o,t.services)
 return{...a,targets:o,...c&&{web:c}}}async function asTheyAre(e,t,n){const s=await Promise.all(t.map(async({live:t,...s})=>{const r=await e.find(s.path)
 const o=r&&!s.manifest?(0,k.ys)(r,n):s.uses
 return{...s,uses:o,running:imagesIn(r,o),...r&&{live:r}}}))
-return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var Ze=s(8152)
-var Xe=s(6072)
-var et=s(6186)
+return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var tt=s(8152)
+var nt=s(6072)
+var st=s(6186)
 async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
-const o=await(0,Xe.s)(t)
+const o=await(0,nt.s)(t)
 e.resources.add(()=>o.release())
-const i=(0,Ze.O)(t.cluster,o)
+const i=(0,tt.O)(t.cluster,o)
 const a=await(0,J.aE)(i,s,r.image)
 const c=a&&await(0,J.R1)(i,s,a,objectsOfRelease(n))
 const l=t.with({cluster:i,signal:o.lost})
-if(c)await(0,et.U)(e,l,n.live,c)
+if(c)await(0,st.U)(e,l,n.live,c)
 else await(0,Ce.d9)(l,n.live)
 t.signal.throwIfAborted()
 return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,B.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:a,resources:c}=e
@@ -8510,23 +8524,27 @@ return{result:t?"done":"unchanged"}}catch(e){const t=(0,Je.qT)(m)
 throw t?new i.HR(t):e}finally{await keepSchemaChange(e,w)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){if(!e.schema)return
 await(0,V.$)({cluster:n,clock:s.clock,app:r},e.schema).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,I.b)(e)}`)})}function shared(e){return/^[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)?{migrate:e}:{}}async function migrateTo({reporter:e,state:t,warn:n},s,r,o){const{settings:a}=s
 if(!r.web||a["migrate-command"]==="")return false
-const c=(0,Ee.Be)(s,{checked:r,web:r.web,image:o})
-try{const r=await e.stage("plan",async e=>{const n=await c.plan(e)
-t.plan=n
+const c={checked:r,web:r.web,image:o}
+let l=(0,Ee.Be)(s,c)
+try{const o=await e.stage("plan",async e=>{let n=await l.plan(e)
+if(n.judged?.blocked===true){const t=await endOfBroken(s,r.live,n.judged,e)
+if(t){await l.close()
+l=(0,Ee.Be)(s,c)
+n=await l.plan(e)}}t.plan=n
 if(n.judged?.blocked===true)(0,i.fJ)((0,ze.qF)(n.judged,(0,we.YT)(s)))
 return n})
-t.needs=c.needs()
+t.needs=l.needs()
 Object.assign(t,shared(a["migrate-command"]))
-t.databases=Object.fromEntries(r.databases.map(({database:e,identity:t})=>[e,t]))
-const o=(0,Ke.UA)(r)
-if(o!==void 0)n(o);(0,ze.Tw)(r.judged).forEach(n);(0,We.Dp)(r.databases).forEach(n)
-if(!r.runs)return false
-let l=true
-try{await e.stage("migrate",e=>c.migrate(e))
-l=false}finally{c.surprises(l).forEach(n)}(0,Ke.aU)(r,a["migrate-command"],c.applied()).forEach(n)
-return true}finally{await c.close().catch(e=>{n((0,Je.$N)(e))})
-t.migrations=c.applied()
-t.schema=c.schema()}}async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
+t.databases=Object.fromEntries(o.databases.map(({database:e,identity:t})=>[e,t]))
+const A=(0,et.UA)(o)
+if(A!==void 0)n(A);(0,ze.Tw)(o.judged).forEach(n);(0,We.Dp)(o.databases).forEach(n)
+if(!o.runs)return false
+let u=true
+try{await e.stage("migrate",e=>l.migrate(e))
+u=false}finally{l.surprises(u).forEach(n)}(0,et.aU)(o,a["migrate-command"],l.applied()).forEach(n)
+return true}finally{await l.close().catch(e=>{n((0,Je.$N)(e))})
+t.migrations=l.applied()
+t.schema=l.schema()}}async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
 const{app:s,cluster:r}=e
 const o=e.settings.image
 const i=await Promise.all([planManifests(e.with({log:Ye}),t.others),planAsLive(r,t.targets,{repository:o,image:(0,m.d)(n)})])
@@ -8537,14 +8555,14 @@ const c=(await(0,V.Lu)(r,s,o)).filter(O.FM)
 return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
 if(!await runsAlready(e,t.live,t.targets,n))return false
 if(!runsWell(t,s.clock.now()))return false
-return await(0,J.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,le.ax)(e,t,`${t}@${n}`))}var tt=s(2789)
-var nt=s(7101)
-const st=/^=+ (.+?) =+$/
-const rt=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
-const ot=/^_+ (.*[^_ ].*) _+$/
-const it=/^(\S+\.py):(\d+):(?: .*)?$/
-const ct=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
-function readPytest(e){const t=e.findLast(e=>rt.test(e))
+return await(0,J.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,le.ax)(e,t,`${t}@${n}`))}var rt=s(2789)
+var ot=s(7101)
+const it=/^=+ (.+?) =+$/
+const ct=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
+const At=/^_+ (.*[^_ ].*) _+$/
+const ut=/^(\S+\.py):(\d+):(?: .*)?$/
+const dt=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
+function readPytest(e){const t=e.findLast(e=>ct.test(e))
 if(t===void 0)return
 const n={}
 for(const[,e,s=""]of t.matchAll(/(\d+) ([a-z][a-z ]*[a-z])(?=,| in )/g))n[s.replace(/ in$/,"")]=Number(e)
@@ -8562,50 +8580,50 @@ return{name:e,is:t,message:n,file:s}})
 return[...s,...r]}function tailOf(e){return e.includes("::")?e.split("::").slice(1).join("."):e}function isSubtest(e,t){return e.startsWith(`${t} (`)||e.startsWith(`${t} [`)}function sectionsOf(e){const t=[]
 let n
 let s
-for(const r of e){const e=st.exec(r)?.[1]
+for(const r of e){const e=it.exec(r)?.[1]
 if(e!==void 0){n=e==="FAILURES"?"failure":e==="ERRORS"?"error":void 0
 s=void 0
-continue}const o=ot.exec(r)?.[1]
+continue}const o=At.exec(r)?.[1]
 if(n&&o!==void 0){s={title:o,is:n,lines:[]}
 t.push(s)}else if(/^-+ Captured .* -+$/.test(r))s=void 0
-else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>st.exec(e)?.[1]==="short test summary info")
-return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=ct.exec(e)??[]
+else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>it.exec(e)?.[1]==="short test summary info")
+return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=dt.exec(e)??[]
 if(n===void 0)return[]
 return[{node:n,is:t==="ERROR"?"error":"failure",message:s}]})}function messageOf(e){const t=e.findLastIndex(e=>/^E\s/.test(e))
-if(t<0){const t=(0,nt.T1)(e)
-return t&&(0,nt.em)(t)}let n=t
+if(t<0){const t=(0,ot.T1)(e)
+return t&&(0,ot.em)(t)}let n=t
 while(/^E\s/.test(e[n-1]??""))n--
-return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,nt.NP)(it.exec(e)?.[1]??"<none>"))
-const[,n,s]=it.exec(t??"")??[]
+return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,ot.NP)(ut.exec(e)?.[1]??"<none>"))
+const[,n,s]=ut.exec(t??"")??[]
 if(n!==void 0)return{file:n,line:Number(s)}
-const r=(0,nt.T1)(e)
-const o=r&&(0,nt.QR)(r)
-return o?{file:o.file,line:o.line}:{}}const At=/^={70}$/
-const ut=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
-const dt=/^Ran (\d+) tests? in [\d.]+s$/
-const ft=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
-function readTests(e){const t=e.map(nt.pj)
+const r=(0,ot.T1)(e)
+const o=r&&(0,ot.QR)(r)
+return o?{file:o.file,line:o.line}:{}}const ft=/^={70}$/
+const ht=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
+const pt=/^Ran (\d+) tests? in [\d.]+s$/
+const mt=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
+function readTests(e){const t=e.map(ot.pj)
 return readUnittest(t)??readPytest(t)}function testAnnotations(e,t,n=10){return e.failing.flatMap(({name:e,is:n,message:s,file:r,line:o=1})=>{const i=r===void 0?void 0:t(r)
 const a=n==="failure"?`Test failed: ${e}`:`Test could not run: ${e}`
 return i===void 0?[]:[{file:i,line:o,title:a,message:s}]}).slice(0,n)}function inRepository(e,t){const n=e.failing.map(({file:e,line:n,...s})=>{const r=e===void 0?void 0:t(e)
 return r===void 0?s:{...s,file:r,...n!==void 0&&{line:n}}})
-return{...e,failing:n}}function readUnittest(e){const t=e.flatMap((t,n)=>At.test(t)&&ut.test(e[n+1]??"")?[n+1]:[])
-const n=e.flatMap((e,t)=>dt.test(e)?[t]:[])
+return{...e,failing:n}}function readUnittest(e){const t=e.flatMap((t,n)=>ft.test(t)&&ht.test(e[n+1]??"")?[n+1]:[])
+const n=e.flatMap((e,t)=>pt.test(e)?[t]:[])
 if(t.length===0&&n.length===0)return
 const s={}
-for(const t of e)for(const[,e="",n]of(ft.exec(t)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))s[e.trim()]=(s[e.trim()]??0)+Number(n)
+for(const t of e)for(const[,e="",n]of(mt.exec(t)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))s[e.trim()]=(s[e.trim()]??0)+Number(n)
 const r=[...t.map(e=>e-1),...n,e.length]
 const o=t.map(t=>test_output_failingOf(e.slice(t,Math.min(...r.filter(e=>e>t)))))
 const seen=e=>o.filter(t=>t.is===e).length
-return{runner:"unittest",run:n.reduce((t,n)=>t+Number(dt.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=ut.exec(e[0]??"")??[]
+return{runner:"unittest",run:n.reduce((t,n)=>t+Number(pt.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=ht.exec(e[0]??"")??[]
 const s=e.findIndex(e=>e==="Stdout:"||e==="Stderr:")
-const r=(0,nt.T1)(s<0?e:e.slice(0,s))
-const o=r&&(0,nt.QR)(r)
-return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,nt.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
+const r=(0,ot.T1)(s<0?e:e.slice(0,s))
+const o=r&&(0,ot.QR)(r)
+return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,ot.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
 if(t==="")return e
 if(n.includes("unittest.loader._FailedTest"))return t
 const r=n.endsWith(`.${t}`)?n:`${n}.${t}`
-return`${r}${s}`}const ht=6e4
+return`${r}${s}`}const Et=6e4
 function serviceFor(e,t){switch(e){case"postgres":return{image:"postgres:17",env:{POSTGRES_USER:"test",POSTGRES_PASSWORD:t,POSTGRES_DB:"test"},data:"/var/lib/postgresql/data",command:["postgres","-c","fsync=off","-c","synchronous_commit=off","-c","full_page_writes=off"],ask:["pg_isready","--host=127.0.0.1","--username=test","--dbname=test"],answer:/accepting connections/,address:{DATABASE_URL:`postgres://test:${t}@postgres:5432/test`,...addressIn("PG",["HOST","PORT","USER","PASSWORD","DATABASE"],t),...addressIn("POSTGRES_",["HOST","PORT","USER","PASSWORD","DB"],t)}}
 case"redis":return{image:"redis:8",env:{},data:"/data",command:["redis-server","--save","","--appendonly","no"],ask:["redis-cli","ping"],answer:/PONG/,address:{REDIS_URL:"redis://redis:6379/0",REDIS_HOST:"redis",REDIS_PORT:"6379"}}}}const labelOf=({name:e})=>`django-rollout.test=${e}`
 async function startServices(e,t,n,s){const{platform:r,log:o,signal:a}=e
@@ -8630,14 +8648,14 @@ const f=await(0,u.T3)(r,["run","--detach","--name",A,"--label",labelOf(t),"--net
 if(f.code!==0)(0,i.fJ)({code:"registry",sentence:`tests: ${n} could not be started from the image ${l.image}: ${(0,u.A3)(f)}`,logs:[{lines:f.stderr.split("\n").slice(-20)}]})
 await answered(e,n,l,A)
 o.say(`${n} (${l.image}) answers after ${(0,a.p0)(r.clock.now()-d)}`)
-return l.address}async function answered({platform:e,signal:t},n,s,r){const o=e.clock.now()+ht
+return l.address}async function answered({platform:e,signal:t},n,s,r){const o=e.clock.now()+Et
 for(;;){const c=await(0,u.T3)(e,["exec",r,...s.ask],{signal:t})
 if(c.code===0&&s.answer.test(c.stdout))return
 const l=await(0,u.T3)(e,["container","inspect","--format","{{.State.Running}}",r],{signal:t})
 const A=e.clock.now()>=o
 if(l.stdout.trim()!=="true"||A){const s=await(0,u.T3)(e,["logs","--tail","30",r],{signal:t})
 const o=[s.stdout,s.stderr].join("\n").split("\n").filter(e=>e!=="")
-const c=A?`did not answer within ${(0,a.p0)(ht)}`:"exited before its first answer";(0,i.fJ)({code:"tests-failed",sentence:`tests: ${n} ${c}: ${(0,a.BP)(o)}`,logs:[{lines:o}]})}await e.clock.sleep(200,t)}}function addressIn(e,t,n){const s=["postgres","5432","test",n,"test"]
+const c=A?`did not answer within ${(0,a.p0)(Et)}`:"exited before its first answer";(0,i.fJ)({code:"tests-failed",sentence:`tests: ${n} ${c}: ${(0,a.BP)(o)}`,logs:[{lines:o}]})}await e.clock.sleep(200,t)}}function addressIn(e,t,n){const s=["postgres","5432","test",n,"test"]
 return Object.fromEntries(t.map((t,n)=>[`${e}${t}`,s[n]??""]))}async function runInImage(e,t,n){const{platform:s,log:r,signal:i}=e
 const c={name:`django-rollout-test-${(0,F.randomBytes)(6).toString("hex")}`}
 const l=await s.files.privateFolder()
@@ -8653,8 +8671,8 @@ await removeBox(s,c,r)
 await s.files.remove(l)}}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
 const{code:r,stdout:o}=await(0,u.T3)(e,s,{signal:n})
 const i=r===0?JSON.parse(o):null
-return Array.isArray(i)&&i.length>0?i.join(" "):void 0}const pt=2e4
-const mt=40
+return Array.isArray(i)&&i.length>0?i.join(" "):void 0}const wt=2e4
+const Ct=40
 async function test(e,t,n){const{platform:s,settings:r,signal:o,log:c}=e
 const l=s.clock.now()
 const A=r["test-command"]
@@ -8664,7 +8682,7 @@ c.say(`running ${A}`)
 const d=[]
 const h=r["test-timeout"]
 const run=n=>runInImage(e.with({signal:n}),{built:t,command:A,services:r["test-services"],env:r["test-env"]},e=>{c.quote(e)
-if(d.push(e)>pt*2)d.splice(0,pt)})
+if(d.push(e)>wt*2)d.splice(0,wt)})
 const g=await(0,f.wj)(s.clock,h,o,run).catch(e=>e instanceof f.Ms&&!o.aborted?e:Promise.reject(e))
 if(g instanceof f.Ms)return(0,i.fJ)(notInTime(h,d))
 const p=readTests(d)
@@ -8675,10 +8693,10 @@ if(e.run===0)return'warning: no tests ran; check that "test-command" finds them'
 const n=e.skipped===0?"":`, ${e.skipped} of them skipped`
 return`${e.run} ${e.run===1?"test":"tests"} passed in ${(0,a.p0)(t)}${n}`}function notInTime(e,t){const n=t.findLast(e=>(0,a.pj)(e).trim()!=="")
 const s=n===void 0?"there was no output":`the last line was "${oneLine(n)}"`
-return{code:"tests-failed",sentence:`tests: not finished after ${(0,a.p0)(e)}; ${s}`,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-mt)}]}}function testCause(e,t,n,s){const{settings:r}=e
+return{code:"tests-failed",sentence:`tests: not finished after ${(0,a.p0)(e)}; ${s}`,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-Ct)}]}}function testCause(e,t,n,s){const{settings:r}=e
 const o=r["test-command"]
 const i=(0,we.YT)(e)
-const c=[{lines:n.slice(-mt)}]
+const c=[{lines:n.slice(-Ct)}]
 const cause=(e,t={})=>({code:"tests-failed",sentence:`tests: ${e}`,logs:c,...t})
 const[l]=s?.failing??[]
 if(s!==void 0&&l!==void 0){const e=Math.max(s.failures+s.errors,s.failing.length)
@@ -8689,17 +8707,17 @@ return cause(`${e} of ${s.run} failed${a}: ${l.name}${o}: ${oneLine(l.message)}`
 if(e!==void 0)return e}if(n.some(e=>/exec:? "?\/bin\/sh"?(:| failed)/.test(e)))return cause("the image has no /bin/sh to run them with",{hint:'Set "target" to a stage that has one, or set "test-command" to none and test before the release'})
 if(t===125)return cause(`starting their container failed: ${(0,a.BP)(n)}`)
 if(s?.run===0)return cause(`"${(0,a.vI)(o,100)}" found no tests (exit code ${t})`)
-const A=(0,nt.VS)(n)
-if(A!==void 0){const e=(0,nt.QR)(A)
+const A=(0,ot.VS)(n)
+if(A!==void 0){const e=(0,ot.QR)(A)
 const t=e===void 0?void 0:i(e.file)
-const s=(0,nt.ax)(A,i)
+const s=(0,ot.ax)(A,i)
 const o=e===void 0||t===void 0?[]:[{file:t,line:e.line,title:"The tests could not run",message:s}]
-return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const d=(0,a.BP)(n.slice(-mt))
+return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const d=(0,a.BP)(n.slice(-Ct))
 const f=t===137?{hint:"Exit code 137 is a kill, usually for lack of memory"}:{}
 return cause(`"${(0,a.vI)(o,100)}" exited with code ${t}${d===""?"":`: ${oneLine(d)}`}`,f)}function hintFor(e,t){const n=e.some(e=>/connection refused|could not translate host name|failed to resolve host|Name or service not known/i.test(e))
 const lastLine=t=>e.some(e=>t.test(e))
 const s=[...lastLine(/psycopg|port 5432/)&&!t.includes("postgres")?["postgres"]:[],...lastLine(/\bredis\b|:6379/i)&&!t.includes("redis")?["redis"]:[]]
-return n&&s.length>0?{hint:`For a temporary server, set test-services: ${s.join(" ")}`}:{}}function oneLine(e){return(0,a.vI)((0,a.pj)(e).replace(/\s+/g," ").trim(),300)}var Et=s(1777)
+return n&&s.length>0?{hint:`For a temporary server, set test-services: ${s.join(" ")}`}:{}}function oneLine(e){return(0,a.vI)((0,a.pj)(e).replace(/\s+/g," ").trim(),300)}var yt=s(1777)
 function releaseStartOf({reporter:e},{source:t,holder:n},{command:s,image:r,back:o,jobs:i=[]}){return{run:n.id,command:s,who:n.who,...n.url!==void 0&&{url:n.url},at:new Date(e.startedAt).toISOString(),image:r.repository,tag:r.tag,digest:r.digest,...t.sha!==void 0&&{sha:t.sha},...o!==void 0&&{back:o},...i.length>0&&{jobs:i}}}async function keepAnswers(e,t){if(t.length===0)return
 const{run:n,context:s}=e
 const{cluster:r,platform:o,app:i}=s
@@ -8714,7 +8732,7 @@ const{platform:c,app:l,cluster:A}=t
 const{result:u}=o
 const d="cause"in o?o.cause.sentence.split("\n")[0]:void 0
 const h={...n,result:u,...d!==void 0&&{cause:d},seconds:Math.round(a.seconds()*10)/10,migrations:i.migrations,...i.migrate!==void 0&&{migrate:i.migrate},...i.fit&&{fit:i.fit}}
-const g={needs:i.needs,schema:i.schema,...u==="deployed"&&{templates:(0,Et.r3)(r.snapshot),databases:i.databases,before:s.before&&{...s.before,templates:(0,Et.Z5)(r.snapshot)}}}
+const g={needs:i.needs,schema:i.schema,...u==="deployed"&&{templates:(0,yt.r3)(r.snapshot),databases:i.databases,before:s.before&&{...s.before,templates:(0,yt.Z5)(r.snapshot)}}}
 const save=()=>(0,V.DR)({cluster:A,clock:c.clock,app:l},h,g)
 try{await(u==="stuck"?(0,f.Qh)(c.clock,save):save())
 return true}catch(t){e.warn(`${(0,E.j)(n.tag)} is missing in the history: ${(0,I.b)(t)}`)
@@ -8727,11 +8745,11 @@ const l=await checkedNow(t.with({log:i,cluster:a}),n)
 await checkHistory(t,l)
 if(!await runsAlready(t,l.live,l.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,E.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
 const A={...releaseStartOf(e,t,s),result:"found",seconds:0,migrations:[]}
-const u=(0,Et.bU)(l.targets.flatMap(({live:e})=>e??[]))
+const u=(0,yt.bU)(l.targets.flatMap(({live:e})=>e??[]))
 await(0,V.DR)({cluster:a,clock:r.clock,app:o},A,{templates:u})
 i.say(`${(0,E.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,Je.Uh)(t))throw t
 a.throwIfAborted()
-e.warn(`${(0,E.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,Je.$N)(t)}`)}}var wt=s(7763)
+e.warn(`${(0,E.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,Je.$N)(t)}`)}}var It=s(7763)
 async function giveUp(e,t){const{platform:n,app:s,cluster:r}=e.context
 let o
 try{e.lost.throwIfAborted()
@@ -8750,8 +8768,8 @@ if(wantsKeep(e)||!s)return{result:"superseded",cause:t,left:n,current:await imag
 const r=await restoreAll(e)
 return{result:"superseded",cause:t,restored:r,current:await imagesNow(e)}}function wantsKeep({run:e}){return e.settings["on-failure"]==="keep"}function isForPeople({prior:e,did:t}){return e.of==="workload"&&["put","delete","ask"].includes(t)}async function restoreAll({run:{reporter:e,state:t},context:n,lost:s,prepared:r,record:{snapshot:o,timeouts:i}}){const{live:a}=r.checked
 const c={live:a,snapshot:o,timeouts:i}
-const l=await e.stage("undo",e=>(0,f.wj)(n.platform.clock,(0,wt.E)(c),s,s=>(0,wt.t)(n.with({log:e,signal:s}),c,e=>{t.keep({undo:e})})))
-t.exceptions=[...t.exceptions.filter(({is:e})=>e!=="another version"),...(0,tt.Z)(a.clusterState(),l,e=>n.cluster.commandLine(e))]
+const l=await e.stage("undo",e=>(0,f.wj)(n.platform.clock,(0,It.E)(c),s,s=>(0,It.t)(n.with({log:e,signal:s}),c,e=>{t.keep({undo:e})})))
+t.exceptions=[...t.exceptions.filter(({is:e})=>e!=="another version"),...(0,rt.Z)(a.clusterState(),l,e=>n.cluster.commandLine(e))]
 return l}function leftCause(e,t){return{...t,code:"superseded",sentence:`${e}, set by another client: its change was kept, and everything else was restored; the release was given up because ${t.sentence}`,hint:"decide which version should run, then release it"}}async function give_up_keep(e,t){const n=`to restore the previous version: ${(0,N.a)("recover",e.context.settings)}; the next release also does this before it starts`
 const s=t.hint===void 0?n:`${t.hint}\n${n}`
 return{result:"kept",cause:{...t,hint:s},current:await imagesNow(e)}}async function stuck(e,t,n){const{context:s,lost:r,record:o}=e
@@ -8805,7 +8823,7 @@ const g=(0,B.V)(e,h.source).with({cluster:u})
 if(h.is==="found"&&await isDeployed(g,d,h.image)){const{image:n}=h
 a.haveImage(n)
 warningsWithoutDigest(d.targets).forEach(e.warn)
-a.exceptions=(0,tt.KG)(g,d,n)
+a.exceptions=(0,rt.KG)(g,d,n)
 await recordRunningVersion(e,g,d,{command:t,image:n})
 await moveTags(e,g,n)
 return{result:"unchanged"}}if(h.is==="built"&&s["test-command"]!=="")await o.stage("test",e=>test(g.with({log:e}),h.built,a.keepTests))
@@ -8820,7 +8838,7 @@ const l=jobsOf(t,n.jobs,(0,m.d)(r))
 if(l.length>0)await i.stage("jobs",e=>runJobs(t.with({log:e}),n,l))
 const A=s.filter(({when:e})=>e!=="before")
 await i.stage("rollout",e=>rollout(t.with({log:e}),{checked:n,image:r,beside:A},a.listener(o)))
-a.exceptions=(0,tt.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
+a.exceptions=(0,rt.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
 if(i.length===0)return
 await e.stage("tags",async e=>{try{await(0,h.JE)(t,o,i,s)
 e.say(`${i.join(", ")} now point to this version`)}catch(e){const[t,n]=i.length===1?["tag"," was not set"]:["tags"," were not all set"]
@@ -8832,7 +8850,7 @@ const u=l===void 0?void 0:c.get(l)
 const d=A&&c.get(A.number)
 if(!u||!d){const e=u?A?.number:l
 const n=e===void 0?"this version was never released here":`the history has no pod templates of release ${e}`
-return{targets:t,warnings:[`only the image is rolled back: ${n}; ${Ct}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,E.zZ)(e).digest))
+return{targets:t,warnings:[`only the image is rolled back: ${n}; ${Bt}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,E.zZ)(e).digest))
 const n=a.findLast(e=>t.size===1&&t.has(e.digest))
 const s=n!==void 0&&n.digest!==A.digest
 return(s?c.get(n.number):void 0)??d}
@@ -8841,26 +8859,26 @@ for(const t of f)logDifferences(e,t,l,releasedOf(t))
 await checkStarts(e,f,n,l)
 const h=f.filter(({id:e,live:t})=>t&&!u[(0,S.T)(e)])
 const g=h.map(({id:e})=>(0,S.T)(e)).join(", ")
-return{targets:f,warnings:h.length===0?[]:[`only the image of ${g} is rolled back: release ${l} did not have it; ${Ct}`]}}const Ct="command, environment and probes do not change"
+return{targets:f,warnings:h.length===0?[]:[`only the image of ${g} is rolled back: release ${l} did not have it; ${Bt}`]}}const Bt="command, environment and probes do not change"
 function withTemplateOf({settings:e},t,{image:n},{then:s,released:r}){const{id:o,live:i}=t
 const[a,c]=[s[(0,S.T)(o)],r[(0,S.T)(o)]]
 if(!i||!a||!c)return t
 const isOwnImage=t=>(0,E.iI)(t,e.image)
 const l=(0,k.Mo)((0,k.kW)(i),isOwnImage,(0,m.d)(n))
-const A=(0,k.Mo)((0,Et.PD)(a,c,i),isOwnImage,(0,m.d)(n))
+const A=(0,k.Mo)((0,yt.PD)(a,c,i),isOwnImage,(0,m.d)(n))
 const u=(0,k.MZ)(A,isOwnImage)
 return u.length===0||(0,k.FB)(A,l)?t:{...t,uses:u,back:A}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
-const i=(0,Et.tX)((0,k.kW)(n),s)
+const i=(0,yt.tX)((0,k.kW)(n),s)
 e.say(`${(0,S.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
 const a=o[(0,S.T)(t)]
-const c=a?(0,Et.tX)(a,(0,k.kW)(n)):[]
+const c=a?(0,yt.tX)(a,(0,k.kW)(n)):[]
 if(c.length>0)e.say(`${(0,S.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const r=[]
 for(const{id:o,live:i,back:a}of t){if(!i||!a)continue
 const t=`${(0,S.T)(o)} of release ${s}`
 const c={name:t,live:(0,k.kW)(i),back:a}
 checkPorts(e,c,n)
 await rollback_templates_checkImages(e,c)
-r.push(...await missingFor(e,c))}if(r.length===0)return;(0,i.fJ)({code:"config-missing",sentence:r.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,Et.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
+r.push(...await missingFor(e,c))}if(r.length===0)return;(0,i.fJ)({code:"config-missing",sentence:r.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,yt.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
 const o=`${s.kind.toLowerCase()}/${s.name}`
 try{const t=`${(0,j.rJ)("v1",e.namespace,r)}/${s.name}`
 const i=await e.find(t)
@@ -8882,12 +8900,12 @@ const l=of(a).filter(e=>!c.includes(e)&&!(0,E.iI)(e,t.image))
 for(const t of new Set(l)){const{repository:o,tag:a="latest",digest:c}=(0,E.zZ)(t)
 const l=await(c===void 0?(0,h.TE)(e,o,a,n):(0,h.OK)(e,{repository:o,tag:a,digest:c},n))
 if(l.is==="absent")(0,i.fJ)({code:"image-missing",sentence:`the registry no longer has ${t}, which ${r} needs`,hint:"nothing was changed. Push that image again, then roll back again"})
-if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var yt=s(702)
+if(l.is!=="there")s.say(`${t} could not be looked up (${l.said})`)}}var bt=s(702)
 function checkFits(e,t){const{version:n,history:s,command:r}=t
 const o=s.some(({needs:e,migrations:t})=>e!==void 0||t.length>0)
 if(r===""||!o)return{is:"unchanged"}
 const a=s.find(({number:e})=>e===n.release?.number)
-const c=(0,yt.lZ)(a,a?(0,O.MT)(s,a):[])
+const c=(0,bt.lZ)(a,a?(0,O.MT)(s,a):[])
 if(c.is==="unfit"&&e.settings["unsafe-migrations"]==="block")(0,i.fJ)((0,ze.gv)(titleOf(n),c.breaks,waysOut(e,t)))
 return c}async function prove(e,t,n){const{version:s}=t
 const{log:r,warn:o,settings:a}=e
@@ -8896,7 +8914,7 @@ const l=webToProve(a,t,n)
 if(!l){o(`whether ${c} fits the schema is not known: set "migrate-from" to the workload that serves the web`)
 return}const A=(0,Ee.Be)(e,{checked:n,web:l,image:s.image,proves:{name:prove_nameOf(s),command:s.release?.migrate??t.command,timeoutMs:a.timeout}})
 try{const{judged:n}=await A.plan(r)
-const s=(0,yt.q4)(n?.findings??[])
+const s=(0,bt.q4)(n?.findings??[])
 if(n?.blocked===true)(0,i.fJ)((0,ze.gv)(c,s,waysOut(e,t)))
 const o=s.length===0?"fits the schema":"does not fit the schema"
 r.say(`${c} starts with the current configuration, and ${o}`)
@@ -8906,15 +8924,15 @@ const{back:i}=s.find(({id:e})=>(0,S.T)(e)===(0,S.T)(o.workload))??{}
 const a=i?.spec?.containers.some(({name:e})=>e===o.container)===true
 return a?{...o,template:i}:o}function foundWeb(...e){try{return webOf(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,E.j)(t.tag)}`}function titleOf(e){const{release:t,image:n}=e
 return t?`${prove_nameOf(e)} (${(0,E.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,O.BO)(t)?.digest,n.image.digest]
-const r=t.findLast(e=>(0,O.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,yt.q4)(e.fit.misfits).length===0)
+const r=t.findLast(e=>(0,O.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,bt.q4)(e.fit.misfits).length===0)
 const back=t=>(0,N.a)("rollback",e,{to:String(t)})
-return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var It=s(3672)
+return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var Qt=s(3672)
 async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
 const i=await(0,J.aE)(r,n,s.image)
 const{history:a,templates:c}=await(0,V.bL)(r,n,s.image)
 const l=(0,O.jo)(a,i?.begun)
 if(l.open)o.say("a release is in progress or unfinished, and ends before this one begins")
-const differ=(e,t)=>(0,Et.ig)(c.get(e.number),c.get(t.number))
+const differ=(e,t)=>(0,yt.ig)(c.get(e.number),c.get(t.number))
 const A=l.open?void 0:runningVersion(e,t)
 if(!A)return{...l,runs:l.history,differ:differ}
 const u={run:"now",who:"",at:"",image:s.image}
@@ -8955,14 +8973,14 @@ if(f.length>0)e.warn(`the database is not changed; migrations applied since: ${f
 const{targets:p,warnings:m}=await n.stage("templates",e=>rollbackTargets(c.with({log:e}),a,A))
 m.forEach(e.warn)
 const E=p.some(({back:e})=>e!==void 0)
-if(!E&&await runsUndisturbed(c,a,u)){s.exceptions=(0,tt.KG)(c,a,u)
+if(!E&&await runsUndisturbed(c,a,u)){s.exceptions=(0,rt.KG)(c,a,u)
 return{result:"unchanged"}}const w=checkFits(c,{version:A,history:l.history,command:h})
 if(e.settings["dry-run"])return dryRun(e,{targets:p,image:u,way:w})
 return transaction(e,c.with({source:g}),a,{command:"rollback",image:u,...backOf(A),check:(e,t)=>{checkStillPrevious(c,l,t)},prove:t=>proveFit(e,t,{...a,targets:p},{version:A,command:h}),targets:async(e,t)=>{const n={...e.log,say:()=>{}}
 return(await rollbackTargets(e.with({log:n}),t,A)).targets},write:async(e,{checked:t},r)=>{await n.stage("rollout",n=>rollout(e.with({log:n}),{checked:t,image:u,beside:[]},s.listener(r)))
-s.exceptions=(0,tt.KG)(e,t,u)}})}function rollback_commandFor({settings:e},t){const n=e["migrate-command"]
+s.exceptions=(0,rt.KG)(e,t,u)}})}function rollback_commandFor({settings:e},t){const n=e["migrate-command"]
 const s=t.findLast(({migrate:e})=>e!==void 0)?.migrate
-return n===It.tp["migrate-command"].default?s??n:n}async function proveFit({reporter:e,state:t},n,s,r){const{cluster:o,app:i,settings:a,warn:c}=n
+return n===Qt.tp["migrate-command"].default?s??n:n}async function proveFit({reporter:e,state:t},n,s,r){const{cluster:o,app:i,settings:a,warn:c}=n
 const l={...r,history:await(0,V.Lu)(o,i,a.image)}
 const A=checkFits(n,l)
 if(A.is==="unchanged"||a["unsafe-migrations"]==="allow")return
@@ -8992,7 +9010,7 @@ case"test":return testOnly(t)
 case"migrate":return migrateOnly(t)
 case"rollback":return rollBack(t)
 case"history":return(0,qe.M)(t)
-case"recover":return(0,et.C)(t,"any")
+case"recover":return(0,st.C)(t,"any")
 case"doctor":return runDoctor(t)}}},8903:(e,t,n)=>{n.d(t,{l:()=>RunState,r:()=>NotRecovered})
 var s=n(4592)
 class RunState{source
@@ -9099,7 +9117,7 @@ if(r.status>=300)throw await apiError(r)
 yield*r.lines()}async function apiError(e){const t=await e.text()
 try{const n=JSON.parse(t)
 return new w.h(e.status,n.reason??"",n.message??t)}catch{return new w.h(e.status,"",t.trim())}}var B=n(7244)
-var Q=n(811)
+var b=n(811)
 async function openCluster(e,t,n){const s=await findKubectl(e)
 const r=await startProxy(e,s,chosenBy(t))
 const o=new AbortController
@@ -9108,19 +9126,19 @@ await r.stop()}
 const i={platform:e,socket:r.socket,life:o.signal}
 try{return{namespace:t.namespace,version:await versionOf(i,n),life:o.signal,...requestsOf(i),...commandsOf(s,t,i),close:close}}catch(e){await close()
 n.throwIfAborted()
-throw unreachable((0,Q.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
+throw unreachable((0,b.b)(e))}}async function versionOf(e,t){const{clock:n}=e.platform
 const s=AbortSignal.any([e.life,t])
 const r=n.now()
 const{gitVersion:o}=await(0,f.jh)(n,s,()=>answer(e,{method:"GET",path:"/version"},s),e=>(0,f.Uk)(e,n.now()-r))
 return o}function commandsOf(e,t,{platform:n,life:s}){const r=[...chosenBy(t),"--namespace",t.namespace]
 return{kubectl:(t,{input:o,signal:i=s,ensureHeld:a}={})=>(0,h.Yv)(n.clock,i,async()=>{const i=await(a?.())??s
-const c=await finish(n,e,[...r,...b,...t],{...o!==void 0&&{input:o},signal:AbortSignal.any([s,i])})
+const c=await finish(n,e,[...r,...Q,...t],{...o!==void 0&&{input:o},signal:AbortSignal.any([s,i])})
 if(c.code!==0)i.throwIfAborted()
 return c}),kustomize:t=>n.processes.run(e,["kustomize",t]),stream:(t,s)=>n.processes.stream(e,[...r,...t],{...s,bound:true}),commandLine:e=>{const n=t.context===void 0?[]:["--context",t.context]
 const s=t.keeps?["--kubeconfig",t.kubeconfig??""]:[]
 return["kubectl",...s,...n,"-n",t.namespace,...e].map(B.Z).join(" ")}}}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,g.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
 try{return await e.processes.find("kubectl")??await e.tools.fetchKubectl()??missing("")}catch(e){if(e instanceof g.HR)throw e
-return missing(`, and downloading it failed: ${(0,Q.b)(e)}`)}}const b=[`--request-timeout=${I/1e3}s`]
+return missing(`, and downloading it failed: ${(0,b.b)(e)}`)}}const Q=[`--request-timeout=${I/1e3}s`]
 async function finish(e,t,n,s){const r={stdout:[],stderr:[]}
 const o=await e.processes.stream(t,n,{...s,env:p,bound:true,onLine:(e,t)=>r[t].push(e)})
 return{code:o,stdout:r.stdout.join("\n"),stderr:r.stderr.join("\n")}}function whatIsWrong(e){const t=e.replace(/\s/g,"")
@@ -9167,8 +9185,8 @@ return{is:"wrong",problems:[e]}}if(c===void 0&&await o.read(s.NE)!==void 0){cons
 return{is:"wrong",problems:[e]}}const l=c===void 0?s.w1:(0,s.LG)(a,c)
 return(0,r.T)(e,t,{surface:n,file:l})}},7465:(e,t,n)=>{n.d(t,{Re:()=>r,aO:()=>o,tK:()=>s})
 const s=`"""Reports to django-rollout which migrations this image brings, judges them, and runs the migrate command.\n\nIts files are those of src/django/rollout_inspector of django-rollout, packed. All of it is inside of one function,\nbecause \`shell -c\` runs it among names that are not ours: Django 4.2 in the globals of its own module, 5.2 and\nlater in a copy with all models of the project.\n"""\n\n\ndef django_rollout_inspect():\n    import base64\n    import importlib.util\n    import json\n    import sys\n    import zlib\n\n    package = "rollout_inspector"\n    files = json.loads(zlib.decompress(base64.b64decode("FILES")).decode("utf-8"))\n\n    class Finder:\n        """Imports the files from this text."""\n\n        @staticmethod\n        def find_spec(name, path=None, target=None):\n            file = "__init__" if name == package else name[len(package) + 1 :]\n            if name.partition(".")[0] != package or file + ".py" not in files:\n                return None\n            return importlib.util.spec_from_loader(name, Finder, is_package=name == package)\n\n        @staticmethod\n        def create_module(spec):\n            return None\n\n        @staticmethod\n        def exec_module(module):\n            name = module.__name__\n            file = ("__init__" if name == package else name[len(package) + 1 :]) + ".py"\n            module.__file__ = package + "/" + file\n            exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n        @staticmethod\n        def get_source(name):\n            """For a traceback."""\n            return files.get(name[len(package) + 1 :] + ".py")\n\n        @staticmethod\n        def get_data(path):\n            return files[path.rpartition("/")[2]].encode("utf-8")\n\n    sys.meta_path.insert(0, Finder)\n    from rollout_inspector import main\n\n    main.main()\n\n\ndjango_rollout_inspect()\n`
-const r={"__init__.py":`"""Reports to django-rollout which migrations a new image brings, judges them, and runs the migrate command.\n\nRuns in the user's image as \`python manage.py shell -v 0 -c <text>\`; nothing is added to the image. The text is\n\`loader.py\`, which carries the files of this folder (scripts/embed-inspector.mjs joins them).\n\n    task      what the inspector has to do, and how it answers\n    identity  what names a database\n    web       which databases the web uses\n    needs     what code needs of a database: its fingerprint\n    catalog   what a database has\n    effects   what pending migrations make of it, without a write\n    reader    the same for SQL as text\n    judge     what does not fit, by the rules of rules.json\n    twins     the safe way, as code of a migration\n    allows    comments that accept a finding\n    plan      what is pending\n    verdict   all of these together: before the migration and after it\n    run       refuses, or runs the migration\n    main      the order\n\nPython 3.6 (the oldest of Django 3.2) must be able to read the files. They must contain no dollar sign, because\nKubernetes reads those in a container's command, and no three single quotes in a row.\n"""\n`,"allows.py":`"""Comments in the files of pending migrations that accept one finding each.\n\n    # django-rollout: allow <rule> <table>.<column>: <why>\n\nRule, object and reason are required, so that a copied comment accepts nothing else.\n"""\nimport re\nimport sys\nimport tokenize\n\nfrom rollout_inspector.judge import RULES\n\npattern = re.compile(r"#\\s*django-rollout:\\s*allow\\b\\s*([\\w-]*)\\s*([^\\s:]*)\\s*:?\\s*(.*)")\n\n\ndef comments_of(migrations):\n    """Returns {(rule, object): {"why", "file", "line"}}, and what is wrong with others."""\n    found, wrong = {}, []\n    for migration in migrations:\n        file = file_of(migration)\n        for line, text in comments_in(file):\n            match = pattern.match(text)\n            if match is None:\n                continue\n            rule, of, why = match.groups()\n            fault = fault_of(rule, of, why)\n            if fault:\n                wrong.append({"file": file, "line": line, "message": fault})\n            else:\n                found[(rule, of)] = {"why": why[:200], "file": file, "line": line}\n    return found, wrong\n\n\ndef file_of(migration):\n    return getattr(sys.modules.get(migration.__module__), "__file__", None) or ""\n\n\ndef fault_of(rule, of, why):\n    if rule not in RULES or rule == "unjudged":\n        return 'there is no rule "%s"' % rule\n    if not of:\n        return "it names no object: %s <table>.<column>: <why>" % rule\n    if not why.strip():\n        return "it gives no reason: %s %s: <why>" % (rule, of)\n    return None\n\n\ndef comments_in(file):\n    """A text that looks like a comment and is inside of a string is none."""\n    try:\n        with open(file, "rb") as source:\n            tokens = list(tokenize.tokenize(source.readline))\n    except (OSError, SyntaxError, tokenize.TokenError):\n        return []\n    return [(each.start[0], each.string) for each in tokens if each.type == tokenize.COMMENT]\n`,"catalog.py":`"""What a database has, by Django's own introspection: the same for each vendor.\n\nA table is {"kind": "table" or "view", "columns": {name: {...}}, "fks": [[column, table]], "uniques": [[column]],\n"checks": [name]}; a column {"null": ..., "filled": ..., "type": ...}. \`filled\`: the database sets a value that an\nINSERT leaves out. \`type\`: only of a column that a migration has made or changed. A view has no columns before its\ndatabase has told them.\n"""\n\n\nclass Catalog:\n    """Reads a table when somebody asks for it. Changes are laid over what the database has."""\n\n    def __init__(self, connection, tables=None):\n        self.connection = connection\n        self.names = None\n        # By name; None: there is no such table.\n        self.read = dict(tables or {})\n        self.changed = {}\n\n    def get(self, name):\n        if name in self.changed:\n            return self.changed[name]\n        if name not in self.read:\n            self.read[name] = self.ask(name)\n        return self.read[name]\n\n    def before(self, name):\n        """As the database has it."""\n        if name not in self.read:\n            self.read[name] = self.ask(name)\n        return self.read[name]\n\n    def glance(self, name):\n        """Reads a table that nothing is known to change; one that may not be read is left out."""\n        try:\n            self.before(name)\n        except Exception:\n            self.read.pop(name, None)\n\n    def edit(self, name):\n        """Returns the table to be changed; None where there is none."""\n        table = self.get(name)\n        if table is None or name in self.changed:\n            return table\n        self.changed[name] = copy_of(table)\n        return self.changed[name]\n\n    def put(self, name, table):\n        self.changed[name] = table\n\n    def ask(self, name):\n        if self.connection is None:\n            return None\n        introspection = self.connection.introspection\n        with self.connection.cursor() as cursor:\n            if self.names is None:\n                self.names = {each.name: each.type for each in introspection.get_table_list(cursor)}\n            if name not in self.names:\n                return None\n            table = {"kind": "table", "columns": {}, "fks": [], "uniques": [], "checks": []}\n            if self.names[name] == "v":\n                # Django would ask for a row, which may take a view long.\n                cursor.execute("SELECT * FROM %s WHERE 1 = 0" % self.connection.ops.quote_name(name))\n                columns = {each[0]: {"null": True, "filled": True, "type": None} for each in cursor.description}\n                return dict(table, kind="view", columns=columns)\n            table["columns"] = {\n                each.name: {"null": bool(each.null_ok), "filled": is_filled(each), "type": None, "read": signature(each)}\n                for each in introspection.get_table_description(cursor, name)\n            }\n            for constraint, has in introspection.get_constraints(cursor, name).items():\n                of = [column for column in has.get("columns") or [] if column]\n                if has.get("foreign_key") and of:\n                    table["fks"].append([of[0], has["foreign_key"][0]])\n                elif has.get("unique") and not has.get("primary_key"):\n                    table["uniques"].append(sorted(of) or [constraint])\n                elif has.get("check"):\n                    table["checks"].append(constraint)\n            return table\n\n\ndef is_filled(column):\n    """Of a default, an identity or a generated column, as the vendors tell them."""\n    extra = str(getattr(column, "extra", "") or "").upper()\n    by_database = getattr(column, "is_autofield", False) or getattr(column, "pk", False)\n    return column.default is not None or bool(by_database) or "AUTO_INCREMENT" in extra or "GENERATED" in extra\n\n\ndef signature(column):\n    """Differs where the type of a column was changed: drivers tell the length in one of two ways."""\n    parts = (column.type_code, column.display_size, column.internal_size, column.precision, column.scale)\n    return " ".join("" if part is None else str(part) for part in parts)\n\n\ndef copy_of(table):\n    return {\n        "kind": table["kind"],\n        "columns": {name: dict(each) for name, each in table["columns"].items()},\n        "fks": [list(each) for each in table["fks"]],\n        "uniques": [list(each) for each in table["uniques"]],\n        "checks": list(table["checks"]),\n    }\n`,"effects.py":`"""What pending migrations make of a database's tables, without a write.\n\nAll operations that reach the database call a schema editor. Here they call one that only takes notes, with the states\nthat Django itself would give them: so operations of Django, their subclasses and those of others are followed alike, in\nthe way of the installed version. Of SeparateDatabaseAndState only the operations for the database count.\n"""\nfrom rollout_inspector import needs as fingerprint\nfrom rollout_inspector import reader\n\n\nclass Event:\n    """One change of the schema, and what made it."""\n\n    def __init__(self, kind, **more):\n        self.kind = kind\n        self.migration = None\n        self.operation = None\n        self.model = self.field = self.old = self.new = None\n        self.__dict__.update(more)\n\n\ndef recorder_of(connection, note):\n    """A schema editor of this vendor that changes nothing: it passes each call to \`note\`."""\n    base = connection.SchemaEditorClass\n\n    class Recorder(base):\n        def execute(self, sql, params=()):\n            note(Event("sql", sql=str(sql)))\n\n        def create_model(self, model):\n            note(Event("create", model=model))\n            for field in model._meta.local_many_to_many:\n                if field.remote_field.through._meta.auto_created:\n                    note(Event("create", model=field.remote_field.through))\n\n        def delete_model(self, model, **more):\n            for field in model._meta.local_many_to_many:\n                if field.remote_field.through._meta.auto_created:\n                    note(Event("delete", model=field.remote_field.through, old=field))\n            note(Event("delete", model=model))\n\n        def add_field(self, model, field):\n            if field.many_to_many:\n                if field.remote_field.through._meta.auto_created:\n                    note(Event("create", model=field.remote_field.through))\n            elif field.column is not None:\n                note(Event("add", model=model, field=field))\n\n        def remove_field(self, model, field):\n            if field.many_to_many:\n                if field.remote_field.through._meta.auto_created:\n                    note(Event("delete", model=field.remote_field.through, old=field))\n            elif field.column is not None:\n                note(Event("remove", model=model, field=field))\n\n        def alter_field(self, model, old_field, new_field, strict=False):\n            if old_field.many_to_many and new_field.many_to_many:\n                old, new = old_field.remote_field.through, new_field.remote_field.through\n                if not (old._meta.auto_created and new._meta.auto_created):\n                    return\n                self.alter_db_table(new, old._meta.db_table, new._meta.db_table)\n                for name in ("m2m_reverse_field_name", "m2m_field_name"):\n                    fields = [\n                        each.remote_field.through._meta.get_field(getattr(each, name)())\n                        for each in (old_field, new_field)\n                    ]\n                    note(Event("alter", model=new, old=fields[0], new=fields[1]))\n            elif old_field.column is not None and new_field.column is not None:\n                note(Event("alter", model=model, old=old_field, new=new_field))\n\n        def alter_db_table(self, model, old_db_table, new_db_table):\n            if old_db_table != new_db_table:\n                note(Event("rename", model=model, old=old_db_table, new=new_db_table))\n\n        def alter_unique_together(self, model, old_unique_together, new_unique_together):\n            old = {tuple(each) for each in old_unique_together}\n            for names in {tuple(each) for each in new_unique_together} - old:\n                note(Event("unique", model=model, columns=columns_of(model, names)))\n\n        def add_constraint(self, model, constraint):\n            kind = type(constraint).__name__\n            names = getattr(constraint, "fields", ())\n            if kind == "UniqueConstraint":\n                columns = columns_of(model, names) or [constraint.name]\n                note(Event("unique", model=model, columns=columns))\n            else:\n                # CheckConstraint, ExclusionConstraint, and what others make.\n                note(Event("check", model=model, name=constraint.name))\n\n        def remove_constraint(self, model, constraint):\n            note(Event("drop-check", model=model, name=constraint.name))\n\n        def _constraint_names(self, *args, **options):\n            # Some ask for one by its columns: a migration that is still pending may make it.\n            return ["unknown"]\n\n        def nothing(self, *args, **options):\n            # Indexes, tablespaces and comments: queries of the running version go on.\n            return None\n\n        add_index = remove_index = rename_index = alter_index_together = nothing\n        alter_db_tablespace = alter_db_table_comment = nothing\n\n    editor = Recorder(connection, collect_sql=True)\n    editor.deferred_sql = []\n    return editor\n\n\ndef columns_of(model, names):\n    return sorted(model._meta.get_field(name).column for name in names)\n\n\ndef flattened(operations, state, app):\n    """Yields (operation, state before, state after) of all that reaches the database, as Django walks them."""\n    for operation in operations:\n        after = state.clone()\n        operation.state_forwards(app, after)\n        inner = getattr(operation, "database_operations", None)\n        if inner is None:\n            yield operation, state, after\n        else:\n            for each in flattened(inner, state, app):\n                yield each\n        state = after\n\n\ndef is_code(operation):\n    """RunPython, and others that do not consist of SQL: they are not run for a plan."""\n    return not getattr(operation, "reduces_to_sql", True)\n\n\ndef only_runs_code(operation):\n    """Whether the state after it is the one before it, too."""\n    from django.db.migrations import RunPython\n\n    return is_code(operation) and type(operation).state_forwards is RunPython.state_forwards\n\n\nclass Effects:\n    """Lays the changes of migrations over a catalog, and keeps what made them."""\n\n    def __init__(self, connection, catalog, guard):\n        self.connection = connection\n        self.catalog = catalog\n        # What makes sure that no operation writes.\n        self.guard = guard\n        # By (table, column): the last event that changed it; the column "" is the table.\n        self.causes = {}\n        self.touched = set()\n        # Steps whose effect is not known before they have run.\n        self.opaque = []\n        self.unread = []\n        self.migration = None\n        self.operation = None\n        self.recorder = recorder_of(connection, self.note)\n\n    def run(self, migration, operation, before, after):\n        self.migration, self.operation = migration, operation\n        if is_code(operation):\n            self.opaque.append(migration)\n            return\n        try:\n            with self.connection.execute_wrapper(self.guard):\n                operation.database_forwards(migration.app_label, self.recorder, before, after)\n        except Exception as error:\n            self.cannot_read("%s: %s" % (type(operation).__name__, error))\n\n    def cannot_read(self, what):\n        self.opaque.append(self.migration)\n        self.unread.append((self.migration, " ".join(what.split())[:200]))\n\n    def note(self, event):\n        event.migration, event.operation = self.migration, self.operation\n        if event.kind == "sql":\n            for change in reader.changes_of(event.sql, self.connection.vendor == "mysql"):\n                self.apply(Event(migration=event.migration, operation=event.operation, **change))\n        else:\n            if event.model is not None and not event.model._meta.managed:\n                return\n            self.apply(event)\n\n    def apply(self, event):\n        handler = getattr(self, "on_" + event.kind.replace("-", "_"))\n        handler(event)\n\n    # Tables\n\n    def table_of(self, event):\n        """The table to change; a note where it is not there."""\n        name = event.table if event.model is None else event.model._meta.db_table\n        self.touched.add(name)\n        table = self.catalog.edit(name)\n        if table is None:\n            self.cannot_read("the table %s is not visible" % name)\n        elif table["kind"] == "unknown":\n            table = None\n        return name, table\n\n    def on_create(self, event):\n        name = event.table if event.model is None else event.model._meta.db_table\n        self.touched.add(name)\n        # Else \`migrate --fake-initial\`, or it fails.\n        if self.catalog.get(name) is not None:\n            return\n        # What SQL creates may have any columns.\n        kind = "table" if event.model else "unknown"\n        table = {"kind": kind, "columns": {}, "fks": [], "uniques": [], "checks": []}\n        for field in event.model._meta.local_concrete_fields if event.model else ():\n            self.put_column(table, field)\n        self.catalog.put(name, table)\n        self.causes[(name, "")] = event\n\n    def on_view(self, event):\n        self.touched.add(event.table)\n        table = {"kind": "view", "columns": {}, "fks": [], "uniques": [], "checks": []}\n        self.catalog.put(event.table, table)\n        self.causes[(event.table, "")] = event\n\n    def on_delete(self, event):\n        name = event.table if event.model is None else event.model._meta.db_table\n        self.touched.add(name)\n        self.catalog.put(name, None)\n        self.causes[(name, "")] = event\n\n    def on_rename(self, event):\n        old, new = event.old, event.new\n        self.touched.update((old, new))\n        table = self.catalog.edit(old)\n        if table is None:\n            return self.cannot_read("the table %s is not visible" % old)\n        self.catalog.put(new, table)\n        self.catalog.put(old, None)\n        for (name, column), cause in list(self.causes.items()):\n            if name == old:\n                self.causes[(new, column)] = cause\n        self.causes[(old, "")] = self.causes[(new, "")] = event\n\n    # Columns\n\n    def put_column(self, table, field):\n        reference = fingerprint.reference_of(field)\n        table["columns"][field.column] = {\n            "null": bool(field.null),\n            "filled": fingerprint.is_filled(field),\n            "type": fingerprint.type_of(field, self.connection),\n        }\n        if reference and reference[1]:\n            table["fks"].append([field.column, reference[0]])\n        if field.unique and not field.primary_key:\n            table["uniques"].append([field.column])\n        if self.check_of(field):\n            table["checks"].append(field.column)\n\n    def check_of(self, field):\n        try:\n            return field.db_check(self.connection)\n        except Exception:\n            return None\n\n    def on_add(self, event):\n        name, table = self.table_of(event)\n        if table is None:\n            return\n        if event.field is None:\n            column = event.column\n            table["columns"].setdefault(column, {"null": event.null, "filled": event.filled, "type": event.type})\n            if event.parent:\n                table["fks"].append([column, event.parent])\n        else:\n            column = event.field.column\n            if column not in table["columns"]:\n                self.put_column(table, event.field)\n        self.causes[(name, column)] = event\n\n    def on_remove(self, event):\n        name, table = self.table_of(event)\n        if table is None:\n            return\n        column = event.column if event.field is None else event.field.column\n        drop(table, column)\n        self.causes[(name, column)] = event\n\n    def on_alter(self, event):\n        name, table = self.table_of(event)\n        if table is None:\n            return\n        old, new = event.old, event.new\n        if old.column != new.column:\n            self.rename_column(table, old.column, new.column)\n            self.causes[(name, old.column)] = event\n        self.causes[(name, new.column)] = event\n        has = table["columns"].get(new.column)\n        if has is None:\n            return self.cannot_read("the column %s.%s is not visible" % (name, old.column))\n        if bool(old.null) != bool(new.null):\n            has["null"] = bool(new.null)\n        if fingerprint.is_filled(old) != fingerprint.is_filled(new):\n            has["filled"] = fingerprint.is_filled(new)\n        types = [fingerprint.type_of(each, self.connection) for each in (old, new)]\n        if types[0] != types[1] and self.connection.vendor != "sqlite":\n            has["type"] = types[1]\n        self.alter_reference(table, old, new)\n        if new.unique and not old.unique and not new.primary_key:\n            table["uniques"].append([new.column])\n        if self.check_of(new) and not self.check_of(old):\n            table["checks"].append(new.column)\n\n    def alter_reference(self, table, old, new):\n        before, after = fingerprint.reference_of(old), fingerprint.reference_of(new)\n        if before and before[1]:\n            table["fks"] = [each for each in table["fks"] if each[0] != new.column]\n        if after and after[1]:\n            table["fks"].append([new.column, after[0]])\n\n    def rename_column(self, table, old, new):\n        has = table["columns"].pop(old, None)\n        if has is not None:\n            table["columns"][new] = has\n        for reference in table["fks"]:\n            if reference[0] == old:\n                reference[0] = new\n\n    def on_rename_column(self, event):\n        name, table = self.table_of(event)\n        if table is not None:\n            self.rename_column(table, event.column, event.to)\n            self.causes[(name, event.column)] = self.causes[(name, event.to)] = event\n\n    def on_set(self, event):\n        """SET and DROP of NOT NULL and DEFAULT, and TYPE, by SQL."""\n        name, table = self.table_of(event)\n        if table is None:\n            return\n        has = table["columns"].get(event.column)\n        if has is None:\n            return self.cannot_read("the column %s.%s is not visible" % (name, event.column))\n        for key in ("null", "filled", "type"):\n            if key in event.__dict__:\n                has[key] = event.__dict__[key]\n        self.causes[(name, event.column)] = event\n\n    # Constraints\n\n    def on_unique(self, event):\n        name, table = self.table_of(event)\n        if table is not None:\n            table["uniques"].append(event.columns)\n            self.causes[(name, ",".join(event.columns))] = event\n\n    def on_check(self, event):\n        name, table = self.table_of(event)\n        if table is not None:\n            table["checks"].append(event.name)\n            self.causes[(name, event.name)] = event\n\n    def on_drop_check(self, event):\n        """Of any kind: it can only make more fit."""\n        _, table = self.table_of(event)\n        if table is not None and event.name in table["checks"]:\n            table["checks"].remove(event.name)\n\n    def on_reference(self, event):\n        name, table = self.table_of(event)\n        if table is not None:\n            table["fks"].append([event.column, event.parent])\n            self.causes[(name, event.column)] = event\n\n    def on_unread(self, event):\n        self.cannot_read(event.statement)\n\n    def cause_of(self, table, column):\n        return self.causes.get((table, column)) or self.causes.get((table, ""))\n\n\ndef drop(table, column):\n    table["columns"].pop(column, None)\n    table["fks"] = [each for each in table["fks"] if each[0] != column]\n    table["uniques"] = [each for each in table["uniques"] if column not in each]\n`,"guard.py":`"""Takes a migration's locks on PostgreSQL without making others wait for it. Runs inside of the migrate command.\n\nWhile a statement waits for a lock, all that comes after it waits behind it. So before the first statement that locks a\ntable strongly: look who holds it, wait outside of the queue, then try for a moment all tables that the migration begins\nwith. Everything is set for the transaction alone: behind a pooler the session is someone else's a moment later.\n"""\nimport json\nimport os\nimport random\nimport re\nimport sys\nimport time\nimport zipfile\nfrom importlib import util\nfrom importlib.machinery import PathFinder\n\nfrom rollout_inspector import locks, reader, task\n\nexecutor = "django.db.migrations.executor"\n# How long others may wait behind one try, in ms.\ntry_ms = 200\n# An automatic VACUUM gives way to one that waits in line for longer than deadlock_timeout, a second.\nline_ms = 1500\n# How long to wait where the transaction has something that others wait for, in seconds.\nclosed_seconds = 1\n# lock_not_available, deadlock_detected\nbusy = ("55P03", "40P01")\nmaintenance = "ShareUpdateExclusiveLock"\nconflicts = {\n    "SHARE": ["RowExclusiveLock", maintenance, "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock"],\n    "ACCESS EXCLUSIVE": ["AccessShareLock", "RowShareLock", "ShareLock"],\n}\nconflicts["SHARE ROW EXCLUSIVE"] = conflicts["SHARE"] + ["ShareLock"]\nconflicts["ACCESS EXCLUSIVE"] += conflicts["SHARE"]\n\n\ndef begin(path):\n    """As the module sitecustomize: in each Python that the migrate command starts."""\n    with zipfile.ZipFile(path) as archive:\n        task.spec.update(json.loads(archive.read("task.json").decode("ascii")))\n    sys.path[:] = [each for each in sys.path if each != path]\n    sys.path_importer_cache.pop(path, None)\n    sys.meta_path.insert(0, Hook)\n    # The one that this is in place of.\n    spec = PathFinder.find_spec("sitecustomize")\n    if spec:\n        sys.modules["sitecustomize"] = module = util.module_from_spec(spec)\n        spec.loader.exec_module(module)\n\n\nclass Hook:\n    """Is there when Django's executor of migrations has been imported."""\n\n    @staticmethod\n    def find_spec(name, path=None, target=None):\n        if name != executor:\n            return None\n        sys.meta_path.remove(Hook)\n        spec = util.find_spec(name)\n        try:\n            run = spec.loader.exec_module\n\n            def exec_module(module):\n                run(module)\n                guard(module.MigrationExecutor)\n\n            spec.loader.exec_module = exec_module\n        except AttributeError:\n            # A loader of another kind: Django locks as ever.\n            pass\n        return spec\n\n\ndef guard(own):\n    apply = own.apply_migration\n    path = os.environ.pop("DJANGO_ROLLOUT_LOCKS", "")\n    others = [each for each in os.environ.pop("PYTHONPATH", "").split(os.pathsep) if each not in ("", path)]\n    if others:\n        os.environ["PYTHONPATH"] = os.pathsep.join(others)\n\n    def apply_migration(self, state, migration, *args, **options):\n        if self.connection.vendor != "postgresql":\n            return apply(self, state, migration, *args, **options)\n        with self.connection.execute_wrapper(Guard(self.connection, migration)):\n            return apply(self, state, migration, *args, **options)\n\n    own.apply_migration = apply_migration\n    task.say(json.dumps({"locking": {"ready": True}}))\n\n\ndef code_of(error):\n    cause = error.__cause__\n    return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)\n\n\nclass Guard:\n    """Of one migration."""\n\n    def __init__(self, connection, migration):\n        self.connection = connection\n        self.atomic = migration.atomic\n        self.migration = "%s.%s" % (migration.app_label, migration.name)\n        key = "%s %s" % (connection.alias, self.migration)\n        self.planned = task.spec["leading"].get(key, []) if self.atomic else []\n        # Modes of the tables that the transaction has locked.\n        self.held = {}\n        self.written = False\n        self.is_own = False\n\n    def __call__(self, execute, sql, params, many, context):\n        def run():\n            return execute(sql, params, many, context)\n\n        text = "" if self.is_own else str(sql)\n        if re.match(r"\\s*(INSERT|UPDATE|DELETE|MERGE|COPY)\\b", text, re.IGNORECASE):\n            self.written = True\n        elif locks.strong.search(text):\n            return self.strong(text, run)\n        return run()\n\n    def strong(self, text, run):\n        from django.db import DatabaseError, transaction\n\n        wanted = locks.of_sql(text)\n        for what, statement, _ in wanted:\n            if what == "unread":\n                self.say(note="what this statement locks is not known beforehand: %s" % statement)\n        wanted = [each for each in wanted if each[0] != "unread"]\n        is_open = self.connection.in_atomic_block\n        if not is_open:\n            for index, table in locks.concurrent_of(text):\n                try:\n                    self.repair(index, table)\n                except DatabaseError as error:\n                    self.say(note="the index %s could not be looked at: %s" % (index, one_line(error)))\n        is_single = len([each for each in reader.statements_of(text, False) if each]) == 1\n        if not wanted or not (is_open or is_single):\n            return run()\n        if not self.atomic:\n            self.held, self.written = {}, False\n        if is_open:\n            return self.locked(wanted, run)\n        with transaction.atomic(using=self.connection.alias):\n            return self.locked(wanted, run)\n\n    def sql(self, text, values=None):\n        """Rows of one of our queries."""\n        self.is_own = True\n        try:\n            with self.connection.cursor() as cursor:\n                cursor.execute(text, values)\n                return cursor.fetchall() if cursor.description else []\n        finally:\n            self.is_own = False\n\n    def say(self, **more):\n        more.update(migration=self.migration, database=self.connection.alias)\n        task.say(json.dumps({"locking": more}))\n\n    def inside(self, work):\n        """In a savepoint: what fails leaves the transaction as it was."""\n        self.sql("SAVEPOINT django_rollout")\n        try:\n            return work()\n        except Exception:\n            self.sql("ROLLBACK TO SAVEPOINT django_rollout")\n            raise\n        finally:\n            self.sql("RELEASE SAVEPOINT django_rollout")\n\n    def locked(self, wanted, run):\n        """Runs a statement with the locks that it needs, and those that the next ones need."""\n        from django.db import DatabaseError\n\n        planned, self.planned = self.planned, []\n        try:\n            if self.sql("SHOW transaction_isolation")[0][0] != "read committed":\n                # The first look would decide what the migration sees of the rows.\n                self.say(note="its transaction is not read committed: it takes its locks without a look first")\n                return run()\n            now = self.inside(lambda: locks.resolved(self.sql, wanted))\n            tables = self.inside(lambda: locks.resolved(self.sql, wanted + planned)) if planned else now\n        except DatabaseError as error:\n            self.say(note="what the next statements lock is not known: %s" % one_line(error))\n            return run()\n        order = locks.modes.index\n        missing = {\n            oid: table\n            for oid, table in tables.items()\n            if oid not in self.held or order(self.held[oid]) < order(table["mode"])\n        }\n        # Views and foreign tables cannot be locked by a statement of their own.\n        first = {oid: table for oid, table in missing.items() if table["kind"] in "rp"}\n        try:\n            if first:\n                self.take(first, lambda: self.lock(first))\n                self.held.update((oid, table["mode"]) for oid, table in first.items())\n        except DatabaseError as error:\n            self.say(note="%s cannot be locked beforehand: %s" % (", ".join(told(first)), one_line(error)))\n            first = {}\n        rest = {oid: table for oid, table in missing.items() if oid in now and oid not in first}\n        if not rest:\n            return run()\n        result = self.take(rest, run)\n        self.held.update((oid, table["mode"]) for oid, table in rest.items())\n        return result\n\n    def lock(self, tables, mode=None):\n        end = time.monotonic() + try_ms / 1000.0\n        for table in sorted(tables.values(), key=lambda each: each["name"]):\n            if not mode:\n                # Who waits for the first one waits for the others, too.\n                self.limit("%dms" % max(10, (end - time.monotonic()) * 1000))\n            self.sql("LOCK TABLE %s IN %s MODE" % (table["name"], mode or table["mode"]))\n\n    def limit(self, value):\n        self.sql("SELECT set_config('lock_timeout', %s, true)", [value])\n\n    def attempt(self, work, milliseconds):\n        """Whether the locks were free, and the result."""\n        from django.db import DatabaseError\n\n        def limited():\n            before = self.sql("SELECT current_setting('lock_timeout')")[0][0]\n            self.limit("%dms" % milliseconds)\n            result = work()\n            self.limit(before)\n            return result\n\n        try:\n            return True, self.inside(limited)\n        except DatabaseError as error:\n            if code_of(error) in busy:\n                return False, None\n            raise\n\n    def take(self, tables, work):\n        from django.core.management import CommandError\n\n        limit = task.spec["wait"]\n        is_closed = bool(self.held) or self.written\n        if is_closed:\n            limit = min(limit, closed_seconds)\n        began, seen, last, looks, next_word = time.monotonic(), {}, [], 0, 1\n\n        def say(**more):\n            self.say(tables=told(tables), waited=round(waited, 1), limit=limit, closed=is_closed, **more)\n\n        while True:\n            found = self.look(tables)\n            now = time.monotonic()\n            waited = now - began\n            last = found or last\n            seen = {each["id"]: seen.get(each["id"], now) for each in found}\n            # On a table that is never free for long, holders of some age are waited for in the queue, too.\n            reach = min(1.5, 0.15 * 2 ** (waited // 2))\n            stay = [each for each in found if now - seen[each["id"]] >= reach]\n            if not found or looks and not stay:\n                is_free, result = self.attempt(work, try_ms)\n                if is_free:\n                    if next_word > 1:\n                        say(taken=True)\n                    return result\n            elif looks and limit > closed_seconds and all(each["mode"] == maintenance for each in stay):\n                # Nobody who reads or writes waits behind this lock.\n                self.attempt(lambda: self.lock(tables, "SHARE UPDATE EXCLUSIVE"), line_ms)\n            if looks and waited >= limit:\n                say(over=True, holders=last[:5])\n                raise CommandError("%s was in use for %d s, and the migration has not begun to change it" % (", ".join(told(tables)), limit))\n            if waited >= next_word:\n                say(holders=last[:5])\n                next_word = waited + 10\n            looks += 1\n            time.sleep(random.uniform(0.15, 0.3))\n\n    def look(self, tables):\n        from django.db import DatabaseError\n\n        try:\n            return self.inside(lambda: self.holders(tables))\n        except DatabaseError:\n            # A server that only speaks PostgreSQL's language.\n            return []\n\n    def holders(self, tables):\n        """Who has a lock that keeps ours away."""\n        pairs = [(oid, mode) for oid, table in tables.items() for mode in conflicts[table["mode"]]]\n        # Else a transaction sees always the same.\n        self.sql("SELECT pg_stat_clear_snapshot()")\n        rows = self.sql(\n            (\n                "WITH RECURSIVE w(oid, mode) AS (SELECT * FROM unnest(%s::oid[], %s::text[]) UNION "\n                "SELECT i.inhrelid, w.mode FROM pg_inherits i JOIN w ON i.inhparent = w.oid) "\n                "SELECT l.pid, l.virtualtransaction, l.mode, a.usename::text, a.application_name, a.state, "\n                "extract(epoch FROM clock_timestamp() - a.xact_start)::float, left(nullif(a.query, '<insufficient privilege>'), 400) "\n                "FROM w JOIN pg_locks l ON l.locktype = 'relation' AND l.relation = w.oid AND l.mode = w.mode AND l.granted "\n                "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND l.pid IS DISTINCT FROM pg_backend_pid() "\n                "LEFT JOIN pg_stat_activity a ON a.pid = l.pid ORDER BY a.xact_start"\n            ),\n            [list(column) for column in zip(*pairs)],\n        )\n        found = {}\n        for pid, transaction, mode, user, application, state, age, query in rows:\n            each = {"id": "%s %s" % (pid, transaction), "pid": pid, "mode": mode, "user": user}\n            each.update(application=application, state=state, age=age and round(age, 1), query=without_values(query or ""))\n            known = found.setdefault(each["id"], each)\n            if known["mode"] == maintenance:\n                known["mode"] = mode\n        return list(found.values())\n\n    def repair(self, index, table):\n        """Drops what a broken CREATE INDEX CONCURRENTLY has left under the name that is needed now."""\n        rows = self.sql(\n            (\n                "SELECT c.relname::text, quote_ident(s.nspname) || '.' || quote_ident(c.relname), i.indrelid "\n                "FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace s ON s.oid = c.relnamespace "\n                "WHERE i.indrelid = to_regclass(%s) AND NOT i.indisvalid AND c.relkind = 'i'"\n            ),\n            [table],\n        )\n        for name, full, oid in rows:\n            command = "DROP INDEX CONCURRENTLY " + full\n            # One that is being built is not valid, either.\n            holders = self.holders({oid: {"mode": "SHARE"}})\n            builds = [each["pid"] for each in holders if each["mode"] == maintenance]\n            if name != index:\n                self.say(note="the index %s is invalid, perhaps left behind: %s" % (full, command))\n            elif builds:\n                self.say(note="the index %s is being built already (pid %s)" % (full, builds[0]))\n            else:\n                self.sql(command)\n                self.say(note="dropped the invalid index %s, which an interrupted release left behind" % full)\n\n\ndef told(tables):\n    return sorted(table["table"] for table in tables.values())\n\n\ndef one_line(error):\n    return " ".join(str(error).split())[:200]\n\n\ndef without_values(query):\n    query = re.sub(r"'(?:[^']|'')*(?:'|\\Z)", "'?'", " ".join(query.split()))\n    return re.sub(r"\\b\\d+\\b", "?", query)[:200]\n`,"identity.py":`"""What names a database, and whether two of them are one."""\nimport os\nimport re\nimport time\n\nfrom rollout_inspector import task\n\n\ndef connect(connection):\n    from django.db.utils import OperationalError\n\n    until = time.monotonic() + float(task.spec.get("wait") or 0)\n    while True:\n        try:\n            return connection.ensure_connection()\n        except OperationalError:\n            if time.monotonic() >= until:\n                raise\n            time.sleep(0.5)\n\n\ndef bare(address):\n    """Without what a URI may have: who asks, by which password, and its options."""\n    return re.sub(r"//[^/]*@", "//", str(address)).partition("?")[0]\n\n\ndef identity_of(connection):\n    """What names a database, as far as settings tell; no password."""\n    have = connection.settings_dict\n    options = have.get("OPTIONS") or {}\n    name = str(have.get("NAME") or options.get("dbname") or "")\n    if connection.vendor == "sqlite":\n        path = name if name.startswith((":", "file:")) else os.path.realpath(name)\n        return {"vendor": "sqlite", "name": path, "host": "", "port": "", "user": ""}\n    usual = {"postgresql": "5432", "mysql": "3306"}.get(connection.vendor, "")\n    sent = str(options.get("options") or "")\n    found = re.search(r"search_path(?:=|%3D)([^ &]+)", sent)\n    host = have.get("HOST") or options.get("host") or options.get("service")\n    return {\n        "vendor": connection.vendor,\n        "name": bare(name),\n        "host": bare(host or options.get("read_default_file") or ""),\n        "port": str(have.get("PORT") or options.get("port") or usual),\n        "user": str(have.get("USER") or options.get("user") or ""),\n        "schema": found.group(1) if found else "",\n    }\n\n\ndef asked(connection):\n    """The same with what the server itself tells, which a proxy between does not change."""\n    from django.db import Error\n\n    identity = identity_of(connection)\n    ask = {\n        "postgresql": [\n            ("name", "SELECT current_database()"),\n            ("schema", "SELECT current_schema()"),\n            ("server", "SELECT system_identifier FROM pg_control_system()"),\n            # That needs a right. Without it, at least two present connections can be distinguished.\n            ("started", "SELECT extract(epoch FROM pg_postmaster_start_time())"),\n        ],\n        "mysql": [\n            ("name", "SELECT database()"),\n            ("server", "SELECT @@server_uuid"),\n            ("server", "SELECT @@server_uid"),\n            ("started", "SELECT CONCAT(@@hostname, ' ', @@port)"),\n        ],\n    }\n    for key, sql in ask.get(connection.vendor, []):\n        if identity.get(key) and key == "server":\n            continue\n        try:\n            with connection.cursor() as cursor:\n                cursor.execute(sql)\n                row = cursor.fetchone()\n        except Error:\n            continue\n        if row and row[0] is not None:\n            identity[key] = str(row[0])\n    return identity\n\n\ndef is_same(one, other):\n    """Whether two identities are of one database; another user, or another way to it, is none."""\n    for key in ("vendor", "name"):\n        if one.get(key) != other.get(key):\n            return False\n    if one.get("schema") and other.get("schema") and one["schema"] != other["schema"]:\n        return False\n    for key in ("server", "started"):\n        if one.get(key) and one.get(key) == other.get(key):\n            return True\n    # A cluster of MySQL answers by any of its servers, and a file has none.\n    told = one.get("server") and other.get("server")\n    if told and one["vendor"] == "postgresql":\n        return False\n    return all(one.get(key) == other.get(key) for key in ("host", "port"))\n`,"judge.py":`"""What does not fit between code and a database, by the rules of rules.json. Pure.\n\n\`misfits\` is a set difference's half: only what fitted before and does not fit after is a finding. What was amiss\nbefore is not this release's doing: legacy tables, other databases, dead apps.\n"""\nimport json\nimport os\nimport re\n\nRULES = json.loads(\n    __loader__.get_data(os.path.join(os.path.dirname(__file__), "rules.json")).decode("utf-8")\n)\n\n# From, to: what holds all values of the former.\nwider = {\n    ("smallint", "integer"),\n    ("smallint", "bigint"),\n    ("integer", "bigint"),\n    ("real", "double precision"),\n    ("varchar", "text"),\n    ("varchar", "longtext"),\n    ("char", "varchar"),\n    ("char", "text"),\n    ("json", "jsonb"),\n    ("date", "timestamp with time zone"),\n    ("bool", "boolean"),\n}\nnumbers = ("smallint", "integer", "bigint", "numeric", "decimal", "real", "double precision", "bool", "boolean")\ntexts = ("varchar", "char", "text", "longtext", "citext")\n\n\ndef parts_of(text):\n    """\`numeric(10, 2)\` is ("numeric", [10, 2])."""\n    found = re.match(r"([^(]*)(?:\\(([\\d, ]+)\\))?", text)\n    sizes = [int(each) for each in re.findall(r"\\d+", found.group(2) or "")]\n    return found.group(1).strip().lower(), sizes\n\n\ndef of_types(old, new):\n    """Returns the rule that a change of a column's type meets, and whether queries certainly fail."""\n    if not old or not new or old == new:\n        return None, False\n    (kind, sizes), (other, others) = parts_of(old), parts_of(new)\n    if kind == other:\n        if kind in ("numeric", "decimal") and len(sizes) == len(others) == 2:\n            whole, others_whole = sizes[0] - sizes[1], others[0] - others[1]\n            return ("narrowed" if others_whole < whole or others[1] < sizes[1] else None), False\n        if not others:\n            return None, False\n        return ("narrowed" if not sizes or others[0] < sizes[0] else None), False\n    if (kind, other) in wider:\n        # char(32) fits into varchar(32), and not into varchar(5).\n        return ("narrowed" if sizes and others and others[0] < sizes[0] else None), False\n    crossed = (kind in numbers and other in texts) or (kind in texts and other in numbers)\n    return "retyped", crossed\n\n\ndef misfits(needs, table_of, tables, is_new):\n    """Returns what does not fit: {(rule, table, column): more about it}.\n\n    needs     of one version, by table\n    table_of  returns a table of the catalog, by its name\n    tables    those to look at\n    is_new    it is the version of this release, which knows what its migrations make\n    """\n    found = {}\n\n    def add(rule, table, column="", **more):\n        found[(rule, table, column)] = more\n\n    for name in sorted(tables):\n        need = needs.get(name)\n        have = table_of(name)\n        if need is None:\n            # A table that is left behind holds on to rows of others.\n            for column, parent in have["fks"] if have and is_new else ():\n                if parent in needs:\n                    add("delete-refused", name, column, parent=parent)\n            continue\n        if have is None:\n            add("table-gone", name)\n            continue\n        is_view = have["kind"] == "view"\n        columns = have["columns"]\n        if have["kind"] == "unknown":\n            continue\n        if is_view and not columns:\n            # The new version may be made for it.\n            if not (is_new and need.get("u")):\n                add("view", name)\n            continue\n        for column, wanted in need["c"].items():\n            has = columns.get(column)\n            if has is None:\n                add("column-gone", name, column)\n                continue\n            if is_view:\n                continue\n            if wanted.get("n") and not has["null"]:\n                add("null-refused", name, column)\n            if wanted.get("d") and not has["filled"] and not has["null"]:\n                add("default-gone", name, column)\n            rule, sure = of_types(wanted["t"], has["type"])\n            if rule:\n                add(rule, name, column, sure=sure, to=has["type"], **{"from": wanted["t"]})\n        if is_view:\n            continue\n        for column, has in columns.items():\n            if column not in need["c"] and not has["null"] and not has["filled"]:\n                add("insert-refused", name, column)\n        for column, parent in have["fks"]:\n            known = need["c"].get(column)\n            if known is None:\n                # Rows of the running version do not have the new column yet.\n                if is_new and parent in needs:\n                    add("delete-refused", name, column, parent=parent)\n            elif not is_new and not (known.get("r") or ["", 0])[1]:\n                add("fk-added", name, column, parent=parent)\n        if not is_new:\n            for unique in have["uniques"]:\n                add("unique", name, ",".join(unique))\n            for check in have["checks"]:\n                add("check", name, check)\n    return found\n\n\ndef severity_of(rule, more, need, is_new):\n    """breaks, may or unknown, by the rule and by what is known of this case."""\n    severity = RULES[rule]["severity"]\n    if rule == "retyped" and more.get("sure"):\n        severity = "breaks"\n    if rule == "null-refused" and more.get("nulls") and not more.get("filled"):\n        severity = "breaks"\n    # What no operation makes may come by another way: a step in Python, a table of another program.\n    if severity == "breaks" and is_new and rule != "insert-refused":\n        if more.get("opaque"):\n            severity = "unknown"\n        elif need.get("u") or need.get("o"):\n            severity = "may"\n    return severity\n`,"locks.py":`"""Which tables a statement of PostgreSQL locks, and how strongly. Pure, but for \`resolved\`.\n\nWhat locks is written as [what, name, more]: ["table", name, mode], ["index", name, ""] (its table), and\n["constraint", table, name], ["column", table, name], ["others", table, ""] (tables on the other side of foreign keys).\nReading and writing go on under weaker locks than these; what only takes such a lock is not listed.\n"""\nimport re\n\nfrom rollout_inspector import reader\n\nclosed, writes, rows_only = "ACCESS EXCLUSIVE", "SHARE ROW EXCLUSIVE", "SHARE"\n# The strongest last.\nmodes = (rows_only, writes, closed)\n\npart = r'(?:"(?:[^"]|"")+"|\\w+)'\nname = "(" + part + r"(?:\\." + part + ")?)"\nexists = r"(?:IF (?:NOT )?EXISTS )?"\n# Nothing else can lock: a quick look, since data steps send many statements.\nstrong = re.compile(r"\\b(ALTER|CREATE|DROP|TRUNCATE|CLUSTER|REINDEX|REFRESH|DO|CALL)\\b", re.IGNORECASE)\n# Actions of ALTER TABLE beside which reading and writing go on.\nweak = (\n    r"(VALIDATE CONSTRAINT|CLUSTER ON|SET WITHOUT CLUSTER|SET \\(|RESET \\(|ATTACH PARTITION|DETACH PARTITION|"\n    r"ALTER (COLUMN )?" + part + r" (SET STATISTICS|SET \\(|RESET \\())"\n)\n# By the start of the statement, what names the table, and the mode.\nothers = (\n    (r"DROP (?:MATERIALIZED VIEW|VIEW|FOREIGN TABLE) " + exists + name, closed),\n    (r"CREATE (?:OR REPLACE )(?:TEMP\\w* |RECURSIVE )*VIEW " + name, closed),\n    (r"ALTER (?:MATERIALIZED VIEW|VIEW|FOREIGN TABLE) " + exists + name, closed),\n    (r"CREATE (?:OR REPLACE )?(?:CONSTRAINT )?TRIGGER .*? ON " + name, writes),\n    (r"DROP TRIGGER .*? ON " + name, closed),\n    (r"(?:CREATE|ALTER|DROP) POLICY .*? ON " + name, closed),\n    (r"CREATE (?:OR REPLACE )?RULE .*? TO " + name, closed),\n    (r"(?:ALTER|DROP) RULE .*? ON " + name, closed),\n    (r"REFRESH MATERIALIZED VIEW (?!CONCURRENTLY)" + name, closed),\n    (r"CLUSTER (?:VERBOSE )?" + name, closed),\n    (r"REINDEX (?:\\(.*?\\) )?TABLE (?!CONCURRENTLY)" + name, closed),\n)\n\n\ndef begins(pattern, text):\n    return re.match(pattern, text, re.IGNORECASE)\n\n\ndef find(pattern, text):\n    return begins(pattern + r"(?=\\W|\\Z)", text)\n\n\ndef of_sql(sql):\n    """What the statements of a text lock, without repetition."""\n    found = []\n    for statement in reader.statements_of(sql, False):\n        found += [each for each in of_statement(statement) if each not in found]\n    return found\n\n\ndef of_statement(text):\n    found = find(r"ALTER TABLE " + exists + "(?:ONLY )?" + name, text)\n    if found:\n        for action in reader.split(text[found.end() :].strip(" *")):\n            for each in of_action(found.group(1), action):\n                yield each\n        return\n    found = find(r"CREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY)" + exists + "(?:" + part + " )??ON (?:ONLY )?" + name, text)\n    if found:\n        yield ["table", found.group(1), rows_only]\n        return\n    found = begins(r"(?:DROP INDEX|REINDEX (?:\\(.*?\\) )?INDEX) (?!CONCURRENTLY)" + exists, text)\n    if found:\n        for each in names(text[found.end() :]):\n            yield ["index", each, ""]\n        return\n    if find(r"CREATE (?:\\w+ )*?TABLE", text):\n        for each in re.findall(r"\\bREFERENCES " + name, text, re.IGNORECASE):\n            yield ["table", each, writes]\n        for each in re.findall(r"\\bPARTITION OF " + name, text, re.IGNORECASE):\n            yield ["table", each, closed]\n        return\n    found = begins(r"(DROP TABLE|TRUNCATE(?: TABLE)?) " + exists + "(?:ONLY )?", text)\n    if found:\n        for each in names(text[found.end() :]):\n            yield ["table", each, closed]\n            if found.group(1).upper() == "DROP TABLE" or re.search(r" CASCADE\\Z", text, re.IGNORECASE):\n                yield ["others", each, ""]\n        return\n    for pattern, mode in others:\n        found = find(pattern, text)\n        if found:\n            yield ["table", found.group(1), mode]\n            return\n    if find("(DO|CALL)", text):\n        yield ["unread", text[:60], ""]\n\n\ndef names(text):\n    text = re.sub(r"(?i) (CASCADE|RESTRICT|RESTART IDENTITY|CONTINUE IDENTITY)(?=\\Z| )", "", text)\n    return [found.group(1) for found in (find(name, each) for each in reader.split(text)) if found]\n\n\ndef of_action(table, action):\n    if begins(weak, action):\n        return\n    parents = re.findall(r"\\bREFERENCES " + name, action, re.IGNORECASE)\n    found = find(r"ADD (?:CONSTRAINT " + part + " )?FOREIGN KEY", action)\n    found = found or find(r"(ENABLE|DISABLE) (\\w+ )?TRIGGER", action)\n    yield ["table", table, writes if found else closed]\n    for each in parents:\n        yield ["table", each, writes]\n    found = find(r"DROP CONSTRAINT " + exists + "(" + part + ")", action)\n    if found:\n        yield ["constraint", table, found.group(1)]\n        return\n    found = find(r"DROP (?:COLUMN )?" + exists + "(" + part + ")", action)\n    found = found or find(r"ALTER (?:COLUMN )?(" + part + ") (?:SET DATA )?TYPE", action)\n    if found:\n        yield ["column", table, found.group(1)]\n\n\ndef concurrent_of(sql):\n    """Pairs of index and table that a text builds while reading and writing go on."""\n    pattern = r"CREATE (?:UNIQUE )?INDEX CONCURRENTLY " + exists + "(" + part + ") ON (?:ONLY )?" + name\n    found = [find(pattern, each) for each in reader.statements_of(sql, False)]\n    return [(plain(each.group(1)), each.group(2)) for each in found if each]\n\n\ndef plain(identifier):\n    """A name as the catalog has it."""\n    quoted = identifier.startswith('"')\n    return identifier[1:-1].replace('""', '"') if quoted else identifier.lower()\n\n\ndef leading(statements):\n    """The statements that come before the first step of code, or after it where it is the first; joined."""\n    found = []\n    for each in statements:\n        if each.startswith("--"):\n            if "CANNOT BE WRITTEN AS SQL" in each and found:\n                break\n        else:\n            found.append(each)\n    return "\\n".join(found)\n\n\ndef resolved(rows_of, wanted):\n    """Tables by their number in the catalog, as it is now; what is not there yet is left out."""\n    if not wanted:\n        return {}\n    query = (\n        "SELECT n.at, c.oid, i.indrelid FROM unnest(%s::text[]) WITH ORDINALITY n(name, at) "\n        "JOIN pg_class c ON c.oid = to_regclass(n.name) LEFT JOIN pg_index i ON i.indexrelid = c.oid"\n    )\n    found = {at: (oid, table) for at, oid, table in rows_of(query, [[each[1] for each in wanted]])}\n    strength, sides = {}, []\n\n    def lock(oid, mode):\n        strength[oid] = max(strength.get(oid, 0), modes.index(mode))\n\n    for at, (what, _, more) in enumerate(wanted, 1):\n        oid, table = found.get(at, (None, None))\n        if what == "index" and table:\n            lock(table, closed)\n        elif oid and what == "table":\n            lock(oid, more)\n        elif oid and what != "index":\n            sides.append((what, oid, plain(more)))\n    if sides:\n        column = "ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = %s AND attnum = ANY(%s))"\n        columns = ", ".join(column % each for each in (("conrelid", "conkey"), ("confrelid", "confkey")))\n        query = "SELECT conrelid, confrelid, conname::text, %s FROM pg_constraint WHERE contype = 'f'" % columns\n        tables = [oid for _, oid, _ in sides]\n        query += " AND (conrelid = ANY(%s::oid[]) OR confrelid = ANY(%s::oid[]))"\n        for child, parent, title, own, theirs in rows_of(query, [tables, tables]):\n            for what, oid, more in sides:\n                here = (own if oid == child else []) + (theirs if oid == parent else [])\n                # A primary key that others refer to has its own name.\n                is_it = title == more or oid == parent if what == "constraint" else what == "others" or more in here\n                if oid in (child, parent) and is_it:\n                    lock(child, closed)\n                    lock(parent, closed)\n    query = (\n        "SELECT c.oid, c.relkind::text, quote_ident(s.nspname) || '.' || quote_ident(c.relname), "\n        "CASE WHEN s.nspname = current_schema() THEN '' ELSE s.nspname || '.' END || c.relname, "\n        "CASE WHEN c.relpages > 0 OR c.reltuples > 0 THEN c.reltuples ELSE pg_stat_get_live_tuples(c.oid) END, "\n        "c.relpages::bigint * current_setting('block_size')::bigint "\n        "FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace WHERE c.oid = ANY(%s::oid[])"\n    )\n    return {\n        oid: {\n            "name": full,\n            "table": shown,\n            "mode": modes[strength[oid]],\n            "kind": kind,\n            "rows": int(rows),\n            "bytes": size,\n        }\n        for oid, kind, full, shown, rows, size in rows_of(query, [list(strength)])\n    }\n`,"main.py":`"""The order: a plan in the project's own process; then, without the project in memory, the web's answer, the\nmigration and the comparison after it.\n\nThe same text runs in each of these processes. DJANGO_ROLLOUT_SPEC says which one it is.\n"""\nimport atexit\nimport json\nimport os\nimport sys\n\nfrom rollout_inspector import run, task\n\n\ndef main():\n    locks = os.environ.get("DJANGO_ROLLOUT_LOCKS")\n    if locks and "DJANGO_ROLLOUT_SPEC" not in os.environ:\n        from rollout_inspector import guard\n\n        return guard.begin(locks)\n    task.read()\n    if "child" in task.spec:\n        from rollout_inspector import web\n\n        web.web_tells()\n        finish()\n    elif "verify" in task.spec:\n        verify()\n        finish()\n    elif "handed" in task.spec:\n        state = run.handed()\n        run.after_plan(state)\n        finish(state["found"].get("failed", 0))\n    else:\n        plan()\n\n\ndef finish(code=0):\n    sys.stdout.flush()\n    # Not by sys.exit: threads that the project has started would keep it.\n    os._exit(code)\n\n\ndef plan():\n    import django\n    from django.conf import settings\n    from django.core.management import call_command, get_commands\n    from django.db import connections\n\n    # Django reports settings that cannot be imported only when they are read; then the apps.\n    settings.INSTALLED_APPS\n    django.setup()\n\n    from rollout_inspector import verdict, web\n    from rollout_inspector.identity import asked, connect, identity_of\n    from rollout_inspector.needs import packed\n    from rollout_inspector.plan import plan_of\n\n    # As it is now: the project may change it when it connects.\n    environment = {name: value for name, value in os.environ.items() if not name.startswith("DJANGO_ROLLOUT_")}\n    planned = planned_databases()\n    identities = {alias: identity_of(connections[alias]) for alias in planned}\n    found = {"stated": dict(identities), "identities": identities}\n    question, silent = web.question_of(found["stated"])\n    made = {}\n    try:\n        call_command("check", stdout=sys.stderr)\n        for alias, own in planned.items():\n            connect(connections[alias])\n            identities[alias] = asked(connections[alias])\n            made[alias] = plan_of(alias, identities[alias], own)\n    except Exception as error:\n        # A database that does not answer, or that is none of Django's, may be only the wrong one.\n        for alias in identities:\n            try:\n                connections[alias].ensure_connection()\n                identities[alias] = asked(connections[alias])\n            except Exception:\n                pass\n        found["failed"] = getattr(error, "returncode", 1) or 1\n        connections.close_all()\n        # Told by Django and Python first, as it is.\n        if question:\n            atexit.register(run.hand_over, found, question, silent)\n        else:\n            run.after_plan({"found": found, "question": None, "silent": silent, "spec": task.spec})\n        raise\n\n    connections.close_all()\n    found["plans"] = [each["plan"] for each in made.values()]\n    found["needs"] = [packed({alias: each["needs"] for alias, each in made.items()})]\n    found["judged"] = None\n    if verdict.is_judged():\n        pending = [migration for each in made.values() for migration in each["pending"]]\n        findings = [finding for each in made.values() for finding in each["findings"]]\n        judged = verdict.concluded(findings, pending)\n        judged["versions"] = versions_told([each["sources"] for each in made.values()])\n        found["judged"] = judged\n    questions = [each["question"] for each in made.values() if each["question"] and each["pending"]]\n    # A command that may do more than the plan shows cannot be compared with it.\n    found["verify"] = questions and {\n        "start": run.command_again(),\n        "env": environment,\n        "tables": questions,\n    }\n    # By alias and migration, what it begins to lock; none where nothing runs that could wait.\n    found["leading"] = None\n    if verdict.is_judged() and task.spec.get("locks") is not None:\n        databases = [each["leading"] for each in made.values() if each["leading"] is not None]\n        found["leading"] = {name: each for own in databases for name, each in own.items()} if databases else None\n    # A project's own \`migrate\` may do anything: django-tenants goes through all schemas.\n    found["always"] = bool(task.spec.get("always")) or get_commands().get("migrate") != "django.core"\n    found["django"] = django.get_version()\n    run.hand_over(found, question, silent)\n\n\ndef planned_databases():\n    """Returns apps by alias; None: all of them.\n\n    Where no router says otherwise all is the default one's, and a mirror is a copy; what a router keeps away from is\n    not asked at all: it may be anything, and out of reach.\n    """\n    from django.conf import settings\n    from django.db import connections\n    from django.db.migrations.loader import MigrationLoader\n\n    from rollout_inspector.plan import own_apps\n\n    planned = {alias: None for alias in task.named()}\n    if settings.DATABASE_ROUTERS and not task.spec.get("only"):\n        on_disk = MigrationLoader(None)\n        for alias in connections:\n            mirror = (connections[alias].settings_dict.get("TEST") or {}).get("MIRROR")\n            own = set() if mirror or alias in planned else own_apps(alias, on_disk)\n            if own:\n                planned[alias] = own\n    return planned\n\n\ndef versions_told(sources):\n    """The versions that run, and where the needs of each come from: the least trusted of all databases."""\n    told = []\n    for index, version in enumerate(task.spec["running"]):\n        of = [each[index] for each in sources if index < len(each)]\n        source = "state" if "state" in of or not of else of[0]\n        told.append({"names": version["names"], "tag": version.get("tag", ""), "source": source})\n    return told\n\n\ndef verify():\n    """In a process of its own, after the migration."""\n    import django\n    from django.db import connections\n\n    django.setup()\n    from rollout_inspector import verdict\n\n    with os.fdopen(task.spec["verify"], "rb") as file:\n        questions = json.loads(file.read().decode("ascii"))\n    try:\n        told = [verdict.verified(each, connections[each["alias"]]) for each in questions]\n        task.say(json.dumps({"verified": told}))\n    except Exception as error:\n        task.say(json.dumps({"verified": None, "why": str(error)[:300]}))\n`,"needs.py":`"""What code needs of a database: the fingerprint of an image.\n\nIt is taken from the registry of apps and not from the migrations, because that is what the code's queries name: a\nfield that is hidden from the running model, a table named by an environment variable, and apps without migrations\nare in it as they are.\n\n    {table: {"m": model, "u": 1 if not managed, "o": 1 if its app has no migrations, "c": {column: {...}}}}\n\nA column has: "t" its type; and 1 if it may be NULL ("n"), has a database default ("d"), a Python default ("p"), or\ngets its value from the database ("g"); "r": [table, 1 if a constraint] for a foreign key.\n"""\nimport base64\nimport json\nimport re\nimport zlib\n\n# Of one database, unpacked; far above what a project of 400 models needs.\nlongest = 4 * 1024 * 1024\n# Some names of one type: the same column in other versions of Django.\nsame_type = {"serial": "integer", "bigserial": "bigint", "smallserial": "smallint"}\n\n\ndef has_db_default(field):\n    """Django 5.0 and later."""\n    has = getattr(field, "has_db_default", None)\n    return bool(has()) if has else False\n\n\ndef is_filled(field):\n    """Whether the database sets a value that an INSERT leaves out."""\n    by_database = getattr(field, "generated", False) or field.get_internal_type().endswith("AutoField")\n    return bool(has_db_default(field) or by_database)\n\n\ndef type_of(field, connection):\n    try:\n        text = field.db_type(connection) or ""\n    except Exception:\n        return ""\n    text = re.sub(r"\\s+(GENERATED|AUTO_INCREMENT|NOT NULL|PRIMARY KEY).*", "", str(text))\n    return same_type.get(text, text)\n\n\ndef reference_of(field):\n    """The table that a foreign key refers to, and whether the database has a constraint for it."""\n    if not field.is_relation or field.remote_field is None:\n        return None\n    model = field.remote_field.model\n    if isinstance(model, str):\n        return None\n    return [model._meta.db_table, 1 if getattr(field, "db_constraint", False) else 0]\n\n\ndef needs_of_field(field, connection):\n    need = {"t": type_of(field, connection)}\n    if field.null:\n        need["n"] = 1\n    if has_db_default(field):\n        need["d"] = 1\n    if field.has_default():\n        need["p"] = 1\n    if is_filled(field) and not need.get("d"):\n        need["g"] = 1\n    reference = reference_of(field)\n    if reference:\n        need["r"] = reference\n    return need\n\n\ndef needs_of(connection, apps, is_here, migrated):\n    """Returns the needs of all models of these apps that \`is_here\` finds in this database."""\n    needs = {}\n    for model in apps.get_models(include_auto_created=True, include_swapped=False):\n        options = model._meta\n        if options.proxy or options.abstract or options.swapped or not is_here(model):\n            continue\n        table = needs.setdefault(options.db_table, {"m": options.label, "c": {}})\n        if not options.managed:\n            table["u"] = 1\n        if options.app_label not in migrated:\n            table["o"] = 1\n        for field in options.local_concrete_fields:\n            table["c"][field.column] = needs_of_field(field, connection)\n    return needs\n\n\ndef packed(needs):\n    text = json.dumps(needs, sort_keys=True, separators=(",", ":"))\n    return base64.b64encode(zlib.compress(text.encode("utf-8"), 9)).decode("ascii")\n\n\ndef unpacked(text):\n    """Returns nothing for what cannot be read: others may have written it."""\n    try:\n        inflate = zlib.decompressobj()\n        data = inflate.decompress(base64.b64decode(text), longest)\n        if inflate.unconsumed_tail:\n            return None\n        needs = json.loads(data.decode("utf-8"))\n        return needs if is_needs(needs) else None\n    except (ValueError, TypeError, zlib.error):\n        return None\n\n\ndef is_needs(needs):\n    """{alias: needs}"""\n\n    def is_column(column):\n        reference = column.get("r", ["", 0])\n        return isinstance(column.get("t"), str) and isinstance(reference[0], str)\n\n    try:\n        return all(\n            isinstance(table["m"], str) and all(map(is_column, table["c"].values()))\n            for tables in needs.values()\n            for table in tables.values()\n        )\n    except (AttributeError, KeyError, IndexError, TypeError):\n        return False\n`,"plan.py":`"""What is pending in a database."""\nfrom django.apps import apps\nfrom django.core.management import CommandError\nfrom django.db import connections, router\nfrom django.db.migrations.executor import MigrationExecutor\n\nfrom rollout_inspector import locks, task, verdict\nfrom rollout_inspector.effects import is_code\n\n# In characters: a plan is one line of a container's log, which holds 10 MiB before it is rotated.\nlongest_sql = 8000\nlongest_sql_of_all = 400000\n\n# What Django asks a database while it puts together the text of a migration. Anything else would be an operation of\n# the project's own that writes past the schema editor: a plan never writes.\nreading = ("SELECT", "SHOW", "PRAGMA", "DESCRIBE", "EXPLAIN")\ntransaction = ("BEGIN", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK", "SET CONSTRAINTS")\n\n\ndef refuse_writes(execute, sql, params, many, context):\n    if not str(sql).lstrip().upper().startswith(reading + transaction):\n        raise CommandError("a plan never writes: " + str(sql))\n    return execute(sql, params, many, context)\n\n\ndef inner(operation):\n    # SeparateDatabaseAndState: what it does to the database is what can be undone or not.\n    return getattr(operation, "database_operations", None) or []\n\n\ndef reversible(operation):\n    return bool(operation.reversible) and all(reversible(each) for each in inner(operation))\n\n\ndef hides_code(operations):\n    """Whether code is inside of a SeparateDatabaseAndState: sqlmigrate would run it."""\n    hidden = [each for operation in operations for each in inner(operation)]\n    return any(is_code(each) for each in hidden) or bool(hidden) and hides_code(hidden)\n\n\ndef own_apps(alias, loader):\n    """Apps of which a router keeps tables in this database and not in the default one."""\n\n    def is_own(model):\n        if router.allow_migrate_model("default", model):\n            return False\n        # A legacy table is nobody's to make (managed = False).\n        there = router.allow_migrate_model(alias, model)\n        return there and model._meta.can_migrate(connections[alias])\n\n    with_migrations = [apps.get_app_config(app) for app in loader.migrated_apps]\n    return {app.label for app in with_migrations if any(map(is_own, app.get_models()))}\n\n\ndef with_sql(executor, connection, migrations, watched):\n    """Yields each migration, the text that sqlmigrate would print, and its statements; None where it cannot tell."""\n    # The state is carried along: to build it again for each migration, as sqlmigrate does, takes\n    # minutes in a project with hundreds of them.\n    state = executor._create_project_state(with_applied_migrations=True)\n    left = longest_sql_of_all\n    for migration in migrations:\n        sql = statements = None\n        if left > 0:\n            try:\n                if hides_code(migration.operations):\n                    raise CommandError("it would run its code")\n                if state is None:\n                    state = executor.loader.project_state(\n                        (migration.app_label, migration.name), at_end=False\n                    )\n                with connection.execute_wrapper(refuse_writes):\n                    with connection.schema_editor(\n                        collect_sql=True, atomic=migration.atomic\n                    ) as editor:\n                        state = watched(migration).apply(state, editor, collect_sql=True)\n                statements = editor.collected_sql\n                sql = "\\n".join(statements)\n            except Exception:\n                # An operation that looks up a constraint which a migration before it, unapplied\n                # too, is yet to make fails here as it does in sqlmigrate, and so does what would\n                # write. The plan is worth telling without its SQL.\n                state = None\n        if sql is not None:\n            if len(sql) > min(longest_sql, left):\n                sql = sql[: min(longest_sql, left)] + "\\n-- (cut)"\n            left -= len(sql)\n        yield migration, sql, statements\n\n\ndef leaf_of_apps(loader):\n    leaf = {}\n    applied = [key for key in loader.graph.nodes if key in loader.applied_migrations]\n    for app, name in sorted(applied):\n        children = loader.graph.node_map[(app, name)].children\n        if not any(c.key[0] == app and c.key in loader.applied_migrations for c in children):\n            leaf[app] = name\n    return leaf\n\n\ndef not_in_code(loader):\n    """Migrations that the database has and this code does not.\n\n    \`newer\` tells a version deployed later (its migrations came after all that this code knows)\n    from what squashed migrations and removed apps leave behind.\n    """\n    known = set(loader.disk_migrations)\n    for migration in loader.disk_migrations.values():\n        known.update(migration.replaces)\n\n    def at(key):\n        # None for a squashed migration that counts as applied because those it replaces are.\n        return getattr(loader.applied_migrations[key], "applied", None)\n\n    unknown = [key for key in sorted(loader.applied_migrations) if key not in known]\n    times = {key: at(key) for key in loader.applied_migrations if at(key) is not None}\n    apps = {app for app, _ in known}\n    for app, name in unknown:\n        before = [\n            when\n            for key, when in times.items()\n            if key in known and (key[0] == app or app not in apps)\n        ]\n        when = times.get((app, name))\n        newer = when is not None and all(when >= other for other in before)\n        yield {"app": app, "name": name, "newer": newer}\n\n\ndef to_record(executor):\n    """Squashed migrations that \`migrate\` marks as applied, since all that they replace is.\n\n    As MigrationExecutor.check_replacements does. Without it the release that removes the replaced\n    ones would end with InconsistentMigrationHistory.\n    """\n    recorded = executor.recorder.applied_migrations()\n    for key, migration in sorted(executor.loader.replacements.items()):\n        if key not in recorded and all(each in recorded for each in migration.replaces):\n            yield {"app": key[0], "name": key[1]}\n\n\ndef name_of(migration):\n    return "%s.%s" % (migration.app_label, migration.name)\n\n\ndef locks_of(connection, with_text):\n    """By migration, the tables of today that it locks so that reading or writing waits; None where it is not known."""\n\n    def rows_of(query, values):\n        with connection.cursor() as cursor:\n            cursor.execute(query, values)\n            return cursor.fetchall()\n\n    found = {}\n    for migration, _, statements in with_text:\n        tables = None\n        try:\n            if statements is not None:\n                wanted = [each for each in locks.of_sql("\\n".join(statements)) if each[0] != "unread"]\n                tables = sorted(locks.resolved(rows_of, wanted).values(), key=lambda table: table["table"])\n        except Exception:\n            # It is reported only.\n            pass\n        keys = ("table", "mode", "rows", "bytes")\n        found[name_of(migration)] = tables and [{key: table[key] for key in keys} for table in tables]\n    return found\n\n\ndef leading_of(alias, with_text):\n    return {\n        "%s %s" % (alias, name_of(migration)): locks.of_sql(locks.leading(statements))\n        for migration, _, statements in with_text\n        if statements is not None and migration.atomic\n    }\n\n\ndef is_pooled(connection):\n    """Whether two connections at once get the same session of the server: a pooler gives it to each transaction."""\n    query = "SELECT pg_backend_pid()::text || ' ' || pg_postmaster_start_time()"\n\n    def session_of(each):\n        with each.cursor() as cursor:\n            cursor.execute(query)\n            return cursor.fetchone()[0]\n\n    other = connection.copy()\n    try:\n        return any(session_of(connection) == session_of(other) for _ in range(3))\n    except Exception:\n        # A server that has no second connection left.\n        return False\n    finally:\n        other.close()\n\n\ndef version_of(connection):\n    try:\n        return ".".join(str(part) for part in connection.get_database_version())\n    except (AttributeError, NotImplementedError):\n        return None\n\n\ndef plan_of(alias, identity, own):\n    """Returns the plan of one database, its needs and its judge; of the apps in \`own\` alone where that is not None."""\n    connection = connections[alias]\n    executor = MigrationExecutor(connection)\n    loader = executor.loader\n    # As \`migrate\` does: it would refuse to begin.\n    loader.check_consistent_history(connection)\n    conflicts = loader.detect_conflicts()\n    if conflicts:\n        raise CommandError(\n            "Conflicting migrations detected; multiple leaf nodes in the migration graph: ("\n            + "; ".join("%s in %s" % (", ".join(names), app) for app, names in conflicts.items())\n            + ").\\nTo fix them run 'python manage.py makemigrations --merge'"\n        )\n    pending = [each for each, _ in executor.migration_plan(loader.graph.leaf_nodes())]\n    if own is not None:\n        pending = [each for each in pending if each.app_label in own]\n    judge = verdict.Judge(connection, alias, executor, refuse_writes)\n    with_text = list(with_sql(executor, connection, pending, judge.watched))\n    locked = None\n    if verdict.is_judged() and connection.vendor == "postgresql":\n        locked = locks_of(connection, with_text)\n    plan = {\n        "database": alias,\n        "identity": identity,\n        "vendor": connection.vendor,\n        "vendorName": connection.display_name,\n        "version": version_of(connection),\n        "transactionalDdl": bool(connection.features.can_rollback_ddl),\n        "pending": [\n            {\n                "app": migration.app_label,\n                "name": migration.name,\n                "operations": [type(each).__name__ for each in migration.operations],\n                "atomic": bool(migration.atomic),\n                "reversible": all(reversible(each) for each in migration.operations),\n                "sql": sql,\n                "locks": locked[name_of(migration)] if locked else None,\n            }\n            for migration, sql, _ in with_text\n        ],\n        "pooled": bool(pending) and locked is not None and is_pooled(connection),\n        "squashed": [each for each in to_record(executor) if own is None or each["app"] in own],\n        "applied": leaf_of_apps(loader),\n        "unknown": list(not_in_code(loader)) if own is None else [],\n    }\n    needs = judge.needs_of(apps)\n    findings, question = [], None\n    if verdict.is_judged():\n        try:\n            judge.judge(pending, needs)\n            findings, question = judge.findings, judge.to_verify()\n        except Exception as error:\n            findings = [verdict.unjudged(alias, error, pending)]\n    return {\n        "plan": plan,\n        "needs": needs,\n        "leading": None if locked is None else leading_of(alias, with_text),\n        "pending": pending,\n        "findings": findings,\n        "question": question,\n        "sources": [source for _, source in judge.known],\n    }\n`,"reader.py":`"""Reads what SQL statements change of a schema; what it cannot read it says. Pure.\n\nA change is a dict for effects.Event. Statements that change no table (SELECT, UPDATE, indexes that are not unique,\nfunctions, rights) give none.\n"""\nimport re\n\n# A name, perhaps quoted and with its schema.\nname = r"(?:[\\"\`\\[]?\\w+[\\"\`\\]]?\\.)?[\\"\`\\[]?(\\w+)[\\"\`\\]]?"\ncolumn = r"[\\"\`\\[]?(\\w+)[\\"\`\\]]?"\nharmless = (\n    r"(SELECT|INSERT|UPDATE|DELETE|WITH|MERGE|SET|RESET|SHOW|ANALYZE|ANALYSE|VACUUM|GRANT|REVOKE|COMMENT|LOCK|BEGIN|"\n    r"START|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE|REFRESH|REINDEX|COPY|TRUNCATE|VALUES|PRAGMA|OPTIMIZE|CALL|"\n    r"CREATE\\s+(OR\\s+REPLACE\\s+)?(EXTENSION|FUNCTION|PROCEDURE|AGGREGATE|SEQUENCE|SCHEMA|TYPE|DOMAIN|COLLATION|ROLE|USER|"\n    r"POLICY|PUBLICATION|STATISTICS|OPERATOR|CAST|TEXT|EVENT)|"\n    r"CREATE\\s+(OR\\s+REPLACE\\s+)?(CONSTRAINT\\s+)?TRIGGER|"\n    r"CREATE\\s+(FULLTEXT\\s+|SPATIAL\\s+)?INDEX|"\n    r"ALTER\\s+(EXTENSION|SEQUENCE|INDEX|FUNCTION|PROCEDURE|TYPE|ROLE|USER|DEFAULT|PUBLICATION|COLLATION|STATISTICS)|"\n    r"DROP\\s+(INDEX|FUNCTION|PROCEDURE|TRIGGER|SEQUENCE|POLICY|RULE|PUBLICATION|STATISTICS|ROLE|USER|AGGREGATE|EVENT))\\b"\n)\nchanging = r"\\b(ALTER|DROP|RENAME|EXECUTE)\\b"\n\n\ndef statements_of(sql, escapes):\n    """Splits at semicolons that are not inside of a string, a comment or a dollar-quoted body.\n\n    escapes  a backslash in a string escapes the next letter, as in MySQL; in PostgreSQL only in E'...'\n    """\n    dollar = chr(36)\n    plain, escaped = r"'(?:[^']|'')*'", r"'(?:[^'\\\\]|''|\\\\.)*'"\n    strings = escaped if escapes else r"\\b[eE]" + escaped + "|" + plain\n    others = r"\\"[^\\"]*\\"|\`[^\`]*\`|\\D(\\w*)\\D.*?\\D\\1\\D|;".replace(r"\\D", "\\\\" + dollar)\n    token = re.compile(r"--[^\\n]*|/\\*.*?\\*/|" + strings + "|" + others, re.DOTALL)\n    statement, at = [], 0\n    for found in token.finditer(sql):\n        statement.append(sql[at : found.start()])\n        at = found.end()\n        text = found.group(0)\n        if text == ";":\n            yield " ".join("".join(statement).split())\n            statement = []\n        elif text.startswith(("--", "/*")):\n            statement.append(" ")\n        else:\n            # A string is kept as a whole word; what it says does not matter, but in a body of code.\n            is_body = text.startswith(dollar)\n            statement.append(text if text[:1] in "\\"\`" or is_body else "'x'")\n    statement.append(sql[at:])\n    yield " ".join("".join(statement).split())\n\n\ndef changes_of(sql, escapes=False):\n    for statement in statements_of(sql, escapes):\n        if statement:\n            for change in of_statement(statement):\n                yield change\n\n\ndef unread(statement):\n    return {"kind": "unread", "statement": statement}\n\n\ndef match(pattern, text):\n    return re.match(pattern + r"(?=\\W|\\Z)", text, re.IGNORECASE)\n\n\ndef of_statement(statement):\n    found = match(r"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?" + name, statement)\n    if found:\n        table = found.group(1)\n        for action in split(statement[found.end() :].strip(" *")):\n            for change in of_action(table, action, statement):\n                yield change\n        return\n    if re.match(r"DROP (TABLE|(MATERIALIZED )?VIEW) ", statement, re.IGNORECASE):\n        rest = re.sub(r"(?i)^DROP (TABLE|(MATERIALIZED )?VIEW) (IF EXISTS )?|\\s+(CASCADE|RESTRICT)\\Z", "", statement)\n        for each in split(rest):\n            dropped = match(name, each)\n            yield {"kind": "delete", "table": dropped.group(1)} if dropped else unread(statement)\n        return\n    found = match(r"CREATE (?:OR REPLACE )?(?:TEMP\\w* |RECURSIVE |MATERIALIZED )*VIEW (?:IF NOT EXISTS )?" + name, statement)\n    if found:\n        yield {"kind": "view", "table": found.group(1)}\n        return\n    found = match(r"CREATE (?:GLOBAL |LOCAL |TEMP |TEMPORARY |UNLOGGED |FOREIGN )*TABLE (?:IF NOT EXISTS )?" + name, statement)\n    if found:\n        yield {"kind": "create", "table": found.group(1)}\n        return\n    found = match(r"CREATE UNIQUE INDEX (?:CONCURRENTLY )?(?:IF NOT EXISTS )?(?:" + name + r" )?ON (?:ONLY )?" + name, statement)\n    if found:\n        columns = re.match(r"[^(]*\\(([^)]*)\\)", statement[found.end() :])\n        words = [each.strip(" \\"\`") for each in columns.group(1).split(",")] if columns else []\n        known = bool(words) and all(re.match(r"\\w+\\Z", each) for each in words)\n        yield {"kind": "unique", "table": found.group(2), "columns": sorted(words) if known else [found.group(1) or "?"]}\n        return\n    found = match(r"RENAME TABLE " + name + " TO " + name, statement)\n    if found and "," not in statement:\n        yield {"kind": "rename", "old": found.group(1), "new": found.group(2)}\n        return\n    if re.match(r"DO\\b", statement, re.IGNORECASE):\n        yield unread(statement)\n    elif not re.match(harmless, statement, re.IGNORECASE) and re.search(changing, statement, re.IGNORECASE):\n        yield unread(statement)\n    elif re.match(r"DROP .* CASCADE\\Z", statement, re.IGNORECASE):\n        yield unread(statement)\n\n\ndef split(text):\n    """At commas that are not inside of brackets or quotes."""\n    parts, depth, quote, start = [], 0, None, 0\n    for at, sign in enumerate(text):\n        if quote:\n            quote = None if sign == quote else quote\n        elif sign in "'\\"\`":\n            quote = sign\n        elif sign in "()":\n            depth += 1 if sign == "(" else -1\n        elif sign == "," and depth == 0:\n            parts.append(text[start:at].strip())\n            start = at + 1\n    return [each for each in parts + [text[start:].strip()] if each]\n\n\ndef of_action(table, action, statement):\n    """One action of ALTER TABLE."""\n\n    def here(kind, **more):\n        return dict(more, kind=kind, table=table)\n\n    found = match(r"RENAME TO " + name, action) or match(r"RENAME AS " + name, action)\n    if found:\n        yield {"kind": "rename", "old": table, "new": found.group(1)}\n        return\n    found = match(r"RENAME (?:COLUMN )?" + column + " TO " + column, action)\n    if found and not match(r"RENAME (?:CONSTRAINT|INDEX|KEY)", action):\n        yield here("rename-column", column=found.group(1), to=found.group(2))\n        return\n    if match(r"DROP (?:CONSTRAINT|FOREIGN KEY|INDEX|KEY|PRIMARY KEY|CHECK)", action):\n        found = match(r"DROP (?:CONSTRAINT|CHECK) (?:IF EXISTS )?" + column, action)\n        if found:\n            yield here("drop-check", name=found.group(1))\n        return\n    found = match(r"DROP (?:COLUMN )?(?:IF EXISTS )?" + column, action)\n    if found:\n        yield here("remove", column=found.group(1))\n        return\n    found = match(r"ALTER (?:COLUMN )?" + column + r" (SET NOT NULL|DROP NOT NULL|SET DEFAULT|DROP DEFAULT)", action)\n    if found:\n        word = found.group(2).upper()\n        yield here("set", column=found.group(1), **({"null": word[0] == "D"} if "NULL" in word else {"filled": word[0] == "S"}))\n        return\n    found = match(r"ALTER (?:COLUMN )?" + column + r" (?:SET DATA )?TYPE (.+?)(?: USING .*| COLLATE .*)?\\Z", action)\n    if found:\n        yield here("set", column=found.group(1), type=known_type(found.group(2)))\n        return\n    found = match(r"ALTER (?:COLUMN )?" + column + r" (ADD GENERATED|SET GENERATED|DROP IDENTITY)", action)\n    if found:\n        yield here("set", column=found.group(1), filled=found.group(2).upper() != "DROP IDENTITY")\n        return\n    if match(r"ALTER (?:COLUMN )?" + column + r" (?:SET|RESET) (?:STATISTICS|STORAGE|COMPRESSION|\\()", action + " "):\n        return\n    found = match(r"(?:MODIFY|CHANGE) (?:COLUMN )?(?:IF EXISTS )?" + column + " (.+)", action)\n    if found:\n        old, rest = found.group(1), found.group(2)\n        if match("CHANGE", action):\n            words = match(column + " (.+)", rest)\n            if words is None:\n                yield unread(statement)\n                return\n            rest = words.group(2)\n            if words.group(1) != old:\n                yield here("rename-column", column=old, to=words.group(1))\n            old = words.group(1)\n        yield here("set", column=old, **dict(described(rest), parent=None))\n        return\n    if match(r"ADD (?:CONSTRAINT|UNIQUE|CHECK|FOREIGN KEY|PRIMARY KEY|EXCLUDE|INDEX|KEY|FULLTEXT|SPATIAL)", action):\n        for change in of_constraint(action, here):\n            yield change\n        return\n    found = match(r"ADD (?:COLUMN )?(?:IF NOT EXISTS )?" + column + " (.+)", action)\n    if found:\n        yield here("add", column=found.group(1), **described(found.group(2)))\n        return\n    if match("SET SCHEMA", action):\n        yield unread(statement)\n        return\n    if re.match(\n        r"(VALIDATE|OWNER|SET|RESET|ENABLE|DISABLE|CLUSTER|REPLICA|ENGINE|ALGORITHM|LOCK|AUTO_INCREMENT|COMMENT|"\n        r"RENAME (CONSTRAINT|INDEX|KEY)|ROW_FORMAT|FORCE)\\b",\n        action,\n        re.IGNORECASE,\n    ):\n        return\n    yield unread(statement)\n\n\ndef of_constraint(action, here):\n    found = match(r"ADD (?:CONSTRAINT )?" + column, action)\n    title = found.group(1) if found and match("ADD CONSTRAINT", action) else "?"\n    unique = re.search(r"\\bUNIQUE (?:KEY |INDEX )?(?:\\w+ )?\\(([^)]*)\\)", action, re.IGNORECASE)\n    parent = re.search(r"\\bFOREIGN KEY ?(?:\\w+ )?\\(" + column + r"\\) ?REFERENCES " + name, action, re.IGNORECASE)\n    if parent:\n        yield here("reference", column=parent.group(1), parent=parent.group(2))\n    elif unique:\n        yield here("unique", columns=sorted(each.strip(" \\"\`") for each in unique.group(1).split(",")))\n    elif re.search(r"\\bUNIQUE\\b", action, re.IGNORECASE):\n        yield here("unique", columns=[title])\n    elif re.search(r"\\b(CHECK|EXCLUDE)\\b", action, re.IGNORECASE):\n        yield here("check", name=title)\n\n\ndef known_type(text):\n    text = re.sub(r"\\s+", " ", text.strip().lower()).replace("character varying", "varchar")\n    same = {"int": "integer", "int4": "integer", "int8": "bigint", "int2": "smallint", "timestamptz": "timestamp with time zone"}\n    return same.get(text, text)\n\n\ndef described(text):\n    """The words behind a new column's name: type, NULL, DEFAULT and so on."""\n    has = re.compile(r"\\b(NOT NULL|NULL|DEFAULT|GENERATED|AUTO_INCREMENT|REFERENCES|PRIMARY KEY|UNIQUE|CHECK|COLLATE|CONSTRAINT|FIRST|AFTER)\\b", re.IGNORECASE)\n    first = has.search(text)\n    parent = re.search(r"\\bREFERENCES " + name, text, re.IGNORECASE)\n    kind = known_type(text[: first.start()] if first else text)\n    return {\n        "null": not re.search(r"\\b(NOT NULL|PRIMARY KEY)\\b", text, re.IGNORECASE),\n        "filled": bool(re.search(r"\\bDEFAULT (?!NULL\\b)|\\b(GENERATED|AUTO_INCREMENT)\\b", text, re.IGNORECASE)) or "serial" in kind,\n        "type": kind,\n        "parent": parent.group(1) if parent else None,\n    }\n`,"rules.json":`{\n  "table-gone": {\n    "severity": "breaks",\n    "undo": "unsafe",\n    "running": ["the table {table} is gone", "uses it", "every query of {model} fails"],\n    "new": ["no migration creates the table {table}", "uses it", "every query of {model} fails"],\n    "fix": "Remove or rename the model in Django's state only, and drop the table in the next release"\n  },\n  "column-gone": {\n    "severity": "breaks",\n    "undo": "unsafe",\n    "running": ["the column {object} is gone", "uses it", "every query of {model} fails"],\n    "new": ["no migration creates the column {object}", "uses it", "every query of {model} fails"],\n    "fix": "Remove the field from Django's state only, and drop the column in the next release"\n  },\n  "insert-refused": {\n    "severity": "breaks",\n    "undo": "unsafe",\n    "running": [\n      "the column {object} is NOT NULL without a database default",\n      "does not set it",\n      "every INSERT into {table} fails"\n    ],\n    "new": [\n      "the column {object} stays NOT NULL without a database default",\n      "does not set it",\n      "every INSERT into {table} fails"\n    ],\n    "fix": "Give the column a database default, or allow NULL"\n  },\n  "default-gone": {\n    "severity": "breaks",\n    "undo": "unsafe",\n    "running": [\n      "the database default of {object} is gone",\n      "relies on it",\n      "every INSERT into {table} fails"\n    ],\n    "new": [\n      "the column {object} has no database default",\n      "relies on it",\n      "every INSERT into {table} fails"\n    ],\n    "fix": "Remove the database default in the next release"\n  },\n  "delete-refused": {\n    "severity": "may",\n    "undo": "safe",\n    "running": [\n      "the foreign key {object} to {parent} is new",\n      "does not know it",\n      "it may fail to delete rows of {parent}"\n    ],\n    "new": [\n      "the foreign key {object} to {parent} stays in the database",\n      "does not know it",\n      "it fails to delete rows of {parent} that are referenced"\n    ],\n    "fix": "Remove the constraint before the field"\n  },\n  "null-refused": {\n    "severity": "may",\n    "undo": "unknown",\n    "running": [\n      "the column {object} becomes NOT NULL",\n      "allows NULL in it",\n      "each write of NULL fails"\n    ],\n    "new": ["the column {object} is NOT NULL", "allows NULL in it", "each write of NULL fails"],\n    "fix": "Release the code that never writes NULL first, and set NOT NULL in the next release"\n  },\n  "narrowed": {\n    "severity": "may",\n    "undo": "unknown",\n    "running": [\n      "the column {object} becomes smaller: {to} instead of {from}",\n      "may write larger values",\n      "such a write fails"\n    ],\n    "new": [\n      "the column {object} is smaller: {to} instead of {from}",\n      "may write larger values",\n      "such a write fails"\n    ],\n    "fix": "Release the code that writes shorter values first, and shorten the column in the next release"\n  },\n  "retyped": {\n    "severity": "may",\n    "undo": "unsafe",\n    "running": [\n      "the column {object} changes its type: {to} instead of {from}",\n      "uses the old type",\n      "its queries may fail"\n    ],\n    "new": [\n      "the column {object} has another type: {to} instead of {from}",\n      "uses its own type",\n      "its queries may fail"\n    ],\n    "fix": "Add a second column, write both, and remove the old one in a later release"\n  },\n  "unique": {\n    "severity": "may",\n    "undo": "safe",\n    "running": ["{object} becomes unique", "may write equal values", "the second write fails"],\n    "new": ["{object} is unique", "may write equal values", "the second write fails"],\n    "fix": "Release the code that never writes equal values first, and add the constraint in the next release"\n  },\n  "check": {\n    "severity": "may",\n    "undo": "safe",\n    "running": [\n      "{table} gets the check {column}",\n      "may write rows that violate it",\n      "such a write fails"\n    ],\n    "new": [\n      "{table} has the check {column}",\n      "may write rows that violate it",\n      "such a write fails"\n    ],\n    "fix": "Release the code that keeps to it first, and add the constraint in the next release"\n  },\n  "fk-added": {\n    "severity": "may",\n    "undo": "safe",\n    "running": [\n      "{object} becomes a foreign key to {parent}",\n      "may write other values",\n      "such a write fails"\n    ],\n    "new": [\n      "{object} is a foreign key to {parent}",\n      "may write other values",\n      "such a write fails"\n    ],\n    "fix": "Release the code that keeps to it first, and add the constraint in the next release"\n  },\n  "view": {\n    "severity": "unknown",\n    "undo": "unknown",\n    "running": [\n      "{table} becomes a view",\n      "uses it as a table",\n      "whether its queries and writes work is known after the migration"\n    ],\n    "new": [\n      "{table} becomes a view",\n      "uses it as a table",\n      "whether its queries and writes work is known after the migration"\n    ],\n    "fix": "Check that the view has all columns and accepts writes"\n  },\n  "unread": {\n    "severity": "unknown",\n    "undo": "unknown",\n    "running": [\n      "a step cannot be read before it runs: {detail}",\n      "may depend on what it changes",\n      "the schema is compared after the migration"\n    ],\n    "new": [\n      "a step cannot be read before it runs: {detail}",\n      "may depend on what it changes",\n      "the schema is compared after the migration"\n    ],\n    "fix": "Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"\n  },\n  "unjudged": {\n    "severity": "breaks",\n    "undo": "unknown",\n    "running": [\n      "the migrations cannot be compared with the running version: {detail}",\n      "may depend on what they change",\n      "whether it breaks is not known"\n    ],\n    "new": [\n      "the schema cannot be compared: {detail}",\n      "may depend on it",\n      "whether it breaks is not known"\n    ],\n    "fix": "Check the migrations, and set \\"unsafe-migrations: warn\\" for this release"\n  }\n}\n`,"run.py":`"""Refuses, or runs the migration."""\nimport atexit\nimport io\nimport json\nimport os\nimport platform\nimport shlex\nimport subprocess\nimport sys\nimport zipfile\n\nfrom rollout_inspector import task\nfrom rollout_inspector.identity import is_same\nfrom rollout_inspector.web import answer_to\n\n# How long the database may take to tell its tables after the migration.\nverify_seconds = 120\n\n\ndef hand_over(found, question, silent):\n    """Becomes a Python without Django, which asks the web and runs the rest; returns only when that cannot be."""\n    atexit.unregister(hand_over)\n    if "failed" in found:\n        # What others have to do at the end.\n        try:\n            atexit._run_exitfuncs()\n        except Exception:\n            pass\n    state = {"found": found, "question": question, "silent": silent, "spec": task.spec, "text": sys.argv[-1]}\n    try:\n        to_do = {"marker": task.spec["marker"], "handed": in_memory(json.dumps(state).encode("ascii"))}\n        env = dict(os.environ, DJANGO_ROLLOUT_SPEC=json.dumps(to_do))\n        sys.stdout.flush()\n        sys.stderr.flush()\n        os.execve(sys.executable, [sys.executable, "-S", "-c", sys.argv[-1]], env)\n    except (OSError, ValueError):\n        after_plan(state)\n\n\ndef in_memory(data):\n    """Returns the descriptor of a file that has no name, for a program that this one starts or becomes."""\n    if hasattr(os, "memfd_create"):\n        file = os.memfd_create("django-rollout", 0)\n    else:\n        import tempfile\n\n        with tempfile.TemporaryFile() as temporary:\n            file = os.dup(temporary.fileno())\n    while data:\n        data = data[os.write(file, data) :]\n    os.lseek(file, 0, os.SEEK_SET)\n    os.set_inheritable(file, True)\n    return file\n\n\ndef handed():\n    with os.fdopen(task.spec["handed"], "rb") as file:\n        return json.loads(file.read().decode("ascii"))\n\n\ndef after_plan(state):\n    """Compares, reports the plan and runs the migration; or refuses."""\n    task.spec.update(state["spec"])\n    found, web, silent = state["found"], None, state["silent"]\n    if state["question"]:\n        web, silent = answer_to(state["question"])\n    refuse_others(found, web)\n    if "failed" in found:\n        return\n    migrate = task.spec.get("migrate")\n    plans, always, judged = found["plans"], found["always"], found["judged"]\n    works = [plan for plan in plans if plan["pending"] or plan["squashed"]]\n    runs = bool(migrate) and bool(works or always)\n    for plan in plans:\n        lost = plan["vendor"] == "sqlite" and not outlives(plan["identity"]["name"])\n        if migrate and lost and (plan in works or (always and plan["database"] in task.named())):\n            refuse("file", plan["database"], plan["identity"])\n        if migrate and not always and plan in works and plan["database"] not in task.named():\n            pending = ["%(app)s.%(name)s" % each for each in plan["pending"] + plan["squashed"]]\n            refuse("left", plan["database"], plan["identity"], pending=pending)\n    for needs in found["needs"]:\n        task.say(json.dumps({"needs": needs}))\n    task.say(\n        json.dumps(\n            {\n                "django": found["django"],\n                "python": platform.python_version(),\n                "databases": plans,\n                "runs": runs,\n                "web": {"module": web["module"]} if web else silent and {"silent": silent},\n                "judged": judged,\n            }\n        )\n    )\n    if judged and judged["blocked"]:\n        os._exit(3)\n    if runs:\n        task.say("migrate")\n        if not found["verify"] and found["leading"] is None:\n            become(migrate)\n        os._exit(supervised(migrate, found["verify"], guarded(found["leading"], state["text"])))\n\n\ndef shell_words(command):\n    return ["/bin/sh", "-c", command] if os.path.exists("/bin/sh") else shlex.split(command)\n\n\ndef become(command):\n    words = shell_words(command)\n    os.execvp(words[0], words)\n\n\ndef guarded(leading, text):\n    """Returns the environment of a command whose Pythons begin with guard.py: as this text, under the name\n    sitecustomize, in an archive that has no name on the disk."""\n    env = dict(os.environ)\n    if leading is not None:\n        task_of_guard = {"marker": task.spec["marker"], "wait": task.spec["locks"], "leading": leading}\n        archive = io.BytesIO()\n        try:\n            with zipfile.ZipFile(archive, "w") as files:\n                files.writestr("sitecustomize.py", text)\n                files.writestr("task.json", json.dumps(task_of_guard))\n            path = "/proc/%d/fd/%d" % (os.getpid(), in_memory(archive.getvalue()))\n            others = [each for each in [env.get("PYTHONPATH")] if each]\n            env.update(DJANGO_ROLLOUT_LOCKS=path, PYTHONPATH=os.pathsep.join([path] + others))\n        except OSError:\n            # Said by what the command then does not say.\n            pass\n    return env\n\n\ndef supervised(command, question, env):\n    """Runs the command as a child, and compares the tables after it. Returns the command's exit code."""\n    sys.stdout.flush()\n    code = subprocess.call(shell_words(command), env=env)\n    if question:\n        compare(question)\n    return code if code >= 0 else 128 - code\n\n\ndef compare(question):\n    # Also when it failed: what it applied before stays, but on a database that takes it back.\n    try:\n        file = in_memory(json.dumps(question["tables"]).encode("ascii"))\n        env = dict(question["env"])\n        env["DJANGO_ROLLOUT_SPEC"] = json.dumps({"marker": task.spec["marker"], "verify": file})\n        ended = subprocess.run(\n            question["start"],\n            env=env,\n            pass_fds=[file],\n            timeout=verify_seconds,\n            stdout=subprocess.PIPE,\n            stderr=subprocess.STDOUT,\n        )\n        # What the project prints at its start is in the log already.\n        lines = ended.stdout.decode("utf-8", "replace").splitlines() or ["it printed nothing"]\n        told = [line.partition(task.spec["marker"])[2].rpartition(task.spec["marker"])[0] for line in lines]\n        answer = [text for text in told if text.startswith('{"verified"')]\n        task.say(answer[-1] if answer else json.dumps({"verified": None, "why": lines[-1][:300]}))\n    except (OSError, ValueError, subprocess.SubprocessError) as error:\n        task.say(json.dumps({"verified": None, "why": str(error)[:300]}))\n\n\ndef command_again():\n    """Returns the command line that this process was started with."""\n    words = list(getattr(sys, "orig_argv", []))\n    if not words:\n        first = ["-m", "django"] if os.path.basename(sys.argv[0]) == "__main__.py" else [sys.argv[0]]\n        words = [sys.executable] + first + sys.argv[1:]\n    return [sys.executable] + words[1:]\n\n\ndef refuse(why, alias, identity, **more):\n    task.say(json.dumps(dict({"refused": why, "alias": alias, "migration": identity}, **more)))\n    os._exit(3)\n\n\ndef refuse_others(found, web):\n    """Never another database than the web's, or than that of the previous release."""\n    identities, stated = found["identities"], found["stated"]\n    for alias, identity in identities.items():\n        theirs = web["databases"].get(alias) if web else None\n        # Like with like: a proxy may know a database by another name than its server does.\n        is_asked = theirs and (theirs.get("server") or theirs.get("started"))\n        if theirs and not is_same(identity if is_asked else stated[alias], theirs):\n            chosen = os.environ.get("DJANGO_SETTINGS_MODULE", "")\n            refuse(\n                "web",\n                alias,\n                identity,\n                other=theirs,\n                module=web["module"],\n                settings=[chosen, web["settings"]],\n                given=web["given"],\n            )\n    for alias, identity in identities.items():\n        before = (task.spec.get("kept") or {}).get(alias)\n        if before and not is_same(identity, before):\n            refuse("before", alias, identity, other=before)\n\n\ndef outlives(path):\n    return any(\n        path == folder or path.startswith(os.path.realpath(folder).rstrip("/") + "/")\n        for folder in task.spec.get("volumes") or []\n    )\n`,"task.py":`"""What the inspector has to do, and how it answers.\n\nThe task is JSON in DJANGO_ROLLOUT_SPEC:\n\n    marker     random text before and after each line that is meant for django-rollout\n    migrate    the command that migrates, for /bin/sh; null: only the plan\n    databases  aliases in DATABASES that the command migrates (["default"] if missing)\n    only       no other alias is planned, because the command names its own\n    always     the command does more than \`manage.py migrate\`: it runs although nothing is pending\n    volumes    folders that outlive the pod\n    web        words of the command that starts the web; null: no comparison\n    kept       what names each database of the previous release, by alias\n    wait       seconds to retry while a database does not answer (0 if missing)\n    running    the versions that run now (verdict.py)\n    unsafe     what becomes of migrations that break one of them: block, warn or allow\n    locks      seconds that a migration waits for the tables that it locks; null: in the queue, as Django does\n    earlier    the versions that a rollback may restore (verdict.py)\n    prove      this version is older than the database: nothing but whether it fits is asked (verdict.py)\n\nThe answers are lines between two markers: \`{plan}\`, \`{"needs": ...}\`, \`{"refused": ...}\`, \`migrate\` when the\ncommand begins, \`{"locking": ...}\` while it runs (guard.py), and \`{"verified": ...}\` after it. Other errors are left to Django and Python: their own text, their\nown exit code.\n"""\nimport json\nimport os\nimport sys\n\n# What the process was started with.\nspec = {}\n# The script that starts the web, if it has been run: what it sets is in the environment.\nthrough = None\n# The needs of the versions that run, by the index in their variable's name; None where they cannot be read.\nbodies = {}\n\n\ndef read():\n    """Takes the task out of the environment: what the project starts must not see it."""\n    from rollout_inspector import needs\n\n    global through\n    spec.update(json.loads(os.environ.pop("DJANGO_ROLLOUT_SPEC")))\n    through = os.environ.pop("DJANGO_ROLLOUT_THROUGH", None)\n    for name in [each for each in os.environ if each.startswith("DJANGO_ROLLOUT_NEEDS_")]:\n        bodies[int(name.rpartition("_")[2])] = needs.unpacked(os.environ.pop(name))\n\n\ndef named():\n    return spec.get("databases") or ["default"]\n\n\ndef say(text):\n    sys.stdout.flush()\n    sys.stderr.flush()\n    # By the descriptor: a project may have replaced sys.stdout.\n    line = (spec["marker"] + text + spec["marker"] + "\\n").encode("ascii")\n    while line:\n        line = line[os.write(1, line) :]\n`,"twins.py":`"""The safe way, as code of a migration for the model in question: ready to be copied."""\n\n\n# What the fields of the code need, besides \`migrations\` and \`models\`.\nimports = set()\n\n\ndef code_of(rule, event, state):\n    """Returns lines of operations, or none where only the rule's advice is known.\n\n    event  what made the finding; none for what the new version leaves behind\n    state  the models as the applied migrations leave them: a field found in them by (table, column)\n    """\n    imports.clear()\n    try:\n        lines = lines_of(rule, event, state)\n    except Exception:\n        # A field of others that cannot be written: then there is the advice.\n        return None\n    known = ("from django.db import models", "from django.db import migrations, models")\n    return lines and ["# " + each for each in sorted(imports) if each not in known] + lines\n\n\ndef lines_of(rule, event, state):\n    if event is None:\n        left_behind_rules = ("insert-refused", "delete-refused")\n        return left_behind(*state) if rule in left_behind_rules and state is not None else None\n    if event.model is None:\n        return None\n    if rule == "insert-refused" and event.kind == "add":\n        return with_default(event)\n    if rule == "column-gone" and event.kind == "remove":\n        return without_column(event.model, event.field)\n    if rule == "column-gone" and event.kind == "alter":\n        return renamed(event)\n    if rule == "table-gone" and event.kind == "delete":\n        return without_table(event)\n    if rule == "table-gone" and event.kind == "rename":\n        return same_table(event)\n    return None\n\n\ndef written(field):\n    from django.db.migrations.writer import MigrationWriter\n\n    text, needed = MigrationWriter.serialize(field)\n    imports.update(needed)\n    return text\n\n\ndef quoted(text):\n    return '"%s"' % text\n\n\ndef operation(kind, **arguments):\n    return "migrations.%s(%s)" % (kind, ", ".join("%s=%s" % each for each in arguments.items()))\n\n\ndef of_field(kind, model, field_name, field):\n    arguments = {"model_name": quoted(model._meta.model_name), "name": quoted(field_name), "field": written(field)}\n    return operation(kind, **arguments) + ","\n\n\ndef in_model(name, field):\n    return "# In the model: %s = %s" % (name, written(field))\n\n\ndef in_state(line):\n    return ["migrations.SeparateDatabaseAndState(", "    state_operations=[" + line + "],", "),"]\n\n\ndef in_next_release(*statements):\n    sql = ["migrations.RunSQL(%r, migrations.RunSQL.noop)," % each for each in statements]\n    return ["# In the next release:"] + sql\n\n\ndef constant_default(field):\n    """Returns [value] that each row can have; nothing where there is none."""\n    from django.db.models import NOT_PROVIDED\n\n    default = getattr(field, "default", NOT_PROVIDED)\n    if default is NOT_PROVIDED:\n        return [""] if field.empty_strings_allowed and field.blank else []\n    return [] if callable(default) or default is None or field.unique else [default]\n\n\ndef with_default(event):\n    import django\n\n    field = event.field.clone()\n    default = constant_default(event.field)\n    if django.VERSION >= (5, 0) and default:\n        field.db_default = default[0]\n    else:\n        field.null = True\n    name = event.field.name\n    return [of_field("AddField", event.model, name, field), in_model(name, field)]\n\n\ndef relaxed(model, field):\n    """The column may stay: no INSERT has to name it, and it holds no row of others."""\n    from rollout_inspector.needs import is_filled, reference_of\n\n    looser = field.clone()\n    reference = reference_of(field)\n    if not field.null and not is_filled(field):\n        looser.null = True\n    if reference and reference[1]:\n        looser.db_constraint = False\n    same = looser.null == field.null and not (reference and reference[1])\n    return [] if same else [of_field("AlterField", model, field.name, looser)]\n\n\ndef without_column(model, field):\n    if field.primary_key:\n        return None\n    removal = operation("RemoveField", model_name=quoted(model._meta.model_name), name=quoted(field.name))\n    drop = 'ALTER TABLE "%s" DROP COLUMN "%s"' % (model._meta.db_table, field.column)\n    return relaxed(model, field) + in_state(removal) + in_next_release(drop)\n\n\ndef renamed(event):\n    if event.model._meta.auto_created or event.old.name == event.new.name:\n        return None\n    field = event.old.clone()\n    field.db_column = event.old.column\n    rename = operation(\n        "RenameField",\n        model_name=quoted(event.model._meta.model_name),\n        old_name=quoted(event.old.name),\n        new_name=quoted(event.new.name),\n    )\n    own = event.new.clone()\n    own.db_column = event.old.column\n    lines = [of_field("AlterField", event.model, event.old.name, field), rename + ","]\n    return lines + [in_model(event.new.name, own)]\n\n\ndef without_constraints(model, field):\n    """The same for the table of a many-to-many field: it holds on to rows of both sides."""\n    looser = field.clone()\n    looser.remote_field.db_constraint = False\n    return of_field("AlterField", model, field.name, looser)\n\n\ndef own_tables(model):\n    """The many-to-many fields that have a table of Django's."""\n    return [field for field in model._meta.local_many_to_many if field.remote_field.through._meta.auto_created]\n\n\ndef without_table(event):\n    model = event.model\n    tables = [field.remote_field.through._meta.db_table for field in own_tables(model)]\n    drop = in_next_release(*('DROP TABLE "%s"' % each for each in tables + [model._meta.db_table]))\n    if model._meta.auto_created:\n        if event.old is None or type(event.operation).__name__ == "DeleteModel":\n            return None\n        owner, name = event.old.model, event.old.name\n        removal = operation("RemoveField", model_name=quoted(owner._meta.model_name), name=quoted(name))\n        return [without_constraints(owner, event.old)] + in_state(removal) + drop\n    looser = [line for field in model._meta.local_concrete_fields if field.is_relation for line in relaxed(model, field)]\n    looser += [without_constraints(model, field) for field in own_tables(model)]\n    return looser + in_state(operation("DeleteModel", name=quoted(model.__name__))) + drop\n\n\ndef same_table(event):\n    name = type(event.operation).__name__\n    # Django names the columns of many-to-many tables after the model, on both sides.\n    pointed_at = [each for each in event.model._meta.get_fields(include_hidden=True) if each.many_to_many]\n    if name == "RenameModel" and not event.model._meta.auto_created and not pointed_at:\n        old, new = event.operation.old_name, event.operation.new_name\n        return [\n            operation("AlterModelTable", name=quoted(old.lower()), table=quoted(event.old)) + ",",\n            operation("RenameModel", old_name=quoted(old), new_name=quoted(new)) + ",",\n        ]\n    return None\n\n\ndef left_behind(model, field):\n    lines = relaxed(model, field)\n    return ["# Before the removal from the state, in the same file:"] + lines if lines else None\n`,"verdict.py":`"""Whether pending migrations break a version: predicted before they run, and read from the database after them.\n\nDJANGO_ROLLOUT_SPEC has \`running\`: [{"names": workloads, "tag", "digest", "needs": index, "own": true}]. The needs are in\nDJANGO_ROLLOUT_NEEDS_<index>, as \`packed\` of needs.py. A version without them is judged by the state of the migrations\nthat are applied, which does not know what really runs; \`own\` is the image that this is.\n\n\`earlier\`: [{"hash", "needs": index}], the versions that a rollback may restore. They stop nothing: the comparison after\nthe migration reports what they lack since. \`prove\`: the own version, which is older than the database, is compared\nwith the database as it is.\n"""\nimport copy\nimport operator\n\nfrom rollout_inspector import allows, needs as fingerprint, task, twins\nfrom rollout_inspector.catalog import Catalog\nfrom rollout_inspector.judge import RULES, misfits, severity_of\n\n# Findings that are reported; a project that is all wrong needs no longer list.\nmost = 100\n# What both sides name in their own way: not compared after the migration.\nnamed_freely = ("unique", "check", "fk-added")\n# For a query that looks for evidence, in ms.\npatience = 2000\n\n\ndef versions():\n    return task.spec.get("running") or []\n\n\ndef is_judged():\n    """A first deploy breaks nothing that runs."""\n    return bool(versions())\n\n\nclass Judge:\n    """Judges one database."""\n\n    def __init__(self, connection, alias, executor, guard):\n        # \`guard\` makes sure that no operation writes.\n        self.connection, self.alias, self.executor, self.guard = connection, alias, executor, guard\n        self.catalog = None\n        self.effects = None\n        # The operations whose effects were noted while somebody else applied them to a state.\n        self.seen = []\n        self.state = None\n        self.findings = []\n        # Of each version, in their order: needs, and where they come from.\n        self.known = []\n        self.predicted = {}\n        # What the new version needs of the tables in question, and what was found of it.\n        self.coming = None\n        # Of each version that a rollback may restore, by its hash.\n        self.earlier = {}\n\n    def needs_of(self, apps):\n        from django.db import router\n\n        def is_here(model):\n            return router.allow_migrate_model(self.alias, model)\n\n        return fingerprint.needs_of(self.connection, apps, is_here, self.executor.loader.migrated_apps)\n\n    def begin(self):\n        from rollout_inspector.effects import Effects\n\n        self.catalog = Catalog(self.connection)\n        self.effects = Effects(self.connection, self.catalog, self.guard)\n\n    def watched(self, migration):\n        """Returns the same migration; the effects of its operations are noted when it is applied to a state."""\n        if not is_judged():\n            return migration\n        twin = copy.copy(migration)\n        twin.operations = [Watched(self, migration, each) for each in migration.operations]\n        return twin\n\n    def judge(self, pending, new):\n        if task.spec.get("prove"):\n            self.prove(new)\n            return\n        self.state = self.executor._create_project_state(with_applied_migrations=True)\n        if pending:\n            # Once: its clones have it, too.\n            self.state.apps\n        self.known = [self.needs_of_version(each, new) for each in versions()]\n        self.predict(pending)\n        touched = self.effects.touched\n        before = [misfits(needs, self.catalog.before, touched, False) for needs, _ in self.known]\n        self.judge_running(touched, before)\n        self.judge_new(touched, new)\n        for migration, detail in self.effects.unread:\n            self.report("unread", "", "", {"detail": detail}, range(len(self.known)), migration, "%s.%s")\n        for each in task.spec.get("earlier") or []:\n            kept = task.bodies.get(each["needs"])\n            if kept is not None:\n                # A database that it did not use: nothing is missing then.\n                self.earlier[each["hash"]] = kept.get(self.alias, {})\n        if self.effects.opaque:\n            for needs in [needs for needs, _ in self.known] + list(self.earlier.values()):\n                for table in needs:\n                    self.catalog.glance(table)\n\n    def prove(self, needs):\n        """Compares what the version needs with the database as it is: only the tables that its own migrations make."""\n        self.begin()\n        self.known = [(needs, "own")]\n        tables = [table for table, need in needs.items() if not need.get("u") and not need.get("o")]\n        for table in tables:\n            self.catalog.glance(table)\n        found = misfits(needs, self.catalog.before, [table for table in tables if table in self.catalog.read], False)\n        for key in sorted(found):\n            rule, table, column = key\n            # Its name may be written in another way than the catalog has it.\n            is_there = rule in ("table-gone", "column-gone") and self.answers(table, column)\n            if rule not in named_freely and not is_there:\n                self.report(rule, table, column, found[key], [0])\n\n    def answers(self, table, column):\n        """Whether a query for this succeeds."""\n        quote = self.connection.ops.quote_name\n        what = quote(column) if column else "1"\n        return self.rows("SELECT %s FROM %s WHERE 1 = 0" % (what, quote(table))) is not None\n\n    def rows(self, *queries):\n        """The first one of the last query, if it has any; None where a query fails."""\n        from django.db import transaction\n\n        try:\n            with transaction.atomic(using=self.alias):\n                with self.connection.cursor() as cursor:\n                    for query in queries:\n                        cursor.execute(query)\n                    return cursor.fetchmany(1)\n        except Exception:\n            return None\n\n    def needs_of_version(self, version, new):\n        if version.get("own"):\n            return new, "own"\n        index = version.get("needs")\n        kept = task.bodies.get(index) if index is not None else None\n        if kept is not None and self.alias in kept:\n            return kept[self.alias], "kept"\n        needs = self.needs_of(self.state.apps)\n        # A database that it did not use: nothing is missing then.\n        return needs, "state" if needs or kept is None else "kept"\n\n    def predict(self, pending):\n        """States are dear in a project of many models: they are made anew only where not all operations were seen."""\n        from rollout_inspector.effects import only_runs_code\n\n        all_of = [(migration, operation) for migration in pending for operation in migration.operations]\n        to_see = [operation for _, operation in all_of if not only_runs_code(operation)]\n        is_seen = len(to_see) == len(self.seen) and all(map(operator.is_, to_see, self.seen))\n        # What could not be read may be due to the transaction that the operations were seen in.\n        if self.effects and is_seen and not self.effects.unread:\n            self.effects.opaque += [migration for migration, operation in all_of if only_runs_code(operation)]\n            return\n        self.begin()\n        state = self.state\n        for migration, operation in all_of:\n            after = state.clone()\n            operation.state_forwards(migration.app_label, after)\n            self.note(migration, operation, state, after)\n            state = after\n\n    def note(self, migration, operation, before, after):\n        from rollout_inspector.effects import flattened\n\n        inner = getattr(operation, "database_operations", None)\n        steps = [(operation, before, after)]\n        if inner is not None:\n            steps = flattened(inner, before, migration.app_label)\n        for step in steps:\n            self.effects.run(migration, *step)\n\n    def judge_running(self, touched, before):\n        found = {}\n        for index, (needs, _) in enumerate(self.known):\n            after = misfits(needs, self.catalog.get, touched, False)\n            for key in sorted(set(after) - set(before[index])):\n                found.setdefault(key, (after[key], []))[1].append(index)\n        self.predicted = {key: indices for key, (_, indices) in found.items()}\n        for key, (more, indices) in sorted(found.items()):\n            rule, table, column = key\n            if rule == "insert-refused" and ("column-gone", table, self.renamed_from(table, column)) in found:\n                # One change, one finding.\n                continue\n            if rule == "null-refused":\n                more["nulls"] = self.has_nulls(table, column)\n                needs = [self.known[index][0][table]["c"][column] for index in indices]\n                more["filled"] = all(need.get("p") or need.get("d") for need in needs)\n            self.report(rule, table, column, more, indices)\n\n    def renamed_from(self, table, column):\n        """The name that a column had before the last change of it."""\n        event = self.effects.cause_of(table, column)\n        if event is None:\n            return None\n        return event.old.column if event.kind == "alter" else getattr(event, "column", None)\n\n    def judge_new(self, touched, new):\n        """What the new version misses, and what those that run do not miss."""\n        tables = set(touched)\n        for needs, _ in self.known:\n            tables.update(table for table in new if needs.get(table) != new[table])\n            tables.update(table for table in needs if table not in new)\n        amiss = set()\n        for needs, _ in self.known:\n            known = [table for table in tables if table in needs]\n            amiss.update(misfits(needs, self.catalog.before, known, True))\n        after = misfits(new, self.catalog.get, tables, True)\n        self.coming = {"needs": {table: new[table] for table in tables if table in new}}\n        self.coming["known"] = sorted([list(key) for key in amiss.union(after)])\n        for key in sorted(set(after) - amiss):\n            rule, table, column = key\n            if rule != "insert-refused" or ("insert-refused", table, column) not in self.predicted:\n                more = dict(after[key], opaque=bool(self.effects.opaque))\n                self.report(rule, table, column, more, None, new=new)\n\n    def report(self, rule, table, column, more, indices, migration=None, of=None, new=None):\n        is_new = new is not None\n        event = self.effects.cause_of(table, column) if table else None\n        if event is not None and migration is None:\n            migration = event.migration\n        name = name_of(migration) if migration else None\n        source = new if is_new else self.known[indices[0]][0] if len(indices or ()) else {}\n        need = source.get(table, {})\n        if rule in ("column-gone", "table-gone") and is_new:\n            # A table of the state that another migration renames is named by it.\n            event = None\n        finding = {\n            "rule": rule,\n            "severity": severity_of(rule, more, need, is_new),\n            "database": self.alias,\n            "object": name if of else ("%s.%s" % (table, column) if column else table),\n            "table": table,\n            "column": column,\n            "model": need.get("m", ""),\n            "direction": "new" if is_new else "running",\n            "versions": [] if is_new else list(indices),\n            "migration": name,\n        }\n        for key in ("detail", "parent", "from", "to"):\n            if more.get(key):\n                finding[key] = str(more[key])\n        file = allows.file_of(migration) if migration else None\n        if file:\n            finding["file"] = file\n        code = twins.code_of(rule, None if is_new else event, self.field_of(table, column) if is_new else None)\n        if code:\n            finding["code"] = code\n        self.findings.append(finding)\n\n    def field_of(self, table, column):\n        """The field of the applied migrations' state that has this column."""\n        for model in self.state.apps.get_models(include_auto_created=True):\n            if model._meta.db_table == table:\n                for field in model._meta.local_concrete_fields:\n                    if field.column == column:\n                        return model, field\n        return None\n\n    def has_nulls(self, table, column):\n        """Whether there are rows without a value: who writes them goes on. None: not known in time."""\n        quote = self.connection.ops.quote_name\n        query = "SELECT 1 FROM %s WHERE %s IS NULL LIMIT 1" % (quote(table), quote(column))\n        limit = []\n        if self.connection.vendor == "postgresql":\n            limit = ["SET LOCAL statement_timeout = %d" % patience]\n        elif getattr(self.connection, "mysql_is_mariadb", False):\n            query = "SET STATEMENT max_statement_time=%d FOR %s" % (patience // 1000, query)\n        elif self.connection.vendor == "mysql":\n            query = query.replace("SELECT", "SELECT /*+ MAX_EXECUTION_TIME(%d) */" % patience, 1)\n        rows = self.rows(*limit, query)\n        return None if rows is None else bool(rows)\n\n    def to_verify(self):\n        """All that the comparison after the migration needs, as JSON."""\n        tables = sorted(self.catalog.read)\n        changed = {\n            name: {column: has["type"] for column, has in table["columns"].items() if has["type"]}\n            for name, table in self.catalog.changed.items()\n            if table is not None\n        }\n\n        def of_read(needs):\n            return {table: need for table, need in needs.items() if table in self.catalog.read}\n\n        return {\n            "alias": self.alias,\n            "tables": {name: self.catalog.read[name] for name in tables},\n            "types": changed,\n            "needs": [of_read(needs) for needs, _ in self.known],\n            "predicted": sorted([list(key) for key in self.predicted]),\n            "new": self.coming,\n            "earlier": {version: of_read(needs) for version, needs in self.earlier.items()},\n            "causes": {"%s %s" % key: name_of(each.migration) for key, each in self.effects.causes.items() if each.migration},\n        }\n\n\ndef name_of(migration):\n    return "%s.%s" % (migration.app_label, migration.name)\n\n\nclass Watched:\n    """An operation that also has its effects noted."""\n\n    def __init__(self, judge, migration, operation):\n        self.judge, self.migration, self.operation = judge, migration, operation\n\n    def __getattr__(self, name):\n        return getattr(self.operation, name)\n\n    def database_forwards(self, app, editor, before, after):\n        self.operation.database_forwards(app, editor, before, after)\n        try:\n            if self.judge.effects is None:\n                self.judge.begin()\n            self.judge.note(self.migration, self.operation, before, after)\n        except Exception:\n            # Told when all are seen again.\n            return\n        self.judge.seen.append(self.operation)\n\n\ndef unjudged(alias, error, pending):\n    detail = "%s: %s" % (type(error).__name__, " ".join(str(error).split())[:300])\n    return {\n        "rule": "unjudged",\n        "severity": "breaks" if pending else "unknown",\n        "database": alias,\n        "object": alias,\n        "table": "",\n        "column": "",\n        "model": "",\n        "direction": "running",\n        "versions": list(range(len(versions()))),\n        "migration": None,\n        "detail": detail,\n    }\n\n\ndef concluded(found, pending):\n    """Returns what is told of all databases: the findings, what accepts them, and whether they stop the release."""\n    accepted, wrong = allows.comments_of(pending)\n    for finding in found:\n        comment = accepted.get((finding["rule"], finding["object"]))\n        if comment:\n            finding["allowed"] = comment\n    policy = task.spec.get("unsafe") or "block"\n    order = ["breaks", "may", "unknown"]\n    found.sort(key=lambda each: (bool(each.get("allowed")), order.index(each["severity"])))\n    stops = [each for each in found if each["severity"] == "breaks" and not each.get("allowed")]\n    return {\n        "policy": policy,\n        "blocked": policy == "block" and bool(stops),\n        "findings": found[:most],\n        "more": max(0, len(found) - most),\n        "comments": wrong,\n    }\n\n\ndef verified(question, connection):\n    """Returns what really came out of the migration: findings that were not predicted, and the other way round."""\n    before = question["tables"]\n    real = Catalog(connection)\n    # Columns whose type is another one now.\n    changed = set()\n\n    def table_now(name):\n        table = real.get(name)\n        was = before.get(name)\n        for column, has in (table["columns"] if table and was else {}).items():\n            old = was["columns"].get(column)\n            if old and old.get("read") != has.get("read"):\n                changed.add((name, column))\n                has["type"] = question["types"].get(name, {}).get(column, "another type")\n        return table\n\n    predicted = {tuple(key) for key in question["predicted"]}\n    found = {}\n    for index, needs in enumerate(question["needs"]):\n        was = misfits(needs, before.get, before, False)\n        now = misfits(needs, table_now, before, False)\n        for key in set(now) - set(was):\n            found.setdefault(key, (now[key], needs[key[1]], []))[2].append(index)\n\n    def told(key, more, need, indices, is_new=False):\n        rule, table, column = key\n        finding = {\n            "rule": rule,\n            "severity": severity_of(rule, more, need, is_new),\n            "database": question["alias"],\n            "object": "%s.%s" % (table, column) if column else table,\n            "table": table,\n            "column": column,\n            "model": need.get("m", ""),\n            "direction": "new" if is_new else "running",\n            "versions": indices,\n            "migration": None,\n        }\n        finding.update((name, str(more[name])) for name in ("parent", "from", "to") if more.get(name))\n        return finding\n\n    unpredicted = [\n        told(key, *found[key]) for key in sorted(found) if key not in predicted and key[0] not in named_freely\n    ]\n    new = question["new"]["needs"]\n    known = {tuple(key) for key in question["new"]["known"]}\n    missed = misfits(new, table_now, new, True)\n    unpredicted += [\n        told(key, missed[key], new[key[1]], [], True)\n        for key in sorted(set(missed) - known)\n        if key[0] not in named_freely\n    ]\n    unmet = [\n        "%s %s" % (rule, ".".join(part for part in (table, column) if part))\n        for rule, table, column in sorted(predicted - set(found))\n        if rule not in named_freely and RULES[rule]["severity"] == "breaks"\n    ]\n    def since(needs):\n        """What a version that may be restored lacks since this migration, and what it no longer lacks."""\n        was = set(misfits(needs, before.get, before, False))\n        now = misfits(needs, table_now, before, False)\n        added = []\n        for key in sorted(set(now) - was):\n            of = [question["causes"].get("%s %s" % (key[1], column)) for column in (key[2], "")]\n            added.append(dict(told(key, now[key], needs[key[1]], []), migration=of[0] or of[1]))\n        added.sort(key=lambda each: each["severity"] != "breaks")\n        # A type of before is not known by its name.\n        was.update((rule, table, column) for rule in ("narrowed", "retyped") for table, column in changed)\n        gone = [rule + " " + ".".join(filter(None, names)) for rule, *names in sorted(was - set(now))]\n        return {"added": added[:most], "gone": gone}\n\n    return {\n        "database": question["alias"],\n        "unpredicted": unpredicted[:most],\n        "unmet": unmet[:most],\n        "earlier": {version: since(needs) for version, needs in question["earlier"].items()},\n    }\n`,"web.py":`"""Which databases the web uses, asked of a child that imports what the web's server imports.\n\nWhen the plan is made, the process becomes a bare Python. That one starts a child that imports what the web's server\nimports, with the environment of the container and not that of manage.py: the databases that it names are compared.\nWhatever it does at its import ends with it. So the project is in memory once at any time: the pod has the limit of\none that serves the web.\n"""\nimport importlib\nimport importlib.util\nimport json\nimport os\nimport re\nimport shlex\nimport signal\nimport subprocess\nimport sys\n\nfrom rollout_inspector import task\nfrom rollout_inspector.identity import asked, identity_of\n\n# For the web's own module; one that takes longer is judged by its rollout.\nchild_seconds = 60\n\n\ndef words_of(command):\n    """The words of a command, and of the scripts and files of settings that it names."""\n    texts = [(" ".join(command), None)]\n    for word in command + (["gunicorn.conf.py"] if "gunicorn" in " ".join(command) else []):\n        for path in re.split(r"[\\s=;&|\\"']+", word):\n            if "." not in path and "/" not in path or path.endswith("manage.py"):\n                continue\n            try:\n                with open(path, "rb") as file:\n                    data = file.read(65536)\n            except OSError:\n                continue\n            # What pip has made of a server's name is a script of Python's.\n            if b"\\0" not in data and not re.match(rb"#!.*python", data):\n                texts.append((data.decode("utf-8", "replace"), path))\n    return texts\n\n\ndef assigned(command, texts):\n    """What a command sets for the server that it starts.\n\n    Returns what it sets in any case, what its files export (which may be what is set already, or\n    under a condition), and why that may not be all.\n    """\n    dollar = chr(36)\n    pair = r"[A-Z_][A-Z0-9_]*=(?:\\"[^\\"]*\\"|'[^']*'|[^\\s\\"';&|,\\])]*)"\n    servers = "gunicorn|uvicorn|daphne|hypercorn|granian|uwsgi|waitress|runserver|[aw]sgi"\n\n    def pairs(text):\n        for each in re.findall(r"(?<![\\w-])" + pair, text):\n            name, _, value = each.partition("=")\n            value = value if value[:1] == "'" else os.path.expandvars(value)\n            if dollar not in value and "\`" not in value:\n                yield name, value.strip("\\"'")\n\n    def of_server(line):\n        """NAME=value before a server, and its -e NAME=value."""\n        start = re.match(\n            r"(?:exec\\s+)?(?:env\\s+)?((?:" + pair + r"\\s+)*)(?=\\S)(.*)", line, re.DOTALL\n        )\n        if start and re.search(r"\\b(" + servers + ")", start.group(2)):\n            yield from pairs(start.group(1))\n            for each in re.findall(r"\\s(?:-e|--env)[\\s=]*[\\"']?(" + pair + ")", start.group(2)):\n                yield from pairs(each)\n\n    always, exported, unsure = {}, {}, None\n    reads = (\n        r"(^|&&|;|\\bthen\\b|\\bdo\\b)\\s*"\n        r"((\\.|source)\\s+(?!\\S*activate\\b)\\S|set\\s+(-\\w*a|-o\\s+allexport))"\n    )\n    for text, path in texts:\n        if path is None or path == task.through:\n            continue\n        found = []\n        for line in text.replace("\\\\\\n", " ").splitlines():\n            if re.match(r"export\\s", line):\n                exported.update(pairs(line))\n            elif re.match(r"(env\\s*=|environment)", line):\n                found += pairs(line.partition("=")[2])\n            else:\n                found += of_server(line.strip())\n        for each in re.findall(r"^raw_env\\s*=([^\\]]*)", text, re.MULTILINE):\n            found += pairs(each.replace('"', " ").replace("'", " "))\n        for name, value in found:\n            if always.setdefault(name, value) != value:\n                unsure = "%s sets %s in more than one way" % (path, name)\n        is_script = re.match(r"#!.*sh\\b", text) or path.endswith(".sh")\n        if is_script and re.search(reads, text, re.MULTILINE):\n            unsure = "%s reads variables from another file" % path\n    shells = ("sh", "bash", "dash", "ash", "ksh", "zsh")\n    names = [each.rsplit("/", 1)[-1] for each in command]\n    shell = next((i for i, name in enumerate(names) if name in shells), len(names))\n    behind = range(shell + 1, len(names))\n    at = next((i for i in behind if re.match(r"-\\w*c\\Z", names[i])), None)\n    if at is None:\n        for word in command:\n            # No shell is there that would read a dollar sign or quotes.\n            own = re.match(r"(?:-e|--env=)?([A-Z_][A-Z0-9_]*)=([^" + dollar + r"]*)\\Z", word)\n            if own:\n                always[own.group(1)] = own.group(2)\n        return always, exported, unsure\n    parts = re.split(r"&&|[;\\n]", "".join(command[at + 1 : at + 2]))\n    torn = any(part.count(sign) % 2 for part in parts for sign in "\\"'\`") or any(\n        part.count("(") != part.count(")") or part.endswith("\\\\") for part in parts\n    )\n    first = not torn\n    for part in map(str.strip, parts):\n        is_more = re.search(r"[|&<>]", re.sub(r"\\(.*\\)|\\"[^\\"]*\\"|'[^']*'", "", part))\n        first = first and not is_more and bool(re.match(r"(export\\s+\\w+=|cd\\s|set\\s+-)", part))\n        if re.search(reads, part):\n            unsure = "its command reads variables from another file"\n        elif first:\n            always.update(pairs(part) if part.startswith("export") else [])\n        elif re.search(r"\\bexport\\s+\\w+=", part) or re.match(pair + r"\\Z", part):\n            name = re.search(r"\\w+(?==)", part).group(0)\n            unsure = "its command sets %s, possibly under a condition" % name\n        else:\n            always.update(of_server(part))\n    return always, exported, unsure\n\n\ndef modules_of(texts):\n    """Returns what the web's server may import, the likeliest first."""\n    sure, likely = [], []\n    for word in re.split(r"[\\s=\\"',;()\\[\\]]+", " ".join(text for text, _ in texts)):\n        if word.endswith(".py") and "/" in word or re.search(r"\\b[aw]sgi\\.py", word):\n            word = word[:-3].strip("./").replace("/", ".")\n        module, colon, _ = word.partition(":")\n        if not re.match(r"[A-Za-z_]\\w*(\\.[A-Za-z_]\\w*)*\\Z", module):\n            continue\n        if module.startswith(("django.", "gunicorn.", "uvicorn.")):\n            continue\n        if re.search(r"(\\A|[._])[aw]sgi[^.]*\\Z", module):\n            sure.append(module)\n        elif colon:\n            likely.append(module)\n    return sure + likely\n\n\ndef is_there(module):\n    try:\n        return importlib.util.find_spec(module) is not None\n    except Exception:\n        return False\n\n\ndef web_tells():\n    """In the child: imports what the web's server imports, and reports which databases it names."""\n    from django.db import connections\n\n    question = task.spec["child"]\n    module = None\n    if not question["manage"]:\n        sys.path[:0] = [path for path in question["path"] if path not in sys.path]\n        module = next((each for each in question["modules"] if is_there(each)), None)\n        if module is None:\n            return task.say(json.dumps({"web": None}))\n        importlib.import_module(module)\n    there = [alias for alias in question["databases"] if alias in connections.databases]\n    told = {alias: identity_of(connections[alias]) for alias in there}\n    told = {alias: each for alias, each in told.items() if each != question["databases"][alias]}\n    chosen = os.environ.get("DJANGO_SETTINGS_MODULE", "")\n    web = {"module": module or "manage.py", "settings": chosen, "databases": told}\n    task.say(json.dumps({"web": web}))\n    for alias in list(told):\n        # By another way, or as another user: only the server knows whether it is the same.\n        try:\n            connections[alias].ensure_connection()\n            told[alias] = asked(connections[alias])\n        except Exception:\n            # Then it is compared by its name and its host.\n            continue\n        task.say(json.dumps({"web": web}))\n\n\ndef container_environment():\n    """As the container was started with it: manage.py, and the command before it, add their own."""\n    saved = os.environ.pop("DJANGO_ROLLOUT_ENV", None)\n    if saved:\n        try:\n            words = shlex.split(saved)\n            return dict(word.split("=", 1) for word in words if re.match(r"\\w+=", word))\n        except ValueError:\n            pass\n    try:\n        with open("/proc/self/environ", "rb") as file:\n            pairs = [each.split(b"=", 1) for each in file.read().split(b"\\0") if b"=" in each]\n        return {os.fsdecode(name): os.fsdecode(value) for name, value in pairs}\n    except OSError:\n        return dict(os.environ)\n\n\ndef question_of(identities):\n    """How the child is started that is asked for the web's databases, or why nobody is asked."""\n    from django.conf import settings\n\n    command = task.spec.get("web")\n    if command is None or "django_rollout_inspect" not in sys.argv[-1]:\n        return None, None\n    texts = words_of(command)\n    whole = " ".join(command)\n    parts = whole.split()\n    programs = [part.rsplit("/", 1)[-1].strip("\\"'") for part in parts]\n    serving = ("runserver", "runserver_plus", "testserver", "runuwsgi")\n    manage = next((part for part in parts if part.endswith("manage.py")), None)\n    by_manage = manage is not None and any(each in serving for each in programs)\n    modules = modules_of(texts)\n    home = os.environ.get("DJANGO_SETTINGS_MODULE", "").split(".")\n    guesses = [settings.WSGI_APPLICATION, getattr(settings, "ASGI_APPLICATION", None)]\n    modules += [each.rsplit(".", 1)[0] for each in guesses if each and "." in each]\n    for at in list(range(1, len(home))) + [0]:\n        modules += [".".join(home[:at] + [each]) for each in ("wsgi", "asgi")]\n    env = container_environment()\n    always, exported, unsure = assigned(command, texts)\n    if unsure:\n        return None, unsure\n    env = dict(exported, **dict(env, **always))\n    flag = r"--(?:chdir|pythonpath|app-dir)[= ](\\S+)"\n    folder = env.get("PWD") or os.getcwd()\n    for each in re.findall(flag, " ".join(parts)) + re.findall(r"(?:^| )cd ([^\\s;&]+)", whole):\n        if os.path.isdir(os.path.join(folder, each)):\n            folder = os.path.join(folder, each)\n    child = {\n        "manage": by_manage,\n        "modules": modules,\n        "path": [folder, os.getcwd()] + sys.path[:1],\n        "databases": identities,\n    }\n    env = {name: value for name, value in env.items() if not name.startswith("DJANGO_ROLLOUT_")}\n    env["DJANGO_ROLLOUT_SPEC"] = json.dumps({"marker": task.spec["marker"], "child": child})\n    start = [sys.executable, "-c", sys.argv[-1]]\n    if by_manage:\n        chosen = re.findall(r"--settings[= ](\\S+)", " ".join(parts))\n        flags = ["--settings=" + each for each in chosen[:1]]\n        start = [sys.executable, manage, "shell", "-v", "0"] + flags + ["-c", sys.argv[-1]]\n    given = "DJANGO_SETTINGS_MODULE" in env or "--settings" in whole\n    cwd = folder if os.path.isdir(folder) else None\n    return {"start": start, "env": env, "cwd": cwd, "given": given}, None\n\n\ndef answer_to(question):\n    """What the child tells, and why it tells nothing."""\n    late = None\n    try:\n        child = subprocess.Popen(\n            question["start"],\n            env=question["env"],\n            cwd=question["cwd"],\n            stdin=subprocess.DEVNULL,\n            stdout=subprocess.PIPE,\n            stderr=subprocess.STDOUT,\n            start_new_session=True,\n        )\n    except OSError as error:\n        return None, str(error)\n    try:\n        out = child.communicate(timeout=child_seconds)[0]\n    except subprocess.TimeoutExpired as expired:\n        # What settings tell it has said before it asked a database that does not answer.\n        out = expired.output or b""\n        late = "its import did not end within %d s" % child_seconds\n    finally:\n        # What it has started must not outlive it.\n        try:\n            os.killpg(child.pid, signal.SIGKILL)\n        except OSError:\n            pass\n    marker = task.spec["marker"]\n    lines = out.decode("utf-8", "replace").splitlines()\n    for line in reversed(lines):\n        text = line.partition(marker)[2].rpartition(marker)[0]\n        if text.startswith("{"):\n            web = json.loads(text)["web"]\n            if web is None:\n                return None, "its command names no known module"\n            return dict(web, given=question["given"]), None\n    words = [line for line in lines if line.strip()]\n    return None, late or (words[-1] if words else "it printed nothing")\n`}
-const o={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL first, and set NOT NULL in the next release"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}},6093:(e,t,n)=>{n.d(t,{oD:()=>databasesOf,Gd:()=>databasesOfJson,B8:()=>inspectorEnv,rZ:()=>isMarked,$i:()=>isPlain,tM:()=>migrationBegins,VV:()=>planCommand,ez:()=>readLocking,Mu:()=>readNeeds,tK:()=>readPassed,m3:()=>readPlan,jG:()=>readRefused,xu:()=>readVerified,u7:()=>unmarked})
+const r={"__init__.py":`"""Reports to django-rollout which migrations a new image brings, judges them, and runs the migrate command.\n\nRuns in the user's image as \`python manage.py shell -v 0 -c <text>\`; nothing is added to the image. The text is\n\`loader.py\`, which carries the files of this folder (scripts/embed-inspector.mjs joins them).\n\n    task      what the inspector has to do, and how it answers\n    identity  what names a database\n    web       which databases the web uses\n    needs     what code needs of a database: its fingerprint\n    catalog   what a database has\n    effects   what pending migrations make of it, without a write\n    reader    the same for SQL as text\n    judge     what does not fit, by the rules of rules.json\n    twins     the safe way, as code of a migration\n    allows    comments that accept a finding\n    plan      what is pending\n    verdict   all of these together: before the migration and after it\n    run       refuses, or runs the migration\n    main      the order\n\nPython 3.6 (the oldest of Django 3.2) must be able to read the files. They must contain no dollar sign, because\nKubernetes reads those in a container's command, and no three single quotes in a row.\n"""\n`,"allows.py":`"""Comments in the files of pending migrations that accept one finding each.\n\n    # django-rollout: allow <rule> <table>.<column>: <why>\n\nRule, object and reason are required, so that a copied comment accepts nothing else.\n"""\nimport re\nimport sys\nimport tokenize\n\nfrom rollout_inspector.judge import RULES\n\npattern = re.compile(r"#\\s*django-rollout:\\s*allow\\b\\s*([\\w-]*)\\s*([^\\s:]*)\\s*:?\\s*(.*)")\n\n\ndef comments_of(migrations):\n    """Returns {(rule, object): {"why", "file", "line"}}, and what is wrong with others."""\n    found, wrong = {}, []\n    for migration in migrations:\n        file = file_of(migration)\n        for line, text in comments_in(file):\n            match = pattern.match(text)\n            if match is None:\n                continue\n            rule, of, why = match.groups()\n            fault = fault_of(rule, of, why)\n            if fault:\n                wrong.append({"file": file, "line": line, "message": fault})\n            else:\n                found[(rule, of)] = {"why": why[:200], "file": file, "line": line}\n    return found, wrong\n\n\ndef file_of(migration):\n    return getattr(sys.modules.get(migration.__module__), "__file__", None) or ""\n\n\ndef fault_of(rule, of, why):\n    if rule not in RULES or rule == "unjudged":\n        return 'there is no rule "%s"' % rule\n    if not of:\n        return "it names no object: %s <table>.<column>: <why>" % rule\n    if not why.strip():\n        return "it gives no reason: %s %s: <why>" % (rule, of)\n    return None\n\n\ndef comments_in(file):\n    """A text that looks like a comment and is inside of a string is none."""\n    try:\n        with open(file, "rb") as source:\n            tokens = list(tokenize.tokenize(source.readline))\n    except (OSError, SyntaxError, tokenize.TokenError):\n        return []\n    return [(each.start[0], each.string) for each in tokens if each.type == tokenize.COMMENT]\n`,"catalog.py":`"""What a database has, by Django's own introspection: the same for each vendor.\n\nA table is {"kind": "table", "view" or "unknown", "columns": {name: {...}}, "fks": [[column, table]], "uniques": [[column]],\n"checks": [name]}; a column {"null": ..., "filled": ..., "type": ..., "generated": ...}. \`filled\`: the database sets a value that an\nINSERT leaves out. \`type\`: only of a column that a migration has made or changed. A view has no columns before its\ndatabase has told them; "unknown": nobody knows its columns, and "why" where it may not be read.\n"""\n\n\nclass Catalog:\n    """Reads a table when somebody asks for it. Changes are laid over what the database has."""\n\n    def __init__(self, connection, tables=None):\n        self.connection = connection\n        self.names = None\n        # By name; None: there is no such table.\n        self.read = dict(tables or {})\n        self.changed = {}\n\n    def get(self, name):\n        if name in self.changed:\n            return self.changed[name]\n        if name not in self.read:\n            self.read[name] = self.ask(name)\n        return self.read[name]\n\n    def before(self, name):\n        """As the database has it."""\n        if name not in self.read:\n            self.read[name] = self.ask(name)\n        return self.read[name]\n\n    def edit(self, name):\n        """Returns the table to be changed; None where there is none."""\n        table = self.get(name)\n        if table is None or name in self.changed:\n            return table\n        self.changed[name] = copy_of(table)\n        return self.changed[name]\n\n    def put(self, name, table):\n        self.changed[name] = table\n\n    def ask(self, name):\n        if self.connection is None:\n            return None\n        from django.db import transaction\n\n        if self.names is None:\n            with self.connection.cursor() as cursor:\n                listed = self.connection.introspection.get_table_list(cursor)\n            self.names = {each.name: each.type for each in listed}\n        if name not in self.names:\n            return None\n        try:\n            # What fails must not end a transaction that others are in.\n            with transaction.atomic(using=self.connection.alias):\n                return self.described(name)\n        except Exception as error:\n            # No right to read it, or a server of its own that does not answer.\n            return dict(empty("unknown"), why=" ".join(str(error).split()))\n\n    def described(self, name):\n        introspection = self.connection.introspection\n        with self.connection.cursor() as cursor:\n            table = empty("table")\n            if self.names[name] == "v":\n                # Django would ask for a row, which may take a view long.\n                cursor.execute("SELECT * FROM %s WHERE 1 = 0" % self.connection.ops.quote_name(name))\n                columns = {each[0]: {"null": True, "filled": True, "type": None} for each in cursor.description}\n                return dict(table, kind="view", columns=columns)\n            columns = introspection.get_table_description(cursor, name)\n            generated = self.generated_of(cursor, name, columns)\n            table["columns"] = {\n                each.name: {\n                    "null": bool(each.null_ok),\n                    "filled": is_filled(each),\n                    "type": None,\n                    "read": signature(each),\n                    "generated": each.name in generated,\n                }\n                for each in columns\n            }\n            for constraint, has in introspection.get_constraints(cursor, name).items():\n                of = [column for column in has.get("columns") or [] if column]\n                if has.get("foreign_key") and of:\n                    table["fks"].append([of[0], has["foreign_key"][0]])\n                elif has.get("unique") and not has.get("primary_key"):\n                    table["uniques"].append(sorted(of) or [constraint])\n                elif has.get("check"):\n                    table["checks"].append(constraint)\n            return table\n\n\n    def generated_of(self, cursor, name, columns):\n        """The columns that nobody may set. SQLite does not tell them."""\n        if self.connection.vendor == "postgresql":\n            # As JSON: PostgreSQL before 12 has no such property.\n            query = "SELECT attname::text FROM pg_attribute a WHERE attrelid = to_regclass(%s) AND to_jsonb(a)->>'attgenerated' <> ''"\n            cursor.execute(query, [self.connection.ops.quote_name(name)])\n            return [column for column, in cursor.fetchall()]\n        return [each.name for each in columns if str(getattr(each, "extra", "") or "").upper().endswith(" GENERATED")]\n\n\ndef is_filled(column):\n    """Of a default, an identity or a generated column, as the vendors tell them."""\n    extra = str(getattr(column, "extra", "") or "").upper()\n    by_database = getattr(column, "is_autofield", False) or getattr(column, "pk", False)\n    return column.default is not None or bool(by_database) or "AUTO_INCREMENT" in extra or "GENERATED" in extra\n\n\ndef signature(column):\n    """Differs where the type of a column was changed: drivers tell the length in one of two ways."""\n    parts = (column.type_code, column.display_size, column.internal_size, column.precision, column.scale)\n    return " ".join("" if part is None else str(part) for part in parts)\n\n\ndef empty(kind):\n    return {"kind": kind, "columns": {}, "fks": [], "uniques": [], "checks": []}\n\n\ndef copy_of(table):\n    return dict(\n        table,\n        columns={name: dict(each) for name, each in table["columns"].items()},\n        fks=[list(each) for each in table["fks"]],\n        uniques=[list(each) for each in table["uniques"]],\n        checks=list(table["checks"]),\n    )\n`,"effects.py":`"""What pending migrations make of a database's tables, without a write.\n\nAll operations that reach the database call a schema editor. Here they call one that only takes notes, with the states\nthat Django itself would give them: so operations of Django, their subclasses and those of others are followed alike, in\nthe way of the installed version. Of SeparateDatabaseAndState only the operations for the database count.\n"""\nfrom rollout_inspector import needs as fingerprint\nfrom rollout_inspector import reader\nfrom rollout_inspector.catalog import empty\n\n\nclass Event:\n    """One change of the schema, and what made it."""\n\n    def __init__(self, kind, **more):\n        self.kind = kind\n        self.migration = None\n        self.operation = None\n        self.model = self.field = self.old = self.new = None\n        self.__dict__.update(more)\n\n\ndef recorder_of(connection, note):\n    """A schema editor of this vendor that changes nothing: it passes each call to \`note\`."""\n    base = connection.SchemaEditorClass\n\n    class Recorder(base):\n        def execute(self, sql, params=()):\n            note(Event("sql", sql=str(sql)))\n\n        def create_model(self, model):\n            note(Event("create", model=model))\n            for field in model._meta.local_many_to_many:\n                if field.remote_field.through._meta.auto_created:\n                    note(Event("create", model=field.remote_field.through))\n\n        def delete_model(self, model, **more):\n            for field in model._meta.local_many_to_many:\n                if field.remote_field.through._meta.auto_created:\n                    note(Event("delete", model=field.remote_field.through, old=field))\n            note(Event("delete", model=model))\n\n        def add_field(self, model, field):\n            if field.many_to_many:\n                if field.remote_field.through._meta.auto_created:\n                    note(Event("create", model=field.remote_field.through))\n            elif field.column is not None:\n                note(Event("add", model=model, field=field))\n\n        def remove_field(self, model, field):\n            if field.many_to_many:\n                if field.remote_field.through._meta.auto_created:\n                    note(Event("delete", model=field.remote_field.through, old=field))\n            elif field.column is not None:\n                note(Event("remove", model=model, field=field))\n\n        def alter_field(self, model, old_field, new_field, strict=False):\n            if old_field.many_to_many and new_field.many_to_many:\n                old, new = old_field.remote_field.through, new_field.remote_field.through\n                if not (old._meta.auto_created and new._meta.auto_created):\n                    return\n                self.alter_db_table(new, old._meta.db_table, new._meta.db_table)\n                for name in ("m2m_reverse_field_name", "m2m_field_name"):\n                    fields = [\n                        each.remote_field.through._meta.get_field(getattr(each, name)())\n                        for each in (old_field, new_field)\n                    ]\n                    note(Event("alter", model=new, old=fields[0], new=fields[1]))\n            elif old_field.column is not None and new_field.column is not None:\n                note(Event("alter", model=model, old=old_field, new=new_field))\n\n        def alter_db_table(self, model, old_db_table, new_db_table):\n            if old_db_table != new_db_table:\n                note(Event("rename", model=model, old=old_db_table, new=new_db_table))\n\n        def alter_unique_together(self, model, old_unique_together, new_unique_together):\n            old = {tuple(each) for each in old_unique_together}\n            for names in {tuple(each) for each in new_unique_together} - old:\n                note(Event("unique", model=model, columns=columns_of(model, names)))\n\n        def add_constraint(self, model, constraint):\n            kind = type(constraint).__name__\n            names = getattr(constraint, "fields", ())\n            if kind == "UniqueConstraint":\n                columns = columns_of(model, names) or [constraint.name]\n                note(Event("unique", model=model, columns=columns))\n            else:\n                # CheckConstraint, ExclusionConstraint, and what others make.\n                note(Event("check", model=model, name=constraint.name))\n\n        def remove_constraint(self, model, constraint):\n            note(Event("drop-check", model=model, name=constraint.name))\n\n        def _constraint_names(self, *args, **options):\n            # Some ask for one by its columns: a migration that is still pending may make it.\n            return ["unknown"]\n\n        def nothing(self, *args, **options):\n            # Indexes, tablespaces and comments: queries of the running version go on.\n            return None\n\n        add_index = remove_index = rename_index = alter_index_together = nothing\n        alter_db_tablespace = alter_db_table_comment = nothing\n\n    editor = Recorder(connection, collect_sql=True)\n    editor.deferred_sql = []\n    return editor\n\n\ndef columns_of(model, names):\n    return sorted(model._meta.get_field(name).column for name in names)\n\n\ndef flattened(operations, state, app):\n    """Yields (operation, state before, state after) of all that reaches the database, as Django walks them."""\n    for operation in operations:\n        after = state.clone()\n        operation.state_forwards(app, after)\n        inner = getattr(operation, "database_operations", None)\n        if inner is None:\n            yield operation, state, after\n        else:\n            for each in flattened(inner, state, app):\n                yield each\n        state = after\n\n\ndef is_code(operation):\n    """RunPython, and others that do not consist of SQL: they are not run for a plan."""\n    return not getattr(operation, "reduces_to_sql", True)\n\n\ndef steps_of(operations):\n    """All that reaches the database, without the states."""\n    for operation in operations:\n        inner = getattr(operation, "database_operations", None)\n        for each in [operation] if inner is None else steps_of(inner):\n            yield each\n\n\ndef may_fill(operation):\n    """Whether it may give rows a value: code, and SQL that writes rows."""\n    sql = getattr(operation, "sql", None) or ()\n    texts = [sql] if isinstance(sql, str) else [each if isinstance(each, str) else each[0] for each in sql]\n    return is_code(operation) or any(map(reader.writes_rows, texts))\n\n\ndef only_runs_code(operation):\n    """Whether the state after it is the one before it, too."""\n    from django.db.migrations import RunPython\n\n    return is_code(operation) and type(operation).state_forwards is RunPython.state_forwards\n\n\nclass Effects:\n    """Lays the changes of migrations over a catalog, and keeps what made them."""\n\n    def __init__(self, connection, catalog, guard):\n        self.connection = connection\n        self.catalog = catalog\n        # What makes sure that no operation writes.\n        self.guard = guard\n        # By (table, column): the last event that changed it; the column "" is the table.\n        self.causes = {}\n        self.touched = set()\n        # Steps whose effect is not known before they have run.\n        self.opaque = []\n        # Migration, what it is, and the table that it concerns where that is known.\n        self.unread = []\n        # Those that names without a schema mean; the first one gets what is made.\n        self.schemas = None\n        self.migration = None\n        self.operation = None\n        self.recorder = recorder_of(connection, self.note)\n\n    def run(self, migration, operation, before, after):\n        self.migration, self.operation = migration, operation\n        if is_code(operation):\n            self.opaque.append(migration)\n            return\n        try:\n            with self.connection.execute_wrapper(self.guard):\n                operation.database_forwards(migration.app_label, self.recorder, before, after)\n        except Exception as error:\n            self.cannot_read("%s: %s" % (type(operation).__name__, error))\n\n    def cannot_read(self, what, table=None):\n        self.opaque.append(self.migration)\n        self.unread.append((self.migration, " ".join(what.split())[:200], table))\n\n    def is_elsewhere(self, schema, what):\n        """Whether it is none of this connection's schemas."""\n        if self.schemas is None:\n            vendor = self.connection.vendor\n            self.schemas = ["main"] if vendor == "sqlite" else [str(self.connection.settings_dict["NAME"])]\n            if vendor == "postgresql":\n                with self.connection.cursor() as cursor:\n                    cursor.execute("SELECT unnest(current_schemas(false))::text")\n                    self.schemas = [each for each, in cursor.fetchall()]\n        if schema in self.schemas[1:]:\n            # Whether a table before it has the same name is not known.\n            self.cannot_read(what)\n            return True\n        return schema not in self.schemas\n\n    def note(self, event):\n        event.migration, event.operation = self.migration, self.operation\n        if event.kind == "sql":\n            for change in reader.changes_of(event.sql, self.connection.vendor):\n                schema = change.pop("schema", None)\n                if schema is None or not self.is_elsewhere(schema, event.sql):\n                    self.apply(Event(migration=event.migration, operation=event.operation, **change))\n        else:\n            if event.model is not None and not event.model._meta.managed:\n                return\n            self.apply(event)\n\n    def apply(self, event):\n        handler = getattr(self, "on_" + event.kind.replace("-", "_"))\n        handler(event)\n\n    # Tables\n\n    def table_of(self, event):\n        """The table to change; a note where it is not there."""\n        name = event.table if event.model is None else event.model._meta.db_table\n        self.touched.add(name)\n        table = self.catalog.edit(name)\n        if table is None:\n            self.cannot_read("the table %s is not visible" % name)\n        elif table["kind"] == "unknown":\n            if "why" in table:\n                self.cannot_read("the table %s: %s" % (name, table["why"]))\n            table = None\n        return name, table\n\n    def on_create(self, event):\n        name = event.table if event.model is None else event.model._meta.db_table\n        self.touched.add(name)\n        # Else \`migrate --fake-initial\`, or it fails.\n        if self.catalog.get(name) is not None:\n            return\n        # What SQL creates may have any columns.\n        table = empty("table" if event.model else "unknown")\n        for field in event.model._meta.local_concrete_fields if event.model else ():\n            self.put_column(table, field)\n        self.catalog.put(name, table)\n        self.causes[(name, "")] = event\n\n    def on_view(self, event):\n        self.touched.add(event.table)\n        self.catalog.put(event.table, empty("view"))\n        self.causes[(event.table, "")] = event\n\n    def on_delete(self, event):\n        name = event.table if event.model is None else event.model._meta.db_table\n        self.touched.add(name)\n        self.catalog.put(name, None)\n        self.causes[(name, "")] = event\n\n    def on_rename(self, event):\n        old, new = event.old, event.new\n        self.touched.update((old, new))\n        table = self.catalog.edit(old)\n        if table is None:\n            return self.cannot_read("the table %s is not visible" % old)\n        self.catalog.put(new, table)\n        self.catalog.put(old, None)\n        for (name, column), cause in list(self.causes.items()):\n            if name == old:\n                self.causes[(new, column)] = cause\n        self.causes[(old, "")] = self.causes[(new, "")] = event\n\n    # Columns\n\n    def put_column(self, table, field):\n        reference = fingerprint.reference_of(field)\n        table["columns"][field.column] = {\n            "null": bool(field.null),\n            "filled": fingerprint.is_filled(field),\n            "type": fingerprint.type_of(field, self.connection),\n            "generated": bool(getattr(field, "generated", False)),\n        }\n        if reference and reference[1]:\n            table["fks"].append([field.column, reference[0]])\n        if field.unique and not field.primary_key:\n            table["uniques"].append([field.column])\n        if self.check_of(field):\n            table["checks"].append(field.column)\n\n    def check_of(self, field):\n        try:\n            return field.db_check(self.connection)\n        except Exception:\n            return None\n\n    def on_add(self, event):\n        name, table = self.table_of(event)\n        if table is None:\n            return\n        if event.field is None:\n            column = event.column\n            has = {key: getattr(event, key) for key in ("null", "filled", "type", "generated")}\n            table["columns"].setdefault(column, has)\n            if event.parent:\n                table["fks"].append([column, event.parent])\n        else:\n            column = event.field.column\n            if column not in table["columns"]:\n                self.put_column(table, event.field)\n        self.causes[(name, column)] = event\n\n    def on_remove(self, event):\n        name, table = self.table_of(event)\n        if table is None:\n            return\n        column = event.column if event.field is None else event.field.column\n        drop(table, column)\n        self.causes[(name, column)] = event\n\n    def on_alter(self, event):\n        name, table = self.table_of(event)\n        if table is None:\n            return\n        old, new = event.old, event.new\n        if old.column != new.column:\n            self.rename_column(table, old.column, new.column)\n            self.causes[(name, old.column)] = event\n        self.causes[(name, new.column)] = event\n        has = table["columns"].get(new.column)\n        if has is None:\n            return self.cannot_read("the column %s.%s is not visible" % (name, old.column))\n        if bool(old.null) != bool(new.null):\n            has["null"] = bool(new.null)\n        if fingerprint.is_filled(old) != fingerprint.is_filled(new):\n            has["filled"] = fingerprint.is_filled(new)\n        types = [fingerprint.type_of(each, self.connection) for each in (old, new)]\n        if types[0] != types[1] and self.connection.vendor != "sqlite":\n            has["type"] = types[1]\n        self.alter_reference(table, old, new)\n        if new.unique and not old.unique and not new.primary_key:\n            table["uniques"].append([new.column])\n        if self.check_of(new) and not self.check_of(old):\n            table["checks"].append(new.column)\n\n    def alter_reference(self, table, old, new):\n        before, after = fingerprint.reference_of(old), fingerprint.reference_of(new)\n        if before and before[1]:\n            table["fks"] = [each for each in table["fks"] if each[0] != new.column]\n        if after and after[1]:\n            table["fks"].append([new.column, after[0]])\n\n    def rename_column(self, table, old, new):\n        has = table["columns"].pop(old, None)\n        if has is not None:\n            table["columns"][new] = has\n        for reference in table["fks"]:\n            if reference[0] == old:\n                reference[0] = new\n\n    def on_rename_column(self, event):\n        name, table = self.table_of(event)\n        if table is not None:\n            self.rename_column(table, event.column, event.to)\n            self.causes[(name, event.column)] = self.causes[(name, event.to)] = event\n\n    def on_set(self, event):\n        """SET and DROP of NOT NULL and DEFAULT, and TYPE, by SQL."""\n        name, table = self.table_of(event)\n        if table is None:\n            return\n        has = table["columns"].get(event.column)\n        if has is None:\n            return self.cannot_read("the column %s.%s is not visible" % (name, event.column))\n        for key in ("null", "filled", "type", "generated"):\n            if key in event.__dict__:\n                has[key] = event.__dict__[key]\n        self.causes[(name, event.column)] = event\n\n    # Constraints\n\n    def on_unique(self, event):\n        name, table = self.table_of(event)\n        if table is not None:\n            table["uniques"].append(event.columns)\n            self.causes[(name, ",".join(event.columns))] = event\n\n    def on_check(self, event):\n        name, table = self.table_of(event)\n        if table is not None:\n            table["checks"].append(event.name)\n            self.causes[(name, event.name)] = event\n\n    def on_drop_check(self, event):\n        """Of any kind: it can only make more fit."""\n        _, table = self.table_of(event)\n        if table is not None and event.name in table["checks"]:\n            table["checks"].remove(event.name)\n\n    def on_reference(self, event):\n        name, table = self.table_of(event)\n        if table is not None:\n            table["fks"].append([event.column, event.parent])\n            self.causes[(name, event.column)] = event\n\n    def on_unread(self, event):\n        self.cannot_read(event.statement, getattr(event, "table", None))\n\n    def cause_of(self, table, column):\n        return self.causes.get((table, column)) or self.causes.get((table, ""))\n\n\ndef drop(table, column):\n    table["columns"].pop(column, None)\n    table["fks"] = [each for each in table["fks"] if each[0] != column]\n    table["uniques"] = [each for each in table["uniques"] if column not in each]\n`,"guard.py":`"""Takes a migration's locks on PostgreSQL without making others wait for it. Runs inside of the migrate command.\n\nWhile a statement waits for a lock, all that comes after it waits behind it. So before the first statement that locks a\ntable strongly: look who holds it, wait outside of the queue, then try for a moment all tables that the migration begins\nwith. Everything is set for the transaction alone: behind a pooler the session is someone else's a moment later.\n"""\nimport json\nimport os\nimport random\nimport re\nimport sys\nimport time\nimport zipfile\nfrom importlib import util\nfrom importlib.machinery import PathFinder\n\nfrom rollout_inspector import locks, reader, task\n\nexecutor = "django.db.migrations.executor"\n# How long others may wait behind one try, in ms.\ntry_ms = 200\n# An automatic VACUUM gives way to one that waits in line for longer than deadlock_timeout, a second.\nline_ms = 1500\n# How long to wait where the transaction has something that others wait for, in seconds.\nclosed_seconds = 1\n# lock_not_available, deadlock_detected\nbusy = ("55P03", "40P01")\n# query_canceled: our own time limit of LOCK TABLE\ncanceled = "57014"\n# "... cannot run inside a transaction block"\nno_block = "25001"\nmaintenance = "ShareUpdateExclusiveLock"\nconflicts = {\n    "SHARE": ["RowExclusiveLock", maintenance, "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock"],\n    "ACCESS EXCLUSIVE": ["AccessShareLock", "RowShareLock", "ShareLock"],\n}\nconflicts["SHARE ROW EXCLUSIVE"] = conflicts["SHARE"] + ["ShareLock"]\nconflicts["ACCESS EXCLUSIVE"] += conflicts["SHARE"]\n\n\ndef begin(path):\n    """As the module sitecustomize: in each Python that the migrate command starts."""\n    with zipfile.ZipFile(path) as archive:\n        task.spec.update(json.loads(archive.read("task.json").decode("ascii")))\n    sys.path[:] = [each for each in sys.path if each != path]\n    sys.path_importer_cache.pop(path, None)\n    sys.meta_path.insert(0, Hook)\n    # The one that this is in place of.\n    spec = PathFinder.find_spec("sitecustomize")\n    if spec:\n        sys.modules["sitecustomize"] = module = util.module_from_spec(spec)\n        spec.loader.exec_module(module)\n\n\nclass Hook:\n    """Is there when Django's executor of migrations has been imported."""\n\n    @staticmethod\n    def find_spec(name, path=None, target=None):\n        if name != executor:\n            return None\n        sys.meta_path.remove(Hook)\n        spec = util.find_spec(name)\n        try:\n            run = spec.loader.exec_module\n\n            def exec_module(module):\n                run(module)\n                guard(module.MigrationExecutor)\n\n            spec.loader.exec_module = exec_module\n        except AttributeError:\n            # A loader of another kind: Django locks as ever.\n            pass\n        return spec\n\n\ndef guard(own):\n    apply = own.apply_migration\n    path = os.environ.pop("DJANGO_ROLLOUT_LOCKS", "")\n    others = [each for each in os.environ.pop("PYTHONPATH", "").split(os.pathsep) if each not in ("", path)]\n    if others:\n        os.environ["PYTHONPATH"] = os.pathsep.join(others)\n\n    def apply_migration(self, state, migration, *args, **options):\n        if self.connection.vendor != "postgresql":\n            return apply(self, state, migration, *args, **options)\n        with self.connection.execute_wrapper(Guard(self.connection, migration)):\n            return apply(self, state, migration, *args, **options)\n\n    own.apply_migration = apply_migration\n    task.say(json.dumps({"locking": {"ready": True}}))\n\n\ndef code_of(error):\n    cause = error.__cause__\n    return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)\n\n\nclass Guard:\n    """Of one migration."""\n\n    def __init__(self, connection, migration):\n        self.connection = connection\n        self.atomic = migration.atomic\n        self.migration = "%s.%s" % (migration.app_label, migration.name)\n        key = "%s %s" % (connection.alias, self.migration)\n        self.planned = task.spec["leading"].get(key, []) if self.atomic else []\n        # Modes of the tables that the transaction has locked.\n        self.held = {}\n        self.is_closed = False\n        self.is_own = False\n\n    def __call__(self, execute, sql, params, many, context):\n        def run():\n            return execute(sql, params, many, context)\n\n        text = "" if self.is_own else self.text_of(sql)\n        if not locks.strong.search(text):\n            return run()\n        every, wanted = locks.of_sql(text), locks.of_sql(locks.leading([text]))\n        if len(every) > len(wanted):\n            # What comes after a statement that works on rows is locked when that is done.\n            parts = [] if params or many or not isinstance(sql, str) else locks.pieces(text)\n            if parts:\n                with self.transaction():\n                    return [self(execute, each, params, many, context) for each in parts][-1]\n            self.say(note="what comes after the first statement that works on rows is locked as Django does: %s" % text[:60])\n        return self.strong(text, wanted, run)\n\n    def text_of(self, sql):\n        try:\n            if hasattr(sql, "as_string"):\n                return sql.as_string(self.connection.connection)\n            return sql.decode() if isinstance(sql, bytes) else str(sql)\n        except Exception as error:\n            self.say(note="a statement could not be read: %s" % one_line(error))\n            return ""\n\n    def transaction(self):\n        from django.db import transaction\n\n        # Inside of one it changes nothing.\n        return transaction.atomic(using=self.connection.alias, savepoint=False)\n\n    def strong(self, text, wanted, run):\n        from django.db import DatabaseError\n\n        for what, statement, _ in wanted:\n            if what == "unread":\n                self.say(note="what this statement locks is not known beforehand: %s" % statement)\n        wanted = [each for each in wanted if each[0] != "unread"]\n        is_open = self.connection.in_atomic_block\n        if not is_open:\n            for index, table in locks.concurrent_of(text):\n                try:\n                    self.repair(index, table)\n                except DatabaseError as error:\n                    self.say(note="the index %s could not be looked at: %s" % (index, one_line(error)))\n        if not wanted:\n            return run()\n        is_quick = all(locks.is_quick(each, set()) for each in reader.statements_of(text, False) if each)\n        if is_open:\n            return self.locked(wanted, is_quick, run)\n        if any(locks.begins(locks.control, each) for each in reader.statements_of(text, False)):\n            self.say(note="it begins or ends a transaction itself, and locks as Django does: %s" % text[:60])\n            return run()\n        try:\n            with self.transaction():\n                return self.locked(wanted, is_quick, run)\n        except DatabaseError as error:\n            if code_of(error) != no_block:\n                raise\n            self.say(note="it cannot be in a transaction, and locks as Django does: %s" % text[:60])\n            return run()\n\n    def sql(self, text, values=None):\n        """Rows of one of our queries."""\n        self.is_own = True\n        try:\n            with self.connection.cursor() as cursor:\n                cursor.execute(text, values)\n                return cursor.fetchall() if cursor.description else []\n        finally:\n            self.is_own = False\n\n    def say(self, **more):\n        more.update(migration=self.migration, database=self.connection.alias)\n        task.say(json.dumps({"locking": more}))\n\n    def inside(self, work):\n        """In a savepoint: what fails leaves the transaction as it was."""\n        self.sql("SAVEPOINT django_rollout")\n        try:\n            return work()\n        except Exception:\n            self.sql("ROLLBACK TO SAVEPOINT django_rollout")\n            raise\n        finally:\n            self.sql("RELEASE SAVEPOINT django_rollout")\n\n    def locked(self, wanted, is_quick, run):\n        """Runs a statement with the locks that it needs, and those that the next ones need."""\n        from django.db import DatabaseError\n\n        planned, names = [], {each[1] for each in self.planned}\n        # A constraint's name may not have been known when the SQL was collected.\n        if all(each in self.planned or is_quick and each[1] in names for each in wanted):\n            planned, self.planned = self.planned, []\n        try:\n            if self.sql("SHOW transaction_isolation")[0][0] != "read committed":\n                # The first look would decide what the migration sees of the rows.\n                self.say(note="its transaction is not read committed: it takes its locks without a look first")\n                return run()\n            self.inside(self.look_at_own)\n            now = self.inside(lambda: locks.resolved(self.sql, wanted))\n            tables = self.inside(lambda: locks.resolved(self.sql, wanted + planned)) if planned else now\n        except DatabaseError as error:\n            self.say(note="what the next statements lock is not known: %s" % one_line(error))\n            return run()\n        order = locks.modes.index\n        missing = {\n            oid: table\n            for oid, table in tables.items()\n            if oid not in self.held or order(self.held[oid]) < order(table["mode"])\n        }\n        # Views and foreign tables cannot be locked by a statement of their own.\n        first = {oid: table for oid, table in missing.items() if table["kind"] in "rp"}\n        try:\n            if first:\n                self.take(first)\n                self.held.update((oid, table["mode"]) for oid, table in first.items())\n        except DatabaseError as error:\n            self.say(note="%s cannot be locked beforehand: %s" % (", ".join(told(first)), one_line(error)))\n            first = {}\n        rest = {oid: table for oid, table in missing.items() if oid in now and oid not in first}\n        if not rest:\n            return run()\n        result = self.take(rest, run)\n        self.held.update((oid, table["mode"]) for oid, table in rest.items())\n        return result\n\n    def look_at_own(self):\n        """What the transaction has locked or written is not known from what was run: it may have rolled back a part."""\n        query = (\n            "SELECT relation, mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation' AND relation >= 16384 "\n            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"\n        )\n        own = set(self.sql(query))\n        self.held = {oid: mode for oid, mode in self.held.items() if (oid, mode.title().replace(" ", "") + "Lock") in own}\n        # What it has created itself is not known to others.\n        self.is_closed = any(mode == "RowExclusiveLock" and (oid, "AccessExclusiveLock") not in own for oid, mode in own)\n\n    def lock(self, tables, mode=None):\n        end = time.monotonic() + (line_ms if mode else try_ms) / 1000.0\n        for table in sorted(tables.values(), key=lambda each: each["name"]):\n            # Who waits for the first one waits for the others, too; and lock_timeout counts again for each partition.\n            left = "%dms" % max(10, (end - time.monotonic()) * 1000)\n            self.limit(left, left)\n            self.sql("LOCK TABLE %s IN %s MODE" % (table["name"], mode or table["mode"]))\n\n    def limit(self, *values):\n        """For the transaction alone: of waiting for a lock, and of a statement."""\n        for name, value in zip(("lock_timeout", "statement_timeout"), values):\n            self.sql("SELECT set_config(%s, %s, true)", [name, value])\n\n    def attempt(self, work, is_lock=True):\n        """Whether the locks were free, and the result."""\n        from django.db import DatabaseError\n\n        def limited():\n            before = self.sql("SELECT current_setting('lock_timeout'), current_setting('statement_timeout')")[0]\n            if not is_lock:\n                self.limit("%dms" % try_ms)\n            result = work()\n            self.limit(*before)\n            return result\n\n        try:\n            return True, self.inside(limited)\n        except DatabaseError as error:\n            if code_of(error) in busy or is_lock and code_of(error) == canceled:\n                return False, None\n            raise\n\n    def take(self, tables, run=None):\n        """Locks tables, by a statement of its own where there is no other."""\n        from django.core.management import CommandError\n\n        limit = task.spec["wait"]\n        is_closed = bool(self.held) or self.is_closed\n        if is_closed:\n            limit = min(limit, closed_seconds)\n        began, seen, last, looks, next_word = time.monotonic(), {}, [], 0, 1\n\n        def say(**more):\n            self.say(tables=told(tables), waited=round(waited, 1), limit=limit, closed=is_closed, **more)\n\n        while True:\n            found = self.look(tables)\n            now = time.monotonic()\n            waited = now - began\n            last = found or last\n            seen = {each["id"]: seen.get(each["id"], now) for each in found}\n            # On a table that is never free for long, holders of some age are waited for in the queue, too.\n            reach = min(1.5, 0.15 * 2 ** (waited // 2))\n            stay = [each for each in found if now - seen[each["id"]] >= reach]\n            if not found or looks and not stay:\n                is_free, result = self.attempt(run, False) if run else self.attempt(lambda: self.lock(tables))\n                if is_free:\n                    if next_word > 1:\n                        say(taken=True)\n                    return result\n            elif looks and all(each["mode"] == maintenance for each in stay):\n                # Nobody who reads or writes waits behind this lock.\n                self.attempt(lambda: self.lock(tables, "SHARE UPDATE EXCLUSIVE"))\n            if looks and waited >= limit:\n                say(over=True, holders=last[:5])\n                so_far = "nothing was changed" if self.atomic else "what its operations did before stays"\n                so_far = "what its transaction did before is rolled back" if is_closed else so_far\n                raise CommandError("%s was in use for %d s: %s" % (", ".join(told(tables)), limit, so_far))\n            if waited >= next_word:\n                say(holders=last[:5])\n                next_word = waited + 10\n            looks += 1\n            time.sleep(random.uniform(0.15, 0.3))\n\n    def look(self, tables):\n        from django.db import DatabaseError\n\n        try:\n            return self.inside(lambda: self.holders(tables))\n        except DatabaseError:\n            # A server that only speaks PostgreSQL's language.\n            return []\n\n    def holders(self, tables):\n        """Who has a lock that keeps ours away."""\n        pairs = [(oid, mode) for oid, table in tables.items() for mode in conflicts[table["mode"]]]\n        # Else a transaction sees always the same.\n        self.sql("SELECT pg_stat_clear_snapshot()")\n        rows = self.sql(\n            (\n                "WITH RECURSIVE w(oid, mode) AS (SELECT * FROM unnest(%s::oid[], %s::text[]) UNION "\n                "SELECT i.inhrelid, w.mode FROM pg_inherits i JOIN w ON i.inhparent = w.oid) "\n                "SELECT l.pid, l.virtualtransaction, l.mode, a.usename::text, a.application_name, a.state, "\n                "extract(epoch FROM clock_timestamp() - a.xact_start)::float, left(nullif(a.query, '<insufficient privilege>'), 400) "\n                "FROM w JOIN pg_locks l ON l.locktype = 'relation' AND l.relation = w.oid AND l.mode = w.mode AND l.granted "\n                "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND l.pid IS DISTINCT FROM pg_backend_pid() "\n                "LEFT JOIN pg_stat_activity a ON a.pid = l.pid ORDER BY a.xact_start"\n            ),\n            [list(column) for column in zip(*pairs)],\n        )\n        found = {}\n        for pid, transaction, mode, user, application, state, age, query in rows:\n            each = {"id": "%s %s" % (pid, transaction), "pid": pid, "mode": mode, "user": user}\n            each.update(application=application, state=state, age=age and round(age, 1), query=without_values(query or ""))\n            known = found.setdefault(each["id"], each)\n            if known["mode"] == maintenance:\n                known["mode"] = mode\n        return list(found.values())\n\n    def repair(self, index, table):\n        """Drops what a broken CREATE INDEX CONCURRENTLY has left under the name that is needed now."""\n        rows = self.sql(\n            (\n                "SELECT c.relname::text, quote_ident(s.nspname) || '.' || quote_ident(c.relname), i.indrelid, i.indexrelid "\n                "FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace s ON s.oid = c.relnamespace "\n                "WHERE i.indrelid = to_regclass(%s) AND NOT i.indisvalid AND c.relkind = 'i'"\n            ),\n            [table],\n        )\n        for name, full, oid, own in rows:\n            command = "DROP INDEX CONCURRENTLY " + full\n            # One that is being built is not valid, either.\n            holders = self.holders({oid: {"mode": "SHARE"}})\n            builds = [each["pid"] for each in holders if each["mode"] == maintenance]\n            if builds and self.connection.pg_version >= 120000:\n                # Not a VACUUM. Of another user's build its process alone is visible.\n                query = (\n                    "SELECT pid FROM pg_stat_progress_create_index WHERE pid = ANY(%s) "\n                    "AND (relid IS NULL OR relid = %s AND index_relid IN (0, %s))"\n                )\n                builds = [pid for pid, in self.sql(query, [builds, oid, own])]\n            if name != index:\n                self.say(note="the index %s is invalid, perhaps left behind: %s" % (full, command))\n            elif builds:\n                self.say(note="the index %s is being built already (pid %s)" % (full, builds[0]))\n            else:\n                self.sql(command)\n                self.say(note="dropped the invalid index %s, which an interrupted release left behind" % full)\n\n\ndef told(tables):\n    return sorted(table["table"] for table in tables.values())\n\n\ndef one_line(error):\n    return " ".join(str(error).split())[:200]\n\n\ndef without_values(query):\n    query = re.sub(r"'(?:[^']|'')*(?:'|\\Z)", "'?'", " ".join(query.split()))\n    return re.sub(r"\\b\\d+\\b", "?", query)[:200]\n`,"identity.py":`"""What names a database, and whether two of them are one."""\nimport os\nimport re\nimport time\n\nfrom rollout_inspector import task\n\n\ndef connect(connection):\n    from django.db.utils import OperationalError\n\n    until = time.monotonic() + float(task.spec.get("wait") or 0)\n    while True:\n        try:\n            return connection.ensure_connection()\n        except OperationalError:\n            if time.monotonic() >= until:\n                raise\n            time.sleep(0.5)\n\n\ndef bare(address):\n    """Without what a URI may have: who asks, by which password, and its options."""\n    return re.sub(r"//[^/]*@", "//", str(address)).partition("?")[0]\n\n\ndef identity_of(connection):\n    """What names a database, as far as settings tell; no password."""\n    have = connection.settings_dict\n    options = have.get("OPTIONS") or {}\n    name = str(have.get("NAME") or options.get("dbname") or "")\n    if connection.vendor == "sqlite":\n        path = name if name.startswith((":", "file:")) else os.path.realpath(name)\n        return {"vendor": "sqlite", "name": path, "host": "", "port": "", "user": ""}\n    usual = {"postgresql": "5432", "mysql": "3306"}.get(connection.vendor, "")\n    sent = str(options.get("options") or "")\n    found = re.search(r"search_path(?:=|%3D)([^ &]+)", sent)\n    host = have.get("HOST") or options.get("host") or options.get("service")\n    return {\n        "vendor": connection.vendor,\n        "name": bare(name),\n        "host": bare(host or options.get("read_default_file") or ""),\n        "port": str(have.get("PORT") or options.get("port") or usual),\n        "user": str(have.get("USER") or options.get("user") or ""),\n        "schema": found.group(1) if found else "",\n    }\n\n\ndef asked(connection):\n    """The same with what the server itself tells, which a proxy between does not change."""\n    from django.db import Error\n\n    identity = identity_of(connection)\n    ask = {\n        "postgresql": [\n            ("name", "SELECT current_database()"),\n            ("schema", "SELECT current_schema()"),\n            ("server", "SELECT system_identifier FROM pg_control_system()"),\n            # That needs a right. Without it, at least two present connections can be distinguished.\n            ("started", "SELECT extract(epoch FROM pg_postmaster_start_time())"),\n        ],\n        "mysql": [\n            ("name", "SELECT database()"),\n            ("server", "SELECT @@server_uuid"),\n            ("server", "SELECT @@server_uid"),\n            ("started", "SELECT CONCAT(@@hostname, ' ', @@port)"),\n        ],\n    }\n    for key, sql in ask.get(connection.vendor, []):\n        if identity.get(key) and key == "server":\n            continue\n        try:\n            with connection.cursor() as cursor:\n                cursor.execute(sql)\n                row = cursor.fetchone()\n        except Error:\n            continue\n        if row and row[0] is not None:\n            identity[key] = str(row[0])\n    return identity\n\n\ndef is_same(one, other):\n    """Whether two identities are of one database; another user, or another way to it, is none."""\n    for key in ("vendor", "name"):\n        if one.get(key) != other.get(key):\n            return False\n    if one.get("schema") and other.get("schema") and one["schema"] != other["schema"]:\n        return False\n    for key in ("server", "started"):\n        if one.get(key) and one.get(key) == other.get(key):\n            return True\n    # A cluster of MySQL answers by any of its servers, and a file has none.\n    told = one.get("server") and other.get("server")\n    if told and one["vendor"] == "postgresql":\n        return False\n    return all(one.get(key) == other.get(key) for key in ("host", "port"))\n`,"judge.py":`"""What does not fit between code and a database, by the rules of rules.json. Pure.\n\n\`misfits\` is a set difference's half: only what fitted before and does not fit after is a finding. What was amiss\nbefore is not this release's doing: legacy tables, other databases, dead apps.\n"""\nimport json\nimport os\nimport re\n\nRULES = json.loads(\n    __loader__.get_data(os.path.join(os.path.dirname(__file__), "rules.json")).decode("utf-8")\n)\n\n# From, to: what holds all values of the former.\nwider = {\n    ("smallint", "integer"),\n    ("smallint", "bigint"),\n    ("integer", "bigint"),\n    ("real", "double precision"),\n    ("varchar", "text"),\n    ("varchar", "longtext"),\n    ("char", "varchar"),\n    ("char", "text"),\n    ("json", "jsonb"),\n    ("date", "timestamp with time zone"),\n    ("bool", "boolean"),\n}\nnumbers = ("smallint", "integer", "bigint", "numeric", "decimal", "real", "double precision", "bool", "boolean")\ntexts = ("varchar", "char", "text", "longtext", "citext")\n\n\ndef parts_of(text):\n    """\`numeric(10, 2)\` is ("numeric", [10, 2])."""\n    found = re.match(r"([^(]*)(?:\\(([\\d, ]+)\\))?", text)\n    sizes = [int(each) for each in re.findall(r"\\d+", found.group(2) or "")]\n    return found.group(1).strip().lower(), sizes\n\n\ndef of_types(old, new):\n    """Returns the rule that a change of a column's type meets, and whether queries certainly fail."""\n    if not old or not new or old == new:\n        return None, False\n    (kind, sizes), (other, others) = parts_of(old), parts_of(new)\n    if kind == other:\n        if kind in ("numeric", "decimal") and len(sizes) == len(others) == 2:\n            whole, others_whole = sizes[0] - sizes[1], others[0] - others[1]\n            return ("narrowed" if others_whole < whole or others[1] < sizes[1] else None), False\n        if not others:\n            return None, False\n        return ("narrowed" if not sizes or others[0] < sizes[0] else None), False\n    if (kind, other) in wider:\n        # char(32) fits into varchar(32), and not into varchar(5).\n        return ("narrowed" if sizes and others and others[0] < sizes[0] else None), False\n    crossed = (kind in numbers and other in texts) or (kind in texts and other in numbers)\n    return "retyped", crossed\n\n\ndef misfits(needs, table_of, tables, is_new):\n    """Returns what does not fit: {(rule, table, column): more about it}.\n\n    needs     of one version, by table\n    table_of  returns a table of the catalog, by its name\n    tables    those to look at\n    is_new    it is the version of this release, which knows what its migrations make\n    """\n    found = {}\n\n    def add(rule, table, column="", **more):\n        found[(rule, table, column)] = more\n\n    for name in sorted(tables):\n        need = needs.get(name)\n        have = table_of(name)\n        if need is None:\n            # A table that is left behind holds on to rows of others.\n            for column, parent in have["fks"] if have and is_new else ():\n                if parent in needs:\n                    add("delete-refused", name, column, parent=parent)\n            continue\n        if have is None:\n            add("table-gone", name)\n            continue\n        is_view = have["kind"] == "view"\n        columns = have["columns"]\n        if have["kind"] == "unknown":\n            # The new version may be made for it.\n            if not is_new:\n                add("unread", name, detail="the columns of the table %s" % name)\n            continue\n        if is_view and not columns:\n            # The new version may be made for it.\n            if not (is_new and need.get("u")):\n                add("view", name)\n            continue\n        for column, wanted in need["c"].items():\n            has = columns.get(column)\n            if has is None:\n                add("column-gone", name, column)\n                continue\n            if is_view:\n                continue\n            if wanted.get("n") and not has["null"]:\n                add("null-refused", name, column)\n            if has.get("generated") and not wanted.get("g"):\n                add("generated", name, column)\n            if (wanted.get("d") or wanted.get("g")) and not has["filled"] and not has["null"]:\n                add("default-gone", name, column)\n            rule, sure = of_types(wanted["t"], has["type"])\n            if rule:\n                add(rule, name, column, sure=sure, to=has["type"], **{"from": wanted["t"]})\n        if is_view:\n            continue\n        for column, has in columns.items():\n            if column not in need["c"] and not has["null"] and not has["filled"]:\n                add("insert-refused", name, column)\n        for column, parent in have["fks"]:\n            known = need["c"].get(column)\n            if known is None:\n                # Rows of the running version do not have the new column yet.\n                if is_new and parent in needs:\n                    add("delete-refused", name, column, parent=parent)\n            elif not is_new and is_other(known.get("r"), parent, table_of):\n                add("fk-added", name, column, parent=parent)\n        if not is_new:\n            for unique in have["uniques"]:\n                add("unique", name, ",".join(unique))\n            for check in have["checks"]:\n                add("check", name, check)\n    return found\n\n\ndef is_other(reference, parent, table_of):\n    """Whether a foreign key is not the one that the code knows, and not that one to a table with a new name."""\n    if not (reference and reference[1]):\n        return True\n    known = table_of(reference[0]) if reference[0] != parent else None\n    return known is not None and known["kind"] == "table"\n\n\ndef severity_of(rule, more, need, is_new):\n    """breaks, may or unknown, by the rule and by what is known of this case."""\n    severity = RULES[rule]["severity"]\n    if rule == "retyped" and more.get("sure"):\n        severity = "breaks"\n    if rule == "null-refused" and more.get("nulls") and not more.get("filled"):\n        severity = "breaks"\n    # What no operation makes may come by another way: a step in Python, a table of another program.\n    if severity == "breaks" and is_new and rule != "insert-refused":\n        if more.get("opaque"):\n            severity = "unknown"\n        elif need.get("u") or need.get("o"):\n            severity = "may"\n    return severity\n`,"locks.py":`"""Which tables a statement of PostgreSQL locks, and how strongly. Pure, but for \`resolved\`.\n\nWhat locks is written as [what, name, more]: ["table", name, mode], ["index", name, ""] (its table), and\n["constraint", table, name], ["column", table, name], ["others", table, ""] (tables on the other side of foreign keys).\nReading and writing go on under weaker locks than these; what only takes such a lock is not listed.\n"""\nimport re\n\nfrom rollout_inspector import reader\n\nclosed, writes, rows_only = "ACCESS EXCLUSIVE", "SHARE ROW EXCLUSIVE", "SHARE"\n# The strongest last.\nmodes = (rows_only, writes, closed)\n\npart = r'(?:"(?:[^"]|"")+"|\\w+)'\nname = "(" + part + r"(?:\\." + part + ")?)"\nexists = r"(?:IF (?:NOT )?EXISTS )?"\n# Nothing else can lock: a quick look, since data steps send many statements.\nstrong = re.compile(r"\\b(ALTER|CREATE|DROP|TRUNCATE|CLUSTER|REINDEX|REFRESH|DO|CALL)\\b", re.IGNORECASE)\n# Actions of ALTER TABLE beside which reading and writing go on.\nweak = (\n    r"(VALIDATE CONSTRAINT|CLUSTER ON|SET WITHOUT CLUSTER|SET \\(|RESET \\(|ATTACH PARTITION|DETACH PARTITION|"\n    r"ALTER (COLUMN )?" + part + r" (SET STATISTICS|SET \\(|RESET \\())"\n)\nreindex = r"REINDEX ?(?:\\((?:(?!CONCURRENTLY(?! (?:FALSE|OFF|0)))[^)])*\\) ?)?"\n# By the start of the statement, what names the table, and the mode.\nothers = (\n    (r"DROP (?:MATERIALIZED VIEW|VIEW|FOREIGN TABLE) " + exists + name, closed),\n    (r"CREATE (?:OR REPLACE )(?:TEMP\\w* |RECURSIVE )*VIEW " + name, closed),\n    (r"ALTER (?:MATERIALIZED VIEW|VIEW|FOREIGN TABLE) " + exists + name, closed),\n    (r"CREATE (?:OR REPLACE )?(?:CONSTRAINT )?TRIGGER .*? ON " + name, writes),\n    (r"DROP TRIGGER .*? ON " + name, closed),\n    (r"(?:CREATE|ALTER|DROP) POLICY .*? ON " + name, closed),\n    (r"CREATE (?:OR REPLACE )?RULE .*? TO " + name, closed),\n    (r"(?:ALTER|DROP) RULE .*? ON " + name, closed),\n    (r"REFRESH MATERIALIZED VIEW (?!CONCURRENTLY)" + name, closed),\n    (r"CLUSTER (?:VERBOSE )?" + name, closed),\n    (reindex + "TABLE (?!CONCURRENTLY)" + name, closed),\n)\n# What begins, ends or leaves a transaction.\ncontrol = r"(BEGIN|START|COMMIT|END|ABORT|ROLLBACK|SAVEPOINT|RELEASE|PREPARE)\\b"\n# What works on the catalog alone, however many rows there are: statements, and actions of ALTER TABLE.\nquick = (\n    r"(SET|RESET|COMMENT|GRANT|REVOKE|LOCK|TRUNCATE|DROP|ALTER (?!TABLE|DOMAIN)|"\n    r"CREATE (?!UNIQUE INDEX|INDEX|MATERIALIZED|(?:\\w+ )*TABLE .*\\bAS [( ]*(?:SELECT|WITH|TABLE|VALUES|EXECUTE)\\b))"\n)\nquick_action = (\n    r"(RENAME|OWNER|ENABLE|DISABLE|FORCE|NO|INHERIT|REPLICA|DROP|DETACH|CLUSTER|RESET|SET (?:SCHEMA|WITHOUT|\\()|"\n    r"ADD .*\\bNOT VALID\\Z|ADD (?:CONSTRAINT " + part + r" )?UNIQUE USING INDEX|"\n    r"ALTER (?:COLUMN )?" + part + r" (?:DROP|RESET|SET (?:DEFAULT|STATISTICS|STORAGE|\\()))"\n)\n# What makes a new column work on rows: a check, an index, or a value of its own for each row.\nworks = (\n    r"\\b(UNIQUE|PRIMARY|CHECK|GENERATED|(?:BIG|SMALL)?SERIAL\\d?|FOREIGN|EXCLUDE|ADD CONSTRAINT|DEFAULT .*\\bREFERENCES)\\b|"\n    r"\\bDEFAULT (?!\\(?(?:now|statement_timestamp|transaction_timestamp)\\(\\)).*\\("\n)\n\n\ndef begins(pattern, text):\n    return re.match(pattern, text, re.IGNORECASE)\n\n\ndef find(pattern, text):\n    return begins(pattern + r"(?=\\W|\\Z)", text)\n\n\ndef of_sql(sql):\n    """What the statements of a text lock, without repetition."""\n    found = {}\n    for statement in reader.statements_of(sql, False):\n        found.update((tuple(each), each) for each in of_statement(statement))\n    return list(found.values())\n\n\ndef of_statement(text):\n    found = find(r"ALTER TABLE " + exists + "(?:ONLY )?" + name, text)\n    if found:\n        for action in reader.split(text[found.end() :].strip(" *")):\n            for each in of_action(found.group(1), action):\n                yield each\n        return\n    found = find(r"CREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY)" + exists + "(?:" + part + " )??ON (?:ONLY )?" + name, text)\n    if found:\n        yield ["table", found.group(1), rows_only]\n        return\n    found = begins("(?:DROP INDEX|" + reindex + "INDEX) (?!CONCURRENTLY)" + exists, text)\n    if found:\n        for each in names(text[found.end() :]):\n            yield ["index", each, ""]\n        return\n    if find(r"CREATE (?:\\w+ )*?TABLE", text):\n        for each in re.findall(r"\\bREFERENCES " + name, text, re.IGNORECASE):\n            yield ["table", each, writes]\n        for each in re.findall(r"\\bPARTITION OF " + name, text, re.IGNORECASE):\n            yield ["table", each, closed]\n        return\n    found = begins(r"(DROP TABLE|TRUNCATE(?: TABLE)?) " + exists + "(?:ONLY )?", text)\n    if found:\n        for each in names(text[found.end() :]):\n            yield ["table", each, closed]\n            if found.group(1).upper() == "DROP TABLE" or re.search(r" CASCADE\\Z", text, re.IGNORECASE):\n                yield ["others", each, ""]\n        return\n    for pattern, mode in others:\n        found = find(pattern, text)\n        if found:\n            yield ["table", found.group(1), mode]\n            return\n    if find("(DO|CALL)", text):\n        yield ["unread", text[:60], ""]\n\n\n# What gives no rows, and can be sent by itself.\nalone = r"(ALTER|CREATE|DROP|TRUNCATE|COMMENT|GRANT|REVOKE|SET|RESET|UPDATE|INSERT|DELETE|ANALYZE|LOCK|REFRESH|REINDEX|CLUSTER|DO)\\b"\n\n\ndef pieces(sql):\n    """The statements of a text as they are written; none where it is not certain where one ends."""\n    found, start, at, depth = [], 0, 0, 0\n    while True:\n        mark = reader.begins.search(sql, at)\n        code = sql[at : mark.start() if mark else len(sql)]\n        depth += code.count("(") - code.count(")")\n        if not mark:\n            break\n        at = reader.end_of(sql, mark.group(0), mark.end(), False)\n        if mark.group(0) == ";":\n            if depth:\n                return []\n            found.append(sql[start : mark.start()])\n            start = at\n        elif mark.group(0) == "'" and "\\\\" in sql[mark.start() : at]:\n            # A server may be set to take it as an escape.\n            return []\n    found.append(sql[start:])\n    read = [" ".join(reader.statements_of(each, False)) for each in found]\n    if any("*/" in each or re.search(r"\\b(RETURNING|CONCURRENTLY)\\b", each, re.IGNORECASE) for each in read):\n        return []\n    if not all(begins(alone, each) for each in read if each):\n        return []\n    return [each for each, known in zip(found, read) if known]\n\n\ndef names(text):\n    text = re.sub(r"(?i) (CASCADE|RESTRICT|RESTART IDENTITY|CONTINUE IDENTITY)(?=\\Z| )", "", text)\n    return [found.group(1) for found in (find(name, each) for each in reader.split(text)) if found]\n\n\ndef of_action(table, action):\n    if begins(weak, action):\n        return\n    parents = re.findall(r"\\bREFERENCES " + name, action, re.IGNORECASE)\n    found = find(r"ADD (?:CONSTRAINT " + part + " )?FOREIGN KEY", action)\n    found = found or find(r"(ENABLE|DISABLE) (\\w+ )?TRIGGER", action)\n    yield ["table", table, writes if found else closed]\n    for each in parents:\n        yield ["table", each, writes]\n    found = find(r"DROP CONSTRAINT " + exists + "(" + part + ")", action)\n    if found:\n        yield ["constraint", table, found.group(1)]\n        return\n    found = find(r"DROP (?:COLUMN )?" + exists + "(" + part + ")", action)\n    found = found or find(r"ALTER (?:COLUMN )?(" + part + ") (?:SET DATA )?TYPE", action)\n    if found:\n        yield ["column", table, found.group(1)]\n\n\ndef concurrent_of(sql):\n    """Pairs of index and table that a text builds while reading and writing go on."""\n    pattern = r"CREATE (?:UNIQUE )?INDEX CONCURRENTLY " + exists + "(" + part + ") ON (?:ONLY )?" + name\n    found = [find(pattern, each) for each in reader.statements_of(sql, False)]\n    return [(plain(each.group(1)), each.group(2)) for each in found if each]\n\n\ndef plain(identifier):\n    """A name as the catalog has it."""\n    quoted = identifier.startswith('"')\n    return identifier[1:-1].replace('""', '"') if quoted else identifier.lower()\n\n\ndef is_quick(text, fresh):\n    """Whether a statement takes a moment only; fresh: tables that were created before it, which are empty."""\n    found = find(r"CREATE (?:\\w+ )*?TABLE " + exists + name, text)\n    if found:\n        fresh.add(plain(found.group(1)))\n    table = find(r"ALTER TABLE " + exists + "(?:ONLY )?" + name, text)\n    index = find(r"CREATE (?:UNIQUE )?INDEX " + exists + "(?:" + part + " )??ON (?:ONLY )?" + name, text)\n    if table or index:\n        actions = reader.split(text[table.end() :].strip(" *")) if table else []\n        return plain((table or index).group(1)) in fresh or bool(table) and all(is_quick_action(each) for each in actions)\n    return bool(begins(quick, text) or begins(control, text))\n\n\ndef is_quick_action(action):\n    action = re.sub(r'"(?:[^"]|"")*"', "q", action)\n    return bool(begins(quick_action, action) or begins("ADD ", action) and not re.search(works, action, re.IGNORECASE))\n\n\ndef leading(statements):\n    """The statements that come before the first step of code, or after it where it is the first; joined.\n\n    They end with the first one that works on rows: what others wait for is not locked for as long as that takes.\n    """\n    found, fresh = [], set()\n    for each in statements:\n        if each.startswith("--") and "CANNOT BE WRITTEN AS SQL" in each and found:\n            break\n        for statement in reader.statements_of(each, False):\n            if statement:\n                found.append(statement)\n                if not is_quick(statement, fresh):\n                    return ";\\n".join(found)\n    return ";\\n".join(found)\n\n\ndef resolved(rows_of, wanted):\n    """Tables by their number in the catalog, as it is now; what is not there yet is left out."""\n    if not wanted:\n        return {}\n    query = (\n        "SELECT n.at, c.oid, i.indrelid FROM unnest(%s::text[]) WITH ORDINALITY n(name, at) "\n        "JOIN pg_class c ON c.oid = to_regclass(n.name) LEFT JOIN pg_index i ON i.indexrelid = c.oid"\n    )\n    found = {at: (oid, table) for at, oid, table in rows_of(query, [[each[1] for each in wanted]])}\n    strength, sides = {}, []\n\n    def lock(oid, mode):\n        strength[oid] = max(strength.get(oid, 0), modes.index(mode))\n\n    for at, (what, _, more) in enumerate(wanted, 1):\n        oid, table = found.get(at, (None, None))\n        if what == "index" and table:\n            lock(table, closed)\n        elif oid and what == "table":\n            lock(oid, more)\n        elif oid and what != "index":\n            sides.append((what, oid, plain(more)))\n    if sides:\n        column = "ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = %s AND attnum = ANY(%s))"\n        columns = ", ".join(column % each for each in (("conrelid", "conkey"), ("confrelid", "confkey")))\n        query = "SELECT conrelid, confrelid, conname::text, %s FROM pg_constraint WHERE contype = 'f'" % columns\n        tables = [oid for _, oid, _ in sides]\n        query += " AND (conrelid = ANY(%s::oid[]) OR confrelid = ANY(%s::oid[]))"\n        for child, parent, title, own, theirs in rows_of(query, [tables, tables]):\n            for what, oid, more in sides:\n                here = (own if oid == child else []) + (theirs if oid == parent else [])\n                # A primary key that others refer to has its own name.\n                is_it = title == more or oid == parent if what == "constraint" else what == "others" or more in here\n                if oid in (child, parent) and is_it:\n                    lock(child, closed)\n                    lock(parent, closed)\n    query = (\n        "SELECT c.oid, c.relkind::text, quote_ident(s.nspname) || '.' || quote_ident(c.relname), "\n        "CASE WHEN s.nspname = current_schema() THEN '' ELSE s.nspname || '.' END || c.relname, "\n        "CASE WHEN c.relpages > 0 OR c.reltuples > 0 THEN c.reltuples ELSE pg_stat_get_live_tuples(c.oid) END, "\n        "c.relpages::bigint * current_setting('block_size')::bigint "\n        "FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace WHERE c.oid = ANY(%s::oid[])"\n    )\n    return {\n        oid: {\n            "name": full,\n            "table": shown,\n            "mode": modes[strength[oid]],\n            "kind": kind,\n            "rows": int(rows),\n            "bytes": size,\n        }\n        for oid, kind, full, shown, rows, size in rows_of(query, [list(strength)])\n    }\n`,"main.py":`"""The order: a plan in the project's own process; then, without the project in memory, the web's answer, the\nmigration and the comparison after it.\n\nThe same text runs in each of these processes. DJANGO_ROLLOUT_SPEC says which one it is.\n"""\nimport atexit\nimport json\nimport os\nimport sys\n\nfrom rollout_inspector import run, task\n\n\ndef main():\n    locks = os.environ.get("DJANGO_ROLLOUT_LOCKS")\n    if locks and "DJANGO_ROLLOUT_SPEC" not in os.environ:\n        from rollout_inspector import guard\n\n        return guard.begin(locks)\n    task.read()\n    if "child" in task.spec:\n        from rollout_inspector import web\n\n        web.web_tells()\n        finish()\n    elif "verify" in task.spec:\n        verify()\n        finish()\n    elif "handed" in task.spec:\n        state = run.handed()\n        run.after_plan(state)\n        finish(state["found"].get("failed", 0))\n    else:\n        plan()\n\n\ndef finish(code=0):\n    sys.stdout.flush()\n    # Not by sys.exit: threads that the project has started would keep it.\n    os._exit(code)\n\n\ndef plan():\n    import django\n    from django.conf import settings\n    from django.core.management import call_command, get_commands\n    from django.db import connections\n\n    # Django reports settings that cannot be imported only when they are read; then the apps.\n    settings.INSTALLED_APPS\n    django.setup()\n\n    from rollout_inspector import verdict, web\n    from rollout_inspector.identity import asked, connect, identity_of\n    from rollout_inspector.needs import packed\n    from rollout_inspector.plan import plan_of\n\n    # As it is now: the project may change it when it connects.\n    environment = {name: value for name, value in os.environ.items() if not name.startswith("DJANGO_ROLLOUT_")}\n    planned = planned_databases()\n    identities = {alias: identity_of(connections[alias]) for alias in planned}\n    found = {"stated": dict(identities), "identities": identities}\n    question, silent = web.question_of(found["stated"])\n    made = {}\n    try:\n        call_command("check", stdout=sys.stderr)\n        for alias, own in planned.items():\n            connect(connections[alias])\n            identities[alias] = asked(connections[alias])\n            made[alias] = plan_of(alias, identities[alias], own)\n    except Exception as error:\n        # A database that does not answer, or that is none of Django's, may be only the wrong one.\n        for alias in identities:\n            try:\n                connections[alias].ensure_connection()\n                identities[alias] = asked(connections[alias])\n            except Exception:\n                pass\n        found["failed"] = getattr(error, "returncode", 1) or 1\n        connections.close_all()\n        # Told by Django and Python first, as it is.\n        if question:\n            atexit.register(run.hand_over, found, question, silent)\n        else:\n            run.after_plan({"found": found, "question": None, "silent": silent, "spec": task.spec})\n        raise\n\n    connections.close_all()\n    found["plans"] = [each["plan"] for each in made.values()]\n    found["needs"] = [packed({alias: each["needs"] for alias, each in made.items() if each["needs"] is not None})]\n    found["judged"] = None\n    if verdict.is_judged():\n        pending = [migration for each in made.values() for migration in each["pending"]]\n        findings = [finding for each in made.values() for finding in each["findings"]]\n        judged = verdict.concluded(findings, pending)\n        judged["versions"] = versions_told([each["sources"] for each in made.values()])\n        found["judged"] = judged\n    questions = [each["question"] for each in made.values() if each["question"] and each["pending"]]\n    # A command that may do more than the plan shows cannot be compared with it.\n    found["verify"] = questions and {\n        "start": run.command_again(),\n        "env": environment,\n        "tables": questions,\n    }\n    # By alias and migration, what it begins to lock; none where nothing runs that could wait.\n    found["leading"] = None\n    if verdict.is_judged() and task.spec.get("locks") is not None:\n        databases = [each["leading"] for each in made.values() if each["leading"] is not None]\n        found["leading"] = {name: each for own in databases for name, each in own.items()} if databases else None\n    # A project's own \`migrate\` may do anything: django-tenants goes through all schemas.\n    found["always"] = bool(task.spec.get("always")) or get_commands().get("migrate") != "django.core"\n    found["django"] = django.get_version()\n    run.hand_over(found, question, silent)\n\n\ndef planned_databases():\n    """Returns apps by alias; None: all of them.\n\n    Where no router says otherwise all is the default one's, and a mirror is a copy; what a router keeps away from is\n    not asked at all: it may be anything, and out of reach.\n    """\n    from django.conf import settings\n    from django.db import connections\n    from django.db.migrations.loader import MigrationLoader\n\n    from rollout_inspector.plan import own_apps\n\n    planned = {alias: None for alias in task.named()}\n    if settings.DATABASE_ROUTERS and not task.spec.get("only"):\n        on_disk = MigrationLoader(None)\n        for alias in connections:\n            mirror = (connections[alias].settings_dict.get("TEST") or {}).get("MIRROR")\n            own = set() if mirror or alias in planned else own_apps(alias, on_disk)\n            if own:\n                planned[alias] = own\n    return planned\n\n\ndef versions_told(sources):\n    """The versions that run, and where the needs of each come from: the least trusted of all databases."""\n    told = []\n    for index, version in enumerate(task.spec["running"]):\n        of = [each[index] for each in sources if index < len(each)]\n        source = "state" if "state" in of or not of else of[0]\n        told.append({"names": version["names"], "tag": version.get("tag", ""), "source": source})\n    return told\n\n\ndef verify():\n    """In a process of its own, after the migration."""\n    import django\n    from django.db import connections\n\n    django.setup()\n    from rollout_inspector import verdict\n\n    with os.fdopen(task.spec["verify"], "rb") as file:\n        questions = json.loads(file.read().decode("ascii"))\n    try:\n        told = [verdict.verified(each, connections[each["alias"]]) for each in questions]\n        task.say(json.dumps({"verified": told}))\n    except Exception as error:\n        task.say(json.dumps({"verified": None, "why": str(error)[:300]}))\n`,"needs.py":`"""What code needs of a database: the fingerprint of an image.\n\nIt is taken from the registry of apps and not from the migrations, because that is what the code's queries name: a\nfield that is hidden from the running model, a table named by an environment variable, and apps without migrations\nare in it as they are.\n\n    {table: {"m": model, "u": 1 if not managed, "o": 1 if its app has no migrations, "c": {column: {...}}}}\n\nA column has: "t" its type; and 1 if it may be NULL ("n"), has a database default ("d"), a Python default ("p"), or\ngets its value from the database ("g"); "r": [table, 1 if a constraint] for a foreign key.\n"""\nimport base64\nimport json\nimport re\nimport zlib\n\n# Of one database, unpacked; far above what a project of 400 models needs.\nlongest = 4 * 1024 * 1024\n# Some names of one type: the same column in other versions of Django.\nsame_type = {"serial": "integer", "bigserial": "bigint", "smallserial": "smallint"}\n\n\ndef has_db_default(field):\n    """Django 5.0 and later."""\n    has = getattr(field, "has_db_default", None)\n    return bool(has()) if has else False\n\n\ndef is_filled(field):\n    """Whether the database sets a value that an INSERT leaves out."""\n    by_database = getattr(field, "generated", False) or str(field.get_internal_type()).endswith("AutoField")\n    return bool(has_db_default(field) or by_database)\n\n\ndef type_of(field, connection):\n    try:\n        text = field.db_type(connection) or ""\n    except Exception:\n        return ""\n    text = re.sub(r"\\s+(GENERATED|AUTO_INCREMENT|NOT NULL|PRIMARY KEY).*", "", str(text))\n    return same_type.get(text, text)\n\n\ndef reference_of(field):\n    """The table that a foreign key refers to, and whether the database has a constraint for it."""\n    if not field.is_relation or field.remote_field is None:\n        return None\n    model = field.remote_field.model\n    if isinstance(model, str):\n        return None\n    return [model._meta.db_table, 1 if getattr(field, "db_constraint", False) else 0]\n\n\ndef needs_of_field(field, connection):\n    need = {"t": type_of(field, connection)}\n    if field.null:\n        need["n"] = 1\n    if has_db_default(field):\n        need["d"] = 1\n    if field.has_default():\n        need["p"] = 1\n    if is_filled(field) and not need.get("d"):\n        need["g"] = 1\n    reference = reference_of(field)\n    if reference:\n        need["r"] = reference\n    return need\n\n\ndef needs_of(connection, apps, is_here, migrated):\n    """Returns the needs of all models of these apps that \`is_here\` finds in this database."""\n    needs = {}\n    for model in apps.get_models(include_auto_created=True, include_swapped=False):\n        options = model._meta\n        if options.proxy or options.abstract or options.swapped or not is_here(model):\n            continue\n        table = needs.setdefault(options.db_table, {"m": options.label, "c": {}})\n        if not options.managed:\n            table["u"] = 1\n        if options.app_label not in migrated:\n            table["o"] = 1\n        for field in options.local_concrete_fields:\n            table["c"][field.column] = needs_of_field(field, connection)\n    return needs\n\n\ndef packed(needs):\n    text = json.dumps(needs, sort_keys=True, separators=(",", ":"))\n    return base64.b64encode(zlib.compress(text.encode("utf-8"), 9)).decode("ascii")\n\n\ndef unpacked(text):\n    """Returns nothing for what cannot be read: others may have written it."""\n    try:\n        inflate = zlib.decompressobj()\n        data = inflate.decompress(base64.b64decode(text), longest)\n        if inflate.unconsumed_tail:\n            return None\n        needs = json.loads(data.decode("utf-8"))\n        return needs if is_needs(needs) else None\n    except (ValueError, TypeError, zlib.error):\n        return None\n\n\ndef is_needs(needs):\n    """{alias: needs}"""\n\n    def is_column(column):\n        reference = column.get("r", ["", 0])\n        return isinstance(column.get("t"), str) and isinstance(reference[0], str)\n\n    try:\n        return all(\n            isinstance(table["m"], str) and all(map(is_column, table["c"].values()))\n            for tables in needs.values()\n            for table in tables.values()\n        )\n    except (AttributeError, KeyError, IndexError, TypeError):\n        return False\n`,"plan.py":`"""What is pending in a database."""\nfrom django.apps import apps\nfrom django.core.management import CommandError\nfrom django.db import connections, router\nfrom django.db.migrations.executor import MigrationExecutor\n\nfrom rollout_inspector import locks, task, verdict\nfrom rollout_inspector.effects import is_code\n\n# In characters: a plan is one line of a container's log, which holds 10 MiB before it is rotated.\nlongest_sql = 8000\nlongest_sql_of_all = 400000\n\n# What Django asks a database while it puts together the text of a migration. Anything else would be an operation of\n# the project's own that writes past the schema editor: a plan never writes.\nreading = ("SELECT", "SHOW", "PRAGMA", "DESCRIBE", "EXPLAIN")\ntransaction = ("BEGIN", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK", "SET CONSTRAINTS")\n\n\ndef refuse_writes(execute, sql, params, many, context):\n    if not str(sql).lstrip().upper().startswith(reading + transaction):\n        raise CommandError("a plan never writes: " + str(sql))\n    return execute(sql, params, many, context)\n\n\ndef inner(operation):\n    # SeparateDatabaseAndState: what it does to the database is what can be undone or not.\n    return getattr(operation, "database_operations", None) or []\n\n\ndef reversible(operation):\n    return bool(operation.reversible) and all(reversible(each) for each in inner(operation))\n\n\ndef hides_code(operations):\n    """Whether code is inside of a SeparateDatabaseAndState: sqlmigrate would run it."""\n    hidden = [each for operation in operations for each in inner(operation)]\n    return any(is_code(each) for each in hidden) or bool(hidden) and hides_code(hidden)\n\n\ndef own_apps(alias, loader):\n    """Apps of which a router keeps tables in this database and not in the default one."""\n\n    def is_own(model):\n        if router.allow_migrate_model("default", model):\n            return False\n        # A legacy table is nobody's to make (managed = False).\n        there = router.allow_migrate_model(alias, model)\n        return there and model._meta.can_migrate(connections[alias])\n\n    with_migrations = [apps.get_app_config(app) for app in loader.migrated_apps]\n    return {app.label for app in with_migrations if any(map(is_own, app.get_models()))}\n\n\ndef with_sql(executor, connection, migrations, watched):\n    """Yields each migration, the text that sqlmigrate would print, and its statements; None where it cannot tell."""\n    # The state is carried along: to build it again for each migration, as sqlmigrate does, takes\n    # minutes in a project with hundreds of them.\n    state = executor._create_project_state(with_applied_migrations=True)\n    left = longest_sql_of_all\n    for migration in migrations:\n        sql = statements = None\n        if left > 0:\n            try:\n                if hides_code(migration.operations):\n                    raise CommandError("it would run its code")\n                if state is None:\n                    state = executor.loader.project_state(\n                        (migration.app_label, migration.name), at_end=False\n                    )\n                with connection.execute_wrapper(refuse_writes):\n                    with connection.schema_editor(\n                        collect_sql=True, atomic=migration.atomic\n                    ) as editor:\n                        state = watched(migration).apply(state, editor, collect_sql=True)\n                statements = editor.collected_sql\n                sql = "\\n".join(statements)\n            except Exception:\n                # An operation that looks up a constraint which a migration before it, unapplied\n                # too, is yet to make fails here as it does in sqlmigrate, and so does what would\n                # write. The plan is worth telling without its SQL.\n                state = None\n        if sql is not None:\n            if len(sql) > min(longest_sql, left):\n                sql = sql[: min(longest_sql, left)] + "\\n-- (cut)"\n            left -= len(sql)\n        yield migration, sql, statements\n\n\ndef leaf_of_apps(loader):\n    leaf = {}\n    applied = [key for key in loader.graph.nodes if key in loader.applied_migrations]\n    for app, name in sorted(applied):\n        children = loader.graph.node_map[(app, name)].children\n        if not any(c.key[0] == app and c.key in loader.applied_migrations for c in children):\n            leaf[app] = name\n    return leaf\n\n\ndef not_in_code(loader):\n    """Migrations that the database has and this code does not.\n\n    \`newer\` tells a version deployed later (its migrations came after all that this code knows)\n    from what squashed migrations and removed apps leave behind.\n    """\n    known = set(loader.disk_migrations)\n    for migration in loader.disk_migrations.values():\n        known.update(migration.replaces)\n\n    def at(key):\n        # None for a squashed migration that counts as applied because those it replaces are.\n        return getattr(loader.applied_migrations[key], "applied", None)\n\n    unknown = [key for key in sorted(loader.applied_migrations) if key not in known]\n    times = {key: at(key) for key in loader.applied_migrations if at(key) is not None}\n    apps = {app for app, _ in known}\n    for app, name in unknown:\n        before = [\n            when\n            for key, when in times.items()\n            if key in known and (key[0] == app or app not in apps)\n        ]\n        when = times.get((app, name))\n        newer = when is not None and all(when >= other for other in before)\n        yield {"app": app, "name": name, "newer": newer}\n\n\ndef to_record(executor):\n    """Squashed migrations that \`migrate\` marks as applied, since all that they replace is.\n\n    As MigrationExecutor.check_replacements does. Without it the release that removes the replaced\n    ones would end with InconsistentMigrationHistory.\n    """\n    recorded = executor.recorder.applied_migrations()\n    for key, migration in sorted(executor.loader.replacements.items()):\n        if key not in recorded and all(each in recorded for each in migration.replaces):\n            yield {"app": key[0], "name": key[1]}\n\n\ndef name_of(migration):\n    return "%s.%s" % (migration.app_label, migration.name)\n\n\ndef locks_of(connection, with_text):\n    """By migration, the tables of today that it locks so that reading or writing waits; None where it is not known."""\n\n    def rows_of(query, values):\n        with connection.cursor() as cursor:\n            cursor.execute(query, values)\n            return cursor.fetchall()\n\n    found = {}\n    for migration, _, statements in with_text:\n        tables = None\n        try:\n            if statements is not None:\n                wanted = [each for each in locks.of_sql("\\n".join(statements)) if each[0] != "unread"]\n                tables = sorted(locks.resolved(rows_of, wanted).values(), key=lambda table: table["table"])\n        except Exception:\n            # It is reported only.\n            pass\n        keys = ("table", "mode", "rows", "bytes")\n        found[name_of(migration)] = tables and [{key: table[key] for key in keys} for table in tables]\n    return found\n\n\ndef leading_of(alias, with_text):\n    return {\n        "%s %s" % (alias, name_of(migration)): locks.of_sql(locks.leading(statements))\n        for migration, _, statements in with_text\n        if statements is not None and migration.atomic\n    }\n\n\ndef is_pooled(connection):\n    """Whether two connections at once get the same session of the server: a pooler gives it to each transaction."""\n    query = "SELECT pg_backend_pid()::text || ' ' || pg_postmaster_start_time()"\n\n    def session_of(each):\n        with each.cursor() as cursor:\n            cursor.execute(query)\n            return cursor.fetchone()[0]\n\n    other = connection.copy()\n    try:\n        return any(session_of(connection) == session_of(other) for _ in range(3))\n    except Exception:\n        # A server that has no second connection left.\n        return False\n    finally:\n        other.close()\n\n\ndef version_of(connection):\n    try:\n        return ".".join(str(part) for part in connection.get_database_version())\n    except (AttributeError, NotImplementedError):\n        return None\n\n\ndef plan_of(alias, identity, own):\n    """Returns the plan of one database, its needs and its judge; of the apps in \`own\` alone where that is not None."""\n    connection = connections[alias]\n    executor = MigrationExecutor(connection)\n    loader = executor.loader\n    # As \`migrate\` does: it would refuse to begin.\n    loader.check_consistent_history(connection)\n    conflicts = loader.detect_conflicts()\n    if conflicts:\n        raise CommandError(\n            "Conflicting migrations detected; multiple leaf nodes in the migration graph: ("\n            + "; ".join("%s in %s" % (", ".join(names), app) for app, names in conflicts.items())\n            + ").\\nTo fix them run 'python manage.py makemigrations --merge'"\n        )\n    pending = [each for each, _ in executor.migration_plan(loader.graph.leaf_nodes())]\n    if own is not None:\n        pending = [each for each in pending if each.app_label in own]\n    judge = verdict.Judge(connection, alias, executor, refuse_writes)\n    with_text = list(with_sql(executor, connection, pending, judge.watched))\n    locked = None\n    if verdict.is_judged() and connection.vendor == "postgresql":\n        locked = locks_of(connection, with_text)\n    plan = {\n        "database": alias,\n        "identity": identity,\n        "vendor": connection.vendor,\n        "vendorName": connection.display_name,\n        "version": version_of(connection),\n        "transactionalDdl": bool(connection.features.can_rollback_ddl),\n        "pending": [\n            {\n                "app": migration.app_label,\n                "name": migration.name,\n                "operations": [type(each).__name__ for each in migration.operations],\n                "atomic": bool(migration.atomic),\n                "reversible": all(reversible(each) for each in migration.operations),\n                "sql": sql,\n                "locks": locked[name_of(migration)] if locked else None,\n            }\n            for migration, sql, _ in with_text\n        ],\n        "pooled": bool(pending) and locked is not None and is_pooled(connection),\n        "squashed": [each for each in to_record(executor) if own is None or each["app"] in own],\n        "applied": leaf_of_apps(loader),\n        "unknown": list(not_in_code(loader)) if own is None else [],\n    }\n    # None: not known. It stops nothing where nothing is judged.\n    needs = None\n    findings, question = [], None\n    try:\n        needs = judge.needs_of(apps)\n        if verdict.is_judged():\n            judge.judge(pending, needs)\n            findings, question = judge.findings, judge.to_verify()\n    except Exception as error:\n        if verdict.is_judged():\n            findings = [verdict.unjudged(alias, error, pending)]\n    return {\n        "plan": plan,\n        "needs": needs,\n        "leading": None if locked is None else leading_of(alias, with_text),\n        "pending": pending,\n        "findings": findings,\n        "question": question,\n        "sources": [source for _, source in judge.known],\n    }\n`,"reader.py":`"""Reads what SQL statements change of a schema; what it cannot read it says. Pure.\n\nA change is a dict for effects.Event. Statements that change no table (SELECT, UPDATE, indexes that are not unique,\nfunctions, rights) give none.\n"""\nimport re\n\npart = r'(?:"(?:[^"]|"")+"|\`(?:[^\`]|\`\`)+\`|\\w+)'\n# A name, perhaps quoted, and perhaps with its schema.\nname = "(" + part + r"(?:\\." + part + ")?)"\ncolumn = "(" + part + ")"\nharmless = (\n    r"(SELECT|INSERT|UPDATE|DELETE|WITH|MERGE|SET|RESET|SHOW|ANALYZE|ANALYSE|VACUUM|GRANT|REVOKE|COMMENT|LOCK|BEGIN|"\n    r"START|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE|REFRESH|REINDEX|COPY|TRUNCATE|VALUES|PRAGMA|OPTIMIZE|CALL|"\n    r"CREATE\\s+(OR\\s+REPLACE\\s+)?(EXTENSION|FUNCTION|PROCEDURE|AGGREGATE|SEQUENCE|SCHEMA|TYPE|DOMAIN|COLLATION|ROLE|USER|"\n    r"POLICY|PUBLICATION|STATISTICS|OPERATOR|CAST|TEXT|EVENT)|"\n    r"CREATE\\s+(FULLTEXT\\s+|SPATIAL\\s+)?INDEX|"\n    r"ALTER\\s+(EXTENSION|SEQUENCE|INDEX|FUNCTION|PROCEDURE|TYPE|ROLE|USER|DEFAULT|PUBLICATION|COLLATION|STATISTICS)|"\n    r"DROP\\s+(INDEX|FUNCTION|PROCEDURE|TRIGGER|SEQUENCE|POLICY|RULE|PUBLICATION|STATISTICS|ROLE|USER|AGGREGATE|EVENT))\\b"\n)\nchanging = r"\\b(ALTER|DROP|RENAME|EXECUTE)\\b"\n# By what a string, a name or a comment begins with: what ends it, and what is like that and does not.\nends = {"'": "''|'", "e'": r"\\\\.|''|'", '"': '""|"', "\`": "\`\`|\`"}\nbegins = re.compile(r"--|/\\*|\\b[eE]'|'|\\"|\`|;|(?<![\\w\\x24])\\x24(?:[^\\W\\d]\\w*)?\\x24")\n\n\ndef end_of(sql, kind, at, escapes):\n    """Where something ends that begins with \`kind\` before this place; the end of the text where it does not."""\n    if kind == ";":\n        return at\n    if kind == "--":\n        found = sql.find("\\n", at)\n    elif kind == "/*":\n        found, depth = -1, 1\n        for each in re.compile(r"/\\*|\\*/").finditer(sql, at):\n            # MySQL has none inside of another.\n            depth += -1 if each.group(0) == "*/" else 0 if escapes else 1\n            if depth == 0:\n                return each.end()\n    elif kind in ends or kind == "E'":\n        like = ends["e'" if kind == "'" and escapes else kind.lower()]\n        for each in re.compile(like, re.DOTALL).finditer(sql, at):\n            if len(each.group(0)) == 1:\n                return each.end()\n        found = -1\n    else:\n        found = sql.find(kind, at)\n        found = found + len(kind) if found >= 0 else -1\n    return len(sql) if found < 0 else found\n\n\ndef statements_of(sql, escapes):\n    """Splits at semicolons that are not inside of a string, a comment or a dollar-quoted body.\n\n    escapes  a backslash in a string escapes the next letter, as in MySQL; in PostgreSQL only in E'...'\n    """\n    statement, at = [], 0\n\n    def add(code):\n        code = re.sub(r"\\s+", " ", code)\n        is_doubled = not statement or statement[-1][-1] == " "\n        code = code[1:] if is_doubled and code[:1] == " " else code\n        if code:\n            statement.append(code)\n\n    while at < len(sql):\n        found = begins.search(sql, at)\n        if found is None:\n            break\n        add(sql[at : found.start()])\n        kind = found.group(0)\n        at = end_of(sql, kind, found.end(), escapes)\n        if kind == ";":\n            yield "".join(statement).strip()\n            statement = []\n        elif kind in ("--", "/*"):\n            add(" ")\n        else:\n            # A string is kept as a whole word; what it says does not matter, but in a body of code.\n            statement.append("'x'" if kind[-1] == "'" else sql[found.start() : at])\n    add(sql[at:])\n    yield "".join(statement).strip()\n\n\ndef plain(identifier, vendor):\n    """A name as the catalog has it."""\n    quote = identifier[:1]\n    if quote in ('"', "\`"):\n        return identifier[1:-1].replace(quote * 2, quote)\n    return identifier.lower() if vendor == "postgresql" else identifier\n\n\ndef named(change, vendor):\n    """The same with names as the catalog has them, and the schema of the table in a place of its own."""\n    for key in ("table", "old", "new", "parent", "column", "to", "name"):\n        if change.get(key):\n            parts = [plain(each, vendor) for each in re.findall(part, change[key])]\n            change[key] = parts[-1] if parts else change[key]\n            if parts[1:] and key in ("table", "old"):\n                change["schema"] = parts[0]\n    if "columns" in change:\n        change["columns"] = sorted(plain(each, vendor) for each in change["columns"])\n    return change\n\n\ndef changes_of(sql, vendor="postgresql"):\n    for statement in statements_of(sql, vendor == "mysql"):\n        if statement:\n            for change in of_statement(statement):\n                yield named(change, vendor)\n\n\ndef writes_rows(sql):\n    return any(re.match(r"(UPDATE|MERGE|WITH|DO|CALL)\\b", each, re.IGNORECASE) for each in statements_of(sql, False))\n\n\ndef unread(statement, **more):\n    return dict(more, kind="unread", statement=statement)\n\n\ndef match(pattern, text):\n    return re.match(pattern + r"(?=\\W|\\Z)", text, re.IGNORECASE)\n\n\ndef of_statement(statement):\n    found = match(r"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?" + name, statement)\n    if found:\n        table = found.group(1)\n        for action in split(statement[found.end() :].strip(" *")):\n            for change in of_action(table, action, statement):\n                yield change\n        return\n    if re.match(r"DROP (TABLE|(MATERIALIZED )?VIEW) ", statement, re.IGNORECASE):\n        rest = re.sub(r"(?i)^DROP (TABLE|(MATERIALIZED )?VIEW) (IF EXISTS )?|\\s+(CASCADE|RESTRICT)\\Z", "", statement)\n        for each in split(rest):\n            dropped = match(name, each)\n            yield {"kind": "delete", "table": dropped.group(1)} if dropped else unread(statement)\n        return\n    found = match(r"CREATE (?:OR REPLACE )?(?:TEMP\\w* |RECURSIVE |MATERIALIZED )*VIEW (?:IF NOT EXISTS )?" + name, statement)\n    if found:\n        yield {"kind": "view", "table": found.group(1)}\n        return\n    found = match(r"CREATE (?:GLOBAL |LOCAL |TEMP |TEMPORARY |UNLOGGED |FOREIGN )*TABLE (?:IF NOT EXISTS )?" + name, statement)\n    if found:\n        yield {"kind": "create", "table": found.group(1)}\n        return\n    found = match(r"CREATE UNIQUE INDEX (?:CONCURRENTLY )?(?:IF NOT EXISTS )?(?:" + name + r" )?ON (?:ONLY )?" + name, statement)\n    if found:\n        columns = re.match(r"[^(]*\\(([^)]*)\\)", statement[found.end() :])\n        words = split(columns.group(1)) if columns else []\n        known = bool(words) and all(re.match(part + r"\\Z", each) for each in words)\n        yield {"kind": "unique", "table": found.group(2), "columns": words if known else [found.group(1) or "?"]}\n        return\n    found = match(r"RENAME TABLE " + name + " TO " + name, statement)\n    if found and "," not in statement:\n        yield {"kind": "rename", "old": found.group(1), "new": found.group(2)}\n        return\n    found = match(r"CREATE (?:OR REPLACE )?(?:CONSTRAINT )?(?:TRIGGER .*? ON|RULE .*? TO) " + name, statement)\n    if found:\n        # It may refuse rows.\n        yield unread(statement, table=found.group(1))\n        return\n    makes_code = re.match(r"CREATE (OR REPLACE )?(FUNCTION|PROCEDURE)\\b", statement, re.IGNORECASE)\n    if re.match(r"DO\\b", statement, re.IGNORECASE):\n        yield unread(statement)\n    elif makes_code and re.search(changing, statement, re.IGNORECASE):\n        # That of a trigger is not called before there is the trigger.\n        if not re.search(r"\\bRETURNS (EVENT_)?TRIGGER\\b", statement, re.IGNORECASE):\n            yield unread(statement)\n    elif not re.match(harmless, statement, re.IGNORECASE) and re.search(changing, statement, re.IGNORECASE):\n        yield unread(statement)\n    elif re.match(r"DROP .* CASCADE\\Z", statement, re.IGNORECASE):\n        yield unread(statement)\n\n\ndef split(text):\n    """At commas that are not inside of brackets or quotes."""\n    parts, depth, quote, start = [], 0, None, 0\n    for at, sign in enumerate(text):\n        if quote:\n            quote = None if sign == quote else quote\n        elif sign in "'\\"\`":\n            quote = sign\n        elif sign in "()":\n            depth += 1 if sign == "(" else -1\n        elif sign == "," and depth == 0:\n            parts.append(text[start:at].strip())\n            start = at + 1\n    return [each for each in parts + [text[start:].strip()] if each]\n\n\ndef of_action(table, action, statement):\n    """One action of ALTER TABLE."""\n\n    def here(kind, **more):\n        return dict(more, kind=kind, table=table)\n\n    found = match(r"RENAME TO " + name, action) or match(r"RENAME AS " + name, action)\n    if found:\n        yield {"kind": "rename", "old": table, "new": found.group(1)}\n        return\n    found = match(r"RENAME (?:COLUMN )?" + column + " TO " + column, action)\n    if found and not match(r"RENAME (?:CONSTRAINT|INDEX|KEY)", action):\n        yield here("rename-column", column=found.group(1), to=found.group(2))\n        return\n    if match(r"DROP (?:CONSTRAINT|FOREIGN KEY|INDEX|KEY|PRIMARY KEY|CHECK)", action):\n        found = match(r"DROP (?:CONSTRAINT|CHECK) (?:IF EXISTS )?" + column, action)\n        if found:\n            yield here("drop-check", name=found.group(1))\n        return\n    found = match(r"DROP (?:COLUMN )?(?:IF EXISTS )?" + column, action)\n    if found:\n        yield here("remove", column=found.group(1))\n        return\n    found = match(r"ALTER (?:COLUMN )?" + column + r" (SET NOT NULL|DROP NOT NULL|SET DEFAULT|DROP DEFAULT)", action)\n    if found:\n        word = found.group(2).upper()\n        yield here("set", column=found.group(1), **({"null": word[0] == "D"} if "NULL" in word else {"filled": word[0] == "S"}))\n        return\n    found = match(r"ALTER (?:COLUMN )?" + column + r" (?:SET DATA )?TYPE (.+?)(?: USING .*| COLLATE .*)?\\Z", action)\n    if found:\n        yield here("set", column=found.group(1), type=known_type(found.group(2)))\n        return\n    found = match(r"ALTER (?:COLUMN )?" + column + r" (ADD GENERATED|SET GENERATED|DROP IDENTITY)", action)\n    if found:\n        yield here("set", column=found.group(1), filled=found.group(2).upper() != "DROP IDENTITY")\n        return\n    if match(r"ALTER (?:COLUMN )?" + column + r" (?:SET|RESET) (?:STATISTICS|STORAGE|COMPRESSION|\\()", action + " "):\n        return\n    found = match(r"(?:MODIFY|CHANGE) (?:COLUMN )?(?:IF EXISTS )?" + column + " (.+)", action)\n    if found:\n        old, rest = found.group(1), found.group(2)\n        if match("CHANGE", action):\n            words = match(column + " (.+)", rest)\n            if words is None:\n                yield unread(statement)\n                return\n            rest = words.group(2)\n            if words.group(1) != old:\n                yield here("rename-column", column=old, to=words.group(1))\n            old = words.group(1)\n        yield here("set", column=old, **dict(described(rest), parent=None))\n        return\n    if match(r"ADD (?:CONSTRAINT|UNIQUE|CHECK|FOREIGN KEY|PRIMARY KEY|EXCLUDE|INDEX|KEY|FULLTEXT|SPATIAL)", action):\n        for change in of_constraint(action, here):\n            yield change\n        return\n    if match(r"(?:ENABLE|FORCE) ROW LEVEL SECURITY", action):\n        yield here("unread", statement=statement)\n        return\n    found = match(r"ADD (?:COLUMN )?(?:IF NOT EXISTS )?" + column + " (.+)", action)\n    if found:\n        yield here("add", column=found.group(1), **described(found.group(2)))\n        return\n    if match("SET SCHEMA", action):\n        yield unread(statement)\n        return\n    if re.match(\n        r"(VALIDATE|OWNER|SET|RESET|ENABLE|DISABLE|CLUSTER|REPLICA|ENGINE|ALGORITHM|LOCK|AUTO_INCREMENT|COMMENT|"\n        r"RENAME (CONSTRAINT|INDEX|KEY)|ROW_FORMAT|FORCE)\\b",\n        action,\n        re.IGNORECASE,\n    ):\n        return\n    yield unread(statement)\n\n\ndef of_constraint(action, here):\n    found = match(r"ADD (?:CONSTRAINT )?" + column, action)\n    title = found.group(1) if found and match("ADD CONSTRAINT", action) else "?"\n    unique = re.search(r"\\bUNIQUE (?:KEY |INDEX )?(?:\\w+ )?\\(([^)]*)\\)", action, re.IGNORECASE)\n    parent = re.search(r"\\bFOREIGN KEY ?(?:\\w+ )?\\(" + column + r"\\) ?REFERENCES " + name, action, re.IGNORECASE)\n    if parent:\n        yield here("reference", column=parent.group(1), parent=parent.group(2))\n    elif unique:\n        yield here("unique", columns=split(unique.group(1)))\n    elif re.search(r"\\bUNIQUE\\b", action, re.IGNORECASE):\n        yield here("unique", columns=[title])\n    elif re.search(r"\\b(CHECK|EXCLUDE)\\b", action, re.IGNORECASE):\n        yield here("check", name=title)\n\n\ndef known_type(text):\n    text = re.sub(r"\\s+", " ", text.strip().lower()).replace("character varying", "varchar")\n    same = {"int": "integer", "int4": "integer", "int8": "bigint", "int2": "smallint", "timestamptz": "timestamp with time zone"}\n    return same.get(text, text)\n\n\ndef described(text):\n    """The words behind a new column's name: type, NULL, DEFAULT and so on."""\n    has = re.compile(r"\\b(NOT NULL|NULL|DEFAULT|GENERATED|AUTO_INCREMENT|REFERENCES|PRIMARY KEY|UNIQUE|CHECK|COLLATE|CONSTRAINT|FIRST|AFTER)\\b", re.IGNORECASE)\n    first = has.search(text)\n    parent = re.search(r"\\bREFERENCES " + name, text, re.IGNORECASE)\n    kind = known_type(text[: first.start()] if first else text)\n    return {\n        "null": not re.search(r"\\b(NOT NULL|PRIMARY KEY)\\b", text, re.IGNORECASE),\n        "filled": bool(re.search(r"\\bDEFAULT (?!NULL\\b)|\\b(GENERATED|AUTO_INCREMENT)\\b", text, re.IGNORECASE)) or "serial" in kind,\n        "type": kind,\n        "generated": bool(re.search(r"\\bAS ?\\(", text, re.IGNORECASE)),\n        "parent": parent.group(1) if parent else None,\n    }\n`,"rules.json":`{\n  "table-gone": {\n    "severity": "breaks",\n    "undo": "unsafe",\n    "running": ["the table {table} is gone", "uses it", "every query of {model} fails"],\n    "new": ["no migration creates the table {table}", "uses it", "every query of {model} fails"],\n    "fix": "Remove or rename the model in Django's state only, and drop the table in the next release"\n  },\n  "column-gone": {\n    "severity": "breaks",\n    "undo": "unsafe",\n    "running": ["the column {object} is gone", "uses it", "every query of {model} fails"],\n    "new": ["no migration creates the column {object}", "uses it", "every query of {model} fails"],\n    "fix": "Remove the field from Django's state only, and drop the column in the next release"\n  },\n  "insert-refused": {\n    "severity": "breaks",\n    "undo": "unsafe",\n    "running": [\n      "the column {object} is NOT NULL without a database default",\n      "does not set it",\n      "every INSERT into {table} fails"\n    ],\n    "new": [\n      "the column {object} stays NOT NULL without a database default",\n      "does not set it",\n      "every INSERT into {table} fails"\n    ],\n    "fix": "Give the column a database default, or allow NULL"\n  },\n  "default-gone": {\n    "severity": "breaks",\n    "undo": "unsafe",\n    "running": [\n      "the database default of {object} is gone",\n      "relies on it",\n      "every INSERT into {table} fails"\n    ],\n    "new": [\n      "the column {object} has no database default",\n      "relies on it",\n      "every INSERT into {table} fails"\n    ],\n    "fix": "Remove the database default in the next release"\n  },\n  "generated": {\n    "severity": "breaks",\n    "undo": "unsafe",\n    "running": [\n      "the database computes the column {object} now",\n      "sets it",\n      "every INSERT into {table} fails"\n    ],\n    "new": [\n      "the database computes the column {object}",\n      "sets it",\n      "every INSERT into {table} fails"\n    ],\n    "fix": "Add the generated column with another name, and remove the old one in the next release"\n  },\n  "delete-refused": {\n    "severity": "may",\n    "undo": "safe",\n    "running": [\n      "the foreign key {object} to {parent} is new",\n      "does not know it",\n      "it may fail to delete rows of {parent}"\n    ],\n    "new": [\n      "the foreign key {object} to {parent} stays in the database",\n      "does not know it",\n      "it fails to delete rows of {parent} that are referenced"\n    ],\n    "fix": "Remove the constraint before the field"\n  },\n  "null-refused": {\n    "severity": "may",\n    "undo": "unknown",\n    "running": [\n      "the column {object} becomes NOT NULL",\n      "allows NULL in it",\n      "each write of NULL fails"\n    ],\n    "new": ["the column {object} is NOT NULL", "allows NULL in it", "each write of NULL fails"],\n    "fix": "Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"\n  },\n  "narrowed": {\n    "severity": "may",\n    "undo": "unknown",\n    "running": [\n      "the column {object} becomes smaller: {to} instead of {from}",\n      "may write larger values",\n      "such a write fails"\n    ],\n    "new": [\n      "the column {object} is smaller: {to} instead of {from}",\n      "may write larger values",\n      "such a write fails"\n    ],\n    "fix": "Release the code that writes shorter values first, and shorten the column in the next release"\n  },\n  "retyped": {\n    "severity": "may",\n    "undo": "unsafe",\n    "running": [\n      "the column {object} changes its type: {to} instead of {from}",\n      "uses the old type",\n      "its queries may fail"\n    ],\n    "new": [\n      "the column {object} has another type: {to} instead of {from}",\n      "uses its own type",\n      "its queries may fail"\n    ],\n    "fix": "Add a second column, write both, and remove the old one in a later release"\n  },\n  "unique": {\n    "severity": "may",\n    "undo": "safe",\n    "running": ["{object} becomes unique", "may write equal values", "the second write fails"],\n    "new": ["{object} is unique", "may write equal values", "the second write fails"],\n    "fix": "Release the code that never writes equal values first, and add the constraint in the next release"\n  },\n  "check": {\n    "severity": "may",\n    "undo": "safe",\n    "running": [\n      "{table} gets the check {column}",\n      "may write rows that violate it",\n      "such a write fails"\n    ],\n    "new": [\n      "{table} has the check {column}",\n      "may write rows that violate it",\n      "such a write fails"\n    ],\n    "fix": "Release the code that keeps to it first, and add the constraint in the next release"\n  },\n  "fk-added": {\n    "severity": "may",\n    "undo": "safe",\n    "running": [\n      "{object} becomes a foreign key to {parent}",\n      "may write other values",\n      "such a write fails"\n    ],\n    "new": [\n      "{object} is a foreign key to {parent}",\n      "may write other values",\n      "such a write fails"\n    ],\n    "fix": "Release the code that keeps to it first, and add the constraint in the next release"\n  },\n  "view": {\n    "severity": "unknown",\n    "undo": "unknown",\n    "running": [\n      "{table} becomes a view",\n      "uses it as a table",\n      "whether its queries and writes work is known after the migration"\n    ],\n    "new": [\n      "{table} becomes a view",\n      "uses it as a table",\n      "whether its queries and writes work is known after the migration"\n    ],\n    "fix": "Check that the view has all columns and accepts writes"\n  },\n  "unread": {\n    "severity": "unknown",\n    "undo": "unknown",\n    "running": [\n      "a step cannot be read before it runs: {detail}",\n      "may depend on what it changes",\n      "the schema is compared after the migration"\n    ],\n    "new": [\n      "a step cannot be read before it runs: {detail}",\n      "may depend on what it changes",\n      "the schema is compared after the migration"\n    ],\n    "fix": "Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"\n  },\n  "unjudged": {\n    "severity": "breaks",\n    "undo": "unknown",\n    "running": [\n      "the migrations cannot be compared with the running version: {detail}",\n      "may depend on what they change",\n      "whether it breaks is not known"\n    ],\n    "new": [\n      "the schema cannot be compared: {detail}",\n      "may depend on it",\n      "whether it breaks is not known"\n    ],\n    "fix": "Check the migrations, and set \\"unsafe-migrations: warn\\" for this release"\n  }\n}\n`,"run.py":`"""Refuses, or runs the migration."""\nimport atexit\nimport io\nimport json\nimport os\nimport platform\nimport shlex\nimport subprocess\nimport sys\nimport zipfile\n\nfrom rollout_inspector import task\nfrom rollout_inspector.identity import is_same\nfrom rollout_inspector.web import answer_to\n\n# How long the database may take to tell its tables after the migration.\nverify_seconds = 120\n\n\ndef hand_over(found, question, silent):\n    """Becomes a Python without Django, which asks the web and runs the rest; returns only when that cannot be."""\n    atexit.unregister(hand_over)\n    if "failed" in found:\n        # What others have to do at the end.\n        try:\n            atexit._run_exitfuncs()\n        except Exception:\n            pass\n    state = {"found": found, "question": question, "silent": silent, "spec": task.spec, "text": sys.argv[-1]}\n    try:\n        to_do = {"marker": task.spec["marker"], "handed": in_memory(json.dumps(state).encode("ascii"))}\n        env = dict(os.environ, DJANGO_ROLLOUT_SPEC=json.dumps(to_do))\n        sys.stdout.flush()\n        sys.stderr.flush()\n        os.execve(sys.executable, [sys.executable, "-S", "-c", sys.argv[-1]], env)\n    except (OSError, ValueError):\n        after_plan(state)\n\n\ndef in_memory(data):\n    """Returns the descriptor of a file that has no name, for a program that this one starts or becomes."""\n    if hasattr(os, "memfd_create"):\n        file = os.memfd_create("django-rollout", 0)\n    else:\n        import tempfile\n\n        with tempfile.TemporaryFile() as temporary:\n            file = os.dup(temporary.fileno())\n    while data:\n        data = data[os.write(file, data) :]\n    os.lseek(file, 0, os.SEEK_SET)\n    os.set_inheritable(file, True)\n    return file\n\n\ndef handed():\n    with os.fdopen(task.spec["handed"], "rb") as file:\n        return json.loads(file.read().decode("ascii"))\n\n\ndef after_plan(state):\n    """Compares, reports the plan and runs the migration; or refuses."""\n    task.spec.update(state["spec"])\n    found, web, silent = state["found"], None, state["silent"]\n    if state["question"]:\n        web, silent = answer_to(state["question"])\n    refuse_others(found, web)\n    if "failed" in found:\n        return\n    migrate = task.spec.get("migrate")\n    plans, always, judged = found["plans"], found["always"], found["judged"]\n    works = [plan for plan in plans if plan["pending"] or plan["squashed"]]\n    runs = bool(migrate) and bool(works or always)\n    for plan in plans:\n        lost = plan["vendor"] == "sqlite" and not outlives(plan["identity"]["name"])\n        if migrate and lost and (plan in works or (always and plan["database"] in task.named())):\n            refuse("file", plan["database"], plan["identity"])\n        if migrate and not always and plan in works and plan["database"] not in task.named():\n            pending = ["%(app)s.%(name)s" % each for each in plan["pending"] + plan["squashed"]]\n            refuse("left", plan["database"], plan["identity"], pending=pending)\n    for needs in found["needs"]:\n        task.say(json.dumps({"needs": needs}))\n    task.say(\n        json.dumps(\n            {\n                "django": found["django"],\n                "python": platform.python_version(),\n                "databases": plans,\n                "runs": runs,\n                "web": {"module": web["module"]} if web else silent and {"silent": silent},\n                "judged": judged,\n            }\n        )\n    )\n    if judged and judged["blocked"]:\n        os._exit(3)\n    if runs:\n        task.say("migrate")\n        if not found["verify"] and found["leading"] is None:\n            become(migrate)\n        os._exit(supervised(migrate, found["verify"], guarded(found["leading"], state["text"])))\n\n\ndef shell_words(command):\n    return ["/bin/sh", "-c", command] if os.path.exists("/bin/sh") else shlex.split(command)\n\n\ndef become(command):\n    words = shell_words(command)\n    os.execvp(words[0], words)\n\n\ndef guarded(leading, text):\n    """Returns the environment of a command whose Pythons begin with guard.py: as this text, under the name\n    sitecustomize, in an archive that has no name on the disk."""\n    env = dict(os.environ)\n    if leading is not None:\n        task_of_guard = {"marker": task.spec["marker"], "wait": task.spec["locks"], "leading": leading}\n        archive = io.BytesIO()\n        try:\n            with zipfile.ZipFile(archive, "w") as files:\n                files.writestr("sitecustomize.py", text)\n                files.writestr("task.json", json.dumps(task_of_guard))\n            path = "/proc/%d/fd/%d" % (os.getpid(), in_memory(archive.getvalue()))\n            others = [each for each in [env.get("PYTHONPATH")] if each]\n            env.update(DJANGO_ROLLOUT_LOCKS=path, PYTHONPATH=os.pathsep.join([path] + others))\n        except OSError:\n            # Said by what the command then does not say.\n            pass\n    return env\n\n\ndef supervised(command, question, env):\n    """Runs the command as a child, and compares the tables after it. Returns the command's exit code."""\n    sys.stdout.flush()\n    code = subprocess.call(shell_words(command), env=env)\n    if question:\n        compare(question)\n    return code if code >= 0 else 128 - code\n\n\ndef compare(question):\n    # Also when it failed: what it applied before stays, but on a database that takes it back.\n    try:\n        file = in_memory(json.dumps(question["tables"]).encode("ascii"))\n        env = dict(question["env"])\n        env["DJANGO_ROLLOUT_SPEC"] = json.dumps({"marker": task.spec["marker"], "verify": file})\n        ended = subprocess.run(\n            question["start"],\n            env=env,\n            pass_fds=[file],\n            timeout=verify_seconds,\n            stdout=subprocess.PIPE,\n            stderr=subprocess.STDOUT,\n        )\n        # What the project prints at its start is in the log already.\n        lines = ended.stdout.decode("utf-8", "replace").splitlines() or ["it printed nothing"]\n        told = [line.partition(task.spec["marker"])[2].rpartition(task.spec["marker"])[0] for line in lines]\n        answer = [text for text in told if text.startswith('{"verified"')]\n        task.say(answer[-1] if answer else json.dumps({"verified": None, "why": lines[-1][:300]}))\n    except (OSError, ValueError, subprocess.SubprocessError) as error:\n        task.say(json.dumps({"verified": None, "why": str(error)[:300]}))\n\n\ndef command_again():\n    """Returns the command line that this process was started with."""\n    words = list(getattr(sys, "orig_argv", []))\n    if not words:\n        first = ["-m", "django"] if os.path.basename(sys.argv[0]) == "__main__.py" else [sys.argv[0]]\n        words = [sys.executable] + first + sys.argv[1:]\n    return [sys.executable] + words[1:]\n\n\ndef refuse(why, alias, identity, **more):\n    task.say(json.dumps(dict({"refused": why, "alias": alias, "migration": identity}, **more)))\n    os._exit(3)\n\n\ndef refuse_others(found, web):\n    """Never another database than the web's, or than that of the previous release."""\n    identities, stated = found["identities"], found["stated"]\n    for alias, identity in identities.items():\n        theirs = web["databases"].get(alias) if web else None\n        # Like with like: a proxy may know a database by another name than its server does.\n        is_asked = theirs and (theirs.get("server") or theirs.get("started"))\n        if theirs and not is_same(identity if is_asked else stated[alias], theirs):\n            chosen = os.environ.get("DJANGO_SETTINGS_MODULE", "")\n            refuse(\n                "web",\n                alias,\n                identity,\n                other=theirs,\n                module=web["module"],\n                settings=[chosen, web["settings"]],\n                given=web["given"],\n            )\n    for alias, identity in identities.items():\n        before = (task.spec.get("kept") or {}).get(alias)\n        if before and not is_same(identity, before):\n            refuse("before", alias, identity, other=before)\n\n\ndef outlives(path):\n    return any(\n        path == folder or path.startswith(os.path.realpath(folder).rstrip("/") + "/")\n        for folder in task.spec.get("volumes") or []\n    )\n`,"task.py":`"""What the inspector has to do, and how it answers.\n\nThe task is JSON in DJANGO_ROLLOUT_SPEC:\n\n    marker     random text before and after each line that is meant for django-rollout\n    migrate    the command that migrates, for /bin/sh; null: only the plan\n    databases  aliases in DATABASES that the command migrates (["default"] if missing)\n    only       no other alias is planned, because the command names its own\n    always     the command does more than \`manage.py migrate\`: it runs although nothing is pending\n    volumes    folders that outlive the pod\n    web        words of the command that starts the web; null: no comparison\n    kept       what names each database of the previous release, by alias\n    wait       seconds to retry while a database does not answer (0 if missing)\n    running    the versions that run now (verdict.py)\n    unsafe     what becomes of migrations that break one of them: block, warn or allow\n    locks      seconds that a migration waits for the tables that it locks; null: in the queue, as Django does\n    earlier    the versions that a rollback may restore (verdict.py)\n    prove      this version is older than the database: nothing but whether it fits is asked (verdict.py)\n\nThe answers are lines between two markers: \`{plan}\`, \`{"needs": ...}\`, \`{"refused": ...}\`, \`migrate\` when the\ncommand begins, \`{"locking": ...}\` while it runs (guard.py), and \`{"verified": ...}\` after it. Other errors are left to Django and Python: their own text, their\nown exit code.\n"""\nimport json\nimport os\nimport sys\n\n# What the process was started with.\nspec = {}\n# The script that starts the web, if it has been run: what it sets is in the environment.\nthrough = None\n# The needs of the versions that run, by the index in their variable's name; None where they cannot be read.\nbodies = {}\n\n\ndef read():\n    """Takes the task out of the environment: what the project starts must not see it."""\n    from rollout_inspector import needs\n\n    global through\n    spec.update(json.loads(os.environ.pop("DJANGO_ROLLOUT_SPEC")))\n    through = os.environ.pop("DJANGO_ROLLOUT_THROUGH", None)\n    for name in [each for each in os.environ if each.startswith("DJANGO_ROLLOUT_NEEDS_")]:\n        bodies[int(name.rpartition("_")[2])] = needs.unpacked(os.environ.pop(name))\n\n\ndef named():\n    return spec.get("databases") or ["default"]\n\n\ndef say(text):\n    sys.stdout.flush()\n    sys.stderr.flush()\n    # By the descriptor: a project may have replaced sys.stdout.\n    line = (spec["marker"] + text + spec["marker"] + "\\n").encode("ascii")\n    while line:\n        line = line[os.write(1, line) :]\n`,"twins.py":`"""The safe way, as code of a migration for the model in question: ready to be copied."""\n\n\n# What the fields of the code need, besides \`migrations\` and \`models\`.\nimports = set()\n\n\ndef code_of(rule, event, state):\n    """Returns lines of operations, or none where only the rule's advice is known.\n\n    event  what made the finding; none for what the new version leaves behind\n    state  the models as the applied migrations leave them: a field found in them by (table, column)\n    """\n    imports.clear()\n    try:\n        lines = lines_of(rule, event, state)\n    except Exception:\n        # A field of others that cannot be written: then there is the advice.\n        return None\n    known = ("from django.db import models", "from django.db import migrations, models")\n    return lines and ["# " + each for each in sorted(imports) if each not in known] + lines\n\n\ndef lines_of(rule, event, state):\n    if event is None:\n        left_behind_rules = ("insert-refused", "delete-refused")\n        return left_behind(*state) if rule in left_behind_rules and state is not None else None\n    if event.model is None:\n        return None\n    if rule == "insert-refused" and event.kind == "add":\n        return with_default(event)\n    if rule == "column-gone" and event.kind == "remove":\n        return without_column(event.model, event.field)\n    if rule == "column-gone" and event.kind == "alter":\n        return renamed(event)\n    if rule == "table-gone" and event.kind == "delete":\n        return without_table(event)\n    if rule == "table-gone" and event.kind == "rename":\n        return same_table(event)\n    return None\n\n\ndef written(field):\n    from django.db.migrations.writer import MigrationWriter\n\n    text, needed = MigrationWriter.serialize(field)\n    imports.update(needed)\n    return text\n\n\ndef quoted(text):\n    return '"%s"' % text\n\n\ndef operation(kind, **arguments):\n    return "migrations.%s(%s)" % (kind, ", ".join("%s=%s" % each for each in arguments.items()))\n\n\ndef of_field(kind, model, field_name, field):\n    arguments = {"model_name": quoted(model._meta.model_name), "name": quoted(field_name), "field": written(field)}\n    return operation(kind, **arguments) + ","\n\n\ndef in_model(name, field):\n    return "# In the model: %s = %s" % (name, written(field))\n\n\ndef in_state(line):\n    return ["migrations.SeparateDatabaseAndState(", "    state_operations=[" + line + "],", "),"]\n\n\ndef in_next_release(*statements):\n    sql = ["migrations.RunSQL(%r, migrations.RunSQL.noop)," % each for each in statements]\n    return ["# In the next release:"] + sql\n\n\ndef constant_default(field):\n    """Returns [value] that each row can have; nothing where there is none."""\n    from django.db.models import NOT_PROVIDED\n\n    default = getattr(field, "default", NOT_PROVIDED)\n    if default is NOT_PROVIDED:\n        return [""] if field.empty_strings_allowed and field.blank else []\n    return [] if callable(default) or default is None or field.unique else [default]\n\n\ndef with_default(event):\n    import django\n\n    field = event.field.clone()\n    default = constant_default(event.field)\n    if django.VERSION >= (5, 0) and default:\n        field.db_default = default[0]\n    else:\n        field.null = True\n    name = event.field.name\n    return [of_field("AddField", event.model, name, field), in_model(name, field)]\n\n\ndef relaxed(model, field):\n    """The column may stay: no INSERT has to name it, and it holds no row of others."""\n    from rollout_inspector.needs import is_filled, reference_of\n\n    looser = field.clone()\n    reference = reference_of(field)\n    if not field.null and not is_filled(field):\n        looser.null = True\n    if reference and reference[1]:\n        looser.db_constraint = False\n    same = looser.null == field.null and not (reference and reference[1])\n    return [] if same else [of_field("AlterField", model, field.name, looser)]\n\n\ndef without_column(model, field):\n    if field.primary_key:\n        return None\n    removal = operation("RemoveField", model_name=quoted(model._meta.model_name), name=quoted(field.name))\n    drop = 'ALTER TABLE "%s" DROP COLUMN "%s"' % (model._meta.db_table, field.column)\n    return relaxed(model, field) + in_state(removal) + in_next_release(drop)\n\n\ndef renamed(event):\n    if event.model._meta.auto_created or event.old.name == event.new.name:\n        return None\n    field = event.old.clone()\n    field.db_column = event.old.column\n    rename = operation(\n        "RenameField",\n        model_name=quoted(event.model._meta.model_name),\n        old_name=quoted(event.old.name),\n        new_name=quoted(event.new.name),\n    )\n    own = event.new.clone()\n    own.db_column = event.old.column\n    lines = [of_field("AlterField", event.model, event.old.name, field), rename + ","]\n    return lines + [in_model(event.new.name, own)]\n\n\ndef without_constraints(model, field):\n    """The same for the table of a many-to-many field: it holds on to rows of both sides."""\n    looser = field.clone()\n    looser.remote_field.db_constraint = False\n    return of_field("AlterField", model, field.name, looser)\n\n\ndef own_tables(model):\n    """The many-to-many fields that have a table of Django's."""\n    return [field for field in model._meta.local_many_to_many if field.remote_field.through._meta.auto_created]\n\n\ndef without_table(event):\n    model = event.model\n    tables = [field.remote_field.through._meta.db_table for field in own_tables(model)]\n    drop = in_next_release(*('DROP TABLE "%s"' % each for each in tables + [model._meta.db_table]))\n    if model._meta.auto_created:\n        if event.old is None or type(event.operation).__name__ == "DeleteModel":\n            return None\n        owner, name = event.old.model, event.old.name\n        removal = operation("RemoveField", model_name=quoted(owner._meta.model_name), name=quoted(name))\n        return [without_constraints(owner, event.old)] + in_state(removal) + drop\n    looser = [line for field in model._meta.local_concrete_fields if field.is_relation for line in relaxed(model, field)]\n    looser += [without_constraints(model, field) for field in own_tables(model)]\n    return looser + in_state(operation("DeleteModel", name=quoted(model.__name__))) + drop\n\n\ndef same_table(event):\n    name = type(event.operation).__name__\n    # Django names the columns of many-to-many tables after the model, on both sides.\n    pointed_at = [each for each in event.model._meta.get_fields(include_hidden=True) if each.many_to_many]\n    if name == "RenameModel" and not event.model._meta.auto_created and not pointed_at:\n        old, new = event.operation.old_name, event.operation.new_name\n        return [\n            operation("AlterModelTable", name=quoted(old.lower()), table=quoted(event.old)) + ",",\n            operation("RenameModel", old_name=quoted(old), new_name=quoted(new)) + ",",\n        ]\n    return None\n\n\ndef left_behind(model, field):\n    lines = relaxed(model, field)\n    return ["# Before the removal from the state, in the same file:"] + lines if lines else None\n`,"verdict.py":`"""Whether pending migrations break a version: predicted before they run, and read from the database after them.\n\nDJANGO_ROLLOUT_SPEC has \`running\`: [{"names": workloads, "tag", "digest", "needs": index, "own": true,\n"idle": true}]; one that is idle is started by a person only. The needs are in\nDJANGO_ROLLOUT_NEEDS_<index>, as \`packed\` of needs.py. A version without them is judged by the state of the migrations\nthat are applied, which does not know what really runs; \`own\` is the image that this is.\n\n\`earlier\`: [{"hash", "needs": index}], the versions that a rollback may restore. They stop nothing: the comparison after\nthe migration reports what they lack since. \`prove\`: the own version, which is older than the database, is compared\nwith the database as it is.\n"""\nimport copy\nimport operator\n\nfrom rollout_inspector import allows, needs as fingerprint, task, twins\nfrom rollout_inspector.catalog import Catalog\nfrom rollout_inspector.judge import RULES, misfits, severity_of\n\n# Findings that are reported; a project that is all wrong needs no longer list.\nmost = 100\n# What both sides name in their own way, or do not tell: not compared after the migration.\nnamed_freely = ("unique", "check", "fk-added", "unread")\n# For a query that looks for evidence, in ms.\npatience = 2000\n\n\ndef versions():\n    return task.spec.get("running") or []\n\n\ndef is_judged():\n    """A first deploy breaks nothing that runs."""\n    return bool(versions())\n\n\ndef any_runs(indices):\n    """Whether a pod of these versions runs, or may start at any time."""\n    return any(not versions()[index].get("idle") for index in indices)\n\n\nclass Judge:\n    """Judges one database."""\n\n    def __init__(self, connection, alias, executor, guard):\n        # \`guard\` makes sure that no operation writes.\n        self.connection, self.alias, self.executor, self.guard = connection, alias, executor, guard\n        self.catalog = None\n        self.effects = None\n        # The operations whose effects were noted while somebody else applied them to a state.\n        self.seen = []\n        self.state = None\n        self.findings = []\n        # Of each version, in their order: needs, and where they come from.\n        self.known = []\n        self.predicted = {}\n        # What the new version needs of the tables in question, and what was found of it.\n        self.coming = None\n        # Of each version that a rollback may restore, by its hash.\n        self.earlier = {}\n\n    def needs_of(self, apps):\n        from django.db import router\n\n        def is_here(model):\n            return router.allow_migrate_model(self.alias, model)\n\n        return fingerprint.needs_of(self.connection, apps, is_here, self.executor.loader.migrated_apps)\n\n    def begin(self):\n        from rollout_inspector.effects import Effects\n\n        self.catalog = Catalog(self.connection)\n        self.effects = Effects(self.connection, self.catalog, self.guard)\n\n    def watched(self, migration):\n        """Returns the same migration; the effects of its operations are noted when it is applied to a state."""\n        if not is_judged():\n            return migration\n        twin = copy.copy(migration)\n        twin.operations = [Watched(self, migration, each) for each in migration.operations]\n        return twin\n\n    def judge(self, pending, new):\n        if task.spec.get("prove"):\n            self.prove(new)\n            return\n        self.state = self.executor._create_project_state(with_applied_migrations=True)\n        if pending:\n            # Once: its clones have it, too.\n            self.state.apps\n        self.known = [self.needs_of_version(each, new) for each in versions()]\n        self.predict(pending)\n        touched = self.effects.touched\n        before = [misfits(needs, self.catalog.before, touched, False) for needs, _ in self.known]\n        self.judge_running(pending, touched, before)\n        self.judge_new(touched, new)\n        for migration, detail, table in self.effects.unread:\n            of = [index for index, (needs, _) in enumerate(self.known) if table is None or table in needs]\n            if of:\n                self.report("unread", "", "", {"detail": detail}, of, migration, "%s.%s")\n        for each in task.spec.get("earlier") or []:\n            kept = task.bodies.get(each["needs"])\n            if kept is not None:\n                # A database that it did not use: nothing is missing then.\n                self.earlier[each["hash"]] = kept.get(self.alias, {})\n        if self.effects.opaque:\n            for needs in [needs for needs, _ in self.known] + list(self.earlier.values()):\n                for table in needs:\n                    self.catalog.before(table)\n\n    def prove(self, needs):\n        """Compares what the version needs with the database as it is: only the tables that its own migrations make."""\n        self.begin()\n        self.known = [(needs, "own")]\n        tables = [table for table, need in needs.items() if not need.get("u") and not need.get("o")]\n        found = misfits(needs, self.catalog.before, tables, False)\n        for key in sorted(found):\n            rule, table, column = key\n            # Its name may be written in another way than the catalog has it.\n            is_there = rule in ("table-gone", "column-gone") and self.answers(table, column)\n            if rule not in named_freely and not is_there:\n                self.report(rule, table, column, found[key], [0])\n\n    def answers(self, table, column):\n        """Whether a query for this succeeds."""\n        quote = self.connection.ops.quote_name\n        what = quote(column) if column else "1"\n        return self.rows("SELECT %s FROM %s WHERE 1 = 0" % (what, quote(table))) is not None\n\n    def rows(self, *queries):\n        """The first one of the last query, if it has any; None where a query fails."""\n        from django.db import transaction\n\n        try:\n            with transaction.atomic(using=self.alias):\n                with self.connection.cursor() as cursor:\n                    for query in queries:\n                        cursor.execute(query)\n                    return cursor.fetchmany(1)\n        except Exception:\n            return None\n\n    def needs_of_version(self, version, new):\n        if version.get("own"):\n            return new, "own"\n        index = version.get("needs")\n        kept = task.bodies.get(index) if index is not None else None\n        if kept is not None and self.alias in kept:\n            return kept[self.alias], "kept"\n        needs = self.needs_of(self.state.apps)\n        # A database that it did not use: nothing is missing then.\n        return needs, "state" if needs or kept is None else "kept"\n\n    def predict(self, pending):\n        """States are dear in a project of many models: they are made anew only where not all operations were seen."""\n        from rollout_inspector.effects import only_runs_code\n\n        all_of = [(migration, operation) for migration in pending for operation in migration.operations]\n        to_see = [operation for _, operation in all_of if not only_runs_code(operation)]\n        is_seen = len(to_see) == len(self.seen) and all(map(operator.is_, to_see, self.seen))\n        # What could not be read may be due to the transaction that the operations were seen in.\n        if self.effects and is_seen and not self.effects.unread:\n            self.effects.opaque += [migration for migration, operation in all_of if only_runs_code(operation)]\n            return\n        self.begin()\n        state = self.state\n        for migration, operation in all_of:\n            after = state.clone()\n            operation.state_forwards(migration.app_label, after)\n            self.note(migration, operation, state, after)\n            state = after\n\n    def note(self, migration, operation, before, after):\n        from rollout_inspector.effects import flattened\n\n        inner = getattr(operation, "database_operations", None)\n        steps = [(operation, before, after)]\n        if inner is not None:\n            steps = flattened(inner, before, migration.app_label)\n        for step in steps:\n            self.effects.run(migration, *step)\n\n    def judge_running(self, pending, touched, before):\n        found = {}\n        for index, (needs, _) in enumerate(self.known):\n            after = misfits(needs, self.catalog.get, touched, False)\n            for key in sorted(set(after) - set(before[index])):\n                found.setdefault(key, (after[key], []))[1].append(index)\n        self.predicted = {key: indices for key, (_, indices) in found.items()}\n        for key, (more, indices) in sorted(found.items()):\n            rule, table, column = key\n            if rule == "insert-refused" and ("column-gone", table, self.renamed_from(table, column)) in found:\n                # One change, one finding.\n                continue\n            if rule == "null-refused":\n                more["nulls"] = not self.is_filled_first(pending, table, column) and self.has_nulls(table, column)\n                needs = [self.known[index][0][table]["c"][column] for index in indices]\n                more["filled"] = all(need.get("p") or need.get("d") for need in needs)\n            self.report(rule, table, column, more, indices)\n\n    def is_filled_first(self, pending, table, column):\n        """Whether rows without a value may be old ones, which a step before fills: who wrote them may not go on."""\n        from rollout_inspector.effects import may_fill, steps_of\n\n        event = self.effects.cause_of(table, column)\n        for step in steps_of([operation for migration in pending for operation in migration.operations]):\n            if may_fill(step):\n                return True\n            if event is None or step is event.operation:\n                return False\n        return False\n\n    def renamed_from(self, table, column):\n        """The name that a column had before the last change of it."""\n        event = self.effects.cause_of(table, column)\n        if event is None:\n            return None\n        return event.old.column if event.kind == "alter" else getattr(event, "column", None)\n\n    def judge_new(self, touched, new):\n        """What the new version misses, and what those that run do not miss."""\n        tables = set(touched)\n        for needs, _ in self.known:\n            tables.update(table for table in new if needs.get(table) != new[table])\n            tables.update(table for table in needs if table not in new)\n        amiss = set()\n        for needs, _ in self.known:\n            known = [table for table in tables if table in needs]\n            amiss.update(misfits(needs, self.catalog.before, known, True))\n        after = misfits(new, self.catalog.get, tables, True)\n        self.coming = {"needs": {table: new[table] for table in tables if table in new}}\n        self.coming["known"] = sorted([list(key) for key in amiss.union(after)])\n        for key in sorted(set(after) - amiss):\n            rule, table, column = key\n            if rule != "insert-refused" or ("insert-refused", table, column) not in self.predicted:\n                more = dict(after[key], opaque=bool(self.effects.opaque))\n                self.report(rule, table, column, more, None, new=new)\n\n    def report(self, rule, table, column, more, indices, migration=None, of=None, new=None):\n        is_new = new is not None\n        event = self.effects.cause_of(table, column) if table else None\n        if event is not None and migration is None:\n            migration = event.migration\n        name = name_of(migration) if migration else None\n        source = new if is_new else self.known[indices[0]][0] if len(indices or ()) else {}\n        need = source.get(table, {})\n        if rule in ("column-gone", "table-gone") and is_new:\n            # A table of the state that another migration renames is named by it.\n            event = None\n        severity = severity_of(rule, more, need, is_new)\n        if severity == "breaks" and not is_new and not any_runs(indices):\n            severity = "may"\n        finding = {\n            "rule": rule,\n            "severity": severity,\n            "database": self.alias,\n            "object": name if of else ("%s.%s" % (table, column) if column else table),\n            "table": table,\n            "column": column,\n            "model": need.get("m", ""),\n            "direction": "new" if is_new else "running",\n            "versions": [] if is_new else list(indices),\n            "migration": name,\n        }\n        for key in ("detail", "parent", "from", "to"):\n            if more.get(key):\n                finding[key] = str(more[key])\n        file = allows.file_of(migration) if migration else None\n        if file:\n            finding["file"] = file\n        code = twins.code_of(rule, None if is_new else event, self.field_of(table, column) if is_new else None)\n        if code:\n            finding["code"] = code\n        self.findings.append(finding)\n\n    def field_of(self, table, column):\n        """The field of the applied migrations' state that has this column."""\n        for model in self.state.apps.get_models(include_auto_created=True):\n            if model._meta.db_table == table:\n                for field in model._meta.local_concrete_fields:\n                    if field.column == column:\n                        return model, field\n        return None\n\n    def has_nulls(self, table, column):\n        """Whether there are rows without a value: who writes them goes on. None: not known in time."""\n        quote = self.connection.ops.quote_name\n        query = "SELECT 1 FROM %s WHERE %s IS NULL LIMIT 1" % (quote(table), quote(column))\n        limit = []\n        if self.connection.vendor == "postgresql":\n            limit = ["SET LOCAL statement_timeout = %d" % patience]\n        elif getattr(self.connection, "mysql_is_mariadb", False):\n            query = "SET STATEMENT max_statement_time=%d FOR %s" % (patience // 1000, query)\n        elif self.connection.vendor == "mysql":\n            query = query.replace("SELECT", "SELECT /*+ MAX_EXECUTION_TIME(%d) */" % patience, 1)\n        rows = self.rows(*limit, query)\n        return None if rows is None else bool(rows)\n\n    def to_verify(self):\n        """All that the comparison after the migration needs, as JSON."""\n        tables = sorted(name for name, table in self.catalog.read.items() if not table or table["kind"] != "unknown")\n        changed = {\n            name: {column: has["type"] for column, has in table["columns"].items() if has["type"]}\n            for name, table in self.catalog.changed.items()\n            if table is not None\n        }\n\n        def of_read(needs):\n            return {table: need for table, need in needs.items() if table in tables}\n\n        return {\n            "alias": self.alias,\n            "tables": {name: self.catalog.read[name] for name in tables},\n            "types": changed,\n            "needs": [of_read(needs) for needs, _ in self.known],\n            "predicted": sorted([list(key) for key in self.predicted]),\n            "new": self.coming,\n            "earlier": {version: of_read(needs) for version, needs in self.earlier.items()},\n            "causes": {"%s %s" % key: name_of(each.migration) for key, each in self.effects.causes.items() if each.migration},\n        }\n\n\ndef name_of(migration):\n    return "%s.%s" % (migration.app_label, migration.name)\n\n\nclass Watched:\n    """An operation that also has its effects noted."""\n\n    def __init__(self, judge, migration, operation):\n        self.judge, self.migration, self.operation = judge, migration, operation\n\n    def __getattr__(self, name):\n        return getattr(self.operation, name)\n\n    def database_forwards(self, app, editor, before, after):\n        self.operation.database_forwards(app, editor, before, after)\n        try:\n            if self.judge.effects is None:\n                self.judge.begin()\n            self.judge.note(self.migration, self.operation, before, after)\n        except Exception:\n            # Told when all are seen again.\n            return\n        self.judge.seen.append(self.operation)\n\n\ndef unjudged(alias, error, pending):\n    detail = "%s: %s" % (type(error).__name__, " ".join(str(error).split())[:300])\n    return {\n        "rule": "unjudged",\n        "severity": "unknown" if not pending else "breaks" if any_runs(range(len(versions()))) else "may",\n        "database": alias,\n        "object": alias,\n        "table": "",\n        "column": "",\n        "model": "",\n        "direction": "running",\n        "versions": list(range(len(versions()))),\n        "migration": None,\n        "detail": detail,\n    }\n\n\ndef concluded(found, pending):\n    """Returns what is told of all databases: the findings, what accepts them, and whether they stop the release."""\n    accepted, wrong = allows.comments_of(pending)\n    for finding in found:\n        comment = accepted.get((finding["rule"], finding["object"]))\n        if comment:\n            finding["allowed"] = comment\n    policy = task.spec.get("unsafe") or "block"\n    order = ["breaks", "may", "unknown"]\n    found.sort(key=lambda each: (bool(each.get("allowed")), order.index(each["severity"])))\n    stops = [each for each in found if each["severity"] == "breaks" and not each.get("allowed")]\n    return {\n        "policy": policy,\n        "blocked": policy == "block" and bool(stops),\n        "findings": found[:most],\n        "more": max(0, len(found) - most),\n        "comments": wrong,\n    }\n\n\ndef verified(question, connection):\n    """Returns what really came out of the migration: findings that were not predicted, and the other way round."""\n    before = question["tables"]\n    real = Catalog(connection)\n    # Columns whose type is another one now.\n    changed = set()\n\n    def table_now(name):\n        table = real.get(name)\n        was = before.get(name)\n        for column, has in (table["columns"] if table and was else {}).items():\n            old = was["columns"].get(column)\n            if old and old.get("read") != has.get("read"):\n                changed.add((name, column))\n                has["type"] = question["types"].get(name, {}).get(column, "another type")\n        return table\n\n    predicted = {tuple(key) for key in question["predicted"]}\n    found = {}\n    for index, needs in enumerate(question["needs"]):\n        was = misfits(needs, before.get, before, False)\n        now = misfits(needs, table_now, before, False)\n        for key in set(now) - set(was):\n            found.setdefault(key, (now[key], needs[key[1]], []))[2].append(index)\n\n    def told(key, more, need, indices, is_new=False):\n        rule, table, column = key\n        finding = {\n            "rule": rule,\n            "severity": severity_of(rule, more, need, is_new),\n            "database": question["alias"],\n            "object": "%s.%s" % (table, column) if column else table,\n            "table": table,\n            "column": column,\n            "model": need.get("m", ""),\n            "direction": "new" if is_new else "running",\n            "versions": indices,\n            "migration": None,\n        }\n        finding.update((name, str(more[name])) for name in ("parent", "from", "to") if more.get(name))\n        return finding\n\n    unpredicted = [\n        told(key, *found[key]) for key in sorted(found) if key not in predicted and key[0] not in named_freely\n    ]\n    new = question["new"]["needs"]\n    known = {tuple(key) for key in question["new"]["known"]}\n    missed = misfits(new, table_now, new, True)\n    unpredicted += [\n        told(key, missed[key], new[key[1]], [], True)\n        for key in sorted(set(missed) - known)\n        if key[0] not in named_freely\n    ]\n    unmet = [\n        "%s %s" % (rule, ".".join(part for part in (table, column) if part))\n        for rule, table, column in sorted(predicted - set(found))\n        if rule not in named_freely and RULES[rule]["severity"] == "breaks"\n    ]\n    def since(needs):\n        """What a version that may be restored lacks since this migration, and what it no longer lacks."""\n        was = set(misfits(needs, before.get, before, False))\n        now = misfits(needs, table_now, before, False)\n        added = []\n        for key in sorted(set(now) - was):\n            of = [question["causes"].get("%s %s" % (key[1], column)) for column in (key[2], "")]\n            added.append(dict(told(key, now[key], needs[key[1]], []), migration=of[0] or of[1]))\n        added.sort(key=lambda each: each["severity"] != "breaks")\n        # A type of before is not known by its name.\n        was.update((rule, table, column) for rule in ("narrowed", "retyped") for table, column in changed)\n        gone = [rule + " " + ".".join(filter(None, names)) for rule, *names in sorted(was - set(now))]\n        return {"added": added[:most], "gone": gone}\n\n    return {\n        "database": question["alias"],\n        "unpredicted": unpredicted[:most],\n        "unmet": unmet[:most],\n        "earlier": {version: since(needs) for version, needs in question["earlier"].items()},\n    }\n`,"web.py":`"""Which databases the web uses, asked of a child that imports what the web's server imports.\n\nWhen the plan is made, the process becomes a bare Python. That one starts a child that imports what the web's server\nimports, with the environment of the container and not that of manage.py: the databases that it names are compared.\nWhatever it does at its import ends with it. So the project is in memory once at any time: the pod has the limit of\none that serves the web.\n"""\nimport importlib\nimport importlib.util\nimport json\nimport os\nimport re\nimport shlex\nimport signal\nimport subprocess\nimport sys\n\nfrom rollout_inspector import task\nfrom rollout_inspector.identity import asked, identity_of\n\n# For the web's own module; one that takes longer is judged by its rollout.\nchild_seconds = 60\n\n\ndef words_of(command):\n    """The words of a command, and of the scripts and files of settings that it names."""\n    texts = [(" ".join(command), None)]\n    for word in command + (["gunicorn.conf.py"] if "gunicorn" in " ".join(command) else []):\n        for path in re.split(r"[\\s=;&|\\"']+", word):\n            if "." not in path and "/" not in path or path.endswith("manage.py"):\n                continue\n            try:\n                with open(path, "rb") as file:\n                    data = file.read(65536)\n            except OSError:\n                continue\n            # What pip has made of a server's name is a script of Python's.\n            if b"\\0" not in data and not re.match(rb"#!.*python", data):\n                texts.append((data.decode("utf-8", "replace"), path))\n    return texts\n\n\ndef assigned(command, texts):\n    """What a command sets for the server that it starts.\n\n    Returns what it sets in any case, what its files export (which may be what is set already, or\n    under a condition), and why that may not be all.\n    """\n    dollar = chr(36)\n    pair = r"[A-Z_][A-Z0-9_]*=(?:\\"[^\\"]*\\"|'[^']*'|[^\\s\\"';&|,\\])]*)"\n    servers = "gunicorn|uvicorn|daphne|hypercorn|granian|uwsgi|waitress|runserver|[aw]sgi"\n\n    def pairs(text):\n        for each in re.findall(r"(?<![\\w-])" + pair, text):\n            name, _, value = each.partition("=")\n            value = value if value[:1] == "'" else os.path.expandvars(value)\n            if dollar not in value and "\`" not in value:\n                yield name, value.strip("\\"'")\n\n    def of_server(line):\n        """NAME=value before a server, and its -e NAME=value."""\n        start = re.match(\n            r"(?:exec\\s+)?(?:env\\s+)?((?:" + pair + r"\\s+)*)(?=\\S)(.*)", line, re.DOTALL\n        )\n        if start and re.search(r"\\b(" + servers + ")", start.group(2)):\n            yield from pairs(start.group(1))\n            for each in re.findall(r"\\s(?:-e|--env)[\\s=]*[\\"']?(" + pair + ")", start.group(2)):\n                yield from pairs(each)\n\n    always, exported, unsure = {}, {}, None\n    reads = (\n        r"(^|&&|;|\\bthen\\b|\\bdo\\b)\\s*"\n        r"((\\.|source)\\s+(?!\\S*activate\\b)\\S|set\\s+(-\\w*a|-o\\s+allexport))"\n    )\n    for text, path in texts:\n        if path is None or path == task.through:\n            continue\n        found = []\n        for line in text.replace("\\\\\\n", " ").splitlines():\n            if re.match(r"export\\s", line):\n                exported.update(pairs(line))\n            elif re.match(r"(env\\s*=|environment)", line):\n                found += pairs(line.partition("=")[2])\n            else:\n                found += of_server(line.strip())\n        for each in re.findall(r"^raw_env\\s*=([^\\]]*)", text, re.MULTILINE):\n            found += pairs(each.replace('"', " ").replace("'", " "))\n        for name, value in found:\n            if always.setdefault(name, value) != value:\n                unsure = "%s sets %s in more than one way" % (path, name)\n        is_script = re.match(r"#!.*sh\\b", text) or path.endswith(".sh")\n        if is_script and re.search(reads, text, re.MULTILINE):\n            unsure = "%s reads variables from another file" % path\n    shells = ("sh", "bash", "dash", "ash", "ksh", "zsh")\n    names = [each.rsplit("/", 1)[-1] for each in command]\n    shell = next((i for i, name in enumerate(names) if name in shells), len(names))\n    behind = range(shell + 1, len(names))\n    at = next((i for i in behind if re.match(r"-\\w*c\\Z", names[i])), None)\n    if at is None:\n        for word in command:\n            # No shell is there that would read a dollar sign or quotes.\n            own = re.match(r"(?:-e|--env=)?([A-Z_][A-Z0-9_]*)=([^" + dollar + r"]*)\\Z", word)\n            if own:\n                always[own.group(1)] = own.group(2)\n        return always, exported, unsure\n    parts = re.split(r"&&|[;\\n]", "".join(command[at + 1 : at + 2]))\n    torn = any(part.count(sign) % 2 for part in parts for sign in "\\"'\`") or any(\n        part.count("(") != part.count(")") or part.endswith("\\\\") for part in parts\n    )\n    first = not torn\n    for part in map(str.strip, parts):\n        is_more = re.search(r"[|&<>]", re.sub(r"\\(.*\\)|\\"[^\\"]*\\"|'[^']*'", "", part))\n        first = first and not is_more and bool(re.match(r"(export\\s+\\w+=|cd\\s|set\\s+-)", part))\n        if re.search(reads, part):\n            unsure = "its command reads variables from another file"\n        elif first:\n            always.update(pairs(part) if part.startswith("export") else [])\n        elif re.search(r"\\bexport\\s+\\w+=", part) or re.match(pair + r"\\Z", part):\n            name = re.search(r"\\w+(?==)", part).group(0)\n            unsure = "its command sets %s, possibly under a condition" % name\n        else:\n            always.update(of_server(part))\n    return always, exported, unsure\n\n\ndef modules_of(texts):\n    """Returns what the web's server may import, the likeliest first."""\n    sure, likely = [], []\n    for word in re.split(r"[\\s=\\"',;()\\[\\]]+", " ".join(text for text, _ in texts)):\n        if word.endswith(".py") and "/" in word or re.search(r"\\b[aw]sgi\\.py", word):\n            word = word[:-3].strip("./").replace("/", ".")\n        module, colon, _ = word.partition(":")\n        if not re.match(r"[A-Za-z_]\\w*(\\.[A-Za-z_]\\w*)*\\Z", module):\n            continue\n        if module.startswith(("django.", "gunicorn.", "uvicorn.")):\n            continue\n        if re.search(r"(\\A|[._])[aw]sgi[^.]*\\Z", module):\n            sure.append(module)\n        elif colon:\n            likely.append(module)\n    return sure + likely\n\n\ndef is_there(module):\n    try:\n        return importlib.util.find_spec(module) is not None\n    except Exception:\n        return False\n\n\ndef web_tells():\n    """In the child: imports what the web's server imports, and reports which databases it names."""\n    from django.db import connections\n\n    question = task.spec["child"]\n    module = None\n    if not question["manage"]:\n        sys.path[:0] = [path for path in question["path"] if path not in sys.path]\n        module = next((each for each in question["modules"] if is_there(each)), None)\n        if module is None:\n            return task.say(json.dumps({"web": None}))\n        importlib.import_module(module)\n    there = [alias for alias in question["databases"] if alias in connections.databases]\n    told = {alias: identity_of(connections[alias]) for alias in there}\n    told = {alias: each for alias, each in told.items() if each != question["databases"][alias]}\n    chosen = os.environ.get("DJANGO_SETTINGS_MODULE", "")\n    web = {"module": module or "manage.py", "settings": chosen, "databases": told}\n    task.say(json.dumps({"web": web}))\n    for alias in list(told):\n        # By another way, or as another user: only the server knows whether it is the same.\n        try:\n            connections[alias].ensure_connection()\n            told[alias] = asked(connections[alias])\n        except Exception:\n            # Then it is compared by its name and its host.\n            continue\n        task.say(json.dumps({"web": web}))\n\n\ndef container_environment():\n    """As the container was started with it: manage.py, and the command before it, add their own."""\n    saved = os.environ.pop("DJANGO_ROLLOUT_ENV", None)\n    if saved:\n        try:\n            words = shlex.split(saved)\n            return dict(word.split("=", 1) for word in words if re.match(r"\\w+=", word))\n        except ValueError:\n            pass\n    try:\n        with open("/proc/self/environ", "rb") as file:\n            pairs = [each.split(b"=", 1) for each in file.read().split(b"\\0") if b"=" in each]\n        return {os.fsdecode(name): os.fsdecode(value) for name, value in pairs}\n    except OSError:\n        return dict(os.environ)\n\n\ndef question_of(identities):\n    """How the child is started that is asked for the web's databases, or why nobody is asked."""\n    from django.conf import settings\n\n    command = task.spec.get("web")\n    if command is None or "django_rollout_inspect" not in sys.argv[-1]:\n        return None, None\n    texts = words_of(command)\n    whole = " ".join(command)\n    parts = whole.split()\n    programs = [part.rsplit("/", 1)[-1].strip("\\"'") for part in parts]\n    serving = ("runserver", "runserver_plus", "testserver", "runuwsgi")\n    manage = next((part for part in parts if part.endswith("manage.py")), None)\n    by_manage = manage is not None and any(each in serving for each in programs)\n    modules = modules_of(texts)\n    home = os.environ.get("DJANGO_SETTINGS_MODULE", "").split(".")\n    guesses = [settings.WSGI_APPLICATION, getattr(settings, "ASGI_APPLICATION", None)]\n    modules += [each.rsplit(".", 1)[0] for each in guesses if each and "." in each]\n    for at in list(range(1, len(home))) + [0]:\n        modules += [".".join(home[:at] + [each]) for each in ("wsgi", "asgi")]\n    env = container_environment()\n    always, exported, unsure = assigned(command, texts)\n    if unsure:\n        return None, unsure\n    env = dict(exported, **dict(env, **always))\n    flag = r"--(?:chdir|pythonpath|app-dir)[= ](\\S+)"\n    folder = env.get("PWD") or os.getcwd()\n    for each in re.findall(flag, " ".join(parts)) + re.findall(r"(?:^| )cd ([^\\s;&]+)", whole):\n        if os.path.isdir(os.path.join(folder, each)):\n            folder = os.path.join(folder, each)\n    child = {\n        "manage": by_manage,\n        "modules": modules,\n        "path": [folder, os.getcwd()] + sys.path[:1],\n        "databases": identities,\n    }\n    env = {name: value for name, value in env.items() if not name.startswith("DJANGO_ROLLOUT_")}\n    env["DJANGO_ROLLOUT_SPEC"] = json.dumps({"marker": task.spec["marker"], "child": child})\n    start = [sys.executable, "-c", sys.argv[-1]]\n    if by_manage:\n        chosen = re.findall(r"--settings[= ](\\S+)", " ".join(parts))\n        flags = ["--settings=" + each for each in chosen[:1]]\n        start = [sys.executable, manage, "shell", "-v", "0"] + flags + ["-c", sys.argv[-1]]\n    given = "DJANGO_SETTINGS_MODULE" in env or "--settings" in whole\n    cwd = folder if os.path.isdir(folder) else None\n    return {"start": start, "env": env, "cwd": cwd, "given": given}, None\n\n\ndef answer_to(question):\n    """What the child tells, and why it tells nothing."""\n    late = None\n    try:\n        child = subprocess.Popen(\n            question["start"],\n            env=question["env"],\n            cwd=question["cwd"],\n            stdin=subprocess.DEVNULL,\n            stdout=subprocess.PIPE,\n            stderr=subprocess.STDOUT,\n            start_new_session=True,\n        )\n    except OSError as error:\n        return None, str(error)\n    try:\n        out = child.communicate(timeout=child_seconds)[0]\n    except subprocess.TimeoutExpired as expired:\n        # What settings tell it has said before it asked a database that does not answer.\n        out = expired.output or b""\n        late = "its import did not end within %d s" % child_seconds\n    finally:\n        # What it has started must not outlive it.\n        try:\n            os.killpg(child.pid, signal.SIGKILL)\n        except OSError:\n            pass\n    marker = task.spec["marker"]\n    lines = out.decode("utf-8", "replace").splitlines()\n    for line in reversed(lines):\n        text = line.partition(marker)[2].rpartition(marker)[0]\n        if text.startswith("{"):\n            web = json.loads(text)["web"]\n            if web is None:\n                return None, "its command names no known module"\n            return dict(web, given=question["given"]), None\n    words = [line for line in lines if line.strip()]\n    return None, late or (words[-1] if words else "it printed nothing")\n`}
+const o={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},generated:{severity:"breaks",undo:"unsafe",running:["the database computes the column {object} now","sets it","every INSERT into {table} fails"],new:["the database computes the column {object}","sets it","every INSERT into {table} fails"],fix:"Add the generated column with another name, and remove the old one in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}},6093:(e,t,n)=>{n.d(t,{oD:()=>databasesOf,Gd:()=>databasesOfJson,B8:()=>inspectorEnv,rZ:()=>isMarked,$i:()=>isPlain,tM:()=>migrationBegins,VV:()=>planCommand,ez:()=>readLocking,Mu:()=>readNeeds,tK:()=>readPassed,m3:()=>readPlan,jG:()=>readRefused,xu:()=>readVerified,u7:()=>unmarked})
 var s=n(8522)
 var r=n(7465)
 function inspectorSource(){const e=(0,s.deflateSync)(JSON.stringify(r.Re),{level:9}).toString("base64")
@@ -9199,8 +9217,8 @@ const c=24
 function withBodies(e,t){const n=[...e,...t].flatMap(({needs:e})=>(0,o.oq)(e)?[e]:[])
 const s=[...new Set(n)].reduce((e,t)=>{const n=[...e,t].reduce((e,{length:t})=>e+t,0)
 return n>a||e.length>=c?e:[...e,t]},[])
-const r=e.map(({names:e,tag:t,needs:n="",isOwn:r})=>{const o=s.indexOf(n)
-return{names:e,tag:t,...r&&{own:true},...o>=0&&{needs:o}}})
+const r=e.map(({names:e,tag:t,needs:n="",isOwn:r,isIdle:o})=>{const i=s.indexOf(n)
+return{names:e,tag:t,...r&&{own:true},...o&&{idle:true},...i>=0&&{needs:i}}})
 const i=t.flatMap(({hash:e,needs:t})=>{const n=s.indexOf(t)
 return n>=0?[{hash:e,needs:n}]:[]})
 return{running:r,earlier:i,bodies:s}}function isPlain(e){const t=words(e)
@@ -9306,9 +9324,9 @@ const w=mainOf(n,t)
 const y=t.claims??{}
 const I=h.map(e=>withoutTaken(e,y,s))
 const B=[...I,...claimed([...E,w],h,s)]
-const Q=nodeOf(I,y,s)
-const b=Q===void 0?m:onNode(m,Q)
-return{...g,...Object.keys(b).length>0?{affinity:b}:{},...Q!==void 0&&{tolerations:[...g.tolerations??[],{key:"node.kubernetes.io/unschedulable",operator:"Exists",effect:"NoSchedule"}]},...B.length>0?{volumes:B}:{},...E.length>0?{initContainers:E}:{},containers:[w],restartPolicy:"Never",terminationGracePeriodSeconds:5}}function mainOf(e,t){const{args:n,livenessProbe:s,readinessProbe:r,startupProbe:o,lifecycle:i,ports:a,command:c,env:l=[],...A}=e
+const b=nodeOf(I,y,s)
+const Q=b===void 0?m:onNode(m,b)
+return{...g,...Object.keys(Q).length>0?{affinity:Q}:{},...b!==void 0&&{tolerations:[...g.tolerations??[],{key:"node.kubernetes.io/unschedulable",operator:"Exists",effect:"NoSchedule"}]},...B.length>0?{volumes:B}:{},...E.length>0?{initContainers:E}:{},containers:[w],restartPolicy:"Never",terminationGracePeriodSeconds:5}}function mainOf(e,t){const{args:n,livenessProbe:s,readinessProbe:r,startupProbe:o,lifecycle:i,ports:a,command:c,env:l=[],...A}=e
 const u=t.env??[]
 const d=[...l.filter(({name:e})=>u.every(t=>t.name!==e)),...u]
 return{...A,image:t.image,command:t.command.map(e=>e.replaceAll("$","$$$$")),...d.length>0?{env:d}:{}}}function initOf(e,t,n){if(!t.webContainers.includes(e.name))return[e]
@@ -9795,7 +9813,7 @@ if(t.length<=p)return t
 return`${t.slice(0,p/2)}…${t.slice(1-p/2)}`}const y=100
 const I=1e3
 const B=20
-const Q=1e4
+const b=1e4
 function summary(e){const{cause:t,result:n}=e
 const s=(0,u.x)(n)?"✅":"❌"
 const r=[`## ${s} ${escaped((0,d.WJ)(e))} (${(0,d.YA)(e.seconds)})`]
@@ -9824,13 +9842,13 @@ const i=summary_table(["Migration","Operations","Running version"],o)
 const a=s.filter(({allowed:e,message:n})=>e===void 0&&t?.sentence.startsWith(n)!==true)
 return[...r.length===0?[]:[o.length>B?summary_closed((0,d.LS)(o.length,"migration"),i):i],...a.flatMap(({severity:e,message:t,fix:n})=>[`${A.rf[e]} ${escaped(t)}`,fenced(n.split("\n"))])]}function podsOf(e){const{ready:t,wanted:n}=(0,d.J5)(e)??{}
 return t===void 0||!n?"":`${t} of ${n}`}function summary_table(e,t){const line=e=>`| ${e.map(escaped).join(" | ")} |`
-return[line(e),`|${" --- |".repeat(e.length)}`,...t.map(line)].join("\n")}function escaped(e){return cut(e,Q).split(/\r\n|\r|\n/).map(e=>(0,d.g$)(e).replace(/[\\|`*_[\]<>#~&$]/g,e=>`\\${e}`)).join("<br>")}function cut(e,t){return e.length>t?`${e.slice(0,t)}…`:e}const summary_open=(e,t)=>details("<details open>",e,t)
+return[line(e),`|${" --- |".repeat(e.length)}`,...t.map(line)].join("\n")}function escaped(e){return cut(e,b).split(/\r\n|\r|\n/).map(e=>(0,d.g$)(e).replace(/[\\|`*_[\]<>#~&$]/g,e=>`\\${e}`)).join("<br>")}function cut(e,t){return e.length>t?`${e.slice(0,t)}…`:e}const summary_open=(e,t)=>details("<details open>",e,t)
 const summary_closed=(e,t)=>details("<details>",e,t)
 function details(e,t,n){const s=(0,d.g$)(t).replace(/\s+/g," ").replace(/[&<>]/g,e=>`&#${e.charCodeAt(0)};`)
 return`${e}<summary>${s}</summary>\n\n${n}\n\n</details>`}function fenced(e){const t=e.map(e=>cut((0,d.g$)(e),I))
 const n=Math.max(2,...t.flatMap(e=>(e.match(/`+/g)??[]).map(e=>e.length)))
 const s="`".repeat(n+1)
-return`${s}\n${t.join("\n")}\n${s}`}var b=n(811)
+return`${s}\n${t.join("\n")}\n${s}`}var Q=n(811)
 const v=10
 const k=4e3
 function inputsOf(e,t){const n={}
@@ -9850,7 +9868,7 @@ const r={done:"✓",failed:"✗",stopped:"·"}[t]
 s.pq(`${r} ${e}${t==="done"?"":` ${t}`} ${(0,d.YA)(n)}`)}}}function harmless(e){return e.replaceAll("\r"," ").split("\n").map(e=>/^[\s\p{Cc}]*::/u.test(e)?e.replace("::","​::"):e).join("\n").replaceAll("##[","#​#[")}async function reportToRunner(e,t){for(const{text:t,kind:n}of(0,a.Q)(e))s.pq(n==="quoted"?`  │ ${harmless(t)}`:harmless(t))
 annotate(e)
 for(const[n,r]of Object.entries(outputsOf(e,t)))s.uH(n,r)
-try{await s.z.addRaw(summary(e)).write()}catch(e){s.pq(`the job summary could not be written: ${harmless((0,b.b)(e))}`)}}function reportNothingLeft({warnings:e}){s.pq("this run left nothing unfinished")
+try{await s.z.addRaw(summary(e)).write()}catch(e){s.pq(`the job summary could not be written: ${harmless((0,Q.b)(e))}`)}}function reportNothingLeft({warnings:e}){s.pq("this run left nothing unfinished")
 warn(e)}function warn(e){for(const t of folded(e))s.$e(t.slice(0,k))}function annotate(e){const{cause:t}=e
 warn((0,d.nZ)(e))
 if(!t)return
@@ -10114,29 +10132,29 @@ const y=(0,s.T)(e.workload)
 const{name:I}=e.workload
 if(!(0,r.XJ)(E,e))h.keepAll()
 const B=(0,r.NO)(n,e)
-const Q=(0,a.Bs)(E,e,B)
-const b=deadlineOf(E,d)
-const v=(0,i.tZ)(e,b)
+const b=(0,a.Bs)(E,e,B)
+const Q=deadlineOf(E,d)
+const v=(0,i.tZ)(e,Q)
 const k=(0,c.At)(n,e,g.startedAt,o)
-const S=drainOf(E,Q,B,t)
-const T=(0,A._3)(B,k,{place:l,...isRecreated(E)&&{drains:S?.until??h.since(`drained/${y}`)},timeouts:d,deadline:b,ready:v,first:e.first,observations:g,recorder:h,now:p})
+const S=drainOf(E,b,B,t)
+const T=(0,A._3)(B,k,{place:l,...isRecreated(E)&&{drains:S?.until??h.since(`drained/${y}`)},timeouts:d,deadline:Q,ready:v,first:e.first,observations:g,recorder:h,now:p})
 const{evaluated:R,unsteady:D}=T
 t.requeueTimes.push(...T.requeueTimes)
 t.logsWanted.push(...T.logsWanted)
-const N=e.available===void 0?void 0:Math.min(e.available,Q.wanted??1/0)
-const O=N===void 0?0:(Q.wanted??1/0)-N
+const N=e.available===void 0?void 0:Math.min(e.available,b.wanted??1/0)
+const O=N===void 0?0:(b.wanted??1/0)-N
 const F=N===void 0?(0,A.iR)(R,p,m):(0,A.cL)(O,R,p,m)
-if(F)return{is:"failed",cause:lostCause(e,F,R,B),status:Q}
+if(F)return{is:"failed",cause:lostCause(e,F,R,B),status:b}
 for(const{due:e}of R)if(e.is==="at")t.requeueTimes.push(e.at)
 const L=B.filter(e=>(0,r.i_)(e)&&!D.includes(e)).length
 const _=N!==void 0&&(0,r.XJ)(E,e)&&L>=N&&!(0,a.HA)(E,B,(0,r.vI)(n,E))
-if(_||Q.complete&&D.length===0&&B.every(r.i_))return Q.wanted===0?{is:"complete",status:Q}:{is:"complete",since:h.complete(y),status:Q}
-const M=waitingOn({status:Q,pods:B,evaluation:T,drain:S,enough:N},t)
+if(_||b.complete&&D.length===0&&B.every(r.i_))return b.wanted===0?{is:"complete",status:b}:{is:"complete",since:h.complete(y),status:b}
+const M=waitingOn({status:b,pods:B,evaluation:T,drain:S,enough:N},t)
 const U=S?Math.max(S.until,h.since(`draining/${y}`)+d.timeout):h.since(`incomplete/${y}`)+d.timeout
 if(U<=p&&!m){const e=`${I}: not done after ${(0,u.n)(d.timeout)}: ${M.on}`
 const t={code:"timeout",sentence:e,hint:f,workload:y}
-return{is:"failed",cause:withPod(t,I,podSymptomOf(R),B),status:Q}}t.requeueTimes.push(U)
-return{...M,status:Q}}function lostCause({workload:e},t,n,r){const o=(0,A.rl)(e.name,(0,s.T)(e),t)
+return{is:"failed",cause:withPod(t,I,podSymptomOf(R),B),status:b}}t.requeueTimes.push(U)
+return{...M,status:b}}function lostCause({workload:e},t,n,r){const o=(0,A.rl)(e.name,(0,s.T)(e),t)
 if(t.symptom.reason!=="ProgressDeadline")return o
 const i=podSymptomOf(n,t)
 const a=i?`; ${i.symptom.pod??""}: ${i.symptom.message}`:""
@@ -10478,7 +10496,39 @@ const c=n&&`${e}/attempt/${n.metadata.resourceVersion??""}`
 return{reason:r,key:`${e}/${r}${a}`,message:(0,o.T)(t),...c!==void 0&&{attempt:c},...i?.frees&&{frees:true}}}function refusalReason(e){if(/exceeded quota|failed quota/i.test(e))return"Quota"
 if(/failed calling webhook|failed to call webhook/i.test(e))return"PodNotCreated"
 if(/forbidden|invalid|denied/i.test(e))return"PodRefused"
-return"PodNotCreated"}},730:(e,t,n)=>{n.d(t,{T:()=>oneLine,n:()=>lasting})
+return"PodNotCreated"}},202:(e,t,n)=>{n.d(t,{w:()=>versionsInUse})
+var s=n(3165)
+var r=n(2459)
+function versionsInUse(e,t,n){const s=[...e.pods.values()].filter(e=>e.status?.phase!=="Succeeded"&&e.status?.phase!=="Failed").filter(e=>!n(e)).flatMap(n=>usesOfPod(e,n,t))
+const r=templatesOf(e).flatMap(e=>usesOfTemplate(e,t))
+return grouped([...s,...r])}function usesOfPod(e,t,n){const{status:i,spec:a}=t
+const c=[...i?.initContainerStatuses??[],...i?.containerStatuses??[]]
+const l=ownerOf(e,t)
+const A=t.metadata?.deletionTimestamp
+const u=A===void 0?{name:l}:{name:`${o}${l}`,goneAt:new Date(A).getTime()}
+return Object.entries((0,r.IC)(a)).flatMap(([e,t])=>{if(t===void 0||!(0,s.iI)(t,n))return[]
+const{imageID:r=""}=c.find(t=>t.name===e)??{}
+const o=(0,s.zZ)(r.replace("docker-pullable://","")).digest
+const{digest:i,tag:a="latest"}=(0,s.zZ)(t)
+return[{...u,tag:a,digest:i??o}]})}const o="an ending pod of "
+function usesOfTemplate({images:e,...t},n){return e.flatMap(e=>{if(e===void 0||!(0,s.iI)(e,n))return[]
+const{digest:r,tag:o="latest"}=(0,s.zZ)(e)
+return[{...t,tag:o,digest:r}]})}function ownerOf({replicasets:e,jobs:t},{metadata:n}){const controllerOf=e=>e?.ownerReferences?.find(({controller:e})=>e===true)
+const s=controllerOf(n)
+if(!s)return`pod/${n?.name??""}`
+const r={ReplicaSet:e,Job:t}[s.kind]?.get(s.name)
+const{kind:o,name:i}=controllerOf(r?.metadata)??s
+return`${o.toLowerCase()}/${i}`}function templatesOf({deployments:e,statefulsets:t,daemonsets:n,cronjobs:s}){const o={deployment:e,statefulset:t}
+const title=(e,{metadata:t})=>`${e}/${t?.name??""}`
+return[...Object.entries(o).flatMap(([e,t])=>[...t.values()].map(t=>({...idle(title(e,t),t.spec?.replicas===0&&"with 0 replicas"),images:Object.values((0,r.IC)(t.spec?.template.spec))}))),...[...n.values()].map(e=>({name:title("daemonset",e),images:Object.values((0,r.IC)(e.spec?.template.spec))})),...[...s.values()].map(e=>({...idle(title("cronjob",e),e.spec?.suspend===true&&"which is suspended"),images:Object.values((0,r.IC)(e.spec?.jobTemplate.spec?.template.spec))}))]}function idle(e,t){return t===false?{name:e}:{name:`${e} ${t}`,isIdle:true}}function grouped(e){const t=e.map(t=>({...t,digest:t.digest??e.find(({tag:e,digest:n})=>n&&e===t.tag)?.digest}))
+const n=[...new Set(t.map(({digest:e,tag:t})=>e??t))]
+return n.map(e=>{const n=t.filter(({digest:t,tag:n})=>(t??n)===e)
+const s=n[0]?.digest
+return{...s!==void 0&&{digest:s},tag:n[0]?.tag??"",names:namesOf(n),...n.every(({isIdle:e})=>e)&&{isIdle:true},...endOf(n)}})}function endOf(e){const t=e.flatMap(({goneAt:e})=>e??[])
+const n=t.length>0&&e.every(({goneAt:e,isIdle:t})=>t??e)
+return n?{goneAt:Math.max(...t)}:{}}function namesOf(e){const t=new Set(e.map(({name:e})=>e))
+const isTold=e=>e.startsWith(o)&&t.has(e.slice(o.length))
+return[...t].filter(e=>!isTold(e)).sort()}},730:(e,t,n)=>{n.d(t,{T:()=>oneLine,n:()=>lasting})
 function lasting(e){return`${Math.max(0,Math.round(e/1e3))} s`}function oneLine(e,t=300){const n=e.replace(/\s+/g," ").trim()
 return n.length<=t?n:`${n.slice(0,t-1)}…`}},1407:(e,t,n)=>{n.d(t,{h:()=>ApiError})
 class ApiError extends Error{status
@@ -10853,15 +10903,15 @@ const y=w&&{sentence:`${E} ${w.aspect.none} after this release: ${whyNone(w.aspe
 if(y&&A&&w.loses&&isSure(w.aspect,u))return{when:"never",...y}
 const I=y&&(!A||!e||g)
 const B=y&&!A&&e&&w.loses?[warningOf(y)]:[]
-const Q=[...B,...y?[]:leaving(E,d,f,u)]
-const b={...I&&{warning:warningOf(y)},...Q.length>0&&{losses:Q}}
-if(!g)return{when:"before",...b}
-if(!e&&A)return{when:"before",...b}
+const b=[...B,...y?[]:leaving(E,d,f,u)]
+const Q={...I&&{warning:warningOf(y)},...b.length>0&&{losses:b}}
+if(!g)return{when:"before",...Q}
+if(!e&&A)return{when:"before",...Q}
 const v=A?m:m.filter(({finds:e})=>e)
 const k=v.every(({safe:e})=>e.includes("first"))
 const S=v.every(({safe:e})=>e.includes("last"))
-if(k)return{when:"first",...b}
-if(S||!l.cuts)return{when:"last",...b}
+if(k)return{when:"first",...Q}
+if(S||!l.cuts)return{when:"last",...Q}
 return{when:"never",...conflict(E,v,u)}}function warningOf({sentence:e,hint:t}){return`${e}; ${t}`}function placeOfRoute(e,t,{services:n={live:[],becomes:[]},makes:s=false}){const r=routed(kindOf(t),e,t,n)
 if(r.is==="well")return{when:"last"}
 const{sentence:o,hint:i}=r
@@ -11200,8 +11250,8 @@ return(0,A.statSync)(e).isFile()}catch{return false}}function quoted(e){return`"
 var y=s(8701)
 var I=s(6982)
 var B=s(9896)
-var Q=s(9707)
-var b=s(857)
+var b=s(9707)
+var Q=s(857)
 s(5317)
 void 0&&(void 0).__awaiter
 var v=s(6928)
@@ -11249,8 +11299,8 @@ try{yield i(c,B.createWriteStream(t))
 w.Yz("download complete")
 l=true
 return t}finally{if(!l){w.Yz("download failed")
-try{yield y.Yz(t)}catch(e){w.Yz(`Failed to delete '${t}'. ${e.message}`)}}}})}function cacheFile(e,t,n,s,r){return N(this,void 0,void 0,function*(){s=Q.clean(s)||s
-r=r||b.arch()
+try{yield y.Yz(t)}catch(e){w.Yz(`Failed to delete '${t}'. ${e.message}`)}}}})}function cacheFile(e,t,n,s,r){return N(this,void 0,void 0,function*(){s=b.clean(s)||s
+r=r||Q.arch()
 w.Yz(`Caching tool ${n} ${s} ${r}`)
 w.Yz(`source file: ${e}`)
 if(!B.statSync(e).isFile())throw new Error("sourceFile is not a file")
@@ -11261,38 +11311,38 @@ yield y.cp(e,i)
 _completeToolPath(n,s,r)
 return o})}function tool_cache_find(e,t,n){if(!e)throw new Error("toolName parameter is required")
 if(!t)throw new Error("versionSpec parameter is required")
-n=n||b.arch()
+n=n||Q.arch()
 if(!isExplicitVersion(t)){const s=findAllVersions(e,n)
 const r=evaluateVersions(s,t)
 t=r}let s=""
-if(t){t=Q.clean(t)||""
+if(t){t=b.clean(t)||""
 const r=v.join(_getCacheDirectory(),e,t,n)
 w.Yz(`checking cache: ${r}`)
 if(B.existsSync(r)&&B.existsSync(`${r}.complete`)){w.Yz(`Found tool in cache ${e} ${t} ${n}`)
 s=r}else w.Yz("not found")}return s}function findAllVersions(e,t){const n=[]
-t=t||b.arch()
+t=t||Q.arch()
 const s=v.join(_getCacheDirectory(),e)
 if(B.existsSync(s)){const e=B.readdirSync(s)
 for(const r of e)if(isExplicitVersion(r)){const e=v.join(s,r,t||"")
-if(B.existsSync(e)&&B.existsSync(`${e}.complete`))n.push(r)}}return n}function _createToolPath(e,t,n){return N(this,void 0,void 0,function*(){const s=v.join(_getCacheDirectory(),e,Q.clean(t)||t,n||"")
+if(B.existsSync(e)&&B.existsSync(`${e}.complete`))n.push(r)}}return n}function _createToolPath(e,t,n){return N(this,void 0,void 0,function*(){const s=v.join(_getCacheDirectory(),e,b.clean(t)||t,n||"")
 w.Yz(`destination ${s}`)
 const r=`${s}.complete`
 yield y.Yz(s)
 yield y.Yz(r)
 yield y.U$(s)
-return s})}function _completeToolPath(e,t,n){const s=v.join(_getCacheDirectory(),e,Q.clean(t)||t,n||"")
+return s})}function _completeToolPath(e,t,n){const s=v.join(_getCacheDirectory(),e,b.clean(t)||t,n||"")
 const r=`${s}.complete`
 B.writeFileSync(r,"")
-w.Yz("finished caching tool")}function isExplicitVersion(e){const t=Q.clean(e)||""
+w.Yz("finished caching tool")}function isExplicitVersion(e){const t=b.clean(e)||""
 w.Yz(`isExplicit: ${t}`)
-const n=Q.valid(t)!=null
+const n=b.valid(t)!=null
 w.Yz(`explicit? ${n}`)
 return n}function evaluateVersions(e,t){let n=""
 w.Yz(`evaluating ${e.length} versions`)
-e=e.sort((e,t)=>{if(Q.gt(e,t))return 1
+e=e.sort((e,t)=>{if(b.gt(e,t))return 1
 return-1})
 for(let s=e.length-1;s>=0;s--){const r=e[s]
-const o=Q.satisfies(r,t)
+const o=b.satisfies(r,t)
 if(o){n=r
 break}}if(n)w.Yz(`matched: ${n}`)
 else w.Yz("match not found")
@@ -11413,11 +11463,11 @@ var w=n(4924)
 var y=n(2277)
 const I=r.Gu("folder")
 const B=r.Gu("run")
-if((B!==""||I!=="")&&r.Gu("ended")===""){const Q=(0,c.qj)(process.env)
-const{config:b,...v}=(0,c.Vc)(Q,process.env);(0,c.QU)(v)
+if((B!==""||I!=="")&&r.Gu("ended")===""){const b=(0,c.qj)(process.env)
+const{config:Q,...v}=(0,c.Vc)(b,process.env);(0,c.QU)(v)
 const k=(0,w.a)(process.env)
 const S=`${I}/${l.rk}`
-const T=await(0,d.s)(Q,k.exists(S)?{...v,config:S}:v,"action",k)
+const T=await(0,d.s)(b,k.exists(S)?{...v,config:S}:v,"action",k)
 if(T.is==="read")await finish(T.settings)
 else if(B!=="")r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${T.problems.join("; ")}`)}if(I!=="")await(0,w.a)(process.env).remove(I)
 async function finish(e){(0,E.U)();(0,E.B)(e=>{r.pq(`${e}: the interrupted release is still restored`)})
@@ -11558,7 +11608,7 @@ return n}function lockWords({table:e,mode:t,rows:n,bytes:s}){const r=[...n<0?[]:
 return`${e} (${[t,...r].join(", ")})`}function sizeOf(e){const t=e/1024/1024
 if(t<1)return[]
 return[t<1024?`${t.toFixed(0)} MB`:`${(t/1024).toFixed(1)} GB`]}function thousands(e){const t=Number(e.toPrecision(2))
-return String(t).replaceAll(/(?<=\d)(?=(\d{3})+$)/g,",")}function poolerWarnings(e){return e.flatMap(({database:e,isPooled:t})=>t===true?[`the migration reaches the database "${e}" through a pooler that shares sessions (PgBouncer in transaction mode): connect it to the server itself if possible`]:[])}},4565:(e,t,n)=>{n.d(t,{AB:()=>verifiedWarnings,Sr:()=>misfitSentence,Tw:()=>verdictWarnings,gv:()=>unfitCause,qF:()=>unsafeCause,rz:()=>verdictLines,xk:()=>reportedPlan,z5:()=>fitWords})
+return String(t).replaceAll(/(?<=\d)(?=(\d{3})+$)/g,",")}function poolerWarnings(e){return e.flatMap(({database:e,isPooled:t})=>t===true?[`the migration reaches the database "${e}" through a pooler that shares sessions (PgBouncer in transaction mode): connect it to the server itself if possible`]:[])}},4565:(e,t,n)=>{n.d(t,{AB:()=>verifiedWarnings,Sr:()=>misfitSentence,Tw:()=>verdictWarnings,gv:()=>unfitCause,q4:()=>breaking,qF:()=>unsafeCause,rz:()=>verdictLines,xk:()=>reportedPlan,z5:()=>fitWords})
 var s=n(7465)
 var r=n(3165)
 var o=n(9025)
@@ -11872,22 +11922,22 @@ n=0}catch(r){n=this.#Oe===s?n+1:1
 if(r.status===410)this.#Oe=void 0
 const o=c[Math.min(n,c.length)-1]??2e3
 await t.sleep(o,e.life).catch(()=>{})}}}async list(){const{apiVersion:e,kind:t}=r.VI[this.kind]
-const n=await this.context.cluster.get(this.#Qt())
+const n=await this.context.cluster.get(this.#bt())
 this.objects.clear()
 for(const r of n.items)this.objects.set((0,s.Vb)(r),{...r,apiVersion:e,kind:t})
 this.#Oe=n.metadata.resourceVersion
-this.#bt()}async#Bt(e){const{cluster:t,clock:n}=this.context
-const s=`${this.#Qt()}?watch=1`+`&resourceVersion=${e}&allowWatchBookmarks=true&timeoutSeconds=${i}`
+this.#Qt()}async#Bt(e){const{cluster:t,clock:n}=this.context
+const s=`${this.#bt()}?watch=1`+`&resourceVersion=${e}&allowWatchBookmarks=true&timeoutSeconds=${i}`
 const r=new AbortController
 const o=n.sleep(a,AbortSignal.any([t.life,r.signal]))
 o.then(()=>{r.abort()},()=>{})
 try{for await(const n of t.lines(s,AbortSignal.any([t.life,r.signal]))){const t=JSON.parse(n)
 if(t.type==="ERROR"){this.#Oe=void 0
 return}this.#nt(t,e)
-this.#bt()}this.#bt()}finally{r.abort()}}#nt({type:e,object:t},n){this.#Oe=t.metadata?.resourceVersion??this.#Oe??n
+this.#Qt()}this.#Qt()}finally{r.abort()}}#nt({type:e,object:t},n){this.#Oe=t.metadata?.resourceVersion??this.#Oe??n
 if(e==="DELETED")this.objects.delete((0,s.Vb)(t))
-else if(e!=="BOOKMARK")this.objects.set((0,s.Vb)(t),t)}#bt(){this.confirmedAt=this.context.clock.now()
-this.context.onConfirmed()}#Qt(){return(0,r.rJ)(r.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}},8109:(e,t,n)=>{n.d(t,{r:()=>reconcileUntil})
+else if(e!=="BOOKMARK")this.objects.set((0,s.Vb)(t),t)}#Qt(){this.confirmedAt=this.context.clock.now()
+this.context.onConfirmed()}#bt(){return(0,r.rJ)(r.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}},8109:(e,t,n)=>{n.d(t,{r:()=>reconcileUntil})
 var s=n(6e3)
 var r=n(6738)
 const o=2
@@ -12171,7 +12221,109 @@ u.waiting(`waiting for the release of ${e}`)})
 if(f.is==="taken")return f.lease
 if(f.is==="foreign"){const e=`the release by ${f.by}, which is in progress,`
 const t={image:f.image,what:e,so:"or wait until that release has ended"}
-return(0,r.ht)(A,i,t,n.image)}return(0,o.fJ)({code:"locked",sentence:`another release of ${i} is under way in ${A.namespace}: ${f.by}`,hint:'wait for it, or raise "lock-wait"'})}},7823:(e,t,n)=>{n.d(t,{k7:()=>Output,el:()=>alsoPassed,UA:()=>comparisonLacks,aU:()=>leftBehind,uH:()=>logPlan,Ob:()=>migrationCause,UP:()=>passedHint,hY:()=>planCause,U_:()=>refusalCause,d:()=>unreadCause})
+return(0,r.ht)(A,i,t,n.image)}return(0,o.fJ)({code:"locked",sentence:`another release of ${i} is under way in ${A.namespace}: ${f.by}`,hint:'wait for it, or raise "lock-wait"'})}},228:(e,t,n)=>{n.d(t,{_S:()=>createJob,q2:()=>isOfMigration,qZ:()=>makeJob})
+var s=n(6093)
+var r=n(4360)
+var o=n(7414)
+const i=["tini","dumb-init","docker-init","catatonit","exec"]
+function launchOf(e,t){const{command:n,args:s}=e
+const r=n??t?.entrypoint??[]
+const i=s??(n===void 0?t?.cmd??[]:[])
+const a=[...r,...i]
+const c=initsOf(a)
+const l=shellOf(a.slice(c))
+if(l)return{words:a,starter:l}
+const A=a.findIndex((e,t)=>t>=c&&(0,o.gf)(e))
+const u=a.slice(c,A===-1?r.length:A)
+const d=starterOf(u,a.length>c+u.length)
+return{words:a,...d&&{starter:d}}}function shellOf(e){const[t="",n="",s=""]=e
+if(!/^(|ba|da|a|k|z)sh$/.test(base(t))||!/^-\w*c$/.test(n))return
+const r=s.split(/&&|[;\n]/).map(e=>e.trim())
+if(r.some(isTorn))return
+const i=r.findIndex(e=>!/^(export \w+=|cd |set -)/.test(e)||isMore(e))
+const a=r.slice(0,i===-1?r.length:i)
+const c=a.filter(e=>e.startsWith("export "))
+const l=/^((?:[A-Z_][A-Z0-9_]*=(?:"[^"]*"|'[^']*'|[^\s"']*)\s+)+)(?:exec\s+)?(\S+)/.exec(r[a.length]??"")
+const A=l&&(0,o.gf)(l[2]??"")?[`export ${(l[1]??"").trim()}`]:[]
+const u=[...c,...A]
+if(u.length===0)return
+return{words:[t,n,`${u.join(" && ")} && exec "$@"`,"sh"],isScript:false}}function isTorn(e){const count=t=>e.split(t).length-1
+return count('"')%2===1||count("'")%2===1||count("`")%2===1||count("(")!==count(")")||e.endsWith("\\")}function isMore(e){return/[|&<>]/.test(e.replaceAll(/\$\([^()]*\)|"[^"]*"|'[^']*'/g,""))}function initsOf(e){if(!i.includes(base(e[0]??"")))return 0
+const t=e.findIndex((e,t)=>t>0&&(e==="--"||!e.startsWith("-")))
+return t===-1?e.length:t+(e[t]==="--"?1:0)}function starterOf(e,t){const[n,...s]=e
+if(n===void 0)return
+const r=s.length===0&&(n.includes("/")||n.endsWith(".sh"))
+if(!t)return r?{words:e,isScript:r}:void 0
+const o=e.at(-1)
+if(o==="--"||o==="run"&&s.length>0||base(n)==="env")return{words:e,isScript:false}
+return r?{words:e,isScript:r}:void 0}function base(e){return e.split("/").at(-1)??e}var a=n(8925)
+var c=n(202)
+var l=n(1407)
+var A=n(3006)
+var u=n(1856)
+var d=n(4339)
+var f=n(4592)
+var h=n(8860)
+var g=n(2468)
+var p=n(3242)
+var m=n(3905)
+const E=15
+const w=15e3
+async function makeJob(e,t,n){const{checked:o,web:i,image:a,proves:c}=t
+const{platform:l,settings:u,source:g,app:p,holder:w,signal:y,cluster:I}=e
+const B=c?.command??u["migrate-command"]
+const b=c?.timeoutMs??u["migrate-timeout"]
+const Q=g.sha??g.tag
+const[v,k,S]=await Promise.all([launchOfWeb(e,i,a),(0,A.jh)(l.clock,y,()=>claimsOf(I,o,i)),(0,A.jh)(l.clock,y,()=>(0,h.bL)(I,p,u.image))])
+const T=marksOfPods(o,i)
+const R=runningVersions(e,o,a,S.needs)
+const D=(0,r.mp)({name:"",app:p,sha:Q,run:w.id,template:i.template,container:i.container,webContainers:i.containers,image:(0,m.d)(a),command:(0,s.VV)(B,v.starter,n),env:(0,s.B8)({marker:n,migrate:B,waitSeconds:E,volumes:(0,r.wx)(i.template,i.container,k),unsafe:u["unsafe-migrations"],...c?{proves:true,running:[{names:[c.name],tag:a.tag,isOwn:true}]}:{web:v.words,kept:(0,s.Gd)(S.databases),running:R,earlier:S.earlier,lockWaitSeconds:u["lock-wait-migrate"]/1e3}}),timeoutSeconds:Math.ceil(b/1e3),selectors:selectorsOf(o),claims:k,...T&&{live:T}})
+if(D.is==="impossible")return(0,f.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${D.problem}`})
+const N=v.starter?.isScript===true?v.starter.words.join(" "):void 0
+return{job:D.job,container:i.container,from:(0,d.T)(i.workload),notes:[...D.notes,...c?[]:notCompared(o,R)],...N!==void 0&&{script:{name:N,isAll:v.words.length===1}}}}function runningVersions({app:e,settings:t},{live:n},{digest:s},r){return(0,c.w)(n.clusterState(),t.image,isOfMigration(e)).map(({digest:e="",tag:t,names:n,isIdle:o})=>{if(e===s)return{names:n,tag:t,isOwn:true}
+const i=r.get(e)
+return{names:n,tag:t,...o&&{isIdle:o},...i!==void 0&&{needs:i}}})}function isOfMigration(e){const t=Object.entries((0,r.GW)(e))
+return({metadata:e})=>t.every(([t,n])=>e?.labels?.[t]===n)}function notCompared({targets:e},t){const n=e.filter(({live:e})=>e!==void 0)
+return t.length>0||n.length===0?[]:["the migrations are not compared: no running version of this image was found"]}async function launchOfWeb({platform:e,signal:t},{template:n,container:s},r){const o=n.spec?.containers.find(({name:e})=>e===s)
+if(!o)return{words:[]}
+const i=o.command===void 0?await(0,p.wj)(e.clock,w,t,t=>(0,a.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
+return}):void 0
+return launchOf(o,i)}async function claimsOf(e,{live:t},{template:n}){const s=(n.spec?.volumes??[]).flatMap(({persistentVolumeClaim:e})=>e?[e.claimName]:[])
+const r=[...t.clusterState().pods.values()]
+const o=await Promise.all(s.map(async t=>{const n=r.filter(({spec:e,status:n})=>n?.phase!=="Succeeded"&&n?.phase!=="Failed"&&e?.volumes?.some(e=>e.persistentVolumeClaim?.claimName===t))
+if(n.length===0)return[]
+const s=`${(0,u.rJ)("v1",e.namespace,"persistentvolumeclaims")}/${t}`
+const o=await e.find(s).catch(e=>{if(e instanceof l.h&&e.status===403)return
+throw e})
+const i=claimUse(o?.spec?.accessModes??["ReadWriteOnce"],n)
+return i?[[t,i]]:[]}))
+return Object.fromEntries(o.flat())}function claimUse(e,t){if(e.includes("ReadWriteOncePod"))return{is:"taken"}
+const n=new Set(t.flatMap(({spec:e})=>e?.nodeName??[]))
+const[s]=n
+const r=e.every(e=>e==="ReadWriteOnce")
+return r&&n.size===1&&s!==void 0?{is:"on-node",node:s}:void 0}function marksOfPods({live:e,targets:t},{workload:n}){const s=t.find(({id:e})=>(0,d.T)(e)===(0,d.T)(n))
+const o=s?.live?.spec?.selector
+if(!o)return
+const i=[...e.clusterState().pods.values()].flatMap(({metadata:e,status:t})=>t?.phase==="Running"&&(0,r.cK)(o,e?.labels??{})?[{labels:e?.labels??{},annotations:e?.annotations??{}}]:[])
+const common=e=>Object.fromEntries(Object.entries(i[0]?.[e]??{}).filter(([t,n])=>i.every(s=>s[e][t]===n)))
+return{labels:common("labels"),annotations:common("annotations")}}function selectorsOf({live:e,services:t,targets:n}){const{deployments:s,statefulsets:r,daemonsets:o}=e.clusterState()
+const i=n.flatMap(({manifest:e})=>e?[e]:[])
+const a=[...s.values(),...r.values(),...o.values(),...i].flatMap(e=>{const{selector:t}=e.spec??{}
+return t?[{of:(0,g.Gg)(e),selector:t}]:[]})
+const c=t.flatMap(e=>{const t=e.spec?.selector
+return t?[{of:(0,g.Gg)({...e,kind:"Service"}),selector:{matchLabels:t}}]:[]})
+return[...a,...c]}async function createJob({platform:e,app:t,source:n,signal:s,cluster:o},i,a,c){const d=(0,u.rJ)("batch/v1",o.namespace,"jobs")
+for(let u=1;;u++){s.throwIfAborted()
+const f=(0,r.dZ)(t,n.sha??n.tag,u)
+if(i.clusterState().jobs.has(f))continue
+c(f)
+const h={...a,metadata:{...a.metadata,name:f}}
+let g=false
+try{return await(0,A.jh)(e.clock,s,async()=>{const e=g?await o.find(`${d}/${f}`):void 0
+if(e)return e
+g=true
+return o.post(d,h)})}catch(e){if(e instanceof l.h&&e.status===409)continue
+throw e}}}},7823:(e,t,n)=>{n.d(t,{k7:()=>Output,el:()=>alsoPassed,UA:()=>comparisonLacks,aU:()=>leftBehind,uH:()=>logPlan,Ob:()=>migrationCause,UP:()=>passedHint,hY:()=>planCause,U_:()=>refusalCause,d:()=>unreadCause})
 var s=n(6093)
 const r=/^\s*(Applying|Unapplying) (\w+\.\w+)\.\.\.(.*)$/
 const o=/^ (OK|FAKED)( \([\d.]+s\))?$/
@@ -12260,7 +12412,7 @@ if(!hasWork(s))e.say(`${A}no migrations to apply`)
 for(const{app:t,name:n,operations:s,locks:r=[]}of c){e.say(`${A}to apply: ${t}.${n} (${s.join(", ")})`)
 if(r.length>0)e.say(`${A}it locks ${r.map(a.jU).join(", ")}`)}const u=l.filter(e=>e.newer)
 if(u.length>0){const t=u.map(({app:e,name:t})=>`${e}.${t}`).join(", ")
-e.say(`${A}the database is newer than this version: it has ${t}`)}}},7838:(e,t,n)=>{n.d(t,{F3:()=>podsOfJob,ee:()=>removeJob,Be:()=>startMigration})
+e.say(`${A}the database is newer than this version: it has ${t}`)}}},1305:(e,t,n)=>{n.d(t,{F3:()=>podsOfJob,ee:()=>removeJob,Be:()=>startMigration})
 var s=n(6093)
 var r=n(3006)
 var o=n(1856)
@@ -12305,8 +12457,8 @@ const r=`${t.job}: its pod was deleted: ${s}`
 return job_judge_failure({code:"migration-failed",sentence:r,hint:"Run it again"},t,e)}function podStatusOf(e,t){return e?(0,E.g)(e,(0,p.XL)(t,e.metadata?.uid)):"the creation of its pod"}function job_judge_failure(e,{job:t,container:n},s){const r=s?.metadata?.name
 return{is:"failed",cause:{...e,workload:`job/${t}`,...r!==void 0&&{pod:r},container:n}}}function statusOf(e,{container:t}){return[...e.status?.containerStatuses??[],...e.status?.initContainerStatuses??[]].find(({name:e})=>e===t)}var I=n(6e3)
 var B=n(6611)
-var Q=n(6738)
-var b=n(2088)
+var b=n(6738)
+var Q=n(2088)
 var v=n(811)
 const k=500
 const S=3e4
@@ -12347,15 +12499,15 @@ A=o.observations
 const{verdict:i,requeueAt:a,logsWanted:c}=o
 if(i.is==="started"||i.is==="finished")this.#rn(i.pod)
 if(i.is==="waiting")r.waiting(i.on)
-return{logsWanted:c,...a!==void 0&&{requeueAt:a},...(i.is==="failed"||i.is==="finished")&&{ended:i}}},(e,n)=>{const s=(0,h.h)(r.unmarked(n),(0,b.YT)(t))
+return{logsWanted:c,...a!==void 0&&{requeueAt:a},...(i.is==="failed"||i.is==="finished")&&{ended:i}}},(e,n)=>{const s=(0,h.h)(r.unmarked(n),(0,Q.YT)(t))
 A=(0,I.X1)(A,e,s)})}async#Yt(e,t){const{context:n,live:s,desired:r,output:o}=this
 const i={source:(0,g.HP)(r.container),lines:o.lines.slice(-R)}
 const a={...e.cause,logs:e.cause.logs??[i]}
 const c={cluster:n.cluster,clock:n.platform.clock,live:s,startedAt:t}
-const l=(0,B.m)(a,{...c,toRepo:(0,b.YT)(n)})
+const l=(0,B.m)(a,{...c,toRepo:(0,Q.YT)(n)})
 return{...e,cause:await l.catch(()=>a)}}#rn(e){const{clock:t}=this.context.platform
 this.#Xt??=(0,f.ip)(t,S,this.#en.signal,t=>this.#on(e,t))}async#on(e,t){const{cluster:n,platform:s}=this.context
-const o=`${(0,Q.Q)(n,e,this.desired.container)}&follow=true`
+const o=`${(0,b.Q)(n,e,this.desired.container)}&follow=true`
 const i=AbortSignal.any([n.life,this.#tn.signal,t])
 const isOver=()=>i.aborted
 let a=0
@@ -12366,125 +12518,9 @@ a+=1
 this.output.line(t)}return}catch(e){if(isOver())break
 c=(0,v.b)(e)
 if(!(0,r.dg)(e))break
-await s.clock.sleep(k,i).catch(()=>{})}return c}}var D=n(4360)
-var N=n(7414)
-const O=["tini","dumb-init","docker-init","catatonit","exec"]
-function launchOf(e,t){const{command:n,args:s}=e
-const r=n??t?.entrypoint??[]
-const o=s??(n===void 0?t?.cmd??[]:[])
-const i=[...r,...o]
-const a=initsOf(i)
-const c=shellOf(i.slice(a))
-if(c)return{words:i,starter:c}
-const l=i.findIndex((e,t)=>t>=a&&(0,N.gf)(e))
-const A=i.slice(a,l===-1?r.length:l)
-const u=starterOf(A,i.length>a+A.length)
-return{words:i,...u&&{starter:u}}}function shellOf(e){const[t="",n="",s=""]=e
-if(!/^(|ba|da|a|k|z)sh$/.test(base(t))||!/^-\w*c$/.test(n))return
-const r=s.split(/&&|[;\n]/).map(e=>e.trim())
-if(r.some(isTorn))return
-const o=r.findIndex(e=>!/^(export \w+=|cd |set -)/.test(e)||isMore(e))
-const i=r.slice(0,o===-1?r.length:o)
-const a=i.filter(e=>e.startsWith("export "))
-const c=/^((?:[A-Z_][A-Z0-9_]*=(?:"[^"]*"|'[^']*'|[^\s"']*)\s+)+)(?:exec\s+)?(\S+)/.exec(r[i.length]??"")
-const l=c&&(0,N.gf)(c[2]??"")?[`export ${(c[1]??"").trim()}`]:[]
-const A=[...a,...l]
-if(A.length===0)return
-return{words:[t,n,`${A.join(" && ")} && exec "$@"`,"sh"],isScript:false}}function isTorn(e){const count=t=>e.split(t).length-1
-return count('"')%2===1||count("'")%2===1||count("`")%2===1||count("(")!==count(")")||e.endsWith("\\")}function isMore(e){return/[|&<>]/.test(e.replaceAll(/\$\([^()]*\)|"[^"]*"|'[^']*'/g,""))}function initsOf(e){if(!O.includes(base(e[0]??"")))return 0
-const t=e.findIndex((e,t)=>t>0&&(e==="--"||!e.startsWith("-")))
-return t===-1?e.length:t+(e[t]==="--"?1:0)}function starterOf(e,t){const[n,...s]=e
-if(n===void 0)return
-const r=s.length===0&&(n.includes("/")||n.endsWith(".sh"))
-if(!t)return r?{words:e,isScript:r}:void 0
-const o=e.at(-1)
-if(o==="--"||o==="run"&&s.length>0||base(n)==="env")return{words:e,isScript:false}
-return r?{words:e,isScript:r}:void 0}function base(e){return e.split("/").at(-1)??e}var F=n(8925)
-var L=n(3165)
-function versionsInUse(e,t,n){const s=[...e.pods.values()].filter(e=>e.status?.phase!=="Succeeded"&&e.status?.phase!=="Failed").filter(e=>!n(e)).flatMap(n=>usesOfPod(e,n,t))
-const r=templatesOf(e).flatMap(({name:e,images:n})=>usesOfImages(e,n,t))
-return grouped([...s,...r])}function usesOfPod(e,t,n){const{status:s,spec:r}=t
-const o=[...s?.initContainerStatuses??[],...s?.containerStatuses??[]]
-const i=ownerOf(e,t)
-const a=t.metadata?.deletionTimestamp===void 0?i:`${_}${i}`
-return Object.entries((0,p.IC)(r)).flatMap(([e,t])=>{if(t===void 0||!(0,L.iI)(t,n))return[]
-const{imageID:s=""}=o.find(t=>t.name===e)??{}
-const r=(0,L.zZ)(s.replace("docker-pullable://","")).digest
-const{digest:i,tag:c="latest"}=(0,L.zZ)(t)
-return[{name:a,tag:c,digest:i??r}]})}const _="an ending pod of "
-function usesOfImages(e,t,n){return t.flatMap(t=>{if(t===void 0||!(0,L.iI)(t,n))return[]
-const{digest:s,tag:r="latest"}=(0,L.zZ)(t)
-return[{name:e,tag:r,digest:s}]})}function ownerOf({replicasets:e,jobs:t},{metadata:n}){const controllerOf=e=>e?.ownerReferences?.find(({controller:e})=>e===true)
-const s=controllerOf(n)
-if(!s)return`pod/${n?.name??""}`
-const r={ReplicaSet:e,Job:t}[s.kind]?.get(s.name)
-const{kind:o,name:i}=controllerOf(r?.metadata)??s
-return`${o.toLowerCase()}/${i}`}function templatesOf({deployments:e,statefulsets:t,daemonsets:n,cronjobs:s}){const r={deployment:e,statefulset:t,daemonset:n}
-return[...Object.entries(r).flatMap(([e,t])=>[...t.values()].map(t=>({name:`${e}/${t.metadata?.name??""}`,images:Object.values((0,p.IC)(t.spec?.template.spec))}))),...[...s.values()].map(e=>({name:`cronjob/${e.metadata?.name??""}`,images:Object.values((0,p.IC)(e.spec?.jobTemplate.spec?.template.spec))}))]}function grouped(e){const t=e.map(t=>({...t,digest:t.digest??e.find(({tag:e,digest:n})=>n&&e===t.tag)?.digest}))
-const n=[...new Set(t.map(({digest:e,tag:t})=>e??t))]
-return n.map(e=>{const n=t.filter(({digest:t,tag:n})=>(t??n)===e)
-const s=n[0]?.digest
-return{...s!==void 0&&{digest:s},tag:n[0]?.tag??"",names:namesOf(n)}})}function namesOf(e){const t=new Set(e.map(({name:e})=>e))
-const isTold=e=>e.startsWith(_)&&t.has(e.slice(_.length))
-return[...t].filter(e=>!isTold(e)).sort()}var M=n(1407)
-var U=n(3905)
-const x=15
-const $=15e3
-async function makeJob(e,t,n){const{checked:o,web:c,image:l,proves:u}=t
-const{platform:d,settings:f,source:h,app:g,holder:p,signal:m,cluster:E}=e
-const w=u?.command??f["migrate-command"]
-const y=u?.timeoutMs??f["migrate-timeout"]
-const I=h.sha??h.tag
-const[B,Q,b]=await Promise.all([launchOfWeb(e,c,l),(0,r.jh)(d.clock,m,()=>claimsOf(E,o,c)),(0,r.jh)(d.clock,m,()=>(0,A.bL)(E,g,f.image))])
-const v=marksOfPods(o,c)
-const k=(0,D.mp)({name:"",app:g,sha:I,run:p.id,template:c.template,container:c.container,webContainers:c.containers,image:(0,U.d)(l),command:(0,s.VV)(w,B.starter,n),env:(0,s.B8)({marker:n,migrate:w,waitSeconds:x,volumes:(0,D.wx)(c.template,c.container,Q),unsafe:f["unsafe-migrations"],...u?{proves:true,running:[{names:[u.name],tag:l.tag,isOwn:true}]}:{web:B.words,kept:(0,s.Gd)(b.databases),running:runningVersions(e,o,l,b.needs),earlier:b.earlier,lockWaitSeconds:f["lock-wait-migrate"]/1e3}}),timeoutSeconds:Math.ceil(y/1e3),selectors:selectorsOf(o),claims:Q,...v&&{live:v}})
-if(k.is==="impossible")return(0,a.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${k.problem}`})
-const S=B.starter?.isScript===true?B.starter.words.join(" "):void 0
-return{job:k.job,container:c.container,from:(0,i.T)(c.workload),notes:k.notes,...S!==void 0&&{script:{name:S,isAll:B.words.length===1}}}}function runningVersions({app:e,settings:t},{live:n},{digest:s},r){const o=Object.entries((0,D.GW)(e))
-const isOwn=({metadata:e})=>o.every(([t,n])=>e?.labels?.[t]===n)
-return versionsInUse(n.clusterState(),t.image,isOwn).map(({digest:e="",tag:t,names:n})=>{if(e===s)return{names:n,tag:t,isOwn:true}
-const o=r.get(e)
-return{names:n,tag:t,...o!==void 0&&{needs:o}}})}async function launchOfWeb({platform:e,signal:t},{template:n,container:s},r){const o=n.spec?.containers.find(({name:e})=>e===s)
-if(!o)return{words:[]}
-const i=o.command===void 0?await(0,f.wj)(e.clock,$,t,t=>(0,F.Nl)(e,r,t)).catch(()=>{t.throwIfAborted()
-return}):void 0
-return launchOf(o,i)}async function claimsOf(e,{live:t},{template:n}){const s=(n.spec?.volumes??[]).flatMap(({persistentVolumeClaim:e})=>e?[e.claimName]:[])
-const r=[...t.clusterState().pods.values()]
-const i=await Promise.all(s.map(async t=>{const n=r.filter(({spec:e,status:n})=>n?.phase!=="Succeeded"&&n?.phase!=="Failed"&&e?.volumes?.some(e=>e.persistentVolumeClaim?.claimName===t))
-if(n.length===0)return[]
-const s=`${(0,o.rJ)("v1",e.namespace,"persistentvolumeclaims")}/${t}`
-const i=await e.find(s).catch(e=>{if(e instanceof M.h&&e.status===403)return
-throw e})
-const a=claimUse(i?.spec?.accessModes??["ReadWriteOnce"],n)
-return a?[[t,a]]:[]}))
-return Object.fromEntries(i.flat())}function claimUse(e,t){if(e.includes("ReadWriteOncePod"))return{is:"taken"}
-const n=new Set(t.flatMap(({spec:e})=>e?.nodeName??[]))
-const[s]=n
-const r=e.every(e=>e==="ReadWriteOnce")
-return r&&n.size===1&&s!==void 0?{is:"on-node",node:s}:void 0}function marksOfPods({live:e,targets:t},{workload:n}){const s=t.find(({id:e})=>(0,i.T)(e)===(0,i.T)(n))
-const r=s?.live?.spec?.selector
-if(!r)return
-const o=[...e.clusterState().pods.values()].flatMap(({metadata:e,status:t})=>t?.phase==="Running"&&(0,D.cK)(r,e?.labels??{})?[{labels:e?.labels??{},annotations:e?.annotations??{}}]:[])
-const common=e=>Object.fromEntries(Object.entries(o[0]?.[e]??{}).filter(([t,n])=>o.every(s=>s[e][t]===n)))
-return{labels:common("labels"),annotations:common("annotations")}}function selectorsOf({live:e,services:t,targets:n}){const{deployments:s,statefulsets:r,daemonsets:o}=e.clusterState()
-const i=n.flatMap(({manifest:e})=>e?[e]:[])
-const a=[...s.values(),...r.values(),...o.values(),...i].flatMap(e=>{const{selector:t}=e.spec??{}
-return t?[{of:(0,d.Gg)(e),selector:t}]:[]})
-const c=t.flatMap(e=>{const t=e.spec?.selector
-return t?[{of:(0,d.Gg)({...e,kind:"Service"}),selector:{matchLabels:t}}]:[]})
-return[...a,...c]}async function createJob({platform:e,app:t,source:n,signal:s,cluster:i},a,c,l){const A=(0,o.rJ)("batch/v1",i.namespace,"jobs")
-for(let o=1;;o++){s.throwIfAborted()
-const u=(0,D.dZ)(t,n.sha??n.tag,o)
-if(a.clusterState().jobs.has(u))continue
-l(u)
-const d={...c,metadata:{...c.metadata,name:u}}
-let f=false
-try{return await(0,r.jh)(e.clock,s,async()=>{const e=f?await i.find(`${A}/${u}`):void 0
-if(e)return e
-f=true
-return i.post(A,d)})}catch(e){if(e instanceof M.h&&e.status===409)continue
-throw e}}}var G=n(7823)
-const P=3e4
+await s.clock.sleep(k,i).catch(()=>{})}return c}}var D=n(228)
+var N=n(7823)
+const O=3e4
 function startMigration(e,t){return new MigrationRun(e,t)}class MigrationRun{context
 input
 #in=`rollout-${crypto.randomUUID()}`
@@ -12498,15 +12534,15 @@ input
 #hn=new AbortController
 constructor(e,t){this.context=e
 this.input=t
-this.#an=new G.k7(this.#in,e=>(0,G.U_)(e,this.#gn()))}async plan(e){this.#an.to(e)
+this.#an=new N.k7(this.#in,e=>(0,N.U_)(e,this.#gn()))}async plan(e){this.#an.to(e)
 const t=await this.#pn(e)
 const n=await Promise.race([this.#an.plan,this.#mn(t)])
 this.#an.hold()
 this.#ln=n
-if(!this.input.proves)(0,G.uH)(e,n)
+if(!this.input.proves)(0,N.uH)(e,n)
 return n}async migrate(e){this.#an.to(e)
 const t=await(this.#un?.end)
-if(t?.verdict.is==="failed"){if(t.unread===void 0)throw new a.HR((0,G.Ob)(t.verdict.cause,this.#an.lines,this.#an.gaveUp));(0,a.fJ)(this.#En("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
+if(t?.verdict.is==="failed"){if(t.unread===void 0)throw new a.HR((0,N.Ob)(t.verdict.cause,this.#an.lines,this.#an.gaveUp));(0,a.fJ)(this.#En("migration-failed",t,t.unread))}if(t?.unread!==void 0){e.say(`its log could not be read completely (${t.unread}), but it succeeded`)
 this.#dn=await this.#wn()}if(this.#Cn())e.say("tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH")
 e.say(`${(0,l.LS)(this.applied().length,"migration")} applied`)}#Cn(){const{judged:e,databases:t=[]}=this.#ln??{}
 return e!==void 0&&this.context.settings["lock-wait-migrate"]>0&&t.some(({vendor:e,pending:t})=>e==="postgresql"&&t.length>0)&&!this.#an.looks}applied(){return this.#dn??this.#an.progress().applied}needs(){return this.#an.needs}surprises(e){const{verified:t}=this.#an
@@ -12526,11 +12562,11 @@ this.#hn.abort(new Error("the migration is closed"))
 this.#an.hold()
 try{if(this.#An!==void 0&&!this.#un?.hasContainerEnded)await removeJob(e,t.checked.live,this.#An)}finally{await(this.#un?.close())}}async#pn(e){const{context:t,input:n}=this
 const{live:s}=n.checked
-const r=await makeJob(t,n,this.#in)
+const r=await(0,D.qZ)(t,n,this.#in)
 this.#cn=r
 r.notes.forEach(t=>{e.say(t)})
 let o=""
-const i=await createJob(t,s,r.job,e=>{this.#An=o=e})
+const i=await(0,D._S)(t,s,r.job,e=>{this.#An=o=e})
 e.say(`${(0,d.Gg)(i)}, created from ${r.from}`)
 const a=AbortSignal.any([t.signal,this.#hn.signal])
 const c={job:o,container:r.container}
@@ -12541,22 +12577,22 @@ if(n.verdict.is==="failed"){const{cause:e}=n.verdict
 await Promise.race([t.plan,Promise.resolve()])
 if(t.progress().applied.length>0)return t.plan
 if(e.code!=="crash")throw new a.HR(e)
-if(n.unread===void 0)throw new a.HR((0,G.hY)(this.#yn(e),this.#In()))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
+if(n.unread===void 0)throw new a.HR((0,N.hY)(this.#yn(e),this.#In()))}const s=await Promise.race([t.plan,Promise.resolve(void 0)])
 if(!s&&n.unread!==void 0)(0,a.fJ)(this.#En("plan-failed",n,n.unread))
 return s??(0,a.fJ)({code:"plan-failed",sentence:`${this.#In()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-R)}]})}#yn(e){const{passed:t}=this.#an
 if(t===void 0)return e
 const n=this.#cn?.script?.name??""
-return(0,G.el)(e,(0,G.UP)(n,t,this.#Bn()))}async#wn(){if(!(0,s.$i)(this.context.settings["migrate-command"]))return
+return(0,N.el)(e,(0,N.UP)(n,t,this.#Bn()))}async#wn(){if(!(0,s.$i)(this.context.settings["migrate-command"]))return
 const{databases:e}=await this.#an.plan
 return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#In(){return this.input.proves?.name??"the new version"}#Bn(){return this.input.proves?.command??this.context.settings["migrate-command"]}#En(e,{verdict:t},n){this.#fn=true
 const s=this.#An??""
 const r=this.#cn?.container??""
-return(0,G.d)(e,{job:s,verdict:t,words:n},{lines:this.#an.lines,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#gn(){const{cluster:e,app:t}=this.context
+return(0,N.d)(e,{job:s,verdict:t,words:n},{lines:this.#an.lines,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#gn(){const{cluster:e,app:t}=this.context
 const{workload:n,container:s}=this.input.web
 const r=this.#cn?.script
 return{command:this.#Bn(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,A.Mc)(t)),give:t=>e.commandLine(["set","env",(0,i.T)(n),"-c",s,t])}}}function withoutNew({unpredicted:e,...t}){return{...t,unpredicted:e.filter(({direction:e})=>e!=="new")}}async function removeJob({platform:e,cluster:t},n,s){const i=`${(0,o.rJ)("batch/v1",t.namespace,"jobs")}/${s}`
 await(0,r.jh)(e.clock,t.life,()=>t.remove(i))
-await(0,f.wj)(e.clock,P,t.life,r=>(0,u.r)({cluster:t,clock:e.clock,live:n,signal:r},()=>{const e=podsOfJob(n.clusterState(),s).length===0
+await(0,f.wj)(e.clock,O,t.life,r=>(0,u.r)({cluster:t,clock:e.clock,live:n,signal:r},()=>{const e=podsOfJob(n.clusterState(),s).length===0
 return{logsWanted:[],...e&&{ended:true}}},()=>{})).catch(()=>{throw new Error(`the pod of job/${s} does not terminate: kubectl delete pod -l job-name=${s}`)})}function podsOfJob(e,t){return[...e.pods.values()].filter(({metadata:e})=>e?.labels?.["job-name"]===t)}},6187:(e,t,n)=>{n.d(t,{Dw:()=>mayHaveMigrated,d9:()=>endMigrations,h2:()=>unfinishedMigrations,lj:()=>recover})
 var s=n(4360)
 var r=n(5950)
@@ -12569,7 +12605,7 @@ var A=n(8860)
 var u=n(6099)
 var d=n(8075)
 var f=n(3242)
-var h=n(7838)
+var h=n(1305)
 var g=n(7763)
 var p=n(811)
 async function recover(e,t,n,s){const{begun:r,snapshot:o,timeouts:a}=n
@@ -12699,8 +12735,8 @@ const i=1e3
 function keepRenewed(e,t,n){const s=new RenewedLease(e,t)
 s.begin(n)
 return s}class RenewedLease{#I="held"
-#Qn
-#bn=new AbortController
+#bn
+#Qn=new AbortController
 #vn=0
 #kn
 #Sn=new AbortController
@@ -12710,19 +12746,19 @@ return s}class RenewedLease{#I="held"
 #hn=new AbortController
 #Nn
 constructor(e,t){this.#Nn=e
-this.#Qn=t}get lost(){return this.#Dn.signal}begin(e){this.#On(e)
+this.#bn=t}get lost(){return this.#Dn.signal}begin(e){this.#On(e)
 this.#Rn=this.#Fn().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAborted()
-const{signal:e}=this.#bn
+const{signal:e}=this.#Qn
 if(!e.aborted&&this.#Nn.clock.now()<this.#vn)return e
 await this.#Tn.promise}}async release(){if(this.#Ln())return
 this.#I="released"
 this.#hn.abort()
 await this.#Rn
 const{cluster:e,path:t}=this.#Nn
-await e.put(t,{...this.#Qn,spec:{...this.#Qn.spec,holderIdentity:""}})}#Ln(){return this.#I==="lost"||this.#I==="released"}#On(e){this.#I="held"
+await e.put(t,{...this.#bn,spec:{...this.#bn.spec,holderIdentity:""}})}#Ln(){return this.#I==="lost"||this.#I==="released"}#On(e){this.#I="held"
 this.#kn=void 0
 this.#vn=e+this.#Nn.lastsMs*.9
-if(this.#bn.signal.aborted)this.#bn=new AbortController
+if(this.#Qn.signal.aborted)this.#Qn=new AbortController
 this.#Tn.resolve(void 0)
 this.#Tn=Promise.withResolvers()
 this.#Sn.abort()
@@ -12730,10 +12766,10 @@ this.#Sn=new AbortController
 const t=AbortSignal.any([this.#Sn.signal,this.#hn.signal])
 this.#_n(e,t).catch(()=>{})}#Mn(){if(this.#Ln())return
 this.#I="uncertain"
-this.#bn.abort(new r.sr)}#Un(e){if(this.#Ln())return
+this.#Qn.abort(new r.sr)}#Un(e){if(this.#Ln())return
 this.#I="lost"
 this.#hn.abort()
-this.#bn.abort(e)
+this.#Qn.abort(e)
 this.#Dn.abort(e)
 this.#Tn.resolve(void 0)}async#_n(e,t){const{clock:n}=this.#Nn
 const until=e=>n.sleep(Math.max(0,e-n.now()),t)
@@ -12745,14 +12781,14 @@ this.#Un(lostBy(this.#kn))}async#Fn(){const{clock:e,lastsMs:t}=this.#Nn
 for(let n=t/3;;){await e.sleep(n,this.#hn.signal)
 n=await this.#xn()?t/3:i}}async#xn(){const{cluster:e,clock:t,path:n}=this.#Nn
 const r=t.now()
-try{this.#Qn=await e.put(n,{...this.#Qn,spec:{...this.#Qn.spec,renewTime:microTime(r)}})
+try{this.#bn=await e.put(n,{...this.#bn,spec:{...this.#bn.spec,renewTime:microTime(r)}})
 if(!this.#Ln())this.#On(r)
 return true}catch(e){this.#kn=e
 if(e instanceof s.h&&[404,409].includes(e.status))await this.#$n()
 else if(this.#I==="uncertain"&&isDenied(e))this.#Un(lostBy(e))
 return false}}async#$n(){const{cluster:e,path:t,holderId:n}=this.#Nn
 try{const s=await e.find(t)
-if(s?.spec?.holderIdentity===n)this.#Qn=s
+if(s?.spec?.holderIdentity===n)this.#bn=s
 else this.#Un(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#kn=e}}}class LeaseLost extends Error{why
 words
 name="LeaseLost"
@@ -12816,7 +12852,7 @@ const o=dataOf((0,w.UW)(r,s))
 await e.put(`${configMapsOf(e)}/${(0,a.Fe)(n)}`,{...t,data:o})},isConflict)}function isConflict(e){return(0,o.dg)(e)||e instanceof r.h&&e.status===409}function dataOf(e){return Object.fromEntries(e.map(e=>[keyOf(e.number),JSON.stringify(e)]))}function withRelease(e,t,n){if(e.some(({run:e})=>e===t.run))return(0,l.vN)(e,t)
 if(t.result==="found")return(0,l.BL)(e,t)
 return(0,l.vN)(n?(0,l.BL)(e,n):e,t)}const B=350*1024
-const Q=16*1024*1024
+const b=16*1024*1024
 function withTemplates(e,t,n){let s=B
 const r=e.filter(l.FM).toReversed().flatMap(e=>{const r=templatesKeyOf(e.number)
 const o=n[e.run]
@@ -12829,7 +12865,7 @@ const r=s[n]
 if(r===void 0||!isWhole(r,t))return e
 const o=Object.values(e).reduce((e,{length:t})=>e+t,r.length)
 return o>h?e:{...e,[n]:r}},{})}function packed(e){return(0,s.gzipSync)(JSON.stringify(e)).toString("base64")}function unpacked(e){if(e===void 0)return
-try{const t=(0,s.gunzipSync)(Buffer.from(e,"base64"),{maxOutputLength:Q})
+try{const t=(0,s.gunzipSync)(Buffer.from(e,"base64"),{maxOutputLength:b})
 const n=JSON.parse(t.toString())
 return(0,y.W8)(n)?n:void 0}catch{return}}function historyOf(e){return Object.entries(e?.data??{}).flatMap(([e,t])=>{try{const n=JSON.parse(t)
 if((0,A.xL)(n)!==void 0)return[]
@@ -12949,15 +12985,15 @@ const w=(0,s.OA)({name:(0,s.Qq)(),image:(0,s.no)(s.Ae),env:(0,s.no)((0,s.c3)((0,
 const y=(0,s.OA)({configMap:E,secret:(0,s.no)((0,s.OA)({},"left"))},"left")
 const I=(0,s.OA)({metadata:(0,s.no)((0,s.OA)({labels:(0,s.no)(h),annotations:(0,s.no)(h)},"left")),spec:(0,s.OA)({containers:(0,s.c3)(w),initContainers:(0,s.no)((0,s.c3)(w)),volumes:(0,s.no)((0,s.c3)((0,s.Q7)(y,(0,s.OA)({projected:(0,s.no)((0,s.OA)({sources:(0,s.no)((0,s.c3)(y))},"left"))},"left")))),imagePullSecrets:(0,s.no)((0,s.c3)(m)),serviceAccountName:(0,s.no)((0,s.Qq)())},"left")},"left")
 const B=(0,s.no)(s.U9)
-const Q=(0,s.OA)({jobTemplate:(0,s.OA)({spec:(0,s.OA)({template:I},"left")},"left")},"left")
-const b={Deployment:(0,s.OA)({replicas:B,template:I},"left"),StatefulSet:(0,s.OA)({replicas:B,template:I,serviceName:(0,s.no)((0,s.Qq)())},"left"),DaemonSet:(0,s.OA)({template:I},"left"),CronJob:Q}
+const b=(0,s.OA)({jobTemplate:(0,s.OA)({spec:(0,s.OA)({template:I},"left")},"left")},"left")
+const Q={Deployment:(0,s.OA)({replicas:B,template:I},"left"),StatefulSet:(0,s.OA)({replicas:B,template:I,serviceName:(0,s.no)((0,s.Qq)())},"left"),DaemonSet:(0,s.OA)({template:I},"left"),CronJob:b}
 const workload=(e,t)=>{const{apiVersion:n,kind:r=""}=e
-const o=/^(apps|batch)\//.test(n??"")?b[r]:void 0
+const o=/^(apps|batch)\//.test(n??"")?Q[r]:void 0
 return o&&(0,s.OA)({spec:o},"left")(e,t)}
 const v={path:s.D8,object:(0,s.Q7)(p,workload),written:(0,s.Q7)(p,workload),change:(0,s.yL)("create","set-image","apply","make-immutable"),of:(0,s.yL)("workload","other"),ran:(0,s.no)((0,s.A7)(c)),back:(0,s.no)((0,s.yL)("after"))}
 const workloadsAreOurs=(e,t)=>{const{of:n,object:s}=e
 const{kind:r=""}=s
-return n==="workload"&&!Object.hasOwn(b,r)?`${t}.object is not a workload`:void 0}
+return n==="workload"&&!Object.hasOwn(Q,r)?`${t}.object is not a workload`:void 0}
 const k={uid:(0,s.no)((0,s.Qq)()),roots:(0,s.no)((0,s.Qq)())}
 const S={begun:(0,s.OA)(d,"refused"),namespace:(0,s.OA)(k,"refused"),timeouts:(0,s.OA)({timeout:s.U9,grace:(0,s.A7)(s.U9)},"refused"),snapshot:(0,s.c3)((0,s.Q7)((0,s.OA)(v,"refused"),workloadsAreOurs))}
 function wrongInRecord(e){return(0,s.OA)(S,"refused")(e,"record")}function wrongInEntry(e){return(0,s.OA)(f,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
@@ -13624,17 +13660,17 @@ const B=f?e(n,f,w,u):t(n,I,d,null,w,u)
 if(n.schema.compat)a.flowIndentCheck(A.indent,f,u)
 n.atKey=false
 if(c.mapIncludes(n,h.items,B))u(I,"DUPLICATE_KEY","Map keys must be unique")
-const Q=o.resolveProps(m??[],{indicator:"map-value-ind",next:E,offset:B.range[2],onError:u,parentIndent:A.indent,startOnNewline:!f||f.type==="block-scalar"})
-g=Q.end
-if(Q.found){if(y){if(E?.type==="block-map"&&!Q.hasNewline)u(g,"BLOCK_AS_IMPLICIT_KEY","Nested mappings are not allowed in compact mappings")
-if(n.options.strict&&w.start<Q.found.offset-1024)u(B.range,"KEY_OVER_1024_CHARS","The : indicator must be at most 1024 chars after the start of an implicit block mapping key")}const o=E?e(n,E,Q,u):t(n,g,m,null,Q,u)
+const b=o.resolveProps(m??[],{indicator:"map-value-ind",next:E,offset:B.range[2],onError:u,parentIndent:A.indent,startOnNewline:!f||f.type==="block-scalar"})
+g=b.end
+if(b.found){if(y){if(E?.type==="block-map"&&!b.hasNewline)u(g,"BLOCK_AS_IMPLICIT_KEY","Nested mappings are not allowed in compact mappings")
+if(n.options.strict&&w.start<b.found.offset-1024)u(B.range,"KEY_OVER_1024_CHARS","The : indicator must be at most 1024 chars after the start of an implicit block mapping key")}const o=E?e(n,E,b,u):t(n,g,m,null,b,u)
 if(n.schema.compat)a.flowIndentCheck(A.indent,E,u)
 g=o.range[2]
 const i=new s.Pair(B,o)
 if(n.options.keepSourceTokens)i.srcToken=r
 h.items.push(i)}else{if(y)u(B.range,"MISSING_CHAR","Implicit map keys need to be followed by map values")
-if(Q.comment)if(B.comment)B.comment+="\n"+Q.comment
-else B.comment=Q.comment
+if(b.comment)if(B.comment)B.comment+="\n"+b.comment
+else B.comment=b.comment
 const e=new s.Pair(B)
 if(n.options.keepSourceTokens)e.srcToken=r
 h.items.push(e)}}if(p&&p<g)u(p,"IMPOSSIBLE","Map comment with trailing content")
@@ -13800,29 +13836,29 @@ if(l.found){if(!g&&!B.found&&n.options.strict){if(w)for(const e of w){if(e===l.f
 if(e.type==="newline"){f(e,"MULTILINE_IMPLICIT_KEY","Implicit keys of flow sequence pairs need to be on a single line")
 break}}if(B.start<l.found.offset-1024)f(l.found,"KEY_OVER_1024_CHARS","The : indicator must be at most 1024 chars after the start of an implicit flow sequence key")}}else if(I)if("source"in I&&I.source?.[0]===":")f(I,"MISSING_CHAR",`Missing space after : in ${p}`)
 else f(l.start,"MISSING_CHAR",`Missing , or : between ${p} items`)
-const Q=I?e(n,I,l,f):l.found?t(n,l.end,w,null,l,f):null
-if(Q){if(isBlock(I))f(Q.range,"BLOCK_IN_FLOW",u)}else if(l.comment)if(i.comment)i.comment+="\n"+l.comment
+const b=I?e(n,I,l,f):l.found?t(n,l.end,w,null,l,f):null
+if(b){if(isBlock(I))f(b.range,"BLOCK_IN_FLOW",u)}else if(l.comment)if(i.comment)i.comment+="\n"+l.comment
 else i.comment=l.comment
-const b=new r.Pair(i,Q)
-if(n.options.keepSourceTokens)b.srcToken=a
+const Q=new r.Pair(i,b)
+if(n.options.keepSourceTokens)Q.srcToken=a
 if(g){const e=E
 if(A.mapIncludes(n,e.items,i))f(s,"DUPLICATE_KEY","Map keys must be unique")
-e.items.push(b)}else{const e=new o.YAMLMap(n.schema)
+e.items.push(Q)}else{const e=new o.YAMLMap(n.schema)
 e.flow=true
-e.items.push(b)
-const t=(Q??i).range
+e.items.push(Q)
+const t=(b??i).range
 e.range=[i.range[0],t[1],t[2]]
-E.items.push(e)}y=Q?Q.range[2]:l.end}}const I=g?"}":"]"
-const[B,...Q]=d.end
-let b=y
-if(B?.source===I)b=B.offset+B.source.length
+E.items.push(e)}y=b?b.range[2]:l.end}}const I=g?"}":"]"
+const[B,...b]=d.end
+let Q=y
+if(B?.source===I)Q=B.offset+B.source.length
 else{const e=p[0].toUpperCase()+p.substring(1)
 const t=w?`${e} must end with a ${I}`:`${e} in block collection must be sufficiently indented and end with a ${I}`
 f(y,w?"MISSING_CHAR":"BAD_INDENT",t)
-if(B&&B.source.length!==1)Q.unshift(B)}if(Q.length>0){const e=a.resolveEnd(Q,b,n.options.strict,f)
+if(B&&B.source.length!==1)b.unshift(B)}if(b.length>0){const e=a.resolveEnd(b,Q,n.options.strict,f)
 if(e.comment)if(E.comment)E.comment+="\n"+e.comment
 else E.comment=e.comment
-E.range=[d.offset,b,e.offset]}else E.range=[d.offset,b,b]
+E.range=[d.offset,Q,e.offset]}else E.range=[d.offset,Q,Q]
 return E}t.resolveFlowCollection=resolveFlowCollection},6842:(e,t,n)=>{var s=n(3301)
 var r=n(7788)
 function resolveFlowScalar(e,t,n){const{offset:o,type:i,source:a,end:c}=e
@@ -13959,10 +13995,10 @@ A=false
 break}default:o(r,"UNEXPECTED_TOKEN",`Unexpected ${r.type} token`)
 l=false
 A=false}}const B=e[e.length-1]
-const Q=B?B.offset+B.source.length:r
+const b=B?B.offset+B.source.length:r
 if(h&&s&&s.type!=="space"&&s.type!=="newline"&&s.type!=="comma"&&(s.type!=="scalar"||s.source!==""))o(s.offset,"MISSING_CHAR","Tags and anchors must be separated from the next token by white space")
 if(g&&(l&&g.indent<=i||s?.type==="block-map"||s?.type==="block-seq"))o(g,"TAB_AS_INDENT","Tabs are not allowed as indentation")
-return{comma:w,found:y,spaceBefore:c,comment:u,hasNewline:f,anchor:p,tag:m,newlineAfterProp:E,end:Q,start:I??Q}}t.resolveProps=resolveProps},9499:(e,t)=>{function containsNewline(e){if(!e)return null
+return{comma:w,found:y,spaceBefore:c,comment:u,hasNewline:f,anchor:p,tag:m,newlineAfterProp:E,end:b,start:I??b}}t.resolveProps=resolveProps},9499:(e,t)=>{function containsNewline(e){if(!e)return null
 switch(e.type){case"alias":case"scalar":case"double-quoted-scalar":case"single-quoted-scalar":if(e.source.includes("\n"))return true
 if(e.end)for(const t of e.end)if(t.type==="newline")return true
 return false
@@ -15673,22 +15709,22 @@ else if(w&&c)c()
 return y}if(E)p=null
 if(m){if(p)y+=i.lineComment(y,n.indent,f(p))
 y=`? ${y}\n${u}:`}else{y=`${y}:`
-if(p)y+=i.lineComment(y,n.indent,f(p))}let I,B,Q
+if(p)y+=i.lineComment(y,n.indent,f(p))}let I,B,b
 if(s.isNode(t)){I=!!t.spaceBefore
 B=t.commentBefore
-Q=t.comment}else{I=false
+b=t.comment}else{I=false
 B=null
-Q=null
+b=null
 if(t&&typeof t==="object")t=A.createNode(t)}n.implicitKey=false
 if(!m&&!p&&s.isScalar(t))n.indentAtStart=y.length+1
 w=false
 if(!h&&d.length>=2&&!n.inFlow&&!m&&s.isSeq(t)&&!t.flow&&!t.tag&&!t.anchor)n.indent=n.indent.substring(2)
-let b=false
-const v=o.stringify(t,n,()=>b=true,()=>w=true)
+let Q=false
+const v=o.stringify(t,n,()=>Q=true,()=>w=true)
 let k=" "
 if(p||I||B){k=I?"\n":""
 if(B){const e=f(B)
-k+=`\n${i.indentComment(e,n.indent)}`}if(v===""&&!n.inFlow){if(k==="\n"&&Q)k="\n\n"}else k+=`\n${n.indent}`}else if(!m&&s.isCollection(t)){const e=v[0]
+k+=`\n${i.indentComment(e,n.indent)}`}if(v===""&&!n.inFlow){if(k==="\n"&&b)k="\n\n"}else k+=`\n${n.indent}`}else if(!m&&s.isCollection(t)){const e=v[0]
 const s=v.indexOf("\n")
 const r=s!==-1
 const o=n.inFlow??t.flow??t.items.length===0
@@ -15697,7 +15733,7 @@ if(r&&(e==="&"||e==="!")){let n=v.indexOf(" ")
 if(e==="&"&&n!==-1&&n<s&&v[n+1]==="!")n=v.indexOf(" ",n+1)
 if(n===-1||s<n)t=true}if(!t)k=`\n${n.indent}`}}else if(v===""||v[0]==="\n")k=""
 y+=k+v
-if(n.inFlow){if(b&&a)a()}else if(Q&&!b)y+=i.lineComment(y,n.indent,f(Q))
+if(n.inFlow){if(Q&&a)a()}else if(b&&!Q)y+=i.lineComment(y,n.indent,f(b))
 else if(w&&c)c()
 return y}t.stringifyPair=stringifyPair},3069:(e,t,n)=>{var s=n(3301)
 var r=n(4475)
@@ -15783,15 +15819,15 @@ else if(e==="\n")y=w
 else break}let I=n.substring(0,y<w?y+1:w)
 if(I){n=n.substring(I.length)
 I=I.replace(/\n+/g,`$&${d}`)}const B=d?"2":"1"
-let Q=(E?B:"")+h
-if(e){Q+=" "+A(e.replace(/ ?[\r\n]+/g," "))
+let b=(E?B:"")+h
+if(e){b+=" "+A(e.replace(/ ?[\r\n]+/g," "))
 if(a)a()}if(!f){const e=n.replace(/\n+/g,"\n$&").replace(/(?:^|\n)([\t ].*)(?:([\n\t ]*)\n(?![\n\t ]))?/g,"$1$2").replace(/\n+/g,`$&${d}`)
 let o=false
 const a=getFoldOptions(i,true)
 if(l!=="folded"&&t!==s.Scalar.BLOCK_FOLDED)a.onOverflow=()=>{o=true}
 const c=r.foldFlowLines(`${I}${e}${p}`,d,r.FOLD_BLOCK,a)
-if(!o)return`>${Q}\n${d}${c}`}n=n.replace(/\n+/g,`$&${d}`)
-return`|${Q}\n${d}${I}${n}${p}`}function plainString(e,t,n,o){const{type:i,value:a}=e
+if(!o)return`>${b}\n${d}${c}`}n=n.replace(/\n+/g,`$&${d}`)
+return`|${b}\n${d}${I}${n}${p}`}function plainString(e,t,n,o){const{type:i,value:a}=e
 const{actualString:c,implicitKey:l,indent:A,indentStep:u,inFlow:d}=t
 if(l&&a.includes("\n")||d&&/[[\]{},]/.test(a))return quotedString(a,t)
 if(/^[\n\t ,[\]{}#&*!|>'"%@`]|^[?-]$|^[?-][ \t]|[\n:][ \t]|[ \t]\n|[\n\t ]#|[\n\t :]$/.test(a))return l||d||!a.includes("\n")?quotedString(a,t):blockString(e,t,n,o)
@@ -16264,22 +16300,22 @@ const w=61
 const y=34
 const I=92
 const B=44
-const Q=1
-const b=2
+const b=1
+const Q=2
 const v=4
 const k=8
 const S=16
 const T=65280
-const R=Q|T
+const R=b|T
 const D=new Uint8Array(256)
-D[m]|=b
-D[p]|=b
+D[m]|=Q
+D[p]|=Q
 D[E]|=v
 D[B]|=k
-for(let e=128;e<=255;e++)D[e]|=Q
+for(let e=128;e<=255;e++)D[e]|=b
 for(const e of"!#$%&'*+-.^_`|~")D[e.charCodeAt(0)]|=S
 for(let e=48;e<=57;e++)D[e]|=S
-for(let e=65;e<=90;e++)D[e]|=Q|S
+for(let e=65;e<=90;e++)D[e]|=b|S
 for(let e=97;e<=122;e++)D[e]|=S
 const N=(()=>{const C=function(){}
 C.prototype=Object.create(null)
@@ -16287,7 +16323,7 @@ return C})()
 function dist_parse(e,t){const n=v|(t?.comma===true?k:0)
 const s=e.length
 let r=t?.start??0
-while((D[e.charCodeAt(r)]&b)!==0)r++
+while((D[e.charCodeAt(r)]&Q)!==0)r++
 let o=r
 let i=0
 let a=-1
@@ -16295,7 +16331,7 @@ let c=t?.parameters===false?k:0
 while(o<s){const t=e.charCodeAt(o)
 const s=D[t]
 if((s&n)!==0){c|=s&k
-break}if((s&b)!==0){if(a===-1)a=o}else a=-1
+break}if((s&Q)!==0){if(a===-1)a=o}else a=-1
 i|=t&T|s
 o++}const l=a===-1?o:a
 const A=e.slice(r,l)
@@ -16303,7 +16339,7 @@ const u=(i&R)===0?A:A.toLowerCase()
 if(o===s||c!==0)return{type:u,index:o,parameters:new N}
 return parseParameters(e,u,o,s,n)}function parseParameters(e,t,n,s,r){const o=new N
 e:while(n<s){n++
-while((D[e.charCodeAt(n)]&b)!==0)n++
+while((D[e.charCodeAt(n)]&Q)!==0)n++
 const t=n
 let i=0
 let a=-1
@@ -16314,7 +16350,7 @@ continue e}if(c===w){const c=a===-1?n:a
 const l=e.slice(t,c)
 const A=(i&R)===0?l:l.toLowerCase()
 n++
-while((D[e.charCodeAt(n)]&b)!==0)n++
+while((D[e.charCodeAt(n)]&Q)!==0)n++
 if(n<s&&e.charCodeAt(n)===y){const t=++n
 let i=false
 while(n<s){const a=e.charCodeAt(n)
@@ -16333,10 +16369,10 @@ let f=-1
 while(n<s){const t=e.charCodeAt(n)
 const s=D[t]
 if((s&r)!==0){d=s&k
-break}if((s&b)!==0){if(f===-1)f=n}else f=-1
+break}if((s&Q)!==0){if(f===-1)f=n}else f=-1
 n++}if(o[A]===void 0){const t=f===-1?n:f
 o[A]=e.slice(u,t)}if(d!==0)break e
-continue e}if((l&b)!==0){if(a===-1)a=n}else a=-1
+continue e}if((l&Q)!==0){if(a===-1)a=n}else a=-1
 i|=c&T|l
 n++}}return{type:t,index:n,parameters:o}}function unescapeQuotedPairs(e,t,n){let s=""
 for(let r=t;r<n;r++)if(e.charCodeAt(r)===I){s+=e.slice(t,r)
