@@ -85,7 +85,9 @@ async function keepSchemaChange(
 
 /** Returns the command if the history may have it: no value of a variable, which may be secret. */
 function shared(command: string): { readonly migrate?: string } {
-  return /^[\w./ =-]+$/.test(command) && !/(^| )\w+=/.test(command) ? { migrate: command } : {}
+  return /^(cd [\w./-]+ && )?[\w./ =-]+$/.test(command) && !/(^| )\w+=/.test(command)
+    ? { migrate: command }
+    : {}
 }
 
 /** Plans and migrates. Returns whether the command was run; the applied migrations are in the run's state. */

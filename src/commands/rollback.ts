@@ -46,7 +46,7 @@ async function toVersion(run: Run): Promise<Outcome> {
     return { chosen, version: await chooseVersion(context.with({ log }), chosen) }
   })
   const { image, sha, appliedSince } = version
-  const command = commandFor(run, chosen.history)
+  const command = commandFor(run, version, chosen.history)
   const source = { tag: image.tag, ...(sha !== undefined && { sha }) }
   state.source = source
   state.haveImage(image)
@@ -86,11 +86,12 @@ async function toVersion(run: Run): Promise<Outcome> {
   })
 }
 
-/** Returns how the versions of the history were migrated, where this run was given nothing else. */
-function commandFor({ settings }: Run, history: History): string {
+/** Returns how this version was migrated, else the others, where this run was given nothing else. */
+function commandFor({ settings }: Run, { release }: Version, history: History): string {
   const given = settings['migrate-command']
+  if (given !== table['migrate-command'].default) return given
   const kept = history.findLast(({ migrate }) => migrate !== undefined)?.migrate
-  return given === table['migrate-command'].default ? (kept ?? given) : given
+  return release?.migrate ?? kept ?? given
 }
 
 /** Another release may have migrated while this run waited for the lock. */

@@ -127,6 +127,10 @@ export type WayBack =
 /** `release`: none for an image that the history does not have; `applied`: migrations that were applied since. */
 export function wayBack(release: Entry | undefined, applied: readonly string[]): WayBack {
   const fit = release?.fit
+  // Versions of this program before the needs were kept knew only what was applied.
+  if (release && !fit && release.needs === undefined && applied.length === 0) {
+    return { is: 'unchanged' }
+  }
   if (!fit) return { is: 'to prove' }
   const breaks = breaking(fit.misfits)
   if (breaks.length > 0) return { is: 'unfit', breaks }

@@ -1,10 +1,15 @@
 /** What a rollback does before its first write, by what the history knows. */
 import { describe, expect, test } from '@jest/globals'
 import type { Failure } from '../../../src/failure/failure.js'
-import { checkFits } from '../../../src/stages/migration/prove.js'
+import { checkFits, prove } from '../../../src/stages/migration/prove.js'
 import type { Fit, KeptMisfit } from '../../../src/state/fit.js'
 import type { Entry } from '../../../src/state/history.js'
 import { scripted } from '../../support/scripted.js'
+import { ApiError } from '../../../src/kubernetes/api-error.js'
+import { clusterOf } from '../../support/cluster.js'
+import { notebook } from '../../support/journal.js'
+import { nothing, standing } from '../../support/live.js'
+import type { PreflightResult } from '../../../src/stages/preflight.js'
 import { contextOf } from '../../support/settings.js'
 
 const lost: KeptMisfit = {
@@ -73,6 +78,18 @@ describe('a rollback', () => {
       'block',
       'unchanged',
     ],
+    [
+      'in a history from before the needs were kept, after no migration',
+      [entry(1), entry(2, undefined, { migrations: [] })],
+      'block',
+      'unchanged',
+    ],
+    [
+      'to a version of which nothing is known any more, after no migration',
+      [entry(1, undefined, { needs: 'a' }), entry(2, fits, { migrations: [] })],
+      'block',
+      'to prove',
+    ],
   ])('is proved or not as expected: %s', (_, history, policy, is) => {
     expect(decided(history, policy)).toBe(is)
   })
@@ -93,5 +110,50 @@ describe('a rollback', () => {
         'To roll back anyway, set "unsafe-migrations: allow"',
       ].join('\n'),
     })
+  })
+})
+
+describe('a proof that cannot be made', () => {
+  const web = {
+    workload: { kind: 'Deployment', name: 'web' },
+    template: { spec: { containers: [{ name: 'web', image: 'ghcr.io/acme/shop:0' }] } },
+    container: 'web',
+    containers: ['web'],
+  }
+  const image = { repository: 'ghcr.io/acme/shop', tag: 'v1', digest: `sha256:${'a'.repeat(64)}` }
+  const refused = new ApiError(403, 'Forbidden', 'exceeded quota: pods')
+  const cluster = clusterOf({
+    post: () => Promise.reject(refused),
+    find: () => Promise.resolve(undefined),
+    remove: () => Promise.resolve(),
+  })
+  const checked = { live: standing({ ...nothing }), targets: [], services: [], web }
+  const restores = {
+    version: { image, release: entry(1), appliedSince: [] },
+    history: [entry(1)],
+    command: 'python manage.py migrate',
+  }
+  const proving = (signal?: AbortSignal) => {
+    const warnings: string[] = []
+    const warn = (sentence: string) => warnings.push(sentence)
+    const context = contextOf(scripted([]).platform, {}, signal).with({ cluster, warn })
+    const proof = prove(
+      context.with({ log: notebook() }),
+      restores,
+      checked as unknown as PreflightResult,
+    )
+    return { proof, warnings }
+  }
+
+  test('is a warning, and the rollback goes on', async () => {
+    const { proof, warnings } = proving()
+    expect(await proof).toBeUndefined()
+    expect(warnings).toEqual([expect.stringContaining('fits the schema was not proved: ')])
+    expect(warnings[0]).toContain('exceeded quota: pods')
+  })
+
+  test('ends a rollback that is cancelled', async () => {
+    const { proof } = proving(AbortSignal.abort(new Error('ended by SIGTERM')))
+    await expect(proof).rejects.toThrow('ended by SIGTERM')
   })
 })

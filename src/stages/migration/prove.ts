@@ -3,7 +3,7 @@
  * older image proves the rest before a rollback writes anything: the image starts with the configuration of today, and
  * compares what it needs with the database.
  */
-import { fail } from '../../failure/failure.js'
+import { fail, Failure } from '../../failure/failure.js'
 import { shortTag } from '../../kubernetes/image.js'
 import type { Web } from '../../kubernetes/target.js'
 import { idOf } from '../../kubernetes/workload.js'
@@ -13,7 +13,7 @@ import { messageOf } from '../../platform/error-message.js'
 import { unfitCause, verdictWarnings } from '../../report/migration-sentences.js'
 import { breaking, wayBack, type Fit, type WayBack } from '../../state/fit.js'
 import { appliedSince, liveNow, wentLive, type History } from '../../state/history.js'
-import type { ClusterContext, ReleaseContext } from '../context.js'
+import { logWarning, type ClusterContext, type ReleaseContext } from '../context.js'
 import type { PreflightResult } from '../preflight.js'
 import { webOf } from '../targets.js'
 import type { Version } from '../version.js'
@@ -53,9 +53,13 @@ interface Proof {
   readonly warnings: readonly string[]
 }
 
+/** A Job that needs longer proves nothing: a rollback is urgent, in ms. */
+const longestProofMs = 60_000
+
 /**
- * Proves by a Job that the version starts and fits. Returns nothing where no Job can be made. Throws a Failure that
- * says why it does not: `schema-unfit`, or the cause of the Job.
+ * Proves by a Job that the version fits. Returns nothing, with a warning, where that is not known: a database that
+ * is down or a full cluster must not keep a rollback from being tried, which is undone if it fails. Throws a Failure
+ * `schema-unfit`, or the signal's reason.
  */
 export async function prove(
   context: ClusterContext,
@@ -78,12 +82,18 @@ export async function prove(
     image: version.image,
     proves: {
       name: nameOf(version),
-      command: version.release?.migrate ?? restores.command,
-      timeoutMs: settings.timeout,
+      command: restores.command,
+      timeoutMs: Math.min(settings.timeout, longestProofMs),
     },
   })
+  const notProved = (why: string): Proof | undefined => {
+    logWarning(context, `whether ${who} fits the schema was not proved: ${why}`)
+    return undefined
+  }
   try {
     const { judged } = await migration.plan(log)
+    const unjudged = judged?.findings.find(({ rule }) => rule === 'unjudged')
+    if (unjudged) return notProved(unjudged.detail ?? 'the comparison failed')
     const breaks = breaking(judged?.findings ?? [])
     if (judged?.blocked === true) fail(unfitCause(who, breaks, waysOut(context, restores)))
     const fits = breaks.length === 0 ? 'fits the schema' : 'does not fit the schema'
@@ -93,6 +103,10 @@ export async function prove(
       needs: migration.needs(),
       warnings: verdictWarnings(judged),
     }
+  } catch (error) {
+    context.signal.throwIfAborted()
+    if (error instanceof Failure && error.cause.code === 'schema-unfit') throw error
+    return notProved(messageOf(error))
   } finally {
     await migration.close().catch((error: unknown) => {
       warn(messageOf(error))
