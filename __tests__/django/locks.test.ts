@@ -35,11 +35,8 @@ const statements: readonly (readonly [sql: string, locked: readonly (readonly st
     `ALTER TABLE ${order} ALTER COLUMN "id" TYPE bigint USING "id"::bigint`,
     [all(order), ['column', order, '"id"']],
   ],
-  [`DROP TABLE ${order} CASCADE`, [all(order), ['others', order, '']]],
-  [
-    `DROP TABLE IF EXISTS a, s.b`,
-    [all('a'), ['others', 'a', ''], all('s.b'), ['others', 's.b', '']],
-  ],
+  [`DROP TABLE ${order} CASCADE`, [all(order), ['drop', order, '']]],
+  [`DROP TABLE IF EXISTS a, s.b`, [all('a'), ['drop', 'a', ''], all('s.b'), ['drop', 's.b', '']]],
   [`CREATE INDEX "i" ON ${order} ("n")`, [table(order, rows)]],
   [`CREATE UNIQUE INDEX IF NOT EXISTS i ON ONLY s.t (n) WHERE n > 5`, [table('s.t', rows)]],
   [`create index on t (n)`, [table('t', rows)]],

@@ -794,6 +794,8 @@ class Guard:
         self.planned = task.spec["leading"].get(key, []) if self.atomic else []
         # Modes of the tables that the transaction has locked.
         self.held = {}
+        # Those of them whose partitions are not locked.
+        self.narrow = set()
         self.is_closed = False
         self.is_own = False
 
@@ -900,6 +902,10 @@ class Guard:
                 return run()
             self.inside(self.look_at_own)
             now = self.inside(lambda: locks.resolved(self.sql, wanted))
+            is_drop = any(table["by_drop"] for table in now.values())
+            if is_drop:
+                # It is tried by itself: nothing else is held for as long as that takes.
+                planned, self.planned = [], planned
             tables = self.inside(lambda: locks.resolved(self.sql, wanted + planned)) if planned else now
         except DatabaseError as error:
             self.say(note="what the next statements lock is not known: %s" % one_line(error))
@@ -908,14 +914,20 @@ class Guard:
         missing = {
             oid: table
             for oid, table in tables.items()
-            if oid not in self.held or order(self.held[oid]) < order(table["mode"])
+            if oid not in self.held
+            or order(self.held[oid]) < order(table["mode"])
+            or oid in self.narrow and not table["only"]
         }
         # Views and foreign tables cannot be locked by a statement of their own.
-        first = {oid: table for oid, table in missing.items() if table["kind"] in "rp"}
+        first = {
+            oid: table
+            for oid, table in missing.items()
+            if table["kind"] in "rp" and not is_drop and not table["by_drop"]
+        }
         try:
             if first:
                 self.take(first)
-                self.held.update((oid, table["mode"]) for oid, table in first.items())
+                self.hold(first)
         except DatabaseError as error:
             self.say(note="%s cannot be locked beforehand: %s" % (", ".join(told(first)), one_line(error)))
             first = {}
@@ -923,8 +935,13 @@ class Guard:
         if not rest:
             return run()
         result = self.take(rest, run)
-        self.held.update((oid, table["mode"]) for oid, table in rest.items())
+        self.hold(rest)
         return result
+
+    def hold(self, tables):
+        self.held.update((oid, table["mode"]) for oid, table in tables.items())
+        self.narrow.update(oid for oid, table in tables.items() if table["only"])
+        self.narrow.difference_update(oid for oid, table in tables.items() if not table["only"])
 
     def look_at_own(self):
         """What the transaction has locked or written is not known from what was run: it may have rolled back a part."""
@@ -1022,13 +1039,13 @@ class Guard:
 
     def holders(self, tables):
         """Who has a lock that keeps ours away."""
-        pairs = [(oid, mode) for oid, table in tables.items() for mode in conflicts[table["mode"]]]
+        pairs = [(oid, mode, table.get("only", False)) for oid, table in tables.items() for mode in conflicts[table["mode"]]]
         # Else a transaction sees always the same.
         self.sql("SELECT pg_stat_clear_snapshot()")
         rows = self.sql(
             (
-                "WITH RECURSIVE w(oid, mode) AS (SELECT * FROM unnest(%s::oid[], %s::text[]) UNION "
-                "SELECT i.inhrelid, w.mode FROM pg_inherits i JOIN w ON i.inhparent = w.oid) "
+                "WITH RECURSIVE w(oid, mode, narrow) AS (SELECT * FROM unnest(%s::oid[], %s::text[], %s::boolean[]) UNION "
+                "SELECT i.inhrelid, w.mode, false FROM pg_inherits i JOIN w ON i.inhparent = w.oid WHERE NOT w.narrow) "
                 "SELECT l.pid, l.virtualtransaction, l.mode, a.usename::text, a.application_name, a.state, "
                 "extract(epoch FROM clock_timestamp() - a.xact_start)::float, left(nullif(a.query, '<insufficient privilege>'), 400) "
                 "FROM w JOIN pg_locks l ON l.locktype = 'relation' AND l.relation = w.oid AND l.mode = w.mode AND l.granted "
@@ -1344,7 +1361,8 @@ def severity_of(rule, more, need, is_new):
   'locks.py': `"""Which tables a statement of PostgreSQL locks, and how strongly. Pure, but for \`resolved\`.
 
 What locks is written as [what, name, more]: ["table", name, mode], ["index", name, ""] (its table), and
-["constraint", table, name], ["column", table, name], ["others", table, ""] (tables on the other side of foreign keys).
+["constraint", table, name], ["column", table, name], ["others", table, ""] (tables on the other side of foreign keys),
+["drop", table, ""] (those, and the table that it is a partition of).
 Reading and writing go on under weaker locks than these; what only takes such a lock is not listed.
 """
 import re
@@ -1441,7 +1459,9 @@ def of_statement(text):
     if found:
         for each in names(text[found.end() :]):
             yield ["table", each, closed]
-            if found.group(1).upper() == "DROP TABLE" or re.search(r" CASCADE\\Z", text, re.IGNORECASE):
+            if found.group(1).upper() == "DROP TABLE":
+                yield ["drop", each, ""]
+            elif re.search(r" CASCADE\\Z", text, re.IGNORECASE):
                 yield ["others", each, ""]
         return
     for pattern, mode in others:
@@ -1561,17 +1581,24 @@ def resolved(rows_of, wanted):
     if not wanted:
         return {}
     query = (
-        "SELECT n.at, c.oid, i.indrelid FROM unnest(%s::text[]) WITH ORDINALITY n(name, at) "
-        "JOIN pg_class c ON c.oid = to_regclass(n.name) LEFT JOIN pg_index i ON i.indexrelid = c.oid"
+        "SELECT n.at, c.oid, i.indrelid, p.oid FROM unnest(%s::text[]) WITH ORDINALITY n(name, at) "
+        "JOIN pg_class c ON c.oid = to_regclass(n.name) LEFT JOIN pg_index i ON i.indexrelid = c.oid "
+        "LEFT JOIN pg_inherits h ON h.inhrelid = c.oid LEFT JOIN pg_class p ON p.oid = h.inhparent AND p.relkind = 'p'"
     )
-    found = {at: (oid, table) for at, oid, table in rows_of(query, [[each[1] for each in wanted]])}
-    strength, sides = {}, []
+    found = {at: each for at, *each in rows_of(query, [[each[1] for each in wanted]])}
+    strength, sides, whole, by_drop = {}, [], set(), set()
 
-    def lock(oid, mode):
+    def lock(oid, mode, is_whole=True):
         strength[oid] = max(strength.get(oid, 0), modes.index(mode))
+        if is_whole:
+            whole.add(oid)
 
     for at, (what, _, more) in enumerate(wanted, 1):
-        oid, table = found.get(at, (None, None))
+        oid, table, parent = found.get(at, (None, None, None))
+        if what == "drop" and parent:
+            # The server locks the parent first, as everybody does who reads it: the other way round is a deadlock.
+            lock(parent, closed, False)
+            by_drop.update((oid, parent))
         if what == "index" and table:
             lock(table, closed)
         elif oid and what == "table":
@@ -1588,7 +1615,7 @@ def resolved(rows_of, wanted):
             for what, oid, more in sides:
                 here = (own if oid == child else []) + (theirs if oid == parent else [])
                 # A primary key that others refer to has its own name.
-                is_it = title == more or oid == parent if what == "constraint" else what == "others" or more in here
+                is_it = title == more or oid == parent if what == "constraint" else what in ("others", "drop") or more in here
                 if oid in (child, parent) and is_it:
                     lock(child, closed)
                     lock(parent, closed)
@@ -1605,6 +1632,8 @@ def resolved(rows_of, wanted):
             "table": shown,
             "mode": modes[strength[oid]],
             "kind": kind,
+            "only": oid not in whole,
+            "by_drop": oid in by_drop,
             "rows": int(rows),
             "bytes": size,
         }

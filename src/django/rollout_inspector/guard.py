@@ -108,6 +108,8 @@ class Guard:
         self.planned = task.spec["leading"].get(key, []) if self.atomic else []
         # Modes of the tables that the transaction has locked.
         self.held = {}
+        # Those of them whose partitions are not locked.
+        self.narrow = set()
         self.is_closed = False
         self.is_own = False
 
@@ -214,6 +216,10 @@ class Guard:
                 return run()
             self.inside(self.look_at_own)
             now = self.inside(lambda: locks.resolved(self.sql, wanted))
+            is_drop = any(table["by_drop"] for table in now.values())
+            if is_drop:
+                # It is tried by itself: nothing else is held for as long as that takes.
+                planned, self.planned = [], planned
             tables = self.inside(lambda: locks.resolved(self.sql, wanted + planned)) if planned else now
         except DatabaseError as error:
             self.say(note="what the next statements lock is not known: %s" % one_line(error))
@@ -222,14 +228,20 @@ class Guard:
         missing = {
             oid: table
             for oid, table in tables.items()
-            if oid not in self.held or order(self.held[oid]) < order(table["mode"])
+            if oid not in self.held
+            or order(self.held[oid]) < order(table["mode"])
+            or oid in self.narrow and not table["only"]
         }
         # Views and foreign tables cannot be locked by a statement of their own.
-        first = {oid: table for oid, table in missing.items() if table["kind"] in "rp"}
+        first = {
+            oid: table
+            for oid, table in missing.items()
+            if table["kind"] in "rp" and not is_drop and not table["by_drop"]
+        }
         try:
             if first:
                 self.take(first)
-                self.held.update((oid, table["mode"]) for oid, table in first.items())
+                self.hold(first)
         except DatabaseError as error:
             self.say(note="%s cannot be locked beforehand: %s" % (", ".join(told(first)), one_line(error)))
             first = {}
@@ -237,8 +249,13 @@ class Guard:
         if not rest:
             return run()
         result = self.take(rest, run)
-        self.held.update((oid, table["mode"]) for oid, table in rest.items())
+        self.hold(rest)
         return result
+
+    def hold(self, tables):
+        self.held.update((oid, table["mode"]) for oid, table in tables.items())
+        self.narrow.update(oid for oid, table in tables.items() if table["only"])
+        self.narrow.difference_update(oid for oid, table in tables.items() if not table["only"])
 
     def look_at_own(self):
         """What the transaction has locked or written is not known from what was run: it may have rolled back a part."""
@@ -336,13 +353,13 @@ class Guard:
 
     def holders(self, tables):
         """Who has a lock that keeps ours away."""
-        pairs = [(oid, mode) for oid, table in tables.items() for mode in conflicts[table["mode"]]]
+        pairs = [(oid, mode, table.get("only", False)) for oid, table in tables.items() for mode in conflicts[table["mode"]]]
         # Else a transaction sees always the same.
         self.sql("SELECT pg_stat_clear_snapshot()")
         rows = self.sql(
             (
-                "WITH RECURSIVE w(oid, mode) AS (SELECT * FROM unnest(%s::oid[], %s::text[]) UNION "
-                "SELECT i.inhrelid, w.mode FROM pg_inherits i JOIN w ON i.inhparent = w.oid) "
+                "WITH RECURSIVE w(oid, mode, narrow) AS (SELECT * FROM unnest(%s::oid[], %s::text[], %s::boolean[]) UNION "
+                "SELECT i.inhrelid, w.mode, false FROM pg_inherits i JOIN w ON i.inhparent = w.oid WHERE NOT w.narrow) "
                 "SELECT l.pid, l.virtualtransaction, l.mode, a.usename::text, a.application_name, a.state, "
                 "extract(epoch FROM clock_timestamp() - a.xact_start)::float, left(nullif(a.query, '<insufficient privilege>'), 400) "
                 "FROM w JOIN pg_locks l ON l.locktype = 'relation' AND l.relation = w.oid AND l.mode = w.mode AND l.granted "

@@ -1,7 +1,8 @@
 """Which tables a statement of PostgreSQL locks, and how strongly. Pure, but for `resolved`.
 
 What locks is written as [what, name, more]: ["table", name, mode], ["index", name, ""] (its table), and
-["constraint", table, name], ["column", table, name], ["others", table, ""] (tables on the other side of foreign keys).
+["constraint", table, name], ["column", table, name], ["others", table, ""] (tables on the other side of foreign keys),
+["drop", table, ""] (those, and the table that it is a partition of).
 Reading and writing go on under weaker locks than these; what only takes such a lock is not listed.
 """
 import re
@@ -98,7 +99,9 @@ def of_statement(text):
     if found:
         for each in names(text[found.end() :]):
             yield ["table", each, closed]
-            if found.group(1).upper() == "DROP TABLE" or re.search(r" CASCADE\Z", text, re.IGNORECASE):
+            if found.group(1).upper() == "DROP TABLE":
+                yield ["drop", each, ""]
+            elif re.search(r" CASCADE\Z", text, re.IGNORECASE):
                 yield ["others", each, ""]
         return
     for pattern, mode in others:
@@ -218,17 +221,24 @@ def resolved(rows_of, wanted):
     if not wanted:
         return {}
     query = (
-        "SELECT n.at, c.oid, i.indrelid FROM unnest(%s::text[]) WITH ORDINALITY n(name, at) "
-        "JOIN pg_class c ON c.oid = to_regclass(n.name) LEFT JOIN pg_index i ON i.indexrelid = c.oid"
+        "SELECT n.at, c.oid, i.indrelid, p.oid FROM unnest(%s::text[]) WITH ORDINALITY n(name, at) "
+        "JOIN pg_class c ON c.oid = to_regclass(n.name) LEFT JOIN pg_index i ON i.indexrelid = c.oid "
+        "LEFT JOIN pg_inherits h ON h.inhrelid = c.oid LEFT JOIN pg_class p ON p.oid = h.inhparent AND p.relkind = 'p'"
     )
-    found = {at: (oid, table) for at, oid, table in rows_of(query, [[each[1] for each in wanted]])}
-    strength, sides = {}, []
+    found = {at: each for at, *each in rows_of(query, [[each[1] for each in wanted]])}
+    strength, sides, whole, by_drop = {}, [], set(), set()
 
-    def lock(oid, mode):
+    def lock(oid, mode, is_whole=True):
         strength[oid] = max(strength.get(oid, 0), modes.index(mode))
+        if is_whole:
+            whole.add(oid)
 
     for at, (what, _, more) in enumerate(wanted, 1):
-        oid, table = found.get(at, (None, None))
+        oid, table, parent = found.get(at, (None, None, None))
+        if what == "drop" and parent:
+            # The server locks the parent first, as everybody does who reads it: the other way round is a deadlock.
+            lock(parent, closed, False)
+            by_drop.update((oid, parent))
         if what == "index" and table:
             lock(table, closed)
         elif oid and what == "table":
@@ -245,7 +255,7 @@ def resolved(rows_of, wanted):
             for what, oid, more in sides:
                 here = (own if oid == child else []) + (theirs if oid == parent else [])
                 # A primary key that others refer to has its own name.
-                is_it = title == more or oid == parent if what == "constraint" else what == "others" or more in here
+                is_it = title == more or oid == parent if what == "constraint" else what in ("others", "drop") or more in here
                 if oid in (child, parent) and is_it:
                     lock(child, closed)
                     lock(parent, closed)
@@ -262,6 +272,8 @@ def resolved(rows_of, wanted):
             "table": shown,
             "mode": modes[strength[oid]],
             "kind": kind,
+            "only": oid not in whole,
+            "by_drop": oid in by_drop,
             "rows": int(rows),
             "bytes": size,
         }
