@@ -38,7 +38,8 @@ const statements: readonly (readonly [sql: string, locked: readonly (readonly st
   [`DROP TABLE ${order} CASCADE`, [all(order), ['drop', order, '']]],
   [`DROP TABLE IF EXISTS a, s.b`, [all('a'), ['drop', 'a', ''], all('s.b'), ['drop', 's.b', '']]],
   [`CREATE INDEX "i" ON ${order} ("n")`, [table(order, rows)]],
-  [`CREATE UNIQUE INDEX IF NOT EXISTS i ON ONLY s.t (n) WHERE n > 5`, [table('s.t', rows)]],
+  [`CREATE UNIQUE INDEX IF NOT EXISTS i ON ONLY s.t (n) WHERE n > 5`, [['only', 's.t', rows]]],
+  [`ALTER TABLE ONLY a ADD x int REFERENCES b`, [['only', 'a', closed], table('b', writes)]],
   [`create index on t (n)`, [table('t', rows)]],
   [`DROP INDEX IF EXISTS "i"`, [['index', '"i"', '']]],
   [
@@ -50,7 +51,7 @@ const statements: readonly (readonly [sql: string, locked: readonly (readonly st
   ],
   [`REINDEX INDEX i`, [['index', 'i', '']]],
   [`CREATE TABLE "n" ("id" bigint, "p" bigint REFERENCES ${shop} ("id"))`, [table(shop, writes)]],
-  [`CREATE TABLE n PARTITION OF orders FOR VALUES IN (1)`, [all('orders')]],
+  [`CREATE TABLE n PARTITION OF orders FOR VALUES IN (1)`, [['only', 'orders', closed]]],
   [`TRUNCATE a, b RESTART IDENTITY`, [all('a'), all('b')]],
   [`TRUNCATE TABLE ONLY a CASCADE`, [all('a'), ['others', 'a', '']]],
   [
@@ -135,6 +136,9 @@ describe('the first SQL of a migration', () => {
     'REINDEX TABLE a',
     'DO $$ x $$',
     'unknown words',
+    'SET LOCAL search_path TO a',
+    'SET SCHEMA x',
+    'RESET ROLE',
   ]
   const all = [...quick, ...long].map((sql) => [`${sql};`, last])
   const parts = [['DROP TABLE a;', code, last], [code, 'DROP TABLE a;', code, last], []]

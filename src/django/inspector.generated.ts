@@ -715,6 +715,8 @@ busy = ("55P03", "40P01")
 canceled = "57014"
 # "... cannot run inside a transaction block"
 no_block = "25001"
+# What has no lock of its own before it: no other statement may be under the limit of a try.
+apart = re.compile(r"\\b(VIEW|FOREIGN TABLE|DROP TABLE)\\b", re.IGNORECASE)
 maintenance = "ShareUpdateExclusiveLock"
 conflicts = {
     "SHARE": ["RowExclusiveLock", maintenance, "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock"],
@@ -806,15 +808,26 @@ class Guard:
         text = "" if self.is_own else self.text_of(sql)
         if not locks.strong.search(text):
             return run()
+        statements = [each for each in reader.statements_of(text, False) if each]
+        if any(locks.begins(locks.control, each) for each in statements):
+            self.say(note="it begins, ends or sets a transaction itself, and locks as Django does: %s" % text[:60])
+            return run()
         every, wanted = locks.of_sql(text), locks.of_sql(locks.leading([text]))
-        if len(every) > len(wanted):
+        is_later = len(every) > len(wanted)
+        if is_later or every and len(statements) > 1 and apart.search(text):
             # What comes after a statement that works on rows is locked when that is done.
             parts = [] if params or many or not isinstance(sql, str) else locks.pieces(text)
-            if parts:
+            if len(parts) > 1:
+                if self.connection.in_atomic_block:
+                    return self.each(parts, execute, params, many, context)
                 with self.transaction():
-                    return [self(execute, each, params, many, context) for each in parts][-1]
-            self.say(note="what comes after the first statement that works on rows is locked as Django does: %s" % text[:60])
+                    return self.each(parts, execute, params, many, context)
+        if is_later:
+            self.say(note="what comes after the first statement that works on rows or on names is locked as Django does: %s" % text[:60])
         return self.strong(text, wanted, run)
+
+    def each(self, parts, execute, *rest):
+        return [self(execute, part, *rest) for part in parts][-1]
 
     def text_of(self, sql):
         try:
@@ -828,7 +841,6 @@ class Guard:
     def transaction(self):
         from django.db import transaction
 
-        # Inside of one it changes nothing.
         return transaction.atomic(using=self.connection.alias, savepoint=False)
 
     def strong(self, text, wanted, run):
@@ -847,15 +859,12 @@ class Guard:
                     self.say(note="the index %s could not be looked at: %s" % (index, one_line(error)))
         if not wanted:
             return run()
-        is_quick = all(locks.is_quick(each, set()) for each in reader.statements_of(text, False) if each)
+        statements = [each for each in reader.statements_of(text, False) if each]
         if is_open:
-            return self.locked(wanted, is_quick, run)
-        if any(locks.begins(locks.control, each) for each in reader.statements_of(text, False)):
-            self.say(note="it begins or ends a transaction itself, and locks as Django does: %s" % text[:60])
-            return run()
+            return self.locked(wanted, statements, run)
         try:
             with self.transaction():
-                return self.locked(wanted, is_quick, run)
+                return self.locked(wanted, statements, run)
         except DatabaseError as error:
             if code_of(error) != no_block:
                 raise
@@ -887,11 +896,12 @@ class Guard:
         finally:
             self.sql("RELEASE SAVEPOINT django_rollout")
 
-    def locked(self, wanted, is_quick, run):
+    def locked(self, wanted, statements, run):
         """Runs a statement with the locks that it needs, and those that the next ones need."""
         from django.db import DatabaseError
 
         planned, names = [], {each[1] for each in self.planned}
+        is_quick = all(locks.is_quick(each, set()) for each in statements)
         # A constraint's name may not have been known when the SQL was collected.
         if all(each in self.planned or is_quick and each[1] in names for each in wanted):
             planned, self.planned = self.planned, []
@@ -934,6 +944,10 @@ class Guard:
         rest = {oid: table for oid, table in missing.items() if oid in now and oid not in first}
         if not rest:
             return run()
+        if len(statements) > 1:
+            # The limit of a try would count for the others, too.
+            self.say(note="it is not certain where its statements end, and it locks as Django does: %s" % statements[0][:60])
+            return run()
         result = self.take(rest, run)
         self.hold(rest)
         return result
@@ -960,7 +974,7 @@ class Guard:
             # Who waits for the first one waits for the others, too; and lock_timeout counts again for each partition.
             left = "%dms" % max(10, (end - time.monotonic()) * 1000)
             self.limit(left, left)
-            self.sql("LOCK TABLE %s IN %s MODE" % (table["name"], mode or table["mode"]))
+            self.sql("LOCK TABLE %s%s IN %s MODE" % ("ONLY " if table["only"] else "", table["name"], mode or table["mode"]))
 
     def limit(self, *values):
         """For the transaction alone: of waiting for a lock, and of a statement."""
@@ -976,7 +990,11 @@ class Guard:
             if not is_lock:
                 self.limit("%dms" % try_ms)
             result = work()
-            self.limit(*before)
+            if is_lock:
+                self.limit(*before)
+            elif self.sql("SELECT current_setting('lock_timeout')")[0][0] == "%dms" % try_ms:
+                # Else it has set its own.
+                self.limit(before[0])
             return result
 
         try:
@@ -1361,6 +1379,7 @@ def severity_of(rule, more, need, is_new):
   'locks.py': `"""Which tables a statement of PostgreSQL locks, and how strongly. Pure, but for \`resolved\`.
 
 What locks is written as [what, name, more]: ["table", name, mode], ["index", name, ""] (its table), and
+["only", name, mode] (without its partitions),
 ["constraint", table, name], ["column", table, name], ["others", table, ""] (tables on the other side of foreign keys),
 ["drop", table, ""] (those, and the table that it is a partition of).
 Reading and writing go on under weaker locks than these; what only takes such a lock is not listed.
@@ -1399,7 +1418,9 @@ others = (
     (reindex + "TABLE (?!CONCURRENTLY)" + name, closed),
 )
 # What begins, ends or leaves a transaction.
-control = r"(BEGIN|START|COMMIT|END|ABORT|ROLLBACK|SAVEPOINT|RELEASE|PREPARE)\\b"
+control = r"(BEGIN|START|COMMIT|END|ABORT|ROLLBACK|SAVEPOINT|RELEASE|PREPARE|SET (?:LOCAL |SESSION )?TRANSACTION)\\b"
+# What changes which tables names mean.
+renames = r"(?:SET|RESET) (?:LOCAL |SESSION )?(?:\\"?search_path\\"?|SCHEMA|ROLE|AUTHORIZATION|SESSION AUTHORIZATION|ALL)(?=\\W|\\Z)"
 # What works on the catalog alone, however many rows there are: statements, and actions of ALTER TABLE.
 quick = (
     r"(SET|RESET|COMMENT|GRANT|REVOKE|LOCK|TRUNCATE|DROP|ALTER (?!TABLE|DOMAIN)|"
@@ -1434,15 +1455,16 @@ def of_sql(sql):
 
 
 def of_statement(text):
-    found = find(r"ALTER TABLE " + exists + "(?:ONLY )?" + name, text)
+    found = find(r"ALTER TABLE " + exists + "(ONLY )?" + name, text)
     if found:
         for action in reader.split(text[found.end() :].strip(" *")):
-            for each in of_action(found.group(1), action):
-                yield each
+            for each in of_action(found.group(2), action):
+                is_only = found.group(1) and each[:2] == ["table", found.group(2)]
+                yield ["only"] + each[1:] if is_only else each
         return
-    found = find(r"CREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY)" + exists + "(?:" + part + " )??ON (?:ONLY )?" + name, text)
+    found = find(r"CREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY)" + exists + "(?:" + part + " )??ON (ONLY )?" + name, text)
     if found:
-        yield ["table", found.group(1), rows_only]
+        yield ["only" if found.group(1) else "table", found.group(2), rows_only]
         return
     found = begins("(?:DROP INDEX|" + reindex + "INDEX) (?!CONCURRENTLY)" + exists, text)
     if found:
@@ -1453,7 +1475,7 @@ def of_statement(text):
         for each in re.findall(r"\\bREFERENCES " + name, text, re.IGNORECASE):
             yield ["table", each, writes]
         for each in re.findall(r"\\bPARTITION OF " + name, text, re.IGNORECASE):
-            yield ["table", each, closed]
+            yield ["only", each, closed]
         return
     found = begins(r"(DROP TABLE|TRUNCATE(?: TABLE)?) " + exists + "(?:ONLY )?", text)
     if found:
@@ -1551,7 +1573,7 @@ def is_quick(text, fresh):
     if table or index:
         actions = reader.split(text[table.end() :].strip(" *")) if table else []
         return plain((table or index).group(1)) in fresh or bool(table) and all(is_quick_action(each) for each in actions)
-    return bool(begins(quick, text) or begins(control, text))
+    return bool(begins(quick, text) or begins(control, text)) and not begins(renames, text)
 
 
 def is_quick_action(action):
@@ -1562,7 +1584,8 @@ def is_quick_action(action):
 def leading(statements):
     """The statements that come before the first step of code, or after it where it is the first; joined.
 
-    They end with the first one that works on rows: what others wait for is not locked for as long as that takes.
+    They end with the first one that works on rows: what others wait for is not locked for as long as that takes. And
+    with one that changes which tables the next names mean.
     """
     found, fresh = [], set()
     for each in statements:
@@ -1601,8 +1624,8 @@ def resolved(rows_of, wanted):
             by_drop.update((oid, parent))
         if what == "index" and table:
             lock(table, closed)
-        elif oid and what == "table":
-            lock(oid, more)
+        elif oid and what in ("table", "only"):
+            lock(oid, more, what == "table")
         elif oid and what != "index":
             sides.append((what, oid, plain(more)))
     if sides:

@@ -29,6 +29,8 @@ busy = ("55P03", "40P01")
 canceled = "57014"
 # "... cannot run inside a transaction block"
 no_block = "25001"
+# What has no lock of its own before it: no other statement may be under the limit of a try.
+apart = re.compile(r"\b(VIEW|FOREIGN TABLE|DROP TABLE)\b", re.IGNORECASE)
 maintenance = "ShareUpdateExclusiveLock"
 conflicts = {
     "SHARE": ["RowExclusiveLock", maintenance, "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock"],
@@ -120,15 +122,26 @@ class Guard:
         text = "" if self.is_own else self.text_of(sql)
         if not locks.strong.search(text):
             return run()
+        statements = [each for each in reader.statements_of(text, False) if each]
+        if any(locks.begins(locks.control, each) for each in statements):
+            self.say(note="it begins, ends or sets a transaction itself, and locks as Django does: %s" % text[:60])
+            return run()
         every, wanted = locks.of_sql(text), locks.of_sql(locks.leading([text]))
-        if len(every) > len(wanted):
+        is_later = len(every) > len(wanted)
+        if is_later or every and len(statements) > 1 and apart.search(text):
             # What comes after a statement that works on rows is locked when that is done.
             parts = [] if params or many or not isinstance(sql, str) else locks.pieces(text)
-            if parts:
+            if len(parts) > 1:
+                if self.connection.in_atomic_block:
+                    return self.each(parts, execute, params, many, context)
                 with self.transaction():
-                    return [self(execute, each, params, many, context) for each in parts][-1]
-            self.say(note="what comes after the first statement that works on rows is locked as Django does: %s" % text[:60])
+                    return self.each(parts, execute, params, many, context)
+        if is_later:
+            self.say(note="what comes after the first statement that works on rows or on names is locked as Django does: %s" % text[:60])
         return self.strong(text, wanted, run)
+
+    def each(self, parts, execute, *rest):
+        return [self(execute, part, *rest) for part in parts][-1]
 
     def text_of(self, sql):
         try:
@@ -142,7 +155,6 @@ class Guard:
     def transaction(self):
         from django.db import transaction
 
-        # Inside of one it changes nothing.
         return transaction.atomic(using=self.connection.alias, savepoint=False)
 
     def strong(self, text, wanted, run):
@@ -161,15 +173,12 @@ class Guard:
                     self.say(note="the index %s could not be looked at: %s" % (index, one_line(error)))
         if not wanted:
             return run()
-        is_quick = all(locks.is_quick(each, set()) for each in reader.statements_of(text, False) if each)
+        statements = [each for each in reader.statements_of(text, False) if each]
         if is_open:
-            return self.locked(wanted, is_quick, run)
-        if any(locks.begins(locks.control, each) for each in reader.statements_of(text, False)):
-            self.say(note="it begins or ends a transaction itself, and locks as Django does: %s" % text[:60])
-            return run()
+            return self.locked(wanted, statements, run)
         try:
             with self.transaction():
-                return self.locked(wanted, is_quick, run)
+                return self.locked(wanted, statements, run)
         except DatabaseError as error:
             if code_of(error) != no_block:
                 raise
@@ -201,11 +210,12 @@ class Guard:
         finally:
             self.sql("RELEASE SAVEPOINT django_rollout")
 
-    def locked(self, wanted, is_quick, run):
+    def locked(self, wanted, statements, run):
         """Runs a statement with the locks that it needs, and those that the next ones need."""
         from django.db import DatabaseError
 
         planned, names = [], {each[1] for each in self.planned}
+        is_quick = all(locks.is_quick(each, set()) for each in statements)
         # A constraint's name may not have been known when the SQL was collected.
         if all(each in self.planned or is_quick and each[1] in names for each in wanted):
             planned, self.planned = self.planned, []
@@ -248,6 +258,10 @@ class Guard:
         rest = {oid: table for oid, table in missing.items() if oid in now and oid not in first}
         if not rest:
             return run()
+        if len(statements) > 1:
+            # The limit of a try would count for the others, too.
+            self.say(note="it is not certain where its statements end, and it locks as Django does: %s" % statements[0][:60])
+            return run()
         result = self.take(rest, run)
         self.hold(rest)
         return result
@@ -274,7 +288,7 @@ class Guard:
             # Who waits for the first one waits for the others, too; and lock_timeout counts again for each partition.
             left = "%dms" % max(10, (end - time.monotonic()) * 1000)
             self.limit(left, left)
-            self.sql("LOCK TABLE %s IN %s MODE" % (table["name"], mode or table["mode"]))
+            self.sql("LOCK TABLE %s%s IN %s MODE" % ("ONLY " if table["only"] else "", table["name"], mode or table["mode"]))
 
     def limit(self, *values):
         """For the transaction alone: of waiting for a lock, and of a statement."""
@@ -290,7 +304,11 @@ class Guard:
             if not is_lock:
                 self.limit("%dms" % try_ms)
             result = work()
-            self.limit(*before)
+            if is_lock:
+                self.limit(*before)
+            elif self.sql("SELECT current_setting('lock_timeout')")[0][0] == "%dms" % try_ms:
+                # Else it has set its own.
+                self.limit(before[0])
             return result
 
         try:

@@ -1,6 +1,7 @@
 """Which tables a statement of PostgreSQL locks, and how strongly. Pure, but for `resolved`.
 
 What locks is written as [what, name, more]: ["table", name, mode], ["index", name, ""] (its table), and
+["only", name, mode] (without its partitions),
 ["constraint", table, name], ["column", table, name], ["others", table, ""] (tables on the other side of foreign keys),
 ["drop", table, ""] (those, and the table that it is a partition of).
 Reading and writing go on under weaker locks than these; what only takes such a lock is not listed.
@@ -39,7 +40,9 @@ others = (
     (reindex + "TABLE (?!CONCURRENTLY)" + name, closed),
 )
 # What begins, ends or leaves a transaction.
-control = r"(BEGIN|START|COMMIT|END|ABORT|ROLLBACK|SAVEPOINT|RELEASE|PREPARE)\b"
+control = r"(BEGIN|START|COMMIT|END|ABORT|ROLLBACK|SAVEPOINT|RELEASE|PREPARE|SET (?:LOCAL |SESSION )?TRANSACTION)\b"
+# What changes which tables names mean.
+renames = r"(?:SET|RESET) (?:LOCAL |SESSION )?(?:\"?search_path\"?|SCHEMA|ROLE|AUTHORIZATION|SESSION AUTHORIZATION|ALL)(?=\W|\Z)"
 # What works on the catalog alone, however many rows there are: statements, and actions of ALTER TABLE.
 quick = (
     r"(SET|RESET|COMMENT|GRANT|REVOKE|LOCK|TRUNCATE|DROP|ALTER (?!TABLE|DOMAIN)|"
@@ -74,15 +77,16 @@ def of_sql(sql):
 
 
 def of_statement(text):
-    found = find(r"ALTER TABLE " + exists + "(?:ONLY )?" + name, text)
+    found = find(r"ALTER TABLE " + exists + "(ONLY )?" + name, text)
     if found:
         for action in reader.split(text[found.end() :].strip(" *")):
-            for each in of_action(found.group(1), action):
-                yield each
+            for each in of_action(found.group(2), action):
+                is_only = found.group(1) and each[:2] == ["table", found.group(2)]
+                yield ["only"] + each[1:] if is_only else each
         return
-    found = find(r"CREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY)" + exists + "(?:" + part + " )??ON (?:ONLY )?" + name, text)
+    found = find(r"CREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY)" + exists + "(?:" + part + " )??ON (ONLY )?" + name, text)
     if found:
-        yield ["table", found.group(1), rows_only]
+        yield ["only" if found.group(1) else "table", found.group(2), rows_only]
         return
     found = begins("(?:DROP INDEX|" + reindex + "INDEX) (?!CONCURRENTLY)" + exists, text)
     if found:
@@ -93,7 +97,7 @@ def of_statement(text):
         for each in re.findall(r"\bREFERENCES " + name, text, re.IGNORECASE):
             yield ["table", each, writes]
         for each in re.findall(r"\bPARTITION OF " + name, text, re.IGNORECASE):
-            yield ["table", each, closed]
+            yield ["only", each, closed]
         return
     found = begins(r"(DROP TABLE|TRUNCATE(?: TABLE)?) " + exists + "(?:ONLY )?", text)
     if found:
@@ -191,7 +195,7 @@ def is_quick(text, fresh):
     if table or index:
         actions = reader.split(text[table.end() :].strip(" *")) if table else []
         return plain((table or index).group(1)) in fresh or bool(table) and all(is_quick_action(each) for each in actions)
-    return bool(begins(quick, text) or begins(control, text))
+    return bool(begins(quick, text) or begins(control, text)) and not begins(renames, text)
 
 
 def is_quick_action(action):
@@ -202,7 +206,8 @@ def is_quick_action(action):
 def leading(statements):
     """The statements that come before the first step of code, or after it where it is the first; joined.
 
-    They end with the first one that works on rows: what others wait for is not locked for as long as that takes.
+    They end with the first one that works on rows: what others wait for is not locked for as long as that takes. And
+    with one that changes which tables the next names mean.
     """
     found, fresh = [], set()
     for each in statements:
@@ -241,8 +246,8 @@ def resolved(rows_of, wanted):
             by_drop.update((oid, parent))
         if what == "index" and table:
             lock(table, closed)
-        elif oid and what == "table":
-            lock(oid, more)
+        elif oid and what in ("table", "only"):
+            lock(oid, more, what == "table")
         elif oid and what != "index":
             sides.append((what, oid, plain(more)))
     if sides:
