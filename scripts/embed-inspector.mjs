@@ -16,13 +16,13 @@ const names = readdirSync(folder)
 const template = (text) => `\`${text.replace(/[\\`]|\$(?=\{)/g, '\\$&')}\``
 
 const text = `// Generated from src/django/rollout_inspector by scripts/embed-inspector.mjs: change those files, not this one.
+/** The rules by which migrations are judged, as rules.json has them. */
+export const rules = ${JSON.stringify(JSON.parse(read('rules.json')), undefined, 2)} as const
+
 export const inspectorLoader = ${template(read(loader))}
 
 export const inspectorFiles = {
-${names.map((name) => `  '${name}': ${template(read(name))},\n`).join('')}}
-
-/** The rules by which migrations are judged, as rules.json has them. */
-export const rules = ${JSON.stringify(JSON.parse(read('rules.json')), undefined, 2)} as const
+${names.map((name) => `  '${name}': ${name === 'rules.json' ? 'JSON.stringify(rules)' : template(read(name))},\n`).join('')}}
 `
 
 if (!process.argv.includes('--check')) {

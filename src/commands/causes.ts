@@ -70,6 +70,12 @@ export function lostCause({ reason }: AbortSignal): Cause | undefined {
   return reason instanceof LeaseLost ? causeOfLoss(reason) : undefined
 }
 
+/** Returns what to throw in the place of an error: a lost lock is why. */
+export function orLost(error: unknown, lost: AbortSignal): unknown {
+  const cause = lostCause(lost)
+  return cause ? new Failure(cause) : error
+}
+
 function causeOfLoss(reason: LeaseLost): Cause {
   const { sentence, first } = describeLoss(reason)
   return {

@@ -1,6 +1,6 @@
 /** Applies the migrations of an image in the registry, by the same Job as in a release. Rolls out nothing. */
 import { findSource } from '../docker/source.js'
-import { fail, Failure } from '../failure/failure.js'
+import { fail } from '../failure/failure.js'
 import { poolerWarnings } from '../report/lock-sentences.js'
 import { unsafeCause, verdictWarnings } from '../report/migration-sentences.js'
 import type { Report } from '../report/report.js'
@@ -15,7 +15,7 @@ import type { Image } from '../docker/image.js'
 import { checkedNow } from '../stages/snapshot.js'
 import { saveSchemaChange } from '../state/history-store.js'
 import { messageOf } from '../platform/error-message.js'
-import { lostCause, sentenceOf } from './causes.js'
+import { orLost, sentenceOf } from './causes.js'
 import { contextOf, reported, type Run, type Start } from './run.js'
 import type { Outcome } from './run-state.js'
 import { lockAndRecover } from './lock.js'
@@ -63,8 +63,7 @@ async function toImage(run: Run): Promise<Outcome> {
     const hasRun = await migrateTo(run, locked, now, image)
     return { result: hasRun ? 'done' : 'unchanged' }
   } catch (error) {
-    const cause = lostCause(lost)
-    throw cause ? new Failure(cause) : error
+    throw orLost(error, lost)
   } finally {
     await keepSchemaChange(run, locked)
   }
@@ -84,10 +83,9 @@ async function keepSchemaChange(
 }
 
 /** Returns the command if the history may have it: no value of a variable, which may be secret. */
-function shared(command: string): { readonly migrate?: string } {
-  return /^(cd [\w./-]+ && )?[\w./ =-]+$/.test(command) && !/(^| )\w+=/.test(command)
-    ? { migrate: command }
-    : {}
+function shared(command: string): string | undefined {
+  const isPlain = /^(cd [\w./-]+ && )?[\w./ =-]+$/.test(command) && !/(^| )\w+=/.test(command)
+  return isPlain ? command : undefined
 }
 
 /** Plans and migrates. Returns whether the command was run; the applied migrations are in the run's state. */
@@ -118,7 +116,7 @@ export async function migrateTo(
       return plan
     })
     state.needs = migration.needs()
-    Object.assign(state, shared(settings['migrate-command']))
+    state.migrate = shared(settings['migrate-command'])
     state.databases = Object.fromEntries(
       plan.databases.map(({ database, identity }) => [database, identity]),
     )

@@ -63,7 +63,7 @@ export class RunState {
   /** A rollback: how the version that it restores fits the schema, where the history does not know. */
   fit?: Fit
   /** The command that migrates, where the history may have it. */
-  migrate?: string
+  migrate?: string | undefined
   /** The identities of the databases that the version uses, by alias, where a plan has reported them. */
   databases?: Databases
   /** Objects that are not as the result says. */

@@ -2,7 +2,6 @@
  * All or nothing: lock, snapshot, record, the writes, and then either the end of the record or the undo. The order
  * of the steps makes this hold wherever the run is cut off (docs/protocol.md).
  */
-import { Failure } from '../failure/failure.js'
 import { messageOf } from '../platform/error-message.js'
 import type { OpenContext, StageContext } from '../stages/context.js'
 import { checkHistory } from '../stages/name-conflicts.js'
@@ -18,7 +17,7 @@ import {
   type OpenRelease,
   type ReleaseInput,
 } from './open-release.js'
-import { causeOf, lostCause, sentenceOf } from './causes.js'
+import { causeOf, lostCause, orLost, sentenceOf } from './causes.js'
 import { giveUp } from './give-up.js'
 import { lockAndRecover } from './lock.js'
 import type { Run } from './run.js'
@@ -59,8 +58,7 @@ export async function transaction(
   const context = unlocked.with({ cluster })
   const writing = context.with({ signal: AbortSignal.any([signal, lost]) })
   await work.prove?.(writing).catch((error: unknown) => {
-    const cause = lostCause(lost)
-    throw cause ? new Failure(cause) : error
+    throw orLost(error, lost)
   })
   const start = releaseStartOf(run, context, work)
   const { prepared, record } = await reporter.stage('snapshot', async (log) => {

@@ -1,4 +1,233 @@
 // Generated from src/django/rollout_inspector by scripts/embed-inspector.mjs: change those files, not this one.
+/** The rules by which migrations are judged, as rules.json has them. */
+export const rules = {
+  "table-gone": {
+    "severity": "breaks",
+    "undo": "unsafe",
+    "running": [
+      "the table {table} is gone",
+      "uses it",
+      "every query of {model} fails"
+    ],
+    "new": [
+      "no migration creates the table {table}",
+      "uses it",
+      "every query of {model} fails"
+    ],
+    "fix": "Remove or rename the model in Django's state only, and drop the table in the next release"
+  },
+  "column-gone": {
+    "severity": "breaks",
+    "undo": "unsafe",
+    "running": [
+      "the column {object} is gone",
+      "uses it",
+      "every query of {model} fails"
+    ],
+    "new": [
+      "no migration creates the column {object}",
+      "uses it",
+      "every query of {model} fails"
+    ],
+    "fix": "Remove the field from Django's state only, and drop the column in the next release"
+  },
+  "insert-refused": {
+    "severity": "breaks",
+    "undo": "unsafe",
+    "running": [
+      "the column {object} is NOT NULL without a database default",
+      "does not set it",
+      "every INSERT into {table} fails"
+    ],
+    "new": [
+      "the column {object} stays NOT NULL without a database default",
+      "does not set it",
+      "every INSERT into {table} fails"
+    ],
+    "fix": "Give the column a database default, or allow NULL"
+  },
+  "default-gone": {
+    "severity": "breaks",
+    "undo": "unsafe",
+    "running": [
+      "the database default of {object} is gone",
+      "relies on it",
+      "every INSERT into {table} fails"
+    ],
+    "new": [
+      "the column {object} has no database default",
+      "relies on it",
+      "every INSERT into {table} fails"
+    ],
+    "fix": "Remove the database default in the next release"
+  },
+  "generated": {
+    "severity": "breaks",
+    "undo": "unsafe",
+    "running": [
+      "the database computes the column {object} now",
+      "sets it",
+      "every INSERT into {table} fails"
+    ],
+    "new": [
+      "the database computes the column {object}",
+      "sets it",
+      "every INSERT into {table} fails"
+    ],
+    "fix": "Add the generated column with another name, and remove the old one in the next release"
+  },
+  "delete-refused": {
+    "severity": "may",
+    "undo": "safe",
+    "running": [
+      "the foreign key {object} to {parent} is new",
+      "does not know it",
+      "it may fail to delete rows of {parent}"
+    ],
+    "new": [
+      "the foreign key {object} to {parent} stays in the database",
+      "does not know it",
+      "it fails to delete rows of {parent} that are referenced"
+    ],
+    "fix": "Remove the constraint before the field"
+  },
+  "null-refused": {
+    "severity": "may",
+    "undo": "unknown",
+    "running": [
+      "the column {object} becomes NOT NULL",
+      "allows NULL in it",
+      "each write of NULL fails"
+    ],
+    "new": [
+      "the column {object} is NOT NULL",
+      "allows NULL in it",
+      "each write of NULL fails"
+    ],
+    "fix": "Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"
+  },
+  "narrowed": {
+    "severity": "may",
+    "undo": "unknown",
+    "running": [
+      "the column {object} becomes smaller: {to} instead of {from}",
+      "may write larger values",
+      "such a write fails"
+    ],
+    "new": [
+      "the column {object} is smaller: {to} instead of {from}",
+      "may write larger values",
+      "such a write fails"
+    ],
+    "fix": "Release the code that writes shorter values first, and shorten the column in the next release"
+  },
+  "retyped": {
+    "severity": "may",
+    "undo": "unsafe",
+    "running": [
+      "the column {object} changes its type: {to} instead of {from}",
+      "uses the old type",
+      "its queries may fail"
+    ],
+    "new": [
+      "the column {object} has another type: {to} instead of {from}",
+      "uses its own type",
+      "its queries may fail"
+    ],
+    "fix": "Add a second column, write both, and remove the old one in a later release"
+  },
+  "unique": {
+    "severity": "may",
+    "undo": "safe",
+    "running": [
+      "{object} becomes unique",
+      "may write equal values",
+      "the second write fails"
+    ],
+    "new": [
+      "{object} is unique",
+      "may write equal values",
+      "the second write fails"
+    ],
+    "fix": "Release the code that never writes equal values first, and add the constraint in the next release"
+  },
+  "check": {
+    "severity": "may",
+    "undo": "safe",
+    "running": [
+      "{table} gets the check {column}",
+      "may write rows that violate it",
+      "such a write fails"
+    ],
+    "new": [
+      "{table} has the check {column}",
+      "may write rows that violate it",
+      "such a write fails"
+    ],
+    "fix": "Release the code that keeps to it first, and add the constraint in the next release"
+  },
+  "fk-added": {
+    "severity": "may",
+    "undo": "safe",
+    "running": [
+      "{object} becomes a foreign key to {parent}",
+      "may write other values",
+      "such a write fails"
+    ],
+    "new": [
+      "{object} is a foreign key to {parent}",
+      "may write other values",
+      "such a write fails"
+    ],
+    "fix": "Release the code that keeps to it first, and add the constraint in the next release"
+  },
+  "view": {
+    "severity": "unknown",
+    "undo": "unknown",
+    "running": [
+      "{table} becomes a view",
+      "uses it as a table",
+      "whether its queries and writes work is known after the migration"
+    ],
+    "new": [
+      "{table} becomes a view",
+      "uses it as a table",
+      "whether its queries and writes work is known after the migration"
+    ],
+    "fix": "Check that the view has all columns and accepts writes"
+  },
+  "unread": {
+    "severity": "unknown",
+    "undo": "unknown",
+    "running": [
+      "a step cannot be read before it runs: {detail}",
+      "may depend on what it changes",
+      "the schema is compared after the migration"
+    ],
+    "new": [
+      "a step cannot be read before it runs: {detail}",
+      "may depend on what it changes",
+      "the schema is compared after the migration"
+    ],
+    "fix": "Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"
+  },
+  "unjudged": {
+    "severity": "breaks",
+    "undo": "unknown",
+    "running": [
+      "the migrations cannot be compared with the running version: {detail}",
+      "may depend on what they change",
+      "whether it breaks is not known"
+    ],
+    "new": [
+      "the schema cannot be compared: {detail}",
+      "may depend on it",
+      "whether it breaks is not known"
+    ],
+    "fix": "Check the migrations, and set \"unsafe-migrations: warn\" for this release"
+  }
+} as const
+
 export const inspectorLoader = `"""Reports to django-rollout which migrations this image brings, judges them, and runs the migrate command.
 
 Its files are those of src/django/rollout_inspector of django-rollout, packed. All of it is inside of one function,
@@ -1385,10 +1614,12 @@ What locks is written as [what, name, more]: ["table", name, mode], ["index", na
 Reading and writing go on under weaker locks than these; what only takes such a lock is not listed.
 """
 import re
+from functools import partial
 
 from rollout_inspector import reader
 
 closed, writes, rows_only = "ACCESS EXCLUSIVE", "SHARE ROW EXCLUSIVE", "SHARE"
+plain = partial(reader.plain, vendor="postgresql")
 # The strongest last.
 modes = (rows_only, writes, closed)
 
@@ -1555,12 +1786,6 @@ def concurrent_of(sql):
     pattern = r"CREATE (?:UNIQUE )?INDEX CONCURRENTLY " + exists + "(" + part + ") ON (?:ONLY )?" + name
     found = [find(pattern, each) for each in reader.statements_of(sql, False)]
     return [(plain(each.group(1)), each.group(2)) for each in found if each]
-
-
-def plain(identifier):
-    """A name as the catalog has it."""
-    quoted = identifier.startswith('"')
-    return identifier[1:-1].replace('""', '"') if quoted else identifier.lower()
 
 
 def is_quick(text, fresh):
@@ -2516,206 +2741,7 @@ def described(text):
         "parent": parent.group(1) if parent else None,
     }
 `,
-  'rules.json': `{
-  "table-gone": {
-    "severity": "breaks",
-    "undo": "unsafe",
-    "running": ["the table {table} is gone", "uses it", "every query of {model} fails"],
-    "new": ["no migration creates the table {table}", "uses it", "every query of {model} fails"],
-    "fix": "Remove or rename the model in Django's state only, and drop the table in the next release"
-  },
-  "column-gone": {
-    "severity": "breaks",
-    "undo": "unsafe",
-    "running": ["the column {object} is gone", "uses it", "every query of {model} fails"],
-    "new": ["no migration creates the column {object}", "uses it", "every query of {model} fails"],
-    "fix": "Remove the field from Django's state only, and drop the column in the next release"
-  },
-  "insert-refused": {
-    "severity": "breaks",
-    "undo": "unsafe",
-    "running": [
-      "the column {object} is NOT NULL without a database default",
-      "does not set it",
-      "every INSERT into {table} fails"
-    ],
-    "new": [
-      "the column {object} stays NOT NULL without a database default",
-      "does not set it",
-      "every INSERT into {table} fails"
-    ],
-    "fix": "Give the column a database default, or allow NULL"
-  },
-  "default-gone": {
-    "severity": "breaks",
-    "undo": "unsafe",
-    "running": [
-      "the database default of {object} is gone",
-      "relies on it",
-      "every INSERT into {table} fails"
-    ],
-    "new": [
-      "the column {object} has no database default",
-      "relies on it",
-      "every INSERT into {table} fails"
-    ],
-    "fix": "Remove the database default in the next release"
-  },
-  "generated": {
-    "severity": "breaks",
-    "undo": "unsafe",
-    "running": [
-      "the database computes the column {object} now",
-      "sets it",
-      "every INSERT into {table} fails"
-    ],
-    "new": [
-      "the database computes the column {object}",
-      "sets it",
-      "every INSERT into {table} fails"
-    ],
-    "fix": "Add the generated column with another name, and remove the old one in the next release"
-  },
-  "delete-refused": {
-    "severity": "may",
-    "undo": "safe",
-    "running": [
-      "the foreign key {object} to {parent} is new",
-      "does not know it",
-      "it may fail to delete rows of {parent}"
-    ],
-    "new": [
-      "the foreign key {object} to {parent} stays in the database",
-      "does not know it",
-      "it fails to delete rows of {parent} that are referenced"
-    ],
-    "fix": "Remove the constraint before the field"
-  },
-  "null-refused": {
-    "severity": "may",
-    "undo": "unknown",
-    "running": [
-      "the column {object} becomes NOT NULL",
-      "allows NULL in it",
-      "each write of NULL fails"
-    ],
-    "new": ["the column {object} is NOT NULL", "allows NULL in it", "each write of NULL fails"],
-    "fix": "Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"
-  },
-  "narrowed": {
-    "severity": "may",
-    "undo": "unknown",
-    "running": [
-      "the column {object} becomes smaller: {to} instead of {from}",
-      "may write larger values",
-      "such a write fails"
-    ],
-    "new": [
-      "the column {object} is smaller: {to} instead of {from}",
-      "may write larger values",
-      "such a write fails"
-    ],
-    "fix": "Release the code that writes shorter values first, and shorten the column in the next release"
-  },
-  "retyped": {
-    "severity": "may",
-    "undo": "unsafe",
-    "running": [
-      "the column {object} changes its type: {to} instead of {from}",
-      "uses the old type",
-      "its queries may fail"
-    ],
-    "new": [
-      "the column {object} has another type: {to} instead of {from}",
-      "uses its own type",
-      "its queries may fail"
-    ],
-    "fix": "Add a second column, write both, and remove the old one in a later release"
-  },
-  "unique": {
-    "severity": "may",
-    "undo": "safe",
-    "running": ["{object} becomes unique", "may write equal values", "the second write fails"],
-    "new": ["{object} is unique", "may write equal values", "the second write fails"],
-    "fix": "Release the code that never writes equal values first, and add the constraint in the next release"
-  },
-  "check": {
-    "severity": "may",
-    "undo": "safe",
-    "running": [
-      "{table} gets the check {column}",
-      "may write rows that violate it",
-      "such a write fails"
-    ],
-    "new": [
-      "{table} has the check {column}",
-      "may write rows that violate it",
-      "such a write fails"
-    ],
-    "fix": "Release the code that keeps to it first, and add the constraint in the next release"
-  },
-  "fk-added": {
-    "severity": "may",
-    "undo": "safe",
-    "running": [
-      "{object} becomes a foreign key to {parent}",
-      "may write other values",
-      "such a write fails"
-    ],
-    "new": [
-      "{object} is a foreign key to {parent}",
-      "may write other values",
-      "such a write fails"
-    ],
-    "fix": "Release the code that keeps to it first, and add the constraint in the next release"
-  },
-  "view": {
-    "severity": "unknown",
-    "undo": "unknown",
-    "running": [
-      "{table} becomes a view",
-      "uses it as a table",
-      "whether its queries and writes work is known after the migration"
-    ],
-    "new": [
-      "{table} becomes a view",
-      "uses it as a table",
-      "whether its queries and writes work is known after the migration"
-    ],
-    "fix": "Check that the view has all columns and accepts writes"
-  },
-  "unread": {
-    "severity": "unknown",
-    "undo": "unknown",
-    "running": [
-      "a step cannot be read before it runs: {detail}",
-      "may depend on what it changes",
-      "the schema is compared after the migration"
-    ],
-    "new": [
-      "a step cannot be read before it runs: {detail}",
-      "may depend on what it changes",
-      "the schema is compared after the migration"
-    ],
-    "fix": "Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"
-  },
-  "unjudged": {
-    "severity": "breaks",
-    "undo": "unknown",
-    "running": [
-      "the migrations cannot be compared with the running version: {detail}",
-      "may depend on what they change",
-      "whether it breaks is not known"
-    ],
-    "new": [
-      "the schema cannot be compared: {detail}",
-      "may depend on it",
-      "whether it breaks is not known"
-    ],
-    "fix": "Check the migrations, and set \\"unsafe-migrations: warn\\" for this release"
-  }
-}
-`,
+  'rules.json': JSON.stringify(rules),
   'run.py': `"""Refuses, or runs the migration."""
 import atexit
 import io
@@ -3911,232 +3937,3 @@ def answer_to(question):
     return None, late or (words[-1] if words else "it printed nothing")
 `,
 }
-
-/** The rules by which migrations are judged, as rules.json has them. */
-export const rules = {
-  "table-gone": {
-    "severity": "breaks",
-    "undo": "unsafe",
-    "running": [
-      "the table {table} is gone",
-      "uses it",
-      "every query of {model} fails"
-    ],
-    "new": [
-      "no migration creates the table {table}",
-      "uses it",
-      "every query of {model} fails"
-    ],
-    "fix": "Remove or rename the model in Django's state only, and drop the table in the next release"
-  },
-  "column-gone": {
-    "severity": "breaks",
-    "undo": "unsafe",
-    "running": [
-      "the column {object} is gone",
-      "uses it",
-      "every query of {model} fails"
-    ],
-    "new": [
-      "no migration creates the column {object}",
-      "uses it",
-      "every query of {model} fails"
-    ],
-    "fix": "Remove the field from Django's state only, and drop the column in the next release"
-  },
-  "insert-refused": {
-    "severity": "breaks",
-    "undo": "unsafe",
-    "running": [
-      "the column {object} is NOT NULL without a database default",
-      "does not set it",
-      "every INSERT into {table} fails"
-    ],
-    "new": [
-      "the column {object} stays NOT NULL without a database default",
-      "does not set it",
-      "every INSERT into {table} fails"
-    ],
-    "fix": "Give the column a database default, or allow NULL"
-  },
-  "default-gone": {
-    "severity": "breaks",
-    "undo": "unsafe",
-    "running": [
-      "the database default of {object} is gone",
-      "relies on it",
-      "every INSERT into {table} fails"
-    ],
-    "new": [
-      "the column {object} has no database default",
-      "relies on it",
-      "every INSERT into {table} fails"
-    ],
-    "fix": "Remove the database default in the next release"
-  },
-  "generated": {
-    "severity": "breaks",
-    "undo": "unsafe",
-    "running": [
-      "the database computes the column {object} now",
-      "sets it",
-      "every INSERT into {table} fails"
-    ],
-    "new": [
-      "the database computes the column {object}",
-      "sets it",
-      "every INSERT into {table} fails"
-    ],
-    "fix": "Add the generated column with another name, and remove the old one in the next release"
-  },
-  "delete-refused": {
-    "severity": "may",
-    "undo": "safe",
-    "running": [
-      "the foreign key {object} to {parent} is new",
-      "does not know it",
-      "it may fail to delete rows of {parent}"
-    ],
-    "new": [
-      "the foreign key {object} to {parent} stays in the database",
-      "does not know it",
-      "it fails to delete rows of {parent} that are referenced"
-    ],
-    "fix": "Remove the constraint before the field"
-  },
-  "null-refused": {
-    "severity": "may",
-    "undo": "unknown",
-    "running": [
-      "the column {object} becomes NOT NULL",
-      "allows NULL in it",
-      "each write of NULL fails"
-    ],
-    "new": [
-      "the column {object} is NOT NULL",
-      "allows NULL in it",
-      "each write of NULL fails"
-    ],
-    "fix": "Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"
-  },
-  "narrowed": {
-    "severity": "may",
-    "undo": "unknown",
-    "running": [
-      "the column {object} becomes smaller: {to} instead of {from}",
-      "may write larger values",
-      "such a write fails"
-    ],
-    "new": [
-      "the column {object} is smaller: {to} instead of {from}",
-      "may write larger values",
-      "such a write fails"
-    ],
-    "fix": "Release the code that writes shorter values first, and shorten the column in the next release"
-  },
-  "retyped": {
-    "severity": "may",
-    "undo": "unsafe",
-    "running": [
-      "the column {object} changes its type: {to} instead of {from}",
-      "uses the old type",
-      "its queries may fail"
-    ],
-    "new": [
-      "the column {object} has another type: {to} instead of {from}",
-      "uses its own type",
-      "its queries may fail"
-    ],
-    "fix": "Add a second column, write both, and remove the old one in a later release"
-  },
-  "unique": {
-    "severity": "may",
-    "undo": "safe",
-    "running": [
-      "{object} becomes unique",
-      "may write equal values",
-      "the second write fails"
-    ],
-    "new": [
-      "{object} is unique",
-      "may write equal values",
-      "the second write fails"
-    ],
-    "fix": "Release the code that never writes equal values first, and add the constraint in the next release"
-  },
-  "check": {
-    "severity": "may",
-    "undo": "safe",
-    "running": [
-      "{table} gets the check {column}",
-      "may write rows that violate it",
-      "such a write fails"
-    ],
-    "new": [
-      "{table} has the check {column}",
-      "may write rows that violate it",
-      "such a write fails"
-    ],
-    "fix": "Release the code that keeps to it first, and add the constraint in the next release"
-  },
-  "fk-added": {
-    "severity": "may",
-    "undo": "safe",
-    "running": [
-      "{object} becomes a foreign key to {parent}",
-      "may write other values",
-      "such a write fails"
-    ],
-    "new": [
-      "{object} is a foreign key to {parent}",
-      "may write other values",
-      "such a write fails"
-    ],
-    "fix": "Release the code that keeps to it first, and add the constraint in the next release"
-  },
-  "view": {
-    "severity": "unknown",
-    "undo": "unknown",
-    "running": [
-      "{table} becomes a view",
-      "uses it as a table",
-      "whether its queries and writes work is known after the migration"
-    ],
-    "new": [
-      "{table} becomes a view",
-      "uses it as a table",
-      "whether its queries and writes work is known after the migration"
-    ],
-    "fix": "Check that the view has all columns and accepts writes"
-  },
-  "unread": {
-    "severity": "unknown",
-    "undo": "unknown",
-    "running": [
-      "a step cannot be read before it runs: {detail}",
-      "may depend on what it changes",
-      "the schema is compared after the migration"
-    ],
-    "new": [
-      "a step cannot be read before it runs: {detail}",
-      "may depend on what it changes",
-      "the schema is compared after the migration"
-    ],
-    "fix": "Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"
-  },
-  "unjudged": {
-    "severity": "breaks",
-    "undo": "unknown",
-    "running": [
-      "the migrations cannot be compared with the running version: {detail}",
-      "may depend on what they change",
-      "whether it breaks is not known"
-    ],
-    "new": [
-      "the schema cannot be compared: {detail}",
-      "may depend on it",
-      "whether it breaks is not known"
-    ],
-    "fix": "Check the migrations, and set \"unsafe-migrations: warn\" for this release"
-  }
-} as const

@@ -3,6 +3,7 @@ import type { Pod } from 'kubernetes-types/core/v1'
 import type { ObjectMeta } from 'kubernetes-types/meta/v1'
 import { isOfRepository, parseImage } from '../kubernetes/image.js'
 import { imagesOf } from './objects.js'
+import { ownerOf } from './owner.js'
 import type { ClusterState } from './types.js'
 
 export interface VersionInUse {
@@ -45,9 +46,9 @@ export function versionsInUse(
 function usesOfPod(clusterState: ClusterState, pod: Pod, repository: string): readonly Use[] {
   const { status, spec } = pod
   const statuses = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]
-  const owner = ownerOf(clusterState, pod)
+  const owner = ownerOf(clusterState, pod.metadata, ['ReplicaSet', 'Job']).id
   const endsAt = pod.metadata?.deletionTimestamp
-  const how =
+  const user =
     endsAt === undefined
       ? { name: owner }
       : { name: `${ending}${owner}`, goneAt: new Date(endsAt).getTime() }
@@ -56,7 +57,7 @@ function usesOfPod(clusterState: ClusterState, pod: Pod, repository: string): re
     const { imageID = '' } = statuses.find((one) => one.name === container) ?? {}
     const pulled = parseImage(imageID.replace('docker-pullable://', '')).digest
     const { digest, tag = 'latest' } = parseImage(image)
-    return [{ ...how, tag, digest: digest ?? pulled }]
+    return [{ ...user, tag, digest: digest ?? pulled }]
   })
 }
 
@@ -68,23 +69,12 @@ interface Template {
   readonly isIdle?: true
 }
 
-function usesOfTemplate({ images, ...how }: Template, repository: string): readonly Use[] {
+function usesOfTemplate({ images, ...user }: Template, repository: string): readonly Use[] {
   return images.flatMap((image) => {
     if (image === undefined || !isOfRepository(image, repository)) return []
     const { digest, tag = 'latest' } = parseImage(image)
-    return [{ ...how, tag, digest }]
+    return [{ ...user, tag, digest }]
   })
-}
-
-/** Returns the object that people know a pod by: its Deployment, its CronJob, or the pod itself. */
-function ownerOf({ replicasets, jobs }: ClusterState, { metadata }: Pod): string {
-  const controllerOf = (owners: typeof metadata) =>
-    owners?.ownerReferences?.find(({ controller }) => controller === true)
-  const first = controllerOf(metadata)
-  if (!first) return `pod/${metadata?.name ?? ''}`
-  const between = { ReplicaSet: replicasets, Job: jobs }[first.kind]?.get(first.name)
-  const { kind, name } = controllerOf(between?.metadata) ?? first
-  return `${kind.toLowerCase()}/${name}`
 }
 
 function templatesOf({

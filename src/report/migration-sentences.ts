@@ -10,7 +10,7 @@ import type {
 } from '../django/verdict.js'
 import type { Annotation, Cause } from '../failure/failure.js'
 import { shortTag } from '../kubernetes/image.js'
-import type { KeptMisfit } from '../state/fit.js'
+import { breaking, type KeptMisfit } from '../state/fit.js'
 import { wentLive, type Entry } from '../state/history.js'
 import type { MigrationPlan, PlannedMigration } from './report.js'
 import { plural } from './sentences.js'
@@ -84,7 +84,7 @@ export function fitWords(entry: Entry): string {
   if (!wentLive(entry)) return ''
   if (!entry.fit) return 'not known'
   const { misfits } = entry.fit
-  const breaks = misfits.filter(({ severity }) => severity === 'breaks')
+  const breaks = breaking(misfits)
   const [first] = breaks
   if (!first) {
     const may = misfits.filter(({ severity }) => severity === 'may').length
@@ -138,7 +138,7 @@ export function verdictLines(judged: Judged): readonly string[] {
     }),
     ...(more > 0 ? [`and ${more} more`] : []),
     ...judged.comments.map(commentSentence),
-    ...(policy !== 'block' && breaking(judged).length > 0
+    ...(policy !== 'block' && blocking(judged).length > 0
       ? [`they are still applied (unsafe-migrations: ${policy})`]
       : []),
   ]
@@ -176,13 +176,13 @@ function commentSentence({ file, line, message }: Judged['comments'][number]): s
   return `the comment in ${file}:${line} accepts nothing: ${message}`
 }
 
-export function breaking({ findings }: Judged): readonly MigrationFinding[] {
+export function blocking({ findings }: Judged): readonly MigrationFinding[] {
   return findings.filter(({ severity, allowed }) => severity === 'breaks' && !allowed)
 }
 
 /** Returns why the pod did not migrate. `repoFile` finds a file of the image in the repository. */
 export function unsafeCause(judged: Judged, repoFile: (file: string) => string | undefined): Cause {
-  const all = breaking(judged)
+  const all = blocking(judged)
   const [first] = all
   if (!first) throw new Error('a blocked plan has a finding')
   const others = all.length > 1 ? ` (and ${plural(all.length - 1, 'more finding')})` : ''

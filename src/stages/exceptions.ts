@@ -18,10 +18,10 @@ import {
 } from '../kubernetes/objects.js'
 import { idOf } from '../kubernetes/workload.js'
 import type { Exception } from '../report/report.js'
+import { ownerOf, type Owner } from '../judge/owner.js'
 import { liveOf, otherTemplatePods, podsOf, type Live } from '../judge/objects.js'
 import type { Restored } from '../undo/restore.js'
 import type { ClusterState } from '../judge/types.js'
-import { oneLine } from '../judge/words.js'
 import type { Image } from '../docker/image.js'
 import type { OpenContext } from './context.js'
 import type { PreflightResult } from './preflight.js'
@@ -395,25 +395,6 @@ function jobsOf(
 
 function cronOf({ metadata }: Job): string | undefined {
   return metadata?.ownerReferences?.find(({ kind }) => kind === 'CronJob')?.name
-}
-
-interface Owner {
-  readonly kind: string
-  readonly apiVersion: string
-  /** `rollout/web` */
-  readonly id: string
-}
-
-/** Returns what finally recreates a pod: for a ReplicaSet, its Deployment. */
-function ownerOf(clusterState: ClusterState, metadata: ObjectMeta = {}): Owner {
-  const owner = metadata.ownerReferences?.find(({ controller }) => controller)
-  if (!owner) return { kind: 'Pod', apiVersion: 'v1', id: `pod/${metadata.name ?? ''}` }
-  const { kind, apiVersion, name } = owner
-  const above = kind === 'ReplicaSet' ? clusterState.replicasets.get(name)?.metadata : undefined
-  return above?.ownerReferences?.some(({ controller }) => controller)
-    ? ownerOf(clusterState, above)
-    : // The name of an owner is never validated.
-      { kind, apiVersion: oneLine(apiVersion), id: oneLine(`${kind.toLowerCase()}/${name}`) }
 }
 
 function groupsOf(

@@ -7,10 +7,12 @@ What locks is written as [what, name, more]: ["table", name, mode], ["index", na
 Reading and writing go on under weaker locks than these; what only takes such a lock is not listed.
 """
 import re
+from functools import partial
 
 from rollout_inspector import reader
 
 closed, writes, rows_only = "ACCESS EXCLUSIVE", "SHARE ROW EXCLUSIVE", "SHARE"
+plain = partial(reader.plain, vendor="postgresql")
 # The strongest last.
 modes = (rows_only, writes, closed)
 
@@ -177,12 +179,6 @@ def concurrent_of(sql):
     pattern = r"CREATE (?:UNIQUE )?INDEX CONCURRENTLY " + exists + "(" + part + ") ON (?:ONLY )?" + name
     found = [find(pattern, each) for each in reader.statements_of(sql, False)]
     return [(plain(each.group(1)), each.group(2)) for each in found if each]
-
-
-def plain(identifier):
-    """A name as the catalog has it."""
-    quoted = identifier.startswith('"')
-    return identifier[1:-1].replace('""', '"') if quoted else identifier.lower()
 
 
 def is_quick(text, fresh):

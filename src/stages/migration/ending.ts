@@ -1,7 +1,7 @@
 /** Pods that are ending while a release follows another one quickly: the migrations may break only their version. */
 import { versionsInUse } from '../../judge/versions-in-use.js'
 import type { Judged } from '../../django/verdict.js'
-import { breaking } from '../../report/migration-sentences.js'
+import { blocking } from '../../report/migration-sentences.js'
 import type { NamespaceWatch } from '../../rollout/namespace-watch.js'
 import { reconcileUntil } from '../../rollout/reconcile.js'
 import type { StageLog } from '../../platform/stage-log.js'
@@ -21,7 +21,7 @@ export async function endOfBroken(
   judged: Judged,
   log: StageLog,
 ): Promise<boolean> {
-  const stops = breaking(judged)
+  const stops = blocking(judged)
   if (stops.some(({ direction }) => direction === 'new')) return false
   const broken = new Set(
     stops.flatMap(({ versions: of }) => of.map((at) => judged.versions[at]?.tag)),
