@@ -6,6 +6,14 @@ import { rules } from '../../src/django/inspector.generated.js'
 import { inspectorSource } from '../../src/django/inspector-source.js'
 import type { MigrationFinding, Rule, Verified } from '../../src/django/verdict.js'
 import { must, root, run, stack } from '../e2e/stack.js'
+import {
+  plainMigrations,
+  plainModels,
+  seenBack,
+  type BackCase,
+  type PlayedBack,
+  type SeenBack,
+} from './back.js'
 import { initial, type Case } from './cases.js'
 
 /** What a version of Django needs to run on the Python of the images. */
@@ -16,7 +24,7 @@ const packages: Readonly<Record<string, string>> = {
 
 const dockerfile = (django: string) => `FROM python:3.13-slim
 RUN python3 -m venv /venv && /venv/bin/pip install --no-cache-dir Django~=${django}.0 ${packages[django] ?? 'psycopg[binary]'}
-COPY play.py locking.py inspector.txt /lab/
+COPY play.py locking.py reversing.py inspector.txt /lab/
 CMD ["sleep", "infinity"]
 `
 
@@ -123,7 +131,7 @@ export class Lab {
     try {
       await docker('network', 'create', name)
       await lab.startPostgres()
-      for (const file of ['play.py', 'locking.py'])
+      for (const file of ['play.py', 'locking.py', 'reversing.py'])
         await copyFile(join(root, '__tests__/migrations', file), join(lab.folder, file))
       await writeFile(join(lab.folder, 'inspector.txt'), inspectorSource())
       for (const django of djangos) await lab.startDjango(django)
@@ -161,6 +169,20 @@ export class Lab {
     const python = ['/venv/bin/python', '/lab/locking.py', `/tmp/${database}`, '/lab/inspector.txt']
     const args = ['exec', '--interactive', this.nameOf(django), ...python]
     return JSON.parse(await must('docker', args, { env: stack.env, input })) as SeenOfLocks
+  }
+
+  /** Goes back by the newer version. */
+  async reverse({ name: _, expected: __, ...one }: BackCase, django: string): Promise<SeenBack> {
+    const database = await this.makeDatabase()
+    const input = JSON.stringify({
+      old: plainModels,
+      initial: plainMigrations,
+      ...one,
+      database: databaseAt('postgres', database),
+    })
+    const script = ['/lab/reversing.py', `/tmp/${database}`, '/lab/inspector.txt']
+    const args = ['exec', '--interactive', this.nameOf(django), '/venv/bin/python', ...script]
+    return seenBack(JSON.parse(await must('docker', args, { env: stack.env, input })) as PlayedBack)
   }
 
   /** Starts a pooler beside the database, under the host name `pooler`. */

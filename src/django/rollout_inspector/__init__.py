@@ -15,6 +15,7 @@ Runs in the user's image as `python manage.py shell -v 0 -c <text>`; nothing is 
     allows    comments that accept a finding
     plan      what is pending
     verdict   all of these together: before the migration and after it
+    reverse   goes back by this image
     run       refuses, or runs the migration
     main      the order
 

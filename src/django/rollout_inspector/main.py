@@ -26,6 +26,11 @@ def main():
     elif "verify" in task.spec:
         verify()
         finish()
+    elif "unapply" in task.spec:
+        from rollout_inspector import reverse
+
+        reverse.unapply()
+        finish()
     elif "handed" in task.spec:
         state = run.handed()
         run.after_plan(state)
@@ -85,6 +90,12 @@ def plan():
             run.after_plan({"found": found, "question": None, "silent": silent, "spec": task.spec})
         raise
 
+    if task.spec.get("reverse"):
+        from rollout_inspector import reverse
+
+        planned_back = reverse.planned({alias: (each["executor"], each["needs"]) for alias, each in made.items()})
+        found["reversal"] = planned_back
+        found["back"] = {"start": run.command_again(), "env": environment, "task": reverse.to_do(planned_back)}
     connections.close_all()
     found["plans"] = [each["plan"] for each in made.values()]
     found["needs"] = [packed({alias: each["needs"] for alias, each in made.items() if each["needs"] is not None})]

@@ -263,4 +263,5 @@ def plan_of(alias, identity, own):
         "findings": findings,
         "question": question,
         "sources": [source for _, source in judge.known],
+        "executor": executor,
     }

@@ -70,8 +70,13 @@ def after_plan(state):
     migrate = task.spec.get("migrate")
     plans, always, judged = found["plans"], found["always"], found["judged"]
     works = [plan for plan in plans if plan["pending"] or plan["squashed"]]
+    reversal = found.get("reversal")
     runs = bool(migrate) and bool(works or always)
+    if reversal:
+        runs = reversal["do"] == "reverse"
     for plan in plans:
+        if reversal:
+            continue
         lost = plan["vendor"] == "sqlite" and not outlives(plan["identity"]["name"])
         if migrate and lost and (plan in works or (always and plan["database"] in task.named())):
             refuse("file", plan["database"], plan["identity"])
@@ -89,9 +94,15 @@ def after_plan(state):
                 "runs": runs,
                 "web": {"module": web["module"]} if web else silent and {"silent": silent},
                 "judged": judged,
+                "reversal": reversal,
             }
         )
     )
+    if reversal:
+        if runs:
+            task.say("migrate")
+            os._exit(reversed_by(found["back"]))
+        os._exit(0)
     if judged and judged["blocked"]:
         os._exit(3)
     if runs:
@@ -136,6 +147,16 @@ def supervised(command, question, env):
     code = subprocess.call(shell_words(command), env=env)
     if question:
         compare(question)
+    return code if code >= 0 else 128 - code
+
+
+def reversed_by(back):
+    """Reverses in a process of the project. Returns its exit code."""
+    file = in_memory(json.dumps(back["task"]).encode("ascii"))
+    env = dict(back["env"])
+    env["DJANGO_ROLLOUT_SPEC"] = json.dumps({"marker": task.spec["marker"], "unapply": file})
+    sys.stdout.flush()
+    code = subprocess.call(back["start"], env=env, pass_fds=[file])
     return code if code >= 0 else 128 - code
 
 

@@ -15,10 +15,11 @@ The task is JSON in DJANGO_ROLLOUT_SPEC:
     unsafe     what becomes of migrations that break one of them: block, warn or allow
     locks      seconds that a migration waits for the tables that it locks; null: in the queue, as Django does
     earlier    the versions that a rollback may restore (verdict.py)
+    reverse    migrations of this image are reversed for an older version, and nothing is migrated (reverse.py)
     prove      this version is older than the database: nothing but whether it fits is asked (verdict.py)
 
 The answers are lines between two markers: `{plan}`, `{"needs": ...}`, `{"refused": ...}`, `migrate` when the
-command begins, `{"locking": ...}` while it runs (guard.py), and `{"verified": ...}` after it. Other errors are left to Django and Python: their own text, their
+command begins, `{"locking": ...}` while it runs (guard.py), and `{"verified": ...}` or `{"reversed": ...}` after it. Other errors are left to Django and Python: their own text, their
 own exit code.
 """
 import json

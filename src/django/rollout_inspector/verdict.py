@@ -124,7 +124,8 @@ class Judge:
     def answers(self, table, column):
         """Whether a query for this succeeds."""
         quote = self.connection.ops.quote_name
-        what = quote(column) if column else "1"
+        # SQLite takes a name in quotes that it does not know for a text.
+        what = "%s.%s" % (quote(table), quote(column)) if column else "1"
         return self.rows("SELECT %s FROM %s WHERE 1 = 0" % (what, quote(table))) is not None
 
     def rows(self, *queries):
