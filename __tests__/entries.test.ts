@@ -340,6 +340,7 @@ describe('the post step', () => {
 test.each([
   ['build', false],
   ['test', false],
+  ['plan', false],
   ['migrate', true],
   ['rollback', true],
 ])('the command %s leaves its run to the post step: %s', async (command, leaves) => {

@@ -362,6 +362,10 @@ const handedOver: Readonly<Record<ActionCommand, readonly (readonly [OptionName,
   release: [],
   build: [],
   test: [['tag', '${{ steps.build.outputs.tag }}']],
+  plan: [
+    ['tag', '${{ steps.build.outputs.tag }}'],
+    ['digest', '${{ steps.build.outputs.digest }}'],
+  ],
   migrate: [
     ['tag', '${{ steps.test.outputs.tag }}'],
     ['digest', '${{ steps.test.outputs.digest }}'],

@@ -92,6 +92,18 @@ const how: MigrationJobOptions = {
   selectors: [{ of: 'service/web', selector: { matchLabels: { app: 'web' } } }],
 }
 
+test('a Job that only plans is no release’s to end, and its pod is that of a migration', () => {
+  const plain = migrationJob(how)
+  const planned = migrationJob({ ...how, plansOnly: true, keepSeconds: 300 })
+  if (plain.is !== 'made' || planned.is !== 'made') throw new Error('no Job')
+  expect(planned.job.metadata?.labels).toEqual({
+    'app.kubernetes.io/managed-by': 'django-rollout',
+    'django-rollout/job': 'plan',
+    'django-rollout/plan': 'shop',
+  })
+  expect(planned.job.spec).toEqual({ ...plain.job.spec, ttlSecondsAfterFinished: 300 })
+})
+
 test('the Job has labels, limits and a container like the web', () => {
   const labels = {
     'app.kubernetes.io/managed-by': 'django-rollout',

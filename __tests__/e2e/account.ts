@@ -1,9 +1,12 @@
 /** The account with the least rights, as examples/rbac.yaml makes it. */
 import { kubectl } from './stack.js'
 
-/** A kubeconfig for the ServiceAccount of examples/rbac.yaml. */
-export async function leastKubeconfig(namespace: string): Promise<string> {
-  const token = await kubectl('-n', namespace, 'create', 'token', 'django-rollout', '--duration=4h')
+/** A kubeconfig for the ServiceAccount of examples/rbac.yaml, or of rbac-plan.yaml. */
+export async function leastKubeconfig(
+  namespace: string,
+  account = 'django-rollout',
+): Promise<string> {
+  const token = await kubectl('-n', namespace, 'create', 'token', account, '--duration=4h')
   interface Config {
     readonly clusters: readonly { readonly cluster: unknown }[]
   }

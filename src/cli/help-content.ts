@@ -117,6 +117,19 @@ export const helpContent: Readonly<Record<Command, HelpContent>> = {
       },
     ],
   },
+  plan: {
+    kind: 'look',
+    steps: [
+      'Starts a Job of the new image with the environment of the workload that serves the web, and removes it at the end.',
+      'Lists the migrations that are not applied yet, and the tables that they lock.',
+      'Compares them with what each running version needs of the database, as a release does.',
+      'Exits with 0 if a release would apply them. Takes no lock, applies nothing, and changes no workload.',
+    ],
+    examples: [
+      { what: 'An image of the registry', args: ['plan', ...shop, '--tag', 'v42'] },
+      { what: 'As JSON, with the SQL', args: ['plan', ...shop, '--tag', 'v42', '--sql', '--json'] },
+    ],
+  },
   migrate: {
     kind: 'part',
     steps: [

@@ -78,7 +78,7 @@ export function report(
     stages: reporter.stages,
     ...(tests && { tests }),
     workloads: workloadsOf(phase, any),
-    ...(state.plan && { plan: reportedPlan(state.plan) }),
+    ...(state.plan && { plan: reportedPlan(state.plan, settings.sql) }),
     migrations: state.migrations,
     warnings: state.warnings,
     restored: [

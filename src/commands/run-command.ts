@@ -5,6 +5,7 @@ import { buildOnly } from './build.js'
 import { runDoctor } from './doctor.js'
 import { showHistory } from './history.js'
 import { migrateOnly } from './migrate.js'
+import { planOnly } from './plan.js'
 import { release } from './release.js'
 import { rollBack } from './rollback.js'
 import type { Start } from './run.js'
@@ -20,6 +21,8 @@ export function runCommand(command: Command, start: Start): Promise<Report> {
       return buildOnly(start)
     case 'test':
       return testOnly(start)
+    case 'plan':
+      return planOnly(start)
     case 'migrate':
       return migrateOnly(start)
     case 'rollback':

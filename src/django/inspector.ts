@@ -154,6 +154,8 @@ export interface InspectorTask {
   readonly earlier?: readonly KeptNeeds[]
   /** Nothing is migrated: this version is older than the database, and is compared with it as it is. */
   readonly proves?: true
+  /** Nothing is migrated, whatever the plan is. */
+  readonly plansOnly?: boolean
 }
 
 /** Needs as they are kept, packed. */
@@ -202,6 +204,7 @@ export function inspectorEnv(task: InspectorTask): { name: string; value: string
     locks: lockWaitSeconds > 0 ? lockWaitSeconds : null,
     ...(earlier.length > 0 && { earlier }),
     ...(proves && { prove: true }),
+    ...(task.plansOnly === true && { 'only-plan': true }),
   }
   return [
     {

@@ -35,6 +35,8 @@ export interface MigrationJobOptions {
   /** Added to the container's own; one of the same name is replaced. */
   readonly env?: readonly EnvVar[]
   readonly timeoutSeconds: number
+  /** It lists the migrations, and applies none: it is no release's to end. */
+  readonly plansOnly?: boolean
   /** How long the ended Job is kept for inspection; default: an hour. */
   readonly keepSeconds?: number
   /** Of all Services and workloads in the namespace: none of them may match the Job's pod. */
@@ -80,12 +82,17 @@ export type MigrationJob =
     }
 
 /**
- * `<app>-migrate-<sha7>-<attempt>`, a DNS label of at most 63 characters, since it becomes a label of
+ * `<app>-migrate-<sha7>-<attempt>`, or `<app>-plan-…`, a DNS label of at most 63 characters, since it becomes a label of
  * the pod (https://kubernetes.io/docs/concepts/workloads/controllers/job/#writing-a-job-spec). A Job's
  * template cannot be changed, so each attempt needs a different name.
  */
-export function jobName(app: string, sha: string, attempt: number | string): string {
-  const end = `-migrate-${dns(sha).slice(0, 7)}-${dns(String(attempt))}`
+export function jobName(
+  app: string,
+  sha: string,
+  attempt: number | string,
+  kind: 'migrate' | 'plan' = 'migrate',
+): string {
+  const end = `-${kind}-${dns(sha).slice(0, 7)}-${dns(String(attempt))}`
   return `${
     dns(app)
       .slice(0, 63 - end.length)
@@ -128,7 +135,7 @@ export function migrationJob(options: MigrationJobOptions): MigrationJob {
       kind: 'Job',
       metadata: {
         name: options.name,
-        labels,
+        labels: options.plansOnly === true ? planLabels(options.app) : labels,
         annotations: { 'django-rollout/sha': options.sha, [runAnnotation]: options.run },
       },
       spec: {
@@ -142,6 +149,18 @@ export function migrationJob(options: MigrationJobOptions): MigrationJob {
         },
       },
     },
+  }
+}
+
+/**
+ * Of a Job that only plans. Its pod has the labels of a migration's: it needs the same network policies, and runs no
+ * version. The Job has others: a release ends the migrations that it finds, and a plan is no release's.
+ */
+export function planLabels(app: string): Readonly<Record<string, string>> {
+  return {
+    'app.kubernetes.io/managed-by': 'django-rollout',
+    'django-rollout/job': 'plan',
+    'django-rollout/plan': app,
   }
 }
 

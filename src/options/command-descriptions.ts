@@ -5,6 +5,7 @@ export const commandDescriptions: Readonly<Record<Command, string>> = {
   release: 'Build, test, push, migrate and roll out a commit; restore everything if anything fails',
   build: 'Build the image of a commit, tagged with its SHA',
   test: 'Run the tests in a container of an existing image',
+  plan: 'Show which migrations a release would apply, and what they would break; applies nothing',
   migrate: 'Apply the migrations of an image, in a Job made from the web workload',
   deploy: 'Roll out an image of the registry: a release without build and tests',
   rollback: 'Roll all workloads back to an earlier version; undo the rollback if it fails',

@@ -172,7 +172,7 @@ function unknownNeeds(versions: readonly JudgedVersion[]): readonly string[] {
   )
 }
 
-function commentSentence({ file, line, message }: Judged['comments'][number]): string {
+export function commentSentence({ file, line, message }: Judged['comments'][number]): string {
   return `the comment in ${file}:${line} accepts nothing: ${message}`
 }
 
@@ -231,16 +231,24 @@ export function verifiedWarnings(
   )
 }
 
+/** In place of SQL. */
+export const sqlUnknown = '-- not known before it runs'
+
 /** Returns the plan as the report has it. */
-export function reportedPlan({ databases, judged }: Plan): MigrationPlan {
+export function reportedPlan({ databases, judged }: Plan, withSql = false): MigrationPlan {
   const { findings = [], versions = [] } = judged ?? {}
   return {
     migrations: databases.flatMap((database) =>
       database.pending.map((one): PlannedMigration => {
         const name = `${one.app}.${one.name}`
-        const { operations, reversible } = one
+        const { operations, reversible, sql = sqlUnknown } = one
         const verdict = verdictOf(name, database, judged)
-        const locks = one.locks?.map(({ table, mode, rows }) => ({ table, mode, rows }))
+        const locks = one.locks?.map(({ table, mode, rows, bytes }) => ({
+          table,
+          mode,
+          rows,
+          bytes,
+        }))
         return {
           database: database.database,
           name,
@@ -248,9 +256,11 @@ export function reportedPlan({ databases, judged }: Plan): MigrationPlan {
           reversible,
           ...(locks && { locks }),
           verdict,
+          ...(withSql && { sql }),
         }
       }),
     ),
+    ...(judged && { versions }),
     findings: findings.map((finding) => ({
       rule: finding.rule,
       severity: finding.severity === 'breaks' ? 'error' : 'warning',

@@ -50,6 +50,14 @@ export interface Exception {
 /** The pending migrations of a release, and what they break. */
 export interface MigrationPlan {
   readonly migrations: readonly PlannedMigration[]
+  /** The versions that it was compared with; missing where nothing was compared. */
+  readonly versions?: readonly {
+    /** Who runs it: `deployment/web`. */
+    readonly names: readonly string[]
+    readonly tag: string
+    /** own: the version of the plan itself; state: what it needs was not kept. */
+    readonly source: 'kept' | 'own' | 'state'
+  }[]
   /** The most severe first. */
   readonly findings: readonly PlanFinding[]
 }
@@ -67,9 +75,12 @@ export interface PlannedMigration {
     readonly table: string
     readonly mode: string
     readonly rows: number
+    readonly bytes: number
   }[]
   /** Whether the versions that run, and the new one, work with what it makes. */
   readonly verdict: 'safe' | 'unsafe' | 'may break' | 'not known' | 'accepted' | 'not judged'
+  /** Only of `plan`, on request. */
+  readonly sql?: string
 }
 
 export interface PlanFinding {

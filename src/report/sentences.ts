@@ -101,6 +101,7 @@ function lastWord(report: Report): string {
       return historySentence(report)
     case 'build':
     case 'test':
+    case 'plan':
     case 'migrate':
       return stepped(report, report.command, release)
     case 'doctor':
@@ -154,11 +155,12 @@ function back({ workloads, exceptions = [] }: Report): string {
 
 /** The same for a run that did one step of a release and touched nothing that users run. */
 function stepped(
-  { result, digest, namespace, migrations, stages }: Report,
-  command: 'build' | 'test' | 'migrate',
+  { result, digest, namespace, migrations, stages, plan, cause }: Report,
+  command: 'build' | 'test' | 'plan' | 'migrate',
   release: string,
 ): string {
   const pushed = digest === undefined ? 'not pushed yet' : 'the registry has it'
+  const planned = plan?.migrations.length ?? 0
   const untested = `${release} was not tested, because "test-command" is none; ${pushed}`
   const words = {
     build: {
@@ -173,6 +175,17 @@ function stepped(
         : untested,
       unchanged: untested,
       not: `${release} did not pass its tests`,
+    },
+    plan: {
+      done:
+        planned === 0
+          ? `${release}: no migrations to apply in namespace ${namespace}, but the command still runs`
+          : `${release}: a release would apply ${plural(planned, 'migration')} in namespace ${namespace}`,
+      unchanged: `${release}: no migrations to apply in namespace ${namespace}`,
+      not:
+        cause?.code === 'unsafe-migration'
+          ? `${release}: a release would be stopped, because a migration is unsafe`
+          : `${release}: the migrations for namespace ${namespace} could not be planned`,
     },
     migrate: {
       done: `${release}: ${plural(migrations.length, 'migration')} applied in namespace ${namespace}`,
@@ -259,6 +272,8 @@ export function onCancel(command: Command): string | undefined {
     case 'history':
     case 'doctor':
       return undefined
+    case 'plan':
+      return 'the Job is removed'
     case 'recover':
       return 'a restore that has started runs to its end'
     default:

@@ -233,13 +233,14 @@ export function servicesWith(
 
 /** Throws a Failure that names the rights which the account lacks. */
 export async function requireRights(
-  { app, cluster }: ClusterContext,
+  { app, cluster }: Pick<ClusterContext, 'app' | 'cluster'>,
   rights: readonly Right[],
+  basics: readonly Right[] = alwaysNeeded(app),
 ): Promise<void> {
   const missing = await missingRights(cluster, rights)
   if (missing.length === 0) return
   if (
-    alwaysNeeded(app).every(({ group, resource, verbs }) =>
+    basics.every(({ group, resource, verbs }) =>
       missing.some(
         (right) =>
           right.group === group &&

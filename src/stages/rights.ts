@@ -5,8 +5,8 @@ import { nameOf } from '../kubernetes/objects.js'
 import { watched, type Resources } from '../kubernetes/paths.js'
 import type { WorkloadId } from '../kubernetes/workload.js'
 
-/** Everything that a release requests from the API server, besides what its workloads and its manifests need. */
-export const alwaysNeeded = (app: string): readonly Right[] => [
+/** What every look at a namespace requests. */
+const alwaysRead: readonly Right[] = [
   ...Object.entries(watched).map(([plural, { apiVersion }]) => ({
     group: apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '',
     resource: plural,
@@ -14,6 +14,11 @@ export const alwaysNeeded = (app: string): readonly Right[] => [
   })),
   { group: '', resource: 'services', verbs: ['list'] },
   { group: '', resource: 'pods/log', verbs: ['get'] },
+]
+
+/** Everything that a release requests from the API server, besides what its workloads and its manifests need. */
+export const alwaysNeeded = (app: string): readonly Right[] => [
+  ...alwaysRead,
   // The lock, and the record of the current release.
   {
     group: 'coordination.k8s.io',
@@ -24,6 +29,13 @@ export const alwaysNeeded = (app: string): readonly Right[] => [
   { group: '', resource: 'secrets', verbs: ['get', 'create', 'delete'], names: namesOf(app) },
   // The history.
   { group: '', resource: 'configmaps', verbs: ['get', 'create', 'update'], names: namesOf(app) },
+]
+
+/** Everything that a plan requests (examples/rbac-plan.yaml): it writes nothing but its own Job. */
+export const forPlan = (app: string): readonly Right[] => [
+  ...alwaysRead,
+  { group: '', resource: 'configmaps', verbs: ['get'], names: namesOf(app) },
+  { group: 'batch', resource: 'jobs', verbs: ['get', 'create', 'delete'] },
 ]
 
 /** All objects of django-rollout in the cluster have one name. */

@@ -15,7 +15,11 @@ const taken = new ApiError(409, 'AlreadyExists', 'exists')
 /** What becomes of each request that creates: done, done with the answer lost, or an error. */
 type Step = 'done' | 'answer lost' | Error
 
-function creating(steps: readonly Step[], known: readonly string[] = []) {
+function creating(
+  steps: readonly Step[],
+  known: readonly string[] = [],
+  job: Job = { metadata: {} },
+) {
   const left = [...steps]
   const jobs = new Map<string, Job>()
   const tried: string[] = []
@@ -31,11 +35,8 @@ function creating(steps: readonly Step[], known: readonly string[] = []) {
   })
   const live = { clusterState: () => ({ jobs: new Map(known.map((name) => [name, {}])) }) }
   const release = { ...scripted([]), app: 'shop', source: { tag: 'v1' }, signal: never }
-  const done = createJob(
-    { ...release, cluster },
-    live as unknown as NamespaceWatch,
-    { metadata: {} },
-    (name) => tried.push(name),
+  const done = createJob({ ...release, cluster }, live as unknown as NamespaceWatch, job, (name) =>
+    tried.push(name),
   )
   return { done, jobs, tried }
 }
@@ -54,6 +55,12 @@ describe('the Job is created once', () => {
     expect((await done).metadata?.name).toBe(names.at(-1))
     expect([...jobs.keys()]).toEqual(names.slice(-1))
     expect(tried).toEqual(names)
+  })
+
+  test('under a name of its own when it only plans', async () => {
+    const labels = { 'django-rollout/job': 'plan' }
+    const { done } = creating(['done'], [first], { metadata: { labels } })
+    expect((await done).metadata?.name).toBe('shop-plan-v1-1')
   })
 
   test('and not at all when the server refuses', async () => {

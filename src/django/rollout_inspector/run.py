@@ -98,6 +98,8 @@ def after_plan(state):
             }
         )
     )
+    if task.spec.get("only-plan"):
+        os._exit(0)
     if reversal:
         if runs:
             task.say("migrate")

@@ -57,6 +57,8 @@ export interface MigrationInput {
   readonly image: Image
   /** Nothing is migrated: the image is older than the database, and is only compared with it. */
   readonly proves?: ProvedVersion
+  /** Nothing is migrated: the Job reports its plan, and is removed. */
+  readonly plansOnly?: true
 }
 
 export interface ProvedVersion {
@@ -73,7 +75,7 @@ export async function makeJob(
   input: MigrationInput,
   marker: string,
 ): Promise<MadeJob> {
-  const { checked, web, image, proves } = input
+  const { checked, web, image, proves, plansOnly = false } = input
   const { platform, settings, source, app, holder, signal, cluster } = context
   const command = proves?.command ?? settings['migrate-command']
   const timeoutMs = proves?.timeoutMs ?? settings['migrate-timeout']
@@ -109,9 +111,13 @@ export async function makeJob(
             running,
             earlier: kept.earlier,
             lockWaitSeconds: settings['lock-wait-migrate'] / 1000,
+            plansOnly,
           }),
     }),
     timeoutSeconds: Math.ceil(timeoutMs / 1000),
+    plansOnly,
+    // Of a run that was killed: nobody reads it.
+    ...(plansOnly && { keepSeconds: 300 }),
     selectors: selectorsOf(checked),
     claims,
     ...(marks && { live: marks }),
@@ -270,6 +276,11 @@ function selectorsOf({ live, services, targets }: PreflightResult): readonly Nam
   return [...workloads, ...behind]
 }
 
+/** Of a Job that `makeJob` has made. */
+function kindOf({ metadata }: Job): 'migrate' | 'plan' {
+  return metadata?.labels?.['django-rollout/job'] === 'plan' ? 'plan' : 'migrate'
+}
+
 type NeededToCreate = 'platform' | 'app' | 'source' | 'signal' | 'cluster'
 
 /**
@@ -285,7 +296,7 @@ export async function createJob(
   const path = collection('batch/v1', cluster.namespace, 'jobs')
   for (let attempt = 1; ; attempt++) {
     signal.throwIfAborted()
-    const name = jobName(app, source.sha ?? source.tag, attempt)
+    const name = jobName(app, source.sha ?? source.tag, attempt, kindOf(job))
     if (live.clusterState().jobs.has(name)) continue
     onTry(name)
     const named = { ...job, metadata: { ...job.metadata, name } }

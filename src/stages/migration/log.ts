@@ -21,7 +21,7 @@ import type { Verified } from '../../django/verdict.js'
 import { migrated } from '../../django/progress.js'
 import { Failure, type Cause } from '../../failure/failure.js'
 import { lockCause, lockLine, lockWords } from '../../report/lock-sentences.js'
-import { verdictLines } from '../../report/migration-sentences.js'
+import { sqlUnknown, verdictLines } from '../../report/migration-sentences.js'
 import type { StageLog } from '../../platform/stage-log.js'
 import type { JobVerdict } from '../../judge/job-judge.js'
 
@@ -279,8 +279,8 @@ export function alsoPassed(cause: Cause, hint: string): Cause {
   return { ...cause, hint: cause.hint === undefined ? hint : `${cause.hint}\n${hint}` }
 }
 
-export function logPlan(stageLog: StageLog, plan: Plan): void {
-  for (const database of plan.databases) logDatabase(stageLog, plan, database)
+export function logPlan(stageLog: StageLog, plan: Plan, withSql = false): void {
+  for (const database of plan.databases) logDatabase(stageLog, plan, database, withSql)
   if (plan.judged)
     verdictLines(plan.judged).forEach((line) => {
       stageLog.say(line)
@@ -324,14 +324,23 @@ function hasWork({ pending, squashed }: DatabasePlan): boolean {
   return pending.length + squashed.length > 0
 }
 
-function logDatabase(stageLog: StageLog, { django, databases }: Plan, plan: DatabasePlan): void {
+function logDatabase(
+  stageLog: StageLog,
+  { django, databases }: Plan,
+  plan: DatabasePlan,
+  withSql: boolean,
+): void {
   const { database, vendorName, version = '', pending, unknown } = plan
   const of = databases.length === 1 && database === 'default' ? '' : `${database}: `
   stageLog.say(`${of}Django ${django} with ${vendorName} ${version}`.trim())
   if (!hasWork(plan)) stageLog.say(`${of}no migrations to apply`)
-  for (const { app, name, operations, locks = [] } of pending) {
+  for (const { app, name, operations, locks = [], sql } of pending) {
     stageLog.say(`${of}to apply: ${app}.${name} (${operations.join(', ')})`)
     if (locks.length > 0) stageLog.say(`${of}it locks ${locks.map(lockWords).join(', ')}`)
+    if (withSql)
+      (sql ?? sqlUnknown).split('\n').forEach((line) => {
+        stageLog.quote(line)
+      })
   }
   const newer = unknown.filter((migration) => migration.newer)
   if (newer.length > 0) {

@@ -54,7 +54,7 @@ export interface Migration {
   schema(): SchemaChange | undefined
   /**
    * Ensures that nothing of the migration runs or ever starts after this: removes a Job whose container has not
-   * ended, and waits for its pod. One that has ended stays for an hour, for people to look at.
+   * ended, and waits for its pod. One that has ended stays for an hour, for people to look at, unless it only plans.
    */
   close(): Promise<void>
 }
@@ -102,7 +102,7 @@ class MigrationRun implements Migration {
     const plan = await Promise.race([this.#output.plan, this.#endOfPlan(job)])
     this.#output.hold()
     this.#plan = plan
-    if (!this.input.proves) logPlan(log, plan)
+    if (!this.input.proves) logPlan(log, plan, this.context.settings.sql)
     return plan
   }
 
@@ -175,7 +175,7 @@ class MigrationRun implements Migration {
     this.#over.abort(new Error('the migration is closed'))
     this.#output.hold()
     try {
-      if (this.#name !== undefined && !this.#job?.hasContainerEnded)
+      if (this.#name !== undefined && (input.plansOnly ?? !this.#job?.hasContainerEnded))
         await removeJob(context, input.checked.live, this.#name)
     } finally {
       await this.#job?.close()

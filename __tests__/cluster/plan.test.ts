@@ -1,0 +1,135 @@
+/** What a release would migrate, shown beside a running application by an account that may change nothing. */
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import type { Job } from 'kubernetes-types/batch/v1'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Report } from '../../src/report/report.js'
+import { leastKubeconfig } from '../e2e/account.js'
+import { Site } from '../e2e/site.js'
+import { kubectl, kubectlJson, root, type How } from '../e2e/stack.js'
+
+let shop: Site
+let running: string
+let kubeconfig: string
+
+beforeAll(async () => {
+  shop = await Site.make('plan')
+  running = await shop.commit('First', {})
+  expect(await shop.release({ bake: '0' })).toMatchObject({ report: { result: 'deployed' } })
+  await kubectl('-n', shop.namespace, 'apply', '-f', join(root, 'examples/rbac-plan.yaml'))
+  kubeconfig = join(shop.folder, '../kubeconfig-plan')
+  await writeFile(kubeconfig, await leastKubeconfig(shop.namespace, 'django-rollout-plan'))
+  await shop.commit('No weight, a colour', {
+    'catalog/models.py': (old) => old.replace(/ +weight_grams = .*\n/, ''),
+    'catalog/views.py': (old) => old.replace('"weight_grams", ', ''),
+    'catalog/migrations/0003_no_weight.py': `from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("catalog", "0002_product_weight_grams")]
+
+    operations = [migrations.RemoveField("product", "weight_grams")]
+`,
+  })
+  const build = { image: shop.image, tag: 'plan-1', push: 'true' }
+  expect(await shop.cli('build', build)).toMatchObject({ code: 0 })
+})
+
+afterAll(() => shop.remove())
+
+const plan = (options: Readonly<Record<string, string>> = {}, how: How = {}) =>
+  shop.cli(
+    'plan',
+    { image: shop.image, namespace: shop.namespace, tag: 'plan-1', ...options },
+    { ...how, env: { KUBECONFIG: kubeconfig } },
+  )
+const jobs = async () => {
+  const list = ['-n', shop.namespace, 'get', 'jobs', '-l', 'django-rollout/job=plan']
+  return (await kubectlJson<{ items: readonly Job[] }>(...list)).items
+}
+/** Everything but what runs and comes and goes, with the versions of the API server. */
+const versions = () =>
+  kubectl(
+    ...['-n', shop.namespace, 'get', 'deploy,statefulset,cronjob,service,configmap,secret,lease'],
+    ...['-o', 'custom-columns=:.kind,:.metadata.name,:.metadata.uid,:.metadata.generation'],
+  )
+const own = () =>
+  kubectl(
+    ...['-n', shop.namespace, 'get', 'configmap,lease', 'django-rollout-shop'],
+    ...['-o', 'jsonpath={.items[*].metadata.resourceVersion}'],
+  )
+
+test('an unsafe migration is shown as a release would judge it, and nothing is written', async () => {
+  const before = [await versions(), await own(), await shop.state()]
+  const planned = await plan()
+
+  expect(planned).toMatchObject({
+    code: 1,
+    report: {
+      command: 'plan',
+      result: 'failed',
+      tag: 'plan-1',
+      cause: {
+        code: 'unsafe-migration',
+        sentence: expect.stringContaining('the column catalog_product.weight_grams is gone'),
+      },
+      plan: {
+        migrations: [
+          {
+            name: 'catalog.0003_no_weight',
+            verdict: 'unsafe',
+            locks: [{ table: 'catalog_product', mode: 'ACCESS EXCLUSIVE' }],
+          },
+        ],
+        versions: [{ tag: running, source: 'kept' }],
+      },
+      migrations: [],
+    },
+  })
+  expect(planned.output).toContain('a release would be stopped, because a migration is unsafe')
+  expect([await versions(), await own(), await shop.state()]).toEqual(before)
+  expect([await jobs(), await shop.leftovers()]).toEqual([[], []])
+  expect(await shop.sql(`SELECT count(*) FROM django_migrations WHERE name = '0003_no_weight'`)).toBe('0')
+})
+
+test('with "warn" it succeeds, and standard output is the report alone', async () => {
+  const flags = { 'unsafe-migrations': 'warn', json: 'true', sql: 'true' }
+  const { code, stdout } = await plan(flags)
+  expect(code).toBe(0)
+  expect(JSON.parse(stdout) as Report).toMatchObject({
+    result: 'done',
+    plan: {
+      migrations: [{ sql: expect.stringContaining('DROP COLUMN "weight_grams"') }],
+      findings: [{ rule: 'column-gone', fix: expect.stringContaining('SeparateDatabaseAndState') }],
+    },
+    warnings: [expect.stringContaining('catalog_product.weight_grams')],
+  })
+})
+
+test('a run that recovers leaves a plan alone, and a cancelled plan leaves nothing', async () => {
+  // The plan waits for the table of applied migrations.
+  const holds = `BEGIN; LOCK TABLE django_migrations IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(600)`
+  const session = shop.sql(holds).catch(() => undefined)
+  let cancel: (() => void) | undefined
+  const planned = plan({}, { onOutput: (_, kill) => (cancel = () => { kill('SIGINT') }) })
+  while ((await jobs()).every(({ status }) => !status?.active));
+  const [job] = await jobs()
+
+  const { image, namespace } = shop
+  expect(await shop.cli('recover', { image, namespace })).toMatchObject({
+    code: 0,
+    report: { result: 'unchanged' },
+  })
+  expect((await jobs()).map(({ metadata }) => metadata?.uid)).toEqual([job?.metadata?.uid])
+
+  cancel?.()
+  expect(await planned).toMatchObject({ code: 130, report: { result: 'cancelled' } })
+  expect(await jobs()).toEqual([])
+  await shop.sql(`SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()`)
+  await session
+})
+
+test('a plan of what runs has nothing to apply', async () => {
+  const { code, report } = await plan({ tag: running })
+  expect([code, report.result, report.plan?.migrations]).toEqual([0, 'unchanged', []])
+})
