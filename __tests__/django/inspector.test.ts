@@ -11,7 +11,7 @@ import {
   isPlain,
   migrationBegins,
   planCommand,
-  readNeeds,
+  readPacked,
   readPassed,
   readPlan,
   readRefused,
@@ -204,10 +204,12 @@ describe('the verdict in a plan', () => {
     expect(readVerified('migrate', marker)).toBeUndefined()
   })
 
-  test('is followed by the needs of the image', () => {
-    expect(readNeeds(`${marker}{"needs": "bmVl"}${marker}`, marker)).toBe('bmVl')
-    expect(readNeeds(`${marker}{"needs": "no"}${marker}`, marker)).toBeUndefined()
-    expect(readNeeds('{"needs": "bmVl"}', marker)).toBeUndefined()
+  test('is followed by the needs of the image, and by its tasks', () => {
+    const read = (text: string) => readPacked(`${marker}${text}${marker}`, marker)
+    expect(read('{"needs": "bmVl"}')).toEqual({ of: 'needs', body: 'bmVl' })
+    expect(read('{"tasks": "bmVl"}')).toEqual({ of: 'tasks', body: 'bmVl' })
+    expect(read('{"needs": "no"}')).toBeUndefined()
+    expect(readPacked('{"needs": "bmVl"}', marker)).toBeUndefined()
   })
 })
 

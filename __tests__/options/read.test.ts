@@ -34,7 +34,7 @@ describe('an option that is not given', () => {
       'migrate-timeout': 900_000,
       timeout: 600_000,
       grace: {},
-      order: 'web-first',
+      order: 'auto',
       bake: 15_000,
       'lock-wait': 600_000,
     })
@@ -163,7 +163,7 @@ describe('a file of options', () => {
       is: 'wrong',
       problems: [
         '"namespace" is missing: for example --namespace shop',
-        'django-rollout.yml, line 4: "order" "sideways" is not web-first or parallel: for example order: parallel',
+        'django-rollout.yml, line 4: "order" "sideways" is not auto, web-first, workers-first or parallel: for example order: parallel',
         '"bake" "x" is not a duration; write it as 90s, 10m or 1m30s: for example --bake 1m',
       ],
     })

@@ -1,7 +1,7 @@
-import { describe, expect, test } from '@jest/globals'
+import { expect, test } from '@jest/globals'
 import type { WorkloadObject } from '../../src/kubernetes/objects.js'
 import type { RawInputs } from '../../src/options/read.js'
-import { longestOf, planAsLive, planTargets, wavesOf } from '../../src/stages/rollout.js'
+import { longestOf, planAsLive, planTargets } from '../../src/stages/rollout.js'
 import { clusterOf } from '../support/cluster.js'
 import { scripted } from '../support/scripted.js'
 import { contextOf } from '../support/settings.js'
@@ -50,26 +50,6 @@ test('an image that runs already keeps the name from the live template', async (
   const targets = [target('web', ['web'], { manifest: live, live })]
   expect(await planAsLive(cluster, targets, version)).toMatchObject([{ is: 'none' }])
   expect(given[0]).toContain(`"image":"${image}"`)
-})
-
-describe('the waves of a rollout', () => {
-  const web = target('web', ['web'])
-  const worker = target('worker', ['worker'])
-  const chosen = { workload: web.id, template: {}, container: 'web', containers: ['web'] }
-  const absent = (({ live: _live, ...rest }) => rest)(web)
-
-  test.each([
-    ['the web goes first', { targets: [worker, web], web: chosen }, [['web'], ['worker']]],
-    ['all at once when no web is known', { targets: [worker, web] }, [['worker', 'web'], []]],
-    [
-      'all at once in a first deploy',
-      { targets: [worker, absent], web: chosen },
-      [['worker', 'web'], []],
-    ],
-    ['the web alone', { targets: [web], web: chosen }, [['web'], []]],
-  ])('are right: %s', (_, checked, waves) => {
-    expect(wavesOf(checked).map((wave) => wave.map(({ id }) => id.name))).toEqual(waves)
-  })
 })
 
 test.each<[RawInputs, number]>([

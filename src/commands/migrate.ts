@@ -116,6 +116,7 @@ export async function migrateTo(
       return plan
     })
     state.needs = migration.needs()
+    state.tasks = migration.tasks()
     state.migrate = shared(settings['migrate-command'])
     state.databases = Object.fromEntries(
       plan.databases.map(({ database, identity }) => [database, identity]),

@@ -101,6 +101,7 @@ export async function recordInHistory(
   }
   const live = {
     needs: state.needs,
+    tasks: state.tasks,
     schema: state.schema,
     ...(result === 'deployed' && {
       templates: templatesOf(record.snapshot),

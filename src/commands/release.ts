@@ -16,6 +16,7 @@ import { preflight } from '../stages/preflight.js'
 import { push } from '../stages/push.js'
 import { rollout } from '../stages/rollout.js'
 import { test } from '../stages/test.js'
+import { wavesFor } from '../stages/waves.js'
 import type { OpenContext, ReleaseContext } from '../stages/context.js'
 import { pinned, type Image } from '../docker/image.js'
 import type { SnapshotResult } from '../stages/snapshot.js'
@@ -113,9 +114,11 @@ export async function write(
     await reporter.stage('jobs', (log) => runJobs(context.with({ log }), checked, jobs))
   }
   const beside = changes.filter(({ when }) => when !== 'before')
-  await reporter.stage('rollout', (log) =>
-    rollout(context.with({ log }), { checked, image, beside }, state.listener(wrote)),
-  )
+  await reporter.stage('rollout', async (log) => {
+    const logged = context.with({ log })
+    const waves = await wavesFor(logged, checked, image, state.tasks)
+    await rollout(logged, { checked, image, beside, waves }, state.listener(wrote))
+  })
   state.exceptions = otherVersions(context, checked, image)
 }
 

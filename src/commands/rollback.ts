@@ -7,6 +7,7 @@ import { otherVersions } from '../stages/exceptions.js'
 import { checkFits, prove, titleOf, type Restores } from '../stages/migration/prove.js'
 import { preflight, type PreflightResult } from '../stages/preflight.js'
 import { rollout } from '../stages/rollout.js'
+import { wavesFor } from '../stages/waves.js'
 import { ReleaseContext, type OpenContext } from '../stages/context.js'
 import { misfitSentence } from '../report/migration-sentences.js'
 import { table } from '../options/table.js'
@@ -78,9 +79,11 @@ async function toVersion(run: Run): Promise<Outcome> {
       return (await rollbackTargets(locked.with({ log }), now, version)).targets
     },
     write: async (locked, { checked }, wrote) => {
-      await reporter.stage('rollout', (log) =>
-        rollout(locked.with({ log }), { checked, image, beside: [] }, state.listener(wrote)),
-      )
+      await reporter.stage('rollout', async (log) => {
+        const logged = locked.with({ log })
+        const waves = await wavesFor(logged, checked, image, undefined)
+        await rollout(logged, { checked, image, beside: [], waves }, state.listener(wrote))
+      })
       state.exceptions = otherVersions(locked, checked, image)
     },
   })

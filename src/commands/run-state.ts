@@ -58,6 +58,8 @@ export class RunState {
   plan?: Plan
   /** What the new version needs of the databases, packed; kept for the releases after it. */
   needs?: string | undefined
+  /** Its tasks, packed; kept in the same way. */
+  tasks?: string | undefined
   /** What its migrations have changed for the versions of the history. */
   schema?: SchemaChange | undefined
   /** A rollback: how the version that it restores fits the schema, where the history does not know. */

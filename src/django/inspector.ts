@@ -372,11 +372,14 @@ export function readPlan(lines: readonly string[], marker: string): Plan | undef
   return undefined
 }
 
-/** The needs of the new image, packed, where this line has them. */
-export function readNeeds(line: string, marker: string): string | undefined {
+/** What the new image reports of itself for later releases, packed: its needs, or its tasks, where this line has them. */
+export function readPacked(
+  line: string,
+  marker: string,
+): { readonly of: 'needs' | 'tasks'; readonly body: string } | undefined {
   const text = marked(line, marker)
-  const [, needs] = /^\{"needs": "([^"]*)"\}$/.exec(text ?? '') ?? []
-  return isNeeds(needs) ? needs : undefined
+  const [, of, body] = /^\{"(needs|tasks)": "([^"]*)"\}$/.exec(text ?? '') ?? []
+  return (of === 'needs' || of === 'tasks') && isNeeds(body) ? { of, body } : undefined
 }
 
 /** What a migration says about its locks, where this line has it. */

@@ -147,11 +147,16 @@ export const assignments = reader<Readonly<Record<string, string>>>(
   },
 )
 
+/** `a`, `a or b`, `a, b or c` */
+function choices(of: readonly string[]): string {
+  return [of.slice(0, -1).join(', '), ...of.slice(-1)].filter((part) => part !== '').join(' or ')
+}
+
 /** One of some words. */
 export function oneOf<const T extends string>(...of: readonly T[]): Reader<T> {
   return reader<T>(
     { is: 'choice', of },
-    (value) => of.find((choice) => choice === value) ?? new Problem(`is not ${of.join(' or ')}`),
+    (value) => of.find((choice) => choice === value) ?? new Problem(`is not ${choices(of)}`),
   )
 }
 

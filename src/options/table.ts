@@ -326,10 +326,10 @@ export const table = {
     on: [...rolling, 'plan', 'migrate'],
   }),
   order: option({
-    read: oneOf('web-first', 'parallel'),
-    help: 'web-first: the other workloads follow when one new pod of the web is Ready; parallel: all at once',
+    read: oneOf('auto', 'web-first', 'workers-first', 'parallel'),
+    help: 'web-first: the other workloads follow when one new pod of the web is Ready; workers-first: they follow when all Celery workers are new; auto: workers-first where the version has tasks that the running workers do not know, else web-first; parallel: all at once',
     example: 'parallel',
-    default: 'web-first',
+    default: 'auto',
     group: 'rollout',
     on: rolling,
   }),

@@ -27,7 +27,7 @@ import { judge } from '../judge/judge.js'
 import { newObservations } from '../judge/observations.js'
 import { liveOf, type Live } from '../judge/objects.js'
 import { asItWas, planned, titleOf, type ObjectSnapshot, type OnWrite } from '../undo/snapshot.js'
-import type { DesiredWorkload, WriteProgresses, Judgement, ClusterState } from '../judge/types.js'
+import type { DesiredWorkload, WriteProgresses, ClusterState } from '../judge/types.js'
 import {
   annotate,
   causeAfter,
@@ -44,6 +44,7 @@ import type { PreflightResult } from './preflight.js'
 import { logWarning, toRepo, type ClusterContext } from './context.js'
 import { pinned, type Image } from '../docker/image.js'
 import { smoke, smokeTarget } from './smoke.js'
+import type { Waves } from './waves.js'
 import { changeSince, supersededBy } from './superseded.js'
 import type { Target } from '../kubernetes/target.js'
 
@@ -63,6 +64,7 @@ export interface RolloutInput {
   readonly image: Image
   /** What finds the pods: written before the first of them, or once all are there. */
   readonly beside: readonly PlacedChange[]
+  readonly waves: Waves
 }
 
 /** Receives what was written, the progress of a rollout, and when the cause of its failure was recognised. */
@@ -138,7 +140,7 @@ class Rollout {
   async follow(): Promise<RolloutOutcome> {
     const { platform, settings, signal, cluster, log } = this.context
     const { checked } = this.input
-    const [first, rest] = settings.order === 'parallel' ? [checked.targets, []] : wavesOf(checked)
+    const { first, rest, isDue } = this.input.waves
     await this.#writeBeside('first', this.context)
     const desiredWorkloads = await this.#write(first)
     return trackRollout({
@@ -146,7 +148,7 @@ class Rollout {
       clock: platform.clock,
       live: checked.live,
       desiredWorkloads,
-      ...(rest.length > 0 && { next: { isDue: hasReadyPod, begin: () => this.#write(rest) } }),
+      ...(rest.length > 0 && { next: { isDue, begin: () => this.#write(rest) } }),
       verify: (signal) => this.#verify(this.context.with({ signal })),
       timeouts: { timeout: settings.timeout, bake: settings.bake, grace: settings.grace },
       startedAt: this.#startedAt,
@@ -243,25 +245,6 @@ async function smokeBy(
   const warning = await smoke(context, checked, target, image)
   if (warning === undefined) return
   logWarning(context, warning)
-}
-
-/**
- * Puts what serves the web into the first wave, so that a version that does not start has touched nothing else.
- * Returns a single wave where the web is unknown, or where no old version could be spared.
- */
-export function wavesOf({
-  targets,
-  web,
-}: Pick<PreflightResult, 'targets' | 'web'>): readonly [readonly Target[], readonly Target[]] {
-  const isWeb = ({ id }: Target) => web !== undefined && idOf(id) === idOf(web.workload)
-  const first = targets.filter(isWeb)
-  if (!first.some(({ live }) => live)) return [targets, []]
-  return [first, targets.filter((target) => !isWeb(target))]
-}
-
-/** Returns whether each written workload has a Ready pod of the new version, or wants none. */
-function hasReadyPod({ progress }: Judgement): boolean {
-  return Object.values(progress).every(({ ready, wanted }) => ready > 0 || wanted === 0)
 }
 
 /** Returns what others have made of a workload after its snapshot and before its turn; by `idOf`. */

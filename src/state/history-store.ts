@@ -20,7 +20,7 @@ import {
 } from './history.js'
 import { type RunningVersion } from '../judge/running-digests.js'
 import { wrongInEntry } from './record-schema.js'
-import { hashOf, isWhole, keptNeeds, needsBytes } from './needs.js'
+import { hashOf, isWhole, keptBodies, needsBytes } from './needs.js'
 import { fitOf, withSchema, type SchemaChange } from './fit.js'
 import { isTemplates, type Templates } from '../undo/templates.js'
 
@@ -36,7 +36,9 @@ export interface Archive {
   readonly databases: unknown
   /** What versions need of the databases, packed, by the digests of their images. */
   readonly needs: ReadonlyMap<string, string>
-  /** The same of those that went live, the newest first: a rollback may restore them. */
+  /** Their tasks, packed, in the same way. */
+  readonly tasks: ReadonlyMap<string, string>
+  /** The needs of those that went live, the newest first: a rollback may restore them. */
   readonly earlier: readonly KeptNeeds[]
 }
 
@@ -53,21 +55,25 @@ export async function readArchive(
     return own ? [[number, own] as const] : []
   })
   const bodies = new Map(
-    keptNeeds(history).flatMap((hash) => {
+    keptBodies(history).flatMap((hash) => {
       const own = live?.binaryData?.[needsKeyOf(hash)]
       return own !== undefined && isWhole(own, hash) ? [[hash, own] as const] : []
     }),
   )
-  const needs = history.flatMap(({ digest, needs: hash = '' }) => {
-    const own = bodies.get(hash)
-    return own === undefined ? [] : [[digest, own] as const]
-  })
+  const byDigest = (of: 'needs' | 'tasks') =>
+    new Map(
+      history.flatMap(({ digest, [of]: hash = '' }) => {
+        const own = bodies.get(hash)
+        return own === undefined ? [] : [[digest, own] as const]
+      }),
+    )
   const liveNeeds = new Set(history.filter(wentLive).map(({ needs: hash }) => hash))
   return {
     history,
     templates: new Map(templates),
     databases: databasesOf(live),
-    needs: new Map(needs),
+    needs: byDigest('needs'),
+    tasks: byDigest('tasks'),
     earlier: [...bodies].flatMap(([hash, own]) =>
       liveNeeds.has(hash) ? [{ hash, needs: own }] : [],
     ),
@@ -121,6 +127,8 @@ export interface LiveVersion {
   readonly before?: Before | undefined
   /** What it needs of the databases, packed. Kept of a release that did not go live too: its image may run yet. */
   readonly needs?: string | undefined
+  /** Its tasks, packed; kept in the same way. */
+  readonly tasks?: string | undefined
   /** What its migrations have changed for the other versions, however the release ended. */
   readonly schema?: SchemaChange | undefined
 }
@@ -141,9 +149,13 @@ export interface HistoryContext {
 export async function saveRelease(
   { cluster, clock, app }: HistoryContext,
   release: ReleaseEnd,
-  { templates, databases, before, needs, schema }: LiveVersion = {},
+  { templates, databases, before, needs, tasks, schema }: LiveVersion = {},
 ): Promise<void> {
-  const ended = needs === undefined ? release : { ...release, needs: hashOf(needs) }
+  const ended = {
+    ...release,
+    ...(needs !== undefined && { needs: hashOf(needs) }),
+    ...(tasks !== undefined && { tasks: hashOf(tasks) }),
+  }
   const used = databases === undefined ? {} : { [databasesAnnotation]: JSON.stringify(databases) }
   const configMaps = configMapsOf(cluster)
   const path = `${configMaps}/${nameFor(app)}`
@@ -162,7 +174,7 @@ export async function saveRelease(
           [ended.run]: templates,
           ...(found && { [found.run]: before.templates }),
         }),
-        ...withNeeds(history, kept, needs),
+        ...withBodies(history, kept, [needs ?? [], tasks ?? []].flat()),
       }
       await (live
         ? cluster.put(path, {
@@ -248,13 +260,16 @@ function withTemplates(
   return Object.fromEntries(kept)
 }
 
-function withNeeds(
+function withBodies(
   history: History,
   before: Readonly<Record<string, string>>,
-  needs: string | undefined,
+  more: readonly string[],
 ): Readonly<Record<string, string>> {
-  const bodies = { ...before, ...(needs !== undefined && { [needsKeyOf(hashOf(needs))]: needs }) }
-  return keptNeeds(history).reduce<Readonly<Record<string, string>>>((kept, hash) => {
+  const bodies = {
+    ...before,
+    ...Object.fromEntries(more.map((body) => [needsKeyOf(hashOf(body)), body])),
+  }
+  return keptBodies(history).reduce<Readonly<Record<string, string>>>((kept, hash) => {
     const key = needsKeyOf(hash)
     const body = bodies[key]
     if (body === undefined || !isWhole(body, hash)) return kept

@@ -42,6 +42,8 @@ export interface ReleaseEnd extends ReleaseStart {
   readonly migrations: readonly string[]
   /** The hash of what it needs of the databases (needs.ts), where its plan has reported that. */
   readonly needs?: string
+  /** The hash of its tasks, in the same place. */
+  readonly tasks?: string
   /** The command that migrates, where it has no values that may be secret: it shows how the image calls Django. */
   readonly migrate?: string
   /** Whether it fits the schema of today, where that is known: only of a version that went live. */
@@ -69,7 +71,7 @@ export function added(history: History, ended: ReleaseEnd): History {
   const cause = before?.cause ?? ended.cause
   const migrations = ended.migrations.length > 0 ? ended.migrations : (before?.migrations ?? [])
   const known = { ...restored(history, ended), ...before, ...ended }
-  const { needs, migrate } = known
+  const { needs, tasks, migrate } = known
   const isNew = needs !== undefined && ended.back === undefined
   // A version fits the schema that it was released on.
   const fit = known.fit ?? (isNew ? { misfits: [] } : undefined)
@@ -78,6 +80,7 @@ export function added(history: History, ended: ReleaseEnd): History {
     migrations,
     ...(cause !== undefined && { cause: cause.slice(0, longestCause) }),
     ...(needs !== undefined && { needs }),
+    ...(tasks !== undefined && { tasks }),
     ...(migrate !== undefined && { migrate }),
     ...(fit && isLive(ended) && { fit }),
     number: before?.number ?? last + 1,
@@ -90,13 +93,14 @@ export function added(history: History, ended: ReleaseEnd): History {
 function restored(
   history: History,
   { back, digest }: ReleaseEnd,
-): Pick<ReleaseEnd, 'needs' | 'migrate' | 'fit'> {
+): Pick<ReleaseEnd, 'needs' | 'tasks' | 'migrate' | 'fit'> {
   if (back === undefined) return {}
   const same = history.findLast((one) => placeOf(one) === back && one.digest === digest)
   if (!same) return {}
-  const { needs, migrate, fit } = same
+  const { needs, tasks, migrate, fit } = same
   return {
     ...(needs !== undefined && { needs }),
+    ...(tasks !== undefined && { tasks }),
     ...(migrate !== undefined && { migrate }),
     ...(fit && { fit }),
   }

@@ -1,10 +1,11 @@
 /**
- * What versions need of their databases, kept with the history: the next release asks whether its migrations break the
- * version that runs, without starting it. The body is what the inspector packs (rollout_inspector/needs.py). Most
- * releases share one, so it is kept under its hash.
+ * What versions need of their databases, and which Celery tasks they have, kept with the history: the next release asks
+ * whether it breaks the version that runs, without starting that. A body is what the inspector packs (needs.py and
+ * tasks.py of rollout_inspector). Most releases share one, so it is kept under its hash.
  */
 import { createHash } from 'node:crypto'
 import { inflateSync } from 'node:zlib'
+import { areTasks } from '../django/tasks.js'
 import { isNeeds } from '../django/verdict.js'
 import { wentLive, type History } from './history.js'
 import { anyText, fields, mapOf, maybe, type Check } from './schema.js'
@@ -18,11 +19,11 @@ export function hashOf(needs: string): string {
   return createHash('sha256').update(needs).digest('hex').slice(0, 32)
 }
 
-/** Returns the hashes of the needs to keep, the most wanted first: of live versions, the newest before older ones. */
-export function keptNeeds(history: History): readonly string[] {
+/** Returns the hashes of the bodies to keep, the most wanted first: of live versions, the newest before older ones. */
+export function keptBodies(history: History): readonly string[] {
   const newest = history.toReversed()
   const ordered = [...newest.filter(wentLive), ...newest.filter((entry) => !wentLive(entry))]
-  return [...new Set(ordered.flatMap(({ needs }) => needs ?? []))]
+  return [...new Set(ordered.flatMap(({ needs, tasks }) => [needs ?? [], tasks ?? []].flat()))]
 }
 
 /** Returns whether a body is what was kept under this hash, and has the expected shape: others may have written it. */
@@ -30,7 +31,8 @@ export function isWhole(body: string, hash: string): boolean {
   if (!isNeeds(body) || hashOf(body) !== hash) return false
   try {
     const json = inflateSync(Buffer.from(body, 'base64'), { maxOutputLength: longestBytes })
-    return needs(JSON.parse(json.toString()), 'needs') === undefined
+    const read: unknown = JSON.parse(json.toString())
+    return needs(read, 'needs') === undefined || areTasks(read)
   } catch {
     return false
   }

@@ -51,6 +51,7 @@ const entry: Fields<Entry> = {
   seconds: count,
   migrations: listOf(text()),
   needs: maybe(text(/^[0-9a-f]{32}$/, 'a hash')),
+  tasks: maybe(text(/^[0-9a-f]{32}$/, 'a hash')),
   migrate: maybe(text()),
   // A fit that cannot be read is left out, and its release is not (fit.ts).
   fit: anything,

@@ -55,7 +55,7 @@ def plan():
     settings.INSTALLED_APPS
     django.setup()
 
-    from rollout_inspector import verdict, web
+    from rollout_inspector import tasks, verdict, web
     from rollout_inspector.identity import asked, connect, identity_of
     from rollout_inspector.needs import packed
     from rollout_inspector.plan import plan_of
@@ -99,6 +99,7 @@ def plan():
     connections.close_all()
     found["plans"] = [each["plan"] for each in made.values()]
     found["needs"] = [packed({alias: each["needs"] for alias, each in made.items() if each["needs"] is not None})]
+    found["tasks"] = tasks.packed(tasks.tasks())
     found["judged"] = None
     if verdict.is_judged():
         pending = [migration for each in made.values() for migration in each["pending"]]

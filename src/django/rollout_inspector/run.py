@@ -85,6 +85,8 @@ def after_plan(state):
             refuse("left", plan["database"], plan["identity"], pending=pending)
     for needs in found["needs"]:
         task.say(json.dumps({"needs": needs}))
+    if found["tasks"]:
+        task.say(json.dumps({"tasks": found["tasks"]}))
     task.say(
         json.dumps(
             {

@@ -5,7 +5,7 @@ import {
   isPlain,
   migrationBegins,
   readLocking,
-  readNeeds,
+  readPacked,
   readPassed,
   readPlan,
   readRefused,
@@ -35,6 +35,8 @@ export class Output {
   passed: string | undefined
   /** The needs of the new image, packed. */
   needs: string | undefined
+  /** Its tasks, packed, where it has any. */
+  tasks: string | undefined
   /** What the migration really made of the databases, or why that is not known. */
   verified: readonly Verified[] | { readonly why: string } | undefined
   /** Whether the command looks before it locks. */
@@ -88,7 +90,8 @@ export class Output {
       const refused = readRefused(line, this.marker)
       if (refused) this.refused(new Failure(this.refusal(refused)))
       this.passed ??= readPassed(line, this.marker)
-      this.needs ??= readNeeds(line, this.marker)
+      const packed = readPacked(line, this.marker)
+      if (packed) this[packed.of] ??= packed.body
       this.verified ??= readVerified(line, this.marker)
     }
     const text = unmarked(line, this.marker)

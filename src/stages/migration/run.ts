@@ -45,6 +45,8 @@ export interface Migration {
   applied(): readonly string[]
   /** Returns what the new version needs of the databases, packed; known with the plan. */
   needs(): string | undefined
+  /** Returns the tasks of the new version, packed; known with the plan. */
+  tasks(): string | undefined
   /**
    * Returns where the schema is not as the plan predicted, a sentence each; known after `migrate`. When that failed,
    * only what breaks the running versions: the new one will not run.
@@ -145,6 +147,10 @@ class MigrationRun implements Migration {
 
   needs(): string | undefined {
     return this.#output.needs
+  }
+
+  tasks(): string | undefined {
+    return this.#output.tasks
   }
 
   surprises(hasFailed: boolean): readonly string[] {
