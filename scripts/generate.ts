@@ -40,6 +40,23 @@ const outputs: Readonly<Record<string, string>> = {
   seconds: 'How long the run took',
 }
 
+/** What only the action `plan` has; nothing of a release, which it does not make. */
+const planOutputs: Readonly<Record<string, string>> = {
+  plan: 'Pending migrations and what they break, as JSON (docs/report.md); empty if it is too long',
+  verdict: 'safe, unsafe or not known',
+}
+const ofRelease = ['previous-tag', 'migrations', 'workloads']
+
+const outputsOf = (command: ActionCommand) =>
+  command === 'plan'
+    ? {
+        ...Object.fromEntries(
+          Object.entries(outputs).filter(([name]) => !ofRelease.includes(name)),
+        ),
+        ...planOutputs,
+      }
+    : outputs
+
 const header =
   '# Made from src/options/table.ts by `npm run generate`: change that file, not this one.\n'
 
@@ -69,7 +86,10 @@ function actionYaml(command: ActionCommand): string {
       branding: { icon: 'upload-cloud', color: 'green' },
       inputs: { ...inputs, ...(command !== 'release' && { command: hidden }) },
       outputs: Object.fromEntries(
-        Object.entries(outputs).map(([output, text]) => [output, { description: `${text}.` }]),
+        Object.entries(outputsOf(command)).map(([output, text]) => [
+          output,
+          { description: `${text}.` },
+        ]),
       ),
       runs: { using: 'node24', main: `${up}dist/action/index.js`, post: `${up}dist/post/index.js` },
     },
@@ -138,38 +158,17 @@ const secretName = (option: string) => option.toUpperCase().replaceAll('-', '_')
 function reusableYaml({ command, about, packages }: Reusable): string {
   // The report is a file of a machine that is discarded.
   const options = optionsOf(command, 'action').filter(([name]) => name !== 'report')
-  const open = options.filter(([name, { secret }]) => !secret && !(name in ofJob))
-  const secrets = options.filter(([name, { secret }]) => secret && name !== 'token')
   const told = Object.entries(outputs).filter(([name]) => name !== 'report')
   const workflow = {
     name: `django-rollout: ${command}`,
     on: {
       workflow_call: {
         inputs: {
-          ...Object.fromEntries(
-            open.map(([name, option]) => [
-              name,
-              {
-                description: describe(ownDefaults[name] ?? option),
-                // A caller's own boolean is refused by an input that is a text.
-                type: option.flag ? 'boolean' : 'string',
-              },
-            ]),
-          ),
+          ...inputsOfJob(options),
           ...ofJob,
         },
-        secrets: Object.fromEntries(
-          secrets.map(([name, option]) => [
-            secretName(name),
-            { description: describe(ownDefaults[name] ?? option), required: false },
-          ]),
-        ),
-        outputs: Object.fromEntries(
-          told.map(([name, text]) => [
-            name,
-            { description: `${text}.`, value: `\${{ jobs.${command}.outputs.${name} }}` },
-          ]),
-        ),
+        secrets: secretsOfJob(options),
+        outputs: toldByJob(command, told),
       },
     },
     permissions: {},
@@ -204,18 +203,66 @@ function reusableYaml({ command, about, packages }: Reusable): string {
           {
             id: command,
             uses: `django-rollout/django-rollout${command === 'release' ? '' : `/actions/${command}`}@v1`,
-            with: Object.fromEntries(
-              options.map(([name, { secret }]) => [
-                name,
-                ownDefaults[name]?.value ??
-                  (secret ? `\${{ secrets.${secretName(name)} }}` : `\${{ inputs.${name} }}`),
-              ]),
-            ),
+            with: passedOn(options),
           },
         ],
       },
     },
   }
+  return workflowText(command, about, workflow)
+}
+
+type Given = readonly (readonly [OptionName, Declared])[]
+
+function inputsOfJob(options: Given) {
+  const open = options.filter(([name, { secret }]) => !secret && !(name in ofJob))
+  return Object.fromEntries(
+    open.map(([name, option]) => [
+      name,
+      {
+        description: describe(ownDefaults[name] ?? option),
+        // A caller's own boolean is refused by an input that is a text.
+        type: option.flag ? 'boolean' : 'string',
+      },
+    ]),
+  )
+}
+
+function secretsOfJob(options: Given) {
+  const secrets = options.filter(([name, { secret }]) => secret && name !== 'token')
+  return Object.fromEntries(
+    secrets.map(([name, option]) => [
+      secretName(name),
+      { description: describe(ownDefaults[name] ?? option), required: false },
+    ]),
+  )
+}
+
+function toldByJob(job: string, told: readonly (readonly [string, string])[]) {
+  return Object.fromEntries(
+    told.map(([name, text]) => [
+      name,
+      { description: `${text}.`, value: `\${{ jobs.${job}.outputs.${name} }}` },
+    ]),
+  )
+}
+
+/** Inputs and secrets of the job as inputs of a step. */
+function passedOn(options: Given) {
+  return Object.fromEntries(
+    options.map(([name, { secret }]) => [
+      name,
+      ownDefaults[name]?.value ??
+        (secret ? `\${{ secrets.${secretName(name)} }}` : `\${{ inputs.${name} }}`),
+    ]),
+  )
+}
+
+interface Workflow {
+  readonly jobs: Readonly<Record<string, { readonly permissions: unknown }>>
+}
+
+function workflowText(command: ActionCommand, about: string, workflow: Workflow): string {
   const yaml = stringify(workflow, { lineWidth: 0, singleQuote: true }).replace(
     checkout.uses,
     `${checkout.uses} # ${checkout.version}`,
@@ -223,13 +270,76 @@ function reusableYaml({ command, about, packages }: Reusable): string {
   const caller = {
     jobs: {
       [command]: {
-        permissions: rightsOf(packages),
+        permissions: workflow.jobs[command]?.permissions,
         uses: `django-rollout/django-rollout/.github/workflows/${command}.yml@v1`,
       },
     },
   }
   const call = stringify(caller).trimEnd().replace(/^/gm, '#   ')
   return `${header}#\n# ${about} To be called with these rights, or more:\n${call}\n${yaml}`
+}
+
+/** Builds the commit that a merge would make, under a tag that no release uses, and comments its plan. */
+function planYaml(): string {
+  const used = (command: ActionCommand, ...filled: readonly OptionName[]) =>
+    optionsOf(command, 'action').filter(([name]) => ![...filled, 'report'].includes(name))
+  const building = used('build', 'tag', 'push')
+  const planning = used('plan', 'tag', 'digest')
+  const options = [...new Map([...building, ...planning])]
+  const told = Object.entries(outputsOf('plan')).filter(([name]) => name !== 'report')
+  const step = (id: ActionCommand) => `\${{ steps.${id}.outputs.`
+  const workflow = {
+    name: 'django-rollout: plan',
+    on: {
+      workflow_call: {
+        inputs: { ...inputsOfJob(options), 'runs-on': ofJob['runs-on'] },
+        secrets: secretsOfJob(options),
+        outputs: toldByJob('plan', told),
+      },
+    },
+    permissions: {},
+    jobs: {
+      plan: {
+        // The Job runs the code of the pull request with the secrets of the web: never that of a fork.
+        if: "github.event_name == 'pull_request' && github.event.pull_request.head.repo.full_name == github.repository",
+        'runs-on': '${{ inputs.runs-on }}',
+        permissions: { contents: 'read', packages: 'write', 'pull-requests': 'write' },
+        // One comment: a newer commit ends the plan of the one before.
+        concurrency: {
+          group: `django-rollout-plan-${[
+            'github.event.pull_request.number',
+            ...['kube-context', 'config', 'namespace', 'image'].map((name) => `inputs.${name}`),
+          ]
+            .map((name) => `\${{ ${name} }}`)
+            .join('-')}`,
+          'cancel-in-progress': true,
+        },
+        outputs: Object.fromEntries(told.map(([name]) => [name, `${step('plan')}${name} }}`])),
+        steps: [
+          { uses: checkout.uses, with: { 'persist-credentials': false } },
+          {
+            id: 'build',
+            uses: 'django-rollout/django-rollout/actions/build@v1',
+            with: { ...passedOn(building), tag: 'plan-${{ github.sha }}', push: true },
+          },
+          {
+            id: 'plan',
+            uses: 'django-rollout/django-rollout/actions/plan@v1',
+            with: {
+              ...passedOn(planning),
+              tag: `${step('build')}tag }}`,
+              digest: `${step('build')}digest }}`,
+            },
+          },
+        ],
+      },
+    },
+  }
+  return workflowText(
+    'plan',
+    'Comments on a pull request what its migrations break; not on one of a fork.',
+    workflow,
+  )
 }
 
 /** What the job may do. A caller has to grant as much: GitHub does not start a run that asks for more. */
@@ -402,7 +512,17 @@ function actionReadme(command: ActionCommand): string {
     '## Inputs',
     inputTable(options, '../../docs'),
     '## Outputs',
-    `${Object.keys(outputs).map(code).join(', ')}: as [of a release](../../README.md#outputs).`,
+    `${Object.keys(outputs)
+      .filter((name) => name in outputsOf(command))
+      .map(code)
+      .join(', ')}: as [of a release](../../README.md#outputs).`,
+    ...(command === 'plan'
+      ? [
+          Object.entries(planOutputs)
+            .map(([name, text]) => `- ${code(name)}: ${text}`)
+            .join('\n'),
+        ]
+      : []),
   ]
   return `${blocks.join('\n\n')}\n`
 }
@@ -443,6 +563,7 @@ const files = new Map([
     .filter((command) => command !== 'release')
     .map((command) => [`actions/${command}/README.md`, actionReadme(command)] as const),
   ...reusable.map((one) => [`.github/workflows/${one.command}.yml`, reusableYaml(one)] as const),
+  ['.github/workflows/plan.yml', planYaml()] as const,
   ['django-rollout.schema.json', `${JSON.stringify(schema(), null, 2)}\n`] as const,
   ...Object.entries(generatedParts).map(([path, parts]) => [path, page(path, parts)] as const),
 ])

@@ -1,4 +1,5 @@
 import * as core from '@actions/core'
+import { commentPlan } from './github/comments.js'
 import { endStatus } from './github/deployment.js'
 import { deploymentRecord } from './github/deployments.js'
 import {
@@ -9,6 +10,7 @@ import {
   mistypedInputs,
   runnerSink,
   reportToRunner,
+  secretsOf,
 } from './github/runner.js'
 import { locking, type Command } from './options/commands.js'
 import { usualFile } from './options/file.js'
@@ -88,6 +90,14 @@ if (reading.is === 'wrong') {
     Promise.all([
       record?.end(endStatus(ended), late) ?? [],
       notifyWebhook(platform, settings, { report: ended, holder }, late),
+      command === 'plan'
+        ? commentPlan(
+            platform,
+            settings,
+            { report: ended, url: holder.url, secrets: secretsOf(given) },
+            late,
+          )
+        : [],
     ]),
   )
   // Set only after everything is reported: post reports what is missing.

@@ -23,11 +23,13 @@ function setUp(
   }
   const platform = { ...hastyWorld(more.env ?? env), web }
   const { signal = new AbortController().signal } = more
-  return { sent, ...apiOf(platform, token, signal) }
+  return { sent, ...apiOf(platform, token, 'deployments', signal) }
 }
 
 const list = ({ ask }: ReturnType<typeof setUp>) =>
-  ask((repos, common) => repos.listDeployments({ ...common, environment: 'a b&c', per_page: 5 }))
+  ask(({ repos }, common) =>
+    repos.listDeployments({ ...common, environment: 'a b&c', per_page: 5 }),
+  )
 
 describe('a request to GitHub', () => {
   test('names the repository, the version of the API, the client and the token', async () => {
@@ -50,7 +52,7 @@ describe('a request to GitHub', () => {
   test.each(['v1', '123n', '123nn', '"n', 'é'])('sends the tag %s as it is', async (tag) => {
     const made = () => new Response('{"id":7}', { status: 201, headers: json })
     const { ask, sent } = setUp(made)
-    await ask((repos, common) =>
+    await ask(({ repos }, common) =>
       repos.createDeployment({ ...common, ref: 'main', payload: { tag } }),
     )
     expect(JSON.parse(sent[0]?.body ?? '')).toEqual({ ref: 'main', payload: { tag } })

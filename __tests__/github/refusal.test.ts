@@ -15,9 +15,13 @@ test.each([
 ])(
   'the response %i "%s" is put into words, and retried when it may pass',
   (status, message, passing, words) => {
-    expect(refusal(status, message)).toEqual({
+    expect(refusal(status, message, 'deployments')).toEqual({
       passing,
       words: words instanceof RegExp ? expect.stringMatching(words) : words,
     })
   },
 )
+
+test('a missing right is that of the request', () => {
+  expect(refusal(403, '', 'pull-requests').words).toContain('permissions: pull-requests: write')
+})

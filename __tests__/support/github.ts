@@ -1,11 +1,11 @@
 /**
- * GitHub's API for deployments, for one repository, as https://docs.github.com/en/rest/deployments has it.
+ * GitHub's API for deployments and comments, for one repository, as https://docs.github.com/en/rest/deployments has it.
  * It is strict: what is not documented, or not of the right type, is refused.
  */
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-
-type Body = Readonly<Record<string, unknown>>
+import { IssueComments } from './github-comments.js'
+import { check, isText, Refused, type Body, type Fields } from './github-strict.js'
 
 interface Status {
   readonly id: number
@@ -41,15 +41,6 @@ export interface Shown {
 /** What a request meets: a status in place of its answer, a connection that is cut, or nothing ever. */
 export type Trouble = number | 'none' | 'no answer' | 'answer lost' | 'silence'
 
-class Refused extends Error {
-  constructor(
-    readonly status: number,
-    message: string,
-  ) {
-    super(message)
-  }
-}
-
 const docs = 'https://docs.github.com/rest/deployments/deployments'
 
 /** https://docs.github.com/en/rest/using-the-rest-api/getting-started-with-the-rest-api#media-types */
@@ -63,9 +54,6 @@ const accepted = new Set([
 
 const states = ['error', 'failure', 'inactive', 'in_progress', 'queued', 'pending', 'success']
 
-/** Fields by name with what they may hold; those with `!` must be there. */
-type Fields = Readonly<Record<string, (value: unknown) => boolean>>
-const isText = (value: unknown) => typeof value === 'string'
 const isShort = (value: unknown) => typeof value === 'string' && value.length <= 140
 const isFlag = (value: unknown) => typeof value === 'boolean'
 const isUrl = (value: unknown) => typeof value === 'string' && /^https?:\/\//.test(value)
@@ -94,22 +82,10 @@ const ofStatus: Fields = {
 
 const textOf = (value: unknown) => (typeof value === 'string' ? value : '')
 
-function check(body: Body, fields: Fields): void {
-  const known = new Map(Object.entries(fields).map(([name, is]) => [name.replace('!', ''), is]))
-  for (const [name, value] of Object.entries(body)) {
-    const is = known.get(name)
-    if (!is) throw new Refused(422, `Invalid request. "${name}" is not a permitted key.`)
-    if (!is(value)) throw new Refused(422, `Invalid request. For '${name}', that is not valid.`)
-  }
-  for (const name of Object.keys(fields)) {
-    if (name.endsWith('!') && !(name.slice(0, -1) in body)) {
-      throw new Refused(422, `Invalid request. "${name.slice(0, -1)}" wasn't supplied.`)
-    }
-  }
-}
-
 export class GitHub {
   readonly deployments: Deployment[] = []
+  /** Of the pull request 7. */
+  readonly comments = new IssueComments(7)
   /** What was asked, with the status of the answer: `POST /deployments 201`. */
   readonly asked: string[] = []
   /** Commits, and other names of them, that the repository has: all, when none are told. */
@@ -122,7 +98,7 @@ export class GitHub {
 
   private constructor(
     private readonly server: Server,
-    /** What each token may do with deployments. */
+    /** What each token may do with deployments and comments. */
     readonly tokens: Readonly<Record<string, 'write' | 'read'>>,
   ) {
     this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
@@ -130,6 +106,10 @@ export class GitHub {
       void this.answer(request).then((answer) => {
         if (!answer) {
           response.destroy()
+          return
+        }
+        if (answer.status === 204) {
+          response.writeHead(204).end()
           return
         }
         response.writeHead(answer.status, { 'content-type': 'application/json; charset=utf-8' })
@@ -215,7 +195,7 @@ export class GitHub {
       if (typeof problem === 'number') throw new Refused(problem, `trouble ${problem}`)
       const text = Buffer.concat(parts).toString()
       const body = this.done(request, pathname, searchParams, text)
-      const status = request.method === 'POST' ? 201 : 200
+      const status = { POST: 201, DELETE: 204 }[request.method ?? ''] ?? 200
       say(problem === 'answer lost' ? problem : status)
       return problem === 'answer lost' ? undefined : { status, body }
     } catch (error) {
@@ -238,6 +218,11 @@ export class GitHub {
     const [, token = ''] = /^(?:bearer|token) (\S+)$/i.exec(headers.authorization ?? '') ?? []
     const may = this.tokens[token]
     if (may === undefined) throw new Refused(401, 'Bad credentials')
+    if (path === '/user') return this.comments.user(token)
+    if (path.startsWith('/repos/acme/shop/issues/')) {
+      const body = isJson(headers) ? (JSON.parse(text) as Body) : undefined
+      return this.comments.answer({ method, path, query, body, may, token })
+    }
     if (!path.startsWith('/repos/acme/shop/deployments')) throw new Refused(404, 'Not Found')
     const [id, statuses, ...rest] = path.split('/').slice(5)
     if (rest.length > 0 || (id !== undefined && statuses !== 'statuses')) {
@@ -258,7 +243,7 @@ export class GitHub {
     }
     if (method !== 'POST') throw new Refused(404, 'Not Found')
     if (may !== 'write') throw new Refused(403, 'Resource not accessible by integration')
-    if (!/^application\/json(; *charset=utf-8)?$/i.test(headers['content-type'] ?? '')) {
+    if (!isJson(headers)) {
       throw new Refused(415, 'not JSON')
     }
     const body = JSON.parse(text) as Body
@@ -320,4 +305,8 @@ export class GitHub {
     }
     return status
   }
+}
+
+function isJson(headers: IncomingMessage['headers']): boolean {
+  return /^application\/json(; *charset=utf-8)?$/i.test(headers['content-type'] ?? '')
 }

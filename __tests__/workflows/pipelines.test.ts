@@ -1,6 +1,6 @@
 /** Pipelines made of our parts: the reusable workflows, called by a user's own, and the composite example. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { cp, readFile } from 'node:fs/promises'
+import { cp, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Act, addWorkflow, forAct, keepingOutputs, starter, type Outputs } from '../e2e/act.js'
 import { whileAsking } from '../e2e/client.js'
@@ -135,6 +135,62 @@ describe('the starter workflow clusters.yml', () => {
     expect(results(ended.output)).toEqual(['1: failed', '2: failed'])
     expect(await tags()).toEqual(before)
     await shop.drop()
+  })
+})
+
+describe('the reusable workflow plan.yml', () => {
+  const event = async (fork: string, repository: string): Promise<readonly string[]> => {
+    const pull_request = {
+      number: 7,
+      head: { ref: 'no-weight', repo: { full_name: fork } },
+      base: { ref: 'main' },
+    }
+    const file = join(shop.folder, '../event.json')
+    await writeFile(
+      file,
+      JSON.stringify({ number: 7, pull_request, repository: { full_name: repository } }),
+    )
+    return ['--eventpath', file]
+  }
+
+  test('keeps one comment on the pull request, and leaves the cluster as it is', async () => {
+    const text = await starter(shop, 'plan.yml')
+    await addWorkflow(shop, 'plan.yml', text.replaceAll('PLAN_KUBECONFIG', 'KUBECONFIG'))
+    await shop.commit('No weight', {
+      'catalog/models.py': (old) => old.replace(/ +weight_grams = .*\n/, ''),
+      'catalog/migrations/0003_no_weight.py': `from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("catalog", "0002_product_weight_grams")]
+
+    operations = [migrations.RemoveField("product", "weight_grams")]
+`,
+    })
+    const before = await shop.state()
+    const unsafe = await act('plan.yml', 'pull_request', await event('acme/shop', 'acme/shop'))
+    expect(unsafe.code).toBe(1)
+    expect(told(unsafe.output)).toMatchObject({ result: 'failed', verdict: 'unsafe' })
+    const [first] = runner.github.comments.all.map((comment) => ({ ...comment }))
+    expect(first?.body).toMatch(
+      /^## ❌ .* a release would be stopped, because a migration is unsafe\n[^]*\| catalog\.0003\\_no\\_weight \| RemoveField \| .* \| unsafe \|/,
+    )
+
+    await shop.drop()
+    const safe = await act('plan.yml', 'pull_request', await event('acme/shop', 'acme/shop'))
+    expect(safe).toMatchObject({ code: 0 })
+    expect(told(safe.output)).toMatchObject({ result: 'unchanged', verdict: 'safe' })
+    expect(runner.github.comments.all).toEqual([
+      { ...first, body: expect.stringMatching(/^## ✅ .*: no migrations to apply in namespace/) },
+    ])
+    expect(await shop.state()).toEqual(before)
+  })
+
+  test('does nothing for a fork', async () => {
+    const asked = runner.github.asked.length
+    const ended = await act('plan.yml', 'pull_request', await event('eve/shop', 'acme/shop'))
+    expect([ended.code, told(ended.output)]).toEqual([0, {}])
+    expect(runner.github.asked).toHaveLength(asked)
   })
 })
 

@@ -8,7 +8,7 @@ import { refusal } from './refusal.js'
 /** For one request, in ms. */
 const requestTimeoutMs = 10_000
 
-type Repos = ReturnType<typeof getOctokit>['rest']['repos']
+type Rest = Pick<ReturnType<typeof getOctokit>['rest'], 'repos' | 'issues' | 'users'>
 
 /** Parameters that every request takes. */
 interface Common {
@@ -32,7 +32,9 @@ interface Failed {
 export interface Api {
   /** Returns the data of the answer. Throws an Error that says in a few words why there is none. */
   readonly ask: <A extends Answer>(
-    request: (repos: Repos, common: Common) => Promise<A>,
+    request: (rest: Rest, common: Common) => Promise<A>,
+    /** The answer has no content. */
+    isEmpty?: boolean,
   ) => Promise<A['data']>
   /** Retries when GitHub was away, or busy: three attempts in all. */
   readonly retryTransient: <T>(work: () => Promise<T>) => Promise<T>
@@ -40,30 +42,26 @@ export interface Api {
 
 class Unreachable extends Error {}
 
-export function apiOf({ clock, web, env }: Platform, token: string, signal: AbortSignal): Api {
-  const { GITHUB_API_URL: baseUrl = 'https://api.github.com', GITHUB_REPOSITORY } = env
-  const [owner, repo] = GITHUB_REPOSITORY?.split('/') ?? []
+/** What a job grants its token: `permissions: deployments: write`. */
+export type TokenRight = 'deployments' | 'pull-requests'
+
+export function apiOf(
+  platform: Platform,
+  token: string,
+  right: TokenRight,
+  signal: AbortSignal,
+): Api {
+  const { clock, env } = platform
+  const [owner, repo] = env['GITHUB_REPOSITORY']?.split('/') ?? []
   const auth = token.trim()
-  const connect = async (): Promise<Repos> => {
-    // Not before it is used: it reads the event's file and the proxy's variables when it is loaded, and
-    // throws for those that it cannot read.
-    const github = await import(/* webpackMode: "eager" */ '@actions/github')
-    const octokit = github.getOctokit(auth, {
-      baseUrl,
-      userAgent: 'django-rollout',
-      log: silent,
-      request: { fetch: web.fetch, log: silent },
-    })
-    return octokit.rest.repos
-  }
-  let connected: Promise<Repos> | undefined
+  let connected: Promise<Rest> | undefined
   return {
-    ask: async (request) => {
+    ask: async (request, isEmpty = false) => {
       if (!owner || !repo) throw new Error('GITHUB_REPOSITORY is not set')
       if (auth === '') throw new Error('"token" is empty')
-      const repos = await (connected ??= connect())
+      const rest = await (connected ??= connect(platform, auth))
       const { status, data } = await withTimeout(clock, requestTimeoutMs, signal, (late) =>
-        request(repos, {
+        request(rest, {
           owner,
           repo,
           request: { signal: late },
@@ -76,9 +74,10 @@ export function apiOf({ clock, web, env }: Platform, token: string, signal: Abor
         throw new Unreachable(`GitHub does not answer (${nameOf(cause)})`)
       })
       // No redirect is followed, and a proxy that answers in GitHub's place may send a page.
-      if (status < 300 && typeof data === 'object' && data) return data
+      const isWhole = isEmpty ? status === 204 : status < 300 && typeof data === 'object' && data
+      if (isWhole) return data
       const message = (data as { readonly message?: string } | null)?.message ?? ''
-      const { passing, words } = refusal(status, message)
+      const { passing, words } = refusal(status, message, right)
       throw passing ? new Unreachable(words) : new Error(words)
     },
     retryTransient: async (work) => {
@@ -96,6 +95,20 @@ export function apiOf({ clock, web, env }: Platform, token: string, signal: Abor
       return ended.value
     },
   }
+}
+
+async function connect({ web, env }: Platform, auth: string): Promise<Rest> {
+  const { GITHUB_API_URL: baseUrl = 'https://api.github.com' } = env
+  // Not before it is used: it reads the event's file and the proxy's variables when it is loaded, and
+  // throws for those that it cannot read.
+  const github = await import(/* webpackMode: "eager" */ '@actions/github')
+  const octokit = github.getOctokit(auth, {
+    baseUrl,
+    userAgent: 'django-rollout',
+    log: silent,
+    request: { fetch: web.fetch, log: silent },
+  })
+  return octokit.rest
 }
 
 /** Octokit would print GitHub's deprecations between the lines of the release. */

@@ -59,7 +59,7 @@ export function deploymentRecord(
   const requests = new DeploymentRequests(
     platform,
     environment,
-    apiOf(platform, token, over.signal),
+    apiOf(platform, token, 'deployments', over.signal),
   )
   return new RunDeployment(platform.clock, requests, { run, url, live, over, ...ids })
 }
@@ -92,7 +92,7 @@ class DeploymentRequests {
 
   async postStatus(id: number, status: Status): Promise<void> {
     await this.api.retryTransient(() =>
-      this.api.ask((repos, common) =>
+      this.api.ask(({ repos }, common) =>
         repos.createDeploymentStatus({ ...common, deployment_id: id, ...status }),
       ),
     )
@@ -102,11 +102,11 @@ class DeploymentRequests {
   async #list(): Promise<readonly Deployment[]> {
     const { api, environment } = this
     const seen: Deployment[] = []
-    const latest = await api.ask((repos, common) =>
+    const latest = await api.ask(({ repos }, common) =>
       repos.listDeployments({ ...common, environment, task, per_page: mostSeen }),
     )
     for (const one of latest) {
-      const statuses = await api.ask((repos, common) =>
+      const statuses = await api.ask(({ repos }, common) =>
         repos.listDeploymentStatuses({ ...common, deployment_id: one.id }),
       )
       seen.push(deploymentOf(one, statuses))
@@ -118,7 +118,7 @@ class DeploymentRequests {
   /** Returns the id of the new deployment. */
   async #create(begun: ReleaseStart): Promise<number> {
     const post = (ref?: string) =>
-      this.api.ask((repos, common) =>
+      this.api.ask(({ repos }, common) =>
         repos.createDeployment({ ...common, ...recordOf(begun, this.environment, ref) }),
       )
     const workflowSha = this.platform.env['GITHUB_SHA']

@@ -5,6 +5,7 @@ import { hintFor } from '../options/closest-match.js'
 import type { RawInputs } from '../options/read.js'
 import { optionsOf, table, type Option } from '../options/table.js'
 import type { Annotation } from '../failure/failure.js'
+import { wentWell } from '../failure/result.js'
 import { finalLines } from '../report/final-lines.js'
 import { summary } from '../report/summary.js'
 import type { Report } from '../report/report.js'
@@ -61,10 +62,17 @@ const shortestSecret = 8
 /** What a kubeconfig keeps secret, without the key before it: `token: …`, `"client-key-data": "…"`. */
 const credential = /(?:token|password|secret|-data)["']?\s*:\s*["']?([^\s"',}]+)/gi
 
-/** Hides the secret inputs before anything is printed; line by line, since the runner masks lines. */
+/** Hides the secret inputs before anything is printed. */
 export function maskSecrets(given: RawInputs): void {
-  for (const [name, { secret }] of Object.entries(table) as [string, Option<unknown>][]) {
-    if (!secret) continue
+  for (const hidden of secretsOf(given)) core.setSecret(hidden)
+}
+
+/** Returns what the secret inputs keep secret: line by line, since the runner masks lines. */
+export function secretsOf(given: RawInputs): readonly string[] {
+  const secrets = (Object.entries(table) as [string, Option<unknown>][]).filter(
+    ([, { secret }]) => secret,
+  )
+  const all = secrets.flatMap(([name]) => {
     const lines = (given[name] ?? '')
       .split('\n')
       .map((one) => one.trim())
@@ -72,10 +80,11 @@ export function maskSecrets(given: RawInputs): void {
     const values = lines.flatMap((line) =>
       [...line.matchAll(credential)].map(([, one = '']) => one),
     )
-    for (const hidden of new Set([...lines, ...values])) {
-      if (lines.length === 1 || hidden.length >= shortestSecret) core.setSecret(hidden)
-    }
-  }
+    return [...lines, ...values].filter(
+      (hidden) => lines.length === 1 || hidden.length >= shortestSecret,
+    )
+  })
+  return [...new Set(all)]
 }
 
 export function runnerSink(): Sink {
@@ -171,5 +180,18 @@ export function outputsOf(report: Report, reportPath: string): Readonly<Record<s
     cause: report.cause?.sentence ?? '',
     report: reportPath,
     seconds: report.seconds.toFixed(1),
+    ...(report.command === 'plan' && planOutputs(report)),
+  }
+}
+
+/** All outputs of a job may have 1 MB. */
+const longestOutput = 400_000
+
+function planOutputs({ plan, result, cause }: Report): Readonly<Record<string, string>> {
+  const json = JSON.stringify(plan ?? null)
+  const isUnsafe = cause?.code === 'unsafe-migration'
+  return {
+    plan: json.length > longestOutput ? '' : json,
+    verdict: isUnsafe ? 'unsafe' : wentWell(result) ? 'safe' : 'not known',
   }
 }

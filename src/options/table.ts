@@ -391,12 +391,12 @@ export const table = {
   }),
   token: option({
     read: anyText('token'),
-    help: 'Token for GitHub’s deployment records, with "deployments: write"',
+    help: 'Token for GitHub’s deployment records, with "deployments: write"; for the comment of "plan", with "pull-requests: write"',
     example: '${{ github.token }}',
     secret: true,
     only: 'action',
     group: 'notifications',
-    on: notifying,
+    on: [...notifying, 'plan'],
   }),
   environment: option({
     read: anyText('name'),

@@ -2,6 +2,8 @@
 import { idOf } from '../kubernetes/workload.js'
 import { pageOf } from '../failure/failure.js'
 import { byTopic, signs } from './finding-lines.js'
+import { closed, escaped, fenced, open, table } from './markdown.js'
+import { planText, summaryLimit } from './plan-text.js'
 import { type Report, type WorkloadReport } from './report.js'
 import { wentWell } from '../failure/result.js'
 import { mostShown, timeline } from './timeline.js'
@@ -11,20 +13,17 @@ import {
   lastWriteProgress,
   moved,
   plural,
-  printable,
   seconds,
   verdict,
   warningsOf,
 } from './sentences.js'
 
 const mostLogLines = 100
-const longestLogLine = 1000
 /** Of workloads; more are folded up, so that what comes after them is seen. */
 const mostOpen = 20
-/** Of anything else; a hint may hold the rules of a whole Role. */
-const longestText = 10_000
 
 export function summary(report: Report): string {
+  if (report.command === 'plan') return planText(report, { longest: summaryLimit })
   const { cause, result } = report
   const sign = wentWell(result) ? '✅' : '❌'
   const parts = [`## ${sign} ${escaped(verdict(report))} (${seconds(report.seconds)})`]
@@ -119,46 +118,4 @@ function planParts({ plan, cause }: Report): readonly string[] {
 function podsOf(workload: WorkloadReport): string {
   const { ready, wanted } = lastWriteProgress(workload) ?? {}
   return ready === undefined || !wanted ? '' : `${ready} of ${wanted}`
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.map(escaped).join(' | ')} |`
-  return [line(head), `|${' --- |'.repeat(head.length)}`, ...rows.map(line)].join('\n')
-}
-
-/**
- * Foreign words must stay words: no table cell, image, tag, formula or hidden link may come out of them.
- * GitHub still makes links of bare addresses, which show where they lead.
- */
-function escaped(text: string): string {
-  return cut(text, longestText)
-    .split(/\r\n|\r|\n/)
-    .map((line) => printable(line).replace(/[\\|`*_[\]<>#~&$]/g, (sign) => `\\${sign}`))
-    .join('<br>')
-}
-
-function cut(text: string, longest: number): string {
-  return text.length > longest ? `${text.slice(0, longest)}…` : text
-}
-
-const open = (title: string, text: string) => details('<details open>', title, text)
-const closed = (title: string, text: string) => details('<details>', title, text)
-
-/** A title may have the name of a container. */
-function details(tag: string, title: string, text: string): string {
-  const named = printable(title)
-    .replace(/\s+/g, ' ')
-    .replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`)
-  return `${tag}<summary>${named}</summary>\n\n${text}\n\n</details>`
-}
-
-/** A fence longer than any run of backticks inside keeps a log from ending it. */
-function fenced(log: readonly string[]): string {
-  const lines = log.map((line) => cut(printable(line), longestLogLine))
-  const longest = Math.max(
-    2,
-    ...lines.flatMap((line) => (line.match(/`+/g) ?? []).map((run) => run.length)),
-  )
-  const fence = '`'.repeat(longest + 1)
-  return `${fence}\n${lines.join('\n')}\n${fence}`
 }
