@@ -93,6 +93,20 @@ describe('the plan in a log', () => {
     }
   })
 
+  test('says what a backup is for, where one comes first', () => {
+    const reason = { migration: 'orders.0004_evil', why: 'drops', object: 'orders_order.note' }
+    const read = (backup: string) =>
+      readPlan(
+        [marker + printed.replace('"runs": true', `"runs": true, "backup": ${backup}`) + marker],
+        marker,
+      )
+    expect(read(JSON.stringify([reason]))?.backup).toEqual([reason])
+    expect(read('[]')?.backup).toEqual([])
+    // A pod that has ended for a backup, whatever its reasons are.
+    expect(read('[{"why": "later"}]')?.backup).toEqual([])
+    expect(read('null')).not.toHaveProperty('backup')
+  })
+
   test.each([
     ['between other lines', ['hello', `${marker}${printed}${marker}`, `${marker}migrate${marker}`]],
     ['behind what has no end', [`hello from settings${marker}${printed}${marker}`]],

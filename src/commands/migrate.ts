@@ -6,6 +6,7 @@ import { unsafeCause, verdictWarnings } from '../report/migration-sentences.js'
 import type { Report } from '../report/report.js'
 import { imageToDeploy } from '../stages/image.js'
 import { endOfBroken } from '../stages/migration/ending.js'
+import { makeBackup } from '../stages/migration/backup.js'
 import { startMigration } from '../stages/migration/run.js'
 import { comparisonLacks, leftBehind } from '../stages/migration/log.js'
 import { checkHistory } from '../stages/name-conflicts.js'
@@ -97,7 +98,9 @@ export async function migrateTo(
 ): Promise<boolean> {
   const { settings } = context
   if (!checked.web || settings['migrate-command'] === '') return false
-  const input = { checked, web: checked.web, image }
+  const once = { checked, web: checked.web, image }
+  const backup = settings['backup-cronjob'] === undefined ? undefined : settings.backup
+  const input = { ...once, backup }
   let migration = startMigration(context, input)
   try {
     const plan = await reporter.stage('plan', async (log) => {
@@ -126,9 +129,24 @@ export async function migrateTo(
     verdictWarnings(plan.judged).forEach(warn)
     poolerWarnings(plan.databases).forEach(warn)
     if (!plan.runs) return false
+    const { backup: reasons } = plan
+    if (reasons) {
+      await migration.close()
+      state.backup = await reporter.stage('backup', (log) =>
+        makeBackup(context.with({ log }), checked, image, reasons),
+      )
+      migration = startMigration(context, { ...once, isAgain: true })
+    }
     let hasFailed = true
     try {
-      await reporter.stage('migrate', (log) => migration.migrate(log))
+      await reporter.stage('migrate', async (log) => {
+        // What it migrates is what it plans, whatever has changed since.
+        if (reasons) {
+          const again = (state.plan = await migration.plan(log))
+          if (again.judged?.blocked === true) fail(unsafeCause(again.judged, toRepo(context)))
+        }
+        await migration.migrate(log)
+      })
       hasFailed = false
     } finally {
       migration.surprises(hasFailed).forEach(warn)

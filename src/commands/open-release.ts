@@ -98,6 +98,7 @@ export async function recordInHistory(
     migrations: state.migrations,
     ...(state.migrate !== undefined && { migrate: state.migrate }),
     ...(state.fit && { fit: state.fit }),
+    ...(state.backup && { backup: state.backup.job }),
   }
   const live = {
     needs: state.needs,

@@ -79,6 +79,7 @@ export function report(
     ...(tests && { tests }),
     workloads: workloadsOf(phase, any),
     ...(state.plan && { plan: reportedPlan(state.plan, settings.sql) }),
+    ...(state.backup && { backup: state.backup }),
     migrations: state.migrations,
     warnings: state.warnings,
     restored: [

@@ -8,6 +8,7 @@ import type { Result } from '../failure/result.js'
 import type { WriteProgresses } from '../judge/types.js'
 import type { Finding } from '../report/finding.js'
 import type { Exception } from '../report/report.js'
+import type { Backup } from '../stages/migration/backup.js'
 import type { PreflightResult } from '../stages/preflight.js'
 import type { RolloutListener } from '../stages/rollout.js'
 import type { Fit, SchemaChange } from '../state/fit.js'
@@ -64,6 +65,8 @@ export class RunState {
   schema?: SchemaChange | undefined
   /** A rollback: how the version that it restores fits the schema, where the history does not know. */
   fit?: Fit
+  /** The backup that was made before the migration. */
+  backup?: Backup
   /** The command that migrates, where the history may have it. */
   migrate?: string | undefined
   /** The identities of the databases that the version uses, by alias, where a plan has reported them. */

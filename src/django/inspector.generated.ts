@@ -301,6 +301,7 @@ Runs in the user's image as \`python manage.py shell -v 0 -c <text>\`; nothing i
     judge     what does not fit, by the rules of rules.json
     twins     the safe way, as code of a migration
     allows    comments that accept a finding
+    backup    what a backup is for
     plan      what is pending
     verdict   all of these together: before the migration and after it
     reverse   goes back by this image
@@ -366,6 +367,82 @@ def comments_in(file):
     except (OSError, SyntaxError, tokenize.TokenError):
         return []
     return [(each.start[0], each.string) for each in tokens if each.type == tokenize.COMMENT]
+`,
+  'backup.py': `"""What a backup is for: what pending migrations drop, and what cannot be reversed.
+
+Each reason is {"migration": "shop.0014_x", "why": "irreversible", "drops", "narrows" or "unread", "object": what}.
+"""
+import re
+
+from rollout_inspector.effects import steps_of, texts_of
+from rollout_inspector.judge import of_types
+
+# A text or a list of SQL; None: all of it is unknown.
+nothing_back = ("", [], ())
+
+
+def goes_back(operation):
+    """Whether its reversal does something. \`noop\` only lets Django go on: values that were written over stay lost."""
+    code = getattr(operation, "code", None)
+    if code is not None and hasattr(operation, "reverse_code"):
+        noop = getattr(operation, "noop", None)
+        return operation.reverse_code is not None and (operation.reverse_code is not noop or code is noop)
+    sql = getattr(operation, "sql", None)
+    if sql is not None and hasattr(operation, "reverse_sql"):
+        return operation.reverse_sql is not None and (operation.reverse_sql not in nothing_back or sql in nothing_back)
+    return bool(getattr(operation, "reversible", True))
+
+
+def irreversible(pending):
+    for migration in pending:
+        steps = list(steps_of(migration.operations))
+        if not all(map(goes_back, steps)):
+            yield reason(migration, "irreversible")
+        elif any(re.search(r"\\b(TRUNCATE|DELETE\\s+FROM)\\b", text, re.I) for step in steps for text in texts_of(step)):
+            yield reason(migration, "drops", "rows by SQL")
+
+
+def losses(event, effects):
+    """What a change takes away of what the database has now."""
+    from rollout_inspector import needs as fingerprint
+
+    table = event.model._meta.db_table if event.model is not None else getattr(event, "table", "")
+    if event.kind == "delete":
+        # What a migration before it has made holds nothing that could be missed.
+        if effects.catalog.get(table) is not None and not is_made(effects, table, ""):
+            yield reason(event.migration, "drops", table)
+    elif event.kind == "remove":
+        column = event.column if event.field is None else event.field.column
+        if not is_made(effects, table, "") and not is_made(effects, table, column):
+            yield reason(event.migration, "drops", "%s.%s" % (table, column))
+    elif event.kind == "alter":
+        types = [fingerprint.type_of(each, effects.connection) for each in (event.old, event.new)]
+        is_new = is_made(effects, table, "") or is_made(effects, table, event.old.column)
+        if of_types(*types)[0] and not is_new:
+            yield reason(event.migration, "narrows", "%s.%s" % (table, event.old.column))
+    elif event.kind == "set" and "type" in event.__dict__:
+        yield reason(event.migration, "narrows", "%s.%s" % (table, event.column))
+
+
+def is_made(effects, table, column):
+    cause = effects.causes.get((table, column))
+    return cause is not None and cause.kind in ("create", "add")
+
+
+def reason(migration, why, what=""):
+    name = "%s.%s" % (migration.app_label, migration.name) if migration is not None else ""
+    return {"migration": name, "why": why, "object": " ".join(str(what).split())[:200]}
+
+
+def reasons(judge, pending):
+    """Of one database."""
+    found = list(irreversible(pending))
+    try:
+        found += judge.lost(pending)
+    except Exception as error:
+        found.append(reason(None, "unread", "%s: %s" % (type(error).__name__, error)))
+    # An operation that was watched and then looked at again, and a column of two types.
+    return [each for at, each in enumerate(found) if each not in found[:at]]
 `,
   'catalog.py': `"""What a database has, by Django's own introspection: the same for each vendor.
 
@@ -504,7 +581,7 @@ that Django itself would give them: so operations of Django, their subclasses an
 the way of the installed version. Of SeparateDatabaseAndState only the operations for the database count.
 """
 from rollout_inspector import needs as fingerprint
-from rollout_inspector import reader
+from rollout_inspector import reader, task
 from rollout_inspector.catalog import empty
 
 
@@ -637,11 +714,15 @@ def steps_of(operations):
             yield each
 
 
+def texts_of(operation):
+    """The statements of RunSQL."""
+    sql = getattr(operation, "sql", None) or ()
+    return [sql] if isinstance(sql, str) else [each if isinstance(each, str) else each[0] for each in sql]
+
+
 def may_fill(operation):
     """Whether it may give rows a value: code, and SQL that writes rows."""
-    sql = getattr(operation, "sql", None) or ()
-    texts = [sql] if isinstance(sql, str) else [each if isinstance(each, str) else each[0] for each in sql]
-    return is_code(operation) or any(map(reader.writes_rows, texts))
+    return is_code(operation) or any(map(reader.writes_rows, texts_of(operation)))
 
 
 def only_runs_code(operation):
@@ -666,6 +747,8 @@ class Effects:
         self.opaque = []
         # Migration, what it is, and the table that it concerns where that is known.
         self.unread = []
+        # What is taken away, where a backup may be made (backup.py).
+        self.losses = []
         # Those that names without a schema mean; the first one gets what is made.
         self.schemas = None
         self.migration = None
@@ -684,6 +767,10 @@ class Effects:
             self.cannot_read("%s: %s" % (type(operation).__name__, error))
 
     def cannot_read(self, what, table=None):
+        if task.spec.get("backup"):
+            from rollout_inspector import backup
+
+            self.losses.append(backup.reason(self.migration, "unread", what))
         self.opaque.append(self.migration)
         self.unread.append((self.migration, " ".join(what.split())[:200], table))
 
@@ -715,6 +802,10 @@ class Effects:
             self.apply(event)
 
     def apply(self, event):
+        if task.spec.get("backup"):
+            from rollout_inspector import backup
+
+            self.losses += backup.losses(event, self)
         handler = getattr(self, "on_" + event.kind.replace("-", "_"))
         handler(event)
 
@@ -2012,6 +2103,7 @@ def plan():
         found["leading"] = {name: each for own in databases for name, each in own.items()} if databases else None
     # A project's own \`migrate\` may do anything: django-tenants goes through all schemas.
     found["always"] = bool(task.spec.get("always")) or get_commands().get("migrate") != "django.core"
+    found["backup"] = [reason for each in made.values() for reason in each["backup"]]
     found["django"] = django.get_version()
     run.hand_over(found, question, silent)
 
@@ -2442,8 +2534,14 @@ def plan_of(alias, identity, own):
     except Exception as error:
         if verdict.is_judged():
             findings = [verdict.unjudged(alias, error, pending)]
+    backup_for = []
+    if task.spec.get("backup") and pending:
+        from rollout_inspector import backup
+
+        backup_for = backup.reasons(judge, pending)
     return {
         "plan": plan,
+        "backup": backup_for,
         "needs": needs,
         "leading": None if locked is None else leading_of(alias, with_text),
         "pending": pending,
@@ -3341,6 +3439,10 @@ def after_plan(state):
         if migrate and not always and plan in works and plan["database"] not in task.named():
             pending = ["%(app)s.%(name)s" % each for each in plan["pending"] + plan["squashed"]]
             refuse("left", plan["database"], plan["identity"], pending=pending)
+    # null: none is needed.
+    backup = None
+    if runs and (task.spec.get("backup") == "always" or task.spec.get("backup") and found["backup"]):
+        backup = found["backup"]
     for needs in found["needs"]:
         task.say(json.dumps({"needs": needs}))
     if found["tasks"]:
@@ -3355,6 +3457,7 @@ def after_plan(state):
                 "web": {"module": web["module"]} if web else silent and {"silent": silent},
                 "judged": judged,
                 "reversal": reversal,
+                "backup": backup,
             }
         )
     )
@@ -3367,6 +3470,9 @@ def after_plan(state):
         os._exit(0)
     if judged and judged["blocked"]:
         os._exit(3)
+    if backup is not None:
+        # The migration needs a pod of its own after it.
+        os._exit(0)
     if runs:
         task.say("migrate")
         if not found["verify"] and found["leading"] is None:
@@ -3508,6 +3614,7 @@ The task is JSON in DJANGO_ROLLOUT_SPEC:
     earlier    the versions that a rollback may restore (verdict.py)
     reverse    migrations of this image are reversed for an older version, and nothing is migrated (reverse.py)
     only-plan  nothing is migrated
+    backup     when a backup comes first: needed or always; missing: never, or it was made
     prove      this version is older than the database: nothing but whether it fits is asked (verdict.py)
 
 The answers are lines between two markers: \`{plan}\`, \`{"needs": ...}\`, \`{"refused": ...}\`, \`migrate\` when the
@@ -3871,7 +3978,7 @@ class Judge:
 
     def watched(self, migration):
         """Returns the same migration; the effects of its operations are noted when it is applied to a state."""
-        if not is_judged():
+        if not is_judged() and not task.spec.get("backup"):
             return migration
         twin = copy.copy(migration)
         twin.operations = [Watched(self, migration, each) for each in migration.operations]
@@ -3904,6 +4011,13 @@ class Judge:
             for needs in [needs for needs, _ in self.known] + list(self.earlier.values()):
                 for table in needs:
                     self.catalog.before(table)
+
+    def lost(self, pending):
+        """What the pending migrations take away."""
+        if self.state is None:
+            self.state = self.executor._create_project_state(with_applied_migrations=True)
+            self.predict(pending)
+        return self.effects.losses
 
     def prove(self, needs):
         """Compares what the version needs with the database as it is: only the tables that its own migrations make."""

@@ -43,7 +43,21 @@ export interface Plan {
   readonly web?: { readonly module: string } | { readonly silent: string }
   /** Missing where no version runs that the migrations could break. */
   readonly judged?: Judged
+  /** A backup comes first: the pod has ended without a write. Empty: it is always made. */
+  readonly backup?: readonly BackupReason[]
 }
+
+/** What a backup is for. */
+export interface BackupReason {
+  /** `shop.0014_no_note`; empty: not known. */
+  readonly migration: string
+  readonly why: 'irreversible' | 'drops' | 'narrows' | 'unread'
+  /** What it drops: `shop_order.note`; empty for `irreversible`. */
+  readonly object: string
+}
+
+/** When a backup comes before the migration: where values may be lost, or before each one. */
+export type BackupWhen = 'needed' | 'always'
 
 export interface DatabasePlan {
   /** The alias in `DATABASES`. */
@@ -156,6 +170,8 @@ export interface InspectorTask {
   readonly proves?: true
   /** Nothing is migrated, whatever the plan is. */
   readonly plansOnly?: boolean
+  /** When a backup comes first; missing: never, or it was made. */
+  readonly backup?: BackupWhen
 }
 
 /** Needs as they are kept, packed. */
@@ -205,6 +221,7 @@ export function inspectorEnv(task: InspectorTask): { name: string; value: string
     ...(earlier.length > 0 && { earlier }),
     ...(proves && { prove: true }),
     ...(task.plansOnly === true && { 'only-plan': true }),
+    ...(task.backup !== undefined && { backup: task.backup }),
   }
   return [
     {
@@ -477,7 +494,25 @@ function parse(text: string): Plan | undefined {
   }
   // A verdict that cannot be read would hide that the release has to stop.
   if ((json['judged'] ?? null) !== null && judged === undefined) return undefined
-  return { django, python, databases, runs, ...webOf(web), ...(judged && { judged }) }
+  const backup = json['backup'] ?? null
+  return {
+    django,
+    python,
+    databases,
+    runs,
+    ...webOf(web),
+    ...(judged && { judged }),
+    ...(backup !== null && { backup: listOf(backup, reasonOf) ?? [] }),
+  }
+}
+
+function reasonOf(json: unknown): BackupReason | undefined {
+  if (!isRecord(json)) return undefined
+  const { migration, why, object } = json
+  const known = (['irreversible', 'drops', 'narrows', 'unread'] as const).find((one) => one === why)
+  return isText(migration) && isText(object) && known
+    ? { migration, why: known, object }
+    : undefined
 }
 
 function webOf(json: unknown): Pick<Plan, 'web'> {

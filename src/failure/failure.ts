@@ -33,6 +33,7 @@ export const causeCodes = [
   'smoke-failed',
   // the database's part
   'plan-failed',
+  'backup-failed',
   'wrong-database',
   'unsafe-migration',
   'lock-not-free',

@@ -128,6 +128,8 @@ export interface Report {
   readonly workloads: readonly WorkloadReport[]
   /** The migrations that were not applied yet, and what they break. */
   readonly plan?: MigrationPlan
+  /** The backup that was made before the migrations: its Job. */
+  readonly backup?: { readonly job: string; readonly seconds: number }
   /** Migrations applied by this run: `orders.0002_note`. */
   readonly migrations: readonly string[]
   /** Warnings, which do not decide the result. */

@@ -72,6 +72,10 @@ export function summary(report: Report): string {
       ),
     )
   }
+  if (report.backup) {
+    const { job, seconds: took } = report.backup
+    parts.push(`**Backup before the migrations:** ${escaped(`job/${job}`)} (${seconds(took)})`)
+  }
   if (report.migrations.length > 0) {
     const kept = keptMigrations(report)
     const names = report.migrations.join(', ')

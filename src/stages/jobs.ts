@@ -20,7 +20,7 @@ import { titleOf } from '../undo/snapshot.js'
 import { removeJob } from './migration/run.js'
 import type { PreflightResult } from './preflight.js'
 import { toRepo, type ClusterContext, type ReleaseContext } from './context.js'
-import { unfinishedMigrations } from './recover.js'
+import { unfinishedJobs } from './recover.js'
 import { messageOf } from '../platform/error-message.js'
 
 /** Returns the Jobs as this run creates them, with this image. */
@@ -144,9 +144,8 @@ async function endThem(
   live: NamespaceWatch,
   jobs: readonly Job[],
 ): Promise<void> {
-  const { app, cluster } = context
   const names = jobs.map(nameOf)
-  const unfinished = (await unfinishedMigrations(cluster, app)).map(nameOf)
+  const unfinished = (await unfinishedJobs(context.cluster)).map(nameOf)
   const left = unfinished.filter((name) => names.includes(name))
   await Promise.all(left.map((name) => removeJob(context, live, name)))
 }

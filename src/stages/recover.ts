@@ -113,13 +113,21 @@ function runs(live: NamespaceWatch, job: string): boolean {
 
 /** Requested from the server, not read from the watch, which may lag behind the lock. */
 export async function unfinishedMigrations(cluster: Cluster, app: string): Promise<readonly Job[]> {
+  const unfinished = await unfinishedJobs(cluster)
+  return unfinished.filter(({ metadata }) => metadata?.labels?.[appLabel] === app)
+}
+
+/** Requested from the server, too: all Jobs of the namespace. */
+export async function unfinishedJobs(cluster: Cluster): Promise<readonly Job[]> {
   const path = collection('batch/v1', cluster.namespace, 'jobs')
   const { items } = await cluster.get<{ readonly items: readonly Job[] }>(path)
-  return items.filter(
-    ({ metadata, status }) =>
-      metadata?.labels?.[appLabel] === app &&
-      !status?.conditions?.some(
-        ({ type, status: is }) => ['Complete', 'Failed'].includes(type) && is === 'True',
-      ),
+  return items.filter((job) => !hasEnded(job))
+}
+
+export function hasEnded({ status }: Job): boolean {
+  return (
+    status?.conditions?.some(
+      ({ type, status: is }) => ['Complete', 'Failed'].includes(type) && is === 'True',
+    ) ?? false
   )
 }

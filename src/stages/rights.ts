@@ -66,13 +66,19 @@ export function rightsFor(
   app: string,
   manifests: Manifests,
   resources: Resources,
+  backup?: string,
 ): readonly Right[] {
   const brought = [...manifests.targets, ...manifests.others]
   return [
     ...alwaysNeeded(app),
     { group: 'batch', resource: 'jobs', verbs: ['create', 'delete'] },
+    ...(backup === undefined
+      ? []
+      : [{ group: 'batch', resource: 'cronjobs', verbs: ['get'], names: [backup] }]),
     // To see whether a Job was created although the answer was lost.
-    ...(manifests.jobs.length > 0 ? [{ group: 'batch', resource: 'jobs', verbs: ['get'] }] : []),
+    ...(manifests.jobs.length > 0 || backup !== undefined
+      ? [{ group: 'batch', resource: 'jobs', verbs: ['get'] }]
+      : []),
     ...brought.map((object) => {
       const { group, plural } = resources.of(object)
       return {

@@ -46,6 +46,8 @@ export interface ReleaseEnd extends ReleaseStart {
   readonly tasks?: string
   /** The command that migrates, where it has no values that may be secret: it shows how the image calls Django. */
   readonly migrate?: string
+  /** The Job of the backup that was made before its migrations. */
+  readonly backup?: string
   /** Whether it fits the schema of today, where that is known: only of a version that went live. */
   readonly fit?: Fit
 }

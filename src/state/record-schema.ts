@@ -53,6 +53,7 @@ const entry: Fields<Entry> = {
   needs: maybe(text(/^[0-9a-f]{32}$/, 'a hash')),
   tasks: maybe(text(/^[0-9a-f]{32}$/, 'a hash')),
   migrate: maybe(text()),
+  backup: maybe(text()),
   // A fit that cannot be read is left out, and its release is not (fit.ts).
   fit: anything,
   number: count,

@@ -5,7 +5,7 @@ that Django itself would give them: so operations of Django, their subclasses an
 the way of the installed version. Of SeparateDatabaseAndState only the operations for the database count.
 """
 from rollout_inspector import needs as fingerprint
-from rollout_inspector import reader
+from rollout_inspector import reader, task
 from rollout_inspector.catalog import empty
 
 
@@ -138,11 +138,15 @@ def steps_of(operations):
             yield each
 
 
+def texts_of(operation):
+    """The statements of RunSQL."""
+    sql = getattr(operation, "sql", None) or ()
+    return [sql] if isinstance(sql, str) else [each if isinstance(each, str) else each[0] for each in sql]
+
+
 def may_fill(operation):
     """Whether it may give rows a value: code, and SQL that writes rows."""
-    sql = getattr(operation, "sql", None) or ()
-    texts = [sql] if isinstance(sql, str) else [each if isinstance(each, str) else each[0] for each in sql]
-    return is_code(operation) or any(map(reader.writes_rows, texts))
+    return is_code(operation) or any(map(reader.writes_rows, texts_of(operation)))
 
 
 def only_runs_code(operation):
@@ -167,6 +171,8 @@ class Effects:
         self.opaque = []
         # Migration, what it is, and the table that it concerns where that is known.
         self.unread = []
+        # What is taken away, where a backup may be made (backup.py).
+        self.losses = []
         # Those that names without a schema mean; the first one gets what is made.
         self.schemas = None
         self.migration = None
@@ -185,6 +191,10 @@ class Effects:
             self.cannot_read("%s: %s" % (type(operation).__name__, error))
 
     def cannot_read(self, what, table=None):
+        if task.spec.get("backup"):
+            from rollout_inspector import backup
+
+            self.losses.append(backup.reason(self.migration, "unread", what))
         self.opaque.append(self.migration)
         self.unread.append((self.migration, " ".join(what.split())[:200], table))
 
@@ -216,6 +226,10 @@ class Effects:
             self.apply(event)
 
     def apply(self, event):
+        if task.spec.get("backup"):
+            from rollout_inspector import backup
+
+            self.losses += backup.losses(event, self)
         handler = getattr(self, "on_" + event.kind.replace("-", "_"))
         handler(event)
 

@@ -121,6 +121,7 @@ def plan():
         found["leading"] = {name: each for own in databases for name, each in own.items()} if databases else None
     # A project's own `migrate` may do anything: django-tenants goes through all schemas.
     found["always"] = bool(task.spec.get("always")) or get_commands().get("migrate") != "django.core"
+    found["backup"] = [reason for each in made.values() for reason in each["backup"]]
     found["django"] = django.get_version()
     run.hand_over(found, question, silent)
 

@@ -255,8 +255,14 @@ def plan_of(alias, identity, own):
     except Exception as error:
         if verdict.is_judged():
             findings = [verdict.unjudged(alias, error, pending)]
+    backup_for = []
+    if task.spec.get("backup") and pending:
+        from rollout_inspector import backup
+
+        backup_for = backup.reasons(judge, pending)
     return {
         "plan": plan,
+        "backup": backup_for,
         "needs": needs,
         "leading": None if locked is None else leading_of(alias, with_text),
         "pending": pending,

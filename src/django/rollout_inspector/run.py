@@ -83,6 +83,10 @@ def after_plan(state):
         if migrate and not always and plan in works and plan["database"] not in task.named():
             pending = ["%(app)s.%(name)s" % each for each in plan["pending"] + plan["squashed"]]
             refuse("left", plan["database"], plan["identity"], pending=pending)
+    # null: none is needed.
+    backup = None
+    if runs and (task.spec.get("backup") == "always" or task.spec.get("backup") and found["backup"]):
+        backup = found["backup"]
     for needs in found["needs"]:
         task.say(json.dumps({"needs": needs}))
     if found["tasks"]:
@@ -97,6 +101,7 @@ def after_plan(state):
                 "web": {"module": web["module"]} if web else silent and {"silent": silent},
                 "judged": judged,
                 "reversal": reversal,
+                "backup": backup,
             }
         )
     )
@@ -109,6 +114,9 @@ def after_plan(state):
         os._exit(0)
     if judged and judged["blocked"]:
         os._exit(3)
+    if backup is not None:
+        # The migration needs a pod of its own after it.
+        os._exit(0)
     if runs:
         task.say("migrate")
         if not found["verify"] and found["leading"] is None:

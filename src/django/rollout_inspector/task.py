@@ -17,6 +17,7 @@ The task is JSON in DJANGO_ROLLOUT_SPEC:
     earlier    the versions that a rollback may restore (verdict.py)
     reverse    migrations of this image are reversed for an older version, and nothing is migrated (reverse.py)
     only-plan  nothing is migrated
+    backup     when a backup comes first: needed or always; missing: never, or it was made
     prove      this version is older than the database: nothing but whether it fits is asked (verdict.py)
 
 The answers are lines between two markers: `{plan}`, `{"needs": ...}`, `{"refused": ...}`, `migrate` when the

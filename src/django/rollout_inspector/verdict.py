@@ -74,7 +74,7 @@ class Judge:
 
     def watched(self, migration):
         """Returns the same migration; the effects of its operations are noted when it is applied to a state."""
-        if not is_judged():
+        if not is_judged() and not task.spec.get("backup"):
             return migration
         twin = copy.copy(migration)
         twin.operations = [Watched(self, migration, each) for each in migration.operations]
@@ -107,6 +107,13 @@ class Judge:
             for needs in [needs for needs, _ in self.known] + list(self.earlier.values()):
                 for table in needs:
                     self.catalog.before(table)
+
+    def lost(self, pending):
+        """What the pending migrations take away."""
+        if self.state is None:
+            self.state = self.executor._create_project_state(with_applied_migrations=True)
+            self.predict(pending)
+        return self.effects.losses
 
     def prove(self, needs):
         """Compares what the version needs with the database as it is: only the tables that its own migrations make."""

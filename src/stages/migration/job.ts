@@ -5,6 +5,7 @@ import {
   databasesOfJson,
   inspectorEnv,
   planCommand,
+  type BackupWhen,
   type RunningVersion,
 } from '../../django/inspector.js'
 import {
@@ -59,6 +60,10 @@ export interface MigrationInput {
   readonly proves?: ProvedVersion
   /** Nothing is migrated: the Job reports its plan, and is removed. */
   readonly plansOnly?: true
+  /** When a backup comes before the migration; missing: never, or it was made. */
+  readonly backup?: BackupWhen | undefined
+  /** It was planned before the backup, and is planned again. */
+  readonly isAgain?: true
 }
 
 export interface ProvedVersion {
@@ -112,6 +117,7 @@ export async function makeJob(
             earlier: kept.earlier,
             lockWaitSeconds: settings['lock-wait-migrate'] / 1000,
             plansOnly,
+            ...(input.backup !== undefined && { backup: input.backup }),
           }),
     }),
     timeoutSeconds: Math.ceil(timeoutMs / 1000),

@@ -104,7 +104,7 @@ class MigrationRun implements Migration {
     const plan = await Promise.race([this.#output.plan, this.#endOfPlan(job)])
     this.#output.hold()
     this.#plan = plan
-    if (!this.input.proves) logPlan(log, plan, this.context.settings.sql)
+    if (!this.input.proves && !this.input.isAgain) logPlan(log, plan, this.context.settings.sql)
     return plan
   }
 
@@ -166,7 +166,8 @@ class MigrationRun implements Migration {
     const { verified } = this.#output
     const applied = this.applied()
     const { runs, judged, databases = [] } = this.#plan ?? { runs: this.#isUnread }
-    if (!runs || judged?.blocked === true) return applied.length > 0 ? { is: 'unknown' } : undefined
+    if (!runs || judged?.blocked === true || this.#plan?.backup)
+      return applied.length > 0 ? { is: 'unknown' } : undefined
     const pending = databases.filter((one) => one.pending.length > 0)
     if (this.#plan && pending.length + applied.length === 0) return undefined
     const compared = verified === undefined || 'why' in verified ? [] : verified
