@@ -25,6 +25,13 @@ test.each<
   ['nothing yet', undefined, undefined, [], [none]],
   ['one that ended well', undefined, undefined, history, [seven]],
   [
+    'what can be dropped',
+    undefined,
+    undefined,
+    history.map((entry) => ({ ...entry, unused: ['shop_order.note', 'shop_tag'] })),
+    [seven, 'ok: no version of the history uses shop_order.note, shop_tag (as of release 7)'],
+  ],
+  [
     'a lock',
     { by: 'ada, https://ci.example/1', renewed: '2026-01-31T12:00:10.000000Z' },
     undefined,

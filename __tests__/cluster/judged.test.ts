@@ -13,6 +13,28 @@ beforeAll(async () => {
 
 afterAll(() => lab.remove())
 
+test('the plan shows who else uses what is dropped, and what nobody uses', async () => {
+  const before = [
+    'ALTER TABLE shop_order ADD COLUMN old_note text',
+    'CREATE TABLE shop_former (id int)',
+    'CREATE TABLE others (id int)',
+    'CREATE EXTENSION pg_stat_statements',
+    'DROP ROLE IF EXISTS bi',
+    'CREATE ROLE bi',
+    'GRANT SELECT ON shop_order TO bi',
+    'SET ROLE bi',
+    'SELECT n FROM shop_order LIMIT 7',
+    'RESET ROLE',
+  ]
+  const operations = 'migrations.RemoveField("order", "n")'
+  const { database } = await lab.lock({ operations, before, reads: true, wait: 5 }, django)
+  expect(database).toMatchObject({
+    unused: ['shop_former', 'shop_order.old_note'],
+    witnesses: [{ object: 'shop_order.n', role: 'bi', calls: 1 }],
+    pending: [{ held: { seconds: 0, more: false } }],
+  })
+})
+
 test.each(cases)('the judge predicts what the code really does: $name', async (one) => {
   expect(await lab.play(one, django)).toEqual(expected(one))
 })

@@ -64,7 +64,16 @@ export interface SeenOfLocks {
   readonly locking: readonly Readonly<Record<string, unknown>>[]
   readonly database: {
     readonly pooled: boolean
-    readonly pending: readonly { readonly locks: readonly { readonly table: string }[] }[]
+    readonly pending: readonly {
+      readonly locks: readonly {
+        readonly table: string
+        readonly reads?: number
+        readonly writes?: number
+      }[]
+      readonly held: { readonly seconds: number; readonly more: boolean }
+    }[]
+    readonly unused: readonly string[]
+    readonly witnesses: readonly { readonly object: string; readonly role: string }[] | null
   }
   readonly indexes: readonly (readonly [string, boolean])[]
   /** `lock_timeout` and `statement_timeout` of a client of the web, afterwards. */
@@ -218,7 +227,13 @@ export class Lab {
     const place = ['--network', this.name, '--network-alias', 'postgres']
     const name = ['--name', this.nameOf('postgres')]
     const env = ['--env', 'POSTGRES_PASSWORD=lab']
-    const command = ['postgres', '-c', 'fsync=off']
+    const command = [
+      'postgres',
+      '-c',
+      'fsync=off',
+      '-c',
+      'shared_preload_libraries=pg_stat_statements',
+    ]
     await docker('run', '--detach', ...place, ...name, ...env, 'postgres:17', ...command)
   }
 

@@ -1,7 +1,15 @@
 /** What is said of the locks of migrations. */
-import { expect, test } from '@jest/globals'
+import { describe, expect, test } from '@jest/globals'
+import type { HeldLocks, TableLock } from '../../src/django/inspector.js'
 import { lockingOf, type LockHolder, type LockWait } from '../../src/django/locking.js'
-import { lockCause, lockLine, lockWords, poolerWarnings } from '../../src/report/lock-sentences.js'
+import {
+  lockCause,
+  lockLine,
+  lockWords,
+  heldWarnings,
+  poolerWarnings,
+  witnessWarnings,
+} from '../../src/report/lock-sentences.js'
 
 const holder: LockHolder = {
   pid: 4711,
@@ -68,8 +76,57 @@ test.each([
   [{ rows: 1234567, bytes: 52 * 1024 ** 2 }, 't (SHARE, about 1,200,000 rows, 52 MB)'],
   [{ rows: -1, bytes: 0 }, 't (SHARE)'],
   [{ rows: 7, bytes: 3.5 * 1024 ** 3 }, 't (SHARE, about 7 rows, 3.5 GB)'],
+  [{ rows: -1, bytes: 0, reads: 1234, writes: 0.2 }, 't (SHARE, 1,200 reads/s)'],
 ])('the size of a table is written in words for %j', (size, words) => {
   expect(lockWords({ table: 't', mode: 'SHARE', ...size })).toBe(words)
+})
+
+describe('a migration that keeps its tables is a warning', () => {
+  const lock = { table: 't', mode: 'ACCESS EXCLUSIVE', rows: 1, bytes: 1 }
+  const busy = { ...lock, reads: 120, writes: 8 }
+  const rows: readonly (readonly [string, TableLock, HeldLocks | undefined, string[]])[] = [
+    ['never for a moment', busy, undefined, []],
+    ['not for seconds on a quiet table', lock, { seconds: 3, hasMore: false }, []],
+    [
+      'where many queries wait',
+      busy,
+      { seconds: 3, hasMore: false },
+      ['shop.0002_next locks t for about 3.0 s: about 380 queries will wait'],
+    ],
+    [
+      'for writers alone where others read on',
+      { ...busy, mode: 'SHARE' },
+      { seconds: 20, hasMore: true },
+      [
+        'shop.0002_next locks t for about 20.0 s and the time of its data steps: about 160 queries will wait',
+      ],
+    ],
+    [
+      'for long',
+      lock,
+      { seconds: 20, hasMore: false },
+      ['shop.0002_next locks t for about 20.0 s'],
+    ],
+  ]
+  test.each(rows)('%s', (_, one, held, warnings) => {
+    const pending = [{ app: 'shop', name: '0002_next', locks: [one], ...(held && { held }) }]
+    const databases = [{ database: 'default', pending }] as unknown as Parameters<
+      typeof heldWarnings
+    >[0]
+    expect(heldWarnings(databases)).toEqual(warnings)
+  })
+})
+
+test('other roles that use what is dropped are named', () => {
+  type Given = Parameters<typeof witnessWarnings>[0]
+  const of = (witnesses: unknown) =>
+    witnessWarnings([{ database: 'default', witnesses }] as unknown as Given)
+  const one = { object: 'shop_order.note', role: 'bi', calls: 340, query: 'SELECT note' }
+  expect(of([one])).toEqual([
+    'shop_order.note is dropped, and the role bi has named it in 340 queries since the statistics were reset: SELECT note',
+  ])
+  expect(of('hidden')).toEqual([expect.stringContaining('GRANT pg_read_all_stats')])
+  expect(of(undefined)).toEqual([])
 })
 
 test('a pooler is reported as a warning', () => {

@@ -19,7 +19,16 @@ export function releaseFindings(
       : ok('release', 'no release of this application is live yet'),
     ...(keeper ? [held(keeper)] : []),
     ...(open ? [left(settings, open)] : []),
+    ...unusedOf(history),
   ]
+}
+
+/** Returns what the last release has found, as the database was then. */
+function unusedOf(history: History): readonly Finding[] {
+  const { number = 0, unused = [] } = history.findLast((one) => one.unused !== undefined) ?? {}
+  if (unused.length === 0) return []
+  const names = unused.join(', ')
+  return [ok('release', `no version of the history uses ${names} (as of release ${number})`)]
 }
 
 function held({ by, renewed }: LeaseHolder): Finding {

@@ -1,7 +1,7 @@
 /** Applies the migrations of an image in the registry, by the same Job as in a release. Rolls out nothing. */
 import { findSource } from '../docker/source.js'
 import { fail } from '../failure/failure.js'
-import { poolerWarnings } from '../report/lock-sentences.js'
+import { heldWarnings, poolerWarnings, witnessWarnings } from '../report/lock-sentences.js'
 import { unsafeCause, verdictWarnings } from '../report/migration-sentences.js'
 import type { Report } from '../report/report.js'
 import { imageToDeploy } from '../stages/image.js'
@@ -127,7 +127,9 @@ export async function migrateTo(
     const notCompared = comparisonLacks(plan)
     if (notCompared !== undefined) warn(notCompared)
     verdictWarnings(plan.judged).forEach(warn)
-    poolerWarnings(plan.databases).forEach(warn)
+    const { databases } = plan
+    const told = [poolerWarnings(databases), heldWarnings(databases), witnessWarnings(databases)]
+    told.flat().forEach(warn)
     if (!plan.runs) return false
     const { backup: reasons } = plan
     if (reasons) {

@@ -90,6 +90,7 @@ export async function recordInHistory(
   const { platform, app, cluster } = context
   const { result } = outcome
   const cause = 'cause' in outcome ? outcome.cause.sentence.split('\n')[0] : undefined
+  const unused = state.plan?.databases.flatMap((database) => database.unused ?? []) ?? []
   const ended = {
     ...start,
     result,
@@ -99,6 +100,7 @@ export async function recordInHistory(
     ...(state.migrate !== undefined && { migrate: state.migrate }),
     ...(state.fit && { fit: state.fit }),
     ...(state.backup && { backup: state.backup.job }),
+    ...(state.plan && { unused }),
   }
   const live = {
     needs: state.needs,

@@ -574,6 +574,69 @@ def copy_of(table):
         checks=list(table["checks"]),
     )
 `,
+  'cost.py': `"""For how long a migration of PostgreSQL keeps what it locks: estimated by the bytes that its statements work on.
+
+The lock is not over with its statement but with the transaction: what comes after it counts. Pure.
+"""
+import re
+
+from rollout_inspector import locks, reader
+
+# Bytes a second, on a small machine: an order of magnitude.
+rates = {"scan": 200000000, "index": 30000000, "rewrite": 30000000}
+# By an action of ALTER TABLE, what it does with all rows.
+works = (
+    (r"ADD (?:CONSTRAINT " + locks.part + r" )?(?:UNIQUE|PRIMARY KEY|EXCLUDE)(?! USING INDEX)", "index"),
+    (r"ADD (?:CONSTRAINT " + locks.part + r" )?(?:CHECK|FOREIGN KEY)(?!.* NOT VALID\\Z)", "scan"),
+    (r"ALTER (?:COLUMN )?" + locks.part + " SET NOT NULL", "scan"),
+    (r"VALIDATE CONSTRAINT", "scan"),
+    # To longer text no row is written again.
+    (r"ALTER (?:COLUMN )?" + locks.part + r" (?:SET DATA )?TYPE (?!(?:text|varchar|character varying)\\b)", "rewrite"),
+    (r"ADD (?!CONSTRAINT )(?:COLUMN )?.*\\b(?:GENERATED|(?:BIG|SMALL)?SERIAL\\d?)\\b", "rewrite"),
+    (r"ADD (?!CONSTRAINT )(?:COLUMN )?.*\\bDEFAULT (?!\\(?(?:now|statement_timestamp|transaction_timestamp)\\(\\)).*\\(", "rewrite"),
+    (r"ADD (?!CONSTRAINT )(?:COLUMN )?.*\\b(?:UNIQUE|PRIMARY KEY)\\b", "index"),
+    (r"ADD (?!CONSTRAINT )(?:COLUMN )?.*\\bCHECK\\b", "scan"),
+)
+
+
+def work_of(statement):
+    """Yields (table as it is written, work) of what a statement does with the rows of a table."""
+    table = locks.find(r"ALTER TABLE " + locks.exists + "(?:ONLY )?" + locks.name, statement)
+    if table:
+        for action in reader.split(statement[table.end() :].strip(" *")):
+            found = [work for pattern, work in works if locks.begins(pattern, action)]
+            if found:
+                yield table.group(1), found[0]
+        return
+    index = r"CREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY)" + locks.exists + "(?:" + locks.part + " )??ON (?:ONLY )?"
+    index = locks.find(index + locks.name, statement)
+    if index:
+        yield index.group(1), "index"
+
+
+def steps_of(statements):
+    """What a migration does after its first lock: [(table, work)], and whether code or a change of rows is among it."""
+    steps, is_closed, is_open_end, fresh = [], False, False, set()
+    for each in statements:
+        if each.startswith("--") and "CANNOT BE WRITTEN AS SQL" in each:
+            is_open_end = is_open_end or is_closed
+        for statement in reader.statements_of(each, False):
+            made = locks.find(r"CREATE (?:\\w+ )*?TABLE " + locks.exists + locks.name, statement)
+            if made:
+                fresh.add(locks.plain(made.group(1)))
+            is_closed = is_closed or any(what != "unread" for what, _, _ in locks.of_statement(statement))
+            # Django's own UPDATE of the rows without a value is of the column that it has just added.
+            if is_closed and re.match(r"(UPDATE|INSERT|DELETE|MERGE|WITH|DO|CALL)\\b", statement, re.IGNORECASE):
+                is_open_end = True
+            steps += [(table, work) for table, work in work_of(statement) if locks.plain(table) not in fresh]
+    return steps, is_open_end
+
+
+def seconds_of(steps, sizes, is_atomic):
+    """sizes: bytes by the table as it is written. Without a transaction each statement has a lock of its own."""
+    each = [sizes.get(table, 0) / float(rates[work]) for table, work in steps]
+    return (sum(each) if is_atomic else max(each)) if each else 0.0
+`,
   'effects.py': `"""What pending migrations make of a database's tables, without a write.
 
 All operations that reach the database call a schema editor. Here they call one that only takes notes, with the states
@@ -2283,7 +2346,7 @@ from django.core.management import CommandError
 from django.db import connections, router
 from django.db.migrations.executor import MigrationExecutor
 
-from rollout_inspector import locks, task, verdict
+from rollout_inspector import cost, locks, task, usage, verdict
 from rollout_inspector.effects import is_code
 
 # In characters: a plan is one line of a container's log, which holds 10 MiB before it is rotated.
@@ -2420,8 +2483,12 @@ def name_of(migration):
     return "%s.%s" % (migration.app_label, migration.name)
 
 
-def locks_of(connection, with_text):
-    """By migration, the tables of today that it locks so that reading or writing waits; None where it is not known."""
+def locks_of(connection, with_text, rates):
+    """By migration, the tables of today that it locks so that reading or writing waits, and for how long; None where it
+    is not known.
+
+    rates  by the number of a table, its reads and writes a second
+    """
 
     def rows_of(query, values):
         with connection.cursor() as cursor:
@@ -2430,17 +2497,36 @@ def locks_of(connection, with_text):
 
     found = {}
     for migration, _, statements in with_text:
-        tables = None
+        tables, held = None, None
         try:
             if statements is not None:
                 wanted = [each for each in locks.of_sql("\\n".join(statements)) if each[0] != "unread"]
-                tables = sorted(locks.resolved(rows_of, wanted).values(), key=lambda table: table["table"])
+                tables = locks.resolved(rows_of, wanted)
+                for oid, table in tables.items():
+                    if oid in rates:
+                        table["reads"], table["writes"] = rates[oid]
+                tables = sorted(tables.values(), key=lambda table: table["table"])
+                held = held_for(rows_of, statements, migration.atomic)
         except Exception:
             # It is reported only.
             pass
-        keys = ("table", "mode", "rows", "bytes")
-        found[name_of(migration)] = tables and [{key: table[key] for key in keys} for table in tables]
+        keys = ("table", "mode", "rows", "bytes", "reads", "writes")
+        found[name_of(migration)] = {
+            "locks": tables and [{key: table[key] for key in keys if key in table} for table in tables],
+            "held": tables and held,
+        }
     return found
+
+
+def held_for(rows_of, statements, is_atomic):
+    """Seconds from its first lock to the end of its transaction, and whether code or a change of rows comes on top."""
+    steps, is_open_end = cost.steps_of(statements)
+    query = (
+        "SELECT n.name, c.relpages::bigint * current_setting('block_size')::bigint FROM unnest(%s::text[]) n(name) "
+        "JOIN pg_class c ON c.oid = to_regclass(n.name)"
+    )
+    sizes = dict(rows_of(query, [[table for table, _ in steps]])) if steps else {}
+    return {"seconds": round(cost.seconds_of(steps, sizes, is_atomic), 1), "more": bool(is_atomic and is_open_end)}
 
 
 def leading_of(alias, with_text):
@@ -2491,14 +2577,12 @@ def plan_of(alias, identity, own):
             + "; ".join("%s in %s" % (", ".join(names), app) for app, names in conflicts.items())
             + ").\\nTo fix them run 'python manage.py makemigrations --merge'"
         )
+    is_postgresql = verdict.is_judged() and connection.vendor == "postgresql"
     pending = [each for each, _ in executor.migration_plan(loader.graph.leaf_nodes())]
     if own is not None:
         pending = [each for each in pending if each.app_label in own]
     judge = verdict.Judge(connection, alias, executor, refuse_writes)
     with_text = list(with_sql(executor, connection, pending, judge.watched))
-    locked = None
-    if verdict.is_judged() and connection.vendor == "postgresql":
-        locked = locks_of(connection, with_text)
     plan = {
         "database": alias,
         "identity": identity,
@@ -2514,11 +2598,10 @@ def plan_of(alias, identity, own):
                 "atomic": bool(migration.atomic),
                 "reversible": all(reversible(each) for each in migration.operations),
                 "sql": sql,
-                "locks": locked[name_of(migration)] if locked else None,
             }
             for migration, sql, _ in with_text
         ],
-        "pooled": bool(pending) and locked is not None and is_pooled(connection),
+        "pooled": bool(pending) and is_postgresql and is_pooled(connection),
         "squashed": [each for each in to_record(executor) if own is None or each["app"] in own],
         "applied": leaf_of_apps(loader),
         "unknown": list(not_in_code(loader)) if own is None else [],
@@ -2531,6 +2614,11 @@ def plan_of(alias, identity, own):
         if verdict.is_judged():
             judge.judge(pending, needs)
             findings, question = judge.findings, judge.to_verify()
+            dropped = judge.dropped()
+            plan["witnesses"] = usage.witnesses(connection, dropped)
+            labels = [each.label for each in apps.get_app_configs()]
+            unused = usage.unused(connection, [needs] + judge.others(), labels)
+            plan["unused"] = [each for each in unused if each not in [".".join(filter(None, pair)) for pair in dropped]]
     except Exception as error:
         if verdict.is_judged():
             findings = [verdict.unjudged(alias, error, pending)]
@@ -2539,11 +2627,15 @@ def plan_of(alias, identity, own):
         from rollout_inspector import backup
 
         backup_for = backup.reasons(judge, pending)
+    if is_postgresql and pending:
+        locked = locks_of(connection, with_text, usage.rates(connection))
+        for each in plan["pending"]:
+            each.update(locked["%(app)s.%(name)s" % each])
     return {
         "plan": plan,
         "backup": backup_for,
         "needs": needs,
-        "leading": None if locked is None else leading_of(alias, with_text),
+        "leading": leading_of(alias, with_text) if is_postgresql else None,
         "pending": pending,
         "findings": findings,
         "question": question,
@@ -3902,6 +3994,120 @@ def left_behind(model, field):
     lines = relaxed(model, field)
     return ["# Before the removal from the state, in the same file:"] + lines if lines else None
 `,
+  'usage.py': `"""What the statistics of PostgreSQL say: how busy tables are, and which statements name what models do not use.
+
+They can only add a warning: no verdict is milder because of them.
+"""
+import re
+
+# Statistics of a shorter time say nothing, in seconds.
+shortest = 60
+# Of unused columns and tables, and of statements that name what is dropped.
+most = 50
+# For a query, in ms.
+patience = 2000
+hidden = "<insufficient privilege>"
+
+
+def rows_of(connection, query, values=()):
+    """None where the server does not answer it in time, or may not."""
+    from django.db import transaction
+
+    try:
+        with transaction.atomic(using=connection.alias):
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL statement_timeout = %d" % patience)
+                cursor.execute(query, list(values))
+                return cursor.fetchall()
+    except Exception:
+        return None
+
+
+def rates(connection):
+    """Reads and writes a second of each table, by its number, on average since the statistics were reset.
+
+    Two looks while the plan works would be too close to each other: a client reports what it did once a second.
+    """
+    query = (
+        "SELECT relid, (coalesce(seq_scan, 0) + coalesce(idx_scan, 0)) / age, (n_tup_ins + n_tup_upd + n_tup_del) / age "
+        "FROM pg_stat_user_tables, (SELECT extract(epoch FROM clock_timestamp() - greatest("
+        "(SELECT stats_reset FROM pg_stat_database WHERE datname = current_database()), "
+        "(SELECT stats_reset FROM pg_stat_bgwriter)))::float8 AS age) since WHERE age >= %d" % shortest
+    )
+    return {oid: (reads, writes) for oid, reads, writes in rows_of(connection, query) or []}
+
+
+def unused(connection, needs, labels):
+    """Columns and tables that none of these versions needs. Only tables that have a name as those of the apps have."""
+    if connection.vendor != "postgresql":
+        return []
+    query = (
+        "SELECT c.relname::text, a.attname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid "
+        "WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relnamespace = current_schema()::regnamespace "
+        "AND a.attnum > 0 AND NOT a.attisdropped AND NOT EXISTS (SELECT FROM pg_depend d "
+        "WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') ORDER BY 1, a.attnum"
+    )
+    found = {}
+    for table, column in rows_of(connection, query) or []:
+        found.setdefault(table, []).append(column)
+    known = {}
+    for each in needs:
+        for table, need in each.items():
+            known.setdefault(table, set()).update(need["c"])
+    names = []
+    for table in sorted(found):
+        if table in known:
+            names += ["%s.%s" % (table, column) for column in found[table] if column not in known[table]]
+        elif any(table.startswith(label + "_") for label in labels) and table != "django_migrations":
+            names.append(table)
+    return names[:most]
+
+
+def witnesses(connection, dropped):
+    """Statements of other roles that name what the migrations drop: [(table, column)].
+
+    Those of the own role are the versions' own. Whether they are still sent is not known: the server counts them since
+    its statistics were reset. None: it does not show them.
+    """
+    if connection.vendor != "postgresql" or not dropped:
+        return []
+    is_there = rows_of(connection, "SELECT n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE extname = 'pg_stat_statements'")
+    if not is_there:
+        return []
+    schema = connection.ops.quote_name(is_there[0][0])
+    query = (
+        "SELECT r.rolname::text, s.query, s.calls FROM %s.pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid "
+        "WHERE s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND r.rolname <> current_user "
+        "AND r.rolname <> session_user ORDER BY s.calls DESC LIMIT 5000" % schema
+    )
+    statements = rows_of(connection, query)
+    if statements is None:
+        return None
+    return named_in(statements, dropped)
+
+
+def named_in(statements, dropped):
+    """The most frequent statement of each role that names it. Pure."""
+    found, is_hidden = {}, False
+    for role, text, calls in statements:
+        if text == hidden:
+            is_hidden = True
+            continue
+        words = set(re.findall(r"\\w+", text))
+        takes_all = re.search(r"(?:\\bSELECT|,)\\s+(?:\\w+\\.)?\\*", text, re.IGNORECASE)
+        for table, column in dropped:
+            if table in words and (not column or column in words or takes_all):
+                key = (table, column, role)
+                before = found.get(key, {"calls": 0, "query": " ".join(text.split())[:200]})
+                found[key] = dict(before, calls=before["calls"] + calls)
+    if is_hidden and not found:
+        return None
+    told = [
+        dict(each, object=".".join(part for part in (table, column) if part), role=role)
+        for (table, column, role), each in sorted(found.items())
+    ]
+    return told[:most]
+`,
   'verdict.py': `"""Whether pending migrations break a version: predicted before they run, and read from the database after them.
 
 DJANGO_ROLLOUT_SPEC has \`running\`: [{"names": workloads, "tag", "digest", "needs": index, "own": true,
@@ -4008,7 +4214,7 @@ class Judge:
                 # A database that it did not use: nothing is missing then.
                 self.earlier[each["hash"]] = kept.get(self.alias, {})
         if self.effects.opaque:
-            for needs in [needs for needs, _ in self.known] + list(self.earlier.values()):
+            for needs in self.others():
                 for table in needs:
                     self.catalog.before(table)
 
@@ -4051,6 +4257,21 @@ class Judge:
                     return cursor.fetchmany(1)
         except Exception:
             return None
+
+    def others(self):
+        """The needs of all versions but the new one: those that run, and those that a rollback may restore."""
+        return [needs for needs, _ in self.known] + list(self.earlier.values())
+
+    def dropped(self):
+        """(table, column) of what the migrations drop or rename; without a column the table itself."""
+        found = []
+        for name, after in sorted(self.catalog.changed.items()):
+            was = self.catalog.read.get(name)
+            if was and after is None:
+                found.append((name, ""))
+            elif was and after:
+                found += [(name, column) for column in was["columns"] if column not in after["columns"]]
+        return found
 
     def needs_of_version(self, version, new):
         if version.get("own"):

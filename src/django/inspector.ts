@@ -84,6 +84,20 @@ export interface DatabasePlan {
   readonly unknown: readonly UnknownMigration[]
   /** A pooler gives one session of the server to several clients in turn. */
   readonly isPooled?: true
+  /** Statements of other roles that name what the migrations drop; `hidden`: the server does not show them. */
+  readonly witnesses?: readonly Witness[] | 'hidden'
+  /** Columns and tables that no version needs, neither one that runs nor one that is kept: `shop_order.note`. */
+  readonly unused?: readonly string[]
+}
+
+/** The most frequent statement of a role, by pg_stat_statements. */
+export interface Witness {
+  /** What it names: `shop_order.note`. */
+  readonly object: string
+  readonly role: string
+  readonly query: string
+  /** Of all such statements, since the statistics were reset. */
+  readonly calls: number
 }
 
 export interface MigrationName {
@@ -99,6 +113,8 @@ export interface PendingMigration extends MigrationName {
   readonly reversible: boolean
   /** Tables of today for which reading or writing waits while it runs; missing where that is not known. */
   readonly locks?: readonly TableLock[]
+  /** How long its transaction keeps them, where that is more than a moment. */
+  readonly held?: HeldLocks
   /** As `sqlmigrate` prints it, cut to 8000 characters; missing where Django does not know it beforehand. */
   readonly sql?: string
 }
@@ -110,6 +126,16 @@ export interface TableLock {
   /** Estimates of the server; -1: it has none. */
   readonly rows: number
   readonly bytes: number
+  /** Of all clients, per second, on average since the server's statistics were reset. */
+  readonly reads?: number
+  readonly writes?: number
+}
+
+export interface HeldLocks {
+  /** An estimate by the size of the tables. */
+  readonly seconds: number
+  /** Code or a change of rows in the same transaction comes on top. */
+  readonly hasMore: boolean
 }
 
 export interface UnknownMigration extends MigrationName {
@@ -555,7 +581,25 @@ function databaseOf(json: unknown): DatabasePlan | undefined {
     applied,
     unknown,
     ...(pooled === true && { isPooled: true }),
+    ...usageOf(json),
   }
+}
+
+function usageOf({
+  witnesses,
+  unused,
+}: Record<string, unknown>): Pick<DatabasePlan, 'witnesses' | 'unused'> {
+  const seen = witnesses === null ? 'hidden' : listOf(witnesses, witnessOf)
+  const names = listOf(unused, (one) => (isText(one) ? one : undefined))
+  return { ...(seen && { witnesses: seen }), ...(names && { unused: names }) }
+}
+
+function witnessOf(json: unknown): Witness | undefined {
+  if (!isRecord(json)) return undefined
+  const { object, role, query, calls } = json
+  return isText(object) && isText(role) && isText(query) && typeof calls === 'number'
+    ? { object, role, query, calls }
+    : undefined
 }
 
 /** What was kept of the release before; what cannot be read is left out. */
@@ -601,6 +645,7 @@ function pendingOf(json: unknown): PendingMigration | undefined {
   if (operations === undefined) return undefined
   if (typeof atomic !== 'boolean' || typeof reversible !== 'boolean') return undefined
   const locks = listOf(json['locks'], lockOf)
+  const held = heldOf(json['held'])
   return {
     ...migration,
     operations,
@@ -608,16 +653,24 @@ function pendingOf(json: unknown): PendingMigration | undefined {
     reversible,
     ...(isText(sql) ? { sql } : {}),
     ...(locks && { locks }),
+    ...(held && { held }),
   }
+}
+
+function heldOf(json: unknown): HeldLocks | undefined {
+  if (!isRecord(json)) return undefined
+  const { seconds, more } = json
+  if (typeof seconds !== 'number' || typeof more !== 'boolean') return undefined
+  return seconds >= 1 || more ? { seconds, hasMore: more } : undefined
 }
 
 function lockOf(json: unknown): TableLock | undefined {
   if (!isRecord(json)) return undefined
-  const { table, mode, rows, bytes } = json
+  const { table, mode, rows, bytes, reads, writes } = json
   if (!isText(table) || !isText(mode)) return undefined
-  return typeof rows === 'number' && typeof bytes === 'number'
-    ? { table, mode, rows, bytes }
-    : undefined
+  if (typeof rows !== 'number' || typeof bytes !== 'number') return undefined
+  const isKnown = typeof reads === 'number' && typeof writes === 'number'
+  return { table, mode, rows, bytes, ...(isKnown && { reads, writes }) }
 }
 
 function unknownOf(json: unknown): UnknownMigration | undefined {

@@ -59,10 +59,55 @@ function lockHint({ holders, isClosed }: LockWait): string {
   return again
 }
 
-/** Renders `shop_order (ACCESS EXCLUSIVE, about 400,000 rows, 52 MB)`. */
-export function lockWords({ table, mode, rows, bytes }: TableLock): string {
+/** Renders `shop_order (ACCESS EXCLUSIVE, about 400,000 rows, 52 MB, 120 reads/s)`. */
+export function lockWords({ table, mode, rows, bytes, reads, writes }: TableLock): string {
   const size = [...(rows < 0 ? [] : [`about ${thousands(rows)} rows`]), ...sizeOf(bytes)]
-  return `${table} (${[mode, ...size].join(', ')})`
+  const use = [...rate(reads, 'reads'), ...rate(writes, 'writes')]
+  return `${table} (${[mode, ...size, ...use].join(', ')})`
+}
+
+/** Less than one in a second is no use to speak of. */
+function rate(perSecond: number | undefined, of: string): readonly string[] {
+  return perSecond === undefined || perSecond < 1 ? [] : [`${thousands(perSecond)} ${of}/s`]
+}
+
+/** A migration that keeps its tables for so long is a warning, in seconds, or one that makes so many queries wait. */
+const longHeld = 10
+const manyWaiting = 100
+
+/** Returns the migrations that keep clients waiting, a sentence each. */
+export function heldWarnings(databases: readonly DatabasePlan[]): readonly string[] {
+  return databases.flatMap(({ pending }) =>
+    pending.flatMap(({ app, name, locks = [], held }) => {
+      if (!held || locks.length === 0) return []
+      const { seconds: time, hasMore } = held
+      const waiting = time * locks.reduce((sum, lock) => sum + waitingOn(lock), 0)
+      if (time < longHeld && waiting < manyWaiting) return []
+      const more = hasMore ? ' and the time of its data steps' : ''
+      const queries = waiting < 1 ? '' : `: about ${thousands(waiting)} queries will wait`
+      const tables = locks.map(({ table }) => table).join(', ')
+      return [`${app}.${name} locks ${tables} for about ${seconds(time)}${more}${queries}`]
+    }),
+  )
+}
+
+/** Returns the queries a second that this lock keeps waiting: readers go on where only writing waits. */
+function waitingOn({ mode, reads = 0, writes = 0 }: TableLock): number {
+  return mode === 'ACCESS EXCLUSIVE' ? reads + writes : writes
+}
+
+/** Returns who else uses what the migrations drop, a sentence each. */
+export function witnessWarnings(databases: readonly DatabasePlan[]): readonly string[] {
+  return databases.flatMap(({ database, witnesses = [] }) =>
+    witnesses === 'hidden'
+      ? [
+          `whether other roles use what the migrations drop in the database "${database}" is not known: GRANT pg_read_all_stats to the role of the migration`,
+        ]
+      : witnesses.map(
+          ({ object, role, query, calls }) =>
+            `${object} is dropped, and the role ${role} has named it in ${thousands(calls)} queries since the statistics were reset: ${query}`,
+        ),
+  )
 }
 
 function sizeOf(bytes: number): readonly string[] {

@@ -44,6 +44,8 @@ export interface ReleaseEnd extends ReleaseStart {
   readonly needs?: string
   /** The hash of its tasks, in the same place. */
   readonly tasks?: string
+  /** What no version of the history needed when it was released: `shop_order.note`. */
+  readonly unused?: readonly string[]
   /** The command that migrates, where it has no values that may be secret: it shows how the image calls Django. */
   readonly migrate?: string
   /** The Job of the backup that was made before its migrations. */

@@ -50,6 +50,7 @@ const entry: Fields<Entry> = {
   cause: maybe(text()),
   seconds: count,
   migrations: listOf(text()),
+  unused: maybe(listOf(text())),
   needs: maybe(text(/^[0-9a-f]{32}$/, 'a hash')),
   tasks: maybe(text(/^[0-9a-f]{32}$/, 'a hash')),
   migrate: maybe(text()),

@@ -4,7 +4,7 @@ from django.core.management import CommandError
 from django.db import connections, router
 from django.db.migrations.executor import MigrationExecutor
 
-from rollout_inspector import locks, task, verdict
+from rollout_inspector import cost, locks, task, usage, verdict
 from rollout_inspector.effects import is_code
 
 # In characters: a plan is one line of a container's log, which holds 10 MiB before it is rotated.
@@ -141,8 +141,12 @@ def name_of(migration):
     return "%s.%s" % (migration.app_label, migration.name)
 
 
-def locks_of(connection, with_text):
-    """By migration, the tables of today that it locks so that reading or writing waits; None where it is not known."""
+def locks_of(connection, with_text, rates):
+    """By migration, the tables of today that it locks so that reading or writing waits, and for how long; None where it
+    is not known.
+
+    rates  by the number of a table, its reads and writes a second
+    """
 
     def rows_of(query, values):
         with connection.cursor() as cursor:
@@ -151,17 +155,36 @@ def locks_of(connection, with_text):
 
     found = {}
     for migration, _, statements in with_text:
-        tables = None
+        tables, held = None, None
         try:
             if statements is not None:
                 wanted = [each for each in locks.of_sql("\n".join(statements)) if each[0] != "unread"]
-                tables = sorted(locks.resolved(rows_of, wanted).values(), key=lambda table: table["table"])
+                tables = locks.resolved(rows_of, wanted)
+                for oid, table in tables.items():
+                    if oid in rates:
+                        table["reads"], table["writes"] = rates[oid]
+                tables = sorted(tables.values(), key=lambda table: table["table"])
+                held = held_for(rows_of, statements, migration.atomic)
         except Exception:
             # It is reported only.
             pass
-        keys = ("table", "mode", "rows", "bytes")
-        found[name_of(migration)] = tables and [{key: table[key] for key in keys} for table in tables]
+        keys = ("table", "mode", "rows", "bytes", "reads", "writes")
+        found[name_of(migration)] = {
+            "locks": tables and [{key: table[key] for key in keys if key in table} for table in tables],
+            "held": tables and held,
+        }
     return found
+
+
+def held_for(rows_of, statements, is_atomic):
+    """Seconds from its first lock to the end of its transaction, and whether code or a change of rows comes on top."""
+    steps, is_open_end = cost.steps_of(statements)
+    query = (
+        "SELECT n.name, c.relpages::bigint * current_setting('block_size')::bigint FROM unnest(%s::text[]) n(name) "
+        "JOIN pg_class c ON c.oid = to_regclass(n.name)"
+    )
+    sizes = dict(rows_of(query, [[table for table, _ in steps]])) if steps else {}
+    return {"seconds": round(cost.seconds_of(steps, sizes, is_atomic), 1), "more": bool(is_atomic and is_open_end)}
 
 
 def leading_of(alias, with_text):
@@ -212,14 +235,12 @@ def plan_of(alias, identity, own):
             + "; ".join("%s in %s" % (", ".join(names), app) for app, names in conflicts.items())
             + ").\nTo fix them run 'python manage.py makemigrations --merge'"
         )
+    is_postgresql = verdict.is_judged() and connection.vendor == "postgresql"
     pending = [each for each, _ in executor.migration_plan(loader.graph.leaf_nodes())]
     if own is not None:
         pending = [each for each in pending if each.app_label in own]
     judge = verdict.Judge(connection, alias, executor, refuse_writes)
     with_text = list(with_sql(executor, connection, pending, judge.watched))
-    locked = None
-    if verdict.is_judged() and connection.vendor == "postgresql":
-        locked = locks_of(connection, with_text)
     plan = {
         "database": alias,
         "identity": identity,
@@ -235,11 +256,10 @@ def plan_of(alias, identity, own):
                 "atomic": bool(migration.atomic),
                 "reversible": all(reversible(each) for each in migration.operations),
                 "sql": sql,
-                "locks": locked[name_of(migration)] if locked else None,
             }
             for migration, sql, _ in with_text
         ],
-        "pooled": bool(pending) and locked is not None and is_pooled(connection),
+        "pooled": bool(pending) and is_postgresql and is_pooled(connection),
         "squashed": [each for each in to_record(executor) if own is None or each["app"] in own],
         "applied": leaf_of_apps(loader),
         "unknown": list(not_in_code(loader)) if own is None else [],
@@ -252,6 +272,11 @@ def plan_of(alias, identity, own):
         if verdict.is_judged():
             judge.judge(pending, needs)
             findings, question = judge.findings, judge.to_verify()
+            dropped = judge.dropped()
+            plan["witnesses"] = usage.witnesses(connection, dropped)
+            labels = [each.label for each in apps.get_app_configs()]
+            unused = usage.unused(connection, [needs] + judge.others(), labels)
+            plan["unused"] = [each for each in unused if each not in [".".join(filter(None, pair)) for pair in dropped]]
     except Exception as error:
         if verdict.is_judged():
             findings = [verdict.unjudged(alias, error, pending)]
@@ -260,11 +285,15 @@ def plan_of(alias, identity, own):
         from rollout_inspector import backup
 
         backup_for = backup.reasons(judge, pending)
+    if is_postgresql and pending:
+        locked = locks_of(connection, with_text, usage.rates(connection))
+        for each in plan["pending"]:
+            each.update(locked["%(app)s.%(name)s" % each])
     return {
         "plan": plan,
         "backup": backup_for,
         "needs": needs,
-        "leading": None if locked is None else leading_of(alias, with_text),
+        "leading": leading_of(alias, with_text) if is_postgresql else None,
         "pending": pending,
         "findings": findings,
         "question": question,

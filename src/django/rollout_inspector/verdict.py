@@ -104,7 +104,7 @@ class Judge:
                 # A database that it did not use: nothing is missing then.
                 self.earlier[each["hash"]] = kept.get(self.alias, {})
         if self.effects.opaque:
-            for needs in [needs for needs, _ in self.known] + list(self.earlier.values()):
+            for needs in self.others():
                 for table in needs:
                     self.catalog.before(table)
 
@@ -147,6 +147,21 @@ class Judge:
                     return cursor.fetchmany(1)
         except Exception:
             return None
+
+    def others(self):
+        """The needs of all versions but the new one: those that run, and those that a rollback may restore."""
+        return [needs for needs, _ in self.known] + list(self.earlier.values())
+
+    def dropped(self):
+        """(table, column) of what the migrations drop or rename; without a column the table itself."""
+        found = []
+        for name, after in sorted(self.catalog.changed.items()):
+            was = self.catalog.read.get(name)
+            if was and after is None:
+                found.append((name, ""))
+            elif was and after:
+                found += [(name, column) for column in was["columns"] if column not in after["columns"]]
+        return found
 
     def needs_of_version(self, version, new):
         if version.get("own"):
