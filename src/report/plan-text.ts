@@ -162,7 +162,7 @@ function left(count: number, more: string): readonly string[] {
 }
 
 /**
- * Foreign words notify nobody and lead nowhere. GitHub looks for names, issues and addresses in a comment also where
+ * Foreign words notify no user and lead nowhere. GitHub looks for names, issues and addresses in a comment also where
  * Markdown is escaped: a mark that is not seen keeps it from them.
  */
 function quiet(text: string, longest?: number): string {

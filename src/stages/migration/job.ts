@@ -122,7 +122,7 @@ export async function makeJob(
     }),
     timeoutSeconds: Math.ceil(timeoutMs / 1000),
     plansOnly,
-    // Of a run that was killed: nobody reads it.
+    // Of a run that was killed: no client reads it.
     ...(plansOnly && { keepSeconds: 300 }),
     selectors: selectorsOf(checked),
     claims,
