@@ -128,8 +128,12 @@ export async function migrateTo(
     if (notCompared !== undefined) warn(notCompared)
     verdictWarnings(plan.judged).forEach(warn)
     const { databases } = plan
-    const told = [poolerWarnings(databases), heldWarnings(databases), witnessWarnings(databases)]
-    told.flat().forEach(warn)
+    const warnings = [
+      poolerWarnings(databases),
+      heldWarnings(databases),
+      witnessWarnings(databases),
+    ]
+    warnings.flat().forEach(warn)
     if (!plan.runs) return false
     const { backup: reasons } = plan
     if (reasons) {

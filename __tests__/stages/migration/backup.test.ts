@@ -70,7 +70,7 @@ test.each<[BackupReason['why'], string, string]>([
   ['irreversible', '', 'shop.0002_x cannot be reversed'],
   ['drops', 'shop_order.note', 'shop.0002_x drops shop_order.note'],
   ['narrows', 'shop_order.ref', 'shop.0002_x shortens or converts shop_order.ref'],
-  ['unread', 'DO $$', 'what shop.0002_x drops cannot be told: DO $$'],
+  ['unread', 'DO $$', 'what shop.0002_x drops is not known: DO $$'],
 ])('a backup because of %s is explained', (why, object, words) => {
   expect(reasonWords({ migration: 'shop.0002_x', why, object })).toBe(words)
 })

@@ -184,6 +184,6 @@ export function reasonWords({ migration, why, object }: BackupReason): string {
     case 'narrows':
       return `${of} shortens or converts ${object}`
     case 'unread':
-      return `what ${of} drops cannot be told: ${object}`
+      return `what ${of} drops is not known: ${object}`
   }
 }
