@@ -83,8 +83,8 @@ async function keepSchemaChange(
   )
 }
 
-/** Returns the command if the history may have it: no value of a variable, which may be secret. */
-function shared(command: string): string | undefined {
+/** Returns the command if history and reports may have it: no value of a variable, which may be secret. */
+export function shared(command: string): string | undefined {
   const isPlain = /^(cd [\w./-]+ && )?[\w./ =-]+$/.test(command) && !/(^| )\w+=/.test(command)
   return isPlain ? command : undefined
 }

@@ -21,6 +21,7 @@ import type { OpenContext, ReleaseContext } from '../stages/context.js'
 import { pinned, type Image } from '../docker/image.js'
 import type { SnapshotResult } from '../stages/snapshot.js'
 import { sentenceOf } from './causes.js'
+import { runCommands, runCommandsAfter } from './around.js'
 import { recordRunningVersion } from './record-running.js'
 import { migrateTo } from './migrate.js'
 import { contextOf, reported, type Run, type Start } from './run.js'
@@ -90,7 +91,10 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Outcome> {
     jobs: fingerprintsOf(checked, settings.image, image),
     check: checkNotStale,
     write: (locked, prepared, wrote) => write(run, locked, { ...prepared, image }, wrote),
-    whenLive: (locked) => moveTags(run, locked, image),
+    whenLive: async (locked) => {
+      await runCommandsAfter(run, locked, { checked, image })
+      await moveTags(run, locked, image)
+    },
   })
 }
 
@@ -109,6 +113,7 @@ export async function write(
     )
   }
   await migrateTo(run, context, checked, image)
+  await runCommands(run, context, { checked, image }, 'before-rollout')
   const jobs = jobsOf(context, checked.jobs, pinned(image))
   if (jobs.length > 0) {
     await reporter.stage('jobs', (log) => runJobs(context.with({ log }), checked, jobs))

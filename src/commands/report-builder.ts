@@ -80,6 +80,7 @@ export function report(
     workloads: workloadsOf(phase, any),
     ...(state.plan && { plan: reportedPlan(state.plan, settings.sql) }),
     ...(state.backup && { backup: state.backup }),
+    ...(state.commands.length > 0 && { commands: state.commands }),
     migrations: state.migrations,
     warnings: state.warnings,
     restored: [

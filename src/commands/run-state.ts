@@ -7,7 +7,7 @@ import { Failure, type Cause } from '../failure/failure.js'
 import type { Result } from '../failure/result.js'
 import type { WriteProgresses } from '../judge/types.js'
 import type { Finding } from '../report/finding.js'
-import type { Exception } from '../report/report.js'
+import type { CommandRun, Exception } from '../report/report.js'
 import type { Backup } from '../stages/migration/backup.js'
 import type { PreflightResult } from '../stages/preflight.js'
 import type { RolloutListener } from '../stages/rollout.js'
@@ -67,6 +67,8 @@ export class RunState {
   fit?: Fit
   /** The backup that was made before the migration. */
   backup?: Backup
+  /** The commands before and after the rollout that this run has started. */
+  readonly commands: CommandRun[] = []
   /** The command that migrates, where the history may have it. */
   migrate?: string | undefined
   /** The identities of the databases that the version uses, by alias, where a plan has reported them. */

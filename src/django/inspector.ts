@@ -361,10 +361,25 @@ export function planCommand(migrateCommand: string, starter?: Starter, marker = 
           'sh',
           ...shell,
         ]
-  if (!starter || words(migrateCommand).includes(starter.words[0] ?? '')) return plan
+  return started(plan, migrateCommand, { starter, marker })
+}
+
+/** The argument list of a command of the user's, started as the web is. A shell only where its text needs one. */
+export function startedCommand(command: string, starter?: Starter, marker = ''): string[] {
+  const isBare = !/[$`'"\\;|&<>(){}*?~#=\n]/.test(command)
+  const own = isBare ? words(command) : ['/bin/sh', '-c', command]
+  return started(own, command, { starter, marker })
+}
+
+function started(
+  own: string[],
+  command: string,
+  { starter, marker }: { readonly starter: Starter | undefined; readonly marker: string },
+): string[] {
+  if (!starter || words(command).includes(starter.words[0] ?? '')) return own
   return starter.isScript
-    ? ['/bin/sh', '-c', throughScript, 'sh', marker, ...starter.words, ...plan]
-    : [...starter.words, ...plan]
+    ? ['/bin/sh', '-c', throughScript, 'sh', marker, ...starter.words, ...own]
+    : [...starter.words, ...own]
 }
 
 /**

@@ -35,6 +35,8 @@ export interface MigrationJobOptions {
   /** Added to the container's own; one of the same name is replaced. */
   readonly env?: readonly EnvVar[]
   readonly timeoutSeconds: number
+  /** It runs a command of the user's, and migrates nothing. */
+  readonly isCommand?: true
   /** It lists the migrations, and applies none: it is no release's to end. */
   readonly plansOnly?: boolean
   /** How long the ended Job is kept for inspection; default: an hour. */
@@ -81,6 +83,9 @@ export type MigrationJob =
       readonly problem: string
     }
 
+/** What a Job that is made of the web's template does. */
+export type JobKind = 'migrate' | 'plan' | 'command'
+
 /**
  * `<app>-migrate-<sha7>-<attempt>`, or `<app>-plan-…`, a DNS label of at most 63 characters, since it becomes a label of
  * the pod (https://kubernetes.io/docs/concepts/workloads/controllers/job/#writing-a-job-spec). A Job's
@@ -90,7 +95,7 @@ export function jobName(
   app: string,
   sha: string,
   attempt: number | string,
-  kind: 'migrate' | 'plan' = 'migrate',
+  kind: JobKind = 'migrate',
 ): string {
   const end = `-${kind}-${dns(sha).slice(0, 7)}-${dns(String(attempt))}`
   return `${
@@ -135,7 +140,7 @@ export function migrationJob(options: MigrationJobOptions): MigrationJob {
       kind: 'Job',
       metadata: {
         name: options.name,
-        labels: options.plansOnly === true ? planLabels(options.app) : labels,
+        labels: jobLabels(options),
         annotations: { 'django-rollout/sha': options.sha, [runAnnotation]: options.run },
       },
       spec: {
@@ -150,6 +155,12 @@ export function migrationJob(options: MigrationJobOptions): MigrationJob {
       },
     },
   }
+}
+
+function jobLabels({ app, plansOnly, isCommand }: MigrationJobOptions) {
+  if (plansOnly === true) return planLabels(app)
+  // A run that vanishes leaves it, as it leaves a migration: the next one ends both.
+  return { ...migrationLabels(app), ...(isCommand && { 'django-rollout/job': 'command' }) }
 }
 
 /**

@@ -40,6 +40,7 @@ export const causeCodes = [
   'schema-unfit',
   'migration-failed',
   'job-failed',
+  'command-failed',
   // everything else
   'apply-failed',
   'write-failed',

@@ -332,6 +332,22 @@ export const table = {
     group: 'migrations',
     on: ['plan'],
   }),
+  'before-rollout': option({
+    read: lines,
+    help: 'Commands that run in Jobs of the new version before the first pod is replaced, one per line; the release is undone when one fails',
+    example: 'python manage.py collectstatic --noinput',
+    default: '',
+    group: 'rollout',
+    on: releasing,
+  }),
+  'after-rollout': option({
+    read: lines,
+    help: 'Commands that run in Jobs of the new version when it is live, one per line; when one fails, the version stays and the run reports it',
+    example: 'python manage.py warm_cache',
+    default: '',
+    group: 'rollout',
+    on: releasing,
+  }),
   timeout: option({
     read: someTime,
     help: 'Time limit of the rollout of all workloads',

@@ -98,6 +98,14 @@ export interface PlanFinding {
   readonly allowed?: string
 }
 
+/** A command before or after the rollout. */
+export interface CommandRun {
+  readonly when: 'before-rollout' | 'after-rollout'
+  readonly command: string
+  readonly seconds: number
+  readonly ended: 'done' | 'failed'
+}
+
 /** With what came up after the run had ended. */
 export function warned(report: Report, warnings: readonly string[]): Report {
   return { ...report, warnings: [...report.warnings, ...warnings] }
@@ -130,6 +138,8 @@ export interface Report {
   readonly plan?: MigrationPlan
   /** The backup that was made before the migrations: its Job. */
   readonly backup?: { readonly job: string; readonly seconds: number }
+  /** The commands before and after the rollout that were started. */
+  readonly commands?: readonly CommandRun[]
   /** Migrations applied by this run: `orders.0002_note`. */
   readonly migrations: readonly string[]
   /** Warnings, which do not decide the result. */

@@ -25,7 +25,8 @@ const mostOpen = 20
 export function summary(report: Report): string {
   if (report.command === 'plan') return planText(report, { longest: summaryLimit })
   const { cause, result } = report
-  const sign = wentWell(result) ? '✅' : '❌'
+  const isMarred = report.commands?.some(({ ended }) => ended === 'failed') === true
+  const sign = !wentWell(result) ? '❌' : isMarred ? '⚠️' : '✅'
   const parts = [`## ${sign} ${escaped(verdict(report))} (${seconds(report.seconds)})`]
   if (cause) {
     parts.push(`**Cause:** ${escaped(cause.sentence)}`)
@@ -75,6 +76,15 @@ export function summary(report: Report): string {
   if (report.backup) {
     const { job, seconds: took } = report.backup
     parts.push(`**Backup before the migrations:** ${escaped(`job/${job}`)} (${seconds(took)})`)
+  }
+  if (report.commands) {
+    const rows = report.commands.map(({ when, command, seconds: took, ended }) => [
+      when,
+      command,
+      seconds(took),
+      ended,
+    ])
+    parts.push(table(['Commands', '', 'Took', ''], rows))
   }
   if (report.migrations.length > 0) {
     const kept = keptMigrations(report)

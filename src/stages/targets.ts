@@ -241,12 +241,15 @@ export function checkFit(targets: readonly Target[]): void {
   }
 }
 
-/** Returns the web, which must be known for a migration and for a smoke request. */
+/** Returns the web, which must be known for a migration, a command and a smoke request. */
 export function webOf(
   settings: Settings,
   targets: readonly Target[],
   services: readonly Service[],
 ): Web | undefined {
-  const needed = settings['migrate-command'] !== '' || settings['smoke-path'] !== undefined
+  const needed =
+    settings['migrate-command'] !== '' ||
+    settings['smoke-path'] !== undefined ||
+    settings['before-rollout'].length + settings['after-rollout'].length > 0
   return needed ? findWeb(targets, services, settings['migrate-from']) : guessWeb(targets, services)
 }

@@ -5,6 +5,7 @@ import {
   databasesOfJson,
   inspectorEnv,
   planCommand,
+  startedCommand,
   type BackupWhen,
   type RunningVersion,
 } from '../../django/inspector.js'
@@ -15,6 +16,7 @@ import {
   migrationJob,
   migrationLabels,
   type ClaimUse,
+  type JobKind,
   type NamedSelector,
   type PodMarks,
 } from '../../django/job.js'
@@ -81,26 +83,16 @@ export async function makeJob(
   marker: string,
 ): Promise<MadeJob> {
   const { checked, web, image, proves, plansOnly = false } = input
-  const { platform, settings, source, app, holder, signal, cluster } = context
+  const { platform, settings, app, signal, cluster } = context
   const command = proves?.command ?? settings['migrate-command']
   const timeoutMs = proves?.timeoutMs ?? settings['migrate-timeout']
-  const sha = source.sha ?? source.tag
-  const [launch, claims, kept] = await Promise.all([
-    launchOfWeb(context, web, image),
-    retryTransient(platform.clock, signal, () => claimsOf(cluster, checked, web)),
+  const [{ launch, claims, common }, kept] = await Promise.all([
+    commonOf(context, input),
     retryTransient(platform.clock, signal, () => readArchive(cluster, app, settings.image)),
   ])
-  const marks = marksOfPods(checked, web)
   const running = runningVersions(context, checked, image, kept.needs)
   const made = migrationJob({
-    name: '',
-    app,
-    sha,
-    run: holder.id,
-    template: web.template,
-    container: web.container,
-    webContainers: web.containers,
-    image: pinned(image),
+    ...common,
     command: planCommand(command, launch.starter, marker),
     env: inspectorEnv({
       marker,
@@ -124,9 +116,6 @@ export async function makeJob(
     plansOnly,
     // Of a run that was killed: no client reads it.
     ...(plansOnly && { keepSeconds: 300 }),
-    selectors: selectorsOf(checked),
-    claims,
-    ...(marks && { live: marks }),
   })
   if (made.is === 'impossible') {
     return fail({
@@ -142,6 +131,51 @@ export async function makeJob(
     notes: [...made.notes, ...(proves ? [] : notCompared(checked, running))],
     ...(script !== undefined && { script: { name: script, isAll: launch.words.length === 1 } }),
   }
+}
+
+/** Returns the Job of a command of the user's. Throws a Failure `command-failed` when no Job can be made. */
+export async function makeCommandJob(
+  context: OpenContext,
+  input: Pick<MigrationInput, 'checked' | 'web' | 'image'>,
+  command: string,
+  marker: string,
+): Promise<Pick<MadeJob, 'job' | 'notes'>> {
+  const { launch, common } = await commonOf(context, input)
+  const made = migrationJob({
+    ...common,
+    command: startedCommand(command, launch.starter, marker),
+    timeoutSeconds: Math.ceil(context.settings['migrate-timeout'] / 1000),
+    isCommand: true,
+  })
+  if (made.is === 'made') return made
+  return fail({ code: 'command-failed', sentence: `creating its Job failed: ${made.problem}` })
+}
+
+/** Returns what all Jobs have in common that are made of the web's template. */
+async function commonOf(
+  context: OpenContext,
+  { checked, web, image }: Pick<MigrationInput, 'checked' | 'web' | 'image'>,
+) {
+  const { platform, source, app, holder, signal, cluster } = context
+  const [launch, claims] = await Promise.all([
+    launchOfWeb(context, web, image),
+    retryTransient(platform.clock, signal, () => claimsOf(cluster, checked, web)),
+  ])
+  const marks = marksOfPods(checked, web)
+  const common = {
+    name: '',
+    app,
+    sha: source.sha ?? source.tag,
+    run: holder.id,
+    template: web.template,
+    container: web.container,
+    webContainers: web.containers,
+    image: pinned(image),
+    selectors: selectorsOf(checked),
+    claims,
+    ...(marks && { live: marks }),
+  }
+  return { launch, claims, common }
 }
 
 /** Returns all versions of the image that run in the namespace, with what is kept of their needs. */
@@ -282,9 +316,10 @@ function selectorsOf({ live, services, targets }: PreflightResult): readonly Nam
   return [...workloads, ...behind]
 }
 
-/** Of a Job that `makeJob` has made. */
-function kindOf({ metadata }: Job): 'migrate' | 'plan' {
-  return metadata?.labels?.['django-rollout/job'] === 'plan' ? 'plan' : 'migrate'
+/** Of a Job that was made here. */
+function kindOf({ metadata }: Job): JobKind {
+  const kind = metadata?.labels?.['django-rollout/job']
+  return kind === 'plan' || kind === 'command' ? kind : 'migrate'
 }
 
 type NeededToCreate = 'platform' | 'app' | 'source' | 'signal' | 'cluster'

@@ -1,0 +1,84 @@
+/** Commands before and after a rollout, in Jobs of the new version. */
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { Site } from '../e2e/site.js'
+
+let shop: Site
+let tag: string
+
+const prints = (text: string) => `python manage.py shell -c "print('${text}')"`
+const fails = 'python manage.py no_such_command'
+
+beforeAll(async () => {
+  shop = await Site.make('commands')
+  tag = await shop.commit('First', {})
+})
+
+afterAll(() => shop.remove())
+
+test('commands run one after the other, before the rollout and after it', async () => {
+  const released = await shop.release({
+    bake: '0',
+    'before-rollout': `${prints('before')}\npython manage.py check`,
+    'after-rollout': prints('after'),
+  })
+  expect(released).toMatchObject({
+    code: 0,
+    report: {
+      result: 'deployed',
+      commands: [
+        { when: 'before-rollout', command: 'line 1', ended: 'done' },
+        { when: 'before-rollout', command: 'python manage.py check', ended: 'done' },
+        { when: 'after-rollout', command: 'line 1', ended: 'done' },
+      ],
+      warnings: [],
+    },
+  })
+  const stages = released.report.stages.map(({ name }) => name)
+  expect(stages.filter((name) => /migrate|rollout/.test(name))).toEqual([
+    'migrate',
+    'before-rollout',
+    'rollout',
+    'after-rollout',
+  ])
+  expect(released.output).toMatch(/^.*\bbefore$[^]*no issues[^]*^.*\bafter$/m)
+})
+
+test('a command before the rollout that fails leaves the workloads as they were', async () => {
+  const before = await shop.state()
+  await shop.commit('Second', { 'README.md': 'Second\n' })
+  const failed = await shop.release({ bake: '0', 'before-rollout': `${fails}\n${prints('next')}` })
+  expect(failed).toMatchObject({
+    code: 1,
+    report: {
+      result: 'failed',
+      cause: {
+        code: 'command-failed',
+        sentence: expect.stringMatching(/^before-rollout \(python manage\.py no_such_command\) failed: /),
+        logs: [{ lines: expect.arrayContaining([expect.stringContaining('Unknown command')]) }],
+      },
+      commands: [{ ended: 'failed' }],
+    },
+  })
+  expect(failed.output).not.toContain('next\n')
+  expect(await shop.state()).toEqual(before)
+  expect(await shop.leftovers()).toEqual([])
+  expect(new Set(Object.values(await shop.tags()))).toEqual(new Set([tag]))
+})
+
+test('a command after the rollout that fails is a warning, and nothing runs when nothing is released', async () => {
+  const options = { bake: '0', 'after-rollout': `${fails}\n${prints('next')}` }
+  const released = await shop.release(options)
+  expect(released).toMatchObject({
+    code: 0,
+    report: {
+      result: 'deployed',
+      commands: [{ when: 'after-rollout', ended: 'failed' }],
+      warnings: [
+        expect.stringMatching(/^after-rollout \(.*\) failed: .* The new version is live and stays$/),
+      ],
+    },
+  })
+  const again = await shop.release(options)
+  expect(again).toMatchObject({ code: 0, report: { result: 'unchanged' } })
+  expect(again.report.commands).toBeUndefined()
+})
