@@ -78,6 +78,8 @@ describe('the schema and the readers agree', () => {
       (command) => readOptions(command, {}, { file: read(text), surface: 'command' }).is === 'read',
     )
 
+  const valueOf = (example: string) => (example === 'true' ? true : example)
+
   test.each(
     (Object.entries(table) as [OptionName, Option<unknown>][]).filter(
       ([name, { secret, example }]) => !secret && name !== 'config' && !example.includes('${{'),
@@ -86,8 +88,8 @@ describe('the schema and the readers agree', () => {
     const needed = other === undefined ? undefined : (table[other as OptionName] as Option<unknown>)
     // A secret cannot stand in the file.
     if (needed?.secret) return
-    const pair = other === undefined || !needed ? {} : { [other]: needed.example }
-    const value = example === 'true' ? true : example
+    const pair = other === undefined || !needed ? {} : { [other]: valueOf(needed.example) }
+    const value = valueOf(example)
     const { image, namespace } = parse(least) as Record<string, string>
     const all = { image, namespace, ...pair, [name]: value }
     const text = Object.entries(all)

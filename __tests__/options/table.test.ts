@@ -73,6 +73,8 @@ test('a rollback takes the options of a rollout and its target', () => {
   const names = optionsOf('rollback').map(([name]) => name)
   expect(names.filter((name) => !optionsOf('deploy').some(([other]) => other === name))).toEqual([
     'to',
+    'reverse-migrations',
+    'accept-downtime',
     'dry-run',
   ])
 })

@@ -34,7 +34,11 @@ const priorOf = (name: string): ObjectSnapshot => ({
 })
 
 /** What became of each, in words; or why it is stuck. */
-async function undone(memory: Memory, noted?: (courses: WriteProgresses) => void): Promise<string> {
+async function undone(
+  memory: Memory,
+  noted?: (courses: WriteProgresses) => void,
+  isUnfit = false,
+): Promise<string> {
   const { platform } = scripted([])
   const live = {
     clusterState: () => {
@@ -48,7 +52,7 @@ async function undone(memory: Memory, noted?: (courses: WriteProgresses) => void
   const snapshot = [priorOf('web'), priorOf('worker')]
   const timeouts = { timeout: 60_000, grace: {} }
   const context = contextOf(platform).with({ log: notebook(), cluster: memory.cluster })
-  return undo(context, { live, snapshot, timeouts }, noted).then(
+  return undo(context, { live, snapshot, timeouts, isUnfit }, noted).then(
     (restored) => restored.map(({ prior, did }) => `${prior.path} ${did}`).join(', '),
     (error: unknown) => (error as Error).message,
   )
@@ -115,6 +119,13 @@ describe('a workload that does not become ready', () => {
     const web = deployment('web', image, false, env)
     expect(await undone(memoryCluster({ ...ours, '/web': web }))).toMatch(expected)
   })
+})
+
+test('pods that the schema breaks are restored, and not waited for until they are Ready', async () => {
+  const broken = { '/web': deployment('web', 'new', false), '/worker': deployment('worker', 'new') }
+  const memory = memoryCluster(broken)
+  expect(await undone(memory, undefined, true)).toBe('/web put, /worker put')
+  expect(images(memory)).toBe('shop:old shop:old')
 })
 
 test('the progress of each workload is recorded, without a start time where nothing was written', async () => {

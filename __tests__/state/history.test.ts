@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import {
   added,
+  appliedSince,
   chosenFrom,
   foundBefore,
   hasGoneLive,
@@ -266,4 +267,22 @@ test('each build of a commit is found by its tag, and the first one by the commi
     own,
   ])
   expect(found('aaaaaaa')).toBe(`"aaaaaaa" may be ${sha} or ${own}`)
+})
+
+test('what was reversed since is not applied any more, until it is applied again', () => {
+  const since = (...entries: readonly Partial<ReleaseEnd>[]) => {
+    const first = ended('a')
+    const history = [first, ...entries.map((more, i) => ended(`v${i}`, more))].reduce<History>(
+      added,
+      [],
+    )
+    const [release] = history
+    return release ? appliedSince(history, release) : []
+  }
+  const grams = { migrations: ['shop.2', 'shop.3'] }
+  const back = { command: 'rollback', back: 1, reversed: ['shop.3'] } as const
+  expect(since(grams)).toEqual(['shop.2', 'shop.3'])
+  expect(since(grams, back)).toEqual(['shop.2'])
+  expect(since(grams, back, { migrations: ['shop.3'] })).toEqual(['shop.2', 'shop.3'])
+  expect(since({ ...grams, result: 'undone', reversed: ['shop.3', 'shop.2'] })).toEqual([])
 })

@@ -88,6 +88,37 @@ test('a record is read as it was written, with its paths computed again', async 
   })
 })
 
+const work = { web: 'deployment/web', container: 'web', command: 'python manage.py migrate' }
+const misfit = {
+  rule: 'column-gone',
+  severity: 'breaks',
+  database: 'default',
+  object: 'shop_order.note',
+  table: 'shop_order',
+  model: 'shop.Order',
+}
+
+test.each<[string, object, object]>([
+  [
+    'a release',
+    { ...work, is: 'back', migrations: ['shop.0002_x'], misfits: [misfit] },
+    { ...work, is: 'back', migrations: ['shop.0002_x'], misfits: [misfit] },
+  ],
+  [
+    'a release whose misfits cannot be read',
+    { ...work, is: 'back', migrations: [], misfits: [{ rule: 'of a later version' }] },
+    { ...work, is: 'back', migrations: [] },
+  ],
+  [
+    'a rollback',
+    { ...work, is: 'again', tag: '1', digest: 'sha256:0f' },
+    { ...work, is: 'again', tag: '1', digest: 'sha256:0f' },
+  ],
+])('a record has what the undo of %s does about the databases', async (_, schema, read) => {
+  const record = await readRecord(clusterWith({ ...good, schema }), 'shop', image)
+  expect(record?.schema).toEqual(read)
+})
+
 test('a custom kind is found by its name in the server’s discovery', async () => {
   const widget = { apiVersion: 'example.com/v1', kind: 'Widget', metadata: { name: 'w' } }
   const record = await read(clusterWith({ ...good, snapshot: [entry(widget)] }))
@@ -183,6 +214,21 @@ describe('a bad record is refused with a way out', () => {
     ['an invalid digest', withBegun({ digest: 'x y' }), /begun\.digest/],
     ['an invalid time', withBegun({ at: 'now' }), /begun\.at/],
     ['an unknown command', withBegun({ command: 'destroy' }), /begun\.command/],
+    [
+      'a workload that leads out',
+      { ...good, schema: { ...work, is: 'back', migrations: [], web: '../x' } },
+      /schema\.web is not a workload/,
+    ],
+    [
+      'a migration that is an option',
+      { ...good, schema: { ...work, is: 'back', migrations: ['--all'] } },
+      /schema\.migrations\[0\] is not a migration/,
+    ],
+    [
+      'a reversal without its image',
+      { ...good, schema: { ...work, is: 'again', tag: '1' } },
+      /schema\.digest/,
+    ],
     ['no list of objects', { ...good, snapshot: {} }, /snapshot is not a list/],
     ['an invalid entry', { ...good, snapshot: [{ path: '/x' }] }, /snapshot\[0\]\.object/],
     [

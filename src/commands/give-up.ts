@@ -4,6 +4,8 @@ import type { Cause } from '../failure/failure.js'
 import { notAsBefore } from '../stages/exceptions.js'
 import { closeRecord } from '../state/record.js'
 import { changedSince, externalChanges, stateSince, type Restored } from '../undo/restore.js'
+import type { StageLog } from '../platform/stage-log.js'
+import { isKnownToFit, schemaBack } from '../stages/migration/back.js'
 import { undo, undoBudget } from '../stages/undo.js'
 import { withTimeout } from '../platform/time.js'
 import { causeOf, commandsBack, lostCause, runningImages } from './causes.js'
@@ -36,6 +38,9 @@ export async function giveUp(release: OpenRelease, cause: Cause): Promise<GivenU
 async function undoFailed(release: OpenRelease, cause: Cause): Promise<GivenUp> {
   const isCancelled = cause.code === 'cancelled'
   if (!(await changedSince(release.context.cluster, release.record.snapshot))) {
+    const { schema } = release.record
+    if (!wantsKeep(release) && schema && !isKnownToFit(schema))
+      await release.run.reporter.stage('undo', (log) => fitSchema(release, log))
     return { result: isCancelled ? 'cancelled' : 'failed', cause }
   }
   if (!isCancelled && wantsKeep(release)) return keep(release, cause)
@@ -73,28 +78,45 @@ function isForPeople({ prior, did }: Restored): boolean {
 }
 
 /** Restores everything of the snapshot. Not by the release's own signal: what ended it must not end its undo. */
-async function restoreAll({
-  run: { reporter, state },
-  context,
-  lost,
-  prepared,
-  record: { snapshot, timeouts },
-}: OpenRelease): Promise<readonly Restored[]> {
+async function restoreAll(release: OpenRelease): Promise<readonly Restored[]> {
+  const { run, context, lost, prepared, record } = release
+  const { reporter, state } = run
+  const { snapshot, timeouts } = record
   const { live } = prepared.checked
-  const input = { live, snapshot, timeouts }
-  const restored = await reporter.stage('undo', (log) =>
-    withTimeout(context.platform.clock, undoBudget(input), lost, (signal) =>
+  const restored = await reporter.stage('undo', async (log) => {
+    const isUnfit = await fitSchema(release, log)
+    const input = { live, snapshot, timeouts, isUnfit }
+    return withTimeout(context.platform.clock, undoBudget(input), lost, (signal) =>
       undo(context.with({ log, signal }), input, (progress) => {
         state.keep({ undo: progress })
       }),
-    ),
-  )
+    )
+  })
   state.exceptions = [
     // Of a release that was restored here, before this one began.
     ...state.exceptions.filter(({ is }) => is !== 'another version'),
     ...notAsBefore(live.clusterState(), restored, (args) => context.cluster.commandLine(args)),
   ]
   return restored
+}
+
+/** Makes the databases such that the previous version fits. Returns whether it is known that it does not. */
+async function fitSchema(
+  { run, context, lost, prepared, record }: OpenRelease,
+  log: StageLog,
+): Promise<boolean> {
+  const { live } = prepared.checked
+  const { unfit } = await schemaBack(
+    context.with({ log, signal: lost }),
+    { ...record, live },
+    (reversed) => {
+      if (reversed.length === 0) return
+      run.state.reversed = reversed
+      run.state.schema = { is: 'unknown' }
+    },
+  )
+  if (unfit !== undefined) run.warn(`the previous version is back, but ${unfit}`)
+  return unfit !== undefined
 }
 
 /** Returns the cause when another version runs: it reports the release's own cause, but not as the result. */

@@ -12,13 +12,18 @@ import { comparisonLacks, leftBehind } from '../stages/migration/log.js'
 import { checkHistory } from '../stages/name-conflicts.js'
 import { preflight, type PreflightResult } from '../stages/preflight.js'
 import { toRepo, type OpenContext } from '../stages/context.js'
+import type { Plan } from '../django/inspector.js'
 import type { Image } from '../docker/image.js'
+import type { Web } from '../kubernetes/target.js'
+import { idOf } from '../kubernetes/workload.js'
+import type { SchemaWork } from '../state/record.js'
 import { checkedNow } from '../stages/snapshot.js'
 import { saveSchemaChange } from '../state/history-store.js'
 import { messageOf } from '../platform/error-message.js'
 import { orLost, sentenceOf } from './causes.js'
 import { contextOf, reported, type Run, type Start } from './run.js'
 import type { Outcome } from './run-state.js'
+import type { OnSchema } from './transaction.js'
 import { lockAndRecover } from './lock.js'
 import { allOrAbort } from '../platform/time.js'
 
@@ -61,7 +66,7 @@ async function toImage(run: Run): Promise<Outcome> {
   })
   const locked = context.with({ cluster, signal: AbortSignal.any([signal, lost]) })
   try {
-    const hasRun = await migrateTo(run, locked, now, image)
+    const hasRun = await migrateTo(run, locked, now, { image })
     return { result: hasRun ? 'done' : 'unchanged' }
   } catch (error) {
     throw orLost(error, lost)
@@ -94,7 +99,7 @@ export async function migrateTo(
   { reporter, state, warn }: Run,
   context: OpenContext,
   checked: PreflightResult,
-  image: Image,
+  { image, keep }: { readonly image: Image; readonly keep?: OnSchema },
 ): Promise<boolean> {
   const { settings } = context
   if (!checked.web || settings['migrate-command'] === '') return false
@@ -143,6 +148,8 @@ export async function migrateTo(
       )
       migration = startMigration(context, { ...once, isAgain: true })
     }
+    const work = workOfUndo(context, checked.web, plan)
+    if (work) await keep?.(work)
     let hasFailed = true
     try {
       await reporter.stage('migrate', async (log) => {
@@ -156,6 +163,8 @@ export async function migrateTo(
       hasFailed = false
     } finally {
       migration.surprises(hasFailed).forEach(warn)
+      const misfits = migration.broken()
+      if (work && misfits) await keep?.({ ...work, misfits })
     }
     leftBehind(plan, settings['migrate-command'], migration.applied()).forEach(warn)
     return true
@@ -167,4 +176,19 @@ export async function migrateTo(
     state.migrations = migration.applied()
     state.schema = migration.schema()
   }
+}
+
+/** What an undo has to do from now on: the previous version may not fit any more. */
+function workOfUndo(
+  { settings }: OpenContext,
+  { workload, container }: Web,
+  { judged, databases }: Plan,
+): Extract<SchemaWork, { is: 'back' }> | undefined {
+  // On a first deploy no version comes back.
+  if (!judged) return undefined
+  const migrations = databases.flatMap(({ pending }) =>
+    pending.map(({ app, name }) => `${app}.${name}`),
+  )
+  const command = settings['migrate-command']
+  return { is: 'back', web: idOf(workload), container, command, migrations }
 }

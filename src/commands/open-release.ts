@@ -4,7 +4,7 @@ import { shortTag } from '../kubernetes/image.js'
 import { same, type KubeObject } from '../kubernetes/objects.js'
 import { saveRelease } from '../state/history-store.js'
 import type { ReleaseStart } from '../state/history.js'
-import { updateRecord, type KeptRecord } from '../state/record.js'
+import { updateRecord, type KeptRecord, type SchemaWork } from '../state/record.js'
 import { withAnswers } from '../undo/snapshot.js'
 import { templatesBefore, templatesOf } from '../undo/templates.js'
 import { messageOf } from '../platform/error-message.js'
@@ -62,12 +62,21 @@ export async function keepAnswers(
   answers: readonly KubeObject[],
 ): Promise<void> {
   if (answers.length === 0) return
-  const { run, context } = release
-  const { cluster, platform, app } = context
   const snapshot = withAnswers(release.record.snapshot, answers)
   // As the dry run said.
   if (same(snapshot, release.record.snapshot)) return
-  release.record = { ...release.record, snapshot }
+  await keepRecord(release, { ...release.record, snapshot })
+}
+
+/** Keeps what an undo has to do about the databases. */
+export async function keepSchema(release: OpenRelease, schema: SchemaWork): Promise<void> {
+  await keepRecord(release, { ...release.record, schema })
+}
+
+async function keepRecord(release: OpenRelease, record: KeptRecord): Promise<void> {
+  const { run, context } = release
+  const { cluster, platform, app } = context
+  release.record = record
   if (release.isFrozen === true) return
   try {
     release.record = await updateRecord(cluster, platform.clock, app, release.record)
@@ -97,6 +106,7 @@ export async function recordInHistory(
     ...(cause !== undefined && { cause }),
     seconds: Math.round(reporter.seconds() * 10) / 10,
     migrations: state.migrations,
+    ...(state.reversed.length > 0 && { reversed: state.reversed }),
     ...(state.migrate !== undefined && { migrate: state.migrate }),
     ...(state.fit && { fit: state.fit }),
     ...(state.backup && { backup: state.backup.job }),

@@ -106,7 +106,8 @@ export async function recoverRecord(
       await closeRecord(cluster, platform.clock, app, record)
       return { is: 'well' }
     }
-    const restored = await recover(context, live, record, migrated)
+    const { restored, reversed } = await recover(context, live, record, migrated)
+    if (context.command === 'recover') state.reversed = reversed
     state.exceptions = notAsBefore(live.clusterState(), restored, (args) =>
       cluster.commandLine(args),
     )

@@ -27,7 +27,7 @@ import { migrateTo } from './migrate.js'
 import { contextOf, reported, type Run, type Start } from './run.js'
 import type { Outcome } from './run-state.js'
 import { allOrAbort } from '../platform/time.js'
-import { transaction } from './transaction.js'
+import { transaction, type OnSchema } from './transaction.js'
 
 /**
  * Releases a commit. `release` builds, tests and pushes the image first; `deploy` takes one from the registry. The
@@ -90,7 +90,8 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Outcome> {
     image,
     jobs: fingerprintsOf(checked, settings.image, image),
     check: checkNotStale,
-    write: (locked, prepared, wrote) => write(run, locked, { ...prepared, image }, wrote),
+    write: (locked, prepared, wrote, keep) =>
+      write(run, locked, { ...prepared, image, keep }, wrote),
     whenLive: async (locked) => {
       await runCommandsAfter(run, locked, { checked, image })
       await moveTags(run, locked, image)
@@ -98,11 +99,16 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Outcome> {
   })
 }
 
+interface WriteInput extends Pick<SnapshotResult, 'checked' | 'changes'> {
+  readonly image: Image
+  readonly keep?: OnSchema
+}
+
 /** Writes everything to the cluster. The caller undoes the writes when this throws. */
 export async function write(
   run: Run,
   context: OpenContext,
-  { checked, changes, image }: Pick<SnapshotResult, 'checked' | 'changes'> & { image: Image },
+  { checked, changes, image, keep }: WriteInput,
   wrote: OnWrite,
 ): Promise<void> {
   const { reporter, state } = run
@@ -112,7 +118,7 @@ export async function write(
       applyManifests(context.with({ log }), checked, first, wrote),
     )
   }
-  await migrateTo(run, context, checked, image)
+  await migrateTo(run, context, checked, { image, ...(keep && { keep }) })
   await runCommands(run, context, { checked, image }, 'before-rollout')
   const jobs = jobsOf(context, checked.jobs, pinned(image))
   if (jobs.length > 0) {

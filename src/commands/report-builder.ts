@@ -82,6 +82,7 @@ export function report(
     ...(state.backup && { backup: state.backup }),
     ...(state.commands.length > 0 && { commands: state.commands }),
     migrations: state.migrations,
+    ...(state.reversed.length > 0 && { reversed: state.reversed }),
     warnings: state.warnings,
     restored: [
       ...(any.ended ?? []).map((object) => ({ object, action: 'ended' })),

@@ -4,20 +4,37 @@ import type { Report } from '../report/report.js'
 import { rollbackTargets } from '../stages/rollback-templates.js'
 import { runsUndisturbed } from '../stages/already-deployed.js'
 import { otherVersions } from '../stages/exceptions.js'
-import { checkFits, prove, titleOf, type Restores } from '../stages/migration/prove.js'
+import {
+  checkFits,
+  prove,
+  refuse,
+  titleOf,
+  wayTo,
+  type Restores,
+} from '../stages/migration/prove.js'
+import {
+  findReversal,
+  mayReverse,
+  reverseFirst,
+  waysToReverse,
+  workOf,
+  type ReversalAnswer,
+  type RollbackReversal,
+} from '../stages/migration/rollback-reversal.js'
 import { preflight, type PreflightResult } from '../stages/preflight.js'
 import { rollout } from '../stages/rollout.js'
 import { wavesFor } from '../stages/waves.js'
 import { ReleaseContext, type OpenContext } from '../stages/context.js'
 import { misfitSentence } from '../report/migration-sentences.js'
 import { table } from '../options/table.js'
-import type { WayBack } from '../state/fit.js'
+import type { KeptMisfit, WayBack } from '../state/fit.js'
 import type { History } from '../state/history.js'
 import { readHistory } from '../state/history-store.js'
 import type { Image } from '../docker/image.js'
 import { describe } from '../stages/targets.js'
 import type { Target } from '../kubernetes/target.js'
 import { checkStillPrevious, readVersions, chooseVersion, type Version } from '../stages/version.js'
+import { sentenceOf } from './causes.js'
 import { reported, type Run, type Start } from './run.js'
 import type { Outcome } from './run-state.js'
 import { transaction } from './transaction.js'
@@ -63,8 +80,12 @@ async function toVersion(run: Run): Promise<Outcome> {
     state.exceptions = otherVersions(context, checked, image)
     return { result: 'unchanged' }
   }
-  const way = checkFits(context, { version, history: chosen.history, command })
-  if (run.settings['dry-run']) return dryRun(run, { targets, image, way })
+  if (run.settings['dry-run']) {
+    const restores = { version, history: chosen.history, command }
+    const way = run.settings['reverse-migrations'] ? wayTo(restores) : checkFits(context, restores)
+    return dryRun(run, { targets, image, way })
+  }
+  let reversal: RollbackReversal | undefined
   return transaction(run, context.with({ source }), checked, {
     command: 'rollback',
     image,
@@ -72,13 +93,17 @@ async function toVersion(run: Run): Promise<Outcome> {
     check: (_, now) => {
       checkStillPrevious(context, chosen, now)
     },
-    prove: (locked) => proveFit(run, locked, { ...checked, targets }, { version, command }),
+    prove: async (locked) => {
+      reversal = await proveFit(run, locked, { ...checked, targets }, { version, command })
+    },
+    schema: () => reversal && workOf(reversal),
     targets: async (locked, now) => {
       // It was logged before the lock was taken.
       const log = { ...locked.log, say: () => undefined }
       return (await rollbackTargets(locked.with({ log }), now, version)).targets
     },
     write: async (locked, { checked }, wrote) => {
+      if (reversal) await reverseBefore(run, locked, reversal)
       await reporter.stage('rollout', async (log) => {
         const logged = locked.with({ log })
         const waves = await wavesFor(logged, checked, image, undefined)
@@ -97,27 +122,83 @@ function commandFor({ settings }: Run, { release }: Version, history: History): 
   return release?.migrate ?? kept ?? given
 }
 
-/** Another release may have migrated while this run waited for the lock. */
+/**
+ * Another release may have migrated while this run waited for the lock. Returns what has to be reversed first, if
+ * anything; throws a Failure `schema-unfit` where the version does not fit and the user has not decided.
+ */
 async function proveFit(
   { reporter, state }: Run,
   context: OpenContext,
   checked: PreflightResult,
   wanted: Pick<Restores, 'version' | 'command'>,
-): Promise<void> {
+): Promise<RollbackReversal | undefined> {
   const { cluster, app, settings, warn } = context
   const restores = { ...wanted, history: await readHistory(cluster, app, settings.image) }
-  const way = checkFits(context, restores)
-  if (way.is === 'unchanged' || settings['unsafe-migrations'] === 'allow') return
+  const way = wayTo(restores)
+  const policy = settings['unsafe-migrations']
+  const isDecided = policy !== 'block' && !settings['reverse-migrations']
+  if (way.is === 'unchanged' || (policy === 'allow' && isDecided)) return undefined
   const who = titleOf(wanted.version)
-  const known = way.is === 'unfit' ? way.breaks.map((misfit) => misfitSentence(who, misfit)) : []
-  known.forEach(warn)
-  const proof = await reporter.stage('plan', (log) =>
-    prove(context.with({ log }), restores, checked),
+  const known = way.is === 'unfit' ? way.breaks : []
+  const isKnown = known.length > 0
+  if (isDecided) known.forEach((misfit) => warn(misfitSentence(who, misfit)))
+  return reporter.stage('plan', async (log) => {
+    const own = context.with({ log })
+    const proof = isKnown && !isDecided ? undefined : await prove(own, restores, checked)
+    if (proof) {
+      state.needs = proof.needs
+      if (!wanted.version.release?.fit) state.fit = proof.fit
+    }
+    const breaks = isKnown ? known : (proof?.breaks ?? [])
+    if (isDecided || breaks.length === 0) {
+      if (!isKnown) proof?.warnings.forEach(warn)
+      return undefined
+    }
+    const answer = await findReversal(own, checked, restores, {
+      breaks,
+      needs: proof?.needs,
+    }).catch((error: unknown): ReversalAnswer => {
+      context.signal.throwIfAborted()
+      return { why: sentenceOf(error) }
+    })
+    if (!('why' in answer) && mayReverse(own, answer)) return answer
+    // The database itself knows better than the history.
+    if (!('why' in answer) && answer.found.does === 'fits') return undefined
+    refuse(own, restores, withMigrations(breaks, answer), waysToReverse(own, toOf(wanted), answer))
+  })
+}
+
+/** The number of a release means the same at any time. */
+function toOf({ version }: Pick<Restores, 'version'>): string {
+  return version.release ? String(version.release.number) : version.image.tag
+}
+
+/** Adds the migrations that the running version has found for what the history does not know. */
+function withMigrations(
+  breaks: readonly KeptMisfit[],
+  answer: ReversalAnswer,
+): readonly KeptMisfit[] {
+  const found = 'why' in answer ? [] : answer.found.databases.flatMap(({ misfits }) => misfits)
+  return breaks.map((misfit) => {
+    const { migration } =
+      found.find(({ rule, object }) => rule === misfit.rule && object === misfit.object) ?? {}
+    return { ...(migration !== undefined && { migration }), ...misfit }
+  })
+}
+
+async function reverseBefore(
+  { reporter, state }: Run,
+  context: OpenContext,
+  reversal: RollbackReversal,
+): Promise<void> {
+  await reporter.stage('migrate', (log) =>
+    reverseFirst(context.with({ log }), reversal, (reversed) => {
+      if (reversed.length === 0) return
+      state.reversed = reversed
+      state.schema = { is: 'unknown' }
+    }),
   )
-  if (!proof) return
-  if (known.length === 0) proof.warnings.forEach(warn)
-  state.needs = proof.needs
-  if (!wanted.version.release?.fit) state.fit = proof.fit
+  state.fit = { misfits: [] }
 }
 
 /** Returns the number for the history: a rollback to a rollback goes back to the release of that one. */
@@ -138,6 +219,10 @@ async function dryRun(
       const besides = target.back ? ', and its pod template of that release' : ''
       log.say(`${describe(target)}; would set ${shortTag(tag)}${besides}`)
     }
+    if (way.is === 'unfit')
+      log.say(
+        'would first let the running version reverse as few of its migrations as needed, if it can',
+      )
     if (way.is === 'to prove')
       log.say('would first prove in a Job that this version fits the schema')
     return Promise.resolve()

@@ -55,6 +55,8 @@ export class RunState {
   tests?: TestReport
   /** Applied by this run: `orders.0002_note`. */
   migrations: readonly string[] = []
+  /** Reversed by this run, the last one first. */
+  reversed: readonly string[] = []
   /** The migrations that were not applied yet when the new version started, and what they break. */
   plan?: Plan
   /** What the new version needs of the databases, packed; kept for the releases after it. */

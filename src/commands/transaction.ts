@@ -8,10 +8,11 @@ import { checkHistory } from '../stages/name-conflicts.js'
 import type { PreflightResult } from '../stages/preflight.js'
 import { snapshot, type SnapshotResult, type TargetsUnderLock } from '../stages/snapshot.js'
 import type { History } from '../state/history.js'
-import { closeRecord, openRecord } from '../state/record.js'
+import { closeRecord, openRecord, type SchemaWork } from '../state/record.js'
 import type { OnWrite } from '../undo/snapshot.js'
 import {
   keepAnswers,
+  keepSchema,
   recordInHistory,
   releaseStartOf,
   type OpenRelease,
@@ -22,6 +23,9 @@ import { giveUp } from './give-up.js'
 import { lockAndRecover } from './lock.js'
 import type { Run } from './run.js'
 import type { Outcome } from './run-state.js'
+
+/** Receives what an undo has to do about the databases, before that becomes necessary. */
+export type OnSchema = (schema: SchemaWork) => Promise<void>
 
 /** What the transaction does, all or nothing. */
 export interface Work extends ReleaseInput {
@@ -35,7 +39,14 @@ export interface Work extends ReleaseInput {
    * Does all writes to the cluster, which accepts them only under the lock. The transaction undoes them when this
    * throws.
    */
-  readonly write: (context: OpenContext, prepared: SnapshotResult, wrote: OnWrite) => Promise<void>
+  readonly write: (
+    context: OpenContext,
+    prepared: SnapshotResult,
+    wrote: OnWrite,
+    keep: OnSchema,
+  ) => Promise<void>
+  /** What an undo has to do about the databases, where that is known before the first write. */
+  readonly schema?: () => SchemaWork | undefined
   /** Runs when the version is live. Its signal ends with the lock too: another version may be live then. */
   readonly whenLive?: (context: OpenContext) => Promise<void>
 }
@@ -64,14 +75,25 @@ export async function transaction(
   const { prepared, record } = await reporter.stage('snapshot', async (log) => {
     const prepared = await snapshot(context.with({ log }), checked, work.image, work.targets)
     const timeouts = { timeout: settings.timeout, grace: settings.grace }
-    const opens = { begun: start, timeouts, snapshot: prepared.snapshot }
+    const schema = work.schema?.()
+    const opens = {
+      begun: start,
+      timeouts,
+      snapshot: prepared.snapshot,
+      ...(schema && { schema }),
+    }
     return { prepared, record: await openRecord(cluster, platform.clock, app, opens) }
   })
   state.begin(work.image, prepared.checked)
   const release: OpenRelease = { run, context, lost, start, prepared, record }
   run.onBegin?.(start)
   try {
-    await work.write(writing, prepared, (answers) => keepAnswers(release, answers))
+    await work.write(
+      writing,
+      prepared,
+      (answers) => keepAnswers(release, answers),
+      (schema) => keepSchema(release, schema),
+    )
     writing.signal.throwIfAborted()
   } catch (error) {
     state.detect(platform.clock.now())

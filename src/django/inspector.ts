@@ -1,10 +1,12 @@
 import { inspectorSource } from './inspector-source.js'
 import { lockingOf, type Locking } from './locking.js'
+import { reversalOf, reversedOf, type Reversal, type ReverseTask } from './reversal.js'
 import {
   isNeeds,
   judgedOf,
   verifiedOf,
   type Judged,
+  type Misfit,
   type Policy,
   type Verified,
 } from './verdict.js'
@@ -45,6 +47,8 @@ export interface Plan {
   readonly judged?: Judged
   /** A backup comes first: the pod has ended without a write. Empty: it is always made. */
   readonly backup?: readonly BackupReason[]
+  /** Only where migrations are to be reversed. */
+  readonly reversal?: Reversal
 }
 
 /** What a backup is for. */
@@ -198,6 +202,8 @@ export interface InspectorTask {
   readonly plansOnly?: boolean
   /** When a backup comes first; missing: never, or it was made. */
   readonly backup?: BackupWhen
+  /** Nothing is migrated: migrations of this version are reversed for an older one. */
+  readonly reverses?: ReverseTask
 }
 
 /** Needs as they are kept, packed. */
@@ -227,13 +233,15 @@ const defaultManage = ['python', 'manage.py']
  */
 export function inspectorEnv(task: InspectorTask): { name: string; value: string }[] {
   const { marker, migrate, waitSeconds = 0, volumes = [], web, kept = {}, unsafe = 'block' } = task
-  const { lockWaitSeconds = 0, proves = false } = task
+  const { lockWaitSeconds = 0, proves = false, reverses } = task
   const databases = migrate === undefined ? ['default'] : databasesOf(migrate)
   const plain = migrate === undefined || isPlain(migrate)
-  const { running, earlier, bodies } = withBodies(task.running ?? [], task.earlier ?? [])
+  // Those of the versions that come back are passed as needs of earlier ones.
+  const earlierNeeds = reverses?.wanted.map((needs) => ({ hash: '', needs })) ?? task.earlier ?? []
+  const { running, earlier, bodies } = withBodies(task.running ?? [], earlierNeeds)
   const spec = {
     marker,
-    migrate: proves ? null : (migrate ?? null),
+    migrate: proves || reverses ? null : (migrate ?? null),
     databases,
     always: !plain,
     only: plain && optionOf('--database', words(migrate ?? '')) !== undefined,
@@ -244,7 +252,16 @@ export function inspectorEnv(task: InspectorTask): { name: string; value: string
     running,
     unsafe,
     locks: lockWaitSeconds > 0 ? lockWaitSeconds : null,
-    ...(earlier.length > 0 && { earlier }),
+    ...(reverses
+      ? {
+          reverse: {
+            ...reverses,
+            // One that is too large is not passed: the pod must not take the rest for all.
+            wanted:
+              earlier.length === reverses.wanted.length ? earlier.map(({ needs }) => needs) : [-1],
+          },
+        }
+      : earlier.length > 0 && { earlier }),
     ...(proves && { prove: true }),
     ...(task.plansOnly === true && { 'only-plan': true }),
     ...(task.backup !== undefined && { backup: task.backup }),
@@ -460,6 +477,12 @@ export function readVerified(
   }
 }
 
+/** What the versions that come back do not fit after a reversal, where this line says so. */
+export function readReversed(line: string, marker: string): readonly Misfit[] | undefined {
+  const text = marked(line, marker)
+  return text?.startsWith('{"reversed"') === true ? reversedOf(text) : undefined
+}
+
 /** Why the command is not run, where this line says so. */
 export function readRefused(line: string, marker: string): Refused | undefined {
   const text = marked(line, marker)
@@ -536,6 +559,8 @@ function parse(text: string): Plan | undefined {
   // A verdict that cannot be read would hide that the release has to stop.
   if ((json['judged'] ?? null) !== null && judged === undefined) return undefined
   const backup = json['backup'] ?? null
+  const reversal = reversalOf(json['reversal'])
+  if ((json['reversal'] ?? null) !== null && reversal === undefined) return undefined
   return {
     django,
     python,
@@ -543,6 +568,7 @@ function parse(text: string): Plan | undefined {
     runs,
     ...webOf(web),
     ...(judged && { judged }),
+    ...(reversal && { reversal }),
     ...(backup !== null && { backup: listOf(backup, reasonOf) ?? [] }),
   }
 }

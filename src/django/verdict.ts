@@ -95,6 +95,19 @@ export interface Verified {
   readonly earlier: Readonly<Record<string, ChangeOfFit>>
 }
 
+/** Returns what breaks the running versions after a migration: predicted and so, or found only then. */
+export function brokenBy({ findings }: Judged, verified: readonly Verified[]): readonly Misfit[] {
+  const unmet = verified.flatMap(({ database, unmet: names }) =>
+    names.map((name) => `${database} ${name}`),
+  )
+  const isMet = ({ database, rule, object }: MigrationFinding) =>
+    !unmet.includes(`${database} ${rule} ${object}`)
+  const found = [...findings.filter(isMet), ...verified.flatMap((one) => one.unpredicted)]
+  return found
+    .filter(({ severity, direction }) => severity === 'breaks' && direction === 'running')
+    .flatMap((finding) => misfitOf(finding) ?? [])
+}
+
 /** The needs of an image as the inspector packs them; larger ones are not kept. */
 const longestNeeds = 100_000
 

@@ -37,12 +37,13 @@ function rowOf(entry: Entry, isLive: boolean): readonly string[] {
   ].map(printable)
 }
 
-function remarks({ command, back, result, cause, migrations }: Entry): string {
+function remarks({ command, back, result, cause, migrations, reversed = [] }: Entry): string {
   const parts = [
     ...(result === 'found' ? ['was already running'] : []),
     ...(command === 'rollback' ? [back === undefined ? 'rollback' : `back to ${back}`] : []),
     ...(cause === undefined ? [] : [cause]),
     ...(migrations.length === 0 ? [] : [`migrations: ${migrations.length}`]),
+    ...(reversed.length === 0 ? [] : [`reversed: ${reversed.join(', ')}`]),
   ]
   return parts.join('; ')
 }

@@ -142,6 +142,8 @@ export interface Report {
   readonly commands?: readonly CommandRun[]
   /** Migrations applied by this run: `orders.0002_note`. */
   readonly migrations: readonly string[]
+  /** Migrations that this run reversed, the last one first. */
+  readonly reversed?: readonly string[]
   /** Warnings, which do not decide the result. */
   readonly warnings: readonly string[]
   /** Objects that the undo restored, removed, or left because they hold data; migrations that were ended. */

@@ -14,9 +14,16 @@ import { externalChanges, type Restored } from '../undo/restore.js'
 import type { NamespaceWatch } from '../rollout/namespace-watch.js'
 import { withTimeout } from '../platform/time.js'
 import { podsOfJob, removeJob } from './migration/run.js'
-import type { ClusterContext } from './context.js'
+import { schemaBack } from './migration/back.js'
+import { logWarning, type ClusterContext } from './context.js'
 import { undo, undoBudget } from './undo.js'
 import { messageOf } from '../platform/error-message.js'
+
+export interface Recovered {
+  readonly restored: readonly Restored[]
+  /** Migrations, the last one first. */
+  readonly reversed: readonly string[]
+}
 
 /**
  * Restores everything of the record, as the run itself would have done; the caller holds the lock. Throws a
@@ -27,11 +34,16 @@ export async function recover(
   live: NamespaceWatch,
   record: KeptRecord,
   mayHaveMigrated: boolean,
-): Promise<readonly Restored[]> {
+): Promise<Recovered> {
   const { begun, snapshot, timeouts } = record
   const { platform, app, holder, signal, cluster, log } = context
   log.say(`found an unfinished release: ${begun.tag} by ${titleOf(begun)}`)
-  const input = { live, snapshot, timeouts }
+  let reversed: readonly string[] = []
+  const { unfit } = await schemaBack(context, { ...record, live }, (names) => {
+    reversed = names
+  })
+  if (unfit !== undefined) logWarning(context, `the previous version is back, but ${unfit}`)
+  const input = { live, snapshot, timeouts, isUnfit: unfit !== undefined }
   const restored = await withTimeout(platform.clock, undoBudget(input), signal, (late) =>
     undo(context.with({ signal: late }), input),
   )
@@ -44,13 +56,14 @@ export async function recover(
       cause: `its run was interrupted; restored by ${titleOf(holder)}${left ? `, except for what another client set: ${left}` : ''}`,
       seconds: Math.max(0, (platform.clock.now() - Date.parse(begun.at)) / 1000),
       migrations: [],
+      ...(reversed.length > 0 && { reversed }),
     },
-    { ...(mayHaveMigrated && { schema: { is: 'unknown' as const } }) },
+    { ...((mayHaveMigrated || record.schema) && { schema: { is: 'unknown' as const } }) },
   ).catch((error: unknown) => {
     log.say(`the history could not be written: ${String(error)}`)
   })
   await closeRecord(cluster, platform.clock, app, record)
-  return restored
+  return { restored, reversed }
 }
 
 /** How long a Job stays that has ended (src/django/job.ts), in ms. */

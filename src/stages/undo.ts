@@ -30,7 +30,12 @@ export interface UndoInput {
   readonly snapshot: Snapshot
   /** Those of the release. */
   readonly timeouts: ReleaseTimeouts
+  /** Its pods may never become Ready: the schema breaks them. They are not waited for. */
+  readonly isUnfit?: boolean
 }
+
+/** Pods that do not fit the schema get this long to show whether they start all the same, in ms. */
+const unfitMs = 30_000
 
 /** How long an undo may take in all, in ms. */
 export function undoBudget({ live, snapshot, timeouts }: UndoInput): number {
@@ -56,13 +61,13 @@ function workloadsNow(live: NamespaceWatch, snapshot: Snapshot): readonly Worklo
  */
 export async function undo(
   context: ClusterContext,
-  { live, snapshot, timeouts: own }: UndoInput,
+  { live, snapshot, timeouts: own, isUnfit = false }: UndoInput,
   noted: (progress: WriteProgresses) => void = () => undefined,
 ): Promise<readonly Restored[]> {
   const timeouts: Timeouts = {
     // What its old version may need on the way there it may need on the way back too.
     ...own,
-    timeout: timeoutOf(own),
+    timeout: isUnfit ? unfitMs : timeoutOf(own),
     bake: 0,
     graces: 'lengthen',
   }
@@ -77,7 +82,9 @@ export async function undo(
     restored = again.map((one, i) => sinceThen(restored[i], one))
     followed = await followBack(context, restored, { live, timeouts, startedAt, noted })
   } while (followed.is === 'superseded')
-  if (followed.is === 'failed') {
+  if (followed.is === 'failed' && isUnfit) {
+    log.say(`the previous version was not waited for: ${followed.cause.sentence}`)
+  } else if (followed.is === 'failed') {
     fail({
       ...followed.cause,
       code: 'restore-failed',

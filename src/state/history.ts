@@ -40,6 +40,8 @@ export interface ReleaseEnd extends ReleaseStart {
   readonly seconds: number
   /** Migrations that it applied, whether it went live or not. */
   readonly migrations: readonly string[]
+  /** Migrations that were reversed for its version, or by its undo, the last one first. */
+  readonly reversed?: readonly string[]
   /** The hash of what it needs of the databases (needs.ts), where its plan has reported that. */
   readonly needs?: string
   /** The hash of its tasks, in the same place. */
@@ -74,6 +76,7 @@ export function added(history: History, ended: ReleaseEnd): History {
   // A run that recovers a release knows less of it than the release's own run.
   const cause = before?.cause ?? ended.cause
   const migrations = ended.migrations.length > 0 ? ended.migrations : (before?.migrations ?? [])
+  const reversed = ended.reversed ?? before?.reversed
   const known = { ...restored(history, ended), ...before, ...ended }
   const { needs, tasks, migrate } = known
   const isNew = needs !== undefined && ended.back === undefined
@@ -82,6 +85,7 @@ export function added(history: History, ended: ReleaseEnd): History {
   const entry: Entry = {
     ...ended,
     migrations,
+    ...(reversed && { reversed }),
     ...(cause !== undefined && { cause: cause.slice(0, longestCause) }),
     ...(needs !== undefined && { needs }),
     ...(tasks !== undefined && { tasks }),
@@ -159,7 +163,12 @@ function isLive({ result }: Pick<ReleaseEnd, 'result'>): boolean {
 export function appliedSince(history: History, release: Entry): readonly string[] {
   // Its code is that of the release that first deployed it.
   const first = placeOf(release)
-  return history.flatMap((one) => (one.number > first ? one.migrations : []))
+  return history
+    .filter(({ number }) => number > first)
+    .reduce<readonly string[]>((applied, { migrations, reversed = [] }) => {
+      const all = [...applied.filter((one) => !migrations.includes(one)), ...migrations]
+      return all.filter((one) => !reversed.includes(one))
+    }, [])
 }
 
 /** Returns whether this release went live: an open record of it was only not removed. */

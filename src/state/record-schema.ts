@@ -51,6 +51,7 @@ const entry: Fields<Entry> = {
   seconds: count,
   migrations: listOf(text()),
   unused: maybe(listOf(text())),
+  reversed: maybe(listOf(text())),
   needs: maybe(text(/^[0-9a-f]{32}$/, 'a hash')),
   tasks: maybe(text(/^[0-9a-f]{32}$/, 'a hash')),
   migrate: maybe(text()),
@@ -180,11 +181,33 @@ const workloadsAreOurs: Check = (value, at) => {
 
 const namespace: Fields<Namespace> = { uid: maybe(text()), roots: maybe(text()) }
 
+const migrationName = text(/^\w+\.\w+$/, 'a migration')
+const schemaWork: Check = (value, at) => {
+  const all = {
+    web: text(/^[a-z]+\/[a-z0-9][a-z0-9.-]*$/, 'a workload'),
+    container: name,
+    command: text(),
+  }
+  const isBack = (value as { is?: unknown } | undefined)?.is === 'back'
+  return isBack
+    ? fields(
+        {
+          ...all,
+          is: oneOf('back'),
+          migrations: listOf(migrationName),
+          misfits: maybe(listOf(anything)),
+        },
+        'refused',
+      )(value, at)
+    : fields({ ...all, is: oneOf('again'), tag, digest }, 'refused')(value, at)
+}
+
 const record: Fields<OpenRecord> = {
   begun: fields(begun, 'refused'),
   namespace: fields(namespace, 'refused'),
   timeouts: fields({ timeout: count, grace: mapOf(count) }, 'refused'),
   snapshot: listOf(all(fields(prior, 'refused'), workloadsAreOurs)),
+  schema: maybe(schemaWork),
 }
 
 /** Returns what is wrong with a record, if anything. */

@@ -12,6 +12,7 @@ import type { KubeObject } from '../kubernetes/objects.js'
 import { checkManaged, isManaged, managed, nameFor, twoOfOneName } from '../kubernetes/managed.js'
 import { collection } from '../kubernetes/paths.js'
 import { fail } from '../failure/failure.js'
+import { misfitOf, type Misfit } from '../django/verdict.js'
 import type { Clock } from '../platform/platform.js'
 import type { ReleaseStart } from './history.js'
 import { locate, type Entry } from './locate.js'
@@ -28,7 +29,33 @@ export interface OpenRecord {
   /** Its own timeouts, in ms: an undo waits as long, and at least ten minutes. */
   readonly timeouts: ReleaseTimeouts
   readonly snapshot: Snapshot
+  /** What an undo does about the databases before it restores a pod; missing: nothing. */
+  readonly schema?: SchemaWork
 }
+
+/** What a Job has to do before the pods of the previous version can come back. Every part may be repeated. */
+export type SchemaWork = {
+  /** The workload that the Job is made from: `deployment/web`. */
+  readonly web: string
+  readonly container: string
+  /** Calls Django's command line. */
+  readonly command: string
+} & (
+  | {
+      /** The release began to migrate: its own image reverses what the previous version does not fit. */
+      readonly is: 'back'
+      /** What it was to apply: `shop.0002_note`. */
+      readonly migrations: readonly string[]
+      /** What the previous version does not fit, by the databases themselves; missing: not known. */
+      readonly misfits?: readonly Misfit[]
+    }
+  | {
+      /** The rollback reverses migrations which the version before it needs: its image applies them again. */
+      readonly is: 'again'
+      readonly tag: string
+      readonly digest: string
+    }
+)
 
 /** Distinguishes a namespace from a copy of it, and from one that had its name before. */
 export interface Namespace {
@@ -163,7 +190,18 @@ function unpacked(data: string): Unpacked {
   const why = wrongInRecord(record)
   if (why !== undefined)
     return wrong(`${why}: another version of django-rollout, or another client, wrote it`)
-  return { is: 'record', record: record as ReadRecord }
+  return { is: 'record', record: withReadSchema(record as ReadRecord) }
+}
+
+/** What cannot be read of the misfits is as if it were not known. */
+function withReadSchema({ schema, ...record }: ReadRecord): ReadRecord {
+  if (schema?.is !== 'back' || !schema.misfits) return { ...record, ...(schema && { schema }) }
+  const { misfits, ...work } = schema
+  const read = misfits.flatMap((one) => misfitOf(one) ?? [])
+  return {
+    ...record,
+    schema: { ...work, ...(read.length === misfits.length && { misfits: read }) },
+  }
 }
 
 type ReadRecord = Omit<OpenRecord, 'snapshot'> & { readonly snapshot: readonly Entry[] }

@@ -75,10 +75,10 @@ def planned(made):
 
     asked = task.spec["reverse"]
     bodies = [task.bodies.get(index) for index in asked["wanted"]]
+    if not bodies or any(body is None for body in bodies):
+        raise ValueError("what the version that comes back needs cannot be read")
     told = []
     for alias, (executor, new) in made.items():
-        if any(body is None for body in bodies):
-            raise ValueError("the needs of the version that comes back cannot be read")
         told.append(Backwards(executor, [body.get(alias, {}) for body in bodies], new, asked["since"]).told())
     if get_commands().get("migrate") != "django.core":
         for each in told:

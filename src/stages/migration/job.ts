@@ -20,6 +20,7 @@ import {
   type NamedSelector,
   type PodMarks,
 } from '../../django/job.js'
+import type { ReverseTask } from '../../django/reversal.js'
 import { launchOf, type Launch } from '../../django/launch.js'
 import { commandOf } from '../../docker/registry.js'
 import { versionsInUse } from '../../judge/versions-in-use.js'
@@ -55,11 +56,15 @@ export interface MadeJob {
 
 /** What a migration's Job is made of. */
 export interface MigrationInput {
-  readonly checked: PreflightResult
+  readonly checked: Pick<PreflightResult, 'live' | 'targets' | 'services'>
   readonly web: Web
   readonly image: Image
   /** Nothing is migrated: the image is older than the database, and is only compared with it. */
-  readonly proves?: ProvedVersion
+  readonly proves?: OtherWork
+  /** Nothing is migrated: migrations of this image are reversed. */
+  readonly reverses?: OtherWork & { readonly task: ReverseTask }
+  /** Nothing is judged: this image's own pods come back. */
+  readonly again?: OtherWork
   /** Nothing is migrated: the Job reports its plan, and is removed. */
   readonly plansOnly?: true
   /** When a backup comes before the migration; missing: never, or it was made. */
@@ -68,7 +73,8 @@ export interface MigrationInput {
   readonly isAgain?: true
 }
 
-export interface ProvedVersion {
+/** What a Job does that migrates for no release. */
+export interface OtherWork {
   /** `release 3` */
   readonly name: string
   /** Calls Django's command line as the image has it. */
@@ -82,10 +88,11 @@ export async function makeJob(
   input: MigrationInput,
   marker: string,
 ): Promise<MadeJob> {
-  const { checked, web, image, proves, plansOnly = false } = input
+  const { checked, web, image, proves, reverses, again, plansOnly = false } = input
   const { platform, settings, app, signal, cluster } = context
-  const command = proves?.command ?? settings['migrate-command']
-  const timeoutMs = proves?.timeoutMs ?? settings['migrate-timeout']
+  const other = proves ?? reverses ?? again
+  const command = other?.command ?? settings['migrate-command']
+  const timeoutMs = other?.timeoutMs ?? settings['migrate-timeout']
   const [{ launch, claims, common }, kept] = await Promise.all([
     commonOf(context, input),
     retryTransient(platform.clock, signal, () => readArchive(cluster, app, settings.image)),
@@ -99,14 +106,14 @@ export async function makeJob(
       migrate: command,
       waitSeconds: databaseWaitSeconds,
       volumes: lastingFolders(web.template, web.container, claims),
-      unsafe: settings['unsafe-migrations'],
+      unsafe: again ? 'allow' : settings['unsafe-migrations'],
       ...(proves
         ? { proves: true, running: [{ names: [proves.name], tag: image.tag, isOwn: true }] }
         : {
             web: launch.words,
             kept: databasesOfJson(kept.databases),
-            running,
-            earlier: kept.earlier,
+            ...(reverses ? { reverses: reverses.task } : { earlier: kept.earlier }),
+            ...(!reverses && { running }),
             lockWaitSeconds: settings['lock-wait-migrate'] / 1000,
             plansOnly,
             ...(input.backup !== undefined && { backup: input.backup }),
@@ -128,7 +135,7 @@ export async function makeJob(
     job: made.job,
     container: web.container,
     from: idOf(web.workload),
-    notes: [...made.notes, ...(proves ? [] : notCompared(checked, running))],
+    notes: [...made.notes, ...(other ? [] : notCompared(checked, running))],
     ...(script !== undefined && { script: { name: script, isAll: launch.words.length === 1 } }),
   }
 }
@@ -181,7 +188,7 @@ async function commonOf(
 /** Returns all versions of the image that run in the namespace, with what is kept of their needs. */
 function runningVersions(
   { app, settings }: Pick<OpenContext, 'app' | 'settings'>,
-  { live }: PreflightResult,
+  { live }: Pick<PreflightResult, 'live'>,
   { digest: released }: Image,
   needs: ReadonlyMap<string, string>,
 ): readonly RunningVersion[] {
@@ -206,7 +213,7 @@ export function isOfMigration(app: string): (pod: Pod) => boolean {
 }
 
 /** A release that moves to another repository has nothing to compare with: what runs is not of its image. */
-function notCompared({ targets }: PreflightResult, running: readonly RunningVersion[]) {
+function notCompared({ targets }: MigrationInput['checked'], running: readonly RunningVersion[]) {
   const others = targets.filter(({ live }) => live !== undefined)
   return running.length > 0 || others.length === 0
     ? []
@@ -275,7 +282,10 @@ function claimUse(modes: readonly string[], users: readonly Pod[]): ClaimUse | u
 }
 
 /** Returns what all running pods of the web have in common besides their template: admission may have added it. */
-function marksOfPods({ live, targets }: PreflightResult, { workload }: Web): PodMarks | undefined {
+function marksOfPods(
+  { live, targets }: MigrationInput['checked'],
+  { workload }: Web,
+): PodMarks | undefined {
   const target = targets.find(({ id }) => idOf(id) === idOf(workload))
   const selector = (target?.live?.spec as { selector?: NamedSelector['selector'] } | undefined)
     ?.selector
@@ -295,7 +305,11 @@ function marksOfPods({ live, targets }: PreflightResult, { workload }: Web): Pod
 }
 
 /** Returns everything that selects pods by labels and must not select the Job's pod. */
-function selectorsOf({ live, services, targets }: PreflightResult): readonly NamedSelector[] {
+function selectorsOf({
+  live,
+  services,
+  targets,
+}: MigrationInput['checked']): readonly NamedSelector[] {
   const { deployments, statefulsets, daemonsets } = live.clusterState()
   const manifests = targets.flatMap(({ manifest }) => (manifest ? [manifest] : []))
   const workloads = [

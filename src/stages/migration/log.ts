@@ -9,6 +9,7 @@ import {
   readPassed,
   readPlan,
   readRefused,
+  readReversed,
   readVerified,
   unmarked,
   type DatabasePlan,
@@ -17,7 +18,7 @@ import {
   type Refused,
 } from '../../django/inspector.js'
 import type { Locking, LockWait } from '../../django/locking.js'
-import type { Verified } from '../../django/verdict.js'
+import type { Misfit, Verified } from '../../django/verdict.js'
 import { migrated } from '../../django/progress.js'
 import { Failure, type Cause } from '../../failure/failure.js'
 import { lockCause, lockLine, lockWords } from '../../report/lock-sentences.js'
@@ -39,6 +40,8 @@ export class Output {
   tasks: string | undefined
   /** What the migration really made of the databases, or why that is not known. */
   verified: readonly Verified[] | { readonly why: string } | undefined
+  /** What the versions that come back do not fit after a reversal. */
+  reversed: readonly Misfit[] | undefined
   /** Whether the command looks before it locks. */
   looks = false
   /** The wait for a lock that was given up. */
@@ -92,6 +95,7 @@ export class Output {
       this.passed ??= readPassed(line, this.marker)
       const packed = readPacked(line, this.marker)
       if (packed) this[packed.of] ??= packed.body
+      this.reversed ??= readReversed(line, this.marker)
       this.verified ??= readVerified(line, this.marker)
     }
     const text = unmarked(line, this.marker)

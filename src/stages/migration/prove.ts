@@ -3,7 +3,7 @@
  * older image proves the rest before a rollback writes anything: the image starts with the configuration of today, and
  * compares what it needs with the database.
  */
-import { fail, Failure } from '../../failure/failure.js'
+import { fail } from '../../failure/failure.js'
 import { shortTag } from '../../kubernetes/image.js'
 import type { Web } from '../../kubernetes/target.js'
 import { idOf } from '../../kubernetes/workload.js'
@@ -11,7 +11,7 @@ import { commandLine } from '../../options/command-line.js'
 import type { Settings } from '../../options/table.js'
 import { messageOf } from '../../platform/error-message.js'
 import { unfitCause, verdictWarnings } from '../../report/migration-sentences.js'
-import { breaking, wayBack, type Fit, type WayBack } from '../../state/fit.js'
+import { breaking, wayBack, type Fit, type KeptMisfit, type WayBack } from '../../state/fit.js'
 import { appliedSince, liveNow, wentLive, type History } from '../../state/history.js'
 import { logWarning, type ClusterContext, type ReleaseContext } from '../context.js'
 import type { PreflightResult } from '../preflight.js'
@@ -33,21 +33,37 @@ export interface Restores {
  * version does not fit, unless the user wants it anyway.
  */
 export function checkFits(context: ReleaseContext, restores: Restores): WayBack {
-  const { version, history, command } = restores
+  const way = wayTo(restores)
+  if (way.is === 'unfit' && context.settings['unsafe-migrations'] === 'block')
+    refuse(context, restores, way.breaks)
+  return way
+}
+
+/** Returns what has to be done before this rollback. */
+export function wayTo({ version, history, command }: Restores): WayBack {
   const hasMigrations = history.some(
     ({ needs, migrations }) => needs !== undefined || migrations.length > 0,
   )
   if (command === '' || !hasMigrations) return { is: 'unchanged' }
   const release = history.find(({ number }) => number === version.release?.number)
-  const way = wayBack(release, release ? appliedSince(history, release) : [])
-  if (way.is === 'unfit' && context.settings['unsafe-migrations'] === 'block')
-    fail(unfitCause(titleOf(version), way.breaks, waysOut(context, restores)))
-  return way
+  return wayBack(release, release ? appliedSince(history, release) : [])
+}
+
+/** Throws the Failure of a version that does not fit. `ways`: what else can be done, a line each. */
+export function refuse(
+  context: ReleaseContext,
+  restores: Restores,
+  breaks: readonly KeptMisfit[],
+  ways: readonly string[] = [],
+): never {
+  fail(unfitCause(titleOf(restores.version), breaks, [...ways, ...waysOut(context, restores)]))
 }
 
 /** What the Job has shown. */
 interface Proof {
   readonly fit: Fit
+  /** What certainly fails. */
+  readonly breaks: readonly KeptMisfit[]
   readonly needs: string | undefined
   /** What a person should know. */
   readonly warnings: readonly string[]
@@ -58,8 +74,8 @@ const longestProofMs = 60_000
 
 /**
  * Proves by a Job that the version fits. Returns nothing, with a warning, where that is not known: a database that
- * is down or a full cluster must not keep a rollback from being tried, which is undone if it fails. Throws a Failure
- * `schema-unfit`, or the signal's reason.
+ * is down or a full cluster must not keep a rollback from being tried, which is undone if it fails. Throws the
+ * signal's reason.
  */
 export async function prove(
   context: ClusterContext,
@@ -95,17 +111,16 @@ export async function prove(
     const unjudged = judged?.findings.find(({ rule }) => rule === 'unjudged')
     if (unjudged) return notProved(unjudged.detail ?? 'the comparison failed')
     const breaks = breaking(judged?.findings ?? [])
-    if (judged?.blocked === true) fail(unfitCause(who, breaks, waysOut(context, restores)))
     const fits = breaks.length === 0 ? 'fits the schema' : 'does not fit the schema'
     log.say(`${who} starts with the current configuration, and ${fits}`)
     return {
       fit: { misfits: breaks },
+      breaks,
       needs: migration.needs(),
       warnings: verdictWarnings(judged),
     }
   } catch (error) {
     context.signal.throwIfAborted()
-    if (error instanceof Failure && error.cause.code === 'schema-unfit') throw error
     return notProved(messageOf(error))
   } finally {
     await migration.close().catch((error: unknown) => {
@@ -114,14 +129,24 @@ export async function prove(
   }
 }
 
-/** Returns the web with the template that the rollback restores. */
-function webToProve(
+/** Returns the web as it runs now. */
+export function webNow(
   settings: Settings,
   { command }: Restores,
   { web: known, targets, services }: PreflightResult,
 ): Web | undefined {
-  const web = known ?? foundWeb({ ...settings, 'migrate-command': command }, targets, services)
+  return known ?? foundWeb({ ...settings, 'migrate-command': command }, targets, services)
+}
+
+/** Returns the web with the template that the rollback restores. */
+function webToProve(
+  settings: Settings,
+  restores: Restores,
+  checked: PreflightResult,
+): Web | undefined {
+  const web = webNow(settings, restores, checked)
   if (!web) return undefined
+  const { targets } = checked
   const { back } = targets.find(({ id }) => idOf(id) === idOf(web.workload)) ?? {}
   const has = back?.spec?.containers.some(({ name }) => name === web.container) === true
   return has ? { ...web, template: back } : web

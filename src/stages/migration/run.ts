@@ -6,7 +6,7 @@
 import type { Pod } from 'kubernetes-types/core/v1'
 import { isPlain } from '../../django/inspector.js'
 import type { Plan } from '../../django/inspector.js'
-import type { Verified } from '../../django/verdict.js'
+import { brokenBy, type Misfit, type Verified } from '../../django/verdict.js'
 import { retryTransient } from '../../kubernetes/retry.js'
 import { collection } from '../../kubernetes/paths.js'
 import { idOf } from '../../kubernetes/workload.js'
@@ -23,7 +23,7 @@ import type { NamespaceWatch } from '../../rollout/namespace-watch.js'
 import { withTimeout } from '../../platform/time.js'
 import type { OpenContext } from '../context.js'
 import { FollowedJob, shownLines, type JobEnd } from './followed-job.js'
-import { createJob, makeJob, type MadeJob, type MigrationInput } from './job.js'
+import { createJob, makeJob, type MadeJob, type MigrationInput, type OtherWork } from './job.js'
 import {
   migrationCause,
   Output,
@@ -52,6 +52,12 @@ export interface Migration {
    * only what breaks the running versions: the new one will not run.
    */
   surprises(hasFailed: boolean): readonly string[]
+  /**
+   * Returns what the running versions do not fit now, by the databases themselves; nothing where that is not known.
+   */
+  broken(): readonly Misfit[] | undefined
+  /** Returns what the versions that come back do not fit after a reversal; nothing where that is not known. */
+  misfits(): readonly Misfit[] | undefined
   /** Returns what this has changed for earlier versions; nothing where nothing was migrated. */
   schema(): SchemaChange | undefined
   /**
@@ -104,7 +110,7 @@ class MigrationRun implements Migration {
     const plan = await Promise.race([this.#output.plan, this.#endOfPlan(job)])
     this.#output.hold()
     this.#plan = plan
-    if (!this.input.proves && !this.input.isAgain) logPlan(log, plan, this.context.settings.sql)
+    if (!this.#other && !this.input.isAgain) logPlan(log, plan, this.context.settings.sql)
     return plan
   }
 
@@ -127,7 +133,13 @@ class MigrationRun implements Migration {
         'tables were locked as Django does, without looking who uses them: the command starts no Python that reads PYTHONPATH',
       )
     }
-    log.say(`${plural(this.applied().length, 'migration')} applied`)
+    const done = this.input.reverses ? 'reversed' : 'applied'
+    log.say(`${plural(this.applied().length, 'migration')} ${done}`)
+  }
+
+  get #other(): OtherWork | undefined {
+    const { proves, reverses, again } = this.input
+    return proves ?? reverses ?? again
   }
 
   /** Whether it should have looked before it locked, and has not. */
@@ -151,6 +163,18 @@ class MigrationRun implements Migration {
 
   tasks(): string | undefined {
     return this.#output.tasks
+  }
+
+  broken(): readonly Misfit[] | undefined {
+    const { verified } = this.#output
+    const { judged } = this.#plan ?? {}
+    return !judged || verified === undefined || 'why' in verified
+      ? undefined
+      : brokenBy(judged, verified)
+  }
+
+  misfits(): readonly Misfit[] | undefined {
+    return this.#output.reversed
   }
 
   surprises(hasFailed: boolean): readonly string[] {
@@ -244,17 +268,17 @@ class MigrationRun implements Migration {
 
   /** When the command succeeds, all of the plan is applied; commands of another form may do a part of it. */
   async #wholePlan(): Promise<readonly string[] | undefined> {
-    if (!isPlain(this.context.settings['migrate-command'])) return undefined
+    if (this.input.reverses || !isPlain(this.#command())) return undefined
     const { databases } = await this.#output.plan
     return databases.flatMap(({ pending }) => pending.map(({ app, name }) => `${app}.${name}`))
   }
 
   #who(): string {
-    return this.input.proves?.name ?? 'the new version'
+    return this.#other?.name ?? 'the new version'
   }
 
   #command(): string {
-    return this.input.proves?.command ?? this.context.settings['migrate-command']
+    return this.#other?.command ?? this.context.settings['migrate-command']
   }
 
   #unreadCause(code: Unread, { verdict }: JobEnd, words: string): Cause {

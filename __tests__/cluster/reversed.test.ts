@@ -1,0 +1,169 @@
+/** Ways back over migrations that break the previous version: the newer image reverses them, or nothing is restored. */
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { whileAsking } from '../e2e/client.js'
+import { Site, type Changes } from '../e2e/site.js'
+
+let shop: Site
+let first: string
+
+beforeAll(async () => {
+  shop = await Site.make('reversed')
+  first = await shop.commit('First', {})
+  expect(await shop.release({ bake: '0' })).toMatchObject({ report: { result: 'deployed' } })
+  await shop.sql(
+    "INSERT INTO catalog_product (name, sku, price, stock, weight_grams, created_at) VALUES ('a', 'a', 1, 1, 70, now())",
+  )
+})
+
+afterAll(() => shop.remove())
+
+const migration = (name: string, after: string, operations: string): Changes => ({
+  [`catalog/migrations/${name}.py`]: `from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("catalog", "${after}")]
+
+    operations = [${operations}]
+`,
+})
+const renamed = (name: string): Changes => ({
+  'catalog/models.py': (old) => old.replace('weight_grams =', 'grams ='),
+  'catalog/views.py': (old) => old.replace('"weight_grams"', '"grams"'),
+  ...migration(
+    name,
+    '0002_product_weight_grams',
+    'migrations.RenameField("product", "weight_grams", "grams")',
+  ),
+})
+const python = 'migrations.RunPython(lambda apps, editor: None)'
+const neverReady: Changes = {
+  'shop/views.py': (old) =>
+    old.replace('"status": "ok"}', '"status": "not yet"}, status=503'),
+}
+
+const applied = () =>
+  shop.sql(
+    "SELECT string_agg(name, ' ' ORDER BY name) FROM django_migrations WHERE app = 'catalog' AND name > '0003'",
+  )
+const weight = (column = 'weight_grams') => shop.sql(`SELECT ${column} FROM catalog_product`)
+const versions = async () => [...new Set(Object.values(await shop.tags()))]
+const rollback = (options: Readonly<Record<string, string>> = {}) =>
+  shop.cli('rollback', { image: shop.image, namespace: shop.namespace, bake: '0', ...options })
+const allow = { bake: '0', 'unsafe-migrations': 'allow' }
+
+test('a rollback over a renamed column is refused with the commands, and goes through when they are accepted', async () => {
+  await shop.commit('Grams', renamed('0003_grams'))
+  expect(await shop.release(allow)).toMatchObject({ report: { result: 'deployed' } })
+
+  const before = await shop.state()
+  const refused = await rollback()
+  expect(refused).toMatchObject({
+    code: 1,
+    report: {
+      result: 'failed',
+      cause: {
+        code: 'schema-unfit',
+        sentence: expect.stringMatching(
+          /^the column catalog_product\.weight_grams is gone since catalog\.0003_grams \(release 2\), but release 1 /,
+        ),
+        hint: expect.stringMatching(
+          /let the running version reverse catalog\.0003_grams first, which drops no stored value: django-rollout rollback .*--to 1 --reverse-migrations true --accept-downtime true\n/,
+        ),
+      },
+    },
+  })
+  // Both orders break somebody.
+  expect(await rollback({ 'reverse-migrations': 'true' })).toMatchObject({
+    report: { result: 'failed', cause: { code: 'schema-unfit' } },
+  })
+  expect(await shop.state()).toEqual(before)
+  expect([await applied(), await weight('grams')]).toEqual(['0003_grams', '70'])
+
+  const back = await rollback({ 'reverse-migrations': 'true', 'accept-downtime': 'true' })
+  expect(back).toMatchObject({
+    code: 0,
+    report: { result: 'deployed', tag: first, reversed: ['catalog.0003_grams'] },
+  })
+  expect([await applied(), await weight(), await versions()]).toEqual(['', '70', [first]])
+  const { stdout } = await shop.cli('history', { image: shop.image, namespace: shop.namespace })
+  expect(stdout).toContain('reversed: catalog.0003_grams')
+  await shop.drop()
+})
+
+test('a step in Python without a way back stops a rollback before a write', async () => {
+  await shop.commit('Grams', renamed('0003_grams'))
+  await shop.commit('Filled', migration('0004_filled', '0003_grams', python))
+  expect(await shop.release(allow)).toMatchObject({ report: { result: 'deployed' } })
+  const before = await shop.state()
+  const refused = await rollback({ to: '1', 'reverse-migrations': 'true', 'accept-downtime': 'true' })
+  expect(refused).toMatchObject({
+    report: {
+      result: 'failed',
+      cause: {
+        code: 'schema-unfit',
+        hint: expect.stringContaining(
+          'catalog.0004_filled cannot be reversed (RunPython without a reverse)',
+        ),
+      },
+    },
+  })
+  expect(await shop.state()).toEqual(before)
+  expect(await applied()).toBe('0003_grams 0004_filled')
+  // As a person would mend it.
+  await shop.sql('ALTER TABLE catalog_product RENAME COLUMN grams TO weight_grams')
+  await shop.sql("DELETE FROM django_migrations WHERE name IN ('0003_grams', '0004_filled')")
+  expect(await rollback({ to: '1' })).toMatchObject({ report: { result: 'deployed' } })
+  await shop.drop()
+  await shop.drop()
+})
+
+test('a failed release that breaks the previous version is reversed by its own image', async () => {
+  await shop.commit('Grams', { ...renamed('0005_grams'), ...neverReady })
+  const url = `${await shop.url()}/api/products/?`
+  const { result: failed, asked } = await whileAsking(url, () =>
+    shop.release({ ...allow, timeout: '20s' }),
+  )
+  console.log(`undo with reversal: ${asked.failures.length} of ${asked.count} requests failed`)
+  expect(failed).toMatchObject({
+    report: { result: 'undone', reversed: ['catalog.0005_grams'], warnings: [] },
+  })
+  expect([await applied(), await weight(), await versions()]).toEqual(['', '70', [first]])
+  expect(await shop.leftovers()).toEqual([])
+  await shop.drop()
+})
+
+test('a failed release that cannot be reversed stops, and says what to do', async () => {
+  await shop.commit('Grams', { ...renamed('0005_grams'), ...neverReady })
+  const sha = await shop.commit('Filled', migration('0006_filled', '0005_grams', python))
+  const stopped = await shop.release({ ...allow, timeout: '20s' })
+  expect(stopped).toMatchObject({
+    report: {
+      result: 'stuck',
+      cause: {
+        code: 'restore-failed',
+        sentence: expect.stringMatching(
+          /deployment\/web.* cannot work: the new version failed, and the previous version was not restored: the column catalog_product\.weight_grams is gone/,
+        ),
+        hint: expect.stringMatching(
+          /catalog\.0006_filled cannot be reversed \(RunPython without a reverse\)\n.*recover .*--on-unsafe-undo undo/,
+        ),
+      },
+    },
+  })
+  expect((await shop.tags())['deployment/web']).toBe(sha)
+
+  // Another process decides the same from the record.
+  expect(await shop.recover()).toMatchObject({ report: { result: 'stuck' } })
+  const { image, namespace } = shop
+  const recovered = await shop.cli('recover', { image, namespace, 'on-unsafe-undo': 'undo' })
+  expect(recovered).toMatchObject({
+    report: {
+      result: 'undone',
+      warnings: [expect.stringContaining('the previous version is back, but the column')],
+    },
+  })
+  expect(recovered.report.seconds).toBeLessThan(90)
+  expect(await versions()).toEqual([first])
+  expect(await shop.leftovers()).toEqual([])
+})

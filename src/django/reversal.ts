@@ -1,0 +1,116 @@
+/** What the inspector reports about the reversal of migrations (`rollout_inspector/reverse.py`). */
+import { misfitOf, type Misfit } from './verdict.js'
+
+/** tell: nothing is reversed; lossless: only what drops no stored value; any. */
+export type ReverseHow = 'tell' | 'lossless' | 'any'
+
+/** What the newer version has to reverse. */
+export interface ReverseTask {
+  /** What the versions need that come back, packed. */
+  readonly wanted: readonly string[]
+  /** Migrations that were applied since they ran: `shop.0002_note`. */
+  readonly since: readonly string[]
+  readonly how: ReverseHow
+  /** Also where the newer version does not fit the schema after it. */
+  readonly downtime: boolean
+}
+
+const verdicts = ['fits', 'reverse', 'told', 'impossible', 'downtime', 'loss'] as const
+
+/** What is done about the schema, or why it is not. */
+export type ReversalVerdict = (typeof verdicts)[number]
+
+export interface Reversal {
+  readonly does: ReversalVerdict
+  readonly databases: readonly DatabaseReversal[]
+}
+
+export interface DatabaseReversal {
+  readonly database: string
+  /** What the versions that come back do not fit. */
+  readonly misfits: readonly Misfit[]
+  /** The least that has to be reversed, the last one first. */
+  readonly migrations: readonly string[]
+  /** Those that cannot be, with their operations. */
+  readonly irreversible: readonly {
+    readonly migration: string
+    readonly operations: readonly string[]
+  }[]
+  /** Whether the newer version fits the schema after it. */
+  readonly newFits: boolean
+  /** Columns and tables that are dropped, and how many rows have a value there; missing: not known. */
+  readonly drops: readonly { readonly object: string; readonly rows?: number }[]
+  /** Migrations whose reversal runs code, or SQL that writes rows. */
+  readonly code: readonly string[]
+  /** Why it is not possible. */
+  readonly why?: string
+}
+
+/** Returns the reversal as it is in a plan; `undefined` for what is none. */
+export function reversalOf(json: unknown): Reversal | undefined {
+  if (!isRecord(json)) return undefined
+  const does = verdicts.find((one) => one === json['do'])
+  const databases = listOf(json['databases'], databaseOf)
+  return does && databases && { does, databases }
+}
+
+/** Returns what the versions that come back do not fit after the reversal, where a line says so. */
+export function reversedOf(text: string): readonly Misfit[] | undefined {
+  try {
+    const json: unknown = JSON.parse(text)
+    if (!isRecord(json)) return undefined
+    const all = listOf(json['reversed'], (one) =>
+      isRecord(one) ? listOf(one['misfits'], misfitOf) : undefined,
+    )
+    return all?.flat()
+  } catch {
+    return undefined
+  }
+}
+
+function databaseOf(json: unknown): DatabaseReversal | undefined {
+  if (!isRecord(json)) return undefined
+  const { database, newFits, why } = json
+  const misfits = listOf(json['misfits'], misfitOf)
+  const [migrations, code] = ['migrations', 'code'].map((name) => listOf(json[name], textOf))
+  const irreversible = listOf(json['irreversible'], (one) => {
+    if (!isRecord(one)) return undefined
+    const [migration, operations] = [
+      textOf(one['migration']),
+      listOf(one['operations'], textOf),
+    ] as const
+    return migration === undefined || !operations ? undefined : { migration, operations }
+  })
+  const drops = listOf(json['drops'], (one) => {
+    if (!isRecord(one)) return undefined
+    const { object, rows } = one
+    if (typeof object !== 'string') return undefined
+    return { object, ...(typeof rows === 'number' && { rows }) }
+  })
+  if (typeof database !== 'string' || typeof newFits !== 'boolean') return undefined
+  if (!misfits || !migrations || !code || !irreversible || !drops) return undefined
+  return {
+    database,
+    misfits,
+    migrations,
+    irreversible,
+    newFits,
+    drops,
+    code,
+    ...(typeof why === 'string' && { why }),
+  }
+}
+
+function listOf<T>(json: unknown, read: (item: unknown) => T | undefined): T[] | undefined {
+  if (!Array.isArray(json)) return undefined
+  const items = json.map(read).filter((item) => item !== undefined)
+  return items.length === json.length ? items : undefined
+}
+
+function textOf(json: unknown): string | undefined {
+  return typeof json === 'string' ? json : undefined
+}
+
+function isRecord(json: unknown): json is Readonly<Record<string, unknown>> {
+  return typeof json === 'object' && json !== null && !Array.isArray(json)
+}

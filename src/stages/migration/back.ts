@@ -1,0 +1,257 @@
+/**
+ * What an undo does about the databases before it restores a pod: the pods that come back have to fit them. The run
+ * that failed and one that recovers it do the same, from the record.
+ */
+import { fail, Failure } from '../../failure/failure.js'
+import type { Reversal, ReverseHow } from '../../django/reversal.js'
+import type { Misfit } from '../../django/verdict.js'
+import { shortTag } from '../../kubernetes/image.js'
+import {
+  isWorkload,
+  templateOf,
+  usesOfRepository,
+  workloadId,
+  type WorkloadObject,
+} from '../../kubernetes/objects.js'
+import type { Target, Web } from '../../kubernetes/target.js'
+import { idOf } from '../../kubernetes/workload.js'
+import { parseImage } from '../../kubernetes/image.js'
+import { liveOf } from '../../judge/objects.js'
+import { commandLine } from '../../options/command-line.js'
+import { messageOf } from '../../platform/error-message.js'
+import { misfitSentence } from '../../report/migration-sentences.js'
+import { impossibleWords, reversalWords } from '../../report/reversal-sentences.js'
+import type { NamespaceWatch } from '../../rollout/namespace-watch.js'
+import { readArchive } from '../../state/history-store.js'
+import type { OpenRecord, SchemaWork } from '../../state/record.js'
+import type { ObjectSnapshot, Snapshot } from '../../undo/snapshot.js'
+import { logWarning, type ClusterContext } from '../context.js'
+import { servicesIn } from '../inspect.js'
+import type { MigrationInput } from './job.js'
+import { reverse, type OnReversed } from './reverse.js'
+import { startMigration } from './run.js'
+
+export interface SchemaBackInput extends Pick<OpenRecord, 'begun' | 'snapshot' | 'schema'> {
+  readonly live: NamespaceWatch
+}
+
+/** What became of the databases. */
+export interface SchemaBack {
+  /** What the version that comes back does not fit; missing: it fits, or nobody knows. */
+  readonly unfit?: string
+}
+
+/** What the undo of a release does whose migrations the previous version does not fit, by `on-unsafe-undo`. */
+const hows: Readonly<Record<'auto' | 'stop' | 'reverse', ReverseHow>> = {
+  auto: 'lossless',
+  stop: 'tell',
+  reverse: 'any',
+}
+
+/**
+ * Makes the databases such that the version fits them which the undo restores. Throws a Failure `restore-failed` where
+ * that cannot be, or may not: nothing is restored then, and the sentence says what does not work.
+ */
+export async function schemaBack(
+  context: ClusterContext,
+  input: SchemaBackInput,
+  onReversed: OnReversed,
+): Promise<SchemaBack> {
+  const { schema } = input
+  if (!schema || isKnownToFit(schema)) return {}
+  if (schema.is === 'again') {
+    await migrateAgain(context, input, schema)
+    return {}
+  }
+  return backOf(context, input, schema, onReversed)
+}
+
+/** Returns whether the databases themselves have shown that the previous version fits. */
+export function isKnownToFit(schema: SchemaWork): boolean {
+  return schema.is === 'back' && schema.misfits?.length === 0
+}
+
+type Work<Is extends SchemaWork['is']> = Extract<SchemaWork, { is: Is }>
+
+async function backOf(
+  context: ClusterContext,
+  input: SchemaBackInput,
+  schema: Work<'back'>,
+  onReversed: OnReversed,
+): Promise<SchemaBack> {
+  const { settings } = context
+  const { begun, snapshot } = input
+  const known = schema.misfits ?? []
+  const unfit = unfitWords(known)
+  const option = settings['on-unsafe-undo']
+  if (option === 'undo') return { ...(unfit !== undefined && { unfit }) }
+  const wanted = await neededBack(context, snapshot)
+  const job = wanted && (await jobInput(context, input, schema, ({ written }) => written))
+  if (!job) {
+    const why = 'what the previous version needs of the database was not kept'
+    logWarning(context, `whether the previous version fits the schema is not certain: ${why}`)
+    return { ...(unfit !== undefined && { unfit }) }
+  }
+  let reversed: readonly string[] = []
+  let reversal: Reversal
+  try {
+    reversal = await reverse(
+      context,
+      {
+        ...job,
+        image: { repository: begun.image, tag: begun.tag, digest: begun.digest },
+        name: 'the new version',
+        back: 'the previous version',
+        command: schema.command,
+        timeoutMs: settings['migrate-timeout'],
+        task: { wanted, since: schema.migrations, how: hows[option], downtime: true },
+      },
+      (names) => {
+        reversed = names
+        onReversed(names)
+      },
+    )
+  } catch (error) {
+    context.signal.throwIfAborted()
+    const why = messageOf(error)
+    if (known.length === 0 && reversed.length === 0) {
+      logWarning(context, `whether the previous version fits the schema is not known: ${why}`)
+      return {}
+    }
+    const partly = reversed.length === 0 ? '' : `; reversed before that: ${reversed.join(', ')}`
+    return stop(context, snapshot, known, { why: [`reversing them failed: ${why}${partly}`] })
+  }
+  if (reversal.does === 'fits' || reversal.does === 'reverse') return {}
+  const misfits = reversal.databases.flatMap((one) => one.misfits)
+  const isPossible = reversal.does !== 'impossible'
+  return stop(context, snapshot, misfits, { why: whyNot(reversal), isPossible })
+}
+
+function whyNot(reversal: Reversal): readonly string[] {
+  switch (reversal.does) {
+    case 'impossible':
+      return [impossibleWords(reversal)]
+    case 'loss':
+      return [reversalWords(reversal)]
+    default:
+      return ['"on-unsafe-undo" is "stop"', reversalWords(reversal)]
+  }
+}
+
+/** Ends the undo: nothing is restored, since it could not work. */
+function stop(
+  { settings }: ClusterContext,
+  snapshot: Snapshot,
+  misfits: readonly Misfit[],
+  { why, isPossible = false }: { readonly why: readonly string[]; readonly isPossible?: boolean },
+): never {
+  const names = workloadsBack(snapshot).map((object) => idOf(workloadId(object)))
+  const recover = (how: string) => commandLine('recover', settings, { 'on-unsafe-undo': how })
+  return fail({
+    code: 'restore-failed',
+    sentence: `${names.join(' and ')} cannot work: the new version failed, and the previous version was not restored: ${unfitWords(misfits) ?? 'it does not fit the schema'}`,
+    hint: [
+      `the migrations were not reversed: ${why.join('; ')}`,
+      ...(isPossible
+        ? [`to reverse them, and restore the previous version: ${recover('reverse')}`]
+        : []),
+      `to restore the previous version on this schema: ${recover('undo')}`,
+    ].join('\n'),
+  })
+}
+
+function unfitWords(misfits: readonly Misfit[]): string | undefined {
+  const [first] = misfits
+  if (!first) return undefined
+  const more = misfits.length > 1 ? ` (and ${misfits.length - 1} more)` : ''
+  return `${misfitSentence('the previous version', first)}${more}`
+}
+
+/** Applies again what a rollback has reversed, by the version that comes back. */
+async function migrateAgain(
+  context: ClusterContext,
+  input: SchemaBackInput,
+  { tag, digest, ...schema }: Work<'again'>,
+): Promise<void> {
+  const { settings, log } = context
+  const job = await jobInput(context, input, schema, ({ object }) => object)
+  if (!job) {
+    return fail({
+      code: 'restore-failed',
+      sentence: `the migrations that this rollback may have reversed cannot be applied again: ${schema.web} is not in its record`,
+    })
+  }
+  const again = {
+    name: `version ${shortTag(tag)}`,
+    command: schema.command,
+    timeoutMs: settings['migrate-timeout'],
+  }
+  const image = { repository: input.begun.image, tag, digest }
+  const migration = startMigration(context, { ...job, image, again })
+  try {
+    log.say('applying again what this rollback has reversed')
+    const plan = await migration.plan(log)
+    if (plan.runs) await migration.migrate(log)
+  } catch (error) {
+    context.signal.throwIfAborted()
+    const known = error instanceof Failure ? error.cause : undefined
+    fail({
+      ...known,
+      code: 'restore-failed',
+      sentence: `the migrations that this rollback reversed could not be applied again: ${messageOf(error)}`,
+    })
+  } finally {
+    await migration.close()
+  }
+}
+
+/** The workloads that come back with pods. */
+function workloadsBack(snapshot: Snapshot): readonly WorkloadObject[] {
+  return snapshot.flatMap(({ object, of, change }) => {
+    if (of !== 'workload' || change === 'create' || !isWorkload(object)) return []
+    const { replicas, suspend } = object.spec as { replicas?: number; suspend?: boolean }
+    return replicas === 0 || suspend === true ? [] : [object]
+  })
+}
+
+/** Returns the needs of all versions that come back, packed; nothing where one is not known. */
+async function neededBack(
+  { cluster, app, settings }: ClusterContext,
+  snapshot: Snapshot,
+): Promise<readonly string[] | undefined> {
+  const { needs } = await readArchive(cluster, app, settings.image)
+  const ran = new Map(snapshot.map(({ object, ran = {} }) => [object, ran] as const))
+  const images = workloadsBack(snapshot).flatMap((object) =>
+    usesOfRepository(object, settings.image).map(
+      ({ name, image }) => ran.get(object)?.[name] ?? image,
+    ),
+  )
+  const digests = [...new Set(images.map((image) => parseImage(image).digest ?? ''))]
+  const kept = digests.map((digest) => needs.get(digest))
+  const whole = kept.filter((one) => one !== undefined)
+  return whole.length === kept.length && whole.length > 0 ? [...new Set(whole)] : undefined
+}
+
+/** Returns what a Job is made from: the web as it was, or as the release wrote it. */
+async function jobInput(
+  { cluster, settings }: ClusterContext,
+  { live, snapshot }: SchemaBackInput,
+  { web: named, container }: Pick<SchemaWork, 'web' | 'container'>,
+  side: (entry: ObjectSnapshot) => unknown,
+): Promise<Pick<MigrationInput, 'checked' | 'web'> | undefined> {
+  const entry = snapshot.find(
+    ({ object }) => isWorkload(object) && idOf(workloadId(object)) === named,
+  )
+  const object = entry && (side(entry) as WorkloadObject)
+  if (!entry || !object || !isWorkload(object)) return undefined
+  const id = workloadId(object)
+  const uses = usesOfRepository(object, settings.image)
+  const template = templateOf(object)
+  if (!template.spec?.containers.some(({ name }) => name === container)) return undefined
+  const web: Web = { workload: id, template, container, containers: uses.map(({ name }) => name) }
+  const now = liveOf(live.clusterState(), id)?.object as WorkloadObject | undefined
+  const target: Target = { id, path: entry.path, uses, running: [], ...(now && { live: now }) }
+  // An account that may not read them loses a check of labels.
+  const services = await servicesIn(cluster).catch(() => [])
+  return { web, checked: { live, targets: [target], services } }
+}
