@@ -129,7 +129,8 @@ describe.each(commands)('the help of %s', (command) => {
 
 test.each([
   ['a duration', '--bake <duration>', '15s'],
-  ['a choice', '--order <web-first|parallel>', 'web-first'],
+  ['a choice', '--on-failure <undo|keep>', 'undo'],
+  ['a choice of many', '--order <choice>', 'auto'],
   ['pairs', '--build-args <NAME=value>', undefined],
   ['some of a few', '--test-services <postgres,redis>', undefined],
 ])('the value of %s is written as %s', (_, term, standard) => {

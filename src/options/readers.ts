@@ -226,7 +226,7 @@ export const hostName = matching(
   'is not a host; write it without https:// and path, with a port if needed',
 )
 
-/** Returns the placeholder of a value in help: `duration`, `web-first|parallel`, `NAME=value`. */
+/** Returns the placeholder of a value in help: `duration`, `undo|keep`, `NAME=value`. */
 export function wordFor(takes: Takes): string {
   switch (takes.is) {
     case 'text':
@@ -236,10 +236,16 @@ export function wordFor(takes: Takes): string {
     case 'yes or no':
       return 'true|false'
     case 'choice':
-      return takes.of.join('|')
+      return choiceWord(takes.of)
     case 'list':
       return takes.of?.join(',') ?? 'list'
     case 'mapping':
       return takes.to === 'duration' ? 'symptom=duration' : 'NAME=value'
   }
+}
+
+/** The longest term moves the texts of all options in the help to the right: such an option's own text has the choices. */
+function choiceWord(of: readonly string[]): string {
+  const all = of.join('|')
+  return all.length > 21 ? 'choice' : all
 }
