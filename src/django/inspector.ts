@@ -47,7 +47,7 @@ export interface Plan {
   readonly judged?: Judged
   /** A backup comes first: the pod has ended without a write. Empty: it is always made. */
   readonly backup?: readonly BackupReason[]
-  /** Only where migrations are to be reversed. */
+  /** Only of a Job that reverses migrations. */
   readonly reversal?: Reversal
 }
 

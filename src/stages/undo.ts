@@ -34,7 +34,7 @@ export interface UndoInput {
   readonly isUnfit?: boolean
 }
 
-/** Pods that do not fit the schema get this long to show whether they start all the same, in ms. */
+/** Pods that do not fit the schema get this long to show whether they start, in ms. */
 const unfitMs = 30_000
 
 /** How long an undo may take in all, in ms. */

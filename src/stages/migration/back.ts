@@ -37,7 +37,7 @@ export interface SchemaBackInput extends Pick<OpenRecord, 'begun' | 'snapshot' |
 
 /** What became of the databases. */
 export interface SchemaBack {
-  /** What the version that comes back does not fit; missing: it fits, or nobody knows. */
+  /** What the version that comes back does not fit; missing: it fits, or that is not known. */
   readonly unfit?: string
 }
 

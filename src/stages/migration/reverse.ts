@@ -10,7 +10,7 @@ import type { ClusterContext } from '../context.js'
 import type { MigrationInput } from './job.js'
 import { startMigration } from './run.js'
 
-/** What a Job of the newer image is asked. */
+/** The input of a Job of the newer image. */
 export interface ReversalInput extends Pick<MigrationInput, 'checked' | 'web' | 'image'> {
   /** `release 4`: the newer version. */
   readonly name: string

@@ -29,7 +29,7 @@ export interface RollbackReversal {
   readonly found: Reversal
 }
 
-/** `why`: it cannot be asked. */
+/** `why`: there is no Job that can tell. */
 export type ReversalAnswer = RollbackReversal | { readonly why: string }
 
 export interface Unfit {
