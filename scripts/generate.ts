@@ -284,7 +284,9 @@ function planYaml(): string {
   const used = (command: ActionCommand, ...filled: readonly OptionName[]) =>
     optionsOf(command, 'action').filter(([name]) => ![...filled, 'report'].includes(name))
   const building = used('build', 'tag', 'push')
-  const planning = used('plan', 'tag', 'digest')
+  // It plans with the cluster.
+  const alone = ['needs', 'save-needs', 'test-services', 'test-env'] as const
+  const planning = used('plan', 'tag', 'digest', ...alone)
   const options = [...new Map([...building, ...planning])]
   const told = Object.entries(outputsOf('plan')).filter(([name]) => name !== 'report')
   const step = (id: ActionCommand) => `\${{ steps.${id}.outputs.`

@@ -129,7 +129,49 @@ test('a run that recovers leaves a plan alone, and a cancelled plan leaves nothi
   await session
 })
 
-test('a plan of what runs has nothing to apply', async () => {
-  const { code, report } = await plan({ tag: running })
+const needs = () => join(shop.folder, '../needs.json')
+
+test('a plan of what runs has nothing to apply, and saves what it needs', async () => {
+  const { code, report } = await plan({ tag: running, 'save-needs': needs() })
   expect([code, report.result, report.plan?.migrations]).toEqual([0, 'unchanged', []])
+})
+
+test('a plan without a cluster comes to the same verdict, on an empty database', async () => {
+  const { image, namespace } = shop
+  const alone = (options: Readonly<Record<string, string>>) =>
+    shop.cli(
+      'plan',
+      { image, namespace, needs: needs(), ...options },
+      { env: { KUBECONFIG: '/nowhere' } },
+    )
+  expect(await alone({ tag: 'plan-1' })).toMatchObject({
+    code: 1,
+    report: {
+      result: 'failed',
+      cause: {
+        code: 'unsafe-migration',
+        sentence: expect.stringMatching(
+          /^catalog\.0003_no_weight: the column catalog_product\.weight_grams is gone, but version .* \(cronjob\/expire-orders, deployment\/web, deployment\/worker\) uses it/,
+        ),
+      },
+      plan: {
+        migrations: [
+          {
+            name: 'catalog.0003_no_weight',
+            locks: [{ table: 'catalog_product', mode: 'ACCESS EXCLUSIVE', rows: -1 }],
+          },
+        ],
+        versions: [{ tag: running, source: 'kept' }],
+      },
+    },
+  })
+  await shop.drop()
+  expect(await alone({})).toMatchObject({
+    code: 0,
+    report: {
+      result: 'unchanged',
+      plan: { migrations: [] },
+      warnings: [expect.stringContaining('on an empty database')],
+    },
+  })
 })

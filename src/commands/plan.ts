@@ -5,13 +5,17 @@ import type { Plan } from '../django/inspector.js'
 import { poolerWarnings } from '../report/lock-sentences.js'
 import { unsafeCause, verdictWarnings } from '../report/migration-sentences.js'
 import type { Report } from '../report/report.js'
-import { toRepo, type ClusterContext } from '../stages/context.js'
-import { imageToDeploy } from '../stages/image.js'
+import { plural } from '../report/sentences.js'
+import { toRepo, type ClusterContext, type ReleaseContext } from '../stages/context.js'
+import { imageToDeploy, imageToTest } from '../stages/image.js'
 import { endOfBroken } from '../stages/migration/ending.js'
-import type { MigrationInput } from '../stages/migration/job.js'
+import { runningVersions, type MigrationInput } from '../stages/migration/job.js'
+import { planAlone } from '../stages/plan-alone.js'
 import { comparisonLacks } from '../stages/migration/log.js'
 import { startMigration } from '../stages/migration/run.js'
 import { survey } from '../stages/survey.js'
+import { readArchive } from '../state/history-store.js'
+import { needsFileOf, readNeedsFile } from '../state/needs-file.js'
 import { allOrAbort } from '../platform/time.js'
 import { sentenceOf } from './causes.js'
 import { contextOf, reported, type Run, type Start } from './run.js'
@@ -23,7 +27,7 @@ export function planOnly(start: Start): Promise<Report> {
 }
 
 async function ofImage(run: Run): Promise<Outcome> {
-  const { platform, settings, reporter, signal, state, resources, warn } = run
+  const { platform, settings, reporter, signal, state, resources } = run
   if (settings['migrate-command'] === '') {
     fail({
       code: 'usage',
@@ -40,6 +44,7 @@ async function ofImage(run: Run): Promise<Outcome> {
     })
   }
   const requested = contextOf(run, await findSource(platform, settings, settings.context))
+  if (settings.needs !== undefined) return withoutCluster(run, requested, settings.needs)
   const [{ cluster, checked, web }, { image, source }] = await allOrAbort(signal, [
     (signal) =>
       reporter.stage('preflight', (log) =>
@@ -56,16 +61,48 @@ async function ofImage(run: Run): Promise<Outcome> {
   state.haveImage(image)
   const context = contextOf(run, source).with({ cluster })
   const plan = await reporter.stage('plan', async (log) => {
-    const plan = await planned(context.with({ log }), { checked, web, image, plansOnly: true })
-    state.plan = plan
-    if (plan.judged?.blocked === true) fail(unsafeCause(plan.judged, toRepo(context)))
+    const input: MigrationInput = { checked, web, image, plansOnly: true }
+    const { plan, needs } = await planned(context.with({ log }), input)
+    await saveNeeds(context.with({ log }), input, { plan, needs })
     return plan
   })
+  return concluded(run, context, plan)
+}
+
+/** Judges the image against what a plan with the cluster has saved. */
+async function withoutCluster(run: Run, requested: ReleaseContext, path: string): Promise<Outcome> {
+  const { platform, settings, reporter, state, resources, warn } = run
+  const needs = readNeedsFile(await platform.files.read(path))
+  if (!needs) {
+    return fail({
+      code: 'usage',
+      sentence: `"needs" is no file that "save-needs" has written: ${path}`,
+      hint: 'write it with the cluster: plan --tag <the running version> --save-needs needs.json',
+    })
+  }
+  const { built, source, image } = await reporter.stage('image', async (log) => {
+    await resources.login(platform, settings)
+    return imageToTest(requested.with({ log }))
+  })
+  const context = contextOf(run, source)
+  if (image) state.haveImage(image)
+  const plan = await reporter.stage('plan', (log) => planAlone(context.with({ log }), built, needs))
+  warn('planned without the cluster, on an empty database: what depends on rows is not known')
+  return concluded(run, context, plan)
+}
+
+/** Fails where a release would. */
+function concluded({ state, warn }: Run, context: ReleaseContext, plan: Plan): Outcome {
+  state.plan = plan
+  if (plan.judged?.blocked === true) fail(unsafeCause(plan.judged, toRepo(context)))
   const notCompared = comparisonLacks(plan)
   if (notCompared !== undefined) warn(notCompared)
   verdictWarnings(plan.judged).forEach(warn)
   poolerWarnings(plan.databases).forEach(warn)
-  return { result: plan.runs ? 'done' : 'unchanged' }
+  const hasWork = plan.databases.some(
+    ({ pending, squashed }) => pending.length + squashed.length > 0,
+  )
+  return { result: plan.runs || hasWork ? 'done' : 'unchanged' }
 }
 
 /** Plans once more, as a release does, when only pods that were ending stood against it. */
@@ -73,7 +110,7 @@ async function planned(
   context: ClusterContext,
   input: MigrationInput,
   isLast = false,
-): Promise<Plan> {
+): Promise<Planned> {
   const { log, warn } = context
   const migration = startMigration(context, input)
   let plan: Plan
@@ -84,7 +121,29 @@ async function planned(
       warn(sentenceOf(error))
     })
   }
-  if (isLast || plan.judged?.blocked !== true) return plan
+  const found = { plan, needs: migration.needs() }
+  if (isLast || plan.judged?.blocked !== true) return found
   const isGone = await endOfBroken(context, input.checked.live, plan.judged, log)
-  return isGone ? planned(context, input, true) : plan
+  return isGone ? planned(context, input, true) : found
+}
+
+interface Planned {
+  readonly plan: Plan
+  /** What the planned version needs, packed. */
+  readonly needs: string | undefined
+}
+
+/** Writes what a later plan compares with that has no cluster. */
+async function saveNeeds(
+  context: ClusterContext,
+  { checked, image }: MigrationInput,
+  { plan, needs: own }: Planned,
+): Promise<void> {
+  const { platform, settings, cluster, app, log } = context
+  const path = settings['save-needs']
+  if (path === undefined) return
+  const kept = await readArchive(cluster, app, settings.image)
+  const running = runningVersions(context, checked, image, kept.needs)
+  await platform.files.write(path, needsFileOf(running, own, plan))
+  log.say(`what ${plural(running.length, 'version')} needs is in ${path}`)
 }

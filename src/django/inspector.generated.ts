@@ -1760,6 +1760,30 @@ def severity_of(rule, more, need, is_new):
             severity = "may"
     return severity
 `,
+  'leaves.py': `"""Brings an empty database to the migrations that are applied to another one: a plan without that database."""
+from django.core.management import CommandError, call_command
+from django.core.management.commands.migrate import Command
+from django.db.migrations.loader import MigrationLoader
+
+
+def bring(connection, applied):
+    """\`applied\` has the last applied migration of each app. Never touches a database that has tables."""
+    if connection.introspection.table_names():
+        raise CommandError("the database of a plan without a cluster has tables already: it must be empty")
+    for app, name in sorted(applied.items()):
+        loader = MigrationLoader(connection)
+        key = (app, name)
+        # An app that this version no longer has leaves its tables behind, and needs nothing.
+        if app not in loader.migrated_apps or key in loader.applied_migrations:
+            continue
+        if key not in loader.graph.nodes:
+            squashed = [each for each, migration in loader.replacements.items() if key in migration.replaces]
+            if not squashed:
+                raise CommandError("%s.%s is applied, and this version does not have it: merge the version that runs" % key)
+            key = squashed[0]
+        # Django's own: a project's may do more.
+        call_command(Command(), key[0], key[1], database=connection.alias, interactive=False, verbosity=0)
+`,
   'locks.py': `"""Which tables a statement of PostgreSQL locks, and how strongly. Pure, but for \`resolved\`.
 
 What locks is written as [what, name, more]: ["table", name, mode], ["index", name, ""] (its table), and
@@ -2117,6 +2141,10 @@ def plan():
         for alias, own in planned.items():
             connect(connections[alias])
             identities[alias] = asked(connections[alias])
+            if "leaves" in task.spec:
+                from rollout_inspector import leaves
+
+                leaves.bring(connections[alias], task.spec["leaves"].get(alias, {}))
             made[alias] = plan_of(alias, identities[alias], own)
     except Exception as error:
         # A database that does not answer, or that is none of Django's, may be only the wrong one.
@@ -3706,6 +3734,7 @@ The task is JSON in DJANGO_ROLLOUT_SPEC:
     earlier    the versions that a rollback may restore (verdict.py)
     reverse    migrations of this image are reversed for an older version, and nothing is migrated (reverse.py)
     only-plan  nothing is migrated
+    leaves     the database is empty, and is first brought to these migrations, by alias and app (leaves.py)
     backup     when a backup comes first: needed or always; missing: never, or it was made
     prove      this version is older than the database: nothing but whether it fits is asked (verdict.py)
 

@@ -200,11 +200,16 @@ export interface InspectorTask {
   readonly proves?: true
   /** Nothing is migrated, whatever the plan is. */
   readonly plansOnly?: boolean
+  /** The database is empty: it is first migrated to these, and no further. */
+  readonly leaves?: Leaves
   /** When a backup comes first; missing: never, or it was made. */
   readonly backup?: BackupWhen
   /** Nothing is migrated: migrations of this version are reversed for an older one. */
   readonly reverses?: ReverseTask
 }
+
+/** The last applied migration of each app, by alias in `DATABASES`. */
+export type Leaves = Readonly<Record<string, Readonly<Record<string, string>>>>
 
 /** Needs as they are kept, packed. */
 export interface KeptNeeds {
@@ -241,7 +246,7 @@ export function inspectorEnv(task: InspectorTask): { name: string; value: string
   const { running, earlier, bodies } = withBodies(task.running ?? [], earlierNeeds)
   const spec = {
     marker,
-    migrate: proves || reverses ? null : (migrate ?? null),
+    migrate: proves || reverses || task.leaves ? null : (migrate ?? null),
     databases,
     always: !plain,
     only: plain && optionOf('--database', words(migrate ?? '')) !== undefined,
@@ -264,6 +269,7 @@ export function inspectorEnv(task: InspectorTask): { name: string; value: string
       : earlier.length > 0 && { earlier }),
     ...(proves && { prove: true }),
     ...(task.plansOnly === true && { 'only-plan': true }),
+    ...(task.leaves && { leaves: task.leaves }),
     ...(task.backup !== undefined && { backup: task.backup }),
   }
   return [

@@ -15,8 +15,8 @@ import { shortened } from './text.js'
 
 export interface TestPlan {
   readonly built: Built
-  /** For `/bin/sh -c`, in the image. */
-  readonly command: string
+  /** For `/bin/sh -c` in the image, or a program with its arguments. */
+  readonly command: string | readonly string[]
   readonly services: readonly ServiceName[]
   /** Overrides the variables of the services. */
   readonly env: Readonly<Record<string, string>>
@@ -33,6 +33,9 @@ export async function runInImage(
   onLine: (line: string) => void,
 ): Promise<number> {
   const { platform, log, signal } = context
+  const { command } = plan
+  const [program = '', ...words] =
+    typeof command === 'string' ? ['/bin/sh', '-c', command] : command
   const box: Box = { name: `django-rollout-test-${randomBytes(6).toString('hex')}` }
   const folder = await platform.files.privateFolder()
   try {
@@ -61,12 +64,11 @@ export async function runInImage(
       envFile,
       // The tests do not need an entrypoint that migrates, or waits for its database.
       '--entrypoint',
-      '/bin/sh',
+      program,
       plan.built.id,
-      '-c',
-      plan.command,
+      ...words,
     ]
-    log.waiting(`running ${shortened(plan.command, 100)}`)
+    log.waiting(`running ${shortened(typeof command === 'string' ? command : program, 100)}`)
     return (await docker(platform, args, { signal, onLine })).code
   } finally {
     log.waiting(undefined)

@@ -72,6 +72,10 @@ def plan():
         for alias, own in planned.items():
             connect(connections[alias])
             identities[alias] = asked(connections[alias])
+            if "leaves" in task.spec:
+                from rollout_inspector import leaves
+
+                leaves.bring(connections[alias], task.spec["leaves"].get(alias, {}))
             made[alias] = plan_of(alias, identities[alias], own)
     except Exception as error:
         # A database that does not answer, or that is none of Django's, may be only the wrong one.

@@ -17,6 +17,7 @@ The task is JSON in DJANGO_ROLLOUT_SPEC:
     earlier    the versions that a rollback may restore (verdict.py)
     reverse    migrations of this image are reversed for an older version, and nothing is migrated (reverse.py)
     only-plan  nothing is migrated
+    leaves     the database is empty, and is first brought to these migrations, by alias and app (leaves.py)
     backup     when a backup comes first: needed or always; missing: never, or it was made
     prove      this version is older than the database: nothing but whether it fits is asked (verdict.py)
 

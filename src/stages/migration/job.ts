@@ -186,7 +186,7 @@ async function commonOf(
 }
 
 /** Returns all versions of the image that run in the namespace, with what is kept of their needs. */
-function runningVersions(
+export function runningVersions(
   { app, settings }: Pick<OpenContext, 'app' | 'settings'>,
   { live }: Pick<PreflightResult, 'live'>,
   { digest: released }: Image,

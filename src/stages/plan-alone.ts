@@ -1,0 +1,84 @@
+/**
+ * A plan without a cluster: the image runs on this machine, with an empty PostgreSQL that is first brought to the
+ * migrations which are applied where the application runs.
+ */
+import { inspectorEnv, planCommand, type DatabasePlan, type Plan } from '../django/inspector.js'
+import { lastError, describeTraceback } from '../django/traceback.js'
+import type { Built } from '../docker/build.js'
+import { runInImage } from '../docker/run-tests.js'
+import { errorLine } from '../docker/text.js'
+import { fail } from '../failure/failure.js'
+import { withTimeout } from '../platform/time.js'
+import type { NeedsFile } from '../state/needs-file.js'
+import { toRepo, type StageContext } from './context.js'
+import { shownLines } from './migration/followed-job.js'
+import { logPlan, Output, refusalCause } from './migration/log.js'
+
+/** A longer line comes in pieces of this length, or one less (src/platform/lines.ts). */
+const pieceLength = 64 * 1024
+
+/** Throws a Failure `plan-failed`, and what `runInImage` throws. */
+export async function planAlone(
+  context: StageContext,
+  built: Built,
+  { versions, applied }: NeedsFile,
+): Promise<Plan> {
+  const { platform, settings, signal, log } = context
+  const command = settings['migrate-command']
+  const marker = `rollout-${crypto.randomUUID()}`
+  const words = { command, accept: '', give: (variable: string) => `test-env: ${variable}` }
+  const output = new Output(marker, (refused) => refusalCause(refused, words))
+  output.to(log)
+  const task = inspectorEnv({
+    marker,
+    migrate: command,
+    running: versions,
+    unsafe: settings['unsafe-migrations'],
+    plansOnly: true,
+    leaves: applied,
+  })
+  const own = Object.fromEntries(task.map(({ name, value }) => [name, value]))
+  let begun = ''
+  await withTimeout(platform.clock, settings['migrate-timeout'], signal, (late) =>
+    runInImage(
+      context.with({ signal: late }),
+      {
+        built,
+        command: planCommand(command, undefined, marker),
+        services: [...new Set(['postgres', ...settings['test-services']] as const)],
+        env: { ...settings['test-env'], ...own },
+      },
+      (line) => {
+        begun += line
+        if (line.length >= pieceLength - 1) return
+        output.line(begun)
+        begun = ''
+      },
+    ),
+  )
+  const plan = await Promise.race([output.plan, Promise.resolve(undefined)])
+  if (!plan) return fail(noPlan(context, output.lines))
+  const sizeless = { ...plan, databases: plan.databases.map(withoutSizes) }
+  logPlan(log, sizeless, settings.sql)
+  return sizeless
+}
+
+function noPlan(context: StageContext, lines: readonly string[]) {
+  const error = lastError(lines)
+  const why = error === undefined ? errorLine(lines) : describeTraceback(error, toRepo(context))
+  return {
+    code: 'plan-failed',
+    sentence: `the new version does not start in a container without the cluster: ${why}`,
+    hint: 'Its settings must take the database from DATABASE_URL, or from the variables PG… or POSTGRES_…; set what else it needs with "test-env"',
+    logs: [{ lines: lines.slice(-shownLines) }],
+  } as const
+}
+
+/** The tables are empty here. */
+function withoutSizes(database: DatabasePlan): DatabasePlan {
+  const pending = database.pending.map(({ locks, ...one }) => ({
+    ...one,
+    ...(locks && { locks: locks.map((lock) => ({ ...lock, rows: -1, bytes: 0 })) }),
+  }))
+  return { ...database, pending }
+}
