@@ -65,19 +65,12 @@ DATABASES["reports"] = {**DATABASES["default"], "NAME": "reports"}
 DATABASE_ROUTERS = ["shop.router.Router"]
 `,
   })
-  const refused = await shop.release({ bake: '0' })
-  expect(refused.report).toMatchObject({
-    result: 'failed',
-    cause: {
-      code: 'plan-failed',
-      sentence: expect.stringContaining('the database "reports" lacks sums.0001_initial'),
-      hint: expect.stringMatching(/^migrate-command: .*--database=reports$/),
-    },
+  const released = await shop.release({ bake: '0' })
+  expect(released.report).toMatchObject({
+    result: 'deployed',
+    migrations: expect.arrayContaining(['sums.0001_initial']),
+    warnings: [],
   })
-
-  const [, command = ''] = /^migrate-command: (.*)$/.exec(refused.report.cause?.hint ?? '') ?? []
-  const released = await shop.release({ 'migrate-command': command, bake: '0' })
-  expect(released.report).toMatchObject({ result: 'deployed' })
   expect(released.output).toContain('reports: to apply: sums.0001_initial')
   expect(await tablesIn('reports')).toBe('sums_sum')
   expect(await tablesIn('shop')).not.toContain('sums')

@@ -53,3 +53,12 @@ describe('the log of a migration', () => {
     expect(migrated(log.split('\n'))).toEqual(expected)
   })
 })
+
+test('a migration that each of two databases gets is counted once', () => {
+  const lines = [
+    '  Applying sums.0001_initial... OK',
+    'Running migrations:',
+    '  Applying sums.0001_initial... OK',
+  ]
+  expect(migrated(lines)).toEqual({ applied: ['sums.0001_initial'] })
+})

@@ -170,8 +170,6 @@ export type Refused = {
   | { readonly refused: 'before'; readonly other: Identity }
   /** SQLite's file is deleted with the pod. */
   | { readonly refused: 'file' }
-  /** These are pending, and `manage.py migrate` does not migrate this database. */
-  | { readonly refused: 'left'; readonly pending: readonly string[] }
 )
 
 /** The task of the inspector. */

@@ -30,19 +30,20 @@ export function migrationProgress(text: string): MigrationProgress | undefined {
 
 /** Which migrations a log says were applied (faked and unapplied ones too), and which one was left open. */
 export function migrated(lines: readonly string[]): Migrated {
-  const applied: string[] = []
+  // Each database has all of them.
+  const applied = new Set<string>()
   let open: string | undefined
   for (const text of lines) {
     const progress = migrationProgress(text)
     // The output of a migration itself is between its name and its end, which is then a line ` OK`.
     if (open !== undefined && (progress ?? endOf(text.trimEnd()))) {
-      applied.push(open)
+      applied.add(open)
       open = undefined
     }
     if (progress?.is === 'begun') open = progress.migration
-    else if (progress) applied.push(progress.migration)
+    else if (progress) applied.add(progress.migration)
   }
-  return open === undefined ? { applied } : { applied, open }
+  return { applied: [...applied], ...(open !== undefined && { open }) }
 }
 
 function endOf(rest: string): 'applied' | 'faked' | undefined {

@@ -78,13 +78,6 @@ test.each<[string, Refused, object, RegExp, RegExp]>([
     /^the migration would use an SQLite file that is on no volume: \/tmp\/db.sqlite3 is deleted with/,
     /migrate-command: none/,
   ],
-  [
-    'what the command does not migrate',
-    { alias: 'reports', refused: 'left', migration: shop, pending: ['sums.0001_initial'] },
-    {},
-    /^the database "reports" lacks sums.0001_initial, and "python manage.py migrate --noinput" does not migrate it$/,
-    /^migrate-command: python manage.py migrate --noinput && python manage.py migrate --noinput --database=reports$/,
-  ],
 ])('a refusal is written with its hint: %s', (_, refused, more, sentence, hint) => {
   const cause = refusalCause(refused, { ...words, ...more })
   expect(cause.sentence).toMatch(sentence)

@@ -80,9 +80,6 @@ def after_plan(state):
         lost = plan["vendor"] == "sqlite" and not outlives(plan["identity"]["name"])
         if migrate and lost and (plan in works or (always and plan["database"] in task.named())):
             refuse("file", plan["database"], plan["identity"])
-        if migrate and not always and plan in works and plan["database"] not in task.named():
-            pending = ["%(app)s.%(name)s" % each for each in plan["pending"] + plan["squashed"]]
-            refuse("left", plan["database"], plan["identity"], pending=pending)
     # null: none is needed.
     backup = None
     if runs and (task.spec.get("backup") == "always" or task.spec.get("backup") and found["backup"]):
@@ -119,18 +116,29 @@ def after_plan(state):
         os._exit(0)
     if runs:
         task.say("migrate")
-        if not found["verify"] and found["leading"] is None:
-            become(migrate)
-        os._exit(supervised(migrate, found["verify"], guarded(found["leading"], state["text"])))
+        commands = [migrate] if always else commands_for(migrate, [plan["database"] for plan in works])
+        env = guarded(found["leading"], state["text"])
+        # What it prints is seen at once.
+        env.setdefault("PYTHONUNBUFFERED", "1")
+        if len(commands) == 1 and not found["verify"] and found["leading"] is None:
+            become(commands[0], env)
+        os._exit(supervised(commands, found["verify"], env))
+
+
+def commands_for(migrate, aliases):
+    """One for each database where something is pending: it names another one than the default only where it has to."""
+    named = [each for each in task.named() if each in aliases]
+    others = [each for each in aliases if each not in named]
+    return [migrate for _ in named[:1]] + ["%s --database=%s" % (migrate, shlex.quote(each)) for each in others]
 
 
 def shell_words(command):
     return ["/bin/sh", "-c", command] if os.path.exists("/bin/sh") else shlex.split(command)
 
 
-def become(command):
+def become(command, env):
     words = shell_words(command)
-    os.execvp(words[0], words)
+    os.execvpe(words[0], words, env)
 
 
 def guarded(leading, text):
@@ -153,10 +161,12 @@ def guarded(leading, text):
     return env
 
 
-def supervised(command, question, env):
-    """Runs the command as a child, and compares the tables after it. Returns the command's exit code."""
+def supervised(commands, question, env):
+    """Runs the commands as children, and compares the tables after them. Returns the exit code of the last one."""
     sys.stdout.flush()
-    code = subprocess.call(shell_words(command), env=env)
+    code = 0
+    for command in commands:
+        code = code or subprocess.call(shell_words(command), env=env)
     if question:
         compare(question)
     return code if code >= 0 else 128 - code

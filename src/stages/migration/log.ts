@@ -228,12 +228,6 @@ export function refusalCause(refused: Refused, how: RefusalWords): Cause {
         sentence: `the migration would use an SQLite file that is on no volume${at}: ${migration.name} is deleted with the migration's pod`,
         hint: 'Use a database server, or keep the file on a volume that the migration and all pods can mount. Set "migrate-command: none" if the web needs no migrations',
       }
-    case 'left':
-      return {
-        code: 'plan-failed',
-        sentence: `the database "${alias}" lacks ${refused.pending.join(', ')}, and "${how.command}" does not migrate it`,
-        hint: `migrate-command: ${how.command} && ${how.command} --database=${alias}`,
-      }
   }
 }
 
