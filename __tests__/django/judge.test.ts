@@ -24,7 +24,10 @@ const nullable: Column = { ...plain, null: true }
 const filled: Column = { ...plain, filled: true }
 const order: Table = {
   kind: 'table',
-  columns: { id: filled, note: plain, ref: nullable, mark: filled, shop_id: nullable },
+  columns: {
+    ...{ id: filled, note: plain, ref: nullable, mark: filled, both: filled },
+    shop_id: nullable,
+  },
   fks: [['shop_id', 'shop_shop']],
   uniques: [],
   checks: [],
@@ -39,6 +42,7 @@ const needs = {
       note: { t: 'varchar(50)', p: 1 },
       ref: { t: 'varchar(50)', n: 1 },
       mark: { t: 'varchar(9)', d: 1 },
+      both: { t: 'varchar(9)', d: 1, p: 1 },
       shop_id: { t: 'bigint', n: 1, r: ['shop_shop', 1] },
     },
   },
@@ -125,6 +129,7 @@ describe('a change that breaks a running version', () => {
       ['unknown unread shop_order'],
     ],
     ['a default that is gone where NULL is taken', withColumn('mark', nullable), []],
+    ['a default that the code has, too', withColumn('both', plain), []],
     ['a default that nobody relies on', withColumn('note', filled), []],
     [
       'a shorter text',

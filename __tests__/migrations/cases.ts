@@ -29,23 +29,23 @@ export interface Case {
   readonly unpredicted?: readonly string[]
 }
 
-const note = '    note = models.CharField(max_length=50, default="n")\n'
-const shopKey = '    shop = models.ForeignKey(Shop, models.CASCADE, null=True)\n'
-const ref = '    ref = models.CharField(max_length=50, null=True)\n'
-const tags = '    tags = models.ManyToManyField(Shop, related_name="tagged")\n'
-const base = `
+export const note = '    note = models.CharField(max_length=50, default="n")\n'
+export const shopKey = '    shop = models.ForeignKey(Shop, models.CASCADE, null=True)\n'
+export const ref = '    ref = models.CharField(max_length=50, null=True)\n'
+export const tags = '    tags = models.ManyToManyField(Shop, related_name="tagged")\n'
+export const base = `
 class Shop(models.Model):
     name = models.CharField(max_length=20, default="s")
 class Order(models.Model):
 ${shopKey}${note}${ref}${tags}`
 
 /** The base with a part of it replaced. */
-function but(part: string, by: string): string {
+export function but(part: string, by: string): string {
   if (!base.includes(part)) throw new Error(`the base has no ${part}`)
   return base.replace(part, by)
 }
 
-function migration(after: string | undefined, operations: string, before = ''): string {
+export function migration(after: string | undefined, operations: string, before = ''): string {
   return `from django.db import migrations, models
 import django.db.models.deletion
 ${before}
@@ -56,11 +56,11 @@ class Migration(migrations.Migration):
 `
 }
 
-const first = '0001_initial'
-const next = (operations: string, before?: string) => ({
+export const first = '0001_initial'
+export const next = (operations: string, before?: string) => ({
   '0002_next': migration(first, operations, before),
 })
-const initialWith = (noteField: string) =>
+export const initialWith = (noteField: string) =>
   migration(
     undefined,
     `
@@ -86,8 +86,8 @@ const inState = (state: string, database = '') =>
 const noteGone = inState('migrations.RemoveField("order", "note")')
 const noteNull =
   'migrations.AlterField("order", "note", models.CharField(max_length=50, null=True))'
-const addColour = (field: string) => next(`migrations.AddField("order", "colour", ${field})`)
-const withColour = (field: string) => but(note, `${note}    colour = ${field}\n`)
+export const addColour = (field: string) => next(`migrations.AddField("order", "colour", ${field})`)
+export const withColour = (field: string) => but(note, `${note}    colour = ${field}\n`)
 const dropBySql = {
   '0003_drop': migration(
     '0002_next',
@@ -95,11 +95,11 @@ const dropBySql = {
   ),
 }
 /** All that touches a table whose column is gone. */
-const allOfOrder = ['Order.insert', 'Order.read', 'Order.save', 'Order.tags']
+export const allOfOrder = ['Order.insert', 'Order.read', 'Order.save', 'Order.tags']
 
-const red = 'models.CharField(max_length=9, default="red")'
+export const red = 'models.CharField(max_length=9, default="red")'
 const dbRed = 'models.CharField(max_length=9, db_default="red")'
-const maybeRed = 'models.CharField(max_length=9, null=True)'
+export const maybeRed = 'models.CharField(max_length=9, null=True)'
 
 export const cases: readonly Case[] = [
   {

@@ -48,6 +48,10 @@ describe('the sentence of a finding', () => {
       'shop.0002_next: the column shop_order.note is gone, but version v1 (deployment/web, deployment/worker) uses it: every query of shop.Order fails',
     ],
     [
+      { until: 'shop.0003_mend' },
+      'shop.0002_next: the column shop_order.note is gone until shop.0003_mend is applied, but version v1 (deployment/web, deployment/worker) uses it: every query of shop.Order fails',
+    ],
+    [
       { versions: [0, 1] },
       'shop.0002_next: the column shop_order.note is gone, but each of version v1 (deployment/web, deployment/worker) and version 4f2c1d900000 (cronjob/report) uses it: every query of shop.Order fails',
     ],

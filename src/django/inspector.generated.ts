@@ -645,7 +645,7 @@ the way of the installed version. Of SeparateDatabaseAndState only the operation
 """
 from rollout_inspector import needs as fingerprint
 from rollout_inspector import reader, task
-from rollout_inspector.catalog import empty
+from rollout_inspector.catalog import copy_of, empty
 
 
 class Event:
@@ -816,9 +816,13 @@ class Effects:
         self.schemas = None
         self.migration = None
         self.operation = None
+        # What is there between two commits: the migration, the tables that it has left changed, and their causes.
+        self.between = []
         self.recorder = recorder_of(connection, self.note)
 
     def run(self, migration, operation, before, after):
+        if self.migration is not None and self.is_committed(migration):
+            self.keep()
         self.migration, self.operation = migration, operation
         if is_code(operation):
             self.opaque.append(migration)
@@ -828,6 +832,20 @@ class Effects:
                 operation.database_forwards(migration.app_label, self.recorder, before, after)
         except Exception as error:
             self.cannot_read("%s: %s" % (type(operation).__name__, error))
+
+    def is_committed(self, migration):
+        """Whether others see what the operations before this one have done."""
+        in_one = migration.atomic and self.connection.features.can_rollback_ddl
+        return migration is not self.migration or not in_one
+
+    def keep(self):
+        last = {}
+        for _, tables, _ in self.between:
+            last.update(tables)
+        now = self.catalog.changed
+        tables = {name: table and copy_of(table) for name, table in now.items() if last.get(name, 0) != table}
+        causes = {key: event for key, event in self.causes.items() if key[0] in tables}
+        self.between.append((self.migration, tables, causes))
 
     def cannot_read(self, what, table=None):
         if task.spec.get("backup"):
@@ -1711,7 +1729,9 @@ def misfits(needs, table_of, tables, is_new):
                 add("null-refused", name, column)
             if has.get("generated") and not wanted.get("g"):
                 add("generated", name, column)
-            if (wanted.get("d") or wanted.get("g")) and not has["filled"] and not has["null"]:
+            # The default of the code is used before that of the database.
+            relies = wanted.get("g") or wanted.get("d") and not wanted.get("p")
+            if relies and not has["filled"] and not has["null"]:
                 add("default-gone", name, column)
             rule, sure = of_types(wanted["t"], has["type"])
             if rule:
@@ -4359,6 +4379,7 @@ class Judge:
             for key in sorted(set(after) - set(before[index])):
                 found.setdefault(key, (after[key], []))[1].append(index)
         self.predicted = {key: indices for key, (_, indices) in found.items()}
+        self.judge_between(found, before)
         for key, (more, indices) in sorted(found.items()):
             rule, table, column = key
             if rule == "insert-refused" and ("column-gone", table, self.renamed_from(table, column)) in found:
@@ -4369,6 +4390,32 @@ class Judge:
                 needs = [self.known[index][0][table]["c"][column] for index in indices]
                 more["filled"] = all(need.get("p") or need.get("d") for need in needs)
             self.report(rule, table, column, more, indices)
+
+    def judge_between(self, found, before):
+        """What breaks from one commit to a later one, and not in the end."""
+        at, kept = {}, self.effects.causes
+
+        def get(name):
+            return at[name] if name in at else self.catalog.before(name)
+
+        seen = set(found)
+        for migration, tables, causes in self.effects.between:
+            at.update(tables)
+            broken = {}
+            for index, (needs, _) in enumerate(self.known):
+                then = misfits(needs, get, tables, False)
+                for key in set(then) - set(before[index]) - seen:
+                    if severity_of(key[0], then[key], {}, False) == "breaks":
+                        broken.setdefault(key, (then[key], []))[1].append(index)
+            seen.update(broken)
+            self.effects.causes = causes
+            for (rule, table, column), (more, indices) in sorted(broken.items()):
+                if rule == "insert-refused" and ("column-gone", table, self.renamed_from(table, column)) in broken:
+                    continue
+                until = kept.get((table, column)) or kept.get((table, ""))
+                own = dict(more, until=until and until.migration and name_of(until.migration))
+                self.report(rule, table, column, own, indices, migration)
+            self.effects.causes = kept
 
     def is_filled_first(self, pending, table, column):
         """Whether rows without a value may be old ones, which a step before fills: who wrote them may not go on."""
@@ -4434,7 +4481,7 @@ class Judge:
             "versions": [] if is_new else list(indices),
             "migration": name,
         }
-        for key in ("detail", "parent", "from", "to"):
+        for key in ("detail", "parent", "from", "to", "until"):
             if more.get(key):
                 finding[key] = str(more[key])
         file = allows.file_of(migration) if migration else None

@@ -43,6 +43,8 @@ export interface MigrationFinding {
   /** Types. */
   readonly from?: string
   readonly to?: string
+  /** The pending migration that fixes it. */
+  readonly until?: string
   /** Operations of a migration that does the same safely. */
   readonly code?: readonly string[]
   /** A comment in the migration's file accepts it. */
@@ -74,7 +76,10 @@ export interface Judged {
 }
 
 /** What a version needs that a database does not have, or not in this way. */
-export type Misfit = Omit<MigrationFinding, 'direction' | 'versions' | 'file' | 'code' | 'allowed'>
+export type Misfit = Omit<
+  MigrationFinding,
+  'direction' | 'versions' | 'file' | 'code' | 'allowed' | 'until'
+>
 
 /** What a migration has changed for a version that a rollback may restore. */
 export interface ChangeOfFit {
@@ -191,7 +196,7 @@ function findingOf(json: unknown): MigrationFinding | undefined {
     ...misfit,
     direction,
     versions,
-    ...textsOf(json, ['file']),
+    ...textsOf(json, ['file', 'until']),
     ...(code && { code }),
     ...(allowed && { allowed }),
   }

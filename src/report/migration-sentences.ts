@@ -20,12 +20,13 @@ export function migrationSentence(
   finding: MigrationFinding,
   versions: readonly JudgedVersion[],
 ): string {
-  const { rule, direction, migration } = finding
+  const { rule, direction, migration, until } = finding
   const [what = '', uses = '', breaks = ''] = rules[rule][direction].map((text) =>
     filled(text, finding),
   )
   const who = direction === 'new' ? 'the new version' : whoOf(finding, versions)
-  return `${migration === undefined ? '' : `${migration}: `}${what}, but ${who} ${uses}: ${breaks}`
+  const time = until === undefined ? '' : ` until ${until} is applied`
+  return `${migration === undefined ? '' : `${migration}: `}${what}${time}, but ${who} ${uses}: ${breaks}`
 }
 
 /**

@@ -6,7 +6,7 @@ the way of the installed version. Of SeparateDatabaseAndState only the operation
 """
 from rollout_inspector import needs as fingerprint
 from rollout_inspector import reader, task
-from rollout_inspector.catalog import empty
+from rollout_inspector.catalog import copy_of, empty
 
 
 class Event:
@@ -177,9 +177,13 @@ class Effects:
         self.schemas = None
         self.migration = None
         self.operation = None
+        # What is there between two commits: the migration, the tables that it has left changed, and their causes.
+        self.between = []
         self.recorder = recorder_of(connection, self.note)
 
     def run(self, migration, operation, before, after):
+        if self.migration is not None and self.is_committed(migration):
+            self.keep()
         self.migration, self.operation = migration, operation
         if is_code(operation):
             self.opaque.append(migration)
@@ -189,6 +193,20 @@ class Effects:
                 operation.database_forwards(migration.app_label, self.recorder, before, after)
         except Exception as error:
             self.cannot_read("%s: %s" % (type(operation).__name__, error))
+
+    def is_committed(self, migration):
+        """Whether others see what the operations before this one have done."""
+        in_one = migration.atomic and self.connection.features.can_rollback_ddl
+        return migration is not self.migration or not in_one
+
+    def keep(self):
+        last = {}
+        for _, tables, _ in self.between:
+            last.update(tables)
+        now = self.catalog.changed
+        tables = {name: table and copy_of(table) for name, table in now.items() if last.get(name, 0) != table}
+        causes = {key: event for key, event in self.causes.items() if key[0] in tables}
+        self.between.append((self.migration, tables, causes))
 
     def cannot_read(self, what, table=None):
         if task.spec.get("backup"):

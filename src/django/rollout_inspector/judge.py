@@ -103,7 +103,9 @@ def misfits(needs, table_of, tables, is_new):
                 add("null-refused", name, column)
             if has.get("generated") and not wanted.get("g"):
                 add("generated", name, column)
-            if (wanted.get("d") or wanted.get("g")) and not has["filled"] and not has["null"]:
+            # The default of the code is used before that of the database.
+            relies = wanted.get("g") or wanted.get("d") and not wanted.get("p")
+            if relies and not has["filled"] and not has["null"]:
                 add("default-gone", name, column)
             rule, sure = of_types(wanted["t"], has["type"])
             if rule:

@@ -210,6 +210,7 @@ class Judge:
             for key in sorted(set(after) - set(before[index])):
                 found.setdefault(key, (after[key], []))[1].append(index)
         self.predicted = {key: indices for key, (_, indices) in found.items()}
+        self.judge_between(found, before)
         for key, (more, indices) in sorted(found.items()):
             rule, table, column = key
             if rule == "insert-refused" and ("column-gone", table, self.renamed_from(table, column)) in found:
@@ -220,6 +221,32 @@ class Judge:
                 needs = [self.known[index][0][table]["c"][column] for index in indices]
                 more["filled"] = all(need.get("p") or need.get("d") for need in needs)
             self.report(rule, table, column, more, indices)
+
+    def judge_between(self, found, before):
+        """What breaks from one commit to a later one, and not in the end."""
+        at, kept = {}, self.effects.causes
+
+        def get(name):
+            return at[name] if name in at else self.catalog.before(name)
+
+        seen = set(found)
+        for migration, tables, causes in self.effects.between:
+            at.update(tables)
+            broken = {}
+            for index, (needs, _) in enumerate(self.known):
+                then = misfits(needs, get, tables, False)
+                for key in set(then) - set(before[index]) - seen:
+                    if severity_of(key[0], then[key], {}, False) == "breaks":
+                        broken.setdefault(key, (then[key], []))[1].append(index)
+            seen.update(broken)
+            self.effects.causes = causes
+            for (rule, table, column), (more, indices) in sorted(broken.items()):
+                if rule == "insert-refused" and ("column-gone", table, self.renamed_from(table, column)) in broken:
+                    continue
+                until = kept.get((table, column)) or kept.get((table, ""))
+                own = dict(more, until=until and until.migration and name_of(until.migration))
+                self.report(rule, table, column, own, indices, migration)
+            self.effects.causes = kept
 
     def is_filled_first(self, pending, table, column):
         """Whether rows without a value may be old ones, which a step before fills: who wrote them may not go on."""
@@ -285,7 +312,7 @@ class Judge:
             "versions": [] if is_new else list(indices),
             "migration": name,
         }
-        for key in ("detail", "parent", "from", "to"):
+        for key in ("detail", "parent", "from", "to", "until"):
             if more.get(key):
                 finding[key] = str(more[key])
         file = allows.file_of(migration) if migration else None

@@ -1,0 +1,28 @@
+/** The whole table of migrations under clients, on other versions of Django and on other databases; what is blocked is applied, too. */
+import { beforeAll, describe, expect, test } from '@jest/globals'
+import { casesOf } from '../migrations/load-cases.js'
+import { countsOf, expectedOf, outcomeOf, playUnderLoad, type Engine } from '../migrations/load.js'
+
+const runs: readonly (readonly [django: string, engine: Engine])[] = [
+  ['4.2', 'postgres:17'],
+  ['5.2', 'postgres:15'],
+  ['6.0', 'postgres:17'],
+]
+
+describe.each(runs)('Django %s with %s', (django, engine) => {
+  const cases = casesOf(django)
+  let outcomes: readonly ReturnType<typeof outcomeOf>[]
+
+  beforeAll(async () => {
+    const seen = await playUnderLoad(cases, { django, engine, control: true })
+    process.stdout.write(countsOf(cases, seen, `Django ${django}, ${engine}`))
+    outcomes = seen.map(outcomeOf)
+  })
+
+  test.each(cases.map((one, index) => ({ index, name: one.name, kind: one.kind, one })))(
+    'under clients that read and write: $name ($kind)',
+    ({ one, index }) => {
+      expect(outcomes[index]).toEqual(expectedOf(one, true))
+    },
+  )
+})

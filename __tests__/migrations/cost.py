@@ -1,0 +1,124 @@
+"""Measures what a plan costs in a project of 200 models and 300 migrations, beyond the start of the project.
+
+Run by a Python that has Django: `cost.py <folder> <inspector>`. Standard input has the database as JSON, standard output gets seconds
+as JSON: by the clock, and of the processor.
+"""
+import json
+import os
+import pathlib
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+folder, inspector = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]).read_text()
+given = json.load(sys.stdin)
+marker = "PLAY42"
+apps, models_each, times = 10, 20, 7
+
+manage = """import os, sys
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")
+from django.core.management import execute_from_command_line
+execute_from_command_line(sys.argv)
+"""
+settings = """SECRET_KEY = "x"
+USE_TZ = True
+INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth"] + ["app%%d" %% n for n in range(%d)]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATABASES = {"default": %r}
+"""
+head = """from django.db import migrations, models
+class Migration(migrations.Migration):
+    dependencies = [%s]
+    operations = [%s]
+"""
+fields = [
+    ("name", 'models.CharField(max_length=50, default="n")'),
+    ("text", "models.TextField(blank=True)"),
+    ("amount", "models.DecimalField(max_digits=10, decimal_places=2, default=0)"),
+    ("made", "models.DateTimeField(null=True, db_index=True)"),
+    ("flag", "models.BooleanField(default=False)"),
+    ("number", "models.IntegerField(null=True)"),
+]
+
+
+def write(name, text):
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def make():
+    """Each model refers to the one before it, also across apps; half of the migrations that follow add a field."""
+    write("manage.py", manage)
+    write("settings.py", settings % (apps, given["database"]))
+    for app in range(apps):
+        label, classes, number = "app%d" % app, [], 0
+        write(label + "/__init__.py", "")
+        write(label + "/migrations/__init__.py", "")
+        last = None
+        for index in range(models_each):
+            before = ("app%d" % app, index - 1) if index else ("app%d" % (app - 1), models_each - 1) if app else None
+            own = list(fields)
+            if before:
+                own.append(("parent", 'models.ForeignKey("%s.Model%d", models.CASCADE, null=True, related_name="+")' % before))
+            later = index % 2 == 0 and [("later", "models.CharField(max_length=9, null=True)")] or []
+            lines = ["    %s = %s" % each for each in own + later]
+            classes.append("class Model%d(models.Model):\n%s\n" % (index, "\n".join(lines)))
+            columns = [("id", "models.BigAutoField(primary_key=True)")] + own
+            create = 'migrations.CreateModel("Model%d", [%s])' % (index, ", ".join('("%s", %s)' % each for each in columns))
+            needs = [] if last is None else ['("%s", "%s")' % (label, last)]
+            if app and index == 0:
+                needs.append('("app%d", "%04d_next")' % (app - 1, models_each + models_each // 2))
+            for operation in [create] + ['migrations.AddField("model%d", "%s", %s)' % ((index,) + each) for each in later]:
+                number += 1
+                last = "%04d_next" % number
+                write("%s/migrations/%s.py" % (label, last), head % (", ".join(needs), operation))
+                needs = ['("%s", "%s")' % (label, last)]
+        write(label + "/models.py", "from django.db import models\n" + "\n".join(classes))
+
+
+def run(*words, **more):
+    """Returns what it printed, and what it took."""
+    env = dict(os.environ, PYTHONPATH="", **more)
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    ended = subprocess.run(
+        [sys.executable, "manage.py"] + list(words), cwd=str(folder), env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if ended.returncode:
+        raise SystemExit(ended.stdout.decode())
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return ended.stdout.decode(), (time.monotonic() - began, cpu)
+
+
+def told(out, key):
+    lines = [line.partition(marker)[2].rpartition(marker)[0] for line in out.splitlines() if marker in line]
+    return [each[key] for each in map(json.loads, filter(lambda line: line.startswith("{"), lines)) if key in each][-1]
+
+
+def measured(*words, **more):
+    """The medians; first what is not in the cache of the disk."""
+    taken = [run(*words, **more) for _ in range(times)]
+    numbers = list(zip(*[numbers for _, numbers in taken]))
+    return taken[-1][0], {"clock": statistics.median(numbers[0]), "processor": statistics.median(numbers[1])}
+
+
+make()
+spec = {"marker": marker, "migrate": None, "unsafe": "block", "only-plan": True, "locks": 60}
+first, _ = run("shell", "-v", "0", "-c", inspector, DJANGO_ROLLOUT_SPEC=json.dumps(dict(spec, running=[])))
+needs = told(first, "needs")
+spec["running"] = [{"names": ["deployment/web"], "tag": "old", "needs": 0}]
+env = {"DJANGO_ROLLOUT_SPEC": json.dumps(spec), "DJANGO_ROLLOUT_NEEDS_0": needs}
+run("migrate", "auth", "-v0")
+run("migrate", "app%d" % (apps - 1), "%04d" % (models_each + models_each // 2 - 5), "-v0")
+seen = {"inspector": len(inspector)}
+for name in ("five", "nothing"):
+    if name == "nothing":
+        run("migrate", "-v0")
+    _, seen["start"] = measured("shell", "-v", "0", "-c", "pass")
+    out, seen[name] = measured("shell", "-v", "0", "-c", inspector, **env)
+    seen[name]["pending"] = len(told(out, "databases")[0]["pending"])
+    seen[name]["judged"] = len(told(out, "judged")["versions"])
+print(json.dumps(seen))

@@ -1,0 +1,578 @@
+/**
+ * The table of migrations that are played while clients of both versions read and write: each rule's unsafe form and its
+ * safe twin, and what went wrong in public incidents. It begins with the cases of the judge.
+ */
+import {
+  addColour,
+  base,
+  but,
+  cases,
+  first,
+  initial,
+  initialWith,
+  migration,
+  next,
+  note,
+  ref,
+  shopKey,
+  tags,
+  withColour,
+  type Case,
+} from './cases.js'
+
+/**
+ * `unsafe`: requests fail, and it must be stopped. `safe`: it must be let through, and no request fails. `warned`: it is let
+ * through with a warning, because whether requests fail depends on values or on text that cannot be followed.
+ */
+export type Kind = 'unsafe' | 'safe' | 'warned'
+
+export interface LoadCase extends Pick<
+  Case,
+  'name' | 'since' | 'old' | 'new' | 'base' | 'initial' | 'migrations'
+> {
+  readonly kind: Kind
+  /** A safe one of which something is told. */
+  readonly warns?: true
+  /** It is also played in `make test`. */
+  readonly always?: true
+  /** The statements are those of PostgreSQL. */
+  readonly postgres?: true
+}
+
+/** Requests fail by the code of the new version itself. */
+const notHere = new Set(['a model of a table whose server does not answer'])
+const ofPostgres = new Set([
+  'SQL that cannot be read, of another operation',
+  'a table made by SQL for a model of the state',
+  'a foreign key to another table',
+  'a trigger',
+  'a function that drops a column, and its call',
+  'a table made anew by SQL',
+  'a table of another schema dropped',
+  'a column dropped by SQL in capital letters',
+  'NULL to NOT NULL by SQL that fills the rows',
+  'a column dropped by a step in Python',
+  'a table renamed, a view in its place',
+  'NOT NULL made safe by SQL in the same file',
+])
+
+const always = new Set([
+  'NOT NULL with a Python default',
+  'its twin: db_default',
+  'its twin: nullable',
+  'RemoveField',
+  'its twin, first release: from the state only, and nullable',
+  'its twin, second release: dropped by SQL',
+  'the same drop after the first release was undone',
+  'from the state only, NOT NULL left behind',
+  'from the state only, a foreign key left behind',
+  'RenameModel, the table kept, with a many-to-many field',
+  'RenameField',
+  'its twin: db_column',
+  'NULL to NOT NULL while the old code writes NULL',
+  'NULL to NOT NULL where the old code has a default',
+  'unique over what the old code writes twice',
+  'choices, help_text, default, on_delete',
+  'DeleteModel',
+  'a table renamed, a view in its place',
+  'the database default dropped',
+  'a column that the database computes from now on',
+  'numbers of new rows no longer by the database',
+  'a through model of its own with a new NOT NULL column',
+  'a trigger',
+])
+
+function kindOf({ blocked, oldFails, newFails = [] }: Case): Kind {
+  if (blocked) return 'unsafe'
+  return oldFails.length + newFails.length > 0 ? 'warned' : 'safe'
+}
+
+const ofJudge = cases
+  .filter(({ name }) => !notHere.has(name))
+  .map((one): LoadCase => {
+    const { name, since, old, new: to, base: before, initial: from, migrations, running } = one
+    const kind = kindOf(one)
+    return {
+      ...{ name, kind, old, new: to, migrations },
+      ...(since && { since }),
+      ...(before && { base: before }),
+      ...(from && { initial: from }),
+      ...(ofPostgres.has(name) && { postgres: true }),
+      ...(always.has(name) && { always: true }),
+      ...(kind === 'safe' && running.length > 0 && { warns: true }),
+    }
+  })
+
+const [shopOnly = ''] = base.split('class Order')
+const plain = [shopKey, ref, tags].reduce((models, part) => models.replace(part, ''), base)
+const plainInitial = migration(
+  undefined,
+  'migrations.CreateModel("Shop", [("id", models.BigAutoField(primary_key=True)), ("name", models.CharField(max_length=20, default="s"))]), migrations.CreateModel("Order", [("id", models.BigAutoField(primary_key=True)), ("note", models.CharField(max_length=50, default="n"))])',
+)
+const inState = (state: string, database = '') =>
+  `migrations.SeparateDatabaseAndState(state_operations=[${state}], database_operations=[${database}])`
+const sql = (text: string) => `migrations.RunSQL(${JSON.stringify(text)}, migrations.RunSQL.noop)`
+const shopWithout =
+  'models.ForeignKey("shop.shop", django.db.models.deletion.CASCADE, null=True, db_constraint=False)'
+const tagsWithout =
+  'models.ManyToManyField("shop.shop", related_name="tagged", db_constraint=False)'
+const letGo = `migrations.AlterField("order", "shop", ${shopWithout}), migrations.AlterField("order", "tags", ${tagsWithout})`
+const withNote = (field: string) => but(note, `    note = ${field}\n`)
+const alterNote = (field: string) => `migrations.AlterField("order", "note", ${field})`
+const more = (field: string) => but(note, `${note}    ${field}\n`)
+const withClass = (text: string) => `${base}${text}`
+const added = (name: string, field: string) =>
+  next(`migrations.AddField("order", "${name}", ${field})`)
+const red = 'models.CharField(max_length=9, default="red")'
+const check = (name: string, condition: string) =>
+  `migrations.AddConstraint("order", models.CheckConstraint(name="${name}", **{"condition" if django.VERSION >= (5, 1) else "check": ${condition}}))`
+const withDjango = 'import django\n'
+const orderRef =
+  'models.ForeignKey("shop.order", django.db.models.deletion.CASCADE, related_name="+")'
+
+const others: readonly LoadCase[] = [
+  {
+    name: 'DeleteModel, its twin, first release: from the state only, without constraints',
+    kind: 'safe',
+    old: base,
+    new: shopOnly,
+    migrations: next(`${letGo}, ${inState('migrations.DeleteModel("Order")')}`),
+  },
+  {
+    name: 'DeleteModel, its twin, second release: dropped by SQL',
+    kind: 'safe',
+    old: shopOnly,
+    new: shopOnly,
+    base: next(`${letGo}, ${inState('migrations.DeleteModel("Order")')}`),
+    migrations: {
+      '0003_drop': migration(
+        '0002_next',
+        `${sql('DROP TABLE shop_order_tags')}, ${sql('DROP TABLE shop_order')}`,
+      ),
+    },
+  },
+  {
+    name: 'AlterModelTable',
+    kind: 'unsafe',
+    old: plain,
+    new: plain.replace(
+      'class Order(models.Model):',
+      'class Order(models.Model):\n    class Meta: db_table = "orders"',
+    ),
+    initial: plainInitial,
+    migrations: next('migrations.AlterModelTable("order", "orders")'),
+  },
+  {
+    name: 'RenameModel, its twin: the table kept',
+    kind: 'safe',
+    old: plain,
+    new: plain.replace(
+      'class Order(models.Model):',
+      'class Sale(models.Model):\n    class Meta: db_table = "shop_order"',
+    ),
+    initial: plainInitial,
+    migrations: next(
+      'migrations.AlterModelTable("order", "shop_order"), migrations.RenameModel("Order", "Sale")',
+    ),
+  },
+  {
+    name: 'a many-to-many field removed, its twin: from the state only, without constraints',
+    kind: 'safe',
+    old: base,
+    new: but(tags, ''),
+    migrations: next(
+      `migrations.AlterField("order", "tags", ${tagsWithout}), ${inState('migrations.RemoveField("order", "tags")')}`,
+    ),
+  },
+  {
+    name: 'a foreign key removed',
+    kind: 'unsafe',
+    old: base,
+    new: but(shopKey, ''),
+    migrations: next('migrations.RemoveField("order", "shop")'),
+  },
+  {
+    name: 'a foreign key left behind, its twin: without a constraint',
+    kind: 'safe',
+    old: base,
+    new: but(shopKey, ''),
+    migrations: next(
+      `migrations.AlterField("order", "shop", ${shopWithout}), ${inState('migrations.RemoveField("order", "shop")')}`,
+    ),
+  },
+  {
+    name: 'db_column changed',
+    kind: 'unsafe',
+    old: base,
+    new: withNote('models.CharField(max_length=50, default="n", db_column="text")'),
+    migrations: next(alterNote('models.CharField(max_length=50, default="n", db_column="text")')),
+  },
+  {
+    name: 'a column renamed by SQL',
+    kind: 'unsafe',
+    old: base,
+    new: withNote('models.CharField(max_length=50, default="n", db_column="text")'),
+    migrations: next(
+      inState(
+        alterNote('models.CharField(max_length=50, default="n", db_column="text")'),
+        sql('ALTER TABLE shop_order RENAME COLUMN note TO text'),
+      ),
+    ),
+  },
+  {
+    name: 'a flag with a Python default',
+    kind: 'unsafe',
+    old: base,
+    new: more('paid = models.BooleanField(default=False)'),
+    migrations: added('paid', 'models.BooleanField(default=False)'),
+  },
+  {
+    name: 'a time with auto_now_add',
+    kind: 'unsafe',
+    old: base,
+    new: more('made = models.DateTimeField(auto_now_add=True)'),
+    migrations: next(
+      'migrations.AddField("order", "made", models.DateTimeField(auto_now_add=True, default=timezone.now), preserve_default=False)',
+      'from django.utils import timezone\n',
+    ),
+  },
+  {
+    name: 'NOT NULL by a file of its own',
+    kind: 'unsafe',
+    old: base,
+    new: withColour(red),
+    migrations: {
+      ...addColour('models.CharField(max_length=9, null=True)'),
+      '0003_fill': migration(
+        '0002_next',
+        'migrations.RunPython(fill, migrations.RunPython.noop)',
+        'def fill(apps, editor):\n    apps.get_model("shop", "Order").objects.update(colour="red")\n',
+      ),
+      '0004_strict': migration('0003_fill', `migrations.AlterField("order", "colour", ${red})`),
+    },
+  },
+  {
+    name: 'NOT NULL by a file of its own, its twin: still nullable',
+    kind: 'safe',
+    old: base,
+    new: withColour('models.CharField(max_length=9, null=True, default="red")'),
+    migrations: {
+      ...addColour('models.CharField(max_length=9, null=True, default="red")'),
+      '0003_fill': migration(
+        '0002_next',
+        'migrations.RunPython(fill, migrations.RunPython.noop)',
+        'def fill(apps, editor):\n    apps.get_model("shop", "Order").objects.update(colour="red")\n',
+      ),
+    },
+  },
+  {
+    name: 'NOT NULL that a later file makes safe',
+    kind: 'unsafe',
+    postgres: true,
+    old: base,
+    new: withColour(red),
+    migrations: {
+      ...addColour(red),
+      '0003_wait': migration(
+        '0002_next',
+        'migrations.RunPython(wait, migrations.RunPython.noop)',
+        'import time\ndef wait(apps, editor):\n    time.sleep(1)\n',
+      ),
+      '0004_default': migration(
+        '0003_wait',
+        sql("ALTER TABLE shop_order ALTER COLUMN colour SET DEFAULT 'red'"),
+      ),
+    },
+  },
+  {
+    name: 'the database default dropped, its twin: the code sets it',
+    kind: 'safe',
+    since: 5,
+    old: withNote('models.CharField(max_length=50, default="n", db_default="n")'),
+    new: base,
+    initial: initialWith('models.CharField(max_length=50, default="n", db_default="n")'),
+    migrations: next(alterNote('models.CharField(max_length=50, default="n")')),
+  },
+  {
+    name: 'a column that the database computes, its twin: under a new name',
+    kind: 'safe',
+    since: 5,
+    old: base,
+    new: more(
+      'shown = models.GeneratedField(expression=models.F("note"), output_field=models.CharField(max_length=50), db_persist=True)',
+    ),
+    migrations: added(
+      'shown',
+      'models.GeneratedField(expression=models.F("note"), output_field=models.CharField(max_length=50), db_persist=True)',
+    ),
+  },
+  {
+    name: 'larger numbers of new rows',
+    kind: 'safe',
+    old: plain.replace(
+      'class Order(models.Model):',
+      'class Order(models.Model):\n    id = models.AutoField(primary_key=True)',
+    ),
+    new: plain,
+    initial: plainInitial.replace(
+      '("id", models.BigAutoField(primary_key=True)), ("note"',
+      '("id", models.AutoField(primary_key=True)), ("note"',
+    ),
+    migrations: next('migrations.AlterField("order", "id", models.BigAutoField(primary_key=True))'),
+  },
+  {
+    name: 'narrowed below what the old code writes',
+    kind: 'warned',
+    old: withNote('models.CharField(max_length=50, default="longer than 5")'),
+    new: withNote('models.CharField(max_length=5, default="n")'),
+    migrations: next(alterNote('models.CharField(max_length=5, default="n")')),
+  },
+  {
+    name: 'narrowed, its twin: widened',
+    kind: 'safe',
+    old: base,
+    new: withNote('models.CharField(max_length=200, default="n")'),
+    migrations: next(alterNote('models.CharField(max_length=200, default="n")')),
+  },
+  {
+    name: 'a text of any length',
+    kind: 'safe',
+    old: base,
+    new: withNote('models.TextField(default="n")'),
+    migrations: next(alterNote('models.TextField(default="n")')),
+  },
+  {
+    name: 'text to number',
+    kind: 'unsafe',
+    postgres: true,
+    old: base,
+    new: withNote('models.IntegerField(default=1)'),
+    migrations: next(
+      inState(
+        alterNote('models.IntegerField(default=1)'),
+        sql('ALTER TABLE shop_order ALTER COLUMN note TYPE integer USING 7'),
+      ),
+    ),
+  },
+  {
+    name: 'text to number, its twin: a second column',
+    kind: 'safe',
+    old: base,
+    new: more('amount = models.IntegerField(null=True)'),
+    migrations: added('amount', 'models.IntegerField(null=True)'),
+  },
+  {
+    name: 'unique over what the old code never writes twice',
+    kind: 'safe',
+    warns: true,
+    old: base,
+    new: but(ref, '    ref = models.CharField(max_length=50, null=True, unique=True)\n'),
+    migrations: next(
+      'migrations.AlterField("order", "ref", models.CharField(max_length=50, null=True, unique=True))',
+    ),
+  },
+  {
+    name: 'a check that the old code violates, for new rows only',
+    kind: 'warned',
+    postgres: true,
+    old: base,
+    new: withNote('models.CharField(max_length=50, default="m")'),
+    migrations: next(
+      sql("ALTER TABLE shop_order ADD CONSTRAINT no_n CHECK (note <> 'n') NOT VALID"),
+    ),
+  },
+  {
+    name: 'a check removed',
+    kind: 'safe',
+    old: base,
+    new: base,
+    base: { '0002_check': migration(first, check('kept', 'models.Q(note="n")'), withDjango) },
+    migrations: {
+      '0003_no_check': migration('0002_check', 'migrations.RemoveConstraint("order", "kept")'),
+    },
+  },
+  {
+    name: 'a foreign key over other values, for new rows only',
+    kind: 'warned',
+    postgres: true,
+    old: more('owner_id = models.BigIntegerField(default=0)'),
+    new: more('owner = models.ForeignKey(Shop, models.CASCADE, null=True, related_name="+")'),
+    base: {
+      '0002_owner': migration(
+        first,
+        'migrations.AddField("order", "owner_id", models.BigIntegerField(default=0))',
+      ),
+    },
+    migrations: {
+      '0003_key': migration(
+        '0002_owner',
+        inState(
+          'migrations.RemoveField("order", "owner_id"), migrations.AddField("order", "owner", models.ForeignKey("shop.shop", django.db.models.deletion.CASCADE, null=True, related_name="+"))',
+          `${sql('ALTER TABLE shop_order ALTER owner_id DROP NOT NULL')}, ${sql('ALTER TABLE shop_order ADD CONSTRAINT owns FOREIGN KEY (owner_id) REFERENCES shop_shop NOT VALID')}`,
+        ),
+      ),
+    },
+  },
+  {
+    name: 'a foreign key over other values, its twin: without a constraint',
+    kind: 'safe',
+    old: more('owner_id = models.BigIntegerField(null=True)'),
+    new: more(
+      'owner = models.ForeignKey(Shop, models.CASCADE, null=True, related_name="+", db_constraint=False)',
+    ),
+    base: {
+      '0002_owner': migration(
+        first,
+        'migrations.AddField("order", "owner_id", models.BigIntegerField(null=True))',
+      ),
+    },
+    migrations: {
+      '0003_key': migration(
+        '0002_owner',
+        inState(
+          'migrations.RemoveField("order", "owner_id"), migrations.AddField("order", "owner", models.ForeignKey("shop.shop", django.db.models.deletion.CASCADE, null=True, related_name="+", db_constraint=False))',
+        ),
+      ),
+    },
+  },
+  {
+    name: 'a view in the place of a table, which accepts no rows',
+    kind: 'warned',
+    postgres: true,
+    old: plain,
+    new: plain.replace(
+      'class Order(models.Model):',
+      'class Order(models.Model):\n    class Meta: db_table = "orders"',
+    ),
+    initial: plainInitial,
+    migrations: next(
+      inState(
+        'migrations.AlterModelTable("order", "orders")',
+        sql(
+          'ALTER TABLE shop_order RENAME TO orders; CREATE VIEW shop_order AS SELECT DISTINCT id, note FROM orders',
+        ),
+      ),
+    ),
+  },
+  {
+    name: 'a new table with a foreign key',
+    kind: 'safe',
+    old: base,
+    new: withClass(
+      'class Note(models.Model):\n    order = models.ForeignKey(Order, models.CASCADE, related_name="+")\n',
+    ),
+    migrations: next(
+      `migrations.CreateModel("Note", [("id", models.BigAutoField(primary_key=True)), ("order", ${orderRef})])`,
+    ),
+  },
+  {
+    name: 'a new table that inherits another',
+    kind: 'safe',
+    old: base,
+    new: withClass('class Gift(Order):\n    text = models.CharField(max_length=9, default="t")\n'),
+    migrations: next(
+      'migrations.CreateModel("Gift", [("order_ptr", models.OneToOneField("shop.order", django.db.models.deletion.CASCADE, parent_link=True, primary_key=True, auto_created=True, serialize=False)), ("text", models.CharField(max_length=9, default="t"))], bases=("shop.order",))',
+    ),
+  },
+  {
+    name: 'a new nullable foreign key',
+    kind: 'safe',
+    old: base,
+    new: more('other = models.ForeignKey(Shop, models.SET_NULL, null=True, related_name="+")'),
+    migrations: added(
+      'other',
+      'models.ForeignKey("shop.shop", django.db.models.deletion.SET_NULL, null=True, related_name="+")',
+    ),
+  },
+  {
+    name: 'a new many-to-many field',
+    kind: 'safe',
+    old: base,
+    new: more('marks = models.ManyToManyField(Shop, related_name="marked")'),
+    migrations: added('marks', 'models.ManyToManyField("shop.shop", related_name="marked")'),
+  },
+  {
+    name: 'an index without waiting',
+    kind: 'safe',
+    postgres: true,
+    old: base,
+    new: `${base}    class Meta: indexes = [models.Index(fields=["note"], name="by_note")]\n`,
+    migrations: {
+      '0002_next': migration(
+        first,
+        'AddIndexConcurrently("order", models.Index(fields=["note"], name="by_note"))',
+        'from django.contrib.postgres.operations import AddIndexConcurrently\n',
+      ).replace('    operations', '    atomic = False\n    operations'),
+    },
+  },
+  {
+    name: 'an index',
+    kind: 'safe',
+    old: base,
+    new: but(note, '    note = models.CharField(max_length=50, default="n", db_index=True)\n'),
+    migrations: next(alterNote('models.CharField(max_length=50, default="n", db_index=True)')),
+  },
+  {
+    name: 'an index removed',
+    kind: 'safe',
+    old: base,
+    new: base,
+    base: {
+      '0002_index': migration(
+        first,
+        'migrations.AddIndex("order", models.Index(fields=["note"], name="by_note"))',
+      ),
+    },
+    migrations: {
+      '0003_no_index': migration('0002_index', 'migrations.RemoveIndex("order", "by_note")'),
+    },
+  },
+  {
+    name: 'options of a model',
+    kind: 'safe',
+    old: base,
+    new: `${base}    class Meta:\n        ordering = ["note"]\n        verbose_name = "sale"\n`,
+    migrations: next(
+      'migrations.AlterModelOptions("order", {"ordering": ["note"], "verbose_name": "sale"})',
+    ),
+  },
+  {
+    name: 'rows changed by SQL',
+    kind: 'safe',
+    old: base,
+    new: base,
+    migrations: next(sql("UPDATE shop_order SET ref = 'r' WHERE note = 'none'")),
+  },
+  {
+    name: 'a data step without a transaction',
+    kind: 'safe',
+    old: base,
+    new: base,
+    migrations: {
+      '0002_next': migration(
+        first,
+        'migrations.RunPython(fill, migrations.RunPython.noop)',
+        'def fill(apps, editor):\n    Order = apps.get_model("shop", "Order")\n    for order in Order.objects.all(): Order.objects.filter(pk=order.pk).update(ref="r")\n',
+      ).replace('    operations', '    atomic = False\n    operations'),
+    },
+  },
+]
+
+export const loadCases: readonly LoadCase[] = [
+  ...ofJudge,
+  ...others.map((one): LoadCase => ({ ...one, always: true })),
+]
+
+/** Those that mean something to a version of Django, and to a database. */
+export function casesOf(django: string, isPostgres = true): readonly LoadCase[] {
+  return loadCases.filter(
+    ({ since = 0, postgres }) => since <= Number(django) && (isPostgres || postgres === undefined),
+  )
+}
+
+/** As `load.py` takes it. */
+export const played = ({ initial: from = initial, ...one }: LoadCase) => ({
+  base: {},
+  ...one,
+  initial: { '0001_initial': from },
+})

@@ -1,0 +1,227 @@
+/** Pods in the cluster that play the table of migrations under clients: a database and a Python with Django in each. */
+import { expect } from '@jest/globals'
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { inspectorSource } from '../../src/django/inspector-source.js'
+import { kubectl, must, root, stack } from '../e2e/stack.js'
+import { played, type LoadCase } from './load-cases.js'
+
+export type Engine = 'postgres:17' | 'postgres:15' | 'mariadb'
+
+interface Failure {
+  readonly phase: string
+  readonly version: 'old' | 'new'
+  readonly request: string
+  readonly error: string
+  readonly times: number
+}
+
+/** What `load.py` has seen of a case. */
+interface SeenUnderLoad {
+  readonly name: string
+  readonly code: number
+  readonly blocked: boolean
+  readonly findings: readonly string[]
+  readonly output: string
+  readonly requests: number
+  readonly failed: readonly Failure[]
+  /** The longest answer, in seconds. */
+  readonly longest: number
+  /** How a blocked migration ended that was applied all the same. */
+  readonly forced?: number
+}
+
+/** A case that could not be played. */
+interface Unplayed {
+  readonly name: string
+  readonly error: string
+}
+
+export type Line = SeenUnderLoad | Unplayed
+
+const trust = [{ name: 'POSTGRES_HOST_AUTH_METHOD', value: 'trust' }]
+const quick = ['-c', 'fsync=off', '-c', 'max_connections=200']
+const postgres = {
+  settings: { ENGINE: 'django.db.backends.postgresql', PORT: '5432', USER: 'postgres' },
+  container: { env: trust, args: ['postgres', ...quick] },
+}
+const engines = {
+  'postgres:17': { ...postgres, lines: undefined },
+  // Debian's release before the one of the images has it.
+  'postgres:15': {
+    ...postgres,
+    lines: `FROM postgres:17
+USER root
+RUN sed 's/trixie/bookworm/g' /etc/apt/sources.list.d/* /etc/apt/sources.list 2>/dev/null | grep -E '^(deb |Types|URIs|Suites|Components|Signed-By|$)' >/tmp/older; if grep -q ^Types /tmp/older; then mv /tmp/older /etc/apt/sources.list.d/older.sources; else mv /tmp/older /etc/apt/sources.list.d/older.list; fi; apt-get update && apt-get install --yes --no-install-recommends postgresql-15 && rm -rf /var/lib/apt/lists/*
+RUN sed -i "s/^#\\?listen_addresses.*/listen_addresses = '*'/" /usr/share/postgresql/15/postgresql.conf.sample
+ENV PATH=/usr/lib/postgresql/15/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin PG_MAJOR=15
+`,
+  },
+  mariadb: {
+    settings: { ENGINE: 'django.db.backends.mysql', PORT: '3306', USER: 'lab' },
+    container: {
+      command: ['/bin/sh', '-c'],
+      args: [
+        `mariadb-install-db --user=mysql >/dev/null && exec mariadbd --user=mysql --bind-address=0.0.0.0 --innodb-flush-log-at-trx-commit=0 --init-file=/lab.sql`,
+      ],
+    },
+    lines: `FROM debian:trixie-slim
+RUN apt-get update && apt-get install --yes --no-install-recommends mariadb-server && rm -rf /var/lib/apt/lists/* /var/lib/mysql/* && mkdir -p /run/mysqld && chown mysql:mysql /run/mysqld
+RUN echo "CREATE USER lab@'%' IDENTIFIED BY 'lab'; GRANT ALL ON *.* TO lab@'%';" >/lab.sql
+`,
+  },
+} as const
+
+const driver = (engine: Engine) => (engine === 'mariadb' ? 'PyMySQL' : 'psycopg[binary]')
+const dockerfile = (django: string, engine: Engine) => `FROM python:3.13-slim
+RUN python3 -m venv /venv && /venv/bin/pip install --no-cache-dir Django~=${django}.0 ${driver(engine)}
+COPY load.py inspector.txt cases.json /lab/
+CMD ["/venv/bin/python", "-u", "/lab/load.py", "/tmp/lab", "/lab/inspector.txt", "/lab/cases.json"]
+`
+
+/** Plays the cases in a pod; control: what is blocked is applied all the same afterwards, to see whether requests fail. */
+export async function playUnderLoad(
+  cases: readonly LoadCase[],
+  { django, engine, control }: { django: string; engine: Engine; control: boolean },
+): Promise<readonly Line[]> {
+  const namespace = `t-load-${Math.random().toString(36).slice(2, 7)}`
+  const folder = await mkdtemp(join(tmpdir(), `${namespace}-`))
+  try {
+    const { settings } = engines[engine]
+    const database = { ...settings, NAME: 'lab', PASSWORD: 'lab', HOST: '127.0.0.1' }
+    const given = { database, control, cases: cases.map(played) }
+    await cp(join(root, '__tests__/migrations/load.py'), join(folder, 'load.py'))
+    await writeFile(join(folder, 'inspector.txt'), inspectorSource())
+    await writeFile(join(folder, 'cases.json'), JSON.stringify(given))
+    await writeFile(join(folder, 'Dockerfile'), dockerfile(django, engine))
+    const player = `${stack.registry}/${namespace}/load:player`
+    await push(player, [folder])
+    const server = await imageOf(engine, namespace)
+    await kubectl('create', 'namespace', namespace)
+    const pod = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'load', namespace },
+      spec: {
+        restartPolicy: 'Never',
+        containers: [
+          { name: 'player', image: player },
+          { name: 'database', image: server, ...engines[engine].container },
+        ],
+      },
+    }
+    await must('kubectl', ['apply', '-f', '-'], { env: stack.env, input: JSON.stringify(pod) })
+    const log = await logs(namespace)
+    await mkdir(join(root, 'build/load'), { recursive: true })
+    await writeFile(join(root, `build/load/${django}-${engine}.log`), log)
+    return seen(log, cases)
+  } finally {
+    await kubectl('delete', 'namespace', namespace, '--ignore-not-found', '--wait=false')
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function imageOf(engine: Engine, namespace: string): Promise<string> {
+  const { lines } = engines[engine]
+  if (lines === undefined) return engine
+  const image = `${stack.registry}/${namespace}/load:database`
+  await push(image, ['-'], lines)
+  return image
+}
+
+async function push(image: string, from: readonly string[], input?: string): Promise<void> {
+  await must('docker', ['build', '--quiet', '--tag', image, ...from], {
+    env: stack.env,
+    ...(input !== undefined && { input }),
+  })
+  await must('docker', ['push', '--quiet', image], { env: stack.env })
+}
+
+/** All that the player prints, until it ends. */
+async function logs(namespace: string): Promise<string> {
+  await kubectl('-n', namespace, 'wait', 'pod/load', '--for=condition=Ready', '--timeout=300s')
+  return kubectl('logs', 'load', '--container=player', '--follow', '-n', namespace)
+}
+
+function seen(log: string, cases: readonly LoadCase[]): readonly Line[] {
+  const lines = log
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as Line)
+  return cases.map(({ name }) => {
+    const line = lines.find((each) => each.name === name)
+    return line ?? { name, error: `it was not played:\n${log.slice(-2000)}` }
+  })
+}
+
+/** What became of a case, in the words of its kind. */
+export interface Outcome {
+  readonly verdict: 'stopped' | 'let through' | 'let through with a warning'
+  /** Whether the migration or a request fails where it is applied. */
+  readonly hurts: boolean | 'not applied'
+  /** Requests that failed although nothing was applied that is unsafe. */
+  readonly failed: readonly Failure[]
+}
+
+export function outcomeOf(line: Line): Outcome | Unplayed {
+  return 'error' in line ? line : outcomeOfPlayed(line)
+}
+
+function outcomeOfPlayed({ blocked, code, findings, failed, forced }: SeenUnderLoad): Outcome {
+  const [plain, allTheSame] = [false, true].map((is) =>
+    failed.filter(({ phase }) => phase.startsWith('applied all the same') === is),
+  ) as [Failure[], Failure[]]
+  if (blocked) {
+    const hurts = forced === undefined ? 'not applied' : forced !== 0 || allTheSame.length > 0
+    return { verdict: 'stopped', hurts, failed: plain }
+  }
+  const hurts = code !== 0 || plain.length > 0
+  if (findings.length === 0) return { verdict: 'let through', hurts, failed: plain }
+  return { verdict: 'let through with a warning', hurts, failed: plain }
+}
+
+/** What has to become of it. */
+export function expectedOf({ kind, warns }: LoadCase, control: boolean): Outcome {
+  if (kind === 'unsafe') return { verdict: 'stopped', hurts: control || 'not applied', failed: [] }
+  if (kind === 'safe')
+    return {
+      verdict: warns ? 'let through with a warning' : 'let through',
+      hurts: false,
+      failed: [],
+    }
+  // What fails depends on the moment.
+  return {
+    verdict: 'let through with a warning',
+    hurts: true,
+    failed: expect.any(Array) as unknown as Failure[],
+  }
+}
+
+/** A line for each kind: how many were treated as they have to be, and what the clients have seen. */
+export function countsOf(
+  cases: readonly LoadCase[],
+  lines: readonly Line[],
+  title: string,
+): string {
+  const all = lines.flatMap((line) => ('error' in line ? [] : [line]))
+  const of = (kind: LoadCase['kind']) => {
+    const names = cases.filter((one) => one.kind === kind).map(({ name }) => name)
+    return { total: names.length, played: all.filter(({ name }) => names.includes(name)) }
+  }
+  const counted = (kind: LoadCase['kind'], is: boolean) => {
+    const { total, played: own } = of(kind)
+    return `${own.filter(({ blocked }) => blocked === is).length} of ${total}`
+  }
+  const sum = (numbers: readonly number[]) => numbers.reduce((total, one) => total + one, 0)
+  const judged = [...of('safe').played, ...of('unsafe').played]
+  const failed = judged.flatMap((one) => outcomeOfPlayed(one).failed.map(({ times }) => times))
+  return [
+    title,
+    `  unsafe migrations stopped: ${counted('unsafe', true)}`,
+    `  safe migrations let through: ${counted('safe', false)}`,
+    `  let through with a warning, by values or by text that cannot be read: ${counted('warned', false)}`,
+    `  requests: ${sum(all.map(({ requests }) => requests))}; failed under safe and stopped migrations: ${sum(failed)}`,
+    '',
+  ].join('\n')
+}
