@@ -91,6 +91,25 @@ describe('a line of foreign text', () => {
   })
 })
 
+const finding = {
+  rule: 'column-gone',
+  severity: 'error',
+  database: 'default',
+  object: 'shop_order.note',
+  message: 'it is gone',
+  fix: '',
+} as const
+test.each<[string, Report['plan'], string]>([
+  ['no plan', undefined, 'not known'],
+  ['no finding', { migrations: [], findings: [] }, 'safe'],
+  ['a finding', { migrations: [], findings: [finding] }, 'unsafe'],
+  ['a warning', { migrations: [], findings: [{ ...finding, severity: 'warning' }] }, 'safe'],
+  ['an accepted one', { migrations: [], findings: [{ ...finding, allowed: 'so' }] }, 'safe'],
+])('a plan with %s has its verdict as an output', (_, plan, verdict) => {
+  const told = outputsOf({ ...report, command: 'plan', result: 'done', ...(plan && { plan }) }, '')
+  expect(told).toMatchObject({ verdict, plan: JSON.stringify(plan ?? null) })
+})
+
 test('outputs are texts, and every output is set', () => {
   expect(outputsOf(report, '/tmp/r.json')).toEqual({
     result: 'deployed',

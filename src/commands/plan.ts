@@ -15,7 +15,8 @@ import { comparisonLacks } from '../stages/migration/log.js'
 import { startMigration } from '../stages/migration/run.js'
 import { survey } from '../stages/survey.js'
 import { readArchive } from '../state/history-store.js'
-import { needsFileOf, readNeedsFile } from '../state/needs-file.js'
+import { needsFileOf, readNeedsFile, type NeedsFile } from '../state/needs-file.js'
+import type { Platform } from '../platform/platform.js'
 import { allOrAbort } from '../platform/time.js'
 import { sentenceOf } from './causes.js'
 import { contextOf, reported, type Run, type Start } from './run.js'
@@ -43,8 +44,9 @@ async function ofImage(run: Run): Promise<Outcome> {
       hint: 'use the event pull_request',
     })
   }
+  const needs = settings.needs === undefined ? undefined : await needsIn(platform, settings.needs)
   const requested = contextOf(run, await findSource(platform, settings, settings.context))
-  if (settings.needs !== undefined) return withoutCluster(run, requested, settings.needs)
+  if (needs) return withoutCluster(run, requested, needs)
   const [{ cluster, checked, web }, { image, source }] = await allOrAbort(signal, [
     (signal) =>
       reporter.stage('preflight', (log) =>
@@ -69,17 +71,25 @@ async function ofImage(run: Run): Promise<Outcome> {
   return concluded(run, context, plan)
 }
 
-/** Judges the image against what a plan with the cluster has saved. */
-async function withoutCluster(run: Run, requested: ReleaseContext, path: string): Promise<Outcome> {
-  const { platform, settings, reporter, state, resources, warn } = run
+async function needsIn(platform: Platform, path: string): Promise<NeedsFile> {
   const needs = readNeedsFile(await platform.files.read(path))
-  if (!needs) {
-    return fail({
+  return (
+    needs ??
+    fail({
       code: 'usage',
       sentence: `"needs" is no file that "save-needs" has written: ${path}`,
       hint: 'write it with the cluster: plan --tag <the running version> --save-needs needs.json',
     })
-  }
+  )
+}
+
+/** Judges the image against what a plan with the cluster has saved. */
+async function withoutCluster(
+  run: Run,
+  requested: ReleaseContext,
+  needs: NeedsFile,
+): Promise<Outcome> {
+  const { platform, settings, reporter, state, resources, warn } = run
   const { built, source, image } = await reporter.stage('image', async (log) => {
     await resources.login(platform, settings)
     return imageToTest(requested.with({ log }))

@@ -5,7 +5,6 @@ import { hintFor } from '../options/closest-match.js'
 import type { RawInputs } from '../options/read.js'
 import { optionsOf, table, type Option } from '../options/table.js'
 import type { Annotation } from '../failure/failure.js'
-import { wentWell } from '../failure/result.js'
 import { finalLines } from '../report/final-lines.js'
 import { summary } from '../report/summary.js'
 import type { Report } from '../report/report.js'
@@ -187,11 +186,16 @@ export function outputsOf(report: Report, reportPath: string): Readonly<Record<s
 /** All outputs of a job may have 1 MB. */
 const longestOutput = 400_000
 
-function planOutputs({ plan, result, cause }: Report): Readonly<Record<string, string>> {
+function planOutputs({ plan }: Report): Readonly<Record<string, string>> {
   const json = JSON.stringify(plan ?? null)
-  const isUnsafe = cause?.code === 'unsafe-migration'
-  return {
-    plan: json.length > longestOutput ? '' : json,
-    verdict: isUnsafe ? 'unsafe' : wentWell(result) ? 'safe' : 'not known',
-  }
+  return { plan: json.length > longestOutput ? '' : json, verdict: verdictOf(plan) }
+}
+
+/** Also where `unsafe-migrations` lets a release go through. */
+function verdictOf(plan: Report['plan']): 'safe' | 'unsafe' | 'not known' {
+  if (!plan) return 'not known'
+  const isUnsafe = plan.findings.some(
+    ({ severity, allowed }) => severity === 'error' && allowed === undefined,
+  )
+  return isUnsafe ? 'unsafe' : 'safe'
 }
