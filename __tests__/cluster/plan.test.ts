@@ -40,7 +40,7 @@ afterAll(() => shop.remove())
 const plan = (options: Readonly<Record<string, string>> = {}, how: How = {}) =>
   shop.cli(
     'plan',
-    { image: shop.image, namespace: shop.namespace, tag: 'plan-1', ...options },
+    { image: shop.image, namespace: shop.namespace, tag: 'plan-1', contract: 'off', ...options },
     { ...how, env: { KUBECONFIG: kubeconfig } },
   )
 const jobs = async () => {

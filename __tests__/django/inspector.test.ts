@@ -63,6 +63,9 @@ ALTER TABLE "orders_order" ADD COLUMN "note" text DEFAULT '' NOT NULL;`,
   squashed: [{ app: 'catalog', name: '0001_squashed_0002' }],
   applied: { orders: '0001_initial' },
   unknown: [{ app: 'orders', name: '0005_after', newer: true }],
+  held: [],
+  bridges: [],
+  earlierBridges: [],
 }
 const plan = {
   django: '5.2.19',

@@ -1,7 +1,8 @@
 /** The judge of migrations on the oldest and the newest Django. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { cases } from '../migrations/cases.js'
-import { expected, Lab } from '../migrations/lab.js'
+import { expected, expectedOfPlacing, Lab } from '../migrations/lab.js'
+import { placedCases } from '../migrations/placed-cases.js'
 
 const djangos = ['3.2', '4.2', '6.0']
 let lab: Lab
@@ -22,5 +23,16 @@ test.each(rows)(
   'on Django $django the judge predicts what the code really does: $name',
   async ({ django, one }) => {
     expect(await lab.play(one, django, true)).toEqual(expected(one, true))
+  },
+)
+
+const placed = djangos.flatMap((django) =>
+  placedCases.map((one) => ({ django, name: one.name, one })),
+)
+
+test.each(placed)(
+  'on Django $django what breaks a version waits for the next release: $name',
+  async ({ django, one }) => {
+    expect(await lab.place(one, django)).toEqual(expectedOfPlacing(one))
   },
 )

@@ -15,6 +15,7 @@ import {
   type SeenBack,
 } from './back.js'
 import { initial, type Case } from './cases.js'
+import type { PlacedCase } from './placed-cases.js'
 
 /** What a version of Django needs to run on the Python of the images. */
 const packages: Readonly<Record<string, string>> = {
@@ -24,7 +25,7 @@ const packages: Readonly<Record<string, string>> = {
 
 const dockerfile = (django: string) => `FROM python:3.13-slim
 RUN python3 -m venv /venv && /venv/bin/pip install --no-cache-dir Django~=${django}.0 ${packages[django] ?? 'psycopg[binary]'}
-COPY play.py locking.py reversing.py inspector.txt /lab/
+COPY *.py inspector.txt /lab/
 CMD ["sleep", "infinity"]
 `
 
@@ -117,6 +118,98 @@ export interface Seen {
   readonly back: { readonly inHistory: boolean; readonly proved: boolean }
 }
 
+interface PlacedPlan {
+  readonly code: number
+  readonly output: string
+  readonly plan: {
+    readonly runs: boolean
+    readonly databases: readonly {
+      readonly pending: readonly unknown[]
+      readonly held: readonly { readonly app: string; readonly name: string }[]
+      readonly bridges: readonly {
+        readonly kind: string
+        readonly table: string
+        readonly column: string
+      }[]
+    }[]
+    readonly judged: {
+      readonly blocked: boolean
+      readonly findings: readonly { readonly severity: string; readonly stays?: string }[]
+    }
+  }
+  readonly verified?: readonly Verified[]
+}
+
+type Columns = Readonly<Record<string, string>>
+
+/** What `placed.py` has seen. */
+interface PlayedTwice {
+  readonly first: PlacedPlan
+  readonly undone?: PlacedPlan
+  readonly second?: PlacedPlan
+  readonly columns: Columns
+  readonly later?: Columns
+  readonly old?: Readonly<Record<string, string>>
+  readonly again?: Readonly<Record<string, string>>
+  readonly new?: Readonly<Record<string, string>>
+  readonly last?: Readonly<Record<string, string>>
+}
+
+/** The same in the words of a case. */
+export interface SeenOfPlacing {
+  readonly held: readonly string[]
+  readonly bridges: readonly string[]
+  readonly stays: string | undefined
+  readonly columns: Readonly<Record<string, string | undefined>>
+  readonly later: Readonly<Record<string, string | undefined>>
+  readonly oldFails: readonly string[]
+  readonly newFails: readonly string[]
+  readonly unpredicted: readonly string[]
+  /** Of a release after the first one was undone, and of the second one. */
+  readonly undoneHolds: readonly string[]
+  readonly secondHolds: readonly string[]
+}
+
+function seenOfPlacing(one: PlacedCase, played: PlayedTwice): SeenOfPlacing {
+  const holds = (plan: PlacedPlan | undefined) =>
+    plan?.plan.databases.flatMap(({ held }) => held.map(({ app, name }) => `${app}.${name}`)) ?? []
+  const named = (columns: Columns | undefined, wanted: PlacedCase['columns'] = {}) =>
+    Object.fromEntries(Object.keys(wanted).map((name) => [name, columns?.[name]]))
+  const fails = (...all: readonly (Readonly<Record<string, string>> | undefined)[]) => [
+    ...new Set(all.flatMap((failed = {}) => Object.keys(failed))),
+  ]
+  const { first, undone, second } = played
+  if (first.code !== 0 && !first.plan.judged.blocked) throw new Error(first.output)
+  const stays = first.plan.judged.findings.find((finding) => finding.stays !== undefined)?.stays
+  return {
+    held: holds(first),
+    bridges: first.plan.databases.flatMap(({ bridges }) =>
+      bridges.map(({ kind, table, column }) => `${kind} ${table}.${column}`),
+    ),
+    stays,
+    columns: named(played.columns, one.columns),
+    later: named(played.later, one.later),
+    oldFails: fails(played.old, played.again).sort(),
+    newFails: fails(played.new, played.last).sort(),
+    unpredicted: [first, second].flatMap((plan) =>
+      (plan?.verified ?? []).flatMap(({ unpredicted }) => unpredicted.map(({ object }) => object)),
+    ),
+    undoneHolds: holds(undone),
+    secondHolds: holds(second),
+  }
+}
+
+/** What has to be seen of a case. */
+export function expectedOfPlacing(one: PlacedCase): SeenOfPlacing {
+  const { held, bridges = [], stays, columns = {}, later = {}, oldFails = [], newFails = [] } = one
+  return {
+    ...{ held, bridges, stays, columns, later, oldFails, newFails },
+    unpredicted: [],
+    undoneHolds: held,
+    secondHolds: [],
+  }
+}
+
 const databaseAt = (host: string, name: string) => ({
   ENGINE: 'django.db.backends.postgresql',
   NAME: name,
@@ -140,7 +233,7 @@ export class Lab {
     try {
       await docker('network', 'create', name)
       await lab.startPostgres()
-      for (const file of ['play.py', 'locking.py', 'reversing.py'])
+      for (const file of ['project.py', 'play.py', 'placed.py', 'locking.py', 'reversing.py'])
         await copyFile(join(root, '__tests__/migrations', file), join(lab.folder, file))
       await writeFile(join(lab.folder, 'inspector.txt'), inspectorSource())
       for (const django of djangos) await lab.startDjango(django)
@@ -165,6 +258,22 @@ export class Lab {
     const python = ['/venv/bin/python', '/lab/play.py', `/tmp/${database}`, '/lab/inspector.txt']
     const args = ['exec', '--interactive', this.nameOf(django), ...python]
     return seen(JSON.parse(await must('docker', args, { env: stack.env, input })) as Played)
+  }
+
+  /** Plays two releases. */
+  async place(one: PlacedCase, django: string): Promise<SeenOfPlacing> {
+    const database = await this.makeDatabase()
+    const input = JSON.stringify({
+      ...one,
+      initial: { '0001_initial': one.initial ?? initial },
+      database: databaseAt('postgres', database),
+    })
+    const python = ['/venv/bin/python', '/lab/placed.py', `/tmp/${database}`, '/lab/inspector.txt']
+    const args = ['exec', '--interactive', this.nameOf(django), ...python]
+    return seenOfPlacing(
+      one,
+      JSON.parse(await must('docker', args, { env: stack.env, input })) as PlayedTwice,
+    )
   }
 
   /** Runs a migration while its table is in use. */

@@ -201,6 +201,9 @@ describe('the plan in the report', () => {
         squashed: [],
         applied: {},
         unknown: [],
+        held: [],
+        bridges: [],
+        earlierBridges: [],
         pending: [
           { ...pending, name: '0002_next' },
           { ...pending, name: '0003_more' },

@@ -21,6 +21,7 @@ import { checkedNow } from '../stages/snapshot.js'
 import { saveSchemaChange } from '../state/history-store.js'
 import { messageOf } from '../platform/error-message.js'
 import { orLost, sentenceOf } from './causes.js'
+import { contractOf } from './open-release.js'
 import { contextOf, reported, type Run, type Start } from './run.js'
 import type { Outcome } from './run-state.js'
 import type { OnSchema } from './transaction.js'
@@ -80,8 +81,9 @@ async function keepSchemaChange(
   { state, warn }: Run,
   { cluster, platform, app }: OpenContext,
 ): Promise<void> {
-  if (!state.schema) return
-  await saveSchemaChange({ cluster, clock: platform.clock, app }, state.schema).catch(
+  const contract = contractOf(state.plan)
+  if (!state.schema && !contract.held) return
+  await saveSchemaChange({ cluster, clock: platform.clock, app }, state.schema, contract).catch(
     (error: unknown) => {
       warn(`the history does not show which versions fit the schema now: ${messageOf(error)}`)
     },
@@ -96,14 +98,19 @@ export function shared(command: string): string | undefined {
 
 /** Plans and migrates. Returns whether the command was run; the applied migrations are in the run's state. */
 export async function migrateTo(
-  { reporter, state, warn }: Run,
+  { reporter, state, warn, command }: Run,
   context: OpenContext,
   checked: PreflightResult,
   { image, keep }: { readonly image: Image; readonly keep?: OnSchema },
 ): Promise<boolean> {
   const { settings } = context
   if (!checked.web || settings['migrate-command'] === '') return false
-  const once = { checked, web: checked.web, image }
+  const once = {
+    checked,
+    web: checked.web,
+    image,
+    ...(command === 'migrate' && { now: true as const }),
+  }
   const backup = settings['backup-cronjob'] === undefined ? undefined : settings.backup
   const input = { ...once, backup }
   let migration = startMigration(context, input)
@@ -148,6 +155,7 @@ export async function migrateTo(
       )
       migration = startMigration(context, { ...once, isAgain: true })
     }
+    await state.keepPlan?.()
     const work = workOfUndo(context, checked.web, plan)
     if (work) await keep?.(work)
     let hasFailed = true

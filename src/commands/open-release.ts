@@ -3,7 +3,8 @@ import { ApiError } from '../kubernetes/api-error.js'
 import { shortTag } from '../kubernetes/image.js'
 import { same, type KubeObject } from '../kubernetes/objects.js'
 import { saveRelease } from '../state/history-store.js'
-import type { ReleaseStart } from '../state/history.js'
+import type { Plan } from '../django/inspector.js'
+import type { ReleaseEnd, ReleaseStart } from '../state/history.js'
 import { updateRecord, type KeptRecord, type SchemaWork } from '../state/record.js'
 import { withAnswers } from '../undo/snapshot.js'
 import { templatesBefore, templatesOf } from '../undo/templates.js'
@@ -73,13 +74,21 @@ export async function keepSchema(release: OpenRelease, schema: SchemaWork): Prom
   await keepRecord(release, { ...release.record, schema })
 }
 
+/** Keeps what the migrations leave in the databases: the run that may have to undo the release does not know it else. */
+export async function keepPlan(release: OpenRelease): Promise<void> {
+  const contract = contractOf(release.run.state.plan)
+  const { held = [], bridges = [] } = contract
+  if (held.length + bridges.length === 0) return
+  await keepRecord(release, { ...release.record, contract })
+}
+
 async function keepRecord(release: OpenRelease, record: KeptRecord): Promise<void> {
   const { run, context } = release
   const { cluster, platform, app } = context
   release.record = record
   if (release.isFrozen === true) return
   try {
-    release.record = await updateRecord(cluster, platform.clock, app, release.record)
+    release.record = await updateRecord(cluster, platform.clock, app, record)
   } catch (error) {
     if (!(error instanceof ApiError && error.status === 403)) throw error
     // A Role that was made for an older version: an undo by this run needs no more than it knows.
@@ -87,6 +96,15 @@ async function keepRecord(release: OpenRelease, record: KeptRecord): Promise<voi
     run.warn(
       `the server's result of this release could not be stored, so another run that has to undo this release does not have it: ${error.message} (examples/rbac.yaml has the Role)`,
     )
+  }
+}
+
+/** Returns what the history gets of a plan: what is pending still, and what its databases have for that time. */
+export function contractOf(plan: Plan | undefined): Pick<ReleaseEnd, 'held' | 'bridges'> {
+  if (!plan || plan.judged?.blocked === true) return {}
+  return {
+    held: plan.databases.flatMap(({ held }) => held.map(({ name }) => name)),
+    bridges: plan.databases.flatMap((one) => [...one.earlierBridges, ...one.bridges]),
   }
 }
 
@@ -111,6 +129,7 @@ export async function recordInHistory(
     ...(state.fit && { fit: state.fit }),
     ...(state.backup && { backup: state.backup.job }),
     ...(state.plan && { unused }),
+    ...contractOf(state.plan),
   }
   const live = {
     needs: state.needs,

@@ -23,6 +23,7 @@ import type { SnapshotResult } from '../stages/snapshot.js'
 import { sentenceOf } from './causes.js'
 import { runCommands, runCommandsAfter } from './around.js'
 import { recordRunningVersion } from './record-running.js'
+import { applyHeld } from './apply-held.js'
 import { migrateTo } from './migrate.js'
 import { contextOf, reported, type Run, type Start } from './run.js'
 import type { Outcome } from './run-state.js'
@@ -94,6 +95,7 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Outcome> {
       write(run, locked, { ...prepared, image, keep }, wrote),
     whenLive: async (locked) => {
       await runCommandsAfter(run, locked, { checked, image })
+      await applyHeld(run, locked, image)
       await moveTags(run, locked, image)
     },
   })

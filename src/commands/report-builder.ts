@@ -78,7 +78,7 @@ export function report(
     stages: reporter.stages,
     ...(tests && { tests }),
     workloads: workloadsOf(phase, any),
-    ...(state.plan && { plan: reportedPlan(state.plan, settings.sql) }),
+    ...(state.plan && { plan: reportedPlan(state.plan, settings.sql, settings.contract) }),
     ...(state.backup && { backup: state.backup }),
     ...(state.commands.length > 0 && { commands: state.commands }),
     migrations: state.migrations,

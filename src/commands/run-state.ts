@@ -59,6 +59,8 @@ export class RunState {
   reversed: readonly string[] = []
   /** The migrations that were not applied yet when the new version started, and what they break. */
   plan?: Plan
+  /** Keeps what the plan leaves in the databases, where a release is open. */
+  keepPlan?: () => Promise<void>
   /** What the new version needs of the databases, packed; kept for the releases after it. */
   needs?: string | undefined
   /** Its tasks, packed; kept in the same way. */

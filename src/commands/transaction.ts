@@ -13,6 +13,7 @@ import type { OnWrite } from '../undo/snapshot.js'
 import {
   keepAnswers,
   keepSchema,
+  keepPlan,
   recordInHistory,
   releaseStartOf,
   type OpenRelease,
@@ -86,6 +87,7 @@ export async function transaction(
   })
   state.begin(work.image, prepared.checked)
   const release: OpenRelease = { run, context, lost, start, prepared, record }
+  state.keepPlan = () => keepPlan(release)
   run.onBegin?.(start)
   try {
     await work.write(

@@ -444,6 +444,194 @@ def reasons(judge, pending):
     # An operation that was watched and then looked at again, and a column of two types.
     return [each for at, each in enumerate(found) if each not in found[:at]]
 `,
+  'bridges.py': `"""Small changes of the schema by which both versions work until a migration is applied.
+
+    default-kept   a new NOT NULL column keeps the default that Django takes away again after it has filled the rows
+    default-set    a column whose removal is held back gets the default that its field had
+    null-allowed   the same without a default that could be given
+    on-delete      a foreign key whose removal is held back lets go of rows that the new version deletes
+
+Each is {"kind", "database", "table", "column", "migration", "sql": ...}; one without \`sql\` is made by the migrate command
+itself (guard.py).
+"""
+import json
+import os
+from contextlib import ExitStack
+from types import SimpleNamespace
+
+from rollout_inspector import task
+
+
+def is_on(connection):
+    return (task.spec.get("contract") or {}).get("bridge") == "on" and connection.vendor in ("postgresql", "mysql")
+
+
+def bridge(judge, kind, table, column, migration, **more):
+    told = {"kind": kind, "database": judge.alias, "table": table, "column": column}
+    return dict(told, migration="%s.%s" % (migration.app_label, migration.name), **more)
+
+
+def kept_default(judge, finding):
+    """For versions that do not set a new column."""
+    if finding["rule"] != "insert-refused" or not is_on(judge.connection) or judge.connection.vendor != "postgresql":
+        return None
+    event = judge.effects.cause_of(finding["table"], finding["column"])
+    # One constant in all rows would not be unique, and what a function returns is no constant.
+    if event is None or event.kind != "add" or event.field is None or not event.constant:
+        return None
+    return bridge(judge, "default-kept", finding["table"], finding["column"], event.migration)
+
+
+def loosened(judge, event, table, column):
+    """For a new version that does not set a column whose removal is held back."""
+    connection = judge.connection
+    if not is_on(connection) or event.kind != "remove" or event.field is None or event.field.primary_key:
+        return None
+    quote = connection.ops.quote_name
+    editor = connection.SchemaEditorClass(connection, collect_sql=True)
+    alter = "ALTER TABLE %s %s"
+    known = judge.catalog.get(table) or {}
+    is_unique = any(column in names for names in known.get("uniques", ()))
+    # A row of others that is the default may be gone.
+    if event.constant and not is_unique and not event.field.is_relation:
+        literal = literal_of(editor, event.field, event.constant[0])
+        if literal is not None:
+            sql = alter % (quote(table), "ALTER COLUMN %s SET DEFAULT %s" % (quote(column), literal))
+            return bridge(judge, "default-set", table, column, event.migration, sql=sql)
+    kind = event.field.db_type(connection)
+    sql = alter % (quote(table), editor.sql_alter_column_null % {"column": quote(column), "type": kind})
+    return bridge(judge, "null-allowed", table, column, event.migration, sql=sql)
+
+
+def literal_of(editor, field, value):
+    try:
+        literal = str(editor.quote_value(field.get_db_prep_save(value, editor.connection)))
+    except Exception:
+        return None
+    # A driver would take it for a place of a parameter.
+    return None if "%" in literal else literal
+
+
+def of_deletes(search):
+    """For a new version that deletes rows to which those refer that it does not know any more: {(table, "column fk"): bridge}.
+
+    On PostgreSQL the constraint does what Django did for the old version. A row of a table that both versions use is
+    kept in any case: for the new one it has nothing to do with the other.
+    """
+    judge, found = search.judge, {}
+    if not is_on(judge.connection) or judge.connection.vendor != "postgresql":
+        return found
+    from django.db import models
+
+    gone = {name for name, table in search.all.catalog.changed.items() if table is None}
+    for name in sorted(set(search.all.catalog.changed) | gone):
+        before, after = judge.catalog.get(name), search.all.catalog.get(name)
+        for column, parent in before["fks"] if before else ():
+            event = search.all.effects.cause_of(name, column)
+            if after is not None and column in after["columns"] or event is None or event.migration is None:
+                continue
+            if search.name(event.migration) not in search.held:
+                continue
+            field = event.field if event.kind == "remove" else field_of(event.model, column)
+            if field is None:
+                continue
+            on_delete = field.remote_field.on_delete
+            nullable = before["columns"][column]["null"] and "SET NULL"
+            action = nullable if after is not None else {models.CASCADE: "CASCADE", models.SET_NULL: nullable}.get(on_delete)
+            sql = action and constraint_sql(judge, name, column, action)
+            if sql:
+                found[(name, column + " fk")] = bridge(judge, "on-delete", name, column, event.migration, sql=sql, action=action, parent=parent)
+    objects = {"%s.%s" % (each["table"], each["column"]) for each in found.values()}
+    judge.findings = [each for each in judge.findings if each["rule"] != "delete-refused" or each["object"] not in objects]
+    return found
+
+
+def field_of(model, column):
+    fields = [each for each in model._meta.local_concrete_fields if each.column == column] if model else []
+    return fields[0] if fields and fields[0].remote_field else None
+
+
+def constraint_sql(judge, table, column, action):
+    """Replaces the constraint, under its name: NOT VALID looks at no row, and those that are there were looked at."""
+    quote = judge.connection.ops.quote_name
+    query = (
+        "SELECT c.conname::text, pg_get_constraintdef(c.oid), c.confdeltype = 'a' FROM pg_constraint c "
+        "JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = ANY(c.conkey) "
+        "WHERE c.contype = 'f' AND cardinality(c.conkey) = 1 AND c.conrelid = to_regclass(%s) AND a.attname = %s"
+    )
+    with judge.connection.cursor() as cursor:
+        cursor.execute(query, [quote(table), column])
+        rows = cursor.fetchall()
+    if len(rows) != 1 or not rows[0][2]:
+        return None
+    name, text, _ = rows[0]
+    # FOREIGN KEY (shop_id) REFERENCES shop_shop(id) DEFERRABLE INITIALLY DEFERRED
+    head, deferrable, rest = text.replace(" NOT VALID", "").partition(" DEFERRABLE")
+    text = "%s ON DELETE %s%s%s NOT VALID" % (head, action, deferrable, rest)
+    return "ALTER TABLE %s DROP CONSTRAINT %s, ADD CONSTRAINT %s %s" % (quote(table), quote(name), quote(name), text)
+
+
+def earlier_ones(judge, new):
+    """What becomes of the bridges of earlier releases: those that stay, and those that end, by SQL."""
+    stay, ended = [], []
+    for each in task.spec.get("bridges") or []:
+        if each["database"] != judge.alias:
+            continue
+        name, column = each["table"], each["column"]
+        table = judge.catalog.get(name)
+        has = table["columns"].get(column) if table else None
+        needs = [needs[name]["c"] for needs, _ in judge.known if name in needs]
+        wanted = new.get(name, {"c": {}})["c"].get(column)
+        if each["kind"] == "on-delete":
+            # It goes with its column, and harms nobody who keeps it.
+            stay += [each] if has is not None else []
+            continue
+        if has is None or wanted and wanted.get("d") or (has["null"] if each["kind"] != "null-allowed" else not has["null"]):
+            # Its column is gone, or somebody has ended it.
+            continue
+        if each["kind"] == "null-allowed" or not wanted or not all(column in need for need in needs):
+            stay.append(each)
+        elif has["filled"] and all(source != "state" for _, source in judge.known):
+            quote = judge.connection.ops.quote_name
+            sql = "ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT" % (quote(name), quote(column))
+            ended.append(dict(each, sql=sql, end=True))
+    return stay, ended
+
+
+def build():
+    """Makes the bridges, each in a transaction of its own. Returns the exit code."""
+    import django
+    from django.db import connections, transaction
+
+    from rollout_inspector.guard import Guard
+
+    with os.fdopen(task.spec["build"], "rb") as file:
+        bridges = json.loads(file.read().decode("ascii"))
+    django.setup()
+    task.spec["leading"] = {}
+    wait = task.spec["wait"]
+    for each in bridges:
+        connection = connections[each["database"]]
+        app, _, name = each["migration"].partition(".")
+        named = SimpleNamespace(app_label=app, name=name, atomic=True)
+        told = {key: each[key] for key in ("kind", "database", "table", "column")}
+        # To tidy up is worth no long wait.
+        task.spec["wait"] = min(wait or 0, 5) if each.get("end") else wait
+        try:
+            with ExitStack() as stack:
+                if wait is not None and connection.vendor == "postgresql":
+                    stack.enter_context(connection.execute_wrapper(Guard(connection, named)))
+                stack.enter_context(transaction.atomic(using=each["database"]))
+                with connection.cursor() as cursor:
+                    cursor.execute(each["sql"])
+        except Exception as error:
+            if not each.get("end"):
+                raise
+            # The next release tries it again.
+            told["failed"] = " ".join(str(error).split())[:200]
+        task.say(json.dumps({"bridge": dict(told, ended=bool(each.get("end")))}))
+    return 0
+`,
   'catalog.py': `"""What a database has, by Django's own introspection: the same for each vendor.
 
 A table is {"kind": "table", "view" or "unknown", "columns": {name: {...}}, "fks": [[column, table]], "uniques": [[column]],
@@ -644,7 +832,7 @@ that Django itself would give them: so operations of Django, their subclasses an
 the way of the installed version. Of SeparateDatabaseAndState only the operations for the database count.
 """
 from rollout_inspector import needs as fingerprint
-from rollout_inspector import reader, task
+from rollout_inspector import reader, task, twins
 from rollout_inspector.catalog import copy_of, empty
 
 
@@ -656,6 +844,8 @@ class Event:
         self.migration = None
         self.operation = None
         self.model = self.field = self.old = self.new = None
+        # [the default that each row can have], of a field while the operation runs: it may be for that time alone.
+        self.constant = []
         self.__dict__.update(more)
 
 
@@ -684,14 +874,14 @@ def recorder_of(connection, note):
                 if field.remote_field.through._meta.auto_created:
                     note(Event("create", model=field.remote_field.through))
             elif field.column is not None:
-                note(Event("add", model=model, field=field))
+                note(Event("add", model=model, field=field, constant=twins.constant_default(field)))
 
         def remove_field(self, model, field):
             if field.many_to_many:
                 if field.remote_field.through._meta.auto_created:
                     note(Event("delete", model=field.remote_field.through, old=field))
             elif field.column is not None:
-                note(Event("remove", model=model, field=field))
+                note(Event("remove", model=model, field=field, constant=twins.constant_default(field)))
 
         def alter_field(self, model, old_field, new_field, strict=False):
             if old_field.many_to_many and new_field.many_to_many:
@@ -812,6 +1002,8 @@ class Effects:
         self.unread = []
         # What is taken away, where a backup may be made (backup.py).
         self.losses = []
+        # (table, column) of new columns that keep the default of their rows.
+        self.kept = set()
         # Those that names without a schema mean; the first one gets what is made.
         self.schemas = None
         self.migration = None
@@ -889,6 +1081,14 @@ class Effects:
             self.losses += backup.losses(event, self)
         handler = getattr(self, "on_" + event.kind.replace("-", "_"))
         handler(event)
+
+    def bridge(self, bridges):
+        """Lays what bridges do to columns that are there over the catalog, too."""
+        done = {"default-set": {"filled": True}, "null-allowed": {"null": True}}
+        for each in bridges:
+            if each["kind"] in done:
+                self.migration = self.operation = None
+                self.apply(Event("set", table=each["table"], column=each["column"], **done[each["kind"]]))
 
     # Tables
 
@@ -979,6 +1179,8 @@ class Effects:
             column = event.field.column
             if column not in table["columns"]:
                 self.put_column(table, event.field)
+            if (name, column) in self.kept:
+                table["columns"][column]["filled"] = True
         self.causes[(name, column)] = event
 
     def on_remove(self, event):
@@ -1099,6 +1301,7 @@ import re
 import sys
 import time
 import zipfile
+from contextlib import ExitStack
 from importlib import util
 from importlib.machinery import PathFinder
 
@@ -1156,6 +1359,7 @@ class Hook:
 
             def exec_module(module):
                 run(module)
+                hold_back(module)
                 guard(module.MigrationExecutor)
 
             spec.loader.exec_module = exec_module
@@ -1175,11 +1379,74 @@ def guard(own):
     def apply_migration(self, state, migration, *args, **options):
         if self.connection.vendor != "postgresql":
             return apply(self, state, migration, *args, **options)
-        with self.connection.execute_wrapper(Guard(self.connection, migration)):
+        with ExitStack() as stack:
+            if task.spec["leading"] is not None:
+                stack.enter_context(self.connection.execute_wrapper(Guard(self.connection, migration)))
+            if task.spec["kept"]:
+                stack.enter_context(self.connection.execute_wrapper(DefaultsKept(self.connection, migration)))
             return apply(self, state, migration, *args, **options)
 
     own.apply_migration = apply_migration
     task.say(json.dumps({"locking": {"ready": True}}))
+
+
+def hold_back(module):
+    """Leaves out what is held back, whatever the command asks for; and stops where somebody applies it all the same."""
+    held = {tuple(each) for each in task.spec["held"]}
+    if not held:
+        return
+    from django.db.migrations.migration import Migration
+
+    own, recorder = module.MigrationExecutor, module.MigrationRecorder
+    plan, record, apply = own.migration_plan, recorder.record_applied, Migration.apply
+
+    def refuse(alias, app, name):
+        if (alias, app, name) in held:
+            from django.core.management import CommandError
+
+            raise CommandError("%s.%s is held back: nothing of it is applied" % (app, name))
+
+    def migration_plan(self, *args, **options):
+        return [
+            each
+            for each in plan(self, *args, **options)
+            if each[1] or (self.connection.alias, each[0].app_label, each[0].name) not in held
+        ]
+
+    def record_applied(self, app, name):
+        refuse(self.connection.alias, app, name)
+        return record(self, app, name)
+
+    def apply_held(self, project_state, schema_editor, *args, **options):
+        refuse(schema_editor.connection.alias, self.app_label, self.name)
+        return apply(self, project_state, schema_editor, *args, **options)
+
+    own.migration_plan, recorder.record_applied, Migration.apply = migration_plan, record_applied, apply_held
+
+
+class DefaultsKept:
+    """Leaves out the DROP DEFAULT that Django sends after its own ADD COLUMN of a column that keeps its default."""
+
+    def __init__(self, connection, migration):
+        quote = connection.ops.quote_name
+        name = "%s.%s" % (migration.app_label, migration.name)
+        self.columns = [
+            "ALTER TABLE %s %%s COLUMN %s " % (quote(table), quote(column))
+            for alias, of, table, column in task.spec["kept"]
+            if (alias, of) == (connection.alias, name)
+        ]
+        self.connection = connection
+        self.added = None
+
+    def __call__(self, execute, sql, params, many, context):
+        text = str(sql) if self.columns else ""
+        if self.added is not None and text == self.added % "ALTER" + "DROP DEFAULT":
+            self.added = None
+            return None
+        for column in self.columns:
+            if text.startswith(column % "ADD") and " DEFAULT " in text and " NOT NULL" in text:
+                self.added = column
+        return execute(sql, params, many, context)
 
 
 def code_of(error):
@@ -2112,6 +2379,10 @@ def main():
 
         web.web_tells()
         finish()
+    elif "build" in task.spec:
+        from rollout_inspector import bridges
+
+        finish(bridges.build())
     elif "verify" in task.spec:
         verify()
         finish()
@@ -2200,13 +2471,14 @@ def plan():
         judged = verdict.concluded(findings, pending)
         judged["versions"] = versions_told([each["sources"] for each in made.values()])
         found["judged"] = judged
-    questions = [each["question"] for each in made.values() if each["question"] and each["pending"]]
+    questions = [each["question"] for each in made.values() if each["question"]]
     # A command that may do more than the plan shows cannot be compared with it.
     found["verify"] = questions and {
         "start": run.command_again(),
         "env": environment,
         "tables": questions,
     }
+    found["again"] = {"start": run.command_again(), "env": environment}
     # By alias and migration, what it begins to lock; none where nothing runs that could wait.
     found["leading"] = None
     if verdict.is_judged() and task.spec.get("locks") is not None:
@@ -2388,13 +2660,205 @@ def is_needs(needs):
     except (AttributeError, KeyError, IndexError, TypeError):
         return False
 `,
+  'placing.py': `"""Which pending migrations are applied now, and which are held back.
+
+One that breaks a running version is held back where the new version works without it, too: it stays pending, and the
+next release applies it, because by then the running version no longer needs what it removes. Only whole migrations are
+held back, so that Django's own table says the truth.
+
+DJANGO_ROLLOUT_SPEC has \`contract\`: {"policy": off, next, after or manual; "bridge": on or off; "refused": why nothing may
+be held back, if so; "starts": programs that the pods start; "stay": names that stay held back}.
+"""
+import os
+import re
+import shutil
+import sys
+
+from rollout_inspector import allows, bridges, task
+
+
+def policy():
+    return (task.spec.get("contract") or {}).get("policy", "off")
+
+
+def is_off():
+    return policy() == "off" and (task.spec.get("contract") or {}).get("bridge", "off") == "off"
+
+
+class Placed:
+    """\`judge\`: of what is applied now, with the bridges. \`held\`: what is not, as JSON. \`bridges\`: new ones."""
+
+    def __init__(self, judge, held=(), built=()):
+        self.judge, self.held, self.bridges = judge, list(held), list(built)
+        self.names = {"%(app)s.%(name)s" % each for each in self.held}
+
+
+def place(judge, pending, new):
+    """Returns what is applied now. \`judge\` has judged all of it."""
+    if is_off():
+        return Placed(judge)
+    search = Search(judge, pending, new)
+    stay = (task.spec["contract"].get("stay") or []) if policy() == "manual" else []
+    for migration in pending:
+        if search.name(migration) in stay:
+            search.hold(migration, {"stay": True})
+    if not search.held and not any(each["direction"] == "running" for each in search.stopping(judge)):
+        return Placed(judge)
+    why = refusal() or search.run()
+    if why is None:
+        return Placed(search.judge, search.told(), search.bridges.values())
+    for finding in search.stopping(judge):
+        if finding["direction"] == "running" and policy() != "off":
+            finding["stays"] = why
+    return Placed(judge)
+
+
+class Search:
+    """Holds back what breaks, and what depends on it, until nothing breaks; or until the new version lacks something."""
+
+    def __init__(self, judge, pending, new):
+        # \`all\`: with all migrations; \`judge\`: without those that are held back.
+        self.all = self.judge = judge
+        self.pending, self.new = pending, new
+        self.graph = judge.executor.loader.graph
+        self.accepted, _ = allows.comments_of(pending)
+        # By name, why.
+        self.held = {}
+        self.bridges = {}
+
+    @staticmethod
+    def name(migration):
+        return "%s.%s" % (migration.app_label, migration.name)
+
+    def stopping(self, judge):
+        return [
+            each
+            for each in judge.findings
+            if each["severity"] == "breaks" and (each["rule"], each["object"]) not in self.accepted
+        ]
+
+    def run(self):
+        """Returns why it is not possible; None where it is."""
+        again = bool(self.held)
+        while True:
+            if again:
+                rest = [each for each in self.pending if self.name(each) not in self.held]
+                self.judge = self.all.again(rest, self.new, self.bridges)
+            breaks = self.stopping(self.judge)
+            running = [each for each in breaks if each["direction"] == "running"]
+            if not breaks:
+                self.bridges.update(bridges.of_deletes(self))
+                return None
+            for finding in running or breaks:
+                why = self.solve(finding) if running else self.mend(finding)
+                if why:
+                    return why
+            again = True
+
+    def solve(self, finding):
+        """A version that runs: by a default that is kept, or without the migration."""
+        bridge = bridges.kept_default(self.judge, finding)
+        key = (finding["table"], finding["column"])
+        if bridge and key not in self.bridges:
+            self.bridges[key] = bridge
+            return None
+        if policy() == "off":
+            return "nothing is held back"
+        for migration in self.pending:
+            if self.name(migration) == finding["migration"] and finding["migration"] not in self.held:
+                self.hold(migration, finding)
+                return None
+        # What was held back before another finding was solved.
+        return None if finding["migration"] in self.held else "which migration breaks it is not known"
+
+    def hold(self, migration, finding):
+        keys = ("rule", "object", "versions", "stay")
+        self.held.setdefault(self.name(migration), {key: finding[key] for key in keys if key in finding})
+        key = (migration.app_label, migration.name)
+        for other in self.pending:
+            name = self.name(other)
+            if name not in self.held and key in self.graph.forwards_plan((other.app_label, other.name)):
+                self.held[name] = {"after": self.name(migration)}
+
+    def mend(self, finding):
+        """The new version without what is held back."""
+        table, column = finding["table"], finding["column"]
+        event = self.all.effects.cause_of(table, column)
+        if event is None or event.migration is None or self.name(event.migration) not in self.held:
+            return "the new version does not fit, either: %s %s" % (finding["rule"], finding["object"])
+        if finding["rule"] == "insert-refused":
+            bridge = bridges.loosened(self.judge, event, table, column)
+            if bridge and (table, column) not in self.bridges:
+                self.bridges[(table, column)] = bridge
+                return None
+            return "the new version does not set %s, which stays NOT NULL without a database default" % finding["object"]
+        name, needed = self.name(event.migration), finding["object"]
+        after = self.held[name].get("after")
+        if event.kind in ("alter", "rename", "rename_column"):
+            return "the new version uses %s, which %s makes by a new name" % (needed, name)
+        if after:
+            return "%s depends on %s, and makes %s, which the new version needs: let the removal come last" % (name, after, needed)
+        return "%s also makes %s, which the new version needs: put the removal into a migration of its own" % (name, needed)
+
+    def told(self):
+        return [
+            dict(
+                self.held[self.name(each)],
+                app=each.app_label,
+                name=each.name,
+                operations=[type(operation).__name__ for operation in each.operations],
+            )
+            for each in self.pending
+            if self.name(each) in self.held
+        ]
+
+
+def refusal():
+    """Why nothing may be held back here: it would be applied all the same."""
+    from django.core.management import get_commands
+
+    if task.spec.get("always"):
+        return "migrate-command is more than a plain \\"manage.py migrate\\""
+    if get_commands().get("migrate") != "django.core":
+        return "the project has a migrate command of its own"
+    if sys.flags.ignore_environment or sys.flags.no_site:
+        return "Python is started without PYTHONPATH or without the module site"
+    contract = task.spec["contract"]
+    if contract.get("refused"):
+        return contract["refused"]
+    for program in contract.get("starts") or []:
+        script = migrating(program)
+        if script:
+            return "the pods migrate by themselves: %s" % script
+    return None
+
+
+def migrating(program, depth=3):
+    """The script by which a program migrates: this one, or one that it starts."""
+    path = shutil.which(program) or program
+    if not os.path.isfile(path) or os.path.basename(path) in ("manage.py", "django-admin"):
+        return None
+    try:
+        with open(path, "rb") as file:
+            text = file.read(65536)
+    except OSError:
+        return None
+    if not (text.startswith(b"#!") or path.endswith((".sh", ".py"))):
+        return None
+    lines = [line for line in text.decode("utf-8", "replace").splitlines() if not line.lstrip().startswith("#")]
+    if any(re.search(r"\\b(migrate|showmigrations)", line) for line in lines):
+        return path
+    words = {word.strip("\\"'") for line in lines for word in line.split()} if depth else ()
+    found = [migrating(word, depth - 1) for word in sorted(words) if "/" in word or word.endswith((".sh", ".py"))]
+    return next((each for each in found if each), None)
+`,
   'plan.py': `"""What is pending in a database."""
 from django.apps import apps
 from django.core.management import CommandError
 from django.db import connections, router
 from django.db.migrations.executor import MigrationExecutor
 
-from rollout_inspector import cost, locks, task, usage, verdict
+from rollout_inspector import bridges, cost, locks, placing, task, usage, verdict
 from rollout_inspector.effects import is_code
 
 # In characters: a plan is one line of a container's log, which holds 10 MiB before it is rotated.
@@ -2631,6 +3095,29 @@ def plan_of(alias, identity, own):
         pending = [each for each in pending if each.app_label in own]
     judge = verdict.Judge(connection, alias, executor, refuse_writes)
     with_text = list(with_sql(executor, connection, pending, judge.watched))
+    # None: not known. It stops nothing where nothing is judged.
+    needs = None
+    findings, question, placed = [], None, placing.Placed(judge)
+    unused, witnesses = None, []
+    stay, ended = task.spec.get("bridges") or [], []
+    try:
+        needs = judge.needs_of(apps)
+        if verdict.is_judged():
+            judge.judge(pending, needs)
+            placed = placing.place(judge, pending, needs)
+            judge = placed.judge
+            findings, question = judge.findings, judge.to_verify()
+            stay, ended = bridges.earlier_ones(judge, needs)
+            dropped = judge.dropped()
+            labels = [each.label for each in apps.get_app_configs()]
+            unused = usage.unused(connection, [needs] + judge.others(), labels)
+            unused = [each for each in unused if each not in [".".join(filter(None, pair)) for pair in dropped]]
+            witnesses = usage.witnesses(connection, dropped)
+    except Exception as error:
+        if verdict.is_judged():
+            findings = [verdict.unjudged(alias, error, pending)]
+            placed = placing.Placed(judge)
+    with_text = [each for each in with_text if name_of(each[0]) not in placed.names]
     plan = {
         "database": alias,
         "identity": identity,
@@ -2649,33 +3136,25 @@ def plan_of(alias, identity, own):
             }
             for migration, sql, _ in with_text
         ],
+        "held": placed.held,
+        "bridges": placed.bridges,
+        # Of earlier releases.
+        "stay": [each for each in stay if each["database"] == alias],
+        "ended": ended,
         "pooled": bool(pending) and is_postgresql and is_pooled(connection),
         "squashed": [each for each in to_record(executor) if own is None or each["app"] in own],
         "applied": leaf_of_apps(loader),
         "unknown": list(not_in_code(loader)) if own is None else [],
     }
-    # None: not known. It stops nothing where nothing is judged.
-    needs = None
-    findings, question = [], None
-    try:
-        needs = judge.needs_of(apps)
-        if verdict.is_judged():
-            judge.judge(pending, needs)
-            findings, question = judge.findings, judge.to_verify()
-            dropped = judge.dropped()
-            plan["witnesses"] = usage.witnesses(connection, dropped)
-            labels = [each.label for each in apps.get_app_configs()]
-            unused = usage.unused(connection, [needs] + judge.others(), labels)
-            plan["unused"] = [each for each in unused if each not in [".".join(filter(None, pair)) for pair in dropped]]
-    except Exception as error:
-        if verdict.is_judged():
-            findings = [verdict.unjudged(alias, error, pending)]
+    if unused is not None:
+        plan.update(unused=unused, witnesses=witnesses)
+    applied = [each for each in pending if name_of(each) not in placed.names]
     backup_for = []
-    if task.spec.get("backup") and pending:
+    if task.spec.get("backup") and applied:
         from rollout_inspector import backup
 
-        backup_for = backup.reasons(judge, pending)
-    if is_postgresql and pending:
+        backup_for = backup.reasons(judge, applied)
+    if is_postgresql and applied:
         locked = locks_of(connection, with_text, usage.rates(connection))
         for each in plan["pending"]:
             each.update(locked["%(app)s.%(name)s" % each])
@@ -2686,7 +3165,7 @@ def plan_of(alias, identity, own):
         "leading": leading_of(alias, with_text) if is_postgresql else None,
         "pending": pending,
         "findings": findings,
-        "question": question,
+        "question": question if with_text or placed.bridges or ended else None,
         "sources": [source for _, source in judge.known],
         "executor": executor,
     }
@@ -3566,8 +4045,9 @@ def after_plan(state):
     migrate = task.spec.get("migrate")
     plans, always, judged = found["plans"], found["always"], found["judged"]
     works = [plan for plan in plans if plan["pending"] or plan["squashed"]]
+    to_build = [bridge for plan in plans for bridge in plan["bridges"] + plan["ended"] if "sql" in bridge]
     reversal = found.get("reversal")
-    runs = bool(migrate) and bool(works or always)
+    runs = bool(migrate) and bool(works or always or to_build)
     if reversal:
         runs = reversal["do"] == "reverse"
     for plan in plans:
@@ -3612,13 +4092,27 @@ def after_plan(state):
         os._exit(0)
     if runs:
         task.say("migrate")
+        held = [[plan["database"], each["app"], each["name"]] for plan in plans for each in plan["held"]]
+        kept = [
+            [each["database"], each["migration"], each["table"], each["column"]]
+            for plan in plans
+            for each in plan["bridges"]
+            if each["kind"] == "default-kept"
+        ]
         commands = [migrate] if always else commands_for(migrate, [plan["database"] for plan in works])
-        env = guarded(found["leading"], state["text"])
+        env = guarded(found["leading"], state["text"], held, kept)
         # What it prints is seen at once.
         env.setdefault("PYTHONUNBUFFERED", "1")
-        if len(commands) == 1 and not found["verify"] and found["leading"] is None:
+        is_alone = len(commands) == 1 and not (held or kept or to_build)
+        if is_alone and not found["verify"] and found["leading"] is None:
             become(commands[0], env)
-        os._exit(supervised(commands, found["verify"], env))
+        if (held or kept) and commands:
+            prove_guard(migrate, env)
+        code = build(found["again"], to_build) if to_build else 0
+        code = code or supervised(commands, env)
+        if found["verify"]:
+            compare(found["verify"])
+        os._exit(code if code >= 0 else 128 - code)
 
 
 def commands_for(migrate, aliases):
@@ -3637,12 +4131,13 @@ def become(command, env):
     os.execvpe(words[0], words, env)
 
 
-def guarded(leading, text):
+def guarded(leading, text, held=(), kept=()):
     """Returns the environment of a command whose Pythons begin with guard.py: as this text, under the name
     sitecustomize, in an archive that has no name on the disk."""
     env = dict(os.environ)
-    if leading is not None:
-        task_of_guard = {"marker": task.spec["marker"], "wait": task.spec["locks"], "leading": leading}
+    if leading is not None or held or kept:
+        task_of_guard = {"marker": task.spec["marker"], "wait": task.spec.get("locks"), "leading": leading}
+        task_of_guard.update(held=held, kept=kept)
         archive = io.BytesIO()
         try:
             with zipfile.ZipFile(archive, "w") as files:
@@ -3657,15 +4152,40 @@ def guarded(leading, text):
     return env
 
 
-def supervised(commands, question, env):
-    """Runs the commands as children, and compares the tables after them. Returns the exit code of the last one."""
+def supervised(commands, env):
+    """Runs the commands as children. Returns the exit code of the last one."""
     sys.stdout.flush()
     code = 0
     for command in commands:
         code = code or subprocess.call(shell_words(command), env=env)
-    if question:
-        compare(question)
-    return code if code >= 0 else 128 - code
+    return code
+
+
+def prove_guard(command, env):
+    """Ends this where a Python of the command would not have the guard: what is held back would be applied."""
+    words = command.split()
+    at = words.index("migrate")
+    options = [each for each in words[at + 1 :] if each.startswith(("--settings=", "--pythonpath="))]
+    for name in ("--settings", "--pythonpath"):
+        if name in words[at + 1 :]:
+            options += [name, words[words.index(name, at) + 1]]
+    probe = " ".join(words[:at] + ["shell"] + options + ["-c", "'import django.db.migrations.executor'"])
+    ended = subprocess.run(shell_words(probe), env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    out = ended.stdout.decode("utf-8", "replace")
+    if ended.returncode or task.spec["marker"] + '{"locking": {"ready": true}}' not in out:
+        print("The migrations that are held back cannot be left out: %s starts no Python that reads PYTHONPATH" % " ".join(words[:at]))
+        print(out[-2000:])
+        sys.stdout.flush()
+        os._exit(3)
+
+
+def build(again, to_build):
+    """Makes bridges in a process of the project. Returns its exit code."""
+    sys.stdout.flush()
+    file = in_memory(json.dumps(to_build).encode("ascii"))
+    to_do = {"marker": task.spec["marker"], "build": file, "wait": task.spec.get("locks")}
+    env = dict(again["env"], DJANGO_ROLLOUT_SPEC=json.dumps(to_do))
+    return subprocess.call(again["start"], env=env, pass_fds=[file])
 
 
 def reversed_by(back):
@@ -3766,10 +4286,12 @@ The task is JSON in DJANGO_ROLLOUT_SPEC:
     only-plan  nothing is migrated
     leaves     the database is empty, and is first brought to these migrations, by alias and app (leaves.py)
     backup     when a backup comes first: needed or always; missing: never, or it was made
+    contract   which migrations are held back (placing.py)
+    bridges    what earlier releases have left behind (bridges.py)
     prove      this version is older than the database: nothing but whether it fits is asked (verdict.py)
 
 The answers are lines between two markers: \`{plan}\`, \`{"needs": ...}\`, \`{"refused": ...}\`, \`migrate\` when the
-command begins, \`{"locking": ...}\` while it runs (guard.py), and \`{"verified": ...}\` or \`{"reversed": ...}\` after it. Other errors are left to Django and Python: their own text, their
+command begins, \`{"bridge": ...}\` before it, \`{"locking": ...}\` while it runs (guard.py), and \`{"verified": ...}\` or \`{"reversed": ...}\` after it. Other errors are left to Django and Python: their own text, their
 own exit code.
 """
 import json
@@ -4226,6 +4748,9 @@ class Judge:
         self.coming = None
         # Of each version that a rollback may restore, by its hash.
         self.earlier = {}
+        # By (table, column): bridges.py.
+        self.bridges = {}
+        self.read = None
 
     def needs_of(self, apps):
         from django.db import router
@@ -4238,8 +4763,16 @@ class Judge:
     def begin(self):
         from rollout_inspector.effects import Effects
 
-        self.catalog = Catalog(self.connection)
+        self.catalog = Catalog(self.connection, self.read)
         self.effects = Effects(self.connection, self.catalog, self.guard)
+        self.effects.kept.update(key for key, each in self.bridges.items() if each["kind"] == "default-kept")
+
+    def again(self, pending, new, bridges):
+        """Returns the same of fewer migrations, with bridges."""
+        other = Judge(self.connection, self.alias, self.executor, self.guard)
+        other.state, other.read, other.bridges = self.state, self.catalog.read, dict(bridges)
+        other.judge(pending, new)
+        return other
 
     def watched(self, migration):
         """Returns the same migration; the effects of its operations are noted when it is applied to a state."""
@@ -4253,12 +4786,13 @@ class Judge:
         if task.spec.get("prove"):
             self.prove(new)
             return
-        self.state = self.executor._create_project_state(with_applied_migrations=True)
+        self.state = self.state or self.executor._create_project_state(with_applied_migrations=True)
         if pending:
             # Once: its clones have it, too.
             self.state.apps
         self.known = [self.needs_of_version(each, new) for each in versions()]
         self.predict(pending)
+        self.effects.bridge(self.bridges.values())
         touched = self.effects.touched
         before = [misfits(needs, self.catalog.before, touched, False) for needs, _ in self.known]
         self.judge_running(pending, touched, before)

@@ -1,3 +1,13 @@
+import {
+  bridgesOf,
+  heldMigrationOf,
+  madeBridgeOf,
+  type Bridge,
+  type ContractPolicy,
+  type HeldMigration,
+  type MadeBridge,
+  type Starts,
+} from './contract.js'
 import { inspectorSource } from './inspector-source.js'
 import { lockingOf, type Locking } from './locking.js'
 import { reversalOf, reversedOf, type Reversal, type ReverseTask } from './reversal.js'
@@ -86,6 +96,14 @@ export interface DatabasePlan {
   readonly applied: Readonly<Record<string, string>>
   /** Applied to the database, but not in this code. */
   readonly unknown: readonly UnknownMigration[]
+  /** Pending, and not applied by this release. */
+  readonly held: readonly HeldMigration[]
+  /** New ones: how both versions work meanwhile. */
+  readonly bridges: readonly Bridge[]
+  /** Those of earlier releases that stay. */
+  readonly earlierBridges: readonly Bridge[]
+  /** The pod changes the schema for these, or ends earlier ones. */
+  readonly isBridged?: true
   /** A pooler gives one session of the server to several clients in turn. */
   readonly isPooled?: true
   /** Statements of other roles that name what the migrations drop; `hidden`: the server does not show them. */
@@ -196,6 +214,10 @@ export interface InspectorTask {
   readonly earlier?: readonly KeptNeeds[]
   /** Nothing is migrated: this version is older than the database, and is compared with it as it is. */
   readonly proves?: true
+  /** Whether migrations are held back. */
+  readonly contract?: Contract
+  /** What earlier releases have left in the databases. */
+  readonly bridges?: readonly Bridge[]
   /** Nothing is migrated, whatever the plan is. */
   readonly plansOnly?: boolean
   /** The database is empty: it is first migrated to these, and no further. */
@@ -208,6 +230,12 @@ export interface InspectorTask {
 
 /** The last applied migration of each app, by alias in `DATABASES`. */
 export type Leaves = Readonly<Record<string, Readonly<Record<string, string>>>>
+export interface Contract extends Starts {
+  readonly policy: ContractPolicy
+  readonly hasBridges: boolean
+  /** Names that stay held back. */
+  readonly stay?: readonly string[]
+}
 
 /** Needs as they are kept, packed. */
 export interface KeptNeeds {
@@ -269,6 +297,8 @@ export function inspectorEnv(task: InspectorTask): { name: string; value: string
     ...(task.plansOnly === true && { 'only-plan': true }),
     ...(task.leaves && { leaves: task.leaves }),
     ...(task.backup !== undefined && { backup: task.backup }),
+    ...(task.contract && { contract: contractSpec(task.contract) }),
+    ...(task.bridges && task.bridges.length > 0 && { bridges: task.bridges }),
   }
   return [
     {
@@ -277,6 +307,16 @@ export function inspectorEnv(task: InspectorTask): { name: string; value: string
     },
     ...bodies.map((value, i) => ({ name: `DJANGO_ROLLOUT_NEEDS_${i}`, value })),
   ]
+}
+
+function contractSpec({ policy, hasBridges, refused, programs, stay = [] }: Contract) {
+  return {
+    policy,
+    bridge: hasBridges ? 'on' : 'off',
+    starts: programs,
+    ...(refused !== undefined && { refused }),
+    ...(stay.length > 0 && { stay }),
+  }
 }
 
 /** The needs of all versions together: an object of the API has at most 1.5 MiB. */
@@ -467,6 +507,12 @@ export function readLocking(line: string, marker: string): Locking | undefined {
   return text?.startsWith('{"locking"') === true ? lockingOf(text) : undefined
 }
 
+/** What was done for both versions in a database, where this line has it. */
+export function readBridge(line: string, marker: string): MadeBridge | undefined {
+  const text = marked(line, marker)
+  return text?.startsWith('{"bridge"') === true ? madeBridgeOf(text) : undefined
+}
+
 /** What the migration really made of the databases, where this line says so. */
 export function readVerified(
   line: string,
@@ -599,6 +645,9 @@ function databaseOf(json: unknown): DatabasePlan | undefined {
   const pending = listOf(json['pending'], pendingOf)
   const squashed = listOf(json['squashed'], nameOf)
   const unknown = listOf(json['unknown'], unknownOf)
+  const held = listOf(json['held'] ?? [], (one) =>
+    heldMigrationOf(isText(database) ? database : '', one),
+  )
   const applied = json['applied']
   if (
     !isText(database) ||
@@ -610,7 +659,8 @@ function databaseOf(json: unknown): DatabasePlan | undefined {
     identity === undefined ||
     pending === undefined ||
     squashed === undefined ||
-    unknown === undefined
+    unknown === undefined ||
+    held === undefined
   ) {
     return undefined
   }
@@ -625,6 +675,10 @@ function databaseOf(json: unknown): DatabasePlan | undefined {
     squashed,
     applied,
     unknown,
+    held,
+    bridges: bridgesOf(json['bridges']),
+    earlierBridges: bridgesOf(json['stay']),
+    ...((hasSql(json['bridges']) || hasSql(json['ended'])) && { isBridged: true }),
     ...(pooled === true && { isPooled: true }),
     ...usageOf(json),
   }
@@ -645,6 +699,10 @@ function witnessOf(json: unknown): Witness | undefined {
   return isText(object) && isText(role) && isText(query) && typeof calls === 'number'
     ? { object, role, query, calls }
     : undefined
+}
+
+function hasSql(json: unknown): boolean {
+  return Array.isArray(json) && json.some((one: unknown) => isRecord(one) && 'sql' in one)
 }
 
 /** What was kept of the release before; what cannot be read is left out. */

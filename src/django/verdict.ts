@@ -47,6 +47,8 @@ export interface MigrationFinding {
   readonly until?: string
   /** Operations of a migration that does the same safely. */
   readonly code?: readonly string[]
+  /** Why its migration is not held back. */
+  readonly stays?: string
   /** A comment in the migration's file accepts it. */
   readonly allowed?: { readonly why: string; readonly file: string; readonly line: number }
 }
@@ -78,7 +80,7 @@ export interface Judged {
 /** What a version needs that a database does not have, or not in this way. */
 export type Misfit = Omit<
   MigrationFinding,
-  'direction' | 'versions' | 'file' | 'code' | 'allowed' | 'until'
+  'direction' | 'versions' | 'file' | 'code' | 'stays' | 'allowed' | 'until'
 >
 
 /** What a migration has changed for a version that a rollback may restore. */
@@ -196,7 +198,7 @@ function findingOf(json: unknown): MigrationFinding | undefined {
     ...misfit,
     direction,
     versions,
-    ...textsOf(json, ['file', 'until']),
+    ...textsOf(json, ['file', 'until', 'stays']),
     ...(code && { code }),
     ...(allowed && { allowed }),
   }

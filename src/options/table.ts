@@ -284,6 +284,22 @@ export const table = {
     group: 'migrations',
     on: [...planning, 'rollback', 'recover'],
   }),
+  contract: option({
+    read: oneOf('off', 'next', 'after', 'manual'),
+    help: 'When a migration is applied that removes what a running version needs: next: by the next release, before its rollout; after: when this rollout is done; manual: by the command migrate; off: it stops the release',
+    example: 'after',
+    default: 'next',
+    group: 'migrations',
+    on: planning,
+  }),
+  bridge: option({
+    read: oneOf('on', 'off'),
+    help: 'Keep or set a default of a column, or allow NULL in it, until all versions that run work without that',
+    example: 'off',
+    default: 'on',
+    group: 'migrations',
+    on: planning,
+  }),
   'lock-wait-migrate': option({
     read: duration,
     help: 'How long a migration waits on PostgreSQL until the tables that it locks are not in use, without keeping other clients waiting; 0: wait in the queue, as Django does',

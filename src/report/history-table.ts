@@ -2,7 +2,7 @@
 import type { Entry, History } from '../state/history.js'
 import { shortTag } from '../kubernetes/image.js'
 import { fitWords } from './migration-sentences.js'
-import { printable, seconds } from './sentences.js'
+import { plural, printable, seconds } from './sentences.js'
 
 const head = ['', '#', 'when', 'version', 'result', 'took', 'by', 'schema, last known', ''] as const
 
@@ -37,13 +37,22 @@ function rowOf(entry: Entry, isLive: boolean): readonly string[] {
   ].map(printable)
 }
 
-function remarks({ command, back, result, cause, migrations, reversed = [] }: Entry): string {
+function remarks({
+  command,
+  back,
+  result,
+  cause,
+  migrations,
+  reversed = [],
+  held = [],
+}: Entry): string {
   const parts = [
     ...(result === 'found' ? ['was already running'] : []),
     ...(command === 'rollback' ? [back === undefined ? 'rollback' : `back to ${back}`] : []),
     ...(cause === undefined ? [] : [cause]),
     ...(migrations.length === 0 ? [] : [`migrations: ${migrations.length}`]),
     ...(reversed.length === 0 ? [] : [`reversed: ${reversed.join(', ')}`]),
+    ...(held.length === 0 ? [] : [`${plural(held.length, 'migration')} held back`]),
   ]
   return parts.join('; ')
 }

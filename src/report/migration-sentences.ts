@@ -1,5 +1,6 @@
 /** What pending migrations break, in sentences: the rules of the inspector, filled in. Pure. */
 import { rules } from '../django/inspector.generated.js'
+import type { ContractPolicy } from '../django/contract.js'
 import type { DatabasePlan, Plan } from '../django/inspector.js'
 import type {
   Judged,
@@ -12,6 +13,7 @@ import type { Annotation, Cause } from '../failure/failure.js'
 import { shortTag } from '../kubernetes/image.js'
 import { breaking, type KeptMisfit } from '../state/fit.js'
 import { wentLive, type Entry } from '../state/history.js'
+import { bridgeSentence, heldSentence } from './contract-sentences.js'
 import type { MigrationPlan, PlannedMigration } from './report.js'
 import { plural } from './sentences.js'
 
@@ -112,7 +114,7 @@ function whoOf({ versions }: MigrationFinding, all: readonly JudgedVersion[]): s
 }
 
 /** `version 4f2c1d9 (deployment/web, cronjob/report and 2 more)` */
-function versionName({ names, tag }: JudgedVersion): string {
+export function versionName({ names, tag }: JudgedVersion): string {
   const shown = names.slice(0, mostNames).join(', ')
   const more = names.length > mostNames ? ` and ${names.length - mostNames} more` : ''
   return `${tag === '' ? 'the running version' : `version ${shortTag(tag)}`} (${shown}${more})`
@@ -190,7 +192,7 @@ export function unsafeCause(judged: Judged, repoFile: (file: string) => string |
   return {
     code: 'unsafe-migration',
     sentence: `${migrationSentence(first, judged.versions)}${others}`,
-    hint: [fixOf(first), acceptance(first)].join('\n'),
+    hint: [fixOf(first), ...notHeld(first), acceptance(first)].join('\n'),
     annotations: all.flatMap((finding) => annotationOf(finding, judged, repoFile)),
   }
 }
@@ -199,6 +201,11 @@ export function unsafeCause(judged: Judged, repoFile: (file: string) => string |
 export function fixOf({ rule, code = [] }: MigrationFinding): string {
   const { fix } = rules[rule]
   return code.length === 0 ? fix : [`${fix}:`, ...code].join('\n')
+}
+
+/** Why it could not wait for the next release. */
+function notHeld({ stays }: MigrationFinding): readonly string[] {
+  return stays === undefined ? [] : [`It cannot be held back until the next release: ${stays}`]
 }
 
 function acceptance({ rule, object, migration }: MigrationFinding): string {
@@ -236,7 +243,12 @@ export function verifiedWarnings(
 export const sqlUnknown = '-- not known before it runs'
 
 /** Returns the plan as the report has it. */
-export function reportedPlan({ databases, judged }: Plan, withSql = false): MigrationPlan {
+export function reportedPlan(
+  plan: Plan,
+  withSql = false,
+  policy: ContractPolicy = 'next',
+): MigrationPlan {
+  const { databases, judged } = plan
   const { findings = [], versions = [] } = judged ?? {}
   return {
     migrations: databases.flatMap((database) =>
@@ -262,6 +274,7 @@ export function reportedPlan({ databases, judged }: Plan, withSql = false): Migr
       }),
     ),
     ...(judged && { versions }),
+    ...heldOfPlan(plan, policy),
     findings: findings.map((finding) => ({
       rule: finding.rule,
       severity: finding.severity === 'breaks' ? 'error' : 'warning',
@@ -272,6 +285,25 @@ export function reportedPlan({ databases, judged }: Plan, withSql = false): Migr
       fix: fixOf(finding),
       ...(finding.allowed && { allowed: finding.allowed.why }),
     })),
+  }
+}
+
+function heldOfPlan(
+  { databases, judged }: Plan,
+  policy: ContractPolicy,
+): Pick<MigrationPlan, 'held' | 'bridges'> {
+  const held = databases.flatMap((one) => one.held)
+  const bridges = databases.flatMap((one) => one.bridges)
+  return {
+    ...(held.length > 0 && {
+      held: held.map((one) => ({
+        database: one.database,
+        name: one.name,
+        operations: one.operations,
+        message: heldSentence(one, judged?.versions ?? [], policy),
+      })),
+    }),
+    ...(bridges.length > 0 && { bridges: bridges.map(bridgeSentence) }),
   }
 }
 

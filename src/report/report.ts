@@ -58,8 +58,21 @@ export interface MigrationPlan {
     /** own: the version of the plan itself; state: what it needs was not kept. */
     readonly source: 'kept' | 'own' | 'state'
   }[]
+  /** Not applied by this release, because a running version needs what they remove. */
+  readonly held?: readonly HeldFromPlan[]
+  /** How both versions work meanwhile, a sentence each. */
+  readonly bridges?: readonly string[]
   /** The most severe first. */
   readonly findings: readonly PlanFinding[]
+}
+
+export interface HeldFromPlan {
+  readonly database: string
+  /** `orders.0002_note` */
+  readonly name: string
+  readonly operations: readonly string[]
+  /** Why, and when it is applied. */
+  readonly message: string
 }
 
 export interface PlannedMigration {

@@ -107,7 +107,7 @@ export function summary(report: Report): string {
 
 /** Renders the verdict on each pending migration, and how to do safely what is not safe. */
 function planParts({ plan, cause }: Report): readonly string[] {
-  const { migrations = [], findings = [] } = plan ?? {}
+  const { migrations = [], findings = [], held = [], bridges = [] } = plan ?? {}
   const judged = migrations.filter(({ verdict }) => verdict !== 'not judged')
   const rows = migrations.map(({ name, operations, verdict }) => [
     name,
@@ -122,6 +122,8 @@ function planParts({ plan, cause }: Report): readonly string[] {
     ...(judged.length === 0
       ? []
       : [rows.length > mostOpen ? closed(plural(rows.length, 'migration'), all) : all]),
+    ...held.map(({ message }) => `**Held back:** ${escaped(message)}`),
+    ...bridges.map(escaped),
     ...open.flatMap(({ severity, message, fix }) => [
       `${signs[severity]} ${escaped(message)}`,
       fenced(fix.split('\n')),

@@ -56,6 +56,7 @@ export async function recover(
       cause: `its run was interrupted; restored by ${titleOf(holder)}${left ? `, except for what another client set: ${left}` : ''}`,
       seconds: Math.max(0, (platform.clock.now() - Date.parse(begun.at)) / 1000),
       migrations: [],
+      ...record.contract,
       ...(reversed.length > 0 && { reversed }),
     },
     { ...((mayHaveMigrated || record.schema) && { schema: { is: 'unknown' as const } }) },

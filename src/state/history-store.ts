@@ -21,6 +21,7 @@ import {
 import { type RunningVersion } from '../judge/running-digests.js'
 import { wrongInEntry } from './record-schema.js'
 import { hashOf, isWhole, keptBodies, needsBytes } from './needs.js'
+import { bridgesOf } from '../django/contract.js'
 import { fitOf, withSchema, type SchemaChange } from './fit.js'
 import { isTemplates, type Templates } from '../undo/templates.js'
 
@@ -205,7 +206,8 @@ export async function saveRelease(
 /** Keeps what migrations have changed that no release applied. */
 export async function saveSchemaChange(
   { cluster, clock, app }: HistoryContext,
-  schema: SchemaChange,
+  schema: SchemaChange | undefined,
+  contract: Partial<Pick<ReleaseEnd, 'held' | 'bridges' | 'migrations'>> = {},
 ): Promise<void> {
   await retryTransient(
     clock,
@@ -214,7 +216,10 @@ export async function saveSchemaChange(
       const live = await readLive(cluster, app)
       const history = historyOf(live)
       if (!live || history.length === 0) return
-      const data = dataOf(withSchema(history, schema))
+      const changed = schema ? withSchema(history, schema) : history
+      const data = dataOf(
+        changed.map((entry, i) => (i === changed.length - 1 ? { ...entry, ...contract } : entry)),
+      )
       await cluster.put(`${configMapsOf(cluster)}/${nameFor(app)}`, { ...live, data })
     },
     isConflict,
@@ -301,9 +306,14 @@ function historyOf(live: ConfigMap | undefined): History {
       try {
         const entry = JSON.parse(text) as unknown
         if (wrongInEntry(entry) !== undefined) return []
-        const { fit: kept, ...others } = entry as Entry
+        const { fit: kept, bridges, ...others } = entry as Entry
         const fit = fitOf(kept)
-        return keyOf(others.number) === key ? [{ ...others, ...(fit && { fit }) }] : []
+        const read = {
+          ...others,
+          ...(fit && { fit }),
+          ...(bridges && { bridges: bridgesOf(bridges) }),
+        }
+        return keyOf(others.number) === key ? [read] : []
       } catch {
         return []
       }

@@ -5,6 +5,7 @@
 import { shortTag } from '../kubernetes/image.js'
 import type { Result } from '../failure/result.js'
 import type { RunningVersion } from '../judge/running-digests.js'
+import type { Bridge } from '../django/contract.js'
 import type { Fit } from './fit.js'
 
 /** A release that took the lock, as it is known when it begins. */
@@ -52,6 +53,10 @@ export interface ReleaseEnd extends ReleaseStart {
   readonly migrate?: string
   /** The Job of the backup that was made before its migrations. */
   readonly backup?: string
+  /** Migrations that it held back: `shop.0102_note`. Missing where it reported no plan. */
+  readonly held?: readonly string[]
+  /** What is left in the databases when it ends, by which two versions work with them; missing where it reported no plan. */
+  readonly bridges?: readonly Bridge[]
   /** Whether it fits the schema of today, where that is known: only of a version that went live. */
   readonly fit?: Fit
 }
@@ -78,7 +83,7 @@ export function added(history: History, ended: ReleaseEnd): History {
   const migrations = ended.migrations.length > 0 ? ended.migrations : (before?.migrations ?? [])
   const reversed = ended.reversed ?? before?.reversed
   const known = { ...restored(history, ended), ...before, ...ended }
-  const { needs, tasks, migrate } = known
+  const { needs, tasks, migrate, held, bridges } = known
   const isNew = needs !== undefined && ended.back === undefined
   // A version fits the schema that it was released on.
   const fit = known.fit ?? (isNew ? { misfits: [] } : undefined)
@@ -90,6 +95,8 @@ export function added(history: History, ended: ReleaseEnd): History {
     ...(needs !== undefined && { needs }),
     ...(tasks !== undefined && { tasks }),
     ...(migrate !== undefined && { migrate }),
+    ...(held && { held }),
+    ...(bridges && { bridges }),
     ...(fit && isLive(ended) && { fit }),
     number: before?.number ?? last + 1,
   }
@@ -149,6 +156,16 @@ function shortened(history: History): History {
   const kept = new Set(lineOf(history).slice(-liveKept))
   const oldest = history.find((entry) => !kept.has(entry))
   return shortened(history.filter((entry) => entry !== oldest))
+}
+
+/** Returns what the last plan has left in the databases. */
+export function openBridges(history: History): readonly Bridge[] {
+  return history.findLast(({ bridges }) => bridges !== undefined)?.bridges ?? []
+}
+
+/** Returns the migrations that were pending and held back by the last plan. */
+export function openHeld(history: History): readonly string[] {
+  return history.findLast(({ held }) => held !== undefined)?.held ?? []
 }
 
 export function wentLive(entry: Entry): boolean {

@@ -56,6 +56,9 @@ const entry: Fields<Entry> = {
   tasks: maybe(text(/^[0-9a-f]{32}$/, 'a hash')),
   migrate: maybe(text()),
   backup: maybe(text()),
+  held: maybe(listOf(text())),
+  // As with a fit, what cannot be read is left out (contract.ts).
+  bridges: anything,
   // A fit that cannot be read is left out, and its release is not (fit.ts).
   fit: anything,
   number: count,
@@ -208,6 +211,7 @@ const record: Fields<OpenRecord> = {
   timeouts: fields({ timeout: count, grace: mapOf(count) }, 'refused'),
   snapshot: listOf(all(fields(prior, 'refused'), workloadsAreOurs)),
   schema: maybe(schemaWork),
+  contract: maybe(fields({ held: maybe(listOf(text())), bridges: anything }, 'refused')),
 }
 
 /** Returns what is wrong with a record, if anything. */

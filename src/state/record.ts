@@ -14,7 +14,7 @@ import { collection } from '../kubernetes/paths.js'
 import { fail } from '../failure/failure.js'
 import { misfitOf, type Misfit } from '../django/verdict.js'
 import type { Clock } from '../platform/platform.js'
-import type { ReleaseStart } from './history.js'
+import type { ReleaseEnd, ReleaseStart } from './history.js'
 import { locate, type Entry } from './locate.js'
 import { wrongInRecord } from './record-schema.js'
 import { depthOf } from './schema.js'
@@ -31,6 +31,8 @@ export interface OpenRecord {
   readonly snapshot: Snapshot
   /** What an undo does about the databases before it restores a pod; missing: nothing. */
   readonly schema?: SchemaWork
+  /** Of its plan, once that is known: what the history gets of it if the run is cut off. */
+  readonly contract?: Pick<ReleaseEnd, 'held' | 'bridges'>
 }
 
 /** What a Job has to do before the pods of the previous version can come back. Every part may be repeated. */

@@ -93,6 +93,9 @@ const database = (name: string, pending: readonly string[]): DatabasePlan => ({
   squashed: [],
   applied: {},
   unknown: [],
+  held: [],
+  bridges: [],
+  earlierBridges: [],
   pending: pending.map((one) => ({
     app: 'shop',
     name: one,

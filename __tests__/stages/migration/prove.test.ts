@@ -127,7 +127,7 @@ describe('a proof that cannot be made', () => {
     find: () => Promise.resolve(undefined),
     remove: () => Promise.resolve(),
   })
-  const checked = { live: standing({ ...nothing }), targets: [], services: [], web }
+  const checked = { live: standing({ ...nothing }), targets: [], jobs: [], services: [], web }
   const restores = {
     version: { image, release: entry(1), appliedSince: [] },
     history: [entry(1)],

@@ -71,7 +71,7 @@ function play(log: Log, given: RawInputs = {}, targets: readonly Partial<Target>
     commandLine: (args) => `kubectl ${args.join(' ')}`,
   })
   const context = contextOf({ ...scripted([]).platform, clock }, given, cancel.signal)
-  const checked = { live, targets, services: [] } as unknown as PreflightResult
+  const checked = { live, targets, jobs: [], services: [] } as unknown as PreflightResult
   const it: Play = {
     migration: startMigration(context.with({ cluster }), { checked, web, image }),
     clock,

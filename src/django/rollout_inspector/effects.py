@@ -5,7 +5,7 @@ that Django itself would give them: so operations of Django, their subclasses an
 the way of the installed version. Of SeparateDatabaseAndState only the operations for the database count.
 """
 from rollout_inspector import needs as fingerprint
-from rollout_inspector import reader, task
+from rollout_inspector import reader, task, twins
 from rollout_inspector.catalog import copy_of, empty
 
 
@@ -17,6 +17,8 @@ class Event:
         self.migration = None
         self.operation = None
         self.model = self.field = self.old = self.new = None
+        # [the default that each row can have], of a field while the operation runs: it may be for that time alone.
+        self.constant = []
         self.__dict__.update(more)
 
 
@@ -45,14 +47,14 @@ def recorder_of(connection, note):
                 if field.remote_field.through._meta.auto_created:
                     note(Event("create", model=field.remote_field.through))
             elif field.column is not None:
-                note(Event("add", model=model, field=field))
+                note(Event("add", model=model, field=field, constant=twins.constant_default(field)))
 
         def remove_field(self, model, field):
             if field.many_to_many:
                 if field.remote_field.through._meta.auto_created:
                     note(Event("delete", model=field.remote_field.through, old=field))
             elif field.column is not None:
-                note(Event("remove", model=model, field=field))
+                note(Event("remove", model=model, field=field, constant=twins.constant_default(field)))
 
         def alter_field(self, model, old_field, new_field, strict=False):
             if old_field.many_to_many and new_field.many_to_many:
@@ -173,6 +175,8 @@ class Effects:
         self.unread = []
         # What is taken away, where a backup may be made (backup.py).
         self.losses = []
+        # (table, column) of new columns that keep the default of their rows.
+        self.kept = set()
         # Those that names without a schema mean; the first one gets what is made.
         self.schemas = None
         self.migration = None
@@ -250,6 +254,14 @@ class Effects:
             self.losses += backup.losses(event, self)
         handler = getattr(self, "on_" + event.kind.replace("-", "_"))
         handler(event)
+
+    def bridge(self, bridges):
+        """Lays what bridges do to columns that are there over the catalog, too."""
+        done = {"default-set": {"filled": True}, "null-allowed": {"null": True}}
+        for each in bridges:
+            if each["kind"] in done:
+                self.migration = self.operation = None
+                self.apply(Event("set", table=each["table"], column=each["column"], **done[each["kind"]]))
 
     # Tables
 
@@ -340,6 +352,8 @@ class Effects:
             column = event.field.column
             if column not in table["columns"]:
                 self.put_column(table, event.field)
+            if (name, column) in self.kept:
+                table["columns"][column]["filled"] = True
         self.causes[(name, column)] = event
 
     def on_remove(self, event):

@@ -11,6 +11,7 @@ import re
 import sys
 import time
 import zipfile
+from contextlib import ExitStack
 from importlib import util
 from importlib.machinery import PathFinder
 
@@ -68,6 +69,7 @@ class Hook:
 
             def exec_module(module):
                 run(module)
+                hold_back(module)
                 guard(module.MigrationExecutor)
 
             spec.loader.exec_module = exec_module
@@ -87,11 +89,74 @@ def guard(own):
     def apply_migration(self, state, migration, *args, **options):
         if self.connection.vendor != "postgresql":
             return apply(self, state, migration, *args, **options)
-        with self.connection.execute_wrapper(Guard(self.connection, migration)):
+        with ExitStack() as stack:
+            if task.spec["leading"] is not None:
+                stack.enter_context(self.connection.execute_wrapper(Guard(self.connection, migration)))
+            if task.spec["kept"]:
+                stack.enter_context(self.connection.execute_wrapper(DefaultsKept(self.connection, migration)))
             return apply(self, state, migration, *args, **options)
 
     own.apply_migration = apply_migration
     task.say(json.dumps({"locking": {"ready": True}}))
+
+
+def hold_back(module):
+    """Leaves out what is held back, whatever the command asks for; and stops where somebody applies it all the same."""
+    held = {tuple(each) for each in task.spec["held"]}
+    if not held:
+        return
+    from django.db.migrations.migration import Migration
+
+    own, recorder = module.MigrationExecutor, module.MigrationRecorder
+    plan, record, apply = own.migration_plan, recorder.record_applied, Migration.apply
+
+    def refuse(alias, app, name):
+        if (alias, app, name) in held:
+            from django.core.management import CommandError
+
+            raise CommandError("%s.%s is held back: nothing of it is applied" % (app, name))
+
+    def migration_plan(self, *args, **options):
+        return [
+            each
+            for each in plan(self, *args, **options)
+            if each[1] or (self.connection.alias, each[0].app_label, each[0].name) not in held
+        ]
+
+    def record_applied(self, app, name):
+        refuse(self.connection.alias, app, name)
+        return record(self, app, name)
+
+    def apply_held(self, project_state, schema_editor, *args, **options):
+        refuse(schema_editor.connection.alias, self.app_label, self.name)
+        return apply(self, project_state, schema_editor, *args, **options)
+
+    own.migration_plan, recorder.record_applied, Migration.apply = migration_plan, record_applied, apply_held
+
+
+class DefaultsKept:
+    """Leaves out the DROP DEFAULT that Django sends after its own ADD COLUMN of a column that keeps its default."""
+
+    def __init__(self, connection, migration):
+        quote = connection.ops.quote_name
+        name = "%s.%s" % (migration.app_label, migration.name)
+        self.columns = [
+            "ALTER TABLE %s %%s COLUMN %s " % (quote(table), quote(column))
+            for alias, of, table, column in task.spec["kept"]
+            if (alias, of) == (connection.alias, name)
+        ]
+        self.connection = connection
+        self.added = None
+
+    def __call__(self, execute, sql, params, many, context):
+        text = str(sql) if self.columns else ""
+        if self.added is not None and text == self.added % "ALTER" + "DROP DEFAULT":
+            self.added = None
+            return None
+        for column in self.columns:
+            if text.startswith(column % "ADD") and " DEFAULT " in text and " NOT NULL" in text:
+                self.added = column
+        return execute(sql, params, many, context)
 
 
 def code_of(error):

@@ -23,6 +23,10 @@ def main():
 
         web.web_tells()
         finish()
+    elif "build" in task.spec:
+        from rollout_inspector import bridges
+
+        finish(bridges.build())
     elif "verify" in task.spec:
         verify()
         finish()
@@ -111,13 +115,14 @@ def plan():
         judged = verdict.concluded(findings, pending)
         judged["versions"] = versions_told([each["sources"] for each in made.values()])
         found["judged"] = judged
-    questions = [each["question"] for each in made.values() if each["question"] and each["pending"]]
+    questions = [each["question"] for each in made.values() if each["question"]]
     # A command that may do more than the plan shows cannot be compared with it.
     found["verify"] = questions and {
         "start": run.command_again(),
         "env": environment,
         "tables": questions,
     }
+    found["again"] = {"start": run.command_again(), "env": environment}
     # By alias and migration, what it begins to lock; none where nothing runs that could wait.
     found["leading"] = None
     if verdict.is_judged() and task.spec.get("locks") is not None:

@@ -4,7 +4,7 @@ from django.core.management import CommandError
 from django.db import connections, router
 from django.db.migrations.executor import MigrationExecutor
 
-from rollout_inspector import cost, locks, task, usage, verdict
+from rollout_inspector import bridges, cost, locks, placing, task, usage, verdict
 from rollout_inspector.effects import is_code
 
 # In characters: a plan is one line of a container's log, which holds 10 MiB before it is rotated.
@@ -241,6 +241,29 @@ def plan_of(alias, identity, own):
         pending = [each for each in pending if each.app_label in own]
     judge = verdict.Judge(connection, alias, executor, refuse_writes)
     with_text = list(with_sql(executor, connection, pending, judge.watched))
+    # None: not known. It stops nothing where nothing is judged.
+    needs = None
+    findings, question, placed = [], None, placing.Placed(judge)
+    unused, witnesses = None, []
+    stay, ended = task.spec.get("bridges") or [], []
+    try:
+        needs = judge.needs_of(apps)
+        if verdict.is_judged():
+            judge.judge(pending, needs)
+            placed = placing.place(judge, pending, needs)
+            judge = placed.judge
+            findings, question = judge.findings, judge.to_verify()
+            stay, ended = bridges.earlier_ones(judge, needs)
+            dropped = judge.dropped()
+            labels = [each.label for each in apps.get_app_configs()]
+            unused = usage.unused(connection, [needs] + judge.others(), labels)
+            unused = [each for each in unused if each not in [".".join(filter(None, pair)) for pair in dropped]]
+            witnesses = usage.witnesses(connection, dropped)
+    except Exception as error:
+        if verdict.is_judged():
+            findings = [verdict.unjudged(alias, error, pending)]
+            placed = placing.Placed(judge)
+    with_text = [each for each in with_text if name_of(each[0]) not in placed.names]
     plan = {
         "database": alias,
         "identity": identity,
@@ -259,33 +282,25 @@ def plan_of(alias, identity, own):
             }
             for migration, sql, _ in with_text
         ],
+        "held": placed.held,
+        "bridges": placed.bridges,
+        # Of earlier releases.
+        "stay": [each for each in stay if each["database"] == alias],
+        "ended": ended,
         "pooled": bool(pending) and is_postgresql and is_pooled(connection),
         "squashed": [each for each in to_record(executor) if own is None or each["app"] in own],
         "applied": leaf_of_apps(loader),
         "unknown": list(not_in_code(loader)) if own is None else [],
     }
-    # None: not known. It stops nothing where nothing is judged.
-    needs = None
-    findings, question = [], None
-    try:
-        needs = judge.needs_of(apps)
-        if verdict.is_judged():
-            judge.judge(pending, needs)
-            findings, question = judge.findings, judge.to_verify()
-            dropped = judge.dropped()
-            plan["witnesses"] = usage.witnesses(connection, dropped)
-            labels = [each.label for each in apps.get_app_configs()]
-            unused = usage.unused(connection, [needs] + judge.others(), labels)
-            plan["unused"] = [each for each in unused if each not in [".".join(filter(None, pair)) for pair in dropped]]
-    except Exception as error:
-        if verdict.is_judged():
-            findings = [verdict.unjudged(alias, error, pending)]
+    if unused is not None:
+        plan.update(unused=unused, witnesses=witnesses)
+    applied = [each for each in pending if name_of(each) not in placed.names]
     backup_for = []
-    if task.spec.get("backup") and pending:
+    if task.spec.get("backup") and applied:
         from rollout_inspector import backup
 
-        backup_for = backup.reasons(judge, pending)
-    if is_postgresql and pending:
+        backup_for = backup.reasons(judge, applied)
+    if is_postgresql and applied:
         locked = locks_of(connection, with_text, usage.rates(connection))
         for each in plan["pending"]:
             each.update(locked["%(app)s.%(name)s" % each])
@@ -296,7 +311,7 @@ def plan_of(alias, identity, own):
         "leading": leading_of(alias, with_text) if is_postgresql else None,
         "pending": pending,
         "findings": findings,
-        "question": question,
+        "question": question if with_text or placed.bridges or ended else None,
         "sources": [source for _, source in judge.known],
         "executor": executor,
     }

@@ -70,8 +70,9 @@ def after_plan(state):
     migrate = task.spec.get("migrate")
     plans, always, judged = found["plans"], found["always"], found["judged"]
     works = [plan for plan in plans if plan["pending"] or plan["squashed"]]
+    to_build = [bridge for plan in plans for bridge in plan["bridges"] + plan["ended"] if "sql" in bridge]
     reversal = found.get("reversal")
-    runs = bool(migrate) and bool(works or always)
+    runs = bool(migrate) and bool(works or always or to_build)
     if reversal:
         runs = reversal["do"] == "reverse"
     for plan in plans:
@@ -116,13 +117,27 @@ def after_plan(state):
         os._exit(0)
     if runs:
         task.say("migrate")
+        held = [[plan["database"], each["app"], each["name"]] for plan in plans for each in plan["held"]]
+        kept = [
+            [each["database"], each["migration"], each["table"], each["column"]]
+            for plan in plans
+            for each in plan["bridges"]
+            if each["kind"] == "default-kept"
+        ]
         commands = [migrate] if always else commands_for(migrate, [plan["database"] for plan in works])
-        env = guarded(found["leading"], state["text"])
+        env = guarded(found["leading"], state["text"], held, kept)
         # What it prints is seen at once.
         env.setdefault("PYTHONUNBUFFERED", "1")
-        if len(commands) == 1 and not found["verify"] and found["leading"] is None:
+        is_alone = len(commands) == 1 and not (held or kept or to_build)
+        if is_alone and not found["verify"] and found["leading"] is None:
             become(commands[0], env)
-        os._exit(supervised(commands, found["verify"], env))
+        if (held or kept) and commands:
+            prove_guard(migrate, env)
+        code = build(found["again"], to_build) if to_build else 0
+        code = code or supervised(commands, env)
+        if found["verify"]:
+            compare(found["verify"])
+        os._exit(code if code >= 0 else 128 - code)
 
 
 def commands_for(migrate, aliases):
@@ -141,12 +156,13 @@ def become(command, env):
     os.execvpe(words[0], words, env)
 
 
-def guarded(leading, text):
+def guarded(leading, text, held=(), kept=()):
     """Returns the environment of a command whose Pythons begin with guard.py: as this text, under the name
     sitecustomize, in an archive that has no name on the disk."""
     env = dict(os.environ)
-    if leading is not None:
-        task_of_guard = {"marker": task.spec["marker"], "wait": task.spec["locks"], "leading": leading}
+    if leading is not None or held or kept:
+        task_of_guard = {"marker": task.spec["marker"], "wait": task.spec.get("locks"), "leading": leading}
+        task_of_guard.update(held=held, kept=kept)
         archive = io.BytesIO()
         try:
             with zipfile.ZipFile(archive, "w") as files:
@@ -161,15 +177,40 @@ def guarded(leading, text):
     return env
 
 
-def supervised(commands, question, env):
-    """Runs the commands as children, and compares the tables after them. Returns the exit code of the last one."""
+def supervised(commands, env):
+    """Runs the commands as children. Returns the exit code of the last one."""
     sys.stdout.flush()
     code = 0
     for command in commands:
         code = code or subprocess.call(shell_words(command), env=env)
-    if question:
-        compare(question)
-    return code if code >= 0 else 128 - code
+    return code
+
+
+def prove_guard(command, env):
+    """Ends this where a Python of the command would not have the guard: what is held back would be applied."""
+    words = command.split()
+    at = words.index("migrate")
+    options = [each for each in words[at + 1 :] if each.startswith(("--settings=", "--pythonpath="))]
+    for name in ("--settings", "--pythonpath"):
+        if name in words[at + 1 :]:
+            options += [name, words[words.index(name, at) + 1]]
+    probe = " ".join(words[:at] + ["shell"] + options + ["-c", "'import django.db.migrations.executor'"])
+    ended = subprocess.run(shell_words(probe), env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    out = ended.stdout.decode("utf-8", "replace")
+    if ended.returncode or task.spec["marker"] + '{"locking": {"ready": true}}' not in out:
+        print("The migrations that are held back cannot be left out: %s starts no Python that reads PYTHONPATH" % " ".join(words[:at]))
+        print(out[-2000:])
+        sys.stdout.flush()
+        os._exit(3)
+
+
+def build(again, to_build):
+    """Makes bridges in a process of the project. Returns its exit code."""
+    sys.stdout.flush()
+    file = in_memory(json.dumps(to_build).encode("ascii"))
+    to_do = {"marker": task.spec["marker"], "build": file, "wait": task.spec.get("locks")}
+    env = dict(again["env"], DJANGO_ROLLOUT_SPEC=json.dumps(to_do))
+    return subprocess.call(again["start"], env=env, pass_fds=[file])
 
 
 def reversed_by(back):

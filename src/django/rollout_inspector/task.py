@@ -19,10 +19,12 @@ The task is JSON in DJANGO_ROLLOUT_SPEC:
     only-plan  nothing is migrated
     leaves     the database is empty, and is first brought to these migrations, by alias and app (leaves.py)
     backup     when a backup comes first: needed or always; missing: never, or it was made
+    contract   which migrations are held back (placing.py)
+    bridges    what earlier releases have left behind (bridges.py)
     prove      this version is older than the database: nothing but whether it fits is asked (verdict.py)
 
 The answers are lines between two markers: `{plan}`, `{"needs": ...}`, `{"refused": ...}`, `migrate` when the
-command begins, `{"locking": ...}` while it runs (guard.py), and `{"verified": ...}` or `{"reversed": ...}` after it. Other errors are left to Django and Python: their own text, their
+command begins, `{"bridge": ...}` before it, `{"locking": ...}` while it runs (guard.py), and `{"verified": ...}` or `{"reversed": ...}` after it. Other errors are left to Django and Python: their own text, their
 own exit code.
 """
 import json

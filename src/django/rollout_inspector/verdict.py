@@ -57,6 +57,9 @@ class Judge:
         self.coming = None
         # Of each version that a rollback may restore, by its hash.
         self.earlier = {}
+        # By (table, column): bridges.py.
+        self.bridges = {}
+        self.read = None
 
     def needs_of(self, apps):
         from django.db import router
@@ -69,8 +72,16 @@ class Judge:
     def begin(self):
         from rollout_inspector.effects import Effects
 
-        self.catalog = Catalog(self.connection)
+        self.catalog = Catalog(self.connection, self.read)
         self.effects = Effects(self.connection, self.catalog, self.guard)
+        self.effects.kept.update(key for key, each in self.bridges.items() if each["kind"] == "default-kept")
+
+    def again(self, pending, new, bridges):
+        """Returns the same of fewer migrations, with bridges."""
+        other = Judge(self.connection, self.alias, self.executor, self.guard)
+        other.state, other.read, other.bridges = self.state, self.catalog.read, dict(bridges)
+        other.judge(pending, new)
+        return other
 
     def watched(self, migration):
         """Returns the same migration; the effects of its operations are noted when it is applied to a state."""
@@ -84,12 +95,13 @@ class Judge:
         if task.spec.get("prove"):
             self.prove(new)
             return
-        self.state = self.executor._create_project_state(with_applied_migrations=True)
+        self.state = self.state or self.executor._create_project_state(with_applied_migrations=True)
         if pending:
             # Once: its clones have it, too.
             self.state.apps
         self.known = [self.needs_of_version(each, new) for each in versions()]
         self.predict(pending)
+        self.effects.bridge(self.bridges.values())
         touched = self.effects.touched
         before = [misfits(needs, self.catalog.before, touched, False) for needs, _ in self.known]
         self.judge_running(pending, touched, before)

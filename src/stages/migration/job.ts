@@ -1,6 +1,6 @@
 /** The Job of a migration: made from the web workload's template, and created under a free name. */
 import type { Job } from 'kubernetes-types/batch/v1'
-import type { PersistentVolumeClaim, Pod, Service } from 'kubernetes-types/core/v1'
+import type { PersistentVolumeClaim, Pod, PodSpec, Service } from 'kubernetes-types/core/v1'
 import {
   databasesOfJson,
   inspectorEnv,
@@ -21,7 +21,8 @@ import {
   type PodMarks,
 } from '../../django/job.js'
 import type { ReverseTask } from '../../django/reversal.js'
-import { launchOf, type Launch } from '../../django/launch.js'
+import { startsOf } from '../../django/contract.js'
+import { launchOf, type ImageCommand, type Launch } from '../../django/launch.js'
 import { commandOf } from '../../docker/registry.js'
 import { versionsInUse } from '../../judge/versions-in-use.js'
 import { ApiError } from '../../kubernetes/api-error.js'
@@ -30,6 +31,9 @@ import type { Cluster } from '../../kubernetes/cluster.js'
 import { collection } from '../../kubernetes/paths.js'
 import { idOf } from '../../kubernetes/workload.js'
 import { fail } from '../../failure/failure.js'
+import { isOfRepository } from '../../kubernetes/image.js'
+import { templateOf } from '../../kubernetes/objects.js'
+import { openBridges, openHeld } from '../../state/history.js'
 import { readArchive } from '../../state/history-store.js'
 import { titleOf } from '../../undo/snapshot.js'
 import { withTimeout } from '../../platform/time.js'
@@ -65,6 +69,8 @@ export interface MigrationInput {
   readonly reverses?: OtherWork & { readonly task: ReverseTask }
   /** Nothing is judged: this image's own pods come back. */
   readonly again?: OtherWork
+  /** What fits is applied, whatever is held back by "contract: manual". */
+  readonly now?: true
   /** Nothing is migrated: the Job reports its plan, and is removed. */
   readonly plansOnly?: true
   /** When a backup comes before the migration; missing: never, or it was made. */
@@ -93,7 +99,7 @@ export async function makeJob(
   const other = proves ?? reverses ?? again
   const command = other?.command ?? settings['migrate-command']
   const timeoutMs = other?.timeoutMs ?? settings['migrate-timeout']
-  const [{ launch, claims, common }, kept] = await Promise.all([
+  const [{ launch, claims, common, starts }, kept] = await Promise.all([
     commonOf(context, input),
     retryTransient(platform.clock, signal, () => readArchive(cluster, app, settings.image)),
   ])
@@ -117,6 +123,16 @@ export async function makeJob(
             lockWaitSeconds: settings['lock-wait-migrate'] / 1000,
             plansOnly,
             ...(input.backup !== undefined && { backup: input.backup }),
+            ...(!other && {
+              bridges: openBridges(kept.history),
+              contract: {
+                ...starts,
+                policy:
+                  input.now === true && settings.contract === 'manual' ? 'next' : settings.contract,
+                hasBridges: settings.bridge === 'on',
+                stay: openHeld(kept.history),
+              },
+            }),
           }),
     }),
     timeoutSeconds: Math.ceil(timeoutMs / 1000),
@@ -163,9 +179,13 @@ async function commonOf(
   context: OpenContext,
   { checked, web, image }: Pick<MigrationInput, 'checked' | 'web' | 'image'>,
 ) {
-  const { platform, source, app, holder, signal, cluster } = context
-  const [launch, claims] = await Promise.all([
-    launchOfWeb(context, web, image),
+  const { platform, settings, source, app, holder, signal, cluster } = context
+  const pods = podsToStart(checked)
+  const all = [...pods, { name: '', spec: web.template.spec }]
+  const requested = commandWhereNeeded(context, all, image)
+  const [launch, imageCommand, claims] = await Promise.all([
+    launchOfWeb(web, requested),
+    requested,
     retryTransient(platform.clock, signal, () => claimsOf(cluster, checked, web)),
   ])
   const marks = marksOfPods(checked, web)
@@ -182,7 +202,12 @@ async function commonOf(
     claims,
     ...(marks && { live: marks }),
   }
-  return { launch, claims, common }
+  const isUnknown = imageCommand === undefined && leavesToImage(pods, settings.image)
+  const starts = {
+    ...startsOf(pods, (name) => isOfRepository(name, settings.image), imageCommand),
+    ...(isUnknown && { refused: 'the registry does not say what the image starts' }),
+  }
+  return { launch, claims, common, starts }
 }
 
 /** Returns all versions of the image that run in the namespace, with what is kept of their needs. */
@@ -220,25 +245,61 @@ function notCompared({ targets }: MigrationInput['checked'], running: readonly R
     : ['the migrations are not compared: no running version of this image was found']
 }
 
-/** Reads the image only where the template leaves something to it. */
 async function launchOfWeb(
-  { platform, signal }: Pick<OpenContext, 'platform' | 'signal'>,
   { template, container }: Web,
-  image: Image,
+  requested: Promise<ImageCommand | undefined>,
 ): Promise<Launch> {
   const own = template.spec?.containers.find(({ name }) => name === container)
   if (!own) return { words: [] }
-  const requested =
-    own.command === undefined
-      ? await withTimeout(platform.clock, registryTimeoutMs, signal, (own) =>
-          commandOf(platform, image, own),
-        ).catch(() => {
-          // The pods pull it themselves: its command is useful, but not required.
-          signal.throwIfAborted()
-          return undefined
-        })
-      : undefined
-  return launchOf(own, requested)
+  return launchOf(own, own.command === undefined ? await requested : undefined)
+}
+
+/** Returns what the image starts; reads it only where a template leaves that to it. */
+async function commandWhereNeeded(
+  { platform, signal, settings }: Pick<OpenContext, 'platform' | 'signal' | 'settings'>,
+  pods: readonly NamedPod[],
+  image: Image,
+): Promise<ImageCommand | undefined> {
+  if (!leavesToImage(pods, settings.image)) return undefined
+  return withTimeout(platform.clock, registryTimeoutMs, signal, (own) =>
+    commandOf(platform, image, own),
+  ).catch(() => {
+    // The pods pull it themselves: its command is useful, but not required.
+    signal.throwIfAborted()
+    return undefined
+  })
+}
+
+function leavesToImage(pods: readonly NamedPod[], repository: string): boolean {
+  const containers = pods.flatMap(({ spec }) => [
+    ...(spec?.initContainers ?? []),
+    ...(spec?.containers ?? []),
+  ])
+  return containers.some(
+    ({ image = '', command }) => command === undefined && isOfRepository(image, repository),
+  )
+}
+
+interface NamedPod {
+  readonly name: string
+  readonly spec: PodSpec | undefined
+}
+
+/** Returns all that a release starts pods of, and what runs already. */
+function podsToStart({
+  targets,
+  jobs = [],
+}: Pick<PreflightResult, 'targets'> & Partial<Pick<PreflightResult, 'jobs'>>): readonly NamedPod[] {
+  const workloads = targets.flatMap(({ id, becomes, manifest, live }) =>
+    [becomes, manifest, live].flatMap((object) =>
+      object ? [{ name: idOf(id), spec: templateOf(object).spec }] : [],
+    ),
+  )
+  const once = jobs.map((job) => ({
+    name: titleOf(job),
+    spec: (job as Job).spec?.template.spec,
+  }))
+  return [...workloads, ...once]
 }
 
 /** Returns what each claim of the template allows for a second pod, while current pods use it. */

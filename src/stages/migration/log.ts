@@ -4,6 +4,7 @@ import {
   isMarked,
   isPlain,
   migrationBegins,
+  readBridge,
   readLocking,
   readPacked,
   readPassed,
@@ -17,10 +18,16 @@ import {
   type Plan,
   type Refused,
 } from '../../django/inspector.js'
+import type { ContractPolicy } from '../../django/contract.js'
 import type { Locking, LockWait } from '../../django/locking.js'
 import type { Misfit, Verified } from '../../django/verdict.js'
 import { migrated } from '../../django/progress.js'
 import { Failure, type Cause } from '../../failure/failure.js'
+import {
+  bridgeSentence,
+  heldSentence,
+  madeBridgeSentence,
+} from '../../report/contract-sentences.js'
 import { lockCause, lockLine, lockWords } from '../../report/lock-sentences.js'
 import { sqlUnknown, verdictLines } from '../../report/migration-sentences.js'
 import type { StageLog } from '../../platform/stage-log.js'
@@ -106,6 +113,11 @@ export class Output {
       })
     }
     this.locking(readLocking(line, this.marker))
+    const bridge = readBridge(line, this.marker)
+    if (bridge)
+      this.write((stageLog) => {
+        stageLog.say(madeBridgeSentence(bridge))
+      })
   }
 
   private locking(locking: Locking | undefined): void {
@@ -280,15 +292,25 @@ export function alsoPassed(cause: Cause, hint: string): Cause {
   return { ...cause, hint: cause.hint === undefined ? hint : `${cause.hint}\n${hint}` }
 }
 
-export function logPlan(stageLog: StageLog, plan: Plan, withSql = false): void {
-  for (const database of plan.databases) logDatabase(stageLog, plan, database, withSql)
+export function logPlan(
+  stageLog: StageLog,
+  plan: Plan,
+  withSql = false,
+  policy: ContractPolicy = 'next',
+): void {
+  for (const database of plan.databases) {
+    logDatabase(stageLog, plan, database, withSql)
+    for (const held of database.held)
+      stageLog.say(heldSentence(held, plan.judged?.versions ?? [], policy))
+    for (const bridge of database.bridges) stageLog.say(bridgeSentence(bridge))
+  }
   if (plan.judged)
     verdictLines(plan.judged).forEach((line) => {
       stageLog.say(line)
     })
   const notCompared = comparisonLacks(plan)
   if (notCompared !== undefined) stageLog.say(notCompared)
-  const isPending = plan.databases.some(hasWork)
+  const isPending = plan.databases.some((one) => hasWork(one) || one.isBridged === true)
   if (plan.runs && !isPending) {
     stageLog.say('the command still runs: it may do more than the plan shows')
   }

@@ -110,7 +110,8 @@ class MigrationRun implements Migration {
     const plan = await Promise.race([this.#output.plan, this.#endOfPlan(job)])
     this.#output.hold()
     this.#plan = plan
-    if (!this.#other && !this.input.isAgain) logPlan(log, plan, this.context.settings.sql)
+    const { settings } = this.context
+    if (!this.#other && !this.input.isAgain) logPlan(log, plan, settings.sql, settings.contract)
     return plan
   }
 
@@ -192,7 +193,7 @@ class MigrationRun implements Migration {
     const { runs, judged, databases = [] } = this.#plan ?? { runs: this.#isUnread }
     if (!runs || judged?.blocked === true || this.#plan?.backup)
       return applied.length > 0 ? { is: 'unknown' } : undefined
-    const pending = databases.filter((one) => one.pending.length > 0)
+    const pending = databases.filter((one) => one.pending.length > 0 || one.isBridged === true)
     if (this.#plan && pending.length + applied.length === 0) return undefined
     const compared = verified === undefined || 'why' in verified ? [] : verified
     const isWhole =

@@ -1,0 +1,154 @@
+/** A NOT NULL field is removed and another one added in one commit, under clients that read and write all the while. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { Site, type Changes } from '../e2e/site.js'
+
+let shop: Site
+let url: string
+const first = '0002_product_weight_grams'
+const colour = 'colour = models.CharField(max_length=20, default="red")'
+const size = 'size = models.CharField(max_length=9, default="m")'
+
+const migration = (name: string, after: string, operation: string): Changes => ({
+  [`catalog/migrations/${name}.py`]: `from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("catalog", "${after}")]
+    operations = [${operation}]
+`,
+})
+const adds = (field: string) => {
+  const [name = '', type = ''] = field.split(' = ')
+  return `migrations.AddField("product", "${name}", ${type})`
+}
+
+beforeAll(async () => {
+  shop = await Site.make('held')
+  await shop.commit('First', {
+    'catalog/models.py': (old) => old.replace(/( +)stock = /, `$1${colour}\n$1stock = `),
+    'catalog/views.py': (old) => old.replace('"weight_grams", ', '"weight_grams", "colour", '),
+    ...migration('0003_colour', first, adds(colour)),
+  })
+  expect(await shop.release({ bake: '0' })).toMatchObject({ report: { result: 'deployed' } })
+  url = await shop.url()
+})
+
+afterAll(() => shop.remove())
+
+const columns = () =>
+  shop.sql(
+    `SELECT string_agg(column_name || CASE WHEN column_default IS NULL THEN '' ELSE '=' || split_part(column_default, ':', 1) END, ' ' ORDER BY column_name)
+     FROM information_schema.columns WHERE table_name = 'catalog_product' AND column_name IN ('colour', 'size')`,
+  )
+
+/** What of reading and writing has failed while `work` was done, and how often each was tried. */
+async function underClients<T>(work: () => Promise<T>) {
+  const failures: string[] = []
+  let count = 0
+  const over = new AbortController()
+  const clients = ['GET', 'POST'].map(async (method) => {
+    while (!over.signal.aborted) {
+      count += 1
+      const product = { name: 'Cup', sku: `${method}-${count}-${Date.now()}`, price: '1.00' }
+      const body = method === 'POST' ? JSON.stringify(product) : null
+      const headers = { 'content-type': 'application/json', connection: 'close' }
+      await fetch(`${url}/api/products/`, { method, body, headers })
+        .then(async (answer) => {
+          const text = await answer.text()
+          if (!answer.ok) failures.push(`${method} ${answer.status} ${text.slice(0, 300)}`)
+        })
+        .catch((error: unknown) => failures.push(`${method} ${String(error)}`))
+      await sleep(50)
+    }
+  })
+  try {
+    return { result: await work(), failures, count: () => count }
+  } finally {
+    over.abort()
+    await Promise.all(clients)
+  }
+}
+
+test('a removal is held back and an addition keeps its default, and the next release ends both', async () => {
+  await shop.commit('A size, no colour', {
+    'catalog/models.py': (old) =>
+      old.replace(/ +colour = .*\n/, '').replace(/( +)stock = /, `$1${size}\n$1stock = `),
+    'catalog/views.py': (old) => old.replace('"colour", ', '"size", '),
+    ...migration('0004_size', '0003_colour', adds(size)),
+    ...migration('0005_no_colour', '0004_size', 'migrations.RemoveField("product", "colour")'),
+  })
+  const one = await underClients(() => shop.release({ bake: '0' }))
+  expect(one.result).toMatchObject({
+    code: 0,
+    report: {
+      result: 'deployed',
+      plan: {
+        migrations: [{ name: 'catalog.0004_size', verdict: 'safe' }],
+        held: [
+          {
+            name: 'catalog.0005_no_colour',
+            message: expect.stringMatching(
+              /^catalog\.0005_no_colour \(RemoveField\) is held back: version \w{12} \(.*deployment\/web.*\) still needs catalog_product\.colour as it is\. The next release applies it$/,
+            ),
+          },
+        ],
+      },
+      migrations: ['catalog.0004_size'],
+      warnings: [],
+    },
+  })
+  expect(one.failures).toEqual([])
+  expect(await columns()).toBe(`colour='red' size='m'`)
+  const { image, namespace } = shop
+  const { stdout } = await shop.cli('history', { image, namespace })
+  expect(stdout).toContain('migrations: 1; 1 migration held back')
+
+  await shop.commit('Nothing', { 'README.md': (old) => `${old}\n` })
+  const two = await underClients(() => shop.release({ bake: '0' }))
+  expect(two.result).toMatchObject({
+    code: 0,
+    report: { result: 'deployed', migrations: ['catalog.0005_no_colour'], warnings: [] },
+  })
+  expect(two.failures).toEqual([])
+  expect(await columns()).toBe('size')
+  expect(await shop.leftovers()).toEqual([])
+})
+
+test('with "after" it is applied when no pod of the old version is left', async () => {
+  await shop.commit('No size', {
+    'catalog/models.py': (old) => old.replace(/ +size = .*\n/, ''),
+    'catalog/views.py': (old) => old.replace('"size", ', ''),
+    ...migration('0006_no_size', '0005_no_colour', 'migrations.RemoveField("product", "size")'),
+  })
+  const after = await underClients(() => shop.release({ bake: '0', contract: 'after' }))
+  expect(after.result).toMatchObject({
+    code: 0,
+    report: { result: 'deployed', migrations: ['catalog.0006_no_size'], warnings: [] },
+  })
+  expect(after.failures).toEqual([])
+  expect(await columns()).toBe('')
+})
+
+test('nothing is held back where the pods migrate by themselves', async () => {
+  await shop.commit('No weight', {
+    'catalog/models.py': (old) => old.replace(/ +weight_grams = .*\n/, ''),
+    'catalog/views.py': (old) => old.replace('"weight_grams", ', ''),
+    ...migration('0007_no_weight', '0006_no_size', 'migrations.RemoveField("product", "weight_grams")'),
+    start: '#!/bin/sh\npython manage.py migrate --noinput\nexec "$@"\n',
+    Dockerfile: (old) => `${old}\nENTRYPOINT ["sh", "/app/start"]\n`,
+  })
+  expect(await shop.release({ bake: '0' })).toMatchObject({
+    code: 1,
+    report: {
+      result: 'failed',
+      cause: {
+        code: 'unsafe-migration',
+        hint: expect.stringContaining(
+          'It cannot be held back until the next release: the pods migrate by themselves: /app/start',
+        ),
+      },
+    },
+  })
+  expect(await shop.sql('SELECT count(weight_grams) FROM catalog_product')).toBe('0')
+})

@@ -1,0 +1,213 @@
+/** Two versions of a project whose migrations cannot all be applied before the rollout: what is held back, and until when. */
+import {
+  addColour,
+  base,
+  but,
+  initialWith,
+  migration,
+  next,
+  note,
+  ref,
+  shopKey,
+  tags,
+  withColour,
+} from './cases.js'
+
+export interface PlacedCase {
+  readonly name: string
+  readonly old: string
+  readonly new: string
+  readonly migrations: Readonly<Record<string, string>>
+  readonly initial?: string
+  /** Of the spec. */
+  readonly contract?: Readonly<Record<string, unknown>>
+  /** Of the project, by path. */
+  readonly files?: Readonly<Record<string, string>>
+  readonly held: readonly string[]
+  readonly bridges?: readonly string[]
+  /** Why nothing can be held back: the release stops. */
+  readonly stays?: string
+  /** What of the code fails after the first release; of the old one also after the new one has written. */
+  readonly oldFails?: readonly string[]
+  readonly newFails?: readonly string[]
+  /** Columns after the first release, as far as they are named here, and after the second one; undefined: gone. */
+  readonly columns?: Readonly<Record<string, string | undefined>>
+  readonly later?: Readonly<Record<string, string | undefined>>
+}
+
+const removes = 'migrations.RemoveField("order", "note")'
+const held = ['shop.0002_next']
+const red = 'models.CharField(max_length=9, default="red")'
+const colour = 'migrations.AddField("order", "colour", models.CharField(max_length=9, null=True))'
+const withNote = (field: string) => but(note, `    note = ${field}\n`)
+
+export const placedCases: readonly PlacedCase[] = [
+  {
+    name: 'a nullable column is removed',
+    old: base,
+    new: but(ref, ''),
+    migrations: next('migrations.RemoveField("order", "ref")'),
+    held,
+    columns: { 'shop_order.ref': 'NULL' },
+    later: { 'shop_order.ref': undefined },
+  },
+  {
+    name: 'a NOT NULL column is removed: it gets its default',
+    old: base,
+    new: but(note, ''),
+    migrations: next(removes),
+    held,
+    bridges: ['default-set shop_order.note'],
+    columns: { 'shop_order.note': 'NOT NULL DEFAULT' },
+    later: { 'shop_order.note': undefined },
+  },
+  {
+    name: 'a NOT NULL column with a computed default is removed: it allows NULL',
+    old: withNote('models.CharField(max_length=50, default=str)'),
+    new: but(note, ''),
+    initial: initialWith('models.CharField(max_length=50, default=str)'),
+    migrations: next(removes),
+    held,
+    bridges: ['null-allowed shop_order.note'],
+    columns: { 'shop_order.note': 'NULL' },
+    later: { 'shop_order.note': undefined },
+  },
+  {
+    name: 'the same without bridges',
+    old: base,
+    new: but(note, ''),
+    migrations: next(removes),
+    contract: { bridge: 'off' },
+    held: [],
+    stays:
+      'the new version does not set shop_order.note, which stays NOT NULL without a database default',
+  },
+  {
+    name: 'a NOT NULL column with a Python default is added',
+    old: base,
+    new: withColour(red),
+    migrations: addColour(red),
+    held: [],
+    bridges: ['default-kept shop_order.colour'],
+    columns: { 'shop_order.colour': 'NOT NULL DEFAULT' },
+    later: { 'shop_order.colour': 'NOT NULL' },
+  },
+  {
+    name: 'a column becomes NOT NULL while the old code writes NULL',
+    old: base,
+    new: but(ref, '    ref = models.CharField(max_length=50, default="")\n'),
+    migrations: next(
+      'migrations.AlterField("order", "ref", models.CharField(max_length=50, default=""))',
+    ),
+    held,
+    columns: { 'shop_order.ref': 'NULL' },
+  },
+  {
+    name: 'a model is deleted',
+    old: base,
+    new: base.split('class Order')[0] ?? '',
+    migrations: next('migrations.DeleteModel("Order")'),
+    held,
+    bridges: [
+      'on-delete shop_order.shop_id',
+      'on-delete shop_order_tags.order_id',
+      'on-delete shop_order_tags.shop_id',
+    ],
+    later: { 'shop_order.note': undefined },
+  },
+  {
+    name: 'a foreign key is removed',
+    old: base,
+    new: but(shopKey, ''),
+    migrations: next('migrations.RemoveField("order", "shop")'),
+    held,
+    bridges: ['on-delete shop_order.shop_id'],
+  },
+  {
+    name: 'a many-to-many field is removed',
+    old: base,
+    new: but(tags, ''),
+    migrations: next('migrations.RemoveField("order", "tags")'),
+    held,
+    bridges: ['on-delete shop_order_tags.order_id', 'on-delete shop_order_tags.shop_id'],
+  },
+  {
+    name: 'what depends on a removal is held back with it, and what comes before is applied',
+    old: base,
+    new: but(note, '').replace(
+      ref,
+      `${ref}    colour = models.CharField(max_length=9, null=True)\n`,
+    ),
+    migrations: {
+      ...next(colour),
+      '0003_no_note': migration('0002_next', removes),
+      '0004_name': migration(
+        '0003_no_note',
+        'migrations.AlterField("shop", "name", models.CharField(max_length=20, default="s", help_text="h"))',
+      ),
+    },
+    held: ['shop.0003_no_note', 'shop.0004_name'],
+    bridges: ['default-set shop_order.note'],
+    columns: { 'shop_order.colour': 'NULL' },
+    later: { 'shop_order.note': undefined },
+  },
+  {
+    name: 'one file removes and adds',
+    old: base,
+    new: but(note, '    colour = models.CharField(max_length=9, null=True)\n'),
+    migrations: next(`${removes}, ${colour}`),
+    held: [],
+    stays:
+      'shop.0002_next also makes shop_order.colour, which the new version needs: put the removal into a migration of its own',
+  },
+  {
+    name: 'what the new version needs comes after a removal',
+    old: base,
+    new: but(note, '    colour = models.CharField(max_length=9, null=True)\n'),
+    migrations: { ...next(removes), '0003_colour': migration('0002_next', colour) },
+    held: [],
+    stays:
+      'shop.0003_colour depends on shop.0002_next, and makes shop_order.colour, which the new version needs: let the removal come last',
+  },
+  {
+    name: 'a column is renamed',
+    old: base,
+    new: but('    note =', '    text ='),
+    migrations: next('migrations.RenameField("order", "note", "text")'),
+    held: [],
+    stays: 'the new version uses shop_order.text, which shop.0002_next makes by a new name',
+  },
+  {
+    name: 'the pods migrate by a script of the image',
+    old: base,
+    new: but(ref, ''),
+    migrations: next('migrations.RemoveField("order", "ref")'),
+    files: { 'start.sh': '#!/bin/sh\npython manage.py migrate\nexec gunicorn\n' },
+    contract: { starts: ['./start.sh'] },
+    held: [],
+    stays: 'the pods migrate by themselves: ./start.sh',
+  },
+  {
+    name: 'the project has a migrate command of its own',
+    old: base,
+    new: but(ref, ''),
+    migrations: next('migrations.RemoveField("order", "ref")'),
+    files: {
+      'shop/management/commands/migrate.py':
+        'from django.core.management.commands.migrate import Command\n',
+    },
+    held: [],
+    stays: 'the project has a migrate command of its own',
+  },
+  {
+    name: 'an accepted finding is applied now',
+    old: base,
+    new: but(ref, ''),
+    migrations: {
+      '0002_next': `${next('migrations.RemoveField("order", "ref")')['0002_next']}# django-rollout: allow column-gone shop_order.ref: nobody is there\n`,
+    },
+    held: [],
+    columns: { 'shop_order.ref': undefined },
+    oldFails: ['Order.insert', 'Order.read', 'Order.save', 'Order.tags'],
+  },
+]

@@ -1,0 +1,55 @@
+/** What people read of migrations that are held back. */
+import { expect, test } from '@jest/globals'
+import {
+  bridgeSentence,
+  heldSentence,
+  madeBridgeSentence,
+} from '../../src/report/contract-sentences.js'
+
+const versions = [{ names: ['deployment/web'], tag: '4f2c1d9', source: 'kept' as const }]
+const held = {
+  database: 'default',
+  name: 'shop.0012_no_note',
+  operations: ['RemoveField'],
+  object: 'shop_order.note',
+  versions: [0],
+}
+const bridge = { database: 'default', table: 'shop_order', column: 'note' }
+
+test.each([
+  [
+    held,
+    'next',
+    'shop.0012_no_note (RemoveField) is held back: version 4f2c1d9 (deployment/web) still needs shop_order.note as it is. The next release applies it',
+  ],
+  [
+    { ...held, object: undefined, after: 'shop.0011', versions: [] },
+    'next',
+    'shop.0012_no_note (RemoveField) is held back: it depends on shop.0011. The next release applies it',
+  ],
+  [
+    { ...held, object: undefined, versions: [] },
+    'manual',
+    'shop.0012_no_note (RemoveField) is held back: an earlier release held it back. Only the command "migrate" applies it',
+  ],
+] as const)(
+  'says why a migration is held back, and when it is applied (%#)',
+  (one, policy, sentence) => {
+    const { object, ...others } = one
+    expect(
+      heldSentence({ ...others, ...(object !== undefined && { object }) }, versions, policy),
+    ).toBe(sentence)
+  },
+)
+
+test('says what makes up for it', () => {
+  expect(bridgeSentence({ ...bridge, kind: 'null-allowed' })).toBe(
+    'shop_order.note: NULL is allowed until the column is dropped, because the new version does not set it',
+  )
+  expect(madeBridgeSentence({ ...bridge, kind: 'default-kept', isEnded: true })).toBe(
+    'shop_order.note: the default that an earlier release left in the database is dropped',
+  )
+  expect(
+    madeBridgeSentence({ ...bridge, kind: 'default-kept', isEnded: true, failed: 'busy' }),
+  ).toBe('shop_order.note: its default stays in the database until the next release (busy)')
+})

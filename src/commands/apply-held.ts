@@ -1,0 +1,46 @@
+/** Applies what a release has held back, once no running version needs it any more. */
+import type { Image } from '../docker/image.js'
+import type { OpenContext } from '../stages/context.js'
+import { endOfOthers } from '../stages/migration/ending.js'
+import { startMigration } from '../stages/migration/run.js'
+import { saveSchemaChange } from '../state/history-store.js'
+import { sentenceOf } from './causes.js'
+import { contractOf } from './open-release.js'
+import type { Run } from './run.js'
+
+/**
+ * With "contract: after", when the new version is live. It runs well, so a failure is a warning, and the next release
+ * applies what is left.
+ */
+export async function applyHeld(run: Run, context: OpenContext, image: Image): Promise<void> {
+  const { reporter, state, warn } = run
+  const { settings, platform, cluster, app } = context
+  const { held = [], bridges = [] } = contractOf(state.plan)
+  const { checked } = state.phase
+  if (settings.contract !== 'after' || held.length + bridges.length === 0) return
+  if (!checked?.web) return
+  const input = { checked, web: checked.web, image, now: true } as const
+  await reporter.stage('contract', async (log) => {
+    const own = context.with({ log })
+    await endOfOthers(own, checked.live, image, log)
+    const migration = startMigration(own, input)
+    try {
+      const plan = await migration.plan(log)
+      if (plan.judged?.blocked !== true && plan.runs) await migration.migrate(log)
+      const left = contractOf(plan)
+      const migrations = [...state.migrations, ...migration.applied()]
+      const history = { cluster, clock: platform.clock, app }
+      await saveSchemaChange(history, migration.schema(), { ...left, migrations })
+      state.migrations = migrations
+      if (left.held?.length !== 0)
+        warn(`${held.join(', ')}: still held back; the next release applies it`)
+    } catch (error) {
+      context.signal.throwIfAborted()
+      warn(`what was held back was not applied, and the next release does it: ${sentenceOf(error)}`)
+    } finally {
+      await migration.close().catch((error: unknown) => {
+        warn(sentenceOf(error))
+      })
+    }
+  })
+}

@@ -1,0 +1,191 @@
+"""Which pending migrations are applied now, and which are held back.
+
+One that breaks a running version is held back where the new version works without it, too: it stays pending, and the
+next release applies it, because by then the running version no longer needs what it removes. Only whole migrations are
+held back, so that Django's own table says the truth.
+
+DJANGO_ROLLOUT_SPEC has `contract`: {"policy": off, next, after or manual; "bridge": on or off; "refused": why nothing may
+be held back, if so; "starts": programs that the pods start; "stay": names that stay held back}.
+"""
+import os
+import re
+import shutil
+import sys
+
+from rollout_inspector import allows, bridges, task
+
+
+def policy():
+    return (task.spec.get("contract") or {}).get("policy", "off")
+
+
+def is_off():
+    return policy() == "off" and (task.spec.get("contract") or {}).get("bridge", "off") == "off"
+
+
+class Placed:
+    """`judge`: of what is applied now, with the bridges. `held`: what is not, as JSON. `bridges`: new ones."""
+
+    def __init__(self, judge, held=(), built=()):
+        self.judge, self.held, self.bridges = judge, list(held), list(built)
+        self.names = {"%(app)s.%(name)s" % each for each in self.held}
+
+
+def place(judge, pending, new):
+    """Returns what is applied now. `judge` has judged all of it."""
+    if is_off():
+        return Placed(judge)
+    search = Search(judge, pending, new)
+    stay = (task.spec["contract"].get("stay") or []) if policy() == "manual" else []
+    for migration in pending:
+        if search.name(migration) in stay:
+            search.hold(migration, {"stay": True})
+    if not search.held and not any(each["direction"] == "running" for each in search.stopping(judge)):
+        return Placed(judge)
+    why = refusal() or search.run()
+    if why is None:
+        return Placed(search.judge, search.told(), search.bridges.values())
+    for finding in search.stopping(judge):
+        if finding["direction"] == "running" and policy() != "off":
+            finding["stays"] = why
+    return Placed(judge)
+
+
+class Search:
+    """Holds back what breaks, and what depends on it, until nothing breaks; or until the new version lacks something."""
+
+    def __init__(self, judge, pending, new):
+        # `all`: with all migrations; `judge`: without those that are held back.
+        self.all = self.judge = judge
+        self.pending, self.new = pending, new
+        self.graph = judge.executor.loader.graph
+        self.accepted, _ = allows.comments_of(pending)
+        # By name, why.
+        self.held = {}
+        self.bridges = {}
+
+    @staticmethod
+    def name(migration):
+        return "%s.%s" % (migration.app_label, migration.name)
+
+    def stopping(self, judge):
+        return [
+            each
+            for each in judge.findings
+            if each["severity"] == "breaks" and (each["rule"], each["object"]) not in self.accepted
+        ]
+
+    def run(self):
+        """Returns why it is not possible; None where it is."""
+        again = bool(self.held)
+        while True:
+            if again:
+                rest = [each for each in self.pending if self.name(each) not in self.held]
+                self.judge = self.all.again(rest, self.new, self.bridges)
+            breaks = self.stopping(self.judge)
+            running = [each for each in breaks if each["direction"] == "running"]
+            if not breaks:
+                self.bridges.update(bridges.of_deletes(self))
+                return None
+            for finding in running or breaks:
+                why = self.solve(finding) if running else self.mend(finding)
+                if why:
+                    return why
+            again = True
+
+    def solve(self, finding):
+        """A version that runs: by a default that is kept, or without the migration."""
+        bridge = bridges.kept_default(self.judge, finding)
+        key = (finding["table"], finding["column"])
+        if bridge and key not in self.bridges:
+            self.bridges[key] = bridge
+            return None
+        if policy() == "off":
+            return "nothing is held back"
+        for migration in self.pending:
+            if self.name(migration) == finding["migration"] and finding["migration"] not in self.held:
+                self.hold(migration, finding)
+                return None
+        # What was held back before another finding was solved.
+        return None if finding["migration"] in self.held else "which migration breaks it is not known"
+
+    def hold(self, migration, finding):
+        keys = ("rule", "object", "versions", "stay")
+        self.held.setdefault(self.name(migration), {key: finding[key] for key in keys if key in finding})
+        key = (migration.app_label, migration.name)
+        for other in self.pending:
+            name = self.name(other)
+            if name not in self.held and key in self.graph.forwards_plan((other.app_label, other.name)):
+                self.held[name] = {"after": self.name(migration)}
+
+    def mend(self, finding):
+        """The new version without what is held back."""
+        table, column = finding["table"], finding["column"]
+        event = self.all.effects.cause_of(table, column)
+        if event is None or event.migration is None or self.name(event.migration) not in self.held:
+            return "the new version does not fit, either: %s %s" % (finding["rule"], finding["object"])
+        if finding["rule"] == "insert-refused":
+            bridge = bridges.loosened(self.judge, event, table, column)
+            if bridge and (table, column) not in self.bridges:
+                self.bridges[(table, column)] = bridge
+                return None
+            return "the new version does not set %s, which stays NOT NULL without a database default" % finding["object"]
+        name, needed = self.name(event.migration), finding["object"]
+        after = self.held[name].get("after")
+        if event.kind in ("alter", "rename", "rename_column"):
+            return "the new version uses %s, which %s makes by a new name" % (needed, name)
+        if after:
+            return "%s depends on %s, and makes %s, which the new version needs: let the removal come last" % (name, after, needed)
+        return "%s also makes %s, which the new version needs: put the removal into a migration of its own" % (name, needed)
+
+    def told(self):
+        return [
+            dict(
+                self.held[self.name(each)],
+                app=each.app_label,
+                name=each.name,
+                operations=[type(operation).__name__ for operation in each.operations],
+            )
+            for each in self.pending
+            if self.name(each) in self.held
+        ]
+
+
+def refusal():
+    """Why nothing may be held back here: it would be applied all the same."""
+    from django.core.management import get_commands
+
+    if task.spec.get("always"):
+        return "migrate-command is more than a plain \"manage.py migrate\""
+    if get_commands().get("migrate") != "django.core":
+        return "the project has a migrate command of its own"
+    if sys.flags.ignore_environment or sys.flags.no_site:
+        return "Python is started without PYTHONPATH or without the module site"
+    contract = task.spec["contract"]
+    if contract.get("refused"):
+        return contract["refused"]
+    for program in contract.get("starts") or []:
+        script = migrating(program)
+        if script:
+            return "the pods migrate by themselves: %s" % script
+    return None
+
+
+def migrating(program, depth=3):
+    """The script by which a program migrates: this one, or one that it starts."""
+    path = shutil.which(program) or program
+    if not os.path.isfile(path) or os.path.basename(path) in ("manage.py", "django-admin"):
+        return None
+    try:
+        with open(path, "rb") as file:
+            text = file.read(65536)
+    except OSError:
+        return None
+    if not (text.startswith(b"#!") or path.endswith((".sh", ".py"))):
+        return None
+    lines = [line for line in text.decode("utf-8", "replace").splitlines() if not line.lstrip().startswith("#")]
+    if any(re.search(r"\b(migrate|showmigrations)", line) for line in lines):
+        return path
+    words = {word.strip("\"'") for line in lines for word in line.split()} if depth else ()
+    found = [migrating(word, depth - 1) for word in sorted(words) if "/" in word or word.endswith((".sh", ".py"))]
+    return next((each for each in found if each), None)

@@ -1,0 +1,59 @@
+/** What is held back of a release's migrations, and what makes up for it, in sentences. Pure. */
+import type {
+  Bridge,
+  BridgeKind,
+  ContractPolicy,
+  HeldMigration,
+  MadeBridge,
+} from '../django/contract.js'
+import type { JudgedVersion } from '../django/verdict.js'
+import { versionName } from './migration-sentences.js'
+
+/** `shop.0102_note is held back: version 4f2c (deployment/web) still uses shop_order.note. The next release applies it` */
+export function heldSentence(
+  { name, object, versions, after, operations }: HeldMigration,
+  all: readonly JudgedVersion[],
+  policy: ContractPolicy,
+): string {
+  const who = versions.flatMap((place) => all[place] ?? []).map((one) => versionName(one))
+  const why =
+    after !== undefined
+      ? `it depends on ${after}`
+      : object === undefined
+        ? 'an earlier release held it back'
+        : `${who.join(' and ')} still needs ${object} as it is`
+  return `${name} (${operations.join(', ')}) is held back: ${why}. ${whenOf[policy]}`
+}
+
+const whenOf: Readonly<Record<ContractPolicy, string>> = {
+  off: '',
+  next: 'The next release applies it',
+  after: 'It is applied when the rollout is done',
+  manual: 'Only the command "migrate" applies it',
+}
+
+const meanwhile: Readonly<Record<BridgeKind, string>> = {
+  'default-kept':
+    'the new column keeps its default in the database, because a running version does not set it',
+  'default-set':
+    'the column gets a default in the database until it is dropped, because the new version does not set it',
+  'null-allowed':
+    'NULL is allowed until the column is dropped, because the new version does not set it',
+  'on-delete':
+    'the foreign key lets go of rows that the new version deletes, until the column is dropped',
+}
+
+/** `shop_order.note: NULL is allowed until the column is dropped, because the new version does not set it` */
+export function bridgeSentence({ kind, table, column }: Omit<Bridge, 'migration'>): string {
+  return `${table}.${column}: ${meanwhile[kind]}`
+}
+
+/** Returns what was done in the database. */
+export function madeBridgeSentence(made: MadeBridge): string {
+  const { table, column, isEnded, failed } = made
+  if (failed !== undefined)
+    return `${table}.${column}: its default stays in the database until the next release (${failed})`
+  return isEnded
+    ? `${table}.${column}: the default that an earlier release left in the database is dropped`
+    : bridgeSentence(made)
+}
