@@ -1,7 +1,14 @@
 /** The whole table of migrations under clients, on other versions of Django and on other databases; what is blocked is applied, too. */
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import { casesOf } from '../migrations/load-cases.js'
-import { countsOf, expectedOf, outcomeOf, playUnderLoad, type Engine } from '../migrations/load.js'
+import {
+  costOfPlan,
+  countsOf,
+  expectedOf,
+  outcomeOf,
+  playUnderLoad,
+  type Engine,
+} from '../migrations/load.js'
 
 const runs: readonly (readonly [django: string, engine: Engine])[] = [
   ['4.2', 'postgres:17'],
@@ -25,4 +32,16 @@ describe.each(runs)('Django %s with %s', (django, engine) => {
       expect(outcomes[index]).toEqual(expectedOf(one, true))
     },
   )
+})
+
+test('a plan costs less than 0.5 s beyond the start of a project of 200 models and 300 migrations', async () => {
+  const { start, five, nothing } = await costOfPlan({ django: '5.2', engine: 'postgres:17' })
+  for (const one of [five, nothing]) {
+    const cost = one.processor - start.processor
+    process.stdout.write(
+      `a plan with ${one.pending} pending migrations costs ${cost.toFixed(2)} s of a processor beyond the start (${start.processor.toFixed(2)} s)\n`,
+    )
+    expect(cost).toBeLessThan(0.5)
+  }
+  expect([five.pending, nothing.pending]).toEqual([5, 0])
 })

@@ -1,6 +1,6 @@
 """Measures what a plan costs in a project of 200 models and 300 migrations, beyond the start of the project.
 
-Run by a Python that has Django: `cost.py <folder> <inspector>`. Standard input has the database as JSON, standard output gets seconds
+Run by a Python that has Django: `cost.py <folder> <inspector> <file>`. The file has the database as JSON, standard output gets seconds
 as JSON: by the clock, and of the processor.
 """
 import json
@@ -13,9 +13,9 @@ import sys
 import time
 
 folder, inspector = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]).read_text()
-given = json.load(sys.stdin)
+given = json.loads(pathlib.Path(sys.argv[3]).read_text())
 marker = "PLAY42"
-apps, models_each, times = 10, 20, 7
+apps, models_each, times = 10, 20, 5
 
 manage = """import os, sys
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")
@@ -50,32 +50,31 @@ def write(name, text):
 
 
 def make():
-    """Each model refers to the one before it, also across apps; half of the migrations that follow add a field."""
+    """Each model refers to the one before it, also across apps, so that all are related. The last five migrations of an app add
+    a field to four models, and create one."""
     write("manage.py", manage)
     write("settings.py", settings % (apps, given["database"]))
     for app in range(apps):
-        label, classes, number = "app%d" % app, [], 0
+        label, classes = "app%d" % app, []
         write(label + "/__init__.py", "")
         write(label + "/migrations/__init__.py", "")
-        last = None
+        creates, adds = [], []
         for index in range(models_each):
             before = ("app%d" % app, index - 1) if index else ("app%d" % (app - 1), models_each - 1) if app else None
             own = list(fields)
             if before:
                 own.append(("parent", 'models.ForeignKey("%s.Model%d", models.CASCADE, null=True, related_name="+")' % before))
-            later = index % 2 == 0 and [("later", "models.CharField(max_length=9, null=True)")] or []
+            later = [("later", "models.CharField(max_length=9, null=True)")] if index % 2 == 0 else []
             lines = ["    %s = %s" % each for each in own + later]
             classes.append("class Model%d(models.Model):\n%s\n" % (index, "\n".join(lines)))
             columns = [("id", "models.BigAutoField(primary_key=True)")] + own
-            create = 'migrations.CreateModel("Model%d", [%s])' % (index, ", ".join('("%s", %s)' % each for each in columns))
-            needs = [] if last is None else ['("%s", "%s")' % (label, last)]
-            if app and index == 0:
+            creates.append('migrations.CreateModel("Model%d", [%s])' % (index, ", ".join('("%s", %s)' % each for each in columns)))
+            adds += ['migrations.AddField("model%d", "%s", %s)' % ((index,) + each) for each in later]
+        for number, operation in enumerate(creates[:-1] + adds + creates[-1:], 1):
+            needs = ['("%s", "%04d_next")' % (label, number - 1)] if number > 1 else []
+            if app and number == 1:
                 needs.append('("app%d", "%04d_next")' % (app - 1, models_each + models_each // 2))
-            for operation in [create] + ['migrations.AddField("model%d", "%s", %s)' % ((index,) + each) for each in later]:
-                number += 1
-                last = "%04d_next" % number
-                write("%s/migrations/%s.py" % (label, last), head % (", ".join(needs), operation))
-                needs = ['("%s", "%s")' % (label, last)]
+            write("%s/migrations/%04d_next.py" % (label, number), head % (", ".join(needs), operation))
         write(label + "/models.py", "from django.db import models\n" + "\n".join(classes))
 
 
@@ -105,13 +104,18 @@ def measured(*words, **more):
     return taken[-1][0], {"clock": statistics.median(numbers[0]), "processor": statistics.median(numbers[1])}
 
 
+def until_ready():
+    while subprocess.call([sys.executable, "manage.py", "migrate", "auth", "-v0"], cwd=str(folder), stderr=subprocess.DEVNULL):
+        time.sleep(0.5)
+
+
 make()
+until_ready()
 spec = {"marker": marker, "migrate": None, "unsafe": "block", "only-plan": True, "locks": 60}
 first, _ = run("shell", "-v", "0", "-c", inspector, DJANGO_ROLLOUT_SPEC=json.dumps(dict(spec, running=[])))
 needs = told(first, "needs")
 spec["running"] = [{"names": ["deployment/web"], "tag": "old", "needs": 0}]
 env = {"DJANGO_ROLLOUT_SPEC": json.dumps(spec), "DJANGO_ROLLOUT_NEEDS_0": needs}
-run("migrate", "auth", "-v0")
 run("migrate", "app%d" % (apps - 1), "%04d" % (models_each + models_each // 2 - 5), "-v0")
 seen = {"inspector": len(inspector)}
 for name in ("five", "nothing"):

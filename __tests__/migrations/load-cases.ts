@@ -82,15 +82,28 @@ const always = new Set([
   'a trigger',
 ])
 
-function kindOf({ blocked, oldFails, newFails = [] }: Case): Kind {
+/** What is written meanwhile fails, and not what is written afterwards. */
+const failsMeanwhile = new Set(['a foreign key to another table'])
+
+function kindOf({ name, blocked, oldFails, newFails = [] }: Case): Kind {
   if (blocked) return 'unsafe'
-  return oldFails.length + newFails.length > 0 ? 'warned' : 'safe'
+  return oldFails.length + newFails.length > 0 || failsMeanwhile.has(name) ? 'warned' : 'safe'
 }
 
 const ofJudge = cases
   .filter(({ name }) => !notHere.has(name))
   .map((one): LoadCase => {
-    const { name, since, old, new: to, base: before, initial: from, migrations, running } = one
+    const {
+      name,
+      since,
+      old,
+      new: to,
+      base: before,
+      initial: from,
+      migrations,
+      running,
+      coming = [],
+    } = one
     const kind = kindOf(one)
     return {
       ...{ name, kind, old, new: to, migrations },
@@ -99,7 +112,7 @@ const ofJudge = cases
       ...(from && { initial: from }),
       ...(ofPostgres.has(name) && { postgres: true }),
       ...(always.has(name) && { always: true }),
-      ...(kind === 'safe' && running.length > 0 && { warns: true }),
+      ...(kind === 'safe' && running.length + coming.length > 0 && { warns: true }),
     }
   })
 

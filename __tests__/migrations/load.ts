@@ -74,52 +74,77 @@ RUN echo "CREATE USER lab@'%' IDENTIFIED BY 'lab'; GRANT ALL ON *.* TO lab@'%';"
 } as const
 
 const driver = (engine: Engine) => (engine === 'mariadb' ? 'PyMySQL' : 'psycopg[binary]')
-const dockerfile = (django: string, engine: Engine) => `FROM python:3.13-slim
+const dockerfile = (django: string, engine: Engine, script: string) => `FROM python:3.13-slim
 RUN python3 -m venv /venv && /venv/bin/pip install --no-cache-dir Django~=${django}.0 ${driver(engine)}
-COPY load.py inspector.txt cases.json /lab/
-CMD ["/venv/bin/python", "-u", "/lab/load.py", "/tmp/lab", "/lab/inspector.txt", "/lab/cases.json"]
+COPY ${script} inspector.txt given.json /lab/
+CMD ["/venv/bin/python", "-u", "/lab/${script}", "/tmp/lab", "/lab/inspector.txt", "/lab/given.json"]
 `
 
-/** Plays the cases in a pod; control: what is blocked is applied all the same afterwards, to see whether requests fail. */
-export async function playUnderLoad(
-  cases: readonly LoadCase[],
-  { django, engine, control }: { django: string; engine: Engine; control: boolean },
-): Promise<readonly Line[]> {
+interface Place {
+  readonly django: string
+  readonly engine: Engine
+}
+
+/** Runs a script in a pod that has Django and a database. Returns what it prints. */
+async function runInPod(
+  script: string,
+  given: Readonly<Record<string, unknown>>,
+  { django, engine }: Place,
+): Promise<string> {
   const namespace = `t-load-${Math.random().toString(36).slice(2, 7)}`
   const folder = await mkdtemp(join(tmpdir(), `${namespace}-`))
   try {
-    const { settings } = engines[engine]
-    const database = { ...settings, NAME: 'lab', PASSWORD: 'lab', HOST: '127.0.0.1' }
-    const given = { database, control, cases: cases.map(played) }
-    await cp(join(root, '__tests__/migrations/load.py'), join(folder, 'load.py'))
+    const { settings, container } = engines[engine]
+    const own = { ...settings, NAME: settings.USER, PASSWORD: 'lab', HOST: '127.0.0.1' }
+    await cp(join(root, '__tests__/migrations', script), join(folder, script))
     await writeFile(join(folder, 'inspector.txt'), inspectorSource())
-    await writeFile(join(folder, 'cases.json'), JSON.stringify(given))
-    await writeFile(join(folder, 'Dockerfile'), dockerfile(django, engine))
+    await writeFile(join(folder, 'given.json'), JSON.stringify({ ...given, database: own }))
+    await writeFile(join(folder, 'Dockerfile'), dockerfile(django, engine, script))
     const player = `${stack.registry}/${namespace}/load:player`
     await push(player, [folder])
     const server = await imageOf(engine, namespace)
     await kubectl('create', 'namespace', namespace)
+    const containers = [
+      { name: 'player', image: player },
+      { name: 'database', image: server, ...container },
+    ]
     const pod = {
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: { name: 'load', namespace },
-      spec: {
-        restartPolicy: 'Never',
-        containers: [
-          { name: 'player', image: player },
-          { name: 'database', image: server, ...engines[engine].container },
-        ],
-      },
+      ...{ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'load', namespace } },
+      spec: { restartPolicy: 'Never', containers },
     }
     await must('kubectl', ['apply', '-f', '-'], { env: stack.env, input: JSON.stringify(pod) })
-    const log = await logs(namespace)
-    await mkdir(join(root, 'build/load'), { recursive: true })
-    await writeFile(join(root, `build/load/${django}-${engine}.log`), log)
-    return seen(log, cases)
+    return await logs(namespace)
   } finally {
     await kubectl('delete', 'namespace', namespace, '--ignore-not-found', '--wait=false')
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** Plays the cases in a pod; control: what is blocked is applied afterwards, to see whether requests fail. */
+export async function playUnderLoad(
+  cases: readonly LoadCase[],
+  { control, ...place }: Place & { readonly control: boolean },
+): Promise<readonly Line[]> {
+  const log = await runInPod('load.py', { control, cases: cases.map(played) }, place)
+  await mkdir(join(root, 'build/load'), { recursive: true })
+  await writeFile(join(root, `build/load/${place.django}-${place.engine}.log`), log)
+  return seen(log, cases)
+}
+
+/** Seconds of a processor, and what was planned. */
+export interface Cost {
+  readonly processor: number
+  readonly pending: number
+}
+
+/** What a plan costs in a large project, and what its start costs. */
+export async function costOfPlan(
+  place: Place,
+): Promise<Readonly<Record<'start' | 'five' | 'nothing', Cost>>> {
+  const log = await runInPod('cost.py', {}, place)
+  const line = log.split('\n').findLast((each) => each.startsWith('{'))
+  if (line === undefined) throw new Error(log)
+  return JSON.parse(line) as Readonly<Record<'start' | 'five' | 'nothing', Cost>>
 }
 
 async function imageOf(engine: Engine, namespace: string): Promise<string> {

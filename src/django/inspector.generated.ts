@@ -973,6 +973,16 @@ def texts_of(operation):
     return [sql] if isinstance(sql, str) else [each if isinstance(each, str) else each[0] for each in sql]
 
 
+def applied_state(executor, is_rendered):
+    """Returns a state of what is applied. To render all models takes most of a plan's time: clones share it."""
+    kept = getattr(executor, "rollout_state", None)
+    if kept is None:
+        kept = executor.rollout_state = executor._create_project_state(with_applied_migrations=True)
+    if is_rendered:
+        kept.apps
+    return kept.clone()
+
+
 def may_fill(operation):
     """Whether it may give rows a value: code, and SQL that writes rows."""
     return is_code(operation) or any(map(reader.writes_rows, texts_of(operation)))
@@ -2859,7 +2869,7 @@ from django.db import connections, router
 from django.db.migrations.executor import MigrationExecutor
 
 from rollout_inspector import bridges, cost, locks, placing, task, usage, verdict
-from rollout_inspector.effects import is_code
+from rollout_inspector.effects import applied_state, is_code
 
 # In characters: a plan is one line of a container's log, which holds 10 MiB before it is rotated.
 longest_sql = 8000
@@ -2910,7 +2920,7 @@ def with_sql(executor, connection, migrations, watched):
     """Yields each migration, the text that sqlmigrate would print, and its statements; None where it cannot tell."""
     # The state is carried along: to build it again for each migration, as sqlmigrate does, takes
     # minutes in a project with hundreds of them.
-    state = executor._create_project_state(with_applied_migrations=True)
+    state = applied_state(executor, bool(migrations))
     left = longest_sql_of_all
     for migration in migrations:
         sql = statements = None
@@ -4705,6 +4715,7 @@ import operator
 
 from rollout_inspector import allows, needs as fingerprint, task, twins
 from rollout_inspector.catalog import Catalog
+from rollout_inspector.effects import applied_state
 from rollout_inspector.judge import RULES, misfits, severity_of
 
 # Findings that are reported; a project that is all wrong needs no longer list.
@@ -4786,10 +4797,7 @@ class Judge:
         if task.spec.get("prove"):
             self.prove(new)
             return
-        self.state = self.state or self.executor._create_project_state(with_applied_migrations=True)
-        if pending:
-            # Once: its clones have it, too.
-            self.state.apps
+        self.state = self.state or applied_state(self.executor, bool(pending))
         self.known = [self.needs_of_version(each, new) for each in versions()]
         self.predict(pending)
         self.effects.bridge(self.bridges.values())
@@ -4814,7 +4822,7 @@ class Judge:
     def lost(self, pending):
         """What the pending migrations take away."""
         if self.state is None:
-            self.state = self.executor._create_project_state(with_applied_migrations=True)
+            self.state = applied_state(self.executor, False)
             self.predict(pending)
         return self.effects.losses
 

@@ -146,6 +146,16 @@ def texts_of(operation):
     return [sql] if isinstance(sql, str) else [each if isinstance(each, str) else each[0] for each in sql]
 
 
+def applied_state(executor, is_rendered):
+    """Returns a state of what is applied. To render all models takes most of a plan's time: clones share it."""
+    kept = getattr(executor, "rollout_state", None)
+    if kept is None:
+        kept = executor.rollout_state = executor._create_project_state(with_applied_migrations=True)
+    if is_rendered:
+        kept.apps
+    return kept.clone()
+
+
 def may_fill(operation):
     """Whether it may give rows a value: code, and SQL that writes rows."""
     return is_code(operation) or any(map(reader.writes_rows, texts_of(operation)))

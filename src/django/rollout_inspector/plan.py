@@ -5,7 +5,7 @@ from django.db import connections, router
 from django.db.migrations.executor import MigrationExecutor
 
 from rollout_inspector import bridges, cost, locks, placing, task, usage, verdict
-from rollout_inspector.effects import is_code
+from rollout_inspector.effects import applied_state, is_code
 
 # In characters: a plan is one line of a container's log, which holds 10 MiB before it is rotated.
 longest_sql = 8000
@@ -56,7 +56,7 @@ def with_sql(executor, connection, migrations, watched):
     """Yields each migration, the text that sqlmigrate would print, and its statements; None where it cannot tell."""
     # The state is carried along: to build it again for each migration, as sqlmigrate does, takes
     # minutes in a project with hundreds of them.
-    state = executor._create_project_state(with_applied_migrations=True)
+    state = applied_state(executor, bool(migrations))
     left = longest_sql_of_all
     for migration in migrations:
         sql = statements = None

@@ -14,6 +14,7 @@ import operator
 
 from rollout_inspector import allows, needs as fingerprint, task, twins
 from rollout_inspector.catalog import Catalog
+from rollout_inspector.effects import applied_state
 from rollout_inspector.judge import RULES, misfits, severity_of
 
 # Findings that are reported; a project that is all wrong needs no longer list.
@@ -95,10 +96,7 @@ class Judge:
         if task.spec.get("prove"):
             self.prove(new)
             return
-        self.state = self.state or self.executor._create_project_state(with_applied_migrations=True)
-        if pending:
-            # Once: its clones have it, too.
-            self.state.apps
+        self.state = self.state or applied_state(self.executor, bool(pending))
         self.known = [self.needs_of_version(each, new) for each in versions()]
         self.predict(pending)
         self.effects.bridge(self.bridges.values())
@@ -123,7 +121,7 @@ class Judge:
     def lost(self, pending):
         """What the pending migrations take away."""
         if self.state is None:
-            self.state = self.executor._create_project_state(with_applied_migrations=True)
+            self.state = applied_state(self.executor, False)
             self.predict(pending)
         return self.effects.losses
 
