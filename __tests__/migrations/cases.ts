@@ -94,6 +94,18 @@ const dropBySql = {
     'migrations.RunSQL("ALTER TABLE shop_order DROP COLUMN note", migrations.RunSQL.noop)',
   ),
 }
+/** A migration over rows that were there before the old version: two that are equal. */
+const withRows = (operations: string, before?: string, more = '') => ({
+  base: {
+    '0002_rows': migration(
+      first,
+      `migrations.RunSQL("INSERT INTO shop_order (note, ref) VALUES ('long enough', 'x'), ('long enough', 'x')${more}")`,
+    ),
+  },
+  migrations: { '0003_next': migration('0002_rows', operations, before) },
+})
+const looseKey =
+  '    shop = models.ForeignKey(Shop, models.CASCADE, null=True, db_constraint=False)\n'
 /** All that touches a table whose column is gone. */
 export const allOfOrder = ['Order.insert', 'Order.read', 'Order.save', 'Order.tags']
 
@@ -654,6 +666,149 @@ ${withColour('Odd(null=True)')}`,
       `migrations.CreateModel("Market", [("id", models.BigAutoField(primary_key=True)), ("name", models.CharField(max_length=20, default="s"))]), migrations.RunSQL("INSERT INTO shop_market SELECT id, name FROM shop_shop; SELECT setval(pg_get_serial_sequence('shop_market', 'id'), 100)"), migrations.AlterField("order", "shop", models.ForeignKey("shop.market", django.db.models.deletion.CASCADE, null=True))`,
     ),
     running: ['fk-added shop_order.shop_id'],
+    blocked: false,
+    oldFails: [],
+  },
+  {
+    name: 'unique over rows that are equal',
+    old: base,
+    new: but(note, '    note = models.CharField(max_length=50, default="n", unique=True)\n'),
+    ...withRows(
+      'migrations.AlterField("order", "note", models.CharField(max_length=50, default="n", unique=True))',
+    ),
+    running: ['unique shop_order.note'],
+    coming: ['rows-refuse shop_order.note'],
+    blocked: true,
+    oldFails: [],
+  },
+  {
+    name: 'unique over rows that a step before makes different',
+    old: base,
+    new: base,
+    ...withRows(
+      `migrations.RunSQL("UPDATE shop_order SET note = id || 'n'", migrations.RunSQL.noop), migrations.AlterField("order", "note", models.CharField(max_length=50, default="n", unique=True))`,
+    ),
+    running: ['unique shop_order.note'],
+    blocked: false,
+    oldFails: ['Order.insert'],
+    newFails: ['Order.insert'],
+  },
+  {
+    name: 'unique under a condition that equal rows do not meet, and one that they meet',
+    old: base,
+    new: base,
+    ...withRows(
+      'migrations.AddConstraint("order", models.UniqueConstraint(fields=["ref"], condition=models.Q(note="x"), name="fits")), migrations.AddConstraint("order", models.UniqueConstraint(fields=["ref", "note"], condition=models.Q(note="long enough"), name="full"))',
+    ),
+    running: ['unique shop_order.note,ref', 'unique shop_order.ref'],
+    coming: ['rows-refuse shop_order.note,ref'],
+    blocked: true,
+    oldFails: [],
+  },
+  {
+    name: 'a unique column with one value for all rows',
+    since: 5,
+    old: base,
+    new: base,
+    ...withRows(
+      'migrations.AddField("order", "colour", models.CharField(max_length=9, db_default="red", unique=True))',
+    ),
+    running: ['unique shop_order.colour'],
+    coming: ['rows-refuse shop_order'],
+    blocked: true,
+    oldFails: [],
+  },
+  {
+    name: 'NOT NULL over rows without a value',
+    old: base,
+    new: but(ref, '    ref = models.CharField(max_length=50)\n'),
+    ...withRows('migrations.AlterField("order", "ref", models.CharField(max_length=50))'),
+    running: ['null-refused shop_order.ref'],
+    coming: ['rows-refuse shop_order.ref'],
+    blocked: true,
+    oldFails: [],
+  },
+  {
+    name: 'a check that rows break',
+    old: base,
+    new: base,
+    ...withRows(
+      `migrations.AddConstraint("order", models.CheckConstraint(name="short", **{"condition" if django.VERSION >= (5, 1) else "check": ~models.Q(note__startswith="long")})), migrations.AddConstraint("order", models.CheckConstraint(name="kept", **{"condition" if django.VERSION >= (5, 1) else "check": ~models.Q(ref="100%")}))`,
+      'import django\n',
+    ),
+    running: ['check shop_order.kept', 'check shop_order.short'],
+    coming: ['rows-refuse shop_order'],
+    blocked: true,
+    oldFails: [],
+  },
+  {
+    name: 'a foreign key to rows that do not exist',
+    old: but(shopKey, looseKey),
+    new: base,
+    initial: initialWith('models.CharField(max_length=50, default="n")').replace(
+      'CASCADE, null=True',
+      'CASCADE, null=True, db_constraint=False',
+    ),
+    ...withRows(
+      'migrations.AlterField("order", "shop", models.ForeignKey("shop.shop", django.db.models.deletion.CASCADE, null=True))',
+      undefined,
+      '; INSERT INTO shop_order (note, shop_id) VALUES (1, 999)',
+    ),
+    running: ['fk-added shop_order.shop_id'],
+    coming: ['rows-refuse shop_order.shop_id'],
+    blocked: true,
+    oldFails: [],
+  },
+  {
+    name: 'narrowed under the longest value',
+    old: base,
+    new: but(note, '    note = models.CharField(max_length=5, default="n")\n'),
+    ...withRows(
+      'migrations.AlterField("order", "note", models.CharField(max_length=5, default="n"))',
+    ),
+    running: ['narrowed shop_order.note'],
+    coming: ['rows-refuse shop_order.note'],
+    blocked: true,
+    oldFails: [],
+  },
+  {
+    name: 'a column that a view reads',
+    old: base,
+    new: but(ref, '    ref = models.TextField(null=True)\n'),
+    base: {
+      '0002_view': migration(
+        first,
+        'migrations.RunSQL("CREATE VIEW shop_refs AS SELECT ref FROM shop_order")',
+      ),
+    },
+    migrations: {
+      '0003_text': migration(
+        '0002_view',
+        'migrations.AlterField("order", "ref", models.TextField(null=True))',
+      ),
+    },
+    running: [],
+    coming: ['view-gone shop_order.ref'],
+    blocked: true,
+    oldFails: [],
+  },
+  {
+    name: 'a column that a view reads, which the migration makes again',
+    old: base,
+    new: but(ref, '    ref = models.TextField(null=True)\n'),
+    base: {
+      '0002_view': migration(
+        first,
+        'migrations.RunSQL("CREATE VIEW shop_refs AS SELECT ref FROM shop_order")',
+      ),
+    },
+    migrations: {
+      '0003_text': migration(
+        '0002_view',
+        'migrations.RunSQL("DROP VIEW shop_refs"), migrations.AlterField("order", "ref", models.TextField(null=True)), migrations.RunSQL("CREATE VIEW shop_refs AS SELECT ref FROM shop_order")',
+      ),
+    },
+    running: [],
     blocked: false,
     oldFails: [],
   },

@@ -196,6 +196,28 @@ export const rules = {
     ],
     "fix": "Check that the view has all columns and accepts writes"
   },
+  "rows-refuse": {
+    "severity": "breaks",
+    "undo": "safe",
+    "running": [
+      "{detail}"
+    ],
+    "new": [
+      "{detail}"
+    ],
+    "fix": "Mend the rows first, in a release before this one or by hand. These are in the way"
+  },
+  "view-gone": {
+    "severity": "breaks",
+    "undo": "unsafe",
+    "running": [
+      "{detail}"
+    ],
+    "new": [
+      "{detail}"
+    ],
+    "fix": "Drop the view by RunSQL before, and create it again after, in the same migration"
+  },
   "unread": {
     "severity": "unknown",
     "undo": "unknown",
@@ -301,6 +323,7 @@ Runs in the user's image as \`python manage.py shell -v 0 -c <text>\`; nothing i
     judge     what does not fit, by the rules of rules.json
     twins     the safe way, as code of a migration
     allows    comments that accept a finding
+    checks    whether the rows of today are in the way
     backup    what a backup is for
     plan      what is pending
     verdict   all of these together: before the migration and after it
@@ -762,6 +785,237 @@ def copy_of(table):
         checks=list(table["checks"]),
     )
 `,
+  'checks.py': `"""Whether the rows of today let the pending migrations end: asked before anything is written.
+
+Where a step before it writes rows, by code or SQL, nothing is known: it may mend them. A query that takes too long says
+nothing either.
+Only tables and columns that keep their names until then are asked for.
+"""
+import time
+
+from rollout_inspector.judge import parts_of, texts
+
+# In all, in seconds; each query has its own limit (verdict.py).
+longest = 10
+# By alias and query: what is held back is judged again without it.
+answers = {}
+# More rows are not counted.
+most_rows = 1000
+
+
+class Check:
+    def __init__(self, event, table, columns, query, words):
+        # \`query\` gives the rows that are in the way; \`words\` what they are, with their number for %s.
+        self.event, self.table, self.columns, self.query, self.words = event, table, columns, query, words
+
+
+def of(event, effects):
+    """Yields what a change asks of the rows, before it is laid over the catalog."""
+    table = event.model._meta.db_table if event.model is not None else getattr(event, "table", "")
+    if not table or not is_as_now(effects, table):
+        return
+    handler = {"alter": altered, "add": added, "unique": unique, "check": check, "set": changed}.get(event.kind)
+    for columns, query, words in handler(event, effects, effects.connection.ops.quote_name) if handler else ():
+        if all(is_as_now(effects, table, column) for column in columns):
+            name = effects.connection.ops.quote_name(table)
+            yield Check(event, table, columns, query.replace("<table>", name), words.replace("<table>", table))
+
+
+def is_as_now(effects, table, column=""):
+    """Whether it is there, under this name, and no pending migration makes it or gives it another name."""
+    cause = effects.causes.get((table, column))
+    if cause is not None and (cause.kind != "alter" or cause.old.column != cause.new.column) and cause.kind != "set":
+        # A constraint is not the column.
+        if cause.kind not in ("unique", "check", "reference"):
+            return False
+    has = effects.catalog.before(table)
+    return has is not None and has["kind"] == "table" and (not column or column in has["columns"])
+
+
+def nulls(quoted):
+    return "SELECT 1 FROM <table> WHERE %s IS NULL" % quoted
+
+
+def duplicates(quoted, only="", nulls_too=False):
+    where = [] if nulls_too else ["%s IS NOT NULL" % each for each in quoted]
+    where += ["(%s)" % only] if only else []
+    query = "SELECT %s, count(*) FROM <table>" % ", ".join(quoted)
+    query += " WHERE " + " AND ".join(where) if where else ""
+    return query + " GROUP BY %s HAVING count(*) > 1" % ", ".join(quoted)
+
+
+def equal(columns):
+    return "<n> of <table> shared by several rows (%s): the unique constraint cannot be created" % ", ".join(columns)
+
+
+def altered(event, effects, quote):
+    old, new = event.old, event.new
+    column = old.column
+    if old.null and not new.null and not new.has_default() and not is_filled(new):
+        yield [column], nulls(quote(column)), "<n> of <table> without a value in %s: it cannot become NOT NULL" % column
+    if new.unique and not old.unique and not new.primary_key:
+        yield [column], duplicates([quote(column)]), equal([column])
+    check_now, check_then = effects.check_of(old), effects.check_of(new)
+    if check_then and not check_now and old.column == new.column:
+        yield [column], "SELECT 1 FROM <table> WHERE NOT (%s)" % check_then, "<n> of <table> that break the check of %s" % column
+    for each in orphans(event, effects, quote):
+        yield each
+    for each in shortened(old, new, effects, quote):
+        yield each
+
+
+def is_filled(field):
+    from django.db.models import NOT_PROVIDED
+
+    return getattr(field, "db_default", NOT_PROVIDED) is not NOT_PROVIDED
+
+
+def orphans(event, effects, quote):
+    from rollout_inspector import needs as fingerprint
+
+    before, after = fingerprint.reference_of(event.old), fingerprint.reference_of(event.new)
+    if not (after and after[1]) or (before and before[1] and before[0] == after[0]):
+        return
+    column, parent = event.old.column, after[0]
+    if not is_as_now(effects, parent):
+        return
+    target = event.new.target_field.column
+    query = "SELECT 1 FROM <table> WHERE %s IS NOT NULL AND NOT EXISTS (SELECT 1 FROM %s rollout_p WHERE rollout_p.%s = <table>.%s)"
+    words = "<n> of <table> whose %s is in no row of %s: the foreign key cannot be created" % (column, parent)
+    yield [column], query % (quote(column), quote(parent), quote(target), quote(column)), words
+
+
+def shortened(old, new, effects, quote):
+    from rollout_inspector import needs as fingerprint
+
+    (kind, sizes), (other, others) = [parts_of(fingerprint.type_of(each, effects.connection) or "") for each in (old, new)]
+    if kind in texts and other in ("varchar", "char") and others and (not sizes or others[0] < sizes[0]):
+        length = "length" if effects.connection.vendor == "sqlite" else "char_length"
+        query = "SELECT 1 FROM <table> WHERE %s(%s) > %d" % (length, quote(old.column), others[0])
+        yield [old.column], query, "<n> of <table> with more than %d characters in %s" % (others[0], old.column)
+
+
+def added(event, effects, quote):
+    """A unique column with one value for all rows."""
+    field = event.field
+    if field is None or not field.unique or field.primary_key or getattr(field, "generated", False):
+        return
+    if is_filled(field):
+        # What the database computes may differ for each row.
+        if hasattr(field.db_default, "resolve_expression") and type(field.db_default).__name__ != "Value":
+            return
+    elif effects.recorder.effective_default(field) is None:
+        return
+    words = "<n> of <table> that would get the same value in the new column %s: it cannot be unique" % field.column
+    yield [], "SELECT 1 FROM <table> WHERE 2 <= (SELECT count(*) FROM (SELECT 1 FROM <table> LIMIT 2) rollout_t)", words
+
+
+def unique(event, effects, quote):
+    constraint = getattr(event, "constraint", None)
+    if event.model is None or getattr(constraint, "expressions", ()):
+        return
+    only = ""
+    if getattr(constraint, "condition", None) is not None:
+        only = constraint._get_condition_sql(event.model, effects.recorder) or ""
+    nulls_too = getattr(constraint, "nulls_distinct", None) is False
+    yield event.columns, duplicates([quote(each) for each in event.columns], only, nulls_too), equal(event.columns)
+
+
+def check(event, effects, quote):
+    constraint = getattr(event, "constraint", None)
+    if constraint is None or type(constraint).__name__ != "CheckConstraint":
+        return
+    # As the database will have it: what is NULL passes.
+    sql = constraint._get_check_sql(event.model, effects.recorder)
+    yield [], "SELECT 1 FROM <table> WHERE NOT (%s)" % sql, "<n> of <table> that break the check %s" % constraint.name
+
+
+def changed(event, effects, quote):
+    """SET NOT NULL by SQL."""
+    if event.__dict__.get("null") is False:
+        column = event.column
+        yield [column], nulls(quote(column)), "<n> of <table> without a value in %s: it cannot become NOT NULL" % column
+
+
+def report(judge, pending):
+    """Asks the database, and adds what it finds to the judge's findings."""
+    until = time.monotonic() + longest
+    for each in judge.effects.checks:
+        if time.monotonic() > until:
+            break
+        if may_be_mended(pending, each.event.operation):
+            continue
+        query = "SELECT count(*) FROM (%s LIMIT %d) rollout_c" % (each.query, most_rows)
+        key = (judge.alias, query)
+        if key not in answers:
+            answers[key] = judge.asked(query)
+        rows = answers[key]
+        count = rows[0][0] if rows else 0
+        if count == 0:
+            continue
+        number = "%d %s" % (count, "value" if " shared by " in each.words else "row") + ("s" if count > 1 else "")
+        number = "at least " + number if count >= most_rows else number
+        more = {"detail": each.words.replace("<n>", number)}
+        judge.report("rows-refuse", each.table, ",".join(each.columns), more, None, each.event.migration, new={})
+        judge.findings[-1]["code"] = [each.query + ";"]
+    for view, table, column, event in views(judge, pending):
+        what = "the type of %s.%s cannot be changed" % (table, column) if event.kind == "alter" else "%s is dropped" % (
+            "%s.%s" % (table, column) if column else table
+        )
+        more = {"detail": "%s, and the view %s reads it" % (what, view)}
+        judge.report("view-gone", table, column, more, None, event.migration, new={})
+
+
+def may_be_mended(pending, operation):
+    from rollout_inspector.effects import may_fill, steps_of
+
+    for step in steps_of([each for migration in pending for each in migration.operations]):
+        if may_fill(step):
+            return True
+        if step is operation:
+            return False
+    return True
+
+
+depending = """SELECT DISTINCT v.relname::text FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
+ JOIN pg_class v ON v.oid = r.ev_class JOIN pg_attribute a ON a.attrelid = d.refobjid
+ WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = to_regclass('<table>')
+ AND v.oid <> d.refobjid AND v.relkind IN ('v', 'm') AND <column>"""
+
+
+def views(judge, pending):
+    """Django drops a view together with its table, and up to 5.2 with its column, without a word. From 6.0 on, and where
+    the column gets another type, the migration fails."""
+    from rollout_inspector.effects import steps_of, texts_of
+
+    if judge.connection.vendor != "postgresql":
+        return
+    said = [text for step in steps_of([each for one in pending for each in one.operations]) for text in texts_of(step)]
+    for event, table, column in judge.effects.under_views:
+        query = depending.replace("<table>", judge.connection.ops.quote_name(table).replace("'", "''"))
+        of = "a.attname = '%s' AND a.attnum = d.refobjsubid" % column.replace("'", "''") if column else "true"
+        for (view,) in judge.asked(query.replace("<column>", of), 20) or ():
+            # A migration that knows the view drops it first, or makes it again.
+            if not any(view in text for text in said):
+                yield view, table, column, event
+
+
+def under_view(event, effects):
+    """Yields what a view must not read any more."""
+    from rollout_inspector import needs as fingerprint
+
+    table = event.model._meta.db_table if event.model is not None else getattr(event, "table", "")
+    if not table or not is_as_now(effects, table):
+        return
+    if event.kind == "delete":
+        yield event, table, ""
+    elif event.kind == "remove":
+        yield event, table, event.column if event.field is None else event.field.column
+    elif event.kind == "alter":
+        types = [fingerprint.type_of(each, effects.connection) for each in (event.old, event.new)]
+        if types[0] != types[1]:
+            yield event, table, event.old.column
+`,
   'cost.py': `"""For how long a migration of PostgreSQL keeps what it locks: estimated by the bytes that its statements work on.
 
 The lock is not over with its statement but with the transaction: what comes after it counts. Pure.
@@ -912,10 +1166,10 @@ def recorder_of(connection, note):
             names = getattr(constraint, "fields", ())
             if kind == "UniqueConstraint":
                 columns = columns_of(model, names) or [constraint.name]
-                note(Event("unique", model=model, columns=columns))
+                note(Event("unique", model=model, columns=columns, constraint=constraint))
             else:
                 # CheckConstraint, ExclusionConstraint, and what others make.
-                note(Event("check", model=model, name=constraint.name))
+                note(Event("check", model=model, name=constraint.name, constraint=constraint))
 
         def remove_constraint(self, model, constraint):
             note(Event("drop-check", model=model, name=constraint.name))
@@ -1014,6 +1268,9 @@ class Effects:
         self.losses = []
         # (table, column) of new columns that keep the default of their rows.
         self.kept = set()
+        # What the rows of today have to be asked, and what views may read (checks.py).
+        self.checks = []
+        self.under_views = []
         # Those that names without a schema mean; the first one gets what is made.
         self.schemas = None
         self.migration = None
@@ -1089,6 +1346,7 @@ class Effects:
             from rollout_inspector import backup
 
             self.losses += backup.losses(event, self)
+        self.look_at_rows(event)
         handler = getattr(self, "on_" + event.kind.replace("-", "_"))
         handler(event)
 
@@ -1099,6 +1357,17 @@ class Effects:
             if each["kind"] in done:
                 self.migration = self.operation = None
                 self.apply(Event("set", table=each["table"], column=each["column"], **done[each["kind"]]))
+
+    def look_at_rows(self, event):
+        from rollout_inspector import checks
+
+        try:
+            found = list(checks.of(event, self)), list(checks.under_view(event, self))
+        except Exception:
+            # A constraint of another package, or of a later Django: what is not asked stops nothing.
+            return
+        self.checks += found[0]
+        self.under_views += found[1]
 
     # Tables
 
@@ -2744,7 +3013,10 @@ class Search:
         return [
             each
             for each in judge.findings
-            if each["severity"] == "breaks" and (each["rule"], each["object"]) not in self.accepted
+            if each["severity"] == "breaks"
+            # What the rows of today do not allow is no reason to hold anything back.
+            and each["rule"] not in ("rows-refuse", "view-gone")
+            and (each["rule"], each["object"]) not in self.accepted
         ]
 
     def run(self):
@@ -4713,7 +4985,7 @@ with the database as it is.
 import copy
 import operator
 
-from rollout_inspector import allows, needs as fingerprint, task, twins
+from rollout_inspector import allows, checks, needs as fingerprint, task, twins
 from rollout_inspector.catalog import Catalog
 from rollout_inspector.effects import applied_state
 from rollout_inspector.judge import RULES, misfits, severity_of
@@ -4805,6 +5077,7 @@ class Judge:
         before = [misfits(needs, self.catalog.before, touched, False) for needs, _ in self.known]
         self.judge_running(pending, touched, before)
         self.judge_new(touched, new)
+        checks.report(self, pending)
         for migration, detail, table in self.effects.unread:
             of = [index for index, (needs, _) in enumerate(self.known) if table is None or table in needs]
             if of:
@@ -4846,8 +5119,8 @@ class Judge:
         what = "%s.%s" % (quote(table), quote(column)) if column else "1"
         return self.rows("SELECT %s FROM %s WHERE 1 = 0" % (what, quote(table))) is not None
 
-    def rows(self, *queries):
-        """The first one of the last query, if it has any; None where a query fails."""
+    def rows(self, *queries, most=1):
+        """The first ones of the last query, if it has any; None where a query fails."""
         from django.db import transaction
 
         try:
@@ -4855,7 +5128,7 @@ class Judge:
                 with self.connection.cursor() as cursor:
                     for query in queries:
                         cursor.execute(query)
-                    return cursor.fetchmany(1)
+                    return cursor.fetchmany(most)
         except Exception:
             return None
 
@@ -5046,7 +5319,11 @@ class Judge:
     def has_nulls(self, table, column):
         """Whether there are rows without a value: who writes them goes on. None: not known in time."""
         quote = self.connection.ops.quote_name
-        query = "SELECT 1 FROM %s WHERE %s IS NULL LIMIT 1" % (quote(table), quote(column))
+        rows = self.asked("SELECT 1 FROM %s WHERE %s IS NULL LIMIT 1" % (quote(table), quote(column)))
+        return None if rows is None else bool(rows)
+
+    def asked(self, query, most=1):
+        """The first rows of a query that may take long; None where it did."""
         limit = []
         if self.connection.vendor == "postgresql":
             limit = ["SET LOCAL statement_timeout = %d" % patience]
@@ -5054,8 +5331,7 @@ class Judge:
             query = "SET STATEMENT max_statement_time=%d FOR %s" % (patience // 1000, query)
         elif self.connection.vendor == "mysql":
             query = query.replace("SELECT", "SELECT /*+ MAX_EXECUTION_TIME(%d) */" % patience, 1)
-        rows = self.rows(*limit, query)
-        return None if rows is None else bool(rows)
+        return self.rows(*limit, query, most=most)
 
     def to_verify(self):
         """All that the comparison after the migration needs, as JSON."""

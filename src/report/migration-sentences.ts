@@ -26,9 +26,12 @@ export function migrationSentence(
   const [what = '', uses = '', breaks = ''] = rules[rule][direction].map((text) =>
     filled(text, finding),
   )
+  const named = `${migration === undefined ? '' : `${migration}: `}${what}`
+  // What the rows of today do not allow concerns no version.
+  if (uses === '') return named
   const who = direction === 'new' ? 'the new version' : whoOf(finding, versions)
   const time = until === undefined ? '' : ` until ${until} is applied`
-  return `${migration === undefined ? '' : `${migration}: `}${what}${time}, but ${who} ${uses}: ${breaks}`
+  return `${named}${time}, but ${who} ${uses}: ${breaks}`
 }
 
 /**

@@ -85,10 +85,10 @@ def recorder_of(connection, note):
             names = getattr(constraint, "fields", ())
             if kind == "UniqueConstraint":
                 columns = columns_of(model, names) or [constraint.name]
-                note(Event("unique", model=model, columns=columns))
+                note(Event("unique", model=model, columns=columns, constraint=constraint))
             else:
                 # CheckConstraint, ExclusionConstraint, and what others make.
-                note(Event("check", model=model, name=constraint.name))
+                note(Event("check", model=model, name=constraint.name, constraint=constraint))
 
         def remove_constraint(self, model, constraint):
             note(Event("drop-check", model=model, name=constraint.name))
@@ -187,6 +187,9 @@ class Effects:
         self.losses = []
         # (table, column) of new columns that keep the default of their rows.
         self.kept = set()
+        # What the rows of today have to be asked, and what views may read (checks.py).
+        self.checks = []
+        self.under_views = []
         # Those that names without a schema mean; the first one gets what is made.
         self.schemas = None
         self.migration = None
@@ -262,6 +265,7 @@ class Effects:
             from rollout_inspector import backup
 
             self.losses += backup.losses(event, self)
+        self.look_at_rows(event)
         handler = getattr(self, "on_" + event.kind.replace("-", "_"))
         handler(event)
 
@@ -272,6 +276,17 @@ class Effects:
             if each["kind"] in done:
                 self.migration = self.operation = None
                 self.apply(Event("set", table=each["table"], column=each["column"], **done[each["kind"]]))
+
+    def look_at_rows(self, event):
+        from rollout_inspector import checks
+
+        try:
+            found = list(checks.of(event, self)), list(checks.under_view(event, self))
+        except Exception:
+            # A constraint of another package, or of a later Django: what is not asked stops nothing.
+            return
+        self.checks += found[0]
+        self.under_views += found[1]
 
     # Tables
 

@@ -12,7 +12,7 @@ with the database as it is.
 import copy
 import operator
 
-from rollout_inspector import allows, needs as fingerprint, task, twins
+from rollout_inspector import allows, checks, needs as fingerprint, task, twins
 from rollout_inspector.catalog import Catalog
 from rollout_inspector.effects import applied_state
 from rollout_inspector.judge import RULES, misfits, severity_of
@@ -104,6 +104,7 @@ class Judge:
         before = [misfits(needs, self.catalog.before, touched, False) for needs, _ in self.known]
         self.judge_running(pending, touched, before)
         self.judge_new(touched, new)
+        checks.report(self, pending)
         for migration, detail, table in self.effects.unread:
             of = [index for index, (needs, _) in enumerate(self.known) if table is None or table in needs]
             if of:
@@ -145,8 +146,8 @@ class Judge:
         what = "%s.%s" % (quote(table), quote(column)) if column else "1"
         return self.rows("SELECT %s FROM %s WHERE 1 = 0" % (what, quote(table))) is not None
 
-    def rows(self, *queries):
-        """The first one of the last query, if it has any; None where a query fails."""
+    def rows(self, *queries, most=1):
+        """The first ones of the last query, if it has any; None where a query fails."""
         from django.db import transaction
 
         try:
@@ -154,7 +155,7 @@ class Judge:
                 with self.connection.cursor() as cursor:
                     for query in queries:
                         cursor.execute(query)
-                    return cursor.fetchmany(1)
+                    return cursor.fetchmany(most)
         except Exception:
             return None
 
@@ -345,7 +346,11 @@ class Judge:
     def has_nulls(self, table, column):
         """Whether there are rows without a value: who writes them goes on. None: not known in time."""
         quote = self.connection.ops.quote_name
-        query = "SELECT 1 FROM %s WHERE %s IS NULL LIMIT 1" % (quote(table), quote(column))
+        rows = self.asked("SELECT 1 FROM %s WHERE %s IS NULL LIMIT 1" % (quote(table), quote(column)))
+        return None if rows is None else bool(rows)
+
+    def asked(self, query, most=1):
+        """The first rows of a query that may take long; None where it did."""
         limit = []
         if self.connection.vendor == "postgresql":
             limit = ["SET LOCAL statement_timeout = %d" % patience]
@@ -353,8 +358,7 @@ class Judge:
             query = "SET STATEMENT max_statement_time=%d FOR %s" % (patience // 1000, query)
         elif self.connection.vendor == "mysql":
             query = query.replace("SELECT", "SELECT /*+ MAX_EXECUTION_TIME(%d) */" % patience, 1)
-        rows = self.rows(*limit, query)
-        return None if rows is None else bool(rows)
+        return self.rows(*limit, query, most=most)
 
     def to_verify(self):
         """All that the comparison after the migration needs, as JSON."""
