@@ -1,7 +1,9 @@
 /** Ways back over migrations that break the previous version: the newer image reverses them, or nothing is restored. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { whileAsking } from '../e2e/client.js'
+import { inTheRollout } from '../e2e/moment.js'
 import { Site, type Changes } from '../e2e/site.js'
+import type { How } from '../e2e/stack.js'
 
 let shop: Site
 let first: string
@@ -48,12 +50,25 @@ const applied = () =>
   )
 const weight = (column = 'weight_grams') => shop.sql(`SELECT ${column} FROM catalog_product`)
 const versions = async () => [...new Set(Object.values(await shop.tags()))]
-const rollback = (options: Readonly<Record<string, string>> = {}) =>
-  shop.cli('rollback', { image: shop.image, namespace: shop.namespace, bake: '0', ...options })
+const rollback = (options: Readonly<Record<string, string>> = {}, how: How = {}) =>
+  shop.cli('rollback', { image: shop.image, namespace: shop.namespace, bake: '0', ...options }, how)
+const both = { 'reverse-migrations': 'true', 'accept-downtime': 'true' }
+
+/** Kills the run in the middle of its rollout. */
+function killedInRollout(): How {
+  let isKilled = false
+  return {
+    onOutput: (soFar, kill) => {
+      if (isKilled || !inTheRollout.test(soFar)) return
+      isKilled = true
+      kill('SIGKILL')
+    },
+  }
+}
 const allow = { bake: '0', 'unsafe-migrations': 'allow' }
 
 test('a rollback over a renamed column is refused with the commands, and goes through when they are accepted', async () => {
-  await shop.commit('Grams', renamed('0003_grams'))
+  const second = await shop.commit('Grams', renamed('0003_grams'))
   expect(await shop.release(allow)).toMatchObject({ report: { result: 'deployed' } })
 
   const before = await shop.state()
@@ -80,7 +95,13 @@ test('a rollback over a renamed column is refused with the commands, and goes th
   expect(await shop.state()).toEqual(before)
   expect([await applied(), await weight('grams')]).toEqual(['0003_grams', '70'])
 
-  const back = await rollback({ 'reverse-migrations': 'true', 'accept-downtime': 'true' })
+  // Killed after the reversal: the version that comes back needs its migrations again.
+  await rollback(both, killedInRollout())
+  expect(await applied()).toBe('')
+  expect(await shop.recover()).toMatchObject({ report: { result: 'undone' } })
+  expect([await applied(), await weight('grams'), await versions()]).toEqual(['0003_grams', '70', [second]])
+
+  const back = await rollback(both)
   expect(back).toMatchObject({
     code: 0,
     report: { result: 'deployed', tag: first, reversed: ['catalog.0003_grams'] },
@@ -96,7 +117,7 @@ test('a step in Python without a way back stops a rollback before a write', asyn
   await shop.commit('Filled', migration('0004_filled', '0003_grams', python))
   expect(await shop.release(allow)).toMatchObject({ report: { result: 'deployed' } })
   const before = await shop.state()
-  const refused = await rollback({ to: '1', 'reverse-migrations': 'true', 'accept-downtime': 'true' })
+  const refused = await rollback({ to: '1', ...both })
   expect(refused).toMatchObject({
     report: {
       result: 'failed',
@@ -130,6 +151,14 @@ test('a failed release that breaks the previous version is reversed by its own i
   })
   expect([await applied(), await weight(), await versions()]).toEqual(['', '70', [first]])
   expect(await shop.leftovers()).toEqual([])
+
+  // The same by another process, from the record.
+  await shop.release(allow, killedInRollout())
+  expect(await applied()).toBe('0005_grams')
+  expect(await shop.recover()).toMatchObject({
+    report: { result: 'undone', reversed: ['catalog.0005_grams'], warnings: [] },
+  })
+  expect([await applied(), await weight(), await versions()]).toEqual(['', '70', [first]])
   await shop.drop()
 })
 

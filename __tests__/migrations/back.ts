@@ -10,6 +10,10 @@ export interface BackCase {
   readonly since?: readonly string[]
   readonly how: 'tell' | 'lossless' | 'any'
   readonly downtime?: true
+  /** What fits no better without any of these migrations does not count. */
+  readonly onlyNew?: true
+  /** Run by another client, before. */
+  readonly sql?: string
   /** Written by the newer version, in Python. */
   readonly rows?: string
   readonly expected: SeenBack
@@ -217,6 +221,24 @@ export const backCases: readonly BackCase[] = [
       new: both,
     },
   },
+  ...(['fits', 'impossible'] as const).map((does): BackCase => ({
+    name: `what another client has broken is not brought back: ${does}`,
+    new: withTown(plainModels),
+    migrations: [['0002_town', addTown]],
+    sql: 'ALTER TABLE shop_order DROP COLUMN note',
+    how: 'any',
+    downtime: true,
+    ...(does === 'fits' && { onlyNew: true }),
+    expected: {
+      does,
+      migrations: [],
+      drops: [],
+      newFits: true,
+      applied: [first, '0002_town'],
+      old: both,
+      new: both,
+    },
+  })),
   {
     name: 'which migrations came since is not known',
     new: withText,

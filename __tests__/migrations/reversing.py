@@ -98,8 +98,11 @@ needs = inspected(old, {"migrate": None})["needs"]
 must(new, "migrate", "-v0")
 if case.get("rows"):
     must(new, "shell", "-c", "from shop.models import *\n" + case["rows"])
+if case.get("sql"):
+    must(new, "shell", "-c", "from django.db import connection\nconnection.cursor().execute(%r)" % case["sql"])
 since = ["shop.%s" % file for file, _ in case["migrations"]]
 reverse = {"wanted": [0], "since": case.get("since", since), "how": case["how"], "downtime": case.get("downtime", False)}
+reverse["only-new"] = case.get("onlyNew", False)
 seen = inspected(new, {"migrate": None, "locks": 5, "reverse": reverse}, needs)
 applied = [line[4:].strip() for line in must(new, "showmigrations", "shop").splitlines() if line.startswith(" [X]")]
 print(json.dumps({"seen": seen, "applied": applied, "old": fails(old), "new": fails(new)}))

@@ -5,7 +5,7 @@ import { notAsBefore } from '../stages/exceptions.js'
 import { closeRecord } from '../state/record.js'
 import { changedSince, externalChanges, stateSince, type Restored } from '../undo/restore.js'
 import type { StageLog } from '../platform/stage-log.js'
-import { isKnownToFit, schemaBack } from '../stages/migration/back.js'
+import { hasBegun, isKnownToFit, schemaBack } from '../stages/migration/back.js'
 import { undo, undoBudget } from '../stages/undo.js'
 import { withTimeout } from '../platform/time.js'
 import { causeOf, commandsBack, lostCause, runningImages } from './causes.js'
@@ -39,7 +39,7 @@ async function undoFailed(release: OpenRelease, cause: Cause): Promise<GivenUp> 
   const isCancelled = cause.code === 'cancelled'
   if (!(await changedSince(release.context.cluster, release.record.snapshot))) {
     const { schema } = release.record
-    if (!wantsKeep(release) && schema && !isKnownToFit(schema))
+    if (!wantsKeep(release) && schema && !isKnownToFit(schema) && hasBegun(schema))
       await release.run.reporter.stage('undo', (log) => fitSchema(release, log))
     return { result: isCancelled ? 'cancelled' : 'failed', cause }
   }
@@ -106,6 +106,8 @@ async function fitSchema(
   log: StageLog,
 ): Promise<boolean> {
   const { live } = prepared.checked
+  const { schema } = record
+  if (!schema || !hasBegun(schema)) return false
   const { unfit } = await schemaBack(
     context.with({ log, signal: lost }),
     { ...record, live },
@@ -115,6 +117,8 @@ async function fitSchema(
       run.state.schema = { is: 'unknown' }
     },
   )
+  // Applied again.
+  if (schema.is === 'again') run.state.reversed = []
   if (unfit !== undefined) run.warn(`the previous version is back, but ${unfit}`)
   return unfit !== undefined
 }

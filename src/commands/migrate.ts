@@ -11,10 +11,9 @@ import { startMigration } from '../stages/migration/run.js'
 import { comparisonLacks, leftBehind } from '../stages/migration/log.js'
 import { checkHistory } from '../stages/name-conflicts.js'
 import { preflight, type PreflightResult } from '../stages/preflight.js'
-import { toRepo, type OpenContext } from '../stages/context.js'
+import { toRepo, type OpenContext, type ReleaseContext } from '../stages/context.js'
 import type { Plan } from '../django/inspector.js'
 import type { Image } from '../docker/image.js'
-import type { Web } from '../kubernetes/target.js'
 import { idOf } from '../kubernetes/workload.js'
 import type { SchemaWork } from '../state/record.js'
 import { checkedNow } from '../stages/snapshot.js'
@@ -156,7 +155,7 @@ export async function migrateTo(
       migration = startMigration(context, { ...once, isAgain: true })
     }
     await state.keepPlan?.()
-    const work = workOfUndo(context, checked.web, plan)
+    const work = workOfUndo(context, checked, plan)
     if (work) await keep?.(work)
     let hasFailed = true
     try {
@@ -186,17 +185,20 @@ export async function migrateTo(
   }
 }
 
-/** What an undo has to do from now on: the previous version may not fit any more. */
-function workOfUndo(
-  { settings }: OpenContext,
-  { workload, container }: Web,
-  { judged, databases }: Plan,
-): Extract<SchemaWork, { is: 'back' }> | undefined {
-  // On a first deploy no version comes back.
-  if (!judged) return undefined
-  const migrations = databases.flatMap(({ pending }) =>
+type BackWork = Extract<SchemaWork, { is: 'back' }>
+
+/** What an undo has to do once the migration has begun: the previous version may not fit any more. */
+export function workOfUndo(
+  { settings }: ReleaseContext,
+  { web }: Pick<PreflightResult, 'web'>,
+  plan?: Plan,
+): BackWork | undefined {
+  const command = settings['migrate-command']
+  // Where nothing is judged, no version comes back.
+  if (!web || command === '' || (plan && !plan.judged)) return undefined
+  const { workload, container } = web
+  const migrations = plan?.databases.flatMap(({ pending }) =>
     pending.map(({ app, name }) => `${app}.${name}`),
   )
-  const command = settings['migrate-command']
-  return { is: 'back', web: idOf(workload), container, command, migrations }
+  return { is: 'back', web: idOf(workload), container, command, ...(migrations && { migrations }) }
 }

@@ -24,7 +24,7 @@ import { sentenceOf } from './causes.js'
 import { runCommands, runCommandsAfter } from './around.js'
 import { recordRunningVersion } from './record-running.js'
 import { applyHeld } from './apply-held.js'
-import { migrateTo } from './migrate.js'
+import { migrateTo, workOfUndo } from './migrate.js'
 import { contextOf, reported, type Run, type Start } from './run.js'
 import type { Outcome } from './run-state.js'
 import { allOrAbort } from '../platform/time.js'
@@ -91,6 +91,8 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Outcome> {
     image,
     jobs: fingerprintsOf(checked, settings.image, image),
     check: checkNotStale,
+    // From the beginning: the pod begins to migrate when it has reported its plan.
+    schema: () => workOfUndo(tagged, checked),
     write: (locked, prepared, wrote, keep) =>
       write(run, locked, { ...prepared, image, keep }, wrote),
     whenLive: async (locked) => {

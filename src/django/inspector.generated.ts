@@ -3762,6 +3762,7 @@ DJANGO_ROLLOUT_SPEC has \`reverse\`:
     since     migrations that were applied since they ran (\`shop.0002_note\`): no other is reversed first
     how       tell: nothing is reversed; lossless: only what drops no stored value; any
     downtime  also where this version does not fit the schema after it
+    only-new  what does not fit without any of these migrations either is not counted: they did not break it
 
 Of these migrations the smallest set is reversed after which the wanted versions fit, with all that depends on it. The
 operations are walked backwards through the catalog of the database, as effects.py walks them forwards.
@@ -3835,7 +3836,7 @@ def planned(made):
         raise ValueError("what the version that comes back needs cannot be read")
     told = []
     for alias, (executor, new) in made.items():
-        told.append(Backwards(executor, [body.get(alias, {}) for body in bodies], new, asked["since"]).told())
+        told.append(Backwards(executor, [body.get(alias, {}) for body in bodies], new, asked["since"]).told(bool(asked.get("only-new"))))
     if get_commands().get("migrate") != "django.core":
         for each in told:
             each.update(possible=False, why="the project has a migrate command of its own")
@@ -3905,15 +3906,24 @@ class Backwards:
         except Exception:
             return None
 
-    def told(self):
-        excused = set()
+    def told(self, only_new=False, excused=()):
+        excused = set(excused)
         now = {}
         for needs in self.wanted:
             for key, more in breaks_of(needs, self.catalog.before, own_tables(needs)).items():
                 if key[0] in ("table-gone", "column-gone") and self.answers(*key[1:]):
                     excused.add(key)
-                else:
+                elif key not in excused:
                     now.setdefault(key, (more, needs[key[1]]))
+        order, parents = self.pool() if now else ([], {})
+        if order:
+            self.walk(order)
+        # The effect of one that cannot be reversed is not known.
+        if only_new and not self.irreversible:
+            before = self.after(order)
+            for needs in self.wanted:
+                excused.update(breaks_of(needs, before.catalog.get, own_tables(needs)))
+            now = {key: found for key, found in now.items() if key not in excused}
         answer = {
             "database": self.connection.alias,
             "fits": not now,
@@ -3926,11 +3936,10 @@ class Backwards:
             "newMisfits": [],
             "drops": [],
             "code": [],
+            "excused": sorted(list(key) for key in excused),
         }
         if not now:
             return answer
-        order, parents = self.pool()
-        self.walk(order)
 
         def fits(keys):
             after = self.after(keys)
@@ -4173,7 +4182,7 @@ def to_do(reversal):
         "locks": task.spec.get("locks"),
         "wanted": wanted,
         "databases": [
-            {"database": each["database"], "migrations": each["migrations"]} for each in reversal["databases"]
+            {name: each[name] for name in ("database", "migrations", "excused")} for each in reversal["databases"]
         ],
     }
 
@@ -4194,15 +4203,16 @@ def unapply():
         if each["migrations"]:
             unapply_in(connection, each["migrations"])
         wanted = [needs.get(each["database"], {}) for needs in given["wanted"]]
-        told.append({"database": each["database"], "misfits": left_in(connection, wanted)})
+        told.append({"database": each["database"], "misfits": left_in(connection, wanted, each["excused"])})
     task.say(json.dumps({"reversed": told}))
 
 
-def left_in(connection, wanted):
+def left_in(connection, wanted, excused):
     """What the versions that come back do not fit now."""
     from django.db.migrations.executor import MigrationExecutor
 
-    return Backwards(MigrationExecutor(connection), wanted, {}, []).told()["misfits"]
+    executor = MigrationExecutor(connection)
+    return Backwards(executor, wanted, {}, []).told(excused=map(tuple, excused))["misfits"]
 
 
 def unapply_in(connection, names):

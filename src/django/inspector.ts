@@ -286,7 +286,10 @@ export function inspectorEnv(task: InspectorTask): { name: string; value: string
     ...(reverses
       ? {
           reverse: {
-            ...reverses,
+            since: reverses.since,
+            how: reverses.how,
+            downtime: reverses.downtime,
+            'only-new': reverses.onlyNew === true,
             // One that is too large is not passed: the pod must not take the rest for all.
             wanted:
               earlier.length === reverses.wanted.length ? earlier.map(({ needs }) => needs) : [-1],

@@ -13,6 +13,8 @@ export interface ReverseTask {
   readonly how: ReverseHow
   /** Also where the newer version does not fit the schema after it. */
   readonly downtime: boolean
+  /** What does not fit without any of these migrations either is not counted: they did not break it. */
+  readonly onlyNew?: true
 }
 
 const verdicts = ['fits', 'reverse', 'told', 'impossible', 'downtime', 'loss'] as const

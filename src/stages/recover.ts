@@ -14,7 +14,7 @@ import { externalChanges, type Restored } from '../undo/restore.js'
 import type { NamespaceWatch } from '../rollout/namespace-watch.js'
 import { withTimeout } from '../platform/time.js'
 import { podsOfJob, removeJob } from './migration/run.js'
-import { schemaBack } from './migration/back.js'
+import { hasBegun, schemaBack } from './migration/back.js'
 import { logWarning, type ClusterContext } from './context.js'
 import { undo, undoBudget } from './undo.js'
 import { messageOf } from '../platform/error-message.js'
@@ -39,9 +39,12 @@ export async function recover(
   const { platform, app, holder, signal, cluster, log } = context
   log.say(`found an unfinished release: ${begun.tag} by ${titleOf(begun)}`)
   let reversed: readonly string[] = []
-  const { unfit } = await schemaBack(context, { ...record, live }, (names) => {
-    reversed = names
-  })
+  const { unfit } =
+    record.schema && (mayHaveMigrated || hasBegun(record.schema))
+      ? await schemaBack(context, { ...record, live }, (names) => {
+          reversed = names
+        })
+      : {}
   if (unfit !== undefined) logWarning(context, `the previous version is back, but ${unfit}`)
   const input = { live, snapshot, timeouts, isUnfit: unfit !== undefined }
   const restored = await withTimeout(platform.clock, undoBudget(input), signal, (late) =>
@@ -57,9 +60,10 @@ export async function recover(
       seconds: Math.max(0, (platform.clock.now() - Date.parse(begun.at)) / 1000),
       migrations: [],
       ...record.contract,
-      ...(reversed.length > 0 && { reversed }),
+      // What a rollback has reversed was applied again, whatever its own run has written.
+      ...((reversed.length > 0 || record.schema?.is === 'again') && { reversed }),
     },
-    { ...((mayHaveMigrated || record.schema) && { schema: { is: 'unknown' as const } }) },
+    { ...((mayHaveMigrated || reversed.length > 0) && { schema: { is: 'unknown' as const } }) },
   ).catch((error: unknown) => {
     log.say(`the history could not be written: ${String(error)}`)
   })

@@ -197,7 +197,7 @@ const schemaWork: Check = (value, at) => {
         {
           ...all,
           is: oneOf('back'),
-          migrations: listOf(migrationName),
+          migrations: maybe(listOf(migrationName)),
           misfits: maybe(listOf(anything)),
         },
         'refused',

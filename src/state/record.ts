@@ -44,10 +44,10 @@ export type SchemaWork = {
   readonly command: string
 } & (
   | {
-      /** The release began to migrate: its own image reverses what the previous version does not fit. */
+      /** The release migrates: its own image reverses what the previous version does not fit. */
       readonly is: 'back'
-      /** What it was to apply: `shop.0002_note`. */
-      readonly migrations: readonly string[]
+      /** What it was to apply: `shop.0002_note`; missing: its migration has not begun, as far as it has come. */
+      readonly migrations?: readonly string[]
       /** What the previous version does not fit, by the databases themselves; missing: not known. */
       readonly misfits?: readonly Misfit[]
     }

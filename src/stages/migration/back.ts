@@ -71,6 +71,11 @@ export function isKnownToFit(schema: SchemaWork): boolean {
   return schema.is === 'back' && schema.misfits?.length === 0
 }
 
+/** Returns whether the databases may have changed, by what the run itself has written into its record. */
+export function hasBegun(schema: SchemaWork): boolean {
+  return schema.is === 'again' || schema.migrations !== undefined
+}
+
 type Work<Is extends SchemaWork['is']> = Extract<SchemaWork, { is: Is }>
 
 async function backOf(
@@ -85,6 +90,7 @@ async function backOf(
   const unfit = unfitWords(known)
   const option = settings['on-unsafe-undo']
   if (option === 'undo') return { ...(unfit !== undefined && { unfit }) }
+  if (workloadsBack(snapshot).length === 0) return {}
   const wanted = await neededBack(context, snapshot)
   const job = wanted && (await jobInput(context, input, schema, ({ written }) => written))
   if (!job) {
@@ -104,7 +110,13 @@ async function backOf(
         back: 'the previous version',
         command: schema.command,
         timeoutMs: settings['migrate-timeout'],
-        task: { wanted, since: schema.migrations, how: hows[option], downtime: true },
+        task: {
+          wanted,
+          since: schema.migrations ?? [],
+          how: hows[option],
+          downtime: true,
+          onlyNew: true,
+        },
       },
       (names) => {
         reversed = names
@@ -121,7 +133,9 @@ async function backOf(
     const partly = reversed.length === 0 ? '' : `; reversed before that: ${reversed.join(', ')}`
     return stop(context, snapshot, known, { why: [`reversing them failed: ${why}${partly}`] })
   }
-  if (reversal.does === 'fits' || reversal.does === 'reverse') return {}
+  if (reversal.does === 'reverse') return {}
+  // No reversal brings back what does not fit: something else has changed it.
+  if (reversal.does === 'fits') return { ...(unfit !== undefined && { unfit }) }
   const misfits = reversal.databases.flatMap((one) => one.misfits)
   const isPossible = reversal.does !== 'impossible'
   return stop(context, snapshot, misfits, { why: whyNot(reversal), isPossible })

@@ -1,0 +1,109 @@
+/** What an undo does about the databases where no Job is needed, or none can tell. */
+import { expect, test } from '@jest/globals'
+import type { Misfit } from '../../../src/django/verdict.js'
+import { schemaBack } from '../../../src/stages/migration/back.js'
+import type { SchemaWork } from '../../../src/state/record.js'
+import type { Snapshot } from '../../../src/undo/snapshot.js'
+import { clusterOf } from '../../support/cluster.js'
+import { notebook } from '../../support/journal.js'
+import { nothing, standing } from '../../support/live.js'
+import { scripted } from '../../support/scripted.js'
+import { contextOf } from '../../support/settings.js'
+
+const lost: Misfit = {
+  rule: 'column-gone',
+  severity: 'breaks',
+  database: 'default',
+  object: 'shop_order.note',
+  table: 'shop_order',
+  model: 'shop.Order',
+  migration: 'shop.0002_drop',
+}
+const unfit =
+  'the column shop_order.note is gone since shop.0002_drop, but the previous version uses it: every query of shop.Order fails'
+const back = (part: object = {}): SchemaWork => ({
+  is: 'back',
+  web: 'deployment/web',
+  container: 'web',
+  command: 'python manage.py migrate',
+  migrations: ['shop.0002_drop'],
+  ...part,
+})
+const web = (image: string, replicas = 1) => ({
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'web' },
+  spec: { replicas, template: { spec: { containers: [{ name: 'web', image }] } } },
+})
+const ran = `ghcr.io/acme/shop:v1@sha256:${'a'.repeat(64)}`
+const snapshotOf = (change: 'set-image' | 'create', replicas = 1): Snapshot => [
+  { path: '/web', object: web(ran, replicas), written: web(ran), change, of: 'workload' },
+]
+
+const rows: readonly [
+  string,
+  SchemaWork | undefined,
+  string,
+  Snapshot,
+  string | undefined,
+  number,
+][] = [
+  ['a release that never migrated', undefined, 'auto', snapshotOf('set-image'), undefined, 0],
+  [
+    'a schema that fits, by the databases',
+    back({ misfits: [] }),
+    'auto',
+    snapshotOf('set-image'),
+    undefined,
+    0,
+  ],
+  [
+    'pods that come back in any case',
+    back({ misfits: [lost] }),
+    'undo',
+    snapshotOf('set-image'),
+    unfit,
+    0,
+  ],
+  [
+    'pods that come back in any case, not compared',
+    back(),
+    'undo',
+    snapshotOf('set-image'),
+    undefined,
+    0,
+  ],
+  ['a first deploy', back({ misfits: [lost] }), 'auto', snapshotOf('create'), undefined, 0],
+  ['a workload without pods', back(), 'auto', snapshotOf('set-image', 0), undefined, 0],
+  [
+    'a version whose needs were not kept',
+    back({ misfits: [lost] }),
+    'auto',
+    snapshotOf('set-image'),
+    unfit,
+    1,
+  ],
+]
+
+test.each(rows)('%s', async (_, schema, option, snapshot, expected, warned) => {
+  const warnings: string[] = []
+  const cluster = clusterOf({ find: () => Promise.resolve(undefined) })
+  const context = contextOf(scripted([]).platform, { 'on-unsafe-undo': option }).with({
+    cluster,
+    log: notebook(),
+    warn: (sentence: string) => warnings.push(sentence),
+  })
+  const begun = {
+    run: 'x',
+    command: 'release',
+    who: 'ada',
+    at: '2026-01-31T12:00:00.000Z',
+    image: 'ghcr.io/acme/shop',
+    tag: 'v2',
+    digest: `sha256:${'b'.repeat(64)}`,
+  } as const
+  const input = { begun, snapshot, live: standing({ ...nothing }), ...(schema && { schema }) }
+  const ended = await schemaBack(context, input, () => undefined)
+  expect(ended.unfit).toBe(expected)
+  expect(warnings).toHaveLength(warned)
+})
