@@ -134,7 +134,7 @@ async function backOf(
     return stop(context, snapshot, known, { why: [`reversing them failed: ${why}${partly}`] })
   }
   if (reversal.does === 'reverse') return {}
-  // No reversal brings back what does not fit: something else has changed it.
+  // No reversal helps: the misfit has another origin.
   if (reversal.does === 'fits') return { ...(unfit !== undefined && { unfit }) }
   const misfits = reversal.databases.flatMap((one) => one.misfits)
   const isPossible = reversal.does !== 'impossible'
