@@ -106,6 +106,18 @@ test('with "warn" it succeeds, and standard output is the report alone', async (
   })
 })
 
+/** As a release does by default. */
+const heldBack = {
+  code: 0,
+  report: { plan: { migrations: [], held: [{ name: 'catalog.0003_no_weight' }], findings: [] } },
+}
+
+test('what a release would hold back is no reason to stop', async () => {
+  const planned = await plan({ contract: 'next' })
+  expect(planned).toMatchObject(heldBack)
+  expect(planned.output).toContain('but 1 would be held back')
+})
+
 test('a run that recovers leaves a plan alone, and a cancelled plan leaves nothing', async () => {
   // The plan waits for the table of applied migrations.
   const holds = `BEGIN; LOCK TABLE django_migrations IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(600)`
@@ -144,7 +156,8 @@ test('a plan without a cluster comes to the same verdict, on an empty database',
       { image, namespace, needs: needs(), ...options },
       { env: { KUBECONFIG: '/nowhere' } },
     )
-  expect(await alone({ tag: 'plan-1' })).toMatchObject({
+  expect(await alone({ tag: 'plan-1' })).toMatchObject(heldBack)
+  expect(await alone({ tag: 'plan-1', contract: 'off' })).toMatchObject({
     code: 1,
     report: {
       result: 'failed',

@@ -27,6 +27,12 @@ const finding = (more: Partial<PlanFinding> = {}): PlanFinding => ({
   fix: 'First stop using it:\nmigrations.SeparateDatabaseAndState()',
   ...more,
 })
+const held = {
+  database: 'default',
+  name: 'shop.0003_x',
+  operations: ['RemoveField'],
+  message: 'shop.0003_x is held back',
+}
 const running = [
   { names: ['deployment/web', 'cronjob/report'], tag: 'v1', source: 'kept' },
 ] as const
@@ -93,6 +99,18 @@ describe('the plan as Markdown', () => {
       { versions: [{ ...running[0], source: 'state' }] },
       {},
       /by the applied migrations\)/,
+    ],
+    [
+      'what is held back, without any migration that is applied',
+      { migrations: [], held: [held] },
+      { result: 'unchanged' },
+      /no migrations to apply in namespace prod, but 1 would be held back[^]*\*\*Held back:\*\* shop\.0003\\_x is held back[^]*Compared with v1/,
+    ],
+    [
+      'a bridge',
+      { bridges: ['the default of shop_order.n is kept'] },
+      {},
+      /\*\*Bridge:\*\* the default of shop\\_order\.n is kept/,
     ],
     ['a warning', {}, { warnings: ['look out'] }, /\*\*Warning:\*\* look out/],
     [

@@ -61,6 +61,12 @@ function partsOf(report: Report, detail: Detail, more: string): readonly string[
   return [
     ...(isAmongThem ? [] : causeParts(report, detail)),
     ...(plan ? migrationParts(plan, detail, more) : []),
+    ...some(plan?.held ?? [], detail, more, ({ message }) => [
+      `**Held back:** ${quiet(message, detail.longest)}`,
+    ]),
+    ...some(plan?.bridges ?? [], detail, more, (bridge) => [
+      `**Bridge:** ${quiet(bridge, detail.longest)}`,
+    ]),
     ...some(open, detail, more, (finding) => findingParts(finding, detail)),
     ...(isAmongThem && cause
       ? [`[What to do, and how to accept a finding](${pageOf(cause)})`]
@@ -121,7 +127,8 @@ function findingParts({ severity, message, fix }: PlanFinding, { longest }: Deta
 
 /** With whom the migrations were compared: a safe verdict is as good as that. */
 function versionParts(plan: MigrationPlan | undefined): readonly string[] {
-  if (!plan || plan.migrations.length === 0) return []
+  const all = [...(plan?.migrations ?? []), ...(plan?.held ?? [])]
+  if (!plan || all.length === 0) return []
   const versions = plan.versions ?? []
   if (versions.length === 0)
     return ['Nothing was compared: no running version of this image was found.']

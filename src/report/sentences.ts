@@ -161,6 +161,8 @@ function stepped(
 ): string {
   const pushed = digest === undefined ? 'not pushed yet' : 'the registry has it'
   const planned = plan?.migrations.length ?? 0
+  const held = plan?.held?.length ?? 0
+  const andHeld = held === 0 ? '' : `, but ${held} would be held back`
   const untested = `${release} was not tested, because "test-command" is none; ${pushed}`
   const words = {
     build: {
@@ -179,9 +181,9 @@ function stepped(
     plan: {
       done:
         planned === 0
-          ? `${release}: no migrations to apply in namespace ${namespace}, but the command still runs`
-          : `${release}: a release would apply ${plural(planned, 'migration')} in namespace ${namespace}`,
-      unchanged: `${release}: no migrations to apply in namespace ${namespace}`,
+          ? `${release}: no migrations to apply in namespace ${namespace}${andHeld}; the command still runs`
+          : `${release}: a release would apply ${plural(planned, 'migration')} in namespace ${namespace}${andHeld}`,
+      unchanged: `${release}: no migrations to apply in namespace ${namespace}${andHeld}`,
       not:
         cause?.code === 'unsafe-migration'
           ? `${release}: a release would be stopped, because a migration is unsafe`

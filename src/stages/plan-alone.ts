@@ -36,6 +36,12 @@ export async function planAlone(
     unsafe: settings['unsafe-migrations'],
     plansOnly: true,
     leaves: applied,
+    // What the pods start is not known here: that an image migrates by itself is seen with the cluster.
+    contract: {
+      policy: settings.contract,
+      hasBridges: settings.bridge === 'on',
+      programs: [],
+    },
   })
   const own = Object.fromEntries(task.map(({ name, value }) => [name, value]))
   let begun = ''
