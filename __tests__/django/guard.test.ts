@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { inspectorSource } from '../../src/django/inspector-source.js'
+import { inspect } from '../support/inspector.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'guard-'))
 const inspector = fileURLToPath(new URL('../../src/django', import.meta.url))
@@ -96,4 +97,51 @@ test('a Python without the executor of migrations is unchanged', () => {
     'True',
   ])
   expect(printed('-S', '-c', 'print(1)')).toEqual(['1'])
+})
+
+test('a migration that takes long says how far it is, by a connection of its own', () => {
+  const lines = inspect(
+    `import json, os, sys, time
+from rollout_inspector import progress, task
+json.load(sys.stdin)
+task.spec["marker"] = "M"
+said = []
+task.say = lambda text: said.append(json.loads(text)["locking"])
+progress.every = 0.01
+class Cursor:
+    def __enter__(self): return self
+    def __exit__(self, *error): pass
+    def execute(self, query): assert "pg_stat_progress_create_index" in query
+    def fetchall(self): return [("shop_order", "building index: scanning table", 42, 100, 0, 0), ("shop_tag", "initializing", 0, 0, 0, 0)]
+class Connection:
+    closed = 0
+    def __init__(self, vendor): self.vendor = vendor
+    def copy(self): return self
+    def cursor(self): return Cursor()
+    def close(self): Connection.closed += 1
+def until(count):
+    while len(said) < count: time.sleep(0.001)
+for vendor in "postgresql", "mysql":
+    with progress.Progress(Connection(vendor), "shop.0002_x"): until(len(said) + 1)
+with progress.Progress(Connection("broken"), "shop.0003_y"): pass
+class Broken(Connection):
+    def copy(self): raise OSError("no connection is left")
+with progress.Progress(Broken("postgresql"), "shop.0004_z"): until(len(said) + 1)
+names = []
+for each in said:
+    if each not in names: names.append(each)
+print(json.dumps([names, Connection.closed > 0]))`,
+    {},
+  )
+  expect(lines).toEqual([
+    [
+      {
+        migration: 'shop.0002_x',
+        note: 'running for 0 s, index of shop_order: building index: scanning table, 42 %, index of shop_tag: initializing',
+      },
+      { migration: 'shop.0002_x', note: 'running for 0 s' },
+      { migration: 'shop.0004_z', note: 'running for 0 s' },
+    ],
+    true,
+  ])
 })

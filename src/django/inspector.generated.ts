@@ -205,7 +205,7 @@ export const rules = {
     "new": [
       "{detail}"
     ],
-    "fix": "Mend the rows first, in a release before this one or by hand. These are in the way"
+    "fix": "Fix the rows first, in a release before this one or by hand. These are in the way"
   },
   "view-gone": {
     "severity": "breaks",
@@ -328,6 +328,7 @@ Runs in the user's image as \`python manage.py shell -v 0 -c <text>\`; nothing i
     plan      what is pending
     verdict   all of these together: before the migration and after it
     reverse   goes back by this image
+    progress  says how far a long migration is
     run       refuses, or runs the migration
     main      the order
 
@@ -1585,6 +1586,7 @@ from importlib import util
 from importlib.machinery import PathFinder
 
 from rollout_inspector import locks, reader, task
+from rollout_inspector.progress import Progress
 
 executor = "django.db.migrations.executor"
 # How long others may wait behind one try, in ms.
@@ -1656,12 +1658,12 @@ def guard(own):
         os.environ["PYTHONPATH"] = os.pathsep.join(others)
 
     def apply_migration(self, state, migration, *args, **options):
-        if self.connection.vendor != "postgresql":
-            return apply(self, state, migration, *args, **options)
         with ExitStack() as stack:
-            if task.spec["leading"] is not None:
+            stack.enter_context(Progress(self.connection, "%s.%s" % (migration.app_label, migration.name)))
+            is_postgresql = self.connection.vendor == "postgresql"
+            if is_postgresql and task.spec["leading"] is not None:
                 stack.enter_context(self.connection.execute_wrapper(Guard(self.connection, migration)))
-            if task.spec["kept"]:
+            if is_postgresql and task.spec["kept"]:
                 stack.enter_context(self.connection.execute_wrapper(DefaultsKept(self.connection, migration)))
             return apply(self, state, migration, *args, **options)
 
@@ -3451,6 +3453,68 @@ def plan_of(alias, identity, own):
         "sources": [source for _, source in judge.known],
         "executor": executor,
     }
+`,
+  'progress.py': `"""Says every 10 s how far a migration is that takes long. Runs inside of the migrate command, beside it.
+
+The migration's own connection is left alone: a second one, which is opened for the question, reads PostgreSQL's view of
+index builds. What cannot be read is not said.
+"""
+import json
+import threading
+import time
+
+from rollout_inspector import task
+
+every = 10
+# Those of other users have no table here.
+builds = """SELECT c.relname::text, p.phase, p.blocks_done, p.blocks_total, p.tuples_done, p.tuples_total
+ FROM pg_stat_progress_create_index p JOIN pg_class c ON c.oid = p.relid WHERE p.datname = current_database()"""
+
+
+class Progress:
+    """Of one migration, as a context."""
+
+    def __init__(self, connection, name):
+        self.connection, self.name = connection, name
+        self.over = threading.Event()
+
+    def __enter__(self):
+        # A thread of a project that ends must not keep it.
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def __exit__(self, *error):
+        self.over.set()
+
+    def run(self):
+        began = time.monotonic()
+        while not self.over.wait(every):
+            built = self.built()
+            # The migration may have ended meanwhile.
+            if self.over.is_set():
+                return
+            seconds = "running for %d s" % round(time.monotonic() - began)
+            task.say(json.dumps({"locking": {"migration": self.name, "note": ", ".join([seconds] + built)}}))
+
+    def built(self):
+        if self.connection.vendor != "postgresql":
+            return []
+        try:
+            other = self.connection.copy()
+            try:
+                with other.cursor() as cursor:
+                    cursor.execute(builds)
+                    return [words(*row) for row in cursor.fetchall()]
+            finally:
+                other.close()
+        except Exception:
+            # Older than PostgreSQL 12, or no connection is left.
+            return []
+
+
+def words(table, phase, blocks, all_blocks, rows, all_rows):
+    done, of = (blocks, all_blocks) if all_blocks else (rows, all_rows)
+    part = ", %d %%" % (100 * done // of) if of else ""
+    return "index of %s: %s%s" % (table, phase, part)
 `,
   'reader.py': `"""Reads what SQL statements change of a schema; what it cannot read it says. Pure.
 

@@ -16,6 +16,7 @@ from importlib import util
 from importlib.machinery import PathFinder
 
 from rollout_inspector import locks, reader, task
+from rollout_inspector.progress import Progress
 
 executor = "django.db.migrations.executor"
 # How long others may wait behind one try, in ms.
@@ -87,12 +88,12 @@ def guard(own):
         os.environ["PYTHONPATH"] = os.pathsep.join(others)
 
     def apply_migration(self, state, migration, *args, **options):
-        if self.connection.vendor != "postgresql":
-            return apply(self, state, migration, *args, **options)
         with ExitStack() as stack:
-            if task.spec["leading"] is not None:
+            stack.enter_context(Progress(self.connection, "%s.%s" % (migration.app_label, migration.name)))
+            is_postgresql = self.connection.vendor == "postgresql"
+            if is_postgresql and task.spec["leading"] is not None:
                 stack.enter_context(self.connection.execute_wrapper(Guard(self.connection, migration)))
-            if task.spec["kept"]:
+            if is_postgresql and task.spec["kept"]:
                 stack.enter_context(self.connection.execute_wrapper(DefaultsKept(self.connection, migration)))
             return apply(self, state, migration, *args, **options)
 
