@@ -8,7 +8,7 @@ import { kubectlJson, must, root, stack } from '../e2e/stack.js'
 
 let shop: Site
 let page: string
-const kept = { bake: '0', 'backup-cronjob': 'backup', 'unsafe-migrations': 'allow' }
+const kept = { bake: '0', 'backup-cronjob': 'backup', 'unsafe-migrations': 'allow', contract: 'off', bridge: 'off' }
 
 /** The text of the page's code blocks in this language. */
 const blocks = (language: string) =>

@@ -65,7 +65,7 @@ function killedInRollout(): How {
     },
   }
 }
-const allow = { bake: '0', 'unsafe-migrations': 'allow' }
+const allow = { bake: '0', 'unsafe-migrations': 'allow', contract: 'off', bridge: 'off' }
 
 test('a rollback over a renamed column is refused with the commands, and goes through when they are accepted', async () => {
   const second = await shop.commit('Grams', renamed('0003_grams'))

@@ -5,7 +5,7 @@ import { heldWarnings, poolerWarnings, witnessWarnings } from '../report/lock-se
 import { unsafeCause, verdictWarnings } from '../report/migration-sentences.js'
 import type { Report } from '../report/report.js'
 import { imageToDeploy } from '../stages/image.js'
-import { endOfBroken } from '../stages/migration/ending.js'
+import { endOfBroken, endOfOthers } from '../stages/migration/ending.js'
 import { makeBackup } from '../stages/migration/backup.js'
 import { startMigration } from '../stages/migration/run.js'
 import { comparisonLacks, leftBehind } from '../stages/migration/log.js'
@@ -17,7 +17,9 @@ import type { Image } from '../docker/image.js'
 import { idOf } from '../kubernetes/workload.js'
 import type { SchemaWork } from '../state/record.js'
 import { checkedNow } from '../stages/snapshot.js'
-import { saveSchemaChange } from '../state/history-store.js'
+import { readHistory, saveSchemaChange } from '../state/history-store.js'
+import { openHeld } from '../state/history.js'
+import type { StageLog } from '../platform/stage-log.js'
 import { messageOf } from '../platform/error-message.js'
 import { orLost, sentenceOf } from './causes.js'
 import { contractOf } from './open-release.js'
@@ -115,6 +117,7 @@ export async function migrateTo(
   let migration = startMigration(context, input)
   try {
     const plan = await reporter.stage('plan', async (log) => {
+      await endOfHolders(context, checked, image, log)
       let plan = await migration.plan(log)
       if (plan.judged?.blocked === true) {
         const isGone = await endOfBroken(context, checked.live, plan.judged, log)
@@ -201,4 +204,16 @@ export function workOfUndo(
     pending.map(({ app, name }) => `${app}.${name}`),
   )
   return { is: 'back', web: idOf(workload), container, command, ...(migrations && { migrations }) }
+}
+
+/** What was held back for a version would be held back again for its last pods, when a release follows quickly. */
+async function endOfHolders(
+  context: OpenContext,
+  { live }: Pick<PreflightResult, 'live'>,
+  image: Image,
+  log: StageLog,
+): Promise<void> {
+  const { cluster, app, settings } = context
+  const held = openHeld(await readHistory(cluster, app, settings.image))
+  if (held.length > 0) await endOfOthers(context, live, image, log)
 }

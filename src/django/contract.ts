@@ -57,7 +57,8 @@ export interface Starts {
   readonly programs: readonly string[]
 }
 
-const migrates = /\b(migrate|showmigrations)\b/
+/** A command that applies migrations, or waits until they are. */
+export const migrates = /\b(migrate|showmigrations)\b/
 
 /**
  * Returns what the pods of a release start. One that migrates by itself would apply what is held back. `isOurs`:

@@ -21,7 +21,7 @@ import {
   type PodMarks,
 } from '../../django/job.js'
 import type { ReverseTask } from '../../django/reversal.js'
-import { startsOf } from '../../django/contract.js'
+import { migrates, startsOf } from '../../django/contract.js'
 import { launchOf, type ImageCommand, type Launch } from '../../django/launch.js'
 import { commandOf } from '../../docker/registry.js'
 import { versionsInUse } from '../../judge/versions-in-use.js'
@@ -206,6 +206,7 @@ async function commonOf(
   const starts = {
     ...startsOf(pods, (name) => isOfRepository(name, settings.image), imageCommand),
     ...(isUnknown && { refused: 'the registry does not say what the image starts' }),
+    ...(migratesBeside(settings) && { refused: '"before-rollout" or "after-rollout" migrates' }),
   }
   return { launch, claims, common, starts }
 }
@@ -268,6 +269,12 @@ async function commandWhereNeeded(
     signal.throwIfAborted()
     return undefined
   })
+}
+
+/** By commands of the user's in the same release. */
+function migratesBeside(settings: OpenContext['settings']): boolean {
+  const commands = [...settings['before-rollout'], ...settings['after-rollout']]
+  return commands.some((command) => migrates.test(command))
 }
 
 function leavesToImage(pods: readonly NamedPod[], repository: string): boolean {
