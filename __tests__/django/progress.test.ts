@@ -62,3 +62,12 @@ test('a migration that each of two databases gets is counted once', () => {
   ]
   expect(migrated(lines)).toEqual({ applied: ['sums.0001_initial'] })
 })
+
+test('the migrations of tenants are counted once', () => {
+  const lines = [
+    '[standard:public]   Applying shop.0002_note... OK',
+    '[1/2 (50%) standard:acme]   Applying shop.0002_note... OK',
+    '[2/2 (100%) standard:globex]   Applying shop.0003_ref... OK',
+  ]
+  expect(migrated(lines)).toEqual({ applied: ['shop.0002_note', 'shop.0003_ref'] })
+})

@@ -218,6 +218,17 @@ export const rules = {
     ],
     "fix": "Drop the view by RunSQL before, and create it again after, in the same migration"
   },
+  "schemas": {
+    "severity": "unknown",
+    "undo": "unknown",
+    "running": [
+      "{detail}"
+    ],
+    "new": [
+      "{detail}"
+    ],
+    "fix": "Check by hand that the running version works with what it changes"
+  },
   "unread": {
     "severity": "unknown",
     "undo": "unknown",
@@ -461,6 +472,7 @@ def reason(migration, why, what=""):
 def reasons(judge, pending):
     """Of one database."""
     found = list(irreversible(pending))
+    found += [reason(each, "unread", "the schemas of tenants are not read") for each in pending if judge.is_of_tenants(each)]
     try:
         found += judge.lost(pending)
     except Exception as error:
@@ -5152,6 +5164,10 @@ class Judge:
         self.judge_running(pending, touched, before)
         self.judge_new(touched, new)
         checks.report(self, pending)
+        for migration in pending:
+            if self.is_of_tenants(migration):
+                detail = "its tables are in the schemas of tenants, which are not compared"
+                self.report("schemas", "", "", {"detail": detail}, range(len(self.known)), migration, "%s.%s")
         for migration, detail, table in self.effects.unread:
             of = [index for index, (needs, _) in enumerate(self.known) if table is None or table in needs]
             if of:
@@ -5165,6 +5181,12 @@ class Judge:
             for needs in self.others():
                 for table in needs:
                     self.catalog.before(table)
+
+    def is_of_tenants(self, migration):
+        """Whether its app is kept out of the schema of this connection (django-tenants)."""
+        from django.db import router
+
+        return hasattr(self.connection, "set_schema") and not router.allow_migrate(self.alias, migration.app_label)
 
     def lost(self, pending):
         """What the pending migrations take away."""

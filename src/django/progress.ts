@@ -14,7 +14,8 @@ export interface Migrated {
   readonly open?: string
 }
 
-const line = /^\s*(Applying|Unapplying) (\w+\.\w+)\.\.\.(.*)$/
+/** django-tenants puts the schema before it: `[1/9 (11%) standard:acme]`. */
+const line = /^\s*(?:\[[^\]]*\]\s+)?(Applying|Unapplying) (\w+\.\w+)\.\.\.(.*)$/
 const end = /^ (OK|FAKED)( \([\d.]+s\))?$/
 
 /**

@@ -105,6 +105,10 @@ class Judge:
         self.judge_running(pending, touched, before)
         self.judge_new(touched, new)
         checks.report(self, pending)
+        for migration in pending:
+            if self.is_of_tenants(migration):
+                detail = "its tables are in the schemas of tenants, which are not compared"
+                self.report("schemas", "", "", {"detail": detail}, range(len(self.known)), migration, "%s.%s")
         for migration, detail, table in self.effects.unread:
             of = [index for index, (needs, _) in enumerate(self.known) if table is None or table in needs]
             if of:
@@ -118,6 +122,12 @@ class Judge:
             for needs in self.others():
                 for table in needs:
                     self.catalog.before(table)
+
+    def is_of_tenants(self, migration):
+        """Whether its app is kept out of the schema of this connection (django-tenants)."""
+        from django.db import router
+
+        return hasattr(self.connection, "set_schema") and not router.allow_migrate(self.alias, migration.app_label)
 
     def lost(self, pending):
         """What the pending migrations take away."""
