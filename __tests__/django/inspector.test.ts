@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import { inspectorFiles } from '../../src/django/inspector.generated.js'
-import { inspectorSource } from '../../src/django/inspector-source.js'
+import { bareFiles, inspectorSource } from '../../src/django/inspector-source.js'
 import {
   inspectorEnv,
   isMarked,
@@ -597,4 +597,20 @@ test('the environment that is kept for the web has no needs of other versions', 
   expect(stdout).toMatch(/WHO='?"?ada/)
   expect(stdout.match(/bmVl/g)).toHaveLength(1)
   rmSync(folder, { recursive: true })
+})
+
+test('the text in the pod is the files without their comments and docstrings, line by line', () => {
+  const program = `import ast, json, sys
+def told(text):
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+            body[0] = ast.Expr(ast.Constant(0, lineno=body[0].lineno, col_offset=0), lineno=body[0].lineno, col_offset=0)
+    return [ast.dump(tree), [node.lineno for node in ast.walk(tree) if hasattr(node, "lineno")]]
+files, bare = json.load(sys.stdin)
+names = [name for name in files if name.endswith(".py")]
+print(json.dumps([[name for name in names if told(files[name]) != told(bare[name])], len(names) > 20, "#" in bare["run.py"]]))`
+  const differs = inspect(program, [inspectorFiles, bareFiles()])
+  expect(differs).toEqual([[], true, false])
 })
