@@ -205,7 +205,7 @@ export function expectedOfPlacing(one: PlacedCase): SeenOfPlacing {
   return {
     ...{ held, bridges, stays, columns, later, oldFails, newFails },
     unpredicted: [],
-    undoneHolds: held,
+    undoneHolds: one.stops ? [] : held,
     secondHolds: [],
   }
 }

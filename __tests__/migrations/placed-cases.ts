@@ -25,6 +25,8 @@ export interface PlacedCase {
   readonly files?: Readonly<Record<string, string>>
   readonly held: readonly string[]
   readonly bridges?: readonly string[]
+  /** The release stops for another reason. */
+  readonly stops?: true
   /** Why nothing can be held back: the release stops. */
   readonly stays?: string
   /** What of the code fails after the first release; of the old one also after the new one has written. */
@@ -198,6 +200,19 @@ export const placedCases: readonly PlacedCase[] = [
     },
     held: [],
     stays: 'the project has a migrate command of its own',
+  },
+  {
+    name: 'the release stops for another reason',
+    old: base,
+    new: but(ref, '').replace(note, ''),
+    migrations: {
+      ...next(
+        'migrations.SeparateDatabaseAndState(state_operations=[migrations.RemoveField("order", "note")])',
+      ),
+      '0003_no_ref': migration('0002_next', 'migrations.RemoveField("order", "ref")'),
+    },
+    held: ['shop.0003_no_ref'],
+    stops: true,
   },
   {
     name: 'an accepted finding is applied now',

@@ -3015,6 +3015,7 @@ class Search:
         self.pending, self.new = pending, new
         self.graph = judge.executor.loader.graph
         self.accepted, _ = allows.comments_of(pending)
+        self.amiss = {(each["rule"], each["object"]) for each in self.stopping(judge) if each["direction"] == "new"}
         # By name, why.
         self.held = {}
         self.bridges = {}
@@ -3040,7 +3041,8 @@ class Search:
             if again:
                 rest = [each for each in self.pending if self.name(each) not in self.held]
                 self.judge = self.all.again(rest, self.new, self.bridges)
-            breaks = self.stopping(self.judge)
+            # What stops the release in any case has nothing to do with what is held back.
+            breaks = [each for each in self.stopping(self.judge) if (each["rule"], each["object"]) not in self.amiss]
             running = [each for each in breaks if each["direction"] == "running"]
             if not breaks:
                 self.bridges.update(bridges.of_deletes(self))
