@@ -542,3 +542,26 @@ describe('the table of rules', () => {
     expect(['safe', 'unsafe', 'unknown']).toContain(rule.undo)
   })
 })
+
+describe('SQL that may change rows is known:', () => {
+  const rows: readonly [string, { readonly fills: boolean; readonly writes: boolean }][] = [
+    ['UPDATE shop_order SET ref = 1', { fills: true, writes: true }],
+    ['WITH a AS (SELECT 1) DELETE FROM shop_order', { fills: true, writes: true }],
+    ['DELETE FROM shop_order a USING shop_order b', { fills: false, writes: true }],
+    ['-- twice\n delete from shop_order', { fills: false, writes: true }],
+    ['TRUNCATE shop_order', { fills: false, writes: true }],
+    ['INSERT INTO shop_shop VALUES (1)', { fills: false, writes: true }],
+    ['SELECT remove_equal_orders()', { fills: false, writes: true }],
+    ['ALTER TABLE shop_order ADD deleted int', { fills: false, writes: false }],
+    ["COMMENT ON TABLE shop_order IS ';DELETE FROM it'", { fills: false, writes: false }],
+    ['', { fills: false, writes: false }],
+  ]
+  const read = answersTo(
+    `from rollout_inspector import reader
+def answer(sql): return {"fills": reader.fills_rows(sql), "writes": reader.writes_rows(sql)}`,
+    rows.map(([sql]) => sql),
+  )
+  test.each(rows)('%s', (sql, expected) => {
+    expect(read(sql)).toEqual(expected)
+  })
+})

@@ -694,6 +694,17 @@ ${withColour('Odd(null=True)')}`,
     newFails: ['Order.insert'],
   },
   {
+    name: 'unique over equal rows that a step before deletes',
+    old: base,
+    new: base,
+    ...withRows(
+      'migrations.RunSQL("DELETE FROM shop_order a USING shop_order b WHERE a.id > b.id AND a.note = b.note", migrations.RunSQL.noop), migrations.AlterField("order", "note", models.CharField(max_length=50, default="n", unique=True))',
+    ),
+    running: ['unique shop_order.note'],
+    blocked: false,
+    oldFails: [],
+  },
+  {
     name: 'unique under a condition that equal rows do not meet, and one that they meet',
     old: base,
     new: base,

@@ -806,6 +806,7 @@ Only tables and columns that keep their names until then are asked for.
 """
 import time
 
+from rollout_inspector import reader
 from rollout_inspector.judge import parts_of, texts
 
 # In all, in seconds; each query has its own limit (verdict.py).
@@ -980,10 +981,11 @@ def report(judge, pending):
 
 
 def may_be_mended(pending, operation):
-    from rollout_inspector.effects import may_fill, steps_of
+    """Whether a step before it may write rows, or remove those that are in the way."""
+    from rollout_inspector.effects import is_code, steps_of, texts_of
 
     for step in steps_of([each for migration in pending for each in migration.operations]):
-        if may_fill(step):
+        if is_code(step) or any(map(reader.writes_rows, texts_of(step))):
             return True
         if step is operation:
             return False
@@ -1251,8 +1253,8 @@ def applied_state(executor, is_rendered):
 
 
 def may_fill(operation):
-    """Whether it may give rows a value: code, and SQL that writes rows."""
-    return is_code(operation) or any(map(reader.writes_rows, texts_of(operation)))
+    """Whether it may give rows a value: code, and SQL that does."""
+    return is_code(operation) or any(map(reader.fills_rows, texts_of(operation)))
 
 
 def only_runs_code(operation):
@@ -3642,8 +3644,18 @@ def changes_of(sql, vendor="postgresql"):
                 yield named(change, vendor)
 
 
+def fills_rows(sql):
+    """Whether it may give rows that are there a value."""
+    return begins_with(r"UPDATE|MERGE|WITH|DO|CALL", sql)
+
+
 def writes_rows(sql):
-    return any(re.match(r"(UPDATE|MERGE|WITH|DO|CALL)\\b", each, re.IGNORECASE) for each in statements_of(sql, False))
+    """Whether it may add, change or remove rows: so may a function that is called."""
+    return begins_with(r"UPDATE|MERGE|WITH|DO|CALL|INSERT|REPLACE|DELETE|TRUNCATE|COPY|LOAD|SELECT|EXECUTE", sql)
+
+
+def begins_with(words, sql):
+    return any(re.match(r"(%s)\\b" % words, each, re.IGNORECASE) for each in statements_of(sql, False))
 
 
 def unread(statement, **more):

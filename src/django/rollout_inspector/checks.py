@@ -6,6 +6,7 @@ Only tables and columns that keep their names until then are asked for.
 """
 import time
 
+from rollout_inspector import reader
 from rollout_inspector.judge import parts_of, texts
 
 # In all, in seconds; each query has its own limit (verdict.py).
@@ -180,10 +181,11 @@ def report(judge, pending):
 
 
 def may_be_mended(pending, operation):
-    from rollout_inspector.effects import may_fill, steps_of
+    """Whether a step before it may write rows, or remove those that are in the way."""
+    from rollout_inspector.effects import is_code, steps_of, texts_of
 
     for step in steps_of([each for migration in pending for each in migration.operations]):
-        if may_fill(step):
+        if is_code(step) or any(map(reader.writes_rows, texts_of(step))):
             return True
         if step is operation:
             return False

@@ -157,8 +157,8 @@ def applied_state(executor, is_rendered):
 
 
 def may_fill(operation):
-    """Whether it may give rows a value: code, and SQL that writes rows."""
-    return is_code(operation) or any(map(reader.writes_rows, texts_of(operation)))
+    """Whether it may give rows a value: code, and SQL that does."""
+    return is_code(operation) or any(map(reader.fills_rows, texts_of(operation)))
 
 
 def only_runs_code(operation):

@@ -110,8 +110,18 @@ def changes_of(sql, vendor="postgresql"):
                 yield named(change, vendor)
 
 
+def fills_rows(sql):
+    """Whether it may give rows that are there a value."""
+    return begins_with(r"UPDATE|MERGE|WITH|DO|CALL", sql)
+
+
 def writes_rows(sql):
-    return any(re.match(r"(UPDATE|MERGE|WITH|DO|CALL)\b", each, re.IGNORECASE) for each in statements_of(sql, False))
+    """Whether it may add, change or remove rows: so may a function that is called."""
+    return begins_with(r"UPDATE|MERGE|WITH|DO|CALL|INSERT|REPLACE|DELETE|TRUNCATE|COPY|LOAD|SELECT|EXECUTE", sql)
+
+
+def begins_with(words, sql):
+    return any(re.match(r"(%s)\b" % words, each, re.IGNORECASE) for each in statements_of(sql, False))
 
 
 def unread(statement, **more):
