@@ -31,6 +31,38 @@ def answer(text): return parameters_of(eval(text))`,
   })
 })
 
+describe('modules with tasks that do not come to an end are left out:', () => {
+  const rows: readonly (readonly [string, string, unknown])[] = [
+    ['none', 'pass', { 'shop.mail': { r: ['order'] } }],
+    ['one that fails', 'raise ImportError', {}],
+    ['one that ends the process', 'sys.exit("no broker")', {}],
+    ['one that waits', 'time.sleep(9)', {}],
+    [
+      'one that tries again for ever',
+      `while True:
+  try: time.sleep(9)
+  except Exception: pass`,
+      {},
+    ],
+  ]
+  const read = answersTo(
+    `import time, types
+from rollout_inspector import tasks
+tasks.patience = 0.2
+def answer(code):
+    def load(): exec(code)
+    task = types.SimpleNamespace(run=lambda order: 0)
+    app = types.SimpleNamespace(finalize=lambda auto: 0, tasks={"shop.mail": task, "celery.chord": task},
+        loader=types.SimpleNamespace(import_default_modules=load))
+    sys.modules["celery"] = types.SimpleNamespace(current_app=app)
+    return tasks.tasks()`,
+    rows.map(([, code]) => code),
+  )
+  test.each(rows)('%s', (_, code, found) => {
+    expect(read(code)).toEqual(found)
+  })
+})
+
 test.each([
   ['no Celery', {}, null],
   ['a task', { 'shop.mail': { r: ['order'] } }, 'kept'],

@@ -130,6 +130,27 @@ describe('a statement of another role is a witness:', () => {
       [{ object: 'shop_tag', role: 'bi', calls: 1, query: 'DELETE FROM "shop_tag"' }],
     ],
     ['it counts rows', ['bi', 'SELECT count(*) FROM shop_order', 1], []],
+    [
+      'values that the server has not removed are not shown',
+      [
+        'bi',
+        "COPY (SELECT note FROM shop_order WHERE mail='ann@example.com' AND id=731) TO STDOUT",
+        1,
+      ],
+      [
+        {
+          object: 'shop_order.note',
+          role: 'bi',
+          calls: 1,
+          query: "COPY (SELECT note FROM shop_order WHERE mail='?' AND id=?) TO STDOUT",
+        },
+      ],
+    ],
+    [
+      'only a value is named so',
+      ['bi', "COPY (SELECT id FROM shop_order WHERE a='note') TO STDOUT", 1],
+      [],
+    ],
     ['it names another column', ['bi', 'SELECT notes FROM shop_order', 1], []],
     ['it names the column of another table', ['bi', 'SELECT note FROM shop_orders', 1], []],
     ['its text is not shown', ['bi', '<insufficient privilege>', 1], null],

@@ -4719,6 +4719,7 @@ import base64
 import inspect
 import json
 import os
+import signal
 import sys
 import zlib
 
@@ -4726,6 +4727,12 @@ import zlib
 skip = "CELERY_SKIP_CHECKS"
 # Unpacked, in characters; a project with more tasks than that is not compared.
 longest = 500000
+# For the import of the modules, in seconds: the plan waits for them.
+patience = 30
+
+
+class TooLong(BaseException):
+    """Not an Exception: those a module may take for a broker that does not answer yet."""
 
 
 def tasks():
@@ -4738,16 +4745,30 @@ def tasks():
     try:
         from celery import current_app
 
-        current_app.loader.import_default_modules()
+        ended_in_time(current_app.loader.import_default_modules)
         current_app.finalize(auto=True)
         return {name: parameters_of(task.run) for name, task in current_app.tasks.items() if not is_own(name)}
-    except Exception:
+    except (Exception, SystemExit, TooLong):
         return {}
     finally:
         if before is None:
             del os.environ[skip]
         else:
             os.environ[skip] = before
+
+
+def ended_in_time(load):
+    def stop(*_):
+        raise TooLong()
+
+    earlier = signal.signal(signal.SIGALRM, stop)
+    # Again and again: a destructor or a loop may take the first one.
+    signal.setitimer(signal.ITIMER_REAL, patience, 1)
+    try:
+        load()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, earlier or signal.SIG_DFL)
 
 
 def is_own(name):
@@ -4963,6 +4984,8 @@ They can only add a warning: no verdict is milder because of them.
 """
 import re
 
+from rollout_inspector import reader
+
 # Statistics of a shorter time say nothing, in seconds.
 shortest = 60
 # Of unused columns and tables, and of statements that name what is dropped.
@@ -5056,12 +5079,13 @@ def named_in(statements, dropped):
         if text == hidden:
             is_hidden = True
             continue
+        text = without_values(text)
         words = set(re.findall(r"\\w+", text))
         takes_all = re.search(r"(?:\\bSELECT|,)\\s+(?:\\w+\\.)?\\*", text, re.IGNORECASE)
         for table, column in dropped:
             if table in words and (not column or column in words or takes_all):
                 key = (table, column, role)
-                before = found.get(key, {"calls": 0, "query": " ".join(text.split())[:200]})
+                before = found.get(key, {"calls": 0, "query": text[:200]})
                 found[key] = dict(before, calls=before["calls"] + calls)
     if is_hidden and not found:
         return None
@@ -5070,6 +5094,13 @@ def named_in(statements, dropped):
         for (table, column, role), each in sorted(found.items())
     ]
     return told[:most]
+
+
+def without_values(text):
+    """The server shows the values of statements such as COPY and DECLARE, and reports are read by others."""
+    code = "; ".join(each for each in reader.statements_of(text, False) if each)
+    code = re.sub(r"\\$((?:[^\\W\\d]\\w*)?)\\$.*?\\$\\1\\$", "'?'", code.replace("'x'", "'?'"), flags=re.DOTALL)
+    return re.sub(r"(?<![\\w$\\"])\\d[\\d.]*", "?", code)
 `,
   'verdict.py': `"""Whether pending migrations break a version: predicted before they run, and read from the database after them.
 

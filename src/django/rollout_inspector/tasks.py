@@ -6,6 +6,7 @@ import base64
 import inspect
 import json
 import os
+import signal
 import sys
 import zlib
 
@@ -13,6 +14,12 @@ import zlib
 skip = "CELERY_SKIP_CHECKS"
 # Unpacked, in characters; a project with more tasks than that is not compared.
 longest = 500000
+# For the import of the modules, in seconds: the plan waits for them.
+patience = 30
+
+
+class TooLong(BaseException):
+    """Not an Exception: those a module may take for a broker that does not answer yet."""
 
 
 def tasks():
@@ -25,16 +32,30 @@ def tasks():
     try:
         from celery import current_app
 
-        current_app.loader.import_default_modules()
+        ended_in_time(current_app.loader.import_default_modules)
         current_app.finalize(auto=True)
         return {name: parameters_of(task.run) for name, task in current_app.tasks.items() if not is_own(name)}
-    except Exception:
+    except (Exception, SystemExit, TooLong):
         return {}
     finally:
         if before is None:
             del os.environ[skip]
         else:
             os.environ[skip] = before
+
+
+def ended_in_time(load):
+    def stop(*_):
+        raise TooLong()
+
+    earlier = signal.signal(signal.SIGALRM, stop)
+    # Again and again: a destructor or a loop may take the first one.
+    signal.setitimer(signal.ITIMER_REAL, patience, 1)
+    try:
+        load()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, earlier or signal.SIG_DFL)
 
 
 def is_own(name):

@@ -4,6 +4,8 @@ They can only add a warning: no verdict is milder because of them.
 """
 import re
 
+from rollout_inspector import reader
+
 # Statistics of a shorter time say nothing, in seconds.
 shortest = 60
 # Of unused columns and tables, and of statements that name what is dropped.
@@ -97,12 +99,13 @@ def named_in(statements, dropped):
         if text == hidden:
             is_hidden = True
             continue
+        text = without_values(text)
         words = set(re.findall(r"\w+", text))
         takes_all = re.search(r"(?:\bSELECT|,)\s+(?:\w+\.)?\*", text, re.IGNORECASE)
         for table, column in dropped:
             if table in words and (not column or column in words or takes_all):
                 key = (table, column, role)
-                before = found.get(key, {"calls": 0, "query": " ".join(text.split())[:200]})
+                before = found.get(key, {"calls": 0, "query": text[:200]})
                 found[key] = dict(before, calls=before["calls"] + calls)
     if is_hidden and not found:
         return None
@@ -111,3 +114,10 @@ def named_in(statements, dropped):
         for (table, column, role), each in sorted(found.items())
     ]
     return told[:most]
+
+
+def without_values(text):
+    """The server shows the values of statements such as COPY and DECLARE, and reports are read by others."""
+    code = "; ".join(each for each in reader.statements_of(text, False) if each)
+    code = re.sub(r"\$((?:[^\W\d]\w*)?)\$.*?\$\1\$", "'?'", code.replace("'x'", "'?'"), flags=re.DOTALL)
+    return re.sub(r"(?<![\w$\"])\d[\d.]*", "?", code)
