@@ -5,6 +5,7 @@ import {
   costOfPlan,
   countsOf,
   expectedOf,
+  expectedWithHolding,
   outcomeOf,
   playUnderLoad,
   type Engine,
@@ -14,10 +15,11 @@ const runs: readonly (readonly [django: string, engine: Engine])[] = [
   ['4.2', 'postgres:17'],
   ['5.2', 'postgres:15'],
   ['6.0', 'postgres:17'],
+  ['5.2', 'mariadb'],
 ]
 
 describe.each(runs)('Django %s with %s', (django, engine) => {
-  const cases = casesOf(django)
+  const cases = casesOf(django, engine !== 'mariadb')
   let outcomes: readonly ReturnType<typeof outcomeOf>[]
 
   beforeAll(async () => {
@@ -30,6 +32,26 @@ describe.each(runs)('Django %s with %s', (django, engine) => {
     'under clients that read and write: $name ($kind)',
     ({ one, index }) => {
       expect(outcomes[index]).toEqual(expectedOf(one, true))
+    },
+  )
+})
+
+describe('where migrations may be held back and bridged', () => {
+  const cases = casesOf('5.2')
+  let outcomes: readonly ReturnType<typeof outcomeOf>[]
+
+  beforeAll(async () => {
+    const place = { django: '5.2', engine: 'postgres:17' } as const
+    const seen = await playUnderLoad(cases, { ...place, control: false, holds: true })
+    process.stdout.write(countsOf(cases, seen, 'Django 5.2, postgres:17, contract: next'))
+    outcomes = seen.map(outcomeOf)
+  })
+
+  test.each(cases.map((one, index) => ({ index, name: one.name, kind: one.kind, one })))(
+    'no request fails under clients that read and write: $name ($kind)',
+    ({ one, index }) => {
+      const outcome = outcomes[index] ?? { name: one.name, error: 'not played' }
+      expect(outcome).toEqual(expectedWithHolding(one, outcome))
     },
   )
 })

@@ -54,6 +54,14 @@ const ofPostgres = new Set([
   'a column dropped by a step in Python',
   'a table renamed, a view in its place',
   'NOT NULL made safe by SQL in the same file',
+  // Django's schema editor refuses a table within a transaction elsewhere.
+  'a table made by a step in Python for a model of the state',
+  'a column that a view reads',
+  // MariaDB has no such constraints: Django leaves them out.
+  'unique under a condition that equal rows do not meet, and one that they meet',
+  'a column that a view reads, which the migration makes again',
+  // Django adds by INSERT IGNORE there, which fills the column.
+  'a through model of its own with a new NOT NULL column',
 ])
 
 const always = new Set([
@@ -82,12 +90,17 @@ const always = new Set([
   'a trigger',
 ])
 
-/** What is written meanwhile fails, and not what is written afterwards. */
-const failsMeanwhile = new Set(['a foreign key to another table'])
+/** Where it matters that rows are written meanwhile, and that there are several of them before. */
+const underLoad: Readonly<Partial<Record<string, Kind>>> = {
+  'a foreign key to another table': 'warned',
+  'unique over what the old code writes twice': 'unsafe',
+}
 
 function kindOf({ name, blocked, oldFails, newFails = [] }: Case): Kind {
+  const own = underLoad[name]
+  if (own !== undefined) return own
   if (blocked) return 'unsafe'
-  return oldFails.length + newFails.length > 0 || failsMeanwhile.has(name) ? 'warned' : 'safe'
+  return oldFails.length + newFails.length > 0 ? 'warned' : 'safe'
 }
 
 const ofJudge = cases
@@ -335,7 +348,7 @@ const others: readonly LoadCase[] = [
   },
   {
     name: 'narrowed below what the old code writes',
-    kind: 'warned',
+    kind: 'unsafe',
     old: withNote('models.CharField(max_length=50, default="longer than 5")'),
     new: withNote('models.CharField(max_length=5, default="n")'),
     migrations: next(alterNote('models.CharField(max_length=5, default="n")')),
