@@ -82,3 +82,48 @@ test('a command after the rollout that fails is a warning, and nothing runs when
   expect(again).toMatchObject({ code: 0, report: { result: 'unchanged' } })
   expect(again.report.commands).toBeUndefined()
 })
+
+test('a migration runs in the Job of a manifest of its own', async () => {
+  await shop.commit('A migration that reads its environment', {
+    'deploy/migrate.yaml': `apiVersion: batch/v1
+kind: Job
+metadata: { name: migrate }
+spec:
+  template:
+    spec:
+      containers:
+        - name: migrate
+          command: [python, manage.py, migrate]
+          envFrom: [{ configMapRef: { name: shop-config } }, { secretRef: { name: shop-secrets } }]
+          env: [{ name: OWN, value: from the manifest }]
+`,
+    'catalog/migrations/0003_own.py': `import os
+
+from django.db import migrations
+
+
+def show(apps, editor):
+    print(os.environ["OWN"])
+
+
+class Migration(migrations.Migration):
+    dependencies = [("catalog", "0002_product_weight_grams")]
+
+    operations = [migrations.RunPython(show, migrations.RunPython.noop)]
+`,
+  })
+  const released = await shop.release({ bake: '0', 'migrate-manifest': 'deploy/migrate.yaml' })
+  expect(released).toMatchObject({
+    code: 0,
+    report: { result: 'deployed', migrations: ['catalog.0003_own'], warnings: [] },
+  })
+  expect(released.output).toContain('created from deploy/migrate.yaml')
+  expect(released.output).toContain('from the manifest')
+
+  const missing = await shop.release({ bake: '0', 'migrate-manifest': 'deploy/none.yaml' })
+  expect(missing).toMatchObject({
+    report: {
+      cause: { code: 'manifest-invalid', sentence: 'deploy/none.yaml: there is no such file' },
+    },
+  })
+})

@@ -276,6 +276,13 @@ export const table = {
     group: 'migrations',
     on: [...rolling, 'plan', 'migrate', 'doctor'],
   }),
+  'migrate-manifest': option({
+    read: anyText('path'),
+    help: 'File with a Job whose pod template the migration gets; default: the template of the web workload',
+    example: 'deploy/migrate.yaml',
+    group: 'migrations',
+    on: migrating,
+  }),
   'unsafe-migrations': option({
     read: oneOf('block', 'warn', 'allow'),
     help: 'Migrations that break a version which still runs, and a rollback to a version that the schema breaks: block: stop before the first write; warn: continue and report it; allow: continue',

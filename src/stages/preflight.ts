@@ -11,6 +11,7 @@ import { abortable } from '../platform/time.js'
 import { logWarning, type ClusterContext, type StageContext } from './context.js'
 import { inspect, requireRights } from './inspect.js'
 import { backupCronJob } from './migration/backup.js'
+import { ownTemplate } from './migration/manifest.js'
 import { checkAlone } from './name-conflicts.js'
 import { checkNamespace, makeNamespace } from './namespace.js'
 import { rightsFor } from './rights.js'
@@ -52,6 +53,7 @@ async function check(context: ClusterContext): Promise<PreflightResult> {
   const { targets: own, jobs, namespace } = manifests
   const all = [...own, ...manifests.others, ...(namespace ? [namespace] : [])]
   const resources = await discover(cluster, all)
+  await ownTemplate(context)
   const backup = settings['migrate-command'] === '' ? undefined : settings['backup-cronjob']
   await requireRights(context, rightsFor(app, manifests, resources, backup))
   // The release may bring it.

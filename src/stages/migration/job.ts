@@ -40,6 +40,7 @@ import { withTimeout } from '../../platform/time.js'
 import type { NamespaceWatch } from '../../rollout/namespace-watch.js'
 import type { OpenContext } from '../context.js'
 import type { PreflightResult } from '../preflight.js'
+import { ownTemplate } from './manifest.js'
 import { pinned, type Image } from '../../docker/image.js'
 import type { Web } from '../../kubernetes/target.js'
 
@@ -94,13 +95,17 @@ export async function makeJob(
   input: MigrationInput,
   marker: string,
 ): Promise<MadeJob> {
-  const { checked, web, image, proves, reverses, again, plansOnly = false } = input
+  const { checked, image, proves, reverses, again, plansOnly = false } = input
   const { platform, settings, app, signal, cluster } = context
   const other = proves ?? reverses ?? again
   const command = other?.command ?? settings['migrate-command']
   const timeoutMs = other?.timeoutMs ?? settings['migrate-timeout']
-  const [{ launch, claims, common, starts }, kept] = await Promise.all([
-    commonOf(context, input),
+  // What goes back does so also in a run that has no such file.
+  const own = other ? undefined : await ownTemplate(context)
+  const web = { ...input.web, ...own }
+  const [{ launch, claims, common, starts }, ofWeb, kept] = await Promise.all([
+    commonOf(context, { checked, web, image }),
+    own && commonOf(context, input),
     retryTransient(platform.clock, signal, () => readArchive(cluster, app, settings.image)),
   ])
   const running = runningVersions(context, checked, image, kept.needs)
@@ -116,7 +121,7 @@ export async function makeJob(
       ...(proves
         ? { proves: true, running: [{ names: [proves.name], tag: image.tag, isOwn: true }] }
         : {
-            web: launch.words,
+            web: (ofWeb ?? { launch }).launch.words,
             kept: databasesOfJson(kept.databases),
             ...(reverses ? { reverses: reverses.task } : { earlier: kept.earlier }),
             ...(!reverses && { running }),
@@ -150,7 +155,7 @@ export async function makeJob(
   return {
     job: made.job,
     container: web.container,
-    from: idOf(web.workload),
+    from: own ? (settings['migrate-manifest'] ?? '') : idOf(web.workload),
     notes: [...made.notes, ...(other ? [] : notCompared(checked, running))],
     ...(script !== undefined && { script: { name: script, isAll: launch.words.length === 1 } }),
   }
