@@ -93,6 +93,7 @@ const always = new Set([
 /** Where it matters that rows are written meanwhile, and that there are several of them before. */
 const underLoad: Readonly<Partial<Record<string, Kind>>> = {
   'a foreign key to another table': 'warned',
+  'unique over equal rows that a step before deletes': 'warned',
   'unique over what the old code writes twice': 'unsafe',
 }
 
