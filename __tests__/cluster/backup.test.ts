@@ -8,6 +8,7 @@ import { kubectlJson, must, root, stack } from '../e2e/stack.js'
 
 let shop: Site
 let page: string
+let cronJob = ''
 const kept = { bake: '0', 'backup-cronjob': 'backup', 'unsafe-migrations': 'allow', contract: 'off', bridge: 'off' }
 
 /** The text of the page's code blocks in this language. */
@@ -36,7 +37,8 @@ const backups = async () => {
 
 beforeAll(async () => {
   page = await readFile(join(root, 'docs/backup.md'), 'utf8')
-  const [claim = '', cronJob = ''] = (blocks('yaml').find((text) => text.includes('CronJob')) ?? '').split('---\n')
+  const [claim = '', ...rest] = (blocks('yaml').find((text) => text.includes('CronJob')) ?? '').split('---\n')
+  cronJob = rest.join('')
   shop = await Site.make('backup')
   await must('kubectl', ['-n', shop.namespace, 'create', '--filename=-'], { env: stack.env, input: claim })
   await shop.commit('First', { 'k8s/backup.yaml': cronJob })
@@ -144,4 +146,19 @@ test('nothing is migrated when the backup fails, or when its CronJob does not ex
     },
   })
   expect(missing.report.stages.every(({ name }) => name === 'preflight' || name === 'build')).toBe(true)
+})
+
+test('what was held back until the rollout is done is dropped after a backup, too', async () => {
+  await shop.commit('A backup that works', { 'k8s/backup.yaml': cronJob })
+  const released = await shop.release({ bake: '0', 'backup-cronjob': 'backup', contract: 'after' })
+  expect(released).toMatchObject({
+    code: 0,
+    report: {
+      result: 'deployed',
+      backup: { job: expect.stringMatching(/^backup-/) },
+      migrations: ['catalog.0004_no_weight'],
+      warnings: [],
+    },
+  })
+  expect(await applied('0004_no_weight')).toBe('1')
 })

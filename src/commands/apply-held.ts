@@ -1,6 +1,7 @@
 /** Applies what a release has held back, once no running version needs it any more. */
 import type { Image } from '../docker/image.js'
 import type { OpenContext } from '../stages/context.js'
+import { backupWhen, makeBackup } from '../stages/migration/backup.js'
 import { endOfOthers } from '../stages/migration/ending.js'
 import { startMigration } from '../stages/migration/run.js'
 import { saveSchemaChange } from '../state/history-store.js'
@@ -23,9 +24,15 @@ export async function applyHeld(run: Run, context: OpenContext, image: Image): P
   await reporter.stage('contract', async (log) => {
     const own = context.with({ log })
     await endOfOthers(own, checked.live, image, log)
-    const migration = startMigration(own, input)
+    let migration = startMigration(own, { ...input, backup: backupWhen(settings) })
     try {
-      const plan = await migration.plan(log)
+      let plan = await migration.plan(log)
+      if (plan.backup && plan.judged?.blocked !== true) {
+        await migration.close()
+        state.backup = await makeBackup(own, checked, image, plan.backup)
+        migration = startMigration(own, { ...input, isAgain: true })
+        plan = await migration.plan(log)
+      }
       if (plan.judged?.blocked !== true && plan.runs) await migration.migrate(log)
       const left = contractOf(plan)
       const migrations = [...state.migrations, ...migration.applied()]

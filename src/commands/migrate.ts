@@ -6,7 +6,7 @@ import { unsafeCause, verdictWarnings } from '../report/migration-sentences.js'
 import type { Report } from '../report/report.js'
 import { imageToDeploy } from '../stages/image.js'
 import { endOfBroken, endOfOthers } from '../stages/migration/ending.js'
-import { makeBackup } from '../stages/migration/backup.js'
+import { backupWhen, makeBackup } from '../stages/migration/backup.js'
 import { startMigration } from '../stages/migration/run.js'
 import { comparisonLacks, leftBehind } from '../stages/migration/log.js'
 import { checkHistory } from '../stages/name-conflicts.js'
@@ -112,8 +112,7 @@ export async function migrateTo(
     image,
     ...(command === 'migrate' && { now: true as const }),
   }
-  const backup = settings['backup-cronjob'] === undefined ? undefined : settings.backup
-  const input = { ...once, backup }
+  const input = { ...once, backup: backupWhen(settings) }
   let migration = startMigration(context, input)
   try {
     const plan = await reporter.stage('plan', async (log) => {

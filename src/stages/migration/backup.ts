@@ -1,6 +1,7 @@
 /** The backup before a migration: a Job of a CronJob in the namespace, as `kubectl create job --from` makes it. */
 import type { CronJob, Job } from 'kubernetes-types/batch/v1'
-import type { BackupReason } from '../../django/inspector.js'
+import type { BackupReason, BackupWhen } from '../../django/inspector.js'
+import type { Settings } from '../../options/table.js'
 import { pinned, type Image } from '../../docker/image.js'
 import { Failure, fail, type Cause } from '../../failure/failure.js'
 import { jobNameOf, runAnnotation } from '../../kubernetes/jobs.js'
@@ -47,6 +48,12 @@ export async function backupCronJob(
       hint: `create it (docs/backup.md has a manifest), or choose one of: ${cluster.commandLine(['get', 'cronjobs'])}`,
     })
   )
+}
+
+export function backupWhen(
+  settings: Pick<Settings, 'backup' | 'backup-cronjob'>,
+): BackupWhen | undefined {
+  return settings['backup-cronjob'] === undefined ? undefined : settings.backup
 }
 
 /**
