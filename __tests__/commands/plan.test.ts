@@ -16,6 +16,12 @@ test.each<[string, RawInputs, Readonly<Record<string, string>>, RegExp]>([
     { GITHUB_EVENT_NAME: 'pull_request_target' },
     /does not run on pull_request_target/,
   ],
+  [
+    'without a cluster that has to save what it has not asked',
+    { needs: 'needs.json', 'save-needs': 'new.json' },
+    {},
+    /"save-needs" asks the cluster, and "needs" plans without one/,
+  ],
   ['with a file that is none of its own', { needs: 'needs.json' }, {}, /"needs" is no file/],
 ])('a plan %s is refused before anything is asked', async (_, given, env, sentence) => {
   const reading = readOptions('plan', {

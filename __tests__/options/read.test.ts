@@ -111,6 +111,8 @@ describe('wrong options are rejected', () => {
       { 'registry-password': 'me' },
       '"registry-username" is missing: "registry-password" requires it',
     ],
+    [{ backup: 'always' }, '"backup-cronjob" is missing: "backup" requires it'],
+    [{ 'backup-timeout': '2h' }, '"backup-cronjob" is missing: "backup-timeout" requires it'],
   ])('in one sentence for %j', (given, problem) => {
     expect(problems(given)).toEqual([problem])
   })

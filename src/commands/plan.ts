@@ -44,6 +44,13 @@ async function ofImage(run: Run): Promise<Outcome> {
       hint: 'use the event pull_request',
     })
   }
+  if (settings.needs !== undefined && settings['save-needs'] !== undefined) {
+    fail({
+      code: 'usage',
+      sentence: '"save-needs" asks the cluster, and "needs" plans without one',
+      hint: 'remove one of the two options',
+    })
+  }
   const needs = settings.needs === undefined ? undefined : await needsIn(platform, settings.needs)
   const requested = contextOf(run, await findSource(platform, settings, settings.context))
   if (needs) return withoutCluster(run, requested, needs)
