@@ -90,16 +90,18 @@ test.each([
 })
 
 describe('of two versions', () => {
+  const fresh = 'task with its new parameters'
+  const former = 'task with its old parameters'
   const rows: readonly [string, unknown, unknown, string, string][] = [
     ['the same', { r: ['a'] }, { r: ['a'] }, '', ''],
     ['a new task', undefined, {}, 'task', ''],
     ['a task that is gone', {}, undefined, '', 'task'],
-    ['a new optional parameter', { r: ['a'] }, { r: ['a'], o: ['b'] }, 'task', ''],
-    ['a new required parameter', { r: ['a'] }, { r: ['a', 'b'] }, 'task', 'task'],
-    ['a parameter that becomes required', { o: ['a'] }, { r: ['a'] }, '', 'task'],
-    ['a parameter that becomes optional', { r: ['a'] }, { o: ['a'] }, 'task', ''],
-    ['an optional parameter that is gone', { o: ['a'] }, {}, '', 'task'],
-    ['a required parameter that is gone', { r: ['a'] }, {}, 'task', 'task'],
+    ['a new optional parameter', { r: ['a'] }, { r: ['a'], o: ['b'] }, fresh, ''],
+    ['a new required parameter', { r: ['a'] }, { r: ['a', 'b'] }, fresh, former],
+    ['a parameter that becomes required', { o: ['a'] }, { r: ['a'] }, '', former],
+    ['a parameter that becomes optional', { r: ['a'] }, { o: ['a'] }, fresh, ''],
+    ['an optional parameter that is gone', { o: ['a'] }, {}, '', former],
+    ['a required parameter that is gone', { r: ['a'] }, {}, fresh, former],
     ['a new parameter where any is taken', { a: 1 }, { r: ['a'], a: 1 }, '', ''],
   ]
   test.each(rows)('%s', (_, before, after, added, removed) => {

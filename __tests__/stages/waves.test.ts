@@ -91,7 +91,7 @@ test.each([
     ['shop.mail'],
     {
       isWorkersFirst: false,
-      says: 'this version does not know the task shop.mail: its workers discard messages that are still in the queue',
+      says: 'this version does not know the task shop.mail: such messages that are still in the queue are lost',
     },
   ],
   [

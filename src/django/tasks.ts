@@ -12,7 +12,7 @@ interface Parameters {
 /** By the name that messages call it by. */
 export type Tasks = ReadonlyMap<string, Parameters>
 
-/** What one version sends and another one cannot run: a worker discards such a message, or its task fails. */
+/** What one version sends and another one cannot run: a worker discards such a message, or its task fails. In words. */
 export interface Mismatch {
   /** Tasks of the new version that a running worker does not know, or not with these parameters. */
   readonly added: readonly string[]
@@ -67,17 +67,17 @@ function isRecord(json: unknown): json is Readonly<Record<string, unknown>> {
 }
 
 export function mismatch(running: Tasks, coming: Tasks): Mismatch {
-  return { added: notIn(coming, running), removed: notIn(running, coming) }
+  return { added: notIn(coming, running, 'new'), removed: notIn(running, coming, 'old') }
 }
 
 /** Returns the tasks that one version may send and the other cannot run. Sorted. */
-function notIn(sent: Tasks, known: Tasks): readonly string[] {
+function notIn(sent: Tasks, known: Tasks, age: 'new' | 'old'): readonly string[] {
   return [...sent]
-    .filter(([name, parameters]) => {
+    .flatMap(([name, parameters]) => {
       const other = known.get(name)
-      return !other || !takes(other, parameters)
+      if (!other) return [name]
+      return takes(other, parameters) ? [] : [`${name} with its ${age} parameters`]
     })
-    .map(([name]) => name)
     .sort()
 }
 

@@ -58,7 +58,7 @@ interface Decision {
 export function decided({ added, removed, version }: Mismatch & { version: string }): Decision {
   const lacks = `this version does not know ${named(removed)}`
   if (added.length === 0) {
-    const says = `${lacks}: its workers discard messages that are still in the queue`
+    const says = `${lacks}: such messages that are still in the queue are lost`
     return { isWorkersFirst: false, ...(removed.length > 0 && { says }) }
   }
   const misses = `${version} does not know ${named(added)}`
