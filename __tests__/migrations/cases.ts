@@ -824,6 +824,26 @@ ${withColour('Odd(null=True)')}`,
     oldFails: [],
   },
   {
+    name: 'a column that a view reads, which code makes again',
+    old: base,
+    new: but(ref, '    ref = models.TextField(null=True)\n'),
+    base: {
+      '0002_view': migration(
+        first,
+        'migrations.RunSQL("CREATE VIEW shop_refs AS SELECT ref FROM shop_order")',
+      ),
+    },
+    migrations: {
+      '0003_text': migration(
+        '0002_view',
+        'migrations.RunPython(lambda apps, editor: editor.execute("DROP VIEW shop_refs")), migrations.AlterField("order", "ref", models.TextField(null=True)), migrations.RunPython(lambda apps, editor: editor.execute("CREATE VIEW shop_refs AS SELECT ref FROM shop_order"))',
+      ),
+    },
+    running: [],
+    blocked: false,
+    oldFails: [],
+  },
+  {
     name: 'a trigger',
     old: base,
     new: base,

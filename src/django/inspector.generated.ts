@@ -804,9 +804,11 @@ Where a step before it writes rows, by code or SQL, nothing is known: it may men
 nothing either.
 Only tables and columns that keep their names until then are asked for.
 """
+import re
 import time
+import tokenize
 
-from rollout_inspector import reader
+from rollout_inspector import allows, reader
 from rollout_inspector.judge import parts_of, texts
 
 # In all, in seconds; each query has its own limit (verdict.py).
@@ -1001,18 +1003,31 @@ depending = """SELECT DISTINCT v.relname::text FROM pg_depend d JOIN pg_rewrite 
 def views(judge, pending):
     """Django drops a view together with its table, and up to 5.2 with its column, without a word. From 6.0 on, and where
     the column gets another type, the migration fails."""
-    from rollout_inspector.effects import steps_of, texts_of
-
-    if judge.connection.vendor != "postgresql":
+    if judge.connection.vendor != "postgresql" or not judge.effects.under_views:
         return
-    said = [text for step in steps_of([each for one in pending for each in one.operations]) for text in texts_of(step)]
+    said = [text for migration in pending for text in sql_of(migration)]
     for event, table, column in judge.effects.under_views:
         query = depending.replace("<table>", judge.connection.ops.quote_name(table).replace("'", "''"))
         of = "a.attname = '%s' AND a.attnum = d.refobjsubid" % column.replace("'", "''") if column else "true"
         for (view,) in judge.asked(query.replace("<column>", of), 20) or ():
             # A migration that knows the view drops it first, or makes it again.
-            if not any(view in text for text in said):
+            if not any(re.search(r"\\b%s\\b" % re.escape(view), text) for text in said):
                 yield view, table, column, event
+
+
+def sql_of(migration):
+    """What it says in SQL; of code, which may say anything, its whole file."""
+    from rollout_inspector.effects import is_code, steps_of, texts_of
+
+    steps = list(steps_of(migration.operations))
+    texts = [text for step in steps for text in texts_of(step)]
+    if any(map(is_code, steps)):
+        try:
+            with tokenize.open(allows.file_of(migration)) as file:
+                texts.append(file.read())
+        except (OSError, SyntaxError, UnicodeDecodeError):
+            pass
+    return texts
 
 
 def under_view(event, effects):
