@@ -225,4 +225,115 @@ export const placedCases: readonly PlacedCase[] = [
     columns: { 'shop_order.ref': undefined },
     oldFails: ['Order.insert', 'Order.read', 'Order.save', 'Order.tags'],
   },
+  {
+    name: 'what the new version needs has the name of what is removed',
+    old: base,
+    new: but(ref, '').replace(note, '    note = models.CharField(max_length=50, null=True)\n'),
+    migrations: next(`${removes}, migrations.RenameField("order", "ref", "note")`),
+    held: [],
+    stays:
+      'shop.0002_next also puts another column in the place of shop_order.note: put the removal into a migration of its own',
+  },
+  {
+    name: 'a field is removed and made anew by the next migration',
+    old: base,
+    new: base,
+    migrations: {
+      ...next(removes),
+      '0003_note': migration(
+        '0002_next',
+        'migrations.AddField("order", "note", models.CharField(max_length=50, default="n"))',
+      ),
+    },
+    held: [],
+    stays:
+      'shop.0003_note depends on shop.0002_next, and puts another column in the place of shop_order.note: let the removal come last',
+  },
+  {
+    name: 'a column becomes a number',
+    old: base,
+    new: withNote('models.IntegerField(default=1)'),
+    migrations: next(
+      'migrations.RunSQL("ALTER TABLE shop_order ALTER COLUMN note DROP DEFAULT, ALTER COLUMN note TYPE integer USING 1", state_operations=[migrations.AlterField("order", "note", models.IntegerField(default=1))])',
+    ),
+    held: [],
+    stays:
+      'shop.0002_next also changes the type of shop_order.note: put the removal into a migration of its own',
+  },
+  {
+    name: 'what becomes longer comes after a removal',
+    old: base,
+    new: but(ref, '').replace(
+      note,
+      '    note = models.CharField(max_length=500, default="n" * 100)\n',
+    ),
+    migrations: {
+      ...next('migrations.RemoveField("order", "ref")'),
+      '0003_longer': migration(
+        '0002_next',
+        'migrations.AlterField("order", "note", models.CharField(max_length=500, default="n" * 100))',
+      ),
+    },
+    held: [],
+    stays:
+      'shop.0003_longer depends on shop.0002_next, and changes the type of shop_order.note: let the removal come last',
+  },
+  {
+    name: 'the migration that removes a column copies it first',
+    old: base,
+    new: but(ref, ''),
+    migrations: next(
+      'migrations.RunPython(copy), migrations.RemoveField("order", "ref")',
+      'def copy(apps, editor):\n    apps.get_model("shop", "Order").objects.update(note=models.F("ref"))\n',
+    ),
+    held: [],
+    stays:
+      'shop.0002_next also runs RunPython, whose rows the new version may need: put the removal into a migration of its own',
+  },
+  {
+    name: 'a constraint of the new version comes off after a removal',
+    old: base.replace(
+      note,
+      '    note = models.CharField(max_length=50, default="n", unique=True)\n',
+    ),
+    new: but(ref, ''),
+    initial: initialWith('models.CharField(max_length=50, default="n", unique=True)'),
+    migrations: {
+      ...next('migrations.RemoveField("order", "ref")'),
+      '0003_same': migration(
+        '0002_next',
+        'migrations.AlterField("order", "note", models.CharField(max_length=50, default="n"))',
+      ),
+    },
+    held: [],
+    stays:
+      'shop.0003_same depends on shop.0002_next, and drops a constraint on shop_order.note, which the new version may violate: let the removal come last',
+  },
+  {
+    name: 'a column is removed with a constraint that is on it',
+    old: base.replace(
+      tags,
+      `${tags}    class Meta:\n        unique_together = [("note", "ref")]\n`,
+    ),
+    new: but(note, ''),
+    initial: `${initialWith('models.CharField(max_length=50, default="n")').trimEnd().slice(0, -1)} migrations.AlterUniqueTogether("order", {("note", "ref")})]\n`,
+    migrations: next(`migrations.AlterUniqueTogether("order", set()), ${removes}`),
+    held,
+    bridges: ['null-allowed shop_order.note'],
+  },
+  {
+    name: 'what allows NULL comes after a removal',
+    old: base,
+    new: but(ref, '').replace(note, '    note = models.CharField(max_length=50, null=True)\n'),
+    migrations: {
+      ...next('migrations.RemoveField("order", "ref")'),
+      '0003_null': migration(
+        '0002_next',
+        'migrations.AlterField("order", "note", models.CharField(max_length=50, null=True))',
+      ),
+    },
+    held: [],
+    stays:
+      'shop.0003_null depends on shop.0002_next, and allows NULL in shop_order.note: let the removal come last',
+  },
 ]

@@ -480,6 +480,73 @@ def reasons(judge, pending):
     # An operation that was watched and then looked at again, and a column of two types.
     return [each for at, each in enumerate(found) if each not in found[:at]]
 `,
+  'behind.py': `"""What the new version takes for granted of a migration that is held back, though no column or table is missing.
+
+It would run, and fail, or read and write what is not meant: its column has the name of one that is removed, an older type,
+a constraint that it does not know; or rows are not there that the migration's code makes.
+"""
+from rollout_inspector.effects import is_code, may_fill, steps_of
+from rollout_inspector.judge import of_types
+
+
+def lacks(search, new):
+    """Returns why it is not possible to hold back what is held back; None where it is."""
+    for migration in search.pending:
+        if search.name(migration) in search.held:
+            for step in steps_of(migration.operations):
+                if may_fill(step) and not does_nothing(step):
+                    return words(search, migration, "runs %s, whose rows the new version may need" % type(step).__name__)
+    for migration, what, _ in search.all.effects.unread:
+        if search.name(migration) in search.held:
+            return words(search, migration, "does more than can be read (%s)" % what)
+    for table, columns, event in search.all.effects.loosened:
+        need = new.get(table, {"c": {}})["c"]
+        if need and event.migration and search.name(event.migration) in search.held:
+            if columns is None or all(column in need for column in columns):
+                of = "%s.%s" % (table, ",".join(columns)) if columns else table
+                return words(search, event.migration, "drops a constraint on %s, which the new version may violate" % of)
+    for table in sorted(set(search.all.catalog.changed) & set(new)):
+        now, then = search.judge.catalog.get(table), search.all.catalog.get(table)
+        for column, wanted in sorted(new[table]["c"].items()):
+            has, will = [each["columns"].get(column) if each else None for each in (now, then)]
+            why = has and will and differs(wanted, has, will, *[parents_of(each, column) for each in (now, then)])
+            if why:
+                event = search.all.effects.cause_of(table, column)
+                return words(search, event and event.migration, "%s %s.%s" % (why, table, column))
+    return None
+
+
+def differs(wanted, has, will, parents, parents_then):
+    if has.get("origin") != will.get("origin"):
+        return "puts another column in the place of"
+    if wanted.get("n") and will["null"] and not has["null"]:
+        return "allows NULL in"
+    if will["type"] and will["type"] != has["type"]:
+        kind = has["type"] or will.get("was")
+        if kind is None or of_types(wanted["t"], kind)[0]:
+            return "changes the type of"
+    if parents - parents_then:
+        return "changes the foreign key of"
+    return None
+
+
+def parents_of(table, column):
+    return {parent for name, parent in table["fks"] if name == column}
+
+
+def does_nothing(step):
+    from django.db.migrations import RunPython
+
+    return is_code(step) and getattr(step, "code", None) is RunPython.noop
+
+
+def words(search, migration, does):
+    name = search.name(migration) if migration else "what would be held back"
+    after = search.held.get(name, {}).get("after")
+    if after:
+        return "%s depends on %s, and %s: let the removal come last" % (name, after, does)
+    return "%s also %s: put the removal into a migration of its own" % (name, does)
+`,
   'bridges.py': `"""Small changes of the schema by which both versions work until a migration is applied.
 
     default-kept   a new NOT NULL column keeps the default that Django takes away again after it has filled the rows
@@ -672,7 +739,7 @@ def build():
 
 A table is {"kind": "table", "view" or "unknown", "columns": {name: {...}}, "fks": [[column, table]], "uniques": [[column]],
 "checks": [name]}; a column {"null": ..., "filled": ..., "type": ..., "generated": ...}. \`filled\`: the database sets a value that an
-INSERT leaves out. \`type\`: only of a column that a migration has made or changed. A view has no columns before its
+INSERT leaves out. \`origin\`: which one it is in the database, whatever its name becomes. \`type\`: only of a column that a migration has made or changed. A view has no columns before its
 database has told them; "unknown": nobody knows its columns, and "why" where it may not be read.
 """
 
@@ -748,6 +815,7 @@ class Catalog:
                     "type": None,
                     "read": signature(each),
                     "generated": each.name in generated,
+                    "origin": [name, each.name],
                 }
                 for each in columns
             }
@@ -1190,6 +1258,8 @@ def recorder_of(connection, note):
             old = {tuple(each) for each in old_unique_together}
             for names in {tuple(each) for each in new_unique_together} - old:
                 note(Event("unique", model=model, columns=columns_of(model, names)))
+            for names in old - {tuple(each) for each in new_unique_together}:
+                note(Event("drop-check", model=model, name="", columns=columns_of(model, names)))
 
         def add_constraint(self, model, constraint):
             kind = type(constraint).__name__
@@ -1202,7 +1272,7 @@ def recorder_of(connection, note):
                 note(Event("check", model=model, name=constraint.name, constraint=constraint))
 
         def remove_constraint(self, model, constraint):
-            note(Event("drop-check", model=model, name=constraint.name))
+            note(Event("drop-check", model=model, name=constraint.name, columns=columns_of_constraint(model, constraint)))
 
         def _constraint_names(self, *args, **options):
             # Some ask for one by its columns: a migration that is still pending may make it.
@@ -1222,6 +1292,31 @@ def recorder_of(connection, note):
 
 def columns_of(model, names):
     return sorted(model._meta.get_field(name).column for name in names)
+
+
+def columns_of_constraint(model, constraint):
+    """All that it looks at; None where that is not known."""
+    from django.db.models import F, Q
+
+    names, open_ends = set(getattr(constraint, "fields", ())), []
+    for part in ("check", "condition", "expressions"):
+        value = constraint.__dict__.get(part)
+        open_ends += value if isinstance(value, (list, tuple)) else [value] if value is not None else []
+    while open_ends:
+        each = open_ends.pop()
+        if isinstance(each, Q):
+            open_ends += each.children
+        elif isinstance(each, tuple):
+            names.add(each[0].split("__")[0])
+            open_ends += [each[1]] if hasattr(each[1], "get_source_expressions") else []
+        elif isinstance(each, F):
+            names.add(each.name.split("__")[0])
+        elif hasattr(each, "get_source_expressions"):
+            open_ends += each.get_source_expressions()
+    try:
+        return columns_of(model, names) or None
+    except Exception:
+        return None
 
 
 def flattened(operations, state, app):
@@ -1294,6 +1389,8 @@ class Effects:
         self.opaque = []
         # Migration, what it is, and the table that it concerns where that is known.
         self.unread = []
+        # (table, columns or None, event) of constraints that are taken away from columns that stay.
+        self.loosened = []
         # What is taken away, where a backup may be made (backup.py).
         self.losses = []
         # (table, column) of new columns that keep the default of their rows.
@@ -1519,6 +1616,9 @@ class Effects:
         types = [fingerprint.type_of(each, self.connection) for each in (old, new)]
         if types[0] != types[1] and self.connection.vendor != "sqlite":
             has["type"] = types[1]
+            has.setdefault("was", types[0])
+        if old.unique and not new.unique or self.check_of(old) and not self.check_of(new):
+            self.loosened.append((name, [new.column], event))
         self.alter_reference(table, old, new)
         if new.unique and not old.unique and not new.primary_key:
             table["uniques"].append([new.column])
@@ -1575,7 +1675,8 @@ class Effects:
 
     def on_drop_check(self, event):
         """Of any kind: it can only make more fit."""
-        _, table = self.table_of(event)
+        name, table = self.table_of(event)
+        self.loosened.append((name, getattr(event, "columns", None), event))
         if table is not None and event.name in table["checks"]:
             table["checks"].remove(event.name)
 
@@ -2984,7 +3085,7 @@ import re
 import shutil
 import sys
 
-from rollout_inspector import allows, bridges, task
+from rollout_inspector import allows, behind, bridges, task
 
 
 def policy():
@@ -3062,6 +3163,9 @@ class Search:
             breaks = [each for each in self.stopping(self.judge) if (each["rule"], each["object"]) not in self.amiss]
             running = [each for each in breaks if each["direction"] == "running"]
             if not breaks:
+                why = behind.lacks(self, self.new) if self.held else None
+                if why:
+                    return why
                 self.bridges.update(bridges.of_deletes(self))
                 return None
             for finding in running or breaks:
@@ -3968,16 +4072,6 @@ def own_tables(needs):
     return [table for table, need in needs.items() if not need.get("u") and not need.get("o")]
 
 
-class Traced(Catalog):
-    """Knows of each column which one it was."""
-
-    def ask(self, name):
-        table = Catalog.ask(self, name)
-        for column, has in (table["columns"] if table else {}).items():
-            has["origin"] = [name, column]
-        return table
-
-
 class Backwards:
     """Of one database."""
 
@@ -3985,7 +4079,7 @@ class Backwards:
         self.executor, self.connection = executor, executor.connection
         self.wanted, self.new = wanted, new
         self.since = set(since)
-        self.catalog = Traced(self.connection)
+        self.catalog = Catalog(self.connection)
         # By migration: the changes of its reversal, and the operations that have none.
         self.events, self.irreversible, self.code = {}, {}, set()
         self.unread = []
@@ -4160,7 +4254,7 @@ class Backwards:
 
         name = tuple(keys)
         if name not in self.laid:
-            effects = Effects(self.connection, Traced(self.connection, self.catalog.read), refuse_writes)
+            effects = Effects(self.connection, Catalog(self.connection, self.catalog.read), refuse_writes)
             for key in reversed(keys):
                 for event in self.events.get(key, []):
                     effects.migration, effects.operation = event.migration, event.operation

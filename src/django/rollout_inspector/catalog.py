@@ -2,7 +2,7 @@
 
 A table is {"kind": "table", "view" or "unknown", "columns": {name: {...}}, "fks": [[column, table]], "uniques": [[column]],
 "checks": [name]}; a column {"null": ..., "filled": ..., "type": ..., "generated": ...}. `filled`: the database sets a value that an
-INSERT leaves out. `type`: only of a column that a migration has made or changed. A view has no columns before its
+INSERT leaves out. `origin`: which one it is in the database, whatever its name becomes. `type`: only of a column that a migration has made or changed. A view has no columns before its
 database has told them; "unknown": nobody knows its columns, and "why" where it may not be read.
 """
 
@@ -78,6 +78,7 @@ class Catalog:
                     "type": None,
                     "read": signature(each),
                     "generated": each.name in generated,
+                    "origin": [name, each.name],
                 }
                 for each in columns
             }

@@ -79,6 +79,8 @@ def recorder_of(connection, note):
             old = {tuple(each) for each in old_unique_together}
             for names in {tuple(each) for each in new_unique_together} - old:
                 note(Event("unique", model=model, columns=columns_of(model, names)))
+            for names in old - {tuple(each) for each in new_unique_together}:
+                note(Event("drop-check", model=model, name="", columns=columns_of(model, names)))
 
         def add_constraint(self, model, constraint):
             kind = type(constraint).__name__
@@ -91,7 +93,7 @@ def recorder_of(connection, note):
                 note(Event("check", model=model, name=constraint.name, constraint=constraint))
 
         def remove_constraint(self, model, constraint):
-            note(Event("drop-check", model=model, name=constraint.name))
+            note(Event("drop-check", model=model, name=constraint.name, columns=columns_of_constraint(model, constraint)))
 
         def _constraint_names(self, *args, **options):
             # Some ask for one by its columns: a migration that is still pending may make it.
@@ -111,6 +113,31 @@ def recorder_of(connection, note):
 
 def columns_of(model, names):
     return sorted(model._meta.get_field(name).column for name in names)
+
+
+def columns_of_constraint(model, constraint):
+    """All that it looks at; None where that is not known."""
+    from django.db.models import F, Q
+
+    names, open_ends = set(getattr(constraint, "fields", ())), []
+    for part in ("check", "condition", "expressions"):
+        value = constraint.__dict__.get(part)
+        open_ends += value if isinstance(value, (list, tuple)) else [value] if value is not None else []
+    while open_ends:
+        each = open_ends.pop()
+        if isinstance(each, Q):
+            open_ends += each.children
+        elif isinstance(each, tuple):
+            names.add(each[0].split("__")[0])
+            open_ends += [each[1]] if hasattr(each[1], "get_source_expressions") else []
+        elif isinstance(each, F):
+            names.add(each.name.split("__")[0])
+        elif hasattr(each, "get_source_expressions"):
+            open_ends += each.get_source_expressions()
+    try:
+        return columns_of(model, names) or None
+    except Exception:
+        return None
 
 
 def flattened(operations, state, app):
@@ -183,6 +210,8 @@ class Effects:
         self.opaque = []
         # Migration, what it is, and the table that it concerns where that is known.
         self.unread = []
+        # (table, columns or None, event) of constraints that are taken away from columns that stay.
+        self.loosened = []
         # What is taken away, where a backup may be made (backup.py).
         self.losses = []
         # (table, column) of new columns that keep the default of their rows.
@@ -408,6 +437,9 @@ class Effects:
         types = [fingerprint.type_of(each, self.connection) for each in (old, new)]
         if types[0] != types[1] and self.connection.vendor != "sqlite":
             has["type"] = types[1]
+            has.setdefault("was", types[0])
+        if old.unique and not new.unique or self.check_of(old) and not self.check_of(new):
+            self.loosened.append((name, [new.column], event))
         self.alter_reference(table, old, new)
         if new.unique and not old.unique and not new.primary_key:
             table["uniques"].append([new.column])
@@ -464,7 +496,8 @@ class Effects:
 
     def on_drop_check(self, event):
         """Of any kind: it can only make more fit."""
-        _, table = self.table_of(event)
+        name, table = self.table_of(event)
+        self.loosened.append((name, getattr(event, "columns", None), event))
         if table is not None and event.name in table["checks"]:
             table["checks"].remove(event.name)
 

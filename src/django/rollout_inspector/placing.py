@@ -12,7 +12,7 @@ import re
 import shutil
 import sys
 
-from rollout_inspector import allows, bridges, task
+from rollout_inspector import allows, behind, bridges, task
 
 
 def policy():
@@ -90,6 +90,9 @@ class Search:
             breaks = [each for each in self.stopping(self.judge) if (each["rule"], each["object"]) not in self.amiss]
             running = [each for each in breaks if each["direction"] == "running"]
             if not breaks:
+                why = behind.lacks(self, self.new) if self.held else None
+                if why:
+                    return why
                 self.bridges.update(bridges.of_deletes(self))
                 return None
             for finding in running or breaks:

@@ -107,16 +107,6 @@ def own_tables(needs):
     return [table for table, need in needs.items() if not need.get("u") and not need.get("o")]
 
 
-class Traced(Catalog):
-    """Knows of each column which one it was."""
-
-    def ask(self, name):
-        table = Catalog.ask(self, name)
-        for column, has in (table["columns"] if table else {}).items():
-            has["origin"] = [name, column]
-        return table
-
-
 class Backwards:
     """Of one database."""
 
@@ -124,7 +114,7 @@ class Backwards:
         self.executor, self.connection = executor, executor.connection
         self.wanted, self.new = wanted, new
         self.since = set(since)
-        self.catalog = Traced(self.connection)
+        self.catalog = Catalog(self.connection)
         # By migration: the changes of its reversal, and the operations that have none.
         self.events, self.irreversible, self.code = {}, {}, set()
         self.unread = []
@@ -299,7 +289,7 @@ class Backwards:
 
         name = tuple(keys)
         if name not in self.laid:
-            effects = Effects(self.connection, Traced(self.connection, self.catalog.read), refuse_writes)
+            effects = Effects(self.connection, Catalog(self.connection, self.catalog.read), refuse_writes)
             for key in reversed(keys):
                 for event in self.events.get(key, []):
                     effects.migration, effects.operation = event.migration, event.operation
