@@ -1,33 +1,67 @@
 /**
- * Writes src/django/inspector.generated.ts: the files of src/django/rollout_inspector, which run in the migration's
- * pod, and their table of rules. With --check it writes nothing and exits with 1 when the file is stale.
+ * Writes src/django/inspector.generated.ts: the text that runs in the migration's pod, which is the loader with the
+ * packed files of src/django/rollout_inspector, and their table of rules. With --check it writes nothing and exits
+ * with 1 when the file is stale. Files are compared as they are unpacked: zlib does not give the same bytes on every
+ * machine.
  */
+import { Buffer } from 'node:buffer'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { deflateSync, inflateSync } from 'node:zlib'
 
 const folder = new URL('../src/django/rollout_inspector/', import.meta.url)
 const target = new URL('../src/django/inspector.generated.ts', import.meta.url)
 const loader = 'loader.py'
 
 const read = (name) => readFileSync(new URL(name, folder), 'utf8')
-const names = readdirSync(folder)
-  .filter((name) => /\.(py|json)$/.test(name) && name !== loader)
-  .sort()
 
+/** Leaves out what is only for readers: lines keep their numbers, and a body stays one without its docstring. */
+const bare = (text) =>
+  text
+    .replaceAll(
+      /^( *)"""(?:[^"\\]|"(?!""))*"""$/gm,
+      (doc, indent) => `${indent}0${doc.replaceAll(/[^\n]/g, '')}`,
+    )
+    .replaceAll(/^ *#.*$/gm, '')
+
+const rules = JSON.parse(read('rules.json'))
+const files = Object.fromEntries(
+  readdirSync(folder)
+    .filter((name) => name.endsWith('.py') && name !== loader)
+    .sort()
+    .map((name) => [name, bare(read(name))])
+    .concat([['rules.json', JSON.stringify(rules)]]),
+)
+
+// One argument of a program has 128 KiB, so they are packed.
+const packed = deflateSync(JSON.stringify(files), { level: 9 }).toString('base64')
 const template = (text) => `\`${text.replace(/[\\`]|\$(?=\{)/g, '\\$&')}\``
 
 const text = `// Generated from src/django/rollout_inspector by scripts/embed-inspector.mjs: change those files, not this one.
 /** The rules by which migrations are judged, as rules.json has them. */
-export const rules = ${JSON.stringify(JSON.parse(read('rules.json')), undefined, 2)} as const
+export const rules = ${JSON.stringify(rules, undefined, 2)} as const
 
-export const inspectorLoader = ${template(read(loader))}
-
-export const inspectorFiles = {
-${names.map((name) => `  '${name}': ${name === 'rules.json' ? 'JSON.stringify(rules)' : template(read(name))},\n`).join('')}}
+/** The text that runs in the migration's pod: the loader, and the packed files of the inspector in it. */
+export const inspectorSource = ${template(bare(read(loader)).replace('FILES', packed))}
 `
 
-if (!process.argv.includes('--check')) {
-  writeFileSync(target, text)
-} else if (readFileSync(target, 'utf8') !== text) {
+const unpacked = (generated) =>
+  generated.replace(/(?<=b64decode\(")[^"]*/, (body) =>
+    inflateSync(Buffer.from(body, 'base64')).toString(),
+  )
+
+function isFresh() {
+  try {
+    return unpacked(readFileSync(target, 'utf8')) === unpacked(text)
+  } catch {
+    return false
+  }
+}
+
+if (isFresh()) {
+  // Its bytes stay as another machine has packed them.
+} else if (process.argv.includes('--check')) {
   console.error('src/django/inspector.generated.ts is stale: run node scripts/embed-inspector.mjs')
   process.exitCode = 1
+} else {
+  writeFileSync(target, text)
 }

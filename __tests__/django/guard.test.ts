@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import { inspectorSource } from '../../src/django/inspector-source.js'
+import { inspectorSource } from '../../src/django/inspector.generated.js'
 import { inspect } from '../support/inspector.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'guard-'))
@@ -52,7 +52,7 @@ beforeAll(() => {
     mkdirSync(dirname(join(folder, name)), { recursive: true })
     writeFileSync(join(folder, name), text)
   }
-  writeFileSync(join(folder, 'inspector.txt'), inspectorSource())
+  writeFileSync(join(folder, 'inspector.txt'), inspectorSource)
 })
 
 afterAll(() => {

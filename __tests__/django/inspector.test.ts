@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { inflateSync } from 'node:zlib'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
-import { inspectorFiles } from '../../src/django/inspector.generated.js'
-import { bareFiles, inspectorSource } from '../../src/django/inspector-source.js'
+import { inspectorSource } from '../../src/django/inspector.generated.js'
 import {
   inspectorEnv,
   isMarked,
@@ -231,7 +231,7 @@ describe('the verdict in a plan', () => {
 })
 
 describe('the command of the plan', () => {
-  const code = ['shell', '-v', '0', '-c', inspectorSource()]
+  const code = ['shell', '-v', '0', '-c', inspectorSource]
   const shell = (script: string): string[] => [
     '/bin/sh',
     '-c',
@@ -267,7 +267,7 @@ describe('the command of the plan', () => {
         '--settings=shop.prod',
         '--pythonpath=lib',
         '-c',
-        inspectorSource(),
+        inspectorSource,
       ],
     ],
   ])('is built from %j', (command, expected) => {
@@ -486,23 +486,34 @@ describe("the inspector's variables", () => {
   })
 })
 
+function filesInPod(): Readonly<Record<string, string>> {
+  const [, packed = ''] = /b64decode\("([^"]*)"\)/.exec(inspectorSource) ?? []
+  return JSON.parse(inflateSync(Buffer.from(packed, 'base64')).toString()) as Record<string, string>
+}
+
+function filesAsWritten(): Readonly<Record<string, string>> {
+  const folder = new URL('../../src/django/rollout_inspector/', import.meta.url)
+  const names = readdirSync(folder).filter((name) => /\.(py|json)$/.test(name))
+  return Object.fromEntries(
+    names
+      .filter((name) => name !== 'loader.py')
+      .map((name) => [name, readFileSync(new URL(name, folder), 'utf8')]),
+  )
+}
+
 describe('the text that runs in the pod', () => {
   test('fits into one argument, and has no dollar sign, which Kubernetes would expand', () => {
-    expect(inspectorSource()).not.toContain('$')
-    expect(inspectorSource().length).toBeLessThan(100 * 1024)
+    expect(inspectorSource).not.toContain('$')
+    expect(inspectorSource.length).toBeLessThan(100 * 1024)
   })
 
   test('carries all files of the inspector, and each of them is Python', () => {
-    const folder = new URL('../../src/django/rollout_inspector', import.meta.url)
-    const names = readdirSync(folder).filter((name) => /\.(py|json)$/.test(name))
-    expect(Object.keys(inspectorFiles).sort()).toEqual(
-      names.filter((name) => name !== 'loader.py').sort(),
-    )
-    const python = Object.entries(inspectorFiles).flatMap(([name, text]) =>
+    expect(Object.keys(filesInPod()).sort()).toEqual(Object.keys(filesAsWritten()).sort())
+    const python = Object.entries(filesInPod()).flatMap(([name, text]) =>
       name.endsWith('.py') ? [text] : [],
     )
     const program = 'import ast, json, sys\nfor each in json.load(sys.stdin): ast.parse(each)'
-    const input = JSON.stringify([inspectorSource(), ...python])
+    const input = JSON.stringify([inspectorSource, ...python])
     const { stderr } = spawnSync('python3', ['-c', program], { input, encoding: 'utf8' })
     expect(stderr).toBe('')
   })
@@ -611,6 +622,6 @@ def told(text):
 files, bare = json.load(sys.stdin)
 names = [name for name in files if name.endswith(".py")]
 print(json.dumps([[name for name in names if told(files[name]) != told(bare[name])], len(names) > 20, "#" in bare["run.py"]]))`
-  const differs = inspect(program, [inspectorFiles, bareFiles()])
+  const differs = inspect(program, [filesAsWritten(), filesInPod()])
   expect(differs).toEqual([[], true, false])
 })

@@ -3,7 +3,7 @@ import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { rules } from '../../src/django/inspector.generated.js'
-import { inspectorSource } from '../../src/django/inspector-source.js'
+import { inspectorSource } from '../../src/django/inspector.generated.js'
 import type { MigrationFinding, Rule, Verified } from '../../src/django/verdict.js'
 import { must, root, run, stack } from '../e2e/stack.js'
 import {
@@ -235,7 +235,7 @@ export class Lab {
       await lab.startPostgres()
       for (const file of ['project.py', 'play.py', 'placed.py', 'locking.py', 'reversing.py'])
         await copyFile(join(root, '__tests__/migrations', file), join(lab.folder, file))
-      await writeFile(join(lab.folder, 'inspector.txt'), inspectorSource())
+      await writeFile(join(lab.folder, 'inspector.txt'), inspectorSource)
       for (const django of djangos) await lab.startDjango(django)
       await lab.ready()
       return lab

@@ -3,7 +3,7 @@ import { expect } from '@jest/globals'
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { inspectorSource } from '../../src/django/inspector-source.js'
+import { inspectorSource } from '../../src/django/inspector.generated.js'
 import { kubectl, must, root, stack } from '../e2e/stack.js'
 import { played, type LoadCase } from './load-cases.js'
 
@@ -99,7 +99,7 @@ async function runInPod(
     const { settings, container } = engines[engine]
     const own = { ...settings, NAME: settings.USER, PASSWORD: 'lab', HOST: '127.0.0.1' }
     await cp(join(root, '__tests__/migrations', script), join(folder, script))
-    await writeFile(join(folder, 'inspector.txt'), inspectorSource())
+    await writeFile(join(folder, 'inspector.txt'), inspectorSource)
     await writeFile(join(folder, 'given.json'), JSON.stringify({ ...given, database: own }))
     await writeFile(join(folder, 'Dockerfile'), dockerfile(django, engine, script))
     const player = `${stack.registry}/${namespace}/load:player`

@@ -8,7 +8,7 @@ import {
   type MadeBridge,
   type Starts,
 } from './contract.js'
-import { inspectorSource } from './inspector-source.js'
+import { inspectorSource } from './inspector.generated.js'
 import { lockingOf, type Locking } from './locking.js'
 import { reversalOf, reversedOf, type Reversal, type ReverseTask } from './reversal.js'
 import {
@@ -408,7 +408,7 @@ export function planCommand(migrateCommand: string, starter?: Starter, marker = 
     const value = optionOf(name, found)
     return value === undefined ? [] : [`${name}=${value}`]
   })
-  const shell = ['shell', '-v', '0', ...passed, '-c', inspectorSource()]
+  const shell = ['shell', '-v', '0', ...passed, '-c', inspectorSource]
   const before = parts
     .slice(0, Math.max(at, 0))
     .filter((part) => /^(cd|export|\.|source) /.test(part))
