@@ -146,6 +146,7 @@ type Columns = Readonly<Record<string, string>>
 interface PlayedTwice {
   readonly first: PlacedPlan
   readonly undone?: PlacedPlan
+  readonly back?: PlacedPlan
   readonly second?: PlacedPlan
   readonly columns: Columns
   readonly later?: Columns
@@ -167,6 +168,8 @@ export interface SeenOfPlacing {
   readonly unpredicted: readonly string[]
   /** Of a release after the first one was undone, and of the second one. */
   readonly undoneHolds: readonly string[]
+  /** Of the new version that is migrated again. */
+  readonly backHolds: readonly string[]
   readonly secondHolds: readonly string[]
 }
 
@@ -178,7 +181,7 @@ function seenOfPlacing(one: PlacedCase, played: PlayedTwice): SeenOfPlacing {
   const fails = (...all: readonly (Readonly<Record<string, string>> | undefined)[]) => [
     ...new Set(all.flatMap((failed = {}) => Object.keys(failed))),
   ]
-  const { first, undone, second } = played
+  const { first, undone, back, second } = played
   if (first.code !== 0 && !first.plan.judged.blocked) throw new Error(first.output)
   const stays = first.plan.judged.findings.find((finding) => finding.stays !== undefined)?.stays
   return {
@@ -195,6 +198,7 @@ function seenOfPlacing(one: PlacedCase, played: PlayedTwice): SeenOfPlacing {
       (plan?.verified ?? []).flatMap(({ unpredicted }) => unpredicted.map(({ object }) => object)),
     ),
     undoneHolds: holds(undone),
+    backHolds: holds(back),
     secondHolds: holds(second),
   }
 }
@@ -206,6 +210,7 @@ export function expectedOfPlacing(one: PlacedCase): SeenOfPlacing {
     ...{ held, bridges, stays, columns, later, oldFails, newFails },
     unpredicted: [],
     undoneHolds: one.stops ? [] : held,
+    backHolds: one.again ? held : [],
     secondHolds: [],
   }
 }

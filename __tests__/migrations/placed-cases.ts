@@ -32,6 +32,8 @@ export interface PlacedCase {
   /** What of the code fails after the first release; of the old one also after the new one has written. */
   readonly oldFails?: readonly string[]
   readonly newFails?: readonly string[]
+  /** The new version is migrated again, by the undo of a rollback. */
+  readonly again?: true
   /** Columns after the first release, as far as they are named here, and after the second one; undefined: gone. */
   readonly columns?: Readonly<Record<string, string | undefined>>
   readonly later?: Readonly<Record<string, string | undefined>>
@@ -149,6 +151,7 @@ export const placedCases: readonly PlacedCase[] = [
       ),
     },
     held: ['shop.0003_no_note', 'shop.0004_name'],
+    again: true,
     bridges: ['default-set shop_order.note'],
     columns: { 'shop_order.colour': 'NULL' },
     later: { 'shop_order.note': undefined },

@@ -40,6 +40,10 @@ if seen["first"]["code"] == 0:
     database = seen["first"]["plan"]["databases"][0]
     # An undone release: the old version runs on.
     seen["undone"] = release(new, "old", first["needs"], bridges=database["bridges"])
+    if case.get("again"):
+        # What an undone rollback applies again is less than what is pending.
+        names = ["%(app)s.%(name)s" % each for each in database["held"]]
+        seen["back"] = release(new, "new", seen["first"]["needs"], unsafe="allow", contract={"policy": "stay", "stay": names})
     seen["second"] = release(new, "new", seen["first"]["needs"], bridges=database["bridges"])
     seen["later"] = shell(new, columns)
     seen["last"] = shell(new, "WHO = 'new'\n" + probe)

@@ -231,7 +231,8 @@ export interface InspectorTask {
 /** The last applied migration of each app, by alias in `DATABASES`. */
 export type Leaves = Readonly<Record<string, Readonly<Record<string, string>>>>
 export interface Contract extends Starts {
-  readonly policy: ContractPolicy
+  /** `stay`: what stays held back, and no more. */
+  readonly policy: ContractPolicy | 'stay'
   readonly hasBridges: boolean
   /** Names that stay held back. */
   readonly stay?: readonly string[]

@@ -4,8 +4,9 @@ One that breaks a running version is held back where the new version works witho
 next release applies it, because by then the running version no longer needs what it removes. Only whole migrations are
 held back, so that Django's own table says the truth.
 
-DJANGO_ROLLOUT_SPEC has `contract`: {"policy": off, next, after or manual; "bridge": on or off; "refused": why nothing may
-be held back, if so; "starts": programs that the pods start; "stay": names that stay held back}.
+DJANGO_ROLLOUT_SPEC has `contract`: {"policy": off, next, after, manual, or stay (what stays held back, and no more);
+"bridge": on or off; "refused": why nothing may be held back, if so; "starts": programs that the pods start; "stay": names
+that stay held back}.
 """
 import os
 import re
@@ -36,15 +37,20 @@ def place(judge, pending, new):
     if is_off():
         return Placed(judge)
     search = Search(judge, pending, new)
-    stay = (task.spec["contract"].get("stay") or []) if policy() == "manual" else []
+    stay = (task.spec["contract"].get("stay") or []) if policy() in ("manual", "stay") else []
     for migration in pending:
         if search.name(migration) in stay:
             search.hold(migration, {"stay": True})
+    if policy() == "stay":
+        if not search.held or refusal():
+            return Placed(judge)
+        search.judge_rest()
+        return search.placed()
     if not search.held and not any(each["direction"] == "running" for each in search.stopping(judge)):
         return Placed(judge)
     why = refusal() or search.run()
     if why is None:
-        return Placed(search.judge, search.told(), search.bridges.values())
+        return search.placed()
     for finding in search.stopping(judge):
         if finding["direction"] == "running" and policy() != "off":
             finding["stays"] = why
@@ -84,8 +90,7 @@ class Search:
         again = bool(self.held)
         while True:
             if again:
-                rest = [each for each in self.pending if self.name(each) not in self.held]
-                self.judge = self.all.again(rest, self.new, self.bridges)
+                self.judge_rest()
             # What stops the release in any case has nothing to do with what is held back.
             breaks = [each for each in self.stopping(self.judge) if (each["rule"], each["object"]) not in self.amiss]
             running = [each for each in breaks if each["direction"] == "running"]
@@ -145,6 +150,13 @@ class Search:
         if after:
             return "%s depends on %s, and makes %s, which the new version needs: let the removal come last" % (name, after, needed)
         return "%s also makes %s, which the new version needs: put the removal into a migration of its own" % (name, needed)
+
+    def judge_rest(self):
+        rest = [each for each in self.pending if self.name(each) not in self.held]
+        self.judge = self.all.again(rest, self.new, self.bridges)
+
+    def placed(self):
+        return Placed(self.judge, self.told(), self.bridges.values())
 
     def told(self):
         return [

@@ -128,6 +128,15 @@ export async function makeJob(
             lockWaitSeconds: settings['lock-wait-migrate'] / 1000,
             plansOnly,
             ...(input.backup !== undefined && { backup: input.backup }),
+            // What its release held back is not what a rollback has reversed.
+            ...(again && {
+              contract: {
+                ...starts,
+                policy: 'stay',
+                hasBridges: false,
+                stay: openHeld(kept.history),
+              },
+            }),
             ...(!other && {
               bridges: openBridges(kept.history),
               contract: {
