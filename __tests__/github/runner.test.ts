@@ -99,11 +99,29 @@ const finding = {
   message: 'it is gone',
   fix: '',
 } as const
+type Verdict = NonNullable<Report['plan']>['migrations'][number]['verdict']
+const planned = (verdict: Verdict) => ({
+  ...{ database: 'default', name: 'shop.0002_note', operations: [], reversible: true },
+  verdict,
+})
 test.each<[string, Report['plan'], string]>([
   ['no plan', undefined, 'not known'],
   ['no finding', { migrations: [], findings: [] }, 'safe'],
   ['a finding', { migrations: [], findings: [finding] }, 'unsafe'],
   ['a warning', { migrations: [], findings: [{ ...finding, severity: 'warning' }] }, 'safe'],
+  [
+    'a migration that is not compared',
+    { migrations: [planned('not judged')], findings: [] },
+    'not known',
+  ],
+  ['one that cannot be read', { migrations: [planned('not known')], findings: [] }, 'not known'],
+  ['one that may break', { migrations: [planned('may break')], findings: [] }, 'not known'],
+  ['one of them unsafe', { migrations: [planned('not known')], findings: [finding] }, 'unsafe'],
+  [
+    'safe and accepted ones',
+    { migrations: [planned('safe'), planned('accepted')], findings: [] },
+    'safe',
+  ],
   ['an accepted one', { migrations: [], findings: [{ ...finding, allowed: 'so' }] }, 'safe'],
 ])('a plan with %s has its verdict as an output', (_, plan, verdict) => {
   const told = outputsOf({ ...report, command: 'plan', result: 'done', ...(plan && { plan }) }, '')

@@ -191,11 +191,16 @@ function planOutputs({ plan }: Report): Readonly<Record<string, string>> {
   return { plan: json.length > longestOutput ? '' : json, verdict: verdictOf(plan) }
 }
 
+/** What may break, and what was compared with nothing, is not safe for those who merge by this output. */
+const known = new Set(['safe', 'accepted', 'unsafe'])
+
 /** Also where `unsafe-migrations` lets a release go through. */
 function verdictOf(plan: Report['plan']): 'safe' | 'unsafe' | 'not known' {
   if (!plan) return 'not known'
   const isUnsafe = plan.findings.some(
     ({ severity, allowed }) => severity === 'error' && allowed === undefined,
   )
-  return isUnsafe ? 'unsafe' : 'safe'
+  if (isUnsafe) return 'unsafe'
+  const isKnown = plan.migrations.every(({ verdict }) => known.has(verdict))
+  return isKnown ? 'safe' : 'not known'
 }
