@@ -132,7 +132,7 @@ def unique(event, effects, quote):
         return
     only = ""
     if getattr(constraint, "condition", None) is not None:
-        only = constraint._get_condition_sql(event.model, effects.recorder) or ""
+        only = as_sent(constraint._get_condition_sql(event.model, effects.recorder) or "", effects)
     nulls_too = getattr(constraint, "nulls_distinct", None) is False
     yield event.columns, duplicates([quote(each) for each in event.columns], only, nulls_too), equal(event.columns)
 
@@ -142,8 +142,13 @@ def check(event, effects, quote):
     if constraint is None or type(constraint).__name__ != "CheckConstraint":
         return
     # As the database will have it: what is NULL passes.
-    sql = constraint._get_check_sql(event.model, effects.recorder)
+    sql = as_sent(constraint._get_check_sql(event.model, effects.recorder), effects)
     yield [], "SELECT 1 FROM <table> WHERE NOT (%s)" % sql, "<n> of <table> that break the check %s" % constraint.name
+
+
+def as_sent(sql, effects):
+    """Older versions of Django double the percent signs of values, for a driver that takes them out again."""
+    return sql.replace("%%", "%") if effects.recorder.quote_value("%").count("%") == 2 else sql
 
 
 def changed(event, effects, quote):
