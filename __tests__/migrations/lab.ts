@@ -134,7 +134,11 @@ interface PlacedPlan {
     }[]
     readonly judged: {
       readonly blocked: boolean
-      readonly findings: readonly { readonly severity: string; readonly stays?: string }[]
+      readonly findings: readonly {
+        readonly rule: string
+        readonly object: string
+        readonly stays?: string
+      }[]
     }
   }
   readonly verified?: readonly Verified[]
@@ -168,6 +172,7 @@ export interface SeenOfPlacing {
   readonly unpredicted: readonly string[]
   /** Of a release after the first one was undone, and of the second one. */
   readonly undoneHolds: readonly string[]
+  readonly undoneFinds: readonly string[]
   /** Of the new version that is migrated again. */
   readonly backHolds: readonly string[]
   readonly secondHolds: readonly string[]
@@ -198,6 +203,7 @@ function seenOfPlacing(one: PlacedCase, played: PlayedTwice): SeenOfPlacing {
       (plan?.verified ?? []).flatMap(({ unpredicted }) => unpredicted.map(({ object }) => object)),
     ),
     undoneHolds: holds(undone),
+    undoneFinds: (undone?.plan.judged.findings ?? []).map((one) => `${one.rule} ${one.object}`),
     backHolds: holds(back),
     secondHolds: holds(second),
   }
@@ -210,6 +216,7 @@ export function expectedOfPlacing(one: PlacedCase): SeenOfPlacing {
     ...{ held, bridges, stays, columns, later, oldFails, newFails },
     unpredicted: [],
     undoneHolds: one.stops ? [] : held,
+    undoneFinds: [],
     backHolds: one.again ? held : [],
     secondHolds: [],
   }

@@ -72,7 +72,7 @@ def of_deletes(search):
     On PostgreSQL the constraint does what Django did for the old version. A row of a table that both versions use is
     kept in any case: for the new one it has nothing to do with the other.
     """
-    judge, found = search.judge, {}
+    judge, found, objects = search.judge, {}, set()
     if not is_on(judge.connection) or judge.connection.vendor != "postgresql":
         return found
     from django.db import models
@@ -92,10 +92,13 @@ def of_deletes(search):
             on_delete = field.remote_field.on_delete
             nullable = before["columns"][column]["null"] and "SET NULL"
             action = nullable if after is not None else {models.CASCADE: "CASCADE", models.SET_NULL: nullable}.get(on_delete)
-            sql = action and constraint_sql(judge, name, column, action)
+            sql, is_there = constraint_sql(judge, name, column, action) if action else (None, False)
+            if is_there:
+                # Of a release that was undone.
+                objects.add("%s.%s" % (name, column))
             if sql:
                 found[(name, column + " fk")] = bridge(judge, "on-delete", name, column, event.migration, sql=sql, action=action, parent=parent)
-    objects = {"%s.%s" % (each["table"], each["column"]) for each in found.values()}
+    objects.update("%s.%s" % (each["table"], each["column"]) for each in found.values())
     judge.findings = [each for each in judge.findings if each["rule"] != "delete-refused" or each["object"] not in objects]
     return found
 
@@ -106,23 +109,26 @@ def field_of(model, column):
 
 
 def constraint_sql(judge, table, column, action):
-    """Replaces the constraint, under its name: NOT VALID looks at no row, and those that are there were looked at."""
+    """Returns what replaces the constraint, under its name, and whether there is nothing to replace.
+
+    NOT VALID looks at no row, and those that are there were looked at.
+    """
     quote = judge.connection.ops.quote_name
     query = (
-        "SELECT c.conname::text, pg_get_constraintdef(c.oid), c.confdeltype = 'a' FROM pg_constraint c "
+        "SELECT c.conname::text, pg_get_constraintdef(c.oid), c.confdeltype::text FROM pg_constraint c "
         "JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = ANY(c.conkey) "
         "WHERE c.contype = 'f' AND cardinality(c.conkey) = 1 AND c.conrelid = to_regclass(%s) AND a.attname = %s"
     )
     with judge.connection.cursor() as cursor:
         cursor.execute(query, [quote(table), column])
         rows = cursor.fetchall()
-    if len(rows) != 1 or not rows[0][2]:
-        return None
+    if len(rows) != 1 or rows[0][2] != "a":
+        return None, bool(rows) and all(kind in "cnd" for _, _, kind in rows)
     name, text, _ = rows[0]
     # FOREIGN KEY (shop_id) REFERENCES shop_shop(id) DEFERRABLE INITIALLY DEFERRED
     head, deferrable, rest = text.replace(" NOT VALID", "").partition(" DEFERRABLE")
     text = "%s ON DELETE %s%s%s NOT VALID" % (head, action, deferrable, rest)
-    return "ALTER TABLE %s DROP CONSTRAINT %s, ADD CONSTRAINT %s %s" % (quote(table), quote(name), quote(name), text)
+    return "ALTER TABLE %s DROP CONSTRAINT %s, ADD CONSTRAINT %s %s" % (quote(table), quote(name), quote(name), text), False
 
 
 def earlier_ones(judge, new):
