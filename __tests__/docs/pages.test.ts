@@ -156,7 +156,7 @@ describe('the pages for developers', () => {
     'docs/benchmarks.md',
     ...find(['docs/decisions/*.md']),
   ]
-  const sources = ['src/**/*.ts', '__tests__/**/*.ts', 'package.json', 'eslint.config.js']
+  const sources = ['src/**/*.{ts,py}', '__tests__/**/*.ts', 'package.json', 'eslint.config.js']
   const words = new Set(
     find(sources, ['__tests__/docs/**']).flatMap((path) => read(path).match(/\w+/g) ?? []),
   )
