@@ -5,12 +5,13 @@ import { ApiError } from '../../src/kubernetes/api-error.js'
 import { causeOf } from '../../src/commands/causes.js'
 import { lockAndRecover } from '../../src/commands/lock.js'
 import type { Run } from '../../src/commands/run.js'
-import { endMigrations, mayHaveMigrated } from '../../src/stages/recover.js'
+import { endMigrations, mayHaveMigrated, recover } from '../../src/stages/recover.js'
 import type { PreflightResult } from '../../src/stages/preflight.js'
-import { readReleases } from '../../src/state/history-store.js'
+import { readHistory, readReleases } from '../../src/state/history-store.js'
+import { openBridges, openHeld } from '../../src/state/history.js'
+import { openRecord, readRecord, updateRecord, type KeptRecord } from '../../src/state/record.js'
 import { memoryCluster } from '../support/cluster.js'
 import { notebook } from '../support/journal.js'
-import type { KeptRecord } from '../../src/state/record.js'
 import { nothing, standing } from '../support/live.js'
 import { scripted } from '../support/scripted.js'
 import { contextOf } from '../support/settings.js'
@@ -110,6 +111,59 @@ test.each<[string, object, boolean]>([
   await endMigrations(context, live)
   const [one] = await readReleases(memory.cluster, 'shop')
   expect(one?.fit !== undefined).toBe(isKnown)
+})
+
+test.each([
+  ['its plan was known', true],
+  ['it was cut off before its plan', false],
+])('the history has what a release has held back whose run was killed: %s', async (_, isKnown) => {
+  const bridge = { kind: 'default-kept', database: 'default', table: 't', column: 'c' } as const
+  const earlier = { ...bridge, column: 'b', migration: 'shop.0001_b' }
+  const contract = {
+    held: ['shop.0003_no_note'],
+    bridges: [earlier, { ...bridge, migration: 'shop.0002_c' }],
+  }
+  const last = { held: ['shop.0001_old'], bridges: [earlier] }
+  const image = 'ghcr.io/acme/shop'
+  const begun = {
+    run: 'run-0',
+    command: 'release',
+    who: 'bob',
+    at: '2026-01-31T12:00:00.000Z',
+    image,
+    tag: 'v2',
+    digest: 'sha256:2',
+  } as const
+  const before = { ...begun, run: 'run-9', tag: 'v1', digest: 'sha256:1', number: 1, ...last }
+  const entry = { ...before, result: 'deployed', seconds: 1, migrations: [] }
+  const memory = memoryCluster({
+    '/api/v1/namespaces/shop': { metadata: { uid: 'here' } },
+    '/api/v1/namespaces/shop/configmaps/django-rollout-shop': {
+      metadata: { labels: { 'app.kubernetes.io/managed-by': 'django-rollout' } },
+      data: { 'release-000001': JSON.stringify(entry) },
+    } as object,
+  })
+  const { cluster } = memory
+  const { platform } = scripted([])
+  const timeouts = { timeout: 600_000, grace: {} }
+  const opened = await openRecord(cluster, platform.clock, 'shop', {
+    begun,
+    timeouts,
+    snapshot: [],
+  })
+  const kept = { ...opened, ...(isKnown && { contract }) }
+  await updateRecord(cluster, platform.clock, 'shop', kept)
+
+  const found = await readRecord(cluster, 'shop', image)
+  if (!found) throw new Error('the record is gone')
+  const context = contextOf(platform).with({ log: notebook(), cluster })
+  await recover(context, standing(), { ...found, snapshot: [] }, false)
+
+  const history = await readHistory(cluster, 'shop', image)
+  expect(history.at(-1)).toMatchObject({ run: 'run-0', result: 'undone' })
+  const { held, bridges } = isKnown ? contract : last
+  expect(openHeld(history)).toEqual(held)
+  expect(openBridges(history)).toEqual(bridges)
 })
 
 describe('an interrupted release may have migrated', () => {
