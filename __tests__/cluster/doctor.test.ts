@@ -58,6 +58,16 @@ test('doctor finds no error in a healthy namespace, and writes nothing', async (
   expect(await all()).toEqual(before)
 })
 
+test('doctor finds what the migration of a release would lack', async () => {
+  const needs = { 'backup-cronjob': 'nightly', 'migrate-manifest': 'migrate.yaml' }
+  const { code, told } = await doctor({ manifests: 'k8s', ...needs })
+  expect(code).toBe(1)
+  expect(told).toEqual([
+    'workloads: migrate.yaml: there is no such file',
+    `workloads: "backup-cronjob" names cronjob/nightly, but the namespace ${shop.namespace} has no such CronJob`,
+  ])
+})
+
 describe('doctor reports a cluster that it cannot reach once, and everything else as usual', () => {
   test.each<[string, (text: string) => string, Record<string, string>, RegExp]>([
     ['no server', (text) => text.replace(/"server":"[^"]+"/, '"server":"https://127.0.0.1:9"'), {}, /the cluster does not answer: .*refused/],

@@ -93,12 +93,15 @@ test('an unsafe migration is shown as a release would judge it, and nothing is w
 })
 
 test('with "warn" it succeeds, and standard output is the report alone', async () => {
-  const flags = { 'unsafe-migrations': 'warn', json: 'true', sql: 'true' }
-  const { code, stdout } = await plan(flags)
+  const flags = { 'unsafe-migrations': 'warn', json: 'true', sql: 'true', 'backup-cronjob': 'nightly' }
+  const { code, stdout, output } = await plan(flags)
   expect(code).toBe(0)
+  const backup = 'catalog.0003_no_weight drops catalog_product.weight_grams'
+  expect(output).toContain(`a release makes a backup first, because ${backup}`)
   expect(JSON.parse(stdout) as Report).toMatchObject({
     result: 'done',
     plan: {
+      backup: [backup],
       migrations: [{ sql: expect.stringContaining('DROP COLUMN "weight_grams"') }],
       findings: [{ rule: 'column-gone', fix: expect.stringContaining('SeparateDatabaseAndState') }],
     },
@@ -113,8 +116,9 @@ const heldBack = {
 }
 
 test('what a release would hold back is no reason to stop', async () => {
-  const planned = await plan({ contract: 'next' })
+  const planned = await plan({ contract: 'next', 'backup-cronjob': 'nightly' })
   expect(planned).toMatchObject(heldBack)
+  expect(planned.report.plan).not.toHaveProperty('backup')
   expect(planned.output).toContain('but 1 would be held back')
 })
 

@@ -112,6 +112,12 @@ describe('the plan as Markdown', () => {
       {},
       /\*\*Bridge:\*\* the default of shop\\_order\.n is kept/,
     ],
+    [
+      'why a backup comes first',
+      { backup: ['shop.0002_note drops shop_order.note'] },
+      {},
+      /\*\*Backup first:\*\* shop\.0002\\_note drops shop\\_order\.note/,
+    ],
     ['a warning', {}, { warnings: ['look out'] }, /\*\*Warning:\*\* look out/],
     [
       'the SQL',

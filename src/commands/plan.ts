@@ -2,6 +2,7 @@
 import { findSource } from '../docker/source.js'
 import { fail } from '../failure/failure.js'
 import type { Plan } from '../django/inspector.js'
+import { backupReasons } from '../report/backup-sentences.js'
 import { poolerWarnings } from '../report/lock-sentences.js'
 import { unsafeCause, verdictWarnings } from '../report/migration-sentences.js'
 import type { Report } from '../report/report.js'
@@ -11,12 +12,14 @@ import { imageToDeploy, imageToTest } from '../stages/image.js'
 import { endOfBroken } from '../stages/migration/ending.js'
 import { runningVersions, type MigrationInput } from '../stages/migration/job.js'
 import { planAlone } from '../stages/plan-alone.js'
+import { backupWhen } from '../stages/migration/backup.js'
 import { comparisonLacks } from '../stages/migration/log.js'
 import { startMigration } from '../stages/migration/run.js'
 import { survey } from '../stages/survey.js'
 import { readArchive } from '../state/history-store.js'
 import { needsFileOf, readNeedsFile, type NeedsFile } from '../state/needs-file.js'
 import type { Platform } from '../platform/platform.js'
+import type { StageLog } from '../platform/stage-log.js'
 import { allOrAbort } from '../platform/time.js'
 import { sentenceOf } from './causes.js'
 import { contextOf, reported, type Run, type Start } from './run.js'
@@ -70,9 +73,16 @@ async function ofImage(run: Run): Promise<Outcome> {
   state.haveImage(image)
   const context = contextOf(run, source).with({ cluster })
   const plan = await reporter.stage('plan', async (log) => {
-    const input: MigrationInput = { checked, web, image, plansOnly: true }
+    const input: MigrationInput = {
+      checked,
+      web,
+      image,
+      plansOnly: true,
+      backup: backupWhen(settings),
+    }
     const { plan, needs } = await planned(context.with({ log }), input)
     await saveNeeds(context.with({ log }), input, { plan, needs })
+    sayBackup(log, plan)
     return plan
   })
   return concluded(run, context, plan)
@@ -103,9 +113,18 @@ async function withoutCluster(
   })
   const context = contextOf(run, source)
   if (image) state.haveImage(image)
-  const plan = await reporter.stage('plan', (log) => planAlone(context.with({ log }), built, needs))
+  const plan = await reporter.stage('plan', async (log) => {
+    const plan = await planAlone(context.with({ log }), built, needs)
+    sayBackup(log, plan)
+    return plan
+  })
   warn('planned without the cluster, on an empty database: what depends on rows is not known')
   return concluded(run, context, plan)
+}
+
+function sayBackup(log: StageLog, { backup, judged }: Plan): void {
+  if (!backup || judged?.blocked === true) return
+  for (const why of backupReasons(backup)) log.say(`a release makes a backup first, because ${why}`)
 }
 
 /** Fails where a release would. */

@@ -27,6 +27,8 @@ import { ailing } from './health.js'
 import { checkNotStale } from '../stages/stale-commit.js'
 import { lostImages } from '../stages/pinned-tags.js'
 import { checkNamespace } from '../stages/namespace.js'
+import { backupOf, checkBackup } from '../stages/migration/backup.js'
+import { ownTemplate } from '../stages/migration/manifest.js'
 import { inspect, kubectlOf } from '../stages/inspect.js'
 import { toRepo, type ClusterContext } from '../stages/context.js'
 import { rightsFor, rightsForWorkloads } from '../stages/rights.js'
@@ -53,14 +55,15 @@ export async function examineCluster(context: ClusterContext): Promise<readonly 
   } catch (error) {
     return [...here, failed('cluster', error), none]
   }
-  const needed = rightsFor(context.app, manifests.known, manifests.resources)
+  const needed = rightsFor(context.app, manifests.known, manifests.resources, backupOf(settings))
   const missing = await missingRights(cluster, needed)
   const may = (verb: string, resources: readonly string[]) =>
     !missing.some(({ resource, verbs }) => resources.includes(resource) && verbs.includes(verb))
   const sees = missing.every(({ verbs }) => !verbs.includes('list') && !verbs.includes('watch'))
   const remembers = may('get', ['leases', 'secrets', 'configmaps'])
 
-  const [workloads, left] = await Promise.all([
+  const [migration, workloads, left] = await Promise.all([
+    examineMigration(context, manifests, may('get', ['cronjobs'])),
     sees ? examineWorkloads(context, manifests, missing) : unseenWorkloads(cluster),
     remembers ? examineReleases(context) : [],
   ])
@@ -78,9 +81,24 @@ export async function examineCluster(context: ClusterContext): Promise<readonly 
     ),
     ...(parts.length > 0 ? [unseen('rights', parts.join(', '))] : []),
     ...manifests.findings,
+    ...migration,
     ...workloads.findings,
     ...left,
   ]
+}
+
+/** Reports the files and objects that the migration needs besides the workloads. */
+async function examineMigration(
+  context: ClusterContext,
+  { known, findings }: ReleaseManifests,
+  mayReadCronJobs: boolean,
+): Promise<readonly Finding[]> {
+  // Manifests that cannot be read may bring the CronJob.
+  const isKnown = mayReadCronJobs && findings.length === 0
+  const checks = [ownTemplate(context), ...(isKnown ? [checkBackup(context, known)] : [])]
+  return (await Promise.allSettled(checks)).flatMap((check) =>
+    check.status === 'rejected' ? [failed('workloads', check.reason)] : [],
+  )
 }
 
 /** Returns one finding for everything that could not be read. */

@@ -281,7 +281,7 @@ export const table = {
     help: 'File with a Job whose pod template the migration gets; default: the template of the web workload',
     example: 'deploy/migrate.yaml',
     group: 'migrations',
-    on: migrating,
+    on: [...migrating, 'doctor'],
   }),
   'unsafe-migrations': option({
     read: oneOf('block', 'warn', 'allow'),
@@ -320,7 +320,7 @@ export const table = {
     help: 'CronJob of the namespace that makes a backup: a Job of it runs before migrations whose loss could not be undone; default: no backup',
     example: 'backup',
     group: 'migrations',
-    on: migrating,
+    on: [...planning, 'doctor'],
   }),
   backup: option({
     read: oneOf('needed', 'always'),
@@ -329,7 +329,7 @@ export const table = {
     default: 'needed',
     with: 'backup-cronjob',
     group: 'migrations',
-    on: migrating,
+    on: planning,
   }),
   'backup-timeout': option({
     read: someTime,

@@ -13,6 +13,7 @@ import type { Annotation, Cause } from '../failure/failure.js'
 import { shortTag } from '../kubernetes/image.js'
 import { breaking, type KeptMisfit } from '../state/fit.js'
 import { wentLive, type Entry } from '../state/history.js'
+import { backupReasons } from './backup-sentences.js'
 import { bridgeSentence, heldSentence } from './contract-sentences.js'
 import type { MigrationPlan, PlannedMigration } from './report.js'
 import { plural } from './sentences.js'
@@ -278,6 +279,7 @@ export function reportedPlan(
     ),
     ...(judged && { versions }),
     ...heldOfPlan(plan, policy),
+    ...(plan.backup && judged?.blocked !== true && { backup: backupReasons(plan.backup) }),
     findings: findings.map((finding) => ({
       rule: finding.rule,
       severity: finding.severity === 'breaks' ? 'error' : 'warning',

@@ -67,6 +67,9 @@ function partsOf(report: Report, detail: Detail, more: string): readonly string[
     ...some(plan?.bridges ?? [], detail, more, (bridge) => [
       `**Bridge:** ${quiet(bridge, detail.longest)}`,
     ]),
+    ...some(plan?.backup ?? [], detail, more, (why) => [
+      `**Backup first:** ${quiet(why, detail.longest)}`,
+    ]),
     ...some(open, detail, more, (finding) => findingParts(finding, detail)),
     ...(isAmongThem && cause
       ? [`[What to do, and how to accept a finding](${pageOf(cause)})`]

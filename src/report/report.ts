@@ -62,6 +62,8 @@ export interface MigrationPlan {
   readonly held?: readonly HeldFromPlan[]
   /** How both versions work meanwhile, a sentence each. */
   readonly bridges?: readonly string[]
+  /** Why a release makes a backup first, a reason each; missing: it makes none. */
+  readonly backup?: readonly string[]
   /** The most severe first. */
   readonly findings: readonly PlanFinding[]
 }

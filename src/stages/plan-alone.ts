@@ -11,6 +11,7 @@ import { fail } from '../failure/failure.js'
 import { withTimeout } from '../platform/time.js'
 import type { NeedsFile } from '../state/needs-file.js'
 import { toRepo, type StageContext } from './context.js'
+import { backupWhen } from './migration/backup.js'
 import { shownLines } from './migration/followed-job.js'
 import { logPlan, Output, refusalCause } from './migration/log.js'
 
@@ -25,6 +26,7 @@ export async function planAlone(
 ): Promise<Plan> {
   const { platform, settings, signal, log } = context
   const command = settings['migrate-command']
+  const backup = backupWhen(settings)
   const marker = `rollout-${crypto.randomUUID()}`
   const words = { command, accept: '', give: (variable: string) => `test-env: ${variable}` }
   const output = new Output(marker, (refused) => refusalCause(refused, words))
@@ -36,6 +38,7 @@ export async function planAlone(
     unsafe: settings['unsafe-migrations'],
     plansOnly: true,
     leaves: applied,
+    ...(backup !== undefined && { backup }),
     // What the pods start is not known here: that an image migrates by itself is seen with the cluster.
     contract: {
       policy: settings.contract,

@@ -2,7 +2,7 @@
 import type { Service } from 'kubernetes-types/core/v1'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { readManifests } from '../kubernetes/manifests.js'
-import { nameOf, type KubeObject } from '../kubernetes/objects.js'
+import type { KubeObject } from '../kubernetes/objects.js'
 import { discover, type Resources } from '../kubernetes/paths.js'
 import type { Target, Web } from '../kubernetes/target.js'
 import type { Finding } from '../report/finding.js'
@@ -10,7 +10,7 @@ import { watchNamespace, type NamespaceWatch } from '../rollout/namespace-watch.
 import { abortable } from '../platform/time.js'
 import { logWarning, type ClusterContext, type StageContext } from './context.js'
 import { inspect, requireRights } from './inspect.js'
-import { backupCronJob } from './migration/backup.js'
+import { backupOf, checkBackup } from './migration/backup.js'
 import { ownTemplate } from './migration/manifest.js'
 import { checkAlone } from './name-conflicts.js'
 import { checkNamespace, makeNamespace } from './namespace.js'
@@ -54,13 +54,8 @@ async function check(context: ClusterContext): Promise<PreflightResult> {
   const all = [...own, ...manifests.others, ...(namespace ? [namespace] : [])]
   const resources = await discover(cluster, all)
   await ownTemplate(context)
-  const backup = settings['migrate-command'] === '' ? undefined : settings['backup-cronjob']
-  await requireRights(context, rightsFor(app, manifests, resources, backup))
-  // The release may bring it.
-  const isBrought = manifests.others.some(
-    (object) => object.kind === 'CronJob' && nameOf(object) === backup,
-  )
-  if (backup !== undefined && !isBrought) await backupCronJob(context, backup)
+  await requireRights(context, rightsFor(app, manifests, resources, backupOf(settings)))
+  await checkBackup(context, manifests)
   if (namespace) await makeNamespace(log, cluster, namespace, presence)
 
   const live = await watchNamespace(cluster, platform.clock)

@@ -1,8 +1,7 @@
 /** The Job of a backup, and what is said of it. */
 import { expect, test } from '@jest/globals'
 import type { CronJob, JobSpec } from 'kubernetes-types/batch/v1'
-import type { BackupReason } from '../../../src/django/inspector.js'
-import { backupJob, reasonWords } from '../../../src/stages/migration/backup.js'
+import { backupJob } from '../../../src/stages/migration/backup.js'
 
 const template = { spec: { containers: [{ name: 'dump', image: 'postgres:17' }] } }
 const cronJob = (spec: Partial<JobSpec> = {}): CronJob => ({
@@ -64,13 +63,4 @@ test.each([
 
 test('a Job that its template suspends is started', () => {
   expect(made({ suspend: true }).spec).not.toHaveProperty('suspend')
-})
-
-test.each<[BackupReason['why'], string, string]>([
-  ['irreversible', '', 'shop.0002_x cannot be reversed'],
-  ['drops', 'shop_order.note', 'shop.0002_x drops shop_order.note'],
-  ['narrows', 'shop_order.ref', 'shop.0002_x shortens or converts shop_order.ref'],
-  ['unread', 'DO $$', 'what shop.0002_x drops is not known: DO $$'],
-])('a backup because of %s is explained', (why, object, words) => {
-  expect(reasonWords({ migration: 'shop.0002_x', why, object })).toBe(words)
 })

@@ -6,10 +6,12 @@ import { pinned, type Image } from '../../docker/image.js'
 import { Failure, fail, type Cause } from '../../failure/failure.js'
 import { jobNameOf, runAnnotation } from '../../kubernetes/jobs.js'
 import { managed } from '../../kubernetes/managed.js'
+import type { Manifests } from '../../kubernetes/manifests.js'
 import { nameOf } from '../../kubernetes/objects.js'
 import { collection } from '../../kubernetes/paths.js'
 import { retryTransient } from '../../kubernetes/retry.js'
 import { TimeOver, withTimeout } from '../../platform/time.js'
+import { backupReasons } from '../../report/backup-sentences.js'
 import { lasting } from '../../judge/words.js'
 import type { NamespaceWatch } from '../../rollout/namespace-watch.js'
 import { reconcileUntil } from '../../rollout/reconcile.js'
@@ -29,7 +31,7 @@ export interface Backup {
 const keptSeconds = 3600
 
 /** Returns the CronJob that makes backups. Throws a Failure `backup-failed` where it does not exist. */
-export async function backupCronJob(
+async function backupCronJob(
   {
     platform,
     signal,
@@ -48,6 +50,23 @@ export async function backupCronJob(
       hint: `create it (docs/backup.md has a manifest), or choose one of: ${cluster.commandLine(['get', 'cronjobs'])}`,
     })
   )
+}
+
+/** Returns the CronJob that a release needs. */
+export function backupOf(
+  settings: Pick<Settings, 'migrate-command' | 'backup-cronjob'>,
+): string | undefined {
+  return settings['migrate-command'] === '' ? undefined : settings['backup-cronjob']
+}
+
+/** Throws a Failure `backup-failed` where neither the namespace nor the manifests have the CronJob of the backup. */
+export async function checkBackup(
+  context: Pick<OpenContext, 'platform' | 'signal' | 'cluster' | 'settings'>,
+  { others }: Pick<Manifests, 'others'>,
+): Promise<void> {
+  const name = backupOf(context.settings)
+  const isBrought = others.some((object) => object.kind === 'CronJob' && nameOf(object) === name)
+  if (name !== undefined && !isBrought) await backupCronJob(context, name)
 }
 
 export function backupWhen(
@@ -69,9 +88,7 @@ export async function makeBackup(
   const { platform, settings, holder, log } = context
   const name = settings['backup-cronjob'] ?? ''
   const timeoutMs = settings['backup-timeout']
-  const lines = reasons.map(reasonWords)
-  for (const line of lines.length > 0 ? lines : ['"backup: always"'])
-    log.say(`backup because ${line}`)
+  for (const why of backupReasons(reasons)) log.say(`backup because ${why}`)
   const startedAt = platform.clock.now()
   let job: Job | undefined
   try {
@@ -177,20 +194,5 @@ async function othersEnd(
     )
   } finally {
     log.waiting(undefined)
-  }
-}
-
-/** `shop.0014_no_note drops shop_order.note` */
-export function reasonWords({ migration, why, object }: BackupReason): string {
-  const of = migration === '' ? 'a migration' : migration
-  switch (why) {
-    case 'irreversible':
-      return `${of} cannot be reversed`
-    case 'drops':
-      return `${of} drops ${object}`
-    case 'narrows':
-      return `${of} shortens or converts ${object}`
-    case 'unread':
-      return `what ${of} drops is not known: ${object}`
   }
 }
