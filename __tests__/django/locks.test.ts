@@ -53,6 +53,7 @@ const statements: readonly (readonly [sql: string, locked: readonly (readonly st
   [`CREATE TABLE "n" ("id" bigint, "p" bigint REFERENCES ${shop} ("id"))`, [table(shop, writes)]],
   [`CREATE TABLE n PARTITION OF orders FOR VALUES IN (1)`, [['only', 'orders', closed]]],
   [`TRUNCATE a, b RESTART IDENTITY`, [all('a'), all('b')]],
+  [`TRUNCATE a, ONLY b, only "ONLY", s.d *`, [all('a'), all('b'), all('"ONLY"'), all('s.d')]],
   [`TRUNCATE TABLE ONLY a CASCADE`, [all('a'), ['others', 'a', '']]],
   [
     `CREATE TRIGGER t AFTER INSERT OR UPDATE OF x ON ${order} FOR EACH ROW EXECUTE FUNCTION f()`,

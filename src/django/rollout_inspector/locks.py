@@ -101,7 +101,7 @@ def of_statement(text):
         for each in re.findall(r"\bPARTITION OF " + name, text, re.IGNORECASE):
             yield ["only", each, closed]
         return
-    found = begins(r"(DROP TABLE|TRUNCATE(?: TABLE)?) " + exists + "(?:ONLY )?", text)
+    found = begins(r"(DROP TABLE|TRUNCATE(?: TABLE)?) " + exists, text)
     if found:
         for each in names(text[found.end() :]):
             yield ["table", each, closed]
@@ -152,7 +152,9 @@ def pieces(sql):
 
 def names(text):
     text = re.sub(r"(?i) (CASCADE|RESTRICT|RESTART IDENTITY|CONTINUE IDENTITY)(?=\Z| )", "", text)
-    return [found.group(1) for found in (find(name, each) for each in reader.split(text)) if found]
+    # Each table of TRUNCATE may have an ONLY.
+    each_of = (re.sub(r"(?i)\A\s*ONLY ", "", each) for each in reader.split(text))
+    return [found.group(1) for found in (find(name, each) for each in each_of) if found]
 
 
 def of_action(table, action):
