@@ -339,4 +339,19 @@ export const placedCases: readonly PlacedCase[] = [
     stays:
       'shop.0003_null depends on shop.0002_next, and allows NULL in shop_order.note: let the removal come last',
   },
+  {
+    name: 'one file removes and adds, after a step in Python',
+    old: base,
+    new: but(note, '    colour = models.CharField(max_length=9, null=True)\n'),
+    migrations: {
+      ...next(
+        'migrations.RunPython(fill)',
+        'def fill(apps, editor):\n    apps.get_model("shop", "Order").objects.update(ref="")\n',
+      ),
+      '0003_both': migration('0002_next', `${removes}, ${colour}`),
+    },
+    held: [],
+    stays:
+      'shop.0003_both also makes shop_order.colour, which the new version needs: put the removal into a migration of its own',
+  },
 ]

@@ -14,6 +14,7 @@ import shutil
 import sys
 
 from rollout_inspector import allows, behind, bridges, task
+from rollout_inspector.judge import RULES
 
 
 def policy():
@@ -66,7 +67,7 @@ class Search:
         self.pending, self.new = pending, new
         self.graph = judge.executor.loader.graph
         self.accepted, _ = allows.comments_of(pending)
-        self.amiss = {(each["rule"], each["object"]) for each in self.stopping(judge) if each["direction"] == "new"}
+        self.amiss = {(each["rule"], each["object"]) for each in judge.findings if each["direction"] == "new"}
         # By name, why.
         self.held = {}
         self.bridges = {}
@@ -85,14 +86,26 @@ class Search:
             and (each["rule"], each["object"]) not in self.accepted
         ]
 
+    def breaks(self):
+        """What stops the release in any case has nothing to do with what is held back."""
+        # A step in Python could make what is missing: not what another migration makes that is held back.
+        missing = [
+            each
+            for each in self.judge.findings
+            if each["direction"] == "new" and each["severity"] != "breaks" and RULES[each["rule"]]["severity"] == "breaks"
+        ]
+        found = self.stopping(self.judge) + (missing if self.held else [])
+        return [
+            each for each in found if each["direction"] == "running" or (each["rule"], each["object"]) not in self.amiss
+        ]
+
     def run(self):
         """Returns why it is not possible; None where it is."""
         again = bool(self.held)
         while True:
             if again:
                 self.judge_rest()
-            # What stops the release in any case has nothing to do with what is held back.
-            breaks = [each for each in self.stopping(self.judge) if (each["rule"], each["object"]) not in self.amiss]
+            breaks = self.breaks()
             running = [each for each in breaks if each["direction"] == "running"]
             if not breaks:
                 why = behind.lacks(self, self.new) if self.held else None
