@@ -7,6 +7,7 @@ let shop: Site
 let url: string
 const first = '0002_product_weight_grams'
 const colour = 'colour = models.CharField(max_length=20, default="red")'
+const brand = 'brand = models.CharField(max_length=20, null=True)'
 const size = 'size = models.CharField(max_length=9, default="m")'
 
 const migration = (name: string, after: string, operation: string): Changes => ({
@@ -26,9 +27,9 @@ const adds = (field: string) => {
 beforeAll(async () => {
   shop = await Site.make('held')
   await shop.commit('First', {
-    'catalog/models.py': (old) => old.replace(/( +)stock = /, `$1${colour}\n$1stock = `),
-    'catalog/views.py': (old) => old.replace('"weight_grams", ', '"weight_grams", "colour", '),
-    ...migration('0003_colour', first, adds(colour)),
+    'catalog/models.py': (old) => old.replace(/( +)stock = /, `$1${colour}\n$1${brand}\n$1stock = `),
+    'catalog/views.py': (old) => old.replace('"weight_grams", ', '"weight_grams", "brand", "colour", '),
+    ...migration('0003_colour', first, `${adds(colour)}, ${adds(brand)}`),
   })
   expect(await shop.release({ bake: '0' })).toMatchObject({ report: { result: 'deployed' } })
   url = await shop.url()
@@ -39,7 +40,7 @@ afterAll(() => shop.remove())
 const columns = () =>
   shop.sql(
     `SELECT string_agg(column_name || CASE WHEN column_default IS NULL THEN '' ELSE '=' || split_part(column_default, ':', 1) END, ' ' ORDER BY column_name)
-     FROM information_schema.columns WHERE table_name = 'catalog_product' AND column_name IN ('colour', 'size')`,
+     FROM information_schema.columns WHERE table_name = 'catalog_product' AND column_name IN ('brand', 'colour', 'size')`,
   )
 
 /** What of reading and writing has failed while `work` was done, and how often each was tried. */
@@ -99,7 +100,7 @@ test('a removal is held back and an addition keeps its default, and the next rel
     },
   })
   expect(one.failures).toEqual([])
-  expect(await columns()).toBe(`colour='red' size='m'`)
+  expect(await columns()).toBe(`brand colour='red' size='m'`)
   const { image, namespace } = shop
   const { stdout } = await shop.cli('history', { image, namespace })
   expect(stdout).toContain('migrations: 1; 1 migration held back')
@@ -111,20 +112,55 @@ test('a removal is held back and an addition keeps its default, and the next rel
     report: { result: 'deployed', migrations: ['catalog.0005_no_colour'], warnings: [] },
   })
   expect(two.failures).toEqual([])
-  expect(await columns()).toBe('size')
+  expect(await columns()).toBe('brand size')
   expect(await shop.leftovers()).toEqual([])
 })
 
-test('with "after" it is applied when no pod of the old version is left', async () => {
+test('with "manual" no release applies it, also when it would be safe, but the command "migrate" does', async () => {
+  const options = { contract: 'manual', bake: '0' }
   await shop.commit('No size', {
     'catalog/models.py': (old) => old.replace(/ +size = .*\n/, ''),
     'catalog/views.py': (old) => old.replace('"size", ', ''),
     ...migration('0006_no_size', '0005_no_colour', 'migrations.RemoveField("product", "size")'),
   })
+  const held = {
+    name: 'catalog.0006_no_size',
+    message: expect.stringMatching(/ is held back: .*\. Only the command "migrate" applies it$/),
+  }
+  expect(await shop.release(options)).toMatchObject({
+    code: 0,
+    report: { result: 'deployed', plan: { migrations: [], held: [held] }, warnings: [] },
+  })
+  const tag = await shop.commit('Nothing again', { 'README.md': (old) => `${old}\n` })
+  expect(await shop.release(options)).toMatchObject({
+    code: 0,
+    report: { result: 'deployed', plan: { migrations: [], held: [held] }, warnings: [] },
+  })
+  // The new version sets no size, and the column is NOT NULL.
+  expect(await columns()).toBe(`brand size='m'`)
+
+  const { image, namespace } = shop
+  const migrated = await underClients(() =>
+    shop.cli('migrate', { image, namespace, tag, contract: 'manual' }),
+  )
+  expect(migrated.result).toMatchObject({
+    code: 0,
+    report: { result: 'done', migrations: ['catalog.0006_no_size'], warnings: [] },
+  })
+  expect(migrated.failures).toEqual([])
+  expect(await columns()).toBe('brand')
+})
+
+test('with "after" it is applied when no pod of the old version is left', async () => {
+  await shop.commit('No brand', {
+    'catalog/models.py': (old) => old.replace(/ +brand = .*\n/, ''),
+    'catalog/views.py': (old) => old.replace('"brand", ', ''),
+    ...migration('0007_no_brand', '0006_no_size', 'migrations.RemoveField("product", "brand")'),
+  })
   const after = await underClients(() => shop.release({ bake: '0', contract: 'after' }))
   expect(after.result).toMatchObject({
     code: 0,
-    report: { result: 'deployed', migrations: ['catalog.0006_no_size'], warnings: [] },
+    report: { result: 'deployed', migrations: ['catalog.0007_no_brand'], warnings: [] },
   })
   expect(after.failures).toEqual([])
   expect(await columns()).toBe('')
@@ -134,7 +170,7 @@ test('nothing is held back where the pods migrate by themselves', async () => {
   await shop.commit('No weight', {
     'catalog/models.py': (old) => old.replace(/ +weight_grams = .*\n/, ''),
     'catalog/views.py': (old) => old.replace('"weight_grams", ', ''),
-    ...migration('0007_no_weight', '0006_no_size', 'migrations.RemoveField("product", "weight_grams")'),
+    ...migration('0008_no_weight', '0007_no_brand', 'migrations.RemoveField("product", "weight_grams")'),
     start: '#!/bin/sh\npython manage.py migrate --noinput\nexec "$@"\n',
     Dockerfile: (old) => `${old}\nENTRYPOINT ["sh", "/app/start"]\n`,
   })
