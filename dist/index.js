@@ -441,8 +441,8 @@ const m=n(5507)
 const E=n(9348)
 const w=n(3322)
 const I=n(1386)
-const B=n(9410)
-const y=n(6097)
+const y=n(9410)
+const B=n(6097)
 const Q=n(5217)
 const b=n(5184)
 const v=n(1292)
@@ -461,11 +461,11 @@ const x=n(9232)
 const P=n(3739)
 const G=n(6198)
 const H=n(7722)
-const V=n(7679)
-const J=n(4895)
-const $=n(2086)
-const j=n(3655)
-e.exports={parse:a,valid:c,clean:A,inc:l,diff:u,major:d,minor:h,patch:g,prerelease:f,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:I,rsort:B,gt:y,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:T,coerce:R,truncate:D,Comparator:O,Range:F,satisfies:N,toComparators:M,maxSatisfying:L,minSatisfying:U,minVersion:x,validRange:P,outside:G,gtr:H,ltr:V,intersects:J,simplifyRange:$,subset:j,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},3847:e=>{const t="2.0.0"
+const J=n(7679)
+const $=n(4895)
+const V=n(2086)
+const Y=n(3655)
+e.exports={parse:a,valid:c,clean:A,inc:l,diff:u,major:d,minor:h,patch:g,prerelease:f,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:I,rsort:y,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:T,coerce:R,truncate:D,Comparator:O,Range:F,satisfies:N,toComparators:M,maxSatisfying:L,minSatisfying:U,minVersion:x,validRange:P,outside:G,gtr:H,ltr:J,intersects:$,simplifyRange:V,subset:Y,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},3847:e=>{const t="2.0.0"
 const n=256
 const s=Number.MAX_SAFE_INTEGER||9007199254740991
 const r=16
@@ -912,7 +912,7 @@ const m=n(587)
 const E=n(3926)
 const w=n(5347)
 const I=n(3174)
-const{getGlobalDispatcher:B,setGlobalDispatcher:y}=n(4743)
+const{getGlobalDispatcher:y,setGlobalDispatcher:B}=n(4743)
 const Q=n(6949)
 const b=n(3216)
 const v=n(5306)
@@ -938,7 +938,7 @@ if(n&&n.path!=null){if(typeof n.path!=="string")throw new h("invalid opts.path")
 let e=n.path
 if(!n.path.startsWith("/"))e=`/${e}`
 t=new URL(d.parseOrigin(t).origin+e)}else{if(!n)n=typeof t==="object"?t:{}
-t=d.parseURL(t)}const{agent:r,dispatcher:o=B()}=n
+t=d.parseURL(t)}const{agent:r,dispatcher:o=y()}=n
 if(r)throw new h("unsupported opts.agent. Did you mean opts.client?")
 return e.call(o,{...n,origin:t.origin,path:t.search?`${t.pathname}${t.search}`:t.pathname,method:n.method||(n.body?"PUT":"GET")},s)}}0
 0
@@ -1530,21 +1530,21 @@ this.data=n?n.toString():void 0}static[Symbol.hasInstance](e){return e&&e[w]===t
 class ResponseExceededMaxSizeError extends UndiciError{constructor(e){super(e)
 this.name="ResponseExceededMaxSizeError"
 this.message=e||"Response content exceeded max size"
-this.code="UND_ERR_RES_EXCEEDED_MAX_SIZE"}static[Symbol.hasInstance](e){return e&&e[I]===true}[I]=true}const B=Symbol.for("undici.error.UND_ERR_REQ_RETRY")
+this.code="UND_ERR_RES_EXCEEDED_MAX_SIZE"}static[Symbol.hasInstance](e){return e&&e[I]===true}[I]=true}const y=Symbol.for("undici.error.UND_ERR_REQ_RETRY")
 class RequestRetryError extends UndiciError{constructor(e,t,{headers:n,data:s}){super(e)
 this.name="RequestRetryError"
 this.message=e||"Request retry error"
 this.code="UND_ERR_REQ_RETRY"
 this.statusCode=t
 this.data=s
-this.headers=n}static[Symbol.hasInstance](e){return e&&e[B]===true}[B]=true}const y=Symbol.for("undici.error.UND_ERR_RESPONSE")
+this.headers=n}static[Symbol.hasInstance](e){return e&&e[y]===true}[y]=true}const B=Symbol.for("undici.error.UND_ERR_RESPONSE")
 class ResponseError extends UndiciError{constructor(e,t,{headers:n,data:s}){super(e)
 this.name="ResponseError"
 this.message=e||"Response error"
 this.code="UND_ERR_RESPONSE"
 this.statusCode=t
 this.data=s
-this.headers=n}static[Symbol.hasInstance](e){return e&&e[y]===true}[y]=true}const Q=Symbol.for("undici.error.UND_ERR_PRX_TLS")
+this.headers=n}static[Symbol.hasInstance](e){return e&&e[B]===true}[B]=true}const Q=Symbol.for("undici.error.UND_ERR_PRX_TLS")
 class SecureProxyConnectionError extends UndiciError{constructor(e,t,n){super(t,{cause:e,...n??{}})
 this.name="SecureProxyConnectionError"
 this.message=t||"Secure Proxy Connection failed"
@@ -1559,8 +1559,8 @@ const{isValidHTTPToken:i,isValidHeaderValue:a,isStream:c,destroy:A,isBuffer:l,is
 const{channels:E}=n(6644)
 const{headerNameLowerCasedRecord:w}=n(4037)
 const I=/[^\u0021-\u00ff]/
-const B=Symbol("handler")
-class Request{constructor(e,{path:t,method:n,body:r,headers:o,query:w,idempotent:y,blocking:Q,upgrade:b,headersTimeout:v,bodyTimeout:k,reset:S,throwOnError:T,expectContinue:R,servername:D},O){if(typeof t!=="string")throw new s("path must be a string")
+const y=Symbol("handler")
+class Request{constructor(e,{path:t,method:n,body:r,headers:o,query:w,idempotent:B,blocking:Q,upgrade:b,headersTimeout:v,bodyTimeout:k,reset:S,throwOnError:T,expectContinue:R,servername:D},O){if(typeof t!=="string")throw new s("path must be a string")
 else if(t[0]!=="/"&&!(t.startsWith("http://")||t.startsWith("https://"))&&n!=="CONNECT")throw new s("path must be an absolute URL or start with a slash")
 else if(I.test(t))throw new s("invalid request path")
 if(typeof n!=="string")throw new s("method must be a string")
@@ -1593,7 +1593,7 @@ this.aborted=false
 this.upgrade=b||null
 this.path=w?g(t,w):t
 this.origin=e
-this.idempotent=y==null?n==="HEAD"||n==="GET":y
+this.idempotent=B==null?n==="HEAD"||n==="GET":B
 this.blocking=Q==null?false:Q
 this.reset=S==null?null:S
 this.host=null
@@ -1607,23 +1607,23 @@ processHeader(this,e[0],e[1])}else{const e=Object.keys(o)
 for(let t=0;t<e.length;++t)processHeader(this,e[t],o[e[t]])}else if(o!=null)throw new s("headers must be an object or an array")
 f(O,n,b)
 this.servername=D||p(this.host)
-this[B]=O
-if(E.create.hasSubscribers)E.create.publish({request:this})}onBodySent(e){if(this[B].onBodySent)try{return this[B].onBodySent(e)}catch(e){this.abort(e)}}onRequestSent(){if(E.bodySent.hasSubscribers)E.bodySent.publish({request:this})
-if(this[B].onRequestSent)try{return this[B].onRequestSent()}catch(e){this.abort(e)}}onConnect(e){o(!this.aborted)
+this[y]=O
+if(E.create.hasSubscribers)E.create.publish({request:this})}onBodySent(e){if(this[y].onBodySent)try{return this[y].onBodySent(e)}catch(e){this.abort(e)}}onRequestSent(){if(E.bodySent.hasSubscribers)E.bodySent.publish({request:this})
+if(this[y].onRequestSent)try{return this[y].onRequestSent()}catch(e){this.abort(e)}}onConnect(e){o(!this.aborted)
 o(!this.completed)
 if(this.error)e(this.error)
 else{this.abort=e
-return this[B].onConnect(e)}}onResponseStarted(){return this[B].onResponseStarted?.()}onHeaders(e,t,n,s){o(!this.aborted)
+return this[y].onConnect(e)}}onResponseStarted(){return this[y].onResponseStarted?.()}onHeaders(e,t,n,s){o(!this.aborted)
 o(!this.completed)
 if(E.headers.hasSubscribers)E.headers.publish({request:this,response:{statusCode:e,headers:t,statusText:s}})
-try{return this[B].onHeaders(e,t,n,s)}catch(e){this.abort(e)}}onData(e){o(!this.aborted)
+try{return this[y].onHeaders(e,t,n,s)}catch(e){this.abort(e)}}onData(e){o(!this.aborted)
 o(!this.completed)
-try{return this[B].onData(e)}catch(e){this.abort(e)
+try{return this[y].onData(e)}catch(e){this.abort(e)
 return false}}onUpgrade(e,t,n,s=""){this.onFinally()
 o(!this.aborted)
 o(!this.completed)
 if(e!==null)this.#e(e,t,s)
-const r=this[B].onUpgrade(e,t,n)
+const r=this[y].onUpgrade(e,t,n)
 if(!this.aborted){this.completed=true
 if(e!==null)this.#t()}return r}onUpgradeResponse(e,t,n,s=""){o(!this.aborted)
 o(this.completed)
@@ -1634,11 +1634,11 @@ if(E.error.hasSubscribers)E.error.publish({request:this,error:e})}#e(e,t,n){if(E
 o(!this.aborted)
 this.completed=true
 if(E.trailers.hasSubscribers)E.trailers.publish({request:this,trailers:e})
-try{return this[B].onComplete(e)}catch(e){this.onError(e)}}onError(e){this.onFinally()
+try{return this[y].onComplete(e)}catch(e){this.onError(e)}}onError(e){this.onFinally()
 if(E.error.hasSubscribers)E.error.publish({request:this,error:e})
 if(this.aborted)return
 this.aborted=true
-return this[B].onError(e)}onFinally(){if(this.errorHandler){this.body.off("error",this.errorHandler)
+return this[y].onError(e)}onFinally(){if(this.errorHandler){this.body.off("error",this.errorHandler)
 this.errorHandler=null}if(this.endHandler){this.body.off("end",this.endHandler)
 this.endHandler=null}}addHeader(e,t){processHeader(this,e,t)
 return this}}function processHeader(e,t,n){if(n&&typeof n==="object"&&!Array.isArray(n))throw new s(`invalid ${t} header`)
@@ -1794,9 +1794,9 @@ e.byobRequest?.respond(0)})
 else{const t=Buffer.isBuffer(s)?s:Buffer.from(s)
 if(t.byteLength)e.enqueue(new Uint8Array(t))}return e.desiredSize>0},async cancel(e){await t.return()},type:"bytes"})}function isFormDataLike(e){return e&&typeof e==="object"&&typeof e.append==="function"&&typeof e.delete==="function"&&typeof e.get==="function"&&typeof e.getAll==="function"&&typeof e.has==="function"&&typeof e.set==="function"&&e[Symbol.toStringTag]==="FormData"}function addAbortListener(e,t){if("addEventListener"in e){e.addEventListener("abort",t,{once:true})
 return()=>e.removeEventListener("abort",t)}e.addListener("abort",t)
-return()=>e.removeListener("abort",t)}const B=typeof String.prototype.toWellFormed==="function"
-const y=typeof String.prototype.isWellFormed==="function"
-function toUSVString(e){return B?`${e}`.toWellFormed():d.toUSVString(e)}function isUSVString(e){return y?`${e}`.isWellFormed():toUSVString(e)===`${e}`}function isTokenCharCode(e){switch(e){case 34:case 40:case 41:case 44:case 47:case 58:case 59:case 60:case 61:case 62:case 63:case 64:case 91:case 92:case 93:case 123:case 125:return false
+return()=>e.removeListener("abort",t)}const y=typeof String.prototype.toWellFormed==="function"
+const B=typeof String.prototype.isWellFormed==="function"
+function toUSVString(e){return y?`${e}`.toWellFormed():d.toUSVString(e)}function isUSVString(e){return B?`${e}`.isWellFormed():toUSVString(e)===`${e}`}function isTokenCharCode(e){switch(e){case 34:case 40:case 41:case 44:case 47:case 58:case 59:case 60:case 61:case 62:case 63:case 64:case 91:case 92:case 93:case 123:case 125:return false
 default:return e>=33&&e<=126}}function isValidHTTPToken(e){if(e.length===0)return false
 for(let t=0;t<e.length;++t)if(!isTokenCharCode(e.charCodeAt(t)))return false
 return true}const Q=/[^\t\x20-\x7e\x80-\xff]/
@@ -1826,7 +1826,7 @@ const m=Symbol("onConnectionError")
 const E=Symbol("maxRedirections")
 const w=Symbol("onDrain")
 const I=Symbol("factory")
-const B=Symbol("options")
+const y=Symbol("options")
 function defaultFactory(e,t){return t&&t.connections===1?new d(e,t):new u(e,t)}class Agent extends l{constructor({factory:e=defaultFactory,maxRedirections:t=0,connect:n,tls:o,...i}={}){if(typeof e!=="function")throw new s("factory must be a function.")
 if(n!=null&&typeof n!=="function"&&typeof n!=="object")throw new s("connect must be a function or an object")
 if(!Number.isInteger(t)||t<0)throw new s("maxRedirections must be a positive number")
@@ -1834,8 +1834,8 @@ super(i)
 if(n&&typeof n!=="function")n={...n}
 if(o&&typeof o!=="function")o={...o}
 this[A]=i.interceptors?.Agent&&Array.isArray(i.interceptors.Agent)?i.interceptors.Agent:[g({maxRedirections:t})]
-this[B]={...h.deepClone(i),connect:n,tls:o}
-this[B].interceptors=i.interceptors?{...i.interceptors}:void 0
+this[y]={...h.deepClone(i),connect:n,tls:o}
+this[y].interceptors=i.interceptors?{...i.interceptors}:void 0
 this[E]=t
 this[I]=e
 this[r]=new Map
@@ -1848,7 +1848,7 @@ return e}[c](e,t){let n
 if(e.origin&&(typeof e.origin==="string"||e.origin instanceof URL))n=String(e.origin)
 else throw new s("opts.origin must be a non-empty string or URL.")
 let o=this[r].get(n)
-if(!o){o=this[I](e.origin,this[B]).on("drain",this[w]).on("connect",this[f]).on("disconnect",this[p]).on("connectionError",this[m])
+if(!o){o=this[I](e.origin,this[y]).on("drain",this[w]).on("connect",this[f]).on("disconnect",this[p]).on("connectionError",this[m])
 this[r].set(n,o)}return o.dispatch(e,t)}async[i](){const e=[]
 for(const t of this[r].values())e.push(t.close())
 this[r].clear()
@@ -1866,8 +1866,8 @@ const m=Symbol("kGreatestCommonDivisor")
 const E=Symbol("kCurrentWeight")
 const w=Symbol("kIndex")
 const I=Symbol("kWeight")
-const B=Symbol("kMaxWeightPerServer")
-const y=Symbol("kErrorPenalty")
+const y=Symbol("kMaxWeightPerServer")
+const B=Symbol("kErrorPenalty")
 function getGreatestCommonDivisor(e,t){if(e===0)return t
 while(t!==0){const n=t
 t=e%t
@@ -1875,8 +1875,8 @@ e=n}return e}function defaultFactory(e,t){return new u(e,t)}class BalancedPool e
 this[p]=n
 this[w]=-1
 this[E]=0
-this[B]=this[p].maxWeightPerServer||100
-this[y]=this[p].errorPenalty||15
+this[y]=this[p].maxWeightPerServer||100
+this[B]=this[p].errorPenalty||15
 if(!Array.isArray(e))e=[e]
 if(typeof t!=="function")throw new r("factory must be a function.")
 this[h]=n.interceptors?.BalancedPool&&Array.isArray(n.interceptors.BalancedPool)?n.interceptors.BalancedPool:[]
@@ -1886,13 +1886,13 @@ this._updateBalancedPoolStats()}addUpstream(e){const t=g(e).origin
 if(this[i].find(e=>e[d].origin===t&&e.closed!==true&&e.destroyed!==true))return this
 const n=this[f](t,Object.assign({},this[p]))
 this[c](n)
-n.on("connect",()=>{n[I]=Math.min(this[B],n[I]+this[y])})
-n.on("connectionError",()=>{n[I]=Math.max(1,n[I]-this[y])
+n.on("connect",()=>{n[I]=Math.min(this[y],n[I]+this[B])})
+n.on("connectionError",()=>{n[I]=Math.max(1,n[I]-this[B])
 this._updateBalancedPoolStats()})
 n.on("disconnect",(...e)=>{const t=e[2]
-if(t&&t.code==="UND_ERR_SOCKET"){n[I]=Math.max(1,n[I]-this[y])
+if(t&&t.code==="UND_ERR_SOCKET"){n[I]=Math.max(1,n[I]-this[B])
 this._updateBalancedPoolStats()}})
-for(const e of this[i])e[I]=this[B]
+for(const e of this[i])e[I]=this[y]
 this._updateBalancedPoolStats()
 return this}_updateBalancedPoolStats(){let e=0
 for(let t=0;t<this[i].length;t++)e=getGreatestCommonDivisor(this[i][t][I],e)
@@ -1910,14 +1910,14 @@ while(n++<this[i].length){this[w]=(this[w]+1)%this[i].length
 const e=this[i][this[w]]
 if(e[I]>this[i][r][I]&&!e[a])r=this[w]
 if(this[w]===0){this[E]=this[E]-this[m]
-if(this[E]<=0)this[E]=this[B]}if(e[I]>=this[E]&&!e[a])return e}this[E]=this[i][r][I]
+if(this[E]<=0)this[E]=this[y]}if(e[I]>=this[E]&&!e[a])return e}this[E]=this[i][r][I]
 this[w]=r
 return this[i][r]}}e.exports=BalancedPool},8939:(e,t,n)=>{const s=n(4589)
 const r=n(5386)
 const{channels:o}=n(6644)
 const i=n(5929)
 const{RequestContentLengthMismatchError:a,ResponseContentLengthMismatchError:c,RequestAbortedError:A,InvalidArgumentError:l,HeadersTimeoutError:u,HeadersOverflowError:d,SocketError:h,InformationalError:g,BodyTimeoutError:f,HTTPParserError:p,ResponseExceededMaxSizeError:m}=n(6593)
-const{kUrl:E,kReset:w,kClient:I,kParser:B,kBlocking:y,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:T,kKeepAliveDefaultTimeout:R,kHostHeader:D,kPendingIdx:O,kRunningIdx:F,kError:N,kPipelining:M,kSocket:L,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:P,kKeepAliveTimeoutThreshold:G,kHeadersTimeout:H,kBodyTimeout:V,kStrictContentLength:J,kMaxRequests:$,kCounter:j,kMaxResponseSize:Y,kOnError:W,kResume:q,kHTTPContext:_}=n(3377)
+const{kUrl:E,kReset:w,kClient:I,kParser:y,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:T,kKeepAliveDefaultTimeout:R,kHostHeader:D,kPendingIdx:O,kRunningIdx:F,kError:N,kPipelining:M,kSocket:L,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:P,kKeepAliveTimeoutThreshold:G,kHeadersTimeout:H,kBodyTimeout:J,kStrictContentLength:$,kMaxRequests:V,kCounter:Y,kMaxResponseSize:j,kOnError:W,kResume:q,kHTTPContext:_}=n(3377)
 const z=n(6402)
 const K=Buffer.alloc(0)
 const Z=Buffer[Symbol.species]
@@ -1973,7 +1973,7 @@ this.bytesRead=0
 this.keepAlive=""
 this.contentLength=""
 this.connection=""
-this.maxResponseSize=e[Y]}setTimeout(e,t){if(e!==this.timeoutValue||t&de^this.timeoutType&de){if(this.timeout){i.clearTimeout(this.timeout)
+this.maxResponseSize=e[j]}setTimeout(e,t){if(e!==this.timeoutValue||t&de^this.timeoutType&de){if(this.timeout){i.clearTimeout(this.timeout)
 this.timeout=null}if(e)if(t&de)this.timeout=i.setFastTimeout(onParserTimeout,e,new WeakRef(this))
 else{this.timeout=setTimeout(onParserTimeout,e,new WeakRef(this))
 this.timeout.unref()}this.timeoutValue=e}else if(this.timeout)if(this.timeout.refresh)this.timeout.refresh()
@@ -2054,8 +2054,8 @@ this.shouldKeepAlive=null
 this.headers=[]
 this.headersSize=0
 o.unshift(e)
-o[B].destroy()
-o[B]=null
+o[y].destroy()
+o[y]=null
 o[I]=null
 o[N]=null
 ee(o)
@@ -2076,7 +2076,7 @@ return-1}if(t&&!A.upgrade){r.destroy(i,new h("bad upgrade",r.getSocketInfo(i)))
 return-1}s(this.timeoutType===he)
 this.statusCode=e
 this.shouldKeepAlive=n||A.method==="HEAD"&&!i[w]&&this.connection.toLowerCase()==="keep-alive"
-if(this.statusCode>=200){const e=A.bodyTimeout!=null?A.bodyTimeout:o[V]
+if(this.statusCode>=200){const e=A.bodyTimeout!=null?A.bodyTimeout:o[J]
 this.setTimeout(e,ge)}else if(this.timeout)if(this.timeout.refresh)this.timeout.refresh()
 if(A.method==="CONNECT"){s(o[Q]===1)
 this.upgrade=true
@@ -2093,7 +2093,7 @@ const l=A.onHeaders(e,a,this.resume,c)===false
 if(A.aborted)return-1
 if(A.method==="HEAD")return 1
 if(e<200)return 1
-if(i[y]){i[y]=false
+if(i[B]){i[B]=false
 o[q]()}return l?z.ERROR.PAUSED:0}onBody(e){const{client:t,socket:n,statusCode:o,maxResponseSize:i}=this
 if(n.destroyed)return-1
 const a=t[S][t[F]]
@@ -2136,28 +2136,28 @@ if(!oe){oe=await ie
 ie=null}t[T]=false
 t[k]=false
 t[w]=false
-t[y]=false
+t[B]=false
 t[te]=0
 t[ne]=null
 t[se]=false
-t[B]=new Parser(e,t,oe)
-X(t,"error",function(e){const t=this[B]
+t[y]=new Parser(e,t,oe)
+X(t,"error",function(e){const t=this[y]
 if(e.code==="ECONNRESET"&&t.statusCode&&!t.shouldKeepAlive){const e=t.finish()
 if(e){this[N]=e
 this[I][W](e)}return}this[N]=e
 this[I][W](e)})
-X(t,"readable",function(){const e=this[B]
+X(t,"readable",function(){const e=this[y]
 if(e)e.readMore()})
-X(t,"end",function(){const e=this[B]
+X(t,"end",function(){const e=this[y]
 if(e.statusCode&&!e.shouldKeepAlive){const t=e.finish()
 if(t)r.destroy(this,t)
 return}r.destroy(this,new h("other side closed",r.getSocketInfo(this)))})
 X(t,"close",function(){const e=this[I]
-const t=this[B]
+const t=this[y]
 clearIdleSocketValidation(this)
 if(t){if(!this[N]&&t.statusCode&&!t.shouldKeepAlive)this[N]=t.finish()||this[N]
-this[B].destroy()
-this[B]=null}const n=this[N]||new h("closed",r.getSocketInfo(this))
+this[y].destroy()
+this[y]=null}const n=this[N]||new h("closed",r.getSocketInfo(this))
 e[L]=null
 e[_]=null
 if(e.destroyed){s(e[b]===0)
@@ -2172,7 +2172,7 @@ e[q]()})
 let n=false
 t.on("close",()=>{n=true})
 return{version:"h1",defaultPipelining:1,write(...t){return writeH1(e,...t)},resume(){resumeH1(e)},destroy(e,s){if(n)queueMicrotask(s)
-else t.destroy(e).on("close",s)},get destroyed(){return t.destroyed},busy(n){if(t[k]||t[w]||t[y]||t[te]===1)return true
+else t.destroy(e).on("close",s)},get destroyed(){return t.destroyed},busy(n){if(t[k]||t[w]||t[B]||t[te]===1)return true
 if(n){if(e[Q]>0&&!n.idempotent)return true
 if(e[Q]>0&&(n.upgrade||n.method==="CONNECT"))return true
 if(e[Q]>0&&r.bodyLength(n.body)!==0&&(r.isStream(n.body)||r.isAsyncIterable(n.body)||r.isFormDataLike(n.body)))return true}return false}}}function clearIdleSocketValidation(e){if(e[ne]){clearImmediate(e[ne])
@@ -2183,14 +2183,14 @@ if(e[L]===t&&!t.destroyed)e[q]()})}function resumeH1(e){const t=e[L]
 if(t&&!t.destroyed){if(e[v]===0){if(!t[T]&&t.unref){t.unref()
 t[T]=true}}else if(t[T]&&t.ref){t.ref()
 t[T]=false}if(e[Q]===0&&e[b]>0&&t[se]){if(t[te]===0){scheduleIdleSocketValidation(e,t)
-t[B].readMore()
+t[y].readMore()
 if(t.destroyed)return
-return}if(t[te]===1){t[B].readMore()
+return}if(t[te]===1){t[y].readMore()
 if(t.destroyed)return
-return}}if(e[Q]===0){t[B].readMore()
-if(t.destroyed)return}if(e[v]===0){if(t[B].timeoutType!==fe)t[B].setTimeout(e[U],fe)}else if(e[Q]>0&&t[B].statusCode<200)if(t[B].timeoutType!==he){const n=e[S][e[F]]
+return}}if(e[Q]===0){t[y].readMore()
+if(t.destroyed)return}if(e[v]===0){if(t[y].timeoutType!==fe)t[y].setTimeout(e[U],fe)}else if(e[Q]>0&&t[y].statusCode<200)if(t[y].timeoutType!==he){const n=e[S][e[F]]
 const s=n.headersTimeout!=null?n.headersTimeout:e[H]
-t[B].setTimeout(s,he)}}}function shouldSendContentLength(e){return e!=="GET"&&e!=="HEAD"&&e!=="OPTIONS"&&e!=="TRACE"&&e!=="CONNECT"}function writeH1(e,t){const{method:i,path:c,host:u,upgrade:d,blocking:h,reset:f}=t
+t[y].setTimeout(s,he)}}}function shouldSendContentLength(e){return e!=="GET"&&e!=="HEAD"&&e!=="OPTIONS"&&e!=="TRACE"&&e!=="CONNECT"}function writeH1(e,t){const{method:i,path:c,host:u,upgrade:d,blocking:h,reset:f}=t
 let{body:p,headers:m,contentLength:E}=t
 const I=i==="PUT"||i==="POST"||i==="PATCH"||i==="QUERY"||i==="PROPFIND"||i==="PROPPATCH"
 if(r.isFormDataLike(p)){if(!re)re=n(6962).extractBody
@@ -2201,11 +2201,11 @@ E=e.length}else if(r.isBlobLike(p)&&t.contentType==null){const n=p.type
 if(n){const s=`${n}`
 if(!r.isValidHeaderValue(s)){r.errorRequest(e,t,new l("invalid content-type header"))
 return false}m.push("content-type",s)}}if(p&&typeof p.read==="function")p.read(0)
-const B=r.bodyLength(p)
-E=B??E
+const y=r.bodyLength(p)
+E=y??E
 if(E===null)E=t.contentLength
 if(E===0&&!I)E=null
-if(shouldSendContentLength(i)&&E>0&&t.contentLength!==null&&t.contentLength!==E){if(e[J]){r.errorRequest(e,t,new a)
+if(shouldSendContentLength(i)&&E>0&&t.contentLength!==null&&t.contentLength!==E){if(e[$]){r.errorRequest(e,t,new a)
 return false}process.emitWarning(new a)}const Q=e[L]
 clearIdleSocketValidation(Q)
 const abort=n=>{if(t.aborted)return
@@ -2217,8 +2217,8 @@ try{t.onConnect(abort)}catch(n){r.errorRequest(e,t,n)}if(t.aborted)return false
 if(i==="HEAD")Q[w]=true
 if(d||i==="CONNECT")Q[w]=true
 if(f!=null)Q[w]=f
-if(e[$]&&Q[j]++>=e[$])Q[w]=true
-if(h)Q[y]=true
+if(e[V]&&Q[Y]++>=e[V])Q[w]=true
+if(h)Q[B]=true
 let b=`${i} ${c} HTTP/1.1\r\n`
 if(typeof u==="string")b+=`host: ${u}\r\n`
 else b+=e[D]
@@ -2229,7 +2229,7 @@ if(Array.isArray(m))for(let e=0;e<m.length;e+=2){const t=m[e+0]
 const n=m[e+1]
 if(Array.isArray(n))for(let e=0;e<n.length;e++)b+=`${t}: ${n[e]}\r\n`
 else b+=`${t}: ${n}\r\n`}if(o.sendHeaders.hasSubscribers)o.sendHeaders.publish({request:t,headers:b,socket:Q})
-if(!p||B===0)writeBuffer(abort,null,e,t,Q,E,b,I)
+if(!p||y===0)writeBuffer(abort,null,e,t,Q,E,b,I)
 else if(r.isBuffer(p))writeBuffer(abort,p,e,t,Q,E,b,I)
 else if(r.isBlobLike(p))if(typeof p.stream==="function")writeIterable(abort,p.stream(),e,t,Q,E,b,I)
 else writeBlob(abort,p,e,t,Q,E,b,I)
@@ -2301,7 +2301,7 @@ if(t[N])throw t[N]
 if(t.destroyed)return false
 const A=Buffer.byteLength(e)
 if(!A)return true
-if(s!==null&&o+A>s){if(r[J])throw new a
+if(s!==null&&o+A>s){if(r[$])throw new a
 process.emitWarning(new a)}t.cork()
 if(o===0){if(!i&&n.reset!==false)t[w]=true
 if(s===null)t.write(`${c}transfer-encoding: chunked\r\n`,"latin1")
@@ -2310,7 +2310,7 @@ this.bytesWritten+=A
 const l=t.write(e)
 t.uncork()
 n.onBodySent(e)
-if(!l)if(t[B].timeout&&t[B].timeoutType===he)if(t[B].timeout.refresh)t[B].timeout.refresh()
+if(!l)if(t[y].timeout&&t[y].timeoutType===he)if(t[y].timeout.refresh)t[y].timeout.refresh()
 return l}end(){const{socket:e,contentLength:t,client:n,bytesWritten:s,expectsPayload:r,header:o,request:i}=this
 i.onRequestSent()
 e[k]=false
@@ -2319,9 +2319,9 @@ if(e.destroyed)return
 if(s===0)if(r)e.write(`${o}content-length: 0\r\n\r\n`,"latin1")
 else e.write(`${o}\r\n`,"latin1")
 else if(t===null)e.write("\r\n0\r\n\r\n","latin1")
-if(t!==null&&s!==t)if(n[J])throw new a
+if(t!==null&&s!==t)if(n[$])throw new a
 else process.emitWarning(new a)
-if(e[B].timeout&&e[B].timeoutType===he)if(e[B].timeout.refresh)e[B].timeout.refresh()
+if(e[y].timeout&&e[y].timeoutType===he)if(e[y].timeout.refresh)e[y].timeout.refresh()
 n[q]()}destroy(e){const{socket:t,client:n,abort:r}=this
 t[k]=false
 if(e){s(n[Q]<=1,"pipeline should only contain this request")
@@ -2330,7 +2330,7 @@ const{errorMonitor:r}=n(8474)
 const{pipeline:o}=n(7075)
 const i=n(5386)
 const{RequestContentLengthMismatchError:a,RequestAbortedError:c,SocketError:A,InformationalError:l}=n(6593)
-const{kUrl:u,kReset:d,kClient:h,kRunning:g,kPending:f,kQueue:p,kPendingIdx:m,kRunningIdx:E,kError:w,kSocket:I,kStrictContentLength:B,kOnError:y,kMaxConcurrentStreams:Q,kHTTP2Session:b,kResume:v,kSize:k,kHTTPContext:S}=n(3377)
+const{kUrl:u,kReset:d,kClient:h,kRunning:g,kPending:f,kQueue:p,kPendingIdx:m,kRunningIdx:E,kError:w,kSocket:I,kStrictContentLength:y,kOnError:B,kMaxConcurrentStreams:Q,kHTTP2Session:b,kResume:v,kSize:k,kHTTPContext:S}=n(3377)
 const T=Symbol("open streams")
 let R
 let D=false
@@ -2362,7 +2362,7 @@ n.unref()
 e[b]=n
 t[b]=n
 i.addListener(t,"error",function(e){this[w]=e
-this[h][y](e)})
+this[h][B](e)})
 i.addListener(t,"end",function(){i.destroy(this,new A("other side closed",i.getSocketInfo(this)))})
 i.addListener(t,"close",function(){const t=this[w]||new A("closed",i.getSocketInfo(this))
 e[I]=null
@@ -2378,9 +2378,9 @@ else t.destroy(e).on("close",n)},get destroyed(){return t.destroyed},busy(){retu
 if(t?.destroyed===false)if(e[k]===0&&e[Q]===0){t.unref()
 e[b].unref()}else{t.ref()
 e[b].ref()}}function onHttp2SessionError(e){this[I][w]=e
-this[h][y](e)}function onHttp2FrameError(e,t,n){if(n===0){const n=new l(`HTTP/2: "frameError" received - type ${e}, code ${t}`)
+this[h][B](e)}function onHttp2FrameError(e,t,n){if(n===0){const n=new l(`HTTP/2: "frameError" received - type ${e}, code ${t}`)
 this[I][w]=n
-this[h][y](n)}}function onHttp2SessionEnd(){const e=new A("other side closed",i.getSocketInfo(this[I]))
+this[h][B](n)}}function onHttp2SessionEnd(){const e=new A("other side closed",i.getSocketInfo(this[I]))
 this.destroy(e)
 i.destroy(this[I],e)}function onHTTP2GoAway(e){const t=this[w]||new A(`HTTP/2: "GOAWAY" frame received with code ${e}`,i.getSocketInfo(this))
 const n=this[h]
@@ -2394,12 +2394,12 @@ i.errorRequest(n,e,t)
 n[m]=n[E]}s(n[g]===0)
 n.emit("disconnect",n[u],[n],t)
 n[v]()}function shouldSendContentLength(e){return e!=="GET"&&e!=="HEAD"&&e!=="OPTIONS"&&e!=="TRACE"&&e!=="CONNECT"}function writeH2(e,t){const o=e[b]
-const{method:A,path:d,host:h,upgrade:g,expectContinue:f,signal:w,headers:y}=t
+const{method:A,path:d,host:h,upgrade:g,expectContinue:f,signal:w,headers:B}=t
 let{body:Q}=t
 if(g){i.errorRequest(e,t,new Error("Upgrade not supported for H2"))
 return false}const k={}
-for(let e=0;e<y.length;e+=2){const t=y[e+0]
-const n=y[e+1]
+for(let e=0;e<B.length;e+=2){const t=B[e+0]
+const n=B[e+1]
 if(Array.isArray(n))for(let e=0;e<n.length;e++)if(k[t])k[t]+=`,${n[e]}`
 else k[t]=n[e]
 else k[t]=n}let S
@@ -2448,13 +2448,13 @@ k["content-type"]=t
 Q=e.stream
 H=e.length}if(H==null)H=t.contentLength
 if(H===0||!G)H=null
-if(shouldSendContentLength(A)&&H>0&&t.contentLength!=null&&t.contentLength!==H){if(e[B]){i.errorRequest(e,t,new a)
+if(shouldSendContentLength(A)&&H>0&&t.contentLength!=null&&t.contentLength!==H){if(e[y]){i.errorRequest(e,t,new a)
 return false}process.emitWarning(new a)}if(H!=null){s(Q,"no body must not have content length")
 k[U]=`${H}`}o.ref()
-const V=A==="GET"||A==="HEAD"||Q===null
+const J=A==="GET"||A==="HEAD"||Q===null
 if(f){k[x]="100-continue"
-S=o.request(k,{endStream:V,signal:w})
-S.once("continue",writeBodyH2)}else{S=o.request(k,{endStream:V,signal:w})
+S=o.request(k,{endStream:J,signal:w})
+S.once("continue",writeBodyH2)}else{S=o.request(k,{endStream:J,signal:w})
 writeBodyH2()}++o[T]
 S.once("response",n=>{const{[P]:s,...r}=n
 t.onResponseStarted()
@@ -2527,45 +2527,45 @@ const c=n(8957)
 const A=n(803)
 const{InvalidArgumentError:l,InformationalError:u,ClientDestroyedError:d}=n(6593)
 const h=n(5106)
-const{kUrl:g,kServerName:f,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:I,kPending:B,kSize:y,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:T,kPendingIdx:R,kRunningIdx:D,kError:O,kPipelining:F,kKeepAliveTimeoutValue:N,kMaxHeadersSize:M,kKeepAliveMaxTimeout:L,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:P,kStrictContentLength:G,kConnector:H,kMaxRedirections:V,kMaxRequests:J,kCounter:$,kClose:j,kDestroy:Y,kDispatch:W,kInterceptors:q,kLocalAddress:_,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(3377)
+const{kUrl:g,kServerName:f,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:I,kPending:y,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:T,kPendingIdx:R,kRunningIdx:D,kError:O,kPipelining:F,kKeepAliveTimeoutValue:N,kMaxHeadersSize:M,kKeepAliveMaxTimeout:L,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:P,kStrictContentLength:G,kConnector:H,kMaxRedirections:J,kMaxRequests:$,kCounter:V,kClose:Y,kDestroy:j,kDispatch:W,kInterceptors:q,kLocalAddress:_,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(3377)
 const te=n(8939)
 const ne=n(7726)
 let se=false
 const re=Symbol("kClosedResolve")
 const noop=()=>{}
-function getPipelining(e){return e[F]??e[Z]?.defaultPipelining??1}class Client extends A{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:A,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:I,keepAliveTimeoutThreshold:B,socketPath:y,pipelining:b,tls:v,strictContentLength:O,maxCachedSessions:$,maxRedirections:j,connect:Y,maxRequestsPerClient:W,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:Ae,webSocket:le,eventSource:ue}={}){super({webSocket:le,eventSource:ue})
+function getPipelining(e){return e[F]??e[Z]?.defaultPipelining??1}class Client extends A{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:A,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:I,keepAliveTimeoutThreshold:y,socketPath:B,pipelining:b,tls:v,strictContentLength:O,maxCachedSessions:V,maxRedirections:Y,connect:j,maxRequestsPerClient:W,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:Ae,webSocket:le,eventSource:ue}={}){super({webSocket:le,eventSource:ue})
 if(p!==void 0)throw new l("unsupported keepAlive, use pipelining=0 instead")
 if(a!==void 0)throw new l("unsupported socketTimeout, use headersTimeout & bodyTimeout instead")
 if(c!==void 0)throw new l("unsupported requestTimeout, use headersTimeout & bodyTimeout instead")
 if(d!==void 0)throw new l("unsupported idleTimeout, use keepAliveTimeout instead")
 if(E!==void 0)throw new l("unsupported maxKeepAliveTimeout, use keepAliveMaxTimeout instead")
 if(n!=null&&!Number.isFinite(n))throw new l("invalid maxHeaderSize")
-if(y!=null&&typeof y!=="string")throw new l("invalid socketPath")
+if(B!=null&&typeof B!=="string")throw new l("invalid socketPath")
 if(A!=null&&(!Number.isFinite(A)||A<0))throw new l("invalid connectTimeout")
 if(m!=null&&(!Number.isFinite(m)||m<=0))throw new l("invalid keepAliveTimeout")
 if(I!=null&&(!Number.isFinite(I)||I<=0))throw new l("invalid keepAliveMaxTimeout")
-if(B!=null&&!Number.isFinite(B))throw new l("invalid keepAliveTimeoutThreshold")
+if(y!=null&&!Number.isFinite(y))throw new l("invalid keepAliveTimeoutThreshold")
 if(s!=null&&(!Number.isInteger(s)||s<0))throw new l("headersTimeout must be a positive integer or zero")
 if(u!=null&&(!Number.isInteger(u)||u<0))throw new l("bodyTimeout must be a positive integer or zero")
-if(Y!=null&&typeof Y!=="function"&&typeof Y!=="object")throw new l("connect must be a function or an object")
-if(j!=null&&(!Number.isInteger(j)||j<0))throw new l("maxRedirections must be a positive number")
+if(j!=null&&typeof j!=="function"&&typeof j!=="object")throw new l("connect must be a function or an object")
+if(Y!=null&&(!Number.isInteger(Y)||Y<0))throw new l("maxRedirections must be a positive number")
 if(W!=null&&(!Number.isInteger(W)||W<0))throw new l("maxRequestsPerClient must be a positive number")
 if(te!=null&&(typeof te!=="string"||r.isIP(te)===0))throw new l("localAddress must be valid string IP address")
 if(ne!=null&&(!Number.isInteger(ne)||ne<-1))throw new l("maxResponseSize must be a positive number")
 if(ae!=null&&(!Number.isInteger(ae)||ae<-1))throw new l("autoSelectFamilyAttemptTimeout must be a positive number")
 if(Ae!=null&&typeof Ae!=="boolean")throw new l("allowH2 must be a valid boolean value")
 if(ce!=null&&(typeof ce!=="number"||ce<1))throw new l("maxConcurrentStreams must be a positive integer, greater than 0")
-if(typeof Y!=="function")Y=h({...v,maxCachedSessions:$,allowH2:Ae,socketPath:y,timeout:A,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...Y})
+if(typeof j!=="function")j=h({...v,maxCachedSessions:V,allowH2:Ae,socketPath:B,timeout:A,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...j})
 if(t?.Client&&Array.isArray(t.Client)){this[q]=t.Client
 if(!se){se=true
-process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[q]=[oe({maxRedirections:j})]
+process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[q]=[oe({maxRedirections:Y})]
 this[g]=i.parseOrigin(e)
-this[H]=Y
+this[H]=j
 this[F]=b!=null?b:1
 this[M]=n||o.maxHeaderSize
 this[S]=m==null?4e3:m
 this[L]=I==null?6e5:I
-this[U]=B==null?2e3:B
+this[U]=y==null?2e3:y
 this[N]=this[S]
 this[f]=null
 this[_]=te!=null?te:null
@@ -2575,8 +2575,8 @@ this[T]=`host: ${this[g].hostname}${this[g].port?`:${this[g].port}`:""}\r\n`
 this[P]=u!=null?u:3e5
 this[x]=s!=null?s:3e5
 this[G]=O==null?true:O
-this[V]=j
-this[J]=W
+this[J]=Y
+this[$]=W
 this[re]=null
 this[z]=ne>-1?ne:-1
 this[X]=ce!=null?ce:100
@@ -2586,15 +2586,15 @@ this[D]=0
 this[R]=0
 this[ee]=e=>resume(this,e)
 this[K]=e=>onError(this,e)}get pipelining(){return this[F]}set pipelining(e){this[F]=e
-this[ee](true)}get[B](){return this[Q].length-this[R]}get[I](){return this[R]-this[D]}get[y](){return this[Q].length-this[D]}get[b](){return!!this[Z]&&!this[v]&&!this[Z].destroyed}get[m](){return Boolean(this[Z]?.busy(null)||this[y]>=(getPipelining(this)||1)||this[B]>0)}[E](e){connect(this)
+this[ee](true)}get[y](){return this[Q].length-this[R]}get[I](){return this[R]-this[D]}get[B](){return this[Q].length-this[D]}get[b](){return!!this[Z]&&!this[v]&&!this[Z].destroyed}get[m](){return Boolean(this[Z]?.busy(null)||this[B]>=(getPipelining(this)||1)||this[y]>0)}[E](e){connect(this)
 this.once("connect",e)}[W](e,t){const n=e.origin||this[g].origin
 const s=new c(n,e,t)
 this[Q].push(s)
 if(this[w]);else if(i.bodyLength(s.body)==null&&i.isIterable(s.body)){this[w]=1
 queueMicrotask(()=>resume(this))}else this[ee](true)
 if(this[w]&&this[k]!==2&&this[m])this[k]=2
-return this[k]<2}async[j](){return new Promise(e=>{if(this[y])this[re]=e
-else e(null)})}async[Y](e){return new Promise(t=>{const n=this[Q].splice(this[R])
+return this[k]<2}async[Y](){return new Promise(e=>{if(this[B])this[re]=e
+else e(null)})}async[j](e){return new Promise(t=>{const n=this[Q].splice(this[R])
 for(let t=0;t<n.length;t++){const s=n[t]
 i.errorRequest(this,s,e)}const callback=()=>{if(this[re]){this[re]()
 this[re]=null}t(null)}
@@ -2604,7 +2604,7 @@ this[ee]()})}}const oe=n(5306)
 function onError(e,t){if(e[I]===0&&t.code!=="UND_ERR_INFO"&&t.code!=="UND_ERR_SOCKET"){s(e[R]===e[D])
 const n=e[Q].splice(e[D])
 for(let s=0;s<n.length;s++){const r=n[s]
-i.errorRequest(e,r,t)}s(e[y]===0)}}async function connect(e){s(!e[v])
+i.errorRequest(e,r,t)}s(e[B]===0)}}async function connect(e){s(!e[v])
 s(!e[Z])
 let{host:t,hostname:n,protocol:o,port:c}=e[g]
 if(n[0]==="["){const e=n.indexOf("]")
@@ -2619,8 +2619,8 @@ if(e.destroyed){i.destroy(r.on("error",noop),new d)
 return}s(r)
 try{e[Z]=r.alpnProtocol==="h2"?await ne(e,r):await te(e,r)}catch(e){r.destroy().on("error",noop)
 throw e}e[v]=false
-r[$]=0
-r[J]=e[J]
+r[V]=0
+r[$]=e[$]
 r[p]=e
 r[O]=null
 if(a.connected.hasSubscribers)a.connected.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[Z]?.version,servername:e[f],localAddress:e[_]},connector:e[H],socket:r})
@@ -2628,7 +2628,7 @@ e.emit("connect",e[g],[e])}catch(r){if(e.destroyed)return
 e[v]=false
 if(a.connectError.hasSubscribers)a.connectError.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[Z]?.version,servername:e[f],localAddress:e[_]},connector:e[H],error:r})
 if(r.code==="ERR_TLS_CERT_ALTNAME_INVALID"){s(e[I]===0)
-while(e[B]>0&&e[Q][e[R]].servername===e[f]){const t=e[Q][e[R]++]
+while(e[y]>0&&e[Q][e[R]].servername===e[f]){const t=e[Q][e[R]++]
 i.errorRequest(e,t,r)}}else onError(e,r)
 e.emit("connectionError",e[g],[e],r)}e[ee]()}function emitDrain(e){e[k]=0
 e.emit("drain",e[g],[e])}function resume(e,t){if(e[w]===2)return
@@ -2637,14 +2637,14 @@ _resume(e,t)
 e[w]=0
 if(e[D]>256){e[Q].splice(0,e[D])
 e[R]-=e[D]
-e[D]=0}}function _resume(e,t){while(true){if(e.destroyed){s(e[B]===0)
-return}if(e[re]&&!e[y]){e[re]()
+e[D]=0}}function _resume(e,t){while(true){if(e.destroyed){s(e[y]===0)
+return}if(e[re]&&!e[B]){e[re]()
 e[re]=null
 return}if(e[Z])e[Z].resume()
 if(e[m])e[k]=2
 else if(e[k]===2){if(t){e[k]=1
 queueMicrotask(()=>emitDrain(e))}else emitDrain(e)
-continue}if(e[B]===0)return
+continue}if(e[y]===0)return
 if(e[I]>=(getPipelining(e)||1))return
 const n=e[Q][e[R]]
 if(e[g].protocol==="https:"&&e[f]!==n.servername){if(e[I]>0)return
@@ -2779,8 +2779,8 @@ const m=Symbol("clients")
 const E=Symbol("needDrain")
 const w=Symbol("queue")
 const I=Symbol("closed resolve")
-const B=Symbol("onDrain")
-const y=Symbol("onConnect")
+const y=Symbol("onDrain")
+const B=Symbol("onConnect")
 const Q=Symbol("onDisconnect")
 const b=Symbol("onConnectionError")
 const v=Symbol("get dispatcher")
@@ -2792,7 +2792,7 @@ this[w]=new r
 this[m]=[]
 this[A]=0
 const t=this
-this[B]=function(e,n){const s=t[w]
+this[y]=function(e,n){const s=t[w]
 let r=false
 while(!r){const e=s.shift()
 if(!e)break
@@ -2800,7 +2800,7 @@ t[A]--
 r=!this.dispatch(e.opts,e.handler)}this[E]=r
 if(!this[E]&&t[E]){t[E]=false
 t.emit("drain",e,[t,...n])}if(t[I]&&s.isEmpty())Promise.all(t[m].map(e=>e.close())).then(t[I])}
-this[y]=(e,n)=>{t.emit("connect",e,[t,...n])}
+this[B]=(e,n)=>{t.emit("connect",e,[t,...n])}
 this[Q]=(e,n,s)=>{t.emit("disconnect",e,[t,...n],s)}
 this[b]=(e,n,s)=>{t.emit("connectionError",e,[t,...n],s)}
 this[T]=new p(this)}get[l](){return this[E]}get[o](){return this[m].filter(e=>e[o]).length}get[u](){return this[m].filter(e=>e[o]&&!e[E]).length}get[c](){let e=this[A]
@@ -2816,9 +2816,9 @@ t.handler.onError(e)}await Promise.all(this[m].map(t=>t.destroy(e)))}[f](e,t){co
 if(!n){this[E]=true
 this[w].push({opts:e,handler:t})
 this[A]++}else if(!n.dispatch(e,t)){n[E]=true
-this[E]=!this[v]()}return!this[E]}[k](e){e.on("drain",this[B]).on("connect",this[y]).on("disconnect",this[Q]).on("connectionError",this[b])
+this[E]=!this[v]()}return!this[E]}[k](e){e.on("drain",this[y]).on("connect",this[B]).on("disconnect",this[Q]).on("connectionError",this[b])
 this[m].push(e)
-if(this[E])queueMicrotask(()=>{if(this[E])this[B](e[d],[this,e])})
+if(this[E])queueMicrotask(()=>{if(this[E])this[y](e[d],[this,e])})
 return this}[S](e){e.close(()=>{const t=this[m].indexOf(e)
 if(t!==-1)this[m].splice(t,1)})
 this[E]=this[m].some(e=>!e[E]&&e.closed!==true&&e.destroyed!==true)}}e.exports={PoolBase:PoolBase,kClients:m,kNeedDrain:E,kAddClient:k,kRemoveClient:S,kGetDispatcher:v}},1680:(e,t,n)=>{const{kFree:s,kConnected:r,kPending:o,kQueued:i,kRunning:a,kSize:c}=n(3377)
@@ -2859,8 +2859,8 @@ const m=Symbol("proxy agent")
 const E=Symbol("proxy client")
 const w=Symbol("proxy headers")
 const I=Symbol("request tls settings")
-const B=Symbol("proxy tls settings")
-const y=Symbol("connect endpoint function")
+const y=Symbol("proxy tls settings")
+const B=Symbol("connect endpoint function")
 const Q=Symbol("tunnel proxy")
 function defaultProtocolPort(e){return e==="https:"?443:80}function defaultFactory(e,t){return new l(e,t)}const noop=()=>{}
 function defaultAgentFactory(e,t){if(t.connections===1)return new p(e,t)
@@ -2886,7 +2886,7 @@ const{href:o,origin:i,port:l,protocol:u,username:p,password:b,hostname:v}=r
 this[s]={uri:o,protocol:u}
 this[a]=e.interceptors?.ProxyAgent&&Array.isArray(e.interceptors.ProxyAgent)?e.interceptors.ProxyAgent:[]
 this[I]=e.requestTls
-this[B]=e.proxyTls
+this[y]=e.proxyTls
 this[w]=e.headers||{}
 this[Q]=n
 if(e.auth&&e.token)throw new d("opts.auth cannot be used in combination with opts.token")
@@ -2894,7 +2894,7 @@ else if(e.auth)this[w]["proxy-authorization"]=`Basic ${e.auth}`
 else if(e.token)this[w]["proxy-authorization"]=e.token
 else if(p&&b)this[w]["proxy-authorization"]=`Basic ${Buffer.from(`${decodeURIComponent(p)}:${decodeURIComponent(b)}`).toString("base64")}`
 const k=f({...e.proxyTls})
-this[y]=f({...e.requestTls})
+this[B]=f({...e.requestTls})
 const S=e.factory||defaultAgentFactory
 const factory=(e,t)=>{const{protocol:n}=new c(e)
 if(!this[Q]&&n==="http:"&&this[s].protocol==="http:")return new Http1ProxyWrapper(this[s].uri,{headers:this[w],connect:k,factory:S})
@@ -2902,13 +2902,13 @@ return S(e,t)}
 this[E]=t(r,{connect:k})
 this[m]=new A({...e,factory:factory,connect:async(e,t)=>{let n=e.host
 if(!e.port)n+=`:${defaultProtocolPort(e.protocol)}`
-try{const{socket:s,statusCode:r}=await this[E].connect({origin:i,port:l,path:n,signal:e.signal,headers:{...this[w],host:e.host},servername:this[B]?.servername||v})
+try{const{socket:s,statusCode:r}=await this[E].connect({origin:i,port:l,path:n,signal:e.signal,headers:{...this[w],host:e.host},servername:this[y]?.servername||v})
 if(r!==200){s.on("error",noop).destroy()
 t(new h(`Proxy response (${r}) !== 200 when HTTP Tunneling`))}if(e.protocol!=="https:"){t(null,s)
 return}let o
 if(this[I])o=this[I].servername
 else o=e.servername
-this[y]({...e,servername:o,httpSocket:s},t)}catch(e){if(e.code==="ERR_TLS_CERT_ALTNAME_INVALID")t(new g(e))
+this[B]({...e,servername:o,httpSocket:s},t)}catch(e){if(e.code==="ERR_TLS_CERT_ALTNAME_INVALID")t(new g(e))
 else t(e)}}})}dispatch(e,t){const n=buildHeaders(e.headers)
 throwIfProxyAuthIsSent(n)
 if(n&&!("host"in n)&&!("Host"in n)){const{host:t}=new c(e.origin)
@@ -3123,22 +3123,22 @@ if(typeof e.ttl==="number")e.ttl=Math.min(e.ttl,this.#m)
 else e.ttl=this.#m
 const t=s.records[e.family]??{ips:[]}
 t.ips.push(e)
-s.records[e.family]=t}this.#w.set(e.hostname,s)}getHandler(e,t){return new DNSDispatchHandler(this,e,t)}}class DNSDispatchHandler extends o{#B=null
+s.records[e.family]=t}this.#w.set(e.hostname,s)}getHandler(e,t){return new DNSDispatchHandler(this,e,t)}}class DNSDispatchHandler extends o{#y=null
 #i=null
 #s=null
 #p=null
-#y=null
+#B=null
 constructor(e,{origin:t,handler:n,dispatch:s},r){super(n)
-this.#y=t
+this.#B=t
 this.#p=n
 this.#i={...r}
-this.#B=e
-this.#s=s}onError(e){switch(e.code){case"ETIMEDOUT":case"ECONNREFUSED":if(this.#B.dualStack){this.#B.runLookup(this.#y,this.#i,(e,t)=>{if(e)return this.#p.onError(e)
+this.#y=e
+this.#s=s}onError(e){switch(e.code){case"ETIMEDOUT":case"ECONNREFUSED":if(this.#y.dualStack){this.#y.runLookup(this.#B,this.#i,(e,t)=>{if(e)return this.#p.onError(e)
 const n={...this.#i,origin:t}
 this.#s(n,this)})
 return}this.#p.onError(e)
 return
-case"ENOTFOUND":this.#B.deleteRecord(this.#y)
+case"ENOTFOUND":this.#y.deleteRecord(this.#B)
 default:this.#p.onError(e)
 break}}}e.exports=e=>{if(e?.maxTTL!=null&&(typeof e?.maxTTL!=="number"||e?.maxTTL<0))throw new i("Invalid maxTTL. Must be a positive number")
 if(e?.maxItems!=null&&(typeof e?.maxItems!=="number"||e?.maxItems<1))throw new i("Invalid maxItems. Must be a positive number and greater than zero")
@@ -3333,8 +3333,8 @@ const f=n(3926)
 const{matchValue:p,buildMockOptions:m}=n(463)
 const{InvalidArgumentError:E,UndiciError:w}=n(6593)
 const I=n(2377)
-const B=n(39)
-const y=n(2708)
+const y=n(39)
+const B=n(2708)
 class MockAgent extends I{constructor(e){super(e)
 this[l]=true
 this[A]=true
@@ -3358,9 +3358,9 @@ return t}for(const[t,n]of Array.from(this[s]))if(n&&typeof t!=="string"&&p(t,e))
 this[i](e,t)
 t[c]=n[c]
 return t}}[u](){return this[l]}pendingInterceptors(){const e=this[s]
-return Array.from(e.entries()).flatMap(([e,t])=>t[c].map(t=>({...t,origin:e}))).filter(({pending:e})=>e)}assertNoPendingInterceptors({pendingInterceptorsFormatter:e=new y}={}){const t=this.pendingInterceptors()
+return Array.from(e.entries()).flatMap(([e,t])=>t[c].map(t=>({...t,origin:e}))).filter(({pending:e})=>e)}assertNoPendingInterceptors({pendingInterceptorsFormatter:e=new B}={}){const t=this.pendingInterceptors()
 if(t.length===0)return
-const n=new B("interceptor","interceptors").pluralize(t.length)
+const n=new y("interceptor","interceptors").pluralize(t.length)
 throw new w(`\n${n.count} ${n.noun} ${n.is} pending:\n\n${e.format(t)}\n`.trim())}}e.exports=MockAgent},2839:(e,t,n)=>{const{promisify:s}=n(7975)
 const r=n(271)
 const{buildMockDispatch:o}=n(463)
@@ -4071,15 +4071,15 @@ const m=0
 const E=1
 const w=2
 const I="anonymous"
-const B="use-credentials"
+const y="use-credentials"
 class EventSource extends EventTarget{#U={open:null,error:null,message:null}
 #x=null
 #P=false
 #G=m
 #H=null
-#V=null
+#J=null
 #n
-#B
+#y
 constructor(e,t={}){super()
 i.util.markAsUncloneable(this)
 const n="EventSource constructor"
@@ -4088,13 +4088,13 @@ if(!f){f=true
 process.emitWarning("EventSource is experimental, expect them to change at any time.",{code:"UNDICI-ES"})}e=i.converters.USVString(e,n,"url")
 t=i.converters.EventSourceInitDict(t,n,"eventSourceInitDict")
 this.#n=t.dispatcher
-this.#B={lastEventId:"",reconnectionTime:p}
+this.#y={lastEventId:"",reconnectionTime:p}
 const s=h
 let r
 try{r=new URL(e,s.settingsObject.baseUrl)
-this.#B.origin=r.origin}catch(e){throw new DOMException(e,"SyntaxError")}this.#x=r.href
+this.#y.origin=r.origin}catch(e){throw new DOMException(e,"SyntaxError")}this.#x=r.href
 let a=I
-if(t.withCredentials){a=B
+if(t.withCredentials){a=y
 this.#P=true}const c={redirect:"follow",keepalive:true,mode:"cors",credentials:a==="anonymous"?"same-origin":"omit",referrer:"no-referrer"}
 c.client=h.settingsObject
 c.headersList=[["accept",{name:"accept",value:"text/event-stream"}]]
@@ -4102,15 +4102,15 @@ c.cache="no-store"
 c.initiator="other"
 c.urlList=[new URL(this.#x)]
 this.#H=o(c)
-this.#J()}get readyState(){return this.#G}get url(){return this.#x}get withCredentials(){return this.#P}#J(){if(this.#G===w)return
+this.#$()}get readyState(){return this.#G}get url(){return this.#x}get withCredentials(){return this.#P}#$(){if(this.#G===w)return
 this.#G=m
 const e={request:this.#H,dispatcher:this.#n}
 const processEventSourceEndOfBody=e=>{if(l(e)){this.dispatchEvent(new Event("error"))
-this.close()}this.#$()}
+this.close()}this.#V()}
 e.processResponseEndOfBody=processEventSourceEndOfBody
 e.processResponse=e=>{if(l(e))if(e.aborted){this.close()
 this.dispatchEvent(new Event("error"))
-return}else{this.#$()
+return}else{this.#V()
 return}const t=e.headersList.get("content-type",true)
 const n=t!==null?c(t):"failure"
 const r=n!=="failure"&&n.essence==="text/event-stream"
@@ -4118,29 +4118,29 @@ if(e.status!==200||r===false){this.close()
 this.dispatchEvent(new Event("error"))
 return}this.#G=E
 this.dispatchEvent(new Event("open"))
-this.#B.origin=e.urlList[e.urlList.length-1].origin
-const o=new a({eventSourceSettings:this.#B,maxEventSize:this.#n.eventSourceOptions?.maxEventSize,push:e=>{this.dispatchEvent(A(e.type,e.options))}})
+this.#y.origin=e.urlList[e.urlList.length-1].origin
+const o=new a({eventSourceSettings:this.#y,maxEventSize:this.#n.eventSourceOptions?.maxEventSize,push:e=>{this.dispatchEvent(A(e.type,e.options))}})
 s(e.body.stream,o,e=>{if(e?.aborted===false){this.close()
 this.dispatchEvent(new Event("error"))}})}
-this.#V=r(e)}async#$(){if(this.#G===w)return
+this.#J=r(e)}async#V(){if(this.#G===w)return
 this.#G=m
 this.dispatchEvent(new Event("error"))
-await u(this.#B.reconnectionTime)
+await u(this.#y.reconnectionTime)
 if(this.#G!==m)return
-if(this.#B.lastEventId.length)this.#H.headersList.set("last-event-id",this.#B.lastEventId,true)
-this.#J()}close(){i.brandCheck(this,EventSource)
+if(this.#y.lastEventId.length)this.#H.headersList.set("last-event-id",this.#y.lastEventId,true)
+this.#$()}close(){i.brandCheck(this,EventSource)
 if(this.#G===w)return
 this.#G=w
-this.#V.abort()
+this.#J.abort()
 this.#H=null}get onopen(){return this.#U.open}set onopen(e){if(this.#U.open)this.removeEventListener("open",this.#U.open)
 if(typeof e==="function"){this.#U.open=e
 this.addEventListener("open",e)}else this.#U.open=null}get onmessage(){return this.#U.message}set onmessage(e){if(this.#U.message)this.removeEventListener("message",this.#U.message)
 if(typeof e==="function"){this.#U.message=e
 this.addEventListener("message",e)}else this.#U.message=null}get onerror(){return this.#U.error}set onerror(e){if(this.#U.error)this.removeEventListener("error",this.#U.error)
 if(typeof e==="function"){this.#U.error=e
-this.addEventListener("error",e)}else this.#U.error=null}}const y={CONNECTING:{__proto__:null,configurable:false,enumerable:true,value:m,writable:false},OPEN:{__proto__:null,configurable:false,enumerable:true,value:E,writable:false},CLOSED:{__proto__:null,configurable:false,enumerable:true,value:w,writable:false}}
-Object.defineProperties(EventSource,y)
-Object.defineProperties(EventSource.prototype,y)
+this.addEventListener("error",e)}else this.#U.error=null}}const B={CONNECTING:{__proto__:null,configurable:false,enumerable:true,value:m,writable:false},OPEN:{__proto__:null,configurable:false,enumerable:true,value:E,writable:false},CLOSED:{__proto__:null,configurable:false,enumerable:true,value:w,writable:false}}
+Object.defineProperties(EventSource,B)
+Object.defineProperties(EventSource.prototype,B)
 Object.defineProperties(EventSource.prototype,{close:d,onerror:d,onmessage:d,onopen:d,readyState:d,url:d,withCredentials:d})
 i.converters.EventSourceInitDict=i.dictionaryConverter([{key:"withCredentials",converter:i.converters.boolean,defaultValue:()=>false},{key:"dispatcher",converter:i.converters.any,defaultValue:()=>g()}])
 e.exports={EventSource:EventSource,defaultReconnectionTime:p}},625:e=>{function isValidLastEventId(e){return e.indexOf("\0")===-1}function isASCIINumber(e){if(e.length===0)return false
@@ -4155,10 +4155,10 @@ const p=n(4589)
 const{isErrored:m,isDisturbed:E}=n(7075)
 const{isArrayBuffer:w}=n(3429)
 const{serializeAMimeType:I}=n(782)
-const{multipartFormDataParser:B}=n(4646)
-let y
+const{multipartFormDataParser:y}=n(4646)
+let B
 try{const e=n(7598)
-y=t=>e.randomInt(0,t)}catch{y=e=>Math.floor(Math.random(e))}const Q=new TextEncoder
+B=t=>e.randomInt(0,t)}catch{B=e=>Math.floor(Math.random(e))}const Q=new TextEncoder
 function noop(){}const b=globalThis.FinalizationRegistry&&process.version.indexOf("v18")!==0
 let v
 if(b)v=new FinalizationRegistry(e=>{const t=e.deref()
@@ -4178,7 +4178,7 @@ if(typeof e==="string"){A=e
 u="text/plain;charset=UTF-8"}else if(e instanceof URLSearchParams){A=e.toString()
 u="application/x-www-form-urlencoded;charset=UTF-8"}else if(w(e))A=new Uint8Array(e.slice())
 else if(ArrayBuffer.isView(e))A=new Uint8Array(e.buffer.slice(e.byteOffset,e.byteOffset+e.byteLength))
-else if(s.isFormDataLike(e)){const t=`----formdata-undici-0${`${y(1e11)}`.padStart(11,"0")}`
+else if(s.isFormDataLike(e)){const t=`----formdata-undici-0${`${B(1e11)}`.padStart(11,"0")}`
 const n=`--${t}\r\nContent-Disposition: form-data`
 const escape=e=>e.replace(/\n/g,"%0A").replace(/\r/g,"%0D").replace(/"/g,"%22")
 const normalizeLinefeeds=e=>e.replace(/\r?\n|\r/g,"\r\n")
@@ -4216,7 +4216,7 @@ return{stream:s,length:t.length,source:t.source}}function throwIfAborted(e){if(e
 if(t===null)t=""
 else if(t)t=I(t)
 return new f([e],{type:t})},e)},arrayBuffer(){return consumeBody(this,e=>new Uint8Array(e).buffer,e)},text(){return consumeBody(this,u,e)},json(){return consumeBody(this,parseJSONFromBytes,e)},formData(){return consumeBody(this,e=>{const t=bodyMimeType(this)
-if(t!==null)switch(t.essence){case"multipart/form-data":{const n=B(e,t)
+if(t!==null)switch(t.essence){case"multipart/form-data":{const n=y(e,t)
 if(n==="failure")throw new TypeError("Failed to parse body as FormData.")
 const s=new d
 s[h]=n
@@ -4256,8 +4256,8 @@ const m=["half"]
 const E=["CONNECT","TRACE","TRACK"]
 const w=new Set(E)
 const I=["audio","audioworklet","font","image","manifest","paintworklet","script","style","track","video","xslt",""]
-const B=new Set(I)
-e.exports={subresource:I,forbiddenMethods:E,requestBodyHeader:p,referrerPolicy:c,requestRedirect:l,requestMode:h,requestCredentials:g,requestCache:f,redirectStatus:r,corsSafeListedMethods:t,nullBodyStatus:s,safeMethods:u,badPorts:i,requestDuplex:m,subresourceSet:B,badPortsSet:a,redirectStatusSet:o,corsSafeListedMethodsSet:n,safeMethodsSet:d,forbiddenMethodsSet:w,referrerPolicySet:A}},782:(e,t,n)=>{const s=n(4589)
+const y=new Set(I)
+e.exports={subresource:I,forbiddenMethods:E,requestBodyHeader:p,referrerPolicy:c,requestRedirect:l,requestMode:h,requestCredentials:g,requestCache:f,redirectStatus:r,corsSafeListedMethods:t,nullBodyStatus:s,safeMethods:u,badPorts:i,requestDuplex:m,subresourceSet:y,badPortsSet:a,redirectStatusSet:o,corsSafeListedMethodsSet:n,safeMethodsSet:d,forbiddenMethodsSet:w,referrerPolicySet:A}},782:(e,t,n)=>{const s=n(4589)
 const r=new TextEncoder
 const o=/^[!#$%&'*+\-.^_|~A-Za-z0-9]+$/
 const i=/[\u000A\u000D\u0009\u0020]/
@@ -4592,12 +4592,12 @@ while(i>c)t[i]=t[--i]
 t[c]=s}}if(!n.next().done)throw new TypeError("Unreachable")
 return t}else{let e=0
 for(const{0:n,1:{value:s}}of this[u]){t[e++]=[n,s]
-A(s!==null)}return t.sort(compareHeaderName)}}}class Headers{#j
-#Y
+A(s!==null)}return t.sort(compareHeaderName)}}}class Headers{#Y
+#j
 constructor(e=void 0){c.util.markAsUncloneable(this)
 if(e===s)return
-this.#Y=new HeadersList
-this.#j="none"
+this.#j=new HeadersList
+this.#Y="none"
 if(e!==void 0){e=c.converters.HeadersInit(e,"Headers contructor","init")
 fill(this,e)}}append(e,t){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,2,"Headers.append")
@@ -4609,19 +4609,19 @@ c.argumentLengthCheck(arguments,1,"Headers.delete")
 const t="Headers.delete"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:"Headers.delete",value:e,type:"header name"})
-if(this.#j==="immutable")throw new TypeError("immutable")
-if(!this.#Y.contains(e,false))return
-this.#Y.delete(e,false)}get(e){c.brandCheck(this,Headers)
+if(this.#Y==="immutable")throw new TypeError("immutable")
+if(!this.#j.contains(e,false))return
+this.#j.delete(e,false)}get(e){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,1,"Headers.get")
 const t="Headers.get"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:t,value:e,type:"header name"})
-return this.#Y.get(e,false)}has(e){c.brandCheck(this,Headers)
+return this.#j.get(e,false)}has(e){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,1,"Headers.has")
 const t="Headers.has"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:t,value:e,type:"header name"})
-return this.#Y.contains(e,false)}set(e,t){c.brandCheck(this,Headers)
+return this.#j.contains(e,false)}set(e,t){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,2,"Headers.set")
 const n="Headers.set"
 e=c.converters.ByteString(e,n,"name")
@@ -4629,19 +4629,19 @@ t=c.converters.ByteString(t,n,"value")
 t=headerValueNormalize(t)
 if(!i(e))throw c.errors.invalidArgument({prefix:n,value:e,type:"header name"})
 else if(!a(t))throw c.errors.invalidArgument({prefix:n,value:t,type:"header value"})
-if(this.#j==="immutable")throw new TypeError("immutable")
-this.#Y.set(e,t,false)}getSetCookie(){c.brandCheck(this,Headers)
-const e=this.#Y.cookies
+if(this.#Y==="immutable")throw new TypeError("immutable")
+this.#j.set(e,t,false)}getSetCookie(){c.brandCheck(this,Headers)
+const e=this.#j.cookies
 if(e)return[...e]
-return[]}get[d](){if(this.#Y[d])return this.#Y[d]
+return[]}get[d](){if(this.#j[d])return this.#j[d]
 const e=[]
-const t=this.#Y.toSortedArray()
-const n=this.#Y.cookies
-if(n===null||n.length===1)return this.#Y[d]=t
+const t=this.#j.toSortedArray()
+const n=this.#j.cookies
+if(n===null||n.length===1)return this.#j[d]=t
 for(let s=0;s<t.length;++s){const{0:r,1:o}=t[s]
 if(r==="set-cookie")for(let t=0;t<n.length;++t)e.push([r,n[t]])
-else e.push([r,o])}return this.#Y[d]=e}[l.inspect.custom](e,t){t.depth??=e
-return`Headers ${l.formatWithOptions(t,this.#Y.entries)}`}static getHeadersGuard(e){return e.#j}static setHeadersGuard(e,t){e.#j=t}static getHeadersList(e){return e.#Y}static setHeadersList(e,t){e.#Y=t}}const{getHeadersGuard:h,setHeadersGuard:g,getHeadersList:f,setHeadersList:p}=Headers
+else e.push([r,o])}return this.#j[d]=e}[l.inspect.custom](e,t){t.depth??=e
+return`Headers ${l.formatWithOptions(t,this.#j.entries)}`}static getHeadersGuard(e){return e.#Y}static setHeadersGuard(e,t){e.#Y=t}static getHeadersList(e){return e.#j}static setHeadersList(e,t){e.#j=t}}const{getHeadersGuard:h,setHeadersGuard:g,getHeadersList:f,setHeadersList:p}=Headers
 Reflect.deleteProperty(Headers,"getHeadersGuard")
 Reflect.deleteProperty(Headers,"setHeadersGuard")
 Reflect.deleteProperty(Headers,"getHeadersList")
@@ -4655,8 +4655,8 @@ e.exports={fill:fill,compareHeaderName:compareHeaderName,Headers:Headers,Headers
 const{HeadersList:c}=n(5662)
 const{Request:A,cloneRequest:l}=n(3713)
 const u=n(8522)
-const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:g,requestBadPort:f,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:I,tryUpgradeRequestToAPotentiallyTrustworthyURL:B,createOpaqueTimingInfo:y,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:T,isBlobLike:R,sameOrigin:D,isCancelled:O,isAborted:F,isErrorLike:N,fullyReadBody:M,readableStreamClose:L,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:P,urlHasHttpsScheme:G,clampAndCoarsenConnectionTimingInfo:H,simpleRangeHeaderValue:V,buildContentRange:J,createInflate:$,extractMimeType:j}=n(1118)
-const{kState:Y,kDispatcher:W}=n(6970)
+const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:g,requestBadPort:f,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:I,tryUpgradeRequestToAPotentiallyTrustworthyURL:y,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:T,isBlobLike:R,sameOrigin:D,isCancelled:O,isAborted:F,isErrorLike:N,fullyReadBody:M,readableStreamClose:L,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:P,urlHasHttpsScheme:G,clampAndCoarsenConnectionTimingInfo:H,simpleRangeHeaderValue:J,buildContentRange:$,createInflate:V,extractMimeType:Y}=n(1118)
+const{kState:j,kDispatcher:W}=n(6970)
 const q=n(4589)
 const{safelyExtractBody:_,extractBody:z}=n(6962)
 const{redirectStatusSet:K,nullBodyStatus:Z,safeMethodsSet:X,requestBodyHeader:ee,subresourceSet:te}=n(6833)
@@ -4686,7 +4686,7 @@ this.emit("terminated",e)}}function handleFetchDone(e){finalizeAndReportTiming(e
 let n=T()
 let s
 try{s=new A(e,t)}catch(e){n.reject(e)
-return n.promise}const r=s[Y]
+return n.promise}const r=s[j]
 if(s.signal.aborted){abortFetch(n,r,null,s.signal.reason)
 return n.promise}const o=r.client.globalObject
 if(o?.constructor?.name==="ServiceWorkerGlobalScope")r.serviceWorkers="none"
@@ -4712,7 +4712,7 @@ let s=e.timingInfo
 let r=e.cacheState
 if(!P(n))return
 if(s===null)return
-if(!e.timingAllowPassed){s=y({startTime:s.startTime})
+if(!e.timingAllowPassed){s=B({startTime:s.startTime})
 r=""}s.endTime=S()
 e.timingInfo=s
 we(s,n.href,t,globalThis,r)}const we=performance.markResourceTiming
@@ -4720,14 +4720,14 @@ function abortFetch(e,t,n,s){if(e)e.reject(s)
 if(t.body!=null&&ce(t.body?.stream))t.body.stream.cancel(s).catch(e=>{if(e.code==="ERR_INVALID_STATE")return
 throw e})
 if(n==null)return
-const r=n[Y]
+const r=n[j]
 if(r.body!=null&&ce(r.body?.stream))r.body.stream.cancel(s).catch(e=>{if(e.code==="ERR_INVALID_STATE")return
 throw e})}function fetching({request:e,processRequestBodyChunkLength:t,processRequestEndOfBody:n,processResponse:s,processResponseEndOfBody:r,processResponseConsumeBody:o,useParallelQueue:i=false,dispatcher:a=he()}){q(a)
 let c=null
 let A=false
 if(e.client!=null){c=e.client.globalObject
 A=e.client.crossOriginIsolatedCapability}const l=S(A)
-const u=y({startTime:l})
+const u=B({startTime:l})
 const d={controller:new Fetch(a),request:e,timingInfo:u,processRequestBodyChunkLength:t,processRequestEndOfBody:n,processResponse:s,processResponseConsumeBody:o,processResponseEndOfBody:r,taskDestination:c,crossOriginIsolatedCapability:A}
 q(!e.body||e.body.stream)
 if(e.window==="client")e.window=e.client?.globalObject?.constructor?.name==="Window"?e.client:"no-window"
@@ -4740,7 +4740,7 @@ if(e.priority===null);if(te.has(e.destination));mainFetch(d).catch(e=>{d.control
 return d.controller}async function mainFetch(e,t=false){const n=e.request
 let r=null
 if(n.localURLsOnly&&!x(w(n)))r=s("local URLs only")
-B(n)
+y(n)
 if(f(n)==="blocked")r=s("bad port")
 if(n.referrerPolicy==="")n.referrerPolicy=n.policyContainer.referrerPolicy
 if(n.referrer!=="no-referrer")n.referrer=k(n)
@@ -4785,7 +4785,7 @@ o.body=e[0]
 o.headersList.set("content-length",c,true)
 o.headersList.set("content-type",A,true)}else{o.rangeRequested=true
 const e=t.headersList.get("range",true)
-const n=V(e,true)
+const n=J(e,true)
 if(n==="failure")return Promise.resolve(s("failed to fetch the data URL"))
 let{rangeStartValue:i,rangeEndValue:c}=n
 if(i===null){i=a-c
@@ -4794,7 +4794,7 @@ if(c===null||c>=a)c=a-1}const l=r.slice(i,c,A)
 const u=z(l)
 o.body=u[0]
 const d=U(`${l.size}`)
-const h=J(i,c,a)
+const h=$(i,c,a)
 o.status=206
 o.statusText="Partial Content"
 o.headersList.set("content-length",d,true)
@@ -4813,10 +4813,10 @@ e.controller.reportTimingSteps=()=>{if(e.request.url.protocol!=="https:")return
 n.endTime=s
 let r=t.cacheState
 const o=t.bodyInfo
-if(!t.timingAllowPassed){n=y(n)
+if(!t.timingAllowPassed){n=B(n)
 r=""}let i=0
 if(e.request.mode!=="navigator"||!t.hasCrossOriginRedirects){i=t.status
-const e=j(t.headersList)
+const e=Y(t.headersList)
 if(e!=="failure")o.contentType=de(e)}if(e.request.initiatorType!=null)we(n,e.request.url.href,e.request.initiatorType,globalThis,r,o,i)}
 const processResponseEndOfBodyTask=()=>{e.request.done=true
 if(e.processResponseEndOfBody!=null)queueMicrotask(()=>e.processResponseEndOfBody(t))
@@ -4961,7 +4961,7 @@ const n=5
 if(t.length>n){this.abort(new Error(`too many content-encodings in response: ${t.length}, maximum allowed is ${n}`))
 return true}for(let e=t.length-1;e>=0;--e){const n=t[e].trim()
 if(n==="x-gzip"||n==="gzip")A.push(u.createGunzip({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
-else if(n==="deflate")A.push($({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
+else if(n==="deflate")A.push(V({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
 else if(n==="br")A.push(u.createBrotliDecompress({flush:u.constants.BROTLI_OPERATION_FLUSH,finishFlush:u.constants.BROTLI_OPERATION_FLUSH}))
 else{A.length=0
 break}}}this.body=new se({read:n})
@@ -4985,25 +4985,25 @@ const{FinalizationRegistry:g}=n(9255)()
 const f=n(5386)
 const p=n(7975)
 const{isValidHTTPToken:m,sameOrigin:E,environmentSettingsObject:w}=n(1118)
-const{forbiddenMethodsSet:I,corsSafeListedMethodsSet:B,referrerPolicy:y,requestRedirect:Q,requestMode:b,requestCredentials:v,requestCache:k,requestDuplex:S}=n(6833)
+const{forbiddenMethodsSet:I,corsSafeListedMethodsSet:y,referrerPolicy:B,requestRedirect:Q,requestMode:b,requestCredentials:v,requestCache:k,requestDuplex:S}=n(6833)
 const{kEnumerableProperty:T,normalizedMethodRecordsBase:R,normalizedMethodRecords:D}=f
 const{kHeaders:O,kSignal:F,kState:N,kDispatcher:M}=n(6970)
 const{webidl:L}=n(6083)
 const{URLSerializer:U}=n(782)
 const{kConstruct:x}=n(3377)
 const P=n(4589)
-const{getMaxListeners:G,setMaxListeners:H,getEventListeners:V,defaultMaxListeners:J}=n(8474)
-const $=Symbol("abortController")
-const j=new g(({signal:e,abort:t})=>{e.removeEventListener("abort",t)})
-const Y=new WeakMap
+const{getMaxListeners:G,setMaxListeners:H,getEventListeners:J,defaultMaxListeners:$}=n(8474)
+const V=Symbol("abortController")
+const Y=new g(({signal:e,abort:t})=>{e.removeEventListener("abort",t)})
+const j=new WeakMap
 function buildAbort(e){return abort
 function abort(){const t=e.deref()
-if(t!==void 0){j.unregister(abort)
+if(t!==void 0){Y.unregister(abort)
 this.removeEventListener("abort",abort)
 t.abort(this.reason)
-const e=Y.get(t.signal)
+const e=j.get(t.signal)
 if(e!==void 0){if(e.size!==0){for(const t of e){const e=t.deref()
-if(e!==void 0)e.abort(this.reason)}e.clear()}Y.delete(t.signal)}}}}let W=false
+if(e!==void 0)e.abort(this.reason)}e.clear()}j.delete(t.signal)}}}}let W=false
 class Request{constructor(e,t={}){L.util.markAsUncloneable(this)
 if(e===x)return
 const n="Request constructor"
@@ -5022,11 +5022,11 @@ o="cors"}else{this[M]=t.dispatcher||e[M]
 P(e instanceof Request)
 r=e[N]
 g=e[F]}const p=w.settingsObject.origin
-let y="client"
-if(r.window?.constructor?.name==="EnvironmentSettingsObject"&&E(r.window,p))y=r.window
-if(t.window!=null)throw new TypeError(`'window' option '${y}' must be null`)
-if("window"in t)y="no-window"
-r=makeRequest({method:r.method,headersList:r.headersList,unsafeRequest:r.unsafeRequest,client:w.settingsObject,window:y,priority:r.priority,origin:r.origin,referrer:r.referrer,referrerPolicy:r.referrerPolicy,mode:r.mode,credentials:r.credentials,cache:r.cache,redirect:r.redirect,integrity:r.integrity,keepalive:r.keepalive,reloadNavigation:r.reloadNavigation,historyNavigation:r.historyNavigation,urlList:[...r.urlList]})
+let B="client"
+if(r.window?.constructor?.name==="EnvironmentSettingsObject"&&E(r.window,p))B=r.window
+if(t.window!=null)throw new TypeError(`'window' option '${B}' must be null`)
+if("window"in t)B="no-window"
+r=makeRequest({method:r.method,headersList:r.headersList,unsafeRequest:r.unsafeRequest,client:w.settingsObject,window:B,priority:r.priority,origin:r.origin,referrer:r.referrer,referrerPolicy:r.referrerPolicy,mode:r.mode,credentials:r.credentials,cache:r.cache,redirect:r.redirect,integrity:r.integrity,keepalive:r.keepalive,reloadNavigation:r.reloadNavigation,historyNavigation:r.historyNavigation,urlList:[...r.urlList]})
 const Q=Object.keys(t).length!==0
 if(Q){if(r.mode==="navigate")r.mode="same-origin"
 r.reloadNavigation=false
@@ -5065,15 +5065,15 @@ const v=new AbortController
 this[F]=v.signal
 if(g!=null){if(!g||typeof g.aborted!=="boolean"||typeof g.addEventListener!=="function")throw new TypeError("Failed to construct 'Request': member signal is not of type AbortSignal.")
 if(g.aborted)v.abort(g.reason)
-else{this[$]=v
+else{this[V]=v
 const e=new WeakRef(v)
 const t=buildAbort(e)
-try{if(typeof G==="function"&&G(g)===J)H(1500,g)
-else if(V(g,"abort").length>=J)H(1500,g)}catch{}f.addAbortListener(g,t)
-j.register(v,{signal:g,abort:t},t)}}this[O]=new a(x)
+try{if(typeof G==="function"&&G(g)===$)H(1500,g)
+else if(J(g,"abort").length>=$)H(1500,g)}catch{}f.addAbortListener(g,t)
+Y.register(v,{signal:g,abort:t},t)}}this[O]=new a(x)
 d(this[O],r.headersList)
 l(this[O],"request")
-if(b==="no-cors"){if(!B.has(r.method))throw new TypeError(`'${r.method} is unsupported in no-cors mode.`)
+if(b==="no-cors"){if(!y.has(r.method))throw new TypeError(`'${r.method} is unsupported in no-cors mode.`)
 l(this[O],"request-no-cors")}if(Q){const e=h(this[O])
 const n=t.headers!==void 0?t.headers:new A(e)
 e.clear()
@@ -5114,9 +5114,9 @@ if(i(this))throw new TypeError("unusable")
 const e=cloneRequest(this[N])
 const t=new AbortController
 if(this.signal.aborted)t.abort(this.signal.reason)
-else{let e=Y.get(this.signal)
+else{let e=j.get(this.signal)
 if(e===void 0){e=new Set
-Y.set(this.signal,e)}const n=new WeakRef(t)
+j.set(this.signal,e)}const n=new WeakRef(t)
 e.add(n)
 f.addAbortListener(t.signal,buildAbort(n))}return fromInnerRequest(e,t.signal,u(this[O]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
 t.colors??=true
@@ -5136,13 +5136,13 @@ L.converters.RequestInfo=function(e,t,n){if(typeof e==="string")return L.convert
 if(e instanceof Request)return L.converters.Request(e,t,n)
 return L.converters.USVString(e,t,n)}
 L.converters.AbortSignal=L.interfaceConverter(AbortSignal)
-L.converters.RequestInit=L.dictionaryConverter([{key:"method",converter:L.converters.ByteString},{key:"headers",converter:L.converters.HeadersInit},{key:"body",converter:L.nullableConverter(L.converters.BodyInit)},{key:"referrer",converter:L.converters.USVString},{key:"referrerPolicy",converter:L.converters.DOMString,allowedValues:y},{key:"mode",converter:L.converters.DOMString,allowedValues:b},{key:"credentials",converter:L.converters.DOMString,allowedValues:v},{key:"cache",converter:L.converters.DOMString,allowedValues:k},{key:"redirect",converter:L.converters.DOMString,allowedValues:Q},{key:"integrity",converter:L.converters.DOMString},{key:"keepalive",converter:L.converters.boolean},{key:"signal",converter:L.nullableConverter(e=>L.converters.AbortSignal(e,"RequestInit","signal",{strict:false}))},{key:"window",converter:L.converters.any},{key:"duplex",converter:L.converters.DOMString,allowedValues:S},{key:"dispatcher",converter:L.converters.any}])
+L.converters.RequestInit=L.dictionaryConverter([{key:"method",converter:L.converters.ByteString},{key:"headers",converter:L.converters.HeadersInit},{key:"body",converter:L.nullableConverter(L.converters.BodyInit)},{key:"referrer",converter:L.converters.USVString},{key:"referrerPolicy",converter:L.converters.DOMString,allowedValues:B},{key:"mode",converter:L.converters.DOMString,allowedValues:b},{key:"credentials",converter:L.converters.DOMString,allowedValues:v},{key:"cache",converter:L.converters.DOMString,allowedValues:k},{key:"redirect",converter:L.converters.DOMString,allowedValues:Q},{key:"integrity",converter:L.converters.DOMString},{key:"keepalive",converter:L.converters.boolean},{key:"signal",converter:L.nullableConverter(e=>L.converters.AbortSignal(e,"RequestInit","signal",{strict:false}))},{key:"window",converter:L.converters.any},{key:"duplex",converter:L.converters.DOMString,allowedValues:S},{key:"dispatcher",converter:L.converters.any}])
 e.exports={Request:Request,makeRequest:makeRequest,fromInnerRequest:fromInnerRequest,cloneRequest:cloneRequest}},9317:(e,t,n)=>{const{Headers:s,HeadersList:r,fill:o,getHeadersGuard:i,setHeadersGuard:a,setHeadersList:c}=n(5662)
 const{extractBody:A,cloneBody:l,mixinBody:u,hasFinalizationRegistry:d,streamRegistry:h,bodyUnusable:g}=n(6962)
 const f=n(5386)
 const p=n(7975)
 const{kEnumerableProperty:m}=f
-const{isValidReasonPhrase:E,isCancelled:w,isAborted:I,isBlobLike:B,serializeJavascriptValueToJSONString:y,isErrorLike:Q,isomorphicEncode:b,environmentSettingsObject:v}=n(1118)
+const{isValidReasonPhrase:E,isCancelled:w,isAborted:I,isBlobLike:y,serializeJavascriptValueToJSONString:B,isErrorLike:Q,isomorphicEncode:b,environmentSettingsObject:v}=n(1118)
 const{redirectStatusSet:k,nullBodyStatus:S}=n(6833)
 const{kState:T,kHeaders:R}=n(6970)
 const{webidl:D}=n(6083)
@@ -5155,7 +5155,7 @@ const U=new TextEncoder("utf-8")
 class Response{static error(){const e=fromInnerResponse(makeNetworkError(),"immutable")
 return e}static json(e,t={}){D.argumentLengthCheck(arguments,1,"Response.json")
 if(t!==null)t=D.converters.ResponseInit(t)
-const n=U.encode(y(e))
+const n=U.encode(B(e))
 const s=A(n)
 const r=fromInnerResponse(makeResponse({}),"response")
 initializeResponse(r,t,{body:s[0],type:"application/json"})
@@ -5229,7 +5229,7 @@ return n}D.converters.ReadableStream=D.interfaceConverter(ReadableStream)
 D.converters.FormData=D.interfaceConverter(O)
 D.converters.URLSearchParams=D.interfaceConverter(URLSearchParams)
 D.converters.XMLHttpRequestBodyInit=function(e,t,n){if(typeof e==="string")return D.converters.USVString(e,t,n)
-if(B(e))return D.converters.Blob(e,t,n,{strict:false})
+if(y(e))return D.converters.Blob(e,t,n,{strict:false})
 if(ArrayBuffer.isView(e)||L.isArrayBuffer(e))return D.converters.BufferSource(e,t,n)
 if(f.isFormDataLike(e))return D.converters.FormData(e,t,n,{strict:false})
 if(e instanceof URLSearchParams)return D.converters.URLSearchParams(e,t,n)
@@ -5248,11 +5248,11 @@ const{isBlobLike:g,ReadableStreamFrom:f,isValidHTTPToken:p,normalizedMethodRecor
 const E=n(4589)
 const{isUint8Array:w}=n(3429)
 const{webidl:I}=n(6083)
-let B=[]
-let y
-try{y=n(7598)
+let y=[]
+let B
+try{B=n(7598)
 const e=["sha256","sha384","sha512"]
-B=y.getHashes().filter(t=>e.includes(t))}catch{}function responseURL(e){const t=e.urlList
+y=B.getHashes().filter(t=>e.includes(t))}catch{}function responseURL(e){const t=e.urlList
 const n=t.length
 return n===0?null:t[n-1].toString()}function responseLocationURL(e,t){if(!o.has(e.status))return null
 let n=e.headersList.get("location",true)
@@ -5314,7 +5314,7 @@ function isOriginPotentiallyTrustworthy(e){if(e==null||e==="null")return false
 const t=new URL(e)
 if(t.protocol==="https:"||t.protocol==="wss:")return true
 if(/^127(?:\.[0-9]+){0,2}\.[0-9]+$|^\[(?:0*:)*?:?0*1\]$/.test(t.hostname)||t.hostname==="localhost"||t.hostname.includes("localhost.")||t.hostname.endsWith(".localhost"))return true
-return false}}function bytesMatch(e,t){if(y===void 0)return true
+return false}}function bytesMatch(e,t){if(B===void 0)return true
 const n=parseMetadata(t)
 if(n==="no metadata")return true
 if(n.length===0)return true
@@ -5322,7 +5322,7 @@ const s=getStrongestMetadata(n)
 const r=filterMetadataListByAlgorithm(n,s)
 for(const t of r){const n=t.algo
 const s=t.hash
-let r=y.createHash(n).update(e).digest("base64")
+let r=B.createHash(n).update(e).digest("base64")
 if(r[r.length-1]==="=")if(r[r.length-2]==="=")r=r.slice(0,-2)
 else r=r.slice(0,-1)
 if(compareBase64Mixed(r,s))return true}return false}const b=/(?<algo>sha256|sha384|sha512)-((?<hash>[A-Za-z0-9+/]+|[A-Za-z0-9_-]+)={0,2}(?:\s|$)( +[!-~]*)?)?/i
@@ -5332,7 +5332,7 @@ for(const s of e.split(" ")){n=false
 const e=b.exec(s)
 if(e===null||e.groups===void 0||e.groups.algo===void 0)continue
 const r=e.groups.algo.toLowerCase()
-if(B.includes(r))t.push(e.groups)}if(n===true)return"no metadata"
+if(y.includes(r))t.push(e.groups)}if(n===true)return"no metadata"
 return t}function getStrongestMetadata(e){let t=e[0].algo
 if(t[3]==="5")return t
 for(let n=1;n<e.length;++n){const s=e[n]
@@ -5762,15 +5762,15 @@ const{kReadyState:c,kSentClose:A,kByteParser:l,kReceivedClose:u,kResponse:d}=n(7
 const{fireEvent:h,failWebsocketConnection:g,isClosing:f,isClosed:p,isEstablished:m,parseExtensions:E}=n(3479)
 const{channels:w}=n(6644)
 const{CloseEvent:I}=n(6814)
-const{makeRequest:B}=n(3713)
-const{fetching:y}=n(6860)
+const{makeRequest:y}=n(3713)
+const{fetching:B}=n(6860)
 const{Headers:Q,getHeadersList:b}=n(5662)
 const{getDecodeSplit:v}=n(1118)
 const{WebsocketFrameSend:k}=n(4226)
 let S
 try{S=n(7598)}catch{}function establishWebSocketConnection(e,t,n,r,o,i){const a=e
 a.protocol=e.protocol==="ws:"?"http:":"https:"
-const c=B({urlList:[a],client:n,serviceWorkers:"none",referrer:"no-referrer",mode:"websocket",credentials:"include",cache:"no-store",redirect:"error"})
+const c=y({urlList:[a],client:n,serviceWorkers:"none",referrer:"no-referrer",mode:"websocket",credentials:"include",cache:"no-store",redirect:"error"})
 if(i.headers){const e=b(new Q(i.headers))
 c.headersList=e}const A=S.randomBytes(16).toString("base64")
 c.headersList.append("sec-websocket-key",A)
@@ -5778,7 +5778,7 @@ c.headersList.append("sec-websocket-version","13")
 for(const e of t)c.headersList.append("sec-websocket-protocol",e)
 const l="permessage-deflate; client_max_window_bits"
 c.headersList.append("sec-websocket-extensions",l)
-const u=y({request:c,useParallelQueue:true,dispatcher:i.dispatcher,processResponse(e){if(e.type==="error"||e.status!==101){g(r,"Received network error or non-101 status code.")
+const u=B({request:c,useParallelQueue:true,dispatcher:i.dispatcher,processResponse(e){if(e.type==="error"||e.status!==101){g(r,"Received network error or non-101 status code.")
 return}if(t.length!==0&&!e.headersList.get("Sec-WebSocket-Protocol")){g(r,"Server did not respond with sent protocols.")
 return}if(e.headersList.get("Upgrade")?.toLowerCase()!=="websocket"){g(r,'Server did not set Upgrade header to "websocket".')
 return}if(e.headersList.get("Connection")?.toLowerCase()!=="upgrade"){g(r,'Server did not set Connection header to "upgrade".')
@@ -5954,7 +5954,7 @@ const r=n(4589)
 const{parserStates:o,opcodes:i,states:a,emptyBuffer:c,sentCloseFrameState:A}=n(9322)
 const{kReadyState:l,kSentClose:u,kResponse:d,kReceivedClose:h}=n(7610)
 const{channels:g}=n(6644)
-const{isValidStatusCode:f,isValidOpcode:p,failWebsocketConnection:m,websocketMessageReceived:E,utf8Decode:w,isControlFrame:I,isTextBinaryFrame:B,isContinuationFrame:y}=n(3479)
+const{isValidStatusCode:f,isValidOpcode:p,failWebsocketConnection:m,websocketMessageReceived:E,utf8Decode:w,isControlFrame:I,isTextBinaryFrame:y,isContinuationFrame:B}=n(3479)
 const{WebsocketFrameSend:Q}=n(4226)
 const{closeWebSocketConnection:b}=n(3403)
 const{PerMessageDeflate:v}=n(6495)
@@ -5964,7 +5964,7 @@ m(e,n)}class ByteParser extends s{#ee=[]
 #te=0
 #ne=0
 #se=false
-#B=o.INFO
+#y=o.INFO
 #re={}
 #oe=[]
 #ie
@@ -5979,7 +5979,7 @@ if(this.#ie.has("permessage-deflate"))this.#ie.set("permessage-deflate",new v(t,
 this.#ne+=e.length
 this.#se=true
 this.run(n)}#ce(){if(this.#X>0&&!I(this.#re.opcode)&&this.#re.payloadLength+this.#te>this.#X){failWebsocketConnectionWithCode(this.ws,1009,"Payload size exceeds maximum allowed size")
-return false}return true}run(e){while(this.#se)if(this.#B===o.INFO){if(this.#ne<2)return e()
+return false}return true}run(e){while(this.#se)if(this.#y===o.INFO){if(this.#ne<2)return e()
 const t=this.consume(2)
 const n=(t[0]&128)!==0
 const s=t[0]&15
@@ -5993,34 +5993,34 @@ if(!p(s)){m(this.ws,"Invalid opcode received")
 return e()}if(r){m(this.ws,"Frame cannot be masked")
 return e()}if(A!==0&&!this.#ie.has("permessage-deflate")){m(this.ws,"Expected RSV1 to be clear.")
 return}if(l!==0||u!==0){m(this.ws,"RSV1, RSV2, RSV3 must be clear")
-return}if(a&&!B(s)){m(this.ws,"Invalid frame type was fragmented.")
-return}if(B(s)&&this.#oe.length>0){m(this.ws,"Expected continuation frame")
+return}if(a&&!y(s)){m(this.ws,"Invalid frame type was fragmented.")
+return}if(y(s)&&this.#oe.length>0){m(this.ws,"Expected continuation frame")
 return}if(this.#re.fragmented&&a){m(this.ws,"Fragmented frame exceeded 125 bytes.")
 return}if((c>125||a)&&I(s)){m(this.ws,"Control frame either too large or fragmented")
-return}if(y(s)&&this.#oe.length===0&&!this.#re.compressed){m(this.ws,"Unexpected continuation frame")
+return}if(B(s)&&this.#oe.length===0&&!this.#re.compressed){m(this.ws,"Unexpected continuation frame")
 return}if(c<=125){this.#re.payloadLength=c
-this.#B=o.READ_DATA
-if(!this.#ce())return}else if(c===126)this.#B=o.PAYLOADLENGTH_16
-else if(c===127)this.#B=o.PAYLOADLENGTH_64
-if(B(s)){this.#re.binaryType=s
+this.#y=o.READ_DATA
+if(!this.#ce())return}else if(c===126)this.#y=o.PAYLOADLENGTH_16
+else if(c===127)this.#y=o.PAYLOADLENGTH_64
+if(y(s)){this.#re.binaryType=s
 this.#re.compressed=A!==0}this.#re.opcode=s
 this.#re.masked=r
 this.#re.fin=n
-this.#re.fragmented=a}else if(this.#B===o.PAYLOADLENGTH_16){if(this.#ne<2)return e()
+this.#re.fragmented=a}else if(this.#y===o.PAYLOADLENGTH_16){if(this.#ne<2)return e()
 const t=this.consume(2)
 this.#re.payloadLength=t.readUInt16BE(0)
-this.#B=o.READ_DATA
-if(!this.#ce())return}else if(this.#B===o.PAYLOADLENGTH_64){if(this.#ne<8)return e()
+this.#y=o.READ_DATA
+if(!this.#ce())return}else if(this.#y===o.PAYLOADLENGTH_64){if(this.#ne<8)return e()
 const t=this.consume(8)
 const n=t.readUInt32BE(0)
 const s=t.readUInt32BE(4)
 if(n!==0||s>2**31-1){m(this.ws,"Received payload length > 2^31 bytes.")
 return}this.#re.payloadLength=s
-this.#B=o.READ_DATA
-if(!this.#ce())return}else if(this.#B===o.READ_DATA){if(this.#ne<this.#re.payloadLength)return e()
+this.#y=o.READ_DATA
+if(!this.#ce())return}else if(this.#y===o.READ_DATA){if(this.#ne<this.#re.payloadLength)return e()
 const t=this.consume(this.#re.payloadLength)
 if(I(this.#re.opcode)){this.#se=this.parseControlFrame(t)
-this.#B=o.INFO
+this.#y=o.INFO
 const n=this.ws[d].socket
 if(this.#se&&n.writableNeedDrain){this.#se=false
 n.once("drain",()=>{if(this.destroyed)return
@@ -6029,16 +6029,16 @@ this.run(e)})
 return}}else if(!this.#re.compressed){if(!this.writeFragments(t))return
 if(this.#X>0&&this.#te>this.#X){failWebsocketConnectionWithCode(this.ws,1009,(new k).message)
 return}if(!this.#re.fragmented&&this.#re.fin)E(this.ws,this.#re.binaryType,this.consumeFragments())
-this.#B=o.INFO}else{this.#ie.get("permessage-deflate").decompress(t,this.#re.fin,(t,n)=>{if(t){const e=t instanceof k?1009:1007
+this.#y=o.INFO}else{this.#ie.get("permessage-deflate").decompress(t,this.#re.fin,(t,n)=>{if(t){const e=t instanceof k?1009:1007
 failWebsocketConnectionWithCode(this.ws,e,t.message)
 return}if(!this.writeFragments(n))return
 if(this.#X>0&&this.#te>this.#X){failWebsocketConnectionWithCode(this.ws,1009,(new k).message)
-return}if(!this.#re.fin){this.#B=o.INFO
+return}if(!this.#re.fin){this.#y=o.INFO
 this.#se=true
 this.run(e)
 return}E(this.ws,this.#re.binaryType,this.consumeFragments())
 this.#se=true
-this.#B=o.INFO
+this.#y=o.INFO
 this.run(e)})
 this.#se=false
 break}}}consume(e){if(e>this.#ne)throw new Error("Called consume() before buffers satiated.")
@@ -6136,8 +6136,8 @@ const{URLSerializer:r}=n(782)
 const{environmentSettingsObject:o}=n(1118)
 const{staticPropertyDescriptors:i,states:a,sentCloseFrameState:c,sendHints:A}=n(9322)
 const{kWebSocketURL:l,kReadyState:u,kController:d,kBinaryType:h,kResponse:g,kSentClose:f,kByteParser:p}=n(7610)
-const{isConnecting:m,isEstablished:E,isClosing:w,isValidSubprotocol:I,fireEvent:B}=n(3479)
-const{establishWebSocketConnection:y,closeWebSocketConnection:Q}=n(3403)
+const{isConnecting:m,isEstablished:E,isClosing:w,isValidSubprotocol:I,fireEvent:y}=n(3479)
+const{establishWebSocketConnection:B,closeWebSocketConnection:Q}=n(3403)
 const{ByteParser:b}=n(1298)
 const{kEnumerableProperty:v,isBlobLike:k}=n(5386)
 const{getGlobalDispatcher:S}=n(4743)
@@ -6167,7 +6167,7 @@ if(t.length!==new Set(t.map(e=>e.toLowerCase())).size)throw new DOMException("In
 if(t.length>0&&!t.every(e=>I(e)))throw new DOMException("Invalid Sec-WebSocket-Protocol value","SyntaxError")
 this[l]=new URL(a.href)
 const A=o.settingsObject
-this[d]=y(a,t,A,this,(e,t)=>this.#pe(e,t),r)
+this[d]=B(a,t,A,this,(e,t)=>this.#pe(e,t),r)
 this[u]=WebSocket.CONNECTING
 this[f]=c.NOT_SENT
 this[h]="blob"}close(e=void 0,t=void 0){s.brandCheck(this,WebSocket)
@@ -6227,7 +6227,7 @@ const i=e.headersList.get("sec-websocket-extensions")
 if(i!==null)this.#ie=i
 const c=e.headersList.get("sec-websocket-protocol")
 if(c!==null)this.#ge=c
-B("open",this)}}WebSocket.CONNECTING=WebSocket.prototype.CONNECTING=a.CONNECTING
+y("open",this)}}WebSocket.CONNECTING=WebSocket.prototype.CONNECTING=a.CONNECTING
 WebSocket.OPEN=WebSocket.prototype.OPEN=a.OPEN
 WebSocket.CLOSING=WebSocket.prototype.CLOSING=a.CLOSING
 WebSocket.CLOSED=WebSocket.prototype.CLOSED=a.CLOSED
@@ -6245,7 +6245,7 @@ function onParserDrain(){this.ws[g].socket.resume()}function onParserError(e){le
 let n
 if(e instanceof D){t=e.reason
 n=e.code}else t=e.message
-B("error",this,()=>new R("error",{error:e,message:t}))
+y("error",this,()=>new R("error",{error:e,message:t}))
 Q(this,n)}e.exports={WebSocket:WebSocket}},6828:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(1572)
 var o=n(4146)
@@ -6264,12 +6264,12 @@ var m=n(6541)
 var E=n(2251)
 var w=n(7946)
 var I=n(8093)
-var B=n(9593)
-var y=n(5903)
+var y=n(9593)
+var B=n(5903)
 const e=(0,c.qj)(process.env)
 const Q=3e3
 const b=(0,c.Vc)(e,process.env);(0,c.QU)(b);(0,c.XJ)(e,process.env).forEach(e=>{r.$e(e)})
-const v=(0,B.a)(process.env)
+const v=(0,y.a)(process.env)
 const k=await(0,d.s)(e,b,"action",v)
 if(k.is==="wrong"){k.problems.forEach(e=>{r.z3((0,c.Is)((0,m.TN)(e)))})
 r.uH("result","usage")
@@ -6278,20 +6278,20 @@ process.exitCode=g.h.usage}else{const t=await v.privateFolder()
 r.LZ("folder",t)
 const n=await v.read(b["config"]??l.rk)
 if(n!==void 0)await v.write(`${t}/${l.rk}`,n)
-const s=(0,y.W)({...process.env,RUNNER_TEMP:t});(0,w.U)()
+const s=(0,B.W)({...process.env,RUNNER_TEMP:t});(0,w.U)()
 const d=(0,w.B)(e=>{r.pq(e)})
 const m=new f.a((0,c.oD)(),s.clock)
-const B=await(0,E.K)(s)
-if(A.ST.includes(e))r.LZ("run",B.id)
+const y=await(0,E.K)(s)
+if(A.ST.includes(e))r.LZ("run",y.id)
 const{settings:S}=k
-const T=(0,a.l)(s,S,B,{onKept:e=>{r.LZ("deployment",e)}})
-const R=await(0,u.d)(e,{platform:s,settings:S,reporter:m,signal:d,holder:B,...T&&{onBegin:T.begin}})
+const T=(0,a.l)(s,S,y,{onKept:e=>{r.LZ("deployment",e)}})
+const R=await(0,u.d)(e,{platform:s,settings:S,reporter:m,signal:d,holder:y,...T&&{onBegin:T.begin}})
 process.exitCode=g.h[R.result]||process.exitCode
 const D=S.report??`${t}/report.json`
 const write=e=>s.files.write(D,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
 await write(R)
 await(0,c.Qz)(R,D)
-const O=await(0,I.ip)(s.clock,Q,d,t=>Promise.all([T?.end((0,i.Cy)(R),t)??[],(0,p.h)(s,S,{report:R,holder:B},t),e==="plan"?(0,o.B)(s,S,{report:R,url:B.url,secrets:(0,c.Fj)(b)},t):[]]))
+const O=await(0,I.ip)(s.clock,Q,d,t=>Promise.all([T?.end((0,i.Cy)(R),t)??[],(0,p.h)(s,S,{report:R,holder:y},t),e==="plan"?(0,o.B)(s,S,{report:R,url:y.url,secrets:(0,c.Fj)(b)},t):[]]))
 if(R.result!=="stuck")r.LZ("ended",R.result)
 if(O.flat().length>0){O.flat().forEach(e=>{r.$e((0,c.Is)(e))})
 await write((0,h.k)(R,O.flat()))}}s()}catch(e){s(e)}},1)},711:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
@@ -6398,10 +6398,10 @@ var m=n(6541)
 var E=n(2251)
 var w=n(7946)
 var I=n(5903)
-var B=n(9212)
+var y=n(9212)
 const json=e=>`${JSON.stringify(e,null,2)}\n`
-const y={report:json,junit:A.b}
-const Q=(0,o.y)(process.argv.slice(2),r.rE,{columns:process.stdout.isTTY&&process.stdout.columns||80,color:(0,B.H)(process.stdout,process.env)});(0,w.U)()
+const B={report:json,junit:A.b}
+const Q=(0,o.y)(process.argv.slice(2),r.rE,{columns:process.stdout.isTTY&&process.stdout.columns||80,color:(0,y.H)(process.stdout,process.env)});(0,w.U)()
 switch(Q.is){case"run":await run(Q.command,Q.given)
 break
 case"answer":process.stdout.write(Q.text)
@@ -6417,8 +6417,8 @@ process.exitCode=u.h.usage
 return}const{settings:r}=s
 const o=r.json?process.stderr:process.stdout
 const A=process.env["GITLAB_CI"]==="true"
-const Q=(0,B.H)(o,process.env)
-const b=(0,B.O)(o,process.env)
+const Q=(0,y.H)(o,process.env)
+const b=(0,y.O)(o,process.env)
 const v=b&&(0,g.n)(b,n.clock)
 const write=e=>{if(v)v.print(e)
 else o.write(`${e}\n`)}
@@ -6435,7 +6435,7 @@ const F=(0,l.k)(O,await(0,p.h)(n,r,{report:O,holder:D}))
 if(F.history&&!r.json)(0,d.f)(F.history).forEach(write)
 else if(!F.history)(0,f.b)(F,write,Q)
 if(r.json){const t=e==="history"?F.history:F
-if(t)process.stdout.write(json(t))}for(const[e,t]of Object.entries(y)){const s=r[e]
+if(t)process.stdout.write(json(t))}for(const[e,t]of Object.entries(B)){const s=r[e]
 if(s===void 0)continue
 await n.files.write(s,t(F)).catch(e=>{console.error(`the report could not be written: ${String(e)}`)})}}s()}catch(b){s(b)}},1)},6040:(t,n,s)=>{s.d(n,{y:()=>readCommandLine})
 class CommanderError extends Error{constructor(e,t,n){super(n)
@@ -7156,10 +7156,10 @@ const m={whole:"A whole release:",part:"Single phases, for pipelines with other 
 const E=["--image","ghcr.io/acme/shop","--namespace","shop"]
 const w={release:{kind:"whole",steps:["Checks the cluster while docker builds the image of the current commit.","Runs the tests in a container of that image, and pushes it when they pass.","Takes the lock, so that no other release runs at the same time, and stores a snapshot of all objects.","Applies the manifests, and the migrations in a Job of the new image.","Sets the new image in all workloads that run the old one: the web first, then the others.","Watches their pods until all are Ready and stay Ready.","If a step fails, restores everything and reports the cause. Applied migrations stay in the database."],examples:[{what:"The current commit",args:["release",...E]},{what:"With manifests, tests that need a database, and a page that must answer at the end",args:["release",...E,"--manifests","k8s","--test-services","postgres","--smoke-path","/healthz"]},{what:"Without tests and migrations, and with a longer timeout",args:["release",...E,"--test-command","none","--migrate-command","none","--timeout","20m"]}]},deploy:{kind:"whole",steps:["Checks the cluster, and looks the image up in the registry.","Continues like a release: lock, manifests, migrations, rollout, watch, undo."],examples:[{what:"An image that another pipeline pushed",args:["deploy",...E,"--tag","v42"]}]},build:{kind:"part",steps:["Looks up the image of this commit in the registry. If it exists, nothing is built.","Builds it with docker. With uncommitted changes the tag ends in -dirty-<hash>. Only --push pushes it.","The pushed image is untested: a later release of that commit uses it without running the tests."],examples:[{what:"Local image only",args:["build","--image","ghcr.io/acme/shop"]},{what:"Push to the registry",args:["build","--image","ghcr.io/acme/shop","--tag","v42","--push"]}]},test:{kind:"part",steps:["Uses the image that docker or the registry has.","Runs the tests in a container of it, and reports what failed and where.","With --push, pushes the image when the tests pass."],examples:[{what:"With pytest and a separate database",args:["test","--image","ghcr.io/acme/shop","--test-command","'pytest -q'","--test-services","postgres"]}]},plan:{kind:"look",steps:["Starts a Job of the new image with the environment of the workload that serves the web, and removes it at the end.","Lists the migrations that are not applied yet, and the tables that they lock.","Compares them with what each running version needs of the database, as a release does.","Exits with 0 if a release would apply them. Takes no lock, applies nothing, and changes no workload."],examples:[{what:"An image of the registry",args:["plan",...E,"--tag","v42"]},{what:"As JSON, with the SQL",args:["plan",...E,"--tag","v42","--sql","--json"]}]},migrate:{kind:"part",steps:["Starts a Job of the new image with the environment of the workload that serves the web.","Runs Django's system checks in it, and lists the migrations that are not applied yet.","Applies them. Applied migrations are never reverted."],examples:[{what:"An image of the registry",args:["migrate",...E,"--tag","v42"]}]},rollback:{kind:"after",steps:["Finds the version in the history, or in the registry.","Sets it in all workloads at once, watches them like a release, and undoes the rollback if it fails.","Restores command, environment and probes of that release, except what others changed since.","Does not change migrations, ConfigMaps and Secrets."],examples:[{what:"Dry run",args:["rollback",...E,"--dry-run"]},{what:"Back to the previous version",args:["rollback",...E]},{what:"Back to a release of the history",args:["rollback",...E,"--to","12"]}]},recover:{kind:"after",steps:["Looks for the record of an interrupted release, and waits until its lock is free.","Restores everything from it, and watches until the previous version runs again."],examples:[{what:"After a machine failed during a release",args:["recover",...E]}]},history:{kind:"look",steps:["Reads the releases from the cluster and shows them as a table, the newest first."],examples:[{what:"As a table",args:["history",...E]},{what:"As JSON",args:["history",...E,"--json"]}]},doctor:{kind:"look",steps:["Checks tools, rights, registry, workloads and their probes, as a release does before it changes anything.","Reports what would go wrong, each with a command or lines that fix it."],examples:[{what:"Before the first release",args:["doctor",...E]}]}}
 const I=[["image","The project with everything it needs to run, built by docker and named like ghcr.io/acme/shop"],["registry","The server that stores images; its host name is the first part of the image's name"],["cluster","The machines that run the image; kubectl, and so this program, finds them through a kubeconfig"],["namespace","The part of the cluster that you may use"],["workload","What runs there in one or more copies (pods): the web, a worker, a scheduled task"]]
-const B={0:{results:["deployed","done","unchanged"],means:"Success, or nothing to do"},1:{results:["undone","failed"],means:"The release failed, and the previous version runs as before"},2:{results:["usage"],means:"An option is wrong or missing. Nothing was changed"},3:{results:["stuck","kept"],means:"The release failed and is not undone. Manual action is required"},4:{results:["locked"],means:"Another release is in progress. Nothing was changed"},5:{results:["superseded"],means:"A newer version is already live, or another client changed the image"},130:{results:["cancelled"],means:"Stopped by Ctrl-C or a signal. All changes were undone"}}
+const y={0:{results:["deployed","done","unchanged"],means:"Success, or nothing to do"},1:{results:["undone","failed"],means:"The release failed, and the previous version runs as before"},2:{results:["usage"],means:"An option is wrong or missing. Nothing was changed"},3:{results:["stuck","kept"],means:"The release failed and is not undone. Manual action is required"},4:{results:["locked"],means:"Another release is in progress. Nothing was changed"},5:{results:["superseded"],means:"A newer version is already live, or another client changed the image"},130:{results:["cancelled"],means:"Stopped by Ctrl-C or a signal. All changes were undone"}}
 function title(e){return`[1m${e}[22m`}function introduction(e,t){const{steps:n}=w[e]
 const s=n.map((e,n)=>item(`${n+1}.`,e,2,t))
-return[wrapped(u[e],t),"",title("Steps:"),...s].join("\n")}function examples(e,t){return[title("Examples:"),...w[e].examples.map(e=>shown(e,t))].join("\n")}function aboutAll(e){return wrapped("Takes a commit of a Django project to a running Kubernetes cluster as one transaction: either all workloads run the new version, or everything is restored and the log names the cause.",e)}function moreOfAll(e){const t=Object.entries(B).map(([e,{means:t,results:n}])=>[e,`${t} (${n.join(", ")})`])
+return[wrapped(u[e],t),"",title("Steps:"),...s].join("\n")}function examples(e,t){return[title("Examples:"),...w[e].examples.map(e=>shown(e,t))].join("\n")}function aboutAll(e){return wrapped("Takes a commit of a Django project to a running Kubernetes cluster as one transaction: either all workloads run the new version, or everything is restored and the log names the cause.",e)}function moreOfAll(e){const t=Object.entries(y).map(([e,{means:t,results:n}])=>[e,`${t} (${n.join(", ")})`])
 return[title("Example:"),shown({what:"In a checkout, with docker and kubectl logged in",args:w.release.examples[0]?.args??[]},e),title("Where to set options:"),wrapped('On the command line, or in django-rollout.yml in the current folder, one "name: value" per line. A flag overrides the file, and the file overrides the default. Passwords do not belong in the file.',e,2),"",title("Words:"),...list(I,e),"",title("Exit codes:"),...list(t,e),"",wrapped("django-rollout help release describes a command; --version shows the version.",e)].join("\n")}function list(e,t){const n=Math.max(...e.map(([e])=>e.length))
 return e.map(([e,s])=>item(e,s,n,t))}function shown({what:e,args:t},n){const s=["django-rollout"]
 for(const e of t){const t=!e.startsWith("--")
@@ -7174,14 +7174,14 @@ let r
 const o=programOf(t,n,e=>s+=e,e=>r=e)
 try{o.parse(e,{from:"user"})}catch(e){if(e instanceof Wrong)return{is:"wrong",problem:e.message}
 if(!(e instanceof CommanderError))throw e
-return e.exitCode===0?{is:"answer",text:s}:{is:"lost",text:s}}return r??{is:"answer",text:s}}class Wrong extends Error{}const y={styleTitle:title,optionDescription:({description:e})=>e}
-function programOf(e,t,n,s){const r=new command_Command("django-rollout").usage("<command> [options]").description(aboutAll(t)).version(e,"-V, --version","Shows the version").helpOption("-h, --help","Shows this help").helpCommand(false).exitOverride(e=>refuse(e)).configureOutput({writeOut:n,writeErr:n,outputError:()=>{},getOutHelpWidth:()=>t.columns,getErrHelpWidth:()=>t.columns,getOutHasColors:()=>t.color,getErrHasColors:()=>t.color}).configureHelp({...y,visibleOptions:()=>[],subcommandTerm:e=>e.name()}).addHelpText("after",`\n${moreOfAll(t)}`)
+return e.exitCode===0?{is:"answer",text:s}:{is:"lost",text:s}}return r??{is:"answer",text:s}}class Wrong extends Error{}const B={styleTitle:title,optionDescription:({description:e})=>e}
+function programOf(e,t,n,s){const r=new command_Command("django-rollout").usage("<command> [options]").description(aboutAll(t)).version(e,"-V, --version","Shows the version").helpOption("-h, --help","Shows this help").helpCommand(false).exitOverride(e=>refuse(e)).configureOutput({writeOut:n,writeErr:n,outputError:()=>{},getOutHelpWidth:()=>t.columns,getErrHelpWidth:()=>t.columns,getOutHasColors:()=>t.color,getErrHasColors:()=>t.color}).configureHelp({...B,visibleOptions:()=>[],subcommandTerm:e=>e.name()}).addHelpText("after",`\n${moreOfAll(t)}`)
 for(const[e,n]of Object.entries(m))for(const o of d.Pi.filter(t=>w[t].kind===e))r.addCommand(commandOf(o,r,t,s).helpGroup(n))
 r.command("help",{hidden:true}).argument("[command]").action(e=>{const t=r.commands.find(t=>t.name()===e)
 if(e!==void 0&&!t)throw new Wrong(noCommand(e))
 const n=t??r
 n.outputHelp()})
-return r}function commandOf(e,t,n,s){const r=new command_Command(e).copyInheritedSettings(t).configureHelp(y).exitOverride(t=>refuse(t,e)).usage("[options]").summary(u[e]).description(introduction(e,n)).allowExcessArguments().addHelpText("after",`\n${examples(e,n)}`)
+return r}function commandOf(e,t,n,s){const r=new command_Command(e).copyInheritedSettings(t).configureHelp(B).exitOverride(t=>refuse(t,e)).usage("[options]").summary(u[e]).description(introduction(e,n)).allowExcessArguments().addHelpText("after",`\n${examples(e,n)}`)
 const o=(0,p.cz)(e,"command")
 for(const[e,t]of Object.entries(p.TN))for(const[n,s]of o.filter(([,t])=>t.group===e))r.addOption(optionOf(n,s).helpGroup(`${t}:`))
 return r.addHelpOption(new option_Option("-h, --help","Shows this help").helpGroup(`${p.TN.run}:`)).action((t,n)=>{const[r]=n.args
@@ -7277,11 +7277,11 @@ const w=await findLeft()
 if(!w)return{result:"unchanged"}
 const I=await(0,u.f)(p,o.clock)
 a.throwIfAborted()
-const B=m.with({cluster:(0,r.O)(p,E),signal:E.lost})
-const{record:y}=w
-if(!y)return{result:"undone",ended:await(0,g.d9)(B,I)}
-const Q=await(0,l.R1)(p,A,y,await objectsOfManifests(m))
-const b=await recoverRecord(e,B,I,Q)
+const y=m.with({cluster:(0,r.O)(p,E),signal:E.lost})
+const{record:B}=w
+if(!B)return{result:"undone",ended:await(0,g.d9)(y,I)}
+const Q=await(0,l.R1)(p,A,B,await objectsOfManifests(m))
+const b=await recoverRecord(e,y,I,Q)
 return b.is==="well"?{result:"unchanged"}:{result:"undone",restored:b.restored}}))}async function objectsOfManifests({platform:e,settings:t,cluster:n}){try{const{targets:s,others:r}=await(0,o.PX)(e,n,t.manifests,t.image)
 return[...s,...r]}catch{return[]}}async function recoverRecord({state:e},t,n,s){const{platform:r,app:o,settings:u,signal:d,cluster:h,log:p}=t
 const{begun:E,snapshot:w}=s
@@ -7311,8 +7311,8 @@ class BuildLog{#me=new Map
 #we
 #Ce
 #Ie=0
-#Be
 #ye
+#Be
 #Qe
 #be=[]
 #ve
@@ -7326,7 +7326,7 @@ const n=this.#we?.message??this.#Ce??""
 const s=e?.output??[]
 const r=/(?:did not complete successfully|^executor failed running .*): (.+)$/.exec(n)
 const o=r?(0,a.BP)(s)||(r[1]??""):reworded(n)
-const i=this.#ye??numberIn(/parse error(?: on)? line (\d+):/.exec(n))
+const i=this.#Be??numberIn(/parse error(?: on)? line (\d+):/.exec(n))
 return{...t===void 0?{}:{instruction:t},...i===void 0?{}:{line:i},message:(0,a.vI)(o||(0,a.BP)(this.#Ee)||"no reason was given",300),log:s.length>0?s:n===""?this.#Ee:this.#be}}#Te(e){if(e!==void 0&&!A.test(e))return withoutStage(e)
 const t=/^\[internal\] load metadata for (?:docker\.io\/(?:library\/)?)?(\S+)$/.exec(e??"")
 return this.#Qe??(t?`FROM ${t[1]??""}`:void 0)}#Se(e,t){const n=this.#me.get(e)
@@ -7341,10 +7341,10 @@ return!l.test(s)}if(t.startsWith("ERROR: ")){this.#we??={step:n,message:t.slice(
 return true}const r=/^DONE (\d+\.\d)s$/.exec(t)?.[1]
 if(A.test(n.name))return false
 return t==="CACHED"||t.startsWith("WARN")||Number(r)>=1}#ke(e){if(/^-{6}$/.test(e))this.#Ie++
-else if(/^-{7,}$/.test(e))this.#ye??=Number(/:(\d+)$/.exec(this.#Be??"")?.[1])||void 0
+else if(/^-{7,}$/.test(e))this.#Be??=Number(/:(\d+)$/.exec(this.#ye??"")?.[1])||void 0
 else if(e.startsWith("ERROR: "))this.#Ce??=e.slice("ERROR: ".length)
 else if(/^ *\d+ \|/.test(e)){this.#be.push(e)
-this.#Qe??=/\| >>> (.*?)\s*\\?$/.exec(e)?.[1]}this.#Be=e
+this.#Qe??=/\| >>> (.*?)\s*\\?$/.exec(e)?.[1]}this.#ye=e
 return this.#Ie%2===0&&!/^-{6}$/.test(e)}}function withoutStage(e){return e.replace(/^\[[^\]]*\] /,"")}function lineOf(e,t){const n=words(e)
 const s=[]
 let r
@@ -7515,7 +7515,7 @@ if(/immutable/i.test(r))because(`${(0,f.w4)(t)} already has the tag ${n} and doe
 switch((0,f.jR)(r,t)){case"denied":return because(`not allowed to write to ${t}`,(0,f.t$)(t,"write to"))
 case"absent":return because(`${(0,f.w4)(t)} has no repository for ${t}`,'Create it in the registry first, or correct "image"')
 case"transient":return because(`${(0,f.w4)(t)} refused ${t}:${n} in three attempts`)
-case"refused":return because(`${t}:${n} was refused`)}}var B=s(210)
+case"refused":return because(`${t}:${n} was refused`)}}var y=s(210)
 async function push(e,t){const{platform:n,signal:s,log:r}=e
 const o=await tagFor(e,t)
 if(o!==t.tag)r.say(`another build of this commit now has the tag ${(0,E.j)(t.tag)}: the tag of this one is ${(0,E.j)(o)}`)
@@ -7528,19 +7528,19 @@ const A=(0,d.QE)(a)
 const[l,u]=await Promise.all([a,A].map(t=>(0,g.TE)(e,r,t,n)))
 if(l?.is!=="there"||u?.is==="there")return
 try{await(0,g.JE)(e,l.image,[A],n)}catch(e){n.throwIfAborted()
-const t=(0,B.b)(e)
+const t=(0,y.b)(e)
 s.say(`the mark ${A} was not set, so a run without a tag takes ${a}: ${t}`)}}async function tagFor({platform:e,source:t,signal:n},{repository:s,tag:r,inputs:o}){if(o===void 0)return r
 try{const i=await(0,g.TE)(e,s,r,n)
 if(i.is!=="there")return r
 const a=await(0,g.yv)(e,i.image,n)
 const c=a.revision===void 0||a.revision===t.sha
 return c&&a.inputs!==o?(0,d.Zc)(r,o):r}catch{n.throwIfAborted()
-return r}}var y=s(1390)
-function buildOnly(e){return(0,y.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
-const a=(0,y.V)(e,await(0,r.sQ)(t,n,n.context))
+return r}}var B=s(1390)
+function buildOnly(e){return(0,B.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
+const a=(0,B.V)(e,await(0,r.sQ)(t,n,n.context))
 const c=await s.stage("build",async s=>{await i.login(t,n)
 const{image:r,source:c,inputs:A}=await findBuild(a.with({log:s}))
-const l=(0,y.V)(e,c).with({log:s})
+const l=(0,B.V)(e,c).with({log:s})
 if(r)o.haveImage(r)
 return r?void 0:build(l,A)})
 if(!c)return{result:"unchanged"}
@@ -7619,13 +7619,13 @@ var x=s(976)
 var P=s(5138)
 var G=s(4319)
 var H=s(8311)
-var V=s(6625)
-var J=s(9754)
-var $=s(9956)
-var j=s(6292)
-var Y=s(4387)
+var J=s(6625)
+var $=s(9754)
+var V=s(9956)
+var Y=s(6292)
+var j=s(4387)
 async function checkAlone(e,t){const{app:n,settings:s,cluster:r}=e
-await Promise.all([checkHistory(e,t),(0,j.aE)(r,n,s.image),(0,D.Cz)(r,(0,H.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const i=await(0,J.tl)(s,e)
+await Promise.all([checkHistory(e,t),(0,Y.aE)(r,n,s.image),(0,D.Cz)(r,(0,H.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const i=await(0,$.tl)(s,e)
 const a=i.filter(({image:e})=>!(0,E.iI)(e,t.image))
 const c=i.filter(e=>!a.includes(e))
 if(a.length===0||n==="rollback"&&c.length>0)return c
@@ -7751,11 +7751,11 @@ const{code:n,stdout:s}=await t.kubectl(["config","current-context"])
 return n===0?s.trim():void 0}async function manifestsOf({platform:e,settings:t,cluster:n}){try{const s=await(0,G.PX)(e,n,t.manifests,t.image)
 const{targets:r,others:o,namespace:i}=s
 const a=[...r,...o,...i?[i]:[]]
-const c=await(0,V.k4)(n,a)
+const c=await(0,J.k4)(n,a)
 a.forEach(e=>c.of(e))
-return{known:s,resources:c,findings:[]}}catch(e){return{known:G.K2,resources:await(0,V.k4)(n,[]),findings:[(0,Q.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,ie.hg)()
+return{known:s,resources:c,findings:[]}}catch(e){return{known:G.K2,resources:await(0,J.k4)(n,[]),findings:[(0,Q.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,ie.hg)()
 return{findings:t,needs:n,missing:await(0,L.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},s){const{platform:r,cluster:o}=e
-const i=await(0,Y.f)(o,r.clock)
+const i=await(0,j.f)(o,r.clock)
 const a=await(0,re.Nn)(e,{manifests:t,live:i,missing:s,until:"the end"})
 const{targets:c,services:A,findings:l}=a
 if(c.length===0){const e=[...l.images,...l.workloads]
@@ -7765,14 +7765,14 @@ const p=(0,re.IZ)(o)
 return{findings:[...c.map(e=>(0,Q.ok)("workloads",(0,ae.q0)(e))),...l.web,...l.workloads,...(0,x.c)((0,U.Z)(c,A),p),...Object.entries(d).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
 return(0,Q.$e)("workloads",n,p(["describe",e]))}),...l.images,...f.map(e=>(0,Q.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...g,...l.namespace,...l.dryRun,...l.probes],needs:a.needs,missing:a.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,v.JP)((0,k.kW)(e)):[])
 const r=s.map(({kind:t,name:n})=>{const s=t==="Secret"?"secrets":"configmaps"
-return`${(0,V.rJ)("v1",e.namespace,s)}/${n}`})
+return`${(0,J.rJ)("v1",e.namespace,s)}/${n}`})
 const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instanceof P.h&&e.status===403)return
 throw e})))
 const i=o.flatMap(e=>e?[e]:[])
 return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
-const r=(0,$.NO)(t,s)
+const r=(0,V.NO)(t,s)
 return staleConfigurationFindings(n,r,i,(0,re.IZ)(e))})}function isOfTwo(e){return e instanceof i.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
-const[o,i,a]=await Promise.allSettled([(0,D.Cz)(r,(0,H.Fe)(s)),(0,j.aE)(r,s,n.image),(0,J.Lu)(r,s,n.image)])
+const[o,i,a]=await Promise.allSettled([(0,D.Cz)(r,(0,H.Fe)(s)),(0,Y.aE)(r,s,n.image),(0,$.Lu)(r,s,n.image)])
 const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,Q.gz)("release",e.reason)]:[])
 if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
 if(a.status!=="fulfilled")return c
@@ -7840,7 +7840,7 @@ const c=a.filter(e=>n.isFolder((0,o.join)(s,e)))
 const A={names:a,ignores:[(0,o.join)(s,".dockerignore"),`${i}.dockerignore`].some(e=>n.exists(e)),managers:["",...c].map(e=>(0,o.join)(e,"manage.py")).filter(e=>n.exists((0,o.join)(s,e)))}
 return contextFindings(s,A,t)}catch(e){return[(0,Q.gz)("commit",e)]}}const le={say:()=>{},quote:()=>{},waiting:()=>{}}
 var ue=s(259)
-function runDoctor(e){return(0,y.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,h.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
+function runDoctor(e){return(0,B.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,h.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
 const n=await inspectMachine(e)
 if(n.source)e.state.source=n.source
 const s=(await Promise.all([examineMachine(e,n,()=>privateFolder(e)),reachesCluster(e.platform,n)?examineClusterOf(e,n):[]])).flat()
@@ -7879,10 +7879,10 @@ a.waiting(`waiting for ${r.flatMap(({names:e})=>e).join(", ")}`)
 return{logsWanted:[],requeueAt:A}},()=>{})}finally{a.waiting(void 0)}}var we=s(5629)
 var Ce=s(8071)
 var Ie=s(3905)
-var Be=s(1873)
-var ye=s(2770)
+var ye=s(1873)
+var Be=s(2770)
 const Qe=3600
-async function backupCronJob({platform:e,signal:t,cluster:n,settings:s},r){const o=`${(0,V.rJ)("batch/v1",n.namespace,"cronjobs")}/${r}`
+async function backupCronJob({platform:e,signal:t,cluster:n,settings:s},r){const o=`${(0,J.rJ)("batch/v1",n.namespace,"cronjobs")}/${r}`
 const a=await(0,Ce.jh)(e.clock,t,()=>n.find(o))
 return a??(0,i.fJ)({code:"backup-failed",sentence:`"backup-cronjob" names cronjob/${r}, but the namespace ${s.namespace} has no such CronJob`,hint:`create it (docs/backup.md has a manifest), or choose one of: ${n.commandLine(["get","cronjobs"])}`})}function backupWhen(e){return e["backup-cronjob"]===void 0?void 0:e.backup}async function makeBackup(e,{live:t},n,s){const{platform:r,settings:o,holder:i,log:a}=e
 const c=o["backup-cronjob"]??""
@@ -7896,7 +7896,7 @@ const o=await backupCronJob(r,c)
 if(o.spec?.concurrencyPolicy!=="Allow")await othersEnd(r,t,o)
 const a=(0,we.gm)(c,(0,m.d)(n),i.id)
 d=backupJob(o,{name:a,run:i.id,timeoutMs:A})
-await(0,Be.A)(r,{live:t},[d])})}catch(t){e.signal.throwIfAborted()
+await(0,ye.A)(r,{live:t},[d])})}catch(t){e.signal.throwIfAborted()
 throw backupFailure(t,d?(0,k.Vb)(d):c,A)}return{job:d?(0,k.Vb)(d):"",seconds:(r.clock.now()-u)/1e3}}function backupFailure(e,t,n){const s="nothing was migrated"
 if(e instanceof i.HR){const{cause:t}=e
 if(t.code==="backup-failed")return e
@@ -7904,7 +7904,7 @@ const n={...t,code:"backup-failed",sentence:`the backup failed: ${t.sentence}; $
 return new i.HR(n)}if(e instanceof h.Ms){const e=`the backup failed: ${t} did not end within ${(0,Ie.n)(n)}; ${s}`
 return new i.HR({code:"backup-failed",sentence:e,hint:'set "backup-timeout" to more'})}return e}function backupJob({metadata:e,spec:t},{name:n,run:s,timeoutMs:r}){const{metadata:o,spec:i}=t?.jobTemplate??{}
 const{suspend:a,...c}=i??{template:{}}
-return{apiVersion:"batch/v1",kind:"Job",metadata:{name:n,labels:{...o?.labels,...H.Yq,"django-rollout/job":"backup"},annotations:{...o?.annotations,"cronjob.kubernetes.io/instantiate":"manual",[we.VF]:s},ownerReferences:[{apiVersion:"batch/v1",kind:"CronJob",name:e?.name??"",uid:e?.uid??""}]},spec:{...c,activeDeadlineSeconds:Math.min(c.activeDeadlineSeconds??1/0,Math.ceil(r/1e3)),ttlSecondsAfterFinished:Math.max(c.ttlSecondsAfterFinished??Qe,Qe)}}}async function othersEnd({cluster:e,platform:t,signal:n,log:s},r,o){try{await(0,pe.r)({cluster:e,clock:t.clock,live:r,signal:n},()=>{const e=[...r.clusterState().jobs.values()].filter(e=>!(0,ye.hY)(e)&&e.metadata?.ownerReferences?.some(({uid:e})=>e===o.metadata?.uid))
+return{apiVersion:"batch/v1",kind:"Job",metadata:{name:n,labels:{...o?.labels,...H.Yq,"django-rollout/job":"backup"},annotations:{...o?.annotations,"cronjob.kubernetes.io/instantiate":"manual",[we.VF]:s},ownerReferences:[{apiVersion:"batch/v1",kind:"CronJob",name:e?.name??"",uid:e?.uid??""}]},spec:{...c,activeDeadlineSeconds:Math.min(c.activeDeadlineSeconds??1/0,Math.ceil(r/1e3)),ttlSecondsAfterFinished:Math.max(c.ttlSecondsAfterFinished??Qe,Qe)}}}async function othersEnd({cluster:e,platform:t,signal:n,log:s},r,o){try{await(0,pe.r)({cluster:e,clock:t.clock,live:r,signal:n},()=>{const e=[...r.clusterState().jobs.values()].filter(e=>!(0,Be.hY)(e)&&e.metadata?.ownerReferences?.some(({uid:e})=>e===o.metadata?.uid))
 if(e.length===0)return{logsWanted:[],ended:true}
 s.waiting(`waiting for the end of job/${(0,k.Vb)(e[0]??{})}: its CronJob runs one at a time`)
 return{logsWanted:[]}},()=>{})}finally{s.waiting(void 0)}}function reasonWords({migration:e,why:t,object:n}){const s=e===""?"a migration":e
@@ -7923,19 +7923,19 @@ const i=await(0,G.PX)(t,r,n.manifests,n.image)
 const a=await(0,se.oO)(r,i)
 const{targets:c,jobs:A,namespace:l}=i
 const u=[...c,...i.others,...l?[l]:[]]
-const d=await(0,V.k4)(r,u)
+const d=await(0,J.k4)(r,u)
 await(0,ke.H)(e)
 const h=n["migrate-command"]===""?void 0:n["backup-cronjob"]
 await(0,re.XU)(e,(0,ie.xQ)(s,i,d,h))
 const g=i.others.some(e=>e.kind==="CronJob"&&(0,k.Vb)(e)===h)
 if(h!==void 0&&!g)await backupCronJob(e,h)
 if(l)await(0,se.mh)(o,r,l,a)
-const f=await(0,Y.f)(r,t.clock)
+const f=await(0,j.f)(r,t.clock)
 const p={manifests:i,live:f,missing:[],until:"the first error"}
-const{findings:m,targets:E,others:w,services:I,web:B}=await(0,re.Nn)(e,p)
-const y=warningsOf([...m.namespace,...m.workloads,...m.probes,...m.dryRun])
-for(const t of y)(0,oe.FF)(e,t)
-return{live:f,targets:E,others:w,jobs:A,resources:d,services:I,...B&&{web:B}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var Se=s(6541)
+const{findings:m,targets:E,others:w,services:I,web:y}=await(0,re.Nn)(e,p)
+const B=warningsOf([...m.namespace,...m.workloads,...m.probes,...m.dryRun])
+for(const t of B)(0,oe.FF)(e,t)
+return{live:f,targets:E,others:w,jobs:A,resources:d,services:I,...y&&{web:y}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var Se=s(6541)
 var Te=s(8946)
 function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
 return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
@@ -7989,7 +7989,7 @@ await keepRecord(e,{...e.record,contract:t})}async function keepRecord(e,t){cons
 const{cluster:r,platform:o,app:i}=s
 e.record=t
 if(e.isFrozen===true)return
-try{e.record=await(0,j.vL)(r,o.clock,i,t)}catch(t){if(!(t instanceof P.h&&t.status===403))throw t
+try{e.record=await(0,Y.vL)(r,o.clock,i,t)}catch(t){if(!(t instanceof P.h&&t.status===403))throw t
 e.isFrozen=true
 n.warn(`the server's result of this release could not be stored, so another run that has to undo this release does not have it: ${t.message} (examples/rbac.yaml has the Role)`)}}function contractOf(e){if(!e||e.judged?.blocked===true)return{}
 return{held:e.databases.flatMap(({held:e})=>e.map(({name:e})=>e)),bridges:e.databases.flatMap(e=>[...e.earlierBridges,...e.bridges])}}async function recordInHistory({run:e,context:t,start:n,prepared:s,record:r},o){const{state:i,reporter:a}=e
@@ -7999,9 +7999,9 @@ const d="cause"in o?o.cause.sentence.split("\n")[0]:void 0
 const g=i.plan?.databases.flatMap(e=>e.unused??[])??[]
 const f={...n,result:u,...d!==void 0&&{cause:d},seconds:Math.round(a.seconds()*10)/10,migrations:i.migrations,...i.reversed.length>0&&{reversed:i.reversed},...i.migrate!==void 0&&{migrate:i.migrate},...i.fit&&{fit:i.fit},...i.backup&&{backup:i.backup.job},...i.plan&&{unused:g},...contractOf(i.plan)}
 const p={needs:i.needs,tasks:i.tasks,schema:i.schema,...u==="deployed"&&{templates:(0,Me.r3)(r.snapshot),databases:i.databases,before:s.before&&{...s.before,templates:(0,Me.Z5)(r.snapshot)}}}
-const save=()=>(0,J.DR)({cluster:l,clock:c.clock,app:A},f,p)
+const save=()=>(0,$.DR)({cluster:l,clock:c.clock,app:A},f,p)
 try{await(u==="stuck"?(0,h.Qh)(c.clock,save):save())
-return true}catch(t){e.warn(`${(0,E.j)(n.tag)} is missing in the history: ${(0,B.b)(t)}`)
+return true}catch(t){e.warn(`${(0,E.j)(n.tag)} is missing in the history: ${(0,y.b)(t)}`)
 return false}}var Le=s(9447)
 var Ue=s(2251)
 var xe=s(9707)
@@ -8009,20 +8009,20 @@ async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
 const o=await(0,Ue.s)(t)
 e.resources.add(()=>o.release())
 const i=(0,Le.O)(t.cluster,o)
-const a=await(0,j.aE)(i,s,r.image)
-const c=a&&await(0,j.R1)(i,s,a,objectsOfRelease(n))
+const a=await(0,Y.aE)(i,s,r.image)
+const c=a&&await(0,Y.R1)(i,s,a,objectsOfRelease(n))
 const A=t.with({cluster:i,signal:o.lost})
 if(c)await(0,xe.U)(e,A,n.live,c)
-else await(0,ye.d9)(A,n.live)
+else await(0,Be.d9)(A,n.live)
 t.signal.throwIfAborted()
-return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,y.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:a,resources:c}=e
+return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,B.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:a,resources:c}=e
 if(n["migrate-command"]==="")(0,i.fJ)({code:"usage",sentence:'"migrate" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
-const A=(0,y.V)(e,await(0,r.TC)(t,n,n.context))
+const A=(0,B.V)(e,await(0,r.TC)(t,n,n.context))
 const[{cluster:l,checked:u},d]=await(0,h.jH)(o,[e=>s.stage("preflight",s=>preflight(A.with({signal:e,log:s}),()=>c.openCluster(t,n,e))),e=>s.stage("image",async s=>{await c.login(t,n)
 return imageToDeploy(A.with({signal:e,log:s}))})])
 const{image:g}=d
 a.haveImage(g)
-const f=(0,y.V)(e,d.source)
+const f=(0,B.V)(e,d.source)
 const{cluster:p,lost:m,now:E}=await s.stage("lock",async t=>{const n=await lockAndRecover(e,f.with({log:t,cluster:l}),u)
 const s=f.with({log:t,cluster:n.cluster})
 await checkHistory(s,u)
@@ -8031,7 +8031,7 @@ const w=f.with({cluster:p,signal:AbortSignal.any([o,m])})
 try{const t=await migrateTo(e,w,E,{image:g})
 return{result:t?"done":"unchanged"}}catch(e){throw(0,ue.Ac)(e,m)}finally{await keepSchemaChange(e,w)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=contractOf(e.plan)
 if(!e.schema&&!o.held)return
-await(0,J.$)({cluster:n,clock:s.clock,app:r},e.schema,o).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,B.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
+await(0,$.$)({cluster:n,clock:s.clock,app:r},e.schema,o).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,y.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
 return t?e:void 0}async function migrateTo({reporter:e,state:t,warn:n,command:s},r,o,{image:a,keep:c}){const{settings:A}=r
 if(!o.web||A["migrate-command"]==="")return false
 const l={checked:o,web:o.web,image:a,...s==="migrate"&&{now:true}}
@@ -8074,7 +8074,7 @@ if(!t||s===""||n&&!n.judged)return
 const{workload:r,container:o}=t
 const i=n?.databases.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))
 return{is:"back",web:(0,S.T)(r),container:o,command:s,...i&&{migrations:i}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
-const a=(0,F.Ei)(await(0,J.Lu)(r,o,i.image))
+const a=(0,F.Ei)(await(0,$.Lu)(r,o,i.image))
 if(a.length>0)await endOfOthers(e,t,n,s)}var Pe=s(3742)
 var Ge=s(6020)
 const He=6e4
@@ -8127,8 +8127,8 @@ await removeBox(s,d,r)
 await s.files.remove(h)}}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
 const{code:r,stdout:o}=await(0,u.T3)(e,s,{signal:n})
 const i=r===0?JSON.parse(o):null
-return Array.isArray(i)&&i.length>0?i.join(" "):void 0}var Ve=s(5710)
-const Je=64*1024
+return Array.isArray(i)&&i.length>0?i.join(" "):void 0}var Je=s(5710)
+const $e=64*1024
 async function planAlone(e,t,{versions:n,applied:s}){const{platform:r,settings:o,signal:a,log:c}=e
 const A=o["migrate-command"]
 const l=`rollout-${crypto.randomUUID()}`
@@ -8139,7 +8139,7 @@ const g=(0,Pe.B8)({marker:l,migrate:A,running:n,unsafe:o["unsafe-migrations"],pl
 const f=Object.fromEntries(g.map(({name:e,value:t})=>[e,t]))
 let p=""
 await(0,h.wj)(r.clock,o["migrate-timeout"],a,n=>runInImage(e.with({signal:n}),{built:t,command:(0,Pe.VV)(A,void 0,l),services:[...new Set(["postgres",...o["test-services"]])],env:{...o["test-env"],...f}},e=>{p+=e
-if(e.length>=Je-1)return
+if(e.length>=$e-1)return
 d.line(p)
 p=""}))
 const m=await Promise.race([d.plan,Promise.resolve(void 0)])
@@ -8147,14 +8147,14 @@ if(!m)return(0,i.fJ)(noPlan(e,d.lines))
 const E={...m,databases:m.databases.map(withoutSizes)};(0,ve.uH)(c,E,o.sql)
 return E}function noPlan(e,t){const n=(0,Ge.VS)(t)
 const s=n===void 0?(0,a.BP)(t):(0,Ge.ax)(n,(0,oe.YT)(e))
-return{code:"plan-failed",sentence:`the new version does not start in a container without the cluster: ${s}`,hint:'Its settings must take the database from DATABASE_URL, or from the variables PG… or POSTGRES_…; set what else it needs with "test-env"',logs:[{lines:t.slice(-Ve.T)}]}}function withoutSizes(e){const t=e.pending.map(({locks:e,...t})=>({...t,...e&&{locks:e.map(e=>({...e,rows:-1,bytes:0}))}}))
+return{code:"plan-failed",sentence:`the new version does not start in a container without the cluster: ${s}`,hint:'Its settings must take the database from DATABASE_URL, or from the variables PG… or POSTGRES_…; set what else it needs with "test-env"',logs:[{lines:t.slice(-Je.T)}]}}function withoutSizes(e){const t=e.pending.map(({locks:e,...t})=>({...t,...e&&{locks:e.map(e=>({...e,rows:-1,bytes:0}))}}))
 return{...e,pending:t}}function survey(e,t){return(0,h.ZC)(e.signal,async()=>{const{settings:n,platform:s,app:r,log:o}=e
 const a=await t()
 const c=e.with({cluster:a})
 await(0,se.oO)(a,G.K2)
 const A=(0,ie.n6)(r)
 await(0,re.XU)(c,A,A)
-const[l,u,d]=await Promise.all([(0,Y.f)(a,s.clock),(0,V.k4)(a,[]),(0,re.qp)(a)])
+const[l,u,d]=await Promise.all([(0,j.f)(a,s.clock),(0,J.k4)(a,[]),(0,re.qp)(a)])
 const h=l.clusterState()
 const g=(0,ae.q8)(h,G.K2,n.image,a.namespace)
 if(g.length===0)(0,ae.Nn)(h,n.image,a.namespace)
@@ -8164,7 +8164,7 @@ g.forEach(e=>{o.say((0,ae.q0)(e))})
 const f=(0,ae.s3)(n,g,d)
 if(!f)return(0,i.fJ)({code:"no-workload",sentence:"the workload that serves the web is not known",hint:'set "migrate-from" to it'})
 const p={live:l,targets:g,others:[],jobs:[],resources:u,services:d,web:f}
-return{cluster:a,checked:p,web:f}})}var $e=s(3791)
+return{cluster:a,checked:p,web:f}})}var Ve=s(3791)
 function needsFileOf(e,t,{databases:n}){const s=e.map(({names:e,tag:n,isOwn:s,isIdle:r,needs:o=(s?t:void 0)})=>({names:e,tag:n,...r&&{isIdle:r},...o!==void 0&&{needs:o}}))
 const r=Object.fromEntries(n.map(({database:e,applied:t})=>[e,t]))
 return`${JSON.stringify({versions:s,applied:r},null,2)}\n`}function readNeedsFile(e){const t=parsed(e??"")
@@ -8175,18 +8175,18 @@ const r=n.every(e=>e!==void 0)
 return r&&isRecord(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versionOf(e){if(!isRecord(e))return
 const{names:t,tag:n,needs:s,isIdle:r}=e
 if(!Array.isArray(t)||!t.every(isText)||!isText(n))return
-if(s!==void 0&&!(0,$e.oq)(s))return
-return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>isRecord(e)&&Object.values(e).every(isText))}function parsed(e){try{return JSON.parse(e)}catch{return}}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function isText(e){return typeof e==="string"}function planOnly(e){return(0,y.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:a,resources:c}=e
+if(s!==void 0&&!(0,Ve.oq)(s))return
+return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>isRecord(e)&&Object.values(e).every(isText))}function parsed(e){try{return JSON.parse(e)}catch{return}}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function isText(e){return typeof e==="string"}function planOnly(e){return(0,B.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:a,resources:c}=e
 if(n["migrate-command"]==="")(0,i.fJ)({code:"usage",sentence:'"plan" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
 if(t.env["GITHUB_EVENT_NAME"]==="pull_request_target")(0,i.fJ)({code:"usage",sentence:'"plan" does not run on pull_request_target: the code of any fork would run with the secrets of the web',hint:"use the event pull_request"})
 if(n.needs!==void 0&&n["save-needs"]!==void 0)(0,i.fJ)({code:"usage",sentence:'"save-needs" asks the cluster, and "needs" plans without one',hint:"remove one of the two options"})
 const A=n.needs===void 0?void 0:await needsIn(t,n.needs)
-const l=(0,y.V)(e,await(0,r.TC)(t,n,n.context))
+const l=(0,B.V)(e,await(0,r.TC)(t,n,n.context))
 if(A)return withoutCluster(e,l,A)
 const[{cluster:u,checked:d,web:g},{image:f,source:p}]=await(0,h.jH)(o,[e=>s.stage("preflight",s=>survey(l.with({signal:e,log:s}),()=>c.openCluster(t,n,e))),e=>s.stage("image",async s=>{await c.login(t,n)
 return imageToDeploy(l.with({signal:e,log:s}))})])
 a.haveImage(f)
-const m=(0,y.V)(e,p).with({cluster:u})
+const m=(0,B.V)(e,p).with({cluster:u})
 const E=await s.stage("plan",async e=>{const t={checked:d,web:g,image:f,plansOnly:true}
 const{plan:n,needs:s}=await plan_planned(m.with({log:e}),t)
 await saveNeeds(m.with({log:e}),t,{plan:n,needs:s})
@@ -8195,7 +8195,7 @@ return concluded(e,m,E)}async function needsIn(e,t){const n=readNeedsFile(await 
 return n??(0,i.fJ)({code:"usage",sentence:`"needs" is no file that "save-needs" has written: ${t}`,hint:"write it with the cluster: plan --tag <the running version> --save-needs needs.json"})}async function withoutCluster(e,t,n){const{platform:s,settings:r,reporter:o,state:i,resources:a,warn:c}=e
 const{built:A,source:l,image:u}=await o.stage("image",async e=>{await a.login(s,r)
 return imageToTest(t.with({log:e}))})
-const d=(0,y.V)(e,l)
+const d=(0,B.V)(e,l)
 if(u)i.haveImage(u)
 const h=await o.stage("plan",e=>planAlone(d.with({log:e}),A,n))
 c("planned without the cluster, on an empty database: what depends on rows is not known")
@@ -8213,7 +8213,7 @@ const c=await endOfBroken(e,t.checked.live,i.judged,s)
 return c?plan_planned(e,t,true):a}async function saveNeeds(e,{checked:t,image:n},{plan:s,needs:r}){const{platform:o,settings:i,cluster:a,app:c,log:A}=e
 const l=i["save-needs"]
 if(l===void 0)return
-const u=await(0,J.bL)(a,c,i.image)
+const u=await(0,$.bL)(a,c,i.image)
 const d=(0,me.Lb)(e,t,n,u.needs)
 await o.files.write(l,needsFileOf(d,r,s))
 A.say(`what ${(0,Se.LS)(d.length,"version")} needs is in ${l}`)}async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
@@ -8223,12 +8223,12 @@ const i=await Promise.all([(0,De.q)(e.with({log:le}),t.others),(0,Ne.Ej)(r,t.tar
 if(i.flat().some(({is:e})=>e!=="none"))return false
 const a=fingerprintsOf(t,o,n)
 if(a.length===0)return true
-const c=(await(0,J.Lu)(r,s,o)).filter(F.FM)
+const c=(await(0,$.Lu)(r,s,o)).filter(F.FM)
 return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
 if(!await runsAlready(e,t.live,t.targets,n))return false
 if(!(0,Ne.$M)(t,s.clock.now()))return false
-return await(0,j.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,we.ax)(e,t,`${t}@${n}`))}var je=s(4534)
-const Ye=/^=+ (.+?) =+$/
+return await(0,Y.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,we.ax)(e,t,`${t}@${n}`))}var Ye=s(4534)
+const je=/^=+ (.+?) =+$/
 const We=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
 const qe=/^_+ (.*[^_ ].*) _+$/
 const _e=/^(\S+\.py):(\d+):(?: .*)?$/
@@ -8251,13 +8251,13 @@ return{name:e,is:t,message:n,file:s}})
 return[...s,...r]}function tailOf(e){return e.includes("::")?e.split("::").slice(1).join("."):e}function isSubtest(e,t){return e.startsWith(`${t} (`)||e.startsWith(`${t} [`)}function sectionsOf(e){const t=[]
 let n
 let s
-for(const r of e){const e=Ye.exec(r)?.[1]
+for(const r of e){const e=je.exec(r)?.[1]
 if(e!==void 0){n=e==="FAILURES"?"failure":e==="ERRORS"?"error":void 0
 s=void 0
 continue}const o=qe.exec(r)?.[1]
 if(n&&o!==void 0){s={title:o,is:n,lines:[]}
 t.push(s)}else if(/^-+ Captured .* -+$/.test(r))s=void 0
-else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>Ye.exec(e)?.[1]==="short test summary info")
+else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>je.exec(e)?.[1]==="short test summary info")
 return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=ze.exec(e)??[]
 if(n===void 0)return[]
 return[{node:n,is:t==="ERROR"?"error":"failure",message:s}]})}function messageOf(e){const t=e.findLastIndex(e=>/^E\s/.test(e))
@@ -8359,7 +8359,7 @@ return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages t
 return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,S.T)(e)!==(0,S.T)(t.workload))&&((0,k.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,st.HS)(e))
 return split(e,isWorker,isComplete)}function split(e,t,n){const s=e.filter(t)
 if(!s.some(({live:e})=>e))return
-return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o},{image:{digest:i},tasks:a,workers:c}){const{tasks:A}=await(0,Ce.jh)(e.clock,t,()=>(0,J.bL)(n,s,r.image))
+return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o},{image:{digest:i},tasks:a,workers:c}){const{tasks:A}=await(0,Ce.jh)(e.clock,t,()=>(0,$.bL)(n,s,r.image))
 const l=unpacked(a??A.get(i))
 const u=c.map(({id:e})=>(0,S.T)(e))
 const d=(0,fe.w)(o.clusterState(),r.image,(0,me.q2)(s)).filter(({names:e})=>e.some(e=>u.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===i?void 0:unpacked(A.get(e))
@@ -8380,7 +8380,7 @@ let l=""
 let u
 try{const n=await(0,me._S)(e,o,A.job,e=>{l=e})
 r.say(`${(0,T.Gg)(n)}: ${s}`)
-u=new Ve.S(e,o,{job:l,container:t.web.container},c)
+u=new Je.S(e,o,{job:l,container:t.web.container},c)
 const{verdict:a,unread:d}=await u.end
 if(a.is==="failed")throw new i.HR(commandCause(a.cause,s,l))
 if(d!==void 0)r.say(`its log could not be read completely (${d}), but it succeeded`)}finally{try{if(l!==""&&u?.hasContainerEnded!==true)await(0,be.ee)(e,o,l)}finally{await(u?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
@@ -8396,7 +8396,7 @@ t.commands.push({when:o,command:i,seconds:n,ended:e})}
 try{await runCommand(n.with({log:e}),{checked:s,web:a,image:r},l,`${o} (${i})`)}catch(e){ended("failed")
 throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,ue.$N)(t)}. The new version is live and stays`)}}class NoLongerRunning extends i.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
 const{image:c}=s
-try{const a=await(0,J.Lu)(t.cluster,o,i.image)
+try{const a=await(0,$.Lu)(t.cluster,o,i.image)
 if((0,F.BO)(a)?.digest===c.digest)return
 await e.reporter.stage("history",async i=>{const{cluster:a}=await lockAndRecover(e,t.with({log:i}),n)
 const A=await checkedNow(t.with({log:i,cluster:a}),n)
@@ -8404,7 +8404,7 @@ await checkHistory(t,A)
 if(!await runsAlready(t,A.live,A.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,E.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
 const l={...releaseStartOf(e,t,s),result:"found",seconds:0,migrations:[]}
 const u=(0,Me.bU)(A.targets.flatMap(({live:e})=>e??[]))
-await(0,J.DR)({cluster:a,clock:r.clock,app:o},l,{templates:u})
+await(0,$.DR)({cluster:a,clock:r.clock,app:o},l,{templates:u})
 i.say(`${(0,E.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,ue.Uh)(t))throw t
 a.throwIfAborted()
 e.warn(`${(0,E.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,ue.$N)(t)}`)}}async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
@@ -8425,7 +8425,7 @@ t=await u.plan(e)}if(t.judged?.blocked!==true&&t.runs)await u.migrate(e)
 const i=contractOf(t)
 const g=[...r.migrations,...u.applied()]
 const f={cluster:c,clock:a.clock,app:A}
-await(0,J.$)(f,u.schema(),{...i,migrations:g})
+await(0,$.$)(f,u.schema(),{...i,migrations:g})
 r.migrations=g
 if(i.held?.length!==0)o(`${l.join(", ")}: still held back; the next release applies it`)}catch(e){t.signal.throwIfAborted()
 o(`what was held back was not applied, and the next release does it: ${(0,ue.$N)(e)}`)}finally{await u.close().catch(e=>{o((0,ue.$N)(e))})}})}var it=s(6410)
@@ -8436,7 +8436,7 @@ let o
 try{e.lost.throwIfAborted()
 o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await recordInHistory(e,o)
 if(o.result==="kept")return o
-try{await(0,j.yv)(r,n.clock,s,e.record)
+try{await(0,Y.yv)(r,n.clock,s,e.record)
 return o}catch(t){return stuck(e,t,o)}}async function undoFailed(e,t){const n=t.code==="cancelled"
 if(!await(0,it.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
 if(!wantsKeep(e)&&s&&!(0,ct.MT)(s)&&(0,ct.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
@@ -8455,7 +8455,7 @@ const{live:l}=r.checked
 const u=await i.stage("undo",async t=>{const r=await fitSchema(e,t)
 const o={live:l,snapshot:c,timeouts:A,isUnfit:r}
 return(0,h.wj)(n.platform.clock,(0,At.E)(o),s,e=>(0,At.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
-a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,je.Z)(l.clusterState(),u,e=>n.cluster.commandLine(e))]
+a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,Ye.Z)(l.clusterState(),u,e=>n.cluster.commandLine(e))]
 return u}async function fitSchema({run:e,context:t,lost:n,prepared:s,record:r},o){const{live:i}=s.checked
 const{schema:a}=r
 if(!a||!(0,ct.SU)(a))return false
@@ -8488,7 +8488,7 @@ const{prepared:f,record:p}=await r.stage("snapshot",async e=>{const t=await snap
 const r={timeout:A.timeout,grace:A.grace}
 const o=s.schema?.()
 const i={begun:g,timeouts:r,snapshot:t.snapshot,...o&&{schema:o}}
-return{prepared:t,record:await(0,j.C6)(l,a.clock,c,i)}})
+return{prepared:t,record:await(0,Y.C6)(l,a.clock,c,i)}})
 i.begin(s.image,f.checked)
 const m={run:e,context:d,lost:u,start:g,prepared:f,record:p}
 i.keepPlan=()=>keepPlan(m)
@@ -8500,12 +8500,12 @@ if(E.result==="deployed")await(s.whenLive?.(h))
 return E}async function transaction_close(e){const{run:t,context:n,lost:s,record:r}=e
 const{platform:o,app:i,settings:a,cluster:c}=n
 const A=await recordInHistory(e,{result:"deployed"})
-try{await(0,j.yv)(c,o.clock,i,r)
+try{await(0,Y.yv)(c,o.clock,i,r)
 return{result:"deployed"}}catch(e){if(A){t.warn(`removing its record failed (${(0,ue.$N)(e)}); the next release or recover removes it, and restores nothing`)
-return{result:"deployed"}}const n=(0,ue.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,B.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
-return{result:"stuck",cause:n}}}function release(e,t){return(0,y.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:s,reporter:o,signal:i,state:a,resources:c}=e
+return{result:"deployed"}}const n=(0,ue.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,y.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
+return{result:"stuck",cause:n}}}function release(e,t){return(0,B.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:s,reporter:o,signal:i,state:a,resources:c}=e
 const A=t==="deploy"?r.TC:r.sQ
-const l=(0,y.V)(e,await A(n,s,s.context))
+const l=(0,B.V)(e,await A(n,s,s.context))
 const[{cluster:u,checked:d},g]=await(0,h.jH)(i,[e=>o.stage("preflight",t=>preflight(l.with({signal:e,log:t}),()=>c.openCluster(n,s,e))),e=>o.stage(t==="deploy"?"image":"build",async r=>{const o=l.with({signal:e,log:r})
 await c.login(n,s)
 if(t==="deploy")return{is:"found",...await imageToDeploy(o)}
@@ -8514,11 +8514,11 @@ if(i)return{is:"found",image:i,source:a}
 const u=await build(o.with({source:a}),A)
 return{is:"built",built:u,source:a}})])
 a.passPreflight(d)
-const f=(0,y.V)(e,g.source).with({cluster:u})
+const f=(0,B.V)(e,g.source).with({cluster:u})
 if(g.is==="found"&&await isDeployed(f,d,g.image)){const{image:n}=g
 a.haveImage(n)
 warningsWithoutDigest(d.targets).forEach(e.warn)
-a.exceptions=(0,je.KG)(f,d,n)
+a.exceptions=(0,Ye.KG)(f,d,n)
 await recordRunningVersion(e,f,d,{command:t,image:n})
 await moveTags(e,f,n)
 return{result:"unchanged"}}if(g.is==="built"&&s["test-command"]!=="")await o.stage("test",e=>test(f.with({log:e}),g.built,a.keepTests))
@@ -8532,18 +8532,18 @@ const A=s.filter(({when:e})=>e==="before")
 if(A.length>0)await a.stage("manifests",e=>(0,De.ZJ)(t.with({log:e}),n,A,i))
 await migrateTo(e,t,n,{image:r,...o&&{keep:o}})
 await runCommands(e,t,{checked:n,image:r},"before-rollout")
-const l=(0,Be.a)(t,n.jobs,(0,m.d)(r))
-if(l.length>0)await a.stage("jobs",e=>(0,Be.A)(t.with({log:e}),n,l))
+const l=(0,ye.a)(t,n.jobs,(0,m.d)(r))
+if(l.length>0)await a.stage("jobs",e=>(0,ye.A)(t.with({log:e}),n,l))
 const u=s.filter(({when:e})=>e!=="before")
 await a.stage("rollout",async e=>{const s=t.with({log:e})
 const o=await wavesFor(s,n,r,c.tasks)
 await(0,Ne.yT)(s,{checked:n,image:r,beside:u,waves:o},c.listener(i))})
-c.exceptions=(0,je.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
+c.exceptions=(0,Ye.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
 if(i.length===0)return
 await e.stage("tags",async e=>{try{await(0,g.JE)(t,o,i,s)
 e.say(`${i.join(", ")} now point to this version`)}catch(e){const[t,n]=i.length===1?["tag"," was not set"]:["tags"," were not all set"]
 r(`the ${t} ${i.join(", ")}${n}: ${(0,ue.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
-const{history:a,templates:c}=await(0,J.bL)(i,r,o.image)
+const{history:a,templates:c}=await(0,$.bL)(i,r,o.image)
 const A=s.release?.number
 const l=(0,F.BO)(a)
 const u=A===void 0?void 0:c.get(A)
@@ -8580,7 +8580,7 @@ checkPorts(e,c,n)
 await checkImages(e,c)
 r.push(...await missingFor(e,c))}if(r.length===0)return;(0,i.fJ)({code:"config-missing",sentence:r.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,Me.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
 const o=`${s.kind.toLowerCase()}/${s.name}`
-try{const t=`${(0,V.rJ)("v1",e.namespace,r)}/${s.name}`
+try{const t=`${(0,J.rJ)("v1",e.namespace,r)}/${s.name}`
 const i=await e.find(t)
 if(!i)return[`${n} needs ${o}, which does not exist`]
 if((0,k.vx)(i))return[`${n} needs ${o}, which is being deleted`]
@@ -8622,7 +8622,7 @@ const n=(0,dt.q4)(e?.findings??[])
 const s=n.length===0?"fits the schema":"does not fit the schema"
 r.say(`${a} starts with the current configuration, and ${s}`)
 return{fit:{misfits:n},breaks:n,needs:A.needs(),warnings:(0,ge.Tw)(e)}}catch(t){e.signal.throwIfAborted()
-return notProved((0,B.b)(t))}finally{await A.close().catch(e=>{o((0,B.b)(e))})}}function webNow(e,{command:t},{web:n,targets:s,services:r}){return n??foundWeb({...e,"migrate-command":t},s,r)}function webToProve(e,t,n){const s=webNow(e,t,n)
+return notProved((0,y.b)(t))}finally{await A.close().catch(e=>{o((0,y.b)(e))})}}function webNow(e,{command:t},{web:n,targets:s,services:r}){return n??foundWeb({...e,"migrate-command":t},s,r)}function webToProve(e,t,n){const s=webNow(e,t,n)
 if(!s)return
 const{targets:r}=n
 const{back:o}=r.find(({id:e})=>(0,S.T)(e)===(0,S.T)(s.workload))??{}
@@ -8653,10 +8653,10 @@ e.log.say((0,ft.aW)(i))
 throw new Error("the migrations could not be reversed as it was planned")}async function inputOf({cluster:e,app:t,settings:n},s,r,{breaks:o,needs:i}){const{version:a,history:c,command:A}=r
 const l=webNow(n,r,s)
 if(!l)return{why:'set "migrate-from" to the workload that serves the web'}
-const{needs:u}=await(0,J.bL)(e,t,n.image)
+const{needs:u}=await(0,$.bL)(e,t,n.image)
 const d=i??u.get(a.image.digest)
 if(d===void 0)return{why:"what that version needs of the database was not kept"}
-const h=(0,$.QA)(s.live.clusterState(),l.workload)?.object
+const h=(0,V.QA)(s.live.clusterState(),l.workload)?.object
 const g=h?(0,k.kW)(h):l.template
 const f=g.spec?.containers.find(({name:e})=>e===l.container)?.image
 const{digest:p,tag:m=""}=(0,E.zZ)(f??"")
@@ -8667,8 +8667,8 @@ return{checked:s,web:{...l,template:g},image:{repository:n.image,tag:m,digest:I}
 const r=s?(0,F.MT)(e,s):[]
 return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var mt=s(4779)
 async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
-const i=await(0,j.aE)(r,n,s.image)
-const{history:a,templates:c}=await(0,J.bL)(r,n,s.image)
+const i=await(0,Y.aE)(r,n,s.image)
+const{history:a,templates:c}=await(0,$.bL)(r,n,s.image)
 const A=(0,F.jo)(a,i?.begun)
 if(A.open)o.say("a release is in progress or unfinished, and ends before this one begins")
 const differ=(e,t)=>(0,Me.ig)(c.get(e.number),c.get(t.number))
@@ -8695,7 +8695,7 @@ if(!r)return
 const o=await(0,g.DT)(e,r,n)
 return{image:r,...o!==void 0&&/^[0-9a-f]{7,64}$/.test(o)&&{sha:o}}}async function checkInRegistry({platform:e,signal:t,log:n},s,r){const o=await(0,g.OK)(e,s,t)
 if(o.is==="absent")(0,i.fJ)({code:"image-missing",sentence:`the registry no longer has the image of release ${r}: ${(0,m.d)(s)}`,hint:"build it again from its commit: git checkout, then django-rollout release"})
-if(o.is!=="there")n.say(`the registry could not be checked (${o.said}); continuing`)}function rollBack(e){return(0,y.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
+if(o.is!=="there")n.say(`the registry could not be checked (${o.said}); continuing`)}function rollBack(e){return(0,B.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
 const o=new oe.v5({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
 const{cluster:i,checked:a}=await n.stage("preflight",n=>preflight(o.with({log:n}),()=>r.openCluster(t,e.settings,e.signal)))
 s.passPreflight(a)
@@ -8712,7 +8712,7 @@ if(h.length>0)e.warn(`the database is not changed; migrations applied since: ${h
 const{targets:p,warnings:m}=await n.stage("templates",e=>rollbackTargets(c.with({log:e}),a,l))
 m.forEach(e.warn)
 const E=p.some(({back:e})=>e!==void 0)
-if(!E&&await runsUndisturbed(c,a,u)){s.exceptions=(0,je.KG)(c,a,u)
+if(!E&&await runsUndisturbed(c,a,u)){s.exceptions=(0,Ye.KG)(c,a,u)
 return{result:"unchanged"}}if(e.settings["dry-run"]){const t={version:l,history:A.history,command:g}
 const n=e.settings["reverse-migrations"]?wayTo(t):checkFits(c,t)
 return dryRun(e,{targets:p,image:u,way:n})}let w
@@ -8721,11 +8721,11 @@ return(await rollbackTargets(e.with({log:n}),t,l)).targets},write:async(t,{check
 await n.stage("rollout",async e=>{const n=t.with({log:e})
 const i=await wavesFor(n,r,u,void 0)
 await(0,Ne.yT)(n,{checked:r,image:u,beside:[],waves:i},s.listener(o))})
-s.exceptions=(0,je.KG)(t,r,u)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
+s.exceptions=(0,Ye.KG)(t,r,u)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
 if(s!==mt.tp["migrate-command"].default)return s
 const r=n.findLast(({migrate:e})=>e!==void 0)?.migrate
 return t?.migrate??r??s}async function proveFit({reporter:e,state:t},n,s,r){const{cluster:o,app:i,settings:a,warn:c}=n
-const A={...r,history:await(0,J.Lu)(o,i,a.image)}
+const A={...r,history:await(0,$.Lu)(o,i,a.image)}
 const l=wayTo(A)
 const u=a["unsafe-migrations"]
 const d=u!=="block"&&!a["reverse-migrations"]
@@ -8752,11 +8752,11 @@ t.fit={misfits:[]}}function backOf({release:e}){return e?{back:e.back??e.number}
 e.say(`${(0,ae.q0)(s)}; would set ${(0,E.j)(n)}${t}`)}if(s.is==="unfit")e.say("would first let the running version reverse as few of its migrations as needed, if it can")
 if(s.is==="to prove")e.say("would first prove in a Job that this version fits the schema")
 return Promise.resolve()})
-return{result:"unchanged",dryRun:true}}function testOnly(e){return(0,y.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
-const a=(0,y.V)(e,await(0,r.TC)(t,n,n.context))
+return{result:"unchanged",dryRun:true}}function testOnly(e){return(0,B.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
+const a=(0,B.V)(e,await(0,r.TC)(t,n,n.context))
 const{built:c,source:A,image:l}=await s.stage("image",async e=>{await i.login(t,n)
 return imageToTest(a.with({log:e}))})
-const u=(0,y.V)(e,A)
+const u=(0,B.V)(e,A)
 if(l)o.haveImage(l)
 const d=n["test-command"]!==""
 if(d)await s.stage("test",e=>test(u.with({log:e}),c,o.keepTests))
@@ -8867,9 +8867,9 @@ try{await A
 a.served=true}catch(e){await stop()
 throw e}return{socket:r,stop:stop}}function unreachable(e){return new f.HR({code:"cluster-unreachable",sentence:`the cluster does not answer: ${e.replace(/^error: /,"").trim()}`,hint:"check the options kubeconfig and kube-context (kubectl config get-contexts), and that this machine reaches the cluster (kubectl version)"})}var w=n(5138)
 var I=n(8093)
-const B=3e4
+const y=3e4
 function requestsOf(e){const{platform:t,life:n}=e
-const ask=(s,r=n)=>(0,I.wj)(t.clock,B,AbortSignal.any([n,r]),t=>answer(e,s,t))
+const ask=(s,r=n)=>(0,I.wj)(t.clock,y,AbortSignal.any([n,r]),t=>answer(e,s,t))
 const retried=e=>(0,h.jh)(t.clock,n,()=>ask(e))
 return{get:e=>retried({method:"GET",path:e}),find:e=>unlessMissing(retried({method:"GET",path:e})),review:(e,t)=>retried({method:"POST",path:e,body:t}),dryRun:(e,t)=>retried({method:"PUT",path:`${e}?dryRun=All`,body:t}),post:(e,t,n)=>ask({method:"POST",path:e,body:t},n),put:(e,t,n)=>ask({method:"PUT",path:e,body:t},n),remove:async(e,{signal:t,...n}={})=>{await unlessMissing(ask({method:"DELETE",path:e,body:deleteOptions(n)},t))},lines:(t,n)=>linesOf(e,t,n)}}async function answer({platform:e,socket:t},{method:n,path:s,body:r},o){const i=await e.network.request({socket:t,method:n,path:s,signal:o,...r!==void 0&&{body:r}})
 if(i.status>=300)throw await apiError(i)
@@ -8880,7 +8880,7 @@ return{propagationPolicy:"Background",...s}}async function*linesOf({platform:e,s
 if(r.status>=300)throw await apiError(r)
 yield*r.lines()}async function apiError(e){const t=await e.text()
 try{const n=JSON.parse(t)
-return new w.h(e.status,n.reason??"",n.message??t)}catch{return new w.h(e.status,"",t.trim())}}var y=n(8279)
+return new w.h(e.status,n.reason??"",n.message??t)}catch{return new w.h(e.status,"",t.trim())}}var B=n(8279)
 var Q=n(210)
 async function openCluster(e,t,n){const s=await findKubectl(e)
 const r=await startProxy(e,s,chosenBy(t))
@@ -8900,9 +8900,9 @@ const c=await finish(n,e,[...r,...b,...t],{...o!==void 0&&{input:o},signal:Abort
 if(c.code!==0)i.throwIfAborted()
 return c}),kustomize:t=>n.processes.run(e,["kustomize",t]),stream:(t,s)=>n.processes.stream(e,[...r,...t],{...s,bound:true}),commandLine:e=>{const n=t.context===void 0?[]:["--context",t.context]
 const s=t.keeps?["--kubeconfig",t.kubeconfig??""]:[]
-return["kubectl",...s,...n,"-n",t.namespace,...e].map(y.Z).join(" ")}}}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,f.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
+return["kubectl",...s,...n,"-n",t.namespace,...e].map(B.Z).join(" ")}}}function chosenBy({kubeconfig:e,context:t}){return[...e===void 0?[]:["--kubeconfig",e],...t===void 0?[]:["--context",t]]}async function findKubectl(e){const missing=e=>(0,f.fJ)({code:"tool-missing",sentence:`kubectl is not on PATH${e}`,hint:"install kubectl in a version close to the cluster’s"})
 try{return await e.processes.find("kubectl")??await e.tools.fetchKubectl()??missing("")}catch(e){if(e instanceof f.HR)throw e
-return missing(`, and downloading it failed: ${(0,Q.b)(e)}`)}}const b=[`--request-timeout=${B/1e3}s`]
+return missing(`, and downloading it failed: ${(0,Q.b)(e)}`)}}const b=[`--request-timeout=${y/1e3}s`]
 async function finish(e,t,n,s){const r={stdout:[],stderr:[]}
 const o=await e.processes.stream(t,n,{...s,env:p,bound:true,onLine:(e,t)=>r[t].push(e)})
 return{code:o,stdout:r.stdout.join("\n"),stderr:r.stderr.join("\n")}}function whatIsWrong(e){const t=e.replace(/\s/g,"")
@@ -8970,7 +8970,7 @@ const{migration:s,...r}=bridgeOf({migration:"",...n})??{}
 const{ended:o,failed:i}=n
 return"kind"in r?{...r,isEnded:o===true,...isText(i)&&{failed:i}}:void 0}function bridgesOf(e){return Array.isArray(e)?e.flatMap(e=>bridgeOf(e)??[]):[]}function isListOf(e,t){return Array.isArray(e)&&e.every(t)}function isText(e){return typeof e==="string"}function isCount(e){return typeof e==="number"}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}},3816:(e,t,n)=>{n.d(t,{L:()=>r,a:()=>s})
 const s={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},generated:{severity:"breaks",undo:"unsafe",running:["the database computes the column {object} now","sets it","every INSERT into {table} fails"],new:["the database computes the column {object}","sets it","every INSERT into {table} fails"],fix:"Add the generated column with another name, and remove the old one in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},"rows-refuse":{severity:"breaks",undo:"safe",running:["{detail}"],new:["{detail}"],fix:"Fix the rows first, in a release before this one or by hand. These are in the way"},"view-gone":{severity:"breaks",undo:"unsafe",running:["{detail}"],new:["{detail}"],fix:"Drop the view by RunSQL before, and create it again after, in the same migration"},schemas:{severity:"unknown",undo:"unknown",running:["{detail}"],new:["{detail}"],fix:"Check by hand that the running version works with what it changes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}
-const r=`0\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n    import base64\n    import importlib.util\n    import json\n    import sys\n    import zlib\n\n    package = "rollout_inspector"\n    files = json.loads(zlib.decompress(base64.b64decode("eNrcvY1747axN/qvMLrPviZ3tao3bc99r94oruNVEp869tb2pk0lHT20BNnsUqRCUOu4a//v95kPfIOyvUl7zr3tOV2LBIHBABgMBjO/+dSbz4uqaOfzweauN+ztT6vP+W+v38vLsr6VkVqK9aZu2qQR+k95J/Xfbf1BVMU/BZRcNfU6aeqyrLftvKjkRizauhn8Y7u8FgmXP39/Mr6Awpu8bUVTJaOkEYNFvd4UpUibae//mk7ly+U/8uq6fs11DeER0jedXsHf6WQ6vX09e5nRj/+aTuWQfw0P8NngZTbtZdSBpVgli3q9FlUr5/UqXRfXTd4WdSWz4bRKkiTZp39W9bZa9pPbpq6uk1Hy6aGfTGbqVZPo75KiMj8k14GlilIkI/zHaSizitRNUhaV6Cet+KWFmjRpRZXCl5lVIfxnnbeLm2SUMMMG+DuFrzO3YLHisoVMTutKePXAfxZ11RbVVrhvmm0p+km96ie3N3fJiGoZXDf1diNTr5FVvi1b6CP8C510Pg4pwnIRSpDJg3yzEdUy/TTtQc+nvSHyrp9Me8Aj+E28mvbWQsr8mopAlQ9eU6KUsQ7jkE40kdkMxnXau725g5pub+4mwy/392fQwi4KHqjmRrTbpnLmiZli4agPna+uRZu3bZPKOzlY18ttKeTgWrSm/GA+p+fzeQYEzOdY5Xza6+N4ZkndJNPetGe1GR8FbrhY4dAmVY0TDZce1IEPR6Nk2ttWuDiX057FO6Z3r70RjYDJVNX0ybT3Qk57e8kL/KnbgOrrVVjBtFe0SZWvBdZQX/1DLNph8kImX7X5VSm+Hny1qMvtuvp6mHx1e3P39bQXq/n25m4g26bYpFlHE9fFR2qiEbmsK2zihbQrNePvjAgwNSIivHXIwqFt7qz2b4v2Jqk3gorCaDVX016W5DKR9bZZ+HMRxaRMRklZyDZVQnOg/kjpo0Ej8iXMt4wJFb8sxKZN0rOLcdPUTT+5uKva/Bf+oau5hD/wYYRHSoSpn6nIFzcD2eZNO4GZzz+borrOUDzBA5gvTHOxoiLt3QZnjW716OyHH8anlzPcPq7yxYftxts+rK2jc3cQq5VYtFLtD7IVG5DSJB/hr6ftK/VqDgRKariq25uiup4DVckoSWHVgDDvJ2lm7QrXtZBYJq03wl20POqLegkSXa1dXQxGHN7ptannLH6Bi6bFN0leLZObXIbfN+KjaKSYUz32yFV1velqFd55rVqjq4sO7NoDetLd5bD9urH6Um+4Lflz2UWZ/LkM2QHln8UNrCUyjUOKY1Wn8WIsAZ1pUTdEnPvYlRBXdV2m0c5S7cVViVPgstkKe2IVjXmfwhYHi2vYoUrwe6vLuAiUsFArwtooNCUys6YAC8y8LNN1vkn15O5TfZmvWNwVolyy0DSVQ+ds8lGNMrtssUry6i5txECKvFncgMo2nV6ll+fvT48OL8f3b8cn48vxdCpffXt+9kMGGluPFnMfNL1jkjFAEfSdegpPlDqklj32+xk0L5t6I6Gpaa+pb2VydZdc/OXEUQLLWkohU/FRVG0/YcHj64BRWaOkTCXEUoKQXxXVtWg2TVG1UDuKeNjUklGC1cMOL8rBfC3afLC8mtNLEKXmrTN5QX/Ry4opnPbwM+qUHgddyYeiWtI2vhSlaAVu4s504C4OFnmbl/U1qhtYZRYsHFwhcr7OlyLlz/rUJW5810Bwp6LDQe3xdlZGiG/Euv4oHA2E9ALNS/6pv11h26zlEuesF1w8WBc7e/coD6jSz+YCqE4D0J5AG3Gr3MWbvGxF47AGN7lklEysGYhbMywZ2Kf7ZtTrqhIL3NScfZ0JrctlnxusxG02sxgm55W4TUaPsAyWRUcB3QIPhiul1F6dvsR/ssn+zOZ/JW6fyeYqb2DNdzE6oGYXy6Vopz0kZ9oD8qY94BmVms+XxaKdzy3yfhPSDFl6A3nSNFzkW4kiR6/zreRTRXyS8bZG3/kiAJ8SJ2CWTHuLRuQti598uXRkaSiCb2/u4H/ydmTLC9D/k5Hbd7OR5ZvNvMyvRNk3W+IAPsnwNGt2SV9S0jHI6tKnaU8Xh1MbVAJ0m5Me/KJDCDyY9pJpb/CPuqhS2TYp0J0N5KYs2jTL6FD44PdWpqhy9hNvR7fNB2rXjmoAmV3w1SiZqHmD6xaOY3AAIIa3NyKRixuxzmVSr5JWVHnVyiRv6DxHBd2Fzc0A65DQQQEb6Zw/xVbUMndPM5og+qysZatpdg4iY/wHRiSXiYADh1+LOtJzz2DE/J7B2Uwvg7uNSLGibDCfw6DN532qOaP1YB9dsKPQ47zt616LarsGdUikSECmDixK6SMTwDBvZ3xSETdFtQwMXU87nhQSFeV+ss7v4Hhe9vWJ5XPOKaiV5IsPMiVtqp+AKPanlacvUtFBqDaCuk3vgJGWIcL66kaUS0+6BvpYp7IZMbCg0YlYQRqbluRL0D9ZtaZXkc+t0b2tm6XhgyNEm20FR3oQL7UUCep3sD5gl8JFVldABapnOK9wWmGbelZlEW6SvOonc4tBeVmqQR/QrP31HH68h8CsZF03ImlvchDQVXIlcJEn6QuZYadQRpleOAJe8lbS0ZGyrqWohE0X8CoZAQuNWtgHMboA8fjp4SGb4N8zV5GCr2CEva0On9ms8d4/wiA8N2M/tFoHq7wsU6X7VdT0Ck+l6hF/E5tY9crfdbTu0leCX32e2e3j9kJ6d/Wkmdql9iU5mFtl2+RF1SZ1xRO4WNxE5+7Hoi5xt01eGEOVHmdkX920YplK0abWECvdfnGTV9dimSX/K4ESIEdck8JtH9oFrZq/JmEfng36SaR689q1ZRPb+sltXrViaZFZidsJfjDjeTQoWrGWaXCku8mBL0UJdgWU8FCeBgO+goZZidGSHccIZ4mj1+o+2sosWuvQrH2TS5ym2Bb8sSxWK9HIlGjvG0r6ycvJJm/UhQFtz4qIriZD2/ftzV1kZtI6HcWWKWpg0KKrvD1nIsYWJ226ibUWUB3apSG6ptEdjGI26T/myAxjgL7JSR+d9uqmuC4q0Fm+GOHH/vOYeXezBZ0HdhFhL3xYQJsyX4ikXilFEBiO9HG9lTrWQVuTaa/aluW0Z04aN7k0T2Nt041Ycvr+5CQBAk0zVCGdDmZ2G+rRFyOunh9Y1dNJw30Nws7iyG0uHatLsaKvLNGoj1DUZahq2pv1sRycp+Ib0LRHUoJ2TzToOvzjMUxeO6MZ441dz6puRHFdJR/EnVVddCJZiyp6oFHKPJXDpUaKPD+AoYfvJtPe6gOIB9yT8Igx4qosrb1TA0FFje4YB8srs1C0mne+rd7dtTd15WmgrP5Zmo6+1WnFJjAKw4jpqgZoudXEdSoDQLV3eurSOewjEh+LQElIbuttuQQFArbaBGyAalTyVSsaUyO8x0lHXP70kPEUxHK2yQkfxGbCC5ksBeiiUu1xwBbQ8UvR4vxAA09ewgWLSMpctiSDqEmslzvtsBprzktZY12brVtXUbV1klvdr1dJ0cqkvq3s2rla0PqbYnkt5I5bch76f8ja/Kgla/VwcSp+acviSk2R8S9Fe9ECa6kEGWb45UWx3pTiFO6+Nvlix/WH+qDN5Qfn9F+DeqLtN+7ySKH0AGrg0QLqmhwOtmiVMcNIvYbHaNuAozEd9XXVg4+iWgIdeOLf1LK9bgRb8qe99R2Z4w1pVKM6CIO48TYSZy6/fAk6rSK/rcsl3b/Cd6Bm0vfT3jJv86tc4n0rqSV5WcAmo02gQ2N7Yvteb2hWvMUcsNCkLRq3NCGjZ5sfNOmm5x/Epp0vBV65qv6vipghAK696cUEzi6l2hKmvaKSomlfN2K1lXhUAQFHVq+6Slkhs8x2dZP4D9WAYX32eIWLk2SvrXNQZYG6Yahlbs/6Vg8Uv2f6PK7MZvaOZNnRkDQ0GJkXrs2Wu62sX5Vs86rd1QF1H+PMPjB843C8hrGBGfvEjgRKu3NJQEcl1Qjb4qPblb4kVIOjWWweOZfZwcKOcU4ZxHcwzzZ3b5pinTd38w/ibhcHf97WLewl1kyqN3KAj/GIzDNlWYBYcspdoBlqjG+OylxKqwfIklIsWrhnG+E9GO80Je00097hyeX4PLk8/OZkTFfzajP6UNW3FsvCSwqUZcxAOd9Wxc9b6AJcQFnnQvQwUKqChEdYMYtA+goNsKllUtKWXzX7bAs0t6Se2Nwu5LwRJU4ai9tl0YomL9H4h3/hsQEZ1rc/73uNTvZnrp6nKrIMnp4qRxewxN0XSYrjpw9uitlHZyfvfzgFbl+ML5O3428P359caqMbfcNTua/azLKozti15NBOHsj+4OQBs0L+XHLdrPzaDIXLMbDWWIvCvmnu6CjxdiB/LudYYk4EzEGdT16gGUPvEl53ldZNu89DtlPAQH2v8SAgls/rrpYn4YTgqfAxL7dmb3QMsmY+gXGaO0tLFb9KiXfXop0vr+abRmzmMv8oUnypuWOxNOuw43ZJjECHh8k57b2g2xBFHuqc/MP0uF7N6UJSqbeWuFT/hZ9qD2WzuW2V6Jt1v/oXbpDYdOxIoNQyvKeViuBr4MMo+YRauTmbGANNp1VG2T6gO1ychPmDsfNgrU8389wjOfah+UrASayvdfxQrLJq02Hewbdx6445flEjzvmLHtFkSH3rzlOsHcTGqLFDnTzCyyot//G9YzPSO2S4ZTpXSs9ykvRMv4F9k28bum2c3VXT9j5yN/vui3LiNBZDqWI8CrqZ6GgQTyasrnglo1MrSBygoRVz+qFfu1+BzGRfCD1bzOBM6M+ZZ5GZ9mCnAluL0g7Uf3KlWel6o5MCmfKJFuzg6PDi6PDtGK75+E8Q3vzyYnw5h4aGusYHnP+6O1l0x11oO7cx64LSozYLexb3uXg4EPLnsttN1a4ieQV3lKsP0x46rfobU129Vl4fftNdm5IiapSz5karekT/MKl0QyrpmGYdmtgwa9Rqx1ILhwPHMEp3gbgdyTR7sAT+gPVxqcy9zndeETb4+sco6rl7jOJy6oZ3phYkd2gWevDarru8ltxVpKxF8DZOru3lU9aLvJwv6mrRCLVEjPekcmlRZiqUnOQGhDPX89Kkr8ExQi1esl3r585KNAZx2501Nkk9/SVfRHwe1Ukh2Fhj54Wft6K5QxdLPalhKZ+Mjy6TBX6cr8VwSP5fm+s5qCyGtKVYpYtBXSyzPpVeLUVJjqbJXr6XgAsZfGVdpCwSW0BMe/95dnwKRcAKV1xtW5Hkydlpkg/ggSgLEKxYNf04PH1L76rtOhklh6c/pfj2g7jLvJr/+v34fEzfKpJWe1jBIm+WRZWXRXtnfT1K3tBb0xp4y84bcb3AU9MLmVntk2nPnIZ4AaJnccD6xbaRdZOigzH9bbtL4YOB+EUstq1IcUj6ycTVmHna2S6jYN0eqa9Xol3cwI2bsfmVokqhEFrs36hDOzyZ7M8mX852HTdZNcJhn0OQB32lVKkbkS/7yVKsRNPQlGyEBD0Bvhg0Ao376bSXnJ5dJj8enhy/1V5wg03etAVwBd6/HX87Pj+Hs6W2VqInIV3+wUwgh8TkhYT/2vWBWCM6lED06fEtkt5J9u352bvk6Oz04vL88Pj0Eo2fh2/fuo+8U5caDvrFCpnzgyM71DoWeVMWopnXldD+J6GTgGzzu34iqiVe6oKjsx25oj26PbshG0XZbDiZuTfdLFGNbQ6lr2We8zayUIdw9rNR8ugeYrm5sQLRocOagnCpN9KXAt33hlShJSfte3AU7vjHBKpXN5aklsNjdhEgashsoS4e+GZaWsTzXai5XGfreni3blMZ4z3ZSWfKevs66uipxh89iuDDGV+8hfrRZPbYkJkvleLMvcFbLvt+bcnTJnUu0iLE45btHqSJmuAWLgv6FSUwxhyvfpZVTDv/6vAnwD/UMPrnF2Cs8mlCByrPGZroB/cXsVS6LLRDAR3Ud9nSxT40Nu9zgIg3n/x2n7UJu5pqIKd8mxDKLTYK2bLJkUbutbDuM0gYxQ80tdPluFYxRbUcKW94S3Za8sm6S9gW5TL1jed08qaj+K6zueEJuEc2eSVzNrju8uQeXG/zZqnq+A5+qA8opkcOVksM7NHCcjLtIaUosqxAH4j8sY/fJExhzGRdDco6X0qMDsKonjQbLAXeHU57uVwUxbSnWMQ9k6LdbtTuazdeihy0YZzq2i5ymxe4XVrl4JEWorbYZ8ocB2vLYm0xchLKfEti5JtNHyYwqy5c1nK7nDl788C5xIaPQCZ6V2OpvoMZYfVQbMRXg229Lha2Tdm+RAJzN5HwQdyRqIYLaLrHItHg3ix5/vRq08kebJkT4ScERBZVigyvm2S/n/xRe6KwKBQVCkMUaviVqa/xXUBwlunLQ9LoJPwZd67DZkPjh2/sGu0wdnnibPFhICoymeKdpmV5VSrk/LaBJd6kuD4caz8OY5ZFfFJiVVvLckDDmW5lUV2PwnkWqxJ59VQt2Nk2XI2YW0PG2BrwU7xaLSNkMOKR1pu8kMLfxWDOwi6RF7xLjHz/Y3aBdR2Q/WmZ36UoWpbb9UZC0Ky63h3at54oZEcYuRQQnGUPnmDex9txpWB13Y7j+SU5olK2NRfll1glKgo9laJc9RN7xuCak6NTz1oJBQcdcsgrRfc6I8c0rV+ij+SIGYBN8RW43xQZTlmEGsqv0c4KROP256rA2iZr1RB3rbFLkBIZVqRNhEy2r2qo5/Q9Gk3L1SCXH3yl127TfGD3igxvHR3b/28lDS4nHidMHQCwooje7xvSE9uC/uhoef6d4eDhdNzcaUeljh56A246udnafVRRUMNHmmSyTDXA4M7J6a+guHU3OJl3a1QRJcpuiq9Xo62gpPYIepq4hmgJsVQjbX1dVG1To9YGv8BuhOyZY3gFVZdFZqkSFp9Q+KH1yYpfttUiavlh92LA6p7CUtrpI1zp3AP9DuOZOrqnWDNuKeSiKa7AwdZdELv2sij5pL2vN+0d3pLjKWTayzCQZ7R7e8rsOWoo6pip9jg+Ns5ehP2zZ5QOwuR+scIXscPrwVWrD/bkj5GjdUSf0BbOl2ShfCETMha+SUbJPh6pfMrdYxsNXha7hyEvdJ6/4MkJdgM6Hw8xzpixKlCTME/UnTZeKjrTnGmnYcKp8dA5xcwuSr5do2nvYyFuQWNmykbKad4/pyu6u5at1T6vXp4qbkXXosJgnqWR/fwAZLH9oSYpi0wB9z4QLjNCP2wjHz7FtUjDd6NNwZN5/SHrd31ihqaQc/pBhoPOL+yh6yxE4VPDRBbXVd5uG/FIpZpt8JHuKswH/abzW+WRPUwmxGj9/SzyzUPsOsuafjwM1Y5v6KpZmfj7ZIGqIlPJFJLuJFIX7F2RIHzr6MWPGOd0PVnYEmoiQmbRY5n5kr2fwf1KOZw7YCixqUl358qMMqlXCMTBpiS7vtlkfzaLiAllenJ8nOwwZvPOcg+Ln1hswrSzlCaOvRHqFTHGDMATyFrcCPA8fqxRLGa3aRrJdmlvrhZvSQk+g0RlRaca7AvsHQdr31JHN2B6U+DLHbr00ldY9v0UbRbWBVXslqit53Dau0rz7PXXX+/lbas7uZd89XWyt+fflHfcAz1lK5rFOR0um761pZgro1mIOmNkTkQaIMPbRkNrqABY8Uvb5PqmR+EdZYMtWiOyAbiZg2IANz/fjU/H54eX47dwQ+74TrPUjfpqYgvsV6VaVz17tH2q4upuruwWFhSKqaSQ83zb1ngzC3V9m5eSnBnDspsPpoQboo1FBuxt51iA6ob2I4sOJvXw/eXZ/Pj06HwMwDwcuY4dxtcWx/Qbwzizs0QZB5Y92N/5LWEOUCysorWQmzK/m8vin+ZhAfagKi/dp5tGLAqp3EfhiVzkpfDv27QOCqPAASqtC/wA4whPyf2A3ldErH2JhuogBscM/bBx3xddbwVDRIBjaT3ESzVLQqoHSnrB7wf7+t0+PQ5DF3XvqNv30S/k6BMpJ9rKnlk+Z+ZGL7j44p3wwapx9UGOJnhuMvX4NdCeZG/w3NVHvzSbhv018WVEeFe+pFd6C8Vm0OMnQQ+2xVo8A3tQnWwplKuPAbWieVqkNs4hg0RFFJU1hD2B5f0NUppX8lY0UluV1rVs53yx/mZ/f98xn0E3h502s5ijuewnLMUxXMi9H0O5zl/h3/wpy3v+Hn9xJfg31qS8zXa3Z/t07obN+TeC38BXVKMJnsghzuvWQ8sIAwrZ9yCvliV6SH4yCCvkaCyWGutimOTLJf1W6tWQl4Re9hiDAn/0FXAI/EabDrmUGRc+K6A3ympSR5Ewj9MxQBdvD89IJaVuhX6Y4C9XlmkXn9zQ1kejq9Xtz2NEBYYzA5eCKyHdNQEtFxBGC1R+bhkzLF6C2nSBVHZ22gEr2f9MWBU4LEQhVVILU+ULC9AHwdXwlUGlgQL0DNwG1JB4wCxfaIgaH+vJKsT2K+tgYM1YAi9biUZUCxEq57xFoUailot0eEE3BWxgtseYP/UdDxjxzb+w59VNbILCzAX/gOZsbtbAwkFc0sW1v6lrTfwNad88P1jtfiGT4wv2NE1e0G23dSm93G7KYpGD9zq96id1Vd6NCEIQW523dT0inY0bvkWozBEfHHUhdrpATyRo8+zStBv4ElJrM7tCcOiY9jQABNCBDcAfrkNHcAgBX6RFva3a9GXmcAFromlAuhWz0K7nFd5PEbumPfJEhSOJ+gSpyyjEXTRdkDxcF3z83fnZ+3fJNz8B878//PH49DtD3NfJm26atAL38zYvU08i6eH+qvoajvlqnOVN3oglIMBJwODJS3J1Az4OMYqU43tsr8IcMCMhZJZAj5YBScbYpGjiHSMQ10i8ohGv5AhNKwa7pQLI2EOq9uDLYKzLJRqd9NEepEPw4CaXOjbRATPjs5DlMWbEsHLF7tuLSTt+9EPGwtGr3rZJTrErMGshOLew+IdBvs5E9/oD1HrxVdBF7xGUige2+aRb63XidGAGYUI4bSau7yMKwjkiN9CfDIuhRRw+rFdpXYJfavAYeGnkvqlB0a7rJ2OQEfAj8gijXzu6tFt+AXO1SDDNR4arhVjwq0bkH3DWY1l4zx6J9sDYgqhuNjd5JXfPa0M3fBZWIm/AcARxlGoFPLWm8CCPJ+mu2H306Vc6++nZ5fzd+dmPx2/Hb70gJqVecvDVtLe8UisG4/WtLw06olcd68JP4c/n40j6YTw20J/euE3gB03SRwo5UxZ6llLt6K2G8TNvZuTMx8E88IKDN97M7F/7uH3TN/uzLhXbixsaBRB8fV2FH+bla2scndDRUJs318I0AMuLHs1DLMhgj9ylHrAEw20Pfoz/dnxxeZGk7qcvpB7jDX+vfw9egN6ksK5xwfLezgewULwiutULVJ8Qlhb2LVqwwwBpI75jpS7nedB9AUOcCCNB6Sd/qn4SPwO/wOCI+PQV//lrIyUjDdiSZNZPUsSF6Sf4jwQP/Ik6tafPw8dUlj4X3Ud1JDOzVMEjok2ABDxi05C+/RGCv/JGKdzwV2YKSaPsYg8QyAVfwLL6ih56q6oU1XV7g7OF/iRDWOT0ZRus5c8Qlan8bImUufreVP7UFYE26a+TFzzHqCI1ISxczb7pThZsb6bcTB99oxqGhYP2YgnnaYC2AO6hukEk6Hb6iYMyqnUzOLvvltD7VnSPG3xnoThEQAtIsLC+UjdJEIVvW3r1bmPdxyl7b4dIK6Jbn++hbWofmI2MznayLj+Kufhl0wgp0S+T5iCGWfufGIA8Olv+CIpd4D5o00eoqTz/GrGom6VQOInFR6HVUCI94i9iV9YpC1uDY3PNODISDA9a8VQYaqxb+Xpooo6+yYsk3Ap4Sj6qa32ZfDXSMt89TqXx706Ofzi+TL7MtHxrMxhxT1YScbvnp3U6GYXGMfM2xFz3zGxq8prbB3PTClceap4ojISOocJD58g65hWrjioXdbUsyCPYAkKK4BlwlebrgYoPo+8xcs2Jb/XnnZUTQ4We0sl71EEblVgWsi2qResQaNk8WB+1wHll7KQR2sSdT2ZkOrCsBvpI4pSz89TYlrHfel5YX1rTQqEvqCtXTyCgre7IqjUyPWzAhmAw8YTy+EA+b2E6hyAMPHja6UcffTSRFEVh+I/W2yftHHqlKVhoBTyHTiNmSj0GbP7feyw3EMegfe1GON5WbQFjDLcwg3Vd1W1dFYs0S14lfDESHgQ9yCG86nFt00FtX1ND3h6EQ+l8CMCzV2K+Ro9nBVjM3ip84PDTenTHFQW6kCfuX0iW7S+WRrgvTHC0umPRN0CWBgRKwShJHWQrLO6B/Ik7ZbvleyWPan5KEQ86FE9+EMvUr47voOwv7Gm4RemhQjkpzBg/QYXR9Yzg0qNk//GAv+36ilF/Xiy1soYVwLz9SMoFYYlYZjq+jwYukkLAamtT38JCegWqtaTviJivkzfG6JhF28/bpBS5bMmAyS9MBSMzUByMhiVMVaiE4hXRUrR5UWo/quD2oaK7Cfw+szybaHh4XVFWCg5Zh/Lkkxpg0lrB4nDCWaMpgFC0rXltBfdX4nbkeLu7IfST128wnBFhCWcqiH1gbLP/xwkZAm+/OMoNjBC87QJBJ6t1TpG3FrwkwY7ax1USsbFUCEl3CgQ13HQ6BoDdjarDnZQ7Mi0Yp64oym+2e/ChYgI3hN4BK/D4L3K4vGsVrirAScO7HRMBXr8G8JYIoJAz3p1DrWR2hwDsSmb0TIjzWComM1MCxHCDjhDLbuPCJkTAxWfejaULtQlo0NUd5rWhO/zBbVO0QuIC7vtJYzoutcBX1vX5wj5Iw7BHL8OcmmgYVAdZNVbbx9vji8vj06PL5OOgEWXEIYy+TJaJQjBoBPYpaSBqvQFUBIhrGdRX/yjgSKqKkTPBRyj0kQs1A/GRnz8FDgFgXFaqWtKnlgP8HF/vGVr2hkPll4aWMPzSLYm/ouWwBc+5bY91lj1YbFCSuvDV1/Yn9LwRJUqB49Mk3fu410/21nvkGafyxhG/zXLYJZ72LeC3JyNGqSO/q8Nsq6Vo5thYx1FJ5tjxCY73zhWhsh4BkJmTO9AO44zck4eaVZwqpdXoaRq/Nn8kypivea1v98jEBT6Iths7o67bABd7L+Sej7qhxlpur4qlpY12NODL7WmvhfXXc7GqUty7MsMZSzGye60nDyYE7Cdf7pPlOww+Vwm1IvmuXkhMbAUJC8VAyEW+Edi+wm9wBzcvljEnWFL3u7dcy7bqT49/kWB/fuIxsoPac/2pqb2MTVVJdpdAR4p3xNHqXIQYsc0pbMNEnLFwbV0zEKU8j61w7TC0piML4/uqAKrfYnR3kISRXCeldLYPy6GMrEFq6f7/IDfZr3bP2p3fzLsxdESjsQM9NdFYrJZfnXPsf1ImrxU1Aye8L0b895tZNL1WjAu2PwI4atayfX6KTzVBy3rxwfLBhP+CRZyxxuQix5CTL/f5P+hKXS3FL/D099ZD1k3sx+h7eVs3H6SBogJJDWg86cHQAuTB0yBSglgFyasEDhfZQXowfH96/Jf34/t358c/HJ7/lPx5/NP9+G9HJ+/fjrP04Ivk/QW4rRyfvh3/LaNpz9QpZ9ZnN3j0/fjoz/ffnp2Pj787hfagncFLC6No+nduirjjtISgHtgW4npkB2FL0x7ivxq7T7wqbOvwcmwBF/lFn9cu9DA9GCL27OHlYZIdXP70bpykB1+kB6gE3/NF2b2+3Uk+5s0d5puaXmXKS43HOWTwFxaDM5uWwUtIRnkw1K7u9+nB8Jvj7+4vfjg8OckOLsbnx4cn0+nyQGWm/BXtKFzd9OCL6TSFEa3q23tEe4FMwnMwbMk2X2/urRhQ8zSbTtPpNMugrvTXdzmcvqaLnTN1d604QXUlZjZkThqDD7Slc687HINpfoBVwkwiAqixpo/4pZCtxImbHgzPTk9+cqcX+b6bpvSGga0MXX2QARuLiiUOR6/qryk7DYSUpFkynHGS6WkveQk6bZAji0BqJ9BfDjXAdOx4tfMBWiHxA7BpSOuVuC4qmepiDLU3C6E5oepO7ZCIxFzs6ZuM0XIn+7OOvRPGGQ6E097R+RiWtJ4YSXaAsosH/ej9+fn49PLkp6yT/1F5kh0cnJ0m9ui4LVvjTI8eHTssFuzJ+NTqt57DllKs9FNdqQxQ0cRG9lHxLWsJrpyAI7wR1VyAG8GqEfKG4dLwjK//AfDdLOLUpBsKkdIoo7aKTnr9Wt26AgLpKUjgb8bJX8+PLy/Hp8nhBeWmVVZPH27EEElJOPUvSrlJnXFnuybNnvCaXKNSBFfPaO7Kl+EaNRNoOr19lWQvD7rX664hdgz2y5gKjuMwyJfLlGdbmRdVCoX1BPBjpTUXiEH8N1uJ0Az5xchKO4gs4lxvjOVGTdWruabXkmFZ5ChomoFhbcRgnbd0Hkzfv4Pt8/749GJ8fskZkO9/GJ9/N77/6/Hl9/dvz+6PYPthUarboYzI352enY+PDi/G0fx6zlxwLVjmxAaOwsrYCXIoszPE2QLKFdVGWhHLGXZfJU6EYZl5MF5qQSmirOUo4N5Wn+8ku+lgacI98EPxYFWNkgkWs5PQ7WfJ75JVWedtigoiCt1ZtE/YkktjKrdrvpmlUaPGSWdf57/QOy+Z2P6AgHCUxh3GIn3O4Wv3N7RK+wju00/a26KSnZFJ7HZvsM8wuqxPgW12kNEY9PYnIPSQI5Wbn0UHFTFMP/rru2+MIWvk4V/ga20fiL+moyUH9ivHG/rQ/EnO0lGsH52rYeQgGeI7fQm73SwhGaiXvUXdMyOKgI1nFd7rcmDnrgQYijLi+TnXnWIopsVM9FznaFxiO15Vb/ImX8tRmAoPiElxBFNGq2JkPUgw9XOZuXIJ76vR92+OjOUm8O+dNZu8vlh2RF9kYUw+H3pjOMfrvLqbtzX+G0cuiwCGtzdNvb2+4YogSHbOzosdIeI7ye5uIOQTWRBCPsWWwP/M3hu078d6jy5x9N4f1J016mngsi5fLql+l2+OU3bQ8f/x0yOALbDtODvSrwTNYrCgw0LmzYh9/5TQGqGE1zLM85ML+U7mqv9PsP43mZu/ahSUbe9fMRCUYCYyDnXJKwOvZtWfcI5ctKOook3xPPNwoCh4RFXy2BhaQUWmuji7TZ2x99HpgfEBYPkLJ4MiM/Jqd3bnCFwkAsgha5UNOkWfcdOyet63mlTPsjjqjAK5Sae99ZfrOeVg504TYC7ltfty7TzrIt5A/8ffaxyhHYtJByN4aBcYzJrGQKBiMDppbLJ1fDt7wpJle7RaL4rzI51ggNwN+OebWXS1mskXrlhvRn+GYHUpNGtu5LJiZNjRsXT1/ApWrzPD9K+OVauvSr4YOcUfl01q4kV74tAwcujo6A95D8/b+lqAG3zYLa8A9c576HeSYXXb7aaMObZGqo2AOOkMbJ31RCh5SF5D9Y+x0cQyO2z0cMmsLB5ITBbTazWZ0OnXzyP2MTLBNem1jrV2SEVsY4ojfgrVoRpm3FbdMbe8dz3y+CTX6eMbhvbLTtdpkgXsJB6sEHPV9R451uEyHALGdbHAw5saeKCqv2KO2AwbWVwJRBz67j7S5I6h9ojf0WxU83v+aD9rIkao8+ekTULYeEi4VR7nl2TCX+bNtYSjVr0h54EuTMqJhUQ582vXmZyfV6dvSYCFpO3kxGnzE1eF+knSFn/p9Q9ZHYgOq0Znl0FYc/21ejpf1Os1xULq772Mm9qM8ITsmpzhjxKWiOWcfO+9JEJUyMYkiq80N5yeEd/sQ69RYQhsz0IF0zkwsKZYW7snUcTDoSu499t+8hfFNGwOPR3RCinReNSmTxBcmZsaRSFGpQ5AhhPB4sXI2IuO/O3doAc7GACRqSz3KE3uq5Hy1QcTZYEnkYXO35iC/00/wW0pY1z5Cb5DR23+siu5x+1NAd4Xqi2LXLa46leDTa0zDmgrtyaG1NS/BIqC3QlyV74pymUjKi81RlAV9ScCJyPR+M+Ap3xPN+3N59Ne5oYSBu1TwoI3s5kdFsfPKOyunVO+jbk7iGE+lDjN3+6mF0XnLooVJKIDc9dJ1aOsjn+ps0Y0kRTAu/ZXK0P0kxODcsq0Ei42MdpX+4TxzUYfEkX4CxtCXbVxGDQv/ZXVks5OD9UMFmVdidRdPuyHhgXmq7q5zZulTDFzBH5sT+aqwsqUTNBf22kh5oYOL15K305WlGgwcmShm0qrXtV9oMSeAlJEzIs6VZ7mJLYVY2LEWUeDLnDqBUwWww1bCAroQt3lD84DC1IkyqRGLLcLAYFrczZG8w4U3MBafoGfM+6/wVDZHJ3okrNgCBVqIBOO77K4P5SDRqF9F7uYSTtwtAfMPAo0RFdTh/8T+XM582Qv3hPItlFyiroWkU+mDItP98L659KCxsw3m7IAZQGmS0oXE+DBiDmtwQfRWHG4U5BX3Y4y1J9AOAvdUXFyIz/WEL8Mlw1XqCoaOLXYL9isNN809T9Q/0Ga4XZ9rrqh76KkrRnRnZ/qj9c0+Hm6rpj4VEsaO7ACIrAfWzrhCotEKkBFQaCC+cJGK4Nw0XmzrR5ZuL6apBmhVKXzbfXurr0xOP7d9OrIcPPME68wjLpC751z9Uh3p89MD8I3m/0EEzN9ZoYQdT06UtUFV4eU9mlErYQXi4jwZqVX0m/aeru4YTTyNs2CL+tNTknpJ7PgHXkfxN+VdS1B6He9lURP5B0voTg5FF8Zux+14gPi9Uq85JQdN7fPvff1ClyJ9lYgylJAmLqZxfNX/JKW7oXrVjiJB5ptpQ7GJkbKErwOkE4sd4aTDNqxW+JrXCzrddHicch3vffGRDiKtFt9P2RSjOJo+FNnBKs1+5T3uqGxG71hhzO9jxPtJ4My6ygKs66VM71ha/3MBBDobF99d/D90Xp+jiZexxBlOEcPfojXG+oYVF/EKQNYnypzU1o4I+9NsS4E8WpO2eGtvpLfiZ5PFmtXApGWAU6xmsMeeJUvPsyXyzLQuoM56s1c5WSPzdt9wCkJhR00mRyxa20px0kJyXTBvlH2kvXYDDUoFwv6xg6/rW91gg83X72HdoyiluCNyaROWc1syGQL7JgDFEBTvVXwxui6BLSY/Jr7mKcWC1v9M6KdMsZhLCtni7NCW61twG7ig7jD6GhGO5YPcbmmVmDqL3zFVqrZnWX2ZKVJRh5q+E2QLwu9XL30rfniw3YTHht3ux3xV1Vk+dC2ozpDBSEcRtZV0DPjXEd0Z1l0Z9R5BJzPs+hO2clFCwkcmvLSpDmor9YSBq0Y8SmV7w1ucEzt7jwAai+Mn/sU0lJHzoAIY83eCgkTc0iuQZacTsymCfr8ePVL0bYQ1I0mpsm0d3r4wxhQUUOn4mekBfz81E27MuNsq0pQniYAE5szA9IV3opnFAob5OXp4pmDlfpoBgIYRPxWr2uuavJmOBtGJ769FHF6PCF+WJlLqSk7ZxQ3Z09HtMxbON/2/AvivD3sCjXROvUJ1xfZCzyKDTviPKNgtryF6YE0oIF0Bo1O8ZgCwIwYcc1oW4SgAXgaObBHRsvF2VI6mLWMeQFr8rqu7cm3YLMp7/g2RLNuFDBbc3HksR3uFqgrTixgaMzZETmnIEHDuLt1XuXXUe+amMOE1SGaPk6SOHzeMbn+fdsG2Ch5y6AHqYVNn4XHnw/znPA3dJdMTm8F0K4MD9Q5SIE9R/dzM8mtyN7XZKyfuyHJDqi6wzfKnsl1c47cjn1hSbod4kGgs9BrRnv/5OfieugHyaiDDF4PD3G7VZinN57wuqiQoGGHU419VnvEK7dzwTDIuFJGgsztDJ7uJ3CHNQOkTVyKZ+7e7Ax+x7zdPRk5kcTOM40K2aF8gZRiwqQxwEmZ9Z23YRwuleo+jHTcOcYP5a9Gkeid4GyuS72ZKddzxTe6SNQJjgKe7bvZlnW8b1eArx/KGosLjptD8P7Dy97mZOxU6j8m+3wkdefjBzmEk8FPXmhs+Y+FLAhB/oWfRw7vXFTOEQd0Xl8uh2ts2ru9uaOQnC6vnkcoM4dN69gy4XoDByrFLndBKpO8qcCeAHXFZtGuGfBvHPZI8iwec52tdYe3l4sctyNzo08/A0CYfJWuKNU+22HXyHN7UVeLRihXPRmtPo3aWjaA94WCTsWp+D54DhcgA6yd+zVqcZxwEQyhn6mR84YcBVLHgAejYw39LsqsYn3Nckr1mHWR6nyzk2LyB/4fMEkfGRlPJX3uwJC7SFc3n4T8HxDPphUDPfwkCVs78/ARAeskMH6WnK0fme4ayGRXKexZ5PYutb2Qsr7KqFIxGElon4m4adLUGnW4E7rjC8SqVAEJp17pmAs1YfjyVAirCWeJlwtaCQ6aKo74cC7aGbh9F+q7L3TCDGAT2+M2kvzUS2tKpeGRn03U1m1tenx44uAzldE0hmyhvOTdc2VYh5PAFAl9CqayXY+b2dkwl8I3+VeIhtGRpNNmat/63k3QqUMYvHwWAUh0R6NhAk53NLPItqvyUkTDQjqTbNrVumZJVR9N1qDWUNNmgaKhpQnE1h/hnVr0I357LHBBsu/YVPquhNTqsn++fJJ8jBhVHAyYYSwBcieyq0mkRGZoD03ng7jLlFGavdFojdrJnk2aZ2/yZw+PZUAGy6EKc1FT+CaXWYchgzIAxMCS4mvDQa3ir2e7jSYev0IUHQeAFMuyiS3sXZeoDzU2q7Gw7+4GpK15cN+6gxWW3OU1OjFDNgtitiM6hrUJxbUM8FH9b5j30Sn9WYhI2Jum3nh4nL+GK+hd+9/AlCdrdZy6yeR2i6b+sW7B8T7Sna52vhQrKVz0vGzzzkqJYPFvxwdW5ZEPSHBFpAqe9GJ0kc/jZ+mfGs9/ENdBwy667aKqoJJm4Y0gPlFZs/z9kTLMkbCFrruFvY09pgKBTgytxN96ebdMi7aE6P70WWhh/oa7O5fJDniw6JW1jZGprqqiPaMtapaY+oJS9nY07d3m6NCnKMmCNRTJDWbSb7g6EI6GKui+igyF44mjbx9pgk3MxJ4pEeNLLHLx17qgtWyJ1U5Pfm3is0fURIvcXUoikNXBoPoZ2qOz6q2rCI8hznlHs8Vq5MnJrh5JcxVwO5bHaqeiH9wzhsmRtSmelovFcTfXapBa62knDFOfyY41cz2enE3iUeZ2ym24mosdw43Y7jDbRZSeStwC725y6R7nzXkr4GN4brePU93nd7dUgtttxCDj8uc3Uw46WNK9e9tqk/rV1o/v3vZ3EYODVaatO/UjcA982jXBv0hR2qk0OF38d6oNTsOeAerzzl7hZOZ63NwgkekM2yVncnDLetkanjJFooanuuLo1X/TUujenfx0N4+sADsfgvNl53Q3Jod/XzeDTZFPAa7peecIYtlOK3pTb3Z37DNX8i61J5JQiFcu7xYRXSjGM9z/TCedg7vi26N85aOvw1dP4Luaxr9r6L2dOybpQyvIs9eys44tN8H4LZAtE9lDxuDMdaM346B6folbaV0zu2f2MC7MtszHUqQbJT0sg4ZzK/4hYiQYWjiioRajeG4pMr9WrXNUulCk7azQKhbYraDsDEHm0Ic6AjHHzg3/kLX5UUuDsZxXy3rtQC7zn/LOlAJ4Wf3jn8UGIM0ZVg7y9Yhf2rK4Un4U41+K9qLNFx+4BD22CmzbovTfDdb54qaoILEAl3qXtzffQpx080wUaAK/60S92zQ1OC7qsJZ3/BtaUZFCmHAgFgszUCUIM7Rt7uZrUEm+3Eeml0Ul6MGbP9ITQnecM44hvICnV1uJyZumvT/+8d3+70kB+MP+u/03ePk8rRYQjVViJMe098f/e//NH6jBqp5fQWfx+Zd/3IcP4HmOIccQ7DBY1OtNUQrOKZD+eDz+q4aDRrDN+7fnZ+/oTwUe6SJGTivwJm1FldO10bR3AVmV3uMt4viXRbmVxUdxUkNg87Ra1NWqLBatNJdC097F94fnY7hkmUx75/Wt91E/sRroq/pj5aa9yKPDxUJI6b2Y9VXbh0dH44uLBGG2L45/VGTQV9iSqeq8vvWeWD+hygergxPuV3J+9le7+hlFEbmF4PEraNeu0K0sJHQGnjqxqow0QwhgQAC+8eK30OWW1+bg78XmW5gEWA78bQEau/hobz3Gg4+vh0FEDMo6h9hXKj1QujAURQnSywZLzEkAWDpyURQgallGyjvA9G1vJsO4PFPvNUjmFyMAPFZooOr1nNalaOaLfHFDLp/w3JHHUBiu7efwZlBUUjRtut9Pvq/rD3rfgc4lI0uQIAztHB6DL1rRisVWQjzFP4WdbADe2/sgNFUvt6WAAfG+gp7Sy2SEco2LzkH4UEvwP7aeBBwHLgtycJ7TByn9k9mxb9AZP/DtT7D/Fou1aG/qpdleTcdo/we2jCjjE6Vajrn+ow71hYmP3HVl5nBDM551Kea63UXFDpewbOeN3xadC+P88X3iFAqmx77YAX9bGeYGxyWAIAIH0+4iuLHy68EPaicYM88CUN8O+jkMVffGu7Y8VJmVxhyF1JXsw9aRNmJh5AKRWd9q5QY9LwGY4bYiL0wT20oFcC2OkloORPWxaOqKvavf/ufh6Xdn8/Ozk5Oz95fzk7OjP194KTk483RslQfVvfvp8vuz03eHl9/rSjjWoqYFLyEXl5IJrNekhGiE4svkdKFmbXcY3djEbWhGHePq6dTHCb0DL2fDFxXTQbHylj93DBfGCXXQOg9FN0j407fpwLOBqFCykdKUKt3Dv9fuuxnnoqFu5iGurAiYtYnR6AwrCYM5YhDVVkUY2at2jgnkD88hAxQqpzth2GLdfyw48Duc0wFvrBw82TPJhXvXjsvdz6DvLV03yD+LTfscMnkB2z72T5hzauJGFjTANMSWOHU9v6O9fbldb2T6adoDDRIHDb3IYZO/M27k9tEpEI+uynEjduO72ZyHstPe7MHJ6QMPOzL2dIaj2xG2pMH/YDqtOdRPrBDgLuHdD94ouCSWkGWuK+o7AlXTMLfLiIZjTxWcQN/QRkPmGt4hbWfKqVsRbgRXsrtJh++Bsx7jfIYtaoSSh2gQgu8nRh3V63VeLXGPCZzM80IKp0TKMggWNo40TIShQpqCtGwFojFwX0lUGTIdQevyawfaVoDdVfmwmN2gJ7uqjoc/vJkhdIa/zpnlCjvIErrqEQ0Eb1Y4tSsLKNMeY3s6MHHRoebZ0EGK+SRgETURVB1uczcGa9YBwFBBjHOC9npsXIhM+4sIvSr2w4nLjtNvS8Fn0mVLxM9dkXZ0tfOp+cKwz9bObeH/THiKaNw3ZkZ0IeLdhImBs/OzdYQABkPBJU58R0k7l84Lmbx4IRPO4vNCJtQgZRAnz1zOZZ6GdyA6cQ7Ni3oVyTkZ2aBDPypdQQY6SxpOOa+Hs8/C/MiXSzS6+H6C8/kiL0s9mKwIOND7YNSo7vrKIOZ4N0KuQkCgIsR9c4HOA6CzTod37ESQbwOnCkd2kRdq1DCWbdpDIw8nkwqcKiJ9ffTkh/Gdesxs+sPbKqDPzl2jLtISTBFlstgoAjlZN3aL31h55flNl0ee6ofvHKYAC1WuhO6hshEGl2TGt1MuktP4iEAdBjAVwJY9d0BwNEggvGN8JhfFCHaaoNTmmpJoa+OGkS+o/P4WguU505/QJULAiR3ILb9CClEKe8y/bdK6R7eSziB/kNiEeBM/leDNAKIyTGZm4dnZWyKoNUqvfQjeVHnTMB5FG2Cz2PmDrPTO9vv6tjIvfyvxonBrOjJUP3EBeMIKxJHmF1NOMGd43yV+afE252fPnw3EFGX/kW1TV9cqw61Ps63AAOke7hwmmIraF6JpqKB25a2vlDvPf6a6S50cavQDGNDUrNhlHXm5oh5ecKqCAPzRtFe0ZJUFlRGM/Hg31cokT6wUfUnRsopWLYlDYCh4i/p6sqyFifSDzkyG/xFgVMbZBWD0d/3kNq9anHgmBdXPJXG97z6jH7xCUkyx68QRFnJe5uQ4VQq8K2/usuRr/EGt+OCeXJ6ySjeUdgBKWxxMvk7ekPcSXFT4k8I3djU09njfRRMWKseUBjr/axeqHaeeKsRCyJQnt7c7AW3YCJIVT2fh6+FFxSmf6P5lZ14C+hjmETVjLeiu5deNn2FNoTT7VzVrDeMjcx3ToC1qgPQmlzTwk1kVjWytbHEtFKLUhXWVQEQ2jFtdKYx0iaMEmR+evgLsPpJo4VVPc7IP68I59CAj+FjhseNlI2QbO21C8dTmWqsKO7i+WN9s8vqNc9bTMlElZdod4GJBuOIUhguVOeT5gH0r68RwgIoHumRwXozGxnhf8w1OFoOHvLprAcaVAS0bT8A/CzfLmjW5NTkW9bYkT9ErgdJcD3tdiTncoKYaPSvSAVKTLa5b68NHpnJtSMoKYn0xDdVF6y2rCelWFtX1qONkLvOPYlMD+jptPzZtPE/Z5SGYrY9S+pZBzwKDjck8aLljIMoW1R9ONVy3Izt9YZc67S/29qaQ1vDR1sUHEoyXZl9YwMTQQxnL16i3qHBT51euz4QhdebsTgBgHDFoexI60Er4ywhqDYKxW4hgWjVQQEOsYcQWZbiuPR/OTV40qd1CRNrzsnKGu2tpdY0VyGHCmH8h3TUGyBgga1uDJcD0+AsuVOWi0+nfqbfFR83eDGgrSdXCMg2oLeEpCIWP7bKf1eBzhrXwz57oDF53ahtorn1ULSX3LZgEReWqo7+ZHmpJu59LR9QhorwMLp73u05FbkzbE/Ekn4Qp5uGJ2eRlnWMdoIHhGNHDpZCLpqAtMMB8XxVVXpZ3sS2x+wQI48am6yB3IPzWGSg16JQP36UQMuMbVeY7fuy6FIIGHzzou0oWS+URidlgdwwpzIRp7+Lwx/G7M0gCThvbnH2xHHyNzsBfaCN9enyv1S5cXH9zePTn5PIseRINkfW0Ywy5kfHJ+PBivLsBG50IZQazr0NyxDn6TNWADSJ9nXcHElF/UrcdzgHXsp88ODvsz9sCXcxg2tNmqB7qqDBASuw6Lns4LlBLrE1OPE2NoWcvE6kyf0RUBF826956xiD7Z99ZnVFF3J6135/91RaU80LWJd0uYhoGrZwgDLNGdEV96nGNqmilaxQgPcqtawgXa23+AY5KrWQhDdKv3rZJjvs5HbmiWIfx3dmIILOQNWAaeI34SX806Cp/UObrq2U+ZOWoEbIuP/KMJlA/HqDQDQH8b2EyVXepcmm9usOn4DWg8y8rLFaSy2n8ah++ijK6ayLA7OdfEa9r+XmdTF6pOinls2oOt4Kqvv08FaBD+xZJBRY5S71CB1BbA3/eCcqbGeqSnPoMkDhygPqhtQEVEo5AIepHXSyHiQebozM0FEtLpyZ2K5SVMBVesXTQLt0rVSKTKE31+0ldLGdZ8hU/V3NrjQb1IMELEqTrZzuuillU3wJUvnPccCzAZOb4FUxgPnZywYcXK+C422ymPU2oWk4+4WZBRaFKokIPu9N1CgTxk2KJrKME+IYEJX7NfIdzi9ZX2UAUOVqm5EZGPl2tISLbeZ5xxu/BPvXTIzOIj4+bmrAksHAsrPmLrTwEJylo6EnnKDZQesbTOMSsq+2zSFiIps1hxwR8U9xBLNkhIEM7UFy0u7V/8w1sek82RzdCbsvWhMV8ECn03D8amRmE1rWIUwNUY2tQWNgKHpHBFdcNQuQoqCs9gJZIeFQuZdHrHlUpDPJjNdjLmKVJR6XLYqVijZ9Zf0RiRaEw69vQJLZvOxyAsR6iELzLf0ZbbkTJRwvgX/Lt+dkPyeZ6TrPmr9+Pz8fJpoA9dnONPmKiWs43xTLNksPTtzi5ILgxGSV7qqY9fKN+JV+Pkjf/8fv//YfE9zqc9qCcOtAAiUwScEjRoV8TKcu8ZbcIZbVRBWBYrQbsre+24qs8rQAiU4J5oC4EUUogN/Q44S9727JHKtVFBm3RliLNLGjZRPvD4oU9hQigd1d9W4VXj/btIiaDgYbRohcGTuAKp8Y7wiW08xLwIOgMKYTu8cVZfFQ0ONsLSgxarMVgXVd1W1fFIoXupSoyplhRI6gqUfhMlvwuebO/vz/Ydw2cegVw8kBeCEo/RICjEWlseEoYKkhbyow7C2+WSrGiq80XyzVJuXX+S/pmv5+kQPnrgPIseYmkxRTpslgXbQpV9rHirPOsCB7U2pfmhUyO0Yvmh7O3Y7WhnZ2e/JTQfau3sI1viBFn3D8eLsUpS865Y4d0sm2BjR4dJ02dHIGTAVYQT5KmZBuYA3PwZIvuDWp7MI8zbVPpPjbzOpYCQJSqVXGdvpD9BP6/xWxLPcDIMCS4cg1Smq03rWWEwDRTQBwla/pNDtCaZ2IZmAIZAGIU6ZIGpSc4/XTP5tkeQA/6BQIW7mV0xAwRCEnz6zAFWrPRmtm8tvw9m3dn37piXQI+2shL4kIsd/ez2WLO1CNnXRL13UdqooRBODpVE0eJ2GltgunTd4+CNAV+M3MuQHFD1B8ZPfAIR/lJnFIjwIyk0L9uKzQaD/sxvy0yYtngzh+EJ7ebbbXLJPsrvIiRY54jzm1etP79jd7FEBZJ75smpleXCZIX4VM/eQw3uy4qGrR+4gZdZjYyzHWOmQ5E1cdML31UlsB7EC5vb+smtn/1k08PfbQk7PcpftOWFaCDhzZbR0Un3o/wsMLKK5gSYH6NGsDlTulHP3mD6OHroh05XRnpzmv7sE0GJWeFOdwBV66tPWF6HWPt8bvtWd+RQsw0fJu8Jk6GWXwSBhqHsYTfPkPw5u4T79MFHHKH+JQAPKzHfWjHtTBixQ8hODrln4XhfzP4Yz/ZH7z5Y/Iy+TJ5+TJhvia/+13ypX8alG1+F72pog6g2IWeAnkTm7QZKK6Nd1VlSWrDAJhaBhepzWNXhYDN1QjR905Oaq9rtpV9QQYxcsYLSxVSZit9PaWGOZ4ag5vsuFhEVCm1GOL+MZqFOLc/iMrOldhlj2RhHOwZhkvKUGw0GZCHdiyyZ3C+y7p3iMd401dRysn7d28PL8d2GG7E9mio5Cn19YgWamyvzO/S+qNoRrSrwMlVNHIE62Ey/OMsZlCp56ucos5VeMUtXGhxnqte1HGRLYRwwDdZTJNloawmyCHpn6285nQVtlXaqqOQGEIvKPqDKDEynKYi1tZxRRlGlGDPiioBn1oYzxfLRO4w7qiZzHKxz81FhsgMjJ6/HYPzhBGx9wOu+FXyZt+TeDgpXmFQv2NbBkkqS0iWRvgKAMi2qpt1CsIJRNTvw+QVncaNZ+qvnTpOzNCt7TCikRGhEVN5OtJTWH60ylwDdXZ1yuIkeEjgRZU5LfMXnFuGjkIajflxGwkUUEdZE03vnZJmkWyVtua6ucYwlPmiFHkzl1W+kTc1OP3aly7o22YfBxzOpOG8mvb+enz5fXI+Pnp/DsImubV7TaahLDm80CaPl2Tw4NRXL+RwWBdL0EXgT7yi579BmxJ5BW7O70+Pz06T2MrXvSsGRXXTiBLavh1Q65hHS9tXiupGNCAZiuQ/z45Pk9vk7JQ+IxQaWBgDMMiQ/QX89W8HqgM72y4HG2i2HHwsmnabl45bQsnE5IOtRAA06iU8wICcBUXq0CExH3CkULw98Uvb5Is2FZt6cUMdW+jzh2zz9SbNktdJPvglp6Cjps2Gw1VZ53ymTwG0q1il+QDtQv1k76uiktvVqlgUwIJNU3wsSnEtvoYT3h/297t6jm3fEiO1Da0EjpaDbktZOdC2MsVseky2Hx44fnbd0N1UnAAq8xua1LhVsAAeXyRvjy8uj0+PLnVVrkEwTtPJ+NtLzRJcazAJPhbtXZIDa/IB2ReplbPzt+Pz5JufnOHyK/Yh3yeUiofRl90QFrBtvEThk836UfugUp/91JY4fZ1ZS3N2KwF9xpqmJu/6teizwbUgj9hhGNlIyaAKBKd3giL89jIMHaGCGzLykVAbMiHTHpACv+Hfh7ApZdK2aB2FdI8M9aP8mkHu8byC/XmTcZ9GfDk9Z9scdbRuNBST3Tz5DPI5wQZtddV/dMgPYfDg4079MLLdBx8gh4L7BpwmRJF1/2zHcaIfH+1mjjdffE/7jH1BGUxgzdtyjwIAiyVk0JKDSm4o9vT+Ptkb7ME/dgH9ddZHWb1kEV/QlS7+2iWiUO6DE2GhFyZFIy1gQS5QBI3c2lQ5dNnY5AuRSCgruaymiN7F2yZ5YwiG02g9b8Q1Np6+kCRuYI/BQoX8mJcsDbEBSk2Y7BV7j0oEHLbOBa8soKttWfZJy4DpGl+0C9JtUZHGeLvj07fjvyVHZ6dH78/Px6eXZNV9hbX5ahNrSGqWKIWJ7hg+mRWtQYAeHrz1cLUtyqX2tpywSHCdfFQrJuFbfOmER1muPQbbvLmefxSNVHc4X+7v7+9HT2IdV0zBpN9YmxBuBAqki1NT8aS0L50OT3/CeRGbUGbLS2k6HV9gLGFydp6o+fVC4uzBiudc6jQBDKEX0r0wisyTcAQ2fHeH4ljn7FQXSv1kQkXNlIolWFWAPEjUE/yzHZ/fAk5VuCz6yUY0N/lG0oXHlbgp7Ptzmto8d7OYGZdo/QwCrgQcXeHzNslLBJbA3Qt4ajdODYDhNmhediZJA24qqh8nDdwhNmKZEIkkLhSpkK63WNwkOSzsVjTNdgOaUyNKAdqPxTUkekWo7SpG1D6WDp0gUPuiysps6N5meddYVsWe+4Jbt5WuGOIyqIiXtNhUFduQVYVqUTZiILdXgBO3lx4MJ/+1N7vf28tepgfDvfvp9O8ZHcX3DvboD908fq9bzhwqTZ2ALDddvmKAuWnvAP4hOhSxvX4Pd62ivdPAhRGEQuHBED4GBkjofyaiF8WWFViq+OAhjABclQYFPFMGlbx0Dtjbqi3K+BUnHhtSPy8qGcDRtq1uEaPW2s5Tuw0/U8ltA4DQ6knEP9YnPBKb7ZP+9Yi69TQvc8u2sT/4ozV7r/JGpPlyCWLbw4kJJsfvfjf5r9/NXv6Jpsbvfgf/wqxWn2eAdNoW2EecOnQtpppSswYuTsJxVeA0+UcPTsHJdM3IEYQkgVjjH5W94ezd5fHZ6QUPm1L++SgEZFplKVs2FuS6+MXyiq5pM60Ha+SbDhSmSAIEhugisFvaH+yw+hQKK0hpMQRdm0xyDH0F+H0l/JHGoTc+TXucXRz1DEUAZptF4ocJIe9Neze1bKkUvYdVYv9W5w34zQzbym1e0pnGyRYOiJZ/+P2X9N36Tj/8/e/3/2Pae0D+BSxy4MckmR9gKFym86+Q6+okB1OQYk8byEYLfyGSXXowHN2/+P3bLJ38V/K/Zq9Q+EkTvwTddyfJ92cXl9GBJ05FXkjRfCwWBmpQD0JldBYzHCEH7HJqeHDRkb5vv1ajha+R9oAa2JznfPSaI56rxTSnMjXU3sx/d3YeZwCVxxc4Bdza1ETxant/AcgVkdqofAdpKhH4kE+T10293aRv8KqEhty4T9B3D0aK5BJc8jvlR9zs6uwGSg7BkSgukhiKT35w3Ub9FTHxz4c8wP0kuEg3JhiXGfydSY0eXsHjq67vRPMRGG19J+9kK9Z0sCxWhWi0is5R83MqoWoM6wRJpYDuudKISW5zjYht61wC9hp+hAY69NuySZ05Y68lxxOY9xjTws7/6U/0cL7dwqHquR91fRPhCJwWDy/TP/0J1ikdPveSvX7ypz/BhOtgwYMSa5hhAKONMcRLfugSn5OZByymVS9GyCBMFoTkwN2Iuxcceau2qJ4QqPUrY7TcuGPLrELWSB2ZVVciFiUUUX1CyuE+lf13m/oWnFC6IQwVt1RyBRBf9JErzVU5S1mRcwkZXRGMFTEofUHjpIlQO4DZhL1xqythhuyLEVWpn8SVSAuNxKrBSAsae1NT8KaC84x6NtPN2g/DcHqrVbeP9tLRS2JXN5kG82D0tH5TSCFjIdbow2l1nqmIdF690SzDjw0n1CDNQvzMnWxQkGdlme7ujscw2s+N3gWnrl6/94/t8loEmO+PIb4jR87fn4wvklFigT4TifM5gdfO50AMbjcKqJVhVPnHsmgwU/EctYf5HI3SDcAkK6hoCyt6265e/29kKJ8YbguKOuFNEZi+zsuyqLifcC6/xjHod5S4Kq7xb6uA/qjjPajD9HJZb+E4vmnEopAU22WKfQS1MOdqwAjb/basq+ughHmty0bfBh8S3+AV/HXlvFvmSjXXl1ckaOFn8k/wBbOLw20g84HuBentw7Sqtusrsjt2M93mHwqi7Vo0xYJ5JxbFWjFyF0tV6z4dU4QfYQocdvq8cVmMJQrmmhGwiMbhx+jvB3r/Om9J7U8n/5XOXmbpwXA6TdPJdLrsJ6DxT7MMjRQWNoos/kkxlEXVRvBNG4H41rCc0eKxfAXf26rol0ZxnTkiwNVXAdGk2KTZoKxvRQMeZ9iyZRpazTGVXeqn5Np38FRBSjFCDqSTBGUahB6mtQoFE+GDW+IpBTM6t531E0JM5k1LZuDpr1hNmdP0T5MpDe5o0BbPEs0V6vhKpUOKTanMgAchEVAP/NIkjJIvfW3jpi7Vzirn+Av2Z/gctvTX/OebmSpDT/lvP5EgswaVSLjKVt43TvVfUaPIX1VN8pVuiA4dnNjGAwJTA+UjWe8all10oWcZzlJDzL4hZr+TGIhOoOEmnQRjbEEoDyOgKEGz1KTeN+0/n9b8oqkleYGmalIowaSrUsB/EheRLkfCwynFn2aexbQRsGhQ3eb2zIpaF3JVtDKthACzvErgYxxlCzl315n9X/922HJSXy5T2AU9nMsRGUpCR1GsZRL7JKPbykaYBptE5T1yYiKc5ESCvDShW5RL1TX9sFlMJyzyXqP3n7ATUodBjSo/DvuBwC1T/tFNfYOtYJgZcpFmQRRZgyC+uB6kusPhEBgLkqIUrXhNMLQ4snZmX0XTiP7JnnACQErjyeGoReTU62vcYAOU0Y5q5fxjgel8mTEqoBO1RXhl3y8ZGFYubdIRBZT6dW0rvOCORJ+bsAFX9rudUwg7io1L0eZFObLT30lAeoafdIPBt0hP48NKs0J5wRrI0Ci5Kc8XLC7EUhmBQJvs7AQx9IljY09gBTtEEw84D4iR7EU2jCVaZ/L5kB1JnLwz26Ahmb51ZlUkg3V3L1zuDp/xCfWZ+VqpHRfB2O2sxZ2Uw/uu5RflBTdlpzfUTTrEdMCeUbPW50Gb/i5aFqi0BZXDLuI87KZlE0ArYEJRrNnll8m5/Dw+sun1KVOA9ga4+4Hzq9IEiV64ZkR/GSdPcoT2bdk1G6l6V4xCYyP4n37S1iOnbtjEPk17YB4F65tDxkMWW/zD56zJG/IOVgstvhiDPGjW+o2PQ9eodY4P5RR6wkx/wo44jHtA2UJnl0Ch8l07suG1Epz/rv0UfQXMJqP2e9TKUiRa3TVgcCDVYVSt7sW++vAaQZ2fTs6u3Q4GiBNim4ExSfV27I1QxNBgJRClVzGcc8wzabXTlZfS2gqghNVT+JmFZ0XHoEgs1okqu3nrHg/NF2T01KmP38wiaJgGj0tNWK002kmTsyDXMub1wimolX+nP3o+O5jmylPP0W/YhcJ0XgLELN+zkOBaY65vmOkRnZ1uC+mTZJSg1WsC383AdMkvtKLFcpKa1ocHpA4xuNg6uG08q6zVwrR31Yj8gw67cKp0906/Xngr7R3Jeqfk1RNaNXnM9Hu7gK2V4yQA6hDQyJd47tHdIqbe5Lgwwng3iyCtmVrG+ZJPF5ZWh+YK86h+pNZ1fqdq1FENPIhgEC1F/lFIbRF9ZjBjP0EUbvYx2vn5gAupbDTCq8/92M1fQ/bVIHnNCT62/CkQ39VGd+eEFOHadlAw26ZGhxj4RQsWvS+dPTQamgM6vvYAr1dJjrhGFvAUAAgA5C9s0QyfxE5eiFi13kqEboGwqzvr5r0xWUmskyt3RiNvWNQxg0Y+b9IouC2ByKdh5hMFP7bZKC2B07LxkGGGD7SbsKGdXzNlJpeSfMpNEtThNnPd5JubQQWASv6U/nmby5sIFqqFlW9VxJARCMZio0sw2QZenwvKeFyianX45FAtTv5jEqFA6gmAg1Xen4AYw1oVnKLbYbIWzbXA46Iqg2DQzbaicyNcbnjaEI6fIo79fDSrrQWZMn0M/TDZn9G/YNnT4IchQC96+GFggRhx5PRH0VzVsmjvRvt0kcKg4UHyXOs6pVEJb1fbatHWtfEVQ1elvHzcMY0gUE1W2H5y2xQtBmXXt3IOYU4o5MK8oCZY0Us92jfuwdNqUwLsz0gRlDLkKj6GTsOd1ci9rcLFgphfsIY0GYYyohSLqRSz4C047aHL4LQ3u0fj9qtp7346vX2V7U0rnZ0mRd9n/OxV0uAn0+nAfjjtZQfoayt+KSTeCFCx42+T9GAI7t7ZwfhvxxeXFwnY5oEKwlSOprrF9Cf3R+fjw0tKcnt/ef4eLtfH98AweHk+Rhft+/Pxt+fji+/v357dHx2enHTlwZ1WtyL/YByYgbofD0+OMWD06Oz04vL88Pj0UlWfnJ3eX4wvEwjxOnt/mahW4dl0mt6fj9Vfh5eXh0ffJ+8Ozy+Pwdns/u3Ye6C3OZWMJ+UEPMAIh60QynOZXFweXkIQztFF2Bz5M2fTqhHkAot8Zl4kB3wTcjBMD76wfdfTgy9gGL49PLkY3599++39fpZlk//KZtnL6TRLDtSQ6GyQzCUYD3SHTw+GPxxejs+PD0+O/z5+m2Au4jAhcUZO8jwHXilFmGZe39RJIwu1np0n5+N3J4dH4wTucS7HP7ybTm9fJvcmri57CQ1RzV0VMmP/HVQCk82ESbKDy/Pj774bnyeDlwcJBuvpKmnp2VVSwubOD0IaoDFaBrQmoIIseXd2cnz005Mq6OgE6M/4/eXZowTYLevvHmuX12USDEjizc1sN/m8HtOD4Y/j82/OLsZq2cS/4GUBAolwep7UGmXqJl8oFl3fjL87Pr2/uDw8v7w/Ovvhh+PL+/Hp2/vDb87OL+8VMO29Bo29ZxjZ+3fn43eH52NcuunB8OTs6PAkub8YX1xAJCfMlsPTi8MjkAwkq6DpRiiMV+L4xfiS1nwWrQOX+bR3YLk94u/7i6Pvxz8cAnnj+8P3l9+fnR///RCFkPrYfQoCMz0YTad/ZT9xIEZhxlqSUtODrBifXt5/d36Inf7x7M/je4BFMhIa5bVakF9wovKzHw6PTzNbFuqJ+cX70+O/vB9TyM09/a89a+6xu7evkuwlDeng5XR6dXiRTNJk9hK5Be5X9yCr76m5Hw9P3o8v7sd/Gx+9v8Tc6FpwYu/muUqgZHXyfAwuwPdnfz0dn9+PT4nu4wv899uz86Px/enZ/fHp9+PzY+j5u5Pjo0PqLIl8a2sCTvEE4CHhjeQeZLizI7x9S/2BLRI3pOn07/fw1BUz/k6RHTDX3l8cn37HvAt3Gqija685GCLxDrWcxeve3oMuz84Pvxsj5ZqL04qSgtgMhI2biLp/d378w+H5T/dH34+P/nz/3fh0fH54SSP5zfF39xc/wMQ7uMAhnk6XB0o+36NC9HaMDLB2ZZVcDDl1Pv52fD4+PRpfwMDanZ5Or1TJ9OCL6TSFlVLVt/cuQBO6XNzbyMD6aTadpuA+AA2luq9WvnYJGcxb0VTsXTD0/eLJOcEpFNNGqErwOdhZodumUr6sBaudHCz/AoRvN0lL9sNLTnWcM8kgunD9ESuXwvX9q06N0GgljY2lXwKKVJ0GDNMLN+kK2zSd0lXYbFKdQkY2brZDd5Of9lLEZnN2D8tBRPkZD117sEJ3NuzBaBkM1ydyBZxjkuGMPT+mveRl5I7LYwgnKHAdTPrcWhYHl+FThecfreG2h1+ipc1EK/n+K7Ow1rsC4BAtjLpXDN09nKmUDdAoGv/cjK1Ogl9vEIzKwTIqOyD9NLoX2yMExxH7TJFkBwdnp8mzR87rly5i2Mbe5B2sss5xs9195gWKtJvA0Xuk1FZG8HG2iwNPmY1qBpEdKDIJ/amjGUE40L0+GyfgqNfRs2IVGUjefw9wZWmp00Gd70xlSezEG0JfNHaRr8eJyCfFevbE5vVRLDn79nMJUMgl1D5pjk+bGiCxSe1HTUKpSenBkE8jB1kSWQh6yv9r54XH2KBjdqPGyW2LSdMzskebzkVTEemmCNa6YwZqq7IT15McHV4cHb4dT6d/V4x4ZMDcQcPj7JNmPSUF441Yg6f6vl2OpHP3bceE6I9RnOUuU6nZqBObuzBhPiljR2Ql6naMR4jO/6JZQP/NS7iyoUPHLpNLTOc3RwJC3bo/Pr0Yn4OqdjKG0+rp4clPf+ejgbLRKJuNUpTfnpkjEHuAUra/Du0FwSwgkxuguizFBkPqGM0P/m9HVOY6bz6gqQk3cVqaaqKhjpPbQ7ggVBb5cznJ22SIX1O4HtlrsTZKUggOjj+X9uZKhL0aYS2DRb2t4D4khSuS1+4zF4GIjbtQtw9WCjc+5lHemp4AMotS05BKmk77Gf8UZGVVGc3sayC7NK3k/xMs4GJF3emGsJzMIkCFYHmHloGByDaPh7MQwQ8tknnr3TFFiNzjmy8Q7XDqxZuIn8uJM0bDJG9nu/CtukkdmjiQHO36VsB0VEUm2WJDWjn4g+ZGErCep72XvyOasVDduAIPzlDn48v356fHp9/du6oCGTapNVcGBum5YhkRZ84FMuyOvEGhFIgp7sgAhpvYUaP66d1/8N0wofPw8kXatCOEFQdsNi7VECevNZHG6UGRJSlvCCB6Ls+Pj1AGgY0mOX47Pr08vvwJmHZ5fAr2BH5CFo6/3yeZgul2RLYi31MQoSOMH1klKQpe0hrifHJOBpkJW5w5hxhW+9k51NX2C33CBEt17CxgbwZ0LS+JQ0/RthS+kX8UjZ6idpofUC1XBtU/j38Cfub2XZ6uTsFnqnpT16qSJSnplcqEGtQU7pnMOlIAveBQR3mxB4iZFdskdymWPltQ0fGZYmtt3oVI0J1dJ5VFDRciOQdqcDfdOTl72vFLGexdy89z6OwcwNCq5NeVkPUyeXt4eQgD+9O78TPZgKnfd7DAgoOwsjqGGoOymYySXUfSEOFnB6PA6G2r5ry4XKZNXOWwW1x02Vk8sZrirR/uMpoNbGfR59UsDnvLyLaWuxGl/iI9etUIedNhJHrkBBi9QHnkmAKtDcBRivrjjquyBpFn8hPtOeFIuETwBdmjZoknmyEea5Ax/xOVidTqPi0AaRQ3y45ECJkddiRTa5CekGcI8TN1m84Ma3FKAPfhJSJ1E96ZRupV80JtT+GUZerdHROr4i0Lv2dmYDP0WCdl511R+UOpozFdewQ2TJ8gdyvUtnulG+z5d9gvp7092Ol/DkRPF+lznUuTSlt9oO3Qqkn3wmhuaAzv2mOtjqlc7WFG+v1IRAovUT7jYKa+cG8zVbleXigfLISRae/1a+WSNu0dHZ7ChcM34+Sv58eXl+NTACq9+MuJpZpCwdg51juMPM2MbOvIkaR9qmzkmOEq6ZFkxKHjKAk5K5+yI+k6zjFw+plWStHHVv0gpFgBNbI6wxwZDnVuyLj7ZpCMVyGIPLjATqkNk8AoA5DMuk8Afi4y4GagEUAtjFkCls3QkwGQN49PD0+OL39KKlZn89ZFXpv2dsAF2lB+1YDgCx3sTwU5yACzGlpwxFW4LXmfMkrtDXx9o1Ft9bdOaSJuA0U3TNyNhWgLgHAbG05wo+EEPR3nE2RT1kcXYO1LvVHTUGrgt0ks9yYN5WyW8dDJthHVNUDtADwzApRhVCPndcMLmL5Z0Hpdeyl6LCjhgoMVg8woqilMnwcRZvkvqXqGXphYyT5bljgXIGYbygLvfmwhFo+JW3ZdLDM7dg3YlFLa8jn57eIuIzAUFO6EVGLUNza9BulZ+9fr6wzRplgphUya//UoNcnPyZpoecmHOYKAj8qdWvlp+YYQlGg0NG7GMXZM72qe7enkSAddGkYaV0GAyvPKMW3ApEUUesRtx8hMfRhR9uYsVitPDfCVNvTwpzsb+cIi3PdjhLmqpCyPLLEBlQsc4cyoOVh86Ae+kcvb+fnhTwqSOG9bA4CqMWLytm2Kq22r0Inht4vlCN9t1wYbMotH2dkQ80zCiyTIApFilFaFTXDoeV19EHcYykDvVu7LFb21B19JZIPFwzX2E/09/mkDvr6QNtAOH++406AaMVT0ag8dKlWwYBUkNp2ofHJzHpU57vwwCDOfxFdAIzIxVSRqPjLieAbomZrq4K3DbIqEKMqlFZkA+c8Q+bIP7qEA+R4Rlir4lv6dxe5DrWm2xgwFVTCxdMyewJCpFE1KNK0hwQ4QpvRiTE6m6NFF7PCFySyLhtzIOWW7gX4hmCoQw2lGTRXO8rdP61S5tYzNtYMSU6hPqj5CX6LqC2eiTB1+Z8rNP5qgQgsF/iYQNY8IxOxxfYM1DQ3O+6vRjF0dAFRkWBKAM8yVWDDlCukquYQSe3vJ+ORibJXk1sanb+FP3Up3I1hkk18LmXyd7ONCgCfowkCPLnUxfohNKjhbQFIpi49iTi9T5E4GBPhtmpaGQ0LgSF6GSbSuEMUeYuz3Ml3OrUiLENbHngfTzNKGX7or3VOJQhg7RjD2UjoqyDpEgPVf8kY0TOQNSAj/tY1uLieOBjMLClMA0RDBJoKXtEMO7YStpGr5BXVG3aFaYfwkKAkyDIoBRgj8nUXqagUWgRHrRzP06pwWhMlAMLnEDBSShMoRE5noA6NYou9IHtCvHQCeu/CB8lb8UrSPwgXJO/kEz3bIUuTirkLTOuaE8h2MAJdSVB+LplaRgW//8/D0u7M5eEaevb+cw73fhY27xClq8fTplb14Nz6a9nQaS12znzmlk+jrbd4sI2AX+Jwu+1JsX1uZ5AdA1Fymhj4I3yvKJR2ANfbrk0m4FVdOHi9xNbgVV/NWlKWTH3pVVIW8UU9QR5v2EET5c1u+aorlNSHMeI3wmwFWr1PicpsQa7W6626U3j9K+raCmJK7zyW+gZgvk+mOxg4fDbjmRymAlNJiB/fQDgDWom01oLJOluNtNchXAFcIIVJkNAhbxMcQBIzxmxzkO+2t8qKk2NZ9w10H9hordR3+oD64BR7tqzUl7+RAtst62w5W5ZY6yKC2cjCHtY0f2EBJWK26OCJWUoRaiHgJip4qo3BzY6WiQXV21E4/ucZknxQutwta04TuSGPSUm0Pjk8vLg9PTsZv54fv3l3wuZeqkKLdbkz3H0eHlhgCBCjAfVqC3Z8NNManEpuAGtpXxPZt4M+d9WAotgkZguzmO8tj7J0qXuYV1q+6yKJuTYfhT3h64KStkSSultT1skj7gMKBkJ32lIUCaKgwZI3/0kikWlIxKwh94ROGXw07gFHlBF9zSm78G6/cqOoHz9jC6WZxV4dRS01LqBman7gP61/GLiY5q0lRcuYicTVQj4EyQuEx7ahtdJ2jS4eysLlYl05wmhXITatyxAtUNI2HFsCBaXzRzX3uQDoI4cs166IAlYVQ78ExwkO47foUBCKFznYLxKdJZq4lcl7i0Fw/qlWR1HfShipiSGQyvz49+AH3MDqmt7xKVPGAIX1Oa23jhOI/cC9g5XGNDBYwxdTncSUEQLUGzuribvz232Ac/U5FqNrkUvrYU2ZHgrauRQuWFUowQAh/oBUtUAMH0xwcSt/YdhVN1QBPh3O4HPKDcNVa8xGWUAcdNOK6gMjiVO22c0if2Ff3Gf76dcxVQb4Ib2/+pPffoapv2lM1wkOyGk57VDdp6SUedqc9mI7wRM9NG+DEybaL920u9L/SUnrZr1FslLSFhFp4e0V6Dj9OlZhV2ZMIPxexSfs6HzpsPSDTbOmj7FywhpTsecjCuUEN5iXNDpuasCyliJxpkU244TAgLCXn+TUeC4C3ovoIb62tDHEf4RABH3E/23q+rFO7WbUhdU48myL4UBJJOklOCSCUrjkemaAiCGZuFYp7mOUF923NdI+/j7HXSsKjP7FQMB78llFVoZbxzwE3Tz/wf7V+rr5BSFheygZ4o1gphQeSK1MZZ6sBC26BYbUTE4HeySFKsGhHqiveUjWQXdHRhuGhVF4O0M7uqlUpU7Gqw62ZOpKMdOfAu6PcgrKuPuirrmX+ZwjjiyHqzGP1a44JXtR0kfW2WQi5e8ZE1o09EPy3o4zYeZuMONrRiDV7rPIz5+53Yk5o0K5pC07QDv78ztVpF4wsU/s1GWqhhG7MhygnurDuXyEcHvyO8q3406Y637i4AhoP92BmjcN+a/3WGimr0acMlFXcamMWzhanM6zP6ysJVhQNPUbH18FBt1q3f0D3W13WguDxBqS8xfTAM5WJ3WePKpDhlm+f4tKMizCSBvAQr4msY6GyEtp7w3bDcrQRuXxUwHAhIwR0FZ6c5DMsVs0UALW8ntWW4OgWabdqYZ+WvWNOh9fFs4/NHWfeSFKi58DGPPEwWd9WCHyiPjEHO7WtISSTo/vi1IAZt0zV9osAQ3w2B7e9bw4vxvPzs/eX4/ML7eviT6nwfrKu5ssC02P4YC94j9uhi1ts87S/dQF6K1xKRBRwJwEQk3Q51nlcPj2oef3D8fn52XmAAUgoWHj1jr7w1FbkAMtZeJjT6kTCfQ1PX/VtVFenuswxAOCUKteFCwqYKevuYLxzeb4kDIM/sRxeOZ+lAmxxruTtU1mzrSoSUs4IrrR8xIpcychEoL8Aenl8hcEP6CxmyUEqhjeleASn6DvrB8Q/KmjresX8XSFajD6H1aV2+flE9w24MXG/JvrRjBTNa+sljzs+5FRDqP8jWXgmwL8e3DsPaNHhPto+Pd+d3Xa2TvNXzL71+AGCtz5VAQLE13KwWtYbUTmDqfUEPONdoZOXTCiPlH05rJUVK1MAlGJLuIH4z+WiKEy6V/dUrGad2pqx9UIs2cXLXqss7HHWg6x3fQo1RfbAY7fyuxRJXG7XG5l+4h4WZDWC9rX5YNfh/xl1qoPj7c2dSmhEWfkmw9/v788eOEkDITHHsYWcCxnYZP7jD/ELGSsJ3j/L4oq+A2R8gXmp/pC8TN7sf6n+QZycfC3m7CvwCVNaAEYRJtryYf7tdzbqPyYHsF+abAFWGqWbXM6XVyqVVLoCn+wgFZu0LAtYAnOKOV9Cm5bMt30ub3I46ChsXVz7DCVu+X4SRF60fbi5M5mvAzocbFly9UnQP5HLoDaBMFJVXiJP0ywDz1tlND3ctvW3UNLP7aWoDxmErqKGLDu95N0GMRaZvDA/lbeyKOKFCF1eEXnWRyr/QHzqh86EpmwQSzOdylepgWU4fH95Nj8+PTofY5wfeIZCklUF4wBBHoCIoKNngJ/k0esC+KmJijKYvAQ8z16NLqn5EneQJCYUcq7TpuNhEh42Yg1+Bfgjgs5sQe+z4bdeilLz1f4ac66Xut1CFpVsIYUu+siV2M9sV9XKRR+LD+Zr0eY4cOT29QYqDabo8mruhnrwNMW1YKdGRGkzr1dEa/ckYpj4T4jbO9wx6R6sMFLoPaBUenDzEwSSBg3ljS68SypY3y3976gR/Jo/jXy18b/yl79WQC1oSQ89k6u6dqoy+Kij2KQzkJ7qXVghZQUyJZwxhzLhWPkgj5R8ABx+FB5g4BFMt0kuLAdNWfC732wQdXuOT2RakFFknm/bmhMqL9EtFMDx6JW8BcVpOQp8rU2CTGu6uomaOF3fpql/ubPz9+VXEnO92c+4HaXJcTdp5WSPpxrjOA/aUq3U8ap6s4wggTb6bvCbMr+CtYloy8Pk08NDGEKritJ9pu/ArpL6bp0J4/Eg32zm2JJyS1DD11FZHVS2UhILVV5FfL3I4aapWjRCiSHZUSWgSU9oFZFr4EwxbJdUCGaptPProNURn3pxlpZyxHk0AN1z/kHcSZ5gUmzyJm/rRo5SBFCGMRgaNVFtlKj7DK7+4w8CrxpS0HIQ3w/yweKuMOA3JplUP/l/sogCaijfVspiGmYGcnfRolqVdOGPDUOd1HR99Q/7lgb2a8j2SMWtcqnpAROEbfYTVtI812n+fgvwYXK7Fss55F3ozgfjihlPHQeiwlRbYbpXvoJmrHCx5EHLfJhmVhLSH8Eaw8i4l3cb9SdyyElRHRBrqWV2Q7b9RPmtF3JO81TBnzt1GnFMbw2geB/i/tCJYhb21NqUne8w3RZu0OwfqYvZANZUQueNcyaKlcHNO8abutRSXOPpSrcG36zzTap73HcWrUEwisCKs1OvgnTXZTtKRvKMm5LuKSg9VH7VPLx/Fnf81zEc2P3xzzoT3PX6cLeyKKrrztPOzuze8gZScD/P8SwvS3SOo2ztfeXW5DujbeqyWJijucpq5JunMPAsX7SBPYi+Zx/71coRMgB3tFr5dasWyfEXv8FJ8PQ2qSt2m1Zd1Dz5dr4DzN9lbG3N50VVtPN5KkW56tM1RD+5EeVyBGZ28PBqRy72MpQccEH8+wa3CvyTmfv/cveu3W0jV7rwX0FrxjEgU2y7M5M1hwnjo9hsRxNZ8pHk7iQkw0AiJGFMAWwCNFux9N/ftW9Vuy6g6E7O+fBO1rQpoFD32rWvzxaDRo/gt6BAxr+xxsyrTUAKv0z2ngFMc9b0n1HaIYIEDlzvTbuPjjb2qki5XTbpdCRC8xZELQrNFNViUklDKF4yTM4pJi/WgoTo5OjsrJUodvHEuQtK8VKOCRrf3Ql3ebUGcdqNywzsady+G5xHfcX5TE3pjMP57gPYdCx8C5pAU7jHthdUWMAF/Zg5ApR8VHC2S8R8qO7FuDwvV8QvGHx+oxL0FhCradp6uQR3D5rw3RZkc3tP7PO6yRcpCeJU3WpdKc9LKNcpx3G9/KHZzvgX6kYz86e4Oyr8OMuHGTNkfETu8nDxJ+YJQ49kS3xjDrQf6GDqgtViKw0omqru2bMUgfby7hTBP0/eAc4XC1R7C2UQAuAVM7XQqcf8V7pmrzjCo0tVffFb6GvwdL8fV3BjFRjJMmTSj8ZDiRcNTb303V3ZIAGSfQw5D7SDRH35PwUe4iykQ96SK+NeuMowyL3HYP7wOFlZzTy39NSmkPvfoPEur+6K9rae23XzznxMbYNw7UhQbUErkChk+b6Dko9JNWSMalfEoFs8dyMH2s+PMKZlNXZ73+Qh1nWbgsNNU+G7kBnAQrN6ImKl5IHPeSs472pZbDizUhbWs8M24LqdbaeycOvJA7IE5fSEvVQh/DcEyo6qQLMdVK+iwFOC/QMfR1GUUO07jl+d4syBVwZfwByer8cF/YigOzrnXM5/n2zz0K493y5bEERJ0VJ2d9PZdX17vL52eeB0TwMfsIrdWYK2uVvbzrE1dEUTKVANkWWhu4t40f4iv/rU8ImSGcvMmiBN8OQuP1Pb7f324HNzHwTLJ5cax6bKn/X1jPI9Ub+yrBOfK+yUdyHKDIMae/t00FpDmLs45VDGIK4A5wDL3IHhTor8i2ZETp9OBI4UD/tDiyNNxs8vzR0sK0/ip2LZGuWkZpfDrnNqEnuZc5jTtKcueMGumboqAm4XMyPZ1CJ6dQOGz76SLPUsQzytVQj41BhTYq4aQPzHfdCgMJGQ35+rxHLYWU2WIkAOhkgprnY4VHNknksmt45XPnkbdJwPnyvu3nWeWiPy2GX9nO7orgh27Oa2vLpVsyPkqBUPIZM2ye5W7C5t1kinB86G47TaRDxRdmSy2Uu0w1svMbJKhFvRutXY6vSSL5+K+4EZN243lbIe+2Ez1HCxx/Bo7MapOEFykvN3y57icFDbc0pxHBJzKOfvGXPk5CHl8bmuV5t8NW/Iq5hq1J2mB9jhrHPbFYv5GIqwFxy6KaPtODLHTlZhpI27kCsng3Ciz9BW2qM8qj9ThIS5+Yvr6+KqbfpX+bpBW4ibpNiFj8GPWSyDuwEf9BUtsK8Ua+IWyp46xoYOQZohkDOCdETXZdtLihITkEM8vTDGduSGubCPLH/RIdYJ4zl8Ilta9NpY1HVTVMXcuTJw5H7a52CbqqvAm/wdroXgakjDJNOxa2IrM/D0CjRFmzxDHBMgdyjEJmIhVinFjFneOAEkz2JLovTf6PcIWlA0YHbvot72evDsSQX2YIrvI53MyO7uqxz2+aIVNwoCpdK/Z3K4sl237xr8Ne2kPWuSu/xT0SSX90mOBakJ2Mg0/iDlMYgM0POuFp81AMwKngtJXWFTmIMQW7EN+/2iLKLJomjxFRjDP+eL5Kq+K5JF3rTcJQIGguZlfbKomJrki6betdHl2m20rNo6ydX9WV8nAP+Dd6bthmnfktBWLtGnJVuMMdtGwz2xyo9Bx/21XA4RTcveEWEhqIJKYbfDAvWyYP/P4Rg9O8yDrD/DWP7ZjK5FeS7+sn37qd+9rFtq15fqFj6NhElNoj3h2PhtkBbPgwt8OoLUjRntDLExLsoxhQjbXg+4Hrh7EEyjvc0rSm5YVglgAVPz/eW9mGvhoUrg+fWuz7HuwC5ermogROjGJJsY8qxTB/VWtk62903/epHfNP3ypqpXxUzHfsI1at5X9awp2yLW9of79pZuX3S8L+aGBH/4y8UfT08+HF78EbNj81Po6109h9SgUKV0R9TdHJAS0YLrlJT4zMRC8TUZWSkpOlbFlF58uapvVvkdu/3qSilw1WjbtRXjalUuoZtMJ6qblKtxiSWV20afl/W8MQt1eQ8zc9cUi89FMxCugipxNLOuFTToBMOQD38dgo+CRpQMYX2ki6bfiZ0KR2VfQ1hQe9svG/DKBATRWywrz+F2xTNLb+jiMjue4WZw7x7k87uyii6R5QBcayj5l4JrKdS+zZPUcVUT79Hf/Od//vo3rjny9HzkeWIGXZBkxugUoIKXLyd7//YN7wYcuvHQSyd7/eaWcZ+WBNK0rYVFWVHUB/zATYg/wKgKbfqmdrrz0UI12csIoxOrsIHW8Gd/QRidmRtx/W+TvcxF+w6wvXn/PQAeiI0IQAReqDhzuogtR4aH+b7IxFKvyHkIfhjgUCB6z2H6gsoIdqlezeUJw5ByqAkC16N0m3ooeWO78+FzQd8/SBgpW+rklLDYr4wcvxnuHEtwya3rOfU8WH5u0zRQ/TkQt5lxNyXDdRVNG4wpYsXYjFETX5lU2M8EHHH3BoSXNXCSW5IGi30kiP8YScDnk7ZyYxu/qkGLi9FPCNV2hRYaoOi9ZN3kN0XP+pF3BJSwUKhmBlPmort+j3w65oXjpQz5pZJh8l8vX750noFXEhmY/uPlS3xJ/1tRRBRpMwhUStKdnv5Ivz6cHb57f0i/347O35wd/YFToo7+/OH48OgEGXiVsYsqwxx9XJck4qM/ORtf4j/mvH38zehCwXmfO74AdH/NCA88pTUDyyPANIMf1F0DCRaqe/S90k5JYn9tV4hJbUkF50zRJENm5kWihvZkdmfO5lyBwYUByweEYSyNuh5Z3Pl0S9+VD0RVFSvFmxobokDqsD+rKYG3Dst+M8upGh9wutH1xKJccLko3FZ8X2vzsm+/sN43qpYQrdgfgxreLeDL4Za27/24mttyPi8qx+Lg8OT2w62tunQMbgM+TJEeU5OZAWiWv2G4qsv8WKUU8OKSyOTa5Z1Vb6rQPxMU+Eiz+miG5VzZBXmcgrOt9emP+na6nkNKfcWQfVsq505TtcEtRxWgVKvcq6/ySmqJwyjYcBmV9hsW0/jSghgH0X3lDfqwSF7zrrTi7jp+yZdLckHV3/nN8fXPPmII/QXfKU/eLMuUTwx+D2n75HLQLp1KjQoyNuQXdLyIDcAOAx05JFzViDtLMR085YviGni5kJB3OLREk6nTlWAxn51AXkEAg4Z+n7zcCXSjdM6q1SOHp3anDOhlm2zq9WIOxioUzQgFI26cookMXVK8jDU42b63A8uFPPnxbzFT7S76ckBnnhUVO3PHK4sMAXl5lT6dL4DZZpXjHeTcbV3T6FdCSIyzYl62MKOdA7uqFwucgJ8W7Dict/VdeTVUA8YHHcPBEC5sZNDdiMw+Hwala+8TaBizL1RRL+hUZNKcvUvf9fkzOEs/LSKf4KYHftvAgitg9ycRXezJjQ0tOD7QWjy83ZwvSkWV/D65Q8A7c6B7ePaixgw6tz8txoOOj6aYAWEyqQ4OkvRq3TrosIZ+HAxN835SD2XnwlrtFDm4+NdIdeAucy8xeKVcbpi4AUEHy46yVGl3o34F8JLKbsUvhTRaGqbUE/lySWpYJcjwB3rqECZwhQxC0OTsLl+OU1NRNu1L6SBGAe6Hq/6n4n78Eu0QcJPAZYfPtnaZMHlRi8KVBzDRRX4N9x0GDJgEJZJptcivVeRKDcIAUdkI92D3KKVzophp7hqEQM+0FBu/MOKljZueNnpCG+LqYOkFS+SNowTO2/RTce/6uHk8aucMopUTGFd+pQIWqbJ1JcP1dxnvi86qM9l0bM+RRFd405XsPosWVx5AZAtHlrw0A3ZwZsyZIJy25dJu5Jlp/bFji/Mg1fxfFtc1Mm1jHwi+qEJN86fivoevUJ0CYxPgioA0iTEZJxWtX+7GZ06K5wzGkzlqaN0RRGqGxkB1qM5apiMrNmgRos7Z+TLiA774/ZBN0I4xmuYgoGJfcLOAhRdbtCC4AjeMbeID+KF4O8yZcFWv5oYV6zhhVAppm+Eq+FlsT+hkILgUrp8G7VOfPeGjhORXVsuTBtTmNT2SebMpjPiFg/sRHthoCkw7lbQJ9GzCk1fTRzcxHJiqA4/Jf8Zbki8dUJv4QXvIiXOe0bwtYvlZlMOgC+BLFC3ztaqKibpar5oaEqfmTUK//Ug5fCgcm1dxVPDiL66L9urWwWuL5ftWd/FM38RGhoGRD3wEego0YJ6k53EmIfuuE7o0W1gWnCDMExH17sPl6XM68y4my3rxvpyS9Uaynkb8IQ2ePlXdmbIlloRmpbJXqJicONRjiOmOe2kLQyvhQ9B3wrWQJ8Slcygq1IJY2VsGxyffCxrqwdEaLvK7y3nOCStME+JPksVw93Hh4Z/Zdb2yU2XXQJ8w4uw1ql+M7e2GMbReTyoVxh0DFgo+d8/icJO+HqcM8Rt4rgIQr5CKkN+Oh+7NMFIDmUwge2O6rWmunvCOwkKPseCtENscTa1uUxigE2CK8zkn6EOryNq6ImUz46VwVVtNW3BMMph6QLTEeLwGrC/FkhLR+RLM9lxEdP39E1j3XfmKKD/RP5ebyMO3h5Zhe6FTQJDch1bMrJ0k2YB5mU6J0OAfZCD58uhh5u81xVUNNm6AQoO1Smle6SnNLE4+9kIvEUBx0j5HgzPpacxrSf8gC6bVRow1pqBSDRH3rkkHMU65UfFn4fnIBi4Bpj8i+cuyDmfRbTeMK9dG7wpS/EVVBo9OxN6yrhcOpKq35YPELcsbBJ+ExMnLErATKTkNZJJIMG/F8ma2rJv2Lgcg0xmq62fAcaaZ68vZFE3DoMN+hly899F34xfd+E/f9HVVpNn4pQlfIPZ16PAa9dKAp8cjX6v7VI1BI40Mh3p05HNJCWjoMqtuivTXXSA8MZFMKbCuyypfLHR/yOESkT81Vjr7D3l9G2wZ0WSvb3mEFaQ6aTPO7L5qXbQx1MUau4UBmHsiovakbo/ulgvcrsV8tFPkdBzM+J4wjN29arvnLKVot6VvbD8chqbDNAACYKy5QFEpa8RyASJeIzAJwPdW7ey2bNp6dR9WCJrzRXnVNlb/MS9aUK6ZNyq2zzx7wqjlXY5v+DMwjikpmBoq5r9N7taLtlwuClIPsbanIm8XIwahXmYA3IRbPyi0fmsSRyE9LCtDEnVSKQx4zVB5n7kCtIDX0eiMKBU2lPUnk+qiTq7Ln9HlBDXQz5fkxqP8lfJPhRrpwcFdsbopnuuuy6w2SJ5uVgUp77owMtVe/1xUc9gwQAXtt1K3Qoz1UnjjaTcbx3SPHKcd5Rcq8HAZ0kz5QCDeZVQA6GpUhcyaLJYWi4PwMbl+iWySCfhv+NtFYGEEX2MCcTXfylTEDi0Y+vyEMcYEQlJcnNhjjNwlsA5WTLIIthakEgXkOaf2JLlKQu4jobTrao3Z6zZlWxUNAZnSRxJ3DH65vaSoSH/ge9dJjhBxsLLfuXTUQFLg0AyqjaeQeRKD2KwOeUenKnYUwCM8CUBmwkAOdASIh5/KDqAq+l4oa3zqzejsK/q7rWdhzpNwasULvMhXi7JYzWrwDuLOxvoIiYaW+CU1w3/7jeD+NiF2ysJoUvCG5kuLcC3/R/skGZLzR5/+dI7EGPsISn3qDuUqA/mQepB1VBieUn7Fh1RURmN1B1+X4FXNKR2XebnK5DYuUdXGUzH1BqE3OY3DPHGGwp9/BRTgThtXg1xL6XXFhYWiEDsgUcrTJ3Z0LDheUZ1wbu3b0qrAWM1hQgV41+NtNLUIsK5ga50zUHeJ3ddvhR1R6TbunQJ0d8Dr4EKJlDthPZ4qOy+b5SK/n3l+0SaESWF3eqyeC09tPWTyxdv5wkhKqqnrIm/Xq6JBLwFwdQJGfzafL9yqDLb5wFd0fwk1IEZZGVMuxoqLKtPVO0aLaneZQUJu4ShKuB7hoYK12yOcu0zikkxRoKCJfmR9amirPOFlE7XJRytGXmOA1j/39WNoVPCthbMOwXHqrKgoU/hIeIoUdf+ZIuJCp2UVC6gRiXMGzBAVaWwOFdkwKC2Ji7Y+J3BR/OHuPxRZzeoIFRFJX3F35okv4zr1NT+t8+aWagx7HrE/KNbMhHcxVutyyeGOwGc5rRhb2SBqrnXKsmkJywJLFbEyBp1gGBUXc768NvdMnI0Eb082GFLBYcArDc2vLLAhb+M9Nd3dRnQJzByUcQqNORLiIKDn7MVGndg9zRt9rbar0y790SekdcOQiPlaI+p42yvsB6h6cHaeMpDQ5YxKab03PY2QmdlFXjmJJQYhCIUsJXVhvAVmaJp167coLwge9colA7wCAzV3TgFO5jEgTs55ZXD9B1vVbuEkG2iArjtIWFz92mbJGFgeVhfQeW8Ma1teK84BGC2H1uExRy423iWTH2OQjBnFm3MO818GC4SM2i65M9lqBlbe0gksMeKhaJquJJYOSHJ7y66x9kl5VzztGC1YYXBvgdLvFbaD+Q8pXzT8z+S15TypktB22V/e5g2wqv1L2vpz4lzlz7Zuc3Ch7VPuV/Oa/8TXk8qkfMZ8sTJsRuucEXT6MtmiyMa89eWcM7cu+/O89bLiyu2DGsk9D0OMG9wBM0gfazxePnqYLmBCxhzVVE/5l5jPIC0DCKGyiP0RhFu6Se5nM1ChrbgvrhuH/fACf6Vtvrop2iFWjglK53lxV1fkykUO1UHtP6uB7gcYh6affcwB8BQKzGVxk4vjQf+uruq2rsqrNMB+oXhZqXqTl22KW9GXMRBdTUJW8Y80AF2RMD2sqmxm2NFBV2ivjyCBVodEQaDgWX42T4iEkoXCH05yQCPNfEDSKII6HAomYV8cuAQVBd8jjImCUMetYm3MPQRBlKDmHh8zZxloVvyFkEkJlVvf+MqtuJ/yeLrNdC1qdL8NrUvf7rdKcVSk0H5K9d9hAiBylW2FRxljhE26v6o3nGKl3qBG0vcGmAbCrad871DC72zAVfNqvJmxb2xFY5p6yUEqkGhRflM2ZHiCyZa5U0RVMRdFGn6FF6z9k6OVvJokBm/V4gnowb5/9ozUu69evkz2sZHk22+T+pr40GsB9RClqLEoEMGur5NnGCcoWmJ3dGhpwGsO6BW4AccvuRXeYdyx1fP09WCyl74ejP822Zs+YK6KF5O9h7/jo79PH/7+9+zF3x8mk82L7Dl8yOR3spdiuAfW8yJZYR2TSV8/nOxlr9FeZfAjvK/ASr43qW7z1d2iaBpr4IXq6Ip8ODo5H51dPHz88PbwYvTwdnQ8uhg9/Hh08ceH96Ozd6OH89HFw9kI/guhPA+HJ4fHf/nriP49Hz38cPjm48f3D+/ODk+g3A+nfxo9vDl9jxjzkB/6AeN3HsyUT/bOLw7PLrDM0cXD6OTtgwTsPJhAngcO7Xk4G31/Njr/48PZ6Ojk7ejPD29OP/zl4eLs48kb6OwPh8cfR+cPFFj0cPrh4uj90V9HD28Oj491g2/ORocXI4TDPz2Df85GH44P3+CT7HU6+vPF6OT86PTk4fuPJ28u4MeHs9M3o7cfz0YPh+/enY3eQWPno//zcXTyZvRw/uaPo/eHDxd/+TB6eHv6/vDo5OHN6fHxIX55dno8evh4PjrTHfhwenz05i8PHz7+4fjoDZU7vzi8ODq/OHpz/nD6ARD6T88e3hyeXzxcjP588TD6YXRykXWM4fuPx8dQCv54OP9weHF0eExDoTlSXx0eX4xwxGqQZhxUOjJmHJkdyNvR94cfjy+c7tsB24E4/X17dvoBG+5u5ezo3bvRme0Pz9LZx+NR11TZTtl1obnKJpNLaD6bVFe3eXVDZgcOyMRpeIAuPZyNTg7fjx5Gfx69+Xgxkq8mVUE36RcMqoRr7Pnzh+d0mRX4BKuaTPoP8uL5ZO/5AP472XuY7D2Hkn+nT//+94e/I7AgJiVvKCkDIE9DxO9qsndw8PDtZLL/MJlcjovR9PnD8weI5nz4+8NvH9LXv/tmPJlsJpOfv/uPaYb/EPGY/DiZzKeTyWY/e42PnVA2sHSD+wGoUygnfQ6YKs1VvgxyCoEvC6BioKnot7Hw97yNlDw4cIqK61nz0wLV7OK+BS3r5N22gm/3wwokyHSYHLzq+cjq1hNRTx/P3f63YHdDuQkU0DjyvM2Cu4vqfwENGGPTzapeL9OXDJ4FNXFqBixBk0ZPXgX8Gvd3GMS46Gg8aAQwgIKJwGxNcxTT7MSMnjsTsyg/YdRJNW/GtP3chXjOuKRORz8hiF29gfDD6ZPTCE2Apaz/9hTSdMfnMRJ64MweTt+r3WdB75qDV9FU6sGmkr0cqYL+fYH9gmJ4ydPD3w+TlzQtB688v3gOnzBFfyclPd8r67FizlV4mry4LMqKmrds8XPEsnw+pwTvOsqgnhdByhYiOsjRcEJ4i1k+m9frywXqbSj+lBul/Df8x/jg1RT+nzaL41vFDcI/41eDKesxpFIyKM+L8UB9TJND8cFqM8CDQWBCow5IVi+Tz97KTnnLGcVgESLrThRT4ullL7oATxQVHg3cQnQ2BRo0n0Md47xNOJuwyJHaDZIOFr+Xva0qaekseuSViuPutjvD9bHuoLHWSRruDs/bNeMA/6xjbpX2MSAsKdHoHpNa/wjDbOCShgmZn1jIyd7znxUVspvruewPmGVnghOIfZBZtuswkEe7TIByrikrTiJ/XQJeEYmDgRNYjUFVtiBsZHOR0WuYpuf2uo449qjPXw0OXk3F0T2lCvaT73pUl6uctJ8JFSZLZNwpg2bNfuP6ws9T5GGKjoEq31TXiRby2+31BNkYfizzVSH5wQTgCtPp1VwQ7Vie8E2No0Kbo29cZ94V+gWNaVnIiYT76V83QMJBQoVvelwv+tf6Iqt6BcoxaAJ3GQBdYntEhWyp4Haib4CoKUDAyPTEtCtc72SP4h85dzZW+NJuIJnBhrAu6CMnZoxrMcWm1lP7qcmKfOzuLypg9wn9bS8nqnTobjMZ7LW+H9jS5d9ueqve3Tuf+06cg9CkR92hxI8zU1Ad68i0Ew2Ibng7TkgU1aDEr++Mly6WAN4aM4JbmOyxKEviK0qyb09RKMS0Zhi9aLQY6CT0L6peRGkWL0WWNuIqCq/Hp4dvH1j0Zikk7JZuERUtVGAQoA0gnklL0DPps4bkmeRZwh/RflsV/aN3J6dnozeH56PMt3j6+4BySjlpeVA/qzic/X1wY/a6gw7X8JxuyKGN0lAuwkO7IRTgEo5gmbeQso+zybl1m2FyIVGIDCeTHx8mk78itg4H9DiDVSgKW7el8B9mMlFkTC4O/3A8StLXg6Pvk9Gfj84vzpPsdfp6cHpy/Jcke42qFtKA6nFpRmUQpsPSjMYrP2XulYntQswey9QpfiMZTA0MUAIXffbUgaRqRZ+Vi7b/6cMpVCemh8bEanb7gXidpDhjD+n7w4vR2dHh8dFfR2+T7PUPR6Mfs8TZCf5KORdx42YyTF+X2d+erj/Vq/SA2oc3h+dvDt+CHun84uzozUU2mfxVpzh0Fy2A18M1gO74M2Qdvmj8Nr131hENB2eC1AOE6c33cM6eGFyh2RaE1cSt4OXnH8MsvirBTibNEWzi07OESRPt4ovR+w+gT0gezkZvPp6dH/0wSh7cmd2HmeUDAHigZnq/butHZgEw/705cA/G41eP793x6R8OjxNQO8I/MDz67+kZJLh8+HhyfPru3eht8vD96dno6N1Jku3rE/6vHSDZAv+VQ/x4cvR/Po4S1KhBl9+cnrz5eHY2OrlAahQZBOqeeRxEM5Ps9elJ8ktJGDMndDhN98Z/S6f7k0majv+WTfezySRzDpdHurQ9jZHN6Jxx5WZ2MpIzqUUn/44OVUfvGoYis8BB5roQ5Tmf+9DDiT7dupLrqvxpvW0lv8t6mjsc8MBAXMJeUufdtadEr68ne9NddwGpLvlO0ss62UsuTpMdVhInCNP6GSTiCEsXmQENl1uTF5Y7GiN0+BPz+E9TKQvexVSL9MZJf/91Agr3j8cj/H1xmiW77WZ/qCGDg6s8dIfYQW8RGHdmNTnBiNzxhIpw4tm23Izx2/b0qc8GTw1T6ybVKGCPWEhDUaZvbygAvvAxEc9GFx/PTs6TFLX1s+w1r+JXDGK3gXDjNE9i99rSwC8a7u7dCRik/n7CPAlTpH+qHaOsRAIaSZuJQizr2Flt0SNQWdFRSmCC0i2A5aApbwibuFrfYbZtp3atUvGWSLQwkmsBKxoO+TlSQvzp6bCkPdApTciSEq8XCnZ+C74ygw71/yvdG7KTOhpitzos02NFe6fKH6dXtGQY1IpzO8hb4dCzUJGHc5/DveTqpiN+iqj6eJGMVdWm4qlYM6aOkLMjq+/opjGpL6k1XdFui3hHxYlQ4n8DTILg4nLuqNzmO/cLHp5HCn4N6xW5rng+orfU7owYdxBvpeOP70+EgWL7u3MVS9LQaP9Nur5o1XLhsYkWMrOjXS2AjqSx4/LJqA+smo9+Df2buq2H7h2ddcp3nnDn9E146D+N/mL7qbPJP7z54+jNnzp6HkxtpAX63he/uye3Y4MEEwVi1QEGQ0LfENR9p6t+S595M+zc1c59bNbyrv5cdC7irh0kLUb3dgWBIAWEVMn1gEZy+xe8EvM/vuE/9KJ2DgjBgIcePygIqR3jbop2y87d3weXNEhpL0w2wwtN9t5O9h5JSQsdV2jEFMgPzrYL9sd3vjuf7D3+a6fz9QBn7fDiMMlegytFkvZfvM7S14Pk4/nRybukv/+QkP8EMK5gzP/rLtP5FfMEMSZDFD1mGG7iHfd/6XAP375N3o1OwIVl9BY3jP0Lt8zR29HJxdHFX7J/8SBpQYfx7UWegk77jt2ri87tvsLkE4XUSTmonF+cnh2+Qw+oD2ejc3S4mUxSNXa6JGKWp45VSF8P3p++Pfoe6OnhybtRtiPFoYbS/oudJr6GtMGseAtm2plih9ZSLyd71LU4qdeSPpWPdXDlZl2XFHIkSHeidG7lwJ9yoOXhYhuR4ekuWLH9myHMVWdXnriLcZrbeuhW6jVaIxyPW2SnI4K17+8jqzYvINHBJSAfwcyi+yIo4BECb5eT8Patdx2T+oluZef213f+6M9vjj++HSmOQNzVxFWtkyHwdNaAU9Cu8rJqU+FiYdBxkfAJPbU+TKMTVCF/f3r2ZpQlZ6c/JsejH0bHyTnoQJFOPMlpPWXY2I26ygQ7JznUQf6S0+z0Np/Pt96pdqfsdk+oYw/kntwht83ajpprLS6rEpO99IfD4yO0uZ3+eIIeg+KRymv59ugc/31z/PEcPP1A33L05vBhdPLu6GT0cHj87vTs6OKP78kh9fDjxens6OTN2QidVMVZVfvJKH48yo0/nJ3+OPv+9Oz94QVvJFJkKK8R2rJ6pEq45+ddd8CT8v7Tx6N7uyltWjd/2pZtxFblii+yCaBmW63aCOJu/VqmlhSpbNrR6iHWbKevB38a/SWhiWb19WTzAnrqa5dlzDFVGVG6SDOKaCVu5cEtP5lkyeuz0fejM/BNjQiknVo6ar2bsb8uVkV1pXl7+kKdSSbVznMjpqGOgmaymz6Jwpp10kNSENFze+14mqrIkrB+Lj7k3Zsf436abmsvpXuF74/sFzXsynTYpjo0iiHWuiyOz+90wuO8NZTfgV17MuMUBI3mkOSoWCWf89U9xspg7k4YW26T0jXk1v8Fgg1aUlOUVVvcSEa6smr/I/74v+gxQamZp9/R0+YuXyzMc8RMbfO7ZfsPem0eUMwK/Jn8AxNtu9Bm0Dt0+CEjupcvwt4QERUjJMfyPZxhPY0QSXIlS5FWOPDIsD1rDj/hMB0sNT1oLcTR2fnFw+H3F6Mz2TOxc3ldrpDXu82NcyGPcSvBiBOAuKOBciX0dtp4QO0b50PKUwk9QgqpehKLdBV5N6ZXt7OsJk0mItZPLwB1oWPU/cp5zZL09TcoVE8uM/BZT7vWcFu7bO9qilWZL0g8Rw2ig/5wvyR8WP/FTVGhDrq7q4fnCZHxjtbdsFx2ihskHuW15DuInn3kwB/ASiiCyB//f7Fw17p5OrSVAot6HOLakcznKm/zRX1jshfRn53FCT+HC99B3jGwCDQwkrK9n9WME45uWLPrVVEsCAjSMXsayjrZu/50kM/nBXsaCiucUcxTW8LdlgyT/8TcQFf1uhK3l1c2XRDDGjZtirjHcuE1INS33Wi8bN6BMvTh1qxgkPhbectqvTp+7Joy2EuR3ePwW8aU40fcRVTST9VGkeoiDvPY0XEEfho/wJA0fCIo4tAoJhbEp98MOQY+ImtCUTE7KKeTTkOCaVCj+EAlU03kr8o5CAH5FazEbb3pJfN6U8Gd0QFmDWOE0mMgJZDabxqD66NX7hLyV8u6YSyS6JewaaWA+f623pDqri0Wi47cjaj0j7ZYFZvvqatGBS+DjNUk71RtUhMEUZp6oFOocsqr+3ifFnXTBHGHTE8kuBv9OuvqarGGhZAA8C2LAf8wfBG65Moakt+f+5WzIUzd6nRwRew3q+e+58xEz4ymZ+a6pweTRdGYoF7pazxs12Qxi24fDbUIiZnv8nnxr8lUmjefXEC1sRqM4H/U85KSDGIp+hM5JowdpdmlMFLA8WoI2YKwpid706mzGbkyMLVW9+llPb83ACnXmB1qjt7LVCxMFfYDwD1L0pvNbU4JQCUTbwsPINlvgwAYDPd2lVfYcpEYeo3ML+maNJFktAsFjFcVG8xECTMeAcOGOoQY/SG/+oR519XnYxgPThVX/eUxi4xzig31zNw1JUpJ06yPqYDx2sd3jLRSV4v7A7TmZUaS+Wezv7qQOoGaT6OXyOmgtD2QI+F++LVZYzPnBBPmAh/+FnV5Mhe39QbxwoNJsKcyy3wWcm9eM+wW1K5TuBH8db2YRzD4lcd/BH0fUTCwjHJWhqAb9B8mQBWytSJcNeFeB+ELrJogXqTrK/FE7mKMEbEb4ZSrIGEFJg6WDJJhwgoC8wYbEF+FDvMDq6TYo1QSGJDxG3srsRHjV1PcztJXuphoQoTYP7qZ3GhwNOi4u3kIUg2FsZvYNg9HiAk85N2wFtwh73lNOUstfog5pjsAiNiDTNSMjykezwBtwxb20BUUOK2tUr336pGmCGOi2GAaKNO6Vxi7wllrqFs+xAlzzENhllOvdw4uBw3kMzGk+Ee5siBpZmTo8PXlsYf/zwAjThXEGnsBW/hmkZeStEEFCFbNBlAaadZ55UmBoqf5pf1pXGI8IIt62fTx3czFbcGrYuhm08By5C2SsYMQm2e0/6Vo8l5pJWkAuv2sIVicZw3D2rxKhslLagfalvqptTAZIEG/QCgGAWRrODA/IwdPk5M7Y0ieTIvyrmQ7hw+8FaR1VYCDDjhNAPtB6hNbmkH20nVTVjdDfwXwosu6kEMC4JFdMUQgCBcGxyQqCpEyfAIiZQsmCenzyXvaaJ0RFR2SjA+TZ3NcS+xCthPKybbUJk+nONkCTxKpwN8lyDXQLgFWYVYVG7mri5+vEEXOTYvDT5mQ8F864RAIHiYngNw3xF6VlaZbg448SnItBTemplJ9Sk7UC2+LbEsmEnulqbC3gxtU9VnnZH6Q2Q0kVGcfb7PBtCvLCU9HH0I56foPSizcvEL8RUd9Vb0BVCZOPJri9KTqhh3T7TrVZMJVFgjhA9xEuQ03DBUzpmvZufF9oV/dNYtPrE/wPFll35g7NbgN/Phjya1Fc3sNAfVSs78jdtg4euKZ7Qy2DjVpNs9N0cZ2jtc+b2VkoYgdM3uUw6srXCHFaoQrqw4C7aJYthUNTBulkkHOFJL3SN1Z1ZvgvRVLB8R1BSWMjD9IMDllmAGGWeD458yXEkQedJmx+WiT7lf1hkJYIxnjqnqTTSMV3mgE2LCA3lEdRapi8171KywATm1d7ygPavQVryUuD2e9AyxPP2mdUMMwc40Sa6t6EyfNtD304aLIzraBhoKLEs+Ne4iwWLzuxSKSqBQoeHBUsKonT0ryu6G5CrrOqdugQzZEutmi39wZzuCubBrGz/cyFBqFnuw/nzB5AdK0AmN/q01lloEvAbUxqz1SbtknGznlNtQgb5D+mGXHHmtCs462N7f31KSBIa5ugFmc1wUxepcrRGUlHFTkNTgLA1NvYUM3t+XVrc4Z0daccrwQnpGhabduxy37DVfFiwpkMtCTOf9HuUzN2AzRmPY0MfC3NooV4P7NWxESFbCICaIk/PvdNPRBos/8zDn4tK8yAm7NwsbdHzsoflNfHvDq1Dn2/FecaS9YZk3uoP6xVi3oTcxLxn4nGhKgaWvMdulvez4sO237r93y2GZsPEpJbXBXgNa6ofH10tdqxvb9M1cTR+PHme88U9QvHTWHBldL3URG7mAjaau19RozWGgEYLSIxuqJEMquWswg9QWFqx5endAiZ2WVtgybF7lMKQlt0wJiJfze5E2WTeNNf2/apbS7sU5FvuRL0+wJ/DvFscbGSPfo1j0d3aHwXax5Y0LgMEa/oUxUxAzcTanxMAfiSzdvhD+gLJIISt/Bko/eOQAoK/kXsiilfPRPPQG9AOY+OJi47o9+Wr2p7o/sFdMPrXJzurQG1YijIQGje3Gv6HUpmWcCjhS+RkA3qMV/KXo/drlgRV7vn+dq60vQCVO1ity6ah5f4UJv/apMCGr8NWRSXAi8tei/Jea9g4Hj6RIhI5UQyhWKZLjZp5zXQxILpy64DKhXLLQMjgQ+xfb9zL2S7JAa1VsAZTkfDvalplmc6MpRNppsV+aAGez3zmTLQTpKT4MXT7jbkeU6Lpa7QpP0iQ8APw3zmcfgaeqqLat14TMzNr2Qi2K/PV9vCJ3j0DKhWaRUBdBZacfoDPBVv2ya9RIIByAkUJG4qfq+kX0VSf+qhn8pSmlKPUW9uda5cRTMvUqE4u6FXRNY9ZKrRZFXlPqPQKY9TQNMbOrmpqIAcuJ8/BRa2JvyOtn2iSV7KoKQlRkkjVNmIGF7ovNkctADSe1zBdNAOghi2jz9iXMVgAqEdWW+M8PLp5IX9Ivr6wIM0KxTvV4ASEtVzLVYtOPJRbVjUEpw1dmyRkAujr4dc3a6mvb/e7vDT4Epq+/tfliM4a75qrsJRycJ25lSuPXF9GB66m3X7tbwiGcb/9tLlquiKVaf2eyZbetCBFQORtGEqjDDO3SlnIl01whtWO/VApNlRhCvpY4+FoRkEGSfji6Lz/mZGawqbOymaPO2XaWmVm1VnWkWiMKqYx1C1IqxroKnlhqfRnW71IHtAp6tHVU45him+LFpJjLwLIs2Cm3Z+etUejrKVM3zBQre8TQzwdLgHGkqt7mQoorlprNJkRO3ZVXCJLUzTncj40Iy26kueUKy+/pRFz+3MGpfxnTp1wvYFy7T0cNXGQO4FUs3OWLs+OIuchBbFphOE70L8He9SuOJH1jg28oF9RK9cx0ZM3NkehxShCX6ik3VSc3u8vsZYtjbDRQjaCJ6dRgtzNQg55GqIaoR4shkoFnUSGxntpjzo8CcjN0Q7no3noL3rK2a7MlO/gRSVsUFt6++t0f0p+47Y9Ebrw9Pd4mvBUlGDNu+xosbGUr94ebrMMp7+gwcfDy7p7ddnX0YUzAbV5/PAodoV1NcO/DcdhnDaCR9tWXkkb3Khr7CTDRopsj2yuHCvyd9XBaxWulpMfw1f+pMWeRbWCYS6qCXsuwxa7wtqbcdqUlo29HR7xDXimsB0zEiVi8maYlQCa9c5RMOIXmIvKGQv0DmEHfjQIeVRjgtaBvctECexQ9d9E7M7wXVcTb4rE+W7C4LLEQXsMfNCqI14mijMjNIluho3ebgUSofTbMOUznNJH7nfQEpI5V1xaDTjacdE00qNler57s8oJ7RnUeig2mcaYUPVLa5DXaRUDk42p5A376G1AN1oYrUushAmPTQtERqFVA95jm+aDWMJK4hnZpR46wr3iiP2a69xMhV0trYmfX73LFjWNMi+h9h+Yvr1tic/ZrG9HPKO03FRnRttm3T4GijnM5smRxT5jHU6nBjmlzQhxG/psBJ559ybiqAE6EDymnAes7+t8q1bj4aa8Gv2YXpWZMcnRtADJwmx0nKBxtCvs+ok+lP0K24ir5IUgH6cDuHjxPJHipAnMERB3xFqW7qO8YJH568hZ7/7vfJM15bp9M98BTHBqdxzl8aelrgEO8d+qDjEon0UzkF2Y0iBZ2t4hYf/PIdEvirvTn9eHKR7mfktcb5cJJXgD/0s3iyPWuS46P3RxfJs3kGL2Sge5GcBa77WuhdxyOxQTEvEoj25C1bryRFOEfRRDSm0NL45RTdfMR0bCKVnBva7rwn/Am1XxxI58INkqTuKT1AtezkqcYnTVqS2/IsX7c1K2vmpDUJBQD8pD+7K9q8P78k6ztYNPDH4GuI7jXGfoLKQFW5qK/yBURHX60KkPehTBMnvviuLwaEIU/O9o1uJ5aqTvG/gbtr1hGYZINt4tWoGlzfYNcjEbeM0kfw15O9+eWMq46oIPyv8G+KVV1QoJf3AQRv4Ddyq8uddJUvFrBc1LDQOX+xpT0qBNtF5OL49ITtUWIO+/nlbLkqlrMm/1xI74M53+ItGF2KbmEyElUyv+wrtwM+Kmfr6sN9e2tdSHeTt0oCXFTBVPwkLtZy56MqKJZ2qD5ZR6Hepnv9qq6XHI3806JLnSV1ofOoVFWvElk0iK9EnUvz04IziJRV0+bVVUEA4k274tB/CkRzi5B0a8twwnMXd/mnxTSAOgejOCdeU6jtFO/ZaLxyR0JM92/Kz4WZyI6VId29xGCqz8Ellx7IMhlEcngotevwLdGxaEFWNCuDr9kfLC/3/I1CLvxvRC+QcjmPj3J9rRyffv+ccgX9LZlDeQDbxW9XJ2K92422AiVajir4HMEdZ435L/dB8XqxTQEpgrXbRdQEUQ930QfF3Em17g5TeyqNQKzO4ILcSgW24RltSVbp80jsoD3brHIEzML3N+t8Ne8SIqzOzui7jcEurkwnfgizksOUdWnSYjQbjh2mc+1U66ETzQwBUkCEgayNbFHvUCz3qEKbf5QPsj1H6hS39Wxep0QJcz8rBLkAbgkFrFfJl0c3IDAeWhiJEIwBAGASTDL4u8nG+YUb3S41DiRiRr90IsDG7uR+wTzJRJBJOeTZ+63XQ8/zau1pT9Ls0UsDQ7M4dlpXcpnKBm9TThCt8BPXEWGku9iwu3QzN0W7NmmT4sEedv8bzpYyuTb963m9LAA11S4T9wE9+iZ7q0t0m28Adk5zqUj/kyGG+qM1s0mhBOqt0qw/L/AoT/by5qosIUqPL1HVEGQQxlb0Q5OJHFR02MjYrDc6t3fGb8q8y0d60h0odxWapWZmzL5GdrGnrgzN7x0vP++Y8tTNysq5BWNfOn5tcq5sjF3YGRs+ahxzZaT+WfKDU7+4jjuxuh3vb1DD+GOQKDT+2Gz6qdGFdCRSts5+HHqpWZatLbHr9Y5MqbF1y65/L69Gkr29EkaZCw7DMmnAVjNhigX4Sk8hEG4s8boSYwNsGyo57Ugyx182OPX+RKAPsMM6xUO8+8DU8qCLuxLSshdsLi9mAOqMidv/n84d2MspUzvPonGDiHpAsKkfwTYQ4KtsWgjBui2btl7dh4vCvktj0iLDRPUJ6Wmy1weq/Mpz2sKp5NMBoUDbPBmx7h1dEWx4+42rKqKA9fP7pi3uRj9jx+CyRidNdojKq3sK4/W9YG8UUiFDNY5d0xR0G8EyQpOljMB9YRA4nnI8csOAvK/C8SvYDgOuIW1PFbpd0z49NzIv6GXVE/xxShpaUQznpl4v5ls9iBHz0QbFR66bwJv860IJkVcEpAnex4KkRE434zR0bGPPX9QKRfxAtQ37CccfuLRn4SKImw6f0DgFSF9yrLaWb9hnE9VaQ+uo0sPhDOE/mXvsmWYUKWvspBg7WQwdpxRF54NZixD1UC7Er4QkvYM/ZJDk7mF6JQTUOuoqlWDwMvUdQnrJfr66aQATskY23JEpkVWKRG4HsgT2MI2UVE0FgRHiorbZqVs+GQ5HngyTyGxsuZ+Bt0KGa5DgbZ3P7yWA7NG5q4WiG9hFUz/HH1/nn8Q9Ksi7zBjAeLKkf+hj5hyu5QpgHSd7SfKRylCgTL/fx4OuLcqYaA1O/vVi3dxqTzWMx4y2t766KgC+Jdbi6Z+CygD3al0ZzCvRD7fFz2Vr/izrbtQr/rlc5O11vbozD5rbRfGz/Wt9uVzV2DPz6N7+/ke5BMb6aQytrdhZlHGzvVc6uAaNBB3lN4WRHsiBftbWtBXAT/z6ftYUVzWlDn/1nUK3us0hYexniSTCQPWGlQLlws3DQElmYTbRxeMGLv1VamrIVALK67xEwDYTaTDYHrXO1c5W62oGv67X1VXzFaHVy7xpXNIMSOqYKFlyKMCdI4ODh3agAOGyYKA1+oXPlsWVI8uiz3jxMxW7b/r56uYz5P58jCm+UTCnbtzlq0+Akjhwbjd5irw8zCFx3GU1uyvugIdSpx7HlPWLypfRlOtsUX1OhpT8om76RfW5XMHY3v734cm709nZ6fHx6ceL2fmH0Zuhqhm7qa34MLCmndfrto9nKw3fFatV+K4mnvRzkUIpIndkyRn7DyZ7B+fEAhxcITSxmsspUIrProI8PT1HDKGewhPSVBn1NcQR0UTZ3W1nE4SnkMrd5g3plRuUqIq76/lM0qE5tqcSXTXqpq/LpILPc8DnEUbzMovmC5czX9wZ6uAiNvCL/kUBJfPV/fcAUYmSfCuP/HB906v5epmaUn14XtUmowsltIYJUN/Dn7Bf8jYf1w0pqlEh0MNnkP+Mb+6mv2iK4hO/fNmDJ+ej0Z9mgCpvyjQFUKNbiElhewuUVlTexFIsCpf6gEJr8KSSQ07IVh0Ht/EVKg7pSLCHPKOW0WexAxMWGguREOUA05lNcSnUU/x+x4YaTSWPkamCaY9lv+WNpVZab+HWboh9GvnKTD2qwpHtb1LbyacIdjSLGKNEDQMdn4Wushw2sKqLTX7f9BJEdzRpNiBaEd7jfMgTKuo8oq/M5Gzq1SdJ6VwR7iEaRMitHaVA+AG1F5WopbgUTPVP67y51ZqXtp5drktSTV2uSgCgDGtFCDB6yc/GEHIFD9DL54U8K3iP0pRS/mxE0YCiRm9KWkaLWY2zJ4/N9K3WmL4Qw+14agkNQ/IIfiJcNpwz+CVD0WnYqE4nIo2TIlpVZ22cnhTIn8ihzkS4aHmR2uNWcI7f5Dkikc202fy0KGHTGIttvW4X5eeiSbm8MEKkhaZ0SVMvtwPvSagCG4MfqXTdTFXKcwVvuXKlUjPKb0rznEUYfzSkIRgtapbDOswz1WkjAoDwvl5ywjG7RmsWylP/PFF5IHQ4UXI4cKk7i+aIkEFnR546Ll2mF0Epu+hGXyll8IFLhTqEEy5JMX3NY+Yh/48hKLD5tFtdXHIQfPqY+RpMW5eqwjMahAYaub51G/LEB6BgSA+yngMgL8sIfXo0Y1DDNIt+51gziDDGisFmoIjPjgKb4pLlvrt6zuGhm+JybP+eYnIhkAbQaM33BGyLLyGb+xhtRGjugGl2vKuGXg0MJYgWlP014K3nFVIcLC9qRBmkgRRh9lzmrG76KDOkL7eSPj5sgReubKHgAgvqFyXW7PI+1cfHc4SN9YdvP1gH+gmfgiSP90VsML+2H/OZdX3cnhi/O9InRnlb0A04jpE0NiDky6X+kwnxtOO6NIkBqUJowDV3COixO9XjmKnDt8bohxxibB9IIpvpNHTDcroZvvb6bC/4EOWC2nI8htl8fwAD0053U23JIrRPGDcvw5QgnfFewgMrZSD+S+79XhJZGGdEeMfpW5GkQdHiyWa1tjrLfpJEO+3hJujhujjOBkX1WXsnTPY+/OXij6cnH0/+8PF7wJx/S6LcK2dDlc0sX5DaflGAkYQGhVfZK3PVp7jvUMG6bCMsjHUzoMrkOxkOaTYE2TgcZAdYzWUBoLOmUwiZaYVO8XfWfctY70wf+KqHVf25mOFU2wVz62MMRhybWYz8Ji9pL5thI9ETjhS3w8ugEvwHgqwgpvlzCZEj0rHIMIKpCri1O4iyTYNyMXqGTaPT7bxIfg/QDtjHV9/9V3KADx33otg+RvV1gLOKHBcciiDsWjNkTog11SMiKgo20Qq4oI8ojlW6jgxyIvHzmSk0HryaAoc/RkiUgwM5gUNx4zBjQyUh+fNSgJ8b306dVEbE5rZYLGaYPEtW0MOzHU/2vr0sq2+bW60u4bJIOeqmv8zb237xc9m0TarKs9MadUrSllMjChDXOQm0fQZG0qKM55FeGqEfNT7LgrKa4znCX7IPfWMCn0zJfAAnbAhxNnDEFMSh8QmLqrTsHcfVOfYhCJNRB9e7AsGLlWwUuyrmyAa1xaElUQRnIF167GhWtAc4cktvh0x0jUJrdXVbfobDXtb9P9y3RXN0qnVtHaCfrHju/7Vcou6Iq8FhKH1JE4VcgnAd8pVrAay7Kdviat0AdOg/IIuE5KvIdvgW5wp163s9zY87U+FHDsE2Rpf3b0G3/u2z+bfX828ZxxNW/6Zol+UcdovV6fEA4R362KYBfOAWyjCGi40Wk260D4cXfwT4YZWt2PH8qj7L8nk6VcjVdT6EAfQSW9WQz2ZTLMnSOYa/gJRQp7JQuc16zoEfkW6V20wYiuqzoiNdF4FLZLsUu3ytqKzaAgCOMZ3BlRdcQ2IM6YOvdRqjF9idob2bTCjGvHCsVeYajRGkly5d4iJM2jIxTph0hOjQFmF32TAX3RJExijhdTIwG4Gy4TRwxtJ0sndw0BRtW1Y3zZDJ8gHJgLC+Q1AralHaOqXZ78LPglQE8p3XJe/oymBesHcE09+xngJOBdZmUIVwxctVfcnRQ2KIpy8hITjddriQpN0yzcBzuoQme88dH7cO95TnlpNA3RhcKHbDrNaVs1+wV3a3AI8K+3WoPvlw9GGEz4vVSj8/v3h7+tGooxEEGBuULW90v+v2+uC/JA0EgsGYrQHLjd/Q/pQdHr0bkhfJ825bbIu22OcGyGLdRiyYF7eFgwwI/hL5qqD7CxMiWAA2jLODaiBYirZjUtUJecvTp9B4k2hShp4WkfXVlIc6U6/b8cF3L1++HEx3NAU5YqphJ5C/Rb5WMbW7kSG2ZUTNX6aqiAXMqHG/wtqGlaHSpyR71FO3/GPAj+AgUeP7GSv9GjObRJx5lFOqZCv7VJ0DuABm1/NmOIYeT50QAquSgD3j+2lsmVUozko1TF7RNbdq1PwJDdq+Hk/2IuMnj1BXpbfD4hhvVloecVZ84vryJ5N7utNcelfSVgnHEXBQchJzS2aubZc927YE8q0oMpqtC+EthvrYWZD/G4siYqG7JlvIuntPqa6aFQm4K1yekPFRa+W9Zbz3oevg0PPRfKJXSFAoep/0HOWksmiUFYbufsUVQ4wKfpii4z1YCVqivwWqNW5JaeF6BAOfAh8BelZbojNUdJGy8XfT/urJQhy+BDWimyB0ZxpBxx5jrklM7AE/OMkMqicoyaRhiOAWxAUoQZP5XKMCGaUjgz4evCJtFzWCB8vdiLaeAdtIGZJ0QD2FGsaDX798aS0AW1wEenpPnpuf5D4Qi9voMENs6RXIOxSsobrlaUBmSNfTDjYWAZAkuq25RzcEwEqYgUMExYUrGwpG2dcrhx+XhJHAmjGwobFhaBUBKC2AF0yNu8XLKZuWZrO7vKxmM5TzOCBOlVJLKt32fDqAHaJ+vLDeHK8GnoIl/IZ4EizoxsSlm9v7niR4EmMa+NXdqWCm2HohZURW7FrQwrEqsJ+VORpXuFYPJVQaeTStZFbPEbI6nSZ1z8WEai0hSRAqXLUB3L50TN5UzjHIeRMB59F+HEt0dVuUKPaSbUgHVtj0VpljKNJx2aLBlWxjVBsZKfE3s0eIrwaJY5FNdt4AgcAQG1cdqapC3pic2lI7sGvbMOmvcDLG2GHQlOL3vmX26rZuMLbFaom4H3wDno8uLo5O3p3P3p++/Xg8MhijcQNvl90tYt6KQaiqdb+PvMItM6SBRF6THW/oGfV6UeB4EkLHNPweL7YVMqexzzAEhavH32Ht2S/feCatRGDNJrMIh5xlahc6+4O/79ofXeGMxjRPrzEfs087aN5NUJ/JdGXcDfL21tO/QjCvBsAEDRUc3wVERmDOzdZRDgipXRX5An6kVDTrrygr82TvW5gCAL741tl9iBFA1eoQPJ66z2DSgsNLfMPUmEn3eqRreyrJ61P/e8IdFp1b4X/QJxMv296u6vXNrfFnmFQm8+CXR00o83m6k/e4uMiRCwGToptFfZkvEm6MRQHlh6VcvdThX9bLtIP9NWTd9v+pDy/+eHb68d0fPdgBrd2J5DE1dca0SEETJ6PR2/MZaB/1YcL5HJeMZaPZu8keFAYEfkQSxyi0dbXMwZ7sT4SAGuv8eXZJRBi1203dFsKoGqQGbb7I750k210CWsxplIOISjQQphHdCnKdL5LIG0iiDPb/UErSzo5Q9cDl15HZqgrr7Piqhw/I05GPUuOdJd6SMB2/+Q/rQk5b9umDw6FcMSfxRXnJh+pTuURN3JvR8ejsL7PzPx19mGEW8XNKJrqoqxsKKoJUxZSZWOUv/vVLnS/voq6P6+om/UPeFMZX2kuKi3HDMNg0sLig39pVsShWwAkKYN5906ebqAl9LSW+01B+7w6G4SmDEb0Zw1PKM2AStXlSM5AI6ogJil2vAA4Y4mlc+/S8mM/KCtN/paoQB6z16XNB9JjxSLR1Vn1zXVb5ovxHkQJAjA+nK0Om8ONlvsrvirZYNQSb1HwCydeGsVGYLGrRVQO0y7zMiGUzg3gSgvNyBRuziD0VgNWTdc66FwRHsrgfxO7XuF0cIHP8NVLzHIKbRhaUL2Czz9zVgRWRLiMNaetluj8LE8fKNrbxM/lqURKMLh6qPgdJ8V/nR+8Oj8/eUw4K85EULYBq3gF4AD04ujh6PzqbnY0Ojy2IEcQgxnYi9NkqKf053amJl1n4Qbz7MkwwrJhXs7ffH2ufdrVZomk5KbpS3zZ0kPqc/JztLc72hXgLTSrcObBlUZOF1I+G0K7BeUA+7tuCBoDQ3c4X98tiqzO/TQqbg1j26tFNxQqiHSeISjBdKPx8DGPKbUcGQUx4H/x20CiDf/1weDb7cHp+dHF0egKrZR7+afSXH0/P3mZBkjz23yBd2qutR0QKr8ATmJtXEGr4d3G3bO8lYxCI7TphugYOkblB/HXCHzK4twxH5GWSNUBFj3rhkUugVDYDC5Xj6gVZpAWQwBkEPiItBKgMmNm2XjXDFCQilKQGVs6TJOa4XKBpAjd+4BKS3yd8kXXBHKkHdN/2L3/zH3zLw3XZB40rxrOhDsrc/6xuy3rJ/8oiTv50t2/KKn63q4wKVnEzx4Bdyt6B8CssvXdll6ea+oDEvkrjVIQ1hvhvR+WdqFBbJgyzRwETRYktQigJwj2zqS8iJYwNqmdKuxuOOg9C2Xiy929gVHqRBBwvw0nyXGS+xw12FBg4rEwBCmyZkIG1y0laKe/aQjiCy+K2rOYzqKChqSirpli1B0YJhEqxYlG0hX0W3uuqsnSfekCulItCsC7dtjDPBIabaRcUpU7Rve8zJl0whmBNpU3UzflDUfm0kIyRb/h87gRJcpUYfiyOexqf12nBSbgZrX5V3NWfi64WQIijOlI1UEFAQky0X9ZsvmjRLBG0uipIhukcks4pGq2aNsO2EVEU0y9vgfoYawE0GpHqo5BvIKm0RUXodTFkCdfsjoJNiAnxIz425il0vgKZEbV7Xql+U6xKYoGdpWMSx2I3fe32HB1JTc/RD27uSIhc7jl40k32nkOSducTg4WUwjSCHjZf3awBMKMJEr2rQT9r0mdNRo5C9KHGF4DGxFcv9A6U+uW+1HKyQTykSnlX46MZ8ffOqpi62AwNxWe8B2Q2NPyjLYBOZF5J2wy+xT9Rme1siEdnVrbNH0rOPRIobWgkdCGNjMVM878lR+BeUNDo0ftgmLggvG6P3NhLQkFAKTvwbFQreE5MRfGWNQ+H1fy8pfhKGLyJ6lV5K4ZjvIVQsIehTZkVyXqOkqKsZlXxM8BvQZbLgsm6s6UIYNDt0Nm6Ov8/x+mzlYqZl6eITQjNxDaUrX7qj9dMJXQo4Q4NSKkBkWKK/UAEQotB6SxNB6oO3tty8E9OL2Yfzk5/OHo7equAFRjwN4TiVDic6ktL9hTDqgtEcq+BVn1qEUuRs52B8rO6ASfuRb3hIAh6f7nIq09scPImDGsx6J2C2wkspe4Nu3xSbeuq/GnN96+BDVa0NLwNB1vQugizdaivMTd5i53RYMWiVx+v1g+js/Oj0xPwLkj/E2RDBk7BLx27HgKWGphUMPvTr/HLaTTEmL6o1gvY0MCuW+9qbxwWblim2xC7yd7hfP49kZte4lzomlD04vTDMeQt8p+F5nn0ZTuKCIefGdyD63KxANSmVXFdrEBUn9XXRodY1w2qBSILZMpjwKP9NvUWBgUWO3fK+EAtuwfQthpONQYeSaNQj/lr/Goafj+/ROykdpWXGMuLUBxMlWjRnIaGsV6m3Q1mkROF9dIJ0UsOnJZZdL1ifVpd6kfmnSbF+cVW2ZCB5aq8y1f3IEduF/7u6s8YGGtvssneGTKfbufwYhw+danqQnYwIqkC/HsyTJ4fHl+MzpKLwz8cjxLiTJK3Z6cfkjenxx/fnySWWUljeNA9B5s585BXIycgeWEvRh4wP3MuKuidY27WHO8gJllwxzSwdSKZQ/o1Dx42ET2pig0+2bYgLgms/fNlKJTJbKkKUhgWTweTILWsCunxDF/LAts34UqHo9XrrZwTmXVyv5M50CWrYhMpKXMjJTMHw8gUcSaj3lQ7TIWoAboPX0SEqs0xFNrLM8o83TQirL9IxoZAu4PCVOLxkyykqNlGtLdRXCZXsK8F0XwbkRO+9esJkeLSbV50LB5XiY5pKz+BxX6XV/eztsZ/LfVyRsNWw8hhi8yoFvK4W6QEGOplFmcWzj0zfrJVg0XvDCeYiKlD5wJOOH2OZE4TvucxlpY79iIZx+if9k7qIkOeBlb2tGbgKCuam3RIJUhDifotyuzvOWlsFJTLki4+koDj6/A/cJaih0uTwV90DWFrT11DHQlmx7EzyN033cymHXcHrLB3NtFn8CtTD9gdXzawTQidTLsLRi+0qdM0RCI8SVB227hCz7hiO3S9LM6mcOeaByzp+jI7VdaE7WliBg7HvH1TCge6rNGDc4axJ6EjQHhnQX4AmnGTjeK2nM+LisyNxkygqZHFhpFbXO5NHrrhB5/gCKSY7fXAuTdBMbSxp8VAaddG6eG/kSs0IgxWUVhuIfPY8wuK33ZXDs4kiIqrNMs4IUhwlWdGpdHrbseZol7AF9R4mfo8QFVsopVPt+jptOo4dnfKvR89QaGm4A9kpgVtgVAjlJXgAYMOlqRMQH6eUJD2jHYdgyPxh9JF7/X21k1+U8Q9HFY74NVRTgP2WrgFdT96JfwG67qr2UXBc0/4Dj0WaIOjwf93ZdWsr6/LqxJU+stV+blcFDfF77VuCvIlgKCmERkxVY3koHGjRbuBtNtVXjUELRj3zifsLVuqn0PI41W6bsrqZugDb2axsEtV6Gq9auoVgXbR71iaGHwhYJQpJPm5SI5P3xweW/XRjH3bQdtGMZCRXDsdFfJEoWcx5yLKumD55dvror26hbiJX5iaBLR3TRrNCWPNZJLWyOH+OZfRqliU816SXtX5omggQUfx06y5AqDSl3AYzfNy/rN5niXfJvlN0UvSataul7BjkxcJ/V4v5+Y3XCpUNNHIDJM9TJ20vMF7ZbZuAEcLL6KeybFU/Nyu8qs2LZb11S2lWrqCqCBcoKbN75ZplhwkN0heG3Cf0vVLLVA/3KlN0SZOm+JrxTm85nnLd4+4jEgBpIRfWfnlDdkDAMpocL2o8/a/IDFUflNkhNnLrcK8/N5sNDnZjugjlue6nA8STG7SkOa3aOg2r0tU0KjnyDB0nWP2ZHSA9NcUwargtEEP1EswSUMTYveFMMDfbIEBNlqQp/fiVX9VLFA2HpCtJO/nbWsfmFkml6ur5L9Pj07gb1CrlpdrQKJKTk/oM9zYsKD9upx7K0jTj82h4ejoJEmfr573kufL5xmmRoN0bvi+bIzzH74wfWyW+ZXeMM3VbXGXp9lgsCpubAG3YaiBBrW+S36fvDRt4cOykbSM8nj056Pzi3NzKGT8hPacxIcFomHeNDj45zJZz7FbNG9Q+bxfX/6Pmh96Ni+WwHvBh8XzLDk9ezs6S/7wl+RVz/RaWsw89xDlCuIkEttlNw68TGka9kSwLG1aFkfjI2b4LxFXFNzGA9fZl6uDV8gkAr8XelObmiM9QZ+FTNvjAPzGRoHh0nsJF0hqtLZ6xwXEYC5xGWzY6wxV+mJIaBgmG6Obss1LM0keMBzyYTMbarcAfus4m2Gg0D1VrZ2ZkBogdwYesCSe4COw0BOlQCbXZGuTcJiZzuYQG5dJ+I1J8AKPqmY8AB7HFfOrommci68naSW7XEV2oluYN7Rupa5uMlY2s5YTQcZ2tyFpVb9qlhEKhtm+AbcsKQwVs0SjAipW4cEcJgWkBrfv6JDzIz7ieOtYE9hzHVnNGnXsbfd4iHo5eT68LImpVELZBbMdWIv+qnbIOVSHLBLFijaSQbEfDiFpzLSsalCDrGBKVjwlTR94hg6y3vTnl1hKqCZ8YyjnV9z7SBTNICBVphSC1iOU3SnbFA2sL5U1lFRG/nZ0/obTRoJzMTEAuAYOeVUTMtxCRl0AUyq/g7+LOmTgKprar+1p8tzXu4p5MgH5sJXNzMgfkPlDaSCBfMDCCiQNzYpjyPXIIzrKDROq0M8ZqRqyRqFuYEz2uhN9CXtMejArBoinAAA6cFCeA6O+Akf4zQuDy6LhYfJPBVpbUeDsNwXgpMAH6evBZHJJ2/Ghl00mzQt8tHkxmfSz15PJvlQHvFz/6N3J6dnozeH5KIveXpbGh3TKv01oFBhChmkZ6VPnoqAiWD33P5bhizOvOV3o4RpGhBzjlG6RVtFZ8stkD1caPCpeMi74ipAbip/b8eA7jOWMpWKHuwzSQ5iIeGyBNw5HF41N7SCR489MZ07kPeKgmW07HxIHrMCboWnKT0gJkoeYRoU8XoBRJHC4HGMVgvu5ROffNqNpG3pzB19Gp7fnu/o5nqaZk0NEXILqxTx2bQbb3T23HNM/2futceMJ9GqcYNGeU3TCx61LGQ1Ej+biBMB5WF/S6fn3NH09GP9tMvlxMplPJ5PNfvY6m0z+vb//ejL598nkFfyXsE5ePyfkrTmASWNIdzrZe/7zc/U6g2QE+U0zXBX9t6cXh8fHvjVQWk5f/+6b8WSy+ffJBPm1yXw8mcz7032q7bU0Ra6rn4sVLPfWIC+TNmx5b+NQUA9GiYC263XQL6PpJZjNp2G5i9CiqptihSHqFMzQS9CRtjMJASdflIrf0J+dxb00kpIoBde08yOEzzQJTT8ej87BSQdzNAFXDNHa7T17CBi11CsKm6G743pVFAviFvbIZ4QmHsfPnrKfDvL5XFxHIdlBPmfv+UC3JfuaEWAbP7TKD+dbrasKQ/1NOJ/y7Cdw0DRuxULkZ9uMhi+v7iF1AmiU5+VVALCn4hmB4tgqxogRJBnayznoYjM3IaDUqKOM/ht66ccOBdk73cScHJBpk3GZJI4qOMJN/siZGflLSpdpPreJIB12sashvxHeqUPPZkSN8L4cBlHR+Lop8IbXGdvpOWeeiNQItzb4QPFn3luRHoMal6sCzn4xD7KU8kzdAf5dRzdtyEzkUwY3VSKreQV73asT+S6gCjZNN6Qd6srObfWvq3qtPE+lKrgDi1XhGmx9H1/8so+0yWRGInu23hRURcRFXtGuvtN1Z39R8iTuj7fFJH6MG5/PcMh6Si6LG+BDvUS1X5UzN1xTszGZeqbxQwGrlHXuW66941uTI1clU41X1YewbVEyAOtl4k0ML6B2k446eRoi15lKAsmgrcXQ/WiZ6TF4vp802ImmT4ZEkdJfRj8yr7o+m1joD5ho+W1PjT3w7pxyceINued+9UjjUz3K0CKMJfUEbfL26raY+yl/O6bFCtxyoRh2sxM7Pn4OvZxUyI9uSkrFubzvw39sUt3MLWSthEj4fowPgfaSC5Zq0/TaKqbBJEEbeo7+x2wCdxMFKi53BhB5MJwApsD15yJ1lyiW1di5ANQfgKGg2ZrU24V4pXNfs6zrXsC/hIoZqHkSAKBvztzZ273jOjHtdZx52repc7Ilmk+vcL2G5ZTxytf8OIIJMWY2LWXFvnNuRJDizw0Xb/IR9AiU106MPzpc/RlzV/Z4mQqDfM7qq6rYpKagu9rEFQPbX69ad3N5UpNN6QYBiFQkFImx1RIXsi2qHJ0jYqfZXphtXi5QHCrbRtxxAChQTMCor2mSGrQTWGEPouCvbrEQSdsIVTbXqiLvysfBTfa4LgFIkf9CPlrsBojI9Ouxl6zy6qZIIcLPLgqYqdTJNmrirqnqcXU9pZzWu4lYbz/u+Bp2E3GohlcFKyDvkwx16tX6rliZI0e9UzoJ5XwkLeP3Idp7fT14at5EQthl2urrnabIgcBW1IrZOiM+BJnpEVffT/gtqP2cyCMLBonfdWUYiPGVAtV/mwPc9BQ0IsgsYNC/una/PLoQL87y1sv8p3UYM6tSkFBmeoJZih2P62ABO9LCR6iNUfXbK8Q9mLtdtruyvnxrSc6xgFlB7B424EkuF1iOGCvsMsFhUntnUJATx6NcnWyDurviKAHOTbf1biMKHr1Uu+4hCZHTe2RRg41Fj4cuZRoQLnnHcOgGQya982oVojHZqzeAK+Lg14lLpnW39Ax3hLzioTnAQz6sa72O6nnttiTmy50uSPZQ8GdXJartMu9RAqiFVGI0uHBy7/3zrk1LHAGbunGPPT+Kk4ZKOxNB/hpP9RhQHaxZY/KLckYFYfgmoxgFjoyqp7S1vYRMRUre4P7RJnJ7Gd9MaIISZqfTPOXk9btFn0DHVErpAYju9KhOsSRnyjrKYACv9I2tzwbYYFJj4XpmTFhsT3qFgN7YIHRCGqJmoSFL5/WkYK00I/ugEUfYOtCgDV99FemLeF1tga3v9L6yJC5G+PFbfzF2csCS00JGw7JKeKwdRbtcrLJ48YhjFXhwpjCPu+cz9bysZIX4IvRVDi9DgypdoFu4Z3QW5HtB7nTN5ttG2bqzrVUhYOOpS5AYfPy6JWQzJkwOXbu6BTbS2hH8LZIbcVuL2EhHFTSGoinwBZAPbjV6iVkfDzb6cxQbogJ6VaIvglNpV2XoGcE1xZ0hNnljchQ1HCrpOkRgA06ZUO6lTJIR3ZwRDekQ818xGZhfyXW0qToVAKiE4SKqCmS+h149zF5mQZonnx3Fz5HgsZ65Gz+hgz9VVw1QCMrP7iT8UGOAN2NbGLFj/DxNdGB4q7kaQ5toPaZpNAwE2S0Q54Uqk8xGImswVZeWNUNDDNEuPNpu6kVIlYYWgZmgVlvIysWMBKhUSSHWwb1TlCU/Pym3g5amrWdNgYK//QqT6/TcarhHzD25PbfO/ppfAlxIUsIjvgy2g1i2RhiF18SOgLH8Ll+mYg8D2bvHfetZhX7mLK0np2BF0qiwJk/LqRFRB0mEnV1PFu6Yll2mpFMpFfK/gZaqUzaP9MfP241ElpPcusFggUM+NQYJoTY5pHuIiC18V8SEhgo4mFjfeuISH/1UBJXr1tWnYnWBJlJVKvw21frV+v3rRQ6wCMXc2VZVhbMlIfiqOYu7qFAOPMhJGlCxRJkk7ezr1M2ehm26kr07Q1Sh6XCKX9hK49Kl3jFQBTnNFMtm2xkAZHg12/vwQRZocI0Oz9Pk+pq8Qch/aGPW12mGOvb1NonspmgDfWWoyXBlMvDioVVKDtClh11GyA6bZZ18ivIARfsL1SLSzTTLxq8MbhjdrttsiYggxpZda9NJZz1j7g2gxB6jitPLot0UgP5BrlaBjtXWfYebSVcfdSPZXVyNiZLdkEmpJ6uaSlmMFOmzvvNk1kxnxI4EXwReXUF/IF7f9mYQw3xGpyEo1xConLlfDAjBDPHVlVrb9ekx3NBt3sywoq2it2Z4xvYU8DYE10pyyWWf4jFVMo16Bkw7B0Q9pxHBNawUIEvWX6pHc3E9cJQrsatgm9DvbrOQtsiGJdribts4wwXyM7Ox4D3oELSrfK10U9KSkU3i3GjeYrKmqc7zlLeMdx7RUrKYo88f8j5APkjH03mBi7KI+hlo13kyfNpnLL70ubcEl6v6U1F5xPafJrgMW1+FNJfIbIfWK0ZpixZg6qs4hcWHwZAdvs+4EAGlxayGUB2TWuNAyrkTLldF/qmJHmt3wkIKrmp9goDLosu6UI3ZlpuWF3yYyA71Jyt2erJtZJpH0UGn/18QYepBx0TH6TD837pq0X5mrBNB3SynOS9jmgALAoHSGk0VVj+kRmCM+MuCspG4ABHD9XXqvYvV/ySBqzeVWR9tm9hlM6Dk6Vo7nNvFZ7h2UIvuxg3f5ffYUo94RAXggxoWRHccRjpNyMrxeyzgPKGwJ2r+E3JsFppuZRQp8q2DzqDK0Pfbh7BMTN8bP6C6u1rltx4+VVpcfYx212//skXYgs3ZicsgSSw9hBQLDhFAQNLdKFITY4TaXN9GSPIvezDr8wxo4358Aoy5By8QKu9tt7gqNcgoD/U4V6hvpdwYHRHSHNLLQxhQVWyY88q+utKCIBzoidhUHFeG/K5sFN7tV4/MGM0i7fPsaZ//mDkduyDD2MXchW328EhpchnKZ5uodMZsgwfk7npPfjGKy0HyBb8YqIXYYZibx8do3eD/VqHiFDhgvkfHqHX/VNxnmmnhealAectS/FbbniNH4sf/pOT0TfTSBkYhBqfrSR+SKMCRMzsEHZNBUcmvpBsbojNURGn2i+5Jup0pYVdVbIZ0FDSZVA49T4sS6qodUqX19dDWjgRo4GgoCUgDD7s2t/0Semv3W1w5bkiwox1Xl1+UONv3Bo8odPbjuDThYCy/gReiqSHSr6Zer9BNnukdT4kVc4zICfMLecYgPR3m9a7Ejx03YMa5zLW8gTLikNuwRDR0N1G2a4/1dI3Zmeh4q2ITCPqyVr5nN0kKuIhWaKC9RJsHutnjWn03GPlYSxHa7g2TJX92+fdHugLpUu61YYN9z5HQVW5aqxVmlxrQ9vdfSp2Y6I5/B4VEaUmFjEuKX4yilKAQCbzgVEWLmm6LJPYM4mw29ytvCUNmwOfXfy1cwkAOtl/gjiGltDLizuQIC4dcrsjaDJ/A1bEhm4/e3yrKI/he/DMpd4H/Jd4OssphV3XKOjQ02hKP0fsitT5oMCDwA6xaCwfPB6GWQJcWCsZY33pVSPxcVElJm0xi4yAxIiqB4O8sSIZKEUd9+OsriQpiVC0CjzFuHVVOBV23+MvPWk55AFyAf6SX3ioIDD3FbgAUc5Qm6088PT0nke3sKJrlsKNkoIuGi4g+gP927i/Trd1ZfJSICIW+SjzLJsJSEYywgaXSyFEEThXbGCEoHNA04qPiiprdMcm61TQadhPao19btDDiz66QlzpBbWSOrTL1X+8nZJquN8bsjIkPrV/PK8+t51mTHJ0nJx+Pjzlm+9XTTkVZdJB4M0LDjmka+S947LpKYadoAjhwfqtP0KK8K1vPF0TsqSH2wXALZotT21fiJPlgEibHauh1eXff/LSYlc3sLl+V+RwyPbKKbxCkMV7RFQtdOb84vBi9H51cJHf5zzO3S8Nn8+T70zMDlW6CBr/9FmIRX7oR86aT2+YIexlMj3QJ/1WxqbSDiKrzbvp2/0Xy/vDPs9GfR28+QrKbGeQoSp/Ns2T/W2fubCqkqN/ZPq6JuxnYu8numraeUV7mbW5DVuQmqQaZA50/S7uEO+4/nssllRRBTcUdoVizrlgMc9z60e0o5IooudcXpidAAiA79/0SqbX15unBGyMROg47unPO5xF9+baBep5RXcH1MeHi0TdJ1NczzMQYuMtqdCcj+xbznZxdPan4MeIcE7CcJg3vFm5RcqEPJNVasP5sQNE5GLkPYWX3S6qLpzMoYGT/sTtJ25zngkqM1ItD2ybpu0LyNIv0Z2Pmh/QIQRETAzBIvjA7OUgivVcOYNqdXrz9xLIbssxkNIDqgT0XMoZWY5EECaPScm7xyEBXBe0HCNrvH3ve5rVgHy6H6GeoUMJD1J/EPjRmNIli5ni0HeKYUZsYdxTRZ8naxZl1VB9QHIPROg+31en2hG8u0xnfsshT4VxwyjfEsR6iO6f4mRhHHBPR20uKeUlxaV3eL271/bCyLdVscwWW2w+nxZoPOr03VeHAw8l7b1x9uteju6db03F1Ol1Rw2iyYxbebS/TwHccoilx65Qdz3MCVFFgz5qB4SsIohZz6BlgWkyZIrgZNkN9v1kuSsAMo1T1HrCfxhASrQBcnNQ3R4p1NQPqdpXLWOwsLAkb3UapcAps7JjCMxBFD6swnDa1osG/NbR+IXxn1AMYlKXfWM1A8MroBII3nvgfk/NdGR9vgY7xum1q4R5Vi067XiQZv3x0Eseg3DYXbxxvDzHjlV/BVga91GZVo16IxfGr+s4gqbihOSS00aoqbxgrXOOHUBPXTaZUK+2uOI25EoBlyaaZLzVjZZ2CM2eREdkZCwsS86K8uhdvYxUyt66a/Lpgj5PJ3iUAeIqGrF7NCTHbbtSe2YB6d08VplQfbni42YeL/O5ynuNlNkhSFKDwYqOGTV8hLBJb6qNpX8Lx7EGaGkkNMpg2UShpcnKzsfXq6w4tYrQr0+6TTzMIe4x+ORsQp40YHJnpoZ1NbJMU+DAAd2eLPgO+pagcAgXyjtwKj+ld/nP6sodaYPJuSQ5Qxsi8s0ublZJi1YZJenQAWcrrsphDuEZDVD6KUOsEKUvZsWVDzYQhKLzAMqiq5EqwMoXJKGnEIahrVtWbwDGINSZYfSyqgQIgqH+x9xGRJA1lEsuuwzpBnaxSzzpwJwlzyo9XwA50BXPBJ1A7mHQZ6oZgc0AKu80b92EMGZkFnnxuAjJEjREWdgUzd+GI5Z+a6UKzgOo7HOy8IuwIqiGUd+naEJB37TzZrpeLIuDrVftKGJg+dgOUsq+U4c2tm5Sqy0TsDvwt4VlP7Q6xzIzvLVXVm/BDszW7v/O8q6p6I85VmzA4q8Nftao3bO3DduH3+NVUfJ++C3yftCoBkvAV955RRexypIQdBhqbHQyg/0rTyFbTz1a7iVptlo6nWwwoX2sv+f+TuUTWfKtZxOOcHoPlFvcDJg3GVoE6hSxztArpNpNJ5lhGOnJ7cKOyodeVpiVjHS0ju3zfBq5mnWG9FBN1L6Z3WylQYPJbjAXWOih9ZKF2iM0GvH0t1fHQjZ+kfKYCYZp49sFBoZj7/hqK8uDfyktDT9OLjnmiSg1R2WiSErh8xF0oqAogZuSU6oWc7TSL6+quaN211EoTJgq/BKDR636MoNnh2Pk6UJ7BEWN4V7g1YumNoch0G3PpjB2zqACUfLotDl9iONt05zvrX3BpIYBfJCY13AV8n0XuMgqUUxtcNGMCmafWmXafcit1Qz/x/XdTJpO+WxT0VW5AdI+x23zbxam9Uupr2K3g23gNyf/8meiQWSKyxDd6uR3H801ufLei/sNmmzLprPLViqSOHqZEBl7LuPkHG5nZP9VxcM2ABcAqX5BeA/81Z+m6BA/BlB1xAJ06y9Rh2SfEcrvcsBUPDBOTTSMK6z1GfhzQvImokkz2yFNkgN0yyu6YHLX77Q4CpqM7Vn/GhCQkNlTurmhjJaK6YX1GOzTDqp+miqmvIn5ESNJNcRmFI5WUnfjPorwMn/TX4GAgj/+nqe1XdeMko+Gfze2i+Nn+Vd5Uuf2+WV8uV/VV0dhPm/vmacBT0A904ouW86JqwZVGUEnB/NlL5LFBFr26LRfzWVNc1RWG0fxGQYEilDFhZN/d5ZWPSw0wtRTDpzR1UpSdWRVsP9SG54NKJC+SdDzZu1lX5VW9qsBeeN1f3rOQZ18Am1UlkRYk4W7mJSVY5i1D67KucDXZG08mzfC3v3oAqNrnU4Sbhu5EHAHwUBp2BKqCvk72vvWeckP9opoToj8oWypKTNQhFkZd+0MVskGFqJcF3LLtLVKdS3TuamJ+I8ZClrc5u4ygeSn9zX/+569/4+MAkCb49HwE+tSt/Qwm5xLwhl/amcAGDb5P0b8DU0QKXf23b/r7y/v2tka/ZigXjZSBHWSwC6BUf15gcPBkb91eH/yXUFy0ByM4McxHFmZsbxSIbAPnC5Ow4EYhKPCmI5PBvF4sctCcXd2uUjNZy7yEZ7BzDg/+OpvCf18e/K/ZdH+IUOOTPQBcnuxN9+G/D8/Hf3s+3X/+AA8b3GO//dVDbzKZZtP9THiNplgBuULlt2zuh/Vn+neeL2+r4uH2flms8MHNKq/KvHpYb5qb8mGTl+2qaJoH0DpjPQ/jfDNtbkovAj8vVy4WtY/D5WKvC4bzwTTDKwm+ZyT2SG6JHsS8I7YGuFqCUs5kc0kne0NH/QD/J0XpX4BrgB/jwSvmxZ6LS3zd9Okw/bzMq/nnfNVQyqdQOcPLxfuPKqYD+ne7LfFxZLvdo8MOjQTL9CGn9xKyHU2wN468Xl/PaKqdzO8+NhOk9CBAbtr8nlUF0eoBbwVQ6rPX8Ef1mX/DTpJJT14kCObdvMj2s/T1cDI5z9I+bJ4e5kBDJHvC47YteK6Y2BXKnqzQ8ieTyxSbkf0HjAfWix/0b1b1epl+F4RC0WTh7UK7Shd/lUVChONbbDJp0teDg+Lh4KCoPmdIiaf7Y6LEr1M9Azv1K9o3Rkhny8Bik98jdPISuSUIbmrWqBaFsDf4f521Icd7Ty0cLNrfHn71q4ffPkwmlxDeNplcws95PZlcQr6BfQfQaLKXppNJ/4G8eDkfwTeTyfk+wAF9BmQC/Oz8oSlafHsAKO35w0ENf+WLBfU0y4J0QCtOYyB3GlIyFwKFXtl4HPx7yNYDzrg6eCqFQxfwjaTMhHaVW84E/68i6gzLRjctJutLI5eqvRomezRWoJO8tWMLLEsnbDqtMpaOwdro+lM6YPvDh6L6XK7qCvTr2bbGDOiNbSUgbOPvpkHDTbGtMpd8MKXJsl2o8t9W+WYmw0jhUplOiRSYpBbvPx5fHB0fnYyiaks7GKTSsnDPJ3vPzYqpBAB2HbMY7hGT79BgxqtL502rStV3qDXvIsjmXKIE2hQtiKHkUYl5I/MqgV29ASsW+5/dGlcAjaJytSqXDhleEQvS3E4mlya5SIxp6wPso0tIbYUeMaW8cE+vgTssojCfwSkP3cSQbInanhx9yWntlvmE2wKytyCuP3QO1uYyl19z88v8+CQ//qHGYhJn0Q4gThjZWHCLGx+8mjobkHmlqeoChjz83KZpSWr+ntEmWg0/iao6Apx6n5HhiyVZsU3dYkAcA65SGy8gG1pQFAHnnMYxcJYq8M470tKryeSvkn61GZfTLHMQR2CTxmL7ImJJ4BhBOkOHwtjrbJi9Tn0OMcMjC9caMyt4tcMBpj6i4BFanTYxr186WmPInSYXLxiJ7N/fhZrarutPONsVpT9S0tGvfvUw/u1kUk1F/e0IWuO8hWVKBgn++M7oZNp6BVMDqHBQa/+qXldtCsx3ljxLvnN0g9QsxrqWNxVJdMgC/J3t2VCLHYqqb7KXsu3NeZjxd/hQnWe8mVg14zTu3qwQJ8wAFTAMe9/KN4C11LQrots9qsKLjOIwMIfbGj/86ne/x3nUKVrS/v5kkj10yQ0WajfQl3I/6V8VVYNtG1u1e//JBfsCUiINH67mk0kjrMdBFmuGjpRL5rBMN2EDEGeR5HegcJ6HMI7Hx2uga8S58bETokjW+fMMH7Fn9QBeGz4X7M2LmQfYRWYCNS/+V1MkIgv5Cw91pq+HQzu/fEJfZjvNIV9+vWRZN015ubhP1hW4dOTArc1LsgolzxLX6z7ChLjTaLkQveZPUgqRpe/q+XpRmKREfkIWKAx81SdKRDNGbW6o8Qk0MXjye79Ns8lkDMzNC8OBEOXBjGKW+50Z1jfz8P+gBec2R+WLUtlwQi5eY2c/iAA9wY/iCiH8doj/jAcHv54agbH/rctDfUsj6Du8BM0e6oZBRznjmhzmcuBzH64qhRQQ+cE/ZpjZCeQM50G2z/uU2sqe5PRLWVR9mlLJLtmnYRilHDsPfZa/sp0acLO1TSaHD+P+bJrxhI//BjmitvUatpVohbiEd7ZxRoMQC9iG0e/E9x8O3gsu6OQraiWRi+qNq5njKlwVMDLtM1C5yrehH/vTOagN9AFrXYvLWQtMVLpTbnDrwNOoDNUNu+caHzIw+oCq11hDqcNONCjvPqVCJ5XmZE/Dszf3pK0ZD14CLzJGgVMrXrULCXC1pNHFtxJhzVVM/bNi2L7Aa0x3iogS12tWD3UAWS8SwcZ1b8V2oInK71PQ5vfn67tlk36ZgI1AjPGPzo1p9gH9mlEb7rYT4OkxYXvCcAzKpxqPmFlkRKaMWlrjoSxIBJxN7wsWHmi9vnLpaqhltr+berFfj9F6zLyLG6/A94M3lOf2DjxZxzC43UdxKKsbhESqmz4L5Wx3fPvfhyfvTmfno4uLo5N357P3p28/Ho+MFwZ9vikuCd6AJhed62hF0Q9Sqd0ZfL4VJz1qWKMS4mMYjAx/67Jvikuz6s4MojMsVOMm/gqV+eFa9Au8Y2f2je/zjekGqTCw1xi3FlnTr3DujuTs3GncyiW3zcuqWM2UTsUnT03+GQ3VapGX9dIu8tnp8fHpx4vZ6OQHDxASlJfw8WAryLYkEAVTGvMT+FU0pQ2BM+BtK6LvkERfhzOhSj2J0rCHyBGE8/wDaDNi1pNl3jSxu8NacyZ734Kp71two/+WZ4ltHFvsO8gLG1mexnPpDsg41xrbT2YLos0mYwPOkLgi+CBiNq6b/nXDNhhy8Uz0I1bpRHRD2MdH58oLTUx6bew2URtNyAmQMSZpZZAGUN+DYDWUm9CcfPFjZdY69KTGbZ6pVNZUUGlRTbptz7JqjQxwh+Wrm8+gSomnPdVqZrGVBiZVJnG39YJkgsDM6YrtWFBiIMSps75Z5XcN3cWrNqrsCSwdoYA8tWYqciakJI8kPvAmlT9ny8WaXczbomm9MmizMhNM9Nnc7IHbEA1NZLwOe6p7r1/ez0yt/MNHDQF9gg3hoiHpgyKzlmluCP1RfZGHCtzWKPN97Q1mqI+VDG7WmG2dICtpx/Z/PH93NDv88OH46M0hxLT2VBwUFYH6Dr1ShoxO3UG8CNR+fd4JL12tn3RFLnSSm/oBhcC7rzUXHynwWHEHEwMhLy8gOcXAZ+ioM8rTBYqPB3kLwP3YyalLwOB04u4hFSfuI+5FUX2mHJmxu+hJ00+XWdhQASrZdZS1Do06QtmLTUP7+/Sg+gy/qSOGd1jkN2ROPjhIXw+ubufl6oHM48AGP+TL5cG8XGXjYTJNJ5PzF8YSdF0vKLCjqD7zjvvw41vWfdXoi361maeKR4mYFKB5R74mbRasmW8OHvztIcmu5glaHZrf/mr6AhUaSHY82VuMtmUzL1ep/EXuTNhrzogXWih4SN2fCNtYLrzIZiuRDCwR8COe1hx1yz+d1ySQDJKxtKfmELakFW5eTaOBW+TAa64m61BkNwZH+9LVGLkqYSn9XDv5XeGqtzymabKX2TbGwevzD6M3FD/g8nN3+eoTOVFpQVCeTildMEqFA5ruRxO+Q3btMUwI5QsRQMmDKzTSqutvas6QWRMdViXcv7vXDg6EtOldH9umSh0Kmakpysl+PkRdeyAwUrOwjtPQXB8Mi3cSyA9gl6COHHymf19SCnRq/QW23jUHN+VnHGv3xcA7gJgMOwrWVcE5492/mWPGdzwswXGj55mPLWO9/3Ck6NgPP2AUYFDcGyRIoCZ7Vxta9M0cFT7QbfQJhB/GQG7zMkOaoVlbm5AOjyVb+CmDXQZYTrL1dOt/IH7YR4EQYZK770cQgMlFe/j9f81d32/jNgz+V4QCw3ZALthzhz50a3YoVtzd2mx7uA2DEiuNUNfuWUrToMj/PnwkZcs/ErtpethbENsi9YkiRYmk0KXmO/N1Er9DHW2+43xis7OInYvJnyhI0n4tX/n4vc+Xnyftl0xRxC/dTC8+/TFtvaYLj1yBf51xCFqkUjSjVjRHffEMj8B0r6LZLlWZsV3Ac00Rgp/yIrGvR5UXud7IWS36D8uDGg9Rl6b8weTpwRaIzncwsfhZ8zWZnDwZ5yv/sPIQdPgg0RGASAtvgMviPbGS64e8LuuXNlPfJYpjkmtchgOcTKfppsf7zt34zqbpw+0PDMGDTUYSfTm+ufzw22V5u31vZFzl27H2bOytlSpV5gMiIWDiVr4noq0WOVFZ8RB4USCg2ZmEgghqB1C0R36mGtEKzAclIhXtf3+s17KhqI6a1Xluhy7y7guZFdwkLdFlX8SJal8zifd357vXZLd+AsIn1lkueRphs2ePd29mI1ZY8XwXVfbPu9j9CpsHXwjXGGAeKZTri6I06rmlzGwq9+DSpoKjA3Q5gHAh+8d6RTd1GxLlJSUCvaNQY4RxuzFAPDkFyHHJvtPnWiZWlMCLOOkkp/9C7u8oyjE6RY7gUvKjpOzJFthLacC/T7hauqffoLCRQjv5Qj1T/tNWLbRNOZhbKnYg/SWPqpdx4SynWpQOoLCwT9Sba3OfPxo+lKHDNDRelvS6IM/7eye3nuDamBG5JrjBK+JDLo6FW6kKkxqKVN+OGhUSXw2vRPY/c+7a2wLcoPV6iNHoooqW64e2ymPoxrZZRPUt4P34acrlwaCVYFN0We1DSYgRtZXkxskdE76O0OXHm8n1VNnM5+XE6BqILgac15tvwEMYqA9Whkn4aNMZUXwEEt+JIx6HcAn9kYS8SZOkq0viC5NaFDTNjgc40r2zvBvew8h1TIJWB3dK+K3JKLgpOSasuLt6tWOWIzWKPqcYgINhHUTrMDoBz/MkoUZLiELztMMdIj7ktkQKDCnxxzFTnu1R2olJjTd7FIsUU6mA3w07MukQZoQcuRJldI2TYEmiCbt4AmPZEVCxVOufIMB3zBuXGsTEkGY6BqGXMmsXQaFKsNrDCI3DHi4QJ+npkvTCLEyBynfJzmkwzzPnC20zH2pFlBaCh6Fxy0/vIJSFRYbo9pmZ51jkBeVKX3HZFla2tprncOPXhYWVWvDDofrEHoFABR2JqGCXGAY7AyT8MbfL4j7T8zu+HgKl0LGDSgloQc5/IhtRGpZ4JpB2JfjLVMM3gt7dI968QIn4fKts5rzRCYkTFgisHyD6jEyqi1tT8NYVqz23wj6xPH7BiLwV3f0DJUPkltikDe1x9BkPGT/JBi19ysTPIUMzfMHD+aJQyI6qeOyFiBaDQZ9yzY8Ru1Fy+2+ptwYa3rh+SD9lEIJzNoBybDO0Yue9rPDCwzjLEc6921BocrqK+iisMvt1ZQ63D60ZERqsCaD5utJpLH9gTTqxW/ZjgX99sy/QQXG7sXhrMdiR2t/tNS0NKiAdjKssG26xuCCaaC9UIG1OcDJi1I9Hm5NrLWq5V78EOhDe45PZj/mdwSWTPlcwy4ehvLh7HxKzjyXAurbqiBYbDTB4or9El8fyfHQqbw71o6V+NGGOzWa/LQ3iVoHNzVYaEZuhWuos4e/10hAEsWrUYX477BjdAU/e5eILYGj7oyr+0inv35qBMDy/0PyiMcFbIM6GI01FncuV4lQzzwkVsZj52slicqAztUPkuVZgc8Fd/zsw/Kt9Ik5p7ovokDER4agWvtYpCfeYbdRSZ8lYTZfGGVpMi1hR7lGQpmN42y/qy0XYliHYZxt1vcpufr+qynzCptL+EcnBrQ5Xr48C/w7ba9HQoituvjT3VL74lXPjJV1hORKgK3mSBkMlB5JOx/7kGu9YHxZIwfxz4bVXsq753rK5zuBxzQzlMATJsB5suVNV9URUXGIQXIztiBZzwZgTtphfcMM1HZb0zvH/BTdhoP4iRc2mFa1BvVQXymFVyLuIvC3lFOSxLBtPzzGpzq+mk2s1Pf/5akJHsmH0QiXWgXNoj4dTsu8i4MpukgR1CFg/jH5pNtL1hjpVzGOINQrFoZrLbAG9zdRe2rIwGUKtqZpjLMStMV4h0ouV0Pvq8ala6yLDI86vgA6sjOb2ZPsfVx/NkA==")).decode("utf-8"))\n\n    class Finder:\n        0\n\n        @staticmethod\n        def find_spec(name, path=None, target=None):\n            file = "__init__" if name == package else name[len(package) + 1 :]\n            if name.partition(".")[0] != package or file + ".py" not in files:\n                return None\n            return importlib.util.spec_from_loader(name, Finder, is_package=name == package)\n\n        @staticmethod\n        def create_module(spec):\n            return None\n\n        @staticmethod\n        def exec_module(module):\n            name = module.__name__\n            file = ("__init__" if name == package else name[len(package) + 1 :]) + ".py"\n            module.__file__ = package + "/" + file\n            exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n        @staticmethod\n        def get_source(name):\n            0\n            return files.get(name[len(package) + 1 :] + ".py")\n\n        @staticmethod\n        def get_data(path):\n            return files[path.rpartition("/")[2]].encode("utf-8")\n\n    sys.meta_path.insert(0, Finder)\n    from rollout_inspector import main\n\n    main.main()\n\n\ndjango_rollout_inspect()\n`},3742:(e,t,n)=>{n.d(t,{oD:()=>databasesOf,Gd:()=>databasesOfJson,B8:()=>inspectorEnv,rZ:()=>isMarked,$i:()=>isPlain,tM:()=>migrationBegins,VV:()=>planCommand,eA:()=>readBridge,ez:()=>readLocking,dW:()=>readPacked,tK:()=>readPassed,m3:()=>readPlan,jG:()=>readRefused,TI:()=>readReversed,xu:()=>readVerified,hP:()=>startedCommand,u7:()=>unmarked})
+const r=`0\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n    import base64\n    import importlib.util\n    import json\n    import sys\n    import zlib\n\n    package = "rollout_inspector"\n    files = json.loads(zlib.decompress(base64.b64decode("eNrcvY1727ixN/qvcHUfvyYTRXW27bnv1bta1+tod32atVPb2XZrqXpoCbLZUKRCUHbc2P/7feYD36BsZ/f0nHvbcxqLBIHBABgMBjO/+dybzYqqaGezwfquN+ztTaov+W+v38vLsr6VkVqK1bpu2qQR+k95J/Xfbf1BVMW/BJRcNvUqaeqyrDftrKjkWszbuhn8c7O4EgmXP33/dnwGhdd524qmSkZJIwbzerUuSpE2k97/NZnIF4t/5tVV/YrrGsIjpG8yuYS/04vJ5PbV9EVGP/4xmcgh/xru47PBi2zSy6gDC7FM5vVqJapWzupluiqumrwt6kpmw0mVJEmyR/8s60216Ce3TV1dJaPk80M/uZiqV02iv0uKyvyQXAeWKkqRjPAfp6HMKlI3SVlUop+04lMLNWnSiiqFLzOrQvjPKm/n18koYYYN8HcKX2duwWLJZQuZHNeV8OqB/8zrqi2qjXDfNJtS9JN62U9ur++SEdUyuGrqzVqmXiPLfFO20Ef4FzrpfBxShOUilCCTB/l6LapF+nnSg55PekPkXT+Z9IBH8Jt4NemthJT5FRWBKh+8pkQpYx3GIb3QRGZTGNdJ7/b6Dmq6vb67GH69tzeFFrZR8EA1N6LdNJUzT8wUC0d96Hx1Jdq8bZtU3snBql5sSiEHV6I15QezGT2fzTIgYDbDKmeTXh/HM0vqJpn0Jj2rzfgocMPFEoc2qWqcaLj0oA58OBolk96mwsW5mPQs3jG9u+21aARMpqqmTya9HTnp7SY7+FO3AdXXy7CCSa9okypfCayhvvynmLfDZEcm37T5ZSm+HXwzr8vNqvp2mHxze3337aQXq/n2+m4g26ZYp1lHE1fFDTXRiFzWFTaxI+1Kzfg7IwJMjYgIbx2ycGibO6v926K9Tuq1oKIwWs3lpJcluUxkvWnm/lxEMSmTUVIWsk2V0ByoP1L6aNCIfAHzLWNCxae5WLdJenI2bpq66Sdnd1Wbf+Ifuppz+AMfRnikRJj6mYp8fj2Qbd60FzDz+WdTVFcZiid4APOFaS6WVKS9W+Os0a0envz00/j4fIrbx2U+/7BZe9uHtXV07g5iuRTzVqr9QbZiDVKa5CP89bR9pV7OgEBJDVd1e11UVzOgKhklKawaEOb9JM2sXeGqFhLLpPVauIuWR31eL0Ciq7Wri8GIwzu9NvWcxS9w0bT4JsmrRXKdy/D7RtyIRooZ1WOPXFXX665W4Z3XqjW6uujArj2gJ91eDtuvG6sv9Zrbkh/LLsrkxzJkB5R/Fjewlsg0DimOVZ3Gi7EEdKZF3RBx7mNXQlzWdZlGO0u1F5clToHzZiPsiVU05n0KWxwsrmGHKsHvrS7jIlDCQq0Ia6PQlMjMmgIsMPOyTFf5OtWTu0/1Zb5icVeIcsFC01QOnbPJRzXK7LLFMsmru7QRAynyZn4NKttkcpmen74/Pjw4H9+/Gb8dn48nE/ny+9OTnzLQ2Hq0mPug6R2RjAGKoO/UU3ii1CG17LHfz6B50dRrCU1Nek19K5PLu+TsL28dJbCspRQyFTeiavsJCx5fB4zKGiVlKiEWEoT8sqiuRLNuiqqF2lHEw6aWjBKsHnZ4UQ5mK9Hmg8XljF6CKDVvnckL+oteVkzhpIefUaf0OOhKPhTVgrbxhShFK3ATd6YDd3Ewz9u8rK9Q3cAqs2Dh4AqRs1W+ECl/1qcucePbBoI7FR0Oao+3szJCfCNW9Y1wNBDSCzQv+af+dolts5ZLnLNecPFgXWzt3aM8oEq/mAugOg1AewJtxK1yG2/yshWNwxrc5JJRcmHNQNyaYcnAPt03o15XlZjjpubs60xoXS763GAlbrOpxTA5q8RtMnqEZbAsOgroFngwXCml9ur0Bf6TXexNbf5X4vaZbK7yBtZ8F6MDaraxXIp20kNyJj0gb9IDnlGp2WxRzNvZzCLvNyHNkKU3kCdNw3m+kShy9DrfSD5VxCcZb2v0nS8C8ClxAmbJpDdvRN6y+MkXC0eWhiL49voO/idvR7a8AP0/Gbl9NxtZvl7PyvxSlH2zJQ7gkwxPs2aX9CUlHYOsLn2e9HRxOLVBJUC3OenBLzqEwINJL5n0Bv+siyqVbZMC3dlArsuiTbOMDoUPfm9liipnP/F2dNt8oHbtqAaQ2QVfjpILNW9w3cJxDA4AxPD2WiRyfi1WuUzqZdKKKq9ameQNneeooLuwuRlgHRI6KGAjnfGn2Ipa5u5pRhNEn5W1bDXNzkFkjP/AiOQyEXDg8GtRR3ruGYyY3zM4m+llcLcWKVaUDWYzGLTZrE81Z7Qe7KMLdhR6nLd93WtRbVagDokUCcjUgUUpfWQCGObtlE8q4rqoFoGh62nHk0KiotxPVvkdHM/Lvj6xfMk5BbWSfP5BpqRN9RMQxf608vRFKjoI1UZQt+kdMNIyRFhfXYty4UnXQB/rVDYjBhY0OhErSGPTknwB+ier1vQq8rk1urd1szB8cIRos6ngSA/ipZYiQf0O1gfsUrjI6gqoQPUM5xVOK2xTz6oswk2SV/1kZjEoL0s16AOatb+ew4/3EJiVrOpGJO11DgK6Si4FLvIk3ZEZdgpllOmFI+AlbyUdHSnrWopK2HQBr5IRsNCohX0Qo3MQj58fHrIL/HvqKlLwFYywt9XhM5s13vtHGITnZuyHVutglZdlqnS/ippe4qlUPeJvYhOrXvq7jtZd+krwq88zu33cXkjvrp40U7vUviQHc6tsm7yo2qSueAIX8+vo3L0p6hJ322THGKr0OCP76qYVi1SKNrWGWOn28+u8uhKLLPlfCZQAOeKaFG770C5o1fw1CfvwbNBPItWb164tm9jWT27zqhULi8xK3F7gB1OeR4OiFSuZBke66xz4UpRgV0AJD+VpMOAraJiVGC3ZcYxwljh6re6jrcyitQ7N2te5xGmKbcEfi2K5FI1Mifa+oaSfvLhY5426MKDtWRHR1WRo+769vovMTFqno9gyRQ0MWnSVt+dMxNjipE03sdYCqkPbNETXNLqFUcwm/ccMmWEM0Nc56aOTXt0UV0UFOstXI/zYfx4z7643oPPALiLshQ8LaF3mc5HUS6UIAsORPq63Usc6aOti0qs2ZTnpmZPGdS7N01jbdCOWHL9/+zYBAk0zVCGdDqZ2G+rRVyOunh9Y1dNJw30Nws7iyG0uHatLsaSvLNGoj1DUZahq0pv2sRycp+Ib0KRHUoJ2TzToOvzjMUxeOaMZ441dz7JuRHFVJR/EnVVddCJZiyp6oFHKPJXDpUaKPD+AoYfvLia95QcQD7gn4RFjxFVZWnunBoKKGt0xDhaXZqFoNe90U727a6/rytNAWf2zNB19q9OKdWAUhhHTVQ3QcquJ61QGgGrv9NSlc9hHJD4WgZKQ3NabcgEKBGy1CdgA1ajky1Y0pkZ4j5OOuPz5IeMpiOVskxM+iM2EHZksBOiiUu1xwBbQ8UvR4vxAA09ewgWLSMpctiSDqEmslzvtsBprzktZY13rjVtXUbV1klvdr5dJ0cqkvq3s2rla0PqbYnEl5JZbch76f8ra/Kgla/VwcSo+tWVxqabI+FPRnrXAWipBhhl+eVas1qU4hruvdT7fcv2hPmhz+cE5/degnmj7jbs8Uig9gBp4tIC6JoeDLVplzDBSr+Ex2jbgaExHfV314EZUC6ADT/zrWrZXjWBL/qS3uiNzvCGNalQHYRA33kbizOUXL0CnVeS3dbmg+1f4DtRM+n7SW+RtfplLvG8ltSQvC9hktAl0aGxPbN/rDc2Kt5gDFpq0ReOWJmT0bPODJt30/INYt7OFwCtX1f9lETMEwLU3vbiAs0uptoRJr6ikaNpXjVhuJB5VQMCR1auuUlbILLNd3ST+QzVgWJ89XuHiJNlr6xxUWaBuGGqZ29O+1QPF76k+jyuzmb0jWXY0JA0NRuaFa7PlbivrVyXbvGq3dUDdxzizDwzfOByvYGxgxj6xI4HS7lwS0FFJNcK2+Oh2pS8J1eBoFptHzmV2sLBjnFMG8S3Ms83d66ZY5c3d7IO428bBj5u6hb3Emkn1Wg7wMR6ReaYsChBLTrkzNEON8c1hmUtp9QBZUop5C/dsI7wH452mpJ1m0jt4ez4+Tc4Pvns7pqt5tRl9qOpbi2XhJQXKMmagnG2q4uMGugAXUNa5ED0MlKog4RFWzCKQvkIDbGqZlLTlV80+2wLNLaknNrcLOWtEiZPG4nZZtKLJSzT+4V94bECG9e3P+16jF3tTV89TFVkGT0+VowtY4u5OkuL46YObYvbhydv3Px0Dt8/G58mb8fcH79+ea6MbfcNTua/azLKozti15NBOHsj+4OQBs0J+LLluVn5thsLlGFhrrEVh3zR3dJR4O5AfyxmWmBEBM1Dnkx00Y+hdwuuu0rpp93nItgoYqO8VHgTE4nnd1fIknBA8FW7ycmP2Rscga+YTGKe5s7RU8auUeHcl2tnicrZuxHom8xuR4kvNHYulWYcdt0tiBDo8TM5Jb4duQxR5qHPyD9PjejmjC0ml3lriUv0Xfqo9lLypyDQvPfNEH73wwKCRRQTpb71hIimxI4JS0/DeVqoOXAFfRsln1NLNWcUYbDqtNMoWAt3h4iTcH4zdB2t9utnnHsmxD9GXAk5mfa3zh2KWVZ0Ocw++jVt7zHGMGnHOY/SIJkfqW3ueYv0gNkaNH+okEl5e6f0A3zs2JL1jhluoc8X0LKdJzxQc2Dv59qHb5tldNW33I3fz7744J05jMZQyxsOgm4mORvFkwuqKVzY6uYIEAhpaMaMf+rX7FchQ9o3Qs8UMzgX9OfUsNJMe7Fxge1HagvpPrjQtXW90UiBTPtOCHRwenB0evBnDtR//CcKcX56Nz2fQ0FDX+IDzX3cnC3bgPggg8o8cWVZe0IHU3mFP4j4Tjeud6aflQfdj3+elFOEgqTYctw49FiQvB/likTrHG2f1hJXKj2W3n6z9bfISLkmXHyY99Jr1d8a6eqXcTvzOdu2Kig2jnFVHEiMj+odJVf3arBdwp+d0ja3DRrd3zMVwQnGss3QhiXuiTBUrSAryoUAqm7PznVeErc7+WY56757luJy6Zp4qKcCdmoZuxLb/MC9gd+kqkxW8jZNruxqV9TwvZ/O6mjdCrUvjwqn8apStDMU1+SLhdPRcRelr8M5QEoMM6Pq5s/yNVd72qY0tDU+Jyuee46VREdShJdjTY0eXjxvR3KG3p57eIEXejg/Pkzl+nK/EcEiuaOurGWhPhsCFWKbzQV0ssj6VXi5ECZoifZGANxt8Zd3pzBNbNk16/3lydAxFwCBYXG5akeTJyXGSD+CBKAuQ6Vg1/Tg4fkPvqs0qGSUHx7+k+PaDuMu8mv/64/h0TN+SG26yu9zFCuZ5syiqvCzaO+vrUfKa3prWwHF31oirOR7gdmRmtU9WRnMw46WCTs4B6+ebRtZNir7O9LftuYUPBuKTmG9akeKQ9JMLV3nnyWd7r4KhfaS+Xop2fg2Xf0bnK0WVQiG8PHiNTuz1LUzBi695OeZdFpA+eXHS1zB9oWbl5TLpzcEShetp1of/U2+wvLHCKhfGGQSsUNNqkl6LfNFPFmIpmoZmdiMk6DjwxaAReFGRTnrJ8cl58vPB26M32qNvsM6btgC2wvs34+/Hp6dwTtaWV5x6dJEJU4mcK5MdCf+16wPpSHQo2erT41tXvVP5m9OTd8nhyfHZ+enB0fE5GnIP3rxxH3knSDWe9IuVSecHRqnw/makgsibshDNrK6EdqkJ/R5km9/1E1Et8J4afLftYBztpO6ZQtnOy5bQi6l7ec/y2ZgbcfJYFkdvawzVIGeHHCWP7kiW5x7rQB1quCkI95Qjfc/RfRVKFVpS177ax60C/7iA6tUlLJ0s4DF7PRA1ZIlRdyl82S4t4vl61/gL8IVB6C5gUxnjPZl+p8og/Srqu6rGH52k4MMp3yWGKt7F9LEhM18q3Z97gxd39pXhgqdN6twNRohHiePaBoia4GIxC/oVJTDGHK9+tpky7fyrw0UC/1DD6B/BgLHKTQt9wjz/bqIfPHrEQqnj0A7FqFDfZUu+Ciw3+ZU7n/x2n7WZu+auQFz5Zi4UX2znskWUI5TiOjFKGMUPvD2g+36ttIpqMVIO/pYIteSTdT2yKcpF6t8HkPGArAnbzAuGJ+Dx2eSVzNmGvM05fXC1yZuFquMH+KE+oDAlOVguMFZJC8uLSQ8pRZFlxS5BMJNtQSBhCmMm62pQ1vlCYsATBiql2WAh8Dp00svlvCgmPcUi7pkU7WatdnG78VLkoFvjVNcm3tu8wF3TKgePtBC1xT5T5viMW0Z4i5EXocy3JEa+XuOuzyoQl7U8SafOFj1w7uXhI5CJ3m1fqq+VRlg9FBvxbWdbr4q5bSa378XAgk8kfBB3JKrhTp2u5kg0uJdlXoiA2nSyB1vmRPgJMZ5FlSLD6ybZ6yd/1M41LApFhcIQhRp+ZeprfK8WnGX6PpQ0Qwl/xv0FsdnQfuPb60Zb7HWeOJt/GIiKrMB4TWsZk5UqOrttYIk3Ka4P5wIDhzHLIm42saqtZTmg4Uw3sqiuRuE8i1WJvHqqNu1sG65mza0hY2xN+imOupYdNRjxSOtNXkjh72IwZ2GXyAveJUa+SzV79bo+1f60zO9SFC2LzWotIQ5Y3VgP7YtcFLIjVOMDgrPswRPMe3jhrxSsrgt/PAclh1TKPnui/BLLRAXWp1KUy35izxhcc3J07BlcoeCgQw55peiqauRY2/VLdPscMQOwKb7V95si2y+LUEP5FZqKgWjc/lwVWJuVrRri3kJ2CVIiw4q0lZPJ9lUN9Zy+R7tvuRzk8oOv9Nptmg/sXpHtsKNje/+tpMF9y+OEqQMAVhTR+/27gMS+BHh0tDyX1XDwcDqu77TvVUcPvQE3nVxv7D6qwK7hI00yWaYaYHDn5PRXUNxAHdxtd2tUESXKbopvjKOtoKT2CHqauIYAEFyW/tdF1TY1am3wC+xPyJ4ZRoxQdVlkliph8RmFH1qxrJBsWy2ilh+2Lwas7ikspZ0+wpXOPdDvMJ6po3uKNeMWQs6b4hJ8ht0FsW0vi5JP2vtq3d7hxT+eQia9DGOTRtu3p8yeo4aijplqj+Nj4+yBBjx7Rum4Uu4XK3wRy74eXLX6YE++iRytI/qEtpS+IEvnjkzI6Pg6GSV7eKTyKXePbTR4WewqiRzref6CcyrYDeh8PMTQaYbfQE3CPFHX9Hgv6kxzpp2GCafGQ+cUM7so2fZGk95NIW5BY2bKRioOwD+nK7q7lq3VPq9enipuRVeiwvikhZH9/ABksf2hJimLTAH3ShPc6ELXciMfPse1SMN3o03Bk1n9Iet3fWKGppAz+kGGg84v7KHrLEQRYcNEFldV3m4a8Uilmm3wke4qzAf9pvNb5WQ+TC6I0fr7aeSbh9gFmTX9eBiqLd/Qbbm6KuiTBaqKTCVTSLqTSPkIdAW38MWpFxJj/O31ZGFLqAlymUaPZeZLdugGjzLlQ+/gu8SmJl3/KzPKRb1EbBE2Jdn1TS/2ptOImFCmJ8dty47MNu8sj7f4icUmTPt/aeLYoaJeEmPMADyBrPm1AGfqxxrFYnabppFsm/bmavGWlOAzSFRWdKrBvsDecrD2LXV0k6Y3Bb4k8q7C7Hsu2iysi67YbVNbz+C0d5nm2atvv93N21Z3cjf55ttkd9e/7O+4T3rKVjSNczpcNn1rSzFXT9MQSMfInIg0QIa3jUYLUTG94lPb5PrCR0E4ZYMNWiOyAXjOg2IAF0A/jI/Hpwfn4zdw5+64g7PUjbqfYgvsKqZaVz17tH2q4vJupuwWFrqLqaSQs3zT1njPC3WRwwJUFpZdfzAl3KhzLDJgB0LHAlQ3tB9ZdDCpB+/PT2ZHx4enY8Aa4mB87DC+tjim3xjGmZ0lyjiw7MH+zm8JRoHCexWthVyX+d1MFv8yDwuwB1V56T5dN2JeSOURC0/kPC+Ff+2mdVAYBY65aV0sCxhHeErODPS+ImItv0JSBzHeZ+hHwvvu9XorGKI7HUvrIV6qWRJSPVDSC34/2Jf59ulxGHrde0fdvg/oIUefSTnRVvbMcpszN3rBxRfvhA9WjcsPcnSB5yZTj18D7Un2Bs9dffRLs2nYXxNfRgTh5Ut6pbdQuAk9fhKaYlusxDPgFNXJlqLT+hgjLJqnBZ/jHDLgWkRRWUMkF1jeXyOleSVvRSO1VWlVy3bGF/Sv9/b2HPMZdHPYaTOL+c7LfsJSHCOg3PsxlOv8Ff7Nn7K85+/xF1eCf2NNymFue3u2m+p2JKB/I54PfEU1mniQHELXbj0AkDBGkl0Q8mpRopPnZwMaQ77TYqHhO4ZJvljQb6VeDXlJ6GWPYTXwR19hocBvtOmQV5zxQrRilKOsJnUUCfM4HcOo8fbwjFRS6lboSgp+dGWZdvHJjdZ9NGBc3f48RlRgODMIMLgS0m0T0PIEYQBE5TmXMcPiJahNFxtma6cd/JW9L0SKgcNCFCUmtWBivrIwihAvDl8ZoB0oQM/AbUANiYc185VG3fHhq6xCbL+yDgbWjCU8tqVoRDUXoXLOWxQ7oRgPCx8diw3M9hjzp77jAYPY+Rf2vLqJTVCYueAf0JzNzRpYOIhLurj2N3Wtib8m7ZvnB6vdOzI5OmNn2WSHbrutS+nFZl0W8xwc8ulVP6mr8m5EqIjY6qyt6xHpbNzwLXu30sFRF2KnC3RIgjZPzk27gWcitTa1KwSHjklPY1oAHdgA/OE6dASHEHBJmtebqk1fZA4XsCaaBqRbMQvtel7i/RSxa9Ij31Y4kqhPkLqMovZF04UyxHXBxz+cnrx/l3z3CzD/x4Ofj45/MMR9m7zupkkrcB83eZl6EkkP9zfVt3DMV+Msr/NGLADUTgKsUF6SyxzwcYiBsRyyZHsn5gCDCVHAhOO0CEgyxiZFE+8YgbhG4hWNeCVHAGExJDEVE8ceUrWHyAZjXS7Q6KSP9iAdggfXudThlg4+G5+FLI8xI4aVN3nfXkza8aMfMhaOXvWmTXIKx4FZC/HGhcU/jFt2JrrXH6DWCxmDLnqPoFQ8Vs8n3VqvF04HphD5hNPmwvWhREE4QzAK+pORPrSIw4f1Mq1L8G8NHgMvjdw3NSjadf1kDDICfkQeYfRrS5e2yy9grhYJpvnIcLUQ3n7ZiPwDznosC+/ZMdEeGFsQ1c36Oq/k9nlt6IbPwkrkNRiOIDRUrYCn1hQe5PEk3QVHgGEJSmc/PjmfvTs9+fnozfiNF5el1EuOJ5v0FpdqxSAEgfWlAXz0qmNd+Cn8+XJoTD8SycYu1Bu3iV2hSfpIIWfKQs9Sqh291TAE6PWUnPk4HglecPzJ66n9aw+3b/pmb9qlYnuhT6MAVbCvq/Aj1XxtjeMdOhpq8+ZKmAZgedGjWQhvGeyR29QDlmC47cGP8d+Ozs7PktT9dEfqMV7z9/r3YAf0JgXfjQuW93Y+gIXiFQG7dlB9QqRd2LdowQ4D8JD4jpW6nOdB9wUMcSIMbqWf/Kn6SfwM/AKDI+LTV/yXr42UjDRgS5JZP0kR6qaf4D8SPPkv1Kk9fR7kp7L0uYBFqiOZmaXK4x1tAiTgEW6H9O0biF/LG6Vww1+ZKSSNsos9QGwafAHL6ht66K2qUlRX7TXOFvqTDGGR05dtsJYfIdBU+dkSKTP1van8qSsCbdLfJjs8x6giNSEsqNC+6U4WbG+m3FQffaMahgXttrOA8zSgdQD3UN0gEnQ7/cQBTtW6GZzdt0voPStWyI0ftIApIjgMJFhYX6mbJAAWsC29erex7uOUvbdDpBXRrc/30Da1D8xGRmc7WZc3YiY+rRshJfpl0hzEyHH/E4P5R2fLn0GxC9wHbfoICJbnXyPmdbMQCvqxuBFaDSXSI/4idmWdsrA10DxXDI0jwfCgFU8FC8e6la+HJurom+wk4VbAU/JRXevr5JuRlvnucSqNf/f26Kej8+TrTMu3NoMR92QlEbd9flqnk1FoHDNvQxh5z8ymJq+5fTA3rXDloeaJgn3oGCo8dI6sY16x7KhyXleLgjyCLWynCEQDV5nLmRRVa9UyUPFmVA/Gwzmhuv780xLcGCg5HEmfxUcd1FKJRSHbopq3DsmWFYQ1VAuBWMbOHqGV3PlkSsYEy46gDylOOTsZj20r+61nivWlNVEUxIS6hPVEBFrvDq1aIxPGQaXoGl48uzw+tP6QPnXxOgclDE542glJH480uRRpofcW7g/FO0TN4cpj62NpmSl3dhjSFwRyTIbamBVUbEAyh78ZjZKv+dbrY2nPELQ4P2m309JBoXMr/D90dDGT/jF8+f9eU4JBmgaNcTvQ9KZqC5iFcHM0WNVV3dZVMU+z5GXClznh4dVDfsLrKdeeHtT2LTXk7Zs4tZwPAf/3UsxW6KWtcKPZw4YPSX52le5YqEB/87aoHcn70c7CbEhzEx6u7oX0rZWltYEiM0pSB2AMi3tYi+JO2Zv5Lsyjmp9SlIYOH5QfxCL1q+N7M/sLexpuUL6pUFYKtMZPcEm43hxcepTsPR6kuFldMvjSzkIrmFgBzNsbUogI0sUyLfIdOnCRlBhWtZv6FhbSSzgOSPqOiPk2eW0MpVm0/bxNSpHLloyu/MJUMDIDxQF0WMJUhYozXmstRJsXpfb9Cm5MKrpPwe8zyxuLhofXFSUH4aB93FrRjzaABrbC5eFUtkLzBUUTW/PagjioxO3I8dB3QQQuXr3GEExEh5yqMP6BsSf/HyfMCTwU42BDMELwtguLniztOQUNWyifhP5qH7FJxMYyUiTdmSjUcNOJHnCO16oOd1JuSXhhHNGiYMvZ9sGHigljEnoHrECThcjhwrFV8LaA6g3vtkwEeP0KMHMiuE7OeHcOtZLZHQKwK6fUM5HmYxmxzEwJgNsNPkQsyZALHBHBeJ96t6wu4imAcld3mF6I/A4Gt03RCokLuO/n7um4iAP/XtdPDfsgDcMevcBzaqJhUB1kdV5tH2+Ozs6Pjg/Pk5tBI8qIExt9mSwShd7QCOxT0kDAfQOIEBCLM6gv/1nAMVoVIweIGyh0w4Wagbjh50+BggD0nKWqlvS7xQA/x9e7hpbd4VD50qH1Dr90S+KvaDlswXPI22WdZRcWG5SkLnzzrf0JPW9EiVLg6DhJd292+8nuape8+VT6PuK3WQ7bxNOehb/3ZKAuZaZwdZhNtRDNDBvrON7JHDt+geO9dUWo5FOAJ+ekcLRDTyN3+6FmFadKaTV6msav+h+JjOaraevbXVK/wW/Sdr1n8Hsb3GN3R+76iCNqrOXmslhY2mhHA77cnvRaWH89FyIsxb0rM5yxFCO713ryYF7GfvL1Hlnrw4B5ldcsknZsR2J+McgbKQZCzvO1wPYV9IQ7uHmxiDnukrrfveVa9mB/evwXCfbn538j260915+aYc3YgZVkdwl0pHhH7K9OCYlR5pxJOMyHGgsx1zUDUcpb2goxD8OBOpJhvq8KoPoNRqQHuTDJ3VNKZ/uwnODIgqWW7v8PUsT9apey7WnmvFtORzQac9pT873FavnVqd/+JyVUW1IzcML7asR/v55Gs5zFuGD7UIBzaS3b52daVRO0rOcfLL9R+C9Y8SUp2nKeY5jM13v8H3T/rhbiEzz9vfWQdRP7MfqL3tbNB2lguEBSA5BQuj+0sITwNIiUIL5C8jKBw0W2n+4P3x8f/eX9+P7d6dFPB6e/JH8e/3I//tvh2/dvxlm6/1Xy/gxcbY6O34z/ltG0Z+qUA+6zGzz8cXz45/vvT07HRz8cQ3vQzuCFBa80+Ts3RdxxWkIgEmwLsUiy/bClSQ9heI3dJ14VtnVwPrYwl/yiz2sXepjuDxEC+OD8IMn2z395N07S/a/SfVSC7/ly717fSCU3eXOHab8ml5nyrONxDhn8lcXgzKZl8AJygu4PtXv+fbo//O7oh/uznw7evs32z8anRwdvJ5PFvkoQ+ivaUfDG6f5Xk0kKI1rVt/eIUAMJnWdg2JJtvlrfW3Gr5mk2maSTSZZBXemv73I4fU0XO2fq9lpxgupKzGzInGwSH2hL5153ODPT/ACrhJlEBKpjTR/xqZCtxImb7g9Pjt/+4k4v8tc3TekNA1sZuvogw10CohqdGCniVn9NSYIgDCbNkuGUc31PeskL0GmDVGWUYu8C+svhES1EY+B11AdohcQPQMYhrZfiqqhkqosx2OA0RESFqju1QyLyqqk36/R1xqDFF3vTjr0TxhkOhJPe4ekYlrSeGEm2j7KLB/3w/enp+Pj87S9ZJ/+j8iTb3z85TuzRcVu2xpkePTp2WCzYk/Gp1W89hy2lWOmnulIZILmJtUTI1HlZS3A/BfjmtahmAlwflo2Q1wzxhmd8/Y+F++w4YumGQnQ3SmyuIqpevVI3xQD8egwS+Ltx8tfTo/Pz8XFycEYpgpXV04dIMURSLlT9izKfUmfc2a5Jsye8JteoFMF1OZq78kW4Rs0EmkxuXybZi/3u9bptiB2D/SKmguM4IJ4sz7YyL6oUCusJEODJKi4Qg/hvthKhGRIP8yr7I7KIU+4x/hw1VS9nml5LhmWRo6BpBoa1EYNV3tJ5MH3/DrbP+6Pjs/HpOSeivv9pfPrD+P6vR+c/3r85uT+E7YdFqW6HElP/cHxyOj48OBtH0xw6c8G1YJkTGzg3K2MnyKHMTtRnCyhXVBtpRSzn7AcqfyUMy9SDHlMLShFlLUcBd8z6fCfZtQhLE1aDHz4Iq2qUXGAxOxfgXpb8LlmWdd6mqCCi0J1G+4QtuTSmcrPiu2MaNWqcdPZV/oneeTnd9gYE3qM07jB+6ksOX9u/oVXaR0CiftLeFpXsjKbiUAGD14YRcX0KxrMDo8agtz8BVYicv9w0OToQirMlYIyB+8YYskYeZge+1vaB+Gs6WjIYgXIWog/Nn+TgHcUn0ikzRg76Ir7Tl7CM3+wl0VEXw4h8YGNwhfe6HIy6LQ+Joox4fsp1pxg+ajETve05gpjYjvfc67zJV3IUZiQEYlIcwZQRthgNEPJ8fSwzVy7hfTX6K86QsdwE/r21ZpNeGcuO6IssxBHgQ28M6XmVV3eztsZ/42hrEZz29rqpN1fXXBEE9s7Y4bIjrH0r2d0NhHwiC0LIp9gS+J/Ze4N5/ljv0Y2P3vuDurVGPQ1c1uWLBdXv8s1xJA86/j9+egRQC7YdZ0sWnKBZDHB0WMi8GbG/ohJaI5TwWoZ5vn0h38lc9f8J1v8mc/NXjYKy7f1XDATl+YmMQ13yysCrWfUnnCPn7SiqaFMM0iwcKAp4UZU8NoZWIJSpLs5uU2fsfXR6YEwDWP7CyaDIjLzanmQ7AnGJoHfIWmWDTtHP3bSsnvetJtWzLI6Uo4B50klv9fVq1kDMmuROE8gvpRf8euU86yLeJD+Iv9fYR1sWkw6g8BA6MAA3jQFXxaB/0thk6/h2+oQly/ZotV4U50c6xQK5G/DP19PoajWTL1yx3oz+AsHqUmjW3Mhlxciwo2Pp6vkVrF5nhulfHatWX5V8NXKKPy6b1MSL9sShYeTQ0dEf8nietfWVANf9sFteAeqd99DvJEMBt5t1GXO9jVQbAZ7SifA664lQ8pC8guofY6OJv3bY6GGpWXlMkJgsptdqMqHTr55H7GNkgmvSKx0f7pCKeMzkWP0UqkM1zLjRumNu+Rd75PFJrtMLOYQjkJ3O3SQL2LE9WCHmqus9cqzDqTkEuetigYeRNfCAYH/FHLEZNrK4Eog4Gc+A5Kqd3UPtEb+l2ajm9/zRftZEjFDnz0mbhLDxkHCrPM4vyYS/yJsrCUetek3OA104mhcWeubUr10n1H5enb4lARaStpMTp81PXBXqJ0lb/KXXP2SiIDqsGp1dBqHY9dfq6Wxer1YUv6m/9xKfajPCE5KccqJFyrUiFjOKDvDSKFEhG0cpvtJcCABGqbMPvUaFIYBAC8lM5+3AmmJtbZ9EEQ+HroDk7/vJXxTTsDn0dEQrJGVvbNMnCK7MTeeiUK5SB9TDibrx4nrsRUf+9nYmNjcYANG0LPcoTe7LkfLVBxNlgSeRuU6jmYL/TT/BbSljLPwLfIeO2vxlV0KS2+sCvC9UWxa5bHHVrwbrWmdJ0FZuTQypqX8JFAW7E+SufF2Ui0ZUXjqPoCrqTwQCh5LJMUgr39NNerPZpJe54Y9B+5Rk4fV0aofy8TMKFWxnlCNk5g5imMMlTvP32+lF0bmNYgXj6EDzdVL1KKvjX+pMF00kE/O2/dVK1P3k/KycNK6Ei02MUNY+YXyz0YfkFv7ChvBcbRwGzUt/ZbWkwvSxmsG8rCuRusuH/dCwwGxZN7d5s5ApZrvAj+3JXFVYmZIJ+ms7lcXM0OFFdOnbyYryO0aOLHRTadWrug+U2FNAioh5UScL1JzEtmJMjDjraKAITheBCW64YQv1AV2ou/zBeWBBikSZ1IjFZi4gtG7GxmjegYIbWMsv8EvG/TcYKpujF7rkNBhChXTIhOO7LO4P5SBoaN/FLmbSDhztATOPQiHR1dTh/4X8WE492Yv3BLJtlJyirkXkkynD4tO9sP5YWnCe+XpdFqAswHRJ6WICPBgxtTj4IBorDncK0tvbcZD6EwhnoTsqTsjkR0Pil+Gy4QpVRQOnFvsFm5Vm66b+J+o/SDPcrs9UN/RdlLQ1I7rzU/3xmgY/T9cVE59qSWMHVkDU+GNLJ1xhkUgFqCgIVDBf2AhrENA6azbVIwvXV5M0I5SqdLqp3t211yb3QDe9OprdPPPEKwyjrtB751w90t3pM1Oa8M1mP8FkUl+Y1URdj45UdcHVIaWqGlEr4cUiotJZKaH0m7bezK8ZQb1Ns+DLep1/3AjWvb135H0Qf1fWtQSh3/VWEj2Rd7yE4uRQfGXsftSKD4jXK/GSU3bc3D733tcrcCnaW4HIUAFh6mYWz1/xS1q6F65b4SRLaDaVOhibGClL8DrgP7F8H04Obsduia9xsaxWRYvHId/13hsT4SjSbvX9kEkxiqPhT50RrNbsU97rhsZuxIktzvQ+trWfwMqsoyg0vFbO9Iat9TMTQKAzlPXdwfdH6/l5pXgdQ5ThDD34IV5vqGNQfRGnDGB9qsxNw+GMvDfFulDPK8gqao8sJygx88li7VIgOjRAQFYz2AMv8/mH2WJRBlp3MEe9mauc7LF5uw84JaGwg4CTI96uLeU4kSKZLtg3yl6yHpuhBuViQd/Y4bf1rU5KwtiWKtrTRWhGUUuQzGRSp0xsNsyzBdDMAQqgqd4qSGZ0XQJaTE7QPczRi4Wt/hnRTlnuMJaVM9xZoa3WNmA38UHcYXQ0IzTLh7hcUysw9Re+YivV7M4ye7LSJCMPNfwmyPGFXq5eytl8/mGzDo+N292O+Ksqsnxo21GdoYIQDiPrKuiZca4jurMsujPq3AfO51l0p+zkooVeDk15qd0cpFprCYNWjJiayvcGNzimdnvuArUXxs99Ch2qI89BhLFmb4UkjzkkBCFLTifO1AX6/Hj1S9G2ENSNJqaLSe/44KcxILmGTsXPSGX45emmtmXz2VSVoNxSAIA2YwakS7wVzygUNsgl1MUzB9/10awJMIj4rV7XXNXF6+F0GJ349lLE6fGE+GFlLqWm7DxX3Jw9HdEyb2GT2/MviPP2sCvUROvUJ1xfZC/wKDbsiE2NgtnyFqYH0gAd0hk0OsVjCgAzYsQ1o20RggbgaeTAHhktFxtM6WDWMuYFrMnrurYn34L1urzj2xDNulHAbM3Fkcd2uFugrjixgKExZ0vknIIxDePuVnmVX0W9a2IOE1aHaPo4ie3wecfk+vdtG2Cj5C2DHqQWnn4WHn8+zHLC39BdMnnIFai8MjxQ5yBt9wzdz80ktyJ7X5GxfuaGJDtA8A7fKOMn1815fTv2hQXpdogHgc5Crxih/rOfP+yhHyTQDrKOPTzE7VZhbuF4ku6iQoKGHU419lntEa/czgXDwOhKGQmyzTPgu590HtYMkHbhUjx192Zn8Dvm7fbJyMkvtp5pVMgO5TiktBgm9QJOyqzvvA3jcKlU92Gk484xfih/OYpE7wRnc13q9VS5niu+0UWiTsoU8GzPzRCt4327Anz9UNZYXHDcHIL3H17GOSfLqFL/MUHpI+lGHz/IIZwMfrKj8fBvClkQ6v2On/sO71xUnhQHKF9fLodrbNK7vb6jkJwur55HKDOHTevYcsH1Bg5Uil3uglQmeVOBPQHqis2iXTPg3zjskYRfPOY6w+wWby8X225LtkmffgaAMDk2XVGqfbbDrpHn9ryu5o1QrnoyWn0atbWsAe8LBZ2KU/F98BwuQNZaO19t1OJ4wUUwhH6qRs4bchRIHQMejI419Nsos4r1NcspPWXWRarzzVaKyR/4f8AkfWRkPJX0uQND7iJd3XxStoKAeDatGLjkJ0nY2pmHjwhYJ+nys+Rs/ch010Am20phzyK3d6nthZT1VRaYisFIQvtMxE2Tptaow53QHV8gVqU3SDhdTMdcqAl3mKdCWE04S7z81Upw0FRxxIdz0c5g89uQ6n2hE2Ytu7A9biMJW71UrFQaHvkZUG3d1qbHh1QOPlNZWGPIFspL3j1XhnU4SVeR0KfgQNv1uNmoDXMpfJN/hWgYHYlFbab2re/dpKI6hMHLwREAW3c0GiYNdUczi2y7KpdGNCykMzGoXa1rllT10WQNag01bRYoGg6bYHb9Ed6qRT/it8cCFyT7lk2l70pIrS7758snyceIUcXBgBnGkjZ3Irua5E9khvbQdD6Iu0wZpdkbjdaonaDapKb2Jn/28FjWZrAcqjAXNYWvc5l1GDIoa0EMLCm+NhzUKv56ut1o4vErRNFxAEixLJvYwt51ifpQY7MaC/vubkDamgf3rVtYYcldXqMXZsimQcx2RMewNqG4lgE+qv8N8z46pb8IEQl709RrD4/z13AFvWv/G5jyZK2O002ZfHTRdEXWLTjeR7rT1c7xYiWyi56Xbd5ZaRws/m35wKo88gEJrohUwZNejC7yefwi/VPnIBjEddCwi267qCqoRF94I4hPVKYvf3+krHgkbKHrbmFvY4+pQKATQyvxt16uMNOiLSG6P30WWpi/4W7Pv7IFHix6ZW1jZKqrqmjPaIuaJqa+oJS9HU16tzk69ClKsmANRfKZmZQhrg6Eo6EKuq8iQ+F44ujbR5pgF2ZiT5WI8SUWufhrXdBatsRqpye/NlnbI2qiRe42JRHI6mBQ/Qzt0Vn11lWExxDnvKPZYjXy5ARdj6TmCrgdy721VdEP7hnDhM7aFE/LxeK4mx82SAf2tBOGqc9k9Jq6Hk/OJvEoczvlNlzNxY7hRmx3mO0iSk8lboF317l0j/PmvBXwMTy328ep7vO7WyrB7TZikHH585spBx0s6d69bbVJ/Wrrx3dv+7uIwcEq09ad+hG4Bz7tmuC/SFHaqjQ4Xfx3qg1Ow54B6svOXuFk5nrc3CCR6QzbJWdycMt62RqeMkWihqe64ujVf9NS6N6d/IQ8j6wAOx+C82XndDcmh39fN4NNkU8Brul56whi2U4relOvt3fsC1fyNrUnkvKIVy7vFhFdKMYz3P9MJ52Du+Lbo3zlo6/DV0/gu5rGv2vovZ07JulDK8iz17Kzji03wfgtkC0T2UPG4Mx1ozfjoHp+iRtpXTO7Z/YwLsy2zMfSuhslPSyDhnMr/iFiJBhaOKKhFqN4bikyv1atc1S6UKRtrdAqFtitoOwUQebQhzoCMcfODf+UtflRS4OxnFeLeuVALvOf8s6UAnhZ/eNfxRogzRlWDvL1iE9tWVwqP4rxp6I9a/P5By5Bj60Cm7Yo/XeDVT6/LipILMCl3uXt9fcQJ908EwWawO86Ue/WTQ2Oizqs5R3/hlZUpBAmHIjFwgxUCcIMbZu72QpUkq/3kOllUQl68PqP9ITQHWeMYwgv4OnlRmLypknvj398t/d7UgD+sPdu7zVePk+qOURjlRjJMen98f/ee/0HarCqZ5fQWXz+9R/34AN4nmPIMQQ7DOb1al2UgnMKpD8fjf+q4aARbPP+zenJO/pTgUe6iJGTCrxJW1HldG006Z1BVqX3eIs4/jQvN7K4EW9rCGyeVPO6WpbFvJXmUmjSO/vx4HQMlywXk95pfet91E+sBvqq/li5SS/y6GA+F1J6L6Z91fbB4eH47CxBmO2zo58VGfQVtmSqOq1vvSfWT6jywergBfcrOT35q139lKKI3ELw+CW0a1foVhYSOgVPnVhVRpohBDAgAF978Vvocstrc/D3Yv09TAIsB/62AI1d3Nhbj/Hg4+thEBGDss4h9pVKD5QuDEVRgvSywQJzEgCWjpwXBYhalpHyDjB92+uLYVyeqfcaJPOrEQAeKzRQ9XpG61I0s3k+vyaXT3juyGMoDNf2M3gzKCopmjbd6yc/1vUHve9A55KRJUgQhnYGj8EXrWjFfCMhnuJfwk42AO/tfRCaqhebUsCAeF9BT+llMkK5xkVnIHyoJfgfW08CjgOXBTk4z+iDlP7J7Ng36Iwf+PYn2H+L+Uq01/XCbK+mY7T/A1tGlPGJ0kPHXP9Rh/rKxEduuzJzuKEZz7oUc93uomKHS1i29cZvg86Fcf74PnEKBdNjX+yAv6kMc4PjEkAQgYNpdxHcWPn14Ce1E4yZZwGobwf9HIaqe+NdWx6ozEpjjkLqSvZh60hrMTdygcisb7Vyg56XAMxwW5EXpoltpQK4FkdJLQeiuimaumLv6jf/eXD8w8ns9OTt25P357O3J4d/PvNScnC27NgqD6p798v5jyfH7w7Of9SVcKxFTQteQi4uJRNYr0kJ0QjFl8npQs3a7jC6sQu3oSl1jKunUx8nIQ+8nA1fVEwHxcpb/twxXBgn1EHrPBTdIOFP36YDzwaiQslGSlOqdA//XrvvZpyLhrqZh7iyImDWJkajM6wkDOaIQVRbFWFkr9o5LiDneQ4ZoFA53QrDFuv+Y8GBP+CcDnhj5eDJnkku3Lt2XO5+AX1v6LpB/lms2+eQyQvY9rF/wpxTEzeyoAGmIbbEqev5He3ti81qLdPPkx5okDho6EUOm/ydcSO3j06BeHRVjmuxHd/N5jyUnfSmD05OH3jYkbGnMxzdjrAlDf4n02nNoX5ihQB3Ce9+8EbBJbGELHNdUd8RqJqGmV1GNBx7quAE+oY2GjLX8A5pO1NO3YpwI7iS3U06fA+c9RjnM2xeI5Q8RIMQfD8x6rBerfJqgXtM4GSeF1I4JVKWQbCwcaRhIgwV0hSkZSsQjYH7SqLKkOkIWpdfW9C2AuyuyofF7AY92VZ1PPzh9RShM/x1zixX2EGW0FWPaCB4s8KpXVlAmfYY29OBiYsONc+GDlLMJwGLqImg6nCbuzZYsw4AhgpinBG012PjQmTaX0ToVbEfTlx2nH5bCj6TLlsifumKtKOrnU/NF4Z9tnZuC/9nwlNE474xM6ILEe8mTAycnZ+tIwQwGAou8cJ3lLRz6ezIZGdHJpzFZ0cm1CBlECfPXM5lnoZ3IDpxDs2LehnJORnZoEM/Kl0BpllPwynn9XD6RZgf+WKBRhffT3A2m+dlqQeTFQEHeh+MGtVdXxnEHO9GyFUICFSEuG8u0HkAdNbp8I6dCPJt4FThyC6yo0YNY9kmPTTycDKpwKki0tdHT34Y36nHzKY/vK0C+uzcNeoiLcEUUSaLjSKQk3Vjt/iNlVee33R55Kl++M5hCrBQ5UroHiobYXBBZnw75SI5jY8I1GEAUwFs2TMHBEeDBMI7xmdyUYxgpwlKra8oibY2bhj5gsrvbyFYnjP9CV0iBJzYgtzyK6QQpbDH/NsmrXt0K+kM8geJTYg38VMJ3gwgKsPF1Cw8O3tLBLVG6bUPwZsqbxrGo2gDbBY7f5CV3tl+X99W5uVvJV4Ubk1HhuonLgBPWIE40vxiygnmDO+7xKcWb3M+ev5sIKYo+49sm7q6UhlufZptBQZI93DnMMFU1L4QTUMFtStvfaXcef4z1V3q5FCjH8CApmbFLuvIyxX18IJTFQTgjya9oiWrLKiMYOTHu6lWJnlipehLipZVtGpBHAJDwRvU15NFLUykH3TmYvgfAUZlnF0ARn/XT27zqsWJZ1JQfSyJ6333Gf3gFZJiil0njrCQszInx6lS4F15c5cl3+IPasUH9+TylFW6obQDUNriYPJt8pq8l+Ciwp8UvrGrobHH+y6asFA5pjTQ+V+7UO049VQh5kKmPLm93Qlow0aQrHg6C18PLypO+UT3L1vzEtDHMI+oGWtBdy2/bvwMawql2X9Vs9YwPjLXMQ3avAZIb3JJAz+ZZdHI1soW10IhSl1YVwlEZMO41ZXCSJc4SpD54ekrwO4jiRZe9TQn+7AunEMPMoKPFR47XjRCtrHTJhRPba61qrCD64v1TS9evXbOelomqqRM2wNcLAhXnMJwoTKDPB+wb2WdGA5Q8UCXDM6L0dgY72u+wcli8JCXdy3AuDKgZeMJ+GfhZlmzJrcmx7zelOQpeilQmuthrysxgxvUVKNnRTpAarLFdWt9+MhUrg1JWUGsLyahumi9ZTUh3ciiuhp1nMxlfiPWNaCv0/Zj08bzlF0egtn6KKVvGPQsMNiYzIOWOwaibFH94VTDdTuy0xd2qdP+Ym+vC2kNH21dfCDBeGn2hQVMDD2UsXyNeosKN3V+5fpMGFKnzu4EAMYRg7YnoQOthL+MoNYgGLuFCKZVAwU0xBpGbFGG69rz4VznRZPaLUSkPS8rZ7i7llbXWIEcJoz5HemuMUDGAFnbGiwBpsdfcKEqF51O/069LT5q9mZAW0mqFpZpQG0JT0EofGyX/aIGnzOshX/2RGfwulPbQHPto2opuW/BJCgqVx39zfRQS9p9LB1Rh4jyMrh43us6FbkxbU/Ek3wSppiHJ2aTl3WOdYAGhmNEDxdCzpuCtsAA831ZVHlZ3sW2xO4TIIwbm66D3IHwW2eg1KBTPnyXQsiMb1SZ7/ix7VIIGnzwoO8qWSyURyRmg90ypDATJr2zg5/H704gCThtbDP2xXLwNToDf6GN9OnxvVa7cHH93cHhn5Pzk+RJNETW05Yx5EbGb8cHZ+PtDdjoRCgzmH0dkiPO0WeqBmwQ6eu8O5CI+rO67XAOuJb95MHZYT9uCnQxg2lPm6F6qKPCACmx67js4bhALbE2OfE0NYaevUykyvwRURF82ax76xmD7J99Z3VGFXF71v548ldbUM4KWZd0u4hpGLRygjDMGtEV9anHNaqila5RgPQot64hXKy1+Qc4KrWShTRIv3rTJjnu53TkimIdxndnI4LMQtaAaeA14if90aCr/EGZry4X+ZCVo0bIurzhGU2gfjxAoRsC+N/CZKruUuXSenmHT8FrQOdfVlisJJfT+NU+fBVldNdEgNnPvyJe1/LLOpm8VHVSymfVHG4FVX37ZSpAh/YtkgoscpZ6hQ6gtgb+vBOUNzPUJTn1GSBx5AD1Q2sDKiQcgULUj7pYDBMPNkdnaCgWlk5N7FYoK2EqvGLhoF26V6pEJlGa6vcXdbGYZsk3/FzNrRUa1IMEL0iQrp/tuCpmUX0LUPnOccOxAJOZ41cwgfnYyQUfXqyA426znvQ0oWo5+YSbBRWFKokKPexO1ykQxE+KJbKOEuAbEpT4NfMdzi1aX2UDUeRomZIbGfl0tYaIbOt5xhm/B/vUT4/MID4+bmrCksDCsbDmL7byEJykoKEnnaPYQOkZT+MQs662zyJhLpo2hx0T8E1xB7Fkh4AM7UBx0W7X/s03sOk92RzdCLkpWxMW80Gk0HP/aGRmEFrXIk4NUI2tQWFhK3hEBldc1wiRo6Cu9ABaIuFRuZRFr3tUpTDIj9VgL2OWJh2VLoqlijV+Zv0RiRWFwqxvQ5PYnu1wAMZ6iELwLv8ZbbkRJR8tgH/J96cnPyXrqxnNmr/+OD4dJ+sC9tj1FfqIiWoxWxeLNEsOjt/g5ILgxmSU7KqadvGN+pV8O0pe/8fv//cfEt/rcNKDcupAAyQyScAhRYd+TaQs8pbdIpTVRhWAYbUasLe+24qv8rQCiEwJ5oG6EEQpgdzQ44S/7G3LHqlUFxm0RVuKNLOgZRPtD4sX9hQigN5d9W0VXj3at4uYDAYaRoteGDiBK5wa7wiX0M5LwIOgM6QQuscXZ/FR0eBsLygxaLESg1Vd1W1dFfMUupeqyJhiSY2gqkThM1nyu+T13t7eYM81cOoVwMkDeSEo/RABjkakseEpYaggbSkz7jS8WSrFkq42dxYrknKr/FP6eq+fpED5q4DyLHmBpMUU6bJYFW0KVfax4qzzrAge1NqXZkcmR+hF89PJm7Ha0E6O3/6S0H2rt7CNb4gRZ9w/Hi7FKUvOuWOHdLJtgY0eHSdNnRyBkwFWEE+SpmQbmAFz8GSL7g1qezCPM21T6T428zqWAkCUqmVxle7IfgL/32K2pR5gZBgSXLkGKc1W69YyQmCaKSCOkjX9JgdozTOxCEyBDAAxinRJg9ITnH66a/NsF6AH/QIBC3czOmKGCISk+XWYAq3ZaM1sXlv+ns27s29dsS4BH23kBXEhlrv72WwxZ+qRsy6J+u4jNVHCIBydqomjRGy1NsH06btHQZoCv5k5F6C4IeqPjB54hKP8JE6pEWBGUuhftxUajYf9mN8WGbFscOcPwpPbzabaZpL9FV7EyDHPEec2L1r//kbvYgiLpPdNE9OrywTJi/CpnzyGm10VFQ1aP3GDLjMbGeYqx0wHoupjppc+KkvgPQiXt7d1E9u/+snnhz5aEvb6FL9pywrQwUObraOiE+9HeFhh5RVMCTC/Rg3gcqf0o5+8RvTwVdGOnK6MdOe1fdgmg5KzwhzugCvX1p4wvY6x9vjd9qzvSCFmGr5NXhEnwyw+CQONw1jCb58heHP3mffpAg65Q3xKAB7W4z6041oYseKHEByd8s/C8L8e/LGf7A1e/zF5kXydvHiRMF+T3/0u+do/Dco2v4veVFEHUOxCT4G8C5u0KSiujXdVZUlqwwCYWgYXqc1jV4WAzdUI0fdOTmqvazaVfUEGMXLGC0sVUmYrfT2lhjmeGoOb7LhYRFQptRji/jGahTi3P4jKzpXYZY9kYRzsGYZLylBsNBmQh3Yssmdwvsu6d4jHeNNXUcrJ+3dvDs7HdhhuxPZoqOQp9e2IFmpsr8zv0vpGNCPaVeDkKho5gvVwMfzjNGZQqWfLnKLOVXjFLVxocZ6rXtRxkS2EcMA3WUyTRaGsJsgh6Z+tvOZ0FbZV2qqjkBhCLyj6gygxMpymItbWcUUZRpRgz4oqAZ9aGM+dRSK3GHfUTGa52OfmIkNkBkbP347BecKI2PsBV/wyeb3nSTycFC8xqN+xLYMklSUkSyN8BQBkW9bNKgXhBCLq92Hyik7jxjP1104dJ2bo1nYY0ciI0IipPB3pKSw/WmWugTq7OmVxEjwk8KLKnJb5C84tQ0chjcb8uI0ECqijrImm905J00i2SltzXV9hGMpsXoq8mckqX8vrGpx+7UsX9G2zjwMOZ9JwXk16fz06/zE5HR++PwVhk9zavSbTUJYcnGmTxwsyeHDqqx05HNbFAnQR+BOv6Plv0KZEXoGb8/vjo5PjJLbyde+KQVFdN6KEtm8H1Drm0dL2laK6Fg1IhiL5z5Oj4+Q2OTmmzwiFBhbGAAwyZH8Bf/3bgerA1rbLwRqaLQc3RdNu8tJxSyiZmHywkQiARr2EBxiQM6dIHTok5gOOFIq3Jz61TT5vU7Gu59fUsbk+f8g2X63TLHmV5INPOQUdNW02HC7LOuczfQqgXcUyzQdoF+onu98Uldwsl8W8ABasm+KmKMWV+BZOeH/Y2+vqObZ9S4zUNrQSOFoOui1l5UDbyhSz6THZfnjg+NlVQ3dTcQKozG9oUuNWwQJ4dJa8OTo7Pzo+PNdVuQbBOE1vx9+fa5bgWoNJcFO0d0kOrMkHZF+kVk5O34xPk+9+cYbLr9iHfL+gVDyMvuyGsIBt4wUKn2zaj9oHlfrsp7bE6evMWpqzGwnoM9Y0NXnXr0SfDa4FecQOw8hGSgZVIDi9ExTht5dh6AgVXJORj4TakAmZ9IAU+A3/PoRNKZO2ResopHtkqB/lVwxyj+cV7M/rjPs04svpGdvmqKN1o6GY7ObJZ5DPCTZoq6v+o0N+CIMHH3fqh5HtPvgAORTcN+A0IYqs+2c7jhP9+Gg3c7z54nvaF+wLymACa96WexQAWCwgg5YcVHJNsaf398nuYBf+sQvor7M+yuoFi/iCrnTx1zYRhXIfnAgLvTApGmkOC3KOImjk1qbKocvGOp+LREJZyWU1RfQu3jbJG0MwnEbrWSOusPF0R5K4gT0GCxXyJi9ZGmIDlJow2S12H5UIOGydC15ZQJebsuyTlgHTNb5o56TboiKN8XZHx2/Gf0sOT44P35+ejo/Pyar7Emvz1SbWkNQsUQoT3TF8NitagwA9PHjr4XJTlAvtbXnBIsF18lGtmIRv8aUTHmW59hhs8/pqdiMaqe5wvt7b29uLnsQ6rpiCSb+2NiHcCBRIF6em4klpXzodHP+C8yI2ocyWl9J0OjrDWMLk5DRR82tH4uzBimdc6jgBDKEd6V4YReZJOAJrvrtDcaxzdqoLpX5yQUXNlIolWFWAPEjUE/yzHZ/fAk5VuCz6yVo01/la0oXHpbgu7Ptzmto8d7OYGZdo/QICLgUcXeHzNslLBJbA3Qt4ajdODYDhNmhediZJA24qqh8nDdwh1mKREIkkLhSpkK63mF8nOSzsVjTNZg2aUyNKAdqPxTUkekmo7SpG1D6WDp0gUPuiysps6N5meddYVsWe+4Jbt5WuGOIyqIiXtNhUFduQVYVqUTZiIDeXgBO3m+4PL/6xO73f3c1epPvD3fvJ5O8ZHcV393fpD908fq9bzhwqTZ2ALDdZvGSAuUlvH/4hOhSxvX4Pd62ivdPAhRGEQuHBED4GBkjofyaiF8WWFViq+OAhjABclQYFPFEGlbx0Dtibqi3K+BUnHhtSPy8qGcDRtq1uEaPW2s5Tuw0/U8lNA4DQ6knEP9YnPBKb7ZP+7Yi69TQvc8u2sTf4ozV7L/NGpPliAWLbw4kJJsfvfnfxj99NX/yJpsbvfgf/wqxWn2eAdNoW2EecOnQtpppSswYuTsJxVeA0+Y0Hp+BkumbkCEKSQKzxG2VvOHl3fnRyfMbDppR/PgoBmVZZypaNBbkufrG4pGvaTOvBGvmmA4UpkgCBIboI7Jb2BzusPoXCClJaDEHXJpMcQ18Bfl8Jf6Rx6I3Pkx5nF0c9QxGA2WaR+GFCyHuT3nUtWypF72GV2L/VeQN+M8M2cpOXdKZxsoUDouUffv81fbe60w9///u9/5j0HpB/AYsc+DFJ5gcYCpfp/CvkujrJwRSk2NMGstHCX4hkl+4PR/c7v3+TpRf/SP7X9CUKP2nil6D77iT58eTsPDrwxKnICymam2JuoAb1IFRGZzHDEXLALqeGBxcd6fv2azVa+BppD6iBzXnGR68Z4rlaTHMqU0Ptzfx3J6dxBlB5fIFTwK1NTRSvtvdngFwRqY3Kd5CmEoEP+TR51dSbdfoar0poyI37BH33YKRILsElv1N+xM2uzm6g5BAcieIiiaH45AfXbdRfERf++ZAHuJ8EF+nGBOMyg78zqdHDK3h81fWdaG6A0dZ38k62YkUHy2JZiEar6Bw1P6MSqsawTpBUCuieK42Y5NZXiNi2yiVgr+FHaKBDvy2b1Kkz9lpyPIF5jzEt7Pyf/kQPZ5sNHKqe+1HXNxGOwGnx4Dz9059gndLhczfZ7Sd/+hNMuA4WPCixhhkGMNoYQ7zkhy7xeTH1gMW06sUIGYTJgpAcuBtx94Ijb9UW1RMCtX5ljJYbd2yZVcgaqSOz6krEooQiqk9IOdynsv9uU9+CE0o3hKHilkquAOKLPnKluSpnKStyJiGjK4KxIgalL2icNBFqBzCbsDdudSXMkH01oir1k7gSaaGRWDUYaUFjb2oK3lRwnlHPprpZ+2EYTm+16vbRXjp6SWzrJtNgHoye1m8KKWQsxBp9OK3OMxWRzqs3mmX4seGEGqRpiJ+5lQ0K8qws0+3d8RhG+7nRu+DU1ev3/rlZXIkA8/0xxHfkyOn7t+OzZJRYoM9E4mxG4LWzGRCD240CamUYVf6xKBrMVDxD7WE2Q6N0AzDJCiraworetMtX/xsZyieG24KiTnhTBKav8rIsKu4nnMuvcAz6HSUuiyv82yqgP+p4D+owvVzUGziOrxsxLyTFdpliN6AW5lwNGGG735Z1dRWUMK912ejb4EPiG7yCvy6dd4tcqeb68ooELfxM/gW+YHZxuA1kPtC9IL19mFTVZnVJdsduptv8Q0G0WYmmmDPvxLxYKUZuY6lq3adjgvAjTIHDTp83LouxRMFcMwIW0Tj8GP29QO9f5S2p/enFP9LpiyzdH04maXoxmSz6CWj8kyxDI4WFjSKLf1EMZVG1EXzTRiC+NSxntHgsXsL3tir6tVFcp44IcPVVQDQp1mk2KOtb0YDHGbZsmYaWM0xll/opufYcPFWQUoyQA+kkQZkGoYdprULBRPjglnhKwYzObWf9hBCTedOSGXj6K1ZT5jT902RKgzsatMWzRHOFOr5S6ZBiUyoz4EFIBNQDvzQJo+RrX9u4rku1s8oZ/oL9GT6HLf0V//l6qsrQU/7bTyTIrEElEq6ylfeNU/031CjyV1WTfKMbokMHJ7bxgMDUQPlI1tuGZRtd6FmGs9QQs2eI2eskBqITaLhJJ8EYWxDKwwgoStAsNan3TfvPpzU/b2pJXqCpmhRKMOmqFPCfxEWky5HwcErxp5lnMW0ELBpUt7k9s6JWhVwWrUwrIcAsrxL4GEfZQs7cdWb/178dtpzUF4sUdkEP53JEhpLQURRruYh9ktFtZSNMg02i8h45MRFOciJBXprQLcql6pp+2CymExZ5r9H7T9gJqcOgRpUfh/1A4JYpv3FT32ArGGaGXKRZEEXWIIgvrgep7nA4BMaCpChFK14RDC2OrJ3ZV9E0on+yJ5wAkNJ4cjhqETn16go32ABltKNaObspMJ0vM0YFdKK2CK/s+yUDw8qlTTqigFK/rk2FF9yR6HMTNuDKfrdzCmFHsXEh2rwoR3b6OwlIz/CTbjD4FulpfFhqVigvWAMZGiU35fmCxYVYKCMQaJOdnSCGPnFs7AmsYIdo4gHnATGSvciGsUTrTD4fsiOJk7dmGzQk07fOrIpksO7uhcvd4TM+oT4zXyu14yIYu521uJNyeN+1/KK84Kbs9Ia6SYeYDtgzatb6PGjT30XLApW2oHLYRZyH3bSsA2gFTCiKNbv8MjmXn8dHNr0+ZQrQ3gB3P3B+VZog0QvXjOgv4+RJjtC+KbtmI1XvilFobAT/00/aeuTUDZvY50kPzKNgfXPIeMhii3/4nDV5Td7BaqHFF2OQB81av/Fx6Bq1zvGhnEJPmOlP2BGHcQ8oW+hsEyhUvmtHNrxWgvPftZ+ir4DZZNR+j1pZikSruwYMDqQ6jKrVvdiXH14hqPPTydm228EAcUJsMzAmqd6WvRGKGBqsBKL0KoZzjnkmrXa68lJaWwGUsHoKP7PwrOgYFInFOlFlN2/d46H5goyeOvXx62kEDdPgcakJq5VGO2lyFuRaxrxeOAW18u/0R89nB9Nceeo5+g27UJjOS4CY5XsWElwrzPUNMz2is9NtIX2SjBK0el3Ad1MwXfILrWixnKSm9eEBqUMMLrYObhrPKmu1MOldNiL/oMMunCrdvdOvF95Ke0ey3il59YRWTR4z/d4uYGvlOAmAOgQ08iWee3S3iKnXOS6MMN7NIkhrppZxvuTThaXVobnCPKofqXWV36kadVQDDyIYREuR3wipLaLPDGbsJ4jCzT5GWz8fcCGVjUZ49bkfu/lryL4aJK95i48tfwrEd7XR3TkhRbi2HRTMtqnRIQZ+0YJF70tnD42G5oCOrz3A62WSI66RBTwFAAIA+QtbNMMnsZMXIlatNhKhWyDs6s66eW9MVhLr5Mqd0cgbFnXMoJHPmzQKbksg8mmY+UTBj63XSkvgtGw8ZJjhA+0mbGjn10yZyaUkn3KTBHW4zVw1+fp6UAGgkj+lP25yeR3BQrWw8q2KGDICwVhsdAkm28Drc0EZj0tUrQ6fHKrFyX9MIhRIPQFwsMr7ExBjWKuCU3Q7TFaiuRJ4XFRlEAy62VR0boTLDU8bwvFTxLGfj2a1tSBTpo+hHy72pvQvWPY0+GEI0IsefhhYIEYcOX0jmstaFu3daI8uUhg0PEiea12nNCrh7XJTzdu6Nr5i6KqUl487phEEqskK209um6LFoOz6Vs4gzAmFXJgX1AQreqlH+8Y9eFKtS4D9GSmCUoZcxcfQabizGrm3VbhYEPML1pAmw1BGlGIxlWIWvAUnPXQZnPSm92jcfjnp3U8mty+z3Umls9Ok6PuMn71MGvxkMhnYDye9bB99bcWnQuKNABU7+j5J94fg7p3tj/92dHZ+loBtHqggTOVoqltMf3J/eDo+OKckt/fnp+/hcn18DwyDl6djdNG+Px1/fzo++/H+zcn94cHbt115cCfVrcg/GAdmoO7ng7dHGDB6eHJ8dn56cHR8rqpPTo7vz8bnCYR4nbw/T1Sr8GwySe9Px+qvg/Pzg8Mfk3cHp+dH4Gx2/2bsPdDbnErGk3ICHmCEw1YI5TlPzs4PziEI5/AsbI78mbNJ1QhygUU+My+Sfb4J2R+m+1/Zvuvp/lcwDN8fvD0b3598//39XpZlF//IptmLySRL9tWQ6GyQzCUYD3SHT/eHPx2cj0+PDt4e/X38JsFcxGFC4oyc5HkOvFSKMM28vqmTRhZqPTlNTsfv3h4cjhO4xzkf//RuMrl9kdybuLrsBTRENXdVyIz9d1AJTDYTJsn2z0+PfvhhfJoMXuwnGKynq6SlZ1dJCZs7PwhpgMZoGdCagAqy5N3J26PDX55UQUcnQH/G789PHiXAbll/91i7vC6TYEASb25m28nn9ZjuD38en353cjZWyyb+BS8LEEiE0/Ok1ihTN/lCsej6bvzD0fH92fnB6fn94clPPx2d34+P39wffHdyen6vgGnvNWjsPcPI3r87Hb87OB3j0k33h29PDg/eJvdn47MziOSE2XJwfHZwCJKBZBU03QiF8UocPxuf05rPonXgMp/09i23R/x9f3b44/inAyBvfH/w/vzHk9Ojvx+gEFIfu09BYKb7o8nkr+wnDsQozFhLUmp6kBXj4/P7H04PsNM/n/x5fA+wSEZCo7xWC/IrTlR+8tPB0XFmy0I9Mb96f3z0l/djCrm5p/+1Z809dvf2ZZK9oCEdvJhMLg/Okos0mb5AboH71T3I6ntq7ueDt+/HZ/fjv40P359jbnQtOLF3s1wlULI6eToGF+D7k78ej0/vx8dE99EZ/vv9yenh+P745P7o+Mfx6RH0/N3bo8MD6iyJfGtrAk7xBOAh4Y3kHmS4syO8eUP9gS0SN6TJ5O/38NQVM/5Oke0z196fHR3/wLwLdxqoo2uv2R8i8Q61nMXr3t6Dzk9OD34YI+Wai5OKkoLYDISNm4i6f3d69NPB6S/3hz+OD/98/8P4eHx6cE4j+d3RD/dnP8HE2z/DIZ5MFvtKPt+jQvRmjAywdmWVXAw5dTr+fnw6Pj4cn8HA2p2eTC5VyXT/q8kkhZVS1bf3LkATulzc28jA+mk2maTgPgANpbqvVr52CRnMW9FU7F0w9P3iyTnBKRTTRqhK8DnYWqHbplK+rAWrnRws/wKEbzdJS/bCS051nDPJILpw/RErl8L1/atOjdBoJY2NpV8CilSdBgzTCzfpCts0ndJV2GxSnUJGNm62Q3eTn/RSxGZzdg/LQUT5GQ9de7BCdzbswWgZDNcncgWcY5LhlD0/Jr3kReSOy2MIJyhwHUz63FoWB5fhU4XnH63htodfo6XNRCv5/ivTsNa7AuAQLYy6lwzdPZyqlA3QKBr/3IytToJfbxCMysEyKtsn/TS6F9sjBMcR+0yRZPv7J8fJs0fO65cuYtjG3uQdrLLOcdPtfeYFirSbwNF7pNRWRvBxto0DT5mNagaRHSgyCf2poxlBONC9Phsn4KjX0bNiGRlI3n/3cWVpqdNBne9MZUnsxBtCXzR2ka/HicgnxXr6xOb1USw5+f5LCVDIJdQ+aY5PmxogsUntR01CqUnp/pBPI/tZElkIesr/184Lj7FBx+xGjZPbBpOmZ2SPNp2LpiLSTRGsdccM1FZlJ64nOTw4Ozx4M55M/q4Y8ciAuYOGx9knzXpKCsYbsQZP9X27HEnn7tuOCdEfozjLXaZSs1EnNndhwnxSxo7IStTtGI8Qnf9Fs4D+m5dwZUOHjm0ml5jOb44EhLp1f3R8Nj4FVe3tGE6rxwdvf/k7Hw2UjUbZbJSi/ObEHIHYA5Sy/XVoLwhmAZncANVlIdYYUsdofvB/W6IyV3nzAU1NuInT0lQTDXWc3B7COaGyyI/lRd4mQ/yawvXIXou1UZJCcHD8WNqbKxH2coS1DOb1poL7kBSuSF65z1wEIjbuQt0+WCnc+JhHeWt6AsgsSk1DKmk67WX8U5CVVWU0s6+B7NK0kv9PsICLJXWnG8LyYhoBKgTLO7QMDES2eTychgh+aJHMW++OKULkLt98gWiHUy/eRHwsL5wxGiZ5O92Gb9VN6tDEgeRo17cCpqMqMskWG9LKwR80N5KA9Tzpvfgd0YyF6sYVeHCGOh2fvz89Pjr+4d5VFciwSa25MjBIzxXLiDh1LpBhd+QNCqVATHFHBjDcxJYa1U/v/oPvhgmdh5cv0qYdIaw4YLNxqYY4ea2JNE73iyxJeUMA0XN+enSIMghsNMnRm/Hx+dH5L8C086NjsCfwE7Jw/P0+yRRMtyOyFfmegggdYfzIKklR8JLWEOeTczLITNji1DnEsNrPzqGutl/oEyZYqmNnAXszoGt5SRx6iral8I38o2j0FLXV/IBquTKo/nn8C/Azt+/ydHUKPlPVm7pWlSxJSa9UJtSgpnDPZNaRAugFhzrKiz1AzKzYJrlNsfTZgoqOzxRba/MuRILubDupzGu4EMk5UIO76c7J6dOOX8pg71p+nkNn5wCGViW/roSsl8mbg/MDGNhf3o2fyQZM/b6FBRYchJXVMdQYlM1klGw7koYIP1sYBUZvWzXnxeUy7cJVDrvFRZedxROrKd764S6j2cB2Fn1ezeKwt4xsa7kbUeov0qOXjZDXHUaiR06A0QuUR44p0NoAHKWoP+64KmsQeSY/0Z4TjoRLBF+QPWqWeLIZ4rEGGfM/UZlIre7TApBGcbPsSISQ2WFHMrUG6Ql5hhA/U7fpzLAWpwRwH14iUjfhnWmkXjUv1PYUTlmm3t0xsSresvB7ZgY2Q491UnbeFZU/lDoa07VHYMP0CXK3Qm27V7rBrn+H/WLS24Wd/mMgerpIn+lcmlTa6gNth1ZNuhdGc0NjeNcea3VM5WoPM9LvRSJSeInyGQcz9YV7m6nK9fJC+WAhjEx6r14pl7RJ7/DgGC4cvhsnfz09Oj8fHwNQ6dlf3lqqKRSMnWO9w8jTzMi2jhxJ2qfKRo4ZrpIeSUYcOo6SkLPyKTuSruMcA6efSaUUfWzVD0KKFVAjqzPMkeFQ54aMu28GyXgVgsiDC+yU2jAJjDIAyaz7BODnIgOuBxoB1MKYJWDZDD0ZAHnz6Pjg7dH5L0nF6mzeushrk94WuEAbyq8aEHyhg/2pIAcZYFZDC464Crcl71NGqb2Gr681qq3+1ilNxK2h6JqJu7YQbQEQbm3DCa41nKCn43yGbMr66AKsfaE3ahpKDfx2Ecu9SUM5nWY8dLJtRHUFUDsAz4wAZRjVyHnd8AKmbxa0Xtdeih4LSrjgYMUgM4pqCtPnQYRZ/ilVz9ALEyvZY8sS5wLEbENZ4N2PLcTiMXHLrotFZseuAZtSSls+I79d3GUEhoLCnZBKjPraptcgPWv/en2dIdoUK6WQSfO/HqUm+TlZEy0v+TBHEPBRuVMrPy3fEIISjYbGzTjGjuldzbM9nRzpoEvDSOMqCFB5XjmmDZi0iEKPuO0YmakPI8renMVq5akBvtKGHv50ayNfWYT7fowwV5WU5ZElNqBygSOcGTUHiw/9wDdyeTs9PfhFQRLnbWsAUDVGTN62TXG5aRU6Mfx2sRzhu83KYENm8Sg7G2KeSdhJgiwQKUZpVdgEh57X1Qdxh6EM9G7pvlzSW3vwlUQ2WDxcYz/R3+OfNuDrjrSBdvh4x50G1Yihope76FCpggWrILHphconN+NRmeHOD4Mw9Ul8CTQiE1NFouYjI45ngJ6pqQ7eOsymSIiiXFiRCZD/DJEv++AeCpDvEWGpgm/p32nsPtSaZivMUFAFE0vH7AkMmUrRpETTGhLsAGFKL8bkZIoeXcQOX7iYZtGQGzmjbDfQLwRTBWI4zaipwln+9mmdKreWsbl2UGIK9UnVR+hLVH3hTJSpw+9MuflHE1RoocDfBKLmEYGYPa5vsKahwXl/NZqxqwOAigxLAnCGuRILplwhXSXnUGJ3Nxm/PRtbJbm18fEb+FO30t0IFlnnV0Im3yZ7uBDgCbow0KNzXYwfYpMKzhaQVMriRszoZYrcyYAAv03T0nBICBzJizCJ1iWi2EOM/W6my7kVaRHC+tjzYJpZ2vBLd6V7KlEIY8cIxl5KRwVZhwiw/kveiIaJvAYJ4b+20c3lhaPBTIPCFEA0RLCJ4CXtkEM7YSupWn5BnVF3qFYYPwlKggyDYoARAn9nkbpagUVgxPrRDL06pwVhMhBMLjEDhSShcsREJvrAKJboO5IH9GsHgOcufKC8FZ+K9lG4IHknn+DZDlmKXNxVaFrHnFC+gxHgUorqpmhqFRn45j8Pjn84mYFn5Mn78xnc+53ZuEucohZPn17Zs3fjw0lPp7HUNfuZUzqJvtrkzSICdoHP6bIvxfa1lUl+AETNRWrog/C9olzQAVhjvz6ZhFtx6eTxEpeDW3E5a0VZOvmhl0VVyGv1BHW0SQ9BlL+05cumWFwRwozXCL8ZYPU6JS63CbFWy7vuRun9o6RvKogpuftS4huI+TKZ7mjs8NGAa36UAkgpLbZwD+0AYC3aVAMq62Q53lSDfAlwhRAiRUaDsEV8DEHAGL/JQb6T3jIvSopt3TPcdWCvsVLX4Q/qg1vg0Z5aU/JODmS7qDftYFluqIMMaisHM1jb+IENlITVqosjYiVFqIWIl6DoqTIKNzdWKhpUZ0ft9JMrTPZJ4XLboDVN6I40Ji3V9uDo+Oz84O3b8ZvZwbt3Z3zupSqkaDdr0/3H0aElhgABCnCflmD3ZwON8anEJqCG9hWxfRv4c2s9GIptQoYgu/nW8hh7p4qXeYX1qy6yqFvRYfgznh44aWskiasldb0s0j6gcCBkJz1loQAaKgxZ4780EqmWVMwKQl/4jOFXww5gVHmBrzklN/6NV25U9YNnbOF0s7irw6ilpiXUDM1P3If1L2MXk5zVpCg5c5G4HKjHQBmh8Jh21Da6ytGlQ1nYXKxLJzjNCuSmVTniBSqaxkML4MA0vujmPncgHYTw5Zp1UYDKQqj34BjhIdx2fQoCkUJnuwXi0yQz1xI5L3Forh/VqkjqO2lDFTEkMplfnx/8gHsYHdNbXiWqeMCQPqe1tnFC8R+4F7DyuEYGC5hi6vO4EgKgWgNndXE7fvtvMI5+pyJUrXMpfewpsyNBW1eiBcsKJRgghD/QiuaogYNpDg6lr227iqZqgKfDGVwO+UG4aq35CEuogw4acVVAZHGqdtsZpE/sq/sMf/065qogX4S3N3/W++9Q1TfpqRrhIVkNJz2qm7T0Eg+7kx5MR3ii56YNcOJk28X7Nhf6X2kpvezXKDZK2kJCLby9Ij2HH6dKzKrsSYSfi9ikfZ0PHbYekGm29FF2LlhDSvY8ZOHcoAbzkmaHTU1YllJETrXIJtxwGBCWkrP8Co8FwFtR3cBbaytD3Ec4RMBH3M+2ni3q1G5WbUidE8+mCD6URJJOklMCCKVrjkcmqAiCqVuF4h5mecF9WzPd4+9j7LWS8OhPLBSMh0yHPkOGzXoFRpeFnVBZgRM19Y2Ca++edG4vUO2hXiDiBqfxVI2gMQrLDLiP9AP/Vx8CVGWIO7swteklwFoVZHCmMs5+BmbiAmN3L0yYe+cwUBZHOxxeDSBVAykcHZUbHkrlSgHtbK9alTIVqzrcmqkjyUh3DlxIyg2cCNQHfdW1zP8MsYIxDp6Zr37NMIuMmpOy3jRzIbdPy8jitAeC/3Y0Hjs5lJF5WxqxpqhVfupcMF+YYyC0a9qCY7oDcr9VBNgFI7LAfk3WYCihG/Nx0IkurPtXSKAHv6N89f60qc7XOu6CRAsCLNY4trhWoq2Rshp9ykBZxa02puFscTrDhwZ978HaqKHHHCR0BNKtPkA8oI+vLmvh/HgDUt5iDuKpSvfus0cVyFCa2UfFNOMiDNcBPMS7KOvsqUyR9ga0WbOwbkQuHxUwXMgIAV2Ftw3wQRmrZgqAWl7Pat9xFJi0W3+xj+TeWarDtePZZ/OOg3Uk89FzsGmeeGKtbytEV1GfmNOj2jtxF3IUbJwaMOMWqdrjEcWIDQDgG/jdwdl4dnry/nx8eqYdavwpFV6C1tVsUWAODh9RBi+LOxR+i22eirkqQDmGm4+Ilu9kGWKSzsc6WcznBzWvfzo6PT05DYAGCWoL7/fR4Z7aipySOdUPc1ode7iv4RGvvo0eCKguc9YAzKbK9RODAmbKujsY71yewwpj7V9YXrWcNFOhwjj3/vbRr9lUFQkpZwSXWj5iRa5kZCJQqUFXkm8wwgI90iw5SMXwOhbP+RTiZ/2AIEuFn10vmb9LhKTRh7261H5Fn+lSAzcm7teFfjQlbfbKesnjjg85nxEeMpAsPHjgXw/uxQq06HAfDayeg9B2Y16njS1mRHv8lMJbn6oAUehrOVgu6rWonMHUegIeJC/Rk0wmlKzKvoHWyoqVjgBKsbnd5BHI5bwoTE5Z9+itZp3amrH1QizYj8xeqyzscdaDrHcdFzVF9sBjt/K7FElcbFZrmX7mHhZkmoL2tY1im4XhGXWq0+nt9Z3KmkSp/y6Gv9/bmz5wJgiCe44DGDm3PrDJ/Mcf4rc+Vqa9f5XFJX0H8PsCk1/9IXmRvN77Wv2DYDz5SszYIeEz5s0AICTM5uXnErDf2akFMAOB/dKkJLByNV3ncra4VPmq0iU4fgf53qRlvsASmLjM+RLatGS+7dh5ncNBRwH44tpnvHLLwZRw+KLtw/WgSa8d0OEA2JI/UYJOkFwGtQnEqqryEnmaZhm49yrL7MGmrb+Hkn4CMUV9yCD0RzVk2Tks79YI5MjkhUmwvJVFYTVE6OKSyLM+UkkO4lM/9Fg0ZYOAnclEvkwN9sPB+/OT2dHx4ekYgwnB/RQyuSqsCIgkAdgFHaID/CS3YRclUE1UlMHkiuC5D2sIS82XuBcmMaGQM52bHQ+T8LARK3BewB8RCGgL35+ty/VClJqv9teY2L3U7RayqGQLeXrREa/EfmbbqlZxAFh8MFuJNseBI9+y11BpMEUXlzM3noSnKa4FO/8iSptZvSRauycRY9F/RnDg4ZZJ92DFqkLvAQrTw7S/QLRq0FBe68LbpIL13cL/jhrBr/nTyFdr/yt/+WsF1MKv9CA6uaorpyoDwjqKTTqDG6rehRVS6iFTwhlzKBOOlY8kSRkOwKtIgQ4Gbsd0ZeVif9CUBef+9RqhvWf4RKYFGUVm+aatOWvzAn1PAYGPXslbUJwWo8Ch22ThtKarmw2KcwKum/rTnZ0kML+UmFDOfsbtKE2Ou0krJ3s8nxkHk9CWauWnV9WbZQRZutFBhN+U+SWsTYR0HiafHx7COF1VlC5NfS95lTl440wYjwf5ej3DlpTvgxq+jsrqoLKlklio8iri63kO11nVvBFKDMmOKgGy+oJWEfkfThXDtkmFYJZKO4kPWh3xqRfMaSlHnKwDIERnH8Sd5AkmxTpv8rZu5ChFlGYYg6FRE9VGibrP4PI//iDwPiMFLQdBBCHpLO4KA35jMlb1k/8niyighvJNpSymYfohdxctqmVJXgXYMNRJTdeX/7SvgmC/hpSSVNwql5oeMEHYZj9hJc3zz+bvN4BRJjcrsZhBcofupDOumPHUcSAqzOcV5pTle24GJBcLHrTMx4JmJSH9GawxDL97frdWfyKHnDzYAbGWWmY3ZNtPlHM8mrphniqMdadOI47prUEt70NwIXpqTMOeWpuy8x3m9MINmp0wdTEbJZtK6OR0zkSx0sR5x3hTl1qKKzxd6dbgm1W+TnWP+86iNTBJEexy9hxWuPG6bEfJSDJzU9I9BaUHynmbh/fP4o7/OoIDuz/+WWcWvV4fLnDmRXW15bSzNYm4vIZM38/zb8vL/5e7d+1uG7nShf8KWjOOAZli252ZrDlMGB/FZjuayJKPJHcnIRkGEiEJYwpgE6DViqn//q59q9p1AUV3cs6Hd7KmTQGFuteufX32An3wKCl8T7ynfJ+3Zb0or6xwLsmTfAUVxrflV22gEaLv2ZX/+tohM4CqdH3t1y0tkn8xfoPbYPc2aSi6TVUXNU8upB8AWngeO12zWVmV7WyWNsXiukeGiF5yWyzmQ1C0gyNZO3QhnqFknwvi71u8LPAnT66YNHqE8gUFMv6NNWZebYKF+GWy9wzQoLOm/4yyGxHycODhb9p9dPSxV0XK7bJRpyPfmrcgalFopqgWk7EaIv6SYXJOoX+xFiQSKEefaq1GsYsnPmRQipdyTAj8ZieQN/ldXq0lM58UdkJBA+sa98WNB6R+49ympnTGEYQPAVI7Fr4FvaAp3GNLDKov4Lp+tByuu3u5UMAySbUFJbdDfPp8kXak/IxMvuobPp6tIMwtJOhcZkk1ZI7UpzshfD8gc7AiaV6uiMkxmQuMHtPbc1hN09bLJTjCUDd320P3tw/E89PwUXtA1a3WleoulOsUPqNj9Myh8U66C8PFnxg6xlnJIn9jyIof1WHqgi3A1iJQeFXdE2LpEp2o3emSf6o9MpIvFqh+F/okZMgrZmoh2oPJvnTNXnHEgpeq+uKk0ddI8X4/ruDmLDBsZ8gXEBoxJTg2NDnTd3dlg2RQtiYkeNDeIPXl/xRISrKQGnpLroyM4SrDIPceg/nDE2JlRvPcUnWbL+9/g+a9vLor2tt6btfNozYx9RFi0yNZtwWtYKRg9PtOSgDMICJjVLsihlPj+VY5OIZ+ODUtq/Ef8E0vYuW3+UbcnBy+v5xBZzSrJ6JeSuEGnKSDk8yWxT2nkcrCenbYBly3s+1UynE9eUBpoJyesJcKr+CGEOhRJWm2g+pVFGVLgI7g44iJyp5FQ7gjseVNkEwh3NW2JtzaXzs1cLKmgbNZxS4tQdvcrW1nyBq7ohkbqIbIlNBVQNxof5FffWp4Nws1yujylvPoyV5+Srjbh+1R7oYWB8siwQIcBCt/1tczSixF/cqyTiCwsFPeZSQzDKrs7dNBaw3x9OKYQ6mJuAKcAyxzB8Y7KfIvmhHZ+TrjOFIb7A8tjjQZPzs0d7CsPImfimVrFJSaYQ67zjlQ7EXK8VTTnrpcBSRn6qoJuF1MwWRzmOjVDdg8+2r8qXiYmj7voFkIuL4YQ2DIPKQWwH3QoDiRkIOhq8hymFh9N0cQI0RO0LzscKjmyDyXlHEdr/QsQc+6yJbPC3fvOk+1EXnssl1Od3RXBKT2/ra8ulWzI+SoFS8hk5/J7lbsLm3WSKcHzobj/N1EPFF6ZLLZS7TTmxJAIpyC1q/GVqeXfPlUPAzMuHG7XduUPdgPmwqHiz2GR2M3LsGJxpPkwlv2FMed2p5TLuWQmEM5f8+YIycPKWHQdb26z1fzhtyXqUbdaXqAHc46t12xmI+hCHvCoT802o8jc+ykL0bauAu5clIVJ/oMbaU9ynX7M4ViCNfdL66vi6u26V/l6wbtIW42ZBenBj9mKQfuBnzQV7TAvrJj9gplTx1jQ4cgnxHw+EHeo+uy7SVFiZnOIXBfmFI7csNc2EeWv+gQqYTpGz6Rli16bSzquinANVxfGThyP790sE3VVeBN/g7XQnA1pGE269g1sZUZeHoFmqJNniFgCpA7FCATsRKr3GXGNG8cAZJnsSVROnD0fQRNKBoxu3dRb3s9ePakAnswxf+RTmZkd/cl3zl6SbbiSkHoV/r3TA5Xtuv2XYPPpp20Z01yl38qmuTyIcmxIDUBG5nGH+RWBnYdet7V4rMGEGDBeyGpK2wKkx1iK7Zhv1+UrjRZFC2+AoP453yRXNV3RbLIm5a7RAhE0LysTxYVEZN80dS7Nrpcu42WVVsnubo/6+sEcIbwzrTdMO1bEqpEFV9UWpEnTYecIv7xDqdCsGo+oZrGVKmamJKbM7RnhQJXv+r0mfVBYX+17iVQ2qIHYOZW6yZikPpbYSyelrQxwG/bvebNjQ8AgGduuRwilJm9N8NCUAWVwqUMC9TLgv1ih2P0eDEPsv4MgRRmM2IV5Ln4Efftp373sm4tgt4EW3hX2hF6N3jCuvFncfSkL3cO33UDdjvjm4zrdkxBwzbpA64H7mNEMmlv84oyS5ZVAkDM1Hx/+SBmbHiosqd+vUt4rDtwsperGogzunfJwYYk99RBfbyt8/FD079e5DdNv7yp6lUx04G3wFqY91U9a8q2iLX94aG9JY4EAxKKubmWPvzl4o+nJx8OL/6Iqcn5KfT1rp5DXlaoUrojRgAdEOTaBnQ+UHxmYoKYdYislBQdq2LKQrBc1Ter/I7doXWlFDVsbBDatnO1KpfQTaad1U3K1bgXCJXbdmct63ljFuryAWbmrikWn4tmIJwWVeJoil3rcNAJxoAf/jpEfgUNLZkH+3hXmH4ndiocq0AN4VLtbb9swFsV4Ftvsaw8B44Dzyy9MaYZ2vGM9YN79yCf35VVdIksV+RaicnvFlxuofZtHraOC5941f7mP//z179xzbSn5yPPQzXogmSSRmcJFTl+Odn7t294N+DQjediOtnrN7cMurUkhKxtLSzKiqJh4AduQvwBxmZo03dBID4I76/JXkYAqViFjXKHP/sLAkjN3HD3f5vsZS7UegCszvtvA2AsNlIC4Y+h4szpIrYcGR4mWyMrTr0ipyr4YVBbgeg9h+kLKiPMq3o1lyeMAcshOJg1ACX+1IMoHNudD59L6oODhGHKpU7Ox4v9ysghnrHmsQSX3LqeU8+z5+c2TQMWx8EXzowbLhn0q2jOZszPKyZ4jCb5yozOfhrmiBs8wOusgbvekrFZ7DVBXMxIom2f9CAwHgNXNbBkGBWGOHlXaDECit5L1k1+U/Ssf31HoA0LympmMF8xhjH0yNdlXjje25DcKxkm//Xy5UvnGXhrkcHrP16+xJf0vxVFipGGhxC9JNfs6Y/068PZ4bv3h/T77ej8zdnRHzgf7ejPH44Pj05QqFHp0qgyTJDIdUkWRPqTUyEm/mNOmsjfjC4Ulvq54yFB99eMwNhTWjPgVAEjG/zD7hrIblE9oE+adtYSE2+7QkBwSyo4YY0mGTIzLxI1tCdTa3Mq7QoMQIwWPyAAaWnU9VTjzqdb+q48Q6qqWCne1Ng0Bc+I/XxNCbx1WB6eWU7V+MbTja4nFmWly0XhtuL7oJuXffuF9UpStYRQ0f4Y1PBuAdwPt7R978cb3ZbzeVE5kpXDk9sPt7bq0jG4DfgwRXpMTWYGHVv+huGqLvNjlc/Bi9ciE3CX11p9X4V+q2DUQJrVR7MwJyovyBMXnJBtrEPU59X1qFIqPcZL3FI5d5qqDW45qgAlfeV2fpVXUkscw8KGEamc67CYxscYxDiIeixv0LNHksp35XR31/FLvlySa67+zm+Or3/2nUPcNfhOeThnWaY8hfB7yJkol4N2dVWqZdA7QHJHx7vaoBsxypRDwlWNuLMU08FTviiugZcLCXmHa080kz1dCRZw2wlwFvg1aOj3ycudEE9K56xa3Xp4andKP1+2yX29XszBgIeiGUGQxA12NJGh14uXLggn2/e+YLmQJz/+LaYJ3sWGANDYs6JiJ/d4ZZEhIC+vctfzBTC7X+V4Bzl3W9c0+pUQDOasmJctzGjnwK7qxQIn4KcFO1TnbX1XXg3VgPFBx3AwtA0bGXQ3IrPPh0HZH/qE2MbsC1XUCzoVmTRn79J3ff4MztJPi8gnuOmB3zaY7ApV/0k4HXtyY0MLjg+0Fg/7N+eL8oAlv0/uEG3QHOgenr2ogYfO7U+L8aDjoymmn5hMqoODJL1atw40r6EfB0PTvJ9RRdn+sFY7RU5SgmukOnCXuZcYvFIuQEzcgKCDtUtZ77T7U78CbE9ly+OXQhotDVPqiXy5JNW0EmT4Az11iNG4QgYhaHJ2ly/Hqakom/aldOCICPfDVf9T8TB+ibYZuEngssNnW7tMgMioReHKA4zuIr+G+w4DKUx2GElzW+TXKqKnBmGAqGyEe7B7lHJpUSw5dw1Cw2daio1fGPHSRrWrDcHQhrh/WHrBErmrZM7b9FPx4PrceTxq5wyi5RcYV36lAjmpsnUlw/V3Ge+Lzqoz2XSsZJcsY3jTlexUjFZoHkBkC0eWvDQDdkB+zJkgkLzl0m7kmWn9sWOL8yDV/F8W1zUybWMfhb+oQk3zp+Khh69QnQJjE0CPgDSJgR0nFS2C7sZnTornDMaTOWpo3RGEyYbGQHWozlqmI07u0UpGnbPzZcQHfPH7IZvlHQM9zUFAxb7gZgGrN7ZoEYgF6xnbxAfwQ/F2mLDiql7NDSvWccKoFNI2w1Xws9ie0P62uBSu7wrtU5894aOE5FdWy5MG1OY1PZJ5s/mj+IWDhxIe2Gj+UTuVtAn0bMKTV9NHNysfmO8DD85/xnuTLx1Qm/jBjMiJc5LXvC1iyXGUA6OLnkwULfO1qoqJulqvmhqy1uZNQr/9CEJ8KBybV3FU8OIvrov26tYBy4slW1d38UzfxEaGgZEPfPh/Cr9gnqTncSYh+66z6TRbWBacIEzSEbVi4vL0OZd8F5NlvYpfTsl6IylnI6nGTTIDqrozX04sA9BKpQ5RsUpxnM0QUB/30haGVsKqoO+E9yFPiEvnEF2oBYHKtwyOT74XTNWDozVc5HeX85yzhZgmxMcmiyU9wIWHf2bX9cpOlV0DfcKIs9eQijG2txtD0nqCqTwkd4wWKeDoPQuCTvp6nDLEteC5CsDNQipCvkwetDrDaw1kMoHsjem2prl6wmMMCz3GgtpCYHk0tbpNYdhSAOjO55xwJ60ia+uKlM2Ml8JVbTVtwbHaYOoB0RLjFBuwvhRLygLoSzDbE0HR9fdPJBroShZFyaH+ucRQXnIBaBm2FzoFBJmVaMXM2kmGE5iX6ZQIDf5BBpIvj17Cgr2muKrBxg0QcbBWKc0rPaWZxcnHXuglAhxU2udocCY9jXktuTdkwbTaiDHYFE6tIeLeNekg6SnXMv4sPB/ZwCXA9EckeVzW4UC77YZx5droXUGKv6jK4NGJY1zW9cLBs/W2fJA1Z3mDyJ+QtXpZAqYkZQaCNB4JJg1Z3syWddPe5YAiO0N1/Qw4zjRz/VubomkY8dlPT4z3Pvpu/KIb/+mbvq6KNBu/NOEUxL4OHV6jXhrk+nhEcPWQqjFoBJbhUI+O/FAp+w9dZtVNkf66C5woJpIpBdZ1WeWLhe4POaEi7KoGqmefKq9vgy0jmuz1LY+wgjwzLXUb02g6KGyoizV2CwO890Sk8UndHt0tF7hdi/lop4jyOJL0AwFIu3vVds9ZStFuS9/YfjgMTYdpAJDAGHyBolLWiOUChBtHwBbATq7a2W3ZtPXqIawQNOeL8qptrP5jXrSgXDNvVPigefaEUcu7HN/wZ2AcU1IwNVTMf5vcrRdtuVwUpB5ibU9F3i5GDEK9zAC4Cbd+UGj91mTtQnpYVoYk6oxeGAacofI+cwVoAfWj0RlRKmwo608m1UWdXJc/o8sJaqCfL8mNR/kr5Z8KNdKDg7tidVM8113PDJwvkKebVUHKuy7sULXXPxfVHDYMUEH7rdStkHS9/Ol42s3GMd0jZ3JH+YUKPFyGNFM+EIgDGhUAuhpVwcMmhajFKCHcUK5f3BRlAv4b/naRaRg+2ZhAXM23MhWxQwsGhD9hjDGBmRSnJ/YYI3cJ3IUVkyyyrwXvJB9JzqtKcpVAEUSiddfVGlMH3pdtVTQE8EofSQQ2+Cr3kqKaR0GeJUGLOFjZ71w6aqA6cGgG7cdTyDyJzWxWhxw8UxXLCqAangQgM2GgGDrC5sNPZQdQFX0vtDY+9WZ09hX93dazMOFMOLXimVrkq0VZrGY1eAdxZ2N9hCxPS/ySmuG//UZwf5uwQ2VhNPmPQ/OlhReX/6N9kgzJ+aNPfzpHYox9BKU+dYcSxYF8SD3IOioMTym/4kMqKqOxuoOvS/A053yay7xcZXIbl6hq46mYeoPQm5zGYZ44Q+HPvwIicaeNq8G/pfS64sJCUYgdkKjp6RM7OhZ/r6hOOLf2bWlVYKzmMP7bvOvxNppaZFxXsLXOGai7xO7rt8KOqFwnD04BujvgdXChRMqdsB5PlZ2XzXKRP8w8v2gT1qUwTT1Wz4Xtth4y+eLtfGEkJdXUdZG361XRoJcAuDoBoz+bzxduVQbzfeArur+EGhCjrIwpF2PFRZXp6h2jRbW7zCAht3AUJVyP8FDB2u0Rzl0mcUmmKFDQRD+yPjW0VZ7wsona5KMVI68xQOuf+/oxNCr41sJZh+A4dVZUlCl8JDxFirr/TBFxodOyioUWicRUAJKKir42h4psGJQTxkWhnxPoKv5w9x+KrGZ1hIqIpK+4O/PEl3Gd+pqf1nlzSzWGPY/YHxRrZkLeGMN2ueQQUOCznFaMrWwQNdc6Zdm0hGWBpYpYGYNOMKCMi8VfXpt7Js5GgrcnGwyp4DDglYbmVxbYkLfxnprubiO6BPIOyjiFUh0JcRAwePZio07snmOPvlbb1WmX/ugTAr1hSMR8rXGGvO0V9gNUPTg7TxlI6HJGpbTem55GyMzsIq+chBuDEBRDlpK6MN4CvjTNuvVblJQFj3rlkgFegYGaO6cAZ1IZECfnvDL5DgZb1W7hJBu4hK47SFhc/dpmDxlYHlYX0EmHDGtbXivOARgth9bhMUcuNt4lkzdkkIwZ3ZwTPvNfBpuEjNouuTOpggZW3tLZQzHioWiargyiDnh0e8uusfZJeVc87RgtCGpwb4HS7xW2g8knKVk3/M8kFeYktZJNeNlf3uYNsKr9S9r6c+Jc5c+2bnNwoe1T4l3zmv/E15PK5NvGZL0ybEYxnRGk/DLZosiGUwxJsSlt7rI/z1svJbHcPqiR3POQ1bjBHTCM9LHG4+VjqukCJmTMUU31lH+J+QzSVYAQKovYH0EIapq5XQEV2or74rpx2A8v8Ffa5quboh1i5Zgddp4Xd3VFrlzkUB3U/rMa6H6A/Wj62cfcCE+h0lwWN7k4HvTv6qpu66q8SgMsGoohlqrv87JNcSv6MgZizkmEJf4RAtFImB5WVTYz7OigK9zZR9VAq0OiYGHwLD+bJ0RCyULhDyc5oJFmPlBrFFkeDgWTsC8OhIRCBugR7kZBaOxWsTbmHoIgSgB8j49ukCfNir8QMimhcusbX7kV91MeT7eZrkWN7rehdenb/VYpjooU2k+p/jtMAESusq2QMWOMsEn3V/U9p56p71Ej6XsDTAPh1lO+dyjhdzbgqnk13szYN7aiMU295CAVyHIpvykVNTzBTNfcKaKqmKMjDb/CC9b+ydFKXk0Sg7dq8QT0YN8/e0bq3VcvXyb72Ejy7bdJfU186LUAnYhS1FgUiGDX18kzjBMULbE7OrQ04DUH9ArcgOOX3ArvMO7Y6nn6ejDZS18Pxn+b7E03mMPjxWRv83d89Pfp5u9/z178fTOZ3L/InsOHTH4neymGe2A9L5IV1jGZ9PXDyV72Gu1VBlPD+wqs5HuT6jZf3S2KprEGXqiOrsjN0cn56Oxi8/HD28OL0ebt6Hh0Mdr8eHTxx8370dm70eZ8dLE5G8F/IZRnc3hyePyXv47o3/PR5ofDNx8/vt+8Ozs8gXI/nP5ptHlz+h6x9yE59wbjdzZmyid75xeHZxdY5uhiMzp5u5GAnY0J5NlwaM/mbPT92ej8j5uz0dHJ29GfN29OP/xlc3H28eQNdPaHw+OPo/MNBRZtTj9cHL0/+uto8+bw+Fg3+OZsdHgxwjQBp2fwz9now/HhG3ySvU5Hf74YnZwfnZ5svv948uYCfnw4O30zevvxbLQ5fPfubPQOGjsf/Z+Po5M3o835mz+O3h9uLv7yYbR5e/r+8Ohk8+b0+PgQvzw7PR5tPp6PznQHPpweH735y+bDxz8cH72hcucXhxdH5xdHb843px8gc8Hp2ebN4fnF5mL054vN6IfRyUXWMYbvPx4fQyn4Y3P+4fDi6PCYhkJzpL46PL4Y4YjVIM04qHRkzDgyO5C3o+8PPx5fON23A7YDcfr79uz0Azbc3crZ0bt3ozPbH56ls4/Ho66psp2y60JzlU0ml9B8NqmubvPqhswOHJCJ07CBLm3ORieH70eb0Z9Hbz5ejOSrSVXQTfoFgyrhGnv+fPOcLrMCn2BVk0l/Iy+eT/aeD+C/k73NZO85lPw7ffr3v2/+jkCHmBG+oWQVgMgNEb+ryd7BwebbyWR/M5lcjovR9Pnm+QaiOTd/3/x2k77+3TfjyeR+Mvn5u/+YZvgPEY/Jj5PJfDqZ3O9nr/GxE8oGlm5wPwB1yidEHM4BZ6a5ypdBriXwZQGkEDQV/TYW/p63kZIHB05RcT1rflqgml3ct6BlnTndVvDtfliBBJkOk4NXPR9x3noi6unjudv/FuxuKDeBAhpHnrdZcHdR/S+gAWNsulnV62X6kgHFoCZOWYElaNLoyauAX+P+DoMYFx2NB40ALlIwEZjFao5imp2Y0XNnYhblJ4w6qebNmLafuxDPGSfV6egnBPar7yH8cPrkNEITYCnrvz2FHOnxeYyEHjizh9P3avdZ0Lvm4FU0j32wqWQvR6qgf19gv6AYXvL08PfD5CVNy8Erzy+ewydM0d9JSc/3ynqsmHMVniYvLotS0uYtW/wcsSyfg25v7shf8HeQyoaIDnI0WF7xxSCNri8XqLeh+FNulPIC8R/jg1dT+H/aLI5vFTcI/4xfDaasx5BKyaA8L8YD9TFNDsUHq80ADwaBCY06INnOuPuCRQyyU95ypjVYhMi6E8WUeHrZiy7oFUWFRwO3ELFOASnN51DHOG8TTuUscqR2g6SDxe9lb6tKWjqLHnml4ri77c5wfaw7aKx1koa7w/N2zTjAP+uYW6V9DAhLSjS6x6TWP8IwG7ikYTbsJxZysvf8Z0WF7OZ6LvsDZtmZ4ARiH2SW7ToM5NEuE6Cca8oqJcPVdQkYTiQOBk5gNQZV2YKwkc1FRq9hmp7b6zri2KM+fzU4eDUVR/eUKthPvutRXa5y0n4mVJgskXGnDJo1+43rCz9PkYcpOgaqfFNdJ1rI+7fXE6Rl+AG5miVvmoB+YZrBmguiHcsTvqlxVGhz9I3rzLtCv6AxLQs5kXA//esGSDhIqPBNj+tF/1pfZFWvQDkGTeAuA/BPbI+okC0V3E70DRA1BZIYmZ6YdoXrnexR/CMnLscKX9oNJDPYENYFfeTEjHEtptjUemo/NVmRj939RQXsPqG/7eVElQ7dbSaDvdb3A1u6/NtNb9W7B+dz34lzEJr0qDuUEHNmCqpjHZl2ogHRDW/HCQm0GpT49Z3x0sUSwFtjRnALkz0WZUl8RUn27SkKhZjuDaMXjRYDnYT+RdWLKM3ipcjSRlxF4fX49PDthkVvlkLCbukWUdFCBQYB2gDimbQEPZM+a0ieSZ4l/BHtt1XRP3p3cno2enN4Psp8i6e/DyjXlpOuCPWzisPZ3wc3Zq876HANz+mGHNooDeUiPLQbQgEu4QiWeQupDDnLnlu3GSYXEoXIcDL5cTOZ/BWxdTigxxmsQlHYui2F/zCTiSJjcnH4h+NRkr4eHH2fjP58dH5xnmSv09eD05PjvyTZa1S1kAZUj0szKoMwTZhmNF75qYSvTGwXYvZYpk7xG8lgamCAErjos6cOJFUr+qxctP1PH06hOjE9NCacs9sPxOskxRnbpO8PL0ZnR4fHR38dvU2y1z8cjX7MEmcn+CsVYh5atjh9XWZ/e7r+VK/SBrUPbw7P3xy+BT3S+cXZ0ZuLbDL5q0796C5aAK+HawDd8WfIOnzR+G3a86wjGg7OBKkHCOec7+GcPTG4QrMtCKuJW8HLzz+GWXxVgp1MmiPYxKdnCZMm2sUXo/cfQJ+QbM5Gbz6enR/9MEo27szuw8zyAQCMVDO9X7f1I7MAOQi8OXAPxuNXj+/d8ekfDo8TUDvCPzA8+u/pGST+3Hw8OT599270Ntl8f3o2Onp3kmT7+oT/awdItsB/5RA/nhz9n4+jBDVq0OU3pydvPp6djU4ukBpFBoG6Zx4H0cwke316kvxSEsbMCR1O073x39Lp/mSSpuO/ZdP9bDLJnMPlkS5tT2NkMzpnXLmZnYzkTGrRyUSkQ9XRu4ahyCxwkLkuRHnO5z70cKJPt67kuip/Wm9bye+ynuYOBzwwEJewl9R5d+0pAe7ryd50111Aqku+k/SyTvaSi9Nkh5XECcJ0hwYeNsLSRWZAQwjX5IXljsYIHf7EPP7TVMqCdzHVIr1x0t9/nYDC/ePxCH9fnGbJbrvZH2rI4OAqD90hdtBbBAueWU1OMCJ3PKEinHi2LTdj/LY9feqzwVPD1LpJNQrYIxbSUJTp2xsKgC98TMSz0cXHs5PzJEVt/Sx7zav4FYPYbSDcOM2T2L22NPCLhrt7dwIGqb+fME/CFOmfascoK5GARtKJohDLOnZWW/QIVFZ0lBKYoHQLYDloyhvCJq7Wd5iF3Kldq1S8JRItjOSfwIqGQ36OlBB/ejosaQ90ShOypMTrhYKd34KvzKBD/f9K94bspI6G2K0Oy/RY0d6p8sfpFS0ZBrXi3A7yVjj0LFTk4dzncC+5uumInyKqPl4kY1W1qXgq1oypI+TsyOo7umlMdkxqTVe02yLeUXEilPjfAJMguLicOyq3eeD9gofnkYJfw3pFriuej+gttTsjxh3EW+n44/sTYaDY/u5cxZJMNdp/kxEwWrVceGyihYz1aFcLoCNp7Lh8MuoDq+ajX0P/pm7roXtHZ53ynSfcOX0THvpPo7/Yfm4+nB29B2Ybfr/54+jNnzp6HkxtpAX63he/uye3Y4MEEwVi1QEGQ0LfENR9p6t+S595M+zc1c59bNbyrv5cdC7irh0kLUb3dgWBIAWEVMl/gUZy+xe8EvM/vuE/9KJ2DgjBgIcePygIqR3jbop2y87d3weXtGq9WAiTzfBCk723k71HUtJCxxUaMQXyg7Ptgv3xne/OJ3uP/9rpfD3AWTu8OEyy1+BKkaT9F6+z9PUg+Xh+dPIu6e9vEvKfAMYVjPl/3WU6v2KeIMZkiKLHDMNNvOP+Lx3u4du3ybvRCbiwjN7ihrF/4ZY5ejs6uTi6+Ev2Lx4kLegwvr3IU9Bp37F7ddG53VeYfKKQOikHlfOL07PDd+gB9eFsdI4ON5NJqsZOl0TM8tSxCunrwfvTt0ffAz09PHk3ynakONRQ2n+x08TXkEyZFW/BTDtT7NBa6uVkj7oWJ/Va0qfysQ6u3Gz0klaPBOlOlM6tHPhTDrQ8XGwjMjzdBSu2fzOEuersyhN3MU5zWw/dSr1Ga4TjcYvsdESw9v19ZNXmBSQ6uATkI5hZdF8EBTxC4O1yEt6+9a5jUj/Rrezc/vrOH/35zfHHtyPFEYi7mriqdTIEns4acAraVV5WbSpcLAw6LhI+oafWh2l0girk70/P3oyy5Oz0x+R49MPoODkHHSjSiSc5racMG7tRV5lg5ySHOshfcpqd3ubz+dY71e6U3e4JdeyB3JM75LZZ21FzrcVlVWKyl/5weHyENrfTH0/QY1A8Unkt3x6d479vjj+eg6cf6FuO3hxuRifvjk5Gm8Pjd6dnRxd/fE8OqYcfL05nRydvzkbopCrOqtpPRvHjUW58c3b64+z707P3hxe8kUiRobxGaMvqkSrhnp933QFPyvtPH4/u7aa0ad38aVu2EVuVK77IJoCabbVqI4i79WuZWlKksmlHq4dYs52+Hvxp9JeEJprV15P7F9BTX7ssY46pyojSRZpRRCtxKw9u+ckkS16fjb4fnYFvakQg7dTSUevdjP11sSqqK83b0xfqTDKpdp4bMQ11FDST3fRJFNaskx6Sgoie22vH01RFloT1c/Eh7978GPfTdFt7Kd0rfH9kv6hhV6bDNtWhUQyx1mVxfH6nEx7nraH8DuzakxmnIGg0hyRHxSr5nK8eMFYG85nC2HKbqK8ht/4vEGzQkpqirNriRrL0lVX7H/HH/0WPCUrNPP2OnjZ3+WJhniNmapvfLdt/0GvzgGJW4M/kH5j424U2g96hww8Z0b18EfaGiKgYITmW7+EM62mESJIrWYq0woFHhu1Zc/gJh+lgqWmjtRBHZ+cXm8PvL0Znsmdi5/K6XCGvd5sb50Ie41aCEScAcUcD5Uro7bTxgNo3zoeUuxN6hBRS9SQW6SrybkyvbmdZTZpMRKyfXgDqQseo+5XzmiXp629QqJ5cZuCznnat4bZ22d7VFKsyX5B4jhpEB/3hYUn4sP6Lm6JCHXR3Vw/PEyLjHa27YbnsFDdIPMpryXcQPfvIgT+AlVAEkT/+/2LhrnXzdGgrBRb1OMS1I5nPVd7mi/rGZC+iPzuLE34OF76DvGNgEWhgJGX7MKsZJxzdsGbXq6JYEBCkY/Y0lHWyd/3pIJ/PC/Y0FFY4o5intoS7LRkm/4m5ga7qdSVuL69suiCGNWzaFHGP5cJrQKhvu9F42bwDZejDrVnBIBm68pbVenX82DVlsJciu8fht4wpx4+4i6ikn6qNItVFHOaxo+MI/DR+gCFp+ERQxKFRTCyIT78Zcgx8RNaEomJ2UE4nnYYE06BG8YFKpprIX5VzEALyK1iJ2/q+l8zr+wrujA4waxgjlB4DKYHUftMYXB+9cpeQv1rWDWORRL+ETSsFzPe39T2p7tpisejI3YhK/2iLVXH/PXXVqOBlkLGa5J2qTWqCIEpTD3QKVU559RDv06JumiDukOmJBHejX2ddXS3WsBASAL5lMeAfhi9Cl1xZQ/L7c79yNoSpW50Oroj9ZvXc95yZ6JnR9Mxc9/RgsigaE9QrfY2H7ZosZtHto6EWIVn1XT4v/jWZSvPmkwuoNlaDEfyPel5SkkEsRX8ix4SxozS7FEYKOF4NIVsQ1vRkbzp1NiNXBqbW6iG9rOcPBiDlGrNDzdF7mYqFqcJ+ALhnSXpzf5tTAlDJTtzCA0iA3CAABsO9XeUVtlwkhl4j80u6Jk0kGe1CAeNVxT1mooQZj4BhQx1CjP6QX33CXPTq8zGMB6eKq/7ymEXGOcWGembumhKlpGlGSYPx2sd3jLRSV4uHA7TmZUaS+Wezv7qQOoGaT6OXyOmgtD2QI+Fh+LVZYzPnBBPmAh/+FnV5Mhe39T3ihQeTYE9llvks5N68ZtgtqF2ncCP463oxj2DwK4//CPo+omBgGeWsDEE36D9MgCpka0W4asK9DsIXWDVBvEjXV+KJ3MUYI2I3wilXQcIKTBwsGSTDhBUE5g02IL4KHeYHVkmxR6kkMCDjN/ZWYiPGr6a4naWvdDHRhAixf3QzudHgaNBxd/MQpBoKYzexbR6OEBN4yLthLbhD3vOacpZa/BBzTHcAELEHmagZH1M8ngHahi3soSsocFpbpXrv1SNNSSJyTANlWvcKY1c4aw11y4c4YY55KMxy6vXOweWggXwmhhT/KFcWJM2MDB2+vjz28P8ZYMSpglhjL2AL3yzyUpI2qADBqrkHlEaadV55UqDoaX5pfxqXGA/Iol42fXw3c3Fb8KoYutk0sBx5i2TsIMTmGe1/KZq8V1pJGoBuP2sIFudZw7A2r5Jh8pLagbalfmotTAZI0C8QikEA2RoOzM/IwdPk5M4YkifTorwr2c7hA28FaV0V4KADThPAfpD6xJZmkL103ZTVzdBfAbzosi7kkAB4ZFcMEQjChcExiYpCpAyfgEjZgklC+nzynjZaZ0RFhyTjw+TZHNcSu5DthHKyLbXJ0ylOtsCTRCrwdwlyDbRLgFWYVcW93NXFz1eIIuemxeGnTEj4L51wCAQPkxNA7htir8pK061BRx4luZaCG1NTqT4lJ+qFt0W2JROJvdJU2NvBDar6rHMyP8jsBhKqs4+32WDaleWEp6MPoZx0/QclFm5eIf6io76qvgdUJk48muL0pOqGHdPtOtVkwlUWCOED3ES5De8ZKmZM17Jz4/tCv7prFp9Yn+B5ssq+MXdqcBv48ceSW4vm9hoC6qVmf0fssHH0xDPbGWwdatJsnpuije0cr33eyshCETtm9iiHV1e4QorVCFdWHQTaRbFsKxqYNkolg5wpJO+RurOq74P3ViwdENcVlDAy/iDB5JRhBhhmgeOfM19KEHnQZcbmo026X9X3FMIayRhX1ffZNFLhjUaADQvoHdVRpCru36t+hQXAqa3rHeVBjb7itcTl4ax3gOXpJ60TahhmrlFibVXfx0kzbQ99uCiys22goeCixHPjHiIsFq97sYgkKgUKHhwVrOrJk5L8bmiugq5z6jbokA2RbrboN3eGM7grm4bx870MhUahJ/vPJ0xegDStwNjfalOZZeBLQG3Mao+UW/bJRk65DTXIG6Q/Ztmxx5rQrKPt+9sHatLAEFc3wCzO64IYvcsVorISDiryGpyFgam3sKH3t+XVrc4Z0daccrwQnpGhabduxy37DVfFiwpkMtCTOf9HuUzN2AzRmPY0MfC3NooV4P7NWxESFbCICaIk/PvdNPRBos/8zDn4tK8yAm7NwsbdHzsoflNfHvDq1Dn2/FecaS9YZk3uoP6xVi3oTcxLxn4nGhKgaWvMdulvez4sO237r93y2GZsPEpJbXBXgNa6ofH10tdqxvb9M1cTR+PHme88U9QvHTWHBldL3URG7mAjaau19RozWGgEYLSIxuqJEMquWswg9QWFqx5endAiZ2WVtgybF7lMKQlt0wJiJfy+z5ssm8ab/t60S2l3Y52KfMmXptkT+HeKY42Nke7RrXs6ukPhu1jzxoTAYYx+Q5moiBm4m1LjYQ7El27eCH9AWSQRlL6DJR+9cwBQVvIvZFFK+eifegJ6Acx9cDBx3R/9tHpT3R/ZK6YfWuXmdGkNqhFHQwJG9+JB0etSMs8EHCl8jYBuUIv/UvR+7HLBirzeP8/V1pegE6ZqFbl11Ty+woXe+lWZENT4a8ikuBB4a9F/S8x7BwPH0yVCRiohlCsUyXCzTzmvhyQWTl1wGVCvWGgZHAl8iu37mXsl2SE1qrcAynI+HOxLTbM40ZWjbDTZrswBM9jvncmWg3SUngYvnnC3I8t1XCx3hSbpEx8AfhrmM4/B09RVW1brwmdmbHohF8V+e77eEDrHoWVCs0ipCqCz0o7RGeCrftk06yUQDkBIoCJxU/VDI/sqkv5VDf9SlNKUeop6c61z4yiYe5UIxd0Luyaw6iVXiyKvKPUfgUx7mgaY2NTNTUUB5MT5+Cm0sDfldbLtE0v2VAQhKzNIGqfMQML2ROfJ5KAHktrnCqaBdBDEtHn6E+cqABUI68p8Z4aXTyUv6BfX1wUYoFmner0AkJaqmGuxaMeTi2rHoJTgqrNljYBcHH075ux0Ne3/93aHnwJTVt/b/bAYw13zVXcTjk4StjOlcOuL6cH01Nuu3a3hEc82/reXLFdFU6w+s9kz29aFCKgcjKIJVWGGd+hKORPprhHasN6rBSbLjCBeSx19LAjJIMg+HV0Wn/MzM1hV2NhN0eZtu0pNrdqqOtMsEIVVxzqEqBVjXQVPLTU+jep2qQPbBTxbO6pwzDFM8WPTTGTgWRZtFNqy89ep9HSUqZrnCxS842lmgqXBOdJUbnMhRRXLTWeTIiduy6qESWpnnO5GxoVktlNd8oRk9/WjLn5uYdS+jOnSrxewL1ymo4evMgZwK5ZucsTY8cVd5CC2LDCdJnoX4O96lcYTP7DAt5UL6iV65zoyZubI9DikCEv0FZuqk5rd5Q8zxLC3GyhG0ET06jBamKlBziNVQ1QjxJHJQLOokdjObDHnR4E5Gbsh3PVuPAXvWVs12ZOd/AmkrIoLbl99b4/oT913xqI3Xh+e7hJfC5KMGLZ9jRc3MpT6w83XYZT39Bk4+Hh2T2+7OvswpmA2rj6fBQ7Rrqa4duC57TKG0Uj6asvII3uVDX2FmWjQTJHtlcOF/0D6uCxitdLTYvhr/tSZssi3sEwk1EEvZdlj1nhbUm87UpPQtqOj3yGuFdcCpmNErF5M0hKhEl65yiccQrKJvKGQv0DmEHfjQIeVRjgtaBvctECexQ9d9E7M7wXVcTb4rE+W7C4LLEQXsMfNCqI14mijMjNIluho3ebgUSofTbMOUznNJH7nfQEpI5V1xaDTjacdE00qNler57s8oJ7RnUeig2mcaYUPVLa5e+wioXJwtD2Bvn0NqQfqQhWpdZGBMOmhaYnUKqB6zHN80WoYSVxDOjWjxllXvFEes117iZGrpLWxM+v3uWPHsKZF9D/C8hfXrbE5+zWN6eeUd5qKjejabNumwdFGOZ3ZMjmmzGOo1eHGNLmgDyN+TYGTzj/l3FQAJ0IHlNOA9Zz9b5Vr3Xw01oJfswvTsyY5OjeAGDhNjpOUDzaEfJ9RJ9OfoFtxFX2RpAL04XYOHyeSPVSAOIMjDviKUt3Ud4wTPjx5Cz3/3e+TZ7y2Tqd74CmODU7jnL809LTAId479EHHJRLpp3IKshtFCjpbxS0++OU7JPBXe3P68eQi3c/Ia43z4SSvAH/oZ/Fke9Ykx0fvjy6SZ/MMXshA9yI5C1z3tdC7jkdig2JeJBDtyVu2XkmKcI6iiWhMoaXxyym6+Yjp2EQqOTe03XlP+BNqvziQzoUbJEndU3qAatnJU41PmrQkt+VZvm5rVtbMSWsSCgD4SX92V7R5f35J1newaOCPwdcQ3WuM/QSVgapyUV/lC4iOvloVIO9DmSZOfPFdXwwIQ56c7RvdTixVneJ/A3fXrCMwyQbbxKtRNbi+wa5HIm4ZpY/gryd788sZVx1RQfhf4d8Uq7qgQC/vAwjewG/kVpc76SpfLGC5qGGhc/5iS3tUCLaLyMXx6Qnbo8Qc9vPL2XJVLGdN/rmQ3gdzvsVbMLoU3cJkJKpkftlXbgd8VM7W1YeH9ta6kO4mb5UEuKiCqfhJXKzlzkdVUCztUH2yjkK9Tff6VV0vORr5p0WXOkvqQudRqapeJbJoEF+JOpfmpwVnECmrps2rq4IAxJt2xaH/FIjmFiHp1pbhhOcu7vJPi2kAdQ5GcU68plDbKd6z0XjljoSY7t+UnwszkR0rQ7p7icFUn4NLLj2QZTKI5PBQatfhW6Jj0YKsaFYGX7M/WF7u+RuFXPjfiF4g5XIeH+X6Wjk+/f455Qr6WzKH8gC2i9+uTsR6txttBUq0HFXwOYI7zhrzX+6D4vVimwJSBGu3i6gJoh7uog+KuZNq3R2m9lQagVidwQW5lQpswzPakqzS55HYQXt2v8oRMAvf36zz1bxLiLA6O6PvNga7uDKd+CHMSg5T1qVJi9FsOHaYzrVTrYdONDMESAERBrI2skW9Q7Hcowpt/lE+yPYcqVPc1rN5nRIlzP2sEOQCuCUUsF4lXx7dgMB4aGEkQjAGAIBJMMng7yYb5xdudLvUOJCIGf3SiQAbu5P7BfMkE0Em5ZBn77deDz3Pq7WnPUmzRy8NDM3i2GldyWUqG7xNOUG0wk9cR4SR7mLD7tLN3BTt2qRNigd72P1vOFvK5Nr0r+f1sgDUVLtM3Af06JvsrS7Rbb4B2DnNpSL9T4YY6o/WzCaFEqi3SrP+vMCjPNnLm6uyhCg9vkRVQ5BBGFvRD00mclDRYSNjs97o3N4ZvynzLh/pSXeg3FVolpqZMfsa2cWeujI0v3e8/LxjylM3KyvnFox96fi1ybmyMXZhZ2z4qHHMlZH6Z8kPTv3iOu7E6na8v0EN449BotD4Y7Ppp0YX0pFI2Tr7ceilZlm2tsSu1zsypcbWLbv+vbwaSfb2ShhlLjgMy6QBW82EKRbgKz2FQLixxOtKjA2wbajktCPJHH/Z4NT7E4E+wA7rFA/x7gNTy4Mu7kpIy16wubyYAagzJm7/fzp3YC+nTO08i8YNIuoBwaZ+BNtAgK+yaSEE67Zs2nr1EC4K+y6NSYsME9UnpKfJXh+o8ivPaQunkk8HhAJt82TEund0RbDh7TeuqogC1s8fmra4G/2MHYPLGp002SEqrx4ojNf3gr1RSIUM1Th2TVPQbQTLCE2WMgL3hUHgeMrxyA0D8r4Kx69gOwy4hrQ9Veh2Tfv03Mi8oJdVT/DHKWloRTGc9/V6Md/qQYyYjzYoPnLdBN7kXxdKiLwiIE3wPhYkJXK6GaehYxt7/qJWKOIHqm3YTzj+wKU9CxdB3HT4hMYpQPqSY7W1fMM+m6jWGlpHlR4OZwj/ydxjzzSjSFljJ8XYyWLoOKUoOh/MWoSoh3IhfiUk6R38IYMkdw/TKyGg1lFXqQSDl6nvENJL9vPVTQOYkDWy4Y5MiaxSJHI7kCWwh2mkpGoqCIwQF7X7nbrlk+Fw5MkwiczGlvsZeCtkuAYJ3tb5/EECyB6du1oouoFdNPVz/PF1/knco4K8y4wBjCdL+oc+Zs7hWq4A1nGylyQfqQwFyvT7fTzo2qKMidbg5F8v1s2t9lTDeMxoe+urqwLgW2Itnv4pqAxwr9aVwbwS/XBb/Fy25s+y7ka94p/LRd5e16s786C5XRQ/27/Wl8tVjT0zjx7s73+US2Csn8bQ2oqdRRk32welg2vQSNBR/r4w0gM50M/amrYC+IlfP8ya4qqm1OGvvlPoVrc5JIz9LJFEGKjesFKgXLh5GCjJLMwmunjcwKW/Sk0NmUpAeZ2XCNhmIg0G26PWudrZal3N4Nf1urpqviK0epk3jUuaAUkdEyVLDgW4c2Rw8NAOFCBcFgy0Rr/w2bK4cmRZ9BkvfqZiD00/X918htyfjzHFNwrm1I27fPUJUBIHzu0mT5GXhzkkjrusZnfFHfBQ6tTjmLJ+UfkymnKdLarPyZCSX9RNv6g+lysY29v/Pjx5dzo7Oz0+Pv14MTv/MHozVDVjN7UVHwbWtPN63fbxbKXhu2K1Ct/VxJN+LlIoReSOLDlj/8Fk7+CcWICDK4QmVnM5BUrx2VWQp6fniCHUU3hCmiqjvoY4Ipoou7vtbILwFFK527whvXKDElVxdz2fSTo0x/ZUoqtG3fR1mVTweQ74PMJoXmbRfOFy5os7Qx1cxAZ+0b8ooGS+evgeICpRkm/lkR+ub3o1Xy9TU6oPz6vaZHShhNYwAep7+BP2S97m47ohRTUqBHr4DPKf8c3d9BdNUXzily978OR8NPrTDFDlTZmmAGp0CzEpbG+B0orKm1iKReFSH1BoDZ5UcsgJ2arj4Da+QsUhHQn2kGfUMvosdmDCQmMhEqIcYDpzX1wK9RS/37GhRlPJY2SqYNpj2W95Y6mV1lu4tRtin0a+MlOPqnBk+5vUdvIpgh3NIsYoUcNAx2ehqyyHDazq4j5/aHoJojuaNBsQrQjvcT7kCRV1HtFXZnLu69UnSelcEe4hGkTIrR2lQPgBtReVqKW4FEz1T+u8udWal7aeXa5LUk1drkoAoAxrRQgwesnPxhByBQ/Qy+eFPCt4j9KUUv5sRNGAokZvSlpGi1mNsyePzfSt1pi+EMPteGoJDUPyCH4iXDacM/glQ9Fp2KhOJyKNkyJaVWdtnJ4UyJ/Ioc5EuGh5kdrjVnCO3+Q5IpHNtNn8tChh0xiLbb1uF+Xnokm5vDBCpIWmdElTL7cD70moAhuDH6l03UxVynMFb7lypVIzym9K85xFGH80pCEYLWqWwzrMM9VpIwKA8L5ecsIxu0ZrFspT/zxReSB0OFFyOHCpO4vmiJBBZ0eeOi5dphdBKbvoRl8pZfCBS4U6hBMuSTF9zWPmIf+PISiw+bRbXVxyEHz6mPkaTFuXqsIzGoQGGrm+dRvyxAegYEgPsp4DIC/LCH16NGNQwzSLfudYM4gwxorBZqCIz44C98Uly3139ZzDQ++Ly7H9e4rJhUAaQKM13xOwLb6EbO5jtBGhuQOm2fGuGno1MJQgWlD214C3nldIcbC8qBFlkAZShNlzmbO66aPMkL7cSvr4sAVeuLKFggssqF+UWLPLh1QfH88RNtYfvv1gHegnfAqSPN4XscH82n7MZ9b1cXti/O5InxjlbUE34DhG0tiAkC+X+k8mxNOO69IkBqQKoQHX3CGgx+5Uj2OmDt8aox9yiLF9IIlsptPQDcvpZvja67O94EOUC2rL8Rhm8/0BDEw73U21JYvQPmHcvAxTgnTGewkPrJSB+C+593tJZGGcEeEdp29FkgZFiyeb1drqLPtJEu20h5ugh+viOBsU1WftnTDZ+/CXiz+ennw8+cPH7wFz/i2Jcq+cDVU2s3xBavtFAUYSGhReZa/MVZ/ivkMF67KNsDDWzYAqk+9kOKTZEGTjcJAdYDWXBYDOmk4hZKYVOsXfWfctY70zfeCrHlb152KGU20XzK2PMRhxbGYx8pu8pL1sho1ETzhS3A4vg0rwHwiygpjmzyVEjkjHIsMIpirg1u4gyjYNysXoGTaNTrfzIvk9QDtgH19991/JAT503Iti+xjV1wHOKnJccCiCsGvNkDkh1lSPiKgo2EQr4II+ojhW6ToyyInEz2em0Hjwagoc/hghUQ4O5AQOxY3DjA2VhOTPSwF+bnw7dVIZEZvbYrGYYfIsWUEPz3Y82fv2sqy+bW61uoTLIuWom/4yb2/7xc9l0zapKs9Oa9QpSVtOjShAXOck0PYZGEmLMp5HemmEftT4LAvKao7nCH/JPvSNCXwyJfMBnLAhxNnAEVMQh8YnLKrSsnccV+fYhyBMRh1c7woEL1ayUeyqmCMb1BaHlkQRnIF06bGjWdEe4MgtvR0y0TUKrdXVbfkZDntZ9//w0BbN0anWtXWAfrLiuf/Xcom6I64Gh6H0JU0UcgnCdchXrgWw7qZsi6t1A9Ch/4AsEpKvItvhW5wr1K3v9TQ/7kyFHzkE2xhd3r8F3fq3z+bfXs+/ZRxPWP2bol2Wc9gtVqfHA4R36GObBvCBWyjDGC42Wky60T4cXvwR4IdVtmLH86v6LMvn6VQhV9f5EAbQS2xVQz6bTbEkS+cY/gJSQp3KQuU26zkHfkS6VW4zYSiqz4qOdF0ELpHtUuzytaKyagsAOMZ0BldecA2JMaQPvtZpjF5gd4b2bjKhGPPCsVaZazRGkF66dImLMGnLxDhh0hGiQ1uE3WXDXHRLEBmjhNfJwGwEyobTwBlL08newUFTtG1Z3TRDJssHJAPC+g5BrahFaeuUZr8LPwtSEch3Xpe8oyuDecHeEUx/x3oKOBVYm0EVwhUvV/UlRw+JIZ6+hITgdNvhQpJ2yzQDz+kSmuw9d3zcOtxTnltOAnVjcKHYDbNaV85+wV7Z3QI8KuzXofrkw9GHET4vViv9/Pzi7elHo45GEGBsULa80f2u2+uD/5I0EAgGY7YGLDd+Q/tTdnj0bkheJM+7bbEt2mKfGyCLdRuxYF7cFg4yIPhL5KuC7i9MiGAB2DDODqqBYCnajklVJ+QtT59C402iSRl6WkTWV1Me6ky9bscH3718+XIw3dEU5Iiphp1A/hb5WsXU7kaG2JYRNX+ZqiIWMKPG/QprG1aGSp+S7FFP3fKPAT+Cg0SN72es9GvMbBJx5lFOqZKt7FN1DuACmF3Pm+EYejx1QgisSgL2jO+nsWVWoTgr1TB5RdfcqlHzJzRo+3o82YuMnzxCXZXeDotjvFlpecRZ8Ynry59M7ulOc+ldSVslHEfAQclJzC2ZubZd9mzbEsi3oshoti6EtxjqY2dB/m8sioiF7ppsIevuPaW6alYk4K5weULGR62V95bx3oeug0PPR/OJXiFBoeh90nOUk8qiUVYYuvsVVwwxKvhhio73YCVoif4WqNa4JaWF6xEMfAp8BOhZbYnOUNFFysbfTfurJwtx+BLUiG6C0J1pBB17jLkmMbEH/OAkM6ieoCSThiGCWxAXoARN5nONCmSUjgz6ePCKtF3UCB4sdyPaegZsI2VI0gH1FGoYD3798qW1AGxxEejpPXlufpL7QCxuo8MMsaVXIO9QsIbqlqcBmSFdTzvYWARAkui25gHdEAArYQYOERQXrmwoGGVfrxx+XBJGAmvGwIbGhqFVBKC0AF4wNe4WL6dsWprN7vKyms1QzuOAOFVKLal02/PpAHaI+vHCenO8GngKlvAb4kmwoBsTl97fPvQkwZMY08Cv7k4FM8XWCykjsmLXghaOVYH9rMzRuMK1eiih0sijaSWzeo6Q1ek0qXsuJlRrCUmCUOGqDeD2pWPypnKOQc6bCDiP9uNYoqvbokSxl2xDOrDCprfKHEORjssWDa5kG6PayEiJv5k9Qnw1SByLbLLzBggEhti46khVFfLG5NSW2oFd24ZJf4WTMcYOg6YUv/cts1e3dYOxLVZLxP3gG/B8dHFxdPLufPb+9O3H45HBGI0beLvsbhHzVgxCVa37Q+QVbpkhDSTymux4Q8+o14sCx5MQOqbh93ixrZA5jX2GIShcPf4Oa89++cYzaSUCazaZRTjkLFO70Nkf/H3X/ugKZzSmeXqN+Zh92kHzboL6TKYr426Qt7ee/hWCeTUAJmio4PguIDICc262jnJASO2qyBfwI6WiWX9FWZkne9/CFADwxbfO7kOMAKpWh+Dx1H0GkxYcXuIbpsZMutcjXdtTSV6f+t8T7rDo3Ar/gz6ZeNn2dlWvb26NP8OkMpkHvzxqQpnP0528x8VFjlwImBTdLOrLfJFwYywKKD8s5eqlDv+yXqYd7K8h67b/T3148cez04/v/ujBDmjtTiSPqakzpkUKmjgZjd6ez0D7qA8Tzue4ZCwbzd5N9qAwIPAjkjhGoa2rZQ72ZH8iBNRY58+zSyLCqN1u6rYQRtUgNWjzRf7gJNnuEtBiTqMcRFSigTCN6FaQ63yRRN5AEmWw/4dSknZ2hKoHLr+OzFZVWGfHVz18QJ6OfJQa7yzxloTp+M1/WBdy2rJPHxwO5Yo5iS/KSz5Un8olauLejI5HZ3+Znf/p6MMMs4ifUzLRRV3dUFARpCqmzMQqf/GvX+p8eRd1fVxXN+kf8qYwvtJeUlyMG4bBpoHFBf3WropFsQJOUADzHpo+3URN6Gsp8Z2G8nt3MAxPGYzozRieUp4Bk6jNk5qBRFBHTFDsegVwwBBP49qn58V8VlaY/itVhThgrU+fC6LHjEeirbPqm+uyyhflP4oUAGJ8OF0ZMoUfL/NVfle0xaoh2KTmE0i+NoyNwmRRi64aoF3mZUYsmxnEkxCclyvYmEXsqQCsnqxz1r0gOJLFwyB2v8bt4gCZ46+RmucQ3DSyoHwBm33mrg6siHQZaUhbL9P9WZg4VraxjZ/JV4uSYHTxUPU5SIr/Oj96d3h89p5yUJiPpGgBVPMOwAPowdHF0fvR2exsdHhsQYwgBjG2E6HPVknpz+lOTbzMwg/i3ZdhgmHFvJq9/f5Y+7SrzRJNy0nRlfq2oYPU5+TnbG9xti/EW2hS4c6BLYuaLKR+NIR2Dc4D8nHfFjQAhO52vnhYFlud+W1S2BzEslePbipWEO04QVSC6ULh52MYU247Mghiwvvgt4NGGfzrh8Oz2YfT86OLo9MTWC3z8E+jv/x4evY2C5Lksf8G6dJebT0iUngFnsDcvIJQw7+Lu2X7IBmDQGzXCdM1cIjMDeKvE/6Qwb1lOCIvk6wBKnrUC49cAqWyGVioHFcvyCItgATOIPARaSFAZcDMtvWqGaYgEaEkNbByniQxx+UCTRO48QOXkPw+4YusC+ZIPaD7tn/5m//gWx6uyz5oXDGeDXVQ5v5ndVvWS/5XFnHyp7v9vqzid7vKqGAVN3MM2KXsHQi/wtJ7V3Z5qqkPSOyrNE5FWGOI/3ZU3okKtWXCMHsUMFGU2CKEkiDcM5v6IlLC2KB6prS74ajzIJSNJ3v/BkalF0nA8TKcJM9F5nvcYEeBgcPKFKDAlgkZWLucpJXyri2EI7gsbstqPoMKGpqKsmqKVXtglECoFCsWRVvYZ+G9ripL96kH5Eq5KATr0m0L80xguJl2QVHqFN37PmPSBWMI1lTaRN2cPxSVTwvJGPmGz+dOkCRXieHH4rin8XmdFpyEm9HqV8Vd/bnoagGEOKojVQMVBCTERPtlzeaLFs0SQaurgmSYziHpnKLRqmkzbBsRRTH98haoj7EWQKMRqT4K+QaSSltUhF4XQ5Zwze4o2ISYED/iY2OeQucrkBlRu+eV6jfFqiQW2Fk6JnEsdtPXbs/RkdT0HP3g5o6EyOWegyfdZO85JGl3PjFYSClMI+hh89XNGgAzmiDRuxr0syZ91mTkKEQfanwBaEx89ULvQKlf7kstJxvEQ6qUdzU+mhF/76yKqYvN0FB8xntAZkPDP9oC6ETmlbTN4Fv8E5XZzoZ4dGZl2/yh5NwjgdKGRkIX0shYzDT/W3IE7gUFjR69D4aJC8Lr9siNvSQUBJSyA89GtYLnxFQUb1nzcFjNz1uKr4TBm6helbdiOMZbCAV7GNqUWZGs5ygpympWFT8D/BZkuSyYrDtbigAG3Q6dravz/3OcPlupmHl5itiE0ExsQ9nqp/54zVRChxLu0ICUGhApptgPRCC0GJTO0nSg6uC9LQf/5PRi9uHs9Iejt6O3CliBAX9DKE6Fw6m+tGRPMay6QCT3GmjVpxaxFDnbGSg/qxtw4l7U9xwEQe8vF3n1iQ1O3oRhLQa9U3A7gaXUvWGXT6ptXZU/rfn+NbDBipaGt+FgC1oXYbYO9TXmJm+xMxqsWPTq49X6YXR2fnR6At4F6X+CbMjAKfilY9dDwFIDkwpmf/o1fjmNhhjTF9V6ARsa2HXrXe2Nw8INy3QbYjfZO5zPvydy00ucC10Til6cfjiGvEX+s9A8j75sRxHh8DODe3BdLhaA2rQqrosViOqz+troEOu6QbVAZIFMeQx4tN+m3sKgwGLnThkfqGX3ANpWw6nGwCNpFOoxf41fTcPv55eIndSu8hJjeRGKg6kSLZrT0DDWy7S7wSxyorBeOiF6yYHTMouuV6xPq0v9yLzTpDi/2CobMrBclXf56gHkyO3C3139GQNj7U022TtD5tPtHF6Mw6cuVV3IDkYkVYB/T4bJ88Pji9FZcnH4h+NRQpxJ8vbs9EPy5vT44/uTxDIraQwPuudgM2ce8mrkBCQv7MXIA+ZnzkUFvXPMzZrjHcQkC+6YBrZOJHNIv+bBwyaiJ1Vxj0+2LYhLAmv/fBkKZTJbqoIUhsXTwSRILatCejzD17LA9k240uFo9Xor50RmndzvZA50yaq4j5SUuZGSmYNhZIo4k1HfVztMhagBug9fRISqzTEU2sszyjzdNCKsv0jGhkC7g8JU4vGTLKSo2Ua0t1FcJlewrwXRfBuRE7716wmR4tJtXnQsHleJjmkrP4HFfpdXD7O2xn8t9XJGw1bDyGGLzKgW8rhbpAQY6mUWZxbOPTN+slWDRe8MJ5iIqUPnAk44fY5kThO+5zGWljv2IhnH6J/2TuoiQ54GVva0ZuAoK5qbdEglSEOJ+i3K7O85aWwUlMuSLj6SgOPr8D9wlqKHS5PBX3QNYWtPXUMdCWbHsTPI3TfdzKYddwessHc20WfwK1MP2B1fNrBNCJ1MuwtGL7Sp0zREIjxJUHbbuELPuGI7dL0szqZw55oHLOn6MjtV1oTtaWIGDse8fVMKB7qs0YNzhrEnoSNAeGdBfgCacZON4racz4uKzI3GTKCpkcWGkVtc7k0euuEHn+AIpJjt9cC5N0ExdG9Pi4HSro3Sw38jV2hEGKyisNxC5rHnFxS/7a4cnEkQFVdplnFCkOAqz4xKo9fdjjNFvYAvqPEy9XmAqriPVj7doqfTquPY3Sn3fvQEhZqCP5CZFrQFQo1QVoIHDDpYkjIB+XlCQdoz2nUMjsQfShe919tbN/lNEfdwWO2AV0c5Ddhr4RbU/eiV8Bus665mFwXPPeE79FigDY4G/9+VVbO+vi6vSlDpL1fl53JR3BS/17opyJcAgppGZMRUNZKDxo0W7QbSbld51RC0YNw7n7C3bKl+DiGPV+m6KauboQ+8mcXCLlWhq/WqqVcE2kW/Y2li8IWAUaaQ5OciOT59c3hs1Ucz9m0HbRvFQEZy7XRUyBOFnsWciyjrguWXb6+L9uoW4iZ+YWoS0N41aTQnjDWTSVojh/vnXEarYlHOe0l6VeeLooEEHcVPs+YKgEpfwmE0z8v5z+Z5lnyb5DdFL0mrWbtewo5NXiT0e72cm99wqVDRRCMzTPYwddLyBu+V2boBHC28iHomx1Lxc7vKr9q0WNZXt5Rq6QqignCBmja/W6ZZcpDcIHltwH1K1y+1QP1wpzZFmzhtiq8V5/Ca5y3fPeIyIgWQEn5l5Zc3ZA8AKKPB9aLO2/+CxFD5TZERZi+3CvPye7PR5GQ7oo9YnutyPkgwuUlDmt+iodu8LlFBo54jw9B1jtmT0QHSX1MEq4LTBj1QL8EkDU2I3RfCAH+zBQbYaEGe3otX/VWxQNl4QLaSvJ+3rX1gZplcrq6S/z49OoG/Qa1aXq4BiSo5PaHPcGPDgvbrcu6tIE0/NoeGo6OTJH2+et5Lni+fZ5gaDdK54fuyMc5/+ML0sVnmV3rDNFe3xV2eZoPBqrixBdyGoQYa1Pou+X3y0rSFD8tG0jLK49Gfj84vzs2hkPET2nMSHxaIhnnT4OCfy2Q9x27RvEHl8359+T9qfujZvFgC7wUfFs+z5PTs7egs+cNfklc902tpMfPcQ5QriJNIbJfdOPAypWnYE8GytGlZHI2PmOG/RFxRcBsPXGdfrg5eIZMI/F7oTW1qjvQEfRYybY8D8BsbBYZL7yVcIKnR2uodFxCDucRlsGGvM1TpiyGhYZhsjG7KNi/NJHnAcMiHzWyo3QL4reNshoFCD1S1dmZCaoDcGXjAkniCj8BCT5QCmVyTrU3CYWY6m0NsXCbhNybBCzyqmvEAeBxXzK+KpnEuvp6klexyFdmJbmHe0LqVurrJWNnMWk4EGdvdhqRV/apZRigYZvsG3LKkMFTMEo0KqFiFB3OYFJAa3L6jQ86P+IjjrWNNYM91ZDVr1LG33eMh6uXk+fCyJKZSCWUXzHZgLfqr2iHnUB2ySBQr2kgGxX44hKQx07KqQQ2ygilZ8ZQ0feAZOsh6059fYimhmvCNoZxfce8jUTSDgFSZUghaj1B2p2xTNLC+VNZQUhn529H5G04bCc7FxADgGjjkVU3IcAsZdQFMqfwO/i7qkIGraGq/tqfJc1/vKubJBOTDVjYzI39A5g+lgQTyAQsrkDQ0K44h1yOP6Cg3TKhCP2ekasgahbqBMdnrTvQl7DHpwawYIJ4CAOjAQXkOjPoKHOHvXxhcFg0Pk38q0NqKAme/KQAnBT5IXw8mk0vajpteNpk0L/DR/YvJpJ+9nkz2pTrg5fpH705Oz0ZvDs9HWfT2sjQ+pFP+bUKjwBAyTMtInzoXBRXB6rn/sQxfnHnN6UIP1zAi5BindIu0is6SXyZ7uNLgUfGSccFXhNxQ/NyOB99hLGcsFTvcZZAewkTEYwu8cTi6aGxqB4kcf2Y6cyLvEQfNbNv5kDhgBd4MTVN+QkqQPMQ0KuTxAowigcPlGKsQ3M8lOv+2GU3b0Js7+DI6vT3f1c/xNM2cHCLiElQv5rFrM9ju7rnlmP7J3m+NG0+gV+MEi/acohM+bl3KaCB6NBcnAM7D+pJOz7+n6evB+G+TyY+TyXw6mdzvZ6+zyeTf+/uvJ5N/n0xewX8J6+T1c0LemgOYNIZ0p5O95z8/V68zSEaQ3zTDVdF/e3pxeHzsWwOl5fT1774ZTyb3/z6ZIL82mY8nk3l/uk+1vZamyHX1c7GC5d4a5GXShi0fbBwK6sEoEdB2vQ76ZTS9BLP5NCx3EVpUdVOsMESdghl6CTrSdiYh4OSLUvEb+rOzuJdGUhKl4Jp2foTwmSah6cfj0Tk46WCOJuCKIVq7fWAPAaOWekVhM3R3XK+KYkHcwh75jNDE4/jZU/bTQT6fi+soJDvI5+w9H+i2ZF8zAmzjh1b54XyrdVVhqL8J51Oe/QQOmsatWIj8bJvR8OXVA6ROAI3yvLwKAPZUPCNQHFvFGDGCJEN7OQddbOYmBJQadZTRf0Mv/dihIHunm5iTAzJtMi6TxFEFR7jJHzkzI39J6TLN5zYRpMMudjXkN8I7dejZjKgR3pfDICoaXzcF3vA6Yzs958wTkRrh1gYfKP7MeyvSY1DjclXA2S/mQZZSnqk7wL/r6KYNmYl8yuCmSmQ1r2Cve3Ui3wVUwabphrRDXdm5rf51Va+V56lUBXdgsSpcg63v44tf9pE2mcxIZM/Wm4KqiLjIK9rVd7ru7C9KnsT98baYxI9x4/MZDllPyWVxA3yol6j2q3LmhmtqNiZTzzR+KGCVss59y7V3fGty5KpkqvGq+hC2LUoGYL1MvInhBdRu0lEnT0PkOlNJIBm0tRi6Hy0zPQbP95MGO9H0yZAoUvrL6EfmVddnEwv9ARMtv+2psQfenVMuTrwh99yvHml8qkcZWoSxpJ6g+7y9ui3mfsrfjmmxArdcKIbd7MSOj59DLycV8qP3JaXiXD704T82qW7mFrJWQiR8P8aHQHvJBUu1aXptFdNgkqANPUf/YzaBu4kCFZc7A4g8GE4AU+D6c5G6SxTLauxcAOoPwFDQbE3q7UK80rmvWdZ1L+BfQsUM1DwJANA3Z+7s7d5xnZj2Os487dvUOdkSzadXuF7Dcsp45Wt+HMGEGDOblrJi3zk3Ikjx54aLN/kIegTKayfGHx2u/oy5K3u8TIVBPmf1VVXcp6agu9rEFQPbX69ad3N5UpNN6QYBiFQkFImx1RIXsi2qHJ0jYqfZXphtXi5QHCrbRtxxAChQTMCor2mSGrQTWGEPouCvbrEQSdsIVTbXqiLvysfBTfa4LgFIkf9CPlrsBojI9Ouxl6zy6qZIIcLPLgqYqdTJNmrirqnqcXU9pZzWu4lYbz/u+Bp2E3GohlcFKyDvkwx16tX6rliZI0e9UzoJ5XwkLeP3Idp7fT14at5EQthl2urrnabIgcBW1IrZOiM+BJnpEVffT/gtqP2cyCMLBonfdWUYiPGVAtV/mwPc9BQ0IsgsYNC/una/PLoQL87y1sv8p3UYM6tSkFBmeoJZih2P62ABO9LCR6iNUfXbK8Q9mLtdtruyvnxrSc6xgFlB7B424EkuF1iOGCvsMsFhUntnUJATx6NcnWyDurviKAHOTbf1biMKHr1Uu+4hCZHTe2RRg41Fj4cuZRoQLnnHcOgGQya982oVojHZq+8BV8TBrxOXTOtu6RnuCHnFQ3OAh3xY13od1fPabUnMlztdkOyh4M+uSlTbZd6jBFALqcRocOHkPvjnXZuWOAI2deMee34UJw2VdiaC/DWe6jGgOlizxuQX5YwKwvBNRjEKHBlVT2lrewmZipS8wf2jTeT2Mr6Z0AQlzE6necrJ63eLPoGOqZTSAxDd6VGdYknOlHWUwQBe6Rtbnw2wwaTGwvXMmLDYnvQKAb2xQeiENETNQkOWzutJwVppRvZBI46wdaBBG776KtIX8braAlvf6X1lSVyM8OO3/mLs5IAlp4WMhmWV8Fg7ina5WGXx4hHHKvDgTGEed89n6nlZyQrxReirHF6GBlW6QLdwz+gsyPeC3OmazbeNsnVnW6tCwMZTlyAx+Ph1S8hmTJgcunZ1C2yktSP4WyQ34rYWsZGOKmgMRVPgCyAf3Gr0ErM+Hmz05yg2RAX0qkRfBKfSrsrQM4JrijtD3OeNyVHUcKik6xCBDThlQrmXMklGdHNGNKRDzH/FZGB+JdfRfdWpAEAlDBdRVSDzPfTqYfYyC9I8+ewofo4Ej/XM3fgJHfypumqAQlB+difhhxoDvBnbwogd4+dpogPDW83VGNpE6zFNo2EgyG6BOC9UmWQ2ElmDqbq0rBkaYoh24dF2Uy9CqjS0CMwEtdpCVi5mJEClSgqxDu6doiz5+Um5HbQ0bT1rChT87VeYXKfnVsM9Yu7J7bl19tf8EuBCkhIe8WWwHcSyNcIovCZ2BIzld/kyFXsYyN497lvPKvQzZ2k9OQUrkkaFNXlaTo2IOkgi7Ox6snDHtOwyJZ1KqZD/DbRUnbJ5pD9+3m4kspzk1g0GCxzyqTFICHWfQ7qHiNjCd0VMaKiAg4n1rScu8dFPRVC5bl19KlYXaCJVpcJvU61frd+/XuQAi1DMnW1VVThbEoKvmrO4iwrlwIOcpAEVS5RJ0s6+Tt3sadimK9m7M0QVmg6n+IWtNC5d6h0DVZDTTLFstp0BQIZXs70PH2SBBtfo8DxNrq/JG4T8hzZmfZ1mqGNfb5PIboo20FeGmgxXJgMvHlql5ABdethlhOywWdbJpygPULS/UC0i3UyzbPzK4IbR7brNlogIYmzZtTaddNYz5t4ASuwxqji9LNr7AtA/yNUq0LHauu9wM+nqo24ku4urMVGyGzIp9WRVUymLkSJ91neezJrpjNiR4IvAqyvoD8Tr294MYpjP6DQE5RoClTP3iwEhmCG+ulJruz49hhu6zZsZVrRV9NYMz9ieAt6G4FpJLrnsUzymSqZRz4Bp54Co5zQiuIaVAmTJ+kv1aC6uB45yJXYVbBP63W0W0hbZsERb3G0bZ7hAfmY2FrwHHYJ2la+VbkpaMrJJnBvNW0zWNNV5nvKW8c4jWkoWc/T5Q94HyAfpeDovcFEWUT8D7TpPhk/7jMWXPveW4HJVfyoqj9j+0wSXYeurkOYSme3QesUobdECTH0Vp7D4MBiyw/cZFyKgtJjVEKpjUmscSDl3wuWqyD810WPtTlhIwVWtTxBwWXRZF6ox23LT8oIPE9mh/mTFTk+2jUzzKDro9P8LIkw96JjoOB2G/1tXLdrPjHUiqJvlNOdlTBNgQSBQWqOpwuqH1AiMEX9ZUDYSFyBiuL5OvXex+p8kcPV9ZdZH2yZ22QwoebrWDud28RmuHdSiu3HDd/kDttQjHlEB+KCGBdEdh5FOE7Jy/B4LOE8o7Ima/4Qcm4WmWxlFinzroDOoMvT99iEsE9P3xg+o7q5W+a2HT5UWVx+j3fXbv2wRtmBzduIySBJLDyHFgkMEEJB0N4rUxBihNte3EZL8yx7M+jwD2rgfnwBj7sELhMp72y2uSg0yykM9zhXqWynvjY4IaQ7p5SEMqCrumfPKvrrSgiAc6InYVBxXhvyubBTe7VePzBjNIu3z7Gmf/5g5Hbsgw9jF3IVt9vBIaXIZymf3UemM2QYPyN31nvxiFJeD5At+MVALscMw7x8fo3WD/1uFilPggPkeHaPW/VPxkGmmheelAuUtS/FbbXuOHIkf/5OS0zfRSxsYhRicrid9SKIAR87sEHRMBkUlv5JubIjOUBGl2S+6J+l2poRdVXE/pKOgyaRy6HlalFBX7ZAqra+HtnYkQANHQ0lAGnjYtbntl9Bbu9/iynFDgh3tuLr8osTZvjd4RKGzH8elCQdj+Q28EE0NkX419XqFbvJM73hKrJhjRE6YX8gzBunpMK93JX7suAEzzmWu5Q2UEYfchiWiobuJsl17rKdrzM5Ex1sV94GgL2vle3aTpICLaIUG2ku0eaCbPa7Vd4ORj7UUoe3eMFnyZ5d/f6QrkC7lQRs22PccCV3lprVaYXapAW1//6XUiYnu+HdQSJSWVMi4pPjFKEoJCpHAC05VtKjptkhizyDOZnO/8pYwZAZ8fv3XwiUM5GD7Be4YUkorI+5MjrBwyOWKrM3wCVwd92Tz0ftbRXkE34t/JuUu8L/E20FWOeyqTlmHhkZb4jF6X6TWBw0GBH6AVWvh4Pkg1BLo0kLBGOtbrwqJn4sqKWmTSWwcJEZEJRD8nQXJUCniqA9/fSVRQYyqReAxxq2jyqmg6xZ/+VnLKQ+AC/CP9NJbBYGhp9gNgGKO0mT9iaen5ySynR1Fsxx2lAx00XAR0Qfw3879Zbq1O4uPEhGh0FeJZ9lEWCqCETawVBo5isCpYhsjBIUDmkZ8VFxRszsmWbeaRsNuQnv0a4sWRvzZFfJSJ6iNzLFVpv7r/YRM0/W9MTtj4kPr1/PKc+t51iRH58nJx+Njjtl+9bRTURYdJN6M0LBjmkb+Cx67rlLYKZoADpzf6hO0KO/K1vMFEXtqiH0w3ILZ4tT2lThJPpiEybEael3ePTQ/LWZlM7vLV2U+h0yPrOIbBGmMV3TFQlfOLw4vRu9HJxfJXf7zzO3S8Nk8+f70zEClm6DBb7+FWMSXbsS86eS2OcJeBtMjXcJ/VWwq7SCi6rybvt1/kbw//PNs9OfRm4+Q7GYGOYrSZ/Ms2f/WmTubCinqd7aPa+JuBvZusrumrWeUl3mb25AVuUmqQeZA58/SLuGO+4/nckklRVBTcUco1qwrFsMct350Owq5Ikru9YXpCZAAyM79sERqbb15evDGSISOw47unPN5RF++baCeZ1RXcH1MuHj0TRL19QwzMQbushrdyci+xXwnZ1dPKn6MOMcELKdJw7uFW5Rc6ANJtRasPxtQdA5G7kNY2cOS6uLpDAoY2X/sTtI257mgEiP14tC2SfqukDzNIv25N/NDeoSgiIkBGCRfmJ0cJJHeKwcw7U4v3n5i2Q1ZZjIaQPXAngsZQ6uxSIKEUWk5t3hkoKuC9gME7fePPW/zWrAPl0P0M1Qo4SHqT2IfGjOaRDFzPNoOccyoTYw7iuizZO3izDqqDyiOwWidh9vqdHvCN5fpjG9Z5KlwLjjlG+JYD9GdU/xMjCOOiejtJcW8pLi0Lu8Xt/p+WNmWara5Asvth9NizQed3puqcODh5L03rj7d69Hd063puDqdrqhhNNkxC++2l2ngOw7RlLh1yo7nOQGqKLBnzcDwFQRRizn0DDAtpkwR3Aybob7fLBclYIZRqnoP2E9jCIlWAC5O6psjxbqaAXW7ymUsdhaWhI1uo1Q4BTZ2TOEZiKKHVRhOm1rR4N8aWr8QvjPqAQzK0m+sZiB4ZXQCwRtP/I/J+a6Mj7dAx3jdNrVwj6pFp10vkoxfPjqJY1Bum4s3jreHmPHKr2Arg17qflWjXojF8av6ziCpuKE5JLTRqipvGCtc44dQE9dNplQr7a44jbkSgGXJppkvNWNlnYIzZ5ER2RkLCxLzorx6EG9jFTK3rpr8umCPk8neJQB4ioasXs0JMdtu1J7ZgHp3TxWmVB9ueLjZh4v87nKe42U2SFIUoPBio4ZNXyEsElvqo2lfwvHsQZoaSQ0ymDZRKGlycrOx9errDi1itCvT7pNPMwh7jH45GxCnjRgcmemhnU1skxT4MAB3Z4s+A76lqBwCBfKO3AqP6V3+c/qyh1pg8m5JDlDGyLyzS5uVkmLVhkl6dABZyuuymEO4RkNUPopQ6wQpS9mxZUPNhCEovMAyqKrkSrAyhckoacQhqGtW1feBYxBrTLD6WFQDBUBQ/2LvIyJJGsokll2HdYI6WaWedeBOEuaUH6+AHegK5oJPoHYw6TLUDcHmgBR2mzfuwxgyMgs8+dwEZIgaIyzsCmbuwhHLPzXThWYB1Xc42HlF2BFUQyjv0rUhIO/aebJdLxdFwNer9pUwMH3sBihlXynDm1s3KVWXidgd+FvCs57aHWKZGd9bqqrvww/N1uz+zvOuqup7ca66D4OzOvxVq/qerX3YLvwev5qK79N3ge+TViVAEr7iwTOqiF2OlLDDQGOzgwH0X2ka2Wr62Wo3UavN0vF0iwHla+0l/38yl8iabzWLeJzTY7Dc4n7ApMHYKlCnkGWOViHdZjLJHMtIR24PblQ29LrStGSso2Vkl+/bwNWsM6yXYqIexPRuKwUKTH6LscBaB6WPLNQOsbkHb19LdTx04ycpn6lAmCaefXBQKOa+v4aiPPi38tLQ0/SiY56oUkNU7jVJCVw+4i4UVAUQM3JK9ULOdprFdXVXtO5aaqUJE4VfAtDodT9G0Oxw7HwdKM/giDG8K9wasfTGUGS6jbl0xo5ZVABKPt0Why8xnG268531L7i0EMAvEpMa7gK+zyJ3GQXKqQ0umjGBzFPrTLtPuZW6oZ/4/rspk0nfLQr6KjcgusfYbb7t4tReKfU17FbwbbyG5H/+THTILBFZ4hu93I7j+X1ufLei/sNmmzLprPLViqSOHqZEBl7LuPkHG5nZP9VxcM2ABcAqX5BeA/81Z+m6BA/BlB1xAJ06y9Rh2SfEcrvcsBUPDBOTTSMK6z1GfhzQvImokkz2yFNkgN0yyu6YHLX77Q4CpqM7Vn/GhCQkNlTurmhjJaK6YX1GOzTDqp+miqmvIn5ESNL74jIKRyopO/GfRXkZPumvwcFAHv9PU9uv6sZJRsM/m9tF8bP9q7ypcvt9s75cruqrorGfNg/N04CnoB/oxBct50XVgiuNoJKC+bOXyGODLHp1Wy7ms6a4qisMo/mNggJFKGPCyL67yysflxpgaimGT2nqpCg7syrYfqgNzweVSF4k6Xiyd7Ouyqt6VYG98Lq/fGAhz74ANqtKIi1Iwt3MS0qwzFuG1mVd4WqyN55MmuFvf7UBqNrnU4Sbhu5EHAHwUBp2BKqCvk72vvWeckP9opoToj8oWypKTNQhFkZd+0MVskGFqJcF3LLtLVKdS3TuamJ+I8ZClrc5u4ygeSn9zX/+569/4+MAkCb49HwE+tSt/Qwm5xLwhl/amcAGDb5P0b8DU0QKXf23b/r7y4f2tka/ZigXjZSBHWSwC6BUf15gcPBkb91eH/yXUFy0ByM4McxHFmZsbxSIbAPnC5Ow4EYhKPCmI5PBvF4sctCcXd2uUjNZy7yEZ7BzDg/+OpvCf18e/K/ZdH+IUOOTPQBcnuxN9+G/m+fjvz2f7j/fwMMG99hvf7XpTSbTbLqfCa/RFCsgV6j8ls29WX+mf+f58rYqNrcPy2KFD25WeVXm1WZ939yUm/u8bFdF02xA64z1bMb5/bS5Kb0I/LxcuVjUPg6Xi70uGM4H0wyvJPiekdgjuSV6EPOO2BrgaglKOZPNJZ3sDR31A/yfFKV/Aa4BfowHr5gXey4u8XXTp8P08zKv5p/zVUMpn0LlDC8X7z+qmA7o3+22xMeR7faADjs0EizTh5zeS8h2NMHeOPJ6fT2jqXYyv/vYTJDSgwC5afN7VhVEqwe8FUCpz17DH9Vn/g07SSY9eZEgmHfzItvP0tfDyeQ8S/uweXqYAw2R7AmP27bguWJiVyh7skLLn0wuU2xG9h8wHlgvftC/WdXrZfpdEApFk4W3C+0qXfxVFgkRjm+xyaRJXw8Ois3BQVF9zpAST/fHRIlfp3oGdupXtG+MkM6WgcV9/oDQyUvkliC4qVmjWhTC3uD/ddaGHO89tXCwaH/b/OpXm99uJpNLCG+bTC7h57yeTC4h38C+A2g02UvTyaS/IS9ezkfwzWRyvg9wQJ8BmQA/O980RYtvDwClPd8c1PBXvlhQT7MsSAe04jQGcqchJXMhUOiVjcfBv4dsPeCMq4OnUjh0Ad9IykxoV7nlTPD/KqLOsGx002KyvjRyqdqrYbJHYwU6yVs7tsCydMKm0ypj6Risja4/pQO2P9wU1edyVVegX8+2NWZAb2wrAWEbfzcNGm6KbZW55IMpTZbtQpX/tsrvZzKMFC6V6ZRIgUlq8f7j8cXR8dHJKKq2tINBKi0L93yy99ysmEoAYNcxi+EeMfkODWa8unTetKpUfYda8y6CbM4lSqBN0YIYSh6VmDcyrxLY1fdgxWL/s1vjCqBRVK5W5dIhwytiQZrbyeTSJBeJMW19gH10Camt0COmlBfu6TVwh0UU5jM45aGbGJItUduToy85rd0yn3BbQPYWxPWHzsHaXObya25+mR+f5Mc/1FhM4izaAcQJIxsLbnHjg1dTZwMyrzRVXcCQh5/bNC1Jzd8z2kSr4SdRVUeAU+8zMnyxJCu2qVsMiGPAVWrjBWRDC4oi4JzTOAbOUgXeeUdaejWZ/FXSrzbjcpplDuIIbNJYbF9ELAkcI0hn6FAYe50Ns9epzyFmeGThWmNmBa92OMDURxQ8QqvTfczrl47WGHKnycULRiL793ehprbr+hPOdkXpj5R09Ktfbca/nUyqqai/HUFrnLewTMkgwR/fGZ1MW69gagAVDmrtX9Xrqk2B+c6SZ8l3jm6QmsVY1/KmIokOWYC/sz0barFDUfVN9lK2vTkPM/4OH6rzjDcTq2acxt2bFeKEGaAChmHvW/kGsJaadkV0u0dVeJFRHAbmcFvjza9+93ucR52iJe3vTybZpktusFC7gb6U+0n/qqgabNvYqt37Ty7YF5ASabi5mk8mjbAeB1msGTpSLpnDMt2EDUCcRZLfgcJ5HsI4Hh+vga4R58bHTogiWefPM3zEntUDeG34XLA3L2YeYBeZCdS8+F9NkYgs5C881Jm+Hg7t/PIJfZntNId8+fWSZd005eXiIVlX4NKRA7c2L8kqlDxLXK/7CBPiTqPlQvSaP0kpRJa+q+frRWGSEvkJWaAw8FWfKBHNGLW5ocYn0MTgye/9Ns0mkzEwNy8MB0KUBzOKWe53ZljfzMP/gxac2xyVL0plwwm5eI2d/SAC9AQ/iiuE8Nsh/jMeHPx6agTG/rcuD/UtjaDv8BI0e6gbBh3ljGtymMuBz324qhRSQOQH/5hhZieQM5wH2T7vU2ore5LTL2VR9WlKJbtkn4ZhlHLsPPRZ/sp2asDN1jaZHG7G/dk04wkf/w1yRG3rNWwr0QpxCe9s44wGIRawDaPfie8/HLwXXNDJV9RKIhfVG1czx1W4KmBk2megcpVvQz/2p3NQG+gD1roWl7MWmKh0p9zg1oGnURmqG3bPNT5kYPQBVa+xhlKHnWhQ3n1KhU4qzcmehmdvHkhbMx68BF5kjAKnVrxqFxLgakmji28lwpqrmPpnxbB9gdeY7hQRJa7XrB7qALJeJIKN696K7UATlT+koM3vz9d3yyb9MgEbgRjjH50b0+wD+jWjNtxtJ8DTY8L2hOEYlE81HjGzyIhMGbW0xkNZkAg4m94XLDzQen3l0tVQy2x/N/Vivx6j9Zh5Fzdege8HbyjP7R14so5hcLuP4lBWNwiJVDd9FsrZ7vj2vw9P3p3OzkcXF0cn785n70/ffjweGS8M+vy+uCR4A5pcdK6jFUU/SKV2Z/D5Vpz0qGGNSoiPYTAy/K3Lfl9cmlV3ZhCdYaEaN/FXqMwP16Jf4B07s298n29MN0iFgb3GuLXImn6Fc3ckZ+dO41YuuW1eVsVqpnQqPnlq8s9oqFaLvKyXdpHPTo+PTz9ezEYnP3iAkKC8hI8HW0G2JYEomNKYn8CvoiltCJwBb1sRfYck+jqcCVXqSZSGPUSOIJznH0CbEbOeLPOmid0d1poz2fsWTH3fghv9tzxLbOPYYt9BXtjI8jSeS3dAxrnW2H4yWxBtNhkbcIbEFcEHEbNx3fSvG7bBkItnoh+xSieiG8I+PjpXXmhi0mtjt4naaEJOgIwxSSuDNID6HgSrodyE5uSLHyuz1qEnNW7zTKWypoJKi2rSbXuWVWtkgDssX918BlVKPO2pVjOLrTQwqTKJu60XJBMEZk5XbMeCEgMhTp31zSq/a+guXrVRZU9g6QgF5Kk1U5EzISV5JPGBN6n8OVsu1uxi3hZN65VBm5WZYKLP5mYP3IZoaCLjddhT3Xv98mFmauUfPmoI6BNsCBcNSR8UmbVMc0Poj+qLPFTgtkaZ72tvMEN9rGRws8Zs6wRZSTu2/+P5u6PZ4YcPx0dvDiGmtafioKgI1HfolTJkdOoO4kWg9uvzTnjpav2kK3Khk9zUDygE3n2tufhIgceKO5gYCHl5AckpBj5DR51Rni5QfDzIWwDux05OXQIGpxN3D6k4cR9xL4rqM+XIjN1FT5p+uszChgpQya6jrHVo1BHKXmwa2t+nB9Vn+E0dMbzDIr8hc/LBQfp6cHU7L1cbMo8DG7zJl8uDebnKxsNkmk4m5y+MJei6XlBgR1F95h334ce3rPuq0Rf96n6eKh4lYlKA5h35mrRZsGa+OXjwt02SXc0TtDo0v/3V9AUqNJDseLK3GG3LZl6uUvmL3Jmw15wRL7RQ8JC6PxG2sVx4kc1WIhlYIuBHPK056pZ/Oq9JIBkkY2lPzSFsSSvcvJpGA7fIgddcTdahyG4MjvalqzFyVcJS+rl28rvCVW95TNNkL7NtjIPX5x9Gbyh+wOXn7vLVJ3Ki0oKgPJ1SumCUCgc03Y8mfIfs2mOYEMoXIoCSB1dopFXX39ScIbMmOqxKuH93rx0c/H/NXd1vGzcM/1eEAMMWzDH67CEP2eIVwYI2S7ztoS2Ks0+2hVzu0pMcJwj8vxc/kjrpPvwRxyn2lMB3J1IURYoUP7xoi7m+i00jdyg6U3OWU/j8lHztLYORwWIdv7Sv61vTEk6C/YB7CUbk5IH/vuMW6Az9V4K+jgYz80BzXa8YhAP4kBFmIb4q7DPh/mVKHd9ps7S2G/9+3KwtE6L/aKYU2I9/MAtcKB4NFAmoz0eTJS/6MiWHD9CmmED8U12Qh77MaDP01RVVSkfjSJY1WwbXD8B+J4dIt/4Vn4ebVSC8MSnoNzMIcOUSR/hhSs13Jss0focm2nzHutTkpxE658N/UZCk/VqxcPF7VxdXw/ZLuizjl25G5x//GbVeS0qHXIGvVlsELVIpml4rmqN+eIZFoLtP0ayXQmZsF+G5pgiRn/Ii4dejyotcb+S0Fv2H40ENh2hKI/5g+HhvSkTnW6hY/FuzNRmcPOkXC3e/cGB02CDRFYBwCzvA5fCeGsn1Q16XcXOTq59SxTHJNSz9BU6eZNnTFuu7sP1bk2X3s1+YBPcm7Un0Zf/m4v1fF1V3+62RccG2Y+nZ8K1VIlX2AyIhoOIWbktEWy1yImhxH3hRIqDZ6pSCCGoXUOQjP1WNaAXGgxKRyvav7+q1bCiqo6Z1ntuhi+x9IbWCTtISXfZJjKh2m0m8vz7fvca79RsQvrHOC8nT8M6eDda9HvdYYMX7XUTZl+PY/PLOg09E15jAvFIo1xdFadRzSxnZTPrgklPB0gW6XEBYn/1jnKJO3ZpYeU6JQMcUaowwbtsHEY8GIHJcsm/wXMvEihJ4ESedFvSbz/3tRTlGA+QIziU/SsqerEB7KQ34+YirpTv6HxCepNBOMVXPlP+0UtPEZBzMLRU7kP5SRNXLuHCWVS1Ie0CYmkeazbW+Kx40X8rQZRoGr0p6nZPl/bOVridoG9Mj0wQdvCI8pHEszEpV6kxTpPqq16iQ+GrySmT/M+euvS2BG7BeT2IMOg3RcttJG/IYumnbLKL6FuT98HHE5cEglaBTkqrah5IQIxorLbSVHhOuTqGLDzfD65EyuSuqjdG1EF0IWJc8/QAc/EK9N7JMgkcbTo/iI5D4ThjxOvgm9Adi8iZM4q4uji91ZlDQND8cwZHunRfd5N0PXMcmaE1wLYfPdE7BTekhyYre1Ys1uxypUfQ5xQDsTdadYO0Hx9PzLE1p0IpEfnjycPuID+mWSIEhFf1xzVTkG4R2qjPt9AbBIsVUAuHXkx2ZdAgzQo5cRWVMjZNgiaOJdvEGxrHDU8VQrX8iAb5j3LjUIDaGDNOxCFshs3QRKoQEqw2I0DpswAJxko6apJd6qktUvkvXboNJkVtXJiZ3vlZEpSF4GRpdfrYuQlVYZBfZPtaTAoc8L1zpKy7bwsLWhH0OM35ZGmipKT/cVZ6YAwAIpCMWFdqlmomdgyT8MY/L7D5OJrfcHgKl0OFBpQQ0z+e/kY6oFEu8E0i6EvmrVMM3Ir29Q7x5iRLxxUqZ3DqdpMROOCCwfADrM2WypJzpkl1XLPbsAn5iefyCFXkruJsXSpbIzuGk9eNx9BkvGT/Jdzr6VImfuyzN7gcezheFQLZUxWMjiegw6OUp1/zosRkl3X8rubWj4o3rh2yHDEAwznaAHOuMRLHxXlV44WUcFwjnXq8oEjK6yvoqLHLzbaH31w+tHeEHrDGg/rZIspj/gJpMYj3vxwz/+mFfIIPicWP2TkRhR2J/vdU016iAtDdd5dgww+GCYGI8X4G0ucFJidE8HkxBprWI5a3yxcMB8x4ezGaa32o0mXSFglrej8rT2xOfmH0oBk5qp47osNEgBm/0l8jymJ8PDuXNSf1gaB5NMsdqc7su9ewWiM3DBokIZ2gidZbw83KuiQSxaEz8/rbwGN2Cnuzl4gYw5P4IxV86+f1HI+CX5w/aX7QmeAvAWXFkmYhzaSlONfOsQBGNWSytHCZ3NKbWsDzXCmweuOs/e4T/NI+EKe19YR1SJsIc4eBrrJJwj/GTmid52lejubaaDtPCVpR75LnpENb2i+Zy7t0yRPbxk7pe5Dd/X4Yyn9Cp5D8iPpglvvV6z+Nv4V6LlhZTsZO5vqPyxa/cGy+ZCvOREDrwkwzoKzkQd1q2J5d4xzh/QPLqnwuvvRL1hPuWTZIcFtdYUw6D5wzjgJYdqDATEXGpRnAx3BEt5LwyJ9pif8EMT+iyZOse/19g4xfqPxLUrFoxGsRLaCiHUyF7EdktZRX4sSobT8+xqc4uR8NrNTr7/XJIV7J+9Xwl1h330AYLp0LfRoSrpkkc1MFg28no5vpJpt4Qp4px9LFGvjhU85gtRG8jtRG2HEx2gdYUzTEtxKzRTiHSi4XQSXg8UMukzPGI8ysgA4PSXB2tvgMAr8LP")).decode("utf-8"))\n\n    class Finder:\n        0\n\n        @staticmethod\n        def find_spec(name, path=None, target=None):\n            file = "__init__" if name == package else name[len(package) + 1 :]\n            if name.partition(".")[0] != package or file + ".py" not in files:\n                return None\n            return importlib.util.spec_from_loader(name, Finder, is_package=name == package)\n\n        @staticmethod\n        def create_module(spec):\n            return None\n\n        @staticmethod\n        def exec_module(module):\n            name = module.__name__\n            file = ("__init__" if name == package else name[len(package) + 1 :]) + ".py"\n            module.__file__ = package + "/" + file\n            exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n        @staticmethod\n        def get_source(name):\n            0\n            return files.get(name[len(package) + 1 :] + ".py")\n\n        @staticmethod\n        def get_data(path):\n            return files[path.rpartition("/")[2]].encode("utf-8")\n\n    sys.meta_path.insert(0, Finder)\n    from rollout_inspector import main\n\n    main.main()\n\n\ndjango_rollout_inspect()\n`},3742:(e,t,n)=>{n.d(t,{oD:()=>databasesOf,Gd:()=>databasesOfJson,B8:()=>inspectorEnv,rZ:()=>isMarked,$i:()=>isPlain,tM:()=>migrationBegins,VV:()=>planCommand,eA:()=>readBridge,ez:()=>readLocking,dW:()=>readPacked,tK:()=>readPassed,m3:()=>readPlan,jG:()=>readRefused,TI:()=>readReversed,xu:()=>readVerified,hP:()=>startedCommand,u7:()=>unmarked})
 var s=n(282)
 var r=n(3816)
 function lockingOf(e){let t
@@ -9150,11 +9150,11 @@ const{podAntiAffinity:p,...m}=u??{}
 const E=[...h.flatMap(e=>initOf(e,t,s)),...d.flatMap(e=>e===n?[]:sidecarOf(e,t,s))]
 const w=mainOf(n,t)
 const I=t.claims??{}
-const B=g.map(e=>withoutTaken(e,I,s))
-const y=[...B,...claimed([...E,w],g,s)]
-const Q=nodeOf(B,I,s)
+const y=g.map(e=>withoutTaken(e,I,s))
+const B=[...y,...claimed([...E,w],g,s)]
+const Q=nodeOf(y,I,s)
 const b=Q===void 0?m:onNode(m,Q)
-return{...f,...Object.keys(b).length>0?{affinity:b}:{},...Q!==void 0&&{tolerations:[...f.tolerations??[],{key:"node.kubernetes.io/unschedulable",operator:"Exists",effect:"NoSchedule"}]},...y.length>0?{volumes:y}:{},...E.length>0?{initContainers:E}:{},containers:[w],restartPolicy:"Never",terminationGracePeriodSeconds:5}}function mainOf(e,t){const{args:n,livenessProbe:s,readinessProbe:r,startupProbe:o,lifecycle:i,ports:a,command:c,env:A=[],...l}=e
+return{...f,...Object.keys(b).length>0?{affinity:b}:{},...Q!==void 0&&{tolerations:[...f.tolerations??[],{key:"node.kubernetes.io/unschedulable",operator:"Exists",effect:"NoSchedule"}]},...B.length>0?{volumes:B}:{},...E.length>0?{initContainers:E}:{},containers:[w],restartPolicy:"Never",terminationGracePeriodSeconds:5}}function mainOf(e,t){const{args:n,livenessProbe:s,readinessProbe:r,startupProbe:o,lifecycle:i,ports:a,command:c,env:A=[],...l}=e
 const u=t.env??[]
 const d=[...A.filter(({name:e})=>u.every(t=>t.name!==e)),...u]
 return{...l,image:t.image,command:t.command.map(e=>e.replaceAll("$","$$$$")),...d.length>0?{env:d}:{}}}function initOf(e,t,n){if(!t.webContainers.includes(e.name))return[e]
@@ -9666,13 +9666,13 @@ const m=40
 const E=32
 const w=[...[1,2,5,10,15,30].map(e=>[e,`${e}second`]),...[1,2,5,10,15,30].map(e=>[e*60,`${e}minute`])]
 const I=8
-const B=1/400
+const y=1/400
 function timeline(e){if(e.stages.length<2)return
 const t=e.seconds*1e3
 const n=w.find(([t])=>e.seconds/t<=I)?.[1]??"1hour"
 const s=mostRelevant(e)
 const section=(e,n)=>n.length===0?[]:[`section ${e}`,...n.map(e=>rowOf(e,t))]
-return[`%%{init: ${JSON.stringify(f)}}%%`,"gantt","dateFormat YYYY-MM-DD HH:mm:ss.SSS",`axisFormat ${e.seconds<3600?"%M:%S":"%H:%M:%S"}`,`tickInterval ${n}`,...section("Stages",stagesOf(e)),...section("Rollout",coursesOf(e,s,"rollout")),...section("Undo",coursesOf(e,s,"undo"))].join("\n")}function rowOf({label:e,from:t,to:n,look:s},r){const o=s==="moment"?n:Math.max(n,t+r*B)
+return[`%%{init: ${JSON.stringify(f)}}%%`,"gantt","dateFormat YYYY-MM-DD HH:mm:ss.SSS",`axisFormat ${e.seconds<3600?"%M:%S":"%H:%M:%S"}`,`tickInterval ${n}`,...section("Stages",stagesOf(e)),...section("Rollout",coursesOf(e,s,"rollout")),...section("Undo",coursesOf(e,s,"undo"))].join("\n")}function rowOf({label:e,from:t,to:n,look:s},r){const o=s==="moment"?n:Math.max(n,t+r*y)
 return`${e} :${p[s]}${clock(t)}, ${clock(o)}`}function clock(e){return new Date(Date.UTC(2e3,0,1)+e).toISOString().replace("T"," ").replace("Z","")}function stagesOf({stages:e,cause:t,detectedAt:n,startedAt:s}){const r=e.map(({name:e,startedAt:t,seconds:n,ended:r})=>{const o=t-s
 const i=[plain(e),(0,g.YA)(n),...r==="done"?[]:[r]]
 const a=r==="failed"?"failed":"plain"
@@ -9697,7 +9697,7 @@ if(n===void 0||r===0)return-1
 return s===void 0?Number.MAX_SAFE_INTEGER:s-n}
 return e.toSorted((e,t)=>weight(t)-weight(e)).slice(0,m)}function plain(e){const t=e.replace(/[^\p{L}\p{N} ./_-]/gu,"_")
 if(t.length<=E)return t
-return`${t.slice(0,E/2)}…${t.slice(1-E/2)}`}const y=100
+return`${t.slice(0,E/2)}…${t.slice(1-E/2)}`}const B=100
 const Q=20
 function summary(e){if(e.command==="plan")return(0,d.P)(e,{longest:d.m})
 const{cause:t,result:n}=e
@@ -9707,7 +9707,7 @@ const o=[`## ${r} ${(0,u.Mk)((0,g.WJ)(e))} (${(0,g.YA)(e.seconds)})`]
 if(t){o.push(`**Cause:** ${(0,u.Mk)(t.sentence)}`)
 if(t.hint!==void 0)o.push(`**Hint:** ${(0,u.Mk)(t.hint)}`)
 o.push(`**More:** [${t.code}](${(0,A.ZZ)(t)})`)
-for(const{title:e="last log lines",lines:n}of(0,g.MX)(t))o.push((0,u.ho)(e,(0,u.OF)(n.slice(-y))))}for(const[t,n]of(0,l.lP)(e.findings??[])){o.push(`**${t}**`)
+for(const{title:e="last log lines",lines:n}of(0,g.MX)(t))o.push((0,u.ho)(e,(0,u.OF)(n.slice(-B))))}for(const[t,n]of(0,l.lP)(e.findings??[])){o.push(`**${t}**`)
 for(const{severity:e,message:t,fix:s}of n)o.push(`${l.rf[e]} ${(0,u.Mk)(t)}`,...s===void 0?[]:[(0,u.OF)(s.split("\n"))])}o.push(...planParts(e))
 if(e.workloads.length>0){const t=e.workloads.map(e=>[(0,c.T)(e),(0,g.aW)(e),podsOf(e),e.seconds===void 0?"":e.seconds.toFixed(1)])
 const n=(0,u.tp)(["Workload","Version","Pods ready","Seconds"],t)
@@ -9762,9 +9762,12 @@ const t=e.slice(0,v-1)
 const n=e.slice(t.length)
 return[...t,[`${n.length} more warnings:`,...n].join("\n")]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const R=4e5
 function planOutputs({plan:e}){const t=JSON.stringify(e??null)
-return{plan:t.length>R?"":t,verdict:verdictOf(e)}}function verdictOf(e){if(!e)return"not known"
+return{plan:t.length>R?"":t,verdict:verdictOf(e)}}const D=new Set(["safe","accepted","unsafe"])
+function verdictOf(e){if(!e)return"not known"
 const t=e.findings.some(({severity:e,allowed:t})=>e==="error"&&t===void 0)
-return t?"unsafe":"safe"}},4017:(e,t,n)=>{n.d(t,{Gn:()=>r,IH:()=>dueOf,tZ:()=>readyLimit})
+if(t)return"unsafe"
+const n=e.migrations.every(({verdict:e})=>D.has(e))
+return n?"safe":"not known"}},4017:(e,t,n)=>{n.d(t,{Gn:()=>r,IH:()=>dueOf,tZ:()=>readyLimit})
 var s=n(9387)
 const r=5e3
 const o={is:"open"}
@@ -10016,31 +10019,31 @@ const E=(0,r.QA)(n,e.workload)
 const w=(0,a.GH)(E,e)
 if(E===void 0||w!==void 0)return{is:"superseded",by:w??a.jo}
 const I=(0,s.T)(e.workload)
-const{name:B}=e.workload
+const{name:y}=e.workload
 if(!(0,r.XJ)(E,e))g.keepAll()
-const y=(0,r.NO)(n,e)
-const Q=(0,a.Bs)(E,e,y)
+const B=(0,r.NO)(n,e)
+const Q=(0,a.Bs)(E,e,B)
 const b=deadlineOf(E,d)
 const v=(0,i.tZ)(e,b)
 const k=(0,c.At)(n,e,f.startedAt,o)
-const S=drainOf(E,Q,y,t)
-const T=(0,l._3)(y,k,{place:A,...isRecreated(E)&&{drains:S?.until??g.since(`drained/${I}`)},timeouts:d,deadline:b,ready:v,first:e.first,observations:f,recorder:g,now:p})
+const S=drainOf(E,Q,B,t)
+const T=(0,l._3)(B,k,{place:A,...isRecreated(E)&&{drains:S?.until??g.since(`drained/${I}`)},timeouts:d,deadline:b,ready:v,first:e.first,observations:f,recorder:g,now:p})
 const{evaluated:R,unsteady:D}=T
 t.requeueTimes.push(...T.requeueTimes)
 t.logsWanted.push(...T.logsWanted)
 const O=e.available===void 0?void 0:Math.min(e.available,Q.wanted??1/0)
 const F=O===void 0?0:(Q.wanted??1/0)-O
 const N=O===void 0?(0,l.iR)(R,p,m):(0,l.cL)(F,R,p,m)
-if(N)return{is:"failed",cause:lostCause(e,N,R,y),status:Q}
+if(N)return{is:"failed",cause:lostCause(e,N,R,B),status:Q}
 for(const{due:e}of R)if(e.is==="at")t.requeueTimes.push(e.at)
-const M=y.filter(e=>(0,r.i_)(e)&&!D.includes(e)).length
-const L=O!==void 0&&(0,r.XJ)(E,e)&&M>=O&&!(0,a.HA)(E,y,(0,r.vI)(n,E))
-if(L||Q.complete&&D.length===0&&y.every(r.i_))return Q.wanted===0?{is:"complete",status:Q}:{is:"complete",since:g.complete(I),status:Q}
-const U=waitingOn({status:Q,pods:y,evaluation:T,drain:S,enough:O},t)
+const M=B.filter(e=>(0,r.i_)(e)&&!D.includes(e)).length
+const L=O!==void 0&&(0,r.XJ)(E,e)&&M>=O&&!(0,a.HA)(E,B,(0,r.vI)(n,E))
+if(L||Q.complete&&D.length===0&&B.every(r.i_))return Q.wanted===0?{is:"complete",status:Q}:{is:"complete",since:g.complete(I),status:Q}
+const U=waitingOn({status:Q,pods:B,evaluation:T,drain:S,enough:O},t)
 const x=S?Math.max(S.until,g.since(`draining/${I}`)+d.timeout):g.since(`incomplete/${I}`)+d.timeout
-if(x<=p&&!m){const e=`${B}: not done after ${(0,u.n)(d.timeout)}: ${U.on}`
+if(x<=p&&!m){const e=`${y}: not done after ${(0,u.n)(d.timeout)}: ${U.on}`
 const t={code:"timeout",sentence:e,hint:h,workload:I}
-return{is:"failed",cause:withPod(t,B,podSymptomOf(R),y),status:Q}}t.requeueTimes.push(x)
+return{is:"failed",cause:withPod(t,y,podSymptomOf(R),B),status:Q}}t.requeueTimes.push(x)
 return{...U,status:Q}}function lostCause({workload:e},t,n,r){const o=(0,l.rl)(e.name,(0,s.T)(e),t)
 if(t.symptom.reason!=="ProgressDeadline")return o
 const i=podSymptomOf(n,t)
@@ -10122,22 +10125,22 @@ if(e===null||typeof e!=="object")return e??void 0
 const n=t.join(".")==="template.metadata.labels"
 const s=Object.entries(e).filter(([e])=>!(n&&e==="pod-template-hash")).map(([e,n])=>[e,pruned(n,[...t,e])]).filter(([,e])=>e!==void 0).sort(([e],[t])=>e<t?-1:1)
 return s.length===0?void 0:Object.fromEntries(s)}},5101:(e,t,n)=>{n.d(t,{Up:()=>logKey,X1:()=>withLog,_1:()=>newObservations,z:()=>ObservationRecorder})
-function newObservations(e){return{startedAt:e,firstSeen:{},exits:{},logs:{},completeSince:{}}}function logKey(e){return`${e.podUid}/${e.container}/${e.exit}`}function withLog(e,t,n){return{...e,logs:{...e.logs,[logKey(t)]:n}}}class ObservationRecorder{#Ve
+function newObservations(e){return{startedAt:e,firstSeen:{},exits:{},logs:{},completeSince:{}}}function logKey(e){return`${e.podUid}/${e.container}/${e.exit}`}function withLog(e,t,n){return{...e,logs:{...e.logs,[logKey(t)]:n}}}class ObservationRecorder{#Je
 #ve
-#Je={}
-#$e
-#je={}
-#Ye=new Set
+#$e={}
+#Ve
+#Ye={}
+#je=new Set
 #We=false
-constructor(e,t){this.#Ve=e
+constructor(e,t){this.#Je=e
 this.#ve=t
-this.#$e={...e.exits}}since(e){return this.#Je[e]??=this.#Ve.firstSeen[e]??this.#ve}keepPod(e){this.#Ye.add(e)}keepAll(){this.#We=true}exits(e,t,n,s){const r=`${e}/${t}`
-let o=this.#$e[r]??{before:s?n:0}
+this.#Ve={...e.exits}}since(e){return this.#$e[e]??=this.#Je.firstSeen[e]??this.#ve}keepPod(e){this.#je.add(e)}keepAll(){this.#We=true}exits(e,t,n,s){const r=`${e}/${t}`
+let o=this.#Ve[r]??{before:s?n:0}
 if(s&&o.atReady===void 0)o={...o,atReady:n}
-this.#$e[r]=o
-return o}known(e,t){return this.#$e[`${e}/${t}`]??{before:0}}complete(e){return this.#je[e]??=this.#Ve.completeSince[e]??this.#ve}close(){const e={...this.#Je}
-for(const[t,n]of Object.entries(this.#Ve.firstSeen)){const s=t.slice(0,t.indexOf("/"))
-if(this.#We||this.#Ye.has(s))e[t]??=n}return{...this.#Ve,firstSeen:e,exits:this.#$e,completeSince:this.#je}}}},5843:(e,t,n)=>{n.d(t,{b:()=>ownerOf})
+this.#Ve[r]=o
+return o}known(e,t){return this.#Ve[`${e}/${t}`]??{before:0}}complete(e){return this.#Ye[e]??=this.#Je.completeSince[e]??this.#ve}close(){const e={...this.#$e}
+for(const[t,n]of Object.entries(this.#Je.firstSeen)){const s=t.slice(0,t.indexOf("/"))
+if(this.#We||this.#je.has(s))e[t]??=n}return{...this.#Je,firstSeen:e,exits:this.#Ve,completeSince:this.#Ye}}}},5843:(e,t,n)=>{n.d(t,{b:()=>ownerOf})
 var s=n(3905)
 function ownerOf(e,t={},n=["ReplicaSet"]){const r=t.ownerReferences?.find(({controller:e})=>e)
 if(!r)return{kind:"Pod",apiVersion:"v1",id:`pod/${t.name??""}`}
@@ -10814,10 +10817,10 @@ const E=`${(t.kind??"").toLowerCase()}/${(0,s.Vb)(t)}`
 const w=m.find(({finds:e,aspect:t})=>!e&&t.none!==void 0)
 const I=w&&{sentence:`${E} ${w.aspect.none} after this release: ${whyNone(w.aspect,u)}`,hint:lostHint(w.aspect,E,u)}
 if(I&&l&&w.loses&&isSure(w.aspect,u))return{when:"never",...I}
-const B=I&&(!l||!e||f)
-const y=I&&!l&&e&&w.loses?[warningOf(I)]:[]
-const Q=[...y,...I?[]:leaving(E,d,h,u)]
-const b={...B&&{warning:warningOf(I)},...Q.length>0&&{losses:Q}}
+const y=I&&(!l||!e||f)
+const B=I&&!l&&e&&w.loses?[warningOf(I)]:[]
+const Q=[...B,...I?[]:leaving(E,d,h,u)]
+const b={...y&&{warning:warningOf(I)},...Q.length>0&&{losses:Q}}
 if(!f)return{when:"before",...b}
 if(!e&&l)return{when:"before",...b}
 const v=l?m:m.filter(({finds:e})=>e)
@@ -11163,8 +11166,8 @@ this.#et(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,d.reso
 return(t["PATH"]??"").split(d.delimiter).filter(e=>e!=="").map(t=>(0,d.resolve)((0,d.join)(t,e))).find(isProgram)}function isProgram(e){try{(0,l.accessSync)(e,l.constants.X_OK)
 return(0,l.statSync)(e).isFile()}catch{return false}}function quoted(e){return`"${e.replaceAll('"','\\"')}"`}function account(){try{return(0,u.userInfo)().username}catch{return`uid ${process.getuid?.()}`}}function missing(e){return{code:127,stdout:"",stderr:`${e} was not found on PATH`}}function unstarted(e,t){return{code:127,stdout:"",stderr:`${e} could not be started: ${(0,f.b)(t)}`}}var w=s(1572)
 var I=s(6823)
-var B=s(6982)
-var y=s(9896)
+var y=s(6982)
+var B=s(9896)
 var Q=s(6626)
 var b=s(857)
 s(5317)
@@ -11190,7 +11193,7 @@ this.httpStatusCode=e
 Object.setPrototypeOf(this,new.target.prototype)}}process.platform
 process.platform
 const F="actions/tool-cache"
-function downloadTool(e,t,n,s){return O(this,void 0,void 0,function*(){t=t||v.join(_getTempDirectory(),B.randomUUID())
+function downloadTool(e,t,n,s){return O(this,void 0,void 0,function*(){t=t||v.join(_getTempDirectory(),y.randomUUID())
 yield I.U$(v.dirname(t))
 w.Yz(`Downloading ${e}`)
 w.Yz(`Destination ${t}`)
@@ -11199,7 +11202,7 @@ const o=_getGlobal("TEST_DOWNLOAD_TOOL_RETRY_MIN_SECONDS",10)
 const i=_getGlobal("TEST_DOWNLOAD_TOOL_RETRY_MAX_SECONDS",20)
 const a=new RetryHelper(r,o,i)
 return yield a.execute(()=>O(this,void 0,void 0,function*(){return yield downloadToolAttempt(e,t||"",n,s)}),e=>{if(e instanceof HTTPError&&e.httpStatusCode)if(e.httpStatusCode<500&&e.httpStatusCode!==408&&e.httpStatusCode!==429)return false
-return true})})}function downloadToolAttempt(e,t,n,s){return O(this,void 0,void 0,function*(){if(y.existsSync(t))throw new Error(`Destination file path ${t} already exists`)
+return true})})}function downloadToolAttempt(e,t,n,s){return O(this,void 0,void 0,function*(){if(B.existsSync(t))throw new Error(`Destination file path ${t} already exists`)
 const r=new k.Qq(F,[],{allowRetries:false})
 if(n){w.Yz("set auth")
 if(s===void 0)s={}
@@ -11210,7 +11213,7 @@ throw t}const i=T.promisify(S.pipeline)
 const a=_getGlobal("TEST_DOWNLOAD_TOOL_RESPONSE_MESSAGE_FACTORY",()=>o.message)
 const c=a()
 let A=false
-try{yield i(c,y.createWriteStream(t))
+try{yield i(c,B.createWriteStream(t))
 w.Yz("download complete")
 A=true
 return t}finally{if(!A){w.Yz("download failed")
@@ -11218,7 +11221,7 @@ try{yield I.Yz(t)}catch(e){w.Yz(`Failed to delete '${t}'. ${e.message}`)}}}})}fu
 r=r||b.arch()
 w.Yz(`Caching tool ${n} ${s} ${r}`)
 w.Yz(`source file: ${e}`)
-if(!y.statSync(e).isFile())throw new Error("sourceFile is not a file")
+if(!B.statSync(e).isFile())throw new Error("sourceFile is not a file")
 const o=yield _createToolPath(n,s,r)
 const i=v.join(o,t)
 w.Yz(`destination file ${i}`)
@@ -11233,13 +11236,13 @@ t=r}let s=""
 if(t){t=Q.clean(t)||""
 const r=v.join(_getCacheDirectory(),e,t,n)
 w.Yz(`checking cache: ${r}`)
-if(y.existsSync(r)&&y.existsSync(`${r}.complete`)){w.Yz(`Found tool in cache ${e} ${t} ${n}`)
+if(B.existsSync(r)&&B.existsSync(`${r}.complete`)){w.Yz(`Found tool in cache ${e} ${t} ${n}`)
 s=r}else w.Yz("not found")}return s}function findAllVersions(e,t){const n=[]
 t=t||b.arch()
 const s=v.join(_getCacheDirectory(),e)
-if(y.existsSync(s)){const e=y.readdirSync(s)
+if(B.existsSync(s)){const e=B.readdirSync(s)
 for(const r of e)if(isExplicitVersion(r)){const e=v.join(s,r,t||"")
-if(y.existsSync(e)&&y.existsSync(`${e}.complete`))n.push(r)}}return n}function _createToolPath(e,t,n){return O(this,void 0,void 0,function*(){const s=v.join(_getCacheDirectory(),e,Q.clean(t)||t,n||"")
+if(B.existsSync(e)&&B.existsSync(`${e}.complete`))n.push(r)}}return n}function _createToolPath(e,t,n){return O(this,void 0,void 0,function*(){const s=v.join(_getCacheDirectory(),e,Q.clean(t)||t,n||"")
 w.Yz(`destination ${s}`)
 const r=`${s}.complete`
 yield I.Yz(s)
@@ -11247,7 +11250,7 @@ yield I.Yz(r)
 yield I.U$(s)
 return s})}function _completeToolPath(e,t,n){const s=v.join(_getCacheDirectory(),e,Q.clean(t)||t,n||"")
 const r=`${s}.complete`
-y.writeFileSync(r,"")
+B.writeFileSync(r,"")
 w.Yz("finished caching tool")}function isExplicitVersion(e){const t=Q.clean(e)||""
 w.Yz(`isExplicit: ${t}`)
 const n=Q.valid(t)!=null
@@ -11376,31 +11379,31 @@ var m=n(2251)
 var E=n(7946)
 var w=n(9593)
 var I=n(5903)
-const B=r.Gu("folder")
-const y=r.Gu("run")
-if((y!==""||B!=="")&&r.Gu("ended")===""){const Q=(0,c.qj)(process.env)
+const y=r.Gu("folder")
+const B=r.Gu("run")
+if((B!==""||y!=="")&&r.Gu("ended")===""){const Q=(0,c.qj)(process.env)
 const{config:b,...v}=(0,c.Vc)(Q,process.env);(0,c.QU)(v)
 const k=(0,w.a)(process.env)
-const S=`${B}/${A.rk}`
+const S=`${y}/${A.rk}`
 const T=await(0,d.s)(Q,k.exists(S)?{...v,config:S}:v,"action",k)
 if(T.is==="read")await finish(T.settings)
-else if(y!=="")r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${T.problems.join("; ")}`)}if(B!=="")await(0,w.a)(process.env).remove(B)
+else if(B!=="")r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${T.problems.join("; ")}`)}if(y!=="")await(0,w.a)(process.env).remove(y)
 async function finish(e){(0,E.U)();(0,E.B)(e=>{r.pq(`${e}: the interrupted release is still restored`)})
-const t=(0,I.W)({...process.env,RUNNER_TEMP:B})
-if(y!=="")await recoverOwn(t,e)
+const t=(0,I.W)({...process.env,RUNNER_TEMP:y})
+if(B!=="")await recoverOwn(t,e)
 if(e["registry-username"]!==void 0)await(0,o.r)(t,e.image)}async function recoverOwn(e,t){const n=new f.a((0,c.oD)(),e.clock)
-const s=await(0,m.K)(e,y)
+const s=await(0,m.K)(e,B)
 const o={platform:e,reporter:n,settings:t,holder:s,signal:(new AbortController).signal}
 const A=r.Gu("deployment")
 const d=A===""?void 0:(0,a.l)(e,t,s,{kept:Number(A)})
 const E=await(0,u.C)(o,"own")
 process.exitCode=g.h[E.result]||process.exitCode
 const w=E.result==="unchanged"
-const said=async()=>w?(0,i.Jl)((await(0,l.M)(o)).history,y):(0,i.Cy)(E)
+const said=async()=>w?(0,i.Jl)((await(0,l.M)(o)).history,B):(0,i.Cy)(E)
 const I=await Promise.all([d?d.end(await said()):[],w?[]:(0,p.h)(e,t,{report:E,holder:s})])
-const B=(0,h.k)(E,I.flat())
-if(w)(0,c.Vm)(B)
-else await(0,c.Qz)(B,"")}s()}catch(R){s(R)}},1)},9942:(e,t,n)=>{n.d(t,{_y:()=>madeBridgeSentence,xh:()=>heldSentence,zn:()=>bridgeSentence})
+const y=(0,h.k)(E,I.flat())
+if(w)(0,c.Vm)(y)
+else await(0,c.Qz)(y,"")}s()}catch(R){s(R)}},1)},9942:(e,t,n)=>{n.d(t,{_y:()=>madeBridgeSentence,xh:()=>heldSentence,zn:()=>bridgeSentence})
 var s=n(3740)
 function heldSentence({name:e,object:t,versions:n,after:o,operations:i},a,c){const A=n.flatMap(e=>a[e]??[]).map(e=>(0,s.sh)(e))
 const l=o!==void 0?`it depends on ${o}`:t===void 0?"an earlier release held it back":`${A.join(" and ")} still needs ${t} as it is`
@@ -11930,7 +11933,7 @@ const n=await this.context.cluster.get(this.#It())
 this.objects.clear()
 for(const r of n.items)this.objects.set((0,s.Vb)(r),{...r,apiVersion:e,kind:t})
 this.#wt=n.metadata.resourceVersion
-this.#Bt()}async#Ct(e){const{cluster:t,clock:n}=this.context
+this.#yt()}async#Ct(e){const{cluster:t,clock:n}=this.context
 const s=`${this.#It()}?watch=1`+`&resourceVersion=${e}&allowWatchBookmarks=true&timeoutSeconds=${i}`
 const r=new AbortController
 const o=n.sleep(a,AbortSignal.any([t.life,r.signal]))
@@ -11938,9 +11941,9 @@ o.then(()=>{r.abort()},()=>{})
 try{for await(const n of t.lines(s,AbortSignal.any([t.life,r.signal]))){const t=JSON.parse(n)
 if(t.type==="ERROR"){this.#wt=void 0
 return}this.#Ke(t,e)
-this.#Bt()}this.#Bt()}finally{r.abort()}}#Ke({type:e,object:t},n){this.#wt=t.metadata?.resourceVersion??this.#wt??n
+this.#yt()}this.#yt()}finally{r.abort()}}#Ke({type:e,object:t},n){this.#wt=t.metadata?.resourceVersion??this.#wt??n
 if(e==="DELETED")this.objects.delete((0,s.Vb)(t))
-else if(e!=="BOOKMARK")this.objects.set((0,s.Vb)(t),t)}#Bt(){this.confirmedAt=this.context.clock.now()
+else if(e!=="BOOKMARK")this.objects.set((0,s.Vb)(t),t)}#yt(){this.confirmedAt=this.context.clock.now()
 this.context.onConfirmed()}#It(){return(0,r.rJ)(r.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}},970:(e,t,n)=>{n.d(t,{r:()=>reconcileUntil})
 var s=n(5101)
 var r=n(6019)
@@ -11949,8 +11952,8 @@ const i=300
 function reconcileUntil(e,t,n){return new Reconciler(e,t,n).run()}class Reconciler{context
 evaluate
 onLog
-#B="idle"
-#yt=Promise.withResolvers()
+#y="idle"
+#Bt=Promise.withResolvers()
 #Qt=new Map
 #bt=new AbortController
 #vt=()=>{}
@@ -11961,15 +11964,15 @@ this.#vt=e.onChange(this.#kt)
 t.addEventListener("abort",this.#St)
 if(t.aborted)this.#St()
 else this.#kt()
-return this.#yt.promise}#kt=()=>{if(this.#B!=="idle")return
-this.#B="scheduled"
+return this.#Bt.promise}#kt=()=>{if(this.#y!=="idle")return
+this.#y="scheduled"
 queueMicrotask(()=>{try{this.#Tt()}catch(e){this.#Rt(e)}})}
-#Tt(){if(this.#B==="over")return
-this.#B="idle"
+#Tt(){if(this.#y==="over")return
+this.#y="idle"
 const{clock:e}=this.context
 const t=e.now()
 const{ended:n,requeueAt:s,logsWanted:r}=this.evaluate(t)
-if(n!==void 0){if(this.#ke())this.#yt.resolve(n)
+if(n!==void 0){if(this.#ke())this.#Bt.resolve(n)
 return}for(const e of r)this.#Dt(e).catch(this.#Rt)
 this.#bt.abort()
 this.#bt=new AbortController
@@ -11983,10 +11986,10 @@ const l=await(0,r.$)(t,n,e)
 const u=l.length===0&&A<o
 if(u){await n.sleep(i,a).catch(()=>{})
 this.#Qt.set(c,A+1)}else this.onLog(e,l)
-this.#kt()}#St=()=>{if(this.#ke())this.#yt.reject(this.context.signal.reason)}
-#Rt=e=>{if(this.#ke())this.#yt.reject(e instanceof Error?e:new Error(String(e)))}
-#ke(){if(this.#B==="over")return false
-this.#B="over"
+this.#kt()}#St=()=>{if(this.#ke())this.#Bt.reject(this.context.signal.reason)}
+#Rt=e=>{if(this.#ke())this.#Bt.reject(e instanceof Error?e:new Error(String(e)))}
+#ke(){if(this.#y==="over")return false
+this.#y="over"
 this.#bt.abort()
 this.#vt()
 this.context.signal.removeEventListener("abort",this.#St)
@@ -12054,12 +12057,12 @@ this.#At=AbortSignal.any([i,this.#xt.signal])
 this.#Pt=withWake(o)}async run(){const{stageLog:e}=this.options
 e.waiting(this.#Gt)
 try{for(;;){const e=await this.#Ht()
-if(!("is"in e))await this.#Vt(e)
-else return e.is==="failed"?await this.#Jt(e):e}}finally{this.#xt.abort()
-e.waiting(void 0)}}#Ht(){return(0,c.r)({...this.options,live:this.#Pt,signal:this.#At},e=>this.#$t(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
-this.#Mt=(0,a.X1)(this.#Mt,e,n)})}#$t(e){const t=this.#jt(e)
+if(!("is"in e))await this.#Jt(e)
+else return e.is==="failed"?await this.#$t(e):e}}finally{this.#xt.abort()
+e.waiting(void 0)}}#Ht(){return(0,c.r)({...this.options,live:this.#Pt,signal:this.#At},e=>this.#Vt(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
+this.#Mt=(0,a.X1)(this.#Mt,e,n)})}#Vt(e){const t=this.#Yt(e)
 this.#Mt=t.observations
-this.#Yt(t)
+this.#jt(t)
 this.options.onProgress?.(writeProgressesOf(t,this.#Lt))
 const{requeueAt:n,logsWanted:s,completeAt:r}=t
 if(r!==void 0&&!this.#Ft)this.#Wt()
@@ -12067,20 +12070,20 @@ const o=this.#qt(t,e)
 return{logsWanted:s,...n!==void 0&&{requeueAt:n},...o&&{ended:o}}}#qt(e,t){const n=outcomeOf(e,t)
 if(n&&n.is!=="done")return n
 if(this.#Ft)return this.#Ft.isDue(e)?this.#Ft:void 0
-return this.#Ot==="good"?n:void 0}#jt(e){return(0,i.S)(this.#Nt,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#Mt,now:e})}#Wt(){if(this.#Ot!=="pending")return
+return this.#Ot==="good"?n:void 0}#Yt(e){return(0,i.S)(this.#Nt,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#Mt,now:e})}#Wt(){if(this.#Ot!=="pending")return
 this.#Ot="begun"
 this.options.verify?.(this.#At).then(()=>{this.#Ot="good"
-this.#Pt.wake()},e=>{this.#xt.abort(e)})}async#Vt(e){const t=this.options.clock.now()
+this.#Pt.wake()},e=>{this.#xt.abort(e)})}async#Jt(e){const t=this.options.clock.now()
 const n=await e.begin()
 this.#Nt=[...this.#Nt,...n]
 this.#Lt={...this.#Lt,...timesOf(n,t)}
-this.#Ft=void 0}async#Jt(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
-return{...e,cause:t}}#Yt(e){const{stageLog:t}=this.options
+this.#Ft=void 0}async#$t(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
+return{...e,cause:t}}#jt(e){const{stageLog:t}=this.options
 const{lines:n,logged:s}=progressLines(e,this.#Ut,this.#_t())
 n.forEach(e=>t.say(e))
 if(s.allThere&&!this.#Ut.allThere)t.waiting(this.#Gt)
 this.#Ut=s}#Gt=()=>{const e=this.options.clock.now()
-try{return statusRowsOf(this.#jt(e),e,this.#_t())}catch{return[]}}
+try{return statusRowsOf(this.#Yt(e),e,this.#_t())}catch{return[]}}
 #_t(){return this.#Ft?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
 const o=n[e]??t.startedAt
 return[e,{...s,startedAt:o,...r!==void 0&&{completeAt:r}}]}))}function withWake(e){const t=new Set
@@ -12324,8 +12327,8 @@ var m=n(6780)
 var E=n(4897)
 var w=n(6107)
 var I=n(1451)
-var B=n(7412)
-var y=n(5163)
+var y=n(7412)
+var B=n(5163)
 var Q=n(9624)
 var b=n(942)
 const v={images:[],web:[],workloads:[],probes:[],namespace:[],dryRun:[]}
@@ -12344,9 +12347,9 @@ l.forEach(e=>{r.say((0,Q.q0)(e))})
 const E=servicesWith(o.others,p)
 const w=await inspectWeb(e,A,{targets:l,services:E})
 const I=(0,a.Z)(l,E)
-const B=kubectlOf(s)
-const{others:y,namespace:b,dryRun:v}=m
-return{targets:l,others:y,services:E,needs:g,missing:f,...w.web&&{web:w.web},findings:{...u,namespace:b,dryRun:v,web:w.findings,workloads:(0,c.Q)(I,B),probes:probeFindings(I,readyTimes(h,l),n,B)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
+const y=kubectlOf(s)
+const{others:B,namespace:b,dryRun:v}=m
+return{targets:l,others:B,services:E,needs:g,missing:f,...w.web&&{web:w.web},findings:{...u,namespace:b,dryRun:v,web:w.findings,workloads:(0,c.Q)(I,y),probes:probeFindings(I,readyTimes(h,l),n,y)}}}async function inspectTargets(e,{manifests:t,live:n,until:s}){const{settings:r,cluster:o}=e
 const i=await findingsOf(s,()=>{(0,Q.B6)(o,n.clusterState(),t,r.image)
 return[]})
 const a=(0,Q.q8)(n.clusterState(),t,r.image,o.namespace)
@@ -12363,7 +12366,7 @@ const a=await findingsOf(n,async()=>warned(await dryRunOf(e,{...s,others:r,jobs:
 return{others:r,namespace:i,dryRun:a}}async function inspectWeb({settings:e},t,{targets:n,services:s}){let r
 const i=await findingsOf(t,()=>{r=(0,Q.s3)(e,n,s)
 if(!r)return[]
-if(e["smoke-path"]!==void 0)(0,y.LW)(r,s,e["smoke-host"])
+if(e["smoke-path"]!==void 0)(0,B.LW)(r,s,e["smoke-host"])
 return[(0,o.ok)("workloads",`${(0,f.T)(r.workload)} (container ${r.container}) serves the web`)]})
 return{...r&&{web:r},findings:i}}async function findingsOf(e,t){try{return await t()}catch(t){if(e==="the first error")throw t
 return[(0,o.gz)("workloads",t)]}}function kubectlOf(e){return t=>e.commandLine(t)}function readyTimes(e,t){return Object.fromEntries(t.flatMap(({id:t,live:n})=>{const s=n&&(0,u.VS)(t,n,e).readyBefore
@@ -12378,9 +12381,9 @@ const{image:u,digest:d}=i
 const g=d===void 0?`${u}:${a.tag}`:`${u}@${d}`
 const f=(0,p.a)(e,s,g)
 const[E,w]=await Promise.all([(0,I.iS)(l,t,{repository:u,image:g}),(0,m.q)(e,n),(0,h.oG)(l,f)])
-const y={kind:"Job",metadata:{name:"migrate"},spec:{template:{metadata:{labels:(0,A.GW)(c)}}}}
-const Q=[...f,y]
-return(0,B.X)({others:w,own:E,targets:t,services:r,clusterState:o,jobs:Q}).warnings}},1873:(e,t,n)=>{n.d(t,{a:()=>jobsOf,A:()=>runJobs})
+const B={kind:"Job",metadata:{name:"migrate"},spec:{template:{metadata:{labels:(0,A.GW)(c)}}}}
+const Q=[...f,B]
+return(0,y.X)({others:w,own:E,targets:t,services:r,clusterState:o,jobs:Q}).warnings}},1873:(e,t,n)=>{n.d(t,{a:()=>jobsOf,A:()=>runJobs})
 var s=n(5138)
 var r=n(8071)
 var o=n(5629)
@@ -12413,11 +12416,11 @@ return failedVerdict(e,t,h,{words:n,lastCrash:E})}const w=(0,p.iR)(g,r,o)
 if(w)return{is:"failed",cause:(0,p.rl)(e,`job/${e}`,w)}
 for(const{due:e}of g)if(e.is==="at")i(e.at)
 const[I]=[...g,...h]
-const B=I?(0,p.l0)(I,r):podStatusOf(l.at(-1),s)
+const y=I?(0,p.l0)(I,r):podStatusOf(l.at(-1),s)
 if(!l.some(hasStarted)&&!hasEnded(a)){const{timeout:n}=t.timeouts
 const s=t.recorder.since(`incomplete/job/${e}`)+n
-if(s<=r&&!o)return late(e,`not started after ${(0,m.n)(n)}: ${B}`)
-i(s)}return{is:"waiting",on:B,...E&&{crash:E}}}function failedVerdict(e,{now:t,stale:n,recorder:s,requeue:r},o,{words:i,lastCrash:a}){const c=(0,p.iR)(o,t,n)
+if(s<=r&&!o)return late(e,`not started after ${(0,m.n)(n)}: ${y}`)
+i(s)}return{is:"waiting",on:y,...E&&{crash:E}}}function failedVerdict(e,{now:t,stale:n,recorder:s,requeue:r},o,{words:i,lastCrash:a}){const c=(0,p.iR)(o,t,n)
 if(c)return{is:"failed",cause:ended((0,p.rl)(e,`job/${e}`,c))}
 const A=s.since(`failed/job/${e}`)+h.Gn
 r(A)
@@ -12427,8 +12430,8 @@ return{is:"failed",cause:{code:"timeout",sentence:n,workload:`job/${e}`}}}functi
 return hasStarted(e)?"it runs":(0,f.g)(e,(0,u.XL)(t,e.metadata?.uid))}function ended(e){return["crash","crash-after-ready","init-crash"].includes(e.code)?{...e,code:"job-failed"}:e}function conditionOf(e,t){return e?.status?.conditions?.find(({type:e,status:n})=>e===t&&n==="True")}function hasEnded(e){return(e?.status?.succeeded??0)+(e?.status?.failed??0)>0}function hasStarted(e){return(0,g.CI)(e).some(({init:e,status:t})=>!e&&(t.state?.running!==void 0||t.state?.terminated!==void 0))}var E=n(5101)
 var w=n(970)
 var I=n(3020)
-var B=n(7392)
-var y=n(7437)
+var y=n(7392)
+var B=n(7437)
 var Q=n(2770)
 var b=n(210)
 function jobsOf({settings:e,app:t,holder:n},s,r){const i={repository:e.image,image:r,app:t,run:n.id}
@@ -12465,13 +12468,13 @@ const o=judgeRun((0,i.Vb)(n),r,g)
 h=o.observations
 const{verdict:a,requeueAt:c,logsWanted:A}=o
 if(a.is==="waiting"){g=a.crash??g
-s(a.on)}return{logsWanted:A,...c!==void 0&&{requeueAt:c},...a.is!=="waiting"&&{ended:a}}},(t,n)=>{h=(0,E.X1)(h,t,(0,A.h)(n,(0,y.YT)(e)))})
+s(a.on)}return{logsWanted:A,...c!==void 0&&{requeueAt:c},...a.is!=="waiting"&&{ended:a}}},(t,n)=>{h=(0,E.X1)(h,t,(0,A.h)(n,(0,B.YT)(e)))})
 if(f.is==="done")return f
-const p={cluster:a,clock:c,live:t,startedAt:u,toRepo:(0,y.YT)(e)}
+const p={cluster:a,clock:c,live:t,startedAt:u,toRepo:(0,B.YT)(e)}
 return{is:"failed",cause:await(0,l.m)(f.cause,p).catch(()=>f.cause)}}async function endThem(e,t,n){const s=n.map(i.Vb)
 const r=(await(0,Q.kB)(e.cluster)).map(i.Vb)
 const o=r.filter(e=>s.includes(e))
-await Promise.all(o.map(n=>(0,B.ee)(e,t,n)))}},2251:(e,t,n)=>{n.d(t,{K:()=>holderOf,s:()=>lock})
+await Promise.all(o.map(n=>(0,y.ee)(e,t,n)))}},2251:(e,t,n)=>{n.d(t,{K:()=>holderOf,s:()=>lock})
 var s=n(3560)
 var r=n(8311)
 var o=n(307)
@@ -12609,7 +12612,7 @@ const p={workload:d,template:f,container:c,containers:h.map(({name:e})=>e)}
 const m=(0,a.QA)(n.clusterState(),d)?.object
 const E={id:d,path:l.path,uses:h,running:[],...m&&{live:m}}
 const w=await(0,g.qp)(e).catch(()=>[])
-return{web:p,checked:{live:n,targets:[E],services:w}}}},5710:(e,t,n)=>{n.d(t,{S:()=>FollowedJob,T:()=>B})
+return{web:p,checked:{live:n,targets:[E],services:w}}}},5710:(e,t,n)=>{n.d(t,{S:()=>FollowedJob,T:()=>y})
 var s=n(1062)
 var r=n(9875)
 var o=n(9956)
@@ -12652,7 +12655,7 @@ var m=n(210)
 const E=500
 const w=3e4
 const I=1e3
-const B=50
+const y=50
 class FollowedJob{context
 live
 desired
@@ -12678,7 +12681,7 @@ this.#Zt.abort()
 const s=await(0,d.ZC)(this.context.signal,()=>Promise.resolve(this.#Kt))
 const r=s!==void 0&&this.#zt?{unread:s}:{}
 if(t.is!=="failed")return{verdict:t,...r}
-return{verdict:await this.#Jt(t,e),...r}}#tn(e){const{context:t,live:n,desired:r,output:o}=this
+return{verdict:await this.#$t(t,e),...r}}#tn(e){const{context:t,live:n,desired:r,output:o}=this
 const{cluster:i,platform:a,settings:c,signal:A}=t
 const u={timeout:c.timeout,bake:0,grace:c.grace}
 let d=(0,l._1)(e)
@@ -12689,8 +12692,8 @@ const{verdict:i,requeueAt:a,logsWanted:c}=s
 if(i.is==="started"||i.is==="finished")this.#nn(i.pod)
 if(i.is==="waiting")o.waiting(i.on)
 return{logsWanted:c,...a!==void 0&&{requeueAt:a},...(i.is==="failed"||i.is==="finished")&&{ended:i}}},(e,n)=>{const r=(0,s.h)(o.unmarked(n),(0,p.YT)(t))
-d=(0,l.X1)(d,e,r)})}async#Jt(e,t){const{context:n,live:s,desired:o,output:i}=this
-const a={source:(0,r.HP)(o.container),lines:i.lines.slice(-B)}
+d=(0,l.X1)(d,e,r)})}async#$t(e,t){const{context:n,live:s,desired:o,output:i}=this
+const a={source:(0,r.HP)(o.container),lines:i.lines.slice(-y)}
 const c={...e.cause,logs:e.cause.logs??[a]}
 const A={cluster:n.cluster,clock:n.platform.clock,live:s,startedAt:t}
 const l=(0,h.m)(c,{...A,toRepo:(0,p.YT)(n)})
@@ -12756,23 +12759,23 @@ var m=n(3006)
 var E=n(9754)
 var w=n(3020)
 var I=n(8093)
-var B=n(6544)
-var y=n(7436)
+var y=n(6544)
+var B=n(7436)
 const Q=15
 const b=15e3
 async function makeJob(e,t,n){const{checked:o,image:i,proves:a,reverses:c,again:A,plansOnly:l=false}=t
 const{platform:d,settings:f,app:p,signal:w,cluster:I}=e
-const y=a??c??A
-const b=y?.command??f["migrate-command"]
-const v=y?.timeoutMs??f["migrate-timeout"]
-const k=y?void 0:await(0,B.H)(e)
+const B=a??c??A
+const b=B?.command??f["migrate-command"]
+const v=B?.timeoutMs??f["migrate-timeout"]
+const k=B?void 0:await(0,y.H)(e)
 const S={...t.web,...k}
 const[{launch:T,claims:R,common:D,starts:O},F,N]=await Promise.all([commonOf(e,{checked:o,web:S,image:i}),k&&commonOf(e,t),(0,u.jh)(d.clock,w,()=>(0,E.bL)(I,p,f.image))])
 const M=runningVersions(e,o,i,N.needs)
-const L=(0,r.mp)({...D,command:(0,s.VV)(b,T.starter,n),env:(0,s.B8)({marker:n,migrate:b,waitSeconds:Q,volumes:(0,r.wx)(S.template,S.container,R),unsafe:A?"allow":f["unsafe-migrations"],...a?{proves:true,running:[{names:[a.name],tag:i.tag,isOwn:true}]}:{web:(F??{launch:T}).launch.words,kept:(0,s.Gd)(N.databases),...c?{reverses:c.task}:{earlier:N.earlier},...!c&&{running:M},lockWaitSeconds:f["lock-wait-migrate"]/1e3,plansOnly:l,...t.backup!==void 0&&{backup:t.backup},...!y&&{bridges:(0,m.n3)(N.history),contract:{...O,policy:t.now===true&&f.contract==="manual"?"next":f.contract,hasBridges:f.bridge==="on",stay:(0,m.Ei)(N.history)}}}}),timeoutSeconds:Math.ceil(v/1e3),plansOnly:l,...l&&{keepSeconds:300}})
+const L=(0,r.mp)({...D,command:(0,s.VV)(b,T.starter,n),env:(0,s.B8)({marker:n,migrate:b,waitSeconds:Q,volumes:(0,r.wx)(S.template,S.container,R),unsafe:A?"allow":f["unsafe-migrations"],...a?{proves:true,running:[{names:[a.name],tag:i.tag,isOwn:true}]}:{web:(F??{launch:T}).launch.words,kept:(0,s.Gd)(N.databases),...c?{reverses:c.task}:{earlier:N.earlier},...!c&&{running:M},lockWaitSeconds:f["lock-wait-migrate"]/1e3,plansOnly:l,...t.backup!==void 0&&{backup:t.backup},...A&&{contract:{...O,policy:"stay",hasBridges:false,stay:(0,m.Ei)(N.history)}},...!B&&{bridges:(0,m.n3)(N.history),contract:{...O,policy:t.now===true&&f.contract==="manual"?"next":f.contract,hasBridges:f.bridge==="on",stay:(0,m.Ei)(N.history)}}}}),timeoutSeconds:Math.ceil(v/1e3),plansOnly:l,...l&&{keepSeconds:300}})
 if(L.is==="impossible")return(0,g.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${L.problem}`})
 const U=T.starter?.isScript===true?T.starter.words.join(" "):void 0
-return{job:L.job,container:S.container,from:k?f["migrate-manifest"]??"":(0,h.T)(S.workload),notes:[...L.notes,...y?[]:notCompared(o,M)],...U!==void 0&&{script:{name:U,isAll:T.words.length===1}}}}async function makeCommandJob(e,t,n,o){const{launch:i,common:a}=await commonOf(e,t)
+return{job:L.job,container:S.container,from:k?f["migrate-manifest"]??"":(0,h.T)(S.workload),notes:[...L.notes,...B?[]:notCompared(o,M)],...U!==void 0&&{script:{name:U,isAll:T.words.length===1}}}}async function makeCommandJob(e,t,n,o){const{launch:i,common:a}=await commonOf(e,t)
 const c=(0,r.mp)({...a,command:(0,s.hP)(n,i.starter,o),timeoutSeconds:Math.ceil(e.settings["migrate-timeout"]/1e3),isCommand:true})
 if(c.is==="made")return c
 return(0,g.fJ)({code:"command-failed",sentence:`creating its Job failed: ${c.problem}`})}async function commonOf(e,{checked:t,web:n,image:s}){const{platform:r,settings:i,source:a,app:c,holder:A,signal:l,cluster:d}=e
@@ -12781,10 +12784,10 @@ const g=[...h,{name:"",spec:n.template.spec}]
 const p=commandWhereNeeded(e,g,s)
 const[m,E,w]=await Promise.all([launchOfWeb(n,p),p,(0,u.jh)(r.clock,l,()=>claimsOf(d,t,n))])
 const I=marksOfPods(t,n)
-const B={name:"",app:c,sha:a.sha??a.tag,run:A.id,template:n.template,container:n.container,webContainers:n.containers,image:(0,y.d)(s),selectors:selectorsOf(t),claims:w,...I&&{live:I}}
+const y={name:"",app:c,sha:a.sha??a.tag,run:A.id,template:n.template,container:n.container,webContainers:n.containers,image:(0,B.d)(s),selectors:selectorsOf(t),claims:w,...I&&{live:I}}
 const Q=E===void 0&&leavesToImage(h,i.image)
 const b={...(0,o.jb)(h,e=>(0,f.iI)(e,i.image),E),...Q&&{refused:"the registry does not say what the image starts"},...migratesBeside(i)&&{refused:'"before-rollout" or "after-rollout" migrates'}}
-return{launch:m,claims:w,common:B,starts:b}}function runningVersions({app:e,settings:t},{live:n},{digest:s},r){return(0,A.w)(n.clusterState(),t.image,isOfMigration(e)).map(({digest:e="",tag:t,names:n,isIdle:o})=>{if(e===s)return{names:n,tag:t,isOwn:true}
+return{launch:m,claims:w,common:y,starts:b}}function runningVersions({app:e,settings:t},{live:n},{digest:s},r){return(0,A.w)(n.clusterState(),t.image,isOfMigration(e)).map(({digest:e="",tag:t,names:n,isIdle:o})=>{if(e===s)return{names:n,tag:t,isOwn:true}
 const i=r.get(e)
 return{names:n,tag:t,...o&&{isIdle:o},...i!==void 0&&{needs:i}}})}function isOfMigration(e){const t=Object.entries((0,r.GW)(e))
 return({metadata:e})=>t.every(([t,n])=>e?.labels?.[t]===n)}function notCompared({targets:e},t){const n=e.filter(({live:e})=>e!==void 0)
@@ -13045,15 +13048,15 @@ if(!s&&n.unread!==void 0)(0,c.fJ)(this.#mn("plan-failed",n,n.unread))
 return s??(0,c.fJ)({code:"plan-failed",sentence:`${this.#In()} started, but exited before it listed its migrations`,hint:'check that "migrate-command" calls Django’s manage.py',logs:[{lines:t.lines.slice(-f.T)}]})}#Cn(e){const{passed:t}=this.#on
 if(t===void 0)return e
 const n=this.#in?.script?.name??""
-return(0,m.el)(e,(0,m.UP)(n,t,this.#Bn()))}async#En(){if(this.input.reverses||!(0,s.$i)(this.#Bn()))return
+return(0,m.el)(e,(0,m.UP)(n,t,this.#yn()))}async#En(){if(this.input.reverses||!(0,s.$i)(this.#yn()))return
 const{databases:e}=await this.#on.plan
-return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#In(){return this.#pn?.name??"the new version"}#Bn(){return this.#pn?.command??this.context.settings["migrate-command"]}#mn(e,{verdict:t},n){this.#un=true
+return e.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))}#In(){return this.#pn?.name??"the new version"}#yn(){return this.#pn?.command??this.context.settings["migrate-command"]}#mn(e,{verdict:t},n){this.#un=true
 const s=this.#cn??""
 const r=this.#in?.container??""
 return(0,m.d)(e,{job:s,verdict:t,words:n},{lines:this.#on.lines,logs:this.context.cluster.commandLine(["logs",`job/${s}`,"-c",r])})}#hn(){const{cluster:e,app:t}=this.context
 const{workload:n,container:s}=this.input.web
 const r=this.#in?.script
-return{command:this.#Bn(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,u.Mc)(t)),give:t=>e.commandLine(["set","env",(0,a.T)(n),"-c",s,t])}}}function withoutNew({unpredicted:e,...t}){return{...t,unpredicted:e.filter(({direction:e})=>e!=="new")}}async function removeJob({platform:e,cluster:t},n,s){const r=`${(0,i.rJ)("batch/v1",t.namespace,"jobs")}/${s}`
+return{command:this.#yn(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,u.Mc)(t)),give:t=>e.commandLine(["set","env",(0,a.T)(n),"-c",s,t])}}}function withoutNew({unpredicted:e,...t}){return{...t,unpredicted:e.filter(({direction:e})=>e!=="new")}}async function removeJob({platform:e,cluster:t},n,s){const r=`${(0,i.rJ)("batch/v1",t.namespace,"jobs")}/${s}`
 await(0,o.jh)(e.clock,t.life,()=>t.remove(r))
 await(0,g.wj)(e.clock,E,t.life,r=>(0,d.r)({cluster:t,clock:e.clock,live:n,signal:r},()=>{const e=podsOfJob(n.clusterState(),s).length===0
 return{logsWanted:[],...e&&{ended:true}}},()=>{})).catch(()=>{throw new Error(`the pod of job/${s} does not terminate: kubectl delete pod -l job-name=${s}`)})}function podsOfJob(e,t){return[...e.pods.values()].filter(({metadata:e})=>e?.labels?.["job-name"]===t)}},4897:(e,t,n)=>{n.d(t,{Bw:()=>labelling,OS:()=>namespaceMissing,mh:()=>makeNamespace,oO:()=>checkNamespace})
@@ -13107,15 +13110,15 @@ var E=n(210)
 async function recover(e,t,n,s){const{begun:r,snapshot:o,timeouts:a}=n
 const{platform:c,app:A,holder:g,signal:E,cluster:w,log:I}=e
 I.say(`found an unfinished release: ${r.tag} by ${(0,i.Gg)(r)}`)
-let B=[]
-const{unfit:y}=n.schema&&(s||(0,f.SU)(n.schema))?await(0,f.b1)(e,{...n,live:t},e=>{B=e}):{}
-if(y!==void 0)(0,p.FF)(e,`the previous version is back, but ${y}`)
-const Q={live:t,snapshot:o,timeouts:a,isUnfit:y!==void 0}
+let y=[]
+const{unfit:B}=n.schema&&(s||(0,f.SU)(n.schema))?await(0,f.b1)(e,{...n,live:t},e=>{y=e}):{}
+if(B!==void 0)(0,p.FF)(e,`the previous version is back, but ${B}`)
+const Q={live:t,snapshot:o,timeouts:a,isUnfit:B!==void 0}
 const b=await(0,h.wj)(c.clock,(0,m.E)(Q),E,t=>(0,m.t)(e.with({signal:t}),Q))
 const v=(0,d.Jd)(b)
-await(0,l.DR)({cluster:w,clock:c.clock,app:A},{...r,result:"undone",cause:`its run was interrupted; restored by ${(0,i.Gg)(g)}${v?`, except for what another client set: ${v}`:""}`,seconds:Math.max(0,(c.clock.now()-Date.parse(r.at))/1e3),migrations:[],...n.contract,...(B.length>0||n.schema?.is==="again")&&{reversed:B}},{...(s||B.length>0)&&{schema:{is:"unknown"}}}).catch(e=>{I.say(`the history could not be written: ${String(e)}`)})
+await(0,l.DR)({cluster:w,clock:c.clock,app:A},{...r,result:"undone",cause:`its run was interrupted; restored by ${(0,i.Gg)(g)}${v?`, except for what another client set: ${v}`:""}`,seconds:Math.max(0,(c.clock.now()-Date.parse(r.at))/1e3),migrations:[],...n.contract,...(y.length>0||n.schema?.is==="again")&&{reversed:y}},{...(s||y.length>0)&&{schema:{is:"unknown"}}}).catch(e=>{I.say(`the history could not be written: ${String(e)}`)})
 await(0,u.yv)(w,c.clock,A,n)
-return{restored:b,reversed:B}}const w=36e5
+return{restored:b,reversed:y}}const w=36e5
 function mayHaveMigrated({platform:e},t,{begun:n}){if(n.command==="rollback")return false
 const r=e.clock.now()-Date.parse(n.at)>w
 return r||[...t.clusterState().jobs.values()].some(e=>(0,s.ng)(e)===n.run)}async function endMigrations(e,t){const{app:n,cluster:s,log:r}=e
@@ -13159,8 +13162,8 @@ var m=n(3020)
 var E=n(8946)
 var w=n(8879)
 var I=n(6780)
-var B=n(7437)
-var y=n(7436)
+var y=n(7437)
+var B=n(7436)
 var Q=n(5163)
 var b=n(1511)
 function priorOfTargets(e,t){return e.map(({id:e,path:n,live:s,manifest:r,becomes:o})=>{const i={path:n,written:(0,m.lM)(o??r??{}),of:"workload"}
@@ -13178,21 +13181,21 @@ input
 listener
 #dt
 #wt
-#yn
+#Bn
 #Qn=new Map
 #bn=Promise.resolve()
 constructor(e,t,n){this.context=e
 this.input=t
 this.listener=n
 const s=t.checked.live.clusterState()
-this.#yn={...s,pods:new Map(s.pods)}
+this.#Bn={...s,pods:new Map(s.pods)}
 this.#dt=e.platform.clock.now()
 this.#wt=(0,E._z)(e,t.image)}async follow(){const{platform:e,settings:t,signal:n,cluster:s,log:r}=this.context
 const{checked:o}=this.input
 const{first:i,rest:a,isDue:c}=this.input.waves
 await this.#vn("first",this.context)
 const A=await this.#kn(i)
-return(0,h.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:A,...a.length>0&&{next:{isDue:c,begin:()=>this.#kn(a)}},verify:e=>this.#Wt(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#dt,onProgress:this.listener.progress,toRepo:(0,B.YT)(this.context),stageLog:r,signal:n}).finally(()=>this.#bn.catch(()=>{}))}async#kn(e){const{context:t}=this
+return(0,h.T)({cluster:s,clock:e.clock,live:o.live,desiredWorkloads:A,...a.length>0&&{next:{isDue:c,begin:()=>this.#kn(a)}},verify:e=>this.#Wt(this.context.with({signal:e})),timeouts:{timeout:t.timeout,bake:t.bake,grace:t.grace},startedAt:this.#dt,onProgress:this.listener.progress,toRepo:(0,y.YT)(this.context),stageLog:r,signal:n}).finally(()=>this.#bn.catch(()=>{}))}async#kn(e){const{context:t}=this
 const{signal:n}=t
 n.throwIfAborted()
 const s=await takenSince(t,this.input.checked,e)
@@ -13211,23 +13214,23 @@ return Promise.all(e.map(e=>this.#Sn(e,r)))}async#Sn(e,t){const{id:n,path:s,live
 const o=await this.context.cluster.get(s)
 const i=imagesOf(e,t,this.input.image)
 this.#Qn.set((0,c.T)(n),i)
-return(0,d.OO)({workload:n,images:i,now:o,before:r},this.#yn)}#vn(e,t){const{checked:n,beside:s}=this.input
+return(0,d.OO)({workload:n,images:i,now:o,before:r},this.#Bn)}#vn(e,t){const{checked:n,beside:s}=this.input
 const r=s.filter(t=>t.when===e)
 return(0,I.L5)(t,n,r,this.listener.wrote)}async#Wt(e){const{checked:t,image:n}=this.input
 this.#bn=this.#vn("last",e)
 await this.#bn
 const s=t.web&&this.#Qn.get((0,c.T)(t.web.workload))?.[t.web.container]
-await smokeBy(e,t,s??(0,y.d)(n))}}function sayRestarts({log:e},t){for(const{id:n,restart:s}of t){if(!s)continue
+await smokeBy(e,t,s??(0,B.d)(n))}}function sayRestarts({log:e},t){for(const{id:n,restart:s}of t){if(!s)continue
 const{because:t}=s
 const r=t.length===1?"has":"have"
 e.say(`${(0,c.T)(n)} restarts: ${t.join(", ")} ${r} changed`)}}function imagesOf({id:e,uses:t,becomes:n},s,r){const o=s.find(t=>(0,a.gv)(t)&&(0,c.T)((0,a.hY)(t))===(0,c.T)(e))
 const i=o??n
 const A=i?(0,a.MZ)((0,a.kW)(i),()=>true):[]
-return Object.fromEntries(t.map(({name:e})=>[e,A.find(t=>t.name===e)?.image??(0,y.d)(r)]))}async function smokeBy(e,t,n){const{settings:s}=e
+return Object.fromEntries(t.map(({name:e})=>[e,A.find(t=>t.name===e)?.image??(0,B.d)(r)]))}async function smokeBy(e,t,n){const{settings:s}=e
 if(s["smoke-path"]===void 0||!t.web)return
 const r=(0,Q.LW)(t.web,t.services,s["smoke-host"])
 const o=await(0,Q.Qe)(e,t,r,n)
-if(o===void 0)return;(0,B.FF)(e,o)}async function takenSince({platform:e,signal:t,cluster:n},{live:s},o){const i=await Promise.all(o.map(({path:s})=>(0,r.jh)(e.clock,t,()=>n.find(s))))
+if(o===void 0)return;(0,y.FF)(e,o)}async function takenSince({platform:e,signal:t,cluster:n},{live:s},o){const i=await Promise.all(o.map(({path:s})=>(0,r.jh)(e.clock,t,()=>n.find(s))))
 const a=s.clusterState()
 return Object.fromEntries(o.flatMap(({id:e,live:t},n)=>{const s=t&&shownSince(t,(0,p.QA)(a,e))
 const r=(0,b.J)(e,t,i[n])??(s&&(0,b.J)(e,t,s))
@@ -13338,22 +13341,22 @@ const h=a["smoke-path"]??"/"
 const m=`GET ${h} through service/${n.service}`
 const{workload:E,container:w}=n.web
 let I={words:`gave no answer within ${a["smoke-timeout"]/1e3} s`}
-let B=a["smoke-timeout"]
-let y=0
+let y=a["smoke-timeout"]
+let B=0
 for(;;){if(hasNoNewPods(t.clusterState(),E)){u.say(`${m}: skipped, because ${(0,o.T)(E)} gets no new pod now`)
 return}const r=d.now()
 const a=await(0,l.ZC)(c,()=>slicesOf(A,n.service))
-if(d.now()-r<p)B-=y
-if(B<=0)throw new i.HR(await smokeCause(e,n,m,I))
+if(d.now()-r<p)y-=B
+if(y<=0)throw new i.HR(await smokeCause(e,n,m,I))
 const Q=d.now()
 const b=endpointsOf(a,n.port).find(({pod:e})=>runs(t.clusterState().pods.get(e),w,s))
 const v={host:n.host,path:h}
-const k=await requestPage(e,b,v,Math.min(B,f))
+const k=await requestPage(e,b,v,Math.min(y,f))
 if(k.is==="good"){const{words:e,pod:t,how:n,but:s}=k
 u.say(`${m}: ${e} from ${t}, of the new version${n}`)
-return s===void 0?void 0:`${m} ${s}`}if(d.now()-Q<B)I=k.answer
+return s===void 0?void 0:`${m} ${s}`}if(d.now()-Q<y)I=k.answer
 await d.sleep(g,c)
-y=d.now()-Q}}async function smokeCause({platform:e,cluster:t},{web:{workload:n,container:s}},r,{words:i,hint:a,pod:A,body:l=[]}){const u=A===void 0?void 0:{pod:A,container:s,previous:false}
+B=d.now()-Q}}async function smokeCause({platform:e,cluster:t},{web:{workload:n,container:s}},r,{words:i,hint:a,pod:A,body:l=[]}){const u=A===void 0?void 0:{pod:A,container:s,previous:false}
 const d=u?await(0,c.$)(t,e.clock,u):[]
 return{code:"smoke-failed",sentence:`${r} ${i}`,hint:a??`check its log: kubectl logs ${(0,o.T)(n)}`,workload:n.name,...A!==void 0&&{pod:A,container:s},logs:[{source:"the answer",lines:l},{source:`container ${s}`,lines:d.slice(-m)}]}}async function requestPage({platform:e,signal:t,cluster:n},s,r,o){if(!s)return bad({words:"found no pod of the new version behind the Service"})
 const{network:i,clock:a}=e
@@ -13515,8 +13518,8 @@ const w=p.map(({before:e,current:t})=>{const n=(0,i.Sh)((0,s.hY)(t),t,t,E)
 const{available:r,wanted:o}=(0,c.nS)(e)
 return r<o?{...n,available:r}:n})
 const I=p.flatMap(({before:e,did:t})=>t==="put"?[(0,r.T)((0,s.hY)(e))]:[])
-const B=keepUnblocked(h,n,m,g)
-return(0,A.T)({cluster:h,clock:u.clock,live:n,desiredWorkloads:w,timeouts:o,startedAt:a,onProgress:e=>{l(asWritten(e,I))},toRepo:(0,f.YT)(e),stageLog:g,signal:d}).finally(B)}function asWritten(e,t){return Object.fromEntries(Object.entries(e).map(([e,n])=>{const{startedAt:s,...r}=n
+const y=keepUnblocked(h,n,m,g)
+return(0,A.T)({cluster:h,clock:u.clock,live:n,desiredWorkloads:w,timeouts:o,startedAt:a,onProgress:e=>{l(asWritten(e,I))},toRepo:(0,f.YT)(e),stageLog:g,signal:d}).finally(y)}function asWritten(e,t){return Object.fromEntries(Object.entries(e).map(([e,n])=>{const{startedAt:s,...r}=n
 return[e,t.includes(e)?n:r]}))}},942:(e,t,n)=>{n.d(t,{V:()=>liveAfterDeletion,j:()=>targetsAfterDeletion})
 var s=n(8041)
 var r=n(8974)
@@ -13587,7 +13590,7 @@ const o="django-rollout/holder"
 const i=1e3
 function keepRenewed(e,t,n){const s=new RenewedLease(e,t)
 s.begin(n)
-return s}class RenewedLease{#B="held"
+return s}class RenewedLease{#y="held"
 #Tn
 #Rn=new AbortController
 #Dn=0
@@ -13604,11 +13607,11 @@ this.#Mn=this.#Pn().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAb
 const{signal:e}=this.#Rn
 if(!e.aborted&&this.#Un.clock.now()<this.#Dn)return e
 await this.#Nn.promise}}async release(){if(this.#Gn())return
-this.#B="released"
+this.#y="released"
 this.#dn.abort()
 await this.#Mn
 const{cluster:e,path:t}=this.#Un
-await e.put(t,{...this.#Tn,spec:{...this.#Tn.spec,holderIdentity:""}})}#Gn(){return this.#B==="lost"||this.#B==="released"}#xn(e){this.#B="held"
+await e.put(t,{...this.#Tn,spec:{...this.#Tn.spec,holderIdentity:""}})}#Gn(){return this.#y==="lost"||this.#y==="released"}#xn(e){this.#y="held"
 this.#On=void 0
 this.#Dn=e+this.#Un.lastsMs*.9
 if(this.#Rn.signal.aborted)this.#Rn=new AbortController
@@ -13617,32 +13620,32 @@ this.#Nn=Promise.withResolvers()
 this.#Fn.abort()
 this.#Fn=new AbortController
 const t=AbortSignal.any([this.#Fn.signal,this.#dn.signal])
-this.#Hn(e,t).catch(()=>{})}#Vn(){if(this.#Gn())return
-this.#B="uncertain"
-this.#Rn.abort(new r.sr)}#Jn(e){if(this.#Gn())return
-this.#B="lost"
+this.#Hn(e,t).catch(()=>{})}#Jn(){if(this.#Gn())return
+this.#y="uncertain"
+this.#Rn.abort(new r.sr)}#$n(e){if(this.#Gn())return
+this.#y="lost"
 this.#dn.abort()
 this.#Rn.abort(e)
 this.#Ln.abort(e)
 this.#Nn.resolve(void 0)}async#Hn(e,t){const{clock:n}=this.#Un
 const until=e=>n.sleep(Math.max(0,e-n.now()),t)
 await until(this.#Dn)
-this.#Vn()
-if(isDenied(this.#On))this.#Jn(lostBy(this.#On))
+this.#Jn()
+if(isDenied(this.#On))this.#$n(lostBy(this.#On))
 await until(e+r.E_)
-this.#Jn(lostBy(this.#On))}async#Pn(){const{clock:e,lastsMs:t}=this.#Un
+this.#$n(lostBy(this.#On))}async#Pn(){const{clock:e,lastsMs:t}=this.#Un
 for(let n=t/3;;){await e.sleep(n,this.#dn.signal)
-n=await this.#$n()?t/3:i}}async#$n(){const{cluster:e,clock:t,path:n}=this.#Un
+n=await this.#Vn()?t/3:i}}async#Vn(){const{cluster:e,clock:t,path:n}=this.#Un
 const r=t.now()
 try{this.#Tn=await e.put(n,{...this.#Tn,spec:{...this.#Tn.spec,renewTime:microTime(r)}})
 if(!this.#Gn())this.#xn(r)
 return true}catch(e){this.#On=e
-if(e instanceof s.h&&[404,409].includes(e.status))await this.#jn()
-else if(this.#B==="uncertain"&&isDenied(e))this.#Jn(lostBy(e))
-return false}}async#jn(){const{cluster:e,path:t,holderId:n}=this.#Un
+if(e instanceof s.h&&[404,409].includes(e.status))await this.#Yn()
+else if(this.#y==="uncertain"&&isDenied(e))this.#$n(lostBy(e))
+return false}}async#Yn(){const{cluster:e,path:t,holderId:n}=this.#Un
 try{const s=await e.find(t)
 if(s?.spec?.holderIdentity===n)this.#Tn=s
-else this.#Jn(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#On=e}}}class LeaseLost extends Error{why
+else this.#$n(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#On=e}}}class LeaseLost extends Error{why
 words
 name="LeaseLost"
 constructor(e,t){super("the lock was lost: another run may have taken it")
@@ -13675,8 +13678,8 @@ const m=(0,g.OA)({t:g.Ae,n:(0,g.no)(flag),d:(0,g.no)(flag),p:(0,g.no)(flag),g:(0
 const E=(0,g.OA)({m:g.Ae,u:(0,g.no)(flag),o:(0,g.no)(flag),c:(0,g.A7)(m)},"left")
 const w=(0,g.A7)((0,g.A7)(E))
 var I=n(282)
-var B=n(533)
-var y=n(2652)
+var y=n(533)
+var B=n(2652)
 async function readArchive(e,t,n){const s=await readLive(e,t)
 const r=historyOf(s).filter(({image:e})=>(0,i.iI)(e,n))
 const o=r.flatMap(({number:e})=>{const t=unpacked(s?.binaryData?.[templatesKeyOf(e)])
@@ -13697,14 +13700,14 @@ const p=`${f}/${(0,a.Fe)(n)}`
 await(0,o.jh)(t,e.life,async()=>{const t=await readLive(e,n)
 const s=c&&(0,A.w7)(h,c)
 const o=withRelease(historyOf(t),h,s)
-const m=d?(0,B.UW)(o,d,h.run):o
+const m=d?(0,y.UW)(o,d,h.run):o
 const E=dataOf(m)
 const w=t?.binaryData??{}
 const I={...withTemplates(m,w,{[h.run]:r,...s&&{[s.run]:c.templates}}),...withBodies(m,w,[l??[],u??[]].flat())}
 await(t?e.put(p,{...t,metadata:{...t.metadata,annotations:{...t.metadata?.annotations,...g}},data:E,binaryData:I}):e.post(f,{apiVersion:"v1",kind:"ConfigMap",metadata:{name:(0,a.Fe)(n),labels:a.Yq,...i!==void 0&&{annotations:g}},data:E,binaryData:I}))},isConflict)}async function saveSchemaChange({cluster:e,clock:t,app:n},s,r={}){await(0,o.jh)(t,e.life,async()=>{const t=await readLive(e,n)
 const o=historyOf(t)
 if(!t||o.length===0)return
-const i=s?(0,B.UW)(o,s):o
+const i=s?(0,y.UW)(o,s):o
 const c=dataOf(i.map((e,t)=>t===i.length-1?{...e,...r}:e))
 await e.put(`${configMapsOf(e)}/${(0,a.Fe)(n)}`,{...t,data:c})},isConflict)}function isConflict(e){return(0,o.dg)(e)||e instanceof r.h&&e.status===409}function dataOf(e){return Object.fromEntries(e.map(e=>[keyOf(e.number),JSON.stringify(e)]))}function withRelease(e,t,n){if(e.some(({run:e})=>e===t.run))return(0,A.vN)(e,t)
 if(t.result==="found")return(0,A.BL)(e,t)
@@ -13724,10 +13727,10 @@ const o=Object.values(e).reduce((e,{length:t})=>e+t,r.length)
 return o>f?e:{...e,[n]:r}},{})}function packed(e){return(0,s.gzipSync)(JSON.stringify(e)).toString("base64")}function unpacked(e){if(e===void 0)return
 try{const t=(0,s.gunzipSync)(Buffer.from(e,"base64"),{maxOutputLength:v})
 const n=JSON.parse(t.toString())
-return(0,y.W8)(n)?n:void 0}catch{return}}function historyOf(e){return Object.entries(e?.data??{}).flatMap(([e,t])=>{try{const n=JSON.parse(t)
+return(0,B.W8)(n)?n:void 0}catch{return}}function historyOf(e){return Object.entries(e?.data??{}).flatMap(([e,t])=>{try{const n=JSON.parse(t)
 if((0,l.xL)(n)!==void 0)return[]
 const{fit:s,bridges:r,...o}=n
-const i=(0,B.Zo)(s)
+const i=(0,y.Zo)(s)
 const a={...o,...i&&{fit:i},...r&&{bridges:(0,I.sJ)(r)}}
 return keyOf(o.number)===e?[a]:[]}catch{return[]}}).sort((e,t)=>e.number-t.number)}function keyOf(e){return`release-${String(e).padStart(6,"0")}`}function needsKeyOf(e){return`needs-${e}`}function templatesKeyOf(e){return keyOf(e).replace("release","templates")}function configMapsOf(e){return(0,c.rJ)("v1",e.namespace,"configmaps")}},3006:(e,t,n)=>{n.d(t,{BL:()=>withFound,BO:()=>liveNow,Ei:()=>openHeld,FM:()=>wentLive,MT:()=>appliedSince,Ol:()=>wanted,dR:()=>liveSince,jo:()=>chosenFrom,n3:()=>openBridges,u7:()=>hasGoneLive,vN:()=>added,w7:()=>foundBefore})
 var s=n(2088)
@@ -13843,10 +13846,10 @@ const m=(0,s.OA)({name:(0,s.no)((0,s.Qq)())},"left")
 const E=(0,s.no)(m)
 const w=(0,s.OA)({name:(0,s.Qq)(),image:(0,s.no)(s.Ae),env:(0,s.no)((0,s.c3)((0,s.OA)({name:(0,s.Qq)(),value:(0,s.no)(s.Ae),valueFrom:(0,s.no)((0,s.OA)({configMapKeyRef:E,secretKeyRef:E},"left"))},"left"))),envFrom:(0,s.no)((0,s.c3)((0,s.OA)({configMapRef:E,secretRef:E},"left"))),ports:(0,s.no)((0,s.c3)((0,s.OA)({},"left"))),volumeMounts:(0,s.no)((0,s.c3)((0,s.OA)({},"left")))},"left")
 const I=(0,s.OA)({configMap:E,secret:(0,s.no)((0,s.OA)({},"left"))},"left")
-const B=(0,s.OA)({metadata:(0,s.no)((0,s.OA)({labels:(0,s.no)(g),annotations:(0,s.no)(g)},"left")),spec:(0,s.OA)({containers:(0,s.c3)(w),initContainers:(0,s.no)((0,s.c3)(w)),volumes:(0,s.no)((0,s.c3)((0,s.Q7)(I,(0,s.OA)({projected:(0,s.no)((0,s.OA)({sources:(0,s.no)((0,s.c3)(I))},"left"))},"left")))),imagePullSecrets:(0,s.no)((0,s.c3)(m)),serviceAccountName:(0,s.no)((0,s.Qq)())},"left")},"left")
-const y=(0,s.no)(s.U9)
-const Q=(0,s.OA)({jobTemplate:(0,s.OA)({spec:(0,s.OA)({template:B},"left")},"left")},"left")
-const b={Deployment:(0,s.OA)({replicas:y,template:B},"left"),StatefulSet:(0,s.OA)({replicas:y,template:B,serviceName:(0,s.no)((0,s.Qq)())},"left"),DaemonSet:(0,s.OA)({template:B},"left"),CronJob:Q}
+const y=(0,s.OA)({metadata:(0,s.no)((0,s.OA)({labels:(0,s.no)(g),annotations:(0,s.no)(g)},"left")),spec:(0,s.OA)({containers:(0,s.c3)(w),initContainers:(0,s.no)((0,s.c3)(w)),volumes:(0,s.no)((0,s.c3)((0,s.Q7)(I,(0,s.OA)({projected:(0,s.no)((0,s.OA)({sources:(0,s.no)((0,s.c3)(I))},"left"))},"left")))),imagePullSecrets:(0,s.no)((0,s.c3)(m)),serviceAccountName:(0,s.no)((0,s.Qq)())},"left")},"left")
+const B=(0,s.no)(s.U9)
+const Q=(0,s.OA)({jobTemplate:(0,s.OA)({spec:(0,s.OA)({template:y},"left")},"left")},"left")
+const b={Deployment:(0,s.OA)({replicas:B,template:y},"left"),StatefulSet:(0,s.OA)({replicas:B,template:y,serviceName:(0,s.no)((0,s.Qq)())},"left"),DaemonSet:(0,s.OA)({template:y},"left"),CronJob:Q}
 const workload=(e,t)=>{const{apiVersion:n,kind:r=""}=e
 const o=/^(apps|batch)\//.test(n??"")?b[r]:void 0
 return o&&(0,s.OA)({spec:o},"left")(e,t)}
@@ -13900,8 +13903,8 @@ const o=`${(0,c.rJ)(versionOf(t),e.namespace,r)}/${(0,d.Vb)(t)}`
 A.push({...n,path:o})}return{is:"found",snapshot:A}}function refused(e){return{is:"refused",why:e}}function versionOf(e){return e.apiVersion??""}function kindOf(e){return`${e.apiVersion} ${e.kind}`}var E=n(189)
 var w=n(7863)
 const I=900*1024
-const B=16*1024*1024
-const y=200
+const y=16*1024*1024
+const B=200
 async function openRecord(e,t,n,s){const i={...s,namespace:await namespaceOf(e)}
 const a=secretOf(n,i)
 return(0,o.jh)(t,e.life,async()=>{try{const{metadata:t}=await e.post(secretsOf(e),a)
@@ -13927,7 +13930,7 @@ if(o.is==="refused")return unusable(e,t,o.why,o.wayOut)
 return{...s,snapshot:o.snapshot}}function unpacked(e){const wrong=e=>({is:"wrong",why:e})
 if(e==="")return wrong('it has no key "record"')
 let t
-try{t=(0,s.gunzipSync)(Buffer.from(e,"base64"),{maxOutputLength:B}).toString()}catch(e){return e.code==="ERR_BUFFER_TOO_LARGE"?wrong(`it is larger than ${B/1024/1024} MiB unpacked`):wrong('its key "record" is not gzip')}if((0,w.d1)(t)>y)return wrong("it is nested too deeply")
+try{t=(0,s.gunzipSync)(Buffer.from(e,"base64"),{maxOutputLength:y}).toString()}catch(e){return e.code==="ERR_BUFFER_TOO_LARGE"?wrong(`it is larger than ${y/1024/1024} MiB unpacked`):wrong('its key "record" is not gzip')}if((0,w.d1)(t)>B)return wrong("it is nested too deeply")
 let n
 try{n=JSON.parse(t)}catch{return wrong('its key "record" is not JSON')}const r=(0,E.Kw)(n)
 if(r!==void 0)return wrong(`${r}: another version of django-rollout, or another client, wrote it`)
@@ -13950,7 +13953,7 @@ l=o.version
 throw new WrittenBefore("the record was written by a request whose response was lost")}},e=>e instanceof WrittenBefore||(0,o.dg)(e))}class WrittenBefore extends Error{}function keptAs(e,t){return{...e,uid:t?.uid??"",version:t?.resourceVersion??""}}function secretOf(e,{snapshot:t,...n}){const r=t.map(({path:e,...t})=>t)
 const o=JSON.stringify({...n,snapshot:r})
 const i=(0,s.gzipSync)(o).toString("base64")
-if(i.length>I||o.length>B)(0,A.fJ)({code:"write-failed",sentence:`the objects of this release are too large for the record in the cluster (${Math.ceil(i.length/1024)} kB)`,hint:"split the manifests over several releases"})
+if(i.length>I||o.length>y)(0,A.fJ)({code:"write-failed",sentence:`the objects of this release are too large for the record in the cluster (${Math.ceil(i.length/1024)} kB)`,hint:"split the manifests over several releases"})
 return{apiVersion:"v1",kind:"Secret",metadata:{name:(0,a.Fe)(e),labels:a.Yq},data:{record:i}}}async function closeRecord(e,t,n,{uid:s}){const r=`${secretsOf(e)}/${(0,a.Fe)(n)}`
 await(0,o.jh)(t,e.life,()=>e.remove(r,{uid:s}))}function secretsOf(e){return(0,c.rJ)("v1",e.namespace,"secrets")}},7863:(e,t,n)=>{n.d(t,{$i:()=>isPlain,A7:()=>mapOf,Ae:()=>anyText,D8:()=>anything,OA:()=>fields,Q7:()=>all,Qq:()=>text,U9:()=>count,c3:()=>listOf,d1:()=>depthOf,no:()=>maybe,yL:()=>oneOf})
 const s=4e3
@@ -14523,23 +14526,23 @@ if(w.comment)if(g.comment)g.comment+="\n"+w.comment
 else g.comment=w.comment
 continue}if(w.newlineAfterProp||i.containsNewline(h))u(h??d[d.length-1],"MULTILINE_IMPLICIT_KEY","Implicit keys need to be on a single line")}else if(w.found?.indent!==l.indent)u(f,"BAD_INDENT",A)
 n.atKey=true
-const B=w.end
-const y=h?e(n,h,w,u):t(n,B,d,null,w,u)
+const y=w.end
+const B=h?e(n,h,w,u):t(n,y,d,null,w,u)
 if(n.schema.compat)a.flowIndentCheck(l.indent,h,u)
 n.atKey=false
-if(c.mapIncludes(n,g.items,y))u(B,"DUPLICATE_KEY","Map keys must be unique")
-const Q=o.resolveProps(m??[],{indicator:"map-value-ind",next:E,offset:y.range[2],onError:u,parentIndent:l.indent,startOnNewline:!h||h.type==="block-scalar"})
+if(c.mapIncludes(n,g.items,B))u(y,"DUPLICATE_KEY","Map keys must be unique")
+const Q=o.resolveProps(m??[],{indicator:"map-value-ind",next:E,offset:B.range[2],onError:u,parentIndent:l.indent,startOnNewline:!h||h.type==="block-scalar"})
 f=Q.end
 if(Q.found){if(I){if(E?.type==="block-map"&&!Q.hasNewline)u(f,"BLOCK_AS_IMPLICIT_KEY","Nested mappings are not allowed in compact mappings")
-if(n.options.strict&&w.start<Q.found.offset-1024)u(y.range,"KEY_OVER_1024_CHARS","The : indicator must be at most 1024 chars after the start of an implicit block mapping key")}const o=E?e(n,E,Q,u):t(n,f,m,null,Q,u)
+if(n.options.strict&&w.start<Q.found.offset-1024)u(B.range,"KEY_OVER_1024_CHARS","The : indicator must be at most 1024 chars after the start of an implicit block mapping key")}const o=E?e(n,E,Q,u):t(n,f,m,null,Q,u)
 if(n.schema.compat)a.flowIndentCheck(l.indent,E,u)
 f=o.range[2]
-const i=new s.Pair(y,o)
+const i=new s.Pair(B,o)
 if(n.options.keepSourceTokens)i.srcToken=r
-g.items.push(i)}else{if(I)u(y.range,"MISSING_CHAR","Implicit map keys need to be followed by map values")
-if(Q.comment)if(y.comment)y.comment+="\n"+Q.comment
-else y.comment=Q.comment
-const e=new s.Pair(y)
+g.items.push(i)}else{if(I)u(B.range,"MISSING_CHAR","Implicit map keys need to be followed by map values")
+if(Q.comment)if(B.comment)B.comment+="\n"+Q.comment
+else B.comment=Q.comment
+const e=new s.Pair(B)
 if(n.options.keepSourceTokens)e.srcToken=r
 g.items.push(e)}}if(p&&p<f)u(p,"IMPOSSIBLE","Map comment with trailing content")
 g.range=[l.offset,f,p??f]
@@ -14675,15 +14678,15 @@ if(w)n.atRoot=false
 if(n.atKey)n.atKey=false
 let I=d.offset+d.start.source.length
 for(let i=0;i<d.items.length;++i){const a=d.items[i]
-const{start:g,key:m,sep:w,value:B}=a
-const y=c.resolveProps(g,{flow:p,indicator:"explicit-key-ind",next:m??w?.[0],offset:I,onError:h,parentIndent:d.indent,startOnNewline:false})
-if(!y.found){if(!y.anchor&&!y.tag&&!w&&!B){if(i===0&&y.comma)h(y.comma,"UNEXPECTED_TOKEN",`Unexpected , in ${p}`)
-else if(i<d.items.length-1)h(y.start,"UNEXPECTED_TOKEN",`Unexpected empty item in ${p}`)
-if(y.comment)if(E.comment)E.comment+="\n"+y.comment
-else E.comment=y.comment
-I=y.end
-continue}if(!f&&n.options.strict&&A.containsNewline(m))h(m,"MULTILINE_IMPLICIT_KEY","Implicit keys of flow sequence pairs need to be on a single line")}if(i===0){if(y.comma)h(y.comma,"UNEXPECTED_TOKEN",`Unexpected , in ${p}`)}else{if(!y.comma)h(y.start,"MISSING_CHAR",`Missing , between ${p} items`)
-if(y.comment){let e=""
+const{start:g,key:m,sep:w,value:y}=a
+const B=c.resolveProps(g,{flow:p,indicator:"explicit-key-ind",next:m??w?.[0],offset:I,onError:h,parentIndent:d.indent,startOnNewline:false})
+if(!B.found){if(!B.anchor&&!B.tag&&!w&&!y){if(i===0&&B.comma)h(B.comma,"UNEXPECTED_TOKEN",`Unexpected , in ${p}`)
+else if(i<d.items.length-1)h(B.start,"UNEXPECTED_TOKEN",`Unexpected empty item in ${p}`)
+if(B.comment)if(E.comment)E.comment+="\n"+B.comment
+else E.comment=B.comment
+I=B.end
+continue}if(!f&&n.options.strict&&A.containsNewline(m))h(m,"MULTILINE_IMPLICIT_KEY","Implicit keys of flow sequence pairs need to be on a single line")}if(i===0){if(B.comma)h(B.comma,"UNEXPECTED_TOKEN",`Unexpected , in ${p}`)}else{if(!B.comma)h(B.start,"MISSING_CHAR",`Missing , between ${p} items`)
+if(B.comment){let e=""
 e:for(const t of g)switch(t.type){case"comma":case"space":break
 case"comment":e=t.source.substring(1)
 break e
@@ -14691,21 +14694,21 @@ default:break e}if(e){let t=E.items[E.items.length-1]
 if(s.isPair(t))t=t.value??t.key
 if(t.comment)t.comment+="\n"+e
 else t.comment=e
-y.comment=y.comment.substring(e.length+1)}}}if(!f&&!w&&!y.found){const s=B?e(n,B,y,h):t(n,y.end,w,null,y,h)
+B.comment=B.comment.substring(e.length+1)}}}if(!f&&!w&&!B.found){const s=y?e(n,y,B,h):t(n,B.end,w,null,B,h)
 E.items.push(s)
 I=s.range[2]
-if(isBlock(B))h(s.range,"BLOCK_IN_FLOW",u)}else{n.atKey=true
-const s=y.end
-const i=m?e(n,m,y,h):t(n,s,g,null,y,h)
+if(isBlock(y))h(s.range,"BLOCK_IN_FLOW",u)}else{n.atKey=true
+const s=B.end
+const i=m?e(n,m,B,h):t(n,s,g,null,B,h)
 if(isBlock(m))h(i.range,"BLOCK_IN_FLOW",u)
 n.atKey=false
-const A=c.resolveProps(w??[],{flow:p,indicator:"map-value-ind",next:B,offset:i.range[2],onError:h,parentIndent:d.indent,startOnNewline:false})
-if(A.found){if(!f&&!y.found&&n.options.strict){if(w)for(const e of w){if(e===A.found)break
+const A=c.resolveProps(w??[],{flow:p,indicator:"map-value-ind",next:y,offset:i.range[2],onError:h,parentIndent:d.indent,startOnNewline:false})
+if(A.found){if(!f&&!B.found&&n.options.strict){if(w)for(const e of w){if(e===A.found)break
 if(e.type==="newline"){h(e,"MULTILINE_IMPLICIT_KEY","Implicit keys of flow sequence pairs need to be on a single line")
-break}}if(y.start<A.found.offset-1024)h(A.found,"KEY_OVER_1024_CHARS","The : indicator must be at most 1024 chars after the start of an implicit flow sequence key")}}else if(B)if("source"in B&&B.source?.[0]===":")h(B,"MISSING_CHAR",`Missing space after : in ${p}`)
+break}}if(B.start<A.found.offset-1024)h(A.found,"KEY_OVER_1024_CHARS","The : indicator must be at most 1024 chars after the start of an implicit flow sequence key")}}else if(y)if("source"in y&&y.source?.[0]===":")h(y,"MISSING_CHAR",`Missing space after : in ${p}`)
 else h(A.start,"MISSING_CHAR",`Missing , or : between ${p} items`)
-const Q=B?e(n,B,A,h):A.found?t(n,A.end,w,null,A,h):null
-if(Q){if(isBlock(B))h(Q.range,"BLOCK_IN_FLOW",u)}else if(A.comment)if(i.comment)i.comment+="\n"+A.comment
+const Q=y?e(n,y,A,h):A.found?t(n,A.end,w,null,A,h):null
+if(Q){if(isBlock(y))h(Q.range,"BLOCK_IN_FLOW",u)}else if(A.comment)if(i.comment)i.comment+="\n"+A.comment
 else i.comment=A.comment
 const b=new r.Pair(i,Q)
 if(n.options.keepSourceTokens)b.srcToken=a
@@ -14716,14 +14719,14 @@ e.flow=true
 e.items.push(b)
 const t=(Q??i).range
 e.range=[i.range[0],t[1],t[2]]
-E.items.push(e)}I=Q?Q.range[2]:A.end}}const B=f?"}":"]"
-const[y,...Q]=d.end
+E.items.push(e)}I=Q?Q.range[2]:A.end}}const y=f?"}":"]"
+const[B,...Q]=d.end
 let b=I
-if(y?.source===B)b=y.offset+y.source.length
+if(B?.source===y)b=B.offset+B.source.length
 else{const e=p[0].toUpperCase()+p.substring(1)
-const t=w?`${e} must end with a ${B}`:`${e} in block collection must be sufficiently indented and end with a ${B}`
+const t=w?`${e} must end with a ${y}`:`${e} in block collection must be sufficiently indented and end with a ${y}`
 h(I,w?"MISSING_CHAR":"BAD_INDENT",t)
-if(y&&y.source.length!==1)Q.unshift(y)}if(Q.length>0){const e=a.resolveEnd(Q,b,n.options.strict,h)
+if(B&&B.source.length!==1)Q.unshift(B)}if(Q.length>0){const e=a.resolveEnd(Q,b,n.options.strict,h)
 if(e.comment)if(E.comment)E.comment+="\n"+e.comment
 else E.comment=e.comment
 E.range=[d.offset,b,e.offset]}else E.range=[d.offset,b,b]
@@ -14816,7 +14819,7 @@ let m=null
 let E=null
 let w=null
 let I=null
-let B=null
+let y=null
 for(const r of e){if(g){if(r.type!=="space"&&r.type!=="newline"&&r.type!=="comma")o(r.offset,"MISSING_CHAR","Tags and anchors must be separated from the next token by white space")
 g=false}if(f){if(A&&r.type!=="comment"&&r.type!=="newline")o(f,"TAB_AS_INDENT","Tabs are not allowed as indentation")
 f=null}switch(r.type){case"space":if(!t&&(n!=="doc-start"||s?.type!=="flow-collection")&&r.source.includes("\t"))f=r
@@ -14838,14 +14841,14 @@ break
 case"anchor":if(p)o(r,"MULTIPLE_ANCHORS","A node can have at most one anchor")
 if(r.source.endsWith(":"))o(r.offset+r.source.length-1,"BAD_ALIAS","Anchor ending in : is ambiguous",true)
 p=r
-B??(B=r.offset)
+y??(y=r.offset)
 A=false
 l=false
 g=true
 break
 case"tag":if(m)o(r,"MULTIPLE_TAGS","A node can have at most one tag")
 m=r
-B??(B=r.offset)
+y??(y=r.offset)
 A=false
 l=false
 g=true
@@ -14862,11 +14865,11 @@ A=false
 l=false
 break}default:o(r,"UNEXPECTED_TOKEN",`Unexpected ${r.type} token`)
 A=false
-l=false}}const y=e[e.length-1]
-const Q=y?y.offset+y.source.length:r
+l=false}}const B=e[e.length-1]
+const Q=B?B.offset+B.source.length:r
 if(g&&s&&s.type!=="space"&&s.type!=="newline"&&s.type!=="comma"&&(s.type!=="scalar"||s.source!==""))o(s.offset,"MISSING_CHAR","Tags and anchors must be separated from the next token by white space")
 if(f&&(A&&f.indent<=i||s?.type==="block-map"||s?.type==="block-seq"))o(f,"TAB_AS_INDENT","Tabs are not allowed as indentation")
-return{comma:w,found:I,spaceBefore:c,comment:u,hasNewline:h,anchor:p,tag:m,newlineAfterProp:E,end:Q,start:B??Q}}t.resolveProps=resolveProps},6761:(e,t)=>{function containsNewline(e){if(!e)return null
+return{comma:w,found:I,spaceBefore:c,comment:u,hasNewline:h,anchor:p,tag:m,newlineAfterProp:E,end:Q,start:y??Q}}t.resolveProps=resolveProps},6761:(e,t)=>{function containsNewline(e){if(!e)return null
 switch(e.type){case"alias":case"scalar":case"double-quoted-scalar":case"single-quoted-scalar":if(e.source.includes("\n"))return true
 if(e.end)for(const t of e.end)if(t.type==="newline")return true
 return false
@@ -16160,7 +16163,7 @@ var m=n(9138)
 var E=n(6282)
 const w=new Map([["core",l.schema],["failsafe",[s.map,o.seq,i.string]],["json",u.schema],["yaml11",p.schema],["yaml-1.1",p.schema]])
 const I={binary:d.binary,bool:a.boolTag,float:c.float,floatExp:c.floatExp,floatNaN:c.floatNaN,floatTime:E.floatTime,int:A.int,intHex:A.intHex,intOct:A.intOct,intTime:E.intTime,map:s.map,merge:h.merge,null:r.nullTag,omap:g.omap,pairs:f.pairs,seq:o.seq,set:m.set,timestamp:E.timestamp}
-const B={"tag:yaml.org,2002:binary":d.binary,"tag:yaml.org,2002:merge":h.merge,"tag:yaml.org,2002:omap":g.omap,"tag:yaml.org,2002:pairs":f.pairs,"tag:yaml.org,2002:set":m.set,"tag:yaml.org,2002:timestamp":E.timestamp}
+const y={"tag:yaml.org,2002:binary":d.binary,"tag:yaml.org,2002:merge":h.merge,"tag:yaml.org,2002:omap":g.omap,"tag:yaml.org,2002:pairs":f.pairs,"tag:yaml.org,2002:set":m.set,"tag:yaml.org,2002:timestamp":E.timestamp}
 function getTags(e,t,n){const s=w.get(t)
 if(s&&!e)return n&&!s.includes(h.merge)?s.concat(h.merge):s.slice()
 let r=s
@@ -16173,7 +16176,7 @@ return r.reduce((e,t)=>{const n=typeof t==="string"?I[t]:t
 if(!n){const e=JSON.stringify(t)
 const n=Object.keys(I).map(e=>JSON.stringify(e)).join(", ")
 throw new Error(`Unknown custom tag ${e}; use one of ${n}`)}if(!e.includes(n))e.push(n)
-return e},[])}t.coreKnownTags=B
+return e},[])}t.coreKnownTags=y
 t.getTags=getTags},6817:(e,t,n)=>{var s=n(181)
 var r=n(9271)
 var o=n(6179)
@@ -16577,11 +16580,11 @@ else if(w&&c)c()
 return I}if(E)p=null
 if(m){if(p)I+=i.lineComment(I,n.indent,h(p))
 I=`? ${I}\n${u}:`}else{I=`${I}:`
-if(p)I+=i.lineComment(I,n.indent,h(p))}let B,y,Q
-if(s.isNode(t)){B=!!t.spaceBefore
-y=t.commentBefore
-Q=t.comment}else{B=false
-y=null
+if(p)I+=i.lineComment(I,n.indent,h(p))}let y,B,Q
+if(s.isNode(t)){y=!!t.spaceBefore
+B=t.commentBefore
+Q=t.comment}else{y=false
+B=null
 Q=null
 if(t&&typeof t==="object")t=l.createNode(t)}n.implicitKey=false
 if(!m&&!p&&s.isScalar(t))n.indentAtStart=I.length+1
@@ -16590,8 +16593,8 @@ if(!g&&d.length>=2&&!n.inFlow&&!m&&s.isSeq(t)&&!t.flow&&!t.tag&&!t.anchor)n.inde
 let b=false
 const v=o.stringify(t,n,()=>b=true,()=>w=true)
 let k=" "
-if(p||B||y){k=B?"\n":""
-if(y){const e=h(y)
+if(p||y||B){k=y?"\n":""
+if(B){const e=h(B)
 k+=`\n${i.indentComment(e,n.indent)}`}if(v===""&&!n.inFlow){if(k==="\n"&&Q)k="\n\n"}else k+=`\n${n.indent}`}else if(!m&&s.isCollection(t)){const e=v[0]
 const s=v.indexOf("\n")
 const r=s!==-1
@@ -16684,18 +16687,18 @@ let I=-1
 for(w=0;w<n.length;++w){const e=n[w]
 if(e===" ")E=true
 else if(e==="\n")I=w
-else break}let B=n.substring(0,I<w?I+1:w)
-if(B){n=n.substring(B.length)
-B=B.replace(/\n+/g,`$&${d}`)}const y=d?"2":"1"
-let Q=(E?y:"")+g
+else break}let y=n.substring(0,I<w?I+1:w)
+if(y){n=n.substring(y.length)
+y=y.replace(/\n+/g,`$&${d}`)}const B=d?"2":"1"
+let Q=(E?B:"")+g
 if(e){Q+=" "+l(e.replace(/ ?[\r\n]+/g," "))
 if(a)a()}if(!h){const e=n.replace(/\n+/g,"\n$&").replace(/(?:^|\n)([\t ].*)(?:([\n\t ]*)\n(?![\n\t ]))?/g,"$1$2").replace(/\n+/g,`$&${d}`)
 let o=false
 const a=getFoldOptions(i,true)
 if(A!=="folded"&&t!==s.Scalar.BLOCK_FOLDED)a.onOverflow=()=>{o=true}
-const c=r.foldFlowLines(`${B}${e}${p}`,d,r.FOLD_BLOCK,a)
+const c=r.foldFlowLines(`${y}${e}${p}`,d,r.FOLD_BLOCK,a)
 if(!o)return`>${Q}\n${d}${c}`}n=n.replace(/\n+/g,`$&${d}`)
-return`|${Q}\n${d}${B}${n}${p}`}function plainString(e,t,n,o){const{type:i,value:a}=e
+return`|${Q}\n${d}${y}${n}${p}`}function plainString(e,t,n,o){const{type:i,value:a}=e
 const{actualString:c,implicitKey:A,indent:l,indentStep:u,inFlow:d}=t
 if(A&&a.includes("\n")||d&&/[[\]{},]/.test(a))return quotedString(a,t)
 if(/^[\n\t ,[\]{}#&*!|>'"%@`]|^[?-]$|^[?-][ \t]|[\n:][ \t]|[ \t]\n|[\n\t ]#|[\n\t :]$/.test(a))return A||d||!a.includes("\n")?quotedString(a,t):blockString(e,t,n,o)
@@ -17166,8 +17169,8 @@ const m=9
 const E=59
 const w=61
 const I=34
-const B=92
-const y=44
+const y=92
+const B=44
 const Q=1
 const b=2
 const v=4
@@ -17179,7 +17182,7 @@ const D=new Uint8Array(256)
 D[m]|=b
 D[p]|=b
 D[E]|=v
-D[y]|=k
+D[B]|=k
 for(let e=128;e<=255;e++)D[e]|=Q
 for(const e of"!#$%&'*+-.^_`|~")D[e.charCodeAt(0)]|=S
 for(let e=48;e<=57;e++)D[e]|=S
@@ -17229,7 +17232,7 @@ while(n<s){const t=e.charCodeAt(n)
 const s=D[t]
 if((s&r)!==0){a=s&k
 break}n++}if(a!==0)break e
-continue e}if(a===B&&n+1<s){i=true
+continue e}if(a===y&&n+1<s){i=true
 n+=2
 continue}n++}continue e}const u=n
 let d=0
@@ -17243,7 +17246,7 @@ o[l]=e.slice(u,t)}if(d!==0)break e
 continue e}if((A&b)!==0){if(a===-1)a=n}else a=-1
 i|=c&T|A
 n++}}return{type:t,index:n,parameters:o}}function unescapeQuotedPairs(e,t,n){let s=""
-for(let r=t;r<n;r++)if(e.charCodeAt(r)===B){s+=e.slice(t,r)
+for(let r=t;r<n;r++)if(e.charCodeAt(r)===y){s+=e.slice(t,r)
 t=++r}return s+e.slice(t,n)}const F=/^-?\d+$/
 const N=/^-?\d+n+$/
 const M=JSON.stringify
@@ -17367,9 +17370,9 @@ const A=typeof t==="function"
 if(!A)return n
 return t(e,n,s)})
 const H=Number.MAX_SAFE_INTEGER.toString()
-const V=H.length
-const J=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
-const $=/^"-?\d+n+"$/
+const J=H.length
+const $=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
+const V=/^"-?\d+n+"$/
 const applyReviverIteratively=(e,t)=>{const n={"":e}
 const s=[{parent:n,key:"",visited:false}]
 while(s.length>0){const e=s[s.length-1]
@@ -17388,11 +17391,11 @@ const a=o===void 0
 if(a)delete n[r]
 else n[r]=o
 s.pop()}}return n[""]}
-const serializeBigInts=e=>e.replace(J,(e,t,n,s)=>{const r=e[0]==='"'
-const o=r&&$.test(e)
+const serializeBigInts=e=>e.replace($,(e,t,n,s)=>{const r=e[0]==='"'
+const o=r&&V.test(e)
 if(o)return e.substring(0,e.length-1)+'n"'
 const i=n||s
-const a=t&&(t.length<V||t.length===V&&t<=H)
+const a=t&&(t.length<J||t.length===J&&t<=H)
 const c=r||i||a
 if(c)return e
 return'"'+e+'n"'})
@@ -17414,8 +17417,8 @@ if("response"in n)this.response=n.response
 const s=Object.assign({},n.request)
 if(n.request.headers.authorization)s.headers=Object.assign({},n.request.headers,{authorization:n.request.headers.authorization.replace(/(?<! ) .*$/," [REDACTED]")})
 s.url=s.url.replace(/\bclient_secret=\w+/g,"client_secret=[REDACTED]").replace(/\baccess_token=\w+/g,"access_token=[REDACTED]")
-this.request=s}}var j="10.0.16"
-var Y={headers:{"user-agent":`octokit-request.js/${j} ${getUserAgent()}`}}
+this.request=s}}var Y="10.0.16"
+var j={headers:{"user-agent":`octokit-request.js/${Y} ${getUserAgent()}`}}
 function dist_bundle_isPlainObject(e){if(typeof e!=="object"||e===null)return false
 if(Object.prototype.toString.call(e)!=="[object Object]")return false
 const t=Object.getPrototypeOf(e)
@@ -17463,7 +17466,7 @@ if(!s.request||!s.request.hook)return fetchWrapper(n.parse(s))
 const request2=(e,t)=>fetchWrapper(n.parse(n.merge(e,t)))
 Object.assign(request2,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})
 return s.request.hook(request2,s)}
-return Object.assign(newApi,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})}var W=dist_bundle_withDefaults(f,Y)
+return Object.assign(newApi,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})}var W=dist_bundle_withDefaults(f,j)
 var q="0.0.0-development"
 function _buildMessageForResponseErrors(e){return`Request failed due to following response errors:\n`+e.errors.map(e=>` - ${e.message}`).join("\n")}var _=class extends Error{constructor(e,t,n){super(_buildMessageForResponseErrors(n))
 this.request=e

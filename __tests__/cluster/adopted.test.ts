@@ -202,12 +202,17 @@ test('when a workload is deleted during a broken release, all others are restore
   // All workloads run the same again.
   const released = await shop.release({ version: 'one' })
   expect(released.report.result).toBe('deployed')
-  await shop.commit('Bad', { 'shop/wsgi.py': (old) => `import shop.telemetry\n${old}` })
-  const deletion = ['delete', 'deployment', 'worker', '--wait=false']
-  const ended = await meanwhile(inTheRollout, deletion, (how) =>
-    shop.release({ version: 'bad', manifests: '' }, how),
+  await shop.commit('Bad', { 'shop/wsgi.py': (old) => `${failingOnceDeleted}${old}` })
+  const deletion = at(inTheRollout, async () => {
+    await kubectl('-n', shop.namespace, 'delete', 'deployment', 'worker', '--wait=false')
+    await shop.sql('CREATE TABLE deleted ()')
+  })
+  const { result: ended, asked } = await whileAsking(await shop.url(), () =>
+    shop.release({ version: 'bad', manifests: '' }, deletion.how),
   )
+  await deletion.done()
   await shop.drop()
+  expect(asked.failures).toEqual([])
 
   expect(ended).toMatchObject({ code: 3, report: { result: 'stuck' } })
   expect(ended.report.cause?.sentence).toMatch(
@@ -216,6 +221,17 @@ test('when a workload is deleted during a broken release, all others are restore
   expect(await shop.tags()).toEqual({ 'deployment/web': one, 'cronjob/expire-orders': one })
   expect(ended.output).toContain('deployment/worker: deleted by another client')
 })
+
+/** A web that does not start, once the worker is deleted: its failure must not end the release before that. */
+const failingOnceDeleted = `import os, time, psycopg
+
+if os.environ["HOSTNAME"].startswith("web-"):
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+        query = "SELECT count(*) FROM pg_class WHERE relname = 'deleted'"
+        while not connection.execute(query).fetchone()[0]:
+            time.sleep(0.2)
+import shop.telemetry
+`
 
 /** Goes on when it is told to, and fails. */
 const waitingMigration = `import time
