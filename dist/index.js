@@ -462,10 +462,10 @@ const P=n(3739)
 const G=n(6198)
 const H=n(7722)
 const J=n(7679)
-const $=n(4895)
-const V=n(2086)
-const Y=n(3655)
-e.exports={parse:a,valid:c,clean:A,inc:l,diff:u,major:d,minor:h,patch:g,prerelease:f,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:I,rsort:y,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:T,coerce:R,truncate:D,Comparator:O,Range:F,satisfies:N,toComparators:M,maxSatisfying:L,minSatisfying:U,minVersion:x,validRange:P,outside:G,gtr:H,ltr:J,intersects:$,simplifyRange:V,subset:Y,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},3847:e=>{const t="2.0.0"
+const V=n(4895)
+const $=n(2086)
+const j=n(3655)
+e.exports={parse:a,valid:c,clean:A,inc:l,diff:u,major:d,minor:h,patch:g,prerelease:f,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:I,rsort:y,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:T,coerce:R,truncate:D,Comparator:O,Range:F,satisfies:N,toComparators:M,maxSatisfying:L,minSatisfying:U,minVersion:x,validRange:P,outside:G,gtr:H,ltr:J,intersects:V,simplifyRange:$,subset:j,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},3847:e=>{const t="2.0.0"
 const n=256
 const s=Number.MAX_SAFE_INTEGER||9007199254740991
 const r=16
@@ -1917,7 +1917,7 @@ const r=n(5386)
 const{channels:o}=n(6644)
 const i=n(5929)
 const{RequestContentLengthMismatchError:a,ResponseContentLengthMismatchError:c,RequestAbortedError:A,InvalidArgumentError:l,HeadersTimeoutError:u,HeadersOverflowError:d,SocketError:h,InformationalError:g,BodyTimeoutError:f,HTTPParserError:p,ResponseExceededMaxSizeError:m}=n(6593)
-const{kUrl:E,kReset:w,kClient:I,kParser:y,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:T,kKeepAliveDefaultTimeout:R,kHostHeader:D,kPendingIdx:O,kRunningIdx:F,kError:N,kPipelining:M,kSocket:L,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:P,kKeepAliveTimeoutThreshold:G,kHeadersTimeout:H,kBodyTimeout:J,kStrictContentLength:$,kMaxRequests:V,kCounter:Y,kMaxResponseSize:j,kOnError:W,kResume:q,kHTTPContext:_}=n(3377)
+const{kUrl:E,kReset:w,kClient:I,kParser:y,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:T,kKeepAliveDefaultTimeout:R,kHostHeader:D,kPendingIdx:O,kRunningIdx:F,kError:N,kPipelining:M,kSocket:L,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:P,kKeepAliveTimeoutThreshold:G,kHeadersTimeout:H,kBodyTimeout:J,kStrictContentLength:V,kMaxRequests:$,kCounter:j,kMaxResponseSize:Y,kOnError:W,kResume:q,kHTTPContext:_}=n(3377)
 const z=n(6402)
 const K=Buffer.alloc(0)
 const Z=Buffer[Symbol.species]
@@ -1973,7 +1973,7 @@ this.bytesRead=0
 this.keepAlive=""
 this.contentLength=""
 this.connection=""
-this.maxResponseSize=e[j]}setTimeout(e,t){if(e!==this.timeoutValue||t&de^this.timeoutType&de){if(this.timeout){i.clearTimeout(this.timeout)
+this.maxResponseSize=e[Y]}setTimeout(e,t){if(e!==this.timeoutValue||t&de^this.timeoutType&de){if(this.timeout){i.clearTimeout(this.timeout)
 this.timeout=null}if(e)if(t&de)this.timeout=i.setFastTimeout(onParserTimeout,e,new WeakRef(this))
 else{this.timeout=setTimeout(onParserTimeout,e,new WeakRef(this))
 this.timeout.unref()}this.timeoutValue=e}else if(this.timeout)if(this.timeout.refresh)this.timeout.refresh()
@@ -2205,7 +2205,7 @@ const y=r.bodyLength(p)
 E=y??E
 if(E===null)E=t.contentLength
 if(E===0&&!I)E=null
-if(shouldSendContentLength(i)&&E>0&&t.contentLength!==null&&t.contentLength!==E){if(e[$]){r.errorRequest(e,t,new a)
+if(shouldSendContentLength(i)&&E>0&&t.contentLength!==null&&t.contentLength!==E){if(e[V]){r.errorRequest(e,t,new a)
 return false}process.emitWarning(new a)}const Q=e[L]
 clearIdleSocketValidation(Q)
 const abort=n=>{if(t.aborted)return
@@ -2217,7 +2217,7 @@ try{t.onConnect(abort)}catch(n){r.errorRequest(e,t,n)}if(t.aborted)return false
 if(i==="HEAD")Q[w]=true
 if(d||i==="CONNECT")Q[w]=true
 if(f!=null)Q[w]=f
-if(e[V]&&Q[Y]++>=e[V])Q[w]=true
+if(e[$]&&Q[j]++>=e[$])Q[w]=true
 if(h)Q[B]=true
 let b=`${i} ${c} HTTP/1.1\r\n`
 if(typeof u==="string")b+=`host: ${u}\r\n`
@@ -2301,7 +2301,7 @@ if(t[N])throw t[N]
 if(t.destroyed)return false
 const A=Buffer.byteLength(e)
 if(!A)return true
-if(s!==null&&o+A>s){if(r[$])throw new a
+if(s!==null&&o+A>s){if(r[V])throw new a
 process.emitWarning(new a)}t.cork()
 if(o===0){if(!i&&n.reset!==false)t[w]=true
 if(s===null)t.write(`${c}transfer-encoding: chunked\r\n`,"latin1")
@@ -2319,7 +2319,7 @@ if(e.destroyed)return
 if(s===0)if(r)e.write(`${o}content-length: 0\r\n\r\n`,"latin1")
 else e.write(`${o}\r\n`,"latin1")
 else if(t===null)e.write("\r\n0\r\n\r\n","latin1")
-if(t!==null&&s!==t)if(n[$])throw new a
+if(t!==null&&s!==t)if(n[V])throw new a
 else process.emitWarning(new a)
 if(e[y].timeout&&e[y].timeoutType===he)if(e[y].timeout.refresh)e[y].timeout.refresh()
 n[q]()}destroy(e){const{socket:t,client:n,abort:r}=this
@@ -2527,13 +2527,13 @@ const c=n(8957)
 const A=n(803)
 const{InvalidArgumentError:l,InformationalError:u,ClientDestroyedError:d}=n(6593)
 const h=n(5106)
-const{kUrl:g,kServerName:f,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:I,kPending:y,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:T,kPendingIdx:R,kRunningIdx:D,kError:O,kPipelining:F,kKeepAliveTimeoutValue:N,kMaxHeadersSize:M,kKeepAliveMaxTimeout:L,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:P,kStrictContentLength:G,kConnector:H,kMaxRedirections:J,kMaxRequests:$,kCounter:V,kClose:Y,kDestroy:j,kDispatch:W,kInterceptors:q,kLocalAddress:_,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(3377)
+const{kUrl:g,kServerName:f,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:I,kPending:y,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:T,kPendingIdx:R,kRunningIdx:D,kError:O,kPipelining:F,kKeepAliveTimeoutValue:N,kMaxHeadersSize:M,kKeepAliveMaxTimeout:L,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:P,kStrictContentLength:G,kConnector:H,kMaxRedirections:J,kMaxRequests:V,kCounter:$,kClose:j,kDestroy:Y,kDispatch:W,kInterceptors:q,kLocalAddress:_,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(3377)
 const te=n(8939)
 const ne=n(7726)
 let se=false
 const re=Symbol("kClosedResolve")
 const noop=()=>{}
-function getPipelining(e){return e[F]??e[Z]?.defaultPipelining??1}class Client extends A{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:A,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:I,keepAliveTimeoutThreshold:y,socketPath:B,pipelining:b,tls:v,strictContentLength:O,maxCachedSessions:V,maxRedirections:Y,connect:j,maxRequestsPerClient:W,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:Ae,webSocket:le,eventSource:ue}={}){super({webSocket:le,eventSource:ue})
+function getPipelining(e){return e[F]??e[Z]?.defaultPipelining??1}class Client extends A{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:A,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:I,keepAliveTimeoutThreshold:y,socketPath:B,pipelining:b,tls:v,strictContentLength:O,maxCachedSessions:$,maxRedirections:j,connect:Y,maxRequestsPerClient:W,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:Ae,webSocket:le,eventSource:ue}={}){super({webSocket:le,eventSource:ue})
 if(p!==void 0)throw new l("unsupported keepAlive, use pipelining=0 instead")
 if(a!==void 0)throw new l("unsupported socketTimeout, use headersTimeout & bodyTimeout instead")
 if(c!==void 0)throw new l("unsupported requestTimeout, use headersTimeout & bodyTimeout instead")
@@ -2547,20 +2547,20 @@ if(I!=null&&(!Number.isFinite(I)||I<=0))throw new l("invalid keepAliveMaxTimeout
 if(y!=null&&!Number.isFinite(y))throw new l("invalid keepAliveTimeoutThreshold")
 if(s!=null&&(!Number.isInteger(s)||s<0))throw new l("headersTimeout must be a positive integer or zero")
 if(u!=null&&(!Number.isInteger(u)||u<0))throw new l("bodyTimeout must be a positive integer or zero")
-if(j!=null&&typeof j!=="function"&&typeof j!=="object")throw new l("connect must be a function or an object")
-if(Y!=null&&(!Number.isInteger(Y)||Y<0))throw new l("maxRedirections must be a positive number")
+if(Y!=null&&typeof Y!=="function"&&typeof Y!=="object")throw new l("connect must be a function or an object")
+if(j!=null&&(!Number.isInteger(j)||j<0))throw new l("maxRedirections must be a positive number")
 if(W!=null&&(!Number.isInteger(W)||W<0))throw new l("maxRequestsPerClient must be a positive number")
 if(te!=null&&(typeof te!=="string"||r.isIP(te)===0))throw new l("localAddress must be valid string IP address")
 if(ne!=null&&(!Number.isInteger(ne)||ne<-1))throw new l("maxResponseSize must be a positive number")
 if(ae!=null&&(!Number.isInteger(ae)||ae<-1))throw new l("autoSelectFamilyAttemptTimeout must be a positive number")
 if(Ae!=null&&typeof Ae!=="boolean")throw new l("allowH2 must be a valid boolean value")
 if(ce!=null&&(typeof ce!=="number"||ce<1))throw new l("maxConcurrentStreams must be a positive integer, greater than 0")
-if(typeof j!=="function")j=h({...v,maxCachedSessions:V,allowH2:Ae,socketPath:B,timeout:A,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...j})
+if(typeof Y!=="function")Y=h({...v,maxCachedSessions:$,allowH2:Ae,socketPath:B,timeout:A,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...Y})
 if(t?.Client&&Array.isArray(t.Client)){this[q]=t.Client
 if(!se){se=true
-process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[q]=[oe({maxRedirections:Y})]
+process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[q]=[oe({maxRedirections:j})]
 this[g]=i.parseOrigin(e)
-this[H]=j
+this[H]=Y
 this[F]=b!=null?b:1
 this[M]=n||o.maxHeaderSize
 this[S]=m==null?4e3:m
@@ -2575,8 +2575,8 @@ this[T]=`host: ${this[g].hostname}${this[g].port?`:${this[g].port}`:""}\r\n`
 this[P]=u!=null?u:3e5
 this[x]=s!=null?s:3e5
 this[G]=O==null?true:O
-this[J]=Y
-this[$]=W
+this[J]=j
+this[V]=W
 this[re]=null
 this[z]=ne>-1?ne:-1
 this[X]=ce!=null?ce:100
@@ -2593,8 +2593,8 @@ this[Q].push(s)
 if(this[w]);else if(i.bodyLength(s.body)==null&&i.isIterable(s.body)){this[w]=1
 queueMicrotask(()=>resume(this))}else this[ee](true)
 if(this[w]&&this[k]!==2&&this[m])this[k]=2
-return this[k]<2}async[Y](){return new Promise(e=>{if(this[B])this[re]=e
-else e(null)})}async[j](e){return new Promise(t=>{const n=this[Q].splice(this[R])
+return this[k]<2}async[j](){return new Promise(e=>{if(this[B])this[re]=e
+else e(null)})}async[Y](e){return new Promise(t=>{const n=this[Q].splice(this[R])
 for(let t=0;t<n.length;t++){const s=n[t]
 i.errorRequest(this,s,e)}const callback=()=>{if(this[re]){this[re]()
 this[re]=null}t(null)}
@@ -2619,8 +2619,8 @@ if(e.destroyed){i.destroy(r.on("error",noop),new d)
 return}s(r)
 try{e[Z]=r.alpnProtocol==="h2"?await ne(e,r):await te(e,r)}catch(e){r.destroy().on("error",noop)
 throw e}e[v]=false
-r[V]=0
-r[$]=e[$]
+r[$]=0
+r[V]=e[V]
 r[p]=e
 r[O]=null
 if(a.connected.hasSubscribers)a.connected.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[Z]?.version,servername:e[f],localAddress:e[_]},connector:e[H],socket:r})
@@ -4102,15 +4102,15 @@ c.cache="no-store"
 c.initiator="other"
 c.urlList=[new URL(this.#x)]
 this.#H=o(c)
-this.#$()}get readyState(){return this.#G}get url(){return this.#x}get withCredentials(){return this.#P}#$(){if(this.#G===w)return
+this.#V()}get readyState(){return this.#G}get url(){return this.#x}get withCredentials(){return this.#P}#V(){if(this.#G===w)return
 this.#G=m
 const e={request:this.#H,dispatcher:this.#n}
 const processEventSourceEndOfBody=e=>{if(l(e)){this.dispatchEvent(new Event("error"))
-this.close()}this.#V()}
+this.close()}this.#$()}
 e.processResponseEndOfBody=processEventSourceEndOfBody
 e.processResponse=e=>{if(l(e))if(e.aborted){this.close()
 this.dispatchEvent(new Event("error"))
-return}else{this.#V()
+return}else{this.#$()
 return}const t=e.headersList.get("content-type",true)
 const n=t!==null?c(t):"failure"
 const r=n!=="failure"&&n.essence==="text/event-stream"
@@ -4122,13 +4122,13 @@ this.#y.origin=e.urlList[e.urlList.length-1].origin
 const o=new a({eventSourceSettings:this.#y,maxEventSize:this.#n.eventSourceOptions?.maxEventSize,push:e=>{this.dispatchEvent(A(e.type,e.options))}})
 s(e.body.stream,o,e=>{if(e?.aborted===false){this.close()
 this.dispatchEvent(new Event("error"))}})}
-this.#J=r(e)}async#V(){if(this.#G===w)return
+this.#J=r(e)}async#$(){if(this.#G===w)return
 this.#G=m
 this.dispatchEvent(new Event("error"))
 await u(this.#y.reconnectionTime)
 if(this.#G!==m)return
 if(this.#y.lastEventId.length)this.#H.headersList.set("last-event-id",this.#y.lastEventId,true)
-this.#$()}close(){i.brandCheck(this,EventSource)
+this.#V()}close(){i.brandCheck(this,EventSource)
 if(this.#G===w)return
 this.#G=w
 this.#J.abort()
@@ -4592,12 +4592,12 @@ while(i>c)t[i]=t[--i]
 t[c]=s}}if(!n.next().done)throw new TypeError("Unreachable")
 return t}else{let e=0
 for(const{0:n,1:{value:s}}of this[u]){t[e++]=[n,s]
-A(s!==null)}return t.sort(compareHeaderName)}}}class Headers{#Y
-#j
+A(s!==null)}return t.sort(compareHeaderName)}}}class Headers{#j
+#Y
 constructor(e=void 0){c.util.markAsUncloneable(this)
 if(e===s)return
-this.#j=new HeadersList
-this.#Y="none"
+this.#Y=new HeadersList
+this.#j="none"
 if(e!==void 0){e=c.converters.HeadersInit(e,"Headers contructor","init")
 fill(this,e)}}append(e,t){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,2,"Headers.append")
@@ -4609,19 +4609,19 @@ c.argumentLengthCheck(arguments,1,"Headers.delete")
 const t="Headers.delete"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:"Headers.delete",value:e,type:"header name"})
-if(this.#Y==="immutable")throw new TypeError("immutable")
-if(!this.#j.contains(e,false))return
-this.#j.delete(e,false)}get(e){c.brandCheck(this,Headers)
+if(this.#j==="immutable")throw new TypeError("immutable")
+if(!this.#Y.contains(e,false))return
+this.#Y.delete(e,false)}get(e){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,1,"Headers.get")
 const t="Headers.get"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:t,value:e,type:"header name"})
-return this.#j.get(e,false)}has(e){c.brandCheck(this,Headers)
+return this.#Y.get(e,false)}has(e){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,1,"Headers.has")
 const t="Headers.has"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:t,value:e,type:"header name"})
-return this.#j.contains(e,false)}set(e,t){c.brandCheck(this,Headers)
+return this.#Y.contains(e,false)}set(e,t){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,2,"Headers.set")
 const n="Headers.set"
 e=c.converters.ByteString(e,n,"name")
@@ -4629,19 +4629,19 @@ t=c.converters.ByteString(t,n,"value")
 t=headerValueNormalize(t)
 if(!i(e))throw c.errors.invalidArgument({prefix:n,value:e,type:"header name"})
 else if(!a(t))throw c.errors.invalidArgument({prefix:n,value:t,type:"header value"})
-if(this.#Y==="immutable")throw new TypeError("immutable")
-this.#j.set(e,t,false)}getSetCookie(){c.brandCheck(this,Headers)
-const e=this.#j.cookies
+if(this.#j==="immutable")throw new TypeError("immutable")
+this.#Y.set(e,t,false)}getSetCookie(){c.brandCheck(this,Headers)
+const e=this.#Y.cookies
 if(e)return[...e]
-return[]}get[d](){if(this.#j[d])return this.#j[d]
+return[]}get[d](){if(this.#Y[d])return this.#Y[d]
 const e=[]
-const t=this.#j.toSortedArray()
-const n=this.#j.cookies
-if(n===null||n.length===1)return this.#j[d]=t
+const t=this.#Y.toSortedArray()
+const n=this.#Y.cookies
+if(n===null||n.length===1)return this.#Y[d]=t
 for(let s=0;s<t.length;++s){const{0:r,1:o}=t[s]
 if(r==="set-cookie")for(let t=0;t<n.length;++t)e.push([r,n[t]])
-else e.push([r,o])}return this.#j[d]=e}[l.inspect.custom](e,t){t.depth??=e
-return`Headers ${l.formatWithOptions(t,this.#j.entries)}`}static getHeadersGuard(e){return e.#Y}static setHeadersGuard(e,t){e.#Y=t}static getHeadersList(e){return e.#j}static setHeadersList(e,t){e.#j=t}}const{getHeadersGuard:h,setHeadersGuard:g,getHeadersList:f,setHeadersList:p}=Headers
+else e.push([r,o])}return this.#Y[d]=e}[l.inspect.custom](e,t){t.depth??=e
+return`Headers ${l.formatWithOptions(t,this.#Y.entries)}`}static getHeadersGuard(e){return e.#j}static setHeadersGuard(e,t){e.#j=t}static getHeadersList(e){return e.#Y}static setHeadersList(e,t){e.#Y=t}}const{getHeadersGuard:h,setHeadersGuard:g,getHeadersList:f,setHeadersList:p}=Headers
 Reflect.deleteProperty(Headers,"getHeadersGuard")
 Reflect.deleteProperty(Headers,"setHeadersGuard")
 Reflect.deleteProperty(Headers,"getHeadersList")
@@ -4655,8 +4655,8 @@ e.exports={fill:fill,compareHeaderName:compareHeaderName,Headers:Headers,Headers
 const{HeadersList:c}=n(5662)
 const{Request:A,cloneRequest:l}=n(3713)
 const u=n(8522)
-const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:g,requestBadPort:f,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:I,tryUpgradeRequestToAPotentiallyTrustworthyURL:y,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:T,isBlobLike:R,sameOrigin:D,isCancelled:O,isAborted:F,isErrorLike:N,fullyReadBody:M,readableStreamClose:L,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:P,urlHasHttpsScheme:G,clampAndCoarsenConnectionTimingInfo:H,simpleRangeHeaderValue:J,buildContentRange:$,createInflate:V,extractMimeType:Y}=n(1118)
-const{kState:j,kDispatcher:W}=n(6970)
+const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:g,requestBadPort:f,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:I,tryUpgradeRequestToAPotentiallyTrustworthyURL:y,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:T,isBlobLike:R,sameOrigin:D,isCancelled:O,isAborted:F,isErrorLike:N,fullyReadBody:M,readableStreamClose:L,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:P,urlHasHttpsScheme:G,clampAndCoarsenConnectionTimingInfo:H,simpleRangeHeaderValue:J,buildContentRange:V,createInflate:$,extractMimeType:j}=n(1118)
+const{kState:Y,kDispatcher:W}=n(6970)
 const q=n(4589)
 const{safelyExtractBody:_,extractBody:z}=n(6962)
 const{redirectStatusSet:K,nullBodyStatus:Z,safeMethodsSet:X,requestBodyHeader:ee,subresourceSet:te}=n(6833)
@@ -4686,7 +4686,7 @@ this.emit("terminated",e)}}function handleFetchDone(e){finalizeAndReportTiming(e
 let n=T()
 let s
 try{s=new A(e,t)}catch(e){n.reject(e)
-return n.promise}const r=s[j]
+return n.promise}const r=s[Y]
 if(s.signal.aborted){abortFetch(n,r,null,s.signal.reason)
 return n.promise}const o=r.client.globalObject
 if(o?.constructor?.name==="ServiceWorkerGlobalScope")r.serviceWorkers="none"
@@ -4720,7 +4720,7 @@ function abortFetch(e,t,n,s){if(e)e.reject(s)
 if(t.body!=null&&ce(t.body?.stream))t.body.stream.cancel(s).catch(e=>{if(e.code==="ERR_INVALID_STATE")return
 throw e})
 if(n==null)return
-const r=n[j]
+const r=n[Y]
 if(r.body!=null&&ce(r.body?.stream))r.body.stream.cancel(s).catch(e=>{if(e.code==="ERR_INVALID_STATE")return
 throw e})}function fetching({request:e,processRequestBodyChunkLength:t,processRequestEndOfBody:n,processResponse:s,processResponseEndOfBody:r,processResponseConsumeBody:o,useParallelQueue:i=false,dispatcher:a=he()}){q(a)
 let c=null
@@ -4794,7 +4794,7 @@ if(c===null||c>=a)c=a-1}const l=r.slice(i,c,A)
 const u=z(l)
 o.body=u[0]
 const d=U(`${l.size}`)
-const h=$(i,c,a)
+const h=V(i,c,a)
 o.status=206
 o.statusText="Partial Content"
 o.headersList.set("content-length",d,true)
@@ -4816,7 +4816,7 @@ const o=t.bodyInfo
 if(!t.timingAllowPassed){n=B(n)
 r=""}let i=0
 if(e.request.mode!=="navigator"||!t.hasCrossOriginRedirects){i=t.status
-const e=Y(t.headersList)
+const e=j(t.headersList)
 if(e!=="failure")o.contentType=de(e)}if(e.request.initiatorType!=null)we(n,e.request.url.href,e.request.initiatorType,globalThis,r,o,i)}
 const processResponseEndOfBodyTask=()=>{e.request.done=true
 if(e.processResponseEndOfBody!=null)queueMicrotask(()=>e.processResponseEndOfBody(t))
@@ -4961,7 +4961,7 @@ const n=5
 if(t.length>n){this.abort(new Error(`too many content-encodings in response: ${t.length}, maximum allowed is ${n}`))
 return true}for(let e=t.length-1;e>=0;--e){const n=t[e].trim()
 if(n==="x-gzip"||n==="gzip")A.push(u.createGunzip({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
-else if(n==="deflate")A.push(V({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
+else if(n==="deflate")A.push($({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
 else if(n==="br")A.push(u.createBrotliDecompress({flush:u.constants.BROTLI_OPERATION_FLUSH,finishFlush:u.constants.BROTLI_OPERATION_FLUSH}))
 else{A.length=0
 break}}}this.body=new se({read:n})
@@ -4992,18 +4992,18 @@ const{webidl:L}=n(6083)
 const{URLSerializer:U}=n(782)
 const{kConstruct:x}=n(3377)
 const P=n(4589)
-const{getMaxListeners:G,setMaxListeners:H,getEventListeners:J,defaultMaxListeners:$}=n(8474)
-const V=Symbol("abortController")
-const Y=new g(({signal:e,abort:t})=>{e.removeEventListener("abort",t)})
-const j=new WeakMap
+const{getMaxListeners:G,setMaxListeners:H,getEventListeners:J,defaultMaxListeners:V}=n(8474)
+const $=Symbol("abortController")
+const j=new g(({signal:e,abort:t})=>{e.removeEventListener("abort",t)})
+const Y=new WeakMap
 function buildAbort(e){return abort
 function abort(){const t=e.deref()
-if(t!==void 0){Y.unregister(abort)
+if(t!==void 0){j.unregister(abort)
 this.removeEventListener("abort",abort)
 t.abort(this.reason)
-const e=j.get(t.signal)
+const e=Y.get(t.signal)
 if(e!==void 0){if(e.size!==0){for(const t of e){const e=t.deref()
-if(e!==void 0)e.abort(this.reason)}e.clear()}j.delete(t.signal)}}}}let W=false
+if(e!==void 0)e.abort(this.reason)}e.clear()}Y.delete(t.signal)}}}}let W=false
 class Request{constructor(e,t={}){L.util.markAsUncloneable(this)
 if(e===x)return
 const n="Request constructor"
@@ -5065,12 +5065,12 @@ const v=new AbortController
 this[F]=v.signal
 if(g!=null){if(!g||typeof g.aborted!=="boolean"||typeof g.addEventListener!=="function")throw new TypeError("Failed to construct 'Request': member signal is not of type AbortSignal.")
 if(g.aborted)v.abort(g.reason)
-else{this[V]=v
+else{this[$]=v
 const e=new WeakRef(v)
 const t=buildAbort(e)
-try{if(typeof G==="function"&&G(g)===$)H(1500,g)
-else if(J(g,"abort").length>=$)H(1500,g)}catch{}f.addAbortListener(g,t)
-Y.register(v,{signal:g,abort:t},t)}}this[O]=new a(x)
+try{if(typeof G==="function"&&G(g)===V)H(1500,g)
+else if(J(g,"abort").length>=V)H(1500,g)}catch{}f.addAbortListener(g,t)
+j.register(v,{signal:g,abort:t},t)}}this[O]=new a(x)
 d(this[O],r.headersList)
 l(this[O],"request")
 if(b==="no-cors"){if(!y.has(r.method))throw new TypeError(`'${r.method} is unsupported in no-cors mode.`)
@@ -5114,9 +5114,9 @@ if(i(this))throw new TypeError("unusable")
 const e=cloneRequest(this[N])
 const t=new AbortController
 if(this.signal.aborted)t.abort(this.signal.reason)
-else{let e=j.get(this.signal)
+else{let e=Y.get(this.signal)
 if(e===void 0){e=new Set
-j.set(this.signal,e)}const n=new WeakRef(t)
+Y.set(this.signal,e)}const n=new WeakRef(t)
 e.add(n)
 f.addAbortListener(t.signal,buildAbort(n))}return fromInnerRequest(e,t.signal,u(this[O]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
 t.colors??=true
@@ -7620,12 +7620,12 @@ var P=s(5138)
 var G=s(4319)
 var H=s(8311)
 var J=s(6625)
-var $=s(9754)
-var V=s(9956)
-var Y=s(6292)
-var j=s(4387)
+var V=s(9754)
+var $=s(9956)
+var j=s(6292)
+var Y=s(4387)
 async function checkAlone(e,t){const{app:n,settings:s,cluster:r}=e
-await Promise.all([checkHistory(e,t),(0,Y.aE)(r,n,s.image),(0,D.Cz)(r,(0,H.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const i=await(0,$.tl)(s,e)
+await Promise.all([checkHistory(e,t),(0,j.aE)(r,n,s.image),(0,D.Cz)(r,(0,H.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const i=await(0,V.tl)(s,e)
 const a=i.filter(({image:e})=>!(0,E.iI)(e,t.image))
 const c=i.filter(e=>!a.includes(e))
 if(a.length===0||n==="rollback"&&c.length>0)return c
@@ -7723,23 +7723,60 @@ return}}function once(e){const t=new Map
 return n=>{const s=t.get(n)??e(n)
 t.set(n,s)
 return s}}var se=s(4897)
-var re=s(6873)
-var oe=s(7437)
-var ie=s(6107)
-var ae=s(9624)
+var re=s(5629)
+var oe=s(8071)
+var ie=s(5426)
+var ae=s(3905)
+var ce=s(970)
+var Ae=s(1873)
+var le=s(2770)
+const ue=3600
+async function backupCronJob({platform:e,signal:t,cluster:n,settings:s},r){const o=`${(0,J.rJ)("batch/v1",n.namespace,"cronjobs")}/${r}`
+const a=await(0,oe.jh)(e.clock,t,()=>n.find(o))
+return a??(0,i.fJ)({code:"backup-failed",sentence:`"backup-cronjob" names cronjob/${r}, but the namespace ${s.namespace} has no such CronJob`,hint:`create it (docs/backup.md has a manifest), or choose one of: ${n.commandLine(["get","cronjobs"])}`})}function backupOf(e){return e["migrate-command"]===""?void 0:e["backup-cronjob"]}async function checkBackup(e,{others:t}){const n=backupOf(e.settings)
+const s=t.some(e=>e.kind==="CronJob"&&(0,k.Vb)(e)===n)
+if(n!==void 0&&!s)await backupCronJob(e,n)}function backupWhen(e){return e["backup-cronjob"]===void 0?void 0:e.backup}async function makeBackup(e,{live:t},n,s){const{platform:r,settings:o,holder:i,log:a}=e
+const c=o["backup-cronjob"]??""
+const A=o["backup-timeout"]
+for(const e of(0,ie.s)(s))a.say(`backup because ${e}`)
+const l=r.clock.now()
+let u
+try{await(0,h.wj)(r.clock,A,e.signal,async s=>{const r=e.with({signal:s})
+const o=await backupCronJob(r,c)
+if(o.spec?.concurrencyPolicy!=="Allow")await othersEnd(r,t,o)
+const a=(0,re.gm)(c,(0,m.d)(n),i.id)
+u=backupJob(o,{name:a,run:i.id,timeoutMs:A})
+await(0,Ae.A)(r,{live:t},[u])})}catch(t){e.signal.throwIfAborted()
+throw backupFailure(t,u?(0,k.Vb)(u):c,A)}return{job:u?(0,k.Vb)(u):"",seconds:(r.clock.now()-l)/1e3}}function backupFailure(e,t,n){const s="nothing was migrated"
+if(e instanceof i.HR){const{cause:t}=e
+if(t.code==="backup-failed")return e
+const n={...t,code:"backup-failed",sentence:`the backup failed: ${t.sentence}; ${s}`}
+return new i.HR(n)}if(e instanceof h.Ms){const e=`the backup failed: ${t} did not end within ${(0,ae.n)(n)}; ${s}`
+return new i.HR({code:"backup-failed",sentence:e,hint:'set "backup-timeout" to more'})}return e}function backupJob({metadata:e,spec:t},{name:n,run:s,timeoutMs:r}){const{metadata:o,spec:i}=t?.jobTemplate??{}
+const{suspend:a,...c}=i??{template:{}}
+return{apiVersion:"batch/v1",kind:"Job",metadata:{name:n,labels:{...o?.labels,...H.Yq,"django-rollout/job":"backup"},annotations:{...o?.annotations,"cronjob.kubernetes.io/instantiate":"manual",[re.VF]:s},ownerReferences:[{apiVersion:"batch/v1",kind:"CronJob",name:e?.name??"",uid:e?.uid??""}]},spec:{...c,activeDeadlineSeconds:Math.min(c.activeDeadlineSeconds??1/0,Math.ceil(r/1e3)),ttlSecondsAfterFinished:Math.max(c.ttlSecondsAfterFinished??ue,ue)}}}async function othersEnd({cluster:e,platform:t,signal:n,log:s},r,o){try{await(0,ce.r)({cluster:e,clock:t.clock,live:r,signal:n},()=>{const e=[...r.clusterState().jobs.values()].filter(e=>!(0,le.hY)(e)&&e.metadata?.ownerReferences?.some(({uid:e})=>e===o.metadata?.uid))
+if(e.length===0)return{logsWanted:[],ended:true}
+s.waiting(`waiting for the end of job/${(0,k.Vb)(e[0]??{})}: its CronJob runs one at a time`)
+return{logsWanted:[]}},()=>{})}finally{s.waiting(void 0)}}var de=s(6544)
+var he=s(6873)
+var ge=s(7437)
+var fe=s(6107)
+var pe=s(9624)
 async function examineCluster(e){const{platform:t,settings:n,cluster:s}=e
 const[r,o,i]=await Promise.all([whoAmI(t,s),kubeContextOf(n["kube-context"],s),manifestsOf(e)])
 const a=[clusterFinding(s.version,o,s.namespace),...r?clockFindings(r.aheadMs):[]]
 const c=unseen("cluster","rights, workloads, probes and release")
 try{if(await(0,se.oO)(s,i.known)==="missing"){const e=`the namespace "${s.namespace}" does not exist; a release creates it from the manifests`
-return[...a,(0,Q.$e)("cluster",e),c]}}catch(e){return[...a,(0,Q.gz)("cluster",e),c]}const A=(0,ie.xQ)(e.app,i.known,i.resources)
+return[...a,(0,Q.$e)("cluster",e),c]}}catch(e){return[...a,(0,Q.gz)("cluster",e),c]}const A=(0,fe.xQ)(e.app,i.known,i.resources,backupOf(n))
 const l=await(0,L.o7)(s,A)
 const may=(e,t)=>!l.some(({resource:n,verbs:s})=>t.includes(n)&&s.includes(e))
 const u=l.every(({verbs:e})=>!e.includes("list")&&!e.includes("watch"))
 const d=may("get",["leases","secrets","configmaps"])
-const[h,g]=await Promise.all([u?examineWorkloads(e,i,l):unseenWorkloads(s),d?examineReleases(e):[]])
-const f=[...u?[]:["workloads and probes"],...d?[]:["release"]]
-return[...a,...rightsFindings({all:(0,L.Zu)([...A,...h.needs]),missing:(0,L.Zu)([...l,...h.missing]),account:r?.name,namespace:s.namespace},(0,re.IZ)(s)),...f.length>0?[unseen("rights",f.join(", "))]:[],...i.findings,...h.findings,...g]}function unseen(e,t){return(0,Q.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
+const[h,g,f]=await Promise.all([examineMigration(e,i,may("get",["cronjobs"])),u?examineWorkloads(e,i,l):unseenWorkloads(s),d?examineReleases(e):[]])
+const p=[...u?[]:["workloads and probes"],...d?[]:["release"]]
+return[...a,...rightsFindings({all:(0,L.Zu)([...A,...g.needs]),missing:(0,L.Zu)([...l,...g.missing]),account:r?.name,namespace:s.namespace},(0,he.IZ)(s)),...p.length>0?[unseen("rights",p.join(", "))]:[],...i.findings,...h,...g.findings,...f]}async function examineMigration(e,{known:t,findings:n},s){const r=s&&n.length===0
+const o=[(0,de.H)(e),...r?[checkBackup(e,t)]:[]]
+return(await Promise.allSettled(o)).flatMap(e=>e.status==="rejected"?[(0,Q.gz)("workloads",e.reason)]:[])}function unseen(e,t){return(0,Q.$e)(e,`skipped because of the findings above: ${t}`)}async function whoAmI({clock:e},t){const n="authentication.k8s.io/v1"
 const s=e.now()
 try{const{metadata:r,status:o}=await t.review(`/apis/${n}/selfsubjectreviews`,{apiVersion:n,kind:"SelfSubjectReview"})
 const i=o?.userInfo?.username
@@ -7753,16 +7790,16 @@ const{targets:r,others:o,namespace:i}=s
 const a=[...r,...o,...i?[i]:[]]
 const c=await(0,J.k4)(n,a)
 a.forEach(e=>c.of(e))
-return{known:s,resources:c,findings:[]}}catch(e){return{known:G.K2,resources:await(0,J.k4)(n,[]),findings:[(0,Q.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,ie.hg)()
+return{known:s,resources:c,findings:[]}}catch(e){return{known:G.K2,resources:await(0,J.k4)(n,[]),findings:[(0,Q.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,fe.hg)()
 return{findings:t,needs:n,missing:await(0,L.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},s){const{platform:r,cluster:o}=e
-const i=await(0,j.f)(o,r.clock)
-const a=await(0,re.Nn)(e,{manifests:t,live:i,missing:s,until:"the end"})
+const i=await(0,Y.f)(o,r.clock)
+const a=await(0,he.Nn)(e,{manifests:t,live:i,missing:s,until:"the end"})
 const{targets:c,services:A,findings:l}=a
 if(c.length===0){const e=[...l.images,...l.workloads]
 return unseenWorkloads(o,n.length>0?[]:e)}const u=i.clusterState()
-const[d,h,g,f]=await Promise.all([ailing(c,u,{cluster:o,clock:r.clock,toRepo:(0,oe.YT)(e)}),staleConfiguration(o,u,c),checkAlone(e,{live:i,targets:c}).then(()=>[],e=>isOfTwo(e)?[(0,Q.gz)("release",e)]:[]),lostImages(e,c)])
-const p=(0,re.IZ)(o)
-return{findings:[...c.map(e=>(0,Q.ok)("workloads",(0,ae.q0)(e))),...l.web,...l.workloads,...(0,x.c)((0,U.Z)(c,A),p),...Object.entries(d).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
+const[d,h,g,f]=await Promise.all([ailing(c,u,{cluster:o,clock:r.clock,toRepo:(0,ge.YT)(e)}),staleConfiguration(o,u,c),checkAlone(e,{live:i,targets:c}).then(()=>[],e=>isOfTwo(e)?[(0,Q.gz)("release",e)]:[]),lostImages(e,c)])
+const p=(0,he.IZ)(o)
+return{findings:[...c.map(e=>(0,Q.ok)("workloads",(0,pe.q0)(e))),...l.web,...l.workloads,...(0,x.c)((0,U.Z)(c,A),p),...Object.entries(d).map(([e,t])=>{const n=`${e} is unhealthy before the release: ${t}`
 return(0,Q.$e)("workloads",n,p(["describe",e]))}),...l.images,...f.map(e=>(0,Q.$e)("registry",e,"push the image again, or release before its pods are rescheduled")),...h,...g,...l.namespace,...l.dryRun,...l.probes],needs:a.needs,missing:a.missing}}async function staleConfiguration(e,t,n){const s=n.flatMap(({live:e})=>e?(0,v.JP)((0,k.kW)(e)):[])
 const r=s.map(({kind:t,name:n})=>{const s=t==="Secret"?"secrets":"configmaps"
 return`${(0,J.rJ)("v1",e.namespace,s)}/${n}`})
@@ -7770,9 +7807,9 @@ const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instan
 throw e})))
 const i=o.flatMap(e=>e?[e]:[])
 return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
-const r=(0,V.NO)(t,s)
-return staleConfigurationFindings(n,r,i,(0,re.IZ)(e))})}function isOfTwo(e){return e instanceof i.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
-const[o,i,a]=await Promise.allSettled([(0,D.Cz)(r,(0,H.Fe)(s)),(0,Y.aE)(r,s,n.image),(0,$.Lu)(r,s,n.image)])
+const r=(0,$.NO)(t,s)
+return staleConfigurationFindings(n,r,i,(0,he.IZ)(e))})}function isOfTwo(e){return e instanceof i.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
+const[o,i,a]=await Promise.allSettled([(0,D.Cz)(r,(0,H.Fe)(s)),(0,j.aE)(r,s,n.image),(0,V.Lu)(r,s,n.image)])
 const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,Q.gz)("release",e.reason)]:[])
 if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
 if(a.status!=="fulfilled")return c
@@ -7781,8 +7818,8 @@ const l=await checkNotStale(e.with({platform:A}),a.value).then(()=>[],e=>[(0,Q.g
 const u=releaseFindings(n,o.value,i.value?.begun,a.value)
 return[...u,...l]}function cluster_closed(e){return[(0,Q.gz)("cluster",e),unseen("cluster","rights, workloads, probes and release")]}function sourceFinding({sha:e,tag:t},n){if(n!==void 0)return(0,Q.ok)("commit",`the tag is ${n} (option "tag")`)
 if(t!==e){const e=`there are uncommitted changes, so the tag of the image is ${(0,E.j)(t)}: commit or stash them to release the commit itself`
-return(0,Q.$e)("commit",e,"git status --short")}return(0,Q.ok)("commit",`commit ${(0,E.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const ce=[".git",".env",".venv","venv","node_modules"]
-function unignored(e,{names:t,ignores:n}){const s=ce.filter(e=>t.includes(e))
+return(0,Q.$e)("commit",e,"git status --short")}return(0,Q.ok)("commit",`commit ${(0,E.j)(t)}, without uncommitted changes`)}function contextFindings(e,t,n){return[...unignored(e,t),...managers(e,t,n)]}const me=[".git",".env",".venv","venv","node_modules"]
+function unignored(e,{names:t,ignores:n}){const s=me.filter(e=>t.includes(e))
 if(n||s.length===0)return[]
 const r=`there is no .dockerignore in "${e}": the builder receives ${s.join(", ")}, and a COPY of the folder includes ${s.length===1?"it":"them"} in the image`
 return[(0,Q.$e)("commit",r,`printf '%s\\n' ${s.join(" ")} > ${(0,o.join)(e,".dockerignore")}`)]}function managers(e,{managers:t},n){return["test-command","migrate-command"].flatMap(s=>{const r=n[s]
@@ -7819,9 +7856,9 @@ if(!r||!hasDocker(s)||!has(s.buildx)){const e=`${(0,f.w4)(i)} was not checked be
 return{has:false,findings:[(0,Q.$e)("registry",e)]}}try{const s={platform:e,settings:t,source:r,signal:n}
 const{lookup:a,login:c,beside:A,source:l}=await askRegistry(s,o)
 const u=registryFindings(i,l.tag,{lookup:a,login:c,...A!==void 0&&{beside:A}})
-return{has:a.is==="there",findings:u}}catch(e){return{has:false,findings:[(0,Q.gz)("registry",e)]}}}const Ae=1e4
-async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,h.wj)(e.clock,Ae,t,t=>(0,u.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof h.Ms))throw e
-return{code:1,stdout:"",stderr:`no answer within ${Ae/1e3} s`}}}
+return{has:a.is==="there",findings:u}}catch(e){return{has:false,findings:[(0,Q.gz)("registry",e)]}}}const Ee=1e4
+async function inspectTools(e,t){const answerOf=async n=>{try{return await(0,h.wj)(e.clock,Ee,t,t=>(0,u.T3)(e,n,{signal:t}))}catch(e){if(!(e instanceof h.Ms))throw e
+return{code:1,stdout:"",stderr:`no answer within ${Ee/1e3} s`}}}
 const[n,s,r,o]=await Promise.all([e.processes.run("git",["--version"]),answerOf(["version","--format","{{json .}}"]),answerOf(["buildx","version"]),inspectKubectl(e)])
 return{git:n,docker:s,buildx:r,...o&&{kubectl:o}}}async function inspectKubectl({processes:e}){const t=await e.find("kubectl")
 return t===void 0?void 0:e.run(t,["version","--client","-o","json"])}async function askRegistry(e,t){const{platform:n,settings:s}=e
@@ -7838,8 +7875,8 @@ try{const i=checkPlan(e,{context:s,...r!==void 0&&{file:r}})
 const a=await n.list(s)
 const c=a.filter(e=>n.isFolder((0,o.join)(s,e)))
 const A={names:a,ignores:[(0,o.join)(s,".dockerignore"),`${i}.dockerignore`].some(e=>n.exists(e)),managers:["",...c].map(e=>(0,o.join)(e,"manage.py")).filter(e=>n.exists((0,o.join)(s,e)))}
-return contextFindings(s,A,t)}catch(e){return[(0,Q.gz)("commit",e)]}}const le={say:()=>{},quote:()=>{},waiting:()=>{}}
-var ue=s(259)
+return contextFindings(s,A,t)}catch(e){return[(0,Q.gz)("commit",e)]}}const we={say:()=>{},quote:()=>{},waiting:()=>{}}
+var Ce=s(259)
 function runDoctor(e){return(0,B.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,h.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
 const n=await inspectMachine(e)
 if(n.source)e.state.source=n.source
@@ -7850,70 +7887,33 @@ t.add(()=>e.files.remove(n))
 return n}async function examineClusterOf(e,{answers:t,source:n}){const{platform:s,settings:r,signal:o,resources:a}=e
 try{const i=await a.openCluster(s,r,o)
 const c=n??{tag:r.tag??"unknown"}
-const A=new oe.v5({...e,source:c})
-return[...t.kubectl?skewFindings(clientVersion(t.kubectl),i.version):[],...await examineCluster(A.with({log:le,cluster:i}))]}catch(e){o.throwIfAborted()
-return cluster_closed(new i.HR((0,ue.rl)(e,o)))}}var de=s(2567)
-var he=s(7419)
-var ge=s(3740)
-var fe=s(5533)
-var pe=s(970)
-var me=s(5072)
-const Ee=1e4
-async function endOfBroken({platform:e,cluster:t,settings:n,app:s,signal:r},o,i,a){const c=(0,ge.ub)(i)
+const A=new ge.v5({...e,source:c})
+return[...t.kubectl?skewFindings(clientVersion(t.kubectl),i.version):[],...await examineCluster(A.with({log:we,cluster:i}))]}catch(e){o.throwIfAborted()
+return cluster_closed(new i.HR((0,Ce.rl)(e,o)))}}var Ie=s(2567)
+var ye=s(7419)
+var Be=s(3740)
+var Qe=s(5533)
+var be=s(5072)
+const ve=1e4
+async function endOfBroken({platform:e,cluster:t,settings:n,app:s,signal:r},o,i,a){const c=(0,Be.ub)(i)
 if(c.some(({direction:e})=>e==="new"))return false
 const A=new Set(c.flatMap(({versions:e})=>e.map(e=>i.versions[e]?.tag)))
 const l=e.clock.now()+n.timeout
-try{return await(0,pe.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,fe.w)(o.clusterState(),n.image,(0,me.q2)(s))
+try{return await(0,ce.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,Qe.w)(o.clusterState(),n.image,(0,be.q2)(s))
 const r=t.filter(({tag:e,isIdle:t})=>A.has(e)&&!t)
-const i=Math.min(l,...r.map(({goneAt:t})=>t===void 0?e:t+Ee))
+const i=Math.min(l,...r.map(({goneAt:t})=>t===void 0?e:t+ve))
 if(r.length===0)return{logsWanted:[],ended:true}
 if(e>=i)return{logsWanted:[],ended:false}
 const c=r.flatMap(e=>e.names).join(", ")
 a.waiting(`the migrations break what ends now: waiting for ${c}`)
 return{logsWanted:[],requeueAt:i}},()=>{})}finally{a.waiting(void 0)}}async function endOfOthers({platform:e,cluster:t,settings:n,app:s,signal:r},o,{digest:i},a){const c=e.clock.now()+n.timeout
-try{await(0,pe.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,fe.w)(o.clusterState(),n.image,(0,me.q2)(s))
+try{await(0,ce.r)({cluster:t,clock:e.clock,live:o,signal:r},e=>{const t=(0,Qe.w)(o.clusterState(),n.image,(0,be.q2)(s))
 const r=t.filter(({digest:e,goneAt:t})=>e!==i&&t!==void 0)
-const A=Math.min(c,...r.map(({goneAt:t=e})=>t+Ee))
+const A=Math.min(c,...r.map(({goneAt:t=e})=>t+ve))
 if(r.length===0||e>=A)return{logsWanted:[],ended:true}
 a.waiting(`waiting for ${r.flatMap(({names:e})=>e).join(", ")}`)
-return{logsWanted:[],requeueAt:A}},()=>{})}finally{a.waiting(void 0)}}var we=s(5629)
-var Ce=s(8071)
-var Ie=s(3905)
-var ye=s(1873)
-var Be=s(2770)
-const Qe=3600
-async function backupCronJob({platform:e,signal:t,cluster:n,settings:s},r){const o=`${(0,J.rJ)("batch/v1",n.namespace,"cronjobs")}/${r}`
-const a=await(0,Ce.jh)(e.clock,t,()=>n.find(o))
-return a??(0,i.fJ)({code:"backup-failed",sentence:`"backup-cronjob" names cronjob/${r}, but the namespace ${s.namespace} has no such CronJob`,hint:`create it (docs/backup.md has a manifest), or choose one of: ${n.commandLine(["get","cronjobs"])}`})}function backupWhen(e){return e["backup-cronjob"]===void 0?void 0:e.backup}async function makeBackup(e,{live:t},n,s){const{platform:r,settings:o,holder:i,log:a}=e
-const c=o["backup-cronjob"]??""
-const A=o["backup-timeout"]
-const l=s.map(reasonWords)
-for(const e of l.length>0?l:['"backup: always"'])a.say(`backup because ${e}`)
-const u=r.clock.now()
-let d
-try{await(0,h.wj)(r.clock,A,e.signal,async s=>{const r=e.with({signal:s})
-const o=await backupCronJob(r,c)
-if(o.spec?.concurrencyPolicy!=="Allow")await othersEnd(r,t,o)
-const a=(0,we.gm)(c,(0,m.d)(n),i.id)
-d=backupJob(o,{name:a,run:i.id,timeoutMs:A})
-await(0,ye.A)(r,{live:t},[d])})}catch(t){e.signal.throwIfAborted()
-throw backupFailure(t,d?(0,k.Vb)(d):c,A)}return{job:d?(0,k.Vb)(d):"",seconds:(r.clock.now()-u)/1e3}}function backupFailure(e,t,n){const s="nothing was migrated"
-if(e instanceof i.HR){const{cause:t}=e
-if(t.code==="backup-failed")return e
-const n={...t,code:"backup-failed",sentence:`the backup failed: ${t.sentence}; ${s}`}
-return new i.HR(n)}if(e instanceof h.Ms){const e=`the backup failed: ${t} did not end within ${(0,Ie.n)(n)}; ${s}`
-return new i.HR({code:"backup-failed",sentence:e,hint:'set "backup-timeout" to more'})}return e}function backupJob({metadata:e,spec:t},{name:n,run:s,timeoutMs:r}){const{metadata:o,spec:i}=t?.jobTemplate??{}
-const{suspend:a,...c}=i??{template:{}}
-return{apiVersion:"batch/v1",kind:"Job",metadata:{name:n,labels:{...o?.labels,...H.Yq,"django-rollout/job":"backup"},annotations:{...o?.annotations,"cronjob.kubernetes.io/instantiate":"manual",[we.VF]:s},ownerReferences:[{apiVersion:"batch/v1",kind:"CronJob",name:e?.name??"",uid:e?.uid??""}]},spec:{...c,activeDeadlineSeconds:Math.min(c.activeDeadlineSeconds??1/0,Math.ceil(r/1e3)),ttlSecondsAfterFinished:Math.max(c.ttlSecondsAfterFinished??Qe,Qe)}}}async function othersEnd({cluster:e,platform:t,signal:n,log:s},r,o){try{await(0,pe.r)({cluster:e,clock:t.clock,live:r,signal:n},()=>{const e=[...r.clusterState().jobs.values()].filter(e=>!(0,Be.hY)(e)&&e.metadata?.ownerReferences?.some(({uid:e})=>e===o.metadata?.uid))
-if(e.length===0)return{logsWanted:[],ended:true}
-s.waiting(`waiting for the end of job/${(0,k.Vb)(e[0]??{})}: its CronJob runs one at a time`)
-return{logsWanted:[]}},()=>{})}finally{s.waiting(void 0)}}function reasonWords({migration:e,why:t,object:n}){const s=e===""?"a migration":e
-switch(t){case"irreversible":return`${s} cannot be reversed`
-case"drops":return`${s} drops ${n}`
-case"narrows":return`${s} shortens or converts ${n}`
-case"unread":return`what ${s} drops is not known: ${n}`}}var be=s(7392)
-var ve=s(5260)
-var ke=s(6544)
+return{logsWanted:[],requeueAt:A}},()=>{})}finally{a.waiting(void 0)}}var ke=s(7392)
+var Se=s(5260)
 function preflight(e,t){return(0,h.ZC)(e.signal,async()=>{const n=await t()
 const s=e.with({cluster:n})
 const r=await preflight_check(s)
@@ -7924,19 +7924,17 @@ const a=await(0,se.oO)(r,i)
 const{targets:c,jobs:A,namespace:l}=i
 const u=[...c,...i.others,...l?[l]:[]]
 const d=await(0,J.k4)(r,u)
-await(0,ke.H)(e)
-const h=n["migrate-command"]===""?void 0:n["backup-cronjob"]
-await(0,re.XU)(e,(0,ie.xQ)(s,i,d,h))
-const g=i.others.some(e=>e.kind==="CronJob"&&(0,k.Vb)(e)===h)
-if(h!==void 0&&!g)await backupCronJob(e,h)
+await(0,de.H)(e)
+await(0,he.XU)(e,(0,fe.xQ)(s,i,d,backupOf(n)))
+await checkBackup(e,i)
 if(l)await(0,se.mh)(o,r,l,a)
-const f=await(0,j.f)(r,t.clock)
-const p={manifests:i,live:f,missing:[],until:"the first error"}
-const{findings:m,targets:E,others:w,services:I,web:y}=await(0,re.Nn)(e,p)
-const B=warningsOf([...m.namespace,...m.workloads,...m.probes,...m.dryRun])
-for(const t of B)(0,oe.FF)(e,t)
-return{live:f,targets:E,others:w,jobs:A,resources:d,services:I,...y&&{web:y}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var Se=s(6541)
-var Te=s(8946)
+const h=await(0,Y.f)(r,t.clock)
+const g={manifests:i,live:h,missing:[],until:"the first error"}
+const{findings:f,targets:p,others:m,services:E,web:w}=await(0,he.Nn)(e,g)
+const I=warningsOf([...f.namespace,...f.workloads,...f.probes,...f.dryRun])
+for(const t of I)(0,ge.FF)(e,t)
+return{live:h,targets:p,others:m,jobs:A,resources:d,services:E,...w&&{web:w}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var Te=s(6541)
+var Re=s(8946)
 function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
 return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
 const n=(0,v.JP)((0,k.kW)(e))
@@ -7947,38 +7945,38 @@ if(s.length===0)return
 return{hash:hashOf((0,v.U)(e),s),because:s.map(({object:e})=>(0,T.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
 return[(0,T.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
 const s=JSON.stringify([e??"",n])
-return(0,N.createHash)("sha256").update(s).digest("hex").slice(0,16)}var Re=s(942)
-var De=s(6780)
-var Oe=s(7412)
-var Fe=s(8879)
-var Ne=s(1451)
+return(0,N.createHash)("sha256").update(s).digest("hex").slice(0,16)}var De=s(942)
+var Oe=s(6780)
+var Fe=s(7412)
+var Ne=s(8879)
+var Me=s(1451)
 async function snapshot(e,t,n,s=(e,{targets:t})=>Promise.resolve(t)){const{cluster:r,log:o}=e
 const[[i,a,c],A]=await Promise.all([checkedNow(e,t).then(async n=>{const r={...n,targets:await s(e,n)}
 const o=await pinsOf(e,t.live,r.targets)
-return[r,o,await lostImages(e,r.targets,o)]}),(0,De.q)(e,t.others)])
+return[r,o,await lostImages(e,r.targets,o)]}),(0,Oe.q)(e,t.others)])
 const l=withRestarts(i.targets,A)
-const u=(0,Te._z)(e,n)
-const[d,h,g]=await Promise.all([(0,Ne.iS)(r,l,u),(0,Fe.r_)(e,l,u),changesTemplates({...i,targets:l})?(0,re.qp)(r):[]])
+const u=(0,Re._z)(e,n)
+const[d,h,g]=await Promise.all([(0,Me.iS)(r,l,u),(0,Ne.r_)(e,l,u),changesTemplates({...i,targets:l})?(0,he.qp)(r):[]])
 const f={...i,targets:planned(l,[...d.map(becomesOf),...h])}
 const p=t.live.clusterState()
-const{changes:m}=(0,Oe.X)({others:A,own:d,targets:l,services:g,clusterState:p})
-const E=[...(0,De.ND)(m,f),...(0,Ne.GC)(f.targets,a)]
-o.say(`${(0,Se.LS)(E.length,"object")} stored in the snapshot`)
-for(const t of c)(0,oe.FF)(e,t)
+const{changes:m}=(0,Fe.X)({others:A,own:d,targets:l,services:g,clusterState:p})
+const E=[...(0,Oe.ND)(m,f),...(0,Me.GC)(f.targets,a)]
+o.say(`${(0,Te.LS)(E.length,"object")} stored in the snapshot`)
+for(const t of c)(0,ge.FF)(e,t)
 const w=runningVersion(e,f)
 return{checked:f,snapshot:E,changes:m,...w&&{before:w}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
 return(0,te.It)(t.clusterState(),s,e.image)}function becomesOf({becomes:e}){return e}function planned(e,t){const n=new Map(t.flatMap(e=>(0,k.gv)(e)?[[(0,S.T)((0,k.hY)(e)),e]]:[]))
 return e.map(e=>{const t=n.get((0,S.T)(e.id))
 return t?{...e,becomes:t}:e})}function changesTemplates({others:e,targets:t}){return e.length>0||t.some(({manifest:e,back:t})=>e??t)}async function checkedNow(e,t){const{settings:n,cluster:s}=e
 const r=await asTheyAre(s,t.targets,n.image)
-const o=await(0,Re.j)(e,r)
-if(o.length===0)(0,ae.Nn)(t.live.clusterState(),n.image,s.namespace);(0,ae._j)(o)
+const o=await(0,De.j)(e,r)
+if(o.length===0)(0,pe.Nn)(t.live.clusterState(),n.image,s.namespace);(0,pe._j)(o)
 const{web:i,...a}=t
-const c=(0,ae.s3)(n,o,t.services)
+const c=(0,pe.s3)(n,o,t.services)
 return{...a,targets:o,...c&&{web:c}}}async function asTheyAre(e,t,n){const s=await Promise.all(t.map(async({live:t,...s})=>{const r=await e.find(s.path)
 const o=r&&!s.manifest?(0,k.ys)(r,n):s.uses
-return{...s,uses:o,running:(0,ae.o$)(r,o),...r&&{live:r}}}))
-return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var Me=s(2652)
+return{...s,uses:o,running:(0,pe.o$)(r,o),...r&&{live:r}}}))
+return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var Le=s(2652)
 function releaseStartOf({reporter:e},{source:t,holder:n},{command:s,image:r,back:o,jobs:i=[]}){return{run:n.id,command:s,who:n.who,...n.url!==void 0&&{url:n.url},at:new Date(e.startedAt).toISOString(),image:r.repository,tag:r.tag,digest:r.digest,...t.sha!==void 0&&{sha:t.sha},...o!==void 0&&{back:o},...i.length>0&&{jobs:i}}}async function keepAnswers(e,t){if(t.length===0)return
 const n=(0,T.mk)(e.record.snapshot,t)
 if((0,k.FB)(n,e.record.snapshot))return
@@ -7989,7 +7987,7 @@ await keepRecord(e,{...e.record,contract:t})}async function keepRecord(e,t){cons
 const{cluster:r,platform:o,app:i}=s
 e.record=t
 if(e.isFrozen===true)return
-try{e.record=await(0,Y.vL)(r,o.clock,i,t)}catch(t){if(!(t instanceof P.h&&t.status===403))throw t
+try{e.record=await(0,j.vL)(r,o.clock,i,t)}catch(t){if(!(t instanceof P.h&&t.status===403))throw t
 e.isFrozen=true
 n.warn(`the server's result of this release could not be stored, so another run that has to undo this release does not have it: ${t.message} (examples/rbac.yaml has the Role)`)}}function contractOf(e){if(!e||e.judged?.blocked===true)return{}
 return{held:e.databases.flatMap(({held:e})=>e.map(({name:e})=>e)),bridges:e.databases.flatMap(e=>[...e.earlierBridges,...e.bridges])}}async function recordInHistory({run:e,context:t,start:n,prepared:s,record:r},o){const{state:i,reporter:a}=e
@@ -7998,22 +7996,22 @@ const{result:u}=o
 const d="cause"in o?o.cause.sentence.split("\n")[0]:void 0
 const g=i.plan?.databases.flatMap(e=>e.unused??[])??[]
 const f={...n,result:u,...d!==void 0&&{cause:d},seconds:Math.round(a.seconds()*10)/10,migrations:i.migrations,...i.reversed.length>0&&{reversed:i.reversed},...i.migrate!==void 0&&{migrate:i.migrate},...i.fit&&{fit:i.fit},...i.backup&&{backup:i.backup.job},...i.plan&&{unused:g},...contractOf(i.plan)}
-const p={needs:i.needs,tasks:i.tasks,schema:i.schema,...u==="deployed"&&{templates:(0,Me.r3)(r.snapshot),databases:i.databases,before:s.before&&{...s.before,templates:(0,Me.Z5)(r.snapshot)}}}
-const save=()=>(0,$.DR)({cluster:l,clock:c.clock,app:A},f,p)
+const p={needs:i.needs,tasks:i.tasks,schema:i.schema,...u==="deployed"&&{templates:(0,Le.r3)(r.snapshot),databases:i.databases,before:s.before&&{...s.before,templates:(0,Le.Z5)(r.snapshot)}}}
+const save=()=>(0,V.DR)({cluster:l,clock:c.clock,app:A},f,p)
 try{await(u==="stuck"?(0,h.Qh)(c.clock,save):save())
 return true}catch(t){e.warn(`${(0,E.j)(n.tag)} is missing in the history: ${(0,y.b)(t)}`)
-return false}}var Le=s(9447)
-var Ue=s(2251)
-var xe=s(9707)
+return false}}var Ue=s(9447)
+var xe=s(2251)
+var Pe=s(9707)
 async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
-const o=await(0,Ue.s)(t)
+const o=await(0,xe.s)(t)
 e.resources.add(()=>o.release())
-const i=(0,Le.O)(t.cluster,o)
-const a=await(0,Y.aE)(i,s,r.image)
-const c=a&&await(0,Y.R1)(i,s,a,objectsOfRelease(n))
+const i=(0,Ue.O)(t.cluster,o)
+const a=await(0,j.aE)(i,s,r.image)
+const c=a&&await(0,j.R1)(i,s,a,objectsOfRelease(n))
 const A=t.with({cluster:i,signal:o.lost})
-if(c)await(0,xe.U)(e,A,n.live,c)
-else await(0,Be.d9)(A,n.live)
+if(c)await(0,Pe.U)(e,A,n.live,c)
+else await(0,le.d9)(A,n.live)
 t.signal.throwIfAborted()
 return{cluster:i,lost:o.lost}}function objectsOfRelease({others:e,targets:t}){return[...e,...t.flatMap(({manifest:e})=>e??[])]}function migrateOnly(e){return(0,B.Y)("migrate",e,toImage)}async function toImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:a,resources:c}=e
 if(n["migrate-command"]==="")(0,i.fJ)({code:"usage",sentence:'"migrate" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
@@ -8029,55 +8027,55 @@ await checkHistory(s,u)
 return{...n,now:await checkedNow(s,u)}})
 const w=f.with({cluster:p,signal:AbortSignal.any([o,m])})
 try{const t=await migrateTo(e,w,E,{image:g})
-return{result:t?"done":"unchanged"}}catch(e){throw(0,ue.Ac)(e,m)}finally{await keepSchemaChange(e,w)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=contractOf(e.plan)
+return{result:t?"done":"unchanged"}}catch(e){throw(0,Ce.Ac)(e,m)}finally{await keepSchemaChange(e,w)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=contractOf(e.plan)
 if(!e.schema&&!o.held)return
-await(0,$.$)({cluster:n,clock:s.clock,app:r},e.schema,o).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,y.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
+await(0,V.$)({cluster:n,clock:s.clock,app:r},e.schema,o).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,y.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
 return t?e:void 0}async function migrateTo({reporter:e,state:t,warn:n,command:s},r,o,{image:a,keep:c}){const{settings:A}=r
 if(!o.web||A["migrate-command"]==="")return false
 const l={checked:o,web:o.web,image:a,...s==="migrate"&&{now:true}}
 const u={...l,backup:backupWhen(A)}
-let d=(0,be.Be)(r,u)
+let d=(0,ke.Be)(r,u)
 try{const s=await e.stage("plan",async e=>{await endOfHolders(r,o,a,e)
 let n=await d.plan(e)
 if(n.judged?.blocked===true){const t=await endOfBroken(r,o.live,n.judged,e)
 if(t){await d.close()
-d=(0,be.Be)(r,u)
+d=(0,ke.Be)(r,u)
 n=await d.plan(e)}}t.plan=n
-if(n.judged?.blocked===true)(0,i.fJ)((0,ge.qF)(n.judged,(0,oe.YT)(r)))
+if(n.judged?.blocked===true)(0,i.fJ)((0,Be.qF)(n.judged,(0,ge.YT)(r)))
 return n})
 t.needs=d.needs()
 t.tasks=d.tasks()
 t.migrate=shared(A["migrate-command"])
 t.databases=Object.fromEntries(s.databases.map(({database:e,identity:t})=>[e,t]))
-const h=(0,ve.UA)(s)
-if(h!==void 0)n(h);(0,ge.Tw)(s.judged).forEach(n)
+const h=(0,Se.UA)(s)
+if(h!==void 0)n(h);(0,Be.Tw)(s.judged).forEach(n)
 const{databases:g}=s
-const f=[(0,he.Dp)(g),(0,he.lf)(g),(0,he.fb)(g)]
+const f=[(0,ye.Dp)(g),(0,ye.lf)(g),(0,ye.fb)(g)]
 f.flat().forEach(n)
 if(!s.runs)return false
 const{backup:p}=s
 if(p){await d.close()
 t.backup=await e.stage("backup",e=>makeBackup(r.with({log:e}),o,a,p))
-d=(0,be.Be)(r,{...l,isAgain:true})}await(t.keepPlan?.())
+d=(0,ke.Be)(r,{...l,isAgain:true})}await(t.keepPlan?.())
 const m=workOfUndo(r,o,s)
 if(m)await(c?.(m))
 let E=true
 try{await e.stage("migrate",async e=>{if(p){const n=t.plan=await d.plan(e)
-if(n.judged?.blocked===true)(0,i.fJ)((0,ge.qF)(n.judged,(0,oe.YT)(r)))}await d.migrate(e)})
+if(n.judged?.blocked===true)(0,i.fJ)((0,Be.qF)(n.judged,(0,ge.YT)(r)))}await d.migrate(e)})
 E=false}finally{d.surprises(E).forEach(n)
 const e=d.broken()
-if(m&&e)await(c?.({...m,misfits:e}))}(0,ve.aU)(s,A["migrate-command"],d.applied()).forEach(n)
-return true}finally{await d.close().catch(e=>{n((0,ue.$N)(e))})
+if(m&&e)await(c?.({...m,misfits:e}))}(0,Se.aU)(s,A["migrate-command"],d.applied()).forEach(n)
+return true}finally{await d.close().catch(e=>{n((0,Ce.$N)(e))})
 t.migrations=d.applied()
 t.schema=d.schema()}}function workOfUndo({settings:e},{web:t},n){const s=e["migrate-command"]
 if(!t||s===""||n&&!n.judged)return
 const{workload:r,container:o}=t
 const i=n?.databases.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))
 return{is:"back",web:(0,S.T)(r),container:o,command:s,...i&&{migrations:i}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
-const a=(0,F.Ei)(await(0,$.Lu)(r,o,i.image))
-if(a.length>0)await endOfOthers(e,t,n,s)}var Pe=s(3742)
-var Ge=s(6020)
-const He=6e4
+const a=(0,F.Ei)(await(0,V.Lu)(r,o,i.image))
+if(a.length>0)await endOfOthers(e,t,n,s)}var Ge=s(3742)
+var He=s(6020)
+const Je=6e4
 function serviceFor(e,t){switch(e){case"postgres":return{image:"postgres:17",env:{POSTGRES_USER:"test",POSTGRES_PASSWORD:t,POSTGRES_DB:"test"},data:"/var/lib/postgresql/data",command:["postgres","-c","fsync=off","-c","synchronous_commit=off","-c","full_page_writes=off"],ask:["pg_isready","--host=127.0.0.1","--username=test","--dbname=test"],answer:/accepting connections/,address:{DATABASE_URL:`postgres://test:${t}@postgres:5432/test`,...addressIn("PG",["HOST","PORT","USER","PASSWORD","DATABASE"],t),...addressIn("POSTGRES_",["HOST","PORT","USER","PASSWORD","DB"],t)}}
 case"redis":return{image:"redis:8",env:{},data:"/data",command:["redis-server","--save","","--appendonly","no"],ask:["redis-cli","ping"],answer:/PONG/,address:{REDIS_URL:"redis://redis:6379/0",REDIS_HOST:"redis",REDIS_PORT:"6379"}}}}const labelOf=({name:e})=>`django-rollout.test=${e}`
 async function startServices(e,t,n,s){const{platform:r,log:o,signal:a}=e
@@ -8102,14 +8100,14 @@ const h=await(0,u.T3)(r,["run","--detach","--name",l,"--label",labelOf(t),"--net
 if(h.code!==0)(0,i.fJ)({code:"registry",sentence:`tests: ${n} could not be started from the image ${A.image}: ${(0,u.A3)(h)}`,logs:[{lines:h.stderr.split("\n").slice(-20)}]})
 await answered(e,n,A,l)
 o.say(`${n} (${A.image}) answers after ${(0,a.p0)(r.clock.now()-d)}`)
-return A.address}async function answered({platform:e,signal:t},n,s,r){const o=e.clock.now()+He
+return A.address}async function answered({platform:e,signal:t},n,s,r){const o=e.clock.now()+Je
 for(;;){const c=await(0,u.T3)(e,["exec",r,...s.ask],{signal:t})
 if(c.code===0&&s.answer.test(c.stdout))return
 const A=await(0,u.T3)(e,["container","inspect","--format","{{.State.Running}}",r],{signal:t})
 const l=e.clock.now()>=o
 if(A.stdout.trim()!=="true"||l){const s=await(0,u.T3)(e,["logs","--tail","30",r],{signal:t})
 const o=[s.stdout,s.stderr].join("\n").split("\n").filter(e=>e!=="")
-const c=l?`did not answer within ${(0,a.p0)(He)}`:"exited before its first answer";(0,i.fJ)({code:"tests-failed",sentence:`tests: ${n} ${c}: ${(0,a.BP)(o)}`,logs:[{lines:o}]})}await e.clock.sleep(200,t)}}function addressIn(e,t,n){const s=["postgres","5432","test",n,"test"]
+const c=l?`did not answer within ${(0,a.p0)(Je)}`:"exited before its first answer";(0,i.fJ)({code:"tests-failed",sentence:`tests: ${n} ${c}: ${(0,a.BP)(o)}`,logs:[{lines:o}]})}await e.clock.sleep(200,t)}}function addressIn(e,t,n){const s=["postgres","5432","test",n,"test"]
 return Object.fromEntries(t.map((t,n)=>[`${e}${t}`,s[n]??""]))}async function runInImage(e,t,n){const{platform:s,log:r,signal:i}=e
 const{command:c}=t
 const[A="",...l]=typeof c==="string"?["/bin/sh","-c",c]:c
@@ -8127,44 +8125,45 @@ await removeBox(s,d,r)
 await s.files.remove(h)}}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
 const{code:r,stdout:o}=await(0,u.T3)(e,s,{signal:n})
 const i=r===0?JSON.parse(o):null
-return Array.isArray(i)&&i.length>0?i.join(" "):void 0}var Je=s(5710)
+return Array.isArray(i)&&i.length>0?i.join(" "):void 0}var Ve=s(5710)
 const $e=64*1024
 async function planAlone(e,t,{versions:n,applied:s}){const{platform:r,settings:o,signal:a,log:c}=e
 const A=o["migrate-command"]
-const l=`rollout-${crypto.randomUUID()}`
-const u={command:A,accept:"",give:e=>`test-env: ${e}`}
-const d=new ve.k7(l,e=>(0,ve.U_)(e,u))
-d.to(c)
-const g=(0,Pe.B8)({marker:l,migrate:A,running:n,unsafe:o["unsafe-migrations"],plansOnly:true,leaves:s,contract:{policy:o.contract,hasBridges:o.bridge==="on",programs:[]}})
-const f=Object.fromEntries(g.map(({name:e,value:t})=>[e,t]))
-let p=""
-await(0,h.wj)(r.clock,o["migrate-timeout"],a,n=>runInImage(e.with({signal:n}),{built:t,command:(0,Pe.VV)(A,void 0,l),services:[...new Set(["postgres",...o["test-services"]])],env:{...o["test-env"],...f}},e=>{p+=e
+const l=backupWhen(o)
+const u=`rollout-${crypto.randomUUID()}`
+const d={command:A,accept:"",give:e=>`test-env: ${e}`}
+const g=new Se.k7(u,e=>(0,Se.U_)(e,d))
+g.to(c)
+const f=(0,Ge.B8)({marker:u,migrate:A,running:n,unsafe:o["unsafe-migrations"],plansOnly:true,leaves:s,...l!==void 0&&{backup:l},contract:{policy:o.contract,hasBridges:o.bridge==="on",programs:[]}})
+const p=Object.fromEntries(f.map(({name:e,value:t})=>[e,t]))
+let m=""
+await(0,h.wj)(r.clock,o["migrate-timeout"],a,n=>runInImage(e.with({signal:n}),{built:t,command:(0,Ge.VV)(A,void 0,u),services:[...new Set(["postgres",...o["test-services"]])],env:{...o["test-env"],...p}},e=>{m+=e
 if(e.length>=$e-1)return
-d.line(p)
-p=""}))
-const m=await Promise.race([d.plan,Promise.resolve(void 0)])
-if(!m)return(0,i.fJ)(noPlan(e,d.lines))
-const E={...m,databases:m.databases.map(withoutSizes)};(0,ve.uH)(c,E,o.sql)
-return E}function noPlan(e,t){const n=(0,Ge.VS)(t)
-const s=n===void 0?(0,a.BP)(t):(0,Ge.ax)(n,(0,oe.YT)(e))
-return{code:"plan-failed",sentence:`the new version does not start in a container without the cluster: ${s}`,hint:'Its settings must take the database from DATABASE_URL, or from the variables PG… or POSTGRES_…; set what else it needs with "test-env"',logs:[{lines:t.slice(-Je.T)}]}}function withoutSizes(e){const t=e.pending.map(({locks:e,...t})=>({...t,...e&&{locks:e.map(e=>({...e,rows:-1,bytes:0}))}}))
+g.line(m)
+m=""}))
+const E=await Promise.race([g.plan,Promise.resolve(void 0)])
+if(!E)return(0,i.fJ)(noPlan(e,g.lines))
+const w={...E,databases:E.databases.map(withoutSizes)};(0,Se.uH)(c,w,o.sql)
+return w}function noPlan(e,t){const n=(0,He.VS)(t)
+const s=n===void 0?(0,a.BP)(t):(0,He.ax)(n,(0,ge.YT)(e))
+return{code:"plan-failed",sentence:`the new version does not start in a container without the cluster: ${s}`,hint:'Its settings must take the database from DATABASE_URL, or from the variables PG… or POSTGRES_…; set what else it needs with "test-env"',logs:[{lines:t.slice(-Ve.T)}]}}function withoutSizes(e){const t=e.pending.map(({locks:e,...t})=>({...t,...e&&{locks:e.map(e=>({...e,rows:-1,bytes:0}))}}))
 return{...e,pending:t}}function survey(e,t){return(0,h.ZC)(e.signal,async()=>{const{settings:n,platform:s,app:r,log:o}=e
 const a=await t()
 const c=e.with({cluster:a})
 await(0,se.oO)(a,G.K2)
-const A=(0,ie.n6)(r)
-await(0,re.XU)(c,A,A)
-const[l,u,d]=await Promise.all([(0,j.f)(a,s.clock),(0,J.k4)(a,[]),(0,re.qp)(a)])
+const A=(0,fe.n6)(r)
+await(0,he.XU)(c,A,A)
+const[l,u,d]=await Promise.all([(0,Y.f)(a,s.clock),(0,J.k4)(a,[]),(0,he.qp)(a)])
 const h=l.clusterState()
-const g=(0,ae.q8)(h,G.K2,n.image,a.namespace)
-if(g.length===0)(0,ae.Nn)(h,n.image,a.namespace)
+const g=(0,pe.q8)(h,G.K2,n.image,a.namespace)
+if(g.length===0)(0,pe.Nn)(h,n.image,a.namespace)
 await checkHistory(c,{live:l,targets:g})
 o.say(`Kubernetes ${a.version}, namespace ${a.namespace}`)
-g.forEach(e=>{o.say((0,ae.q0)(e))})
-const f=(0,ae.s3)(n,g,d)
+g.forEach(e=>{o.say((0,pe.q0)(e))})
+const f=(0,pe.s3)(n,g,d)
 if(!f)return(0,i.fJ)({code:"no-workload",sentence:"the workload that serves the web is not known",hint:'set "migrate-from" to it'})
 const p={live:l,targets:g,others:[],jobs:[],resources:u,services:d,web:f}
-return{cluster:a,checked:p,web:f}})}var Ve=s(3791)
+return{cluster:a,checked:p,web:f}})}var je=s(3791)
 function needsFileOf(e,t,{databases:n}){const s=e.map(({names:e,tag:n,isOwn:s,isIdle:r,needs:o=(s?t:void 0)})=>({names:e,tag:n,...r&&{isIdle:r},...o!==void 0&&{needs:o}}))
 const r=Object.fromEntries(n.map(({database:e,applied:t})=>[e,t]))
 return`${JSON.stringify({versions:s,applied:r},null,2)}\n`}function readNeedsFile(e){const t=parsed(e??"")
@@ -8175,7 +8174,7 @@ const r=n.every(e=>e!==void 0)
 return r&&isRecord(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versionOf(e){if(!isRecord(e))return
 const{names:t,tag:n,needs:s,isIdle:r}=e
 if(!Array.isArray(t)||!t.every(isText)||!isText(n))return
-if(s!==void 0&&!(0,Ve.oq)(s))return
+if(s!==void 0&&!(0,je.oq)(s))return
 return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>isRecord(e)&&Object.values(e).every(isText))}function parsed(e){try{return JSON.parse(e)}catch{return}}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function isText(e){return typeof e==="string"}function planOnly(e){return(0,B.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:a,resources:c}=e
 if(n["migrate-command"]==="")(0,i.fJ)({code:"usage",sentence:'"plan" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
 if(t.env["GITHUB_EVENT_NAME"]==="pull_request_target")(0,i.fJ)({code:"usage",sentence:'"plan" does not run on pull_request_target: the code of any fork would run with the secrets of the web',hint:"use the event pull_request"})
@@ -8187,53 +8186,57 @@ const[{cluster:u,checked:d,web:g},{image:f,source:p}]=await(0,h.jH)(o,[e=>s.stag
 return imageToDeploy(l.with({signal:e,log:s}))})])
 a.haveImage(f)
 const m=(0,B.V)(e,p).with({cluster:u})
-const E=await s.stage("plan",async e=>{const t={checked:d,web:g,image:f,plansOnly:true}
-const{plan:n,needs:s}=await plan_planned(m.with({log:e}),t)
-await saveNeeds(m.with({log:e}),t,{plan:n,needs:s})
-return n})
+const E=await s.stage("plan",async e=>{const t={checked:d,web:g,image:f,plansOnly:true,backup:backupWhen(n)}
+const{plan:s,needs:r}=await plan_planned(m.with({log:e}),t)
+await saveNeeds(m.with({log:e}),t,{plan:s,needs:r})
+sayBackup(e,s)
+return s})
 return concluded(e,m,E)}async function needsIn(e,t){const n=readNeedsFile(await e.files.read(t))
 return n??(0,i.fJ)({code:"usage",sentence:`"needs" is no file that "save-needs" has written: ${t}`,hint:"write it with the cluster: plan --tag <the running version> --save-needs needs.json"})}async function withoutCluster(e,t,n){const{platform:s,settings:r,reporter:o,state:i,resources:a,warn:c}=e
 const{built:A,source:l,image:u}=await o.stage("image",async e=>{await a.login(s,r)
 return imageToTest(t.with({log:e}))})
 const d=(0,B.V)(e,l)
 if(u)i.haveImage(u)
-const h=await o.stage("plan",e=>planAlone(d.with({log:e}),A,n))
+const h=await o.stage("plan",async e=>{const t=await planAlone(d.with({log:e}),A,n)
+sayBackup(e,t)
+return t})
 c("planned without the cluster, on an empty database: what depends on rows is not known")
-return concluded(e,d,h)}function concluded({state:e,warn:t},n,s){e.plan=s
-if(s.judged?.blocked===true)(0,i.fJ)((0,ge.qF)(s.judged,(0,oe.YT)(n)))
-const r=(0,ve.UA)(s)
-if(r!==void 0)t(r);(0,ge.Tw)(s.judged).forEach(t);(0,he.Dp)(s.databases).forEach(t)
+return concluded(e,d,h)}function sayBackup(e,{backup:t,judged:n}){if(!t||n?.blocked===true)return
+for(const n of(0,ie.s)(t))e.say(`a release makes a backup first, because ${n}`)}function concluded({state:e,warn:t},n,s){e.plan=s
+if(s.judged?.blocked===true)(0,i.fJ)((0,Be.qF)(s.judged,(0,ge.YT)(n)))
+const r=(0,Se.UA)(s)
+if(r!==void 0)t(r);(0,Be.Tw)(s.judged).forEach(t);(0,ye.Dp)(s.databases).forEach(t)
 const o=s.databases.some(({pending:e,squashed:t})=>e.length+t.length>0)
 return{result:s.runs||o?"done":"unchanged"}}async function plan_planned(e,t,n=false){const{log:s,warn:r}=e
-const o=(0,be.Be)(e,t)
+const o=(0,ke.Be)(e,t)
 let i
-try{i=await o.plan(s)}finally{await o.close().catch(e=>{r((0,ue.$N)(e))})}const a={plan:i,needs:o.needs()}
+try{i=await o.plan(s)}finally{await o.close().catch(e=>{r((0,Ce.$N)(e))})}const a={plan:i,needs:o.needs()}
 if(n||i.judged?.blocked!==true)return a
 const c=await endOfBroken(e,t.checked.live,i.judged,s)
 return c?plan_planned(e,t,true):a}async function saveNeeds(e,{checked:t,image:n},{plan:s,needs:r}){const{platform:o,settings:i,cluster:a,app:c,log:A}=e
 const l=i["save-needs"]
 if(l===void 0)return
-const u=await(0,$.bL)(a,c,i.image)
-const d=(0,me.Lb)(e,t,n,u.needs)
+const u=await(0,V.bL)(a,c,i.image)
+const d=(0,be.Lb)(e,t,n,u.needs)
 await o.files.write(l,needsFileOf(d,r,s))
-A.say(`what ${(0,Se.LS)(d.length,"version")} needs is in ${l}`)}async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
+A.say(`what ${(0,Te.LS)(d.length,"version")} needs is in ${l}`)}async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
 const{app:s,cluster:r}=e
 const o=e.settings.image
-const i=await Promise.all([(0,De.q)(e.with({log:le}),t.others),(0,Ne.Ej)(r,t.targets,{repository:o,image:(0,m.d)(n)})])
+const i=await Promise.all([(0,Oe.q)(e.with({log:we}),t.others),(0,Me.Ej)(r,t.targets,{repository:o,image:(0,m.d)(n)})])
 if(i.flat().some(({is:e})=>e!=="none"))return false
 const a=fingerprintsOf(t,o,n)
 if(a.length===0)return true
-const c=(await(0,$.Lu)(r,s,o)).filter(F.FM)
+const c=(await(0,V.Lu)(r,s,o)).filter(F.FM)
 return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
 if(!await runsAlready(e,t.live,t.targets,n))return false
-if(!(0,Ne.$M)(t,s.clock.now()))return false
-return await(0,Y.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,we.ax)(e,t,`${t}@${n}`))}var Ye=s(4534)
-const je=/^=+ (.+?) =+$/
-const We=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
-const qe=/^_+ (.*[^_ ].*) _+$/
-const _e=/^(\S+\.py):(\d+):(?: .*)?$/
-const ze=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
-function readPytest(e){const t=e.findLast(e=>We.test(e))
+if(!(0,Me.$M)(t,s.clock.now()))return false
+return await(0,j.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,re.ax)(e,t,`${t}@${n}`))}var Ye=s(4534)
+const We=/^=+ (.+?) =+$/
+const qe=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
+const _e=/^_+ (.*[^_ ].*) _+$/
+const ze=/^(\S+\.py):(\d+):(?: .*)?$/
+const Ke=/^(FAILED|ERROR|SUBFAIL\S*) (\S+\.py(?:::.+?)?)(?: - (.*))?$/
+function readPytest(e){const t=e.findLast(e=>qe.test(e))
 if(t===void 0)return
 const n={}
 for(const[,e,s=""]of t.matchAll(/(\d+) ([a-z][a-z ]*[a-z])(?=,| in )/g))n[s.replace(/ in$/,"")]=Number(e)
@@ -8251,51 +8254,51 @@ return{name:e,is:t,message:n,file:s}})
 return[...s,...r]}function tailOf(e){return e.includes("::")?e.split("::").slice(1).join("."):e}function isSubtest(e,t){return e.startsWith(`${t} (`)||e.startsWith(`${t} [`)}function sectionsOf(e){const t=[]
 let n
 let s
-for(const r of e){const e=je.exec(r)?.[1]
+for(const r of e){const e=We.exec(r)?.[1]
 if(e!==void 0){n=e==="FAILURES"?"failure":e==="ERRORS"?"error":void 0
 s=void 0
-continue}const o=qe.exec(r)?.[1]
+continue}const o=_e.exec(r)?.[1]
 if(n&&o!==void 0){s={title:o,is:n,lines:[]}
 t.push(s)}else if(/^-+ Captured .* -+$/.test(r))s=void 0
-else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>je.exec(e)?.[1]==="short test summary info")
-return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=ze.exec(e)??[]
+else s?.lines.push(r)}return t.filter(e=>placeOf(e.lines).file!==void 0)}function summaryOf(e){const t=e.findIndex(e=>We.exec(e)?.[1]==="short test summary info")
+return(t<0?[]:e.slice(t)).flatMap(e=>{const[,t,n,s=""]=Ke.exec(e)??[]
 if(n===void 0)return[]
 return[{node:n,is:t==="ERROR"?"error":"failure",message:s}]})}function messageOf(e){const t=e.findLastIndex(e=>/^E\s/.test(e))
-if(t<0){const t=(0,Ge.T1)(e)
-return t&&(0,Ge.em)(t)}let n=t
+if(t<0){const t=(0,He.T1)(e)
+return t&&(0,He.em)(t)}let n=t
 while(/^E\s/.test(e[n-1]??""))n--
-return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,Ge.NP)(_e.exec(e)?.[1]??"<none>"))
-const[,n,s]=_e.exec(t??"")??[]
+return e[n]?.slice(1).trim()}function placeOf(e){const t=e.findLast(e=>(0,He.NP)(ze.exec(e)?.[1]??"<none>"))
+const[,n,s]=ze.exec(t??"")??[]
 if(n!==void 0)return{file:n,line:Number(s)}
-const r=(0,Ge.T1)(e)
-const o=r&&(0,Ge.QR)(r)
-return o?{file:o.file,line:o.line}:{}}const Ke=/^={70}$/
-const Ze=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
-const Xe=/^Ran (\d+) tests? in [\d.]+s$/
-const et=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
-function readTests(e){const t=e.map(Ge.pj)
+const r=(0,He.T1)(e)
+const o=r&&(0,He.QR)(r)
+return o?{file:o.file,line:o.line}:{}}const Ze=/^={70}$/
+const Xe=/^(FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$/
+const et=/^Ran (\d+) tests? in [\d.]+s$/
+const tt=/^(?:OK|FAILED|NO TESTS RAN)(?: \((.*)\))?$/
+function readTests(e){const t=e.map(He.pj)
 return readUnittest(t)??readPytest(t)}function testAnnotations(e,t,n=10){return e.failing.flatMap(({name:e,is:n,message:s,file:r,line:o=1})=>{const i=r===void 0?void 0:t(r)
 const a=n==="failure"?`Test failed: ${e}`:`Test could not run: ${e}`
 return i===void 0?[]:[{file:i,line:o,title:a,message:s}]}).slice(0,n)}function inRepository(e,t){const n=e.failing.map(({file:e,line:n,...s})=>{const r=e===void 0?void 0:t(e)
 return r===void 0?s:{...s,file:r,...n!==void 0&&{line:n}}})
-return{...e,failing:n}}function readUnittest(e){const t=e.flatMap((t,n)=>Ke.test(t)&&Ze.test(e[n+1]??"")?[n+1]:[])
-const n=e.flatMap((e,t)=>Xe.test(e)?[t]:[])
+return{...e,failing:n}}function readUnittest(e){const t=e.flatMap((t,n)=>Ze.test(t)&&Xe.test(e[n+1]??"")?[n+1]:[])
+const n=e.flatMap((e,t)=>et.test(e)?[t]:[])
 if(t.length===0&&n.length===0)return
 const s={}
-for(const t of e)for(const[,e="",n]of(et.exec(t)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))s[e.trim()]=(s[e.trim()]??0)+Number(n)
+for(const t of e)for(const[,e="",n]of(tt.exec(t)?.[1]??"").matchAll(/([a-z ]+)=(\d+)/g))s[e.trim()]=(s[e.trim()]??0)+Number(n)
 const r=[...t.map(e=>e-1),...n,e.length]
 const o=t.map(t=>test_output_failingOf(e.slice(t,Math.min(...r.filter(e=>e>t)))))
 const seen=e=>o.filter(t=>t.is===e).length
-return{runner:"unittest",run:n.reduce((t,n)=>t+Number(Xe.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=Ze.exec(e[0]??"")??[]
+return{runner:"unittest",run:n.reduce((t,n)=>t+Number(et.exec(e[n]??"")?.[1]),0),failures:(s["failures"]??0)+(s["unexpected successes"]??0)||seen("failure"),errors:s["errors"]??seen("error"),skipped:s["skipped"]??0,failing:o}}function test_output_failingOf(e){const[,t,n=""]=Xe.exec(e[0]??"")??[]
 const s=e.findIndex(e=>e==="Stdout:"||e==="Stderr:")
-const r=(0,Ge.T1)(s<0?e:e.slice(0,s))
-const o=r&&(0,Ge.QR)(r)
-return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,Ge.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
+const r=(0,He.T1)(s<0?e:e.slice(0,s))
+const o=r&&(0,He.QR)(r)
+return{name:nameOf(n),is:t==="ERROR"?"error":"failure",message:r?(0,He.em)(r):t==="UNEXPECTED SUCCESS"?"it passed":n,...o?{file:o.file,line:o.line}:{}}}function nameOf(e){const[,t="",n="",s=""]=/^(\S+) \(([^()\s]+)\)(.*)$/.exec(e)??[]
 if(t==="")return e
 if(n.includes("unittest.loader._FailedTest"))return t
 const r=n.endsWith(`.${t}`)?n:`${n}.${t}`
-return`${r}${s}`}const tt=2e4
-const nt=40
+return`${r}${s}`}const nt=2e4
+const st=40
 async function test(e,t,n){const{platform:s,settings:r,signal:o,log:c}=e
 const A=s.clock.now()
 const l=r["test-command"]
@@ -8305,21 +8308,21 @@ c.say(`running ${l}`)
 const d=[]
 const g=r["test-timeout"]
 const run=n=>runInImage(e.with({signal:n}),{built:t,command:l,services:r["test-services"],env:r["test-env"]},e=>{c.quote(e)
-if(d.push(e)>tt*2)d.splice(0,tt)})
+if(d.push(e)>nt*2)d.splice(0,nt)})
 const f=await(0,h.wj)(s.clock,g,o,run).catch(e=>e instanceof h.Ms&&!o.aborted?e:Promise.reject(e))
 if(f instanceof h.Ms)return(0,i.fJ)(notInTime(g,d))
 const p=readTests(d)
-if(p)n(inRepository(p,(0,oe.YT)(e)))
+if(p)n(inRepository(p,(0,ge.YT)(e)))
 if(f!==0)return(0,i.fJ)(testCause(e,f,d,p))
 c.say(passed(p,s.clock.now()-A))}function passed(e,t){if(e===void 0)return`tests passed in ${(0,a.p0)(t)}`
 if(e.run===0)return'warning: no tests ran; check that "test-command" finds them'
 const n=e.skipped===0?"":`, ${e.skipped} of them skipped`
 return`${e.run} ${e.run===1?"test":"tests"} passed in ${(0,a.p0)(t)}${n}`}function notInTime(e,t){const n=t.findLast(e=>(0,a.pj)(e).trim()!=="")
 const s=n===void 0?"there was no output":`the last line was "${oneLine(n)}"`
-return{code:"tests-failed",sentence:`tests: not finished after ${(0,a.p0)(e)}; ${s}`,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-nt)}]}}function testCause(e,t,n,s){const{settings:r}=e
+return{code:"tests-failed",sentence:`tests: not finished after ${(0,a.p0)(e)}; ${s}`,hint:'Raise "test-timeout", or look for a test that hangs',logs:[{lines:t.slice(-st)}]}}function testCause(e,t,n,s){const{settings:r}=e
 const o=r["test-command"]
-const i=(0,oe.YT)(e)
-const c=[{lines:n.slice(-nt)}]
+const i=(0,ge.YT)(e)
+const c=[{lines:n.slice(-st)}]
 const cause=(e,t={})=>({code:"tests-failed",sentence:`tests: ${e}`,logs:c,...t})
 const[A]=s?.failing??[]
 if(s!==void 0&&A!==void 0){const e=Math.max(s.failures+s.errors,s.failing.length)
@@ -8330,18 +8333,18 @@ return cause(`${e} of ${s.run} failed${a}: ${A.name}${o}: ${oneLine(A.message)}`
 if(e!==void 0)return e}if(n.some(e=>/exec:? "?\/bin\/sh"?(:| failed)/.test(e)))return cause("the image has no /bin/sh to run them with",{hint:'Set "target" to a stage that has one, or set "test-command" to none and test before the release'})
 if(t===125)return cause(`starting their container failed: ${(0,a.BP)(n)}`)
 if(s?.run===0)return cause(`"${(0,a.vI)(o,100)}" found no tests (exit code ${t})`)
-const l=(0,Ge.VS)(n)
-if(l!==void 0){const e=(0,Ge.QR)(l)
+const l=(0,He.VS)(n)
+if(l!==void 0){const e=(0,He.QR)(l)
 const t=e===void 0?void 0:i(e.file)
-const s=(0,Ge.ax)(l,i)
+const s=(0,He.ax)(l,i)
 const o=e===void 0||t===void 0?[]:[{file:t,line:e.line,title:"The tests could not run",message:s}]
-return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const d=(0,a.BP)(n.slice(-nt))
+return cause(s,{annotations:o,...hintFor(n,r["test-services"])})}const d=(0,a.BP)(n.slice(-st))
 const h=t===137?{hint:"Exit code 137 is a kill, usually for lack of memory"}:{}
 return cause(`"${(0,a.vI)(o,100)}" exited with code ${t}${d===""?"":`: ${oneLine(d)}`}`,h)}function hintFor(e,t){const n=e.some(e=>/connection refused|could not translate host name|failed to resolve host|Name or service not known/i.test(e))
 const lastLine=t=>e.some(e=>t.test(e))
 const s=[...lastLine(/psycopg|port 5432/)&&!t.includes("postgres")?["postgres"]:[],...lastLine(/\bredis\b|:6379/i)&&!t.includes("redis")?["redis"]:[]]
-return n&&s.length>0?{hint:`For a temporary server, set test-services: ${s.join(" ")}`}:{}}function oneLine(e){return(0,a.vI)((0,a.pj)(e).replace(/\s+/g," ").trim(),300)}var st=s(4823)
-var rt=s(5732)
+return n&&s.length>0?{hint:`For a temporary server, set test-services: ${s.join(" ")}`}:{}}function oneLine(e){return(0,a.vI)((0,a.pj)(e).replace(/\s+/g," ").trim(),300)}var rt=s(4823)
+var ot=s(5732)
 async function wavesFor(e,t,n,s){const{order:r}=e.settings
 if(r==="parallel")return atOnce(t.targets)
 const o=webFirst(t)
@@ -8350,40 +8353,40 @@ if(!i||r==="workers-first")return i??o
 const a=await mismatchOf(e,t,{image:n,tasks:s,workers:i.first})
 const{isWorkersFirst:c,says:A,warns:l}=decided(a)
 if(A!==void 0)e.log.say(A)
-if(l!==void 0)(0,oe.FF)(e,l)
+if(l!==void 0)(0,ge.FF)(e,l)
 return c?i:o}function decided({added:e,removed:t,version:n}){const s=`this version does not know ${named(t)}`
 if(e.length===0){const e=`${s}: such messages that are still in the queue are lost`
 return{isWorkersFirst:false,...t.length>0&&{says:e}}}const r=`${n} does not know ${named(e)}`
 if(t.length===0){const e=`workers first: ${r}; the web follows when all workers are new`
 return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages to the workers may be lost during the rollout: ${r}, and ${s}; keep the old tasks for one more release`}}function atOnce(e){return{first:e,rest:[],isDue:()=>false}}function webFirst({targets:e,web:t}){const isWeb=({id:e})=>t!==void 0&&(0,S.T)(e)===(0,S.T)(t.workload)
-return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,S.T)(e)!==(0,S.T)(t.workload))&&((0,k.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,st.HS)(e))
+return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,S.T)(e)!==(0,S.T)(t.workload))&&((0,k.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,rt.HS)(e))
 return split(e,isWorker,isComplete)}function split(e,t,n){const s=e.filter(t)
 if(!s.some(({live:e})=>e))return
-return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o},{image:{digest:i},tasks:a,workers:c}){const{tasks:A}=await(0,Ce.jh)(e.clock,t,()=>(0,$.bL)(n,s,r.image))
+return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o},{image:{digest:i},tasks:a,workers:c}){const{tasks:A}=await(0,oe.jh)(e.clock,t,()=>(0,V.bL)(n,s,r.image))
 const l=unpacked(a??A.get(i))
 const u=c.map(({id:e})=>(0,S.T)(e))
-const d=(0,fe.w)(o.clusterState(),r.image,(0,me.q2)(s)).filter(({names:e})=>e.some(e=>u.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===i?void 0:unpacked(A.get(e))
-return n&&l?[{...(0,rt.J4)(n,l),tag:t}]:[]})
+const d=(0,Qe.w)(o.clusterState(),r.image,(0,be.q2)(s)).filter(({names:e})=>e.some(e=>u.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===i?void 0:unpacked(A.get(e))
+return n&&l?[{...(0,ot.J4)(n,l),tag:t}]:[]})
 const all=e=>[...new Set(d.flatMap(t=>t[e]))].sort()
 const[h]=d.filter(({added:e,removed:t})=>e.length+t.length>0)
 const g=`version ${(0,E.j)(h?.tag??"")}`
-return{added:all("added"),removed:all("removed"),version:g}}function unpacked(e){return e===void 0?void 0:(0,rt.a4)(e)}const ot=3
-function named(e){const t=e.length-ot
-const n=e.slice(0,ot).join(", ")
+return{added:all("added"),removed:all("removed"),version:g}}function unpacked(e){return e===void 0?void 0:(0,ot.a4)(e)}const it=3
+function named(e){const t=e.length-it
+const n=e.slice(0,it).join(", ")
 return`the task${e.length>1?"s":""} ${n}${t>0?` and ${t} more`:""}`}async function runCommand(e,t,n,s){const{log:r}=e
 const{live:o}=t.checked
 const a=`rollout-${crypto.randomUUID()}`
-const c=new ve.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
+const c=new Se.k7(a,()=>({code:"internal",sentence:"no plan was requested"}))
 c.to(r)
-const A=await(0,me.Lu)(e,t,n,a)
+const A=await(0,be.Lu)(e,t,n,a)
 let l=""
 let u
-try{const n=await(0,me._S)(e,o,A.job,e=>{l=e})
+try{const n=await(0,be._S)(e,o,A.job,e=>{l=e})
 r.say(`${(0,T.Gg)(n)}: ${s}`)
-u=new Je.S(e,o,{job:l,container:t.web.container},c)
+u=new Ve.S(e,o,{job:l,container:t.web.container},c)
 const{verdict:a,unread:d}=await u.end
 if(a.is==="failed")throw new i.HR(commandCause(a.cause,s,l))
-if(d!==void 0)r.say(`its log could not be read completely (${d}), but it succeeded`)}finally{try{if(l!==""&&u?.hasContainerEnded!==true)await(0,be.ee)(e,o,l)}finally{await(u?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
+if(d!==void 0)r.say(`its log could not be read completely (${d}), but it succeeded`)}finally{try{if(l!==""&&u?.hasContainerEnded!==true)await(0,ke.ee)(e,o,l)}finally{await(u?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
 const r=e.sentence.startsWith(`${n}: `)?e.sentence.slice(n.length+2):e.sentence
 return{...e,...s&&{code:"command-failed"},sentence:`${t} failed: ${r}`}}async function runCommands({reporter:e,state:t},n,{checked:s,image:r},o){const i=n.settings[o]
 const{web:a}=s
@@ -8394,20 +8397,20 @@ const u=c.now()
 const ended=e=>{const n=(c.now()-u)/1e3
 t.commands.push({when:o,command:i,seconds:n,ended:e})}
 try{await runCommand(n.with({log:e}),{checked:s,web:a,image:r},l,`${o} (${i})`)}catch(e){ended("failed")
-throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,ue.$N)(t)}. The new version is live and stays`)}}class NoLongerRunning extends i.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
+throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,Ce.$N)(t)}. The new version is live and stays`)}}class NoLongerRunning extends i.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
 const{image:c}=s
-try{const a=await(0,$.Lu)(t.cluster,o,i.image)
+try{const a=await(0,V.Lu)(t.cluster,o,i.image)
 if((0,F.BO)(a)?.digest===c.digest)return
 await e.reporter.stage("history",async i=>{const{cluster:a}=await lockAndRecover(e,t.with({log:i}),n)
 const A=await checkedNow(t.with({log:i,cluster:a}),n)
 await checkHistory(t,A)
 if(!await runsAlready(t,A.live,A.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,E.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
 const l={...releaseStartOf(e,t,s),result:"found",seconds:0,migrations:[]}
-const u=(0,Me.bU)(A.targets.flatMap(({live:e})=>e??[]))
-await(0,$.DR)({cluster:a,clock:r.clock,app:o},l,{templates:u})
-i.say(`${(0,E.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,ue.Uh)(t))throw t
+const u=(0,Le.bU)(A.targets.flatMap(({live:e})=>e??[]))
+await(0,V.DR)({cluster:a,clock:r.clock,app:o},l,{templates:u})
+i.say(`${(0,E.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,Ce.Uh)(t))throw t
 a.throwIfAborted()
-e.warn(`${(0,E.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,ue.$N)(t)}`)}}async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
+e.warn(`${(0,E.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,Ce.$N)(t)}`)}}async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
 const{settings:i,platform:a,cluster:c,app:A}=t
 const{held:l=[],bridges:u=[]}=contractOf(r.plan)
 const{checked:d}=r.phase
@@ -8416,35 +8419,35 @@ if(!d?.web)return
 const h={checked:d,web:d.web,image:n,now:true}
 await s.stage("contract",async e=>{const s=t.with({log:e})
 await endOfOthers(s,d.live,n,e)
-let u=(0,be.Be)(s,{...h,backup:backupWhen(i)})
+let u=(0,ke.Be)(s,{...h,backup:backupWhen(i)})
 try{let t=await u.plan(e)
 if(t.backup&&t.judged?.blocked!==true){await u.close()
 r.backup=await makeBackup(s,d,n,t.backup)
-u=(0,be.Be)(s,{...h,isAgain:true})
+u=(0,ke.Be)(s,{...h,isAgain:true})
 t=await u.plan(e)}if(t.judged?.blocked!==true&&t.runs)await u.migrate(e)
 const i=contractOf(t)
 const g=[...r.migrations,...u.applied()]
 const f={cluster:c,clock:a.clock,app:A}
-await(0,$.$)(f,u.schema(),{...i,migrations:g})
+await(0,V.$)(f,u.schema(),{...i,migrations:g})
 r.migrations=g
 if(i.held?.length!==0)o(`${l.join(", ")}: still held back; the next release applies it`)}catch(e){t.signal.throwIfAborted()
-o(`what was held back was not applied, and the next release does it: ${(0,ue.$N)(e)}`)}finally{await u.close().catch(e=>{o((0,ue.$N)(e))})}})}var it=s(6410)
-var ct=s(2110)
-var At=s(3110)
+o(`what was held back was not applied, and the next release does it: ${(0,Ce.$N)(e)}`)}finally{await u.close().catch(e=>{o((0,Ce.$N)(e))})}})}var ct=s(6410)
+var At=s(2110)
+var ut=s(3110)
 async function giveUp(e,t){const{platform:n,app:s,cluster:r}=e.context
 let o
 try{e.lost.throwIfAborted()
 o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await recordInHistory(e,o)
 if(o.result==="kept")return o
-try{await(0,Y.yv)(r,n.clock,s,e.record)
+try{await(0,j.yv)(r,n.clock,s,e.record)
 return o}catch(t){return stuck(e,t,o)}}async function undoFailed(e,t){const n=t.code==="cancelled"
-if(!await(0,it.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
-if(!wantsKeep(e)&&s&&!(0,ct.MT)(s)&&(0,ct.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
+if(!await(0,ct.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
+if(!wantsKeep(e)&&s&&!(0,At.MT)(s)&&(0,At.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
 return{result:n?"cancelled":"failed",cause:t}}if(!n&&wantsKeep(e))return give_up_keep(e,t)
 const s=await restoreAll(e)
-const r=(0,it.Jd)(s)
+const r=(0,ct.Jd)(s)
 if(r!==void 0){const n=await imagesNow(e)
-return{result:"superseded",cause:leftCause(r,t),restored:s,current:n}}return{result:n?"cancelled":"undone",cause:t,restored:s}}async function undoSuperseded(e,t){const n=await(0,it.If)(e.context.cluster,e.record.snapshot)
+return{result:"superseded",cause:leftCause(r,t),restored:s,current:n}}return{result:n?"cancelled":"undone",cause:t,restored:s}}async function undoSuperseded(e,t){const n=await(0,ct.If)(e.context.cluster,e.record.snapshot)
 const s=!n.some(isForPeople)&&n.some(({did:e})=>e!=="nothing")
 if(wantsKeep(e)||!s)return{result:"superseded",cause:t,left:n,current:await imagesNow(e)}
 const r=await restoreAll(e)
@@ -8454,12 +8457,12 @@ const{snapshot:c,timeouts:A}=o
 const{live:l}=r.checked
 const u=await i.stage("undo",async t=>{const r=await fitSchema(e,t)
 const o={live:l,snapshot:c,timeouts:A,isUnfit:r}
-return(0,h.wj)(n.platform.clock,(0,At.E)(o),s,e=>(0,At.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
+return(0,h.wj)(n.platform.clock,(0,ut.E)(o),s,e=>(0,ut.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
 a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,Ye.Z)(l.clusterState(),u,e=>n.cluster.commandLine(e))]
 return u}async function fitSchema({run:e,context:t,lost:n,prepared:s,record:r},o){const{live:i}=s.checked
 const{schema:a}=r
-if(!a||!(0,ct.SU)(a))return false
-const{unfit:c}=await(0,ct.b1)(t.with({log:o,signal:n}),{...r,live:i},t=>{if(t.length===0)return
+if(!a||!(0,At.SU)(a))return false
+const{unfit:c}=await(0,At.b1)(t.with({log:o,signal:n}),{...r,live:i},t=>{if(t.length===0)return
 e.state.reversed=t
 e.state.schema={is:"unknown"}})
 if(a.is==="again")e.state.reversed=[]
@@ -8468,13 +8471,13 @@ return c!==void 0}function leftCause(e,t){return{...t,code:"superseded",sentence
 const s=t.hint===void 0?n:`${t.hint}\n${n}`
 return{result:"kept",cause:{...t,hint:s},current:await imagesNow(e)}}async function stuck(e,t,n){const{context:s,lost:r,record:o}=e
 const i=await imagesNow(e)
-const a=(0,ue.qT)(r)
+const a=(0,Ce.qT)(r)
 if(a)return{...n,result:"stuck",cause:a,current:i}
-const c=(0,ue.rl)(t,r)
-const A={...n,result:"stuck",current:i,cause:{...c,code:"restore-failed",sentence:`${c.sentence}; the release was given up because ${n.cause.sentence}`,hint:[...c.hint===void 0?[]:[c.hint],(0,ue.eW)(s.settings,s.cluster,o.snapshot)].join("\n")}}
+const c=(0,Ce.rl)(t,r)
+const A={...n,result:"stuck",current:i,cause:{...c,code:"restore-failed",sentence:`${c.sentence}; the release was given up because ${n.cause.sentence}`,hint:[...c.hint===void 0?[]:[c.hint],(0,Ce.eW)(s.settings,s.cluster,o.snapshot)].join("\n")}}
 await recordInHistory(e,A)
 return A}function imagesNow({context:e,record:t}){const{cluster:n,platform:s,settings:r}=e
-return(0,ue.ax)(n,s.clock,r,t.snapshot)}async function transaction(e,t,n,s){const{reporter:r,signal:o,state:i}=e
+return(0,Ce.ax)(n,s.clock,r,t.snapshot)}async function transaction(e,t,n,s){const{reporter:r,signal:o,state:i}=e
 const{platform:a,app:c,settings:A}=t
 const{cluster:l,lost:u}=await r.stage("lock",async r=>{const o=t.with({log:r})
 const i=await lockAndRecover(e,o,n)
@@ -8482,27 +8485,27 @@ await(s.check?.(o,await checkHistory(o,n)))
 return i})
 const d=t.with({cluster:l})
 const h=d.with({signal:AbortSignal.any([o,u])})
-await(s.prove?.(h).catch(e=>{throw(0,ue.Ac)(e,u)}))
+await(s.prove?.(h).catch(e=>{throw(0,Ce.Ac)(e,u)}))
 const g=releaseStartOf(e,d,s)
 const{prepared:f,record:p}=await r.stage("snapshot",async e=>{const t=await snapshot(d.with({log:e}),n,s.image,s.targets)
 const r={timeout:A.timeout,grace:A.grace}
 const o=s.schema?.()
 const i={begun:g,timeouts:r,snapshot:t.snapshot,...o&&{schema:o}}
-return{prepared:t,record:await(0,Y.C6)(l,a.clock,c,i)}})
+return{prepared:t,record:await(0,j.C6)(l,a.clock,c,i)}})
 i.begin(s.image,f.checked)
 const m={run:e,context:d,lost:u,start:g,prepared:f,record:p}
 i.keepPlan=()=>keepPlan(m)
 e.onBegin?.(g)
 try{await s.write(h,f,e=>keepAnswers(m,e),e=>keepSchema(m,e))
 h.signal.throwIfAborted()}catch(e){i.detect(a.clock.now())
-return giveUp(m,(0,ue.qT)(u)??(0,ue.rl)(e,o))}const E=await transaction_close(m)
+return giveUp(m,(0,Ce.qT)(u)??(0,Ce.rl)(e,o))}const E=await transaction_close(m)
 if(E.result==="deployed")await(s.whenLive?.(h))
 return E}async function transaction_close(e){const{run:t,context:n,lost:s,record:r}=e
 const{platform:o,app:i,settings:a,cluster:c}=n
 const A=await recordInHistory(e,{result:"deployed"})
-try{await(0,Y.yv)(c,o.clock,i,r)
-return{result:"deployed"}}catch(e){if(A){t.warn(`removing its record failed (${(0,ue.$N)(e)}); the next release or recover removes it, and restores nothing`)
-return{result:"deployed"}}const n=(0,ue.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,y.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
+try{await(0,j.yv)(c,o.clock,i,r)
+return{result:"deployed"}}catch(e){if(A){t.warn(`removing its record failed (${(0,Ce.$N)(e)}); the next release or recover removes it, and restores nothing`)
+return{result:"deployed"}}const n=(0,Ce.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,y.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
 return{result:"stuck",cause:n}}}function release(e,t){return(0,B.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:s,reporter:o,signal:i,state:a,resources:c}=e
 const A=t==="deploy"?r.TC:r.sQ
 const l=(0,B.V)(e,await A(n,s,s.context))
@@ -8529,28 +8532,28 @@ return transaction(e,m,d,{command:t,image:p,jobs:fingerprintsOf(d,s.image,p),che
 await applyHeld(e,t,p)
 await moveTags(e,t,p)}})}async function write(e,t,{checked:n,changes:s,image:r,keep:o},i){const{reporter:a,state:c}=e
 const A=s.filter(({when:e})=>e==="before")
-if(A.length>0)await a.stage("manifests",e=>(0,De.ZJ)(t.with({log:e}),n,A,i))
+if(A.length>0)await a.stage("manifests",e=>(0,Oe.ZJ)(t.with({log:e}),n,A,i))
 await migrateTo(e,t,n,{image:r,...o&&{keep:o}})
 await runCommands(e,t,{checked:n,image:r},"before-rollout")
-const l=(0,ye.a)(t,n.jobs,(0,m.d)(r))
-if(l.length>0)await a.stage("jobs",e=>(0,ye.A)(t.with({log:e}),n,l))
+const l=(0,Ae.a)(t,n.jobs,(0,m.d)(r))
+if(l.length>0)await a.stage("jobs",e=>(0,Ae.A)(t.with({log:e}),n,l))
 const u=s.filter(({when:e})=>e!=="before")
 await a.stage("rollout",async e=>{const s=t.with({log:e})
 const o=await wavesFor(s,n,r,c.tasks)
-await(0,Ne.yT)(s,{checked:n,image:r,beside:u,waves:o},c.listener(i))})
+await(0,Me.yT)(s,{checked:n,image:r,beside:u,waves:o},c.listener(i))})
 c.exceptions=(0,Ye.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
 if(i.length===0)return
 await e.stage("tags",async e=>{try{await(0,g.JE)(t,o,i,s)
 e.say(`${i.join(", ")} now point to this version`)}catch(e){const[t,n]=i.length===1?["tag"," was not set"]:["tags"," were not all set"]
-r(`the ${t} ${i.join(", ")}${n}: ${(0,ue.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
-const{history:a,templates:c}=await(0,$.bL)(i,r,o.image)
+r(`the ${t} ${i.join(", ")}${n}: ${(0,Ce.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
+const{history:a,templates:c}=await(0,V.bL)(i,r,o.image)
 const A=s.release?.number
 const l=(0,F.BO)(a)
 const u=A===void 0?void 0:c.get(A)
 const d=l&&c.get(l.number)
 if(!u||!d){const e=u?l?.number:A
 const n=e===void 0?"this version was never released here":`the history has no pod templates of release ${e}`
-return{targets:t,warnings:[`only the image is rolled back: ${n}; ${ut}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,E.zZ)(e).digest))
+return{targets:t,warnings:[`only the image is rolled back: ${n}; ${dt}`]}}const releasedOf=({running:e})=>{const t=new Set(e.map(e=>(0,E.zZ)(e).digest))
 const n=a.findLast(e=>t.size===1&&t.has(e.digest))
 const s=n!==void 0&&n.digest!==l.digest
 return(s?c.get(n.number):void 0)??d}
@@ -8559,26 +8562,26 @@ for(const t of h)logDifferences(e,t,A,releasedOf(t))
 await checkStarts(e,h,n,A)
 const g=h.filter(({id:e,live:t})=>t&&!u[(0,S.T)(e)])
 const f=g.map(({id:e})=>(0,S.T)(e)).join(", ")
-return{targets:h,warnings:g.length===0?[]:[`only the image of ${f} is rolled back: release ${A} did not have it; ${ut}`]}}const ut="command, environment and probes do not change"
+return{targets:h,warnings:g.length===0?[]:[`only the image of ${f} is rolled back: release ${A} did not have it; ${dt}`]}}const dt="command, environment and probes do not change"
 function withTemplateOf({settings:e},t,{image:n},{then:s,released:r}){const{id:o,live:i}=t
 const[a,c]=[s[(0,S.T)(o)],r[(0,S.T)(o)]]
 if(!i||!a||!c)return t
 const isOwnImage=t=>(0,E.iI)(t,e.image)
 const A=(0,k.Mo)((0,k.kW)(i),isOwnImage,(0,m.d)(n))
-const l=(0,k.Mo)((0,Me.PD)(a,c,i),isOwnImage,(0,m.d)(n))
+const l=(0,k.Mo)((0,Le.PD)(a,c,i),isOwnImage,(0,m.d)(n))
 const u=(0,k.MZ)(l,isOwnImage)
 return u.length===0||(0,k.FB)(l,A)?t:{...t,uses:u,back:l}}function logDifferences({log:e},{id:t,live:n,back:s},r,o){if(!n||!s)return
-const i=(0,Me.tX)((0,k.kW)(n),s)
+const i=(0,Le.tX)((0,k.kW)(n),s)
 e.say(`${(0,S.T)(t)} gets its template of release ${r}: ${i.join("; ")||"metadata"}`)
 const a=o[(0,S.T)(t)]
-const c=a?(0,Me.tX)(a,(0,k.kW)(n)):[]
+const c=a?(0,Le.tX)(a,(0,k.kW)(n)):[]
 if(c.length>0)e.say(`${(0,S.T)(t)} was changed since the last release: ${c.join("; ")} (kept)`)}async function checkStarts(e,t,n,s){const r=[]
 for(const{id:o,live:i,back:a}of t){if(!i||!a)continue
 const t=`${(0,S.T)(o)} of release ${s}`
 const c={name:t,live:(0,k.kW)(i),back:a}
 checkPorts(e,c,n)
 await checkImages(e,c)
-r.push(...await missingFor(e,c))}if(r.length===0)return;(0,i.fJ)({code:"config-missing",sentence:r.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,Me.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
+r.push(...await missingFor(e,c))}if(r.length===0)return;(0,i.fJ)({code:"config-missing",sentence:r.join("; "),hint:`nothing was changed. Create what is missing, then roll back again. To list it: ${e.cluster.commandLine(["get","configmaps,secrets"])}`})}async function missingFor({cluster:e,log:t},{name:n,back:s}){const r=await Promise.all((0,Le.Xl)(s).map(async s=>{const r=`${s.kind.toLowerCase()}s`
 const o=`${s.kind.toLowerCase()}/${s.name}`
 try{const t=`${(0,J.rJ)("v1",e.namespace,r)}/${s.name}`
 const i=await e.find(t)
@@ -8600,63 +8603,63 @@ const A=of(a).filter(e=>!c.includes(e)&&!(0,E.iI)(e,t.image))
 for(const t of new Set(A)){const{repository:o,tag:a="latest",digest:c}=(0,E.zZ)(t)
 const A=await(c===void 0?(0,g.TE)(e,o,a,n):(0,g.OK)(e,{repository:o,tag:a,digest:c},n))
 if(A.is==="absent")(0,i.fJ)({code:"image-missing",sentence:`the registry no longer has ${t}, which ${r} needs`,hint:"nothing was changed. Push that image again, then roll back again"})
-if(A.is!=="there")s.say(`${t} could not be looked up (${A.said})`)}}var dt=s(533)
+if(A.is!=="there")s.say(`${t} could not be looked up (${A.said})`)}}var ht=s(533)
 function checkFits(e,t){const n=wayTo(t)
 if(n.is==="unfit"&&e.settings["unsafe-migrations"]==="block")refuse(e,t,n.breaks)
 return n}function wayTo({version:e,history:t,command:n}){const s=t.some(({needs:e,migrations:t})=>e!==void 0||t.length>0)
 if(n===""||!s)return{is:"unchanged"}
 const r=t.find(({number:t})=>t===e.release?.number)
-return(0,dt.lZ)(r,r?(0,F.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,i.fJ)((0,ge.gv)(titleOf(t.version),n,[...s,...waysOut(e,t)]))}const ht=6e4
+return(0,ht.lZ)(r,r?(0,F.MT)(t,r):[])}function refuse(e,t,n,s=[]){(0,i.fJ)((0,Be.gv)(titleOf(t.version),n,[...s,...waysOut(e,t)]))}const ft=6e4
 async function prove(e,t,n){const{version:s}=t
 const{log:r,warn:o,settings:i}=e
 const a=titleOf(s)
 const c=webToProve(i,t,n)
 if(!c){o(`whether ${a} fits the schema is not known: set "migrate-from" to the workload that serves the web`)
-return}const A=(0,be.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,ht)}})
-const notProved=t=>{(0,oe.FF)(e,`whether ${a} fits the schema was not proved: ${t}`)
+return}const A=(0,ke.Be)(e,{checked:n,web:c,image:s.image,proves:{name:prove_nameOf(s),command:t.command,timeoutMs:Math.min(i.timeout,ft)}})
+const notProved=t=>{(0,ge.FF)(e,`whether ${a} fits the schema was not proved: ${t}`)
 return}
 try{const{judged:e}=await A.plan(r)
 const t=e?.findings.find(({rule:e})=>e==="unjudged")
 if(t)return notProved(t.detail??"the comparison failed")
-const n=(0,dt.q4)(e?.findings??[])
+const n=(0,ht.q4)(e?.findings??[])
 const s=n.length===0?"fits the schema":"does not fit the schema"
 r.say(`${a} starts with the current configuration, and ${s}`)
-return{fit:{misfits:n},breaks:n,needs:A.needs(),warnings:(0,ge.Tw)(e)}}catch(t){e.signal.throwIfAborted()
+return{fit:{misfits:n},breaks:n,needs:A.needs(),warnings:(0,Be.Tw)(e)}}catch(t){e.signal.throwIfAborted()
 return notProved((0,y.b)(t))}finally{await A.close().catch(e=>{o((0,y.b)(e))})}}function webNow(e,{command:t},{web:n,targets:s,services:r}){return n??foundWeb({...e,"migrate-command":t},s,r)}function webToProve(e,t,n){const s=webNow(e,t,n)
 if(!s)return
 const{targets:r}=n
 const{back:o}=r.find(({id:e})=>(0,S.T)(e)===(0,S.T)(s.workload))??{}
 const i=o?.spec?.containers.some(({name:e})=>e===s.container)===true
-return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,ae.s3)(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,E.j)(t.tag)}`}function titleOf(e){const{release:t,image:n}=e
+return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,pe.s3)(...e)}catch{return}}function prove_nameOf({release:e,image:t}){return e?`release ${e.number}`:`version ${(0,E.j)(t.tag)}`}function titleOf(e){const{release:t,image:n}=e
 return t?`${prove_nameOf(e)} (${(0,E.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,F.BO)(t)?.digest,n.image.digest]
-const r=t.findLast(e=>(0,F.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,dt.q4)(e.fit.misfits).length===0)
+const r=t.findLast(e=>(0,F.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,ht.q4)(e.fit.misfits).length===0)
 const back=t=>(0,O.a)("rollback",e,{to:String(t)})
-return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var ft=s(7842)
-var pt=s(4883)
+return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var pt=s(7842)
+var mt=s(4883)
 async function findReversal(e,t,n,s){const r=await inputOf(e,t,n,s)
 if("why"in r)return r
-return{input:r,found:await(0,pt.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
+return{input:r,found:await(0,mt.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
 const{found:s}=n
-const r=(0,ft.bR)(s).join(", ")
-if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,ft.Dr)(s)}`]
-const o=!(0,ft.Bt)(s)
+const r=(0,pt.bR)(s).join(", ")
+if(s.does==="impossible")return[`The running version cannot reverse what is in the way: ${(0,pt.Dr)(s)}`]
+const o=!(0,pt.Bt)(s)
 const i=(0,O.a)("rollback",e,{to:t,"reverse-migrations":"true",...o&&{"accept-downtime":"true"}})
-const a=(0,ft.je)(s)
-return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,ft.Bt)(t))}function workOf({input:e,found:t}){if((0,ft.Bt)(t))return
+const a=(0,pt.je)(s)
+return[`To let the running version reverse ${r} first${a===void 0?", which drops no stored value":`, which ${a}`}: ${i}`,...o?["The running version does not work without them: it fails from the reversal until the rollback has ended, which takes about as long as a rollout"]:[]]}function mayReverse({settings:e},{found:t}){return e["reverse-migrations"]&&t.does==="told"&&(e["accept-downtime"]||(0,pt.Bt)(t))}function workOf({input:e,found:t}){if((0,pt.Bt)(t))return
 const{web:n,image:s,command:r}=e
 const{tag:o,digest:i}=s
-return{is:"again",web:(0,S.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,ft.Bt)(n)
+return{is:"again",web:(0,S.T)(n.workload),container:n.container,command:r,tag:o,digest:i}}async function reverseFirst(e,{input:t,found:n},s){const r=!(0,pt.Bt)(n)
 const o={...t.task,how:"any",downtime:r}
-const i=await(0,pt.B)(e,{...t,task:o},s)
+const i=await(0,mt.B)(e,{...t,task:o},s)
 if(i.does==="reverse"||i.does==="fits")return
-e.log.say((0,ft.aW)(i))
+e.log.say((0,pt.aW)(i))
 throw new Error("the migrations could not be reversed as it was planned")}async function inputOf({cluster:e,app:t,settings:n},s,r,{breaks:o,needs:i}){const{version:a,history:c,command:A}=r
 const l=webNow(n,r,s)
 if(!l)return{why:'set "migrate-from" to the workload that serves the web'}
-const{needs:u}=await(0,$.bL)(e,t,n.image)
+const{needs:u}=await(0,V.bL)(e,t,n.image)
 const d=i??u.get(a.image.digest)
 if(d===void 0)return{why:"what that version needs of the database was not kept"}
-const h=(0,V.QA)(s.live.clusterState(),l.workload)?.object
+const h=(0,$.QA)(s.live.clusterState(),l.workload)?.object
 const g=h?(0,k.kW)(h):l.template
 const f=g.spec?.containers.find(({name:e})=>e===l.container)?.image
 const{digest:p,tag:m=""}=(0,E.zZ)(f??"")
@@ -8665,13 +8668,13 @@ const I=p??(w?.tag===m?w.digest:void 0)
 if(I===void 0)return{why:`the digest of ${f??"its image"} is not known`}
 return{checked:s,web:{...l,template:g},image:{repository:n.image,tag:m,digest:I},name:w?.digest===I?`release ${w.number}`:`version ${(0,E.j)(m)}`,back:titleOf(a),command:A,timeoutMs:n["migrate-timeout"],task:{wanted:[d],since:sinceOf(c,r,o),how:"tell",downtime:true}}}function sinceOf(e,{version:t},n){const s=e.find(({number:e})=>e===t.release?.number)
 const r=s?(0,F.MT)(e,s):[]
-return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var mt=s(4779)
+return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var Et=s(4779)
 async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
-const i=await(0,Y.aE)(r,n,s.image)
-const{history:a,templates:c}=await(0,$.bL)(r,n,s.image)
+const i=await(0,j.aE)(r,n,s.image)
+const{history:a,templates:c}=await(0,V.bL)(r,n,s.image)
 const A=(0,F.jo)(a,i?.begun)
 if(A.open)o.say("a release is in progress or unfinished, and ends before this one begins")
-const differ=(e,t)=>(0,Me.ig)(c.get(e.number),c.get(t.number))
+const differ=(e,t)=>(0,Le.ig)(c.get(e.number),c.get(t.number))
 const l=A.open?void 0:runningVersion(e,t)
 if(!l)return{...A,runs:A.history,differ:differ}
 const u={run:"now",who:"",at:"",image:s.image}
@@ -8696,7 +8699,7 @@ const o=await(0,g.DT)(e,r,n)
 return{image:r,...o!==void 0&&/^[0-9a-f]{7,64}$/.test(o)&&{sha:o}}}async function checkInRegistry({platform:e,signal:t,log:n},s,r){const o=await(0,g.OK)(e,s,t)
 if(o.is==="absent")(0,i.fJ)({code:"image-missing",sentence:`the registry no longer has the image of release ${r}: ${(0,m.d)(s)}`,hint:"build it again from its commit: git checkout, then django-rollout release"})
 if(o.is!=="there")n.say(`the registry could not be checked (${o.said}); continuing`)}function rollBack(e){return(0,B.Y)("rollback",e,toVersion)}async function toVersion(e){const{platform:t,reporter:n,state:s,resources:r}=e
-const o=new oe.v5({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
+const o=new ge.v5({...e,settings:{...e.settings,"migrate-command":""},source:{tag:""}})
 const{cluster:i,checked:a}=await n.stage("preflight",n=>preflight(o.with({log:n}),()=>r.openCluster(t,e.settings,e.signal)))
 s.passPreflight(a)
 const c=o.with({cluster:i})
@@ -8720,12 +8723,12 @@ return transaction(e,c.with({source:f}),a,{command:"rollback",image:u,...backOf(
 return(await rollbackTargets(e.with({log:n}),t,l)).targets},write:async(t,{checked:r},o)=>{if(w)await reverseBefore(e,t,w)
 await n.stage("rollout",async e=>{const n=t.with({log:e})
 const i=await wavesFor(n,r,u,void 0)
-await(0,Ne.yT)(n,{checked:r,image:u,beside:[],waves:i},s.listener(o))})
+await(0,Me.yT)(n,{checked:r,image:u,beside:[],waves:i},s.listener(o))})
 s.exceptions=(0,Ye.KG)(t,r,u)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
-if(s!==mt.tp["migrate-command"].default)return s
+if(s!==Et.tp["migrate-command"].default)return s
 const r=n.findLast(({migrate:e})=>e!==void 0)?.migrate
 return t?.migrate??r??s}async function proveFit({reporter:e,state:t},n,s,r){const{cluster:o,app:i,settings:a,warn:c}=n
-const A={...r,history:await(0,$.Lu)(o,i,a.image)}
+const A={...r,history:await(0,V.Lu)(o,i,a.image)}
 const l=wayTo(A)
 const u=a["unsafe-migrations"]
 const d=u!=="block"&&!a["reverse-migrations"]
@@ -8733,14 +8736,14 @@ if(l.is==="unchanged"||u==="allow"&&d)return
 const h=titleOf(r.version)
 const g=l.is==="unfit"?l.breaks:[]
 const f=g.length>0
-if(d)g.forEach(e=>c((0,ge.Sr)(h,e)))
+if(d)g.forEach(e=>c((0,Be.Sr)(h,e)))
 return e.stage("plan",async e=>{const o=n.with({log:e})
 const i=f&&!d?void 0:await prove(o,A,s)
 if(i){t.needs=i.needs
 if(!r.version.release?.fit)t.fit=i.fit}const a=f?g:i?.breaks??[]
 if(d||a.length===0){if(!f)i?.warnings.forEach(c)
 return}const l=await findReversal(o,s,A,{breaks:a,needs:i?.needs}).catch(e=>{n.signal.throwIfAborted()
-return{why:(0,ue.$N)(e)}})
+return{why:(0,Ce.$N)(e)}})
 if(!("why"in l)&&mayReverse(o,l))return l
 if(!("why"in l)&&l.found.does==="fits")return
 refuse(o,A,withMigrations(a,l),waysToReverse(o,toOf(r),l))})}function toOf({version:e}){return e.release?String(e.release.number):e.image.tag}function withMigrations(e,t){const n="why"in t?[]:t.found.databases.flatMap(({misfits:e})=>e)
@@ -8749,7 +8752,7 @@ return{...t!==void 0&&{migration:t},...e}})}async function reverseBefore({report
 t.reversed=e
 t.schema={is:"unknown"}}))
 t.fit={misfits:[]}}function backOf({release:e}){return e?{back:e.back??e.number}:{}}async function dryRun({reporter:e},{targets:t,image:{tag:n},way:s}){await e.stage("dry run",e=>{for(const s of t){const t=s.back?", and its pod template of that release":""
-e.say(`${(0,ae.q0)(s)}; would set ${(0,E.j)(n)}${t}`)}if(s.is==="unfit")e.say("would first let the running version reverse as few of its migrations as needed, if it can")
+e.say(`${(0,pe.q0)(s)}; would set ${(0,E.j)(n)}${t}`)}if(s.is==="unfit")e.say("would first let the running version reverse as few of its migrations as needed, if it can")
 if(s.is==="to prove")e.say("would first prove in a Job that this version fits the schema")
 return Promise.resolve()})
 return{result:"unchanged",dryRun:true}}function testOnly(e){return(0,B.Y)("test",e,theImage)}async function theImage(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
@@ -8768,8 +8771,8 @@ case"test":return testOnly(t)
 case"plan":return planOnly(t)
 case"migrate":return migrateOnly(t)
 case"rollback":return rollBack(t)
-case"history":return(0,de.M)(t)
-case"recover":return(0,xe.C)(t,"any")
+case"history":return(0,Ie.M)(t)
+case"recover":return(0,Pe.C)(t,"any")
 case"doctor":return runDoctor(t)}}},4034:(e,t,n)=>{n.d(t,{l:()=>RunState,r:()=>NotRecovered})
 var s=n(307)
 class RunState{source
@@ -8970,7 +8973,7 @@ const{migration:s,...r}=bridgeOf({migration:"",...n})??{}
 const{ended:o,failed:i}=n
 return"kind"in r?{...r,isEnded:o===true,...isText(i)&&{failed:i}}:void 0}function bridgesOf(e){return Array.isArray(e)?e.flatMap(e=>bridgeOf(e)??[]):[]}function isListOf(e,t){return Array.isArray(e)&&e.every(t)}function isText(e){return typeof e==="string"}function isCount(e){return typeof e==="number"}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}},3816:(e,t,n)=>{n.d(t,{L:()=>r,a:()=>s})
 const s={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},generated:{severity:"breaks",undo:"unsafe",running:["the database computes the column {object} now","sets it","every INSERT into {table} fails"],new:["the database computes the column {object}","sets it","every INSERT into {table} fails"],fix:"Add the generated column with another name, and remove the old one in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},"rows-refuse":{severity:"breaks",undo:"safe",running:["{detail}"],new:["{detail}"],fix:"Fix the rows first, in a release before this one or by hand. These are in the way"},"view-gone":{severity:"breaks",undo:"unsafe",running:["{detail}"],new:["{detail}"],fix:"Drop the view by RunSQL before, and create it again after, in the same migration"},schemas:{severity:"unknown",undo:"unknown",running:["{detail}"],new:["{detail}"],fix:"Check by hand that the running version works with what it changes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}
-const r=`0\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n    import base64\n    import importlib.util\n    import json\n    import sys\n    import zlib\n\n    package = "rollout_inspector"\n    files = json.loads(zlib.decompress(base64.b64decode("eNrcvY1727ixN/qvcHUfvyYTRXW27bnv1bta1+tod32atVPb2XZrqXpoCbLZUKRCUHbc2P/7feYD36BsZ/f0nHvbcxqLBIHBABgMBjO/+dybzYqqaGezwfquN+ztTaov+W+v38vLsr6VkVqK1bpu2qQR+k95J/Xfbf1BVMW/BJRcNvUqaeqyrDftrKjkWszbuhn8c7O4EgmXP33/dnwGhdd524qmSkZJIwbzerUuSpE2k97/NZnIF4t/5tVV/YrrGsIjpG8yuYS/04vJ5PbV9EVGP/4xmcgh/xru47PBi2zSy6gDC7FM5vVqJapWzupluiqumrwt6kpmw0mVJEmyR/8s60216Ce3TV1dJaPk80M/uZiqV02iv0uKyvyQXAeWKkqRjPAfp6HMKlI3SVlUop+04lMLNWnSiiqFLzOrQvjPKm/n18koYYYN8HcKX2duwWLJZQuZHNeV8OqB/8zrqi2qjXDfNJtS9JN62U9ur++SEdUyuGrqzVqmXiPLfFO20Ef4FzrpfBxShOUilCCTB/l6LapF+nnSg55PekPkXT+Z9IBH8Jt4NemthJT5FRWBKh+8pkQpYx3GIb3QRGZTGNdJ7/b6Dmq6vb67GH69tzeFFrZR8EA1N6LdNJUzT8wUC0d96Hx1Jdq8bZtU3snBql5sSiEHV6I15QezGT2fzTIgYDbDKmeTXh/HM0vqJpn0Jj2rzfgocMPFEoc2qWqcaLj0oA58OBolk96mwsW5mPQs3jG9u+21aARMpqqmTya9HTnp7SY7+FO3AdXXy7CCSa9okypfCayhvvynmLfDZEcm37T5ZSm+HXwzr8vNqvp2mHxze3337aQXq/n2+m4g26ZYp1lHE1fFDTXRiFzWFTaxI+1Kzfg7IwJMjYgIbx2ycGibO6v926K9Tuq1oKIwWs3lpJcluUxkvWnm/lxEMSmTUVIWsk2V0ByoP1L6aNCIfAHzLWNCxae5WLdJenI2bpq66Sdnd1Wbf+Ifuppz+AMfRnikRJj6mYp8fj2Qbd60FzDz+WdTVFcZiid4APOFaS6WVKS9W+Os0a0envz00/j4fIrbx2U+/7BZe9uHtXV07g5iuRTzVqr9QbZiDVKa5CP89bR9pV7OgEBJDVd1e11UVzOgKhklKawaEOb9JM2sXeGqFhLLpPVauIuWR31eL0Ciq7Wri8GIwzu9NvWcxS9w0bT4JsmrRXKdy/D7RtyIRooZ1WOPXFXX665W4Z3XqjW6uujArj2gJ91eDtuvG6sv9Zrbkh/LLsrkxzJkB5R/Fjewlsg0DimOVZ3Gi7EEdKZF3RBx7mNXQlzWdZlGO0u1F5clToHzZiPsiVU05n0KWxwsrmGHKsHvrS7jIlDCQq0Ia6PQlMjMmgIsMPOyTFf5OtWTu0/1Zb5icVeIcsFC01QOnbPJRzXK7LLFMsmru7QRAynyZn4NKttkcpmen74/Pjw4H9+/Gb8dn48nE/ny+9OTnzLQ2Hq0mPug6R2RjAGKoO/UU3ii1CG17LHfz6B50dRrCU1Nek19K5PLu+TsL28dJbCspRQyFTeiavsJCx5fB4zKGiVlKiEWEoT8sqiuRLNuiqqF2lHEw6aWjBKsHnZ4UQ5mK9Hmg8XljF6CKDVvnckL+oteVkzhpIefUaf0OOhKPhTVgrbxhShFK3ATd6YDd3Ewz9u8rK9Q3cAqs2Dh4AqRs1W+ECl/1qcucePbBoI7FR0Oao+3szJCfCNW9Y1wNBDSCzQv+af+dolts5ZLnLNecPFgXWzt3aM8oEq/mAugOg1AewJtxK1yG2/yshWNwxrc5JJRcmHNQNyaYcnAPt03o15XlZjjpubs60xoXS763GAlbrOpxTA5q8RtMnqEZbAsOgroFngwXCml9ur0Bf6TXexNbf5X4vaZbK7yBtZ8F6MDaraxXIp20kNyJj0gb9IDnlGp2WxRzNvZzCLvNyHNkKU3kCdNw3m+kShy9DrfSD5VxCcZb2v0nS8C8ClxAmbJpDdvRN6y+MkXC0eWhiL49voO/idvR7a8AP0/Gbl9NxtZvl7PyvxSlH2zJQ7gkwxPs2aX9CUlHYOsLn2e9HRxOLVBJUC3OenBLzqEwINJL5n0Bv+siyqVbZMC3dlArsuiTbOMDoUPfm9liipnP/F2dNt8oHbtqAaQ2QVfjpILNW9w3cJxDA4AxPD2WiRyfi1WuUzqZdKKKq9ameQNneeooLuwuRlgHRI6KGAjnfGn2Ipa5u5pRhNEn5W1bDXNzkFkjP/AiOQyEXDg8GtRR3ruGYyY3zM4m+llcLcWKVaUDWYzGLTZrE81Z7Qe7KMLdhR6nLd93WtRbVagDokUCcjUgUUpfWQCGObtlE8q4rqoFoGh62nHk0KiotxPVvkdHM/Lvj6xfMk5BbWSfP5BpqRN9RMQxf608vRFKjoI1UZQt+kdMNIyRFhfXYty4UnXQB/rVDYjBhY0OhErSGPTknwB+ier1vQq8rk1urd1szB8cIRos6ngSA/ipZYiQf0O1gfsUrjI6gqoQPUM5xVOK2xTz6oswk2SV/1kZjEoL0s16AOatb+ew4/3EJiVrOpGJO11DgK6Si4FLvIk3ZEZdgpllOmFI+AlbyUdHSnrWopK2HQBr5IRsNCohX0Qo3MQj58fHrIL/HvqKlLwFYywt9XhM5s13vtHGITnZuyHVutglZdlqnS/ippe4qlUPeJvYhOrXvq7jtZd+krwq88zu33cXkjvrp40U7vUviQHc6tsm7yo2qSueAIX8+vo3L0p6hJ322THGKr0OCP76qYVi1SKNrWGWOn28+u8uhKLLPlfCZQAOeKaFG770C5o1fw1CfvwbNBPItWb164tm9jWT27zqhULi8xK3F7gB1OeR4OiFSuZBke66xz4UpRgV0AJD+VpMOAraJiVGC3ZcYxwljh6re6jrcyitQ7N2te5xGmKbcEfi2K5FI1Mifa+oaSfvLhY5426MKDtWRHR1WRo+769vovMTFqno9gyRQ0MWnSVt+dMxNjipE03sdYCqkPbNETXNLqFUcwm/ccMmWEM0Nc56aOTXt0UV0UFOstXI/zYfx4z7643oPPALiLshQ8LaF3mc5HUS6UIAsORPq63Usc6aOti0qs2ZTnpmZPGdS7N01jbdCOWHL9/+zYBAk0zVCGdDqZ2G+rRVyOunh9Y1dNJw30Nws7iyG0uHatLsaSvLNGoj1DUZahq0pv2sRycp+Ib0KRHUoJ2TzToOvzjMUxeOaMZ441dz7JuRHFVJR/EnVVddCJZiyp6oFHKPJXDpUaKPD+AoYfvLia95QcQD7gn4RFjxFVZWnunBoKKGt0xDhaXZqFoNe90U727a6/rytNAWf2zNB19q9OKdWAUhhHTVQ3QcquJ61QGgGrv9NSlc9hHJD4WgZKQ3NabcgEKBGy1CdgA1ajky1Y0pkZ4j5OOuPz5IeMpiOVskxM+iM2EHZksBOiiUu1xwBbQ8UvR4vxAA09ewgWLSMpctiSDqEmslzvtsBprzktZY13rjVtXUbV1klvdr5dJ0cqkvq3s2rla0PqbYnEl5JZbch76f8ra/Kgla/VwcSo+tWVxqabI+FPRnrXAWipBhhl+eVas1qU4hruvdT7fcv2hPmhz+cE5/degnmj7jbs8Uig9gBp4tIC6JoeDLVplzDBSr+Ex2jbgaExHfV314EZUC6ADT/zrWrZXjWBL/qS3uiNzvCGNalQHYRA33kbizOUXL0CnVeS3dbmg+1f4DtRM+n7SW+RtfplLvG8ltSQvC9hktAl0aGxPbN/rDc2Kt5gDFpq0ReOWJmT0bPODJt30/INYt7OFwCtX1f9lETMEwLU3vbiAs0uptoRJr6ikaNpXjVhuJB5VQMCR1auuUlbILLNd3ST+QzVgWJ89XuHiJNlr6xxUWaBuGGqZ29O+1QPF76k+jyuzmb0jWXY0JA0NRuaFa7PlbivrVyXbvGq3dUDdxzizDwzfOByvYGxgxj6xI4HS7lwS0FFJNcK2+Oh2pS8J1eBoFptHzmV2sLBjnFMG8S3Ms83d66ZY5c3d7IO428bBj5u6hb3Emkn1Wg7wMR6ReaYsChBLTrkzNEON8c1hmUtp9QBZUop5C/dsI7wH452mpJ1m0jt4ez4+Tc4Pvns7pqt5tRl9qOpbi2XhJQXKMmagnG2q4uMGugAXUNa5ED0MlKog4RFWzCKQvkIDbGqZlLTlV80+2wLNLaknNrcLOWtEiZPG4nZZtKLJSzT+4V94bECG9e3P+16jF3tTV89TFVkGT0+VowtY4u5OkuL46YObYvbhydv3Px0Dt8/G58mb8fcH79+ea6MbfcNTua/azLKozti15NBOHsj+4OQBs0J+LLluVn5thsLlGFhrrEVh3zR3dJR4O5AfyxmWmBEBM1Dnkx00Y+hdwuuu0rpp93nItgoYqO8VHgTE4nnd1fIknBA8FW7ycmP2Rscga+YTGKe5s7RU8auUeHcl2tnicrZuxHom8xuR4kvNHYulWYcdt0tiBDo8TM5Jb4duQxR5qHPyD9PjejmjC0ml3lriUv0Xfqo9lLypyDQvPfNEH73wwKCRRQTpb71hIimxI4JS0/DeVqoOXAFfRsln1NLNWcUYbDqtNMoWAt3h4iTcH4zdB2t9utnnHsmxD9GXAk5mfa3zh2KWVZ0Ocw++jVt7zHGMGnHOY/SIJkfqW3ueYv0gNkaNH+okEl5e6f0A3zs2JL1jhluoc8X0LKdJzxQc2Dv59qHb5tldNW33I3fz7744J05jMZQyxsOgm4mORvFkwuqKVzY6uYIEAhpaMaMf+rX7FchQ9o3Qs8UMzgX9OfUsNJMe7Fxge1HagvpPrjQtXW90UiBTPtOCHRwenB0evBnDtR//CcKcX56Nz2fQ0FDX+IDzX3cnC3bgPggg8o8cWVZe0IHU3mFP4j4Tjeud6aflQfdj3+elFOEgqTYctw49FiQvB/likTrHG2f1hJXKj2W3n6z9bfISLkmXHyY99Jr1d8a6eqXcTvzOdu2Kig2jnFVHEiMj+odJVf3arBdwp+d0ja3DRrd3zMVwQnGss3QhiXuiTBUrSAryoUAqm7PznVeErc7+WY56757luJy6Zp4qKcCdmoZuxLb/MC9gd+kqkxW8jZNruxqV9TwvZ/O6mjdCrUvjwqn8apStDMU1+SLhdPRcRelr8M5QEoMM6Pq5s/yNVd72qY0tDU+Jyuee46VREdShJdjTY0eXjxvR3KG3p57eIEXejg/Pkzl+nK/EcEiuaOurGWhPhsCFWKbzQV0ssj6VXi5ECZoifZGANxt8Zd3pzBNbNk16/3lydAxFwCBYXG5akeTJyXGSD+CBKAuQ6Vg1/Tg4fkPvqs0qGSUHx7+k+PaDuMu8mv/64/h0TN+SG26yu9zFCuZ5syiqvCzaO+vrUfKa3prWwHF31oirOR7gdmRmtU9WRnMw46WCTs4B6+ebRtZNir7O9LftuYUPBuKTmG9akeKQ9JMLV3nnyWd7r4KhfaS+Xop2fg2Xf0bnK0WVQiG8PHiNTuz1LUzBi695OeZdFpA+eXHS1zB9oWbl5TLpzcEShetp1of/U2+wvLHCKhfGGQSsUNNqkl6LfNFPFmIpmoZmdiMk6DjwxaAReFGRTnrJ8cl58vPB26M32qNvsM6btgC2wvs34+/Hp6dwTtaWV5x6dJEJU4mcK5MdCf+16wPpSHQo2erT41tXvVP5m9OTd8nhyfHZ+enB0fE5GnIP3rxxH3knSDWe9IuVSecHRqnw/makgsibshDNrK6EdqkJ/R5km9/1E1Et8J4afLftYBztpO6ZQtnOy5bQi6l7ec/y2ZgbcfJYFkdvawzVIGeHHCWP7kiW5x7rQB1quCkI95Qjfc/RfRVKFVpS177ax60C/7iA6tUlLJ0s4DF7PRA1ZIlRdyl82S4t4vl61/gL8IVB6C5gUxnjPZl+p8og/Srqu6rGH52k4MMp3yWGKt7F9LEhM18q3Z97gxd39pXhgqdN6twNRohHiePaBoia4GIxC/oVJTDGHK9+tpky7fyrw0UC/1DD6B/BgLHKTQt9wjz/bqIfPHrEQqnj0A7FqFDfZUu+Ciw3+ZU7n/x2n7WZu+auQFz5Zi4UX2znskWUI5TiOjFKGMUPvD2g+36ttIpqMVIO/pYIteSTdT2yKcpF6t8HkPGArAnbzAuGJ+Dx2eSVzNmGvM05fXC1yZuFquMH+KE+oDAlOVguMFZJC8uLSQ8pRZFlxS5BMJNtQSBhCmMm62pQ1vlCYsATBiql2WAh8Dp00svlvCgmPcUi7pkU7WatdnG78VLkoFvjVNcm3tu8wF3TKgePtBC1xT5T5viMW0Z4i5EXocy3JEa+XuOuzyoQl7U8SafOFj1w7uXhI5CJ3m1fqq+VRlg9FBvxbWdbr4q5bSa378XAgk8kfBB3JKrhTp2u5kg0uJdlXoiA2nSyB1vmRPgJMZ5FlSLD6ybZ6yd/1M41LApFhcIQhRp+ZeprfK8WnGX6PpQ0Qwl/xv0FsdnQfuPb60Zb7HWeOJt/GIiKrMB4TWsZk5UqOrttYIk3Ka4P5wIDhzHLIm42saqtZTmg4Uw3sqiuRuE8i1WJvHqqNu1sG65mza0hY2xN+imOupYdNRjxSOtNXkjh72IwZ2GXyAveJUa+SzV79bo+1f60zO9SFC2LzWotIQ5Y3VgP7YtcFLIjVOMDgrPswRPMe3jhrxSsrgt/PAclh1TKPnui/BLLRAXWp1KUy35izxhcc3J07BlcoeCgQw55peiqauRY2/VLdPscMQOwKb7V95si2y+LUEP5FZqKgWjc/lwVWJuVrRri3kJ2CVIiw4q0lZPJ9lUN9Zy+R7tvuRzk8oOv9Nptmg/sXpHtsKNje/+tpMF9y+OEqQMAVhTR+/27gMS+BHh0tDyX1XDwcDqu77TvVUcPvQE3nVxv7D6qwK7hI00yWaYaYHDn5PRXUNxAHdxtd2tUESXKbopvjKOtoKT2CHqauIYAEFyW/tdF1TY1am3wC+xPyJ4ZRoxQdVlkliph8RmFH1qxrJBsWy2ilh+2Lwas7ikspZ0+wpXOPdDvMJ6po3uKNeMWQs6b4hJ8ht0FsW0vi5JP2vtq3d7hxT+eQia9DGOTRtu3p8yeo4aijplqj+Nj4+yBBjx7Rum4Uu4XK3wRy74eXLX6YE++iRytI/qEtpS+IEvnjkzI6Pg6GSV7eKTyKXePbTR4WewqiRzref6CcyrYDeh8PMTQaYbfQE3CPFHX9Hgv6kxzpp2GCafGQ+cUM7so2fZGk95NIW5BY2bKRioOwD+nK7q7lq3VPq9enipuRVeiwvikhZH9/ABksf2hJimLTAH3ShPc6ELXciMfPse1SMN3o03Bk1n9Iet3fWKGppAz+kGGg84v7KHrLEQRYcNEFldV3m4a8Uilmm3wke4qzAf9pvNb5WQ+TC6I0fr7aeSbh9gFmTX9eBiqLd/Qbbm6KuiTBaqKTCVTSLqTSPkIdAW38MWpFxJj/O31ZGFLqAlymUaPZeZLdugGjzLlQ+/gu8SmJl3/KzPKRb1EbBE2Jdn1TS/2ptOImFCmJ8dty47MNu8sj7f4icUmTPt/aeLYoaJeEmPMADyBrPm1AGfqxxrFYnabppFsm/bmavGWlOAzSFRWdKrBvsDecrD2LXV0k6Y3Bb4k8q7C7Hsu2iysi67YbVNbz+C0d5nm2atvv93N21Z3cjf55ttkd9e/7O+4T3rKVjSNczpcNn1rSzFXT9MQSMfInIg0QIa3jUYLUTG94lPb5PrCR0E4ZYMNWiOyAXjOg2IAF0A/jI/Hpwfn4zdw5+64g7PUjbqfYgvsKqZaVz17tH2q4vJupuwWFrqLqaSQs3zT1njPC3WRwwJUFpZdfzAl3KhzLDJgB0LHAlQ3tB9ZdDCpB+/PT2ZHx4enY8Aa4mB87DC+tjim3xjGmZ0lyjiw7MH+zm8JRoHCexWthVyX+d1MFv8yDwuwB1V56T5dN2JeSOURC0/kPC+Ff+2mdVAYBY65aV0sCxhHeErODPS+ImItv0JSBzHeZ+hHwvvu9XorGKI7HUvrIV6qWRJSPVDSC34/2Jf59ulxGHrde0fdvg/oIUefSTnRVvbMcpszN3rBxRfvhA9WjcsPcnSB5yZTj18D7Un2Bs9dffRLs2nYXxNfRgTh5Ut6pbdQuAk9fhKaYlusxDPgFNXJlqLT+hgjLJqnBZ/jHDLgWkRRWUMkF1jeXyOleSVvRSO1VWlVy3bGF/Sv9/b2HPMZdHPYaTOL+c7LfsJSHCOg3PsxlOv8Ff7Nn7K85+/xF1eCf2NNymFue3u2m+p2JKB/I54PfEU1mniQHELXbj0AkDBGkl0Q8mpRopPnZwMaQ77TYqHhO4ZJvljQb6VeDXlJ6GWPYTXwR19hocBvtOmQV5zxQrRilKOsJnUUCfM4HcOo8fbwjFRS6lboSgp+dGWZdvHJjdZ9NGBc3f48RlRgODMIMLgS0m0T0PIEYQBE5TmXMcPiJahNFxtma6cd/JW9L0SKgcNCFCUmtWBivrIwihAvDl8ZoB0oQM/AbUANiYc185VG3fHhq6xCbL+yDgbWjCU8tqVoRDUXoXLOWxQ7oRgPCx8diw3M9hjzp77jAYPY+Rf2vLqJTVCYueAf0JzNzRpYOIhLurj2N3Wtib8m7ZvnB6vdOzI5OmNn2WSHbrutS+nFZl0W8xwc8ulVP6mr8m5EqIjY6qyt6xHpbNzwLXu30sFRF2KnC3RIgjZPzk27gWcitTa1KwSHjklPY1oAHdgA/OE6dASHEHBJmtebqk1fZA4XsCaaBqRbMQvtel7i/RSxa9Ij31Y4kqhPkLqMovZF04UyxHXBxz+cnrx/l3z3CzD/x4Ofj45/MMR9m7zupkkrcB83eZl6EkkP9zfVt3DMV+Msr/NGLADUTgKsUF6SyxzwcYiBsRyyZHsn5gCDCVHAhOO0CEgyxiZFE+8YgbhG4hWNeCVHAGExJDEVE8ceUrWHyAZjXS7Q6KSP9iAdggfXudThlg4+G5+FLI8xI4aVN3nfXkza8aMfMhaOXvWmTXIKx4FZC/HGhcU/jFt2JrrXH6DWCxmDLnqPoFQ8Vs8n3VqvF04HphD5hNPmwvWhREE4QzAK+pORPrSIw4f1Mq1L8G8NHgMvjdw3NSjadf1kDDICfkQeYfRrS5e2yy9grhYJpvnIcLUQ3n7ZiPwDznosC+/ZMdEeGFsQ1c36Oq/k9nlt6IbPwkrkNRiOIDRUrYCn1hQe5PEk3QVHgGEJSmc/PjmfvTs9+fnozfiNF5el1EuOJ5v0FpdqxSAEgfWlAXz0qmNd+Cn8+XJoTD8SycYu1Bu3iV2hSfpIIWfKQs9Sqh291TAE6PWUnPk4HglecPzJ66n9aw+3b/pmb9qlYnuhT6MAVbCvq/Aj1XxtjeMdOhpq8+ZKmAZgedGjWQhvGeyR29QDlmC47cGP8d+Ozs7PktT9dEfqMV7z9/r3YAf0JgXfjQuW93Y+gIXiFQG7dlB9QqRd2LdowQ4D8JD4jpW6nOdB9wUMcSIMbqWf/Kn6SfwM/AKDI+LTV/yXr42UjDRgS5JZP0kR6qaf4D8SPPkv1Kk9fR7kp7L0uYBFqiOZmaXK4x1tAiTgEW6H9O0biF/LG6Vww1+ZKSSNsos9QGwafAHL6ht66K2qUlRX7TXOFvqTDGGR05dtsJYfIdBU+dkSKTP1van8qSsCbdLfJjs8x6giNSEsqNC+6U4WbG+m3FQffaMahgXttrOA8zSgdQD3UN0gEnQ7/cQBTtW6GZzdt0voPStWyI0ftIApIjgMJFhYX6mbJAAWsC29erex7uOUvbdDpBXRrc/30Da1D8xGRmc7WZc3YiY+rRshJfpl0hzEyHH/E4P5R2fLn0GxC9wHbfoICJbnXyPmdbMQCvqxuBFaDSXSI/4idmWdsrA10DxXDI0jwfCgFU8FC8e6la+HJurom+wk4VbAU/JRXevr5JuRlvnucSqNf/f26Kej8+TrTMu3NoMR92QlEbd9flqnk1FoHDNvQxh5z8ymJq+5fTA3rXDloeaJgn3oGCo8dI6sY16x7KhyXleLgjyCLWynCEQDV5nLmRRVa9UyUPFmVA/Gwzmhuv780xLcGCg5HEmfxUcd1FKJRSHbopq3DsmWFYQ1VAuBWMbOHqGV3PlkSsYEy46gDylOOTsZj20r+61nivWlNVEUxIS6hPVEBFrvDq1aIxPGQaXoGl48uzw+tP6QPnXxOgclDE542glJH480uRRpofcW7g/FO0TN4cpj62NpmSl3dhjSFwRyTIbamBVUbEAyh78ZjZKv+dbrY2nPELQ4P2m309JBoXMr/D90dDGT/jF8+f9eU4JBmgaNcTvQ9KZqC5iFcHM0WNVV3dZVMU+z5GXClznh4dVDfsLrKdeeHtT2LTXk7Zs4tZwPAf/3UsxW6KWtcKPZw4YPSX52le5YqEB/87aoHcn70c7CbEhzEx6u7oX0rZWltYEiM0pSB2AMi3tYi+JO2Zv5Lsyjmp9SlIYOH5QfxCL1q+N7M/sLexpuUL6pUFYKtMZPcEm43hxcepTsPR6kuFldMvjSzkIrmFgBzNsbUogI0sUyLfIdOnCRlBhWtZv6FhbSSzgOSPqOiPk2eW0MpVm0/bxNSpHLloyu/MJUMDIDxQF0WMJUhYozXmstRJsXpfb9Cm5MKrpPwe8zyxuLhofXFSUH4aB93FrRjzaABrbC5eFUtkLzBUUTW/PagjioxO3I8dB3QQQuXr3GEExEh5yqMP6BsSf/HyfMCTwU42BDMELwtguLniztOQUNWyifhP5qH7FJxMYyUiTdmSjUcNOJHnCO16oOd1JuSXhhHNGiYMvZ9sGHigljEnoHrECThcjhwrFV8LaA6g3vtkwEeP0KMHMiuE7OeHcOtZLZHQKwK6fUM5HmYxmxzEwJgNsNPkQsyZALHBHBeJ96t6wu4imAcld3mF6I/A4Gt03RCokLuO/n7um4iAP/XtdPDfsgDcMevcBzaqJhUB1kdV5tH2+Ozs6Pjg/Pk5tBI8qIExt9mSwShd7QCOxT0kDAfQOIEBCLM6gv/1nAMVoVIweIGyh0w4Wagbjh50+BggD0nKWqlvS7xQA/x9e7hpbd4VD50qH1Dr90S+KvaDlswXPI22WdZRcWG5SkLnzzrf0JPW9EiVLg6DhJd292+8nuape8+VT6PuK3WQ7bxNOehb/3ZKAuZaZwdZhNtRDNDBvrON7JHDt+geO9dUWo5FOAJ+ekcLRDTyN3+6FmFadKaTV6msav+h+JjOaraevbXVK/wW/Sdr1n8Hsb3GN3R+76iCNqrOXmslhY2mhHA77cnvRaWH89FyIsxb0rM5yxFCO713ryYF7GfvL1Hlnrw4B5ldcsknZsR2J+McgbKQZCzvO1wPYV9IQ7uHmxiDnukrrfveVa9mB/evwXCfbn538j260915+aYc3YgZVkdwl0pHhH7K9OCYlR5pxJOMyHGgsx1zUDUcpb2goxD8OBOpJhvq8KoPoNRqQHuTDJ3VNKZ/uwnODIgqWW7v8PUsT9apey7WnmvFtORzQac9pT873FavnVqd/+JyVUW1IzcML7asR/v55Gs5zFuGD7UIBzaS3b52daVRO0rOcfLL9R+C9Y8SUp2nKeY5jM13v8H3T/rhbiEzz9vfWQdRP7MfqL3tbNB2lguEBSA5BQuj+0sITwNIiUIL5C8jKBw0W2n+4P3x8f/eX9+P7d6dFPB6e/JH8e/3I//tvh2/dvxlm6/1Xy/gxcbY6O34z/ltG0Z+qUA+6zGzz8cXz45/vvT07HRz8cQ3vQzuCFBa80+Ts3RdxxWkIgEmwLsUiy/bClSQ9heI3dJ14VtnVwPrYwl/yiz2sXepjuDxEC+OD8IMn2z395N07S/a/SfVSC7/ly717fSCU3eXOHab8ml5nyrONxDhn8lcXgzKZl8AJygu4PtXv+fbo//O7oh/uznw7evs32z8anRwdvJ5PFvkoQ+ivaUfDG6f5Xk0kKI1rVt/eIUAMJnWdg2JJtvlrfW3Gr5mk2maSTSZZBXemv73I4fU0XO2fq9lpxgupKzGzInGwSH2hL5153ODPT/ACrhJlEBKpjTR/xqZCtxImb7g9Pjt/+4k4v8tc3TekNA1sZuvogw10CohqdGCniVn9NSYIgDCbNkuGUc31PeskL0GmDVGWUYu8C+svhES1EY+B11AdohcQPQMYhrZfiqqhkqosx2OA0RESFqju1QyLyqqk36/R1xqDFF3vTjr0TxhkOhJPe4ekYlrSeGEm2j7KLB/3w/enp+Pj87S9ZJ/+j8iTb3z85TuzRcVu2xpkePTp2WCzYk/Gp1W89hy2lWOmnulIZILmJtUTI1HlZS3A/BfjmtahmAlwflo2Q1wzxhmd8/Y+F++w4YumGQnQ3SmyuIqpevVI3xQD8egwS+Ltx8tfTo/Pz8XFycEYpgpXV04dIMURSLlT9izKfUmfc2a5Jsye8JteoFMF1OZq78kW4Rs0EmkxuXybZi/3u9bptiB2D/SKmguM4IJ4sz7YyL6oUCusJEODJKi4Qg/hvthKhGRIP8yr7I7KIU+4x/hw1VS9nml5LhmWRo6BpBoa1EYNV3tJ5MH3/DrbP+6Pjs/HpOSeivv9pfPrD+P6vR+c/3r85uT+E7YdFqW6HElP/cHxyOj48OBtH0xw6c8G1YJkTGzg3K2MnyKHMTtRnCyhXVBtpRSzn7AcqfyUMy9SDHlMLShFlLUcBd8z6fCfZtQhLE1aDHz4Iq2qUXGAxOxfgXpb8LlmWdd6mqCCi0J1G+4QtuTSmcrPiu2MaNWqcdPZV/oneeTnd9gYE3qM07jB+6ksOX9u/oVXaR0CiftLeFpXsjKbiUAGD14YRcX0KxrMDo8agtz8BVYicv9w0OToQirMlYIyB+8YYskYeZge+1vaB+Gs6WjIYgXIWog/Nn+TgHcUn0ikzRg76Ir7Tl7CM3+wl0VEXw4h8YGNwhfe6HIy6LQ+Joox4fsp1pxg+ajETve05gpjYjvfc67zJV3IUZiQEYlIcwZQRthgNEPJ8fSwzVy7hfTX6K86QsdwE/r21ZpNeGcuO6IssxBHgQ28M6XmVV3eztsZ/42hrEZz29rqpN1fXXBEE9s7Y4bIjrH0r2d0NhHwiC0LIp9gS+J/Ze4N5/ljv0Y2P3vuDurVGPQ1c1uWLBdXv8s1xJA86/j9+egRQC7YdZ0sWnKBZDHB0WMi8GbG/ohJaI5TwWoZ5vn0h38lc9f8J1v8mc/NXjYKy7f1XDATl+YmMQ13yysCrWfUnnCPn7SiqaFMM0iwcKAp4UZU8NoZWIJSpLs5uU2fsfXR6YEwDWP7CyaDIjLzanmQ7AnGJoHfIWmWDTtHP3bSsnvetJtWzLI6Uo4B50klv9fVq1kDMmuROE8gvpRf8euU86yLeJD+Iv9fYR1sWkw6g8BA6MAA3jQFXxaB/0thk6/h2+oQly/ZotV4U50c6xQK5G/DP19PoajWTL1yx3oz+AsHqUmjW3Mhlxciwo2Pp6vkVrF5nhulfHatWX5V8NXKKPy6b1MSL9sShYeTQ0dEf8nietfWVANf9sFteAeqd99DvJEMBt5t1GXO9jVQbAZ7SifA664lQ8pC8guofY6OJv3bY6GGpWXlMkJgsptdqMqHTr55H7GNkgmvSKx0f7pCKeMzkWP0UqkM1zLjRumNu+Rd75PFJrtMLOYQjkJ3O3SQL2LE9WCHmqus9cqzDqTkEuetigYeRNfCAYH/FHLEZNrK4Eog4Gc+A5Kqd3UPtEb+l2ajm9/zRftZEjFDnz0mbhLDxkHCrPM4vyYS/yJsrCUetek3OA104mhcWeubUr10n1H5enb4lARaStpMTp81PXBXqJ0lb/KXXP2SiIDqsGp1dBqHY9dfq6Wxer1YUv6m/9xKfajPCE5KccqJFyrUiFjOKDvDSKFEhG0cpvtJcCABGqbMPvUaFIYBAC8lM5+3AmmJtbZ9EEQ+HroDk7/vJXxTTsDn0dEQrJGVvbNMnCK7MTeeiUK5SB9TDibrx4nrsRUf+9nYmNjcYANG0LPcoTe7LkfLVBxNlgSeRuU6jmYL/TT/BbSljLPwLfIeO2vxlV0KS2+sCvC9UWxa5bHHVrwbrWmdJ0FZuTQypqX8JFAW7E+SufF2Ui0ZUXjqPoCrqTwQCh5LJMUgr39NNerPZpJe54Y9B+5Rk4fV0aofy8TMKFWxnlCNk5g5imMMlTvP32+lF0bmNYgXj6EDzdVL1KKvjX+pMF00kE/O2/dVK1P3k/KycNK6Ei02MUNY+YXyz0YfkFv7ChvBcbRwGzUt/ZbWkwvSxmsG8rCuRusuH/dCwwGxZN7d5s5ApZrvAj+3JXFVYmZIJ+ms7lcXM0OFFdOnbyYryO0aOLHRTadWrug+U2FNAioh5UScL1JzEtmJMjDjraKAITheBCW64YQv1AV2ou/zBeWBBikSZ1IjFZi4gtG7GxmjegYIbWMsv8EvG/TcYKpujF7rkNBhChXTIhOO7LO4P5SBoaN/FLmbSDhztATOPQiHR1dTh/4X8WE492Yv3BLJtlJyirkXkkynD4tO9sP5YWnCe+XpdFqAswHRJ6WICPBgxtTj4IBorDncK0tvbcZD6EwhnoTsqTsjkR0Pil+Gy4QpVRQOnFvsFm5Vm66b+J+o/SDPcrs9UN/RdlLQ1I7rzU/3xmgY/T9cVE59qSWMHVkDU+GNLJ1xhkUgFqCgIVDBf2AhrENA6azbVIwvXV5M0I5SqdLqp3t211yb3QDe9OprdPPPEKwyjrtB751w90t3pM1Oa8M1mP8FkUl+Y1URdj45UdcHVIaWqGlEr4cUiotJZKaH0m7bezK8ZQb1Ns+DLep1/3AjWvb135H0Qf1fWtQSh3/VWEj2Rd7yE4uRQfGXsftSKD4jXK/GSU3bc3D733tcrcCnaW4HIUAFh6mYWz1/xS1q6F65b4SRLaDaVOhibGClL8DrgP7F8H04Obsduia9xsaxWRYvHId/13hsT4SjSbvX9kEkxiqPhT50RrNbsU97rhsZuxIktzvQ+trWfwMqsoyg0vFbO9Iat9TMTQKAzlPXdwfdH6/l5pXgdQ5ThDD34IV5vqGNQfRGnDGB9qsxNw+GMvDfFulDPK8gqao8sJygx88li7VIgOjRAQFYz2AMv8/mH2WJRBlp3MEe9mauc7LF5uw84JaGwg4CTI96uLeU4kSKZLtg3yl6yHpuhBuViQd/Y4bf1rU5KwtiWKtrTRWhGUUuQzGRSp0xsNsyzBdDMAQqgqd4qSGZ0XQJaTE7QPczRi4Wt/hnRTlnuMJaVM9xZoa3WNmA38UHcYXQ0IzTLh7hcUysw9Re+YivV7M4ye7LSJCMPNfwmyPGFXq5eytl8/mGzDo+N292O+Ksqsnxo21GdoYIQDiPrKuiZca4jurMsujPq3AfO51l0p+zkooVeDk15qd0cpFprCYNWjJiayvcGNzimdnvuArUXxs99Ch2qI89BhLFmb4UkjzkkBCFLTifO1AX6/Hj1S9G2ENSNJqaLSe/44KcxILmGTsXPSGX45emmtmXz2VSVoNxSAIA2YwakS7wVzygUNsgl1MUzB9/10awJMIj4rV7XXNXF6+F0GJ349lLE6fGE+GFlLqWm7DxX3Jw9HdEyb2GT2/MviPP2sCvUROvUJ1xfZC/wKDbsiE2NgtnyFqYH0gAd0hk0OsVjCgAzYsQ1o20RggbgaeTAHhktFxtM6WDWMuYFrMnrurYn34L1urzj2xDNulHAbM3Fkcd2uFugrjixgKExZ0vknIIxDePuVnmVX0W9a2IOE1aHaPo4ie3wecfk+vdtG2Cj5C2DHqQWnn4WHn8+zHLC39BdMnnIFai8MjxQ5yBt9wzdz80ktyJ7X5GxfuaGJDtA8A7fKOMn1815fTv2hQXpdogHgc5Crxih/rOfP+yhHyTQDrKOPTzE7VZhbuF4ku6iQoKGHU419lntEa/czgXDwOhKGQmyzTPgu590HtYMkHbhUjx192Zn8Dvm7fbJyMkvtp5pVMgO5TiktBgm9QJOyqzvvA3jcKlU92Gk484xfih/OYpE7wRnc13q9VS5niu+0UWiTsoU8GzPzRCt4327Anz9UNZYXHDcHIL3H17GOSfLqFL/MUHpI+lGHz/IIZwMfrKj8fBvClkQ6v2On/sO71xUnhQHKF9fLodrbNK7vb6jkJwur55HKDOHTevYcsH1Bg5Uil3uglQmeVOBPQHqis2iXTPg3zjskYRfPOY6w+wWby8X225LtkmffgaAMDk2XVGqfbbDrpHn9ryu5o1QrnoyWn0atbWsAe8LBZ2KU/F98BwuQNZaO19t1OJ4wUUwhH6qRs4bchRIHQMejI419Nsos4r1NcspPWXWRarzzVaKyR/4f8AkfWRkPJX0uQND7iJd3XxStoKAeDatGLjkJ0nY2pmHjwhYJ+nys+Rs/ch010Am20phzyK3d6nthZT1VRaYisFIQvtMxE2Tptaow53QHV8gVqU3SDhdTMdcqAl3mKdCWE04S7z81Upw0FRxxIdz0c5g89uQ6n2hE2Ytu7A9biMJW71UrFQaHvkZUG3d1qbHh1QOPlNZWGPIFspL3j1XhnU4SVeR0KfgQNv1uNmoDXMpfJN/hWgYHYlFbab2re/dpKI6hMHLwREAW3c0GiYNdUczi2y7KpdGNCykMzGoXa1rllT10WQNag01bRYoGg6bYHb9Ed6qRT/it8cCFyT7lk2l70pIrS7758snyceIUcXBgBnGkjZ3Irua5E9khvbQdD6Iu0wZpdkbjdaonaDapKb2Jn/28FjWZrAcqjAXNYWvc5l1GDIoa0EMLCm+NhzUKv56ut1o4vErRNFxAEixLJvYwt51ifpQY7MaC/vubkDamgf3rVtYYcldXqMXZsimQcx2RMewNqG4lgE+qv8N8z46pb8IEQl709RrD4/z13AFvWv/G5jyZK2O002ZfHTRdEXWLTjeR7rT1c7xYiWyi56Xbd5ZaRws/m35wKo88gEJrohUwZNejC7yefwi/VPnIBjEddCwi267qCqoRF94I4hPVKYvf3+krHgkbKHrbmFvY4+pQKATQyvxt16uMNOiLSG6P30WWpi/4W7Pv7IFHix6ZW1jZKqrqmjPaIuaJqa+oJS9HU16tzk69ClKsmANRfKZmZQhrg6Eo6EKuq8iQ+F44ujbR5pgF2ZiT5WI8SUWufhrXdBatsRqpye/NlnbI2qiRe42JRHI6mBQ/Qzt0Vn11lWExxDnvKPZYjXy5ARdj6TmCrgdy721VdEP7hnDhM7aFE/LxeK4mx82SAf2tBOGqc9k9Jq6Hk/OJvEoczvlNlzNxY7hRmx3mO0iSk8lboF317l0j/PmvBXwMTy328ep7vO7WyrB7TZikHH585spBx0s6d69bbVJ/Wrrx3dv+7uIwcEq09ad+hG4Bz7tmuC/SFHaqjQ4Xfx3qg1Ow54B6svOXuFk5nrc3CCR6QzbJWdycMt62RqeMkWihqe64ujVf9NS6N6d/IQ8j6wAOx+C82XndDcmh39fN4NNkU8Brul56whi2U4relOvt3fsC1fyNrUnkvKIVy7vFhFdKMYz3P9MJ52Du+Lbo3zlo6/DV0/gu5rGv2vovZ07JulDK8iz17Kzji03wfgtkC0T2UPG4Mx1ozfjoHp+iRtpXTO7Z/YwLsy2zMfSuhslPSyDhnMr/iFiJBhaOKKhFqN4bikyv1atc1S6UKRtrdAqFtitoOwUQebQhzoCMcfODf+UtflRS4OxnFeLeuVALvOf8s6UAnhZ/eNfxRogzRlWDvL1iE9tWVwqP4rxp6I9a/P5By5Bj60Cm7Yo/XeDVT6/LipILMCl3uXt9fcQJ908EwWawO86Ue/WTQ2Oizqs5R3/hlZUpBAmHIjFwgxUCcIMbZu72QpUkq/3kOllUQl68PqP9ITQHWeMYwgv4OnlRmLypknvj398t/d7UgD+sPdu7zVePk+qOURjlRjJMen98f/ee/0HarCqZ5fQWXz+9R/34AN4nmPIMQQ7DOb1al2UgnMKpD8fjf+q4aARbPP+zenJO/pTgUe6iJGTCrxJW1HldG006Z1BVqX3eIs4/jQvN7K4EW9rCGyeVPO6WpbFvJXmUmjSO/vx4HQMlywXk95pfet91E+sBvqq/li5SS/y6GA+F1J6L6Z91fbB4eH47CxBmO2zo58VGfQVtmSqOq1vvSfWT6jywergBfcrOT35q139lKKI3ELw+CW0a1foVhYSOgVPnVhVRpohBDAgAF978Vvocstrc/D3Yv09TAIsB/62AI1d3Nhbj/Hg4+thEBGDss4h9pVKD5QuDEVRgvSywQJzEgCWjpwXBYhalpHyDjB92+uLYVyeqfcaJPOrEQAeKzRQ9XpG61I0s3k+vyaXT3juyGMoDNf2M3gzKCopmjbd6yc/1vUHve9A55KRJUgQhnYGj8EXrWjFfCMhnuJfwk42AO/tfRCaqhebUsCAeF9BT+llMkK5xkVnIHyoJfgfW08CjgOXBTk4z+iDlP7J7Ng36Iwf+PYn2H+L+Uq01/XCbK+mY7T/A1tGlPGJ0kPHXP9Rh/rKxEduuzJzuKEZz7oUc93uomKHS1i29cZvg86Fcf74PnEKBdNjX+yAv6kMc4PjEkAQgYNpdxHcWPn14Ce1E4yZZwGobwf9HIaqe+NdWx6ozEpjjkLqSvZh60hrMTdygcisb7Vyg56XAMxwW5EXpoltpQK4FkdJLQeiuimaumLv6jf/eXD8w8ns9OTt25P357O3J4d/PvNScnC27NgqD6p798v5jyfH7w7Of9SVcKxFTQteQi4uJRNYr0kJ0QjFl8npQs3a7jC6sQu3oSl1jKunUx8nIQ+8nA1fVEwHxcpb/twxXBgn1EHrPBTdIOFP36YDzwaiQslGSlOqdA//XrvvZpyLhrqZh7iyImDWJkajM6wkDOaIQVRbFWFkr9o5LiDneQ4ZoFA53QrDFuv+Y8GBP+CcDnhj5eDJnkku3Lt2XO5+AX1v6LpB/lms2+eQyQvY9rF/wpxTEzeyoAGmIbbEqev5He3ti81qLdPPkx5okDho6EUOm/ydcSO3j06BeHRVjmuxHd/N5jyUnfSmD05OH3jYkbGnMxzdjrAlDf4n02nNoX5ihQB3Ce9+8EbBJbGELHNdUd8RqJqGmV1GNBx7quAE+oY2GjLX8A5pO1NO3YpwI7iS3U06fA+c9RjnM2xeI5Q8RIMQfD8x6rBerfJqgXtM4GSeF1I4JVKWQbCwcaRhIgwV0hSkZSsQjYH7SqLKkOkIWpdfW9C2AuyuyofF7AY92VZ1PPzh9RShM/x1zixX2EGW0FWPaCB4s8KpXVlAmfYY29OBiYsONc+GDlLMJwGLqImg6nCbuzZYsw4AhgpinBG012PjQmTaX0ToVbEfTlx2nH5bCj6TLlsifumKtKOrnU/NF4Z9tnZuC/9nwlNE474xM6ILEe8mTAycnZ+tIwQwGAou8cJ3lLRz6ezIZGdHJpzFZ0cm1CBlECfPXM5lnoZ3IDpxDs2LehnJORnZoEM/Kl0BpllPwynn9XD6RZgf+WKBRhffT3A2m+dlqQeTFQEHeh+MGtVdXxnEHO9GyFUICFSEuG8u0HkAdNbp8I6dCPJt4FThyC6yo0YNY9kmPTTycDKpwKki0tdHT34Y36nHzKY/vK0C+uzcNeoiLcEUUSaLjSKQk3Vjt/iNlVee33R55Kl++M5hCrBQ5UroHiobYXBBZnw75SI5jY8I1GEAUwFs2TMHBEeDBMI7xmdyUYxgpwlKra8oibY2bhj5gsrvbyFYnjP9CV0iBJzYgtzyK6QQpbDH/NsmrXt0K+kM8geJTYg38VMJ3gwgKsPF1Cw8O3tLBLVG6bUPwZsqbxrGo2gDbBY7f5CV3tl+X99W5uVvJV4Ubk1HhuonLgBPWIE40vxiygnmDO+7xKcWb3M+ev5sIKYo+49sm7q6UhlufZptBQZI93DnMMFU1L4QTUMFtStvfaXcef4z1V3q5FCjH8CApmbFLuvIyxX18IJTFQTgjya9oiWrLKiMYOTHu6lWJnlipehLipZVtGpBHAJDwRvU15NFLUykH3TmYvgfAUZlnF0ARn/XT27zqsWJZ1JQfSyJ6333Gf3gFZJiil0njrCQszInx6lS4F15c5cl3+IPasUH9+TylFW6obQDUNriYPJt8pq8l+Ciwp8UvrGrobHH+y6asFA5pjTQ+V+7UO049VQh5kKmPLm93Qlow0aQrHg6C18PLypO+UT3L1vzEtDHMI+oGWtBdy2/bvwMawql2X9Vs9YwPjLXMQ3avAZIb3JJAz+ZZdHI1soW10IhSl1YVwlEZMO41ZXCSJc4SpD54ekrwO4jiRZe9TQn+7AunEMPMoKPFR47XjRCtrHTJhRPba61qrCD64v1TS9evXbOelomqqRM2wNcLAhXnMJwoTKDPB+wb2WdGA5Q8UCXDM6L0dgY72u+wcli8JCXdy3AuDKgZeMJ+GfhZlmzJrcmx7zelOQpeilQmuthrysxgxvUVKNnRTpAarLFdWt9+MhUrg1JWUGsLyahumi9ZTUh3ciiuhp1nMxlfiPWNaCv0/Zj08bzlF0egtn6KKVvGPQsMNiYzIOWOwaibFH94VTDdTuy0xd2qdP+Ym+vC2kNH21dfCDBeGn2hQVMDD2UsXyNeosKN3V+5fpMGFKnzu4EAMYRg7YnoQOthL+MoNYgGLuFCKZVAwU0xBpGbFGG69rz4VznRZPaLUSkPS8rZ7i7llbXWIEcJoz5HemuMUDGAFnbGiwBpsdfcKEqF51O/069LT5q9mZAW0mqFpZpQG0JT0EofGyX/aIGnzOshX/2RGfwulPbQHPto2opuW/BJCgqVx39zfRQS9p9LB1Rh4jyMrh43us6FbkxbU/Ek3wSppiHJ2aTl3WOdYAGhmNEDxdCzpuCtsAA831ZVHlZ3sW2xO4TIIwbm66D3IHwW2eg1KBTPnyXQsiMb1SZ7/ix7VIIGnzwoO8qWSyURyRmg90ypDATJr2zg5/H704gCThtbDP2xXLwNToDf6GN9OnxvVa7cHH93cHhn5Pzk+RJNETW05Yx5EbGb8cHZ+PtDdjoRCgzmH0dkiPO0WeqBmwQ6eu8O5CI+rO67XAOuJb95MHZYT9uCnQxg2lPm6F6qKPCACmx67js4bhALbE2OfE0NYaevUykyvwRURF82ax76xmD7J99Z3VGFXF71v548ldbUM4KWZd0u4hpGLRygjDMGtEV9anHNaqila5RgPQot64hXKy1+Qc4KrWShTRIv3rTJjnu53TkimIdxndnI4LMQtaAaeA14if90aCr/EGZry4X+ZCVo0bIurzhGU2gfjxAoRsC+N/CZKruUuXSenmHT8FrQOdfVlisJJfT+NU+fBVldNdEgNnPvyJe1/LLOpm8VHVSymfVHG4FVX37ZSpAh/YtkgoscpZ6hQ6gtgb+vBOUNzPUJTn1GSBx5AD1Q2sDKiQcgULUj7pYDBMPNkdnaCgWlk5N7FYoK2EqvGLhoF26V6pEJlGa6vcXdbGYZsk3/FzNrRUa1IMEL0iQrp/tuCpmUX0LUPnOccOxAJOZ41cwgfnYyQUfXqyA426znvQ0oWo5+YSbBRWFKokKPexO1ykQxE+KJbKOEuAbEpT4NfMdzi1aX2UDUeRomZIbGfl0tYaIbOt5xhm/B/vUT4/MID4+bmrCksDCsbDmL7byEJykoKEnnaPYQOkZT+MQs662zyJhLpo2hx0T8E1xB7Fkh4AM7UBx0W7X/s03sOk92RzdCLkpWxMW80Gk0HP/aGRmEFrXIk4NUI2tQWFhK3hEBldc1wiRo6Cu9ABaIuFRuZRFr3tUpTDIj9VgL2OWJh2VLoqlijV+Zv0RiRWFwqxvQ5PYnu1wAMZ6iELwLv8ZbbkRJR8tgH/J96cnPyXrqxnNmr/+OD4dJ+sC9tj1FfqIiWoxWxeLNEsOjt/g5ILgxmSU7KqadvGN+pV8O0pe/8fv//cfEt/rcNKDcupAAyQyScAhRYd+TaQs8pbdIpTVRhWAYbUasLe+24qv8rQCiEwJ5oG6EEQpgdzQ44S/7G3LHqlUFxm0RVuKNLOgZRPtD4sX9hQigN5d9W0VXj3at4uYDAYaRoteGDiBK5wa7wiX0M5LwIOgM6QQuscXZ/FR0eBsLygxaLESg1Vd1W1dFfMUupeqyJhiSY2gqkThM1nyu+T13t7eYM81cOoVwMkDeSEo/RABjkakseEpYaggbSkz7jS8WSrFkq42dxYrknKr/FP6eq+fpED5q4DyLHmBpMUU6bJYFW0KVfax4qzzrAge1NqXZkcmR+hF89PJm7Ha0E6O3/6S0H2rt7CNb4gRZ9w/Hi7FKUvOuWOHdLJtgY0eHSdNnRyBkwFWEE+SpmQbmAFz8GSL7g1qezCPM21T6T428zqWAkCUqmVxle7IfgL/32K2pR5gZBgSXLkGKc1W69YyQmCaKSCOkjX9JgdozTOxCEyBDAAxinRJg9ITnH66a/NsF6AH/QIBC3czOmKGCISk+XWYAq3ZaM1sXlv+ns27s29dsS4BH23kBXEhlrv72WwxZ+qRsy6J+u4jNVHCIBydqomjRGy1NsH06btHQZoCv5k5F6C4IeqPjB54hKP8JE6pEWBGUuhftxUajYf9mN8WGbFscOcPwpPbzabaZpL9FV7EyDHPEec2L1r//kbvYgiLpPdNE9OrywTJi/CpnzyGm10VFQ1aP3GDLjMbGeYqx0wHoupjppc+KkvgPQiXt7d1E9u/+snnhz5aEvb6FL9pywrQwUObraOiE+9HeFhh5RVMCTC/Rg3gcqf0o5+8RvTwVdGOnK6MdOe1fdgmg5KzwhzugCvX1p4wvY6x9vjd9qzvSCFmGr5NXhEnwyw+CQONw1jCb58heHP3mffpAg65Q3xKAB7W4z6041oYseKHEByd8s/C8L8e/LGf7A1e/zF5kXydvHiRMF+T3/0u+do/Dco2v4veVFEHUOxCT4G8C5u0KSiujXdVZUlqwwCYWgYXqc1jV4WAzdUI0fdOTmqvazaVfUEGMXLGC0sVUmYrfT2lhjmeGoOb7LhYRFQptRji/jGahTi3P4jKzpXYZY9kYRzsGYZLylBsNBmQh3Yssmdwvsu6d4jHeNNXUcrJ+3dvDs7HdhhuxPZoqOQp9e2IFmpsr8zv0vpGNCPaVeDkKho5gvVwMfzjNGZQqWfLnKLOVXjFLVxocZ6rXtRxkS2EcMA3WUyTRaGsJsgh6Z+tvOZ0FbZV2qqjkBhCLyj6gygxMpymItbWcUUZRpRgz4oqAZ9aGM+dRSK3GHfUTGa52OfmIkNkBkbP347BecKI2PsBV/wyeb3nSTycFC8xqN+xLYMklSUkSyN8BQBkW9bNKgXhBCLq92Hyik7jxjP1104dJ2bo1nYY0ciI0IipPB3pKSw/WmWugTq7OmVxEjwk8KLKnJb5C84tQ0chjcb8uI0ECqijrImm905J00i2SltzXV9hGMpsXoq8mckqX8vrGpx+7UsX9G2zjwMOZ9JwXk16fz06/zE5HR++PwVhk9zavSbTUJYcnGmTxwsyeHDqqx05HNbFAnQR+BOv6Plv0KZEXoGb8/vjo5PjJLbyde+KQVFdN6KEtm8H1Drm0dL2laK6Fg1IhiL5z5Oj4+Q2OTmmzwiFBhbGAAwyZH8Bf/3bgerA1rbLwRqaLQc3RdNu8tJxSyiZmHywkQiARr2EBxiQM6dIHTok5gOOFIq3Jz61TT5vU7Gu59fUsbk+f8g2X63TLHmV5INPOQUdNW02HC7LOuczfQqgXcUyzQdoF+onu98Uldwsl8W8ABasm+KmKMWV+BZOeH/Y2+vqObZ9S4zUNrQSOFoOui1l5UDbyhSz6THZfnjg+NlVQ3dTcQKozG9oUuNWwQJ4dJa8OTo7Pzo+PNdVuQbBOE1vx9+fa5bgWoNJcFO0d0kOrMkHZF+kVk5O34xPk+9+cYbLr9iHfL+gVDyMvuyGsIBt4wUKn2zaj9oHlfrsp7bE6evMWpqzGwnoM9Y0NXnXr0SfDa4FecQOw8hGSgZVIDi9ExTht5dh6AgVXJORj4TakAmZ9IAU+A3/PoRNKZO2ResopHtkqB/lVwxyj+cV7M/rjPs04svpGdvmqKN1o6GY7ObJZ5DPCTZoq6v+o0N+CIMHH3fqh5HtPvgAORTcN+A0IYqs+2c7jhP9+Gg3c7z54nvaF+wLymACa96WexQAWCwgg5YcVHJNsaf398nuYBf+sQvor7M+yuoFi/iCrnTx1zYRhXIfnAgLvTApGmkOC3KOImjk1qbKocvGOp+LREJZyWU1RfQu3jbJG0MwnEbrWSOusPF0R5K4gT0GCxXyJi9ZGmIDlJow2S12H5UIOGydC15ZQJebsuyTlgHTNb5o56TboiKN8XZHx2/Gf0sOT44P35+ejo/Pyar7Emvz1SbWkNQsUQoT3TF8NitagwA9PHjr4XJTlAvtbXnBIsF18lGtmIRv8aUTHmW59hhs8/pqdiMaqe5wvt7b29uLnsQ6rpiCSb+2NiHcCBRIF6em4klpXzodHP+C8yI2ocyWl9J0OjrDWMLk5DRR82tH4uzBimdc6jgBDKEd6V4YReZJOAJrvrtDcaxzdqoLpX5yQUXNlIolWFWAPEjUE/yzHZ/fAk5VuCz6yVo01/la0oXHpbgu7Ptzmto8d7OYGZdo/QICLgUcXeHzNslLBJbA3Qt4ajdODYDhNmhediZJA24qqh8nDdwh1mKREIkkLhSpkK63mF8nOSzsVjTNZg2aUyNKAdqPxTUkekmo7SpG1D6WDp0gUPuiysps6N5meddYVsWe+4Jbt5WuGOIyqIiXtNhUFduQVYVqUTZiIDeXgBO3m+4PL/6xO73f3c1epPvD3fvJ5O8ZHcV393fpD908fq9bzhwqTZ2ALDdZvGSAuUlvH/4hOhSxvX4Pd62ivdPAhRGEQuHBED4GBkjofyaiF8WWFViq+OAhjABclQYFPFEGlbx0Dtibqi3K+BUnHhtSPy8qGcDRtq1uEaPW2s5Tuw0/U8lNA4DQ6knEP9YnPBKb7ZP+7Yi69TQvc8u2sTf4ozV7L/NGpPliAWLbw4kJJsfvfnfxj99NX/yJpsbvfgf/wqxWn2eAdNoW2EecOnQtpppSswYuTsJxVeA0+Y0Hp+BkumbkCEKSQKzxG2VvOHl3fnRyfMbDppR/PgoBmVZZypaNBbkufrG4pGvaTOvBGvmmA4UpkgCBIboI7Jb2BzusPoXCClJaDEHXJpMcQ18Bfl8Jf6Rx6I3Pkx5nF0c9QxGA2WaR+GFCyHuT3nUtWypF72GV2L/VeQN+M8M2cpOXdKZxsoUDouUffv81fbe60w9///u9/5j0HpB/AYsc+DFJ5gcYCpfp/CvkujrJwRSk2NMGstHCX4hkl+4PR/c7v3+TpRf/SP7X9CUKP2nil6D77iT58eTsPDrwxKnICymam2JuoAb1IFRGZzHDEXLALqeGBxcd6fv2azVa+BppD6iBzXnGR68Z4rlaTHMqU0Ptzfx3J6dxBlB5fIFTwK1NTRSvtvdngFwRqY3Kd5CmEoEP+TR51dSbdfoar0poyI37BH33YKRILsElv1N+xM2uzm6g5BAcieIiiaH45AfXbdRfERf++ZAHuJ8EF+nGBOMyg78zqdHDK3h81fWdaG6A0dZ38k62YkUHy2JZiEar6Bw1P6MSqsawTpBUCuieK42Y5NZXiNi2yiVgr+FHaKBDvy2b1Kkz9lpyPIF5jzEt7Pyf/kQPZ5sNHKqe+1HXNxGOwGnx4Dz9059gndLhczfZ7Sd/+hNMuA4WPCixhhkGMNoYQ7zkhy7xeTH1gMW06sUIGYTJgpAcuBtx94Ijb9UW1RMCtX5ljJYbd2yZVcgaqSOz6krEooQiqk9IOdynsv9uU9+CE0o3hKHilkquAOKLPnKluSpnKStyJiGjK4KxIgalL2icNBFqBzCbsDdudSXMkH01oir1k7gSaaGRWDUYaUFjb2oK3lRwnlHPprpZ+2EYTm+16vbRXjp6SWzrJtNgHoye1m8KKWQsxBp9OK3OMxWRzqs3mmX4seGEGqRpiJ+5lQ0K8qws0+3d8RhG+7nRu+DU1ev3/rlZXIkA8/0xxHfkyOn7t+OzZJRYoM9E4mxG4LWzGRCD240CamUYVf6xKBrMVDxD7WE2Q6N0AzDJCiraworetMtX/xsZyieG24KiTnhTBKav8rIsKu4nnMuvcAz6HSUuiyv82yqgP+p4D+owvVzUGziOrxsxLyTFdpliN6AW5lwNGGG735Z1dRWUMK912ejb4EPiG7yCvy6dd4tcqeb68ooELfxM/gW+YHZxuA1kPtC9IL19mFTVZnVJdsduptv8Q0G0WYmmmDPvxLxYKUZuY6lq3adjgvAjTIHDTp83LouxRMFcMwIW0Tj8GP29QO9f5S2p/enFP9LpiyzdH04maXoxmSz6CWj8kyxDI4WFjSKLf1EMZVG1EXzTRiC+NSxntHgsXsL3tir6tVFcp44IcPVVQDQp1mk2KOtb0YDHGbZsmYaWM0xll/opufYcPFWQUoyQA+kkQZkGoYdprULBRPjglnhKwYzObWf9hBCTedOSGXj6K1ZT5jT902RKgzsatMWzRHOFOr5S6ZBiUyoz4EFIBNQDvzQJo+RrX9u4rku1s8oZ/oL9GT6HLf0V//l6qsrQU/7bTyTIrEElEq6ylfeNU/031CjyV1WTfKMbokMHJ7bxgMDUQPlI1tuGZRtd6FmGs9QQs2eI2eskBqITaLhJJ8EYWxDKwwgoStAsNan3TfvPpzU/b2pJXqCpmhRKMOmqFPCfxEWky5HwcErxp5lnMW0ELBpUt7k9s6JWhVwWrUwrIcAsrxL4GEfZQs7cdWb/178dtpzUF4sUdkEP53JEhpLQURRruYh9ktFtZSNMg02i8h45MRFOciJBXprQLcql6pp+2CymExZ5r9H7T9gJqcOgRpUfh/1A4JYpv3FT32ArGGaGXKRZEEXWIIgvrgep7nA4BMaCpChFK14RDC2OrJ3ZV9E0on+yJ5wAkNJ4cjhqETn16go32ABltKNaObspMJ0vM0YFdKK2CK/s+yUDw8qlTTqigFK/rk2FF9yR6HMTNuDKfrdzCmFHsXEh2rwoR3b6OwlIz/CTbjD4FulpfFhqVigvWAMZGiU35fmCxYVYKCMQaJOdnSCGPnFs7AmsYIdo4gHnATGSvciGsUTrTD4fsiOJk7dmGzQk07fOrIpksO7uhcvd4TM+oT4zXyu14yIYu521uJNyeN+1/KK84Kbs9Ia6SYeYDtgzatb6PGjT30XLApW2oHLYRZyH3bSsA2gFTCiKNbv8MjmXn8dHNr0+ZQrQ3gB3P3B+VZog0QvXjOgv4+RJjtC+KbtmI1XvilFobAT/00/aeuTUDZvY50kPzKNgfXPIeMhii3/4nDV5Td7BaqHFF2OQB81av/Fx6Bq1zvGhnEJPmOlP2BGHcQ8oW+hsEyhUvmtHNrxWgvPftZ+ir4DZZNR+j1pZikSruwYMDqQ6jKrVvdiXH14hqPPTydm228EAcUJsMzAmqd6WvRGKGBqsBKL0KoZzjnkmrXa68lJaWwGUsHoKP7PwrOgYFInFOlFlN2/d46H5goyeOvXx62kEDdPgcakJq5VGO2lyFuRaxrxeOAW18u/0R89nB9Nceeo5+g27UJjOS4CY5XsWElwrzPUNMz2is9NtIX2SjBK0el3Ad1MwXfILrWixnKSm9eEBqUMMLrYObhrPKmu1MOldNiL/oMMunCrdvdOvF95Ke0ey3il59YRWTR4z/d4uYGvlOAmAOgQ08iWee3S3iKnXOS6MMN7NIkhrppZxvuTThaXVobnCPKofqXWV36kadVQDDyIYREuR3wipLaLPDGbsJ4jCzT5GWz8fcCGVjUZ49bkfu/lryL4aJK95i48tfwrEd7XR3TkhRbi2HRTMtqnRIQZ+0YJF70tnD42G5oCOrz3A62WSI66RBTwFAAIA+QtbNMMnsZMXIlatNhKhWyDs6s66eW9MVhLr5Mqd0cgbFnXMoJHPmzQKbksg8mmY+UTBj63XSkvgtGw8ZJjhA+0mbGjn10yZyaUkn3KTBHW4zVw1+fp6UAGgkj+lP25yeR3BQrWw8q2KGDICwVhsdAkm28Drc0EZj0tUrQ6fHKrFyX9MIhRIPQFwsMr7ExBjWKuCU3Q7TFaiuRJ4XFRlEAy62VR0boTLDU8bwvFTxLGfj2a1tSBTpo+hHy72pvQvWPY0+GEI0IsefhhYIEYcOX0jmstaFu3daI8uUhg0PEiea12nNCrh7XJTzdu6Nr5i6KqUl487phEEqskK209um6LFoOz6Vs4gzAmFXJgX1AQreqlH+8Y9eFKtS4D9GSmCUoZcxcfQabizGrm3VbhYEPML1pAmw1BGlGIxlWIWvAUnPXQZnPSm92jcfjnp3U8mty+z3Umls9Ok6PuMn71MGvxkMhnYDye9bB99bcWnQuKNABU7+j5J94fg7p3tj/92dHZ+loBtHqggTOVoqltMf3J/eDo+OKckt/fnp+/hcn18DwyDl6djdNG+Px1/fzo++/H+zcn94cHbt115cCfVrcg/GAdmoO7ng7dHGDB6eHJ8dn56cHR8rqpPTo7vz8bnCYR4nbw/T1Sr8GwySe9Px+qvg/Pzg8Mfk3cHp+dH4Gx2/2bsPdDbnErGk3ICHmCEw1YI5TlPzs4PziEI5/AsbI78mbNJ1QhygUU+My+Sfb4J2R+m+1/Zvuvp/lcwDN8fvD0b3598//39XpZlF//IptmLySRL9tWQ6GyQzCUYD3SHT/eHPx2cj0+PDt4e/X38JsFcxGFC4oyc5HkOvFSKMM28vqmTRhZqPTlNTsfv3h4cjhO4xzkf//RuMrl9kdybuLrsBTRENXdVyIz9d1AJTDYTJsn2z0+PfvhhfJoMXuwnGKynq6SlZ1dJCZs7PwhpgMZoGdCagAqy5N3J26PDX55UQUcnQH/G789PHiXAbll/91i7vC6TYEASb25m28nn9ZjuD38en353cjZWyyb+BS8LEEiE0/Ok1ihTN/lCsej6bvzD0fH92fnB6fn94clPPx2d34+P39wffHdyen6vgGnvNWjsPcPI3r87Hb87OB3j0k33h29PDg/eJvdn47MziOSE2XJwfHZwCJKBZBU03QiF8UocPxuf05rPonXgMp/09i23R/x9f3b44/inAyBvfH/w/vzHk9Ojvx+gEFIfu09BYKb7o8nkr+wnDsQozFhLUmp6kBXj4/P7H04PsNM/n/x5fA+wSEZCo7xWC/IrTlR+8tPB0XFmy0I9Mb96f3z0l/djCrm5p/+1Z809dvf2ZZK9oCEdvJhMLg/Okos0mb5AboH71T3I6ntq7ueDt+/HZ/fjv40P359jbnQtOLF3s1wlULI6eToGF+D7k78ej0/vx8dE99EZ/vv9yenh+P745P7o+Mfx6RH0/N3bo8MD6iyJfGtrAk7xBOAh4Y3kHmS4syO8eUP9gS0SN6TJ5O/38NQVM/5Oke0z196fHR3/wLwLdxqoo2uv2R8i8Q61nMXr3t6Dzk9OD34YI+Wai5OKkoLYDISNm4i6f3d69NPB6S/3hz+OD/98/8P4eHx6cE4j+d3RD/dnP8HE2z/DIZ5MFvtKPt+jQvRmjAywdmWVXAw5dTr+fnw6Pj4cn8HA2p2eTC5VyXT/q8kkhZVS1bf3LkATulzc28jA+mk2maTgPgANpbqvVr52CRnMW9FU7F0w9P3iyTnBKRTTRqhK8DnYWqHbplK+rAWrnRws/wKEbzdJS/bCS051nDPJILpw/RErl8L1/atOjdBoJY2NpV8CilSdBgzTCzfpCts0ndJV2GxSnUJGNm62Q3eTn/RSxGZzdg/LQUT5GQ9de7BCdzbswWgZDNcncgWcY5LhlD0/Jr3kReSOy2MIJyhwHUz63FoWB5fhU4XnH63htodfo6XNRCv5/ivTsNa7AuAQLYy6lwzdPZyqlA3QKBr/3IytToJfbxCMysEyKtsn/TS6F9sjBMcR+0yRZPv7J8fJs0fO65cuYtjG3uQdrLLOcdPtfeYFirSbwNF7pNRWRvBxto0DT5mNagaRHSgyCf2poxlBONC9Phsn4KjX0bNiGRlI3n/3cWVpqdNBne9MZUnsxBtCXzR2ka/HicgnxXr6xOb1USw5+f5LCVDIJdQ+aY5PmxogsUntR01CqUnp/pBPI/tZElkIesr/184Lj7FBx+xGjZPbBpOmZ2SPNp2LpiLSTRGsdccM1FZlJ64nOTw4Ozx4M55M/q4Y8ciAuYOGx9knzXpKCsYbsQZP9X27HEnn7tuOCdEfozjLXaZSs1EnNndhwnxSxo7IStTtGI8Qnf9Fs4D+m5dwZUOHjm0ml5jOb44EhLp1f3R8Nj4FVe3tGE6rxwdvf/k7Hw2UjUbZbJSi/ObEHIHYA5Sy/XVoLwhmAZncANVlIdYYUsdofvB/W6IyV3nzAU1NuInT0lQTDXWc3B7COaGyyI/lRd4mQ/yawvXIXou1UZJCcHD8WNqbKxH2coS1DOb1poL7kBSuSF65z1wEIjbuQt0+WCnc+JhHeWt6AsgsSk1DKmk67WX8U5CVVWU0s6+B7NK0kv9PsICLJXWnG8LyYhoBKgTLO7QMDES2eTychgh+aJHMW++OKULkLt98gWiHUy/eRHwsL5wxGiZ5O92Gb9VN6tDEgeRo17cCpqMqMskWG9LKwR80N5KA9Tzpvfgd0YyF6sYVeHCGOh2fvz89Pjr+4d5VFciwSa25MjBIzxXLiDh1LpBhd+QNCqVATHFHBjDcxJYa1U/v/oPvhgmdh5cv0qYdIaw4YLNxqYY4ea2JNE73iyxJeUMA0XN+enSIMghsNMnRm/Hx+dH5L8C086NjsCfwE7Jw/P0+yRRMtyOyFfmegggdYfzIKklR8JLWEOeTczLITNji1DnEsNrPzqGutl/oEyZYqmNnAXszoGt5SRx6iral8I38o2j0FLXV/IBquTKo/nn8C/Azt+/ydHUKPlPVm7pWlSxJSa9UJtSgpnDPZNaRAugFhzrKiz1AzKzYJrlNsfTZgoqOzxRba/MuRILubDupzGu4EMk5UIO76c7J6dOOX8pg71p+nkNn5wCGViW/roSsl8mbg/MDGNhf3o2fyQZM/b6FBRYchJXVMdQYlM1klGw7koYIP1sYBUZvWzXnxeUy7cJVDrvFRZedxROrKd764S6j2cB2Fn1ezeKwt4xsa7kbUeov0qOXjZDXHUaiR06A0QuUR44p0NoAHKWoP+64KmsQeSY/0Z4TjoRLBF+QPWqWeLIZ4rEGGfM/UZlIre7TApBGcbPsSISQ2WFHMrUG6Ql5hhA/U7fpzLAWpwRwH14iUjfhnWmkXjUv1PYUTlmm3t0xsSresvB7ZgY2Q491UnbeFZU/lDoa07VHYMP0CXK3Qm27V7rBrn+H/WLS24Wd/mMgerpIn+lcmlTa6gNth1ZNuhdGc0NjeNcea3VM5WoPM9LvRSJSeInyGQcz9YV7m6nK9fJC+WAhjEx6r14pl7RJ7/DgGC4cvhsnfz09Oj8fHwNQ6dlf3lqqKRSMnWO9w8jTzMi2jhxJ2qfKRo4ZrpIeSUYcOo6SkLPyKTuSruMcA6efSaUUfWzVD0KKFVAjqzPMkeFQ54aMu28GyXgVgsiDC+yU2jAJjDIAyaz7BODnIgOuBxoB1MKYJWDZDD0ZAHnz6Pjg7dH5L0nF6mzeushrk94WuEAbyq8aEHyhg/2pIAcZYFZDC464Crcl71NGqb2Gr681qq3+1ilNxK2h6JqJu7YQbQEQbm3DCa41nKCn43yGbMr66AKsfaE3ahpKDfx2Ecu9SUM5nWY8dLJtRHUFUDsAz4wAZRjVyHnd8AKmbxa0Xtdeih4LSrjgYMUgM4pqCtPnQYRZ/ilVz9ALEyvZY8sS5wLEbENZ4N2PLcTiMXHLrotFZseuAZtSSls+I79d3GUEhoLCnZBKjPraptcgPWv/en2dIdoUK6WQSfO/HqUm+TlZEy0v+TBHEPBRuVMrPy3fEIISjYbGzTjGjuldzbM9nRzpoEvDSOMqCFB5XjmmDZi0iEKPuO0YmakPI8renMVq5akBvtKGHv50ayNfWYT7fowwV5WU5ZElNqBygSOcGTUHiw/9wDdyeTs9PfhFQRLnbWsAUDVGTN62TXG5aRU6Mfx2sRzhu83KYENm8Sg7G2KeSdhJgiwQKUZpVdgEh57X1Qdxh6EM9G7pvlzSW3vwlUQ2WDxcYz/R3+OfNuDrjrSBdvh4x50G1Yihope76FCpggWrILHphconN+NRmeHOD4Mw9Ul8CTQiE1NFouYjI45ngJ6pqQ7eOsymSIiiXFiRCZD/DJEv++AeCpDvEWGpgm/p32nsPtSaZivMUFAFE0vH7AkMmUrRpETTGhLsAGFKL8bkZIoeXcQOX7iYZtGQGzmjbDfQLwRTBWI4zaipwln+9mmdKreWsbl2UGIK9UnVR+hLVH3hTJSpw+9MuflHE1RoocDfBKLmEYGYPa5vsKahwXl/NZqxqwOAigxLAnCGuRILplwhXSXnUGJ3Nxm/PRtbJbm18fEb+FO30t0IFlnnV0Im3yZ7uBDgCbow0KNzXYwfYpMKzhaQVMriRszoZYrcyYAAv03T0nBICBzJizCJ1iWi2EOM/W6my7kVaRHC+tjzYJpZ2vBLd6V7KlEIY8cIxl5KRwVZhwiw/kveiIaJvAYJ4b+20c3lhaPBTIPCFEA0RLCJ4CXtkEM7YSupWn5BnVF3qFYYPwlKggyDYoARAn9nkbpagUVgxPrRDL06pwVhMhBMLjEDhSShcsREJvrAKJboO5IH9GsHgOcufKC8FZ+K9lG4IHknn+DZDlmKXNxVaFrHnFC+gxHgUorqpmhqFRn45j8Pjn84mYFn5Mn78xnc+53ZuEucohZPn17Zs3fjw0lPp7HUNfuZUzqJvtrkzSICdoHP6bIvxfa1lUl+AETNRWrog/C9olzQAVhjvz6ZhFtx6eTxEpeDW3E5a0VZOvmhl0VVyGv1BHW0SQ9BlL+05cumWFwRwozXCL8ZYPU6JS63CbFWy7vuRun9o6RvKogpuftS4huI+TKZ7mjs8NGAa36UAkgpLbZwD+0AYC3aVAMq62Q53lSDfAlwhRAiRUaDsEV8DEHAGL/JQb6T3jIvSopt3TPcdWCvsVLX4Q/qg1vg0Z5aU/JODmS7qDftYFluqIMMaisHM1jb+IENlITVqosjYiVFqIWIl6DoqTIKNzdWKhpUZ0ft9JMrTPZJ4XLboDVN6I40Ji3V9uDo+Oz84O3b8ZvZwbt3Z3zupSqkaDdr0/3H0aElhgABCnCflmD3ZwON8anEJqCG9hWxfRv4c2s9GIptQoYgu/nW8hh7p4qXeYX1qy6yqFvRYfgznh44aWskiasldb0s0j6gcCBkJz1loQAaKgxZ4780EqmWVMwKQl/4jOFXww5gVHmBrzklN/6NV25U9YNnbOF0s7irw6ilpiXUDM1P3If1L2MXk5zVpCg5c5G4HKjHQBmh8Jh21Da6ytGlQ1nYXKxLJzjNCuSmVTniBSqaxkML4MA0vujmPncgHYTw5Zp1UYDKQqj34BjhIdx2fQoCkUJnuwXi0yQz1xI5L3Forh/VqkjqO2lDFTEkMplfnx/8gHsYHdNbXiWqeMCQPqe1tnFC8R+4F7DyuEYGC5hi6vO4EgKgWgNndXE7fvtvMI5+pyJUrXMpfewpsyNBW1eiBcsKJRgghD/QiuaogYNpDg6lr227iqZqgKfDGVwO+UG4aq35CEuogw4acVVAZHGqdtsZpE/sq/sMf/065qogX4S3N3/W++9Q1TfpqRrhIVkNJz2qm7T0Eg+7kx5MR3ii56YNcOJk28X7Nhf6X2kpvezXKDZK2kJCLby9Ij2HH6dKzKrsSYSfi9ikfZ0PHbYekGm29FF2LlhDSvY8ZOHcoAbzkmaHTU1YllJETrXIJtxwGBCWkrP8Co8FwFtR3cBbaytD3Ec4RMBH3M+2ni3q1G5WbUidE8+mCD6URJJOklMCCKVrjkcmqAiCqVuF4h5mecF9WzPd4+9j7LWS8OhPLBSMh0yHPkOGzXoFRpeFnVBZgRM19Y2Ca++edG4vUO2hXiDiBqfxVI2gMQrLDLiP9AP/Vx8CVGWIO7swteklwFoVZHCmMs5+BmbiAmN3L0yYe+cwUBZHOxxeDSBVAykcHZUbHkrlSgHtbK9alTIVqzrcmqkjyUh3DlxIyg2cCNQHfdW1zP8MsYIxDp6Zr37NMIuMmpOy3jRzIbdPy8jitAeC/3Y0Hjs5lJF5WxqxpqhVfupcMF+YYyC0a9qCY7oDcr9VBNgFI7LAfk3WYCihG/Nx0IkurPtXSKAHv6N89f60qc7XOu6CRAsCLNY4trhWoq2Rshp9ykBZxa02puFscTrDhwZ978HaqKHHHCR0BNKtPkA8oI+vLmvh/HgDUt5iDuKpSvfus0cVyFCa2UfFNOMiDNcBPMS7KOvsqUyR9ga0WbOwbkQuHxUwXMgIAV2Ftw3wQRmrZgqAWl7Pat9xFJi0W3+xj+TeWarDtePZZ/OOg3Uk89FzsGmeeGKtbytEV1GfmNOj2jtxF3IUbJwaMOMWqdrjEcWIDQDgG/jdwdl4dnry/nx8eqYdavwpFV6C1tVsUWAODh9RBi+LOxR+i22eirkqQDmGm4+Ilu9kGWKSzsc6WcznBzWvfzo6PT05DYAGCWoL7/fR4Z7aipySOdUPc1ode7iv4RGvvo0eCKguc9YAzKbK9RODAmbKujsY71yewwpj7V9YXrWcNFOhwjj3/vbRr9lUFQkpZwSXWj5iRa5kZCJQqUFXkm8wwgI90iw5SMXwOhbP+RTiZ/2AIEuFn10vmb9LhKTRh7261H5Fn+lSAzcm7teFfjQlbfbKesnjjg85nxEeMpAsPHjgXw/uxQq06HAfDayeg9B2Y16njS1mRHv8lMJbn6oAUehrOVgu6rWonMHUegIeJC/Rk0wmlKzKvoHWyoqVjgBKsbnd5BHI5bwoTE5Z9+itZp3amrH1QizYj8xeqyzscdaDrHcdFzVF9sBjt/K7FElcbFZrmX7mHhZkmoL2tY1im4XhGXWq0+nt9Z3KmkSp/y6Gv9/bmz5wJgiCe44DGDm3PrDJ/Mcf4rc+Vqa9f5XFJX0H8PsCk1/9IXmRvN77Wv2DYDz5SszYIeEz5s0AICTM5uXnErDf2akFMAOB/dKkJLByNV3ncra4VPmq0iU4fgf53qRlvsASmLjM+RLatGS+7dh5ncNBRwH44tpnvHLLwZRw+KLtw/WgSa8d0OEA2JI/UYJOkFwGtQnEqqryEnmaZhm49yrL7MGmrb+Hkn4CMUV9yCD0RzVk2Tks79YI5MjkhUmwvJVFYTVE6OKSyLM+UkkO4lM/9Fg0ZYOAnclEvkwN9sPB+/OT2dHx4ekYgwnB/RQyuSqsCIgkAdgFHaID/CS3YRclUE1UlMHkiuC5D2sIS82XuBcmMaGQM52bHQ+T8LARK3BewB8RCGgL35+ty/VClJqv9teY2L3U7RayqGQLeXrREa/EfmbbqlZxAFh8MFuJNseBI9+y11BpMEUXlzM3noSnKa4FO/8iSptZvSRauycRY9F/RnDg4ZZJ92DFqkLvAQrTw7S/QLRq0FBe68LbpIL13cL/jhrBr/nTyFdr/yt/+WsF1MKv9CA6uaorpyoDwjqKTTqDG6rehRVS6iFTwhlzKBOOlY8kSRkOwKtIgQ4Gbsd0ZeVif9CUBef+9RqhvWf4RKYFGUVm+aatOWvzAn1PAYGPXslbUJwWo8Ch22ThtKarmw2KcwKum/rTnZ0kML+UmFDOfsbtKE2Ou0krJ3s8nxkHk9CWauWnV9WbZQRZutFBhN+U+SWsTYR0HiafHx7COF1VlC5NfS95lTl440wYjwf5ej3DlpTvgxq+jsrqoLKlklio8iri63kO11nVvBFKDMmOKgGy+oJWEfkfThXDtkmFYJZKO4kPWh3xqRfMaSlHnKwDIERnH8Sd5AkmxTpv8rZu5ChFlGYYg6FRE9VGibrP4PI//iDwPiMFLQdBBCHpLO4KA35jMlb1k/8niyighvJNpSymYfohdxctqmVJXgXYMNRJTdeX/7SvgmC/hpSSVNwql5oeMEHYZj9hJc3zz+bvN4BRJjcrsZhBcofupDOumPHUcSAqzOcV5pTle24GJBcLHrTMx4JmJSH9GawxDL97frdWfyKHnDzYAbGWWmY3ZNtPlHM8mrphniqMdadOI47prUEt70NwIXpqTMOeWpuy8x3m9MINmp0wdTEbJZtK6OR0zkSx0sR5x3hTl1qKKzxd6dbgm1W+TnWP+86iNTBJEexy9hxWuPG6bEfJSDJzU9I9BaUHynmbh/fP4o7/OoIDuz/+WWcWvV4fLnDmRXW15bSzNYm4vIZM38/zb8vL/5e7d+1uG7nShf8KWjOOAZli252ZrDlMGB/FZjuayJKPJHcnIRkGEiEJYwpgE6DViqn//q59q9p1AUV3cs6Hd7KmTQGFuteufX32An3wKCl8T7ynfJ+3Zb0or6xwLsmTfAUVxrflV22gEaLv2ZX/+tohM4CqdH3t1y0tkn8xfoPbYPc2aSi6TVUXNU8upB8AWngeO12zWVmV7WyWNsXiukeGiF5yWyzmQ1C0gyNZO3QhnqFknwvi71u8LPAnT66YNHqE8gUFMv6NNWZebYKF+GWy9wzQoLOm/4yyGxHycODhb9p9dPSxV0XK7bJRpyPfmrcgalFopqgWk7EaIv6SYXJOoX+xFiQSKEefaq1GsYsnPmRQipdyTAj8ZieQN/ldXq0lM58UdkJBA+sa98WNB6R+49ympnTGEYQPAVI7Fr4FvaAp3GNLDKov4Lp+tByuu3u5UMAySbUFJbdDfPp8kXak/IxMvuobPp6tIMwtJOhcZkk1ZI7UpzshfD8gc7AiaV6uiMkxmQuMHtPbc1hN09bLJTjCUDd320P3tw/E89PwUXtA1a3WleoulOsUPqNj9Myh8U66C8PFnxg6xlnJIn9jyIof1WHqgi3A1iJQeFXdE2LpEp2o3emSf6o9MpIvFqh+F/okZMgrZmoh2oPJvnTNXnHEgpeq+uKk0ddI8X4/ruDmLDBsZ8gXEBoxJTg2NDnTd3dlg2RQtiYkeNDeIPXl/xRISrKQGnpLroyM4SrDIPceg/nDE2JlRvPcUnWbL+9/g+a9vLor2tt6btfNozYx9RFi0yNZtwWtYKRg9PtOSgDMICJjVLsihlPj+VY5OIZ+ODUtq/Ef8E0vYuW3+UbcnBy+v5xBZzSrJ6JeSuEGnKSDk8yWxT2nkcrCenbYBly3s+1UynE9eUBpoJyesJcKr+CGEOhRJWm2g+pVFGVLgI7g44iJyp5FQ7gjseVNkEwh3NW2JtzaXzs1cLKmgbNZxS4tQdvcrW1nyBq7ohkbqIbIlNBVQNxof5FffWp4Nws1yujylvPoyV5+Srjbh+1R7oYWB8siwQIcBCt/1tczSixF/cqyTiCwsFPeZSQzDKrs7dNBaw3x9OKYQ6mJuAKcAyxzB8Y7KfIvmhHZ+TrjOFIb7A8tjjQZPzs0d7CsPImfimVrFJSaYQ67zjlQ7EXK8VTTnrpcBSRn6qoJuF1MwWRzmOjVDdg8+2r8qXiYmj7voFkIuL4YQ2DIPKQWwH3QoDiRkIOhq8hymFh9N0cQI0RO0LzscKjmyDyXlHEdr/QsQc+6yJbPC3fvOk+1EXnssl1Od3RXBKT2/ra8ulWzI+SoFS8hk5/J7lbsLm3WSKcHzobj/N1EPFF6ZLLZS7TTmxJAIpyC1q/GVqeXfPlUPAzMuHG7XduUPdgPmwqHiz2GR2M3LsGJxpPkwlv2FMed2p5TLuWQmEM5f8+YIycPKWHQdb26z1fzhtyXqUbdaXqAHc46t12xmI+hCHvCoT802o8jc+ykL0bauAu5clIVJ/oMbaU9ynX7M4ViCNfdL66vi6u26V/l6wbtIW42ZBenBj9mKQfuBnzQV7TAvrJj9gplTx1jQ4cgnxHw+EHeo+uy7SVFiZnOIXBfmFI7csNc2EeWv+gQqYTpGz6Rli16bSzquinANVxfGThyP790sE3VVeBN/g7XQnA1pGE269g1sZUZeHoFmqJNniFgCpA7FCATsRKr3GXGNG8cAZJnsSVROnD0fQRNKBoxu3dRb3s9ePakAnswxf+RTmZkd/cl3zl6SbbiSkHoV/r3TA5Xtuv2XYPPpp20Z01yl38qmuTyIcmxIDUBG5nGH+RWBnYdet7V4rMGEGDBeyGpK2wKkx1iK7Zhv1+UrjRZFC2+AoP453yRXNV3RbLIm5a7RAhE0LysTxYVEZN80dS7Nrpcu42WVVsnubo/6+sEcIbwzrTdMO1bEqpEFV9UWpEnTYecIv7xDqdCsGo+oZrGVKmamJKbM7RnhQJXv+r0mfVBYX+17iVQ2qIHYOZW6yZikPpbYSyelrQxwG/bvebNjQ8AgGduuRwilJm9N8NCUAWVwqUMC9TLgv1ih2P0eDEPsv4MgRRmM2IV5Ln4Efftp373sm4tgt4EW3hX2hF6N3jCuvFncfSkL3cO33UDdjvjm4zrdkxBwzbpA64H7mNEMmlv84oyS5ZVAkDM1Hx/+SBmbHiosqd+vUt4rDtwsperGogzunfJwYYk99RBfbyt8/FD079e5DdNv7yp6lUx04G3wFqY91U9a8q2iLX94aG9JY4EAxKKubmWPvzl4o+nJx8OL/6Iqcn5KfT1rp5DXlaoUrojRgAdEOTaBnQ+UHxmYoKYdYislBQdq2LKQrBc1Ter/I7doXWlFDVsbBDatnO1KpfQTaad1U3K1bgXCJXbdmct63ljFuryAWbmrikWn4tmIJwWVeJoil3rcNAJxoAf/jpEfgUNLZkH+3hXmH4ndiocq0AN4VLtbb9swFsV4Ftvsaw8B44Dzyy9MaYZ2vGM9YN79yCf35VVdIksV+RaicnvFlxuofZtHraOC5941f7mP//z179xzbSn5yPPQzXogmSSRmcJFTl+Odn7t294N+DQjediOtnrN7cMurUkhKxtLSzKiqJh4AduQvwBxmZo03dBID4I76/JXkYAqViFjXKHP/sLAkjN3HD3f5vsZS7UegCszvtvA2AsNlIC4Y+h4szpIrYcGR4mWyMrTr0ipyr4YVBbgeg9h+kLKiPMq3o1lyeMAcshOJg1ACX+1IMoHNudD59L6oODhGHKpU7Ox4v9ysghnrHmsQSX3LqeU8+z5+c2TQMWx8EXzowbLhn0q2jOZszPKyZ4jCb5yozOfhrmiBs8wOusgbvekrFZ7DVBXMxIom2f9CAwHgNXNbBkGBWGOHlXaDECit5L1k1+U/Ssf31HoA0LympmMF8xhjH0yNdlXjje25DcKxkm//Xy5UvnGXhrkcHrP16+xJf0vxVFipGGhxC9JNfs6Y/068PZ4bv3h/T77ej8zdnRHzgf7ejPH44Pj05QqFHp0qgyTJDIdUkWRPqTUyEm/mNOmsjfjC4Ulvq54yFB99eMwNhTWjPgVAEjG/zD7hrIblE9oE+adtYSE2+7QkBwSyo4YY0mGTIzLxI1tCdTa3Mq7QoMQIwWPyAAaWnU9VTjzqdb+q48Q6qqWCne1Ng0Bc+I/XxNCbx1WB6eWU7V+MbTja4nFmWly0XhtuL7oJuXffuF9UpStYRQ0f4Y1PBuAdwPt7R978cb3ZbzeVE5kpXDk9sPt7bq0jG4DfgwRXpMTWYGHVv+huGqLvNjlc/Bi9ciE3CX11p9X4V+q2DUQJrVR7MwJyovyBMXnJBtrEPU59X1qFIqPcZL3FI5d5qqDW45qgAlfeV2fpVXUkscw8KGEamc67CYxscYxDiIeixv0LNHksp35XR31/FLvlySa67+zm+Or3/2nUPcNfhOeThnWaY8hfB7yJkol4N2dVWqZdA7QHJHx7vaoBsxypRDwlWNuLMU08FTviiugZcLCXmHa080kz1dCRZw2wlwFvg1aOj3ycudEE9K56xa3Xp4andKP1+2yX29XszBgIeiGUGQxA12NJGh14uXLggn2/e+YLmQJz/+LaYJ3sWGANDYs6JiJ/d4ZZEhIC+vctfzBTC7X+V4Bzl3W9c0+pUQDOasmJctzGjnwK7qxQIn4KcFO1TnbX1XXg3VgPFBx3AwtA0bGXQ3IrPPh0HZH/qE2MbsC1XUCzoVmTRn79J3ff4MztJPi8gnuOmB3zaY7ApV/0k4HXtyY0MLjg+0Fg/7N+eL8oAlv0/uEG3QHOgenr2ogYfO7U+L8aDjoymmn5hMqoODJL1atw40r6EfB0PTvJ9RRdn+sFY7RU5SgmukOnCXuZcYvFIuQEzcgKCDtUtZ77T7U78CbE9ly+OXQhotDVPqiXy5JNW0EmT4Az11iNG4QgYhaHJ2ly/Hqakom/aldOCICPfDVf9T8TB+ibYZuEngssNnW7tMgMioReHKA4zuIr+G+w4DKUx2GElzW+TXKqKnBmGAqGyEe7B7lHJpUSw5dw1Cw2daio1fGPHSRrWrDcHQhrh/WHrBErmrZM7b9FPx4PrceTxq5wyi5RcYV36lAjmpsnUlw/V3Ge+Lzqoz2XSsZJcsY3jTlexUjFZoHkBkC0eWvDQDdkB+zJkgkLzl0m7kmWn9sWOL8yDV/F8W1zUybWMfhb+oQk3zp+Khh69QnQJjE0CPgDSJgR0nFS2C7sZnTornDMaTOWpo3RGEyYbGQHWozlqmI07u0UpGnbPzZcQHfPH7IZvlHQM9zUFAxb7gZgGrN7ZoEYgF6xnbxAfwQ/F2mLDiql7NDSvWccKoFNI2w1Xws9ie0P62uBSu7wrtU5894aOE5FdWy5MG1OY1PZJ5s/mj+IWDhxIe2Gj+UTuVtAn0bMKTV9NHNysfmO8DD85/xnuTLx1Qm/jBjMiJc5LXvC1iyXGUA6OLnkwULfO1qoqJulqvmhqy1uZNQr/9CEJ8KBybV3FU8OIvrov26tYBy4slW1d38UzfxEaGgZEPfPh/Cr9gnqTncSYh+66z6TRbWBacIEzSEbVi4vL0OZd8F5NlvYpfTsl6IylnI6nGTTIDqrozX04sA9BKpQ5RsUpxnM0QUB/30haGVsKqoO+E9yFPiEvnEF2oBYHKtwyOT74XTNWDozVc5HeX85yzhZgmxMcmiyU9wIWHf2bX9cpOlV0DfcKIs9eQijG2txtD0nqCqTwkd4wWKeDoPQuCTvp6nDLEteC5CsDNQipCvkwetDrDaw1kMoHsjem2prl6wmMMCz3GgtpCYHk0tbpNYdhSAOjO55xwJ60ia+uKlM2Ml8JVbTVtwbHaYOoB0RLjFBuwvhRLygLoSzDbE0HR9fdPJBroShZFyaH+ucRQXnIBaBm2FzoFBJmVaMXM2kmGE5iX6ZQIDf5BBpIvj17Cgr2muKrBxg0QcbBWKc0rPaWZxcnHXuglAhxU2udocCY9jXktuTdkwbTaiDHYFE6tIeLeNekg6SnXMv4sPB/ZwCXA9EckeVzW4UC77YZx5droXUGKv6jK4NGJY1zW9cLBs/W2fJA1Z3mDyJ+QtXpZAqYkZQaCNB4JJg1Z3syWddPe5YAiO0N1/Qw4zjRz/VubomkY8dlPT4z3Pvpu/KIb/+mbvq6KNBu/NOEUxL4OHV6jXhrk+nhEcPWQqjFoBJbhUI+O/FAp+w9dZtVNkf66C5woJpIpBdZ1WeWLhe4POaEi7KoGqmefKq9vgy0jmuz1LY+wgjwzLXUb02g6KGyoizV2CwO890Sk8UndHt0tF7hdi/lop4jyOJL0AwFIu3vVds9ZStFuS9/YfjgMTYdpAJDAGHyBolLWiOUChBtHwBbATq7a2W3ZtPXqIawQNOeL8qptrP5jXrSgXDNvVPigefaEUcu7HN/wZ2AcU1IwNVTMf5vcrRdtuVwUpB5ibU9F3i5GDEK9zAC4Cbd+UGj91mTtQnpYVoYk6oxeGAacofI+cwVoAfWj0RlRKmwo608m1UWdXJc/o8sJaqCfL8mNR/kr5Z8KNdKDg7tidVM8113PDJwvkKebVUHKuy7sULXXPxfVHDYMUEH7rdStkHS9/Ol42s3GMd0jZ3JH+YUKPFyGNFM+EIgDGhUAuhpVwcMmhajFKCHcUK5f3BRlAv4b/naRaRg+2ZhAXM23MhWxQwsGhD9hjDGBmRSnJ/YYI3cJ3IUVkyyyrwXvJB9JzqtKcpVAEUSiddfVGlMH3pdtVTQE8EofSQQ2+Cr3kqKaR0GeJUGLOFjZ71w6aqA6cGgG7cdTyDyJzWxWhxw8UxXLCqAangQgM2GgGDrC5sNPZQdQFX0vtDY+9WZ09hX93dazMOFMOLXimVrkq0VZrGY1eAdxZ2N9hCxPS/ySmuG//UZwf5uwQ2VhNPmPQ/OlhReX/6N9kgzJ+aNPfzpHYox9BKU+dYcSxYF8SD3IOioMTym/4kMqKqOxuoOvS/A053yay7xcZXIbl6hq46mYeoPQm5zGYZ44Q+HPvwIicaeNq8G/pfS64sJCUYgdkKjp6RM7OhZ/r6hOOLf2bWlVYKzmMP7bvOvxNppaZFxXsLXOGai7xO7rt8KOqFwnD04BujvgdXChRMqdsB5PlZ2XzXKRP8w8v2gT1qUwTT1Wz4Xtth4y+eLtfGEkJdXUdZG361XRoJcAuDoBoz+bzxduVQbzfeArur+EGhCjrIwpF2PFRZXp6h2jRbW7zCAht3AUJVyP8FDB2u0Rzl0mcUmmKFDQRD+yPjW0VZ7wsona5KMVI68xQOuf+/oxNCr41sJZh+A4dVZUlCl8JDxFirr/TBFxodOyioUWicRUAJKKir42h4psGJQTxkWhnxPoKv5w9x+KrGZ1hIqIpK+4O/PEl3Gd+pqf1nlzSzWGPY/YHxRrZkLeGMN2ueQQUOCznFaMrWwQNdc6Zdm0hGWBpYpYGYNOMKCMi8VfXpt7Js5GgrcnGwyp4DDglYbmVxbYkLfxnprubiO6BPIOyjiFUh0JcRAwePZio07snmOPvlbb1WmX/ugTAr1hSMR8rXGGvO0V9gNUPTg7TxlI6HJGpbTem55GyMzsIq+chBuDEBRDlpK6MN4CvjTNuvVblJQFj3rlkgFegYGaO6cAZ1IZECfnvDL5DgZb1W7hJBu4hK47SFhc/dpmDxlYHlYX0EmHDGtbXivOARgth9bhMUcuNt4lkzdkkIwZ3ZwTPvNfBpuEjNouuTOpggZW3tLZQzHioWiargyiDnh0e8uusfZJeVc87RgtCGpwb4HS7xW2g8knKVk3/M8kFeYktZJNeNlf3uYNsKr9S9r6c+Jc5c+2bnNwoe1T4l3zmv/E15PK5NvGZL0ybEYxnRGk/DLZosiGUwxJsSlt7rI/z1svJbHcPqiR3POQ1bjBHTCM9LHG4+VjqukCJmTMUU31lH+J+QzSVYAQKovYH0EIapq5XQEV2or74rpx2A8v8Ffa5quboh1i5Zgddp4Xd3VFrlzkUB3U/rMa6H6A/Wj62cfcCE+h0lwWN7k4HvTv6qpu66q8SgMsGoohlqrv87JNcSv6MgZizkmEJf4RAtFImB5WVTYz7OigK9zZR9VAq0OiYGHwLD+bJ0RCyULhDyc5oJFmPlBrFFkeDgWTsC8OhIRCBugR7kZBaOxWsTbmHoIgSgB8j49ukCfNir8QMimhcusbX7kV91MeT7eZrkWN7rehdenb/VYpjooU2k+p/jtMAESusq2QMWOMsEn3V/U9p56p71Ej6XsDTAPh1lO+dyjhdzbgqnk13szYN7aiMU295CAVyHIpvykVNTzBTNfcKaKqmKMjDb/CC9b+ydFKXk0Sg7dq8QT0YN8/e0bq3VcvXyb72Ejy7bdJfU186LUAnYhS1FgUiGDX18kzjBMULbE7OrQ04DUH9ArcgOOX3ArvMO7Y6nn6ejDZS18Pxn+b7E03mMPjxWRv83d89Pfp5u9/z178fTOZ3L/InsOHTH4neymGe2A9L5IV1jGZ9PXDyV72Gu1VBlPD+wqs5HuT6jZf3S2KprEGXqiOrsjN0cn56Oxi8/HD28OL0ebt6Hh0Mdr8eHTxx8370dm70eZ8dLE5G8F/IZRnc3hyePyXv47o3/PR5ofDNx8/vt+8Ozs8gXI/nP5ptHlz+h6x9yE59wbjdzZmyid75xeHZxdY5uhiMzp5u5GAnY0J5NlwaM/mbPT92ej8j5uz0dHJ29GfN29OP/xlc3H28eQNdPaHw+OPo/MNBRZtTj9cHL0/+uto8+bw+Fg3+OZsdHgxwjQBp2fwz9now/HhG3ySvU5Hf74YnZwfnZ5svv948uYCfnw4O30zevvxbLQ5fPfubPQOGjsf/Z+Po5M3o835mz+O3h9uLv7yYbR5e/r+8Ohk8+b0+PgQvzw7PR5tPp6PznQHPpweH735y+bDxz8cH72hcucXhxdH5xdHb843px8gc8Hp2ebN4fnF5mL054vN6IfRyUXWMYbvPx4fQyn4Y3P+4fDi6PCYhkJzpL46PL4Y4YjVIM04qHRkzDgyO5C3o+8PPx5fON23A7YDcfr79uz0Azbc3crZ0bt3ozPbH56ls4/Ho66psp2y60JzlU0ml9B8NqmubvPqhswOHJCJ07CBLm3ORieH70eb0Z9Hbz5ejOSrSVXQTfoFgyrhGnv+fPOcLrMCn2BVk0l/Iy+eT/aeD+C/k73NZO85lPw7ffr3v2/+jkCHmBG+oWQVgMgNEb+ryd7BwebbyWR/M5lcjovR9Pnm+QaiOTd/3/x2k77+3TfjyeR+Mvn5u/+YZvgPEY/Jj5PJfDqZ3O9nr/GxE8oGlm5wPwB1yidEHM4BZ6a5ypdBriXwZQGkEDQV/TYW/p63kZIHB05RcT1rflqgml3ct6BlnTndVvDtfliBBJkOk4NXPR9x3noi6unjudv/FuxuKDeBAhpHnrdZcHdR/S+gAWNsulnV62X6kgHFoCZOWYElaNLoyauAX+P+DoMYFx2NB40ALlIwEZjFao5imp2Y0XNnYhblJ4w6qebNmLafuxDPGSfV6egnBPar7yH8cPrkNEITYCnrvz2FHOnxeYyEHjizh9P3avdZ0Lvm4FU0j32wqWQvR6qgf19gv6AYXvL08PfD5CVNy8Erzy+ewydM0d9JSc/3ynqsmHMVniYvLotS0uYtW/wcsSyfg25v7shf8HeQyoaIDnI0WF7xxSCNri8XqLeh+FNulPIC8R/jg1dT+H/aLI5vFTcI/4xfDaasx5BKyaA8L8YD9TFNDsUHq80ADwaBCY06INnOuPuCRQyyU95ypjVYhMi6E8WUeHrZiy7oFUWFRwO3ELFOASnN51DHOG8TTuUscqR2g6SDxe9lb6tKWjqLHnml4ri77c5wfaw7aKx1koa7w/N2zTjAP+uYW6V9DAhLSjS6x6TWP8IwG7ikYTbsJxZysvf8Z0WF7OZ6LvsDZtmZ4ARiH2SW7ToM5NEuE6Cca8oqJcPVdQkYTiQOBk5gNQZV2YKwkc1FRq9hmp7b6zri2KM+fzU4eDUVR/eUKthPvutRXa5y0n4mVJgskXGnDJo1+43rCz9PkYcpOgaqfFNdJ1rI+7fXE6Rl+AG5miVvmoB+YZrBmguiHcsTvqlxVGhz9I3rzLtCv6AxLQs5kXA//esGSDhIqPBNj+tF/1pfZFWvQDkGTeAuA/BPbI+okC0V3E70DRA1BZIYmZ6YdoXrnexR/CMnLscKX9oNJDPYENYFfeTEjHEtptjUemo/NVmRj939RQXsPqG/7eVElQ7dbSaDvdb3A1u6/NtNb9W7B+dz34lzEJr0qDuUEHNmCqpjHZl2ogHRDW/HCQm0GpT49Z3x0sUSwFtjRnALkz0WZUl8RUn27SkKhZjuDaMXjRYDnYT+RdWLKM3ipcjSRlxF4fX49PDthkVvlkLCbukWUdFCBQYB2gDimbQEPZM+a0ieSZ4l/BHtt1XRP3p3cno2enN4Psp8i6e/DyjXlpOuCPWzisPZ3wc3Zq876HANz+mGHNooDeUiPLQbQgEu4QiWeQupDDnLnlu3GSYXEoXIcDL5cTOZ/BWxdTigxxmsQlHYui2F/zCTiSJjcnH4h+NRkr4eHH2fjP58dH5xnmSv09eD05PjvyTZa1S1kAZUj0szKoMwTZhmNF75qYSvTGwXYvZYpk7xG8lgamCAErjos6cOJFUr+qxctP1PH06hOjE9NCacs9sPxOskxRnbpO8PL0ZnR4fHR38dvU2y1z8cjX7MEmcn+CsVYh5atjh9XWZ/e7r+VK/SBrUPbw7P3xy+BT3S+cXZ0ZuLbDL5q0796C5aAK+HawDd8WfIOnzR+G3a86wjGg7OBKkHCOec7+GcPTG4QrMtCKuJW8HLzz+GWXxVgp1MmiPYxKdnCZMm2sUXo/cfQJ+QbM5Gbz6enR/9MEo27szuw8zyAQCMVDO9X7f1I7MAOQi8OXAPxuNXj+/d8ekfDo8TUDvCPzA8+u/pGST+3Hw8OT599270Ntl8f3o2Onp3kmT7+oT/awdItsB/5RA/nhz9n4+jBDVq0OU3pydvPp6djU4ukBpFBoG6Zx4H0cwke316kvxSEsbMCR1O073x39Lp/mSSpuO/ZdP9bDLJnMPlkS5tT2NkMzpnXLmZnYzkTGrRyUSkQ9XRu4ahyCxwkLkuRHnO5z70cKJPt67kuip/Wm9bye+ynuYOBzwwEJewl9R5d+0pAe7ryd50111Aqku+k/SyTvaSi9Nkh5XECcJ0hwYeNsLSRWZAQwjX5IXljsYIHf7EPP7TVMqCdzHVIr1x0t9/nYDC/ePxCH9fnGbJbrvZH2rI4OAqD90hdtBbBAueWU1OMCJ3PKEinHi2LTdj/LY9feqzwVPD1LpJNQrYIxbSUJTp2xsKgC98TMSz0cXHs5PzJEVt/Sx7zav4FYPYbSDcOM2T2L22NPCLhrt7dwIGqb+fME/CFOmfascoK5GARtKJohDLOnZWW/QIVFZ0lBKYoHQLYDloyhvCJq7Wd5iF3Kldq1S8JRItjOSfwIqGQ36OlBB/ejosaQ90ShOypMTrhYKd34KvzKBD/f9K94bspI6G2K0Oy/RY0d6p8sfpFS0ZBrXi3A7yVjj0LFTk4dzncC+5uumInyKqPl4kY1W1qXgq1oypI+TsyOo7umlMdkxqTVe02yLeUXEilPjfAJMguLicOyq3eeD9gofnkYJfw3pFriuej+gttTsjxh3EW+n44/sTYaDY/u5cxZJMNdp/kxEwWrVceGyihYz1aFcLoCNp7Lh8MuoDq+ajX0P/pm7roXtHZ53ynSfcOX0THvpPo7/Yfm4+nB29B2Ybfr/54+jNnzp6HkxtpAX63he/uye3Y4MEEwVi1QEGQ0LfENR9p6t+S595M+zc1c59bNbyrv5cdC7irh0kLUb3dgWBIAWEVMl/gUZy+xe8EvM/vuE/9KJ2DgjBgIcePygIqR3jbop2y87d3weXtGq9WAiTzfBCk723k71HUtJCxxUaMQXyg7Ptgv3xne/OJ3uP/9rpfD3AWTu8OEyy1+BKkaT9F6+z9PUg+Xh+dPIu6e9vEvKfAMYVjPl/3WU6v2KeIMZkiKLHDMNNvOP+Lx3u4du3ybvRCbiwjN7ihrF/4ZY5ejs6uTi6+Ev2Lx4kLegwvr3IU9Bp37F7ddG53VeYfKKQOikHlfOL07PDd+gB9eFsdI4ON5NJqsZOl0TM8tSxCunrwfvTt0ffAz09PHk3ynakONRQ2n+x08TXkEyZFW/BTDtT7NBa6uVkj7oWJ/Va0qfysQ6u3Gz0klaPBOlOlM6tHPhTDrQ8XGwjMjzdBSu2fzOEuersyhN3MU5zWw/dSr1Ga4TjcYvsdESw9v19ZNXmBSQ6uATkI5hZdF8EBTxC4O1yEt6+9a5jUj/Rrezc/vrOH/35zfHHtyPFEYi7mriqdTIEns4acAraVV5WbSpcLAw6LhI+oafWh2l0girk70/P3oyy5Oz0x+R49MPoODkHHSjSiSc5racMG7tRV5lg5ySHOshfcpqd3ubz+dY71e6U3e4JdeyB3JM75LZZ21FzrcVlVWKyl/5weHyENrfTH0/QY1A8Unkt3x6d479vjj+eg6cf6FuO3hxuRifvjk5Gm8Pjd6dnRxd/fE8OqYcfL05nRydvzkbopCrOqtpPRvHjUW58c3b64+z707P3hxe8kUiRobxGaMvqkSrhnp933QFPyvtPH4/u7aa0ad38aVu2EVuVK77IJoCabbVqI4i79WuZWlKksmlHq4dYs52+Hvxp9JeEJprV15P7F9BTX7ssY46pyojSRZpRRCtxKw9u+ckkS16fjb4fnYFvakQg7dTSUevdjP11sSqqK83b0xfqTDKpdp4bMQ11FDST3fRJFNaskx6Sgoie22vH01RFloT1c/Eh7978GPfTdFt7Kd0rfH9kv6hhV6bDNtWhUQyx1mVxfH6nEx7nraH8DuzakxmnIGg0hyRHxSr5nK8eMFYG85nC2HKbqK8ht/4vEGzQkpqirNriRrL0lVX7H/HH/0WPCUrNPP2OnjZ3+WJhniNmapvfLdt/0GvzgGJW4M/kH5j424U2g96hww8Z0b18EfaGiKgYITmW7+EM62mESJIrWYq0woFHhu1Zc/gJh+lgqWmjtRBHZ+cXm8PvL0Znsmdi5/K6XCGvd5sb50Ie41aCEScAcUcD5Uro7bTxgNo3zoeUuxN6hBRS9SQW6SrybkyvbmdZTZpMRKyfXgDqQseo+5XzmiXp629QqJ5cZuCznnat4bZ22d7VFKsyX5B4jhpEB/3hYUn4sP6Lm6JCHXR3Vw/PEyLjHa27YbnsFDdIPMpryXcQPfvIgT+AlVAEkT/+/2LhrnXzdGgrBRb1OMS1I5nPVd7mi/rGZC+iPzuLE34OF76DvGNgEWhgJGX7MKsZJxzdsGbXq6JYEBCkY/Y0lHWyd/3pIJ/PC/Y0FFY4o5intoS7LRkm/4m5ga7qdSVuL69suiCGNWzaFHGP5cJrQKhvu9F42bwDZejDrVnBIBm68pbVenX82DVlsJciu8fht4wpx4+4i6ikn6qNItVFHOaxo+MI/DR+gCFp+ERQxKFRTCyIT78Zcgx8RNaEomJ2UE4nnYYE06BG8YFKpprIX5VzEALyK1iJ2/q+l8zr+wrujA4waxgjlB4DKYHUftMYXB+9cpeQv1rWDWORRL+ETSsFzPe39T2p7tpisejI3YhK/2iLVXH/PXXVqOBlkLGa5J2qTWqCIEpTD3QKVU559RDv06JumiDukOmJBHejX2ddXS3WsBASAL5lMeAfhi9Cl1xZQ/L7c79yNoSpW50Oroj9ZvXc95yZ6JnR9Mxc9/RgsigaE9QrfY2H7ZosZtHto6EWIVn1XT4v/jWZSvPmkwuoNlaDEfyPel5SkkEsRX8ix4SxozS7FEYKOF4NIVsQ1vRkbzp1NiNXBqbW6iG9rOcPBiDlGrNDzdF7mYqFqcJ+ALhnSXpzf5tTAlDJTtzCA0iA3CAABsO9XeUVtlwkhl4j80u6Jk0kGe1CAeNVxT1mooQZj4BhQx1CjP6QX33CXPTq8zGMB6eKq/7ymEXGOcWGembumhKlpGlGSYPx2sd3jLRSV4uHA7TmZUaS+Wezv7qQOoGaT6OXyOmgtD2QI+Fh+LVZYzPnBBPmAh/+FnV5Mhe39T3ihQeTYE9llvks5N68ZtgtqF2ncCP463oxj2DwK4//CPo+omBgGeWsDEE36D9MgCpka0W4asK9DsIXWDVBvEjXV+KJ3MUYI2I3wilXQcIKTBwsGSTDhBUE5g02IL4KHeYHVkmxR6kkMCDjN/ZWYiPGr6a4naWvdDHRhAixf3QzudHgaNBxd/MQpBoKYzexbR6OEBN4yLthLbhD3vOacpZa/BBzTHcAELEHmagZH1M8ngHahi3soSsocFpbpXrv1SNNSSJyTANlWvcKY1c4aw11y4c4YY55KMxy6vXOweWggXwmhhT/KFcWJM2MDB2+vjz28P8ZYMSpglhjL2AL3yzyUpI2qADBqrkHlEaadV55UqDoaX5pfxqXGA/Iol42fXw3c3Fb8KoYutk0sBx5i2TsIMTmGe1/KZq8V1pJGoBuP2sIFudZw7A2r5Jh8pLagbalfmotTAZI0C8QikEA2RoOzM/IwdPk5M4YkifTorwr2c7hA28FaV0V4KADThPAfpD6xJZmkL103ZTVzdBfAbzosi7kkAB4ZFcMEQjChcExiYpCpAyfgEjZgklC+nzynjZaZ0RFhyTjw+TZHNcSu5DthHKyLbXJ0ylOtsCTRCrwdwlyDbRLgFWYVcW93NXFz1eIIuemxeGnTEj4L51wCAQPkxNA7htir8pK061BRx4luZaCG1NTqT4lJ+qFt0W2JROJvdJU2NvBDar6rHMyP8jsBhKqs4+32WDaleWEp6MPoZx0/QclFm5eIf6io76qvgdUJk48muL0pOqGHdPtOtVkwlUWCOED3ES5De8ZKmZM17Jz4/tCv7prFp9Yn+B5ssq+MXdqcBv48ceSW4vm9hoC6qVmf0fssHH0xDPbGWwdatJsnpuije0cr33eyshCETtm9iiHV1e4QorVCFdWHQTaRbFsKxqYNkolg5wpJO+RurOq74P3ViwdENcVlDAy/iDB5JRhBhhmgeOfM19KEHnQZcbmo026X9X3FMIayRhX1ffZNFLhjUaADQvoHdVRpCru36t+hQXAqa3rHeVBjb7itcTl4ax3gOXpJ60TahhmrlFibVXfx0kzbQ99uCiys22goeCixHPjHiIsFq97sYgkKgUKHhwVrOrJk5L8bmiugq5z6jbokA2RbrboN3eGM7grm4bx870MhUahJ/vPJ0xegDStwNjfalOZZeBLQG3Mao+UW/bJRk65DTXIG6Q/Ztmxx5rQrKPt+9sHatLAEFc3wCzO64IYvcsVorISDiryGpyFgam3sKH3t+XVrc4Z0daccrwQnpGhabduxy37DVfFiwpkMtCTOf9HuUzN2AzRmPY0MfC3NooV4P7NWxESFbCICaIk/PvdNPRBos/8zDn4tK8yAm7NwsbdHzsoflNfHvDq1Dn2/FecaS9YZk3uoP6xVi3oTcxLxn4nGhKgaWvMdulvez4sO237r93y2GZsPEpJbXBXgNa6ofH10tdqxvb9M1cTR+PHme88U9QvHTWHBldL3URG7mAjaau19RozWGgEYLSIxuqJEMquWswg9QWFqx5endAiZ2WVtgybF7lMKQlt0wJiJfy+z5ssm8ab/t60S2l3Y52KfMmXptkT+HeKY42Nke7RrXs6ukPhu1jzxoTAYYx+Q5moiBm4m1LjYQ7El27eCH9AWSQRlL6DJR+9cwBQVvIvZFFK+eifegJ6Acx9cDBx3R/9tHpT3R/ZK6YfWuXmdGkNqhFHQwJG9+JB0etSMs8EHCl8jYBuUIv/UvR+7HLBirzeP8/V1pegE6ZqFbl11Ty+woXe+lWZENT4a8ikuBB4a9F/S8x7BwPH0yVCRiohlCsUyXCzTzmvhyQWTl1wGVCvWGgZHAl8iu37mXsl2SE1qrcAynI+HOxLTbM40ZWjbDTZrswBM9jvncmWg3SUngYvnnC3I8t1XCx3hSbpEx8AfhrmM4/B09RVW1brwmdmbHohF8V+e77eEDrHoWVCs0ipCqCz0o7RGeCrftk06yUQDkBIoCJxU/VDI/sqkv5VDf9SlNKUeop6c61z4yiYe5UIxd0Luyaw6iVXiyKvKPUfgUx7mgaY2NTNTUUB5MT5+Cm0sDfldbLtE0v2VAQhKzNIGqfMQML2ROfJ5KAHktrnCqaBdBDEtHn6E+cqABUI68p8Z4aXTyUv6BfX1wUYoFmner0AkJaqmGuxaMeTi2rHoJTgqrNljYBcHH075ux0Ne3/93aHnwJTVt/b/bAYw13zVXcTjk4StjOlcOuL6cH01Nuu3a3hEc82/reXLFdFU6w+s9kz29aFCKgcjKIJVWGGd+hKORPprhHasN6rBSbLjCBeSx19LAjJIMg+HV0Wn/MzM1hV2NhN0eZtu0pNrdqqOtMsEIVVxzqEqBVjXQVPLTU+jep2qQPbBTxbO6pwzDFM8WPTTGTgWRZtFNqy89ep9HSUqZrnCxS842lmgqXBOdJUbnMhRRXLTWeTIiduy6qESWpnnO5GxoVktlNd8oRk9/WjLn5uYdS+jOnSrxewL1ymo4evMgZwK5ZucsTY8cVd5CC2LDCdJnoX4O96lcYTP7DAt5UL6iV65zoyZubI9DikCEv0FZuqk5rd5Q8zxLC3GyhG0ET06jBamKlBziNVQ1QjxJHJQLOokdjObDHnR4E5Gbsh3PVuPAXvWVs12ZOd/AmkrIoLbl99b4/oT913xqI3Xh+e7hJfC5KMGLZ9jRc3MpT6w83XYZT39Bk4+Hh2T2+7OvswpmA2rj6fBQ7Rrqa4duC57TKG0Uj6asvII3uVDX2FmWjQTJHtlcOF/0D6uCxitdLTYvhr/tSZssi3sEwk1EEvZdlj1nhbUm87UpPQtqOj3yGuFdcCpmNErF5M0hKhEl65yiccQrKJvKGQv0DmEHfjQIeVRjgtaBvctECexQ9d9E7M7wXVcTb4rE+W7C4LLEQXsMfNCqI14mijMjNIluho3ebgUSofTbMOUznNJH7nfQEpI5V1xaDTjacdE00qNler57s8oJ7RnUeig2mcaYUPVLa5e+wioXJwtD2Bvn0NqQfqQhWpdZGBMOmhaYnUKqB6zHN80WoYSVxDOjWjxllXvFEes117iZGrpLWxM+v3uWPHsKZF9D/C8hfXrbE5+zWN6eeUd5qKjejabNumwdFGOZ3ZMjmmzGOo1eHGNLmgDyN+TYGTzj/l3FQAJ0IHlNOA9Zz9b5Vr3Xw01oJfswvTsyY5OjeAGDhNjpOUDzaEfJ9RJ9OfoFtxFX2RpAL04XYOHyeSPVSAOIMjDviKUt3Ud4wTPjx5Cz3/3e+TZ7y2Tqd74CmODU7jnL809LTAId479EHHJRLpp3IKshtFCjpbxS0++OU7JPBXe3P68eQi3c/Ia43z4SSvAH/oZ/Fke9Ykx0fvjy6SZ/MMXshA9yI5C1z3tdC7jkdig2JeJBDtyVu2XkmKcI6iiWhMoaXxyym6+Yjp2EQqOTe03XlP+BNqvziQzoUbJEndU3qAatnJU41PmrQkt+VZvm5rVtbMSWsSCgD4SX92V7R5f35J1newaOCPwdcQ3WuM/QSVgapyUV/lC4iOvloVIO9DmSZOfPFdXwwIQ56c7RvdTixVneJ/A3fXrCMwyQbbxKtRNbi+wa5HIm4ZpY/gryd788sZVx1RQfhf4d8Uq7qgQC/vAwjewG/kVpc76SpfLGC5qGGhc/5iS3tUCLaLyMXx6Qnbo8Qc9vPL2XJVLGdN/rmQ3gdzvsVbMLoU3cJkJKpkftlXbgd8VM7W1YeH9ta6kO4mb5UEuKiCqfhJXKzlzkdVUCztUH2yjkK9Tff6VV0vORr5p0WXOkvqQudRqapeJbJoEF+JOpfmpwVnECmrps2rq4IAxJt2xaH/FIjmFiHp1pbhhOcu7vJPi2kAdQ5GcU68plDbKd6z0XjljoSY7t+UnwszkR0rQ7p7icFUn4NLLj2QZTKI5PBQatfhW6Jj0YKsaFYGX7M/WF7u+RuFXPjfiF4g5XIeH+X6Wjk+/f455Qr6WzKH8gC2i9+uTsR6txttBUq0HFXwOYI7zhrzX+6D4vVimwJSBGu3i6gJoh7uog+KuZNq3R2m9lQagVidwQW5lQpswzPakqzS55HYQXt2v8oRMAvf36zz1bxLiLA6O6PvNga7uDKd+CHMSg5T1qVJi9FsOHaYzrVTrYdONDMESAERBrI2skW9Q7Hcowpt/lE+yPYcqVPc1rN5nRIlzP2sEOQCuCUUsF4lXx7dgMB4aGEkQjAGAIBJMMng7yYb5xdudLvUOJCIGf3SiQAbu5P7BfMkE0Em5ZBn77deDz3Pq7WnPUmzRy8NDM3i2GldyWUqG7xNOUG0wk9cR4SR7mLD7tLN3BTt2qRNigd72P1vOFvK5Nr0r+f1sgDUVLtM3Af06JvsrS7Rbb4B2DnNpSL9T4YY6o/WzCaFEqi3SrP+vMCjPNnLm6uyhCg9vkRVQ5BBGFvRD00mclDRYSNjs97o3N4ZvynzLh/pSXeg3FVolpqZMfsa2cWeujI0v3e8/LxjylM3KyvnFox96fi1ybmyMXZhZ2z4qHHMlZH6Z8kPTv3iOu7E6na8v0EN449BotD4Y7Ppp0YX0pFI2Tr7ceilZlm2tsSu1zsypcbWLbv+vbwaSfb2ShhlLjgMy6QBW82EKRbgKz2FQLixxOtKjA2wbajktCPJHH/Z4NT7E4E+wA7rFA/x7gNTy4Mu7kpIy16wubyYAagzJm7/fzp3YC+nTO08i8YNIuoBwaZ+BNtAgK+yaSEE67Zs2nr1EC4K+y6NSYsME9UnpKfJXh+o8ivPaQunkk8HhAJt82TEund0RbDh7TeuqogC1s8fmra4G/2MHYPLGp002SEqrx4ojNf3gr1RSIUM1Th2TVPQbQTLCE2WMgL3hUHgeMrxyA0D8r4Kx69gOwy4hrQ9Veh2Tfv03Mi8oJdVT/DHKWloRTGc9/V6Md/qQYyYjzYoPnLdBN7kXxdKiLwiIE3wPhYkJXK6GaehYxt7/qJWKOIHqm3YTzj+wKU9CxdB3HT4hMYpQPqSY7W1fMM+m6jWGlpHlR4OZwj/ydxjzzSjSFljJ8XYyWLoOKUoOh/MWoSoh3IhfiUk6R38IYMkdw/TKyGg1lFXqQSDl6nvENJL9vPVTQOYkDWy4Y5MiaxSJHI7kCWwh2mkpGoqCIwQF7X7nbrlk+Fw5MkwiczGlvsZeCtkuAYJ3tb5/EECyB6du1oouoFdNPVz/PF1/knco4K8y4wBjCdL+oc+Zs7hWq4A1nGylyQfqQwFyvT7fTzo2qKMidbg5F8v1s2t9lTDeMxoe+urqwLgW2Itnv4pqAxwr9aVwbwS/XBb/Fy25s+y7ka94p/LRd5e16s786C5XRQ/27/Wl8tVjT0zjx7s73+US2Csn8bQ2oqdRRk32welg2vQSNBR/r4w0gM50M/amrYC+IlfP8ya4qqm1OGvvlPoVrc5JIz9LJFEGKjesFKgXLh5GCjJLMwmunjcwKW/Sk0NmUpAeZ2XCNhmIg0G26PWudrZal3N4Nf1urpqviK0epk3jUuaAUkdEyVLDgW4c2Rw8NAOFCBcFgy0Rr/w2bK4cmRZ9BkvfqZiD00/X918htyfjzHFNwrm1I27fPUJUBIHzu0mT5GXhzkkjrusZnfFHfBQ6tTjmLJ+UfkymnKdLarPyZCSX9RNv6g+lysY29v/Pjx5dzo7Oz0+Pv14MTv/MHozVDVjN7UVHwbWtPN63fbxbKXhu2K1Ct/VxJN+LlIoReSOLDlj/8Fk7+CcWICDK4QmVnM5BUrx2VWQp6fniCHUU3hCmiqjvoY4Ipoou7vtbILwFFK527whvXKDElVxdz2fSTo0x/ZUoqtG3fR1mVTweQ74PMJoXmbRfOFy5os7Qx1cxAZ+0b8ooGS+evgeICpRkm/lkR+ub3o1Xy9TU6oPz6vaZHShhNYwAep7+BP2S97m47ohRTUqBHr4DPKf8c3d9BdNUXzily978OR8NPrTDFDlTZmmAGp0CzEpbG+B0orKm1iKReFSH1BoDZ5UcsgJ2arj4Da+QsUhHQn2kGfUMvosdmDCQmMhEqIcYDpzX1wK9RS/37GhRlPJY2SqYNpj2W95Y6mV1lu4tRtin0a+MlOPqnBk+5vUdvIpgh3NIsYoUcNAx2ehqyyHDazq4j5/aHoJojuaNBsQrQjvcT7kCRV1HtFXZnLu69UnSelcEe4hGkTIrR2lQPgBtReVqKW4FEz1T+u8udWal7aeXa5LUk1drkoAoAxrRQgwesnPxhByBQ/Qy+eFPCt4j9KUUv5sRNGAokZvSlpGi1mNsyePzfSt1pi+EMPteGoJDUPyCH4iXDacM/glQ9Fp2KhOJyKNkyJaVWdtnJ4UyJ/Ioc5EuGh5kdrjVnCO3+Q5IpHNtNn8tChh0xiLbb1uF+Xnokm5vDBCpIWmdElTL7cD70moAhuDH6l03UxVynMFb7lypVIzym9K85xFGH80pCEYLWqWwzrMM9VpIwKA8L5ecsIxu0ZrFspT/zxReSB0OFFyOHCpO4vmiJBBZ0eeOi5dphdBKbvoRl8pZfCBS4U6hBMuSTF9zWPmIf+PISiw+bRbXVxyEHz6mPkaTFuXqsIzGoQGGrm+dRvyxAegYEgPsp4DIC/LCH16NGNQwzSLfudYM4gwxorBZqCIz44C98Uly3139ZzDQ++Ly7H9e4rJhUAaQKM13xOwLb6EbO5jtBGhuQOm2fGuGno1MJQgWlD214C3nldIcbC8qBFlkAZShNlzmbO66aPMkL7cSvr4sAVeuLKFggssqF+UWLPLh1QfH88RNtYfvv1gHegnfAqSPN4XscH82n7MZ9b1cXti/O5InxjlbUE34DhG0tiAkC+X+k8mxNOO69IkBqQKoQHX3CGgx+5Uj2OmDt8aox9yiLF9IIlsptPQDcvpZvja67O94EOUC2rL8Rhm8/0BDEw73U21JYvQPmHcvAxTgnTGewkPrJSB+C+593tJZGGcEeEdp29FkgZFiyeb1drqLPtJEu20h5ugh+viOBsU1WftnTDZ+/CXiz+ennw8+cPH7wFz/i2Jcq+cDVU2s3xBavtFAUYSGhReZa/MVZ/ivkMF67KNsDDWzYAqk+9kOKTZEGTjcJAdYDWXBYDOmk4hZKYVOsXfWfctY70zfeCrHlb152KGU20XzK2PMRhxbGYx8pu8pL1sho1ETzhS3A4vg0rwHwiygpjmzyVEjkjHIsMIpirg1u4gyjYNysXoGTaNTrfzIvk9QDtgH19991/JAT503Iti+xjV1wHOKnJccCiCsGvNkDkh1lSPiKgo2EQr4II+ojhW6ToyyInEz2em0Hjwagoc/hghUQ4O5AQOxY3DjA2VhOTPSwF+bnw7dVIZEZvbYrGYYfIsWUEPz3Y82fv2sqy+bW61uoTLIuWom/4yb2/7xc9l0zapKs9Oa9QpSVtOjShAXOck0PYZGEmLMp5HemmEftT4LAvKao7nCH/JPvSNCXwyJfMBnLAhxNnAEVMQh8YnLKrSsnccV+fYhyBMRh1c7woEL1ayUeyqmCMb1BaHlkQRnIF06bGjWdEe4MgtvR0y0TUKrdXVbfkZDntZ9//w0BbN0anWtXWAfrLiuf/Xcom6I64Gh6H0JU0UcgnCdchXrgWw7qZsi6t1A9Ch/4AsEpKvItvhW5wr1K3v9TQ/7kyFHzkE2xhd3r8F3fq3z+bfXs+/ZRxPWP2bol2Wc9gtVqfHA4R36GObBvCBWyjDGC42Wky60T4cXvwR4IdVtmLH86v6LMvn6VQhV9f5EAbQS2xVQz6bTbEkS+cY/gJSQp3KQuU26zkHfkS6VW4zYSiqz4qOdF0ELpHtUuzytaKyagsAOMZ0BldecA2JMaQPvtZpjF5gd4b2bjKhGPPCsVaZazRGkF66dImLMGnLxDhh0hGiQ1uE3WXDXHRLEBmjhNfJwGwEyobTwBlL08newUFTtG1Z3TRDJssHJAPC+g5BrahFaeuUZr8LPwtSEch3Xpe8oyuDecHeEUx/x3oKOBVYm0EVwhUvV/UlRw+JIZ6+hITgdNvhQpJ2yzQDz+kSmuw9d3zcOtxTnltOAnVjcKHYDbNaV85+wV7Z3QI8KuzXofrkw9GHET4vViv9/Pzi7elHo45GEGBsULa80f2u2+uD/5I0EAgGY7YGLDd+Q/tTdnj0bkheJM+7bbEt2mKfGyCLdRuxYF7cFg4yIPhL5KuC7i9MiGAB2DDODqqBYCnajklVJ+QtT59C402iSRl6WkTWV1Me6ky9bscH3718+XIw3dEU5Iiphp1A/hb5WsXU7kaG2JYRNX+ZqiIWMKPG/QprG1aGSp+S7FFP3fKPAT+Cg0SN72es9GvMbBJx5lFOqZKt7FN1DuACmF3Pm+EYejx1QgisSgL2jO+nsWVWoTgr1TB5RdfcqlHzJzRo+3o82YuMnzxCXZXeDotjvFlpecRZ8Ynry59M7ulOc+ldSVslHEfAQclJzC2ZubZd9mzbEsi3oshoti6EtxjqY2dB/m8sioiF7ppsIevuPaW6alYk4K5weULGR62V95bx3oeug0PPR/OJXiFBoeh90nOUk8qiUVYYuvsVVwwxKvhhio73YCVoif4WqNa4JaWF6xEMfAp8BOhZbYnOUNFFysbfTfurJwtx+BLUiG6C0J1pBB17jLkmMbEH/OAkM6ieoCSThiGCWxAXoARN5nONCmSUjgz6ePCKtF3UCB4sdyPaegZsI2VI0gH1FGoYD3798qW1AGxxEejpPXlufpL7QCxuo8MMsaVXIO9QsIbqlqcBmSFdTzvYWARAkui25gHdEAArYQYOERQXrmwoGGVfrxx+XBJGAmvGwIbGhqFVBKC0AF4wNe4WL6dsWprN7vKyms1QzuOAOFVKLal02/PpAHaI+vHCenO8GngKlvAb4kmwoBsTl97fPvQkwZMY08Cv7k4FM8XWCykjsmLXghaOVYH9rMzRuMK1eiih0sijaSWzeo6Q1ek0qXsuJlRrCUmCUOGqDeD2pWPypnKOQc6bCDiP9uNYoqvbokSxl2xDOrDCprfKHEORjssWDa5kG6PayEiJv5k9Qnw1SByLbLLzBggEhti46khVFfLG5NSW2oFd24ZJf4WTMcYOg6YUv/cts1e3dYOxLVZLxP3gG/B8dHFxdPLufPb+9O3H45HBGI0beLvsbhHzVgxCVa37Q+QVbpkhDSTymux4Q8+o14sCx5MQOqbh93ixrZA5jX2GIShcPf4Oa89++cYzaSUCazaZRTjkLFO70Nkf/H3X/ugKZzSmeXqN+Zh92kHzboL6TKYr426Qt7ee/hWCeTUAJmio4PguIDICc262jnJASO2qyBfwI6WiWX9FWZkne9/CFADwxbfO7kOMAKpWh+Dx1H0GkxYcXuIbpsZMutcjXdtTSV6f+t8T7rDo3Ar/gz6ZeNn2dlWvb26NP8OkMpkHvzxqQpnP0528x8VFjlwImBTdLOrLfJFwYywKKD8s5eqlDv+yXqYd7K8h67b/T3148cez04/v/ujBDmjtTiSPqakzpkUKmjgZjd6ez0D7qA8Tzue4ZCwbzd5N9qAwIPAjkjhGoa2rZQ72ZH8iBNRY58+zSyLCqN1u6rYQRtUgNWjzRf7gJNnuEtBiTqMcRFSigTCN6FaQ63yRRN5AEmWw/4dSknZ2hKoHLr+OzFZVWGfHVz18QJ6OfJQa7yzxloTp+M1/WBdy2rJPHxwO5Yo5iS/KSz5Un8olauLejI5HZ3+Znf/p6MMMs4ifUzLRRV3dUFARpCqmzMQqf/GvX+p8eRd1fVxXN+kf8qYwvtJeUlyMG4bBpoHFBf3WropFsQJOUADzHpo+3URN6Gsp8Z2G8nt3MAxPGYzozRieUp4Bk6jNk5qBRFBHTFDsegVwwBBP49qn58V8VlaY/itVhThgrU+fC6LHjEeirbPqm+uyyhflP4oUAGJ8OF0ZMoUfL/NVfle0xaoh2KTmE0i+NoyNwmRRi64aoF3mZUYsmxnEkxCclyvYmEXsqQCsnqxz1r0gOJLFwyB2v8bt4gCZ46+RmucQ3DSyoHwBm33mrg6siHQZaUhbL9P9WZg4VraxjZ/JV4uSYHTxUPU5SIr/Oj96d3h89p5yUJiPpGgBVPMOwAPowdHF0fvR2exsdHhsQYwgBjG2E6HPVknpz+lOTbzMwg/i3ZdhgmHFvJq9/f5Y+7SrzRJNy0nRlfq2oYPU5+TnbG9xti/EW2hS4c6BLYuaLKR+NIR2Dc4D8nHfFjQAhO52vnhYFlud+W1S2BzEslePbipWEO04QVSC6ULh52MYU247Mghiwvvgt4NGGfzrh8Oz2YfT86OLo9MTWC3z8E+jv/x4evY2C5Lksf8G6dJebT0iUngFnsDcvIJQw7+Lu2X7IBmDQGzXCdM1cIjMDeKvE/6Qwb1lOCIvk6wBKnrUC49cAqWyGVioHFcvyCItgATOIPARaSFAZcDMtvWqGaYgEaEkNbByniQxx+UCTRO48QOXkPw+4YusC+ZIPaD7tn/5m//gWx6uyz5oXDGeDXVQ5v5ndVvWS/5XFnHyp7v9vqzid7vKqGAVN3MM2KXsHQi/wtJ7V3Z5qqkPSOyrNE5FWGOI/3ZU3okKtWXCMHsUMFGU2CKEkiDcM5v6IlLC2KB6prS74ajzIJSNJ3v/BkalF0nA8TKcJM9F5nvcYEeBgcPKFKDAlgkZWLucpJXyri2EI7gsbstqPoMKGpqKsmqKVXtglECoFCsWRVvYZ+G9ripL96kH5Eq5KATr0m0L80xguJl2QVHqFN37PmPSBWMI1lTaRN2cPxSVTwvJGPmGz+dOkCRXieHH4rin8XmdFpyEm9HqV8Vd/bnoagGEOKojVQMVBCTERPtlzeaLFs0SQaurgmSYziHpnKLRqmkzbBsRRTH98haoj7EWQKMRqT4K+QaSSltUhF4XQ5Zwze4o2ISYED/iY2OeQucrkBlRu+eV6jfFqiQW2Fk6JnEsdtPXbs/RkdT0HP3g5o6EyOWegyfdZO85JGl3PjFYSClMI+hh89XNGgAzmiDRuxr0syZ91mTkKEQfanwBaEx89ULvQKlf7kstJxvEQ6qUdzU+mhF/76yKqYvN0FB8xntAZkPDP9oC6ETmlbTN4Fv8E5XZzoZ4dGZl2/yh5NwjgdKGRkIX0shYzDT/W3IE7gUFjR69D4aJC8Lr9siNvSQUBJSyA89GtYLnxFQUb1nzcFjNz1uKr4TBm6helbdiOMZbCAV7GNqUWZGs5ygpympWFT8D/BZkuSyYrDtbigAG3Q6dravz/3OcPlupmHl5itiE0ExsQ9nqp/54zVRChxLu0ICUGhApptgPRCC0GJTO0nSg6uC9LQf/5PRi9uHs9Iejt6O3CliBAX9DKE6Fw6m+tGRPMay6QCT3GmjVpxaxFDnbGSg/qxtw4l7U9xwEQe8vF3n1iQ1O3oRhLQa9U3A7gaXUvWGXT6ptXZU/rfn+NbDBipaGt+FgC1oXYbYO9TXmJm+xMxqsWPTq49X6YXR2fnR6At4F6X+CbMjAKfilY9dDwFIDkwpmf/o1fjmNhhjTF9V6ARsa2HXrXe2Nw8INy3QbYjfZO5zPvydy00ucC10Til6cfjiGvEX+s9A8j75sRxHh8DODe3BdLhaA2rQqrosViOqz+troEOu6QbVAZIFMeQx4tN+m3sKgwGLnThkfqGX3ANpWw6nGwCNpFOoxf41fTcPv55eIndSu8hJjeRGKg6kSLZrT0DDWy7S7wSxyorBeOiF6yYHTMouuV6xPq0v9yLzTpDi/2CobMrBclXf56gHkyO3C3139GQNj7U022TtD5tPtHF6Mw6cuVV3IDkYkVYB/T4bJ88Pji9FZcnH4h+NRQpxJ8vbs9EPy5vT44/uTxDIraQwPuudgM2ce8mrkBCQv7MXIA+ZnzkUFvXPMzZrjHcQkC+6YBrZOJHNIv+bBwyaiJ1Vxj0+2LYhLAmv/fBkKZTJbqoIUhsXTwSRILatCejzD17LA9k240uFo9Xor50RmndzvZA50yaq4j5SUuZGSmYNhZIo4k1HfVztMhagBug9fRISqzTEU2sszyjzdNCKsv0jGhkC7g8JU4vGTLKSo2Ua0t1FcJlewrwXRfBuRE7716wmR4tJtXnQsHleJjmkrP4HFfpdXD7O2xn8t9XJGw1bDyGGLzKgW8rhbpAQY6mUWZxbOPTN+slWDRe8MJ5iIqUPnAk44fY5kThO+5zGWljv2IhnH6J/2TuoiQ54GVva0ZuAoK5qbdEglSEOJ+i3K7O85aWwUlMuSLj6SgOPr8D9wlqKHS5PBX3QNYWtPXUMdCWbHsTPI3TfdzKYddwessHc20WfwK1MP2B1fNrBNCJ1MuwtGL7Sp0zREIjxJUHbbuELPuGI7dL0szqZw55oHLOn6MjtV1oTtaWIGDse8fVMKB7qs0YNzhrEnoSNAeGdBfgCacZON4racz4uKzI3GTKCpkcWGkVtc7k0euuEHn+AIpJjt9cC5N0ExdG9Pi4HSro3Sw38jV2hEGKyisNxC5rHnFxS/7a4cnEkQFVdplnFCkOAqz4xKo9fdjjNFvYAvqPEy9XmAqriPVj7doqfTquPY3Sn3fvQEhZqCP5CZFrQFQo1QVoIHDDpYkjIB+XlCQdoz2nUMjsQfShe919tbN/lNEfdwWO2AV0c5Ddhr4RbU/eiV8Bus665mFwXPPeE79FigDY4G/9+VVbO+vi6vSlDpL1fl53JR3BS/17opyJcAgppGZMRUNZKDxo0W7QbSbld51RC0YNw7n7C3bKl+DiGPV+m6KauboQ+8mcXCLlWhq/WqqVcE2kW/Y2li8IWAUaaQ5OciOT59c3hs1Ucz9m0HbRvFQEZy7XRUyBOFnsWciyjrguWXb6+L9uoW4iZ+YWoS0N41aTQnjDWTSVojh/vnXEarYlHOe0l6VeeLooEEHcVPs+YKgEpfwmE0z8v5z+Z5lnyb5DdFL0mrWbtewo5NXiT0e72cm99wqVDRRCMzTPYwddLyBu+V2boBHC28iHomx1Lxc7vKr9q0WNZXt5Rq6QqignCBmja/W6ZZcpDcIHltwH1K1y+1QP1wpzZFmzhtiq8V5/Ca5y3fPeIyIgWQEn5l5Zc3ZA8AKKPB9aLO2/+CxFD5TZERZi+3CvPye7PR5GQ7oo9YnutyPkgwuUlDmt+iodu8LlFBo54jw9B1jtmT0QHSX1MEq4LTBj1QL8EkDU2I3RfCAH+zBQbYaEGe3otX/VWxQNl4QLaSvJ+3rX1gZplcrq6S/z49OoG/Qa1aXq4BiSo5PaHPcGPDgvbrcu6tIE0/NoeGo6OTJH2+et5Lni+fZ5gaDdK54fuyMc5/+ML0sVnmV3rDNFe3xV2eZoPBqrixBdyGoQYa1Pou+X3y0rSFD8tG0jLK49Gfj84vzs2hkPET2nMSHxaIhnnT4OCfy2Q9x27RvEHl8359+T9qfujZvFgC7wUfFs+z5PTs7egs+cNfklc902tpMfPcQ5QriJNIbJfdOPAypWnYE8GytGlZHI2PmOG/RFxRcBsPXGdfrg5eIZMI/F7oTW1qjvQEfRYybY8D8BsbBYZL7yVcIKnR2uodFxCDucRlsGGvM1TpiyGhYZhsjG7KNi/NJHnAcMiHzWyo3QL4reNshoFCD1S1dmZCaoDcGXjAkniCj8BCT5QCmVyTrU3CYWY6m0NsXCbhNybBCzyqmvEAeBxXzK+KpnEuvp6klexyFdmJbmHe0LqVurrJWNnMWk4EGdvdhqRV/apZRigYZvsG3LKkMFTMEo0KqFiFB3OYFJAa3L6jQ86P+IjjrWNNYM91ZDVr1LG33eMh6uXk+fCyJKZSCWUXzHZgLfqr2iHnUB2ySBQr2kgGxX44hKQx07KqQQ2ygilZ8ZQ0feAZOsh6059fYimhmvCNoZxfce8jUTSDgFSZUghaj1B2p2xTNLC+VNZQUhn529H5G04bCc7FxADgGjjkVU3IcAsZdQFMqfwO/i7qkIGraGq/tqfJc1/vKubJBOTDVjYzI39A5g+lgQTyAQsrkDQ0K44h1yOP6Cg3TKhCP2ekasgahbqBMdnrTvQl7DHpwawYIJ4CAOjAQXkOjPoKHOHvXxhcFg0Pk38q0NqKAme/KQAnBT5IXw8mk0vajpteNpk0L/DR/YvJpJ+9nkz2pTrg5fpH705Oz0ZvDs9HWfT2sjQ+pFP+bUKjwBAyTMtInzoXBRXB6rn/sQxfnHnN6UIP1zAi5BindIu0is6SXyZ7uNLgUfGSccFXhNxQ/NyOB99hLGcsFTvcZZAewkTEYwu8cTi6aGxqB4kcf2Y6cyLvEQfNbNv5kDhgBd4MTVN+QkqQPMQ0KuTxAowigcPlGKsQ3M8lOv+2GU3b0Js7+DI6vT3f1c/xNM2cHCLiElQv5rFrM9ju7rnlmP7J3m+NG0+gV+MEi/acohM+bl3KaCB6NBcnAM7D+pJOz7+n6evB+G+TyY+TyXw6mdzvZ6+zyeTf+/uvJ5N/n0xewX8J6+T1c0LemgOYNIZ0p5O95z8/V68zSEaQ3zTDVdF/e3pxeHzsWwOl5fT1774ZTyb3/z6ZIL82mY8nk3l/uk+1vZamyHX1c7GC5d4a5GXShi0fbBwK6sEoEdB2vQ76ZTS9BLP5NCx3EVpUdVOsMESdghl6CTrSdiYh4OSLUvEb+rOzuJdGUhKl4Jp2foTwmSah6cfj0Tk46WCOJuCKIVq7fWAPAaOWekVhM3R3XK+KYkHcwh75jNDE4/jZU/bTQT6fi+soJDvI5+w9H+i2ZF8zAmzjh1b54XyrdVVhqL8J51Oe/QQOmsatWIj8bJvR8OXVA6ROAI3yvLwKAPZUPCNQHFvFGDGCJEN7OQddbOYmBJQadZTRf0Mv/dihIHunm5iTAzJtMi6TxFEFR7jJHzkzI39J6TLN5zYRpMMudjXkN8I7dejZjKgR3pfDICoaXzcF3vA6Yzs958wTkRrh1gYfKP7MeyvSY1DjclXA2S/mQZZSnqk7wL/r6KYNmYl8yuCmSmQ1r2Cve3Ui3wVUwabphrRDXdm5rf51Va+V56lUBXdgsSpcg63v44tf9pE2mcxIZM/Wm4KqiLjIK9rVd7ru7C9KnsT98baYxI9x4/MZDllPyWVxA3yol6j2q3LmhmtqNiZTzzR+KGCVss59y7V3fGty5KpkqvGq+hC2LUoGYL1MvInhBdRu0lEnT0PkOlNJIBm0tRi6Hy0zPQbP95MGO9H0yZAoUvrL6EfmVddnEwv9ARMtv+2psQfenVMuTrwh99yvHml8qkcZWoSxpJ6g+7y9ui3mfsrfjmmxArdcKIbd7MSOj59DLycV8qP3JaXiXD704T82qW7mFrJWQiR8P8aHQHvJBUu1aXptFdNgkqANPUf/YzaBu4kCFZc7A4g8GE4AU+D6c5G6SxTLauxcAOoPwFDQbE3q7UK80rmvWdZ1L+BfQsUM1DwJANA3Z+7s7d5xnZj2Os487dvUOdkSzadXuF7Dcsp45Wt+HMGEGDOblrJi3zk3Ikjx54aLN/kIegTKayfGHx2u/oy5K3u8TIVBPmf1VVXcp6agu9rEFQPbX69ad3N5UpNN6QYBiFQkFImx1RIXsi2qHJ0jYqfZXphtXi5QHCrbRtxxAChQTMCor2mSGrQTWGEPouCvbrEQSdsIVTbXqiLvysfBTfa4LgFIkf9CPlrsBojI9Ouxl6zy6qZIIcLPLgqYqdTJNmrirqnqcXU9pZzWu4lYbz/u+Bp2E3GohlcFKyDvkwx16tX6rliZI0e9UzoJ5XwkLeP3Idp7fT14at5EQthl2urrnabIgcBW1IrZOiM+BJnpEVffT/gtqP2cyCMLBonfdWUYiPGVAtV/mwPc9BQ0IsgsYNC/una/PLoQL87y1sv8p3UYM6tSkFBmeoJZih2P62ABO9LCR6iNUfXbK8Q9mLtdtruyvnxrSc6xgFlB7B424EkuF1iOGCvsMsFhUntnUJATx6NcnWyDurviKAHOTbf1biMKHr1Uu+4hCZHTe2RRg41Fj4cuZRoQLnnHcOgGQya982oVojHZq+8BV8TBrxOXTOtu6RnuCHnFQ3OAh3xY13od1fPabUnMlztdkOyh4M+uSlTbZd6jBFALqcRocOHkPvjnXZuWOAI2deMee34UJw2VdiaC/DWe6jGgOlizxuQX5YwKwvBNRjEKHBlVT2lrewmZipS8wf2jTeT2Mr6Z0AQlzE6necrJ63eLPoGOqZTSAxDd6VGdYknOlHWUwQBe6Rtbnw2wwaTGwvXMmLDYnvQKAb2xQeiENETNQkOWzutJwVppRvZBI46wdaBBG776KtIX8braAlvf6X1lSVyM8OO3/mLs5IAlp4WMhmWV8Fg7ina5WGXx4hHHKvDgTGEed89n6nlZyQrxReirHF6GBlW6QLdwz+gsyPeC3OmazbeNsnVnW6tCwMZTlyAx+Ph1S8hmTJgcunZ1C2yktSP4WyQ34rYWsZGOKmgMRVPgCyAf3Gr0ErM+Hmz05yg2RAX0qkRfBKfSrsrQM4JrijtD3OeNyVHUcKik6xCBDThlQrmXMklGdHNGNKRDzH/FZGB+JdfRfdWpAEAlDBdRVSDzPfTqYfYyC9I8+ewofo4Ej/XM3fgJHfypumqAQlB+difhhxoDvBnbwogd4+dpogPDW83VGNpE6zFNo2EgyG6BOC9UmWQ2ElmDqbq0rBkaYoh24dF2Uy9CqjS0CMwEtdpCVi5mJEClSgqxDu6doiz5+Um5HbQ0bT1rChT87VeYXKfnVsM9Yu7J7bl19tf8EuBCkhIe8WWwHcSyNcIovCZ2BIzld/kyFXsYyN497lvPKvQzZ2k9OQUrkkaFNXlaTo2IOkgi7Ox6snDHtOwyJZ1KqZD/DbRUnbJ5pD9+3m4kspzk1g0GCxzyqTFICHWfQ7qHiNjCd0VMaKiAg4n1rScu8dFPRVC5bl19KlYXaCJVpcJvU61frd+/XuQAi1DMnW1VVThbEoKvmrO4iwrlwIOcpAEVS5RJ0s6+Tt3sadimK9m7M0QVmg6n+IWtNC5d6h0DVZDTTLFstp0BQIZXs70PH2SBBtfo8DxNrq/JG4T8hzZmfZ1mqGNfb5PIboo20FeGmgxXJgMvHlql5ABdethlhOywWdbJpygPULS/UC0i3UyzbPzK4IbR7brNlogIYmzZtTaddNYz5t4ASuwxqji9LNr7AtA/yNUq0LHauu9wM+nqo24ku4urMVGyGzIp9WRVUymLkSJ91neezJrpjNiR4IvAqyvoD8Tr294MYpjP6DQE5RoClTP3iwEhmCG+ulJruz49hhu6zZsZVrRV9NYMz9ieAt6G4FpJLrnsUzymSqZRz4Bp54Co5zQiuIaVAmTJ+kv1aC6uB45yJXYVbBP63W0W0hbZsERb3G0bZ7hAfmY2FrwHHYJ2la+VbkpaMrJJnBvNW0zWNNV5nvKW8c4jWkoWc/T5Q94HyAfpeDovcFEWUT8D7TpPhk/7jMWXPveW4HJVfyoqj9j+0wSXYeurkOYSme3QesUobdECTH0Vp7D4MBiyw/cZFyKgtJjVEKpjUmscSDl3wuWqyD810WPtTlhIwVWtTxBwWXRZF6ox23LT8oIPE9mh/mTFTk+2jUzzKDro9P8LIkw96JjoOB2G/1tXLdrPjHUiqJvlNOdlTBNgQSBQWqOpwuqH1AiMEX9ZUDYSFyBiuL5OvXex+p8kcPV9ZdZH2yZ22QwoebrWDud28RmuHdSiu3HDd/kDttQjHlEB+KCGBdEdh5FOE7Jy/B4LOE8o7Ima/4Qcm4WmWxlFinzroDOoMvT99iEsE9P3xg+o7q5W+a2HT5UWVx+j3fXbv2wRtmBzduIySBJLDyHFgkMEEJB0N4rUxBihNte3EZL8yx7M+jwD2rgfnwBj7sELhMp72y2uSg0yykM9zhXqWynvjY4IaQ7p5SEMqCrumfPKvrrSgiAc6InYVBxXhvyubBTe7VePzBjNIu3z7Gmf/5g5Hbsgw9jF3IVt9vBIaXIZymf3UemM2QYPyN31nvxiFJeD5At+MVALscMw7x8fo3WD/1uFilPggPkeHaPW/VPxkGmmheelAuUtS/FbbXuOHIkf/5OS0zfRSxsYhRicrid9SKIAR87sEHRMBkUlv5JubIjOUBGl2S+6J+l2poRdVXE/pKOgyaRy6HlalFBX7ZAqra+HtnYkQANHQ0lAGnjYtbntl9Bbu9/iynFDgh3tuLr8osTZvjd4RKGzH8elCQdj+Q28EE0NkX419XqFbvJM73hKrJhjRE6YX8gzBunpMK93JX7suAEzzmWu5Q2UEYfchiWiobuJsl17rKdrzM5Ex1sV94GgL2vle3aTpICLaIUG2ku0eaCbPa7Vd4ORj7UUoe3eMFnyZ5d/f6QrkC7lQRs22PccCV3lprVaYXapAW1//6XUiYnu+HdQSJSWVMi4pPjFKEoJCpHAC05VtKjptkhizyDOZnO/8pYwZAZ8fv3XwiUM5GD7Be4YUkorI+5MjrBwyOWKrM3wCVwd92Tz0ftbRXkE34t/JuUu8L/E20FWOeyqTlmHhkZb4jF6X6TWBw0GBH6AVWvh4Pkg1BLo0kLBGOtbrwqJn4sqKWmTSWwcJEZEJRD8nQXJUCniqA9/fSVRQYyqReAxxq2jyqmg6xZ/+VnLKQ+AC/CP9NJbBYGhp9gNgGKO0mT9iaen5ySynR1Fsxx2lAx00XAR0Qfw3879Zbq1O4uPEhGh0FeJZ9lEWCqCETawVBo5isCpYhsjBIUDmkZ8VFxRszsmWbeaRsNuQnv0a4sWRvzZFfJSJ6iNzLFVpv7r/YRM0/W9MTtj4kPr1/PKc+t51iRH58nJx+Njjtl+9bRTURYdJN6M0LBjmkb+Cx67rlLYKZoADpzf6hO0KO/K1vMFEXtqiH0w3ILZ4tT2lThJPpiEybEael3ePTQ/LWZlM7vLV2U+h0yPrOIbBGmMV3TFQlfOLw4vRu9HJxfJXf7zzO3S8Nk8+f70zEClm6DBb7+FWMSXbsS86eS2OcJeBtMjXcJ/VWwq7SCi6rybvt1/kbw//PNs9OfRm4+Q7GYGOYrSZ/Ms2f/WmTubCinqd7aPa+JuBvZusrumrWeUl3mb25AVuUmqQeZA58/SLuGO+4/nckklRVBTcUco1qwrFsMct350Owq5Ikru9YXpCZAAyM79sERqbb15evDGSISOw47unPN5RF++baCeZ1RXcH1MuHj0TRL19QwzMQbushrdyci+xXwnZ1dPKn6MOMcELKdJw7uFW5Rc6ANJtRasPxtQdA5G7kNY2cOS6uLpDAoY2X/sTtI257mgEiP14tC2SfqukDzNIv25N/NDeoSgiIkBGCRfmJ0cJJHeKwcw7U4v3n5i2Q1ZZjIaQPXAngsZQ6uxSIKEUWk5t3hkoKuC9gME7fePPW/zWrAPl0P0M1Qo4SHqT2IfGjOaRDFzPNoOccyoTYw7iuizZO3izDqqDyiOwWidh9vqdHvCN5fpjG9Z5KlwLjjlG+JYD9GdU/xMjCOOiejtJcW8pLi0Lu8Xt/p+WNmWara5Asvth9NizQed3puqcODh5L03rj7d69Hd063puDqdrqhhNNkxC++2l2ngOw7RlLh1yo7nOQGqKLBnzcDwFQRRizn0DDAtpkwR3Aybob7fLBclYIZRqnoP2E9jCIlWAC5O6psjxbqaAXW7ymUsdhaWhI1uo1Q4BTZ2TOEZiKKHVRhOm1rR4N8aWr8QvjPqAQzK0m+sZiB4ZXQCwRtP/I/J+a6Mj7dAx3jdNrVwj6pFp10vkoxfPjqJY1Bum4s3jreHmPHKr2Arg17qflWjXojF8av6ziCpuKE5JLTRqipvGCtc44dQE9dNplQr7a44jbkSgGXJppkvNWNlnYIzZ5ER2RkLCxLzorx6EG9jFTK3rpr8umCPk8neJQB4ioasXs0JMdtu1J7ZgHp3TxWmVB9ueLjZh4v87nKe42U2SFIUoPBio4ZNXyEsElvqo2lfwvHsQZoaSQ0ymDZRKGlycrOx9errDi1itCvT7pNPMwh7jH45GxCnjRgcmemhnU1skxT4MAB3Z4s+A76lqBwCBfKO3AqP6V3+c/qyh1pg8m5JDlDGyLyzS5uVkmLVhkl6dABZyuuymEO4RkNUPopQ6wQpS9mxZUPNhCEovMAyqKrkSrAyhckoacQhqGtW1feBYxBrTLD6WFQDBUBQ/2LvIyJJGsokll2HdYI6WaWedeBOEuaUH6+AHegK5oJPoHYw6TLUDcHmgBR2mzfuwxgyMgs8+dwEZIgaIyzsCmbuwhHLPzXThWYB1Xc42HlF2BFUQyjv0rUhIO/aebJdLxdFwNer9pUwMH3sBihlXynDm1s3KVWXidgd+FvCs57aHWKZGd9bqqrvww/N1uz+zvOuqup7ca66D4OzOvxVq/qerX3YLvwev5qK79N3ge+TViVAEr7iwTOqiF2OlLDDQGOzgwH0X2ka2Wr62Wo3UavN0vF0iwHla+0l/38yl8iabzWLeJzTY7Dc4n7ApMHYKlCnkGWOViHdZjLJHMtIR24PblQ29LrStGSso2Vkl+/bwNWsM6yXYqIexPRuKwUKTH6LscBaB6WPLNQOsbkHb19LdTx04ycpn6lAmCaefXBQKOa+v4aiPPi38tLQ0/SiY56oUkNU7jVJCVw+4i4UVAUQM3JK9ULOdprFdXVXtO5aaqUJE4VfAtDodT9G0Oxw7HwdKM/giDG8K9wasfTGUGS6jbl0xo5ZVABKPt0Why8xnG268531L7i0EMAvEpMa7gK+zyJ3GQXKqQ0umjGBzFPrTLtPuZW6oZ/4/rspk0nfLQr6KjcgusfYbb7t4tReKfU17FbwbbyG5H/+THTILBFZ4hu93I7j+X1ufLei/sNmmzLprPLViqSOHqZEBl7LuPkHG5nZP9VxcM2ABcAqX5BeA/81Z+m6BA/BlB1xAJ06y9Rh2SfEcrvcsBUPDBOTTSMK6z1GfhzQvImokkz2yFNkgN0yyu6YHLX77Q4CpqM7Vn/GhCQkNlTurmhjJaK6YX1GOzTDqp+miqmvIn5ESNL74jIKRyopO/GfRXkZPumvwcFAHv9PU9uv6sZJRsM/m9tF8bP9q7ypcvt9s75cruqrorGfNg/N04CnoB/oxBct50XVgiuNoJKC+bOXyGODLHp1Wy7ms6a4qisMo/mNggJFKGPCyL67yysflxpgaimGT2nqpCg7syrYfqgNzweVSF4k6Xiyd7Ouyqt6VYG98Lq/fGAhz74ANqtKIi1Iwt3MS0qwzFuG1mVd4WqyN55MmuFvf7UBqNrnU4Sbhu5EHAHwUBp2BKqCvk72vvWeckP9opoToj8oWypKTNQhFkZd+0MVskGFqJcF3LLtLVKdS3TuamJ+I8ZClrc5u4ygeSn9zX/+569/4+MAkCb49HwE+tSt/Qwm5xLwhl/amcAGDb5P0b8DU0QKXf23b/r7y4f2tka/ZigXjZSBHWSwC6BUf15gcPBkb91eH/yXUFy0ByM4McxHFmZsbxSIbAPnC5Ow4EYhKPCmI5PBvF4sctCcXd2uUjNZy7yEZ7BzDg/+OpvCf18e/K/ZdH+IUOOTPQBcnuxN9+G/m+fjvz2f7j/fwMMG99hvf7XpTSbTbLqfCa/RFCsgV6j8ls29WX+mf+f58rYqNrcPy2KFD25WeVXm1WZ939yUm/u8bFdF02xA64z1bMb5/bS5Kb0I/LxcuVjUPg6Xi70uGM4H0wyvJPiekdgjuSV6EPOO2BrgaglKOZPNJZ3sDR31A/yfFKV/Aa4BfowHr5gXey4u8XXTp8P08zKv5p/zVUMpn0LlDC8X7z+qmA7o3+22xMeR7faADjs0EizTh5zeS8h2NMHeOPJ6fT2jqXYyv/vYTJDSgwC5afN7VhVEqwe8FUCpz17DH9Vn/g07SSY9eZEgmHfzItvP0tfDyeQ8S/uweXqYAw2R7AmP27bguWJiVyh7skLLn0wuU2xG9h8wHlgvftC/WdXrZfpdEApFk4W3C+0qXfxVFgkRjm+xyaRJXw8Ois3BQVF9zpAST/fHRIlfp3oGdupXtG+MkM6WgcV9/oDQyUvkliC4qVmjWhTC3uD/ddaGHO89tXCwaH/b/OpXm99uJpNLCG+bTC7h57yeTC4h38C+A2g02UvTyaS/IS9ezkfwzWRyvg9wQJ8BmQA/O980RYtvDwClPd8c1PBXvlhQT7MsSAe04jQGcqchJXMhUOiVjcfBv4dsPeCMq4OnUjh0Ad9IykxoV7nlTPD/KqLOsGx002KyvjRyqdqrYbJHYwU6yVs7tsCydMKm0ypj6Risja4/pQO2P9wU1edyVVegX8+2NWZAb2wrAWEbfzcNGm6KbZW55IMpTZbtQpX/tsrvZzKMFC6V6ZRIgUlq8f7j8cXR8dHJKKq2tINBKi0L93yy99ysmEoAYNcxi+EeMfkODWa8unTetKpUfYda8y6CbM4lSqBN0YIYSh6VmDcyrxLY1fdgxWL/s1vjCqBRVK5W5dIhwytiQZrbyeTSJBeJMW19gH10Camt0COmlBfu6TVwh0UU5jM45aGbGJItUduToy85rd0yn3BbQPYWxPWHzsHaXObya25+mR+f5Mc/1FhM4izaAcQJIxsLbnHjg1dTZwMyrzRVXcCQh5/bNC1Jzd8z2kSr4SdRVUeAU+8zMnyxJCu2qVsMiGPAVWrjBWRDC4oi4JzTOAbOUgXeeUdaejWZ/FXSrzbjcpplDuIIbNJYbF9ELAkcI0hn6FAYe50Ns9epzyFmeGThWmNmBa92OMDURxQ8QqvTfczrl47WGHKnycULRiL793ehprbr+hPOdkXpj5R09Ktfbca/nUyqqai/HUFrnLewTMkgwR/fGZ1MW69gagAVDmrtX9Xrqk2B+c6SZ8l3jm6QmsVY1/KmIokOWYC/sz0barFDUfVN9lK2vTkPM/4OH6rzjDcTq2acxt2bFeKEGaAChmHvW/kGsJaadkV0u0dVeJFRHAbmcFvjza9+93ucR52iJe3vTybZpktusFC7gb6U+0n/qqgabNvYqt37Ty7YF5ASabi5mk8mjbAeB1msGTpSLpnDMt2EDUCcRZLfgcJ5HsI4Hh+vga4R58bHTogiWefPM3zEntUDeG34XLA3L2YeYBeZCdS8+F9NkYgs5C881Jm+Hg7t/PIJfZntNId8+fWSZd005eXiIVlX4NKRA7c2L8kqlDxLXK/7CBPiTqPlQvSaP0kpRJa+q+frRWGSEvkJWaAw8FWfKBHNGLW5ocYn0MTgye/9Ns0mkzEwNy8MB0KUBzOKWe53ZljfzMP/gxac2xyVL0plwwm5eI2d/SAC9AQ/iiuE8Nsh/jMeHPx6agTG/rcuD/UtjaDv8BI0e6gbBh3ljGtymMuBz324qhRSQOQH/5hhZieQM5wH2T7vU2ore5LTL2VR9WlKJbtkn4ZhlHLsPPRZ/sp2asDN1jaZHG7G/dk04wkf/w1yRG3rNWwr0QpxCe9s44wGIRawDaPfie8/HLwXXNDJV9RKIhfVG1czx1W4KmBk2megcpVvQz/2p3NQG+gD1roWl7MWmKh0p9zg1oGnURmqG3bPNT5kYPQBVa+xhlKHnWhQ3n1KhU4qzcmehmdvHkhbMx68BF5kjAKnVrxqFxLgakmji28lwpqrmPpnxbB9gdeY7hQRJa7XrB7qALJeJIKN696K7UATlT+koM3vz9d3yyb9MgEbgRjjH50b0+wD+jWjNtxtJ8DTY8L2hOEYlE81HjGzyIhMGbW0xkNZkAg4m94XLDzQen3l0tVQy2x/N/Vivx6j9Zh5Fzdege8HbyjP7R14so5hcLuP4lBWNwiJVDd9FsrZ7vj2vw9P3p3OzkcXF0cn785n70/ffjweGS8M+vy+uCR4A5pcdK6jFUU/SKV2Z/D5Vpz0qGGNSoiPYTAy/K3Lfl9cmlV3ZhCdYaEaN/FXqMwP16Jf4B07s298n29MN0iFgb3GuLXImn6Fc3ckZ+dO41YuuW1eVsVqpnQqPnlq8s9oqFaLvKyXdpHPTo+PTz9ezEYnP3iAkKC8hI8HW0G2JYEomNKYn8CvoiltCJwBb1sRfYck+jqcCVXqSZSGPUSOIJznH0CbEbOeLPOmid0d1poz2fsWTH3fghv9tzxLbOPYYt9BXtjI8jSeS3dAxrnW2H4yWxBtNhkbcIbEFcEHEbNx3fSvG7bBkItnoh+xSieiG8I+PjpXXmhi0mtjt4naaEJOgIwxSSuDNID6HgSrodyE5uSLHyuz1qEnNW7zTKWypoJKi2rSbXuWVWtkgDssX918BlVKPO2pVjOLrTQwqTKJu60XJBMEZk5XbMeCEgMhTp31zSq/a+guXrVRZU9g6QgF5Kk1U5EzISV5JPGBN6n8OVsu1uxi3hZN65VBm5WZYKLP5mYP3IZoaCLjddhT3Xv98mFmauUfPmoI6BNsCBcNSR8UmbVMc0Poj+qLPFTgtkaZ72tvMEN9rGRws8Zs6wRZSTu2/+P5u6PZ4YcPx0dvDiGmtafioKgI1HfolTJkdOoO4kWg9uvzTnjpav2kK3Khk9zUDygE3n2tufhIgceKO5gYCHl5AckpBj5DR51Rni5QfDzIWwDux05OXQIGpxN3D6k4cR9xL4rqM+XIjN1FT5p+uszChgpQya6jrHVo1BHKXmwa2t+nB9Vn+E0dMbzDIr8hc/LBQfp6cHU7L1cbMo8DG7zJl8uDebnKxsNkmk4m5y+MJei6XlBgR1F95h334ce3rPuq0Rf96n6eKh4lYlKA5h35mrRZsGa+OXjwt02SXc0TtDo0v/3V9AUqNJDseLK3GG3LZl6uUvmL3Jmw15wRL7RQ8JC6PxG2sVx4kc1WIhlYIuBHPK056pZ/Oq9JIBkkY2lPzSFsSSvcvJpGA7fIgddcTdahyG4MjvalqzFyVcJS+rl28rvCVW95TNNkL7NtjIPX5x9Gbyh+wOXn7vLVJ3Ki0oKgPJ1SumCUCgc03Y8mfIfs2mOYEMoXIoCSB1dopFXX39ScIbMmOqxKuH93rx0c/H/NXd1vGzcM/1eEAMMWzDH67CEP2eIVwYI2S7ztoS2Ks0+2hVzu0pMcJwj8vxc/kjrpPvwRxyn2lMB3J1IURYoUP7xoi7m+i00jdyg6U3OWU/j8lHztLYORwWIdv7Sv61vTEk6C/YB7CUbk5IH/vuMW6Az9V4K+jgYz80BzXa8YhAP4kBFmIb4q7DPh/mVKHd9ps7S2G/9+3KwtE6L/aKYU2I9/MAtcKB4NFAmoz0eTJS/6MiWHD9CmmED8U12Qh77MaDP01RVVSkfjSJY1WwbXD8B+J4dIt/4Vn4ebVSC8MSnoNzMIcOUSR/hhSs13Jss0focm2nzHutTkpxE658N/UZCk/VqxcPF7VxdXw/ZLuizjl25G5x//GbVeS0qHXIGvVlsELVIpml4rmqN+eIZFoLtP0ayXQmZsF+G5pgiRn/Ii4dejyotcb+S0Fv2H40ENh2hKI/5g+HhvSkTnW6hY/FuzNRmcPOkXC3e/cGB02CDRFYBwCzvA5fCeGsn1Q16XcXOTq59SxTHJNSz9BU6eZNnTFuu7sP1bk2X3s1+YBPcm7Un0Zf/m4v1fF1V3+62RccG2Y+nZ8K1VIlX2AyIhoOIWbktEWy1yImhxH3hRIqDZ6pSCCGoXUOQjP1WNaAXGgxKRyvav7+q1bCiqo6Z1ntuhi+x9IbWCTtISXfZJjKh2m0m8vz7fvca79RsQvrHOC8nT8M6eDda9HvdYYMX7XUTZl+PY/PLOg09E15jAvFIo1xdFadRzSxnZTPrgklPB0gW6XEBYn/1jnKJO3ZpYeU6JQMcUaowwbtsHEY8GIHJcsm/wXMvEihJ4ESedFvSbz/3tRTlGA+QIziU/SsqerEB7KQ34+YirpTv6HxCepNBOMVXPlP+0UtPEZBzMLRU7kP5SRNXLuHCWVS1Ie0CYmkeazbW+Kx40X8rQZRoGr0p6nZPl/bOVridoG9Mj0wQdvCI8pHEszEpV6kxTpPqq16iQ+GrySmT/M+euvS2BG7BeT2IMOg3RcttJG/IYumnbLKL6FuT98HHE5cEglaBTkqrah5IQIxorLbSVHhOuTqGLDzfD65EyuSuqjdG1EF0IWJc8/QAc/EK9N7JMgkcbTo/iI5D4ThjxOvgm9Adi8iZM4q4uji91ZlDQND8cwZHunRfd5N0PXMcmaE1wLYfPdE7BTekhyYre1Ys1uxypUfQ5xQDsTdadYO0Hx9PzLE1p0IpEfnjycPuID+mWSIEhFf1xzVTkG4R2qjPt9AbBIsVUAuHXkx2ZdAgzQo5cRWVMjZNgiaOJdvEGxrHDU8VQrX8iAb5j3LjUIDaGDNOxCFshs3QRKoQEqw2I0DpswAJxko6apJd6qktUvkvXboNJkVtXJiZ3vlZEpSF4GRpdfrYuQlVYZBfZPtaTAoc8L1zpKy7bwsLWhH0OM35ZGmipKT/cVZ6YAwAIpCMWFdqlmomdgyT8MY/L7D5OJrfcHgKl0OFBpQQ0z+e/kY6oFEu8E0i6EvmrVMM3Ir29Q7x5iRLxxUqZ3DqdpMROOCCwfADrM2WypJzpkl1XLPbsAn5iefyCFXkruJsXSpbIzuGk9eNx9BkvGT/Jdzr6VImfuyzN7gcezheFQLZUxWMjiegw6OUp1/zosRkl3X8rubWj4o3rh2yHDEAwznaAHOuMRLHxXlV44WUcFwjnXq8oEjK6yvoqLHLzbaH31w+tHeEHrDGg/rZIspj/gJpMYj3vxwz/+mFfIIPicWP2TkRhR2J/vdU016iAtDdd5dgww+GCYGI8X4G0ucFJidE8HkxBprWI5a3yxcMB8x4ezGaa32o0mXSFglrej8rT2xOfmH0oBk5qp47osNEgBm/0l8jymJ8PDuXNSf1gaB5NMsdqc7su9ewWiM3DBokIZ2gidZbw83KuiQSxaEz8/rbwGN2Cnuzl4gYw5P4IxV86+f1HI+CX5w/aX7QmeAvAWXFkmYhzaSlONfOsQBGNWSytHCZ3NKbWsDzXCmweuOs/e4T/NI+EKe19YR1SJsIc4eBrrJJwj/GTmid52lejubaaDtPCVpR75LnpENb2i+Zy7t0yRPbxk7pe5Dd/X4Yyn9Cp5D8iPpglvvV6z+Nv4V6LlhZTsZO5vqPyxa/cGy+ZCvOREDrwkwzoKzkQd1q2J5d4xzh/QPLqnwuvvRL1hPuWTZIcFtdYUw6D5wzjgJYdqDATEXGpRnAx3BEt5LwyJ9pif8EMT+iyZOse/19g4xfqPxLUrFoxGsRLaCiHUyF7EdktZRX4sSobT8+xqc4uR8NrNTr7/XJIV7J+9Xwl1h330AYLp0LfRoSrpkkc1MFg28no5vpJpt4Qp4px9LFGvjhU85gtRG8jtRG2HEx2gdYUzTEtxKzRTiHSi4XQSXg8UMukzPGI8ysgA4PSXB2tvgMAr8LP")).decode("utf-8"))\n\n    class Finder:\n        0\n\n        @staticmethod\n        def find_spec(name, path=None, target=None):\n            file = "__init__" if name == package else name[len(package) + 1 :]\n            if name.partition(".")[0] != package or file + ".py" not in files:\n                return None\n            return importlib.util.spec_from_loader(name, Finder, is_package=name == package)\n\n        @staticmethod\n        def create_module(spec):\n            return None\n\n        @staticmethod\n        def exec_module(module):\n            name = module.__name__\n            file = ("__init__" if name == package else name[len(package) + 1 :]) + ".py"\n            module.__file__ = package + "/" + file\n            exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n        @staticmethod\n        def get_source(name):\n            0\n            return files.get(name[len(package) + 1 :] + ".py")\n\n        @staticmethod\n        def get_data(path):\n            return files[path.rpartition("/")[2]].encode("utf-8")\n\n    sys.meta_path.insert(0, Finder)\n    from rollout_inspector import main\n\n    main.main()\n\n\ndjango_rollout_inspect()\n`},3742:(e,t,n)=>{n.d(t,{oD:()=>databasesOf,Gd:()=>databasesOfJson,B8:()=>inspectorEnv,rZ:()=>isMarked,$i:()=>isPlain,tM:()=>migrationBegins,VV:()=>planCommand,eA:()=>readBridge,ez:()=>readLocking,dW:()=>readPacked,tK:()=>readPassed,m3:()=>readPlan,jG:()=>readRefused,TI:()=>readReversed,xu:()=>readVerified,hP:()=>startedCommand,u7:()=>unmarked})
+const r=`0\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n    import base64\n    import importlib.util\n    import json\n    import sys\n    import zlib\n\n    package = "rollout_inspector"\n    files = json.loads(zlib.decompress(base64.b64decode("eNrcvY1727ixN/qvcHUfvyETRXW27bnv1bta1+tod32atVPb2XYrqXpoCbLZUKRCUHHc2P/7feYD36BsZ/f0nHvbcxqLBIHBABgMBjO/+dybz4uqaOfzwea2N+ztT6sv+W+v38vLsr6RkVqK9aZu2qQR+k95K/Xfbf1eVMW/BJRcNfU6aeqyrLftvKjkRizauhn8c7u8EgmXP3v3ZnwOhTd524qmSkZJIwaLer0pSpE2097/NZ3K58t/5tVV/ZLrGsIjpG86vYS/08l0evNy9jyjH/+YTuWQfw0P8NngeTbtZdSBpVgli3q9FlUr5/UqXRdXTd4WdSWz4bRKkiTZp39W9bZa9pObpq6uklHy+b6fTGbqVZPo75KiMj8k14GlilIkI/zHaSizitRNUhaV6Cet+NRCTZq0okrhy8yqEP6zztvFdTJKmGED/J3C15lbsFhx2UImJ3UlvHrgP4u6aotqK9w3zbYU/aRe9ZOb69tkRLUMrpp6u5Gp18gq35Yt9BH+hU46H4cUYbkIJcjkQb7ZiGqZfp72oOfT3hB510+mPeAR/CZeTXtrIWV+RUWgynuvKVHKWIdxSCeayGwG4zrt3VzfQk0317eT4df7+zNoYRcF91RzI9ptUznzxEyxcNSHzldXos3btknlrRys6+W2FHJwJVpTfjCf0/P5PAMC5nOscj7t9XE8s6Rukmlv2rPajI8CN1yscGiTqsaJhksP6sCHo1Ey7W0rXJzLac/iHdP7rL0WjYDJVNX0ybS3J6e9Z8ke/tRtQPX1Kqxg2ivapMrXAmuoL/8pFu0w2ZPJN21+WYpvB98s6nK7rr4dJt/cXN9+O+3Far65vh3Itik2adbRxFXxkZpoRC7rCpvYk3alZvydEQGmRkSEtw5ZOLTNrdX+TdFeJ/VGUFEYreZy2suSXCay3jYLfy6imJTJKCkL2aZKaA7UHyl9NGhEvoT5ljGh4tNCbNokPT0fN03d9JPz26rNP/EPXc0F/IEPIzxSIkz9TEW+uB7INm/aCcx8/tkU1VWG4gkewHxhmosVFWlvNzhrdKtHpz/9ND65mOH2cZkv3m833vZhbR2du4NYrcSilWp/kK3YgJQm+Qh/PW5fqVdzIFBSw1XdXhfV1RyoSkZJCqsGhHk/STNrV7iqhcQyab0R7qLlUV/US5Doau3qYjDi8E6vTT1n8QtcNC2+SfJqmVznMvy+ER9FI8Wc6rFHrqrrTVer8M5r1RpdXXRg1x7Qk+4uh+3XjdWXesNtyQ9lF2XyQxmyA8o/iRtYS2QahxTHqk7jxVgCOtOibog497ErIS7rukyjnaXai8sSp8BFsxX2xCoa8z6FLQ4W17BDleD3VpdxEShhoVaEtVFoSmRmTQEWmHlZput8k+rJ3af6Ml+xuC1EuWShaSqHztnkoxpldtlileTVbdqIgRR5s7gGlW06vUwvzt6dHB1ejO9ej9+ML8bTqXzx/dnpTxlobD1azH3Q9I5JxgBF0HfqKTxR6pBa9tjvJ9C8bOqNhKamvaa+kcnlbXL+lzeOEljWUgqZio+iavsJCx5fB4zKGiVlKiGWEoT8qqiuRLNpiqqF2lHEw6aWjBKsHnZ4UQ7ma9Hmg+XlnF6CKDVvnckL+oteVkzhtIefUaf0OOhK3hfVkrbxpShFK3ATd6YDd3GwyNu8rK9Q3cAqs2Dh4AqR83W+FCl/1qcuceO7BoI7FR0Oao+3szJCfCPW9UfhaCCkF2he8k/97QrbZi2XOGe94OLButjZuwd5QJV+MRdAdRqA9gTaiFvlLt7kZSsahzW4ySWjZGLNQNyaYcnAPt03o15XlVjgpubs60xoXS773GAlbrKZxTA5r8RNMnqAZbAsOgroFngwXCml9ur0Of6TTfZnNv8rcfNENld5A2u+i9EBNbtYLkU77SE50x6QN+0Bz6jUfL4sFu18bpH3m5BmyNIbyKOm4SLfShQ5ep1vJZ8q4pOMtzX6zhcB+JQ4AbNk2ls0Im9Z/OTLpSNLQxF8c30L/5O3I1tegP6fjNy+m40s32zmZX4pyr7ZEgfwSYanWbNL+pKSjkFWlz5Pe7o4nNqgEqDbnPTgFx1C4MG0l0x7g3/WRZXKtkmB7mwgN2XRpllGh8J7v7cyRZWzn3g7um0+ULt2VAPI7IIvRslEzRtct3AcgwMAMby9FolcXIt1LpN6lbSiyqtWJnlD5zkq6C5sbgZYh4QOCthI5/wptqKWuXua0QTRZ2UtW02zcxAZ4z8wIrlMBBw4/FrUkZ57BiPm9wzOZnoZ3G5EihVlg/kcBm0+71PNGa0H++iCHYUe521f91pU2zWoQyJFAjJ1YFFKH5kAhnk745OKuC6qZWDoetzxpJCoKPeTdX4Lx/Oyr08sX3JOQa0kX7yXKWlT/QREsT+tPH2Rig5CtRHUbXoHjLQMEdZX16JcetI10Mc6lc2IgQWNTsQK0ti0JF+C/smqNb2KfG6N7k3dLA0fHCHabCs40oN4qaVIUL+D9QG7FC6yugIqUD3DeYXTCtvUsyqLcJPkVT+ZWwzKy1IN+oBm7a/n8MM9BGYl67oRSXudg4CukkuBizxJ92SGnUIZZXrhCHjJW0lHR8q6lqISNl3Aq2QELDRqYR/E6ALE4+f7+2yCf89cRQq+ghH2tjp8ZrPGe/8Ag/DcjP3Qah2s8rJMle5XUdMrPJWqR/xNbGLVK3/X0bpLXwl+9Xlmt4/bC+nd1aNmapfal+RgbpVtkxdVm9QVT+BicR2dux+LusTdNtkzhio9zsi+umnFMpWiTa0hVrr94jqvrsQyS/5XAiVAjrgmhZs+tAtaNX9Nwj48G/STSPXmtWvLJrb1k5u8asXSIrMSNxP8YMbzaFC0Yi3T4Eh3nQNfihLsCijhoTwNBnwFDbMSoyU7jhHOEkev1X20lVm01qFZ+zqXOE2xLfhjWaxWopEp0d43lPST55NN3qgLA9qeFRFdTYa275vr28jMpHU6ii1T1MCgRVd5e8pEjC1O2nQTay2gOrRLQ3RNozsYxWzSf8yRGcYAfZ2TPjrt1U1xVVSgs3w1wo/95zHz7mYLOg/sIsJe+LCANmW+EEm9UoogMBzp43ordayDtibTXrUty2nPnDSuc2mextqmG7Hk5N2bNwkQaJqhCul0MLPbUI++GnH1/MCqnk4a7msQdhZHbnLpWF2KFX1liUZ9hKIuQ1XT3qyP5eA8Fd+Apj2SErR7okHX4R+PYfLSGc0Yb+x6VnUjiqsqeS9ureqiE8laVNEDjVLmqRwuNVLk+QEMPXw3mfZW70E84J6ER4wRV2Vp7Z0aCCpqdMc4WF6ahaLVvLNt9fa2va4rTwNl9c/SdPStTis2gVEYRkxXNUDLrSauUxkAqr3TU5fOYR+R+FgESkJyU2/LJSgQsNUmYANUo5KvWtGYGuE9Tjri8uf7jKcglrNNTvggNhP2ZLIUoItKtccBW0DHL0WL8wMNPHkJFywiKXPZkgyiJrFe7rTDaqw5L2WNdW22bl1F1dZJbnW/XiVFK5P6prJr52pB62+K5ZWQO27Jeej/KWvzo5as1cPFqfjUlsWlmiLjT0V73gJrqQQZZvjlebHelOIE7r42+WLH9Yf6oM3le+f0X4N6ou037vJIofQAauDRAuqaHA62aJUxw0i9hsdo24CjMR31ddWDj6JaAh144t/Usr1qBFvyp731LZnjDWlUozoIg7jxNhJnLj9/DjqtIr+tyyXdv8J3oGbS99PeMm/zy1zifSupJXlZwCajTaBDY3ti+15vaFa8xRyw0KQtGrc0IaMnmx806abn78WmnS8FXrmq/q+KmCEArr3pxQTOLqXaEqa9opKiaV82YrWVeFQBAUdWr7pKWSGzzHZ1k/gP1YBhffZ4hYuTZK+tc1BlgbphqGVuz/pWDxS/Z/o8rsxm9o5k2dGQNDQYmReuzZa7raxflWzzqt3VAXUf48w+MHzjcLyEsYEZ+8iOBEq7c0lARyXVCNvio9uVviRUg6NZbB45l9nBwo5xThnEdzDPNndvmmKdN7fz9+J2Fwc/bOsW9hJrJtUbOcDHeETmmbIsQCw55c7RDDXGN0dlLqXVA2RJKRYt3LON8B6Md5qSdppp7/DNxfgsuTj87s2YrubVZvS+qm8sloWXFCjLmIFyvq2KD1voAlxAWedC9DBQqoKER1gxi0D6Cg2wqWVS0pZfNftsCzS3pJ7Y3C7kvBElThqL22XRiiYv0fiHf+GxARnWtz/ve41O9meunqcqsgyenipHF7DE3b0kxfHTBzfF7KPTN+9+OgFun48vktfj7w/fvbnQRjf6hqdyX7WZZVGdsWvJoZ08kP3ByQNmhfxQct2s/NoMhcsxsNZYi8K+ae7oKPF2ID+UcywxJwLmoM4ne2jG0LuE112lddPuc5/tFDBQ30s8CIjl07qr5Uk4IXgqfMzLrdkbHYOsmU9gnObO0lLFr1Li3ZVo58vL+aYRm7nMP4oUX2ruWCzNOuy4XRIj0OFhck57e3QboshDnZN/mB7XqzldSCr11hKX6r/wU+2h5E1FpnnpmSf66IUHBo0sIkh/6w0TSYkdEZSahve2UnXgCvgySj6jlm7OKsZg02mlUbYQ6A4XJ+F+b+w+WOvjzT53SI59iL4UcDLra50/FLOs6nSYe/Bt3NpjjmPUiHMeo0c0OVLf2vMY6wexMWr8UCeR8PJK7wf43rEh6R0z3EKdK6YnOU16puDA3sm3D902z+6qabsfuZt/98U5cRqLoZQxHgbdTHQ0ikcTVle8stHJFSQQ0NCKOf3Qr92vQIayb4SeLWZwJvTnzLPQTHuwc4HtRWkL6j+50rR0vdFJgUz5TAt2cHR4fnT4egzXfvwnCHN+eT6+mENDQ13jPc5/3Z0s2IH7IIDIP3JkWXlBB1J7hz2J+0w0rnemn5YH3Y99n5dShIOk2nDcOvRYkLwc5Mtl6hxvnNUTVio/lN1+sva3yQu4JF29n/bQa9bfGevqpXI78TvbtSsqNoxyVh1JjIzoHyZV9Wu7WcKdntM1tg4b3d4xF8MJxbHO0oUk7okyVawgKciHAqlszs53XhG2OvtnOeq9e5bjcuqaeaakAHdqFroR2/7DvIDdpatMVvA2Tq7talTWi7ycL+pq0Qi1Lo0Lp/KrUbYyFNfki4TT0XMVpa/BO0NJDDKg6+fO8jdWedunNrY0PCUqX3iOl0ZFUIeWYE+PHV0+bEVzi96eenqDFHkzPrpIFvhxvhbDIbmiba7moD0ZApdilS4GdbHM+lR6tRQlaIr0RQLebPCVdaezSGzZNO395+nxCRQBg2BxuW1FkienJ0k+gAeiLECmY9X04/DkNb2rtutklBye/JLi2/fiNvNq/uuP47MxfUtuuMmz1TOsYJE3y6LKy6K9tb4eJa/orWkNHHfnjbha4AFuT2ZW+2RlNAczXiro5BywfrFtZN2k6OtMf9ueW/hgID6JxbYVKQ5JP5m4yjtPPtt7FQztI/X1SrSLa7j8MzpfKaoUCuHlwSt0Yq9vYApOvublmHdZQPrkxUlfw/SFmpWXy7S3AEsUrqd5H/5PvcHyxgqrXBjnELBCTatJei3yZT9ZipVoGprZjZCg48AXg0bgRUU67SUnpxfJz4dvjl9rj77BJm/aAtgK71+Pvx+fncE5WVtecerRRSZMJXKuTPYk/NeuD6Qj0aFkq0+Pb131TuWvz07fJkenJ+cXZ4fHJxdoyD18/dp95J0g1XjSL1YmnR8YpcL7m5EKIm/KQjTzuhLapSb0e5BtfttPRLXEe2rw3baDcbSTumcKZTsvW0InM/fynuWzMTfi5LEsjt7WGKpBzg45Sh7ckSzPPdaBOtRwUxDuKUf6nqP7KpQqtKSufbWPWwX+MYHq1SUsnSzgMXs9EDVkiVF3KXzZLi3i+XrX+AvwhUHoLmBTGeM9mX5nyiD9Muq7qsYfnaTgwxnfJYYq3mT20JCZL5Xuz73Bizv7ynDJ0yZ17gYjxKPEcW0DRE1wsZgF/YoSGGOOVz/bTJl2/tXhIoF/qGH0j2DAWOWmhT5hnn830Q8ePWKp1HFoh2JUqO+yJV8Flpv8yp1PfrtP2sxdc1cgrnwzF4ovtnPZIsoRSnGdGCWM4gfeHtB9v1ZaRbUcKQd/S4Ra8sm6HtkW5TL17wPIeEDWhF3mBcMT8Phs8krmbEPe5Zw+uNrmzVLV8QP8UB9QmJIcrJYYq6SF5WTaQ0pRZFmxSxDMZFsQSJjCmMm6GpR1vpQY8ISBSmk2WAq8Dp32crkoimlPsYh7JkW73ahd3G68FDno1jjVtYn3Ji9w17TKwSMtRG2xz5Q5PuOWEd5i5CSU+ZbEyDcb3PVZBeKylifpzNmiB869PHwEMtG77Uv1tdIIq4diI77tbOt1sbDN5Pa9GFjwiYT34pZENdyp09UciQb3sswLEVCbTnZvy5wIPyHGs6hSZHjdJPv95I/auYZFoahQGKJQw69MfY3v1YKzTN+HkmYo4c+4vyA2G9pvfHvdaIe9zhNni/cDUZEVGK9pLWOyUkXnNw0s8SbF9eFcYOAwZlnEzSZWtbUsBzSc6VYW1dUonGexKpFXj9WmnW3D1ay5NWSMrUk/xlHXsqMGIx5pvckLKfxdDOYs7BJ5wbvEyHepZq9e16fan5b5bYqiZbldbyTEAasb66F9kYtCdoRqfEBwlt17gnkfL/yVgtV14Y/noOSIStlnT5RfYpWowPpUinLVT+wZg2tOjk48gysUHHTIIa8UXVWNHGu7folunyNmADbFt/p+U2T7ZRFqKL9CUzEQjdufqwJrs7JVQ9xbyC5BSmRYkbZyMtm+qqGe0/do9y1Xg1y+95Veu03zgd0rsh12dGz/v5U0uG95mDB1AMCKInq/fxeQ2JcAD46W57IaDh5Ox82t9r3q6KE34KaTm63dRxXYNXygSSbLVAMM7pyc/gqKG6iDu+1ujSqiRNlN8Y1xtBWU1B5BjxPXEACCy9L/uqjapkatDX6B/QnZM8eIEaoui8xSJSw+o/BDK5YVkm2rRdTy/e7FgNU9hqW000e40rkH+h3GM3V0T7Fm3FLIRVNcgs+wuyB27WVR8kl7X2/aW7z4x1PItJdhbNJo9/aU2XPUUNQxU+1xfGicPdCAJ88oHVfK/WKFL2LZ14OrVh/syR8jR+uIPqEtpc/J0rknEzI6vkpGyT4eqXzK3WMbDV4Wu0oix3qev+CcCnYDOh8PMXSa4TdQkzBP1DU93os605xpp2HCqXHfOcXMLkq2vdG097EQN6AxM2UjFQfgn9MV3V3L1mqfVy9PFbeiK1FhfNLSyH5+ALLY/lCTlEWmgHulCW50oWu5kQ+f41qk4bvRpuDJvH6f9bs+MUNTyDn9IMNB5xf20HUWooiwYSKLqypvt414oFLNNvhIdxXmg37T+a1yMh8mE2K0/n4W+eY+dkFmTT8ehmrHN3Rbrq4K+mSBqiJTyRSS7iRSPgJdwS18ceqFxBh/ez1Z2BJqglxm0WOZ+ZIdusGjTPnQO/gusalJ1//KjDKpV4gtwqYku77ZZH82i4gJZXpy3LbsyGzzzvJ4i59YbMK0/5cmjh0q6hUxxgzAI8haXAtwpn6oUSxmt2kayXZpb64Wb0kJPoNEZUWnGuwL7B0Ha99SRzdpelPgSyLvKsy+56LNwrroit02tfUcTnuXaZ69/PbbZ3nb6k4+S775Nnn2zL/s77hPesxWNItzOlw2fWtLMVdPsxBIx8iciDRAhreNRgtRMb3iU9vk+sJHQThlgy1aI7IBeM6DYgAXQD+MT8Znhxfj13Dn7riDs9SNup9iC+wqplpXPXuwfari8nau7BYWuouppJDzfNvWeM8LdZHDAlQWlt28NyXcqHMsMmAHQscCVDe0H1l0MKmH7y5O58cnR2djwBriYHzsML62OKbfGMaZnSXKOLDswf7ObwlGgcJ7Fa2F3JT57VwW/zIPC7AHVXnpPt00YlFI5RELT+QiL4V/7aZ1UBgFjrlpXSwLGEd4Ss4M9L4iYi2/QlIHMd5n6EfC++71eisYojsdS+shXqpZElI9UNILft/bl/n26XEYet17R92+D+ghR59JOdFW9sxymzM3esHFF++E91aNq/dyNMFzk6nHr4H2JHuD564++KXZNOyviS8jgvDyJb3SWyjchB4/Ck2xLdbiCXCK6mRL0Wl9jBEWzeOCz3EOGXAtoqisIZILLO+vkNK8kjeikdqqtK5lO+cL+lf7+/uO+Qy6Oey0mcV852U/YSmOEVDu/RjKdf4K/+ZPWd7z9/iLK8G/sSblMLe7PdtNdTcS0L8Rzwe+ohpNPEgOoWs3HgBIGCPJLgh5tSzRyfOzAY0h32mx1PAdwyRfLum3Uq+GvCT0ssewGvijr7BQ4DfadMgrznghWjHKUVaTOoqEeZyOYdR4e3hGKil1K3QlBT+6sky7+ORG6z4YMK5ufx4iKjCcGQQYXAnprgloeYIwAKLynMuYYfES1KaLDbOz0w7+yv4XIsXAYSGKEpNaMDFfWRhFiBeHrwzQDhSgZ+A2oIbEw5r5SqPu+PBVViG2X1kHA2vGEh7bSjSiWohQOectip1QjIeFj47FBmZ7jPlT3/GAQez8C3te3cQmKMxc8A9ozuZmDSwcxCVdXPubutbEX5H2zfOD1e49mRyfs7Nsske33dal9HK7KYtFDg759Kqf1FV5OyJURGx13tb1iHQ2bviGvVvp4KgLsdMFOiRBm6cXpt3AM5Fam9kVgkPHtKcxLYAObAD+cB06gkMIuCQt6m3Vps8zhwtYE00D0q2YhXY9L/B+itg17ZFvKxxJ1CdIXUZR+6LpQhniuuDjH85O371NvvsFmP/j4c/HJz8Y4r5NXnXTpBW4D9u8TD2JpIf7m+pbOOarcZbXeSOWAGonAVYoL8llDvg4xMBYDlmyvRNzgMGEKGDCcVoGJBljk6KJd4xAXCPxika8kiOAsBiSmIqJYw+p2kNkg7Eul2h00kd7kA7Bg+tc6nBLB5+Nz0KWx5gRw8qbvG8vJu340Q8ZC0evetsmOYXjwKyFeOPC4h/GLTsT3esPUOuFjEEXvUdQKh6r55NurdeJ04EZRD7htJm4PpQoCOcIRkF/MtKHFnH4sF6ldQn+rcFj4KWR+6YGRbuun4xBRsCPyCOMfu3o0m75BczVIsE0HxmuFsLbLxuRv8dZj2XhPTsm2gNjC6K62Vznldw9rw3d8FlYibwGwxGEhqoV8NiawoM8nqS74AgwLEHp7CenF/O3Z6c/H78ev/bispR6yfFk097yUq0YhCCwvjSAj151rAs/hj9fDo3pRyLZ2IV64zaxKzRJHyjkTFnoWUq1o7cahgC9mpEzH8cjwQuOP3k1s3/t4/ZN3+zPulRsL/RpFKAK9nUVfqSar61xvENHQ23eXAnTACwvejQP4S2DPXKXesASDLc9+DH+2/H5xXmSup/uST3GG/5e/x7sgd6k4LtxwfLezgewULwiYNceqk+ItAv7Fi3YYQAeEt+xUpfzPOi+gCFOhMGt9JM/VT+Jn4FfYHBEfPyK//K1kZKRBmxJMusnKULd9BP8R4In/0Sd2tOnQX4qS58LWKQ6kplZqjze0SZAAh7hdkjf/gjxa3mjFG74KzOFpFF2sQeITYMvYFl9Qw+9VVWK6qq9xtlCf5IhLHL6sg3W8gMEmio/WyJlrr43lT92RaBN+ttkj+cYVaQmhAUV2jfdyYLtzZSb6aNvVMOwoN32lnCeBrQO4B6qG0SCbqefOMCpWjeDs/tuCb1vxQq58YMWMEUEh4EEC+srdZMEwAK2pVfvNtZ9nLL3doi0Irr1+R7apvaB2cjobCfr8qOYi0+bRkiJfpk0BzFy3P/EYP7R2fJnUOwC90GbPgKC5fnXiEXdLIWCfiw+Cq2GEukRfxG7sk5Z2BponiuGxpFgeNCKp4KFY93K10MTdfRN9pJwK+Ap+aCu9XXyzUjLfPc4lca/e3P80/FF8nWm5VubwYh7spKI2z0/rdPJKDSOmbchjLxnZlOT19w+mJtWuPJQ80TBPnQMFR46R9Yxr1h1VLmoq2VBHsEWtlMEooGrzOVciqq1ahmoeDOqB+PhnFBdf/5pCW4MlByOpM/iow5qqcSykG1RLVqHZMsKwhqqhUAsY2eP0ErufDIjY4JlR9CHFKecnYzHtpX91jPF+tKaKApiQl3CeiICrXdHVq2RCeOgUnQNL55dHh5af0gfu3idgxIGJzzuhKSPR5pcirTQewv3h+IdouZw5bH1obTMlHt7DOkLAjkmQ23MCio2IJnD34xGydd86/WhtGcIWpwftdtp6aDQuRX+Hzq6mEn/EL78f68pwSBNg8a4G2h6W7UFzEK4ORqs66pu66pYpFnyIuHLnPDw6iE/4fWUa08PavuWGvL2TZxazoeA/3sp5mv00la40exhw4ckP7tKdyxUoL95W9Se5P1ob2k2pIUJD1f3QvrWytLaQJEZJakDMIbFPaxFcavszXwX5lHNTylKQ4cPyvdimfrV8b2Z/YU9Dbco31QoKwVa4ye4JFxvDi49SvYfDlLcri8ZfGlvqRVMrADm7UdSiAjSxTIt8h06cJGUGFa1m/oGFtILOA5I+o6I+TZ5ZQylWbT9vE1KkcuWjK78wlQwMgPFAXRYwlSFijNeay1Fmxel9v0Kbkwquk/B7zPLG4uGh9cVJQfhoH3cWtGPNoAGtsLl4VS2RvMFRRNb89qCOKjEzcjx0HdBBCYvX2EIJqJDzlQY/8DYk/+PE+YEHopxsCEYIXjbhUVPlvacgoYtlE9Cf7WP2CRiYxkpku5MFGq46UQPOMcbVYc7KXckvDCOaFGw5Wz34EPFhDEJvQNWoMlC5HDh2Cp4W0D1hnc7JgK8fgmYORFcJ2e8O4dayewOAdiVU+qJSPOxjFhmpgTA7QYfIpZkyAWOiGC8z7xbVhfxFEC5q1tML0R+B4ObpmiFxAXc93P3dFzEgX+v66eGfZCGYQ9e4Dk10TCoDrI6r7aP18fnF8cnRxfJx0EjyogTG32ZLBOF3tAI7FPSQMB9A4gQEIszqC//WcAxWhUjB4iPUOgjF2oG4iM/fwwUBKDnrFS1pN8tB/g5vn5maHk2HCpfOrTe4ZduSfwVLYcteA55z1hneQaLDUpSF7751v6EnjeiRClwfJKkzz4+6yfP1s/Im0+l7yN+m+WwSzztW/h7jwbqUmYKV4fZVkvRzLGxjuOdzLHjExzvnStCJZ8CPDknhaMdehq52w81qzhVSqvR0zR+1f9AZDRfTVvfPiP1G/wmbdd7Br+3wT2e7clnPuKIGmu5vSyWljba0YAvt6e9FtZfz4UIS3HvygxnLMXI7rWePJiXsZ98vU/W+jBgXuU1i6Qd25OYXwzyRoqBkIt8I7B9BT3hDm5eLGOOu6Tud2+5lj3Ynx7/RYL96fnfyHZrz/XHZlgzdmAl2V0CHSneEfurU0JilDlnEg7zocZCzHXNQJTylrZCzMNwoI5kmO+qAqh+jRHpQS5McveU0tk+LCc4smCppfv/gxRxv9qlbHeaOe+W0xGNxpz22HxvsVp+deq3/0kJ1VbUDJzwvhrx369m0SxnMS7YPhTgXFrL9umZVtUELevFe8tvFP4LVnxJirZc5Bgm8/U+/wfdv6ul+ARPf289ZN3Efoz+ojd1814aGC6Q1AAklB4MLSwhPA0iJYivkLxI4HCRHaQHw3cnx395N757e3b80+HZL8mfx7/cjf929Obd63GWHnyVvDsHV5vjk9fjv2U07Zk65YD75AaPfhwf/fnu+9Oz8fEPJ9AetDN4bsErTf/OTRF3nJYQiATbQiyS7CBsadpDGF5j94lXhW0dXowtzCW/6NPahR6mB0OEAD68OEyyg4tf3o6T9OCr9ACV4Du+3LvTN1LJx7y5xbRf08tMedbxOIcM/spicGbTMngOOUEPhto9/y49GH53/MPd+U+Hb95kB+fjs+PDN9Pp8kAlCP0V7Sh44/Tgq+k0hRGt6ps7RKiBhM5zMGzJNl9v7qy4VfM0m07T6TTLoK7013c5nL6mi50zdXetOEF1JWY2ZE42ife0pXOvO5yZaX6AVcJMIgLVsaaP+FTIVuLETQ+GpydvfnGnF/nrm6b0hoGtDF19kOEuAVGNTowUcau/piRBEAaTZslwxrm+p73kOei0QaoySrE3gf5yeEQL0Rh4HfUeWiHxA5BxSOuluCoqmepiDDY4CxFRoepO7ZCIvGrq7SZ9lTFo8WR/1rF3wjjDgXDaOzobw5LWEyPJDlB28aAfvTs7G59cvPkl6+R/VJ5kBwenJ4k9Om7L1jjTowfHDosFezI+tfqt57ClFCv9VFcqAyQ3sZEImbooawnupwDfvBHVXIDrw6oR8poh3vCMr/+xcJ8dRyzdUIjuRonNVUTVy5fqphiAX09AAn83Tv56dnxxMT5JDs8pRbCyevoQKYZIyoWqf1HmU+qMO9s1afaE1+QalSK4LkdzV74M16iZQNPpzYske37QvV53DbFjsF/GVHAcB8ST5dlW5kWVQmE9AQI8WcUFYhD/zVYiNEPiYV5lf0QWcco9xp+jpurVXNNrybAschQ0zcCwNmKwzls6D6bv3sL2eXd8cj4+u+BE1Hc/jc9+GN/99fjix7vXp3dHsP2wKNXtUGLqH05Oz8ZHh+fjaJpDZy64FixzYgPnZmXsBDmU2Yn6bAHlimojrYjlnP1A5a+EYZl50GNqQSmirOUo4I5Zn+8kuxZhacJq8MMHYVWNkgkWs3MB7mfJ75JVWedtigoiCt1ZtE/YkktjKrdrvjumUaPGSWdf55/onZfTbX9A4D1K4w7jp77k8LX7G1qlfQQk6iftTVHJzmgqDhUweG0YEdenYDw7MGoMevsjUIXI+ctNk6MDoThbAsYYuG+MIWvkYXbga20fiL+moyWDEShnIfrQ/EkO3lF8Ip0yY+SgL+I7fQnL+M1eEh11MYzIBzYGV3ivy8Gou/KQKMqI52dcd4rhoxYz0dueI4iJ7XjPvcmbfC1HYUZCICbFEUwZYYvRACHP14cyc+US3lejv+IcGctN4N87azbplbHsiL7IQhwBPvTGkJ7XeXU7b2v8N462FsFpb6+bent1zRVBYO+cHS47wtp3kt3dQMgnsiCEfIotgf+ZvTeY5w/1Ht346L0/qDtr1NPAZV2+XFL9Lt8cR/Kg4//jp0cAtWDbcXZkwQmaxQBHh4XMmxH7KyqhNUIJr2WY59sX8p3MVf+fYP1vMjd/1Sgo295/xUBQnp/IONQlrwy8mlV/wjly0Y6iijbFIM3DgaKAF1XJQ2NoBUKZ6uLsNnXG3kenB8Y0gOUvnAyKzMir3Um2IxCXCHqHrFU26BT93E3L6nnfalI9y+JIOQqYJ5321l+v5w3ErEnuNIH8UnrBr9fOsy7iTfKD+HuNfbRjMekACg+hAwNw0xhwVQz6J41Nto5vZ49YsmyPVutFcX6kUyyQuwH/fDWLrlYz+cIV683oLxCsLoVmzY1cVowMOzqWrp5fwep1Zpj+1bFq9VXJVyOn+MOySU28aE8cGkYOHR39IY/neVtfCXDdD7vlFaDeeQ/9TjIUcLvdlDHX20i1EeApnQivs54IJffJS6j+ITaa+GuHjR6WmpXHBInJYnqtJhM6/fJpxD5EJrgmvdTx4Q6piMdMjtWPoTpUw4wbrTvmln+xRx6f5Dq9kEM4Atnp3E2ygB3bgxVirrreIcc6nJpDkLsuFngYWQMPCPZXzBGbYSOLK4GIk/EMSK7a2T3UHvE7mo1qfk8f7SdNxAh1/py0SQgbDwm3yuP8kkz487y5knDUqjfkPNCFozmx0DNnfu06ofbT6vQtCbCQtJ2cOG1+4qpQP0na4i+9/iETBdFh1ejsMgjFrr9WT+eLer2m+E39vZf4VJsRHpHklBMtUq4VsZxTdICXRokK2ThK8ZXmQgAwSp196DUqDAEEWkhmOm8H1hRra/cking4dAUkf99P/qKYhs2hpyNaISl7Y5s+QnBlbjoXhXKVOqAeTtSNF9djLzryt7czsbnBAIimZblHaXJfjJSvPpgoCzyJLHQazRT8b/oJbksZY+FP8B06avOXXQlJbq4L8L5QbVnkssVVvxpsap0lQVu5NTGkpv4lUBTsTpC78nVRLhtReek8gqqoPxEIHEomxyCtfE837c3n017mhj8G7VOShVezmR3Kx88oVLCdU46QuTuIYQ6XOM3f76YXRecuihWMowPN10nVg6yOf6kzXTSRTMy79lcrUfej87Ny0rgSLjYxQln7hPHNRh+SW/gLG8JztXEYNC/9ldWSCtPHagaLsq5E6i4f9kPDAvNV3dzkzVKmmO0CP7Ync1VhZUom6K/tVBZzQ4cX0aVvJyvK7xg5stBNpVWv6j5QYk8BKSLmRZ0sUHMS24oxMeKso4EiOF0EJrjhhi3UB3Sh7vIH54EFKRJlUiOW24WA0Lo5G6N5BwpuYC2/wC8Z999gqGyOTnTJWTCECumQCcd3WdwfykHQ0L6LXcykHTjaA2YehUKiq6nD/4n8UM482Yv3BLJtlJyirkXkkynD4tO9sP5QWnCe+WZTFqAswHRJ6WICPBgxtTj4IBorDncK0tvbcZD6EwhnoTsqTsjkR0Pil+Gy4QpVRQOnFvsFm5Xmm6b+J+o/SDPcrs9VN/RdlLQ1I7rzU/3xmgY/T9cVE59qSWMHVkDU+ENLJ1xhkUgFqCgIVDBf2AhrENA6b7bVAwvXV5M0I5SqdLat3t621yb3QDe9OprdPPPEKwyjrtB751w90t3pE1Oa8M1mP8FkUl+Y1URdj45UdcHVIaWqGlEr4cUiotJZKaH0m7beLq4ZQb1Ns+DLepN/2ArWvb135H0Qf1fWtQSh3/VWEj2Rd7yE4uRQfGXsftSKD4jXK/GSU3bc3D713tcrcCnaG4HIUAFh6mYWz1/xS1q6F65b4SRLaLaVOhibGClL8DrgP7F8H04Obsduia9xsazXRYvHId/13hsT4SjSbvX9kEkxiqPhT50RrNbsU97rhsZuxIkdzvQ+trWfwMqsoyg0vFbO9Iat9TMTQKAzlPXdwfdH6+l5pXgdQ5ThHD34IV5vqGNQfRGnDGB9qsxNw+GMvDfFulDPK8gqao8sJygx88li7UogOjRAQFZz2AMv88X7+XJZBlp3MEe9mauc7LF5uw84JaGwg4CTI96uLeU4kSKZLtg3yl6yHpuhBuViQd/Y4bf1jU5KwtiWKtrTRWhGUUuQzGRSp0xsNsyzBdDMAQqgqd4oSGZ0XQJaTE7QfczRi4Wt/hnRTlnuMJaVM9xZoa3WNmA38V7cYnQ0IzTL+7hcUysw9Re+YivV7M4ye7LSJCMPNfwmyPGFXq5eytl88X67CY+Nu92O+Ksqsnxo21GdoYIQDiPrKuiZca4jurMsujPq3AfO51l0p+zkooVeDk15qd0cpFprCYNWjJiayvcGNzimdnfuArUXxs99Ch2qI89BhLFmb4UkjzkkBCFLTifO1AR9frz6pWhbCOpGE9Nk2js5/GkMSK6hU/ETUhl+ebqpXdl8tlUlKLcUAKDNmQHpCm/FMwqFDXIJdfHMwXd9MGsCDCJ+q9c1VzV5NZwNoxPfXoo4PR4RP6zMpdSUneeKm7OnI1rmLWxye/4Fcd4edoWaaJ36hOuL7AUexYYdsalRMFvewvRAGqBDOoNGp3hMAWBGjLhmtC1C0AA8jRzYI6PlYoMpHcxaxryANXld1/bkW7DZlLd8G6JZNwqYrbk48tgOdwvUFScWMDTm7IicUzCmYdzdOq/yq6h3TcxhwuoQTR8nsR0+75hc/75tA2yUvGXQg9TC08/C48/7eU74G7pLJg+5ApVXhgfqHKTtnqP7uZnkVmTvSzLWz92QZAcI3uEbZfzkujmvb8e+sCTdDvEg0FnoJSPUf/bzh933gwTaQdax+/u43SrMLRxP0l1USNCww6nGPqs94JXbuWAYGF0pI0G2eQZ895POw5oB0iYuxTN3b3YGv2Pe7p6MnPxi55lGhexQjkNKi2FSL+CkzPrO2zAOl0p1H0Y67hzjh/IXo0j0TnA216VezZTrueIbXSTqpEwBz/bdDNE63rcrwNcPZY3FBcfNIXj/4WWcc7KMKvUfE5Q+kG704YMcwsngJ3saD/9jIQtCvd/zc9/hnYvKk+IA5evL5XCNTXs317cUktPl1fMAZeawaR1bJlxv4ECl2OUuSGWSNxXYE6Cu2CzaNQP+jcMeSfjFY64zzO7w9nKx7XZkm/TpZwAIk2PTFaXaZzvsGnluL+pq0Qjlqiej1adRW8sG8L5Q0Kk4Fd8Hz+ECZK2189VGLY4TLoIh9DM1ct6Qo0DqGPBgdKyh30WZVayvWU7pKbMuUp1vdlJM/sD/AybpAyPjqaRPHRhyF+nq5qOyFQTEs2nFwCU/SsLWzjx8QMA6SZefJGfrB6a7BjLZVQp7Frm9S20vpKyvssBUDEYS2mcibpo0tUYd7oTu+AKxKr1BwuliOuZCTbjDPBXCasJZ4uWvVoKDpoojPpyLdgab34VU7wudMGvZxPa4jSRs9VKxUml45GdAtXVbmx4fUjn4TGVhjSFbKC9591wZ1uEkXUVCH4MDbdfjZqM2zKXwTf4VomF0JBa1mdq3vneTiuoQBi8HRwBs3dFomDTUHc0ssu2qXBrRsJDOxKB2ta5ZUtVHkzWoNdS0WaBoOGyC2fVHeKcW/YDfHgtckOw7NpW+KyG1uuyfLx8lHyNGFQcDZhhL2tyJ7GqSP5EZ2kPTeS9uM2WUZm80WqN2gmqTmtqb/Nn9Q1mbwXKowlzUFL7OZdZhyKCsBTGwpPjacFCr+OvZbqOJx68QRccBIMWybGILe9cl6kONzWos7Lu7AWlrHty37mCFJXd5jU7MkM2CmO2IjmFtQnEtA3xU/xvmfXRKfxEiEvamqTceHuev4Qp61/43MOXRWh2nmzL56KLpiqxbcLyPdKernePFSmQXPS/bvLPSOFj82/GBVXnkAxJcEamCJ70YXeTz+EX6p85BMIjroGEX3XZRVVCJvvBGEJ+oTF/+/khZ8UjYQtfdwt7GHlOBQCeGVuJvvVxhpkVbQnR/+iS0MH/D3Z1/ZQc8WPTK2sbIVFdV0Z7RFjVLTH1BKXs7mvZucnToU5RkwRqK5DMzKUNcHQhHQxV0X0WGwvHE0bePNMEmZmLPlIjxJRa5+Gtd0Fq2xGqnJ782WdsDaqJF7i4lEcjqYFD9BO3RWfXWVYTHEOe8o9liNfLoBF0PpOYKuB3LvbVT0Q/uGcOEztoUT8vF4ribHzZIB/a4E4apz2T0mrkeT84m8SBzO+U2XM3FjuFGbHeY7SJKTyVugHfXuXSP8+a8FfAxPLfbx6nu87tbKsHtNmKQcfnzmykHHSzp3r1ttUn9auuHd2/7u4jBwSrT1p36EbgHPu6a4L9IUdqpNDhd/HeqDU7DngHqy85e4WTmetzcIJHpDNslZ3Jwy3rZGh4zRaKGp7ri6NV/01Lo3p38hDwPrAA7H4LzZed0NyaHf183g02RTwGu6XnnCGLZTit6U292d+wLV/IutSeS8ohXLu8WEV0oxjPc/0wnnYO74tuDfOWjr8NXT+C7msa/a+i9nTsm6UMryJPXsrOOLTfB+C2QLRPZQ8bgzHWjN+Ogen6JW2ldM7tn9jAuzLbMx9K6GyU9LIOGcyv+IWIkGFo4oqEWo3huKTK/Vq1zVLpQpO2s0CoW2K2g7AxB5tCHOgIxx84N/5S1+VFLg7GcV8t67UAu85/y1pQCeFn941/FBiDNGVYO8vWIT21ZXCo/ivGnoj1v88V7LkGPrQLbtij9d4N1vrguKkgswKXe5u319xAn3TwRBZrA7zpR7zZNDY6LOqzlLf+GVlSkECYciMXCDFQJwgxtm9v5GlSSr/eR6WVRCXrw6o/0hNAd54xjCC/g6eVWYvKmae+Pf3y7/3tSAP6w/3b/FV4+T6sFRGOVGMkx7f3x/95/9QdqsKrnl9BZfP71H/fhA3ieY8gxBDsMFvV6U5SCcwqkPx+P/6rhoBFs8+712elb+lOBR7qIkdMKvElbUeV0bTTtnUNWpXd4izj+tCi3svgo3tQQ2DytFnW1KotFK82l0LR3/uPh2RguWSbT3ll9433UT6wG+qr+WLlpL/LocLEQUnovZn3V9uHR0fj8PEGY7fPjnxUZ9BW2ZKo6q2+8J9ZPqPLe6uCE+5Wcnf7Vrn5GUURuIXj8Atq1K3QrCwmdgadOrCojzRACGBCAr734LXS55bU5+Hux+R4mAZYDf1uAxi4+2luP8eDj62EQEYOyziH2lUoPlC4MRVGC9LLBEnMSAJaOXBQFiFqWkfIWMH3b68kwLs/Uew2S+dUIAI8VGqh6Pad1KZr5Il9ck8snPHfkMRSGa/s5vBkUlRRNm+73kx/r+r3ed6BzycgSJAhDO4fH4ItWtGKxlRBP8S9hJxuA9/Y+CE3Vy20pYEC8r6Cn9DIZoVzjonMQPtQS/I+tJwHHgcuCHJzn9EFK/2R27Bt0xg98+xPsv8ViLdrremm2V9Mx2v+BLSPK+ETpoWOu/6hDfWXiI3ddmTnc0IxnXYq5bndRscMlLNt547dF58I4f3yfOIWC6bEvdsDfVoa5wXEJIIjAwbS7CG6s/Hrwk9oJxsyzANS3g34OQ9W98a4tD1VmpTFHIXUl+7B1pI1YGLlAZNY3WrlBz0sAZripyAvTxLZSAVyLo6SWA1F9LJq6Yu/q1/95ePLD6fzs9M2b03cX8zenR38+91JycLbs2CoPqnv7y8WPpydvDy9+1JVwrEVNC15CLi4lE1ivSQnRCMWXyelCzdruMLqxidvQjDrG1dOpj5OQB17Ohi8qpoNi5S1/7hgujBPqoHUeim6Q8Kdv04FnA1GhZCOlKVW6h3+v3XczzkVD3cxDXFkRMGsTo9EZVhIGc8Qgqq2KMLJX7RwTyHmeQwYoVE53wrDFuv9QcOAPOKcD3lg5eLInkgv3rh2Xu19A32u6bpB/Fpv2KWTyArZ97B8x59TEjSxogGmILXHqen5Le/tyu97I9PO0BxokDhp6kcMmf2vcyO2jUyAeXZXjWuzGd7M5D2Wnvdm9k9MHHnZk7OkMR7cjbEmD/8l0WnOon1ghwF3Cux+8UXBJLCHLXFfUdwSqpmFulxENx54qOIG+oY2GzDW8Q9rOlFO3ItwIrmR3kw7fA2c9xvkMW9QIJQ/RIATfT4w6qtfrvFriHhM4meeFFE6JlGUQLGwcaZgIQ4U0BWnZCkRj4L6SqDJkOoLW5dcOtK0Au6vyYTG7QU92VR0Pf3g1Q+gMf50zyxV2kCV01SMaCN6scGpXFlCmPcb2dGDiokPNs6GDFPNJwCJqIqg63OauDdasA4ChghjnBO310LgQmfYXEXpV7IcTlx2n35aCT6TLlohfuiLt6GrnU/OFYZ+tndvC/4nwFNG4b8yM6ELEuwkTA2fnJ+sIAQyGgkuc+I6Sdi6dPZns7cmEs/jsyYQapAzi5JnLuczT8A5EJ86heVGvIjknIxt06EelK8A062k45bwezr4I8yNfLtHo4vsJzueLvCz1YLIi4EDvg1Gjuu0rg5jj3Qi5CgGBihD3zQU6D4DOOh3esRNBvg2cKhzZRfbUqGEs27SHRh5OJhU4VUT6+uDJD+M79ZjZ9Ie3VUCfnbtGXaQlmCLKZLFRBHKybuwWv7HyyvObLo881Q/fOUwBFqpcCd1DZSMMLsmMb6dcJKfxEYE6DGAqgC177oDgaJBAeMf4TC6KEew0QanNFSXR1sYNI19Q+f0tBMtTpj+hS4SAEzuQW36FFKIU9ph/26R1j24lnUH+ILEJ8SZ+KsGbAURlmMzMwrOzt0RQa5Reex+8qfKmYTyKNsBmsfMHWemd7ff1TWVe/lbiReHWdGSofuQC8IQViCPNL6acYM7wvkt8avE254PnzwZiirL/yLapqyuV4dan2VZggHQPdw4TTEXtC9E0VFC78tZXyp3nP1Pdpk4ONfoBDGhqVuyyjrxcUQ8vOFVBAP5o2itassqCyghGfrybamWSJ1aKvqRoWUWrlsQhMBS8Rn09WdbCRPpBZybD/wgwKuPsAjD6235yk1ctTjyTgupDSVzvu8/oB6+QFFPsOnGEhZyXOTlOlQLvypvbLPkWf1ArPrgnl6es0g2lHYDSFgeTb5NX5L0EFxX+pPCNXQ2NPd530YSFyjGlgc7/2oVqx6mnCrEQMuXJ7e1OQBs2gmTF01n4enhRcconun/ZmZeAPoZ5RM1YC7pr+XXjZ1hTKM3+q5q1hvGBuY5p0BY1QHqTSxr4yayKRrZWtrgWClHqwrpKICIbxq2uFEa6xFGCzA+PXwF2H0m08KqnOdmHdeEcepARfKzw2PG8EbKNnTaheGpzrVWFHVxfrG82efnKOetpmaiSMu0OcLEgXHEKw4XKHPJ8wL6VdWI4QMUDXTI4L0ZjY7yv+QYni8FDXt62AOPKgJaNJ+CfhJtlzZrcmhyLeluSp+ilQGmuh72uxBxuUFONnhXpAKnJFtet9eEjU7k2JGUFsb6Yhuqi9ZbVhHQri+pq1HEyl/lHsakBfZ22H5s2nqfs8hDM1gcpfc2gZ4HBxmQetNwxEGWL6g+nGq7bkZ2+sEud9hd7e11Ia/ho6+IDCcZLsy8sYGLooYzla9RbVLip8yvXZ8KQOnN2JwAwjhi0PQkdaCX8ZQS1BsHYLUQwrRoooCHWMGKLMlzXng/nJi+a1G4hIu15WTnD3bW0usYK5DBhzO9Jd40BMgbI2tZgCTA9/oILVbnodPp36m3xUbM3A9pKUrWwTANqS3gMQuFDu+wXNfiUYS38syc6g9ed2gaaax9US8l9CyZBUbnq6G+mh1rS7kPpiDpElJfBxfN+16nIjWl7JJ7kozDFPDwxm7ysc6wDNDAcI3q4FHLRFLQFBpjvq6LKy/I2tiV2nwBh3Nh0HeQOhN86A6UGnfLhuxRCZnyjynzHj12XQtDgvQd9V8liqTwiMRvsjiGFmTDtnR/+PH57CknAaWObsy+Wg6/RGfgLbaSPj++12oWL6+8Oj/6cXJwmj6Ihsp52jCE3Mn4zPjwf727ARidCmcHs65AccY4+UTVgg0hf592BRNSf1W2Hc8C17Cf3zg77YVugixlMe9oM1UMdFQZIiV3HZQ/HBWqJtcmJp6kx9OxlIlXmj4iK4Mtm3VvPGGT/7DurM6qI27P2x9O/2oJyXsi6pNtFTMOglROEYdaIrqhPPaxRFa10jQKkR7l1DeFirc3fw1GplSykQfrV2zbJcT+nI1cU6zC+OxsRZBayBkwDrxE/6Y8GXeUPynx9ucyHrBw1QtblR57RBOrHAxS6IYD/LUym6jZVLq2Xt/gUvAZ0/mWFxUpyOY1f7cNXUUZ3TQSY/fwr4nUtv6yTyQtVJ6V8Vs3hVlDVN1+mAnRo3yKpwCJnqVfoAGpr4E87QXkzQ12SU58BEkcOUD+0NqBCwhEoRP2oi+Uw8WBzdIaGYmnp1MRuhbISpsIrlg7apXulSmQSpal+P6mL5SxLvuHnam6t0aAeJHhBgnT9bMdVMYvqW4DKd44bjgWYzBy/ggnMx04u+PBiBRx3m820pwlVy8kn3CyoKFRJVOhhd7pOgSB+UiyRdZQA35CgxK+Z73Bu0foqG4giR8uU3MjIp6s1RGQ7zzPO+N3bp356ZAbx4XFTE5YEFo6FNX+xlfvgJAUNPeocxQZKz3gah5h1tX0WCQvRtDnsmIBvijuIJTsEZGgHiot2t/ZvvoFN79Hm6EbIbdmasJj3IoWe+0cjM4PQuhZxaoBqbA0KC1vBIzK44rpGiBwFdaUH0BIJD8qlLHrdoyqFQX6oBnsZszTpqHRZrFSs8RPrj0isKBRmfROaxPZthwMw1kMUgnf5z2jLjSj5aAH8S74/O/0p2VzNadb89cfx2TjZFLDHbq7QR0xUy/mmWKZZcnjyGicXBDcmo+SZqukZvlG/km9Hyav/+P3//kPiex1Oe1BOHWiARCYJOKTo0K+JlGXesluEstqoAjCsVgP21ndT8VWeVgCRKcE8UBeCKCWQG3qc8Je9bdkjleoig7ZoS5FmFrRsov1h8cKeQgTQu6u+qcKrR/t2EZPBQMNo0QsDJ3CFU+Md4RLaeQl4EHSGFEL3+OIsPioanO0FJQYt1mKwrqu6ratikUL3UhUZU6yoEVSVKHwmS36XvNrf3x/suwZOvQI4eSAvBKUfIsDRiDQ2PCUMFaQtZcadhTdLpVjR1ebeck1Sbp1/Sl/t95MUKH8ZUJ4lz5G0mCJdFuuiTaHKPlacdZ4VwYNa+9LsyeQYvWh+On09Vhva6cmbXxK6b/UWtvENMeKM+8fDpThlyTl37JBOti2w0aPjpKmTI3AywAriSdKUbANzYA6ebNG9QW0P5nGmbSrdx2Zex1IAiFK1Kq7SPdlP4P9bzLbUA4wMQ4Ir1yCl2XrTWkYITDMFxFGypt/kAK15JpaBKZABIEaRLmlQeoLTT5/ZPHsG0IN+gYCFzzI6YoYIhKT5dZgCrdlozWxeW/6ezbuzb12xLgEfbOQ5cSGWu/vJbDFn6pGzLon67iM1UcIgHJ2qiaNE7LQ2wfTpu0dBmgK/mTkXoLgh6o+MHniEo/wkTqkRYEZS6F+3FRqNh/2Y3xYZsWxw5/fCk9vNttplkv0VXsTIMc8R5yYvWv/+Ru9iCIuk900T06vLBMmL8KmfPIabXRcVDVo/cYMuMxsZ5irHTAei6mOmlz4qS+A9CJe3N3UT27/6yef7PloS9vsUv2nLCtDBQ5uto6IT70d4WGHlFUwJML9GDeByp/Sjn7xC9PB10Y6crox057V92CaDkrPCHO6AK9fWnjC9jrH2+N32rO9IIWYavkleEifDLD4JA43DWMJvnyF4c/eZ9+kCDrlDfEoAHtbjPrTjWhix4vsQHJ3yz8Lwvxr8sZ/sD179MXmefJ08f54wX5Pf/S752j8Nyja/jd5UUQdQ7EJPgbyJTdoMFNfGu6qyJLVhAEwtg4vU5rGrQsDmaoToeycntdc128q+IIMYOeOFpQops5W+nlLDHE+NwU12XCwiqpRaDHH/GM1CnNvvRWXnSuyyR7IwDvYMwyVlKDaaDMhDOxbZMzjfZt07xEO86aso5eTd29eHF2M7DDdiezRU8pT6dkQLNbZX5rdp/VE0I9pV4OQqGjmC9TAZ/nEWM6jU81VOUecqvOIGLrQ4z1Uv6rjIFkI44JsspsmyUFYT5JD0z1Zec7oK2ypt1VFIDKEXFP1BlBgZTlMRa+u4ogwjSrBnRZWATy2M594ykTuMO2oms1zsc3ORITIDo+dvx+A8YkTs/YArfpG82vckHk6KFxjU79iWQZLKEpKlEb4CALKt6madgnACEfX7MHlFp3Hjifprp44TM3RrO4xoZERoxFSejvQUlh+tMtdAnV2dsjgJHhJ4UWVOy/wF55aho5BGY37YRgIF1FHWRNN7p6RZJFulrblurjAMZb4oRd7MZZVv5HUNTr/2pQv6ttnHAYczaTivpr2/Hl/8mJyNj96dgbBJbuxek2koSw7PtcnjORk8OPXVnhwO62IJugj8iVf0/DdoUyKvwM353cnx6UkSW/m6d8WgqK4bUULbNwNqHfNoaftKUV2LBiRDkfzn6fFJcpOcntBnhEIDC2MABhmyv4C//s1AdWBn2+VgA82Wg49F027z0nFLKJmYfLCVCIBGvYQHGJCzoEgdOiTmA44UircnPrVNvmhTsakX19SxhT5/yDZfb9IseZnkg085BR01bTYcrso65zN9CqBdxSrNB2gX6ifPvikquV2tikUBLNg0xceiFFfiWzjh/WF/v6vn2PYNMVLb0ErgaDnotpSVA20rU8ymx2T74YHjZ1cN3U3FCaAyv6FJjVsFC+DxefL6+Pzi+OToQlflGgTjNL0Zf3+hWYJrDSbBx6K9TXJgTT4g+yK1cnr2enyWfPeLM1x+xT7k+4RS8TD6shvCAraN5yh8slk/ah9U6rOf2hKnrzNrac5uJaDPWNPU5F2/En02uBbkETsMIxspGVSB4PROUITfXoahI1RwQ0Y+EmpDJmTaA1LgN/x7HzalTNoWraOQ7pGhfpRfMcg9nlewP68y7tOIL6fnbJujjtaNhmKymyefQT4n2KCtrvqPDvkhDB583KkfRrb74APkUHDfgNOEKLLun+04TvTjo93M8eaL72lfsC8ogwmseVvuUQBgsYQMWnJQyQ3Fnt7dJc8Gz+Afu4D+OuujrF6yiC/oShd/7RJRKPfBibDQC5OikRawIBcogkZubaocumxs8oVIJJSVXFZTRO/ibZO8MQTDabSeN+IKG0/3JIkb2GOwUCE/5iVLQ2yAUhMmz4pnD0oEHLbOBa8soKttWfZJy4DpGl+0C9JtUZHGeLvjk9fjvyVHpydH787OxicXZNV9gbX5ahNrSGqWKIWJ7hg+mxWtQYDu7731cLktyqX2tpywSHCdfFQrJuFbfOmER1muPQbbvLmafxSNVHc4X+/v7+9HT2IdV0zBpN9YmxBuBAqki1NT8aS0L50OT37BeRGbUGbLS2k6HZ9jLGFyepao+bUncfZgxXMudZIAhtCedC+MIvMkHIEN392hONY5O9WFUj+ZUFEzpWIJVhUgDxL1CP9sx+e3gFMVLot+shHNdb6RdOFxKa4L+/6cpjbP3SxmxiVav4CASwFHV/i8TfISgSVw9wKe2o1TA2C4DZqXnUnSgJuK6odJA3eIjVgmRCKJC0UqpOstFtdJDgu7FU2z3YDm1IhSgPZjcQ2JXhFqu4oRtY+lQycI1L6osjIburdZ3jWWVbHnvuDWbaUrhrgMKuIlLTZVxTZkVaFalI0YyO0l4MQ9Sw+Gk388m909e5Y9Tw+Gz+6m079ndBR/dvCM/tDN4/e65cyh0tQJyHLT5QsGmJv2DuAfokMR2+v3cNcq2lsNXBhBKBQeDOFDYICE/mcielFsWYGlig8ewgjAVWlQwFNlUMlL54C9rdqijF9x4rEh9fOikgEcbdvqFjFqre08tdvwM5XcNgAIrZ5E/GN9wiOx2T7p346oW4/zMrdsG/uDP1qz9zJvRJovlyC2PZyYYHL87neTf/xu9vxPNDV+9zv4F2a1+jwDpNO2wD7i1KFrMdWUmjVwcRKOqwKnyT96cApOpmtGjiAkCcQa/6jsDadvL45PT8552JTyz0chINMqS9mysSDXxS+Wl3RNm2k9WCPfdKAwRRIgMEQXgd3S/mCH1adQWEFKiyHo2mSSY+grwO8r4Y80Dr3xedrj7OKoZygCMNssEj9MCHlv2ruuZUul6D2sEvu3Om/Ab2bYVm7zks40TrZwQLT8w++/pu/Wt/rh73+//x/T3j3yL2CRAz8myfwAQ+EynX+FXFcnOZiCFHvaQDZa+AuR7NKD4ehu7/evs3Tyj+R/zV6g8JMmfgm6706SH0/PL6IDT5yKvJCi+VgsDNSgHoTK6CxmOEIO2OXU8OCiI33ffq1GC18j7QE1sDnP+eg1RzxXi2lOZWqovZn/9vQszgAqjy9wCri1qYni1fbuHJArIrVR+Q7SVCLwIZ8mr5p6u0lf4VUJDblxn6Dv7o0UySW45HfKj7jZ1dkNlByCI1FcJDEUn3zvuo36K2Linw95gPtJcJFuTDAuM/g7kxo9vILHV13fieYjMNr6Tt7KVqzpYFmsCtFoFZ2j5udUQtUY1gmSSgHdc6URk9zmChHb1rkE7DX8CA106Ldlkzpzxl5Ljkcw7yGmhZ3/05/o4Xy7hUPVUz/q+ibCETgtHl6kf/oTrFM6fD5LnvWTP/0JJlwHC+6VWMMMAxhtjCFe8n2X+JzMPGAxrXoxQgZhsiAkB+5G3L3gyFu1RfWIQK1fGaPlxh1bZhWyRurIrLoSsSihiOoTUg73qey/29Q34ITSDWGouKWSK4D4oo9caa7KWcqKnEvI6IpgrIhB6QsaJ02E2gHMJuyNW10JM2RfjahK/SSuRFpoJFYNRlrQ2JuagjcVnGfUs5lu1n4YhtNbrbp9tJeOXhK7usk0mAejx/WbQgoZC7FGH06r80xFpPPqjWYZfmw4oQZpFuJn7mSDgjwry3R3dzyG0X5u9C44dfX6vX9ul1ciwHx/CPEdOXL27s34PBklFugzkTifE3jtfA7E4HajgFoZRpV/LIsGMxXPUXuYz9Eo3QBMsoKKtrCit+3q5f9GhvKJ4aagqBPeFIHp67wsi4r7CefyKxyDfkeJy+IK/7YK6I863oM6TC+X9RaO45tGLApJsV2m2EdQC3OuBoyw3W/LuroKSpjXumz0bfAh8Q1ewV+XzrtlrlRzfXlFghZ+Jv8CXzC7ONwGMh/oXpDe3k+raru+JLtjN9Nt/qEg2q5FUyyYd2JRrBUjd7FUte7TMUX4EabAYafPG5fFWKJgrhkBi2gcfoz+fqD3r/OW1P508o909jxLD4bTaZpOptNlPwGNf5plaKSwsFFk8S+KoSyqNoJv2gjEt4bljBaP5Qv43lZFvzaK68wRAa6+CogmxSbNBmV9IxrwOMOWLdPQao6p7FI/Jde+g6cKUooRciCdJCjTIPQwrVUomAgf3BJPKZjRue2snxBiMm9aMgNPf8Vqypymf5pMaXBHg7Z4lmiuUMdXKh1SbEplBjwIiYB64JcmYZR87Wsb13WpdlY5x1+wP8PnsKW/5D9fzVQZesp/+4kEmTWoRMJVtvK+car/hhpF/qpqkm90Q3To4MQ2HhCYGigfyXrXsOyiCz3LcJYaYvYNMfudxEB0Ag036SQYYwtCeRgBRQmapSb1vmn/+bjmF00tyQs0VZNCCSZdlQL+k7iIdDkSHk4p/jTzLKaNgEWD6ja3Z1bUupCropVpJQSY5VUCH+MoW8i5u87s//q3w5aT+nKZwi7o4VyOyFASOopiLZPYJxndVjbCNNgkKu+RExPhJCcS5KUJ3aJcqq7ph81iOmGR9xq9/4SdkDoMalT5cdgPBG6Z8o9u6htsBcPMkIs0C6LIGgTxxfUg1R0Oh8BYkBSlaMVLgqHFkbUz+yqaRvRP9ogTAFIaTw5HLSKnXl7hBhugjHZUK+cfC0zny4xRAZ2oLcIr+37JwLByaZOOKKDUr2tb4QV3JPrchA24st/tnELYUWxcijYvypGd/k4C0jP8pBsMvkV6HB9WmhXKC9ZAhkbJTXm+YHEhlsoIBNpkZyeIoY8cG3sCK9ghmnjAeUCMZC+yYSzROpPPh+xI4uSd2QYNyfStM6siGay7e+Fyd/iET6jPzNdK7bgIxm5nLe6kHN53Lb8oL7gpO72hbtIhpgP2jJq1Pg/a9HfRskClLagcdhHnYTctmwBaAROKYs0uv0zO5afxkU2vj5kCtDfA3Q+cX5UmSPTCNSP6yzh5kiO0b8uu2UjVu2IUGhvB//STth45dcMm9nnaA/MoWN8cMu6z2OIfPmVNXpN3sFpo8cUY5EGz1m98HLpGrXN8KKfQI2b6I3bEYdwDyhY6uwQKle/akQ2vleD8d+2n6CtgNhm136NWliLR6q4BgwOpDqNqdS/21fuXCOr8eHJ27XYwQJwQ2wyMSaq3Y2+EIoYGK4EovYrhnGOeSaudrryU1lYAJayews8sPCs6BkVisU5U2c1b93hoviCjp059/GoWQcM0eFxqwmql0U6anAW5ljGvF05Brfw7/dHz2cE0V556jn7DLhSm8xIgZvmehQTXGnN9w0yP6Ox0W0ifJKMErV4T+G4Gpkt+oRUtlpPUtD48IHWIwcXWwW3jWWWtFqa9y0bk73XYhVOlu3f69cJbae9I1jslrx7Rqsljpt/bBWytHCcBUIeARr7Ec4/uFjH1JseFEca7WQRpzdQyzpd8urC0OjRXmEf1A7Wu81tVo45q4EEEg2gp8o9CaovoE4MZ+wmicLOP0c7PB1xIZaMRXn3ux27+GrKvBslr3uBjy58C8V1tdHdOSBGubQcFs21qdIiBX7Rg0fvS2UOjoTmg42sP8HqV5IhrZAFPAYAAQP7CFs3wSezkhYhV661E6BYIu7q1bt4bk5XEOrlyZzTyhkUdM2jk8yaNgtsSiHwaZj5R8GObjdISOC0bDxlm+EC7CRva+TVTZnIpycfcJEEdbjNXTb65HlQAqORP6Q/bXF5HsFAtrHyrIoaMQDAWG12CyTbw+lxQxuMSVavDR4dqcfIfkwgFUk8AHKzy/gTEGNaq4BTdDpO1aK4EHhdVGQSDbrYVnRvhcsPThnD8FHHs56NZbS3IlOlj6IfJ/oz+BcueBj8MAXrRww8DC8SII6c/iuaylkV7O9qnixQGDQ+S51rXKY1KeLvaVou2ro2vGLoq5eXDjmkEgWqywvaTm6ZoMSi7vpFzCHNCIRfmBTXBil7q0b5xD55WmxJgf0aKoJQhV/ExdBrurEbubRUuFsT8gjWkyTCUEaVYTKWYBW/BaQ9dBqe92R0at19Me3fT6c2L7Nm00tlpUvR9xs9eJA1+Mp0O7IfTXnaAvrbiUyHxRoCKHX+fpAdDcPfODsZ/Oz6/OE/ANg9UEKZyNNUtpj+5OzobH15Qktu7i7N3cLk+vgOGwcuzMbpo352Nvz8bn/949/r07ujwzZuuPLjT6kbk740DM1D38+GbYwwYPTo9Ob84Ozw+uVDVJ6cnd+fjiwRCvE7fXSSqVXg2naZ3Z2P11+HFxeHRj8nbw7OLY3A2u3s99h7obU4l40k5AQ8wwmErhPJcJOcXhxcQhHN0HjZH/szZtGoEucAin5kXyQHfhBwM04OvbN/19OArGIbvD9+cj+9Ov//+bj/Lssk/sln2fDrNkgM1JDobJHMJxgPd4dOD4U+HF+Oz48M3x38fv04wF3GYkDgjJ3meAy+UIkwzr2/qpJGFWk/PkrPx2zeHR+ME7nEuxj+9nU5vnid3Jq4uew4NUc1dFTJj/x1UApPNhEmyg4uz4x9+GJ8lg+cHCQbr6Spp6dlVUsLmzg9CGqAxWga0JqCCLHl7+ub46JdHVdDRCdCf8fuL0wcJsFvW3z3ULq/LJBiQxJub2W7yeT2mB8Ofx2ffnZ6P1bKJf8HLAgQS4fQ8qjXK1E2+UCy6vhv/cHxyd35xeHZxd3T600/HF3fjk9d3h9+dnl3cKWDaOw0ae8cwsndvz8ZvD8/GuHTTg+Gb06PDN8nd+fj8HCI5YbYcnpwfHoFkIFkFTTdCYbwSx8/HF7Tms2gduMynvQPL7RF/350f/Tj+6RDIG98dvrv48fTs+O+HKITUx+5TEJjpwWg6/Sv7iQMxCjPWkpSaHmTF+OTi7oezQ+z0z6d/Ht8BLJKR0Civ1YL8ihOVn/50eHyS2bJQT8yv3p0c/+XdmEJu7uh/7Vlzh929eZFkz2lIB8+n08vD82SSJrPnyC1wv7oDWX1Hzf18+Obd+Pxu/Lfx0bsLzI2uBSf2bp6rBEpWJ8/G4AJ8d/rXk/HZ3fiE6D4+x3+/Pz07Gt+dnN4dn/w4PjuGnr99c3x0SJ0lkW9tTcApngA8JLyR3IEMd3aE16+pP7BF4oY0nf79Dp66YsbfKbID5tq78+OTH5h34U4DdXTtNQdDJN6hlrN43dl70MXp2eEPY6Rcc3FaUVIQm4GwcRNRd2/Pjn86PPvl7ujH8dGf734Yn4zPDi9oJL87/uHu/CeYeAfnOMTT6fJAyec7VIhej5EB1q6skoshp87G34/PxidH43MYWLvT0+mlKpkefDWdprBSqvrmzgVoQpeLOxsZWD/NptMU3AegoVT31crXLiGDeSuair0Lhr5fPDknOIVi2ghVCT4HOyt021TKl7VgtZOD5V+A8O0macl+eMmpjnMmGUQXrj9i5VK4vn/VqREaraSxsfRLQJGq04BheuEmXWGbplO6CptNqlPIyMbNduhu8tNeithszu5hOYgoP+Ohaw9W6M6GPRgtg+H6RK6Ac0wynLHnx7SXPI/ccXkM4QQFroNJn1vL4uAyfKrw/KM13Pbwa7S0mWgl339lFtZ6WwAcooVR94Khu4czlbIBGkXjn5ux1Unw6w2CUTlYRmUHpJ9G92J7hOA4Yp8pkuzg4PQkefLIef3SRQzb2Ju8g1XWOW62u8+8QJF2Ezh6h5Taygg+znZx4DGzUc0gsgNFJqE/dTQjCAe612fjBBz1OnpWrCIDyfvvAa4sLXU6qPOdqSyJnXhD6IvGLvL1OBH5pFjPHtm8Poolp99/KQEKuYTaJ83xcVMDJDap/ahJKDUpPRjyaeTAOY/8104Dj49BP+xGjU/bFnOkZ2R+Nn2JZh7STRGKdceE00ZkJ4wnOTo8Pzp8PZ5O/67m2APj444Rnl4fNckpBxjvuxor1XflcgSbu007FkN/jOIsd5lKzUZ91tx1CNNH2TYiC0+3YxxAdLoXzQL6b17CDQ2dMXZZWGIqvjkBEMjW3fHJ+fgMNLM3Yzicnhy++eXvfBJQJhllolF68etTc+Jhh09K7tehrCB2BSRuAxCXpdhgBB2D98H/7QjCXOfNe7Qs4Z5NK1FNNFRpcnsIFwTCIj+Uk7xNhvg1ReeReRZro5yE4M/4obT3UiLsxQhrGSzqbQXXHynciLx0n7mAQ2zLhbp9bFK44DGP8tb0BIBYlFaGVNJ02s/4pyCjqkpgZt/62KVpJf+fYAEXK+pON2LlZBbBJQRDO7QMDES2eTychYB9aIDMW+9KKULkM77oAkkOh1y8ePhQTpwxGiZ5O9sFZ9VN6tCEfeRoxrfio6MaMckWG8HKgRs0F5AA7TztPf8d0YyF6sYVeHBkOhtfvDs7OT754c7VDMiOSa25MjDIxhVLgDhz7othM+T9CKVATE9HBjC6xI4a1U/vuoOvggmMh5cv0qb9HqywX7NxqYY4V60JLE4PiixJeUMA0XNxdnyEMghMMsnx6/HJxfHFL8C0i+MTMB/wEzJo/P0uyRQqt3VGUqg583qFZnKnuen0cDqVzxnCWX0bZ5RzEvDOMhNP14RvGYqySlIU6qSAhFUzbSbsceYcgvjYwM6l7mmh0CdUsHTHzhL27kLX+pJY/hhtTeEj+UfZ6Clsp/kC1XplkP3z+Bdgcm7fBerqFPymqjd1rTJZkpJeqkywQU3hJsysIwXSCy51tCF7VJhZsV13l2LqswU1J58p9vHHu1AJurPrpLOo4UIl50AP7qY7EWePO74pg79rOXoKnZ0DGFql/LoSsn4mrw8vDmFgf3k7fiIbMHX8DhZYcBJWVshQBVE2l1Gy60gbIgTtYBQYzcEQ751mXaZNXG2zW/x02Wk8OZ3irSFuW5oNbKfR590sDpvLyLiWuxKlDiPFfNUIed1hZHrgBBm9gHng3AOtDcDRivrjjquSwOTZ/Eh7UDgSLhF8wfagWePRZoyHGuScAYnKZGp1nxaANJqgZYcihM0OO5SpNUhvyDOE+Jm6TWeGtTglgPvwEpG+CS9NI/2qeaG2p3DKMvXuNolV8ZaF3zMzsBl6rJO60y6r/anU0ZquTQIbqE+QuxVq27/a/Z/5d+DPp71nsP1/CERPF+lznYuTSlt9oO3Qqkn3wqiCaEzv2mOtjqlc72FG+/1IRAsvUT40Yaa/cG8zVbleYigfLISSae/lS+XSNu0dHZ7AhcV34+SvZ8cXF+MTADo9/8sbS9eFgrGDsXe6eZwZ2la6I0n/VNnIucXV+iPJjEPHUxJyVj5mR9J1HIzgODWt1MkBW/WDmGIF1MjqDHVkeNS5JePun0EyX4VAcu8CQ6U2zAKjFEAy7D4BALrIgpuBRhC1MGoJmDZDTwhA7jw+OXxzfPFLUrEOm7cuctu0twNu0IYCrAYEf+hghyrIQgao1dCEI67Cbcn7lFFur+Hra42Kq791ShNxGyi6YeKuLURcAJTb2HCEGw1H6Ok4nyEbsz4LAWuf642ahlIDx01iuTtpKGezjIdOto2orgCqB+CdEeAMoyI5Lxxe4PTNgtbr2kvxY0ERFxzsGGRWUU1h+j2IUMs/peoZenFiJftsquJcgpitKAuiA7CFWDwnbtl1sczs2DdgU0ppz+fk94u7jMBQUrhTUolVX9n0GqRo7Z+vr0NEm2KlFHJp/tej1CRPJ/Ok5WUf5hgCPip3bOXn5VtWUKLR0LgZy9ixvat5tseTIx50aRhpXAURKs8tx1YCkxZR7BH3HSM79WFE2auzWK08NcDX2tDDn+5s5CuLcN8PEuaqkrI8ssQGVC5whDOj5mDxoR84Ry5zZ2eHvyhI47xtDYCqxpjJ27YpLretQjeG3y4WJHy3XRtsySwepWdD1DMJe0mQRSLFKK8Km+DQ9bp6L24xFILerdyXK3prD76SyAbLh2vsJ/p7/NMGjN2TNlAPH++406AaMdT06hk6ZKpgwypIjDpR+ejmPCpz3PlhEGY+iS+ARmRiqkjUfGTE8gzQNzXVwVuH2RRJUZRLK7IB8qchcmYf3EsBMj4iLFXwLv07i92nWtNsjRkOqmBi6Zg/gSFXKdqoaFpDgh4gTOnFmNxM0aOL2OEPk1kWDdmRc8qWA/1CMFYghtOUmiqc5W+f1qlyaxmbewwlplCfVH2EvkTVF85kmTr8zlSYQDTBhRYK/E0gah4QiNnD+gZrGhrc91ejIbs6AKjIsCQAp5grsWDOFVJWcgElnj1Lxm/Ox1ZJbm188hr+1K10N4JFNvmVkMm3yT4uBHiCLhD06EIX44fYpILDBSSWsvgo5vQyRe5kQIDfpmlpOCQEj+R5mITrElHwIUb/WabLuRVpEcL62NNgnlna8Et3pXsqUQiDxwjIXkpIBXmHCLL+S96Ihom8Bgnhv7bR0eXE0WBmQWEKQBoiWEXwknbIoZ3wlVQtv6DOyDtUK4yfBCVBhkExwBiBv7NIXa3AIjBi/WiGX50TgzAdCGaXmIFCklA9YiITfWgUS/Slyz36xQNAdBe+UN6KT0X7INyQvJWP8IyHLEcubis0rWNWKF/CCHAtRfWxaGoVWfj6Pw9Pfjidg2fl6buLOVwkntu4TZziFk+fXtnzt+OjaU+nwdQ1+5lXOom+2ubNMgKWgc/p9jDF9rWVSb4HRM5lauiD8L+iXNIBWGPHPpqEG3Hp5AETl4MbcTlvRVk6+aVXRVXIa/UEdbRpD0GYv7Tly6ZYXhFCjdcIvxlg9TqlLrcJsVqr2+5G6f2DpG8riEm5/VLiG4gZM5nyaOzw0YBrfpACSEktdnAP7QBgLdpWAyrrZEneVoN8BXCHEGJFRoOwRXwMQcQY/8lBwtPeKi9Kio3dN9x1YLOxUtdhEOqDa+XRvlpT8lYOZLust+1gVW6pgwyKKwdzWNv4gQ20hNWqiyNiJUW4hYiZoOipMgp3N1YqGpRnR/30kytMFkrhdrugOU3ojzQmLdX24Pjk/OLwzZvx6/nh27fnfO6lKqRotxvT/YfRpSWGEAGKcJ+WYPdnA40RqsQmoI72FbF9Gzh0Zz0Yym1CjiA7+s7yGLunipd5hfXry0wSdWs6DH/G0wMnfY0kgbWkrpeF2gckDoTstKcsFEBDhSFv/JdGMtWSillB6A2fMXxr2AGsKif4mlN649945UZV33vGFk5Xi7s6jFpqWkLN0PzEfVj/MnYxyVlRipIzH4nLgXoMlBGKj2lHbaPrHH1ElIXNxcp0gtusQHBalSNeoKJpPLQBDmzjm3PucwdSQgh/rlkXBbgshHoPnhYeQm7XpyAQKfS2WyA+TjJzLZHzEof2+lGxiqS+k3ZUEUMik/n1+d4P2IfRMb3lVaKKBwzpc1psG2cU/4F7ASsPbGSwgCmmPo8rIYCqNXBWF3fjv/8G4+h3KkLVJpfSx64yOxK0dSVasKxQggJCCAStaIEaOJjm4FD6yraraKoGeDqcw+WQH8Sr1pqP0IQ66KARVwVEJqdqt51D+sW+us/w169jrgryTXh782e9/w5VfdOeqhEektVw2qO6SUsv8bA77cF0hCd6btoAKU62Xrxvc1MHKC2ll/0axUZJW0jIhbdXpOfw41SJWZV9ifB3Edu0r/Opw9YDMs2WPsrOBWtIyZ77LJwb1GBe0uywqQnLUorJmRbZhDsOA8JScp5f4bEAeCuqj/DW2soQNxIOEfAR97Ot58s6tZtVG1LnxLMpgg8lkaST7JQAYuma45EJKgJh5lahuIdZYnDf1kz3+PsQe60kPvoTC0XjPtOh05Chs16D0WVpJ2RW4EZN/VHBvXdPOrcXqPZQLxCxg9OAqkbQGIVlBtxH+oH/qw8BqjLErV2a2vQSYK0KMkBTGWc/AzNxgbG/ExMm3zkMlAXSDqdXA0jVQApIR+WGh1K5UkA7u6tWpUzFqg63ZupIMtKdAxeScgsnAvVBX3Ut8z9DrGGMo2fmq19zzEKj5qSst81CyN3TMrI47YHgvx2Nx04uZWTejkasKWqVnzkXzBNzDIR2TVtwTHdA8neKALtgRBbYr8kaDCV0Yz6OOtGFdf8KCXTvd5Sv3h831flax12QaEGAxRrHJtdKtDVSVqOPGSiruNXGLJwtTmf40KDvPVgbNfSYg4SOYLrRB4h7dBrWZS2cIG9AyhvMYTxT6eJ99qgCGUoz+6iYZlyE4T6Ah3gXZZ09lSnS3oC2GxbWjcjlgwKGCxkhoKvwtgE+KGPVTAFQy+tZ7TuOApN26y/2kdw7S3W4djz5bN5xsI5kTnoKts0jT6z1TYXoLOoTc3pUeyfuQo6CjVMDZtwyVXs8oiCxAQB8A787PB/Pz07fXYzPzrVDjT+lwkvQupovC8zh4SPS4GVxh8Jvsc1TMdcFKMdw8xHR8p0sRUzSxVgnm/l8r+b1T8dnZ6dnAVAhQXXh/T568FNbkVMypwpiTqtjD/c1POLVN9EDAdVlzhqA+VS5fmJQwExZdwfjnctzWGGs/onlVctJNxWqjHPvbx/9mm1VkZByRnCl5SNW5EpGJgKVGnQl+QZDNtAjzZKDVAyvY/GcTyGC1g8I0lT42/WK+btCSBt92KtL7Vf0mS41cGPifk30oxlps1fWSx53fMj5kPCQgWThwQP/uncvVqBFh/toYPUchHYb8zptbDEj2sOnFN76VAWIYl/LwWpZb0TlDKbWE/AgeYmeZDKhZFf2DbRWVqx0BlCKze0mD0EuF0VhctK6R28169TWjK0XYsl+ZPZaZWGPsx5kveu4qCmyBx67ld+mSOJyu97I9DP3sCDTFLSvbRS7LAxPqFOdTm+ub1XWJUodOBn+fn9/ds+ZJAguOg6A5Nz6wCbzH3+I3/pYmfr+VRaX9B3A9wtMnvWH5Hnyav9r9Q+C+eRrMWeHhM+YdwOAlDAbmJ+LwH5npybADAb2S5PSwMr1dJ3L+fJS5btKV+D4HeSLk5b5Aktg4jPnS2jTkvm2Y+d1DgcdBQCMa5/xzi0HU8Lxi7YP14MmPXdAhwOAS/5ECTpBchnUJhDrqspL5GmaZeDeqyyzh9u2/h5K+gnIFPUhg9Af1ZBl58C83SAQJJMXJtHyVhbF6RChy0siz/pIJUmIT/3QY9GUDSKAplP5IjXYEYfvLk7nxydHZ2OMTgT3U8gEq7AmIJIEYBt03A7wMxKcoycqymByRfDchzUEpuZL3AuTmFDIuc7tjodJeNiINTgv4I8IhLSVH4Cty/VSlJqv9teYGL7U7RayqGQLeX7REa/Efma7qlZxAFh8MF+LNseBI9+yV1BpMEWXl3M3noSnKa4FO38jSpt5vSJauycRY9l/RnDh4Y5Jd28Fv0LvAUrTw8SfINo1aCivdOFdUsH6bul/R43g1/xp5KuN/5W//LUCauFfehCfXNWVU5UBcR3FJp3BHVXvwgopdZEp4Yw5lAnHykeipAwJ4FWkQAsDt2O6snKxQ2jKgnP/ZoPQ4HN8ItOCjCLzfNvWnPV5ib6ngOBHr+QNKE7LUeDQbbJ4WtPVzSbFOQU3Tf3p1k4ymF9KTEhnP+N2lCbH3aSVkz2cD42DSWhLtfLbq+rNMoIs3+ggwm/K/BLWJkJCD5PP9/dh4K8qSpemvpe8yjy8dSaMx4N8s5ljS8r3QQ1fR2V1UNlKSSxUeRXx9SKH66xq0QglhmRHlQB5PaFVRP6HM8WwXVIhmKXSTgKEVkd86kWHWsoRJ/sACNL5e3EreYJJscmbvK0bOUoR5RnGYGjURLVRou4zuPyPPwi8z0hBy0EQQkhai7vCgN+YjFf95P/JIgqooXxbKYtpmL7I3UWLalWSVwE2DHVS0/XlP+2rINivISUlFbfKpaYHTBC22U9YSfP8s/n7LWCcye1aLOeQHKI7aY0rZjx1HIgK84GFOWn5npsBzcWSBy3zsaRZSUh/BmsMw/de3G7Un8ghJ492QKylltkN2fYT5RyPpm6Ypwqj3anTiGN6a1DP+xBciJ4as7Cn1qbsfIc5wXCDZidMXcxG2aYSOrmdM1GsNHPeMd7UpZbiGk9XujX4Zp1vUt3jvrNoDcxSBPucPYcV7rwu21EykgzdlHRPQemhct7m4f2zuOW/juHA7o9/1pmFr9f/f7l71+62kStd+K+gNeMYkCla7kyycpgwPorNdjSRJR9J7k6HZBhIhCSMKYBNgFYrlv77u/atatcFFN3JOR/eyZo2BRTqXrv29dlgwLksq+sN0s7GJOTNDWQK/zr/tnyxQB88SirfE+8p8XnrUIihXliqQOhyRe/qRXlp5XjJ0+TrsjAULr9sA+URfc9e/1dXDkUCAKerK79uaZFckfEb3DHbt0mj1m2quqh58jb9ACjG89hBnM3Kqmxns7QpFlc9sln0kptiMR+CTh58ztqhiyYNJftcEH/f4L2CP3kdxPrRI0AxKJDxb6wx82oT2MUvk51nADydNf1nlEiJQI6DYADT7qOjur0sUm6X7T8dqd28BVGLQjNFtZjk2BAcmAyTM4oSjLUgQUM5ul9rjYtdPHE3g1K8lGMC+zc7gRzPb/NqLUkApbATNRoY4rgvbugg9RvnNjWlMw42vA9A4bHwDagQTeEeG21Q0wE3+6Nlht3dy4UC7kqqLSiPHkLh54u0I7toZPJV3/DxbAURcSHt5zJLqiFzBETdCRERABWEdU7zckX8kEmSYFSe3p7Dapq2Xi7BZ4a6ud0euru5J/GAho+KBqputa5Ud6Fcp5waHaNnOY130l0YLv7E0DEkSxb5G0NW/AAQUxdsATYsgW6s6p4QS5foRG1Pl/xT7ZGRfLFATb3QJyFDXjFTC9EezCuma/aKI+y8VNUXf46+BqX3+3EJl2yBET5DvqvQ3ilxtKF1mr67LRskg7I1IZeEdhypL/6nQFLiqkepZ8bibi2R4frC8HYeg5nDs2EFS/Pc0nOblO9/g3q+vLwt2pt6blfMozMxHRMC4CNBtwWt9KSw+vtO3gFMUyIbWu2HGDqO54DlgCX6MdfutAX2GXEFsElN3MQfvlOdgYA06ybyYEoxCZwJhDPZlsUd56rKwnq22ABct7PhVF5zPXnUY5w6PWf7egSw9dgX5Gvm0B62JyeyYzPqedNz/U2QZIWSzbgzM928Qmo6fDQ57LmzrWgcGIAms4HXqJwPG3329K7rRvJ4guxCYs6vXHzobMfKw+0SWXaz1a4pwQFqrM1A1QCjqG4CrAUfRyyYdiqDy9oADzSyALw1gwRtOB1BOg+M+qHvt5rNeN4OqiHSc7qlSaboL/JLPjP2osgiG8IV1J0o4/vNWAXmmgxmT0I+OJRZ/qyvZpRejM9y1okPF3bK4xNkhsEgsXk66JwAKoK4V1GCKq4A5wDL3IIJVor8m2ZENqjOO4/XAfaHFkeajG9xmjtYVp7ET8WyNWpmLcuEXedMOJbH4ai4aU/xPQJ1NHWVPdwuJuKymWz06gYcuH01/lTcT02ft9APBQx5jFcz9zAkmMB90KCkl5CbqKuOdOQLzTZFcD9EhNNixnCo5sg8l8SBHa/0LEHPuqiLL6Z07zpPQRV57HLETnd0VwSq+O6mvLxRsyPkqBVfL5Oly+5W7C5t1kinB86G4yzuRPtRsGeq30u066KSDSOsnNaSx1anl3z5VNwPzLhxu13ZxE3YD5sQiYs9hkdjOzbOiamUFNMb9hRHD9ueU0btkJhDOX/PmCMnDylt1FW9ustX84ac0KlG3Wl6gB3OOrddsZiPoQj7M6JXO3oBRObYSWKNtHEbcuUkrE70GdpIe5QD/mcKqBGBqF9cXRWXbdO/zNcNWrXcnNgu2hB+zAIo3A34oK9ogX1lx+wVyp46xoYOQVYrEL+C7FdXZdtLihLz3QP8gkgNduSGN7KPLHvUIe0KVz58Ijlf9NpY1HVTgIO/vjJw5H6W8WCbqqvAm/wtroXgakjDnOaxa2IjM/D0CjRFmzxD2BsgdyjbJ2LrVxnsjIOFcedInsWWRFky0IMV9NnF3Dnj/i7qba4Hz55UYA+meLHSyYzs7r5kvUdf11YcYgjDTP+eyeHKtt2+a/C8tZP2rElu809Fk1zcJzkWpCZgI9P4gwzbwFVDz7tafNYAMDD4oCR1hU1hyktsxTbs94uS1iaLosVX4NbwOV8kl/VtkSzypuUuEY4UNC/rk0Vl+CRfNPW2jS7XbqNl1dZJru7P+ioBtCi8M203TPuWhCqJwpdoVuQPNY6riSXKweFUCBzPJ1TTmJZbE1NyVof2rFDgqr6dPrOqLuyvVosF+nT048zcat10HFJ/K4zF06oQDNPcdK95c+PDOOCZWy6HCEhn782wEFRBpXApwwL1smDv5uEY/ZbMg6w/QziM2YxYBXku3uB9+6nfvewJFYXEqHTzrrQj9G7wZGrjleSosPe3DsJ2w647o9SMA35Mg8aeBXtcD9zHiEfT3uQV5RctqwTwuan5/vJenBHgocqh+/WO/bHuwMlermogzuikJwe7SKSD+nhbF/L7pn+1yK+bfnld1atipsOngbUw76t61pRtEWv7w317QxwJhpUUc3Mtffjx/M8nxx8Ozv+MCer5KfT1tp5Ddl6oUroj9hkd1uWabXRWWHxmIruYdYislBQdq2LKeLNc1der/Jad2nWlFPttzEPa7Ha5KpfQTaad1XXK1bgXCJXbdGct63ljFuriHmbmtikWn4tmIJwWVeIo8V0bf9AJTg0w/HWI3wvKczLy9vGuMP1O7FQ4Bpsagt7am37ZgM8xgPDeYFl5DhwHnll6Y6xmtOMZsQn37l4+vy2r6BJZrsi19ZP3NDhOQ+2b/KQdR0zxjf7tb37z69+6xvaTs5HnZxx0QfKJo8uLiv+/mOz8xze8G3Doxv80nez0mxuGTlsSztmmFhZlRTFN8AM3If4AlwFo03ckIT4I76/JTkYwt1iFxSqAP/sLgrnNXNCC/5jsZC4Cf4C3z/vvASB1bLwLglhDxZnTRWw5MjxMuUcGtnpFrnHww2DvAtF7DtMXVEbIZfVqLk8YyZcDqTCZBEr8qQc0ObY7Hz6XjBh7CSPMS52clRn7lVFYA6cgwBJccuN6Tj3/rJ/bNN2sW86MMzW5ZVTRzN2YpVkcKTAm6CvzevvJuCPBDACStAbuekPebjGlBdFNI4mZftIPxPh9XNbAkmFsH6IdXqIxDyh6L1k3+XXRs1ESHd4hLCirmcGs1RiM0iOPpXnh+OBDirdkmPxuf3/feQY+d2SL/K/9fXxJ/1tRvB9peAiXTTIOn/xAvz6cHrx7f0C/347O3pwe/omzEo/++uHo4PAYhRqVNI8qwzSZXJfkwqQ/OSFm4j/m1Jn8zehcIeKfOc4rdH/NCFI/pTUDThWQzsHL77aBpCfVPXoWapc7sb63K4R1t6SC8xhpkiEz8yJRQ3sywTonVK/A/sOY/wOCAZdGXX9D7ny6oe/KaaeqipXiTY25WVCp2FvblMBbh+XhmeVUTYQD3eh6YlFWulgUbit+JIF52bdfWN8yVUsI+O2PQQ3vBiAacUvb937U2E05nxeVI1k5PLn9cGOrLh2D24APU6TH1GRmMM7lbxiu6jI/Vlk5vKg7ss53+R7Wd1XofQxGDaRZfbTYc7r6gvypwZXcRqxEPZddvzil0mPUyw2Vc6ep2uCWowpQ0lfBA5d5JbXEkUhsMNjMEl1YTOMpDmIcxK6W1+h0RdGWyyVeieTdIJ7MOLfuOn7Jl0tysNbf+c3x9c8ekIieB98pP/Usy5QTF34PmTPlctAOy0q1DHoHSPHp+MgbjCrGCnNIuKoRd5ZiOnjKF8UV8HIhIe/wurI1aDYdrwQLm+6EqQuIHjT0x2R/K9ya0jmrVrcentpA/RejmWWb3NXrxRwMeCiaEZBM3GBHExk6JHlZpHCyfccYlgt58uPfYrLobWwIAHA+KyoOVYhXFhkC8vJ2/zDHAZdZjneQc7d1TaNfCYGZzop52cKMdg7ssl4scAJ+WrBbfN7Wt+XlUA0YH3QMBwMUsZFBdyMy+3wYlP2hT7h7zL5QRb2gU5FJc/Yufdfnz+As/bSIfIKbHvhtg6yvciM8CYpkT25saMHxgdbi4A3mfFF6uOSPyS1iRpoD3cOzFzXw0Ln9aTEedHw0xSQik0m1t5ekl+vWAVg29GNvaJr38+Io2x/WaqfISS1xhVQH7jL3EoNXykeLiRsQdLB2Keud9kzrV4DQqmx5/FJIo6VhSj2RL5ekmlaCDH+gpw6RNlfIIARNzm7z5Tg1FWXTvpQOfEThfrjsfyrux/tom4GbBC47fLaxywRrjVoUrjxAWi/yK7jvMBzG5PiRZMdFfqXismoQBojKRrgHu0cpxRohAnDXIMB/pqXY+IURL21Uu9oQDG2I+4elFyyRu0rmvE0/FfeuO6THo3bOIFp+gXHlVyoclypbVzJcf5fxvuisOpNNx0p2ST6HN13J/t5oheYBRLZwZMlLM2AHqsmcCYI6XC7tRp6Z1h87tjgPUs3/RXFVI9M29nMpFFWoaf5U3PfwFapTYGwCyxKQJjGw46SiRdDd+MxJ8ZzBeLKoFxu2NuTGQHWozlqm44bu0EpGnbPzZcQHfPHHIZvlHQM9zUFAxb7gZgGrN7ZocaQFsRvbxAfwQ/F2mHbksl7NDSvWccKoFNI2w1Xws9ie0K7QuBSu7wrtU5894aOE5FdWy5MG1OY1PZJ5s1nA+IWDahMe2GhaWjuVtAn0bMKTV9NHN1kjmO8DF9t/xb2WLx1Qm/ghqciJc+7fvC1iKY6Un6GLgU0ULfO1qoqJulyvmhqSGedNQr/9OFB8KBybV3FU8OIvror28saBPDSwpY8RuoypTxTLIzIMjHzgJ3GgyBjmSXoeZxKy7zonUrOBZcEJwlQrUSsmLg84/4Fc1MVkWQCqffadlUzEkYTzJiUFVd2Z9SiWx2mlEsCoiLM4WmqYFgH30gaGVoLjoO+E2iJPiEvnQGuoBeHmNwyOT74XEteDozVc5LcX85xzvpgmxMcmi6WuwIWHf2ZX9cpOlV0DfcKIs9fAmDG2txsJ1HqCqWwyt4z5KRD3PQtlT/p6nDJEJ+G5CiDqQipCvkweQD6DpA1kMoHsjem2prl6wmMMCz3GQhPD9ABoanWbwoiyAJafzzmhh1pF1sYVKZsZL4Wr2mragiPuwdQDoiVGmzZgfSmWlMvRl2A2p/Oi6+9fSBfRlfKLUnz9a+m9vBQR0DJsL3QKCPJj0YqZtZM8NTAv0ykRGvyDDCRfHr20EztNcVmDjRuA/mCtUppXekozi5OPvdBLBGi2tM/R4Ex6GvNaMqjIgmm1ESPpKbRhQ8S9a9LBQ1SuZfxZeD6ygUuA6Y9ICsCsw4F20w3jyrXRu4IUf1GVwaMTYrqs64WDSuxt+SD30fIa8VshmfmyBGRQyu8EyVgSTP2yvJ4t66a9zQELeIbq+hlwnGnm+rc2RdMwbreftRrvffTd+EU3/tM3fV0VaTbeN1EPxL4OHV6jXpr8A/G47uo+VWPQODrDoR4d+aFSDie6zKrrIv11F8RUTCRTCqyrssoXC90fckJF8FydboB9qry+DTaMaLLTtzzCCrIFtdRtTIbqYOmhLtbYLQx84hPx4sd1e3i7XOB2LeajrXAB4njg9wQD7u5V2z1nKUW7LX1j++EwNB2mAcwFIykGikpZI5YLEDQeYXcAAbtqZzdl09ar+7BC0Jwvysu2sfqPedGCcs28UZGd5tkTRi3vcnzDn4FxTEnB1FAx/31yu1605XJRkHqItT0VebsYMQj1MgPgJtz6QaH1e5N7DelhWRmSqPOyYYR2hsr7zBWgBZqRRmdEqbChrD+ZVOd1clX+jC4nqIF+viQ3HuWvlH8q1Ej39m6L1XXxXHc9M6DMQJ6uVwUp77oQYNVe/1xUc9gwQAXtt1K3wkN2mHC+Ac3GMd0jZ3JH+YUKPFyGNFM+EIjmGhUAuhpVcd0mEaxFmiH0V65f3BRlAv4b/nbxhRgE25hAXM23MhWxQwvG6j9hjDExsxT/J/YYI3cJaIkVkyw+s4VgJR9Jzo5LcpUASkQCqdfVGhNA3pVtVTQE00sfSXA8+Cr3kqKaR6G6Jc2OOFjZ71w6agBXcGgGs8lTyDyJsG1Whxw8UxVmDNAongQgM2EANToQDcJPZQdQFX0v6jk+9WZ09hX93dazMG1QOLXimVrkq0VZrGY1eAdxZ2N9hFxdS/ySmuG//UZwfxv0ZWVhNFmsQ/OlBYmX/6N9kgzJ+aNPfzpHYox9BKU+dYfS/YF8SD3IOioMTym/4kMqKqOxuoOvSvA056yoy7xcZXIbl6hq46mYeoPQm5zGYZ44Q+HPvwLocquNqyHcpfS64sJCUYgdkID26RM7OgaNoKhOOLf2bWlVYKzmMP7bvOvxNppafGNXsLXOGai7xO7rt8KOqIw1904BujvgdXChRModsx5PlZ2XzXKR3888v2gT1qWQaT1WzwVftx4y+eLtfGEkJdXUVZG361XRoJcAuDoBoz+bzxduVQa5f+Arur+EGhCjrIwpF2PFRZXp6h2jRbW7zCAht3AUJVyP8FDB2u0Rzl0mcUmmKFDQRD+yPjW0VZ7wsona5KMVI68xQOuf+/oxNCr41sJZh+A4dVZUlCl8JDxFirr/TBFxodOyikV9icRUAMiNir42h4psGJTZx80lMCfoXPzh7j8UWc3qCBURSV9xd+aJL+M69TU/rfPmhmoMex6xPyjWzIS8MRLxcskhoMBnOa0YW9kgaq51yrJpCcsCSxWxMgadYJwBN6NCeWXumTgbCd6ebDCkgsOAVxqaX1lgQ97Ee2q6u4noElQ/KOMU1ngkxEEg/dmLjTqxfaZE+lptV6dd+qNPeQQMQyLmaw0B5W2vsB+g6sHZecpAQpczKqX13vQ0QmZmF3nlpE0ZhPgRspTUhfEGXKxp1q3fotQ6eNQrlwzwCgzU3DkFOB/OgDg555XJWjHYqHYLJ9nAJXTdQcLi6tc2B8zA8rC6gE4dZVjb8kpxDsBoObQOjzlysfEumewvg2TMGPWctpv/MuAxZNR2yZ1J+DSw8pbOAYsRD0XTdOWBdSDA2xt2jbVPytviacdoyf0K9xYo/V5hO5hClFKuw/9MamhONSw5oZf95U3eAKvav6CtPyfOVf5s6zYHF9o+pU82r/lPfD2pTNZ0TLksw2Ys2hklBlgmGxTZcIohtTklP17253nrJZaW2wc1kjse6B03uAW8lD7WeLx8uDtdwISMOaqpnvIvMZ9B0hEQQmUR+yMIQU0ztyugQltxX1w3DvvhOf5K23x1XbRDrBxz/M7z4rauyJWLHKqD2n9WA90NEDxNP/uY4eIp8JiL4joXx4P+bV3VbV2Vl2kAGUMxxFL1XV62KW5FX8ZAOEADBgN/pEF2dwnTw6rKZoYdHXSFO/uoGmh1SBQsDJ7lZ/OESChZKPzhJHs00syH243mB4BDwSTsiwMhoZABeoS7URCmvlWsjbmHIIgSNuLjoxvkSbPiL4RMSqjc+sZXbsX9lMfTTaZrUaP7bWhd+ma/VYqjIoX2U6r/DhMAkatsI2TMGCNs0t1VfccJhOo71Ej63gDTQLj1lO8dSvitDbhqXo03M/aNrWhMUy84SAVylcpvSigOTzBfOXeKqCpmWknDr/CCtX9ytJJXk8TgrVo8AT3Y98+ekXr31f5+souNJC9fJvUV8aFXAnQiSlFjUSCCXV8lzzBOULTE7ujQ0oDXHNArcAOOX3IrvMO4Y6vn6evBZCd9PRj/fbIzfcBMLC8mOw//wEf/mD784x/Zi388TCZ3L7Ln8CGT38lOiuEeWM+LZIV1TCZ9/XCyk71Ge5XB1PC+Aiv5zqS6yVe3i6JprIEXqqMr8uHw+Gx0ev7w8cPbg/PRw9vR0eh89PDD4fmfH96PTt+NHs5G5w+nI/gvhPI8HBwfHP34txH9ezZ6+P7gzceP7x/enR4cQ7nvT/4yenhz8h4zKECK9QeM33kwUz7ZOTs/OD3HMofnD6Pjtw8SsPNgAnkeOLTn4XT03eno7M8Pp6PD47ejvz68Ofnw48P56cfjN9DZ7w+OPo7OHiiw6OHkw/nh+8O/jR7eHBwd6QbfnI4OzkeY7OHkFP45HX04OniDT7LX6eiv56Pjs8OT44fvPh6/OYcfH05P3ozefjwdPRy8e3c6egeNnY3+z8fR8ZvRw9mbP4/eHzyc//hh9PD25P3B4fHDm5OjowP88vTkaPTw8Wx0qjvw4eTo8M2PDx8+/uno8A2VOzs/OD88Oz98c/Zw8gHyT5ycPrw5ODt/OB/99fxh9P3o+DzrGMN3H4+OoBT88XD24eD88OCIhkJzpL46ODof4YjVIM04qHRkzDgyO5C3o+8OPh6dO923A7YDcfr79vTkAzbc3crp4bt3o1PbH54lgMLrmirbKbsuNFfZZHIBzWeT6vImr67J7MABmTgND9Clh9PR8cH70cPor6M3H89H8tWkKugm/YJBlXCNPX/+8JwuswKfYFWTSf9BXjyf7DwfwH8nOw+TnedQ8h/06T/+8fAPRKK8KK5LjEtZFQj9DhG/q8nO3t7Dy8lk92EyuRgXo+nzh+cPEM358I+H3z+kr//wzXgyuZtMfv72v6YZ/kPEY/LDZDKfTiZ3u9lrfOyEsoGlG9wPQJ3yCXGjc8CZaS7zZZAxC3xZACkETUW/j4W/522k5N6eU9SADf60QDW7uG9ByybVvFPBy92wAgkyHSZ7r3p+3gDriainj+du9yXY3VBuAgU0jjxvs+DuovpfQAPG2HS9qtfLdJ8BxaAmTjyCJWjS6MmrgF/j/g6DGBcdjQeNAC5SMBGYi2yOYpqdmNFzZ2IW5SeMOqnmzZi2n7sQzwVZUnf0EwL71XcQfjh9chqhCbCU9d+eQKb7+DxGQg+c2cPpe7X9LOhds/dKZsZJqhxsKtnLkSro3xfYLyiGlzw9/OMw2adp2Xvl+cVz+IQp+gcp6fleWY8Vc67C0+TFZVFi4bxli58jluVz0O3NHfkL/g4SEhHRQY4Gyyu+GKTR9cUC9TYUf8qNUnYn/mO892oK/0+bxfGt4gbhn/GrwZT1GFIpGZTnxXigPqbJofhgtRngwSAwoVEHJGcdd19gokF2ylvOlweLEFl3opgSTy970QW9oqjwaOAWItYpIKX5HOoY523CCblFjtRukHSw+L3sbVVJS2fRI69UHHe33Rmuj3UHjbVO0nB3eN6uGQf4Zx1zq7SPAWFJiUb3mNT6RxhmA5c0zGn+xEJOdp7/rKiQ3VzPZX/ALDsTnEDsg8yyXYeBPNpmApRzTVmlZLi6KgHDicTBwAmsxqAqWxA2srnI6DVM03N7XUcce9TnrwZ7r6bi6J5SBbvJtz2qy1VO2s+ECpMlMu6UQbNmv3F94ecp8jBFx0CVb6rrRAvZG3d6gj4MPyDjtmS/E9AvTBZZc0G0Y3nCNzWOCm2OvnGdeVfoFzSmZSEnEu6nf90ACQcJFb7pcb3oX+uLrOoVKMegCdxlAP6J7REVsqWC24m+AaKmQBIj0xPTrnC9kx2Kf+T081jhvt1AMoMNYV3QR07MGNdiik2tp/ZTkxX52N1fVMDuE/rbXk5U6dDdZjLYK30/sKXLv930Vr29dz73nTgHoUmPukNpTWemoDrWkWknGhDd8HackAatQYlf3xn7LpYA3hozgluY7LAoS+IrSrJvT1AoxKR9GL1otBjoJPRvql5EaRYvRZY24ioKr0cnB28fWPRmKSTslm4RFS1UYBCgDSCeSUvQM+mzhuSZ5FnCH9F+WxX9w3fHJ6ejNwdno8y3ePr7gDKmOUmnUD+rOJzdXXBj9rqDDtfwnG7IoY3SUC7CQ7shFOASjmCZt5CQknMlunWbYXIhUYgMJ5MfHiaTvyG2Dgf0OINVKAobt6XwH2YyUWRMzg/+dDRK0teDw++S0V8Pz87Pkux1+npwcnz0Y5K9RlULaUD1uDSjMgiTvWlG45WfEPrSxHYhZo9l6hS/kQymBgYogYs+e+pAUrWiz8pF2//04RSqE9NDY9pAu/1AvE5SnLGH9P3B+ej08ODo8G+jt0n2+vvD0Q9Z4uwEf6VCzEPLFqevy+zvT9ef6lV6QO3Dm4OzNwdvQY90dn56+OY8m0z+phN4uosWwOvhGkB3/BmyDl80fpu8PuuIhoMzQeoBwjnnezhnTwyu0GwLwmriVvDy849hFl+VYCeT5gg28clpwqSJdvH56P0H0CckD6ejNx9Pzw6/HyUP7szuwszyAQCMVDO9X7f1I7MASSK8OXAPxuNXj+/d0cmfDo4SUDvCPzA8+u/JKaRvffh4fHTy7t3obfLw3cnp6PDdcZLt6hP+7x0g2QL/nUP8eHz4fz6OEtSoQZffnBy/+Xh6Ojo+R2oUGQTqnnkcRDOT7PXJcfJLSRgzJ3Q4TffGf0+nu5NJmo7/nk13s8kkcw6XR7q0PY2RzeicceVmdjKSM6lFJ0mUDlVH7xqGIrPAQea6EOU5n/vQw4k+3biS66r8ab1pJb/Nepo7HPDAQFzCXlLn3bWnNMavJzvTbXcBqS75TtLLOtlJzk+SLVYSJwiTVhp42AhLF5kBDSFckxeWOxojdPgT8/gvUykL3sVUi/TGSX/3dQIK949HI/x9fpIl2+1mf6ghg4OrPHSH2EFvESx4ZjU5wYjc8YSKcOLZNtyM8dv25KnPBk8NU+sm1Shgj1hIQ1Gmb24oAL7wMRFPR+cfT4/PkhS19bPsNa/iVwxiu4Fw4zRPYvfa0MAvGu723QkYpP5uwjwJU6R/qR2jrEQCGkkKi0Is69hZbdEjUFnRUUpggtItgOWgKa8Jm7ha32Iuead2rVLxlki0MJJ/AisaDvk5UkL86emwpD3QKU3IkhKvFwp2fgu+MoMO9f8r3RuykzoaYrc6LNNjRXunyh+nV7RkGNSKczvIW+HQs1CRh3Ofw73k6qYjfoqo+niRjFXVpuKpWDOmjpCzJavv6KYxZTWpNV3RboN4R8WJUOJ/A0yC4OJy7ijGQYRr0C94cBYp+DWsV+S64vmI3lLbM2LcQbyVjj6+PxYGiu3vzlUsKXGj/TfJGqNVy4XHJtq/jH5EjiqEjqSx4/LJqPesmo9+Df2buq2H7h2ddcp3nnDn9E146L+MfrT9fPhwevgemG34/ebPozd/6eh5MLWRFuh7X/zuntyODRJMFIhVexgMCX1DUPetrvoNfebNsHVXO/exWcvb+nPRuYjbdpC0GN3bFQSCFBBSJf8FGsntX/BKzP/4hv/Qi9o5IAQDHnr8oCCkdoy7KdoNO3d3F1zSqvViIUw2wwtNdt5Odh5JSQsdV2jEFMgPzrYL9sd3vjub7Dz+e6fz9QBn7eD8IMlegytFkvZfvM7S14Pk49nh8bukv/uQkP8EMK5gzP/bNtP5FfMEMSZDFD1mGG7iHfd/63AP3r5N3o2OwYVl9BY3jP0Lt8zh29Hx+eH5j9m/eZC0oMP49iJPQad9x+7VRee2X2HyiULqpBxUzs5PTg/eoQfUh9PRGTrcTCapGjtdEjHLU8cqpK8H70/eHn4H9PTg+N0o25LiUENp/8VWE19DnmtWvAUz7UyxQ2upl5Md6lqc1GtJn8rHOohatsCqw4J0J0rnRg78KQdaHi62ERme7oIV278Zwlx1duWJuxinua2HbqVeozXC8bhFtjoiWPvuLrJq8wISHVwA8hHMLLovggIeIfC2OQlv33rXMamf6FZ2bn9954/++ubo49uR4gjEXU1c1ToZAk9nDTgF7SovqzYVLhYGHRcJn9BT68M0OkYV8ncnp29GWXJ68kNyNPp+dJScgQ4U6cSTnNZTho3tqKtMsHOSQx3kLznNTm/z+XzjnWp3ynb3hDr2QO7JHXLTrG2pudbisiox2Um/Pzg6RJvbyQ/H6DEoHqm8lm8Pz/DfN0cfz8DTD/Qth28OHkbH7w6PRw8HR+9OTg/P//yeHFIPPp6fzA6P35yO0ElVnFW1n4zix6Pc+MPpyQ+z705O3x+c80YiRYbyGqEtq0eqhHt+3nUHPCnvP308ureb0qZ186dt2UZsVa74IpsAarbVqo0g7tavZWpJkcqmHa0eYs12+nrwl9GPCU00q68ndy+gp752WcYcU5URpYs0o4hW4lYe3PKTSZa8Ph19NzoF39SIQNqppaPWuxn7q2JVVJeat6cv1JlkUu08N2Ia6ihoJrvpkyisWSc9JAURPbfXjqepiiwJ6+fiQ96++THup+mm9lK6V/j+yH5Rw65Mh22qQ6MYYq3L4vj8Tic8zltD+R3YtSczTkHQaA5JjopV8jlf3WOsDOYzhbHlNlFfQ279XyDYoCU1RVm1xbVk6Sur9r/ij39HjwlKzTz9lp42t/liYZ4jZmqb3y7bf9Jr84BiVuDP5J+Ymd2FNoPeocMPGdG9fBH2hoioGCE5lu/hDOtphEiSK1mKtMKBR4btWXP4CYfpYKnpQWshDk/Pzh8OvjsfncqeiZ3Lq3KFvN5NbpwLeYwbCUacAMQdDZQrobfTxgNq3zgfUu5O6BFSSNWTWKSryLsxvbqdZTVpMhGxfnoBqAsdo+5XzmuWpK+/QaF6cpGBz3ratYab2mV7V1OsynxB4jlqEB30h/sl4cP6L66LCnXQ3V09OEuIjHe07oblslPcIPEoryXfQfTsIwf+AFZCEUT++P+LhbvWzdOhrRRY1OMQ145kPpd5my/qa5O9iP7sLE74OVz4FvKOgUWggZGU7f2sZpxwdMOaXa2KYkFAkI7Z01DWyc7Vp718Pi/Y01BY4YxintoS7rZkmPwGcwNd1utK3F5e2XRBDGvYtCniHsuF14BQ33aj8bJ5B8rQhxuzgkEydOUtq/Xq+LFrymAvRXaPw28ZU44fcRdRST9VG0WqizjMY0fHEfhp/ABD0vCJoIhDo5hYEJ9+M+QY+IisCUXF7KCcTjoNCaZBjeIDlUw1kb8s5yAE5JewEjf1XS+Z13cV3BkdYNYwRig9BlICqf2mMbg+euUuIX+1rBvGIol+CZtWCpjvb+o7Ut21xWLRkbsRlf7RFqvi7jvqqlHByyBjNck7VZvUBEGUph7oFKqc8uo+3qdF3TRB3CHTEwnuRr/OurpcrGEhJAB8w2LAPwxfhC65sobk9+d+5WwIU7c6HVwR+83que85M9Ezo+mZue7pwWRRNCaoV/oaD9s1Wcyi20dDLUKy6tt8Xvx7MpXmzScXUG2sBiP4H/W8pCSDWIr+RI4JY0dpdimMFHC8GkK2IKzpyc506mxGrgxMrdV9elHP7w1AyhVmh5qj9zIVC1OFfQ9wz5L05u4mpwSgkp24hQeQALlBAAyGe7vMK2y5SAy9RuaXdE2aSDLahQLGq4o7zEQJMx4Bw4Y6hBj9Kb/8hLno1edjGA9OFVf95TGLjHOKDfXM3DUlSknTjJIG47WP7xhppa4W93tozcuMJPOvZn91IXUCNZ9GL5HTQWl7IEfC/fBrs8ZmzgkmzAU+/C3q8mQubuo7xAsPJsGeyizzWcidec2wW1C7TuFG8Nf1Yh7B4Fce/xH0fUTBwDLKWRmCbtB/mABVyNaKcNWEex2EL7BqgniRrq/EE7mLMUbEboRTroKEFZg4WDJIhgkrCMwbbEB8FTrMD6ySYo9SSWBAxm/srcRGjF9NcTtLX+liogkRYv/oZnKjwdGg4+7mIUg1FMZuYts8HCEm8JB3w1pwh7znNeUstfgh5phuASBiDzJRMz6meDwDtA1b2ENXUOC0tkr13qtHmpJE5JgGyrTuFcaucNYa6pYPccIc81CY5dTrnYPLQQP5TAwp/lGuLEiaGRk6fH157OH/M8CIUwWxxl7AFr5Z5KUkbVABglVzByiNNOu88qRA0dO8b38alxgPyKJeNn18N3NxW/CqGLrZNLAceYtk7CDE5hntfymavFdaSRqAbj9rCBbnWcOwNq+SYbJP7UDbUj+1FiYDJOgXCMUggGwNB+Zn5OBpcnJnDMmTaVHelmzn8IG3grSuCnDQAacJYD9IfWJLM8heum7K6nrorwBedFkXckgAPLIthggE4cLgmERFIVKGT0CkbMAkIX0+eU8brTOiokOS8WHybI5riV3ItkI52ZTa5OkUJxvgSSIV+LsEuQbaJcAqzKriTu7q4udLRJFz0+LwUyYk/JdOOASCh8kJIPcNsVdlpenWoCOPklxLwY2pqVSfkhP1wtsi25CJxF5pKuxt7xpVfdY5mR9kdgMJ1dnF22ww7cpywtPRh1BOuv6DEgs3rxB/0VFfVd8BKhMnHk1xelJ1w47pdp1qMuEqC4TwAW6i3IZ3DBUzpmvZufF9oV/dNYtPrE/wPFll35g7NbgN/Phjya1Fc3sFAfVSs78jttg4euKZ7Qy2DjVpNs910cZ2jtc+b2VkoYgdM3uUw6srXCHFaoQrqw4C7aJYthUNTBulkkHOFJL3SN1Z1XfBeyuWDojrCkoYGX+QYHLKMAMMs8Dxz5kvJYg86DJj89Em3a3qOwphjWSMq+q7bBqp8FojwIYF9I7qKFIVd+9Vv8IC4NTW9Y7yoEZf8Vri8nDWO8Dy9JPWCTUMM9cosbaq7+KkmbaHPlwU2dk20FBwUeK5cQ8RFovXvVhEEpUCBQ+OClb15ElJ/jA0V0HXOXUbdMiGSDcb9Jtbwxnclk3D+PlehkKj0JP95xMmL0CaVmDsb7WpzDLwJaA2ZrVHyi37ZCOn3IYa5A3SH7Ps2GNNaNbR9t3NPTVpYIira2AW53VBjN7FClFZCQcVeQ3OwsDUW9jQu5vy8kbnjGhrTjleCM/I0LQbt+OG/Yar4kUFMhnoyZz/s1ymZmyGaEx7mhj4WxvFCnD/5q0IiQpYxARREv79dhr6INFnfuYcfNpXGQE3ZmHj7o8dFL+pLw94deoce/4rzrQXLLMmd1D/WKsW9CbmJWO/Ew0J0LQ1Zrv0tz0flq22/ddueWwzNh6lpDa4K0Br3dD4eulrNWP7/pmriaPx48x3ninql46aQ4OrpW4iI3ewkbTV2nqNGSw0AjBaRGP1RAhlVy1mkPqCwlUPr05okbOySluGzYtcppSEtmkBsRJ+3+VNlk3jTX9n2qW0u7FORb7kS9PsCfw7xbHGxkj36MY9Hd2h8F2seWNC4DBGv6FMVMQM3E2p8TAH4r6bN8IfUBZJBKXvYMlH7xwAlJX8C1mUUj76p56AXgBzHxxMXPdHP63eVPdH9orph1a5OV1ag2rE0ZCA0b24V/S6lMwzAUcKXyOgG9TivxS9H7tcsCKv969ztfUF6ISpWkVuXTWPr3Cht35VJgQ1/hoyKS4E3lr03xLz3sHA8XSJkJFKCOUKRTLc7FPO6yGJhVMXXAbUKxZaBkcCn2L7fuZeSXZIjeotgLKcDwe7r2kWJ7pylI0m25U5YAb7vTPZcpCO0tPgxRPudmS5jovlrtAkfeIDwE/DfOYxeJq6astqXfjMjE0v5KLYb87XG0LnOLRMaBYpVQF0VtoxOgN81S+bZr0EwgEICVQkbqq+b2RfRdK/quFfiFKaUk9Rb650bhwFc68Sobh7YdsEVr3kclHkFaX+I5BpT9MAE5u6uakogJw4Hz+FFvamvEo2fWLJnoogZGUGSeOUGUjYnug8mRz0QFL7XME0kA6CmDZPf+JcBaACYV2Z78yw/1Tygn5xdVWAAZp1qlcLAGmpirkWi7Y8uah2DEoJrjpb1gjIxdG3Y85OV9P+f293+CkwZfW93Q+LMdw2X3U34egkYVtTCre+mB5MT73t2u0aHvFs4397yXJVNMXqM5s9s01diIDKwSiaUBVmeIeulDOR7hqhDeu9XGCyzAjitdTRx4KQDILs09Fl8Tk/M4NVhY1dF23etqvU1KqtqjPNAlFYdaxDiFox1lXw1FLj06hulzqwWcCztaMKxxzDFD82zUQGnmXRRqEtO3+dSk9Hmap5vkDBO55mJlganCNN5TYXUlSx3HQ2KXLipqxKmKR2xuluZFxIZjvVJU9Idl8/6uLnFkbty5gu/XoB+8JlOnr4KmMAt2LpJkeMHV/cRQ5iywLTaaJ3Af6uV2k88QMLfBu5oF6id64jY2aOTI9DirBEX7GpOqnZbX4/Qwx7u4FiBE1Erw6jhZka5DxSNUQ1QhyZDDSLGontzBZzfhSYk7Ebwl1vx1PwnrVVkz3ZyZ9Ayqq44PbV9/aI/tR9Zyx64/Xh6S7xtSDJiGHb13hxI0OpP9x8HUZ5T5+Bg49n9/S2q7MPYwpm4+rzWeAQ7WqKawee2y5jGI2kr7aMPLJX2dBXmIkGzRTZXDlc+Pekj8siVis9LYa/5k+dKYt8C8tEQh30UpY9Zo23JfW2IzUJbTs6+h3iWnElYDpGxOrFJC0RKuGVq3zCISQPkTcU8hfIHOJuHOiw0ginBW2DmxbIs/ihi96J+b2gOs4Gn/XJkt1lgYXoAva4WUG0RhxtVGYGyRIdrZscPErlo2nWYSqnmcTvvC8gZaSyrhh0uvG0Y6JJxeZq9XyXB9QzuvNIdDCNM63wgco2d4ddJFQOjrYn0LevIfVAXagitS4yECY9NC2RWgVUj3mOL1oNI4lrSKdm1DjrijfKY7ZtLzFylbQ2dmb9PnfsGNa0iP5HWP7iqjU2Z7+mMf2c8k5TsRFdm23TNDjaKKczGybHlHkMtTrcmCYX9GHErylw0vmXnJsK4ETogHIasJ6z/61yrZuPxlrwa3ZhetYkh2cGEAOnyXGS8sGGkO8z6mT6E3QrrqIvklSAPtzM4eNEsocKEGdwxAFfUaqb+o5xwgfHb6Hnf/hj8ozX1ul0DzzFscFpnPOXhp4WOMR7hz7ouEQi/VROQXajSEFnq7jFB798hwT+am9OPh6fp7sZea1xPpzkFeAP/SyebM+a5Ojw/eF58myewQsZ6E4kZ4HrvhZ61/FIbFDMiwSiPXnL1itJEc5RNBGNKbQ03p+im4+Yjk2kknND2533hD+h9osD6Vy4QZLUPaUHqJadPNX4pElLclue5eu2ZmXNnLQmoQCAn/Rnt0Wb9+cXZH0Hiwb+GHwN0b3C2E9QGagqF/VlvoDo6MtVAfI+lGnixBff9cWAMOTJ2bzR7cRS1Sn+N3B3zToCk2ywTbwaVYPrG+x6JOKWUfoI/nqyM7+YcdURFYT/Ff5NsaoLCvTyPoDgDfxGbnW5ky7zxQKWixoWOucvtrRHhWC7iFwcn56wPUrMYT+/mC1XxXLW5J8L6X0w5xu8BaNL0S1MRqJK5hd95XbAR+V0XX24b2+sC+l28lZJgIsqmIqfxMVa7nxUBcXSDtUn6yjU23SvX9X1kqORf1p0qbOkLnQelarqVSKLBvGVqHNpflpwBpGyatq8uiwIQLxpVxz6T4FobhGSbm0ZTnju4i7/tJgGUOdgFOfEawq1neI9G41X7kiI6e51+bkwE9mxMqS7lxhM9Tm45NIDWSaDSA4PpXYdviU6Fi3IimZl8DX7g+Xlnr9RyIX/jegFUi7n8VGur5Xj0++fU66gvyFzKA9gs/jt6kSsd7vRVqBEy1EFnyO446wx/+U+KF4vNikgRbB2u4iaIOrhNvqgmDup1t1hak+lEYjVGVyQG6nAJjyjDckqfR6JHbRnd6scAbPw/fU6X827hAirszP6bmOwiyvTiR/CrOQwZV2atBjNhmOH6Vw71XroRDNDgBQQYSBrI1vUOxTLParQ5h/lg2zPkTrFbT2b1ylRwtzPCkEugBtCAetV8uXRDQiMhxZGIgRjAACYBJMM/m6ycX7hRrdLjQOJmNEvnQiwsTu5XzBPMhFkUg559n7r9dDzvFp72pM0e/TSwNAsjp3WlVymssHblBNEK/zEdUQY6S427C7dzE3Rrk3apHiwh93/hrOlTK5N/2peLwtATbXLxH1Aj77JzuoC3eYbgJ3TXCrS/2SIof5ozWxSKIF6qzTrzws8ypOdvLksS4jS40tUNQQZhLEV/dBkIgcVHTYyNuuNzu2d8Zsy7/KRnnQHyl2FZqmZGbOvkV3sqStD83vHy887pjx1s7JybsHYl45fm5wrG2MXdsaGjxrHXBmpf5b84NQvruNOrG7H+xvUMP4YJAqNPzabfmp0IR2JlK2zH4deapZlY0vser0lU2ps3bLr38urkWRvr4RR5oLDsEwasNVMmGIBvtJTCIQbS7yuxNgA24ZKTjuSzPGXDU69PxHoA+ywTvEQ7z4wtTzo4raEtOwFm8uLGYA6Y+L2/6dzB/ZyytTOs2jcIKIeEGzqR7ANBPgqmxZCsG7Kpq1X9+GisO/SmLTIMFF9Qnqa7PSBKr/ynLZwKvl0QCjQJk9GrHtLVwQb3n7tqoooYP3svmmL29HP2DG4rNFJkx2i8uqewnh9L9hrhVTIUI1j1zQF3UawjNBkKSNwXxgEjqccj9wwIO+rcPwKtsOAa0jbU4Vu17RPz43MC3pZ9QR/nJKGVhTDeVevF/ONHsSI+WiD4iPXTeBN/nWhhMgrAtIE72NBUiKnm3EaOrax5y9qhSJ+oNqG/YTjD1zas3ARxE2HT2icAqT7HKut5Rv22US11tA6qvRwOEP4T+Yee6YZRcoaOynGThZDxylF0flg1iJEPZQL8SshSe/gDxkkuXuYXgkBtY66SiUYvEx9h5BespuvrhvAhKyRDXdkSmSVIpHbgSyBPUwjJVVTQWCEuKjdbdUtnwyHI0+GSWQ2NtzPwFshwzVI8LbO5/cSQPbo3NVC0Q3soqmf44+v8k/iHhXkXWYMYDxZ0j/0MXMO13IFsI6TnST5SGUoUKbf7+NB1xZlTLQGJ/9qsW5utKcaxmNG21tfXhYA3xJr8eQvQWWAe7WuDOaV6Ifb4ueyNX+WdTfqFf9cLvL2ql7dmgfNzaL42f61vliuauyZeXRvf/+zXAJj/TSG1kbsLMq42d4rHVyDRoKO8neFkR7IgX7W1rQVwE/86n7WFJc1pQ5/9a1Ct7rJIWHsZ4kkwkD1hpUC5cLNw0BJZmE20cXjGi79VWpqyFQCyqu8RMA2E2kw2By1ztXOVutqBr+u1tVl8xWh1cu8aVzSDEjqmChZcijAnSODg4d2oADhsmCgNfqFz5bFpSPLos948TMVu2/6+er6M+T+fIwpvlEwp27c5qtPgJI4cG43eYq8PMwhcdxlNbstboGHUqcex5T1i8qX0ZTrbFF9ToaU/KJu+kX1uVzB2N7+98Hxu5PZ6cnR0cnH89nZh9GboaoZu6mt+DCwpp3X67aPZysN3xWrVfiuJp70c5FCKSJ3ZMkZ+w8mO3tnxALsXSI0sZrLKVCKz66CPD05QwyhnsIT0lQZ9TXEEdFE2d1tZxOEp5DK3eQN6ZUblKiK26v5TNKhObanEl016qavy6SCz7PH5xFGs59F84XLmS9uDXVwERv4Rf+8gJL56v47gKhESb6VR364vunVfL1MTak+PK9qk9GFElrDBKjv4U/YL3mbj+uGFNWoEOjhM8h/xjd30180RfGJX+734MnZaPSXGaDKmzJNAdToBmJS2N4CpRWVN7EUi8KlPqDQGjyp5JATslHHwW18hYpDOhLsIc+oZfRZ7MCEhcZCJEQ5wHTmrrgQ6il+v2NDjaaSx8hUwbTHst/yxlIrrbdwazfEPo18ZaYeVeHI9jep7eRTBDuaRYxRooaBjs9CV1kOG1jVxV1+3/QSRHc0aTYgWhHe43zIEyrqPKKvzOTc1atPktK5ItxDNIiQWztKgfADai8qUUtxKZjqn9Z5c6M1L209u1iXpJq6WJUAQBnWihBg9JKfjSHkCh6gl88LeVbwHqUppfzZiKIBRY3elLSMFrMaZ08em+lbrTF9IYbb8dQSGobkEfxEuGw4Z/BLhqLTsFGdTkQaJ0W0qs7aOD0pkD+RQ52JcNHyIrXHreAcv8lzRCKbabP5aVHCpjEW23rdLsrPRZNyeWGESAtN6ZKmXm4H3pNQBTYGP1LpupmqlOcK3nLlSqVmlN+U5jmLMP5oSEMwWtQsh3WYZ6rTRgQA4X295IRjdo3WLJSn/nmi8kDocKLkcOBSdxbNESGDzo48dVy6TC+CUnbRjb5SyuADlwp1CCdckmL6msfMQ/4fQ1Bg82m7urjkIPj0MfM1mLYuVYVnNAgNNHJ96zbkiQ9AwZAeZD0HQF6WEfr0aMaghmkW/c6xZhBhjBWDzUARnx0F7ooLlvtu6zmHh94VF2P79xSTC4E0gEZrvidgW3wJ2dzHaCNCcwdMs+NdNfRqYChBtKDsrwFvPa+Q4mB5USPKIA2kCLPnMmd100eZId3fSPr4sAVeuLKFggssqF+UWLOL+1QfH88RNtYfvv1gHegnfAqSPN4XscH82n7MZ9b1cXti/O5InxjlTUE34DhG0tiAkC+X+k8mxNOO69IkBqQKoQHX3CGgx+5Uj2OmDt8aox9yiLF9IIlsptPQDcvpZvja67O94EOUC2rL8Rhm8/0eDEw73U21JYvQPmHcvAxTgnTGewkPrJSB+C+593tJZGGcEeEdp29FkgZFiyeb1drqLPtJEu20h5ugh+viOBsU1WftnTDZ+fDj+Z9Pjj8e/+njd4A5/5ZEuVfOhiqbWb4gtf2iACMJDQqvslfmqk9x36GCddlGWBjrZkCVyXcyHNJsCLJxOMgOsJqLAkBnTacQMtMKneLvrPuWsd6ZPvBVD6v6czHDqbYL5tbHGIw4NrMY+XVe0l42w0aiJxwpbof9oBL8B4KsIKb5cwmRI9KxyDCCqQq4tVuIsk2DcjF6hk2j0+28SP4I0A7Yx1ff/i7Zw4eOe1FsH6P6OsBZRY4LDkUQdq0ZMifEmuoRERUFm2gFXNBHFMcqXUcGOZH4+cwUGg9eTYHDHyMkyt6enMChuHGYsaGSkPx5KcDPjW+nTiojYnNTLBYzTJ4lK+jh2Y4nOy8vyuplc6PVJVwWKUfd9Jd5e9Mvfi6btklVeXZao05J2nJqRAHiOieBts/ASFqU8TzSSyP0o8ZnWVBWczxH+Ev2oW9M4JMpmQ/ghA0hzgaOmII4ND5hUZWWveO4Osc+BGEy6uB6VyB4sZKNYlvFHNmgNji0JIrgDKRLjx3NivYAR27p7ZCJrlForS5vys9w2Mu6/6f7tmgOT7SurQP0kxXP/b+VS9QdcTU4DKUvaaKQSxCuQ75yLYB1N2VbXK4bgA79J2SRkHwV2Rbf4lyhbn2np/lxZyr8yCHYxujy/hJ06y+fzV9ezV8yjies/nXRLss57Bar0+MBwjv0sU0D+MANlGEMFxstJt1oHw7O/wzwwypbseP5VX2W5fN0qpCr62wIA+gltqohn82mWJKlcwx/ASmhTmWhcpv1nAM/It0qt5kwFNVnRUe6LgKXyHYpdvlaUVm1BQAcYzqDKy+4hsQY0gdf6zRGL7A7Q3s3mVCMeeFYq8w1GiNI+y5d4iJM2jIxTph0hOjQFmF32TAX3RJExijhdTIwG4Gy4TRwxtJ0srO31xRtW1bXzZDJ8h7JgLC+Q1AralHaOqXZ78LPglQE8p3XJe/oymBesHcE09+xngJOBdZmUIVwxctVfcHRQ2KIpy8hITjddriQpN0yzcBzuoQmO88dH7cO95TnlpNA3RhcKHbDrNaVs1+wV3a3AI8K+3WoPvlw+GGEz4vVSj8/O3978tGooxEEGBuULW90v+v2au93kgYCwWDM1oDlxm9of8oOj94NyYvkebcttkVb7HMDZLFuIxbM85vCQQYEf4l8VdD9hQkRLAAbxtlBNRAsRdsxqeqEvOXpU2i8STQpQ0+LyPpqykOdqdfteO/b/f39wXRLU5Ajphp2Avlb5GsVU7sdGWJbRtT8ZaqKWMCMGvcrrG1YGSp9SrJHPXXLPwb8CA4SNb6fsdKvMbNJxJlHOaVKtrJP1TmAC2B2NW+GY+jx1AkhsCoJ2DO+n8aGWYXirFTD5BVdc6tGzZ/QoO3r8WQnMn7yCHVVelssjvFmpeURZ8Unri9/MrmnW82ldyVtlHAcAQclJzG3ZObadtmzTUsg34oio9m4EN5iqI+dBfm/sSgiFrprsoGsu/eU6qpZkYC7wuUJGR+1Vt5bxnsfug4OPR/NJ3qFBIWi90nPUU4qi0ZZYejuV1wxxKjghyk63oOVoCX6W6Ba44aUFq5HMPAp8BGgZ7UlOkNFFykbfzvtr54sxOFLUCO6CUJ3phF07DHmmsTEHvCDk8ygeoKSTBqGCG5BXIASNJnPNSqQUToy6OPeK9J2USN4sNyNaOsZsI2UIUkH1FOoYTz49f6+tQBscBHo6T15Zn6S+0AsbqPDDLGhVyDvULCG6panAZkhXU872FgEQJLotuYe3RAAK2EGDhEUF65sKBhlX68cflwSRgJrxsCGxoahVQSgtABeMDXuFvtTNi3NZrd5Wc1mKOdxQJwqpZZUuu35dAA7RP14Yb05Xg08BUv4DfEkWNCNiUvvbu57kuBJjGngV3ergpli64WUEVmxK0ELx6rAflbmaFzhWj2UUGnk0bSSWT1HyOp0mtQ9FxOqtYQkQahw1QZw+9IxeVM5xyDnTQScR/txLNHVTVGi2Eu2IR1YYdNbZY6hSMdliwZXso1RbWSkxN/MHiG+GiSORTbZeQMEAkNsXHWkqgp5Y3JqS+3ArmzDpL/CyRhjh0FTit/7ltnLm7rB2BarJeJ+8A14Njo/Pzx+dzZ7f/L249HIYIzGDbxddreIeSsGoarW/T7yCrfMkAYSeU12vKFn1OtFgeNJCB3T8Hu82FbInMY+wxAUrh5/h7Vnv3zjmbQSgTWbzCIccpapXejsD/6+a390hTMa0zy9xnzMPu2geTdBfSbTlXE3yNsbT/8KwbwaABM0VHB8FxAZgTk3W0c5IKR2VeQL+JFS0ay/oqzMk52XMAUAfPHS2X2IEUDV6hA8nrrPYNKCw0t8w9SYSXd6pGt7KsnrU/97wh0WnVvhf9AnEy/b3qzq9fWN8WeYVCbz4JdHTSjzebqV97i4yJELAZOi60V9kS8SboxFAeWHpVy91OFf1su0g/01ZN32/6kPz/98evLx3Z892AGt3YnkMTV1xrRIQRPHo9HbsxloH/Vhwvkcl4xlo9m7yQ4UBgR+RBLHKLR1tczBnuxPhIAa6/x5dklEGLXbTd0WwqgapAZtvsjvnSTbXQJazGmUg4hKNBCmEd0Kcp0vksgbSKIM9v9QStLOjlD1wOXXkdmqCuvs+KqHD8jTkY9S450l3pIwHb/9L+tCTlv26YPDoVwxJ/FFecGH6lO5RE3cm9HR6PTH2dlfDj/MMIv4GSUTXdTVNQUVQapiykys8hf/el/nyzuv66O6uk7/lDeF8ZX2kuJi3DAMNg0sLui3dlksihVwggKYd9/06SZqQl9Lie80lN+7g2F4ymBEb8bwlPIMmERtntQMJII6YoJi1yuAA4Z4Gtc+PS/ms7LC9F+pKsQBa336XBA9ZjwSbZ1V31yVVb4o/1mkABDjw+nKkCn8eJmv8tuiLVYNwSY1n0DytWFsFCaLWnTVAO0yLzNi2cwgnoTgvFzBxixiTwVg9WSds+4FwZEs7gex+zVuFwfIHH+N1DyH4KaRBeUL2Owzd3VgRaTLSEPaepnuzsLEsbKNbfxMvlqUBKOLh6rPQVL819nhu4Oj0/eUg8J8JEULoJq3AB5ADw7PD9+PTmeno4MjC2IEMYixnQh9tkpKf063amI/Cz+Id1+GCYYV82r29rsj7dOuNks0LSdFV+rbhg5Sn5Ofs73F2b4Qb6FJhTsHtixqspD60RDaNTgPyMd9W9AAELrb+fx+WWx05rdJYXMQy149uqlYQbTjBFEJpguFn49hTLntyCCICe+D3w4aZfCv7w9OZx9Ozg7PD0+OYbXMw7+Mfvzh5PRtFiTJY/8N0qW92nhEpPAKPIG5eQWhhn8Xt8v2XjIGgdiuE6Zr4BCZG8RfJ/whg3vLcEReJlkDVPSoFx65BEplM7BQOa5ekEVaAAmcQeAj0kKAyoCZbetVM0xBIkJJamDlPElijssFmiZw4wcuIfljwhdZF8yRekD3bf/it//Ftzxcl33QuGI8G+qgzP3P6rasl/yvLOLkT3f7XVnF73aVUcEqbuYYsEvZOxB+haX3ruzyVFMfkNhXaZyKsMYQ/+2ovBMVasOEYfYoYKIosUUIJUG4Zzb1RaSEsUH1TGl3w1HnQSgbT3b+A4xKL5KA42U4SZ6LzPe4wY4CA4eVKUCBDRMysHY5SSvlXVsIR3BR3JTVfAYVNDQVZdUUq3bPKIFQKVYsirawz8J7XVWW7lIPyJVyUQjWpdsW5pnAcDPtgqLUKbr3fcakC8YQrKm0ibo5fygqnxaSMfINn8+dIEmuEsOPxXFP4/M6LTgJN6PVr4rb+nPR1QIIcVRHqgYqCEiIifbLms0XLZolglZXBckwnUPSOUWjVdNm2DQiimL65S1QH2MtgEYjUn0U8g0klbaoCL0uhizhmt1RsAkxIX7Ax8Y8hc5XIDOids8r1W+KVUkssLN0TOJY7Kav3Z6jI6npOfrBzR0Jkcs9B0+6yc5zSNLufGKwkFKYRtDD5qvrNQBmNEGidzXoZ036rMnIUYg+1PgC0Jj46oXegVK/3JdaTjaIh1Qp72p8NCP+3lkVUxeboaH4jPeAzIaGf7QF0InMK2mbwbf4JyqznQ3x6MzKpvlDyblHAqUNjYQupJGxmGn+j+QQ3AsKGj16HwwTF4TX7ZEbe0koCChlB56NagXPiKko3rLm4aCan7UUXwmDN1G9Km/FcIy3EAr2MLQpsyJZz1FSlNWsKn4G+C3IclkwWXe2FAEMuh06XVdn/+cofbZSMfPyFLEJoZnYhrLVT/3xmqmEDiXcoQEpNSBSTLEfiEBoMSidpelA1cF7Ww7+8cn57MPpyfeHb0dvFbACA/6GUJwKh1N9acmeYlh1gUjuNdCqTy1iKXK2M1B+VtfgxL2o7zgIgt5fLPLqExucvAnDWgx6p+B2Akupe8Mun1Tbuip/WvP9a2CDFS0Nb8PBBrQuwmwd6mvMTd5iZzRYsejVx6v1/ej07PDkGLwL0t+AbMjAKfilY9dDwFIDkwpmf/o13p9GQ4zpi2q9gA0N7Lr1rvbGYeGGZboNsZvsHMzn3xG56SXOha4JRS9OPxxD3iL/WWieR182o4hw+JnBPbgqFwtAbVoVV8UKRPVZfWV0iHXdoFogskCmPAY82m9Tb2FQYLFzp4wP1LJ7AG2r4VRj4JE0CvWYv8avpuH38wvETmpXeYmxvAjFwVSJFs1paBjrZdrdYBY5UVgvnRC95MBpmUXXK9an1aV+ZN5pUpxfbJUNGViuytt8dQ9y5Gbh77b+jIGx9iab7Jwi8+l2Di/G4VOXqi5kByOSKsC/J8Pk+cHR+eg0OT/409EoIc4keXt68iF5c3L08f1xYpmVNIYH3XOwmTMPeTVyApIX9mLkAfMz56KC3jnmZs3xDmKSBXdMA1snkjmkX/PgYRPRk6q4wyebFsQlgbV/vgyFMpktVUEKw+LpYBKkllUhPZ7ia1lg+yZc6XC0er2VcyKzTu53Mge6ZFXcRUrK3EjJzMEwMkWcyajvqi2mQtQA3YcvIkLV5hgK7eUZZZ5uGhHWXyRjQ6DdQWEq8fhJFlLUbCLamygukyvY14JovonICd/69YRIcek2LzoWj6tEx7SVn8Biv82r+1lb47+WejmjYath5LBFZlQLedwtUgIM9TKLMwvnnhk/2arBoneGE0zE1KFzASecPkcypwnf8xhLyx17kYxj9E97J3WRIU8DK3taM3CUFc1NOqQSpKFE/RZl9vecNDYKymVJFx9JwPF1+B84S9HDpcngL7qGsLWnrqGOBLPj2Bnk7ptuZtOOuwNW2Dub6DP4lakH7I4vG9gmhE6m3QWjF9rUaRoiEZ4kKNttXKFnXLEdul4WZ1O4c80DlnR9mZ0qa8L2NDEDh2PevCmFA13W6ME5w9iT0BEgvLMgPwDNuMlGcVPO50VF5kZjJtDUyGLDyC0u9yYP3fCDT3AEUsz2euDcm6AYurOnxUBp10bp4b+RKzQiDFZRWG4h89jzc4rfdlcOziSIiqs0yzghSHCVZ0al0etux5miXsAX1HiZ+jxAVdxFK59u0NNp1XHs7pR7P3qCQk3Bn8hMC9oCoUYoK8EDBh0sSZmA/DyhIO0Y7ToGR+IPpYve6e2sm/y6iHs4rLbAq6OcBuy1cAPqfvRK+C3WdVuzi4LnnvAteizQBkeD/x/KqllfXZWXJaj0l6vyc7koros/at0U5EsAQU0jMmKqGslB40aLdgNpt6u8aghaMO6dT9hbtlQ/h5DHy3TdlNX10AfezGJhl6rQ5XrV1CsC7aLfsTQx+ELAKFNI8nOeHJ28OTiy6qMZ+7aDto1iICO5djoq5IlCz2LORZR1wfLLt1dFe3kDcRO/MDUJaO+aNJoTxprJJK2Rw/1zLqNVsSjnvSS9rPNF0UCCjuKnWXMJQKX7cBjN83L+s3meJS+T/LroJWk1a9dL2LHJi4R+r5dz8xsuFSqaaGSGyQ6mTlpe470yWzeAo4UXUc/kWCp+blf5ZZsWy/ryhlItXUJUEC5Q0+a3yzRL9pJrJK8NuE/p+qUWqB/u1KZoE6dN8bXiHF7zvOW7R1xGpABSwq+s/OKa7AEAZTS4WtR5+ztIDJVfFxlh9nKrMC9/NBtNTrYj+ojluS7ngwSTmzSk+S0aus3rEhU06jkyDF3nmD0ZHSD9NUWwKjht0AP1EkzS0ITYfSEM8DcbYICNFuTpvXjZXxULlI0HZCvJ+3nb2gdmlsnl6jL575PDY/gb1KrlxRqQqJKTY/oMNzYsaL8u594K0vRjc2g4OjxO0uer573k+fJ5hqnRIJ0bvi8b4/yHL0wfm2V+qTdMc3lT3OZpNhisimtbwG0YaqBBrW+TPyb7pi18WDaSllEej/56eHZ+Zg6FjJ/QnpP4sEA0zJsGB/9cJus5dovmDSqf9+uL/1HzQ8/mxRJ4L/iweJ4lJ6dvR6fJn35MXvVMr6XFzHMPUa4gTiKxbXbjwMuUpmFPBMvSpmVxND5ihv8ScUXBbTxwnX25OniFTCLwe6E3tak50hP0Wci0PQ7Ab2wUGC69l3CBpEZrq3dcQAzmEpfBhr3OUKUvhoSGYbIxuinbvDST5AHDIR82s6F2C+C3jrMZBgrdU9XamQmpAXJn4AFL4gk+Ags9UQpkck22NgmHmelsDrFxmYTfmAQv8KhqxgPgcVwxvyqaxrn4epJWsstVZCu6hXlD61bq6iZjZTNrORFkbHcbklb1q2YZoWCY7Rtwy5LCUDFLNCqgYhUezGFSQGpw+44OOT/iI463jjWBPdeR1axRx952j4eol5Pnw8uSmEollF0w24K16K9qh5xDdcgiUaxoIxkU++EQksZMy6oGNcgKpmTFU9L0gWfoIOtNf36BpYRqwjeGcn7FvY9E0QwCUmVKIWg9Qtmdsk3RwPpSWUNJZeRvR2dvOG0kOBcTA4Br4JBXNSHDDWTUBTCl8lv4u6hDBq6iqf3anibPfb2rmCcTkA9b2cyM/AGZP5QGEsgHLKxA0tCsOIZcjzyio9wwoQr9nJGqIWsU6gbGZK870Zewx6QHs2KAeAoAoAMH5Tkw6itwhL97YXBZNDxM/qlAaysKnP2mAJwU+CB9PZhMLmg7PvSyyaR5gY/uXkwm/ez1ZLIr1QEv1z98d3xyOnpzcDbKoreXpfEhnfJvExoFhpBhWkb61LkoqAhWz/2PZfjizGtOF3q4hhEhxzilW6RVdJb8MtnBlQaPin3GBV8RckPxczsefIuxnLFU7HCXQXoIExGPLfDG4eiisakdJHL8menMibxHHDSzTedD4oAVeDM0TfkJKUHyENOokMcLMIoEDpdjrEJwP5fo/NtmNG1Db+7gy+j09nxXP8fTNHNyiIhLUL2Yx67NYLu755Zj+ic7vzduPIFejRMs2nOKTvi4dSmjgejRXJwAOA/rCzo9/5mmrwfjv08mP0wm8+lkcrebvc4mk//s776eTP5zMnkF/yWsk9fPCXlrDmDSGNKdTnae//xcvc4gGUF+3QxXRf/tyfnB0ZFvDZSW09d/+GY8mdz952SC/NpkPp5M5v3pLtX2Wpoi19XPxQqWe2OQl0kbtry3cSioB6NEQJv1OuiX0fQSzObTsNxFaFHVdbHCEHUKZugl6EjbmYSAky9KxW/oz87iXhpJSZSCa9r5EcJnmoSmH49GZ+CkgzmagCuGaO32nj0EjFrqFYXN0N1xtSqKBXELO+QzQhOP42dP2U97+XwurqOQ7CCfs/d8oNuSfc0IsI0fWuWH863WVYWh/iacT3n2EzhoGrdiIfKzbUbDl1f3kDoBNMrz8jIA2FPxjEBxbBVjxAiSDO3lHHSxmZsQUGrUUUb/Db30Y4eC7J1uYk4OyLTJuEwSRxUc4SZ/5MyM/CWlyzSf20SQDrvY1ZDfCO/UoWczokZ4Xw6DqGh83RR4w+uM7fScM09EaoRbG3yg+DPvrUiPQY3LVQFnv5gHWUp5pm4B/66jmzZkJvIpg5sqkdW8gr3u1Yl8F1AFm6Yb0g51Zee2+tdVvVaep1IV3IHFqnANtr6PL37ZR9pkMiORPVtvCqoi4iKvaFff6bqzvyh5EvfH22ISP8aNz2c4ZD0lF8U18KFeotqvypkbrqnZmEw90/ihgFXKOvct197xrcmRq5KpxqvqQ9i2KBmA9TLxJoYXULtJR508DZHrTCWBZNDWYuh+tMz0GDzfTxrsRNMnQ6JI6S+jH5lXXZ9NLPQHTLT8tqfGHnh3Trk48Ybcc796pPGpHmVoEcaSeoLu8vbyppj7KX87psUK3HKhGHazEzs+fg69nFTIj96VlIpzed+H/9ikuplbyFoJkfD9EB8C7SUXLNWm6bVVTINJgjb0HP2P2QTuJgpUXO4MIPJgOAFMgevPReouUSyrsXMBqD8AQ0GzNam3C/FK575mWde9gH8JFTNQ8yQAQN+cubO3e8d1YtrrOPO0b1PnZEs0n17heg3LKeOVr/lxBBNizGxayop959yIIMWfGy7e5CPoESivnRh/dLj6M+au7PEyFQb5nNVXVXGXmoLuahNXDGx/vWrdzeVJTTalGwQgUpFQJMZWS1zItqhydI6InWZ7YbZ5uUBxqGwbcccBoEAxAaO+pklq0E5ghT2Igr+8wUIkbSNU2VyrirwrHwc32eG6BCBF/gv5aLEbICLTr8dessqr6yKFCD+7KGCmUifbqIm7pqrH1fWUclrvJmK9/bjjK9hNxKEaXhWsgLxPMtSpV+vbYmWOHPVO6SSU85G0jN+HaO/11eCpeRMJYZtpq6+2miIHAltRK2brjPgQZKZHXH0/4beg9nMijywYJH7XlWEgxlcKVP9NDnDTU9CIILOAQf/q2v3y6EK8OMtbL/Of1mHMrEpBQpnpCWYpdjyuggXsSAsfoTZG1W+vEPdgbnfZbsv68q0lOccCZgWxe9iAJ7lcYDlirLDLBIdJ7Z1BQU4cj3J1sg3q7oqjBDg33ca7jSh49FLtuockRE7vkUUNNhY9HrqUaUC45B3DoRsMmfTOq1WIxmSnvgNcEQe/TlwyrbulZ7gj5BUPzQEe8mFd63VUz2u3JTFfbnVBsoeCP7sqUW2XeY8SQC2kEqPBhZN77593bVriCNjUjXvs+VGcNFTamQjy13iqx4DqYM0ak1+UMyoIwzcZxShwZFQ9pa3tJWQqUvIG9482kdvL+GZCE5QwO53mKSev3w36BDqmUkoPQHSnR3WKJTlT1lEGA3ilb2x9NsAGkxoL1zNjwmJ70isE9MYGoRPSEDULDVk6rycFa6UZ2QWNOMLWgQZt+OqrSF/E62oDbH2n95UlcTHCj9/6i7GVA5acFjIallXCY+0o2uVilcWLRxyrwIMzhXncPp+p52UlK8QXoa9y2A8NqnSBbuCe0VmQ7wW50zWbbxtl686mVoWAjacuQWLw8auWkM2YMDl07fIG2EhrR/C3SG7EbS1iIx1V0BiKpsAXQD641eglZn082OjPUWyICuhVib4ITqVdlaFnBNcUd4a4yxuTo6jhUEnXIQIbcMqEci9lkozo5oxoSIeY/4rJwPxKrqO7qlMBgEoYLqKqQOZ76NXD7GUWpHny2VH8HAke65m78RM6+FN11QCFoPzsTsIPNQZ4M7aFETvGz9NEB4a3mqsxtInWY5pGw0CQ3QJxXqgyyWwksgZTdWlZMzTEEG3Do22nXoRUaWgRmAlqtYWsXMxIgEqVFGId3DtFWfLzk3JbaGnaetYUKPjbrzC5Ts+thnvE3JPbc+vsr/klwIUkJTziy2A7iGVrhFF4TewIGMtv82Uq9jCQvXvct55V6GfO0npyClYkjQpr8rScGhF1kETY2fVk4Y5p2WZKOpVSIf8baKk6ZfNIf/y83UhkOcmtGwwWOORTY5AQ6i6HdA8RsYXvipjQUAEHE+tbT1zio5+KoHLVuvpUrC7QRKpKhd+mWr9av3+1yAEWoZg726qqcLYkBF81Z3EXFcqBBzlJAyqWKJOknX2dutnTsE1XsndniCo0HU7xC1tpXLrUOwaqIKeZYtlsOgOADK9mexc+yAINrtHheZpcX5M3CPkPbcz6Os1Qx77eJJFdF22grww1Ga5MBl48tErJHrr0sMsI2WGzrJNPUR6gaH+hWkS6mWbZ+JXBDaPbdZMtERHE2LJrbTrprGfMvQGU2GNUcXpRtHcFoH+Qq1WgY7V13+Jm0tVH3Ui2F1djomQ3ZFLqyaqmUhYjRfqsbz2ZNdMZsSPBF4FXV9AfiNe3vRnEMJ/RaQjKNQQqZ+4XA0IwQ3x1pdZ2fXoMN3STNzOsaKPorRmesT0FvA3BtZJcctmneEyVTKOeAdPOAVHPaURwDSsFyJL1l+rRXFwPHOVK7CrYJPS72yykLbJhiba42zbOcIH8zGwseA86BO0yXyvdlLRkZJM4N5q3mKxpqvM85S3jnUe0lCzm6POHvA+QD9LxdF7goiyifgbadZ4Mn/YZiy997i3Bxar+VFQesf2XCS7D1lchzSUy26H1ilHaogWY+ipOYfFhMGSH7zMuREBpMashVMek1jiQcu6Ei1WRf2qix9qdsJCCq1qfIOCy6LIuVGO24ablBR8mskP9yYqdnmwTmeZRdNDp/xdEmHrQMdFxOgz/t65atJ8Z60RQN8tpzsuYJsCCQKC0RlOF1Q+pERgj/rKgbCQuQMRwfZV672L1P0ng6rvKrI+2TWyzGVDydK0dzu3iM1xbqEW344Zv83tsqUc8ogLwQQ0LojsOI50mZOX4PRZwnlDYEzX/BTk2C023MooU+dZBZ1Bl6PvtQ1gmpu+NH1DdXa3yWw+fKi2uPkbb67d/2SJswObsxGWQJJYeQooFhwggIOluFKmJMUJtrm8jJPmXPZj1eQa0cT8+AcbcgxcIlfe2W1yVGmSUh3qcK9S3Ut4ZHRHSHNLLQxhQVdwx55V9daUFQTjQE7GpOK4M+W3ZKLzbrx6ZMZpF2ufZ0z7/MXM6dkGGsY25C9vs4ZHS5DKUz+6i0hmzDR6Qu+s9+cUoLgfJF/xioBZii2HePT5G6wb/twoVp8AB8z06Rq37p+I+00wLz0sFyluW4jfa9hw5Ej/+FyWnb6KXNjAKMThdT/qQRAGOnNkh6JgMikp+Jd3YEJ2hIkqzX3RP0u1MCbuq4m5IR0GTSeXQ87Qooa7aIVVaXw1t7UiABo6GkoA08LBrc9svobd2v8WV44YEO9pxdflFibN9b/CIQmc/jksTDsbyG3ghmhoi/Wrq9Qrd5Jne8ZRYMceInDC/kGcM0tNhXu9K/NhxA2acy1zLGygjDrkNS0RDdxNlu/ZYT9eYnYmOtyruAkFf1sr37CZJARfRCg20l2jzQDd7XKvvBiMfaylC271hsuTPLv/+SFcgXcq9Nmyw7zkSuspNa7XC7FID2v7+S6kTE93x76CQKC2pkHFJ8YtRlBIUIoEXnKpoUdNNkcSeQZzN5n7lLWHIDPj8+q+FSxjIwfYL3DKklFZG3JocYeGQyxVZm+ETuDruyOaj97eK8gi+F/9Myl3gf4m3g6xy2FWdsg4NjbbEY/S+SK0PGgwI/ACr1sLB80GoJdClhYIx1rdeFRI/F1VS0iaT2DhIjIhKIPg7C5KhUsRRH/76SqKCGFWLwGOMW0eVU0HXLf7ys5ZTHgAX4B/ppbcKAkNPsRsAxRylyfoTT0/PSWQ7O4pmOewoGeii4SKiD+C/nfvLdGt7Fh8lIkKhrxLPsomwVAQjbGCpNHIUgVPFNkYICgc0jfiouKJme0yybjWNht2E9ujXBi2M+LMr5KVOUBuZY6tM/ff7CZmm6ztjdsbEh9av55Xn1vOsSQ7PkuOPR0ccs/3qaaeiLDpIvBmhYcc0jfwXPHZdpbBTNAEcOL/RJ2hR3pat5wsi9tQQ+2C4AbPFqe0rcZJ8MAmTYzX0ury9b35azMpmdpuvynwOmR5ZxTcI0hiv6IqFrpydH5yP3o+Oz5Pb/OeZ26Xhs3ny3cmpgUo3QYMvX0Is4r4bMW86uWmOsJfB9EiX8F8Vm0o7iKg676aXuy+S9wd/nY3+OnrzEZLdzCBHUfpsniW7L525s6mQon5nu7gm7mZg7ya7a9p6RnmZN7kNWZGbpBpkDnT+LO0S7rj/eC6XVFIENRV3hGLNumIxzHHrR7ejkCui5F5fmJ4ACYDs3PdLpNbWm6cHb4xE6Djs6M45n0f05ZsG6nlGdQXXx4SLR98kUV/NMBNj4C6r0Z2M7FvMt3J29aTix4hzTMBymjS8G7hFyYU+kFRrwfqzAUXnYOQ+hJXdL6kuns6ggJH9x+4kbXKeCyoxUi8ObZOk7wrJ0yzSnzszP6RHCIqYGIBB8oXZyUES6b1yANPu9OLtJ5bdkGUmowFUD+y5kDG0GoskSBiVlnOLRwa6Kmg/QNB+/9jzNq8F+3A5RD9DhRIeov4k9qExo0kUM8ejbRHHjNrEuKOIPkvWLs6so/qA4hiM1nm4qU63J3xzmc74lkWeCueCU74hjvUQ3TnFz8Q44piI3l5SzEuKS+vyfnGr74eVbahmkyuw3H44LdZ80Om9qQoHHk7ee+Pq070e3T3dmI6r0+mKGkaTHbPwbnuZBr7jEE2JW6fseJ4ToIoCe9YMDF9BELWYQ88A02LKFMHNsBnq+81yUQJmGKWq94D9NIaQaAXg4qS+OVKsqxlQt6tcxmJnYUnY6DZKhVNgY8cUnoEoeliF4bSpFQ3+raH1C+E7ox7AoCz9xmoGgldGJxC88cT/mJzvyvh4C3SM121TC/eoWnTa9SLJ+OWjkzgG5ba5eON4e4gZr/wStjLope5WNeqFWBy/rG8NkoobmkNCG62q8oaxwjV+CDVx3WRKtdLuitOYKwFYlmya+VIzVtYpOHMWGZGdsbAgMS/Ky3vxNlYhc+uqya8K9jiZ7FwAgKdoyOrVnBCz7UbtmQ2od/dUYUr14YaHm324yG8v5jleZoMkRQEKLzZq2PQVwiKxpT6a9iUczx6kqZHUIINpE4WSJic3G1uvvu7QIka7Mu0++TSDsMfol7MBcdqIwZGZHtrZxDZJgQ8DcHe26DPgW4rKIVAg78it8Jje5j+n+z3UApN3S7KHMkbmnV3arJQUqzZM0qMDyFJelcUcwjUaovJRhFonSFnKji0baiYMQeEFlkFVJVeClSlMRkkjDkFds6q+CxyDWGOC1ceiGigAgvoXex8RSdJQJrHsOqwT1Mkq9awDd5Iwp/x4BexAVzAXfAK1g0mXoW4INgeksJu8cR/GkJFZ4MnnJiBD1BhhYVcwcxeOWP6pmS40C6i+w8HOK8KOoBpCeZeuDQF5186T7Xq5KAK+XrWvhIHpYzdAKftKGd7cukmpukzE7sDfEp711O4Qy8z43lJVfRd+aLZm93eed1VV34lz1V0YnNXhr1rVd2ztw3bh9/jVVHyfvg18n7QqAZLwFfeeUUXscqSEHQYamy0MoP9O08hG089Gu4labZaOpxsMKF9rL/n/k7lE1nyjWcTjnB6D5Rb3AyYNxlaBOoUsc7QK6SaTSeZYRjpye3CjsqHXlaYlYx0tI7t81wauZp1hvRQTdS+md1spUGDyW4wF1joofWShdojNHXj7WqrjoRs/SflMBcI08eyDg0Ix9/01FOXBv5WXhp6mFx3zRJUaonKnSUrg8hF3oaAqgJiRU6oXcrbVLK6r26J111IrTZgo/BKARq/7MYJmh2Pna095BkeM4V3h1oilN4Yi003MpTN2zKICUPLppjh8ieFs063vrH/DpYUAfpGY1HAX8H0WucsoUE5tcNGMCWSeWmfafcqt1A39xPffTplM+m5R0Fe5AdE9xm7zTRen9kqpr2C3gm/jFST/82eiQ2aJyBLf6OV2HM/vcuO7FfUfNtuUSWeVr1YkdfQwJTLwWsbNP9jIzP6pjoNrBiwAVvmC9Br4rzlLVyV4CKbsiAPo1FmmDssuIZbb5YatuGeYmGwaUVjvMPLjgOZNRJVkskOeIgPsllF2x+So7W93EDAd3bH6MyYkIbGhcrdFGysR1Q3rM9qhGVb9NFVMfRXxI0KS3hUXUThSSdmJ/yzKi/BJfw0OBvL4f5raflU3TjIa/tncLIqf7V/ldZXb75v1xXJVXxaN/bS5b54GPAX9QCe+aDkvqhZcaQSVFMyfvUQeG2TRy5tyMZ81xWVdYRjNbxUUKEIZE0b27W1e+bjUAFNLMXxKUydF2ZlVwfZDbXg+qETyIknHk53rdVVe1qsK7IVX/eU9C3n2BbBZVRJpQRLuZl5SgmXeMrQu6wpXk53xZNIMf/+rB4CqfT5FuGnoTsQRAA+lYUegKujrZOel95Qb6hfVnBD9QdlSUWKiDrEw6tofqpANKkS9LOCWbW+Q6lygc1cT8xsxFrK8zdllBM1L6W9/85tf/9bHASBN8MnZCPSpG/sZTM4F4A3v25nABg2+T9G/BVNECl39j2/6u8v79qZGv2YoF42UgR1ksAugVH9eYHDwZGfdXu39Tigu2oMRnBjmIwsztjcKRLaB84VJWHCjEBR405HJYF4vFjlozi5vVqmZrGVewjPYOQd7f5tN4b/7e/9rNt0dItT4ZAcAlyc7013478Pz8d+fT3efP8DDBvfY73/10JtMptl0NxNeoylWQK5Q+S2b+2H9mf6d58ubqni4uV8WK3xwvcqrMq8e1nfNdflwl5ftqmiaB9A6Yz0P4/xu2lyXXgR+Xq5cLGofh8vFXhcM571phlcSfM9I7JHcEj2IeUdsDXC1BKWcyeaSTnaGjvoB/k+K0r8A1wA/xoNXzIs9F5f4uunTYfp5mVfzz/mqoZRPoXKGl4v3H1VMB/Qfdlvi48h2u0eHHRoJlulDTu8lZDuaYG8ceb2+mtFUO5nffWwmSOlBgNy0+T2rCqLVA94KoNRnr+GP6jP/hp0kk568SBDMu3mR7Wbp6+Fkcpalfdg8PcyBhkj2hMdtW/BcMbErlD1ZoeVPJhcpNiP7DxgPrBc/6F+v6vUy/TYIhaLJwtuFdpUu/iqLhAjHt9hk0qSvB3vFw95eUX3OkBJPd8dEiV+nega26le0b4yQzpaBxV1+j9DJS+SWILipWaNaFMLe4P911oYc7z21cLBof3/41a8efv8wmVxAeNtkcgE/5/VkcgH5BnYdQKPJTppOJv0H8uLlfATfTCZnuwAH9BmQCfCzs4emaPHtHqC05w97NfyVLxbU0ywL0gGtOI2B3GlIyVwIFHpl43Hw7yFbDzjj6uCpFA5dwDeSMhPaVW45E/y/iqgzLBvdtJisL41cqvZqmOzQWIFO8taOLbAsnbDptMpYOgZro+tP6YDtDh+K6nO5qivQr2ebGjOgN7aVgLCNv50GDTfFpspc8sGUJsu2ocp/X+V3MxlGCpfKdEqkwCS1eP/x6Pzw6PB4FFVb2sEglZaFez7ZeW5WTCUAsOuYxXCPmHyHBjNeXTpvWlWqvkOteRdBNucSJdCmaEEMJY9KzBuZVwns6juwYrH/2Y1xBdAoKpercumQ4RWxIM3NZHJhkovEmLY+wD66hNRW6BFTygv39Bq4wyIK8xmc8tBNDMmWqO3J0Zec1m6YT7gpIHsL4vpD52BtLnL5NTe/zI9P8uOfaiwmcRbtAOKEkY0Ft7jx3qupswGZV5qqLmDIw89tmpak5u8ZbaLV8JOoqiPAqfcZGb5YkhXb1A0GxDHgKrXxArKhBUURcM5pHANnqQLvvCMtvZxM/ibpV5txOc0yB3EENmksti8ilgSOEaQzdCiMvc6G2evU5xAzPLJwrTGzglc7HGDqIwoeodXpLub1S0drDLnT5OIFI5H9+9tQU9t1/Qlnu6L0R0o6+tWvHsa/n0yqqai/HUFrnLewTMkgwR/fGp1MW69gagAVDmrtX9brqk2B+c6SZ8m3jm6QmsVY1/K6IokOWYB/sD0barFDUfVNdlK2vTkPM/4OH6rzjDcTq2acxt2bFeKEGaAChmHvW/kGsJaadkV0u0dVeJFRHAbmcFvjh1/94Y84jzpFS9rfnUyyhy65wULtBvpS7if9q6JqsG1jq3bvP7lgX0BKpOHD5XwyaYT12MtizdCRcskclukmbADiLJL8FhTO8xDG8fh4DXSNODc+dkIUyTp/nuEjdqwewGvD54K9eTHzALvITKDmxf9mikRkIX/hoc709XBo55dP6H621Rzy5ddLlnXTlBeL+2RdgUtHDtzavCSrUPIscb3uI0yIO42WC9Fr/iSlEFn6tp6vF4VJSuQnZIHCwFd9okQ0Y9TmhhqfQBODJ7/3+zSbTMbA3LwwHAhRHswoZrnfmWF9Mw//D1pwbnNUviiVDSfk4jV29oMI0BP8KK4Qwm+H+M94sPfrqREY+y9dHuoljaDv8BI0e6gbBh3ljGtymMuBz324qhRSQOR7/5xhZieQM5wH2S7vU2ore5LTL2VR9WlKJbtkn4ZhlHLsPPRZ/sq2asDN1jaZHDyM+7NpxhM+/jvkiNrUa9hWohXiEt7ZxhkNQixgG0a/E99/OHgvuKCTr6iVRC6qN65mjqtwVcDItM9A5Srfhn7sT+egNtAHrHUtLmYtMFHpVrnBrQNPozJUN+yea3zIwOgDql5jDaUOO9GgvPuUCp1UmpMdDc/e3JO2ZjzYB15kjAKnVrxqFxLgakmji28lwpqrmPpnxbB9gdeY7hQRJa7XrB7qALJeJIKN696I7UATld+noM3vz9e3yyb9MgEbgRjjH50b0+wD+jWjNtxtJ8DTY8L2hOEYlE81HjGzyIhMGbW0xkNZkAg4m94XLDzQen3l0tVQy2x/N/Vivx6j9Zh5Fzdege8HbyjP7R14so5hcLuP4lBWNwiJVDd9FsrZ7vj2vw+O353Mzkbn54fH785m70/efjwaGS8M+vyuuCB4A5pcdK6jFUU/SKV2Z/D5Vpz0qGGNSoiPYTAy/I3LfldcmFV3ZhCdYaEaN/FXqMwP16Jf4B07s298n29MN0iFgb3GuLXImn6Fc3ckZ+dW41YuuW1eVsVqpnQqPnlq8s9oqFaLvKyXdpFPT46OTj6ez0bH33uAkKC8hI8HG0G2JYEomNKYn8CvoiltCJwBb1sRfYck+jqcCVXqSZSGPUSOIJzn70GbEbOeLPOmid0d1poz2XkJpr6X4Eb/kmeJbRwb7DvICxtZnsZz4Q7IONca209mC6LNJmMDzpC4IvggYjaum/5VwzYYcvFM9CNW6UR0Q9jHR+fKC01Mem3sNlEbTcgJkDEmaWWQBlDfg2A1lJvQnHzxY2XWOvSkxm2eqVTWVFBpUU26bc+yao0McIflq+vPoEqJpz3VamaxlQYmVSZxN/WCZILAzOmK7VhQYiDEqbO+XuW3Dd3Fqzaq7AksHaGAPLVmKnImpCSPJD7wJpU/Z8vFml3M26JpvTJoszITTPTZ3OyB2xANTWS8Dnuqe69f3M9MrfzDRw0BfYIN4aIh6YMis5Zpbgj9UX2Rhwrc1Cjzfe0NZqiPlQyu15htnSAracf2fzh7dzg7+PDh6PDNAcS09lQcFBWB+g68UoaMTt1BvAjUfn3eCfuu1k+6Ihc6yU39gELg3deai48UeKy4g4mBkJcXkJxi4DN01Bnl6QLFx4O8BeB+7OTUJWBwOnH3kIoT9xH3oqg+U47M2F30pOmnyyxsqACV7DrKWodGHaHsxaah3V16UH2G39QRwzss8msyJ+/tpa8HlzfzcvVA5nFggx/y5XJvXq6y8TCZppPJ2QtjCbqqFxTYUVSfecd9+OEt675q9EW/vJunikeJmBSgeUe+Jm0WrJlvDh78/SHJLucJWh2a3/9q+gIVGkh2PNlbjLZlMy9XqfxF7kzYa86IF1ooeEjdnwjbWC68yGYrkQwsEfAjntYcdcs/ndckkAySsbSn5hC2pBVuXk2jgVvkwGuuJutQZDcGR/vS1fj/NXdlvY3bQPivEAaKNqht7LOLPGw37iJosJsmbvuQBAvZom3CipQV5ThB4P9efDNDkTp8xHEWfUpgSRxyOJyLc7SISmxlvddOdK+r7q2a0nTbOfEwbhqPry+Hnzh/oKrP3Uf5goOoQkPQ/XrH7YLJKhwwutdl+g7fa98AIdwvxBWU7E3okjYQf3flGSr3JEyrctp/ldZ6PcfaQqpvI9PAHYrO1Jzl5D8/JV97w2BksNjHu+Z1fWNZQkmwH3AvwRPpPfLfD9wCnaH/StA34WBmHmmtmwWDUAArGX4V4qvCORPqX8XU8Z0OS+O48e8n9doyPvqPVkqB/fgHq8CFYmegiEHddiYr3vRVTA4fTJtiAvFPeUHu+zKjzdC3IitTOmoqWVJvGVxVgN1J9pFu/UvWh+tVIJwxKdOvZxDgyiWM8MOS6u9MVnH4Di20/o4tYpOeBtM5G/6DgiTN17JlEb53eX45bL6k8zx86Xp09vXvUeO1KC+QK/DNaougRSpF021Ec1SVZ1gEul2LZrnkM2PbEM81RQj9lBcJvx5VXuR6I6eV6D+oB5U5BEsa8QfDpweTIzrfQsTi34qtyeDkST9bFg/LAoQOGyS4AhBqYQe4KO+xkVw/5HWZYm5S9VOsOCa5Mkt3gZNGSfK8w/rObH9hkuRh9guj4MHEXYm+7F+ff/7zvOxuvzMyztt2zD1rvrWSpcp5QCQERNyy2BHRVomc8FLcBV7kCGi2OqYggsoFFPnIT1UtWoHnQYlIefPXD9VaNhTVUZE6L83QRfa+kFhBJ2mJLrsRI6rZZhLvb853r9Bu9QaEb6zTTPI0nLNni3Wvx11mWOF5F1Z2dxKaX855cEN4DRHMO4VyfUGURjW3lCebSB9ccipYukCXCwjrsn9MoahTtyZSnlMi0AmFGiOM2/aBxM4ASA5L9g1eKplYQQIv4qTjjH5zub/dIMdogBzBueRHSdmTNXAvpQFvO1wtvaD/AeFZCu1kU/VC+U9rNY1MwsHcUrED6S9ZUL2MC2dZ1YB0AISpeaLVXOn77FHzpQxdpmHwsqTXGVneP1vpeoK2MV0yTdDBK5iHNI6FWalynWiKVF93axUS34xeiex/4dy190VwDdbbUYxBpz5abjdqfR5DO27rRVTfA71fvo64PBi4EmRKVFb7UBJiRGPFmbbSY6KoYuj8y/XwaqRMWmTlwWjbiLYJ2CJ6/gFzcBv12cg2yTyacLoUH4HEd5oR74NrQn8kIq/DJOpqo/hcJwYFTdPjIRzp3mnWjt7DwLUcgsYCN1L4TKcU3BQfE63oXb3ccMqRGkWfUwzAwWjdC9ZhcBw+P8YxDVqiyA1PHm4X8SHdEikwpMQ/rpmydAvTjnWiC72FsUgxFY/4zWhHJh3CjJAjV2IZS+MkWKJowl14gKF2OKwYqvVPKMB3PDcuNYiDIcO0bMJOyMxdBAs+wWrLRGgftswCcZIFNUnP9VTnqHwXbzwGkyy1RR6ZtHC1IkoJwdtQ6/KzcxPKwiL78PaxnmRQ8hxzpa+4bAszW+PPOcz4VW4gpab8cF9+Yo4AwKOOSFRwF2tGdgqU8Mc8LpP7OJosuD0ESqHDg0oJaI7OfyMZUQqW8CQQdyX0l6mG74R6e4948xwl4rO1MqktdBQTOUFBYP4A0mfMJFE+0zm7rpjt2SX8xPL4FTvyXnC3b5RskZ3DSevG4+gz3jJ+ku6l+pSJn/tszf4KD+eLgiFbquKxFUWkDDp+yjU/umxGSfffkm/tKXjD+iG7IQMQjLM9IIcyI1JsvJcVXngbxxnCuTcLioiMrry6C8vUfF/qw+VD40S4ASsEqL8voySkP0xNFrGZ9kOCf/uwr+BB4bgheUcisAO2v9lqmmtUQDoYr6I2zKBcEEyM5yqQ1g84CTFax6PJyLQWtryTvzg4IN7jg9mO84VGk8kiUxDLh2F5uui5xOxjEXBU0ToCZaOGDD7or+HlIT0fHcq7o/rR0DrqaA7F5m5Z6sjNI5uH9RwRztBI6izh59VcEwpC1hi5823hMVoAn+zl4gYw5P7wxV9a6f1HT8Btzyc6X7QneAvAWXAkibBzaSlONfOsQBGJma2sKJN7GlMbSJ5rBdYV7urPbsJ/mCeaKZ19IR0SJkIcXvE1Vkm4x/hZzaM07qvRXFtNyrSQFeUeOWo6hrX9qrWcObcMoX38rK6W6fVfF77MJ2Qq+Y+IDmaRa73edfO3cK8FW4ul2Mlc31P54jeejdcshelIEO3pSQZ0lRyIOi3bkyu8YwqnIDnxz4XX3jj1iPuWTaIUFtdYUw6DowxTYFp2oPxKhMXFGsHFcEc0JueEOeEW5wtmeESXJTvP+P9iNm6j/iVGzaIVo4G9+IZy0ArZi8huKatAj2XZeHqOQ/XxYjS8UqOPv18M6UrW7Z6rxLrnGdpi4ZTTtwHiymUSBbUQ2G40FnP9LEuvsVPFc3SxRq44VF3NFqQ3J7UVtigm+0Crs+YQF2LW6EIh0ouZUM8/HqhVlKd4xPkV4IFeaK476/8AbFlgYQ==")).decode("utf-8"))\n\n    class Finder:\n        0\n\n        @staticmethod\n        def find_spec(name, path=None, target=None):\n            file = "__init__" if name == package else name[len(package) + 1 :]\n            if name.partition(".")[0] != package or file + ".py" not in files:\n                return None\n            return importlib.util.spec_from_loader(name, Finder, is_package=name == package)\n\n        @staticmethod\n        def create_module(spec):\n            return None\n\n        @staticmethod\n        def exec_module(module):\n            name = module.__name__\n            file = ("__init__" if name == package else name[len(package) + 1 :]) + ".py"\n            module.__file__ = package + "/" + file\n            exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n        @staticmethod\n        def get_source(name):\n            0\n            return files.get(name[len(package) + 1 :] + ".py")\n\n        @staticmethod\n        def get_data(path):\n            return files[path.rpartition("/")[2]].encode("utf-8")\n\n    sys.meta_path.insert(0, Finder)\n    from rollout_inspector import main\n\n    main.main()\n\n\ndjango_rollout_inspect()\n`},3742:(e,t,n)=>{n.d(t,{oD:()=>databasesOf,Gd:()=>databasesOfJson,B8:()=>inspectorEnv,rZ:()=>isMarked,$i:()=>isPlain,tM:()=>migrationBegins,VV:()=>planCommand,eA:()=>readBridge,ez:()=>readLocking,dW:()=>readPacked,tK:()=>readPassed,m3:()=>readPlan,jG:()=>readRefused,TI:()=>readReversed,xu:()=>readVerified,hP:()=>startedCommand,u7:()=>unmarked})
 var s=n(282)
 var r=n(3816)
 function lockingOf(e){let t
@@ -10127,20 +10130,20 @@ const s=Object.entries(e).filter(([e])=>!(n&&e==="pod-template-hash")).map(([e,n
 return s.length===0?void 0:Object.fromEntries(s)}},5101:(e,t,n)=>{n.d(t,{Up:()=>logKey,X1:()=>withLog,_1:()=>newObservations,z:()=>ObservationRecorder})
 function newObservations(e){return{startedAt:e,firstSeen:{},exits:{},logs:{},completeSince:{}}}function logKey(e){return`${e.podUid}/${e.container}/${e.exit}`}function withLog(e,t,n){return{...e,logs:{...e.logs,[logKey(t)]:n}}}class ObservationRecorder{#Je
 #ve
-#$e={}
-#Ve
-#Ye={}
-#je=new Set
+#Ve={}
+#$e
+#je={}
+#Ye=new Set
 #We=false
 constructor(e,t){this.#Je=e
 this.#ve=t
-this.#Ve={...e.exits}}since(e){return this.#$e[e]??=this.#Je.firstSeen[e]??this.#ve}keepPod(e){this.#je.add(e)}keepAll(){this.#We=true}exits(e,t,n,s){const r=`${e}/${t}`
-let o=this.#Ve[r]??{before:s?n:0}
+this.#$e={...e.exits}}since(e){return this.#Ve[e]??=this.#Je.firstSeen[e]??this.#ve}keepPod(e){this.#Ye.add(e)}keepAll(){this.#We=true}exits(e,t,n,s){const r=`${e}/${t}`
+let o=this.#$e[r]??{before:s?n:0}
 if(s&&o.atReady===void 0)o={...o,atReady:n}
-this.#Ve[r]=o
-return o}known(e,t){return this.#Ve[`${e}/${t}`]??{before:0}}complete(e){return this.#Ye[e]??=this.#Je.completeSince[e]??this.#ve}close(){const e={...this.#$e}
+this.#$e[r]=o
+return o}known(e,t){return this.#$e[`${e}/${t}`]??{before:0}}complete(e){return this.#je[e]??=this.#Je.completeSince[e]??this.#ve}close(){const e={...this.#Ve}
 for(const[t,n]of Object.entries(this.#Je.firstSeen)){const s=t.slice(0,t.indexOf("/"))
-if(this.#We||this.#je.has(s))e[t]??=n}return{...this.#Je,firstSeen:e,exits:this.#Ve,completeSince:this.#Ye}}}},5843:(e,t,n)=>{n.d(t,{b:()=>ownerOf})
+if(this.#We||this.#Ye.has(s))e[t]??=n}return{...this.#Je,firstSeen:e,exits:this.#$e,completeSince:this.#je}}}},5843:(e,t,n)=>{n.d(t,{b:()=>ownerOf})
 var s=n(3905)
 function ownerOf(e,t={},n=["ReplicaSet"]){const r=t.ownerReferences?.find(({controller:e})=>e)
 if(!r)return{kind:"Pod",apiVersion:"v1",id:`pod/${t.name??""}`}
@@ -11009,7 +11012,7 @@ var s=n(5835)
 var r=n(1533)
 const o=["ImageNotFound","ImagePull","CannotStart","ConfigMissing","OutOfMemory","CrashAfterReady","Crash","InitCrash","PodRefused","PodNotCreated","Quota","NoScaleUp","ScalingUp","Unschedulable","MultiAttach","Volume","Sandbox","NotReady","ProgressDeadline"]
 const i={image:"Image",tests:"Tests",cluster:"Cluster",migrations:"Migrations",rollout:"Rollout",rollback:"Rollback",notifications:"Notifications",run:"Output and configuration"}
-function table_option(e){return e}const a={image:table_option({read:r.an,help:"Name of the image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:s.Pi}),tag:table_option({read:r.I_,help:"Tag of the image; default: the SHA of the commit",example:"4f2c1d9",group:"image",on:s.Nm}),digest:table_option({read:r.Wf,help:"Digest of the image, from the output of an earlier step: releases exactly the image that was tested",example:"${{ needs.staging.outputs.digest }}",cliExample:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:s.Gc}),"extra-tags":table_option({read:r.rK,help:"Additional tags, set after the release is deployed",example:"latest",default:"",group:"image",on:s.bh}),context:table_option({read:(0,r.Ae)("path"),help:"Build context: the folder that the image is built from",example:"backend",default:".",group:"image",on:s.YU}),file:table_option({read:(0,r.Ae)("path"),help:'Path of the Dockerfile; default: the one in "context"',example:"docker/Dockerfile",group:"image",on:[...s.PH,"doctor"]}),target:table_option({read:(0,r.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:s.PH}),"build-args":table_option({read:r.TT,help:"Build arguments, NAME=value, one per line",example:"VERSION=1.4",default:"",group:"image",on:s.PH}),push:table_option({read:r.GX,help:'Pushes the image with its tag: "build" after the build, "test" after the tests pass',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":table_option({read:(0,r.Ae)("name"),help:'User name for the registry; requires "registry-password"',example:"${{ github.actor }}",cliExample:"ada",with:"registry-password",group:"image",on:s.u5}),"registry-password":table_option({read:(0,r.Ae)("password"),help:"Password or token for the registry; default: docker's existing logins",example:"${{ github.token }}",cliExample:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:s.u5}),"test-command":table_option({read:(0,r.Ae)("command"),help:"Command that runs in a container of the image before the push; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...s.Vt,"doctor"]}),"test-services":table_option({read:(0,r.yU)("postgres","redis"),help:'Temporary servers for the tests: postgres, redis; their addresses are in DATABASE_URL and REDIS_URL; "plan" with "needs" always has postgres',example:"postgres redis",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-env":table_option({read:r.TT,help:'Environment variables for the tests, and for "plan" with "needs", NAME=value, one per line',example:"DJANGO_DEBUG=1",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-timeout":table_option({read:r.p0,help:"Time limit of the tests; the release fails when it is reached",example:"30m",default:"20m",group:"tests",on:s.Vt}),kubeconfig:table_option({read:(0,r.Ae)("kubeconfig"),help:"Content or path of a kubeconfig; default: the one that kubectl finds (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",cliExample:"~/.kube/production",secret:true,group:"cluster",on:s.K_}),"kube-context":table_option({read:(0,r.Ae)("name"),help:"Context of the kubeconfig; default: its current context",example:"production",group:"cluster",on:s.K_}),namespace:table_option({read:r.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:s.K_}),manifests:table_option({read:r.Mn,help:"Files, folders or kustomizations to apply with the release, one per line",example:"k8s",default:"",group:"cluster",on:[...s.bh,"doctor"]}),app:table_option({read:r.Hd,help:'Name of the application in its lock, record and Jobs; default: the last part of "image"',example:"shop",group:"cluster",on:s.K_}),"lock-wait":table_option({read:r.p0,help:"How long to wait for another release of the same application; 0: do not wait",example:"30m",default:"10m",group:"cluster",on:s.ST}),"migrate-command":table_option({read:(0,r.Ae)("command"),help:'Command that runs in a Job if migrations are not applied yet, or always if it does more than "manage.py migrate"; none: no migrations',example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...s.Ix,"rollback","doctor"]}),"migrate-from":table_option({read:(0,r.Ae)("workload"),help:'Workload that serves the web: it is rolled out first, the migration Job gets its environment, and "smoke-path" is requested from it; default: detected',example:"deployment/web",group:"migrations",on:[...s.Ig,"plan","migrate","doctor"]}),"migrate-manifest":table_option({read:(0,r.Ae)("path"),help:"File with a Job whose pod template the migration gets; default: the template of the web workload",example:"deploy/migrate.yaml",group:"migrations",on:s.rV}),"unsafe-migrations":table_option({read:(0,r.yL)("block","warn","allow"),help:"Migrations that break a version which still runs, and a rollback to a version that the schema breaks: block: stop before the first write; warn: continue and report it; allow: continue",example:"warn",default:"block",group:"migrations",on:[...s.Ix,"rollback","recover"]}),contract:table_option({read:(0,r.yL)("off","next","after","manual"),help:"When a migration is applied that removes what a running version needs: next: by the next release, before its rollout; after: when this rollout is done; manual: by the command migrate; off: it stops the release",example:"after",default:"next",group:"migrations",on:s.Ix}),bridge:table_option({read:(0,r.yL)("on","off"),help:"Keep or set a default of a column, or allow NULL in it, until all versions that run work without that",example:"off",default:"on",group:"migrations",on:s.Ix}),"lock-wait-migrate":table_option({read:r.p0,help:"How long a migration waits on PostgreSQL until the tables that it locks are not in use, without keeping other clients waiting; 0: wait in the queue, as Django does",example:"5m",default:"1m",group:"migrations",on:[...s.rV,"rollback","recover"]}),"backup-cronjob":table_option({read:r.Hd,help:"CronJob of the namespace that makes a backup: a Job of it runs before migrations whose loss could not be undone; default: no backup",example:"backup",group:"migrations",on:s.rV}),backup:table_option({read:(0,r.yL)("needed","always"),help:"needed: a backup before migrations that drop or shorten something, or that cannot be reversed; always: before all migrations",example:"always",default:"needed",with:"backup-cronjob",group:"migrations",on:s.rV}),"backup-timeout":table_option({read:r.c5,help:"Time limit of the backup",example:"3h",default:"1h",with:"backup-cronjob",group:"migrations",on:s.rV}),"migrate-timeout":table_option({read:r.c5,help:"Time limit of the migration Job",example:"1h",default:"15m",group:"migrations",on:[...s.Ix,"rollback","recover"]}),sql:table_option({read:r.GX,help:"Shows the SQL of each migration in the log, the report and the comment",example:"true",default:"false",flag:true,group:"migrations",on:["plan"]}),"before-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version before the first pod is replaced, one per line; the release is undone when one fails",example:"python manage.py collectstatic --noinput",default:"",group:"rollout",on:s.bh}),"after-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version when it is live, one per line; when one fails, the version stays and the run reports it",example:"python manage.py warm_cache",default:"",group:"rollout",on:s.bh}),needs:table_option({read:(0,r.Ae)("path"),help:'File of "save-needs": plans without a cluster, in a temporary container with an empty PostgreSQL on this machine',example:"needs.json",group:"migrations",on:["plan"]}),"save-needs":table_option({read:(0,r.Ae)("path"),help:"File for what the running versions need and which migrations are applied, for a plan without a cluster",example:"needs.json",group:"migrations",on:["plan"]}),timeout:table_option({read:r.c5,help:"Time limit of the rollout of all workloads",example:"20m",default:"10m",group:"rollout",on:s.Ig}),grace:table_option({read:(0,r.qe)(...o),help:"How long a symptom may last before the release is undone, symptom=duration (names: docs/failures.md)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...s.Ig,"plan","migrate"]}),order:table_option({read:(0,r.yL)("auto","web-first","workers-first","parallel"),help:"web-first: the other workloads follow when one new pod of the web is Ready; workers-first: they follow when all Celery workers are new; auto: workers-first where the version has tasks that the running workers do not know, else web-first; parallel: all at once",example:"parallel",default:"auto",group:"rollout",on:s.Ig}),bake:table_option({read:r.p0,help:"How long all pods are watched after the last one became available; 0: not watched",example:"1m",default:"15s",group:"rollout",on:s.Ig}),"smoke-path":table_option({read:r.Lx,help:"Path to request through the web's Service after the rollout; the new version must answer with a status from 200 to 299; redirects on the same host are followed, with https if the page requires it",example:"/healthz",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-host":table_option({read:r.Sm,help:"Host header of the smoke request; default: that of the readiness probe, or localhost",example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-timeout":table_option({read:r.c5,help:"Time limit of the smoke request",example:"2m",default:"60s",group:"rollout",on:s.Ig}),"on-failure":table_option({read:(0,r.yL)("undo","keep"),help:'undo: restore everything; keep: leave everything for inspection, until "recover" or the next release restores it',example:"keep",default:"undo",group:"rollout",on:s.Ig}),"on-unsafe-undo":table_option({read:(0,r.yL)("auto","stop","reverse","undo"),help:"When a release fails whose migrations break the previous version: auto: the new image reverses them where that drops no stored value, otherwise as stop; stop: the previous version is not restored, and the run says what to do; reverse: they are reversed in any case; undo: the previous version is restored onto the schema that breaks it",example:"reverse",default:"auto",group:"migrations",on:[...s.Ig,"recover"]}),to:table_option({read:(0,r.Ae)("version"),help:'The release to roll back to: previous (the last version that was not rolled back from), the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"reverse-migrations":table_option({read:r.GX,help:"Where the schema breaks the version to roll back to: the running version first reverses as few of its migrations as needed",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),"accept-downtime":table_option({read:r.GX,help:"Reverses migrations even where the running version then fails until the rollback has ended",example:"true",default:"false",flag:true,with:"reverse-migrations",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:r.GX,help:"Reports what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,r.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; for the comment of "plan", with "pull-requests: write"',example:"${{ github.token }}",secret:true,only:"action",group:"notifications",on:[...s.Cm,"plan"]}),environment:table_option({read:(0,r.Ae)("name"),help:"GitHub environment for the deployment record of this version",example:"production",with:"token",only:"action",group:"notifications",on:s.Cm}),"environment-url":table_option({read:r.Dy,help:"URL of the live application: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"notifications",on:s.Cm}),webhook:table_option({read:r.Dy,help:"URL that receives the result of the run, as JSON for Slack and other chats",example:"${{ secrets.CHAT_WEBHOOK }}",cliExample:'"$CHAT_WEBHOOK"',secret:true,group:"notifications",on:s.Cm}),"webhook-on":table_option({read:(0,r.yL)("always","failure"),help:"When to notify the webhook: always, or only after a failed run",example:"failure",default:"always",group:"notifications",on:s.Cm}),json:table_option({read:r.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:s.Pi}),report:table_option({read:(0,r.Ae)("path"),help:"File for the JSON report; default in the action: a temporary file",example:"release.json",group:"run",on:s.Pi}),junit:table_option({read:(0,r.Ae)("path"),help:"File for stages and failed tests as JUnit XML, for GitLab and Jenkins",example:"release.xml",only:"command",group:"run",on:s.o1}),config:table_option({read:(0,r.Ae)("path"),help:"File with options; default: django-rollout.yml in the current folder, if it exists",example:"deploy/production.yml",group:"run",on:s.Pi})}
+function table_option(e){return e}const a={image:table_option({read:r.an,help:"Name of the image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:s.Pi}),tag:table_option({read:r.I_,help:"Tag of the image; default: the SHA of the commit",example:"4f2c1d9",group:"image",on:s.Nm}),digest:table_option({read:r.Wf,help:"Digest of the image, from the output of an earlier step: releases exactly the image that was tested",example:"${{ needs.staging.outputs.digest }}",cliExample:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:s.Gc}),"extra-tags":table_option({read:r.rK,help:"Additional tags, set after the release is deployed",example:"latest",default:"",group:"image",on:s.bh}),context:table_option({read:(0,r.Ae)("path"),help:"Build context: the folder that the image is built from",example:"backend",default:".",group:"image",on:s.YU}),file:table_option({read:(0,r.Ae)("path"),help:'Path of the Dockerfile; default: the one in "context"',example:"docker/Dockerfile",group:"image",on:[...s.PH,"doctor"]}),target:table_option({read:(0,r.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:s.PH}),"build-args":table_option({read:r.TT,help:"Build arguments, NAME=value, one per line",example:"VERSION=1.4",default:"",group:"image",on:s.PH}),push:table_option({read:r.GX,help:'Pushes the image with its tag: "build" after the build, "test" after the tests pass',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":table_option({read:(0,r.Ae)("name"),help:'User name for the registry; requires "registry-password"',example:"${{ github.actor }}",cliExample:"ada",with:"registry-password",group:"image",on:s.u5}),"registry-password":table_option({read:(0,r.Ae)("password"),help:"Password or token for the registry; default: docker's existing logins",example:"${{ github.token }}",cliExample:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:s.u5}),"test-command":table_option({read:(0,r.Ae)("command"),help:"Command that runs in a container of the image before the push; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...s.Vt,"doctor"]}),"test-services":table_option({read:(0,r.yU)("postgres","redis"),help:'Temporary servers for the tests: postgres, redis; their addresses are in DATABASE_URL and REDIS_URL; "plan" with "needs" always has postgres',example:"postgres redis",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-env":table_option({read:r.TT,help:'Environment variables for the tests, and for "plan" with "needs", NAME=value, one per line',example:"DJANGO_DEBUG=1",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-timeout":table_option({read:r.p0,help:"Time limit of the tests; the release fails when it is reached",example:"30m",default:"20m",group:"tests",on:s.Vt}),kubeconfig:table_option({read:(0,r.Ae)("kubeconfig"),help:"Content or path of a kubeconfig; default: the one that kubectl finds (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",cliExample:"~/.kube/production",secret:true,group:"cluster",on:s.K_}),"kube-context":table_option({read:(0,r.Ae)("name"),help:"Context of the kubeconfig; default: its current context",example:"production",group:"cluster",on:s.K_}),namespace:table_option({read:r.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:s.K_}),manifests:table_option({read:r.Mn,help:"Files, folders or kustomizations to apply with the release, one per line",example:"k8s",default:"",group:"cluster",on:[...s.bh,"doctor"]}),app:table_option({read:r.Hd,help:'Name of the application in its lock, record and Jobs; default: the last part of "image"',example:"shop",group:"cluster",on:s.K_}),"lock-wait":table_option({read:r.p0,help:"How long to wait for another release of the same application; 0: do not wait",example:"30m",default:"10m",group:"cluster",on:s.ST}),"migrate-command":table_option({read:(0,r.Ae)("command"),help:'Command that runs in a Job if migrations are not applied yet, or always if it does more than "manage.py migrate"; none: no migrations',example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...s.Ix,"rollback","doctor"]}),"migrate-from":table_option({read:(0,r.Ae)("workload"),help:'Workload that serves the web: it is rolled out first, the migration Job gets its environment, and "smoke-path" is requested from it; default: detected',example:"deployment/web",group:"migrations",on:[...s.Ig,"plan","migrate","doctor"]}),"migrate-manifest":table_option({read:(0,r.Ae)("path"),help:"File with a Job whose pod template the migration gets; default: the template of the web workload",example:"deploy/migrate.yaml",group:"migrations",on:[...s.rV,"doctor"]}),"unsafe-migrations":table_option({read:(0,r.yL)("block","warn","allow"),help:"Migrations that break a version which still runs, and a rollback to a version that the schema breaks: block: stop before the first write; warn: continue and report it; allow: continue",example:"warn",default:"block",group:"migrations",on:[...s.Ix,"rollback","recover"]}),contract:table_option({read:(0,r.yL)("off","next","after","manual"),help:"When a migration is applied that removes what a running version needs: next: by the next release, before its rollout; after: when this rollout is done; manual: by the command migrate; off: it stops the release",example:"after",default:"next",group:"migrations",on:s.Ix}),bridge:table_option({read:(0,r.yL)("on","off"),help:"Keep or set a default of a column, or allow NULL in it, until all versions that run work without that",example:"off",default:"on",group:"migrations",on:s.Ix}),"lock-wait-migrate":table_option({read:r.p0,help:"How long a migration waits on PostgreSQL until the tables that it locks are not in use, without keeping other clients waiting; 0: wait in the queue, as Django does",example:"5m",default:"1m",group:"migrations",on:[...s.rV,"rollback","recover"]}),"backup-cronjob":table_option({read:r.Hd,help:"CronJob of the namespace that makes a backup: a Job of it runs before migrations whose loss could not be undone; default: no backup",example:"backup",group:"migrations",on:[...s.Ix,"doctor"]}),backup:table_option({read:(0,r.yL)("needed","always"),help:"needed: a backup before migrations that drop or shorten something, or that cannot be reversed; always: before all migrations",example:"always",default:"needed",with:"backup-cronjob",group:"migrations",on:s.Ix}),"backup-timeout":table_option({read:r.c5,help:"Time limit of the backup",example:"3h",default:"1h",with:"backup-cronjob",group:"migrations",on:s.rV}),"migrate-timeout":table_option({read:r.c5,help:"Time limit of the migration Job",example:"1h",default:"15m",group:"migrations",on:[...s.Ix,"rollback","recover"]}),sql:table_option({read:r.GX,help:"Shows the SQL of each migration in the log, the report and the comment",example:"true",default:"false",flag:true,group:"migrations",on:["plan"]}),"before-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version before the first pod is replaced, one per line; the release is undone when one fails",example:"python manage.py collectstatic --noinput",default:"",group:"rollout",on:s.bh}),"after-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version when it is live, one per line; when one fails, the version stays and the run reports it",example:"python manage.py warm_cache",default:"",group:"rollout",on:s.bh}),needs:table_option({read:(0,r.Ae)("path"),help:'File of "save-needs": plans without a cluster, in a temporary container with an empty PostgreSQL on this machine',example:"needs.json",group:"migrations",on:["plan"]}),"save-needs":table_option({read:(0,r.Ae)("path"),help:"File for what the running versions need and which migrations are applied, for a plan without a cluster",example:"needs.json",group:"migrations",on:["plan"]}),timeout:table_option({read:r.c5,help:"Time limit of the rollout of all workloads",example:"20m",default:"10m",group:"rollout",on:s.Ig}),grace:table_option({read:(0,r.qe)(...o),help:"How long a symptom may last before the release is undone, symptom=duration (names: docs/failures.md)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...s.Ig,"plan","migrate"]}),order:table_option({read:(0,r.yL)("auto","web-first","workers-first","parallel"),help:"web-first: the other workloads follow when one new pod of the web is Ready; workers-first: they follow when all Celery workers are new; auto: workers-first where the version has tasks that the running workers do not know, else web-first; parallel: all at once",example:"parallel",default:"auto",group:"rollout",on:s.Ig}),bake:table_option({read:r.p0,help:"How long all pods are watched after the last one became available; 0: not watched",example:"1m",default:"15s",group:"rollout",on:s.Ig}),"smoke-path":table_option({read:r.Lx,help:"Path to request through the web's Service after the rollout; the new version must answer with a status from 200 to 299; redirects on the same host are followed, with https if the page requires it",example:"/healthz",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-host":table_option({read:r.Sm,help:"Host header of the smoke request; default: that of the readiness probe, or localhost",example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-timeout":table_option({read:r.c5,help:"Time limit of the smoke request",example:"2m",default:"60s",group:"rollout",on:s.Ig}),"on-failure":table_option({read:(0,r.yL)("undo","keep"),help:'undo: restore everything; keep: leave everything for inspection, until "recover" or the next release restores it',example:"keep",default:"undo",group:"rollout",on:s.Ig}),"on-unsafe-undo":table_option({read:(0,r.yL)("auto","stop","reverse","undo"),help:"When a release fails whose migrations break the previous version: auto: the new image reverses them where that drops no stored value, otherwise as stop; stop: the previous version is not restored, and the run says what to do; reverse: they are reversed in any case; undo: the previous version is restored onto the schema that breaks it",example:"reverse",default:"auto",group:"migrations",on:[...s.Ig,"recover"]}),to:table_option({read:(0,r.Ae)("version"),help:'The release to roll back to: previous (the last version that was not rolled back from), the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"reverse-migrations":table_option({read:r.GX,help:"Where the schema breaks the version to roll back to: the running version first reverses as few of its migrations as needed",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),"accept-downtime":table_option({read:r.GX,help:"Reverses migrations even where the running version then fails until the rollback has ended",example:"true",default:"false",flag:true,with:"reverse-migrations",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:r.GX,help:"Reports what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,r.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; for the comment of "plan", with "pull-requests: write"',example:"${{ github.token }}",secret:true,only:"action",group:"notifications",on:[...s.Cm,"plan"]}),environment:table_option({read:(0,r.Ae)("name"),help:"GitHub environment for the deployment record of this version",example:"production",with:"token",only:"action",group:"notifications",on:s.Cm}),"environment-url":table_option({read:r.Dy,help:"URL of the live application: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"notifications",on:s.Cm}),webhook:table_option({read:r.Dy,help:"URL that receives the result of the run, as JSON for Slack and other chats",example:"${{ secrets.CHAT_WEBHOOK }}",cliExample:'"$CHAT_WEBHOOK"',secret:true,group:"notifications",on:s.Cm}),"webhook-on":table_option({read:(0,r.yL)("always","failure"),help:"When to notify the webhook: always, or only after a failed run",example:"failure",default:"always",group:"notifications",on:s.Cm}),json:table_option({read:r.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:s.Pi}),report:table_option({read:(0,r.Ae)("path"),help:"File for the JSON report; default in the action: a temporary file",example:"release.json",group:"run",on:s.Pi}),junit:table_option({read:(0,r.Ae)("path"),help:"File for stages and failed tests as JUnit XML, for GitLab and Jenkins",example:"release.xml",only:"command",group:"run",on:s.o1}),config:table_option({read:(0,r.Ae)("path"),help:"File with options; default: django-rollout.yml in the current folder, if it exists",example:"deploy/production.yml",group:"run",on:s.Pi})}
 function optionsOf(e,t){return Object.entries(a).filter(([,{on:n,only:s}])=>n.includes(e)&&(t===void 0||s===void 0||s===t))}},7946:(e,t,n)=>{n.d(t,{B:()=>cancelSignal,U:()=>outliveReaders})
 function cancelSignal(e=()=>{}){const t=new AbortController
 const end=n=>{if(!t.signal.aborted)e(n)
@@ -11403,7 +11406,12 @@ const said=async()=>w?(0,i.Jl)((await(0,l.M)(o)).history,B):(0,i.Cy)(E)
 const I=await Promise.all([d?d.end(await said()):[],w?[]:(0,p.h)(e,t,{report:E,holder:s})])
 const y=(0,h.k)(E,I.flat())
 if(w)(0,c.Vm)(y)
-else await(0,c.Qz)(y,"")}s()}catch(R){s(R)}},1)},9942:(e,t,n)=>{n.d(t,{_y:()=>madeBridgeSentence,xh:()=>heldSentence,zn:()=>bridgeSentence})
+else await(0,c.Qz)(y,"")}s()}catch(R){s(R)}},1)},5426:(e,t,n)=>{n.d(t,{s:()=>backupReasons})
+function backupReasons(e){return e.length===0?['"backup: always"']:e.map(reasonWords)}function reasonWords({migration:e,why:t,object:n}){const s=e===""?"a migration":e
+switch(t){case"irreversible":return`${s} cannot be reversed`
+case"drops":return`${s} drops ${n}`
+case"narrows":return`${s} shortens or converts ${n}`
+case"unread":return`what ${s} drops is not known: ${n}`}}},9942:(e,t,n)=>{n.d(t,{_y:()=>madeBridgeSentence,xh:()=>heldSentence,zn:()=>bridgeSentence})
 var s=n(3740)
 function heldSentence({name:e,object:t,versions:n,after:o,operations:i},a,c){const A=n.flatMap(e=>a[e]??[]).map(e=>(0,s.sh)(e))
 const l=o!==void 0?`it depends on ${o}`:t===void 0?"an earlier release held it back":`${A.join(" and ")} still needs ${t} as it is`
@@ -11555,13 +11563,14 @@ function details(e,t,n){const r=(0,s.g$)(t).replace(/\s+/g," ").replace(/[&<>]/g
 return`${e}<summary>${r}</summary>\n\n${n}\n\n</details>`}function fenced(e,t=""){const n=e.map(e=>cut((0,s.g$)(e),r))
 const o=Math.max(2,...n.flatMap(e=>(e.match(/`+/g)??[]).map(e=>e.length)))
 const i="`".repeat(o+1)
-return`${i}${t}\n${n.join("\n")}\n${i}`}},3740:(e,t,n)=>{n.d(t,{AB:()=>verifiedWarnings,HU:()=>d,Sr:()=>misfitSentence,Tw:()=>verdictWarnings,gv:()=>unfitCause,qF:()=>unsafeCause,rz:()=>verdictLines,sh:()=>versionName,ub:()=>blocking,xk:()=>reportedPlan,z5:()=>fitWords})
+return`${i}${t}\n${n.join("\n")}\n${i}`}},3740:(e,t,n)=>{n.d(t,{AB:()=>verifiedWarnings,HU:()=>h,Sr:()=>misfitSentence,Tw:()=>verdictWarnings,gv:()=>unfitCause,qF:()=>unsafeCause,rz:()=>verdictLines,sh:()=>versionName,ub:()=>blocking,xk:()=>reportedPlan,z5:()=>fitWords})
 var s=n(3816)
 var r=n(2088)
 var o=n(533)
 var i=n(3006)
-var a=n(9942)
-var c=n(6541)
+var a=n(5426)
+var c=n(9942)
+var A=n(6541)
 function migrationSentence(e,t){const{rule:n,direction:r,migration:o,until:i}=e
 const[a="",c="",A=""]=s.a[n][r].map(t=>filled(t,e))
 const l=`${o===void 0?"":`${o}: `}${a}`
@@ -11573,7 +11582,7 @@ const i=originOf(t)
 return`${n}${i===""?"":` since ${i}`}, but ${e} ${r}: ${o}`}function originOf({migration:e,release:t}){const n=t===void 0?"":`release ${t}`
 return e===void 0?n:`${e}${n===""?"":` (${n})`}`}function unfitCause(e,t,n){const[s]=t
 if(!s)throw new Error("a version that does not fit has a reason")
-const r=t.length>1?` (and ${(0,c.LS)(t.length-1,"more finding")})`:""
+const r=t.length>1?` (and ${(0,A.LS)(t.length-1,"more finding")})`:""
 return{code:"schema-unfit",sentence:`${misfitSentence(e,s)}${r}`,hint:[`nothing was changed. ${mendOf(s)} in a new release, then roll back; or release a new version that needs no rollback`,...n].join("\n")}}function mendOf({rule:e,object:t,table:n}){switch(e){case"column-gone":return`Add the column ${t} again by a migration`
 case"table-gone":return`Create the table ${n} again by a migration`
 case"insert-refused":case"default-gone":return`Give the column ${t} a database default by a migration`
@@ -11592,36 +11601,36 @@ const A=s.startsWith(`${n}.`)?s.slice(n.length+1):s
 const l={table:n,object:s,column:A,model:c,parent:r,detail:o,from:i,to:a}
 return e.replaceAll(/\{(\w+)\}/g,(e,t)=>l[t]??"")}function whoOf({versions:e},t){const n=e.flatMap(e=>t[e]??[]).map(versionName)
 const[s="the running version",...r]=n
-return r.length===0?s:`each of ${n.join(" and ")}`}function versionName({names:e,tag:t}){const n=e.slice(0,A).join(", ")
-const s=e.length>A?` and ${e.length-A} more`:""
-return`${t===""?"the running version":`version ${(0,r.j)(t)}`} (${n}${s})`}const A=4
-const l={breaks:"unsafe",may:"may break",unknown:"not known"}
+return r.length===0?s:`each of ${n.join(" and ")}`}function versionName({names:e,tag:t}){const n=e.slice(0,l).join(", ")
+const s=e.length>l?` and ${e.length-l} more`:""
+return`${t===""?"the running version":`version ${(0,r.j)(t)}`} (${n}${s})`}const l=4
+const u={breaks:"unsafe",may:"may break",unknown:"not known"}
 function verdictLines(e){const{findings:t,versions:n,more:s,policy:r}=e
 return[...unknownNeeds(n),...t.map(e=>{const t=migrationSentence(e,n)
-return e.allowed?`accepted: ${t} (${e.allowed.why})`:`${l[e.severity]}: ${t}`}),...s>0?[`and ${s} more`]:[],...e.comments.map(commentSentence),...r!=="block"&&blocking(e).length>0?[`they are still applied (unsafe-migrations: ${r})`]:[]]}function verdictWarnings(e){if(!e||e.policy==="allow")return[]
+return e.allowed?`accepted: ${t} (${e.allowed.why})`:`${u[e.severity]}: ${t}`}),...s>0?[`and ${s} more`]:[],...e.comments.map(commentSentence),...r!=="block"&&blocking(e).length>0?[`they are still applied (unsafe-migrations: ${r})`]:[]]}function verdictWarnings(e){if(!e||e.policy==="allow")return[]
 const{findings:t,versions:n}=e
 const s=t.filter(({allowed:e})=>!e)
-return[...s.slice(0,u).map(e=>migrationSentence(e,n)),...s.length>u?[`${(0,c.LS)(s.length-u,"more finding")} about the migrations: see the report`]:[],...t.length>0?unknownNeeds(n):[],...e.comments.map(commentSentence)]}const u=10
+return[...s.slice(0,d).map(e=>migrationSentence(e,n)),...s.length>d?[`${(0,A.LS)(s.length-d,"more finding")} about the migrations: see the report`]:[],...t.length>0?unknownNeeds(n):[],...e.comments.map(commentSentence)]}const d=10
 function unknownNeeds(e){const t=e.filter(({source:e})=>e==="state")
 return t.map(e=>`what ${versionName(e)} needs of the database was not kept, so it is taken from the applied migrations`)}function commentSentence({file:e,line:t,message:n}){return`the comment in ${e}:${t} accepts nothing: ${n}`}function blocking({findings:e}){return e.filter(({severity:e,allowed:t})=>e==="breaks"&&!t)}function unsafeCause(e,t){const n=blocking(e)
 const[s]=n
 if(!s)throw new Error("a blocked plan has a finding")
-const r=n.length>1?` (and ${(0,c.LS)(n.length-1,"more finding")})`:""
+const r=n.length>1?` (and ${(0,A.LS)(n.length-1,"more finding")})`:""
 return{code:"unsafe-migration",sentence:`${migrationSentence(s,e.versions)}${r}`,hint:[fixOf(s),...notHeld(s),acceptance(s)].join("\n"),annotations:n.flatMap(n=>annotationOf(n,e,t))}}function fixOf({rule:e,code:t=[]}){const{fix:n}=s.a[e]
 return t.length===0?n:[`${n}:`,...t].join("\n")}function notHeld({stays:e}){return e===void 0?[]:[`It cannot be held back until the next release: ${e}`]}function acceptance({rule:e,object:t,migration:n}){const s=n??"a pending migration"
 return e==="unjudged"?'To apply it without the comparison, set "unsafe-migrations: warn"':`To accept it, add to the file of ${s}:\n# django-rollout: allow ${e} ${t}: <why>`}function annotationOf(e,{versions:t},n){const s=e.file===void 0?void 0:n(e.file)
 if(s===void 0)return[]
 const r=`${migrationSentence(e,t)}\n${fixOf(e)}`
-return[{file:s,line:1,title:`Unsafe migration: ${e.rule}`,message:r}]}function verifiedWarnings(e,{versions:t}){return e.flatMap(({unpredicted:e})=>e.map(e=>`the schema is not as the plan predicted: ${migrationSentence(e,t)}`))}const d="-- not known before it runs"
+return[{file:s,line:1,title:`Unsafe migration: ${e.rule}`,message:r}]}function verifiedWarnings(e,{versions:t}){return e.flatMap(({unpredicted:e})=>e.map(e=>`the schema is not as the plan predicted: ${migrationSentence(e,t)}`))}const h="-- not known before it runs"
 function reportedPlan(e,t=false,n="next"){const{databases:s,judged:r}=e
 const{findings:o=[],versions:i=[]}=r??{}
 return{migrations:s.flatMap(e=>e.pending.map(n=>{const s=`${n.app}.${n.name}`
-const{operations:o,reversible:i,sql:a=d}=n
+const{operations:o,reversible:i,sql:a=h}=n
 const c=verdictOf(s,e,r)
 const A=n.locks?.map(({table:e,mode:t,rows:n,bytes:s})=>({table:e,mode:t,rows:n,bytes:s}))
-return{database:e.database,name:s,operations:o,reversible:i,...A&&{locks:A},verdict:c,...t&&{sql:a}}})),...r&&{versions:i},...heldOfPlan(e,n),findings:o.map(e=>({rule:e.rule,severity:e.severity==="breaks"?"error":"warning",database:e.database,object:e.object,...e.migration!==void 0&&{migration:e.migration},message:migrationSentence(e,i),fix:fixOf(e),...e.allowed&&{allowed:e.allowed.why}}))}}function heldOfPlan({databases:e,judged:t},n){const s=e.flatMap(e=>e.held)
+return{database:e.database,name:s,operations:o,reversible:i,...A&&{locks:A},verdict:c,...t&&{sql:a}}})),...r&&{versions:i},...heldOfPlan(e,n),...e.backup&&r?.blocked!==true&&{backup:(0,a.s)(e.backup)},findings:o.map(e=>({rule:e.rule,severity:e.severity==="breaks"?"error":"warning",database:e.database,object:e.object,...e.migration!==void 0&&{migration:e.migration},message:migrationSentence(e,i),fix:fixOf(e),...e.allowed&&{allowed:e.allowed.why}}))}}function heldOfPlan({databases:e,judged:t},n){const s=e.flatMap(e=>e.held)
 const r=e.flatMap(e=>e.bridges)
-return{...s.length>0&&{held:s.map(e=>({database:e.database,name:e.name,operations:e.operations,message:(0,a.xh)(e,t?.versions??[],n)}))},...r.length>0&&{bridges:r.map(a.zn)}}}function verdictOf(e,{database:t},n){if(!n)return"not judged"
+return{...s.length>0&&{held:s.map(e=>({database:e.database,name:e.name,operations:e.operations,message:(0,c.xh)(e,t?.versions??[],n)}))},...r.length>0&&{bridges:r.map(c.zn)}}}function verdictOf(e,{database:t},n){if(!n)return"not judged"
 const s=n.findings.filter(n=>n.migration===e&&n.database===t)
 if(s.some(({rule:e})=>e==="unjudged"))return"not judged"
 const r=s.filter(({allowed:e})=>!e)
@@ -11663,7 +11672,7 @@ const i=(r?.findings??[]).filter(({allowed:e})=>e===void 0)
 const a=i.map(({message:e})=>e)
 const c=a.some(e=>o?.sentence.startsWith(e)===true)
 const l=(0,A.nZ)(e).filter(e=>!a.includes(e))
-return[...c?[]:causeParts(e,t),...r?migrationParts(r,t,n):[],...some(r?.held??[],t,n,({message:e})=>[`**Held back:** ${quiet(e,t.longest)}`]),...some(r?.bridges??[],t,n,e=>[`**Bridge:** ${quiet(e,t.longest)}`]),...some(i,t,n,e=>findingParts(e,t)),...c&&o?[`[What to do, and how to accept a finding](${(0,s.ZZ)(o)})`]:[],...some(r?.findings.filter(({allowed:e})=>e)??[],t,n,e=>[`Accepted: ${quiet(e.message,t.longest)} (${quiet(e.allowed??"",t.longest)})`]),...versionParts(r),...some(l,t,n,e=>[`**Warning:** ${quiet(e,t.longest)}`])]}function causeParts({cause:e},{lines:t,longest:n}){if(!e)return[]
+return[...c?[]:causeParts(e,t),...r?migrationParts(r,t,n):[],...some(r?.held??[],t,n,({message:e})=>[`**Held back:** ${quiet(e,t.longest)}`]),...some(r?.bridges??[],t,n,e=>[`**Bridge:** ${quiet(e,t.longest)}`]),...some(r?.backup??[],t,n,e=>[`**Backup first:** ${quiet(e,t.longest)}`]),...some(i,t,n,e=>findingParts(e,t)),...c&&o?[`[What to do, and how to accept a finding](${(0,s.ZZ)(o)})`]:[],...some(r?.findings.filter(({allowed:e})=>e)??[],t,n,e=>[`Accepted: ${quiet(e.message,t.longest)} (${quiet(e.allowed??"",t.longest)})`]),...versionParts(r),...some(l,t,n,e=>[`**Warning:** ${quiet(e,t.longest)}`])]}function causeParts({cause:e},{lines:t,longest:n}){if(!e)return[]
 return[`**Cause:** ${quiet(e.sentence,n)}`,...e.hint===void 0?[]:[`**Hint:** ${quiet(e.hint,n)}`],`**More:** [${e.code}](${(0,s.ZZ)(e)})`,...(t===0?[]:(0,A.MX)(e)).map(({title:e="last log lines",lines:n})=>(0,c.$h)(e,(0,c.OF)(n.slice(-t))))]}function migrationParts(e,t,n){const{migrations:s}=e
 if(s.length===0)return[]
 const r=new Set(s.map(({database:e})=>e)).size===1
@@ -12058,11 +12067,11 @@ this.#Pt=withWake(o)}async run(){const{stageLog:e}=this.options
 e.waiting(this.#Gt)
 try{for(;;){const e=await this.#Ht()
 if(!("is"in e))await this.#Jt(e)
-else return e.is==="failed"?await this.#$t(e):e}}finally{this.#xt.abort()
-e.waiting(void 0)}}#Ht(){return(0,c.r)({...this.options,live:this.#Pt,signal:this.#At},e=>this.#Vt(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
-this.#Mt=(0,a.X1)(this.#Mt,e,n)})}#Vt(e){const t=this.#Yt(e)
+else return e.is==="failed"?await this.#Vt(e):e}}finally{this.#xt.abort()
+e.waiting(void 0)}}#Ht(){return(0,c.r)({...this.options,live:this.#Pt,signal:this.#At},e=>this.#$t(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
+this.#Mt=(0,a.X1)(this.#Mt,e,n)})}#$t(e){const t=this.#jt(e)
 this.#Mt=t.observations
-this.#jt(t)
+this.#Yt(t)
 this.options.onProgress?.(writeProgressesOf(t,this.#Lt))
 const{requeueAt:n,logsWanted:s,completeAt:r}=t
 if(r!==void 0&&!this.#Ft)this.#Wt()
@@ -12070,20 +12079,20 @@ const o=this.#qt(t,e)
 return{logsWanted:s,...n!==void 0&&{requeueAt:n},...o&&{ended:o}}}#qt(e,t){const n=outcomeOf(e,t)
 if(n&&n.is!=="done")return n
 if(this.#Ft)return this.#Ft.isDue(e)?this.#Ft:void 0
-return this.#Ot==="good"?n:void 0}#Yt(e){return(0,i.S)(this.#Nt,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#Mt,now:e})}#Wt(){if(this.#Ot!=="pending")return
+return this.#Ot==="good"?n:void 0}#jt(e){return(0,i.S)(this.#Nt,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#Mt,now:e})}#Wt(){if(this.#Ot!=="pending")return
 this.#Ot="begun"
 this.options.verify?.(this.#At).then(()=>{this.#Ot="good"
 this.#Pt.wake()},e=>{this.#xt.abort(e)})}async#Jt(e){const t=this.options.clock.now()
 const n=await e.begin()
 this.#Nt=[...this.#Nt,...n]
 this.#Lt={...this.#Lt,...timesOf(n,t)}
-this.#Ft=void 0}async#$t(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
-return{...e,cause:t}}#jt(e){const{stageLog:t}=this.options
+this.#Ft=void 0}async#Vt(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
+return{...e,cause:t}}#Yt(e){const{stageLog:t}=this.options
 const{lines:n,logged:s}=progressLines(e,this.#Ut,this.#_t())
 n.forEach(e=>t.say(e))
 if(s.allThere&&!this.#Ut.allThere)t.waiting(this.#Gt)
 this.#Ut=s}#Gt=()=>{const e=this.options.clock.now()
-try{return statusRowsOf(this.#Yt(e),e,this.#_t())}catch{return[]}}
+try{return statusRowsOf(this.#jt(e),e,this.#_t())}catch{return[]}}
 #_t(){return this.#Ft?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
 const o=n[e]??t.startedAt
 return[e,{...s,startedAt:o,...r!==void 0&&{completeAt:r}}]}))}function withWake(e){const t=new Set
@@ -12681,7 +12690,7 @@ this.#Zt.abort()
 const s=await(0,d.ZC)(this.context.signal,()=>Promise.resolve(this.#Kt))
 const r=s!==void 0&&this.#zt?{unread:s}:{}
 if(t.is!=="failed")return{verdict:t,...r}
-return{verdict:await this.#$t(t,e),...r}}#tn(e){const{context:t,live:n,desired:r,output:o}=this
+return{verdict:await this.#Vt(t,e),...r}}#tn(e){const{context:t,live:n,desired:r,output:o}=this
 const{cluster:i,platform:a,settings:c,signal:A}=t
 const u={timeout:c.timeout,bake:0,grace:c.grace}
 let d=(0,l._1)(e)
@@ -12692,7 +12701,7 @@ const{verdict:i,requeueAt:a,logsWanted:c}=s
 if(i.is==="started"||i.is==="finished")this.#nn(i.pod)
 if(i.is==="waiting")o.waiting(i.on)
 return{logsWanted:c,...a!==void 0&&{requeueAt:a},...(i.is==="failed"||i.is==="finished")&&{ended:i}}},(e,n)=>{const r=(0,s.h)(o.unmarked(n),(0,p.YT)(t))
-d=(0,l.X1)(d,e,r)})}async#$t(e,t){const{context:n,live:s,desired:o,output:i}=this
+d=(0,l.X1)(d,e,r)})}async#Vt(e,t){const{context:n,live:s,desired:o,output:i}=this
 const a={source:(0,r.HP)(o.container),lines:i.lines.slice(-y)}
 const c={...e.cause,logs:e.cause.logs??[a]}
 const A={cluster:n.cluster,clock:n.platform.clock,live:s,startedAt:t}
@@ -13622,7 +13631,7 @@ this.#Fn=new AbortController
 const t=AbortSignal.any([this.#Fn.signal,this.#dn.signal])
 this.#Hn(e,t).catch(()=>{})}#Jn(){if(this.#Gn())return
 this.#y="uncertain"
-this.#Rn.abort(new r.sr)}#$n(e){if(this.#Gn())return
+this.#Rn.abort(new r.sr)}#Vn(e){if(this.#Gn())return
 this.#y="lost"
 this.#dn.abort()
 this.#Rn.abort(e)
@@ -13631,21 +13640,21 @@ this.#Nn.resolve(void 0)}async#Hn(e,t){const{clock:n}=this.#Un
 const until=e=>n.sleep(Math.max(0,e-n.now()),t)
 await until(this.#Dn)
 this.#Jn()
-if(isDenied(this.#On))this.#$n(lostBy(this.#On))
+if(isDenied(this.#On))this.#Vn(lostBy(this.#On))
 await until(e+r.E_)
-this.#$n(lostBy(this.#On))}async#Pn(){const{clock:e,lastsMs:t}=this.#Un
+this.#Vn(lostBy(this.#On))}async#Pn(){const{clock:e,lastsMs:t}=this.#Un
 for(let n=t/3;;){await e.sleep(n,this.#dn.signal)
-n=await this.#Vn()?t/3:i}}async#Vn(){const{cluster:e,clock:t,path:n}=this.#Un
+n=await this.#$n()?t/3:i}}async#$n(){const{cluster:e,clock:t,path:n}=this.#Un
 const r=t.now()
 try{this.#Tn=await e.put(n,{...this.#Tn,spec:{...this.#Tn.spec,renewTime:microTime(r)}})
 if(!this.#Gn())this.#xn(r)
 return true}catch(e){this.#On=e
-if(e instanceof s.h&&[404,409].includes(e.status))await this.#Yn()
-else if(this.#y==="uncertain"&&isDenied(e))this.#$n(lostBy(e))
-return false}}async#Yn(){const{cluster:e,path:t,holderId:n}=this.#Un
+if(e instanceof s.h&&[404,409].includes(e.status))await this.#jn()
+else if(this.#y==="uncertain"&&isDenied(e))this.#Vn(lostBy(e))
+return false}}async#jn(){const{cluster:e,path:t,holderId:n}=this.#Un
 try{const s=await e.find(t)
 if(s?.spec?.holderIdentity===n)this.#Tn=s
-else this.#$n(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#On=e}}}class LeaseLost extends Error{why
+else this.#Vn(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#On=e}}}class LeaseLost extends Error{why
 words
 name="LeaseLost"
 constructor(e,t){super("the lock was lost: another run may have taken it")
@@ -17371,8 +17380,8 @@ if(!A)return n
 return t(e,n,s)})
 const H=Number.MAX_SAFE_INTEGER.toString()
 const J=H.length
-const $=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
-const V=/^"-?\d+n+"$/
+const V=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
+const $=/^"-?\d+n+"$/
 const applyReviverIteratively=(e,t)=>{const n={"":e}
 const s=[{parent:n,key:"",visited:false}]
 while(s.length>0){const e=s[s.length-1]
@@ -17391,8 +17400,8 @@ const a=o===void 0
 if(a)delete n[r]
 else n[r]=o
 s.pop()}}return n[""]}
-const serializeBigInts=e=>e.replace($,(e,t,n,s)=>{const r=e[0]==='"'
-const o=r&&V.test(e)
+const serializeBigInts=e=>e.replace(V,(e,t,n,s)=>{const r=e[0]==='"'
+const o=r&&$.test(e)
 if(o)return e.substring(0,e.length-1)+'n"'
 const i=n||s
 const a=t&&(t.length<J||t.length===J&&t<=H)
@@ -17417,8 +17426,8 @@ if("response"in n)this.response=n.response
 const s=Object.assign({},n.request)
 if(n.request.headers.authorization)s.headers=Object.assign({},n.request.headers,{authorization:n.request.headers.authorization.replace(/(?<! ) .*$/," [REDACTED]")})
 s.url=s.url.replace(/\bclient_secret=\w+/g,"client_secret=[REDACTED]").replace(/\baccess_token=\w+/g,"access_token=[REDACTED]")
-this.request=s}}var Y="10.0.16"
-var j={headers:{"user-agent":`octokit-request.js/${Y} ${getUserAgent()}`}}
+this.request=s}}var j="10.0.16"
+var Y={headers:{"user-agent":`octokit-request.js/${j} ${getUserAgent()}`}}
 function dist_bundle_isPlainObject(e){if(typeof e!=="object"||e===null)return false
 if(Object.prototype.toString.call(e)!=="[object Object]")return false
 const t=Object.getPrototypeOf(e)
@@ -17466,7 +17475,7 @@ if(!s.request||!s.request.hook)return fetchWrapper(n.parse(s))
 const request2=(e,t)=>fetchWrapper(n.parse(n.merge(e,t)))
 Object.assign(request2,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})
 return s.request.hook(request2,s)}
-return Object.assign(newApi,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})}var W=dist_bundle_withDefaults(f,j)
+return Object.assign(newApi,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})}var W=dist_bundle_withDefaults(f,Y)
 var q="0.0.0-development"
 function _buildMessageForResponseErrors(e){return`Request failed due to following response errors:\n`+e.errors.map(e=>` - ${e.message}`).join("\n")}var _=class extends Error{constructor(e,t,n){super(_buildMessageForResponseErrors(n))
 this.request=e
