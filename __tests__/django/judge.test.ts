@@ -62,18 +62,30 @@ const withOrder = (part: Partial<Table>): Tables => ({
 })
 
 /** The judge's own subtraction: only what fitted before. */
-const foundProgram = `from rollout_inspector.judge import misfits, severity_of
+const foundProgram = `from rollout_inspector.judge import misfits, regressions, severity_of
 def answer(given):
     needs, before, after, is_new = given
     old, new = [misfits(needs, one.get, needs, is_new) for one in (before, after)]
     return ["%s %s" % (severity_of(key[0], new[key], needs.get(key[1], {}), is_new), " ".join(filter(None, key)))
-        for key in sorted(set(new) - set(old))]`
+        for key in sorted(regressions(new, old))]`
 const question = (after: Tables, direction: 'running' | 'new') => [
   needs,
   before,
   after,
   direction === 'new',
 ]
+
+test('what is made of a table or column that was not there breaks nothing', () => {
+  const { note: _, ...others } = order.columns
+  const noNote: Tables = { ...before, shop_order: { ...order, columns: others } }
+  const made = withOrder({ columns: { id: filled, note: plain }, uniques: [['note']] })
+  const rows = [
+    [needs, { shop_shop: shop }, made, false],
+    [needs, noNote, withColumn('note', { ...plain, type: 'integer' }), false],
+  ]
+  const read = answersTo(foundProgram, rows)
+  expect(rows.map(read)).toEqual([[], []])
+})
 
 describe('a change that breaks a running version', () => {
   const rows: readonly [string, Tables, readonly string[]][] = [

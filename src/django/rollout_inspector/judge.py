@@ -139,6 +139,15 @@ def is_other(reference, parent, table_of):
     return known is not None and known["kind"] == "table"
 
 
+def regressions(found, before):
+    """What was not amiss before. Of a table or column that was not there, nothing worked before."""
+
+    def was_there(table, column):
+        return ("table-gone", table, "") not in before and ("column-gone", table, column) not in before
+
+    return [key for key in found if key not in before and was_there(*key[1:])]
+
+
 def severity_of(rule, more, need, is_new):
     """breaks, may or unknown, by the rule and by what is known of this case."""
     severity = RULES[rule]["severity"]

@@ -15,7 +15,7 @@ import operator
 from rollout_inspector import allows, checks, needs as fingerprint, task, twins
 from rollout_inspector.catalog import Catalog
 from rollout_inspector.effects import applied_state
-from rollout_inspector.judge import RULES, misfits, severity_of
+from rollout_inspector.judge import RULES, misfits, regressions, severity_of
 
 # Findings that are reported; a project that is all wrong needs no longer list.
 most = 100
@@ -228,7 +228,7 @@ class Judge:
         found = {}
         for index, (needs, _) in enumerate(self.known):
             after = misfits(needs, self.catalog.get, touched, False)
-            for key in sorted(set(after) - set(before[index])):
+            for key in sorted(regressions(after, before[index])):
                 found.setdefault(key, (after[key], []))[1].append(index)
         self.predicted = {key: indices for key, (_, indices) in found.items()}
         self.judge_between(found, before)
@@ -256,8 +256,8 @@ class Judge:
             broken = {}
             for index, (needs, _) in enumerate(self.known):
                 then = misfits(needs, get, tables, False)
-                for key in set(then) - set(before[index]) - seen:
-                    if severity_of(key[0], then[key], {}, False) == "breaks":
+                for key in regressions(then, before[index]):
+                    if key not in seen and severity_of(key[0], then[key], {}, False) == "breaks":
                         broken.setdefault(key, (then[key], []))[1].append(index)
             seen.update(broken)
             self.effects.causes = causes
@@ -478,7 +478,7 @@ def verified(question, connection):
     for index, needs in enumerate(question["needs"]):
         was = misfits(needs, before.get, before, False)
         now = misfits(needs, table_now, before, False)
-        for key in set(now) - set(was):
+        for key in regressions(now, was):
             found.setdefault(key, (now[key], needs[key[1]], []))[2].append(index)
 
     def told(key, more, need, indices, is_new=False):
