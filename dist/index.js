@@ -1,5 +1,5 @@
 import{createRequire as e}from"module"
-var t={5869:(e,t,n)=>{const s=Symbol("SemVer ANY")
+var t={9379:(e,t,n)=>{const s=Symbol("SemVer ANY")
 class Comparator{static get ANY(){return s}constructor(e,t){t=r(t)
 if(e instanceof Comparator)if(e.loose===!!t.loose)return e
 else e=e.value
@@ -30,12 +30,12 @@ if(this.semver.version===e.semver.version&&this.operator.includes("=")&&e.operat
 if(a(this.semver,"<",e.semver,t)&&this.operator.startsWith(">")&&e.operator.startsWith("<"))return true
 if(a(this.semver,">",e.semver,t)&&this.operator.startsWith("<")&&e.operator.startsWith(">"))return true
 return false}}e.exports=Comparator
-const r=n(4630)
-const{safeRe:o,t:i}=n(7929)
-const a=n(3428)
-const c=n(8705)
-const A=n(1861)
-const l=n(6900)},6900:(e,t,n)=>{const s=/\s+/g
+const r=n(5594)
+const{safeRe:o,t:i}=n(5471)
+const a=n(8646)
+const c=n(1159)
+const A=n(7163)
+const l=n(6782)},6782:(e,t,n)=>{const s=/\s+/g
 class Range{constructor(e,t){t=i(t)
 if(e instanceof Range)if(e.loose===!!t.loose&&e.includePrerelease===!!t.includePrerelease)return e
 else return new Range(e.raw,t)
@@ -85,15 +85,15 @@ return I}intersects(e,t){if(!(e instanceof Range))throw new TypeError("a Range i
 return this.set.some(n=>isSatisfiable(n,t)&&e.set.some(e=>isSatisfiable(e,t)&&n.every(n=>e.every(e=>n.intersects(e,t)))))}test(e){if(!e)return false
 if(typeof e==="string")try{e=new A(e,this.options)}catch(e){return false}for(let t=0;t<this.set.length;t++)if(testSet(this.set[t],e,this.options))return true
 return false}}e.exports=Range
-const r=n(8873)
+const r=n(1383)
 const o=new r
-const i=n(4630)
-const a=n(5869)
-const c=n(8705)
-const A=n(1861)
-const l=n(8283)
-const{safeRe:u,src:d,t:h,tildeTrimReplace:g,caretTrimReplace:f}=n(7929)
-const{FLAG_INCLUDE_PRERELEASE:p,FLAG_LOOSE:m}=n(3847)
+const i=n(5594)
+const a=n(9379)
+const c=n(1159)
+const A=n(7163)
+const l=n(9737)
+const{safeRe:u,src:d,t:h,tildeTrimReplace:g,caretTrimReplace:f}=n(5471)
+const{FLAG_INCLUDE_PRERELEASE:p,FLAG_LOOSE:m}=n(5101)
 const E=new RegExp(d[h.BUILD],"g")
 const isNullSet=e=>e.value==="<0.0.0-0"
 const isAny=e=>e.value===""
@@ -192,11 +192,11 @@ const testSet=(e,t,n)=>{for(let n=0;n<e.length;n++)if(!e[n].test(t))return false
 if(t.prerelease.length&&!n.includePrerelease){for(let n=0;n<e.length;n++){c(e[n].semver)
 if(e[n].semver===a.ANY)continue
 if(e[n].semver.prerelease.length>0){const s=e[n].semver
-if(s.major===t.major&&s.minor===t.minor&&s.patch===t.patch)return true}}return false}return true}},1861:(e,t,n)=>{const s=n(8705)
-const{MAX_LENGTH:r,MAX_SAFE_INTEGER:o}=n(3847)
-const{safeRe:i,t:a}=n(7929)
-const c=n(4630)
-const{compareIdentifiers:A}=n(5054)
+if(s.major===t.major&&s.minor===t.minor&&s.patch===t.patch)return true}}return false}return true}},7163:(e,t,n)=>{const s=n(1159)
+const{MAX_LENGTH:r,MAX_SAFE_INTEGER:o}=n(5101)
+const{safeRe:i,t:a}=n(5471)
+const c=n(5594)
+const{compareIdentifiers:A}=n(3348)
 const isPrereleaseIdentifier=(e,t)=>{const n=t.split(".")
 if(n.length>e.length)return false
 for(let t=0;t<n.length;t++)if(A(e[t],n[t])!==0)return false
@@ -301,15 +301,15 @@ if(n===false)s=[t]
 if(isPrereleaseIdentifier(this.prerelease,t)){const e=this.prerelease[t.split(".").length]
 if(isNaN(e))this.prerelease=s}else this.prerelease=s}break}default:throw new Error(`invalid increment argument: ${e}`)}this.raw=this.format()
 if(this.build.length)this.raw+=`+${this.build.join(".")}`
-return this}}e.exports=SemVer},7881:(e,t,n)=>{const s=n(9555)
+return this}}e.exports=SemVer},1799:(e,t,n)=>{const s=n(6353)
 const clean=(e,t)=>{const n=s(e.trim().replace(/^[=v]+/,""),t)
 return n?n.version:null}
-e.exports=clean},3428:(e,t,n)=>{const s=n(5184)
-const r=n(1292)
-const o=n(6097)
-const i=n(1810)
-const a=n(5217)
-const c=n(9063)
+e.exports=clean},8646:(e,t,n)=>{const s=n(5082)
+const r=n(4974)
+const o=n(6599)
+const i=n(1236)
+const a=n(1491)
+const c=n(6717)
 const cmp=(e,t,n,A)=>{switch(t){case"===":if(typeof e==="object")e=e.version
 if(typeof n==="object")n=n.version
 return e===n
@@ -323,9 +323,9 @@ case">=":return i(e,n,A)
 case"<":return a(e,n,A)
 case"<=":return c(e,n,A)
 default:throw new TypeError(`Invalid operator: ${t}`)}}
-e.exports=cmp},7279:(e,t,n)=>{const s=n(1861)
-const r=n(9555)
-const{safeRe:o,t:i}=n(7929)
+e.exports=cmp},5385:(e,t,n)=>{const s=n(7163)
+const r=n(6353)
+const{safeRe:o,t:i}=n(5471)
 const coerce=(e,t)=>{if(e instanceof s)return e
 if(typeof e==="number")e=String(e)
 if(typeof e!=="string")return null
@@ -342,15 +342,15 @@ const A=n[4]||"0"
 const l=t.includePrerelease&&n[5]?`-${n[5]}`:""
 const u=t.includePrerelease&&n[6]?`+${n[6]}`:""
 return r(`${a}.${c}.${A}${l}${u}`,t)}
-e.exports=coerce},3322:(e,t,n)=>{const s=n(1861)
+e.exports=coerce},7648:(e,t,n)=>{const s=n(7163)
 const compareBuild=(e,t,n)=>{const r=new s(e,n)
 const o=new s(t,n)
 return r.compare(o)||r.compareBuild(o)}
-e.exports=compareBuild},9348:(e,t,n)=>{const s=n(4123)
+e.exports=compareBuild},4493:(e,t,n)=>{const s=n(8469)
 const compareLoose=(e,t)=>s(e,t,true)
-e.exports=compareLoose},4123:(e,t,n)=>{const s=n(1861)
+e.exports=compareLoose},8469:(e,t,n)=>{const s=n(7163)
 const compare=(e,t,n)=>new s(e,n).compare(new s(t,n))
-e.exports=compare},613:(e,t,n)=>{const s=n(9555)
+e.exports=compare},711:(e,t,n)=>{const s=n(6353)
 const diff=(e,t)=>{const n=s(e,null,true)
 const r=s(t,null,true)
 const o=n.compare(r)
@@ -367,46 +367,46 @@ if(n.major!==r.major)return u+"major"
 if(n.minor!==r.minor)return u+"minor"
 if(n.patch!==r.patch)return u+"patch"
 return"prerelease"}
-e.exports=diff},5184:(e,t,n)=>{const s=n(4123)
+e.exports=diff},5082:(e,t,n)=>{const s=n(8469)
 const eq=(e,t,n)=>s(e,t,n)===0
-e.exports=eq},6097:(e,t,n)=>{const s=n(4123)
+e.exports=eq},6599:(e,t,n)=>{const s=n(8469)
 const gt=(e,t,n)=>s(e,t,n)>0
-e.exports=gt},1810:(e,t,n)=>{const s=n(4123)
+e.exports=gt},1236:(e,t,n)=>{const s=n(8469)
 const gte=(e,t,n)=>s(e,t,n)>=0
-e.exports=gte},1940:(e,t,n)=>{const s=n(1861)
+e.exports=gte},2338:(e,t,n)=>{const s=n(7163)
 const inc=(e,t,n,r,o)=>{if(typeof n==="string"){o=r
 r=n
 n=void 0}try{return new s(e instanceof s?e.version:e,n).inc(t,r,o).version}catch(e){return null}}
-e.exports=inc},5217:(e,t,n)=>{const s=n(4123)
+e.exports=inc},1491:(e,t,n)=>{const s=n(8469)
 const lt=(e,t,n)=>s(e,t,n)<0
-e.exports=lt},9063:(e,t,n)=>{const s=n(4123)
+e.exports=lt},6717:(e,t,n)=>{const s=n(8469)
 const lte=(e,t,n)=>s(e,t,n)<=0
-e.exports=lte},1981:(e,t,n)=>{const s=n(1861)
+e.exports=lte},8511:(e,t,n)=>{const s=n(7163)
 const major=(e,t)=>new s(e,t).major
-e.exports=major},6953:(e,t,n)=>{const s=n(1861)
+e.exports=major},2603:(e,t,n)=>{const s=n(7163)
 const minor=(e,t)=>new s(e,t).minor
-e.exports=minor},1292:(e,t,n)=>{const s=n(4123)
+e.exports=minor},4974:(e,t,n)=>{const s=n(8469)
 const neq=(e,t,n)=>s(e,t,n)!==0
-e.exports=neq},9555:(e,t,n)=>{const s=n(1861)
+e.exports=neq},6353:(e,t,n)=>{const s=n(7163)
 const parse=(e,t,n=false)=>{if(e instanceof s)return e
 try{return new s(e,t)}catch(e){if(!n)return null
 throw e}}
-e.exports=parse},8034:(e,t,n)=>{const s=n(1861)
+e.exports=parse},8756:(e,t,n)=>{const s=n(7163)
 const patch=(e,t)=>new s(e,t).patch
-e.exports=patch},676:(e,t,n)=>{const s=n(9555)
+e.exports=patch},5714:(e,t,n)=>{const s=n(6353)
 const prerelease=(e,t)=>{const n=s(e,t)
 return n&&n.prerelease.length?n.prerelease:null}
-e.exports=prerelease},5507:(e,t,n)=>{const s=n(4123)
+e.exports=prerelease},2173:(e,t,n)=>{const s=n(8469)
 const rcompare=(e,t,n)=>s(t,e,n)
-e.exports=rcompare},9410:(e,t,n)=>{const s=n(3322)
+e.exports=rcompare},7192:(e,t,n)=>{const s=n(7648)
 const rsort=(e,t)=>e.sort((e,n)=>s(n,e,t))
-e.exports=rsort},6749:(e,t,n)=>{const s=n(6900)
+e.exports=rsort},8011:(e,t,n)=>{const s=n(6782)
 const satisfies=(e,t,n)=>{try{t=new s(t,n)}catch(e){return false}return t.test(e)}
-e.exports=satisfies},1386:(e,t,n)=>{const s=n(3322)
+e.exports=satisfies},9872:(e,t,n)=>{const s=n(7648)
 const sort=(e,t)=>e.sort((e,n)=>s(e,n,t))
-e.exports=sort},6620:(e,t,n)=>{const s=n(9555)
-const r=n(3847)
-const o=n(1861)
+e.exports=sort},6114:(e,t,n)=>{const s=n(6353)
+const r=n(5101)
+const o=n(7163)
 const truncate=(e,t,n)=>{if(!r.RELEASE_TYPES.includes(t))return null
 const s=cloneInputVersion(e,n)
 return s&&doTruncation(s,t)}
@@ -420,80 +420,80 @@ break
 case"minor":e.patch=0
 break}return e.format()}
 const isPrerelease=e=>e.startsWith("pre")
-e.exports=truncate},426:(e,t,n)=>{const s=n(9555)
+e.exports=truncate},8780:(e,t,n)=>{const s=n(6353)
 const valid=(e,t)=>{const n=s(e,t)
 return n?n.version:null}
-e.exports=valid},6626:(e,t,n)=>{const s=n(7929)
-const r=n(3847)
-const o=n(1861)
-const i=n(5054)
-const a=n(9555)
-const c=n(426)
-const A=n(7881)
-const l=n(1940)
-const u=n(613)
-const d=n(1981)
-const h=n(6953)
-const g=n(8034)
-const f=n(676)
-const p=n(4123)
-const m=n(5507)
-const E=n(9348)
-const w=n(3322)
-const I=n(1386)
-const y=n(9410)
-const B=n(6097)
-const Q=n(5217)
-const b=n(5184)
-const v=n(1292)
-const k=n(1810)
-const S=n(9063)
-const T=n(3428)
-const R=n(7279)
-const D=n(6620)
-const O=n(5869)
-const F=n(6900)
-const N=n(6749)
-const M=n(7900)
-const L=n(6575)
-const U=n(6893)
-const x=n(9232)
-const P=n(3739)
-const G=n(6198)
-const H=n(7722)
-const J=n(7679)
-const V=n(4895)
-const $=n(2086)
-const j=n(3655)
-e.exports={parse:a,valid:c,clean:A,inc:l,diff:u,major:d,minor:h,patch:g,prerelease:f,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:I,rsort:y,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:T,coerce:R,truncate:D,Comparator:O,Range:F,satisfies:N,toComparators:M,maxSatisfying:L,minSatisfying:U,minVersion:x,validRange:P,outside:G,gtr:H,ltr:J,intersects:V,simplifyRange:$,subset:j,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},3847:e=>{const t="2.0.0"
+e.exports=valid},9707:(e,t,n)=>{const s=n(5471)
+const r=n(5101)
+const o=n(7163)
+const i=n(3348)
+const a=n(6353)
+const c=n(8780)
+const A=n(1799)
+const l=n(2338)
+const u=n(711)
+const d=n(8511)
+const h=n(2603)
+const g=n(8756)
+const f=n(5714)
+const p=n(8469)
+const m=n(2173)
+const E=n(4493)
+const w=n(7648)
+const I=n(9872)
+const y=n(7192)
+const B=n(6599)
+const Q=n(1491)
+const b=n(5082)
+const v=n(4974)
+const k=n(1236)
+const S=n(6717)
+const R=n(8646)
+const T=n(5385)
+const D=n(6114)
+const O=n(9379)
+const F=n(6782)
+const N=n(8011)
+const M=n(4750)
+const L=n(5574)
+const U=n(8595)
+const x=n(1866)
+const P=n(7118)
+const G=n(280)
+const H=n(2276)
+const J=n(5213)
+const $=n(3465)
+const V=n(2028)
+const Y=n(1489)
+e.exports={parse:a,valid:c,clean:A,inc:l,diff:u,major:d,minor:h,patch:g,prerelease:f,compare:p,rcompare:m,compareLoose:E,compareBuild:w,sort:I,rsort:y,gt:B,lt:Q,eq:b,neq:v,gte:k,lte:S,cmp:R,coerce:T,truncate:D,Comparator:O,Range:F,satisfies:N,toComparators:M,maxSatisfying:L,minSatisfying:U,minVersion:x,validRange:P,outside:G,gtr:H,ltr:J,intersects:$,simplifyRange:V,subset:Y,SemVer:o,re:s.re,src:s.src,tokens:s.t,SEMVER_SPEC_VERSION:r.SEMVER_SPEC_VERSION,RELEASE_TYPES:r.RELEASE_TYPES,compareIdentifiers:i.compareIdentifiers,rcompareIdentifiers:i.rcompareIdentifiers}},5101:e=>{const t="2.0.0"
 const n=256
 const s=Number.MAX_SAFE_INTEGER||9007199254740991
 const r=16
 const o=n-6
 const i=["\t","\n","\v","\f","\r"," "," "," "," "," "," "," "," "," "," "," "," "," "," ","\u2028","\u2029"," "," ","　","\ufeff"]
 const a=["major","premajor","minor","preminor","patch","prepatch","prerelease"]
-e.exports={MAX_LENGTH:n,MAX_SAFE_COMPONENT_LENGTH:r,MAX_SAFE_BUILD_LENGTH:o,MAX_SAFE_INTEGER:s,WHITESPACE_CHARACTERS:i,RELEASE_TYPES:a,SEMVER_SPEC_VERSION:t,FLAG_INCLUDE_PRERELEASE:1,FLAG_LOOSE:2}},8705:e=>{const t=typeof process==="object"&&process.env&&process.env.NODE_DEBUG&&/\bsemver\b/i.test(process.env.NODE_DEBUG)?(...e)=>console.error("SEMVER",...e):()=>{}
-e.exports=t},5054:e=>{const t=/^[0-9]+$/
+e.exports={MAX_LENGTH:n,MAX_SAFE_COMPONENT_LENGTH:r,MAX_SAFE_BUILD_LENGTH:o,MAX_SAFE_INTEGER:s,WHITESPACE_CHARACTERS:i,RELEASE_TYPES:a,SEMVER_SPEC_VERSION:t,FLAG_INCLUDE_PRERELEASE:1,FLAG_LOOSE:2}},1159:e=>{const t=typeof process==="object"&&process.env&&process.env.NODE_DEBUG&&/\bsemver\b/i.test(process.env.NODE_DEBUG)?(...e)=>console.error("SEMVER",...e):()=>{}
+e.exports=t},3348:e=>{const t=/^[0-9]+$/
 const compareIdentifiers=(e,n)=>{if(typeof e==="number"&&typeof n==="number")return e===n?0:e<n?-1:1
 const s=t.test(e)
 const r=t.test(n)
 if(s&&r){e=+e
 n=+n}return e===n?0:s&&!r?-1:r&&!s?1:e<n?-1:1}
 const rcompareIdentifiers=(e,t)=>compareIdentifiers(t,e)
-e.exports={compareIdentifiers:compareIdentifiers,rcompareIdentifiers:rcompareIdentifiers}},8873:e=>{class LRUCache{constructor(){this.max=1e3
+e.exports={compareIdentifiers:compareIdentifiers,rcompareIdentifiers:rcompareIdentifiers}},1383:e=>{class LRUCache{constructor(){this.max=1e3
 this.map=new Map}get(e){const t=this.map.get(e)
 if(t===void 0)return
 else{this.map.delete(e)
 this.map.set(e,t)
 return t}}delete(e){return this.map.delete(e)}set(e,t){const n=this.delete(e)
 if(!n&&t!==void 0){if(this.map.size>=this.max){const e=this.map.keys().next().value
-this.delete(e)}this.map.set(e,t)}return this}}e.exports=LRUCache},4630:e=>{const t=Object.freeze({loose:true})
+this.delete(e)}this.map.set(e,t)}return this}}e.exports=LRUCache},5594:e=>{const t=Object.freeze({loose:true})
 const n=Object.freeze({})
 const parseOptions=e=>{if(!e)return n
 if(typeof e!=="object")return t
 return e}
-e.exports=parseOptions},7929:(e,t,n)=>{const{MAX_SAFE_COMPONENT_LENGTH:s,MAX_SAFE_BUILD_LENGTH:r,MAX_LENGTH:o}=n(3847)
-const i=n(8705)
+e.exports=parseOptions},5471:(e,t,n)=>{const{MAX_SAFE_COMPONENT_LENGTH:s,MAX_SAFE_BUILD_LENGTH:r,MAX_LENGTH:o}=n(5101)
+const i=n(1159)
 t=e.exports={}
 const a=t.re=[]
 const c=t.safeRe=[]
@@ -558,7 +558,7 @@ createToken("HYPHENRANGE",`^\\s*(${A[u.XRANGEPLAIN]})`+`\\s+-\\s+`+`(${A[u.XRANG
 createToken("HYPHENRANGELOOSE",`^\\s*(${A[u.XRANGEPLAINLOOSE]})`+`\\s+-\\s+`+`(${A[u.XRANGEPLAINLOOSE]})`+`\\s*$`)
 createToken("STAR","(<|>)?=?\\s*\\*")
 createToken("GTE0","^\\s*>=\\s*0\\.0\\.0\\s*$")
-createToken("GTE0PRE","^\\s*>=\\s*0\\.0\\.0-0\\s*$")},8283:(e,t,n)=>{const{MAX_LENGTH:s,MAX_SAFE_BUILD_LENGTH:r,WHITESPACE_CHARACTERS:o}=n(3847)
+createToken("GTE0PRE","^\\s*>=\\s*0\\.0\\.0-0\\s*$")},9737:(e,t,n)=>{const{MAX_LENGTH:s,MAX_SAFE_BUILD_LENGTH:r,WHITESPACE_CHARACTERS:o}=n(5101)
 const i=new Uint8Array(65536)
 for(const e of o)i[e.charCodeAt(0)]=1
 const isWhitespace=e=>e!==void 0&&i[e.charCodeAt(0)]===1
@@ -635,33 +635,33 @@ if(!isVersionStart(e[s]))continue
 const i=findRemovableWhitespaceIndex(e,o)
 if(i!==-1){t+=e.slice(n,i)
 n=i+1}s=findVersionEndIndex(e,s,r)}return t+e.slice(n)}
-e.exports=trimComparatorWhitespace},7722:(e,t,n)=>{const s=n(6198)
+e.exports=trimComparatorWhitespace},2276:(e,t,n)=>{const s=n(280)
 const gtr=(e,t,n)=>s(e,t,">",n)
-e.exports=gtr},4895:(e,t,n)=>{const s=n(6900)
+e.exports=gtr},3465:(e,t,n)=>{const s=n(6782)
 const intersects=(e,t,n)=>{e=new s(e,n)
 t=new s(t,n)
 return e.intersects(t,n)}
-e.exports=intersects},7679:(e,t,n)=>{const s=n(6198)
+e.exports=intersects},5213:(e,t,n)=>{const s=n(280)
 const ltr=(e,t,n)=>s(e,t,"<",n)
-e.exports=ltr},6575:(e,t,n)=>{const s=n(1861)
-const r=n(6900)
+e.exports=ltr},5574:(e,t,n)=>{const s=n(7163)
+const r=n(6782)
 const maxSatisfying=(e,t,n)=>{let o=null
 let i=null
 let a=null
 try{a=new r(t,n)}catch(e){return null}e.forEach(e=>{if(a.test(e))if(!o||i.compare(e)===-1){o=e
 i=new s(o,n)}})
 return o}
-e.exports=maxSatisfying},6893:(e,t,n)=>{const s=n(1861)
-const r=n(6900)
+e.exports=maxSatisfying},8595:(e,t,n)=>{const s=n(7163)
+const r=n(6782)
 const minSatisfying=(e,t,n)=>{let o=null
 let i=null
 let a=null
 try{a=new r(t,n)}catch(e){return null}e.forEach(e=>{if(a.test(e))if(!o||i.compare(e)===1){o=e
 i=new s(o,n)}})
 return o}
-e.exports=minSatisfying},9232:(e,t,n)=>{const s=n(1861)
-const r=n(6900)
-const o=n(6097)
+e.exports=minSatisfying},1866:(e,t,n)=>{const s=n(7163)
+const r=n(6782)
+const o=n(6599)
 const minVersion=(e,t)=>{e=new r(e,t)
 let n=new s("0.0.0")
 if(e.test(n))return n
@@ -680,15 +680,15 @@ case"<":case"<=":break
 default:throw new Error(`Unexpected operation: ${e.operator}`)}})
 if(i&&(!n||o(n,i)))n=i}if(n&&e.test(n))return n
 return null}
-e.exports=minVersion},6198:(e,t,n)=>{const s=n(1861)
-const r=n(5869)
+e.exports=minVersion},280:(e,t,n)=>{const s=n(7163)
+const r=n(9379)
 const{ANY:o}=r
-const i=n(6900)
-const a=n(6749)
-const c=n(6097)
-const A=n(5217)
-const l=n(9063)
-const u=n(1810)
+const i=n(6782)
+const a=n(8011)
+const c=n(6599)
+const A=n(1491)
+const l=n(6717)
+const u=n(1236)
 const outside=(e,t,n,d)=>{e=new s(e,d)
 t=new i(t,d)
 let h,g,f,p,m
@@ -716,8 +716,8 @@ else if(f(e.semver,a.semver,d))a=e})
 if(i.operator===p||i.operator===m)return false
 if((!a.operator||a.operator===p)&&g(e,a.semver))return false
 else if(a.operator===m&&f(e,a.semver))return false}return true}
-e.exports=outside},2086:(e,t,n)=>{const s=n(6749)
-const r=n(4123)
+e.exports=outside},2028:(e,t,n)=>{const s=n(8011)
+const r=n(8469)
 e.exports=(e,t,n)=>{const o=[]
 let i=null
 let a=null
@@ -735,11 +735,11 @@ else if(e===c[0])A.push(`<=${t}`)
 else A.push(`${e} - ${t}`)
 const l=A.join(" || ")
 const u=typeof t.raw==="string"?t.raw:String(t)
-return l.length<u.length?l:t}},3655:(e,t,n)=>{const s=n(6900)
-const r=n(5869)
+return l.length<u.length?l:t}},1489:(e,t,n)=>{const s=n(6782)
+const r=n(9379)
 const{ANY:o}=r
-const i=n(6749)
-const a=n(4123)
+const i=n(8011)
+const a=n(8469)
 const subset=(e,t,n={})=>{if(e===t)return true
 e=new s(e,n)
 t=new s(t,n)
@@ -788,11 +788,11 @@ return s>0?e:s<0?t:t.operator===">"&&e.operator===">="?t:e}
 const lowerLT=(e,t,n)=>{if(!e)return t
 const s=a(e.semver,t.semver,n)
 return s<0?e:s>0?t:t.operator==="<"&&e.operator==="<="?t:e}
-e.exports=subset},7900:(e,t,n)=>{const s=n(6900)
+e.exports=subset},4750:(e,t,n)=>{const s=n(6782)
 const toComparators=(e,t)=>new s(e,t).set.map(e=>e.map(e=>e.value).join(" ").trim().split(" "))
-e.exports=toComparators},3739:(e,t,n)=>{const s=n(6900)
+e.exports=toComparators},7118:(e,t,n)=>{const s=n(6782)
 const validRange=(e,t)=>{try{return new s(e,t).range||"*"}catch(e){return null}}
-e.exports=validRange},408:(e,t,n)=>{e.exports=n(376)},376:(e,t,n)=>{n(9278)
+e.exports=validRange},770:(e,t,n)=>{e.exports=n(218)},218:(e,t,n)=>{n(9278)
 var s=n(4756)
 var r=n(8611)
 var o=n(5692)
@@ -894,28 +894,28 @@ if(typeof e[0]==="string")e[0]="TUNNEL: "+e[0]
 else e.unshift("TUNNEL:")
 console.error.apply(console,e)}
 else c=function(){}
-0},4718:(e,t,n)=>{const s=n(271)
-const r=n(2377)
-const o=n(8014)
-const i=n(3207)
-const a=n(5539)
-const c=n(9710)
-const A=n(6699)
-const l=n(9176)
-const u=n(6593)
-const d=n(5386)
+0},6752:(e,t,n)=>{const s=n(3701)
+const r=n(883)
+const o=n(628)
+const i=n(837)
+const a=n(7405)
+const c=n(6672)
+const A=n(3137)
+const l=n(50)
+const u=n(8707)
+const d=n(3440)
 const{InvalidArgumentError:h}=u
-const g=n(5889)
-const f=n(5106)
-const p=n(2839)
-const m=n(587)
-const E=n(3926)
-const w=n(5347)
-const I=n(3174)
-const{getGlobalDispatcher:y,setGlobalDispatcher:B}=n(4743)
-const Q=n(6949)
-const b=n(3216)
-const v=n(5306)
+const g=n(6615)
+const f=n(9136)
+const p=n(7365)
+const m=n(7501)
+const E=n(4004)
+const w=n(2429)
+const I=n(7816)
+const{getGlobalDispatcher:y,setGlobalDispatcher:B}=n(2581)
+const Q=n(8155)
+const b=n(8754)
+const v=n(5092)
 Object.assign(r.prototype,g)
 0
 0
@@ -928,7 +928,7 @@ e.exports.kT=c
 0
 0
 0
-0;({redirect:n(1068),retry:n(9636),dump:n(5786),dns:n(6149)})
+0;({redirect:n(1514),retry:n(2026),dump:n(8060),dns:n(379)})
 0
 0;({parseHeaders:d.parseHeaders,headerNameToString:d.headerNameToString})
 function makeDispatcher(e){return(t,n,s)=>{if(typeof n==="function"){s=n
@@ -942,31 +942,31 @@ t=d.parseURL(t)}const{agent:r,dispatcher:o=y()}=n
 if(r)throw new h("unsupported opts.agent. Did you mean opts.client?")
 return e.call(o,{...n,origin:t.origin,path:t.search?`${t.pathname}${t.search}`:t.pathname,method:n.method||(n.body?"PUT":"GET")},s)}}0
 0
-const k=n(6860).fetch
+const k=n(4398).fetch
 e.exports.hd=async function(e,t=void 0){try{return await k(e,t)}catch(e){if(e&&typeof e==="object")Error.captureStackTrace(e)
 throw e}}
-n(5662).Headers
-n(9317).Response
-n(3713).Request
-n(8440).FormData
+n(660).Headers
+n(9051).Response
+n(9967).Request
+n(5910).FormData
 globalThis.File??n(4573).File
-n(4881).FileReader
-const{setGlobalOrigin:S,getGlobalOrigin:T}=n(8709)
+n(8355).FileReader
+const{setGlobalOrigin:S,getGlobalOrigin:R}=n(1059)
 0
 0
-const{CacheStorage:R}=n(7403)
-const{kConstruct:D}=n(8271)
-new R(D)
-const{deleteCookie:O,getCookies:F,getSetCookies:N,setCookie:M}=n(8495)
+const{CacheStorage:T}=n(3245)
+const{kConstruct:D}=n(109)
+new T(D)
+const{deleteCookie:O,getCookies:F,getSetCookies:N,setCookie:M}=n(9061)
 0
 0
 0
 0
-const{parseMIMEType:L,serializeAMimeType:U}=n(782)
+const{parseMIMEType:L,serializeAMimeType:U}=n(1900)
 0
 0
-const{CloseEvent:x,ErrorEvent:P,MessageEvent:G}=n(6814)
-n(3435).WebSocket
+const{CloseEvent:x,ErrorEvent:P,MessageEvent:G}=n(5188)
+n(3726).WebSocket
 0
 0
 0
@@ -979,9 +979,9 @@ makeDispatcher(g.upgrade)
 0
 0
 0
-const{EventSource:H}=n(6376)
-0},6128:(e,t,n)=>{const{addAbortListener:s}=n(5386)
-const{RequestAbortedError:r}=n(6593)
+const{EventSource:H}=n(1238)
+0},158:(e,t,n)=>{const{addAbortListener:s}=n(3440)
+const{RequestAbortedError:r}=n(8707)
 const o=Symbol("kListener")
 const i=Symbol("kSignal")
 function abort(e){if(e.abort)e.abort(e[i]?.reason)
@@ -997,11 +997,11 @@ s(e[i],e[o])}function removeSignal(e){if(!e[i])return
 if("removeEventListener"in e[i])e[i].removeEventListener("abort",e[o])
 else e[i].removeListener("abort",e[o])
 e[i]=null
-e[o]=null}e.exports={addSignal:addSignal,removeSignal:removeSignal}},2574:(e,t,n)=>{const s=n(4589)
+e[o]=null}e.exports={addSignal:addSignal,removeSignal:removeSignal}},2279:(e,t,n)=>{const s=n(4589)
 const{AsyncResource:r}=n(6698)
-const{InvalidArgumentError:o,SocketError:i}=n(6593)
-const a=n(5386)
-const{addSignal:c,removeSignal:A}=n(6128)
+const{InvalidArgumentError:o,SocketError:i}=n(8707)
+const a=n(3440)
+const{addSignal:c,removeSignal:A}=n(158)
 class ConnectHandler extends r{constructor(e,t){if(!e||typeof e!=="object")throw new o("invalid opts")
 if(typeof t!=="function")throw new o("invalid callback")
 const{signal:n,opaque:s,responseHeaders:r}=e
@@ -1026,11 +1026,11 @@ queueMicrotask(()=>{this.runInAsyncScope(t,null,e,{opaque:n})})}}}function conne
 try{const n=new ConnectHandler(e,t)
 this.dispatch({...e,method:"CONNECT"},n)}catch(n){if(typeof t!=="function")throw n
 const s=e?.opaque
-queueMicrotask(()=>t(n,{opaque:s}))}}e.exports=connect},884:(e,t,n)=>{const{Readable:s,Duplex:r,PassThrough:o}=n(7075)
-const{InvalidArgumentError:i,InvalidReturnValueError:a,RequestAbortedError:c}=n(6593)
-const A=n(5386)
+queueMicrotask(()=>t(n,{opaque:s}))}}e.exports=connect},6862:(e,t,n)=>{const{Readable:s,Duplex:r,PassThrough:o}=n(7075)
+const{InvalidArgumentError:i,InvalidReturnValueError:a,RequestAbortedError:c}=n(8707)
+const A=n(3440)
 const{AsyncResource:l}=n(6698)
-const{addSignal:u,removeSignal:d}=n(6128)
+const{addSignal:u,removeSignal:d}=n(158)
 const h=n(4589)
 const g=Symbol("resume")
 class PipelineRequest extends s{constructor(){super({autoDestroy:true})
@@ -1090,11 +1090,11 @@ t.push(null)}onError(e){const{ret:t}=this
 this.handler=null
 A.destroy(t,e)}}function pipeline(e,t){try{const n=new PipelineHandler(e,t)
 this.dispatch({...e,body:n.req},n)
-return n.ret}catch(e){return(new o).destroy(e)}}e.exports=pipeline},865:(e,t,n)=>{const s=n(4589)
-const{Readable:r}=n(3897)
-const{InvalidArgumentError:o,RequestAbortedError:i}=n(6593)
-const a=n(5386)
-const{getResolveErrorBodyCallback:c}=n(6425)
+return n.ret}catch(e){return(new o).destroy(e)}}e.exports=pipeline},4043:(e,t,n)=>{const s=n(4589)
+const{Readable:r}=n(9927)
+const{InvalidArgumentError:o,RequestAbortedError:i}=n(8707)
+const a=n(3440)
+const{getResolveErrorBodyCallback:c}=n(7655)
 const{AsyncResource:A}=n(6698)
 class RequestHandler extends A{constructor(e,t){if(!e||typeof e!=="object")throw new o("invalid opts")
 const{signal:n,method:s,opaque:r,body:c,onInfo:A,responseHeaders:l,throwOnError:u,highWaterMark:d}=e
@@ -1151,13 +1151,13 @@ this.removeAbortListener=null}}}function request(e,t){if(t===void 0)return new P
 try{this.dispatch(e,new RequestHandler(e,t))}catch(n){if(typeof t!=="function")throw n
 const s=e?.opaque
 queueMicrotask(()=>t(n,{opaque:s}))}}e.exports=request
-e.exports.RequestHandler=RequestHandler},4754:(e,t,n)=>{const s=n(4589)
+e.exports.RequestHandler=RequestHandler},3560:(e,t,n)=>{const s=n(4589)
 const{finished:r,PassThrough:o}=n(7075)
-const{InvalidArgumentError:i,InvalidReturnValueError:a}=n(6593)
-const c=n(5386)
-const{getResolveErrorBodyCallback:A}=n(6425)
+const{InvalidArgumentError:i,InvalidReturnValueError:a}=n(8707)
+const c=n(3440)
+const{getResolveErrorBodyCallback:A}=n(7655)
 const{AsyncResource:l}=n(6698)
-const{addSignal:u,removeSignal:d}=n(6128)
+const{addSignal:u,removeSignal:d}=n(158)
 class StreamHandler extends l{constructor(e,t,n){if(!e||typeof e!=="object")throw new i("invalid opts")
 const{signal:s,method:r,opaque:o,body:a,onInfo:A,responseHeaders:l,throwOnError:d}=e
 try{if(typeof n!=="function")throw new i("invalid callback")
@@ -1215,10 +1215,10 @@ queueMicrotask(()=>{this.runInAsyncScope(n,null,e,{opaque:s})})}if(r){this.body=
 c.destroy(r,e)}}}function stream(e,t,n){if(n===void 0)return new Promise((n,s)=>{stream.call(this,e,t,(e,t)=>e?s(e):n(t))})
 try{this.dispatch(e,new StreamHandler(e,t,n))}catch(t){if(typeof n!=="function")throw t
 const s=e?.opaque
-queueMicrotask(()=>n(t,{opaque:s}))}}e.exports=stream},3408:(e,t,n)=>{const{InvalidArgumentError:s,SocketError:r}=n(6593)
+queueMicrotask(()=>n(t,{opaque:s}))}}e.exports=stream},1882:(e,t,n)=>{const{InvalidArgumentError:s,SocketError:r}=n(8707)
 const{AsyncResource:o}=n(6698)
-const i=n(5386)
-const{addSignal:a,removeSignal:c}=n(6128)
+const i=n(3440)
+const{addSignal:a,removeSignal:c}=n(158)
 const A=n(4589)
 class UpgradeHandler extends o{constructor(e,t){if(!e||typeof e!=="object")throw new s("invalid opts")
 if(typeof t!=="function")throw new s("invalid callback")
@@ -1245,15 +1245,15 @@ queueMicrotask(()=>{this.runInAsyncScope(t,null,e,{opaque:n})})}}}function upgra
 try{const n=new UpgradeHandler(e,t)
 this.dispatch({...e,method:e.method||"GET",upgrade:e.protocol||"Websocket"},n)}catch(n){if(typeof t!=="function")throw n
 const s=e?.opaque
-queueMicrotask(()=>t(n,{opaque:s}))}}e.exports=upgrade},5889:(e,t,n)=>{e.exports.request=n(865)
-e.exports.stream=n(4754)
-e.exports.pipeline=n(884)
-e.exports.upgrade=n(3408)
-e.exports.connect=n(2574)},3897:(e,t,n)=>{const s=n(4589)
+queueMicrotask(()=>t(n,{opaque:s}))}}e.exports=upgrade},6615:(e,t,n)=>{e.exports.request=n(4043)
+e.exports.stream=n(3560)
+e.exports.pipeline=n(6862)
+e.exports.upgrade=n(1882)
+e.exports.connect=n(2279)},9927:(e,t,n)=>{const s=n(4589)
 const{Readable:r}=n(7075)
-const{RequestAbortedError:o,NotSupportedError:i,InvalidArgumentError:a,AbortError:c}=n(6593)
-const A=n(5386)
-const{ReadableStreamFrom:l}=n(5386)
+const{RequestAbortedError:o,NotSupportedError:i,InvalidArgumentError:a,AbortError:c}=n(8707)
+const A=n(3440)
+const{ReadableStreamFrom:l}=n(3440)
 const u=Symbol("kConsume")
 const d=Symbol("kReading")
 const h=Symbol("kBody")
@@ -1326,9 +1326,9 @@ e.stream=null
 e.resolve=null
 e.reject=null
 e.length=0
-e.body=null}e.exports={Readable:BodyReadable,chunksDecode:chunksDecode}},6425:(e,t,n)=>{const s=n(4589)
-const{ResponseStatusCodeError:r}=n(6593)
-const{chunksDecode:o}=n(3897)
+e.body=null}e.exports={Readable:BodyReadable,chunksDecode:chunksDecode}},7655:(e,t,n)=>{const s=n(4589)
+const{ResponseStatusCodeError:r}=n(8707)
+const{chunksDecode:o}=n(9927)
 const i=128*1024
 async function getResolveErrorBodyCallback({callback:e,body:t,contentType:n,statusCode:a,statusMessage:c,headers:A}){s(t)
 let l=[]
@@ -1346,11 +1346,11 @@ let g
 try{if(isContentTypeApplicationJson(n))g=JSON.parse(o(l,u))
 else if(isContentTypeText(n))g=o(l,u)}catch{}finally{Error.stackTraceLimit=h}queueMicrotask(()=>e(new r(d,a,A,g)))}const isContentTypeApplicationJson=e=>e.length>15&&e[11]==="/"&&e[0]==="a"&&e[1]==="p"&&e[2]==="p"&&e[3]==="l"&&e[4]==="i"&&e[5]==="c"&&e[6]==="a"&&e[7]==="t"&&e[8]==="i"&&e[9]==="o"&&e[10]==="n"&&e[12]==="j"&&e[13]==="s"&&e[14]==="o"&&e[15]==="n"
 const isContentTypeText=e=>e.length>4&&e[4]==="/"&&e[0]==="t"&&e[1]==="e"&&e[2]==="x"&&e[3]==="t"
-e.exports={getResolveErrorBodyCallback:getResolveErrorBodyCallback,isContentTypeApplicationJson:isContentTypeApplicationJson,isContentTypeText:isContentTypeText}},5106:(e,t,n)=>{const s=n(7030)
+e.exports={getResolveErrorBodyCallback:getResolveErrorBodyCallback,isContentTypeApplicationJson:isContentTypeApplicationJson,isContentTypeText:isContentTypeText}},9136:(e,t,n)=>{const s=n(7030)
 const r=n(4589)
-const o=n(5386)
-const{InvalidArgumentError:i,ConnectTimeoutError:a}=n(6593)
-const c=n(5929)
+const o=n(3440)
+const{InvalidArgumentError:i,ConnectTimeoutError:a}=n(8707)
+const c=n(6603)
 function noop(){}let A
 let l
 if(global.FinalizationRegistry&&!(process.env.NODE_V8_COVERAGE||process.env.UNDICI_NO_FG))l=class{constructor(e){this._maxCachedSessions=e
@@ -1405,12 +1405,12 @@ let n="Connect Timeout Error"
 if(Array.isArray(e.autoSelectFamilyAttemptedAddresses))n+=` (attempted addresses: ${e.autoSelectFamilyAttemptedAddresses.join(", ")},`
 else n+=` (attempted address: ${t.hostname}:${t.port},`
 n+=` timeout: ${t.timeout}ms)`
-o.destroy(e,new a(n))}e.exports=buildConnector},4037:e=>{const t={}
+o.destroy(e,new a(n))}e.exports=buildConnector},735:e=>{const t={}
 const n=["Accept","Accept-Encoding","Accept-Language","Accept-Ranges","Access-Control-Allow-Credentials","Access-Control-Allow-Headers","Access-Control-Allow-Methods","Access-Control-Allow-Origin","Access-Control-Expose-Headers","Access-Control-Max-Age","Access-Control-Request-Headers","Access-Control-Request-Method","Age","Allow","Alt-Svc","Alt-Used","Authorization","Cache-Control","Clear-Site-Data","Connection","Content-Disposition","Content-Encoding","Content-Language","Content-Length","Content-Location","Content-Range","Content-Security-Policy","Content-Security-Policy-Report-Only","Content-Type","Cookie","Cross-Origin-Embedder-Policy","Cross-Origin-Opener-Policy","Cross-Origin-Resource-Policy","Date","Device-Memory","Downlink","ECT","ETag","Expect","Expect-CT","Expires","Forwarded","From","Host","If-Match","If-Modified-Since","If-None-Match","If-Range","If-Unmodified-Since","Keep-Alive","Last-Modified","Link","Location","Max-Forwards","Origin","Permissions-Policy","Pragma","Proxy-Authenticate","Proxy-Authorization","RTT","Range","Referer","Referrer-Policy","Refresh","Retry-After","Sec-WebSocket-Accept","Sec-WebSocket-Extensions","Sec-WebSocket-Key","Sec-WebSocket-Protocol","Sec-WebSocket-Version","Server","Server-Timing","Service-Worker-Allowed","Service-Worker-Navigation-Preload","Set-Cookie","SourceMap","Strict-Transport-Security","Supports-Loading-Mode","TE","Timing-Allow-Origin","Trailer","Transfer-Encoding","Upgrade","Upgrade-Insecure-Requests","User-Agent","Vary","Via","WWW-Authenticate","X-Content-Type-Options","X-DNS-Prefetch-Control","X-Frame-Options","X-Permitted-Cross-Domain-Policies","X-Powered-By","X-Requested-With","X-XSS-Protection"]
 for(let e=0;e<n.length;++e){const s=n[e]
 const r=s.toLowerCase()
 t[s]=t[r]=r}Object.setPrototypeOf(t,null)
-e.exports={wellknownHeaderNames:n,headerNameLowerCasedRecord:t}},6644:(e,t,n)=>{const s=n(3053)
+e.exports={wellknownHeaderNames:n,headerNameLowerCasedRecord:t}},2414:(e,t,n)=>{const s=n(3053)
 const r=n(7975)
 const o=r.debuglog("undici")
 const i=r.debuglog("fetch")
@@ -1446,7 +1446,7 @@ s.channel("undici:websocket:close").subscribe(e=>{const{websocket:t,code:n,reaso
 a("closed connection to %s - %s %s",t.url,n,s)})
 s.channel("undici:websocket:socket_error").subscribe(e=>{a("connection errored - %s",e.message)})
 s.channel("undici:websocket:ping").subscribe(e=>{a("ping received")})
-s.channel("undici:websocket:pong").subscribe(e=>{a("pong received")})}e.exports={channels:A}},6593:e=>{const t=Symbol.for("undici.error.UND_ERR")
+s.channel("undici:websocket:pong").subscribe(e=>{a("pong received")})}e.exports={channels:A}},8707:e=>{const t=Symbol.for("undici.error.UND_ERR")
 class UndiciError extends Error{constructor(e){super(e)
 this.name="UndiciError"
 this.code="UND_ERR"}static[Symbol.hasInstance](e){return e&&e[t]===true}[t]=true}const n=Symbol.for("undici.error.UND_ERR_CONNECT_TIMEOUT")
@@ -1553,14 +1553,14 @@ this.cause=e}static[Symbol.hasInstance](e){return e&&e[Q]===true}[Q]=true}const 
 class MessageSizeExceededError extends UndiciError{constructor(e){super(e)
 this.name="MessageSizeExceededError"
 this.message=e||"Max decompressed message size exceeded"
-this.code="UND_ERR_WS_MESSAGE_SIZE_EXCEEDED"}static[Symbol.hasInstance](e){return e&&e[b]===true}get[b](){return true}}e.exports={AbortError:AbortError,HTTPParserError:HTTPParserError,UndiciError:UndiciError,HeadersTimeoutError:HeadersTimeoutError,HeadersOverflowError:HeadersOverflowError,BodyTimeoutError:BodyTimeoutError,RequestContentLengthMismatchError:RequestContentLengthMismatchError,ConnectTimeoutError:ConnectTimeoutError,ResponseStatusCodeError:ResponseStatusCodeError,InvalidArgumentError:InvalidArgumentError,InvalidReturnValueError:InvalidReturnValueError,RequestAbortedError:RequestAbortedError,ClientDestroyedError:ClientDestroyedError,ClientClosedError:ClientClosedError,InformationalError:InformationalError,SocketError:SocketError,NotSupportedError:NotSupportedError,ResponseContentLengthMismatchError:ResponseContentLengthMismatchError,BalancedPoolMissingUpstreamError:BalancedPoolMissingUpstreamError,ResponseExceededMaxSizeError:ResponseExceededMaxSizeError,RequestRetryError:RequestRetryError,ResponseError:ResponseError,SecureProxyConnectionError:SecureProxyConnectionError,MessageSizeExceededError:MessageSizeExceededError}},8957:(e,t,n)=>{const{InvalidArgumentError:s,NotSupportedError:r}=n(6593)
+this.code="UND_ERR_WS_MESSAGE_SIZE_EXCEEDED"}static[Symbol.hasInstance](e){return e&&e[b]===true}get[b](){return true}}e.exports={AbortError:AbortError,HTTPParserError:HTTPParserError,UndiciError:UndiciError,HeadersTimeoutError:HeadersTimeoutError,HeadersOverflowError:HeadersOverflowError,BodyTimeoutError:BodyTimeoutError,RequestContentLengthMismatchError:RequestContentLengthMismatchError,ConnectTimeoutError:ConnectTimeoutError,ResponseStatusCodeError:ResponseStatusCodeError,InvalidArgumentError:InvalidArgumentError,InvalidReturnValueError:InvalidReturnValueError,RequestAbortedError:RequestAbortedError,ClientDestroyedError:ClientDestroyedError,ClientClosedError:ClientClosedError,InformationalError:InformationalError,SocketError:SocketError,NotSupportedError:NotSupportedError,ResponseContentLengthMismatchError:ResponseContentLengthMismatchError,BalancedPoolMissingUpstreamError:BalancedPoolMissingUpstreamError,ResponseExceededMaxSizeError:ResponseExceededMaxSizeError,RequestRetryError:RequestRetryError,ResponseError:ResponseError,SecureProxyConnectionError:SecureProxyConnectionError,MessageSizeExceededError:MessageSizeExceededError}},4655:(e,t,n)=>{const{InvalidArgumentError:s,NotSupportedError:r}=n(8707)
 const o=n(4589)
-const{isValidHTTPToken:i,isValidHeaderValue:a,isStream:c,destroy:A,isBuffer:l,isFormDataLike:u,isIterable:d,isBlobLike:h,buildURL:g,validateHandler:f,getServerName:p,normalizedMethodRecords:m}=n(5386)
-const{channels:E}=n(6644)
-const{headerNameLowerCasedRecord:w}=n(4037)
+const{isValidHTTPToken:i,isValidHeaderValue:a,isStream:c,destroy:A,isBuffer:l,isFormDataLike:u,isIterable:d,isBlobLike:h,buildURL:g,validateHandler:f,getServerName:p,normalizedMethodRecords:m}=n(3440)
+const{channels:E}=n(2414)
+const{headerNameLowerCasedRecord:w}=n(735)
 const I=/[^\u0021-\u00ff]/
 const y=Symbol("handler")
-class Request{constructor(e,{path:t,method:n,body:r,headers:o,query:w,idempotent:B,blocking:Q,upgrade:b,headersTimeout:v,bodyTimeout:k,reset:S,throwOnError:T,expectContinue:R,servername:D},O){if(typeof t!=="string")throw new s("path must be a string")
+class Request{constructor(e,{path:t,method:n,body:r,headers:o,query:w,idempotent:B,blocking:Q,upgrade:b,headersTimeout:v,bodyTimeout:k,reset:S,throwOnError:R,expectContinue:T,servername:D},O){if(typeof t!=="string")throw new s("path must be a string")
 else if(t[0]!=="/"&&!(t.startsWith("http://")||t.startsWith("https://"))&&n!=="CONNECT")throw new s("path must be an absolute URL or start with a slash")
 else if(I.test(t))throw new s("invalid request path")
 if(typeof n!=="string")throw new s("method must be a string")
@@ -1570,10 +1570,10 @@ if(b&&!a(b))throw new s("invalid upgrade header")
 if(v!=null&&(!Number.isFinite(v)||v<0))throw new s("invalid headersTimeout")
 if(k!=null&&(!Number.isFinite(k)||k<0))throw new s("invalid bodyTimeout")
 if(S!=null&&typeof S!=="boolean")throw new s("invalid reset")
-if(R!=null&&typeof R!=="boolean")throw new s("invalid expectContinue")
+if(T!=null&&typeof T!=="boolean")throw new s("invalid expectContinue")
 this.headersTimeout=v
 this.bodyTimeout=k
-this.throwOnError=T===true
+this.throwOnError=R===true
 this.method=n
 this.abort=null
 if(r==null)this.body=null
@@ -1600,7 +1600,7 @@ this.host=null
 this.contentLength=null
 this.contentType=null
 this.headers=[]
-this.expectContinue=R!=null?R:false
+this.expectContinue=T!=null?T:false
 if(Array.isArray(o)){if(o.length%2!==0)throw new s("headers array must be even")
 for(let e=0;e<o.length;e+=2)processHeader(this,o[e],o[e+1])}else if(o&&typeof o==="object")if(o[Symbol.iterator])for(const e of o){if(!Array.isArray(e)||e.length!==2)throw new s("headers must be in key-value pair format")
 processHeader(this,e[0],e[1])}else{const e=Object.keys(o)
@@ -1662,7 +1662,7 @@ e.headers.push(t,n)}else if(o==="transfer-encoding"||o==="keep-alive"||o==="upgr
 else if(o==="connection"){const t=typeof n==="string"?n.toLowerCase():null
 if(t!=="close"&&t!=="keep-alive")throw new s("invalid connection header")
 if(t==="close")e.reset=true}else if(o==="expect")throw new r("expect header not supported")
-else e.headers.push(t,n)}e.exports=Request},3377:e=>{e.exports={kClose:Symbol("close"),kDestroy:Symbol("destroy"),kDispatch:Symbol("dispatch"),kUrl:Symbol("url"),kWriting:Symbol("writing"),kResuming:Symbol("resuming"),kQueue:Symbol("queue"),kConnect:Symbol("connect"),kConnecting:Symbol("connecting"),kKeepAliveDefaultTimeout:Symbol("default keep alive timeout"),kKeepAliveMaxTimeout:Symbol("max keep alive timeout"),kKeepAliveTimeoutThreshold:Symbol("keep alive timeout threshold"),kKeepAliveTimeoutValue:Symbol("keep alive timeout"),kKeepAlive:Symbol("keep alive"),kHeadersTimeout:Symbol("headers timeout"),kBodyTimeout:Symbol("body timeout"),kServerName:Symbol("server name"),kLocalAddress:Symbol("local address"),kHost:Symbol("host"),kNoRef:Symbol("no ref"),kBodyUsed:Symbol("used"),kBody:Symbol("abstracted request body"),kRunning:Symbol("running"),kBlocking:Symbol("blocking"),kPending:Symbol("pending"),kSize:Symbol("size"),kBusy:Symbol("busy"),kQueued:Symbol("queued"),kFree:Symbol("free"),kConnected:Symbol("connected"),kClosed:Symbol("closed"),kNeedDrain:Symbol("need drain"),kReset:Symbol("reset"),kDestroyed:Symbol.for("nodejs.stream.destroyed"),kResume:Symbol("resume"),kOnError:Symbol("on error"),kMaxHeadersSize:Symbol("max headers size"),kRunningIdx:Symbol("running index"),kPendingIdx:Symbol("pending index"),kError:Symbol("error"),kClients:Symbol("clients"),kClient:Symbol("client"),kParser:Symbol("parser"),kOnDestroyed:Symbol("destroy callbacks"),kPipelining:Symbol("pipelining"),kSocket:Symbol("socket"),kHostHeader:Symbol("host header"),kConnector:Symbol("connector"),kStrictContentLength:Symbol("strict content length"),kMaxRedirections:Symbol("maxRedirections"),kMaxRequests:Symbol("maxRequestsPerClient"),kProxy:Symbol("proxy agent options"),kCounter:Symbol("socket request counter"),kInterceptors:Symbol("dispatch interceptors"),kMaxResponseSize:Symbol("max response size"),kHTTP2Session:Symbol("http2Session"),kHTTP2SessionState:Symbol("http2Session state"),kRetryHandlerDefaultRetry:Symbol("retry agent default retry"),kConstruct:Symbol("constructable"),kListeners:Symbol("listeners"),kHTTPContext:Symbol("http context"),kMaxConcurrentStreams:Symbol("max concurrent streams"),kNoProxyAgent:Symbol("no proxy agent"),kHttpProxyAgent:Symbol("http proxy agent"),kHttpsProxyAgent:Symbol("https proxy agent")}},3838:(e,t,n)=>{const{wellknownHeaderNames:s,headerNameLowerCasedRecord:r}=n(4037)
+else e.headers.push(t,n)}e.exports=Request},6443:e=>{e.exports={kClose:Symbol("close"),kDestroy:Symbol("destroy"),kDispatch:Symbol("dispatch"),kUrl:Symbol("url"),kWriting:Symbol("writing"),kResuming:Symbol("resuming"),kQueue:Symbol("queue"),kConnect:Symbol("connect"),kConnecting:Symbol("connecting"),kKeepAliveDefaultTimeout:Symbol("default keep alive timeout"),kKeepAliveMaxTimeout:Symbol("max keep alive timeout"),kKeepAliveTimeoutThreshold:Symbol("keep alive timeout threshold"),kKeepAliveTimeoutValue:Symbol("keep alive timeout"),kKeepAlive:Symbol("keep alive"),kHeadersTimeout:Symbol("headers timeout"),kBodyTimeout:Symbol("body timeout"),kServerName:Symbol("server name"),kLocalAddress:Symbol("local address"),kHost:Symbol("host"),kNoRef:Symbol("no ref"),kBodyUsed:Symbol("used"),kBody:Symbol("abstracted request body"),kRunning:Symbol("running"),kBlocking:Symbol("blocking"),kPending:Symbol("pending"),kSize:Symbol("size"),kBusy:Symbol("busy"),kQueued:Symbol("queued"),kFree:Symbol("free"),kConnected:Symbol("connected"),kClosed:Symbol("closed"),kNeedDrain:Symbol("need drain"),kReset:Symbol("reset"),kDestroyed:Symbol.for("nodejs.stream.destroyed"),kResume:Symbol("resume"),kOnError:Symbol("on error"),kMaxHeadersSize:Symbol("max headers size"),kRunningIdx:Symbol("running index"),kPendingIdx:Symbol("pending index"),kError:Symbol("error"),kClients:Symbol("clients"),kClient:Symbol("client"),kParser:Symbol("parser"),kOnDestroyed:Symbol("destroy callbacks"),kPipelining:Symbol("pipelining"),kSocket:Symbol("socket"),kHostHeader:Symbol("host header"),kConnector:Symbol("connector"),kStrictContentLength:Symbol("strict content length"),kMaxRedirections:Symbol("maxRedirections"),kMaxRequests:Symbol("maxRequestsPerClient"),kProxy:Symbol("proxy agent options"),kCounter:Symbol("socket request counter"),kInterceptors:Symbol("dispatch interceptors"),kMaxResponseSize:Symbol("max response size"),kHTTP2Session:Symbol("http2Session"),kHTTP2SessionState:Symbol("http2Session state"),kRetryHandlerDefaultRetry:Symbol("retry agent default retry"),kConstruct:Symbol("constructable"),kListeners:Symbol("listeners"),kHTTPContext:Symbol("http context"),kMaxConcurrentStreams:Symbol("max concurrent streams"),kNoProxyAgent:Symbol("no proxy agent"),kHttpProxyAgent:Symbol("http proxy agent"),kHttpsProxyAgent:Symbol("https proxy agent")}},7752:(e,t,n)=>{const{wellknownHeaderNames:s,headerNameLowerCasedRecord:r}=n(735)
 class TstNode{value=null
 left=null
 middle=null
@@ -1696,8 +1696,8 @@ break}s=s.code<r?s.left:s.right}}return null}}class TernarySearchTree{node=null
 insert(e,t){if(this.node===null)this.node=new TstNode(e,t,0)
 else this.node.add(e,t)}lookup(e){return this.node?.search(e)?.value??null}}const o=new TernarySearchTree
 for(let e=0;e<s.length;++e){const t=r[s[e]]
-o.insert(t,t)}e.exports={TernarySearchTree:TernarySearchTree,tree:o}},5386:(e,t,n)=>{const s=n(4589)
-const{kDestroyed:r,kBodyUsed:o,kListeners:i,kBody:a}=n(3377)
+o.insert(t,t)}e.exports={TernarySearchTree:TernarySearchTree,tree:o}},3440:(e,t,n)=>{const s=n(4589)
+const{kDestroyed:r,kBodyUsed:o,kListeners:i,kBody:a}=n(6443)
 const{IncomingMessage:c}=n(7067)
 const A=n(7075)
 const l=n(7030)
@@ -1705,9 +1705,9 @@ const{Blob:u}=n(4573)
 const d=n(7975)
 const{stringify:h}=n(1792)
 const{EventEmitter:g}=n(8474)
-const{InvalidArgumentError:f}=n(6593)
-const{headerNameLowerCasedRecord:p}=n(4037)
-const{tree:m}=n(3838)
+const{InvalidArgumentError:f}=n(8707)
+const{headerNameLowerCasedRecord:p}=n(735)
+const{tree:m}=n(7752)
 const[E,w]=process.versions.node.split(".").map(e=>Number(e))
 class BodyAsyncIterable{constructor(e){this[a]=e
 this[o]=false}async*[Symbol.asyncIterator](){s(!this[o],"disturbed")
@@ -1813,13 +1813,13 @@ const v={delete:"DELETE",DELETE:"DELETE",get:"GET",GET:"GET",head:"HEAD",HEAD:"H
 const k={...v,patch:"patch",PATCH:"PATCH"}
 Object.setPrototypeOf(v,null)
 Object.setPrototypeOf(k,null)
-e.exports={kEnumerableProperty:b,nop:nop,isDisturbed:isDisturbed,isErrored:isErrored,isReadable:isReadable,toUSVString:toUSVString,isUSVString:isUSVString,isBlobLike:isBlobLike,parseOrigin:parseOrigin,parseURL:parseURL,getServerName:getServerName,isStream:isStream,isIterable:isIterable,isAsyncIterable:isAsyncIterable,isDestroyed:isDestroyed,headerNameToString:headerNameToString,bufferToLowerCasedHeaderName:bufferToLowerCasedHeaderName,addListener:addListener,removeAllListeners:removeAllListeners,errorRequest:errorRequest,parseRawHeaders:parseRawHeaders,parseHeaders:parseHeaders,parseKeepAliveTimeout:parseKeepAliveTimeout,destroy:destroy,bodyLength:bodyLength,deepClone:deepClone,ReadableStreamFrom:ReadableStreamFrom,isBuffer:isBuffer,validateHandler:validateHandler,getSocketInfo:getSocketInfo,isFormDataLike:isFormDataLike,buildURL:buildURL,addAbortListener:addAbortListener,isValidHTTPToken:isValidHTTPToken,isValidHeaderValue:isValidHeaderValue,isTokenCharCode:isTokenCharCode,parseRangeHeader:parseRangeHeader,normalizedMethodRecordsBase:v,normalizedMethodRecords:k,isValidPort:isValidPort,isHttpOrHttpsPrefixed:isHttpOrHttpsPrefixed,nodeMajor:E,nodeMinor:w,safeHTTPMethods:["GET","HEAD","OPTIONS","TRACE"],wrapRequestBody:wrapRequestBody}},5539:(e,t,n)=>{const{InvalidArgumentError:s}=n(6593)
-const{kClients:r,kRunning:o,kClose:i,kDestroy:a,kDispatch:c,kInterceptors:A}=n(3377)
-const l=n(803)
-const u=n(8014)
-const d=n(271)
-const h=n(5386)
-const g=n(5306)
+e.exports={kEnumerableProperty:b,nop:nop,isDisturbed:isDisturbed,isErrored:isErrored,isReadable:isReadable,toUSVString:toUSVString,isUSVString:isUSVString,isBlobLike:isBlobLike,parseOrigin:parseOrigin,parseURL:parseURL,getServerName:getServerName,isStream:isStream,isIterable:isIterable,isAsyncIterable:isAsyncIterable,isDestroyed:isDestroyed,headerNameToString:headerNameToString,bufferToLowerCasedHeaderName:bufferToLowerCasedHeaderName,addListener:addListener,removeAllListeners:removeAllListeners,errorRequest:errorRequest,parseRawHeaders:parseRawHeaders,parseHeaders:parseHeaders,parseKeepAliveTimeout:parseKeepAliveTimeout,destroy:destroy,bodyLength:bodyLength,deepClone:deepClone,ReadableStreamFrom:ReadableStreamFrom,isBuffer:isBuffer,validateHandler:validateHandler,getSocketInfo:getSocketInfo,isFormDataLike:isFormDataLike,buildURL:buildURL,addAbortListener:addAbortListener,isValidHTTPToken:isValidHTTPToken,isValidHeaderValue:isValidHeaderValue,isTokenCharCode:isTokenCharCode,parseRangeHeader:parseRangeHeader,normalizedMethodRecordsBase:v,normalizedMethodRecords:k,isValidPort:isValidPort,isHttpOrHttpsPrefixed:isHttpOrHttpsPrefixed,nodeMajor:E,nodeMinor:w,safeHTTPMethods:["GET","HEAD","OPTIONS","TRACE"],wrapRequestBody:wrapRequestBody}},7405:(e,t,n)=>{const{InvalidArgumentError:s}=n(8707)
+const{kClients:r,kRunning:o,kClose:i,kDestroy:a,kDispatch:c,kInterceptors:A}=n(6443)
+const l=n(1841)
+const u=n(628)
+const d=n(3701)
+const h=n(3440)
+const g=n(5092)
 const f=Symbol("onConnect")
 const p=Symbol("onDisconnect")
 const m=Symbol("onConnectionError")
@@ -1855,11 +1855,11 @@ this[r].clear()
 await Promise.all(e)}async[a](e){const t=[]
 for(const n of this[r].values())t.push(n.destroy(e))
 this[r].clear()
-await Promise.all(t)}}e.exports=Agent},3207:(e,t,n)=>{const{BalancedPoolMissingUpstreamError:s,InvalidArgumentError:r}=n(6593)
-const{PoolBase:o,kClients:i,kNeedDrain:a,kAddClient:c,kRemoveClient:A,kGetDispatcher:l}=n(1278)
-const u=n(8014)
-const{kUrl:d,kInterceptors:h}=n(3377)
-const{parseOrigin:g}=n(5386)
+await Promise.all(t)}}e.exports=Agent},837:(e,t,n)=>{const{BalancedPoolMissingUpstreamError:s,InvalidArgumentError:r}=n(8707)
+const{PoolBase:o,kClients:i,kNeedDrain:a,kAddClient:c,kRemoveClient:A,kGetDispatcher:l}=n(2128)
+const u=n(628)
+const{kUrl:d,kInterceptors:h}=n(6443)
+const{parseOrigin:g}=n(3440)
 const f=Symbol("factory")
 const p=Symbol("options")
 const m=Symbol("kGreatestCommonDivisor")
@@ -1912,13 +1912,13 @@ if(e[I]>this[i][r][I]&&!e[a])r=this[w]
 if(this[w]===0){this[E]=this[E]-this[m]
 if(this[E]<=0)this[E]=this[y]}if(e[I]>=this[E]&&!e[a])return e}this[E]=this[i][r][I]
 this[w]=r
-return this[i][r]}}e.exports=BalancedPool},8939:(e,t,n)=>{const s=n(4589)
-const r=n(5386)
-const{channels:o}=n(6644)
-const i=n(5929)
-const{RequestContentLengthMismatchError:a,ResponseContentLengthMismatchError:c,RequestAbortedError:A,InvalidArgumentError:l,HeadersTimeoutError:u,HeadersOverflowError:d,SocketError:h,InformationalError:g,BodyTimeoutError:f,HTTPParserError:p,ResponseExceededMaxSizeError:m}=n(6593)
-const{kUrl:E,kReset:w,kClient:I,kParser:y,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:T,kKeepAliveDefaultTimeout:R,kHostHeader:D,kPendingIdx:O,kRunningIdx:F,kError:N,kPipelining:M,kSocket:L,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:P,kKeepAliveTimeoutThreshold:G,kHeadersTimeout:H,kBodyTimeout:J,kStrictContentLength:V,kMaxRequests:$,kCounter:j,kMaxResponseSize:Y,kOnError:W,kResume:q,kHTTPContext:_}=n(3377)
-const z=n(6402)
+return this[i][r]}}e.exports=BalancedPool},637:(e,t,n)=>{const s=n(4589)
+const r=n(3440)
+const{channels:o}=n(2414)
+const i=n(6603)
+const{RequestContentLengthMismatchError:a,ResponseContentLengthMismatchError:c,RequestAbortedError:A,InvalidArgumentError:l,HeadersTimeoutError:u,HeadersOverflowError:d,SocketError:h,InformationalError:g,BodyTimeoutError:f,HTTPParserError:p,ResponseExceededMaxSizeError:m}=n(8707)
+const{kUrl:E,kReset:w,kClient:I,kParser:y,kBlocking:B,kRunning:Q,kPending:b,kSize:v,kWriting:k,kQueue:S,kNoRef:R,kKeepAliveDefaultTimeout:T,kHostHeader:D,kPendingIdx:O,kRunningIdx:F,kError:N,kPipelining:M,kSocket:L,kKeepAliveTimeoutValue:U,kMaxHeadersSize:x,kKeepAliveMaxTimeout:P,kKeepAliveTimeoutThreshold:G,kHeadersTimeout:H,kBodyTimeout:J,kStrictContentLength:$,kMaxRequests:V,kCounter:Y,kMaxResponseSize:j,kOnError:W,kResume:q,kHTTPContext:_}=n(6443)
+const z=n(2824)
 const K=Buffer.alloc(0)
 const Z=Buffer[Symbol.species]
 const X=r.addListener
@@ -1927,9 +1927,9 @@ const te=Symbol("kIdleSocketValidation")
 const ne=Symbol("kIdleSocketValidationTimeout")
 const se=Symbol("kSocketUsed")
 let re
-async function lazyllhttp(){const e=process.env.JEST_WORKER_ID?n(9240):void 0
+async function lazyllhttp(){const e=process.env.JEST_WORKER_ID?n(3870):void 0
 let t
-try{t=await WebAssembly.compile(n(9968))}catch(s){t=await WebAssembly.compile(e||n(9240))}return await WebAssembly.instantiate(t,{env:{wasm_on_url:(e,t,n)=>0,wasm_on_status:(e,t,n)=>{s(ae.ptr===e)
+try{t=await WebAssembly.compile(n(3434))}catch(s){t=await WebAssembly.compile(e||n(3870))}return await WebAssembly.instantiate(t,{env:{wasm_on_url:(e,t,n)=>0,wasm_on_status:(e,t,n)=>{s(ae.ptr===e)
 const r=t-le+ce.byteOffset
 return ae.onStatus(new Z(ce.buffer,r,n))||0},wasm_on_message_begin:e=>{s(ae.ptr===e)
 return ae.onMessageBegin()||0},wasm_on_header_field:(e,t,n)=>{s(ae.ptr===e)
@@ -1973,7 +1973,7 @@ this.bytesRead=0
 this.keepAlive=""
 this.contentLength=""
 this.connection=""
-this.maxResponseSize=e[Y]}setTimeout(e,t){if(e!==this.timeoutValue||t&de^this.timeoutType&de){if(this.timeout){i.clearTimeout(this.timeout)
+this.maxResponseSize=e[j]}setTimeout(e,t){if(e!==this.timeoutValue||t&de^this.timeoutType&de){if(this.timeout){i.clearTimeout(this.timeout)
 this.timeout=null}if(e)if(t&de)this.timeout=i.setFastTimeout(onParserTimeout,e,new WeakRef(this))
 else{this.timeout=setTimeout(onParserTimeout,e,new WeakRef(this))
 this.timeout.unref()}this.timeoutValue=e}else if(this.timeout)if(this.timeout.refresh)this.timeout.refresh()
@@ -2088,7 +2088,7 @@ this.headersSize=0
 if(this.shouldKeepAlive&&o[M]){const e=this.keepAlive?r.parseKeepAliveTimeout(this.keepAlive):null
 if(e!=null){const t=Math.min(e-o[G],o[P])
 if(t<=0)i[w]=true
-else o[U]=t}else o[U]=o[R]}else i[w]=true
+else o[U]=t}else o[U]=o[T]}else i[w]=true
 const l=A.onHeaders(e,a,this.resume,c)===false
 if(A.aborted)return-1
 if(A.method==="HEAD")return 1
@@ -2133,7 +2133,7 @@ if(n===he){if(!t[k]||t.writableNeedDrain||o[Q]>1){s(!i,"cannot be paused while w
 r.destroy(t,new u)}}else if(n===ge){if(!i)r.destroy(t,new f)}else if(n===fe){s(o[Q]===0&&o[U])
 r.destroy(t,new g("socket idle timeout"))}}async function connectH1(e,t){e[L]=t
 if(!oe){oe=await ie
-ie=null}t[T]=false
+ie=null}t[R]=false
 t[k]=false
 t[w]=false
 t[B]=false
@@ -2180,9 +2180,9 @@ e[ne]=null}e[te]=0}function scheduleIdleSocketValidation(e,t){t[te]=1
 t[ne]=setImmediate(()=>{t[ne]=null
 t[te]=2
 if(e[L]===t&&!t.destroyed)e[q]()})}function resumeH1(e){const t=e[L]
-if(t&&!t.destroyed){if(e[v]===0){if(!t[T]&&t.unref){t.unref()
-t[T]=true}}else if(t[T]&&t.ref){t.ref()
-t[T]=false}if(e[Q]===0&&e[b]>0&&t[se]){if(t[te]===0){scheduleIdleSocketValidation(e,t)
+if(t&&!t.destroyed){if(e[v]===0){if(!t[R]&&t.unref){t.unref()
+t[R]=true}}else if(t[R]&&t.ref){t.ref()
+t[R]=false}if(e[Q]===0&&e[b]>0&&t[se]){if(t[te]===0){scheduleIdleSocketValidation(e,t)
 t[y].readMore()
 if(t.destroyed)return
 return}if(t[te]===1){t[y].readMore()
@@ -2193,7 +2193,7 @@ const s=n.headersTimeout!=null?n.headersTimeout:e[H]
 t[y].setTimeout(s,he)}}}function shouldSendContentLength(e){return e!=="GET"&&e!=="HEAD"&&e!=="OPTIONS"&&e!=="TRACE"&&e!=="CONNECT"}function writeH1(e,t){const{method:i,path:c,host:u,upgrade:d,blocking:h,reset:f}=t
 let{body:p,headers:m,contentLength:E}=t
 const I=i==="PUT"||i==="POST"||i==="PATCH"||i==="QUERY"||i==="PROPFIND"||i==="PROPPATCH"
-if(r.isFormDataLike(p)){if(!re)re=n(6962).extractBody
+if(r.isFormDataLike(p)){if(!re)re=n(4492).extractBody
 const[e,s]=re(p)
 if(t.contentType==null)m.push("content-type",s)
 p=e.stream
@@ -2205,7 +2205,7 @@ const y=r.bodyLength(p)
 E=y??E
 if(E===null)E=t.contentLength
 if(E===0&&!I)E=null
-if(shouldSendContentLength(i)&&E>0&&t.contentLength!==null&&t.contentLength!==E){if(e[V]){r.errorRequest(e,t,new a)
+if(shouldSendContentLength(i)&&E>0&&t.contentLength!==null&&t.contentLength!==E){if(e[$]){r.errorRequest(e,t,new a)
 return false}process.emitWarning(new a)}const Q=e[L]
 clearIdleSocketValidation(Q)
 const abort=n=>{if(t.aborted)return
@@ -2217,7 +2217,7 @@ try{t.onConnect(abort)}catch(n){r.errorRequest(e,t,n)}if(t.aborted)return false
 if(i==="HEAD")Q[w]=true
 if(d||i==="CONNECT")Q[w]=true
 if(f!=null)Q[w]=f
-if(e[$]&&Q[j]++>=e[$])Q[w]=true
+if(e[V]&&Q[Y]++>=e[V])Q[w]=true
 if(h)Q[B]=true
 let b=`${i} ${c} HTTP/1.1\r\n`
 if(typeof u==="string")b+=`host: ${u}\r\n`
@@ -2301,7 +2301,7 @@ if(t[N])throw t[N]
 if(t.destroyed)return false
 const A=Buffer.byteLength(e)
 if(!A)return true
-if(s!==null&&o+A>s){if(r[V])throw new a
+if(s!==null&&o+A>s){if(r[$])throw new a
 process.emitWarning(new a)}t.cork()
 if(o===0){if(!i&&n.reset!==false)t[w]=true
 if(s===null)t.write(`${c}transfer-encoding: chunked\r\n`,"latin1")
@@ -2319,20 +2319,20 @@ if(e.destroyed)return
 if(s===0)if(r)e.write(`${o}content-length: 0\r\n\r\n`,"latin1")
 else e.write(`${o}\r\n`,"latin1")
 else if(t===null)e.write("\r\n0\r\n\r\n","latin1")
-if(t!==null&&s!==t)if(n[V])throw new a
+if(t!==null&&s!==t)if(n[$])throw new a
 else process.emitWarning(new a)
 if(e[y].timeout&&e[y].timeoutType===he)if(e[y].timeout.refresh)e[y].timeout.refresh()
 n[q]()}destroy(e){const{socket:t,client:n,abort:r}=this
 t[k]=false
 if(e){s(n[Q]<=1,"pipeline should only contain this request")
-r(e)}}}e.exports=connectH1},7726:(e,t,n)=>{const s=n(4589)
+r(e)}}}e.exports=connectH1},8788:(e,t,n)=>{const s=n(4589)
 const{errorMonitor:r}=n(8474)
 const{pipeline:o}=n(7075)
-const i=n(5386)
-const{RequestContentLengthMismatchError:a,RequestAbortedError:c,SocketError:A,InformationalError:l}=n(6593)
-const{kUrl:u,kReset:d,kClient:h,kRunning:g,kPending:f,kQueue:p,kPendingIdx:m,kRunningIdx:E,kError:w,kSocket:I,kStrictContentLength:y,kOnError:B,kMaxConcurrentStreams:Q,kHTTP2Session:b,kResume:v,kSize:k,kHTTPContext:S}=n(3377)
-const T=Symbol("open streams")
-let R
+const i=n(3440)
+const{RequestContentLengthMismatchError:a,RequestAbortedError:c,SocketError:A,InformationalError:l}=n(8707)
+const{kUrl:u,kReset:d,kClient:h,kRunning:g,kPending:f,kQueue:p,kPendingIdx:m,kRunningIdx:E,kError:w,kSocket:I,kStrictContentLength:y,kOnError:B,kMaxConcurrentStreams:Q,kHTTP2Session:b,kResume:v,kSize:k,kHTTPContext:S}=n(6443)
+const R=Symbol("open streams")
+let T
 let D=false
 let O
 try{O=n(2467)}catch{O={constants:{}}}const{constants:{HTTP2_HEADER_AUTHORITY:F,HTTP2_HEADER_METHOD:N,HTTP2_HEADER_PATH:M,HTTP2_HEADER_SCHEME:L,HTTP2_HEADER_CONTENT_LENGTH:U,HTTP2_HEADER_EXPECT:x,HTTP2_HEADER_STATUS:P}}=O
@@ -2343,7 +2343,7 @@ return t}function parseH2ResponseHeaders(e){const{[P]:t,...n}=e
 return parseH2Headers(n)}async function connectH2(e,t){e[I]=t
 if(!D){D=true
 process.emitWarning("H2 support is experimental, expect them to change at any time.",{code:"UNDICI-H2"})}const n=O.connect(e[u],{createConnection:()=>t,peerMaxConcurrentStreams:e[Q]})
-n[T]=0
+n[R]=0
 n[h]=e
 n[I]=t
 i.addListener(n,"error",onHttp2SessionError)
@@ -2431,19 +2431,19 @@ S.off("error",abort)
 S.once(r,onUpgradeError)
 e[p][e[E]++]=null}
 S.once("response",onResponse)
-S.once("error",abort);++o[T]
+S.once("error",abort);++o[R]
 onReady()
 S.once("close",()=>{if(!n&&t.completed){S.off("response",onResponse)
 S.off(r,onUpgradeError)
-t.onUpgradeError(new l(`HTTP/2: "stream error" received - code ${S.rstCode}`))}o[T]-=1
-if(o[T]===0)o.unref()})
+t.onUpgradeError(new l(`HTTP/2: "stream error" received - code ${S.rstCode}`))}o[R]-=1
+if(o[R]===0)o.unref()})
 return true}k[M]=d
 k[L]="https"
 const G=A==="PUT"||A==="POST"||A==="PATCH"
 if(Q&&typeof Q.read==="function")Q.read(0)
 let H=i.bodyLength(Q)
-if(i.isFormDataLike(Q)){R??=n(6962).extractBody
-const[e,t]=R(Q)
+if(i.isFormDataLike(Q)){T??=n(4492).extractBody
+const[e,t]=T(Q)
 k["content-type"]=t
 Q=e.stream
 H=e.length}if(H==null)H=t.contentLength
@@ -2455,7 +2455,7 @@ const J=A==="GET"||A==="HEAD"||Q===null
 if(f){k[x]="100-continue"
 S=o.request(k,{endStream:J,signal:w})
 S.once("continue",writeBodyH2)}else{S=o.request(k,{endStream:J,signal:w})
-writeBodyH2()}++o[T]
+writeBodyH2()}++o[R]
 S.once("response",n=>{const{[P]:s,...r}=n
 t.onResponseStarted()
 if(t.aborted){const n=new c
@@ -2464,13 +2464,13 @@ i.destroy(S,n)
 return}if(t.onHeaders(Number(s),parseH2Headers(r),S.resume.bind(S),"")===false)S.pause()
 S.on("data",e=>{if(t.onData(e)===false)S.pause()})})
 S.once("end",()=>{if(S.state?.state==null||S.state.state<6)t.onComplete([])
-if(o[T]===0)o.unref()
+if(o[R]===0)o.unref()
 abort(new l("HTTP/2: stream half-closed (remote)"))
 e[p][e[E]++]=null
 e[m]=e[E]
 e[v]()})
-S.once("close",()=>{o[T]-=1
-if(o[T]===0)o.unref()})
+S.once("close",()=>{o[R]-=1
+if(o[R]===0)o.unref()})
 S.once("error",function(e){abort(e)})
 S.once("frameError",(e,t)=>{abort(new l(`HTTP/2: "frameError" received - type ${e}, code ${t}`))})
 return true
@@ -2518,22 +2518,22 @@ o.onBodySent(e)
 if(!n)await waitForDrain()}t.end()
 o.onRequestSent()
 if(!c)i[d]=true
-r[v]()}catch(t){e(t)}finally{t.off("close",onDrain).off("drain",onDrain)}}e.exports=connectH2},271:(e,t,n)=>{const s=n(4589)
+r[v]()}catch(t){e(t)}finally{t.off("close",onDrain).off("drain",onDrain)}}e.exports=connectH2},3701:(e,t,n)=>{const s=n(4589)
 const r=n(7030)
 const o=n(7067)
-const i=n(5386)
-const{channels:a}=n(6644)
-const c=n(8957)
-const A=n(803)
-const{InvalidArgumentError:l,InformationalError:u,ClientDestroyedError:d}=n(6593)
-const h=n(5106)
-const{kUrl:g,kServerName:f,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:I,kPending:y,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:T,kPendingIdx:R,kRunningIdx:D,kError:O,kPipelining:F,kKeepAliveTimeoutValue:N,kMaxHeadersSize:M,kKeepAliveMaxTimeout:L,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:P,kStrictContentLength:G,kConnector:H,kMaxRedirections:J,kMaxRequests:V,kCounter:$,kClose:j,kDestroy:Y,kDispatch:W,kInterceptors:q,kLocalAddress:_,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(3377)
-const te=n(8939)
-const ne=n(7726)
+const i=n(3440)
+const{channels:a}=n(2414)
+const c=n(4655)
+const A=n(1841)
+const{InvalidArgumentError:l,InformationalError:u,ClientDestroyedError:d}=n(8707)
+const h=n(9136)
+const{kUrl:g,kServerName:f,kClient:p,kBusy:m,kConnect:E,kResuming:w,kRunning:I,kPending:y,kSize:B,kQueue:Q,kConnected:b,kConnecting:v,kNeedDrain:k,kKeepAliveDefaultTimeout:S,kHostHeader:R,kPendingIdx:T,kRunningIdx:D,kError:O,kPipelining:F,kKeepAliveTimeoutValue:N,kMaxHeadersSize:M,kKeepAliveMaxTimeout:L,kKeepAliveTimeoutThreshold:U,kHeadersTimeout:x,kBodyTimeout:P,kStrictContentLength:G,kConnector:H,kMaxRedirections:J,kMaxRequests:$,kCounter:V,kClose:Y,kDestroy:j,kDispatch:W,kInterceptors:q,kLocalAddress:_,kMaxResponseSize:z,kOnError:K,kHTTPContext:Z,kMaxConcurrentStreams:X,kResume:ee}=n(6443)
+const te=n(637)
+const ne=n(8788)
 let se=false
 const re=Symbol("kClosedResolve")
 const noop=()=>{}
-function getPipelining(e){return e[F]??e[Z]?.defaultPipelining??1}class Client extends A{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:A,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:I,keepAliveTimeoutThreshold:y,socketPath:B,pipelining:b,tls:v,strictContentLength:O,maxCachedSessions:$,maxRedirections:j,connect:Y,maxRequestsPerClient:W,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:Ae,webSocket:le,eventSource:ue}={}){super({webSocket:le,eventSource:ue})
+function getPipelining(e){return e[F]??e[Z]?.defaultPipelining??1}class Client extends A{constructor(e,{interceptors:t,maxHeaderSize:n,headersTimeout:s,socketTimeout:a,requestTimeout:c,connectTimeout:A,bodyTimeout:u,idleTimeout:d,keepAlive:p,keepAliveTimeout:m,maxKeepAliveTimeout:E,keepAliveMaxTimeout:I,keepAliveTimeoutThreshold:y,socketPath:B,pipelining:b,tls:v,strictContentLength:O,maxCachedSessions:V,maxRedirections:Y,connect:j,maxRequestsPerClient:W,localAddress:te,maxResponseSize:ne,autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae,maxConcurrentStreams:ce,allowH2:Ae,webSocket:le,eventSource:ue}={}){super({webSocket:le,eventSource:ue})
 if(p!==void 0)throw new l("unsupported keepAlive, use pipelining=0 instead")
 if(a!==void 0)throw new l("unsupported socketTimeout, use headersTimeout & bodyTimeout instead")
 if(c!==void 0)throw new l("unsupported requestTimeout, use headersTimeout & bodyTimeout instead")
@@ -2547,20 +2547,20 @@ if(I!=null&&(!Number.isFinite(I)||I<=0))throw new l("invalid keepAliveMaxTimeout
 if(y!=null&&!Number.isFinite(y))throw new l("invalid keepAliveTimeoutThreshold")
 if(s!=null&&(!Number.isInteger(s)||s<0))throw new l("headersTimeout must be a positive integer or zero")
 if(u!=null&&(!Number.isInteger(u)||u<0))throw new l("bodyTimeout must be a positive integer or zero")
-if(Y!=null&&typeof Y!=="function"&&typeof Y!=="object")throw new l("connect must be a function or an object")
-if(j!=null&&(!Number.isInteger(j)||j<0))throw new l("maxRedirections must be a positive number")
+if(j!=null&&typeof j!=="function"&&typeof j!=="object")throw new l("connect must be a function or an object")
+if(Y!=null&&(!Number.isInteger(Y)||Y<0))throw new l("maxRedirections must be a positive number")
 if(W!=null&&(!Number.isInteger(W)||W<0))throw new l("maxRequestsPerClient must be a positive number")
 if(te!=null&&(typeof te!=="string"||r.isIP(te)===0))throw new l("localAddress must be valid string IP address")
 if(ne!=null&&(!Number.isInteger(ne)||ne<-1))throw new l("maxResponseSize must be a positive number")
 if(ae!=null&&(!Number.isInteger(ae)||ae<-1))throw new l("autoSelectFamilyAttemptTimeout must be a positive number")
 if(Ae!=null&&typeof Ae!=="boolean")throw new l("allowH2 must be a valid boolean value")
 if(ce!=null&&(typeof ce!=="number"||ce<1))throw new l("maxConcurrentStreams must be a positive integer, greater than 0")
-if(typeof Y!=="function")Y=h({...v,maxCachedSessions:$,allowH2:Ae,socketPath:B,timeout:A,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...Y})
+if(typeof j!=="function")j=h({...v,maxCachedSessions:V,allowH2:Ae,socketPath:B,timeout:A,...ie?{autoSelectFamily:ie,autoSelectFamilyAttemptTimeout:ae}:void 0,...j})
 if(t?.Client&&Array.isArray(t.Client)){this[q]=t.Client
 if(!se){se=true
-process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[q]=[oe({maxRedirections:j})]
+process.emitWarning("Client.Options#interceptor is deprecated. Use Dispatcher#compose instead.",{code:"UNDICI-CLIENT-INTERCEPTOR-DEPRECATED"})}}else this[q]=[oe({maxRedirections:Y})]
 this[g]=i.parseOrigin(e)
-this[H]=Y
+this[H]=j
 this[F]=b!=null?b:1
 this[M]=n||o.maxHeaderSize
 this[S]=m==null?4e3:m
@@ -2571,37 +2571,37 @@ this[f]=null
 this[_]=te!=null?te:null
 this[w]=0
 this[k]=0
-this[T]=`host: ${this[g].hostname}${this[g].port?`:${this[g].port}`:""}\r\n`
+this[R]=`host: ${this[g].hostname}${this[g].port?`:${this[g].port}`:""}\r\n`
 this[P]=u!=null?u:3e5
 this[x]=s!=null?s:3e5
 this[G]=O==null?true:O
-this[J]=j
-this[V]=W
+this[J]=Y
+this[$]=W
 this[re]=null
 this[z]=ne>-1?ne:-1
 this[X]=ce!=null?ce:100
 this[Z]=null
 this[Q]=[]
 this[D]=0
-this[R]=0
+this[T]=0
 this[ee]=e=>resume(this,e)
 this[K]=e=>onError(this,e)}get pipelining(){return this[F]}set pipelining(e){this[F]=e
-this[ee](true)}get[y](){return this[Q].length-this[R]}get[I](){return this[R]-this[D]}get[B](){return this[Q].length-this[D]}get[b](){return!!this[Z]&&!this[v]&&!this[Z].destroyed}get[m](){return Boolean(this[Z]?.busy(null)||this[B]>=(getPipelining(this)||1)||this[y]>0)}[E](e){connect(this)
+this[ee](true)}get[y](){return this[Q].length-this[T]}get[I](){return this[T]-this[D]}get[B](){return this[Q].length-this[D]}get[b](){return!!this[Z]&&!this[v]&&!this[Z].destroyed}get[m](){return Boolean(this[Z]?.busy(null)||this[B]>=(getPipelining(this)||1)||this[y]>0)}[E](e){connect(this)
 this.once("connect",e)}[W](e,t){const n=e.origin||this[g].origin
 const s=new c(n,e,t)
 this[Q].push(s)
 if(this[w]);else if(i.bodyLength(s.body)==null&&i.isIterable(s.body)){this[w]=1
 queueMicrotask(()=>resume(this))}else this[ee](true)
 if(this[w]&&this[k]!==2&&this[m])this[k]=2
-return this[k]<2}async[j](){return new Promise(e=>{if(this[B])this[re]=e
-else e(null)})}async[Y](e){return new Promise(t=>{const n=this[Q].splice(this[R])
+return this[k]<2}async[Y](){return new Promise(e=>{if(this[B])this[re]=e
+else e(null)})}async[j](e){return new Promise(t=>{const n=this[Q].splice(this[T])
 for(let t=0;t<n.length;t++){const s=n[t]
 i.errorRequest(this,s,e)}const callback=()=>{if(this[re]){this[re]()
 this[re]=null}t(null)}
 if(this[Z]){this[Z].destroy(e,callback)
 this[Z]=null}else queueMicrotask(callback)
-this[ee]()})}}const oe=n(5306)
-function onError(e,t){if(e[I]===0&&t.code!=="UND_ERR_INFO"&&t.code!=="UND_ERR_SOCKET"){s(e[R]===e[D])
+this[ee]()})}}const oe=n(5092)
+function onError(e,t){if(e[I]===0&&t.code!=="UND_ERR_INFO"&&t.code!=="UND_ERR_SOCKET"){s(e[T]===e[D])
 const n=e[Q].splice(e[D])
 for(let s=0;s<n.length;s++){const r=n[s]
 i.errorRequest(e,r,t)}s(e[B]===0)}}async function connect(e){s(!e[v])
@@ -2619,8 +2619,8 @@ if(e.destroyed){i.destroy(r.on("error",noop),new d)
 return}s(r)
 try{e[Z]=r.alpnProtocol==="h2"?await ne(e,r):await te(e,r)}catch(e){r.destroy().on("error",noop)
 throw e}e[v]=false
-r[$]=0
-r[V]=e[V]
+r[V]=0
+r[$]=e[$]
 r[p]=e
 r[O]=null
 if(a.connected.hasSubscribers)a.connected.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[Z]?.version,servername:e[f],localAddress:e[_]},connector:e[H],socket:r})
@@ -2628,7 +2628,7 @@ e.emit("connect",e[g],[e])}catch(r){if(e.destroyed)return
 e[v]=false
 if(a.connectError.hasSubscribers)a.connectError.publish({connectParams:{host:t,hostname:n,protocol:o,port:c,version:e[Z]?.version,servername:e[f],localAddress:e[_]},connector:e[H],error:r})
 if(r.code==="ERR_TLS_CERT_ALTNAME_INVALID"){s(e[I]===0)
-while(e[y]>0&&e[Q][e[R]].servername===e[f]){const t=e[Q][e[R]++]
+while(e[y]>0&&e[Q][e[T]].servername===e[f]){const t=e[Q][e[T]++]
 i.errorRequest(e,t,r)}}else onError(e,r)
 e.emit("connectionError",e[g],[e],r)}e[ee]()}function emitDrain(e){e[k]=0
 e.emit("drain",e[g],[e])}function resume(e,t){if(e[w]===2)return
@@ -2636,7 +2636,7 @@ e[w]=2
 _resume(e,t)
 e[w]=0
 if(e[D]>256){e[Q].splice(0,e[D])
-e[R]-=e[D]
+e[T]-=e[D]
 e[D]=0}}function _resume(e,t){while(true){if(e.destroyed){s(e[y]===0)
 return}if(e[re]&&!e[B]){e[re]()
 e[re]=null
@@ -2646,7 +2646,7 @@ else if(e[k]===2){if(t){e[k]=1
 queueMicrotask(()=>emitDrain(e))}else emitDrain(e)
 continue}if(e[y]===0)return
 if(e[I]>=(getPipelining(e)||1))return
-const n=e[Q][e[R]]
+const n=e[Q][e[T]]
 if(e[g].protocol==="https:"&&e[f]!==n.servername){if(e[I]>0)return
 e[f]=n.servername
 e[Z]?.destroy(new u("servername changed"),()=>{e[Z]=null
@@ -2654,11 +2654,11 @@ resume(e)})}if(e[v])return
 if(!e[Z]){connect(e)
 return}if(e[Z].destroyed)return
 if(e[Z].busy(n))return
-if(!n.aborted&&e[Z].write(n))e[R]++
-else e[Q].splice(e[R],1)}}e.exports=Client},803:(e,t,n)=>{const s=n(4573)
-const r=n(2377)
-const{ClientDestroyedError:o,ClientClosedError:i,InvalidArgumentError:a}=n(6593)
-const{kDestroy:c,kClose:A,kClosed:l,kDestroyed:u,kDispatch:d,kInterceptors:h}=n(3377)
+if(!n.aborted&&e[Z].write(n))e[T]++
+else e[Q].splice(e[T],1)}}e.exports=Client},1841:(e,t,n)=>{const s=n(4573)
+const r=n(883)
+const{ClientDestroyedError:o,ClientClosedError:i,InvalidArgumentError:a}=n(8707)
+const{kDestroy:c,kClose:A,kClosed:l,kDestroyed:u,kDispatch:d,kInterceptors:h}=n(6443)
 const g=Symbol("onDestroyed")
 const f=Symbol("onClosed")
 const p=Symbol("Intercepted Dispatch")
@@ -2703,7 +2703,7 @@ if(this[u]||this[g])throw new o
 if(this[l])throw new i
 return this[p](e,t)}catch(e){if(typeof t.onError!=="function")throw new a("invalid onError method")
 t.onError(e)
-return false}}}e.exports=DispatcherBase},2377:(e,t,n)=>{const s=n(8474)
+return false}}}e.exports=DispatcherBase},883:(e,t,n)=>{const s=n(8474)
 class Dispatcher extends s{dispatch(){throw new Error("not implemented")}close(){throw new Error("not implemented")}destroy(){throw new Error("not implemented")}compose(...e){const t=Array.isArray(e[0])?e[0]:e
 let n=this.dispatch.bind(this)
 for(const e of t){if(e==null)continue
@@ -2713,10 +2713,10 @@ if(n==null||typeof n!=="function"||n.length!==2)throw new TypeError("invalid int
 #s=null
 constructor(e,t){super()
 this.#n=e
-this.#s=t}dispatch(...e){this.#s(...e)}close(...e){return this.#n.close(...e)}destroy(...e){return this.#n.destroy(...e)}}e.exports=Dispatcher},6699:(e,t,n)=>{const s=n(803)
-const{kClose:r,kDestroy:o,kClosed:i,kDestroyed:a,kDispatch:c,kNoProxyAgent:A,kHttpProxyAgent:l,kHttpsProxyAgent:u}=n(3377)
-const d=n(9710)
-const h=n(5539)
+this.#s=t}dispatch(...e){this.#s(...e)}close(...e){return this.#n.close(...e)}destroy(...e){return this.#n.destroy(...e)}}e.exports=Dispatcher},3137:(e,t,n)=>{const s=n(1841)
+const{kClose:r,kDestroy:o,kClosed:i,kDestroyed:a,kDispatch:c,kNoProxyAgent:A,kHttpProxyAgent:l,kHttpsProxyAgent:u}=n(6443)
+const d=n(6672)
+const h=n(7405)
 const g={"http:":80,"https:":443}
 let f=false
 class EnvHttpProxyAgent extends s{#r=null
@@ -2757,7 +2757,7 @@ if(!s)continue
 const r=s.match(/^(.+):(\d+)$/)
 n.push({hostname:(r?r[1]:s).toLowerCase(),port:r?Number.parseInt(r[2],10):0})}this.#r=e
 this.#o=n}get#l(){if(this.#i.noProxy!==void 0)return false
-return this.#r!==this.#u}get#u(){return process.env.no_proxy??process.env.NO_PROXY??""}}e.exports=EnvHttpProxyAgent},2190:e=>{const t=2048
+return this.#r!==this.#u}get#u(){return process.env.no_proxy??process.env.NO_PROXY??""}}e.exports=EnvHttpProxyAgent},4660:e=>{const t=2048
 const n=t-1
 class FixedCircularBuffer{constructor(){this.bottom=0
 this.top=0
@@ -2771,10 +2771,10 @@ return e}}e.exports=class{constructor(){this.head=this.tail=new FixedCircularBuf
 this.head.push(e)}shift(){const e=this.tail
 const t=e.shift()
 if(e.isEmpty()&&e.next!==null)this.tail=e.next
-return t}}},1278:(e,t,n)=>{const s=n(803)
-const r=n(2190)
-const{kConnected:o,kSize:i,kRunning:a,kPending:c,kQueued:A,kBusy:l,kFree:u,kUrl:d,kClose:h,kDestroy:g,kDispatch:f}=n(3377)
-const p=n(1680)
+return t}}},2128:(e,t,n)=>{const s=n(1841)
+const r=n(4660)
+const{kConnected:o,kSize:i,kRunning:a,kPending:c,kQueued:A,kBusy:l,kFree:u,kUrl:d,kClose:h,kDestroy:g,kDispatch:f}=n(6443)
+const p=n(3246)
 const m=Symbol("clients")
 const E=Symbol("needDrain")
 const w=Symbol("queue")
@@ -2786,7 +2786,7 @@ const b=Symbol("onConnectionError")
 const v=Symbol("get dispatcher")
 const k=Symbol("add client")
 const S=Symbol("remove client")
-const T=Symbol("stats")
+const R=Symbol("stats")
 class PoolBase extends s{constructor(e){super(e)
 this[w]=new r
 this[m]=[]
@@ -2803,13 +2803,13 @@ t.emit("drain",e,[t,...n])}if(t[I]&&s.isEmpty())Promise.all(t[m].map(e=>e.close(
 this[B]=(e,n)=>{t.emit("connect",e,[t,...n])}
 this[Q]=(e,n,s)=>{t.emit("disconnect",e,[t,...n],s)}
 this[b]=(e,n,s)=>{t.emit("connectionError",e,[t,...n],s)}
-this[T]=new p(this)}get[l](){return this[E]}get[o](){return this[m].filter(e=>e[o]).length}get[u](){return this[m].filter(e=>e[o]&&!e[E]).length}get[c](){let e=this[A]
+this[R]=new p(this)}get[l](){return this[E]}get[o](){return this[m].filter(e=>e[o]).length}get[u](){return this[m].filter(e=>e[o]&&!e[E]).length}get[c](){let e=this[A]
 for(const{[c]:t}of this[m])e+=t
 return e}get[a](){let e=0
 for(const{[a]:t}of this[m])e+=t
 return e}get[i](){let e=this[A]
 for(const{[i]:t}of this[m])e+=t
-return e}get stats(){return this[T]}async[h](){if(this[w].isEmpty())await Promise.all(this[m].map(e=>e.close()))
+return e}get stats(){return this[R]}async[h](){if(this[w].isEmpty())await Promise.all(this[m].map(e=>e.close()))
 else await new Promise(e=>{this[I]=e})}async[g](e){while(true){const t=this[w].shift()
 if(!t)break
 t.handler.onError(e)}await Promise.all(this[m].map(t=>t.destroy(e)))}[f](e,t){const n=this[v]()
@@ -2821,14 +2821,14 @@ this[m].push(e)
 if(this[E])queueMicrotask(()=>{if(this[E])this[y](e[d],[this,e])})
 return this}[S](e){e.close(()=>{const t=this[m].indexOf(e)
 if(t!==-1)this[m].splice(t,1)})
-this[E]=this[m].some(e=>!e[E]&&e.closed!==true&&e.destroyed!==true)}}e.exports={PoolBase:PoolBase,kClients:m,kNeedDrain:E,kAddClient:k,kRemoveClient:S,kGetDispatcher:v}},1680:(e,t,n)=>{const{kFree:s,kConnected:r,kPending:o,kQueued:i,kRunning:a,kSize:c}=n(3377)
+this[E]=this[m].some(e=>!e[E]&&e.closed!==true&&e.destroyed!==true)}}e.exports={PoolBase:PoolBase,kClients:m,kNeedDrain:E,kAddClient:k,kRemoveClient:S,kGetDispatcher:v}},3246:(e,t,n)=>{const{kFree:s,kConnected:r,kPending:o,kQueued:i,kRunning:a,kSize:c}=n(6443)
 const A=Symbol("pool")
-class PoolStats{constructor(e){this[A]=e}get connected(){return this[A][r]}get free(){return this[A][s]}get pending(){return this[A][o]}get queued(){return this[A][i]}get running(){return this[A][a]}get size(){return this[A][c]}}e.exports=PoolStats},8014:(e,t,n)=>{const{PoolBase:s,kClients:r,kNeedDrain:o,kAddClient:i,kGetDispatcher:a}=n(1278)
-const c=n(271)
-const{InvalidArgumentError:A}=n(6593)
-const l=n(5386)
-const{kUrl:u,kInterceptors:d}=n(3377)
-const h=n(5106)
+class PoolStats{constructor(e){this[A]=e}get connected(){return this[A][r]}get free(){return this[A][s]}get pending(){return this[A][o]}get queued(){return this[A][i]}get running(){return this[A][a]}get size(){return this[A][c]}}e.exports=PoolStats},628:(e,t,n)=>{const{PoolBase:s,kClients:r,kNeedDrain:o,kAddClient:i,kGetDispatcher:a}=n(2128)
+const c=n(3701)
+const{InvalidArgumentError:A}=n(8707)
+const l=n(3440)
+const{kUrl:u,kInterceptors:d}=n(6443)
+const h=n(9136)
 const g=Symbol("options")
 const f=Symbol("connections")
 const p=Symbol("factory")
@@ -2847,14 +2847,14 @@ this.on("connectionError",(e,t,n)=>{for(const e of t){const t=this[r].indexOf(e)
 if(t!==-1)this[r].splice(t,1)}})}[a](){for(const e of this[r])if(!e[o])return e
 if(!this[f]||this[r].length<this[f]){const e=this[p](this[u],this[g])
 this[i](e)
-return e}}}e.exports=Pool},9710:(e,t,n)=>{const{kProxy:s,kClose:r,kDestroy:o,kDispatch:i,kInterceptors:a}=n(3377)
+return e}}}e.exports=Pool},6672:(e,t,n)=>{const{kProxy:s,kClose:r,kDestroy:o,kDispatch:i,kInterceptors:a}=n(6443)
 const{URL:c}=n(3136)
-const A=n(5539)
-const l=n(8014)
-const u=n(803)
-const{InvalidArgumentError:d,RequestAbortedError:h,SecureProxyConnectionError:g}=n(6593)
-const f=n(5106)
-const p=n(271)
+const A=n(7405)
+const l=n(628)
+const u=n(1841)
+const{InvalidArgumentError:d,RequestAbortedError:h,SecureProxyConnectionError:g}=n(8707)
+const f=n(9136)
+const p=n(3701)
 const m=Symbol("proxy agent")
 const E=Symbol("proxy client")
 const w=Symbol("proxy headers")
@@ -2919,24 +2919,24 @@ await this[E].close()}async[o](){await this[m].destroy()
 await this[E].destroy()}}function buildHeaders(e){if(Array.isArray(e)){const t={}
 for(let n=0;n<e.length;n+=2)t[e[n]]=e[n+1]
 return t}return e}function throwIfProxyAuthIsSent(e){const t=e&&Object.keys(e).find(e=>e.toLowerCase()==="proxy-authorization")
-if(t)throw new d("Proxy-Authorization should be sent in ProxyAgent constructor")}e.exports=ProxyAgent},9176:(e,t,n)=>{const s=n(2377)
-const r=n(3174)
+if(t)throw new d("Proxy-Authorization should be sent in ProxyAgent constructor")}e.exports=ProxyAgent},50:(e,t,n)=>{const s=n(883)
+const r=n(7816)
 class RetryAgent extends s{#g=null
 #f=null
 constructor(e,t={}){super(t)
 this.#g=e
 this.#f=t}dispatch(e,t){const n=new r({...e,retryOptions:this.#f},{dispatch:this.#g.dispatch.bind(this.#g),handler:t})
-return this.#g.dispatch(e,n)}close(){return this.#g.close()}destroy(){return this.#g.destroy()}}e.exports=RetryAgent},4743:(e,t,n)=>{const s=Symbol.for("undici.globalDispatcher.1")
-const{InvalidArgumentError:r}=n(6593)
-const o=n(5539)
+return this.#g.dispatch(e,n)}close(){return this.#g.close()}destroy(){return this.#g.destroy()}}e.exports=RetryAgent},2581:(e,t,n)=>{const s=Symbol.for("undici.globalDispatcher.1")
+const{InvalidArgumentError:r}=n(8707)
+const o=n(7405)
 if(getGlobalDispatcher()===void 0)setGlobalDispatcher(new o)
 function setGlobalDispatcher(e){if(!e||typeof e.dispatch!=="function")throw new r("Argument agent must implement Agent")
-Object.defineProperty(globalThis,s,{value:e,writable:true,enumerable:false,configurable:false})}function getGlobalDispatcher(){return globalThis[s]}e.exports={setGlobalDispatcher:setGlobalDispatcher,getGlobalDispatcher:getGlobalDispatcher}},6949:e=>{e.exports=class{#p
+Object.defineProperty(globalThis,s,{value:e,writable:true,enumerable:false,configurable:false})}function getGlobalDispatcher(){return globalThis[s]}e.exports={setGlobalDispatcher:setGlobalDispatcher,getGlobalDispatcher:getGlobalDispatcher}},8155:e=>{e.exports=class{#p
 constructor(e){if(typeof e!=="object"||e===null)throw new TypeError("handler must be an object")
-this.#p=e}onConnect(...e){return this.#p.onConnect?.(...e)}onError(...e){return this.#p.onError?.(...e)}onUpgrade(...e){return this.#p.onUpgrade?.(...e)}onResponseStarted(...e){return this.#p.onResponseStarted?.(...e)}onHeaders(...e){return this.#p.onHeaders?.(...e)}onData(...e){return this.#p.onData?.(...e)}onComplete(...e){return this.#p.onComplete?.(...e)}onBodySent(...e){return this.#p.onBodySent?.(...e)}}},3216:(e,t,n)=>{const s=n(5386)
-const{kBodyUsed:r}=n(3377)
+this.#p=e}onConnect(...e){return this.#p.onConnect?.(...e)}onError(...e){return this.#p.onError?.(...e)}onUpgrade(...e){return this.#p.onUpgrade?.(...e)}onResponseStarted(...e){return this.#p.onResponseStarted?.(...e)}onHeaders(...e){return this.#p.onHeaders?.(...e)}onData(...e){return this.#p.onData?.(...e)}onComplete(...e){return this.#p.onComplete?.(...e)}onBodySent(...e){return this.#p.onBodySent?.(...e)}}},8754:(e,t,n)=>{const s=n(3440)
+const{kBodyUsed:r}=n(6443)
 const o=n(4589)
-const{InvalidArgumentError:i}=n(6593)
+const{InvalidArgumentError:i}=n(8707)
 const a=n(8474)
 const c=[300,301,302,303,307,308]
 const A=Symbol("body")
@@ -2979,10 +2979,10 @@ if(t&&s.headerNameToString(e).startsWith("content-"))return true
 if(n&&(e.length===13||e.length===6||e.length===19)){const t=s.headerNameToString(e)
 return t==="authorization"||t==="cookie"||t==="proxy-authorization"}return false}function cleanRequestHeaders(e,t,n){const s=[]
 if(Array.isArray(e)){for(let r=0;r<e.length;r+=2)if(!shouldRemoveHeader(e[r],t,n))s.push(e[r],e[r+1])}else if(e&&typeof e==="object"){for(const r of Object.keys(e))if(!shouldRemoveHeader(r,t,n))s.push(r,e[r])}else o(e==null,"headers must be an object or an array")
-return s}e.exports=RedirectHandler},3174:(e,t,n)=>{const s=n(4589)
-const{kRetryHandlerDefaultRetry:r}=n(3377)
-const{RequestRetryError:o}=n(6593)
-const{isDisturbed:i,parseHeaders:a,parseRangeHeader:c,wrapRequestBody:A}=n(5386)
+return s}e.exports=RedirectHandler},7816:(e,t,n)=>{const s=n(4589)
+const{kRetryHandlerDefaultRetry:r}=n(6443)
+const{RequestRetryError:o}=n(8707)
+const{isDisturbed:i,parseHeaders:a,parseRangeHeader:c,wrapRequestBody:A}=n(3440)
 function calculateRetryAfterHeader(e){const t=Date.now()
 return new Date(e).getTime()-t}function validatePartialResponseContentLength(e,t,n,s){const r=e["content-length"]
 if(r==null)return null
@@ -3063,10 +3063,10 @@ function onRetry(e){if(e!=null||this.aborted||i(this.opts.body))return this.hand
 if(this.start!==0){const e={range:`bytes=${this.start}-${this.end??""}`}
 if(this.etag!=null)e["if-match"]=this.etag
 this.opts={...this.opts,headers:{...this.opts.headers,...e}}}try{this.retryCountCheckpoint=this.retryCount
-this.dispatch(this.opts,this)}catch(e){this.handler.onError(e)}}}}e.exports=RetryHandler},6149:(e,t,n)=>{const{isIP:s}=n(7030)
+this.dispatch(this.opts,this)}catch(e){this.handler.onError(e)}}}}e.exports=RetryHandler},379:(e,t,n)=>{const{isIP:s}=n(7030)
 const{lookup:r}=n(610)
-const o=n(6949)
-const{InvalidArgumentError:i,InformationalError:a}=n(6593)
+const o=n(8155)
+const{InvalidArgumentError:i,InformationalError:a}=n(8707)
 const c=Math.pow(2,31)-1
 class DNSInstance{#m=0
 #E=0
@@ -3158,48 +3158,48 @@ o.runLookup(r,t,(s,i)=>{if(s)return n.onError(s)
 let a=null
 a={...t,servername:r.hostname,origin:i,headers:{host:r.hostname,...t.headers}}
 e(a,o.getHandler({origin:r,dispatch:e,handler:n},t))})
-return true}}},5786:(e,t,n)=>{const s=n(5386)
-const{InvalidArgumentError:r,RequestAbortedError:o}=n(6593)
-const i=n(6949)
+return true}}},8060:(e,t,n)=>{const s=n(3440)
+const{InvalidArgumentError:r,RequestAbortedError:o}=n(8707)
+const i=n(8155)
 class DumpHandler extends i{#Q=1024*1024
 #b=null
 #v=false
 #k=false
 #S=0
-#T=null
+#R=null
 #p=null
 constructor({maxSize:e},t){super(t)
 if(e!=null&&(!Number.isFinite(e)||e<1))throw new r("maxSize must be a number greater than 0")
 this.#Q=e??this.#Q
 this.#p=t}onConnect(e){this.#b=e
-this.#p.onConnect(this.#R.bind(this))}#R(e){this.#k=true
-this.#T=e}onHeaders(e,t,n,r){const i=s.parseHeaders(t)
+this.#p.onConnect(this.#T.bind(this))}#T(e){this.#k=true
+this.#R=e}onHeaders(e,t,n,r){const i=s.parseHeaders(t)
 const a=i["content-length"]
 if(a!=null&&a>this.#Q)throw new o(`Response size (${a}) larger than maxSize (${this.#Q})`)
 if(this.#k)return true
 return this.#p.onHeaders(e,t,n,r)}onError(e){if(this.#v)return
-e=this.#T??e
+e=this.#R??e
 this.#p.onError(e)}onData(e){this.#S=this.#S+e.length
 if(this.#S>=this.#Q){this.#v=true
-if(this.#k)this.#p.onError(this.#T)
+if(this.#k)this.#p.onError(this.#R)
 else this.#p.onComplete([])}return true}onComplete(e){if(this.#v)return
 if(this.#k){this.#p.onError(this.reason)
 return}this.#p.onComplete(e)}}function createDumpInterceptor({maxSize:e}={maxSize:1024*1024}){return t=>function(n,s){const{dumpMaxSize:r=e}=n
 const o=new DumpHandler({maxSize:r},s)
-return t(n,o)}}e.exports=createDumpInterceptor},5306:(e,t,n)=>{const s=n(3216)
+return t(n,o)}}e.exports=createDumpInterceptor},5092:(e,t,n)=>{const s=n(8754)
 function createRedirectInterceptor({maxRedirections:e}){return t=>function(n,r){const{maxRedirections:o=e}=n
 if(!o)return t(n,r)
 const i=new s(t,o,n,r)
 n={...n,maxRedirections:0}
-return t(n,i)}}e.exports=createRedirectInterceptor},1068:(e,t,n)=>{const s=n(3216)
+return t(n,i)}}e.exports=createRedirectInterceptor},1514:(e,t,n)=>{const s=n(8754)
 e.exports=e=>{const t=e?.maxRedirections
 return e=>function(n,r){const{maxRedirections:o=t,...i}=n
 if(!o)return e(n,r)
 const a=new s(e,o,n,r)
-return e(i,a)}}},9636:(e,t,n)=>{const s=n(3174)
-e.exports=e=>t=>function(n,r){return t(n,new s({...n,retryOptions:{...e,...n.retryOptions}},{handler:r,dispatch:t}))}},6402:(e,t,n)=>{Object.defineProperty(t,"__esModule",{value:true})
+return e(i,a)}}},2026:(e,t,n)=>{const s=n(7816)
+e.exports=e=>t=>function(n,r){return t(n,new s({...n,retryOptions:{...e,...n.retryOptions}},{handler:r,dispatch:t}))}},2824:(e,t,n)=>{Object.defineProperty(t,"__esModule",{value:true})
 t.SPECIAL_HEADERS=t.HEADER_STATE=t.MINOR=t.MAJOR=t.CONNECTION_TOKEN_CHARS=t.HEADER_CHARS=t.TOKEN=t.STRICT_TOKEN=t.HEX=t.URL_CHAR=t.STRICT_URL_CHAR=t.USERINFO_CHARS=t.MARK=t.ALPHANUM=t.NUM=t.HEX_MAP=t.NUM_MAP=t.ALPHA=t.FINISH=t.H_METHOD_MAP=t.METHOD_MAP=t.METHODS_RTSP=t.METHODS_ICE=t.METHODS_HTTP=t.METHODS=t.LENIENT_FLAGS=t.FLAGS=t.TYPE=t.ERROR=void 0
-const s=n(6650);(function(e){e[e["OK"]=0]="OK"
+const s=n(172);(function(e){e[e["OK"]=0]="OK"
 e[e["INTERNAL"]=1]="INTERNAL"
 e[e["STRICT"]=2]="STRICT"
 e[e["LF_EXPECTED"]=3]="LF_EXPECTED"
@@ -3318,23 +3318,23 @@ e[e["CONNECTION_KEEP_ALIVE"]=5]="CONNECTION_KEEP_ALIVE"
 e[e["CONNECTION_CLOSE"]=6]="CONNECTION_CLOSE"
 e[e["CONNECTION_UPGRADE"]=7]="CONNECTION_UPGRADE"
 e[e["TRANSFER_ENCODING_CHUNKED"]=8]="TRANSFER_ENCODING_CHUNKED"})(o=t.HEADER_STATE||(t.HEADER_STATE={}))
-t.SPECIAL_HEADERS={connection:o.CONNECTION,"content-length":o.CONTENT_LENGTH,"proxy-connection":o.CONNECTION,"transfer-encoding":o.TRANSFER_ENCODING,upgrade:o.UPGRADE}},9240:(e,t,n)=>{const{Buffer:s}=n(4573)
-e.exports=s.from("AGFzbQEAAAABJwdgAX8Bf2ADf39/AX9gAX8AYAJ/fwBgBH9/f38Bf2AAAGADf39/AALLAQgDZW52GHdhc21fb25faGVhZGVyc19jb21wbGV0ZQAEA2VudhV3YXNtX29uX21lc3NhZ2VfYmVnaW4AAANlbnYLd2FzbV9vbl91cmwAAQNlbnYOd2FzbV9vbl9zdGF0dXMAAQNlbnYUd2FzbV9vbl9oZWFkZXJfZmllbGQAAQNlbnYUd2FzbV9vbl9oZWFkZXJfdmFsdWUAAQNlbnYMd2FzbV9vbl9ib2R5AAEDZW52GHdhc21fb25fbWVzc2FnZV9jb21wbGV0ZQAAAy0sBQYAAAIAAAAAAAACAQIAAgICAAADAAAAAAMDAwMBAQEBAQEBAQEAAAIAAAAEBQFwARISBQMBAAIGCAF/AUGA1AQLB9EFIgZtZW1vcnkCAAtfaW5pdGlhbGl6ZQAIGV9faW5kaXJlY3RfZnVuY3Rpb25fdGFibGUBAAtsbGh0dHBfaW5pdAAJGGxsaHR0cF9zaG91bGRfa2VlcF9hbGl2ZQAvDGxsaHR0cF9hbGxvYwALBm1hbGxvYwAxC2xsaHR0cF9mcmVlAAwEZnJlZQAMD2xsaHR0cF9nZXRfdHlwZQANFWxsaHR0cF9nZXRfaHR0cF9tYWpvcgAOFWxsaHR0cF9nZXRfaHR0cF9taW5vcgAPEWxsaHR0cF9nZXRfbWV0aG9kABAWbGxodHRwX2dldF9zdGF0dXNfY29kZQAREmxsaHR0cF9nZXRfdXBncmFkZQASDGxsaHR0cF9yZXNldAATDmxsaHR0cF9leGVjdXRlABQUbGxodHRwX3NldHRpbmdzX2luaXQAFQ1sbGh0dHBfZmluaXNoABYMbGxodHRwX3BhdXNlABcNbGxodHRwX3Jlc3VtZQAYG2xsaHR0cF9yZXN1bWVfYWZ0ZXJfdXBncmFkZQAZEGxsaHR0cF9nZXRfZXJybm8AGhdsbGh0dHBfZ2V0X2Vycm9yX3JlYXNvbgAbF2xsaHR0cF9zZXRfZXJyb3JfcmVhc29uABwUbGxodHRwX2dldF9lcnJvcl9wb3MAHRFsbGh0dHBfZXJybm9fbmFtZQAeEmxsaHR0cF9tZXRob2RfbmFtZQAfEmxsaHR0cF9zdGF0dXNfbmFtZQAgGmxsaHR0cF9zZXRfbGVuaWVudF9oZWFkZXJzACEhbGxodHRwX3NldF9sZW5pZW50X2NodW5rZWRfbGVuZ3RoACIdbGxodHRwX3NldF9sZW5pZW50X2tlZXBfYWxpdmUAIyRsbGh0dHBfc2V0X2xlbmllbnRfdHJhbnNmZXJfZW5jb2RpbmcAJBhsbGh0dHBfbWVzc2FnZV9uZWVkc19lb2YALgkXAQBBAQsRAQIDBAUKBgcrLSwqKSglJyYK07MCLBYAQYjQACgCAARAAAtBiNAAQQE2AgALFAAgABAwIAAgAjYCOCAAIAE6ACgLFAAgACAALwEyIAAtAC4gABAvEAALHgEBf0HAABAyIgEQMCABQYAINgI4IAEgADoAKCABC48MAQd/AkAgAEUNACAAQQhrIgEgAEEEaygCACIAQXhxIgRqIQUCQCAAQQFxDQAgAEEDcUUNASABIAEoAgAiAGsiAUGc0AAoAgBJDQEgACAEaiEEAkACQEGg0AAoAgAgAUcEQCAAQf8BTQRAIABBA3YhAyABKAIIIgAgASgCDCICRgRAQYzQAEGM0AAoAgBBfiADd3E2AgAMBQsgAiAANgIIIAAgAjYCDAwECyABKAIYIQYgASABKAIMIgBHBEAgACABKAIIIgI2AgggAiAANgIMDAMLIAFBFGoiAygCACICRQRAIAEoAhAiAkUNAiABQRBqIQMLA0AgAyEHIAIiAEEUaiIDKAIAIgINACAAQRBqIQMgACgCECICDQALIAdBADYCAAwCCyAFKAIEIgBBA3FBA0cNAiAFIABBfnE2AgRBlNAAIAQ2AgAgBSAENgIAIAEgBEEBcjYCBAwDC0EAIQALIAZFDQACQCABKAIcIgJBAnRBvNIAaiIDKAIAIAFGBEAgAyAANgIAIAANAUGQ0ABBkNAAKAIAQX4gAndxNgIADAILIAZBEEEUIAYoAhAgAUYbaiAANgIAIABFDQELIAAgBjYCGCABKAIQIgIEQCAAIAI2AhAgAiAANgIYCyABQRRqKAIAIgJFDQAgAEEUaiACNgIAIAIgADYCGAsgASAFTw0AIAUoAgQiAEEBcUUNAAJAAkACQAJAIABBAnFFBEBBpNAAKAIAIAVGBEBBpNAAIAE2AgBBmNAAQZjQACgCACAEaiIANgIAIAEgAEEBcjYCBCABQaDQACgCAEcNBkGU0ABBADYCAEGg0ABBADYCAAwGC0Gg0AAoAgAgBUYEQEGg0AAgATYCAEGU0ABBlNAAKAIAIARqIgA2AgAgASAAQQFyNgIEIAAgAWogADYCAAwGCyAAQXhxIARqIQQgAEH/AU0EQCAAQQN2IQMgBSgCCCIAIAUoAgwiAkYEQEGM0ABBjNAAKAIAQX4gA3dxNgIADAULIAIgADYCCCAAIAI2AgwMBAsgBSgCGCEGIAUgBSgCDCIARwRAQZzQACgCABogACAFKAIIIgI2AgggAiAANgIMDAMLIAVBFGoiAygCACICRQRAIAUoAhAiAkUNAiAFQRBqIQMLA0AgAyEHIAIiAEEUaiIDKAIAIgINACAAQRBqIQMgACgCECICDQALIAdBADYCAAwCCyAFIABBfnE2AgQgASAEaiAENgIAIAEgBEEBcjYCBAwDC0EAIQALIAZFDQACQCAFKAIcIgJBAnRBvNIAaiIDKAIAIAVGBEAgAyAANgIAIAANAUGQ0ABBkNAAKAIAQX4gAndxNgIADAILIAZBEEEUIAYoAhAgBUYbaiAANgIAIABFDQELIAAgBjYCGCAFKAIQIgIEQCAAIAI2AhAgAiAANgIYCyAFQRRqKAIAIgJFDQAgAEEUaiACNgIAIAIgADYCGAsgASAEaiAENgIAIAEgBEEBcjYCBCABQaDQACgCAEcNAEGU0AAgBDYCAAwBCyAEQf8BTQRAIARBeHFBtNAAaiEAAn9BjNAAKAIAIgJBASAEQQN2dCIDcUUEQEGM0AAgAiADcjYCACAADAELIAAoAggLIgIgATYCDCAAIAE2AgggASAANgIMIAEgAjYCCAwBC0EfIQIgBEH///8HTQRAIARBJiAEQQh2ZyIAa3ZBAXEgAEEBdGtBPmohAgsgASACNgIcIAFCADcCECACQQJ0QbzSAGohAAJAQZDQACgCACIDQQEgAnQiB3FFBEAgACABNgIAQZDQACADIAdyNgIAIAEgADYCGCABIAE2AgggASABNgIMDAELIARBGSACQQF2a0EAIAJBH0cbdCECIAAoAgAhAAJAA0AgACIDKAIEQXhxIARGDQEgAkEddiEAIAJBAXQhAiADIABBBHFqQRBqIgcoAgAiAA0ACyAHIAE2AgAgASADNgIYIAEgATYCDCABIAE2AggMAQsgAygCCCIAIAE2AgwgAyABNgIIIAFBADYCGCABIAM2AgwgASAANgIIC0Gs0ABBrNAAKAIAQQFrIgBBfyAAGzYCAAsLBwAgAC0AKAsHACAALQAqCwcAIAAtACsLBwAgAC0AKQsHACAALwEyCwcAIAAtAC4LQAEEfyAAKAIYIQEgAC0ALSECIAAtACghAyAAKAI4IQQgABAwIAAgBDYCOCAAIAM6ACggACACOgAtIAAgATYCGAu74gECB38DfiABIAJqIQQCQCAAIgIoAgwiAA0AIAIoAgQEQCACIAE2AgQLIwBBEGsiCCQAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACfwJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAIAIoAhwiA0EBaw7dAdoBAdkBAgMEBQYHCAkKCwwNDtgBDxDXARES1gETFBUWFxgZGhvgAd8BHB0e1QEfICEiIyQl1AEmJygpKiss0wHSAS0u0QHQAS8wMTIzNDU2Nzg5Ojs8PT4/QEFCQ0RFRtsBR0hJSs8BzgFLzQFMzAFNTk9QUVJTVFVWV1hZWltcXV5fYGFiY2RlZmdoaWprbG1ub3BxcnN0dXZ3eHl6e3x9fn+AAYEBggGDAYQBhQGGAYcBiAGJAYoBiwGMAY0BjgGPAZABkQGSAZMBlAGVAZYBlwGYAZkBmgGbAZwBnQGeAZ8BoAGhAaIBowGkAaUBpgGnAagBqQGqAasBrAGtAa4BrwGwAbEBsgGzAbQBtQG2AbcBywHKAbgByQG5AcgBugG7AbwBvQG+Ab8BwAHBAcIBwwHEAcUBxgEA3AELQQAMxgELQQ4MxQELQQ0MxAELQQ8MwwELQRAMwgELQRMMwQELQRQMwAELQRUMvwELQRYMvgELQRgMvQELQRkMvAELQRoMuwELQRsMugELQRwMuQELQR0MuAELQQgMtwELQR4MtgELQSAMtQELQR8MtAELQQcMswELQSEMsgELQSIMsQELQSMMsAELQSQMrwELQRIMrgELQREMrQELQSUMrAELQSYMqwELQScMqgELQSgMqQELQcMBDKgBC0EqDKcBC0ErDKYBC0EsDKUBC0EtDKQBC0EuDKMBC0EvDKIBC0HEAQyhAQtBMAygAQtBNAyfAQtBDAyeAQtBMQydAQtBMgycAQtBMwybAQtBOQyaAQtBNQyZAQtBxQEMmAELQQsMlwELQToMlgELQTYMlQELQQoMlAELQTcMkwELQTgMkgELQTwMkQELQTsMkAELQT0MjwELQQkMjgELQSkMjQELQT4MjAELQT8MiwELQcAADIoBC0HBAAyJAQtBwgAMiAELQcMADIcBC0HEAAyGAQtBxQAMhQELQcYADIQBC0EXDIMBC0HHAAyCAQtByAAMgQELQckADIABC0HKAAx/C0HLAAx+C0HNAAx9C0HMAAx8C0HOAAx7C0HPAAx6C0HQAAx5C0HRAAx4C0HSAAx3C0HTAAx2C0HUAAx1C0HWAAx0C0HVAAxzC0EGDHILQdcADHELQQUMcAtB2AAMbwtBBAxuC0HZAAxtC0HaAAxsC0HbAAxrC0HcAAxqC0EDDGkLQd0ADGgLQd4ADGcLQd8ADGYLQeEADGULQeAADGQLQeIADGMLQeMADGILQQIMYQtB5AAMYAtB5QAMXwtB5gAMXgtB5wAMXQtB6AAMXAtB6QAMWwtB6gAMWgtB6wAMWQtB7AAMWAtB7QAMVwtB7gAMVgtB7wAMVQtB8AAMVAtB8QAMUwtB8gAMUgtB8wAMUQtB9AAMUAtB9QAMTwtB9gAMTgtB9wAMTQtB+AAMTAtB+QAMSwtB+gAMSgtB+wAMSQtB/AAMSAtB/QAMRwtB/gAMRgtB/wAMRQtBgAEMRAtBgQEMQwtBggEMQgtBgwEMQQtBhAEMQAtBhQEMPwtBhgEMPgtBhwEMPQtBiAEMPAtBiQEMOwtBigEMOgtBiwEMOQtBjAEMOAtBjQEMNwtBjgEMNgtBjwEMNQtBkAEMNAtBkQEMMwtBkgEMMgtBkwEMMQtBlAEMMAtBlQEMLwtBlgEMLgtBlwEMLQtBmAEMLAtBmQEMKwtBmgEMKgtBmwEMKQtBnAEMKAtBnQEMJwtBngEMJgtBnwEMJQtBoAEMJAtBoQEMIwtBogEMIgtBowEMIQtBpAEMIAtBpQEMHwtBpgEMHgtBpwEMHQtBqAEMHAtBqQEMGwtBqgEMGgtBqwEMGQtBrAEMGAtBrQEMFwtBrgEMFgtBAQwVC0GvAQwUC0GwAQwTC0GxAQwSC0GzAQwRC0GyAQwQC0G0AQwPC0G1AQwOC0G2AQwNC0G3AQwMC0G4AQwLC0G5AQwKC0G6AQwJC0G7AQwIC0HGAQwHC0G8AQwGC0G9AQwFC0G+AQwEC0G/AQwDC0HAAQwCC0HCAQwBC0HBAQshAwNAAkACQAJAAkACQAJAAkACQAJAIAICfwJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJ/AkACQAJAAkACQAJAAkACQAJAAkACQAJAAkAgAgJ/AkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACfwJAAkACfwJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACfwJAAkACQAJAAn8CQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQCADDsYBAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHyAhIyUmKCorLC8wMTIzNDU2Nzk6Ozw9lANAQkRFRklLTk9QUVJTVFVWWFpbXF1eX2BhYmNkZWZnaGpsb3Bxc3V2eHl6e3x/gAGBAYIBgwGEAYUBhgGHAYgBiQGKAYsBjAGNAY4BjwGQAZEBkgGTAZQBlQGWAZcBmAGZAZoBmwGcAZ0BngGfAaABoQGiAaMBpAGlAaYBpwGoAakBqgGrAawBrQGuAa8BsAGxAbIBswG0AbUBtgG3AbgBuQG6AbsBvAG9Ab4BvwHAAcEBwgHDAcQBxQHGAccByAHJAcsBzAHNAc4BzwGKA4kDiAOHA4QDgwOAA/sC+gL5AvgC9wL0AvMC8gLLAsECsALZAQsgASAERw3wAkHdASEDDLMDCyABIARHDcgBQcMBIQMMsgMLIAEgBEcNe0H3ACEDDLEDCyABIARHDXBB7wAhAwywAwsgASAERw1pQeoAIQMMrwMLIAEgBEcNZUHoACEDDK4DCyABIARHDWJB5gAhAwytAwsgASAERw0aQRghAwysAwsgASAERw0VQRIhAwyrAwsgASAERw1CQcUAIQMMqgMLIAEgBEcNNEE/IQMMqQMLIAEgBEcNMkE8IQMMqAMLIAEgBEcNK0ExIQMMpwMLIAItAC5BAUYNnwMMwQILQQAhAAJAAkACQCACLQAqRQ0AIAItACtFDQAgAi8BMCIDQQJxRQ0BDAILIAIvATAiA0EBcUUNAQtBASEAIAItAChBAUYNACACLwEyIgVB5ABrQeQASQ0AIAVBzAFGDQAgBUGwAkYNACADQcAAcQ0AQQAhACADQYgEcUGABEYNACADQShxQQBHIQALIAJBADsBMCACQQA6AC8gAEUN3wIgAkIANwMgDOACC0EAIQACQCACKAI4IgNFDQAgAygCLCIDRQ0AIAIgAxEAACEACyAARQ3MASAAQRVHDd0CIAJBBDYCHCACIAE2AhQgAkGwGDYCECACQRU2AgxBACEDDKQDCyABIARGBEBBBiEDDKQDCyABQQFqIQFBACEAAkAgAigCOCIDRQ0AIAMoAlQiA0UNACACIAMRAAAhAAsgAA3ZAgwcCyACQgA3AyBBEiEDDIkDCyABIARHDRZBHSEDDKEDCyABIARHBEAgAUEBaiEBQRAhAwyIAwtBByEDDKADCyACIAIpAyAiCiAEIAFrrSILfSIMQgAgCiAMWhs3AyAgCiALWA3UAkEIIQMMnwMLIAEgBEcEQCACQQk2AgggAiABNgIEQRQhAwyGAwtBCSEDDJ4DCyACKQMgQgBSDccBIAIgAi8BMEGAAXI7ATAMQgsgASAERw0/QdAAIQMMnAMLIAEgBEYEQEELIQMMnAMLIAFBAWohAUEAIQACQCACKAI4IgNFDQAgAygCUCIDRQ0AIAIgAxEAACEACyAADc8CDMYBC0EAIQACQCACKAI4IgNFDQAgAygCSCIDRQ0AIAIgAxEAACEACyAARQ3GASAAQRVHDc0CIAJBCzYCHCACIAE2AhQgAkGCGTYCECACQRU2AgxBACEDDJoDC0EAIQACQCACKAI4IgNFDQAgAygCSCIDRQ0AIAIgAxEAACEACyAARQ0MIABBFUcNygIgAkEaNgIcIAIgATYCFCACQYIZNgIQIAJBFTYCDEEAIQMMmQMLQQAhAAJAIAIoAjgiA0UNACADKAJMIgNFDQAgAiADEQAAIQALIABFDcQBIABBFUcNxwIgAkELNgIcIAIgATYCFCACQZEXNgIQIAJBFTYCDEEAIQMMmAMLIAEgBEYEQEEPIQMMmAMLIAEtAAAiAEE7Rg0HIABBDUcNxAIgAUEBaiEBDMMBC0EAIQACQCACKAI4IgNFDQAgAygCTCIDRQ0AIAIgAxEAACEACyAARQ3DASAAQRVHDcICIAJBDzYCHCACIAE2AhQgAkGRFzYCECACQRU2AgxBACEDDJYDCwNAIAEtAABB8DVqLQAAIgBBAUcEQCAAQQJHDcECIAIoAgQhAEEAIQMgAkEANgIEIAIgACABQQFqIgEQLSIADcICDMUBCyAEIAFBAWoiAUcNAAtBEiEDDJUDC0EAIQACQCACKAI4IgNFDQAgAygCTCIDRQ0AIAIgAxEAACEACyAARQ3FASAAQRVHDb0CIAJBGzYCHCACIAE2AhQgAkGRFzYCECACQRU2AgxBACEDDJQDCyABIARGBEBBFiEDDJQDCyACQQo2AgggAiABNgIEQQAhAAJAIAIoAjgiA0UNACADKAJIIgNFDQAgAiADEQAAIQALIABFDcIBIABBFUcNuQIgAkEVNgIcIAIgATYCFCACQYIZNgIQIAJBFTYCDEEAIQMMkwMLIAEgBEcEQANAIAEtAABB8DdqLQAAIgBBAkcEQAJAIABBAWsOBMQCvQIAvgK9AgsgAUEBaiEBQQghAwz8AgsgBCABQQFqIgFHDQALQRUhAwyTAwtBFSEDDJIDCwNAIAEtAABB8DlqLQAAIgBBAkcEQCAAQQFrDgTFArcCwwK4ArcCCyAEIAFBAWoiAUcNAAtBGCEDDJEDCyABIARHBEAgAkELNgIIIAIgATYCBEEHIQMM+AILQRkhAwyQAwsgAUEBaiEBDAILIAEgBEYEQEEaIQMMjwMLAkAgAS0AAEENaw4UtQG/Ab8BvwG/Ab8BvwG/Ab8BvwG/Ab8BvwG/Ab8BvwG/Ab8BvwEAvwELQQAhAyACQQA2AhwgAkGvCzYCECACQQI2AgwgAiABQQFqNgIUDI4DCyABIARGBEBBGyEDDI4DCyABLQAAIgBBO0cEQCAAQQ1HDbECIAFBAWohAQy6AQsgAUEBaiEBC0EiIQMM8wILIAEgBEYEQEEcIQMMjAMLQgAhCgJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkAgAS0AAEEwaw43wQLAAgABAgMEBQYH0AHQAdAB0AHQAdAB0AEICQoLDA3QAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdABDg8QERIT0AELQgIhCgzAAgtCAyEKDL8CC0IEIQoMvgILQgUhCgy9AgtCBiEKDLwCC0IHIQoMuwILQgghCgy6AgtCCSEKDLkCC0IKIQoMuAILQgshCgy3AgtCDCEKDLYCC0INIQoMtQILQg4hCgy0AgtCDyEKDLMCC0IKIQoMsgILQgshCgyxAgtCDCEKDLACC0INIQoMrwILQg4hCgyuAgtCDyEKDK0CC0IAIQoCQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAIAEtAABBMGsON8ACvwIAAQIDBAUGB74CvgK+Ar4CvgK+Ar4CCAkKCwwNvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ag4PEBESE74CC0ICIQoMvwILQgMhCgy+AgtCBCEKDL0CC0IFIQoMvAILQgYhCgy7AgtCByEKDLoCC0IIIQoMuQILQgkhCgy4AgtCCiEKDLcCC0ILIQoMtgILQgwhCgy1AgtCDSEKDLQCC0IOIQoMswILQg8hCgyyAgtCCiEKDLECC0ILIQoMsAILQgwhCgyvAgtCDSEKDK4CC0IOIQoMrQILQg8hCgysAgsgAiACKQMgIgogBCABa60iC30iDEIAIAogDFobNwMgIAogC1gNpwJBHyEDDIkDCyABIARHBEAgAkEJNgIIIAIgATYCBEElIQMM8AILQSAhAwyIAwtBASEFIAIvATAiA0EIcUUEQCACKQMgQgBSIQULAkAgAi0ALgRAQQEhACACLQApQQVGDQEgA0HAAHFFIAVxRQ0BC0EAIQAgA0HAAHENAEECIQAgA0EIcQ0AIANBgARxBEACQCACLQAoQQFHDQAgAi0ALUEKcQ0AQQUhAAwCC0EEIQAMAQsgA0EgcUUEQAJAIAItAChBAUYNACACLwEyIgBB5ABrQeQASQ0AIABBzAFGDQAgAEGwAkYNAEEEIQAgA0EocUUNAiADQYgEcUGABEYNAgtBACEADAELQQBBAyACKQMgUBshAAsgAEEBaw4FvgIAsAEBpAKhAgtBESEDDO0CCyACQQE6AC8MhAMLIAEgBEcNnQJBJCEDDIQDCyABIARHDRxBxgAhAwyDAwtBACEAAkAgAigCOCIDRQ0AIAMoAkQiA0UNACACIAMRAAAhAAsgAEUNJyAAQRVHDZgCIAJB0AA2AhwgAiABNgIUIAJBkRg2AhAgAkEVNgIMQQAhAwyCAwsgASAERgRAQSghAwyCAwtBACEDIAJBADYCBCACQQw2AgggAiABIAEQKiIARQ2UAiACQSc2AhwgAiABNgIUIAIgADYCDAyBAwsgASAERgRAQSkhAwyBAwsgAS0AACIAQSBGDRMgAEEJRw2VAiABQQFqIQEMFAsgASAERwRAIAFBAWohAQwWC0EqIQMM/wILIAEgBEYEQEErIQMM/wILIAEtAAAiAEEJRyAAQSBHcQ2QAiACLQAsQQhHDd0CIAJBADoALAzdAgsgASAERgRAQSwhAwz+AgsgAS0AAEEKRw2OAiABQQFqIQEMsAELIAEgBEcNigJBLyEDDPwCCwNAIAEtAAAiAEEgRwRAIABBCmsOBIQCiAKIAoQChgILIAQgAUEBaiIBRw0AC0ExIQMM+wILQTIhAyABIARGDfoCIAIoAgAiACAEIAFraiEHIAEgAGtBA2ohBgJAA0AgAEHwO2otAAAgAS0AACIFQSByIAUgBUHBAGtB/wFxQRpJG0H/AXFHDQEgAEEDRgRAQQYhAQziAgsgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAc2AgAM+wILIAJBADYCAAyGAgtBMyEDIAQgASIARg35AiAEIAFrIAIoAgAiAWohByAAIAFrQQhqIQYCQANAIAFB9DtqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw0BIAFBCEYEQEEFIQEM4QILIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADPoCCyACQQA2AgAgACEBDIUCC0E0IQMgBCABIgBGDfgCIAQgAWsgAigCACIBaiEHIAAgAWtBBWohBgJAA0AgAUHQwgBqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw0BIAFBBUYEQEEHIQEM4AILIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADPkCCyACQQA2AgAgACEBDIQCCyABIARHBEADQCABLQAAQYA+ai0AACIAQQFHBEAgAEECRg0JDIECCyAEIAFBAWoiAUcNAAtBMCEDDPgCC0EwIQMM9wILIAEgBEcEQANAIAEtAAAiAEEgRwRAIABBCmsOBP8B/gH+Af8B/gELIAQgAUEBaiIBRw0AC0E4IQMM9wILQTghAwz2AgsDQCABLQAAIgBBIEcgAEEJR3EN9gEgBCABQQFqIgFHDQALQTwhAwz1AgsDQCABLQAAIgBBIEcEQAJAIABBCmsOBPkBBAT5AQALIABBLEYN9QEMAwsgBCABQQFqIgFHDQALQT8hAwz0AgtBwAAhAyABIARGDfMCIAIoAgAiACAEIAFraiEFIAEgAGtBBmohBgJAA0AgAEGAQGstAAAgAS0AAEEgckcNASAAQQZGDdsCIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADPQCCyACQQA2AgALQTYhAwzZAgsgASAERgRAQcEAIQMM8gILIAJBDDYCCCACIAE2AgQgAi0ALEEBaw4E+wHuAewB6wHUAgsgAUEBaiEBDPoBCyABIARHBEADQAJAIAEtAAAiAEEgciAAIABBwQBrQf8BcUEaSRtB/wFxIgBBCUYNACAAQSBGDQACQAJAAkACQCAAQeMAaw4TAAMDAwMDAwMBAwMDAwMDAwMDAgMLIAFBAWohAUExIQMM3AILIAFBAWohAUEyIQMM2wILIAFBAWohAUEzIQMM2gILDP4BCyAEIAFBAWoiAUcNAAtBNSEDDPACC0E1IQMM7wILIAEgBEcEQANAIAEtAABBgDxqLQAAQQFHDfcBIAQgAUEBaiIBRw0AC0E9IQMM7wILQT0hAwzuAgtBACEAAkAgAigCOCIDRQ0AIAMoAkAiA0UNACACIAMRAAAhAAsgAEUNASAAQRVHDeYBIAJBwgA2AhwgAiABNgIUIAJB4xg2AhAgAkEVNgIMQQAhAwztAgsgAUEBaiEBC0E8IQMM0gILIAEgBEYEQEHCACEDDOsCCwJAA0ACQCABLQAAQQlrDhgAAswCzALRAswCzALMAswCzALMAswCzALMAswCzALMAswCzALMAswCzALMAgDMAgsgBCABQQFqIgFHDQALQcIAIQMM6wILIAFBAWohASACLQAtQQFxRQ3+AQtBLCEDDNACCyABIARHDd4BQcQAIQMM6AILA0AgAS0AAEGQwABqLQAAQQFHDZwBIAQgAUEBaiIBRw0AC0HFACEDDOcCCyABLQAAIgBBIEYN/gEgAEE6Rw3AAiACKAIEIQBBACEDIAJBADYCBCACIAAgARApIgAN3gEM3QELQccAIQMgBCABIgBGDeUCIAQgAWsgAigCACIBaiEHIAAgAWtBBWohBgNAIAFBkMIAai0AACAALQAAIgVBIHIgBSAFQcEAa0H/AXFBGkkbQf8BcUcNvwIgAUEFRg3CAiABQQFqIQEgBCAAQQFqIgBHDQALIAIgBzYCAAzlAgtByAAhAyAEIAEiAEYN5AIgBCABayACKAIAIgFqIQcgACABa0EJaiEGA0AgAUGWwgBqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw2+AkECIAFBCUYNwgIaIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADOQCCyABIARGBEBByQAhAwzkAgsCQAJAIAEtAAAiAEEgciAAIABBwQBrQf8BcUEaSRtB/wFxQe4Aaw4HAL8CvwK/Ar8CvwIBvwILIAFBAWohAUE+IQMMywILIAFBAWohAUE/IQMMygILQcoAIQMgBCABIgBGDeICIAQgAWsgAigCACIBaiEGIAAgAWtBAWohBwNAIAFBoMIAai0AACAALQAAIgVBIHIgBSAFQcEAa0H/AXFBGkkbQf8BcUcNvAIgAUEBRg2+AiABQQFqIQEgBCAAQQFqIgBHDQALIAIgBjYCAAziAgtBywAhAyAEIAEiAEYN4QIgBCABayACKAIAIgFqIQcgACABa0EOaiEGA0AgAUGiwgBqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw27AiABQQ5GDb4CIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADOECC0HMACEDIAQgASIARg3gAiAEIAFrIAIoAgAiAWohByAAIAFrQQ9qIQYDQCABQcDCAGotAAAgAC0AACIFQSByIAUgBUHBAGtB/wFxQRpJG0H/AXFHDboCQQMgAUEPRg2+AhogAUEBaiEBIAQgAEEBaiIARw0ACyACIAc2AgAM4AILQc0AIQMgBCABIgBGDd8CIAQgAWsgAigCACIBaiEHIAAgAWtBBWohBgNAIAFB0MIAai0AACAALQAAIgVBIHIgBSAFQcEAa0H/AXFBGkkbQf8BcUcNuQJBBCABQQVGDb0CGiABQQFqIQEgBCAAQQFqIgBHDQALIAIgBzYCAAzfAgsgASAERgRAQc4AIQMM3wILAkACQAJAAkAgAS0AACIAQSByIAAgAEHBAGtB/wFxQRpJG0H/AXFB4wBrDhMAvAK8ArwCvAK8ArwCvAK8ArwCvAK8ArwCAbwCvAK8AgIDvAILIAFBAWohAUHBACEDDMgCCyABQQFqIQFBwgAhAwzHAgsgAUEBaiEBQcMAIQMMxgILIAFBAWohAUHEACEDDMUCCyABIARHBEAgAkENNgIIIAIgATYCBEHFACEDDMUCC0HPACEDDN0CCwJAAkAgAS0AAEEKaw4EAZABkAEAkAELIAFBAWohAQtBKCEDDMMCCyABIARGBEBB0QAhAwzcAgsgAS0AAEEgRw0AIAFBAWohASACLQAtQQFxRQ3QAQtBFyEDDMECCyABIARHDcsBQdIAIQMM2QILQdMAIQMgASAERg3YAiACKAIAIgAgBCABa2ohBiABIABrQQFqIQUDQCABLQAAIABB1sIAai0AAEcNxwEgAEEBRg3KASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBjYCAAzYAgsgASAERgRAQdUAIQMM2AILIAEtAABBCkcNwgEgAUEBaiEBDMoBCyABIARGBEBB1gAhAwzXAgsCQAJAIAEtAABBCmsOBADDAcMBAcMBCyABQQFqIQEMygELIAFBAWohAUHKACEDDL0CC0EAIQACQCACKAI4IgNFDQAgAygCPCIDRQ0AIAIgAxEAACEACyAADb8BQc0AIQMMvAILIAItAClBIkYNzwIMiQELIAQgASIFRgRAQdsAIQMM1AILQQAhAEEBIQFBASEGQQAhAwJAAn8CQAJAAkACQAJAAkACQCAFLQAAQTBrDgrFAcQBAAECAwQFBgjDAQtBAgwGC0EDDAULQQQMBAtBBQwDC0EGDAILQQcMAQtBCAshA0EAIQFBACEGDL0BC0EJIQNBASEAQQAhAUEAIQYMvAELIAEgBEYEQEHdACEDDNMCCyABLQAAQS5HDbgBIAFBAWohAQyIAQsgASAERw22AUHfACEDDNECCyABIARHBEAgAkEONgIIIAIgATYCBEHQACEDDLgCC0HgACEDDNACC0HhACEDIAEgBEYNzwIgAigCACIAIAQgAWtqIQUgASAAa0EDaiEGA0AgAS0AACAAQeLCAGotAABHDbEBIABBA0YNswEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMzwILQeIAIQMgASAERg3OAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYDQCABLQAAIABB5sIAai0AAEcNsAEgAEECRg2vASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAzOAgtB4wAhAyABIARGDc0CIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgNAIAEtAAAgAEHpwgBqLQAARw2vASAAQQNGDa0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADM0CCyABIARGBEBB5QAhAwzNAgsgAUEBaiEBQQAhAAJAIAIoAjgiA0UNACADKAIwIgNFDQAgAiADEQAAIQALIAANqgFB1gAhAwyzAgsgASAERwRAA0AgAS0AACIAQSBHBEACQAJAAkAgAEHIAGsOCwABswGzAbMBswGzAbMBswGzAQKzAQsgAUEBaiEBQdIAIQMMtwILIAFBAWohAUHTACEDDLYCCyABQQFqIQFB1AAhAwy1AgsgBCABQQFqIgFHDQALQeQAIQMMzAILQeQAIQMMywILA0AgAS0AAEHwwgBqLQAAIgBBAUcEQCAAQQJrDgOnAaYBpQGkAQsgBCABQQFqIgFHDQALQeYAIQMMygILIAFBAWogASAERw0CGkHnACEDDMkCCwNAIAEtAABB8MQAai0AACIAQQFHBEACQCAAQQJrDgSiAaEBoAEAnwELQdcAIQMMsQILIAQgAUEBaiIBRw0AC0HoACEDDMgCCyABIARGBEBB6QAhAwzIAgsCQCABLQAAIgBBCmsOGrcBmwGbAbQBmwGbAZsBmwGbAZsBmwGbAZsBmwGbAZsBmwGbAZsBmwGbAZsBpAGbAZsBAJkBCyABQQFqCyEBQQYhAwytAgsDQCABLQAAQfDGAGotAABBAUcNfSAEIAFBAWoiAUcNAAtB6gAhAwzFAgsgAUEBaiABIARHDQIaQesAIQMMxAILIAEgBEYEQEHsACEDDMQCCyABQQFqDAELIAEgBEYEQEHtACEDDMMCCyABQQFqCyEBQQQhAwyoAgsgASAERgRAQe4AIQMMwQILAkACQAJAIAEtAABB8MgAai0AAEEBaw4HkAGPAY4BAHwBAo0BCyABQQFqIQEMCwsgAUEBagyTAQtBACEDIAJBADYCHCACQZsSNgIQIAJBBzYCDCACIAFBAWo2AhQMwAILAkADQCABLQAAQfDIAGotAAAiAEEERwRAAkACQCAAQQFrDgeUAZMBkgGNAQAEAY0BC0HaACEDDKoCCyABQQFqIQFB3AAhAwypAgsgBCABQQFqIgFHDQALQe8AIQMMwAILIAFBAWoMkQELIAQgASIARgRAQfAAIQMMvwILIAAtAABBL0cNASAAQQFqIQEMBwsgBCABIgBGBEBB8QAhAwy+AgsgAC0AACIBQS9GBEAgAEEBaiEBQd0AIQMMpQILIAFBCmsiA0EWSw0AIAAhAUEBIAN0QYmAgAJxDfkBC0EAIQMgAkEANgIcIAIgADYCFCACQYwcNgIQIAJBBzYCDAy8AgsgASAERwRAIAFBAWohAUHeACEDDKMCC0HyACEDDLsCCyABIARGBEBB9AAhAwy7AgsCQCABLQAAQfDMAGotAABBAWsOA/cBcwCCAQtB4QAhAwyhAgsgASAERwRAA0AgAS0AAEHwygBqLQAAIgBBA0cEQAJAIABBAWsOAvkBAIUBC0HfACEDDKMCCyAEIAFBAWoiAUcNAAtB8wAhAwy6AgtB8wAhAwy5AgsgASAERwRAIAJBDzYCCCACIAE2AgRB4AAhAwygAgtB9QAhAwy4AgsgASAERgRAQfYAIQMMuAILIAJBDzYCCCACIAE2AgQLQQMhAwydAgsDQCABLQAAQSBHDY4CIAQgAUEBaiIBRw0AC0H3ACEDDLUCCyABIARGBEBB+AAhAwy1AgsgAS0AAEEgRw16IAFBAWohAQxbC0EAIQACQCACKAI4IgNFDQAgAygCOCIDRQ0AIAIgAxEAACEACyAADXgMgAILIAEgBEYEQEH6ACEDDLMCCyABLQAAQcwARw10IAFBAWohAUETDHYLQfsAIQMgASAERg2xAiACKAIAIgAgBCABa2ohBSABIABrQQVqIQYDQCABLQAAIABB8M4Aai0AAEcNcyAAQQVGDXUgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMsQILIAEgBEYEQEH8ACEDDLECCwJAAkAgAS0AAEHDAGsODAB0dHR0dHR0dHR0AXQLIAFBAWohAUHmACEDDJgCCyABQQFqIQFB5wAhAwyXAgtB/QAhAyABIARGDa8CIAIoAgAiACAEIAFraiEFIAEgAGtBAmohBgJAA0AgAS0AACAAQe3PAGotAABHDXIgAEECRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADLACCyACQQA2AgAgBkEBaiEBQRAMcwtB/gAhAyABIARGDa4CIAIoAgAiACAEIAFraiEFIAEgAGtBBWohBgJAA0AgAS0AACAAQfbOAGotAABHDXEgAEEFRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADK8CCyACQQA2AgAgBkEBaiEBQRYMcgtB/wAhAyABIARGDa0CIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgJAA0AgAS0AACAAQfzOAGotAABHDXAgAEEDRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADK4CCyACQQA2AgAgBkEBaiEBQQUMcQsgASAERgRAQYABIQMMrQILIAEtAABB2QBHDW4gAUEBaiEBQQgMcAsgASAERgRAQYEBIQMMrAILAkACQCABLQAAQc4Aaw4DAG8BbwsgAUEBaiEBQesAIQMMkwILIAFBAWohAUHsACEDDJICCyABIARGBEBBggEhAwyrAgsCQAJAIAEtAABByABrDggAbm5ubm5uAW4LIAFBAWohAUHqACEDDJICCyABQQFqIQFB7QAhAwyRAgtBgwEhAyABIARGDakCIAIoAgAiACAEIAFraiEFIAEgAGtBAmohBgJAA0AgAS0AACAAQYDPAGotAABHDWwgAEECRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADKoCCyACQQA2AgAgBkEBaiEBQQAMbQtBhAEhAyABIARGDagCIAIoAgAiACAEIAFraiEFIAEgAGtBBGohBgJAA0AgAS0AACAAQYPPAGotAABHDWsgAEEERg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADKkCCyACQQA2AgAgBkEBaiEBQSMMbAsgASAERgRAQYUBIQMMqAILAkACQCABLQAAQcwAaw4IAGtra2trawFrCyABQQFqIQFB7wAhAwyPAgsgAUEBaiEBQfAAIQMMjgILIAEgBEYEQEGGASEDDKcCCyABLQAAQcUARw1oIAFBAWohAQxgC0GHASEDIAEgBEYNpQIgAigCACIAIAQgAWtqIQUgASAAa0EDaiEGAkADQCABLQAAIABBiM8Aai0AAEcNaCAAQQNGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMpgILIAJBADYCACAGQQFqIQFBLQxpC0GIASEDIAEgBEYNpAIgAigCACIAIAQgAWtqIQUgASAAa0EIaiEGAkADQCABLQAAIABB0M8Aai0AAEcNZyAAQQhGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMpQILIAJBADYCACAGQQFqIQFBKQxoCyABIARGBEBBiQEhAwykAgtBASABLQAAQd8ARw1nGiABQQFqIQEMXgtBigEhAyABIARGDaICIAIoAgAiACAEIAFraiEFIAEgAGtBAWohBgNAIAEtAAAgAEGMzwBqLQAARw1kIABBAUYN+gEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMogILQYsBIQMgASAERg2hAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEGOzwBqLQAARw1kIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyiAgsgAkEANgIAIAZBAWohAUECDGULQYwBIQMgASAERg2gAiACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEHwzwBqLQAARw1jIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyhAgsgAkEANgIAIAZBAWohAUEfDGQLQY0BIQMgASAERg2fAiACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEHyzwBqLQAARw1iIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAygAgsgAkEANgIAIAZBAWohAUEJDGMLIAEgBEYEQEGOASEDDJ8CCwJAAkAgAS0AAEHJAGsOBwBiYmJiYgFiCyABQQFqIQFB+AAhAwyGAgsgAUEBaiEBQfkAIQMMhQILQY8BIQMgASAERg2dAiACKAIAIgAgBCABa2ohBSABIABrQQVqIQYCQANAIAEtAAAgAEGRzwBqLQAARw1gIABBBUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyeAgsgAkEANgIAIAZBAWohAUEYDGELQZABIQMgASAERg2cAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEGXzwBqLQAARw1fIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAydAgsgAkEANgIAIAZBAWohAUEXDGALQZEBIQMgASAERg2bAiACKAIAIgAgBCABa2ohBSABIABrQQZqIQYCQANAIAEtAAAgAEGazwBqLQAARw1eIABBBkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAycAgsgAkEANgIAIAZBAWohAUEVDF8LQZIBIQMgASAERg2aAiACKAIAIgAgBCABa2ohBSABIABrQQVqIQYCQANAIAEtAAAgAEGhzwBqLQAARw1dIABBBUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAybAgsgAkEANgIAIAZBAWohAUEeDF4LIAEgBEYEQEGTASEDDJoCCyABLQAAQcwARw1bIAFBAWohAUEKDF0LIAEgBEYEQEGUASEDDJkCCwJAAkAgAS0AAEHBAGsODwBcXFxcXFxcXFxcXFxcAVwLIAFBAWohAUH+ACEDDIACCyABQQFqIQFB/wAhAwz/AQsgASAERgRAQZUBIQMMmAILAkACQCABLQAAQcEAaw4DAFsBWwsgAUEBaiEBQf0AIQMM/wELIAFBAWohAUGAASEDDP4BC0GWASEDIAEgBEYNlgIgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABBp88Aai0AAEcNWSAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMlwILIAJBADYCACAGQQFqIQFBCwxaCyABIARGBEBBlwEhAwyWAgsCQAJAAkACQCABLQAAQS1rDiMAW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1sBW1tbW1sCW1tbA1sLIAFBAWohAUH7ACEDDP8BCyABQQFqIQFB/AAhAwz+AQsgAUEBaiEBQYEBIQMM/QELIAFBAWohAUGCASEDDPwBC0GYASEDIAEgBEYNlAIgAigCACIAIAQgAWtqIQUgASAAa0EEaiEGAkADQCABLQAAIABBqc8Aai0AAEcNVyAAQQRGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMlQILIAJBADYCACAGQQFqIQFBGQxYC0GZASEDIAEgBEYNkwIgAigCACIAIAQgAWtqIQUgASAAa0EFaiEGAkADQCABLQAAIABBrs8Aai0AAEcNViAAQQVGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMlAILIAJBADYCACAGQQFqIQFBBgxXC0GaASEDIAEgBEYNkgIgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABBtM8Aai0AAEcNVSAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMkwILIAJBADYCACAGQQFqIQFBHAxWC0GbASEDIAEgBEYNkQIgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABBts8Aai0AAEcNVCAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMkgILIAJBADYCACAGQQFqIQFBJwxVCyABIARGBEBBnAEhAwyRAgsCQAJAIAEtAABB1ABrDgIAAVQLIAFBAWohAUGGASEDDPgBCyABQQFqIQFBhwEhAwz3AQtBnQEhAyABIARGDY8CIAIoAgAiACAEIAFraiEFIAEgAGtBAWohBgJAA0AgAS0AACAAQbjPAGotAABHDVIgAEEBRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADJACCyACQQA2AgAgBkEBaiEBQSYMUwtBngEhAyABIARGDY4CIAIoAgAiACAEIAFraiEFIAEgAGtBAWohBgJAA0AgAS0AACAAQbrPAGotAABHDVEgAEEBRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADI8CCyACQQA2AgAgBkEBaiEBQQMMUgtBnwEhAyABIARGDY0CIAIoAgAiACAEIAFraiEFIAEgAGtBAmohBgJAA0AgAS0AACAAQe3PAGotAABHDVAgAEECRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADI4CCyACQQA2AgAgBkEBaiEBQQwMUQtBoAEhAyABIARGDYwCIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgJAA0AgAS0AACAAQbzPAGotAABHDU8gAEEDRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADI0CCyACQQA2AgAgBkEBaiEBQQ0MUAsgASAERgRAQaEBIQMMjAILAkACQCABLQAAQcYAaw4LAE9PT09PT09PTwFPCyABQQFqIQFBiwEhAwzzAQsgAUEBaiEBQYwBIQMM8gELIAEgBEYEQEGiASEDDIsCCyABLQAAQdAARw1MIAFBAWohAQxGCyABIARGBEBBowEhAwyKAgsCQAJAIAEtAABByQBrDgcBTU1NTU0ATQsgAUEBaiEBQY4BIQMM8QELIAFBAWohAUEiDE0LQaQBIQMgASAERg2IAiACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEHAzwBqLQAARw1LIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyJAgsgAkEANgIAIAZBAWohAUEdDEwLIAEgBEYEQEGlASEDDIgCCwJAAkAgAS0AAEHSAGsOAwBLAUsLIAFBAWohAUGQASEDDO8BCyABQQFqIQFBBAxLCyABIARGBEBBpgEhAwyHAgsCQAJAAkACQAJAIAEtAABBwQBrDhUATU1NTU1NTU1NTQFNTQJNTQNNTQRNCyABQQFqIQFBiAEhAwzxAQsgAUEBaiEBQYkBIQMM8AELIAFBAWohAUGKASEDDO8BCyABQQFqIQFBjwEhAwzuAQsgAUEBaiEBQZEBIQMM7QELQacBIQMgASAERg2FAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHtzwBqLQAARw1IIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyGAgsgAkEANgIAIAZBAWohAUERDEkLQagBIQMgASAERg2EAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHCzwBqLQAARw1HIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyFAgsgAkEANgIAIAZBAWohAUEsDEgLQakBIQMgASAERg2DAiACKAIAIgAgBCABa2ohBSABIABrQQRqIQYCQANAIAEtAAAgAEHFzwBqLQAARw1GIABBBEYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyEAgsgAkEANgIAIAZBAWohAUErDEcLQaoBIQMgASAERg2CAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHKzwBqLQAARw1FIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyDAgsgAkEANgIAIAZBAWohAUEUDEYLIAEgBEYEQEGrASEDDIICCwJAAkACQAJAIAEtAABBwgBrDg8AAQJHR0dHR0dHR0dHRwNHCyABQQFqIQFBkwEhAwzrAQsgAUEBaiEBQZQBIQMM6gELIAFBAWohAUGVASEDDOkBCyABQQFqIQFBlgEhAwzoAQsgASAERgRAQawBIQMMgQILIAEtAABBxQBHDUIgAUEBaiEBDD0LQa0BIQMgASAERg3/ASACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHNzwBqLQAARw1CIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyAAgsgAkEANgIAIAZBAWohAUEODEMLIAEgBEYEQEGuASEDDP8BCyABLQAAQdAARw1AIAFBAWohAUElDEILQa8BIQMgASAERg39ASACKAIAIgAgBCABa2ohBSABIABrQQhqIQYCQANAIAEtAAAgAEHQzwBqLQAARw1AIABBCEYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAz+AQsgAkEANgIAIAZBAWohAUEqDEELIAEgBEYEQEGwASEDDP0BCwJAAkAgAS0AAEHVAGsOCwBAQEBAQEBAQEABQAsgAUEBaiEBQZoBIQMM5AELIAFBAWohAUGbASEDDOMBCyABIARGBEBBsQEhAwz8AQsCQAJAIAEtAABBwQBrDhQAPz8/Pz8/Pz8/Pz8/Pz8/Pz8/AT8LIAFBAWohAUGZASEDDOMBCyABQQFqIQFBnAEhAwziAQtBsgEhAyABIARGDfoBIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgJAA0AgAS0AACAAQdnPAGotAABHDT0gAEEDRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADPsBCyACQQA2AgAgBkEBaiEBQSEMPgtBswEhAyABIARGDfkBIAIoAgAiACAEIAFraiEFIAEgAGtBBmohBgJAA0AgAS0AACAAQd3PAGotAABHDTwgAEEGRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADPoBCyACQQA2AgAgBkEBaiEBQRoMPQsgASAERgRAQbQBIQMM+QELAkACQAJAIAEtAABBxQBrDhEAPT09PT09PT09AT09PT09Aj0LIAFBAWohAUGdASEDDOEBCyABQQFqIQFBngEhAwzgAQsgAUEBaiEBQZ8BIQMM3wELQbUBIQMgASAERg33ASACKAIAIgAgBCABa2ohBSABIABrQQVqIQYCQANAIAEtAAAgAEHkzwBqLQAARw06IABBBUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAz4AQsgAkEANgIAIAZBAWohAUEoDDsLQbYBIQMgASAERg32ASACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHqzwBqLQAARw05IABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAz3AQsgAkEANgIAIAZBAWohAUEHDDoLIAEgBEYEQEG3ASEDDPYBCwJAAkAgAS0AAEHFAGsODgA5OTk5OTk5OTk5OTkBOQsgAUEBaiEBQaEBIQMM3QELIAFBAWohAUGiASEDDNwBC0G4ASEDIAEgBEYN9AEgAigCACIAIAQgAWtqIQUgASAAa0ECaiEGAkADQCABLQAAIABB7c8Aai0AAEcNNyAAQQJGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM9QELIAJBADYCACAGQQFqIQFBEgw4C0G5ASEDIAEgBEYN8wEgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABB8M8Aai0AAEcNNiAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM9AELIAJBADYCACAGQQFqIQFBIAw3C0G6ASEDIAEgBEYN8gEgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABB8s8Aai0AAEcNNSAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM8wELIAJBADYCACAGQQFqIQFBDww2CyABIARGBEBBuwEhAwzyAQsCQAJAIAEtAABByQBrDgcANTU1NTUBNQsgAUEBaiEBQaUBIQMM2QELIAFBAWohAUGmASEDDNgBC0G8ASEDIAEgBEYN8AEgAigCACIAIAQgAWtqIQUgASAAa0EHaiEGAkADQCABLQAAIABB9M8Aai0AAEcNMyAAQQdGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM8QELIAJBADYCACAGQQFqIQFBGww0CyABIARGBEBBvQEhAwzwAQsCQAJAAkAgAS0AAEHCAGsOEgA0NDQ0NDQ0NDQBNDQ0NDQ0AjQLIAFBAWohAUGkASEDDNgBCyABQQFqIQFBpwEhAwzXAQsgAUEBaiEBQagBIQMM1gELIAEgBEYEQEG+ASEDDO8BCyABLQAAQc4ARw0wIAFBAWohAQwsCyABIARGBEBBvwEhAwzuAQsCQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQCABLQAAQcEAaw4VAAECAz8EBQY/Pz8HCAkKCz8MDQ4PPwsgAUEBaiEBQegAIQMM4wELIAFBAWohAUHpACEDDOIBCyABQQFqIQFB7gAhAwzhAQsgAUEBaiEBQfIAIQMM4AELIAFBAWohAUHzACEDDN8BCyABQQFqIQFB9gAhAwzeAQsgAUEBaiEBQfcAIQMM3QELIAFBAWohAUH6ACEDDNwBCyABQQFqIQFBgwEhAwzbAQsgAUEBaiEBQYQBIQMM2gELIAFBAWohAUGFASEDDNkBCyABQQFqIQFBkgEhAwzYAQsgAUEBaiEBQZgBIQMM1wELIAFBAWohAUGgASEDDNYBCyABQQFqIQFBowEhAwzVAQsgAUEBaiEBQaoBIQMM1AELIAEgBEcEQCACQRA2AgggAiABNgIEQasBIQMM1AELQcABIQMM7AELQQAhAAJAIAIoAjgiA0UNACADKAI0IgNFDQAgAiADEQAAIQALIABFDV4gAEEVRw0HIAJB0QA2AhwgAiABNgIUIAJBsBc2AhAgAkEVNgIMQQAhAwzrAQsgAUEBaiABIARHDQgaQcIBIQMM6gELA0ACQCABLQAAQQprDgQIAAALAAsgBCABQQFqIgFHDQALQcMBIQMM6QELIAEgBEcEQCACQRE2AgggAiABNgIEQQEhAwzQAQtBxAEhAwzoAQsgASAERgRAQcUBIQMM6AELAkACQCABLQAAQQprDgQBKCgAKAsgAUEBagwJCyABQQFqDAULIAEgBEYEQEHGASEDDOcBCwJAAkAgAS0AAEEKaw4XAQsLAQsLCwsLCwsLCwsLCwsLCwsLCwALCyABQQFqIQELQbABIQMMzQELIAEgBEYEQEHIASEDDOYBCyABLQAAQSBHDQkgAkEAOwEyIAFBAWohAUGzASEDDMwBCwNAIAEhAAJAIAEgBEcEQCABLQAAQTBrQf8BcSIDQQpJDQEMJwtBxwEhAwzmAQsCQCACLwEyIgFBmTNLDQAgAiABQQpsIgU7ATIgBUH+/wNxIANB//8Dc0sNACAAQQFqIQEgAiADIAVqIgM7ATIgA0H//wNxQegHSQ0BCwtBACEDIAJBADYCHCACQcEJNgIQIAJBDTYCDCACIABBAWo2AhQM5AELIAJBADYCHCACIAE2AhQgAkHwDDYCECACQRs2AgxBACEDDOMBCyACKAIEIQAgAkEANgIEIAIgACABECYiAA0BIAFBAWoLIQFBrQEhAwzIAQsgAkHBATYCHCACIAA2AgwgAiABQQFqNgIUQQAhAwzgAQsgAigCBCEAIAJBADYCBCACIAAgARAmIgANASABQQFqCyEBQa4BIQMMxQELIAJBwgE2AhwgAiAANgIMIAIgAUEBajYCFEEAIQMM3QELIAJBADYCHCACIAE2AhQgAkGXCzYCECACQQ02AgxBACEDDNwBCyACQQA2AhwgAiABNgIUIAJB4xA2AhAgAkEJNgIMQQAhAwzbAQsgAkECOgAoDKwBC0EAIQMgAkEANgIcIAJBrws2AhAgAkECNgIMIAIgAUEBajYCFAzZAQtBAiEDDL8BC0ENIQMMvgELQSYhAwy9AQtBFSEDDLwBC0EWIQMMuwELQRghAwy6AQtBHCEDDLkBC0EdIQMMuAELQSAhAwy3AQtBISEDDLYBC0EjIQMMtQELQcYAIQMMtAELQS4hAwyzAQtBPSEDDLIBC0HLACEDDLEBC0HOACEDDLABC0HYACEDDK8BC0HZACEDDK4BC0HbACEDDK0BC0HxACEDDKwBC0H0ACEDDKsBC0GNASEDDKoBC0GXASEDDKkBC0GpASEDDKgBC0GvASEDDKcBC0GxASEDDKYBCyACQQA2AgALQQAhAyACQQA2AhwgAiABNgIUIAJB8Rs2AhAgAkEGNgIMDL0BCyACQQA2AgAgBkEBaiEBQSQLOgApIAIoAgQhACACQQA2AgQgAiAAIAEQJyIARQRAQeUAIQMMowELIAJB+QA2AhwgAiABNgIUIAIgADYCDEEAIQMMuwELIABBFUcEQCACQQA2AhwgAiABNgIUIAJBzA42AhAgAkEgNgIMQQAhAwy7AQsgAkH4ADYCHCACIAE2AhQgAkHKGDYCECACQRU2AgxBACEDDLoBCyACQQA2AhwgAiABNgIUIAJBjhs2AhAgAkEGNgIMQQAhAwy5AQsgAkEANgIcIAIgATYCFCACQf4RNgIQIAJBBzYCDEEAIQMMuAELIAJBADYCHCACIAE2AhQgAkGMHDYCECACQQc2AgxBACEDDLcBCyACQQA2AhwgAiABNgIUIAJBww82AhAgAkEHNgIMQQAhAwy2AQsgAkEANgIcIAIgATYCFCACQcMPNgIQIAJBBzYCDEEAIQMMtQELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0RIAJB5QA2AhwgAiABNgIUIAIgADYCDEEAIQMMtAELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0gIAJB0wA2AhwgAiABNgIUIAIgADYCDEEAIQMMswELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0iIAJB0gA2AhwgAiABNgIUIAIgADYCDEEAIQMMsgELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0OIAJB5QA2AhwgAiABNgIUIAIgADYCDEEAIQMMsQELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0dIAJB0wA2AhwgAiABNgIUIAIgADYCDEEAIQMMsAELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0fIAJB0gA2AhwgAiABNgIUIAIgADYCDEEAIQMMrwELIABBP0cNASABQQFqCyEBQQUhAwyUAQtBACEDIAJBADYCHCACIAE2AhQgAkH9EjYCECACQQc2AgwMrAELIAJBADYCHCACIAE2AhQgAkHcCDYCECACQQc2AgxBACEDDKsBCyACKAIEIQAgAkEANgIEIAIgACABECUiAEUNByACQeUANgIcIAIgATYCFCACIAA2AgxBACEDDKoBCyACKAIEIQAgAkEANgIEIAIgACABECUiAEUNFiACQdMANgIcIAIgATYCFCACIAA2AgxBACEDDKkBCyACKAIEIQAgAkEANgIEIAIgACABECUiAEUNGCACQdIANgIcIAIgATYCFCACIAA2AgxBACEDDKgBCyACQQA2AhwgAiABNgIUIAJBxgo2AhAgAkEHNgIMQQAhAwynAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDQMgAkHlADYCHCACIAE2AhQgAiAANgIMQQAhAwymAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDRIgAkHTADYCHCACIAE2AhQgAiAANgIMQQAhAwylAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDRQgAkHSADYCHCACIAE2AhQgAiAANgIMQQAhAwykAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDQAgAkHlADYCHCACIAE2AhQgAiAANgIMQQAhAwyjAQtB1QAhAwyJAQsgAEEVRwRAIAJBADYCHCACIAE2AhQgAkG5DTYCECACQRo2AgxBACEDDKIBCyACQeQANgIcIAIgATYCFCACQeMXNgIQIAJBFTYCDEEAIQMMoQELIAJBADYCACAGQQFqIQEgAi0AKSIAQSNrQQtJDQQCQCAAQQZLDQBBASAAdEHKAHFFDQAMBQtBACEDIAJBADYCHCACIAE2AhQgAkH3CTYCECACQQg2AgwMoAELIAJBADYCACAGQQFqIQEgAi0AKUEhRg0DIAJBADYCHCACIAE2AhQgAkGbCjYCECACQQg2AgxBACEDDJ8BCyACQQA2AgALQQAhAyACQQA2AhwgAiABNgIUIAJBkDM2AhAgAkEINgIMDJ0BCyACQQA2AgAgBkEBaiEBIAItAClBI0kNACACQQA2AhwgAiABNgIUIAJB0wk2AhAgAkEINgIMQQAhAwycAQtB0QAhAwyCAQsgAS0AAEEwayIAQf8BcUEKSQRAIAIgADoAKiABQQFqIQFBzwAhAwyCAQsgAigCBCEAIAJBADYCBCACIAAgARAoIgBFDYYBIAJB3gA2AhwgAiABNgIUIAIgADYCDEEAIQMMmgELIAIoAgQhACACQQA2AgQgAiAAIAEQKCIARQ2GASACQdwANgIcIAIgATYCFCACIAA2AgxBACEDDJkBCyACKAIEIQAgAkEANgIEIAIgACAFECgiAEUEQCAFIQEMhwELIAJB2gA2AhwgAiAFNgIUIAIgADYCDAyYAQtBACEBQQEhAwsgAiADOgArIAVBAWohAwJAAkACQCACLQAtQRBxDQACQAJAAkAgAi0AKg4DAQACBAsgBkUNAwwCCyAADQEMAgsgAUUNAQsgAigCBCEAIAJBADYCBCACIAAgAxAoIgBFBEAgAyEBDAILIAJB2AA2AhwgAiADNgIUIAIgADYCDEEAIQMMmAELIAIoAgQhACACQQA2AgQgAiAAIAMQKCIARQRAIAMhAQyHAQsgAkHZADYCHCACIAM2AhQgAiAANgIMQQAhAwyXAQtBzAAhAwx9CyAAQRVHBEAgAkEANgIcIAIgATYCFCACQZQNNgIQIAJBITYCDEEAIQMMlgELIAJB1wA2AhwgAiABNgIUIAJByRc2AhAgAkEVNgIMQQAhAwyVAQtBACEDIAJBADYCHCACIAE2AhQgAkGAETYCECACQQk2AgwMlAELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0AIAJB0wA2AhwgAiABNgIUIAIgADYCDEEAIQMMkwELQckAIQMMeQsgAkEANgIcIAIgATYCFCACQcEoNgIQIAJBBzYCDCACQQA2AgBBACEDDJEBCyACKAIEIQBBACEDIAJBADYCBCACIAAgARAlIgBFDQAgAkHSADYCHCACIAE2AhQgAiAANgIMDJABC0HIACEDDHYLIAJBADYCACAFIQELIAJBgBI7ASogAUEBaiEBQQAhAAJAIAIoAjgiA0UNACADKAIwIgNFDQAgAiADEQAAIQALIAANAQtBxwAhAwxzCyAAQRVGBEAgAkHRADYCHCACIAE2AhQgAkHjFzYCECACQRU2AgxBACEDDIwBC0EAIQMgAkEANgIcIAIgATYCFCACQbkNNgIQIAJBGjYCDAyLAQtBACEDIAJBADYCHCACIAE2AhQgAkGgGTYCECACQR42AgwMigELIAEtAABBOkYEQCACKAIEIQBBACEDIAJBADYCBCACIAAgARApIgBFDQEgAkHDADYCHCACIAA2AgwgAiABQQFqNgIUDIoBC0EAIQMgAkEANgIcIAIgATYCFCACQbERNgIQIAJBCjYCDAyJAQsgAUEBaiEBQTshAwxvCyACQcMANgIcIAIgADYCDCACIAFBAWo2AhQMhwELQQAhAyACQQA2AhwgAiABNgIUIAJB8A42AhAgAkEcNgIMDIYBCyACIAIvATBBEHI7ATAMZgsCQCACLwEwIgBBCHFFDQAgAi0AKEEBRw0AIAItAC1BCHFFDQMLIAIgAEH3+wNxQYAEcjsBMAwECyABIARHBEACQANAIAEtAABBMGsiAEH/AXFBCk8EQEE1IQMMbgsgAikDICIKQpmz5syZs+bMGVYNASACIApCCn4iCjcDICAKIACtQv8BgyILQn+FVg0BIAIgCiALfDcDICAEIAFBAWoiAUcNAAtBOSEDDIUBCyACKAIEIQBBACEDIAJBADYCBCACIAAgAUEBaiIBECoiAA0MDHcLQTkhAwyDAQsgAi0AMEEgcQ0GQcUBIQMMaQtBACEDIAJBADYCBCACIAEgARAqIgBFDQQgAkE6NgIcIAIgADYCDCACIAFBAWo2AhQMgQELIAItAChBAUcNACACLQAtQQhxRQ0BC0E3IQMMZgsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIABEAgAkE7NgIcIAIgADYCDCACIAFBAWo2AhQMfwsgAUEBaiEBDG4LIAJBCDoALAwECyABQQFqIQEMbQtBACEDIAJBADYCHCACIAE2AhQgAkHkEjYCECACQQQ2AgwMewsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIARQ1sIAJBNzYCHCACIAE2AhQgAiAANgIMDHoLIAIgAi8BMEEgcjsBMAtBMCEDDF8LIAJBNjYCHCACIAE2AhQgAiAANgIMDHcLIABBLEcNASABQQFqIQBBASEBAkACQAJAAkACQCACLQAsQQVrDgQDAQIEAAsgACEBDAQLQQIhAQwBC0EEIQELIAJBAToALCACIAIvATAgAXI7ATAgACEBDAELIAIgAi8BMEEIcjsBMCAAIQELQTkhAwxcCyACQQA6ACwLQTQhAwxaCyABIARGBEBBLSEDDHMLAkACQANAAkAgAS0AAEEKaw4EAgAAAwALIAQgAUEBaiIBRw0AC0EtIQMMdAsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIARQ0CIAJBLDYCHCACIAE2AhQgAiAANgIMDHMLIAIoAgQhAEEAIQMgAkEANgIEIAIgACABECoiAEUEQCABQQFqIQEMAgsgAkEsNgIcIAIgADYCDCACIAFBAWo2AhQMcgsgAS0AAEENRgRAIAIoAgQhAEEAIQMgAkEANgIEIAIgACABECoiAEUEQCABQQFqIQEMAgsgAkEsNgIcIAIgADYCDCACIAFBAWo2AhQMcgsgAi0ALUEBcQRAQcQBIQMMWQsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIADQEMZQtBLyEDDFcLIAJBLjYCHCACIAE2AhQgAiAANgIMDG8LQQAhAyACQQA2AhwgAiABNgIUIAJB8BQ2AhAgAkEDNgIMDG4LQQEhAwJAAkACQAJAIAItACxBBWsOBAMBAgAECyACIAIvATBBCHI7ATAMAwtBAiEDDAELQQQhAwsgAkEBOgAsIAIgAi8BMCADcjsBMAtBKiEDDFMLQQAhAyACQQA2AhwgAiABNgIUIAJB4Q82AhAgAkEKNgIMDGsLQQEhAwJAAkACQAJAAkACQCACLQAsQQJrDgcFBAQDAQIABAsgAiACLwEwQQhyOwEwDAMLQQIhAwwBC0EEIQMLIAJBAToALCACIAIvATAgA3I7ATALQSshAwxSC0EAIQMgAkEANgIcIAIgATYCFCACQasSNgIQIAJBCzYCDAxqC0EAIQMgAkEANgIcIAIgATYCFCACQf0NNgIQIAJBHTYCDAxpCyABIARHBEADQCABLQAAQSBHDUggBCABQQFqIgFHDQALQSUhAwxpC0ElIQMMaAsgAi0ALUEBcQRAQcMBIQMMTwsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKSIABEAgAkEmNgIcIAIgADYCDCACIAFBAWo2AhQMaAsgAUEBaiEBDFwLIAFBAWohASACLwEwIgBBgAFxBEBBACEAAkAgAigCOCIDRQ0AIAMoAlQiA0UNACACIAMRAAAhAAsgAEUNBiAAQRVHDR8gAkEFNgIcIAIgATYCFCACQfkXNgIQIAJBFTYCDEEAIQMMZwsCQCAAQaAEcUGgBEcNACACLQAtQQJxDQBBACEDIAJBADYCHCACIAE2AhQgAkGWEzYCECACQQQ2AgwMZwsgAgJ/IAIvATBBFHFBFEYEQEEBIAItAChBAUYNARogAi8BMkHlAEYMAQsgAi0AKUEFRgs6AC5BACEAAkAgAigCOCIDRQ0AIAMoAiQiA0UNACACIAMRAAAhAAsCQAJAAkACQAJAIAAOFgIBAAQEBAQEBAQEBAQEBAQEBAQEBAMECyACQQE6AC4LIAIgAi8BMEHAAHI7ATALQSchAwxPCyACQSM2AhwgAiABNgIUIAJBpRY2AhAgAkEVNgIMQQAhAwxnC0EAIQMgAkEANgIcIAIgATYCFCACQdULNgIQIAJBETYCDAxmC0EAIQACQCACKAI4IgNFDQAgAygCLCIDRQ0AIAIgAxEAACEACyAADQELQQ4hAwxLCyAAQRVGBEAgAkECNgIcIAIgATYCFCACQbAYNgIQIAJBFTYCDEEAIQMMZAtBACEDIAJBADYCHCACIAE2AhQgAkGnDjYCECACQRI2AgwMYwtBACEDIAJBADYCHCACIAE2AhQgAkGqHDYCECACQQ82AgwMYgsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEgCqdqIgEQKyIARQ0AIAJBBTYCHCACIAE2AhQgAiAANgIMDGELQQ8hAwxHC0EAIQMgAkEANgIcIAIgATYCFCACQc0TNgIQIAJBDDYCDAxfC0IBIQoLIAFBAWohAQJAIAIpAyAiC0L//////////w9YBEAgAiALQgSGIAqENwMgDAELQQAhAyACQQA2AhwgAiABNgIUIAJBrQk2AhAgAkEMNgIMDF4LQSQhAwxEC0EAIQMgAkEANgIcIAIgATYCFCACQc0TNgIQIAJBDDYCDAxcCyACKAIEIQBBACEDIAJBADYCBCACIAAgARAsIgBFBEAgAUEBaiEBDFILIAJBFzYCHCACIAA2AgwgAiABQQFqNgIUDFsLIAIoAgQhAEEAIQMgAkEANgIEAkAgAiAAIAEQLCIARQRAIAFBAWohAQwBCyACQRY2AhwgAiAANgIMIAIgAUEBajYCFAxbC0EfIQMMQQtBACEDIAJBADYCHCACIAE2AhQgAkGaDzYCECACQSI2AgwMWQsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQLSIARQRAIAFBAWohAQxQCyACQRQ2AhwgAiAANgIMIAIgAUEBajYCFAxYCyACKAIEIQBBACEDIAJBADYCBAJAIAIgACABEC0iAEUEQCABQQFqIQEMAQsgAkETNgIcIAIgADYCDCACIAFBAWo2AhQMWAtBHiEDDD4LQQAhAyACQQA2AhwgAiABNgIUIAJBxgw2AhAgAkEjNgIMDFYLIAIoAgQhAEEAIQMgAkEANgIEIAIgACABEC0iAEUEQCABQQFqIQEMTgsgAkERNgIcIAIgADYCDCACIAFBAWo2AhQMVQsgAkEQNgIcIAIgATYCFCACIAA2AgwMVAtBACEDIAJBADYCHCACIAE2AhQgAkHGDDYCECACQSM2AgwMUwtBACEDIAJBADYCHCACIAE2AhQgAkHAFTYCECACQQI2AgwMUgsgAigCBCEAQQAhAyACQQA2AgQCQCACIAAgARAtIgBFBEAgAUEBaiEBDAELIAJBDjYCHCACIAA2AgwgAiABQQFqNgIUDFILQRshAww4C0EAIQMgAkEANgIcIAIgATYCFCACQcYMNgIQIAJBIzYCDAxQCyACKAIEIQBBACEDIAJBADYCBAJAIAIgACABECwiAEUEQCABQQFqIQEMAQsgAkENNgIcIAIgADYCDCACIAFBAWo2AhQMUAtBGiEDDDYLQQAhAyACQQA2AhwgAiABNgIUIAJBmg82AhAgAkEiNgIMDE4LIAIoAgQhAEEAIQMgAkEANgIEAkAgAiAAIAEQLCIARQRAIAFBAWohAQwBCyACQQw2AhwgAiAANgIMIAIgAUEBajYCFAxOC0EZIQMMNAtBACEDIAJBADYCHCACIAE2AhQgAkGaDzYCECACQSI2AgwMTAsgAEEVRwRAQQAhAyACQQA2AhwgAiABNgIUIAJBgww2AhAgAkETNgIMDEwLIAJBCjYCHCACIAE2AhQgAkHkFjYCECACQRU2AgxBACEDDEsLIAIoAgQhAEEAIQMgAkEANgIEIAIgACABIAqnaiIBECsiAARAIAJBBzYCHCACIAE2AhQgAiAANgIMDEsLQRMhAwwxCyAAQRVHBEBBACEDIAJBADYCHCACIAE2AhQgAkHaDTYCECACQRQ2AgwMSgsgAkEeNgIcIAIgATYCFCACQfkXNgIQIAJBFTYCDEEAIQMMSQtBACEAAkAgAigCOCIDRQ0AIAMoAiwiA0UNACACIAMRAAAhAAsgAEUNQSAAQRVGBEAgAkEDNgIcIAIgATYCFCACQbAYNgIQIAJBFTYCDEEAIQMMSQtBACEDIAJBADYCHCACIAE2AhQgAkGnDjYCECACQRI2AgwMSAtBACEDIAJBADYCHCACIAE2AhQgAkHaDTYCECACQRQ2AgwMRwtBACEDIAJBADYCHCACIAE2AhQgAkGnDjYCECACQRI2AgwMRgsgAkEAOgAvIAItAC1BBHFFDT8LIAJBADoALyACQQE6ADRBACEDDCsLQQAhAyACQQA2AhwgAkHkETYCECACQQc2AgwgAiABQQFqNgIUDEMLAkADQAJAIAEtAABBCmsOBAACAgACCyAEIAFBAWoiAUcNAAtB3QEhAwxDCwJAAkAgAi0ANEEBRw0AQQAhAAJAIAIoAjgiA0UNACADKAJYIgNFDQAgAiADEQAAIQALIABFDQAgAEEVRw0BIAJB3AE2AhwgAiABNgIUIAJB1RY2AhAgAkEVNgIMQQAhAwxEC0HBASEDDCoLIAJBADYCHCACIAE2AhQgAkHpCzYCECACQR82AgxBACEDDEILAkACQCACLQAoQQFrDgIEAQALQcABIQMMKQtBuQEhAwwoCyACQQI6AC9BACEAAkAgAigCOCIDRQ0AIAMoAgAiA0UNACACIAMRAAAhAAsgAEUEQEHCASEDDCgLIABBFUcEQCACQQA2AhwgAiABNgIUIAJBpAw2AhAgAkEQNgIMQQAhAwxBCyACQdsBNgIcIAIgATYCFCACQfoWNgIQIAJBFTYCDEEAIQMMQAsgASAERgRAQdoBIQMMQAsgAS0AAEHIAEYNASACQQE6ACgLQawBIQMMJQtBvwEhAwwkCyABIARHBEAgAkEQNgIIIAIgATYCBEG+ASEDDCQLQdkBIQMMPAsgASAERgRAQdgBIQMMPAsgAS0AAEHIAEcNBCABQQFqIQFBvQEhAwwiCyABIARGBEBB1wEhAww7CwJAAkAgAS0AAEHFAGsOEAAFBQUFBQUFBQUFBQUFBQEFCyABQQFqIQFBuwEhAwwiCyABQQFqIQFBvAEhAwwhC0HWASEDIAEgBEYNOSACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEGD0ABqLQAARw0DIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAw6CyACKAIEIQAgAkIANwMAIAIgACAGQQFqIgEQJyIARQRAQcYBIQMMIQsgAkHVATYCHCACIAE2AhQgAiAANgIMQQAhAww5C0HUASEDIAEgBEYNOCACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEGB0ABqLQAARw0CIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAw5CyACQYEEOwEoIAIoAgQhACACQgA3AwAgAiAAIAZBAWoiARAnIgANAwwCCyACQQA2AgALQQAhAyACQQA2AhwgAiABNgIUIAJB2Bs2AhAgAkEINgIMDDYLQboBIQMMHAsgAkHTATYCHCACIAE2AhQgAiAANgIMQQAhAww0C0EAIQACQCACKAI4IgNFDQAgAygCOCIDRQ0AIAIgAxEAACEACyAARQ0AIABBFUYNASACQQA2AhwgAiABNgIUIAJBzA42AhAgAkEgNgIMQQAhAwwzC0HkACEDDBkLIAJB+AA2AhwgAiABNgIUIAJByhg2AhAgAkEVNgIMQQAhAwwxC0HSASEDIAQgASIARg0wIAQgAWsgAigCACIBaiEFIAAgAWtBBGohBgJAA0AgAC0AACABQfzPAGotAABHDQEgAUEERg0DIAFBAWohASAEIABBAWoiAEcNAAsgAiAFNgIADDELIAJBADYCHCACIAA2AhQgAkGQMzYCECACQQg2AgwgAkEANgIAQQAhAwwwCyABIARHBEAgAkEONgIIIAIgATYCBEG3ASEDDBcLQdEBIQMMLwsgAkEANgIAIAZBAWohAQtBuAEhAwwUCyABIARGBEBB0AEhAwwtCyABLQAAQTBrIgBB/wFxQQpJBEAgAiAAOgAqIAFBAWohAUG2ASEDDBQLIAIoAgQhACACQQA2AgQgAiAAIAEQKCIARQ0UIAJBzwE2AhwgAiABNgIUIAIgADYCDEEAIQMMLAsgASAERgRAQc4BIQMMLAsCQCABLQAAQS5GBEAgAUEBaiEBDAELIAIoAgQhACACQQA2AgQgAiAAIAEQKCIARQ0VIAJBzQE2AhwgAiABNgIUIAIgADYCDEEAIQMMLAtBtQEhAwwSCyAEIAEiBUYEQEHMASEDDCsLQQAhAEEBIQFBASEGQQAhAwJAAkACQAJAAkACfwJAAkACQAJAAkACQAJAIAUtAABBMGsOCgoJAAECAwQFBggLC0ECDAYLQQMMBQtBBAwEC0EFDAMLQQYMAgtBBwwBC0EICyEDQQAhAUEAIQYMAgtBCSEDQQEhAEEAIQFBACEGDAELQQAhAUEBIQMLIAIgAzoAKyAFQQFqIQMCQAJAIAItAC1BEHENAAJAAkACQCACLQAqDgMBAAIECyAGRQ0DDAILIAANAQwCCyABRQ0BCyACKAIEIQAgAkEANgIEIAIgACADECgiAEUEQCADIQEMAwsgAkHJATYCHCACIAM2AhQgAiAANgIMQQAhAwwtCyACKAIEIQAgAkEANgIEIAIgACADECgiAEUEQCADIQEMGAsgAkHKATYCHCACIAM2AhQgAiAANgIMQQAhAwwsCyACKAIEIQAgAkEANgIEIAIgACAFECgiAEUEQCAFIQEMFgsgAkHLATYCHCACIAU2AhQgAiAANgIMDCsLQbQBIQMMEQtBACEAAkAgAigCOCIDRQ0AIAMoAjwiA0UNACACIAMRAAAhAAsCQCAABEAgAEEVRg0BIAJBADYCHCACIAE2AhQgAkGUDTYCECACQSE2AgxBACEDDCsLQbIBIQMMEQsgAkHIATYCHCACIAE2AhQgAkHJFzYCECACQRU2AgxBACEDDCkLIAJBADYCACAGQQFqIQFB9QAhAwwPCyACLQApQQVGBEBB4wAhAwwPC0HiACEDDA4LIAAhASACQQA2AgALIAJBADoALEEJIQMMDAsgAkEANgIAIAdBAWohAUHAACEDDAsLQQELOgAsIAJBADYCACAGQQFqIQELQSkhAwwIC0E4IQMMBwsCQCABIARHBEADQCABLQAAQYA+ai0AACIAQQFHBEAgAEECRw0DIAFBAWohAQwFCyAEIAFBAWoiAUcNAAtBPiEDDCELQT4hAwwgCwsgAkEAOgAsDAELQQshAwwEC0E6IQMMAwsgAUEBaiEBQS0hAwwCCyACIAE6ACwgAkEANgIAIAZBAWohAUEMIQMMAQsgAkEANgIAIAZBAWohAUEKIQMMAAsAC0EAIQMgAkEANgIcIAIgATYCFCACQc0QNgIQIAJBCTYCDAwXC0EAIQMgAkEANgIcIAIgATYCFCACQekKNgIQIAJBCTYCDAwWC0EAIQMgAkEANgIcIAIgATYCFCACQbcQNgIQIAJBCTYCDAwVC0EAIQMgAkEANgIcIAIgATYCFCACQZwRNgIQIAJBCTYCDAwUC0EAIQMgAkEANgIcIAIgATYCFCACQc0QNgIQIAJBCTYCDAwTC0EAIQMgAkEANgIcIAIgATYCFCACQekKNgIQIAJBCTYCDAwSC0EAIQMgAkEANgIcIAIgATYCFCACQbcQNgIQIAJBCTYCDAwRC0EAIQMgAkEANgIcIAIgATYCFCACQZwRNgIQIAJBCTYCDAwQC0EAIQMgAkEANgIcIAIgATYCFCACQZcVNgIQIAJBDzYCDAwPC0EAIQMgAkEANgIcIAIgATYCFCACQZcVNgIQIAJBDzYCDAwOC0EAIQMgAkEANgIcIAIgATYCFCACQcASNgIQIAJBCzYCDAwNC0EAIQMgAkEANgIcIAIgATYCFCACQZUJNgIQIAJBCzYCDAwMC0EAIQMgAkEANgIcIAIgATYCFCACQeEPNgIQIAJBCjYCDAwLC0EAIQMgAkEANgIcIAIgATYCFCACQfsPNgIQIAJBCjYCDAwKC0EAIQMgAkEANgIcIAIgATYCFCACQfEZNgIQIAJBAjYCDAwJC0EAIQMgAkEANgIcIAIgATYCFCACQcQUNgIQIAJBAjYCDAwIC0EAIQMgAkEANgIcIAIgATYCFCACQfIVNgIQIAJBAjYCDAwHCyACQQI2AhwgAiABNgIUIAJBnBo2AhAgAkEWNgIMQQAhAwwGC0EBIQMMBQtB1AAhAyABIARGDQQgCEEIaiEJIAIoAgAhBQJAAkAgASAERwRAIAVB2MIAaiEHIAQgBWogAWshACAFQX9zQQpqIgUgAWohBgNAIAEtAAAgBy0AAEcEQEECIQcMAwsgBUUEQEEAIQcgBiEBDAMLIAVBAWshBSAHQQFqIQcgBCABQQFqIgFHDQALIAAhBSAEIQELIAlBATYCACACIAU2AgAMAQsgAkEANgIAIAkgBzYCAAsgCSABNgIEIAgoAgwhACAIKAIIDgMBBAIACwALIAJBADYCHCACQbUaNgIQIAJBFzYCDCACIABBAWo2AhRBACEDDAILIAJBADYCHCACIAA2AhQgAkHKGjYCECACQQk2AgxBACEDDAELIAEgBEYEQEEiIQMMAQsgAkEJNgIIIAIgATYCBEEhIQMLIAhBEGokACADRQRAIAIoAgwhAAwBCyACIAM2AhxBACEAIAIoAgQiAUUNACACIAEgBCACKAIIEQEAIgFFDQAgAiAENgIUIAIgATYCDCABIQALIAALvgIBAn8gAEEAOgAAIABB3ABqIgFBAWtBADoAACAAQQA6AAIgAEEAOgABIAFBA2tBADoAACABQQJrQQA6AAAgAEEAOgADIAFBBGtBADoAAEEAIABrQQNxIgEgAGoiAEEANgIAQdwAIAFrQXxxIgIgAGoiAUEEa0EANgIAAkAgAkEJSQ0AIABBADYCCCAAQQA2AgQgAUEIa0EANgIAIAFBDGtBADYCACACQRlJDQAgAEEANgIYIABBADYCFCAAQQA2AhAgAEEANgIMIAFBEGtBADYCACABQRRrQQA2AgAgAUEYa0EANgIAIAFBHGtBADYCACACIABBBHFBGHIiAmsiAUEgSQ0AIAAgAmohAANAIABCADcDGCAAQgA3AxAgAEIANwMIIABCADcDACAAQSBqIQAgAUEgayIBQR9LDQALCwtWAQF/AkAgACgCDA0AAkACQAJAAkAgAC0ALw4DAQADAgsgACgCOCIBRQ0AIAEoAiwiAUUNACAAIAERAAAiAQ0DC0EADwsACyAAQcMWNgIQQQ4hAQsgAQsaACAAKAIMRQRAIABB0Rs2AhAgAEEVNgIMCwsUACAAKAIMQRVGBEAgAEEANgIMCwsUACAAKAIMQRZGBEAgAEEANgIMCwsHACAAKAIMCwcAIAAoAhALCQAgACABNgIQCwcAIAAoAhQLFwAgAEEkTwRAAAsgAEECdEGgM2ooAgALFwAgAEEuTwRAAAsgAEECdEGwNGooAgALvwkBAX9B6yghAQJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAIABB5ABrDvQDY2IAAWFhYWFhYQIDBAVhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhBgcICQoLDA0OD2FhYWFhEGFhYWFhYWFhYWFhEWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYRITFBUWFxgZGhthYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhHB0eHyAhIiMkJSYnKCkqKywtLi8wMTIzNDU2YTc4OTphYWFhYWFhYTthYWE8YWFhYT0+P2FhYWFhYWFhQGFhQWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYUJDREVGR0hJSktMTU5PUFFSU2FhYWFhYWFhVFVWV1hZWlthXF1hYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFeYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhX2BhC0HhJw8LQaQhDwtByywPC0H+MQ8LQcAkDwtBqyQPC0GNKA8LQeImDwtBgDAPC0G5Lw8LQdckDwtB7x8PC0HhHw8LQfofDwtB8iAPC0GoLw8LQa4yDwtBiDAPC0HsJw8LQYIiDwtBjh0PC0HQLg8LQcojDwtBxTIPC0HfHA8LQdIcDwtBxCAPC0HXIA8LQaIfDwtB7S4PC0GrMA8LQdQlDwtBzC4PC0H6Lg8LQfwrDwtB0jAPC0HxHQ8LQbsgDwtB9ysPC0GQMQ8LQdcxDwtBoi0PC0HUJw8LQeArDwtBnywPC0HrMQ8LQdUfDwtByjEPC0HeJQ8LQdQeDwtB9BwPC0GnMg8LQbEdDwtBoB0PC0G5MQ8LQbwwDwtBkiEPC0GzJg8LQeksDwtBrB4PC0HUKw8LQfcmDwtBgCYPC0GwIQ8LQf4eDwtBjSMPC0GJLQ8LQfciDwtBoDEPC0GuHw8LQcYlDwtB6B4PC0GTIg8LQcIvDwtBwx0PC0GLLA8LQeEdDwtBjS8PC0HqIQ8LQbQtDwtB0i8PC0HfMg8LQdIyDwtB8DAPC0GpIg8LQfkjDwtBmR4PC0G1LA8LQZswDwtBkjIPC0G2Kw8LQcIiDwtB+DIPC0GeJQ8LQdAiDwtBuh4PC0GBHg8LAAtB1iEhAQsgAQsWACAAIAAtAC1B/gFxIAFBAEdyOgAtCxkAIAAgAC0ALUH9AXEgAUEAR0EBdHI6AC0LGQAgACAALQAtQfsBcSABQQBHQQJ0cjoALQsZACAAIAAtAC1B9wFxIAFBAEdBA3RyOgAtCz4BAn8CQCAAKAI4IgNFDQAgAygCBCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBxhE2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCCCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB9go2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCDCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB7Ro2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCECIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBlRA2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCFCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBqhs2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCGCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB7RM2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCKCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB9gg2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCHCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBwhk2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCICIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBlBQ2AhBBGCEECyAEC1kBAn8CQCAALQAoQQFGDQAgAC8BMiIBQeQAa0HkAEkNACABQcwBRg0AIAFBsAJGDQAgAC8BMCIAQcAAcQ0AQQEhAiAAQYgEcUGABEYNACAAQShxRSECCyACC4wBAQJ/AkACQAJAIAAtACpFDQAgAC0AK0UNACAALwEwIgFBAnFFDQEMAgsgAC8BMCIBQQFxRQ0BC0EBIQIgAC0AKEEBRg0AIAAvATIiAEHkAGtB5ABJDQAgAEHMAUYNACAAQbACRg0AIAFBwABxDQBBACECIAFBiARxQYAERg0AIAFBKHFBAEchAgsgAgtXACAAQRhqQgA3AwAgAEIANwMAIABBOGpCADcDACAAQTBqQgA3AwAgAEEoakIANwMAIABBIGpCADcDACAAQRBqQgA3AwAgAEEIakIANwMAIABB3QE2AhwLBgAgABAyC5otAQt/IwBBEGsiCiQAQaTQACgCACIJRQRAQeTTACgCACIFRQRAQfDTAEJ/NwIAQejTAEKAgISAgIDAADcCAEHk0wAgCkEIakFwcUHYqtWqBXMiBTYCAEH40wBBADYCAEHI0wBBADYCAAtBzNMAQYDUBDYCAEGc0ABBgNQENgIAQbDQACAFNgIAQazQAEF/NgIAQdDTAEGArAM2AgADQCABQcjQAGogAUG80ABqIgI2AgAgAiABQbTQAGoiAzYCACABQcDQAGogAzYCACABQdDQAGogAUHE0ABqIgM2AgAgAyACNgIAIAFB2NAAaiABQczQAGoiAjYCACACIAM2AgAgAUHU0ABqIAI2AgAgAUEgaiIBQYACRw0AC0GM1ARBwasDNgIAQajQAEH00wAoAgA2AgBBmNAAQcCrAzYCAEGk0ABBiNQENgIAQcz/B0E4NgIAQYjUBCEJCwJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAIABB7AFNBEBBjNAAKAIAIgZBECAAQRNqQXBxIABBC0kbIgRBA3YiAHYiAUEDcQRAAkAgAUEBcSAAckEBcyICQQN0IgBBtNAAaiIBIABBvNAAaigCACIAKAIIIgNGBEBBjNAAIAZBfiACd3E2AgAMAQsgASADNgIIIAMgATYCDAsgAEEIaiEBIAAgAkEDdCICQQNyNgIEIAAgAmoiACAAKAIEQQFyNgIEDBELQZTQACgCACIIIARPDQEgAQRAAkBBAiAAdCICQQAgAmtyIAEgAHRxaCIAQQN0IgJBtNAAaiIBIAJBvNAAaigCACICKAIIIgNGBEBBjNAAIAZBfiAAd3EiBjYCAAwBCyABIAM2AgggAyABNgIMCyACIARBA3I2AgQgAEEDdCIAIARrIQUgACACaiAFNgIAIAIgBGoiBCAFQQFyNgIEIAgEQCAIQXhxQbTQAGohAEGg0AAoAgAhAwJ/QQEgCEEDdnQiASAGcUUEQEGM0AAgASAGcjYCACAADAELIAAoAggLIgEgAzYCDCAAIAM2AgggAyAANgIMIAMgATYCCAsgAkEIaiEBQaDQACAENgIAQZTQACAFNgIADBELQZDQACgCACILRQ0BIAtoQQJ0QbzSAGooAgAiACgCBEF4cSAEayEFIAAhAgNAAkAgAigCECIBRQRAIAJBFGooAgAiAUUNAQsgASgCBEF4cSAEayIDIAVJIQIgAyAFIAIbIQUgASAAIAIbIQAgASECDAELCyAAKAIYIQkgACgCDCIDIABHBEBBnNAAKAIAGiADIAAoAggiATYCCCABIAM2AgwMEAsgAEEUaiICKAIAIgFFBEAgACgCECIBRQ0DIABBEGohAgsDQCACIQcgASIDQRRqIgIoAgAiAQ0AIANBEGohAiADKAIQIgENAAsgB0EANgIADA8LQX8hBCAAQb9/Sw0AIABBE2oiAUFwcSEEQZDQACgCACIIRQ0AQQAgBGshBQJAAkACQAJ/QQAgBEGAAkkNABpBHyAEQf///wdLDQAaIARBJiABQQh2ZyIAa3ZBAXEgAEEBdGtBPmoLIgZBAnRBvNIAaigCACICRQRAQQAhAUEAIQMMAQtBACEBIARBGSAGQQF2a0EAIAZBH0cbdCEAQQAhAwNAAkAgAigCBEF4cSAEayIHIAVPDQAgAiEDIAciBQ0AQQAhBSACIQEMAwsgASACQRRqKAIAIgcgByACIABBHXZBBHFqQRBqKAIAIgJGGyABIAcbIQEgAEEBdCEAIAINAAsLIAEgA3JFBEBBACEDQQIgBnQiAEEAIABrciAIcSIARQ0DIABoQQJ0QbzSAGooAgAhAQsgAUUNAQsDQCABKAIEQXhxIARrIgIgBUkhACACIAUgABshBSABIAMgABshAyABKAIQIgAEfyAABSABQRRqKAIACyIBDQALCyADRQ0AIAVBlNAAKAIAIARrTw0AIAMoAhghByADIAMoAgwiAEcEQEGc0AAoAgAaIAAgAygCCCIBNgIIIAEgADYCDAwOCyADQRRqIgIoAgAiAUUEQCADKAIQIgFFDQMgA0EQaiECCwNAIAIhBiABIgBBFGoiAigCACIBDQAgAEEQaiECIAAoAhAiAQ0ACyAGQQA2AgAMDQtBlNAAKAIAIgMgBE8EQEGg0AAoAgAhAQJAIAMgBGsiAkEQTwRAIAEgBGoiACACQQFyNgIEIAEgA2ogAjYCACABIARBA3I2AgQMAQsgASADQQNyNgIEIAEgA2oiACAAKAIEQQFyNgIEQQAhAEEAIQILQZTQACACNgIAQaDQACAANgIAIAFBCGohAQwPC0GY0AAoAgAiAyAESwRAIAQgCWoiACADIARrIgFBAXI2AgRBpNAAIAA2AgBBmNAAIAE2AgAgCSAEQQNyNgIEIAlBCGohAQwPC0EAIQEgBAJ/QeTTACgCAARAQezTACgCAAwBC0Hw0wBCfzcCAEHo0wBCgICEgICAwAA3AgBB5NMAIApBDGpBcHFB2KrVqgVzNgIAQfjTAEEANgIAQcjTAEEANgIAQYCABAsiACAEQccAaiIFaiIGQQAgAGsiB3EiAk8EQEH80wBBMDYCAAwPCwJAQcTTACgCACIBRQ0AQbzTACgCACIIIAJqIQAgACABTSAAIAhLcQ0AQQAhAUH80wBBMDYCAAwPC0HI0wAtAABBBHENBAJAAkAgCQRAQczTACEBA0AgASgCACIAIAlNBEAgACABKAIEaiAJSw0DCyABKAIIIgENAAsLQQAQMyIAQX9GDQUgAiEGQejTACgCACIBQQFrIgMgAHEEQCACIABrIAAgA2pBACABa3FqIQYLIAQgBk8NBSAGQf7///8HSw0FQcTTACgCACIDBEBBvNMAKAIAIgcgBmohASABIAdNDQYgASADSw0GCyAGEDMiASAARw0BDAcLIAYgA2sgB3EiBkH+////B0sNBCAGEDMhACAAIAEoAgAgASgCBGpGDQMgACEBCwJAIAYgBEHIAGpPDQAgAUF/Rg0AQezTACgCACIAIAUgBmtqQQAgAGtxIgBB/v///wdLBEAgASEADAcLIAAQM0F/RwRAIAAgBmohBiABIQAMBwtBACAGaxAzGgwECyABIgBBf0cNBQwDC0EAIQMMDAtBACEADAoLIABBf0cNAgtByNMAQcjTACgCAEEEcjYCAAsgAkH+////B0sNASACEDMhAEEAEDMhASAAQX9GDQEgAUF/Rg0BIAAgAU8NASABIABrIgYgBEE4ak0NAQtBvNMAQbzTACgCACAGaiIBNgIAQcDTACgCACABSQRAQcDTACABNgIACwJAAkACQEGk0AAoAgAiAgRAQczTACEBA0AgACABKAIAIgMgASgCBCIFakYNAiABKAIIIgENAAsMAgtBnNAAKAIAIgFBAEcgACABT3FFBEBBnNAAIAA2AgALQQAhAUHQ0wAgBjYCAEHM0wAgADYCAEGs0ABBfzYCAEGw0ABB5NMAKAIANgIAQdjTAEEANgIAA0AgAUHI0ABqIAFBvNAAaiICNgIAIAIgAUG00ABqIgM2AgAgAUHA0ABqIAM2AgAgAUHQ0ABqIAFBxNAAaiIDNgIAIAMgAjYCACABQdjQAGogAUHM0ABqIgI2AgAgAiADNgIAIAFB1NAAaiACNgIAIAFBIGoiAUGAAkcNAAtBeCAAa0EPcSIBIABqIgIgBkE4ayIDIAFrIgFBAXI2AgRBqNAAQfTTACgCADYCAEGY0AAgATYCAEGk0AAgAjYCACAAIANqQTg2AgQMAgsgACACTQ0AIAIgA0kNACABKAIMQQhxDQBBeCACa0EPcSIAIAJqIgNBmNAAKAIAIAZqIgcgAGsiAEEBcjYCBCABIAUgBmo2AgRBqNAAQfTTACgCADYCAEGY0AAgADYCAEGk0AAgAzYCACACIAdqQTg2AgQMAQsgAEGc0AAoAgBJBEBBnNAAIAA2AgALIAAgBmohA0HM0wAhAQJAAkACQANAIAMgASgCAEcEQCABKAIIIgENAQwCCwsgAS0ADEEIcUUNAQtBzNMAIQEDQCABKAIAIgMgAk0EQCADIAEoAgRqIgUgAksNAwsgASgCCCEBDAALAAsgASAANgIAIAEgASgCBCAGajYCBCAAQXggAGtBD3FqIgkgBEEDcjYCBCADQXggA2tBD3FqIgYgBCAJaiIEayEBIAIgBkYEQEGk0AAgBDYCAEGY0ABBmNAAKAIAIAFqIgA2AgAgBCAAQQFyNgIEDAgLQaDQACgCACAGRgRAQaDQACAENgIAQZTQAEGU0AAoAgAgAWoiADYCACAEIABBAXI2AgQgACAEaiAANgIADAgLIAYoAgQiBUEDcUEBRw0GIAVBeHEhCCAFQf8BTQRAIAVBA3YhAyAGKAIIIgAgBigCDCICRgRAQYzQAEGM0AAoAgBBfiADd3E2AgAMBwsgAiAANgIIIAAgAjYCDAwGCyAGKAIYIQcgBiAGKAIMIgBHBEAgACAGKAIIIgI2AgggAiAANgIMDAULIAZBFGoiAigCACIFRQRAIAYoAhAiBUUNBCAGQRBqIQILA0AgAiEDIAUiAEEUaiICKAIAIgUNACAAQRBqIQIgACgCECIFDQALIANBADYCAAwEC0F4IABrQQ9xIgEgAGoiByAGQThrIgMgAWsiAUEBcjYCBCAAIANqQTg2AgQgAiAFQTcgBWtBD3FqQT9rIgMgAyACQRBqSRsiA0EjNgIEQajQAEH00wAoAgA2AgBBmNAAIAE2AgBBpNAAIAc2AgAgA0EQakHU0wApAgA3AgAgA0HM0wApAgA3AghB1NMAIANBCGo2AgBB0NMAIAY2AgBBzNMAIAA2AgBB2NMAQQA2AgAgA0EkaiEBA0AgAUEHNgIAIAUgAUEEaiIBSw0ACyACIANGDQAgAyADKAIEQX5xNgIEIAMgAyACayIFNgIAIAIgBUEBcjYCBCAFQf8BTQRAIAVBeHFBtNAAaiEAAn9BjNAAKAIAIgFBASAFQQN2dCIDcUUEQEGM0AAgASADcjYCACAADAELIAAoAggLIgEgAjYCDCAAIAI2AgggAiAANgIMIAIgATYCCAwBC0EfIQEgBUH///8HTQRAIAVBJiAFQQh2ZyIAa3ZBAXEgAEEBdGtBPmohAQsgAiABNgIcIAJCADcCECABQQJ0QbzSAGohAEGQ0AAoAgAiA0EBIAF0IgZxRQRAIAAgAjYCAEGQ0AAgAyAGcjYCACACIAA2AhggAiACNgIIIAIgAjYCDAwBCyAFQRkgAUEBdmtBACABQR9HG3QhASAAKAIAIQMCQANAIAMiACgCBEF4cSAFRg0BIAFBHXYhAyABQQF0IQEgACADQQRxakEQaiIGKAIAIgMNAAsgBiACNgIAIAIgADYCGCACIAI2AgwgAiACNgIIDAELIAAoAggiASACNgIMIAAgAjYCCCACQQA2AhggAiAANgIMIAIgATYCCAtBmNAAKAIAIgEgBE0NAEGk0AAoAgAiACAEaiICIAEgBGsiAUEBcjYCBEGY0AAgATYCAEGk0AAgAjYCACAAIARBA3I2AgQgAEEIaiEBDAgLQQAhAUH80wBBMDYCAAwHC0EAIQALIAdFDQACQCAGKAIcIgJBAnRBvNIAaiIDKAIAIAZGBEAgAyAANgIAIAANAUGQ0ABBkNAAKAIAQX4gAndxNgIADAILIAdBEEEUIAcoAhAgBkYbaiAANgIAIABFDQELIAAgBzYCGCAGKAIQIgIEQCAAIAI2AhAgAiAANgIYCyAGQRRqKAIAIgJFDQAgAEEUaiACNgIAIAIgADYCGAsgASAIaiEBIAYgCGoiBigCBCEFCyAGIAVBfnE2AgQgASAEaiABNgIAIAQgAUEBcjYCBCABQf8BTQRAIAFBeHFBtNAAaiEAAn9BjNAAKAIAIgJBASABQQN2dCIBcUUEQEGM0AAgASACcjYCACAADAELIAAoAggLIgEgBDYCDCAAIAQ2AgggBCAANgIMIAQgATYCCAwBC0EfIQUgAUH///8HTQRAIAFBJiABQQh2ZyIAa3ZBAXEgAEEBdGtBPmohBQsgBCAFNgIcIARCADcCECAFQQJ0QbzSAGohAEGQ0AAoAgAiAkEBIAV0IgNxRQRAIAAgBDYCAEGQ0AAgAiADcjYCACAEIAA2AhggBCAENgIIIAQgBDYCDAwBCyABQRkgBUEBdmtBACAFQR9HG3QhBSAAKAIAIQACQANAIAAiAigCBEF4cSABRg0BIAVBHXYhACAFQQF0IQUgAiAAQQRxakEQaiIDKAIAIgANAAsgAyAENgIAIAQgAjYCGCAEIAQ2AgwgBCAENgIIDAELIAIoAggiACAENgIMIAIgBDYCCCAEQQA2AhggBCACNgIMIAQgADYCCAsgCUEIaiEBDAILAkAgB0UNAAJAIAMoAhwiAUECdEG80gBqIgIoAgAgA0YEQCACIAA2AgAgAA0BQZDQACAIQX4gAXdxIgg2AgAMAgsgB0EQQRQgBygCECADRhtqIAA2AgAgAEUNAQsgACAHNgIYIAMoAhAiAQRAIAAgATYCECABIAA2AhgLIANBFGooAgAiAUUNACAAQRRqIAE2AgAgASAANgIYCwJAIAVBD00EQCADIAQgBWoiAEEDcjYCBCAAIANqIgAgACgCBEEBcjYCBAwBCyADIARqIgIgBUEBcjYCBCADIARBA3I2AgQgAiAFaiAFNgIAIAVB/wFNBEAgBUF4cUG00ABqIQACf0GM0AAoAgAiAUEBIAVBA3Z0IgVxRQRAQYzQACABIAVyNgIAIAAMAQsgACgCCAsiASACNgIMIAAgAjYCCCACIAA2AgwgAiABNgIIDAELQR8hASAFQf///wdNBEAgBUEmIAVBCHZnIgBrdkEBcSAAQQF0a0E+aiEBCyACIAE2AhwgAkIANwIQIAFBAnRBvNIAaiEAQQEgAXQiBCAIcUUEQCAAIAI2AgBBkNAAIAQgCHI2AgAgAiAANgIYIAIgAjYCCCACIAI2AgwMAQsgBUEZIAFBAXZrQQAgAUEfRxt0IQEgACgCACEEAkADQCAEIgAoAgRBeHEgBUYNASABQR12IQQgAUEBdCEBIAAgBEEEcWpBEGoiBigCACIEDQALIAYgAjYCACACIAA2AhggAiACNgIMIAIgAjYCCAwBCyAAKAIIIgEgAjYCDCAAIAI2AgggAkEANgIYIAIgADYCDCACIAE2AggLIANBCGohAQwBCwJAIAlFDQACQCAAKAIcIgFBAnRBvNIAaiICKAIAIABGBEAgAiADNgIAIAMNAUGQ0AAgC0F+IAF3cTYCAAwCCyAJQRBBFCAJKAIQIABGG2ogAzYCACADRQ0BCyADIAk2AhggACgCECIBBEAgAyABNgIQIAEgAzYCGAsgAEEUaigCACIBRQ0AIANBFGogATYCACABIAM2AhgLAkAgBUEPTQRAIAAgBCAFaiIBQQNyNgIEIAAgAWoiASABKAIEQQFyNgIEDAELIAAgBGoiByAFQQFyNgIEIAAgBEEDcjYCBCAFIAdqIAU2AgAgCARAIAhBeHFBtNAAaiEBQaDQACgCACEDAn9BASAIQQN2dCICIAZxRQRAQYzQACACIAZyNgIAIAEMAQsgASgCCAsiAiADNgIMIAEgAzYCCCADIAE2AgwgAyACNgIIC0Gg0AAgBzYCAEGU0AAgBTYCAAsgAEEIaiEBCyAKQRBqJAAgAQtDACAARQRAPwBBEHQPCwJAIABB//8DcQ0AIABBAEgNACAAQRB2QAAiAEF/RgRAQfzTAEEwNgIAQX8PCyAAQRB0DwsACwvcPyIAQYAICwkBAAAAAgAAAAMAQZQICwUEAAAABQBBpAgLCQYAAAAHAAAACABB3AgLii1JbnZhbGlkIGNoYXIgaW4gdXJsIHF1ZXJ5AFNwYW4gY2FsbGJhY2sgZXJyb3IgaW4gb25fYm9keQBDb250ZW50LUxlbmd0aCBvdmVyZmxvdwBDaHVuayBzaXplIG92ZXJmbG93AFJlc3BvbnNlIG92ZXJmbG93AEludmFsaWQgbWV0aG9kIGZvciBIVFRQL3gueCByZXF1ZXN0AEludmFsaWQgbWV0aG9kIGZvciBSVFNQL3gueCByZXF1ZXN0AEV4cGVjdGVkIFNPVVJDRSBtZXRob2QgZm9yIElDRS94LnggcmVxdWVzdABJbnZhbGlkIGNoYXIgaW4gdXJsIGZyYWdtZW50IHN0YXJ0AEV4cGVjdGVkIGRvdABTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX3N0YXR1cwBJbnZhbGlkIHJlc3BvbnNlIHN0YXR1cwBJbnZhbGlkIGNoYXJhY3RlciBpbiBjaHVuayBleHRlbnNpb25zAFVzZXIgY2FsbGJhY2sgZXJyb3IAYG9uX3Jlc2V0YCBjYWxsYmFjayBlcnJvcgBgb25fY2h1bmtfaGVhZGVyYCBjYWxsYmFjayBlcnJvcgBgb25fbWVzc2FnZV9iZWdpbmAgY2FsbGJhY2sgZXJyb3IAYG9uX2NodW5rX2V4dGVuc2lvbl92YWx1ZWAgY2FsbGJhY2sgZXJyb3IAYG9uX3N0YXR1c19jb21wbGV0ZWAgY2FsbGJhY2sgZXJyb3IAYG9uX3ZlcnNpb25fY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl91cmxfY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl9jaHVua19jb21wbGV0ZWAgY2FsbGJhY2sgZXJyb3IAYG9uX2hlYWRlcl92YWx1ZV9jb21wbGV0ZWAgY2FsbGJhY2sgZXJyb3IAYG9uX21lc3NhZ2VfY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl9tZXRob2RfY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl9oZWFkZXJfZmllbGRfY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl9jaHVua19leHRlbnNpb25fbmFtZWAgY2FsbGJhY2sgZXJyb3IAVW5leHBlY3RlZCBjaGFyIGluIHVybCBzZXJ2ZXIASW52YWxpZCBoZWFkZXIgdmFsdWUgY2hhcgBJbnZhbGlkIGhlYWRlciBmaWVsZCBjaGFyAFNwYW4gY2FsbGJhY2sgZXJyb3IgaW4gb25fdmVyc2lvbgBJbnZhbGlkIG1pbm9yIHZlcnNpb24ASW52YWxpZCBtYWpvciB2ZXJzaW9uAEV4cGVjdGVkIHNwYWNlIGFmdGVyIHZlcnNpb24ARXhwZWN0ZWQgQ1JMRiBhZnRlciB2ZXJzaW9uAEludmFsaWQgSFRUUCB2ZXJzaW9uAEludmFsaWQgaGVhZGVyIHRva2VuAFNwYW4gY2FsbGJhY2sgZXJyb3IgaW4gb25fdXJsAEludmFsaWQgY2hhcmFjdGVycyBpbiB1cmwAVW5leHBlY3RlZCBzdGFydCBjaGFyIGluIHVybABEb3VibGUgQCBpbiB1cmwARW1wdHkgQ29udGVudC1MZW5ndGgASW52YWxpZCBjaGFyYWN0ZXIgaW4gQ29udGVudC1MZW5ndGgARHVwbGljYXRlIENvbnRlbnQtTGVuZ3RoAEludmFsaWQgY2hhciBpbiB1cmwgcGF0aABDb250ZW50LUxlbmd0aCBjYW4ndCBiZSBwcmVzZW50IHdpdGggVHJhbnNmZXItRW5jb2RpbmcASW52YWxpZCBjaGFyYWN0ZXIgaW4gY2h1bmsgc2l6ZQBTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX2hlYWRlcl92YWx1ZQBTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX2NodW5rX2V4dGVuc2lvbl92YWx1ZQBJbnZhbGlkIGNoYXJhY3RlciBpbiBjaHVuayBleHRlbnNpb25zIHZhbHVlAE1pc3NpbmcgZXhwZWN0ZWQgTEYgYWZ0ZXIgaGVhZGVyIHZhbHVlAEludmFsaWQgYFRyYW5zZmVyLUVuY29kaW5nYCBoZWFkZXIgdmFsdWUASW52YWxpZCBjaGFyYWN0ZXIgaW4gY2h1bmsgZXh0ZW5zaW9ucyBxdW90ZSB2YWx1ZQBJbnZhbGlkIGNoYXJhY3RlciBpbiBjaHVuayBleHRlbnNpb25zIHF1b3RlZCB2YWx1ZQBQYXVzZWQgYnkgb25faGVhZGVyc19jb21wbGV0ZQBJbnZhbGlkIEVPRiBzdGF0ZQBvbl9yZXNldCBwYXVzZQBvbl9jaHVua19oZWFkZXIgcGF1c2UAb25fbWVzc2FnZV9iZWdpbiBwYXVzZQBvbl9jaHVua19leHRlbnNpb25fdmFsdWUgcGF1c2UAb25fc3RhdHVzX2NvbXBsZXRlIHBhdXNlAG9uX3ZlcnNpb25fY29tcGxldGUgcGF1c2UAb25fdXJsX2NvbXBsZXRlIHBhdXNlAG9uX2NodW5rX2NvbXBsZXRlIHBhdXNlAG9uX2hlYWRlcl92YWx1ZV9jb21wbGV0ZSBwYXVzZQBvbl9tZXNzYWdlX2NvbXBsZXRlIHBhdXNlAG9uX21ldGhvZF9jb21wbGV0ZSBwYXVzZQBvbl9oZWFkZXJfZmllbGRfY29tcGxldGUgcGF1c2UAb25fY2h1bmtfZXh0ZW5zaW9uX25hbWUgcGF1c2UAVW5leHBlY3RlZCBzcGFjZSBhZnRlciBzdGFydCBsaW5lAFNwYW4gY2FsbGJhY2sgZXJyb3IgaW4gb25fY2h1bmtfZXh0ZW5zaW9uX25hbWUASW52YWxpZCBjaGFyYWN0ZXIgaW4gY2h1bmsgZXh0ZW5zaW9ucyBuYW1lAFBhdXNlIG9uIENPTk5FQ1QvVXBncmFkZQBQYXVzZSBvbiBQUkkvVXBncmFkZQBFeHBlY3RlZCBIVFRQLzIgQ29ubmVjdGlvbiBQcmVmYWNlAFNwYW4gY2FsbGJhY2sgZXJyb3IgaW4gb25fbWV0aG9kAEV4cGVjdGVkIHNwYWNlIGFmdGVyIG1ldGhvZABTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX2hlYWRlcl9maWVsZABQYXVzZWQASW52YWxpZCB3b3JkIGVuY291bnRlcmVkAEludmFsaWQgbWV0aG9kIGVuY291bnRlcmVkAFVuZXhwZWN0ZWQgY2hhciBpbiB1cmwgc2NoZW1hAFJlcXVlc3QgaGFzIGludmFsaWQgYFRyYW5zZmVyLUVuY29kaW5nYABTV0lUQ0hfUFJPWFkAVVNFX1BST1hZAE1LQUNUSVZJVFkAVU5QUk9DRVNTQUJMRV9FTlRJVFkAQ09QWQBNT1ZFRF9QRVJNQU5FTlRMWQBUT09fRUFSTFkATk9USUZZAEZBSUxFRF9ERVBFTkRFTkNZAEJBRF9HQVRFV0FZAFBMQVkAUFVUAENIRUNLT1VUAEdBVEVXQVlfVElNRU9VVABSRVFVRVNUX1RJTUVPVVQATkVUV09SS19DT05ORUNUX1RJTUVPVVQAQ09OTkVDVElPTl9USU1FT1VUAExPR0lOX1RJTUVPVVQATkVUV09SS19SRUFEX1RJTUVPVVQAUE9TVABNSVNESVJFQ1RFRF9SRVFVRVNUAENMSUVOVF9DTE9TRURfUkVRVUVTVABDTElFTlRfQ0xPU0VEX0xPQURfQkFMQU5DRURfUkVRVUVTVABCQURfUkVRVUVTVABIVFRQX1JFUVVFU1RfU0VOVF9UT19IVFRQU19QT1JUAFJFUE9SVABJTV9BX1RFQVBPVABSRVNFVF9DT05URU5UAE5PX0NPTlRFTlQAUEFSVElBTF9DT05URU5UAEhQRV9JTlZBTElEX0NPTlNUQU5UAEhQRV9DQl9SRVNFVABHRVQASFBFX1NUUklDVABDT05GTElDVABURU1QT1JBUllfUkVESVJFQ1QAUEVSTUFORU5UX1JFRElSRUNUAENPTk5FQ1QATVVMVElfU1RBVFVTAEhQRV9JTlZBTElEX1NUQVRVUwBUT09fTUFOWV9SRVFVRVNUUwBFQVJMWV9ISU5UUwBVTkFWQUlMQUJMRV9GT1JfTEVHQUxfUkVBU09OUwBPUFRJT05TAFNXSVRDSElOR19QUk9UT0NPTFMAVkFSSUFOVF9BTFNPX05FR09USUFURVMATVVMVElQTEVfQ0hPSUNFUwBJTlRFUk5BTF9TRVJWRVJfRVJST1IAV0VCX1NFUlZFUl9VTktOT1dOX0VSUk9SAFJBSUxHVU5fRVJST1IASURFTlRJVFlfUFJPVklERVJfQVVUSEVOVElDQVRJT05fRVJST1IAU1NMX0NFUlRJRklDQVRFX0VSUk9SAElOVkFMSURfWF9GT1JXQVJERURfRk9SAFNFVF9QQVJBTUVURVIAR0VUX1BBUkFNRVRFUgBIUEVfVVNFUgBTRUVfT1RIRVIASFBFX0NCX0NIVU5LX0hFQURFUgBNS0NBTEVOREFSAFNFVFVQAFdFQl9TRVJWRVJfSVNfRE9XTgBURUFSRE9XTgBIUEVfQ0xPU0VEX0NPTk5FQ1RJT04ASEVVUklTVElDX0VYUElSQVRJT04ARElTQ09OTkVDVEVEX09QRVJBVElPTgBOT05fQVVUSE9SSVRBVElWRV9JTkZPUk1BVElPTgBIUEVfSU5WQUxJRF9WRVJTSU9OAEhQRV9DQl9NRVNTQUdFX0JFR0lOAFNJVEVfSVNfRlJPWkVOAEhQRV9JTlZBTElEX0hFQURFUl9UT0tFTgBJTlZBTElEX1RPS0VOAEZPUkJJRERFTgBFTkhBTkNFX1lPVVJfQ0FMTQBIUEVfSU5WQUxJRF9VUkwAQkxPQ0tFRF9CWV9QQVJFTlRBTF9DT05UUk9MAE1LQ09MAEFDTABIUEVfSU5URVJOQUwAUkVRVUVTVF9IRUFERVJfRklFTERTX1RPT19MQVJHRV9VTk9GRklDSUFMAEhQRV9PSwBVTkxJTksAVU5MT0NLAFBSSQBSRVRSWV9XSVRIAEhQRV9JTlZBTElEX0NPTlRFTlRfTEVOR1RIAEhQRV9VTkVYUEVDVEVEX0NPTlRFTlRfTEVOR1RIAEZMVVNIAFBST1BQQVRDSABNLVNFQVJDSABVUklfVE9PX0xPTkcAUFJPQ0VTU0lORwBNSVNDRUxMQU5FT1VTX1BFUlNJU1RFTlRfV0FSTklORwBNSVNDRUxMQU5FT1VTX1dBUk5JTkcASFBFX0lOVkFMSURfVFJBTlNGRVJfRU5DT0RJTkcARXhwZWN0ZWQgQ1JMRgBIUEVfSU5WQUxJRF9DSFVOS19TSVpFAE1PVkUAQ09OVElOVUUASFBFX0NCX1NUQVRVU19DT01QTEVURQBIUEVfQ0JfSEVBREVSU19DT01QTEVURQBIUEVfQ0JfVkVSU0lPTl9DT01QTEVURQBIUEVfQ0JfVVJMX0NPTVBMRVRFAEhQRV9DQl9DSFVOS19DT01QTEVURQBIUEVfQ0JfSEVBREVSX1ZBTFVFX0NPTVBMRVRFAEhQRV9DQl9DSFVOS19FWFRFTlNJT05fVkFMVUVfQ09NUExFVEUASFBFX0NCX0NIVU5LX0VYVEVOU0lPTl9OQU1FX0NPTVBMRVRFAEhQRV9DQl9NRVNTQUdFX0NPTVBMRVRFAEhQRV9DQl9NRVRIT0RfQ09NUExFVEUASFBFX0NCX0hFQURFUl9GSUVMRF9DT01QTEVURQBERUxFVEUASFBFX0lOVkFMSURfRU9GX1NUQVRFAElOVkFMSURfU1NMX0NFUlRJRklDQVRFAFBBVVNFAE5PX1JFU1BPTlNFAFVOU1VQUE9SVEVEX01FRElBX1RZUEUAR09ORQBOT1RfQUNDRVBUQUJMRQBTRVJWSUNFX1VOQVZBSUxBQkxFAFJBTkdFX05PVF9TQVRJU0ZJQUJMRQBPUklHSU5fSVNfVU5SRUFDSEFCTEUAUkVTUE9OU0VfSVNfU1RBTEUAUFVSR0UATUVSR0UAUkVRVUVTVF9IRUFERVJfRklFTERTX1RPT19MQVJHRQBSRVFVRVNUX0hFQURFUl9UT09fTEFSR0UAUEFZTE9BRF9UT09fTEFSR0UASU5TVUZGSUNJRU5UX1NUT1JBR0UASFBFX1BBVVNFRF9VUEdSQURFAEhQRV9QQVVTRURfSDJfVVBHUkFERQBTT1VSQ0UAQU5OT1VOQ0UAVFJBQ0UASFBFX1VORVhQRUNURURfU1BBQ0UAREVTQ1JJQkUAVU5TVUJTQ1JJQkUAUkVDT1JEAEhQRV9JTlZBTElEX01FVEhPRABOT1RfRk9VTkQAUFJPUEZJTkQAVU5CSU5EAFJFQklORABVTkFVVEhPUklaRUQATUVUSE9EX05PVF9BTExPV0VEAEhUVFBfVkVSU0lPTl9OT1RfU1VQUE9SVEVEAEFMUkVBRFlfUkVQT1JURUQAQUNDRVBURUQATk9UX0lNUExFTUVOVEVEAExPT1BfREVURUNURUQASFBFX0NSX0VYUEVDVEVEAEhQRV9MRl9FWFBFQ1RFRABDUkVBVEVEAElNX1VTRUQASFBFX1BBVVNFRABUSU1FT1VUX09DQ1VSRUQAUEFZTUVOVF9SRVFVSVJFRABQUkVDT05ESVRJT05fUkVRVUlSRUQAUFJPWFlfQVVUSEVOVElDQVRJT05fUkVRVUlSRUQATkVUV09SS19BVVRIRU5USUNBVElPTl9SRVFVSVJFRABMRU5HVEhfUkVRVUlSRUQAU1NMX0NFUlRJRklDQVRFX1JFUVVJUkVEAFVQR1JBREVfUkVRVUlSRUQAUEFHRV9FWFBJUkVEAFBSRUNPTkRJVElPTl9GQUlMRUQARVhQRUNUQVRJT05fRkFJTEVEAFJFVkFMSURBVElPTl9GQUlMRUQAU1NMX0hBTkRTSEFLRV9GQUlMRUQATE9DS0VEAFRSQU5TRk9STUFUSU9OX0FQUExJRUQATk9UX01PRElGSUVEAE5PVF9FWFRFTkRFRABCQU5EV0lEVEhfTElNSVRfRVhDRUVERUQAU0lURV9JU19PVkVSTE9BREVEAEhFQUQARXhwZWN0ZWQgSFRUUC8AAF4TAAAmEwAAMBAAAPAXAACdEwAAFRIAADkXAADwEgAAChAAAHUSAACtEgAAghMAAE8UAAB/EAAAoBUAACMUAACJEgAAixQAAE0VAADUEQAAzxQAABAYAADJFgAA3BYAAMERAADgFwAAuxQAAHQUAAB8FQAA5RQAAAgXAAAfEAAAZRUAAKMUAAAoFQAAAhUAAJkVAAAsEAAAixkAAE8PAADUDgAAahAAAM4QAAACFwAAiQ4AAG4TAAAcEwAAZhQAAFYXAADBEwAAzRMAAGwTAABoFwAAZhcAAF8XAAAiEwAAzg8AAGkOAADYDgAAYxYAAMsTAACqDgAAKBcAACYXAADFEwAAXRYAAOgRAABnEwAAZRMAAPIWAABzEwAAHRcAAPkWAADzEQAAzw4AAM4VAAAMEgAAsxEAAKURAABhEAAAMhcAALsTAEH5NQsBAQBBkDYL4AEBAQIBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQBB/TcLAQEAQZE4C14CAwICAgICAAACAgACAgACAgICAgICAgICAAQAAAAAAAICAgICAgICAgICAgICAgICAgICAgICAgICAAAAAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAAgACAEH9OQsBAQBBkToLXgIAAgICAgIAAAICAAICAAICAgICAgICAgIAAwAEAAAAAgICAgICAgICAgICAgICAgICAgICAgICAgIAAAACAgICAgICAgICAgICAgICAgICAgICAgICAgICAgACAAIAQfA7Cw1sb3NlZWVwLWFsaXZlAEGJPAsBAQBBoDwL4AEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQBBiT4LAQEAQaA+C+cBAQEBAQEBAQEBAQEBAgEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQFjaHVua2VkAEGwwAALXwEBAAEBAQEBAAABAQABAQABAQEBAQEBAQEBAAAAAAAAAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAAAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAAQABAEGQwgALIWVjdGlvbmVudC1sZW5ndGhvbnJveHktY29ubmVjdGlvbgBBwMIACy1yYW5zZmVyLWVuY29kaW5ncGdyYWRlDQoNCg0KU00NCg0KVFRQL0NFL1RTUC8AQfnCAAsFAQIAAQMAQZDDAAvgAQQBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAEH5xAALBQECAAEDAEGQxQAL4AEEAQEFAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQBB+cYACwQBAAABAEGRxwAL3wEBAQABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAEH6yAALBAEAAAIAQZDJAAtfAwQAAAQEBAQEBAQEBAQEBQQEBAQEBAQEBAQEBAAEAAYHBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAAQABAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAAAAQAQfrKAAsEAQAAAQBBkMsACwEBAEGqywALQQIAAAAAAAADAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwAAAAAAAAMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAEH6zAALBAEAAAEAQZDNAAsBAQBBms0ACwYCAAAAAAIAQbHNAAs6AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMAAAAAAAADAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwBB8M4AC5YBTk9VTkNFRUNLT1VUTkVDVEVURUNSSUJFTFVTSEVURUFEU0VBUkNIUkdFQ1RJVklUWUxFTkRBUlZFT1RJRllQVElPTlNDSFNFQVlTVEFUQ0hHRU9SRElSRUNUT1JUUkNIUEFSQU1FVEVSVVJDRUJTQ1JJQkVBUkRPV05BQ0VJTkROS0NLVUJTQ1JJQkVIVFRQL0FEVFAv","base64")},9968:(e,t,n)=>{const{Buffer:s}=n(4573)
-e.exports=s.from("AGFzbQEAAAABJwdgAX8Bf2ADf39/AX9gAX8AYAJ/fwBgBH9/f38Bf2AAAGADf39/AALLAQgDZW52GHdhc21fb25faGVhZGVyc19jb21wbGV0ZQAEA2VudhV3YXNtX29uX21lc3NhZ2VfYmVnaW4AAANlbnYLd2FzbV9vbl91cmwAAQNlbnYOd2FzbV9vbl9zdGF0dXMAAQNlbnYUd2FzbV9vbl9oZWFkZXJfZmllbGQAAQNlbnYUd2FzbV9vbl9oZWFkZXJfdmFsdWUAAQNlbnYMd2FzbV9vbl9ib2R5AAEDZW52GHdhc21fb25fbWVzc2FnZV9jb21wbGV0ZQAAAy0sBQYAAAIAAAAAAAACAQIAAgICAAADAAAAAAMDAwMBAQEBAQEBAQEAAAIAAAAEBQFwARISBQMBAAIGCAF/AUGA1AQLB9EFIgZtZW1vcnkCAAtfaW5pdGlhbGl6ZQAIGV9faW5kaXJlY3RfZnVuY3Rpb25fdGFibGUBAAtsbGh0dHBfaW5pdAAJGGxsaHR0cF9zaG91bGRfa2VlcF9hbGl2ZQAvDGxsaHR0cF9hbGxvYwALBm1hbGxvYwAxC2xsaHR0cF9mcmVlAAwEZnJlZQAMD2xsaHR0cF9nZXRfdHlwZQANFWxsaHR0cF9nZXRfaHR0cF9tYWpvcgAOFWxsaHR0cF9nZXRfaHR0cF9taW5vcgAPEWxsaHR0cF9nZXRfbWV0aG9kABAWbGxodHRwX2dldF9zdGF0dXNfY29kZQAREmxsaHR0cF9nZXRfdXBncmFkZQASDGxsaHR0cF9yZXNldAATDmxsaHR0cF9leGVjdXRlABQUbGxodHRwX3NldHRpbmdzX2luaXQAFQ1sbGh0dHBfZmluaXNoABYMbGxodHRwX3BhdXNlABcNbGxodHRwX3Jlc3VtZQAYG2xsaHR0cF9yZXN1bWVfYWZ0ZXJfdXBncmFkZQAZEGxsaHR0cF9nZXRfZXJybm8AGhdsbGh0dHBfZ2V0X2Vycm9yX3JlYXNvbgAbF2xsaHR0cF9zZXRfZXJyb3JfcmVhc29uABwUbGxodHRwX2dldF9lcnJvcl9wb3MAHRFsbGh0dHBfZXJybm9fbmFtZQAeEmxsaHR0cF9tZXRob2RfbmFtZQAfEmxsaHR0cF9zdGF0dXNfbmFtZQAgGmxsaHR0cF9zZXRfbGVuaWVudF9oZWFkZXJzACEhbGxodHRwX3NldF9sZW5pZW50X2NodW5rZWRfbGVuZ3RoACIdbGxodHRwX3NldF9sZW5pZW50X2tlZXBfYWxpdmUAIyRsbGh0dHBfc2V0X2xlbmllbnRfdHJhbnNmZXJfZW5jb2RpbmcAJBhsbGh0dHBfbWVzc2FnZV9uZWVkc19lb2YALgkXAQBBAQsRAQIDBAUKBgcrLSwqKSglJyYK77MCLBYAQYjQACgCAARAAAtBiNAAQQE2AgALFAAgABAwIAAgAjYCOCAAIAE6ACgLFAAgACAALwEyIAAtAC4gABAvEAALHgEBf0HAABAyIgEQMCABQYAINgI4IAEgADoAKCABC48MAQd/AkAgAEUNACAAQQhrIgEgAEEEaygCACIAQXhxIgRqIQUCQCAAQQFxDQAgAEEDcUUNASABIAEoAgAiAGsiAUGc0AAoAgBJDQEgACAEaiEEAkACQEGg0AAoAgAgAUcEQCAAQf8BTQRAIABBA3YhAyABKAIIIgAgASgCDCICRgRAQYzQAEGM0AAoAgBBfiADd3E2AgAMBQsgAiAANgIIIAAgAjYCDAwECyABKAIYIQYgASABKAIMIgBHBEAgACABKAIIIgI2AgggAiAANgIMDAMLIAFBFGoiAygCACICRQRAIAEoAhAiAkUNAiABQRBqIQMLA0AgAyEHIAIiAEEUaiIDKAIAIgINACAAQRBqIQMgACgCECICDQALIAdBADYCAAwCCyAFKAIEIgBBA3FBA0cNAiAFIABBfnE2AgRBlNAAIAQ2AgAgBSAENgIAIAEgBEEBcjYCBAwDC0EAIQALIAZFDQACQCABKAIcIgJBAnRBvNIAaiIDKAIAIAFGBEAgAyAANgIAIAANAUGQ0ABBkNAAKAIAQX4gAndxNgIADAILIAZBEEEUIAYoAhAgAUYbaiAANgIAIABFDQELIAAgBjYCGCABKAIQIgIEQCAAIAI2AhAgAiAANgIYCyABQRRqKAIAIgJFDQAgAEEUaiACNgIAIAIgADYCGAsgASAFTw0AIAUoAgQiAEEBcUUNAAJAAkACQAJAIABBAnFFBEBBpNAAKAIAIAVGBEBBpNAAIAE2AgBBmNAAQZjQACgCACAEaiIANgIAIAEgAEEBcjYCBCABQaDQACgCAEcNBkGU0ABBADYCAEGg0ABBADYCAAwGC0Gg0AAoAgAgBUYEQEGg0AAgATYCAEGU0ABBlNAAKAIAIARqIgA2AgAgASAAQQFyNgIEIAAgAWogADYCAAwGCyAAQXhxIARqIQQgAEH/AU0EQCAAQQN2IQMgBSgCCCIAIAUoAgwiAkYEQEGM0ABBjNAAKAIAQX4gA3dxNgIADAULIAIgADYCCCAAIAI2AgwMBAsgBSgCGCEGIAUgBSgCDCIARwRAQZzQACgCABogACAFKAIIIgI2AgggAiAANgIMDAMLIAVBFGoiAygCACICRQRAIAUoAhAiAkUNAiAFQRBqIQMLA0AgAyEHIAIiAEEUaiIDKAIAIgINACAAQRBqIQMgACgCECICDQALIAdBADYCAAwCCyAFIABBfnE2AgQgASAEaiAENgIAIAEgBEEBcjYCBAwDC0EAIQALIAZFDQACQCAFKAIcIgJBAnRBvNIAaiIDKAIAIAVGBEAgAyAANgIAIAANAUGQ0ABBkNAAKAIAQX4gAndxNgIADAILIAZBEEEUIAYoAhAgBUYbaiAANgIAIABFDQELIAAgBjYCGCAFKAIQIgIEQCAAIAI2AhAgAiAANgIYCyAFQRRqKAIAIgJFDQAgAEEUaiACNgIAIAIgADYCGAsgASAEaiAENgIAIAEgBEEBcjYCBCABQaDQACgCAEcNAEGU0AAgBDYCAAwBCyAEQf8BTQRAIARBeHFBtNAAaiEAAn9BjNAAKAIAIgJBASAEQQN2dCIDcUUEQEGM0AAgAiADcjYCACAADAELIAAoAggLIgIgATYCDCAAIAE2AgggASAANgIMIAEgAjYCCAwBC0EfIQIgBEH///8HTQRAIARBJiAEQQh2ZyIAa3ZBAXEgAEEBdGtBPmohAgsgASACNgIcIAFCADcCECACQQJ0QbzSAGohAAJAQZDQACgCACIDQQEgAnQiB3FFBEAgACABNgIAQZDQACADIAdyNgIAIAEgADYCGCABIAE2AgggASABNgIMDAELIARBGSACQQF2a0EAIAJBH0cbdCECIAAoAgAhAAJAA0AgACIDKAIEQXhxIARGDQEgAkEddiEAIAJBAXQhAiADIABBBHFqQRBqIgcoAgAiAA0ACyAHIAE2AgAgASADNgIYIAEgATYCDCABIAE2AggMAQsgAygCCCIAIAE2AgwgAyABNgIIIAFBADYCGCABIAM2AgwgASAANgIIC0Gs0ABBrNAAKAIAQQFrIgBBfyAAGzYCAAsLBwAgAC0AKAsHACAALQAqCwcAIAAtACsLBwAgAC0AKQsHACAALwEyCwcAIAAtAC4LQAEEfyAAKAIYIQEgAC0ALSECIAAtACghAyAAKAI4IQQgABAwIAAgBDYCOCAAIAM6ACggACACOgAtIAAgATYCGAu74gECB38DfiABIAJqIQQCQCAAIgIoAgwiAA0AIAIoAgQEQCACIAE2AgQLIwBBEGsiCCQAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACfwJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAIAIoAhwiA0EBaw7dAdoBAdkBAgMEBQYHCAkKCwwNDtgBDxDXARES1gETFBUWFxgZGhvgAd8BHB0e1QEfICEiIyQl1AEmJygpKiss0wHSAS0u0QHQAS8wMTIzNDU2Nzg5Ojs8PT4/QEFCQ0RFRtsBR0hJSs8BzgFLzQFMzAFNTk9QUVJTVFVWV1hZWltcXV5fYGFiY2RlZmdoaWprbG1ub3BxcnN0dXZ3eHl6e3x9fn+AAYEBggGDAYQBhQGGAYcBiAGJAYoBiwGMAY0BjgGPAZABkQGSAZMBlAGVAZYBlwGYAZkBmgGbAZwBnQGeAZ8BoAGhAaIBowGkAaUBpgGnAagBqQGqAasBrAGtAa4BrwGwAbEBsgGzAbQBtQG2AbcBywHKAbgByQG5AcgBugG7AbwBvQG+Ab8BwAHBAcIBwwHEAcUBxgEA3AELQQAMxgELQQ4MxQELQQ0MxAELQQ8MwwELQRAMwgELQRMMwQELQRQMwAELQRUMvwELQRYMvgELQRgMvQELQRkMvAELQRoMuwELQRsMugELQRwMuQELQR0MuAELQQgMtwELQR4MtgELQSAMtQELQR8MtAELQQcMswELQSEMsgELQSIMsQELQSMMsAELQSQMrwELQRIMrgELQREMrQELQSUMrAELQSYMqwELQScMqgELQSgMqQELQcMBDKgBC0EqDKcBC0ErDKYBC0EsDKUBC0EtDKQBC0EuDKMBC0EvDKIBC0HEAQyhAQtBMAygAQtBNAyfAQtBDAyeAQtBMQydAQtBMgycAQtBMwybAQtBOQyaAQtBNQyZAQtBxQEMmAELQQsMlwELQToMlgELQTYMlQELQQoMlAELQTcMkwELQTgMkgELQTwMkQELQTsMkAELQT0MjwELQQkMjgELQSkMjQELQT4MjAELQT8MiwELQcAADIoBC0HBAAyJAQtBwgAMiAELQcMADIcBC0HEAAyGAQtBxQAMhQELQcYADIQBC0EXDIMBC0HHAAyCAQtByAAMgQELQckADIABC0HKAAx/C0HLAAx+C0HNAAx9C0HMAAx8C0HOAAx7C0HPAAx6C0HQAAx5C0HRAAx4C0HSAAx3C0HTAAx2C0HUAAx1C0HWAAx0C0HVAAxzC0EGDHILQdcADHELQQUMcAtB2AAMbwtBBAxuC0HZAAxtC0HaAAxsC0HbAAxrC0HcAAxqC0EDDGkLQd0ADGgLQd4ADGcLQd8ADGYLQeEADGULQeAADGQLQeIADGMLQeMADGILQQIMYQtB5AAMYAtB5QAMXwtB5gAMXgtB5wAMXQtB6AAMXAtB6QAMWwtB6gAMWgtB6wAMWQtB7AAMWAtB7QAMVwtB7gAMVgtB7wAMVQtB8AAMVAtB8QAMUwtB8gAMUgtB8wAMUQtB9AAMUAtB9QAMTwtB9gAMTgtB9wAMTQtB+AAMTAtB+QAMSwtB+gAMSgtB+wAMSQtB/AAMSAtB/QAMRwtB/gAMRgtB/wAMRQtBgAEMRAtBgQEMQwtBggEMQgtBgwEMQQtBhAEMQAtBhQEMPwtBhgEMPgtBhwEMPQtBiAEMPAtBiQEMOwtBigEMOgtBiwEMOQtBjAEMOAtBjQEMNwtBjgEMNgtBjwEMNQtBkAEMNAtBkQEMMwtBkgEMMgtBkwEMMQtBlAEMMAtBlQEMLwtBlgEMLgtBlwEMLQtBmAEMLAtBmQEMKwtBmgEMKgtBmwEMKQtBnAEMKAtBnQEMJwtBngEMJgtBnwEMJQtBoAEMJAtBoQEMIwtBogEMIgtBowEMIQtBpAEMIAtBpQEMHwtBpgEMHgtBpwEMHQtBqAEMHAtBqQEMGwtBqgEMGgtBqwEMGQtBrAEMGAtBrQEMFwtBrgEMFgtBAQwVC0GvAQwUC0GwAQwTC0GxAQwSC0GzAQwRC0GyAQwQC0G0AQwPC0G1AQwOC0G2AQwNC0G3AQwMC0G4AQwLC0G5AQwKC0G6AQwJC0G7AQwIC0HGAQwHC0G8AQwGC0G9AQwFC0G+AQwEC0G/AQwDC0HAAQwCC0HCAQwBC0HBAQshAwNAAkACQAJAAkACQAJAAkACQAJAIAICfwJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJ/AkACQAJAAkACQAJAAkACQAJAAkACQAJAAkAgAgJ/AkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACfwJAAkACfwJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACfwJAAkACQAJAAn8CQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQCADDsYBAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHyAhIyUmKCorLC8wMTIzNDU2Nzk6Ozw9lANAQkRFRklLTk9QUVJTVFVWWFpbXF1eX2BhYmNkZWZnaGpsb3Bxc3V2eHl6e3x/gAGBAYIBgwGEAYUBhgGHAYgBiQGKAYsBjAGNAY4BjwGQAZEBkgGTAZQBlQGWAZcBmAGZAZoBmwGcAZ0BngGfAaABoQGiAaMBpAGlAaYBpwGoAakBqgGrAawBrQGuAa8BsAGxAbIBswG0AbUBtgG3AbgBuQG6AbsBvAG9Ab4BvwHAAcEBwgHDAcQBxQHGAccByAHJAcsBzAHNAc4BzwGKA4kDiAOHA4QDgwOAA/sC+gL5AvgC9wL0AvMC8gLLAsECsALZAQsgASAERw3wAkHdASEDDLMDCyABIARHDcgBQcMBIQMMsgMLIAEgBEcNe0H3ACEDDLEDCyABIARHDXBB7wAhAwywAwsgASAERw1pQeoAIQMMrwMLIAEgBEcNZUHoACEDDK4DCyABIARHDWJB5gAhAwytAwsgASAERw0aQRghAwysAwsgASAERw0VQRIhAwyrAwsgASAERw1CQcUAIQMMqgMLIAEgBEcNNEE/IQMMqQMLIAEgBEcNMkE8IQMMqAMLIAEgBEcNK0ExIQMMpwMLIAItAC5BAUYNnwMMwQILQQAhAAJAAkACQCACLQAqRQ0AIAItACtFDQAgAi8BMCIDQQJxRQ0BDAILIAIvATAiA0EBcUUNAQtBASEAIAItAChBAUYNACACLwEyIgVB5ABrQeQASQ0AIAVBzAFGDQAgBUGwAkYNACADQcAAcQ0AQQAhACADQYgEcUGABEYNACADQShxQQBHIQALIAJBADsBMCACQQA6AC8gAEUN3wIgAkIANwMgDOACC0EAIQACQCACKAI4IgNFDQAgAygCLCIDRQ0AIAIgAxEAACEACyAARQ3MASAAQRVHDd0CIAJBBDYCHCACIAE2AhQgAkGwGDYCECACQRU2AgxBACEDDKQDCyABIARGBEBBBiEDDKQDCyABQQFqIQFBACEAAkAgAigCOCIDRQ0AIAMoAlQiA0UNACACIAMRAAAhAAsgAA3ZAgwcCyACQgA3AyBBEiEDDIkDCyABIARHDRZBHSEDDKEDCyABIARHBEAgAUEBaiEBQRAhAwyIAwtBByEDDKADCyACIAIpAyAiCiAEIAFrrSILfSIMQgAgCiAMWhs3AyAgCiALWA3UAkEIIQMMnwMLIAEgBEcEQCACQQk2AgggAiABNgIEQRQhAwyGAwtBCSEDDJ4DCyACKQMgQgBSDccBIAIgAi8BMEGAAXI7ATAMQgsgASAERw0/QdAAIQMMnAMLIAEgBEYEQEELIQMMnAMLIAFBAWohAUEAIQACQCACKAI4IgNFDQAgAygCUCIDRQ0AIAIgAxEAACEACyAADc8CDMYBC0EAIQACQCACKAI4IgNFDQAgAygCSCIDRQ0AIAIgAxEAACEACyAARQ3GASAAQRVHDc0CIAJBCzYCHCACIAE2AhQgAkGCGTYCECACQRU2AgxBACEDDJoDC0EAIQACQCACKAI4IgNFDQAgAygCSCIDRQ0AIAIgAxEAACEACyAARQ0MIABBFUcNygIgAkEaNgIcIAIgATYCFCACQYIZNgIQIAJBFTYCDEEAIQMMmQMLQQAhAAJAIAIoAjgiA0UNACADKAJMIgNFDQAgAiADEQAAIQALIABFDcQBIABBFUcNxwIgAkELNgIcIAIgATYCFCACQZEXNgIQIAJBFTYCDEEAIQMMmAMLIAEgBEYEQEEPIQMMmAMLIAEtAAAiAEE7Rg0HIABBDUcNxAIgAUEBaiEBDMMBC0EAIQACQCACKAI4IgNFDQAgAygCTCIDRQ0AIAIgAxEAACEACyAARQ3DASAAQRVHDcICIAJBDzYCHCACIAE2AhQgAkGRFzYCECACQRU2AgxBACEDDJYDCwNAIAEtAABB8DVqLQAAIgBBAUcEQCAAQQJHDcECIAIoAgQhAEEAIQMgAkEANgIEIAIgACABQQFqIgEQLSIADcICDMUBCyAEIAFBAWoiAUcNAAtBEiEDDJUDC0EAIQACQCACKAI4IgNFDQAgAygCTCIDRQ0AIAIgAxEAACEACyAARQ3FASAAQRVHDb0CIAJBGzYCHCACIAE2AhQgAkGRFzYCECACQRU2AgxBACEDDJQDCyABIARGBEBBFiEDDJQDCyACQQo2AgggAiABNgIEQQAhAAJAIAIoAjgiA0UNACADKAJIIgNFDQAgAiADEQAAIQALIABFDcIBIABBFUcNuQIgAkEVNgIcIAIgATYCFCACQYIZNgIQIAJBFTYCDEEAIQMMkwMLIAEgBEcEQANAIAEtAABB8DdqLQAAIgBBAkcEQAJAIABBAWsOBMQCvQIAvgK9AgsgAUEBaiEBQQghAwz8AgsgBCABQQFqIgFHDQALQRUhAwyTAwtBFSEDDJIDCwNAIAEtAABB8DlqLQAAIgBBAkcEQCAAQQFrDgTFArcCwwK4ArcCCyAEIAFBAWoiAUcNAAtBGCEDDJEDCyABIARHBEAgAkELNgIIIAIgATYCBEEHIQMM+AILQRkhAwyQAwsgAUEBaiEBDAILIAEgBEYEQEEaIQMMjwMLAkAgAS0AAEENaw4UtQG/Ab8BvwG/Ab8BvwG/Ab8BvwG/Ab8BvwG/Ab8BvwG/Ab8BvwEAvwELQQAhAyACQQA2AhwgAkGvCzYCECACQQI2AgwgAiABQQFqNgIUDI4DCyABIARGBEBBGyEDDI4DCyABLQAAIgBBO0cEQCAAQQ1HDbECIAFBAWohAQy6AQsgAUEBaiEBC0EiIQMM8wILIAEgBEYEQEEcIQMMjAMLQgAhCgJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkAgAS0AAEEwaw43wQLAAgABAgMEBQYH0AHQAdAB0AHQAdAB0AEICQoLDA3QAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdABDg8QERIT0AELQgIhCgzAAgtCAyEKDL8CC0IEIQoMvgILQgUhCgy9AgtCBiEKDLwCC0IHIQoMuwILQgghCgy6AgtCCSEKDLkCC0IKIQoMuAILQgshCgy3AgtCDCEKDLYCC0INIQoMtQILQg4hCgy0AgtCDyEKDLMCC0IKIQoMsgILQgshCgyxAgtCDCEKDLACC0INIQoMrwILQg4hCgyuAgtCDyEKDK0CC0IAIQoCQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAIAEtAABBMGsON8ACvwIAAQIDBAUGB74CvgK+Ar4CvgK+Ar4CCAkKCwwNvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ag4PEBESE74CC0ICIQoMvwILQgMhCgy+AgtCBCEKDL0CC0IFIQoMvAILQgYhCgy7AgtCByEKDLoCC0IIIQoMuQILQgkhCgy4AgtCCiEKDLcCC0ILIQoMtgILQgwhCgy1AgtCDSEKDLQCC0IOIQoMswILQg8hCgyyAgtCCiEKDLECC0ILIQoMsAILQgwhCgyvAgtCDSEKDK4CC0IOIQoMrQILQg8hCgysAgsgAiACKQMgIgogBCABa60iC30iDEIAIAogDFobNwMgIAogC1gNpwJBHyEDDIkDCyABIARHBEAgAkEJNgIIIAIgATYCBEElIQMM8AILQSAhAwyIAwtBASEFIAIvATAiA0EIcUUEQCACKQMgQgBSIQULAkAgAi0ALgRAQQEhACACLQApQQVGDQEgA0HAAHFFIAVxRQ0BC0EAIQAgA0HAAHENAEECIQAgA0EIcQ0AIANBgARxBEACQCACLQAoQQFHDQAgAi0ALUEKcQ0AQQUhAAwCC0EEIQAMAQsgA0EgcUUEQAJAIAItAChBAUYNACACLwEyIgBB5ABrQeQASQ0AIABBzAFGDQAgAEGwAkYNAEEEIQAgA0EocUUNAiADQYgEcUGABEYNAgtBACEADAELQQBBAyACKQMgUBshAAsgAEEBaw4FvgIAsAEBpAKhAgtBESEDDO0CCyACQQE6AC8MhAMLIAEgBEcNnQJBJCEDDIQDCyABIARHDRxBxgAhAwyDAwtBACEAAkAgAigCOCIDRQ0AIAMoAkQiA0UNACACIAMRAAAhAAsgAEUNJyAAQRVHDZgCIAJB0AA2AhwgAiABNgIUIAJBkRg2AhAgAkEVNgIMQQAhAwyCAwsgASAERgRAQSghAwyCAwtBACEDIAJBADYCBCACQQw2AgggAiABIAEQKiIARQ2UAiACQSc2AhwgAiABNgIUIAIgADYCDAyBAwsgASAERgRAQSkhAwyBAwsgAS0AACIAQSBGDRMgAEEJRw2VAiABQQFqIQEMFAsgASAERwRAIAFBAWohAQwWC0EqIQMM/wILIAEgBEYEQEErIQMM/wILIAEtAAAiAEEJRyAAQSBHcQ2QAiACLQAsQQhHDd0CIAJBADoALAzdAgsgASAERgRAQSwhAwz+AgsgAS0AAEEKRw2OAiABQQFqIQEMsAELIAEgBEcNigJBLyEDDPwCCwNAIAEtAAAiAEEgRwRAIABBCmsOBIQCiAKIAoQChgILIAQgAUEBaiIBRw0AC0ExIQMM+wILQTIhAyABIARGDfoCIAIoAgAiACAEIAFraiEHIAEgAGtBA2ohBgJAA0AgAEHwO2otAAAgAS0AACIFQSByIAUgBUHBAGtB/wFxQRpJG0H/AXFHDQEgAEEDRgRAQQYhAQziAgsgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAc2AgAM+wILIAJBADYCAAyGAgtBMyEDIAQgASIARg35AiAEIAFrIAIoAgAiAWohByAAIAFrQQhqIQYCQANAIAFB9DtqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw0BIAFBCEYEQEEFIQEM4QILIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADPoCCyACQQA2AgAgACEBDIUCC0E0IQMgBCABIgBGDfgCIAQgAWsgAigCACIBaiEHIAAgAWtBBWohBgJAA0AgAUHQwgBqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw0BIAFBBUYEQEEHIQEM4AILIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADPkCCyACQQA2AgAgACEBDIQCCyABIARHBEADQCABLQAAQYA+ai0AACIAQQFHBEAgAEECRg0JDIECCyAEIAFBAWoiAUcNAAtBMCEDDPgCC0EwIQMM9wILIAEgBEcEQANAIAEtAAAiAEEgRwRAIABBCmsOBP8B/gH+Af8B/gELIAQgAUEBaiIBRw0AC0E4IQMM9wILQTghAwz2AgsDQCABLQAAIgBBIEcgAEEJR3EN9gEgBCABQQFqIgFHDQALQTwhAwz1AgsDQCABLQAAIgBBIEcEQAJAIABBCmsOBPkBBAT5AQALIABBLEYN9QEMAwsgBCABQQFqIgFHDQALQT8hAwz0AgtBwAAhAyABIARGDfMCIAIoAgAiACAEIAFraiEFIAEgAGtBBmohBgJAA0AgAEGAQGstAAAgAS0AAEEgckcNASAAQQZGDdsCIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADPQCCyACQQA2AgALQTYhAwzZAgsgASAERgRAQcEAIQMM8gILIAJBDDYCCCACIAE2AgQgAi0ALEEBaw4E+wHuAewB6wHUAgsgAUEBaiEBDPoBCyABIARHBEADQAJAIAEtAAAiAEEgciAAIABBwQBrQf8BcUEaSRtB/wFxIgBBCUYNACAAQSBGDQACQAJAAkACQCAAQeMAaw4TAAMDAwMDAwMBAwMDAwMDAwMDAgMLIAFBAWohAUExIQMM3AILIAFBAWohAUEyIQMM2wILIAFBAWohAUEzIQMM2gILDP4BCyAEIAFBAWoiAUcNAAtBNSEDDPACC0E1IQMM7wILIAEgBEcEQANAIAEtAABBgDxqLQAAQQFHDfcBIAQgAUEBaiIBRw0AC0E9IQMM7wILQT0hAwzuAgtBACEAAkAgAigCOCIDRQ0AIAMoAkAiA0UNACACIAMRAAAhAAsgAEUNASAAQRVHDeYBIAJBwgA2AhwgAiABNgIUIAJB4xg2AhAgAkEVNgIMQQAhAwztAgsgAUEBaiEBC0E8IQMM0gILIAEgBEYEQEHCACEDDOsCCwJAA0ACQCABLQAAQQlrDhgAAswCzALRAswCzALMAswCzALMAswCzALMAswCzALMAswCzALMAswCzALMAgDMAgsgBCABQQFqIgFHDQALQcIAIQMM6wILIAFBAWohASACLQAtQQFxRQ3+AQtBLCEDDNACCyABIARHDd4BQcQAIQMM6AILA0AgAS0AAEGQwABqLQAAQQFHDZwBIAQgAUEBaiIBRw0AC0HFACEDDOcCCyABLQAAIgBBIEYN/gEgAEE6Rw3AAiACKAIEIQBBACEDIAJBADYCBCACIAAgARApIgAN3gEM3QELQccAIQMgBCABIgBGDeUCIAQgAWsgAigCACIBaiEHIAAgAWtBBWohBgNAIAFBkMIAai0AACAALQAAIgVBIHIgBSAFQcEAa0H/AXFBGkkbQf8BcUcNvwIgAUEFRg3CAiABQQFqIQEgBCAAQQFqIgBHDQALIAIgBzYCAAzlAgtByAAhAyAEIAEiAEYN5AIgBCABayACKAIAIgFqIQcgACABa0EJaiEGA0AgAUGWwgBqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw2+AkECIAFBCUYNwgIaIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADOQCCyABIARGBEBByQAhAwzkAgsCQAJAIAEtAAAiAEEgciAAIABBwQBrQf8BcUEaSRtB/wFxQe4Aaw4HAL8CvwK/Ar8CvwIBvwILIAFBAWohAUE+IQMMywILIAFBAWohAUE/IQMMygILQcoAIQMgBCABIgBGDeICIAQgAWsgAigCACIBaiEGIAAgAWtBAWohBwNAIAFBoMIAai0AACAALQAAIgVBIHIgBSAFQcEAa0H/AXFBGkkbQf8BcUcNvAIgAUEBRg2+AiABQQFqIQEgBCAAQQFqIgBHDQALIAIgBjYCAAziAgtBywAhAyAEIAEiAEYN4QIgBCABayACKAIAIgFqIQcgACABa0EOaiEGA0AgAUGiwgBqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw27AiABQQ5GDb4CIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADOECC0HMACEDIAQgASIARg3gAiAEIAFrIAIoAgAiAWohByAAIAFrQQ9qIQYDQCABQcDCAGotAAAgAC0AACIFQSByIAUgBUHBAGtB/wFxQRpJG0H/AXFHDboCQQMgAUEPRg2+AhogAUEBaiEBIAQgAEEBaiIARw0ACyACIAc2AgAM4AILQc0AIQMgBCABIgBGDd8CIAQgAWsgAigCACIBaiEHIAAgAWtBBWohBgNAIAFB0MIAai0AACAALQAAIgVBIHIgBSAFQcEAa0H/AXFBGkkbQf8BcUcNuQJBBCABQQVGDb0CGiABQQFqIQEgBCAAQQFqIgBHDQALIAIgBzYCAAzfAgsgASAERgRAQc4AIQMM3wILAkACQAJAAkAgAS0AACIAQSByIAAgAEHBAGtB/wFxQRpJG0H/AXFB4wBrDhMAvAK8ArwCvAK8ArwCvAK8ArwCvAK8ArwCAbwCvAK8AgIDvAILIAFBAWohAUHBACEDDMgCCyABQQFqIQFBwgAhAwzHAgsgAUEBaiEBQcMAIQMMxgILIAFBAWohAUHEACEDDMUCCyABIARHBEAgAkENNgIIIAIgATYCBEHFACEDDMUCC0HPACEDDN0CCwJAAkAgAS0AAEEKaw4EAZABkAEAkAELIAFBAWohAQtBKCEDDMMCCyABIARGBEBB0QAhAwzcAgsgAS0AAEEgRw0AIAFBAWohASACLQAtQQFxRQ3QAQtBFyEDDMECCyABIARHDcsBQdIAIQMM2QILQdMAIQMgASAERg3YAiACKAIAIgAgBCABa2ohBiABIABrQQFqIQUDQCABLQAAIABB1sIAai0AAEcNxwEgAEEBRg3KASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBjYCAAzYAgsgASAERgRAQdUAIQMM2AILIAEtAABBCkcNwgEgAUEBaiEBDMoBCyABIARGBEBB1gAhAwzXAgsCQAJAIAEtAABBCmsOBADDAcMBAcMBCyABQQFqIQEMygELIAFBAWohAUHKACEDDL0CC0EAIQACQCACKAI4IgNFDQAgAygCPCIDRQ0AIAIgAxEAACEACyAADb8BQc0AIQMMvAILIAItAClBIkYNzwIMiQELIAQgASIFRgRAQdsAIQMM1AILQQAhAEEBIQFBASEGQQAhAwJAAn8CQAJAAkACQAJAAkACQCAFLQAAQTBrDgrFAcQBAAECAwQFBgjDAQtBAgwGC0EDDAULQQQMBAtBBQwDC0EGDAILQQcMAQtBCAshA0EAIQFBACEGDL0BC0EJIQNBASEAQQAhAUEAIQYMvAELIAEgBEYEQEHdACEDDNMCCyABLQAAQS5HDbgBIAFBAWohAQyIAQsgASAERw22AUHfACEDDNECCyABIARHBEAgAkEONgIIIAIgATYCBEHQACEDDLgCC0HgACEDDNACC0HhACEDIAEgBEYNzwIgAigCACIAIAQgAWtqIQUgASAAa0EDaiEGA0AgAS0AACAAQeLCAGotAABHDbEBIABBA0YNswEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMzwILQeIAIQMgASAERg3OAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYDQCABLQAAIABB5sIAai0AAEcNsAEgAEECRg2vASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAzOAgtB4wAhAyABIARGDc0CIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgNAIAEtAAAgAEHpwgBqLQAARw2vASAAQQNGDa0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADM0CCyABIARGBEBB5QAhAwzNAgsgAUEBaiEBQQAhAAJAIAIoAjgiA0UNACADKAIwIgNFDQAgAiADEQAAIQALIAANqgFB1gAhAwyzAgsgASAERwRAA0AgAS0AACIAQSBHBEACQAJAAkAgAEHIAGsOCwABswGzAbMBswGzAbMBswGzAQKzAQsgAUEBaiEBQdIAIQMMtwILIAFBAWohAUHTACEDDLYCCyABQQFqIQFB1AAhAwy1AgsgBCABQQFqIgFHDQALQeQAIQMMzAILQeQAIQMMywILA0AgAS0AAEHwwgBqLQAAIgBBAUcEQCAAQQJrDgOnAaYBpQGkAQsgBCABQQFqIgFHDQALQeYAIQMMygILIAFBAWogASAERw0CGkHnACEDDMkCCwNAIAEtAABB8MQAai0AACIAQQFHBEACQCAAQQJrDgSiAaEBoAEAnwELQdcAIQMMsQILIAQgAUEBaiIBRw0AC0HoACEDDMgCCyABIARGBEBB6QAhAwzIAgsCQCABLQAAIgBBCmsOGrcBmwGbAbQBmwGbAZsBmwGbAZsBmwGbAZsBmwGbAZsBmwGbAZsBmwGbAZsBpAGbAZsBAJkBCyABQQFqCyEBQQYhAwytAgsDQCABLQAAQfDGAGotAABBAUcNfSAEIAFBAWoiAUcNAAtB6gAhAwzFAgsgAUEBaiABIARHDQIaQesAIQMMxAILIAEgBEYEQEHsACEDDMQCCyABQQFqDAELIAEgBEYEQEHtACEDDMMCCyABQQFqCyEBQQQhAwyoAgsgASAERgRAQe4AIQMMwQILAkACQAJAIAEtAABB8MgAai0AAEEBaw4HkAGPAY4BAHwBAo0BCyABQQFqIQEMCwsgAUEBagyTAQtBACEDIAJBADYCHCACQZsSNgIQIAJBBzYCDCACIAFBAWo2AhQMwAILAkADQCABLQAAQfDIAGotAAAiAEEERwRAAkACQCAAQQFrDgeUAZMBkgGNAQAEAY0BC0HaACEDDKoCCyABQQFqIQFB3AAhAwypAgsgBCABQQFqIgFHDQALQe8AIQMMwAILIAFBAWoMkQELIAQgASIARgRAQfAAIQMMvwILIAAtAABBL0cNASAAQQFqIQEMBwsgBCABIgBGBEBB8QAhAwy+AgsgAC0AACIBQS9GBEAgAEEBaiEBQd0AIQMMpQILIAFBCmsiA0EWSw0AIAAhAUEBIAN0QYmAgAJxDfkBC0EAIQMgAkEANgIcIAIgADYCFCACQYwcNgIQIAJBBzYCDAy8AgsgASAERwRAIAFBAWohAUHeACEDDKMCC0HyACEDDLsCCyABIARGBEBB9AAhAwy7AgsCQCABLQAAQfDMAGotAABBAWsOA/cBcwCCAQtB4QAhAwyhAgsgASAERwRAA0AgAS0AAEHwygBqLQAAIgBBA0cEQAJAIABBAWsOAvkBAIUBC0HfACEDDKMCCyAEIAFBAWoiAUcNAAtB8wAhAwy6AgtB8wAhAwy5AgsgASAERwRAIAJBDzYCCCACIAE2AgRB4AAhAwygAgtB9QAhAwy4AgsgASAERgRAQfYAIQMMuAILIAJBDzYCCCACIAE2AgQLQQMhAwydAgsDQCABLQAAQSBHDY4CIAQgAUEBaiIBRw0AC0H3ACEDDLUCCyABIARGBEBB+AAhAwy1AgsgAS0AAEEgRw16IAFBAWohAQxbC0EAIQACQCACKAI4IgNFDQAgAygCOCIDRQ0AIAIgAxEAACEACyAADXgMgAILIAEgBEYEQEH6ACEDDLMCCyABLQAAQcwARw10IAFBAWohAUETDHYLQfsAIQMgASAERg2xAiACKAIAIgAgBCABa2ohBSABIABrQQVqIQYDQCABLQAAIABB8M4Aai0AAEcNcyAAQQVGDXUgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMsQILIAEgBEYEQEH8ACEDDLECCwJAAkAgAS0AAEHDAGsODAB0dHR0dHR0dHR0AXQLIAFBAWohAUHmACEDDJgCCyABQQFqIQFB5wAhAwyXAgtB/QAhAyABIARGDa8CIAIoAgAiACAEIAFraiEFIAEgAGtBAmohBgJAA0AgAS0AACAAQe3PAGotAABHDXIgAEECRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADLACCyACQQA2AgAgBkEBaiEBQRAMcwtB/gAhAyABIARGDa4CIAIoAgAiACAEIAFraiEFIAEgAGtBBWohBgJAA0AgAS0AACAAQfbOAGotAABHDXEgAEEFRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADK8CCyACQQA2AgAgBkEBaiEBQRYMcgtB/wAhAyABIARGDa0CIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgJAA0AgAS0AACAAQfzOAGotAABHDXAgAEEDRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADK4CCyACQQA2AgAgBkEBaiEBQQUMcQsgASAERgRAQYABIQMMrQILIAEtAABB2QBHDW4gAUEBaiEBQQgMcAsgASAERgRAQYEBIQMMrAILAkACQCABLQAAQc4Aaw4DAG8BbwsgAUEBaiEBQesAIQMMkwILIAFBAWohAUHsACEDDJICCyABIARGBEBBggEhAwyrAgsCQAJAIAEtAABByABrDggAbm5ubm5uAW4LIAFBAWohAUHqACEDDJICCyABQQFqIQFB7QAhAwyRAgtBgwEhAyABIARGDakCIAIoAgAiACAEIAFraiEFIAEgAGtBAmohBgJAA0AgAS0AACAAQYDPAGotAABHDWwgAEECRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADKoCCyACQQA2AgAgBkEBaiEBQQAMbQtBhAEhAyABIARGDagCIAIoAgAiACAEIAFraiEFIAEgAGtBBGohBgJAA0AgAS0AACAAQYPPAGotAABHDWsgAEEERg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADKkCCyACQQA2AgAgBkEBaiEBQSMMbAsgASAERgRAQYUBIQMMqAILAkACQCABLQAAQcwAaw4IAGtra2trawFrCyABQQFqIQFB7wAhAwyPAgsgAUEBaiEBQfAAIQMMjgILIAEgBEYEQEGGASEDDKcCCyABLQAAQcUARw1oIAFBAWohAQxgC0GHASEDIAEgBEYNpQIgAigCACIAIAQgAWtqIQUgASAAa0EDaiEGAkADQCABLQAAIABBiM8Aai0AAEcNaCAAQQNGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMpgILIAJBADYCACAGQQFqIQFBLQxpC0GIASEDIAEgBEYNpAIgAigCACIAIAQgAWtqIQUgASAAa0EIaiEGAkADQCABLQAAIABB0M8Aai0AAEcNZyAAQQhGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMpQILIAJBADYCACAGQQFqIQFBKQxoCyABIARGBEBBiQEhAwykAgtBASABLQAAQd8ARw1nGiABQQFqIQEMXgtBigEhAyABIARGDaICIAIoAgAiACAEIAFraiEFIAEgAGtBAWohBgNAIAEtAAAgAEGMzwBqLQAARw1kIABBAUYN+gEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMogILQYsBIQMgASAERg2hAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEGOzwBqLQAARw1kIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyiAgsgAkEANgIAIAZBAWohAUECDGULQYwBIQMgASAERg2gAiACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEHwzwBqLQAARw1jIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyhAgsgAkEANgIAIAZBAWohAUEfDGQLQY0BIQMgASAERg2fAiACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEHyzwBqLQAARw1iIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAygAgsgAkEANgIAIAZBAWohAUEJDGMLIAEgBEYEQEGOASEDDJ8CCwJAAkAgAS0AAEHJAGsOBwBiYmJiYgFiCyABQQFqIQFB+AAhAwyGAgsgAUEBaiEBQfkAIQMMhQILQY8BIQMgASAERg2dAiACKAIAIgAgBCABa2ohBSABIABrQQVqIQYCQANAIAEtAAAgAEGRzwBqLQAARw1gIABBBUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyeAgsgAkEANgIAIAZBAWohAUEYDGELQZABIQMgASAERg2cAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEGXzwBqLQAARw1fIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAydAgsgAkEANgIAIAZBAWohAUEXDGALQZEBIQMgASAERg2bAiACKAIAIgAgBCABa2ohBSABIABrQQZqIQYCQANAIAEtAAAgAEGazwBqLQAARw1eIABBBkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAycAgsgAkEANgIAIAZBAWohAUEVDF8LQZIBIQMgASAERg2aAiACKAIAIgAgBCABa2ohBSABIABrQQVqIQYCQANAIAEtAAAgAEGhzwBqLQAARw1dIABBBUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAybAgsgAkEANgIAIAZBAWohAUEeDF4LIAEgBEYEQEGTASEDDJoCCyABLQAAQcwARw1bIAFBAWohAUEKDF0LIAEgBEYEQEGUASEDDJkCCwJAAkAgAS0AAEHBAGsODwBcXFxcXFxcXFxcXFxcAVwLIAFBAWohAUH+ACEDDIACCyABQQFqIQFB/wAhAwz/AQsgASAERgRAQZUBIQMMmAILAkACQCABLQAAQcEAaw4DAFsBWwsgAUEBaiEBQf0AIQMM/wELIAFBAWohAUGAASEDDP4BC0GWASEDIAEgBEYNlgIgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABBp88Aai0AAEcNWSAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMlwILIAJBADYCACAGQQFqIQFBCwxaCyABIARGBEBBlwEhAwyWAgsCQAJAAkACQCABLQAAQS1rDiMAW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1sBW1tbW1sCW1tbA1sLIAFBAWohAUH7ACEDDP8BCyABQQFqIQFB/AAhAwz+AQsgAUEBaiEBQYEBIQMM/QELIAFBAWohAUGCASEDDPwBC0GYASEDIAEgBEYNlAIgAigCACIAIAQgAWtqIQUgASAAa0EEaiEGAkADQCABLQAAIABBqc8Aai0AAEcNVyAAQQRGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMlQILIAJBADYCACAGQQFqIQFBGQxYC0GZASEDIAEgBEYNkwIgAigCACIAIAQgAWtqIQUgASAAa0EFaiEGAkADQCABLQAAIABBrs8Aai0AAEcNViAAQQVGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMlAILIAJBADYCACAGQQFqIQFBBgxXC0GaASEDIAEgBEYNkgIgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABBtM8Aai0AAEcNVSAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMkwILIAJBADYCACAGQQFqIQFBHAxWC0GbASEDIAEgBEYNkQIgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABBts8Aai0AAEcNVCAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMkgILIAJBADYCACAGQQFqIQFBJwxVCyABIARGBEBBnAEhAwyRAgsCQAJAIAEtAABB1ABrDgIAAVQLIAFBAWohAUGGASEDDPgBCyABQQFqIQFBhwEhAwz3AQtBnQEhAyABIARGDY8CIAIoAgAiACAEIAFraiEFIAEgAGtBAWohBgJAA0AgAS0AACAAQbjPAGotAABHDVIgAEEBRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADJACCyACQQA2AgAgBkEBaiEBQSYMUwtBngEhAyABIARGDY4CIAIoAgAiACAEIAFraiEFIAEgAGtBAWohBgJAA0AgAS0AACAAQbrPAGotAABHDVEgAEEBRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADI8CCyACQQA2AgAgBkEBaiEBQQMMUgtBnwEhAyABIARGDY0CIAIoAgAiACAEIAFraiEFIAEgAGtBAmohBgJAA0AgAS0AACAAQe3PAGotAABHDVAgAEECRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADI4CCyACQQA2AgAgBkEBaiEBQQwMUQtBoAEhAyABIARGDYwCIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgJAA0AgAS0AACAAQbzPAGotAABHDU8gAEEDRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADI0CCyACQQA2AgAgBkEBaiEBQQ0MUAsgASAERgRAQaEBIQMMjAILAkACQCABLQAAQcYAaw4LAE9PT09PT09PTwFPCyABQQFqIQFBiwEhAwzzAQsgAUEBaiEBQYwBIQMM8gELIAEgBEYEQEGiASEDDIsCCyABLQAAQdAARw1MIAFBAWohAQxGCyABIARGBEBBowEhAwyKAgsCQAJAIAEtAABByQBrDgcBTU1NTU0ATQsgAUEBaiEBQY4BIQMM8QELIAFBAWohAUEiDE0LQaQBIQMgASAERg2IAiACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEHAzwBqLQAARw1LIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyJAgsgAkEANgIAIAZBAWohAUEdDEwLIAEgBEYEQEGlASEDDIgCCwJAAkAgAS0AAEHSAGsOAwBLAUsLIAFBAWohAUGQASEDDO8BCyABQQFqIQFBBAxLCyABIARGBEBBpgEhAwyHAgsCQAJAAkACQAJAIAEtAABBwQBrDhUATU1NTU1NTU1NTQFNTQJNTQNNTQRNCyABQQFqIQFBiAEhAwzxAQsgAUEBaiEBQYkBIQMM8AELIAFBAWohAUGKASEDDO8BCyABQQFqIQFBjwEhAwzuAQsgAUEBaiEBQZEBIQMM7QELQacBIQMgASAERg2FAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHtzwBqLQAARw1IIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyGAgsgAkEANgIAIAZBAWohAUERDEkLQagBIQMgASAERg2EAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHCzwBqLQAARw1HIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyFAgsgAkEANgIAIAZBAWohAUEsDEgLQakBIQMgASAERg2DAiACKAIAIgAgBCABa2ohBSABIABrQQRqIQYCQANAIAEtAAAgAEHFzwBqLQAARw1GIABBBEYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyEAgsgAkEANgIAIAZBAWohAUErDEcLQaoBIQMgASAERg2CAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHKzwBqLQAARw1FIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyDAgsgAkEANgIAIAZBAWohAUEUDEYLIAEgBEYEQEGrASEDDIICCwJAAkACQAJAIAEtAABBwgBrDg8AAQJHR0dHR0dHR0dHRwNHCyABQQFqIQFBkwEhAwzrAQsgAUEBaiEBQZQBIQMM6gELIAFBAWohAUGVASEDDOkBCyABQQFqIQFBlgEhAwzoAQsgASAERgRAQawBIQMMgQILIAEtAABBxQBHDUIgAUEBaiEBDD0LQa0BIQMgASAERg3/ASACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHNzwBqLQAARw1CIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyAAgsgAkEANgIAIAZBAWohAUEODEMLIAEgBEYEQEGuASEDDP8BCyABLQAAQdAARw1AIAFBAWohAUElDEILQa8BIQMgASAERg39ASACKAIAIgAgBCABa2ohBSABIABrQQhqIQYCQANAIAEtAAAgAEHQzwBqLQAARw1AIABBCEYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAz+AQsgAkEANgIAIAZBAWohAUEqDEELIAEgBEYEQEGwASEDDP0BCwJAAkAgAS0AAEHVAGsOCwBAQEBAQEBAQEABQAsgAUEBaiEBQZoBIQMM5AELIAFBAWohAUGbASEDDOMBCyABIARGBEBBsQEhAwz8AQsCQAJAIAEtAABBwQBrDhQAPz8/Pz8/Pz8/Pz8/Pz8/Pz8/AT8LIAFBAWohAUGZASEDDOMBCyABQQFqIQFBnAEhAwziAQtBsgEhAyABIARGDfoBIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgJAA0AgAS0AACAAQdnPAGotAABHDT0gAEEDRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADPsBCyACQQA2AgAgBkEBaiEBQSEMPgtBswEhAyABIARGDfkBIAIoAgAiACAEIAFraiEFIAEgAGtBBmohBgJAA0AgAS0AACAAQd3PAGotAABHDTwgAEEGRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADPoBCyACQQA2AgAgBkEBaiEBQRoMPQsgASAERgRAQbQBIQMM+QELAkACQAJAIAEtAABBxQBrDhEAPT09PT09PT09AT09PT09Aj0LIAFBAWohAUGdASEDDOEBCyABQQFqIQFBngEhAwzgAQsgAUEBaiEBQZ8BIQMM3wELQbUBIQMgASAERg33ASACKAIAIgAgBCABa2ohBSABIABrQQVqIQYCQANAIAEtAAAgAEHkzwBqLQAARw06IABBBUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAz4AQsgAkEANgIAIAZBAWohAUEoDDsLQbYBIQMgASAERg32ASACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHqzwBqLQAARw05IABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAz3AQsgAkEANgIAIAZBAWohAUEHDDoLIAEgBEYEQEG3ASEDDPYBCwJAAkAgAS0AAEHFAGsODgA5OTk5OTk5OTk5OTkBOQsgAUEBaiEBQaEBIQMM3QELIAFBAWohAUGiASEDDNwBC0G4ASEDIAEgBEYN9AEgAigCACIAIAQgAWtqIQUgASAAa0ECaiEGAkADQCABLQAAIABB7c8Aai0AAEcNNyAAQQJGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM9QELIAJBADYCACAGQQFqIQFBEgw4C0G5ASEDIAEgBEYN8wEgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABB8M8Aai0AAEcNNiAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM9AELIAJBADYCACAGQQFqIQFBIAw3C0G6ASEDIAEgBEYN8gEgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABB8s8Aai0AAEcNNSAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM8wELIAJBADYCACAGQQFqIQFBDww2CyABIARGBEBBuwEhAwzyAQsCQAJAIAEtAABByQBrDgcANTU1NTUBNQsgAUEBaiEBQaUBIQMM2QELIAFBAWohAUGmASEDDNgBC0G8ASEDIAEgBEYN8AEgAigCACIAIAQgAWtqIQUgASAAa0EHaiEGAkADQCABLQAAIABB9M8Aai0AAEcNMyAAQQdGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM8QELIAJBADYCACAGQQFqIQFBGww0CyABIARGBEBBvQEhAwzwAQsCQAJAAkAgAS0AAEHCAGsOEgA0NDQ0NDQ0NDQBNDQ0NDQ0AjQLIAFBAWohAUGkASEDDNgBCyABQQFqIQFBpwEhAwzXAQsgAUEBaiEBQagBIQMM1gELIAEgBEYEQEG+ASEDDO8BCyABLQAAQc4ARw0wIAFBAWohAQwsCyABIARGBEBBvwEhAwzuAQsCQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQCABLQAAQcEAaw4VAAECAz8EBQY/Pz8HCAkKCz8MDQ4PPwsgAUEBaiEBQegAIQMM4wELIAFBAWohAUHpACEDDOIBCyABQQFqIQFB7gAhAwzhAQsgAUEBaiEBQfIAIQMM4AELIAFBAWohAUHzACEDDN8BCyABQQFqIQFB9gAhAwzeAQsgAUEBaiEBQfcAIQMM3QELIAFBAWohAUH6ACEDDNwBCyABQQFqIQFBgwEhAwzbAQsgAUEBaiEBQYQBIQMM2gELIAFBAWohAUGFASEDDNkBCyABQQFqIQFBkgEhAwzYAQsgAUEBaiEBQZgBIQMM1wELIAFBAWohAUGgASEDDNYBCyABQQFqIQFBowEhAwzVAQsgAUEBaiEBQaoBIQMM1AELIAEgBEcEQCACQRA2AgggAiABNgIEQasBIQMM1AELQcABIQMM7AELQQAhAAJAIAIoAjgiA0UNACADKAI0IgNFDQAgAiADEQAAIQALIABFDV4gAEEVRw0HIAJB0QA2AhwgAiABNgIUIAJBsBc2AhAgAkEVNgIMQQAhAwzrAQsgAUEBaiABIARHDQgaQcIBIQMM6gELA0ACQCABLQAAQQprDgQIAAALAAsgBCABQQFqIgFHDQALQcMBIQMM6QELIAEgBEcEQCACQRE2AgggAiABNgIEQQEhAwzQAQtBxAEhAwzoAQsgASAERgRAQcUBIQMM6AELAkACQCABLQAAQQprDgQBKCgAKAsgAUEBagwJCyABQQFqDAULIAEgBEYEQEHGASEDDOcBCwJAAkAgAS0AAEEKaw4XAQsLAQsLCwsLCwsLCwsLCwsLCwsLCwALCyABQQFqIQELQbABIQMMzQELIAEgBEYEQEHIASEDDOYBCyABLQAAQSBHDQkgAkEAOwEyIAFBAWohAUGzASEDDMwBCwNAIAEhAAJAIAEgBEcEQCABLQAAQTBrQf8BcSIDQQpJDQEMJwtBxwEhAwzmAQsCQCACLwEyIgFBmTNLDQAgAiABQQpsIgU7ATIgBUH+/wNxIANB//8Dc0sNACAAQQFqIQEgAiADIAVqIgM7ATIgA0H//wNxQegHSQ0BCwtBACEDIAJBADYCHCACQcEJNgIQIAJBDTYCDCACIABBAWo2AhQM5AELIAJBADYCHCACIAE2AhQgAkHwDDYCECACQRs2AgxBACEDDOMBCyACKAIEIQAgAkEANgIEIAIgACABECYiAA0BIAFBAWoLIQFBrQEhAwzIAQsgAkHBATYCHCACIAA2AgwgAiABQQFqNgIUQQAhAwzgAQsgAigCBCEAIAJBADYCBCACIAAgARAmIgANASABQQFqCyEBQa4BIQMMxQELIAJBwgE2AhwgAiAANgIMIAIgAUEBajYCFEEAIQMM3QELIAJBADYCHCACIAE2AhQgAkGXCzYCECACQQ02AgxBACEDDNwBCyACQQA2AhwgAiABNgIUIAJB4xA2AhAgAkEJNgIMQQAhAwzbAQsgAkECOgAoDKwBC0EAIQMgAkEANgIcIAJBrws2AhAgAkECNgIMIAIgAUEBajYCFAzZAQtBAiEDDL8BC0ENIQMMvgELQSYhAwy9AQtBFSEDDLwBC0EWIQMMuwELQRghAwy6AQtBHCEDDLkBC0EdIQMMuAELQSAhAwy3AQtBISEDDLYBC0EjIQMMtQELQcYAIQMMtAELQS4hAwyzAQtBPSEDDLIBC0HLACEDDLEBC0HOACEDDLABC0HYACEDDK8BC0HZACEDDK4BC0HbACEDDK0BC0HxACEDDKwBC0H0ACEDDKsBC0GNASEDDKoBC0GXASEDDKkBC0GpASEDDKgBC0GvASEDDKcBC0GxASEDDKYBCyACQQA2AgALQQAhAyACQQA2AhwgAiABNgIUIAJB8Rs2AhAgAkEGNgIMDL0BCyACQQA2AgAgBkEBaiEBQSQLOgApIAIoAgQhACACQQA2AgQgAiAAIAEQJyIARQRAQeUAIQMMowELIAJB+QA2AhwgAiABNgIUIAIgADYCDEEAIQMMuwELIABBFUcEQCACQQA2AhwgAiABNgIUIAJBzA42AhAgAkEgNgIMQQAhAwy7AQsgAkH4ADYCHCACIAE2AhQgAkHKGDYCECACQRU2AgxBACEDDLoBCyACQQA2AhwgAiABNgIUIAJBjhs2AhAgAkEGNgIMQQAhAwy5AQsgAkEANgIcIAIgATYCFCACQf4RNgIQIAJBBzYCDEEAIQMMuAELIAJBADYCHCACIAE2AhQgAkGMHDYCECACQQc2AgxBACEDDLcBCyACQQA2AhwgAiABNgIUIAJBww82AhAgAkEHNgIMQQAhAwy2AQsgAkEANgIcIAIgATYCFCACQcMPNgIQIAJBBzYCDEEAIQMMtQELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0RIAJB5QA2AhwgAiABNgIUIAIgADYCDEEAIQMMtAELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0gIAJB0wA2AhwgAiABNgIUIAIgADYCDEEAIQMMswELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0iIAJB0gA2AhwgAiABNgIUIAIgADYCDEEAIQMMsgELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0OIAJB5QA2AhwgAiABNgIUIAIgADYCDEEAIQMMsQELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0dIAJB0wA2AhwgAiABNgIUIAIgADYCDEEAIQMMsAELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0fIAJB0gA2AhwgAiABNgIUIAIgADYCDEEAIQMMrwELIABBP0cNASABQQFqCyEBQQUhAwyUAQtBACEDIAJBADYCHCACIAE2AhQgAkH9EjYCECACQQc2AgwMrAELIAJBADYCHCACIAE2AhQgAkHcCDYCECACQQc2AgxBACEDDKsBCyACKAIEIQAgAkEANgIEIAIgACABECUiAEUNByACQeUANgIcIAIgATYCFCACIAA2AgxBACEDDKoBCyACKAIEIQAgAkEANgIEIAIgACABECUiAEUNFiACQdMANgIcIAIgATYCFCACIAA2AgxBACEDDKkBCyACKAIEIQAgAkEANgIEIAIgACABECUiAEUNGCACQdIANgIcIAIgATYCFCACIAA2AgxBACEDDKgBCyACQQA2AhwgAiABNgIUIAJBxgo2AhAgAkEHNgIMQQAhAwynAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDQMgAkHlADYCHCACIAE2AhQgAiAANgIMQQAhAwymAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDRIgAkHTADYCHCACIAE2AhQgAiAANgIMQQAhAwylAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDRQgAkHSADYCHCACIAE2AhQgAiAANgIMQQAhAwykAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDQAgAkHlADYCHCACIAE2AhQgAiAANgIMQQAhAwyjAQtB1QAhAwyJAQsgAEEVRwRAIAJBADYCHCACIAE2AhQgAkG5DTYCECACQRo2AgxBACEDDKIBCyACQeQANgIcIAIgATYCFCACQeMXNgIQIAJBFTYCDEEAIQMMoQELIAJBADYCACAGQQFqIQEgAi0AKSIAQSNrQQtJDQQCQCAAQQZLDQBBASAAdEHKAHFFDQAMBQtBACEDIAJBADYCHCACIAE2AhQgAkH3CTYCECACQQg2AgwMoAELIAJBADYCACAGQQFqIQEgAi0AKUEhRg0DIAJBADYCHCACIAE2AhQgAkGbCjYCECACQQg2AgxBACEDDJ8BCyACQQA2AgALQQAhAyACQQA2AhwgAiABNgIUIAJBkDM2AhAgAkEINgIMDJ0BCyACQQA2AgAgBkEBaiEBIAItAClBI0kNACACQQA2AhwgAiABNgIUIAJB0wk2AhAgAkEINgIMQQAhAwycAQtB0QAhAwyCAQsgAS0AAEEwayIAQf8BcUEKSQRAIAIgADoAKiABQQFqIQFBzwAhAwyCAQsgAigCBCEAIAJBADYCBCACIAAgARAoIgBFDYYBIAJB3gA2AhwgAiABNgIUIAIgADYCDEEAIQMMmgELIAIoAgQhACACQQA2AgQgAiAAIAEQKCIARQ2GASACQdwANgIcIAIgATYCFCACIAA2AgxBACEDDJkBCyACKAIEIQAgAkEANgIEIAIgACAFECgiAEUEQCAFIQEMhwELIAJB2gA2AhwgAiAFNgIUIAIgADYCDAyYAQtBACEBQQEhAwsgAiADOgArIAVBAWohAwJAAkACQCACLQAtQRBxDQACQAJAAkAgAi0AKg4DAQACBAsgBkUNAwwCCyAADQEMAgsgAUUNAQsgAigCBCEAIAJBADYCBCACIAAgAxAoIgBFBEAgAyEBDAILIAJB2AA2AhwgAiADNgIUIAIgADYCDEEAIQMMmAELIAIoAgQhACACQQA2AgQgAiAAIAMQKCIARQRAIAMhAQyHAQsgAkHZADYCHCACIAM2AhQgAiAANgIMQQAhAwyXAQtBzAAhAwx9CyAAQRVHBEAgAkEANgIcIAIgATYCFCACQZQNNgIQIAJBITYCDEEAIQMMlgELIAJB1wA2AhwgAiABNgIUIAJByRc2AhAgAkEVNgIMQQAhAwyVAQtBACEDIAJBADYCHCACIAE2AhQgAkGAETYCECACQQk2AgwMlAELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0AIAJB0wA2AhwgAiABNgIUIAIgADYCDEEAIQMMkwELQckAIQMMeQsgAkEANgIcIAIgATYCFCACQcEoNgIQIAJBBzYCDCACQQA2AgBBACEDDJEBCyACKAIEIQBBACEDIAJBADYCBCACIAAgARAlIgBFDQAgAkHSADYCHCACIAE2AhQgAiAANgIMDJABC0HIACEDDHYLIAJBADYCACAFIQELIAJBgBI7ASogAUEBaiEBQQAhAAJAIAIoAjgiA0UNACADKAIwIgNFDQAgAiADEQAAIQALIAANAQtBxwAhAwxzCyAAQRVGBEAgAkHRADYCHCACIAE2AhQgAkHjFzYCECACQRU2AgxBACEDDIwBC0EAIQMgAkEANgIcIAIgATYCFCACQbkNNgIQIAJBGjYCDAyLAQtBACEDIAJBADYCHCACIAE2AhQgAkGgGTYCECACQR42AgwMigELIAEtAABBOkYEQCACKAIEIQBBACEDIAJBADYCBCACIAAgARApIgBFDQEgAkHDADYCHCACIAA2AgwgAiABQQFqNgIUDIoBC0EAIQMgAkEANgIcIAIgATYCFCACQbERNgIQIAJBCjYCDAyJAQsgAUEBaiEBQTshAwxvCyACQcMANgIcIAIgADYCDCACIAFBAWo2AhQMhwELQQAhAyACQQA2AhwgAiABNgIUIAJB8A42AhAgAkEcNgIMDIYBCyACIAIvATBBEHI7ATAMZgsCQCACLwEwIgBBCHFFDQAgAi0AKEEBRw0AIAItAC1BCHFFDQMLIAIgAEH3+wNxQYAEcjsBMAwECyABIARHBEACQANAIAEtAABBMGsiAEH/AXFBCk8EQEE1IQMMbgsgAikDICIKQpmz5syZs+bMGVYNASACIApCCn4iCjcDICAKIACtQv8BgyILQn+FVg0BIAIgCiALfDcDICAEIAFBAWoiAUcNAAtBOSEDDIUBCyACKAIEIQBBACEDIAJBADYCBCACIAAgAUEBaiIBECoiAA0MDHcLQTkhAwyDAQsgAi0AMEEgcQ0GQcUBIQMMaQtBACEDIAJBADYCBCACIAEgARAqIgBFDQQgAkE6NgIcIAIgADYCDCACIAFBAWo2AhQMgQELIAItAChBAUcNACACLQAtQQhxRQ0BC0E3IQMMZgsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIABEAgAkE7NgIcIAIgADYCDCACIAFBAWo2AhQMfwsgAUEBaiEBDG4LIAJBCDoALAwECyABQQFqIQEMbQtBACEDIAJBADYCHCACIAE2AhQgAkHkEjYCECACQQQ2AgwMewsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIARQ1sIAJBNzYCHCACIAE2AhQgAiAANgIMDHoLIAIgAi8BMEEgcjsBMAtBMCEDDF8LIAJBNjYCHCACIAE2AhQgAiAANgIMDHcLIABBLEcNASABQQFqIQBBASEBAkACQAJAAkACQCACLQAsQQVrDgQDAQIEAAsgACEBDAQLQQIhAQwBC0EEIQELIAJBAToALCACIAIvATAgAXI7ATAgACEBDAELIAIgAi8BMEEIcjsBMCAAIQELQTkhAwxcCyACQQA6ACwLQTQhAwxaCyABIARGBEBBLSEDDHMLAkACQANAAkAgAS0AAEEKaw4EAgAAAwALIAQgAUEBaiIBRw0AC0EtIQMMdAsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIARQ0CIAJBLDYCHCACIAE2AhQgAiAANgIMDHMLIAIoAgQhAEEAIQMgAkEANgIEIAIgACABECoiAEUEQCABQQFqIQEMAgsgAkEsNgIcIAIgADYCDCACIAFBAWo2AhQMcgsgAS0AAEENRgRAIAIoAgQhAEEAIQMgAkEANgIEIAIgACABECoiAEUEQCABQQFqIQEMAgsgAkEsNgIcIAIgADYCDCACIAFBAWo2AhQMcgsgAi0ALUEBcQRAQcQBIQMMWQsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIADQEMZQtBLyEDDFcLIAJBLjYCHCACIAE2AhQgAiAANgIMDG8LQQAhAyACQQA2AhwgAiABNgIUIAJB8BQ2AhAgAkEDNgIMDG4LQQEhAwJAAkACQAJAIAItACxBBWsOBAMBAgAECyACIAIvATBBCHI7ATAMAwtBAiEDDAELQQQhAwsgAkEBOgAsIAIgAi8BMCADcjsBMAtBKiEDDFMLQQAhAyACQQA2AhwgAiABNgIUIAJB4Q82AhAgAkEKNgIMDGsLQQEhAwJAAkACQAJAAkACQCACLQAsQQJrDgcFBAQDAQIABAsgAiACLwEwQQhyOwEwDAMLQQIhAwwBC0EEIQMLIAJBAToALCACIAIvATAgA3I7ATALQSshAwxSC0EAIQMgAkEANgIcIAIgATYCFCACQasSNgIQIAJBCzYCDAxqC0EAIQMgAkEANgIcIAIgATYCFCACQf0NNgIQIAJBHTYCDAxpCyABIARHBEADQCABLQAAQSBHDUggBCABQQFqIgFHDQALQSUhAwxpC0ElIQMMaAsgAi0ALUEBcQRAQcMBIQMMTwsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKSIABEAgAkEmNgIcIAIgADYCDCACIAFBAWo2AhQMaAsgAUEBaiEBDFwLIAFBAWohASACLwEwIgBBgAFxBEBBACEAAkAgAigCOCIDRQ0AIAMoAlQiA0UNACACIAMRAAAhAAsgAEUNBiAAQRVHDR8gAkEFNgIcIAIgATYCFCACQfkXNgIQIAJBFTYCDEEAIQMMZwsCQCAAQaAEcUGgBEcNACACLQAtQQJxDQBBACEDIAJBADYCHCACIAE2AhQgAkGWEzYCECACQQQ2AgwMZwsgAgJ/IAIvATBBFHFBFEYEQEEBIAItAChBAUYNARogAi8BMkHlAEYMAQsgAi0AKUEFRgs6AC5BACEAAkAgAigCOCIDRQ0AIAMoAiQiA0UNACACIAMRAAAhAAsCQAJAAkACQAJAIAAOFgIBAAQEBAQEBAQEBAQEBAQEBAQEBAMECyACQQE6AC4LIAIgAi8BMEHAAHI7ATALQSchAwxPCyACQSM2AhwgAiABNgIUIAJBpRY2AhAgAkEVNgIMQQAhAwxnC0EAIQMgAkEANgIcIAIgATYCFCACQdULNgIQIAJBETYCDAxmC0EAIQACQCACKAI4IgNFDQAgAygCLCIDRQ0AIAIgAxEAACEACyAADQELQQ4hAwxLCyAAQRVGBEAgAkECNgIcIAIgATYCFCACQbAYNgIQIAJBFTYCDEEAIQMMZAtBACEDIAJBADYCHCACIAE2AhQgAkGnDjYCECACQRI2AgwMYwtBACEDIAJBADYCHCACIAE2AhQgAkGqHDYCECACQQ82AgwMYgsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEgCqdqIgEQKyIARQ0AIAJBBTYCHCACIAE2AhQgAiAANgIMDGELQQ8hAwxHC0EAIQMgAkEANgIcIAIgATYCFCACQc0TNgIQIAJBDDYCDAxfC0IBIQoLIAFBAWohAQJAIAIpAyAiC0L//////////w9YBEAgAiALQgSGIAqENwMgDAELQQAhAyACQQA2AhwgAiABNgIUIAJBrQk2AhAgAkEMNgIMDF4LQSQhAwxEC0EAIQMgAkEANgIcIAIgATYCFCACQc0TNgIQIAJBDDYCDAxcCyACKAIEIQBBACEDIAJBADYCBCACIAAgARAsIgBFBEAgAUEBaiEBDFILIAJBFzYCHCACIAA2AgwgAiABQQFqNgIUDFsLIAIoAgQhAEEAIQMgAkEANgIEAkAgAiAAIAEQLCIARQRAIAFBAWohAQwBCyACQRY2AhwgAiAANgIMIAIgAUEBajYCFAxbC0EfIQMMQQtBACEDIAJBADYCHCACIAE2AhQgAkGaDzYCECACQSI2AgwMWQsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQLSIARQRAIAFBAWohAQxQCyACQRQ2AhwgAiAANgIMIAIgAUEBajYCFAxYCyACKAIEIQBBACEDIAJBADYCBAJAIAIgACABEC0iAEUEQCABQQFqIQEMAQsgAkETNgIcIAIgADYCDCACIAFBAWo2AhQMWAtBHiEDDD4LQQAhAyACQQA2AhwgAiABNgIUIAJBxgw2AhAgAkEjNgIMDFYLIAIoAgQhAEEAIQMgAkEANgIEIAIgACABEC0iAEUEQCABQQFqIQEMTgsgAkERNgIcIAIgADYCDCACIAFBAWo2AhQMVQsgAkEQNgIcIAIgATYCFCACIAA2AgwMVAtBACEDIAJBADYCHCACIAE2AhQgAkHGDDYCECACQSM2AgwMUwtBACEDIAJBADYCHCACIAE2AhQgAkHAFTYCECACQQI2AgwMUgsgAigCBCEAQQAhAyACQQA2AgQCQCACIAAgARAtIgBFBEAgAUEBaiEBDAELIAJBDjYCHCACIAA2AgwgAiABQQFqNgIUDFILQRshAww4C0EAIQMgAkEANgIcIAIgATYCFCACQcYMNgIQIAJBIzYCDAxQCyACKAIEIQBBACEDIAJBADYCBAJAIAIgACABECwiAEUEQCABQQFqIQEMAQsgAkENNgIcIAIgADYCDCACIAFBAWo2AhQMUAtBGiEDDDYLQQAhAyACQQA2AhwgAiABNgIUIAJBmg82AhAgAkEiNgIMDE4LIAIoAgQhAEEAIQMgAkEANgIEAkAgAiAAIAEQLCIARQRAIAFBAWohAQwBCyACQQw2AhwgAiAANgIMIAIgAUEBajYCFAxOC0EZIQMMNAtBACEDIAJBADYCHCACIAE2AhQgAkGaDzYCECACQSI2AgwMTAsgAEEVRwRAQQAhAyACQQA2AhwgAiABNgIUIAJBgww2AhAgAkETNgIMDEwLIAJBCjYCHCACIAE2AhQgAkHkFjYCECACQRU2AgxBACEDDEsLIAIoAgQhAEEAIQMgAkEANgIEIAIgACABIAqnaiIBECsiAARAIAJBBzYCHCACIAE2AhQgAiAANgIMDEsLQRMhAwwxCyAAQRVHBEBBACEDIAJBADYCHCACIAE2AhQgAkHaDTYCECACQRQ2AgwMSgsgAkEeNgIcIAIgATYCFCACQfkXNgIQIAJBFTYCDEEAIQMMSQtBACEAAkAgAigCOCIDRQ0AIAMoAiwiA0UNACACIAMRAAAhAAsgAEUNQSAAQRVGBEAgAkEDNgIcIAIgATYCFCACQbAYNgIQIAJBFTYCDEEAIQMMSQtBACEDIAJBADYCHCACIAE2AhQgAkGnDjYCECACQRI2AgwMSAtBACEDIAJBADYCHCACIAE2AhQgAkHaDTYCECACQRQ2AgwMRwtBACEDIAJBADYCHCACIAE2AhQgAkGnDjYCECACQRI2AgwMRgsgAkEAOgAvIAItAC1BBHFFDT8LIAJBADoALyACQQE6ADRBACEDDCsLQQAhAyACQQA2AhwgAkHkETYCECACQQc2AgwgAiABQQFqNgIUDEMLAkADQAJAIAEtAABBCmsOBAACAgACCyAEIAFBAWoiAUcNAAtB3QEhAwxDCwJAAkAgAi0ANEEBRw0AQQAhAAJAIAIoAjgiA0UNACADKAJYIgNFDQAgAiADEQAAIQALIABFDQAgAEEVRw0BIAJB3AE2AhwgAiABNgIUIAJB1RY2AhAgAkEVNgIMQQAhAwxEC0HBASEDDCoLIAJBADYCHCACIAE2AhQgAkHpCzYCECACQR82AgxBACEDDEILAkACQCACLQAoQQFrDgIEAQALQcABIQMMKQtBuQEhAwwoCyACQQI6AC9BACEAAkAgAigCOCIDRQ0AIAMoAgAiA0UNACACIAMRAAAhAAsgAEUEQEHCASEDDCgLIABBFUcEQCACQQA2AhwgAiABNgIUIAJBpAw2AhAgAkEQNgIMQQAhAwxBCyACQdsBNgIcIAIgATYCFCACQfoWNgIQIAJBFTYCDEEAIQMMQAsgASAERgRAQdoBIQMMQAsgAS0AAEHIAEYNASACQQE6ACgLQawBIQMMJQtBvwEhAwwkCyABIARHBEAgAkEQNgIIIAIgATYCBEG+ASEDDCQLQdkBIQMMPAsgASAERgRAQdgBIQMMPAsgAS0AAEHIAEcNBCABQQFqIQFBvQEhAwwiCyABIARGBEBB1wEhAww7CwJAAkAgAS0AAEHFAGsOEAAFBQUFBQUFBQUFBQUFBQEFCyABQQFqIQFBuwEhAwwiCyABQQFqIQFBvAEhAwwhC0HWASEDIAEgBEYNOSACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEGD0ABqLQAARw0DIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAw6CyACKAIEIQAgAkIANwMAIAIgACAGQQFqIgEQJyIARQRAQcYBIQMMIQsgAkHVATYCHCACIAE2AhQgAiAANgIMQQAhAww5C0HUASEDIAEgBEYNOCACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEGB0ABqLQAARw0CIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAw5CyACQYEEOwEoIAIoAgQhACACQgA3AwAgAiAAIAZBAWoiARAnIgANAwwCCyACQQA2AgALQQAhAyACQQA2AhwgAiABNgIUIAJB2Bs2AhAgAkEINgIMDDYLQboBIQMMHAsgAkHTATYCHCACIAE2AhQgAiAANgIMQQAhAww0C0EAIQACQCACKAI4IgNFDQAgAygCOCIDRQ0AIAIgAxEAACEACyAARQ0AIABBFUYNASACQQA2AhwgAiABNgIUIAJBzA42AhAgAkEgNgIMQQAhAwwzC0HkACEDDBkLIAJB+AA2AhwgAiABNgIUIAJByhg2AhAgAkEVNgIMQQAhAwwxC0HSASEDIAQgASIARg0wIAQgAWsgAigCACIBaiEFIAAgAWtBBGohBgJAA0AgAC0AACABQfzPAGotAABHDQEgAUEERg0DIAFBAWohASAEIABBAWoiAEcNAAsgAiAFNgIADDELIAJBADYCHCACIAA2AhQgAkGQMzYCECACQQg2AgwgAkEANgIAQQAhAwwwCyABIARHBEAgAkEONgIIIAIgATYCBEG3ASEDDBcLQdEBIQMMLwsgAkEANgIAIAZBAWohAQtBuAEhAwwUCyABIARGBEBB0AEhAwwtCyABLQAAQTBrIgBB/wFxQQpJBEAgAiAAOgAqIAFBAWohAUG2ASEDDBQLIAIoAgQhACACQQA2AgQgAiAAIAEQKCIARQ0UIAJBzwE2AhwgAiABNgIUIAIgADYCDEEAIQMMLAsgASAERgRAQc4BIQMMLAsCQCABLQAAQS5GBEAgAUEBaiEBDAELIAIoAgQhACACQQA2AgQgAiAAIAEQKCIARQ0VIAJBzQE2AhwgAiABNgIUIAIgADYCDEEAIQMMLAtBtQEhAwwSCyAEIAEiBUYEQEHMASEDDCsLQQAhAEEBIQFBASEGQQAhAwJAAkACQAJAAkACfwJAAkACQAJAAkACQAJAIAUtAABBMGsOCgoJAAECAwQFBggLC0ECDAYLQQMMBQtBBAwEC0EFDAMLQQYMAgtBBwwBC0EICyEDQQAhAUEAIQYMAgtBCSEDQQEhAEEAIQFBACEGDAELQQAhAUEBIQMLIAIgAzoAKyAFQQFqIQMCQAJAIAItAC1BEHENAAJAAkACQCACLQAqDgMBAAIECyAGRQ0DDAILIAANAQwCCyABRQ0BCyACKAIEIQAgAkEANgIEIAIgACADECgiAEUEQCADIQEMAwsgAkHJATYCHCACIAM2AhQgAiAANgIMQQAhAwwtCyACKAIEIQAgAkEANgIEIAIgACADECgiAEUEQCADIQEMGAsgAkHKATYCHCACIAM2AhQgAiAANgIMQQAhAwwsCyACKAIEIQAgAkEANgIEIAIgACAFECgiAEUEQCAFIQEMFgsgAkHLATYCHCACIAU2AhQgAiAANgIMDCsLQbQBIQMMEQtBACEAAkAgAigCOCIDRQ0AIAMoAjwiA0UNACACIAMRAAAhAAsCQCAABEAgAEEVRg0BIAJBADYCHCACIAE2AhQgAkGUDTYCECACQSE2AgxBACEDDCsLQbIBIQMMEQsgAkHIATYCHCACIAE2AhQgAkHJFzYCECACQRU2AgxBACEDDCkLIAJBADYCACAGQQFqIQFB9QAhAwwPCyACLQApQQVGBEBB4wAhAwwPC0HiACEDDA4LIAAhASACQQA2AgALIAJBADoALEEJIQMMDAsgAkEANgIAIAdBAWohAUHAACEDDAsLQQELOgAsIAJBADYCACAGQQFqIQELQSkhAwwIC0E4IQMMBwsCQCABIARHBEADQCABLQAAQYA+ai0AACIAQQFHBEAgAEECRw0DIAFBAWohAQwFCyAEIAFBAWoiAUcNAAtBPiEDDCELQT4hAwwgCwsgAkEAOgAsDAELQQshAwwEC0E6IQMMAwsgAUEBaiEBQS0hAwwCCyACIAE6ACwgAkEANgIAIAZBAWohAUEMIQMMAQsgAkEANgIAIAZBAWohAUEKIQMMAAsAC0EAIQMgAkEANgIcIAIgATYCFCACQc0QNgIQIAJBCTYCDAwXC0EAIQMgAkEANgIcIAIgATYCFCACQekKNgIQIAJBCTYCDAwWC0EAIQMgAkEANgIcIAIgATYCFCACQbcQNgIQIAJBCTYCDAwVC0EAIQMgAkEANgIcIAIgATYCFCACQZwRNgIQIAJBCTYCDAwUC0EAIQMgAkEANgIcIAIgATYCFCACQc0QNgIQIAJBCTYCDAwTC0EAIQMgAkEANgIcIAIgATYCFCACQekKNgIQIAJBCTYCDAwSC0EAIQMgAkEANgIcIAIgATYCFCACQbcQNgIQIAJBCTYCDAwRC0EAIQMgAkEANgIcIAIgATYCFCACQZwRNgIQIAJBCTYCDAwQC0EAIQMgAkEANgIcIAIgATYCFCACQZcVNgIQIAJBDzYCDAwPC0EAIQMgAkEANgIcIAIgATYCFCACQZcVNgIQIAJBDzYCDAwOC0EAIQMgAkEANgIcIAIgATYCFCACQcASNgIQIAJBCzYCDAwNC0EAIQMgAkEANgIcIAIgATYCFCACQZUJNgIQIAJBCzYCDAwMC0EAIQMgAkEANgIcIAIgATYCFCACQeEPNgIQIAJBCjYCDAwLC0EAIQMgAkEANgIcIAIgATYCFCACQfsPNgIQIAJBCjYCDAwKC0EAIQMgAkEANgIcIAIgATYCFCACQfEZNgIQIAJBAjYCDAwJC0EAIQMgAkEANgIcIAIgATYCFCACQcQUNgIQIAJBAjYCDAwIC0EAIQMgAkEANgIcIAIgATYCFCACQfIVNgIQIAJBAjYCDAwHCyACQQI2AhwgAiABNgIUIAJBnBo2AhAgAkEWNgIMQQAhAwwGC0EBIQMMBQtB1AAhAyABIARGDQQgCEEIaiEJIAIoAgAhBQJAAkAgASAERwRAIAVB2MIAaiEHIAQgBWogAWshACAFQX9zQQpqIgUgAWohBgNAIAEtAAAgBy0AAEcEQEECIQcMAwsgBUUEQEEAIQcgBiEBDAMLIAVBAWshBSAHQQFqIQcgBCABQQFqIgFHDQALIAAhBSAEIQELIAlBATYCACACIAU2AgAMAQsgAkEANgIAIAkgBzYCAAsgCSABNgIEIAgoAgwhACAIKAIIDgMBBAIACwALIAJBADYCHCACQbUaNgIQIAJBFzYCDCACIABBAWo2AhRBACEDDAILIAJBADYCHCACIAA2AhQgAkHKGjYCECACQQk2AgxBACEDDAELIAEgBEYEQEEiIQMMAQsgAkEJNgIIIAIgATYCBEEhIQMLIAhBEGokACADRQRAIAIoAgwhAAwBCyACIAM2AhxBACEAIAIoAgQiAUUNACACIAEgBCACKAIIEQEAIgFFDQAgAiAENgIUIAIgATYCDCABIQALIAALvgIBAn8gAEEAOgAAIABB3ABqIgFBAWtBADoAACAAQQA6AAIgAEEAOgABIAFBA2tBADoAACABQQJrQQA6AAAgAEEAOgADIAFBBGtBADoAAEEAIABrQQNxIgEgAGoiAEEANgIAQdwAIAFrQXxxIgIgAGoiAUEEa0EANgIAAkAgAkEJSQ0AIABBADYCCCAAQQA2AgQgAUEIa0EANgIAIAFBDGtBADYCACACQRlJDQAgAEEANgIYIABBADYCFCAAQQA2AhAgAEEANgIMIAFBEGtBADYCACABQRRrQQA2AgAgAUEYa0EANgIAIAFBHGtBADYCACACIABBBHFBGHIiAmsiAUEgSQ0AIAAgAmohAANAIABCADcDGCAAQgA3AxAgAEIANwMIIABCADcDACAAQSBqIQAgAUEgayIBQR9LDQALCwtWAQF/AkAgACgCDA0AAkACQAJAAkAgAC0ALw4DAQADAgsgACgCOCIBRQ0AIAEoAiwiAUUNACAAIAERAAAiAQ0DC0EADwsACyAAQcMWNgIQQQ4hAQsgAQsaACAAKAIMRQRAIABB0Rs2AhAgAEEVNgIMCwsUACAAKAIMQRVGBEAgAEEANgIMCwsUACAAKAIMQRZGBEAgAEEANgIMCwsHACAAKAIMCwcAIAAoAhALCQAgACABNgIQCwcAIAAoAhQLFwAgAEEkTwRAAAsgAEECdEGgM2ooAgALFwAgAEEuTwRAAAsgAEECdEGwNGooAgALvwkBAX9B6yghAQJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAIABB5ABrDvQDY2IAAWFhYWFhYQIDBAVhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhBgcICQoLDA0OD2FhYWFhEGFhYWFhYWFhYWFhEWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYRITFBUWFxgZGhthYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhHB0eHyAhIiMkJSYnKCkqKywtLi8wMTIzNDU2YTc4OTphYWFhYWFhYTthYWE8YWFhYT0+P2FhYWFhYWFhQGFhQWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYUJDREVGR0hJSktMTU5PUFFSU2FhYWFhYWFhVFVWV1hZWlthXF1hYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFeYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhX2BhC0HhJw8LQaQhDwtByywPC0H+MQ8LQcAkDwtBqyQPC0GNKA8LQeImDwtBgDAPC0G5Lw8LQdckDwtB7x8PC0HhHw8LQfofDwtB8iAPC0GoLw8LQa4yDwtBiDAPC0HsJw8LQYIiDwtBjh0PC0HQLg8LQcojDwtBxTIPC0HfHA8LQdIcDwtBxCAPC0HXIA8LQaIfDwtB7S4PC0GrMA8LQdQlDwtBzC4PC0H6Lg8LQfwrDwtB0jAPC0HxHQ8LQbsgDwtB9ysPC0GQMQ8LQdcxDwtBoi0PC0HUJw8LQeArDwtBnywPC0HrMQ8LQdUfDwtByjEPC0HeJQ8LQdQeDwtB9BwPC0GnMg8LQbEdDwtBoB0PC0G5MQ8LQbwwDwtBkiEPC0GzJg8LQeksDwtBrB4PC0HUKw8LQfcmDwtBgCYPC0GwIQ8LQf4eDwtBjSMPC0GJLQ8LQfciDwtBoDEPC0GuHw8LQcYlDwtB6B4PC0GTIg8LQcIvDwtBwx0PC0GLLA8LQeEdDwtBjS8PC0HqIQ8LQbQtDwtB0i8PC0HfMg8LQdIyDwtB8DAPC0GpIg8LQfkjDwtBmR4PC0G1LA8LQZswDwtBkjIPC0G2Kw8LQcIiDwtB+DIPC0GeJQ8LQdAiDwtBuh4PC0GBHg8LAAtB1iEhAQsgAQsWACAAIAAtAC1B/gFxIAFBAEdyOgAtCxkAIAAgAC0ALUH9AXEgAUEAR0EBdHI6AC0LGQAgACAALQAtQfsBcSABQQBHQQJ0cjoALQsZACAAIAAtAC1B9wFxIAFBAEdBA3RyOgAtCz4BAn8CQCAAKAI4IgNFDQAgAygCBCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBxhE2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCCCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB9go2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCDCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB7Ro2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCECIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBlRA2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCFCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBqhs2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCGCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB7RM2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCKCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB9gg2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCHCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBwhk2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCICIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBlBQ2AhBBGCEECyAEC1kBAn8CQCAALQAoQQFGDQAgAC8BMiIBQeQAa0HkAEkNACABQcwBRg0AIAFBsAJGDQAgAC8BMCIAQcAAcQ0AQQEhAiAAQYgEcUGABEYNACAAQShxRSECCyACC4wBAQJ/AkACQAJAIAAtACpFDQAgAC0AK0UNACAALwEwIgFBAnFFDQEMAgsgAC8BMCIBQQFxRQ0BC0EBIQIgAC0AKEEBRg0AIAAvATIiAEHkAGtB5ABJDQAgAEHMAUYNACAAQbACRg0AIAFBwABxDQBBACECIAFBiARxQYAERg0AIAFBKHFBAEchAgsgAgtzACAAQRBq/QwAAAAAAAAAAAAAAAAAAAAA/QsDACAA/QwAAAAAAAAAAAAAAAAAAAAA/QsDACAAQTBq/QwAAAAAAAAAAAAAAAAAAAAA/QsDACAAQSBq/QwAAAAAAAAAAAAAAAAAAAAA/QsDACAAQd0BNgIcCwYAIAAQMguaLQELfyMAQRBrIgokAEGk0AAoAgAiCUUEQEHk0wAoAgAiBUUEQEHw0wBCfzcCAEHo0wBCgICEgICAwAA3AgBB5NMAIApBCGpBcHFB2KrVqgVzIgU2AgBB+NMAQQA2AgBByNMAQQA2AgALQczTAEGA1AQ2AgBBnNAAQYDUBDYCAEGw0AAgBTYCAEGs0ABBfzYCAEHQ0wBBgKwDNgIAA0AgAUHI0ABqIAFBvNAAaiICNgIAIAIgAUG00ABqIgM2AgAgAUHA0ABqIAM2AgAgAUHQ0ABqIAFBxNAAaiIDNgIAIAMgAjYCACABQdjQAGogAUHM0ABqIgI2AgAgAiADNgIAIAFB1NAAaiACNgIAIAFBIGoiAUGAAkcNAAtBjNQEQcGrAzYCAEGo0ABB9NMAKAIANgIAQZjQAEHAqwM2AgBBpNAAQYjUBDYCAEHM/wdBODYCAEGI1AQhCQsCQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQCAAQewBTQRAQYzQACgCACIGQRAgAEETakFwcSAAQQtJGyIEQQN2IgB2IgFBA3EEQAJAIAFBAXEgAHJBAXMiAkEDdCIAQbTQAGoiASAAQbzQAGooAgAiACgCCCIDRgRAQYzQACAGQX4gAndxNgIADAELIAEgAzYCCCADIAE2AgwLIABBCGohASAAIAJBA3QiAkEDcjYCBCAAIAJqIgAgACgCBEEBcjYCBAwRC0GU0AAoAgAiCCAETw0BIAEEQAJAQQIgAHQiAkEAIAJrciABIAB0cWgiAEEDdCICQbTQAGoiASACQbzQAGooAgAiAigCCCIDRgRAQYzQACAGQX4gAHdxIgY2AgAMAQsgASADNgIIIAMgATYCDAsgAiAEQQNyNgIEIABBA3QiACAEayEFIAAgAmogBTYCACACIARqIgQgBUEBcjYCBCAIBEAgCEF4cUG00ABqIQBBoNAAKAIAIQMCf0EBIAhBA3Z0IgEgBnFFBEBBjNAAIAEgBnI2AgAgAAwBCyAAKAIICyIBIAM2AgwgACADNgIIIAMgADYCDCADIAE2AggLIAJBCGohAUGg0AAgBDYCAEGU0AAgBTYCAAwRC0GQ0AAoAgAiC0UNASALaEECdEG80gBqKAIAIgAoAgRBeHEgBGshBSAAIQIDQAJAIAIoAhAiAUUEQCACQRRqKAIAIgFFDQELIAEoAgRBeHEgBGsiAyAFSSECIAMgBSACGyEFIAEgACACGyEAIAEhAgwBCwsgACgCGCEJIAAoAgwiAyAARwRAQZzQACgCABogAyAAKAIIIgE2AgggASADNgIMDBALIABBFGoiAigCACIBRQRAIAAoAhAiAUUNAyAAQRBqIQILA0AgAiEHIAEiA0EUaiICKAIAIgENACADQRBqIQIgAygCECIBDQALIAdBADYCAAwPC0F/IQQgAEG/f0sNACAAQRNqIgFBcHEhBEGQ0AAoAgAiCEUNAEEAIARrIQUCQAJAAkACf0EAIARBgAJJDQAaQR8gBEH///8HSw0AGiAEQSYgAUEIdmciAGt2QQFxIABBAXRrQT5qCyIGQQJ0QbzSAGooAgAiAkUEQEEAIQFBACEDDAELQQAhASAEQRkgBkEBdmtBACAGQR9HG3QhAEEAIQMDQAJAIAIoAgRBeHEgBGsiByAFTw0AIAIhAyAHIgUNAEEAIQUgAiEBDAMLIAEgAkEUaigCACIHIAcgAiAAQR12QQRxakEQaigCACICRhsgASAHGyEBIABBAXQhACACDQALCyABIANyRQRAQQAhA0ECIAZ0IgBBACAAa3IgCHEiAEUNAyAAaEECdEG80gBqKAIAIQELIAFFDQELA0AgASgCBEF4cSAEayICIAVJIQAgAiAFIAAbIQUgASADIAAbIQMgASgCECIABH8gAAUgAUEUaigCAAsiAQ0ACwsgA0UNACAFQZTQACgCACAEa08NACADKAIYIQcgAyADKAIMIgBHBEBBnNAAKAIAGiAAIAMoAggiATYCCCABIAA2AgwMDgsgA0EUaiICKAIAIgFFBEAgAygCECIBRQ0DIANBEGohAgsDQCACIQYgASIAQRRqIgIoAgAiAQ0AIABBEGohAiAAKAIQIgENAAsgBkEANgIADA0LQZTQACgCACIDIARPBEBBoNAAKAIAIQECQCADIARrIgJBEE8EQCABIARqIgAgAkEBcjYCBCABIANqIAI2AgAgASAEQQNyNgIEDAELIAEgA0EDcjYCBCABIANqIgAgACgCBEEBcjYCBEEAIQBBACECC0GU0AAgAjYCAEGg0AAgADYCACABQQhqIQEMDwtBmNAAKAIAIgMgBEsEQCAEIAlqIgAgAyAEayIBQQFyNgIEQaTQACAANgIAQZjQACABNgIAIAkgBEEDcjYCBCAJQQhqIQEMDwtBACEBIAQCf0Hk0wAoAgAEQEHs0wAoAgAMAQtB8NMAQn83AgBB6NMAQoCAhICAgMAANwIAQeTTACAKQQxqQXBxQdiq1aoFczYCAEH40wBBADYCAEHI0wBBADYCAEGAgAQLIgAgBEHHAGoiBWoiBkEAIABrIgdxIgJPBEBB/NMAQTA2AgAMDwsCQEHE0wAoAgAiAUUNAEG80wAoAgAiCCACaiEAIAAgAU0gACAIS3ENAEEAIQFB/NMAQTA2AgAMDwtByNMALQAAQQRxDQQCQAJAIAkEQEHM0wAhAQNAIAEoAgAiACAJTQRAIAAgASgCBGogCUsNAwsgASgCCCIBDQALC0EAEDMiAEF/Rg0FIAIhBkHo0wAoAgAiAUEBayIDIABxBEAgAiAAayAAIANqQQAgAWtxaiEGCyAEIAZPDQUgBkH+////B0sNBUHE0wAoAgAiAwRAQbzTACgCACIHIAZqIQEgASAHTQ0GIAEgA0sNBgsgBhAzIgEgAEcNAQwHCyAGIANrIAdxIgZB/v///wdLDQQgBhAzIQAgACABKAIAIAEoAgRqRg0DIAAhAQsCQCAGIARByABqTw0AIAFBf0YNAEHs0wAoAgAiACAFIAZrakEAIABrcSIAQf7///8HSwRAIAEhAAwHCyAAEDNBf0cEQCAAIAZqIQYgASEADAcLQQAgBmsQMxoMBAsgASIAQX9HDQUMAwtBACEDDAwLQQAhAAwKCyAAQX9HDQILQcjTAEHI0wAoAgBBBHI2AgALIAJB/v///wdLDQEgAhAzIQBBABAzIQEgAEF/Rg0BIAFBf0YNASAAIAFPDQEgASAAayIGIARBOGpNDQELQbzTAEG80wAoAgAgBmoiATYCAEHA0wAoAgAgAUkEQEHA0wAgATYCAAsCQAJAAkBBpNAAKAIAIgIEQEHM0wAhAQNAIAAgASgCACIDIAEoAgQiBWpGDQIgASgCCCIBDQALDAILQZzQACgCACIBQQBHIAAgAU9xRQRAQZzQACAANgIAC0EAIQFB0NMAIAY2AgBBzNMAIAA2AgBBrNAAQX82AgBBsNAAQeTTACgCADYCAEHY0wBBADYCAANAIAFByNAAaiABQbzQAGoiAjYCACACIAFBtNAAaiIDNgIAIAFBwNAAaiADNgIAIAFB0NAAaiABQcTQAGoiAzYCACADIAI2AgAgAUHY0ABqIAFBzNAAaiICNgIAIAIgAzYCACABQdTQAGogAjYCACABQSBqIgFBgAJHDQALQXggAGtBD3EiASAAaiICIAZBOGsiAyABayIBQQFyNgIEQajQAEH00wAoAgA2AgBBmNAAIAE2AgBBpNAAIAI2AgAgACADakE4NgIEDAILIAAgAk0NACACIANJDQAgASgCDEEIcQ0AQXggAmtBD3EiACACaiIDQZjQACgCACAGaiIHIABrIgBBAXI2AgQgASAFIAZqNgIEQajQAEH00wAoAgA2AgBBmNAAIAA2AgBBpNAAIAM2AgAgAiAHakE4NgIEDAELIABBnNAAKAIASQRAQZzQACAANgIACyAAIAZqIQNBzNMAIQECQAJAAkADQCADIAEoAgBHBEAgASgCCCIBDQEMAgsLIAEtAAxBCHFFDQELQczTACEBA0AgASgCACIDIAJNBEAgAyABKAIEaiIFIAJLDQMLIAEoAgghAQwACwALIAEgADYCACABIAEoAgQgBmo2AgQgAEF4IABrQQ9xaiIJIARBA3I2AgQgA0F4IANrQQ9xaiIGIAQgCWoiBGshASACIAZGBEBBpNAAIAQ2AgBBmNAAQZjQACgCACABaiIANgIAIAQgAEEBcjYCBAwIC0Gg0AAoAgAgBkYEQEGg0AAgBDYCAEGU0ABBlNAAKAIAIAFqIgA2AgAgBCAAQQFyNgIEIAAgBGogADYCAAwICyAGKAIEIgVBA3FBAUcNBiAFQXhxIQggBUH/AU0EQCAFQQN2IQMgBigCCCIAIAYoAgwiAkYEQEGM0ABBjNAAKAIAQX4gA3dxNgIADAcLIAIgADYCCCAAIAI2AgwMBgsgBigCGCEHIAYgBigCDCIARwRAIAAgBigCCCICNgIIIAIgADYCDAwFCyAGQRRqIgIoAgAiBUUEQCAGKAIQIgVFDQQgBkEQaiECCwNAIAIhAyAFIgBBFGoiAigCACIFDQAgAEEQaiECIAAoAhAiBQ0ACyADQQA2AgAMBAtBeCAAa0EPcSIBIABqIgcgBkE4ayIDIAFrIgFBAXI2AgQgACADakE4NgIEIAIgBUE3IAVrQQ9xakE/ayIDIAMgAkEQakkbIgNBIzYCBEGo0ABB9NMAKAIANgIAQZjQACABNgIAQaTQACAHNgIAIANBEGpB1NMAKQIANwIAIANBzNMAKQIANwIIQdTTACADQQhqNgIAQdDTACAGNgIAQczTACAANgIAQdjTAEEANgIAIANBJGohAQNAIAFBBzYCACAFIAFBBGoiAUsNAAsgAiADRg0AIAMgAygCBEF+cTYCBCADIAMgAmsiBTYCACACIAVBAXI2AgQgBUH/AU0EQCAFQXhxQbTQAGohAAJ/QYzQACgCACIBQQEgBUEDdnQiA3FFBEBBjNAAIAEgA3I2AgAgAAwBCyAAKAIICyIBIAI2AgwgACACNgIIIAIgADYCDCACIAE2AggMAQtBHyEBIAVB////B00EQCAFQSYgBUEIdmciAGt2QQFxIABBAXRrQT5qIQELIAIgATYCHCACQgA3AhAgAUECdEG80gBqIQBBkNAAKAIAIgNBASABdCIGcUUEQCAAIAI2AgBBkNAAIAMgBnI2AgAgAiAANgIYIAIgAjYCCCACIAI2AgwMAQsgBUEZIAFBAXZrQQAgAUEfRxt0IQEgACgCACEDAkADQCADIgAoAgRBeHEgBUYNASABQR12IQMgAUEBdCEBIAAgA0EEcWpBEGoiBigCACIDDQALIAYgAjYCACACIAA2AhggAiACNgIMIAIgAjYCCAwBCyAAKAIIIgEgAjYCDCAAIAI2AgggAkEANgIYIAIgADYCDCACIAE2AggLQZjQACgCACIBIARNDQBBpNAAKAIAIgAgBGoiAiABIARrIgFBAXI2AgRBmNAAIAE2AgBBpNAAIAI2AgAgACAEQQNyNgIEIABBCGohAQwIC0EAIQFB/NMAQTA2AgAMBwtBACEACyAHRQ0AAkAgBigCHCICQQJ0QbzSAGoiAygCACAGRgRAIAMgADYCACAADQFBkNAAQZDQACgCAEF+IAJ3cTYCAAwCCyAHQRBBFCAHKAIQIAZGG2ogADYCACAARQ0BCyAAIAc2AhggBigCECICBEAgACACNgIQIAIgADYCGAsgBkEUaigCACICRQ0AIABBFGogAjYCACACIAA2AhgLIAEgCGohASAGIAhqIgYoAgQhBQsgBiAFQX5xNgIEIAEgBGogATYCACAEIAFBAXI2AgQgAUH/AU0EQCABQXhxQbTQAGohAAJ/QYzQACgCACICQQEgAUEDdnQiAXFFBEBBjNAAIAEgAnI2AgAgAAwBCyAAKAIICyIBIAQ2AgwgACAENgIIIAQgADYCDCAEIAE2AggMAQtBHyEFIAFB////B00EQCABQSYgAUEIdmciAGt2QQFxIABBAXRrQT5qIQULIAQgBTYCHCAEQgA3AhAgBUECdEG80gBqIQBBkNAAKAIAIgJBASAFdCIDcUUEQCAAIAQ2AgBBkNAAIAIgA3I2AgAgBCAANgIYIAQgBDYCCCAEIAQ2AgwMAQsgAUEZIAVBAXZrQQAgBUEfRxt0IQUgACgCACEAAkADQCAAIgIoAgRBeHEgAUYNASAFQR12IQAgBUEBdCEFIAIgAEEEcWpBEGoiAygCACIADQALIAMgBDYCACAEIAI2AhggBCAENgIMIAQgBDYCCAwBCyACKAIIIgAgBDYCDCACIAQ2AgggBEEANgIYIAQgAjYCDCAEIAA2AggLIAlBCGohAQwCCwJAIAdFDQACQCADKAIcIgFBAnRBvNIAaiICKAIAIANGBEAgAiAANgIAIAANAUGQ0AAgCEF+IAF3cSIINgIADAILIAdBEEEUIAcoAhAgA0YbaiAANgIAIABFDQELIAAgBzYCGCADKAIQIgEEQCAAIAE2AhAgASAANgIYCyADQRRqKAIAIgFFDQAgAEEUaiABNgIAIAEgADYCGAsCQCAFQQ9NBEAgAyAEIAVqIgBBA3I2AgQgACADaiIAIAAoAgRBAXI2AgQMAQsgAyAEaiICIAVBAXI2AgQgAyAEQQNyNgIEIAIgBWogBTYCACAFQf8BTQRAIAVBeHFBtNAAaiEAAn9BjNAAKAIAIgFBASAFQQN2dCIFcUUEQEGM0AAgASAFcjYCACAADAELIAAoAggLIgEgAjYCDCAAIAI2AgggAiAANgIMIAIgATYCCAwBC0EfIQEgBUH///8HTQRAIAVBJiAFQQh2ZyIAa3ZBAXEgAEEBdGtBPmohAQsgAiABNgIcIAJCADcCECABQQJ0QbzSAGohAEEBIAF0IgQgCHFFBEAgACACNgIAQZDQACAEIAhyNgIAIAIgADYCGCACIAI2AgggAiACNgIMDAELIAVBGSABQQF2a0EAIAFBH0cbdCEBIAAoAgAhBAJAA0AgBCIAKAIEQXhxIAVGDQEgAUEddiEEIAFBAXQhASAAIARBBHFqQRBqIgYoAgAiBA0ACyAGIAI2AgAgAiAANgIYIAIgAjYCDCACIAI2AggMAQsgACgCCCIBIAI2AgwgACACNgIIIAJBADYCGCACIAA2AgwgAiABNgIICyADQQhqIQEMAQsCQCAJRQ0AAkAgACgCHCIBQQJ0QbzSAGoiAigCACAARgRAIAIgAzYCACADDQFBkNAAIAtBfiABd3E2AgAMAgsgCUEQQRQgCSgCECAARhtqIAM2AgAgA0UNAQsgAyAJNgIYIAAoAhAiAQRAIAMgATYCECABIAM2AhgLIABBFGooAgAiAUUNACADQRRqIAE2AgAgASADNgIYCwJAIAVBD00EQCAAIAQgBWoiAUEDcjYCBCAAIAFqIgEgASgCBEEBcjYCBAwBCyAAIARqIgcgBUEBcjYCBCAAIARBA3I2AgQgBSAHaiAFNgIAIAgEQCAIQXhxQbTQAGohAUGg0AAoAgAhAwJ/QQEgCEEDdnQiAiAGcUUEQEGM0AAgAiAGcjYCACABDAELIAEoAggLIgIgAzYCDCABIAM2AgggAyABNgIMIAMgAjYCCAtBoNAAIAc2AgBBlNAAIAU2AgALIABBCGohAQsgCkEQaiQAIAELQwAgAEUEQD8AQRB0DwsCQCAAQf//A3ENACAAQQBIDQAgAEEQdkAAIgBBf0YEQEH80wBBMDYCAEF/DwsgAEEQdA8LAAsL3D8iAEGACAsJAQAAAAIAAAADAEGUCAsFBAAAAAUAQaQICwkGAAAABwAAAAgAQdwIC4otSW52YWxpZCBjaGFyIGluIHVybCBxdWVyeQBTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX2JvZHkAQ29udGVudC1MZW5ndGggb3ZlcmZsb3cAQ2h1bmsgc2l6ZSBvdmVyZmxvdwBSZXNwb25zZSBvdmVyZmxvdwBJbnZhbGlkIG1ldGhvZCBmb3IgSFRUUC94LnggcmVxdWVzdABJbnZhbGlkIG1ldGhvZCBmb3IgUlRTUC94LnggcmVxdWVzdABFeHBlY3RlZCBTT1VSQ0UgbWV0aG9kIGZvciBJQ0UveC54IHJlcXVlc3QASW52YWxpZCBjaGFyIGluIHVybCBmcmFnbWVudCBzdGFydABFeHBlY3RlZCBkb3QAU3BhbiBjYWxsYmFjayBlcnJvciBpbiBvbl9zdGF0dXMASW52YWxpZCByZXNwb25zZSBzdGF0dXMASW52YWxpZCBjaGFyYWN0ZXIgaW4gY2h1bmsgZXh0ZW5zaW9ucwBVc2VyIGNhbGxiYWNrIGVycm9yAGBvbl9yZXNldGAgY2FsbGJhY2sgZXJyb3IAYG9uX2NodW5rX2hlYWRlcmAgY2FsbGJhY2sgZXJyb3IAYG9uX21lc3NhZ2VfYmVnaW5gIGNhbGxiYWNrIGVycm9yAGBvbl9jaHVua19leHRlbnNpb25fdmFsdWVgIGNhbGxiYWNrIGVycm9yAGBvbl9zdGF0dXNfY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl92ZXJzaW9uX2NvbXBsZXRlYCBjYWxsYmFjayBlcnJvcgBgb25fdXJsX2NvbXBsZXRlYCBjYWxsYmFjayBlcnJvcgBgb25fY2h1bmtfY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl9oZWFkZXJfdmFsdWVfY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl9tZXNzYWdlX2NvbXBsZXRlYCBjYWxsYmFjayBlcnJvcgBgb25fbWV0aG9kX2NvbXBsZXRlYCBjYWxsYmFjayBlcnJvcgBgb25faGVhZGVyX2ZpZWxkX2NvbXBsZXRlYCBjYWxsYmFjayBlcnJvcgBgb25fY2h1bmtfZXh0ZW5zaW9uX25hbWVgIGNhbGxiYWNrIGVycm9yAFVuZXhwZWN0ZWQgY2hhciBpbiB1cmwgc2VydmVyAEludmFsaWQgaGVhZGVyIHZhbHVlIGNoYXIASW52YWxpZCBoZWFkZXIgZmllbGQgY2hhcgBTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX3ZlcnNpb24ASW52YWxpZCBtaW5vciB2ZXJzaW9uAEludmFsaWQgbWFqb3IgdmVyc2lvbgBFeHBlY3RlZCBzcGFjZSBhZnRlciB2ZXJzaW9uAEV4cGVjdGVkIENSTEYgYWZ0ZXIgdmVyc2lvbgBJbnZhbGlkIEhUVFAgdmVyc2lvbgBJbnZhbGlkIGhlYWRlciB0b2tlbgBTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX3VybABJbnZhbGlkIGNoYXJhY3RlcnMgaW4gdXJsAFVuZXhwZWN0ZWQgc3RhcnQgY2hhciBpbiB1cmwARG91YmxlIEAgaW4gdXJsAEVtcHR5IENvbnRlbnQtTGVuZ3RoAEludmFsaWQgY2hhcmFjdGVyIGluIENvbnRlbnQtTGVuZ3RoAER1cGxpY2F0ZSBDb250ZW50LUxlbmd0aABJbnZhbGlkIGNoYXIgaW4gdXJsIHBhdGgAQ29udGVudC1MZW5ndGggY2FuJ3QgYmUgcHJlc2VudCB3aXRoIFRyYW5zZmVyLUVuY29kaW5nAEludmFsaWQgY2hhcmFjdGVyIGluIGNodW5rIHNpemUAU3BhbiBjYWxsYmFjayBlcnJvciBpbiBvbl9oZWFkZXJfdmFsdWUAU3BhbiBjYWxsYmFjayBlcnJvciBpbiBvbl9jaHVua19leHRlbnNpb25fdmFsdWUASW52YWxpZCBjaGFyYWN0ZXIgaW4gY2h1bmsgZXh0ZW5zaW9ucyB2YWx1ZQBNaXNzaW5nIGV4cGVjdGVkIExGIGFmdGVyIGhlYWRlciB2YWx1ZQBJbnZhbGlkIGBUcmFuc2Zlci1FbmNvZGluZ2AgaGVhZGVyIHZhbHVlAEludmFsaWQgY2hhcmFjdGVyIGluIGNodW5rIGV4dGVuc2lvbnMgcXVvdGUgdmFsdWUASW52YWxpZCBjaGFyYWN0ZXIgaW4gY2h1bmsgZXh0ZW5zaW9ucyBxdW90ZWQgdmFsdWUAUGF1c2VkIGJ5IG9uX2hlYWRlcnNfY29tcGxldGUASW52YWxpZCBFT0Ygc3RhdGUAb25fcmVzZXQgcGF1c2UAb25fY2h1bmtfaGVhZGVyIHBhdXNlAG9uX21lc3NhZ2VfYmVnaW4gcGF1c2UAb25fY2h1bmtfZXh0ZW5zaW9uX3ZhbHVlIHBhdXNlAG9uX3N0YXR1c19jb21wbGV0ZSBwYXVzZQBvbl92ZXJzaW9uX2NvbXBsZXRlIHBhdXNlAG9uX3VybF9jb21wbGV0ZSBwYXVzZQBvbl9jaHVua19jb21wbGV0ZSBwYXVzZQBvbl9oZWFkZXJfdmFsdWVfY29tcGxldGUgcGF1c2UAb25fbWVzc2FnZV9jb21wbGV0ZSBwYXVzZQBvbl9tZXRob2RfY29tcGxldGUgcGF1c2UAb25faGVhZGVyX2ZpZWxkX2NvbXBsZXRlIHBhdXNlAG9uX2NodW5rX2V4dGVuc2lvbl9uYW1lIHBhdXNlAFVuZXhwZWN0ZWQgc3BhY2UgYWZ0ZXIgc3RhcnQgbGluZQBTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX2NodW5rX2V4dGVuc2lvbl9uYW1lAEludmFsaWQgY2hhcmFjdGVyIGluIGNodW5rIGV4dGVuc2lvbnMgbmFtZQBQYXVzZSBvbiBDT05ORUNUL1VwZ3JhZGUAUGF1c2Ugb24gUFJJL1VwZ3JhZGUARXhwZWN0ZWQgSFRUUC8yIENvbm5lY3Rpb24gUHJlZmFjZQBTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX21ldGhvZABFeHBlY3RlZCBzcGFjZSBhZnRlciBtZXRob2QAU3BhbiBjYWxsYmFjayBlcnJvciBpbiBvbl9oZWFkZXJfZmllbGQAUGF1c2VkAEludmFsaWQgd29yZCBlbmNvdW50ZXJlZABJbnZhbGlkIG1ldGhvZCBlbmNvdW50ZXJlZABVbmV4cGVjdGVkIGNoYXIgaW4gdXJsIHNjaGVtYQBSZXF1ZXN0IGhhcyBpbnZhbGlkIGBUcmFuc2Zlci1FbmNvZGluZ2AAU1dJVENIX1BST1hZAFVTRV9QUk9YWQBNS0FDVElWSVRZAFVOUFJPQ0VTU0FCTEVfRU5USVRZAENPUFkATU9WRURfUEVSTUFORU5UTFkAVE9PX0VBUkxZAE5PVElGWQBGQUlMRURfREVQRU5ERU5DWQBCQURfR0FURVdBWQBQTEFZAFBVVABDSEVDS09VVABHQVRFV0FZX1RJTUVPVVQAUkVRVUVTVF9USU1FT1VUAE5FVFdPUktfQ09OTkVDVF9USU1FT1VUAENPTk5FQ1RJT05fVElNRU9VVABMT0dJTl9USU1FT1VUAE5FVFdPUktfUkVBRF9USU1FT1VUAFBPU1QATUlTRElSRUNURURfUkVRVUVTVABDTElFTlRfQ0xPU0VEX1JFUVVFU1QAQ0xJRU5UX0NMT1NFRF9MT0FEX0JBTEFOQ0VEX1JFUVVFU1QAQkFEX1JFUVVFU1QASFRUUF9SRVFVRVNUX1NFTlRfVE9fSFRUUFNfUE9SVABSRVBPUlQASU1fQV9URUFQT1QAUkVTRVRfQ09OVEVOVABOT19DT05URU5UAFBBUlRJQUxfQ09OVEVOVABIUEVfSU5WQUxJRF9DT05TVEFOVABIUEVfQ0JfUkVTRVQAR0VUAEhQRV9TVFJJQ1QAQ09ORkxJQ1QAVEVNUE9SQVJZX1JFRElSRUNUAFBFUk1BTkVOVF9SRURJUkVDVABDT05ORUNUAE1VTFRJX1NUQVRVUwBIUEVfSU5WQUxJRF9TVEFUVVMAVE9PX01BTllfUkVRVUVTVFMARUFSTFlfSElOVFMAVU5BVkFJTEFCTEVfRk9SX0xFR0FMX1JFQVNPTlMAT1BUSU9OUwBTV0lUQ0hJTkdfUFJPVE9DT0xTAFZBUklBTlRfQUxTT19ORUdPVElBVEVTAE1VTFRJUExFX0NIT0lDRVMASU5URVJOQUxfU0VSVkVSX0VSUk9SAFdFQl9TRVJWRVJfVU5LTk9XTl9FUlJPUgBSQUlMR1VOX0VSUk9SAElERU5USVRZX1BST1ZJREVSX0FVVEhFTlRJQ0FUSU9OX0VSUk9SAFNTTF9DRVJUSUZJQ0FURV9FUlJPUgBJTlZBTElEX1hfRk9SV0FSREVEX0ZPUgBTRVRfUEFSQU1FVEVSAEdFVF9QQVJBTUVURVIASFBFX1VTRVIAU0VFX09USEVSAEhQRV9DQl9DSFVOS19IRUFERVIATUtDQUxFTkRBUgBTRVRVUABXRUJfU0VSVkVSX0lTX0RPV04AVEVBUkRPV04ASFBFX0NMT1NFRF9DT05ORUNUSU9OAEhFVVJJU1RJQ19FWFBJUkFUSU9OAERJU0NPTk5FQ1RFRF9PUEVSQVRJT04ATk9OX0FVVEhPUklUQVRJVkVfSU5GT1JNQVRJT04ASFBFX0lOVkFMSURfVkVSU0lPTgBIUEVfQ0JfTUVTU0FHRV9CRUdJTgBTSVRFX0lTX0ZST1pFTgBIUEVfSU5WQUxJRF9IRUFERVJfVE9LRU4ASU5WQUxJRF9UT0tFTgBGT1JCSURERU4ARU5IQU5DRV9ZT1VSX0NBTE0ASFBFX0lOVkFMSURfVVJMAEJMT0NLRURfQllfUEFSRU5UQUxfQ09OVFJPTABNS0NPTABBQ0wASFBFX0lOVEVSTkFMAFJFUVVFU1RfSEVBREVSX0ZJRUxEU19UT09fTEFSR0VfVU5PRkZJQ0lBTABIUEVfT0sAVU5MSU5LAFVOTE9DSwBQUkkAUkVUUllfV0lUSABIUEVfSU5WQUxJRF9DT05URU5UX0xFTkdUSABIUEVfVU5FWFBFQ1RFRF9DT05URU5UX0xFTkdUSABGTFVTSABQUk9QUEFUQ0gATS1TRUFSQ0gAVVJJX1RPT19MT05HAFBST0NFU1NJTkcATUlTQ0VMTEFORU9VU19QRVJTSVNURU5UX1dBUk5JTkcATUlTQ0VMTEFORU9VU19XQVJOSU5HAEhQRV9JTlZBTElEX1RSQU5TRkVSX0VOQ09ESU5HAEV4cGVjdGVkIENSTEYASFBFX0lOVkFMSURfQ0hVTktfU0laRQBNT1ZFAENPTlRJTlVFAEhQRV9DQl9TVEFUVVNfQ09NUExFVEUASFBFX0NCX0hFQURFUlNfQ09NUExFVEUASFBFX0NCX1ZFUlNJT05fQ09NUExFVEUASFBFX0NCX1VSTF9DT01QTEVURQBIUEVfQ0JfQ0hVTktfQ09NUExFVEUASFBFX0NCX0hFQURFUl9WQUxVRV9DT01QTEVURQBIUEVfQ0JfQ0hVTktfRVhURU5TSU9OX1ZBTFVFX0NPTVBMRVRFAEhQRV9DQl9DSFVOS19FWFRFTlNJT05fTkFNRV9DT01QTEVURQBIUEVfQ0JfTUVTU0FHRV9DT01QTEVURQBIUEVfQ0JfTUVUSE9EX0NPTVBMRVRFAEhQRV9DQl9IRUFERVJfRklFTERfQ09NUExFVEUAREVMRVRFAEhQRV9JTlZBTElEX0VPRl9TVEFURQBJTlZBTElEX1NTTF9DRVJUSUZJQ0FURQBQQVVTRQBOT19SRVNQT05TRQBVTlNVUFBPUlRFRF9NRURJQV9UWVBFAEdPTkUATk9UX0FDQ0VQVEFCTEUAU0VSVklDRV9VTkFWQUlMQUJMRQBSQU5HRV9OT1RfU0FUSVNGSUFCTEUAT1JJR0lOX0lTX1VOUkVBQ0hBQkxFAFJFU1BPTlNFX0lTX1NUQUxFAFBVUkdFAE1FUkdFAFJFUVVFU1RfSEVBREVSX0ZJRUxEU19UT09fTEFSR0UAUkVRVUVTVF9IRUFERVJfVE9PX0xBUkdFAFBBWUxPQURfVE9PX0xBUkdFAElOU1VGRklDSUVOVF9TVE9SQUdFAEhQRV9QQVVTRURfVVBHUkFERQBIUEVfUEFVU0VEX0gyX1VQR1JBREUAU09VUkNFAEFOTk9VTkNFAFRSQUNFAEhQRV9VTkVYUEVDVEVEX1NQQUNFAERFU0NSSUJFAFVOU1VCU0NSSUJFAFJFQ09SRABIUEVfSU5WQUxJRF9NRVRIT0QATk9UX0ZPVU5EAFBST1BGSU5EAFVOQklORABSRUJJTkQAVU5BVVRIT1JJWkVEAE1FVEhPRF9OT1RfQUxMT1dFRABIVFRQX1ZFUlNJT05fTk9UX1NVUFBPUlRFRABBTFJFQURZX1JFUE9SVEVEAEFDQ0VQVEVEAE5PVF9JTVBMRU1FTlRFRABMT09QX0RFVEVDVEVEAEhQRV9DUl9FWFBFQ1RFRABIUEVfTEZfRVhQRUNURUQAQ1JFQVRFRABJTV9VU0VEAEhQRV9QQVVTRUQAVElNRU9VVF9PQ0NVUkVEAFBBWU1FTlRfUkVRVUlSRUQAUFJFQ09ORElUSU9OX1JFUVVJUkVEAFBST1hZX0FVVEhFTlRJQ0FUSU9OX1JFUVVJUkVEAE5FVFdPUktfQVVUSEVOVElDQVRJT05fUkVRVUlSRUQATEVOR1RIX1JFUVVJUkVEAFNTTF9DRVJUSUZJQ0FURV9SRVFVSVJFRABVUEdSQURFX1JFUVVJUkVEAFBBR0VfRVhQSVJFRABQUkVDT05ESVRJT05fRkFJTEVEAEVYUEVDVEFUSU9OX0ZBSUxFRABSRVZBTElEQVRJT05fRkFJTEVEAFNTTF9IQU5EU0hBS0VfRkFJTEVEAExPQ0tFRABUUkFOU0ZPUk1BVElPTl9BUFBMSUVEAE5PVF9NT0RJRklFRABOT1RfRVhURU5ERUQAQkFORFdJRFRIX0xJTUlUX0VYQ0VFREVEAFNJVEVfSVNfT1ZFUkxPQURFRABIRUFEAEV4cGVjdGVkIEhUVFAvAABeEwAAJhMAADAQAADwFwAAnRMAABUSAAA5FwAA8BIAAAoQAAB1EgAArRIAAIITAABPFAAAfxAAAKAVAAAjFAAAiRIAAIsUAABNFQAA1BEAAM8UAAAQGAAAyRYAANwWAADBEQAA4BcAALsUAAB0FAAAfBUAAOUUAAAIFwAAHxAAAGUVAACjFAAAKBUAAAIVAACZFQAALBAAAIsZAABPDwAA1A4AAGoQAADOEAAAAhcAAIkOAABuEwAAHBMAAGYUAABWFwAAwRMAAM0TAABsEwAAaBcAAGYXAABfFwAAIhMAAM4PAABpDgAA2A4AAGMWAADLEwAAqg4AACgXAAAmFwAAxRMAAF0WAADoEQAAZxMAAGUTAADyFgAAcxMAAB0XAAD5FgAA8xEAAM8OAADOFQAADBIAALMRAAClEQAAYRAAADIXAAC7EwBB+TULAQEAQZA2C+ABAQECAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAQf03CwEBAEGROAteAgMCAgICAgAAAgIAAgIAAgICAgICAgICAgAEAAAAAAACAgICAgICAgICAgICAgICAgICAgICAgICAgAAAAICAgICAgICAgICAgICAgICAgICAgICAgICAgICAAIAAgBB/TkLAQEAQZE6C14CAAICAgICAAACAgACAgACAgICAgICAgICAAMABAAAAAICAgICAgICAgICAgICAgICAgICAgICAgICAAAAAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAAgACAEHwOwsNbG9zZWVlcC1hbGl2ZQBBiTwLAQEAQaA8C+ABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAQYk+CwEBAEGgPgvnAQEBAQEBAQEBAQEBAQIBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBY2h1bmtlZABBsMAAC18BAQABAQEBAQAAAQEAAQEAAQEBAQEBAQEBAQAAAAAAAAABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQAAAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAEAAQBBkMIACyFlY3Rpb25lbnQtbGVuZ3Rob25yb3h5LWNvbm5lY3Rpb24AQcDCAAstcmFuc2Zlci1lbmNvZGluZ3BncmFkZQ0KDQoNClNNDQoNClRUUC9DRS9UU1AvAEH5wgALBQECAAEDAEGQwwAL4AEEAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQBB+cQACwUBAgABAwBBkMUAC+ABBAEBBQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAQfnGAAsEAQAAAQBBkccAC98BAQEAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQBB+sgACwQBAAACAEGQyQALXwMEAAAEBAQEBAQEBAQEBAUEBAQEBAQEBAQEBAQABAAGBwQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAEAAQABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQAAAAEAEH6ygALBAEAAAEAQZDLAAsBAQBBqssAC0ECAAAAAAAAAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMAAAAAAAADAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwBB+swACwQBAAABAEGQzQALAQEAQZrNAAsGAgAAAAACAEGxzQALOgMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAAAAAAAAAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMAQfDOAAuWAU5PVU5DRUVDS09VVE5FQ1RFVEVDUklCRUxVU0hFVEVBRFNFQVJDSFJHRUNUSVZJVFlMRU5EQVJWRU9USUZZUFRJT05TQ0hTRUFZU1RBVENIR0VPUkRJUkVDVE9SVFJDSFBBUkFNRVRFUlVSQ0VCU0NSSUJFQVJET1dOQUNFSU5ETktDS1VCU0NSSUJFSFRUUC9BRFRQLw==","base64")},6650:(e,t)=>{Object.defineProperty(t,"__esModule",{value:true})
+t.SPECIAL_HEADERS={connection:o.CONNECTION,"content-length":o.CONTENT_LENGTH,"proxy-connection":o.CONNECTION,"transfer-encoding":o.TRANSFER_ENCODING,upgrade:o.UPGRADE}},3870:(e,t,n)=>{const{Buffer:s}=n(4573)
+e.exports=s.from("AGFzbQEAAAABJwdgAX8Bf2ADf39/AX9gAX8AYAJ/fwBgBH9/f38Bf2AAAGADf39/AALLAQgDZW52GHdhc21fb25faGVhZGVyc19jb21wbGV0ZQAEA2VudhV3YXNtX29uX21lc3NhZ2VfYmVnaW4AAANlbnYLd2FzbV9vbl91cmwAAQNlbnYOd2FzbV9vbl9zdGF0dXMAAQNlbnYUd2FzbV9vbl9oZWFkZXJfZmllbGQAAQNlbnYUd2FzbV9vbl9oZWFkZXJfdmFsdWUAAQNlbnYMd2FzbV9vbl9ib2R5AAEDZW52GHdhc21fb25fbWVzc2FnZV9jb21wbGV0ZQAAAy0sBQYAAAIAAAAAAAACAQIAAgICAAADAAAAAAMDAwMBAQEBAQEBAQEAAAIAAAAEBQFwARISBQMBAAIGCAF/AUGA1AQLB9EFIgZtZW1vcnkCAAtfaW5pdGlhbGl6ZQAIGV9faW5kaXJlY3RfZnVuY3Rpb25fdGFibGUBAAtsbGh0dHBfaW5pdAAJGGxsaHR0cF9zaG91bGRfa2VlcF9hbGl2ZQAvDGxsaHR0cF9hbGxvYwALBm1hbGxvYwAxC2xsaHR0cF9mcmVlAAwEZnJlZQAMD2xsaHR0cF9nZXRfdHlwZQANFWxsaHR0cF9nZXRfaHR0cF9tYWpvcgAOFWxsaHR0cF9nZXRfaHR0cF9taW5vcgAPEWxsaHR0cF9nZXRfbWV0aG9kABAWbGxodHRwX2dldF9zdGF0dXNfY29kZQAREmxsaHR0cF9nZXRfdXBncmFkZQASDGxsaHR0cF9yZXNldAATDmxsaHR0cF9leGVjdXRlABQUbGxodHRwX3NldHRpbmdzX2luaXQAFQ1sbGh0dHBfZmluaXNoABYMbGxodHRwX3BhdXNlABcNbGxodHRwX3Jlc3VtZQAYG2xsaHR0cF9yZXN1bWVfYWZ0ZXJfdXBncmFkZQAZEGxsaHR0cF9nZXRfZXJybm8AGhdsbGh0dHBfZ2V0X2Vycm9yX3JlYXNvbgAbF2xsaHR0cF9zZXRfZXJyb3JfcmVhc29uABwUbGxodHRwX2dldF9lcnJvcl9wb3MAHRFsbGh0dHBfZXJybm9fbmFtZQAeEmxsaHR0cF9tZXRob2RfbmFtZQAfEmxsaHR0cF9zdGF0dXNfbmFtZQAgGmxsaHR0cF9zZXRfbGVuaWVudF9oZWFkZXJzACEhbGxodHRwX3NldF9sZW5pZW50X2NodW5rZWRfbGVuZ3RoACIdbGxodHRwX3NldF9sZW5pZW50X2tlZXBfYWxpdmUAIyRsbGh0dHBfc2V0X2xlbmllbnRfdHJhbnNmZXJfZW5jb2RpbmcAJBhsbGh0dHBfbWVzc2FnZV9uZWVkc19lb2YALgkXAQBBAQsRAQIDBAUKBgcrLSwqKSglJyYK07MCLBYAQYjQACgCAARAAAtBiNAAQQE2AgALFAAgABAwIAAgAjYCOCAAIAE6ACgLFAAgACAALwEyIAAtAC4gABAvEAALHgEBf0HAABAyIgEQMCABQYAINgI4IAEgADoAKCABC48MAQd/AkAgAEUNACAAQQhrIgEgAEEEaygCACIAQXhxIgRqIQUCQCAAQQFxDQAgAEEDcUUNASABIAEoAgAiAGsiAUGc0AAoAgBJDQEgACAEaiEEAkACQEGg0AAoAgAgAUcEQCAAQf8BTQRAIABBA3YhAyABKAIIIgAgASgCDCICRgRAQYzQAEGM0AAoAgBBfiADd3E2AgAMBQsgAiAANgIIIAAgAjYCDAwECyABKAIYIQYgASABKAIMIgBHBEAgACABKAIIIgI2AgggAiAANgIMDAMLIAFBFGoiAygCACICRQRAIAEoAhAiAkUNAiABQRBqIQMLA0AgAyEHIAIiAEEUaiIDKAIAIgINACAAQRBqIQMgACgCECICDQALIAdBADYCAAwCCyAFKAIEIgBBA3FBA0cNAiAFIABBfnE2AgRBlNAAIAQ2AgAgBSAENgIAIAEgBEEBcjYCBAwDC0EAIQALIAZFDQACQCABKAIcIgJBAnRBvNIAaiIDKAIAIAFGBEAgAyAANgIAIAANAUGQ0ABBkNAAKAIAQX4gAndxNgIADAILIAZBEEEUIAYoAhAgAUYbaiAANgIAIABFDQELIAAgBjYCGCABKAIQIgIEQCAAIAI2AhAgAiAANgIYCyABQRRqKAIAIgJFDQAgAEEUaiACNgIAIAIgADYCGAsgASAFTw0AIAUoAgQiAEEBcUUNAAJAAkACQAJAIABBAnFFBEBBpNAAKAIAIAVGBEBBpNAAIAE2AgBBmNAAQZjQACgCACAEaiIANgIAIAEgAEEBcjYCBCABQaDQACgCAEcNBkGU0ABBADYCAEGg0ABBADYCAAwGC0Gg0AAoAgAgBUYEQEGg0AAgATYCAEGU0ABBlNAAKAIAIARqIgA2AgAgASAAQQFyNgIEIAAgAWogADYCAAwGCyAAQXhxIARqIQQgAEH/AU0EQCAAQQN2IQMgBSgCCCIAIAUoAgwiAkYEQEGM0ABBjNAAKAIAQX4gA3dxNgIADAULIAIgADYCCCAAIAI2AgwMBAsgBSgCGCEGIAUgBSgCDCIARwRAQZzQACgCABogACAFKAIIIgI2AgggAiAANgIMDAMLIAVBFGoiAygCACICRQRAIAUoAhAiAkUNAiAFQRBqIQMLA0AgAyEHIAIiAEEUaiIDKAIAIgINACAAQRBqIQMgACgCECICDQALIAdBADYCAAwCCyAFIABBfnE2AgQgASAEaiAENgIAIAEgBEEBcjYCBAwDC0EAIQALIAZFDQACQCAFKAIcIgJBAnRBvNIAaiIDKAIAIAVGBEAgAyAANgIAIAANAUGQ0ABBkNAAKAIAQX4gAndxNgIADAILIAZBEEEUIAYoAhAgBUYbaiAANgIAIABFDQELIAAgBjYCGCAFKAIQIgIEQCAAIAI2AhAgAiAANgIYCyAFQRRqKAIAIgJFDQAgAEEUaiACNgIAIAIgADYCGAsgASAEaiAENgIAIAEgBEEBcjYCBCABQaDQACgCAEcNAEGU0AAgBDYCAAwBCyAEQf8BTQRAIARBeHFBtNAAaiEAAn9BjNAAKAIAIgJBASAEQQN2dCIDcUUEQEGM0AAgAiADcjYCACAADAELIAAoAggLIgIgATYCDCAAIAE2AgggASAANgIMIAEgAjYCCAwBC0EfIQIgBEH///8HTQRAIARBJiAEQQh2ZyIAa3ZBAXEgAEEBdGtBPmohAgsgASACNgIcIAFCADcCECACQQJ0QbzSAGohAAJAQZDQACgCACIDQQEgAnQiB3FFBEAgACABNgIAQZDQACADIAdyNgIAIAEgADYCGCABIAE2AgggASABNgIMDAELIARBGSACQQF2a0EAIAJBH0cbdCECIAAoAgAhAAJAA0AgACIDKAIEQXhxIARGDQEgAkEddiEAIAJBAXQhAiADIABBBHFqQRBqIgcoAgAiAA0ACyAHIAE2AgAgASADNgIYIAEgATYCDCABIAE2AggMAQsgAygCCCIAIAE2AgwgAyABNgIIIAFBADYCGCABIAM2AgwgASAANgIIC0Gs0ABBrNAAKAIAQQFrIgBBfyAAGzYCAAsLBwAgAC0AKAsHACAALQAqCwcAIAAtACsLBwAgAC0AKQsHACAALwEyCwcAIAAtAC4LQAEEfyAAKAIYIQEgAC0ALSECIAAtACghAyAAKAI4IQQgABAwIAAgBDYCOCAAIAM6ACggACACOgAtIAAgATYCGAu74gECB38DfiABIAJqIQQCQCAAIgIoAgwiAA0AIAIoAgQEQCACIAE2AgQLIwBBEGsiCCQAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACfwJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAIAIoAhwiA0EBaw7dAdoBAdkBAgMEBQYHCAkKCwwNDtgBDxDXARES1gETFBUWFxgZGhvgAd8BHB0e1QEfICEiIyQl1AEmJygpKiss0wHSAS0u0QHQAS8wMTIzNDU2Nzg5Ojs8PT4/QEFCQ0RFRtsBR0hJSs8BzgFLzQFMzAFNTk9QUVJTVFVWV1hZWltcXV5fYGFiY2RlZmdoaWprbG1ub3BxcnN0dXZ3eHl6e3x9fn+AAYEBggGDAYQBhQGGAYcBiAGJAYoBiwGMAY0BjgGPAZABkQGSAZMBlAGVAZYBlwGYAZkBmgGbAZwBnQGeAZ8BoAGhAaIBowGkAaUBpgGnAagBqQGqAasBrAGtAa4BrwGwAbEBsgGzAbQBtQG2AbcBywHKAbgByQG5AcgBugG7AbwBvQG+Ab8BwAHBAcIBwwHEAcUBxgEA3AELQQAMxgELQQ4MxQELQQ0MxAELQQ8MwwELQRAMwgELQRMMwQELQRQMwAELQRUMvwELQRYMvgELQRgMvQELQRkMvAELQRoMuwELQRsMugELQRwMuQELQR0MuAELQQgMtwELQR4MtgELQSAMtQELQR8MtAELQQcMswELQSEMsgELQSIMsQELQSMMsAELQSQMrwELQRIMrgELQREMrQELQSUMrAELQSYMqwELQScMqgELQSgMqQELQcMBDKgBC0EqDKcBC0ErDKYBC0EsDKUBC0EtDKQBC0EuDKMBC0EvDKIBC0HEAQyhAQtBMAygAQtBNAyfAQtBDAyeAQtBMQydAQtBMgycAQtBMwybAQtBOQyaAQtBNQyZAQtBxQEMmAELQQsMlwELQToMlgELQTYMlQELQQoMlAELQTcMkwELQTgMkgELQTwMkQELQTsMkAELQT0MjwELQQkMjgELQSkMjQELQT4MjAELQT8MiwELQcAADIoBC0HBAAyJAQtBwgAMiAELQcMADIcBC0HEAAyGAQtBxQAMhQELQcYADIQBC0EXDIMBC0HHAAyCAQtByAAMgQELQckADIABC0HKAAx/C0HLAAx+C0HNAAx9C0HMAAx8C0HOAAx7C0HPAAx6C0HQAAx5C0HRAAx4C0HSAAx3C0HTAAx2C0HUAAx1C0HWAAx0C0HVAAxzC0EGDHILQdcADHELQQUMcAtB2AAMbwtBBAxuC0HZAAxtC0HaAAxsC0HbAAxrC0HcAAxqC0EDDGkLQd0ADGgLQd4ADGcLQd8ADGYLQeEADGULQeAADGQLQeIADGMLQeMADGILQQIMYQtB5AAMYAtB5QAMXwtB5gAMXgtB5wAMXQtB6AAMXAtB6QAMWwtB6gAMWgtB6wAMWQtB7AAMWAtB7QAMVwtB7gAMVgtB7wAMVQtB8AAMVAtB8QAMUwtB8gAMUgtB8wAMUQtB9AAMUAtB9QAMTwtB9gAMTgtB9wAMTQtB+AAMTAtB+QAMSwtB+gAMSgtB+wAMSQtB/AAMSAtB/QAMRwtB/gAMRgtB/wAMRQtBgAEMRAtBgQEMQwtBggEMQgtBgwEMQQtBhAEMQAtBhQEMPwtBhgEMPgtBhwEMPQtBiAEMPAtBiQEMOwtBigEMOgtBiwEMOQtBjAEMOAtBjQEMNwtBjgEMNgtBjwEMNQtBkAEMNAtBkQEMMwtBkgEMMgtBkwEMMQtBlAEMMAtBlQEMLwtBlgEMLgtBlwEMLQtBmAEMLAtBmQEMKwtBmgEMKgtBmwEMKQtBnAEMKAtBnQEMJwtBngEMJgtBnwEMJQtBoAEMJAtBoQEMIwtBogEMIgtBowEMIQtBpAEMIAtBpQEMHwtBpgEMHgtBpwEMHQtBqAEMHAtBqQEMGwtBqgEMGgtBqwEMGQtBrAEMGAtBrQEMFwtBrgEMFgtBAQwVC0GvAQwUC0GwAQwTC0GxAQwSC0GzAQwRC0GyAQwQC0G0AQwPC0G1AQwOC0G2AQwNC0G3AQwMC0G4AQwLC0G5AQwKC0G6AQwJC0G7AQwIC0HGAQwHC0G8AQwGC0G9AQwFC0G+AQwEC0G/AQwDC0HAAQwCC0HCAQwBC0HBAQshAwNAAkACQAJAAkACQAJAAkACQAJAIAICfwJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJ/AkACQAJAAkACQAJAAkACQAJAAkACQAJAAkAgAgJ/AkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACfwJAAkACfwJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACfwJAAkACQAJAAn8CQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQCADDsYBAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHyAhIyUmKCorLC8wMTIzNDU2Nzk6Ozw9lANAQkRFRklLTk9QUVJTVFVWWFpbXF1eX2BhYmNkZWZnaGpsb3Bxc3V2eHl6e3x/gAGBAYIBgwGEAYUBhgGHAYgBiQGKAYsBjAGNAY4BjwGQAZEBkgGTAZQBlQGWAZcBmAGZAZoBmwGcAZ0BngGfAaABoQGiAaMBpAGlAaYBpwGoAakBqgGrAawBrQGuAa8BsAGxAbIBswG0AbUBtgG3AbgBuQG6AbsBvAG9Ab4BvwHAAcEBwgHDAcQBxQHGAccByAHJAcsBzAHNAc4BzwGKA4kDiAOHA4QDgwOAA/sC+gL5AvgC9wL0AvMC8gLLAsECsALZAQsgASAERw3wAkHdASEDDLMDCyABIARHDcgBQcMBIQMMsgMLIAEgBEcNe0H3ACEDDLEDCyABIARHDXBB7wAhAwywAwsgASAERw1pQeoAIQMMrwMLIAEgBEcNZUHoACEDDK4DCyABIARHDWJB5gAhAwytAwsgASAERw0aQRghAwysAwsgASAERw0VQRIhAwyrAwsgASAERw1CQcUAIQMMqgMLIAEgBEcNNEE/IQMMqQMLIAEgBEcNMkE8IQMMqAMLIAEgBEcNK0ExIQMMpwMLIAItAC5BAUYNnwMMwQILQQAhAAJAAkACQCACLQAqRQ0AIAItACtFDQAgAi8BMCIDQQJxRQ0BDAILIAIvATAiA0EBcUUNAQtBASEAIAItAChBAUYNACACLwEyIgVB5ABrQeQASQ0AIAVBzAFGDQAgBUGwAkYNACADQcAAcQ0AQQAhACADQYgEcUGABEYNACADQShxQQBHIQALIAJBADsBMCACQQA6AC8gAEUN3wIgAkIANwMgDOACC0EAIQACQCACKAI4IgNFDQAgAygCLCIDRQ0AIAIgAxEAACEACyAARQ3MASAAQRVHDd0CIAJBBDYCHCACIAE2AhQgAkGwGDYCECACQRU2AgxBACEDDKQDCyABIARGBEBBBiEDDKQDCyABQQFqIQFBACEAAkAgAigCOCIDRQ0AIAMoAlQiA0UNACACIAMRAAAhAAsgAA3ZAgwcCyACQgA3AyBBEiEDDIkDCyABIARHDRZBHSEDDKEDCyABIARHBEAgAUEBaiEBQRAhAwyIAwtBByEDDKADCyACIAIpAyAiCiAEIAFrrSILfSIMQgAgCiAMWhs3AyAgCiALWA3UAkEIIQMMnwMLIAEgBEcEQCACQQk2AgggAiABNgIEQRQhAwyGAwtBCSEDDJ4DCyACKQMgQgBSDccBIAIgAi8BMEGAAXI7ATAMQgsgASAERw0/QdAAIQMMnAMLIAEgBEYEQEELIQMMnAMLIAFBAWohAUEAIQACQCACKAI4IgNFDQAgAygCUCIDRQ0AIAIgAxEAACEACyAADc8CDMYBC0EAIQACQCACKAI4IgNFDQAgAygCSCIDRQ0AIAIgAxEAACEACyAARQ3GASAAQRVHDc0CIAJBCzYCHCACIAE2AhQgAkGCGTYCECACQRU2AgxBACEDDJoDC0EAIQACQCACKAI4IgNFDQAgAygCSCIDRQ0AIAIgAxEAACEACyAARQ0MIABBFUcNygIgAkEaNgIcIAIgATYCFCACQYIZNgIQIAJBFTYCDEEAIQMMmQMLQQAhAAJAIAIoAjgiA0UNACADKAJMIgNFDQAgAiADEQAAIQALIABFDcQBIABBFUcNxwIgAkELNgIcIAIgATYCFCACQZEXNgIQIAJBFTYCDEEAIQMMmAMLIAEgBEYEQEEPIQMMmAMLIAEtAAAiAEE7Rg0HIABBDUcNxAIgAUEBaiEBDMMBC0EAIQACQCACKAI4IgNFDQAgAygCTCIDRQ0AIAIgAxEAACEACyAARQ3DASAAQRVHDcICIAJBDzYCHCACIAE2AhQgAkGRFzYCECACQRU2AgxBACEDDJYDCwNAIAEtAABB8DVqLQAAIgBBAUcEQCAAQQJHDcECIAIoAgQhAEEAIQMgAkEANgIEIAIgACABQQFqIgEQLSIADcICDMUBCyAEIAFBAWoiAUcNAAtBEiEDDJUDC0EAIQACQCACKAI4IgNFDQAgAygCTCIDRQ0AIAIgAxEAACEACyAARQ3FASAAQRVHDb0CIAJBGzYCHCACIAE2AhQgAkGRFzYCECACQRU2AgxBACEDDJQDCyABIARGBEBBFiEDDJQDCyACQQo2AgggAiABNgIEQQAhAAJAIAIoAjgiA0UNACADKAJIIgNFDQAgAiADEQAAIQALIABFDcIBIABBFUcNuQIgAkEVNgIcIAIgATYCFCACQYIZNgIQIAJBFTYCDEEAIQMMkwMLIAEgBEcEQANAIAEtAABB8DdqLQAAIgBBAkcEQAJAIABBAWsOBMQCvQIAvgK9AgsgAUEBaiEBQQghAwz8AgsgBCABQQFqIgFHDQALQRUhAwyTAwtBFSEDDJIDCwNAIAEtAABB8DlqLQAAIgBBAkcEQCAAQQFrDgTFArcCwwK4ArcCCyAEIAFBAWoiAUcNAAtBGCEDDJEDCyABIARHBEAgAkELNgIIIAIgATYCBEEHIQMM+AILQRkhAwyQAwsgAUEBaiEBDAILIAEgBEYEQEEaIQMMjwMLAkAgAS0AAEENaw4UtQG/Ab8BvwG/Ab8BvwG/Ab8BvwG/Ab8BvwG/Ab8BvwG/Ab8BvwEAvwELQQAhAyACQQA2AhwgAkGvCzYCECACQQI2AgwgAiABQQFqNgIUDI4DCyABIARGBEBBGyEDDI4DCyABLQAAIgBBO0cEQCAAQQ1HDbECIAFBAWohAQy6AQsgAUEBaiEBC0EiIQMM8wILIAEgBEYEQEEcIQMMjAMLQgAhCgJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkAgAS0AAEEwaw43wQLAAgABAgMEBQYH0AHQAdAB0AHQAdAB0AEICQoLDA3QAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdABDg8QERIT0AELQgIhCgzAAgtCAyEKDL8CC0IEIQoMvgILQgUhCgy9AgtCBiEKDLwCC0IHIQoMuwILQgghCgy6AgtCCSEKDLkCC0IKIQoMuAILQgshCgy3AgtCDCEKDLYCC0INIQoMtQILQg4hCgy0AgtCDyEKDLMCC0IKIQoMsgILQgshCgyxAgtCDCEKDLACC0INIQoMrwILQg4hCgyuAgtCDyEKDK0CC0IAIQoCQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAIAEtAABBMGsON8ACvwIAAQIDBAUGB74CvgK+Ar4CvgK+Ar4CCAkKCwwNvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ag4PEBESE74CC0ICIQoMvwILQgMhCgy+AgtCBCEKDL0CC0IFIQoMvAILQgYhCgy7AgtCByEKDLoCC0IIIQoMuQILQgkhCgy4AgtCCiEKDLcCC0ILIQoMtgILQgwhCgy1AgtCDSEKDLQCC0IOIQoMswILQg8hCgyyAgtCCiEKDLECC0ILIQoMsAILQgwhCgyvAgtCDSEKDK4CC0IOIQoMrQILQg8hCgysAgsgAiACKQMgIgogBCABa60iC30iDEIAIAogDFobNwMgIAogC1gNpwJBHyEDDIkDCyABIARHBEAgAkEJNgIIIAIgATYCBEElIQMM8AILQSAhAwyIAwtBASEFIAIvATAiA0EIcUUEQCACKQMgQgBSIQULAkAgAi0ALgRAQQEhACACLQApQQVGDQEgA0HAAHFFIAVxRQ0BC0EAIQAgA0HAAHENAEECIQAgA0EIcQ0AIANBgARxBEACQCACLQAoQQFHDQAgAi0ALUEKcQ0AQQUhAAwCC0EEIQAMAQsgA0EgcUUEQAJAIAItAChBAUYNACACLwEyIgBB5ABrQeQASQ0AIABBzAFGDQAgAEGwAkYNAEEEIQAgA0EocUUNAiADQYgEcUGABEYNAgtBACEADAELQQBBAyACKQMgUBshAAsgAEEBaw4FvgIAsAEBpAKhAgtBESEDDO0CCyACQQE6AC8MhAMLIAEgBEcNnQJBJCEDDIQDCyABIARHDRxBxgAhAwyDAwtBACEAAkAgAigCOCIDRQ0AIAMoAkQiA0UNACACIAMRAAAhAAsgAEUNJyAAQRVHDZgCIAJB0AA2AhwgAiABNgIUIAJBkRg2AhAgAkEVNgIMQQAhAwyCAwsgASAERgRAQSghAwyCAwtBACEDIAJBADYCBCACQQw2AgggAiABIAEQKiIARQ2UAiACQSc2AhwgAiABNgIUIAIgADYCDAyBAwsgASAERgRAQSkhAwyBAwsgAS0AACIAQSBGDRMgAEEJRw2VAiABQQFqIQEMFAsgASAERwRAIAFBAWohAQwWC0EqIQMM/wILIAEgBEYEQEErIQMM/wILIAEtAAAiAEEJRyAAQSBHcQ2QAiACLQAsQQhHDd0CIAJBADoALAzdAgsgASAERgRAQSwhAwz+AgsgAS0AAEEKRw2OAiABQQFqIQEMsAELIAEgBEcNigJBLyEDDPwCCwNAIAEtAAAiAEEgRwRAIABBCmsOBIQCiAKIAoQChgILIAQgAUEBaiIBRw0AC0ExIQMM+wILQTIhAyABIARGDfoCIAIoAgAiACAEIAFraiEHIAEgAGtBA2ohBgJAA0AgAEHwO2otAAAgAS0AACIFQSByIAUgBUHBAGtB/wFxQRpJG0H/AXFHDQEgAEEDRgRAQQYhAQziAgsgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAc2AgAM+wILIAJBADYCAAyGAgtBMyEDIAQgASIARg35AiAEIAFrIAIoAgAiAWohByAAIAFrQQhqIQYCQANAIAFB9DtqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw0BIAFBCEYEQEEFIQEM4QILIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADPoCCyACQQA2AgAgACEBDIUCC0E0IQMgBCABIgBGDfgCIAQgAWsgAigCACIBaiEHIAAgAWtBBWohBgJAA0AgAUHQwgBqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw0BIAFBBUYEQEEHIQEM4AILIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADPkCCyACQQA2AgAgACEBDIQCCyABIARHBEADQCABLQAAQYA+ai0AACIAQQFHBEAgAEECRg0JDIECCyAEIAFBAWoiAUcNAAtBMCEDDPgCC0EwIQMM9wILIAEgBEcEQANAIAEtAAAiAEEgRwRAIABBCmsOBP8B/gH+Af8B/gELIAQgAUEBaiIBRw0AC0E4IQMM9wILQTghAwz2AgsDQCABLQAAIgBBIEcgAEEJR3EN9gEgBCABQQFqIgFHDQALQTwhAwz1AgsDQCABLQAAIgBBIEcEQAJAIABBCmsOBPkBBAT5AQALIABBLEYN9QEMAwsgBCABQQFqIgFHDQALQT8hAwz0AgtBwAAhAyABIARGDfMCIAIoAgAiACAEIAFraiEFIAEgAGtBBmohBgJAA0AgAEGAQGstAAAgAS0AAEEgckcNASAAQQZGDdsCIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADPQCCyACQQA2AgALQTYhAwzZAgsgASAERgRAQcEAIQMM8gILIAJBDDYCCCACIAE2AgQgAi0ALEEBaw4E+wHuAewB6wHUAgsgAUEBaiEBDPoBCyABIARHBEADQAJAIAEtAAAiAEEgciAAIABBwQBrQf8BcUEaSRtB/wFxIgBBCUYNACAAQSBGDQACQAJAAkACQCAAQeMAaw4TAAMDAwMDAwMBAwMDAwMDAwMDAgMLIAFBAWohAUExIQMM3AILIAFBAWohAUEyIQMM2wILIAFBAWohAUEzIQMM2gILDP4BCyAEIAFBAWoiAUcNAAtBNSEDDPACC0E1IQMM7wILIAEgBEcEQANAIAEtAABBgDxqLQAAQQFHDfcBIAQgAUEBaiIBRw0AC0E9IQMM7wILQT0hAwzuAgtBACEAAkAgAigCOCIDRQ0AIAMoAkAiA0UNACACIAMRAAAhAAsgAEUNASAAQRVHDeYBIAJBwgA2AhwgAiABNgIUIAJB4xg2AhAgAkEVNgIMQQAhAwztAgsgAUEBaiEBC0E8IQMM0gILIAEgBEYEQEHCACEDDOsCCwJAA0ACQCABLQAAQQlrDhgAAswCzALRAswCzALMAswCzALMAswCzALMAswCzALMAswCzALMAswCzALMAgDMAgsgBCABQQFqIgFHDQALQcIAIQMM6wILIAFBAWohASACLQAtQQFxRQ3+AQtBLCEDDNACCyABIARHDd4BQcQAIQMM6AILA0AgAS0AAEGQwABqLQAAQQFHDZwBIAQgAUEBaiIBRw0AC0HFACEDDOcCCyABLQAAIgBBIEYN/gEgAEE6Rw3AAiACKAIEIQBBACEDIAJBADYCBCACIAAgARApIgAN3gEM3QELQccAIQMgBCABIgBGDeUCIAQgAWsgAigCACIBaiEHIAAgAWtBBWohBgNAIAFBkMIAai0AACAALQAAIgVBIHIgBSAFQcEAa0H/AXFBGkkbQf8BcUcNvwIgAUEFRg3CAiABQQFqIQEgBCAAQQFqIgBHDQALIAIgBzYCAAzlAgtByAAhAyAEIAEiAEYN5AIgBCABayACKAIAIgFqIQcgACABa0EJaiEGA0AgAUGWwgBqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw2+AkECIAFBCUYNwgIaIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADOQCCyABIARGBEBByQAhAwzkAgsCQAJAIAEtAAAiAEEgciAAIABBwQBrQf8BcUEaSRtB/wFxQe4Aaw4HAL8CvwK/Ar8CvwIBvwILIAFBAWohAUE+IQMMywILIAFBAWohAUE/IQMMygILQcoAIQMgBCABIgBGDeICIAQgAWsgAigCACIBaiEGIAAgAWtBAWohBwNAIAFBoMIAai0AACAALQAAIgVBIHIgBSAFQcEAa0H/AXFBGkkbQf8BcUcNvAIgAUEBRg2+AiABQQFqIQEgBCAAQQFqIgBHDQALIAIgBjYCAAziAgtBywAhAyAEIAEiAEYN4QIgBCABayACKAIAIgFqIQcgACABa0EOaiEGA0AgAUGiwgBqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw27AiABQQ5GDb4CIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADOECC0HMACEDIAQgASIARg3gAiAEIAFrIAIoAgAiAWohByAAIAFrQQ9qIQYDQCABQcDCAGotAAAgAC0AACIFQSByIAUgBUHBAGtB/wFxQRpJG0H/AXFHDboCQQMgAUEPRg2+AhogAUEBaiEBIAQgAEEBaiIARw0ACyACIAc2AgAM4AILQc0AIQMgBCABIgBGDd8CIAQgAWsgAigCACIBaiEHIAAgAWtBBWohBgNAIAFB0MIAai0AACAALQAAIgVBIHIgBSAFQcEAa0H/AXFBGkkbQf8BcUcNuQJBBCABQQVGDb0CGiABQQFqIQEgBCAAQQFqIgBHDQALIAIgBzYCAAzfAgsgASAERgRAQc4AIQMM3wILAkACQAJAAkAgAS0AACIAQSByIAAgAEHBAGtB/wFxQRpJG0H/AXFB4wBrDhMAvAK8ArwCvAK8ArwCvAK8ArwCvAK8ArwCAbwCvAK8AgIDvAILIAFBAWohAUHBACEDDMgCCyABQQFqIQFBwgAhAwzHAgsgAUEBaiEBQcMAIQMMxgILIAFBAWohAUHEACEDDMUCCyABIARHBEAgAkENNgIIIAIgATYCBEHFACEDDMUCC0HPACEDDN0CCwJAAkAgAS0AAEEKaw4EAZABkAEAkAELIAFBAWohAQtBKCEDDMMCCyABIARGBEBB0QAhAwzcAgsgAS0AAEEgRw0AIAFBAWohASACLQAtQQFxRQ3QAQtBFyEDDMECCyABIARHDcsBQdIAIQMM2QILQdMAIQMgASAERg3YAiACKAIAIgAgBCABa2ohBiABIABrQQFqIQUDQCABLQAAIABB1sIAai0AAEcNxwEgAEEBRg3KASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBjYCAAzYAgsgASAERgRAQdUAIQMM2AILIAEtAABBCkcNwgEgAUEBaiEBDMoBCyABIARGBEBB1gAhAwzXAgsCQAJAIAEtAABBCmsOBADDAcMBAcMBCyABQQFqIQEMygELIAFBAWohAUHKACEDDL0CC0EAIQACQCACKAI4IgNFDQAgAygCPCIDRQ0AIAIgAxEAACEACyAADb8BQc0AIQMMvAILIAItAClBIkYNzwIMiQELIAQgASIFRgRAQdsAIQMM1AILQQAhAEEBIQFBASEGQQAhAwJAAn8CQAJAAkACQAJAAkACQCAFLQAAQTBrDgrFAcQBAAECAwQFBgjDAQtBAgwGC0EDDAULQQQMBAtBBQwDC0EGDAILQQcMAQtBCAshA0EAIQFBACEGDL0BC0EJIQNBASEAQQAhAUEAIQYMvAELIAEgBEYEQEHdACEDDNMCCyABLQAAQS5HDbgBIAFBAWohAQyIAQsgASAERw22AUHfACEDDNECCyABIARHBEAgAkEONgIIIAIgATYCBEHQACEDDLgCC0HgACEDDNACC0HhACEDIAEgBEYNzwIgAigCACIAIAQgAWtqIQUgASAAa0EDaiEGA0AgAS0AACAAQeLCAGotAABHDbEBIABBA0YNswEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMzwILQeIAIQMgASAERg3OAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYDQCABLQAAIABB5sIAai0AAEcNsAEgAEECRg2vASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAzOAgtB4wAhAyABIARGDc0CIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgNAIAEtAAAgAEHpwgBqLQAARw2vASAAQQNGDa0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADM0CCyABIARGBEBB5QAhAwzNAgsgAUEBaiEBQQAhAAJAIAIoAjgiA0UNACADKAIwIgNFDQAgAiADEQAAIQALIAANqgFB1gAhAwyzAgsgASAERwRAA0AgAS0AACIAQSBHBEACQAJAAkAgAEHIAGsOCwABswGzAbMBswGzAbMBswGzAQKzAQsgAUEBaiEBQdIAIQMMtwILIAFBAWohAUHTACEDDLYCCyABQQFqIQFB1AAhAwy1AgsgBCABQQFqIgFHDQALQeQAIQMMzAILQeQAIQMMywILA0AgAS0AAEHwwgBqLQAAIgBBAUcEQCAAQQJrDgOnAaYBpQGkAQsgBCABQQFqIgFHDQALQeYAIQMMygILIAFBAWogASAERw0CGkHnACEDDMkCCwNAIAEtAABB8MQAai0AACIAQQFHBEACQCAAQQJrDgSiAaEBoAEAnwELQdcAIQMMsQILIAQgAUEBaiIBRw0AC0HoACEDDMgCCyABIARGBEBB6QAhAwzIAgsCQCABLQAAIgBBCmsOGrcBmwGbAbQBmwGbAZsBmwGbAZsBmwGbAZsBmwGbAZsBmwGbAZsBmwGbAZsBpAGbAZsBAJkBCyABQQFqCyEBQQYhAwytAgsDQCABLQAAQfDGAGotAABBAUcNfSAEIAFBAWoiAUcNAAtB6gAhAwzFAgsgAUEBaiABIARHDQIaQesAIQMMxAILIAEgBEYEQEHsACEDDMQCCyABQQFqDAELIAEgBEYEQEHtACEDDMMCCyABQQFqCyEBQQQhAwyoAgsgASAERgRAQe4AIQMMwQILAkACQAJAIAEtAABB8MgAai0AAEEBaw4HkAGPAY4BAHwBAo0BCyABQQFqIQEMCwsgAUEBagyTAQtBACEDIAJBADYCHCACQZsSNgIQIAJBBzYCDCACIAFBAWo2AhQMwAILAkADQCABLQAAQfDIAGotAAAiAEEERwRAAkACQCAAQQFrDgeUAZMBkgGNAQAEAY0BC0HaACEDDKoCCyABQQFqIQFB3AAhAwypAgsgBCABQQFqIgFHDQALQe8AIQMMwAILIAFBAWoMkQELIAQgASIARgRAQfAAIQMMvwILIAAtAABBL0cNASAAQQFqIQEMBwsgBCABIgBGBEBB8QAhAwy+AgsgAC0AACIBQS9GBEAgAEEBaiEBQd0AIQMMpQILIAFBCmsiA0EWSw0AIAAhAUEBIAN0QYmAgAJxDfkBC0EAIQMgAkEANgIcIAIgADYCFCACQYwcNgIQIAJBBzYCDAy8AgsgASAERwRAIAFBAWohAUHeACEDDKMCC0HyACEDDLsCCyABIARGBEBB9AAhAwy7AgsCQCABLQAAQfDMAGotAABBAWsOA/cBcwCCAQtB4QAhAwyhAgsgASAERwRAA0AgAS0AAEHwygBqLQAAIgBBA0cEQAJAIABBAWsOAvkBAIUBC0HfACEDDKMCCyAEIAFBAWoiAUcNAAtB8wAhAwy6AgtB8wAhAwy5AgsgASAERwRAIAJBDzYCCCACIAE2AgRB4AAhAwygAgtB9QAhAwy4AgsgASAERgRAQfYAIQMMuAILIAJBDzYCCCACIAE2AgQLQQMhAwydAgsDQCABLQAAQSBHDY4CIAQgAUEBaiIBRw0AC0H3ACEDDLUCCyABIARGBEBB+AAhAwy1AgsgAS0AAEEgRw16IAFBAWohAQxbC0EAIQACQCACKAI4IgNFDQAgAygCOCIDRQ0AIAIgAxEAACEACyAADXgMgAILIAEgBEYEQEH6ACEDDLMCCyABLQAAQcwARw10IAFBAWohAUETDHYLQfsAIQMgASAERg2xAiACKAIAIgAgBCABa2ohBSABIABrQQVqIQYDQCABLQAAIABB8M4Aai0AAEcNcyAAQQVGDXUgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMsQILIAEgBEYEQEH8ACEDDLECCwJAAkAgAS0AAEHDAGsODAB0dHR0dHR0dHR0AXQLIAFBAWohAUHmACEDDJgCCyABQQFqIQFB5wAhAwyXAgtB/QAhAyABIARGDa8CIAIoAgAiACAEIAFraiEFIAEgAGtBAmohBgJAA0AgAS0AACAAQe3PAGotAABHDXIgAEECRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADLACCyACQQA2AgAgBkEBaiEBQRAMcwtB/gAhAyABIARGDa4CIAIoAgAiACAEIAFraiEFIAEgAGtBBWohBgJAA0AgAS0AACAAQfbOAGotAABHDXEgAEEFRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADK8CCyACQQA2AgAgBkEBaiEBQRYMcgtB/wAhAyABIARGDa0CIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgJAA0AgAS0AACAAQfzOAGotAABHDXAgAEEDRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADK4CCyACQQA2AgAgBkEBaiEBQQUMcQsgASAERgRAQYABIQMMrQILIAEtAABB2QBHDW4gAUEBaiEBQQgMcAsgASAERgRAQYEBIQMMrAILAkACQCABLQAAQc4Aaw4DAG8BbwsgAUEBaiEBQesAIQMMkwILIAFBAWohAUHsACEDDJICCyABIARGBEBBggEhAwyrAgsCQAJAIAEtAABByABrDggAbm5ubm5uAW4LIAFBAWohAUHqACEDDJICCyABQQFqIQFB7QAhAwyRAgtBgwEhAyABIARGDakCIAIoAgAiACAEIAFraiEFIAEgAGtBAmohBgJAA0AgAS0AACAAQYDPAGotAABHDWwgAEECRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADKoCCyACQQA2AgAgBkEBaiEBQQAMbQtBhAEhAyABIARGDagCIAIoAgAiACAEIAFraiEFIAEgAGtBBGohBgJAA0AgAS0AACAAQYPPAGotAABHDWsgAEEERg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADKkCCyACQQA2AgAgBkEBaiEBQSMMbAsgASAERgRAQYUBIQMMqAILAkACQCABLQAAQcwAaw4IAGtra2trawFrCyABQQFqIQFB7wAhAwyPAgsgAUEBaiEBQfAAIQMMjgILIAEgBEYEQEGGASEDDKcCCyABLQAAQcUARw1oIAFBAWohAQxgC0GHASEDIAEgBEYNpQIgAigCACIAIAQgAWtqIQUgASAAa0EDaiEGAkADQCABLQAAIABBiM8Aai0AAEcNaCAAQQNGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMpgILIAJBADYCACAGQQFqIQFBLQxpC0GIASEDIAEgBEYNpAIgAigCACIAIAQgAWtqIQUgASAAa0EIaiEGAkADQCABLQAAIABB0M8Aai0AAEcNZyAAQQhGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMpQILIAJBADYCACAGQQFqIQFBKQxoCyABIARGBEBBiQEhAwykAgtBASABLQAAQd8ARw1nGiABQQFqIQEMXgtBigEhAyABIARGDaICIAIoAgAiACAEIAFraiEFIAEgAGtBAWohBgNAIAEtAAAgAEGMzwBqLQAARw1kIABBAUYN+gEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMogILQYsBIQMgASAERg2hAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEGOzwBqLQAARw1kIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyiAgsgAkEANgIAIAZBAWohAUECDGULQYwBIQMgASAERg2gAiACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEHwzwBqLQAARw1jIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyhAgsgAkEANgIAIAZBAWohAUEfDGQLQY0BIQMgASAERg2fAiACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEHyzwBqLQAARw1iIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAygAgsgAkEANgIAIAZBAWohAUEJDGMLIAEgBEYEQEGOASEDDJ8CCwJAAkAgAS0AAEHJAGsOBwBiYmJiYgFiCyABQQFqIQFB+AAhAwyGAgsgAUEBaiEBQfkAIQMMhQILQY8BIQMgASAERg2dAiACKAIAIgAgBCABa2ohBSABIABrQQVqIQYCQANAIAEtAAAgAEGRzwBqLQAARw1gIABBBUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyeAgsgAkEANgIAIAZBAWohAUEYDGELQZABIQMgASAERg2cAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEGXzwBqLQAARw1fIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAydAgsgAkEANgIAIAZBAWohAUEXDGALQZEBIQMgASAERg2bAiACKAIAIgAgBCABa2ohBSABIABrQQZqIQYCQANAIAEtAAAgAEGazwBqLQAARw1eIABBBkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAycAgsgAkEANgIAIAZBAWohAUEVDF8LQZIBIQMgASAERg2aAiACKAIAIgAgBCABa2ohBSABIABrQQVqIQYCQANAIAEtAAAgAEGhzwBqLQAARw1dIABBBUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAybAgsgAkEANgIAIAZBAWohAUEeDF4LIAEgBEYEQEGTASEDDJoCCyABLQAAQcwARw1bIAFBAWohAUEKDF0LIAEgBEYEQEGUASEDDJkCCwJAAkAgAS0AAEHBAGsODwBcXFxcXFxcXFxcXFxcAVwLIAFBAWohAUH+ACEDDIACCyABQQFqIQFB/wAhAwz/AQsgASAERgRAQZUBIQMMmAILAkACQCABLQAAQcEAaw4DAFsBWwsgAUEBaiEBQf0AIQMM/wELIAFBAWohAUGAASEDDP4BC0GWASEDIAEgBEYNlgIgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABBp88Aai0AAEcNWSAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMlwILIAJBADYCACAGQQFqIQFBCwxaCyABIARGBEBBlwEhAwyWAgsCQAJAAkACQCABLQAAQS1rDiMAW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1sBW1tbW1sCW1tbA1sLIAFBAWohAUH7ACEDDP8BCyABQQFqIQFB/AAhAwz+AQsgAUEBaiEBQYEBIQMM/QELIAFBAWohAUGCASEDDPwBC0GYASEDIAEgBEYNlAIgAigCACIAIAQgAWtqIQUgASAAa0EEaiEGAkADQCABLQAAIABBqc8Aai0AAEcNVyAAQQRGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMlQILIAJBADYCACAGQQFqIQFBGQxYC0GZASEDIAEgBEYNkwIgAigCACIAIAQgAWtqIQUgASAAa0EFaiEGAkADQCABLQAAIABBrs8Aai0AAEcNViAAQQVGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMlAILIAJBADYCACAGQQFqIQFBBgxXC0GaASEDIAEgBEYNkgIgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABBtM8Aai0AAEcNVSAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMkwILIAJBADYCACAGQQFqIQFBHAxWC0GbASEDIAEgBEYNkQIgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABBts8Aai0AAEcNVCAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMkgILIAJBADYCACAGQQFqIQFBJwxVCyABIARGBEBBnAEhAwyRAgsCQAJAIAEtAABB1ABrDgIAAVQLIAFBAWohAUGGASEDDPgBCyABQQFqIQFBhwEhAwz3AQtBnQEhAyABIARGDY8CIAIoAgAiACAEIAFraiEFIAEgAGtBAWohBgJAA0AgAS0AACAAQbjPAGotAABHDVIgAEEBRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADJACCyACQQA2AgAgBkEBaiEBQSYMUwtBngEhAyABIARGDY4CIAIoAgAiACAEIAFraiEFIAEgAGtBAWohBgJAA0AgAS0AACAAQbrPAGotAABHDVEgAEEBRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADI8CCyACQQA2AgAgBkEBaiEBQQMMUgtBnwEhAyABIARGDY0CIAIoAgAiACAEIAFraiEFIAEgAGtBAmohBgJAA0AgAS0AACAAQe3PAGotAABHDVAgAEECRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADI4CCyACQQA2AgAgBkEBaiEBQQwMUQtBoAEhAyABIARGDYwCIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgJAA0AgAS0AACAAQbzPAGotAABHDU8gAEEDRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADI0CCyACQQA2AgAgBkEBaiEBQQ0MUAsgASAERgRAQaEBIQMMjAILAkACQCABLQAAQcYAaw4LAE9PT09PT09PTwFPCyABQQFqIQFBiwEhAwzzAQsgAUEBaiEBQYwBIQMM8gELIAEgBEYEQEGiASEDDIsCCyABLQAAQdAARw1MIAFBAWohAQxGCyABIARGBEBBowEhAwyKAgsCQAJAIAEtAABByQBrDgcBTU1NTU0ATQsgAUEBaiEBQY4BIQMM8QELIAFBAWohAUEiDE0LQaQBIQMgASAERg2IAiACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEHAzwBqLQAARw1LIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyJAgsgAkEANgIAIAZBAWohAUEdDEwLIAEgBEYEQEGlASEDDIgCCwJAAkAgAS0AAEHSAGsOAwBLAUsLIAFBAWohAUGQASEDDO8BCyABQQFqIQFBBAxLCyABIARGBEBBpgEhAwyHAgsCQAJAAkACQAJAIAEtAABBwQBrDhUATU1NTU1NTU1NTQFNTQJNTQNNTQRNCyABQQFqIQFBiAEhAwzxAQsgAUEBaiEBQYkBIQMM8AELIAFBAWohAUGKASEDDO8BCyABQQFqIQFBjwEhAwzuAQsgAUEBaiEBQZEBIQMM7QELQacBIQMgASAERg2FAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHtzwBqLQAARw1IIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyGAgsgAkEANgIAIAZBAWohAUERDEkLQagBIQMgASAERg2EAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHCzwBqLQAARw1HIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyFAgsgAkEANgIAIAZBAWohAUEsDEgLQakBIQMgASAERg2DAiACKAIAIgAgBCABa2ohBSABIABrQQRqIQYCQANAIAEtAAAgAEHFzwBqLQAARw1GIABBBEYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyEAgsgAkEANgIAIAZBAWohAUErDEcLQaoBIQMgASAERg2CAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHKzwBqLQAARw1FIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyDAgsgAkEANgIAIAZBAWohAUEUDEYLIAEgBEYEQEGrASEDDIICCwJAAkACQAJAIAEtAABBwgBrDg8AAQJHR0dHR0dHR0dHRwNHCyABQQFqIQFBkwEhAwzrAQsgAUEBaiEBQZQBIQMM6gELIAFBAWohAUGVASEDDOkBCyABQQFqIQFBlgEhAwzoAQsgASAERgRAQawBIQMMgQILIAEtAABBxQBHDUIgAUEBaiEBDD0LQa0BIQMgASAERg3/ASACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHNzwBqLQAARw1CIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyAAgsgAkEANgIAIAZBAWohAUEODEMLIAEgBEYEQEGuASEDDP8BCyABLQAAQdAARw1AIAFBAWohAUElDEILQa8BIQMgASAERg39ASACKAIAIgAgBCABa2ohBSABIABrQQhqIQYCQANAIAEtAAAgAEHQzwBqLQAARw1AIABBCEYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAz+AQsgAkEANgIAIAZBAWohAUEqDEELIAEgBEYEQEGwASEDDP0BCwJAAkAgAS0AAEHVAGsOCwBAQEBAQEBAQEABQAsgAUEBaiEBQZoBIQMM5AELIAFBAWohAUGbASEDDOMBCyABIARGBEBBsQEhAwz8AQsCQAJAIAEtAABBwQBrDhQAPz8/Pz8/Pz8/Pz8/Pz8/Pz8/AT8LIAFBAWohAUGZASEDDOMBCyABQQFqIQFBnAEhAwziAQtBsgEhAyABIARGDfoBIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgJAA0AgAS0AACAAQdnPAGotAABHDT0gAEEDRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADPsBCyACQQA2AgAgBkEBaiEBQSEMPgtBswEhAyABIARGDfkBIAIoAgAiACAEIAFraiEFIAEgAGtBBmohBgJAA0AgAS0AACAAQd3PAGotAABHDTwgAEEGRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADPoBCyACQQA2AgAgBkEBaiEBQRoMPQsgASAERgRAQbQBIQMM+QELAkACQAJAIAEtAABBxQBrDhEAPT09PT09PT09AT09PT09Aj0LIAFBAWohAUGdASEDDOEBCyABQQFqIQFBngEhAwzgAQsgAUEBaiEBQZ8BIQMM3wELQbUBIQMgASAERg33ASACKAIAIgAgBCABa2ohBSABIABrQQVqIQYCQANAIAEtAAAgAEHkzwBqLQAARw06IABBBUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAz4AQsgAkEANgIAIAZBAWohAUEoDDsLQbYBIQMgASAERg32ASACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHqzwBqLQAARw05IABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAz3AQsgAkEANgIAIAZBAWohAUEHDDoLIAEgBEYEQEG3ASEDDPYBCwJAAkAgAS0AAEHFAGsODgA5OTk5OTk5OTk5OTkBOQsgAUEBaiEBQaEBIQMM3QELIAFBAWohAUGiASEDDNwBC0G4ASEDIAEgBEYN9AEgAigCACIAIAQgAWtqIQUgASAAa0ECaiEGAkADQCABLQAAIABB7c8Aai0AAEcNNyAAQQJGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM9QELIAJBADYCACAGQQFqIQFBEgw4C0G5ASEDIAEgBEYN8wEgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABB8M8Aai0AAEcNNiAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM9AELIAJBADYCACAGQQFqIQFBIAw3C0G6ASEDIAEgBEYN8gEgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABB8s8Aai0AAEcNNSAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM8wELIAJBADYCACAGQQFqIQFBDww2CyABIARGBEBBuwEhAwzyAQsCQAJAIAEtAABByQBrDgcANTU1NTUBNQsgAUEBaiEBQaUBIQMM2QELIAFBAWohAUGmASEDDNgBC0G8ASEDIAEgBEYN8AEgAigCACIAIAQgAWtqIQUgASAAa0EHaiEGAkADQCABLQAAIABB9M8Aai0AAEcNMyAAQQdGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM8QELIAJBADYCACAGQQFqIQFBGww0CyABIARGBEBBvQEhAwzwAQsCQAJAAkAgAS0AAEHCAGsOEgA0NDQ0NDQ0NDQBNDQ0NDQ0AjQLIAFBAWohAUGkASEDDNgBCyABQQFqIQFBpwEhAwzXAQsgAUEBaiEBQagBIQMM1gELIAEgBEYEQEG+ASEDDO8BCyABLQAAQc4ARw0wIAFBAWohAQwsCyABIARGBEBBvwEhAwzuAQsCQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQCABLQAAQcEAaw4VAAECAz8EBQY/Pz8HCAkKCz8MDQ4PPwsgAUEBaiEBQegAIQMM4wELIAFBAWohAUHpACEDDOIBCyABQQFqIQFB7gAhAwzhAQsgAUEBaiEBQfIAIQMM4AELIAFBAWohAUHzACEDDN8BCyABQQFqIQFB9gAhAwzeAQsgAUEBaiEBQfcAIQMM3QELIAFBAWohAUH6ACEDDNwBCyABQQFqIQFBgwEhAwzbAQsgAUEBaiEBQYQBIQMM2gELIAFBAWohAUGFASEDDNkBCyABQQFqIQFBkgEhAwzYAQsgAUEBaiEBQZgBIQMM1wELIAFBAWohAUGgASEDDNYBCyABQQFqIQFBowEhAwzVAQsgAUEBaiEBQaoBIQMM1AELIAEgBEcEQCACQRA2AgggAiABNgIEQasBIQMM1AELQcABIQMM7AELQQAhAAJAIAIoAjgiA0UNACADKAI0IgNFDQAgAiADEQAAIQALIABFDV4gAEEVRw0HIAJB0QA2AhwgAiABNgIUIAJBsBc2AhAgAkEVNgIMQQAhAwzrAQsgAUEBaiABIARHDQgaQcIBIQMM6gELA0ACQCABLQAAQQprDgQIAAALAAsgBCABQQFqIgFHDQALQcMBIQMM6QELIAEgBEcEQCACQRE2AgggAiABNgIEQQEhAwzQAQtBxAEhAwzoAQsgASAERgRAQcUBIQMM6AELAkACQCABLQAAQQprDgQBKCgAKAsgAUEBagwJCyABQQFqDAULIAEgBEYEQEHGASEDDOcBCwJAAkAgAS0AAEEKaw4XAQsLAQsLCwsLCwsLCwsLCwsLCwsLCwALCyABQQFqIQELQbABIQMMzQELIAEgBEYEQEHIASEDDOYBCyABLQAAQSBHDQkgAkEAOwEyIAFBAWohAUGzASEDDMwBCwNAIAEhAAJAIAEgBEcEQCABLQAAQTBrQf8BcSIDQQpJDQEMJwtBxwEhAwzmAQsCQCACLwEyIgFBmTNLDQAgAiABQQpsIgU7ATIgBUH+/wNxIANB//8Dc0sNACAAQQFqIQEgAiADIAVqIgM7ATIgA0H//wNxQegHSQ0BCwtBACEDIAJBADYCHCACQcEJNgIQIAJBDTYCDCACIABBAWo2AhQM5AELIAJBADYCHCACIAE2AhQgAkHwDDYCECACQRs2AgxBACEDDOMBCyACKAIEIQAgAkEANgIEIAIgACABECYiAA0BIAFBAWoLIQFBrQEhAwzIAQsgAkHBATYCHCACIAA2AgwgAiABQQFqNgIUQQAhAwzgAQsgAigCBCEAIAJBADYCBCACIAAgARAmIgANASABQQFqCyEBQa4BIQMMxQELIAJBwgE2AhwgAiAANgIMIAIgAUEBajYCFEEAIQMM3QELIAJBADYCHCACIAE2AhQgAkGXCzYCECACQQ02AgxBACEDDNwBCyACQQA2AhwgAiABNgIUIAJB4xA2AhAgAkEJNgIMQQAhAwzbAQsgAkECOgAoDKwBC0EAIQMgAkEANgIcIAJBrws2AhAgAkECNgIMIAIgAUEBajYCFAzZAQtBAiEDDL8BC0ENIQMMvgELQSYhAwy9AQtBFSEDDLwBC0EWIQMMuwELQRghAwy6AQtBHCEDDLkBC0EdIQMMuAELQSAhAwy3AQtBISEDDLYBC0EjIQMMtQELQcYAIQMMtAELQS4hAwyzAQtBPSEDDLIBC0HLACEDDLEBC0HOACEDDLABC0HYACEDDK8BC0HZACEDDK4BC0HbACEDDK0BC0HxACEDDKwBC0H0ACEDDKsBC0GNASEDDKoBC0GXASEDDKkBC0GpASEDDKgBC0GvASEDDKcBC0GxASEDDKYBCyACQQA2AgALQQAhAyACQQA2AhwgAiABNgIUIAJB8Rs2AhAgAkEGNgIMDL0BCyACQQA2AgAgBkEBaiEBQSQLOgApIAIoAgQhACACQQA2AgQgAiAAIAEQJyIARQRAQeUAIQMMowELIAJB+QA2AhwgAiABNgIUIAIgADYCDEEAIQMMuwELIABBFUcEQCACQQA2AhwgAiABNgIUIAJBzA42AhAgAkEgNgIMQQAhAwy7AQsgAkH4ADYCHCACIAE2AhQgAkHKGDYCECACQRU2AgxBACEDDLoBCyACQQA2AhwgAiABNgIUIAJBjhs2AhAgAkEGNgIMQQAhAwy5AQsgAkEANgIcIAIgATYCFCACQf4RNgIQIAJBBzYCDEEAIQMMuAELIAJBADYCHCACIAE2AhQgAkGMHDYCECACQQc2AgxBACEDDLcBCyACQQA2AhwgAiABNgIUIAJBww82AhAgAkEHNgIMQQAhAwy2AQsgAkEANgIcIAIgATYCFCACQcMPNgIQIAJBBzYCDEEAIQMMtQELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0RIAJB5QA2AhwgAiABNgIUIAIgADYCDEEAIQMMtAELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0gIAJB0wA2AhwgAiABNgIUIAIgADYCDEEAIQMMswELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0iIAJB0gA2AhwgAiABNgIUIAIgADYCDEEAIQMMsgELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0OIAJB5QA2AhwgAiABNgIUIAIgADYCDEEAIQMMsQELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0dIAJB0wA2AhwgAiABNgIUIAIgADYCDEEAIQMMsAELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0fIAJB0gA2AhwgAiABNgIUIAIgADYCDEEAIQMMrwELIABBP0cNASABQQFqCyEBQQUhAwyUAQtBACEDIAJBADYCHCACIAE2AhQgAkH9EjYCECACQQc2AgwMrAELIAJBADYCHCACIAE2AhQgAkHcCDYCECACQQc2AgxBACEDDKsBCyACKAIEIQAgAkEANgIEIAIgACABECUiAEUNByACQeUANgIcIAIgATYCFCACIAA2AgxBACEDDKoBCyACKAIEIQAgAkEANgIEIAIgACABECUiAEUNFiACQdMANgIcIAIgATYCFCACIAA2AgxBACEDDKkBCyACKAIEIQAgAkEANgIEIAIgACABECUiAEUNGCACQdIANgIcIAIgATYCFCACIAA2AgxBACEDDKgBCyACQQA2AhwgAiABNgIUIAJBxgo2AhAgAkEHNgIMQQAhAwynAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDQMgAkHlADYCHCACIAE2AhQgAiAANgIMQQAhAwymAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDRIgAkHTADYCHCACIAE2AhQgAiAANgIMQQAhAwylAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDRQgAkHSADYCHCACIAE2AhQgAiAANgIMQQAhAwykAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDQAgAkHlADYCHCACIAE2AhQgAiAANgIMQQAhAwyjAQtB1QAhAwyJAQsgAEEVRwRAIAJBADYCHCACIAE2AhQgAkG5DTYCECACQRo2AgxBACEDDKIBCyACQeQANgIcIAIgATYCFCACQeMXNgIQIAJBFTYCDEEAIQMMoQELIAJBADYCACAGQQFqIQEgAi0AKSIAQSNrQQtJDQQCQCAAQQZLDQBBASAAdEHKAHFFDQAMBQtBACEDIAJBADYCHCACIAE2AhQgAkH3CTYCECACQQg2AgwMoAELIAJBADYCACAGQQFqIQEgAi0AKUEhRg0DIAJBADYCHCACIAE2AhQgAkGbCjYCECACQQg2AgxBACEDDJ8BCyACQQA2AgALQQAhAyACQQA2AhwgAiABNgIUIAJBkDM2AhAgAkEINgIMDJ0BCyACQQA2AgAgBkEBaiEBIAItAClBI0kNACACQQA2AhwgAiABNgIUIAJB0wk2AhAgAkEINgIMQQAhAwycAQtB0QAhAwyCAQsgAS0AAEEwayIAQf8BcUEKSQRAIAIgADoAKiABQQFqIQFBzwAhAwyCAQsgAigCBCEAIAJBADYCBCACIAAgARAoIgBFDYYBIAJB3gA2AhwgAiABNgIUIAIgADYCDEEAIQMMmgELIAIoAgQhACACQQA2AgQgAiAAIAEQKCIARQ2GASACQdwANgIcIAIgATYCFCACIAA2AgxBACEDDJkBCyACKAIEIQAgAkEANgIEIAIgACAFECgiAEUEQCAFIQEMhwELIAJB2gA2AhwgAiAFNgIUIAIgADYCDAyYAQtBACEBQQEhAwsgAiADOgArIAVBAWohAwJAAkACQCACLQAtQRBxDQACQAJAAkAgAi0AKg4DAQACBAsgBkUNAwwCCyAADQEMAgsgAUUNAQsgAigCBCEAIAJBADYCBCACIAAgAxAoIgBFBEAgAyEBDAILIAJB2AA2AhwgAiADNgIUIAIgADYCDEEAIQMMmAELIAIoAgQhACACQQA2AgQgAiAAIAMQKCIARQRAIAMhAQyHAQsgAkHZADYCHCACIAM2AhQgAiAANgIMQQAhAwyXAQtBzAAhAwx9CyAAQRVHBEAgAkEANgIcIAIgATYCFCACQZQNNgIQIAJBITYCDEEAIQMMlgELIAJB1wA2AhwgAiABNgIUIAJByRc2AhAgAkEVNgIMQQAhAwyVAQtBACEDIAJBADYCHCACIAE2AhQgAkGAETYCECACQQk2AgwMlAELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0AIAJB0wA2AhwgAiABNgIUIAIgADYCDEEAIQMMkwELQckAIQMMeQsgAkEANgIcIAIgATYCFCACQcEoNgIQIAJBBzYCDCACQQA2AgBBACEDDJEBCyACKAIEIQBBACEDIAJBADYCBCACIAAgARAlIgBFDQAgAkHSADYCHCACIAE2AhQgAiAANgIMDJABC0HIACEDDHYLIAJBADYCACAFIQELIAJBgBI7ASogAUEBaiEBQQAhAAJAIAIoAjgiA0UNACADKAIwIgNFDQAgAiADEQAAIQALIAANAQtBxwAhAwxzCyAAQRVGBEAgAkHRADYCHCACIAE2AhQgAkHjFzYCECACQRU2AgxBACEDDIwBC0EAIQMgAkEANgIcIAIgATYCFCACQbkNNgIQIAJBGjYCDAyLAQtBACEDIAJBADYCHCACIAE2AhQgAkGgGTYCECACQR42AgwMigELIAEtAABBOkYEQCACKAIEIQBBACEDIAJBADYCBCACIAAgARApIgBFDQEgAkHDADYCHCACIAA2AgwgAiABQQFqNgIUDIoBC0EAIQMgAkEANgIcIAIgATYCFCACQbERNgIQIAJBCjYCDAyJAQsgAUEBaiEBQTshAwxvCyACQcMANgIcIAIgADYCDCACIAFBAWo2AhQMhwELQQAhAyACQQA2AhwgAiABNgIUIAJB8A42AhAgAkEcNgIMDIYBCyACIAIvATBBEHI7ATAMZgsCQCACLwEwIgBBCHFFDQAgAi0AKEEBRw0AIAItAC1BCHFFDQMLIAIgAEH3+wNxQYAEcjsBMAwECyABIARHBEACQANAIAEtAABBMGsiAEH/AXFBCk8EQEE1IQMMbgsgAikDICIKQpmz5syZs+bMGVYNASACIApCCn4iCjcDICAKIACtQv8BgyILQn+FVg0BIAIgCiALfDcDICAEIAFBAWoiAUcNAAtBOSEDDIUBCyACKAIEIQBBACEDIAJBADYCBCACIAAgAUEBaiIBECoiAA0MDHcLQTkhAwyDAQsgAi0AMEEgcQ0GQcUBIQMMaQtBACEDIAJBADYCBCACIAEgARAqIgBFDQQgAkE6NgIcIAIgADYCDCACIAFBAWo2AhQMgQELIAItAChBAUcNACACLQAtQQhxRQ0BC0E3IQMMZgsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIABEAgAkE7NgIcIAIgADYCDCACIAFBAWo2AhQMfwsgAUEBaiEBDG4LIAJBCDoALAwECyABQQFqIQEMbQtBACEDIAJBADYCHCACIAE2AhQgAkHkEjYCECACQQQ2AgwMewsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIARQ1sIAJBNzYCHCACIAE2AhQgAiAANgIMDHoLIAIgAi8BMEEgcjsBMAtBMCEDDF8LIAJBNjYCHCACIAE2AhQgAiAANgIMDHcLIABBLEcNASABQQFqIQBBASEBAkACQAJAAkACQCACLQAsQQVrDgQDAQIEAAsgACEBDAQLQQIhAQwBC0EEIQELIAJBAToALCACIAIvATAgAXI7ATAgACEBDAELIAIgAi8BMEEIcjsBMCAAIQELQTkhAwxcCyACQQA6ACwLQTQhAwxaCyABIARGBEBBLSEDDHMLAkACQANAAkAgAS0AAEEKaw4EAgAAAwALIAQgAUEBaiIBRw0AC0EtIQMMdAsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIARQ0CIAJBLDYCHCACIAE2AhQgAiAANgIMDHMLIAIoAgQhAEEAIQMgAkEANgIEIAIgACABECoiAEUEQCABQQFqIQEMAgsgAkEsNgIcIAIgADYCDCACIAFBAWo2AhQMcgsgAS0AAEENRgRAIAIoAgQhAEEAIQMgAkEANgIEIAIgACABECoiAEUEQCABQQFqIQEMAgsgAkEsNgIcIAIgADYCDCACIAFBAWo2AhQMcgsgAi0ALUEBcQRAQcQBIQMMWQsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIADQEMZQtBLyEDDFcLIAJBLjYCHCACIAE2AhQgAiAANgIMDG8LQQAhAyACQQA2AhwgAiABNgIUIAJB8BQ2AhAgAkEDNgIMDG4LQQEhAwJAAkACQAJAIAItACxBBWsOBAMBAgAECyACIAIvATBBCHI7ATAMAwtBAiEDDAELQQQhAwsgAkEBOgAsIAIgAi8BMCADcjsBMAtBKiEDDFMLQQAhAyACQQA2AhwgAiABNgIUIAJB4Q82AhAgAkEKNgIMDGsLQQEhAwJAAkACQAJAAkACQCACLQAsQQJrDgcFBAQDAQIABAsgAiACLwEwQQhyOwEwDAMLQQIhAwwBC0EEIQMLIAJBAToALCACIAIvATAgA3I7ATALQSshAwxSC0EAIQMgAkEANgIcIAIgATYCFCACQasSNgIQIAJBCzYCDAxqC0EAIQMgAkEANgIcIAIgATYCFCACQf0NNgIQIAJBHTYCDAxpCyABIARHBEADQCABLQAAQSBHDUggBCABQQFqIgFHDQALQSUhAwxpC0ElIQMMaAsgAi0ALUEBcQRAQcMBIQMMTwsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKSIABEAgAkEmNgIcIAIgADYCDCACIAFBAWo2AhQMaAsgAUEBaiEBDFwLIAFBAWohASACLwEwIgBBgAFxBEBBACEAAkAgAigCOCIDRQ0AIAMoAlQiA0UNACACIAMRAAAhAAsgAEUNBiAAQRVHDR8gAkEFNgIcIAIgATYCFCACQfkXNgIQIAJBFTYCDEEAIQMMZwsCQCAAQaAEcUGgBEcNACACLQAtQQJxDQBBACEDIAJBADYCHCACIAE2AhQgAkGWEzYCECACQQQ2AgwMZwsgAgJ/IAIvATBBFHFBFEYEQEEBIAItAChBAUYNARogAi8BMkHlAEYMAQsgAi0AKUEFRgs6AC5BACEAAkAgAigCOCIDRQ0AIAMoAiQiA0UNACACIAMRAAAhAAsCQAJAAkACQAJAIAAOFgIBAAQEBAQEBAQEBAQEBAQEBAQEBAMECyACQQE6AC4LIAIgAi8BMEHAAHI7ATALQSchAwxPCyACQSM2AhwgAiABNgIUIAJBpRY2AhAgAkEVNgIMQQAhAwxnC0EAIQMgAkEANgIcIAIgATYCFCACQdULNgIQIAJBETYCDAxmC0EAIQACQCACKAI4IgNFDQAgAygCLCIDRQ0AIAIgAxEAACEACyAADQELQQ4hAwxLCyAAQRVGBEAgAkECNgIcIAIgATYCFCACQbAYNgIQIAJBFTYCDEEAIQMMZAtBACEDIAJBADYCHCACIAE2AhQgAkGnDjYCECACQRI2AgwMYwtBACEDIAJBADYCHCACIAE2AhQgAkGqHDYCECACQQ82AgwMYgsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEgCqdqIgEQKyIARQ0AIAJBBTYCHCACIAE2AhQgAiAANgIMDGELQQ8hAwxHC0EAIQMgAkEANgIcIAIgATYCFCACQc0TNgIQIAJBDDYCDAxfC0IBIQoLIAFBAWohAQJAIAIpAyAiC0L//////////w9YBEAgAiALQgSGIAqENwMgDAELQQAhAyACQQA2AhwgAiABNgIUIAJBrQk2AhAgAkEMNgIMDF4LQSQhAwxEC0EAIQMgAkEANgIcIAIgATYCFCACQc0TNgIQIAJBDDYCDAxcCyACKAIEIQBBACEDIAJBADYCBCACIAAgARAsIgBFBEAgAUEBaiEBDFILIAJBFzYCHCACIAA2AgwgAiABQQFqNgIUDFsLIAIoAgQhAEEAIQMgAkEANgIEAkAgAiAAIAEQLCIARQRAIAFBAWohAQwBCyACQRY2AhwgAiAANgIMIAIgAUEBajYCFAxbC0EfIQMMQQtBACEDIAJBADYCHCACIAE2AhQgAkGaDzYCECACQSI2AgwMWQsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQLSIARQRAIAFBAWohAQxQCyACQRQ2AhwgAiAANgIMIAIgAUEBajYCFAxYCyACKAIEIQBBACEDIAJBADYCBAJAIAIgACABEC0iAEUEQCABQQFqIQEMAQsgAkETNgIcIAIgADYCDCACIAFBAWo2AhQMWAtBHiEDDD4LQQAhAyACQQA2AhwgAiABNgIUIAJBxgw2AhAgAkEjNgIMDFYLIAIoAgQhAEEAIQMgAkEANgIEIAIgACABEC0iAEUEQCABQQFqIQEMTgsgAkERNgIcIAIgADYCDCACIAFBAWo2AhQMVQsgAkEQNgIcIAIgATYCFCACIAA2AgwMVAtBACEDIAJBADYCHCACIAE2AhQgAkHGDDYCECACQSM2AgwMUwtBACEDIAJBADYCHCACIAE2AhQgAkHAFTYCECACQQI2AgwMUgsgAigCBCEAQQAhAyACQQA2AgQCQCACIAAgARAtIgBFBEAgAUEBaiEBDAELIAJBDjYCHCACIAA2AgwgAiABQQFqNgIUDFILQRshAww4C0EAIQMgAkEANgIcIAIgATYCFCACQcYMNgIQIAJBIzYCDAxQCyACKAIEIQBBACEDIAJBADYCBAJAIAIgACABECwiAEUEQCABQQFqIQEMAQsgAkENNgIcIAIgADYCDCACIAFBAWo2AhQMUAtBGiEDDDYLQQAhAyACQQA2AhwgAiABNgIUIAJBmg82AhAgAkEiNgIMDE4LIAIoAgQhAEEAIQMgAkEANgIEAkAgAiAAIAEQLCIARQRAIAFBAWohAQwBCyACQQw2AhwgAiAANgIMIAIgAUEBajYCFAxOC0EZIQMMNAtBACEDIAJBADYCHCACIAE2AhQgAkGaDzYCECACQSI2AgwMTAsgAEEVRwRAQQAhAyACQQA2AhwgAiABNgIUIAJBgww2AhAgAkETNgIMDEwLIAJBCjYCHCACIAE2AhQgAkHkFjYCECACQRU2AgxBACEDDEsLIAIoAgQhAEEAIQMgAkEANgIEIAIgACABIAqnaiIBECsiAARAIAJBBzYCHCACIAE2AhQgAiAANgIMDEsLQRMhAwwxCyAAQRVHBEBBACEDIAJBADYCHCACIAE2AhQgAkHaDTYCECACQRQ2AgwMSgsgAkEeNgIcIAIgATYCFCACQfkXNgIQIAJBFTYCDEEAIQMMSQtBACEAAkAgAigCOCIDRQ0AIAMoAiwiA0UNACACIAMRAAAhAAsgAEUNQSAAQRVGBEAgAkEDNgIcIAIgATYCFCACQbAYNgIQIAJBFTYCDEEAIQMMSQtBACEDIAJBADYCHCACIAE2AhQgAkGnDjYCECACQRI2AgwMSAtBACEDIAJBADYCHCACIAE2AhQgAkHaDTYCECACQRQ2AgwMRwtBACEDIAJBADYCHCACIAE2AhQgAkGnDjYCECACQRI2AgwMRgsgAkEAOgAvIAItAC1BBHFFDT8LIAJBADoALyACQQE6ADRBACEDDCsLQQAhAyACQQA2AhwgAkHkETYCECACQQc2AgwgAiABQQFqNgIUDEMLAkADQAJAIAEtAABBCmsOBAACAgACCyAEIAFBAWoiAUcNAAtB3QEhAwxDCwJAAkAgAi0ANEEBRw0AQQAhAAJAIAIoAjgiA0UNACADKAJYIgNFDQAgAiADEQAAIQALIABFDQAgAEEVRw0BIAJB3AE2AhwgAiABNgIUIAJB1RY2AhAgAkEVNgIMQQAhAwxEC0HBASEDDCoLIAJBADYCHCACIAE2AhQgAkHpCzYCECACQR82AgxBACEDDEILAkACQCACLQAoQQFrDgIEAQALQcABIQMMKQtBuQEhAwwoCyACQQI6AC9BACEAAkAgAigCOCIDRQ0AIAMoAgAiA0UNACACIAMRAAAhAAsgAEUEQEHCASEDDCgLIABBFUcEQCACQQA2AhwgAiABNgIUIAJBpAw2AhAgAkEQNgIMQQAhAwxBCyACQdsBNgIcIAIgATYCFCACQfoWNgIQIAJBFTYCDEEAIQMMQAsgASAERgRAQdoBIQMMQAsgAS0AAEHIAEYNASACQQE6ACgLQawBIQMMJQtBvwEhAwwkCyABIARHBEAgAkEQNgIIIAIgATYCBEG+ASEDDCQLQdkBIQMMPAsgASAERgRAQdgBIQMMPAsgAS0AAEHIAEcNBCABQQFqIQFBvQEhAwwiCyABIARGBEBB1wEhAww7CwJAAkAgAS0AAEHFAGsOEAAFBQUFBQUFBQUFBQUFBQEFCyABQQFqIQFBuwEhAwwiCyABQQFqIQFBvAEhAwwhC0HWASEDIAEgBEYNOSACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEGD0ABqLQAARw0DIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAw6CyACKAIEIQAgAkIANwMAIAIgACAGQQFqIgEQJyIARQRAQcYBIQMMIQsgAkHVATYCHCACIAE2AhQgAiAANgIMQQAhAww5C0HUASEDIAEgBEYNOCACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEGB0ABqLQAARw0CIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAw5CyACQYEEOwEoIAIoAgQhACACQgA3AwAgAiAAIAZBAWoiARAnIgANAwwCCyACQQA2AgALQQAhAyACQQA2AhwgAiABNgIUIAJB2Bs2AhAgAkEINgIMDDYLQboBIQMMHAsgAkHTATYCHCACIAE2AhQgAiAANgIMQQAhAww0C0EAIQACQCACKAI4IgNFDQAgAygCOCIDRQ0AIAIgAxEAACEACyAARQ0AIABBFUYNASACQQA2AhwgAiABNgIUIAJBzA42AhAgAkEgNgIMQQAhAwwzC0HkACEDDBkLIAJB+AA2AhwgAiABNgIUIAJByhg2AhAgAkEVNgIMQQAhAwwxC0HSASEDIAQgASIARg0wIAQgAWsgAigCACIBaiEFIAAgAWtBBGohBgJAA0AgAC0AACABQfzPAGotAABHDQEgAUEERg0DIAFBAWohASAEIABBAWoiAEcNAAsgAiAFNgIADDELIAJBADYCHCACIAA2AhQgAkGQMzYCECACQQg2AgwgAkEANgIAQQAhAwwwCyABIARHBEAgAkEONgIIIAIgATYCBEG3ASEDDBcLQdEBIQMMLwsgAkEANgIAIAZBAWohAQtBuAEhAwwUCyABIARGBEBB0AEhAwwtCyABLQAAQTBrIgBB/wFxQQpJBEAgAiAAOgAqIAFBAWohAUG2ASEDDBQLIAIoAgQhACACQQA2AgQgAiAAIAEQKCIARQ0UIAJBzwE2AhwgAiABNgIUIAIgADYCDEEAIQMMLAsgASAERgRAQc4BIQMMLAsCQCABLQAAQS5GBEAgAUEBaiEBDAELIAIoAgQhACACQQA2AgQgAiAAIAEQKCIARQ0VIAJBzQE2AhwgAiABNgIUIAIgADYCDEEAIQMMLAtBtQEhAwwSCyAEIAEiBUYEQEHMASEDDCsLQQAhAEEBIQFBASEGQQAhAwJAAkACQAJAAkACfwJAAkACQAJAAkACQAJAIAUtAABBMGsOCgoJAAECAwQFBggLC0ECDAYLQQMMBQtBBAwEC0EFDAMLQQYMAgtBBwwBC0EICyEDQQAhAUEAIQYMAgtBCSEDQQEhAEEAIQFBACEGDAELQQAhAUEBIQMLIAIgAzoAKyAFQQFqIQMCQAJAIAItAC1BEHENAAJAAkACQCACLQAqDgMBAAIECyAGRQ0DDAILIAANAQwCCyABRQ0BCyACKAIEIQAgAkEANgIEIAIgACADECgiAEUEQCADIQEMAwsgAkHJATYCHCACIAM2AhQgAiAANgIMQQAhAwwtCyACKAIEIQAgAkEANgIEIAIgACADECgiAEUEQCADIQEMGAsgAkHKATYCHCACIAM2AhQgAiAANgIMQQAhAwwsCyACKAIEIQAgAkEANgIEIAIgACAFECgiAEUEQCAFIQEMFgsgAkHLATYCHCACIAU2AhQgAiAANgIMDCsLQbQBIQMMEQtBACEAAkAgAigCOCIDRQ0AIAMoAjwiA0UNACACIAMRAAAhAAsCQCAABEAgAEEVRg0BIAJBADYCHCACIAE2AhQgAkGUDTYCECACQSE2AgxBACEDDCsLQbIBIQMMEQsgAkHIATYCHCACIAE2AhQgAkHJFzYCECACQRU2AgxBACEDDCkLIAJBADYCACAGQQFqIQFB9QAhAwwPCyACLQApQQVGBEBB4wAhAwwPC0HiACEDDA4LIAAhASACQQA2AgALIAJBADoALEEJIQMMDAsgAkEANgIAIAdBAWohAUHAACEDDAsLQQELOgAsIAJBADYCACAGQQFqIQELQSkhAwwIC0E4IQMMBwsCQCABIARHBEADQCABLQAAQYA+ai0AACIAQQFHBEAgAEECRw0DIAFBAWohAQwFCyAEIAFBAWoiAUcNAAtBPiEDDCELQT4hAwwgCwsgAkEAOgAsDAELQQshAwwEC0E6IQMMAwsgAUEBaiEBQS0hAwwCCyACIAE6ACwgAkEANgIAIAZBAWohAUEMIQMMAQsgAkEANgIAIAZBAWohAUEKIQMMAAsAC0EAIQMgAkEANgIcIAIgATYCFCACQc0QNgIQIAJBCTYCDAwXC0EAIQMgAkEANgIcIAIgATYCFCACQekKNgIQIAJBCTYCDAwWC0EAIQMgAkEANgIcIAIgATYCFCACQbcQNgIQIAJBCTYCDAwVC0EAIQMgAkEANgIcIAIgATYCFCACQZwRNgIQIAJBCTYCDAwUC0EAIQMgAkEANgIcIAIgATYCFCACQc0QNgIQIAJBCTYCDAwTC0EAIQMgAkEANgIcIAIgATYCFCACQekKNgIQIAJBCTYCDAwSC0EAIQMgAkEANgIcIAIgATYCFCACQbcQNgIQIAJBCTYCDAwRC0EAIQMgAkEANgIcIAIgATYCFCACQZwRNgIQIAJBCTYCDAwQC0EAIQMgAkEANgIcIAIgATYCFCACQZcVNgIQIAJBDzYCDAwPC0EAIQMgAkEANgIcIAIgATYCFCACQZcVNgIQIAJBDzYCDAwOC0EAIQMgAkEANgIcIAIgATYCFCACQcASNgIQIAJBCzYCDAwNC0EAIQMgAkEANgIcIAIgATYCFCACQZUJNgIQIAJBCzYCDAwMC0EAIQMgAkEANgIcIAIgATYCFCACQeEPNgIQIAJBCjYCDAwLC0EAIQMgAkEANgIcIAIgATYCFCACQfsPNgIQIAJBCjYCDAwKC0EAIQMgAkEANgIcIAIgATYCFCACQfEZNgIQIAJBAjYCDAwJC0EAIQMgAkEANgIcIAIgATYCFCACQcQUNgIQIAJBAjYCDAwIC0EAIQMgAkEANgIcIAIgATYCFCACQfIVNgIQIAJBAjYCDAwHCyACQQI2AhwgAiABNgIUIAJBnBo2AhAgAkEWNgIMQQAhAwwGC0EBIQMMBQtB1AAhAyABIARGDQQgCEEIaiEJIAIoAgAhBQJAAkAgASAERwRAIAVB2MIAaiEHIAQgBWogAWshACAFQX9zQQpqIgUgAWohBgNAIAEtAAAgBy0AAEcEQEECIQcMAwsgBUUEQEEAIQcgBiEBDAMLIAVBAWshBSAHQQFqIQcgBCABQQFqIgFHDQALIAAhBSAEIQELIAlBATYCACACIAU2AgAMAQsgAkEANgIAIAkgBzYCAAsgCSABNgIEIAgoAgwhACAIKAIIDgMBBAIACwALIAJBADYCHCACQbUaNgIQIAJBFzYCDCACIABBAWo2AhRBACEDDAILIAJBADYCHCACIAA2AhQgAkHKGjYCECACQQk2AgxBACEDDAELIAEgBEYEQEEiIQMMAQsgAkEJNgIIIAIgATYCBEEhIQMLIAhBEGokACADRQRAIAIoAgwhAAwBCyACIAM2AhxBACEAIAIoAgQiAUUNACACIAEgBCACKAIIEQEAIgFFDQAgAiAENgIUIAIgATYCDCABIQALIAALvgIBAn8gAEEAOgAAIABB3ABqIgFBAWtBADoAACAAQQA6AAIgAEEAOgABIAFBA2tBADoAACABQQJrQQA6AAAgAEEAOgADIAFBBGtBADoAAEEAIABrQQNxIgEgAGoiAEEANgIAQdwAIAFrQXxxIgIgAGoiAUEEa0EANgIAAkAgAkEJSQ0AIABBADYCCCAAQQA2AgQgAUEIa0EANgIAIAFBDGtBADYCACACQRlJDQAgAEEANgIYIABBADYCFCAAQQA2AhAgAEEANgIMIAFBEGtBADYCACABQRRrQQA2AgAgAUEYa0EANgIAIAFBHGtBADYCACACIABBBHFBGHIiAmsiAUEgSQ0AIAAgAmohAANAIABCADcDGCAAQgA3AxAgAEIANwMIIABCADcDACAAQSBqIQAgAUEgayIBQR9LDQALCwtWAQF/AkAgACgCDA0AAkACQAJAAkAgAC0ALw4DAQADAgsgACgCOCIBRQ0AIAEoAiwiAUUNACAAIAERAAAiAQ0DC0EADwsACyAAQcMWNgIQQQ4hAQsgAQsaACAAKAIMRQRAIABB0Rs2AhAgAEEVNgIMCwsUACAAKAIMQRVGBEAgAEEANgIMCwsUACAAKAIMQRZGBEAgAEEANgIMCwsHACAAKAIMCwcAIAAoAhALCQAgACABNgIQCwcAIAAoAhQLFwAgAEEkTwRAAAsgAEECdEGgM2ooAgALFwAgAEEuTwRAAAsgAEECdEGwNGooAgALvwkBAX9B6yghAQJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAIABB5ABrDvQDY2IAAWFhYWFhYQIDBAVhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhBgcICQoLDA0OD2FhYWFhEGFhYWFhYWFhYWFhEWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYRITFBUWFxgZGhthYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhHB0eHyAhIiMkJSYnKCkqKywtLi8wMTIzNDU2YTc4OTphYWFhYWFhYTthYWE8YWFhYT0+P2FhYWFhYWFhQGFhQWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYUJDREVGR0hJSktMTU5PUFFSU2FhYWFhYWFhVFVWV1hZWlthXF1hYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFeYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhX2BhC0HhJw8LQaQhDwtByywPC0H+MQ8LQcAkDwtBqyQPC0GNKA8LQeImDwtBgDAPC0G5Lw8LQdckDwtB7x8PC0HhHw8LQfofDwtB8iAPC0GoLw8LQa4yDwtBiDAPC0HsJw8LQYIiDwtBjh0PC0HQLg8LQcojDwtBxTIPC0HfHA8LQdIcDwtBxCAPC0HXIA8LQaIfDwtB7S4PC0GrMA8LQdQlDwtBzC4PC0H6Lg8LQfwrDwtB0jAPC0HxHQ8LQbsgDwtB9ysPC0GQMQ8LQdcxDwtBoi0PC0HUJw8LQeArDwtBnywPC0HrMQ8LQdUfDwtByjEPC0HeJQ8LQdQeDwtB9BwPC0GnMg8LQbEdDwtBoB0PC0G5MQ8LQbwwDwtBkiEPC0GzJg8LQeksDwtBrB4PC0HUKw8LQfcmDwtBgCYPC0GwIQ8LQf4eDwtBjSMPC0GJLQ8LQfciDwtBoDEPC0GuHw8LQcYlDwtB6B4PC0GTIg8LQcIvDwtBwx0PC0GLLA8LQeEdDwtBjS8PC0HqIQ8LQbQtDwtB0i8PC0HfMg8LQdIyDwtB8DAPC0GpIg8LQfkjDwtBmR4PC0G1LA8LQZswDwtBkjIPC0G2Kw8LQcIiDwtB+DIPC0GeJQ8LQdAiDwtBuh4PC0GBHg8LAAtB1iEhAQsgAQsWACAAIAAtAC1B/gFxIAFBAEdyOgAtCxkAIAAgAC0ALUH9AXEgAUEAR0EBdHI6AC0LGQAgACAALQAtQfsBcSABQQBHQQJ0cjoALQsZACAAIAAtAC1B9wFxIAFBAEdBA3RyOgAtCz4BAn8CQCAAKAI4IgNFDQAgAygCBCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBxhE2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCCCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB9go2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCDCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB7Ro2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCECIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBlRA2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCFCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBqhs2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCGCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB7RM2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCKCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB9gg2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCHCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBwhk2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCICIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBlBQ2AhBBGCEECyAEC1kBAn8CQCAALQAoQQFGDQAgAC8BMiIBQeQAa0HkAEkNACABQcwBRg0AIAFBsAJGDQAgAC8BMCIAQcAAcQ0AQQEhAiAAQYgEcUGABEYNACAAQShxRSECCyACC4wBAQJ/AkACQAJAIAAtACpFDQAgAC0AK0UNACAALwEwIgFBAnFFDQEMAgsgAC8BMCIBQQFxRQ0BC0EBIQIgAC0AKEEBRg0AIAAvATIiAEHkAGtB5ABJDQAgAEHMAUYNACAAQbACRg0AIAFBwABxDQBBACECIAFBiARxQYAERg0AIAFBKHFBAEchAgsgAgtXACAAQRhqQgA3AwAgAEIANwMAIABBOGpCADcDACAAQTBqQgA3AwAgAEEoakIANwMAIABBIGpCADcDACAAQRBqQgA3AwAgAEEIakIANwMAIABB3QE2AhwLBgAgABAyC5otAQt/IwBBEGsiCiQAQaTQACgCACIJRQRAQeTTACgCACIFRQRAQfDTAEJ/NwIAQejTAEKAgISAgIDAADcCAEHk0wAgCkEIakFwcUHYqtWqBXMiBTYCAEH40wBBADYCAEHI0wBBADYCAAtBzNMAQYDUBDYCAEGc0ABBgNQENgIAQbDQACAFNgIAQazQAEF/NgIAQdDTAEGArAM2AgADQCABQcjQAGogAUG80ABqIgI2AgAgAiABQbTQAGoiAzYCACABQcDQAGogAzYCACABQdDQAGogAUHE0ABqIgM2AgAgAyACNgIAIAFB2NAAaiABQczQAGoiAjYCACACIAM2AgAgAUHU0ABqIAI2AgAgAUEgaiIBQYACRw0AC0GM1ARBwasDNgIAQajQAEH00wAoAgA2AgBBmNAAQcCrAzYCAEGk0ABBiNQENgIAQcz/B0E4NgIAQYjUBCEJCwJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAIABB7AFNBEBBjNAAKAIAIgZBECAAQRNqQXBxIABBC0kbIgRBA3YiAHYiAUEDcQRAAkAgAUEBcSAAckEBcyICQQN0IgBBtNAAaiIBIABBvNAAaigCACIAKAIIIgNGBEBBjNAAIAZBfiACd3E2AgAMAQsgASADNgIIIAMgATYCDAsgAEEIaiEBIAAgAkEDdCICQQNyNgIEIAAgAmoiACAAKAIEQQFyNgIEDBELQZTQACgCACIIIARPDQEgAQRAAkBBAiAAdCICQQAgAmtyIAEgAHRxaCIAQQN0IgJBtNAAaiIBIAJBvNAAaigCACICKAIIIgNGBEBBjNAAIAZBfiAAd3EiBjYCAAwBCyABIAM2AgggAyABNgIMCyACIARBA3I2AgQgAEEDdCIAIARrIQUgACACaiAFNgIAIAIgBGoiBCAFQQFyNgIEIAgEQCAIQXhxQbTQAGohAEGg0AAoAgAhAwJ/QQEgCEEDdnQiASAGcUUEQEGM0AAgASAGcjYCACAADAELIAAoAggLIgEgAzYCDCAAIAM2AgggAyAANgIMIAMgATYCCAsgAkEIaiEBQaDQACAENgIAQZTQACAFNgIADBELQZDQACgCACILRQ0BIAtoQQJ0QbzSAGooAgAiACgCBEF4cSAEayEFIAAhAgNAAkAgAigCECIBRQRAIAJBFGooAgAiAUUNAQsgASgCBEF4cSAEayIDIAVJIQIgAyAFIAIbIQUgASAAIAIbIQAgASECDAELCyAAKAIYIQkgACgCDCIDIABHBEBBnNAAKAIAGiADIAAoAggiATYCCCABIAM2AgwMEAsgAEEUaiICKAIAIgFFBEAgACgCECIBRQ0DIABBEGohAgsDQCACIQcgASIDQRRqIgIoAgAiAQ0AIANBEGohAiADKAIQIgENAAsgB0EANgIADA8LQX8hBCAAQb9/Sw0AIABBE2oiAUFwcSEEQZDQACgCACIIRQ0AQQAgBGshBQJAAkACQAJ/QQAgBEGAAkkNABpBHyAEQf///wdLDQAaIARBJiABQQh2ZyIAa3ZBAXEgAEEBdGtBPmoLIgZBAnRBvNIAaigCACICRQRAQQAhAUEAIQMMAQtBACEBIARBGSAGQQF2a0EAIAZBH0cbdCEAQQAhAwNAAkAgAigCBEF4cSAEayIHIAVPDQAgAiEDIAciBQ0AQQAhBSACIQEMAwsgASACQRRqKAIAIgcgByACIABBHXZBBHFqQRBqKAIAIgJGGyABIAcbIQEgAEEBdCEAIAINAAsLIAEgA3JFBEBBACEDQQIgBnQiAEEAIABrciAIcSIARQ0DIABoQQJ0QbzSAGooAgAhAQsgAUUNAQsDQCABKAIEQXhxIARrIgIgBUkhACACIAUgABshBSABIAMgABshAyABKAIQIgAEfyAABSABQRRqKAIACyIBDQALCyADRQ0AIAVBlNAAKAIAIARrTw0AIAMoAhghByADIAMoAgwiAEcEQEGc0AAoAgAaIAAgAygCCCIBNgIIIAEgADYCDAwOCyADQRRqIgIoAgAiAUUEQCADKAIQIgFFDQMgA0EQaiECCwNAIAIhBiABIgBBFGoiAigCACIBDQAgAEEQaiECIAAoAhAiAQ0ACyAGQQA2AgAMDQtBlNAAKAIAIgMgBE8EQEGg0AAoAgAhAQJAIAMgBGsiAkEQTwRAIAEgBGoiACACQQFyNgIEIAEgA2ogAjYCACABIARBA3I2AgQMAQsgASADQQNyNgIEIAEgA2oiACAAKAIEQQFyNgIEQQAhAEEAIQILQZTQACACNgIAQaDQACAANgIAIAFBCGohAQwPC0GY0AAoAgAiAyAESwRAIAQgCWoiACADIARrIgFBAXI2AgRBpNAAIAA2AgBBmNAAIAE2AgAgCSAEQQNyNgIEIAlBCGohAQwPC0EAIQEgBAJ/QeTTACgCAARAQezTACgCAAwBC0Hw0wBCfzcCAEHo0wBCgICEgICAwAA3AgBB5NMAIApBDGpBcHFB2KrVqgVzNgIAQfjTAEEANgIAQcjTAEEANgIAQYCABAsiACAEQccAaiIFaiIGQQAgAGsiB3EiAk8EQEH80wBBMDYCAAwPCwJAQcTTACgCACIBRQ0AQbzTACgCACIIIAJqIQAgACABTSAAIAhLcQ0AQQAhAUH80wBBMDYCAAwPC0HI0wAtAABBBHENBAJAAkAgCQRAQczTACEBA0AgASgCACIAIAlNBEAgACABKAIEaiAJSw0DCyABKAIIIgENAAsLQQAQMyIAQX9GDQUgAiEGQejTACgCACIBQQFrIgMgAHEEQCACIABrIAAgA2pBACABa3FqIQYLIAQgBk8NBSAGQf7///8HSw0FQcTTACgCACIDBEBBvNMAKAIAIgcgBmohASABIAdNDQYgASADSw0GCyAGEDMiASAARw0BDAcLIAYgA2sgB3EiBkH+////B0sNBCAGEDMhACAAIAEoAgAgASgCBGpGDQMgACEBCwJAIAYgBEHIAGpPDQAgAUF/Rg0AQezTACgCACIAIAUgBmtqQQAgAGtxIgBB/v///wdLBEAgASEADAcLIAAQM0F/RwRAIAAgBmohBiABIQAMBwtBACAGaxAzGgwECyABIgBBf0cNBQwDC0EAIQMMDAtBACEADAoLIABBf0cNAgtByNMAQcjTACgCAEEEcjYCAAsgAkH+////B0sNASACEDMhAEEAEDMhASAAQX9GDQEgAUF/Rg0BIAAgAU8NASABIABrIgYgBEE4ak0NAQtBvNMAQbzTACgCACAGaiIBNgIAQcDTACgCACABSQRAQcDTACABNgIACwJAAkACQEGk0AAoAgAiAgRAQczTACEBA0AgACABKAIAIgMgASgCBCIFakYNAiABKAIIIgENAAsMAgtBnNAAKAIAIgFBAEcgACABT3FFBEBBnNAAIAA2AgALQQAhAUHQ0wAgBjYCAEHM0wAgADYCAEGs0ABBfzYCAEGw0ABB5NMAKAIANgIAQdjTAEEANgIAA0AgAUHI0ABqIAFBvNAAaiICNgIAIAIgAUG00ABqIgM2AgAgAUHA0ABqIAM2AgAgAUHQ0ABqIAFBxNAAaiIDNgIAIAMgAjYCACABQdjQAGogAUHM0ABqIgI2AgAgAiADNgIAIAFB1NAAaiACNgIAIAFBIGoiAUGAAkcNAAtBeCAAa0EPcSIBIABqIgIgBkE4ayIDIAFrIgFBAXI2AgRBqNAAQfTTACgCADYCAEGY0AAgATYCAEGk0AAgAjYCACAAIANqQTg2AgQMAgsgACACTQ0AIAIgA0kNACABKAIMQQhxDQBBeCACa0EPcSIAIAJqIgNBmNAAKAIAIAZqIgcgAGsiAEEBcjYCBCABIAUgBmo2AgRBqNAAQfTTACgCADYCAEGY0AAgADYCAEGk0AAgAzYCACACIAdqQTg2AgQMAQsgAEGc0AAoAgBJBEBBnNAAIAA2AgALIAAgBmohA0HM0wAhAQJAAkACQANAIAMgASgCAEcEQCABKAIIIgENAQwCCwsgAS0ADEEIcUUNAQtBzNMAIQEDQCABKAIAIgMgAk0EQCADIAEoAgRqIgUgAksNAwsgASgCCCEBDAALAAsgASAANgIAIAEgASgCBCAGajYCBCAAQXggAGtBD3FqIgkgBEEDcjYCBCADQXggA2tBD3FqIgYgBCAJaiIEayEBIAIgBkYEQEGk0AAgBDYCAEGY0ABBmNAAKAIAIAFqIgA2AgAgBCAAQQFyNgIEDAgLQaDQACgCACAGRgRAQaDQACAENgIAQZTQAEGU0AAoAgAgAWoiADYCACAEIABBAXI2AgQgACAEaiAANgIADAgLIAYoAgQiBUEDcUEBRw0GIAVBeHEhCCAFQf8BTQRAIAVBA3YhAyAGKAIIIgAgBigCDCICRgRAQYzQAEGM0AAoAgBBfiADd3E2AgAMBwsgAiAANgIIIAAgAjYCDAwGCyAGKAIYIQcgBiAGKAIMIgBHBEAgACAGKAIIIgI2AgggAiAANgIMDAULIAZBFGoiAigCACIFRQRAIAYoAhAiBUUNBCAGQRBqIQILA0AgAiEDIAUiAEEUaiICKAIAIgUNACAAQRBqIQIgACgCECIFDQALIANBADYCAAwEC0F4IABrQQ9xIgEgAGoiByAGQThrIgMgAWsiAUEBcjYCBCAAIANqQTg2AgQgAiAFQTcgBWtBD3FqQT9rIgMgAyACQRBqSRsiA0EjNgIEQajQAEH00wAoAgA2AgBBmNAAIAE2AgBBpNAAIAc2AgAgA0EQakHU0wApAgA3AgAgA0HM0wApAgA3AghB1NMAIANBCGo2AgBB0NMAIAY2AgBBzNMAIAA2AgBB2NMAQQA2AgAgA0EkaiEBA0AgAUEHNgIAIAUgAUEEaiIBSw0ACyACIANGDQAgAyADKAIEQX5xNgIEIAMgAyACayIFNgIAIAIgBUEBcjYCBCAFQf8BTQRAIAVBeHFBtNAAaiEAAn9BjNAAKAIAIgFBASAFQQN2dCIDcUUEQEGM0AAgASADcjYCACAADAELIAAoAggLIgEgAjYCDCAAIAI2AgggAiAANgIMIAIgATYCCAwBC0EfIQEgBUH///8HTQRAIAVBJiAFQQh2ZyIAa3ZBAXEgAEEBdGtBPmohAQsgAiABNgIcIAJCADcCECABQQJ0QbzSAGohAEGQ0AAoAgAiA0EBIAF0IgZxRQRAIAAgAjYCAEGQ0AAgAyAGcjYCACACIAA2AhggAiACNgIIIAIgAjYCDAwBCyAFQRkgAUEBdmtBACABQR9HG3QhASAAKAIAIQMCQANAIAMiACgCBEF4cSAFRg0BIAFBHXYhAyABQQF0IQEgACADQQRxakEQaiIGKAIAIgMNAAsgBiACNgIAIAIgADYCGCACIAI2AgwgAiACNgIIDAELIAAoAggiASACNgIMIAAgAjYCCCACQQA2AhggAiAANgIMIAIgATYCCAtBmNAAKAIAIgEgBE0NAEGk0AAoAgAiACAEaiICIAEgBGsiAUEBcjYCBEGY0AAgATYCAEGk0AAgAjYCACAAIARBA3I2AgQgAEEIaiEBDAgLQQAhAUH80wBBMDYCAAwHC0EAIQALIAdFDQACQCAGKAIcIgJBAnRBvNIAaiIDKAIAIAZGBEAgAyAANgIAIAANAUGQ0ABBkNAAKAIAQX4gAndxNgIADAILIAdBEEEUIAcoAhAgBkYbaiAANgIAIABFDQELIAAgBzYCGCAGKAIQIgIEQCAAIAI2AhAgAiAANgIYCyAGQRRqKAIAIgJFDQAgAEEUaiACNgIAIAIgADYCGAsgASAIaiEBIAYgCGoiBigCBCEFCyAGIAVBfnE2AgQgASAEaiABNgIAIAQgAUEBcjYCBCABQf8BTQRAIAFBeHFBtNAAaiEAAn9BjNAAKAIAIgJBASABQQN2dCIBcUUEQEGM0AAgASACcjYCACAADAELIAAoAggLIgEgBDYCDCAAIAQ2AgggBCAANgIMIAQgATYCCAwBC0EfIQUgAUH///8HTQRAIAFBJiABQQh2ZyIAa3ZBAXEgAEEBdGtBPmohBQsgBCAFNgIcIARCADcCECAFQQJ0QbzSAGohAEGQ0AAoAgAiAkEBIAV0IgNxRQRAIAAgBDYCAEGQ0AAgAiADcjYCACAEIAA2AhggBCAENgIIIAQgBDYCDAwBCyABQRkgBUEBdmtBACAFQR9HG3QhBSAAKAIAIQACQANAIAAiAigCBEF4cSABRg0BIAVBHXYhACAFQQF0IQUgAiAAQQRxakEQaiIDKAIAIgANAAsgAyAENgIAIAQgAjYCGCAEIAQ2AgwgBCAENgIIDAELIAIoAggiACAENgIMIAIgBDYCCCAEQQA2AhggBCACNgIMIAQgADYCCAsgCUEIaiEBDAILAkAgB0UNAAJAIAMoAhwiAUECdEG80gBqIgIoAgAgA0YEQCACIAA2AgAgAA0BQZDQACAIQX4gAXdxIgg2AgAMAgsgB0EQQRQgBygCECADRhtqIAA2AgAgAEUNAQsgACAHNgIYIAMoAhAiAQRAIAAgATYCECABIAA2AhgLIANBFGooAgAiAUUNACAAQRRqIAE2AgAgASAANgIYCwJAIAVBD00EQCADIAQgBWoiAEEDcjYCBCAAIANqIgAgACgCBEEBcjYCBAwBCyADIARqIgIgBUEBcjYCBCADIARBA3I2AgQgAiAFaiAFNgIAIAVB/wFNBEAgBUF4cUG00ABqIQACf0GM0AAoAgAiAUEBIAVBA3Z0IgVxRQRAQYzQACABIAVyNgIAIAAMAQsgACgCCAsiASACNgIMIAAgAjYCCCACIAA2AgwgAiABNgIIDAELQR8hASAFQf///wdNBEAgBUEmIAVBCHZnIgBrdkEBcSAAQQF0a0E+aiEBCyACIAE2AhwgAkIANwIQIAFBAnRBvNIAaiEAQQEgAXQiBCAIcUUEQCAAIAI2AgBBkNAAIAQgCHI2AgAgAiAANgIYIAIgAjYCCCACIAI2AgwMAQsgBUEZIAFBAXZrQQAgAUEfRxt0IQEgACgCACEEAkADQCAEIgAoAgRBeHEgBUYNASABQR12IQQgAUEBdCEBIAAgBEEEcWpBEGoiBigCACIEDQALIAYgAjYCACACIAA2AhggAiACNgIMIAIgAjYCCAwBCyAAKAIIIgEgAjYCDCAAIAI2AgggAkEANgIYIAIgADYCDCACIAE2AggLIANBCGohAQwBCwJAIAlFDQACQCAAKAIcIgFBAnRBvNIAaiICKAIAIABGBEAgAiADNgIAIAMNAUGQ0AAgC0F+IAF3cTYCAAwCCyAJQRBBFCAJKAIQIABGG2ogAzYCACADRQ0BCyADIAk2AhggACgCECIBBEAgAyABNgIQIAEgAzYCGAsgAEEUaigCACIBRQ0AIANBFGogATYCACABIAM2AhgLAkAgBUEPTQRAIAAgBCAFaiIBQQNyNgIEIAAgAWoiASABKAIEQQFyNgIEDAELIAAgBGoiByAFQQFyNgIEIAAgBEEDcjYCBCAFIAdqIAU2AgAgCARAIAhBeHFBtNAAaiEBQaDQACgCACEDAn9BASAIQQN2dCICIAZxRQRAQYzQACACIAZyNgIAIAEMAQsgASgCCAsiAiADNgIMIAEgAzYCCCADIAE2AgwgAyACNgIIC0Gg0AAgBzYCAEGU0AAgBTYCAAsgAEEIaiEBCyAKQRBqJAAgAQtDACAARQRAPwBBEHQPCwJAIABB//8DcQ0AIABBAEgNACAAQRB2QAAiAEF/RgRAQfzTAEEwNgIAQX8PCyAAQRB0DwsACwvcPyIAQYAICwkBAAAAAgAAAAMAQZQICwUEAAAABQBBpAgLCQYAAAAHAAAACABB3AgLii1JbnZhbGlkIGNoYXIgaW4gdXJsIHF1ZXJ5AFNwYW4gY2FsbGJhY2sgZXJyb3IgaW4gb25fYm9keQBDb250ZW50LUxlbmd0aCBvdmVyZmxvdwBDaHVuayBzaXplIG92ZXJmbG93AFJlc3BvbnNlIG92ZXJmbG93AEludmFsaWQgbWV0aG9kIGZvciBIVFRQL3gueCByZXF1ZXN0AEludmFsaWQgbWV0aG9kIGZvciBSVFNQL3gueCByZXF1ZXN0AEV4cGVjdGVkIFNPVVJDRSBtZXRob2QgZm9yIElDRS94LnggcmVxdWVzdABJbnZhbGlkIGNoYXIgaW4gdXJsIGZyYWdtZW50IHN0YXJ0AEV4cGVjdGVkIGRvdABTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX3N0YXR1cwBJbnZhbGlkIHJlc3BvbnNlIHN0YXR1cwBJbnZhbGlkIGNoYXJhY3RlciBpbiBjaHVuayBleHRlbnNpb25zAFVzZXIgY2FsbGJhY2sgZXJyb3IAYG9uX3Jlc2V0YCBjYWxsYmFjayBlcnJvcgBgb25fY2h1bmtfaGVhZGVyYCBjYWxsYmFjayBlcnJvcgBgb25fbWVzc2FnZV9iZWdpbmAgY2FsbGJhY2sgZXJyb3IAYG9uX2NodW5rX2V4dGVuc2lvbl92YWx1ZWAgY2FsbGJhY2sgZXJyb3IAYG9uX3N0YXR1c19jb21wbGV0ZWAgY2FsbGJhY2sgZXJyb3IAYG9uX3ZlcnNpb25fY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl91cmxfY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl9jaHVua19jb21wbGV0ZWAgY2FsbGJhY2sgZXJyb3IAYG9uX2hlYWRlcl92YWx1ZV9jb21wbGV0ZWAgY2FsbGJhY2sgZXJyb3IAYG9uX21lc3NhZ2VfY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl9tZXRob2RfY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl9oZWFkZXJfZmllbGRfY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl9jaHVua19leHRlbnNpb25fbmFtZWAgY2FsbGJhY2sgZXJyb3IAVW5leHBlY3RlZCBjaGFyIGluIHVybCBzZXJ2ZXIASW52YWxpZCBoZWFkZXIgdmFsdWUgY2hhcgBJbnZhbGlkIGhlYWRlciBmaWVsZCBjaGFyAFNwYW4gY2FsbGJhY2sgZXJyb3IgaW4gb25fdmVyc2lvbgBJbnZhbGlkIG1pbm9yIHZlcnNpb24ASW52YWxpZCBtYWpvciB2ZXJzaW9uAEV4cGVjdGVkIHNwYWNlIGFmdGVyIHZlcnNpb24ARXhwZWN0ZWQgQ1JMRiBhZnRlciB2ZXJzaW9uAEludmFsaWQgSFRUUCB2ZXJzaW9uAEludmFsaWQgaGVhZGVyIHRva2VuAFNwYW4gY2FsbGJhY2sgZXJyb3IgaW4gb25fdXJsAEludmFsaWQgY2hhcmFjdGVycyBpbiB1cmwAVW5leHBlY3RlZCBzdGFydCBjaGFyIGluIHVybABEb3VibGUgQCBpbiB1cmwARW1wdHkgQ29udGVudC1MZW5ndGgASW52YWxpZCBjaGFyYWN0ZXIgaW4gQ29udGVudC1MZW5ndGgARHVwbGljYXRlIENvbnRlbnQtTGVuZ3RoAEludmFsaWQgY2hhciBpbiB1cmwgcGF0aABDb250ZW50LUxlbmd0aCBjYW4ndCBiZSBwcmVzZW50IHdpdGggVHJhbnNmZXItRW5jb2RpbmcASW52YWxpZCBjaGFyYWN0ZXIgaW4gY2h1bmsgc2l6ZQBTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX2hlYWRlcl92YWx1ZQBTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX2NodW5rX2V4dGVuc2lvbl92YWx1ZQBJbnZhbGlkIGNoYXJhY3RlciBpbiBjaHVuayBleHRlbnNpb25zIHZhbHVlAE1pc3NpbmcgZXhwZWN0ZWQgTEYgYWZ0ZXIgaGVhZGVyIHZhbHVlAEludmFsaWQgYFRyYW5zZmVyLUVuY29kaW5nYCBoZWFkZXIgdmFsdWUASW52YWxpZCBjaGFyYWN0ZXIgaW4gY2h1bmsgZXh0ZW5zaW9ucyBxdW90ZSB2YWx1ZQBJbnZhbGlkIGNoYXJhY3RlciBpbiBjaHVuayBleHRlbnNpb25zIHF1b3RlZCB2YWx1ZQBQYXVzZWQgYnkgb25faGVhZGVyc19jb21wbGV0ZQBJbnZhbGlkIEVPRiBzdGF0ZQBvbl9yZXNldCBwYXVzZQBvbl9jaHVua19oZWFkZXIgcGF1c2UAb25fbWVzc2FnZV9iZWdpbiBwYXVzZQBvbl9jaHVua19leHRlbnNpb25fdmFsdWUgcGF1c2UAb25fc3RhdHVzX2NvbXBsZXRlIHBhdXNlAG9uX3ZlcnNpb25fY29tcGxldGUgcGF1c2UAb25fdXJsX2NvbXBsZXRlIHBhdXNlAG9uX2NodW5rX2NvbXBsZXRlIHBhdXNlAG9uX2hlYWRlcl92YWx1ZV9jb21wbGV0ZSBwYXVzZQBvbl9tZXNzYWdlX2NvbXBsZXRlIHBhdXNlAG9uX21ldGhvZF9jb21wbGV0ZSBwYXVzZQBvbl9oZWFkZXJfZmllbGRfY29tcGxldGUgcGF1c2UAb25fY2h1bmtfZXh0ZW5zaW9uX25hbWUgcGF1c2UAVW5leHBlY3RlZCBzcGFjZSBhZnRlciBzdGFydCBsaW5lAFNwYW4gY2FsbGJhY2sgZXJyb3IgaW4gb25fY2h1bmtfZXh0ZW5zaW9uX25hbWUASW52YWxpZCBjaGFyYWN0ZXIgaW4gY2h1bmsgZXh0ZW5zaW9ucyBuYW1lAFBhdXNlIG9uIENPTk5FQ1QvVXBncmFkZQBQYXVzZSBvbiBQUkkvVXBncmFkZQBFeHBlY3RlZCBIVFRQLzIgQ29ubmVjdGlvbiBQcmVmYWNlAFNwYW4gY2FsbGJhY2sgZXJyb3IgaW4gb25fbWV0aG9kAEV4cGVjdGVkIHNwYWNlIGFmdGVyIG1ldGhvZABTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX2hlYWRlcl9maWVsZABQYXVzZWQASW52YWxpZCB3b3JkIGVuY291bnRlcmVkAEludmFsaWQgbWV0aG9kIGVuY291bnRlcmVkAFVuZXhwZWN0ZWQgY2hhciBpbiB1cmwgc2NoZW1hAFJlcXVlc3QgaGFzIGludmFsaWQgYFRyYW5zZmVyLUVuY29kaW5nYABTV0lUQ0hfUFJPWFkAVVNFX1BST1hZAE1LQUNUSVZJVFkAVU5QUk9DRVNTQUJMRV9FTlRJVFkAQ09QWQBNT1ZFRF9QRVJNQU5FTlRMWQBUT09fRUFSTFkATk9USUZZAEZBSUxFRF9ERVBFTkRFTkNZAEJBRF9HQVRFV0FZAFBMQVkAUFVUAENIRUNLT1VUAEdBVEVXQVlfVElNRU9VVABSRVFVRVNUX1RJTUVPVVQATkVUV09SS19DT05ORUNUX1RJTUVPVVQAQ09OTkVDVElPTl9USU1FT1VUAExPR0lOX1RJTUVPVVQATkVUV09SS19SRUFEX1RJTUVPVVQAUE9TVABNSVNESVJFQ1RFRF9SRVFVRVNUAENMSUVOVF9DTE9TRURfUkVRVUVTVABDTElFTlRfQ0xPU0VEX0xPQURfQkFMQU5DRURfUkVRVUVTVABCQURfUkVRVUVTVABIVFRQX1JFUVVFU1RfU0VOVF9UT19IVFRQU19QT1JUAFJFUE9SVABJTV9BX1RFQVBPVABSRVNFVF9DT05URU5UAE5PX0NPTlRFTlQAUEFSVElBTF9DT05URU5UAEhQRV9JTlZBTElEX0NPTlNUQU5UAEhQRV9DQl9SRVNFVABHRVQASFBFX1NUUklDVABDT05GTElDVABURU1QT1JBUllfUkVESVJFQ1QAUEVSTUFORU5UX1JFRElSRUNUAENPTk5FQ1QATVVMVElfU1RBVFVTAEhQRV9JTlZBTElEX1NUQVRVUwBUT09fTUFOWV9SRVFVRVNUUwBFQVJMWV9ISU5UUwBVTkFWQUlMQUJMRV9GT1JfTEVHQUxfUkVBU09OUwBPUFRJT05TAFNXSVRDSElOR19QUk9UT0NPTFMAVkFSSUFOVF9BTFNPX05FR09USUFURVMATVVMVElQTEVfQ0hPSUNFUwBJTlRFUk5BTF9TRVJWRVJfRVJST1IAV0VCX1NFUlZFUl9VTktOT1dOX0VSUk9SAFJBSUxHVU5fRVJST1IASURFTlRJVFlfUFJPVklERVJfQVVUSEVOVElDQVRJT05fRVJST1IAU1NMX0NFUlRJRklDQVRFX0VSUk9SAElOVkFMSURfWF9GT1JXQVJERURfRk9SAFNFVF9QQVJBTUVURVIAR0VUX1BBUkFNRVRFUgBIUEVfVVNFUgBTRUVfT1RIRVIASFBFX0NCX0NIVU5LX0hFQURFUgBNS0NBTEVOREFSAFNFVFVQAFdFQl9TRVJWRVJfSVNfRE9XTgBURUFSRE9XTgBIUEVfQ0xPU0VEX0NPTk5FQ1RJT04ASEVVUklTVElDX0VYUElSQVRJT04ARElTQ09OTkVDVEVEX09QRVJBVElPTgBOT05fQVVUSE9SSVRBVElWRV9JTkZPUk1BVElPTgBIUEVfSU5WQUxJRF9WRVJTSU9OAEhQRV9DQl9NRVNTQUdFX0JFR0lOAFNJVEVfSVNfRlJPWkVOAEhQRV9JTlZBTElEX0hFQURFUl9UT0tFTgBJTlZBTElEX1RPS0VOAEZPUkJJRERFTgBFTkhBTkNFX1lPVVJfQ0FMTQBIUEVfSU5WQUxJRF9VUkwAQkxPQ0tFRF9CWV9QQVJFTlRBTF9DT05UUk9MAE1LQ09MAEFDTABIUEVfSU5URVJOQUwAUkVRVUVTVF9IRUFERVJfRklFTERTX1RPT19MQVJHRV9VTk9GRklDSUFMAEhQRV9PSwBVTkxJTksAVU5MT0NLAFBSSQBSRVRSWV9XSVRIAEhQRV9JTlZBTElEX0NPTlRFTlRfTEVOR1RIAEhQRV9VTkVYUEVDVEVEX0NPTlRFTlRfTEVOR1RIAEZMVVNIAFBST1BQQVRDSABNLVNFQVJDSABVUklfVE9PX0xPTkcAUFJPQ0VTU0lORwBNSVNDRUxMQU5FT1VTX1BFUlNJU1RFTlRfV0FSTklORwBNSVNDRUxMQU5FT1VTX1dBUk5JTkcASFBFX0lOVkFMSURfVFJBTlNGRVJfRU5DT0RJTkcARXhwZWN0ZWQgQ1JMRgBIUEVfSU5WQUxJRF9DSFVOS19TSVpFAE1PVkUAQ09OVElOVUUASFBFX0NCX1NUQVRVU19DT01QTEVURQBIUEVfQ0JfSEVBREVSU19DT01QTEVURQBIUEVfQ0JfVkVSU0lPTl9DT01QTEVURQBIUEVfQ0JfVVJMX0NPTVBMRVRFAEhQRV9DQl9DSFVOS19DT01QTEVURQBIUEVfQ0JfSEVBREVSX1ZBTFVFX0NPTVBMRVRFAEhQRV9DQl9DSFVOS19FWFRFTlNJT05fVkFMVUVfQ09NUExFVEUASFBFX0NCX0NIVU5LX0VYVEVOU0lPTl9OQU1FX0NPTVBMRVRFAEhQRV9DQl9NRVNTQUdFX0NPTVBMRVRFAEhQRV9DQl9NRVRIT0RfQ09NUExFVEUASFBFX0NCX0hFQURFUl9GSUVMRF9DT01QTEVURQBERUxFVEUASFBFX0lOVkFMSURfRU9GX1NUQVRFAElOVkFMSURfU1NMX0NFUlRJRklDQVRFAFBBVVNFAE5PX1JFU1BPTlNFAFVOU1VQUE9SVEVEX01FRElBX1RZUEUAR09ORQBOT1RfQUNDRVBUQUJMRQBTRVJWSUNFX1VOQVZBSUxBQkxFAFJBTkdFX05PVF9TQVRJU0ZJQUJMRQBPUklHSU5fSVNfVU5SRUFDSEFCTEUAUkVTUE9OU0VfSVNfU1RBTEUAUFVSR0UATUVSR0UAUkVRVUVTVF9IRUFERVJfRklFTERTX1RPT19MQVJHRQBSRVFVRVNUX0hFQURFUl9UT09fTEFSR0UAUEFZTE9BRF9UT09fTEFSR0UASU5TVUZGSUNJRU5UX1NUT1JBR0UASFBFX1BBVVNFRF9VUEdSQURFAEhQRV9QQVVTRURfSDJfVVBHUkFERQBTT1VSQ0UAQU5OT1VOQ0UAVFJBQ0UASFBFX1VORVhQRUNURURfU1BBQ0UAREVTQ1JJQkUAVU5TVUJTQ1JJQkUAUkVDT1JEAEhQRV9JTlZBTElEX01FVEhPRABOT1RfRk9VTkQAUFJPUEZJTkQAVU5CSU5EAFJFQklORABVTkFVVEhPUklaRUQATUVUSE9EX05PVF9BTExPV0VEAEhUVFBfVkVSU0lPTl9OT1RfU1VQUE9SVEVEAEFMUkVBRFlfUkVQT1JURUQAQUNDRVBURUQATk9UX0lNUExFTUVOVEVEAExPT1BfREVURUNURUQASFBFX0NSX0VYUEVDVEVEAEhQRV9MRl9FWFBFQ1RFRABDUkVBVEVEAElNX1VTRUQASFBFX1BBVVNFRABUSU1FT1VUX09DQ1VSRUQAUEFZTUVOVF9SRVFVSVJFRABQUkVDT05ESVRJT05fUkVRVUlSRUQAUFJPWFlfQVVUSEVOVElDQVRJT05fUkVRVUlSRUQATkVUV09SS19BVVRIRU5USUNBVElPTl9SRVFVSVJFRABMRU5HVEhfUkVRVUlSRUQAU1NMX0NFUlRJRklDQVRFX1JFUVVJUkVEAFVQR1JBREVfUkVRVUlSRUQAUEFHRV9FWFBJUkVEAFBSRUNPTkRJVElPTl9GQUlMRUQARVhQRUNUQVRJT05fRkFJTEVEAFJFVkFMSURBVElPTl9GQUlMRUQAU1NMX0hBTkRTSEFLRV9GQUlMRUQATE9DS0VEAFRSQU5TRk9STUFUSU9OX0FQUExJRUQATk9UX01PRElGSUVEAE5PVF9FWFRFTkRFRABCQU5EV0lEVEhfTElNSVRfRVhDRUVERUQAU0lURV9JU19PVkVSTE9BREVEAEhFQUQARXhwZWN0ZWQgSFRUUC8AAF4TAAAmEwAAMBAAAPAXAACdEwAAFRIAADkXAADwEgAAChAAAHUSAACtEgAAghMAAE8UAAB/EAAAoBUAACMUAACJEgAAixQAAE0VAADUEQAAzxQAABAYAADJFgAA3BYAAMERAADgFwAAuxQAAHQUAAB8FQAA5RQAAAgXAAAfEAAAZRUAAKMUAAAoFQAAAhUAAJkVAAAsEAAAixkAAE8PAADUDgAAahAAAM4QAAACFwAAiQ4AAG4TAAAcEwAAZhQAAFYXAADBEwAAzRMAAGwTAABoFwAAZhcAAF8XAAAiEwAAzg8AAGkOAADYDgAAYxYAAMsTAACqDgAAKBcAACYXAADFEwAAXRYAAOgRAABnEwAAZRMAAPIWAABzEwAAHRcAAPkWAADzEQAAzw4AAM4VAAAMEgAAsxEAAKURAABhEAAAMhcAALsTAEH5NQsBAQBBkDYL4AEBAQIBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQBB/TcLAQEAQZE4C14CAwICAgICAAACAgACAgACAgICAgICAgICAAQAAAAAAAICAgICAgICAgICAgICAgICAgICAgICAgICAAAAAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAAgACAEH9OQsBAQBBkToLXgIAAgICAgIAAAICAAICAAICAgICAgICAgIAAwAEAAAAAgICAgICAgICAgICAgICAgICAgICAgICAgIAAAACAgICAgICAgICAgICAgICAgICAgICAgICAgICAgACAAIAQfA7Cw1sb3NlZWVwLWFsaXZlAEGJPAsBAQBBoDwL4AEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQBBiT4LAQEAQaA+C+cBAQEBAQEBAQEBAQEBAgEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQFjaHVua2VkAEGwwAALXwEBAAEBAQEBAAABAQABAQABAQEBAQEBAQEBAAAAAAAAAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAAAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAAQABAEGQwgALIWVjdGlvbmVudC1sZW5ndGhvbnJveHktY29ubmVjdGlvbgBBwMIACy1yYW5zZmVyLWVuY29kaW5ncGdyYWRlDQoNCg0KU00NCg0KVFRQL0NFL1RTUC8AQfnCAAsFAQIAAQMAQZDDAAvgAQQBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAEH5xAALBQECAAEDAEGQxQAL4AEEAQEFAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQBB+cYACwQBAAABAEGRxwAL3wEBAQABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAEH6yAALBAEAAAIAQZDJAAtfAwQAAAQEBAQEBAQEBAQEBQQEBAQEBAQEBAQEBAAEAAYHBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAAQABAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAAAAQAQfrKAAsEAQAAAQBBkMsACwEBAEGqywALQQIAAAAAAAADAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwAAAAAAAAMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAEH6zAALBAEAAAEAQZDNAAsBAQBBms0ACwYCAAAAAAIAQbHNAAs6AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMAAAAAAAADAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwBB8M4AC5YBTk9VTkNFRUNLT1VUTkVDVEVURUNSSUJFTFVTSEVURUFEU0VBUkNIUkdFQ1RJVklUWUxFTkRBUlZFT1RJRllQVElPTlNDSFNFQVlTVEFUQ0hHRU9SRElSRUNUT1JUUkNIUEFSQU1FVEVSVVJDRUJTQ1JJQkVBUkRPV05BQ0VJTkROS0NLVUJTQ1JJQkVIVFRQL0FEVFAv","base64")},3434:(e,t,n)=>{const{Buffer:s}=n(4573)
+e.exports=s.from("AGFzbQEAAAABJwdgAX8Bf2ADf39/AX9gAX8AYAJ/fwBgBH9/f38Bf2AAAGADf39/AALLAQgDZW52GHdhc21fb25faGVhZGVyc19jb21wbGV0ZQAEA2VudhV3YXNtX29uX21lc3NhZ2VfYmVnaW4AAANlbnYLd2FzbV9vbl91cmwAAQNlbnYOd2FzbV9vbl9zdGF0dXMAAQNlbnYUd2FzbV9vbl9oZWFkZXJfZmllbGQAAQNlbnYUd2FzbV9vbl9oZWFkZXJfdmFsdWUAAQNlbnYMd2FzbV9vbl9ib2R5AAEDZW52GHdhc21fb25fbWVzc2FnZV9jb21wbGV0ZQAAAy0sBQYAAAIAAAAAAAACAQIAAgICAAADAAAAAAMDAwMBAQEBAQEBAQEAAAIAAAAEBQFwARISBQMBAAIGCAF/AUGA1AQLB9EFIgZtZW1vcnkCAAtfaW5pdGlhbGl6ZQAIGV9faW5kaXJlY3RfZnVuY3Rpb25fdGFibGUBAAtsbGh0dHBfaW5pdAAJGGxsaHR0cF9zaG91bGRfa2VlcF9hbGl2ZQAvDGxsaHR0cF9hbGxvYwALBm1hbGxvYwAxC2xsaHR0cF9mcmVlAAwEZnJlZQAMD2xsaHR0cF9nZXRfdHlwZQANFWxsaHR0cF9nZXRfaHR0cF9tYWpvcgAOFWxsaHR0cF9nZXRfaHR0cF9taW5vcgAPEWxsaHR0cF9nZXRfbWV0aG9kABAWbGxodHRwX2dldF9zdGF0dXNfY29kZQAREmxsaHR0cF9nZXRfdXBncmFkZQASDGxsaHR0cF9yZXNldAATDmxsaHR0cF9leGVjdXRlABQUbGxodHRwX3NldHRpbmdzX2luaXQAFQ1sbGh0dHBfZmluaXNoABYMbGxodHRwX3BhdXNlABcNbGxodHRwX3Jlc3VtZQAYG2xsaHR0cF9yZXN1bWVfYWZ0ZXJfdXBncmFkZQAZEGxsaHR0cF9nZXRfZXJybm8AGhdsbGh0dHBfZ2V0X2Vycm9yX3JlYXNvbgAbF2xsaHR0cF9zZXRfZXJyb3JfcmVhc29uABwUbGxodHRwX2dldF9lcnJvcl9wb3MAHRFsbGh0dHBfZXJybm9fbmFtZQAeEmxsaHR0cF9tZXRob2RfbmFtZQAfEmxsaHR0cF9zdGF0dXNfbmFtZQAgGmxsaHR0cF9zZXRfbGVuaWVudF9oZWFkZXJzACEhbGxodHRwX3NldF9sZW5pZW50X2NodW5rZWRfbGVuZ3RoACIdbGxodHRwX3NldF9sZW5pZW50X2tlZXBfYWxpdmUAIyRsbGh0dHBfc2V0X2xlbmllbnRfdHJhbnNmZXJfZW5jb2RpbmcAJBhsbGh0dHBfbWVzc2FnZV9uZWVkc19lb2YALgkXAQBBAQsRAQIDBAUKBgcrLSwqKSglJyYK77MCLBYAQYjQACgCAARAAAtBiNAAQQE2AgALFAAgABAwIAAgAjYCOCAAIAE6ACgLFAAgACAALwEyIAAtAC4gABAvEAALHgEBf0HAABAyIgEQMCABQYAINgI4IAEgADoAKCABC48MAQd/AkAgAEUNACAAQQhrIgEgAEEEaygCACIAQXhxIgRqIQUCQCAAQQFxDQAgAEEDcUUNASABIAEoAgAiAGsiAUGc0AAoAgBJDQEgACAEaiEEAkACQEGg0AAoAgAgAUcEQCAAQf8BTQRAIABBA3YhAyABKAIIIgAgASgCDCICRgRAQYzQAEGM0AAoAgBBfiADd3E2AgAMBQsgAiAANgIIIAAgAjYCDAwECyABKAIYIQYgASABKAIMIgBHBEAgACABKAIIIgI2AgggAiAANgIMDAMLIAFBFGoiAygCACICRQRAIAEoAhAiAkUNAiABQRBqIQMLA0AgAyEHIAIiAEEUaiIDKAIAIgINACAAQRBqIQMgACgCECICDQALIAdBADYCAAwCCyAFKAIEIgBBA3FBA0cNAiAFIABBfnE2AgRBlNAAIAQ2AgAgBSAENgIAIAEgBEEBcjYCBAwDC0EAIQALIAZFDQACQCABKAIcIgJBAnRBvNIAaiIDKAIAIAFGBEAgAyAANgIAIAANAUGQ0ABBkNAAKAIAQX4gAndxNgIADAILIAZBEEEUIAYoAhAgAUYbaiAANgIAIABFDQELIAAgBjYCGCABKAIQIgIEQCAAIAI2AhAgAiAANgIYCyABQRRqKAIAIgJFDQAgAEEUaiACNgIAIAIgADYCGAsgASAFTw0AIAUoAgQiAEEBcUUNAAJAAkACQAJAIABBAnFFBEBBpNAAKAIAIAVGBEBBpNAAIAE2AgBBmNAAQZjQACgCACAEaiIANgIAIAEgAEEBcjYCBCABQaDQACgCAEcNBkGU0ABBADYCAEGg0ABBADYCAAwGC0Gg0AAoAgAgBUYEQEGg0AAgATYCAEGU0ABBlNAAKAIAIARqIgA2AgAgASAAQQFyNgIEIAAgAWogADYCAAwGCyAAQXhxIARqIQQgAEH/AU0EQCAAQQN2IQMgBSgCCCIAIAUoAgwiAkYEQEGM0ABBjNAAKAIAQX4gA3dxNgIADAULIAIgADYCCCAAIAI2AgwMBAsgBSgCGCEGIAUgBSgCDCIARwRAQZzQACgCABogACAFKAIIIgI2AgggAiAANgIMDAMLIAVBFGoiAygCACICRQRAIAUoAhAiAkUNAiAFQRBqIQMLA0AgAyEHIAIiAEEUaiIDKAIAIgINACAAQRBqIQMgACgCECICDQALIAdBADYCAAwCCyAFIABBfnE2AgQgASAEaiAENgIAIAEgBEEBcjYCBAwDC0EAIQALIAZFDQACQCAFKAIcIgJBAnRBvNIAaiIDKAIAIAVGBEAgAyAANgIAIAANAUGQ0ABBkNAAKAIAQX4gAndxNgIADAILIAZBEEEUIAYoAhAgBUYbaiAANgIAIABFDQELIAAgBjYCGCAFKAIQIgIEQCAAIAI2AhAgAiAANgIYCyAFQRRqKAIAIgJFDQAgAEEUaiACNgIAIAIgADYCGAsgASAEaiAENgIAIAEgBEEBcjYCBCABQaDQACgCAEcNAEGU0AAgBDYCAAwBCyAEQf8BTQRAIARBeHFBtNAAaiEAAn9BjNAAKAIAIgJBASAEQQN2dCIDcUUEQEGM0AAgAiADcjYCACAADAELIAAoAggLIgIgATYCDCAAIAE2AgggASAANgIMIAEgAjYCCAwBC0EfIQIgBEH///8HTQRAIARBJiAEQQh2ZyIAa3ZBAXEgAEEBdGtBPmohAgsgASACNgIcIAFCADcCECACQQJ0QbzSAGohAAJAQZDQACgCACIDQQEgAnQiB3FFBEAgACABNgIAQZDQACADIAdyNgIAIAEgADYCGCABIAE2AgggASABNgIMDAELIARBGSACQQF2a0EAIAJBH0cbdCECIAAoAgAhAAJAA0AgACIDKAIEQXhxIARGDQEgAkEddiEAIAJBAXQhAiADIABBBHFqQRBqIgcoAgAiAA0ACyAHIAE2AgAgASADNgIYIAEgATYCDCABIAE2AggMAQsgAygCCCIAIAE2AgwgAyABNgIIIAFBADYCGCABIAM2AgwgASAANgIIC0Gs0ABBrNAAKAIAQQFrIgBBfyAAGzYCAAsLBwAgAC0AKAsHACAALQAqCwcAIAAtACsLBwAgAC0AKQsHACAALwEyCwcAIAAtAC4LQAEEfyAAKAIYIQEgAC0ALSECIAAtACghAyAAKAI4IQQgABAwIAAgBDYCOCAAIAM6ACggACACOgAtIAAgATYCGAu74gECB38DfiABIAJqIQQCQCAAIgIoAgwiAA0AIAIoAgQEQCACIAE2AgQLIwBBEGsiCCQAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACfwJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAIAIoAhwiA0EBaw7dAdoBAdkBAgMEBQYHCAkKCwwNDtgBDxDXARES1gETFBUWFxgZGhvgAd8BHB0e1QEfICEiIyQl1AEmJygpKiss0wHSAS0u0QHQAS8wMTIzNDU2Nzg5Ojs8PT4/QEFCQ0RFRtsBR0hJSs8BzgFLzQFMzAFNTk9QUVJTVFVWV1hZWltcXV5fYGFiY2RlZmdoaWprbG1ub3BxcnN0dXZ3eHl6e3x9fn+AAYEBggGDAYQBhQGGAYcBiAGJAYoBiwGMAY0BjgGPAZABkQGSAZMBlAGVAZYBlwGYAZkBmgGbAZwBnQGeAZ8BoAGhAaIBowGkAaUBpgGnAagBqQGqAasBrAGtAa4BrwGwAbEBsgGzAbQBtQG2AbcBywHKAbgByQG5AcgBugG7AbwBvQG+Ab8BwAHBAcIBwwHEAcUBxgEA3AELQQAMxgELQQ4MxQELQQ0MxAELQQ8MwwELQRAMwgELQRMMwQELQRQMwAELQRUMvwELQRYMvgELQRgMvQELQRkMvAELQRoMuwELQRsMugELQRwMuQELQR0MuAELQQgMtwELQR4MtgELQSAMtQELQR8MtAELQQcMswELQSEMsgELQSIMsQELQSMMsAELQSQMrwELQRIMrgELQREMrQELQSUMrAELQSYMqwELQScMqgELQSgMqQELQcMBDKgBC0EqDKcBC0ErDKYBC0EsDKUBC0EtDKQBC0EuDKMBC0EvDKIBC0HEAQyhAQtBMAygAQtBNAyfAQtBDAyeAQtBMQydAQtBMgycAQtBMwybAQtBOQyaAQtBNQyZAQtBxQEMmAELQQsMlwELQToMlgELQTYMlQELQQoMlAELQTcMkwELQTgMkgELQTwMkQELQTsMkAELQT0MjwELQQkMjgELQSkMjQELQT4MjAELQT8MiwELQcAADIoBC0HBAAyJAQtBwgAMiAELQcMADIcBC0HEAAyGAQtBxQAMhQELQcYADIQBC0EXDIMBC0HHAAyCAQtByAAMgQELQckADIABC0HKAAx/C0HLAAx+C0HNAAx9C0HMAAx8C0HOAAx7C0HPAAx6C0HQAAx5C0HRAAx4C0HSAAx3C0HTAAx2C0HUAAx1C0HWAAx0C0HVAAxzC0EGDHILQdcADHELQQUMcAtB2AAMbwtBBAxuC0HZAAxtC0HaAAxsC0HbAAxrC0HcAAxqC0EDDGkLQd0ADGgLQd4ADGcLQd8ADGYLQeEADGULQeAADGQLQeIADGMLQeMADGILQQIMYQtB5AAMYAtB5QAMXwtB5gAMXgtB5wAMXQtB6AAMXAtB6QAMWwtB6gAMWgtB6wAMWQtB7AAMWAtB7QAMVwtB7gAMVgtB7wAMVQtB8AAMVAtB8QAMUwtB8gAMUgtB8wAMUQtB9AAMUAtB9QAMTwtB9gAMTgtB9wAMTQtB+AAMTAtB+QAMSwtB+gAMSgtB+wAMSQtB/AAMSAtB/QAMRwtB/gAMRgtB/wAMRQtBgAEMRAtBgQEMQwtBggEMQgtBgwEMQQtBhAEMQAtBhQEMPwtBhgEMPgtBhwEMPQtBiAEMPAtBiQEMOwtBigEMOgtBiwEMOQtBjAEMOAtBjQEMNwtBjgEMNgtBjwEMNQtBkAEMNAtBkQEMMwtBkgEMMgtBkwEMMQtBlAEMMAtBlQEMLwtBlgEMLgtBlwEMLQtBmAEMLAtBmQEMKwtBmgEMKgtBmwEMKQtBnAEMKAtBnQEMJwtBngEMJgtBnwEMJQtBoAEMJAtBoQEMIwtBogEMIgtBowEMIQtBpAEMIAtBpQEMHwtBpgEMHgtBpwEMHQtBqAEMHAtBqQEMGwtBqgEMGgtBqwEMGQtBrAEMGAtBrQEMFwtBrgEMFgtBAQwVC0GvAQwUC0GwAQwTC0GxAQwSC0GzAQwRC0GyAQwQC0G0AQwPC0G1AQwOC0G2AQwNC0G3AQwMC0G4AQwLC0G5AQwKC0G6AQwJC0G7AQwIC0HGAQwHC0G8AQwGC0G9AQwFC0G+AQwEC0G/AQwDC0HAAQwCC0HCAQwBC0HBAQshAwNAAkACQAJAAkACQAJAAkACQAJAIAICfwJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJ/AkACQAJAAkACQAJAAkACQAJAAkACQAJAAkAgAgJ/AkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACfwJAAkACfwJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACfwJAAkACQAJAAn8CQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQCADDsYBAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHyAhIyUmKCorLC8wMTIzNDU2Nzk6Ozw9lANAQkRFRklLTk9QUVJTVFVWWFpbXF1eX2BhYmNkZWZnaGpsb3Bxc3V2eHl6e3x/gAGBAYIBgwGEAYUBhgGHAYgBiQGKAYsBjAGNAY4BjwGQAZEBkgGTAZQBlQGWAZcBmAGZAZoBmwGcAZ0BngGfAaABoQGiAaMBpAGlAaYBpwGoAakBqgGrAawBrQGuAa8BsAGxAbIBswG0AbUBtgG3AbgBuQG6AbsBvAG9Ab4BvwHAAcEBwgHDAcQBxQHGAccByAHJAcsBzAHNAc4BzwGKA4kDiAOHA4QDgwOAA/sC+gL5AvgC9wL0AvMC8gLLAsECsALZAQsgASAERw3wAkHdASEDDLMDCyABIARHDcgBQcMBIQMMsgMLIAEgBEcNe0H3ACEDDLEDCyABIARHDXBB7wAhAwywAwsgASAERw1pQeoAIQMMrwMLIAEgBEcNZUHoACEDDK4DCyABIARHDWJB5gAhAwytAwsgASAERw0aQRghAwysAwsgASAERw0VQRIhAwyrAwsgASAERw1CQcUAIQMMqgMLIAEgBEcNNEE/IQMMqQMLIAEgBEcNMkE8IQMMqAMLIAEgBEcNK0ExIQMMpwMLIAItAC5BAUYNnwMMwQILQQAhAAJAAkACQCACLQAqRQ0AIAItACtFDQAgAi8BMCIDQQJxRQ0BDAILIAIvATAiA0EBcUUNAQtBASEAIAItAChBAUYNACACLwEyIgVB5ABrQeQASQ0AIAVBzAFGDQAgBUGwAkYNACADQcAAcQ0AQQAhACADQYgEcUGABEYNACADQShxQQBHIQALIAJBADsBMCACQQA6AC8gAEUN3wIgAkIANwMgDOACC0EAIQACQCACKAI4IgNFDQAgAygCLCIDRQ0AIAIgAxEAACEACyAARQ3MASAAQRVHDd0CIAJBBDYCHCACIAE2AhQgAkGwGDYCECACQRU2AgxBACEDDKQDCyABIARGBEBBBiEDDKQDCyABQQFqIQFBACEAAkAgAigCOCIDRQ0AIAMoAlQiA0UNACACIAMRAAAhAAsgAA3ZAgwcCyACQgA3AyBBEiEDDIkDCyABIARHDRZBHSEDDKEDCyABIARHBEAgAUEBaiEBQRAhAwyIAwtBByEDDKADCyACIAIpAyAiCiAEIAFrrSILfSIMQgAgCiAMWhs3AyAgCiALWA3UAkEIIQMMnwMLIAEgBEcEQCACQQk2AgggAiABNgIEQRQhAwyGAwtBCSEDDJ4DCyACKQMgQgBSDccBIAIgAi8BMEGAAXI7ATAMQgsgASAERw0/QdAAIQMMnAMLIAEgBEYEQEELIQMMnAMLIAFBAWohAUEAIQACQCACKAI4IgNFDQAgAygCUCIDRQ0AIAIgAxEAACEACyAADc8CDMYBC0EAIQACQCACKAI4IgNFDQAgAygCSCIDRQ0AIAIgAxEAACEACyAARQ3GASAAQRVHDc0CIAJBCzYCHCACIAE2AhQgAkGCGTYCECACQRU2AgxBACEDDJoDC0EAIQACQCACKAI4IgNFDQAgAygCSCIDRQ0AIAIgAxEAACEACyAARQ0MIABBFUcNygIgAkEaNgIcIAIgATYCFCACQYIZNgIQIAJBFTYCDEEAIQMMmQMLQQAhAAJAIAIoAjgiA0UNACADKAJMIgNFDQAgAiADEQAAIQALIABFDcQBIABBFUcNxwIgAkELNgIcIAIgATYCFCACQZEXNgIQIAJBFTYCDEEAIQMMmAMLIAEgBEYEQEEPIQMMmAMLIAEtAAAiAEE7Rg0HIABBDUcNxAIgAUEBaiEBDMMBC0EAIQACQCACKAI4IgNFDQAgAygCTCIDRQ0AIAIgAxEAACEACyAARQ3DASAAQRVHDcICIAJBDzYCHCACIAE2AhQgAkGRFzYCECACQRU2AgxBACEDDJYDCwNAIAEtAABB8DVqLQAAIgBBAUcEQCAAQQJHDcECIAIoAgQhAEEAIQMgAkEANgIEIAIgACABQQFqIgEQLSIADcICDMUBCyAEIAFBAWoiAUcNAAtBEiEDDJUDC0EAIQACQCACKAI4IgNFDQAgAygCTCIDRQ0AIAIgAxEAACEACyAARQ3FASAAQRVHDb0CIAJBGzYCHCACIAE2AhQgAkGRFzYCECACQRU2AgxBACEDDJQDCyABIARGBEBBFiEDDJQDCyACQQo2AgggAiABNgIEQQAhAAJAIAIoAjgiA0UNACADKAJIIgNFDQAgAiADEQAAIQALIABFDcIBIABBFUcNuQIgAkEVNgIcIAIgATYCFCACQYIZNgIQIAJBFTYCDEEAIQMMkwMLIAEgBEcEQANAIAEtAABB8DdqLQAAIgBBAkcEQAJAIABBAWsOBMQCvQIAvgK9AgsgAUEBaiEBQQghAwz8AgsgBCABQQFqIgFHDQALQRUhAwyTAwtBFSEDDJIDCwNAIAEtAABB8DlqLQAAIgBBAkcEQCAAQQFrDgTFArcCwwK4ArcCCyAEIAFBAWoiAUcNAAtBGCEDDJEDCyABIARHBEAgAkELNgIIIAIgATYCBEEHIQMM+AILQRkhAwyQAwsgAUEBaiEBDAILIAEgBEYEQEEaIQMMjwMLAkAgAS0AAEENaw4UtQG/Ab8BvwG/Ab8BvwG/Ab8BvwG/Ab8BvwG/Ab8BvwG/Ab8BvwEAvwELQQAhAyACQQA2AhwgAkGvCzYCECACQQI2AgwgAiABQQFqNgIUDI4DCyABIARGBEBBGyEDDI4DCyABLQAAIgBBO0cEQCAAQQ1HDbECIAFBAWohAQy6AQsgAUEBaiEBC0EiIQMM8wILIAEgBEYEQEEcIQMMjAMLQgAhCgJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkAgAS0AAEEwaw43wQLAAgABAgMEBQYH0AHQAdAB0AHQAdAB0AEICQoLDA3QAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdAB0AHQAdABDg8QERIT0AELQgIhCgzAAgtCAyEKDL8CC0IEIQoMvgILQgUhCgy9AgtCBiEKDLwCC0IHIQoMuwILQgghCgy6AgtCCSEKDLkCC0IKIQoMuAILQgshCgy3AgtCDCEKDLYCC0INIQoMtQILQg4hCgy0AgtCDyEKDLMCC0IKIQoMsgILQgshCgyxAgtCDCEKDLACC0INIQoMrwILQg4hCgyuAgtCDyEKDK0CC0IAIQoCQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAIAEtAABBMGsON8ACvwIAAQIDBAUGB74CvgK+Ar4CvgK+Ar4CCAkKCwwNvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ar4CvgK+Ag4PEBESE74CC0ICIQoMvwILQgMhCgy+AgtCBCEKDL0CC0IFIQoMvAILQgYhCgy7AgtCByEKDLoCC0IIIQoMuQILQgkhCgy4AgtCCiEKDLcCC0ILIQoMtgILQgwhCgy1AgtCDSEKDLQCC0IOIQoMswILQg8hCgyyAgtCCiEKDLECC0ILIQoMsAILQgwhCgyvAgtCDSEKDK4CC0IOIQoMrQILQg8hCgysAgsgAiACKQMgIgogBCABa60iC30iDEIAIAogDFobNwMgIAogC1gNpwJBHyEDDIkDCyABIARHBEAgAkEJNgIIIAIgATYCBEElIQMM8AILQSAhAwyIAwtBASEFIAIvATAiA0EIcUUEQCACKQMgQgBSIQULAkAgAi0ALgRAQQEhACACLQApQQVGDQEgA0HAAHFFIAVxRQ0BC0EAIQAgA0HAAHENAEECIQAgA0EIcQ0AIANBgARxBEACQCACLQAoQQFHDQAgAi0ALUEKcQ0AQQUhAAwCC0EEIQAMAQsgA0EgcUUEQAJAIAItAChBAUYNACACLwEyIgBB5ABrQeQASQ0AIABBzAFGDQAgAEGwAkYNAEEEIQAgA0EocUUNAiADQYgEcUGABEYNAgtBACEADAELQQBBAyACKQMgUBshAAsgAEEBaw4FvgIAsAEBpAKhAgtBESEDDO0CCyACQQE6AC8MhAMLIAEgBEcNnQJBJCEDDIQDCyABIARHDRxBxgAhAwyDAwtBACEAAkAgAigCOCIDRQ0AIAMoAkQiA0UNACACIAMRAAAhAAsgAEUNJyAAQRVHDZgCIAJB0AA2AhwgAiABNgIUIAJBkRg2AhAgAkEVNgIMQQAhAwyCAwsgASAERgRAQSghAwyCAwtBACEDIAJBADYCBCACQQw2AgggAiABIAEQKiIARQ2UAiACQSc2AhwgAiABNgIUIAIgADYCDAyBAwsgASAERgRAQSkhAwyBAwsgAS0AACIAQSBGDRMgAEEJRw2VAiABQQFqIQEMFAsgASAERwRAIAFBAWohAQwWC0EqIQMM/wILIAEgBEYEQEErIQMM/wILIAEtAAAiAEEJRyAAQSBHcQ2QAiACLQAsQQhHDd0CIAJBADoALAzdAgsgASAERgRAQSwhAwz+AgsgAS0AAEEKRw2OAiABQQFqIQEMsAELIAEgBEcNigJBLyEDDPwCCwNAIAEtAAAiAEEgRwRAIABBCmsOBIQCiAKIAoQChgILIAQgAUEBaiIBRw0AC0ExIQMM+wILQTIhAyABIARGDfoCIAIoAgAiACAEIAFraiEHIAEgAGtBA2ohBgJAA0AgAEHwO2otAAAgAS0AACIFQSByIAUgBUHBAGtB/wFxQRpJG0H/AXFHDQEgAEEDRgRAQQYhAQziAgsgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAc2AgAM+wILIAJBADYCAAyGAgtBMyEDIAQgASIARg35AiAEIAFrIAIoAgAiAWohByAAIAFrQQhqIQYCQANAIAFB9DtqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw0BIAFBCEYEQEEFIQEM4QILIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADPoCCyACQQA2AgAgACEBDIUCC0E0IQMgBCABIgBGDfgCIAQgAWsgAigCACIBaiEHIAAgAWtBBWohBgJAA0AgAUHQwgBqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw0BIAFBBUYEQEEHIQEM4AILIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADPkCCyACQQA2AgAgACEBDIQCCyABIARHBEADQCABLQAAQYA+ai0AACIAQQFHBEAgAEECRg0JDIECCyAEIAFBAWoiAUcNAAtBMCEDDPgCC0EwIQMM9wILIAEgBEcEQANAIAEtAAAiAEEgRwRAIABBCmsOBP8B/gH+Af8B/gELIAQgAUEBaiIBRw0AC0E4IQMM9wILQTghAwz2AgsDQCABLQAAIgBBIEcgAEEJR3EN9gEgBCABQQFqIgFHDQALQTwhAwz1AgsDQCABLQAAIgBBIEcEQAJAIABBCmsOBPkBBAT5AQALIABBLEYN9QEMAwsgBCABQQFqIgFHDQALQT8hAwz0AgtBwAAhAyABIARGDfMCIAIoAgAiACAEIAFraiEFIAEgAGtBBmohBgJAA0AgAEGAQGstAAAgAS0AAEEgckcNASAAQQZGDdsCIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADPQCCyACQQA2AgALQTYhAwzZAgsgASAERgRAQcEAIQMM8gILIAJBDDYCCCACIAE2AgQgAi0ALEEBaw4E+wHuAewB6wHUAgsgAUEBaiEBDPoBCyABIARHBEADQAJAIAEtAAAiAEEgciAAIABBwQBrQf8BcUEaSRtB/wFxIgBBCUYNACAAQSBGDQACQAJAAkACQCAAQeMAaw4TAAMDAwMDAwMBAwMDAwMDAwMDAgMLIAFBAWohAUExIQMM3AILIAFBAWohAUEyIQMM2wILIAFBAWohAUEzIQMM2gILDP4BCyAEIAFBAWoiAUcNAAtBNSEDDPACC0E1IQMM7wILIAEgBEcEQANAIAEtAABBgDxqLQAAQQFHDfcBIAQgAUEBaiIBRw0AC0E9IQMM7wILQT0hAwzuAgtBACEAAkAgAigCOCIDRQ0AIAMoAkAiA0UNACACIAMRAAAhAAsgAEUNASAAQRVHDeYBIAJBwgA2AhwgAiABNgIUIAJB4xg2AhAgAkEVNgIMQQAhAwztAgsgAUEBaiEBC0E8IQMM0gILIAEgBEYEQEHCACEDDOsCCwJAA0ACQCABLQAAQQlrDhgAAswCzALRAswCzALMAswCzALMAswCzALMAswCzALMAswCzALMAswCzALMAgDMAgsgBCABQQFqIgFHDQALQcIAIQMM6wILIAFBAWohASACLQAtQQFxRQ3+AQtBLCEDDNACCyABIARHDd4BQcQAIQMM6AILA0AgAS0AAEGQwABqLQAAQQFHDZwBIAQgAUEBaiIBRw0AC0HFACEDDOcCCyABLQAAIgBBIEYN/gEgAEE6Rw3AAiACKAIEIQBBACEDIAJBADYCBCACIAAgARApIgAN3gEM3QELQccAIQMgBCABIgBGDeUCIAQgAWsgAigCACIBaiEHIAAgAWtBBWohBgNAIAFBkMIAai0AACAALQAAIgVBIHIgBSAFQcEAa0H/AXFBGkkbQf8BcUcNvwIgAUEFRg3CAiABQQFqIQEgBCAAQQFqIgBHDQALIAIgBzYCAAzlAgtByAAhAyAEIAEiAEYN5AIgBCABayACKAIAIgFqIQcgACABa0EJaiEGA0AgAUGWwgBqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw2+AkECIAFBCUYNwgIaIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADOQCCyABIARGBEBByQAhAwzkAgsCQAJAIAEtAAAiAEEgciAAIABBwQBrQf8BcUEaSRtB/wFxQe4Aaw4HAL8CvwK/Ar8CvwIBvwILIAFBAWohAUE+IQMMywILIAFBAWohAUE/IQMMygILQcoAIQMgBCABIgBGDeICIAQgAWsgAigCACIBaiEGIAAgAWtBAWohBwNAIAFBoMIAai0AACAALQAAIgVBIHIgBSAFQcEAa0H/AXFBGkkbQf8BcUcNvAIgAUEBRg2+AiABQQFqIQEgBCAAQQFqIgBHDQALIAIgBjYCAAziAgtBywAhAyAEIAEiAEYN4QIgBCABayACKAIAIgFqIQcgACABa0EOaiEGA0AgAUGiwgBqLQAAIAAtAAAiBUEgciAFIAVBwQBrQf8BcUEaSRtB/wFxRw27AiABQQ5GDb4CIAFBAWohASAEIABBAWoiAEcNAAsgAiAHNgIADOECC0HMACEDIAQgASIARg3gAiAEIAFrIAIoAgAiAWohByAAIAFrQQ9qIQYDQCABQcDCAGotAAAgAC0AACIFQSByIAUgBUHBAGtB/wFxQRpJG0H/AXFHDboCQQMgAUEPRg2+AhogAUEBaiEBIAQgAEEBaiIARw0ACyACIAc2AgAM4AILQc0AIQMgBCABIgBGDd8CIAQgAWsgAigCACIBaiEHIAAgAWtBBWohBgNAIAFB0MIAai0AACAALQAAIgVBIHIgBSAFQcEAa0H/AXFBGkkbQf8BcUcNuQJBBCABQQVGDb0CGiABQQFqIQEgBCAAQQFqIgBHDQALIAIgBzYCAAzfAgsgASAERgRAQc4AIQMM3wILAkACQAJAAkAgAS0AACIAQSByIAAgAEHBAGtB/wFxQRpJG0H/AXFB4wBrDhMAvAK8ArwCvAK8ArwCvAK8ArwCvAK8ArwCAbwCvAK8AgIDvAILIAFBAWohAUHBACEDDMgCCyABQQFqIQFBwgAhAwzHAgsgAUEBaiEBQcMAIQMMxgILIAFBAWohAUHEACEDDMUCCyABIARHBEAgAkENNgIIIAIgATYCBEHFACEDDMUCC0HPACEDDN0CCwJAAkAgAS0AAEEKaw4EAZABkAEAkAELIAFBAWohAQtBKCEDDMMCCyABIARGBEBB0QAhAwzcAgsgAS0AAEEgRw0AIAFBAWohASACLQAtQQFxRQ3QAQtBFyEDDMECCyABIARHDcsBQdIAIQMM2QILQdMAIQMgASAERg3YAiACKAIAIgAgBCABa2ohBiABIABrQQFqIQUDQCABLQAAIABB1sIAai0AAEcNxwEgAEEBRg3KASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBjYCAAzYAgsgASAERgRAQdUAIQMM2AILIAEtAABBCkcNwgEgAUEBaiEBDMoBCyABIARGBEBB1gAhAwzXAgsCQAJAIAEtAABBCmsOBADDAcMBAcMBCyABQQFqIQEMygELIAFBAWohAUHKACEDDL0CC0EAIQACQCACKAI4IgNFDQAgAygCPCIDRQ0AIAIgAxEAACEACyAADb8BQc0AIQMMvAILIAItAClBIkYNzwIMiQELIAQgASIFRgRAQdsAIQMM1AILQQAhAEEBIQFBASEGQQAhAwJAAn8CQAJAAkACQAJAAkACQCAFLQAAQTBrDgrFAcQBAAECAwQFBgjDAQtBAgwGC0EDDAULQQQMBAtBBQwDC0EGDAILQQcMAQtBCAshA0EAIQFBACEGDL0BC0EJIQNBASEAQQAhAUEAIQYMvAELIAEgBEYEQEHdACEDDNMCCyABLQAAQS5HDbgBIAFBAWohAQyIAQsgASAERw22AUHfACEDDNECCyABIARHBEAgAkEONgIIIAIgATYCBEHQACEDDLgCC0HgACEDDNACC0HhACEDIAEgBEYNzwIgAigCACIAIAQgAWtqIQUgASAAa0EDaiEGA0AgAS0AACAAQeLCAGotAABHDbEBIABBA0YNswEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMzwILQeIAIQMgASAERg3OAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYDQCABLQAAIABB5sIAai0AAEcNsAEgAEECRg2vASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAzOAgtB4wAhAyABIARGDc0CIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgNAIAEtAAAgAEHpwgBqLQAARw2vASAAQQNGDa0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADM0CCyABIARGBEBB5QAhAwzNAgsgAUEBaiEBQQAhAAJAIAIoAjgiA0UNACADKAIwIgNFDQAgAiADEQAAIQALIAANqgFB1gAhAwyzAgsgASAERwRAA0AgAS0AACIAQSBHBEACQAJAAkAgAEHIAGsOCwABswGzAbMBswGzAbMBswGzAQKzAQsgAUEBaiEBQdIAIQMMtwILIAFBAWohAUHTACEDDLYCCyABQQFqIQFB1AAhAwy1AgsgBCABQQFqIgFHDQALQeQAIQMMzAILQeQAIQMMywILA0AgAS0AAEHwwgBqLQAAIgBBAUcEQCAAQQJrDgOnAaYBpQGkAQsgBCABQQFqIgFHDQALQeYAIQMMygILIAFBAWogASAERw0CGkHnACEDDMkCCwNAIAEtAABB8MQAai0AACIAQQFHBEACQCAAQQJrDgSiAaEBoAEAnwELQdcAIQMMsQILIAQgAUEBaiIBRw0AC0HoACEDDMgCCyABIARGBEBB6QAhAwzIAgsCQCABLQAAIgBBCmsOGrcBmwGbAbQBmwGbAZsBmwGbAZsBmwGbAZsBmwGbAZsBmwGbAZsBmwGbAZsBpAGbAZsBAJkBCyABQQFqCyEBQQYhAwytAgsDQCABLQAAQfDGAGotAABBAUcNfSAEIAFBAWoiAUcNAAtB6gAhAwzFAgsgAUEBaiABIARHDQIaQesAIQMMxAILIAEgBEYEQEHsACEDDMQCCyABQQFqDAELIAEgBEYEQEHtACEDDMMCCyABQQFqCyEBQQQhAwyoAgsgASAERgRAQe4AIQMMwQILAkACQAJAIAEtAABB8MgAai0AAEEBaw4HkAGPAY4BAHwBAo0BCyABQQFqIQEMCwsgAUEBagyTAQtBACEDIAJBADYCHCACQZsSNgIQIAJBBzYCDCACIAFBAWo2AhQMwAILAkADQCABLQAAQfDIAGotAAAiAEEERwRAAkACQCAAQQFrDgeUAZMBkgGNAQAEAY0BC0HaACEDDKoCCyABQQFqIQFB3AAhAwypAgsgBCABQQFqIgFHDQALQe8AIQMMwAILIAFBAWoMkQELIAQgASIARgRAQfAAIQMMvwILIAAtAABBL0cNASAAQQFqIQEMBwsgBCABIgBGBEBB8QAhAwy+AgsgAC0AACIBQS9GBEAgAEEBaiEBQd0AIQMMpQILIAFBCmsiA0EWSw0AIAAhAUEBIAN0QYmAgAJxDfkBC0EAIQMgAkEANgIcIAIgADYCFCACQYwcNgIQIAJBBzYCDAy8AgsgASAERwRAIAFBAWohAUHeACEDDKMCC0HyACEDDLsCCyABIARGBEBB9AAhAwy7AgsCQCABLQAAQfDMAGotAABBAWsOA/cBcwCCAQtB4QAhAwyhAgsgASAERwRAA0AgAS0AAEHwygBqLQAAIgBBA0cEQAJAIABBAWsOAvkBAIUBC0HfACEDDKMCCyAEIAFBAWoiAUcNAAtB8wAhAwy6AgtB8wAhAwy5AgsgASAERwRAIAJBDzYCCCACIAE2AgRB4AAhAwygAgtB9QAhAwy4AgsgASAERgRAQfYAIQMMuAILIAJBDzYCCCACIAE2AgQLQQMhAwydAgsDQCABLQAAQSBHDY4CIAQgAUEBaiIBRw0AC0H3ACEDDLUCCyABIARGBEBB+AAhAwy1AgsgAS0AAEEgRw16IAFBAWohAQxbC0EAIQACQCACKAI4IgNFDQAgAygCOCIDRQ0AIAIgAxEAACEACyAADXgMgAILIAEgBEYEQEH6ACEDDLMCCyABLQAAQcwARw10IAFBAWohAUETDHYLQfsAIQMgASAERg2xAiACKAIAIgAgBCABa2ohBSABIABrQQVqIQYDQCABLQAAIABB8M4Aai0AAEcNcyAAQQVGDXUgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMsQILIAEgBEYEQEH8ACEDDLECCwJAAkAgAS0AAEHDAGsODAB0dHR0dHR0dHR0AXQLIAFBAWohAUHmACEDDJgCCyABQQFqIQFB5wAhAwyXAgtB/QAhAyABIARGDa8CIAIoAgAiACAEIAFraiEFIAEgAGtBAmohBgJAA0AgAS0AACAAQe3PAGotAABHDXIgAEECRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADLACCyACQQA2AgAgBkEBaiEBQRAMcwtB/gAhAyABIARGDa4CIAIoAgAiACAEIAFraiEFIAEgAGtBBWohBgJAA0AgAS0AACAAQfbOAGotAABHDXEgAEEFRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADK8CCyACQQA2AgAgBkEBaiEBQRYMcgtB/wAhAyABIARGDa0CIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgJAA0AgAS0AACAAQfzOAGotAABHDXAgAEEDRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADK4CCyACQQA2AgAgBkEBaiEBQQUMcQsgASAERgRAQYABIQMMrQILIAEtAABB2QBHDW4gAUEBaiEBQQgMcAsgASAERgRAQYEBIQMMrAILAkACQCABLQAAQc4Aaw4DAG8BbwsgAUEBaiEBQesAIQMMkwILIAFBAWohAUHsACEDDJICCyABIARGBEBBggEhAwyrAgsCQAJAIAEtAABByABrDggAbm5ubm5uAW4LIAFBAWohAUHqACEDDJICCyABQQFqIQFB7QAhAwyRAgtBgwEhAyABIARGDakCIAIoAgAiACAEIAFraiEFIAEgAGtBAmohBgJAA0AgAS0AACAAQYDPAGotAABHDWwgAEECRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADKoCCyACQQA2AgAgBkEBaiEBQQAMbQtBhAEhAyABIARGDagCIAIoAgAiACAEIAFraiEFIAEgAGtBBGohBgJAA0AgAS0AACAAQYPPAGotAABHDWsgAEEERg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADKkCCyACQQA2AgAgBkEBaiEBQSMMbAsgASAERgRAQYUBIQMMqAILAkACQCABLQAAQcwAaw4IAGtra2trawFrCyABQQFqIQFB7wAhAwyPAgsgAUEBaiEBQfAAIQMMjgILIAEgBEYEQEGGASEDDKcCCyABLQAAQcUARw1oIAFBAWohAQxgC0GHASEDIAEgBEYNpQIgAigCACIAIAQgAWtqIQUgASAAa0EDaiEGAkADQCABLQAAIABBiM8Aai0AAEcNaCAAQQNGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMpgILIAJBADYCACAGQQFqIQFBLQxpC0GIASEDIAEgBEYNpAIgAigCACIAIAQgAWtqIQUgASAAa0EIaiEGAkADQCABLQAAIABB0M8Aai0AAEcNZyAAQQhGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMpQILIAJBADYCACAGQQFqIQFBKQxoCyABIARGBEBBiQEhAwykAgtBASABLQAAQd8ARw1nGiABQQFqIQEMXgtBigEhAyABIARGDaICIAIoAgAiACAEIAFraiEFIAEgAGtBAWohBgNAIAEtAAAgAEGMzwBqLQAARw1kIABBAUYN+gEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMogILQYsBIQMgASAERg2hAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEGOzwBqLQAARw1kIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyiAgsgAkEANgIAIAZBAWohAUECDGULQYwBIQMgASAERg2gAiACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEHwzwBqLQAARw1jIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyhAgsgAkEANgIAIAZBAWohAUEfDGQLQY0BIQMgASAERg2fAiACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEHyzwBqLQAARw1iIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAygAgsgAkEANgIAIAZBAWohAUEJDGMLIAEgBEYEQEGOASEDDJ8CCwJAAkAgAS0AAEHJAGsOBwBiYmJiYgFiCyABQQFqIQFB+AAhAwyGAgsgAUEBaiEBQfkAIQMMhQILQY8BIQMgASAERg2dAiACKAIAIgAgBCABa2ohBSABIABrQQVqIQYCQANAIAEtAAAgAEGRzwBqLQAARw1gIABBBUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyeAgsgAkEANgIAIAZBAWohAUEYDGELQZABIQMgASAERg2cAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEGXzwBqLQAARw1fIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAydAgsgAkEANgIAIAZBAWohAUEXDGALQZEBIQMgASAERg2bAiACKAIAIgAgBCABa2ohBSABIABrQQZqIQYCQANAIAEtAAAgAEGazwBqLQAARw1eIABBBkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAycAgsgAkEANgIAIAZBAWohAUEVDF8LQZIBIQMgASAERg2aAiACKAIAIgAgBCABa2ohBSABIABrQQVqIQYCQANAIAEtAAAgAEGhzwBqLQAARw1dIABBBUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAybAgsgAkEANgIAIAZBAWohAUEeDF4LIAEgBEYEQEGTASEDDJoCCyABLQAAQcwARw1bIAFBAWohAUEKDF0LIAEgBEYEQEGUASEDDJkCCwJAAkAgAS0AAEHBAGsODwBcXFxcXFxcXFxcXFxcAVwLIAFBAWohAUH+ACEDDIACCyABQQFqIQFB/wAhAwz/AQsgASAERgRAQZUBIQMMmAILAkACQCABLQAAQcEAaw4DAFsBWwsgAUEBaiEBQf0AIQMM/wELIAFBAWohAUGAASEDDP4BC0GWASEDIAEgBEYNlgIgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABBp88Aai0AAEcNWSAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMlwILIAJBADYCACAGQQFqIQFBCwxaCyABIARGBEBBlwEhAwyWAgsCQAJAAkACQCABLQAAQS1rDiMAW1tbW1tbW1tbW1tbW1tbW1tbW1tbW1sBW1tbW1sCW1tbA1sLIAFBAWohAUH7ACEDDP8BCyABQQFqIQFB/AAhAwz+AQsgAUEBaiEBQYEBIQMM/QELIAFBAWohAUGCASEDDPwBC0GYASEDIAEgBEYNlAIgAigCACIAIAQgAWtqIQUgASAAa0EEaiEGAkADQCABLQAAIABBqc8Aai0AAEcNVyAAQQRGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMlQILIAJBADYCACAGQQFqIQFBGQxYC0GZASEDIAEgBEYNkwIgAigCACIAIAQgAWtqIQUgASAAa0EFaiEGAkADQCABLQAAIABBrs8Aai0AAEcNViAAQQVGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMlAILIAJBADYCACAGQQFqIQFBBgxXC0GaASEDIAEgBEYNkgIgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABBtM8Aai0AAEcNVSAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMkwILIAJBADYCACAGQQFqIQFBHAxWC0GbASEDIAEgBEYNkQIgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABBts8Aai0AAEcNVCAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAMkgILIAJBADYCACAGQQFqIQFBJwxVCyABIARGBEBBnAEhAwyRAgsCQAJAIAEtAABB1ABrDgIAAVQLIAFBAWohAUGGASEDDPgBCyABQQFqIQFBhwEhAwz3AQtBnQEhAyABIARGDY8CIAIoAgAiACAEIAFraiEFIAEgAGtBAWohBgJAA0AgAS0AACAAQbjPAGotAABHDVIgAEEBRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADJACCyACQQA2AgAgBkEBaiEBQSYMUwtBngEhAyABIARGDY4CIAIoAgAiACAEIAFraiEFIAEgAGtBAWohBgJAA0AgAS0AACAAQbrPAGotAABHDVEgAEEBRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADI8CCyACQQA2AgAgBkEBaiEBQQMMUgtBnwEhAyABIARGDY0CIAIoAgAiACAEIAFraiEFIAEgAGtBAmohBgJAA0AgAS0AACAAQe3PAGotAABHDVAgAEECRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADI4CCyACQQA2AgAgBkEBaiEBQQwMUQtBoAEhAyABIARGDYwCIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgJAA0AgAS0AACAAQbzPAGotAABHDU8gAEEDRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADI0CCyACQQA2AgAgBkEBaiEBQQ0MUAsgASAERgRAQaEBIQMMjAILAkACQCABLQAAQcYAaw4LAE9PT09PT09PTwFPCyABQQFqIQFBiwEhAwzzAQsgAUEBaiEBQYwBIQMM8gELIAEgBEYEQEGiASEDDIsCCyABLQAAQdAARw1MIAFBAWohAQxGCyABIARGBEBBowEhAwyKAgsCQAJAIAEtAABByQBrDgcBTU1NTU0ATQsgAUEBaiEBQY4BIQMM8QELIAFBAWohAUEiDE0LQaQBIQMgASAERg2IAiACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEHAzwBqLQAARw1LIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyJAgsgAkEANgIAIAZBAWohAUEdDEwLIAEgBEYEQEGlASEDDIgCCwJAAkAgAS0AAEHSAGsOAwBLAUsLIAFBAWohAUGQASEDDO8BCyABQQFqIQFBBAxLCyABIARGBEBBpgEhAwyHAgsCQAJAAkACQAJAIAEtAABBwQBrDhUATU1NTU1NTU1NTQFNTQJNTQNNTQRNCyABQQFqIQFBiAEhAwzxAQsgAUEBaiEBQYkBIQMM8AELIAFBAWohAUGKASEDDO8BCyABQQFqIQFBjwEhAwzuAQsgAUEBaiEBQZEBIQMM7QELQacBIQMgASAERg2FAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHtzwBqLQAARw1IIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyGAgsgAkEANgIAIAZBAWohAUERDEkLQagBIQMgASAERg2EAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHCzwBqLQAARw1HIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyFAgsgAkEANgIAIAZBAWohAUEsDEgLQakBIQMgASAERg2DAiACKAIAIgAgBCABa2ohBSABIABrQQRqIQYCQANAIAEtAAAgAEHFzwBqLQAARw1GIABBBEYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyEAgsgAkEANgIAIAZBAWohAUErDEcLQaoBIQMgASAERg2CAiACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHKzwBqLQAARw1FIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyDAgsgAkEANgIAIAZBAWohAUEUDEYLIAEgBEYEQEGrASEDDIICCwJAAkACQAJAIAEtAABBwgBrDg8AAQJHR0dHR0dHR0dHRwNHCyABQQFqIQFBkwEhAwzrAQsgAUEBaiEBQZQBIQMM6gELIAFBAWohAUGVASEDDOkBCyABQQFqIQFBlgEhAwzoAQsgASAERgRAQawBIQMMgQILIAEtAABBxQBHDUIgAUEBaiEBDD0LQa0BIQMgASAERg3/ASACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHNzwBqLQAARw1CIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAyAAgsgAkEANgIAIAZBAWohAUEODEMLIAEgBEYEQEGuASEDDP8BCyABLQAAQdAARw1AIAFBAWohAUElDEILQa8BIQMgASAERg39ASACKAIAIgAgBCABa2ohBSABIABrQQhqIQYCQANAIAEtAAAgAEHQzwBqLQAARw1AIABBCEYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAz+AQsgAkEANgIAIAZBAWohAUEqDEELIAEgBEYEQEGwASEDDP0BCwJAAkAgAS0AAEHVAGsOCwBAQEBAQEBAQEABQAsgAUEBaiEBQZoBIQMM5AELIAFBAWohAUGbASEDDOMBCyABIARGBEBBsQEhAwz8AQsCQAJAIAEtAABBwQBrDhQAPz8/Pz8/Pz8/Pz8/Pz8/Pz8/AT8LIAFBAWohAUGZASEDDOMBCyABQQFqIQFBnAEhAwziAQtBsgEhAyABIARGDfoBIAIoAgAiACAEIAFraiEFIAEgAGtBA2ohBgJAA0AgAS0AACAAQdnPAGotAABHDT0gAEEDRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADPsBCyACQQA2AgAgBkEBaiEBQSEMPgtBswEhAyABIARGDfkBIAIoAgAiACAEIAFraiEFIAEgAGtBBmohBgJAA0AgAS0AACAAQd3PAGotAABHDTwgAEEGRg0BIABBAWohACAEIAFBAWoiAUcNAAsgAiAFNgIADPoBCyACQQA2AgAgBkEBaiEBQRoMPQsgASAERgRAQbQBIQMM+QELAkACQAJAIAEtAABBxQBrDhEAPT09PT09PT09AT09PT09Aj0LIAFBAWohAUGdASEDDOEBCyABQQFqIQFBngEhAwzgAQsgAUEBaiEBQZ8BIQMM3wELQbUBIQMgASAERg33ASACKAIAIgAgBCABa2ohBSABIABrQQVqIQYCQANAIAEtAAAgAEHkzwBqLQAARw06IABBBUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAz4AQsgAkEANgIAIAZBAWohAUEoDDsLQbYBIQMgASAERg32ASACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEHqzwBqLQAARw05IABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAz3AQsgAkEANgIAIAZBAWohAUEHDDoLIAEgBEYEQEG3ASEDDPYBCwJAAkAgAS0AAEHFAGsODgA5OTk5OTk5OTk5OTkBOQsgAUEBaiEBQaEBIQMM3QELIAFBAWohAUGiASEDDNwBC0G4ASEDIAEgBEYN9AEgAigCACIAIAQgAWtqIQUgASAAa0ECaiEGAkADQCABLQAAIABB7c8Aai0AAEcNNyAAQQJGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM9QELIAJBADYCACAGQQFqIQFBEgw4C0G5ASEDIAEgBEYN8wEgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABB8M8Aai0AAEcNNiAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM9AELIAJBADYCACAGQQFqIQFBIAw3C0G6ASEDIAEgBEYN8gEgAigCACIAIAQgAWtqIQUgASAAa0EBaiEGAkADQCABLQAAIABB8s8Aai0AAEcNNSAAQQFGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM8wELIAJBADYCACAGQQFqIQFBDww2CyABIARGBEBBuwEhAwzyAQsCQAJAIAEtAABByQBrDgcANTU1NTUBNQsgAUEBaiEBQaUBIQMM2QELIAFBAWohAUGmASEDDNgBC0G8ASEDIAEgBEYN8AEgAigCACIAIAQgAWtqIQUgASAAa0EHaiEGAkADQCABLQAAIABB9M8Aai0AAEcNMyAAQQdGDQEgAEEBaiEAIAQgAUEBaiIBRw0ACyACIAU2AgAM8QELIAJBADYCACAGQQFqIQFBGww0CyABIARGBEBBvQEhAwzwAQsCQAJAAkAgAS0AAEHCAGsOEgA0NDQ0NDQ0NDQBNDQ0NDQ0AjQLIAFBAWohAUGkASEDDNgBCyABQQFqIQFBpwEhAwzXAQsgAUEBaiEBQagBIQMM1gELIAEgBEYEQEG+ASEDDO8BCyABLQAAQc4ARw0wIAFBAWohAQwsCyABIARGBEBBvwEhAwzuAQsCQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQCABLQAAQcEAaw4VAAECAz8EBQY/Pz8HCAkKCz8MDQ4PPwsgAUEBaiEBQegAIQMM4wELIAFBAWohAUHpACEDDOIBCyABQQFqIQFB7gAhAwzhAQsgAUEBaiEBQfIAIQMM4AELIAFBAWohAUHzACEDDN8BCyABQQFqIQFB9gAhAwzeAQsgAUEBaiEBQfcAIQMM3QELIAFBAWohAUH6ACEDDNwBCyABQQFqIQFBgwEhAwzbAQsgAUEBaiEBQYQBIQMM2gELIAFBAWohAUGFASEDDNkBCyABQQFqIQFBkgEhAwzYAQsgAUEBaiEBQZgBIQMM1wELIAFBAWohAUGgASEDDNYBCyABQQFqIQFBowEhAwzVAQsgAUEBaiEBQaoBIQMM1AELIAEgBEcEQCACQRA2AgggAiABNgIEQasBIQMM1AELQcABIQMM7AELQQAhAAJAIAIoAjgiA0UNACADKAI0IgNFDQAgAiADEQAAIQALIABFDV4gAEEVRw0HIAJB0QA2AhwgAiABNgIUIAJBsBc2AhAgAkEVNgIMQQAhAwzrAQsgAUEBaiABIARHDQgaQcIBIQMM6gELA0ACQCABLQAAQQprDgQIAAALAAsgBCABQQFqIgFHDQALQcMBIQMM6QELIAEgBEcEQCACQRE2AgggAiABNgIEQQEhAwzQAQtBxAEhAwzoAQsgASAERgRAQcUBIQMM6AELAkACQCABLQAAQQprDgQBKCgAKAsgAUEBagwJCyABQQFqDAULIAEgBEYEQEHGASEDDOcBCwJAAkAgAS0AAEEKaw4XAQsLAQsLCwsLCwsLCwsLCwsLCwsLCwALCyABQQFqIQELQbABIQMMzQELIAEgBEYEQEHIASEDDOYBCyABLQAAQSBHDQkgAkEAOwEyIAFBAWohAUGzASEDDMwBCwNAIAEhAAJAIAEgBEcEQCABLQAAQTBrQf8BcSIDQQpJDQEMJwtBxwEhAwzmAQsCQCACLwEyIgFBmTNLDQAgAiABQQpsIgU7ATIgBUH+/wNxIANB//8Dc0sNACAAQQFqIQEgAiADIAVqIgM7ATIgA0H//wNxQegHSQ0BCwtBACEDIAJBADYCHCACQcEJNgIQIAJBDTYCDCACIABBAWo2AhQM5AELIAJBADYCHCACIAE2AhQgAkHwDDYCECACQRs2AgxBACEDDOMBCyACKAIEIQAgAkEANgIEIAIgACABECYiAA0BIAFBAWoLIQFBrQEhAwzIAQsgAkHBATYCHCACIAA2AgwgAiABQQFqNgIUQQAhAwzgAQsgAigCBCEAIAJBADYCBCACIAAgARAmIgANASABQQFqCyEBQa4BIQMMxQELIAJBwgE2AhwgAiAANgIMIAIgAUEBajYCFEEAIQMM3QELIAJBADYCHCACIAE2AhQgAkGXCzYCECACQQ02AgxBACEDDNwBCyACQQA2AhwgAiABNgIUIAJB4xA2AhAgAkEJNgIMQQAhAwzbAQsgAkECOgAoDKwBC0EAIQMgAkEANgIcIAJBrws2AhAgAkECNgIMIAIgAUEBajYCFAzZAQtBAiEDDL8BC0ENIQMMvgELQSYhAwy9AQtBFSEDDLwBC0EWIQMMuwELQRghAwy6AQtBHCEDDLkBC0EdIQMMuAELQSAhAwy3AQtBISEDDLYBC0EjIQMMtQELQcYAIQMMtAELQS4hAwyzAQtBPSEDDLIBC0HLACEDDLEBC0HOACEDDLABC0HYACEDDK8BC0HZACEDDK4BC0HbACEDDK0BC0HxACEDDKwBC0H0ACEDDKsBC0GNASEDDKoBC0GXASEDDKkBC0GpASEDDKgBC0GvASEDDKcBC0GxASEDDKYBCyACQQA2AgALQQAhAyACQQA2AhwgAiABNgIUIAJB8Rs2AhAgAkEGNgIMDL0BCyACQQA2AgAgBkEBaiEBQSQLOgApIAIoAgQhACACQQA2AgQgAiAAIAEQJyIARQRAQeUAIQMMowELIAJB+QA2AhwgAiABNgIUIAIgADYCDEEAIQMMuwELIABBFUcEQCACQQA2AhwgAiABNgIUIAJBzA42AhAgAkEgNgIMQQAhAwy7AQsgAkH4ADYCHCACIAE2AhQgAkHKGDYCECACQRU2AgxBACEDDLoBCyACQQA2AhwgAiABNgIUIAJBjhs2AhAgAkEGNgIMQQAhAwy5AQsgAkEANgIcIAIgATYCFCACQf4RNgIQIAJBBzYCDEEAIQMMuAELIAJBADYCHCACIAE2AhQgAkGMHDYCECACQQc2AgxBACEDDLcBCyACQQA2AhwgAiABNgIUIAJBww82AhAgAkEHNgIMQQAhAwy2AQsgAkEANgIcIAIgATYCFCACQcMPNgIQIAJBBzYCDEEAIQMMtQELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0RIAJB5QA2AhwgAiABNgIUIAIgADYCDEEAIQMMtAELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0gIAJB0wA2AhwgAiABNgIUIAIgADYCDEEAIQMMswELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0iIAJB0gA2AhwgAiABNgIUIAIgADYCDEEAIQMMsgELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0OIAJB5QA2AhwgAiABNgIUIAIgADYCDEEAIQMMsQELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0dIAJB0wA2AhwgAiABNgIUIAIgADYCDEEAIQMMsAELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0fIAJB0gA2AhwgAiABNgIUIAIgADYCDEEAIQMMrwELIABBP0cNASABQQFqCyEBQQUhAwyUAQtBACEDIAJBADYCHCACIAE2AhQgAkH9EjYCECACQQc2AgwMrAELIAJBADYCHCACIAE2AhQgAkHcCDYCECACQQc2AgxBACEDDKsBCyACKAIEIQAgAkEANgIEIAIgACABECUiAEUNByACQeUANgIcIAIgATYCFCACIAA2AgxBACEDDKoBCyACKAIEIQAgAkEANgIEIAIgACABECUiAEUNFiACQdMANgIcIAIgATYCFCACIAA2AgxBACEDDKkBCyACKAIEIQAgAkEANgIEIAIgACABECUiAEUNGCACQdIANgIcIAIgATYCFCACIAA2AgxBACEDDKgBCyACQQA2AhwgAiABNgIUIAJBxgo2AhAgAkEHNgIMQQAhAwynAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDQMgAkHlADYCHCACIAE2AhQgAiAANgIMQQAhAwymAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDRIgAkHTADYCHCACIAE2AhQgAiAANgIMQQAhAwylAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDRQgAkHSADYCHCACIAE2AhQgAiAANgIMQQAhAwykAQsgAigCBCEAIAJBADYCBCACIAAgARAlIgBFDQAgAkHlADYCHCACIAE2AhQgAiAANgIMQQAhAwyjAQtB1QAhAwyJAQsgAEEVRwRAIAJBADYCHCACIAE2AhQgAkG5DTYCECACQRo2AgxBACEDDKIBCyACQeQANgIcIAIgATYCFCACQeMXNgIQIAJBFTYCDEEAIQMMoQELIAJBADYCACAGQQFqIQEgAi0AKSIAQSNrQQtJDQQCQCAAQQZLDQBBASAAdEHKAHFFDQAMBQtBACEDIAJBADYCHCACIAE2AhQgAkH3CTYCECACQQg2AgwMoAELIAJBADYCACAGQQFqIQEgAi0AKUEhRg0DIAJBADYCHCACIAE2AhQgAkGbCjYCECACQQg2AgxBACEDDJ8BCyACQQA2AgALQQAhAyACQQA2AhwgAiABNgIUIAJBkDM2AhAgAkEINgIMDJ0BCyACQQA2AgAgBkEBaiEBIAItAClBI0kNACACQQA2AhwgAiABNgIUIAJB0wk2AhAgAkEINgIMQQAhAwycAQtB0QAhAwyCAQsgAS0AAEEwayIAQf8BcUEKSQRAIAIgADoAKiABQQFqIQFBzwAhAwyCAQsgAigCBCEAIAJBADYCBCACIAAgARAoIgBFDYYBIAJB3gA2AhwgAiABNgIUIAIgADYCDEEAIQMMmgELIAIoAgQhACACQQA2AgQgAiAAIAEQKCIARQ2GASACQdwANgIcIAIgATYCFCACIAA2AgxBACEDDJkBCyACKAIEIQAgAkEANgIEIAIgACAFECgiAEUEQCAFIQEMhwELIAJB2gA2AhwgAiAFNgIUIAIgADYCDAyYAQtBACEBQQEhAwsgAiADOgArIAVBAWohAwJAAkACQCACLQAtQRBxDQACQAJAAkAgAi0AKg4DAQACBAsgBkUNAwwCCyAADQEMAgsgAUUNAQsgAigCBCEAIAJBADYCBCACIAAgAxAoIgBFBEAgAyEBDAILIAJB2AA2AhwgAiADNgIUIAIgADYCDEEAIQMMmAELIAIoAgQhACACQQA2AgQgAiAAIAMQKCIARQRAIAMhAQyHAQsgAkHZADYCHCACIAM2AhQgAiAANgIMQQAhAwyXAQtBzAAhAwx9CyAAQRVHBEAgAkEANgIcIAIgATYCFCACQZQNNgIQIAJBITYCDEEAIQMMlgELIAJB1wA2AhwgAiABNgIUIAJByRc2AhAgAkEVNgIMQQAhAwyVAQtBACEDIAJBADYCHCACIAE2AhQgAkGAETYCECACQQk2AgwMlAELIAIoAgQhACACQQA2AgQgAiAAIAEQJSIARQ0AIAJB0wA2AhwgAiABNgIUIAIgADYCDEEAIQMMkwELQckAIQMMeQsgAkEANgIcIAIgATYCFCACQcEoNgIQIAJBBzYCDCACQQA2AgBBACEDDJEBCyACKAIEIQBBACEDIAJBADYCBCACIAAgARAlIgBFDQAgAkHSADYCHCACIAE2AhQgAiAANgIMDJABC0HIACEDDHYLIAJBADYCACAFIQELIAJBgBI7ASogAUEBaiEBQQAhAAJAIAIoAjgiA0UNACADKAIwIgNFDQAgAiADEQAAIQALIAANAQtBxwAhAwxzCyAAQRVGBEAgAkHRADYCHCACIAE2AhQgAkHjFzYCECACQRU2AgxBACEDDIwBC0EAIQMgAkEANgIcIAIgATYCFCACQbkNNgIQIAJBGjYCDAyLAQtBACEDIAJBADYCHCACIAE2AhQgAkGgGTYCECACQR42AgwMigELIAEtAABBOkYEQCACKAIEIQBBACEDIAJBADYCBCACIAAgARApIgBFDQEgAkHDADYCHCACIAA2AgwgAiABQQFqNgIUDIoBC0EAIQMgAkEANgIcIAIgATYCFCACQbERNgIQIAJBCjYCDAyJAQsgAUEBaiEBQTshAwxvCyACQcMANgIcIAIgADYCDCACIAFBAWo2AhQMhwELQQAhAyACQQA2AhwgAiABNgIUIAJB8A42AhAgAkEcNgIMDIYBCyACIAIvATBBEHI7ATAMZgsCQCACLwEwIgBBCHFFDQAgAi0AKEEBRw0AIAItAC1BCHFFDQMLIAIgAEH3+wNxQYAEcjsBMAwECyABIARHBEACQANAIAEtAABBMGsiAEH/AXFBCk8EQEE1IQMMbgsgAikDICIKQpmz5syZs+bMGVYNASACIApCCn4iCjcDICAKIACtQv8BgyILQn+FVg0BIAIgCiALfDcDICAEIAFBAWoiAUcNAAtBOSEDDIUBCyACKAIEIQBBACEDIAJBADYCBCACIAAgAUEBaiIBECoiAA0MDHcLQTkhAwyDAQsgAi0AMEEgcQ0GQcUBIQMMaQtBACEDIAJBADYCBCACIAEgARAqIgBFDQQgAkE6NgIcIAIgADYCDCACIAFBAWo2AhQMgQELIAItAChBAUcNACACLQAtQQhxRQ0BC0E3IQMMZgsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIABEAgAkE7NgIcIAIgADYCDCACIAFBAWo2AhQMfwsgAUEBaiEBDG4LIAJBCDoALAwECyABQQFqIQEMbQtBACEDIAJBADYCHCACIAE2AhQgAkHkEjYCECACQQQ2AgwMewsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIARQ1sIAJBNzYCHCACIAE2AhQgAiAANgIMDHoLIAIgAi8BMEEgcjsBMAtBMCEDDF8LIAJBNjYCHCACIAE2AhQgAiAANgIMDHcLIABBLEcNASABQQFqIQBBASEBAkACQAJAAkACQCACLQAsQQVrDgQDAQIEAAsgACEBDAQLQQIhAQwBC0EEIQELIAJBAToALCACIAIvATAgAXI7ATAgACEBDAELIAIgAi8BMEEIcjsBMCAAIQELQTkhAwxcCyACQQA6ACwLQTQhAwxaCyABIARGBEBBLSEDDHMLAkACQANAAkAgAS0AAEEKaw4EAgAAAwALIAQgAUEBaiIBRw0AC0EtIQMMdAsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIARQ0CIAJBLDYCHCACIAE2AhQgAiAANgIMDHMLIAIoAgQhAEEAIQMgAkEANgIEIAIgACABECoiAEUEQCABQQFqIQEMAgsgAkEsNgIcIAIgADYCDCACIAFBAWo2AhQMcgsgAS0AAEENRgRAIAIoAgQhAEEAIQMgAkEANgIEIAIgACABECoiAEUEQCABQQFqIQEMAgsgAkEsNgIcIAIgADYCDCACIAFBAWo2AhQMcgsgAi0ALUEBcQRAQcQBIQMMWQsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKiIADQEMZQtBLyEDDFcLIAJBLjYCHCACIAE2AhQgAiAANgIMDG8LQQAhAyACQQA2AhwgAiABNgIUIAJB8BQ2AhAgAkEDNgIMDG4LQQEhAwJAAkACQAJAIAItACxBBWsOBAMBAgAECyACIAIvATBBCHI7ATAMAwtBAiEDDAELQQQhAwsgAkEBOgAsIAIgAi8BMCADcjsBMAtBKiEDDFMLQQAhAyACQQA2AhwgAiABNgIUIAJB4Q82AhAgAkEKNgIMDGsLQQEhAwJAAkACQAJAAkACQCACLQAsQQJrDgcFBAQDAQIABAsgAiACLwEwQQhyOwEwDAMLQQIhAwwBC0EEIQMLIAJBAToALCACIAIvATAgA3I7ATALQSshAwxSC0EAIQMgAkEANgIcIAIgATYCFCACQasSNgIQIAJBCzYCDAxqC0EAIQMgAkEANgIcIAIgATYCFCACQf0NNgIQIAJBHTYCDAxpCyABIARHBEADQCABLQAAQSBHDUggBCABQQFqIgFHDQALQSUhAwxpC0ElIQMMaAsgAi0ALUEBcQRAQcMBIQMMTwsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQKSIABEAgAkEmNgIcIAIgADYCDCACIAFBAWo2AhQMaAsgAUEBaiEBDFwLIAFBAWohASACLwEwIgBBgAFxBEBBACEAAkAgAigCOCIDRQ0AIAMoAlQiA0UNACACIAMRAAAhAAsgAEUNBiAAQRVHDR8gAkEFNgIcIAIgATYCFCACQfkXNgIQIAJBFTYCDEEAIQMMZwsCQCAAQaAEcUGgBEcNACACLQAtQQJxDQBBACEDIAJBADYCHCACIAE2AhQgAkGWEzYCECACQQQ2AgwMZwsgAgJ/IAIvATBBFHFBFEYEQEEBIAItAChBAUYNARogAi8BMkHlAEYMAQsgAi0AKUEFRgs6AC5BACEAAkAgAigCOCIDRQ0AIAMoAiQiA0UNACACIAMRAAAhAAsCQAJAAkACQAJAIAAOFgIBAAQEBAQEBAQEBAQEBAQEBAQEBAMECyACQQE6AC4LIAIgAi8BMEHAAHI7ATALQSchAwxPCyACQSM2AhwgAiABNgIUIAJBpRY2AhAgAkEVNgIMQQAhAwxnC0EAIQMgAkEANgIcIAIgATYCFCACQdULNgIQIAJBETYCDAxmC0EAIQACQCACKAI4IgNFDQAgAygCLCIDRQ0AIAIgAxEAACEACyAADQELQQ4hAwxLCyAAQRVGBEAgAkECNgIcIAIgATYCFCACQbAYNgIQIAJBFTYCDEEAIQMMZAtBACEDIAJBADYCHCACIAE2AhQgAkGnDjYCECACQRI2AgwMYwtBACEDIAJBADYCHCACIAE2AhQgAkGqHDYCECACQQ82AgwMYgsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEgCqdqIgEQKyIARQ0AIAJBBTYCHCACIAE2AhQgAiAANgIMDGELQQ8hAwxHC0EAIQMgAkEANgIcIAIgATYCFCACQc0TNgIQIAJBDDYCDAxfC0IBIQoLIAFBAWohAQJAIAIpAyAiC0L//////////w9YBEAgAiALQgSGIAqENwMgDAELQQAhAyACQQA2AhwgAiABNgIUIAJBrQk2AhAgAkEMNgIMDF4LQSQhAwxEC0EAIQMgAkEANgIcIAIgATYCFCACQc0TNgIQIAJBDDYCDAxcCyACKAIEIQBBACEDIAJBADYCBCACIAAgARAsIgBFBEAgAUEBaiEBDFILIAJBFzYCHCACIAA2AgwgAiABQQFqNgIUDFsLIAIoAgQhAEEAIQMgAkEANgIEAkAgAiAAIAEQLCIARQRAIAFBAWohAQwBCyACQRY2AhwgAiAANgIMIAIgAUEBajYCFAxbC0EfIQMMQQtBACEDIAJBADYCHCACIAE2AhQgAkGaDzYCECACQSI2AgwMWQsgAigCBCEAQQAhAyACQQA2AgQgAiAAIAEQLSIARQRAIAFBAWohAQxQCyACQRQ2AhwgAiAANgIMIAIgAUEBajYCFAxYCyACKAIEIQBBACEDIAJBADYCBAJAIAIgACABEC0iAEUEQCABQQFqIQEMAQsgAkETNgIcIAIgADYCDCACIAFBAWo2AhQMWAtBHiEDDD4LQQAhAyACQQA2AhwgAiABNgIUIAJBxgw2AhAgAkEjNgIMDFYLIAIoAgQhAEEAIQMgAkEANgIEIAIgACABEC0iAEUEQCABQQFqIQEMTgsgAkERNgIcIAIgADYCDCACIAFBAWo2AhQMVQsgAkEQNgIcIAIgATYCFCACIAA2AgwMVAtBACEDIAJBADYCHCACIAE2AhQgAkHGDDYCECACQSM2AgwMUwtBACEDIAJBADYCHCACIAE2AhQgAkHAFTYCECACQQI2AgwMUgsgAigCBCEAQQAhAyACQQA2AgQCQCACIAAgARAtIgBFBEAgAUEBaiEBDAELIAJBDjYCHCACIAA2AgwgAiABQQFqNgIUDFILQRshAww4C0EAIQMgAkEANgIcIAIgATYCFCACQcYMNgIQIAJBIzYCDAxQCyACKAIEIQBBACEDIAJBADYCBAJAIAIgACABECwiAEUEQCABQQFqIQEMAQsgAkENNgIcIAIgADYCDCACIAFBAWo2AhQMUAtBGiEDDDYLQQAhAyACQQA2AhwgAiABNgIUIAJBmg82AhAgAkEiNgIMDE4LIAIoAgQhAEEAIQMgAkEANgIEAkAgAiAAIAEQLCIARQRAIAFBAWohAQwBCyACQQw2AhwgAiAANgIMIAIgAUEBajYCFAxOC0EZIQMMNAtBACEDIAJBADYCHCACIAE2AhQgAkGaDzYCECACQSI2AgwMTAsgAEEVRwRAQQAhAyACQQA2AhwgAiABNgIUIAJBgww2AhAgAkETNgIMDEwLIAJBCjYCHCACIAE2AhQgAkHkFjYCECACQRU2AgxBACEDDEsLIAIoAgQhAEEAIQMgAkEANgIEIAIgACABIAqnaiIBECsiAARAIAJBBzYCHCACIAE2AhQgAiAANgIMDEsLQRMhAwwxCyAAQRVHBEBBACEDIAJBADYCHCACIAE2AhQgAkHaDTYCECACQRQ2AgwMSgsgAkEeNgIcIAIgATYCFCACQfkXNgIQIAJBFTYCDEEAIQMMSQtBACEAAkAgAigCOCIDRQ0AIAMoAiwiA0UNACACIAMRAAAhAAsgAEUNQSAAQRVGBEAgAkEDNgIcIAIgATYCFCACQbAYNgIQIAJBFTYCDEEAIQMMSQtBACEDIAJBADYCHCACIAE2AhQgAkGnDjYCECACQRI2AgwMSAtBACEDIAJBADYCHCACIAE2AhQgAkHaDTYCECACQRQ2AgwMRwtBACEDIAJBADYCHCACIAE2AhQgAkGnDjYCECACQRI2AgwMRgsgAkEAOgAvIAItAC1BBHFFDT8LIAJBADoALyACQQE6ADRBACEDDCsLQQAhAyACQQA2AhwgAkHkETYCECACQQc2AgwgAiABQQFqNgIUDEMLAkADQAJAIAEtAABBCmsOBAACAgACCyAEIAFBAWoiAUcNAAtB3QEhAwxDCwJAAkAgAi0ANEEBRw0AQQAhAAJAIAIoAjgiA0UNACADKAJYIgNFDQAgAiADEQAAIQALIABFDQAgAEEVRw0BIAJB3AE2AhwgAiABNgIUIAJB1RY2AhAgAkEVNgIMQQAhAwxEC0HBASEDDCoLIAJBADYCHCACIAE2AhQgAkHpCzYCECACQR82AgxBACEDDEILAkACQCACLQAoQQFrDgIEAQALQcABIQMMKQtBuQEhAwwoCyACQQI6AC9BACEAAkAgAigCOCIDRQ0AIAMoAgAiA0UNACACIAMRAAAhAAsgAEUEQEHCASEDDCgLIABBFUcEQCACQQA2AhwgAiABNgIUIAJBpAw2AhAgAkEQNgIMQQAhAwxBCyACQdsBNgIcIAIgATYCFCACQfoWNgIQIAJBFTYCDEEAIQMMQAsgASAERgRAQdoBIQMMQAsgAS0AAEHIAEYNASACQQE6ACgLQawBIQMMJQtBvwEhAwwkCyABIARHBEAgAkEQNgIIIAIgATYCBEG+ASEDDCQLQdkBIQMMPAsgASAERgRAQdgBIQMMPAsgAS0AAEHIAEcNBCABQQFqIQFBvQEhAwwiCyABIARGBEBB1wEhAww7CwJAAkAgAS0AAEHFAGsOEAAFBQUFBQUFBQUFBQUFBQEFCyABQQFqIQFBuwEhAwwiCyABQQFqIQFBvAEhAwwhC0HWASEDIAEgBEYNOSACKAIAIgAgBCABa2ohBSABIABrQQJqIQYCQANAIAEtAAAgAEGD0ABqLQAARw0DIABBAkYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAw6CyACKAIEIQAgAkIANwMAIAIgACAGQQFqIgEQJyIARQRAQcYBIQMMIQsgAkHVATYCHCACIAE2AhQgAiAANgIMQQAhAww5C0HUASEDIAEgBEYNOCACKAIAIgAgBCABa2ohBSABIABrQQFqIQYCQANAIAEtAAAgAEGB0ABqLQAARw0CIABBAUYNASAAQQFqIQAgBCABQQFqIgFHDQALIAIgBTYCAAw5CyACQYEEOwEoIAIoAgQhACACQgA3AwAgAiAAIAZBAWoiARAnIgANAwwCCyACQQA2AgALQQAhAyACQQA2AhwgAiABNgIUIAJB2Bs2AhAgAkEINgIMDDYLQboBIQMMHAsgAkHTATYCHCACIAE2AhQgAiAANgIMQQAhAww0C0EAIQACQCACKAI4IgNFDQAgAygCOCIDRQ0AIAIgAxEAACEACyAARQ0AIABBFUYNASACQQA2AhwgAiABNgIUIAJBzA42AhAgAkEgNgIMQQAhAwwzC0HkACEDDBkLIAJB+AA2AhwgAiABNgIUIAJByhg2AhAgAkEVNgIMQQAhAwwxC0HSASEDIAQgASIARg0wIAQgAWsgAigCACIBaiEFIAAgAWtBBGohBgJAA0AgAC0AACABQfzPAGotAABHDQEgAUEERg0DIAFBAWohASAEIABBAWoiAEcNAAsgAiAFNgIADDELIAJBADYCHCACIAA2AhQgAkGQMzYCECACQQg2AgwgAkEANgIAQQAhAwwwCyABIARHBEAgAkEONgIIIAIgATYCBEG3ASEDDBcLQdEBIQMMLwsgAkEANgIAIAZBAWohAQtBuAEhAwwUCyABIARGBEBB0AEhAwwtCyABLQAAQTBrIgBB/wFxQQpJBEAgAiAAOgAqIAFBAWohAUG2ASEDDBQLIAIoAgQhACACQQA2AgQgAiAAIAEQKCIARQ0UIAJBzwE2AhwgAiABNgIUIAIgADYCDEEAIQMMLAsgASAERgRAQc4BIQMMLAsCQCABLQAAQS5GBEAgAUEBaiEBDAELIAIoAgQhACACQQA2AgQgAiAAIAEQKCIARQ0VIAJBzQE2AhwgAiABNgIUIAIgADYCDEEAIQMMLAtBtQEhAwwSCyAEIAEiBUYEQEHMASEDDCsLQQAhAEEBIQFBASEGQQAhAwJAAkACQAJAAkACfwJAAkACQAJAAkACQAJAIAUtAABBMGsOCgoJAAECAwQFBggLC0ECDAYLQQMMBQtBBAwEC0EFDAMLQQYMAgtBBwwBC0EICyEDQQAhAUEAIQYMAgtBCSEDQQEhAEEAIQFBACEGDAELQQAhAUEBIQMLIAIgAzoAKyAFQQFqIQMCQAJAIAItAC1BEHENAAJAAkACQCACLQAqDgMBAAIECyAGRQ0DDAILIAANAQwCCyABRQ0BCyACKAIEIQAgAkEANgIEIAIgACADECgiAEUEQCADIQEMAwsgAkHJATYCHCACIAM2AhQgAiAANgIMQQAhAwwtCyACKAIEIQAgAkEANgIEIAIgACADECgiAEUEQCADIQEMGAsgAkHKATYCHCACIAM2AhQgAiAANgIMQQAhAwwsCyACKAIEIQAgAkEANgIEIAIgACAFECgiAEUEQCAFIQEMFgsgAkHLATYCHCACIAU2AhQgAiAANgIMDCsLQbQBIQMMEQtBACEAAkAgAigCOCIDRQ0AIAMoAjwiA0UNACACIAMRAAAhAAsCQCAABEAgAEEVRg0BIAJBADYCHCACIAE2AhQgAkGUDTYCECACQSE2AgxBACEDDCsLQbIBIQMMEQsgAkHIATYCHCACIAE2AhQgAkHJFzYCECACQRU2AgxBACEDDCkLIAJBADYCACAGQQFqIQFB9QAhAwwPCyACLQApQQVGBEBB4wAhAwwPC0HiACEDDA4LIAAhASACQQA2AgALIAJBADoALEEJIQMMDAsgAkEANgIAIAdBAWohAUHAACEDDAsLQQELOgAsIAJBADYCACAGQQFqIQELQSkhAwwIC0E4IQMMBwsCQCABIARHBEADQCABLQAAQYA+ai0AACIAQQFHBEAgAEECRw0DIAFBAWohAQwFCyAEIAFBAWoiAUcNAAtBPiEDDCELQT4hAwwgCwsgAkEAOgAsDAELQQshAwwEC0E6IQMMAwsgAUEBaiEBQS0hAwwCCyACIAE6ACwgAkEANgIAIAZBAWohAUEMIQMMAQsgAkEANgIAIAZBAWohAUEKIQMMAAsAC0EAIQMgAkEANgIcIAIgATYCFCACQc0QNgIQIAJBCTYCDAwXC0EAIQMgAkEANgIcIAIgATYCFCACQekKNgIQIAJBCTYCDAwWC0EAIQMgAkEANgIcIAIgATYCFCACQbcQNgIQIAJBCTYCDAwVC0EAIQMgAkEANgIcIAIgATYCFCACQZwRNgIQIAJBCTYCDAwUC0EAIQMgAkEANgIcIAIgATYCFCACQc0QNgIQIAJBCTYCDAwTC0EAIQMgAkEANgIcIAIgATYCFCACQekKNgIQIAJBCTYCDAwSC0EAIQMgAkEANgIcIAIgATYCFCACQbcQNgIQIAJBCTYCDAwRC0EAIQMgAkEANgIcIAIgATYCFCACQZwRNgIQIAJBCTYCDAwQC0EAIQMgAkEANgIcIAIgATYCFCACQZcVNgIQIAJBDzYCDAwPC0EAIQMgAkEANgIcIAIgATYCFCACQZcVNgIQIAJBDzYCDAwOC0EAIQMgAkEANgIcIAIgATYCFCACQcASNgIQIAJBCzYCDAwNC0EAIQMgAkEANgIcIAIgATYCFCACQZUJNgIQIAJBCzYCDAwMC0EAIQMgAkEANgIcIAIgATYCFCACQeEPNgIQIAJBCjYCDAwLC0EAIQMgAkEANgIcIAIgATYCFCACQfsPNgIQIAJBCjYCDAwKC0EAIQMgAkEANgIcIAIgATYCFCACQfEZNgIQIAJBAjYCDAwJC0EAIQMgAkEANgIcIAIgATYCFCACQcQUNgIQIAJBAjYCDAwIC0EAIQMgAkEANgIcIAIgATYCFCACQfIVNgIQIAJBAjYCDAwHCyACQQI2AhwgAiABNgIUIAJBnBo2AhAgAkEWNgIMQQAhAwwGC0EBIQMMBQtB1AAhAyABIARGDQQgCEEIaiEJIAIoAgAhBQJAAkAgASAERwRAIAVB2MIAaiEHIAQgBWogAWshACAFQX9zQQpqIgUgAWohBgNAIAEtAAAgBy0AAEcEQEECIQcMAwsgBUUEQEEAIQcgBiEBDAMLIAVBAWshBSAHQQFqIQcgBCABQQFqIgFHDQALIAAhBSAEIQELIAlBATYCACACIAU2AgAMAQsgAkEANgIAIAkgBzYCAAsgCSABNgIEIAgoAgwhACAIKAIIDgMBBAIACwALIAJBADYCHCACQbUaNgIQIAJBFzYCDCACIABBAWo2AhRBACEDDAILIAJBADYCHCACIAA2AhQgAkHKGjYCECACQQk2AgxBACEDDAELIAEgBEYEQEEiIQMMAQsgAkEJNgIIIAIgATYCBEEhIQMLIAhBEGokACADRQRAIAIoAgwhAAwBCyACIAM2AhxBACEAIAIoAgQiAUUNACACIAEgBCACKAIIEQEAIgFFDQAgAiAENgIUIAIgATYCDCABIQALIAALvgIBAn8gAEEAOgAAIABB3ABqIgFBAWtBADoAACAAQQA6AAIgAEEAOgABIAFBA2tBADoAACABQQJrQQA6AAAgAEEAOgADIAFBBGtBADoAAEEAIABrQQNxIgEgAGoiAEEANgIAQdwAIAFrQXxxIgIgAGoiAUEEa0EANgIAAkAgAkEJSQ0AIABBADYCCCAAQQA2AgQgAUEIa0EANgIAIAFBDGtBADYCACACQRlJDQAgAEEANgIYIABBADYCFCAAQQA2AhAgAEEANgIMIAFBEGtBADYCACABQRRrQQA2AgAgAUEYa0EANgIAIAFBHGtBADYCACACIABBBHFBGHIiAmsiAUEgSQ0AIAAgAmohAANAIABCADcDGCAAQgA3AxAgAEIANwMIIABCADcDACAAQSBqIQAgAUEgayIBQR9LDQALCwtWAQF/AkAgACgCDA0AAkACQAJAAkAgAC0ALw4DAQADAgsgACgCOCIBRQ0AIAEoAiwiAUUNACAAIAERAAAiAQ0DC0EADwsACyAAQcMWNgIQQQ4hAQsgAQsaACAAKAIMRQRAIABB0Rs2AhAgAEEVNgIMCwsUACAAKAIMQRVGBEAgAEEANgIMCwsUACAAKAIMQRZGBEAgAEEANgIMCwsHACAAKAIMCwcAIAAoAhALCQAgACABNgIQCwcAIAAoAhQLFwAgAEEkTwRAAAsgAEECdEGgM2ooAgALFwAgAEEuTwRAAAsgAEECdEGwNGooAgALvwkBAX9B6yghAQJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAIABB5ABrDvQDY2IAAWFhYWFhYQIDBAVhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhBgcICQoLDA0OD2FhYWFhEGFhYWFhYWFhYWFhEWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYRITFBUWFxgZGhthYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhHB0eHyAhIiMkJSYnKCkqKywtLi8wMTIzNDU2YTc4OTphYWFhYWFhYTthYWE8YWFhYT0+P2FhYWFhYWFhQGFhQWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYUJDREVGR0hJSktMTU5PUFFSU2FhYWFhYWFhVFVWV1hZWlthXF1hYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFeYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhX2BhC0HhJw8LQaQhDwtByywPC0H+MQ8LQcAkDwtBqyQPC0GNKA8LQeImDwtBgDAPC0G5Lw8LQdckDwtB7x8PC0HhHw8LQfofDwtB8iAPC0GoLw8LQa4yDwtBiDAPC0HsJw8LQYIiDwtBjh0PC0HQLg8LQcojDwtBxTIPC0HfHA8LQdIcDwtBxCAPC0HXIA8LQaIfDwtB7S4PC0GrMA8LQdQlDwtBzC4PC0H6Lg8LQfwrDwtB0jAPC0HxHQ8LQbsgDwtB9ysPC0GQMQ8LQdcxDwtBoi0PC0HUJw8LQeArDwtBnywPC0HrMQ8LQdUfDwtByjEPC0HeJQ8LQdQeDwtB9BwPC0GnMg8LQbEdDwtBoB0PC0G5MQ8LQbwwDwtBkiEPC0GzJg8LQeksDwtBrB4PC0HUKw8LQfcmDwtBgCYPC0GwIQ8LQf4eDwtBjSMPC0GJLQ8LQfciDwtBoDEPC0GuHw8LQcYlDwtB6B4PC0GTIg8LQcIvDwtBwx0PC0GLLA8LQeEdDwtBjS8PC0HqIQ8LQbQtDwtB0i8PC0HfMg8LQdIyDwtB8DAPC0GpIg8LQfkjDwtBmR4PC0G1LA8LQZswDwtBkjIPC0G2Kw8LQcIiDwtB+DIPC0GeJQ8LQdAiDwtBuh4PC0GBHg8LAAtB1iEhAQsgAQsWACAAIAAtAC1B/gFxIAFBAEdyOgAtCxkAIAAgAC0ALUH9AXEgAUEAR0EBdHI6AC0LGQAgACAALQAtQfsBcSABQQBHQQJ0cjoALQsZACAAIAAtAC1B9wFxIAFBAEdBA3RyOgAtCz4BAn8CQCAAKAI4IgNFDQAgAygCBCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBxhE2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCCCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB9go2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCDCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB7Ro2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCECIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBlRA2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCFCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBqhs2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCGCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB7RM2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCKCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABB9gg2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCHCIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBwhk2AhBBGCEECyAECz4BAn8CQCAAKAI4IgNFDQAgAygCICIDRQ0AIAAgASACIAFrIAMRAQAiBEF/Rw0AIABBlBQ2AhBBGCEECyAEC1kBAn8CQCAALQAoQQFGDQAgAC8BMiIBQeQAa0HkAEkNACABQcwBRg0AIAFBsAJGDQAgAC8BMCIAQcAAcQ0AQQEhAiAAQYgEcUGABEYNACAAQShxRSECCyACC4wBAQJ/AkACQAJAIAAtACpFDQAgAC0AK0UNACAALwEwIgFBAnFFDQEMAgsgAC8BMCIBQQFxRQ0BC0EBIQIgAC0AKEEBRg0AIAAvATIiAEHkAGtB5ABJDQAgAEHMAUYNACAAQbACRg0AIAFBwABxDQBBACECIAFBiARxQYAERg0AIAFBKHFBAEchAgsgAgtzACAAQRBq/QwAAAAAAAAAAAAAAAAAAAAA/QsDACAA/QwAAAAAAAAAAAAAAAAAAAAA/QsDACAAQTBq/QwAAAAAAAAAAAAAAAAAAAAA/QsDACAAQSBq/QwAAAAAAAAAAAAAAAAAAAAA/QsDACAAQd0BNgIcCwYAIAAQMguaLQELfyMAQRBrIgokAEGk0AAoAgAiCUUEQEHk0wAoAgAiBUUEQEHw0wBCfzcCAEHo0wBCgICEgICAwAA3AgBB5NMAIApBCGpBcHFB2KrVqgVzIgU2AgBB+NMAQQA2AgBByNMAQQA2AgALQczTAEGA1AQ2AgBBnNAAQYDUBDYCAEGw0AAgBTYCAEGs0ABBfzYCAEHQ0wBBgKwDNgIAA0AgAUHI0ABqIAFBvNAAaiICNgIAIAIgAUG00ABqIgM2AgAgAUHA0ABqIAM2AgAgAUHQ0ABqIAFBxNAAaiIDNgIAIAMgAjYCACABQdjQAGogAUHM0ABqIgI2AgAgAiADNgIAIAFB1NAAaiACNgIAIAFBIGoiAUGAAkcNAAtBjNQEQcGrAzYCAEGo0ABB9NMAKAIANgIAQZjQAEHAqwM2AgBBpNAAQYjUBDYCAEHM/wdBODYCAEGI1AQhCQsCQAJAAkACQAJAAkACQAJAAkACQAJAAkACQAJAAkACQCAAQewBTQRAQYzQACgCACIGQRAgAEETakFwcSAAQQtJGyIEQQN2IgB2IgFBA3EEQAJAIAFBAXEgAHJBAXMiAkEDdCIAQbTQAGoiASAAQbzQAGooAgAiACgCCCIDRgRAQYzQACAGQX4gAndxNgIADAELIAEgAzYCCCADIAE2AgwLIABBCGohASAAIAJBA3QiAkEDcjYCBCAAIAJqIgAgACgCBEEBcjYCBAwRC0GU0AAoAgAiCCAETw0BIAEEQAJAQQIgAHQiAkEAIAJrciABIAB0cWgiAEEDdCICQbTQAGoiASACQbzQAGooAgAiAigCCCIDRgRAQYzQACAGQX4gAHdxIgY2AgAMAQsgASADNgIIIAMgATYCDAsgAiAEQQNyNgIEIABBA3QiACAEayEFIAAgAmogBTYCACACIARqIgQgBUEBcjYCBCAIBEAgCEF4cUG00ABqIQBBoNAAKAIAIQMCf0EBIAhBA3Z0IgEgBnFFBEBBjNAAIAEgBnI2AgAgAAwBCyAAKAIICyIBIAM2AgwgACADNgIIIAMgADYCDCADIAE2AggLIAJBCGohAUGg0AAgBDYCAEGU0AAgBTYCAAwRC0GQ0AAoAgAiC0UNASALaEECdEG80gBqKAIAIgAoAgRBeHEgBGshBSAAIQIDQAJAIAIoAhAiAUUEQCACQRRqKAIAIgFFDQELIAEoAgRBeHEgBGsiAyAFSSECIAMgBSACGyEFIAEgACACGyEAIAEhAgwBCwsgACgCGCEJIAAoAgwiAyAARwRAQZzQACgCABogAyAAKAIIIgE2AgggASADNgIMDBALIABBFGoiAigCACIBRQRAIAAoAhAiAUUNAyAAQRBqIQILA0AgAiEHIAEiA0EUaiICKAIAIgENACADQRBqIQIgAygCECIBDQALIAdBADYCAAwPC0F/IQQgAEG/f0sNACAAQRNqIgFBcHEhBEGQ0AAoAgAiCEUNAEEAIARrIQUCQAJAAkACf0EAIARBgAJJDQAaQR8gBEH///8HSw0AGiAEQSYgAUEIdmciAGt2QQFxIABBAXRrQT5qCyIGQQJ0QbzSAGooAgAiAkUEQEEAIQFBACEDDAELQQAhASAEQRkgBkEBdmtBACAGQR9HG3QhAEEAIQMDQAJAIAIoAgRBeHEgBGsiByAFTw0AIAIhAyAHIgUNAEEAIQUgAiEBDAMLIAEgAkEUaigCACIHIAcgAiAAQR12QQRxakEQaigCACICRhsgASAHGyEBIABBAXQhACACDQALCyABIANyRQRAQQAhA0ECIAZ0IgBBACAAa3IgCHEiAEUNAyAAaEECdEG80gBqKAIAIQELIAFFDQELA0AgASgCBEF4cSAEayICIAVJIQAgAiAFIAAbIQUgASADIAAbIQMgASgCECIABH8gAAUgAUEUaigCAAsiAQ0ACwsgA0UNACAFQZTQACgCACAEa08NACADKAIYIQcgAyADKAIMIgBHBEBBnNAAKAIAGiAAIAMoAggiATYCCCABIAA2AgwMDgsgA0EUaiICKAIAIgFFBEAgAygCECIBRQ0DIANBEGohAgsDQCACIQYgASIAQRRqIgIoAgAiAQ0AIABBEGohAiAAKAIQIgENAAsgBkEANgIADA0LQZTQACgCACIDIARPBEBBoNAAKAIAIQECQCADIARrIgJBEE8EQCABIARqIgAgAkEBcjYCBCABIANqIAI2AgAgASAEQQNyNgIEDAELIAEgA0EDcjYCBCABIANqIgAgACgCBEEBcjYCBEEAIQBBACECC0GU0AAgAjYCAEGg0AAgADYCACABQQhqIQEMDwtBmNAAKAIAIgMgBEsEQCAEIAlqIgAgAyAEayIBQQFyNgIEQaTQACAANgIAQZjQACABNgIAIAkgBEEDcjYCBCAJQQhqIQEMDwtBACEBIAQCf0Hk0wAoAgAEQEHs0wAoAgAMAQtB8NMAQn83AgBB6NMAQoCAhICAgMAANwIAQeTTACAKQQxqQXBxQdiq1aoFczYCAEH40wBBADYCAEHI0wBBADYCAEGAgAQLIgAgBEHHAGoiBWoiBkEAIABrIgdxIgJPBEBB/NMAQTA2AgAMDwsCQEHE0wAoAgAiAUUNAEG80wAoAgAiCCACaiEAIAAgAU0gACAIS3ENAEEAIQFB/NMAQTA2AgAMDwtByNMALQAAQQRxDQQCQAJAIAkEQEHM0wAhAQNAIAEoAgAiACAJTQRAIAAgASgCBGogCUsNAwsgASgCCCIBDQALC0EAEDMiAEF/Rg0FIAIhBkHo0wAoAgAiAUEBayIDIABxBEAgAiAAayAAIANqQQAgAWtxaiEGCyAEIAZPDQUgBkH+////B0sNBUHE0wAoAgAiAwRAQbzTACgCACIHIAZqIQEgASAHTQ0GIAEgA0sNBgsgBhAzIgEgAEcNAQwHCyAGIANrIAdxIgZB/v///wdLDQQgBhAzIQAgACABKAIAIAEoAgRqRg0DIAAhAQsCQCAGIARByABqTw0AIAFBf0YNAEHs0wAoAgAiACAFIAZrakEAIABrcSIAQf7///8HSwRAIAEhAAwHCyAAEDNBf0cEQCAAIAZqIQYgASEADAcLQQAgBmsQMxoMBAsgASIAQX9HDQUMAwtBACEDDAwLQQAhAAwKCyAAQX9HDQILQcjTAEHI0wAoAgBBBHI2AgALIAJB/v///wdLDQEgAhAzIQBBABAzIQEgAEF/Rg0BIAFBf0YNASAAIAFPDQEgASAAayIGIARBOGpNDQELQbzTAEG80wAoAgAgBmoiATYCAEHA0wAoAgAgAUkEQEHA0wAgATYCAAsCQAJAAkBBpNAAKAIAIgIEQEHM0wAhAQNAIAAgASgCACIDIAEoAgQiBWpGDQIgASgCCCIBDQALDAILQZzQACgCACIBQQBHIAAgAU9xRQRAQZzQACAANgIAC0EAIQFB0NMAIAY2AgBBzNMAIAA2AgBBrNAAQX82AgBBsNAAQeTTACgCADYCAEHY0wBBADYCAANAIAFByNAAaiABQbzQAGoiAjYCACACIAFBtNAAaiIDNgIAIAFBwNAAaiADNgIAIAFB0NAAaiABQcTQAGoiAzYCACADIAI2AgAgAUHY0ABqIAFBzNAAaiICNgIAIAIgAzYCACABQdTQAGogAjYCACABQSBqIgFBgAJHDQALQXggAGtBD3EiASAAaiICIAZBOGsiAyABayIBQQFyNgIEQajQAEH00wAoAgA2AgBBmNAAIAE2AgBBpNAAIAI2AgAgACADakE4NgIEDAILIAAgAk0NACACIANJDQAgASgCDEEIcQ0AQXggAmtBD3EiACACaiIDQZjQACgCACAGaiIHIABrIgBBAXI2AgQgASAFIAZqNgIEQajQAEH00wAoAgA2AgBBmNAAIAA2AgBBpNAAIAM2AgAgAiAHakE4NgIEDAELIABBnNAAKAIASQRAQZzQACAANgIACyAAIAZqIQNBzNMAIQECQAJAAkADQCADIAEoAgBHBEAgASgCCCIBDQEMAgsLIAEtAAxBCHFFDQELQczTACEBA0AgASgCACIDIAJNBEAgAyABKAIEaiIFIAJLDQMLIAEoAgghAQwACwALIAEgADYCACABIAEoAgQgBmo2AgQgAEF4IABrQQ9xaiIJIARBA3I2AgQgA0F4IANrQQ9xaiIGIAQgCWoiBGshASACIAZGBEBBpNAAIAQ2AgBBmNAAQZjQACgCACABaiIANgIAIAQgAEEBcjYCBAwIC0Gg0AAoAgAgBkYEQEGg0AAgBDYCAEGU0ABBlNAAKAIAIAFqIgA2AgAgBCAAQQFyNgIEIAAgBGogADYCAAwICyAGKAIEIgVBA3FBAUcNBiAFQXhxIQggBUH/AU0EQCAFQQN2IQMgBigCCCIAIAYoAgwiAkYEQEGM0ABBjNAAKAIAQX4gA3dxNgIADAcLIAIgADYCCCAAIAI2AgwMBgsgBigCGCEHIAYgBigCDCIARwRAIAAgBigCCCICNgIIIAIgADYCDAwFCyAGQRRqIgIoAgAiBUUEQCAGKAIQIgVFDQQgBkEQaiECCwNAIAIhAyAFIgBBFGoiAigCACIFDQAgAEEQaiECIAAoAhAiBQ0ACyADQQA2AgAMBAtBeCAAa0EPcSIBIABqIgcgBkE4ayIDIAFrIgFBAXI2AgQgACADakE4NgIEIAIgBUE3IAVrQQ9xakE/ayIDIAMgAkEQakkbIgNBIzYCBEGo0ABB9NMAKAIANgIAQZjQACABNgIAQaTQACAHNgIAIANBEGpB1NMAKQIANwIAIANBzNMAKQIANwIIQdTTACADQQhqNgIAQdDTACAGNgIAQczTACAANgIAQdjTAEEANgIAIANBJGohAQNAIAFBBzYCACAFIAFBBGoiAUsNAAsgAiADRg0AIAMgAygCBEF+cTYCBCADIAMgAmsiBTYCACACIAVBAXI2AgQgBUH/AU0EQCAFQXhxQbTQAGohAAJ/QYzQACgCACIBQQEgBUEDdnQiA3FFBEBBjNAAIAEgA3I2AgAgAAwBCyAAKAIICyIBIAI2AgwgACACNgIIIAIgADYCDCACIAE2AggMAQtBHyEBIAVB////B00EQCAFQSYgBUEIdmciAGt2QQFxIABBAXRrQT5qIQELIAIgATYCHCACQgA3AhAgAUECdEG80gBqIQBBkNAAKAIAIgNBASABdCIGcUUEQCAAIAI2AgBBkNAAIAMgBnI2AgAgAiAANgIYIAIgAjYCCCACIAI2AgwMAQsgBUEZIAFBAXZrQQAgAUEfRxt0IQEgACgCACEDAkADQCADIgAoAgRBeHEgBUYNASABQR12IQMgAUEBdCEBIAAgA0EEcWpBEGoiBigCACIDDQALIAYgAjYCACACIAA2AhggAiACNgIMIAIgAjYCCAwBCyAAKAIIIgEgAjYCDCAAIAI2AgggAkEANgIYIAIgADYCDCACIAE2AggLQZjQACgCACIBIARNDQBBpNAAKAIAIgAgBGoiAiABIARrIgFBAXI2AgRBmNAAIAE2AgBBpNAAIAI2AgAgACAEQQNyNgIEIABBCGohAQwIC0EAIQFB/NMAQTA2AgAMBwtBACEACyAHRQ0AAkAgBigCHCICQQJ0QbzSAGoiAygCACAGRgRAIAMgADYCACAADQFBkNAAQZDQACgCAEF+IAJ3cTYCAAwCCyAHQRBBFCAHKAIQIAZGG2ogADYCACAARQ0BCyAAIAc2AhggBigCECICBEAgACACNgIQIAIgADYCGAsgBkEUaigCACICRQ0AIABBFGogAjYCACACIAA2AhgLIAEgCGohASAGIAhqIgYoAgQhBQsgBiAFQX5xNgIEIAEgBGogATYCACAEIAFBAXI2AgQgAUH/AU0EQCABQXhxQbTQAGohAAJ/QYzQACgCACICQQEgAUEDdnQiAXFFBEBBjNAAIAEgAnI2AgAgAAwBCyAAKAIICyIBIAQ2AgwgACAENgIIIAQgADYCDCAEIAE2AggMAQtBHyEFIAFB////B00EQCABQSYgAUEIdmciAGt2QQFxIABBAXRrQT5qIQULIAQgBTYCHCAEQgA3AhAgBUECdEG80gBqIQBBkNAAKAIAIgJBASAFdCIDcUUEQCAAIAQ2AgBBkNAAIAIgA3I2AgAgBCAANgIYIAQgBDYCCCAEIAQ2AgwMAQsgAUEZIAVBAXZrQQAgBUEfRxt0IQUgACgCACEAAkADQCAAIgIoAgRBeHEgAUYNASAFQR12IQAgBUEBdCEFIAIgAEEEcWpBEGoiAygCACIADQALIAMgBDYCACAEIAI2AhggBCAENgIMIAQgBDYCCAwBCyACKAIIIgAgBDYCDCACIAQ2AgggBEEANgIYIAQgAjYCDCAEIAA2AggLIAlBCGohAQwCCwJAIAdFDQACQCADKAIcIgFBAnRBvNIAaiICKAIAIANGBEAgAiAANgIAIAANAUGQ0AAgCEF+IAF3cSIINgIADAILIAdBEEEUIAcoAhAgA0YbaiAANgIAIABFDQELIAAgBzYCGCADKAIQIgEEQCAAIAE2AhAgASAANgIYCyADQRRqKAIAIgFFDQAgAEEUaiABNgIAIAEgADYCGAsCQCAFQQ9NBEAgAyAEIAVqIgBBA3I2AgQgACADaiIAIAAoAgRBAXI2AgQMAQsgAyAEaiICIAVBAXI2AgQgAyAEQQNyNgIEIAIgBWogBTYCACAFQf8BTQRAIAVBeHFBtNAAaiEAAn9BjNAAKAIAIgFBASAFQQN2dCIFcUUEQEGM0AAgASAFcjYCACAADAELIAAoAggLIgEgAjYCDCAAIAI2AgggAiAANgIMIAIgATYCCAwBC0EfIQEgBUH///8HTQRAIAVBJiAFQQh2ZyIAa3ZBAXEgAEEBdGtBPmohAQsgAiABNgIcIAJCADcCECABQQJ0QbzSAGohAEEBIAF0IgQgCHFFBEAgACACNgIAQZDQACAEIAhyNgIAIAIgADYCGCACIAI2AgggAiACNgIMDAELIAVBGSABQQF2a0EAIAFBH0cbdCEBIAAoAgAhBAJAA0AgBCIAKAIEQXhxIAVGDQEgAUEddiEEIAFBAXQhASAAIARBBHFqQRBqIgYoAgAiBA0ACyAGIAI2AgAgAiAANgIYIAIgAjYCDCACIAI2AggMAQsgACgCCCIBIAI2AgwgACACNgIIIAJBADYCGCACIAA2AgwgAiABNgIICyADQQhqIQEMAQsCQCAJRQ0AAkAgACgCHCIBQQJ0QbzSAGoiAigCACAARgRAIAIgAzYCACADDQFBkNAAIAtBfiABd3E2AgAMAgsgCUEQQRQgCSgCECAARhtqIAM2AgAgA0UNAQsgAyAJNgIYIAAoAhAiAQRAIAMgATYCECABIAM2AhgLIABBFGooAgAiAUUNACADQRRqIAE2AgAgASADNgIYCwJAIAVBD00EQCAAIAQgBWoiAUEDcjYCBCAAIAFqIgEgASgCBEEBcjYCBAwBCyAAIARqIgcgBUEBcjYCBCAAIARBA3I2AgQgBSAHaiAFNgIAIAgEQCAIQXhxQbTQAGohAUGg0AAoAgAhAwJ/QQEgCEEDdnQiAiAGcUUEQEGM0AAgAiAGcjYCACABDAELIAEoAggLIgIgAzYCDCABIAM2AgggAyABNgIMIAMgAjYCCAtBoNAAIAc2AgBBlNAAIAU2AgALIABBCGohAQsgCkEQaiQAIAELQwAgAEUEQD8AQRB0DwsCQCAAQf//A3ENACAAQQBIDQAgAEEQdkAAIgBBf0YEQEH80wBBMDYCAEF/DwsgAEEQdA8LAAsL3D8iAEGACAsJAQAAAAIAAAADAEGUCAsFBAAAAAUAQaQICwkGAAAABwAAAAgAQdwIC4otSW52YWxpZCBjaGFyIGluIHVybCBxdWVyeQBTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX2JvZHkAQ29udGVudC1MZW5ndGggb3ZlcmZsb3cAQ2h1bmsgc2l6ZSBvdmVyZmxvdwBSZXNwb25zZSBvdmVyZmxvdwBJbnZhbGlkIG1ldGhvZCBmb3IgSFRUUC94LnggcmVxdWVzdABJbnZhbGlkIG1ldGhvZCBmb3IgUlRTUC94LnggcmVxdWVzdABFeHBlY3RlZCBTT1VSQ0UgbWV0aG9kIGZvciBJQ0UveC54IHJlcXVlc3QASW52YWxpZCBjaGFyIGluIHVybCBmcmFnbWVudCBzdGFydABFeHBlY3RlZCBkb3QAU3BhbiBjYWxsYmFjayBlcnJvciBpbiBvbl9zdGF0dXMASW52YWxpZCByZXNwb25zZSBzdGF0dXMASW52YWxpZCBjaGFyYWN0ZXIgaW4gY2h1bmsgZXh0ZW5zaW9ucwBVc2VyIGNhbGxiYWNrIGVycm9yAGBvbl9yZXNldGAgY2FsbGJhY2sgZXJyb3IAYG9uX2NodW5rX2hlYWRlcmAgY2FsbGJhY2sgZXJyb3IAYG9uX21lc3NhZ2VfYmVnaW5gIGNhbGxiYWNrIGVycm9yAGBvbl9jaHVua19leHRlbnNpb25fdmFsdWVgIGNhbGxiYWNrIGVycm9yAGBvbl9zdGF0dXNfY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl92ZXJzaW9uX2NvbXBsZXRlYCBjYWxsYmFjayBlcnJvcgBgb25fdXJsX2NvbXBsZXRlYCBjYWxsYmFjayBlcnJvcgBgb25fY2h1bmtfY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl9oZWFkZXJfdmFsdWVfY29tcGxldGVgIGNhbGxiYWNrIGVycm9yAGBvbl9tZXNzYWdlX2NvbXBsZXRlYCBjYWxsYmFjayBlcnJvcgBgb25fbWV0aG9kX2NvbXBsZXRlYCBjYWxsYmFjayBlcnJvcgBgb25faGVhZGVyX2ZpZWxkX2NvbXBsZXRlYCBjYWxsYmFjayBlcnJvcgBgb25fY2h1bmtfZXh0ZW5zaW9uX25hbWVgIGNhbGxiYWNrIGVycm9yAFVuZXhwZWN0ZWQgY2hhciBpbiB1cmwgc2VydmVyAEludmFsaWQgaGVhZGVyIHZhbHVlIGNoYXIASW52YWxpZCBoZWFkZXIgZmllbGQgY2hhcgBTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX3ZlcnNpb24ASW52YWxpZCBtaW5vciB2ZXJzaW9uAEludmFsaWQgbWFqb3IgdmVyc2lvbgBFeHBlY3RlZCBzcGFjZSBhZnRlciB2ZXJzaW9uAEV4cGVjdGVkIENSTEYgYWZ0ZXIgdmVyc2lvbgBJbnZhbGlkIEhUVFAgdmVyc2lvbgBJbnZhbGlkIGhlYWRlciB0b2tlbgBTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX3VybABJbnZhbGlkIGNoYXJhY3RlcnMgaW4gdXJsAFVuZXhwZWN0ZWQgc3RhcnQgY2hhciBpbiB1cmwARG91YmxlIEAgaW4gdXJsAEVtcHR5IENvbnRlbnQtTGVuZ3RoAEludmFsaWQgY2hhcmFjdGVyIGluIENvbnRlbnQtTGVuZ3RoAER1cGxpY2F0ZSBDb250ZW50LUxlbmd0aABJbnZhbGlkIGNoYXIgaW4gdXJsIHBhdGgAQ29udGVudC1MZW5ndGggY2FuJ3QgYmUgcHJlc2VudCB3aXRoIFRyYW5zZmVyLUVuY29kaW5nAEludmFsaWQgY2hhcmFjdGVyIGluIGNodW5rIHNpemUAU3BhbiBjYWxsYmFjayBlcnJvciBpbiBvbl9oZWFkZXJfdmFsdWUAU3BhbiBjYWxsYmFjayBlcnJvciBpbiBvbl9jaHVua19leHRlbnNpb25fdmFsdWUASW52YWxpZCBjaGFyYWN0ZXIgaW4gY2h1bmsgZXh0ZW5zaW9ucyB2YWx1ZQBNaXNzaW5nIGV4cGVjdGVkIExGIGFmdGVyIGhlYWRlciB2YWx1ZQBJbnZhbGlkIGBUcmFuc2Zlci1FbmNvZGluZ2AgaGVhZGVyIHZhbHVlAEludmFsaWQgY2hhcmFjdGVyIGluIGNodW5rIGV4dGVuc2lvbnMgcXVvdGUgdmFsdWUASW52YWxpZCBjaGFyYWN0ZXIgaW4gY2h1bmsgZXh0ZW5zaW9ucyBxdW90ZWQgdmFsdWUAUGF1c2VkIGJ5IG9uX2hlYWRlcnNfY29tcGxldGUASW52YWxpZCBFT0Ygc3RhdGUAb25fcmVzZXQgcGF1c2UAb25fY2h1bmtfaGVhZGVyIHBhdXNlAG9uX21lc3NhZ2VfYmVnaW4gcGF1c2UAb25fY2h1bmtfZXh0ZW5zaW9uX3ZhbHVlIHBhdXNlAG9uX3N0YXR1c19jb21wbGV0ZSBwYXVzZQBvbl92ZXJzaW9uX2NvbXBsZXRlIHBhdXNlAG9uX3VybF9jb21wbGV0ZSBwYXVzZQBvbl9jaHVua19jb21wbGV0ZSBwYXVzZQBvbl9oZWFkZXJfdmFsdWVfY29tcGxldGUgcGF1c2UAb25fbWVzc2FnZV9jb21wbGV0ZSBwYXVzZQBvbl9tZXRob2RfY29tcGxldGUgcGF1c2UAb25faGVhZGVyX2ZpZWxkX2NvbXBsZXRlIHBhdXNlAG9uX2NodW5rX2V4dGVuc2lvbl9uYW1lIHBhdXNlAFVuZXhwZWN0ZWQgc3BhY2UgYWZ0ZXIgc3RhcnQgbGluZQBTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX2NodW5rX2V4dGVuc2lvbl9uYW1lAEludmFsaWQgY2hhcmFjdGVyIGluIGNodW5rIGV4dGVuc2lvbnMgbmFtZQBQYXVzZSBvbiBDT05ORUNUL1VwZ3JhZGUAUGF1c2Ugb24gUFJJL1VwZ3JhZGUARXhwZWN0ZWQgSFRUUC8yIENvbm5lY3Rpb24gUHJlZmFjZQBTcGFuIGNhbGxiYWNrIGVycm9yIGluIG9uX21ldGhvZABFeHBlY3RlZCBzcGFjZSBhZnRlciBtZXRob2QAU3BhbiBjYWxsYmFjayBlcnJvciBpbiBvbl9oZWFkZXJfZmllbGQAUGF1c2VkAEludmFsaWQgd29yZCBlbmNvdW50ZXJlZABJbnZhbGlkIG1ldGhvZCBlbmNvdW50ZXJlZABVbmV4cGVjdGVkIGNoYXIgaW4gdXJsIHNjaGVtYQBSZXF1ZXN0IGhhcyBpbnZhbGlkIGBUcmFuc2Zlci1FbmNvZGluZ2AAU1dJVENIX1BST1hZAFVTRV9QUk9YWQBNS0FDVElWSVRZAFVOUFJPQ0VTU0FCTEVfRU5USVRZAENPUFkATU9WRURfUEVSTUFORU5UTFkAVE9PX0VBUkxZAE5PVElGWQBGQUlMRURfREVQRU5ERU5DWQBCQURfR0FURVdBWQBQTEFZAFBVVABDSEVDS09VVABHQVRFV0FZX1RJTUVPVVQAUkVRVUVTVF9USU1FT1VUAE5FVFdPUktfQ09OTkVDVF9USU1FT1VUAENPTk5FQ1RJT05fVElNRU9VVABMT0dJTl9USU1FT1VUAE5FVFdPUktfUkVBRF9USU1FT1VUAFBPU1QATUlTRElSRUNURURfUkVRVUVTVABDTElFTlRfQ0xPU0VEX1JFUVVFU1QAQ0xJRU5UX0NMT1NFRF9MT0FEX0JBTEFOQ0VEX1JFUVVFU1QAQkFEX1JFUVVFU1QASFRUUF9SRVFVRVNUX1NFTlRfVE9fSFRUUFNfUE9SVABSRVBPUlQASU1fQV9URUFQT1QAUkVTRVRfQ09OVEVOVABOT19DT05URU5UAFBBUlRJQUxfQ09OVEVOVABIUEVfSU5WQUxJRF9DT05TVEFOVABIUEVfQ0JfUkVTRVQAR0VUAEhQRV9TVFJJQ1QAQ09ORkxJQ1QAVEVNUE9SQVJZX1JFRElSRUNUAFBFUk1BTkVOVF9SRURJUkVDVABDT05ORUNUAE1VTFRJX1NUQVRVUwBIUEVfSU5WQUxJRF9TVEFUVVMAVE9PX01BTllfUkVRVUVTVFMARUFSTFlfSElOVFMAVU5BVkFJTEFCTEVfRk9SX0xFR0FMX1JFQVNPTlMAT1BUSU9OUwBTV0lUQ0hJTkdfUFJPVE9DT0xTAFZBUklBTlRfQUxTT19ORUdPVElBVEVTAE1VTFRJUExFX0NIT0lDRVMASU5URVJOQUxfU0VSVkVSX0VSUk9SAFdFQl9TRVJWRVJfVU5LTk9XTl9FUlJPUgBSQUlMR1VOX0VSUk9SAElERU5USVRZX1BST1ZJREVSX0FVVEhFTlRJQ0FUSU9OX0VSUk9SAFNTTF9DRVJUSUZJQ0FURV9FUlJPUgBJTlZBTElEX1hfRk9SV0FSREVEX0ZPUgBTRVRfUEFSQU1FVEVSAEdFVF9QQVJBTUVURVIASFBFX1VTRVIAU0VFX09USEVSAEhQRV9DQl9DSFVOS19IRUFERVIATUtDQUxFTkRBUgBTRVRVUABXRUJfU0VSVkVSX0lTX0RPV04AVEVBUkRPV04ASFBFX0NMT1NFRF9DT05ORUNUSU9OAEhFVVJJU1RJQ19FWFBJUkFUSU9OAERJU0NPTk5FQ1RFRF9PUEVSQVRJT04ATk9OX0FVVEhPUklUQVRJVkVfSU5GT1JNQVRJT04ASFBFX0lOVkFMSURfVkVSU0lPTgBIUEVfQ0JfTUVTU0FHRV9CRUdJTgBTSVRFX0lTX0ZST1pFTgBIUEVfSU5WQUxJRF9IRUFERVJfVE9LRU4ASU5WQUxJRF9UT0tFTgBGT1JCSURERU4ARU5IQU5DRV9ZT1VSX0NBTE0ASFBFX0lOVkFMSURfVVJMAEJMT0NLRURfQllfUEFSRU5UQUxfQ09OVFJPTABNS0NPTABBQ0wASFBFX0lOVEVSTkFMAFJFUVVFU1RfSEVBREVSX0ZJRUxEU19UT09fTEFSR0VfVU5PRkZJQ0lBTABIUEVfT0sAVU5MSU5LAFVOTE9DSwBQUkkAUkVUUllfV0lUSABIUEVfSU5WQUxJRF9DT05URU5UX0xFTkdUSABIUEVfVU5FWFBFQ1RFRF9DT05URU5UX0xFTkdUSABGTFVTSABQUk9QUEFUQ0gATS1TRUFSQ0gAVVJJX1RPT19MT05HAFBST0NFU1NJTkcATUlTQ0VMTEFORU9VU19QRVJTSVNURU5UX1dBUk5JTkcATUlTQ0VMTEFORU9VU19XQVJOSU5HAEhQRV9JTlZBTElEX1RSQU5TRkVSX0VOQ09ESU5HAEV4cGVjdGVkIENSTEYASFBFX0lOVkFMSURfQ0hVTktfU0laRQBNT1ZFAENPTlRJTlVFAEhQRV9DQl9TVEFUVVNfQ09NUExFVEUASFBFX0NCX0hFQURFUlNfQ09NUExFVEUASFBFX0NCX1ZFUlNJT05fQ09NUExFVEUASFBFX0NCX1VSTF9DT01QTEVURQBIUEVfQ0JfQ0hVTktfQ09NUExFVEUASFBFX0NCX0hFQURFUl9WQUxVRV9DT01QTEVURQBIUEVfQ0JfQ0hVTktfRVhURU5TSU9OX1ZBTFVFX0NPTVBMRVRFAEhQRV9DQl9DSFVOS19FWFRFTlNJT05fTkFNRV9DT01QTEVURQBIUEVfQ0JfTUVTU0FHRV9DT01QTEVURQBIUEVfQ0JfTUVUSE9EX0NPTVBMRVRFAEhQRV9DQl9IRUFERVJfRklFTERfQ09NUExFVEUAREVMRVRFAEhQRV9JTlZBTElEX0VPRl9TVEFURQBJTlZBTElEX1NTTF9DRVJUSUZJQ0FURQBQQVVTRQBOT19SRVNQT05TRQBVTlNVUFBPUlRFRF9NRURJQV9UWVBFAEdPTkUATk9UX0FDQ0VQVEFCTEUAU0VSVklDRV9VTkFWQUlMQUJMRQBSQU5HRV9OT1RfU0FUSVNGSUFCTEUAT1JJR0lOX0lTX1VOUkVBQ0hBQkxFAFJFU1BPTlNFX0lTX1NUQUxFAFBVUkdFAE1FUkdFAFJFUVVFU1RfSEVBREVSX0ZJRUxEU19UT09fTEFSR0UAUkVRVUVTVF9IRUFERVJfVE9PX0xBUkdFAFBBWUxPQURfVE9PX0xBUkdFAElOU1VGRklDSUVOVF9TVE9SQUdFAEhQRV9QQVVTRURfVVBHUkFERQBIUEVfUEFVU0VEX0gyX1VQR1JBREUAU09VUkNFAEFOTk9VTkNFAFRSQUNFAEhQRV9VTkVYUEVDVEVEX1NQQUNFAERFU0NSSUJFAFVOU1VCU0NSSUJFAFJFQ09SRABIUEVfSU5WQUxJRF9NRVRIT0QATk9UX0ZPVU5EAFBST1BGSU5EAFVOQklORABSRUJJTkQAVU5BVVRIT1JJWkVEAE1FVEhPRF9OT1RfQUxMT1dFRABIVFRQX1ZFUlNJT05fTk9UX1NVUFBPUlRFRABBTFJFQURZX1JFUE9SVEVEAEFDQ0VQVEVEAE5PVF9JTVBMRU1FTlRFRABMT09QX0RFVEVDVEVEAEhQRV9DUl9FWFBFQ1RFRABIUEVfTEZfRVhQRUNURUQAQ1JFQVRFRABJTV9VU0VEAEhQRV9QQVVTRUQAVElNRU9VVF9PQ0NVUkVEAFBBWU1FTlRfUkVRVUlSRUQAUFJFQ09ORElUSU9OX1JFUVVJUkVEAFBST1hZX0FVVEhFTlRJQ0FUSU9OX1JFUVVJUkVEAE5FVFdPUktfQVVUSEVOVElDQVRJT05fUkVRVUlSRUQATEVOR1RIX1JFUVVJUkVEAFNTTF9DRVJUSUZJQ0FURV9SRVFVSVJFRABVUEdSQURFX1JFUVVJUkVEAFBBR0VfRVhQSVJFRABQUkVDT05ESVRJT05fRkFJTEVEAEVYUEVDVEFUSU9OX0ZBSUxFRABSRVZBTElEQVRJT05fRkFJTEVEAFNTTF9IQU5EU0hBS0VfRkFJTEVEAExPQ0tFRABUUkFOU0ZPUk1BVElPTl9BUFBMSUVEAE5PVF9NT0RJRklFRABOT1RfRVhURU5ERUQAQkFORFdJRFRIX0xJTUlUX0VYQ0VFREVEAFNJVEVfSVNfT1ZFUkxPQURFRABIRUFEAEV4cGVjdGVkIEhUVFAvAABeEwAAJhMAADAQAADwFwAAnRMAABUSAAA5FwAA8BIAAAoQAAB1EgAArRIAAIITAABPFAAAfxAAAKAVAAAjFAAAiRIAAIsUAABNFQAA1BEAAM8UAAAQGAAAyRYAANwWAADBEQAA4BcAALsUAAB0FAAAfBUAAOUUAAAIFwAAHxAAAGUVAACjFAAAKBUAAAIVAACZFQAALBAAAIsZAABPDwAA1A4AAGoQAADOEAAAAhcAAIkOAABuEwAAHBMAAGYUAABWFwAAwRMAAM0TAABsEwAAaBcAAGYXAABfFwAAIhMAAM4PAABpDgAA2A4AAGMWAADLEwAAqg4AACgXAAAmFwAAxRMAAF0WAADoEQAAZxMAAGUTAADyFgAAcxMAAB0XAAD5FgAA8xEAAM8OAADOFQAADBIAALMRAAClEQAAYRAAADIXAAC7EwBB+TULAQEAQZA2C+ABAQECAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAQf03CwEBAEGROAteAgMCAgICAgAAAgIAAgIAAgICAgICAgICAgAEAAAAAAACAgICAgICAgICAgICAgICAgICAgICAgICAgAAAAICAgICAgICAgICAgICAgICAgICAgICAgICAgICAAIAAgBB/TkLAQEAQZE6C14CAAICAgICAAACAgACAgACAgICAgICAgICAAMABAAAAAICAgICAgICAgICAgICAgICAgICAgICAgICAAAAAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAAgACAEHwOwsNbG9zZWVlcC1hbGl2ZQBBiTwLAQEAQaA8C+ABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAQYk+CwEBAEGgPgvnAQEBAQEBAQEBAQEBAQIBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBY2h1bmtlZABBsMAAC18BAQABAQEBAQAAAQEAAQEAAQEBAQEBAQEBAQAAAAAAAAABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQAAAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAEAAQBBkMIACyFlY3Rpb25lbnQtbGVuZ3Rob25yb3h5LWNvbm5lY3Rpb24AQcDCAAstcmFuc2Zlci1lbmNvZGluZ3BncmFkZQ0KDQoNClNNDQoNClRUUC9DRS9UU1AvAEH5wgALBQECAAEDAEGQwwAL4AEEAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQBB+cQACwUBAgABAwBBkMUAC+ABBAEBBQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEAQfnGAAsEAQAAAQBBkccAC98BAQEAAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQBB+sgACwQBAAACAEGQyQALXwMEAAAEBAQEBAQEBAQEBAUEBAQEBAQEBAQEBAQABAAGBwQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAAEAAQABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQAAAAEAEH6ygALBAEAAAEAQZDLAAsBAQBBqssAC0ECAAAAAAAAAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMAAAAAAAADAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwBB+swACwQBAAABAEGQzQALAQEAQZrNAAsGAgAAAAACAEGxzQALOgMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAAAAAAAAAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMAQfDOAAuWAU5PVU5DRUVDS09VVE5FQ1RFVEVDUklCRUxVU0hFVEVBRFNFQVJDSFJHRUNUSVZJVFlMRU5EQVJWRU9USUZZUFRJT05TQ0hTRUFZU1RBVENIR0VPUkRJUkVDVE9SVFJDSFBBUkFNRVRFUlVSQ0VCU0NSSUJFQVJET1dOQUNFSU5ETktDS1VCU0NSSUJFSFRUUC9BRFRQLw==","base64")},172:(e,t)=>{Object.defineProperty(t,"__esModule",{value:true})
 t.enumToMap=void 0
 function enumToMap(e){const t={}
 Object.keys(e).forEach(n=>{const s=e[n]
 if(typeof s==="number")t[n]=s})
-return t}t.enumToMap=enumToMap},587:(e,t,n)=>{const{kClients:s}=n(3377)
-const r=n(5539)
-const{kAgent:o,kMockAgentSet:i,kMockAgentGet:a,kDispatches:c,kIsMockActive:A,kNetConnect:l,kGetNetConnect:u,kOptions:d,kFactory:h}=n(2539)
-const g=n(2839)
-const f=n(3926)
-const{matchValue:p,buildMockOptions:m}=n(463)
-const{InvalidArgumentError:E,UndiciError:w}=n(6593)
-const I=n(2377)
-const y=n(39)
-const B=n(2708)
+return t}t.enumToMap=enumToMap},7501:(e,t,n)=>{const{kClients:s}=n(6443)
+const r=n(7405)
+const{kAgent:o,kMockAgentSet:i,kMockAgentGet:a,kDispatches:c,kIsMockActive:A,kNetConnect:l,kGetNetConnect:u,kOptions:d,kFactory:h}=n(1117)
+const g=n(7365)
+const f=n(4004)
+const{matchValue:p,buildMockOptions:m}=n(3397)
+const{InvalidArgumentError:E,UndiciError:w}=n(8707)
+const I=n(883)
+const y=n(1529)
+const B=n(6142)
 class MockAgent extends I{constructor(e){super(e)
 this[l]=true
 this[A]=true
@@ -3361,13 +3361,13 @@ return t}}[u](){return this[l]}pendingInterceptors(){const e=this[s]
 return Array.from(e.entries()).flatMap(([e,t])=>t[c].map(t=>({...t,origin:e}))).filter(({pending:e})=>e)}assertNoPendingInterceptors({pendingInterceptorsFormatter:e=new B}={}){const t=this.pendingInterceptors()
 if(t.length===0)return
 const n=new y("interceptor","interceptors").pluralize(t.length)
-throw new w(`\n${n.count} ${n.noun} ${n.is} pending:\n\n${e.format(t)}\n`.trim())}}e.exports=MockAgent},2839:(e,t,n)=>{const{promisify:s}=n(7975)
-const r=n(271)
-const{buildMockDispatch:o}=n(463)
-const{kDispatches:i,kMockAgent:a,kClose:c,kOriginalClose:A,kOrigin:l,kOriginalDispatch:u,kConnected:d}=n(2539)
-const{MockInterceptor:h}=n(7073)
-const g=n(3377)
-const{InvalidArgumentError:f}=n(6593)
+throw new w(`\n${n.count} ${n.noun} ${n.is} pending:\n\n${e.format(t)}\n`.trim())}}e.exports=MockAgent},7365:(e,t,n)=>{const{promisify:s}=n(7975)
+const r=n(3701)
+const{buildMockDispatch:o}=n(3397)
+const{kDispatches:i,kMockAgent:a,kClose:c,kOriginalClose:A,kOrigin:l,kOriginalDispatch:u,kConnected:d}=n(1117)
+const{MockInterceptor:h}=n(1511)
+const g=n(6443)
+const{InvalidArgumentError:f}=n(8707)
 class MockClient extends r{constructor(e,t){super(e,t)
 if(!t||!t.agent||typeof t.agent.dispatch!=="function")throw new f("Argument opts.agent must implement Agent")
 this[a]=t.agent
@@ -3379,16 +3379,16 @@ this[A]=this.close.bind(this)
 this.dispatch=o.call(this)
 this.close=this[c]}get[g.kConnected](){return this[d]}intercept(e){return new h(e,this[i])}async[c](){await s(this[A])()
 this[d]=0
-this[a][g.kClients].delete(this[l])}}e.exports=MockClient},5347:(e,t,n)=>{const{UndiciError:s}=n(6593)
+this[a][g.kClients].delete(this[l])}}e.exports=MockClient},2429:(e,t,n)=>{const{UndiciError:s}=n(8707)
 const r=Symbol.for("undici.error.UND_MOCK_ERR_MOCK_NOT_MATCHED")
 class MockNotMatchedError extends s{constructor(e){super(e)
 Error.captureStackTrace(this,MockNotMatchedError)
 this.name="MockNotMatchedError"
 this.message=e||"The request does not match any registered mock dispatches"
-this.code="UND_MOCK_ERR_MOCK_NOT_MATCHED"}static[Symbol.hasInstance](e){return e&&e[r]===true}[r]=true}e.exports={MockNotMatchedError:MockNotMatchedError}},7073:(e,t,n)=>{const{getResponseData:s,buildKey:r,addMockDispatch:o}=n(463)
-const{kDispatches:i,kDispatchKey:a,kDefaultHeaders:c,kDefaultTrailers:A,kContentLength:l,kMockDispatch:u}=n(2539)
-const{InvalidArgumentError:d}=n(6593)
-const{buildURL:h}=n(5386)
+this.code="UND_MOCK_ERR_MOCK_NOT_MATCHED"}static[Symbol.hasInstance](e){return e&&e[r]===true}[r]=true}e.exports={MockNotMatchedError:MockNotMatchedError}},1511:(e,t,n)=>{const{getResponseData:s,buildKey:r,addMockDispatch:o}=n(3397)
+const{kDispatches:i,kDispatchKey:a,kDefaultHeaders:c,kDefaultTrailers:A,kContentLength:l,kMockDispatch:u}=n(1117)
+const{InvalidArgumentError:d}=n(8707)
+const{buildURL:h}=n(3440)
 class MockScope{constructor(e){this[u]=e}delay(e){if(typeof e!=="number"||!Number.isInteger(e)||e<=0)throw new d("waitInMs must be a valid integer > 0")
 this[u].delay=e
 return this}persist(){this[u].persist=true
@@ -3427,13 +3427,13 @@ return this}defaultReplyTrailers(e){if(typeof e==="undefined")throw new d("trail
 this[A]=e
 return this}replyContentLength(){this[l]=true
 return this}}e.exports.MockInterceptor=MockInterceptor
-e.exports.MockScope=MockScope},3926:(e,t,n)=>{const{promisify:s}=n(7975)
-const r=n(8014)
-const{buildMockDispatch:o}=n(463)
-const{kDispatches:i,kMockAgent:a,kClose:c,kOriginalClose:A,kOrigin:l,kOriginalDispatch:u,kConnected:d}=n(2539)
-const{MockInterceptor:h}=n(7073)
-const g=n(3377)
-const{InvalidArgumentError:f}=n(6593)
+e.exports.MockScope=MockScope},4004:(e,t,n)=>{const{promisify:s}=n(7975)
+const r=n(628)
+const{buildMockDispatch:o}=n(3397)
+const{kDispatches:i,kMockAgent:a,kClose:c,kOriginalClose:A,kOrigin:l,kOriginalDispatch:u,kConnected:d}=n(1117)
+const{MockInterceptor:h}=n(1511)
+const g=n(6443)
+const{InvalidArgumentError:f}=n(8707)
 class MockPool extends r{constructor(e,t){super(e,t)
 if(!t||!t.agent||typeof t.agent.dispatch!=="function")throw new f("Argument opts.agent must implement Agent")
 this[a]=t.agent
@@ -3445,9 +3445,9 @@ this[A]=this.close.bind(this)
 this.dispatch=o.call(this)
 this.close=this[c]}get[g.kConnected](){return this[d]}intercept(e){return new h(e,this[i])}async[c](){await s(this[A])()
 this[d]=0
-this[a][g.kClients].delete(this[l])}}e.exports=MockPool},2539:e=>{e.exports={kAgent:Symbol("agent"),kOptions:Symbol("options"),kFactory:Symbol("factory"),kDispatches:Symbol("dispatches"),kDispatchKey:Symbol("dispatch key"),kDefaultHeaders:Symbol("default headers"),kDefaultTrailers:Symbol("default trailers"),kContentLength:Symbol("content length"),kMockAgent:Symbol("mock agent"),kMockAgentSet:Symbol("mock agent set"),kMockAgentGet:Symbol("mock agent get"),kMockDispatch:Symbol("mock dispatch"),kClose:Symbol("close"),kOriginalClose:Symbol("original agent close"),kOrigin:Symbol("origin"),kIsMockActive:Symbol("is mock active"),kNetConnect:Symbol("net connect"),kGetNetConnect:Symbol("get net connect"),kConnected:Symbol("connected")}},463:(e,t,n)=>{const{MockNotMatchedError:s}=n(5347)
-const{kDispatches:r,kMockAgent:o,kOriginalDispatch:i,kOrigin:a,kGetNetConnect:c}=n(2539)
-const{buildURL:A}=n(5386)
+this[a][g.kClients].delete(this[l])}}e.exports=MockPool},1117:e=>{e.exports={kAgent:Symbol("agent"),kOptions:Symbol("options"),kFactory:Symbol("factory"),kDispatches:Symbol("dispatches"),kDispatchKey:Symbol("dispatch key"),kDefaultHeaders:Symbol("default headers"),kDefaultTrailers:Symbol("default trailers"),kContentLength:Symbol("content length"),kMockAgent:Symbol("mock agent"),kMockAgentSet:Symbol("mock agent set"),kMockAgentGet:Symbol("mock agent get"),kMockDispatch:Symbol("mock dispatch"),kClose:Symbol("close"),kOriginalClose:Symbol("original agent close"),kOrigin:Symbol("origin"),kIsMockActive:Symbol("is mock active"),kNetConnect:Symbol("net connect"),kGetNetConnect:Symbol("get net connect"),kConnected:Symbol("connected")}},3397:(e,t,n)=>{const{MockNotMatchedError:s}=n(2429)
+const{kDispatches:r,kMockAgent:o,kOriginalDispatch:i,kOrigin:a,kGetNetConnect:c}=n(1117)
+const{buildURL:A}=n(3440)
 const{STATUS_CODES:l}=n(7067)
 const{types:{isPromise:u}}=n(7975)
 function matchValue(e,t){if(typeof e==="string")return e===t
@@ -3532,20 +3532,20 @@ else throw new s(`${i.message}: subsequent request to origin ${t} was not allowe
 if(e===true)return true
 else if(Array.isArray(e)&&e.some(e=>matchValue(e,n.host)))return true
 return false}function buildMockOptions(e){if(e){const{agent:t,...n}=e
-return n}}e.exports={getResponseData:getResponseData,getMockDispatch:getMockDispatch,addMockDispatch:addMockDispatch,deleteMockDispatch:deleteMockDispatch,buildKey:buildKey,generateKeyValues:generateKeyValues,matchValue:matchValue,getResponse:getResponse,getStatusText:getStatusText,mockDispatch:mockDispatch,buildMockDispatch:buildMockDispatch,checkNetConnect:checkNetConnect,buildMockOptions:buildMockOptions,getHeaderByName:getHeaderByName,buildHeadersFromArray:buildHeadersFromArray}},2708:(e,t,n)=>{const{Transform:s}=n(7075)
+return n}}e.exports={getResponseData:getResponseData,getMockDispatch:getMockDispatch,addMockDispatch:addMockDispatch,deleteMockDispatch:deleteMockDispatch,buildKey:buildKey,generateKeyValues:generateKeyValues,matchValue:matchValue,getResponse:getResponse,getStatusText:getStatusText,mockDispatch:mockDispatch,buildMockDispatch:buildMockDispatch,checkNetConnect:checkNetConnect,buildMockOptions:buildMockOptions,getHeaderByName:getHeaderByName,buildHeadersFromArray:buildHeadersFromArray}},6142:(e,t,n)=>{const{Transform:s}=n(7075)
 const{Console:r}=n(7540)
 const o=process.versions.icu?"✅":"Y "
 const i=process.versions.icu?"❌":"N "
 e.exports=class{constructor({disableColors:e}={}){this.transform=new s({transform(e,t,n){n(null,e)}})
 this.logger=new r({stdout:this.transform,inspectOptions:{colors:!e&&!process.env.CI}})}format(e){const t=e.map(({method:e,path:t,data:{statusCode:n},persist:s,times:r,timesInvoked:a,origin:c})=>({Method:e,Origin:c,Path:t,"Status code":n,Persistent:s?o:i,Invocations:a,Remaining:s?1/0:r-a}))
 this.logger.table(t)
-return this.transform.read().toString()}}},39:e=>{const t={pronoun:"it",is:"is",was:"was",this:"this"}
+return this.transform.read().toString()}}},1529:e=>{const t={pronoun:"it",is:"is",was:"was",this:"this"}
 const n={pronoun:"they",is:"are",was:"were",this:"these"}
 e.exports=class{constructor(e,t){this.singular=e
 this.plural=t}pluralize(e){const s=e===1
 const r=s?t:n
 const o=s?this.singular:this.plural
-return{...r,count:e,noun:o}}}},5929:e=>{let t=0
+return{...r,count:e,noun:o}}}},6603:e=>{let t=0
 const n=1e3
 const s=(n>>1)-1
 let r
@@ -3585,15 +3585,15 @@ onTick()
 onTick()},reset(){t=0
 i.length=0
 clearTimeout(r)
-r=null},kFastTimer:o}},3892:(e,t,n)=>{const{kConstruct:s}=n(8271)
-const{urlEquals:r,getFieldValues:o}=n(2012)
-const{kEnumerableProperty:i,isDisturbed:a}=n(5386)
-const{webidl:c}=n(6083)
-const{Response:A,cloneResponse:l,fromInnerResponse:u}=n(9317)
-const{Request:d,fromInnerRequest:h}=n(3713)
-const{kState:g}=n(6970)
-const{fetching:f}=n(6860)
-const{urlIsHttpHttpsScheme:p,createDeferredPromise:m,readAllBytes:E}=n(1118)
+r=null},kFastTimer:o}},9634:(e,t,n)=>{const{kConstruct:s}=n(109)
+const{urlEquals:r,getFieldValues:o}=n(6798)
+const{kEnumerableProperty:i,isDisturbed:a}=n(3440)
+const{webidl:c}=n(5893)
+const{Response:A,cloneResponse:l,fromInnerResponse:u}=n(9051)
+const{Request:d,fromInnerRequest:h}=n(9967)
+const{kState:g}=n(3627)
+const{fetching:f}=n(4398)
+const{urlIsHttpHttpsScheme:p,createDeferredPromise:m,readAllBytes:E}=n(3168)
 const w=n(4589)
 class Cache{#D
 constructor(){if(arguments[0]!==s)c.illegalConstructor()
@@ -3754,10 +3754,10 @@ c.converters.CacheQueryOptions=c.dictionaryConverter(I)
 c.converters.MultiCacheQueryOptions=c.dictionaryConverter([...I,{key:"cacheName",converter:c.converters.DOMString}])
 c.converters.Response=c.interfaceConverter(A)
 c.converters["sequence<RequestInfo>"]=c.sequenceConverter(c.converters.RequestInfo)
-e.exports={Cache:Cache}},7403:(e,t,n)=>{const{kConstruct:s}=n(8271)
-const{Cache:r}=n(3892)
-const{webidl:o}=n(6083)
-const{kEnumerableProperty:i}=n(5386)
+e.exports={Cache:Cache}},3245:(e,t,n)=>{const{kConstruct:s}=n(109)
+const{Cache:r}=n(9634)
+const{webidl:o}=n(5893)
+const{kEnumerableProperty:i}=n(3440)
 class CacheStorage{#L=new Map
 constructor(){if(arguments[0]!==s)o.illegalConstructor()
 o.util.markAsUncloneable(this)}async match(e,t={}){o.brandCheck(this,CacheStorage)
@@ -3786,20 +3786,20 @@ e=o.converters.DOMString(e,t,"cacheName")
 return this.#L.delete(e)}async keys(){o.brandCheck(this,CacheStorage)
 const e=this.#L.keys()
 return[...e]}}Object.defineProperties(CacheStorage.prototype,{[Symbol.toStringTag]:{value:"CacheStorage",configurable:true},match:i,has:i,open:i,delete:i,keys:i})
-e.exports={CacheStorage:CacheStorage}},8271:(e,t,n)=>{e.exports={kConstruct:n(3377).kConstruct}},2012:(e,t,n)=>{const s=n(4589)
-const{URLSerializer:r}=n(782)
-const{isValidHeaderName:o}=n(1118)
+e.exports={CacheStorage:CacheStorage}},109:(e,t,n)=>{e.exports={kConstruct:n(6443).kConstruct}},6798:(e,t,n)=>{const s=n(4589)
+const{URLSerializer:r}=n(1900)
+const{isValidHeaderName:o}=n(3168)
 function urlEquals(e,t,n=false){const s=r(e,n)
 const o=r(t,n)
 return s===o}function getFieldValues(e){s(e!==null)
 const t=[]
 for(let n of e.split(",")){n=n.trim()
-if(o(n))t.push(n)}return t}e.exports={urlEquals:urlEquals,getFieldValues:getFieldValues}},9922:e=>{const t=1024
+if(o(n))t.push(n)}return t}e.exports={urlEquals:urlEquals,getFieldValues:getFieldValues}},1276:e=>{const t=1024
 const n=4096
-e.exports={maxAttributeValueSize:t,maxNameValuePairSize:n}},8495:(e,t,n)=>{const{parseSetCookie:s}=n(5816)
-const{stringify:r}=n(2095)
-const{webidl:o}=n(6083)
-const{Headers:i}=n(5662)
+e.exports={maxAttributeValueSize:t,maxNameValuePairSize:n}},9061:(e,t,n)=>{const{parseSetCookie:s}=n(1978)
+const{stringify:r}=n(7797)
+const{webidl:o}=n(5893)
+const{Headers:i}=n(660)
 function getCookies(e){o.argumentLengthCheck(arguments,1,"getCookies")
 o.brandCheck(e,i,{strict:false})
 const t=e.get("cookie")
@@ -3822,9 +3822,9 @@ const n=r(t)
 if(n)e.append("Set-Cookie",n)}o.converters.DeleteCookieAttributes=o.dictionaryConverter([{converter:o.nullableConverter(o.converters.DOMString),key:"path",defaultValue:()=>null},{converter:o.nullableConverter(o.converters.DOMString),key:"domain",defaultValue:()=>null}])
 o.converters.Cookie=o.dictionaryConverter([{converter:o.converters.DOMString,key:"name"},{converter:o.converters.DOMString,key:"value"},{converter:o.nullableConverter(e=>{if(typeof e==="number")return o.converters["unsigned long long"](e)
 return new Date(e)}),key:"expires",defaultValue:()=>null},{converter:o.nullableConverter(o.converters["long long"]),key:"maxAge",defaultValue:()=>null},{converter:o.nullableConverter(o.converters.DOMString),key:"domain",defaultValue:()=>null},{converter:o.nullableConverter(o.converters.DOMString),key:"path",defaultValue:()=>null},{converter:o.nullableConverter(o.converters.boolean),key:"secure",defaultValue:()=>null},{converter:o.nullableConverter(o.converters.boolean),key:"httpOnly",defaultValue:()=>null},{converter:o.converters.USVString,key:"sameSite",allowedValues:["Strict","Lax","None"]},{converter:o.sequenceConverter(o.converters.DOMString),key:"unparsed",defaultValue:()=>new Array(0)}])
-e.exports={getCookies:getCookies,deleteCookie:deleteCookie,getSetCookies:getSetCookies,setCookie:setCookie}},5816:(e,t,n)=>{const{maxNameValuePairSize:s,maxAttributeValueSize:r}=n(9922)
-const{isCTLExcludingHtab:o}=n(2095)
-const{collectASequenceOfCodePointsFast:i}=n(782)
+e.exports={getCookies:getCookies,deleteCookie:deleteCookie,getSetCookies:getSetCookies,setCookie:setCookie}},1978:(e,t,n)=>{const{maxNameValuePairSize:s,maxAttributeValueSize:r}=n(1276)
+const{isCTLExcludingHtab:o}=n(7797)
+const{collectASequenceOfCodePointsFast:i}=n(1900)
 const a=n(4589)
 function parseSetCookie(e){if(o(e))return null
 let t=""
@@ -3872,7 +3872,7 @@ else if(c==="samesite"){const e=o.toLowerCase()
 if(e==="none")t.sameSite="None"
 else if(e==="strict")t.sameSite="Strict"
 else if(e==="lax")t.sameSite="Lax"}else{t.unparsed??=[]
-t.unparsed.push(`${s}=${o}`)}return parseUnparsedAttributes(e,t)}e.exports={parseSetCookie:parseSetCookie,parseUnparsedAttributes:parseUnparsedAttributes}},2095:e=>{function isCTLExcludingHtab(e){for(let t=0;t<e.length;++t){const n=e.charCodeAt(t)
+t.unparsed.push(`${s}=${o}`)}return parseUnparsedAttributes(e,t)}e.exports={parseSetCookie:parseSetCookie,parseUnparsedAttributes:parseUnparsedAttributes}},7797:e=>{function isCTLExcludingHtab(e){for(let t=0;t<e.length;++t){const n=e.charCodeAt(t)
 if(n>=0&&n<=8||n>=10&&n<=31||n===127)return true}return false}function validateCookieName(e){for(let t=0;t<e.length;++t){const n=e.charCodeAt(t)
 if(n<33||n>126||n===34||n===40||n===41||n===60||n===62||n===64||n===44||n===59||n===58||n===92||n===47||n===91||n===93||n===63||n===61||n===123||n===125)throw new Error("Invalid cookie name")}}function validateCookieValue(e){let t=e.length
 let n=0
@@ -3911,9 +3911,9 @@ const r=e.trim()
 const o=s.join("=")
 validateCookieName(r)
 validateCookieValue(o)
-t.push(`${r}=${o}`)}return t.join("; ")}e.exports={isCTLExcludingHtab:isCTLExcludingHtab,validateCookieName:validateCookieName,validateCookiePath:validateCookiePath,validateCookieValue:validateCookieValue,toIMFDate:toIMFDate,stringify:stringify}},6301:(e,t,n)=>{const s=n(4573)
+t.push(`${r}=${o}`)}return t.join("; ")}e.exports={isCTLExcludingHtab:isCTLExcludingHtab,validateCookieName:validateCookieName,validateCookiePath:validateCookiePath,validateCookieValue:validateCookieValue,toIMFDate:toIMFDate,stringify:stringify}},4031:(e,t,n)=>{const s=n(4573)
 const{Transform:r}=n(7075)
-const{isASCIINumber:o,isValidLastEventId:i}=n(625)
+const{isASCIINumber:o,isValidLastEventId:i}=n(4811)
 const a=[239,187,191]
 const c=10
 const A=13
@@ -4053,18 +4053,18 @@ return true}if(n===void 0){if(e===a[0]&&t===a[1])return true
 this.checkBOM=false
 return false}if(e===a[0]&&t===a[1]&&n===a[2])this.discardLeadingBytes(3)
 this.checkBOM=false
-return!this.hasCurrentByte()}}e.exports={EventSourceStream:EventSourceStream}},6376:(e,t,n)=>{const{pipeline:s}=n(7075)
-const{fetching:r}=n(6860)
-const{makeRequest:o}=n(3713)
-const{webidl:i}=n(6083)
-const{EventSourceStream:a}=n(6301)
-const{parseMIMEType:c}=n(782)
-const{createFastMessageEvent:A}=n(6814)
-const{isNetworkError:l}=n(9317)
-const{delay:u}=n(625)
-const{kEnumerableProperty:d}=n(5386)
-const{environmentSettingsObject:h}=n(1118)
-const{getGlobalDispatcher:g}=n(4743)
+return!this.hasCurrentByte()}}e.exports={EventSourceStream:EventSourceStream}},1238:(e,t,n)=>{const{pipeline:s}=n(7075)
+const{fetching:r}=n(4398)
+const{makeRequest:o}=n(9967)
+const{webidl:i}=n(5893)
+const{EventSourceStream:a}=n(4031)
+const{parseMIMEType:c}=n(1900)
+const{createFastMessageEvent:A}=n(5188)
+const{isNetworkError:l}=n(9051)
+const{delay:u}=n(4811)
+const{kEnumerableProperty:d}=n(3440)
+const{environmentSettingsObject:h}=n(3168)
+const{getGlobalDispatcher:g}=n(2581)
 let f=false
 const p=3e3
 const m=0
@@ -4102,15 +4102,15 @@ c.cache="no-store"
 c.initiator="other"
 c.urlList=[new URL(this.#x)]
 this.#H=o(c)
-this.#V()}get readyState(){return this.#G}get url(){return this.#x}get withCredentials(){return this.#P}#V(){if(this.#G===w)return
+this.#$()}get readyState(){return this.#G}get url(){return this.#x}get withCredentials(){return this.#P}#$(){if(this.#G===w)return
 this.#G=m
 const e={request:this.#H,dispatcher:this.#n}
 const processEventSourceEndOfBody=e=>{if(l(e)){this.dispatchEvent(new Event("error"))
-this.close()}this.#$()}
+this.close()}this.#V()}
 e.processResponseEndOfBody=processEventSourceEndOfBody
 e.processResponse=e=>{if(l(e))if(e.aborted){this.close()
 this.dispatchEvent(new Event("error"))
-return}else{this.#$()
+return}else{this.#V()
 return}const t=e.headersList.get("content-type",true)
 const n=t!==null?c(t):"failure"
 const r=n!=="failure"&&n.essence==="text/event-stream"
@@ -4122,13 +4122,13 @@ this.#y.origin=e.urlList[e.urlList.length-1].origin
 const o=new a({eventSourceSettings:this.#y,maxEventSize:this.#n.eventSourceOptions?.maxEventSize,push:e=>{this.dispatchEvent(A(e.type,e.options))}})
 s(e.body.stream,o,e=>{if(e?.aborted===false){this.close()
 this.dispatchEvent(new Event("error"))}})}
-this.#J=r(e)}async#$(){if(this.#G===w)return
+this.#J=r(e)}async#V(){if(this.#G===w)return
 this.#G=m
 this.dispatchEvent(new Event("error"))
 await u(this.#y.reconnectionTime)
 if(this.#G!==m)return
 if(this.#y.lastEventId.length)this.#H.headersList.set("last-event-id",this.#y.lastEventId,true)
-this.#V()}close(){i.brandCheck(this,EventSource)
+this.#$()}close(){i.brandCheck(this,EventSource)
 if(this.#G===w)return
 this.#G=w
 this.#J.abort()
@@ -4143,19 +4143,19 @@ Object.defineProperties(EventSource,B)
 Object.defineProperties(EventSource.prototype,B)
 Object.defineProperties(EventSource.prototype,{close:d,onerror:d,onmessage:d,onopen:d,readyState:d,url:d,withCredentials:d})
 i.converters.EventSourceInitDict=i.dictionaryConverter([{key:"withCredentials",converter:i.converters.boolean,defaultValue:()=>false},{key:"dispatcher",converter:i.converters.any,defaultValue:()=>g()}])
-e.exports={EventSource:EventSource,defaultReconnectionTime:p}},625:e=>{function isValidLastEventId(e){return e.indexOf("\0")===-1}function isASCIINumber(e){if(e.length===0)return false
+e.exports={EventSource:EventSource,defaultReconnectionTime:p}},4811:e=>{function isValidLastEventId(e){return e.indexOf("\0")===-1}function isASCIINumber(e){if(e.length===0)return false
 for(let t=0;t<e.length;t++)if(e.charCodeAt(t)<48||e.charCodeAt(t)>57)return false
-return true}function delay(e){return new Promise(t=>{setTimeout(t,e).unref()})}e.exports={isValidLastEventId:isValidLastEventId,isASCIINumber:isASCIINumber,delay:delay}},6962:(e,t,n)=>{const s=n(5386)
-const{ReadableStreamFrom:r,isBlobLike:o,isReadableStreamLike:i,readableStreamClose:a,createDeferredPromise:c,fullyReadBody:A,extractMimeType:l,utf8DecodeBytes:u}=n(1118)
-const{FormData:d}=n(8440)
-const{kState:h}=n(6970)
-const{webidl:g}=n(6083)
+return true}function delay(e){return new Promise(t=>{setTimeout(t,e).unref()})}e.exports={isValidLastEventId:isValidLastEventId,isASCIINumber:isASCIINumber,delay:delay}},4492:(e,t,n)=>{const s=n(3440)
+const{ReadableStreamFrom:r,isBlobLike:o,isReadableStreamLike:i,readableStreamClose:a,createDeferredPromise:c,fullyReadBody:A,extractMimeType:l,utf8DecodeBytes:u}=n(3168)
+const{FormData:d}=n(5910)
+const{kState:h}=n(3627)
+const{webidl:g}=n(5893)
 const{Blob:f}=n(4573)
 const p=n(4589)
 const{isErrored:m,isDisturbed:E}=n(7075)
 const{isArrayBuffer:w}=n(3429)
-const{serializeAMimeType:I}=n(782)
-const{multipartFormDataParser:y}=n(4646)
+const{serializeAMimeType:I}=n(1900)
+const{multipartFormDataParser:y}=n(116)
 let B
 try{const e=n(7598)
 B=t=>e.randomInt(0,t)}catch{B=e=>Math.floor(Math.random(e))}const Q=new TextEncoder
@@ -4236,7 +4236,7 @@ return s.promise}function bodyUnusable(e){const t=e[h].body
 return t!=null&&(t.stream.locked||s.isDisturbed(t.stream))}function parseJSONFromBytes(e){return JSON.parse(u(e))}function bodyMimeType(e){const t=e[h].headersList
 const n=l(t)
 if(n==="failure")return null
-return n}e.exports={extractBody:extractBody,safelyExtractBody:safelyExtractBody,cloneBody:cloneBody,mixinBody:mixinBody,streamRegistry:v,hasFinalizationRegistry:b,bodyUnusable:bodyUnusable}},6833:e=>{const t=["GET","HEAD","POST"]
+return n}e.exports={extractBody:extractBody,safelyExtractBody:safelyExtractBody,cloneBody:cloneBody,mixinBody:mixinBody,streamRegistry:v,hasFinalizationRegistry:b,bodyUnusable:bodyUnusable}},4495:e=>{const t=["GET","HEAD","POST"]
 const n=new Set(t)
 const s=[101,204,205,304]
 const r=[301,302,303,307,308]
@@ -4257,7 +4257,7 @@ const E=["CONNECT","TRACE","TRACK"]
 const w=new Set(E)
 const I=["audio","audioworklet","font","image","manifest","paintworklet","script","style","track","video","xslt",""]
 const y=new Set(I)
-e.exports={subresource:I,forbiddenMethods:E,requestBodyHeader:p,referrerPolicy:c,requestRedirect:l,requestMode:h,requestCredentials:g,requestCache:f,redirectStatus:r,corsSafeListedMethods:t,nullBodyStatus:s,safeMethods:u,badPorts:i,requestDuplex:m,subresourceSet:y,badPortsSet:a,redirectStatusSet:o,corsSafeListedMethodsSet:n,safeMethodsSet:d,forbiddenMethodsSet:w,referrerPolicySet:A}},782:(e,t,n)=>{const s=n(4589)
+e.exports={subresource:I,forbiddenMethods:E,requestBodyHeader:p,referrerPolicy:c,requestRedirect:l,requestMode:h,requestCredentials:g,requestCache:f,redirectStatus:r,corsSafeListedMethods:t,nullBodyStatus:s,safeMethods:u,badPorts:i,requestDuplex:m,subresourceSet:y,badPortsSet:a,redirectStatusSet:o,corsSafeListedMethodsSet:n,safeMethodsSet:d,forbiddenMethodsSet:w,referrerPolicySet:A}},1900:(e,t,n)=>{const s=n(4589)
 const r=new TextEncoder
 const o=/^[!#$%&'*+\-.^_|~A-Za-z0-9]+$/
 const i=/[\u000A\u000D\u0009\u0020]/
@@ -4364,11 +4364,11 @@ case"application/json":case"text/json":return"application/json"
 case"image/svg+xml":return"image/svg+xml"
 case"text/xml":case"application/xml":return"application/xml"}if(e.subtype.endsWith("+json"))return"application/json"
 if(e.subtype.endsWith("+xml"))return"application/xml"
-return""}e.exports={dataURLProcessor:dataURLProcessor,URLSerializer:URLSerializer,collectASequenceOfCodePoints:collectASequenceOfCodePoints,collectASequenceOfCodePointsFast:collectASequenceOfCodePointsFast,stringPercentDecode:stringPercentDecode,parseMIMEType:parseMIMEType,collectAnHTTPQuotedString:collectAnHTTPQuotedString,serializeAMimeType:serializeAMimeType,removeChars:removeChars,removeHTTPWhitespace:removeHTTPWhitespace,minimizeSupportedMimeType:minimizeSupportedMimeType,HTTP_TOKEN_CODEPOINTS:o,isomorphicDecode:isomorphicDecode}},9255:(e,t,n)=>{const{kConnected:s,kSize:r}=n(3377)
+return""}e.exports={dataURLProcessor:dataURLProcessor,URLSerializer:URLSerializer,collectASequenceOfCodePoints:collectASequenceOfCodePoints,collectASequenceOfCodePointsFast:collectASequenceOfCodePointsFast,stringPercentDecode:stringPercentDecode,parseMIMEType:parseMIMEType,collectAnHTTPQuotedString:collectAnHTTPQuotedString,serializeAMimeType:serializeAMimeType,removeChars:removeChars,removeHTTPWhitespace:removeHTTPWhitespace,minimizeSupportedMimeType:minimizeSupportedMimeType,HTTP_TOKEN_CODEPOINTS:o,isomorphicDecode:isomorphicDecode}},6653:(e,t,n)=>{const{kConnected:s,kSize:r}=n(6443)
 class CompatWeakRef{constructor(e){this.value=e}deref(){return this.value[s]===0&&this.value[r]===0?void 0:this.value}}class CompatFinalizer{constructor(e){this.finalizer=e}register(e,t){if(e.on)e.on("disconnect",()=>{if(e[s]===0&&e[r]===0)this.finalizer(t)})}unregister(e){}}e.exports=function(){if(process.env.NODE_V8_COVERAGE&&process.version.startsWith("v18")){process._rawDebug("Using compatibility WeakRef and FinalizationRegistry")
-return{WeakRef:CompatWeakRef,FinalizationRegistry:CompatFinalizer}}return{WeakRef:WeakRef,FinalizationRegistry:FinalizationRegistry}}},1508:(e,t,n)=>{const{Blob:s,File:r}=n(4573)
-const{kState:o}=n(6970)
-const{webidl:i}=n(6083)
+return{WeakRef:CompatWeakRef,FinalizationRegistry:CompatFinalizer}}return{WeakRef:WeakRef,FinalizationRegistry:FinalizationRegistry}}},7114:(e,t,n)=>{const{Blob:s,File:r}=n(4573)
+const{kState:o}=n(3627)
+const{webidl:i}=n(5893)
 class FileLike{constructor(e,t,n={}){const s=t
 const r=n.type
 const i=n.lastModified??Date.now()
@@ -4381,11 +4381,11 @@ return this[o].blobLike.size}get type(){i.brandCheck(this,FileLike)
 return this[o].blobLike.type}get name(){i.brandCheck(this,FileLike)
 return this[o].name}get lastModified(){i.brandCheck(this,FileLike)
 return this[o].lastModified}get[Symbol.toStringTag](){return"File"}}i.converters.Blob=i.interfaceConverter(s)
-function isFileLike(e){return e instanceof r||e&&(typeof e.stream==="function"||typeof e.arrayBuffer==="function")&&e[Symbol.toStringTag]==="File"}e.exports={FileLike:FileLike,isFileLike:isFileLike}},4646:(e,t,n)=>{const{isUSVString:s,bufferToLowerCasedHeaderName:r}=n(5386)
-const{utf8DecodeBytes:o}=n(1118)
-const{HTTP_TOKEN_CODEPOINTS:i,isomorphicDecode:a}=n(782)
-const{isFileLike:c}=n(1508)
-const{makeEntry:A}=n(8440)
+function isFileLike(e){return e instanceof r||e&&(typeof e.stream==="function"||typeof e.arrayBuffer==="function")&&e[Symbol.toStringTag]==="File"}e.exports={FileLike:FileLike,isFileLike:isFileLike}},116:(e,t,n)=>{const{isUSVString:s,bufferToLowerCasedHeaderName:r}=n(3440)
+const{utf8DecodeBytes:o}=n(3168)
+const{HTTP_TOKEN_CODEPOINTS:i,isomorphicDecode:a}=n(1900)
+const{isFileLike:c}=n(7114)
+const{makeEntry:A}=n(5910)
 const l=n(4589)
 const{File:u}=n(4573)
 const d=globalThis.File??u
@@ -4471,11 +4471,11 @@ if(t)while(r<e.length&&s(e[r]))r++
 if(n)while(o>0&&s(e[o]))o--
 return r===0&&o===e.length-1?e:e.subarray(r,o+1)}function bufferStartsWith(e,t,n){if(e.length<t.length)return false
 for(let s=0;s<t.length;s++)if(t[s]!==e[n.position+s])return false
-return true}e.exports={multipartFormDataParser:multipartFormDataParser,validateBoundary:validateBoundary}},8440:(e,t,n)=>{const{isBlobLike:s,iteratorMixin:r}=n(1118)
-const{kState:o}=n(6970)
-const{kEnumerableProperty:i}=n(5386)
-const{FileLike:a,isFileLike:c}=n(1508)
-const{webidl:A}=n(6083)
+return true}e.exports={multipartFormDataParser:multipartFormDataParser,validateBoundary:validateBoundary}},5910:(e,t,n)=>{const{isBlobLike:s,iteratorMixin:r}=n(3168)
+const{kState:o}=n(3627)
+const{kEnumerableProperty:i}=n(3440)
+const{FileLike:a,isFileLike:c}=n(7114)
+const{webidl:A}=n(5893)
 const{File:l}=n(4573)
 const u=n(7975)
 const d=globalThis.File??l
@@ -4528,14 +4528,14 @@ return`FormData ${s.slice(s.indexOf("]")+2)}`}}r("FormData",FormData,o,"name","v
 Object.defineProperties(FormData.prototype,{append:i,delete:i,get:i,getAll:i,has:i,set:i,[Symbol.toStringTag]:{value:"FormData",configurable:true}})
 function makeEntry(e,t,n){if(typeof t==="string");else{if(!c(t))t=t instanceof Blob?new d([t],"blob",{type:t.type}):new a(t,"blob",{type:t.type})
 if(n!==void 0){const e={type:t.type,lastModified:t.lastModified}
-t=t instanceof l?new d([t],n,e):new a(t,n,e)}}return{name:e,value:t}}e.exports={FormData:FormData,makeEntry:makeEntry}},8709:e=>{const t=Symbol.for("undici.globalOrigin.1")
+t=t instanceof l?new d([t],n,e):new a(t,n,e)}}return{name:e,value:t}}e.exports={FormData:FormData,makeEntry:makeEntry}},1059:e=>{const t=Symbol.for("undici.globalOrigin.1")
 function getGlobalOrigin(){return globalThis[t]}function setGlobalOrigin(e){if(e===void 0){Object.defineProperty(globalThis,t,{value:void 0,writable:true,enumerable:false,configurable:false})
 return}const n=new URL(e)
 if(n.protocol!=="http:"&&n.protocol!=="https:")throw new TypeError(`Only http & https urls are allowed, received ${n.protocol}`)
-Object.defineProperty(globalThis,t,{value:n,writable:true,enumerable:false,configurable:false})}e.exports={getGlobalOrigin:getGlobalOrigin,setGlobalOrigin:setGlobalOrigin}},5662:(e,t,n)=>{const{kConstruct:s}=n(3377)
-const{kEnumerableProperty:r}=n(5386)
-const{iteratorMixin:o,isValidHeaderName:i,isValidHeaderValue:a}=n(1118)
-const{webidl:c}=n(6083)
+Object.defineProperty(globalThis,t,{value:n,writable:true,enumerable:false,configurable:false})}e.exports={getGlobalOrigin:getGlobalOrigin,setGlobalOrigin:setGlobalOrigin}},660:(e,t,n)=>{const{kConstruct:s}=n(6443)
+const{kEnumerableProperty:r}=n(3440)
+const{iteratorMixin:o,isValidHeaderName:i,isValidHeaderValue:a}=n(3168)
+const{webidl:c}=n(5893)
 const A=n(4589)
 const l=n(7975)
 const u=Symbol("headers map")
@@ -4592,12 +4592,12 @@ while(i>c)t[i]=t[--i]
 t[c]=s}}if(!n.next().done)throw new TypeError("Unreachable")
 return t}else{let e=0
 for(const{0:n,1:{value:s}}of this[u]){t[e++]=[n,s]
-A(s!==null)}return t.sort(compareHeaderName)}}}class Headers{#j
-#Y
+A(s!==null)}return t.sort(compareHeaderName)}}}class Headers{#Y
+#j
 constructor(e=void 0){c.util.markAsUncloneable(this)
 if(e===s)return
-this.#Y=new HeadersList
-this.#j="none"
+this.#j=new HeadersList
+this.#Y="none"
 if(e!==void 0){e=c.converters.HeadersInit(e,"Headers contructor","init")
 fill(this,e)}}append(e,t){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,2,"Headers.append")
@@ -4609,19 +4609,19 @@ c.argumentLengthCheck(arguments,1,"Headers.delete")
 const t="Headers.delete"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:"Headers.delete",value:e,type:"header name"})
-if(this.#j==="immutable")throw new TypeError("immutable")
-if(!this.#Y.contains(e,false))return
-this.#Y.delete(e,false)}get(e){c.brandCheck(this,Headers)
+if(this.#Y==="immutable")throw new TypeError("immutable")
+if(!this.#j.contains(e,false))return
+this.#j.delete(e,false)}get(e){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,1,"Headers.get")
 const t="Headers.get"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:t,value:e,type:"header name"})
-return this.#Y.get(e,false)}has(e){c.brandCheck(this,Headers)
+return this.#j.get(e,false)}has(e){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,1,"Headers.has")
 const t="Headers.has"
 e=c.converters.ByteString(e,t,"name")
 if(!i(e))throw c.errors.invalidArgument({prefix:t,value:e,type:"header name"})
-return this.#Y.contains(e,false)}set(e,t){c.brandCheck(this,Headers)
+return this.#j.contains(e,false)}set(e,t){c.brandCheck(this,Headers)
 c.argumentLengthCheck(arguments,2,"Headers.set")
 const n="Headers.set"
 e=c.converters.ByteString(e,n,"name")
@@ -4629,19 +4629,19 @@ t=c.converters.ByteString(t,n,"value")
 t=headerValueNormalize(t)
 if(!i(e))throw c.errors.invalidArgument({prefix:n,value:e,type:"header name"})
 else if(!a(t))throw c.errors.invalidArgument({prefix:n,value:t,type:"header value"})
-if(this.#j==="immutable")throw new TypeError("immutable")
-this.#Y.set(e,t,false)}getSetCookie(){c.brandCheck(this,Headers)
-const e=this.#Y.cookies
+if(this.#Y==="immutable")throw new TypeError("immutable")
+this.#j.set(e,t,false)}getSetCookie(){c.brandCheck(this,Headers)
+const e=this.#j.cookies
 if(e)return[...e]
-return[]}get[d](){if(this.#Y[d])return this.#Y[d]
+return[]}get[d](){if(this.#j[d])return this.#j[d]
 const e=[]
-const t=this.#Y.toSortedArray()
-const n=this.#Y.cookies
-if(n===null||n.length===1)return this.#Y[d]=t
+const t=this.#j.toSortedArray()
+const n=this.#j.cookies
+if(n===null||n.length===1)return this.#j[d]=t
 for(let s=0;s<t.length;++s){const{0:r,1:o}=t[s]
 if(r==="set-cookie")for(let t=0;t<n.length;++t)e.push([r,n[t]])
-else e.push([r,o])}return this.#Y[d]=e}[l.inspect.custom](e,t){t.depth??=e
-return`Headers ${l.formatWithOptions(t,this.#Y.entries)}`}static getHeadersGuard(e){return e.#j}static setHeadersGuard(e,t){e.#j=t}static getHeadersList(e){return e.#Y}static setHeadersList(e,t){e.#Y=t}}const{getHeadersGuard:h,setHeadersGuard:g,getHeadersList:f,setHeadersList:p}=Headers
+else e.push([r,o])}return this.#j[d]=e}[l.inspect.custom](e,t){t.depth??=e
+return`Headers ${l.formatWithOptions(t,this.#j.entries)}`}static getHeadersGuard(e){return e.#Y}static setHeadersGuard(e,t){e.#Y=t}static getHeadersList(e){return e.#j}static setHeadersList(e,t){e.#j=t}}const{getHeadersGuard:h,setHeadersGuard:g,getHeadersList:f,setHeadersList:p}=Headers
 Reflect.deleteProperty(Headers,"getHeadersGuard")
 Reflect.deleteProperty(Headers,"setHeadersGuard")
 Reflect.deleteProperty(Headers,"getHeadersList")
@@ -4651,21 +4651,21 @@ Object.defineProperties(Headers.prototype,{append:r,delete:r,get:r,has:r,set:r,g
 c.converters.HeadersInit=function(e,t,n){if(c.util.Type(e)==="Object"){const s=Reflect.get(e,Symbol.iterator)
 if(!l.types.isProxy(e)&&s===Headers.prototype.entries)try{return f(e).entriesList}catch{}if(typeof s==="function")return c.converters["sequence<sequence<ByteString>>"](e,t,n,s.bind(e))
 return c.converters["record<ByteString, ByteString>"](e,t,n)}throw c.errors.conversionFailed({prefix:"Headers constructor",argument:"Argument 1",types:["sequence<sequence<ByteString>>","record<ByteString, ByteString>"]})}
-e.exports={fill:fill,compareHeaderName:compareHeaderName,Headers:Headers,HeadersList:HeadersList,getHeadersGuard:h,setHeadersGuard:g,setHeadersList:p,getHeadersList:f}},6860:(e,t,n)=>{const{makeNetworkError:s,makeAppropriateNetworkError:r,filterResponse:o,makeResponse:i,fromInnerResponse:a}=n(9317)
-const{HeadersList:c}=n(5662)
-const{Request:A,cloneRequest:l}=n(3713)
+e.exports={fill:fill,compareHeaderName:compareHeaderName,Headers:Headers,HeadersList:HeadersList,getHeadersGuard:h,setHeadersGuard:g,setHeadersList:p,getHeadersList:f}},4398:(e,t,n)=>{const{makeNetworkError:s,makeAppropriateNetworkError:r,filterResponse:o,makeResponse:i,fromInnerResponse:a}=n(9051)
+const{HeadersList:c}=n(660)
+const{Request:A,cloneRequest:l}=n(9967)
 const u=n(8522)
-const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:g,requestBadPort:f,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:I,tryUpgradeRequestToAPotentiallyTrustworthyURL:y,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:T,isBlobLike:R,sameOrigin:D,isCancelled:O,isAborted:F,isErrorLike:N,fullyReadBody:M,readableStreamClose:L,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:P,urlHasHttpsScheme:G,clampAndCoarsenConnectionTimingInfo:H,simpleRangeHeaderValue:J,buildContentRange:V,createInflate:$,extractMimeType:j}=n(1118)
-const{kState:Y,kDispatcher:W}=n(6970)
+const{bytesMatch:d,makePolicyContainer:h,clonePolicyContainer:g,requestBadPort:f,TAOCheck:p,appendRequestOriginHeader:m,responseLocationURL:E,requestCurrentURL:w,setRequestReferrerPolicyOnRedirect:I,tryUpgradeRequestToAPotentiallyTrustworthyURL:y,createOpaqueTimingInfo:B,appendFetchMetadata:Q,corsCheck:b,crossOriginResourcePolicyCheck:v,determineRequestsReferrer:k,coarsenedSharedCurrentTime:S,createDeferredPromise:R,isBlobLike:T,sameOrigin:D,isCancelled:O,isAborted:F,isErrorLike:N,fullyReadBody:M,readableStreamClose:L,isomorphicEncode:U,urlIsLocal:x,urlIsHttpHttpsScheme:P,urlHasHttpsScheme:G,clampAndCoarsenConnectionTimingInfo:H,simpleRangeHeaderValue:J,buildContentRange:$,createInflate:V,extractMimeType:Y}=n(3168)
+const{kState:j,kDispatcher:W}=n(3627)
 const q=n(4589)
-const{safelyExtractBody:_,extractBody:z}=n(6962)
-const{redirectStatusSet:K,nullBodyStatus:Z,safeMethodsSet:X,requestBodyHeader:ee,subresourceSet:te}=n(6833)
+const{safelyExtractBody:_,extractBody:z}=n(4492)
+const{redirectStatusSet:K,nullBodyStatus:Z,safeMethodsSet:X,requestBodyHeader:ee,subresourceSet:te}=n(4495)
 const ne=n(8474)
 const{Readable:se,pipeline:re,finished:oe}=n(7075)
-const{addAbortListener:ie,isErrored:ae,isReadable:ce,bufferToLowerCasedHeaderName:Ae}=n(5386)
-const{dataURLProcessor:le,serializeAMimeType:ue,minimizeSupportedMimeType:de}=n(782)
-const{getGlobalDispatcher:he}=n(4743)
-const{webidl:ge}=n(6083)
+const{addAbortListener:ie,isErrored:ae,isReadable:ce,bufferToLowerCasedHeaderName:Ae}=n(3440)
+const{dataURLProcessor:le,serializeAMimeType:ue,minimizeSupportedMimeType:de}=n(1900)
+const{getGlobalDispatcher:he}=n(2581)
+const{webidl:ge}=n(5893)
 const{STATUS_CODES:fe}=n(7067)
 const pe=["GET","HEAD"]
 const me=typeof __UNDICI_IS_NODE__!=="undefined"||typeof esbuildDetection!=="undefined"?"node":"undici"
@@ -4683,10 +4683,10 @@ if(!e)e=new DOMException("The operation was aborted.","AbortError")
 this.serializedAbortReason=e
 this.connection?.destroy(e)
 this.emit("terminated",e)}}function handleFetchDone(e){finalizeAndReportTiming(e,"fetch")}function fetch(e,t=void 0){ge.argumentLengthCheck(arguments,1,"globalThis.fetch")
-let n=T()
+let n=R()
 let s
 try{s=new A(e,t)}catch(e){n.reject(e)
-return n.promise}const r=s[Y]
+return n.promise}const r=s[j]
 if(s.signal.aborted){abortFetch(n,r,null,s.signal.reason)
 return n.promise}const o=r.client.globalObject
 if(o?.constructor?.name==="ServiceWorkerGlobalScope")r.serviceWorkers="none"
@@ -4720,7 +4720,7 @@ function abortFetch(e,t,n,s){if(e)e.reject(s)
 if(t.body!=null&&ce(t.body?.stream))t.body.stream.cancel(s).catch(e=>{if(e.code==="ERR_INVALID_STATE")return
 throw e})
 if(n==null)return
-const r=n[Y]
+const r=n[j]
 if(r.body!=null&&ce(r.body?.stream))r.body.stream.cancel(s).catch(e=>{if(e.code==="ERR_INVALID_STATE")return
 throw e})}function fetching({request:e,processRequestBodyChunkLength:t,processRequestEndOfBody:n,processResponse:s,processResponseEndOfBody:r,processResponseConsumeBody:o,useParallelQueue:i=false,dispatcher:a=he()}){q(a)
 let c=null
@@ -4774,7 +4774,7 @@ case"blob:":{if(!Ee)Ee=n(4573).resolveObjectURL
 const e=w(t)
 if(e.search.length!==0)return Promise.resolve(s("NetworkError when attempting to fetch resource."))
 const r=Ee(e.toString())
-if(t.method!=="GET"||!R(r))return Promise.resolve(s("invalid method"))
+if(t.method!=="GET"||!T(r))return Promise.resolve(s("invalid method"))
 const o=i()
 const a=r.size
 const c=U(`${a}`)
@@ -4794,7 +4794,7 @@ if(c===null||c>=a)c=a-1}const l=r.slice(i,c,A)
 const u=z(l)
 o.body=u[0]
 const d=U(`${l.size}`)
-const h=V(i,c,a)
+const h=$(i,c,a)
 o.status=206
 o.statusText="Partial Content"
 o.headersList.set("content-length",d,true)
@@ -4816,7 +4816,7 @@ const o=t.bodyInfo
 if(!t.timingAllowPassed){n=B(n)
 r=""}let i=0
 if(e.request.mode!=="navigator"||!t.hasCrossOriginRedirects){i=t.status
-const e=j(t.headersList)
+const e=Y(t.headersList)
 if(e!=="failure")o.contentType=de(e)}if(e.request.initiatorType!=null)we(n,e.request.url.href,e.request.initiatorType,globalThis,r,o,i)}
 const processResponseEndOfBodyTask=()=>{e.request.done=true
 if(e.processResponseEndOfBody!=null)queueMicrotask(()=>e.processResponseEndOfBody(t))
@@ -4961,7 +4961,7 @@ const n=5
 if(t.length>n){this.abort(new Error(`too many content-encodings in response: ${t.length}, maximum allowed is ${n}`))
 return true}for(let e=t.length-1;e>=0;--e){const n=t[e].trim()
 if(n==="x-gzip"||n==="gzip")A.push(u.createGunzip({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
-else if(n==="deflate")A.push($({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
+else if(n==="deflate")A.push(V({flush:u.constants.Z_SYNC_FLUSH,finishFlush:u.constants.Z_SYNC_FLUSH}))
 else if(n==="br")A.push(u.createBrotliDecompress({flush:u.constants.BROTLI_OPERATION_FLUSH,finishFlush:u.constants.BROTLI_OPERATION_FLUSH}))
 else{A.length=0
 break}}}this.body=new se({read:n})
@@ -4979,31 +4979,31 @@ i(t)},onUpgrade(e,t,n){if(e!==101)return
 const s=new c
 for(let e=0;e<t.length;e+=2)s.append(Ae(t[e]),t[e+1].toString("latin1"),true)
 r({status:e,statusText:fe[e],headersList:s,socket:n})
-return true}}))}}e.exports={fetch:fetch,Fetch:Fetch,fetching:fetching,finalizeAndReportTiming:finalizeAndReportTiming}},3713:(e,t,n)=>{const{extractBody:s,mixinBody:r,cloneBody:o,bodyUnusable:i}=n(6962)
-const{Headers:a,fill:c,HeadersList:A,setHeadersGuard:l,getHeadersGuard:u,setHeadersList:d,getHeadersList:h}=n(5662)
-const{FinalizationRegistry:g}=n(9255)()
-const f=n(5386)
+return true}}))}}e.exports={fetch:fetch,Fetch:Fetch,fetching:fetching,finalizeAndReportTiming:finalizeAndReportTiming}},9967:(e,t,n)=>{const{extractBody:s,mixinBody:r,cloneBody:o,bodyUnusable:i}=n(4492)
+const{Headers:a,fill:c,HeadersList:A,setHeadersGuard:l,getHeadersGuard:u,setHeadersList:d,getHeadersList:h}=n(660)
+const{FinalizationRegistry:g}=n(6653)()
+const f=n(3440)
 const p=n(7975)
-const{isValidHTTPToken:m,sameOrigin:E,environmentSettingsObject:w}=n(1118)
-const{forbiddenMethodsSet:I,corsSafeListedMethodsSet:y,referrerPolicy:B,requestRedirect:Q,requestMode:b,requestCredentials:v,requestCache:k,requestDuplex:S}=n(6833)
-const{kEnumerableProperty:T,normalizedMethodRecordsBase:R,normalizedMethodRecords:D}=f
-const{kHeaders:O,kSignal:F,kState:N,kDispatcher:M}=n(6970)
-const{webidl:L}=n(6083)
-const{URLSerializer:U}=n(782)
-const{kConstruct:x}=n(3377)
+const{isValidHTTPToken:m,sameOrigin:E,environmentSettingsObject:w}=n(3168)
+const{forbiddenMethodsSet:I,corsSafeListedMethodsSet:y,referrerPolicy:B,requestRedirect:Q,requestMode:b,requestCredentials:v,requestCache:k,requestDuplex:S}=n(4495)
+const{kEnumerableProperty:R,normalizedMethodRecordsBase:T,normalizedMethodRecords:D}=f
+const{kHeaders:O,kSignal:F,kState:N,kDispatcher:M}=n(3627)
+const{webidl:L}=n(5893)
+const{URLSerializer:U}=n(1900)
+const{kConstruct:x}=n(6443)
 const P=n(4589)
-const{getMaxListeners:G,setMaxListeners:H,getEventListeners:J,defaultMaxListeners:V}=n(8474)
-const $=Symbol("abortController")
-const j=new g(({signal:e,abort:t})=>{e.removeEventListener("abort",t)})
-const Y=new WeakMap
+const{getMaxListeners:G,setMaxListeners:H,getEventListeners:J,defaultMaxListeners:$}=n(8474)
+const V=Symbol("abortController")
+const Y=new g(({signal:e,abort:t})=>{e.removeEventListener("abort",t)})
+const j=new WeakMap
 function buildAbort(e){return abort
 function abort(){const t=e.deref()
-if(t!==void 0){j.unregister(abort)
+if(t!==void 0){Y.unregister(abort)
 this.removeEventListener("abort",abort)
 t.abort(this.reason)
-const e=Y.get(t.signal)
+const e=j.get(t.signal)
 if(e!==void 0){if(e.size!==0){for(const t of e){const e=t.deref()
-if(e!==void 0)e.abort(this.reason)}e.clear()}Y.delete(t.signal)}}}}let W=false
+if(e!==void 0)e.abort(this.reason)}e.clear()}j.delete(t.signal)}}}}let W=false
 class Request{constructor(e,t={}){L.util.markAsUncloneable(this)
 if(e===x)return
 const n="Request constructor"
@@ -5057,7 +5057,7 @@ if(n!==void 0)r.method=n
 else{if(!m(e))throw new TypeError(`'${e}' is not a valid HTTP method.`)
 const t=e.toUpperCase()
 if(I.has(t))throw new TypeError(`'${e}' HTTP method is unsupported.`)
-e=R[t]??e
+e=T[t]??e
 r.method=e}if(!W&&r.method==="patch"){process.emitWarning("Using `patch` is highly likely to result in a `405 Method Not Allowed`. `PATCH` is much more likely to succeed.",{code:"UNDICI-FETCH-patch"})
 W=true}}if(t.signal!==void 0)g=t.signal
 this[N]=r
@@ -5065,12 +5065,12 @@ const v=new AbortController
 this[F]=v.signal
 if(g!=null){if(!g||typeof g.aborted!=="boolean"||typeof g.addEventListener!=="function")throw new TypeError("Failed to construct 'Request': member signal is not of type AbortSignal.")
 if(g.aborted)v.abort(g.reason)
-else{this[$]=v
+else{this[V]=v
 const e=new WeakRef(v)
 const t=buildAbort(e)
-try{if(typeof G==="function"&&G(g)===V)H(1500,g)
-else if(J(g,"abort").length>=V)H(1500,g)}catch{}f.addAbortListener(g,t)
-j.register(v,{signal:g,abort:t},t)}}this[O]=new a(x)
+try{if(typeof G==="function"&&G(g)===$)H(1500,g)
+else if(J(g,"abort").length>=$)H(1500,g)}catch{}f.addAbortListener(g,t)
+Y.register(v,{signal:g,abort:t},t)}}this[O]=new a(x)
 d(this[O],r.headersList)
 l(this[O],"request")
 if(b==="no-cors"){if(!y.has(r.method))throw new TypeError(`'${r.method} is unsupported in no-cors mode.`)
@@ -5083,10 +5083,10 @@ if((t.body!=null||k!=null)&&(r.method==="GET"||r.method==="HEAD"))throw new Type
 let S=null
 if(t.body!=null){const[e,n]=s(t.body,r.keepalive)
 S=e
-if(n&&!h(this[O]).contains("content-type",true))this[O].append("content-type",n)}const T=S??k
-if(T!=null&&T.source==null){if(S!=null&&t.duplex==null)throw new TypeError("RequestInit: duplex option is required when sending a body.")
+if(n&&!h(this[O]).contains("content-type",true))this[O].append("content-type",n)}const R=S??k
+if(R!=null&&R.source==null){if(S!=null&&t.duplex==null)throw new TypeError("RequestInit: duplex option is required when sending a body.")
 if(r.mode!=="same-origin"&&r.mode!=="cors")throw new TypeError('If request is made from ReadableStream, mode should be "same-origin" or "cors"')
-r.useCORSPreflightFlag=true}let U=T
+r.useCORSPreflightFlag=true}let U=R
 if(S==null&&k!=null){if(i(e))throw new TypeError("Cannot construct a Request with a Request object that has already been used.")
 const t=new TransformStream
 k.stream.pipeThrough(t)
@@ -5114,9 +5114,9 @@ if(i(this))throw new TypeError("unusable")
 const e=cloneRequest(this[N])
 const t=new AbortController
 if(this.signal.aborted)t.abort(this.signal.reason)
-else{let e=Y.get(this.signal)
+else{let e=j.get(this.signal)
 if(e===void 0){e=new Set
-Y.set(this.signal,e)}const n=new WeakRef(t)
+j.set(this.signal,e)}const n=new WeakRef(t)
 e.add(n)
 f.addAbortListener(t.signal,buildAbort(n))}return fromInnerRequest(e,t.signal,u(this[O]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
 t.colors??=true
@@ -5130,25 +5130,25 @@ s[F]=t
 s[O]=new a(x)
 d(s[O],e.headersList)
 l(s[O],n)
-return s}Object.defineProperties(Request.prototype,{method:T,url:T,headers:T,redirect:T,clone:T,signal:T,duplex:T,destination:T,body:T,bodyUsed:T,isHistoryNavigation:T,isReloadNavigation:T,keepalive:T,integrity:T,cache:T,credentials:T,attribute:T,referrerPolicy:T,referrer:T,mode:T,[Symbol.toStringTag]:{value:"Request",configurable:true}})
+return s}Object.defineProperties(Request.prototype,{method:R,url:R,headers:R,redirect:R,clone:R,signal:R,duplex:R,destination:R,body:R,bodyUsed:R,isHistoryNavigation:R,isReloadNavigation:R,keepalive:R,integrity:R,cache:R,credentials:R,attribute:R,referrerPolicy:R,referrer:R,mode:R,[Symbol.toStringTag]:{value:"Request",configurable:true}})
 L.converters.Request=L.interfaceConverter(Request)
 L.converters.RequestInfo=function(e,t,n){if(typeof e==="string")return L.converters.USVString(e,t,n)
 if(e instanceof Request)return L.converters.Request(e,t,n)
 return L.converters.USVString(e,t,n)}
 L.converters.AbortSignal=L.interfaceConverter(AbortSignal)
 L.converters.RequestInit=L.dictionaryConverter([{key:"method",converter:L.converters.ByteString},{key:"headers",converter:L.converters.HeadersInit},{key:"body",converter:L.nullableConverter(L.converters.BodyInit)},{key:"referrer",converter:L.converters.USVString},{key:"referrerPolicy",converter:L.converters.DOMString,allowedValues:B},{key:"mode",converter:L.converters.DOMString,allowedValues:b},{key:"credentials",converter:L.converters.DOMString,allowedValues:v},{key:"cache",converter:L.converters.DOMString,allowedValues:k},{key:"redirect",converter:L.converters.DOMString,allowedValues:Q},{key:"integrity",converter:L.converters.DOMString},{key:"keepalive",converter:L.converters.boolean},{key:"signal",converter:L.nullableConverter(e=>L.converters.AbortSignal(e,"RequestInit","signal",{strict:false}))},{key:"window",converter:L.converters.any},{key:"duplex",converter:L.converters.DOMString,allowedValues:S},{key:"dispatcher",converter:L.converters.any}])
-e.exports={Request:Request,makeRequest:makeRequest,fromInnerRequest:fromInnerRequest,cloneRequest:cloneRequest}},9317:(e,t,n)=>{const{Headers:s,HeadersList:r,fill:o,getHeadersGuard:i,setHeadersGuard:a,setHeadersList:c}=n(5662)
-const{extractBody:A,cloneBody:l,mixinBody:u,hasFinalizationRegistry:d,streamRegistry:h,bodyUnusable:g}=n(6962)
-const f=n(5386)
+e.exports={Request:Request,makeRequest:makeRequest,fromInnerRequest:fromInnerRequest,cloneRequest:cloneRequest}},9051:(e,t,n)=>{const{Headers:s,HeadersList:r,fill:o,getHeadersGuard:i,setHeadersGuard:a,setHeadersList:c}=n(660)
+const{extractBody:A,cloneBody:l,mixinBody:u,hasFinalizationRegistry:d,streamRegistry:h,bodyUnusable:g}=n(4492)
+const f=n(3440)
 const p=n(7975)
 const{kEnumerableProperty:m}=f
-const{isValidReasonPhrase:E,isCancelled:w,isAborted:I,isBlobLike:y,serializeJavascriptValueToJSONString:B,isErrorLike:Q,isomorphicEncode:b,environmentSettingsObject:v}=n(1118)
-const{redirectStatusSet:k,nullBodyStatus:S}=n(6833)
-const{kState:T,kHeaders:R}=n(6970)
-const{webidl:D}=n(6083)
-const{FormData:O}=n(8440)
-const{URLSerializer:F}=n(782)
-const{kConstruct:N}=n(3377)
+const{isValidReasonPhrase:E,isCancelled:w,isAborted:I,isBlobLike:y,serializeJavascriptValueToJSONString:B,isErrorLike:Q,isomorphicEncode:b,environmentSettingsObject:v}=n(3168)
+const{redirectStatusSet:k,nullBodyStatus:S}=n(4495)
+const{kState:R,kHeaders:T}=n(3627)
+const{webidl:D}=n(5893)
+const{FormData:O}=n(5910)
+const{URLSerializer:F}=n(1900)
+const{kConstruct:N}=n(6443)
 const M=n(4589)
 const{types:L}=n(7975)
 const U=new TextEncoder("utf-8")
@@ -5165,36 +5165,36 @@ t=D.converters["unsigned short"](t)
 let n
 try{n=new URL(e,v.settingsObject.baseUrl)}catch(t){throw new TypeError(`Failed to parse URL from ${e}`,{cause:t})}if(!k.has(t))throw new RangeError(`Invalid status code ${t}`)
 const s=fromInnerResponse(makeResponse({}),"immutable")
-s[T].status=t
+s[R].status=t
 const r=b(F(n))
-s[T].headersList.append("location",r,true)
+s[R].headersList.append("location",r,true)
 return s}constructor(e=null,t={}){D.util.markAsUncloneable(this)
 if(e===N)return
 if(e!==null)e=D.converters.BodyInit(e)
 t=D.converters.ResponseInit(t)
-this[T]=makeResponse({})
-this[R]=new s(N)
-a(this[R],"response")
-c(this[R],this[T].headersList)
+this[R]=makeResponse({})
+this[T]=new s(N)
+a(this[T],"response")
+c(this[T],this[R].headersList)
 let n=null
 if(e!=null){const[t,s]=A(e)
 n={body:t,type:s}}initializeResponse(this,t,n)}get type(){D.brandCheck(this,Response)
-return this[T].type}get url(){D.brandCheck(this,Response)
-const e=this[T].urlList
+return this[R].type}get url(){D.brandCheck(this,Response)
+const e=this[R].urlList
 const t=e[e.length-1]??null
 if(t===null)return""
 return F(t,true)}get redirected(){D.brandCheck(this,Response)
-return this[T].urlList.length>1}get status(){D.brandCheck(this,Response)
-return this[T].status}get ok(){D.brandCheck(this,Response)
-return this[T].status>=200&&this[T].status<=299}get statusText(){D.brandCheck(this,Response)
-return this[T].statusText}get headers(){D.brandCheck(this,Response)
-return this[R]}get body(){D.brandCheck(this,Response)
-return this[T].body?this[T].body.stream:null}get bodyUsed(){D.brandCheck(this,Response)
-return!!this[T].body&&f.isDisturbed(this[T].body.stream)}clone(){D.brandCheck(this,Response)
+return this[R].urlList.length>1}get status(){D.brandCheck(this,Response)
+return this[R].status}get ok(){D.brandCheck(this,Response)
+return this[R].status>=200&&this[R].status<=299}get statusText(){D.brandCheck(this,Response)
+return this[R].statusText}get headers(){D.brandCheck(this,Response)
+return this[T]}get body(){D.brandCheck(this,Response)
+return this[R].body?this[R].body.stream:null}get bodyUsed(){D.brandCheck(this,Response)
+return!!this[R].body&&f.isDisturbed(this[R].body.stream)}clone(){D.brandCheck(this,Response)
 if(g(this))throw D.errors.exception({header:"Response.clone",message:"Body has already been consumed."})
-const e=cloneResponse(this[T])
-if(d&&this[T].body?.stream)h.register(this,new WeakRef(this[T].body.stream))
-return fromInnerResponse(e,i(this[R]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
+const e=cloneResponse(this[R])
+if(d&&this[R].body?.stream)h.register(this,new WeakRef(this[R].body.stream))
+return fromInnerResponse(e,i(this[T]))}[p.inspect.custom](e,t){if(t.depth===null)t.depth=2
 t.colors??=true
 const n={status:this.status,statusText:this.statusText,headers:this.headers,body:this.body,bodyUsed:this.bodyUsed,ok:this.ok,redirected:this.redirected,type:this.type,url:this.url}
 return`Response ${p.formatWithOptions(t,n)}`}}u(Response)
@@ -5214,16 +5214,16 @@ else if(t==="opaqueredirect")return makeFilteredResponse(e,{type:"opaqueredirect
 else M(false)}function makeAppropriateNetworkError(e,t=null){M(w(e))
 return I(e)?makeNetworkError(Object.assign(new DOMException("The operation was aborted.","AbortError"),{cause:t})):makeNetworkError(Object.assign(new DOMException("Request was cancelled."),{cause:t}))}function initializeResponse(e,t,n){if(t.status!==null&&(t.status<200||t.status>599))throw new RangeError('init["status"] must be in the range of 200 to 599, inclusive.')
 if("statusText"in t&&t.statusText!=null)if(!E(String(t.statusText)))throw new TypeError("Invalid statusText")
-if("status"in t&&t.status!=null)e[T].status=t.status
-if("statusText"in t&&t.statusText!=null)e[T].statusText=t.statusText
-if("headers"in t&&t.headers!=null)o(e[R],t.headers)
+if("status"in t&&t.status!=null)e[R].status=t.status
+if("statusText"in t&&t.statusText!=null)e[R].statusText=t.statusText
+if("headers"in t&&t.headers!=null)o(e[T],t.headers)
 if(n){if(S.includes(e.status))throw D.errors.exception({header:"Response constructor",message:`Invalid response status code ${e.status}`})
-e[T].body=n.body
-if(n.type!=null&&!e[T].headersList.contains("content-type",true))e[T].headersList.append("content-type",n.type,true)}}function fromInnerResponse(e,t){const n=new Response(N)
-n[T]=e
-n[R]=new s(N)
-c(n[R],e.headersList)
-a(n[R],t)
+e[R].body=n.body
+if(n.type!=null&&!e[R].headersList.contains("content-type",true))e[R].headersList.append("content-type",n.type,true)}}function fromInnerResponse(e,t){const n=new Response(N)
+n[R]=e
+n[T]=new s(N)
+c(n[T],e.headersList)
+a(n[T],t)
 if(d&&e.body?.stream)h.register(n,new WeakRef(e.body.stream))
 return n}D.converters.ReadableStream=D.interfaceConverter(ReadableStream)
 D.converters.FormData=D.interfaceConverter(O)
@@ -5238,16 +5238,16 @@ D.converters.BodyInit=function(e,t,n){if(e instanceof ReadableStream)return D.co
 if(e?.[Symbol.asyncIterator])return e
 return D.converters.XMLHttpRequestBodyInit(e,t,n)}
 D.converters.ResponseInit=D.dictionaryConverter([{key:"status",converter:D.converters["unsigned short"],defaultValue:()=>200},{key:"statusText",converter:D.converters.ByteString,defaultValue:()=>""},{key:"headers",converter:D.converters.HeadersInit}])
-e.exports={isNetworkError:isNetworkError,makeNetworkError:makeNetworkError,makeResponse:makeResponse,makeAppropriateNetworkError:makeAppropriateNetworkError,filterResponse:filterResponse,Response:Response,cloneResponse:cloneResponse,fromInnerResponse:fromInnerResponse}},6970:e=>{e.exports={kUrl:Symbol("url"),kHeaders:Symbol("headers"),kSignal:Symbol("signal"),kState:Symbol("state"),kDispatcher:Symbol("dispatcher")}},1118:(e,t,n)=>{const{Transform:s}=n(7075)
+e.exports={isNetworkError:isNetworkError,makeNetworkError:makeNetworkError,makeResponse:makeResponse,makeAppropriateNetworkError:makeAppropriateNetworkError,filterResponse:filterResponse,Response:Response,cloneResponse:cloneResponse,fromInnerResponse:fromInnerResponse}},3627:e=>{e.exports={kUrl:Symbol("url"),kHeaders:Symbol("headers"),kSignal:Symbol("signal"),kState:Symbol("state"),kDispatcher:Symbol("dispatcher")}},3168:(e,t,n)=>{const{Transform:s}=n(7075)
 const r=n(8522)
-const{redirectStatusSet:o,referrerPolicySet:i,badPortsSet:a}=n(6833)
-const{getGlobalOrigin:c}=n(8709)
-const{collectASequenceOfCodePoints:A,collectAnHTTPQuotedString:l,removeChars:u,parseMIMEType:d}=n(782)
+const{redirectStatusSet:o,referrerPolicySet:i,badPortsSet:a}=n(4495)
+const{getGlobalOrigin:c}=n(1059)
+const{collectASequenceOfCodePoints:A,collectAnHTTPQuotedString:l,removeChars:u,parseMIMEType:d}=n(1900)
 const{performance:h}=n(643)
-const{isBlobLike:g,ReadableStreamFrom:f,isValidHTTPToken:p,normalizedMethodRecordsBase:m}=n(5386)
+const{isBlobLike:g,ReadableStreamFrom:f,isValidHTTPToken:p,normalizedMethodRecordsBase:m}=n(3440)
 const E=n(4589)
 const{isUint8Array:w}=n(3429)
-const{webidl:I}=n(6083)
+const{webidl:I}=n(5893)
 let y=[]
 let B
 try{B=n(7598)
@@ -5459,10 +5459,10 @@ return gettingDecodingSplitting(n)}const S=new TextDecoder
 function utf8DecodeBytes(e){if(e.length===0)return""
 if(e[0]===239&&e[1]===187&&e[2]===191)e=e.subarray(3)
 const t=S.decode(e)
-return t}class EnvironmentSettingsObjectBase{get baseUrl(){return c()}get origin(){return this.baseUrl?.origin}policyContainer=makePolicyContainer()}class EnvironmentSettingsObject{settingsObject=new EnvironmentSettingsObjectBase}const T=new EnvironmentSettingsObject
-e.exports={isAborted:isAborted,isCancelled:isCancelled,isValidEncodedURL:isValidEncodedURL,createDeferredPromise:createDeferredPromise,ReadableStreamFrom:f,tryUpgradeRequestToAPotentiallyTrustworthyURL:tryUpgradeRequestToAPotentiallyTrustworthyURL,clampAndCoarsenConnectionTimingInfo:clampAndCoarsenConnectionTimingInfo,coarsenedSharedCurrentTime:coarsenedSharedCurrentTime,determineRequestsReferrer:determineRequestsReferrer,makePolicyContainer:makePolicyContainer,clonePolicyContainer:clonePolicyContainer,appendFetchMetadata:appendFetchMetadata,appendRequestOriginHeader:appendRequestOriginHeader,TAOCheck:TAOCheck,corsCheck:corsCheck,crossOriginResourcePolicyCheck:crossOriginResourcePolicyCheck,createOpaqueTimingInfo:createOpaqueTimingInfo,setRequestReferrerPolicyOnRedirect:setRequestReferrerPolicyOnRedirect,isValidHTTPToken:p,requestBadPort:requestBadPort,requestCurrentURL:requestCurrentURL,responseURL:responseURL,responseLocationURL:responseLocationURL,isBlobLike:g,isURLPotentiallyTrustworthy:isURLPotentiallyTrustworthy,isValidReasonPhrase:isValidReasonPhrase,sameOrigin:sameOrigin,normalizeMethod:normalizeMethod,serializeJavascriptValueToJSONString:serializeJavascriptValueToJSONString,iteratorMixin:iteratorMixin,createIterator:createIterator,isValidHeaderName:Q,isValidHeaderValue:isValidHeaderValue,isErrorLike:isErrorLike,fullyReadBody:fullyReadBody,bytesMatch:bytesMatch,isReadableStreamLike:isReadableStreamLike,readableStreamClose:readableStreamClose,isomorphicEncode:isomorphicEncode,urlIsLocal:urlIsLocal,urlHasHttpsScheme:urlHasHttpsScheme,urlIsHttpHttpsScheme:urlIsHttpHttpsScheme,readAllBytes:readAllBytes,simpleRangeHeaderValue:simpleRangeHeaderValue,buildContentRange:buildContentRange,parseMetadata:parseMetadata,createInflate:createInflate,extractMimeType:extractMimeType,getDecodeSplit:getDecodeSplit,utf8DecodeBytes:utf8DecodeBytes,environmentSettingsObject:T}},6083:(e,t,n)=>{const{types:s,inspect:r}=n(7975)
+return t}class EnvironmentSettingsObjectBase{get baseUrl(){return c()}get origin(){return this.baseUrl?.origin}policyContainer=makePolicyContainer()}class EnvironmentSettingsObject{settingsObject=new EnvironmentSettingsObjectBase}const R=new EnvironmentSettingsObject
+e.exports={isAborted:isAborted,isCancelled:isCancelled,isValidEncodedURL:isValidEncodedURL,createDeferredPromise:createDeferredPromise,ReadableStreamFrom:f,tryUpgradeRequestToAPotentiallyTrustworthyURL:tryUpgradeRequestToAPotentiallyTrustworthyURL,clampAndCoarsenConnectionTimingInfo:clampAndCoarsenConnectionTimingInfo,coarsenedSharedCurrentTime:coarsenedSharedCurrentTime,determineRequestsReferrer:determineRequestsReferrer,makePolicyContainer:makePolicyContainer,clonePolicyContainer:clonePolicyContainer,appendFetchMetadata:appendFetchMetadata,appendRequestOriginHeader:appendRequestOriginHeader,TAOCheck:TAOCheck,corsCheck:corsCheck,crossOriginResourcePolicyCheck:crossOriginResourcePolicyCheck,createOpaqueTimingInfo:createOpaqueTimingInfo,setRequestReferrerPolicyOnRedirect:setRequestReferrerPolicyOnRedirect,isValidHTTPToken:p,requestBadPort:requestBadPort,requestCurrentURL:requestCurrentURL,responseURL:responseURL,responseLocationURL:responseLocationURL,isBlobLike:g,isURLPotentiallyTrustworthy:isURLPotentiallyTrustworthy,isValidReasonPhrase:isValidReasonPhrase,sameOrigin:sameOrigin,normalizeMethod:normalizeMethod,serializeJavascriptValueToJSONString:serializeJavascriptValueToJSONString,iteratorMixin:iteratorMixin,createIterator:createIterator,isValidHeaderName:Q,isValidHeaderValue:isValidHeaderValue,isErrorLike:isErrorLike,fullyReadBody:fullyReadBody,bytesMatch:bytesMatch,isReadableStreamLike:isReadableStreamLike,readableStreamClose:readableStreamClose,isomorphicEncode:isomorphicEncode,urlIsLocal:urlIsLocal,urlHasHttpsScheme:urlHasHttpsScheme,urlIsHttpHttpsScheme:urlIsHttpHttpsScheme,readAllBytes:readAllBytes,simpleRangeHeaderValue:simpleRangeHeaderValue,buildContentRange:buildContentRange,parseMetadata:parseMetadata,createInflate:createInflate,extractMimeType:extractMimeType,getDecodeSplit:getDecodeSplit,utf8DecodeBytes:utf8DecodeBytes,environmentSettingsObject:R}},5893:(e,t,n)=>{const{types:s,inspect:r}=n(7975)
 const{markAsUncloneable:o}=n(5919)
-const{toUSVString:i}=n(5386)
+const{toUSVString:i}=n(3440)
 const a={}
 a.converters={}
 a.util={}
@@ -5586,7 +5586,7 @@ throw a.errors.conversionFailed({prefix:t,argument:`${n} ("${a.util.Stringify(e)
 a.converters["sequence<ByteString>"]=a.sequenceConverter(a.converters.ByteString)
 a.converters["sequence<sequence<ByteString>>"]=a.sequenceConverter(a.converters["sequence<ByteString>"])
 a.converters["record<ByteString, ByteString>"]=a.recordConverter(a.converters.ByteString,a.converters.ByteString)
-e.exports={webidl:a}},2685:e=>{function getEncoding(e){if(!e)return"failure"
+e.exports={webidl:a}},2607:e=>{function getEncoding(e){if(!e)return"failure"
 switch(e.trim().toLowerCase()){case"unicode-1-1-utf-8":case"unicode11utf8":case"unicode20utf8":case"utf-8":case"utf8":case"x-unicode20utf8":return"UTF-8"
 case"866":case"cp866":case"csibm866":case"ibm866":return"IBM866"
 case"csisolatin2":case"iso-8859-2":case"iso-ir-101":case"iso8859-2":case"iso88592":case"iso_8859-2":case"iso_8859-2:1987":case"l2":case"latin2":return"ISO-8859-2"
@@ -5627,10 +5627,10 @@ case"csiso2022kr":case"hz-gb-2312":case"iso-2022-cn":case"iso-2022-cn-ext":case"
 case"unicodefffe":case"utf-16be":return"UTF-16BE"
 case"csunicode":case"iso-10646-ucs-2":case"ucs-2":case"unicode":case"unicodefeff":case"utf-16":case"utf-16le":return"UTF-16LE"
 case"x-user-defined":return"x-user-defined"
-default:return"failure"}}e.exports={getEncoding:getEncoding}},4881:(e,t,n)=>{const{staticPropertyDescriptors:s,readOperation:r,fireAProgressEvent:o}=n(5860)
-const{kState:i,kError:a,kResult:c,kEvents:A,kAborted:l}=n(8391)
-const{webidl:u}=n(6083)
-const{kEnumerableProperty:d}=n(5386)
+default:return"failure"}}e.exports={getEncoding:getEncoding}},8355:(e,t,n)=>{const{staticPropertyDescriptors:s,readOperation:r,fireAProgressEvent:o}=n(3610)
+const{kState:i,kError:a,kResult:c,kEvents:A,kAborted:l}=n(961)
+const{webidl:u}=n(5893)
+const{kEnumerableProperty:d}=n(3440)
 class FileReader extends EventTarget{constructor(){super()
 this[i]="empty"
 this[c]=null
@@ -5686,7 +5686,7 @@ FileReader.LOADING=FileReader.prototype.LOADING=1
 FileReader.DONE=FileReader.prototype.DONE=2
 Object.defineProperties(FileReader.prototype,{EMPTY:s,LOADING:s,DONE:s,readAsArrayBuffer:d,readAsBinaryString:d,readAsText:d,readAsDataURL:d,abort:d,readyState:d,result:d,error:d,onloadstart:d,onprogress:d,onload:d,onabort:d,onerror:d,onloadend:d,[Symbol.toStringTag]:{value:"FileReader",writable:false,enumerable:false,configurable:true}})
 Object.defineProperties(FileReader,{EMPTY:s,LOADING:s,DONE:s})
-e.exports={FileReader:FileReader}},699:(e,t,n)=>{const{webidl:s}=n(6083)
+e.exports={FileReader:FileReader}},8573:(e,t,n)=>{const{webidl:s}=n(5893)
 const r=Symbol("ProgressEvent state")
 class ProgressEvent extends Event{constructor(e,t={}){e=s.converters.DOMString(e,"ProgressEvent constructor","type")
 t=s.converters.ProgressEventInit(t??{})
@@ -5695,10 +5695,10 @@ this[r]={lengthComputable:t.lengthComputable,loaded:t.loaded,total:t.total}}get 
 return this[r].lengthComputable}get loaded(){s.brandCheck(this,ProgressEvent)
 return this[r].loaded}get total(){s.brandCheck(this,ProgressEvent)
 return this[r].total}}s.converters.ProgressEventInit=s.dictionaryConverter([{key:"lengthComputable",converter:s.converters.boolean,defaultValue:()=>false},{key:"loaded",converter:s.converters["unsigned long long"],defaultValue:()=>0},{key:"total",converter:s.converters["unsigned long long"],defaultValue:()=>0},{key:"bubbles",converter:s.converters.boolean,defaultValue:()=>false},{key:"cancelable",converter:s.converters.boolean,defaultValue:()=>false},{key:"composed",converter:s.converters.boolean,defaultValue:()=>false}])
-e.exports={ProgressEvent:ProgressEvent}},8391:e=>{e.exports={kState:Symbol("FileReader state"),kResult:Symbol("FileReader result"),kError:Symbol("FileReader error"),kLastProgressEventFired:Symbol("FileReader last progress event fired timestamp"),kEvents:Symbol("FileReader events"),kAborted:Symbol("FileReader aborted")}},5860:(e,t,n)=>{const{kState:s,kError:r,kResult:o,kAborted:i,kLastProgressEventFired:a}=n(8391)
-const{ProgressEvent:c}=n(699)
-const{getEncoding:A}=n(2685)
-const{serializeAMimeType:l,parseMIMEType:u}=n(782)
+e.exports={ProgressEvent:ProgressEvent}},961:e=>{e.exports={kState:Symbol("FileReader state"),kResult:Symbol("FileReader result"),kError:Symbol("FileReader error"),kLastProgressEventFired:Symbol("FileReader last progress event fired timestamp"),kEvents:Symbol("FileReader events"),kAborted:Symbol("FileReader aborted")}},3610:(e,t,n)=>{const{kState:s,kError:r,kResult:o,kAborted:i,kLastProgressEventFired:a}=n(961)
+const{ProgressEvent:c}=n(8573)
+const{getEncoding:A}=n(2607)
+const{serializeAMimeType:l,parseMIMEType:u}=n(1900)
 const{types:d}=n(7975)
 const{StringDecoder:h}=n(3193)
 const{btoa:g}=n(4573)
@@ -5757,16 +5757,16 @@ return null}function combineByteSequences(e){const t=e.reduce((e,t)=>e+t.byteLen
 let n=0
 return e.reduce((e,t)=>{e.set(t,n)
 n+=t.byteLength
-return e},new Uint8Array(t))}e.exports={staticPropertyDescriptors:f,readOperation:readOperation,fireAProgressEvent:fireAProgressEvent}},3403:(e,t,n)=>{const{uid:s,states:r,sentCloseFrameState:o,emptyBuffer:i,opcodes:a}=n(9322)
-const{kReadyState:c,kSentClose:A,kByteParser:l,kReceivedClose:u,kResponse:d}=n(7610)
-const{fireEvent:h,failWebsocketConnection:g,isClosing:f,isClosed:p,isEstablished:m,parseExtensions:E}=n(3479)
-const{channels:w}=n(6644)
-const{CloseEvent:I}=n(6814)
-const{makeRequest:y}=n(3713)
-const{fetching:B}=n(6860)
-const{Headers:Q,getHeadersList:b}=n(5662)
-const{getDecodeSplit:v}=n(1118)
-const{WebsocketFrameSend:k}=n(4226)
+return e},new Uint8Array(t))}e.exports={staticPropertyDescriptors:f,readOperation:readOperation,fireAProgressEvent:fireAProgressEvent}},6897:(e,t,n)=>{const{uid:s,states:r,sentCloseFrameState:o,emptyBuffer:i,opcodes:a}=n(736)
+const{kReadyState:c,kSentClose:A,kByteParser:l,kReceivedClose:u,kResponse:d}=n(1216)
+const{fireEvent:h,failWebsocketConnection:g,isClosing:f,isClosed:p,isEstablished:m,parseExtensions:E}=n(8625)
+const{channels:w}=n(2414)
+const{CloseEvent:I}=n(5188)
+const{makeRequest:y}=n(9967)
+const{fetching:B}=n(4398)
+const{Headers:Q,getHeadersList:b}=n(660)
+const{getDecodeSplit:v}=n(3168)
+const{WebsocketFrameSend:k}=n(3264)
 let S
 try{S=n(7598)}catch{}function establishWebSocketConnection(e,t,n,r,o,i){const a=e
 a.protocol=e.protocol==="ws:"?"http:":"https:"
@@ -5823,7 +5823,7 @@ h("close",e,(e,t)=>new I(e,t),{wasClean:n,code:s,reason:i})
 if(w.close.hasSubscribers)w.close.publish({websocket:e,code:s,reason:i})}function onSocketError(e){const{ws:t}=this
 t[c]=r.CLOSING
 if(w.socketError.hasSubscribers)w.socketError.publish(e)
-this.destroy()}e.exports={establishWebSocketConnection:establishWebSocketConnection,closeWebSocketConnection:closeWebSocketConnection}},9322:e=>{const t="258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+this.destroy()}e.exports={establishWebSocketConnection:establishWebSocketConnection,closeWebSocketConnection:closeWebSocketConnection}},736:e=>{const t="258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 const n={enumerable:true,writable:false,configurable:false}
 const s={CONNECTING:0,OPEN:1,CLOSING:2,CLOSED:3}
 const r={NOT_SENT:0,PROCESSING:1,SENT:2}
@@ -5832,9 +5832,9 @@ const i=2**16-1
 const a={INFO:0,PAYLOADLENGTH_16:2,PAYLOADLENGTH_64:3,READ_DATA:4}
 const c=Buffer.allocUnsafe(0)
 const A={string:1,typedArray:2,arrayBuffer:3,blob:4}
-e.exports={uid:t,sentCloseFrameState:r,staticPropertyDescriptors:n,states:s,opcodes:o,maxUnsigned16Bit:i,parserStates:a,emptyBuffer:c,sendHints:A}},6814:(e,t,n)=>{const{webidl:s}=n(6083)
-const{kEnumerableProperty:r}=n(5386)
-const{kConstruct:o}=n(3377)
+e.exports={uid:t,sentCloseFrameState:r,staticPropertyDescriptors:n,states:s,opcodes:o,maxUnsigned16Bit:i,parserStates:a,emptyBuffer:c,sendHints:A}},5188:(e,t,n)=>{const{webidl:s}=n(5893)
+const{kEnumerableProperty:r}=n(3440)
+const{kConstruct:o}=n(6443)
 const{MessagePort:i}=n(5919)
 class MessageEvent extends Event{#K
 constructor(e,t={}){if(e===o){super(arguments[1],arguments[2])
@@ -5893,7 +5893,7 @@ const c=[{key:"bubbles",converter:s.converters.boolean,defaultValue:()=>false},{
 s.converters.MessageEventInit=s.dictionaryConverter([...c,{key:"data",converter:s.converters.any,defaultValue:()=>null},{key:"origin",converter:s.converters.USVString,defaultValue:()=>""},{key:"lastEventId",converter:s.converters.DOMString,defaultValue:()=>""},{key:"source",converter:s.nullableConverter(s.converters.MessagePort),defaultValue:()=>null},{key:"ports",converter:s.converters["sequence<MessagePort>"],defaultValue:()=>new Array(0)}])
 s.converters.CloseEventInit=s.dictionaryConverter([...c,{key:"wasClean",converter:s.converters.boolean,defaultValue:()=>false},{key:"code",converter:s.converters["unsigned short"],defaultValue:()=>0},{key:"reason",converter:s.converters.USVString,defaultValue:()=>""}])
 s.converters.ErrorEventInit=s.dictionaryConverter([...c,{key:"message",converter:s.converters.DOMString,defaultValue:()=>""},{key:"filename",converter:s.converters.USVString,defaultValue:()=>""},{key:"lineno",converter:s.converters["unsigned long"],defaultValue:()=>0},{key:"colno",converter:s.converters["unsigned long"],defaultValue:()=>0},{key:"error",converter:s.converters.any}])
-e.exports={MessageEvent:MessageEvent,CloseEvent:CloseEvent,ErrorEvent:ErrorEvent,createFastMessageEvent:a}},4226:(e,t,n)=>{const{maxUnsigned16Bit:s}=n(9322)
+e.exports={MessageEvent:MessageEvent,CloseEvent:CloseEvent,ErrorEvent:ErrorEvent,createFastMessageEvent:a}},3264:(e,t,n)=>{const{maxUnsigned16Bit:s}=n(736)
 const r=16386
 let o
 let i=null
@@ -5920,9 +5920,9 @@ if(o===126)a.writeUInt16BE(r,2)
 else if(o===127){a[2]=a[3]=0
 a.writeUIntBE(r,4,6)}a[1]|=128
 for(let e=0;e<r;++e)a[i+e]=t[e]^n[e&3]
-return a}}e.exports={WebsocketFrameSend:WebsocketFrameSend}},6495:(e,t,n)=>{const{createInflateRaw:s,Z_DEFAULT_WINDOWBITS:r}=n(8522)
-const{isValidClientWindowBits:o}=n(3479)
-const{MessageSizeExceededError:i}=n(6593)
+return a}}e.exports={WebsocketFrameSend:WebsocketFrameSend}},9469:(e,t,n)=>{const{createInflateRaw:s,Z_DEFAULT_WINDOWBITS:r}=n(8522)
+const{isValidClientWindowBits:o}=n(8625)
+const{MessageSizeExceededError:i}=n(8707)
 const a=Buffer.from([0,0,255,255])
 const c=Symbol("kBuffer")
 const A=Symbol("kLength")
@@ -5949,16 +5949,16 @@ this.#Z.flush(()=>{if(!this.#Z)return
 const e=Buffer.concat(this.#Z[c],this.#Z[A])
 this.#Z[c].length=0
 this.#Z[A]=0
-n(null,e)})}}e.exports={PerMessageDeflate:PerMessageDeflate}},1298:(e,t,n)=>{const{Writable:s}=n(7075)
+n(null,e)})}}e.exports={PerMessageDeflate:PerMessageDeflate}},1652:(e,t,n)=>{const{Writable:s}=n(7075)
 const r=n(4589)
-const{parserStates:o,opcodes:i,states:a,emptyBuffer:c,sentCloseFrameState:A}=n(9322)
-const{kReadyState:l,kSentClose:u,kResponse:d,kReceivedClose:h}=n(7610)
-const{channels:g}=n(6644)
-const{isValidStatusCode:f,isValidOpcode:p,failWebsocketConnection:m,websocketMessageReceived:E,utf8Decode:w,isControlFrame:I,isTextBinaryFrame:y,isContinuationFrame:B}=n(3479)
-const{WebsocketFrameSend:Q}=n(4226)
-const{closeWebSocketConnection:b}=n(3403)
-const{PerMessageDeflate:v}=n(6495)
-const{MessageSizeExceededError:k}=n(6593)
+const{parserStates:o,opcodes:i,states:a,emptyBuffer:c,sentCloseFrameState:A}=n(736)
+const{kReadyState:l,kSentClose:u,kResponse:d,kReceivedClose:h}=n(1216)
+const{channels:g}=n(2414)
+const{isValidStatusCode:f,isValidOpcode:p,failWebsocketConnection:m,websocketMessageReceived:E,utf8Decode:w,isControlFrame:I,isTextBinaryFrame:y,isContinuationFrame:B}=n(8625)
+const{WebsocketFrameSend:Q}=n(3264)
+const{closeWebSocketConnection:b}=n(6897)
+const{PerMessageDeflate:v}=n(9469)
+const{MessageSizeExceededError:k}=n(8707)
 function failWebsocketConnectionWithCode(e,t,n){b(e,t,n,Buffer.byteLength(n))
 m(e,n)}class ByteParser extends s{#ee=[]
 #te=0
@@ -6081,9 +6081,9 @@ this.ws[h]=true
 return false}else if(t===i.PING){if(!this.ws[h]){const t=new Q(e)
 this.ws[d].socket.write(t.createFrame(i.PONG))
 if(g.ping.hasSubscribers)g.ping.publish({payload:e})}}else if(t===i.PONG)if(g.pong.hasSubscribers)g.pong.publish({payload:e})
-return true}get closingInfo(){return this.#re.closeInfo}}e.exports={ByteParser:ByteParser}},8470:(e,t,n)=>{const{WebsocketFrameSend:s}=n(4226)
-const{opcodes:r,sendHints:o}=n(9322)
-const i=n(2190)
+return true}get closingInfo(){return this.#re.closeInfo}}e.exports={ByteParser:ByteParser}},3900:(e,t,n)=>{const{WebsocketFrameSend:s}=n(3264)
+const{opcodes:r,sendHints:o}=n(736)
+const i=n(4660)
 const a=Buffer[Symbol.species]
 class SendQueue{#Ae=new i
 #le=false
@@ -6101,11 +6101,11 @@ if(t.promise!==null)await t.promise
 this.#ue.write(t.frame,t.callback)
 t.callback=t.frame=null}this.#le=false}}function createFrame(e,t){return new s(toBuffer(e,t)).createFrame(t===o.string?r.TEXT:r.BINARY)}function toBuffer(e,t){switch(t){case o.string:return Buffer.from(e)
 case o.arrayBuffer:case o.blob:return new a(e)
-case o.typedArray:return new a(e.buffer,e.byteOffset,e.byteLength)}}e.exports={SendQueue:SendQueue}},7610:e=>{e.exports={kWebSocketURL:Symbol("url"),kReadyState:Symbol("ready state"),kController:Symbol("controller"),kResponse:Symbol("response"),kBinaryType:Symbol("binary type"),kSentClose:Symbol("sent close"),kReceivedClose:Symbol("received close"),kByteParser:Symbol("byte parser")}},3479:(e,t,n)=>{const{kReadyState:s,kController:r,kResponse:o,kBinaryType:i,kWebSocketURL:a}=n(7610)
-const{states:c,opcodes:A}=n(9322)
-const{ErrorEvent:l,createFastMessageEvent:u}=n(6814)
+case o.typedArray:return new a(e.buffer,e.byteOffset,e.byteLength)}}e.exports={SendQueue:SendQueue}},1216:e=>{e.exports={kWebSocketURL:Symbol("url"),kReadyState:Symbol("ready state"),kController:Symbol("controller"),kResponse:Symbol("response"),kBinaryType:Symbol("binary type"),kSentClose:Symbol("sent close"),kReceivedClose:Symbol("received close"),kByteParser:Symbol("byte parser")}},8625:(e,t,n)=>{const{kReadyState:s,kController:r,kResponse:o,kBinaryType:i,kWebSocketURL:a}=n(1216)
+const{states:c,opcodes:A}=n(736)
+const{ErrorEvent:l,createFastMessageEvent:u}=n(5188)
 const{isUtf8:d}=n(4573)
-const{collectASequenceOfCodePointsFast:h,removeHTTPWhitespace:g}=n(782)
+const{collectASequenceOfCodePointsFast:h,removeHTTPWhitespace:g}=n(1900)
 function isConnecting(e){return e[s]===c.CONNECTING}function isEstablished(e){return e[s]===c.OPEN}function isClosing(e){return e[s]===c.CLOSING}function isClosed(e){return e[s]===c.CLOSED}function fireEvent(e,t,n=(e,t)=>new Event(e,t),s={}){const r=n(e,s)
 t.dispatchEvent(r)}function websocketMessageReceived(e,t,n){if(e[s]!==c.OPEN)return
 let r
@@ -6131,19 +6131,19 @@ return t>=8&&t<=15}const f=typeof process.versions.icu==="string"
 const p=f?new TextDecoder("utf-8",{fatal:true}):void 0
 const m=f?p.decode.bind(p):function(e){if(d(e))return e.toString("utf-8")
 throw new TypeError("Invalid utf-8 received.")}
-e.exports={isConnecting:isConnecting,isEstablished:isEstablished,isClosing:isClosing,isClosed:isClosed,fireEvent:fireEvent,isValidSubprotocol:isValidSubprotocol,isValidStatusCode:isValidStatusCode,failWebsocketConnection:failWebsocketConnection,websocketMessageReceived:websocketMessageReceived,utf8Decode:m,isControlFrame:isControlFrame,isContinuationFrame:isContinuationFrame,isTextBinaryFrame:isTextBinaryFrame,isValidOpcode:isValidOpcode,parseExtensions:parseExtensions,isValidClientWindowBits:isValidClientWindowBits}},3435:(e,t,n)=>{const{webidl:s}=n(6083)
-const{URLSerializer:r}=n(782)
-const{environmentSettingsObject:o}=n(1118)
-const{staticPropertyDescriptors:i,states:a,sentCloseFrameState:c,sendHints:A}=n(9322)
-const{kWebSocketURL:l,kReadyState:u,kController:d,kBinaryType:h,kResponse:g,kSentClose:f,kByteParser:p}=n(7610)
-const{isConnecting:m,isEstablished:E,isClosing:w,isValidSubprotocol:I,fireEvent:y}=n(3479)
-const{establishWebSocketConnection:B,closeWebSocketConnection:Q}=n(3403)
-const{ByteParser:b}=n(1298)
-const{kEnumerableProperty:v,isBlobLike:k}=n(5386)
-const{getGlobalDispatcher:S}=n(4743)
-const{types:T}=n(7975)
-const{ErrorEvent:R,CloseEvent:D}=n(6814)
-const{SendQueue:O}=n(8470)
+e.exports={isConnecting:isConnecting,isEstablished:isEstablished,isClosing:isClosing,isClosed:isClosed,fireEvent:fireEvent,isValidSubprotocol:isValidSubprotocol,isValidStatusCode:isValidStatusCode,failWebsocketConnection:failWebsocketConnection,websocketMessageReceived:websocketMessageReceived,utf8Decode:m,isControlFrame:isControlFrame,isContinuationFrame:isContinuationFrame,isTextBinaryFrame:isTextBinaryFrame,isValidOpcode:isValidOpcode,parseExtensions:parseExtensions,isValidClientWindowBits:isValidClientWindowBits}},3726:(e,t,n)=>{const{webidl:s}=n(5893)
+const{URLSerializer:r}=n(1900)
+const{environmentSettingsObject:o}=n(3168)
+const{staticPropertyDescriptors:i,states:a,sentCloseFrameState:c,sendHints:A}=n(736)
+const{kWebSocketURL:l,kReadyState:u,kController:d,kBinaryType:h,kResponse:g,kSentClose:f,kByteParser:p}=n(1216)
+const{isConnecting:m,isEstablished:E,isClosing:w,isValidSubprotocol:I,fireEvent:y}=n(8625)
+const{establishWebSocketConnection:B,closeWebSocketConnection:Q}=n(6897)
+const{ByteParser:b}=n(1652)
+const{kEnumerableProperty:v,isBlobLike:k}=n(3440)
+const{getGlobalDispatcher:S}=n(2581)
+const{types:R}=n(7975)
+const{ErrorEvent:T,CloseEvent:D}=n(5188)
+const{SendQueue:O}=n(3900)
 class WebSocket extends EventTarget{#U={open:null,error:null,close:null,message:null}
 #he=0
 #ge=""
@@ -6185,7 +6185,7 @@ if(m(this))throw new DOMException("Sent before connected.","InvalidStateError")
 if(!E(this)||w(this))return
 if(typeof e==="string"){const t=Buffer.byteLength(e)
 this.#he+=t
-this.#fe.add(e,()=>{this.#he-=t},A.string)}else if(T.isArrayBuffer(e)){this.#he+=e.byteLength
+this.#fe.add(e,()=>{this.#he-=t},A.string)}else if(R.isArrayBuffer(e)){this.#he+=e.byteLength
 this.#fe.add(e,()=>{this.#he-=e.byteLength},A.arrayBuffer)}else if(ArrayBuffer.isView(e)){this.#he+=e.byteLength
 this.#fe.add(e,()=>{this.#he-=e.byteLength},A.typedArray)}else if(k(e)){this.#he+=e.size
 this.#fe.add(e,()=>{this.#he-=e.size},A.blob)}}get readyState(){s.brandCheck(this,WebSocket)
@@ -6240,32 +6240,32 @@ s.converters.WebSocketInit=s.dictionaryConverter([{key:"protocols",converter:s.c
 s.converters["DOMString or sequence<DOMString> or WebSocketInit"]=function(e){if(s.util.Type(e)==="Object"&&!(Symbol.iterator in e))return s.converters.WebSocketInit(e)
 return{protocols:s.converters["DOMString or sequence<DOMString>"](e)}}
 s.converters.WebSocketSendData=function(e){if(s.util.Type(e)==="Object"){if(k(e))return s.converters.Blob(e,{strict:false})
-if(ArrayBuffer.isView(e)||T.isArrayBuffer(e))return s.converters.BufferSource(e)}return s.converters.USVString(e)}
+if(ArrayBuffer.isView(e)||R.isArrayBuffer(e))return s.converters.BufferSource(e)}return s.converters.USVString(e)}
 function onParserDrain(){this.ws[g].socket.resume()}function onParserError(e){let t
 let n
 if(e instanceof D){t=e.reason
 n=e.code}else t=e.message
-y("error",this,()=>new R("error",{error:e,message:t}))
-Q(this,n)}e.exports={WebSocket:WebSocket}},6828:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
-var r=n(1572)
-var o=n(4146)
-var i=n(8571)
-var a=n(6250)
-var c=n(5380)
-var A=n(5835)
-var l=n(4803)
-var u=n(3202)
-var d=n(8970)
-var h=n(4593)
-var g=n(9384)
-var f=n(3982)
-var p=n(8159)
-var m=n(6541)
-var E=n(2251)
-var w=n(7946)
-var I=n(8093)
-var y=n(9593)
-var B=n(5903)
+y("error",this,()=>new T("error",{error:e,message:t}))
+Q(this,n)}e.exports={WebSocket:WebSocket}},2929:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
+var r=n(6058)
+var o=n(6645)
+var i=n(9808)
+var a=n(6887)
+var c=n(5623)
+var A=n(8566)
+var l=n(8614)
+var u=n(604)
+var d=n(6833)
+var h=n(6469)
+var g=n(8061)
+var f=n(4969)
+var p=n(9642)
+var m=n(7020)
+var E=n(6072)
+var w=n(4737)
+var I=n(3242)
+var y=n(4924)
+var B=n(2277)
 const e=(0,c.qj)(process.env)
 const Q=3e3
 const b=(0,c.Vc)(e,process.env);(0,c.QU)(b);(0,c.XJ)(e,process.env).forEach(e=>{r.$e(e)})
@@ -6284,37 +6284,37 @@ const m=new f.a((0,c.oD)(),s.clock)
 const y=await(0,E.K)(s)
 if(A.ST.includes(e))r.LZ("run",y.id)
 const{settings:S}=k
-const T=(0,a.l)(s,S,y,{onKept:e=>{r.LZ("deployment",e)}})
-const R=await(0,u.d)(e,{platform:s,settings:S,reporter:m,signal:d,holder:y,...T&&{onBegin:T.begin}})
-process.exitCode=g.h[R.result]||process.exitCode
+const R=(0,a.l)(s,S,y,{onKept:e=>{r.LZ("deployment",e)}})
+const T=await(0,u.d)(e,{platform:s,settings:S,reporter:m,signal:d,holder:y,...R&&{onBegin:R.begin}})
+process.exitCode=g.h[T.result]||process.exitCode
 const D=S.report??`${t}/report.json`
 const write=e=>s.files.write(D,`${JSON.stringify(e,null,2)}\n`).catch(e=>{r.$e(`the report could not be written: ${String(e)}`)})
-await write(R)
-await(0,c.Qz)(R,D)
-const O=await(0,I.ip)(s.clock,Q,d,t=>Promise.all([T?.end((0,i.Cy)(R),t)??[],(0,p.h)(s,S,{report:R,holder:y},t),e==="plan"?(0,o.B)(s,S,{report:R,url:y.url,secrets:(0,c.Fj)(b)},t):[]]))
-if(R.result!=="stuck")r.LZ("ended",R.result)
+await write(T)
+await(0,c.Qz)(T,D)
+const O=await(0,I.ip)(s.clock,Q,d,t=>Promise.all([R?.end((0,i.Cy)(T),t)??[],(0,p.h)(s,S,{report:T,holder:y},t),e==="plan"?(0,o.B)(s,S,{report:T,url:y.url,secrets:(0,c.Fj)(b)},t):[]]))
+if(T.result!=="stuck")r.LZ("ended",T.result)
 if(O.flat().length>0){O.flat().forEach(e=>{r.$e((0,c.Is)(e))})
-await write((0,h.k)(R,O.flat()))}}s()}catch(e){s(e)}},1)},711:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
-var s=n(3645)
-var r=n(6388)
+await write((0,h.k)(T,O.flat()))}}s()}catch(e){s(e)}},1)},9150:(e,t,n)=>{n.d(t,{BW:()=>fixOf,Bc:()=>inContainer,mo:()=>inTemplate})
+var s=n(8815)
+var r=n(4339)
 function fixOf({id:e,manifest:t},n,o){return t?`# in the manifest of ${(0,r.T)(e)}\n${(0,s.As)(n).trim()}`:o(["patch",(0,r.T)(e),"--patch",JSON.stringify(n)])}function inTemplate({id:e},t){const n={spec:{template:{spec:t}}}
-return e.kind==="CronJob"?{spec:{jobTemplate:n}}:n}function inContainer(e,t,n){return inTemplate(e,{containers:[{name:t,...n}]})}},2432:(e,t,n)=>{n.d(t,{Z:()=>subjectsOf})
-var s=n(4823)
-var r=n(8974)
-var o=n(8088)
-var i=n(6388)
+return e.kind==="CronJob"?{spec:{jobTemplate:n}}:n}function inContainer(e,t,n){return inTemplate(e,{containers:[{name:t,...n}]})}},157:(e,t,n)=>{n.d(t,{Z:()=>subjectsOf})
+var s=n(7414)
+var r=n(9340)
+var o=n(2683)
+var i=n(4339)
 function subjectsOf(e,t){return e.flatMap(e=>{const{id:n,uses:a,live:c,manifest:A}=e
 const l=A?(0,o.wk)(A,c):c
 if(!l)return[]
 const u=(0,r.kW)(l)
 const d=a.filter(({init:e})=>!e).map(({name:e})=>e)
 const h={workload:n,template:u,containers:d}
-return[{target:e,id:(0,i.T)(n),object:l,containers:(u.spec?.containers??[]).filter(({name:e})=>d.includes(e)),isServed:n.kind!=="CronJob"&&t.some(e=>(0,s.ko)(e,h))}]})}},976:(e,t,n)=>{n.d(t,{c:()=>pullFindings,Q:()=>workloadFindings})
-var s=n(4823)
-var r=n(8974)
-var o=n(8202)
-var i=n(711)
-var a=n(3645)
+return[{target:e,id:(0,i.T)(n),object:l,containers:(u.spec?.containers??[]).filter(({name:e})=>d.includes(e)),isServed:n.kind!=="CronJob"&&t.some(e=>(0,s.ko)(e,h))}]})}},5374:(e,t,n)=>{n.d(t,{c:()=>pullFindings,Q:()=>workloadFindings})
+var s=n(7414)
+var r=n(9340)
+var o=n(1404)
+var i=n(9150)
+var a=n(8815)
 function ownerOf(e){return argo(e)??flux(e)??helm(e)??operator(e)}function argo({kind:e,metadata:t={}}){const n=e==="CronJob"?"batch":"apps"
 const s=`:${n}/${e}:${t.namespace}/${t.name}`
 const r=t.annotations?.["argocd.argoproj.io/tracking-id"]
@@ -6380,25 +6380,25 @@ const u=`Celery's beat runs ${l} (${A}), so every scheduled task is sent that of
 const d=c.length===0&&i!==1/0
 return[(0,o.$e)("workloads",u,d?t(["scale",a.id,"--replicas=1"]):void 0)]}function pullFindings(e,t){return e.flatMap(({id:e,target:n,containers:s})=>s.filter(({imagePullPolicy:e})=>e==="Always").map(({name:s})=>{const r=`${e}, container ${s} has imagePullPolicy: Always, so none of its pods can start while the registry is unavailable, although a release pins the image by its digest`
 const a=(0,i.Bc)(n,s,{imagePullPolicy:"IfNotPresent"})
-return(0,o.$e)("workloads",r,(0,i.BW)(n,a,t))}))}},1210:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
+return(0,o.$e)("workloads",r,(0,i.BW)(n,a,t))}))}},5581:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
 var r=n(8330)
-var o=n(6040)
-var i=n(3202)
-var a=n(8970)
-var c=n(8920)
-var A=n(9223)
-var l=n(4593)
-var u=n(9384)
-var d=n(6086)
-var h=n(3982)
-var g=n(8831)
-var f=n(4945)
-var p=n(8159)
-var m=n(6541)
-var E=n(2251)
-var w=n(7946)
-var I=n(5903)
-var y=n(9212)
+var o=n(8231)
+var i=n(604)
+var a=n(6833)
+var c=n(6243)
+var A=n(2998)
+var l=n(6469)
+var u=n(8061)
+var d=n(6595)
+var h=n(4969)
+var g=n(9576)
+var f=n(7496)
+var p=n(9642)
+var m=n(7020)
+var E=n(6072)
+var w=n(4737)
+var I=n(2277)
+var y=n(8295)
 const json=e=>`${JSON.stringify(e,null,2)}\n`
 const B={report:json,junit:A.b}
 const Q=(0,o.y)(process.argv.slice(2),r.rE,{columns:process.stdout.isTTY&&process.stdout.columns||80,color:(0,y.H)(process.stdout,process.env)});(0,w.U)()
@@ -6426,10 +6426,10 @@ const k=(0,w.B)(t=>{const n=(0,m.Ao)(e)
 write(n===void 0?`· ${t}`:`· ${t}: ${n}`)})
 const S=(0,f.c)(write,Q,v)
 const raw=e=>void o.write(e)
-const T=A?(0,c.V)(S,raw,n.clock):S
-const R=new h.a(T,n.clock)
+const R=A?(0,c.V)(S,raw,n.clock):S
+const T=new h.a(R,n.clock)
 const D=await(0,E.K)(n)
-const O=await(0,i.d)(e,{platform:n,settings:r,reporter:R,signal:k,holder:D})
+const O=await(0,i.d)(e,{platform:n,settings:r,reporter:T,signal:k,holder:D})
 process.exitCode=u.h[O.result]||process.exitCode
 const F=(0,l.k)(O,await(0,p.h)(n,r,{report:O,holder:D}))
 if(F.history&&!r.json)(0,d.f)(F.history).forEach(write)
@@ -6437,7 +6437,7 @@ else if(!F.history)(0,f.b)(F,write,Q)
 if(r.json){const t=e==="history"?F.history:F
 if(t)process.stdout.write(json(t))}for(const[e,t]of Object.entries(B)){const s=r[e]
 if(s===void 0)continue
-await n.files.write(s,t(F)).catch(e=>{console.error(`the report could not be written: ${String(e)}`)})}}s()}catch(b){s(b)}},1)},6040:(t,n,s)=>{s.d(n,{y:()=>readCommandLine})
+await n.files.write(s,t(F)).catch(e=>{console.error(`the report could not be written: ${String(e)}`)})}}s()}catch(b){s(b)}},1)},8231:(t,n,s)=>{s.d(n,{y:()=>readCommandLine})
 class CommanderError extends Error{constructor(e,t,n){super(n)
 Error.captureStackTrace(this,this.constructor)
 this.name=this.constructor.name
@@ -7147,11 +7147,11 @@ return e})}function useColor(){if(c.env.NO_COLOR||c.env.FORCE_COLOR==="0"||c.env
 if(c.env.FORCE_COLOR||c.env.CLICOLOR_FORCE!==void 0)return true
 return}new command_Command
 const u={release:"Build, test, push, migrate and roll out a commit; restore everything if anything fails",build:"Build the image of a commit, tagged with its SHA",test:"Run the tests in a container of an existing image",plan:"Show which migrations a release would apply, and what they would break; applies nothing",migrate:"Apply the migrations of an image, in a Job made from the web workload",deploy:"Roll out an image of the registry: a release without build and tests",rollback:"Roll all workloads back to an earlier version; undo the rollback if it fails",history:"Show the releases of the application: version, time, author, result",recover:"Restore the previous version after an interrupted release",doctor:"Check everything that a release needs, and report what would go wrong; writes nothing"}
-var d=s(5835)
-var h=s(9310)
-var g=s(2561)
-var f=s(1533)
-var p=s(4779)
+var d=s(8566)
+var h=s(345)
+var g=s(4800)
+var f=s(8090)
+var p=s(3672)
 const m={whole:"A whole release:",part:"Single phases, for pipelines with other steps between them:",after:"Afterwards:",look:"Read-only:"}
 const E=["--image","ghcr.io/acme/shop","--namespace","shop"]
 const w={release:{kind:"whole",steps:["Checks the cluster while docker builds the image of the current commit.","Runs the tests in a container of that image, and pushes it when they pass.","Takes the lock, so that no other release runs at the same time, and stores a snapshot of all objects.","Applies the manifests, and the migrations in a Job of the new image.","Sets the new image in all workloads that run the old one: the web first, then the others.","Watches their pods until all are Ready and stay Ready.","If a step fails, restores everything and reports the cause. Applied migrations stay in the database."],examples:[{what:"The current commit",args:["release",...E]},{what:"With manifests, tests that need a database, and a page that must answer at the end",args:["release",...E,"--manifests","k8s","--test-services","postgres","--smoke-path","/healthz"]},{what:"Without tests and migrations, and with a longer timeout",args:["release",...E,"--test-command","none","--migrate-command","none","--timeout","20m"]}]},deploy:{kind:"whole",steps:["Checks the cluster, and looks the image up in the registry.","Continues like a release: lock, manifests, migrations, rollout, watch, undo."],examples:[{what:"An image that another pipeline pushed",args:["deploy",...E,"--tag","v42"]}]},build:{kind:"part",steps:["Looks up the image of this commit in the registry. If it exists, nothing is built.","Builds it with docker. With uncommitted changes the tag ends in -dirty-<hash>. Only --push pushes it.","The pushed image is untested: a later release of that commit uses it without running the tests."],examples:[{what:"Local image only",args:["build","--image","ghcr.io/acme/shop"]},{what:"Push to the registry",args:["build","--image","ghcr.io/acme/shop","--tag","v42","--push"]}]},test:{kind:"part",steps:["Uses the image that docker or the registry has.","Runs the tests in a container of it, and reports what failed and where.","With --push, pushes the image when the tests pass."],examples:[{what:"With pytest and a separate database",args:["test","--image","ghcr.io/acme/shop","--test-command","'pytest -q'","--test-services","postgres"]}]},plan:{kind:"look",steps:["Starts a Job of the new image with the environment of the workload that serves the web, and removes it at the end.","Lists the migrations that are not applied yet, and the tables that they lock.","Compares them with what each running version needs of the database, as a release does.","Exits with 0 if a release would apply them. Takes no lock, applies nothing, and changes no workload."],examples:[{what:"An image of the registry",args:["plan",...E,"--tag","v42"]},{what:"As JSON, with the SQL",args:["plan",...E,"--tag","v42","--sql","--json"]}]},migrate:{kind:"part",steps:["Starts a Job of the new image with the environment of the workload that serves the web.","Runs Django's system checks in it, and lists the migrations that are not applied yet.","Applies them. Applied migrations are never reverted."],examples:[{what:"An image of the registry",args:["migrate",...E,"--tag","v42"]}]},rollback:{kind:"after",steps:["Finds the version in the history, or in the registry.","Sets it in all workloads at once, watches them like a release, and undoes the rollback if it fails.","Restores command, environment and probes of that release, except what others changed since.","Does not change migrations, ConfigMaps and Secrets."],examples:[{what:"Dry run",args:["rollback",...E,"--dry-run"]},{what:"Back to the previous version",args:["rollback",...E]},{what:"Back to a release of the history",args:["rollback",...E,"--to","12"]}]},recover:{kind:"after",steps:["Looks for the record of an interrupted release, and waits until its lock is free.","Restores everything from it, and watches until the previous version runs again."],examples:[{what:"After a machine failed during a release",args:["recover",...E]}]},history:{kind:"look",steps:["Reads the releases from the cluster and shows them as a table, the newest first."],examples:[{what:"As a table",args:["history",...E]},{what:"As JSON",args:["history",...E,"--json"]}]},doctor:{kind:"look",steps:["Checks tools, rights, registry, workloads and their probes, as a release does before it changes anything.","Reports what would go wrong, each with a command or lines that fix it."],examples:[{what:"Before the first release",args:["doctor",...E]}]}}
@@ -7208,16 +7208,16 @@ const r=(0,p.cz)(t,"command").map(([e])=>e)
 const o=r.find(e=>e===n)??(0,h.h)(n,r)
 const i=d.Pi.filter(e=>(0,p.cz)(e,"command").some(([e])=>e===n))
 if(i.length>0&&o!==n)return`${s}; it is one of ${i.join(", ")}`
-return o===void 0?`${s}; django-rollout ${t} --help lists all options`:`${s}; did you mean "--${o}"?`}},259:(e,t,n)=>{n.d(t,{$N:()=>sentenceOf,Ac:()=>orLost,LN:()=>leavesOpen,Uh:()=>isLeftOpen,ax:()=>runningImages,eW:()=>commandsBack,qT:()=>lostCause,rl:()=>causeOf})
-var s=n(8539)
-var r=n(5138)
-var o=n(8071)
-var i=n(5036)
-var a=n(8974)
-var c=n(6388)
-var A=n(307)
-var l=n(8093)
-var u=n(210)
+return o===void 0?`${s}; django-rollout ${t} --help lists all options`:`${s}; did you mean "--${o}"?`}},6488:(e,t,n)=>{n.d(t,{$N:()=>sentenceOf,Ac:()=>orLost,LN:()=>leavesOpen,Uh:()=>isLeftOpen,ax:()=>runningImages,eW:()=>commandsBack,qT:()=>lostCause,rl:()=>causeOf})
+var s=n(8850)
+var r=n(1407)
+var o=n(3006)
+var i=n(9869)
+var a=n(9340)
+var c=n(4339)
+var A=n(4592)
+var l=n(3242)
+var u=n(811)
 function causeOf(e,t){if(e instanceof i.Vj)return causeOfLoss(e)
 if(isLeftOpen(e))return e.cause
 if(t.aborted)return{code:"cancelled",sentence:"the run was cancelled"}
@@ -7241,27 +7241,27 @@ const i=await(0,l.Qh)(t,()=>e.find(o)).catch(()=>null)
 if(i===null)return[]
 const A=i?(0,a.ys)(i,n):[]
 return[[(0,c.T)((0,a.hY)(s)),A.map(e=>e.image)]]}))
-return Object.fromEntries(r.flat())}},2567:(e,t,n)=>{n.d(t,{M:()=>showHistory})
-var s=n(9754)
-var r=n(8093)
-var o=n(1390)
+return Object.fromEntries(r.flat())}},2638:(e,t,n)=>{n.d(t,{M:()=>showHistory})
+var s=n(8860)
+var r=n(3242)
+var o=n(4040)
 function showHistory(e){return(0,o.Y)("history",e,({platform:e,settings:t,signal:n,app:o,resources:i})=>(0,r.ZC)(n,async()=>{const r=await i.openCluster(e,t,n)
-return{result:"unchanged",history:await(0,s.Lu)(r,o,t.image)}}))}},9707:(e,t,n)=>{n.d(t,{C:()=>recoverLeft,U:()=>recoverRecord})
-var s=n(9869)
-var r=n(9447)
-var o=n(4319)
-var i=n(2088)
-var a=n(9754)
-var c=n(3006)
-var A=n(4534)
-var l=n(6292)
-var u=n(4387)
-var d=n(2251)
-var h=n(7437)
-var g=n(2770)
-var f=n(259)
-var p=n(1390)
-var m=n(4034)
+return{result:"unchanged",history:await(0,s.Lu)(r,o,t.image)}}))}},6186:(e,t,n)=>{n.d(t,{C:()=>recoverLeft,U:()=>recoverRecord})
+var s=n(4360)
+var r=n(8152)
+var o=n(6874)
+var i=n(3165)
+var a=n(8860)
+var c=n(9025)
+var A=n(2789)
+var l=n(6099)
+var u=n(3892)
+var d=n(6072)
+var h=n(2088)
+var g=n(6187)
+var f=n(6488)
+var p=n(4040)
+var m=n(8903)
 function recoverLeft(e,t){return(0,p.Y)("recover",e,e=>e.reporter.stage("recover",async n=>{const{platform:o,settings:i,signal:a,holder:c,app:A,resources:f}=e
 const p=await f.openCluster(o,i,a)
 const isWanted=e=>t==="any"||e===c.id
@@ -7298,11 +7298,11 @@ const n=(0,f.qT)(d)
 if(n)throw new m.r(n,t)
 const s=(0,f.rl)(e,d)
 const o={...s,code:"restore-failed",sentence:`the release of ${(0,i.j)(E.tag)} was interrupted, and restoring it failed: ${s.sentence}`,hint:[...Object.entries(t).map(([e,t])=>`${e} runs ${t.map(i.E4).join(", ")||"nothing"}`),(0,f.eW)(u,h,w)].join("\n")}
-throw new m.r(o,t)}}},3202:(t,n,s)=>{s.d(n,{d:()=>run_command_runCommand})
-var r=s(4484)
+throw new m.r(o,t)}}},604:(t,n,s)=>{s.d(n,{d:()=>run_command_runCommand})
+var r=s(356)
 const o=e(import.meta.url)("node:path/posix")
-var i=s(307)
-var a=s(7478)
+var i=s(4592)
+var a=s(1581)
 const c=30
 const A=/^(\[(internal|auth)\]|(ex|im)porting |resolve image config|docker-image:|building with )/
 const l=/^(Get|Hit|Ign):\d+ |^Selecting previously unselected|^Preparing to unpack|^Unpacking |^\(Reading database/
@@ -7321,13 +7321,13 @@ if(t==="")return false
 keep(this.#Ee,t)
 const[,n,s]=/^#(\d+) (.*)$/.exec(t)??[]
 return n===void 0||s===void 0?this.#ke(t):this.#Se(n,s)}failure(){const e=this.#we?.step
-const t=this.#Te(e?.name)
+const t=this.#Re(e?.name)
 const n=this.#we?.message??this.#Ce??""
 const s=e?.output??[]
 const r=/(?:did not complete successfully|^executor failed running .*): (.+)$/.exec(n)
 const o=r?(0,a.BP)(s)||(r[1]??""):reworded(n)
 const i=this.#Be??numberIn(/parse error(?: on)? line (\d+):/.exec(n))
-return{...t===void 0?{}:{instruction:t},...i===void 0?{}:{line:i},message:(0,a.vI)(o||(0,a.BP)(this.#Ee)||"no reason was given",300),log:s.length>0?s:n===""?this.#Ee:this.#be}}#Te(e){if(e!==void 0&&!A.test(e))return withoutStage(e)
+return{...t===void 0?{}:{instruction:t},...i===void 0?{}:{line:i},message:(0,a.vI)(o||(0,a.BP)(this.#Ee)||"no reason was given",300),log:s.length>0?s:n===""?this.#Ee:this.#be}}#Re(e){if(e!==void 0&&!A.test(e))return withoutStage(e)
 const t=/^\[internal\] load metadata for (?:docker\.io\/(?:library\/)?)?(\S+)$/.exec(e??"")
 return this.#Qe??(t?`FROM ${t[1]??""}`:void 0)}#Se(e,t){const n=this.#me.get(e)
 if(n===void 0){this.#me.set(e,{name:t,output:[]})
@@ -7354,11 +7354,11 @@ r.text+=` ${o.replace(/\\\s*$/,"")}`
 if(/\\\s*$/.test(o))continue
 if(words(r.text)===n)s.push(r.line)
 r=void 0}return s.length===1?s[0]:void 0}function words(e){return e.trim().replace(/^(FROM .*?) AS \S+$/i,"$1").split(/\s+/).join(" ")}function numberIn(e){return Number(e?.[1])||void 0}function reworded(e){return e.replace(/^(failed to (build|solve|compute cache key|load cache key|create LLB definition|solve with frontend [^:]+)( with frontend [^:]+)?: |failed to calculate checksum of ref [^"]*(?=")|rpc error: code = \w+ desc = |dockerfile parse error( on)? line \d+: )+/,"")}function keep(e,t){e.push(t)
-if(e.length>c)e.shift()}var u=s(4734)
-var d=s(115)
-var h=s(8093)
-var g=s(5977)
-var f=s(1424)
+if(e.length>c)e.shift()}var u=s(9949)
+var d=s(2568)
+var h=s(3242)
+var g=s(8925)
+var f=s(617)
 async function pullImage(e,{repository:t,tag:n,digest:s},r,o){const a=`${t}@${s}`
 r.waiting(`pulling ${a}`)
 const c=await(0,h.L5)({clock:e.clock,signal:o,tries:3,pause:2e3,isTransient:e=>e.code!==0&&(0,f.jR)((0,u.A3)(e),t)==="transient"},()=>(0,u.T3)(e,["pull","--quiet",a],{signal:o}))
@@ -7405,9 +7405,9 @@ const A=n.clock.now()
 const l=await(0,r.Ub)(n,s.context)
 const u=await buildImage(n,{repository:s.image,tag:o.tag,context:s.context,...s.file===void 0?{}:{file:s.file},...s.target===void 0?{}:{target:s.target},args:s["build-args"],inputs:t,labels:{"org.opencontainers.image.created":new Date(A).toISOString(),"org.opencontainers.image.version":o.tag,...o.sha===void 0?{}:{"org.opencontainers.image.revision":o.sha},...l===void 0?{}:{"org.opencontainers.image.source":l}}},c,i)
 c.say(`built ${u.repository}:${u.tag} in ${(0,a.p0)(n.clock.now()-A)}`)
-return u}var m=s(7436)
-var E=s(2088)
-var w=s(1533)
+return u}var m=s(3905)
+var E=s(3165)
+var w=s(8090)
 async function lookForBuild(e){const{platform:t,settings:n,source:s}=e
 const r=await(0,d.Vc)(t,n)
 const o=await ofBuild(e,s.tag,r)
@@ -7495,16 +7495,16 @@ n.say(`pushed ${c}: ${A.layers.progress}`)
 const{digest:l}=A.layers
 if(l!==void 0)return{repository:r,tag:o,digest:l}
 return await(0,g.F1)(e,r,o,s)??(0,i.fJ)({code:"push-failed",sentence:`push: ${(0,f.w4)(r)} accepted ${c}, but does not have it`})}class PushLog{last=[]
-#Re=new Map
+#Te=new Map
 #De
-get digest(){return this.#De}get progress(){const e=[...this.#Re.values()]
+get digest(){return this.#De}get progress(){const e=[...this.#Te.values()]
 const t=e.filter(e=>e==="Pushed").length
 const n=e.filter(e=>/^(Layer already exists|Mounted from)/.test(e)).length
 const s=e.length===1?"layer":"layers"
 const r=n===0?"":`, ${n} already there`
 return`${t} of ${e.length} ${s} sent${r}`}read(e){const t=(0,a.pj)(e)
 const[,n,s]=/^([0-9a-f]{12}): (.+)$/.exec(t)??[]
-if(n!==void 0&&s!==void 0){this.#Re.set(n,s)
+if(n!==void 0&&s!==void 0){this.#Te.set(n,s)
 return}this.#De??=/: digest: (sha256:[0-9a-f]{64}) size: /.exec(t)?.[1]
 if(this.last.push(t)>20)this.last.shift()}}function check(e,{repository:t,tag:n}){if(e.code===0)return
 const s=(0,u.Ic)("push",e)
@@ -7515,7 +7515,7 @@ if(/immutable/i.test(r))because(`${(0,f.w4)(t)} already has the tag ${n} and doe
 switch((0,f.jR)(r,t)){case"denied":return because(`not allowed to write to ${t}`,(0,f.t$)(t,"write to"))
 case"absent":return because(`${(0,f.w4)(t)} has no repository for ${t}`,'Create it in the registry first, or correct "image"')
 case"transient":return because(`${(0,f.w4)(t)} refused ${t}:${n} in three attempts`)
-case"refused":return because(`${t}:${n} was refused`)}}var y=s(210)
+case"refused":return because(`${t}:${n} was refused`)}}var y=s(811)
 async function push(e,t){const{platform:n,signal:s,log:r}=e
 const o=await tagFor(e,t)
 if(o!==t.tag)r.say(`another build of this commit now has the tag ${(0,E.j)(t.tag)}: the tag of this one is ${(0,E.j)(o)}`)
@@ -7535,7 +7535,7 @@ if(i.is!=="there")return r
 const a=await(0,g.yv)(e,i.image,n)
 const c=a.revision===void 0||a.revision===t.sha
 return c&&a.inputs!==o?(0,d.Zc)(r,o):r}catch{n.throwIfAborted()
-return r}}var B=s(1390)
+return r}}var B=s(4040)
 function buildOnly(e){return(0,B.Y)("build",e,ofCommit)}async function ofCommit(e){const{platform:t,settings:n,reporter:s,state:o,resources:i}=e
 const a=(0,B.V)(e,await(0,r.sQ)(t,n,n.context))
 const c=await s.stage("build",async s=>{await i.login(t,n)
@@ -7545,7 +7545,7 @@ if(r)o.haveImage(r)
 return r?void 0:build(l,A)})
 if(!c)return{result:"unchanged"}
 if(n.push)o.haveImage(await s.stage("push",e=>push(a.with({log:e}),c)))
-return{result:"done"}}var Q=s(8202)
+return{result:"done"}}var Q=s(1404)
 function has({code:e}){return e===0}function hasDocker({docker:e}){return e.code!==127}function toolFindings(e,{builds:t,known:n,fetches:s}){return[gitFinding(e.git,n),...dockerFindings(e,t),e.kubectl&&has(e.kubectl)?(0,Q.ok)("tools",`kubectl ${clientVersion(e.kubectl)}`):s?(0,Q.$e)("tools","kubectl is not on PATH: a release downloads it into the runner’s tool cache"):(0,Q.z3)("tools","kubectl is not on PATH","https://kubernetes.io/docs/tasks/tools/")]}function gitFinding(e,t){if(has(e))return(0,Q.ok)("tools",e.stdout.trim().replace("git version","git"))
 return t?(0,Q.$e)("tools","git was not found, so a newer live commit cannot be detected"):(0,Q.z3)("tools","git was not found, so the commit is not known",'install git, or set "tag"')}function dockerFindings(e,t){const{docker:n,buildx:s}=e
 const r=t?Q.z3:Q.$e
@@ -7566,19 +7566,19 @@ if(t.from>s)return t.from-s
 return t.to<n?t.to-n:0}function clockFindings(e){if(Math.abs(e)<=b)return[]
 const t=Math.round(Math.abs(e)/1e3)
 const n=`this machine’s clock is ${t} s ${e>0?"ahead of":"behind"} the cluster’s: times in the history are wrong, and missing pods of a StatefulSet or DaemonSet may be explained late or wrongly`
-return[(0,Q.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var v=s(4359)
-var k=s(8974)
-var S=s(6388)
-var T=s(3020)
-const R=5e3
+return[(0,Q.$e)("cluster",n,"sudo timedatectl set-ntp true")]}var v=s(5998)
+var k=s(9340)
+var S=s(4339)
+var R=s(2468)
+const T=5e3
 function staleConfigurationFindings({id:e,live:t},n,s,r){if(!t||e.kind==="CronJob")return[]
 const o=(0,v.JP)((0,k.kW)(t))
 return s.flatMap(t=>{const s=o.filter(e=>(0,v.wj)(t,e))
 const i=n.filter(e=>s.some(n=>{const[s,r]=[changedAt(t,n.keys),startedAt(e,n.container)]
-return s!==void 0&&r!==void 0&&s>r+R}))
+return s!==void 0&&r!==void 0&&s>r+T}))
 if(i.length===0)return[]
 const a=i.length===n.length?"its pods":`${i.length} of its pods`
-const c=`${(0,S.T)(e)}: ${(0,T.Gg)(t)} changed after the start of ${a}, which may still use the old values`
+const c=`${(0,S.T)(e)}: ${(0,R.Gg)(t)} changed after the start of ${a}, which may still use the old values`
 return[(0,Q.$e)("workloads",c,r(["rollout","restart",(0,S.T)(e)]))]})}function changedAt(e,t){const n=(e.metadata?.managedFields??[]).flatMap(({time:e,fieldsV1:n})=>{const s=n??{}
 const r=["f:data","f:binaryData","f:stringData"].flatMap(e=>Object.keys(s[e]??{}))
 const o=t==="all"?r.length>0:t.some(e=>r.includes(`f:${e}`))
@@ -7586,17 +7586,17 @@ return o&&e!==void 0?[Date.parse(e)]:[]})
 return n.length===0?void 0:Math.max(...n)}function startedAt({status:e},t){const n=[...e?.initContainerStatuses??[],...e?.containerStatuses??[]]
 const{running:s,terminated:r}=n.find(({name:e})=>e===t)?.state??{}
 const o=s?.startedAt??r?.startedAt
-return o===void 0?void 0:Date.parse(o)}var D=s(3560)
-var O=s(8539)
-var F=s(3006)
+return o===void 0?void 0:Date.parse(o)}var D=s(8911)
+var O=s(8850)
+var F=s(9025)
 function releaseFindings(e,t,n,s){const r=(0,F.BO)(s)
 return[r?(0,Q.ok)("release",`release ${r.number} of ${(0,E.j)(r.tag)} by ${(0,D.Gg)(r)} is live`):(0,Q.ok)("release","no release of this application is live yet"),...t?[held(t)]:[],...n?[left(e,n)]:[],...unusedOf(s)]}function unusedOf(e){const{number:t=0,unused:n=[]}=e.findLast(e=>e.unused!==void 0)??{}
 if(n.length===0)return[]
 const s=n.join(", ")
 return[(0,Q.ok)("release",`no version of the history uses ${s} (as of release ${t})`)]}function held({by:e,renewed:t}){const n=t===void 0?"":`, last renewed at ${t} by its clock`
 return(0,Q.$e)("release",`the lock is held by ${e}${n}: a release waits until it is free, at most 30 s after that run ends`)}function left(e,t){return(0,Q.$e)("release",`the release of ${(0,E.j)(t.tag)} by ${(0,D.Gg)(t)}, started at ${t.at}, has not ended; if its run is gone, the next release restores it first`,(0,O.a)("recover",e))}var N=s(7598)
-var M=s(3645)
-var L=s(3447)
+var M=s(8815)
+var L=s(7340)
 function rightsFindings({all:e,missing:t,account:n,namespace:s},r){const o=n===void 0?"the account":`the account ${n}`
 if(t.length===0)return[(0,Q.ok)("rights",`${o} may do everything that a release does in the namespace "${s}"`)]
 const i=t.map(({resource:e,verbs:t})=>`${t.join(", ")} ${e}`).join("; ")
@@ -7614,18 +7614,18 @@ for(const n of e){const e=n.verbs.join(", ")
 const s=t.find(t=>t.group===n.group&&t.verbs===e)
 if(s)s.resources.push(n.resource)
 else t.push({group:n.group,verbs:e,resources:[n.resource]})}return t}function subjectOf(e,t){const[,n,s]=/^system:serviceaccount:([^:]+):(.+)$/.exec(e)??[]
-return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var U=s(2432)
-var x=s(976)
-var P=s(5138)
-var G=s(4319)
-var H=s(8311)
-var J=s(6625)
-var V=s(9754)
-var $=s(9956)
-var j=s(6292)
-var Y=s(4387)
+return n===void 0?{apiGroup:t,kind:"User",name:e}:{kind:"ServiceAccount",name:s,namespace:n}}var U=s(157)
+var x=s(5374)
+var P=s(1407)
+var G=s(6874)
+var H=s(8661)
+var J=s(1856)
+var $=s(8860)
+var V=s(2459)
+var Y=s(6099)
+var j=s(3892)
 async function checkAlone(e,t){const{app:n,settings:s,cluster:r}=e
-await Promise.all([checkHistory(e,t),(0,j.aE)(r,n,s.image),(0,D.Cz)(r,(0,H.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const i=await(0,V.tl)(s,e)
+await Promise.all([checkHistory(e,t),(0,Y.aE)(r,n,s.image),(0,D.Cz)(r,(0,H.Fe)(n))])}async function checkHistory({app:e,settings:t,command:n,cluster:s},{live:r,targets:o}){const i=await(0,$.tl)(s,e)
 const a=i.filter(({image:e})=>!(0,E.iI)(e,t.image))
 const c=i.filter(e=>!a.includes(e))
 if(a.length===0||n==="rollback"&&c.length>0)return c
@@ -7636,11 +7636,11 @@ if(!r)continue
 const o=(0,S.T)((0,k.hY)(r))
 const i=`the history in configmap/${(0,H.Fe)(e)}`
 const a=`if it is the same application and its registry has moved: ${o} still runs the old image. Change it to the new one first, with its manifest (option manifests) or kubectl set image`;(0,H.ht)(s,e,{image:n,what:i,so:a},t.image)}return c}function workloadsIn(e){const t=[e.deployments,e.statefulsets,e.daemonsets,e.cronjobs]
-return t.flatMap(e=>[...e.values()]).filter(k.gv)}var W=s(338)
-var q=s(1062)
-var _=s(6259)
-var z=s(5101)
-var K=s(6019)
+return t.flatMap(e=>[...e.values()]).filter(k.gv)}var W=s(2109)
+var q=s(8559)
+var _=s(3872)
+var z=s(6e3)
+var K=s(6738)
 const Z=3e5
 const X={timeout:1/0,bake:0,grace:{}}
 async function ailing(e,t,{cluster:n,clock:s,toRepo:r}){const o=e.flatMap(({id:e,live:n})=>n&&!n.spec.paused?[(0,W.VS)(e,n,t)]:[])
@@ -7681,7 +7681,7 @@ const{sha:c}=n
 switch(await lineageOf({platform:e,folder:t.context,signal:s},c,a.sha)){case"not-older":return
 case"unknown":r.say(`this checkout does not show whether ${(0,E.j)(a.tag)}, which is live, is newer than ${(0,E.j)(c)}`)
 return
-case"older":(0,i.fJ)({code:"stale-commit",sentence:`${(0,E.j)(c)} is older than ${(0,E.j)(a.tag)}, live since release ${a.number} by ${(0,D.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,O.a)("rollback",t,{to:n.tag})}`})}}var te=s(1039)
+case"older":(0,i.fJ)({code:"stale-commit",sentence:`${(0,E.j)(c)} is older than ${(0,E.j)(a.tag)}, live since release ${a.number} by ${(0,D.Gg)(a)}`,hint:`nothing was changed. To roll back to it anyway: ${(0,O.a)("rollback",t,{to:n.tag})}`})}}var te=s(4e3)
 const ne=15e3
 async function pinsOf(e,t,n){const s=n.flatMap(e=>e.live?[e.live]:[])
 const r=(0,te.oo)(t.clusterState(),s,e.settings.image)
@@ -7722,14 +7722,14 @@ try{return await(0,h.wj)(e.clock,ne,t,t=>o===void 0?(0,g.TE)(e,s,r,t):(0,g.OK)(e
 return}}function once(e){const t=new Map
 return n=>{const s=t.get(n)??e(n)
 t.set(n,s)
-return s}}var se=s(4897)
-var re=s(5629)
-var oe=s(8071)
-var ie=s(5426)
-var ae=s(3905)
-var ce=s(970)
-var Ae=s(1873)
-var le=s(2770)
+return s}}var se=s(9548)
+var re=s(5950)
+var oe=s(3006)
+var ie=s(5313)
+var ae=s(730)
+var ce=s(8109)
+var Ae=s(4431)
+var le=s(6187)
 const ue=3600
 async function backupCronJob({platform:e,signal:t,cluster:n,settings:s},r){const o=`${(0,J.rJ)("batch/v1",n.namespace,"cronjobs")}/${r}`
 const a=await(0,oe.jh)(e.clock,t,()=>n.find(o))
@@ -7757,11 +7757,11 @@ const{suspend:a,...c}=i??{template:{}}
 return{apiVersion:"batch/v1",kind:"Job",metadata:{name:n,labels:{...o?.labels,...H.Yq,"django-rollout/job":"backup"},annotations:{...o?.annotations,"cronjob.kubernetes.io/instantiate":"manual",[re.VF]:s},ownerReferences:[{apiVersion:"batch/v1",kind:"CronJob",name:e?.name??"",uid:e?.uid??""}]},spec:{...c,activeDeadlineSeconds:Math.min(c.activeDeadlineSeconds??1/0,Math.ceil(r/1e3)),ttlSecondsAfterFinished:Math.max(c.ttlSecondsAfterFinished??ue,ue)}}}async function othersEnd({cluster:e,platform:t,signal:n,log:s},r,o){try{await(0,ce.r)({cluster:e,clock:t.clock,live:r,signal:n},()=>{const e=[...r.clusterState().jobs.values()].filter(e=>!(0,le.hY)(e)&&e.metadata?.ownerReferences?.some(({uid:e})=>e===o.metadata?.uid))
 if(e.length===0)return{logsWanted:[],ended:true}
 s.waiting(`waiting for the end of job/${(0,k.Vb)(e[0]??{})}: its CronJob runs one at a time`)
-return{logsWanted:[]}},()=>{})}finally{s.waiting(void 0)}}var de=s(6544)
-var he=s(6873)
-var ge=s(7437)
-var fe=s(6107)
-var pe=s(9624)
+return{logsWanted:[]}},()=>{})}finally{s.waiting(void 0)}}var de=s(3975)
+var he=s(6514)
+var ge=s(2088)
+var fe=s(2564)
+var pe=s(9501)
 async function examineCluster(e){const{platform:t,settings:n,cluster:s}=e
 const[r,o,i]=await Promise.all([whoAmI(t,s),kubeContextOf(n["kube-context"],s),manifestsOf(e)])
 const a=[clusterFinding(s.version,o,s.namespace),...r?clockFindings(r.aheadMs):[]]
@@ -7792,7 +7792,7 @@ const c=await(0,J.k4)(n,a)
 a.forEach(e=>c.of(e))
 return{known:s,resources:c,findings:[]}}catch(e){return{known:G.K2,resources:await(0,J.k4)(n,[]),findings:[(0,Q.gz)("workloads",e)]}}}async function unseenWorkloads(e,t=[]){const n=(0,fe.hg)()
 return{findings:t,needs:n,missing:await(0,L.o7)(e,n)}}async function examineWorkloads(e,{known:t,findings:n},s){const{platform:r,cluster:o}=e
-const i=await(0,Y.f)(o,r.clock)
+const i=await(0,j.f)(o,r.clock)
 const a=await(0,he.Nn)(e,{manifests:t,live:i,missing:s,until:"the end"})
 const{targets:c,services:A,findings:l}=a
 if(c.length===0){const e=[...l.images,...l.workloads]
@@ -7807,9 +7807,9 @@ const o=await Promise.all([...new Set(r)].map(t=>e.find(t).catch(e=>{if(e instan
 throw e})))
 const i=o.flatMap(e=>e?[e]:[])
 return n.flatMap(n=>{const s={workload:n.id,images:{},generation:0,first:false}
-const r=(0,$.NO)(t,s)
+const r=(0,V.NO)(t,s)
 return staleConfigurationFindings(n,r,i,(0,he.IZ)(e))})}function isOfTwo(e){return e instanceof i.HR&&e.cause.code==="usage"}async function examineReleases(e){const{platform:t,settings:n,app:s,cluster:r}=e
-const[o,i,a]=await Promise.allSettled([(0,D.Cz)(r,(0,H.Fe)(s)),(0,j.aE)(r,s,n.image),(0,V.Lu)(r,s,n.image)])
+const[o,i,a]=await Promise.allSettled([(0,D.Cz)(r,(0,H.Fe)(s)),(0,Y.aE)(r,s,n.image),(0,$.Lu)(r,s,n.image)])
 const c=[o,i,a].flatMap(e=>e.status==="rejected"?[(0,Q.gz)("release",e.reason)]:[])
 if(o.status!=="fulfilled"||i.status!=="fulfilled")return c
 if(a.status!=="fulfilled")return c
@@ -7876,7 +7876,7 @@ const a=await n.list(s)
 const c=a.filter(e=>n.isFolder((0,o.join)(s,e)))
 const A={names:a,ignores:[(0,o.join)(s,".dockerignore"),`${i}.dockerignore`].some(e=>n.exists(e)),managers:["",...c].map(e=>(0,o.join)(e,"manage.py")).filter(e=>n.exists((0,o.join)(s,e)))}
 return contextFindings(s,A,t)}catch(e){return[(0,Q.gz)("commit",e)]}}const we={say:()=>{},quote:()=>{},waiting:()=>{}}
-var Ce=s(259)
+var Ce=s(6488)
 function runDoctor(e){return(0,B.Y)("doctor",e,e=>e.reporter.stage("doctor",t=>(0,h.ZC)(e.signal,async()=>{t.waiting("checking tools, registry and cluster")
 const n=await inspectMachine(e)
 if(n.source)e.state.source=n.source
@@ -7889,11 +7889,11 @@ try{const i=await a.openCluster(s,r,o)
 const c=n??{tag:r.tag??"unknown"}
 const A=new ge.v5({...e,source:c})
 return[...t.kubectl?skewFindings(clientVersion(t.kubectl),i.version):[],...await examineCluster(A.with({log:we,cluster:i}))]}catch(e){o.throwIfAborted()
-return cluster_closed(new i.HR((0,Ce.rl)(e,o)))}}var Ie=s(2567)
-var ye=s(7419)
-var Be=s(3740)
-var Qe=s(5533)
-var be=s(5072)
+return cluster_closed(new i.HR((0,Ce.rl)(e,o)))}}var Ie=s(2638)
+var ye=s(1812)
+var Be=s(4565)
+var Qe=s(202)
+var be=s(228)
 const ve=1e4
 async function endOfBroken({platform:e,cluster:t,settings:n,app:s,signal:r},o,i,a){const c=(0,Be.ub)(i)
 if(c.some(({direction:e})=>e==="new"))return false
@@ -7912,8 +7912,8 @@ const r=t.filter(({digest:e,goneAt:t})=>e!==i&&t!==void 0)
 const A=Math.min(c,...r.map(({goneAt:t=e})=>t+ve))
 if(r.length===0||e>=A)return{logsWanted:[],ended:true}
 a.waiting(`waiting for ${r.flatMap(({names:e})=>e).join(", ")}`)
-return{logsWanted:[],requeueAt:A}},()=>{})}finally{a.waiting(void 0)}}var ke=s(7392)
-var Se=s(5260)
+return{logsWanted:[],requeueAt:A}},()=>{})}finally{a.waiting(void 0)}}var ke=s(765)
+var Se=s(7823)
 function preflight(e,t){return(0,h.ZC)(e.signal,async()=>{const n=await t()
 const s=e.with({cluster:n})
 const r=await preflight_check(s)
@@ -7928,13 +7928,13 @@ await(0,de.H)(e)
 await(0,he.XU)(e,(0,fe.xQ)(s,i,d,backupOf(n)))
 await checkBackup(e,i)
 if(l)await(0,se.mh)(o,r,l,a)
-const h=await(0,Y.f)(r,t.clock)
+const h=await(0,j.f)(r,t.clock)
 const g={manifests:i,live:h,missing:[],until:"the first error"}
 const{findings:f,targets:p,others:m,services:E,web:w}=await(0,he.Nn)(e,g)
 const I=warningsOf([...f.namespace,...f.workloads,...f.probes,...f.dryRun])
 for(const t of I)(0,ge.FF)(e,t)
-return{live:h,targets:p,others:m,jobs:A,resources:d,services:E,...w&&{web:w}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var Te=s(6541)
-var Re=s(8946)
+return{live:h,targets:p,others:m,jobs:A,resources:d,services:E,...w&&{web:w}}}function warningsOf(e){return e.filter(({severity:e})=>e==="warning").map(({message:e,fix:t})=>t?.startsWith("kubectl ")?`${e}: ${t}`:e)}var Re=s(7020)
+var Te=s(2297)
 function withRestarts(e,t){return e.map(e=>{const n=e.live&&restartOf(e.live,t)
 return n?{...e,restart:n}:e})}function restartOf(e,t){if(e.kind==="CronJob")return
 const n=(0,v.JP)((0,k.kW)(e))
@@ -7942,26 +7942,26 @@ const s=t.filter(e=>{if(e.is==="none")return false
 const t=e.is==="change"?e.live:void 0
 return n.some(n=>(0,v.wj)(e.object,n)&&(0,v.SM)(n,t,e.becomes))})
 if(s.length===0)return
-return{hash:hashOf((0,v.U)(e),s),because:s.map(({object:e})=>(0,T.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
-return[(0,T.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
+return{hash:hashOf((0,v.U)(e),s),because:s.map(({object:e})=>(0,R.Gg)(e)).sort()}}function hashOf(e,t){const n=t.map(e=>{const{uid:t,resourceVersion:n}=(e.is==="create"?void 0:e.live.metadata)??{}
+return[(0,R.Gg)(e.object),t??"",n??""]}).sort(([e=""],[t=""])=>e.localeCompare(t))
 const s=JSON.stringify([e??"",n])
-return(0,N.createHash)("sha256").update(s).digest("hex").slice(0,16)}var De=s(942)
-var Oe=s(6780)
-var Fe=s(7412)
-var Ne=s(8879)
-var Me=s(1451)
+return(0,N.createHash)("sha256").update(s).digest("hex").slice(0,16)}var De=s(607)
+var Oe=s(6005)
+var Fe=s(5473)
+var Ne=s(8306)
+var Me=s(7594)
 async function snapshot(e,t,n,s=(e,{targets:t})=>Promise.resolve(t)){const{cluster:r,log:o}=e
 const[[i,a,c],A]=await Promise.all([checkedNow(e,t).then(async n=>{const r={...n,targets:await s(e,n)}
 const o=await pinsOf(e,t.live,r.targets)
 return[r,o,await lostImages(e,r.targets,o)]}),(0,Oe.q)(e,t.others)])
 const l=withRestarts(i.targets,A)
-const u=(0,Re._z)(e,n)
+const u=(0,Te._z)(e,n)
 const[d,h,g]=await Promise.all([(0,Me.iS)(r,l,u),(0,Ne.r_)(e,l,u),changesTemplates({...i,targets:l})?(0,he.qp)(r):[]])
 const f={...i,targets:planned(l,[...d.map(becomesOf),...h])}
 const p=t.live.clusterState()
 const{changes:m}=(0,Fe.X)({others:A,own:d,targets:l,services:g,clusterState:p})
 const E=[...(0,Oe.ND)(m,f),...(0,Me.GC)(f.targets,a)]
-o.say(`${(0,Te.LS)(E.length,"object")} stored in the snapshot`)
+o.say(`${(0,Re.LS)(E.length,"object")} stored in the snapshot`)
 for(const t of c)(0,ge.FF)(e,t)
 const w=runningVersion(e,f)
 return{checked:f,snapshot:E,changes:m,...w&&{before:w}}}function runningVersion({settings:e},{live:t,targets:n}){const s=n.flatMap(e=>e.live??[])
@@ -7976,9 +7976,9 @@ const c=(0,pe.s3)(n,o,t.services)
 return{...a,targets:o,...c&&{web:c}}}async function asTheyAre(e,t,n){const s=await Promise.all(t.map(async({live:t,...s})=>{const r=await e.find(s.path)
 const o=r&&!s.manifest?(0,k.ys)(r,n):s.uses
 return{...s,uses:o,running:(0,pe.o$)(r,o),...r&&{live:r}}}))
-return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var Le=s(2652)
+return s.filter(({live:e,manifest:t,uses:n})=>(e??t)&&n.length>0)}var Le=s(1777)
 function releaseStartOf({reporter:e},{source:t,holder:n},{command:s,image:r,back:o,jobs:i=[]}){return{run:n.id,command:s,who:n.who,...n.url!==void 0&&{url:n.url},at:new Date(e.startedAt).toISOString(),image:r.repository,tag:r.tag,digest:r.digest,...t.sha!==void 0&&{sha:t.sha},...o!==void 0&&{back:o},...i.length>0&&{jobs:i}}}async function keepAnswers(e,t){if(t.length===0)return
-const n=(0,T.mk)(e.record.snapshot,t)
+const n=(0,R.mk)(e.record.snapshot,t)
 if((0,k.FB)(n,e.record.snapshot))return
 await keepRecord(e,{...e.record,snapshot:n})}async function keepSchema(e,t){await keepRecord(e,{...e.record,schema:t})}async function keepPlan(e){const t=contractOf(e.run.state.plan)
 const{held:n=[],bridges:s=[]}=t
@@ -7987,7 +7987,7 @@ await keepRecord(e,{...e.record,contract:t})}async function keepRecord(e,t){cons
 const{cluster:r,platform:o,app:i}=s
 e.record=t
 if(e.isFrozen===true)return
-try{e.record=await(0,j.vL)(r,o.clock,i,t)}catch(t){if(!(t instanceof P.h&&t.status===403))throw t
+try{e.record=await(0,Y.vL)(r,o.clock,i,t)}catch(t){if(!(t instanceof P.h&&t.status===403))throw t
 e.isFrozen=true
 n.warn(`the server's result of this release could not be stored, so another run that has to undo this release does not have it: ${t.message} (examples/rbac.yaml has the Role)`)}}function contractOf(e){if(!e||e.judged?.blocked===true)return{}
 return{held:e.databases.flatMap(({held:e})=>e.map(({name:e})=>e)),bridges:e.databases.flatMap(e=>[...e.earlierBridges,...e.bridges])}}async function recordInHistory({run:e,context:t,start:n,prepared:s,record:r},o){const{state:i,reporter:a}=e
@@ -7997,18 +7997,18 @@ const d="cause"in o?o.cause.sentence.split("\n")[0]:void 0
 const g=i.plan?.databases.flatMap(e=>e.unused??[])??[]
 const f={...n,result:u,...d!==void 0&&{cause:d},seconds:Math.round(a.seconds()*10)/10,migrations:i.migrations,...i.reversed.length>0&&{reversed:i.reversed},...i.migrate!==void 0&&{migrate:i.migrate},...i.fit&&{fit:i.fit},...i.backup&&{backup:i.backup.job},...i.plan&&{unused:g},...contractOf(i.plan)}
 const p={needs:i.needs,tasks:i.tasks,schema:i.schema,...u==="deployed"&&{templates:(0,Le.r3)(r.snapshot),databases:i.databases,before:s.before&&{...s.before,templates:(0,Le.Z5)(r.snapshot)}}}
-const save=()=>(0,V.DR)({cluster:l,clock:c.clock,app:A},f,p)
+const save=()=>(0,$.DR)({cluster:l,clock:c.clock,app:A},f,p)
 try{await(u==="stuck"?(0,h.Qh)(c.clock,save):save())
 return true}catch(t){e.warn(`${(0,E.j)(n.tag)} is missing in the history: ${(0,y.b)(t)}`)
-return false}}var Ue=s(9447)
-var xe=s(2251)
-var Pe=s(9707)
+return false}}var Ue=s(8152)
+var xe=s(6072)
+var Pe=s(6186)
 async function lockAndRecover(e,t,n){const{app:s,settings:r}=t
 const o=await(0,xe.s)(t)
 e.resources.add(()=>o.release())
 const i=(0,Ue.O)(t.cluster,o)
-const a=await(0,j.aE)(i,s,r.image)
-const c=a&&await(0,j.R1)(i,s,a,objectsOfRelease(n))
+const a=await(0,Y.aE)(i,s,r.image)
+const c=a&&await(0,Y.R1)(i,s,a,objectsOfRelease(n))
 const A=t.with({cluster:i,signal:o.lost})
 if(c)await(0,Pe.U)(e,A,n.live,c)
 else await(0,le.d9)(A,n.live)
@@ -8029,7 +8029,7 @@ const w=f.with({cluster:p,signal:AbortSignal.any([o,m])})
 try{const t=await migrateTo(e,w,E,{image:g})
 return{result:t?"done":"unchanged"}}catch(e){throw(0,Ce.Ac)(e,m)}finally{await keepSchemaChange(e,w)}}async function keepSchemaChange({state:e,warn:t},{cluster:n,platform:s,app:r}){const o=contractOf(e.plan)
 if(!e.schema&&!o.held)return
-await(0,V.$)({cluster:n,clock:s.clock,app:r},e.schema,o).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,y.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
+await(0,$.$)({cluster:n,clock:s.clock,app:r},e.schema,o).catch(e=>{t(`the history does not show which versions fit the schema now: ${(0,y.b)(e)}`)})}function shared(e){const t=/^(cd [\w./-]+ && )?[\w./ =-]+$/.test(e)&&!/(^| )\w+=/.test(e)
 return t?e:void 0}async function migrateTo({reporter:e,state:t,warn:n,command:s},r,o,{image:a,keep:c}){const{settings:A}=r
 if(!o.web||A["migrate-command"]==="")return false
 const l={checked:o,web:o.web,image:a,...s==="migrate"&&{now:true}}
@@ -8072,9 +8072,9 @@ if(!t||s===""||n&&!n.judged)return
 const{workload:r,container:o}=t
 const i=n?.databases.flatMap(({pending:e})=>e.map(({app:e,name:t})=>`${e}.${t}`))
 return{is:"back",web:(0,S.T)(r),container:o,command:s,...i&&{migrations:i}}}async function endOfHolders(e,{live:t},n,s){const{cluster:r,app:o,settings:i}=e
-const a=(0,F.Ei)(await(0,V.Lu)(r,o,i.image))
-if(a.length>0)await endOfOthers(e,t,n,s)}var Ge=s(3742)
-var He=s(6020)
+const a=(0,F.Ei)(await(0,$.Lu)(r,o,i.image))
+if(a.length>0)await endOfOthers(e,t,n,s)}var Ge=s(9317)
+var He=s(7101)
 const Je=6e4
 function serviceFor(e,t){switch(e){case"postgres":return{image:"postgres:17",env:{POSTGRES_USER:"test",POSTGRES_PASSWORD:t,POSTGRES_DB:"test"},data:"/var/lib/postgresql/data",command:["postgres","-c","fsync=off","-c","synchronous_commit=off","-c","full_page_writes=off"],ask:["pg_isready","--host=127.0.0.1","--username=test","--dbname=test"],answer:/accepting connections/,address:{DATABASE_URL:`postgres://test:${t}@postgres:5432/test`,...addressIn("PG",["HOST","PORT","USER","PASSWORD","DATABASE"],t),...addressIn("POSTGRES_",["HOST","PORT","USER","PASSWORD","DB"],t)}}
 case"redis":return{image:"redis:8",env:{},data:"/data",command:["redis-server","--save","","--appendonly","no"],ask:["redis-cli","ping"],answer:/PONG/,address:{REDIS_URL:"redis://redis:6379/0",REDIS_HOST:"redis",REDIS_PORT:"6379"}}}}const labelOf=({name:e})=>`django-rollout.test=${e}`
@@ -8125,8 +8125,8 @@ await removeBox(s,d,r)
 await s.files.remove(h)}}async function entrypointOf(e,t,n){const s=["image","inspect","--format","{{json .Config.Entrypoint}}",t.id]
 const{code:r,stdout:o}=await(0,u.T3)(e,s,{signal:n})
 const i=r===0?JSON.parse(o):null
-return Array.isArray(i)&&i.length>0?i.join(" "):void 0}var Ve=s(5710)
-const $e=64*1024
+return Array.isArray(i)&&i.length>0?i.join(" "):void 0}var $e=s(8858)
+const Ve=64*1024
 async function planAlone(e,t,{versions:n,applied:s}){const{platform:r,settings:o,signal:a,log:c}=e
 const A=o["migrate-command"]
 const l=backupWhen(o)
@@ -8138,7 +8138,7 @@ const f=(0,Ge.B8)({marker:u,migrate:A,running:n,unsafe:o["unsafe-migrations"],pl
 const p=Object.fromEntries(f.map(({name:e,value:t})=>[e,t]))
 let m=""
 await(0,h.wj)(r.clock,o["migrate-timeout"],a,n=>runInImage(e.with({signal:n}),{built:t,command:(0,Ge.VV)(A,void 0,u),services:[...new Set(["postgres",...o["test-services"]])],env:{...o["test-env"],...p}},e=>{m+=e
-if(e.length>=$e-1)return
+if(e.length>=Ve-1)return
 g.line(m)
 m=""}))
 const E=await Promise.race([g.plan,Promise.resolve(void 0)])
@@ -8146,14 +8146,14 @@ if(!E)return(0,i.fJ)(noPlan(e,g.lines))
 const w={...E,databases:E.databases.map(withoutSizes)};(0,Se.uH)(c,w,o.sql)
 return w}function noPlan(e,t){const n=(0,He.VS)(t)
 const s=n===void 0?(0,a.BP)(t):(0,He.ax)(n,(0,ge.YT)(e))
-return{code:"plan-failed",sentence:`the new version does not start in a container without the cluster: ${s}`,hint:'Its settings must take the database from DATABASE_URL, or from the variables PG… or POSTGRES_…; set what else it needs with "test-env"',logs:[{lines:t.slice(-Ve.T)}]}}function withoutSizes(e){const t=e.pending.map(({locks:e,...t})=>({...t,...e&&{locks:e.map(e=>({...e,rows:-1,bytes:0}))}}))
+return{code:"plan-failed",sentence:`the new version does not start in a container without the cluster: ${s}`,hint:'Its settings must take the database from DATABASE_URL, or from the variables PG… or POSTGRES_…; set what else it needs with "test-env"',logs:[{lines:t.slice(-$e.T)}]}}function withoutSizes(e){const t=e.pending.map(({locks:e,...t})=>({...t,...e&&{locks:e.map(e=>({...e,rows:-1,bytes:0}))}}))
 return{...e,pending:t}}function survey(e,t){return(0,h.ZC)(e.signal,async()=>{const{settings:n,platform:s,app:r,log:o}=e
 const a=await t()
 const c=e.with({cluster:a})
 await(0,se.oO)(a,G.K2)
 const A=(0,fe.n6)(r)
 await(0,he.XU)(c,A,A)
-const[l,u,d]=await Promise.all([(0,Y.f)(a,s.clock),(0,J.k4)(a,[]),(0,he.qp)(a)])
+const[l,u,d]=await Promise.all([(0,j.f)(a,s.clock),(0,J.k4)(a,[]),(0,he.qp)(a)])
 const h=l.clusterState()
 const g=(0,pe.q8)(h,G.K2,n.image,a.namespace)
 if(g.length===0)(0,pe.Nn)(h,n.image,a.namespace)
@@ -8163,7 +8163,7 @@ g.forEach(e=>{o.say((0,pe.q0)(e))})
 const f=(0,pe.s3)(n,g,d)
 if(!f)return(0,i.fJ)({code:"no-workload",sentence:"the workload that serves the web is not known",hint:'set "migrate-from" to it'})
 const p={live:l,targets:g,others:[],jobs:[],resources:u,services:d,web:f}
-return{cluster:a,checked:p,web:f}})}var je=s(3791)
+return{cluster:a,checked:p,web:f}})}var Ye=s(7398)
 function needsFileOf(e,t,{databases:n}){const s=e.map(({names:e,tag:n,isOwn:s,isIdle:r,needs:o=(s?t:void 0)})=>({names:e,tag:n,...r&&{isIdle:r},...o!==void 0&&{needs:o}}))
 const r=Object.fromEntries(n.map(({database:e,applied:t})=>[e,t]))
 return`${JSON.stringify({versions:s,applied:r},null,2)}\n`}function readNeedsFile(e){const t=parsed(e??"")
@@ -8174,7 +8174,7 @@ const r=n.every(e=>e!==void 0)
 return r&&isRecord(s)&&isLeaves(s)?{versions:n,applied:s}:void 0}function versionOf(e){if(!isRecord(e))return
 const{names:t,tag:n,needs:s,isIdle:r}=e
 if(!Array.isArray(t)||!t.every(isText)||!isText(n))return
-if(s!==void 0&&!(0,je.oq)(s))return
+if(s!==void 0&&!(0,Ye.oq)(s))return
 return{names:t,tag:n,...r===true&&{isIdle:r},...s!==void 0&&{needs:s}}}function isLeaves(e){return Object.values(e).every(e=>isRecord(e)&&Object.values(e).every(isText))}function parsed(e){try{return JSON.parse(e)}catch{return}}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function isText(e){return typeof e==="string"}function planOnly(e){return(0,B.Y)("plan",e,ofImage)}async function ofImage(e){const{platform:t,settings:n,reporter:s,signal:o,state:a,resources:c}=e
 if(n["migrate-command"]==="")(0,i.fJ)({code:"usage",sentence:'"plan" needs a command, but "migrate-command" is none',hint:"remove the option to use the default, or remove this step"})
 if(t.env["GITHUB_EVENT_NAME"]==="pull_request_target")(0,i.fJ)({code:"usage",sentence:'"plan" does not run on pull_request_target: the code of any fork would run with the secrets of the web',hint:"use the event pull_request"})
@@ -8216,21 +8216,21 @@ const c=await endOfBroken(e,t.checked.live,i.judged,s)
 return c?plan_planned(e,t,true):a}async function saveNeeds(e,{checked:t,image:n},{plan:s,needs:r}){const{platform:o,settings:i,cluster:a,app:c,log:A}=e
 const l=i["save-needs"]
 if(l===void 0)return
-const u=await(0,V.bL)(a,c,i.image)
+const u=await(0,$.bL)(a,c,i.image)
 const d=(0,be.Lb)(e,t,n,u.needs)
 await o.files.write(l,needsFileOf(d,r,s))
-A.say(`what ${(0,Te.LS)(d.length,"version")} needs is in ${l}`)}async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
+A.say(`what ${(0,Re.LS)(d.length,"version")} needs is in ${l}`)}async function isDeployed(e,t,n){if(!await runsUndisturbed(e,t,n))return false
 const{app:s,cluster:r}=e
 const o=e.settings.image
 const i=await Promise.all([(0,Oe.q)(e.with({log:we}),t.others),(0,Me.Ej)(r,t.targets,{repository:o,image:(0,m.d)(n)})])
 if(i.flat().some(({is:e})=>e!=="none"))return false
 const a=fingerprintsOf(t,o,n)
 if(a.length===0)return true
-const c=(await(0,V.Lu)(r,s,o)).filter(F.FM)
+const c=(await(0,$.Lu)(r,s,o)).filter(F.FM)
 return a.every(e=>c.some(({jobs:t=[]})=>t.includes(e)))}async function runsUndisturbed(e,t,n){const{platform:s,app:r,settings:o,cluster:i}=e
 if(!await runsAlready(e,t.live,t.targets,n))return false
 if(!(0,Me.$M)(t,s.clock.now()))return false
-return await(0,j.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,re.ax)(e,t,`${t}@${n}`))}var Ye=s(4534)
+return await(0,Y.aE)(i,r,o.image)===void 0}function fingerprintsOf({jobs:e},t,{digest:n}){return e.map(e=>(0,re.ax)(e,t,`${t}@${n}`))}var je=s(2789)
 const We=/^=+ (.+?) =+$/
 const qe=/^(?:=+ )?(no tests ran|\d+ [a-z][a-z ]*(?:, \d+ [a-z][a-z ]*)*) in [\d.]+s\b/
 const _e=/^_+ (.*[^_ ].*) _+$/
@@ -8343,8 +8343,8 @@ const h=t===137?{hint:"Exit code 137 is a kill, usually for lack of memory"}:{}
 return cause(`"${(0,a.vI)(o,100)}" exited with code ${t}${d===""?"":`: ${oneLine(d)}`}`,h)}function hintFor(e,t){const n=e.some(e=>/connection refused|could not translate host name|failed to resolve host|Name or service not known/i.test(e))
 const lastLine=t=>e.some(e=>t.test(e))
 const s=[...lastLine(/psycopg|port 5432/)&&!t.includes("postgres")?["postgres"]:[],...lastLine(/\bredis\b|:6379/i)&&!t.includes("redis")?["redis"]:[]]
-return n&&s.length>0?{hint:`For a temporary server, set test-services: ${s.join(" ")}`}:{}}function oneLine(e){return(0,a.vI)((0,a.pj)(e).replace(/\s+/g," ").trim(),300)}var rt=s(4823)
-var ot=s(5732)
+return n&&s.length>0?{hint:`For a temporary server, set test-services: ${s.join(" ")}`}:{}}function oneLine(e){return(0,a.vI)((0,a.pj)(e).replace(/\s+/g," ").trim(),300)}var rt=s(7414)
+var ot=s(2385)
 async function wavesFor(e,t,n,s){const{order:r}=e.settings
 if(r==="parallel")return atOnce(t.targets)
 const o=webFirst(t)
@@ -8362,7 +8362,7 @@ return{isWorkersFirst:true,says:e}}return{isWorkersFirst:false,warns:`messages t
 return split(e,isWeb,hasReadyPod)??atOnce(e)}function workersFirst({targets:e,web:t}){const isWorker=({id:e,live:n,uses:s})=>n!==void 0&&e.kind!=="CronJob"&&(t===void 0||(0,S.T)(e)!==(0,S.T)(t.workload))&&((0,k.kW)(n).spec?.containers??[]).some(e=>s.some(({name:t})=>t===e.name)&&(0,rt.HS)(e))
 return split(e,isWorker,isComplete)}function split(e,t,n){const s=e.filter(t)
 if(!s.some(({live:e})=>e))return
-return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o},{image:{digest:i},tasks:a,workers:c}){const{tasks:A}=await(0,oe.jh)(e.clock,t,()=>(0,V.bL)(n,s,r.image))
+return{first:s,rest:e.filter(e=>!t(e)),isDue:n}}function hasReadyPod({progress:e}){return Object.values(e).every(({ready:e,wanted:t})=>e>0||t===0)}function isComplete({verdicts:e}){return Object.values(e).every(({is:e})=>e==="complete"||e==="done")}async function mismatchOf({platform:e,signal:t,cluster:n,app:s,settings:r},{live:o},{image:{digest:i},tasks:a,workers:c}){const{tasks:A}=await(0,oe.jh)(e.clock,t,()=>(0,$.bL)(n,s,r.image))
 const l=unpacked(a??A.get(i))
 const u=c.map(({id:e})=>(0,S.T)(e))
 const d=(0,Qe.w)(o.clusterState(),r.image,(0,be.q2)(s)).filter(({names:e})=>e.some(e=>u.includes(e))).flatMap(({digest:e="",tag:t})=>{const n=e===i?void 0:unpacked(A.get(e))
@@ -8382,8 +8382,8 @@ const A=await(0,be.Lu)(e,t,n,a)
 let l=""
 let u
 try{const n=await(0,be._S)(e,o,A.job,e=>{l=e})
-r.say(`${(0,T.Gg)(n)}: ${s}`)
-u=new Ve.S(e,o,{job:l,container:t.web.container},c)
+r.say(`${(0,R.Gg)(n)}: ${s}`)
+u=new $e.S(e,o,{job:l,container:t.web.container},c)
 const{verdict:a,unread:d}=await u.end
 if(a.is==="failed")throw new i.HR(commandCause(a.cause,s,l))
 if(d!==void 0)r.say(`its log could not be read completely (${d}), but it succeeded`)}finally{try{if(l!==""&&u?.hasContainerEnded!==true)await(0,ke.ee)(e,o,l)}finally{await(u?.close())}}}function commandCause(e,t,n){const s=["crash","migration-failed","timeout"].includes(e.code)
@@ -8399,7 +8399,7 @@ t.commands.push({when:o,command:i,seconds:n,ended:e})}
 try{await runCommand(n.with({log:e}),{checked:s,web:a,image:r},l,`${o} (${i})`)}catch(e){ended("failed")
 throw e}ended("done")}})}async function runCommandsAfter(e,t,n){try{await runCommands(e,t,n,"after-rollout")}catch(t){e.warn(`${(0,Ce.$N)(t)}. The new version is live and stays`)}}class NoLongerRunning extends i.HR{}async function recordRunningVersion(e,t,n,s){const{platform:r,app:o,settings:i,signal:a}=t
 const{image:c}=s
-try{const a=await(0,V.Lu)(t.cluster,o,i.image)
+try{const a=await(0,$.Lu)(t.cluster,o,i.image)
 if((0,F.BO)(a)?.digest===c.digest)return
 await e.reporter.stage("history",async i=>{const{cluster:a}=await lockAndRecover(e,t.with({log:i}),n)
 const A=await checkedNow(t.with({log:i,cluster:a}),n)
@@ -8407,7 +8407,7 @@ await checkHistory(t,A)
 if(!await runsAlready(t,A.live,A.targets,c))throw new NoLongerRunning({code:"stale-commit",sentence:`another version went live while this run waited for the lock, so ${(0,E.j)(c.tag)} is no longer running`,hint:"release it again if it should run"})
 const l={...releaseStartOf(e,t,s),result:"found",seconds:0,migrations:[]}
 const u=(0,Le.bU)(A.targets.flatMap(({live:e})=>e??[]))
-await(0,V.DR)({cluster:a,clock:r.clock,app:o},l,{templates:u})
+await(0,$.DR)({cluster:a,clock:r.clock,app:o},l,{templates:u})
 i.say(`${(0,E.j)(c.tag)} is now in the history as the version that was already running`)})}catch(t){if(t instanceof NoLongerRunning||(0,Ce.Uh)(t))throw t
 a.throwIfAborted()
 e.warn(`${(0,E.j)(c.tag)} is missing in the history, so a rollback cannot restore it: ${(0,Ce.$N)(t)}`)}}async function applyHeld(e,t,n){const{reporter:s,state:r,warn:o}=e
@@ -8428,18 +8428,18 @@ t=await u.plan(e)}if(t.judged?.blocked!==true&&t.runs)await u.migrate(e)
 const i=contractOf(t)
 const g=[...r.migrations,...u.applied()]
 const f={cluster:c,clock:a.clock,app:A}
-await(0,V.$)(f,u.schema(),{...i,migrations:g})
+await(0,$.$)(f,u.schema(),{...i,migrations:g})
 r.migrations=g
 if(i.held?.length!==0)o(`${l.join(", ")}: still held back; the next release applies it`)}catch(e){t.signal.throwIfAborted()
-o(`what was held back was not applied, and the next release does it: ${(0,Ce.$N)(e)}`)}finally{await u.close().catch(e=>{o((0,Ce.$N)(e))})}})}var ct=s(6410)
-var At=s(2110)
-var ut=s(3110)
+o(`what was held back was not applied, and the next release does it: ${(0,Ce.$N)(e)}`)}finally{await u.close().catch(e=>{o((0,Ce.$N)(e))})}})}var ct=s(8075)
+var At=s(2725)
+var ut=s(7763)
 async function giveUp(e,t){const{platform:n,app:s,cluster:r}=e.context
 let o
 try{e.lost.throwIfAborted()
 o=await(t.code==="superseded"?undoSuperseded(e,t):undoFailed(e,t))}catch(n){return stuck(e,n,{cause:t})}await recordInHistory(e,o)
 if(o.result==="kept")return o
-try{await(0,j.yv)(r,n.clock,s,e.record)
+try{await(0,Y.yv)(r,n.clock,s,e.record)
 return o}catch(t){return stuck(e,t,o)}}async function undoFailed(e,t){const n=t.code==="cancelled"
 if(!await(0,ct.$A)(e.context.cluster,e.record.snapshot)){const{schema:s}=e.record
 if(!wantsKeep(e)&&s&&!(0,At.MT)(s)&&(0,At.SU)(s))await e.run.reporter.stage("undo",t=>fitSchema(e,t))
@@ -8458,7 +8458,7 @@ const{live:l}=r.checked
 const u=await i.stage("undo",async t=>{const r=await fitSchema(e,t)
 const o={live:l,snapshot:c,timeouts:A,isUnfit:r}
 return(0,h.wj)(n.platform.clock,(0,ut.E)(o),s,e=>(0,ut.t)(n.with({log:t,signal:e}),o,e=>{a.keep({undo:e})}))})
-a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,Ye.Z)(l.clusterState(),u,e=>n.cluster.commandLine(e))]
+a.exceptions=[...a.exceptions.filter(({is:e})=>e!=="another version"),...(0,je.Z)(l.clusterState(),u,e=>n.cluster.commandLine(e))]
 return u}async function fitSchema({run:e,context:t,lost:n,prepared:s,record:r},o){const{live:i}=s.checked
 const{schema:a}=r
 if(!a||!(0,At.SU)(a))return false
@@ -8491,7 +8491,7 @@ const{prepared:f,record:p}=await r.stage("snapshot",async e=>{const t=await snap
 const r={timeout:A.timeout,grace:A.grace}
 const o=s.schema?.()
 const i={begun:g,timeouts:r,snapshot:t.snapshot,...o&&{schema:o}}
-return{prepared:t,record:await(0,j.C6)(l,a.clock,c,i)}})
+return{prepared:t,record:await(0,Y.C6)(l,a.clock,c,i)}})
 i.begin(s.image,f.checked)
 const m={run:e,context:d,lost:u,start:g,prepared:f,record:p}
 i.keepPlan=()=>keepPlan(m)
@@ -8503,7 +8503,7 @@ if(E.result==="deployed")await(s.whenLive?.(h))
 return E}async function transaction_close(e){const{run:t,context:n,lost:s,record:r}=e
 const{platform:o,app:i,settings:a,cluster:c}=n
 const A=await recordInHistory(e,{result:"deployed"})
-try{await(0,j.yv)(c,o.clock,i,r)
+try{await(0,Y.yv)(c,o.clock,i,r)
 return{result:"deployed"}}catch(e){if(A){t.warn(`removing its record failed (${(0,Ce.$N)(e)}); the next release or recover removes it, and restores nothing`)
 return{result:"deployed"}}const n=(0,Ce.qT)(s)??{code:"write-failed",sentence:`the new version runs, but closing its record failed, so the next run would undo it: ${(0,y.b)(e)}`,hint:`kubectl -n ${a.namespace} delete secret django-rollout-${i}`}
 return{result:"stuck",cause:n}}}function release(e,t){return(0,B.Y)(e,t,t=>fromCommit(t,e))}async function fromCommit(e,t){const{platform:n,settings:s,reporter:o,signal:i,state:a,resources:c}=e
@@ -8521,7 +8521,7 @@ const f=(0,B.V)(e,g.source).with({cluster:u})
 if(g.is==="found"&&await isDeployed(f,d,g.image)){const{image:n}=g
 a.haveImage(n)
 warningsWithoutDigest(d.targets).forEach(e.warn)
-a.exceptions=(0,Ye.KG)(f,d,n)
+a.exceptions=(0,je.KG)(f,d,n)
 await recordRunningVersion(e,f,d,{command:t,image:n})
 await moveTags(e,f,n)
 return{result:"unchanged"}}if(g.is==="built"&&s["test-command"]!=="")await o.stage("test",e=>test(f.with({log:e}),g.built,a.keepTests))
@@ -8541,12 +8541,12 @@ const u=s.filter(({when:e})=>e!=="before")
 await a.stage("rollout",async e=>{const s=t.with({log:e})
 const o=await wavesFor(s,n,r,c.tasks)
 await(0,Me.yT)(s,{checked:n,image:r,beside:u,waves:o},c.listener(i))})
-c.exceptions=(0,Ye.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
+c.exceptions=(0,je.KG)(t,n,r)}async function moveTags({reporter:e},{platform:t,settings:n,signal:s,warn:r},o){const i=n["extra-tags"]
 if(i.length===0)return
 await e.stage("tags",async e=>{try{await(0,g.JE)(t,o,i,s)
 e.say(`${i.join(", ")} now point to this version`)}catch(e){const[t,n]=i.length===1?["tag"," was not set"]:["tags"," were not all set"]
 r(`the ${t} ${i.join(", ")}${n}: ${(0,Ce.$N)(e)}`)}})}async function rollbackTargets(e,{targets:t,services:n},s){const{app:r,settings:o,cluster:i}=e
-const{history:a,templates:c}=await(0,V.bL)(i,r,o.image)
+const{history:a,templates:c}=await(0,$.bL)(i,r,o.image)
 const A=s.release?.number
 const l=(0,F.BO)(a)
 const u=A===void 0?void 0:c.get(A)
@@ -8603,7 +8603,7 @@ const A=of(a).filter(e=>!c.includes(e)&&!(0,E.iI)(e,t.image))
 for(const t of new Set(A)){const{repository:o,tag:a="latest",digest:c}=(0,E.zZ)(t)
 const A=await(c===void 0?(0,g.TE)(e,o,a,n):(0,g.OK)(e,{repository:o,tag:a,digest:c},n))
 if(A.is==="absent")(0,i.fJ)({code:"image-missing",sentence:`the registry no longer has ${t}, which ${r} needs`,hint:"nothing was changed. Push that image again, then roll back again"})
-if(A.is!=="there")s.say(`${t} could not be looked up (${A.said})`)}}var ht=s(533)
+if(A.is!=="there")s.say(`${t} could not be looked up (${A.said})`)}}var ht=s(702)
 function checkFits(e,t){const n=wayTo(t)
 if(n.is==="unfit"&&e.settings["unsafe-migrations"]==="block")refuse(e,t,n.breaks)
 return n}function wayTo({version:e,history:t,command:n}){const s=t.some(({needs:e,migrations:t})=>e!==void 0||t.length>0)
@@ -8634,8 +8634,8 @@ return i?{...s,template:o}:s}function foundWeb(...e){try{return(0,pe.s3)(...e)}c
 return t?`${prove_nameOf(e)} (${(0,E.j)(n.tag)})`:prove_nameOf(e)}function waysOut({settings:e},{history:t,version:n}){const s=[(0,F.BO)(t)?.digest,n.image.digest]
 const r=t.findLast(e=>(0,F.FM)(e)&&!s.includes(e.digest)&&e.fit!==void 0&&(0,ht.q4)(e.fit.misfits).length===0)
 const back=t=>(0,O.a)("rollback",e,{to:String(t)})
-return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var pt=s(7842)
-var mt=s(4883)
+return[...r?[`Release ${r.number} fits: ${back(r.number)}`]:[],'To roll back anyway, set "unsafe-migrations: allow"']}var pt=s(5057)
+var mt=s(8118)
 async function findReversal(e,t,n,s){const r=await inputOf(e,t,n,s)
 if("why"in r)return r
 return{input:r,found:await(0,mt.B)(e,r)}}function waysToReverse({settings:e},t,n){if("why"in n)return[`The running version cannot reverse its migrations: ${n.why}`]
@@ -8656,10 +8656,10 @@ e.log.say((0,pt.aW)(i))
 throw new Error("the migrations could not be reversed as it was planned")}async function inputOf({cluster:e,app:t,settings:n},s,r,{breaks:o,needs:i}){const{version:a,history:c,command:A}=r
 const l=webNow(n,r,s)
 if(!l)return{why:'set "migrate-from" to the workload that serves the web'}
-const{needs:u}=await(0,V.bL)(e,t,n.image)
+const{needs:u}=await(0,$.bL)(e,t,n.image)
 const d=i??u.get(a.image.digest)
 if(d===void 0)return{why:"what that version needs of the database was not kept"}
-const h=(0,$.QA)(s.live.clusterState(),l.workload)?.object
+const h=(0,V.QA)(s.live.clusterState(),l.workload)?.object
 const g=h?(0,k.kW)(h):l.template
 const f=g.spec?.containers.find(({name:e})=>e===l.container)?.image
 const{digest:p,tag:m=""}=(0,E.zZ)(f??"")
@@ -8668,10 +8668,10 @@ const I=p??(w?.tag===m?w.digest:void 0)
 if(I===void 0)return{why:`the digest of ${f??"its image"} is not known`}
 return{checked:s,web:{...l,template:g},image:{repository:n.image,tag:m,digest:I},name:w?.digest===I?`release ${w.number}`:`version ${(0,E.j)(m)}`,back:titleOf(a),command:A,timeoutMs:n["migrate-timeout"],task:{wanted:[d],since:sinceOf(c,r,o),how:"tell",downtime:true}}}function sinceOf(e,{version:t},n){const s=e.find(({number:e})=>e===t.release?.number)
 const r=s?(0,F.MT)(e,s):[]
-return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var Et=s(4779)
+return[...new Set([...r,...n.flatMap(({migration:e})=>e??[])])]}var Et=s(3672)
 async function readVersions(e,t){const{app:n,settings:s,cluster:r,log:o}=e
-const i=await(0,j.aE)(r,n,s.image)
-const{history:a,templates:c}=await(0,V.bL)(r,n,s.image)
+const i=await(0,Y.aE)(r,n,s.image)
+const{history:a,templates:c}=await(0,$.bL)(r,n,s.image)
 const A=(0,F.jo)(a,i?.begun)
 if(A.open)o.say("a release is in progress or unfinished, and ends before this one begins")
 const differ=(e,t)=>(0,Le.ig)(c.get(e.number),c.get(t.number))
@@ -8715,7 +8715,7 @@ if(h.length>0)e.warn(`the database is not changed; migrations applied since: ${h
 const{targets:p,warnings:m}=await n.stage("templates",e=>rollbackTargets(c.with({log:e}),a,l))
 m.forEach(e.warn)
 const E=p.some(({back:e})=>e!==void 0)
-if(!E&&await runsUndisturbed(c,a,u)){s.exceptions=(0,Ye.KG)(c,a,u)
+if(!E&&await runsUndisturbed(c,a,u)){s.exceptions=(0,je.KG)(c,a,u)
 return{result:"unchanged"}}if(e.settings["dry-run"]){const t={version:l,history:A.history,command:g}
 const n=e.settings["reverse-migrations"]?wayTo(t):checkFits(c,t)
 return dryRun(e,{targets:p,image:u,way:n})}let w
@@ -8724,11 +8724,11 @@ return(await rollbackTargets(e.with({log:n}),t,l)).targets},write:async(t,{check
 await n.stage("rollout",async e=>{const n=t.with({log:e})
 const i=await wavesFor(n,r,u,void 0)
 await(0,Me.yT)(n,{checked:r,image:u,beside:[],waves:i},s.listener(o))})
-s.exceptions=(0,Ye.KG)(t,r,u)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
+s.exceptions=(0,je.KG)(t,r,u)}})}function rollback_commandFor({settings:e},{release:t},n){const s=e["migrate-command"]
 if(s!==Et.tp["migrate-command"].default)return s
 const r=n.findLast(({migrate:e})=>e!==void 0)?.migrate
 return t?.migrate??r??s}async function proveFit({reporter:e,state:t},n,s,r){const{cluster:o,app:i,settings:a,warn:c}=n
-const A={...r,history:await(0,V.Lu)(o,i,a.image)}
+const A={...r,history:await(0,$.Lu)(o,i,a.image)}
 const l=wayTo(A)
 const u=a["unsafe-migrations"]
 const d=u!=="block"&&!a["reverse-migrations"]
@@ -8773,8 +8773,8 @@ case"migrate":return migrateOnly(t)
 case"rollback":return rollBack(t)
 case"history":return(0,Ie.M)(t)
 case"recover":return(0,Pe.C)(t,"any")
-case"doctor":return runDoctor(t)}}},4034:(e,t,n)=>{n.d(t,{l:()=>RunState,r:()=>NotRecovered})
-var s=n(307)
+case"doctor":return runDoctor(t)}}},8903:(e,t,n)=>{n.d(t,{l:()=>RunState,r:()=>NotRecovered})
+var s=n(4592)
 class RunState{source
 tests
 migrations=[]
@@ -8797,16 +8797,16 @@ if(this.source)this.source={...this.source,tag:e.tag}
 this.current={is:"built",image:e,...t&&{checked:t}}}begin(e,t){this.current={is:"begun",image:e,checked:t}}keepTests=e=>{this.tests=e}
 listener(e){return{wrote:e,progress:e=>{this.keep({rollout:e})},detected:e=>{this.detect(e)}}}keep(e){if(this.current.is==="begun")this.current={...this.current,...e}}detect(e){if(this.current.is==="begun")this.current={detectedAt:e,...this.current}}}class NotRecovered extends s.HR{current
 constructor(e,t){super(e)
-this.current=t}}},1390:(e,t,n)=>{n.d(t,{V:()=>contextOf,Y:()=>reported})
-var s=n(2088)
-var r=n(7437)
-var o=n(6388)
-var i=n(3740)
-var a=n(6541)
-var c=n(3020)
-var A=n(7436)
-var l=n(4034)
-var u=n(259)
+this.current=t}}},4040:(e,t,n)=>{n.d(t,{V:()=>contextOf,Y:()=>reported})
+var s=n(3165)
+var r=n(2088)
+var o=n(4339)
+var i=n(4565)
+var a=n(7020)
+var c=n(2468)
+var A=n(3905)
+var l=n(8903)
+var u=n(6488)
 function resultBefore(e){if(e.code==="usage")return"usage"
 if(e.code==="locked")return"locked"
 if(e.code==="stale-commit")return"superseded"
@@ -8843,10 +8843,10 @@ return t===void 0||n===void 0?void 0:(n-t)/1e3}function nowRuns(e,t,n,s){const r
 switch(e){case"deployed":case"unchanged":return"new"
 case"stuck":case"kept":case"superseded":if(!n&&(s==="not read"||!t&&!s))return r
 return t&&s?.length===0?"gone":"unknown"
-default:return!t&&n&&e!=="failed"?"removed":r}}var d=n(5228)
-var h=n(8071)
-var g=n(8023)
-var f=n(307)
+default:return!t&&n&&e!=="failed"?"removed":r}}var d=n(4377)
+var h=n(3006)
+var g=n(6402)
+var f=n(4592)
 const p={HTTP2_READ_IDLE_TIMEOUT_SECONDS:"5",HTTP2_PING_TIMEOUT_SECONDS:"5"}
 const m=250
 const E=20
@@ -8868,8 +8868,8 @@ await c
 await e.files.remove(s)}
 try{await A
 a.served=true}catch(e){await stop()
-throw e}return{socket:r,stop:stop}}function unreachable(e){return new f.HR({code:"cluster-unreachable",sentence:`the cluster does not answer: ${e.replace(/^error: /,"").trim()}`,hint:"check the options kubeconfig and kube-context (kubectl config get-contexts), and that this machine reaches the cluster (kubectl version)"})}var w=n(5138)
-var I=n(8093)
+throw e}return{socket:r,stop:stop}}function unreachable(e){return new f.HR({code:"cluster-unreachable",sentence:`the cluster does not answer: ${e.replace(/^error: /,"").trim()}`,hint:"check the options kubeconfig and kube-context (kubectl config get-contexts), and that this machine reaches the cluster (kubectl version)"})}var w=n(1407)
+var I=n(3242)
 const y=3e4
 function requestsOf(e){const{platform:t,life:n}=e
 const ask=(s,r=n)=>(0,I.wj)(t.clock,y,AbortSignal.any([n,r]),t=>answer(e,s,t))
@@ -8883,8 +8883,8 @@ return{propagationPolicy:"Background",...s}}async function*linesOf({platform:e,s
 if(r.status>=300)throw await apiError(r)
 yield*r.lines()}async function apiError(e){const t=await e.text()
 try{const n=JSON.parse(t)
-return new w.h(e.status,n.reason??"",n.message??t)}catch{return new w.h(e.status,"",t.trim())}}var B=n(8279)
-var Q=n(210)
+return new w.h(e.status,n.reason??"",n.message??t)}catch{return new w.h(e.status,"",t.trim())}}var B=n(7244)
+var Q=n(811)
 async function openCluster(e,t,n){const s=await findKubectl(e)
 const r=await startProxy(e,s,chosenBy(t))
 const o=new AbortController
@@ -8939,9 +8939,9 @@ const c=new l.l
 const warn=e=>{c.warnings.push(e)}
 const A={...t,command:e,app:a,state:c,warn:warn,resources:i}
 let u
-try{u=await n(A)}catch(e){u=notBegun(e,o)}finally{await i.close()}return report(A,u)}},8970:(e,t,n)=>{n.d(t,{s:()=>readSettings})
-var s=n(4803)
-var r=n(2561)
+try{u=await n(A)}catch(e){u=notBegun(e,o)}finally{await i.close()}return report(A,u)}},6833:(e,t,n)=>{n.d(t,{s:()=>readSettings})
+var s=n(8614)
+var r=n(4800)
 async function readSettings(e,t,n,o){const i=t["config"]
 const a=i||s.rk
 let c
@@ -8950,7 +8950,7 @@ const n=t==="EISDIR"?"is a folder":`cannot be read (${t})`
 return{is:"wrong",problems:[`"config" "${a}" ${n}`]}}if(c===void 0&&i){const e=`"config" "${i}" does not exist; is the repository checked out?`
 return{is:"wrong",problems:[e]}}if(c===void 0&&await o.read(s.NE)!==void 0){const e=`${s.NE} is ignored: rename it to ${s.rk}, or set "config"`
 return{is:"wrong",problems:[e]}}const A=c===void 0?s.w1:(0,s.LG)(a,c)
-return(0,r.T)(e,t,{surface:n,file:A})}},282:(e,t,n)=>{n.d(t,{Qz:()=>madeBridgeOf,bQ:()=>heldMigrationOf,jb:()=>startsOf,sJ:()=>bridgesOf,tB:()=>r})
+return(0,r.T)(e,t,{surface:n,file:A})}},3565:(e,t,n)=>{n.d(t,{Qz:()=>madeBridgeOf,bQ:()=>heldMigrationOf,jb:()=>startsOf,sJ:()=>bridgesOf,tB:()=>r})
 const s=["default-kept","default-set","null-allowed","on-delete"]
 const r=/\b(migrate|showmigrations)\b/
 function startsOf(e,t,n){const s=e.flatMap(({name:e,spec:s})=>[...s?.initContainers??[],...s?.containers??[]].map(s=>({name:e,own:t(s.image??""),words:wordsOf(s,t(s.image??"")?n:void 0)})))
@@ -8971,11 +8971,11 @@ try{t=JSON.parse(e)}catch{return}const n=isRecord(t)?t["bridge"]:void 0
 if(!isRecord(n))return
 const{migration:s,...r}=bridgeOf({migration:"",...n})??{}
 const{ended:o,failed:i}=n
-return"kind"in r?{...r,isEnded:o===true,...isText(i)&&{failed:i}}:void 0}function bridgesOf(e){return Array.isArray(e)?e.flatMap(e=>bridgeOf(e)??[]):[]}function isListOf(e,t){return Array.isArray(e)&&e.every(t)}function isText(e){return typeof e==="string"}function isCount(e){return typeof e==="number"}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}},3816:(e,t,n)=>{n.d(t,{L:()=>r,a:()=>s})
+return"kind"in r?{...r,isEnded:o===true,...isText(i)&&{failed:i}}:void 0}function bridgesOf(e){return Array.isArray(e)?e.flatMap(e=>bridgeOf(e)??[]):[]}function isListOf(e,t){return Array.isArray(e)&&e.every(t)}function isText(e){return typeof e==="string"}function isCount(e){return typeof e==="number"}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}},7465:(e,t,n)=>{n.d(t,{L:()=>r,a:()=>s})
 const s={"table-gone":{severity:"breaks",undo:"unsafe",running:["the table {table} is gone","uses it","every query of {model} fails"],new:["no migration creates the table {table}","uses it","every query of {model} fails"],fix:"Remove or rename the model in Django's state only, and drop the table in the next release"},"column-gone":{severity:"breaks",undo:"unsafe",running:["the column {object} is gone","uses it","every query of {model} fails"],new:["no migration creates the column {object}","uses it","every query of {model} fails"],fix:"Remove the field from Django's state only, and drop the column in the next release"},"insert-refused":{severity:"breaks",undo:"unsafe",running:["the column {object} is NOT NULL without a database default","does not set it","every INSERT into {table} fails"],new:["the column {object} stays NOT NULL without a database default","does not set it","every INSERT into {table} fails"],fix:"Give the column a database default, or allow NULL"},"default-gone":{severity:"breaks",undo:"unsafe",running:["the database default of {object} is gone","relies on it","every INSERT into {table} fails"],new:["the column {object} has no database default","relies on it","every INSERT into {table} fails"],fix:"Remove the database default in the next release"},generated:{severity:"breaks",undo:"unsafe",running:["the database computes the column {object} now","sets it","every INSERT into {table} fails"],new:["the database computes the column {object}","sets it","every INSERT into {table} fails"],fix:"Add the generated column with another name, and remove the old one in the next release"},"delete-refused":{severity:"may",undo:"safe",running:["the foreign key {object} to {parent} is new","does not know it","it may fail to delete rows of {parent}"],new:["the foreign key {object} to {parent} stays in the database","does not know it","it fails to delete rows of {parent} that are referenced"],fix:"Remove the constraint before the field"},"null-refused":{severity:"may",undo:"unknown",running:["the column {object} becomes NOT NULL","allows NULL in it","each write of NULL fails"],new:["the column {object} is NOT NULL","allows NULL in it","each write of NULL fails"],fix:"Release the code that never writes NULL, and backfill, in an earlier release; set NOT NULL in the next one"},narrowed:{severity:"may",undo:"unknown",running:["the column {object} becomes smaller: {to} instead of {from}","may write larger values","such a write fails"],new:["the column {object} is smaller: {to} instead of {from}","may write larger values","such a write fails"],fix:"Release the code that writes shorter values first, and shorten the column in the next release"},retyped:{severity:"may",undo:"unsafe",running:["the column {object} changes its type: {to} instead of {from}","uses the old type","its queries may fail"],new:["the column {object} has another type: {to} instead of {from}","uses its own type","its queries may fail"],fix:"Add a second column, write both, and remove the old one in a later release"},unique:{severity:"may",undo:"safe",running:["{object} becomes unique","may write equal values","the second write fails"],new:["{object} is unique","may write equal values","the second write fails"],fix:"Release the code that never writes equal values first, and add the constraint in the next release"},check:{severity:"may",undo:"safe",running:["{table} gets the check {column}","may write rows that violate it","such a write fails"],new:["{table} has the check {column}","may write rows that violate it","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},"fk-added":{severity:"may",undo:"safe",running:["{object} becomes a foreign key to {parent}","may write other values","such a write fails"],new:["{object} is a foreign key to {parent}","may write other values","such a write fails"],fix:"Release the code that keeps to it first, and add the constraint in the next release"},view:{severity:"unknown",undo:"unknown",running:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],new:["{table} becomes a view","uses it as a table","whether its queries and writes work is known after the migration"],fix:"Check that the view has all columns and accepts writes"},"rows-refuse":{severity:"breaks",undo:"safe",running:["{detail}"],new:["{detail}"],fix:"Fix the rows first, in a release before this one or by hand. These are in the way"},"view-gone":{severity:"breaks",undo:"unsafe",running:["{detail}"],new:["{detail}"],fix:"Drop the view by RunSQL before, and create it again after, in the same migration"},schemas:{severity:"unknown",undo:"unknown",running:["{detail}"],new:["{detail}"],fix:"Check by hand that the running version works with what it changes"},unread:{severity:"unknown",undo:"unknown",running:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],new:["a step cannot be read before it runs: {detail}","may depend on what it changes","the schema is compared after the migration"],fix:"Write the change as operations of Django, or as SQL statements of one ALTER TABLE each"},unjudged:{severity:"breaks",undo:"unknown",running:["the migrations cannot be compared with the running version: {detail}","may depend on what they change","whether it breaks is not known"],new:["the schema cannot be compared: {detail}","may depend on it","whether it breaks is not known"],fix:'Check the migrations, and set "unsafe-migrations: warn" for this release'}}
-const r=`0\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n    import base64\n    import importlib.util\n    import json\n    import sys\n    import zlib\n\n    package = "rollout_inspector"\n    files = json.loads(zlib.decompress(base64.b64decode("eNrcvY1727ixN/qvcHUfvyETRXW27bnv1bta1+tod32atVPb2XYrqXpoCbLZUKRCUHHc2P/7feYD36BsZ/f0nHvbcxqLBIHBABgMBjO/+dybz4uqaOfzwea2N+ztT6sv+W+v38vLsr6RkVqK9aZu2qQR+k95K/Xfbf1eVMW/BJRcNfU6aeqyrLftvKjkRizauhn8c7u8EgmXP3v3ZnwOhTd524qmSkZJIwaLer0pSpE2097/NZ3K58t/5tVV/ZLrGsIjpG86vYS/08l0evNy9jyjH/+YTuWQfw0P8NngeTbtZdSBpVgli3q9FlUr5/UqXRdXTd4WdSWz4bRKkiTZp39W9bZa9pObpq6uklHy+b6fTGbqVZPo75KiMj8k14GlilIkI/zHaSizitRNUhaV6Cet+NRCTZq0okrhy8yqEP6zztvFdTJKmGED/J3C15lbsFhx2UImJ3UlvHrgP4u6aotqK9w3zbYU/aRe9ZOb69tkRLUMrpp6u5Gp18gq35Yt9BH+hU46H4cUYbkIJcjkQb7ZiGqZfp72oOfT3hB510+mPeAR/CZeTXtrIWV+RUWgynuvKVHKWIdxSCeayGwG4zrt3VzfQk0317eT4df7+zNoYRcF91RzI9ptUznzxEyxcNSHzldXos3btknlrRys6+W2FHJwJVpTfjCf0/P5PAMC5nOscj7t9XE8s6Rukmlv2rPajI8CN1yscGiTqsaJhksP6sCHo1Ey7W0rXJzLac/iHdP7rL0WjYDJVNX0ybS3J6e9Z8ke/tRtQPX1Kqxg2ivapMrXAmuoL/8pFu0w2ZPJN21+WYpvB98s6nK7rr4dJt/cXN9+O+3Far65vh3Itik2adbRxFXxkZpoRC7rCpvYk3alZvydEQGmRkSEtw5ZOLTNrdX+TdFeJ/VGUFEYreZy2suSXCay3jYLfy6imJTJKCkL2aZKaA7UHyl9NGhEvoT5ljGh4tNCbNokPT0fN03d9JPz26rNP/EPXc0F/IEPIzxSIkz9TEW+uB7INm/aCcx8/tkU1VWG4gkewHxhmosVFWlvNzhrdKtHpz/9ND65mOH2cZkv3m833vZhbR2du4NYrcSilWp/kK3YgJQm+Qh/PW5fqVdzIFBSw1XdXhfV1RyoSkZJCqsGhHk/STNrV7iqhcQyab0R7qLlUV/US5Doau3qYjDi8E6vTT1n8QtcNC2+SfJqmVznMvy+ER9FI8Wc6rFHrqrrTVer8M5r1RpdXXRg1x7Qk+4uh+3XjdWXesNtyQ9lF2XyQxmyA8o/iRtYS2QahxTHqk7jxVgCOtOibog497ErIS7rukyjnaXai8sSp8BFsxX2xCoa8z6FLQ4W17BDleD3VpdxEShhoVaEtVFoSmRmTQEWmHlZput8k+rJ3af6Ml+xuC1EuWShaSqHztnkoxpldtlileTVbdqIgRR5s7gGlW06vUwvzt6dHB1ejO9ej9+ML8bTqXzx/dnpTxlobD1azH3Q9I5JxgBF0HfqKTxR6pBa9tjvJ9C8bOqNhKamvaa+kcnlbXL+lzeOEljWUgqZio+iavsJCx5fB4zKGiVlKiGWEoT8qqiuRLNpiqqF2lHEw6aWjBKsHnZ4UQ7ma9Hmg+XlnF6CKDVvnckL+oteVkzhtIefUaf0OOhK3hfVkrbxpShFK3ATd6YDd3GwyNu8rK9Q3cAqs2Dh4AqR83W+FCl/1qcuceO7BoI7FR0Oao+3szJCfCPW9UfhaCCkF2he8k/97QrbZi2XOGe94OLButjZuwd5QJV+MRdAdRqA9gTaiFvlLt7kZSsahzW4ySWjZGLNQNyaYcnAPt03o15XlVjgpubs60xoXS773GAlbrKZxTA5r8RNMnqAZbAsOgroFngwXCml9ur0Of6TTfZnNv8rcfNENld5A2u+i9EBNbtYLkU77SE50x6QN+0Bz6jUfL4sFu18bpH3m5BmyNIbyKOm4SLfShQ5ep1vJZ8q4pOMtzX6zhcB+JQ4AbNk2ls0Im9Z/OTLpSNLQxF8c30L/5O3I1tegP6fjNy+m40s32zmZX4pyr7ZEgfwSYanWbNL+pKSjkFWlz5Pe7o4nNqgEqDbnPTgFx1C4MG0l0x7g3/WRZXKtkmB7mwgN2XRpllGh8J7v7cyRZWzn3g7um0+ULt2VAPI7IIvRslEzRtct3AcgwMAMby9FolcXIt1LpN6lbSiyqtWJnlD5zkq6C5sbgZYh4QOCthI5/wptqKWuXua0QTRZ2UtW02zcxAZ4z8wIrlMBBw4/FrUkZ57BiPm9wzOZnoZ3G5EihVlg/kcBm0+71PNGa0H++iCHYUe521f91pU2zWoQyJFAjJ1YFFKH5kAhnk745OKuC6qZWDoetzxpJCoKPeTdX4Lx/Oyr08sX3JOQa0kX7yXKWlT/QREsT+tPH2Rig5CtRHUbXoHjLQMEdZX16JcetI10Mc6lc2IgQWNTsQK0ti0JF+C/smqNb2KfG6N7k3dLA0fHCHabCs40oN4qaVIUL+D9QG7FC6yugIqUD3DeYXTCtvUsyqLcJPkVT+ZWwzKy1IN+oBm7a/n8MM9BGYl67oRSXudg4CukkuBizxJ92SGnUIZZXrhCHjJW0lHR8q6lqISNl3Aq2QELDRqYR/E6ALE4+f7+2yCf89cRQq+ghH2tjp8ZrPGe/8Ag/DcjP3Qah2s8rJMle5XUdMrPJWqR/xNbGLVK3/X0bpLXwl+9Xlmt4/bC+nd1aNmapfal+RgbpVtkxdVm9QVT+BicR2dux+LusTdNtkzhio9zsi+umnFMpWiTa0hVrr94jqvrsQyS/5XAiVAjrgmhZs+tAtaNX9Nwj48G/STSPXmtWvLJrb1k5u8asXSIrMSNxP8YMbzaFC0Yi3T4Eh3nQNfihLsCijhoTwNBnwFDbMSoyU7jhHOEkev1X20lVm01qFZ+zqXOE2xLfhjWaxWopEp0d43lPST55NN3qgLA9qeFRFdTYa275vr28jMpHU6ii1T1MCgRVd5e8pEjC1O2nQTay2gOrRLQ3RNozsYxWzSf8yRGcYAfZ2TPjrt1U1xVVSgs3w1wo/95zHz7mYLOg/sIsJe+LCANmW+EEm9UoogMBzp43ordayDtibTXrUty2nPnDSuc2mextqmG7Hk5N2bNwkQaJqhCul0MLPbUI++GnH1/MCqnk4a7msQdhZHbnLpWF2KFX1liUZ9hKIuQ1XT3qyP5eA8Fd+Apj2SErR7okHX4R+PYfLSGc0Yb+x6VnUjiqsqeS9ureqiE8laVNEDjVLmqRwuNVLk+QEMPXw3mfZW70E84J6ER4wRV2Vp7Z0aCCpqdMc4WF6ahaLVvLNt9fa2va4rTwNl9c/SdPStTis2gVEYRkxXNUDLrSauUxkAqr3TU5fOYR+R+FgESkJyU2/LJSgQsNUmYANUo5KvWtGYGuE9Tjri8uf7jKcglrNNTvggNhP2ZLIUoItKtccBW0DHL0WL8wMNPHkJFywiKXPZkgyiJrFe7rTDaqw5L2WNdW22bl1F1dZJbnW/XiVFK5P6prJr52pB62+K5ZWQO27Jeej/KWvzo5as1cPFqfjUlsWlmiLjT0V73gJrqQQZZvjlebHelOIE7r42+WLH9Yf6oM3le+f0X4N6ou037vJIofQAauDRAuqaHA62aJUxw0i9hsdo24CjMR31ddWDj6JaAh144t/Usr1qBFvyp731LZnjDWlUozoIg7jxNhJnLj9/DjqtIr+tyyXdv8J3oGbS99PeMm/zy1zifSupJXlZwCajTaBDY3ti+15vaFa8xRyw0KQtGrc0IaMnmx806abn78WmnS8FXrmq/q+KmCEArr3pxQTOLqXaEqa9opKiaV82YrWVeFQBAUdWr7pKWSGzzHZ1k/gP1YBhffZ4hYuTZK+tc1BlgbphqGVuz/pWDxS/Z/o8rsxm9o5k2dGQNDQYmReuzZa7raxflWzzqt3VAXUf48w+MHzjcLyEsYEZ+8iOBEq7c0lARyXVCNvio9uVviRUg6NZbB45l9nBwo5xThnEdzDPNndvmmKdN7fz9+J2Fwc/bOsW9hJrJtUbOcDHeETmmbIsQCw55c7RDDXGN0dlLqXVA2RJKRYt3LON8B6Md5qSdppp7/DNxfgsuTj87s2YrubVZvS+qm8sloWXFCjLmIFyvq2KD1voAlxAWedC9DBQqoKER1gxi0D6Cg2wqWVS0pZfNftsCzS3pJ7Y3C7kvBElThqL22XRiiYv0fiHf+GxARnWtz/ve41O9meunqcqsgyenipHF7DE3b0kxfHTBzfF7KPTN+9+OgFun48vktfj7w/fvbnQRjf6hqdyX7WZZVGdsWvJoZ08kP3ByQNmhfxQct2s/NoMhcsxsNZYi8K+ae7oKPF2ID+UcywxJwLmoM4ne2jG0LuE112lddPuc5/tFDBQ30s8CIjl07qr5Uk4IXgqfMzLrdkbHYOsmU9gnObO0lLFr1Li3ZVo58vL+aYRm7nMP4oUX2ruWCzNOuy4XRIj0OFhck57e3QboshDnZN/mB7XqzldSCr11hKX6r/wU+2h5E1FpnnpmSf66IUHBo0sIkh/6w0TSYkdEZSahve2UnXgCvgySj6jlm7OKsZg02mlUbYQ6A4XJ+F+b+w+WOvjzT53SI59iL4UcDLra50/FLOs6nSYe/Bt3NpjjmPUiHMeo0c0OVLf2vMY6wexMWr8UCeR8PJK7wf43rEh6R0z3EKdK6YnOU16puDA3sm3D902z+6qabsfuZt/98U5cRqLoZQxHgbdTHQ0ikcTVle8stHJFSQQ0NCKOf3Qr92vQIayb4SeLWZwJvTnzLPQTHuwc4HtRWkL6j+50rR0vdFJgUz5TAt2cHR4fnT4egzXfvwnCHN+eT6+mENDQ13jPc5/3Z0s2IH7IIDIP3JkWXlBB1J7hz2J+0w0rnemn5YH3Y99n5dShIOk2nDcOvRYkLwc5Mtl6hxvnNUTVio/lN1+sva3yQu4JF29n/bQa9bfGevqpXI78TvbtSsqNoxyVh1JjIzoHyZV9Wu7WcKdntM1tg4b3d4xF8MJxbHO0oUk7okyVawgKciHAqlszs53XhG2OvtnOeq9e5bjcuqaeaakAHdqFroR2/7DvIDdpatMVvA2Tq7talTWi7ycL+pq0Qi1Lo0Lp/KrUbYyFNfki4TT0XMVpa/BO0NJDDKg6+fO8jdWedunNrY0PCUqX3iOl0ZFUIeWYE+PHV0+bEVzi96eenqDFHkzPrpIFvhxvhbDIbmiba7moD0ZApdilS4GdbHM+lR6tRQlaIr0RQLebPCVdaezSGzZNO395+nxCRQBg2BxuW1FkienJ0k+gAeiLECmY9X04/DkNb2rtutklBye/JLi2/fiNvNq/uuP47MxfUtuuMmz1TOsYJE3y6LKy6K9tb4eJa/orWkNHHfnjbha4AFuT2ZW+2RlNAczXiro5BywfrFtZN2k6OtMf9ueW/hgID6JxbYVKQ5JP5m4yjtPPtt7FQztI/X1SrSLa7j8MzpfKaoUCuHlwSt0Yq9vYApOvublmHdZQPrkxUlfw/SFmpWXy7S3AEsUrqd5H/5PvcHyxgqrXBjnELBCTatJei3yZT9ZipVoGprZjZCg48AXg0bgRUU67SUnpxfJz4dvjl9rj77BJm/aAtgK71+Pvx+fncE5WVtecerRRSZMJXKuTPYk/NeuD6Qj0aFkq0+Pb131TuWvz07fJkenJ+cXZ4fHJxdoyD18/dp95J0g1XjSL1YmnR8YpcL7m5EKIm/KQjTzuhLapSb0e5BtfttPRLXEe2rw3baDcbSTumcKZTsvW0InM/fynuWzMTfi5LEsjt7WGKpBzg45Sh7ckSzPPdaBOtRwUxDuKUf6nqP7KpQqtKSufbWPWwX+MYHq1SUsnSzgMXs9EDVkiVF3KXzZLi3i+XrX+AvwhUHoLmBTGeM9mX5nyiD9Muq7qsYfnaTgwxnfJYYq3mT20JCZL5Xuz73Bizv7ynDJ0yZ17gYjxKPEcW0DRE1wsZgF/YoSGGOOVz/bTJl2/tXhIoF/qGH0j2DAWOWmhT5hnn830Q8ePWKp1HFoh2JUqO+yJV8Flpv8yp1PfrtP2sxdc1cgrnwzF4ovtnPZIsoRSnGdGCWM4gfeHtB9v1ZaRbUcKQd/S4Ra8sm6HtkW5TL17wPIeEDWhF3mBcMT8Phs8krmbEPe5Zw+uNrmzVLV8QP8UB9QmJIcrJYYq6SF5WTaQ0pRZFmxSxDMZFsQSJjCmMm6GpR1vpQY8ISBSmk2WAq8Dp32crkoimlPsYh7JkW73ahd3G68FDno1jjVtYn3Ji9w17TKwSMtRG2xz5Q5PuOWEd5i5CSU+ZbEyDcb3PVZBeKylifpzNmiB869PHwEMtG77Uv1tdIIq4diI77tbOt1sbDN5Pa9GFjwiYT34pZENdyp09UciQb3sswLEVCbTnZvy5wIPyHGs6hSZHjdJPv95I/auYZFoahQGKJQw69MfY3v1YKzTN+HkmYo4c+4vyA2G9pvfHvdaIe9zhNni/cDUZEVGK9pLWOyUkXnNw0s8SbF9eFcYOAwZlnEzSZWtbUsBzSc6VYW1dUonGexKpFXj9WmnW3D1ay5NWSMrUk/xlHXsqMGIx5pvckLKfxdDOYs7BJ5wbvEyHepZq9e16fan5b5bYqiZbldbyTEAasb66F9kYtCdoRqfEBwlt17gnkfL/yVgtV14Y/noOSIStlnT5RfYpWowPpUinLVT+wZg2tOjk48gysUHHTIIa8UXVWNHGu7folunyNmADbFt/p+U2T7ZRFqKL9CUzEQjdufqwJrs7JVQ9xbyC5BSmRYkbZyMtm+qqGe0/do9y1Xg1y+95Veu03zgd0rsh12dGz/v5U0uG95mDB1AMCKInq/fxeQ2JcAD46W57IaDh5Ox82t9r3q6KE34KaTm63dRxXYNXygSSbLVAMM7pyc/gqKG6iDu+1ujSqiRNlN8Y1xtBWU1B5BjxPXEACCy9L/uqjapkatDX6B/QnZM8eIEaoui8xSJSw+o/BDK5YVkm2rRdTy/e7FgNU9hqW000e40rkH+h3GM3V0T7Fm3FLIRVNcgs+wuyB27WVR8kl7X2/aW7z4x1PItJdhbNJo9/aU2XPUUNQxU+1xfGicPdCAJ88oHVfK/WKFL2LZ14OrVh/syR8jR+uIPqEtpc/J0rknEzI6vkpGyT4eqXzK3WMbDV4Wu0oix3qev+CcCnYDOh8PMXSa4TdQkzBP1DU93os605xpp2HCqXHfOcXMLkq2vdG097EQN6AxM2UjFQfgn9MV3V3L1mqfVy9PFbeiK1FhfNLSyH5+ALLY/lCTlEWmgHulCW50oWu5kQ+f41qk4bvRpuDJvH6f9bs+MUNTyDn9IMNB5xf20HUWooiwYSKLqypvt414oFLNNvhIdxXmg37T+a1yMh8mE2K0/n4W+eY+dkFmTT8ehmrHN3Rbrq4K+mSBqiJTyRSS7iRSPgJdwS18ceqFxBh/ez1Z2BJqglxm0WOZ+ZIdusGjTPnQO/gusalJ1//KjDKpV4gtwqYku77ZZH82i4gJZXpy3LbsyGzzzvJ4i59YbMK0/5cmjh0q6hUxxgzAI8haXAtwpn6oUSxmt2kayXZpb64Wb0kJPoNEZUWnGuwL7B0Ha99SRzdpelPgSyLvKsy+56LNwrroit02tfUcTnuXaZ69/PbbZ3nb6k4+S775Nnn2zL/s77hPesxWNItzOlw2fWtLMVdPsxBIx8iciDRAhreNRgtRMb3iU9vk+sJHQThlgy1aI7IBeM6DYgAXQD+MT8Znhxfj13Dn7riDs9SNup9iC+wqplpXPXuwfari8nau7BYWuouppJDzfNvWeM8LdZHDAlQWlt28NyXcqHMsMmAHQscCVDe0H1l0MKmH7y5O58cnR2djwBriYHzsML62OKbfGMaZnSXKOLDswf7ObwlGgcJ7Fa2F3JT57VwW/zIPC7AHVXnpPt00YlFI5RELT+QiL4V/7aZ1UBgFjrlpXSwLGEd4Ss4M9L4iYi2/QlIHMd5n6EfC++71eisYojsdS+shXqpZElI9UNILft/bl/n26XEYet17R92+D+ghR59JOdFW9sxymzM3esHFF++E91aNq/dyNMFzk6nHr4H2JHuD564++KXZNOyviS8jgvDyJb3SWyjchB4/Ck2xLdbiCXCK6mRL0Wl9jBEWzeOCz3EOGXAtoqisIZILLO+vkNK8kjeikdqqtK5lO+cL+lf7+/uO+Qy6Oey0mcV852U/YSmOEVDu/RjKdf4K/+ZPWd7z9/iLK8G/sSblMLe7PdtNdTcS0L8Rzwe+ohpNPEgOoWs3HgBIGCPJLgh5tSzRyfOzAY0h32mx1PAdwyRfLum3Uq+GvCT0ssewGvijr7BQ4DfadMgrznghWjHKUVaTOoqEeZyOYdR4e3hGKil1K3QlBT+6sky7+ORG6z4YMK5ufx4iKjCcGQQYXAnprgloeYIwAKLynMuYYfES1KaLDbOz0w7+yv4XIsXAYSGKEpNaMDFfWRhFiBeHrwzQDhSgZ+A2oIbEw5r5SqPu+PBVViG2X1kHA2vGEh7bSjSiWohQOectip1QjIeFj47FBmZ7jPlT3/GAQez8C3te3cQmKMxc8A9ozuZmDSwcxCVdXPubutbEX5H2zfOD1e49mRyfs7Nsske33dal9HK7KYtFDg759Kqf1FV5OyJURGx13tb1iHQ2bviGvVvp4KgLsdMFOiRBm6cXpt3AM5Fam9kVgkPHtKcxLYAObAD+cB06gkMIuCQt6m3Vps8zhwtYE00D0q2YhXY9L/B+itg17ZFvKxxJ1CdIXUZR+6LpQhniuuDjH85O371NvvsFmP/j4c/HJz8Y4r5NXnXTpBW4D9u8TD2JpIf7m+pbOOarcZbXeSOWAGonAVYoL8llDvg4xMBYDlmyvRNzgMGEKGDCcVoGJBljk6KJd4xAXCPxika8kiOAsBiSmIqJYw+p2kNkg7Eul2h00kd7kA7Bg+tc6nBLB5+Nz0KWx5gRw8qbvG8vJu340Q8ZC0evetsmOYXjwKyFeOPC4h/GLTsT3esPUOuFjEEXvUdQKh6r55NurdeJ04EZRD7htJm4PpQoCOcIRkF/MtKHFnH4sF6ldQn+rcFj4KWR+6YGRbuun4xBRsCPyCOMfu3o0m75BczVIsE0HxmuFsLbLxuRv8dZj2XhPTsm2gNjC6K62Vznldw9rw3d8FlYibwGwxGEhqoV8NiawoM8nqS74AgwLEHp7CenF/O3Z6c/H78ev/bispR6yfFk097yUq0YhCCwvjSAj151rAs/hj9fDo3pRyLZ2IV64zaxKzRJHyjkTFnoWUq1o7cahgC9mpEzH8cjwQuOP3k1s3/t4/ZN3+zPulRsL/RpFKAK9nUVfqSar61xvENHQ23eXAnTACwvejQP4S2DPXKXesASDLc9+DH+2/H5xXmSup/uST3GG/5e/x7sgd6k4LtxwfLezgewULwiYNceqk+ItAv7Fi3YYQAeEt+xUpfzPOi+gCFOhMGt9JM/VT+Jn4FfYHBEfPyK//K1kZKRBmxJMusnKULd9BP8R4In/0Sd2tOnQX4qS58LWKQ6kplZqjze0SZAAh7hdkjf/gjxa3mjFG74KzOFpFF2sQeITYMvYFl9Qw+9VVWK6qq9xtlCf5IhLHL6sg3W8gMEmio/WyJlrr43lT92RaBN+ttkj+cYVaQmhAUV2jfdyYLtzZSb6aNvVMOwoN32lnCeBrQO4B6qG0SCbqefOMCpWjeDs/tuCb1vxQq58YMWMEUEh4EEC+srdZMEwAK2pVfvNtZ9nLL3doi0Irr1+R7apvaB2cjobCfr8qOYi0+bRkiJfpk0BzFy3P/EYP7R2fJnUOwC90GbPgKC5fnXiEXdLIWCfiw+Cq2GEukRfxG7sk5Z2BponiuGxpFgeNCKp4KFY93K10MTdfRN9pJwK+Ap+aCu9XXyzUjLfPc4lca/e3P80/FF8nWm5VubwYh7spKI2z0/rdPJKDSOmbchjLxnZlOT19w+mJtWuPJQ80TBPnQMFR46R9Yxr1h1VLmoq2VBHsEWtlMEooGrzOVciqq1ahmoeDOqB+PhnFBdf/5pCW4MlByOpM/iow5qqcSykG1RLVqHZMsKwhqqhUAsY2eP0ErufDIjY4JlR9CHFKecnYzHtpX91jPF+tKaKApiQl3CeiICrXdHVq2RCeOgUnQNL55dHh5af0gfu3idgxIGJzzuhKSPR5pcirTQewv3h+IdouZw5bH1obTMlHt7DOkLAjkmQ23MCio2IJnD34xGydd86/WhtGcIWpwftdtp6aDQuRX+Hzq6mEn/EL78f68pwSBNg8a4G2h6W7UFzEK4ORqs66pu66pYpFnyIuHLnPDw6iE/4fWUa08PavuWGvL2TZxazoeA/3sp5mv00la40exhw4ckP7tKdyxUoL95W9Se5P1ob2k2pIUJD1f3QvrWytLaQJEZJakDMIbFPaxFcavszXwX5lHNTylKQ4cPyvdimfrV8b2Z/YU9Dbco31QoKwVa4ye4JFxvDi49SvYfDlLcri8ZfGlvqRVMrADm7UdSiAjSxTIt8h06cJGUGFa1m/oGFtILOA5I+o6I+TZ5ZQylWbT9vE1KkcuWjK78wlQwMgPFAXRYwlSFijNeay1Fmxel9v0Kbkwquk/B7zPLG4uGh9cVJQfhoH3cWtGPNoAGtsLl4VS2RvMFRRNb89qCOKjEzcjx0HdBBCYvX2EIJqJDzlQY/8DYk/+PE+YEHopxsCEYIXjbhUVPlvacgoYtlE9Cf7WP2CRiYxkpku5MFGq46UQPOMcbVYc7KXckvDCOaFGw5Wz34EPFhDEJvQNWoMlC5HDh2Cp4W0D1hnc7JgK8fgmYORFcJ2e8O4dayewOAdiVU+qJSPOxjFhmpgTA7QYfIpZkyAWOiGC8z7xbVhfxFEC5q1tML0R+B4ObpmiFxAXc93P3dFzEgX+v66eGfZCGYQ9e4Dk10TCoDrI6r7aP18fnF8cnRxfJx0EjyogTG32ZLBOF3tAI7FPSQMB9A4gQEIszqC//WcAxWhUjB4iPUOgjF2oG4iM/fwwUBKDnrFS1pN8tB/g5vn5maHk2HCpfOrTe4ZduSfwVLYcteA55z1hneQaLDUpSF7751v6EnjeiRClwfJKkzz4+6yfP1s/Im0+l7yN+m+WwSzztW/h7jwbqUmYKV4fZVkvRzLGxjuOdzLHjExzvnStCJZ8CPDknhaMdehq52w81qzhVSqvR0zR+1f9AZDRfTVvfPiP1G/wmbdd7Br+3wT2e7clnPuKIGmu5vSyWljba0YAvt6e9FtZfz4UIS3HvygxnLMXI7rWePJiXsZ98vU/W+jBgXuU1i6Qd25OYXwzyRoqBkIt8I7B9BT3hDm5eLGOOu6Tud2+5lj3Ynx7/RYL96fnfyHZrz/XHZlgzdmAl2V0CHSneEfurU0JilDlnEg7zocZCzHXNQJTylrZCzMNwoI5kmO+qAqh+jRHpQS5McveU0tk+LCc4smCppfv/gxRxv9qlbHeaOe+W0xGNxpz22HxvsVp+deq3/0kJ1VbUDJzwvhrx369m0SxnMS7YPhTgXFrL9umZVtUELevFe8tvFP4LVnxJirZc5Bgm8/U+/wfdv6ul+ARPf289ZN3Efoz+ojd1814aGC6Q1AAklB4MLSwhPA0iJYivkLxI4HCRHaQHw3cnx395N757e3b80+HZL8mfx7/cjf929Obd63GWHnyVvDsHV5vjk9fjv2U07Zk65YD75AaPfhwf/fnu+9Oz8fEPJ9AetDN4bsErTf/OTRF3nJYQiATbQiyS7CBsadpDGF5j94lXhW0dXowtzCW/6NPahR6mB0OEAD68OEyyg4tf3o6T9OCr9ACV4Du+3LvTN1LJx7y5xbRf08tMedbxOIcM/spicGbTMngOOUEPhto9/y49GH53/MPd+U+Hb95kB+fjs+PDN9Pp8kAlCP0V7Sh44/Tgq+k0hRGt6ps7RKiBhM5zMGzJNl9v7qy4VfM0m07T6TTLoK7013c5nL6mi50zdXetOEF1JWY2ZE42ife0pXOvO5yZaX6AVcJMIgLVsaaP+FTIVuLETQ+GpydvfnGnF/nrm6b0hoGtDF19kOEuAVGNTowUcau/piRBEAaTZslwxrm+p73kOei0QaoySrE3gf5yeEQL0Rh4HfUeWiHxA5BxSOuluCoqmepiDDY4CxFRoepO7ZCIvGrq7SZ9lTFo8WR/1rF3wjjDgXDaOzobw5LWEyPJDlB28aAfvTs7G59cvPkl6+R/VJ5kBwenJ4k9Om7L1jjTowfHDosFezI+tfqt57ClFCv9VFcqAyQ3sZEImbooawnupwDfvBHVXIDrw6oR8poh3vCMr/+xcJ8dRyzdUIjuRonNVUTVy5fqphiAX09AAn83Tv56dnxxMT5JDs8pRbCyevoQKYZIyoWqf1HmU+qMO9s1afaE1+QalSK4LkdzV74M16iZQNPpzYske37QvV53DbFjsF/GVHAcB8ST5dlW5kWVQmE9AQI8WcUFYhD/zVYiNEPiYV5lf0QWcco9xp+jpurVXNNrybAschQ0zcCwNmKwzls6D6bv3sL2eXd8cj4+u+BE1Hc/jc9+GN/99fjix7vXp3dHsP2wKNXtUGLqH05Oz8ZHh+fjaJpDZy64FixzYgPnZmXsBDmU2Yn6bAHlimojrYjlnP1A5a+EYZl50GNqQSmirOUo4I5Zn+8kuxZhacJq8MMHYVWNkgkWs3MB7mfJ75JVWedtigoiCt1ZtE/YkktjKrdrvjumUaPGSWdf55/onZfTbX9A4D1K4w7jp77k8LX7G1qlfQQk6iftTVHJzmgqDhUweG0YEdenYDw7MGoMevsjUIXI+ctNk6MDoThbAsYYuG+MIWvkYXbga20fiL+moyWDEShnIfrQ/EkO3lF8Ip0yY+SgL+I7fQnL+M1eEh11MYzIBzYGV3ivy8Gou/KQKMqI52dcd4rhoxYz0dueI4iJ7XjPvcmbfC1HYUZCICbFEUwZYYvRACHP14cyc+US3lejv+IcGctN4N87azbplbHsiL7IQhwBPvTGkJ7XeXU7b2v8N462FsFpb6+bent1zRVBYO+cHS47wtp3kt3dQMgnsiCEfIotgf+ZvTeY5w/1Ht346L0/qDtr1NPAZV2+XFL9Lt8cR/Kg4//jp0cAtWDbcXZkwQmaxQBHh4XMmxH7KyqhNUIJr2WY59sX8p3MVf+fYP1vMjd/1Sgo295/xUBQnp/IONQlrwy8mlV/wjly0Y6iijbFIM3DgaKAF1XJQ2NoBUKZ6uLsNnXG3kenB8Y0gOUvnAyKzMir3Um2IxCXCHqHrFU26BT93E3L6nnfalI9y+JIOQqYJ5321l+v5w3ErEnuNIH8UnrBr9fOsy7iTfKD+HuNfbRjMekACg+hAwNw0xhwVQz6J41Nto5vZ49YsmyPVutFcX6kUyyQuwH/fDWLrlYz+cIV683oLxCsLoVmzY1cVowMOzqWrp5fwep1Zpj+1bFq9VXJVyOn+MOySU28aE8cGkYOHR39IY/neVtfCXDdD7vlFaDeeQ/9TjIUcLvdlDHX20i1EeApnQivs54IJffJS6j+ITaa+GuHjR6WmpXHBInJYnqtJhM6/fJpxD5EJrgmvdTx4Q6piMdMjtWPoTpUw4wbrTvmln+xRx6f5Dq9kEM4Atnp3E2ygB3bgxVirrreIcc6nJpDkLsuFngYWQMPCPZXzBGbYSOLK4GIk/EMSK7a2T3UHvE7mo1qfk8f7SdNxAh1/py0SQgbDwm3yuP8kkz487y5knDUqjfkPNCFozmx0DNnfu06ofbT6vQtCbCQtJ2cOG1+4qpQP0na4i+9/iETBdFh1ejsMgjFrr9WT+eLer2m+E39vZf4VJsRHpHklBMtUq4VsZxTdICXRokK2ThK8ZXmQgAwSp196DUqDAEEWkhmOm8H1hRra/cking4dAUkf99P/qKYhs2hpyNaISl7Y5s+QnBlbjoXhXKVOqAeTtSNF9djLzryt7czsbnBAIimZblHaXJfjJSvPpgoCzyJLHQazRT8b/oJbksZY+FP8B06avOXXQlJbq4L8L5QbVnkssVVvxpsap0lQVu5NTGkpv4lUBTsTpC78nVRLhtReek8gqqoPxEIHEomxyCtfE837c3n017mhj8G7VOShVezmR3Kx88oVLCdU46QuTuIYQ6XOM3f76YXRecuihWMowPN10nVg6yOf6kzXTSRTMy79lcrUfej87Ny0rgSLjYxQln7hPHNRh+SW/gLG8JztXEYNC/9ldWSCtPHagaLsq5E6i4f9kPDAvNV3dzkzVKmmO0CP7Ync1VhZUom6K/tVBZzQ4cX0aVvJyvK7xg5stBNpVWv6j5QYk8BKSLmRZ0sUHMS24oxMeKso4EiOF0EJrjhhi3UB3Sh7vIH54EFKRJlUiOW24WA0Lo5G6N5BwpuYC2/wC8Z999gqGyOTnTJWTCECumQCcd3WdwfykHQ0L6LXcykHTjaA2YehUKiq6nD/4n8UM482Yv3BLJtlJyirkXkkynD4tO9sP5QWnCe+WZTFqAswHRJ6WICPBgxtTj4IBorDncK0tvbcZD6EwhnoTsqTsjkR0Pil+Gy4QpVRQOnFvsFm5Xmm6b+J+o/SDPcrs9VN/RdlLQ1I7rzU/3xmgY/T9cVE59qSWMHVkDU+ENLJ1xhkUgFqCgIVDBf2AhrENA6b7bVAwvXV5M0I5SqdLat3t621yb3QDe9OprdPPPEKwyjrtB751w90t3pE1Oa8M1mP8FkUl+Y1URdj45UdcHVIaWqGlEr4cUiotJZKaH0m7beLq4ZQb1Ns+DLepN/2ArWvb135H0Qf1fWtQSh3/VWEj2Rd7yE4uRQfGXsftSKD4jXK/GSU3bc3D713tcrcCnaG4HIUAFh6mYWz1/xS1q6F65b4SRLaLaVOhibGClL8DrgP7F8H04Obsduia9xsazXRYvHId/13hsT4SjSbvX9kEkxiqPhT50RrNbsU97rhsZuxIkdzvQ+trWfwMqsoyg0vFbO9Iat9TMTQKAzlPXdwfdH6+l5pXgdQ5ThHD34IV5vqGNQfRGnDGB9qsxNw+GMvDfFulDPK8gqao8sJygx88li7UogOjRAQFZz2AMv88X7+XJZBlp3MEe9mauc7LF5uw84JaGwg4CTI96uLeU4kSKZLtg3yl6yHpuhBuViQd/Y4bf1jU5KwtiWKtrTRWhGUUuQzGRSp0xsNsyzBdDMAQqgqd4oSGZ0XQJaTE7QfczRi4Wt/hnRTlnuMJaVM9xZoa3WNmA38V7cYnQ0IzTL+7hcUysw9Re+YivV7M4ye7LSJCMPNfwmyPGFXq5eytl88X67CY+Nu92O+Ksqsnxo21GdoYIQDiPrKuiZca4jurMsujPq3AfO51l0p+zkooVeDk15qd0cpFprCYNWjJiayvcGNzimdnfuArUXxs99Ch2qI89BhLFmb4UkjzkkBCFLTifO1AR9frz6pWhbCOpGE9Nk2js5/GkMSK6hU/ETUhl+ebqpXdl8tlUlKLcUAKDNmQHpCm/FMwqFDXIJdfHMwXd9MGsCDCJ+q9c1VzV5NZwNoxPfXoo4PR4RP6zMpdSUneeKm7OnI1rmLWxye/4Fcd4edoWaaJ36hOuL7AUexYYdsalRMFvewvRAGqBDOoNGp3hMAWBGjLhmtC1C0AA8jRzYI6PlYoMpHcxaxryANXld1/bkW7DZlLd8G6JZNwqYrbk48tgOdwvUFScWMDTm7IicUzCmYdzdOq/yq6h3TcxhwuoQTR8nsR0+75hc/75tA2yUvGXQg9TC08/C48/7eU74G7pLJg+5ApVXhgfqHKTtnqP7uZnkVmTvSzLWz92QZAcI3uEbZfzkujmvb8e+sCTdDvEg0FnoJSPUf/bzh933gwTaQdax+/u43SrMLRxP0l1USNCww6nGPqs94JXbuWAYGF0pI0G2eQZ895POw5oB0iYuxTN3b3YGv2Pe7p6MnPxi55lGhexQjkNKi2FSL+CkzPrO2zAOl0p1H0Y67hzjh/IXo0j0TnA216VezZTrueIbXSTqpEwBz/bdDNE63rcrwNcPZY3FBcfNIXj/4WWcc7KMKvUfE5Q+kG704YMcwsngJ3saD/9jIQtCvd/zc9/hnYvKk+IA5evL5XCNTXs317cUktPl1fMAZeawaR1bJlxv4ECl2OUuSGWSNxXYE6Cu2CzaNQP+jcMeSfjFY64zzO7w9nKx7XZkm/TpZwAIk2PTFaXaZzvsGnluL+pq0Qjlqiej1adRW8sG8L5Q0Kk4Fd8Hz+ECZK2189VGLY4TLoIh9DM1ct6Qo0DqGPBgdKyh30WZVayvWU7pKbMuUp1vdlJM/sD/AybpAyPjqaRPHRhyF+nq5qOyFQTEs2nFwCU/SsLWzjx8QMA6SZefJGfrB6a7BjLZVQp7Frm9S20vpKyvssBUDEYS2mcibpo0tUYd7oTu+AKxKr1BwuliOuZCTbjDPBXCasJZ4uWvVoKDpoojPpyLdgab34VU7wudMGvZxPa4jSRs9VKxUml45GdAtXVbmx4fUjn4TGVhjSFbKC9591wZ1uEkXUVCH4MDbdfjZqM2zKXwTf4VomF0JBa1mdq3vneTiuoQBi8HRwBs3dFomDTUHc0ssu2qXBrRsJDOxKB2ta5ZUtVHkzWoNdS0WaBoOGyC2fVHeKcW/YDfHgtckOw7NpW+KyG1uuyfLx8lHyNGFQcDZhhL2tyJ7GqSP5EZ2kPTeS9uM2WUZm80WqN2gmqTmtqb/Nn9Q1mbwXKowlzUFL7OZdZhyKCsBTGwpPjacFCr+OvZbqOJx68QRccBIMWybGILe9cl6kONzWos7Lu7AWlrHty37mCFJXd5jU7MkM2CmO2IjmFtQnEtA3xU/xvmfXRKfxEiEvamqTceHuev4Qp61/43MOXRWh2nmzL56KLpiqxbcLyPdKernePFSmQXPS/bvLPSOFj82/GBVXnkAxJcEamCJ70YXeTz+EX6p85BMIjroGEX3XZRVVCJvvBGEJ+oTF/+/khZ8UjYQtfdwt7GHlOBQCeGVuJvvVxhpkVbQnR/+iS0MH/D3Z1/ZQc8WPTK2sbIVFdV0Z7RFjVLTH1BKXs7mvZucnToU5RkwRqK5DMzKUNcHQhHQxV0X0WGwvHE0bePNMEmZmLPlIjxJRa5+Gtd0Fq2xGqnJ782WdsDaqJF7i4lEcjqYFD9BO3RWfXWVYTHEOe8o9liNfLoBF0PpOYKuB3LvbVT0Q/uGcOEztoUT8vF4ribHzZIB/a4E4apz2T0mrkeT84m8SBzO+U2XM3FjuFGbHeY7SJKTyVugHfXuXSP8+a8FfAxPLfbx6nu87tbKsHtNmKQcfnzmykHHSzp3r1ttUn9auuHd2/7u4jBwSrT1p36EbgHPu6a4L9IUdqpNDhd/HeqDU7DngHqy85e4WTmetzcIJHpDNslZ3Jwy3rZGh4zRaKGp7ri6NV/01Lo3p38hDwPrAA7H4LzZed0NyaHf183g02RTwGu6XnnCGLZTit6U292d+wLV/IutSeS8ohXLu8WEV0oxjPc/0wnnYO74tuDfOWjr8NXT+C7msa/a+i9nTsm6UMryJPXsrOOLTfB+C2QLRPZQ8bgzHWjN+Ogen6JW2ldM7tn9jAuzLbMx9K6GyU9LIOGcyv+IWIkGFo4oqEWo3huKTK/Vq1zVLpQpO2s0CoW2K2g7AxB5tCHOgIxx84N/5S1+VFLg7GcV8t67UAu85/y1pQCeFn941/FBiDNGVYO8vWIT21ZXCo/ivGnoj1v88V7LkGPrQLbtij9d4N1vrguKkgswKXe5u319xAn3TwRBZrA7zpR7zZNDY6LOqzlLf+GVlSkECYciMXCDFQJwgxtm9v5GlSSr/eR6WVRCXrw6o/0hNAd54xjCC/g6eVWYvKmae+Pf3y7/3tSAP6w/3b/FV4+T6sFRGOVGMkx7f3x/95/9QdqsKrnl9BZfP71H/fhA3ieY8gxBDsMFvV6U5SCcwqkPx+P/6rhoBFs8+712elb+lOBR7qIkdMKvElbUeV0bTTtnUNWpXd4izj+tCi3svgo3tQQ2DytFnW1KotFK82l0LR3/uPh2RguWSbT3ll9433UT6wG+qr+WLlpL/LocLEQUnovZn3V9uHR0fj8PEGY7fPjnxUZ9BW2ZKo6q2+8J9ZPqPLe6uCE+5Wcnf7Vrn5GUURuIXj8Atq1K3QrCwmdgadOrCojzRACGBCAr734LXS55bU5+Hux+R4mAZYDf1uAxi4+2luP8eDj62EQEYOyziH2lUoPlC4MRVGC9LLBEnMSAJaOXBQFiFqWkfIWMH3b68kwLs/Uew2S+dUIAI8VGqh6Pad1KZr5Il9ck8snPHfkMRSGa/s5vBkUlRRNm+73kx/r+r3ed6BzycgSJAhDO4fH4ItWtGKxlRBP8S9hJxuA9/Y+CE3Vy20pYEC8r6Cn9DIZoVzjonMQPtQS/I+tJwHHgcuCHJzn9EFK/2R27Bt0xg98+xPsv8ViLdrremm2V9Mx2v+BLSPK+ETpoWOu/6hDfWXiI3ddmTnc0IxnXYq5bndRscMlLNt547dF58I4f3yfOIWC6bEvdsDfVoa5wXEJIIjAwbS7CG6s/Hrwk9oJxsyzANS3g34OQ9W98a4tD1VmpTFHIXUl+7B1pI1YGLlAZNY3WrlBz0sAZripyAvTxLZSAVyLo6SWA1F9LJq6Yu/q1/95ePLD6fzs9M2b03cX8zenR38+91JycLbs2CoPqnv7y8WPpydvDy9+1JVwrEVNC15CLi4lE1ivSQnRCMWXyelCzdruMLqxidvQjDrG1dOpj5OQB17Ohi8qpoNi5S1/7hgujBPqoHUeim6Q8Kdv04FnA1GhZCOlKVW6h3+v3XczzkVD3cxDXFkRMGsTo9EZVhIGc8Qgqq2KMLJX7RwTyHmeQwYoVE53wrDFuv9QcOAPOKcD3lg5eLInkgv3rh2Xu19A32u6bpB/Fpv2KWTyArZ97B8x59TEjSxogGmILXHqen5Le/tyu97I9PO0BxokDhp6kcMmf2vcyO2jUyAeXZXjWuzGd7M5D2Wnvdm9k9MHHnZk7OkMR7cjbEmD/8l0WnOon1ghwF3Cux+8UXBJLCHLXFfUdwSqpmFulxENx54qOIG+oY2GzDW8Q9rOlFO3ItwIrmR3kw7fA2c9xvkMW9QIJQ/RIATfT4w6qtfrvFriHhM4meeFFE6JlGUQLGwcaZgIQ4U0BWnZCkRj4L6SqDJkOoLW5dcOtK0Au6vyYTG7QU92VR0Pf3g1Q+gMf50zyxV2kCV01SMaCN6scGpXFlCmPcb2dGDiokPNs6GDFPNJwCJqIqg63OauDdasA4ChghjnBO310LgQmfYXEXpV7IcTlx2n35aCT6TLlohfuiLt6GrnU/OFYZ+tndvC/4nwFNG4b8yM6ELEuwkTA2fnJ+sIAQyGgkuc+I6Sdi6dPZns7cmEs/jsyYQapAzi5JnLuczT8A5EJ86heVGvIjknIxt06EelK8A062k45bwezr4I8yNfLtHo4vsJzueLvCz1YLIi4EDvg1Gjuu0rg5jj3Qi5CgGBihD3zQU6D4DOOh3esRNBvg2cKhzZRfbUqGEs27SHRh5OJhU4VUT6+uDJD+M79ZjZ9Ie3VUCfnbtGXaQlmCLKZLFRBHKybuwWv7HyyvObLo881Q/fOUwBFqpcCd1DZSMMLsmMb6dcJKfxEYE6DGAqgC177oDgaJBAeMf4TC6KEew0QanNFSXR1sYNI19Q+f0tBMtTpj+hS4SAEzuQW36FFKIU9ph/26R1j24lnUH+ILEJ8SZ+KsGbAURlmMzMwrOzt0RQa5Reex+8qfKmYTyKNsBmsfMHWemd7ff1TWVe/lbiReHWdGSofuQC8IQViCPNL6acYM7wvkt8avE254PnzwZiirL/yLapqyuV4dan2VZggHQPdw4TTEXtC9E0VFC78tZXyp3nP1Pdpk4ONfoBDGhqVuyyjrxcUQ8vOFVBAP5o2itassqCyghGfrybamWSJ1aKvqRoWUWrlsQhMBS8Rn09WdbCRPpBZybD/wgwKuPsAjD6235yk1ctTjyTgupDSVzvu8/oB6+QFFPsOnGEhZyXOTlOlQLvypvbLPkWf1ArPrgnl6es0g2lHYDSFgeTb5NX5L0EFxX+pPCNXQ2NPd530YSFyjGlgc7/2oVqx6mnCrEQMuXJ7e1OQBs2gmTF01n4enhRcconun/ZmZeAPoZ5RM1YC7pr+XXjZ1hTKM3+q5q1hvGBuY5p0BY1QHqTSxr4yayKRrZWtrgWClHqwrpKICIbxq2uFEa6xFGCzA+PXwF2H0m08KqnOdmHdeEcepARfKzw2PG8EbKNnTaheGpzrVWFHVxfrG82efnKOetpmaiSMu0OcLEgXHEKw4XKHPJ8wL6VdWI4QMUDXTI4L0ZjY7yv+QYni8FDXt62AOPKgJaNJ+CfhJtlzZrcmhyLeluSp+ilQGmuh72uxBxuUFONnhXpAKnJFtet9eEjU7k2JGUFsb6Yhuqi9ZbVhHQri+pq1HEyl/lHsakBfZ22H5s2nqfs8hDM1gcpfc2gZ4HBxmQetNwxEGWL6g+nGq7bkZ2+sEud9hd7e11Ia/ho6+IDCcZLsy8sYGLooYzla9RbVLip8yvXZ8KQOnN2JwAwjhi0PQkdaCX8ZQS1BsHYLUQwrRoooCHWMGKLMlzXng/nJi+a1G4hIu15WTnD3bW0usYK5DBhzO9Jd40BMgbI2tZgCTA9/oILVbnodPp36m3xUbM3A9pKUrWwTANqS3gMQuFDu+wXNfiUYS38syc6g9ed2gaaax9US8l9CyZBUbnq6G+mh1rS7kPpiDpElJfBxfN+16nIjWl7JJ7kozDFPDwxm7ysc6wDNDAcI3q4FHLRFLQFBpjvq6LKy/I2tiV2nwBh3Nh0HeQOhN86A6UGnfLhuxRCZnyjynzHj12XQtDgvQd9V8liqTwiMRvsjiGFmTDtnR/+PH57CknAaWObsy+Wg6/RGfgLbaSPj++12oWL6+8Oj/6cXJwmj6Ihsp52jCE3Mn4zPjwf727ARidCmcHs65AccY4+UTVgg0hf592BRNSf1W2Hc8C17Cf3zg77YVugixlMe9oM1UMdFQZIiV3HZQ/HBWqJtcmJp6kx9OxlIlXmj4iK4Mtm3VvPGGT/7DurM6qI27P2x9O/2oJyXsi6pNtFTMOglROEYdaIrqhPPaxRFa10jQKkR7l1DeFirc3fw1GplSykQfrV2zbJcT+nI1cU6zC+OxsRZBayBkwDrxE/6Y8GXeUPynx9ucyHrBw1QtblR57RBOrHAxS6IYD/LUym6jZVLq2Xt/gUvAZ0/mWFxUpyOY1f7cNXUUZ3TQSY/fwr4nUtv6yTyQtVJ6V8Vs3hVlDVN1+mAnRo3yKpwCJnqVfoAGpr4E87QXkzQ12SU58BEkcOUD+0NqBCwhEoRP2oi+Uw8WBzdIaGYmnp1MRuhbISpsIrlg7apXulSmQSpal+P6mL5SxLvuHnam6t0aAeJHhBgnT9bMdVMYvqW4DKd44bjgWYzBy/ggnMx04u+PBiBRx3m820pwlVy8kn3CyoKFRJVOhhd7pOgSB+UiyRdZQA35CgxK+Z73Bu0foqG4giR8uU3MjIp6s1RGQ7zzPO+N3bp356ZAbx4XFTE5YEFo6FNX+xlfvgJAUNPeocxQZKz3gah5h1tX0WCQvRtDnsmIBvijuIJTsEZGgHiot2t/ZvvoFN79Hm6EbIbdmasJj3IoWe+0cjM4PQuhZxaoBqbA0KC1vBIzK44rpGiBwFdaUH0BIJD8qlLHrdoyqFQX6oBnsZszTpqHRZrFSs8RPrj0isKBRmfROaxPZthwMw1kMUgnf5z2jLjSj5aAH8S74/O/0p2VzNadb89cfx2TjZFLDHbq7QR0xUy/mmWKZZcnjyGicXBDcmo+SZqukZvlG/km9Hyav/+P3//kPiex1Oe1BOHWiARCYJOKTo0K+JlGXesluEstqoAjCsVgP21ndT8VWeVgCRKcE8UBeCKCWQG3qc8Je9bdkjleoig7ZoS5FmFrRsov1h8cKeQgTQu6u+qcKrR/t2EZPBQMNo0QsDJ3CFU+Md4RLaeQl4EHSGFEL3+OIsPioanO0FJQYt1mKwrqu6ratikUL3UhUZU6yoEVSVKHwmS36XvNrf3x/suwZOvQI4eSAvBKUfIsDRiDQ2PCUMFaQtZcadhTdLpVjR1ebeck1Sbp1/Sl/t95MUKH8ZUJ4lz5G0mCJdFuuiTaHKPlacdZ4VwYNa+9LsyeQYvWh+On09Vhva6cmbXxK6b/UWtvENMeKM+8fDpThlyTl37JBOti2w0aPjpKmTI3AywAriSdKUbANzYA6ebNG9QW0P5nGmbSrdx2Zex1IAiFK1Kq7SPdlP4P9bzLbUA4wMQ4Ir1yCl2XrTWkYITDMFxFGypt/kAK15JpaBKZABIEaRLmlQeoLTT5/ZPHsG0IN+gYCFzzI6YoYIhKT5dZgCrdlozWxeW/6ezbuzb12xLgEfbOQ5cSGWu/vJbDFn6pGzLon67iM1UcIgHJ2qiaNE7LQ2wfTpu0dBmgK/mTkXoLgh6o+MHniEo/wkTqkRYEZS6F+3FRqNh/2Y3xYZsWxw5/fCk9vNttplkv0VXsTIMc8R5yYvWv/+Ru9iCIuk900T06vLBMmL8KmfPIabXRcVDVo/cYMuMxsZ5irHTAei6mOmlz4qS+A9CJe3N3UT27/6yef7PloS9vsUv2nLCtDBQ5uto6IT70d4WGHlFUwJML9GDeByp/Sjn7xC9PB10Y6crox057V92CaDkrPCHO6AK9fWnjC9jrH2+N32rO9IIWYavkleEifDLD4JA43DWMJvnyF4c/eZ9+kCDrlDfEoAHtbjPrTjWhix4vsQHJ3yz8Lwvxr8sZ/sD179MXmefJ08f54wX5Pf/S752j8Nyja/jd5UUQdQ7EJPgbyJTdoMFNfGu6qyJLVhAEwtg4vU5rGrQsDmaoToeycntdc128q+IIMYOeOFpQops5W+nlLDHE+NwU12XCwiqpRaDHH/GM1CnNvvRWXnSuyyR7IwDvYMwyVlKDaaDMhDOxbZMzjfZt07xEO86aso5eTd29eHF2M7DDdiezRU8pT6dkQLNbZX5rdp/VE0I9pV4OQqGjmC9TAZ/nEWM6jU81VOUecqvOIGLrQ4z1Uv6rjIFkI44JsspsmyUFYT5JD0z1Zec7oK2ypt1VFIDKEXFP1BlBgZTlMRa+u4ogwjSrBnRZWATy2M594ykTuMO2oms1zsc3ORITIDo+dvx+A8YkTs/YArfpG82vckHk6KFxjU79iWQZLKEpKlEb4CALKt6madgnACEfX7MHlFp3Hjifprp44TM3RrO4xoZERoxFSejvQUlh+tMtdAnV2dsjgJHhJ4UWVOy/wF55aho5BGY37YRgIF1FHWRNN7p6RZJFulrblurjAMZb4oRd7MZZVv5HUNTr/2pQv6ttnHAYczaTivpr2/Hl/8mJyNj96dgbBJbuxek2koSw7PtcnjORk8OPXVnhwO62IJugj8iVf0/DdoUyKvwM353cnx6UkSW/m6d8WgqK4bUULbNwNqHfNoaftKUV2LBiRDkfzn6fFJcpOcntBnhEIDC2MABhmyv4C//s1AdWBn2+VgA82Wg49F027z0nFLKJmYfLCVCIBGvYQHGJCzoEgdOiTmA44UircnPrVNvmhTsakX19SxhT5/yDZfb9IseZnkg085BR01bTYcrso65zN9CqBdxSrNB2gX6ifPvikquV2tikUBLNg0xceiFFfiWzjh/WF/v6vn2PYNMVLb0ErgaDnotpSVA20rU8ymx2T74YHjZ1cN3U3FCaAyv6FJjVsFC+DxefL6+Pzi+OToQlflGgTjNL0Zf3+hWYJrDSbBx6K9TXJgTT4g+yK1cnr2enyWfPeLM1x+xT7k+4RS8TD6shvCAraN5yh8slk/ah9U6rOf2hKnrzNrac5uJaDPWNPU5F2/En02uBbkETsMIxspGVSB4PROUITfXoahI1RwQ0Y+EmpDJmTaA1LgN/x7HzalTNoWraOQ7pGhfpRfMcg9nlewP68y7tOIL6fnbJujjtaNhmKymyefQT4n2KCtrvqPDvkhDB583KkfRrb74APkUHDfgNOEKLLun+04TvTjo93M8eaL72lfsC8ogwmseVvuUQBgsYQMWnJQyQ3Fnt7dJc8Gz+Afu4D+OuujrF6yiC/oShd/7RJRKPfBibDQC5OikRawIBcogkZubaocumxs8oVIJJSVXFZTRO/ibZO8MQTDabSeN+IKG0/3JIkb2GOwUCE/5iVLQ2yAUhMmz4pnD0oEHLbOBa8soKttWfZJy4DpGl+0C9JtUZHGeLvjk9fjvyVHpydH787OxicXZNV9gbX5ahNrSGqWKIWJ7hg+mxWtQYDu7731cLktyqX2tpywSHCdfFQrJuFbfOmER1muPQbbvLmafxSNVHc4X+/v7+9HT2IdV0zBpN9YmxBuBAqki1NT8aS0L50OT37BeRGbUGbLS2k6HZ9jLGFyepao+bUncfZgxXMudZIAhtCedC+MIvMkHIEN392hONY5O9WFUj+ZUFEzpWIJVhUgDxL1CP9sx+e3gFMVLot+shHNdb6RdOFxKa4L+/6cpjbP3SxmxiVav4CASwFHV/i8TfISgSVw9wKe2o1TA2C4DZqXnUnSgJuK6odJA3eIjVgmRCKJC0UqpOstFtdJDgu7FU2z3YDm1IhSgPZjcQ2JXhFqu4oRtY+lQycI1L6osjIburdZ3jWWVbHnvuDWbaUrhrgMKuIlLTZVxTZkVaFalI0YyO0l4MQ9Sw+Gk388m909e5Y9Tw+Gz+6m079ndBR/dvCM/tDN4/e65cyh0tQJyHLT5QsGmJv2DuAfokMR2+v3cNcq2lsNXBhBKBQeDOFDYICE/mcielFsWYGlig8ewgjAVWlQwFNlUMlL54C9rdqijF9x4rEh9fOikgEcbdvqFjFqre08tdvwM5XcNgAIrZ5E/GN9wiOx2T7p346oW4/zMrdsG/uDP1qz9zJvRJovlyC2PZyYYHL87neTf/xu9vxPNDV+9zv4F2a1+jwDpNO2wD7i1KFrMdWUmjVwcRKOqwKnyT96cApOpmtGjiAkCcQa/6jsDadvL45PT8552JTyz0chINMqS9mysSDXxS+Wl3RNm2k9WCPfdKAwRRIgMEQXgd3S/mCH1adQWEFKiyHo2mSSY+grwO8r4Y80Dr3xedrj7OKoZygCMNssEj9MCHlv2ruuZUul6D2sEvu3Om/Ab2bYVm7zks40TrZwQLT8w++/pu/Wt/rh73+//x/T3j3yL2CRAz8myfwAQ+EynX+FXFcnOZiCFHvaQDZa+AuR7NKD4ehu7/evs3Tyj+R/zV6g8JMmfgm6706SH0/PL6IDT5yKvJCi+VgsDNSgHoTK6CxmOEIO2OXU8OCiI33ffq1GC18j7QE1sDnP+eg1RzxXi2lOZWqovZn/9vQszgAqjy9wCri1qYni1fbuHJArIrVR+Q7SVCLwIZ8mr5p6u0lf4VUJDblxn6Dv7o0UySW45HfKj7jZ1dkNlByCI1FcJDEUn3zvuo36K2Linw95gPtJcJFuTDAuM/g7kxo9vILHV13fieYjMNr6Tt7KVqzpYFmsCtFoFZ2j5udUQtUY1gmSSgHdc6URk9zmChHb1rkE7DX8CA106Ldlkzpzxl5Ljkcw7yGmhZ3/05/o4Xy7hUPVUz/q+ibCETgtHl6kf/oTrFM6fD5LnvWTP/0JJlwHC+6VWMMMAxhtjCFe8n2X+JzMPGAxrXoxQgZhsiAkB+5G3L3gyFu1RfWIQK1fGaPlxh1bZhWyRurIrLoSsSihiOoTUg73qey/29Q34ITSDWGouKWSK4D4oo9caa7KWcqKnEvI6IpgrIhB6QsaJ02E2gHMJuyNW10JM2RfjahK/SSuRFpoJFYNRlrQ2JuagjcVnGfUs5lu1n4YhtNbrbp9tJeOXhK7usk0mAejx/WbQgoZC7FGH06r80xFpPPqjWYZfmw4oQZpFuJn7mSDgjwry3R3dzyG0X5u9C44dfX6vX9ul1ciwHx/CPEdOXL27s34PBklFugzkTifE3jtfA7E4HajgFoZRpV/LIsGMxXPUXuYz9Eo3QBMsoKKtrCit+3q5f9GhvKJ4aagqBPeFIHp67wsi4r7CefyKxyDfkeJy+IK/7YK6I863oM6TC+X9RaO45tGLApJsV2m2EdQC3OuBoyw3W/LuroKSpjXumz0bfAh8Q1ewV+XzrtlrlRzfXlFghZ+Jv8CXzC7ONwGMh/oXpDe3k+raru+JLtjN9Nt/qEg2q5FUyyYd2JRrBUjd7FUte7TMUX4EabAYafPG5fFWKJgrhkBi2gcfoz+fqD3r/OW1P508o909jxLD4bTaZpOptNlPwGNf5plaKSwsFFk8S+KoSyqNoJv2gjEt4bljBaP5Qv43lZFvzaK68wRAa6+CogmxSbNBmV9IxrwOMOWLdPQao6p7FI/Jde+g6cKUooRciCdJCjTIPQwrVUomAgf3BJPKZjRue2snxBiMm9aMgNPf8Vqypymf5pMaXBHg7Z4lmiuUMdXKh1SbEplBjwIiYB64JcmYZR87Wsb13WpdlY5x1+wP8PnsKW/5D9fzVQZesp/+4kEmTWoRMJVtvK+car/hhpF/qpqkm90Q3To4MQ2HhCYGigfyXrXsOyiCz3LcJYaYvYNMfudxEB0Ag036SQYYwtCeRgBRQmapSb1vmn/+bjmF00tyQs0VZNCCSZdlQL+k7iIdDkSHk4p/jTzLKaNgEWD6ja3Z1bUupCropVpJQSY5VUCH+MoW8i5u87s//q3w5aT+nKZwi7o4VyOyFASOopiLZPYJxndVjbCNNgkKu+RExPhJCcS5KUJ3aJcqq7ph81iOmGR9xq9/4SdkDoMalT5cdgPBG6Z8o9u6htsBcPMkIs0C6LIGgTxxfUg1R0Oh8BYkBSlaMVLgqHFkbUz+yqaRvRP9ogTAFIaTw5HLSKnXl7hBhugjHZUK+cfC0zny4xRAZ2oLcIr+37JwLByaZOOKKDUr2tb4QV3JPrchA24st/tnELYUWxcijYvypGd/k4C0jP8pBsMvkV6HB9WmhXKC9ZAhkbJTXm+YHEhlsoIBNpkZyeIoY8cG3sCK9ghmnjAeUCMZC+yYSzROpPPh+xI4uSd2QYNyfStM6siGay7e+Fyd/iET6jPzNdK7bgIxm5nLe6kHN53Lb8oL7gpO72hbtIhpgP2jJq1Pg/a9HfRskClLagcdhHnYTctmwBaAROKYs0uv0zO5afxkU2vj5kCtDfA3Q+cX5UmSPTCNSP6yzh5kiO0b8uu2UjVu2IUGhvB//STth45dcMm9nnaA/MoWN8cMu6z2OIfPmVNXpN3sFpo8cUY5EGz1m98HLpGrXN8KKfQI2b6I3bEYdwDyhY6uwQKle/akQ2vleD8d+2n6CtgNhm136NWliLR6q4BgwOpDqNqdS/21fuXCOr8eHJ27XYwQJwQ2wyMSaq3Y2+EIoYGK4EovYrhnGOeSaudrryU1lYAJayews8sPCs6BkVisU5U2c1b93hoviCjp059/GoWQcM0eFxqwmql0U6anAW5ljGvF05Brfw7/dHz2cE0V556jn7DLhSm8xIgZvmehQTXGnN9w0yP6Ox0W0ifJKMErV4T+G4Gpkt+oRUtlpPUtD48IHWIwcXWwW3jWWWtFqa9y0bk73XYhVOlu3f69cJbae9I1jslrx7Rqsljpt/bBWytHCcBUIeARr7Ec4/uFjH1JseFEca7WQRpzdQyzpd8urC0OjRXmEf1A7Wu81tVo45q4EEEg2gp8o9CaovoE4MZ+wmicLOP0c7PB1xIZaMRXn3ux27+GrKvBslr3uBjy58C8V1tdHdOSBGubQcFs21qdIiBX7Rg0fvS2UOjoTmg42sP8HqV5IhrZAFPAYAAQP7CFs3wSezkhYhV661E6BYIu7q1bt4bk5XEOrlyZzTyhkUdM2jk8yaNgtsSiHwaZj5R8GObjdISOC0bDxlm+EC7CRva+TVTZnIpycfcJEEdbjNXTb65HlQAqORP6Q/bXF5HsFAtrHyrIoaMQDAWG12CyTbw+lxQxuMSVavDR4dqcfIfkwgFUk8AHKzy/gTEGNaq4BTdDpO1aK4EHhdVGQSDbrYVnRvhcsPThnD8FHHs56NZbS3IlOlj6IfJ/oz+BcueBj8MAXrRww8DC8SII6c/iuaylkV7O9qnixQGDQ+S51rXKY1KeLvaVou2ro2vGLoq5eXDjmkEgWqywvaTm6ZoMSi7vpFzCHNCIRfmBTXBil7q0b5xD55WmxJgf0aKoJQhV/ExdBrurEbubRUuFsT8gjWkyTCUEaVYTKWYBW/BaQ9dBqe92R0at19Me3fT6c2L7Nm00tlpUvR9xs9eJA1+Mp0O7IfTXnaAvrbiUyHxRoCKHX+fpAdDcPfODsZ/Oz6/OE/ANg9UEKZyNNUtpj+5OzobH15Qktu7i7N3cLk+vgOGwcuzMbpo352Nvz8bn/949/r07ujwzZuuPLjT6kbk740DM1D38+GbYwwYPTo9Ob84Ozw+uVDVJ6cnd+fjiwRCvE7fXSSqVXg2naZ3Z2P11+HFxeHRj8nbw7OLY3A2u3s99h7obU4l40k5AQ8wwmErhPJcJOcXhxcQhHN0HjZH/szZtGoEucAin5kXyQHfhBwM04OvbN/19OArGIbvD9+cj+9Ov//+bj/Lssk/sln2fDrNkgM1JDobJHMJxgPd4dOD4U+HF+Oz48M3x38fv04wF3GYkDgjJ3meAy+UIkwzr2/qpJGFWk/PkrPx2zeHR+ME7nEuxj+9nU5vnid3Jq4uew4NUc1dFTJj/x1UApPNhEmyg4uz4x9+GJ8lg+cHCQbr6Spp6dlVUsLmzg9CGqAxWga0JqCCLHl7+ub46JdHVdDRCdCf8fuL0wcJsFvW3z3ULq/LJBiQxJub2W7yeT2mB8Ofx2ffnZ6P1bKJf8HLAgQS4fQ8qjXK1E2+UCy6vhv/cHxyd35xeHZxd3T600/HF3fjk9d3h9+dnl3cKWDaOw0ae8cwsndvz8ZvD8/GuHTTg+Gb06PDN8nd+fj8HCI5YbYcnpwfHoFkIFkFTTdCYbwSx8/HF7Tms2gduMynvQPL7RF/350f/Tj+6RDIG98dvrv48fTs+O+HKITUx+5TEJjpwWg6/Sv7iQMxCjPWkpSaHmTF+OTi7oezQ+z0z6d/Ht8BLJKR0Civ1YL8ihOVn/50eHyS2bJQT8yv3p0c/+XdmEJu7uh/7Vlzh929eZFkz2lIB8+n08vD82SSJrPnyC1wv7oDWX1Hzf18+Obd+Pxu/Lfx0bsLzI2uBSf2bp6rBEpWJ8/G4AJ8d/rXk/HZ3fiE6D4+x3+/Pz07Gt+dnN4dn/w4PjuGnr99c3x0SJ0lkW9tTcApngA8JLyR3IEMd3aE16+pP7BF4oY0nf79Dp66YsbfKbID5tq78+OTH5h34U4DdXTtNQdDJN6hlrN43dl70MXp2eEPY6Rcc3FaUVIQm4GwcRNRd2/Pjn86PPvl7ujH8dGf734Yn4zPDi9oJL87/uHu/CeYeAfnOMTT6fJAyec7VIhej5EB1q6skoshp87G34/PxidH43MYWLvT0+mlKpkefDWdprBSqvrmzgVoQpeLOxsZWD/NptMU3AegoVT31crXLiGDeSuair0Lhr5fPDknOIVi2ghVCT4HOyt021TKl7VgtZOD5V+A8O0macl+eMmpjnMmGUQXrj9i5VK4vn/VqREaraSxsfRLQJGq04BheuEmXWGbplO6CptNqlPIyMbNduhu8tNeithszu5hOYgoP+Ohaw9W6M6GPRgtg+H6RK6Ac0wynLHnx7SXPI/ccXkM4QQFroNJn1vL4uAyfKrw/KM13Pbwa7S0mWgl339lFtZ6WwAcooVR94Khu4czlbIBGkXjn5ux1Unw6w2CUTlYRmUHpJ9G92J7hOA4Yp8pkuzg4PQkefLIef3SRQzb2Ju8g1XWOW62u8+8QJF2Ezh6h5Taygg+znZx4DGzUc0gsgNFJqE/dTQjCAe612fjBBz1OnpWrCIDyfvvAa4sLXU6qPOdqSyJnXhD6IvGLvL1OBH5pFjPHtm8Poolp99/KQEKuYTaJ83xcVMDJDap/ahJKDUpPRjyaeTAOY/8104Dj49BP+xGjU/bFnOkZ2R+Nn2JZh7STRGKdceE00ZkJ4wnOTo8Pzp8PZ5O/67m2APj444Rnl4fNckpBxjvuxor1XflcgSbu007FkN/jOIsd5lKzUZ91tx1CNNH2TYiC0+3YxxAdLoXzQL6b17CDQ2dMXZZWGIqvjkBEMjW3fHJ+fgMNLM3Yzicnhy++eXvfBJQJhllolF68etTc+Jhh09K7tehrCB2BSRuAxCXpdhgBB2D98H/7QjCXOfNe7Qs4Z5NK1FNNFRpcnsIFwTCIj+Uk7xNhvg1ReeReRZro5yE4M/4obT3UiLsxQhrGSzqbQXXHynciLx0n7mAQ2zLhbp9bFK44DGP8tb0BIBYlFaGVNJ02s/4pyCjqkpgZt/62KVpJf+fYAEXK+pON2LlZBbBJQRDO7QMDES2eTychYB9aIDMW+9KKULkM77oAkkOh1y8ePhQTpwxGiZ5O9sFZ9VN6tCEfeRoxrfio6MaMckWG8HKgRs0F5AA7TztPf8d0YyF6sYVeHBkOhtfvDs7OT754c7VDMiOSa25MjDIxhVLgDhz7othM+T9CKVATE9HBjC6xI4a1U/vuoOvggmMh5cv0qb9HqywX7NxqYY4V60JLE4PiixJeUMA0XNxdnyEMghMMsnx6/HJxfHFL8C0i+MTMB/wEzJo/P0uyRQqt3VGUqg583qFZnKnuen0cDqVzxnCWX0bZ5RzEvDOMhNP14RvGYqySlIU6qSAhFUzbSbsceYcgvjYwM6l7mmh0CdUsHTHzhL27kLX+pJY/hhtTeEj+UfZ6Clsp/kC1XplkP3z+Bdgcm7fBerqFPymqjd1rTJZkpJeqkywQU3hJsysIwXSCy51tCF7VJhZsV13l2LqswU1J58p9vHHu1AJurPrpLOo4UIl50AP7qY7EWePO74pg79rOXoKnZ0DGFql/LoSsn4mrw8vDmFgf3k7fiIbMHX8DhZYcBJWVshQBVE2l1Gy60gbIgTtYBQYzcEQ751mXaZNXG2zW/x02Wk8OZ3irSFuW5oNbKfR590sDpvLyLiWuxKlDiPFfNUIed1hZHrgBBm9gHng3AOtDcDRivrjjquSwOTZ/Eh7UDgSLhF8wfagWePRZoyHGuScAYnKZGp1nxaANJqgZYcihM0OO5SpNUhvyDOE+Jm6TWeGtTglgPvwEpG+CS9NI/2qeaG2p3DKMvXuNolV8ZaF3zMzsBl6rJO60y6r/anU0ZquTQIbqE+QuxVq27/a/Z/5d+DPp71nsP1/CERPF+lznYuTSlt9oO3Qqkn3wqiCaEzv2mOtjqlc72FG+/1IRAsvUT40Yaa/cG8zVbleYigfLISSae/lS+XSNu0dHZ7AhcV34+SvZ8cXF+MTADo9/8sbS9eFgrGDsXe6eZwZ2la6I0n/VNnIucXV+iPJjEPHUxJyVj5mR9J1HIzgODWt1MkBW/WDmGIF1MjqDHVkeNS5JePun0EyX4VAcu8CQ6U2zAKjFEAy7D4BALrIgpuBRhC1MGoJmDZDTwhA7jw+OXxzfPFLUrEOm7cuctu0twNu0IYCrAYEf+hghyrIQgao1dCEI67Cbcn7lFFur+Hra42Kq791ShNxGyi6YeKuLURcAJTb2HCEGw1H6Ok4nyEbsz4LAWuf642ahlIDx01iuTtpKGezjIdOto2orgCqB+CdEeAMoyI5Lxxe4PTNgtbr2kvxY0ERFxzsGGRWUU1h+j2IUMs/peoZenFiJftsquJcgpitKAuiA7CFWDwnbtl1sczs2DdgU0ppz+fk94u7jMBQUrhTUolVX9n0GqRo7Z+vr0NEm2KlFHJp/tej1CRPJ/Ok5WUf5hgCPip3bOXn5VtWUKLR0LgZy9ixvat5tseTIx50aRhpXAURKs8tx1YCkxZR7BH3HSM79WFE2auzWK08NcDX2tDDn+5s5CuLcN8PEuaqkrI8ssQGVC5whDOj5mDxoR84Ry5zZ2eHvyhI47xtDYCqxpjJ27YpLretQjeG3y4WJHy3XRtsySwepWdD1DMJe0mQRSLFKK8Km+DQ9bp6L24xFILerdyXK3prD76SyAbLh2vsJ/p7/NMGjN2TNlAPH++406AaMdT06hk6ZKpgwypIjDpR+ejmPCpz3PlhEGY+iS+ARmRiqkjUfGTE8gzQNzXVwVuH2RRJUZRLK7IB8qchcmYf3EsBMj4iLFXwLv07i92nWtNsjRkOqmBi6Zg/gSFXKdqoaFpDgh4gTOnFmNxM0aOL2OEPk1kWDdmRc8qWA/1CMFYghtOUmiqc5W+f1qlyaxmbewwlplCfVH2EvkTVF85kmTr8zlSYQDTBhRYK/E0gah4QiNnD+gZrGhrc91ejIbs6AKjIsCQAp5grsWDOFVJWcgElnj1Lxm/Ox1ZJbm188hr+1K10N4JFNvmVkMm3yT4uBHiCLhD06EIX44fYpILDBSSWsvgo5vQyRe5kQIDfpmlpOCQEj+R5mITrElHwIUb/WabLuRVpEcL62NNgnlna8Et3pXsqUQiDxwjIXkpIBXmHCLL+S96Ihom8Bgnhv7bR0eXE0WBmQWEKQBoiWEXwknbIoZ3wlVQtv6DOyDtUK4yfBCVBhkExwBiBv7NIXa3AIjBi/WiGX50TgzAdCGaXmIFCklA9YiITfWgUS/Slyz36xQNAdBe+UN6KT0X7INyQvJWP8IyHLEcubis0rWNWKF/CCHAtRfWxaGoVWfj6Pw9Pfjidg2fl6buLOVwkntu4TZziFk+fXtnzt+OjaU+nwdQ1+5lXOom+2ubNMgKWgc/p9jDF9rWVSb4HRM5lauiD8L+iXNIBWGPHPpqEG3Hp5AETl4MbcTlvRVk6+aVXRVXIa/UEdbRpD0GYv7Tly6ZYXhFCjdcIvxlg9TqlLrcJsVqr2+5G6f2DpG8riEm5/VLiG4gZM5nyaOzw0YBrfpACSEktdnAP7QBgLdpWAyrrZEneVoN8BXCHEGJFRoOwRXwMQcQY/8lBwtPeKi9Kio3dN9x1YLOxUtdhEOqDa+XRvlpT8lYOZLust+1gVW6pgwyKKwdzWNv4gQ20hNWqiyNiJUW4hYiZoOipMgp3N1YqGpRnR/30kytMFkrhdrugOU3ojzQmLdX24Pjk/OLwzZvx6/nh27fnfO6lKqRotxvT/YfRpSWGEAGKcJ+WYPdnA40RqsQmoI72FbF9Gzh0Zz0Yym1CjiA7+s7yGLunipd5hfXry0wSdWs6DH/G0wMnfY0kgbWkrpeF2gckDoTstKcsFEBDhSFv/JdGMtWSillB6A2fMXxr2AGsKif4mlN649945UZV33vGFk5Xi7s6jFpqWkLN0PzEfVj/MnYxyVlRipIzH4nLgXoMlBGKj2lHbaPrHH1ElIXNxcp0gtusQHBalSNeoKJpPLQBDmzjm3PucwdSQgh/rlkXBbgshHoPnhYeQm7XpyAQKfS2WyA+TjJzLZHzEof2+lGxiqS+k3ZUEUMik/n1+d4P2IfRMb3lVaKKBwzpc1psG2cU/4F7ASsPbGSwgCmmPo8rIYCqNXBWF3fjv/8G4+h3KkLVJpfSx64yOxK0dSVasKxQggJCCAStaIEaOJjm4FD6yraraKoGeDqcw+WQH8Sr1pqP0IQ66KARVwVEJqdqt51D+sW+us/w169jrgryTXh782e9/w5VfdOeqhEektVw2qO6SUsv8bA77cF0hCd6btoAKU62Xrxvc1MHKC2ll/0axUZJW0jIhbdXpOfw41SJWZV9ifB3Edu0r/Opw9YDMs2WPsrOBWtIyZ77LJwb1GBe0uywqQnLUorJmRbZhDsOA8JScp5f4bEAeCuqj/DW2soQNxIOEfAR97Ot58s6tZtVG1LnxLMpgg8lkaST7JQAYuma45EJKgJh5lahuIdZYnDf1kz3+PsQe60kPvoTC0XjPtOh05Chs16D0WVpJ2RW4EZN/VHBvXdPOrcXqPZQLxCxg9OAqkbQGIVlBtxH+oH/qw8BqjLErV2a2vQSYK0KMkBTGWc/AzNxgbG/ExMm3zkMlAXSDqdXA0jVQApIR+WGh1K5UkA7u6tWpUzFqg63ZupIMtKdAxeScgsnAvVBX3Ut8z9DrGGMo2fmq19zzEKj5qSst81CyN3TMrI47YHgvx2Nx04uZWTejkasKWqVnzkXzBNzDIR2TVtwTHdA8neKALtgRBbYr8kaDCV0Yz6OOtGFdf8KCXTvd5Sv3h831flax12QaEGAxRrHJtdKtDVSVqOPGSiruNXGLJwtTmf40KDvPVgbNfSYg4SOYLrRB4h7dBrWZS2cIG9AyhvMYTxT6eJ99qgCGUoz+6iYZlyE4T6Ah3gXZZ09lSnS3oC2GxbWjcjlgwKGCxkhoKvwtgE+KGPVTAFQy+tZ7TuOApN26y/2kdw7S3W4djz5bN5xsI5kTnoKts0jT6z1TYXoLOoTc3pUeyfuQo6CjVMDZtwyVXs8oiCxAQB8A787PB/Pz07fXYzPzrVDjT+lwkvQupovC8zh4SPS4GVxh8Jvsc1TMdcFKMdw8xHR8p0sRUzSxVgnm/l8r+b1T8dnZ6dnAVAhQXXh/T568FNbkVMypwpiTqtjD/c1POLVN9EDAdVlzhqA+VS5fmJQwExZdwfjnctzWGGs/onlVctJNxWqjHPvbx/9mm1VkZByRnCl5SNW5EpGJgKVGnQl+QZDNtAjzZKDVAyvY/GcTyGC1g8I0lT42/WK+btCSBt92KtL7Vf0mS41cGPifk30oxlps1fWSx53fMj5kPCQgWThwQP/uncvVqBFh/toYPUchHYb8zptbDEj2sOnFN76VAWIYl/LwWpZb0TlDKbWE/AgeYmeZDKhZFf2DbRWVqx0BlCKze0mD0EuF0VhctK6R28169TWjK0XYsl+ZPZaZWGPsx5kveu4qCmyBx67ld+mSOJyu97I9DP3sCDTFLSvbRS7LAxPqFOdTm+ub1XWJUodOBn+fn9/ds+ZJAguOg6A5Nz6wCbzH3+I3/pYmfr+VRaX9B3A9wtMnvWH5Hnyav9r9Q+C+eRrMWeHhM+YdwOAlDAbmJ+LwH5npybADAb2S5PSwMr1dJ3L+fJS5btKV+D4HeSLk5b5Aktg4jPnS2jTkvm2Y+d1DgcdBQCMa5/xzi0HU8Lxi7YP14MmPXdAhwOAS/5ECTpBchnUJhDrqspL5GmaZeDeqyyzh9u2/h5K+gnIFPUhg9Af1ZBl58C83SAQJJMXJtHyVhbF6RChy0siz/pIJUmIT/3QY9GUDSKAplP5IjXYEYfvLk7nxydHZ2OMTgT3U8gEq7AmIJIEYBt03A7wMxKcoycqymByRfDchzUEpuZL3AuTmFDIuc7tjodJeNiINTgv4I8IhLSVH4Cty/VSlJqv9teYGL7U7RayqGQLeX7REa/Efma7qlZxAFh8MF+LNseBI9+yV1BpMEWXl3M3noSnKa4FO38jSpt5vSJauycRY9l/RnDh4Y5Jd28Fv0LvAUrTw8SfINo1aCivdOFdUsH6bul/R43g1/xp5KuN/5W//LUCauFfehCfXNWVU5UBcR3FJp3BHVXvwgopdZEp4Yw5lAnHykeipAwJ4FWkQAsDt2O6snKxQ2jKgnP/ZoPQ4HN8ItOCjCLzfNvWnPV5ib6ngOBHr+QNKE7LUeDQbbJ4WtPVzSbFOQU3Tf3p1k4ymF9KTEhnP+N2lCbH3aSVkz2cD42DSWhLtfLbq+rNMoIs3+ggwm/K/BLWJkJCD5PP9/dh4K8qSpemvpe8yjy8dSaMx4N8s5ljS8r3QQ1fR2V1UNlKSSxUeRXx9SKH66xq0QglhmRHlQB5PaFVRP6HM8WwXVIhmKXSTgKEVkd86kWHWsoRJ/sACNL5e3EreYJJscmbvK0bOUoR5RnGYGjURLVRou4zuPyPPwi8z0hBy0EQQkhai7vCgN+YjFf95P/JIgqooXxbKYtpmL7I3UWLalWSVwE2DHVS0/XlP+2rINivISUlFbfKpaYHTBC22U9YSfP8s/n7LWCcye1aLOeQHKI7aY0rZjx1HIgK84GFOWn5npsBzcWSBy3zsaRZSUh/BmsMw/de3G7Un8ghJ492QKylltkN2fYT5RyPpm6Ypwqj3anTiGN6a1DP+xBciJ4as7Cn1qbsfIc5wXCDZidMXcxG2aYSOrmdM1GsNHPeMd7UpZbiGk9XujX4Zp1vUt3jvrNoDcxSBPucPYcV7rwu21EykgzdlHRPQemhct7m4f2zuOW/juHA7o9/1pmFr9f/f7l71+62kStd+K+gNeMYkCla7kyycpgwPorNdjSRJR9J7k6HZBhIhCSMKYBNgFYrlv77u/atatcFFN3JOR/eyZo2BRTqXrv29dlgwLksq+sN0s7GJOTNDWQK/zr/tnyxQB88SirfE+8p8XnrUIihXliqQOhyRe/qRXlp5XjJ0+TrsjAULr9sA+URfc9e/1dXDkUCAKerK79uaZFckfEb3DHbt0mj1m2quqh58jb9ACjG89hBnM3Kqmxns7QpFlc9sln0kptiMR+CTh58ztqhiyYNJftcEH/f4L2CP3kdxPrRI0AxKJDxb6wx82oT2MUvk51nADydNf1nlEiJQI6DYADT7qOjur0sUm6X7T8dqd28BVGLQjNFtZjk2BAcmAyTM4oSjLUgQUM5ul9rjYtdPHE3g1K8lGMC+zc7gRzPb/NqLUkApbATNRoY4rgvbugg9RvnNjWlMw42vA9A4bHwDagQTeEeG21Q0wE3+6Nlht3dy4UC7kqqLSiPHkLh54u0I7toZPJV3/DxbAURcSHt5zJLqiFzBETdCRERABWEdU7zckX8kEmSYFSe3p7Dapq2Xi7BZ4a6ud0euru5J/GAho+KBqputa5Ud6Fcp5waHaNnOY130l0YLv7E0DEkSxb5G0NW/AAQUxdsATYsgW6s6p4QS5foRG1Pl/xT7ZGRfLFATb3QJyFDXjFTC9EezCuma/aKI+y8VNUXf46+BqX3+3EJl2yBET5DvqvQ3ilxtKF1mr67LRskg7I1IZeEdhypL/6nQFLiqkepZ8bibi2R4frC8HYeg5nDs2EFS/Pc0nOblO9/g3q+vLwt2pt6blfMozMxHRMC4CNBtwWt9KSw+vtO3gFMUyIbWu2HGDqO54DlgCX6MdfutAX2GXEFsElN3MQfvlOdgYA06ybyYEoxCZwJhDPZlsUd56rKwnq22ABct7PhVF5zPXnUY5w6PWf7egSw9dgX5Gvm0B62JyeyYzPqedNz/U2QZIWSzbgzM928Qmo6fDQ57LmzrWgcGIAms4HXqJwPG3329K7rRvJ4guxCYs6vXHzobMfKw+0SWXaz1a4pwQFqrM1A1QCjqG4CrAUfRyyYdiqDy9oADzSyALw1gwRtOB1BOg+M+qHvt5rNeN4OqiHSc7qlSaboL/JLPjP2osgiG8IV1J0o4/vNWAXmmgxmT0I+OJRZ/qyvZpRejM9y1okPF3bK4xNkhsEgsXk66JwAKoK4V1GCKq4A5wDL3IIJVor8m2ZENqjOO4/XAfaHFkeajG9xmjtYVp7ET8WyNWpmLcuEXedMOJbH4ai4aU/xPQJ1NHWVPdwuJuKymWz06gYcuH01/lTcT02ft9APBQx5jFcz9zAkmMB90KCkl5CbqKuOdOQLzTZFcD9EhNNixnCo5sg8l8SBHa/0LEHPuqiLL6Z07zpPQRV57HLETnd0VwSq+O6mvLxRsyPkqBVfL5Oly+5W7C5t1kinB86G4yzuRPtRsGeq30u066KSDSOsnNaSx1anl3z5VNwPzLhxu13ZxE3YD5sQiYs9hkdjOzbOiamUFNMb9hRHD9ueU0btkJhDOX/PmCMnDylt1FW9ustX84ac0KlG3Wl6gB3OOrddsZiPoQj7M6JXO3oBRObYSWKNtHEbcuUkrE70GdpIe5QD/mcKqBGBqF9cXRWXbdO/zNcNWrXcnNgu2hB+zAIo3A34oK9ogX1lx+wVyp46xoYOQVYrEL+C7FdXZdtLihLz3QP8gkgNduSGN7KPLHvUIe0KVz58Ijlf9NpY1HVTgIO/vjJw5H6W8WCbqqvAm/wtroXgakjDnOaxa2IjM/D0CjRFmzxD2BsgdyjbJ2LrVxnsjIOFcedInsWWRFky0IMV9NnF3Dnj/i7qba4Hz55UYA+meLHSyYzs7r5kvUdf11YcYgjDTP+eyeHKtt2+a/C8tZP2rElu809Fk1zcJzkWpCZgI9P4gwzbwFVDz7tafNYAMDD4oCR1hU1hyktsxTbs94uS1iaLosVX4NbwOV8kl/VtkSzypuUuEY4UNC/rk0Vl+CRfNPW2jS7XbqNl1dZJru7P+ioBtCi8M203TPuWhCqJwpdoVuQPNY6riSXKweFUCBzPJ1TTmJZbE1NyVof2rFDgqr6dPrOqLuyvVosF+nT048zcat10HFJ/K4zF06oQDNPcdK95c+PDOOCZWy6HCEhn782wEFRBpXApwwL1smDv5uEY/ZbMg6w/QziM2YxYBXku3uB9+6nfvewJFYXEqHTzrrQj9G7wZGrjleSosPe3DsJ2w647o9SMA35Mg8aeBXtcD9zHiEfT3uQV5RctqwTwuan5/vJenBHgocqh+/WO/bHuwMlermogzuikJwe7SKSD+nhbF/L7pn+1yK+bfnld1atipsOngbUw76t61pRtEWv7w317QxwJhpUUc3Mtffjx/M8nxx8Ozv+MCer5KfT1tp5Ddl6oUroj9hkd1uWabXRWWHxmIruYdYislBQdq2LKeLNc1der/Jad2nWlFPttzEPa7Ha5KpfQTaad1XXK1bgXCJXbdGct63ljFuriHmbmtikWn4tmIJwWVeIo8V0bf9AJTg0w/HWI3wvKczLy9vGuMP1O7FQ4Bpsagt7am37ZgM8xgPDeYFl5DhwHnll6Y6xmtOMZsQn37l4+vy2r6BJZrsi19ZP3NDhOQ+2b/KQdR0zxjf7tb37z69+6xvaTs5HnZxx0QfKJo8uLiv+/mOz8xze8G3Doxv80nez0mxuGTlsSztmmFhZlRTFN8AM3If4AlwFo03ckIT4I76/JTkYwt1iFxSqAP/sLgrnNXNCC/5jsZC4Cf4C3z/vvASB1bLwLglhDxZnTRWw5MjxMuUcGtnpFrnHww2DvAtF7DtMXVEbIZfVqLk8YyZcDqTCZBEr8qQc0ObY7Hz6XjBh7CSPMS52clRn7lVFYA6cgwBJccuN6Tj3/rJ/bNN2sW86MMzW5ZVTRzN2YpVkcKTAm6CvzevvJuCPBDACStAbuekPebjGlBdFNI4mZftIPxPh9XNbAkmFsH6IdXqIxDyh6L1k3+XXRs1ESHd4hLCirmcGs1RiM0iOPpXnh+OBDirdkmPxuf3/feQY+d2SL/K/9fXxJ/1tRvB9peAiXTTIOn/xAvz6cHrx7f0C/347O3pwe/omzEo/++uHo4PAYhRqVNI8qwzSZXJfkwqQ/OSFm4j/m1Jn8zehcIeKfOc4rdH/NCFI/pTUDThWQzsHL77aBpCfVPXoWapc7sb63K4R1t6SC8xhpkiEz8yJRQ3sywTonVK/A/sOY/wOCAZdGXX9D7ny6oe/KaaeqipXiTY25WVCp2FvblMBbh+XhmeVUTYQD3eh6YlFWulgUbit+JIF52bdfWN8yVUsI+O2PQQ3vBiAacUvb937U2E05nxeVI1k5PLn9cGOrLh2D24APU6TH1GRmMM7lbxiu6jI/Vlk5vKg7ss53+R7Wd1XofQxGDaRZfbTYc7r6gvypwZXcRqxEPZddvzil0mPUyw2Vc6ep2uCWowpQ0lfBA5d5JbXEkUhsMNjMEl1YTOMpDmIcxK6W1+h0RdGWyyVeieTdIJ7MOLfuOn7Jl0tysNbf+c3x9c8ekIieB98pP/Usy5QTF34PmTPlctAOy0q1DHoHSPHp+MgbjCrGCnNIuKoRd5ZiOnjKF8UV8HIhIe/wurI1aDYdrwQLm+6EqQuIHjT0x2R/K9ya0jmrVrcentpA/RejmWWb3NXrxRwMeCiaEZBM3GBHExk6JHlZpHCyfccYlgt58uPfYrLobWwIAHA+KyoOVYhXFhkC8vJ2/zDHAZdZjneQc7d1TaNfCYGZzop52cKMdg7ssl4scAJ+WrBbfN7Wt+XlUA0YH3QMBwMUsZFBdyMy+3wYlP2hT7h7zL5QRb2gU5FJc/Yufdfnz+As/bSIfIKbHvhtg6yvciM8CYpkT25saMHxgdbi4A3mfFF6uOSPyS1iRpoD3cOzFzXw0Ln9aTEedHw0xSQik0m1t5ekl+vWAVg29GNvaJr38+Io2x/WaqfISS1xhVQH7jL3EoNXykeLiRsQdLB2Keud9kzrV4DQqmx5/FJIo6VhSj2RL5ekmlaCDH+gpw6RNlfIIARNzm7z5Tg1FWXTvpQOfEThfrjsfyrux/tom4GbBC47fLaxywRrjVoUrjxAWi/yK7jvMBzG5PiRZMdFfqXismoQBojKRrgHu0cpxRohAnDXIMB/pqXY+IURL21Uu9oQDG2I+4elFyyRu0rmvE0/FfeuO6THo3bOIFp+gXHlVyoclypbVzJcf5fxvuisOpNNx0p2ST6HN13J/t5oheYBRLZwZMlLM2AHqsmcCYI6XC7tRp6Z1h87tjgPUs3/RXFVI9M29nMpFFWoaf5U3PfwFapTYGwCyxKQJjGw46SiRdDd+MxJ8ZzBeLKoFxu2NuTGQHWozlqm44bu0EpGnbPzZcQHfPHHIZvlHQM9zUFAxb7gZgGrN7ZocaQFsRvbxAfwQ/F2mHbksl7NDSvWccKoFNI2w1Xws9ie0K7QuBSu7wrtU5894aOE5FdWy5MG1OY1PZJ5s1nA+IWDahMe2GhaWjuVtAn0bMKTV9NHN1kjmO8DF9t/xb2WLx1Qm/ghqciJc+7fvC1iKY6Un6GLgU0ULfO1qoqJulyvmhqSGedNQr/9OFB8KBybV3FU8OIvror28saBPDSwpY8RuoypTxTLIzIMjHzgJ3GgyBjmSXoeZxKy7zonUrOBZcEJwlQrUSsmLg84/4Fc1MVkWQCqffadlUzEkYTzJiUFVd2Z9SiWx2mlEsCoiLM4WmqYFgH30gaGVoLjoO+E2iJPiEvnQGuoBeHmNwyOT74XEteDozVc5LcX85xzvpgmxMcmi6WuwIWHf2ZX9cpOlV0DfcKIs9fAmDG2txsJ1HqCqWwyt4z5KRD3PQtlT/p6nDJEJ+G5CiDqQipCvkweQD6DpA1kMoHsjem2prl6wmMMCz3GQhPD9ABoanWbwoiyAJafzzmhh1pF1sYVKZsZL4Wr2mragiPuwdQDoiVGmzZgfSmWlMvRl2A2p/Oi6+9fSBfRlfKLUnz9a+m9vBQR0DJsL3QKCPJj0YqZtZM8NTAv0ykRGvyDDCRfHr20EztNcVmDjRuA/mCtUppXekozi5OPvdBLBGi2tM/R4Ex6GvNaMqjIgmm1ESPpKbRhQ8S9a9LBQ1SuZfxZeD6ygUuA6Y9ICsCsw4F20w3jyrXRu4IUf1GVwaMTYrqs64WDSuxt+SD30fIa8VshmfmyBGRQyu8EyVgSTP2yvJ4t66a9zQELeIbq+hlwnGnm+rc2RdMwbreftRrvffTd+EU3/tM3fV0VaTbeN1EPxL4OHV6jXpr8A/G47uo+VWPQODrDoR4d+aFSDie6zKrrIv11F8RUTCRTCqyrssoXC90fckJF8FydboB9qry+DTaMaLLTtzzCCrIFtdRtTIbqYOmhLtbYLQx84hPx4sd1e3i7XOB2LeajrXAB4njg9wQD7u5V2z1nKUW7LX1j++EwNB2mAcwFIykGikpZI5YLEDQeYXcAAbtqZzdl09ar+7BC0Jwvysu2sfqPedGCcs28UZGd5tkTRi3vcnzDn4FxTEnB1FAx/31yu1605XJRkHqItT0VebsYMQj1MgPgJtz6QaH1e5N7DelhWRmSqPOyYYR2hsr7zBWgBZqRRmdEqbChrD+ZVOd1clX+jC4nqIF+viQ3HuWvlH8q1Ej39m6L1XXxXHc9M6DMQJ6uVwUp77oQYNVe/1xUc9gwQAXtt1K3wkN2mHC+Ac3GMd0jZ3JH+YUKPFyGNFM+EIjmGhUAuhpVcd0mEaxFmiH0V65f3BRlAv4b/nbxhRgE25hAXM23MhWxQwvG6j9hjDExsxT/J/YYI3cJaIkVkyw+s4VgJR9Jzo5LcpUASkQCqdfVGhNA3pVtVTQE00sfSXA8+Cr3kqKaR6G6Jc2OOFjZ71w6agBXcGgGs8lTyDyJsG1Whxw8UxVmDNAongQgM2EANToQDcJPZQdQFX0v6jk+9WZ09hX93dazMG1QOLXimVrkq0VZrGY1eAdxZ2N9hFxdS/ySmuG//UZwfxv0ZWVhNFmsQ/OlBYmX/6N9kgzJ+aNPfzpHYox9BKU+dYfS/YF8SD3IOioMTym/4kMqKqOxuoOvSvA056yoy7xcZXIbl6hq46mYeoPQm5zGYZ44Q+HPvwLocquNqyHcpfS64sJCUYgdkID26RM7OgaNoKhOOLf2bWlVYKzmMP7bvOvxNppafGNXsLXOGai7xO7rt8KOqIw1904BujvgdXChRModsx5PlZ2XzXKR3888v2gT1qWQaT1WzwVftx4y+eLtfGEkJdXUVZG361XRoJcAuDoBoz+bzxduVQa5f+Arur+EGhCjrIwpF2PFRZXp6h2jRbW7zCAht3AUJVyP8FDB2u0Rzl0mcUmmKFDQRD+yPjW0VZ7wsona5KMVI68xQOuf+/oxNCr41sJZh+A4dVZUlCl8JDxFirr/TBFxodOyikV9icRUAMiNir42h4psGJTZx80lMCfoXPzh7j8UWc3qCBURSV9xd+aJL+M69TU/rfPmhmoMex6xPyjWzIS8MRLxcskhoMBnOa0YW9kgaq51yrJpCcsCSxWxMgadYJwBN6NCeWXumTgbCd6ebDCkgsOAVxqaX1lgQ97Ee2q6u4noElQ/KOMU1ngkxEEg/dmLjTqxfaZE+lptV6dd+qNPeQQMQyLmaw0B5W2vsB+g6sHZecpAQpczKqX13vQ0QmZmF3nlpE0ZhPgRspTUhfEGXKxp1q3fotQ6eNQrlwzwCgzU3DkFOB/OgDg555XJWjHYqHYLJ9nAJXTdQcLi6tc2B8zA8rC6gE4dZVjb8kpxDsBoObQOjzlysfEumewvg2TMGPWctpv/MuAxZNR2yZ1J+DSw8pbOAYsRD0XTdOWBdSDA2xt2jbVPytviacdoyf0K9xYo/V5hO5hClFKuw/9MamhONSw5oZf95U3eAKvav6CtPyfOVf5s6zYHF9o+pU82r/lPfD2pTNZ0TLksw2Ys2hklBlgmGxTZcIohtTklP17253nrJZaW2wc1kjse6B03uAW8lD7WeLx8uDtdwISMOaqpnvIvMZ9B0hEQQmUR+yMIQU0ztyugQltxX1w3DvvhOf5K23x1XbRDrBxz/M7z4rauyJWLHKqD2n9WA90NEDxNP/uY4eIp8JiL4joXx4P+bV3VbV2Vl2kAGUMxxFL1XV62KW5FX8ZAOEADBgN/pEF2dwnTw6rKZoYdHXSFO/uoGmh1SBQsDJ7lZ/OESChZKPzhJHs00syH243mB4BDwSTsiwMhoZABeoS7URCmvlWsjbmHIIgSNuLjoxvkSbPiL4RMSqjc+sZXbsX9lMfTTaZrUaP7bWhd+ma/VYqjIoX2U6r/DhMAkatsI2TMGCNs0t1VfccJhOo71Ej63gDTQLj1lO8dSvitDbhqXo03M/aNrWhMUy84SAVylcpvSigOTzBfOXeKqCpmWknDr/CCtX9ytJJXk8TgrVo8AT3Y98+ekXr31f5+souNJC9fJvUV8aFXAnQiSlFjUSCCXV8lzzBOULTE7ujQ0oDXHNArcAOOX3IrvMO4Y6vn6evBZCd9PRj/fbIzfcBMLC8mOw//wEf/mD784x/Zi388TCZ3L7Ln8CGT38lOiuEeWM+LZIV1TCZ9/XCyk71Ge5XB1PC+Aiv5zqS6yVe3i6JprIEXqqMr8uHw+Gx0ev7w8cPbg/PRw9vR0eh89PDD4fmfH96PTt+NHs5G5w+nI/gvhPI8HBwfHP34txH9ezZ6+P7gzceP7x/enR4cQ7nvT/4yenhz8h4zKECK9QeM33kwUz7ZOTs/OD3HMofnD6Pjtw8SsPNgAnkeOLTn4XT03eno7M8Pp6PD47ejvz68Ofnw48P56cfjN9DZ7w+OPo7OHiiw6OHkw/nh+8O/jR7eHBwd6QbfnI4OzkeY7OHkFP45HX04OniDT7LX6eiv56Pjs8OT44fvPh6/OYcfH05P3ozefjwdPRy8e3c6egeNnY3+z8fR8ZvRw9mbP4/eHzyc//hh9PD25P3B4fHDm5OjowP88vTkaPTw8Wx0qjvw4eTo8M2PDx8+/uno8A2VOzs/OD88Oz98c/Zw8gHyT5ycPrw5ODt/OB/99fxh9P3o+DzrGMN3H4+OoBT88XD24eD88OCIhkJzpL46ODof4YjVIM04qHRkzDgyO5C3o+8OPh6dO923A7YDcfr79vTkAzbc3crp4bt3o1PbH54lgMLrmirbKbsuNFfZZHIBzWeT6vImr67J7MABmTgND9Clh9PR8cH70cPor6M3H89H8tWkKugm/YJBlXCNPX/+8JwuswKfYFWTSf9BXjyf7DwfwH8nOw+TnedQ8h/06T/+8fAPRKK8KK5LjEtZFQj9DhG/q8nO3t7Dy8lk92EyuRgXo+nzh+cPEM358I+H3z+kr//wzXgyuZtMfv72v6YZ/kPEY/LDZDKfTiZ3u9lrfOyEsoGlG9wPQJ3yCXGjc8CZaS7zZZAxC3xZACkETUW/j4W/522k5N6eU9SADf60QDW7uG9ByybVvFPBy92wAgkyHSZ7r3p+3gDriainj+du9yXY3VBuAgU0jjxvs+DuovpfQAPG2HS9qtfLdJ8BxaAmTjyCJWjS6MmrgF/j/g6DGBcdjQeNAC5SMBGYi2yOYpqdmNFzZ2IW5SeMOqnmzZi2n7sQzwVZUnf0EwL71XcQfjh9chqhCbCU9d+eQKb7+DxGQg+c2cPpe7X9LOhds/dKZsZJqhxsKtnLkSro3xfYLyiGlzw9/OMw2adp2Xvl+cVz+IQp+gcp6fleWY8Vc67C0+TFZVFi4bxli58jluVz0O3NHfkL/g4SEhHRQY4Gyyu+GKTR9cUC9TYUf8qNUnYn/mO892oK/0+bxfGt4gbhn/GrwZT1GFIpGZTnxXigPqbJofhgtRngwSAwoVEHJGcdd19gokF2ylvOlweLEFl3opgSTy970QW9oqjwaOAWItYpIKX5HOoY523CCblFjtRukHSw+L3sbVVJS2fRI69UHHe33Rmuj3UHjbVO0nB3eN6uGQf4Zx1zq7SPAWFJiUb3mNT6RxhmA5c0zGn+xEJOdp7/rKiQ3VzPZX/ALDsTnEDsg8yyXYeBPNpmApRzTVmlZLi6KgHDicTBwAmsxqAqWxA2srnI6DVM03N7XUcce9TnrwZ7r6bi6J5SBbvJtz2qy1VO2s+ECpMlMu6UQbNmv3F94ecp8jBFx0CVb6rrRAvZG3d6gj4MPyDjtmS/E9AvTBZZc0G0Y3nCNzWOCm2OvnGdeVfoFzSmZSEnEu6nf90ACQcJFb7pcb3oX+uLrOoVKMegCdxlAP6J7REVsqWC24m+AaKmQBIj0xPTrnC9kx2Kf+T081jhvt1AMoMNYV3QR07MGNdiik2tp/ZTkxX52N1fVMDuE/rbXk5U6dDdZjLYK30/sKXLv930Vr29dz73nTgHoUmPukNpTWemoDrWkWknGhDd8HackAatQYlf3xn7LpYA3hozgluY7LAoS+IrSrJvT1AoxKR9GL1otBjoJPRvql5EaRYvRZY24ioKr0cnB28fWPRmKSTslm4RFS1UYBCgDSCeSUvQM+mzhuSZ5FnCH9F+WxX9w3fHJ6ejNwdno8y3ePr7gDKmOUmnUD+rOJzdXXBj9rqDDtfwnG7IoY3SUC7CQ7shFOASjmCZt5CQknMlunWbYXIhUYgMJ5MfHiaTvyG2Dgf0OINVKAobt6XwH2YyUWRMzg/+dDRK0teDw++S0V8Pz87Pkux1+npwcnz0Y5K9RlULaUD1uDSjMgiTvWlG45WfEPrSxHYhZo9l6hS/kQymBgYogYs+e+pAUrWiz8pF2//04RSqE9NDY9pAu/1AvE5SnLGH9P3B+ej08ODo8G+jt0n2+vvD0Q9Z4uwEf6VCzEPLFqevy+zvT9ef6lV6QO3Dm4OzNwdvQY90dn56+OY8m0z+phN4uosWwOvhGkB3/BmyDl80fpu8PuuIhoMzQeoBwjnnezhnTwyu0GwLwmriVvDy849hFl+VYCeT5gg28clpwqSJdvH56P0H0CckD6ejNx9Pzw6/HyUP7szuwszyAQCMVDO9X7f1I7MASSK8OXAPxuNXj+/d0cmfDo4SUDvCPzA8+u/JKaRvffh4fHTy7t3obfLw3cnp6PDdcZLt6hP+7x0g2QL/nUP8eHz4fz6OEtSoQZffnBy/+Xh6Ojo+R2oUGQTqnnkcRDOT7PXJcfJLSRgzJ3Q4TffGf0+nu5NJmo7/nk13s8kkcw6XR7q0PY2RzeicceVmdjKSM6lFJ0mUDlVH7xqGIrPAQea6EOU5n/vQw4k+3biS66r8ab1pJb/Nepo7HPDAQFzCXlLn3bWnNMavJzvTbXcBqS75TtLLOtlJzk+SLVYSJwiTVhp42AhLF5kBDSFckxeWOxojdPgT8/gvUykL3sVUi/TGSX/3dQIK949HI/x9fpIl2+1mf6ghg4OrPHSH2EFvESx4ZjU5wYjc8YSKcOLZNtyM8dv25KnPBk8NU+sm1Shgj1hIQ1Gmb24oAL7wMRFPR+cfT4/PkhS19bPsNa/iVwxiu4Fw4zRPYvfa0MAvGu723QkYpP5uwjwJU6R/qR2jrEQCGkkKi0Is69hZbdEjUFnRUUpggtItgOWgKa8Jm7ha32Iuead2rVLxlki0MJJ/AisaDvk5UkL86emwpD3QKU3IkhKvFwp2fgu+MoMO9f8r3RuykzoaYrc6LNNjRXunyh+nV7RkGNSKczvIW+HQs1CRh3Ofw73k6qYjfoqo+niRjFXVpuKpWDOmjpCzJavv6KYxZTWpNV3RboN4R8WJUOJ/A0yC4OJy7ijGQYRr0C94cBYp+DWsV+S64vmI3lLbM2LcQbyVjj6+PxYGiu3vzlUsKXGj/TfJGqNVy4XHJtq/jH5EjiqEjqSx4/LJqPesmo9+Df2buq2H7h2ddcp3nnDn9E146L+MfrT9fPhwevgemG34/ebPozd/6eh5MLWRFuh7X/zuntyODRJMFIhVexgMCX1DUPetrvoNfebNsHVXO/exWcvb+nPRuYjbdpC0GN3bFQSCFBBSJf8FGsntX/BKzP/4hv/Qi9o5IAQDHnr8oCCkdoy7KdoNO3d3F1zSqvViIUw2wwtNdt5Odh5JSQsdV2jEFMgPzrYL9sd3vjub7Dz+e6fz9QBn7eD8IMlegytFkvZfvM7S14Pk49nh8bukv/uQkP8EMK5gzP/bNtP5FfMEMSZDFD1mGG7iHfd/63AP3r5N3o2OwYVl9BY3jP0Lt8zh29Hx+eH5j9m/eZC0oMP49iJPQad9x+7VRee2X2HyiULqpBxUzs5PTg/eoQfUh9PRGTrcTCapGjtdEjHLU8cqpK8H70/eHn4H9PTg+N0o25LiUENp/8VWE19DnmtWvAUz7UyxQ2upl5Md6lqc1GtJn8rHOohatsCqw4J0J0rnRg78KQdaHi62ERme7oIV278Zwlx1duWJuxinua2HbqVeozXC8bhFtjoiWPvuLrJq8wISHVwA8hHMLLovggIeIfC2OQlv33rXMamf6FZ2bn9954/++ubo49uR4gjEXU1c1ToZAk9nDTgF7SovqzYVLhYGHRcJn9BT68M0OkYV8ncnp29GWXJ68kNyNPp+dJScgQ4U6cSTnNZTho3tqKtMsHOSQx3kLznNTm/z+XzjnWp3ynb3hDr2QO7JHXLTrG2pudbisiox2Um/Pzg6RJvbyQ/H6DEoHqm8lm8Pz/DfN0cfz8DTD/Qth28OHkbH7w6PRw8HR+9OTg/P//yeHFIPPp6fzA6P35yO0ElVnFW1n4zix6Pc+MPpyQ+z705O3x+c80YiRYbyGqEtq0eqhHt+3nUHPCnvP308ureb0qZ186dt2UZsVa74IpsAarbVqo0g7tavZWpJkcqmHa0eYs12+nrwl9GPCU00q68ndy+gp752WcYcU5URpYs0o4hW4lYe3PKTSZa8Ph19NzoF39SIQNqppaPWuxn7q2JVVJeat6cv1JlkUu08N2Ia6ihoJrvpkyisWSc9JAURPbfXjqepiiwJ6+fiQ96++THup+mm9lK6V/j+yH5Rw65Mh22qQ6MYYq3L4vj8Tic8zltD+R3YtSczTkHQaA5JjopV8jlf3WOsDOYzhbHlNlFfQ279XyDYoCU1RVm1xbVk6Sur9r/ij39HjwlKzTz9lp42t/liYZ4jZmqb3y7bf9Jr84BiVuDP5J+Ymd2FNoPeocMPGdG9fBH2hoioGCE5lu/hDOtphEiSK1mKtMKBR4btWXP4CYfpYKnpQWshDk/Pzh8OvjsfncqeiZ3Lq3KFvN5NbpwLeYwbCUacAMQdDZQrobfTxgNq3zgfUu5O6BFSSNWTWKSryLsxvbqdZTVpMhGxfnoBqAsdo+5XzmuWpK+/QaF6cpGBz3ratYab2mV7V1OsynxB4jlqEB30h/sl4cP6L66LCnXQ3V09OEuIjHe07oblslPcIPEoryXfQfTsIwf+AFZCEUT++P+LhbvWzdOhrRRY1OMQ145kPpd5my/qa5O9iP7sLE74OVz4FvKOgUWggZGU7f2sZpxwdMOaXa2KYkFAkI7Z01DWyc7Vp718Pi/Y01BY4YxintoS7rZkmPwGcwNd1utK3F5e2XRBDGvYtCniHsuF14BQ33aj8bJ5B8rQhxuzgkEydOUtq/Xq+LFrymAvRXaPw28ZU44fcRdRST9VG0WqizjMY0fHEfhp/ABD0vCJoIhDo5hYEJ9+M+QY+IisCUXF7KCcTjoNCaZBjeIDlUw1kb8s5yAE5JewEjf1XS+Z13cV3BkdYNYwRig9BlICqf2mMbg+euUuIX+1rBvGIol+CZtWCpjvb+o7Ut21xWLRkbsRlf7RFqvi7jvqqlHByyBjNck7VZvUBEGUph7oFKqc8uo+3qdF3TRB3CHTEwnuRr/OurpcrGEhJAB8w2LAPwxfhC65sobk9+d+5WwIU7c6HVwR+83que85M9Ezo+mZue7pwWRRNCaoV/oaD9s1Wcyi20dDLUKy6tt8Xvx7MpXmzScXUG2sBiP4H/W8pCSDWIr+RI4JY0dpdimMFHC8GkK2IKzpyc506mxGrgxMrdV9elHP7w1AyhVmh5qj9zIVC1OFfQ9wz5L05u4mpwSgkp24hQeQALlBAAyGe7vMK2y5SAy9RuaXdE2aSDLahQLGq4o7zEQJMx4Bw4Y6hBj9Kb/8hLno1edjGA9OFVf95TGLjHOKDfXM3DUlSknTjJIG47WP7xhppa4W93tozcuMJPOvZn91IXUCNZ9GL5HTQWl7IEfC/fBrs8ZmzgkmzAU+/C3q8mQubuo7xAsPJsGeyizzWcidec2wW1C7TuFG8Nf1Yh7B4Fce/xH0fUTBwDLKWRmCbtB/mABVyNaKcNWEex2EL7BqgniRrq/EE7mLMUbEboRTroKEFZg4WDJIhgkrCMwbbEB8FTrMD6ySYo9SSWBAxm/srcRGjF9NcTtLX+liogkRYv/oZnKjwdGg4+7mIUg1FMZuYts8HCEm8JB3w1pwh7znNeUstfgh5phuASBiDzJRMz6meDwDtA1b2ENXUOC0tkr13qtHmpJE5JgGyrTuFcaucNYa6pYPccIc81CY5dTrnYPLQQP5TAwp/lGuLEiaGRk6fH157OH/M8CIUwWxxl7AFr5Z5KUkbVABglVzByiNNOu88qRA0dO8b38alxgPyKJeNn18N3NxW/CqGLrZNLAceYtk7CDE5hntfymavFdaSRqAbj9rCBbnWcOwNq+SYbJP7UDbUj+1FiYDJOgXCMUggGwNB+Zn5OBpcnJnDMmTaVHelmzn8IG3grSuCnDQAacJYD9IfWJLM8heum7K6nrorwBedFkXckgAPLIthggE4cLgmERFIVKGT0CkbMAkIX0+eU8brTOiokOS8WHybI5riV3ItkI52ZTa5OkUJxvgSSIV+LsEuQbaJcAqzKriTu7q4udLRJFz0+LwUyYk/JdOOASCh8kJIPcNsVdlpenWoCOPklxLwY2pqVSfkhP1wtsi25CJxF5pKuxt7xpVfdY5mR9kdgMJ1dnF22ww7cpywtPRh1BOuv6DEgs3rxB/0VFfVd8BKhMnHk1xelJ1w47pdp1qMuEqC4TwAW6i3IZ3DBUzpmvZufF9oV/dNYtPrE/wPFll35g7NbgN/Phjya1Fc3sFAfVSs78jttg4euKZ7Qy2DjVpNs910cZ2jtc+b2VkoYgdM3uUw6srXCHFaoQrqw4C7aJYthUNTBulkkHOFJL3SN1Z1XfBeyuWDojrCkoYGX+QYHLKMAMMs8Dxz5kvJYg86DJj89Em3a3qOwphjWSMq+q7bBqp8FojwIYF9I7qKFIVd+9Vv8IC4NTW9Y7yoEZf8Vri8nDWO8Dy9JPWCTUMM9cosbaq7+KkmbaHPlwU2dk20FBwUeK5cQ8RFovXvVhEEpUCBQ+OClb15ElJ/jA0V0HXOXUbdMiGSDcb9Jtbwxnclk3D+PlehkKj0JP95xMmL0CaVmDsb7WpzDLwJaA2ZrVHyi37ZCOn3IYa5A3SH7Ps2GNNaNbR9t3NPTVpYIira2AW53VBjN7FClFZCQcVeQ3OwsDUW9jQu5vy8kbnjGhrTjleCM/I0LQbt+OG/Yar4kUFMhnoyZz/s1ymZmyGaEx7mhj4WxvFCnD/5q0IiQpYxARREv79dhr6INFnfuYcfNpXGQE3ZmHj7o8dFL+pLw94deoce/4rzrQXLLMmd1D/WKsW9CbmJWO/Ew0J0LQ1Zrv0tz0flq22/ddueWwzNh6lpDa4K0Br3dD4eulrNWP7/pmriaPx48x3ninql46aQ4OrpW4iI3ewkbTV2nqNGSw0AjBaRGP1RAhlVy1mkPqCwlUPr05okbOySluGzYtcppSEtmkBsRJ+3+VNlk3jTX9n2qW0u7FORb7kS9PsCfw7xbHGxkj36MY9Hd2h8F2seWNC4DBGv6FMVMQM3E2p8TAH4r6bN8IfUBZJBKXvYMlH7xwAlJX8C1mUUj76p56AXgBzHxxMXPdHP63eVPdH9orph1a5OV1ag2rE0ZCA0b24V/S6lMwzAUcKXyOgG9TivxS9H7tcsCKv969ztfUF6ISpWkVuXTWPr3Cht35VJgQ1/hoyKS4E3lr03xLz3sHA8XSJkJFKCOUKRTLc7FPO6yGJhVMXXAbUKxZaBkcCn2L7fuZeSXZIjeotgLKcDwe7r2kWJ7pylI0m25U5YAb7vTPZcpCO0tPgxRPudmS5jovlrtAkfeIDwE/DfOYxeJq6astqXfjMjE0v5KLYb87XG0LnOLRMaBYpVQF0VtoxOgN81S+bZr0EwgEICVQkbqq+b2RfRdK/quFfiFKaUk9Rb650bhwFc68Sobh7YdsEVr3kclHkFaX+I5BpT9MAE5u6uakogJw4Hz+FFvamvEo2fWLJnoogZGUGSeOUGUjYnug8mRz0QFL7XME0kA6CmDZPf+JcBaACYV2Z78yw/1Tygn5xdVWAAZp1qlcLAGmpirkWi7Y8uah2DEoJrjpb1gjIxdG3Y85OV9P+f293+CkwZfW93Q+LMdw2X3U34egkYVtTCre+mB5MT73t2u0aHvFs4397yXJVNMXqM5s9s01diIDKwSiaUBVmeIeulDOR7hqhDeu9XGCyzAjitdTRx4KQDILs09Fl8Tk/M4NVhY1dF23etqvU1KqtqjPNAlFYdaxDiFox1lXw1FLj06hulzqwWcCztaMKxxzDFD82zUQGnmXRRqEtO3+dSk9Hmap5vkDBO55mJlganCNN5TYXUlSx3HQ2KXLipqxKmKR2xuluZFxIZjvVJU9Idl8/6uLnFkbty5gu/XoB+8JlOnr4KmMAt2LpJkeMHV/cRQ5iywLTaaJ3Af6uV2k88QMLfBu5oF6id64jY2aOTI9DirBEX7GpOqnZbX4/Qwx7u4FiBE1Erw6jhZka5DxSNUQ1QhyZDDSLGontzBZzfhSYk7Ebwl1vx1PwnrVVkz3ZyZ9Ayqq44PbV9/aI/tR9Zyx64/Xh6S7xtSDJiGHb13hxI0OpP9x8HUZ5T5+Bg49n9/S2q7MPYwpm4+rzWeAQ7WqKawee2y5jGI2kr7aMPLJX2dBXmIkGzRTZXDlc+Pekj8siVis9LYa/5k+dKYt8C8tEQh30UpY9Zo23JfW2IzUJbTs6+h3iWnElYDpGxOrFJC0RKuGVq3zCISQPkTcU8hfIHOJuHOiw0ginBW2DmxbIs/ihi96J+b2gOs4Gn/XJkt1lgYXoAva4WUG0RhxtVGYGyRIdrZscPErlo2nWYSqnmcTvvC8gZaSyrhh0uvG0Y6JJxeZq9XyXB9QzuvNIdDCNM63wgco2d4ddJFQOjrYn0LevIfVAXagitS4yECY9NC2RWgVUj3mOL1oNI4lrSKdm1DjrijfKY7ZtLzFylbQ2dmb9PnfsGNa0iP5HWP7iqjU2Z7+mMf2c8k5TsRFdm23TNDjaKKczGybHlHkMtTrcmCYX9GHErylw0vmXnJsK4ETogHIasJ6z/61yrZuPxlrwa3ZhetYkh2cGEAOnyXGS8sGGkO8z6mT6E3QrrqIvklSAPtzM4eNEsocKEGdwxAFfUaqb+o5xwgfHb6Hnf/hj8ozX1ul0DzzFscFpnPOXhp4WOMR7hz7ouEQi/VROQXajSEFnq7jFB798hwT+am9OPh6fp7sZea1xPpzkFeAP/SyebM+a5Ojw/eF58myewQsZ6E4kZ4HrvhZ61/FIbFDMiwSiPXnL1itJEc5RNBGNKbQ03p+im4+Yjk2kknND2533hD+h9osD6Vy4QZLUPaUHqJadPNX4pElLclue5eu2ZmXNnLQmoQCAn/Rnt0Wb9+cXZH0Hiwb+GHwN0b3C2E9QGagqF/VlvoDo6MtVAfI+lGnixBff9cWAMOTJ2bzR7cRS1Sn+N3B3zToCk2ywTbwaVYPrG+x6JOKWUfoI/nqyM7+YcdURFYT/Ff5NsaoLCvTyPoDgDfxGbnW5ky7zxQKWixoWOucvtrRHhWC7iFwcn56wPUrMYT+/mC1XxXLW5J8L6X0w5xu8BaNL0S1MRqJK5hd95XbAR+V0XX24b2+sC+l28lZJgIsqmIqfxMVa7nxUBcXSDtUn6yjU23SvX9X1kqORf1p0qbOkLnQelarqVSKLBvGVqHNpflpwBpGyatq8uiwIQLxpVxz6T4FobhGSbm0ZTnju4i7/tJgGUOdgFOfEawq1neI9G41X7kiI6e51+bkwE9mxMqS7lxhM9Tm45NIDWSaDSA4PpXYdviU6Fi3IimZl8DX7g+Xlnr9RyIX/jegFUi7n8VGur5Xj0++fU66gvyFzKA9gs/jt6kSsd7vRVqBEy1EFnyO446wx/+U+KF4vNikgRbB2u4iaIOrhNvqgmDup1t1hak+lEYjVGVyQG6nAJjyjDckqfR6JHbRnd6scAbPw/fU6X827hAirszP6bmOwiyvTiR/CrOQwZV2atBjNhmOH6Vw71XroRDNDgBQQYSBrI1vUOxTLParQ5h/lg2zPkTrFbT2b1ylRwtzPCkEugBtCAetV8uXRDQiMhxZGIgRjAACYBJMM/m6ycX7hRrdLjQOJmNEvnQiwsTu5XzBPMhFkUg559n7r9dDzvFp72pM0e/TSwNAsjp3WlVymssHblBNEK/zEdUQY6S427C7dzE3Rrk3apHiwh93/hrOlTK5N/2peLwtATbXLxH1Aj77JzuoC3eYbgJ3TXCrS/2SIof5ozWxSKIF6qzTrzws8ypOdvLksS4jS40tUNQQZhLEV/dBkIgcVHTYyNuuNzu2d8Zsy7/KRnnQHyl2FZqmZGbOvkV3sqStD83vHy887pjx1s7JybsHYl45fm5wrG2MXdsaGjxrHXBmpf5b84NQvruNOrG7H+xvUMP4YJAqNPzabfmp0IR2JlK2zH4deapZlY0vser0lU2ps3bLr38urkWRvr4RR5oLDsEwasNVMmGIBvtJTCIQbS7yuxNgA24ZKTjuSzPGXDU69PxHoA+ywTvEQ7z4wtTzo4raEtOwFm8uLGYA6Y+L2/6dzB/ZyytTOs2jcIKIeEGzqR7ANBPgqmxZCsG7Kpq1X9+GisO/SmLTIMFF9Qnqa7PSBKr/ynLZwKvl0QCjQJk9GrHtLVwQb3n7tqoooYP3svmmL29HP2DG4rNFJkx2i8uqewnh9L9hrhVTIUI1j1zQF3UawjNBkKSNwXxgEjqccj9wwIO+rcPwKtsOAa0jbU4Vu17RPz43MC3pZ9QR/nJKGVhTDeVevF/ONHsSI+WiD4iPXTeBN/nWhhMgrAtIE72NBUiKnm3EaOrax5y9qhSJ+oNqG/YTjD1zas3ARxE2HT2icAqT7HKut5Rv22US11tA6qvRwOEP4T+Yee6YZRcoaOynGThZDxylF0flg1iJEPZQL8SshSe/gDxkkuXuYXgkBtY66SiUYvEx9h5BespuvrhvAhKyRDXdkSmSVIpHbgSyBPUwjJVVTQWCEuKjdbdUtnwyHI0+GSWQ2NtzPwFshwzVI8LbO5/cSQPbo3NVC0Q3soqmf44+v8k/iHhXkXWYMYDxZ0j/0MXMO13IFsI6TnST5SGUoUKbf7+NB1xZlTLQGJ/9qsW5utKcaxmNG21tfXhYA3xJr8eQvQWWAe7WuDOaV6Ifb4ueyNX+WdTfqFf9cLvL2ql7dmgfNzaL42f61vliuauyZeXRvf/+zXAJj/TSG1kbsLMq42d4rHVyDRoKO8neFkR7IgX7W1rQVwE/86n7WFJc1pQ5/9a1Ct7rJIWHsZ4kkwkD1hpUC5cLNw0BJZmE20cXjGi79VWpqyFQCyqu8RMA2E2kw2By1ztXOVutqBr+u1tVl8xWh1cu8aVzSDEjqmChZcijAnSODg4d2oADhsmCgNfqFz5bFpSPLos948TMVu2/6+er6M+T+fIwpvlEwp27c5qtPgJI4cG43eYq8PMwhcdxlNbstboGHUqcex5T1i8qX0ZTrbFF9ToaU/KJu+kX1uVzB2N7+98Hxu5PZ6cnR0cnH89nZh9GboaoZu6mt+DCwpp3X67aPZysN3xWrVfiuJp70c5FCKSJ3ZMkZ+w8mO3tnxALsXSI0sZrLKVCKz66CPD05QwyhnsIT0lQZ9TXEEdFE2d1tZxOEp5DK3eQN6ZUblKiK26v5TNKhObanEl016qavy6SCz7PH5xFGs59F84XLmS9uDXVwERv4Rf+8gJL56v47gKhESb6VR364vunVfL1MTak+PK9qk9GFElrDBKjv4U/YL3mbj+uGFNWoEOjhM8h/xjd30180RfGJX+734MnZaPSXGaDKmzJNAdToBmJS2N4CpRWVN7EUi8KlPqDQGjyp5JATslHHwW18hYpDOhLsIc+oZfRZ7MCEhcZCJEQ5wHTmrrgQ6il+v2NDjaaSx8hUwbTHst/yxlIrrbdwazfEPo18ZaYeVeHI9jep7eRTBDuaRYxRooaBjs9CV1kOG1jVxV1+3/QSRHc0aTYgWhHe43zIEyrqPKKvzOTc1atPktK5ItxDNIiQWztKgfADai8qUUtxKZjqn9Z5c6M1L209u1iXpJq6WJUAQBnWihBg9JKfjSHkCh6gl88LeVbwHqUppfzZiKIBRY3elLSMFrMaZ08em+lbrTF9IYbb8dQSGobkEfxEuGw4Z/BLhqLTsFGdTkQaJ0W0qs7aOD0pkD+RQ52JcNHyIrXHreAcv8lzRCKbabP5aVHCpjEW23rdLsrPRZNyeWGESAtN6ZKmXm4H3pNQBTYGP1LpupmqlOcK3nLlSqVmlN+U5jmLMP5oSEMwWtQsh3WYZ6rTRgQA4X295IRjdo3WLJSn/nmi8kDocKLkcOBSdxbNESGDzo48dVy6TC+CUnbRjb5SyuADlwp1CCdckmL6msfMQ/4fQ1Bg82m7urjkIPj0MfM1mLYuVYVnNAgNNHJ96zbkiQ9AwZAeZD0HQF6WEfr0aMaghmkW/c6xZhBhjBWDzUARnx0F7ooLlvtu6zmHh94VF2P79xSTC4E0gEZrvidgW3wJ2dzHaCNCcwdMs+NdNfRqYChBtKDsrwFvPa+Q4mB5USPKIA2kCLPnMmd100eZId3fSPr4sAVeuLKFggssqF+UWLOL+1QfH88RNtYfvv1gHegnfAqSPN4XscH82n7MZ9b1cXti/O5InxjlTUE34DhG0tiAkC+X+k8mxNOO69IkBqQKoQHX3CGgx+5Uj2OmDt8aox9yiLF9IIlsptPQDcvpZvja67O94EOUC2rL8Rhm8/0eDEw73U21JYvQPmHcvAxTgnTGewkPrJSB+C+593tJZGGcEeEdp29FkgZFiyeb1drqLPtJEu20h5ugh+viOBsU1WftnTDZ+fDj+Z9Pjj8e/+njd4A5/5ZEuVfOhiqbWb4gtf2iACMJDQqvslfmqk9x36GCddlGWBjrZkCVyXcyHNJsCLJxOMgOsJqLAkBnTacQMtMKneLvrPuWsd6ZPvBVD6v6czHDqbYL5tbHGIw4NrMY+XVe0l42w0aiJxwpbof9oBL8B4KsIKb5cwmRI9KxyDCCqQq4tVuIsk2DcjF6hk2j0+28SP4I0A7Yx1ff/i7Zw4eOe1FsH6P6OsBZRY4LDkUQdq0ZMifEmuoRERUFm2gFXNBHFMcqXUcGOZH4+cwUGg9eTYHDHyMkyt6enMChuHGYsaGSkPx5KcDPjW+nTiojYnNTLBYzTJ4lK+jh2Y4nOy8vyuplc6PVJVwWKUfd9Jd5e9Mvfi6btklVeXZao05J2nJqRAHiOieBts/ASFqU8TzSSyP0o8ZnWVBWczxH+Ev2oW9M4JMpmQ/ghA0hzgaOmII4ND5hUZWWveO4Osc+BGEy6uB6VyB4sZKNYlvFHNmgNji0JIrgDKRLjx3NivYAR27p7ZCJrlForS5vys9w2Mu6/6f7tmgOT7SurQP0kxXP/b+VS9QdcTU4DKUvaaKQSxCuQ75yLYB1N2VbXK4bgA79J2SRkHwV2Rbf4lyhbn2np/lxZyr8yCHYxujy/hJ06y+fzV9ezV8yjies/nXRLss57Bar0+MBwjv0sU0D+MANlGEMFxstJt1oHw7O/wzwwypbseP5VX2W5fN0qpCr62wIA+gltqohn82mWJKlcwx/ASmhTmWhcpv1nAM/It0qt5kwFNVnRUe6LgKXyHYpdvlaUVm1BQAcYzqDKy+4hsQY0gdf6zRGL7A7Q3s3mVCMeeFYq8w1GiNI+y5d4iJM2jIxTph0hOjQFmF32TAX3RJExijhdTIwG4Gy4TRwxtJ0srO31xRtW1bXzZDJ8h7JgLC+Q1AralHaOqXZ78LPglQE8p3XJe/oymBesHcE09+xngJOBdZmUIVwxctVfcHRQ2KIpy8hITjddriQpN0yzcBzuoQmO88dH7cO95TnlpNA3RhcKHbDrNaVs1+wV3a3AI8K+3WoPvlw+GGEz4vVSj8/O3978tGooxEEGBuULW90v+v2au93kgYCwWDM1oDlxm9of8oOj94NyYvkebcttkVb7HMDZLFuIxbM85vCQQYEf4l8VdD9hQkRLAAbxtlBNRAsRdsxqeqEvOXpU2i8STQpQ0+LyPpqykOdqdfteO/b/f39wXRLU5Ajphp2Avlb5GsVU7sdGWJbRtT8ZaqKWMCMGvcrrG1YGSp9SrJHPXXLPwb8CA4SNb6fsdKvMbNJxJlHOaVKtrJP1TmAC2B2NW+GY+jx1AkhsCoJ2DO+n8aGWYXirFTD5BVdc6tGzZ/QoO3r8WQnMn7yCHVVelssjvFmpeURZ8Unri9/MrmnW82ldyVtlHAcAQclJzG3ZObadtmzTUsg34oio9m4EN5iqI+dBfm/sSgiFrprsoGsu/eU6qpZkYC7wuUJGR+1Vt5bxnsfug4OPR/NJ3qFBIWi90nPUU4qi0ZZYejuV1wxxKjghyk63oOVoCX6W6Ba44aUFq5HMPAp8BGgZ7UlOkNFFykbfzvtr54sxOFLUCO6CUJ3phF07DHmmsTEHvCDk8ygeoKSTBqGCG5BXIASNJnPNSqQUToy6OPeK9J2USN4sNyNaOsZsI2UIUkH1FOoYTz49f6+tQBscBHo6T15Zn6S+0AsbqPDDLGhVyDvULCG6panAZkhXU872FgEQJLotuYe3RAAK2EGDhEUF65sKBhlX68cflwSRgJrxsCGxoahVQSgtABeMDXuFvtTNi3NZrd5Wc1mKOdxQJwqpZZUuu35dAA7RP14Yb05Xg08BUv4DfEkWNCNiUvvbu57kuBJjGngV3ergpli64WUEVmxK0ELx6rAflbmaFzhWj2UUGnk0bSSWT1HyOp0mtQ9FxOqtYQkQahw1QZw+9IxeVM5xyDnTQScR/txLNHVTVGi2Eu2IR1YYdNbZY6hSMdliwZXso1RbWSkxN/MHiG+GiSORTbZeQMEAkNsXHWkqgp5Y3JqS+3ArmzDpL/CyRhjh0FTit/7ltnLm7rB2BarJeJ+8A14Njo/Pzx+dzZ7f/L249HIYIzGDbxddreIeSsGoarW/T7yCrfMkAYSeU12vKFn1OtFgeNJCB3T8Hu82FbInMY+wxAUrh5/h7Vnv3zjmbQSgTWbzCIccpapXejsD/6+a390hTMa0zy9xnzMPu2geTdBfSbTlXE3yNsbT/8KwbwaABM0VHB8FxAZgTk3W0c5IKR2VeQL+JFS0ay/oqzMk52XMAUAfPHS2X2IEUDV6hA8nrrPYNKCw0t8w9SYSXd6pGt7KsnrU/97wh0WnVvhf9AnEy/b3qzq9fWN8WeYVCbz4JdHTSjzebqV97i4yJELAZOi60V9kS8SboxFAeWHpVy91OFf1su0g/01ZN32/6kPz/98evLx3Z892AGt3YnkMTV1xrRIQRPHo9HbsxloH/Vhwvkcl4xlo9m7yQ4UBgR+RBLHKLR1tczBnuxPhIAa6/x5dklEGLXbTd0WwqgapAZtvsjvnSTbXQJazGmUg4hKNBCmEd0Kcp0vksgbSKIM9v9QStLOjlD1wOXXkdmqCuvs+KqHD8jTkY9S450l3pIwHb/9L+tCTlv26YPDoVwxJ/FFecGH6lO5RE3cm9HR6PTH2dlfDj/MMIv4GSUTXdTVNQUVQapiykys8hf/el/nyzuv66O6uk7/lDeF8ZX2kuJi3DAMNg0sLui3dlksihVwggKYd9/06SZqQl9Lie80lN+7g2F4ymBEb8bwlPIMmERtntQMJII6YoJi1yuAA4Z4Gtc+PS/ms7LC9F+pKsQBa336XBA9ZjwSbZ1V31yVVb4o/1mkABDjw+nKkCn8eJmv8tuiLVYNwSY1n0DytWFsFCaLWnTVAO0yLzNi2cwgnoTgvFzBxixiTwVg9WSds+4FwZEs7gex+zVuFwfIHH+N1DyH4KaRBeUL2Owzd3VgRaTLSEPaepnuzsLEsbKNbfxMvlqUBKOLh6rPQVL819nhu4Oj0/eUg8J8JEULoJq3AB5ADw7PD9+PTmeno4MjC2IEMYixnQh9tkpKf063amI/Cz+Id1+GCYYV82r29rsj7dOuNks0LSdFV+rbhg5Sn5Ofs73F2b4Qb6FJhTsHtixqspD60RDaNTgPyMd9W9AAELrb+fx+WWx05rdJYXMQy149uqlYQbTjBFEJpguFn49hTLntyCCICe+D3w4aZfCv7w9OZx9Ozg7PD0+OYbXMw7+Mfvzh5PRtFiTJY/8N0qW92nhEpPAKPIG5eQWhhn8Xt8v2XjIGgdiuE6Zr4BCZG8RfJ/whg3vLcEReJlkDVPSoFx65BEplM7BQOa5ekEVaAAmcQeAj0kKAyoCZbetVM0xBIkJJamDlPElijssFmiZw4wcuIfljwhdZF8yRekD3bf/it//Ftzxcl33QuGI8G+qgzP3P6rasl/yvLOLkT3f7XVnF73aVUcEqbuYYsEvZOxB+haX3ruzyVFMfkNhXaZyKsMYQ/+2ovBMVasOEYfYoYKIosUUIJUG4Zzb1RaSEsUH1TGl3w1HnQSgbT3b+A4xKL5KA42U4SZ6LzPe4wY4CA4eVKUCBDRMysHY5SSvlXVsIR3BR3JTVfAYVNDQVZdUUq3bPKIFQKVYsirawz8J7XVWW7lIPyJVyUQjWpdsW5pnAcDPtgqLUKbr3fcakC8YQrKm0ibo5fygqnxaSMfINn8+dIEmuEsOPxXFP4/M6LTgJN6PVr4rb+nPR1QIIcVRHqgYqCEiIifbLms0XLZolglZXBckwnUPSOUWjVdNm2DQiimL65S1QH2MtgEYjUn0U8g0klbaoCL0uhizhmt1RsAkxIX7Ax8Y8hc5XIDOids8r1W+KVUkssLN0TOJY7Kav3Z6jI6npOfrBzR0Jkcs9B0+6yc5zSNLufGKwkFKYRtDD5qvrNQBmNEGidzXoZ036rMnIUYg+1PgC0Jj46oXegVK/3JdaTjaIh1Qp72p8NCP+3lkVUxeboaH4jPeAzIaGf7QF0InMK2mbwbf4JyqznQ3x6MzKpvlDyblHAqUNjYQupJGxmGn+j+QQ3AsKGj16HwwTF4TX7ZEbe0koCChlB56NagXPiKko3rLm4aCan7UUXwmDN1G9Km/FcIy3EAr2MLQpsyJZz1FSlNWsKn4G+C3IclkwWXe2FAEMuh06XVdn/+cofbZSMfPyFLEJoZnYhrLVT/3xmqmEDiXcoQEpNSBSTLEfiEBoMSidpelA1cF7Ww7+8cn57MPpyfeHb0dvFbACA/6GUJwKh1N9acmeYlh1gUjuNdCqTy1iKXK2M1B+VtfgxL2o7zgIgt5fLPLqExucvAnDWgx6p+B2Akupe8Mun1Tbuip/WvP9a2CDFS0Nb8PBBrQuwmwd6mvMTd5iZzRYsejVx6v1/ej07PDkGLwL0t+AbMjAKfilY9dDwFIDkwpmf/o13p9GQ4zpi2q9gA0N7Lr1rvbGYeGGZboNsZvsHMzn3xG56SXOha4JRS9OPxxD3iL/WWieR182o4hw+JnBPbgqFwtAbVoVV8UKRPVZfWV0iHXdoFogskCmPAY82m9Tb2FQYLFzp4wP1LJ7AG2r4VRj4JE0CvWYv8avpuH38wvETmpXeYmxvAjFwVSJFs1paBjrZdrdYBY5UVgvnRC95MBpmUXXK9an1aV+ZN5pUpxfbJUNGViuytt8dQ9y5Gbh77b+jIGx9iab7Jwi8+l2Di/G4VOXqi5kByOSKsC/J8Pk+cHR+eg0OT/409EoIc4keXt68iF5c3L08f1xYpmVNIYH3XOwmTMPeTVyApIX9mLkAfMz56KC3jnmZs3xDmKSBXdMA1snkjmkX/PgYRPRk6q4wyebFsQlgbV/vgyFMpktVUEKw+LpYBKkllUhPZ7ia1lg+yZc6XC0er2VcyKzTu53Mge6ZFXcRUrK3EjJzMEwMkWcyajvqi2mQtQA3YcvIkLV5hgK7eUZZZ5uGhHWXyRjQ6DdQWEq8fhJFlLUbCLamygukyvY14JovonICd/69YRIcek2LzoWj6tEx7SVn8Biv82r+1lb47+WejmjYath5LBFZlQLedwtUgIM9TKLMwvnnhk/2arBoneGE0zE1KFzASecPkcypwnf8xhLyx17kYxj9E97J3WRIU8DK3taM3CUFc1NOqQSpKFE/RZl9vecNDYKymVJFx9JwPF1+B84S9HDpcngL7qGsLWnrqGOBLPj2Bnk7ptuZtOOuwNW2Dub6DP4lakH7I4vG9gmhE6m3QWjF9rUaRoiEZ4kKNttXKFnXLEdul4WZ1O4c80DlnR9mZ0qa8L2NDEDh2PevCmFA13W6ME5w9iT0BEgvLMgPwDNuMlGcVPO50VF5kZjJtDUyGLDyC0u9yYP3fCDT3AEUsz2euDcm6AYurOnxUBp10bp4b+RKzQiDFZRWG4h89jzc4rfdlcOziSIiqs0yzghSHCVZ0al0etux5miXsAX1HiZ+jxAVdxFK59u0NNp1XHs7pR7P3qCQk3Bn8hMC9oCoUYoK8EDBh0sSZmA/DyhIO0Y7ToGR+IPpYve6e2sm/y6iHs4rLbAq6OcBuy1cAPqfvRK+C3WdVuzi4LnnvAteizQBkeD/x/KqllfXZWXJaj0l6vyc7koros/at0U5EsAQU0jMmKqGslB40aLdgNpt6u8aghaMO6dT9hbtlQ/h5DHy3TdlNX10AfezGJhl6rQ5XrV1CsC7aLfsTQx+ELAKFNI8nOeHJ28OTiy6qMZ+7aDto1iICO5djoq5IlCz2LORZR1wfLLt1dFe3kDcRO/MDUJaO+aNJoTxprJJK2Rw/1zLqNVsSjnvSS9rPNF0UCCjuKnWXMJQKX7cBjN83L+s3meJS+T/LroJWk1a9dL2LHJi4R+r5dz8xsuFSqaaGSGyQ6mTlpe470yWzeAo4UXUc/kWCp+blf5ZZsWy/ryhlItXUJUEC5Q0+a3yzRL9pJrJK8NuE/p+qUWqB/u1KZoE6dN8bXiHF7zvOW7R1xGpABSwq+s/OKa7AEAZTS4WtR5+ztIDJVfFxlh9nKrMC9/NBtNTrYj+ojluS7ngwSTmzSk+S0aus3rEhU06jkyDF3nmD0ZHSD9NUWwKjht0AP1EkzS0ITYfSEM8DcbYICNFuTpvXjZXxULlI0HZCvJ+3nb2gdmlsnl6jL575PDY/gb1KrlxRqQqJKTY/oMNzYsaL8u594K0vRjc2g4OjxO0uer573k+fJ5hqnRIJ0bvi8b4/yHL0wfm2V+qTdMc3lT3OZpNhisimtbwG0YaqBBrW+TPyb7pi18WDaSllEej/56eHZ+Zg6FjJ/QnpP4sEA0zJsGB/9cJus5dovmDSqf9+uL/1HzQ8/mxRJ4L/iweJ4lJ6dvR6fJn35MXvVMr6XFzHMPUa4gTiKxbXbjwMuUpmFPBMvSpmVxND5ihv8ScUXBbTxwnX25OniFTCLwe6E3tak50hP0Wci0PQ7Ab2wUGC69l3CBpEZrq3dcQAzmEpfBhr3OUKUvhoSGYbIxuinbvDST5AHDIR82s6F2C+C3jrMZBgrdU9XamQmpAXJn4AFL4gk+Ags9UQpkck22NgmHmelsDrFxmYTfmAQv8KhqxgPgcVwxvyqaxrn4epJWsstVZCu6hXlD61bq6iZjZTNrORFkbHcbklb1q2YZoWCY7Rtwy5LCUDFLNCqgYhUezGFSQGpw+44OOT/iI463jjWBPdeR1axRx952j4eol5Pnw8uSmEollF0w24K16K9qh5xDdcgiUaxoIxkU++EQksZMy6oGNcgKpmTFU9L0gWfoIOtNf36BpYRqwjeGcn7FvY9E0QwCUmVKIWg9Qtmdsk3RwPpSWUNJZeRvR2dvOG0kOBcTA4Br4JBXNSHDDWTUBTCl8lv4u6hDBq6iqf3anibPfb2rmCcTkA9b2cyM/AGZP5QGEsgHLKxA0tCsOIZcjzyio9wwoQr9nJGqIWsU6gbGZK870Zewx6QHs2KAeAoAoAMH5Tkw6itwhL97YXBZNDxM/qlAaysKnP2mAJwU+CB9PZhMLmg7PvSyyaR5gY/uXkwm/ez1ZLIr1QEv1z98d3xyOnpzcDbKoreXpfEhnfJvExoFhpBhWkb61LkoqAhWz/2PZfjizGtOF3q4hhEhxzilW6RVdJb8MtnBlQaPin3GBV8RckPxczsefIuxnLFU7HCXQXoIExGPLfDG4eiisakdJHL8menMibxHHDSzTedD4oAVeDM0TfkJKUHyENOokMcLMIoEDpdjrEJwP5fo/NtmNG1Db+7gy+j09nxXP8fTNHNyiIhLUL2Yx67NYLu755Zj+ic7vzduPIFejRMs2nOKTvi4dSmjgejRXJwAOA/rCzo9/5mmrwfjv08mP0wm8+lkcrebvc4mk//s776eTP5zMnkF/yWsk9fPCXlrDmDSGNKdTnae//xcvc4gGUF+3QxXRf/tyfnB0ZFvDZSW09d/+GY8mdz952SC/NpkPp5M5v3pLtX2Wpoi19XPxQqWe2OQl0kbtry3cSioB6NEQJv1OuiX0fQSzObTsNxFaFHVdbHCEHUKZugl6EjbmYSAky9KxW/oz87iXhpJSZSCa9r5EcJnmoSmH49GZ+CkgzmagCuGaO32nj0EjFrqFYXN0N1xtSqKBXELO+QzQhOP42dP2U97+XwurqOQ7CCfs/d8oNuSfc0IsI0fWuWH863WVYWh/iacT3n2EzhoGrdiIfKzbUbDl1f3kDoBNMrz8jIA2FPxjEBxbBVjxAiSDO3lHHSxmZsQUGrUUUb/Db30Y4eC7J1uYk4OyLTJuEwSRxUc4SZ/5MyM/CWlyzSf20SQDrvY1ZDfCO/UoWczokZ4Xw6DqGh83RR4w+uM7fScM09EaoRbG3yg+DPvrUiPQY3LVQFnv5gHWUp5pm4B/66jmzZkJvIpg5sqkdW8gr3u1Yl8F1AFm6Yb0g51Zee2+tdVvVaep1IV3IHFqnANtr6PL37ZR9pkMiORPVtvCqoi4iKvaFff6bqzvyh5EvfH22ISP8aNz2c4ZD0lF8U18KFeotqvypkbrqnZmEw90/ihgFXKOvct197xrcmRq5KpxqvqQ9i2KBmA9TLxJoYXULtJR508DZHrTCWBZNDWYuh+tMz0GDzfTxrsRNMnQ6JI6S+jH5lXXZ9NLPQHTLT8tqfGHnh3Trk48Ybcc796pPGpHmVoEcaSeoLu8vbyppj7KX87psUK3HKhGHazEzs+fg69nFTIj96VlIpzed+H/9ikuplbyFoJkfD9EB8C7SUXLNWm6bVVTINJgjb0HP2P2QTuJgpUXO4MIPJgOAFMgevPReouUSyrsXMBqD8AQ0GzNam3C/FK575mWde9gH8JFTNQ8yQAQN+cubO3e8d1YtrrOPO0b1PnZEs0n17heg3LKeOVr/lxBBNizGxayop959yIIMWfGy7e5CPoESivnRh/dLj6M+au7PEyFQb5nNVXVXGXmoLuahNXDGx/vWrdzeVJTTalGwQgUpFQJMZWS1zItqhydI6InWZ7YbZ5uUBxqGwbcccBoEAxAaO+pklq0E5ghT2Igr+8wUIkbSNU2VyrirwrHwc32eG6BCBF/gv5aLEbICLTr8dessqr6yKFCD+7KGCmUifbqIm7pqrH1fWUclrvJmK9/bjjK9hNxKEaXhWsgLxPMtSpV+vbYmWOHPVO6SSU85G0jN+HaO/11eCpeRMJYZtpq6+2miIHAltRK2brjPgQZKZHXH0/4beg9nMijywYJH7XlWEgxlcKVP9NDnDTU9CIILOAQf/q2v3y6EK8OMtbL/Of1mHMrEpBQpnpCWYpdjyuggXsSAsfoTZG1W+vEPdgbnfZbsv68q0lOccCZgWxe9iAJ7lcYDlirLDLBIdJ7Z1BQU4cj3J1sg3q7oqjBDg33ca7jSh49FLtuockRE7vkUUNNhY9HrqUaUC45B3DoRsMmfTOq1WIxmSnvgNcEQe/TlwyrbulZ7gj5BUPzQEe8mFd63VUz2u3JTFfbnVBsoeCP7sqUW2XeY8SQC2kEqPBhZN77593bVriCNjUjXvs+VGcNFTamQjy13iqx4DqYM0ak1+UMyoIwzcZxShwZFQ9pa3tJWQqUvIG9482kdvL+GZCE5QwO53mKSev3w36BDqmUkoPQHSnR3WKJTlT1lEGA3ilb2x9NsAGkxoL1zNjwmJ70isE9MYGoRPSEDULDVk6rycFa6UZ2QWNOMLWgQZt+OqrSF/E62oDbH2n95UlcTHCj9/6i7GVA5acFjIallXCY+0o2uVilcWLRxyrwIMzhXncPp+p52UlK8QXoa9y2A8NqnSBbuCe0VmQ7wW50zWbbxtl686mVoWAjacuQWLw8auWkM2YMDl07fIG2EhrR/C3SG7EbS1iIx1V0BiKpsAXQD641eglZn082OjPUWyICuhVib4ITqVdlaFnBNcUd4a4yxuTo6jhUEnXIQIbcMqEci9lkozo5oxoSIeY/4rJwPxKrqO7qlMBgEoYLqKqQOZ76NXD7GUWpHny2VH8HAke65m78RM6+FN11QCFoPzsTsIPNQZ4M7aFETvGz9NEB4a3mqsxtInWY5pGw0CQ3QJxXqgyyWwksgZTdWlZMzTEEG3Do22nXoRUaWgRmAlqtYWsXMxIgEqVFGId3DtFWfLzk3JbaGnaetYUKPjbrzC5Ts+thnvE3JPbc+vsr/klwIUkJTziy2A7iGVrhFF4TewIGMtv82Uq9jCQvXvct55V6GfO0npyClYkjQpr8rScGhF1kETY2fVk4Y5p2WZKOpVSIf8baKk6ZfNIf/y83UhkOcmtGwwWOORTY5AQ6i6HdA8RsYXvipjQUAEHE+tbT1zio5+KoHLVuvpUrC7QRKpKhd+mWr9av3+1yAEWoZg726qqcLYkBF81Z3EXFcqBBzlJAyqWKJOknX2dutnTsE1XsndniCo0HU7xC1tpXLrUOwaqIKeZYtlsOgOADK9mexc+yAINrtHheZpcX5M3CPkPbcz6Os1Qx77eJJFdF22grww1Ga5MBl48tErJHrr0sMsI2WGzrJNPUR6gaH+hWkS6mWbZ+JXBDaPbdZMtERHE2LJrbTrprGfMvQGU2GNUcXpRtHcFoH+Qq1WgY7V13+Jm0tVH3Ui2F1djomQ3ZFLqyaqmUhYjRfqsbz2ZNdMZsSPBF4FXV9AfiNe3vRnEMJ/RaQjKNQQqZ+4XA0IwQ3x1pdZ2fXoMN3STNzOsaKPorRmesT0FvA3BtZJcctmneEyVTKOeAdPOAVHPaURwDSsFyJL1l+rRXFwPHOVK7CrYJPS72yykLbJhiba42zbOcIH8zGwseA86BO0yXyvdlLRkZJM4N5q3mKxpqvM85S3jnUe0lCzm6POHvA+QD9LxdF7goiyifgbadZ4Mn/YZiy997i3Bxar+VFQesf2XCS7D1lchzSUy26H1ilHaogWY+ipOYfFhMGSH7zMuREBpMashVMek1jiQcu6Ei1WRf2qix9qdsJCCq1qfIOCy6LIuVGO24ablBR8mskP9yYqdnmwTmeZRdNDp/xdEmHrQMdFxOgz/t65atJ8Z60RQN8tpzsuYJsCCQKC0RlOF1Q+pERgj/rKgbCQuQMRwfZV672L1P0ng6rvKrI+2TWyzGVDydK0dzu3iM1xbqEW344Zv83tsqUc8ogLwQQ0LojsOI50mZOX4PRZwnlDYEzX/BTk2C023MooU+dZBZ1Bl6PvtQ1gmpu+NH1DdXa3yWw+fKi2uPkbb67d/2SJswObsxGWQJJYeQooFhwggIOluFKmJMUJtrm8jJPmXPZj1eQa0cT8+AcbcgxcIlfe2W1yVGmSUh3qcK9S3Ut4ZHRHSHNLLQxhQVdwx55V9daUFQTjQE7GpOK4M+W3ZKLzbrx6ZMZpF2ufZ0z7/MXM6dkGGsY25C9vs4ZHS5DKUz+6i0hmzDR6Qu+s9+cUoLgfJF/xioBZii2HePT5G6wb/twoVp8AB8z06Rq37p+I+00wLz0sFyluW4jfa9hw5Ej/+FyWnb6KXNjAKMThdT/qQRAGOnNkh6JgMikp+Jd3YEJ2hIkqzX3RP0u1MCbuq4m5IR0GTSeXQ87Qooa7aIVVaXw1t7UiABo6GkoA08LBrc9svobd2v8WV44YEO9pxdflFibN9b/CIQmc/jksTDsbyG3ghmhoi/Wrq9Qrd5Jne8ZRYMceInDC/kGcM0tNhXu9K/NhxA2acy1zLGygjDrkNS0RDdxNlu/ZYT9eYnYmOtyruAkFf1sr37CZJARfRCg20l2jzQDd7XKvvBiMfaylC271hsuTPLv/+SFcgXcq9Nmyw7zkSuspNa7XC7FID2v7+S6kTE93x76CQKC2pkHFJ8YtRlBIUIoEXnKpoUdNNkcSeQZzN5n7lLWHIDPj8+q+FSxjIwfYL3DKklFZG3JocYeGQyxVZm+ETuDruyOaj97eK8gi+F/9Myl3gf4m3g6xy2FWdsg4NjbbEY/S+SK0PGgwI/ACr1sLB80GoJdClhYIx1rdeFRI/F1VS0iaT2DhIjIhKIPg7C5KhUsRRH/76SqKCGFWLwGOMW0eVU0HXLf7ys5ZTHgAX4B/ppbcKAkNPsRsAxRylyfoTT0/PSWQ7O4pmOewoGeii4SKiD+C/nfvLdGt7Fh8lIkKhrxLPsomwVAQjbGCpNHIUgVPFNkYICgc0jfiouKJme0yybjWNht2E9ujXBi2M+LMr5KVOUBuZY6tM/ff7CZmm6ztjdsbEh9av55Xn1vOsSQ7PkuOPR0ccs/3qaaeiLDpIvBmhYcc0jfwXPHZdpbBTNAEcOL/RJ2hR3pat5wsi9tQQ+2C4AbPFqe0rcZJ8MAmTYzX0ury9b35azMpmdpuvynwOmR5ZxTcI0hiv6IqFrpydH5yP3o+Oz5Pb/OeZ26Xhs3ny3cmpgUo3QYMvX0Is4r4bMW86uWmOsJfB9EiX8F8Vm0o7iKg676aXuy+S9wd/nY3+OnrzEZLdzCBHUfpsniW7L525s6mQon5nu7gm7mZg7ya7a9p6RnmZN7kNWZGbpBpkDnT+LO0S7rj/eC6XVFIENRV3hGLNumIxzHHrR7ejkCui5F5fmJ4ACYDs3PdLpNbWm6cHb4xE6Djs6M45n0f05ZsG6nlGdQXXx4SLR98kUV/NMBNj4C6r0Z2M7FvMt3J29aTix4hzTMBymjS8G7hFyYU+kFRrwfqzAUXnYOQ+hJXdL6kuns6ggJH9x+4kbXKeCyoxUi8ObZOk7wrJ0yzSnzszP6RHCIqYGIBB8oXZyUES6b1yANPu9OLtJ5bdkGUmowFUD+y5kDG0GoskSBiVlnOLRwa6Kmg/QNB+/9jzNq8F+3A5RD9DhRIeov4k9qExo0kUM8ejbRHHjNrEuKOIPkvWLs6so/qA4hiM1nm4qU63J3xzmc74lkWeCueCU74hjvUQ3TnFz8Q44piI3l5SzEuKS+vyfnGr74eVbahmkyuw3H44LdZ80Om9qQoHHk7ee+Pq070e3T3dmI6r0+mKGkaTHbPwbnuZBr7jEE2JW6fseJ4ToIoCe9YMDF9BELWYQ88A02LKFMHNsBnq+81yUQJmGKWq94D9NIaQaAXg4qS+OVKsqxlQt6tcxmJnYUnY6DZKhVNgY8cUnoEoeliF4bSpFQ3+raH1C+E7ox7AoCz9xmoGgldGJxC88cT/mJzvyvh4C3SM121TC/eoWnTa9SLJ+OWjkzgG5ba5eON4e4gZr/wStjLope5WNeqFWBy/rG8NkoobmkNCG62q8oaxwjV+CDVx3WRKtdLuitOYKwFYlmya+VIzVtYpOHMWGZGdsbAgMS/Ky3vxNlYhc+uqya8K9jiZ7FwAgKdoyOrVnBCz7UbtmQ2od/dUYUr14YaHm324yG8v5jleZoMkRQEKLzZq2PQVwiKxpT6a9iUczx6kqZHUIINpE4WSJic3G1uvvu7QIka7Mu0++TSDsMfol7MBcdqIwZGZHtrZxDZJgQ8DcHe26DPgW4rKIVAg78it8Jje5j+n+z3UApN3S7KHMkbmnV3arJQUqzZM0qMDyFJelcUcwjUaovJRhFonSFnKji0baiYMQeEFlkFVJVeClSlMRkkjDkFds6q+CxyDWGOC1ceiGigAgvoXex8RSdJQJrHsOqwT1Mkq9awDd5Iwp/x4BexAVzAXfAK1g0mXoW4INgeksJu8cR/GkJFZ4MnnJiBD1BhhYVcwcxeOWP6pmS40C6i+w8HOK8KOoBpCeZeuDQF5186T7Xq5KAK+XrWvhIHpYzdAKftKGd7cukmpukzE7sDfEp711O4Qy8z43lJVfRd+aLZm93eed1VV34lz1V0YnNXhr1rVd2ztw3bh9/jVVHyfvg18n7QqAZLwFfeeUUXscqSEHQYamy0MoP9O08hG089Gu4labZaOpxsMKF9rL/n/k7lE1nyjWcTjnB6D5Rb3AyYNxlaBOoUsc7QK6SaTSeZYRjpye3CjsqHXlaYlYx0tI7t81wauZp1hvRQTdS+md1spUGDyW4wF1joofWShdojNHXj7WqrjoRs/SflMBcI08eyDg0Ix9/01FOXBv5WXhp6mFx3zRJUaonKnSUrg8hF3oaAqgJiRU6oXcrbVLK6r26J111IrTZgo/BKARq/7MYJmh2Pna095BkeM4V3h1oilN4Yi003MpTN2zKICUPLppjh8ieFs063vrH/DpYUAfpGY1HAX8H0WucsoUE5tcNGMCWSeWmfafcqt1A39xPffTplM+m5R0Fe5AdE9xm7zTRen9kqpr2C3gm/jFST/82eiQ2aJyBLf6OV2HM/vcuO7FfUfNtuUSWeVr1YkdfQwJTLwWsbNP9jIzP6pjoNrBiwAVvmC9Br4rzlLVyV4CKbsiAPo1FmmDssuIZbb5YatuGeYmGwaUVjvMPLjgOZNRJVkskOeIgPsllF2x+So7W93EDAd3bH6MyYkIbGhcrdFGysR1Q3rM9qhGVb9NFVMfRXxI0KS3hUXUThSSdmJ/yzKi/BJfw0OBvL4f5raflU3TjIa/tncLIqf7V/ldZXb75v1xXJVXxaN/bS5b54GPAX9QCe+aDkvqhZcaQSVFMyfvUQeG2TRy5tyMZ81xWVdYRjNbxUUKEIZE0b27W1e+bjUAFNLMXxKUydF2ZlVwfZDbXg+qETyIknHk53rdVVe1qsK7IVX/eU9C3n2BbBZVRJpQRLuZl5SgmXeMrQu6wpXk53xZNIMf/+rB4CqfT5FuGnoTsQRAA+lYUegKujrZOel95Qb6hfVnBD9QdlSUWKiDrEw6tofqpANKkS9LOCWbW+Q6lygc1cT8xsxFrK8zdllBM1L6W9/85tf/9bHASBN8MnZCPSpG/sZTM4F4A3v25nABg2+T9G/BVNECl39j2/6u8v79qZGv2YoF42UgR1ksAugVH9eYHDwZGfdXu39Tigu2oMRnBjmIwsztjcKRLaB84VJWHCjEBR405HJYF4vFjlozi5vVqmZrGVewjPYOQd7f5tN4b/7e/9rNt0dItT4ZAcAlyc7013478Pz8d+fT3efP8DDBvfY73/10JtMptl0NxNeoylWQK5Q+S2b+2H9mf6d58ubqni4uV8WK3xwvcqrMq8e1nfNdflwl5ftqmiaB9A6Yz0P4/xu2lyXXgR+Xq5cLGofh8vFXhcM571phlcSfM9I7JHcEj2IeUdsDXC1BKWcyeaSTnaGjvoB/k+K0r8A1wA/xoNXzIs9F5f4uunTYfp5mVfzz/mqoZRPoXKGl4v3H1VMB/Qfdlvi48h2u0eHHRoJlulDTu8lZDuaYG8ceb2+mtFUO5nffWwmSOlBgNy0+T2rCqLVA94KoNRnr+GP6jP/hp0kk568SBDMu3mR7Wbp6+Fkcpalfdg8PcyBhkj2hMdtW/BcMbErlD1ZoeVPJhcpNiP7DxgPrBc/6F+v6vUy/TYIhaLJwtuFdpUu/iqLhAjHt9hk0qSvB3vFw95eUX3OkBJPd8dEiV+nega26le0b4yQzpaBxV1+j9DJS+SWILipWaNaFMLe4P911oYc7z21cLBof3/41a8efv8wmVxAeNtkcgE/5/VkcgH5BnYdQKPJTppOJv0H8uLlfATfTCZnuwAH9BmQCfCzs4emaPHtHqC05w97NfyVLxbU0ywL0gGtOI2B3GlIyVwIFHpl43Hw7yFbDzjj6uCpFA5dwDeSMhPaVW45E/y/iqgzLBvdtJisL41cqvZqmOzQWIFO8taOLbAsnbDptMpYOgZro+tP6YDtDh+K6nO5qivQr2ebGjOgN7aVgLCNv50GDTfFpspc8sGUJsu2ocp/X+V3MxlGCpfKdEqkwCS1eP/x6Pzw6PB4FFVb2sEglZaFez7ZeW5WTCUAsOuYxXCPmHyHBjNeXTpvWlWqvkOteRdBNucSJdCmaEEMJY9KzBuZVwns6juwYrH/2Y1xBdAoKpercumQ4RWxIM3NZHJhkovEmLY+wD66hNRW6BFTygv39Bq4wyIK8xmc8tBNDMmWqO3J0Zec1m6YT7gpIHsL4vpD52BtLnL5NTe/zI9P8uOfaiwmcRbtAOKEkY0Ft7jx3qupswGZV5qqLmDIw89tmpak5u8ZbaLV8JOoqiPAqfcZGb5YkhXb1A0GxDHgKrXxArKhBUURcM5pHANnqQLvvCMtvZxM/ibpV5txOc0yB3EENmksti8ilgSOEaQzdCiMvc6G2evU5xAzPLJwrTGzglc7HGDqIwoeodXpLub1S0drDLnT5OIFI5H9+9tQU9t1/Qlnu6L0R0o6+tWvHsa/n0yqqai/HUFrnLewTMkgwR/fGp1MW69gagAVDmrtX9brqk2B+c6SZ8m3jm6QmsVY1/K6IokOWYB/sD0barFDUfVNdlK2vTkPM/4OH6rzjDcTq2acxt2bFeKEGaAChmHvW/kGsJaadkV0u0dVeJFRHAbmcFvjh1/94Y84jzpFS9rfnUyyhy65wULtBvpS7if9q6JqsG1jq3bvP7lgX0BKpOHD5XwyaYT12MtizdCRcskclukmbADiLJL8FhTO8xDG8fh4DXSNODc+dkIUyTp/nuEjdqwewGvD54K9eTHzALvITKDmxf9mikRkIX/hoc709XBo55dP6H621Rzy5ddLlnXTlBeL+2RdgUtHDtzavCSrUPIscb3uI0yIO42WC9Fr/iSlEFn6tp6vF4VJSuQnZIHCwFd9okQ0Y9TmhhqfQBODJ7/3+zSbTMbA3LwwHAhRHswoZrnfmWF9Mw//D1pwbnNUviiVDSfk4jV29oMI0BP8KK4Qwm+H+M94sPfrqREY+y9dHuoljaDv8BI0e6gbBh3ljGtymMuBz324qhRSQOR7/5xhZieQM5wH2S7vU2ore5LTL2VR9WlKJbtkn4ZhlHLsPPRZ/sq2asDN1jaZHDyM+7NpxhM+/jvkiNrUa9hWohXiEt7ZxhkNQixgG0a/E99/OHgvuKCTr6iVRC6qN65mjqtwVcDItM9A5Srfhn7sT+egNtAHrHUtLmYtMFHpVrnBrQNPozJUN+yea3zIwOgDql5jDaUOO9GgvPuUCp1UmpMdDc/e3JO2ZjzYB15kjAKnVrxqFxLgakmji28lwpqrmPpnxbB9gdeY7hQRJa7XrB7qALJeJIKN696I7UATld+noM3vz9e3yyb9MgEbgRjjH50b0+wD+jWjNtxtJ8DTY8L2hOEYlE81HjGzyIhMGbW0xkNZkAg4m94XLDzQen3l0tVQy2x/N/Vivx6j9Zh5Fzdege8HbyjP7R14so5hcLuP4lBWNwiJVDd9FsrZ7vj2vw+O353Mzkbn54fH785m70/efjwaGS8M+vyuuCB4A5pcdK6jFUU/SKV2Z/D5Vpz0qGGNSoiPYTAy/I3LfldcmFV3ZhCdYaEaN/FXqMwP16Jf4B07s298n29MN0iFgb3GuLXImn6Fc3ckZ+dW41YuuW1eVsVqpnQqPnlq8s9oqFaLvKyXdpFPT46OTj6ez0bH33uAkKC8hI8HG0G2JYEomNKYn8CvoiltCJwBb1sRfYck+jqcCVXqSZSGPUSOIJzn70GbEbOeLPOmid0d1poz2XkJpr6X4Eb/kmeJbRwb7DvICxtZnsZz4Q7IONca209mC6LNJmMDzpC4IvggYjaum/5VwzYYcvFM9CNW6UR0Q9jHR+fKC01Mem3sNlEbTcgJkDEmaWWQBlDfg2A1lJvQnHzxY2XWOvSkxm2eqVTWVFBpUU26bc+yao0McIflq+vPoEqJpz3VamaxlQYmVSZxN/WCZILAzOmK7VhQYiDEqbO+XuW3Dd3Fqzaq7AksHaGAPLVmKnImpCSPJD7wJpU/Z8vFml3M26JpvTJoszITTPTZ3OyB2xANTWS8Dnuqe69f3M9MrfzDRw0BfYIN4aIh6YMis5Zpbgj9UX2Rhwrc1Cjzfe0NZqiPlQyu15htnSAracf2fzh7dzg7+PDh6PDNAcS09lQcFBWB+g68UoaMTt1BvAjUfn3eCfuu1k+6Ihc6yU39gELg3deai48UeKy4g4mBkJcXkJxi4DN01Bnl6QLFx4O8BeB+7OTUJWBwOnH3kIoT9xH3oqg+U47M2F30pOmnyyxsqACV7DrKWodGHaHsxaah3V16UH2G39QRwzss8msyJ+/tpa8HlzfzcvVA5nFggx/y5XJvXq6y8TCZppPJ2QtjCbqqFxTYUVSfecd9+OEt675q9EW/vJunikeJmBSgeUe+Jm0WrJlvDh78/SHJLucJWh2a3/9q+gIVGkh2PNlbjLZlMy9XqfxF7kzYa86IF1ooeEjdnwjbWC68yGYrkQwsEfAjntYcdcs/ndckkAySsbSn5hC2pBVuXk2jgVvkwGuuJutQZDcGR/vS1fj/NXdlvY3bQPivEAaKNqht7LOLPGw37iJosJsmbvuQBAvZom3CipQV5ThB4P9efDNDkTp8xHEWfUpgSRxyOJyLc7SISmxlvddOdK+r7q2a0nTbOfEwbhqPry+Hnzh/oKrP3Uf5goOoQkPQ/XrH7YLJKhwwutdl+g7fa98AIdwvxBWU7E3okjYQf3flGSr3JEyrctp/ldZ6PcfaQqpvI9PAHYrO1Jzl5D8/JV97w2BksNjHu+Z1fWNZQkmwH3AvwRPpPfLfD9wCnaH/StA34WBmHmmtmwWDUAArGX4V4qvCORPqX8XU8Z0OS+O48e8n9doyPvqPVkqB/fgHq8CFYmegiEHddiYr3vRVTA4fTJtiAvFPeUHu+zKjzdC3IitTOmoqWVJvGVxVgN1J9pFu/UvWh+tVIJwxKdOvZxDgyiWM8MOS6u9MVnH4Di20/o4tYpOeBtM5G/6DgiTN17JlEb53eX45bL6k8zx86Xp09vXvUeO1KC+QK/DNaougRSpF021Ec1SVZ1gEul2LZrnkM2PbEM81RQj9lBcJvx5VXuR6I6eV6D+oB5U5BEsa8QfDpweTIzrfQsTi34qtyeDkST9bFg/LAoQOGyS4AhBqYQe4KO+xkVw/5HWZYm5S9VOsOCa5Mkt3gZNGSfK8w/rObH9hkuRh9guj4MHEXYm+7F+ff/7zvOxuvzMyztt2zD1rvrWSpcp5QCQERNyy2BHRVomc8FLcBV7kCGi2OqYggsoFFPnIT1UtWoHnQYlIefPXD9VaNhTVUZE6L83QRfa+kFhBJ2mJLrsRI6rZZhLvb853r9Bu9QaEb6zTTPI0nLNni3Wvx11mWOF5F1Z2dxKaX855cEN4DRHMO4VyfUGURjW3lCebSB9ccipYukCXCwjrsn9MoahTtyZSnlMi0AmFGiOM2/aBxM4ASA5L9g1eKplYQQIv4qTjjH5zub/dIMdogBzBueRHSdmTNXAvpQFvO1wtvaD/AeFZCu1kU/VC+U9rNY1MwsHcUrED6S9ZUL2MC2dZ1YB0AISpeaLVXOn77FHzpQxdpmHwsqTXGVneP1vpeoK2MV0yTdDBK5iHNI6FWalynWiKVF93axUS34xeiex/4dy190VwDdbbUYxBpz5abjdqfR5DO27rRVTfA71fvo64PBi4EmRKVFb7UBJiRGPFmbbSY6KoYuj8y/XwaqRMWmTlwWjbiLYJ2CJ6/gFzcBv12cg2yTyacLoUH4HEd5oR74NrQn8kIq/DJOpqo/hcJwYFTdPjIRzp3mnWjt7DwLUcgsYCN1L4TKcU3BQfE63oXb3ccMqRGkWfUwzAwWjdC9ZhcBw+P8YxDVqiyA1PHm4X8SHdEikwpMQ/rpmydAvTjnWiC72FsUgxFY/4zWhHJh3CjJAjV2IZS+MkWKJowl14gKF2OKwYqvVPKMB3PDcuNYiDIcO0bMJOyMxdBAs+wWrLRGgftswCcZIFNUnP9VTnqHwXbzwGkyy1RR6ZtHC1IkoJwdtQ6/KzcxPKwiL78PaxnmRQ8hxzpa+4bAszW+PPOcz4VW4gpab8cF9+Yo4AwKOOSFRwF2tGdgqU8Mc8LpP7OJosuD0ESqHDg0oJaI7OfyMZUQqW8CQQdyX0l6mG74R6e4948xwl4rO1MqktdBQTOUFBYP4A0mfMJFE+0zm7rpjt2SX8xPL4FTvyXnC3b5RskZ3DSevG4+gz3jJ+ku6l+pSJn/tszf4KD+eLgiFbquKxFUWkDDp+yjU/umxGSfffkm/tKXjD+iG7IQMQjLM9IIcyI1JsvJcVXngbxxnCuTcLioiMrry6C8vUfF/qw+VD40S4ASsEqL8voySkP0xNFrGZ9kOCf/uwr+BB4bgheUcisAO2v9lqmmtUQDoYr6I2zKBcEEyM5yqQ1g84CTFax6PJyLQWtryTvzg4IN7jg9mO84VGk8kiUxDLh2F5uui5xOxjEXBU0ToCZaOGDD7or+HlIT0fHcq7o/rR0DrqaA7F5m5Z6sjNI5uH9RwRztBI6izh59VcEwpC1hi5823hMVoAn+zl4gYw5P7wxV9a6f1HT8Btzyc6X7QneAvAWXAkibBzaSlONfOsQBGJma2sKJN7GlMbSJ5rBdYV7urPbsJ/mCeaKZ19IR0SJkIcXvE1Vkm4x/hZzaM07qvRXFtNyrSQFeUeOWo6hrX9qrWcObcMoX38rK6W6fVfF77MJ2Qq+Y+IDmaRa73edfO3cK8FW4ul2Mlc31P54jeejdcshelIEO3pSQZ0lRyIOi3bkyu8YwqnIDnxz4XX3jj1iPuWTaIUFtdYUw6DowxTYFp2oPxKhMXFGsHFcEc0JueEOeEW5wtmeESXJTvP+P9iNm6j/iVGzaIVo4G9+IZy0ArZi8huKatAj2XZeHqOQ/XxYjS8UqOPv18M6UrW7Z6rxLrnGdpi4ZTTtwHiymUSBbUQ2G40FnP9LEuvsVPFc3SxRq44VF3NFqQ3J7UVtigm+0Crs+YQF2LW6EIh0ouZUM8/HqhVlKd4xPkV4IFeaK476/8AbFlgYQ==")).decode("utf-8"))\n\n    class Finder:\n        0\n\n        @staticmethod\n        def find_spec(name, path=None, target=None):\n            file = "__init__" if name == package else name[len(package) + 1 :]\n            if name.partition(".")[0] != package or file + ".py" not in files:\n                return None\n            return importlib.util.spec_from_loader(name, Finder, is_package=name == package)\n\n        @staticmethod\n        def create_module(spec):\n            return None\n\n        @staticmethod\n        def exec_module(module):\n            name = module.__name__\n            file = ("__init__" if name == package else name[len(package) + 1 :]) + ".py"\n            module.__file__ = package + "/" + file\n            exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n        @staticmethod\n        def get_source(name):\n            0\n            return files.get(name[len(package) + 1 :] + ".py")\n\n        @staticmethod\n        def get_data(path):\n            return files[path.rpartition("/")[2]].encode("utf-8")\n\n    sys.meta_path.insert(0, Finder)\n    from rollout_inspector import main\n\n    main.main()\n\n\ndjango_rollout_inspect()\n`},3742:(e,t,n)=>{n.d(t,{oD:()=>databasesOf,Gd:()=>databasesOfJson,B8:()=>inspectorEnv,rZ:()=>isMarked,$i:()=>isPlain,tM:()=>migrationBegins,VV:()=>planCommand,eA:()=>readBridge,ez:()=>readLocking,dW:()=>readPacked,tK:()=>readPassed,m3:()=>readPlan,jG:()=>readRefused,TI:()=>readReversed,xu:()=>readVerified,hP:()=>startedCommand,u7:()=>unmarked})
-var s=n(282)
-var r=n(3816)
+const r=`0\n\n\n\n\n\n\n\ndef django_rollout_inspect():\n    import base64\n    import importlib.util\n    import json\n    import sys\n    import zlib\n\n    package = "rollout_inspector"\n    files = json.loads(zlib.decompress(base64.b64decode("eNrcvY1727ixN/qvcHUfvyETRXW27bnv1bta1+tod32atVPb2XYrqXpoCbLZUKRCUHHc2P/7feYD36BsZ/f0nHvbcxqLBIHBABgMBjO/+dybz4uqaOfzwea2N+ztT6sv+W+v38vLsr6RkVqK9aZu2qQR+k95K/Xfbf1eVMW/BJRcNfU6aeqyrLftvKjkRizauhn8c7u8EgmXP3v3ZnwOhTd524qmSkZJIwaLer0pSpE2097/NZ3K58t/5tVV/ZLrGsIjpG86vYS/08l0evNy9jyjH/+YTuWQfw0P8NngeTbtZdSBpVgli3q9FlUr5/UqXRdXTd4WdSWz4bRKkiTZp39W9bZa9pObpq6uklHy+b6fTGbqVZPo75KiMj8k14GlilIkI/zHaSizitRNUhaV6Cet+NRCTZq0okrhy8yqEP6zztvFdTJKmGED/J3C15lbsFhx2UImJ3UlvHrgP4u6aotqK9w3zbYU/aRe9ZOb69tkRLUMrpp6u5Gp18gq35Yt9BH+hU46H4cUYbkIJcjkQb7ZiGqZfp72oOfT3hB510+mPeAR/CZeTXtrIWV+RUWgynuvKVHKWIdxSCeayGwG4zrt3VzfQk0317eT4df7+zNoYRcF91RzI9ptUznzxEyxcNSHzldXos3btknlrRys6+W2FHJwJVpTfjCf0/P5PAMC5nOscj7t9XE8s6Rukmlv2rPajI8CN1yscGiTqsaJhksP6sCHo1Ey7W0rXJzLac/iHdP7rL0WjYDJVNX0ybS3J6e9Z8ke/tRtQPX1Kqxg2ivapMrXAmuoL/8pFu0w2ZPJN21+WYpvB98s6nK7rr4dJt/cXN9+O+3Far65vh3Itik2adbRxFXxkZpoRC7rCpvYk3alZvydEQGmRkSEtw5ZOLTNrdX+TdFeJ/VGUFEYreZy2suSXCay3jYLfy6imJTJKCkL2aZKaA7UHyl9NGhEvoT5ljGh4tNCbNokPT0fN03d9JPz26rNP/EPXc0F/IEPIzxSIkz9TEW+uB7INm/aCcx8/tkU1VWG4gkewHxhmosVFWlvNzhrdKtHpz/9ND65mOH2cZkv3m833vZhbR2du4NYrcSilWp/kK3YgJQm+Qh/PW5fqVdzIFBSw1XdXhfV1RyoSkZJCqsGhHk/STNrV7iqhcQyab0R7qLlUV/US5Doau3qYjDi8E6vTT1n8QtcNC2+SfJqmVznMvy+ER9FI8Wc6rFHrqrrTVer8M5r1RpdXXRg1x7Qk+4uh+3XjdWXesNtyQ9lF2XyQxmyA8o/iRtYS2QahxTHqk7jxVgCOtOibog497ErIS7rukyjnaXai8sSp8BFsxX2xCoa8z6FLQ4W17BDleD3VpdxEShhoVaEtVFoSmRmTQEWmHlZput8k+rJ3af6Ml+xuC1EuWShaSqHztnkoxpldtlileTVbdqIgRR5s7gGlW06vUwvzt6dHB1ejO9ej9+ML8bTqXzx/dnpTxlobD1azH3Q9I5JxgBF0HfqKTxR6pBa9tjvJ9C8bOqNhKamvaa+kcnlbXL+lzeOEljWUgqZio+iavsJCx5fB4zKGiVlKiGWEoT8qqiuRLNpiqqF2lHEw6aWjBKsHnZ4UQ7ma9Hmg+XlnF6CKDVvnckL+oteVkzhtIefUaf0OOhK3hfVkrbxpShFK3ATd6YDd3GwyNu8rK9Q3cAqs2Dh4AqR83W+FCl/1qcuceO7BoI7FR0Oao+3szJCfCPW9UfhaCCkF2he8k/97QrbZi2XOGe94OLButjZuwd5QJV+MRdAdRqA9gTaiFvlLt7kZSsahzW4ySWjZGLNQNyaYcnAPt03o15XlVjgpubs60xoXS773GAlbrKZxTA5r8RNMnqAZbAsOgroFngwXCml9ur0Of6TTfZnNv8rcfNENld5A2u+i9EBNbtYLkU77SE50x6QN+0Bz6jUfL4sFu18bpH3m5BmyNIbyKOm4SLfShQ5ep1vJZ8q4pOMtzX6zhcB+JQ4AbNk2ls0Im9Z/OTLpSNLQxF8c30L/5O3I1tegP6fjNy+m40s32zmZX4pyr7ZEgfwSYanWbNL+pKSjkFWlz5Pe7o4nNqgEqDbnPTgFx1C4MG0l0x7g3/WRZXKtkmB7mwgN2XRpllGh8J7v7cyRZWzn3g7um0+ULt2VAPI7IIvRslEzRtct3AcgwMAMby9FolcXIt1LpN6lbSiyqtWJnlD5zkq6C5sbgZYh4QOCthI5/wptqKWuXua0QTRZ2UtW02zcxAZ4z8wIrlMBBw4/FrUkZ57BiPm9wzOZnoZ3G5EihVlg/kcBm0+71PNGa0H++iCHYUe521f91pU2zWoQyJFAjJ1YFFKH5kAhnk745OKuC6qZWDoetzxpJCoKPeTdX4Lx/Oyr08sX3JOQa0kX7yXKWlT/QREsT+tPH2Rig5CtRHUbXoHjLQMEdZX16JcetI10Mc6lc2IgQWNTsQK0ti0JF+C/smqNb2KfG6N7k3dLA0fHCHabCs40oN4qaVIUL+D9QG7FC6yugIqUD3DeYXTCtvUsyqLcJPkVT+ZWwzKy1IN+oBm7a/n8MM9BGYl67oRSXudg4CukkuBizxJ92SGnUIZZXrhCHjJW0lHR8q6lqISNl3Aq2QELDRqYR/E6ALE4+f7+2yCf89cRQq+ghH2tjp8ZrPGe/8Ag/DcjP3Qah2s8rJMle5XUdMrPJWqR/xNbGLVK3/X0bpLXwl+9Xlmt4/bC+nd1aNmapfal+RgbpVtkxdVm9QVT+BicR2dux+LusTdNtkzhio9zsi+umnFMpWiTa0hVrr94jqvrsQyS/5XAiVAjrgmhZs+tAtaNX9Nwj48G/STSPXmtWvLJrb1k5u8asXSIrMSNxP8YMbzaFC0Yi3T4Eh3nQNfihLsCijhoTwNBnwFDbMSoyU7jhHOEkev1X20lVm01qFZ+zqXOE2xLfhjWaxWopEp0d43lPST55NN3qgLA9qeFRFdTYa275vr28jMpHU6ii1T1MCgRVd5e8pEjC1O2nQTay2gOrRLQ3RNozsYxWzSf8yRGcYAfZ2TPjrt1U1xVVSgs3w1wo/95zHz7mYLOg/sIsJe+LCANmW+EEm9UoogMBzp43ordayDtibTXrUty2nPnDSuc2mextqmG7Hk5N2bNwkQaJqhCul0MLPbUI++GnH1/MCqnk4a7msQdhZHbnLpWF2KFX1liUZ9hKIuQ1XT3qyP5eA8Fd+Apj2SErR7okHX4R+PYfLSGc0Yb+x6VnUjiqsqeS9ureqiE8laVNEDjVLmqRwuNVLk+QEMPXw3mfZW70E84J6ER4wRV2Vp7Z0aCCpqdMc4WF6ahaLVvLNt9fa2va4rTwNl9c/SdPStTis2gVEYRkxXNUDLrSauUxkAqr3TU5fOYR+R+FgESkJyU2/LJSgQsNUmYANUo5KvWtGYGuE9Tjri8uf7jKcglrNNTvggNhP2ZLIUoItKtccBW0DHL0WL8wMNPHkJFywiKXPZkgyiJrFe7rTDaqw5L2WNdW22bl1F1dZJbnW/XiVFK5P6prJr52pB62+K5ZWQO27Jeej/KWvzo5as1cPFqfjUlsWlmiLjT0V73gJrqQQZZvjlebHelOIE7r42+WLH9Yf6oM3le+f0X4N6ou037vJIofQAauDRAuqaHA62aJUxw0i9hsdo24CjMR31ddWDj6JaAh144t/Usr1qBFvyp731LZnjDWlUozoIg7jxNhJnLj9/DjqtIr+tyyXdv8J3oGbS99PeMm/zy1zifSupJXlZwCajTaBDY3ti+15vaFa8xRyw0KQtGrc0IaMnmx806abn78WmnS8FXrmq/q+KmCEArr3pxQTOLqXaEqa9opKiaV82YrWVeFQBAUdWr7pKWSGzzHZ1k/gP1YBhffZ4hYuTZK+tc1BlgbphqGVuz/pWDxS/Z/o8rsxm9o5k2dGQNDQYmReuzZa7raxflWzzqt3VAXUf48w+MHzjcLyEsYEZ+8iOBEq7c0lARyXVCNvio9uVviRUg6NZbB45l9nBwo5xThnEdzDPNndvmmKdN7fz9+J2Fwc/bOsW9hJrJtUbOcDHeETmmbIsQCw55c7RDDXGN0dlLqXVA2RJKRYt3LON8B6Md5qSdppp7/DNxfgsuTj87s2YrubVZvS+qm8sloWXFCjLmIFyvq2KD1voAlxAWedC9DBQqoKER1gxi0D6Cg2wqWVS0pZfNftsCzS3pJ7Y3C7kvBElThqL22XRiiYv0fiHf+GxARnWtz/ve41O9meunqcqsgyenipHF7DE3b0kxfHTBzfF7KPTN+9+OgFun48vktfj7w/fvbnQRjf6hqdyX7WZZVGdsWvJoZ08kP3ByQNmhfxQct2s/NoMhcsxsNZYi8K+ae7oKPF2ID+UcywxJwLmoM4ne2jG0LuE112lddPuc5/tFDBQ30s8CIjl07qr5Uk4IXgqfMzLrdkbHYOsmU9gnObO0lLFr1Li3ZVo58vL+aYRm7nMP4oUX2ruWCzNOuy4XRIj0OFhck57e3QboshDnZN/mB7XqzldSCr11hKX6r/wU+2h5E1FpnnpmSf66IUHBo0sIkh/6w0TSYkdEZSahve2UnXgCvgySj6jlm7OKsZg02mlUbYQ6A4XJ+F+b+w+WOvjzT53SI59iL4UcDLra50/FLOs6nSYe/Bt3NpjjmPUiHMeo0c0OVLf2vMY6wexMWr8UCeR8PJK7wf43rEh6R0z3EKdK6YnOU16puDA3sm3D902z+6qabsfuZt/98U5cRqLoZQxHgbdTHQ0ikcTVle8stHJFSQQ0NCKOf3Qr92vQIayb4SeLWZwJvTnzLPQTHuwc4HtRWkL6j+50rR0vdFJgUz5TAt2cHR4fnT4egzXfvwnCHN+eT6+mENDQ13jPc5/3Z0s2IH7IIDIP3JkWXlBB1J7hz2J+0w0rnemn5YH3Y99n5dShIOk2nDcOvRYkLwc5Mtl6hxvnNUTVio/lN1+sva3yQu4JF29n/bQa9bfGevqpXI78TvbtSsqNoxyVh1JjIzoHyZV9Wu7WcKdntM1tg4b3d4xF8MJxbHO0oUk7okyVawgKciHAqlszs53XhG2OvtnOeq9e5bjcuqaeaakAHdqFroR2/7DvIDdpatMVvA2Tq7talTWi7ycL+pq0Qi1Lo0Lp/KrUbYyFNfki4TT0XMVpa/BO0NJDDKg6+fO8jdWedunNrY0PCUqX3iOl0ZFUIeWYE+PHV0+bEVzi96eenqDFHkzPrpIFvhxvhbDIbmiba7moD0ZApdilS4GdbHM+lR6tRQlaIr0RQLebPCVdaezSGzZNO395+nxCRQBg2BxuW1FkienJ0k+gAeiLECmY9X04/DkNb2rtutklBye/JLi2/fiNvNq/uuP47MxfUtuuMmz1TOsYJE3y6LKy6K9tb4eJa/orWkNHHfnjbha4AFuT2ZW+2RlNAczXiro5BywfrFtZN2k6OtMf9ueW/hgID6JxbYVKQ5JP5m4yjtPPtt7FQztI/X1SrSLa7j8MzpfKaoUCuHlwSt0Yq9vYApOvublmHdZQPrkxUlfw/SFmpWXy7S3AEsUrqd5H/5PvcHyxgqrXBjnELBCTatJei3yZT9ZipVoGprZjZCg48AXg0bgRUU67SUnpxfJz4dvjl9rj77BJm/aAtgK71+Pvx+fncE5WVtecerRRSZMJXKuTPYk/NeuD6Qj0aFkq0+Pb131TuWvz07fJkenJ+cXZ4fHJxdoyD18/dp95J0g1XjSL1YmnR8YpcL7m5EKIm/KQjTzuhLapSb0e5BtfttPRLXEe2rw3baDcbSTumcKZTsvW0InM/fynuWzMTfi5LEsjt7WGKpBzg45Sh7ckSzPPdaBOtRwUxDuKUf6nqP7KpQqtKSufbWPWwX+MYHq1SUsnSzgMXs9EDVkiVF3KXzZLi3i+XrX+AvwhUHoLmBTGeM9mX5nyiD9Muq7qsYfnaTgwxnfJYYq3mT20JCZL5Xuz73Bizv7ynDJ0yZ17gYjxKPEcW0DRE1wsZgF/YoSGGOOVz/bTJl2/tXhIoF/qGH0j2DAWOWmhT5hnn830Q8ePWKp1HFoh2JUqO+yJV8Flpv8yp1PfrtP2sxdc1cgrnwzF4ovtnPZIsoRSnGdGCWM4gfeHtB9v1ZaRbUcKQd/S4Ra8sm6HtkW5TL17wPIeEDWhF3mBcMT8Phs8krmbEPe5Zw+uNrmzVLV8QP8UB9QmJIcrJYYq6SF5WTaQ0pRZFmxSxDMZFsQSJjCmMm6GpR1vpQY8ISBSmk2WAq8Dp32crkoimlPsYh7JkW73ahd3G68FDno1jjVtYn3Ji9w17TKwSMtRG2xz5Q5PuOWEd5i5CSU+ZbEyDcb3PVZBeKylifpzNmiB869PHwEMtG77Uv1tdIIq4diI77tbOt1sbDN5Pa9GFjwiYT34pZENdyp09UciQb3sswLEVCbTnZvy5wIPyHGs6hSZHjdJPv95I/auYZFoahQGKJQw69MfY3v1YKzTN+HkmYo4c+4vyA2G9pvfHvdaIe9zhNni/cDUZEVGK9pLWOyUkXnNw0s8SbF9eFcYOAwZlnEzSZWtbUsBzSc6VYW1dUonGexKpFXj9WmnW3D1ay5NWSMrUk/xlHXsqMGIx5pvckLKfxdDOYs7BJ5wbvEyHepZq9e16fan5b5bYqiZbldbyTEAasb66F9kYtCdoRqfEBwlt17gnkfL/yVgtV14Y/noOSIStlnT5RfYpWowPpUinLVT+wZg2tOjk48gysUHHTIIa8UXVWNHGu7folunyNmADbFt/p+U2T7ZRFqKL9CUzEQjdufqwJrs7JVQ9xbyC5BSmRYkbZyMtm+qqGe0/do9y1Xg1y+95Veu03zgd0rsh12dGz/v5U0uG95mDB1AMCKInq/fxeQ2JcAD46W57IaDh5Ox82t9r3q6KE34KaTm63dRxXYNXygSSbLVAMM7pyc/gqKG6iDu+1ujSqiRNlN8Y1xtBWU1B5BjxPXEACCy9L/uqjapkatDX6B/QnZM8eIEaoui8xSJSw+o/BDK5YVkm2rRdTy/e7FgNU9hqW000e40rkH+h3GM3V0T7Fm3FLIRVNcgs+wuyB27WVR8kl7X2/aW7z4x1PItJdhbNJo9/aU2XPUUNQxU+1xfGicPdCAJ88oHVfK/WKFL2LZ14OrVh/syR8jR+uIPqEtpc/J0rknEzI6vkpGyT4eqXzK3WMbDV4Wu0oix3qev+CcCnYDOh8PMXSa4TdQkzBP1DU93os605xpp2HCqXHfOcXMLkq2vdG097EQN6AxM2UjFQfgn9MV3V3L1mqfVy9PFbeiK1FhfNLSyH5+ALLY/lCTlEWmgHulCW50oWu5kQ+f41qk4bvRpuDJvH6f9bs+MUNTyDn9IMNB5xf20HUWooiwYSKLqypvt414oFLNNvhIdxXmg37T+a1yMh8mE2K0/n4W+eY+dkFmTT8ehmrHN3Rbrq4K+mSBqiJTyRSS7iRSPgJdwS18ceqFxBh/ez1Z2BJqglxm0WOZ+ZIdusGjTPnQO/gusalJ1//KjDKpV4gtwqYku77ZZH82i4gJZXpy3LbsyGzzzvJ4i59YbMK0/5cmjh0q6hUxxgzAI8haXAtwpn6oUSxmt2kayXZpb64Wb0kJPoNEZUWnGuwL7B0Ha99SRzdpelPgSyLvKsy+56LNwrroit02tfUcTnuXaZ69/PbbZ3nb6k4+S775Nnn2zL/s77hPesxWNItzOlw2fWtLMVdPsxBIx8iciDRAhreNRgtRMb3iU9vk+sJHQThlgy1aI7IBeM6DYgAXQD+MT8Znhxfj13Dn7riDs9SNup9iC+wqplpXPXuwfari8nau7BYWuouppJDzfNvWeM8LdZHDAlQWlt28NyXcqHMsMmAHQscCVDe0H1l0MKmH7y5O58cnR2djwBriYHzsML62OKbfGMaZnSXKOLDswf7ObwlGgcJ7Fa2F3JT57VwW/zIPC7AHVXnpPt00YlFI5RELT+QiL4V/7aZ1UBgFjrlpXSwLGEd4Ss4M9L4iYi2/QlIHMd5n6EfC++71eisYojsdS+shXqpZElI9UNILft/bl/n26XEYet17R92+D+ghR59JOdFW9sxymzM3esHFF++E91aNq/dyNMFzk6nHr4H2JHuD564++KXZNOyviS8jgvDyJb3SWyjchB4/Ck2xLdbiCXCK6mRL0Wl9jBEWzeOCz3EOGXAtoqisIZILLO+vkNK8kjeikdqqtK5lO+cL+lf7+/uO+Qy6Oey0mcV852U/YSmOEVDu/RjKdf4K/+ZPWd7z9/iLK8G/sSblMLe7PdtNdTcS0L8Rzwe+ohpNPEgOoWs3HgBIGCPJLgh5tSzRyfOzAY0h32mx1PAdwyRfLum3Uq+GvCT0ssewGvijr7BQ4DfadMgrznghWjHKUVaTOoqEeZyOYdR4e3hGKil1K3QlBT+6sky7+ORG6z4YMK5ufx4iKjCcGQQYXAnprgloeYIwAKLynMuYYfES1KaLDbOz0w7+yv4XIsXAYSGKEpNaMDFfWRhFiBeHrwzQDhSgZ+A2oIbEw5r5SqPu+PBVViG2X1kHA2vGEh7bSjSiWohQOectip1QjIeFj47FBmZ7jPlT3/GAQez8C3te3cQmKMxc8A9ozuZmDSwcxCVdXPubutbEX5H2zfOD1e49mRyfs7Nsske33dal9HK7KYtFDg759Kqf1FV5OyJURGx13tb1iHQ2bviGvVvp4KgLsdMFOiRBm6cXpt3AM5Fam9kVgkPHtKcxLYAObAD+cB06gkMIuCQt6m3Vps8zhwtYE00D0q2YhXY9L/B+itg17ZFvKxxJ1CdIXUZR+6LpQhniuuDjH85O371NvvsFmP/j4c/HJz8Y4r5NXnXTpBW4D9u8TD2JpIf7m+pbOOarcZbXeSOWAGonAVYoL8llDvg4xMBYDlmyvRNzgMGEKGDCcVoGJBljk6KJd4xAXCPxika8kiOAsBiSmIqJYw+p2kNkg7Eul2h00kd7kA7Bg+tc6nBLB5+Nz0KWx5gRw8qbvG8vJu340Q8ZC0evetsmOYXjwKyFeOPC4h/GLTsT3esPUOuFjEEXvUdQKh6r55NurdeJ04EZRD7htJm4PpQoCOcIRkF/MtKHFnH4sF6ldQn+rcFj4KWR+6YGRbuun4xBRsCPyCOMfu3o0m75BczVIsE0HxmuFsLbLxuRv8dZj2XhPTsm2gNjC6K62Vznldw9rw3d8FlYibwGwxGEhqoV8NiawoM8nqS74AgwLEHp7CenF/O3Z6c/H78ev/bispR6yfFk097yUq0YhCCwvjSAj151rAs/hj9fDo3pRyLZ2IV64zaxKzRJHyjkTFnoWUq1o7cahgC9mpEzH8cjwQuOP3k1s3/t4/ZN3+zPulRsL/RpFKAK9nUVfqSar61xvENHQ23eXAnTACwvejQP4S2DPXKXesASDLc9+DH+2/H5xXmSup/uST3GG/5e/x7sgd6k4LtxwfLezgewULwiYNceqk+ItAv7Fi3YYQAeEt+xUpfzPOi+gCFOhMGt9JM/VT+Jn4FfYHBEfPyK//K1kZKRBmxJMusnKULd9BP8R4In/0Sd2tOnQX4qS58LWKQ6kplZqjze0SZAAh7hdkjf/gjxa3mjFG74KzOFpFF2sQeITYMvYFl9Qw+9VVWK6qq9xtlCf5IhLHL6sg3W8gMEmio/WyJlrr43lT92RaBN+ttkj+cYVaQmhAUV2jfdyYLtzZSb6aNvVMOwoN32lnCeBrQO4B6qG0SCbqefOMCpWjeDs/tuCb1vxQq58YMWMEUEh4EEC+srdZMEwAK2pVfvNtZ9nLL3doi0Irr1+R7apvaB2cjobCfr8qOYi0+bRkiJfpk0BzFy3P/EYP7R2fJnUOwC90GbPgKC5fnXiEXdLIWCfiw+Cq2GEukRfxG7sk5Z2BponiuGxpFgeNCKp4KFY93K10MTdfRN9pJwK+Ap+aCu9XXyzUjLfPc4lca/e3P80/FF8nWm5VubwYh7spKI2z0/rdPJKDSOmbchjLxnZlOT19w+mJtWuPJQ80TBPnQMFR46R9Yxr1h1VLmoq2VBHsEWtlMEooGrzOVciqq1ahmoeDOqB+PhnFBdf/5pCW4MlByOpM/iow5qqcSykG1RLVqHZMsKwhqqhUAsY2eP0ErufDIjY4JlR9CHFKecnYzHtpX91jPF+tKaKApiQl3CeiICrXdHVq2RCeOgUnQNL55dHh5af0gfu3idgxIGJzzuhKSPR5pcirTQewv3h+IdouZw5bH1obTMlHt7DOkLAjkmQ23MCio2IJnD34xGydd86/WhtGcIWpwftdtp6aDQuRX+Hzq6mEn/EL78f68pwSBNg8a4G2h6W7UFzEK4ORqs66pu66pYpFnyIuHLnPDw6iE/4fWUa08PavuWGvL2TZxazoeA/3sp5mv00la40exhw4ckP7tKdyxUoL95W9Se5P1ob2k2pIUJD1f3QvrWytLaQJEZJakDMIbFPaxFcavszXwX5lHNTylKQ4cPyvdimfrV8b2Z/YU9Dbco31QoKwVa4ye4JFxvDi49SvYfDlLcri8ZfGlvqRVMrADm7UdSiAjSxTIt8h06cJGUGFa1m/oGFtILOA5I+o6I+TZ5ZQylWbT9vE1KkcuWjK78wlQwMgPFAXRYwlSFijNeay1Fmxel9v0Kbkwquk/B7zPLG4uGh9cVJQfhoH3cWtGPNoAGtsLl4VS2RvMFRRNb89qCOKjEzcjx0HdBBCYvX2EIJqJDzlQY/8DYk/+PE+YEHopxsCEYIXjbhUVPlvacgoYtlE9Cf7WP2CRiYxkpku5MFGq46UQPOMcbVYc7KXckvDCOaFGw5Wz34EPFhDEJvQNWoMlC5HDh2Cp4W0D1hnc7JgK8fgmYORFcJ2e8O4dayewOAdiVU+qJSPOxjFhmpgTA7QYfIpZkyAWOiGC8z7xbVhfxFEC5q1tML0R+B4ObpmiFxAXc93P3dFzEgX+v66eGfZCGYQ9e4Dk10TCoDrI6r7aP18fnF8cnRxfJx0EjyogTG32ZLBOF3tAI7FPSQMB9A4gQEIszqC//WcAxWhUjB4iPUOgjF2oG4iM/fwwUBKDnrFS1pN8tB/g5vn5maHk2HCpfOrTe4ZduSfwVLYcteA55z1hneQaLDUpSF7751v6EnjeiRClwfJKkzz4+6yfP1s/Im0+l7yN+m+WwSzztW/h7jwbqUmYKV4fZVkvRzLGxjuOdzLHjExzvnStCJZ8CPDknhaMdehq52w81qzhVSqvR0zR+1f9AZDRfTVvfPiP1G/wmbdd7Br+3wT2e7clnPuKIGmu5vSyWljba0YAvt6e9FtZfz4UIS3HvygxnLMXI7rWePJiXsZ98vU/W+jBgXuU1i6Qd25OYXwzyRoqBkIt8I7B9BT3hDm5eLGOOu6Tud2+5lj3Ynx7/RYL96fnfyHZrz/XHZlgzdmAl2V0CHSneEfurU0JilDlnEg7zocZCzHXNQJTylrZCzMNwoI5kmO+qAqh+jRHpQS5McveU0tk+LCc4smCppfv/gxRxv9qlbHeaOe+W0xGNxpz22HxvsVp+deq3/0kJ1VbUDJzwvhrx369m0SxnMS7YPhTgXFrL9umZVtUELevFe8tvFP4LVnxJirZc5Bgm8/U+/wfdv6ul+ARPf289ZN3Efoz+ojd1814aGC6Q1AAklB4MLSwhPA0iJYivkLxI4HCRHaQHw3cnx395N757e3b80+HZL8mfx7/cjf929Obd63GWHnyVvDsHV5vjk9fjv2U07Zk65YD75AaPfhwf/fnu+9Oz8fEPJ9AetDN4bsErTf/OTRF3nJYQiATbQiyS7CBsadpDGF5j94lXhW0dXowtzCW/6NPahR6mB0OEAD68OEyyg4tf3o6T9OCr9ACV4Du+3LvTN1LJx7y5xbRf08tMedbxOIcM/spicGbTMngOOUEPhto9/y49GH53/MPd+U+Hb95kB+fjs+PDN9Pp8kAlCP0V7Sh44/Tgq+k0hRGt6ps7RKiBhM5zMGzJNl9v7qy4VfM0m07T6TTLoK7013c5nL6mi50zdXetOEF1JWY2ZE42ife0pXOvO5yZaX6AVcJMIgLVsaaP+FTIVuLETQ+GpydvfnGnF/nrm6b0hoGtDF19kOEuAVGNTowUcau/piRBEAaTZslwxrm+p73kOei0QaoySrE3gf5yeEQL0Rh4HfUeWiHxA5BxSOuluCoqmepiDDY4CxFRoepO7ZCIvGrq7SZ9lTFo8WR/1rF3wjjDgXDaOzobw5LWEyPJDlB28aAfvTs7G59cvPkl6+R/VJ5kBwenJ4k9Om7L1jjTowfHDosFezI+tfqt57ClFCv9VFcqAyQ3sZEImbooawnupwDfvBHVXIDrw6oR8poh3vCMr/+xcJ8dRyzdUIjuRonNVUTVy5fqphiAX09AAn83Tv56dnxxMT5JDs8pRbCyevoQKYZIyoWqf1HmU+qMO9s1afaE1+QalSK4LkdzV74M16iZQNPpzYske37QvV53DbFjsF/GVHAcB8ST5dlW5kWVQmE9AQI8WcUFYhD/zVYiNEPiYV5lf0QWcco9xp+jpurVXNNrybAschQ0zcCwNmKwzls6D6bv3sL2eXd8cj4+u+BE1Hc/jc9+GN/99fjix7vXp3dHsP2wKNXtUGLqH05Oz8ZHh+fjaJpDZy64FixzYgPnZmXsBDmU2Yn6bAHlimojrYjlnP1A5a+EYZl50GNqQSmirOUo4I5Zn+8kuxZhacJq8MMHYVWNkgkWs3MB7mfJ75JVWedtigoiCt1ZtE/YkktjKrdrvjumUaPGSWdf55/onZfTbX9A4D1K4w7jp77k8LX7G1qlfQQk6iftTVHJzmgqDhUweG0YEdenYDw7MGoMevsjUIXI+ctNk6MDoThbAsYYuG+MIWvkYXbga20fiL+moyWDEShnIfrQ/EkO3lF8Ip0yY+SgL+I7fQnL+M1eEh11MYzIBzYGV3ivy8Gou/KQKMqI52dcd4rhoxYz0dueI4iJ7XjPvcmbfC1HYUZCICbFEUwZYYvRACHP14cyc+US3lejv+IcGctN4N87azbplbHsiL7IQhwBPvTGkJ7XeXU7b2v8N462FsFpb6+bent1zRVBYO+cHS47wtp3kt3dQMgnsiCEfIotgf+ZvTeY5w/1Ht346L0/qDtr1NPAZV2+XFL9Lt8cR/Kg4//jp0cAtWDbcXZkwQmaxQBHh4XMmxH7KyqhNUIJr2WY59sX8p3MVf+fYP1vMjd/1Sgo295/xUBQnp/IONQlrwy8mlV/wjly0Y6iijbFIM3DgaKAF1XJQ2NoBUKZ6uLsNnXG3kenB8Y0gOUvnAyKzMir3Um2IxCXCHqHrFU26BT93E3L6nnfalI9y+JIOQqYJ5321l+v5w3ErEnuNIH8UnrBr9fOsy7iTfKD+HuNfbRjMekACg+hAwNw0xhwVQz6J41Nto5vZ49YsmyPVutFcX6kUyyQuwH/fDWLrlYz+cIV683oLxCsLoVmzY1cVowMOzqWrp5fwep1Zpj+1bFq9VXJVyOn+MOySU28aE8cGkYOHR39IY/neVtfCXDdD7vlFaDeeQ/9TjIUcLvdlDHX20i1EeApnQivs54IJffJS6j+ITaa+GuHjR6WmpXHBInJYnqtJhM6/fJpxD5EJrgmvdTx4Q6piMdMjtWPoTpUw4wbrTvmln+xRx6f5Dq9kEM4Atnp3E2ygB3bgxVirrreIcc6nJpDkLsuFngYWQMPCPZXzBGbYSOLK4GIk/EMSK7a2T3UHvE7mo1qfk8f7SdNxAh1/py0SQgbDwm3yuP8kkz487y5knDUqjfkPNCFozmx0DNnfu06ofbT6vQtCbCQtJ2cOG1+4qpQP0na4i+9/iETBdFh1ejsMgjFrr9WT+eLer2m+E39vZf4VJsRHpHklBMtUq4VsZxTdICXRokK2ThK8ZXmQgAwSp196DUqDAEEWkhmOm8H1hRra/cking4dAUkf99P/qKYhs2hpyNaISl7Y5s+QnBlbjoXhXKVOqAeTtSNF9djLzryt7czsbnBAIimZblHaXJfjJSvPpgoCzyJLHQazRT8b/oJbksZY+FP8B06avOXXQlJbq4L8L5QbVnkssVVvxpsap0lQVu5NTGkpv4lUBTsTpC78nVRLhtReek8gqqoPxEIHEomxyCtfE837c3n017mhj8G7VOShVezmR3Kx88oVLCdU46QuTuIYQ6XOM3f76YXRecuihWMowPN10nVg6yOf6kzXTSRTMy79lcrUfej87Ny0rgSLjYxQln7hPHNRh+SW/gLG8JztXEYNC/9ldWSCtPHagaLsq5E6i4f9kPDAvNV3dzkzVKmmO0CP7Ync1VhZUom6K/tVBZzQ4cX0aVvJyvK7xg5stBNpVWv6j5QYk8BKSLmRZ0sUHMS24oxMeKso4EiOF0EJrjhhi3UB3Sh7vIH54EFKRJlUiOW24WA0Lo5G6N5BwpuYC2/wC8Z999gqGyOTnTJWTCECumQCcd3WdwfykHQ0L6LXcykHTjaA2YehUKiq6nD/4n8UM482Yv3BLJtlJyirkXkkynD4tO9sP5QWnCe+WZTFqAswHRJ6WICPBgxtTj4IBorDncK0tvbcZD6EwhnoTsqTsjkR0Pil+Gy4QpVRQOnFvsFm5Xmm6b+J+o/SDPcrs9VN/RdlLQ1I7rzU/3xmgY/T9cVE59qSWMHVkDU+ENLJ1xhkUgFqCgIVDBf2AhrENA6b7bVAwvXV5M0I5SqdLat3t621yb3QDe9OprdPPPEKwyjrtB751w90t3pE1Oa8M1mP8FkUl+Y1URdj45UdcHVIaWqGlEr4cUiotJZKaH0m7beLq4ZQb1Ns+DLepN/2ArWvb135H0Qf1fWtQSh3/VWEj2Rd7yE4uRQfGXsftSKD4jXK/GSU3bc3D713tcrcCnaG4HIUAFh6mYWz1/xS1q6F65b4SRLaLaVOhibGClL8DrgP7F8H04Obsduia9xsazXRYvHId/13hsT4SjSbvX9kEkxiqPhT50RrNbsU97rhsZuxIkdzvQ+trWfwMqsoyg0vFbO9Iat9TMTQKAzlPXdwfdH6+l5pXgdQ5ThHD34IV5vqGNQfRGnDGB9qsxNw+GMvDfFulDPK8gqao8sJygx88li7UogOjRAQFZz2AMv88X7+XJZBlp3MEe9mauc7LF5uw84JaGwg4CTI96uLeU4kSKZLtg3yl6yHpuhBuViQd/Y4bf1jU5KwtiWKtrTRWhGUUuQzGRSp0xsNsyzBdDMAQqgqd4oSGZ0XQJaTE7QfczRi4Wt/hnRTlnuMJaVM9xZoa3WNmA38V7cYnQ0IzTL+7hcUysw9Re+YivV7M4ye7LSJCMPNfwmyPGFXq5eytl88X67CY+Nu92O+Ksqsnxo21GdoYIQDiPrKuiZca4jurMsujPq3AfO51l0p+zkooVeDk15qd0cpFprCYNWjJiayvcGNzimdnfuArUXxs99Ch2qI89BhLFmb4UkjzkkBCFLTifO1AR9frz6pWhbCOpGE9Nk2js5/GkMSK6hU/ETUhl+ebqpXdl8tlUlKLcUAKDNmQHpCm/FMwqFDXIJdfHMwXd9MGsCDCJ+q9c1VzV5NZwNoxPfXoo4PR4RP6zMpdSUneeKm7OnI1rmLWxye/4Fcd4edoWaaJ36hOuL7AUexYYdsalRMFvewvRAGqBDOoNGp3hMAWBGjLhmtC1C0AA8jRzYI6PlYoMpHcxaxryANXld1/bkW7DZlLd8G6JZNwqYrbk48tgOdwvUFScWMDTm7IicUzCmYdzdOq/yq6h3TcxhwuoQTR8nsR0+75hc/75tA2yUvGXQg9TC08/C48/7eU74G7pLJg+5ApVXhgfqHKTtnqP7uZnkVmTvSzLWz92QZAcI3uEbZfzkujmvb8e+sCTdDvEg0FnoJSPUf/bzh933gwTaQdax+/u43SrMLRxP0l1USNCww6nGPqs94JXbuWAYGF0pI0G2eQZ895POw5oB0iYuxTN3b3YGv2Pe7p6MnPxi55lGhexQjkNKi2FSL+CkzPrO2zAOl0p1H0Y67hzjh/IXo0j0TnA216VezZTrueIbXSTqpEwBz/bdDNE63rcrwNcPZY3FBcfNIXj/4WWcc7KMKvUfE5Q+kG704YMcwsngJ3saD/9jIQtCvd/zc9/hnYvKk+IA5evL5XCNTXs317cUktPl1fMAZeawaR1bJlxv4ECl2OUuSGWSNxXYE6Cu2CzaNQP+jcMeSfjFY64zzO7w9nKx7XZkm/TpZwAIk2PTFaXaZzvsGnluL+pq0Qjlqiej1adRW8sG8L5Q0Kk4Fd8Hz+ECZK2189VGLY4TLoIh9DM1ct6Qo0DqGPBgdKyh30WZVayvWU7pKbMuUp1vdlJM/sD/AybpAyPjqaRPHRhyF+nq5qOyFQTEs2nFwCU/SsLWzjx8QMA6SZefJGfrB6a7BjLZVQp7Frm9S20vpKyvssBUDEYS2mcibpo0tUYd7oTu+AKxKr1BwuliOuZCTbjDPBXCasJZ4uWvVoKDpoojPpyLdgab34VU7wudMGvZxPa4jSRs9VKxUml45GdAtXVbmx4fUjn4TGVhjSFbKC9591wZ1uEkXUVCH4MDbdfjZqM2zKXwTf4VomF0JBa1mdq3vneTiuoQBi8HRwBs3dFomDTUHc0ssu2qXBrRsJDOxKB2ta5ZUtVHkzWoNdS0WaBoOGyC2fVHeKcW/YDfHgtckOw7NpW+KyG1uuyfLx8lHyNGFQcDZhhL2tyJ7GqSP5EZ2kPTeS9uM2WUZm80WqN2gmqTmtqb/Nn9Q1mbwXKowlzUFL7OZdZhyKCsBTGwpPjacFCr+OvZbqOJx68QRccBIMWybGILe9cl6kONzWos7Lu7AWlrHty37mCFJXd5jU7MkM2CmO2IjmFtQnEtA3xU/xvmfXRKfxEiEvamqTceHuev4Qp61/43MOXRWh2nmzL56KLpiqxbcLyPdKernePFSmQXPS/bvLPSOFj82/GBVXnkAxJcEamCJ70YXeTz+EX6p85BMIjroGEX3XZRVVCJvvBGEJ+oTF/+/khZ8UjYQtfdwt7GHlOBQCeGVuJvvVxhpkVbQnR/+iS0MH/D3Z1/ZQc8WPTK2sbIVFdV0Z7RFjVLTH1BKXs7mvZucnToU5RkwRqK5DMzKUNcHQhHQxV0X0WGwvHE0bePNMEmZmLPlIjxJRa5+Gtd0Fq2xGqnJ782WdsDaqJF7i4lEcjqYFD9BO3RWfXWVYTHEOe8o9liNfLoBF0PpOYKuB3LvbVT0Q/uGcOEztoUT8vF4ribHzZIB/a4E4apz2T0mrkeT84m8SBzO+U2XM3FjuFGbHeY7SJKTyVugHfXuXSP8+a8FfAxPLfbx6nu87tbKsHtNmKQcfnzmykHHSzp3r1ttUn9auuHd2/7u4jBwSrT1p36EbgHPu6a4L9IUdqpNDhd/HeqDU7DngHqy85e4WTmetzcIJHpDNslZ3Jwy3rZGh4zRaKGp7ri6NV/01Lo3p38hDwPrAA7H4LzZed0NyaHf183g02RTwGu6XnnCGLZTit6U292d+wLV/IutSeS8ohXLu8WEV0oxjPc/0wnnYO74tuDfOWjr8NXT+C7msa/a+i9nTsm6UMryJPXsrOOLTfB+C2QLRPZQ8bgzHWjN+Ogen6JW2ldM7tn9jAuzLbMx9K6GyU9LIOGcyv+IWIkGFo4oqEWo3huKTK/Vq1zVLpQpO2s0CoW2K2g7AxB5tCHOgIxx84N/5S1+VFLg7GcV8t67UAu85/y1pQCeFn941/FBiDNGVYO8vWIT21ZXCo/ivGnoj1v88V7LkGPrQLbtij9d4N1vrguKkgswKXe5u319xAn3TwRBZrA7zpR7zZNDY6LOqzlLf+GVlSkECYciMXCDFQJwgxtm9v5GlSSr/eR6WVRCXrw6o/0hNAd54xjCC/g6eVWYvKmae+Pf3y7/3tSAP6w/3b/FV4+T6sFRGOVGMkx7f3x/95/9QdqsKrnl9BZfP71H/fhA3ieY8gxBDsMFvV6U5SCcwqkPx+P/6rhoBFs8+712elb+lOBR7qIkdMKvElbUeV0bTTtnUNWpXd4izj+tCi3svgo3tQQ2DytFnW1KotFK82l0LR3/uPh2RguWSbT3ll9433UT6wG+qr+WLlpL/LocLEQUnovZn3V9uHR0fj8PEGY7fPjnxUZ9BW2ZKo6q2+8J9ZPqPLe6uCE+5Wcnf7Vrn5GUURuIXj8Atq1K3QrCwmdgadOrCojzRACGBCAr734LXS55bU5+Hux+R4mAZYDf1uAxi4+2luP8eDj62EQEYOyziH2lUoPlC4MRVGC9LLBEnMSAJaOXBQFiFqWkfIWMH3b68kwLs/Uew2S+dUIAI8VGqh6Pad1KZr5Il9ck8snPHfkMRSGa/s5vBkUlRRNm+73kx/r+r3ed6BzycgSJAhDO4fH4ItWtGKxlRBP8S9hJxuA9/Y+CE3Vy20pYEC8r6Cn9DIZoVzjonMQPtQS/I+tJwHHgcuCHJzn9EFK/2R27Bt0xg98+xPsv8ViLdrremm2V9Mx2v+BLSPK+ETpoWOu/6hDfWXiI3ddmTnc0IxnXYq5bndRscMlLNt547dF58I4f3yfOIWC6bEvdsDfVoa5wXEJIIjAwbS7CG6s/Hrwk9oJxsyzANS3g34OQ9W98a4tD1VmpTFHIXUl+7B1pI1YGLlAZNY3WrlBz0sAZripyAvTxLZSAVyLo6SWA1F9LJq6Yu/q1/95ePLD6fzs9M2b03cX8zenR38+91JycLbs2CoPqnv7y8WPpydvDy9+1JVwrEVNC15CLi4lE1ivSQnRCMWXyelCzdruMLqxidvQjDrG1dOpj5OQB17Ohi8qpoNi5S1/7hgujBPqoHUeim6Q8Kdv04FnA1GhZCOlKVW6h3+v3XczzkVD3cxDXFkRMGsTo9EZVhIGc8Qgqq2KMLJX7RwTyHmeQwYoVE53wrDFuv9QcOAPOKcD3lg5eLInkgv3rh2Xu19A32u6bpB/Fpv2KWTyArZ97B8x59TEjSxogGmILXHqen5Le/tyu97I9PO0BxokDhp6kcMmf2vcyO2jUyAeXZXjWuzGd7M5D2Wnvdm9k9MHHnZk7OkMR7cjbEmD/8l0WnOon1ghwF3Cux+8UXBJLCHLXFfUdwSqpmFulxENx54qOIG+oY2GzDW8Q9rOlFO3ItwIrmR3kw7fA2c9xvkMW9QIJQ/RIATfT4w6qtfrvFriHhM4meeFFE6JlGUQLGwcaZgIQ4U0BWnZCkRj4L6SqDJkOoLW5dcOtK0Au6vyYTG7QU92VR0Pf3g1Q+gMf50zyxV2kCV01SMaCN6scGpXFlCmPcb2dGDiokPNs6GDFPNJwCJqIqg63OauDdasA4ChghjnBO310LgQmfYXEXpV7IcTlx2n35aCT6TLlohfuiLt6GrnU/OFYZ+tndvC/4nwFNG4b8yM6ELEuwkTA2fnJ+sIAQyGgkuc+I6Sdi6dPZns7cmEs/jsyYQapAzi5JnLuczT8A5EJ86heVGvIjknIxt06EelK8A062k45bwezr4I8yNfLtHo4vsJzueLvCz1YLIi4EDvg1Gjuu0rg5jj3Qi5CgGBihD3zQU6D4DOOh3esRNBvg2cKhzZRfbUqGEs27SHRh5OJhU4VUT6+uDJD+M79ZjZ9Ie3VUCfnbtGXaQlmCLKZLFRBHKybuwWv7HyyvObLo881Q/fOUwBFqpcCd1DZSMMLsmMb6dcJKfxEYE6DGAqgC177oDgaJBAeMf4TC6KEew0QanNFSXR1sYNI19Q+f0tBMtTpj+hS4SAEzuQW36FFKIU9ph/26R1j24lnUH+ILEJ8SZ+KsGbAURlmMzMwrOzt0RQa5Reex+8qfKmYTyKNsBmsfMHWemd7ff1TWVe/lbiReHWdGSofuQC8IQViCPNL6acYM7wvkt8avE254PnzwZiirL/yLapqyuV4dan2VZggHQPdw4TTEXtC9E0VFC78tZXyp3nP1Pdpk4ONfoBDGhqVuyyjrxcUQ8vOFVBAP5o2itassqCyghGfrybamWSJ1aKvqRoWUWrlsQhMBS8Rn09WdbCRPpBZybD/wgwKuPsAjD6235yk1ctTjyTgupDSVzvu8/oB6+QFFPsOnGEhZyXOTlOlQLvypvbLPkWf1ArPrgnl6es0g2lHYDSFgeTb5NX5L0EFxX+pPCNXQ2NPd530YSFyjGlgc7/2oVqx6mnCrEQMuXJ7e1OQBs2gmTF01n4enhRcconun/ZmZeAPoZ5RM1YC7pr+XXjZ1hTKM3+q5q1hvGBuY5p0BY1QHqTSxr4yayKRrZWtrgWClHqwrpKICIbxq2uFEa6xFGCzA+PXwF2H0m08KqnOdmHdeEcepARfKzw2PG8EbKNnTaheGpzrVWFHVxfrG82efnKOetpmaiSMu0OcLEgXHEKw4XKHPJ8wL6VdWI4QMUDXTI4L0ZjY7yv+QYni8FDXt62AOPKgJaNJ+CfhJtlzZrcmhyLeluSp+ilQGmuh72uxBxuUFONnhXpAKnJFtet9eEjU7k2JGUFsb6Yhuqi9ZbVhHQri+pq1HEyl/lHsakBfZ22H5s2nqfs8hDM1gcpfc2gZ4HBxmQetNwxEGWL6g+nGq7bkZ2+sEud9hd7e11Ia/ho6+IDCcZLsy8sYGLooYzla9RbVLip8yvXZ8KQOnN2JwAwjhi0PQkdaCX8ZQS1BsHYLUQwrRoooCHWMGKLMlzXng/nJi+a1G4hIu15WTnD3bW0usYK5DBhzO9Jd40BMgbI2tZgCTA9/oILVbnodPp36m3xUbM3A9pKUrWwTANqS3gMQuFDu+wXNfiUYS38syc6g9ed2gaaax9US8l9CyZBUbnq6G+mh1rS7kPpiDpElJfBxfN+16nIjWl7JJ7kozDFPDwxm7ysc6wDNDAcI3q4FHLRFLQFBpjvq6LKy/I2tiV2nwBh3Nh0HeQOhN86A6UGnfLhuxRCZnyjynzHj12XQtDgvQd9V8liqTwiMRvsjiGFmTDtnR/+PH57CknAaWObsy+Wg6/RGfgLbaSPj++12oWL6+8Oj/6cXJwmj6Ihsp52jCE3Mn4zPjwf727ARidCmcHs65AccY4+UTVgg0hf592BRNSf1W2Hc8C17Cf3zg77YVugixlMe9oM1UMdFQZIiV3HZQ/HBWqJtcmJp6kx9OxlIlXmj4iK4Mtm3VvPGGT/7DurM6qI27P2x9O/2oJyXsi6pNtFTMOglROEYdaIrqhPPaxRFa10jQKkR7l1DeFirc3fw1GplSykQfrV2zbJcT+nI1cU6zC+OxsRZBayBkwDrxE/6Y8GXeUPynx9ucyHrBw1QtblR57RBOrHAxS6IYD/LUym6jZVLq2Xt/gUvAZ0/mWFxUpyOY1f7cNXUUZ3TQSY/fwr4nUtv6yTyQtVJ6V8Vs3hVlDVN1+mAnRo3yKpwCJnqVfoAGpr4E87QXkzQ12SU58BEkcOUD+0NqBCwhEoRP2oi+Uw8WBzdIaGYmnp1MRuhbISpsIrlg7apXulSmQSpal+P6mL5SxLvuHnam6t0aAeJHhBgnT9bMdVMYvqW4DKd44bjgWYzBy/ggnMx04u+PBiBRx3m820pwlVy8kn3CyoKFRJVOhhd7pOgSB+UiyRdZQA35CgxK+Z73Bu0foqG4giR8uU3MjIp6s1RGQ7zzPO+N3bp356ZAbx4XFTE5YEFo6FNX+xlfvgJAUNPeocxQZKz3gah5h1tX0WCQvRtDnsmIBvijuIJTsEZGgHiot2t/ZvvoFN79Hm6EbIbdmasJj3IoWe+0cjM4PQuhZxaoBqbA0KC1vBIzK44rpGiBwFdaUH0BIJD8qlLHrdoyqFQX6oBnsZszTpqHRZrFSs8RPrj0isKBRmfROaxPZthwMw1kMUgnf5z2jLjSj5aAH8S74/O/0p2VzNadb89cfx2TjZFLDHbq7QR0xUy/mmWKZZcnjyGicXBDcmo+SZqukZvlG/km9Hyav/+P3//kPiex1Oe1BOHWiARCYJOKTo0K+JlGXesluEstqoAjCsVgP21ndT8VWeVgCRKcE8UBeCKCWQG3qc8Je9bdkjleoig7ZoS5FmFrRsov1h8cKeQgTQu6u+qcKrR/t2EZPBQMNo0QsDJ3CFU+Md4RLaeQl4EHSGFEL3+OIsPioanO0FJQYt1mKwrqu6ratikUL3UhUZU6yoEVSVKHwmS36XvNrf3x/suwZOvQI4eSAvBKUfIsDRiDQ2PCUMFaQtZcadhTdLpVjR1ebeck1Sbp1/Sl/t95MUKH8ZUJ4lz5G0mCJdFuuiTaHKPlacdZ4VwYNa+9LsyeQYvWh+On09Vhva6cmbXxK6b/UWtvENMeKM+8fDpThlyTl37JBOti2w0aPjpKmTI3AywAriSdKUbANzYA6ebNG9QW0P5nGmbSrdx2Zex1IAiFK1Kq7SPdlP4P9bzLbUA4wMQ4Ir1yCl2XrTWkYITDMFxFGypt/kAK15JpaBKZABIEaRLmlQeoLTT5/ZPHsG0IN+gYCFzzI6YoYIhKT5dZgCrdlozWxeW/6ezbuzb12xLgEfbOQ5cSGWu/vJbDFn6pGzLon67iM1UcIgHJ2qiaNE7LQ2wfTpu0dBmgK/mTkXoLgh6o+MHniEo/wkTqkRYEZS6F+3FRqNh/2Y3xYZsWxw5/fCk9vNttplkv0VXsTIMc8R5yYvWv/+Ru9iCIuk900T06vLBMmL8KmfPIabXRcVDVo/cYMuMxsZ5irHTAei6mOmlz4qS+A9CJe3N3UT27/6yef7PloS9vsUv2nLCtDBQ5uto6IT70d4WGHlFUwJML9GDeByp/Sjn7xC9PB10Y6crox057V92CaDkrPCHO6AK9fWnjC9jrH2+N32rO9IIWYavkleEifDLD4JA43DWMJvnyF4c/eZ9+kCDrlDfEoAHtbjPrTjWhix4vsQHJ3yz8Lwvxr8sZ/sD179MXmefJ08f54wX5Pf/S752j8Nyja/jd5UUQdQ7EJPgbyJTdoMFNfGu6qyJLVhAEwtg4vU5rGrQsDmaoToeycntdc128q+IIMYOeOFpQops5W+nlLDHE+NwU12XCwiqpRaDHH/GM1CnNvvRWXnSuyyR7IwDvYMwyVlKDaaDMhDOxbZMzjfZt07xEO86aso5eTd29eHF2M7DDdiezRU8pT6dkQLNbZX5rdp/VE0I9pV4OQqGjmC9TAZ/nEWM6jU81VOUecqvOIGLrQ4z1Uv6rjIFkI44JsspsmyUFYT5JD0z1Zec7oK2ypt1VFIDKEXFP1BlBgZTlMRa+u4ogwjSrBnRZWATy2M594ykTuMO2oms1zsc3ORITIDo+dvx+A8YkTs/YArfpG82vckHk6KFxjU79iWQZLKEpKlEb4CALKt6madgnACEfX7MHlFp3Hjifprp44TM3RrO4xoZERoxFSejvQUlh+tMtdAnV2dsjgJHhJ4UWVOy/wF55aho5BGY37YRgIF1FHWRNN7p6RZJFulrblurjAMZb4oRd7MZZVv5HUNTr/2pQv6ttnHAYczaTivpr2/Hl/8mJyNj96dgbBJbuxek2koSw7PtcnjORk8OPXVnhwO62IJugj8iVf0/DdoUyKvwM353cnx6UkSW/m6d8WgqK4bUULbNwNqHfNoaftKUV2LBiRDkfzn6fFJcpOcntBnhEIDC2MABhmyv4C//s1AdWBn2+VgA82Wg49F027z0nFLKJmYfLCVCIBGvYQHGJCzoEgdOiTmA44UircnPrVNvmhTsakX19SxhT5/yDZfb9IseZnkg085BR01bTYcrso65zN9CqBdxSrNB2gX6ifPvikquV2tikUBLNg0xceiFFfiWzjh/WF/v6vn2PYNMVLb0ErgaDnotpSVA20rU8ymx2T74YHjZ1cN3U3FCaAyv6FJjVsFC+DxefL6+Pzi+OToQlflGgTjNL0Zf3+hWYJrDSbBx6K9TXJgTT4g+yK1cnr2enyWfPeLM1x+xT7k+4RS8TD6shvCAraN5yh8slk/ah9U6rOf2hKnrzNrac5uJaDPWNPU5F2/En02uBbkETsMIxspGVSB4PROUITfXoahI1RwQ0Y+EmpDJmTaA1LgN/x7HzalTNoWraOQ7pGhfpRfMcg9nlewP68y7tOIL6fnbJujjtaNhmKymyefQT4n2KCtrvqPDvkhDB583KkfRrb74APkUHDfgNOEKLLun+04TvTjo93M8eaL72lfsC8ogwmseVvuUQBgsYQMWnJQyQ3Fnt7dJc8Gz+Afu4D+OuujrF6yiC/oShd/7RJRKPfBibDQC5OikRawIBcogkZubaocumxs8oVIJJSVXFZTRO/ibZO8MQTDabSeN+IKG0/3JIkb2GOwUCE/5iVLQ2yAUhMmz4pnD0oEHLbOBa8soKttWfZJy4DpGl+0C9JtUZHGeLvjk9fjvyVHpydH787OxicXZNV9gbX5ahNrSGqWKIWJ7hg+mxWtQYDu7731cLktyqX2tpywSHCdfFQrJuFbfOmER1muPQbbvLmafxSNVHc4X+/v7+9HT2IdV0zBpN9YmxBuBAqki1NT8aS0L50OT37BeRGbUGbLS2k6HZ9jLGFyepao+bUncfZgxXMudZIAhtCedC+MIvMkHIEN392hONY5O9WFUj+ZUFEzpWIJVhUgDxL1CP9sx+e3gFMVLot+shHNdb6RdOFxKa4L+/6cpjbP3SxmxiVav4CASwFHV/i8TfISgSVw9wKe2o1TA2C4DZqXnUnSgJuK6odJA3eIjVgmRCKJC0UqpOstFtdJDgu7FU2z3YDm1IhSgPZjcQ2JXhFqu4oRtY+lQycI1L6osjIburdZ3jWWVbHnvuDWbaUrhrgMKuIlLTZVxTZkVaFalI0YyO0l4MQ9Sw+Gk388m909e5Y9Tw+Gz+6m079ndBR/dvCM/tDN4/e65cyh0tQJyHLT5QsGmJv2DuAfokMR2+v3cNcq2lsNXBhBKBQeDOFDYICE/mcielFsWYGlig8ewgjAVWlQwFNlUMlL54C9rdqijF9x4rEh9fOikgEcbdvqFjFqre08tdvwM5XcNgAIrZ5E/GN9wiOx2T7p346oW4/zMrdsG/uDP1qz9zJvRJovlyC2PZyYYHL87neTf/xu9vxPNDV+9zv4F2a1+jwDpNO2wD7i1KFrMdWUmjVwcRKOqwKnyT96cApOpmtGjiAkCcQa/6jsDadvL45PT8552JTyz0chINMqS9mysSDXxS+Wl3RNm2k9WCPfdKAwRRIgMEQXgd3S/mCH1adQWEFKiyHo2mSSY+grwO8r4Y80Dr3xedrj7OKoZygCMNssEj9MCHlv2ruuZUul6D2sEvu3Om/Ab2bYVm7zks40TrZwQLT8w++/pu/Wt/rh73+//x/T3j3yL2CRAz8myfwAQ+EynX+FXFcnOZiCFHvaQDZa+AuR7NKD4ehu7/evs3Tyj+R/zV6g8JMmfgm6706SH0/PL6IDT5yKvJCi+VgsDNSgHoTK6CxmOEIO2OXU8OCiI33ffq1GC18j7QE1sDnP+eg1RzxXi2lOZWqovZn/9vQszgAqjy9wCri1qYni1fbuHJArIrVR+Q7SVCLwIZ8mr5p6u0lf4VUJDblxn6Dv7o0UySW45HfKj7jZ1dkNlByCI1FcJDEUn3zvuo36K2Linw95gPtJcJFuTDAuM/g7kxo9vILHV13fieYjMNr6Tt7KVqzpYFmsCtFoFZ2j5udUQtUY1gmSSgHdc6URk9zmChHb1rkE7DX8CA106Ldlkzpzxl5Ljkcw7yGmhZ3/05/o4Xy7hUPVUz/q+ibCETgtHl6kf/oTrFM6fD5LnvWTP/0JJlwHC+6VWMMMAxhtjCFe8n2X+JzMPGAxrXoxQgZhsiAkB+5G3L3gyFu1RfWIQK1fGaPlxh1bZhWyRurIrLoSsSihiOoTUg73qey/29Q34ITSDWGouKWSK4D4oo9caa7KWcqKnEvI6IpgrIhB6QsaJ02E2gHMJuyNW10JM2RfjahK/SSuRFpoJFYNRlrQ2JuagjcVnGfUs5lu1n4YhtNbrbp9tJeOXhK7usk0mAejx/WbQgoZC7FGH06r80xFpPPqjWYZfmw4oQZpFuJn7mSDgjwry3R3dzyG0X5u9C44dfX6vX9ul1ciwHx/CPEdOXL27s34PBklFugzkTifE3jtfA7E4HajgFoZRpV/LIsGMxXPUXuYz9Eo3QBMsoKKtrCit+3q5f9GhvKJ4aagqBPeFIHp67wsi4r7CefyKxyDfkeJy+IK/7YK6I863oM6TC+X9RaO45tGLApJsV2m2EdQC3OuBoyw3W/LuroKSpjXumz0bfAh8Q1ewV+XzrtlrlRzfXlFghZ+Jv8CXzC7ONwGMh/oXpDe3k+raru+JLtjN9Nt/qEg2q5FUyyYd2JRrBUjd7FUte7TMUX4EabAYafPG5fFWKJgrhkBi2gcfoz+fqD3r/OW1P508o909jxLD4bTaZpOptNlPwGNf5plaKSwsFFk8S+KoSyqNoJv2gjEt4bljBaP5Qv43lZFvzaK68wRAa6+CogmxSbNBmV9IxrwOMOWLdPQao6p7FI/Jde+g6cKUooRciCdJCjTIPQwrVUomAgf3BJPKZjRue2snxBiMm9aMgNPf8Vqypymf5pMaXBHg7Z4lmiuUMdXKh1SbEplBjwIiYB64JcmYZR87Wsb13WpdlY5x1+wP8PnsKW/5D9fzVQZesp/+4kEmTWoRMJVtvK+car/hhpF/qpqkm90Q3To4MQ2HhCYGigfyXrXsOyiCz3LcJYaYvYNMfudxEB0Ag036SQYYwtCeRgBRQmapSb1vmn/+bjmF00tyQs0VZNCCSZdlQL+k7iIdDkSHk4p/jTzLKaNgEWD6ja3Z1bUupCropVpJQSY5VUCH+MoW8i5u87s//q3w5aT+nKZwi7o4VyOyFASOopiLZPYJxndVjbCNNgkKu+RExPhJCcS5KUJ3aJcqq7ph81iOmGR9xq9/4SdkDoMalT5cdgPBG6Z8o9u6htsBcPMkIs0C6LIGgTxxfUg1R0Oh8BYkBSlaMVLgqHFkbUz+yqaRvRP9ogTAFIaTw5HLSKnXl7hBhugjHZUK+cfC0zny4xRAZ2oLcIr+37JwLByaZOOKKDUr2tb4QV3JPrchA24st/tnELYUWxcijYvypGd/k4C0jP8pBsMvkV6HB9WmhXKC9ZAhkbJTXm+YHEhlsoIBNpkZyeIoY8cG3sCK9ghmnjAeUCMZC+yYSzROpPPh+xI4uSd2QYNyfStM6siGay7e+Fyd/iET6jPzNdK7bgIxm5nLe6kHN53Lb8oL7gpO72hbtIhpgP2jJq1Pg/a9HfRskClLagcdhHnYTctmwBaAROKYs0uv0zO5afxkU2vj5kCtDfA3Q+cX5UmSPTCNSP6yzh5kiO0b8uu2UjVu2IUGhvB//STth45dcMm9nnaA/MoWN8cMu6z2OIfPmVNXpN3sFpo8cUY5EGz1m98HLpGrXN8KKfQI2b6I3bEYdwDyhY6uwQKle/akQ2vleD8d+2n6CtgNhm136NWliLR6q4BgwOpDqNqdS/21fuXCOr8eHJ27XYwQJwQ2wyMSaq3Y2+EIoYGK4EovYrhnGOeSaudrryU1lYAJayews8sPCs6BkVisU5U2c1b93hoviCjp059/GoWQcM0eFxqwmql0U6anAW5ljGvF05Brfw7/dHz2cE0V556jn7DLhSm841AvyC4ICJ/vT5HKmQxqOybXM6BVSJ9KOFkoOjZySSVlLHyf4d7uNuC+4miSbnKg2XPsvDpiCP4HbZlevH8vbidvBqi75DiiATQXb55IlG+xuznsPYjpxi6P6VPklGCdsAJfDcDYy6/0Kon7xw0GPo4hVQhKhnbS7eNZ6e2Wpj2LhuRv9eBKE6Vrjbh1wtvpb1HW++UBH9Eqyazm35vF7DPKbgsgDqEePL3ANeYYRFTb3IUFWEEoEWQ1tWt64qSz1uWnosGHPOofqDWdX6ratRxHjyIYCIuRf5RSG0jfmJ4Zz9BXHL2utr5+YALqfw8wqvP/djN6EMW5yCdzxt8bHmYIOKtjXfPKTpCaefggrZNjS5C8ItEGPqjOlpFNFgJTj3aJ75eJTkiPVlQXACpACDIoLQwoBS7vSGG13orEcwGAtFuLV+ExuRpsc7y3BmNRWJRxwwa+bxJo3C/BKufhrlgFCDbZqOkDCeq4yHDnCdoSWLBxK+ZMpNdSj7mbs0SZlzPVZNvrgcVQEz5U/rDNpfXEXRYK3uAVRGDaCA8jY23wWSbhANcUMYjNVWrw0cHr3E6JJMaBpJxAECu8ocFDB3WM8Gu0A6TtWiuBB6gVRmEx262FZ2k4brH0w9x/BRx7PmkWW0tyJTpYzCMyf6M/gVbp4aDDCGL0ecRQy3EiGPJP4rmspZFezvap6slhlEP0glbF0yNSgG82laLtq6N9xw6b+Xlw656BApr8uT2k5umaDFMvb6Rcwj8QiEXZko14ZteMta+cZieVpsSgJBGiqCUQWjxMXQabvFG7v0dLhZEQYM1pMkwlBGlWEwl3QX/yWkPnSinvdkd6gwvpr276fTmRfZsWul8PSl6g+NnL5IGP5lOB/bDaS87QO9j8amQeEdCxY6/T9KDITjAZwfjvx2fX5wncFsBVBDKdDT5LyaEuTs6Gx9eUNrfu4uzd+BuML4DhsHLszE6rd+djb8/G5//ePf69O7o8M2brszA0+pG5O+NSzdQ9/Phm2MMoT06PTm/ODs8PrlQ1SenJ3fn44sEgt5O310kqlV4Np2md2dj9dfhxcXh0Y/J28Ozi2Nwv7t7PfYe6G1OpSdKOSURMMJhKwQ3XSTnF4cXEJZ0dB42Rx7e2bRqBDkFI5+ZF8kB3w0dDNODr2xv/vTgKxiG7w/fnI/vTr///m4/y7LJP7JZ9nw6zZIDNSQ6PyZzCcYDAwTSg+FPhxfjs+PDN8d/H79OMDtzmKI5o7ABngMv1NGAZl7f1EkjC7WeniVn47dvDo/GCdxsXYx/ejud3jxP7kykYfYcGqKauypkxv47qAQmmwmTZAcXZ8c//DA+SwbPDxIMX9RV0tKzq6QU1p0fhDRAY7QMaE1ABVny9vTN8dEvj6qgoxOgP+P3F6cPEmC3rL97qF1el0kwIIk3N7Pd5PN6TA+GP4/Pvjs9H6tlE/+ClwUIJEIuelRrlLucvMNYdH03/uH45O784vDs4u7o9Kefji/uxiev7w6/Oz27uFNQvXcaRveOgXXv3p6N3x6ejXHppgfDN6dHh2+Su/Px+TnEtsJsOTw5PzwCyUCyCppuhEK9JY6fjy9ozWfROnCZT3sHliMo/r47P/px/NMhkDe+O3x38ePp2fHfD1EIqY/dpyAw04PRdPpX9pwHYhSKriUpNT3IivHJxd0PZ4fY6Z9P/zy+A6AoI6FRXqsF+RWnbj/96fD4JLNloZ6YX707Of7LuzEFId3R/9qz5g67e/MiyZ7TkA6eT6eXh+fJJE1mz5Fb4JB2B7L6jpr7+fDNu/H53fhv46N3F5gtXgtO7N08VymlrE6ejcEp+u70ryfjs7vxCdF9fI7/fn96djS+Ozm9Oz75cXx2DD1/++b46JA6SyLf2pqAUzwBeEh4I7kDGe7sCK9fU39gi8QNaTr9+x08dcWMv1NkB8y1d+fHJz8w78KdBuro2msOhki8Qy3nNbuz96CL07PDH8ZIuebitKI0KTYDYeMmou7enh3/dHj2y93Rj+OjP9/9MD4Znx1e0Eh+d/zD3flPMPEOznGIp9PlgZLPd6gQvR4jA6xdWaVbQ06djb8fn41PjsbnMLB2p6fTS1UyPfhqOk1hpVT1zZ0LWYVOKHc2VrJ+mk2nKThUQEOp7quVwV5CTvdWNBX7Wwz9SAFy13AKxbQRqhK8MHZW6LaplC9rwWq3D8vjAgHtTRqX/fDaVx3nTHqMrkwHiB5MAAb+5a/GrLTS6MYSUgFFqk4DD+oF4HQFsppO6SpsNqlOISMbN/+ju8lPeymi1Tm7h+Uyozyvh66FXOFdG/Zg/BACGBC5As4xyXDGvjDTXvI8cuvnMYRTNrguN31uLYvD7fCpwvMY1wDkw6/R9mjit3yPnllY620BAJEWat8LBjMfzlQSC2gUzaFuDlsn5bE3CEblYBmVHZB+Gt2L7RGC44h9pkiyg4PTk+TJI+f1SxcxbGP/+g5WWee42e4+8wJF2k0o7R1Saisj+DjbxYHHzEY1g8gOFJmE/tTRjCBk7F6fjRNw1OvoWbGKDCTvvwe4srTU6aDOdy+zJHbiDaEvGrvI1+NE5JNiPXtk8/oolpx+/6UEKCwXap80x8dNDZDYpPajJqHUpPRgyKeRA+c88l87DTw+Bv2wGzVeflvMGp+R+dn0JZqLSTdFuN4dE04bkZ3ApuTo8Pzo8PV4Ov27mmMPjI87Rnh6fdQkp6xovO9q9Fjfuc0RbO427VgM/TGKs9xlKjUb9eJz1yFMH2XbiCw83Y5xidEJcDQL6L95CXdWdMbYZWGJqfjmBECwY3fHJ+fjM9DM3ozhcHpy+OaXv/NJQJlklIlG6cWvT82Jh11gKd1hh7KCaB6Qyg5gbZZigzGFDGcI/7cjLHWdN+/RsoR7Nq1ENdFQpcntIVwQLI38UE7yNhni1xSvSOZZrI2yNIKH54fS3kuJsBcjrGWwqLcVXH+kcCPy0n3mQjCxLRfq9tFa4YLHPMpb0xOAplFaGVJJ02k/45+CjKoqpZt962OXppX8f4IFXKyoO90YnpNZBKkRDO3QMjAQ2ebxcBZCGKIBMm+9K6UIkc/4ogskORxy8eLhQzlxxmiY5O1sF8BXN6lDEwiToxnfihiPasQkW2xMLweA0VxAAtj1tPf8d0QzFqobV+DBkelsfPHu7OT45Ic7VzMgOya15srAID9ZLCXkzLlBh82Q9yOUAjE9HRnAeBs7alQ/vesOvhwneCJevkib9gSx7n7NxqUa4uy9JtQ6PSiyJOUNAUTPxdnxEcogMMkkx6/HJxfHF78A0y6OT8B8wE/IoPH3uyRTOOXWGUnhCM3rFZrJneam08PpVD5nUGv1bZxRzknAO8tMPF0TvuWr8ipJUaiTAhJWzbSZQNCZcwjiYwNf2bunhUKfUMHSHTtL2LsLOTpIYvljtDWFGOUfZaOnsJ3mC1TrlUH2z+NfgMm5fReoq1OApKre1LXKZElKeqkywQY1hZsws44USC/c1tGG7FFhZsV23V2Kqc8W1Jx8ptjHH+9CJejOrpPOooYLlZxDX7ib7kScPe74pgz+ruXoKXR2DmBolfLrSsj6mbw+vDiEgf3l7fiJbAA3ll0ssAA2rDyZoQqibC6jZNeRNsRM2sEoMJqDId47zbpMm7jaZrf46bLTeHI6xVtD3LY0G9hOo8+7WRxImLGCLQcuSqZGivmqEfK6w8j0wAkyegHzwLkHWhuA6xn1xx1XJYHJ1/uR9qBwJFwi+ILtQbPGo80YDzXIWRQSldvV6j4tAGk0QcsORZijHXYoU2uQ8JFnCPEzdZvODGtxSgD34SVinxOCnMY+VvNCbU/hlGXq3W0Sq+ItC79nZmAz9FinuaddVvtTqaM1XZsENlCfIHcr1LZ/tfs/8+/An097z2D7/xCIni7S5zo7KZW2+kDboVWT7oVRBdGY3rXHWh0rRb7E7NkmyVIY52Odn2jY6NCEuQ/Dvc1U5XqJoXywMFumvZcvlUvbtHd0eAIXFt+Nk7+eHV9cjE8A+vX8L28sXRcKxg7G3unmcWZoW+mOpEFUZSPnFlfrj6R3Dl1xSchZGaodSddxMILj1LRSJwds1Q/rihUw/qGcs48MjzrbZtwhNkhvrDBZ7l2orNQGnmDcBkgP3idIRBdrcTPQmKoWai9B9WboCQFYpscnh2+OL35JKtZh89bFspv2dgAw2uCI1YAAIR00VQXiyJC9GqxxxFW4LXmfMu7vNXx9rXGC9bdOaSJuA0U3TNy1hREMEHsbG6BxowEaPR3nM+Sn1mchYO1zvVHTUGoovUksmykN5WyW8dDJthHVFYAXAeA1Qr5hnChnysMLnL5Z0Hpde0mPLHDmgsM/g1wzqilMSAgxe/mnVD1DL06sZJ9NVZxdEfM3ZUG8BLYQi3DFLbsulpkdDQhsSikR/Jz8fnGXERhcC3dKKtXsK5teg52tIxb0dYhoU6yUglDN/3qUmnTyZJ604g7CrEvAR+Wgrvy8fMsKSjQaGjeHG7v6dzXP9nhyxIMuDSONK9ds5bnl2Epg0qKXNSLhG09wOrmSvTqL1cpTA3ytDT386c5GvrII9/0gYa4qKcsjS2xA5QJHODNqDhYf+qGE5DJ3dnb4iwJ5ztvWQMpq1J28bZvictsqvGf47aJjwnfbtUHbzOJxizZoP5OwlwR5NVL0ma+wCQ7mr6v34haDQ+jdyn25orf24CuJbNCNuMZ+or/HP20I3T1pQxfx8Y47DaoRg2+vnqFDpgq/rIJUsROVoW/OozLHnR8GYeaT+AJoRCamikTNR8ZwzwCPVFMdvHWYTbElRbm0Yj0goxxiifbBvRRA9CPCUoUz07+z2H2qNc3WmPOhCiaWjoIUGISWoo2KpjWkLALClF6M6d4UPbqIHRAymWXRICY5p/xB0C+EpwViOHGrqcJZ/vZpnSq3lrG5x1BiCvVJ1UfoS1R94dyeqcPvTIUJRFN+aKHA3wSi5gGBmD2sb7CmoeGOfzU+tKsDgIoMSwKQm7kSC/hdYYclF1Di2bNk/OZ8bJXk1sYnr+FP3Up3I1hkk18JmXyb7ONCgCfoAkGPLnQxfohNKoBgwKYpi49iTi9T5E4GBPhtmpaGQ8I0SZ6HackuMS8AoBY8y3Q5tyItQlgfexrwNUsbfumudE8lCoEBGRPaS5KpQAARU9d/yRvRMJHXICH81zZevJw4GswsKEwhWUOE7whe0g45tFPgkqrlF9Q5iodqhfGToCTIMCgGqCvwdxapqxVYBEasH815rLOEEMoFAQ8TM1BIEs5JTGSiD41iib50uUe/eIDM7kJcylvxqWgfBGCSt/IRnvGQ98lFsoWmdcwKZZAYAdKnqD4WTa1iLV//5+HJD6dz8Kw8fXcxh4vEcxvJipP+4unTK3v+dnw07enEoLpmPxdNJ9FX27xZRuBD8DndHqbYvrYyyfeAUbpMDX0QEFmUSzoAazTdR5NwIy6dzGjicnAjLuetKEsn4/aqqAp5rZ6gjjbtISz1l7Z82RTLK8Ls8RrhNwOsXicZ5jYhVmt1290ovX+Q9G0FMSm3X0p8AzFjJncgjR0+GnDND1IASbrFDu6hHQCsRdtqQGWdvNHbapCvAAASQqzIaBC2iI8hrBojYjlsetpb5UVJ0cL7hrsOkDhW6joMQn1wrTzaV2tK3sqBbJf1th2syi11kGGC5WAOaxs/sKGnsFp1cUSspAi3EEMUFD1VRiERx0pFg/LsqJ9+coXpUyncbhdYqQn9kcakpdoeHJ+cXxy+eTN+PT98+/acz71UhRTtdmO6/zDetsQQIsBV7tMS7P5soFFTldgEHNa+IrZvQ6nurAeD203IEeSL31keY/dU8TKvsH59mUmibk2H4c94euA0uJG0uJbU9fJy+xDNgZCd9pSFAmioMOSN/9LYrlpSMSsIz+Izhm8NO6Bm5QRfc5Jz/Buv3Kjqe8/Ywgl8cVeHUUtNS6gZmp+4D+tfxi4mOU9MUXIuKHE5UI+BMsI1Mu2obXSdo4+IsrC56KFOcJsVGk+rcsQLVDSNh7/AgW18c8597sCOCAHhNeuikJ+FUO/B08LDDO76FAQihd52C8THSWauJXJe4tBePypWkdR3ErEqYkhkMr8+3/sQBjA6pre8SlTxgCF9ThRuI6/iP3AvYGXGjQwWMMXU53ElhJS1Bs7q4m5E/N9gHP1ORaja5FL6aF5mR4K2rkQLlhVK2UCYiaAVLVADB9McHEpf2XYVTdUAT4dzuBzyg3jVWvMxq1AHHTTiqoDI5FTttnNISNlX9xn++nXMVUEGDm9v/qz336Gqb9pTNcJDshpOe1Q3aeklHnanPZiO8ETPTRsyxslfjPdtbjIFpaX0sl+j2ChpCynK8PaK9Bx+nCoxq/JRESIxor32dYZ52HpAptnSR9m5YA0p2XOfhXODGsxLmh02NWFZSro50yKbkNhhQFhKzvMrPBYAb0X1Ed5aWxkiacIhAj7ifrb1fFmndrNqQ+qceDZF8KEkknTaoRJgPV1zPDJBRSDM3CoU9zBvDu7bmukefx9ir5XWSH9i4YrcZzp0GnKW1mswuiztFNUK7qmpPyoA/O5J5/YC1R7qBWKYcGJU1Qgao7DMgPtIP/B/9SFAVYZIvktTm14CrFVBTmwq4+xnYCYuMPZ3YsLkO4eB8mLa4fRqAKkaSIrpqNzwUCpXCmhnd9WqlKlY1eHWTB1JRrpz4EJSbuFEoD7oq65l/meIvoxx9Mx89WuOeXnUnJT1tlkIuXtaRhanPRD8t6Px2Om2jMzb0Yg1Ra3yM+eCeWKOgdCuaQuO6U7agJ0iwC4YkQX2a7IGQwndmI8sT3Rh3b9CAt37HeWr98dNdb7WcRckWhBgscbR2rUSbY2U1ehjBsoqbrUxC2eL0xk+NOh7D9ZGDT3mIKEjmG70AeIenYZ1WQs5yRuQ8gazOkOL7ETiskcVyFCa2UfFNOMiDPcBPMS7KOvsqUyR9ga03bCwbkQuHxQwXMgIAV2Ftw3wQRmrZgqAWl7Pat9xFJi0W3+xj+TeWarDtePJZ/OOg3Ukl9RTsG0eeWKtbypEZ1GfmNOj2jtxF3IUbJwaMOOWqdrjEQWJDQDgG/jd4fl4fnb67mJ8dq4davwpFV6C1tV8WWBWEx+RBi+LOxR+i22eirkuQDmGm4+Ilu/kbWKSLsY6/c7nezWvfzo+Ozs9C6AbCbwM7/fRg5/aipySOXkSc1ode7iv4RGvvokeCKguc9YAzKfK9RODAmbKujsY71yewwpnL5hYXrWchlShyjj3/vbRr9lWFQkpZwRXWj5iRa5kZCJQqUFXkm8wZAM90iw5SMXwOhbP+RQiaP2AIE2FSF6vmL8rhLTRh7261H5Fn+lSAzcm7tdEP5qRNntlveRxx4eM1YaHDCQLDx741717sQItOtxHA6vnILTbmNdpY4sZ0R4+pfDWpypAXP9aDlbLeiMqZzC1noAHyUv0JJMJpf+yb6C1smIleIBSbG43mRlyuSgKk6XXPXqrWae2Zmy9EEv2I7PXKgt7nPUg613HRU2RPfDYrfw2RRKX2/VGpp+5hwWZpqB9baPYZWF4Qp3qdHpzfavyUFEyxcnw9/v7s3vOrUEA2nEAJOfWBzaZ//hD/NbHyl34r7K4pO8goYHAdGJ/SJ4nr/a/Vv8gmE++FnN2SPiMmUgASAnzo/nZGex3drIGzOlgvzRJHqzsV9e5nC8vVQawdAWO30EGPWmZL7AEpoJzvoQ2LZlvO3Ze53DQUZDIuPYZAd5yMCUcv2j7cD1oEpYHdDiQwORPlKATJJdBbQKxrqq8RJ6mWQbuvcoye7ht6++hpJ+STVEfMgj9UQ1ZdlbQ2w1CYzJ5YVoxb2VRnA4Rurwk8qyPVNqI+NQPPRZN2SACaDqVL1KDHXH47uJ0fnxydDbG6ERwP4XcuAprAiJJALZBx+0APyPBOXqiogwmVwTPfViDgmq+xL0wiQmFnOts93iYhIeNWIPzAv6IgGpbGRPYulwvRan5an89wFe63UIWlWwh8zE64pXYz2xX1SoOAIsP5mvR5jhw5Fv2CioNpujycu7Gk/A0xbVgZ7REaTOvV0Rr9yRidP/PCLc83DHp7q3gV+g9QGl6WQImiP8NGsorXXiXVLC+W/rfUSP4NX8a+Wrjf+Uvf62AWviXHsQnV3XlVGVgbUexSWdwR9W7sEJK5mRKOGMOZcKx8pEoKWcEeBUp0MLA7ZiurFzsEJqy4Ny/2SBY+hyfyLQgo8g837Y158Feou8pIPjRK3kDitNyFDh0m7ym1nR182txlsVNU3+6tdMu5pcSU/TZz7gdpclxN2nlZA9niONgEtpSpWjVHFHVm2UEec/RQYTflPklrE0EyR4mn+/vw8BfVZQuTX0veZWLeetMGI8H+WYzx5aU74Mavo7K6qCylZJYqPIq4utFDtdZ1aIRSgzJjioBBHxCq4j8D2eKYbukQjBLpZ0WCa2O+NSLDrWUI05/AhCk8/fiVvIEk2KTN3lbN3KUIu41jMHQqIlqo0TdZ3D5H38QeJ+RgpaDIIQA0oy7woDfmBxg/eT/ySIKqKF8WymLaZjQyd1Fi2pVklcBNgx1UtP15T/tqyDYryFJJxW3yqWmB0wQttlPWEnz/LP5+y1gnMntWiznkC6jO42PK2Y8dRyICjOkhVl6+Z6bId7Fkgct89G1WUlIfwZrDMP3Xtxu1J/IISezeECspZbZDcWQtdHUDfM0jUFqG3FMbw0OfB+CC9FTYxb21NqUne/+X+7etbtt5EoX/itozTgGZIqWO5OsHCaMj2KzHU1kyUeSu9MhGQYSIQljCmAToNWKpf/+rn2r2nUBRXdyzod3sqZNAYW61659fTZmScMLmp0wTTGNO04lTLo/Z6OoxHueGG/rkqN4i9KVaQ2+uc2XqRlxzzm0FmYpggbPnsOCxG/KdpSMpIe3JV0pKD0Q521e3r8U9/zrEAR2f/2zzryEOz0w4FyW1fUGaWdjWvbmBnKnf51/W75YoA/eRXGD7nnsIyU+bx0KMdQLSxUIXa7oXb0oL60cL7juvi4LQ+HyyzZQHtH37PV/deVQJABwurry65YWyRUZvyFs+K3bpFHrNlVd1Dx5m34AFON57CDOZmVVtrNZ2hSLqx7ZLHrJTbGYD0EnDz5n7dBFk4aSfS6Iv2/wXsGfvA5i/egRoBgUyPg31ph5tQns4pfJzjMAns6a/jNKLUUgx0EwgGn30VHdXhYpt8v2n45kd96CqEWhmaJaTLpwCA5MhskZRQnGWpCgoRzdr7XGxS6euJtBKV7KMaU/MDuBHM9v82otaRGlsBM1GhjiuC9u6CD1G+c2NaUzDja8D0DhsfANqBBN4R4bbVDTATf7o2WG3d3LhQLuSqotKLMgQuHni7Qj32pk8lXf8PFsBRFxIe3nMkuqIXMERN0JEREAFYR1TvNyRfyQSRthVJ7ensNqmrZeLsFnhrq53R66u7kn8YCGj4oGqm61rlR3oVynnBodo2c5jXfSXRgu/sTQMSRLFvkbQ1b8ABBTF2wBNiyBbqzqnhBLl+hEbU+X/FPtkZF8sUBNvdAnIUNeMVML0R7MtKZr9ooj7LxU1Rd/jr4Gpff7cQmXbIERPkO+q9DeKXG0oXWavrstGySDsjUhl4R2HKkv/qdAUuKqR6lnxuJuLZHh+sLwdh6DmcOzYQVL89zSc5um8H+Der68vC3am3puV8yjMzEdEwLgI0G3Ba30pLD6+07eAUxTIhta7YcYOo7ngOWAJfox1+60BfYZcQWwSU3cxB++U52BgDTrJvJgSjEJnAmEc/uWxR0nf8nCerbYAFy3s+FUpnc9edRjnDo9Z/t6BLD12Bfka+bQHrYnJ7JjM+p503P9TZBkhZLNuDMz3bxCajp8NDnsubOtaBwYgCazgdeonA8bffb0rutG8niC7EKq0q9cfOhsx8rD7RJZdrPVrinBAWqszUDVAKOobgKsBR9HLJh2KoPL2gAPNLIAvDWDlHU4HUE6D4z6oe+3ms143g6qIdJzuqVJpugv8ks+M/aiyCIbwhXUnSjj+81YBeaaDGZPQj44lFn+rK9mlHCNz3LWiQ8XdsrjE2SGwSCxeTronAAqgrhXUcourgDnAMvcgglWivybZkQ2KCUTU9cB9ocWR5qMb3GaO1hWnsRPxbI1amYty4Rd50w4lsfhqLhpT/E9AnU0dZU93C6mJrOZbPTqBhy4fQUZvqamz1vohwKGPMarmXsYEkzgPmhQ0kvITdRVRzryhWabIrgfIsJpMWM4VHNknksqxY5XepagZ13UxRdTunedp6CKPHY5Yqc7uisCVXx3U17eqNkRctSKr5fJ0mV3K3aXNmuk0wNnw3Fee6L9KNgz1e8l2nVRyYYRVk5ryWOr00u+fCruB2bcuN1URjnsh02IxMUew6OxHRvnxFRK0u0Ne4qjh23PKcd4SMyhnL9nzJGTh5Q26qpe3eWreUNO6FSj7jQ9wA5nnduuWMzHUIT9GdGrHb0AInPspPVG2rgNuXLSACb6DG2kPcoB/zMF1IhA1C+urorLtulf5usGrVpupkEXbQg/ZgEU7gZ80Fe0wL6yY/YKZU8dY0OHIKsViF9B9qursu0lRQlLMgD4BZEa7MgNb2QfWfaoQ9oVrnz4RHK+6LWxqOumAAd/fWXgyP3cjcE2VVdBGk/zuOFaCK6GNMzyHrsmNjIDT69AU7TJM4S9AXKHsn0itn6Vwc44WBh3juRZbEmUJQM9WEGfXcydM+7vot7mevDsSQX2YIoXK53MyO7uI5QQCWX5ohWHGMIw079ncriybbfvGjxv7aQ9a5Lb/FPRJBf3SY4FqQnYyDT+IOc4cNXQ864WnzUADAw+KEldYVOY8hJbsQ37/aI0vsmiaPEVuDV8zhfJZX1bJIu8ablLhCMFzcv6ZFEZPskXTb1to8u122hZtXWSq/uzvkoALQrvTNsN074loUqi8CWaFflDjeNqYolycDgVAsfzCdU0puXWxJSc1aE9KxS4qm+nz6yqC/ur1WKBPh39ODO3Wjcdh9TfCmPxtCoEwzQ33Wve3PgwDnjmlsshAtLZezMsBFVQKVzKsEC9LNi7eThGvyXzIOvPEA5jNiNWQZ6LN3jffup3L3tCRSExKt28K+0IvRs8mdp4JTkq7P2tg7DdsOvOKDXjgB/ToLFnwR7XA/cx4tG0N3lF+UXLKgF8bmq+v7wXZwR4qHLofr1jf6w7cLKXqxqIMzrpycEuEumgPt7Whfy+6V8t8uumX15X9aqY6fBpYC3M+6qeNWVbxNr+cN/eEEeCYSXF3FxLH348//PJ8YeD8z9DZfIU+npbzyE7L1Qp3RH7jA7rcs02OissPjORXcw6RFZKio5VMWW8Wa7q61V+y07tulKK/TbmIW12u1yVS+gm087qOuVq3AuEym26s5b1vDELdXEPM3PbFIvPRTMQTosqcZT4ro0/6ASnBhj+OsTvBeU5GXn7eFeYfid2KhyDTQ1Bb+1Nv2zA5xhAeG+wrDwHjgPPLL0xVjPa8YzYhHt3L5/fllV0iSxX5Nr6yXsaHKeh9k1+0o4jpvhG//Y3v/n1b11j+8nZyPMzDrogGdbR5UXF/19Mdv7jG94NOHTjf5pOdvrNDUOnLQnnbFMLi7KimCb4gZsQf4DLALTpO5IQH4T312QnI5hbrMJiFcCf/QXB3GYuaMF/THYyF4E/wNvn/fcAkDo23gVBrKHizOkithwZHqbcIwNbvSLXOPhhsHeB6D2H6QsqI+SyejWXJ4zky4FUmEwCJf7UA5oc250Pn0tGjL2EEealTs7KjP3KKKyBUxBgCS65cT2nnn/Wz22abtYtZ8aZmtwyqmjmbszSLI4UGBP0lXm9/WTckWAGAElaA3e9IW+3mNKC6KaRxEw/6Qdi/D4ua2DJMLYP0Q4v0ZgHFL2XrJv8uujZKIkO7xAWlNXMYNZqDEbpkcfSvHB88CHFWzJMfre/v+88A587skX+1/4+vqT/rSjejzQ8hMsmGYdPfqBfH04P3r0/oN9vR2dvTg//xFmJR3/9cHRweIxCjUqaR5VhmkyuS3Jh0p+cEDPxH3PqTP5mdK4Q8c8c5xW6v2YEqZ/SmgGnCkjn4OV320DSk+oePQu1y51Y39sVwrpbUsF5jDTJkJl5kaihPZlgnROqV2D/Ycz/AcGAS6OuvyF3Pt3Qd+W0U1XFSvGmxtwsqFTsrW1K4K3D8vDMcqomwoFudD2xKCtdLAq3FT+SwLzs2y+sb5mqJQT89seghncDEI24pe17P2rsppzPi8qRrBye3H64sVWXjsFtwIcp0mNqMjMY5/I3DFd1mR+rrBxe1B1Z57t8D+u7KvQ+BqMG0qw+Wuw5XX1B/tTgSm4jVqKey65fnFLpMerlhsq501RtcMtRBSjpq+CBy7ySWuJIJDYYbGaJLiym8RQHMQ5iV8trdLqiaMvlEq9E8m4QT2acW3cdv+TLJTlY6+/85vj6Zw9IRM+D75SfepZlyokLv4fMmXI5aIdlpVoGvQOk+HR85A1GFWOFOSRc1Yg7SzEdPOWL4gp4uZCQd3hd2Ro0m45XgoVNd8LUBUQPGvpjsr8Vbk3pnFWrWw9PbaD+i9HMsk3u6vViDgY8FM0ISCZusKOJDB2SvCxSONm+YwzLhTz58W8xWfQ2NgQAOJ8VFYcqxCuLDAF5ebt/mOOAyyzHO8i527qm0a+EwExnxbxsYUY7B3ZZLxY4AT8t2C0+b+vb8nKoBowPOoaDAYrYyKC7EZl9PgzK/tAn3D1mX6iiXtCpyKQ5e5e+6/NncJZ+WkQ+wU0P/LZB1le5EZ4ERbInNza04PhAa3HwBnO+KD1c8sfkFjEjzYHu4dmLGnjo3P60GA86PppiEpHJpNrbS9LLdesALBv6sTc0zft5cZTtD2u1U+SklrhCqgN3mXuJwSvlo8XEDQg6WLuU9U57pvUrQGhVtjx+KaTR0jClnsiXS1JNK0GGP9BTh0ibK2QQgiZnt/lynJqKsmlfSgc+onA/XPY/FffjfbTNwE0Clx0+29hlgrVGLQpXHiCtF/kV3HcYDmNy/Eiy4yK/UnFZNQgDRGUj3IPdo5RijRABuGsQ4D/TUmz8woiXNqpdbQiGNsT9w9ILlshdJXPepp+Ke9cd0uNRO2cQLb/AuPIrFY5Lla0rGa6/y3hfdFadyaZjJbskn8ObrmR/b7RC8wAiWziy5KUZsAPVZM4EQR0ul3Yjz0zrjx1bnAep5v+iuKqRaRv7uRSKKtQ0fyrue/gK1SkwNoFlCUiTGNhxUtEi6G585qR4zmA8WdSLDVsbcmOgOlRnLdNxQ3doJaPO2fky4gO++OOQzfKOgZ7mIKBiX3CzgNUbW7Q40oLYjW3iA/iheDtMO3JZr+aGFes4YVQKaZvhKvhZbE9oV2hcCtd3hfapz57wUULyK6vlSQNq85oeybzZLGD8wkG1CQ9sNC2tnUraBHo24cmr6aObrBHM94GL7b/iXsuXDqhN/JBU5MQ592/eFrEUR8rP0MXAJoqW+VpVxURdrldNDcmM8yah334cKD4Ujs2rOCp48RdXRXt540AeGtjSxwhdxtQniuURGQZGPvCTOFBkDPMkPY8zCdl3nROp2cCy4ARhqpWoFROXB5z/QC7qYrIsANU++85KJuJIwnmTkoKq7sx6FMvjtFIJYFTEWRwtNUyLgHtpA0MrwXHQd0JtkSfEpXOgNdSCcPMbBscn3wuJ68HRGi7y24t5zjlfTBPiY5PFUlfgwsM/s6t6ZafKroE+YcTZa2DMGNvbjQRqPcFUNplbxvwUiPuehbInfT1OGaKT8FwFEHUhFSFfJg8gn0HSBjKZQPbGdFvTXD3hMYaFHmOhiWF6ADS1uk1hRFkAy8/nnNBDrSJr44qUzYyXwlVtNW3BEfdg6gHREqNNG7C+FEvK5ehLMJvTedH19y+ki+hK+UUpvv619F5eighoGbYXOgUE+bFoxczaSZ4amJfplAgN/kEGki+PXtqJnaa4rMHGDUB/sFYpzSs9pZnFycde6CUCNFva52hwJj2NeS0ZVGTBtNqIkfQU2rAh4t416eAhKtcy/iw8H9nAJcD0RyQFYNbhQLvphnHl2uhdQYq/qMrg0QkxXdb1wkEl9rZ8kPtoeY34rZDMfFkCMijld4JkLAmmfllez5Z1097mgAU8Q3X9DDjONHP9W5uiaRi3289ajfc++m78ohv/6Zu+roo0G++bqAdiX4cOr1EvTf6BeFx3dZ+qMWgcneFQj478UCmHE11m1XWR/roLYiomkikF1lVZ5YuF7g85oSJ4rk43wD5VXt8GG0Y02elbHmEF2YJa6jYmQ3Ww9FAXa+wWBj7xiXjx47o9vF0ucLsW89FWuABxPPB7ggF396rtnrOUot2WvrH9cBiaDtMA5oKRFANFpawRywUIGo+wO4CAXbWzm7Jp69V9WCFozhflZdtY/ce8aEG5Zt6oyE7z7Amjlnc5vuHPwDimpGBqqJj/PrldL9pyuShIPcTanoq8XYwYhHqZAXATbv2g0Pq9yb2G9LCsDEnUedkwQjtD5X3mCtACzUijM6JU2FDWn0yq8zq5Kn9GlxPUQD9fkhuP8lfKPxVqpHt7t8Xquniuu54ZUGYgT9ergpR3XQiwaq9/Lqo5bBiggvZbqVvhITtMON+AZuOY7pEzuaP8QgUeLkOaKR8IRHONCgBdjaq4bpMI1iLNEPor1y9uijIB/w1/u/hCDIJtTCCu5luZitihBWP1nzDGmJhZiv8Te4yRuwS0xIpJFp/ZQrCSjyRnxyW5SgAlIoHU62qNCSDvyrYqGoLppY8kOB58lXtJUc2jUN2SZkccrOx3Lh01gCs4NIPZ5ClknkTYNqtDDp6pCjMGaBRPApCZMIAaHYgG4aeyA6iKvhf1HJ96Mzr7iv5u61mYNiicWvFMLfLVoixWsxq8g7izsT5Crq4lfknN8N9+I7i/DfqysjCaLNah+dKCxMv/0T5JhuT80ac/nSMxxj6CUp+6Q+n+QD6kHmQdFYanlF/xIRWV0VjdwVcleJpzVtRlXq4yuY1LVLXxVEy9QehNTuMwT5yh8OdfAXS51cbVEO5Sel1xYaEoxA5IQPv0iR0dg0ZQVCecW/u2tCowVnMY/23e9XgbTS2+sSvYWucM1F1i9/VbYUdUxpp7pwDdHfA6uFAi5Y5Zj6fKzstmucjvZ55ftAnrUsi0Hqvngq9bD5l88Xa+MJKSauqqyNv1qmjQSwBcnYDRn83nC7cqg9w/8BXdX0INiFFWxpSLseKiynT1jtGi2l1mkJBbOIoSrkd4qGDt9gjnLpO4JFMUKGiiH1mfGtoqT3jZRG3y0YqR1xig9c99/RgaFXxr4axDcJw6KyrKFD4SniJF3X+miLjQaVnFor5EYioA5EZFX5tDRTYMyuzj5hKYE3Qu/nD3H4qsZnWEioikr7g788SXcZ36mp/WeXNDNYY9j9gfFGtmQt4YiXi55BBQ4LOcVoytbBA11zpl2bSEZYGlilgZg04wzoCbUaG8MvdMnI0Eb082GFLBYcArDc2vLLAhb+I9Nd3dRHQJqh+UcQprPBLiIJD+7MVGndg+UyJ9rbar0y790ac8AoYhEfO1hoDytlfYD1D14Ow8ZSChyxmV0npvehohM7OLvHLSpgxC/AhZSurCeAMu1jTr1m9Rah086pVLBngFBmrunAKcD2dAnJzzymStGGxUu4WTbOASuu4gYXH1a5sDZmB5WF1Ap44yrG15pTgHYLQcWofHHLnYeJdM9pdBMmaMek7bzX8Z8BgyarvkziR8Glh5S+eAxYiHomm68sA6EODtDbvG2iflbfG0Y7TkfoV7C5R+r7AdTCFKKdfhfyY1NKcalpzQy/7yJm+AVe1f0NafE+cqf7Z1m4MLbZ/SJ5vX/Ce+nlQmazqmXJZhMxbtjBIDLJMNimw4xZDanJIfL/vzvPUSS8vtgxrJHQ/0jhvcAl5KH2s8Xj7cnS5gQsYc1VRP+ZeYzyDpCAihsoj9EYSgppnbFVChrbgvrhuH/fAcf6Vtvrou2iFWjjl+53lxW1fkykUO1UHtP6uB7gYInqaffcxw8RR4zEVxnYvjQf+2ruq2rsrLNICMoRhiqfouL9sUt6IvYyAcoAGDgT/SILu7hOlhVWUzw44OusKdfVQNtDokChYGz/KzeUIklCwU/nCSPRpp5sPtRvMDwKFgEvbFgZBQyAA9wt0oCFPfKtbG3EMQRAkb8fHRDfKkWfEXQiYlVG594yu34n7K4+km07Wo0f02tC59s98qxVGRQvsp1X+HCYDIVbYRMmaMETbp7qq+4wRC9R1qJH1vgGkg3HrK9w4l/NYGXDWvxpsZ+8ZWNKapFxykArlK5TclFIcnmK+cO0VUFTOtpOFXeMHaPzlayatJYvBWLZ6AHuz7Z89Ivftqfz/ZxUaSly+T+or40CsBOhGlqLEoEMGur5JnGCcoWmJ3dGhpwGsO6BW4AccvuRXeYdyx1fP09WCyk74ejP8+2Zk+YCaWF5Odh3/go39MH/7xj+zFPx4mk7sX2XP4kMnvZCfFcA+s50Wywjomk75+ONnJXqO9ymBqeF+BlXxnUt3kq9tF0TTWwAvV0RX5cHh8Njo9f/j44e3B+ejh7ehodD56+OHw/M8P70en70YPZ6Pzh9MR/BdCeR4Ojg+OfvzbiP49Gz18f/Dm48f3D+9OD46h3Pcnfxk9vDl5jxkUIMX6A8bvPJgpn+ycnR+cnmOZw/OH0fHbBwnYeTCBPA8c2vNwOvrudHT254fT0eHx29FfH96cfPjx4fz04/Eb6Oz3B0cfR2cPFFj0cPLh/PD94d9GD28Ojo50g29ORwfnI0z2cHIK/5yOPhwdvMEn2et09Nfz0fHZ4cnxw3cfj9+cw48PpydvRm8/no4eDt69Ox29g8bORv/n4+j4zejh7M2fR+8PHs5//DB6eHvy/uDw+OHNydHRAX55enI0evh4NjrVHfhwcnT45seHDx//dHT4hsqdnR+cH56dH745ezj5APknTk4f3hycnT+cj/56/jD6fnR8nnWM4buPR0dQCv54OPtwcH54cERDoTlSXx0cnY9wxGqQZhxUOjJmHJkdyNvRdwcfj86d7tsB24E4/X17evIBG+5u5fTw3bvRqe0PzxJA4XVNle2UXReaq2wyuYDms0l1eZNX12R24IBMnIYH6NLD6ej44P3oYfTX0ZuP5yP5alIVdJN+waBKuMaeP394TpdZgU+wqsmk/yAvnk92ng/gv5Odh8nOcyj5D/r0H/94+AciUV4U1yXGpawKhH6HiN/VZGdv7+HlZLL7MJlcjIvR9PnD8weI5nz4x8PvH9LXf/hmPJncTSY/f/tf0wz/IeIx+WEymU8nk7vd7DU+dkLZwNIN7gegTvmEuNE54Mw0l/kyyJgFviyAFIKmot/Hwt/zNlJyb88pasAGf1qgml3ct6Blk2reqeDlbliBBJkOk71XPT9vgPVE1NPHc7f7EuxuKDeBAhpHnrdZcHdR/S+gAWNsul7V62W6z4BiUBMnHsESNGn05FXAr3F/h0GMi47Gg0YAFymYCMxFNkcxzU7M6LkzMYvyE0adVPNmTNvPXYjngiypO/oJgf3qOwg/nD45jdAEWMr6b08g0318HiOhB87s4fS92n4W9K7ZeyUz4yRVDjaV7OVIFfTvC+wXFMNLnh7+cZjs07TsvfL84jl8whT9g5T0fK+sx4o5V+Fp8uKyKLFw3rLFzxHL8jno9uaO/AV/BwmJiOggR4PlFV8M0uj6YoF6G4o/5UYpuxP/Md57NYX/p83i+FZxg/DP+NVgynoMqZQMyvNiPFAf0+RQfLDaDPBgEJjQqAOSs467LzDRIDvlLefLg0WIrDtRTImnl73ogl5RVHg0cAsR6xSQ0nwOdYzzNuGE3CJHajdIOlj8Xva2qqSls+iRVyqOu9vuDNfHuoPGWidpuDs8b9eMA/yzjrlV2seAsKREo3tMav0jDLOBSxrmNH9iISc7z39WVMhurueyP2CWnQlOIPZBZtmuw0AebTMByrmmrFIyXF2VgOFE4mDgBFZjUJUtCBvZXGT0Gqbpub2uI4496vNXg71XU3F0T6mC3eTbHtXlKiftZ0KFyRIZd8qgWbPfuL7w8xR5mKJjoMo31XWiheyNOz1BH4YfkHFbst8J6Bcmi6y5INqxPOGbGkeFNkffuM68K/QLGtOykBMJ99O/boCEg4QK3/S4XvSv9UVW9QqUY9AE7jIA/8T2iArZUsHtRN8AUVMgiZHpiWlXuN7JDsU/cvp5rHDfbiCZwYawLugjJ2aMazHFptZT+6nJinzs7i8qYPcJ/W0vJ6p06G4zGeyVvh/Y0uXfbnqr3t47n/tOnIPQpEfdobSmM1NQHevItBMNiG54O05Ig9agxK/vjH0XSwBvjRnBLUx2WJQl8RUl2bcnKBRi0j6MXjRaDHQS+jdVL6I0i5ciSxtxFYXXo5ODtw8serMUEnZLt4iKFiowCNAGEM+kJeiZ9FlD8kzyLOGPaL+tiv7hu+OT09Gbg7NR5ls8/X1AGdOcpFOon1Uczu4uuDF73UGHa3hON+TQRmkoF+Gh3RAKcAlHsMxbSEjJuRLdus0wuZAoRIaTyQ8Pk8nfEFuHA3qcwSoUhY3bUvgPM5koMibnB386GiXp68Hhd8nor4dn52dJ9jp9PTg5PvoxyV6jqoU0oHpcmlEZhMneNKPxyk8IfWliuxCzxzJ1it9IBlMDA5TARZ89dSCpWtFn5aLtf/pwCtWJ6aExbaDdfiBeJynO2EP6/uB8dHp4cHT4t9HbJHv9/eHohyxxdoK/UiHmoWWL09dl9ven60/1Kj2g9uHNwdmbg7egRzo7Pz18c55NJn/TCTzdRQvg9XANoDv+DFmHLxq/TV6fdUTDwZkg9QDhnPM9nLMnBldotgVhNXErePn5xzCLr0qwk0lzBJv45DRh0kS7+Hz0/gPoE5KH09Gbj6dnh9+Pkgd3ZndhZvkAAEaqmd6v2/qRWYAkEd4cuAfj8avH9+7o5E8HRwmoHeEfGB799+QU0rc+fDw+Onn3bvQ2efju5HR0+O44yXb1Cf/3DpBsgf/OIX48Pvw/H0cJatSgy29Ojt98PD0dHZ8jNYoMAnXPPA6imUn2+uQ4+aUkjJkTOpyme+O/p9PdySRNx3/PprvZZJI5h8sjXdqexshmdM64cjM7GcmZ1KKTJEqHqqN3DUORWeAgc12I8pzPfejhRJ9uXMl1Vf603rSS32Y9zR0OeGAgLmEvqfPu2lMa49eTnem2u4BUl3wn6WWd7CTnJ8kWK4kThEkrDTxshKWLzICGEK7JC8sdjRE6/Il5/JeplAXvYqpFeuOkv/s6AYX7x6MR/j4/yZLtdrM/1JDBwVUeukPsoLcIFjyzmpxgRO54QkU48Wwbbsb4bXvy1GeDp4apdZNqFLBHLKShKNM3NxQAX/iYiKej84+nx2dJitr6WfaaV/ErBrHdQLhxmiexe21o4BcNd/vuBAxSfzdhnoQp0r/UjlFWIgGNJIVFIZZ17Ky26BGorOgoJTBB6RbActCU14RNXK1vMZe8U7tWqXhLJFoYyT+BFQ2H/BwpIf70dFjSHuiUJmRJidcLBTu/BV+ZQYf6/5XuDdlJHQ2xWx2W6bGivVPlj9MrWjIMasW5HeStcOhZqMjDuc/hXnJ10xE/RVR9vEjGqmpT8VSsGVNHyNmS1Xd005iymtSarmi3Qbyj4kQo8b8BJkFwcTl3FOMgwjXoFzw4ixT8GtYrcl3xfERvqe0ZMe4g3kpHH98fCwPF9nfnKpaUuNH+m2SN0arlwmMT7V9GPyJHFUJH0thx+WTUe1bNR7+G/k3d1kP3js465TtPuHP6Jjz0X0Y/2n4+fDg9fA/MNvx+8+fRm7909DyY2kgL9L0vfndPbscGCSYKxKo9DIaEviGo+1ZX/YY+82bYuqud+9is5W39uehcxG07SFqM7u0KAkEKCKmS/wKN5PYveCXmf3zDf+hF7RwQggEPPX5QEFI7xt0U7Yadu7sLLmnVerEQJpvhhSY7byc7j6SkhY4rNGIK5Adn2wX74zvfnU12Hv+90/l6gLN2cH6QZK/BlSJJ+y9eZ+nrQfLx7PD4XdLffUjIfwIYVzDm/22b6fyKeYIYkyGKHjMMN/GO+791uAdv3ybvRsfgwjJ6ixvG/oVb5vDt6Pj88PzH7N88SFrQYXx7kaeg075j9+qic9uvMPlEIXVSDipn5yenB+/QA+rD6egMHW4mk1SNnS6JmOWpYxXS14P3J28PvwN6enD8bpRtSXGoobT/YquJryHPNSvegpl2ptihtdTLyQ51LU7qtaRP5WMdRC1bYNVhQboTpXMjB/6UAy0PF9uIDE93wYrt3wxhrjq78sRdjNPc1kO3Uq/RGuF43CJbHRGsfXcXWbV5AYkOLgD5CGYW3RdBAY8QeNuchLdvveuY1E90Kzu3v77zR399c/Tx7UhxBOKuJq5qnQyBp7MGnIJ2lZdVmwoXC4OOi4RP6Kn1YRodowr5u5PTN6MsOT35ITkafT86Ss5AB4p04klO6ynDxnbUVSbYOcmhDvKXnGant/l8vvFOtTtlu3tCHXsg9+QOuWnWttRca3FZlZjspN8fHB2ize3kh2P0GBSPVF7Lt4dn+O+bo49n4OkH+pbDNwcPo+N3h8ejh4Ojdyenh+d/fk8OqQcfz09mh8dvTkfopCrOqtpPRvHjUW784fTkh9l3J6fvD855I5EiQ3mN0JbVI1XCPT/vugOelPefPh7d201p07r507ZsI7YqV3yRTQA122rVRhB369cytaRIZdOOVg+xZjt9PfjL6MeEJprV15O7F9BTX7ssY46pyojSRZpRRCtxKw9u+ckkS16fjr4bnYJvakQg7dTSUevdjP1VsSqqS83b0xfqTDKpdp4bMQ11FDST3fRJFNaskx6Sgoie22vH01RFloT1c/Ehb9/8GPfTdFN7Kd0rfH9kv6hhV6bDNtWhUQyx1mVxfH6nEx7nraH8DuzakxmnIGg0hyRHxSr5nK/uMVYG85nC2HKbqK8ht/4vEGzQkpqirNriWrL0lVX7X/HHv6PHBKVmnn5LT5vbfLEwzxEztc1vl+0/6bV5QDEr8GfyT8zM7kKbQe/Q4YeM6F6+CHtDRFSMkBzL93CG9TRCJMmVLEVa4cAjw/asOfyEw3Sw1PSgtRCHp2fnDwffnY9OZc/EzuVVuUJe7yY3zoU8xo0EI04A4o4GypXQ22njAbVvnA8pdyf0CCmk6kks0lXk3Zhe3c6ymjSZiFg/vQDUhY5R9yvnNUvS19+gUD25yMBnPe1aw03tsr2rKVZlviDxHDWIDvrD/ZLwYf0X10WFOujurh6cJUTGO1p3w3LZKW6QeJTXku8gevaRA38AK6EIIn/8/8XCXevm6dBWCizqcYhrRzKfy7zNF/W1yV5Ef3YWJ/wcLnwLecfAItDASMr2flYzTji6Yc2uVkWxICBIx+xpKOtk5+rTXj6fF+xpKKxwRjFPbQl3WzJMfoO5gS7rdSVuL69suiCGNWzaFHGP5cJrQKhvu9F42bwDZejDjVnBIBm68pbVenX82DVlsJciu8fht4wpx4+4i6ikn6qNItVFHOaxo+MI/DR+gCFp+ERQxKFRTCyIT78Zcgx8RNaEomJ2UE4nnYYE06BG8YFKpprIX5ZzEALyS1iJm/qul8zruwrujA4waxgjlB4DKYHUftMYXB+9cpeQv1rWDWORRL+ETSsFzPc39R2p7tpisejI3YhK/2iLVXH3HXXVqOBlkLGa5J2qTWqCIEpTD3QKVU55dR/v06JumiDukOmJBHejX2ddXS7WsBASAL5hMeAfhi9Cl1xZQ/L7c79yNoSpW50Oroj9ZvXc95yZ6JnR9Mxc9/RgsigaE9QrfY2H7ZosZtHto6EWIVn1bT4v/j2ZSvPmkwuoNlaDEfyPel5SkkEsRX8ix4SxozS7FEYKOF4NIVsQ1vRkZzp1NiNXBqbW6j69qOf3BiDlCrNDzdF7mYqFqcK+B7hnSXpzd5NTAlDJTtzCA0iA3CAABsO9XeYVtlwkhl4j80u6Jk0kGe1CAeNVxR1mooQZj4BhQx1CjP6UX37CXPTq8zGMB6eKq/7ymEXGOcWGembumhKlpGlGSYPx2sd3jLRSV4v7PbTmZUaS+Vezv7qQOoGaT6OXyOmgtD2QI+F++LVZYzPnBBPmAh/+FnV5Mhc39R3ihQeTYE9llvks5M68ZtgtqF2ncCP463oxj2DwK4//CPo+omBgGeWsDEE36D9MgCpka0W4asK9DsIXWDVBvEjXV+KJ3MUYI2I3wilXQcIKTBwsGSTDhBUE5g02IL4KHeYHVkmxR6kkMCDjN/ZWYiPGr6a4naWvdDHRhAixf3QzudHgaNBxd/MQpBoKYzexbR6OEBN4yLthLbhD3vOacpZa/BBzTLcAELEHmagZH1M8ngHahi3soSsocFpbpXrv1SNNSSJyTANlWvcKY1c4aw11y4c4YY55KMxy6vXOweWggXwmhhT/KFcWJM2MDB2+vjz28P8ZYMSpglhjL2AL3yzyUpI2qADBqrkDlEaadV55UqDoad63P41LjAdkUS+bPr6bubgteFUM3WwaWI68RTJ2EGLzjPa/FE3eK60kDUC3nzUEi/OsYVibV8kw2ad2oG2pn1oLkwES9AuEYhBAtoYD8zNy8DQ5uTOG5Mm0KG9LtnP4wFtBWlcFOOiA0wSwH6Q+saUZZC9dN2V1PfRXAC+6rAs5JAAe2RZDBIJwYXBMoqIQKcMnIFI2YJKQPp+8p43WGVHRIcn4MHk2x7XELmRboZxsSm3ydIqTDfAkkQr8XYJcA+0SYBVmVXEnd3Xx8yWiyLlpcfgpExL+SyccAsHD5ASQ+4bYq7LSdGvQkUdJrqXgxtRUqk/JiXrhbZFtyERirzQV9rZ3jao+65zMDzK7gYTq7OJtNph2ZTnh6ehDKCdd/0GJhZtXiL/oqK+q7wCViROPpjg9qbphx3S7TjWZcJUFQvgAN1FuwzuGihnTtezc+L7Qr+6axSfWJ3ierLJvzJ0a3AZ+/LHk1qK5vYKAeqnZ3xFbbBw98cx2BluHmjSb57poYzvHa5+3MrJQxI6ZPcrh1RWukGI1wpVVB4F2USzbigamjVLJIGcKyXuk7qzqu+C9FUsHxHUFJYyMP0gwOWWYAYZZ4PjnzJcSRB50mbH5aJPuVvUdhbBGMsZV9V02jVR4rRFgwwJ6R3UUqYq796pfYQFwaut6R3lQo694LXF5OOsdYHn6SeuEGoaZa5RYW9V3cdJM20MfLorsbBtoKLgo8dy4hwiLxeteLCKJSoGCB0cFq3rypCR/GJqroOucug06ZEOkmw36za3hDG7LpmH8fC9DoVHoyf7zCZMXIE0rMPa32lRmGfgSUBuz2iPlln2ykVNuQw3yBumPWXbssSY062j77uaemjQwxNU1MIvzuiBG72KFqKyEg4q8BmdhYOotbOjdTXl5o3NGtDWnHC+EZ2Ro2o3bccN+w1XxogKZDPRkzv9ZLlMzNkM0pj1NDPytjWIFuH/zVoREBSxigigJ/347DX2Q6DM/cw4+7auMgBuzsHH3xw6K39SXB7w6dY49/xVn2guWWZM7qH+sVQt6E/OSsd+JhgRo2hqzXfrbng/LVtv+a7c8thkbj1JSG9wVoLVuaHy99LWasX3/zNXE0fhx5jvPFPVLR82hwdVSN5GRO9hI2mptvcYMFhoBGC2isXoihLKrFjNIfUHhqodXJ7TIWVmlLcPmRS5TSkLbtIBYCb/v8ibLpvGmvzPtUtrdWKciX/KlafYE/p3iWGNjpHt0456O7lD4Lta8MSFwGKPfUCYqYgbuptR4mANx380b4Q8oiySC0new5KN3DgDKSv6FLEopH/1TT0AvgLkPDiau+6OfVm+q+yN7xfRDq9ycLq1BNeJoSMDoXtwrel1K5pmAI4WvEdANavFfit6PXS5Ykdf717na+gJ0wlStIreumsdXuNBbvyoTghp/DZkUFwJvLfpviXnvYOB4ukTISCWEcoUiGW72Kef1kMTCqQsuA+oVCy2DI4FPsX0/c68kO6RG9RZAWc6Hg93XNIsTXTnKRpPtyhwwg/3emWw5SEfpafDiCXc7slzHxXJXaJI+8QHgp2E+8xg8TV21ZbUufGbGphdyUew35+sNoXMcWiY0i5SqADor7RidAb7ql02zXgLhAIQEKhI3Vd83sq8i6V/V8C9EKU2pp6g3Vzo3joK5V4lQ3L2wbQKrXnK5KPKKUv8RyLSnaYCJTd3cVBRATpyPn0ILe1NeJZs+sWRPRRCyMoOkccoMJGxPdJ5MDnogqX2uYBpIB0FMm6c/ca4CUIGwrsx3Zth/KnlBv7i6KsAAzTrVqwWAtFTFXItFW55cVDsGpQRXnS1rBOTi6NsxZ6eraf+/tzv8FJiy+t7uh8UYbpuvuptwdJKwrSmFW19MD6an3nbtdg2PeLbxv71kuSqaYvWZzZ7Zpi5EQOVgFE2oCjO8Q1fKmUh3jdCG9V4uMFlmBPFa6uhjQUgGQfbp6LL4nJ+ZwarCxq6LNm/bVWpq1VbVmWaBKKw61iFErRjrKnhqqfFpVLdLHdgs4NnaUYVjjmGKH5tmIgPPsmij0Jadv06lp6NM1TxfoOAdTzMTLA3OkaZymwspqlhuOpsUOXFTViVMUjvjdDcyLiSzneqSJyS7rx918XMLo/ZlTJd+vYB94TIdPXyVMYBbsXSTI8aOL+4iB7Flgek00bsAf9erNJ74gQW+jVxQL9E715ExM0emxyFFWKKv2FSd1Ow2v58hhr3dQDGCJqJXh9HCTA1yHqkaohohjkwGmkWNxHZmizk/CszJ2A3hrrfjKXjP2qrJnuzkTyBlVVxw++p7e0R/6r4zFr3x+vB0l/hakGTEsO1rvLiRodQfbr4Oo7ynz8DBx7N7etvV2YcxBbNx9fkscIh2NcW1A89tlzGMRtJXW0Ye2ats6CvMRINmimyuHC78e9LHZRGrlZ4Ww1/zp86URb6FZSKhDnopyx6zxtuSetuRmoS2HR39DnGtuBIwHSNi9WKSlgiV8MpVPuEQkofIGwr5C2QOcTcOdFhphNOCtsFNC+RZ/NBF78T8XlAdZ4PP+mTJ7rLAQnQBe9ysIFojjjYqM4NkiY7WTQ4epfLRNOswldNM4nfeF5AyUllXDDrdeNox0aRic7V6vssD6hndeSQ6mMaZVvhAZZu7wy4SKgdH2xPo29eQeqAuVJFaFxkIkx6alkitAqrHPMcXrYaRxDWkUzNqnHXFG+Ux27aXGLlKWhs7s36fO3YMa1pE/yMsf3HVGpuzX9OYfk55p6nYiK7NtmkaHG2U05kNk2PKPIZaHW5Mkwv6MOLXFDjp/EvOTQVwInRAOQ1Yz9n/VrnWzUdjLfg1uzA9a5LDMwOIgdPkOEn5YEPI9xl1Mv0JuhVX0RdJKkAfbubwcSLZQwWIMzjigK8o1U19xzjhg+O30PM//DF5xmvrdLoHnuLY4DTO+UtDTwsc4r1DH3RcIpF+Kqcgu1GkoLNV3OKDX75DAn+1Nycfj8/T3Yy81jgfTvIK8Id+Fk+2Z01ydPj+8Dx5Ns/ghQx0J5KzwHVfC73reCQ2KOZFAtGevGXrlaQI5yiaiMYUWhrvT9HNR0zHJlLJuaHtznvCn1D7xYF0LtwgSeqe0gNUy06eanzSpCW5Lc/ydVuzsmZOWpNQAMBP+rPbos378wuyvoNFA38MvoboXmHsJ6gMVJWL+jJfQHT05aoAeR/KNHHii+/6YkAY8uRs3uh2YqnqFP8buLtmHYFJNtgmXo2qwfUNdj0SccsofQR/PdmZX8y46ogKwv8K/6ZY1QUFenkfQPAGfiO3utxJl/liActFDQud8xdb2qNCsF1ELo5PT9geJeawn1/MlqtiOWvyz4X0PpjzDd6C0aXoFiYjUSXzi75yO+CjcrquPty3N9aFdDt5qyTARRVMxU/iYi13PqqCYmmH6pN1FOptutev6nrJ0cg/LbrUWVIXOo9KVfUqkUWD+ErUuTQ/LTiDSFk1bV5dFgQg3rQrDv2nQDS3CEm3tgwnPHdxl39aTAOoczCKc+I1hdpO8Z6Nxit3JMR097r8XJiJ7FgZ0t1LDKb6HFxy6YEsk0Ekh4dSuw7fEh2LFmRFszL4mv3B8nLP3yjkwv9G9AIpl/P4KNfXyvHp988pV9DfkDmUB7BZ/HZ1Ita73WgrUKLlqILPEdxx1pj/ch8UrxebFJAiWLtdRE0Q9XAbfVDMnVTr7jC1p9IIxOoMLsiNVGATntGGZJU+j8QO2rO7VY6AWfj+ep2v5l1ChNXZGX23MdjFlenED2FWcpiyLk1ajGbDscN0rp1qPXSimSFACogwkLWRLeodiuUeVWjzj/JBtudIneK2ns3rlChh7meFIBfADaGA9Sr58ugGBMZDCyMRgjEAAEyCSQZ/N9k4v3Cj26XGgUTM6JdOBNjYndwvmCeZCDIphzx7v/V66HlerT3tSZo9emlgaBbHTutKLlPZ4G3KCaIVfuI6Iox0Fxt2l27mpmjXJm1SPNjD7n/D2VIm16Z/Na+XBaCm2mXiPqBH32RndYFu8w3AzmkuFel/MsRQf7RmNimUQL1VmvXnBR7lyU7eXJYlROnxJaoaggzC2Ip+aDKRg4oOGxmb9Ubn9s74TZl3+UhPugPlrkKz1MyM2dfILvbUlaH5vePl5x1TnrpZWTm3YOxLx69NzpWNsQs7Y8NHjWOujNQ/S35w6hfXcSdWt+P9DWoYfwwShcYfm00/NbqQjkTK1tmPQy81y7KxJXa93pIpNbZu2fXv5dVIsrdXwihzwWFYJg3YaiZMsQBf6SkEwo0lXldibIBtQyWnHUnm+MsGp96fCPQBdlineIh3H5haHnRxW0Ja9oLN5cUMQJ0xcfv/07kDezllaudZNG4QUQ8INvUj2AYCfJVNCyFYN2XT1qv7cFHYd2lMWmSYqD4hPU12+kCVX3lOWziVfDogFGiTJyPWvaUrgg1vv3ZVRRSwfnbftMXt6GfsGFzW6KTJDlF5dU9hvL4X7LVCKmSoxrFrmoJuI1hGaLKUEbgvDALHU45HbhiQ91U4fgXbYcA1pO2pQrdr2qfnRuYFvax6gj9OSUMriuG8q9eL+UYPYsR8tEHxkesm8Cb/ulBC5BUBaYL3sSApkdPNOA0d29jzF7VCET9QbcN+wvEHLu1ZuAjipsMnNE4B0n2O1dbyDftsolpraB1VejicIfwnc48904wiZY2dFGMni6HjlKLofDBrEaIeyoX4lZCkd/CHDJLcPUyvhIBaR12lEgxepr5DSC/ZzVfXDWBC1siGOzIlskqRyO1AlsAeppGSqqkgMEJc1O626pZPhsORJ8MkMhsb7mfgrZDhGiR4W+fzewkge3TuaqHoBnbR1M/xx1f5J3GPCvIuMwYwnizpH/qYOYdruQJYx8lOknykMhQo0+/38aBrizImWoOTf7VYNzfaUw3jMaPtrS8vC4BvibV48pegMsC9WlcG80r0w23xc9maP8u6G/WKfy4XeXtVr27Ng+ZmUfxs/1pfLFc19sw8ure//1kugbF+GkNrI3YWZdxs75UOrkEjQUf5u8JID+RAP2tr2grgJ351P2uKy5pSh7/6VqFb3eSQMPazRBJhoHrDSoFy4eZhoCSzMJvo4nENl/4qNTVkKgHlVV4iYJuJNBhsjlrnamerdTWDX1fr6rL5itDqZd40LmkGJHVMlCw5FODOkcHBQztQgHBZMNAa/cJny+LSkWXRZ7z4mYrdN/18df0Zcn8+xhTfKJhTN27z1SdASRw4t5s8RV4e5pA47rKa3Ra3wEOpU49jyvpF5ctoynW2qD4nQ0p+UTf9ovpcrmBsb//74Pjdyez05Ojo5OP57OzD6M1Q1Yzd1FZ8GFjTzut128ezlYbvitUqfFcTT/q5SKEUkTuy5Iz9B5OdvTNiAfYuEZpYzeUUKMVnV0GenpwhhlBP4Qlpqoz6GuKIaKLs7razCcJTSOVu8ob0yg1KVMXt1Xwm6dAc21OJrhp109dlUsHn2ePzCKPZz6L5wuXMF7eGOriIDfyif15AyXx1/x1AVKIk38ojP1zf9Gq+XqamVB+eV7XJ6EIJrWEC1PfwJ+yXvM3HdUOKalQI9PAZ5D/jm7vpL5qi+MQv93vw5Gw0+ssMUOVNmaYAanQDMSlsb4HSisqbWIpF4VIfUGgNnlRyyAnZqOPgNr5CxSEdCfaQZ9Qy+ix2YMJCYyESohxgOnNXXAj1FL/fsaFGU8ljZKpg2mPZb3ljqZXWW7i1G2KfRr4yU4+qcGT7m9R28imCHc0ixihRw0DHZ6GrLIcNrOriLr9vegmiO5o0GxCtCO9xPuQJFXUe0Vdmcu7q1SdJ6VwR7iEaRMitHaVA+AG1F5WopbgUTPVP67y50ZqXtp5drEtSTV2sSgCgDGtFCDB6yc/GEHIFD9DL54U8K3iP0pRS/mxE0YCiRm9KWkaLWY2zJ4/N9K3WmL4Qw+14agkNQ/IIfiJcNpwz+CVD0WnYqE4nIo2TIlpVZ22cnhTIn8ihzkS4aHmR2uNWcI7f5Dkikc202fy0KGHTGIttvW4X5eeiSbm8MEKkhaZ0SVMvtwPvSagCG4MfqXTdTFXKcwVvuXKlUjPKb0rznEUYfzSkIRgtapbDOswz1WkjAoDwvl5ywjG7RmsWylP/PFF5IHQ4UXI4cKk7i+aIkEFnR546Ll2mF0Epu+hGXyll8IFLhTqEEy5JMX3NY+Yh/48hKLD5tF1dXHIQfPqY+RpMW5eqwjMahAYaub51G/LEB6BgSA+yngMgL8sIfXo0Y1DDNIt+51gziDDGisFmoIjPjgJ3xQXLfbf1nMND74qLsf17ismFQBpAozXfE7AtvoRs7mO0EaG5A6bZ8a4aejUwlCBaUPbXgLeeV0hxsLyoEWWQBlKE2XOZs7rpo8yQ7m8kfXzYAi9c2ULBBRbUL0qs2cV9qo+P5wgb6w/ffrAO9BM+BUke74vYYH5tP+Yz6/q4PTF+d6RPjPKmoBtwHCNpbEDIl0v9JxPiacd1aRIDUoXQgGvuENBjd6rHMVOHb43RDznE2D6QRDbTaeiG5XQzfO312V7wIcoFteV4DLP5fg8Gpp3uptqSRWifMG5ehilBOuO9hAdWykD8l9z7vSSyMM6I8I7TtyJJg6LFk81qbXWW/SSJdtrDTdDDdXGcDYrqs/ZOmOx8+PH8zyfHH4//9PE7wJx/S6LcK2dDlc0sX5DaflGAkYQGhVfZK3PVp7jvUMG6bCMsjHUzoMrkOxkOaTYE2TgcZAdYzUUBoLOmUwiZaYVO8XfWfctY70wf+KqHVf25mOFU2wVz62MMRhybWYz8Oi9pL5thI9ETjhS3w35QCf4DQVYQ0/y5hMgR6VhkGMFUBdzaLUTZpkG5GD3DptHpdl4kfwRoB+zjq29/l+zhQ8e9KLaPUX0d4KwixwWHIgi71gyZE2JN9YiIioJNtAIu6COKY5WuI4OcSPx8ZgqNB6+mwOGPERJlb09O4FDcOMzYUElI/rwU4OfGt1MnlRGxuSkWixkmz5IV9PBsx5Odlxdl9bK50eoSLouUo276y7y96Rc/l03bpKo8O61RpyRtOTWiAHGdk0DbZ2AkLcp4HumlEfpR47MsKKs5niP8JfvQNybwyZTMB3DChhBnA0dMQRwan7CoSsvecVydYx+CMBl1cL0rELxYyUaxrWKObFAbHFoSRXAG0qXHjmZFe4Ajt/R2yETXKLRWlzflZzjsZd3/031bNIcnWtfWAfrJiuf+38ol6o64GhyG0pc0UcglCNchX7kWwLqbsi0u1w1Ah/4TskhIvopsi29xrlC3vtPT/LgzFX7kEGxjdHl/Cbr1l8/mL6/mLxnHE1b/umiX5Rx2i9Xp8QDhHfrYpgF84AbKMIaLjRaTbrQPB+d/Bvhhla3Y8fyqPsvyeTpVyNV1NoQB9BJb1ZDPZlMsydI5hr+AlFCnslC5zXrOgR+RbpXbTBiK6rOiI10XgUtkuxS7fK2orNoCAI4xncGVF1xDYgzpg691GqMX2J2hvZtMKMa8cKxV5hqNEaR9ly5xESZtmRgnTDpCdGiLsLtsmItuCSJjlPA6GZiNQNlwGjhjaTrZ2dtrirYtq+tmyGR5j2RAWN8hqBW1KG2d0ux34WdBKgL5zuuSd3RlMC/YO4Lp71hPAacCazOoQrji5aq+4OghMcTTl5AQnG47XEjSbplm4DldQpOd546PW4d7ynPLSaBuDC4Uu2FW68rZL9gru1uAR4X9OlSffDj8MMLnxWqln5+dvz35aNTRCAKMDcqWN7rfdXu19ztJA4FgMGZrwHLjN7Q/ZYdH74bkRfK82xbboi32uQGyWLcRC+b5TeEgA4K/RL4q6P7ChAgWgA3j7KAaCJai7ZhUdULe8vQpNN4kmpShp0VkfTXloc7U63a89+3+/v5guqUpyBFTDTuB/C3ytYqp3Y4MsS0jav4yVUUsYEaN+xXWNqwMlT4l2aOeuuUfA34EB4ka389Y6deY2STizKOcUiVb2afqHMAFMLuaN8Mx9HjqhBBYlQTsGd9PY8OsQnFWqmHyiq65VaPmT2jQ9vV4shMZP3mEuiq9LRbHeLPS8oiz4hPXlz+Z3NOt5tK7kjZKOI6Ag5KTmFsyc2277NmmJZBvRZHRbFwIbzHUx86C/N9YFBEL3TXZQNbde0p11axIwF3h8oSMj1or7y3jvQ9dB4eej+YTvUKCQtH7pOcoJ5VFo6wwdPcrrhhiVPDDFB3vwUrQEv0tUK1xQ0oL1yMY+BT4CNCz2hKdoaKLlI2/nfZXTxbi8CWoEd0EoTvTCDr2GHNNYmIP+MFJZlA9QUkmDUMEtyAuQAmazOcaFcgoHRn0ce8VabuoETxY7ka09QzYRsqQpAPqKdQwHvx6f99aADa4CPT0njwzP8l9IBa30WGG2NArkHcoWEN1y9OAzJCupx1sLAIgSXRbc49uCICVMAOHCIoLVzYUjLKvVw4/LgkjgTVjYENjw9AqAlBaAC+YGneL/Smblmaz27ysZjOU8zggTpVSSyrd9nw6gB2ifryw3hyvBp6CJfyGeBIs6MbEpXc39z1J8CTGNPCru1XBTLH1QsqIrNiVoIVjVWA/K3M0rnCtHkqoNPJoWsmsniNkdTpN6p6LCdVaQpIgVLhqA7h96Zi8qZxjkPMmAs6j/TiW6OqmKFHsJduQDqyw6a0yx1Ck47JFgyvZxqg2MlLib2aPEF8NEscim+y8AQKBITauOlJVhbwxObWldmBXtmHSX+FkjLHDoCnF733L7OVN3WBsi9UScT/4BjwbnZ8fHr87m70/efvxaGQwRuMG3i67W8S8FYNQVet+H3mFW2ZIA4m8Jjve0DPq9aLA8SSEjmn4PV5sK2ROY59hCApXj7/D2rNfvvFMWonAmk1mEQ45y9QudPYHf9+1P7rCGY1pnl5jPmafdtC8m6A+k+nKuBvk7Y2nf4VgXg2ACRoqOL4LiIzAnJutoxwQUrsq8gX8SKlo1l9RVubJzkuYAgC+eOnsPsQIoGp1CB5P3WcwacHhJb5hasykOz3StT2V5PWp/z3hDovOrfA/6JOJl21vVvX6+sb4M0wqk3nwy6MmlPk83cp7XFzkyIWASdH1or7IFwk3xqKA8sNSrl7q8C/rZdrB/hqybvv/1Ifnfz49+fjuzx7sgNbuRPKYmjpjWqSgiePR6O3ZDLSP+jDhfI5LxrLR7N1kBwoDAj8iiWMU2rpa5mBP9idCQI11/jy7JCKM2u2mbgthVA1SgzZf5PdOku0uAS3mNMpBRCUaCNOIbgW5zhdJ5A0kUQb7fyglaWdHqHrg8uvIbFWFdXZ81cMH5OnIR6nxzhJvSZiO3/6XdSGnLfv0weFQrpiT+KK84EP1qVyiJu7N6Gh0+uPs7C+HH2aYRfyMkoku6uqagoogVTFlJlb5i3+9r/Plndf1UV1dp3/Km8L4SntJcTFuGAabBhYX9Fu7LBbFCjhBAcy7b/p0EzWhr6XEdxrK793BMDxlMKI3Y3hKeQZMojZPagYSQR0xQbHrFcABQzyNa5+eF/NZWWH6r1QV4oC1Pn0uiB4zHom2zqpvrsoqX5T/LFIAiPHhdGXIFH68zFf5bdEWq4Zgk5pPIPnaMDYKk0UtumqAdpmXGbFsZhBPQnBermBjFrGnArB6ss5Z94LgSBb3g9j9GreLA2SOv0ZqnkNw08iC8gVs9pm7OrAi0mWkIW29THdnYeJY2cY2fiZfLUqC0cVD1ecgKf7r7PDdwdHpe8pBYT6SogVQzVsAD6AHh+eH70ens9PRwZEFMYIYxNhOhD5bJaU/p1s1sZ+FH8S7L8MEw4p5NXv73ZH2aVebJZqWk6Ir9W1DB6nPyc/Z3uJsX4i30KTCnQNbFjVZSP1oCO0anAfk474taAAI3e18fr8sNjrz26SwOYhlrx7dVKwg2nGCqATThcLPxzCm3HZkEMSE98FvB40y+Nf3B6ezDydnh+eHJ8ewWubhX0Y//nBy+jYLkuSx/wbp0l5tPCJSeAWewNy8glDDv4vbZXsvGYNAbNcJ0zVwiMwN4q8T/pDBvWU4Ii+TrAEqetQLj1wCpbIZWKgcVy/IIi2ABM4g8BFpIUBlwMy29aoZpiARoSQ1sHKeJDHH5QJNE7jxA5eQ/DHhi6wL5kg9oPu2f/Hb/+JbHq7LPmhcMZ4NdVDm/md1W9ZL/lcWcfKnu/2urOJ3u8qoYBU3cwzYpewdCL/C0ntXdnmqqQ9I7Ks0TkVYY4j/dlTeiQq1YcIwexQwUZTYIoSSINwzm/oiUsLYoHqmtLvhqPMglI0nO/8BRqUXScDxMpwkz0Xme9xgR4GBw8oUoMCGCRlYu5yklfKuLYQjuChuymo+gwoamoqyaopVu2eUQKgUKxZFW9hn4b2uKkt3qQfkSrkoBOvSbQvzTGC4mXZBUeoU3fs+Y9IFYwjWVNpE3Zw/FJVPC8kY+YbP506QJFeJ4cfiuKfxeZ0WnISb0epXxW39uehqAYQ4qiNVAxUEJMRE+2XN5osWzRJBq6uCZJjOIemcotGqaTNsGhFFMf3yFqiPsRZAoxGpPgr5BpJKW1SEXhdDlnDN7ijYhJgQP+BjY55C5yuQGVG755XqN8WqJBbYWTomcSx209duz9GR1PQc/eDmjoTI5Z6DJ91k5zkkaXc+MVhIKUwj6GHz1fUaADOaING7GvSzJn3WZOQoRB9qfAFoTHz1Qu9AqV/uSy0nG8RDqpR3NT6aEX/vrIqpi83QUHzGe0BmQ8M/2gLoROaVtM3gW/wTldnOhnh0ZmXT/KHk3COB0oZGQhfSyFjMNP9HcgjuBQWNHr0PhokLwuv2yI29JBQElLIDz0a1gmfEVBRvWfNwUM3PWoqvhMGbqF6Vt2I4xlsIBXsY2pRZkaznKCnKalYVPwP8FmS5LJisO1uKAAbdDp2uq7P/c5Q+W6mYeXmK2ITQTGxD2eqn/njNVEKHEu7QgJQaECmm2A9EILQYlM7SdKDq4L0tB//45Hz24fTk+8O3o7cKWIEBf0MoToXDqb60ZE8xrLpAJPcaaNWnFrEUOdsZKD+ra3DiXtR3HARB7y8WefWJDU7ehGEtBr1TcDuBpdS9YZdPqm1dlT+t+f41sMGKloa34WADWhdhtg71NeYmb7EzGqxY9Orj1fp+dHp2eHIM3gXpb0A2ZOAU/NKx6yFgqYFJBbM//RrvT6MhxvRFtV7AhgZ23XpXe+OwcMMy3YbYTXYO5vPviNz0EudC14SiF6cfjiFvkf8sNM+jL5tRRDj8zOAeXJWLBaA2rYqrYgWi+qy+MjrEum5QLRBZIFMeAx7tt6m3MCiw2LlTxgdq2T2AttVwqjHwSBqFesxf41fT8Pv5BWIntau8xFhehOJgqkSL5jQ0jPUy7W4wi5worJdOiF5y4LTMousV69PqUj8y7zQpzi+2yoYMLFflbb66Bzlys/B3W3/GwFh7k012TpH5dDuHF+PwqUtVF7KDEUkV4N+TYfL84Oh8dJqcH/zpaJQQZ5K8PT35kLw5Ofr4/jixzEoaw4PuOdjMmYe8GjkByQt7MfKA+ZlzUUHvHHOz5ngHMcmCO6aBrRPJHNKvefCwiehJVdzhk00L4pLA2j9fhkKZzJaqIIVh8XQwCVLLqpAeT/G1LLB9E650OFq93so5kVkn9zuZA12yKu4iJWVupGTmYBiZIs5k1HfVFlMhaoDuwxcRoWpzDIX28owyTzeNCOsvkrEh0O6gMJV4/CQLKWo2Ee1NFJfJFexrQTTfROSEb/16QqS4dJsXHYvHVaJj2spPYLHf5tX9rK3xX0u9nNGw1TBy2CIzqoU87hYpAYZ6mcWZhXPPjJ9s1WDRO8MJJmLq0LmAE06fI5nThO95jKXljr1IxjH6p72TusiQp4GVPa0ZOMqK5iYdUgnSUKJ+izL7e04aGwXlsqSLjyTg+Dr8D5yl6OHSZPAXXUPY2lPXUEeC2XHsDHL3TTezacfdASvsnU30GfzK1AN2x5cNbBNCJ9PugtELbeo0DZEITxKU7Tau0DOu2A5dL4uzKdy55gFLur7MTpU1YXuamIHDMW/elMKBLmv04Jxh7EnoCBDeWZAfgGbcZKO4KefzoiJzozETaGpksWHkFpd7k4du+MEnOAIpZns9cO5NUAzd2dNioLRro/Tw38gVGhEGqygst5B57Pk5xW+7KwdnEkTFVZplnBAkuMozo9LodbfjTFEv4AtqvEx9HqAq7qKVTzfo6bTqOHZ3yr0fPUGhpuBPZKYFbYFQI5SV4AGDDpakTEB+nlCQdox2HYMj8YfSRe/0dtZNfl3EPRxWW+DVUU4D9lq4AXU/eiX8Fuu6rdlFwXNP+BY9FmiDo8H/D2XVrK+uyssSVPrLVfm5XBTXxR+1bgryJYCgphEZMVWN5KBxo0W7gbTbVV41BC0Y984n7C1bqp9DyONlum7K6nroA29msbBLVehyvWrqFYF20e9Ymhh8IWCUKST5OU+OTt4cHFn10Yx920HbRjGQkVw7HRXyRKFnMeciyrpg+eXbq6K9vIG4iV+YmgS0d00azQljzWSS1sjh/jmX0apYlPNekl7W+aJoIEFH8dOsuQSg0n04jOZ5Of/ZPM+Sl0l+XfSStJq16yXs2ORFQr/Xy7n5DZcKFU00MsNkB1MnLa/xXpmtG8DRwouoZ3IsFT+3q/yyTYtlfXlDqZYuISoIF6hp89tlmiV7yTWS1wbcp3T9UgvUD3dqU7SJ06b4WnEOr3ne8t0jLiNSACnhV1Z+cU32AIAyGlwt6rz9HSSGyq+LjDB7uVWYlz+ajSYn2xF9xPJcl/NBgslNGtL8Fg3d5nWJChr1HBmGrnPMnowOkP6aIlgVnDbogXoJJmloQuy+EAb4mw0wwEYL8vRevOyvigXKxgOyleT9vG3tAzPL5HJ1mfz3yeEx/A1q1fJiDUhUyckxfYYbGxa0X5dzbwVp+rE5NBwdHifp89XzXvJ8+TzD1GiQzg3fl41x/sMXpo/NMr/UG6a5vClu8zQbDFbFtS3gNgw10KDWt8kfk33TFj4sG0nLKI9Hfz08Oz8zh0LGT2jPSXxYIBrmTYODfy6T9Ry7RfMGlc/79cX/qPmhZ/NiCbwXfFg8z5KT07ej0+RPPyaveqbX0mLmuYcoVxAnkdg2u3HgZUrTsCeCZWnTsjgaHzHDf4m4ouA2HrjOvlwdvEImEfi90Jva1BzpCfosZNoeB+A3NgoMl95LuEBSo7XVOy4gBnOJy2DDXmeo0hdDQsMw2RjdlG1emknygOGQD5vZULsF8FvH2QwDhe6pau3MhNQAuTPwgCXxBB+BhZ4oBTK5JlubhMPMdDaH2LhMwm9Mghd4VDXjAfA4rphfFU3jXHw9SSvZ5SqyFd3CvKF1K3V1k7GymbWcCDK2uw1Jq/pVs4xQMMz2DbhlSWGomCUaFVCxCg/mMCkgNbh9R4ecH/ERx1vHmsCe68hq1qhjb7vHQ9TLyfPhZUlMpRLKLphtwVr0V7VDzqE6ZJEoVrSRDIr9cAhJY6ZlVYMaZAVTsuIpafrAM3SQ9aY/v8BSQjXhG0M5v+LeR6JoBgGpMqUQtB6h7E7ZpmhgfamsoaQy8rejszecNhKci4kBwDVwyKuakOEGMuoCmFL5Lfxd1CEDV9HUfm1Pk+e+3lXMkwnIh61sZkb+gMwfSgMJ5AMWViBpaFYcQ65HHtFRbphQhX7OSNWQNQp1A2Oy153oS9hj0oNZMUA8BQDQgYPyHBj1FTjC370wuCwaHib/VKC1FQXOflMATgp8kL4eTCYXtB0fetlk0rzAR3cvJpN+9noy2ZXqgJfrH747PjkdvTk4G2XR28vS+JBO+bcJjQJDyDAtI33qXBRUBKvn/scyfHHmNacLPVzDiJBjnNIt0io6S36Z7OBKg0fFPuOCrwi5ofi5HQ++xVjOWCp2uMsgPYSJiMcWeONwdNHY1A4SOf7MdOZE3iMOmtmm8yFxwAq8GZqm/ISUIHmIaVTI4wUYRQKHyzFWIbifS3T+bTOatqE3d/BldHp7vquf42maOTlExCWoXsxj12aw3d1zyzH9k53fGzeeQK/GCRbtOUUnfNy6lNFA9GguTgCch/UFnZ7/TNPXg/HfJ5MfJpP5dDK5281eZ5PJf/Z3X08m/zmZvIL/EtbJ6+eEvDUHMGkM6U4nO89/fq5eZ5CMIL9uhqui//bk/ODoyLcGSsvp6z98M55M7v5zMkF+bTIfTybz/nSXanstTZHr6udiBcu9McjLpA1b3ts4FNSDUSKgzXod9Mtoeglm82lY7iK0qOq6WGGIOgUz9BJ0pO1MQsDJF6XiN/RnZ3EvjaQkSsE17fwI4TNNQtOPR6MzcNLBHE1AtTDjBTmzNoCNUbb37C5gdFSvKIaGLpKrVVEsiHXYIQcSWgWcDHab/bSXz+fiRwqZD/I5u9IHii7Z5AwH2/hxVn5s32pdVRj3b2L7lJs/IYWmcZMWwkDbZjSWeXUPeRRAvTwvLwO0PRXcCOTHVjFGwCBJ117OQTGbudkBpUYdcvTf0Es/kChI5elm6eToTJuZy2R0VJESbiZITtPIX1LuTPO5zQrp8I5dDfmN8LYdegYkaoQ36TAIkcbXTYHXvU7fTs85DUWkRrjCwSGKP/PeiigZ1LhcFUAIinmQspRn6hbA8Dq6aeNnIp8y0qmSX80r2OtenciEAYmwObshB1FXqm6rjF3Va+WGKlXBhVisCtd66zv84pd9JFQmTRIZt/WmoCoi/vKKkPWdrjv7izIpcX+8LSbBZNz4fIZD1lNyUVwDU+plrf2qBLrhmpqNyaQ0jR8KWKWsc99y7R3fmoS5KrNqvKo+xHCLxgH4MBN8YhgDtZt0CMrTeLnOVBJiBm0txvFHM02PkfT9DMJOaH0yJIqU/jL6kXnV9dneQn/ARMtve2rsgXfnlIsTo8g996tHGp/qUYbmYSypJ+guby9virmf/7djWqz0LReK4T07geTj59BLUIXM6V1JeTmX9334j82wm7mFrMkQCd8P8SHQXnKRU23OXlvFNJgkaEPP0f+YTeBuokDf5c4AwhCGE8AUuP5cpO4SxVIcOxeA+gMAFTSPk3q7EK907muWdd0L+JdQMYM7T9IA9M2ZO3u7d1wnpr2OM0/7NnVOtoT26RWu17CcMl75mh9HACLGzLOlrOV3zo1IVfy5YelNcoIeIfTaifFHh6s/Y+7KHi9TYZDcWX1VFXepKeiuNrHIIAPUq9bdXJ4IZfO7QTQiFQnlY2y1xIVsiypHT4nYabYXZpuXC5SNyrYR3xxADRR7MCpvmqQGVQVW2IOQ+MsbLESiN+KWzbXeyLvycXCTHa5L0FLkv5CcFrsB8jL9euwlq7y6LlII97OLAjYrdbKNzrhrqnpcXU9pqvVuItbbD0K+gt1EHKrhVcEkyPskQwV7tb4tVubIUe+UgkJ5IknL+H0I/V5fDZ6aN5EQtpm2+mqrKXLwsBW1YrbOiA9BmnoE2fezfwuEP2f1yIJB4ndd6QZifKXg9t/kgD09BfUIMguIAKCu3S+PLt6Ls7z1Mv9pHQbQqnwklKaeMJdix+MqWMCOHPERamP0/vYKcQ/mdpfttqwv31qSgCxgVhDIh615ktgFliPGCrtMcJjh3hkUJMjxKFcn26DurjhkgHPTbbzbiIJHL9Wue0ji5fQeWdRgcNHjoUuZBoRL3jEcusGQSe+8WoVoTHbqOwAZccDsxD/T+l56VjyCYfGgHeAhH9a1Xkf1vHZbElvmVhckuyv4s6uy1nbZ+igb1EIqMepcOLn3/nnXdiYOh03dIMieH9JJQ6WdiYh/jaeHDKgO1qwB+kU5oyIyfPtRjAJHRtVTqtteQnYjJW9w/2gTub2Mbya0Rwmz02mrcpL83aCDoGM3pVwBRHd6VKeYlTNlKmVkgFf6xtZnAwwyqTF3PTP2LDYuvUJ0b2wQOiENUbPQkKXzelKwVpqRXVCPI4YdaNCGr76K9EVcsDZg2He6YlkSFyP8+K2/GFt5Y8lpIQtiWSU81o6iXf5WWbx4xMsK3DlTmMftk5t6LleyQnwR+iqH/dC6ShfoBu4ZPQf5XpA7XbP5tlE29WxqVQjYeOoSJEYiv2oJ5owJk0PXLm+AjbRGBX+L5Ebc1iI20lGFk6FoCnwB5INbjV5i1uGDPQA4pA0hAr0q0THBqbSrMnST4JrinhF3eWMSFjUcN+l6R2ADTplQ7qW0khHdnBEN6RDzXzEZmF/JdXRXdSoAUAnDRVQVyHwPvXqYvcyCnE8+O4qfI8FjPXM3mEIHf6quGqAQlKzdyf6hxgBvxrYwAsn4SZvowPBWczWGNut6TNNoGAgyYiDoC1UmaY5E1mCqLi1rhoYYom14tO3Ui5A3DS0CM4GwtviVixkJUKmSQqy3e6coS05/Um4LLU1bz5oCBX/7FWba6bnVcI+Ye3J7bj3/Nb8EIJGkhEewGWwHgW2NMAqviR0By/ltvkzFOAayd4/71rMK/cxZWk9OwYqkUWFNnpZTI6IOkgg7u54s3DEt20xJp1Iq5H8DLVWnbB7pj5/EG4ksZ7x1I8MC73xqDLJD3eWQ+yEitvBdERMaKuBgYn3riX989FMRVK5aV5+K1QWaSFWp8NtU61fr968WOWAkFHNnW1UVzpbE46vmLAijgjzw8CdpQMUSZZK0s69TN5UatulK9u4MUYWmwyl+YSuNS5d6x0AV5EFTLJtNZwBg4tVs78IHWaDBNTo8T5Pra/IGIf+hjVlfpxnq2NebJLLrog30laEmw5XJlLU6xTZkNGyJzbJOTkU5hKIFhr4X+WaaZeNXBkaM7tdN1kQEFGPbrrXqpLOeMfgGyGKPUdXpRdHeFQAGQp5XgZbV1n2L20lXH/Uq2V5gjQmT3QhKqSetmkpZkBT5s771pNZMJ8iOxGIETl5BfyB83/ZmEIOARh8iKNcQxpy5YQwmwQzh1pVi23XxMfzQTd7MsKKNwrdmecb2HPA2BE9L8tBlF+MxVTKN+gZMOwdEPacRwUWsVCBL1mCqR3NxPnDUK7HLYJPY726zkLrIhiXq4m7bOMsFEjQzsuBM6JC0y3yttFPSkpFO4vxo3mLupqlO+5S3DH8e0VOyoKPPH3I/4CBIWp7OK1zURdTPQL/Ok+FTP2Pzpc+9JbhY1Z+KyiO3/zLJZRT7KqS6RGg79F4RWquJLNTo09gOQR+ljHsDgSu8nvIpAsKLOQ+hVqa8xr2UMytcrIr8UxM95e78hQRd1foEPZc9IMtENWYbrl5e/2EiG9afu9hhyjZRbR5FB9n+f0GTqQcdEx0ny/B/66pFg5oxVwR1s+DmvIypBixEBIpvNFVY/ZAagTHiLwvZRvIDxBPXV6n3Llb/k/SuvqvM+mhjxTabAUVR1/zhXDY+B7aFnnQ79vg2v8eWesQ0KngfVLkg9uMw0mnCXY5fawErCoU92fNfEGyz0JYro0iRkR10hlyGnuE+wGVi+t744dbd1Sqv9vCpUuvqY7S9wvuXLcIG5M5O1AZJcenhp1joiAAgkq5KEaMYQdRmAjdSk3/3g52fZ0Bb++MTYOw/cM1yeW+7xXWrQb55qMe5UX2z5Z1RGiHNIUU9BAlVxR0zYtlXV1oQwAM9ESOL49uQ35aNQsP96pEZK1qkfZ49HREQs69jF2QY29i/sM0eHilNLkOB7S4qrjEX4cG8u+6UX4wmc5B8wS8GaiG2GObd42O0bnCIq1CTCgwx36NjVMN/Ku4zzcPwvFSgzWWxfqOxD5aQyiV79PG/KEh9E720gVGIge16wojhobTY2SH3mPyKSpwlZdkQvaMiWrRfdE/S7UzpvKribkhHQZNJ5eHztGShrtohVVpfDW3tSIAGjsqSYDbwsGv72y+ht3a/xbXlhgQ76nJ1+UWJs31v0IpC7z+OWhMOxvIbeCGaGiL9aur1Cv3mmd7xlFipx0igML+QhQyS12HW70oc23EDZpzpXIsfKDIOuQ1LREP/E2XM9lhP17qdidK3Ku4CuV/Wynf1JkkBF9EKDbSXaPNAN3tcq+8XIx9rKUIbwmGy5M8uh/9IVyCZyr22dLAzOhK6yk16tcLcUwPa/v5LqRPT4PHvoJBoMamQ8VHxi1EMExQi+Re8rGhR001xxp6FnO3ofuUtIcwM+Pz6r4VLGMjB9gvcMuCU1k3cmgxi4ZDLFZmf4RO4Ou7ICKT3twr7CL4Xh03KbOB/ibeDrHLYVZ3QDi2PtsRj9L5IrVMaDAgcA6vWgsXzQagl8qWFgjHWt14VEl0X1VnSJpPIOUibiDoh+DsLUqVSPFIf/vpKooIIVovAhYxbRw1UQdct/vJzmlOWABf+H+mltwoCUk/BHADUHKXJ+hNPcc8pZjs7inY67ChZ7KLxI6IP4L+d+8t0a3sWHyUiwqivEs/UiaBVBDJsQKs0rhRBV8U2RggZBzSN+Ki43mZ7xLJu1Y0G5YT26NcGLYw4uCtcpk7IG5ljq1v99zsOmabrO2OHxrSI1tHnlefn86xJDs+S449HRxzR/eppL6MsOki8GaFhx1aN/Bc8dn2nsFM0ARxWv9FJaFHelq3nHCIG1hAZYbgB0cWp7StRlHyoCZOBNXTDvL1vflrMymZ2m6/KfA55IFnFNwiSHK/oioWunJ0fnI/ej47Pk9v855nbpeGzefLdyakBUjdRhC9fQnDivhtPbzq5aY6wl8H0SJfwXxW5SjuIqDrvppe7L5L3B3+djf46evMRUuHMIINR+myeJbsvnbmziZKijmi7uCbuZmB3J7tr2npGWZs3+RFZkZukGmQOdHYt7SPu+AN5PphUUgQ1FYiEYs26YjHM8fNHP6SQK6LUX1+YngAJgNzd90uk1ta9pwdvjEToePDozjmfR9TnmwbquUp1hd7HhItH30JRX80wT2PgP6uxn4zsW8y38n71pOLHiLdMwHKaJL0buEXJlD6QRGzB+rM9RWdo5D6Eld0vqS6ezqCAkf3H7iRt8qYLKjFSLw5tk6TvCsnTLNKfOzM/pEcIipiggEHyhdnJQRLpvfII0/714v4nht6QZSajAVQP7LmQMTQiiyRICJaWc4uHCroqaD9i0H7/2PM2r4UCcTlEP3+FEh6iDib2obGqSVgzB6htEdiM2sS454g+S9ZMzqyj+oACG4zWebipTrcnfHOZzviGRp4K54JTziKOMRH9O8XxxHjmmBDfXlLMSwpU63KHcavvh5VtqGaTb7Dcfjgt1nzQ6c6pCgcuT9574/vTvR7dPd2YrKvTC4saRpMds/Bue5mGxeOYTQlkp9x5nlegCgt71gwMX0EAtphhz8DWYkIVQdWw+ev7zXJRAqIYJbL3YP80wpBoBeDipL45UqyrGVC3q1zGYmdhSdjoNkoFXGCDyRTAgSh6WIXhtKkVDf6tofUL4TujHsAoLf3GagaCV0YnELzxxP+YnO/K+HgLdIzXbVML96hadNr1Qsv45aOTVgbltrk453h7iBmv/BK2Muil7lY16oVYHL+sbw3OihurQ0IbrapyjrHCNX4INXHdZEq10u6Kk5wrAViWbJr5UjNW1ik4c44ZkZ2xsOA0L8rLe3E/VjF066rJrwp2QJnsXAC8p2jI6tWc8LTtRu2ZDah391QhTvXhhoebfbjIby/mOV5mgyRFAQovNmrY9BXiJLGlPpr2JT7PHqSpkdQgv2kTBZomrzcbbK++7tAiRrsy7T75NIOwx+iXswFx2ojBkZke2tnENkmBDwNwd7boM+BbCtMhyCDvyK3wmN7mP6f7PdQCk7NLsocyRuadXdqslDKrNkzSo4PQUl6VxRziNxqi8lH8WidqWcqOLRtqJgwh4wWnQVUlV4KVKUy+SSMOQV2zqr4L/IRYY4LVx8IcKCKC+hd7HxFJ0lAmsew6rBPUySr1rAOVkhCp/AAG7EBXdBd8ArWDSZexbwhHB6Swm7xxH8Zwk1ngyecmQkPUGGFhVzBzF45Y/qmZLjQLqL7Dwc4rApOgGkJ5l64NgYDXvpTterkoAr5eta+EgeljN3wpu04Z3tx6Tam6TAjvwN8SnvXU7hDLzPjOU1V9F35otmb3dx3OVvjNXRiv1eHAWtV3bO/DluH3+NVUvJ++DbyftDIBkvQV955ZRSxzpIYdBjqbLUyg/07jyEbjz0bLiVpvlo+nG0woX2sx+f+TwUTWfKNhxOOdHoPlFgcEJg7GWoFahSxz9ArpJqNJ5thGOnJ/cKOyodeVpiZjHUAju3zXxrJmnZG+ngOjrRRoMHkuxmJtHRQ/slE75OYO3H8t3fHQj5+kfaYCYZt49sFFoZj7HhuK9uDfyk9DT9OLjnmiSg1RudMkJXD6iDtRUBXAY5CXqheFttUsrqvbonXXUqtNmCj8EgBHr/sxgmaHY+drT7kKR8zhXRHYiLU3hiLTTeylM3bMsgJQ8+mm0HwJ62zTrW+tf8O1hZh+kTDVcBdU9R1sgchdRrFzaoOLbkxQ9NQ60+5TjqVuNCi+/3bKZNJ3jIK+yg2IDjJ2m2+6OLVfSn0FuxW8G68gOaA/Ex1SS0Sa+EYvt+OJfpcb762oB7HZpkw6q3y1IrmjhymTgdsyfv/BRmYGUHUcnDNgAbDKF6TZwH/NWboqwUcwZVccQK/OMnVYdgnR3C43bEU6H7Do2TSist5hMMgBzZsIK8lkh3xFBtgto+6OSVLb3+4gYjraY/VnTExCYkPlbos2ViKqHdZntEM3rPppqpj6SuJHhCy9Ky6icKWS0hP/WZQX4ZP+GlwM5PH/NLX9qm6cZDX8s7lZFD/bv8rrKrffN+uL5aq+LBr7aXPfPA2IChqCTvzRcl5ULTjTCGopGEB7iTw2YKOXN+ViPmuKy7rCuJrfKnRQhDomDO3b27zycasBxpbC+pSuToqyO6uC9Yfa8HxQieRFko4nO9frqrysVxVYDK/6y3sW8+wLYLOqJNKCJOTNvKQFy7xl6F3WFq4mO+PJpBn+/lcPAGX7fIpw1NCdiCsAHkrDjkBV0NfJzkvvKTfUL6o5If6DuqWixEUdgmHUuT9UIhugiHpZwC3b3iDVuUD3ribmOWJsZHmbs9MIGpjS3/7mN7/+rQ8NQLrgk7MRaFQ39jOYnAvAI963M4ENGsifon8LxogUuvof3/R3l/ftTY2ezVAuGjoDO8jAGUCp/rzAeOHJzrq92vudUFy0CCN4McxHFmZ0bxSubAPnC5O04EYhqPCmI9PBvF4sctCdXd6sUjNZy7yEZ7BzDvb+NpvCf/f3/tdsujtEKPLJDgAyT3amu/Dfh+fjvz+f7j5/gIcN7rHf/+qhN5lMs+luJrxGU6yAXKH6Wzb3w/oz/TvPlzdV8XBzvyxW+OB6lVdlXj2s75rr8uEuL1uQWB9A74z1PIzzu2lzXXpB+Xm5crGqfWguF5tdMJ73phleSfA9I7VHck/0IAwe4TbA2RLUcibbSzrZGToKCPg/KUr/AoID/BgPXjEv9lyc4uumT4fp52VezT/nq4ZSQoXqGV4u3n9UMR3Qf9htiY8j2+0eXXZoJFimDzm/l5ANaYK9ceT1+mpGU+1khvfhmiDlBwF20+b37CqIZg8QLIBin72GP6rP/Bt2kkx68iJBsO/mRbabpa+Hk8lZlvZh8/QwRxoi3RNet23Bc8bErlB2ZYWmP5lcpNiM7D9gPLBe/KB/varXy/TbIBiKJgtvF9pVuvirLBI1HN9ik0mTvh7sFQ97e0X1OUNKPN0dEyV+neoZ2Kpf0b4xgjrbBhZ3+T2iKS+RW4LwpmaNilEIfIP/11kdcrz31MLBov394Ve/evj9w2RyAQFuk8kF/JzXk8kF5CPYdTCOJjtpOpn0H8iPl/MVfDOZnO0CQtBnACvAz84emqLFt3uA4p4/7NXwV75YUE+zLEgXtOI0B3KnISVzUVHolY3Iwb+HbD/gjKyDp1I8dGHhSEpNaFc55kzw/yqizrBsdNNiMr80cqnaq2GyQ2MFOslbO7bAsnTCptMqY+kY0o2uP6UDtjt8KKrP5aquQMOebWrM4ODYVgLCNv52GjTcFJsqc8kHU5os24Yq/32V381kGClcKtMpkQKT9OL9x6Pzw6PD41FUbWkHg1RaFu75ZOe5WTGVIMCuYxaDQmLyHZrMeHXpvGlVqfoO9eZdBNmcS5RAm6IFMZR8KjGvZF4lsKvvwI7FHmg3xhlAA6tcrsqlQ4ZXxII0N5PJhUk+EmPa+oAE6RJSW6FHTClv3NNr4A6LKMxncMtDRzEkW6K4J1dfclu7YT7hpoDsLgj1D52DtbnI5dfc/DI/PsmPf6qxmMRatAOIE0Y2Fhzjxnuvps4GZF5pqrqAQQ8/t2lakqK/Z7SJVsdPoqoOCafeZ2T6YklWrFM3GBLHGKzUxgvIlhYURQw6p3EMnaUKvPOOtPRyMvmbpGdtxuU0yxwQEtiksei+iFgSuEaQztChMPY6G2avU59DzPDIwrXGzApe7XCAqY8oeIR2p7uY3y8drTHkVpOLF8xE9u9vQ01t1/UnnO2K0iMp6ehXv3oY/34yqaai/nYErXHewjIlgwR/fGt0Mm29gqkBoDiotX9Zr6s2BeY7S54l3zq6QWoWo13L64okOmQB/sEWbajFDkXVN9lJ2frmPMz4O3yozjPeTKyacRp3b1aIFGbEChiGvW/lG4BfatoV0e0eVeHFRnEgmMNtjR9+9Yc/4jzqFC5pf3cyyR665AaLvhvoS7mf9K+Kq8G2jbXavf/kgn0BKZOGD5fzyaQR1mMvizVDR8olc1imm7ABrrNI8ltQOM9HGMfjAzjQNeLc+NgJUSTr/HqGj9ixegCvDZ8L9ubFzAPsIjOBmhf/mykSkYX8hYc609fDoZ1fPqH72VZzyJdfL1nWTVNeLO6TdQVOHTlwa/OSrELJs8T1u48wIe40Wi5Er/mTlEJk6dt6vl4UJmmRn6MFCgNf9Yly04xRmxtqfAJNDJ783u/TbDIZA3PzwnAgRHkw45jlfmeG9c08SEBowbnNUfmiVDacsIvX2NkPIkBP8KO4Qgi/HeI/48Her6dGYOy/dHmolzSCvsNL0Oyhbhh0lDOuyWEuBz734apSSAGR7/1zhpmfQM5wHmS7vE+prexJTr+URdWnKZXsk30ahlHKsfvQZ/kr26oBN5vbZHLwMO7PphlP+PjvkENqU69hW4lWiEt4ZxtnNAiygG0Y/U68/+HgveCCTgqjVnK7qN64mjmuwlUBI9M+A5WrfBt6sj+do9qAH7DWtbiYtcBEpVvlDrcuPI3KYN2wg67xIgOjD6h6jTWUOuzEg/LuUyp0UmlOdjRie3NP2prxYB94kTEKnFrxqp1IgKsljS6+lRhrrmLqnxXD9gV+Y7pTRJS4XrN6qAPIepEYNq57I7oDTVR+n4I2vz9f3y6b9MsEbARijH90bkyzD+jXjNpwt51gUY8J7hOGY4A/1XjEzCIjMmXU0hofZcEi4Gx7X7DwQOv1lVNXQy2z/d3Ui/16jNZj5l0ceQXRH/yhPMd34Mk6hsHtPopLWd0gRlLd9FkoZ7vj2/8+OH53MjsbnZ8fHr87m70/efvxaGS8MOjzu+KCAA5octG9jlYUPSGV2p3x6Ftx06OGNVAhPobByPA3LvtdcWFW3ZlBdIeFatxcYKEyP1yLfoF37My+8b2+MR0hFQb2GiPXImv6Fe7dkZyeW41bOeW2eVkVq5nSqfjkqck/o6FaLfKyXtpFPj05Ojr5eD4bHX/vYUSC8hI+HmzE3ZYEo2BKY34Cv4pmuSF4BrxtRfQdkujrcCZUqSdRGvYQOYJwnr8HbUbMerLMmyZ2d1hrzmTnJZj6XoIj/UueJbZxbLDvIC9sZHkaz4U7IONea2w/mS2INpuMDThD4orgg4jZuG76Vw3bYMjJM9GPWKUT0Q1hHx+dKy80Mem1sdtEbTQhJ0DGmKSVQWZAfQ+C1VBuQnPyxZOVWevQlxq3eaZSXVNBpUU16bg9y6o1MsAdlq+uP4MqJZ4WVauZxVYamFSZxN3UC5IJAjOnK7ZjQYmCELfO+nqV3zZ0F6/aqLInsHSEAvLUmqnImZDyPpL4wJtU/pwtF2t2Mm+LpvXKoM3KTDDRZ3OzB25DNDSR8Trsqe69fnE/M7XyDx83BPQJNoiLhqQPisxaprkh9Ej1RR4qcFOjzPe1N5ihPlYyuF5jNnbCsKQd2//h7N3h7ODDh6PDNwcQ1dpTkVBUBOo78EoZMjp1B/EiUPv1eSfsu1o/6Ypc6CQ39QMKgXdfay4+UuCx4g4mBoJeXkC+ioHP0FFnlKcLFB8P8haw/LGTU5eAwenE3UMqTtxH3Iui+kxpM2N30ZOmny6zsKECVLLrKGsdGnWEshubhnZ36UH1GX5TRwzvsMivyZy8t5e+HlzezMvVA5nHgQ1+yJfLvXm5ysbDZJpOJmcvjCXoql5QaEdRfeYd9+GHt6z7qtEb/fJunioeJWJSgOYd+Zq0WbBmvjl48PeHJLucJ2h1aH7//zV3dT+N3ED8X7GQ2h66gK6vqXigR3pCRXcU0vYB0GmTdYjFssutN+QQyv9e/WbGa69380EIpz4RshvPeDyeD3s+fr55TwcaJHYi39td2hqbmvKd+4/DmQhraZLXvqGQKS3/iTMbTRblNnuPpO+FQJzzNJO8W/nYeMwOSV9dOXgBDcGS3rn59aYzdYsDeGvV5AOKPGNIvi+rxg5ViaWM2+8k97p5vBUZTdd7+x7GVevx5fngI2cQNO25+6S84yCq0BF0395wB2HyCvtM7kWdwMP32lcgCLcQcSUlD8Z0SRuov5t6D9VrEiZWOeu/yWsHB060hVzfxabBcSg6V3Oek//5EZ21txxGBot1vGlf17emJZwE/wH3EozIwSP//cAt0hn6e4K+jAa35pHmulwxCAewkeFnIWdV2GfC/fOUOsLTZmltN/5+P64u46P/aKYU2I8PmAUuFPf6igTU9d54zos+T+nAB2hTTCA+1BfkvlUzOg99rYo6qSMyybK4i3DTAHY72Ue6HZ6zPRzXgXDOpKAfZxDgyiWM8MOU4nfG8zR8hyYav2Or1ORHATong39QkqT9WjGrwvfOT88H7Zd0WYYvXQ5Pvvw9bL2WlBVyBb5aTj2hYjS9VjRH03iGR6C7rWjWSz43tovwXFWEyE+ZkTjXo9qLXHHkqBH9B/OggUMwpSH/YPD9wZSIzrdQsfjY8DUZnDw5LGbVw6wCo8MHCa4AhFv4AFyM99RIth8yu0w1Nbn6KVUck9zA0l3g5EmWPa3xvgt7eGey7OH2HZPgwaQ9ib48vDz99Ofp2VnbveuOjPO+HUvP6GytFqmyHxAJARU3q9ZEtDUiJ7wWd4EXJQKarU4piKBxAUVn5EcqilZgPCgRqWx/+6FZzYaiOhpa57kdusinL6RW0FxaosuuxIlqd57E+8sz3hu827wB4RvrvJA8DXfYs8K716MeC6xwv4sou9kP3S93eHBFdA0JzCuFgn1BlEYzu5SRzaQ1Lh0qWLpAlwsI67J/TKWoebcmVp5SItA+hRojjNsegoh7fRA5LNrXf25kYgUpvIiTTgv6zmX/9oIcoz6yBKeSHyWFTxagvRQHvN7j8ukVfQaEJym1U0zUM+U/LdQkMRkHc0vNDqS/FEH9Mi6dZVUL0hYQJuY7zeZC3xePmi9l6DINg9dFvU7I8/7FSiMUdJLpkWuCpl4BHtJLFm6lKnWmKVJ90YtqJL6avBLZ/8y5a29L4AjW60mMQSc+Wm49aX0eQzdt4zKqb0Hez1+GXCAMUgk6JanrfSgJMaKx0kJbaTpRNSl0+vlycDFUJq+KemN0LUQXArZKnn4ADm6hPhlZJsGjDadH8RFIfSeMeB1cX/odMXkMk7iri+NLnRmUNM13R3AkfOdFN3m3A9exCVoTXMrhtzqn4KZ0l2RFO+vZkl2O1Cj6OcUAbE3WjWBtB8fR8zhNadCaRG54OuF2ER/SQJECQ2r645qpyFcI7VRnutIrBIuUU/GEX052ZNIhzAg5cjWVMTVOgiWOJtqFGxhmh6OKoWr/RAL8jnHjYoPYGDJMxyKshczSRajgE6xWIELrsAILxElW1De91BNdovZdunQbjIvcVmVi8spVi6g1BC9D1PZn7SLUpUU2ke0jPS5g5DnhSr/iwi0sbI3f53Dj56WBlprww03lidkBAE86YlGhXaqZ2DlIwj/mcZndR8n4jhtEoBg6TlApAc3x+W+kI2rFEu4Ekq5E/jrV8I1Ib+8Rb16iSHyxUCa3lU5SYicYCCwfwPpMmSwpb3XJR1cs9uwM58Ty+AUr8lZwVy+ULJGd4pDWjcfRZ7xk/CTfyPSpEz83WZrNDR7OF4VAtlTHYyWJyBh08pSrfvTYjZKGwLXc2lDxhhVE1kMGIDhnG0AOdUai2Hmva7zwMo4KhHMvVxQJOV1lcxVmufk209vrh9aOcAM2GFB/myVZyH9ATSaxnPdDhn/9sC+QQeG4IXsnorADsb/ca5pq1EDamq5iNtzCuCCYGM/VII03OCkxmsejKci1FrG8Vr44OGDe3YNZTfM7jb6TVaGglrej8uTuwCVm74qBk4bVERgbETF4o79Elof8vHMob07qR0PziMkcqs31utSxmyc2D+slIg5DE6m0hK/nU00kCEVj4va3xYnRHejJp1zcAoaOP3zxl05+/9EIuOX5SPuL1gRvATgrjiwTcS5dxqlqnhUoojGLuRVjckNnagnLc7XA2OBufu0Q/sN8J0xp7wvrkDIR5vCGr7FKwj1GT2qa5OmhGk611WRMC1tR7pHjpl142y+ay4k7liGyj57UxSy//OvMF/qETqXzI+KD28R1Y+85/C2O14KlxVTseKrvqYDxK/fGS6bCfCSE9vwkA7pKDsSdlv3JOd4xlTOQnPrn0muvRD3hzmXjJIfHNdKUw+A4w1RAy/aVn4mIuFQjuBjHES3knDIn2mJ/wQ1P6LJk7R7/X2DjFupfEtSsWjEaxItvKQerkE8R+VjKKvBjXTienmNTHZ8NBxdqePz72YCuZN3quVqsG+6hFR5Ojb4NCFdPkziog8HWk7Ga6ieZeiROFePoYo1ccajYzBait5FaCVsMk02gxaI5pIW4NbpSiPRiIXTgH/fVPClzPOL8CshArzQXe4v/AE7Nyuk=")).decode("utf-8"))\n\n    class Finder:\n        0\n\n        @staticmethod\n        def find_spec(name, path=None, target=None):\n            file = "__init__" if name == package else name[len(package) + 1 :]\n            if name.partition(".")[0] != package or file + ".py" not in files:\n                return None\n            return importlib.util.spec_from_loader(name, Finder, is_package=name == package)\n\n        @staticmethod\n        def create_module(spec):\n            return None\n\n        @staticmethod\n        def exec_module(module):\n            name = module.__name__\n            file = ("__init__" if name == package else name[len(package) + 1 :]) + ".py"\n            module.__file__ = package + "/" + file\n            exec(compile(files[file], module.__file__, "exec"), module.__dict__)\n\n        @staticmethod\n        def get_source(name):\n            0\n            return files.get(name[len(package) + 1 :] + ".py")\n\n        @staticmethod\n        def get_data(path):\n            return files[path.rpartition("/")[2]].encode("utf-8")\n\n    sys.meta_path.insert(0, Finder)\n    from rollout_inspector import main\n\n    main.main()\n\n\ndjango_rollout_inspect()\n`},9317:(e,t,n)=>{n.d(t,{oD:()=>databasesOf,Gd:()=>databasesOfJson,B8:()=>inspectorEnv,rZ:()=>isMarked,$i:()=>isPlain,tM:()=>migrationBegins,VV:()=>planCommand,eA:()=>readBridge,ez:()=>readLocking,dW:()=>readPacked,tK:()=>readPassed,m3:()=>readPlan,jG:()=>readRefused,TI:()=>readReversed,xu:()=>readVerified,hP:()=>startedCommand,u7:()=>unmarked})
+var s=n(3565)
+var r=n(7465)
 function lockingOf(e){let t
 try{t=JSON.parse(e)}catch{return}const n=isRecord(t)?t["locking"]:void 0
 if(!isRecord(n))return
@@ -8990,7 +8990,7 @@ return n===void 0?[]:[[t,n]]})
 const{pid:n,age:s,mode:r}=e
 return{...Object.fromEntries(t),...typeof n==="number"&&{pid:n},...typeof s==="number"&&{age:s},isMaintenance:r==="ShareUpdateExclusiveLock"}}function wordOf(e){if(typeof e!=="string")return
 const t=e.replaceAll(/[\p{Cc}\p{Cf}\s]+/gu," ").trim()
-return t===""?void 0:t}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}var o=n(3791)
+return t===""?void 0:t}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}var o=n(7398)
 const i=["fits","reverse","told","impossible","downtime","loss"]
 function reversalOf(e){if(!reversal_isRecord(e))return
 const t=i.find(t=>t===e["do"])
@@ -9124,8 +9124,8 @@ return{table:t,mode:n,rows:s,bytes:r,...a&&{reads:o,writes:i}}}function unknownO
 if(!t||!inspector_isRecord(e)||typeof e["newer"]!=="boolean")return
 return{...t,newer:e["newer"]}}function inspector_listOf(e,t){if(!Array.isArray(e))return
 const n=e.map(t).filter(e=>e!==void 0)
-return n.length===e.length?n:void 0}function inspector_isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function isTexts(e){return Object.values(e).every(isText)}function isText(e){return typeof e==="string"}},9869:(e,t,n)=>{n.d(t,{GW:()=>migrationLabels,cK:()=>matches,dZ:()=>jobName,mp:()=>migrationJob,ng:()=>runOf,wx:()=>lastingFolders})
-var s=n(5629)
+return n.length===e.length?n:void 0}function inspector_isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function isTexts(e){return Object.values(e).every(isText)}function isText(e){return typeof e==="string"}},4360:(e,t,n)=>{n.d(t,{GW:()=>migrationLabels,cK:()=>matches,dZ:()=>jobName,mp:()=>migrationJob,ng:()=>runOf,wx:()=>lastingFolders})
+var s=n(5950)
 function runOf({metadata:e}){return e?.annotations?.[s.VF]}function jobName(e,t,n,s="migrate"){const r=`-${s}-${dns(t).slice(0,7)}-${dns(String(n))}`
 return`${dns(e).slice(0,63-r.length).replace(/-+$/,"")||"app"}${r}`}function migrationJob(e){const{template:t,container:n}=e
 const r=t.spec
@@ -9199,8 +9199,8 @@ return Object.entries(r).sort(([e],[t])=>e<t?-1:1).map(([e,t])=>`${e}=${JSON.str
 function lastingFolders({spec:e},t,n){const s=(e?.volumes??[]).filter(e=>Object.keys(e).some(e=>!r.includes(e))&&n[e.persistentVolumeClaim?.claimName??""]?.is!=="taken")
 const o=e?.containers.find(({name:e})=>e===t)?.volumeMounts??[]
 return o.filter(e=>s.some(({name:t})=>t===e.name)).map(({mountPath:e})=>e)}function annotationsOf(e,t){const n=Object.entries(e).filter(([e])=>!/^(kubectl\.)?kubernetes\.io\//.test(e))
-return{"sidecar.istio.io/inject":"false","linkerd.io/inject":"disabled",...Object.fromEntries(n),"django-rollout/sha":t}}function dns(e){return e.toLowerCase().replace(/[^a-z0-9]+/g,"-").replace(/^-+|-+$/g,"")}function listed(e){return Object.entries(e).map(([e,t])=>`${e}=${t}`).join(", ")}},4823:(e,t,n)=>{n.d(t,{HS:()=>runsCeleryWorker,Nj:()=>runsBeat,gf:()=>startsRole,kX:()=>webWorkload,ko:()=>selects,kp:()=>roleOf})
-var s=n(6388)
+return{"sidecar.istio.io/inject":"false","linkerd.io/inject":"disabled",...Object.fromEntries(n),"django-rollout/sha":t}}function dns(e){return e.toLowerCase().replace(/[^a-z0-9]+/g,"-").replace(/^-+|-+$/g,"")}function listed(e){return Object.entries(e).map(([e,t])=>`${e}=${t}`).join(", ")}},7414:(e,t,n)=>{n.d(t,{HS:()=>runsCeleryWorker,Nj:()=>runsBeat,gf:()=>startsRole,kX:()=>webWorkload,ko:()=>selects,kp:()=>roleOf})
+var s=n(4339)
 const r=["gunicorn","uwsgi","daphne","uvicorn","hypercorn","granian","waitress-serve"]
 const o=["rq","rqworker","dramatiq","huey_consumer","huey_consumer.py","arq","taskiq"]
 const i=["runserver","runserver_plus","runuwsgi","testserver"]
@@ -9228,7 +9228,7 @@ if(o.includes(n))return"worker"
 if(n==="manage.py"||n==="django-admin")return s[0]==="celery"?roleOfCelery(s.slice(1)):i.includes(s[0]??"")?"web":"worker"}return}function roleOfCelery(e){const t=["-A","--app","-b","--broker","--result-backend","--loader","--config","--workdir"]
 const n=e.find((n,s)=>!n.startsWith("-")&&!t.includes(e[s-1]??""))
 return n==="worker"||n==="beat"||n==="flower"?n:"other"}function startsRole(e){const t=e.split("/").at(-1)??e
-return[...r,...o,"celery","manage.py","django-admin","supervisord"].includes(t)||/^(python|pypy)[\d.]*$|^(|ba|da|a|k|z)sh$/.test(t)}function wordsOf(e){return[...e.command??[],...e.args??[]].flatMap(e=>e.split(/[\s;&|"']+/)).filter(e=>e!=="").map(e=>e.startsWith("-")?e:e.split("/").at(-1)??e)}},5732:(e,t,n)=>{n.d(t,{J4:()=>mismatch,Lx:()=>areTasks,a4:()=>tasksOf})
+return[...r,...o,"celery","manage.py","django-admin","supervisord"].includes(t)||/^(python|pypy)[\d.]*$|^(|ba|da|a|k|z)sh$/.test(t)}function wordsOf(e){return[...e.command??[],...e.args??[]].flatMap(e=>e.split(/[\s;&|"']+/)).filter(e=>e!=="").map(e=>e.startsWith("-")?e:e.split("/").at(-1)??e)}},2385:(e,t,n)=>{n.d(t,{J4:()=>mismatch,Lx:()=>areTasks,a4:()=>tasksOf})
 var s=n(8522)
 const r=1024*1024
 function tasksOf(e){try{const t=Buffer.from(e,"base64")
@@ -9241,7 +9241,7 @@ if(!r)return[e]
 return takes(r,s)?[]:[`${e} with its ${n} parameters`]}).sort()}function takes(e,t){const n=[...e.required,...e.optional]
 const s=[...t.required,...t.optional]
 const r=e.takesAny||s.every(e=>n.includes(e))
-return r&&(t.takesAny||e.required.every(e=>t.required.includes(e)))}},6020:(e,t,n)=>{n.d(t,{NP:()=>isOwn,QR:()=>ownFrame,T1:()=>lastTraceback,VS:()=>lastError,VZ:()=>repoFile,ax:()=>describeTraceback,em:()=>sentence,pj:()=>plain})
+return r&&(t.takesAny||e.required.every(e=>t.required.includes(e)))}},7101:(e,t,n)=>{n.d(t,{NP:()=>isOwn,QR:()=>ownFrame,T1:()=>lastTraceback,VS:()=>lastError,VZ:()=>repoFile,ax:()=>describeTraceback,em:()=>sentence,pj:()=>plain})
 const s="Traceback (most recent call last):"
 const r=/^\s+File "(.+?)", line (\d+)(?:, in (.+))?$/
 const o=/^([A-Za-z_][\w.<>]*)(?:: ?(.*))?$/
@@ -9290,8 +9290,8 @@ else if(n&&/^\S/.test(e))t.push(e)}return t}function plain(e){return e.replace(/
 return t.replace(/\+ Exception Group $/,"| ")}function frameOf(e){const[,t="",n="",s]=e
 const r={file:t,line:Number(n)}
 return s===void 0?r:{...r,function:s}}function below(e,t){const n=e.endsWith("/")?e:`${e}/`
-return e!==""&&t.startsWith(n)?t.slice(n.length):t}function cut(e){return e.length>300?`${e.slice(0,299)}…`:e}},3791:(e,t,n)=>{n.d(t,{B8:()=>judgedOf,RA:()=>brokenBy,U8:()=>misfitOf,iW:()=>verifiedOf,oq:()=>isNeeds})
-var s=n(3816)
+return e!==""&&t.startsWith(n)?t.slice(n.length):t}function cut(e){return e.length>300?`${e.slice(0,299)}…`:e}},7398:(e,t,n)=>{n.d(t,{B8:()=>judgedOf,RA:()=>brokenBy,U8:()=>misfitOf,iW:()=>verifiedOf,oq:()=>isNeeds})
+var s=n(7465)
 function brokenBy({findings:e},t){const n=t.flatMap(({database:e,unmet:t})=>t.map(t=>`${e} ${t}`))
 const isMet=({database:e,rule:t,object:s})=>!n.includes(`${e} ${t} ${s}`)
 const s=[...e.filter(isMet),...t.flatMap(e=>e.unpredicted)]
@@ -9346,10 +9346,10 @@ const{line:s}=e
 return t===void 0||n===void 0||typeof s!=="number"?void 0:{file:t,why:n,line:s}}function textsOf(e,t){return Object.fromEntries(t.flatMap(t=>{const n=textOf(e[t])
 return n===void 0?[]:[[t,n]]}))}function isRule(e){return typeof e==="string"&&Object.hasOwn(s.a,e)}function isOneOf(e,t){return t.includes(e)}function listOf(e,t){if(!Array.isArray(e))return
 const n=e.map(t).filter(e=>e!==void 0)
-return n.length===e.length?n:void 0}function textOf(e){return typeof e==="string"?e:void 0}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}},115:(e,t,n)=>{n.d(t,{$3:()=>isOwnTag,QE:()=>severalBuildsTag,Vc:()=>inputsOf,ZX:()=>tagOfCommit,Zc:()=>ownTag,eT:()=>i})
+return n.length===e.length?n:void 0}function textOf(e){return typeof e==="string"?e:void 0}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}},2568:(e,t,n)=>{n.d(t,{$3:()=>isOwnTag,QE:()=>severalBuildsTag,Vc:()=>inputsOf,ZX:()=>tagOfCommit,Zc:()=>ownTag,eT:()=>i})
 var s=n(7598)
 var r=n(6760)
-var o=n(4484)
+var o=n(356)
 const i="io.github.django-rollout.inputs"
 async function inputsOf(e,t){const{context:n,target:o,"build-args":i}=t
 const a=t.file??(0,r.join)(n,"Dockerfile")
@@ -9362,8 +9362,8 @@ return i==="./"?"":i}const a=128
 function ownTag(e,t){const n=`-${t.slice(0,12)}`
 return e.endsWith(n)?e:e.slice(0,a-n.length)+n}function isOwnTag(e,t){const[n=""]=/-[0-9a-f]{12}$/.exec(e)??[]
 return n!==""&&e===ownTag(t,n.slice(1))}function tagOfCommit(e,t){const n=`-${t.slice(0,12)}`
-return e.endsWith(n)?e.slice(0,-n.length):void 0}function severalBuildsTag(e){return`${e}-builds`}},4734:(e,t,n)=>{n.d(t,{A3:()=>reasonOf,Ic:()=>engineCause,T3:()=>docker})
-var s=n(7478)
+return e.endsWith(n)?e.slice(0,-n.length):void 0}function severalBuildsTag(e){return`${e}-builds`}},9949:(e,t,n)=>{n.d(t,{A3:()=>reasonOf,Ic:()=>engineCause,T3:()=>docker})
+var s=n(1581)
 async function docker(e,t,n){n.signal.throwIfAborted()
 const s={stdout:[],stderr:[]}
 const r=await e.processes.stream("docker",t,{signal:n.signal,env:{LC_ALL:"C",DOCKER_CLI_HINTS:"false"},onLine:(e,t)=>{if(n.onLine)n.onLine(e,t)
@@ -9380,26 +9380,26 @@ if(/permission denied while trying to connect to the [Dd]ocker/.test(s))return c
 if(/cannot connect to the docker daemon|error during connect|failed to connect to the docker API/i.test(s))return cause(`no Docker engine answers${o}`,"Start the engine, or set DOCKER_HOST")
 return}function reasonOf({code:e,stdout:t,stderr:n}){const r=(0,s.BP)(n.split("\n"))||(0,s.BP)(t.split("\n"))
 const o=r.replace(/^(ERROR|docker): */,"").replace(/^Error response from daemon: /,"")
-return o===""?`exit code ${e}`:(0,s.vI)(o,300)}},7436:(e,t,n)=>{n.d(t,{d:()=>pinned})
-function pinned(e){return`${e.repository}:${e.tag}@${e.digest}`}},5228:(e,t,n)=>{n.d(t,{i:()=>login,r:()=>logout})
-var s=n(307)
-var r=n(1424)
+return o===""?`exit code ${e}`:(0,s.vI)(o,300)}},3905:(e,t,n)=>{n.d(t,{d:()=>pinned})
+function pinned(e){return`${e.repository}:${e.tag}@${e.digest}`}},4377:(e,t,n)=>{n.d(t,{i:()=>login,r:()=>logout})
+var s=n(4592)
+var r=n(617)
 async function login(e,t,n,o){const i=(0,r.w4)(t)
 const a=await e.processes.run("docker",["login","--username",n,"--password-stdin",...serverOf(t)],{input:o})
 if(a.code!==0){const[e="no reason given"]=a.stderr.split("\n").filter(e=>e.trim()!==""&&!e.startsWith("WARNING"));(0,s.fJ)({code:"registry",sentence:`registry login failed: ${i} rejects ${n}: ${e}`,hint:'check "registry-username" and "registry-password"'})}return()=>logout(e,t)}async function logout(e,t){await e.processes.run("docker",["logout",...serverOf(t)])}function serverOf(e){const t=(0,r.w4)(e)
-return t==="docker.io"?[]:[t]}},1424:(e,t,n)=>{n.d(t,{jR:()=>registryErrorOf,t$:()=>loginHint,w4:()=>hostOf})
+return t==="docker.io"?[]:[t]}},617:(e,t,n)=>{n.d(t,{jR:()=>registryErrorOf,t$:()=>loginHint,w4:()=>hostOf})
 const s=[[/\b5\d\d [A-Z]|status(?: code)?:? 5\d\d|service unavailable|bad gateway/i,"transient"],[/too ?many ?requests/i,"transient"],[/connection (refused|reset)|timeout|timed out|deadline exceeded|no route to host|network is unreachable|\bEOF\b|broken pipe|server misbehaving|temporary failure|no such host/i,"transient"],[/unauthorized|denied|forbidden|authentication required|no basic auth credentials|insufficient_scope|authoriz/i,"denied"],[/not found|(manifest|name)[ _]unknown|no such manifest/i,"absent"]]
 function registryErrorOf(e,t){const n=e.replace(/https?:\/\/[^\s"]+/g,"").split(/(\s+)/).filter(e=>!e.includes(t)).join("")
 return s.find(([e])=>e.test(n))?.[1]??"refused"}function hostOf(e){const[t="",...n]=e.split("/")
 const s=n.length>0&&(/[.:]/.test(t)||t==="localhost")
 return s?t:"docker.io"}function loginHint(e,t){const n=hostOf(e)
 const s=n==="docker.io"?"docker login":`docker login ${n}`
-return`Log in with "${s}" (in a workflow: docker/login-action before this step) as a user who may ${t} ${e}`}},5977:(e,t,n)=>{n.d(t,{Cy:()=>originIn,DT:()=>revisionOf,F1:()=>findImage,JE:()=>addTags,Nl:()=>commandOf,Nm:()=>ofCommit,OK:()=>lookUpImage,TE:()=>lookUp,wj:()=>foundImage,yv:()=>originOf})
-var s=n(307)
-var r=n(8093)
-var o=n(4734)
-var i=n(115)
-var a=n(1424)
+return`Log in with "${s}" (in a workflow: docker/login-action before this step) as a user who may ${t} ${e}`}},8925:(e,t,n)=>{n.d(t,{Cy:()=>originIn,DT:()=>revisionOf,F1:()=>findImage,JE:()=>addTags,Nl:()=>commandOf,Nm:()=>ofCommit,OK:()=>lookUpImage,TE:()=>lookUp,wj:()=>foundImage,yv:()=>originOf})
+var s=n(4592)
+var r=n(3242)
+var o=n(9949)
+var i=n(2568)
+var a=n(617)
 function ofCommit(e,t,n){if(n===void 0)return{is:"unlabelled",image:e}
 return n===t?{is:"there",image:e}:{is:"another",image:e,of:n}}const c=3e4
 async function lookUp(e,t,n,s){const r=["inspect","--format","{{json .Manifest}}",`${t}:${n}`]
@@ -9435,10 +9435,10 @@ const A=c.code===0?void 0:(0,o.Ic)("registry",c)
 return A===void 0?c:(0,s.fJ)(A)}async function withinAnswerTime(e,t,n){try{return await(0,r.wj)(e.clock,c,n,n=>(0,o.T3)(e,["buildx","imagetools",...t],{signal:n}))}catch(e){n.throwIfAborted()
 if(!(e instanceof r.Ms))throw e
 return{code:1,stdout:"",stderr:`no answer within ${c/1e3} s: timed out`}}}function digestOf(e){try{const{digest:t}=JSON.parse(e)
-return typeof t==="string"?t:void 0}catch{return}}},4484:(e,t,n)=>{n.d(t,{TC:()=>findSource,Ub:()=>findOrigin,_z:()=>inFolder,sQ:()=>findSourceToBuild,uM:()=>gitIn})
+return typeof t==="string"?t:void 0}catch{return}}},356:(e,t,n)=>{n.d(t,{TC:()=>findSource,Ub:()=>findOrigin,_z:()=>inFolder,sQ:()=>findSourceToBuild,uM:()=>gitIn})
 var s=n(7598)
 var r=n(6760)
-var o=n(307)
+var o=n(4592)
 const i=["report","junit"]
 async function findSource(e,t,n){if(t.digest!==void 0)return{tag:t.tag??""}
 const s=gitIn(e,n)
@@ -9488,7 +9488,7 @@ if(s==="")return cause(`the git checkout of ${n} has no commit for the image's t
 if(s.includes("cannot change to"))return cause(`${n} is not a folder`,'Set "context" to the folder that the image is built from')
 if(s.includes("not a git repository"))return cause(`${n} is not in a git checkout, so there is no commit for the image's tag`)
 if(s.includes("dubious ownership"))return cause(`git does not trust the checkout of ${n}, which belongs to another user`,"If you trust it: git config --global --add safe.directory <path>")
-return cause(`git cannot determine the commit of ${n}: ${s}`)}function lastLine(e){return e.trim().split("\n").find(e=>/^(fatal|error):/.test(e))??e.trim().split("\n").at(-1)??""}},7478:(e,t,n)=>{n.d(t,{BP:()=>errorLine,p0:()=>duration,pj:()=>plain,vI:()=>shortened})
+return cause(`git cannot determine the commit of ${n}: ${s}`)}function lastLine(e){return e.trim().split("\n").find(e=>/^(fatal|error):/.test(e))??e.trim().split("\n").at(-1)??""}},1581:(e,t,n)=>{n.d(t,{BP:()=>errorLine,p0:()=>duration,pj:()=>plain,vI:()=>shortened})
 const s=/\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])/g
 const r=/[\x00-\x08\x0b-\x1f\x7f]/g
 function plain(e){return e.replace(s,"").replace(r,"")}function shortened(e,t){return e.length<=t?e:`${e.slice(0,t-1).trimEnd()}…`}const o=/^\s*$|^\[notice\]|^WARNING: (Running pip|You are using pip|Retrying)|^make(\[\d+\])?: \*\*\*|^npm (ERR!|error) A complete log|^(npm (ERR!|error)\s*)$|^note: |^hint: |^╰─>|^(Run|See) 'docker .*--help'/
@@ -9500,16 +9500,16 @@ if(t<120)return`${t} s`
 const n=Math.round(t/60)
 if(n<120)return`${n} min`
 const s=n%60
-return`${Math.floor(n/60)} h${s===0?"":` ${s} min`}`}},307:(e,t,n)=>{n.d(t,{HR:()=>Failure,ZZ:()=>pageOf,fJ:()=>fail})
+return`${Math.floor(n/60)} h${s===0?"":` ${s} min`}`}},4592:(e,t,n)=>{n.d(t,{HR:()=>Failure,ZZ:()=>pageOf,fJ:()=>fail})
 function pageOf({code:e}){return`https://github.com/django-rollout/django-rollout/blob/v1/docs/failures.md#${e}`}class Failure extends Error{cause
 name="Failure"
 constructor(e,t){super(e.sentence,t)
-this.cause=e}}function fail(e){throw new Failure(e)}},9384:(e,t,n)=>{n.d(t,{h:()=>s,x:()=>wentWell})
+this.cause=e}}function fail(e){throw new Failure(e)}},8061:(e,t,n)=>{n.d(t,{h:()=>s,x:()=>wentWell})
 const s={deployed:0,done:0,unchanged:0,undone:1,failed:1,usage:2,stuck:3,kept:3,locked:4,superseded:5,cancelled:130}
-function wentWell(e){return s[e]===0}},634:(e,t,n)=>{n.d(t,{i:()=>apiOf})
-var s=n(8093)
-var r=n(8164)
-var o=n(6541)
+function wentWell(e){return s[e]===0}},7650:(e,t,n)=>{n.d(t,{i:()=>apiOf})
+var s=n(3242)
+var r=n(8891)
+var o=n(7020)
 function refusal(e,t,n){const s=e>=500||e===429||/rate limit/i.test(t)
 if(s)return{passing:s,words:`GitHub answers ${e}`}
 if(e<300)return{passing:s,words:`the answer is not GitHub’s (${e})`}
@@ -9534,13 +9534,13 @@ const{passing:E,words:w}=refusal(g,m,n)
 throw E?new Unreachable(w):new Error(w)},retryTransient:async e=>{const[t]=await(0,s.L5)({clock:i,signal:o,tries:3,pause:1e3,isTransient:([e])=>e.status==="rejected"&&e.reason instanceof Unreachable},()=>Promise.allSettled([e()]))
 if(t.status==="rejected")throw t.reason
 return t.value}}}async function connect({web:e,env:t},s){const{GITHUB_API_URL:r="https://api.github.com"}=t
-const o=await Promise.resolve().then(n.bind(n,8587))
+const o=await Promise.resolve().then(n.bind(n,2413))
 const i=o.getOctokit(s,{baseUrl:r,userAgent:"django-rollout",log:c,request:{fetch:e.fetch,log:c}})
 return i.rest}const c={debug:ignore,info:ignore,warn:ignore,error:ignore}
-function ignore(){}},4146:(e,t,n)=>{n.d(t,{B:()=>commentPlan})
-var s=n(8093)
-var r=n(4746)
-var o=n(634)
+function ignore(){}},6645:(e,t,n)=>{n.d(t,{B:()=>commentPlan})
+var s=n(3242)
+var r=n(8495)
+var o=n(7650)
 const i=65536
 const a=3e4
 const c=100
@@ -9573,9 +9573,9 @@ for(let n=1;n<=A;n++){const s=await this.api.ask(({issues:e},t)=>e.listComments(
 const r=s.filter(({body:t="",user:n})=>t.trimEnd().endsWith(this.marker)&&(e===void 0?n?.type==="Bot":n?.login===e))
 t.push(...r.map(({id:e})=>e))
 if(s.length<c)break}return t.toSorted((e,t)=>e-t)}async#Me(e){const{id:t}=await this.api.ask(({issues:t},n)=>t.createComment({...n,issue_number:this.pull,body:e}))
-return t}async#Ne(e,t){await this.api.ask(({issues:n},s)=>n.updateComment({...s,comment_id:e,body:t}))}async#Le(e){await this.api.ask(({issues:t},n)=>t.deleteComment({...n,comment_id:e}),true)}}},8571:(e,t,n)=>{n.d(t,{$3:()=>a,Cy:()=>endStatus,Jl:()=>recordedStatus,LP:()=>isEnough,P7:()=>startStatus,PE:()=>deploymentOf,_W:()=>o,c2:()=>statusOf,d4:()=>ownDeployments,zv:()=>recordOf})
-var s=n(2088)
-var r=n(6541)
+return t}async#Ne(e,t){await this.api.ask(({issues:n},s)=>n.updateComment({...s,comment_id:e,body:t}))}async#Le(e){await this.api.ask(({issues:t},n)=>t.deleteComment({...n,comment_id:e}),true)}}},9808:(e,t,n)=>{n.d(t,{$3:()=>a,Cy:()=>endStatus,Jl:()=>recordedStatus,LP:()=>isEnough,P7:()=>startStatus,PE:()=>deploymentOf,_W:()=>o,c2:()=>statusOf,d4:()=>ownDeployments,zv:()=>recordOf})
+var s=n(3165)
+var r=n(7020)
 const o="deploy"
 const i=140
 function deploymentOf({id:e,sha:t,payload:n},s){const[r]=s.toSorted((e,t)=>t.id-e.id)
@@ -9597,11 +9597,11 @@ const a=i?void 0:o[0]?.sha
 const c=e.filter(e=>e!==i&&(e.lastStatus?.state==="success"||isOpen(e)&&e.run!==void 0))
 return{...i&&{own:i.id},over:c.map(({id:e})=>e),...a!==void 0&&{wrong:a}}}function cut(e){const t=(0,r.g$)(e.split("\n")[0]??"")
 if(t.length<=i)return t
-return`${t.slice(0,i-1).toWellFormed()}…`}},6250:(e,t,n)=>{n.d(t,{l:()=>deploymentRecord})
-var s=n(2088)
-var r=n(8093)
-var o=n(634)
-var i=n(8571)
+return`${t.slice(0,i-1).toWellFormed()}…`}},6887:(e,t,n)=>{n.d(t,{l:()=>deploymentRecord})
+var s=n(3165)
+var r=n(3242)
+var o=n(7650)
+var i=n(9808)
 const a=1e4
 const c=30
 function deploymentRecord(e,t,{id:n,url:s},r){const{token:i,environment:a,"environment-url":c}=t
@@ -9650,19 +9650,19 @@ this.context.onKept?.(t.id)
 const n=this.#He((0,i.P7)(e))
 await this.requests.postStatus(t.id,n).catch(()=>{})
 return t}#He(e){const{url:t,live:n}=this.context
-return(0,i.c2)(e,{log:t,live:n})}}function aboutWrong(e){return`the job has a separate deployment record, of commit ${(0,s.j)(e)}, which is not running: set "deployment: false" in its environment`}},5380:(e,t,n)=>{n.d(t,{qj:()=>actionOf,Is:()=>harmless,Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,Vm:()=>reportNothingLeft,Qz:()=>reportToRunner,oD:()=>runnerSink,Fj:()=>secretsOf})
-var s=n(1572)
-var r=n(5835)
-var o=n(9310)
-var i=n(4779)
-var a=n(6089)
-var c=n(6388)
-var A=n(307)
-var l=n(5496)
-var u=n(998)
-var d=n(4746)
-var h=n(9384)
-var g=n(6541)
+return(0,i.c2)(e,{log:t,live:n})}}function aboutWrong(e){return`the job has a separate deployment record, of commit ${(0,s.j)(e)}, which is not running: set "deployment: false" in its environment`}},5623:(e,t,n)=>{n.d(t,{qj:()=>actionOf,Is:()=>harmless,Vc:()=>inputsOf,QU:()=>maskSecrets,XJ:()=>mistypedInputs,Vm:()=>reportNothingLeft,Qz:()=>reportToRunner,oD:()=>runnerSink,Fj:()=>secretsOf})
+var s=n(6058)
+var r=n(8566)
+var o=n(345)
+var i=n(3672)
+var a=n(5164)
+var c=n(4339)
+var A=n(4592)
+var l=n(8121)
+var u=n(4285)
+var d=n(8495)
+var h=n(8061)
+var g=n(7020)
 const f={gantt:{useWidth:960},themeCSS:".grid line { stroke: #8c959f; stroke-opacity: 0.4 }",themeVariables:{taskBkgColor:"#0969da",taskBorderColor:"#0969da",taskTextColor:"#ffffff",critBkgColor:"#cf222e",critBorderColor:"#cf222e",sectionBkgColor:"#8c959f",sectionBkgColor2:"#8c959f",altSectionBkgColor:"transparent"}}
 const p={plain:"",failed:"crit, ",moment:"crit, milestone, "}
 const m=40
@@ -9733,7 +9733,7 @@ const a=n.map(({name:e,operations:t,verdict:n})=>[e,t.join(", "),n])
 const c=(0,u.tp)(["Migration","Operations","Running version"],a)
 const A=s.filter(({allowed:e,message:n})=>e===void 0&&t?.sentence.startsWith(n)!==true)
 return[...i.length===0?[]:[a.length>Q?(0,u.$h)((0,g.LS)(a.length,"migration"),c):c],...r.map(({message:e})=>`**Held back:** ${(0,u.Mk)(e)}`),...o.map(u.Mk),...A.flatMap(({severity:e,message:t,fix:n})=>[`${l.rf[e]} ${(0,u.Mk)(t)}`,(0,u.OF)(n.split("\n"))])]}function podsOf(e){const{ready:t,wanted:n}=(0,g.J5)(e)??{}
-return t===void 0||!n?"":`${t} of ${n}`}var b=n(210)
+return t===void 0||!n?"":`${t} of ${n}`}var b=n(811)
 const v=10
 const k=4e3
 function inputsOf(e,t){const n={}
@@ -9744,10 +9744,10 @@ const s=t?.toLowerCase().replaceAll(" ","_")
 if(s===void 0||s==="command"||n.includes(s))return[]
 const r=(0,o.J)(s,n)
 return r===""?[]:[`"${s}" is not an input of this action${r}`]})}const S=8
-const T=/(?:token|password|secret|-data)["']?\s*:\s*["']?([^\s"',}]+)/gi
+const R=/(?:token|password|secret|-data)["']?\s*:\s*["']?([^\s"',}]+)/gi
 function maskSecrets(e){for(const t of secretsOf(e))s.Pq(t)}function secretsOf(e){const t=Object.entries(i.tp).filter(([,{secret:e}])=>e)
 const n=t.flatMap(([t])=>{const n=(e[t]??"").split("\n").map(e=>e.trim()).filter(e=>e!=="")
-const s=n.flatMap(e=>[...e.matchAll(T)].map(([,e=""])=>e))
+const s=n.flatMap(e=>[...e.matchAll(R)].map(([,e=""])=>e))
 return[...n,...s].filter(e=>n.length===1||e.length>=S)})
 return[...new Set(n)]}function runnerSink(){return{open:e=>{s.Oh(e)},say:(e,t)=>{e.split("\n").forEach(e=>{s.pq(`${harmless(e)}  ${t.toFixed(1)}s`)})},quote:e=>{s.pq(`  │ ${harmless(e)}`)},close:(e,t,n)=>{s.N4()
 const r={done:"✓",failed:"✗",stopped:"·"}[t]
@@ -9763,15 +9763,15 @@ n.slice(0,v-1).forEach(({file:e,line:t,title:n,message:r})=>{s.z3(r.slice(0,k),{
 if(n.length===0)s.z3(t.sentence.slice(0,k))}function folded(e){if(e.length<=v)return e
 const t=e.slice(0,v-1)
 const n=e.slice(t.length)
-return[...t,[`${n.length} more warnings:`,...n].join("\n")]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const R=4e5
+return[...t,[`${n.length} more warnings:`,...n].join("\n")]}function outputsOf(e,t){return{result:e.result,image:e.digest===void 0?"":`${e.image}:${e.tag}@${e.digest}`,digest:e.digest??"",tag:e.tag,"previous-tag":e.previousTag??"",migrations:JSON.stringify(e.migrations),workloads:JSON.stringify(e.workloads),cause:e.cause?.sentence??"",report:t,seconds:e.seconds.toFixed(1),...e.command==="plan"&&planOutputs(e)}}const T=4e5
 function planOutputs({plan:e}){const t=JSON.stringify(e??null)
-return{plan:t.length>R?"":t,verdict:verdictOf(e)}}const D=new Set(["safe","accepted","unsafe"])
+return{plan:t.length>T?"":t,verdict:verdictOf(e)}}const D=new Set(["safe","accepted","unsafe"])
 function verdictOf(e){if(!e)return"not known"
 const t=e.findings.some(({severity:e,allowed:t})=>e==="error"&&t===void 0)
 if(t)return"unsafe"
 const n=e.migrations.every(({verdict:e})=>D.has(e))
-return n?"safe":"not known"}},4017:(e,t,n)=>{n.d(t,{Gn:()=>r,IH:()=>dueOf,tZ:()=>readyLimit})
-var s=n(9387)
+return n?"safe":"not known"}},2134:(e,t,n)=>{n.d(t,{Gn:()=>r,IH:()=>dueOf,tZ:()=>readyLimit})
+var s=n(2268)
 const r=5e3
 const o={is:"open"}
 const at=e=>({is:"at",at:e})
@@ -9794,8 +9794,8 @@ if(!r)return o
 const a=ownOr(Math.max(n.ms,i))
 return a>0&&e.exit?.running===true?o:at(s+a)}}}function crashKindOf(e,t){if(e.exit?.code===126||e.exit?.code===127)return"permanent"
 return t?.kind??"unknown"}function readyLimit(e,t){if(e.readyBefore===void 0)return t
-return Math.min(Math.max(5*e.readyBefore,6e4),t)}},9602:(e,t,n)=>{n.d(t,{g:()=>stageOf,y:()=>r})
-var s=n(9956)
+return Math.min(Math.max(5*e.readyBefore,6e4),t)}},6119:(e,t,n)=>{n.d(t,{g:()=>stageOf,y:()=>r})
+var s=n(2459)
 const r=45e3
 function stageOf(e,t){if((0,s.i_)(e))return"crashed before, so it must stay Ready for a while"
 if(e.spec?.nodeName===void 0)return"waits for a node"
@@ -9803,9 +9803,9 @@ const n=e.status?.initContainerStatuses?.find(({state:e,started:t})=>e?.running&
 if(n)return`init container ${n.name} runs`
 const r=e.status?.containerStatuses?.every(({state:e})=>e?.running)
 if(r)return"starts"
-return(0,s.Rf)(t,["Scheduled","Pulling","Pulled"])?.reason==="Pulling"?"its image is being pulled":"its containers are being created"}},338:(e,t,n)=>{n.d(t,{OO:()=>desiredOf,Sh:()=>desiredBack,VS:()=>desiredAsIs})
-var s=n(8974)
-var r=n(9956)
+return(0,s.Rf)(t,["Scheduled","Pulling","Pulled"])?.reason==="Pulling"?"its image is being pulled":"its containers are being created"}},2109:(e,t,n)=>{n.d(t,{OO:()=>desiredOf,Sh:()=>desiredBack,VS:()=>desiredAsIs})
+var s=n(9340)
+var r=n(2459)
 function desiredOf({workload:e,images:t,now:n,before:s},o){const i=s===void 0?void 0:staleProgressing(s)
 const a=s===void 0?[]:podsOfWorkload(o,s)
 const c=slowestReady(a)
@@ -9821,9 +9821,9 @@ const s=n.flatMap(({state:e})=>e?.running?.startedAt!==void 0?[Date.parse(e.runn
 const r=n.some(({restartCount:e})=>e>0)
 if(!t?.lastTransitionTime||s.length===0||r)return[]
 return[Date.parse(t.lastTransitionTime)-Math.max(...s)]})
-return t.length===0?void 0:Math.max(0,...t)}},1062:(e,t,n)=>{n.d(t,{h:()=>diagnose})
-var s=n(6020)
-var r=n(3905)
+return t.length===0?void 0:Math.max(0,...t)}},8559:(e,t,n)=>{n.d(t,{h:()=>diagnose})
+var s=n(7101)
+var r=n(730)
 function diagnose(e,t=()=>{}){const n=(0,s.VS)(e)
 if(!n){const t=lastWords(e)
 return{lines:e.slice(-o),kind:kindOfLines(e),...t!==void 0&&{summary:t}}}const r=placeOf(n,t)
@@ -9851,22 +9851,22 @@ return n&&r!==void 0?{file:r,line:n.line}:void 0}function kindOfLines(e){for(con
 if(A.test(t))return"unknown"
 if(c.test(t))return"transient"}return"unknown"}function lastWords(e){const t=e.map(e=>(0,r.T)((0,s.pj)(e))).filter(e=>/\p{L}{2}/u.test(e))
 const n=t.slice(-10).findLast(e=>/error|exception|fatal|fail|cannot|can't|could not|unable|refused|denied|not found|no such|invalid|missing|killed/i.test(e))
-return n??t.at(-1)}},7246:(e,t,n)=>{n.d(t,{c:()=>drainTime})
-var s=n(8974)
+return n??t.at(-1)}},1965:(e,t,n)=>{n.d(t,{c:()=>drainTime})
+var s=n(9340)
 function drainTime(e){return Math.max(0,...e.map(drainTimeOf))}function drainTimeOf(e){if(e.kind==="CronJob")return 0
 const t=((0,s.kW)(e).spec?.terminationGracePeriodSeconds??30)*1e3
 const{status:n}=e
 const{replicas:r=1}=e.spec
 switch(e.kind){case"StatefulSet":return t*r
 case"DaemonSet":return t*(n?.desiredNumberScheduled??1)
-default:return t}}},9617:(e,t,n)=>{n.d(t,{$z:()=>hintOf,Hw:()=>logsOf,_3:()=>evaluate,cL:()=>lostBeyond,iR:()=>lostOf,l0:()=>symptomWords,r4:()=>placeKey,rl:()=>causeOf})
-var s=n(9956)
-var r=n(9875)
-var o=n(5101)
-var i=n(4017)
-var a=n(5668)
-var c=n(9387)
-var A=n(3905)
+default:return t}}},732:(e,t,n)=>{n.d(t,{$z:()=>hintOf,Hw:()=>logsOf,_3:()=>evaluate,cL:()=>lostBeyond,iR:()=>lostOf,l0:()=>symptomWords,r4:()=>placeKey,rl:()=>causeOf})
+var s=n(2459)
+var r=n(8702)
+var o=n(6e3)
+var i=n(2134)
+var a=n(8997)
+var c=n(2268)
+var A=n(730)
 const l=1e4
 const u=2e3
 const d=12e3
@@ -9935,11 +9935,11 @@ return{who:s,symptom:t,...n&&{diagnosis:n}}}function logsOf({container:e=""},t){
 return{logs:[{source:(0,r.HP)(e),lines:t.lines}]}}function causeOf(e,t,n){const{symptom:s,diagnosis:r}=n
 const{code:o,sentence:i}=c.y[s.reason]
 const a=i(detailsOf(e,n))
-return{code:o,sentence:a,hint:hintOf(e,n),workload:t,...s.pod!==void 0&&{pod:s.pod},...s.container!==void 0&&{container:s.container},...logsOf(s,r),...r?.at&&{annotations:[{...r.at,title:o,message:r.summary??a}]}}}},9875:(e,t,n)=>{n.d(t,{HI:()=>logsToRead,HP:()=>containerSource,nZ:()=>warningsOf})
-var s=n(9956)
-var r=n(3119)
-var o=n(5668)
-var i=n(3905)
+return{code:o,sentence:a,hint:hintOf(e,n),workload:t,...s.pod!==void 0&&{pod:s.pod},...s.container!==void 0&&{container:s.container},...logsOf(s,r),...r?.at&&{annotations:[{...r.at,title:o,message:r.summary??a}]}}}},8702:(e,t,n)=>{n.d(t,{HI:()=>logsToRead,HP:()=>containerSource,nZ:()=>warningsOf})
+var s=n(2459)
+var r=n(5074)
+var o=n(8997)
+var i=n(730)
 const a=4
 const c=8
 const A=3e4
@@ -9969,13 +9969,13 @@ if(e!=="Unhealthy")return false
 return t.includes("connection refused")||/^(init-)?crash|^out-of-memory$/.test(n)}function bare({message:e=""}){return e.replace(/^\(combined from similar events\): /,"").replace(/^Error( creating)?: /,"")}function masked(e){return(0,i.T)(e,1/0).replace(/\bpods "[^"]*"/g,"pods").replace(/("[^"]*"|statuscode: \d+)|[\w.:-]*\d[\w.:-]*/g,(e,t)=>t??"#")}function warning(e,t,{pod:n}){const{kind:s="",name:r=""}=e.involvedObject
 const o=r===n?"":`${s.toLowerCase()}/${r}: `
 const a=t===1?"":` (${t} times)`
-return(0,i.T)(`${o}${e.reason??""}${a}: ${bare(e)}`)}},2203:(e,t,n)=>{n.d(t,{o:()=>judgeWith})
-var s=n(9956)
-var r=n(5101)
-var o=n(9602)
-var i=n(5668)
-var a=n(3718)
-var c=n(9617)
+return(0,i.T)(`${o}${e.reason??""}${a}: ${bare(e)}`)}},3552:(e,t,n)=>{n.d(t,{o:()=>judgeWith})
+var s=n(2459)
+var r=n(6e3)
+var o=n(6119)
+var i=n(8997)
+var a=n(6163)
+var c=n(732)
 function judgeWith({clusterState:e,timeouts:t,observations:n,now:A},l){const u=new r.z(n,A)
 const d=[]
 const h=[]
@@ -9988,16 +9988,16 @@ d.push(...p.requeueTimes)
 h.push(...p.logsWanted)
 return p.evaluated}})
 const f=d.filter(e=>e>A)
-return{verdict:g,observations:u.close(),...f.length>0&&{requeueAt:Math.min(...f)},logsWanted:h}}},6259:(e,t,n)=>{n.d(t,{S:()=>judge})
-var s=n(6388)
-var r=n(9956)
-var o=n(5101)
-var i=n(4017)
-var a=n(404)
-var c=n(3718)
-var A=n(9602)
-var l=n(9617)
-var u=n(3905)
+return{verdict:g,observations:u.close(),...f.length>0&&{requeueAt:Math.min(...f)},logsWanted:h}}},3872:(e,t,n)=>{n.d(t,{S:()=>judge})
+var s=n(4339)
+var r=n(2459)
+var o=n(6e3)
+var i=n(2134)
+var a=n(1493)
+var c=n(6163)
+var A=n(6119)
+var l=n(732)
+var u=n(730)
 function judge(e,t){const n=contextOf(e,t)
 const r=e.map(e=>[(0,s.T)(e.workload),evaluateWorkload(e,n)])
 const{completeAt:o,isBaked:i}=bakeOf(r.map(([,e])=>e),n)
@@ -10030,23 +10030,23 @@ const b=deadlineOf(E,d)
 const v=(0,i.tZ)(e,b)
 const k=(0,c.At)(n,e,f.startedAt,o)
 const S=drainOf(E,Q,B,t)
-const T=(0,l._3)(B,k,{place:A,...isRecreated(E)&&{drains:S?.until??g.since(`drained/${I}`)},timeouts:d,deadline:b,ready:v,first:e.first,observations:f,recorder:g,now:p})
-const{evaluated:R,unsteady:D}=T
-t.requeueTimes.push(...T.requeueTimes)
-t.logsWanted.push(...T.logsWanted)
+const R=(0,l._3)(B,k,{place:A,...isRecreated(E)&&{drains:S?.until??g.since(`drained/${I}`)},timeouts:d,deadline:b,ready:v,first:e.first,observations:f,recorder:g,now:p})
+const{evaluated:T,unsteady:D}=R
+t.requeueTimes.push(...R.requeueTimes)
+t.logsWanted.push(...R.logsWanted)
 const O=e.available===void 0?void 0:Math.min(e.available,Q.wanted??1/0)
 const F=O===void 0?0:(Q.wanted??1/0)-O
-const N=O===void 0?(0,l.iR)(R,p,m):(0,l.cL)(F,R,p,m)
-if(N)return{is:"failed",cause:lostCause(e,N,R,B),status:Q}
-for(const{due:e}of R)if(e.is==="at")t.requeueTimes.push(e.at)
+const N=O===void 0?(0,l.iR)(T,p,m):(0,l.cL)(F,T,p,m)
+if(N)return{is:"failed",cause:lostCause(e,N,T,B),status:Q}
+for(const{due:e}of T)if(e.is==="at")t.requeueTimes.push(e.at)
 const M=B.filter(e=>(0,r.i_)(e)&&!D.includes(e)).length
 const L=O!==void 0&&(0,r.XJ)(E,e)&&M>=O&&!(0,a.HA)(E,B,(0,r.vI)(n,E))
 if(L||Q.complete&&D.length===0&&B.every(r.i_))return Q.wanted===0?{is:"complete",status:Q}:{is:"complete",since:g.complete(I),status:Q}
-const U=waitingOn({status:Q,pods:B,evaluation:T,drain:S,enough:O},t)
+const U=waitingOn({status:Q,pods:B,evaluation:R,drain:S,enough:O},t)
 const x=S?Math.max(S.until,g.since(`draining/${I}`)+d.timeout):g.since(`incomplete/${I}`)+d.timeout
 if(x<=p&&!m){const e=`${y}: not done after ${(0,u.n)(d.timeout)}: ${U.on}`
 const t={code:"timeout",sentence:e,hint:h,workload:I}
-return{is:"failed",cause:withPod(t,y,podSymptomOf(R),B),status:Q}}t.requeueTimes.push(x)
+return{is:"failed",cause:withPod(t,y,podSymptomOf(T),B),status:Q}}t.requeueTimes.push(x)
 return{...U,status:Q}}function lostCause({workload:e},t,n,r){const o=(0,l.rl)(e.name,(0,s.T)(e),t)
 if(t.symptom.reason!=="ProgressDeadline")return o
 const i=podSymptomOf(n,t)
@@ -10074,8 +10074,8 @@ const s=(0,l.l0)(f,a)
 return{is:"waiting",on:t===void 0?`${e.on}: ${s}`:on(`${t} (${s})`),...n!=="NotReady"&&{reason:n}}}if(p){const e=(0,A.g)(p,(0,r.XL)(i,p.metadata?.uid))
 return{is:"waiting",on:on(`${nameOf(p)} (${e})`)}}if(s){const{pod:e,since:t,grace:n}=s
 return{is:"waiting",on:on(`${e} to end (${(0,u.n)(a-t)} of ${(0,u.n)(n)})`)}}const E=e.wanted!==void 0&&t.length<e.wanted
-return{is:"waiting",on:E?on("its next pod"):e.on}}function isFault({symptom:e}){return e.reason!=="NotReady"}function nameOf({metadata:e}){return e?.name??""}},3119:(e,t,n)=>{n.d(t,{A5:()=>isBusy,Ge:()=>isPermanentPullError,Zb:()=>probeAnswer,b:()=>pullWords,dh:()=>brief})
-var s=n(3905)
+return{is:"waiting",on:E?on("its next pod"):e.on}}function isFault({symptom:e}){return e.reason!=="NotReady"}function nameOf({metadata:e}){return e?.name??""}},5074:(e,t,n)=>{n.d(t,{A5:()=>isBusy,Ge:()=>isPermanentPullError,Zb:()=>probeAnswer,b:()=>pullWords,dh:()=>brief})
+var s=n(730)
 function pullWords(e,t,n){if(e!==""&&!/^Back-off pulling image "[^"]*"$/.test(e.trim()))return e
 const s=n.filter(e=>e.reason==="Failed"&&e.message?.startsWith(`Failed to pull image "${t??""}"`))
 return s.at(-1)?.message??e}function isPermanentPullError(e,t){const n=e.replace(/"[^"]*"/g,"").replaceAll(t??'"',"")
@@ -10088,7 +10088,7 @@ const o=(0,s.T)(e,1/0).replace(/:$/,"")
 return o.length<=300?o:`${o.slice(0,150)} … ${o.slice(-145)}`}function brief(e,t){let n=(0,s.T)(e,1/0)
 for(let e="";e!==n;){e=n
 for(const e of r)n=n.replace(e,"")
-if(t!==void 0&&n.startsWith(`${t}: `))n=n.slice(t.length+2)}return(0,s.T)(n.replace(/: unknown$/,""))}const r=[/^Back-off pulling image "[^"]*": /,/^Failed to pull image "[^"]*": /,/^(ErrImagePull|ImagePullBackOff): /,/^rpc error: code = \w+ desc = /,/^failed to pull and unpack image "[^"]*": /,/^failed to resolve reference "[^"]*": /,/^pulling from host \S+ failed with status code \[[^\]]*\]: /,/^failed to create (containerd |shim )?task: /,/^OCI runtime create failed: /,/^(runc|crun) create failed: /,/^unable to start container process: /]},9956:(e,t,n)=>{n.d(t,{Bp:()=>drainingPods,EB:()=>podsOf,IC:()=>imagesOf,NO:()=>desiredPods,Q6:()=>isControlledBy,QA:()=>liveOf,Rf:()=>lastEvent,TD:()=>hasLostNode,XJ:()=>isObserved,XL:()=>eventsOf,cw:()=>isTakenAway,i_:()=>isReady,kW:()=>templateOf,kr:()=>replicaSetOf,nR:()=>timeOf,rI:()=>conditionOf,vI:()=>otherTemplatePods})
+if(t!==void 0&&n.startsWith(`${t}: `))n=n.slice(t.length+2)}return(0,s.T)(n.replace(/: unknown$/,""))}const r=[/^Back-off pulling image "[^"]*": /,/^Failed to pull image "[^"]*": /,/^(ErrImagePull|ImagePullBackOff): /,/^rpc error: code = \w+ desc = /,/^failed to pull and unpack image "[^"]*": /,/^failed to resolve reference "[^"]*": /,/^pulling from host \S+ failed with status code \[[^\]]*\]: /,/^failed to create (containerd |shim )?task: /,/^OCI runtime create failed: /,/^(runc|crun) create failed: /,/^unable to start container process: /]},2459:(e,t,n)=>{n.d(t,{Bp:()=>drainingPods,EB:()=>podsOf,IC:()=>imagesOf,NO:()=>desiredPods,Q6:()=>isControlledBy,QA:()=>liveOf,Rf:()=>lastEvent,TD:()=>hasLostNode,XJ:()=>isObserved,XL:()=>eventsOf,cw:()=>isTakenAway,i_:()=>isReady,kW:()=>templateOf,kr:()=>replicaSetOf,nR:()=>timeOf,rI:()=>conditionOf,vI:()=>otherTemplatePods})
 function liveOf(e,{kind:t,name:n}){switch(t){case"Deployment":{const s=e.deployments.get(n)
 return s&&{kind:t,object:s}}case"StatefulSet":{const s=e.statefulsets.get(n)
 return s&&{kind:t,object:s}}case"DaemonSet":{const s=e.daemonsets.get(n)
@@ -10127,34 +10127,34 @@ function pruned(e,t){if(Array.isArray(e))return e.length===0?void 0:e.map(e=>pru
 if(e===null||typeof e!=="object")return e??void 0
 const n=t.join(".")==="template.metadata.labels"
 const s=Object.entries(e).filter(([e])=>!(n&&e==="pod-template-hash")).map(([e,n])=>[e,pruned(n,[...t,e])]).filter(([,e])=>e!==void 0).sort(([e],[t])=>e<t?-1:1)
-return s.length===0?void 0:Object.fromEntries(s)}},5101:(e,t,n)=>{n.d(t,{Up:()=>logKey,X1:()=>withLog,_1:()=>newObservations,z:()=>ObservationRecorder})
+return s.length===0?void 0:Object.fromEntries(s)}},6e3:(e,t,n)=>{n.d(t,{Up:()=>logKey,X1:()=>withLog,_1:()=>newObservations,z:()=>ObservationRecorder})
 function newObservations(e){return{startedAt:e,firstSeen:{},exits:{},logs:{},completeSince:{}}}function logKey(e){return`${e.podUid}/${e.container}/${e.exit}`}function withLog(e,t,n){return{...e,logs:{...e.logs,[logKey(t)]:n}}}class ObservationRecorder{#Je
 #ve
-#Ve={}
-#$e
-#je={}
-#Ye=new Set
+#$e={}
+#Ve
+#Ye={}
+#je=new Set
 #We=false
 constructor(e,t){this.#Je=e
 this.#ve=t
-this.#$e={...e.exits}}since(e){return this.#Ve[e]??=this.#Je.firstSeen[e]??this.#ve}keepPod(e){this.#Ye.add(e)}keepAll(){this.#We=true}exits(e,t,n,s){const r=`${e}/${t}`
-let o=this.#$e[r]??{before:s?n:0}
+this.#Ve={...e.exits}}since(e){return this.#$e[e]??=this.#Je.firstSeen[e]??this.#ve}keepPod(e){this.#je.add(e)}keepAll(){this.#We=true}exits(e,t,n,s){const r=`${e}/${t}`
+let o=this.#Ve[r]??{before:s?n:0}
 if(s&&o.atReady===void 0)o={...o,atReady:n}
-this.#$e[r]=o
-return o}known(e,t){return this.#$e[`${e}/${t}`]??{before:0}}complete(e){return this.#je[e]??=this.#Je.completeSince[e]??this.#ve}close(){const e={...this.#Ve}
+this.#Ve[r]=o
+return o}known(e,t){return this.#Ve[`${e}/${t}`]??{before:0}}complete(e){return this.#Ye[e]??=this.#Je.completeSince[e]??this.#ve}close(){const e={...this.#$e}
 for(const[t,n]of Object.entries(this.#Je.firstSeen)){const s=t.slice(0,t.indexOf("/"))
-if(this.#We||this.#Ye.has(s))e[t]??=n}return{...this.#Je,firstSeen:e,exits:this.#$e,completeSince:this.#je}}}},5843:(e,t,n)=>{n.d(t,{b:()=>ownerOf})
-var s=n(3905)
+if(this.#We||this.#je.has(s))e[t]??=n}return{...this.#Je,firstSeen:e,exits:this.#Ve,completeSince:this.#Ye}}}},496:(e,t,n)=>{n.d(t,{b:()=>ownerOf})
+var s=n(730)
 function ownerOf(e,t={},n=["ReplicaSet"]){const r=t.ownerReferences?.find(({controller:e})=>e)
 if(!r)return{kind:"Pod",apiVersion:"v1",id:`pod/${t.name??""}`}
 const{kind:o,apiVersion:i,name:a}=r
 const c={ReplicaSet:e.replicasets,Job:e.jobs}
 const A=n.find(e=>e===o)
 const l=A&&c[A].get(a)?.metadata
-return l?.ownerReferences?.some(({controller:e})=>e)?ownerOf(e,l,n):{kind:o,apiVersion:(0,s.T)(i),id:(0,s.T)(`${o.toLowerCase()}/${a}`)}}},5668:(e,t,n)=>{n.d(t,{$8:()=>lastEndOf,CI:()=>partsOf,oI:()=>endsOf,wb:()=>podSymptoms})
-var s=n(9956)
-var r=n(3119)
-var o=n(3905)
+return l?.ownerReferences?.some(({controller:e})=>e)?ownerOf(e,l,n):{kind:o,apiVersion:(0,s.T)(i),id:(0,s.T)(`${o.toLowerCase()}/${a}`)}}},8997:(e,t,n)=>{n.d(t,{$8:()=>lastEndOf,CI:()=>partsOf,oI:()=>endsOf,wb:()=>podSymptoms})
+var s=n(2459)
+var r=n(5074)
+var o=n(730)
 function podSymptoms(e,t=[]){if(e.metadata?.deletionTimestamp||(0,s.cw)(e))return[]
 const n=partsOf(e)
 const r=n.flatMap(n=>partSymptom(e,n,t)??[])
@@ -10234,9 +10234,9 @@ return{...d,...h[0]&&{probing:{delay:Math.max(...h.map(({delay:e})=>e)),tries:Ma
 const{initialDelaySeconds:n=0,periodSeconds:s=10,successThreshold:r=1}=e
 const o=(r+2)*s
 return[{delay:n*1e3,tries:o*1e3}]}function budgetOf(e){const{initialDelaySeconds:t=0,failureThreshold:n=3,periodSeconds:s=10}=e
-return(t+n*s)*1e3}},404:(e,t,n)=>{n.d(t,{Bs:()=>rolloutStatusOf,GH:()=>takenOver,HA:()=>mayShrink,Xz:()=>readyWords,jo:()=>o})
-var s=n(8974)
-var r=n(9956)
+return(t+n*s)*1e3}},1493:(e,t,n)=>{n.d(t,{Bs:()=>rolloutStatusOf,GH:()=>takenOver,HA:()=>mayShrink,Xz:()=>readyWords,jo:()=>o})
+var s=n(9340)
+var r=n(2459)
 function rolloutStatusOf(e,t,n){const s=n.filter(r.i_).length
 if(!(0,r.XJ)(e,t))return{ready:s,complete:false,on:"its controller has not observed the new version yet"}
 switch(e.kind){case"Deployment":return deployment(e,s)
@@ -10280,8 +10280,8 @@ for(const[s,r]of Object.entries(t.images)){if(n[s]===r)continue
 const t=n[s]
 return t===void 0?`a template without the container ${s}`:`image ${t} in container ${s}${writerOf(e,s)}`}return}function writerOf(e,t){const n=e.object.metadata?.managedFields?.find(({fieldsV1:e})=>holdsImage(e,`k:{"name":"${t}"}`))
 return n?.manager===void 0?"":`, written by ${n.manager}`}function holdsImage(e,t){if(e===null||typeof e!=="object")return false
-return Object.entries(e).some(([e,n])=>e===t?n!==null&&typeof n==="object"&&"f:image"in n:holdsImage(n,t))}},9387:(e,t,n)=>{n.d(t,{y:()=>m})
-var s=n(3905)
+return Object.entries(e).some(([e,n])=>e===t?n!==null&&typeof n==="object"&&"f:image"in n:holdsImage(n,t))}},2268:(e,t,n)=>{n.d(t,{y:()=>m})
+var s=n(730)
 const by=(e,t)=>({symptom:n})=>first(e,n.message)??t
 function first(e,t){return hints_all(e,t)[0]}function hints_all(e,t){return e.flatMap(([e,n])=>{const s=e.exec(t)
 return s?[n.replace(/\$(\d)/g,(e,t)=>s[Number(t)]??"")]:[]})}const ofImage=e=>{const t=e.symptom.pullSecrets??[]
@@ -10328,12 +10328,12 @@ const o=t?.summary
 if(o!==void 0&&/^[\w.]+(Error|Exception|Exit|Configured|NotReady)\b/.test(o))return o
 const i=r===0?"exited with code 0, but should keep running":`exited with ${r}`
 const a=o??(e.message.startsWith("exited with")?void 0:e.message)
-return a===void 0?i:`${i}: ${(0,s.T)(a)}`}},1039:(e,t,n)=>{n.d(t,{It:()=>versionIn,_W:()=>byDigest,ky:()=>runsOf,oo:()=>taggedIn})
-var s=n(2088)
-var r=n(8974)
-var o=n(6388)
-var i=n(338)
-var a=n(9956)
+return a===void 0?i:`${i}: ${(0,s.T)(a)}`}},4e3:(e,t,n)=>{n.d(t,{It:()=>versionIn,_W:()=>byDigest,ky:()=>runsOf,oo:()=>taggedIn})
+var s=n(3165)
+var r=n(9340)
+var o=n(4339)
+var i=n(2109)
+var a=n(2459)
 function taggedIn(e,t,n){const i=t.flatMap(t=>{const i=(0,r.MZ)((0,r.kW)(t),e=>(0,s.iI)(e,n)&&(0,s.zZ)(e).digest===void 0)
 return i.map(({name:s,image:i})=>({workload:(0,o.T)((0,r.hY)(t)),container:s,image:i,running:runningIn(e,t,s,n)}))})
 return i.map(({running:e,...t})=>{const n=i.filter(({image:e})=>e===t.image)
@@ -10364,10 +10364,10 @@ const{repository:i,digest:a}=(0,s.zZ)(r.replace("docker-pullable://",""))
 if(a===void 0)return[]
 const c=(0,s.iI)(i,o)
 return[{digest:a,of:c?"our repository":"another repository"}]})}function mostOf(e){const count=({digest:t})=>e.filter(e=>e.digest===t).length
-return e.toSorted((e,t)=>count(t)-count(e))[0]}},3718:(e,t,n)=>{n.d(t,{$t:()=>placeOf,At:()=>symptomsOf,Or:()=>attemptsOf,dT:()=>roomOf,x5:()=>refusal})
-var s=n(9956)
-var r=n(5668)
-var o=n(3905)
+return e.toSorted((e,t)=>count(t)-count(e))[0]}},6163:(e,t,n)=>{n.d(t,{$t:()=>placeOf,At:()=>symptomsOf,Or:()=>attemptsOf,dT:()=>roomOf,x5:()=>refusal})
+var s=n(2459)
+var r=n(8997)
+var o=n(730)
 function symptomsOf(e,t,n,o){const i=(0,s.QA)(e,t.workload)
 if(!i||!(0,s.XJ)(i,t))return[]
 const a=(0,s.NO)(e,t)
@@ -10397,10 +10397,10 @@ const c=n&&`${e}/attempt/${n.metadata.resourceVersion??""}`
 return{reason:r,key:`${e}/${r}${a}`,message:(0,o.T)(t),...c!==void 0&&{attempt:c},...i?.frees&&{frees:true}}}function refusalReason(e){if(/exceeded quota|failed quota/i.test(e))return"Quota"
 if(/failed calling webhook|failed to call webhook/i.test(e))return"PodNotCreated"
 if(/forbidden|invalid|denied/i.test(e))return"PodRefused"
-return"PodNotCreated"}},5533:(e,t,n)=>{n.d(t,{w:()=>versionsInUse})
-var s=n(2088)
-var r=n(9956)
-var o=n(5843)
+return"PodNotCreated"}},202:(e,t,n)=>{n.d(t,{w:()=>versionsInUse})
+var s=n(3165)
+var r=n(2459)
+var o=n(496)
 function versionsInUse(e,t,n){const s=[...e.pods.values()].filter(e=>e.status?.phase!=="Succeeded"&&e.status?.phase!=="Failed").filter(e=>!n(e)).flatMap(n=>usesOfPod(e,n,t))
 const r=templatesOf(e).flatMap(e=>usesOfTemplate(e,t))
 return grouped([...s,...r])}function usesOfPod(e,t,n){const{status:a,spec:c}=t
@@ -10425,10 +10425,10 @@ return{...s!==void 0&&{digest:s},tag:n[0]?.tag??"",names:namesOf(n),...n.every((
 const n=t.length>0&&e.every(({goneAt:e,isIdle:t})=>t??e)
 return n?{goneAt:Math.max(...t)}:{}}function namesOf(e){const t=new Set(e.map(({name:e})=>e))
 const isTold=e=>e.startsWith(i)&&t.has(e.slice(i.length))
-return[...t].filter(e=>!isTold(e)).sort()}},3905:(e,t,n)=>{n.d(t,{T:()=>oneLine,n:()=>lasting})
+return[...t].filter(e=>!isTold(e)).sort()}},730:(e,t,n)=>{n.d(t,{T:()=>oneLine,n:()=>lasting})
 function lasting(e){return`${Math.max(0,Math.round(e/1e3))} s`}function oneLine(e,t=300){const n=e.replace(/\s+/g," ").trim()
-return n.length<=t?n:`${n.slice(0,t-1)}…`}},3447:(e,t,n)=>{n.d(t,{Eb:()=>asRoleRules,Zu:()=>merged,o7:()=>missingRights})
-var s=n(3645)
+return n.length<=t?n:`${n.slice(0,t-1)}…`}},7340:(e,t,n)=>{n.d(t,{Eb:()=>asRoleRules,Zu:()=>merged,o7:()=>missingRights})
+var s=n(8815)
 const r=["create","list","watch"]
 async function missingRights(e,t){const n=new Map
 const may=(t,s,r)=>{const o=JSON.stringify([t.group,t.resource,s,r])
@@ -10449,20 +10449,20 @@ return c.status?.allowed===true}function asRoleRules(e){return(0,s.As)(e.map(({g
 for(const n of e){const e=`${n.group}/${n.resource}`
 const s=t.get(e)?.verbs??[]
 const{group:r,resource:o}=n
-t.set(e,{group:r,resource:o,verbs:[...new Set([...s,...n.verbs])]})}return[...t.values()]}},5138:(e,t,n)=>{n.d(t,{h:()=>ApiError})
+t.set(e,{group:r,resource:o,verbs:[...new Set([...s,...n.verbs])]})}return[...t.values()]}},1407:(e,t,n)=>{n.d(t,{h:()=>ApiError})
 class ApiError extends Error{status
 reason
 name="ApiError"
 constructor(e,t,n){super(n)
 this.status=e
-this.reason=t}}},8041:(e,t,n)=>{n.d(t,{Bb:()=>apply,QA:()=>liveOf,Sg:()=>opened,TN:()=>a.TN,_$:()=>planApply,oG:()=>tryCreate})
-var s=n(307)
-var r=n(5138)
-var o=n(8071)
-var i=n(8023)
-var a=n(8974)
-var c=n(6625)
-var A=n(8088)
+this.reason=t}}},240:(e,t,n)=>{n.d(t,{Bb:()=>apply,QA:()=>liveOf,Sg:()=>opened,TN:()=>a.TN,_$:()=>planApply,oG:()=>tryCreate})
+var s=n(4592)
+var r=n(1407)
+var o=n(3006)
+var i=n(6402)
+var a=n(9340)
+var c=n(1856)
+var A=n(2683)
 async function liveOf(e,t){if(t.length===0)return[]
 const n=await e.kubectl(["get","-f","-","--ignore-not-found","-o","json"],{input:asList(t)})
 if(n.code!==0)refused(e,n)
@@ -10496,8 +10496,8 @@ return(0,A.Ye)(n)},e=>(0,o.dg)(e)||e instanceof r.h&&[404,409].includes(e.status
 const t=JSON.parse(e)
 return t.kind==="List"?t.items??[]:[t]})}function refused(e,t){const n=/The Job "([^"]+)" is invalid: .*field is immutable/s.exec(t.stderr)?.[1]
 if(n!==void 0)(0,s.fJ)({code:"manifest-invalid",sentence:`Job "${n}" already exists, and its manifest has changed: a Job is immutable`,hint:`rename it, or delete the old one before the release: ${e.commandLine(["delete","job",n])}`})
-const r=(0,i.Mz)(t);(0,s.fJ)({code:"manifest-invalid",sentence:`the cluster refuses the manifests: ${r}`,hint:"to check them: kubectl apply --dry-run=server -f …"})}},4359:(e,t,n)=>{n.d(t,{JP:()=>readsOf,SM:()=>readsDifferently,U:()=>configHashOf,Vd:()=>withConfigHash,r_:()=>r,wj:()=>isReadBy})
-var s=n(8974)
+const r=(0,i.Mz)(t);(0,s.fJ)({code:"manifest-invalid",sentence:`the cluster refuses the manifests: ${r}`,hint:"to check them: kubectl apply --dry-run=server -f …"})}},5998:(e,t,n)=>{n.d(t,{JP:()=>readsOf,SM:()=>readsDifferently,U:()=>configHashOf,Vd:()=>withConfigHash,r_:()=>r,wj:()=>isReadBy})
+var s=n(9340)
 function readsOf({spec:e}){const t=[...e?.initContainers??[],...e?.containers??[]]
 return t.flatMap(t=>[...(t.env??[]).flatMap(e=>readByVariable(e,t.name)),...readByEnvFrom(t),...readAsFiles(t,e?.volumes??[])])}function readByVariable({valueFrom:e},t){const{configMapKeyRef:n,secretKeyRef:s}=e??{}
 return[...n?read("ConfigMap",n.name,t,[n.key]):[],...s?read("Secret",s.name,t,[s.key]):[]]}function readByEnvFrom({name:e,envFrom:t=[]}){return t.flatMap(({configMapRef:t,secretRef:n})=>[...read("ConfigMap",t?.name,e,"all"),...read("Secret",n?.name,e,"all")])}function readAsFiles({name:e,volumeMounts:t=[]},n){return t.flatMap(({name:t,subPath:s,subPathExpr:r})=>{if(!s&&!r)return[]
@@ -10515,7 +10515,7 @@ function configHashOf(e){if(!e||!(0,s.gv)(e))return
 return(0,s.kW)(e).metadata?.annotations?.[r]}function withConfigHash(e,t){if(t===void 0)return e
 const n=(0,s.kW)(e)
 const o={...n.metadata?.annotations,[r]:t}
-return(0,s.t3)(e,{...n,metadata:{...n.metadata,annotations:o}})}},2088:(e,t,n)=>{n.d(t,{E4:()=>versionOf,EU:()=>shortName,XH:()=>appOf,iI:()=>isOfRepository,j:()=>shortTag,wu:()=>isImage,zZ:()=>parseImage})
+return(0,s.t3)(e,{...n,metadata:{...n.metadata,annotations:o}})}},3165:(e,t,n)=>{n.d(t,{E4:()=>versionOf,EU:()=>shortName,XH:()=>appOf,iI:()=>isOfRepository,j:()=>shortTag,wu:()=>isImage,zZ:()=>parseImage})
 function parseImage(e){const[t="",n]=e.split("@")
 const s=t.lastIndexOf(":")
 const r=s>t.lastIndexOf("/")
@@ -10528,11 +10528,11 @@ return t||"app"}function versionOf(e){const{tag:t,digest:n}=parseImage(e)
 if(t!==void 0)return shortTag(t)
 return n===void 0?"latest":n.slice(0,19)}function shortTag(e){return/^[0-9a-f]{40}/.test(e)?e.slice(0,12)+e.slice(40):e}const s=/^(([\w.-]+|\[[\da-fA-F:]+\])(:\d+)?\/)?[a-z0-9]+([._-]+[a-z0-9]+)*(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*$/
 function isImage(e){const{repository:t,tag:n,digest:r}=parseImage(e)
-return s.test(t)&&(n===void 0||/^\w[\w.-]{0,127}$/.test(n))&&(r===void 0||/^[A-Za-z0-9+._-]+:[0-9a-fA-F]{32,}$/.test(r))}},5629:(e,t,n)=>{n.d(t,{VF:()=>c,ZO:()=>releasedJob,_$:()=>a,ax:()=>fingerprintOf,gm:()=>jobNameOf})
+return s.test(t)&&(n===void 0||/^\w[\w.-]{0,127}$/.test(n))&&(r===void 0||/^[A-Za-z0-9+._-]+:[0-9a-fA-F]{32,}$/.test(r))}},5950:(e,t,n)=>{n.d(t,{VF:()=>c,ZO:()=>releasedJob,_$:()=>a,ax:()=>fingerprintOf,gm:()=>jobNameOf})
 var s=n(7598)
-var r=n(2088)
-var o=n(4319)
-var i=n(8974)
+var r=n(3165)
+var o=n(6874)
+var i=n(9340)
 const a="django-rollout/app"
 const c="django-rollout/run"
 const A=24*60*60
@@ -10542,9 +10542,9 @@ const o=s.toLowerCase().replace(/[^a-z0-9]+/g,"-").replace(/^-+/,"").slice(0,7).
 const i=["",o,hash([e,n]).slice(0,5)].filter((e,t)=>t===0||e).join("-")
 return e.slice(0,63-i.length).replace(/[-.]+$/,"")+i}function fingerprintOf(e,t,n){const s=(0,i.Mo)(templateOf(e),(0,o.QB)(t),n)
 return hash([(0,i.Vb)(e),{...specOf(e),template:s}]).slice(0,12)}function specOf(e){return e.spec??{}}function templateOf(e){return specOf(e).template??{}}function hash(e){const sorted=(e,t)=>typeof t==="object"&&t!==null&&!Array.isArray(t)?Object.fromEntries(Object.entries(t).sort(([e],[t])=>e<t?-1:1)):t
-return(0,s.createHash)("sha256").update(JSON.stringify(e,sorted)).digest("hex")}},8023:(e,t,n)=>{n.d(t,{Mz:()=>errorOf,Yv:()=>untilAnswered})
-var s=n(307)
-var r=n(8071)
+return(0,s.createHash)("sha256").update(JSON.stringify(e,sorted)).digest("hex")}},6402:(e,t,n)=>{n.d(t,{Mz:()=>errorOf,Yv:()=>untilAnswered})
+var s=n(4592)
+var r=n(3006)
 const o=/^(TooManyRequests|InternalError|ServiceUnavailable|Timeout|ServerTimeout)$/
 const i=/Internal error occurred: |the server is currently unable to handle the request|the server was unable to return a response|the server has received too many requests|etcdserver: /
 const a=/Unable to connect to the server|The connection to the server \S+ was refused|connection refused|connection reset by peer|broken pipe|\bEOF\b|i\/o timeout|TLS handshake timeout|context deadline exceeded|Client\.Timeout exceeded|no such host|no route to host|network is unreachable|server misbehaving|server closed idle connection|client connection lost|server sent GOAWAY|connection timed out|getting credentials: /
@@ -10578,10 +10578,10 @@ if(!s.endsWith(":"))return s
 const r=n.filter(e=>e.startsWith("* "))
 return`${s} ${r.map(e=>e.slice(2)).join("; ")}`}function errorLines(e){const t=e.split("\n").filter(e=>e.trim()!=="")
 const n=t.findIndex(e=>!/^(Warning:|[IWEF]\d{4} )/.test(e))
-return t.slice(Math.max(n,0))}},8311:(e,t,n)=>{n.d(t,{Fe:()=>nameFor,Yq:()=>A,ht:()=>twoOfOneName,t8:()=>isKept,wj:()=>checkManaged,yF:()=>isManaged})
-var s=n(307)
-var r=n(2088)
-var o=n(8974)
+return t.slice(Math.max(n,0))}},8661:(e,t,n)=>{n.d(t,{Fe:()=>nameFor,Yq:()=>A,ht:()=>twoOfOneName,t8:()=>isKept,wj:()=>checkManaged,yF:()=>isManaged})
+var s=n(4592)
+var r=n(3165)
+var o=n(9340)
 function nameFor(e){return`django-rollout-${e}`}const i=["coordination.k8s.io/Lease","/Secret","/ConfigMap"]
 function isKept(e){const{type:t}=e
 const n=(0,o.TN)(e)
@@ -10589,15 +10589,15 @@ return t!=="kubernetes.io/service-account-token"&&i.some(e=>n.startsWith(`${e}/$
 const A={[a]:c}
 function isManaged(e={}){return e.labels?.[a]===c}function checkManaged(e,t,n){if(isManaged(n))return
 const{name:r=""}=n??{};(0,s.fJ)({code:"name-taken",sentence:`${t}/${r} does not belong to django-rollout (it lacks the label ${a}=${c}), but has the name of its object for this application`,hint:["nothing was written. Rename the application: app: my-shop (in django-rollout.yml), or --app my-shop",`or, if that object is not needed: ${e.commandLine(["delete",t,r])}`].join("\n")})}function twoOfOneName({namespace:e},t,n,o){const i=(0,r.XH)(`/${o.split("/").slice(-2).join("-")}`)
-return(0,s.fJ)({code:"usage",sentence:`${n.what} belongs to ${n.image}, but this run releases ${o}: both are named "${t}" in the namespace "${e}"`,hint:[`nothing was written. Give this application a different name: app: ${i} (in django-rollout.yml), or --app ${i}`,n.so].join("\n")})}},4319:(e,t,n)=>{n.d(t,{K2:()=>u,Ng:()=>parseManifest,PX:()=>readManifests,QB:()=>ownImage,dJ:()=>titled,sb:()=>prepared})
-var s=n(3645)
-var r=n(307)
-var o=n(8041)
-var i=n(2088)
-var a=n(8974)
-var c=n(8311)
-var A=n(6625)
-var l=n(210)
+return(0,s.fJ)({code:"usage",sentence:`${n.what} belongs to ${n.image}, but this run releases ${o}: both are named "${t}" in the namespace "${e}"`,hint:[`nothing was written. Give this application a different name: app: ${i} (in django-rollout.yml), or --app ${i}`,n.so].join("\n")})}},6874:(e,t,n)=>{n.d(t,{K2:()=>u,Ng:()=>parseManifest,PX:()=>readManifests,QB:()=>ownImage,dJ:()=>titled,sb:()=>prepared})
+var s=n(8815)
+var r=n(4592)
+var o=n(240)
+var i=n(3165)
+var a=n(9340)
+var c=n(8661)
+var A=n(1856)
+var l=n(811)
 const u={targets:[],others:[],jobs:[],files:new Map}
 const d=["Namespace","ClusterRole","ClusterRoleBinding","CustomResourceDefinition"]
 async function readManifests(e,t,n,s){const r=(await Promise.all(n.map(n=>readPath(e,t,n)))).flat()
@@ -10648,8 +10648,8 @@ for(const{image:e}of t)if(typeof(e??"")!=="string")invalid(`${s}: the image of a
 if((0,c.t8)(e))invalid(`${t}: ${s} has a name that is reserved for the lock, record and history of django-rollout`,"rename it, or remove it from the manifests: the name of a ConfigMap, Secret or Lease must not start with django-rollout-")
 if(d.includes(e.kind??"")&&!(0,A.GW)(e,n))(0,A.qY)(e)
 const r=e.metadata?.namespace
-if(r!==void 0&&r!==n)invalid(`${s} names the namespace "${r}", but the release goes to "${n}"`,"remove metadata.namespace from the manifests")}function titled(e){return`${e.kind} "${(0,a.Vb)(e)}"`}function invalid(e,t){(0,r.fJ)({code:"manifest-invalid",sentence:e,...t!==void 0&&{hint:t}})}},8974:(e,t,n)=>{n.d(t,{EY:()=>a,F8:()=>groupOf,FB:()=>same,GP:()=>takesPart,MZ:()=>usesOf,Mo:()=>withImage,Mz:()=>containersOf,TN:()=>keyOf,Vb:()=>nameOf,gv:()=>isWorkload,hY:()=>workloadId,kW:()=>templateOf,nS:()=>withImages,pi:()=>isIgnored,rc:()=>decided,sF:()=>withAnnotation,t3:()=>withTemplate,uo:()=>i,vx:()=>isBeingDeleted,ys:()=>usesOfRepository})
-var s=n(2088)
+if(r!==void 0&&r!==n)invalid(`${s} names the namespace "${r}", but the release goes to "${n}"`,"remove metadata.namespace from the manifests")}function titled(e){return`${e.kind} "${(0,a.Vb)(e)}"`}function invalid(e,t){(0,r.fJ)({code:"manifest-invalid",sentence:e,...t!==void 0&&{hint:t}})}},9340:(e,t,n)=>{n.d(t,{EY:()=>a,F8:()=>groupOf,FB:()=>same,GP:()=>takesPart,MZ:()=>usesOf,Mo:()=>withImage,Mz:()=>containersOf,TN:()=>keyOf,Vb:()=>nameOf,gv:()=>isWorkload,hY:()=>workloadId,kW:()=>templateOf,nS:()=>withImages,pi:()=>isIgnored,rc:()=>decided,sF:()=>withAnnotation,t3:()=>withTemplate,uo:()=>i,vx:()=>isBeingDeleted,ys:()=>usesOfRepository})
+var s=n(3165)
 const r=["Deployment","StatefulSet","DaemonSet","CronJob"]
 const o=["apps/v1","batch/v1"]
 function isWorkload(e){return r.includes(e.kind??"")&&o.includes(e.apiVersion??"")&&typeof e.spec==="object"&&e.spec!==null}function nameOf(e){return e.metadata?.name??""}function workloadId(e){return{kind:e.kind,name:nameOf(e)}}function templateOf(e){return(e.kind==="CronJob"?e.spec.jobTemplate?.spec?.template:e.spec.template)??{}}function containersOf(e){const t=e.spec
@@ -10678,9 +10678,9 @@ if(typeof e!=="object"||typeof t!=="object"||e===null||t===null)return false
 if(Array.isArray(e)!==Array.isArray(t))return false
 const n=Object.entries(e).filter(([,e])=>e!==void 0)
 const s=Object.entries(t).filter(([,e])=>e!==void 0)
-return n.length===s.length&&n.every(([e,n])=>same(n,t[e]))}},6625:(e,t,n)=>{n.d(t,{B3:()=>namespacePath,F3:()=>resourcesOf,GW:()=>isNamespace,VI:()=>o,k4:()=>discover,qY:()=>outside,rJ:()=>collection})
-var s=n(307)
-var r=n(8974)
+return n.length===s.length&&n.every(([e,n])=>same(n,t[e]))}},1856:(e,t,n)=>{n.d(t,{B3:()=>namespacePath,F3:()=>resourcesOf,GW:()=>isNamespace,VI:()=>o,k4:()=>discover,qY:()=>outside,rJ:()=>collection})
+var s=n(4592)
+var r=n(9340)
 const o={deployments:{apiVersion:"apps/v1",kind:"Deployment"},statefulsets:{apiVersion:"apps/v1",kind:"StatefulSet"},daemonsets:{apiVersion:"apps/v1",kind:"DaemonSet"},cronjobs:{apiVersion:"batch/v1",kind:"CronJob"},replicasets:{apiVersion:"apps/v1",kind:"ReplicaSet"},jobs:{apiVersion:"batch/v1",kind:"Job"},pods:{apiVersion:"v1",kind:"Pod"},events:{apiVersion:"v1",kind:"Event"}}
 function collection(e,t,n){const s=e.includes("/")?`/apis/${e}`:`/api/${e}`
 return`${s}/namespaces/${t}/${n}`}function namespacePath(e){return`/api/v1/namespaces/${e}`}function isNamespace(e,t){const{apiVersion:n,kind:s}=e
@@ -10698,8 +10698,8 @@ const r=await e.find(n)
 for(const{name:e,kind:n,namespaced:o,verbs:i=[]}of r?.resources??[]){if(e.includes("/"))continue
 const r=t.includes("/")?t.slice(0,t.indexOf("/")):""
 s.set(`${t} ${n}`,{group:r,plural:e,namespaced:o,verbs:i})}}))
-return s}function outside(e){(0,s.fJ)({code:"manifest-invalid",sentence:`${e.kind} "${(0,r.Vb)(e)}" is outside of the namespace; a release could not restore it`,hint:'apply it once with kubectl, and remove it from "manifests"'})}},8088:(e,t,n)=>{n.d(t,{Vb:()=>leftAlone,Ye:()=>withoutReplicas,wk:()=>withLiveReplicas,yR:()=>replicasForgotten})
-var s=n(8974)
+return s}function outside(e){(0,s.fJ)({code:"manifest-invalid",sentence:`${e.kind} "${(0,r.Vb)(e)}" is outside of the namespace; a release could not restore it`,hint:'apply it once with kubectl, and remove it from "manifests"'})}},2683:(e,t,n)=>{n.d(t,{Vb:()=>leftAlone,Ye:()=>withoutReplicas,wk:()=>withLiveReplicas,yR:()=>replicasForgotten})
+var s=n(9340)
 function leftAlone(e,t){if(!t)return e
 return replicasForgotten(t)?withLiveReplicas(e,t):withoutReplicas(e)}function withLiveReplicas(e,t){const n=t?.spec?.replicas
 if(n===void 0||!(0,s.gv)(e))return e
@@ -10710,9 +10710,9 @@ if(t===void 0)return
 try{const{spec:n,...r}=JSON.parse(t)
 if(n?.replicas===void 0)return
 const{replicas:o,...i}=n
-return(0,s.sF)(e,s.EY,`${JSON.stringify({...r,spec:i})}\n`)}catch{return}}},8071:(e,t,n)=>{n.d(t,{E_:()=>o,K$:()=>causeOfOutage,Uk:()=>isTransientAtFirst,XX:()=>noServer,dg:()=>isTransient,gT:()=>A,jh:()=>retryTransient,sr:()=>LeaseUncertain})
-var s=n(8093)
-var r=n(5138)
+return(0,s.sF)(e,s.EY,`${JSON.stringify({...r,spec:i})}\n`)}catch{return}}},3006:(e,t,n)=>{n.d(t,{E_:()=>o,K$:()=>causeOfOutage,Uk:()=>isTransientAtFirst,XX:()=>noServer,dg:()=>isTransient,gT:()=>A,jh:()=>retryTransient,sr:()=>LeaseUncertain})
+var s=n(3242)
+var r=n(1407)
 const o=9e4
 const i=250
 const a=2e3
@@ -10729,8 +10729,8 @@ return(0,s.ux)({clock:e,signal:t,pauseAfter:pauseAfter},n)}function noServer(e){
 function causeOfOutage(e){if(e instanceof r.h){if(e.status===401)return A
 return isUnreached(e)?noServer(e.message):void 0}const t=e instanceof Error&&/^E[A-Z]+$/.test(e.code??"")
 return t?noServer(e.message):void 0}class LeaseUncertain extends Error{name="LeaseUncertain"
-constructor(){super("the lock could not be renewed in time")}}},1382:(e,t,n)=>{n.d(t,{y$:()=>holdsNoData,I:()=>kindOf,$t:()=>placeOf})
-var s=n(8974)
+constructor(){super("the lock could not be renewed in time")}}},2861:(e,t,n)=>{n.d(t,{y$:()=>holdsNoData,I:()=>kindOf,$t:()=>placeOf})
+var s=n(9340)
 const r={words:"",labels:()=>true,open:true}
 function aspectsOfPolicy(e){const t=subjectOf(e)
 const n=[...sidesOf(e)].flatMap(([e,{passing:n,rules:s}])=>[...n.is==="pods"?[[e,n.all],...n.rules]:[],...portsOf(e,s,t)])
@@ -10870,19 +10870,19 @@ return`no container of ${o.id} has a port ${n?.targetPort??n?.port??""}${e}`}fun
 const r=s?` of ${s.id}`:""
 return`add what is missing to the pod template${r}, or correct ${t}. To move it to other labels or ports, release the pods with both first, then ${t}`}function conflict(e,t,n){const s=t.find(({safe:e})=>e.length===0)??t[0]
 const r=s?.torn.map(({id:e})=>e).join(", ")??n.map(({id:e})=>e).join(", ")
-return{sentence:`${e} changes together with the pods of ${r}, and selects none of them during the rollout: the old ones lack its new labels or ports, the new ones lack its old ones${s?.aspect.words??""}`,hint:`split the change into two releases: first the pod template of ${r} with both the old and the new labels and ports, and ${e} unchanged; then ${e}, and the template without the old ones`}}},6388:(e,t,n)=>{n.d(t,{T:()=>idOf})
-function idOf(e){return`${e.kind.toLowerCase()}/${e.name}`}},9310:(e,t,n)=>{n.d(t,{J:()=>hintFor,h:()=>closestMatch})
+return{sentence:`${e} changes together with the pods of ${r}, and selects none of them during the rollout: the old ones lack its new labels or ports, the new ones lack its old ones${s?.aspect.words??""}`,hint:`split the change into two releases: first the pod template of ${r} with both the old and the new labels and ports, and ${e} unchanged; then ${e}, and the template without the old ones`}}},4339:(e,t,n)=>{n.d(t,{T:()=>idOf})
+function idOf(e){return`${e.kind.toLowerCase()}/${e.name}`}},345:(e,t,n)=>{n.d(t,{J:()=>hintFor,h:()=>closestMatch})
 function closestMatch(e,t){const[n]=t.map(t=>({name:t,distance:distance(e,t)})).sort((e,t)=>e.distance-t.distance)
 return n&&n.distance<=Math.max(2,e.length/3)?n.name:void 0}function hintFor(e,t){const n=closestMatch(e,t)
 return n===void 0?"":`; did you mean "${n}"?`}function distance(e,t){let n=Array.from({length:t.length+1},(e,t)=>t)
 for(let s=0;s<e.length;s++){const r=e[s]
 const o=[s+1]
 for(let e=0;e<t.length;e++)o.push(Math.min((o[e]??0)+1,(n[e+1]??0)+1,(n[e]??0)+(r===t[e]?0:1)))
-n=o}return n[t.length]??0}},8539:(e,t,n)=>{n.d(t,{a:()=>commandLine})
-var s=n(8279)
+n=o}return n[t.length]??0}},8850:(e,t,n)=>{n.d(t,{a:()=>commandLine})
+var s=n(7244)
 function commandLine(e,{image:t,namespace:n,app:r,kubeconfig:o,"kube-context":i},a={}){const c={image:t,namespace:n,...r!==void 0&&{app:r},...isPath(o)&&{kubeconfig:o},...i!==void 0&&{"kube-context":i},...a}
 const A=Object.entries(c).flatMap(([e,t])=>[`--${e}`,t])
-return["django-rollout",e,...A].map(s.Z).join(" ")}function isPath(e){return e!==void 0&&!/[\n{]/.test(e)}},5835:(e,t,n)=>{n.d(t,{Cm:()=>A,Gc:()=>g,Ig:()=>c,Ix:()=>d,K_:()=>o,Nm:()=>h,PH:()=>p,Pi:()=>s,ST:()=>i,Vt:()=>m,YU:()=>f,bh:()=>l,o1:()=>r,rV:()=>u,u5:()=>a})
+return["django-rollout",e,...A].map(s.Z).join(" ")}function isPath(e){return e!==void 0&&!/[\n{]/.test(e)}},8566:(e,t,n)=>{n.d(t,{Cm:()=>A,Gc:()=>g,Ig:()=>c,Ix:()=>d,K_:()=>o,Nm:()=>h,PH:()=>p,Pi:()=>s,ST:()=>i,Vt:()=>m,YU:()=>f,bh:()=>l,o1:()=>r,rV:()=>u,u5:()=>a})
 const s=["release","build","test","plan","migrate","deploy","rollback","history","recover","doctor"]
 const r=["release","build","test","plan","migrate","deploy","rollback"]
 const o=["release","plan","migrate","deploy","rollback","history","recover","doctor"]
@@ -10897,10 +10897,10 @@ const h=["release","build","test","plan","migrate","deploy","doctor"]
 const g=["test","plan","migrate","deploy"]
 const f=["release","build","test","doctor"]
 const p=["release","build"]
-const m=["release","test"]},4803:(e,t,n)=>{n.d(t,{LG:()=>readFileOptions,NE:()=>a,rk:()=>i,w1:()=>c})
-var s=n(3645)
-var r=n(9310)
-var o=n(4779)
+const m=["release","test"]},8614:(e,t,n)=>{n.d(t,{LG:()=>readFileOptions,NE:()=>a,rk:()=>i,w1:()=>c})
+var s=n(8815)
+var r=n(345)
+var o=n(3672)
 const i="django-rollout.yml"
 const a="django-rollout.yaml"
 const c={name:"",values:new Map,problems:[]}
@@ -10934,12 +10934,12 @@ return n.every(e=>e!==void 0&&!e.includes("\n"))?{is:"text",text:n.join("\n")}:{
 const n=e.items.map(({key:e,value:t})=>(0,s.jn)(e)&&(0,s.jn)(t)?`${String(e.value)}=${plain(t)}`:void 0)
 return n.every(e=>e!==void 0&&!e.includes("\n"))?{is:"text",text:n.join("\n")}:{is:"wrong",why:"has an entry that is not a single line of text"}}return{is:"wrong",why:"has the wrong type"}}function formOf({is:e}){if(e==="list")return"a list"
 return e==="mapping"?"a mapping, one NAME: value per line":"one value"}function plain(e){const{value:t,source:n}=e
-return typeof t==="string"?t:n??String(t)}},2561:(e,t,n)=>{n.d(t,{F:()=>example,T:()=>readOptions})
-var s=n(4803)
-var r=n(9310)
-var o=n(1533)
-var i=n(8279)
-var a=n(4779)
+return typeof t==="string"?t:n??String(t)}},4800:(e,t,n)=>{n.d(t,{F:()=>example,T:()=>readOptions})
+var s=n(8614)
+var r=n(345)
+var o=n(8090)
+var i=n(7244)
+var a=n(3672)
 function readOptions(e,t,{surface:n="action",file:r=s.w1}={}){const i=(0,a.cz)(e,n)
 const c=i.map(([e])=>e)
 const A=[...Object.keys(t).filter(e=>!c.includes(e)).map(t=>unknown(e,t,c)),...r.problems]
@@ -10960,7 +10960,7 @@ for(const{text:e,where:n}of o){if(e===void 0||e===""&&!t)continue
 return{text:t&&e.trim()==="none"?"":e,where:n}}return{where:""}}function example(e,t,n){const{example:s,cliExample:r=(0,i.Z)(s),flag:o}=n
 if(e==="action")return`for example ${t}: ${s}`
 return`for example --${t}${o?"":` ${r}`}`}function unknown(e,t,n){const s=(0,r.J)(t,n)
-return`"${t}" is not an option of ${e}${s}`}},1533:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Dy:()=>w,GC:()=>wordFor,GX:()=>p,Hd:()=>a,I_:()=>o,Lx:()=>m,Mn:()=>g,Sm:()=>I,TT:()=>f,Wf:()=>i,an:()=>r,c5:()=>u,p0:()=>l,qe:()=>graces,rK:()=>h,yL:()=>oneOf,yU:()=>someOf})
+return`"${t}" is not an option of ${e}${s}`}},8090:(e,t,n)=>{n.d(t,{AF:()=>Problem,Ae:()=>anyText,Dy:()=>w,GC:()=>wordFor,GX:()=>p,Hd:()=>a,I_:()=>o,Lx:()=>m,Mn:()=>g,Sm:()=>I,TT:()=>f,Wf:()=>i,an:()=>r,c5:()=>u,p0:()=>l,qe:()=>graces,rK:()=>h,yL:()=>oneOf,yU:()=>someOf})
 class Problem{text
 constructor(e){this.text=e}}function reader(e,t){return Object.assign(e=>t(e),{takes:e})}function matching(e,t,n){return reader({is:"text",word:e,pattern:t},e=>t.test(e)?e:new Problem(n))}function anyText(e){return reader({is:"text",word:e},e=>e)}const s=/^[a-z0-9._-]+((:\d+)?(\/[a-z0-9._-]+)+)?$/
 const r=reader({is:"text",word:"image",pattern:s},e=>{if(e.includes("@sha256:")||/:[^/]+$/.test(e))return new Problem('must have no tag and no digest; set the tag with "tag"')
@@ -11006,22 +11006,22 @@ case"yes or no":return"true|false"
 case"choice":return choiceWord(e.of)
 case"list":return e.of?.join(",")??"list"
 case"mapping":return e.to==="duration"?"symptom=duration":"NAME=value"}}function choiceWord(e){const t=e.join("|")
-return t.length>21?"choice":t}},8279:(e,t,n)=>{n.d(t,{Z:()=>shellQuote})
-function shellQuote(e){return/^[\w@%+=:,./-]+$/.test(e)?e:`'${e.replaceAll("'",`'\\''`)}'`}},4779:(e,t,n)=>{n.d(t,{TN:()=>i,cz:()=>optionsOf,tp:()=>a})
-var s=n(5835)
-var r=n(1533)
+return t.length>21?"choice":t}},7244:(e,t,n)=>{n.d(t,{Z:()=>shellQuote})
+function shellQuote(e){return/^[\w@%+=:,./-]+$/.test(e)?e:`'${e.replaceAll("'",`'\\''`)}'`}},3672:(e,t,n)=>{n.d(t,{TN:()=>i,cz:()=>optionsOf,tp:()=>a})
+var s=n(8566)
+var r=n(8090)
 const o=["ImageNotFound","ImagePull","CannotStart","ConfigMissing","OutOfMemory","CrashAfterReady","Crash","InitCrash","PodRefused","PodNotCreated","Quota","NoScaleUp","ScalingUp","Unschedulable","MultiAttach","Volume","Sandbox","NotReady","ProgressDeadline"]
 const i={image:"Image",tests:"Tests",cluster:"Cluster",migrations:"Migrations",rollout:"Rollout",rollback:"Rollback",notifications:"Notifications",run:"Output and configuration"}
 function table_option(e){return e}const a={image:table_option({read:r.an,help:"Name of the image without a tag; every workload that runs it is released",example:"ghcr.io/acme/shop",required:true,group:"image",on:s.Pi}),tag:table_option({read:r.I_,help:"Tag of the image; default: the SHA of the commit",example:"4f2c1d9",group:"image",on:s.Nm}),digest:table_option({read:r.Wf,help:"Digest of the image, from the output of an earlier step: releases exactly the image that was tested",example:"${{ needs.staging.outputs.digest }}",cliExample:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",group:"image",on:s.Gc}),"extra-tags":table_option({read:r.rK,help:"Additional tags, set after the release is deployed",example:"latest",default:"",group:"image",on:s.bh}),context:table_option({read:(0,r.Ae)("path"),help:"Build context: the folder that the image is built from",example:"backend",default:".",group:"image",on:s.YU}),file:table_option({read:(0,r.Ae)("path"),help:'Path of the Dockerfile; default: the one in "context"',example:"docker/Dockerfile",group:"image",on:[...s.PH,"doctor"]}),target:table_option({read:(0,r.Ae)("stage"),help:"Stage of the Dockerfile to build",example:"production",group:"image",on:s.PH}),"build-args":table_option({read:r.TT,help:"Build arguments, NAME=value, one per line",example:"VERSION=1.4",default:"",group:"image",on:s.PH}),push:table_option({read:r.GX,help:'Pushes the image with its tag: "build" after the build, "test" after the tests pass',example:"true",default:"false",flag:true,group:"image",on:["build","test"]}),"registry-username":table_option({read:(0,r.Ae)("name"),help:'User name for the registry; requires "registry-password"',example:"${{ github.actor }}",cliExample:"ada",with:"registry-password",group:"image",on:s.u5}),"registry-password":table_option({read:(0,r.Ae)("password"),help:"Password or token for the registry; default: docker's existing logins",example:"${{ github.token }}",cliExample:'"$REGISTRY_PASSWORD"',with:"registry-username",secret:true,group:"image",on:s.u5}),"test-command":table_option({read:(0,r.Ae)("command"),help:"Command that runs in a container of the image before the push; none: no tests",example:"pytest -q",default:"python manage.py test",mayBeNone:true,group:"tests",on:[...s.Vt,"doctor"]}),"test-services":table_option({read:(0,r.yU)("postgres","redis"),help:'Temporary servers for the tests: postgres, redis; their addresses are in DATABASE_URL and REDIS_URL; "plan" with "needs" always has postgres',example:"postgres redis",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-env":table_option({read:r.TT,help:'Environment variables for the tests, and for "plan" with "needs", NAME=value, one per line',example:"DJANGO_DEBUG=1",default:"",group:"tests",on:[...s.Vt,"plan"]}),"test-timeout":table_option({read:r.p0,help:"Time limit of the tests; the release fails when it is reached",example:"30m",default:"20m",group:"tests",on:s.Vt}),kubeconfig:table_option({read:(0,r.Ae)("kubeconfig"),help:"Content or path of a kubeconfig; default: the one that kubectl finds (KUBECONFIG, ~/.kube/config)",example:"${{ secrets.KUBECONFIG }}",cliExample:"~/.kube/production",secret:true,group:"cluster",on:s.K_}),"kube-context":table_option({read:(0,r.Ae)("name"),help:"Context of the kubeconfig; default: its current context",example:"production",group:"cluster",on:s.K_}),namespace:table_option({read:r.Hd,help:"Namespace of the workloads",example:"shop",required:true,group:"cluster",on:s.K_}),manifests:table_option({read:r.Mn,help:"Files, folders or kustomizations to apply with the release, one per line",example:"k8s",default:"",group:"cluster",on:[...s.bh,"doctor"]}),app:table_option({read:r.Hd,help:'Name of the application in its lock, record and Jobs; default: the last part of "image"',example:"shop",group:"cluster",on:s.K_}),"lock-wait":table_option({read:r.p0,help:"How long to wait for another release of the same application; 0: do not wait",example:"30m",default:"10m",group:"cluster",on:s.ST}),"migrate-command":table_option({read:(0,r.Ae)("command"),help:'Command that runs in a Job if migrations are not applied yet, or always if it does more than "manage.py migrate"; none: no migrations',example:"python backend/manage.py migrate --noinput",default:"python manage.py migrate --noinput",mayBeNone:true,group:"migrations",on:[...s.Ix,"rollback","doctor"]}),"migrate-from":table_option({read:(0,r.Ae)("workload"),help:'Workload that serves the web: it is rolled out first, the migration Job gets its environment, and "smoke-path" is requested from it; default: detected',example:"deployment/web",group:"migrations",on:[...s.Ig,"plan","migrate","doctor"]}),"migrate-manifest":table_option({read:(0,r.Ae)("path"),help:"File with a Job whose pod template the migration gets; default: the template of the web workload",example:"deploy/migrate.yaml",group:"migrations",on:[...s.rV,"doctor"]}),"unsafe-migrations":table_option({read:(0,r.yL)("block","warn","allow"),help:"Migrations that break a version which still runs, and a rollback to a version that the schema breaks: block: stop before the first write; warn: continue and report it; allow: continue",example:"warn",default:"block",group:"migrations",on:[...s.Ix,"rollback","recover"]}),contract:table_option({read:(0,r.yL)("off","next","after","manual"),help:"When a migration is applied that removes what a running version needs: next: by the next release, before its rollout; after: when this rollout is done; manual: by the command migrate; off: it stops the release",example:"after",default:"next",group:"migrations",on:s.Ix}),bridge:table_option({read:(0,r.yL)("on","off"),help:"Keep or set a default of a column, or allow NULL in it, until all versions that run work without that",example:"off",default:"on",group:"migrations",on:s.Ix}),"lock-wait-migrate":table_option({read:r.p0,help:"How long a migration waits on PostgreSQL until the tables that it locks are not in use, without keeping other clients waiting; 0: wait in the queue, as Django does",example:"5m",default:"1m",group:"migrations",on:[...s.rV,"rollback","recover"]}),"backup-cronjob":table_option({read:r.Hd,help:"CronJob of the namespace that makes a backup: a Job of it runs before migrations whose loss could not be undone; default: no backup",example:"backup",group:"migrations",on:[...s.Ix,"doctor"]}),backup:table_option({read:(0,r.yL)("needed","always"),help:"needed: a backup before migrations that drop or shorten something, or that cannot be reversed; always: before all migrations",example:"always",default:"needed",with:"backup-cronjob",group:"migrations",on:s.Ix}),"backup-timeout":table_option({read:r.c5,help:"Time limit of the backup",example:"3h",default:"1h",with:"backup-cronjob",group:"migrations",on:s.rV}),"migrate-timeout":table_option({read:r.c5,help:"Time limit of the migration Job",example:"1h",default:"15m",group:"migrations",on:[...s.Ix,"rollback","recover"]}),sql:table_option({read:r.GX,help:"Shows the SQL of each migration in the log, the report and the comment",example:"true",default:"false",flag:true,group:"migrations",on:["plan"]}),"before-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version before the first pod is replaced, one per line; the release is undone when one fails",example:"python manage.py collectstatic --noinput",default:"",group:"rollout",on:s.bh}),"after-rollout":table_option({read:r.Mn,help:"Commands that run in Jobs of the new version when it is live, one per line; when one fails, the version stays and the run reports it",example:"python manage.py warm_cache",default:"",group:"rollout",on:s.bh}),needs:table_option({read:(0,r.Ae)("path"),help:'File of "save-needs": plans without a cluster, in a temporary container with an empty PostgreSQL on this machine',example:"needs.json",group:"migrations",on:["plan"]}),"save-needs":table_option({read:(0,r.Ae)("path"),help:"File for what the running versions need and which migrations are applied, for a plan without a cluster",example:"needs.json",group:"migrations",on:["plan"]}),timeout:table_option({read:r.c5,help:"Time limit of the rollout of all workloads",example:"20m",default:"10m",group:"rollout",on:s.Ig}),grace:table_option({read:(0,r.qe)(...o),help:"How long a symptom may last before the release is undone, symptom=duration (names: docs/failures.md)",example:"ConfigMissing=60s",default:"",group:"rollout",on:[...s.Ig,"plan","migrate"]}),order:table_option({read:(0,r.yL)("auto","web-first","workers-first","parallel"),help:"web-first: the other workloads follow when one new pod of the web is Ready; workers-first: they follow when all Celery workers are new; auto: workers-first where the version has tasks that the running workers do not know, else web-first; parallel: all at once",example:"parallel",default:"auto",group:"rollout",on:s.Ig}),bake:table_option({read:r.p0,help:"How long all pods are watched after the last one became available; 0: not watched",example:"1m",default:"15s",group:"rollout",on:s.Ig}),"smoke-path":table_option({read:r.Lx,help:"Path to request through the web's Service after the rollout; the new version must answer with a status from 200 to 299; redirects on the same host are followed, with https if the page requires it",example:"/healthz",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-host":table_option({read:r.Sm,help:"Host header of the smoke request; default: that of the readiness probe, or localhost",example:"shop.example.com",with:"smoke-path",group:"rollout",on:[...s.Ig,"doctor"]}),"smoke-timeout":table_option({read:r.c5,help:"Time limit of the smoke request",example:"2m",default:"60s",group:"rollout",on:s.Ig}),"on-failure":table_option({read:(0,r.yL)("undo","keep"),help:'undo: restore everything; keep: leave everything for inspection, until "recover" or the next release restores it',example:"keep",default:"undo",group:"rollout",on:s.Ig}),"on-unsafe-undo":table_option({read:(0,r.yL)("auto","stop","reverse","undo"),help:"When a release fails whose migrations break the previous version: auto: the new image reverses them where that drops no stored value, otherwise as stop; stop: the previous version is not restored, and the run says what to do; reverse: they are reversed in any case; undo: the previous version is restored onto the schema that breaks it",example:"reverse",default:"auto",group:"migrations",on:[...s.Ig,"recover"]}),to:table_option({read:(0,r.Ae)("version"),help:'The release to roll back to: previous (the last version that was not rolled back from), the number of a release (see "history"), or a commit or tag',example:"4f2c1d9",default:"previous",group:"rollback",on:["rollback"]}),"reverse-migrations":table_option({read:r.GX,help:"Where the schema breaks the version to roll back to: the running version first reverses as few of its migrations as needed",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),"accept-downtime":table_option({read:r.GX,help:"Reverses migrations even where the running version then fails until the rollback has ended",example:"true",default:"false",flag:true,with:"reverse-migrations",group:"rollback",on:["rollback"]}),"dry-run":table_option({read:r.GX,help:"Reports what would be done, and writes nothing",example:"true",default:"false",flag:true,group:"rollback",on:["rollback"]}),token:table_option({read:(0,r.Ae)("token"),help:'Token for GitHub’s deployment records, with "deployments: write"; for the comment of "plan", with "pull-requests: write"',example:"${{ github.token }}",secret:true,only:"action",group:"notifications",on:[...s.Cm,"plan"]}),environment:table_option({read:(0,r.Ae)("name"),help:"GitHub environment for the deployment record of this version",example:"production",with:"token",only:"action",group:"notifications",on:s.Cm}),"environment-url":table_option({read:r.Dy,help:"URL of the live application: a link in the deployment record",example:"https://shop.example.com",with:"environment",only:"action",group:"notifications",on:s.Cm}),webhook:table_option({read:r.Dy,help:"URL that receives the result of the run, as JSON for Slack and other chats",example:"${{ secrets.CHAT_WEBHOOK }}",cliExample:'"$CHAT_WEBHOOK"',secret:true,group:"notifications",on:s.Cm}),"webhook-on":table_option({read:(0,r.yL)("always","failure"),help:"When to notify the webhook: always, or only after a failed run",example:"failure",default:"always",group:"notifications",on:s.Cm}),json:table_option({read:r.GX,help:"Prints the report as JSON to standard output, and the log to standard error",example:"true",default:"false",flag:true,only:"command",group:"run",on:s.Pi}),report:table_option({read:(0,r.Ae)("path"),help:"File for the JSON report; default in the action: a temporary file",example:"release.json",group:"run",on:s.Pi}),junit:table_option({read:(0,r.Ae)("path"),help:"File for stages and failed tests as JUnit XML, for GitLab and Jenkins",example:"release.xml",only:"command",group:"run",on:s.o1}),config:table_option({read:(0,r.Ae)("path"),help:"File with options; default: django-rollout.yml in the current folder, if it exists",example:"deploy/production.yml",group:"run",on:s.Pi})}
-function optionsOf(e,t){return Object.entries(a).filter(([,{on:n,only:s}])=>n.includes(e)&&(t===void 0||s===void 0||s===t))}},7946:(e,t,n)=>{n.d(t,{B:()=>cancelSignal,U:()=>outliveReaders})
+function optionsOf(e,t){return Object.entries(a).filter(([,{on:n,only:s}])=>n.includes(e)&&(t===void 0||s===void 0||s===t))}},4737:(e,t,n)=>{n.d(t,{B:()=>cancelSignal,U:()=>outliveReaders})
 function cancelSignal(e=()=>{}){const t=new AbortController
 const end=n=>{if(!t.signal.aborted)e(n)
 t.abort(new DOMException(n,"AbortError"))}
 for(const e of["SIGINT","SIGTERM","SIGHUP"])process.on(e,()=>{end(`ended by ${e}`)})
 for(const e of["uncaughtException","unhandledRejection"])process.on(e,e=>{process.exitCode||=1
 end(`ended by an error: ${e instanceof Error?e.stack??"":String(e)}`)})
-return t.signal}function outliveReaders(){for(const e of[process.stdout,process.stderr])e.on("error",()=>{})}},210:(e,t,n)=>{n.d(t,{b:()=>messageOf})
-function messageOf(e){return e instanceof Error?e.message:String(e)}},9593:(e,t,n)=>{n.d(t,{a:()=>realFiles})
+return t.signal}function outliveReaders(){for(const e of[process.stdout,process.stderr])e.on("error",()=>{})}},811:(e,t,n)=>{n.d(t,{b:()=>messageOf})
+function messageOf(e){return e instanceof Error?e.message:String(e)}},4924:(e,t,n)=>{n.d(t,{a:()=>realFiles})
 var s=n(3024)
 var r=n(1455)
 var o=n(8161)
@@ -11031,7 +11031,7 @@ throw e}},exists:e=>(0,s.existsSync)(e),isFolder:e=>(0,s.statSync)(e,{throwIfNoE
 await(0,r.chmod)(e,384)
 await(0,r.writeFile)(e,t)},write:async(e,t)=>{await(0,r.mkdir)((0,i.dirname)(e),{recursive:true})
 await(0,r.writeFile)(e,t)},remove:e=>(0,r.rm)(e,{recursive:true,force:true})}}function isMissing(e){const{code:t}=e
-return t==="ENOENT"||t==="ENOTDIR"}},5903:(t,n,s)=>{s.d(n,{W:()=>realPlatform})
+return t==="ENOENT"||t==="ENOTDIR"}},2277:(t,n,s)=>{s.d(n,{W:()=>realPlatform})
 const r={now:()=>Math.round(performance.timeOrigin+performance.now()),sleep:(e,t)=>new Promise((n,s)=>{const end=()=>{clearTimeout(r)
 s(t?.reason)}
 const r=setTimeout(()=>{t?.removeEventListener("abort",end)
@@ -11039,7 +11039,7 @@ n()},e)
 if(t?.aborted)end()
 else t?.addEventListener("abort",end,{once:true})}),every:(e,t)=>{const n=setInterval(t,e)
 return()=>clearInterval(n)}}
-var o=s(9593)
+var o=s(4924)
 var i=s(7067)
 const a=e(import.meta.url)("node:string_decoder")
 function realNetwork(){const e=new i.Agent({keepAlive:true})
@@ -11063,7 +11063,7 @@ return e.join("")},lines:async function*(){let e=[]
 for await(const t of texts()){const n=t.split("\n")
 const s=n.pop()??""
 for(const t of n){yield[...e,t].join("")
-e=[]}if(s!=="")e.push(s)}if(e.length>0)yield e.join("")}}}var c=s(8358)
+e=[]}if(s!=="")e.push(s)}if(e.length>0)yield e.join("")}}}var c=s(5260)
 var A=s(1421)
 var l=s(3024)
 var u=s(8161)
@@ -11093,7 +11093,7 @@ e.on("error",()=>{})
 e.stdin.on("error",()=>{})
 e.unref()
 e.stdin.unref()
-return e}var f=s(210)
+return e}var f=s(811)
 const p=5e3
 const m=1e3
 function realProcesses(e){const variables=(t={})=>{const n=Object.entries({...e,...t})
@@ -11167,19 +11167,19 @@ clearTimeout(this.#rt)
 for(const e of this.#st)e.end()
 this.#et(e)}}function find(e,t){if(e.includes("/"))return isProgram(e)?(0,d.resolve)(e):void 0
 return(t["PATH"]??"").split(d.delimiter).filter(e=>e!=="").map(t=>(0,d.resolve)((0,d.join)(t,e))).find(isProgram)}function isProgram(e){try{(0,l.accessSync)(e,l.constants.X_OK)
-return(0,l.statSync)(e).isFile()}catch{return false}}function quoted(e){return`"${e.replaceAll('"','\\"')}"`}function account(){try{return(0,u.userInfo)().username}catch{return`uid ${process.getuid?.()}`}}function missing(e){return{code:127,stdout:"",stderr:`${e} was not found on PATH`}}function unstarted(e,t){return{code:127,stdout:"",stderr:`${e} could not be started: ${(0,f.b)(t)}`}}var w=s(1572)
-var I=s(6823)
+return(0,l.statSync)(e).isFile()}catch{return false}}function quoted(e){return`"${e.replaceAll('"','\\"')}"`}function account(){try{return(0,u.userInfo)().username}catch{return`uid ${process.getuid?.()}`}}function missing(e){return{code:127,stdout:"",stderr:`${e} was not found on PATH`}}function unstarted(e,t){return{code:127,stdout:"",stderr:`${e} could not be started: ${(0,f.b)(t)}`}}var w=s(6058)
+var I=s(8701)
 var y=s(6982)
 var B=s(9896)
-var Q=s(6626)
+var Q=s(9707)
 var b=s(857)
 s(5317)
 void 0&&(void 0).__awaiter
 var v=s(6928)
-var k=s(8316)
+var k=s(4942)
 const S=e(import.meta.url)("stream")
-var T=s(9023)
-var R=s(2613)
+var R=s(9023)
+var T=s(2613)
 var D=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 class RetryHelper{constructor(e,t,n){if(e<1)throw new Error("max attempts should be greater than or equal to 1")
 this.maxAttempts=e
@@ -11212,7 +11212,7 @@ if(s===void 0)s={}
 s.authorization=n}const o=yield r.get(e,s)
 if(o.message.statusCode!==200){const t=new HTTPError(o.message.statusCode)
 w.Yz(`Failed to download from "${e}". Code(${o.message.statusCode}) Message(${o.message.statusMessage})`)
-throw t}const i=T.promisify(S.pipeline)
+throw t}const i=R.promisify(S.pipeline)
 const a=_getGlobal("TEST_DOWNLOAD_TOOL_RESPONSE_MESSAGE_FACTORY",()=>o.message)
 const c=a()
 let A=false
@@ -11267,8 +11267,8 @@ const o=Q.satisfies(r,t)
 if(o){n=r
 break}}if(n)w.Yz(`matched: ${n}`)
 else w.Yz("match not found")
-return n}function _getCacheDirectory(){const e=process.env["RUNNER_TOOL_CACHE"]||"";(0,R.ok)(e,"Expected RUNNER_TOOL_CACHE to be defined")
-return e}function _getTempDirectory(){const e=process.env["RUNNER_TEMP"]||"";(0,R.ok)(e,"Expected RUNNER_TEMP to be defined")
+return n}function _getCacheDirectory(){const e=process.env["RUNNER_TOOL_CACHE"]||"";(0,T.ok)(e,"Expected RUNNER_TOOL_CACHE to be defined")
+return e}function _getTempDirectory(){const e=process.env["RUNNER_TEMP"]||"";(0,T.ok)(e,"Expected RUNNER_TEMP to be defined")
 return e}function _getGlobal(e,t){const n=global[e]
 return n!==void 0?n:t}var N=s(7598)
 var M=s(1455)
@@ -11285,8 +11285,8 @@ const a=(await(0,M.readFile)(i,"utf8")).trim().split(/\s/)[0]
 const c=(0,N.createHash)("sha256").update(await(0,M.readFile)(o)).digest("hex")
 if(c!==a)throw new Error(`${r} does not match its published checksum`)
 await(0,M.chmod)(o,493)
-return`${await cacheFile(o,"kubectl","kubectl",L)}/kubectl`}}}var x=s(8164)
-function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:x.r,tools:realTools(e),env:e}}},8093:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
+return`${await cacheFile(o,"kubectl","kubectl",L)}/kubectl`}}}var x=s(8891)
+function realPlatform(e){return{clock:r,processes:realProcesses(e),files:(0,o.a)(e),network:realNetwork(),web:x.r,tools:realTools(e),env:e}}},3242:(e,t,n)=>{n.d(t,{L5:()=>retry,Ms:()=>TimeOver,Qh:()=>withShortTimeout,ZC:()=>abortable,ip:()=>withGracePeriod,jH:()=>allOrAbort,ux:()=>repeat,wj:()=>withTimeout})
 class TimeOver extends Error{name="TimeOver"}async function withTimeout(e,t,n,s){if(t===0)return s(n)
 const r=new AbortController
 const o=new AbortController
@@ -11318,8 +11318,8 @@ else throw o.error}}async function attempted(e){try{return{is:"result",result:aw
 const i=s*3**(t-1)
 o?.(e.result,i)
 return i}
-return repeat({clock:e,signal:t,pauseAfter:pauseAfter},i)}},8164:(t,n,s)=>{s.d(n,{V:()=>nameOf,r:()=>A})
-var r=s(8316)
+return repeat({clock:e,signal:t,pauseAfter:pauseAfter},i)}},8891:(t,n,s)=>{s.d(n,{V:()=>nameOf,r:()=>A})
+var r=s(4942)
 var o=s(7067)
 const i=e(import.meta.url)("node:https")
 var a=s(7030)
@@ -11358,39 +11358,39 @@ const[o,i]=await n
 return responseOf(o,i)}function responseOf({statusCode:e=0,rawHeaders:t},n){const s=new Headers
 for(let e=0;e<t.length;e+=2)s.append(t[e]??"",t[e+1]??"")
 const r=[204,205,304].includes(e)
-return new Response(r?null:new Uint8Array(n),{status:e,headers:s})}},9212:(e,t,n)=>{n.d(t,{H:()=>colorOf,O:()=>windowOf})
+return new Response(r?null:new Uint8Array(n),{status:e,headers:s})}},8295:(e,t,n)=>{n.d(t,{H:()=>colorOf,O:()=>windowOf})
 function colorOf({isTTY:e},t){if(t["NO_COLOR"])return false
 const n=t["FORCE_COLOR"]
 if(n)return n!=="0"&&n!=="false"
 return e===true&&t["TERM"]!=="dumb"}function windowOf(e,t){const isOn=e=>!["","0","false",void 0].includes(t[e])
 if(!e.isTTY||t["TERM"]==="dumb"||isOn("CI"))return
-return{write:t=>void e.write(t),size:()=>({columns:e.columns||80,rows:e.rows||24})}}},5576:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
-var r=n(1572)
-var o=n(5228)
-var i=n(8571)
-var a=n(6250)
-var c=n(5380)
-var A=n(4803)
-var l=n(2567)
-var u=n(9707)
-var d=n(8970)
-var h=n(4593)
-var g=n(9384)
-var f=n(3982)
-var p=n(8159)
-var m=n(2251)
-var E=n(7946)
-var w=n(9593)
-var I=n(5903)
+return{write:t=>void e.write(t),size:()=>({columns:e.columns||80,rows:e.rows||24})}}},6661:(e,t,n)=>{n.a(e,async(e,s)=>{try{n.r(t)
+var r=n(6058)
+var o=n(4377)
+var i=n(9808)
+var a=n(6887)
+var c=n(5623)
+var A=n(8614)
+var l=n(2638)
+var u=n(6186)
+var d=n(6833)
+var h=n(6469)
+var g=n(8061)
+var f=n(4969)
+var p=n(9642)
+var m=n(6072)
+var E=n(4737)
+var w=n(4924)
+var I=n(2277)
 const y=r.Gu("folder")
 const B=r.Gu("run")
 if((B!==""||y!=="")&&r.Gu("ended")===""){const Q=(0,c.qj)(process.env)
 const{config:b,...v}=(0,c.Vc)(Q,process.env);(0,c.QU)(v)
 const k=(0,w.a)(process.env)
 const S=`${y}/${A.rk}`
-const T=await(0,d.s)(Q,k.exists(S)?{...v,config:S}:v,"action",k)
-if(T.is==="read")await finish(T.settings)
-else if(B!=="")r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${T.problems.join("; ")}`)}if(y!=="")await(0,w.a)(process.env).remove(y)
+const R=await(0,d.s)(Q,k.exists(S)?{...v,config:S}:v,"action",k)
+if(R.is==="read")await finish(R.settings)
+else if(B!=="")r.$e(`what this run may have left open was not looked for (django-rollout recover does it): ${R.problems.join("; ")}`)}if(y!=="")await(0,w.a)(process.env).remove(y)
 async function finish(e){(0,E.U)();(0,E.B)(e=>{r.pq(`${e}: the interrupted release is still restored`)})
 const t=(0,I.W)({...process.env,RUNNER_TEMP:y})
 if(B!=="")await recoverOwn(t,e)
@@ -11406,25 +11406,25 @@ const said=async()=>w?(0,i.Jl)((await(0,l.M)(o)).history,B):(0,i.Cy)(E)
 const I=await Promise.all([d?d.end(await said()):[],w?[]:(0,p.h)(e,t,{report:E,holder:s})])
 const y=(0,h.k)(E,I.flat())
 if(w)(0,c.Vm)(y)
-else await(0,c.Qz)(y,"")}s()}catch(R){s(R)}},1)},5426:(e,t,n)=>{n.d(t,{s:()=>backupReasons})
+else await(0,c.Qz)(y,"")}s()}catch(T){s(T)}},1)},5313:(e,t,n)=>{n.d(t,{s:()=>backupReasons})
 function backupReasons(e){return e.length===0?['"backup: always"']:e.map(reasonWords)}function reasonWords({migration:e,why:t,object:n}){const s=e===""?"a migration":e
 switch(t){case"irreversible":return`${s} cannot be reversed`
 case"drops":return`${s} drops ${n}`
 case"narrows":return`${s} shortens or converts ${n}`
-case"unread":return`what ${s} drops is not known: ${n}`}}},9942:(e,t,n)=>{n.d(t,{_y:()=>madeBridgeSentence,xh:()=>heldSentence,zn:()=>bridgeSentence})
-var s=n(3740)
+case"unread":return`what ${s} drops is not known: ${n}`}}},7853:(e,t,n)=>{n.d(t,{_y:()=>madeBridgeSentence,xh:()=>heldSentence,zn:()=>bridgeSentence})
+var s=n(4565)
 function heldSentence({name:e,object:t,versions:n,after:o,operations:i},a,c){const A=n.flatMap(e=>a[e]??[]).map(e=>(0,s.sh)(e))
 const l=o!==void 0?`it depends on ${o}`:t===void 0?"an earlier release held it back":`${A.join(" and ")} still needs ${t} as it is`
 return`${e} (${i.join(", ")}) is held back: ${l}. ${r[c]}`}const r={off:"",next:"The next release applies it",after:"It is applied when the rollout is done",manual:'Only the command "migrate" applies it'}
 const o={"default-kept":"the new column keeps its default in the database, because a running version does not set it","default-set":"the column gets a default in the database until it is dropped, because the new version does not set it","null-allowed":"NULL is allowed until the column is dropped, because the new version does not set it","on-delete":"the foreign key lets go of rows that the new version deletes, until the column is dropped"}
 function bridgeSentence({kind:e,table:t,column:n}){return`${t}.${n}: ${o[e]}`}function madeBridgeSentence(e){const{table:t,column:n,isEnded:s,failed:r}=e
 if(r!==void 0)return`${t}.${n}: its default stays in the database until the next release (${r})`
-return s?`${t}.${n}: the default that an earlier release left in the database is dropped`:bridgeSentence(e)}},6089:(e,t,n)=>{n.d(t,{Q:()=>finalLines})
-var s=n(307)
-var r=n(5496)
-var o=n(9384)
-var i=n(6541)
-var a=n(6388)
+return s?`${t}.${n}: the default that an earlier release left in the database is dropped`:bridgeSentence(e)}},5164:(e,t,n)=>{n.d(t,{Q:()=>finalLines})
+var s=n(4592)
+var r=n(8121)
+var o=n(8061)
+var i=n(7020)
+var a=n(4339)
 function finalLines(e){const{cause:t,result:n}=e
 const c=(0,o.x)(n)
 const A=[]
@@ -11444,17 +11444,17 @@ for(const t of(0,i.nZ)(e))plain(`warning: ${t}`)
 if(t?.hint!==void 0)plain(`hint: ${t.hint}`)
 if(t)plain(`more: ${(0,s.ZZ)(t)}`)
 A.push({text:`${(0,i.WJ)(e)} (${(0,i.YA)(e.seconds)})`,kind:c?"good":"error"})
-return A}},5496:(e,t,n)=>{n.d(t,{hq:()=>findingLines,lP:()=>byTopic,rf:()=>r})
-var s=n(8202)
+return A}},8121:(e,t,n)=>{n.d(t,{hq:()=>findingLines,lP:()=>byTopic,rf:()=>r})
+var s=n(1404)
 const r={ok:"✓",warning:"!",error:"✗"}
 const o={ok:"good",warning:"warning",error:"error"}
 function byTopic(e){return s.vp.map(t=>[t,e.filter(({about:e})=>e===t)]).filter(([,e])=>e.length>0)}function findingLines(e){return byTopic(e).flatMap(([e,t])=>[{text:e,kind:"plain"},...t.flatMap(({severity:e,message:t,fix:n})=>{const[s="",...r]=t.split("\n")
 const i=[...r,...n?.split("\n")??[]]
-return[{text:s,kind:o[e]},...i.map(e=>({text:`    ${e}`,kind:"plain"}))]})])}},8202:(e,t,n)=>{n.d(t,{$e:()=>warning,gz:()=>failed,ok:()=>ok,vp:()=>r,z3:()=>error})
-var s=n(307)
+return[{text:s,kind:o[e]},...i.map(e=>({text:`    ${e}`,kind:"plain"}))]})])}},1404:(e,t,n)=>{n.d(t,{$e:()=>warning,gz:()=>failed,ok:()=>ok,vp:()=>r,z3:()=>error})
+var s=n(4592)
 const r=["tools","commit","registry","cluster","rights","workloads","probes","release"]
 function ok(e,t){return{about:e,severity:"ok",message:t}}function warning(e,t,n){return{about:e,severity:"warning",message:t,...n!==void 0&&{fix:n}}}function error(e,t,n){return{about:e,severity:"error",message:t,...n!==void 0&&{fix:n}}}function failed(e,t){if(!(t instanceof s.HR))throw t
-return error(e,t.cause.sentence,t.cause.hint)}},8920:(e,t,n)=>{n.d(t,{V:()=>withSections})
+return error(e,t.cause.sentence,t.cause.hint)}},6243:(e,t,n)=>{n.d(t,{V:()=>withSections})
 function withSections(e,t,n){let s={name:"",at:0}
 const mark=(e,n,s,r="")=>{t(`[0Ksection_${e}:${n}:${s}${r}\r[0K`)}
 return{...e,open:t=>{const r=n.now()
@@ -11462,10 +11462,10 @@ const o=`${t.replace(/[^a-zA-Z0-9_.-]/g,"-")}-${r}`
 s={name:o,at:Math.floor(r/1e3)}
 mark("start",s.at,o,"[collapsed=false]")
 e.open(t)},close:(t,n,r)=>{mark("end",s.at+Math.round(r),s.name)
-e.close(t,n,r)}}}},6086:(e,t,n)=>{n.d(t,{f:()=>historyTable})
-var s=n(2088)
-var r=n(3740)
-var o=n(6541)
+e.close(t,n,r)}}}},6595:(e,t,n)=>{n.d(t,{f:()=>historyTable})
+var s=n(3165)
+var r=n(4565)
+var o=n(7020)
 const i=["","#","when","version","result","took","by","schema, last known",""]
 function historyTable(e){if(e.length===0)return["the history is empty"]
 const t=e.findLast(({result:e})=>e==="deployed"||e==="found")
@@ -11473,9 +11473,9 @@ const n=e.toReversed().map(e=>rowOf(e,e===t))
 const s=i.map((e,t)=>Math.max(e.length,...n.map(e=>e[t]?.length??0)))
 return[i,...n].map(e=>e.map((e,t)=>e.padEnd(s[t]??0)).join("  ").trimEnd())}function rowOf(e,t){const{number:n,at:i,tag:a,result:c,seconds:A,who:l,url:u}=e
 return[t?"*":"",String(n),`${i.slice(0,10)} ${i.slice(11,16)} UTC`,(0,s.j)(a),c,(0,o.YA)(A),l,(0,r.z5)(e),[remarks(e),u].filter(e=>e).join("  ")].map(o.g$)}function remarks({command:e,back:t,result:n,cause:s,migrations:r,reversed:i=[],held:a=[]}){const c=[...n==="found"?["was already running"]:[],...e==="rollback"?[t===void 0?"rollback":`back to ${t}`]:[],...s===void 0?[]:[s],...r.length===0?[]:[`migrations: ${r.length}`],...i.length===0?[]:[`reversed: ${i.join(", ")}`],...a.length===0?[]:[`${(0,o.LS)(a.length,"migration")} held back`]]
-return c.join("; ")}},9223:(e,t,n)=>{n.d(t,{b:()=>junit})
-var s=n(307)
-var r=n(6541)
+return c.join("; ")}},2998:(e,t,n)=>{n.d(t,{b:()=>junit})
+var s=n(4592)
+var r=n(7020)
 function junit(e){const t=[stagesOf(e),...e.tests?[testsOf(e.tests)]:[]]
 return`<?xml version="1.0" encoding="UTF-8"?>\n${write(element("testsuites",{},t))}`}function stagesOf(e){const{command:t,cause:n,startedAt:s,seconds:r}=e
 const o=`django-rollout ${t}`
@@ -11492,8 +11492,8 @@ const o=`${s}<${e}${r.join("")}`
 if(n.length===0)return`${o}/>\n`
 const i=n.filter(e=>typeof e==="string").map(escaped)
 const a=n.filter(e=>typeof e!=="string").map(e=>write(e,`${s}  `))
-return a.length>0?`${o}>\n${a.join("")}${s}</${e}>\n`:`${o}>${i.join("")}</${e}>\n`}function escaped(e){return e.split("\n").map(r.g$).join("\n").toWellFormed().replace(/[\ufffe\uffff]/g,"�").replaceAll("&","&amp;").replaceAll("<","&lt;").replaceAll(">","&gt;").replaceAll('"',"&quot;")}},1547:(e,t,n)=>{n.d(t,{Y:()=>liveLines,q:()=>widthOf})
-var s=n(6541)
+return a.length>0?`${o}>\n${a.join("")}${s}</${e}>\n`:`${o}>${i.join("")}</${e}>\n`}function escaped(e){return e.split("\n").map(r.g$).join("\n").toWellFormed().replace(/[\ufffe\uffff]/g,"�").replaceAll("&","&amp;").replaceAll("<","&lt;").replaceAll(">","&gt;").replaceAll('"',"&quot;")}},1668:(e,t,n)=>{n.d(t,{Y:()=>liveLines,q:()=>widthOf})
+var s=n(7020)
 const r={failed:["✗",31],degraded:["!",33],waiting:["·",2],ready:["✓",32]}
 const o={columns:20,rows:4}
 function liveLines(e,{columns:t,rows:n},i){if(t<o.columns||n<o.rows)return[]
@@ -11521,8 +11521,8 @@ if(n>=t)break
 s+=r}return`${s}…`}function widthOf(e){let t=0
 for(const n of e)t+=i.test(n)?0:a.test(n)?2:1
 return t}const i=/\p{Mn}|\p{Me}|\p{Cf}/u
-const a=/\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]/u},7419:(e,t,n)=>{n.d(t,{Dp:()=>poolerWarnings,Vo:()=>lockCause,fb:()=>witnessWarnings,jU:()=>lockWords,lf:()=>heldWarnings,qy:()=>lockLine})
-var s=n(6541)
+const a=/\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]/u},1812:(e,t,n)=>{n.d(t,{Dp:()=>poolerWarnings,Vo:()=>lockCause,fb:()=>witnessWarnings,jU:()=>lockWords,lf:()=>heldWarnings,qy:()=>lockLine})
+var s=n(7020)
 function lockLine(e){const{migration:t}=e
 switch(e.is){case"note":return`${t}: ${e.text}`
 case"waits":return`${t} waits for ${tablesOf(e)}, in use by ${whoHolds(e)}`
@@ -11552,8 +11552,8 @@ const d=n.map(({table:e})=>e).join(", ")
 return[`${e}.${t} locks ${d} for about ${(0,s.YA)(a)}${l}${u}`]}))}function waitingOn({mode:e,reads:t=0,writes:n=0}){return e==="ACCESS EXCLUSIVE"?t+n:n}function witnessWarnings(e){return e.flatMap(({database:e,witnesses:t=[]})=>t==="hidden"?[`whether other roles use what the migrations drop in the database "${e}" is not known: GRANT pg_read_all_stats to the role of the migration`]:t.map(({object:e,role:t,query:n,calls:s})=>`${e} is dropped, and the role ${t} has named it in ${thousands(s)} queries since the statistics were reset: ${n}`))}function sizeOf(e){const t=e/1024/1024
 if(t<1)return[]
 return[t<1024?`${t.toFixed(0)} MB`:`${(t/1024).toFixed(1)} GB`]}function thousands(e){const t=Number(e.toPrecision(2))
-return String(t).replaceAll(/(?<=\d)(?=(\d{3})+$)/g,",")}function poolerWarnings(e){return e.flatMap(({database:e,isPooled:t})=>t===true?[`the migration reaches the database "${e}" through a pooler that shares sessions (PgBouncer in transaction mode): connect it to the server itself if possible`]:[])}},998:(e,t,n)=>{n.d(t,{$h:()=>closed,Mk:()=>escaped,OF:()=>fenced,ho:()=>open,tp:()=>table})
-var s=n(6541)
+return String(t).replaceAll(/(?<=\d)(?=(\d{3})+$)/g,",")}function poolerWarnings(e){return e.flatMap(({database:e,isPooled:t})=>t===true?[`the migration reaches the database "${e}" through a pooler that shares sessions (PgBouncer in transaction mode): connect it to the server itself if possible`]:[])}},4285:(e,t,n)=>{n.d(t,{$h:()=>closed,Mk:()=>escaped,OF:()=>fenced,ho:()=>open,tp:()=>table})
+var s=n(7020)
 const r=1e3
 const o=1e4
 function table(e,t,n=escaped){const line=e=>`| ${e.map(e=>n(e)).join(" | ")} |`
@@ -11563,14 +11563,14 @@ function details(e,t,n){const r=(0,s.g$)(t).replace(/\s+/g," ").replace(/[&<>]/g
 return`${e}<summary>${r}</summary>\n\n${n}\n\n</details>`}function fenced(e,t=""){const n=e.map(e=>cut((0,s.g$)(e),r))
 const o=Math.max(2,...n.flatMap(e=>(e.match(/`+/g)??[]).map(e=>e.length)))
 const i="`".repeat(o+1)
-return`${i}${t}\n${n.join("\n")}\n${i}`}},3740:(e,t,n)=>{n.d(t,{AB:()=>verifiedWarnings,HU:()=>h,Sr:()=>misfitSentence,Tw:()=>verdictWarnings,gv:()=>unfitCause,qF:()=>unsafeCause,rz:()=>verdictLines,sh:()=>versionName,ub:()=>blocking,xk:()=>reportedPlan,z5:()=>fitWords})
-var s=n(3816)
-var r=n(2088)
-var o=n(533)
-var i=n(3006)
-var a=n(5426)
-var c=n(9942)
-var A=n(6541)
+return`${i}${t}\n${n.join("\n")}\n${i}`}},4565:(e,t,n)=>{n.d(t,{AB:()=>verifiedWarnings,HU:()=>h,Sr:()=>misfitSentence,Tw:()=>verdictWarnings,gv:()=>unfitCause,qF:()=>unsafeCause,rz:()=>verdictLines,sh:()=>versionName,ub:()=>blocking,xk:()=>reportedPlan,z5:()=>fitWords})
+var s=n(7465)
+var r=n(3165)
+var o=n(702)
+var i=n(9025)
+var a=n(5313)
+var c=n(7853)
+var A=n(7020)
 function migrationSentence(e,t){const{rule:n,direction:r,migration:o,until:i}=e
 const[a="",c="",A=""]=s.a[n][r].map(t=>filled(t,e))
 const l=`${o===void 0?"":`${o}: `}${a}`
@@ -11637,11 +11637,11 @@ const r=s.filter(({allowed:e})=>!e)
 if(r.some(({severity:e})=>e==="breaks"))return"unsafe"
 if(r.some(({severity:e})=>e==="may"))return"may break"
 if(r.length>0)return"not known"
-return s.length>0?"accepted":"safe"}},8159:(e,t,n)=>{n.d(t,{h:()=>notifyWebhook})
-var s=n(8093)
-var r=n(8164)
-var o=n(9384)
-var i=n(6541)
+return s.length>0?"accepted":"safe"}},9642:(e,t,n)=>{n.d(t,{h:()=>notifyWebhook})
+var s=n(3242)
+var r=n(8891)
+var o=n(8061)
+var i=n(7020)
 const a=1e3
 function messageOf(e,{who:t,url:n}){const{app:s,namespace:r,tag:c,result:A,cause:l}=e
 const u=[`${(0,o.x)(A)?"✓":"✗"} *${escaped((0,i.WJ)(e))}*`,...l?[escaped(l.sentence.slice(0,a))]:[],escaped([`${s} in namespace ${r}`,...c===""?[]:[`version ${c}`],`by ${t}`,(0,i.YA)(e.seconds)].join(", ")),...n===void 0?[]:[asText((0,i.TN)(n))]]
@@ -11653,14 +11653,14 @@ const{error:h}=await(0,s.L5)({clock:e,signal:l,tries:3,pause:1e3,isTransient:e=>
 if(r>=200&&r<300)return{isTransient:false}
 return{error:`the request was refused (${r})`,isTransient:r===429||r>=500}}catch(e){const t=!(e instanceof s.Ms)
 return{error:`there was no answer (${(0,r.V)(e)})`,isTransient:t}}}).catch(e=>({error:`there was no answer (${(0,r.V)(e)})`,isTransient:false}))
-return h===void 0?[]:[`the webhook was not notified: ${h}`]}},4746:(e,t,n)=>{n.d(t,{P:()=>planText,m:()=>l})
-var s=n(307)
-var r=n(9384)
-var o=n(2088)
-var i=n(5496)
-var a=n(7419)
-var c=n(998)
-var A=n(6541)
+return h===void 0?[]:[`the webhook was not notified: ${h}`]}},8495:(e,t,n)=>{n.d(t,{P:()=>planText,m:()=>l})
+var s=n(4592)
+var r=n(8061)
+var o=n(3165)
+var i=n(8121)
+var a=n(1812)
+var c=n(4285)
+var A=n(7020)
 const l=9e5
 const u=[{sql:true,most:200,lines:100,longest:1e4},{sql:false,most:200,lines:100,longest:1e4},{sql:false,most:40,lines:20,longest:1e3},{sql:false,most:8,lines:5,longest:300}]
 function planText(e,{longest:t,url:n,hasLogs:s=true}){const o=`## ${(0,r.x)(e.result)?"✅":"❌"} ${quiet((0,A.WJ)(e))}`
@@ -11691,9 +11691,9 @@ const r=n.length-s.length
 return[`Compared with ${quiet(s.join("; "))}${r>0?` and ${(0,A.LS)(r,"other version")}`:""}, and with the live database.`]}const d=8
 const h=6
 function footer({image:e,tag:t,digest:n,seconds:s},r){const o=[...n===void 0?[]:[`Image \`${e}:${t}@${n}\``],(0,A.YA)(s),...r===void 0?[]:[`[run](${r})`]]
-return o.join(" · ")}function some(e,{most:t},n,s){return[...e.slice(0,t).flatMap(s),...left(e.length-t,n)]}function left(e,t){return e>0?[`… and ${e} more: ${t}.`]:[]}function quiet(e,t){return(0,c.Mk)(e,t).replaceAll(/@(?=\w)|\\#(?=\d)|\bGH-(?=\d)|:\/\/|\bwww\./gi,e=>`${e}​`)}},4593:(e,t,n)=>{n.d(t,{k:()=>warned})
-function warned(e,t){return{...e,warnings:[...e.warnings,...t]}}},3982:(e,t,n)=>{n.d(t,{a:()=>Reporter})
-var s=n(6541)
+return o.join(" · ")}function some(e,{most:t},n,s){return[...e.slice(0,t).flatMap(s),...left(e.length-t,n)]}function left(e,t){return e>0?[`… and ${e} more: ${t}.`]:[]}function quiet(e,t){return(0,c.Mk)(e,t).replaceAll(/@(?=\w)|\\#(?=\d)|\bGH-(?=\d)|:\/\/|\bwww\./gi,e=>`${e}​`)}},6469:(e,t,n)=>{n.d(t,{k:()=>warned})
+function warned(e,t){return{...e,warnings:[...e.warnings,...t]}}},4969:(e,t,n)=>{n.d(t,{a:()=>Reporter})
+var s=n(7020)
 const r=1e4
 const o=250
 class Reporter{sink
@@ -11750,8 +11750,8 @@ if(this.#ut!==void 0&&this.output.isDrawn)this.#ht=this.#gt=e
 const t=typeof this.#ut==="function"?this.#gt:this.#ht
 if(e-t<r)return
 this.#gt=e
-this.say((0,s.gT)(this.#Et())||`${this.name} is still running`)}}},7842:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
-var s=n(6541)
+this.say((0,s.gT)(this.#Et())||`${this.name} is still running`)}}},5057:(e,t,n)=>{n.d(t,{Bt:()=>isBetween,Dr:()=>impossibleWords,aW:()=>reversalWords,bR:()=>reversedNames,je:()=>lossOf})
+var s=n(7020)
 const r=1e4
 function lossOf({databases:e}){const t=e.flatMap(e=>e.drops).filter(({rows:e})=>e!==0)
 const n=e.flatMap(e=>e.code)
@@ -11759,9 +11759,9 @@ const s=[...t.length>0?[`drops ${t.map(({object:e,rows:t})=>`${e} (${rowsOf(t)})
 return s.length===0?void 0:s.join(", and ")}function rowsOf(e){if(e===void 0)return"how many rows have a value is not known"
 if(e>r)return`more than ${r} rows have a value`
 return`${(0,s.LS)(e,"row")} ${e===1?"has":"have"} a value`}function reversedNames({databases:e}){return e.flatMap(({migrations:e})=>e)}function reversalWords(e){return`reversing ${reversedNames(e).join(", ")} ${lossOf(e)??"drops no stored value"}`}function isBetween({databases:e}){return e.every(({newFits:e})=>e)}function impossibleWords({databases:e}){return e.flatMap(impossible).join("; ")}function impossible({irreversible:e,why:t}){const n=e.map(({migration:e,operations:t})=>`${e} cannot be reversed (${[...new Set(t)].join(", ")} without a reverse)`)
-return n.length>0?n:t===void 0?[]:[t]}},8831:(e,t,n)=>{n.d(t,{n:()=>screen})
+return n.length>0?n:t===void 0?[]:[t]}},9576:(e,t,n)=>{n.d(t,{n:()=>screen})
 var s=n(7975)
-var r=n(1547)
+var r=n(1668)
 const o=100
 const i=1e3
 const up=e=>`[${e}A`
@@ -11796,11 +11796,11 @@ l=-1/0
 if(e){u??=t.every(o,tick)
 return}u?.()
 u=void 0
-show([])}}}},6541:(e,t,n)=>{n.d(t,{Ao:()=>onCancel,J5:()=>lastWriteProgress,LS:()=>plural,MX:()=>evidence,TN:()=>oneLine,UD:()=>keptMigrations,WJ:()=>verdict,YA:()=>seconds,aW:()=>moved,ad:()=>byInterest,g$:()=>printable,gT:()=>stillWaiting,nZ:()=>warningsOf})
+show([])}}}},7020:(e,t,n)=>{n.d(t,{Ao:()=>onCancel,J5:()=>lastWriteProgress,LS:()=>plural,MX:()=>evidence,TN:()=>oneLine,UD:()=>keptMigrations,WJ:()=>verdict,YA:()=>seconds,aW:()=>moved,ad:()=>byInterest,g$:()=>printable,gT:()=>stillWaiting,nZ:()=>warningsOf})
 var s=n(7975)
-var r=n(2088)
-var o=n(6388)
-var i=n(9384)
+var r=n(3165)
+var o=n(4339)
+var i=n(8061)
 function seconds(e){if(e<59.95)return`${e.toFixed(1)} s`
 if(e<60)return"1 min 00 s"
 const t=Math.floor(e/60)
@@ -11867,10 +11867,10 @@ const n=t.slice(0,c).map(({of:e,words:t})=>e?`${e}: ${t}`:t)
 const s=t.length-n.length
 return[...n,...s>0?[`… and ${s} more`]:[]].join("; ")}const c=3
 function byInterest(e){const t=["failed","degraded","waiting","ready"]
-return e.toSorted((e,n)=>t.indexOf(e.is)-t.indexOf(n.is))}function oneLine(e){return printable(e.replaceAll("\n"," "))}function printable(e){return(0,s.stripVTControlCharacters)(e).replace(/(?!\t)\p{Cc}/gu,"")}},4945:(e,t,n)=>{n.d(t,{b:()=>writeClosing,c:()=>terminalSink})
-var s=n(6089)
-var r=n(1547)
-var o=n(6541)
+return e.toSorted((e,n)=>t.indexOf(e.is)-t.indexOf(n.is))}function oneLine(e){return printable(e.replaceAll("\n"," "))}function printable(e){return(0,s.stripVTControlCharacters)(e).replace(/(?!\t)\p{Cc}/gu,"")}},7496:(e,t,n)=>{n.d(t,{b:()=>writeClosing,c:()=>terminalSink})
+var s=n(5164)
+var r=n(1668)
+var o=n(7020)
 function terminalSink(e,t,n){const s=painter(t)
 return{open:t=>{e(s(1,`▸ ${t}`))},say:(t,n)=>{t.split("\n").forEach(t=>{e(`  ${(0,o.g$)(t)}  ${s(2,`${n.toFixed(1)}s`)}`)})},quote:t=>{e(s(2,`  │ ${(0,o.g$)(t)}`))},close:(t,n,r)=>{const i={done:s(32,"✓"),failed:s(31,"✗"),stopped:"·"}[n]
 e(`${i} ${t}${n==="done"?"":` ${n}`} ${s(2,(0,o.YA)(r))}`)},...n&&{draw:e=>{n.draw(e&&(t=>(0,r.Y)(e(),t,s)))}}}}function painter(e){return(t,n)=>e?`[${t}m${n}[0m`:n}function writeClosing(e,t,n){const r=painter(n)
@@ -11884,11 +11884,11 @@ case"error":t(r(31,`✗ ${e}`))
 break
 case"warning":t(r(33,`! ${e}`))
 break
-case"good":t(r(32,`✓ ${e}`))}}}},7828:(e,t,n)=>{n.d(t,{m:()=>collectEvidence})
-var s=n(6020)
-var r=n(1062)
-var o=n(9875)
-var i=n(6019)
+case"good":t(r(32,`✓ ${e}`))}}}},6611:(e,t,n)=>{n.d(t,{m:()=>collectEvidence})
+var s=n(7101)
+var r=n(8559)
+var o=n(8702)
+var i=n(6738)
 const a=1e3
 const c=10
 async function collectEvidence(e,{cluster:t,clock:n,live:A,startedAt:l,toRepo:u}){const d=await Promise.all((0,o.HI)(A.clusterState(),e).map(async({pod:A,container:l,previous:d})=>{const h=await(0,i.$)(t,n,{pod:A,container:l,previous:d},a)
@@ -11899,18 +11899,18 @@ const[h]=d.flatMap(e=>e.error??[])
 const{logs:g=[],...f}=e
 const p=[...g,...d.map(({log:e})=>e)].filter(({lines:e})=>e.length>0)
 const m=(0,o.nZ)(A.clusterState(),e,l)
-return{...f,...h&&{sentence:`${e.sentence}; its log says: ${h.message}`},...h?.at&&{annotations:[{...h.at,title:e.code,message:h.message}]},...p.length>0&&{logs:p},...m.length>0&&{events:m}}}},6019:(e,t,n)=>{n.d(t,{$:()=>fetchLog,Q:()=>logPath})
-var s=n(8093)
+return{...f,...h&&{sentence:`${e.sentence}; its log says: ${h.message}`},...h?.at&&{annotations:[{...h.at,title:e.code,message:h.message}]},...p.length>0&&{logs:p},...m.length>0&&{events:m}}}},6738:(e,t,n)=>{n.d(t,{$:()=>fetchLog,Q:()=>logPath})
+var s=n(3242)
 const r=200
 const o=256*1024
 const i=5e3
 async function fetchLog(e,t,{pod:n,container:a,previous:c},A=i){const l=`${logPath(e,n,a)}&tailLines=${r}&limitBytes=${o}`+(c?"&previous=true":"")
 const u=[]
 await(0,s.wj)(t,A,e.life,async t=>{try{for await(const n of e.lines(l,t))u.push(n)}catch{}})
-return u}function logPath(e,t,n){return`/api/v1/namespaces/${e.namespace}/pods/${t}/log?container=${n}`}},4387:(e,t,n)=>{n.d(t,{f:()=>watchNamespace})
-var s=n(8974)
-var r=n(6625)
-var o=n(9602)
+return u}function logPath(e,t,n){return`/api/v1/namespaces/${e.namespace}/pods/${t}/log?container=${n}`}},3892:(e,t,n)=>{n.d(t,{f:()=>watchNamespace})
+var s=n(9340)
+var r=n(1856)
+var o=n(6119)
 const i=25
 const a=(i+10)*1e3
 const c=[250,500,1e3,2e3]
@@ -11953,9 +11953,9 @@ return}this.#Ke(t,e)
 this.#yt()}this.#yt()}finally{r.abort()}}#Ke({type:e,object:t},n){this.#wt=t.metadata?.resourceVersion??this.#wt??n
 if(e==="DELETED")this.objects.delete((0,s.Vb)(t))
 else if(e!=="BOOKMARK")this.objects.set((0,s.Vb)(t),t)}#yt(){this.confirmedAt=this.context.clock.now()
-this.context.onConfirmed()}#It(){return(0,r.rJ)(r.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}},970:(e,t,n)=>{n.d(t,{r:()=>reconcileUntil})
-var s=n(5101)
-var r=n(6019)
+this.context.onConfirmed()}#It(){return(0,r.rJ)(r.VI[this.kind].apiVersion,this.context.cluster.namespace,this.kind)}}},8109:(e,t,n)=>{n.d(t,{r:()=>reconcileUntil})
+var s=n(6e3)
+var r=n(6738)
 const o=2
 const i=300
 function reconcileUntil(e,t,n){return new Reconciler(e,t,n).run()}class Reconciler{context
@@ -11975,14 +11975,14 @@ if(t.aborted)this.#St()
 else this.#kt()
 return this.#Bt.promise}#kt=()=>{if(this.#y!=="idle")return
 this.#y="scheduled"
-queueMicrotask(()=>{try{this.#Tt()}catch(e){this.#Rt(e)}})}
-#Tt(){if(this.#y==="over")return
+queueMicrotask(()=>{try{this.#Rt()}catch(e){this.#Tt(e)}})}
+#Rt(){if(this.#y==="over")return
 this.#y="idle"
 const{clock:e}=this.context
 const t=e.now()
 const{ended:n,requeueAt:s,logsWanted:r}=this.evaluate(t)
 if(n!==void 0){if(this.#ke())this.#Bt.resolve(n)
-return}for(const e of r)this.#Dt(e).catch(this.#Rt)
+return}for(const e of r)this.#Dt(e).catch(this.#Tt)
 this.#bt.abort()
 this.#bt=new AbortController
 if(s!==void 0){const n=e.sleep(Math.max(0,s-t),this.#bt.signal)
@@ -11996,21 +11996,21 @@ const u=l.length===0&&A<o
 if(u){await n.sleep(i,a).catch(()=>{})
 this.#Qt.set(c,A+1)}else this.onLog(e,l)
 this.#kt()}#St=()=>{if(this.#ke())this.#Bt.reject(this.context.signal.reason)}
-#Rt=e=>{if(this.#ke())this.#Bt.reject(e instanceof Error?e:new Error(String(e)))}
+#Tt=e=>{if(this.#ke())this.#Bt.reject(e instanceof Error?e:new Error(String(e)))}
 #ke(){if(this.#y==="over")return false
 this.#y="over"
 this.#bt.abort()
 this.#vt()
 this.context.signal.removeEventListener("abort",this.#St)
-return true}}},8300:(e,t,n)=>{n.d(t,{T:()=>trackRollout})
-var s=n(6388)
-var r=n(1062)
-var o=n(7828)
-var i=n(6259)
-var a=n(5101)
-var c=n(970)
-var A=n(404)
-var l=n(3905)
+return true}}},3873:(e,t,n)=>{n.d(t,{T:()=>trackRollout})
+var s=n(4339)
+var r=n(8559)
+var o=n(6611)
+var i=n(3872)
+var a=n(6e3)
+var c=n(8109)
+var A=n(1493)
+var l=n(730)
 const u={workloads:{},allThere:false}
 function progressLines(e,t,n){const s=Object.entries(e.verdicts)
 const r=Object.values(e.progress).reduce((e,{wanted:t=0})=>e+t,0)
@@ -12067,11 +12067,11 @@ this.#Pt=withWake(o)}async run(){const{stageLog:e}=this.options
 e.waiting(this.#Gt)
 try{for(;;){const e=await this.#Ht()
 if(!("is"in e))await this.#Jt(e)
-else return e.is==="failed"?await this.#Vt(e):e}}finally{this.#xt.abort()
-e.waiting(void 0)}}#Ht(){return(0,c.r)({...this.options,live:this.#Pt,signal:this.#At},e=>this.#$t(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
-this.#Mt=(0,a.X1)(this.#Mt,e,n)})}#$t(e){const t=this.#jt(e)
+else return e.is==="failed"?await this.#$t(e):e}}finally{this.#xt.abort()
+e.waiting(void 0)}}#Ht(){return(0,c.r)({...this.options,live:this.#Pt,signal:this.#At},e=>this.#Vt(e),(e,t)=>{const n=(0,r.h)(t,this.options.toRepo)
+this.#Mt=(0,a.X1)(this.#Mt,e,n)})}#Vt(e){const t=this.#Yt(e)
 this.#Mt=t.observations
-this.#Yt(t)
+this.#jt(t)
 this.options.onProgress?.(writeProgressesOf(t,this.#Lt))
 const{requeueAt:n,logsWanted:s,completeAt:r}=t
 if(r!==void 0&&!this.#Ft)this.#Wt()
@@ -12079,20 +12079,20 @@ const o=this.#qt(t,e)
 return{logsWanted:s,...n!==void 0&&{requeueAt:n},...o&&{ended:o}}}#qt(e,t){const n=outcomeOf(e,t)
 if(n&&n.is!=="done")return n
 if(this.#Ft)return this.#Ft.isDue(e)?this.#Ft:void 0
-return this.#Ot==="good"?n:void 0}#jt(e){return(0,i.S)(this.#Nt,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#Mt,now:e})}#Wt(){if(this.#Ot!=="pending")return
+return this.#Ot==="good"?n:void 0}#Yt(e){return(0,i.S)(this.#Nt,{clusterState:this.options.live.clusterState(),timeouts:this.options.timeouts,observations:this.#Mt,now:e})}#Wt(){if(this.#Ot!=="pending")return
 this.#Ot="begun"
 this.options.verify?.(this.#At).then(()=>{this.#Ot="good"
 this.#Pt.wake()},e=>{this.#xt.abort(e)})}async#Jt(e){const t=this.options.clock.now()
 const n=await e.begin()
 this.#Nt=[...this.#Nt,...n]
 this.#Lt={...this.#Lt,...timesOf(n,t)}
-this.#Ft=void 0}async#Vt(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
-return{...e,cause:t}}#Yt(e){const{stageLog:t}=this.options
+this.#Ft=void 0}async#$t(e){const t=await(0,o.m)(e.cause,this.options).catch(()=>e.cause)
+return{...e,cause:t}}#jt(e){const{stageLog:t}=this.options
 const{lines:n,logged:s}=progressLines(e,this.#Ut,this.#_t())
 n.forEach(e=>t.say(e))
 if(s.allThere&&!this.#Ut.allThere)t.waiting(this.#Gt)
 this.#Ut=s}#Gt=()=>{const e=this.options.clock.now()
-try{return statusRowsOf(this.#jt(e),e,this.#_t())}catch{return[]}}
+try{return statusRowsOf(this.#Yt(e),e,this.#_t())}catch{return[]}}
 #_t(){return this.#Ft?void 0:this.options.timeouts.bake}}function timesOf(e,t){return Object.fromEntries(e.map(({workload:e})=>[(0,s.T)(e),t]))}function writeProgressesOf({progress:e,observations:t},n){return Object.fromEntries(Object.entries(e).map(([e,s])=>{const r=t.completeSince[e]
 const o=n[e]??t.startedAt
 return[e,{...s,startedAt:o,...r!==void 0&&{completeAt:r}}]}))}function withWake(e){const t=new Set
@@ -12103,13 +12103,13 @@ s()}},wake:()=>{t.forEach(e=>{e()})}}}function outcomeOf({verdicts:e},t){const n
 const s=n.flatMap(([e,t])=>t.is==="superseded"?[[e,t.by]]:[])
 if(s.length>0)return{is:"superseded",by:Object.fromEntries(s)}
 for(const[,e]of n)if(e.is==="failed")return{is:"failed",cause:e.cause,at:t}
-return n.every(([,e])=>e.is==="done")?{is:"done"}:void 0}},8946:(e,t,n)=>{n.d(t,{IK:()=>A,_z:()=>newVersionOf,aD:()=>l,fz:()=>annotate,wD:()=>withCause})
-var s=n(2088)
-var r=n(8023)
-var o=n(3560)
-var i=n(8974)
-var a=n(6388)
-var c=n(7436)
+return n.every(([,e])=>e.is==="done")?{is:"done"}:void 0}},2297:(e,t,n)=>{n.d(t,{IK:()=>A,_z:()=>newVersionOf,aD:()=>l,fz:()=>annotate,wD:()=>withCause})
+var s=n(3165)
+var r=n(6402)
+var o=n(8911)
+var i=n(9340)
+var a=n(4339)
+var c=n(3905)
 function causeOfChange({command:e,holder:t},n){const r=e==="rollback"?"rollback to":"release of"
 return`${r} ${(0,s.j)(n.tag)} by ${(0,o.Gg)(t)}`}function newVersionOf(e,t){return{repository:e.settings.image,image:(0,c.d)(t),cause:causeOfChange(e,t)}}function withCause(e,t){return t===void 0||e.kind==="CronJob"?e:(0,i.sF)(e,i.uo,t)}const A=["StatefulSet","DaemonSet"]
 const l=["Deployment"]
@@ -12119,8 +12119,8 @@ const l=["annotate","--overwrite",...A,`${i.uo}=${c}`]
 n.say(t.commandLine(l))
 const u=await t.kubectl(l,{signal:e})
 if(u.code===0)return
-n.say(`kubectl rollout history will not show this release: ${(0,r.Mz)(u)}`)}},7437:(e,t,n)=>{n.d(t,{FF:()=>logWarning,YT:()=>toRepo,v5:()=>ReleaseContext})
-var s=n(6020)
+n.say(`kubectl rollout history will not show this release: ${(0,r.Mz)(u)}`)}},2088:(e,t,n)=>{n.d(t,{FF:()=>logWarning,YT:()=>toRepo,v5:()=>ReleaseContext})
+var s=n(7101)
 class ReleaseContext{platform
 settings
 source
@@ -12137,19 +12137,19 @@ this.command=e.command
 this.holder=e.holder
 this.signal=e.signal
 this.warn=e.warn}with(e){return Object.assign(new ReleaseContext(this),this,e)}}function logWarning({log:e,warn:t},n){e.say(`warning: ${n}`)
-t(n)}function toRepo({platform:e,settings:t}){return n=>(0,s.VZ)(n,t=>e.files.exists(t),t.context)}},8879:(e,t,n)=>{n.d(t,{Bm:()=>writeEdits,r_:()=>planEdits})
-var s=n(8041)
-var r=n(5138)
-var o=n(8071)
-var i=n(4359)
-var a=n(8023)
-var c=n(8974)
-var A=n(6388)
-var l=n(307)
-var u=n(1822)
-var d=n(404)
-var h=n(8946)
-var g=n(1511)
+t(n)}function toRepo({platform:e,settings:t}){return n=>(0,s.VZ)(n,t=>e.files.exists(t),t.context)}},8306:(e,t,n)=>{n.d(t,{Bm:()=>writeEdits,r_:()=>planEdits})
+var s=n(240)
+var r=n(1407)
+var o=n(3006)
+var i=n(5998)
+var a=n(6402)
+var c=n(9340)
+var A=n(4339)
+var l=n(4592)
+var u=n(6876)
+var d=n(1493)
+var h=n(2297)
+var g=n(1635)
 function patchOf({uses:e,restart:t},n){const named=t=>e.filter(e=>e.init===t).map(({name:e})=>({name:e,image:n}))
 const[s,r]=[named(false),named(true)]
 return{...t&&{metadata:{annotations:{[i.r_]:t.hash}}},spec:{...s.length>0&&{containers:s},...r.length>0&&{initContainers:r}}}}function imagesIn({spec:{containers:e=[],initContainers:t=[]}}){return[...t,...e]}function edited(e,t){const{live:n,back:s}=e
@@ -12192,12 +12192,12 @@ return Array.from({length:Math.ceil(e.length/t)},(n,s)=>e.slice(s*t,(s+1)*t))}fu
 const i=await t.kubectl([...r,"-o","json"],{signal:e})
 o((0,s.Sg)(i.stdout))
 if(i.code===0)return
-const c=r[0]==="patch"?"patch":"set image";(0,l.fJ)({code:"write-failed",sentence:`kubectl ${c}: ${(0,a.Mz)(i)}`})}},4534:(e,t,n)=>{n.d(t,{KG:()=>otherVersions,Z:()=>notAsBefore,nS:()=>availabilityOf})
-var s=n(2088)
-var r=n(8974)
-var o=n(6388)
-var i=n(5843)
-var a=n(9956)
+const c=r[0]==="patch"?"patch":"set image";(0,l.fJ)({code:"write-failed",sentence:`kubectl ${c}: ${(0,a.Mz)(i)}`})}},2789:(e,t,n)=>{n.d(t,{KG:()=>otherVersions,Z:()=>notAsBefore,nS:()=>availabilityOf})
+var s=n(3165)
+var r=n(9340)
+var o=n(4339)
+var i=n(496)
+var a=n(2459)
 function otherVersions({cluster:e},{live:t,targets:n},s){const r={image:s,targets:n.map(({id:e})=>(0,o.T)(e)),before:n.flatMap(({running:e})=>e)}
 return onAnotherVersion(t.clusterState(),r,t=>e.commandLine(t))}function onAnotherVersion(e,t,n){const{image:c,targets:A}=t
 const isOld=(e,t)=>(0,s.iI)(e,c.repository)&&!isReleased(e,t,c)
@@ -12282,11 +12282,11 @@ const c=(0,r.MZ)(s?.template??{},t)
 return c.length===0?[]:[{job:e,uses:c}]})}function cronOf({metadata:e}){return e?.ownerReferences?.find(({kind:e})=>e==="CronJob")?.name}function groupsOf(e){const t=[...new Set(e.map(({owner:e})=>e.id))]
 return t.flatMap(t=>{const n=e.filter(({owner:e})=>e.id===t)
 const[s]=n
-return s?[{owner:s.owner,pods:n.map(({pod:e})=>e)}]:[]})}function workloadsOf(e){return[...e.deployments.values(),...e.statefulsets.values(),...e.daemonsets.values(),...e.cronjobs.values()].filter(e=>(0,r.gv)(e))}function versionsOf(e){return[...new Set(e.map(({image:e})=>(0,s.E4)(e)))].join(", ")}function counted(e){return e.length===1?"1 pod":`${e.length} pods`}function titled(e){return`job/${nameOf(e)}`}function nameOf({metadata:e}){return e?.name??""}},6873:(e,t,n)=>{n.d(t,{Nn:()=>inspect,IZ:()=>kubectlOf,XU:()=>requireRights,qp:()=>servicesIn})
-var s=n(4823)
-var r=n(8974)
-var o=n(8202)
-var i=n(711)
+return s?[{owner:s.owner,pods:n.map(({pod:e})=>e)}]:[]})}function workloadsOf(e){return[...e.deployments.values(),...e.statefulsets.values(),...e.daemonsets.values(),...e.cronjobs.values()].filter(e=>(0,r.gv)(e))}function versionsOf(e){return[...new Set(e.map(({image:e})=>(0,s.E4)(e)))].join(", ")}function counted(e){return e.length===1?"1 pod":`${e.length} pods`}function titled(e){return`job/${nameOf(e)}`}function nameOf({metadata:e}){return e?.name??""}},6514:(e,t,n)=>{n.d(t,{Nn:()=>inspect,IZ:()=>kubectlOf,XU:()=>requireRights,qp:()=>servicesIn})
+var s=n(7414)
+var r=n(9340)
+var o=n(1404)
+var i=n(9150)
 function probeFindings(e,t,n,s){const r=e.filter(({isServed:e})=>e)
 const i=[...r.flatMap(e=>unready(e,n,s)),...e.flatMap(e=>killed(e,t[e.id],s))]
 if(i.length>0||r.length===0)return i
@@ -12322,24 +12322,24 @@ const h=`${e}, container ${c} took ${seconds(s)} to become Ready, and its livene
 const g=2
 const f=Math.max(60,Math.ceil(10*s/1e3/g))
 const p=(0,i.Bc)(t,c,{startupProbe:{...handlerOf(A),periodSeconds:g,failureThreshold:f}})
-return[(0,o.$e)("probes",h,(0,i.BW)(t,p,a))]})}function budgetOf({initialDelaySeconds:e,periodSeconds:t,failureThreshold:n}){return 1e3*((e??0)+(n??3)*(t??10))}function handlerOf({httpGet:e,tcpSocket:t,exec:n,grpc:s}){return{...e&&{httpGet:e},...t&&{tcpSocket:t},...n&&{exec:n},...s&&{grpc:s}}}function seconds(e){return`${Math.round(e/1e3)} s`}var a=n(2432)
-var c=n(976)
-var A=n(9869)
-var l=n(307)
-var u=n(338)
-var d=n(3447)
-var h=n(8041)
-var g=n(6625)
-var f=n(6388)
-var p=n(1873)
-var m=n(6780)
-var E=n(4897)
-var w=n(6107)
-var I=n(1451)
-var y=n(7412)
-var B=n(5163)
-var Q=n(9624)
-var b=n(942)
+return[(0,o.$e)("probes",h,(0,i.BW)(t,p,a))]})}function budgetOf({initialDelaySeconds:e,periodSeconds:t,failureThreshold:n}){return 1e3*((e??0)+(n??3)*(t??10))}function handlerOf({httpGet:e,tcpSocket:t,exec:n,grpc:s}){return{...e&&{httpGet:e},...t&&{tcpSocket:t},...n&&{exec:n},...s&&{grpc:s}}}function seconds(e){return`${Math.round(e/1e3)} s`}var a=n(157)
+var c=n(5374)
+var A=n(4360)
+var l=n(4592)
+var u=n(2109)
+var d=n(7340)
+var h=n(240)
+var g=n(1856)
+var f=n(4339)
+var p=n(4431)
+var m=n(6005)
+var E=n(9548)
+var w=n(2564)
+var I=n(7594)
+var y=n(5473)
+var B=n(981)
+var Q=n(9501)
+var b=n(607)
 const v={images:[],web:[],workloads:[],probes:[],namespace:[],dryRun:[]}
 async function inspect(e,t){const{settings:n,cluster:s,log:r}=e
 const{manifests:o,live:i,until:A}=t
@@ -12392,22 +12392,22 @@ const f=(0,p.a)(e,s,g)
 const[E,w]=await Promise.all([(0,I.iS)(l,t,{repository:u,image:g}),(0,m.q)(e,n),(0,h.oG)(l,f)])
 const B={kind:"Job",metadata:{name:"migrate"},spec:{template:{metadata:{labels:(0,A.GW)(c)}}}}
 const Q=[...f,B]
-return(0,y.X)({others:w,own:E,targets:t,services:r,clusterState:o,jobs:Q}).warnings}},1873:(e,t,n)=>{n.d(t,{a:()=>jobsOf,A:()=>runJobs})
-var s=n(5138)
-var r=n(8071)
-var o=n(5629)
-var i=n(8974)
-var a=n(6625)
-var c=n(307)
-var A=n(1062)
-var l=n(7828)
-var u=n(9956)
-var d=n(2203)
-var h=n(4017)
-var g=n(5668)
-var f=n(9602)
-var p=n(9617)
-var m=n(3905)
+return(0,y.X)({others:w,own:E,targets:t,services:r,clusterState:o,jobs:Q}).warnings}},4431:(e,t,n)=>{n.d(t,{a:()=>jobsOf,A:()=>runJobs})
+var s=n(1407)
+var r=n(3006)
+var o=n(5950)
+var i=n(9340)
+var a=n(1856)
+var c=n(4592)
+var A=n(8559)
+var l=n(6611)
+var u=n(2459)
+var d=n(3552)
+var h=n(2134)
+var g=n(8997)
+var f=n(6119)
+var p=n(732)
+var m=n(730)
 function judgeRun(e,t,n){return(0,d.o)(t,t=>verdictOf(e,t,n))}function verdictOf(e,t,n){const{clusterState:s,now:r,stale:o,requeue:i}=t
 const a=s.jobs.get(e)
 if(conditionOf(a,"Complete"))return{is:"done"}
@@ -12436,13 +12436,13 @@ r(A)
 if(A>t)return{is:"waiting",on:"its log",...a&&{crash:a}}
 return{is:"failed",cause:a?ended(a):{code:"job-failed",sentence:`${e}: ${i}`,workload:`job/${e}`}}}function late(e,t){const n=`${e}: ${t}`
 return{is:"failed",cause:{code:"timeout",sentence:n,workload:`job/${e}`}}}function podStatusOf(e,t){if(!e)return"the creation of its pod"
-return hasStarted(e)?"it runs":(0,f.g)(e,(0,u.XL)(t,e.metadata?.uid))}function ended(e){return["crash","crash-after-ready","init-crash"].includes(e.code)?{...e,code:"job-failed"}:e}function conditionOf(e,t){return e?.status?.conditions?.find(({type:e,status:n})=>e===t&&n==="True")}function hasEnded(e){return(e?.status?.succeeded??0)+(e?.status?.failed??0)>0}function hasStarted(e){return(0,g.CI)(e).some(({init:e,status:t})=>!e&&(t.state?.running!==void 0||t.state?.terminated!==void 0))}var E=n(5101)
-var w=n(970)
-var I=n(3020)
-var y=n(7392)
-var B=n(7437)
-var Q=n(2770)
-var b=n(210)
+return hasStarted(e)?"it runs":(0,f.g)(e,(0,u.XL)(t,e.metadata?.uid))}function ended(e){return["crash","crash-after-ready","init-crash"].includes(e.code)?{...e,code:"job-failed"}:e}function conditionOf(e,t){return e?.status?.conditions?.find(({type:e,status:n})=>e===t&&n==="True")}function hasEnded(e){return(e?.status?.succeeded??0)+(e?.status?.failed??0)>0}function hasStarted(e){return(0,g.CI)(e).some(({init:e,status:t})=>!e&&(t.state?.running!==void 0||t.state?.terminated!==void 0))}var E=n(6e3)
+var w=n(8109)
+var I=n(2468)
+var y=n(765)
+var B=n(2088)
+var Q=n(6187)
+var b=n(811)
 function jobsOf({settings:e,app:t,holder:n},s,r){const i={repository:e.image,image:r,app:t,run:n.id}
 const a=Math.ceil(e["migrate-timeout"]/1e3)
 return s.map(e=>(0,o.ZO)(e,{...i,timeoutSeconds:a}))}async function runJobs(e,{live:t},n){const{log:s,warn:r}=e
@@ -12483,11 +12483,11 @@ const p={cluster:a,clock:c,live:t,startedAt:u,toRepo:(0,B.YT)(e)}
 return{is:"failed",cause:await(0,l.m)(f.cause,p).catch(()=>f.cause)}}async function endThem(e,t,n){const s=n.map(i.Vb)
 const r=(await(0,Q.kB)(e.cluster)).map(i.Vb)
 const o=r.filter(e=>s.includes(e))
-await Promise.all(o.map(n=>(0,y.ee)(e,t,n)))}},2251:(e,t,n)=>{n.d(t,{K:()=>holderOf,s:()=>lock})
-var s=n(3560)
-var r=n(8311)
-var o=n(307)
-var i=n(189)
+await Promise.all(o.map(n=>(0,y.ee)(e,t,n)))}},6072:(e,t,n)=>{n.d(t,{K:()=>holderOf,s:()=>lock})
+var s=n(8911)
+var r=n(8661)
+var o=n(4592)
+var i=n(9554)
 const a=3e4
 const c=100
 async function holderOf(e,t=crypto.randomUUID()){const{env:n}=e
@@ -12505,16 +12505,16 @@ u.waiting(`waiting for the release of ${e}`)})
 if(h.is==="taken")return h.lease
 if(h.is==="foreign"){const e=`the release by ${h.by}, which is in progress,`
 const t={image:h.image,what:e,so:"or wait until that release has ended"}
-return(0,r.ht)(l,i,t,n.image)}return(0,o.fJ)({code:"locked",sentence:`another release of ${i} is under way in ${l.namespace}: ${h.by}`,hint:'wait for it, or raise "lock-wait"'})}},6780:(e,t,n)=>{n.d(t,{L5:()=>applyBeside,ND:()=>priorOfChanges,ZJ:()=>applyManifests,q:()=>planManifests})
-var s=n(8041)
-var r=n(8974)
-var o=n(307)
-var i=n(6541)
-var a=n(8300)
-var c=n(6410)
-var A=n(3020)
-var l=n(942)
-var u=n(7437)
+return(0,r.ht)(l,i,t,n.image)}return(0,o.fJ)({code:"locked",sentence:`another release of ${i} is under way in ${l.namespace}: ${h.by}`,hint:'wait for it, or raise "lock-wait"'})}},6005:(e,t,n)=>{n.d(t,{L5:()=>applyBeside,ND:()=>priorOfChanges,ZJ:()=>applyManifests,q:()=>planManifests})
+var s=n(240)
+var r=n(9340)
+var o=n(4592)
+var i=n(7020)
+var a=n(3873)
+var c=n(8075)
+var A=n(2468)
+var l=n(607)
+var u=n(2088)
 async function planManifests(e,t){return(0,s._$)(e.cluster,t,await(0,l.V)(e,t))}function priorOfChanges(e,{resources:t}){return e.flatMap(e=>{if(e.object.kind==="Namespace")return[]
 const n=t.pathOf(e.object)
 const s={path:n,written:(0,A.lM)(e.becomes),of:"other",...e.when==="first"&&{back:"after"}}
@@ -12546,21 +12546,21 @@ const g=await Promise.all(h.map(async({is:e,object:n})=>{const s=await l.get(t.r
 return{workload:(0,r.hY)(n),images:{},generation:s.metadata?.generation??0,first:e==="create"}}))
 const f=await(0,a.T)({cluster:l,clock:c.clock,live:t.live,desiredWorkloads:g,timeouts:{timeout:i.timeout,bake:0,grace:i.grace},startedAt:s,toRepo:(0,u.YT)(e),stageLog:d,signal:A})
 if(f.is==="failed")(0,o.fJ)(f.cause)
-if(f.is==="superseded"){const e=Object.entries(f.by).map(([e,t])=>`${e} by ${t}`);(0,o.fJ)({code:"apply-failed",sentence:`another client changed what the release had just applied: ${e.join("; ")}`})}}},2110:(e,t,n)=>{n.d(t,{MT:()=>isKnownToFit,SU:()=>hasBegun,b1:()=>schemaBack})
-var s=n(307)
-var r=n(2088)
-var o=n(8974)
-var i=n(6388)
-var a=n(9956)
-var c=n(8539)
-var A=n(210)
-var l=n(3740)
-var u=n(7842)
-var d=n(9754)
-var h=n(7437)
-var g=n(6873)
-var f=n(4883)
-var p=n(7392)
+if(f.is==="superseded"){const e=Object.entries(f.by).map(([e,t])=>`${e} by ${t}`);(0,o.fJ)({code:"apply-failed",sentence:`another client changed what the release had just applied: ${e.join("; ")}`})}}},2725:(e,t,n)=>{n.d(t,{MT:()=>isKnownToFit,SU:()=>hasBegun,b1:()=>schemaBack})
+var s=n(4592)
+var r=n(3165)
+var o=n(9340)
+var i=n(4339)
+var a=n(2459)
+var c=n(8850)
+var A=n(811)
+var l=n(4565)
+var u=n(5057)
+var d=n(8860)
+var h=n(2088)
+var g=n(6514)
+var f=n(8118)
+var p=n(765)
 const m={auto:"lossless",stop:"tell",reverse:"any"}
 async function schemaBack(e,t,n){const{schema:s}=t
 if(!s||isKnownToFit(s))return{}
@@ -12621,14 +12621,14 @@ const p={workload:d,template:f,container:c,containers:h.map(({name:e})=>e)}
 const m=(0,a.QA)(n.clusterState(),d)?.object
 const E={id:d,path:l.path,uses:h,running:[],...m&&{live:m}}
 const w=await(0,g.qp)(e).catch(()=>[])
-return{web:p,checked:{live:n,targets:[E],services:w}}}},5710:(e,t,n)=>{n.d(t,{S:()=>FollowedJob,T:()=>y})
-var s=n(1062)
-var r=n(9875)
-var o=n(9956)
-var i=n(2203)
-var a=n(9602)
-var c=n(9617)
-var A=n(3905)
+return{web:p,checked:{live:n,targets:[E],services:w}}}},8858:(e,t,n)=>{n.d(t,{S:()=>FollowedJob,T:()=>y})
+var s=n(8559)
+var r=n(8702)
+var o=n(2459)
+var i=n(3552)
+var a=n(6119)
+var c=n(732)
+var A=n(730)
 function judgeJob(e,t){return(0,i.o)(t,t=>verdictOf(e,t))}function verdictOf(e,{clusterState:t,timeouts:n,now:s,stale:r,recorder:i,requeue:a,evaluate:l}){const u=t.jobs.get(e.job)
 const d=u?.metadata?.uid
 const h=(0,o.EB)(t,d).at(-1)
@@ -12653,14 +12653,14 @@ if(!(0,o.cw)(e))return
 const s=(0,A.T)(e.status?.message??e.status?.reason??"its node was drained")
 const r=`${t.job}: its pod was deleted: ${s}`
 return failure({code:"migration-failed",sentence:r,hint:"Run it again"},t,e)}function podStatusOf(e,t){return e?(0,a.g)(e,(0,o.XL)(t,e.metadata?.uid)):"the creation of its pod"}function failure(e,{job:t,container:n},s){const r=s?.metadata?.name
-return{is:"failed",cause:{...e,workload:`job/${t}`,...r!==void 0&&{pod:r},container:n}}}function statusOf(e,{container:t}){return[...e.status?.containerStatuses??[],...e.status?.initContainerStatuses??[]].find(({name:e})=>e===t)}var l=n(5101)
-var u=n(8071)
-var d=n(8093)
-var h=n(7828)
-var g=n(6019)
-var f=n(970)
-var p=n(7437)
-var m=n(210)
+return{is:"failed",cause:{...e,workload:`job/${t}`,...r!==void 0&&{pod:r},container:n}}}function statusOf(e,{container:t}){return[...e.status?.containerStatuses??[],...e.status?.initContainerStatuses??[]].find(({name:e})=>e===t)}var l=n(6e3)
+var u=n(3006)
+var d=n(3242)
+var h=n(6611)
+var g=n(6738)
+var f=n(8109)
+var p=n(2088)
+var m=n(811)
 const E=500
 const w=3e4
 const I=1e3
@@ -12690,7 +12690,7 @@ this.#Zt.abort()
 const s=await(0,d.ZC)(this.context.signal,()=>Promise.resolve(this.#Kt))
 const r=s!==void 0&&this.#zt?{unread:s}:{}
 if(t.is!=="failed")return{verdict:t,...r}
-return{verdict:await this.#Vt(t,e),...r}}#tn(e){const{context:t,live:n,desired:r,output:o}=this
+return{verdict:await this.#$t(t,e),...r}}#tn(e){const{context:t,live:n,desired:r,output:o}=this
 const{cluster:i,platform:a,settings:c,signal:A}=t
 const u={timeout:c.timeout,bake:0,grace:c.grace}
 let d=(0,l._1)(e)
@@ -12701,7 +12701,7 @@ const{verdict:i,requeueAt:a,logsWanted:c}=s
 if(i.is==="started"||i.is==="finished")this.#nn(i.pod)
 if(i.is==="waiting")o.waiting(i.on)
 return{logsWanted:c,...a!==void 0&&{requeueAt:a},...(i.is==="failed"||i.is==="finished")&&{ended:i}}},(e,n)=>{const r=(0,s.h)(o.unmarked(n),(0,p.YT)(t))
-d=(0,l.X1)(d,e,r)})}async#Vt(e,t){const{context:n,live:s,desired:o,output:i}=this
+d=(0,l.X1)(d,e,r)})}async#$t(e,t){const{context:n,live:s,desired:o,output:i}=this
 const a={source:(0,r.HP)(o.container),lines:i.lines.slice(-y)}
 const c={...e.cause,logs:e.cause.logs??[a]}
 const A={cluster:n.cluster,clock:n.platform.clock,live:s,startedAt:t}
@@ -12719,11 +12719,11 @@ i+=1
 this.output.line(t)}return}catch(e){if(isOver())break
 a=(0,m.b)(e)
 if(!(0,u.dg)(e))break
-await s.clock.sleep(E,o).catch(()=>{})}return a}}},5072:(e,t,n)=>{n.d(t,{_S:()=>createJob,q2:()=>isOfMigration,Lu:()=>makeCommandJob,qZ:()=>makeJob,Lb:()=>runningVersions})
-var s=n(3742)
-var r=n(9869)
-var o=n(282)
-var i=n(4823)
+await s.clock.sleep(E,o).catch(()=>{})}return a}}},228:(e,t,n)=>{n.d(t,{_S:()=>createJob,q2:()=>isOfMigration,Lu:()=>makeCommandJob,qZ:()=>makeJob,Lb:()=>runningVersions})
+var s=n(9317)
+var r=n(4360)
+var o=n(3565)
+var i=n(7414)
 const a=["tini","dumb-init","docker-init","catatonit","exec"]
 function launchOf(e,t){const{command:n,args:s}=e
 const r=n??t?.entrypoint??[]
@@ -12755,21 +12755,21 @@ const r=s.length===0&&(n.includes("/")||n.endsWith(".sh"))
 if(!t)return r?{words:e,isScript:r}:void 0
 const o=e.at(-1)
 if(o==="--"||o==="run"&&s.length>0||base(n)==="env")return{words:e,isScript:false}
-return r?{words:e,isScript:r}:void 0}function base(e){return e.split("/").at(-1)??e}var c=n(5977)
-var A=n(5533)
-var l=n(5138)
-var u=n(8071)
-var d=n(6625)
-var h=n(6388)
-var g=n(307)
-var f=n(2088)
-var p=n(8974)
-var m=n(3006)
-var E=n(9754)
-var w=n(3020)
-var I=n(8093)
-var y=n(6544)
-var B=n(7436)
+return r?{words:e,isScript:r}:void 0}function base(e){return e.split("/").at(-1)??e}var c=n(8925)
+var A=n(202)
+var l=n(1407)
+var u=n(3006)
+var d=n(1856)
+var h=n(4339)
+var g=n(4592)
+var f=n(3165)
+var p=n(9340)
+var m=n(9025)
+var E=n(8860)
+var w=n(2468)
+var I=n(3242)
+var y=n(3975)
+var B=n(3905)
 const Q=15
 const b=15e3
 async function makeJob(e,t,n){const{checked:o,image:i,proves:a,reverses:c,again:A,plansOnly:l=false}=t
@@ -12779,12 +12779,12 @@ const b=B?.command??f["migrate-command"]
 const v=B?.timeoutMs??f["migrate-timeout"]
 const k=B?void 0:await(0,y.H)(e)
 const S={...t.web,...k}
-const[{launch:T,claims:R,common:D,starts:O},F,N]=await Promise.all([commonOf(e,{checked:o,web:S,image:i}),k&&commonOf(e,t),(0,u.jh)(d.clock,w,()=>(0,E.bL)(I,p,f.image))])
+const[{launch:R,claims:T,common:D,starts:O},F,N]=await Promise.all([commonOf(e,{checked:o,web:S,image:i}),k&&commonOf(e,t),(0,u.jh)(d.clock,w,()=>(0,E.bL)(I,p,f.image))])
 const M=runningVersions(e,o,i,N.needs)
-const L=(0,r.mp)({...D,command:(0,s.VV)(b,T.starter,n),env:(0,s.B8)({marker:n,migrate:b,waitSeconds:Q,volumes:(0,r.wx)(S.template,S.container,R),unsafe:A?"allow":f["unsafe-migrations"],...a?{proves:true,running:[{names:[a.name],tag:i.tag,isOwn:true}]}:{web:(F??{launch:T}).launch.words,kept:(0,s.Gd)(N.databases),...c?{reverses:c.task}:{earlier:N.earlier},...!c&&{running:M},lockWaitSeconds:f["lock-wait-migrate"]/1e3,plansOnly:l,...t.backup!==void 0&&{backup:t.backup},...A&&{contract:{...O,policy:"stay",hasBridges:false,stay:(0,m.Ei)(N.history)}},...!B&&{bridges:(0,m.n3)(N.history),contract:{...O,policy:t.now===true&&f.contract==="manual"?"next":f.contract,hasBridges:f.bridge==="on",stay:(0,m.Ei)(N.history)}}}}),timeoutSeconds:Math.ceil(v/1e3),plansOnly:l,...l&&{keepSeconds:300}})
+const L=(0,r.mp)({...D,command:(0,s.VV)(b,R.starter,n),env:(0,s.B8)({marker:n,migrate:b,waitSeconds:Q,volumes:(0,r.wx)(S.template,S.container,T),unsafe:A?"allow":f["unsafe-migrations"],...a?{proves:true,running:[{names:[a.name],tag:i.tag,isOwn:true}]}:{web:(F??{launch:R}).launch.words,kept:(0,s.Gd)(N.databases),...c?{reverses:c.task}:{earlier:N.earlier},...!c&&{running:M},lockWaitSeconds:f["lock-wait-migrate"]/1e3,plansOnly:l,...t.backup!==void 0&&{backup:t.backup},...A&&{contract:{...O,policy:"stay",hasBridges:false,stay:(0,m.Ei)(N.history)}},...!B&&{bridges:(0,m.n3)(N.history),contract:{...O,policy:t.now===true&&f.contract==="manual"?"next":f.contract,hasBridges:f.bridge==="on",stay:(0,m.Ei)(N.history)}}}}),timeoutSeconds:Math.ceil(v/1e3),plansOnly:l,...l&&{keepSeconds:300}})
 if(L.is==="impossible")return(0,g.fJ)({code:"plan-failed",sentence:`creating the migration Job failed: ${L.problem}`})
-const U=T.starter?.isScript===true?T.starter.words.join(" "):void 0
-return{job:L.job,container:S.container,from:k?f["migrate-manifest"]??"":(0,h.T)(S.workload),notes:[...L.notes,...B?[]:notCompared(o,M)],...U!==void 0&&{script:{name:U,isAll:T.words.length===1}}}}async function makeCommandJob(e,t,n,o){const{launch:i,common:a}=await commonOf(e,t)
+const U=R.starter?.isScript===true?R.starter.words.join(" "):void 0
+return{job:L.job,container:S.container,from:k?f["migrate-manifest"]??"":(0,h.T)(S.workload),notes:[...L.notes,...B?[]:notCompared(o,M)],...U!==void 0&&{script:{name:U,isAll:R.words.length===1}}}}async function makeCommandJob(e,t,n,o){const{launch:i,common:a}=await commonOf(e,t)
 const c=(0,r.mp)({...a,command:(0,s.hP)(n,i.starter,o),timeoutSeconds:Math.ceil(e.settings["migrate-timeout"]/1e3),isCommand:true})
 if(c.is==="made")return c
 return(0,g.fJ)({code:"command-failed",sentence:`creating its Job failed: ${c.problem}`})}async function commonOf(e,{checked:t,web:n,image:s}){const{platform:r,settings:i,source:a,app:c,holder:A,signal:l,cluster:d}=e
@@ -12844,8 +12844,8 @@ try{return await(0,u.jh)(e.clock,s,async()=>{const e=f?await o.find(`${A}/${h}`)
 if(e)return e
 f=true
 return o.post(A,g)})}catch(e){if(e instanceof l.h&&e.status===409)continue
-throw e}}}},5260:(e,t,n)=>{n.d(t,{k7:()=>Output,el:()=>alsoPassed,UA:()=>comparisonLacks,aU:()=>leftBehind,uH:()=>logPlan,Ob:()=>migrationCause,UP:()=>passedHint,hY:()=>planCause,U_:()=>refusalCause,d:()=>unreadCause})
-var s=n(3742)
+throw e}}}},7823:(e,t,n)=>{n.d(t,{k7:()=>Output,el:()=>alsoPassed,UA:()=>comparisonLacks,aU:()=>leftBehind,uH:()=>logPlan,Ob:()=>migrationCause,UP:()=>passedHint,hY:()=>planCause,U_:()=>refusalCause,d:()=>unreadCause})
+var s=n(9317)
 const r=/^\s*(?:\[[^\]]*\]\s+)?(Applying|Unapplying) (\w+\.\w+)\.\.\.(.*)$/
 const o=/^ (OK|FAKED)( \([\d.]+s\))?$/
 function migrationProgress(e){const[,t,n,s=""]=r.exec(e.trimEnd())??[]
@@ -12857,10 +12857,10 @@ for(const s of e){const e=migrationProgress(s)
 if(n!==void 0&&(e??endOf(s.trimEnd()))){t.add(n)
 n=void 0}if(e?.is==="begun")n=e.migration
 else if(e)t.add(e.migration)}return{applied:[...t],...n!==void 0&&{open:n}}}function endOf(e){const t=o.exec(e)?.[1]
-return t===void 0?void 0:t==="OK"?"applied":"faked"}var i=n(307)
-var a=n(9942)
-var c=n(7419)
-var A=n(3740)
+return t===void 0?void 0:t==="OK"?"applied":"faked"}var i=n(4592)
+var a=n(7853)
+var c=n(1812)
+var A=n(4565)
 class Output{marker
 refusal
 lines=[]
@@ -12941,9 +12941,9 @@ for(const{app:t,name:n,operations:s,locks:o=[],sql:i}of l){e.say(`${d}to apply: 
 if(o.length>0)e.say(`${d}it locks ${o.map(c.jU).join(", ")}`)
 if(r)(i??A.HU).split("\n").forEach(t=>{e.quote(t)})}const h=u.filter(e=>e.newer)
 if(h.length>0){const t=h.map(({app:e,name:t})=>`${e}.${t}`).join(", ")
-e.say(`${d}the database is newer than this version: it has ${t}`)}}},6544:(e,t,n)=>{n.d(t,{H:()=>ownTemplate})
-var s=n(307)
-var r=n(4319)
+e.say(`${d}the database is newer than this version: it has ${t}`)}}},3975:(e,t,n)=>{n.d(t,{H:()=>ownTemplate})
+var s=n(4592)
+var r=n(6874)
 async function ownTemplate({platform:e,settings:t}){const n=t["migrate-manifest"]
 if(n===void 0)return
 const s=await e.files.read(n)
@@ -12958,11 +12958,11 @@ const isOwn=({image:e})=>e===void 0||A(e)
 const[l,...u]=a.filter(isOwn)
 if(!i||!l||u.length>0){const e=l?"several containers":"no container"
 return invalid(`${t}: ${e} with the image ${n}, or without an image: the migration runs in one`)}const{command:d,args:h,image:g,...f}=l
-return{template:{...i,spec:{...i.spec,containers:a.map(e=>e===l?f:e)}},container:l.name,containers:[l.name,...c.filter(isOwn).map(({name:e})=>e)]}}function invalid(e){(0,s.fJ)({code:"manifest-invalid",sentence:e})}},4883:(e,t,n)=>{n.d(t,{B:()=>reverse})
-var s=n(307)
-var r=n(3740)
-var o=n(7842)
-var i=n(7392)
+return{template:{...i,spec:{...i.spec,containers:a.map(e=>e===l?f:e)}},container:l.name,containers:[l.name,...c.filter(isOwn).map(({name:e})=>e)]}}function invalid(e){(0,s.fJ)({code:"manifest-invalid",sentence:e})}},8118:(e,t,n)=>{n.d(t,{B:()=>reverse})
+var s=n(4592)
+var r=n(4565)
+var o=n(5057)
+var i=n(765)
 async function reverse(e,t,n=()=>{}){const{log:a}=e
 const{name:c,back:A,command:l,timeoutMs:u,task:d,...h}=t
 const g=(0,i.Be)(e,{...h,reverses:{name:c,command:l,timeoutMs:u,task:d}})
@@ -12974,22 +12974,22 @@ await g.migrate(a)
 const[t]=g.misfits()??[]
 if(t)(0,s.fJ)({code:"migration-failed",sentence:`the migrations were reversed, but the schema is not as expected: ${(0,r.Sr)(A,t)}`})
 a.say(`the schema now fits ${A}`)
-return e}finally{try{await g.close()}finally{n(g.applied())}}}},7392:(e,t,n)=>{n.d(t,{Be:()=>startMigration,F3:()=>podsOfJob,ee:()=>removeJob})
-var s=n(3742)
-var r=n(3791)
-var o=n(8071)
-var i=n(6625)
-var a=n(6388)
-var c=n(307)
-var A=n(3740)
-var l=n(6541)
-var u=n(9754)
-var d=n(970)
-var h=n(3020)
-var g=n(8093)
-var f=n(5710)
-var p=n(5072)
-var m=n(5260)
+return e}finally{try{await g.close()}finally{n(g.applied())}}}},765:(e,t,n)=>{n.d(t,{Be:()=>startMigration,F3:()=>podsOfJob,ee:()=>removeJob})
+var s=n(9317)
+var r=n(7398)
+var o=n(3006)
+var i=n(1856)
+var a=n(4339)
+var c=n(4592)
+var A=n(4565)
+var l=n(7020)
+var u=n(8860)
+var d=n(8109)
+var h=n(2468)
+var g=n(3242)
+var f=n(8858)
+var p=n(228)
+var m=n(7823)
 const E=3e4
 function startMigration(e,t){return new MigrationRun(e,t)}class MigrationRun{context
 input
@@ -13068,14 +13068,14 @@ const r=this.#in?.script
 return{command:this.#yn(),...r&&!r.isAll&&{starter:r.name},accept:e.commandLine((0,u.Mc)(t)),give:t=>e.commandLine(["set","env",(0,a.T)(n),"-c",s,t])}}}function withoutNew({unpredicted:e,...t}){return{...t,unpredicted:e.filter(({direction:e})=>e!=="new")}}async function removeJob({platform:e,cluster:t},n,s){const r=`${(0,i.rJ)("batch/v1",t.namespace,"jobs")}/${s}`
 await(0,o.jh)(e.clock,t.life,()=>t.remove(r))
 await(0,g.wj)(e.clock,E,t.life,r=>(0,d.r)({cluster:t,clock:e.clock,live:n,signal:r},()=>{const e=podsOfJob(n.clusterState(),s).length===0
-return{logsWanted:[],...e&&{ended:true}}},()=>{})).catch(()=>{throw new Error(`the pod of job/${s} does not terminate: kubectl delete pod -l job-name=${s}`)})}function podsOfJob(e,t){return[...e.pods.values()].filter(({metadata:e})=>e?.labels?.["job-name"]===t)}},4897:(e,t,n)=>{n.d(t,{Bw:()=>labelling,OS:()=>namespaceMissing,mh:()=>makeNamespace,oO:()=>checkNamespace})
-var s=n(3447)
-var r=n(5138)
-var o=n(8071)
-var i=n(8023)
-var a=n(8974)
-var c=n(6625)
-var A=n(307)
+return{logsWanted:[],...e&&{ended:true}}},()=>{})).catch(()=>{throw new Error(`the pod of job/${s} does not terminate: kubectl delete pod -l job-name=${s}`)})}function podsOfJob(e,t){return[...e.pods.values()].filter(({metadata:e})=>e?.labels?.["job-name"]===t)}},9548:(e,t,n)=>{n.d(t,{Bw:()=>labelling,OS:()=>namespaceMissing,mh:()=>makeNamespace,oO:()=>checkNamespace})
+var s=n(7340)
+var r=n(1407)
+var o=n(3006)
+var i=n(6402)
+var a=n(9340)
+var c=n(1856)
+var A=n(4592)
 async function presenceOf(e){try{const t=await e.find((0,c.B3)(e.namespace))
 if(t&&(0,a.vx)(t))return leaving(e)
 return t===void 0?"missing":"there"}catch(e){if(e instanceof r.h&&e.status===403)return"hidden"
@@ -13099,23 +13099,23 @@ const r=Object.entries(e.metadata?.[n]??{})
 return r.flatMap(([e,t])=>s[e]===t?[]:[e])})}async function may(e,...t){const n={group:"",resource:"namespaces",verbs:t}
 return(await(0,s.o7)(e,[n])).length===0}function leaving(e){const t=`kubectl get namespace ${e.namespace} -o jsonpath={.status.conditions}`
 return(0,A.fJ)({code:"namespace-missing",sentence:`the namespace "${e.namespace}" is being deleted`,hint:`wait until it is gone, then release again. To see what it waits for: ${t}`})}function clearer(e){if(!(e instanceof r.h&&e.status===401))return e
-return(0,A.fJ)(o.gT)}function namespaceMissing(e,t){(0,A.fJ)({code:"namespace-missing",sentence:`the namespace "${e}" ${t}`,hint:`check the option namespace, or create it: kubectl create namespace ${e}`})}},2770:(e,t,n)=>{n.d(t,{Dw:()=>mayHaveMigrated,d9:()=>endMigrations,h2:()=>unfinishedMigrations,hY:()=>hasEnded,kB:()=>unfinishedJobs,lj:()=>recover})
-var s=n(9869)
-var r=n(5629)
-var o=n(5036)
-var i=n(3560)
-var a=n(8974)
-var c=n(6625)
-var A=n(307)
-var l=n(9754)
-var u=n(6292)
-var d=n(6410)
-var h=n(8093)
-var g=n(7392)
-var f=n(2110)
-var p=n(7437)
-var m=n(3110)
-var E=n(210)
+return(0,A.fJ)(o.gT)}function namespaceMissing(e,t){(0,A.fJ)({code:"namespace-missing",sentence:`the namespace "${e}" ${t}`,hint:`check the option namespace, or create it: kubectl create namespace ${e}`})}},6187:(e,t,n)=>{n.d(t,{Dw:()=>mayHaveMigrated,d9:()=>endMigrations,h2:()=>unfinishedMigrations,hY:()=>hasEnded,kB:()=>unfinishedJobs,lj:()=>recover})
+var s=n(4360)
+var r=n(5950)
+var o=n(9869)
+var i=n(8911)
+var a=n(9340)
+var c=n(1856)
+var A=n(4592)
+var l=n(8860)
+var u=n(6099)
+var d=n(8075)
+var h=n(3242)
+var g=n(765)
+var f=n(2725)
+var p=n(2088)
+var m=n(7763)
+var E=n(811)
 async function recover(e,t,n,s){const{begun:r,snapshot:o,timeouts:a}=n
 const{platform:c,app:A,holder:g,signal:E,cluster:w,log:I}=e
 I.say(`found an unfinished release: ${r.tag} by ${(0,i.Gg)(r)}`)
@@ -13140,9 +13140,9 @@ await(0,l.$)(t,{is:"unknown"}).catch(e=>{if(e instanceof o.Vj)throw e
 r.say(`the history could not be written: ${(0,E.b)(e)}`)})}return i.map(e=>`job/${e}`)}function runs(e,t){return(0,g.F3)(e.clusterState(),t).some(({status:e})=>e?.containerStatuses?.some(({state:e})=>e?.running))}async function unfinishedMigrations(e,t){const n=await unfinishedJobs(e)
 return n.filter(({metadata:e})=>e?.labels?.[r._$]===t)}async function unfinishedJobs(e){const t=(0,c.rJ)("batch/v1",e.namespace,"jobs")
 const{items:n}=await e.get(t)
-return n.filter(e=>!hasEnded(e))}function hasEnded({status:e}){return e?.conditions?.some(({type:e,status:t})=>["Complete","Failed"].includes(e)&&t==="True")??false}},6107:(e,t,n)=>{n.d(t,{$9:()=>forStatefulSets,Df:()=>alwaysNeeded,Tn:()=>a,hg:()=>rightsForWorkloads,n6:()=>forPlan,xQ:()=>rightsFor})
-var s=n(8974)
-var r=n(6625)
+return n.filter(e=>!hasEnded(e))}function hasEnded({status:e}){return e?.conditions?.some(({type:e,status:t})=>["Complete","Failed"].includes(e)&&t==="True")??false}},2564:(e,t,n)=>{n.d(t,{$9:()=>forStatefulSets,Df:()=>alwaysNeeded,Tn:()=>a,hg:()=>rightsForWorkloads,n6:()=>forPlan,xQ:()=>rightsFor})
+var s=n(9340)
+var r=n(1856)
 const o=[...Object.entries(r.VI).map(([e,{apiVersion:t}])=>({group:t.includes("/")?t.slice(0,t.indexOf("/")):"",resource:e,verbs:["list","watch"]})),{group:"",resource:"services",verbs:["list"]},{group:"",resource:"pods/log",verbs:["get"]}]
 const alwaysNeeded=e=>[...o,{group:"coordination.k8s.io",resource:"leases",verbs:["get","create","update"],names:namesOf(e)},{group:"",resource:"secrets",verbs:["get","create","delete"],names:namesOf(e)},{group:"",resource:"configmaps",verbs:["get","create","update"],names:namesOf(e)}]
 const forPlan=e=>[...o,{group:"",resource:"configmaps",verbs:["get"],names:namesOf(e)},{group:"batch",resource:"jobs",verbs:["get","create","delete"]}]
@@ -13152,29 +13152,29 @@ function forStatefulSets(e){const t=e.some(({kind:e})=>e==="StatefulSet")
 return t?[{group:"",resource:"pods",verbs:["delete"]}]:[]}const a=[{group:"discovery.k8s.io",resource:"endpointslices",verbs:["list"]},{group:"",resource:"pods",verbs:["get"]},{group:"",resource:"pods/portforward",verbs:["create"]}]
 function rightsFor(e,t,n,r){const o=[...t.targets,...t.others]
 return[...alwaysNeeded(e),{group:"batch",resource:"jobs",verbs:["create","delete"]},...r===void 0?[]:[{group:"batch",resource:"cronjobs",verbs:["get"],names:[r]}],...t.jobs.length>0||r!==void 0?[{group:"batch",resource:"jobs",verbs:["get"]}]:[],...o.map(e=>{const{group:t,plural:r}=n.of(e)
-return{group:t,resource:r,verbs:["get","create","patch","update","delete"],names:[(0,s.Vb)(e)]}})]}function rightsForWorkloads(e){return i.map(t=>({group:t==="cronjobs"?"batch":"apps",resource:t,verbs:["get","patch","update"],...e&&{names:e.filter(({kind:e})=>`${e.toLowerCase()}s`===t).map(({name:e})=>e)}}))}},1451:(e,t,n)=>{n.d(t,{$M:()=>runsWell,Ej:()=>planAsLive,GC:()=>priorOfTargets,iS:()=>planTargets,yT:()=>rollout})
-var s=n(8041)
-var r=n(8071)
-var o=n(4359)
-var i=n(4319)
-var a=n(8974)
-var c=n(6388)
-var A=n(307)
-var l=n(7246)
-var u=n(8093)
-var d=n(338)
-var h=n(8300)
-var g=n(6259)
-var f=n(5101)
-var p=n(9956)
-var m=n(3020)
-var E=n(8946)
-var w=n(8879)
-var I=n(6780)
-var y=n(7437)
-var B=n(7436)
-var Q=n(5163)
-var b=n(1511)
+return{group:t,resource:r,verbs:["get","create","patch","update","delete"],names:[(0,s.Vb)(e)]}})]}function rightsForWorkloads(e){return i.map(t=>({group:t==="cronjobs"?"batch":"apps",resource:t,verbs:["get","patch","update"],...e&&{names:e.filter(({kind:e})=>`${e.toLowerCase()}s`===t).map(({name:e})=>e)}}))}},7594:(e,t,n)=>{n.d(t,{$M:()=>runsWell,Ej:()=>planAsLive,GC:()=>priorOfTargets,iS:()=>planTargets,yT:()=>rollout})
+var s=n(240)
+var r=n(3006)
+var o=n(5998)
+var i=n(6874)
+var a=n(9340)
+var c=n(4339)
+var A=n(4592)
+var l=n(1965)
+var u=n(3242)
+var d=n(2109)
+var h=n(3873)
+var g=n(3872)
+var f=n(6e3)
+var p=n(2459)
+var m=n(2468)
+var E=n(2297)
+var w=n(8306)
+var I=n(6005)
+var y=n(2088)
+var B=n(3905)
+var Q=n(981)
+var b=n(1635)
 function priorOfTargets(e,t){return e.map(({id:e,path:n,live:s,manifest:r,becomes:o})=>{const i={path:n,written:(0,m.lM)(o??r??{}),of:"workload"}
 if(!s)return{...i,object:r??{},change:"create"}
 const a=t.get((0,c.T)(e))
@@ -13260,11 +13260,11 @@ const A=c?.hash??(0,o.U)(r)
 const l=(0,o.Vd)((0,i.sb)(e,t,n),A)
 return[(0,E.wD)(l,s??r?.metadata?.annotations?.[a.uo])]})}async function applyTargets({platform:e,signal:t,cluster:n,log:r},o,i){const a=manifestsWith(o,i)
 for(const e of a)r.say(`kubectl apply: ${(0,m.Gg)(e)} with ${i.image}`)
-return(0,s.Bb)(n,e.clock,a,t)}},7412:(e,t,n)=>{n.d(t,{X:()=>planOf})
-var s=n(8974)
-var r=n(1382)
-var o=n(6388)
-var i=n(307)
+return(0,s.Bb)(n,e.clock,a,t)}},5473:(e,t,n)=>{n.d(t,{X:()=>planOf})
+var s=n(9340)
+var r=n(2861)
+var o=n(4339)
+var i=n(4592)
 function planOf(e){const{others:t,services:n}=e
 const o=podsOf(e)
 const i=new Set(t.map(({object:e})=>(0,s.TN)(e)))
@@ -13295,8 +13295,8 @@ return e.kind==="CronJob"?apart(t):t}function isOver({status:e}){return["Succeed
 if(n?.kind!=="ReplicaSet")return["StatefulSet","DaemonSet"].includes(n?.kind??"")
 const s=t.replicasets.get(n.name)
 return s===void 0||ownerOf(s)?.kind==="Deployment"}function hasPods({spec:{replicas:e}}){return e!==0}function stays({spec:e}){const{updateStrategy:t}=e
-return t?.type==="OnDelete"||(t?.rollingUpdate?.partition??0)>0}},5163:(e,t,n)=>{n.d(t,{Qe:()=>smoke,LW:()=>smokeTarget})
-var s=n(4823)
+return t?.type==="OnDelete"||(t?.rollingUpdate?.partition??0)>0}},981:(e,t,n)=>{n.d(t,{Qe:()=>smoke,LW:()=>smokeTarget})
+var s=n(7414)
 async function forwarded(e,{pod:t,port:n},s,r){const o=new AbortController
 const{promise:i,resolve:a,reject:c}=Promise.withResolvers()
 let A=""
@@ -13304,13 +13304,13 @@ const l=e.stream(["port-forward","--address","127.0.0.1",`pod/${t}`,`:${n}`],{si
 if(t===void 0)A=e
 else a(Number(t))}}).then(()=>{c(new Error(A||"kubectl port-forward ended"))},c)
 try{return await r(await i)}finally{o.abort()
-await l}}var r=n(6625)
-var o=n(6388)
-var i=n(307)
-var a=n(9956)
-var c=n(6019)
-var A=n(404)
-var l=n(8093)
+await l}}var r=n(1856)
+var o=n(4339)
+var i=n(4592)
+var a=n(2459)
+var c=n(6738)
+var A=n(1493)
+var l=n(3242)
 const u=[301,302,303,307,308]
 const d=10
 async function followRedirects(e,t,n){const s=new URL(`http://${e}`).hostname
@@ -13331,7 +13331,7 @@ return o&&/^https?:$/.test(o.protocol)?o:void 0}function isLogin(e,t){const{path
 const r=new URL(t,"http://a")
 if(n===r.pathname)return false
 return/(^|\/)(log|sign)[-_]?in(\/|$)/i.test(n)||[...s.values()].some(e=>{const t=URL.parse(e,"http://a")
-return t!==null&&t.pathname+t.search===r.pathname+r.search})}var h=n(210)
+return t!==null&&t.pathname+t.search===r.pathname+r.search})}var h=n(811)
 function smokeTarget(e,t,n){const[r]=t.filter(t=>(0,s.ko)(t,e)).flatMap(e=>(e.spec?.ports??[]).map(t=>({service:e,port:t}))).filter(({port:{protocol:e="TCP"}})=>e==="TCP").sort((t,n)=>rankOf(t.port,e)-rankOf(n.port,e))
 if(!r)return(0,i.fJ)({code:"usage",sentence:`"smoke-path" needs a Service, and none selects ${e.workload.name}`,hint:'remove "smoke-path", or create a Service that selects its pods'})
 return{web:e,service:r.service.metadata?.name??"",port:r.port.name??"",host:n??hostOfProbe(e)??"localhost"}}function rankOf({name:e,port:t,targetPort:n=t},s){if(e==="http")return 0
@@ -13389,10 +13389,10 @@ return n!==void 0&&(0,A.Bs)(n,s,[]).wanted===0}async function slicesOf(e,t){cons
 const{items:s}=await e.get(`${n}?labelSelector=kubernetes.io%2Fservice-name%3D${t}`)
 return s}function endpointsOf(e,t){return e.flatMap(({ports:e,endpoints:n})=>{const s=(e??[]).find(({name:e=""})=>e===t)?.port
 if(s===void 0)return[]
-return(n??[]).flatMap(({conditions:e,targetRef:t})=>e?.ready!==false&&t?.kind==="Pod"&&t.name!==void 0?[{pod:t.name,port:s}]:[])})}function runs(e,t,n){return e?.spec?.containers.find(({name:e})=>e===t)?.image===n}},1511:(e,t,n)=>{n.d(t,{J:()=>changeSince,g:()=>supersededBy})
-var s=n(8974)
-var r=n(1822)
-var o=n(404)
+return(n??[]).flatMap(({conditions:e,targetRef:t})=>e?.ready!==false&&t?.kind==="Pod"&&t.name!==void 0?[{pod:t.name,port:s}]:[])})}function runs(e,t,n){return e?.spec?.containers.find(({name:e})=>e===t)?.image===n}},1635:(e,t,n)=>{n.d(t,{J:()=>changeSince,g:()=>supersededBy})
+var s=n(9340)
+var r=n(6876)
+var o=n(1493)
 function changeSince(e,t,n){if(!n)return t&&o.jo
 if((0,s.vx)(n))return o.jo
 if(t&&(0,r.p)(t,n))return
@@ -13401,16 +13401,16 @@ const a=Object.fromEntries(i.map(({name:e,image:t})=>[e,t]))
 const c={workload:e,images:a,generation:0,first:!t}
 const A=t?"another template":"an object of another client"
 return(0,o.GH)({kind:e.kind,object:n},c)??A}function supersededBy(e){const t=Object.entries(e).map(([e,t])=>t===o.jo?`${e} was deleted`:`${e} runs ${t}`)
-return{code:"superseded",sentence:`another client changed a workload during the release: ${t.join("; ")}`,hint:"that change and all other workloads were kept. Decide which version should run, then release it"}}},9624:(e,t,n)=>{n.d(t,{B6:()=>checkImages,Nn:()=>noWorkload,_j:()=>checkFit,o$:()=>imagesIn,q0:()=>describe,q8:()=>findTargets,s3:()=>webOf})
-var s=n(4823)
-var r=n(8041)
-var o=n(2088)
-var i=n(4319)
-var a=n(8974)
-var c=n(6625)
-var A=n(6388)
-var l=n(9310)
-var u=n(307)
+return{code:"superseded",sentence:`another client changed a workload during the release: ${t.join("; ")}`,hint:"that change and all other workloads were kept. Decide which version should run, then release it"}}},9501:(e,t,n)=>{n.d(t,{B6:()=>checkImages,Nn:()=>noWorkload,_j:()=>checkFit,o$:()=>imagesIn,q0:()=>describe,q8:()=>findTargets,s3:()=>webOf})
+var s=n(7414)
+var r=n(240)
+var o=n(3165)
+var i=n(6874)
+var a=n(9340)
+var c=n(1856)
+var A=n(4339)
+var l=n(345)
+var u=n(4592)
 function describe({id:e,live:t,running:n}){if(!t)return`${(0,A.T)(e)}: will be created`
 const{replicas:s}=t.spec
 const r=s===void 0?"":`, ${s} ${s===1?"replica":"replicas"}`
@@ -13463,19 +13463,19 @@ const i=r.length===0?"it has no workloads":`it has ${r.slice(0,5).join(", ")}`
 const c=(0,l.h)(t,s.flatMap(({images:e})=>e))
 const A=c===void 0?"":`did you mean image: ${c}? Else `;(0,u.fJ)({code:"no-workload",sentence:`no workload in the namespace "${n}" runs ${t}; ${i}`,hint:`${A}check the options image and namespace. For a first deploy set "manifests" (a container with "image: ${(0,o.EU)(t)}" gets the new image)`})}function checkFit(e){const t=e.find(({live:e})=>e?.spec.paused)
 if(t)(0,u.fJ)({code:"workload-unfit",sentence:`${(0,A.T)(t.id)} is paused, so a new version would never roll out`,hint:`kubectl rollout resume ${(0,A.T)(t.id)}`,workload:t.id.name})}function webOf(e,t,n){const s=e["migrate-command"]!==""||e["smoke-path"]!==void 0||e["before-rollout"].length+e["after-rollout"].length>0
-return s?findWeb(t,n,e["migrate-from"]):guessWeb(t,n)}},3110:(e,t,n)=>{n.d(t,{t:()=>undo,E:()=>undoBudget})
-var s=n(8974)
-var r=n(6388)
-var o=n(307)
-var i=n(338)
-var a=n(7246)
-var c=n(4534)
-var A=n(8300)
-var l=n(9956)
-var u=n(1822)
-var d=n(6410)
-var h=n(3020)
-var g=n(6625)
+return s?findWeb(t,n,e["migrate-from"]):guessWeb(t,n)}},7763:(e,t,n)=>{n.d(t,{t:()=>undo,E:()=>undoBudget})
+var s=n(9340)
+var r=n(4339)
+var o=n(4592)
+var i=n(2109)
+var a=n(1965)
+var c=n(2789)
+var A=n(3873)
+var l=n(2459)
+var u=n(6876)
+var d=n(8075)
+var h=n(2468)
+var g=n(1856)
 function blockingPods(e,{name:t,before:n,written:s,isPut:r}){const o=e.statefulsets.get(t)
 const{observedGeneration:i=0,updateRevision:a}=o?.status??{}
 if(!o||i<(o.metadata?.generation??0))return[]
@@ -13494,7 +13494,7 @@ r.add(t)
 const i=`${(0,g.rJ)("v1",e.namespace,"pods")}/${n}`
 e.remove(i,{uid:t}).then(()=>{s.say(`pod/${n} of the broken version blocks the restore: deleted`)},()=>{r.delete(t)})}}
 deleteBlocking()
-return t.onChange(deleteBlocking)}var f=n(7437)
+return t.onChange(deleteBlocking)}var f=n(2088)
 const p=10*6e4
 const m=3e4
 function undoBudget({live:e,snapshot:t,timeouts:n}){return timeoutOf(n)+(0,a.c)(workloadsNow(e,t))}function timeoutOf({timeout:e}){return Math.max(e,p)}function workloadsNow(e,t){const n=e.clusterState()
@@ -13529,12 +13529,12 @@ return r<o?{...n,available:r}:n})
 const I=p.flatMap(({before:e,did:t})=>t==="put"?[(0,r.T)((0,s.hY)(e))]:[])
 const y=keepUnblocked(h,n,m,g)
 return(0,A.T)({cluster:h,clock:u.clock,live:n,desiredWorkloads:w,timeouts:o,startedAt:a,onProgress:e=>{l(asWritten(e,I))},toRepo:(0,f.YT)(e),stageLog:g,signal:d}).finally(y)}function asWritten(e,t){return Object.fromEntries(Object.entries(e).map(([e,n])=>{const{startedAt:s,...r}=n
-return[e,t.includes(e)?n:r]}))}},942:(e,t,n)=>{n.d(t,{V:()=>liveAfterDeletion,j:()=>targetsAfterDeletion})
-var s=n(8041)
-var r=n(8974)
-var o=n(307)
-var i=n(3020)
-var a=n(9624)
+return[e,t.includes(e)?n:r]}))}},607:(e,t,n)=>{n.d(t,{V:()=>liveAfterDeletion,j:()=>targetsAfterDeletion})
+var s=n(240)
+var r=n(9340)
+var o=n(4592)
+var i=n(2468)
+var a=n(9501)
 const c=6e4
 const A=1e3
 async function liveAfterDeletion({platform:{clock:e},signal:t,cluster:n,log:o},a){const l=e.now()+c
@@ -13556,11 +13556,11 @@ const A=c.filter(r.gv).find(e=>(0,s.TN)(e)===i)
 return{...n,running:(0,a.o$)(A,e.uses),...A&&{live:A}}})}function refuseBeingDeleted(e,t){const n=(0,i.Gg)(t)
 const s=t.metadata?.finalizers??[]
 const a=s.length===0?"":`, and waits for ${s.join(", ")}`
-const c=e.commandLine(["get",n,"-o","jsonpath={.metadata.finalizers}"]);(0,o.fJ)({code:(0,r.gv)(t)?"workload-unfit":"manifest-invalid",sentence:`${n} is being deleted${a}: a write to it would be lost`,hint:`nothing was changed. Wait until it is gone, or check why it stays: ${c}`})}},9447:(e,t,n)=>{n.d(t,{O:()=>fenced})
-function fenced(e,t){return{...e,post:async(n,s)=>e.post(n,s,await t.ensureHeld()),put:async(n,s)=>e.put(n,s,await t.ensureHeld()),remove:async(n,s)=>e.remove(n,{...s,signal:await t.ensureHeld()}),kubectl:(n,s)=>e.kubectl(n,{...s,ensureHeld:()=>t.ensureHeld()})}}},533:(e,t,n)=>{n.d(t,{UW:()=>withSchema,Zo:()=>fitOf,lZ:()=>wayBack,q4:()=>breaking})
-var s=n(3791)
-var r=n(3006)
-var o=n(7863)
+const c=e.commandLine(["get",n,"-o","jsonpath={.metadata.finalizers}"]);(0,o.fJ)({code:(0,r.gv)(t)?"workload-unfit":"manifest-invalid",sentence:`${n} is being deleted${a}: a write to it would be lost`,hint:`nothing was changed. Wait until it is gone, or check why it stays: ${c}`})}},8152:(e,t,n)=>{n.d(t,{O:()=>fenced})
+function fenced(e,t){return{...e,post:async(n,s)=>e.post(n,s,await t.ensureHeld()),put:async(n,s)=>e.put(n,s,await t.ensureHeld()),remove:async(n,s)=>e.remove(n,{...s,signal:await t.ensureHeld()}),kubectl:(n,s)=>e.kubectl(n,{...s,ensureHeld:()=>t.ensureHeld()})}}},702:(e,t,n)=>{n.d(t,{UW:()=>withSchema,Zo:()=>fitOf,lZ:()=>wayBack,q4:()=>breaking})
+var s=n(7398)
+var r=n(9025)
+var o=n(6858)
 const i=30
 function fitOf(e){if(!(0,o.$i)(e)||!Array.isArray(e["misfits"]))return
 const t=e["misfits"].map(e=>{const t=(0,s.U8)(e)
@@ -13592,16 +13592,16 @@ if(e&&!n&&e.needs===void 0&&t.length===0)return{is:"unchanged"}
 if(!n)return{is:"to prove"}
 const s=breaking(n.misfits)
 if(s.length>0)return{is:"unfit",breaks:s}
-return n.changed===true||t.length>0?{is:"to prove"}:{is:"unchanged"}}},5036:(e,t,n)=>{n.d(t,{Sx:()=>microTime,Vj:()=>LeaseLost,um:()=>keepRenewed,yN:()=>o})
-var s=n(5138)
-var r=n(8071)
+return n.changed===true||t.length>0?{is:"to prove"}:{is:"unchanged"}}},9869:(e,t,n)=>{n.d(t,{Sx:()=>microTime,Vj:()=>LeaseLost,um:()=>keepRenewed,yN:()=>o})
+var s=n(1407)
+var r=n(3006)
 const o="django-rollout/holder"
 const i=1e3
 function keepRenewed(e,t,n){const s=new RenewedLease(e,t)
 s.begin(n)
 return s}class RenewedLease{#y="held"
-#Tn
-#Rn=new AbortController
+#Rn
+#Tn=new AbortController
 #Dn=0
 #On
 #Fn=new AbortController
@@ -13611,19 +13611,19 @@ return s}class RenewedLease{#y="held"
 #dn=new AbortController
 #Un
 constructor(e,t){this.#Un=e
-this.#Tn=t}get lost(){return this.#Ln.signal}begin(e){this.#xn(e)
+this.#Rn=t}get lost(){return this.#Ln.signal}begin(e){this.#xn(e)
 this.#Mn=this.#Pn().catch(()=>{})}async ensureHeld(){for(;;){this.lost.throwIfAborted()
-const{signal:e}=this.#Rn
+const{signal:e}=this.#Tn
 if(!e.aborted&&this.#Un.clock.now()<this.#Dn)return e
 await this.#Nn.promise}}async release(){if(this.#Gn())return
 this.#y="released"
 this.#dn.abort()
 await this.#Mn
 const{cluster:e,path:t}=this.#Un
-await e.put(t,{...this.#Tn,spec:{...this.#Tn.spec,holderIdentity:""}})}#Gn(){return this.#y==="lost"||this.#y==="released"}#xn(e){this.#y="held"
+await e.put(t,{...this.#Rn,spec:{...this.#Rn.spec,holderIdentity:""}})}#Gn(){return this.#y==="lost"||this.#y==="released"}#xn(e){this.#y="held"
 this.#On=void 0
 this.#Dn=e+this.#Un.lastsMs*.9
-if(this.#Rn.signal.aborted)this.#Rn=new AbortController
+if(this.#Tn.signal.aborted)this.#Tn=new AbortController
 this.#Nn.resolve(void 0)
 this.#Nn=Promise.withResolvers()
 this.#Fn.abort()
@@ -13631,49 +13631,49 @@ this.#Fn=new AbortController
 const t=AbortSignal.any([this.#Fn.signal,this.#dn.signal])
 this.#Hn(e,t).catch(()=>{})}#Jn(){if(this.#Gn())return
 this.#y="uncertain"
-this.#Rn.abort(new r.sr)}#Vn(e){if(this.#Gn())return
+this.#Tn.abort(new r.sr)}#$n(e){if(this.#Gn())return
 this.#y="lost"
 this.#dn.abort()
-this.#Rn.abort(e)
+this.#Tn.abort(e)
 this.#Ln.abort(e)
 this.#Nn.resolve(void 0)}async#Hn(e,t){const{clock:n}=this.#Un
 const until=e=>n.sleep(Math.max(0,e-n.now()),t)
 await until(this.#Dn)
 this.#Jn()
-if(isDenied(this.#On))this.#Vn(lostBy(this.#On))
+if(isDenied(this.#On))this.#$n(lostBy(this.#On))
 await until(e+r.E_)
-this.#Vn(lostBy(this.#On))}async#Pn(){const{clock:e,lastsMs:t}=this.#Un
+this.#$n(lostBy(this.#On))}async#Pn(){const{clock:e,lastsMs:t}=this.#Un
 for(let n=t/3;;){await e.sleep(n,this.#dn.signal)
-n=await this.#$n()?t/3:i}}async#$n(){const{cluster:e,clock:t,path:n}=this.#Un
+n=await this.#Vn()?t/3:i}}async#Vn(){const{cluster:e,clock:t,path:n}=this.#Un
 const r=t.now()
-try{this.#Tn=await e.put(n,{...this.#Tn,spec:{...this.#Tn.spec,renewTime:microTime(r)}})
+try{this.#Rn=await e.put(n,{...this.#Rn,spec:{...this.#Rn.spec,renewTime:microTime(r)}})
 if(!this.#Gn())this.#xn(r)
 return true}catch(e){this.#On=e
-if(e instanceof s.h&&[404,409].includes(e.status))await this.#jn()
-else if(this.#y==="uncertain"&&isDenied(e))this.#Vn(lostBy(e))
-return false}}async#jn(){const{cluster:e,path:t,holderId:n}=this.#Un
+if(e instanceof s.h&&[404,409].includes(e.status))await this.#Yn()
+else if(this.#y==="uncertain"&&isDenied(e))this.#$n(lostBy(e))
+return false}}async#Yn(){const{cluster:e,path:t,holderId:n}=this.#Un
 try{const s=await e.find(t)
-if(s?.spec?.holderIdentity===n)this.#Tn=s
-else this.#Vn(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#On=e}}}class LeaseLost extends Error{why
+if(s?.spec?.holderIdentity===n)this.#Rn=s
+else this.#$n(new LeaseLost("taken",s?.metadata?.annotations?.[o]??""))}catch(e){this.#On=e}}}class LeaseLost extends Error{why
 words
 name="LeaseLost"
 constructor(e,t){super("the lock was lost: another run may have taken it")
 this.why=e
 this.words=t}}function isDenied(e){return e instanceof s.h&&[401,403].includes(e.status)}function lostBy(e){if(isDenied(e))return new LeaseLost("denied",`${e.status} ${e.reason}`)
-return new LeaseLost("unreachable",e instanceof Error?e.message:"")}function microTime(e){return new Date(e).toISOString().replace("Z","000Z")}},9754:(e,t,n)=>{n.d(t,{Mc:()=>forgetDatabases,bL:()=>readArchive,Lu:()=>readHistory,tl:()=>readReleases,DR:()=>saveRelease,$:()=>saveSchemaChange})
+return new LeaseLost("unreachable",e instanceof Error?e.message:"")}function microTime(e){return new Date(e).toISOString().replace("Z","000Z")}},8860:(e,t,n)=>{n.d(t,{Mc:()=>forgetDatabases,bL:()=>readArchive,Lu:()=>readHistory,tl:()=>readReleases,DR:()=>saveRelease,$:()=>saveSchemaChange})
 var s=n(8522)
-var r=n(5138)
-var o=n(8071)
-var i=n(2088)
-var a=n(8311)
-var c=n(6625)
-var A=n(3006)
-n(1039)
-var l=n(189)
+var r=n(1407)
+var o=n(3006)
+var i=n(3165)
+var a=n(8661)
+var c=n(1856)
+var A=n(9025)
+n(4e3)
+var l=n(9554)
 var u=n(7598)
-var d=n(5732)
-var h=n(3791)
-var g=n(7863)
+var d=n(2385)
+var h=n(7398)
+var g=n(6858)
 const f=200*1024
 const p=4*1024*1024
 function hashOf(e){return(0,u.createHash)("sha256").update(e).digest("hex").slice(0,32)}function keptBodies(e){const t=e.toReversed()
@@ -13686,9 +13686,9 @@ const reference=(e,t)=>Array.isArray(e)&&typeof e[0]==="string"?void 0:`${t} is 
 const m=(0,g.OA)({t:g.Ae,n:(0,g.no)(flag),d:(0,g.no)(flag),p:(0,g.no)(flag),g:(0,g.no)(flag),r:(0,g.no)(reference)},"left")
 const E=(0,g.OA)({m:g.Ae,u:(0,g.no)(flag),o:(0,g.no)(flag),c:(0,g.A7)(m)},"left")
 const w=(0,g.A7)((0,g.A7)(E))
-var I=n(282)
-var y=n(533)
-var B=n(2652)
+var I=n(3565)
+var y=n(702)
+var B=n(1777)
 async function readArchive(e,t,n){const s=await readLive(e,t)
 const r=historyOf(s).filter(({image:e})=>(0,i.iI)(e,n))
 const o=r.flatMap(({number:e})=>{const t=unpacked(s?.binaryData?.[templatesKeyOf(e)])
@@ -13741,8 +13741,8 @@ if((0,l.xL)(n)!==void 0)return[]
 const{fit:s,bridges:r,...o}=n
 const i=(0,y.Zo)(s)
 const a={...o,...i&&{fit:i},...r&&{bridges:(0,I.sJ)(r)}}
-return keyOf(o.number)===e?[a]:[]}catch{return[]}}).sort((e,t)=>e.number-t.number)}function keyOf(e){return`release-${String(e).padStart(6,"0")}`}function needsKeyOf(e){return`needs-${e}`}function templatesKeyOf(e){return keyOf(e).replace("release","templates")}function configMapsOf(e){return(0,c.rJ)("v1",e.namespace,"configmaps")}},3006:(e,t,n)=>{n.d(t,{BL:()=>withFound,BO:()=>liveNow,Ei:()=>openHeld,FM:()=>wentLive,MT:()=>appliedSince,Ol:()=>wanted,dR:()=>liveSince,jo:()=>chosenFrom,n3:()=>openBridges,u7:()=>hasGoneLive,vN:()=>added,w7:()=>foundBefore})
-var s=n(2088)
+return keyOf(o.number)===e?[a]:[]}catch{return[]}}).sort((e,t)=>e.number-t.number)}function keyOf(e){return`release-${String(e).padStart(6,"0")}`}function needsKeyOf(e){return`needs-${e}`}function templatesKeyOf(e){return keyOf(e).replace("release","templates")}function configMapsOf(e){return(0,c.rJ)("v1",e.namespace,"configmaps")}},9025:(e,t,n)=>{n.d(t,{BL:()=>withFound,BO:()=>liveNow,Ei:()=>openHeld,FM:()=>wentLive,MT:()=>appliedSince,Ol:()=>wanted,dR:()=>liveSince,jo:()=>chosenFrom,n3:()=>openBridges,u7:()=>hasGoneLive,vN:()=>added,w7:()=>foundBefore})
+var s=n(3165)
 const r=20
 const o=5
 const i=500
@@ -13799,13 +13799,13 @@ const o=n.findLast(e=>isOther(e,r,t))
 if(o)return{is:"found",entry:o}
 const i=e.findLast(e=>wentLive(e)&&isOther(e,r,t))
 const a=`no release before ${(0,s.j)(r.tag)} is in the history`
-return{is:"none",why:i?`${a} that was not rolled back from. To restore that one, name it: --to ${i.number}`:a}}},3560:(e,t,n)=>{n.d(t,{Cz:()=>leaseHolderOf,Gg:()=>titleOf,ZZ:()=>acquireLease})
-var s=n(5138)
-var r=n(8071)
-var o=n(2088)
-var i=n(8311)
-var a=n(6625)
-var c=n(5036)
+return{is:"none",why:i?`${a} that was not rolled back from. To restore that one, name it: --to ${i.number}`:a}}},8911:(e,t,n)=>{n.d(t,{Cz:()=>leaseHolderOf,Gg:()=>titleOf,ZZ:()=>acquireLease})
+var s=n(1407)
+var r=n(3006)
+var o=n(3165)
+var i=n(8661)
+var a=n(1856)
+var c=n(9869)
 function titleOf({who:e,url:t}){return t===void 0?e:`${e}, ${t}`}const A="django-rollout/image"
 const l=1e3
 function isFree(e,t,n,s){const r=e.spec?.holderIdentity
@@ -13836,8 +13836,8 @@ for(;;){const e=await(0,r.jh)(t,s,tryOnce)
 if(e)return e}}function holderIn(e,t){return e?.annotations?.[c.yN]??t?.holderIdentity??""}async function writeLease(e,{name:t,holder:n,lastsMs:r},o,a){const l=leasesOf(e)
 const u={apiVersion:"coordination.k8s.io/v1",kind:"Lease",metadata:{name:t,labels:i.Yq,annotations:{[c.yN]:titleOf(n),...n.image!==void 0&&{[A]:n.image}},...o?.metadata?.resourceVersion!==void 0&&{resourceVersion:o.metadata.resourceVersion}},spec:{holderIdentity:n.id,leaseDurationSeconds:Math.ceil(r/1e3),renewTime:(0,c.Sx)(a)}}
 try{return o?await e.put(`${l}/${t}`,u):await e.post(l,u)}catch(e){if(e instanceof s.h&&e.status===409)return
-throw e}}function leasesOf(e){return(0,a.rJ)("coordination.k8s.io/v1",e.namespace,"leases")}},189:(e,t,n)=>{n.d(t,{Kw:()=>wrongInRecord,hl:()=>u,xL:()=>wrongInEntry})
-var s=n(7863)
+throw e}}function leasesOf(e){return(0,a.rJ)("coordination.k8s.io/v1",e.namespace,"leases")}},9554:(e,t,n)=>{n.d(t,{Kw:()=>wrongInRecord,hl:()=>u,xL:()=>wrongInEntry})
+var s=n(6858)
 const r=(0,s.Qq)(/^[0-9a-f]{4,64}$/,"a commit")
 const o=(0,s.Qq)(/^\w[\w.-]{0,127}$/,"a tag")
 const i=(0,s.Qq)(/^[a-z0-9]+:[0-9A-Za-z]+$/,"a digest")
@@ -13871,19 +13871,19 @@ const S=(0,s.Qq)(/^\w+\.\w+$/,"a migration")
 const schemaWork=(e,t)=>{const n={web:(0,s.Qq)(/^[a-z]+\/[a-z0-9][a-z0-9.-]*$/,"a workload"),container:A,command:(0,s.Qq)()}
 const r=e?.is==="back"
 return r?(0,s.OA)({...n,is:(0,s.yL)("back"),migrations:(0,s.no)((0,s.c3)(S)),misfits:(0,s.no)((0,s.c3)(s.D8))},"refused")(e,t):(0,s.OA)({...n,is:(0,s.yL)("again"),tag:o,digest:i},"refused")(e,t)}
-const T={begun:(0,s.OA)(d,"refused"),namespace:(0,s.OA)(k,"refused"),timeouts:(0,s.OA)({timeout:s.U9,grace:(0,s.A7)(s.U9)},"refused"),snapshot:(0,s.c3)((0,s.Q7)((0,s.OA)(v,"refused"),workloadsAreOurs)),schema:(0,s.no)(schemaWork),contract:(0,s.no)((0,s.OA)({held:(0,s.no)((0,s.c3)((0,s.Qq)())),bridges:s.D8},"refused"))}
-function wrongInRecord(e){return(0,s.OA)(T,"refused")(e,"record")}function wrongInEntry(e){return(0,s.OA)(h,"left")(e,"entry")}},6292:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
+const R={begun:(0,s.OA)(d,"refused"),namespace:(0,s.OA)(k,"refused"),timeouts:(0,s.OA)({timeout:s.U9,grace:(0,s.A7)(s.U9)},"refused"),snapshot:(0,s.c3)((0,s.Q7)((0,s.OA)(v,"refused"),workloadsAreOurs)),schema:(0,s.no)(schemaWork),contract:(0,s.no)((0,s.OA)({held:(0,s.no)((0,s.c3)((0,s.Qq)())),bridges:s.D8},"refused"))}
+function wrongInRecord(e){return(0,s.OA)(R,"refused")(e,"record")}function wrongInEntry(e){return(0,s.OA)(h,"left")(e,"entry")}},6099:(e,t,n)=>{n.d(t,{yv:()=>closeRecord,C6:()=>openRecord,aE:()=>readRecord,vL:()=>updateRecord,R1:()=>withPaths})
 var s=n(8522)
-var r=n(5138)
-var o=n(8071)
-var i=n(2088)
-var a=n(8311)
-var c=n(6625)
-var A=n(307)
-var l=n(3791)
-var u=n(8041)
-var d=n(8974)
-var h=n(3020)
+var r=n(1407)
+var o=n(3006)
+var i=n(3165)
+var a=n(8661)
+var c=n(1856)
+var A=n(4592)
+var l=n(7398)
+var u=n(240)
+var d=n(9340)
+var h=n(2468)
 const g={"v1 ConfigMap":"configmaps","v1 Secret":"secrets","v1 Service":"services","v1 ServiceAccount":"serviceaccounts","v1 PersistentVolumeClaim":"persistentvolumeclaims","apps/v1 Deployment":"deployments","apps/v1 StatefulSet":"statefulsets","apps/v1 DaemonSet":"daemonsets","batch/v1 CronJob":"cronjobs","batch/v1 Job":"jobs","networking.k8s.io/v1 Ingress":"ingresses","networking.k8s.io/v1 NetworkPolicy":"networkpolicies","autoscaling/v1 HorizontalPodAutoscaler":"horizontalpodautoscalers","autoscaling/v2 HorizontalPodAutoscaler":"horizontalpodautoscalers","policy/v1 PodDisruptionBudget":"poddisruptionbudgets"}
 const f=["","apps","autoscaling","batch","extensions","policy",...["admissionregistration","apiextensions","apiregistration","authentication","authorization","certificates","coordination","discovery","events","flowcontrol.apiserver","internal.apiserver","metrics","networking","node","rbac.authorization","resource","scheduling","storage","storagemigration"].map(e=>`${e}.k8s.io`)]
 const p="release again with the manifests of that release (option manifests)"
@@ -13909,8 +13909,8 @@ if(r===void 0)return refused(`${(0,h.Gg)(t)}: the cluster has no such kind`)
 if(s&&!s.namespaced)return refused(`${(0,h.Gg)(t)} is outside of any namespace`)
 if(s&&!m.every(e=>s.verbs.includes(e)))return refused(`${(0,h.Gg)(t)} has a kind that cannot be restored`)
 const o=`${(0,c.rJ)(versionOf(t),e.namespace,r)}/${(0,d.Vb)(t)}`
-A.push({...n,path:o})}return{is:"found",snapshot:A}}function refused(e){return{is:"refused",why:e}}function versionOf(e){return e.apiVersion??""}function kindOf(e){return`${e.apiVersion} ${e.kind}`}var E=n(189)
-var w=n(7863)
+A.push({...n,path:o})}return{is:"found",snapshot:A}}function refused(e){return{is:"refused",why:e}}function versionOf(e){return e.apiVersion??""}function kindOf(e){return`${e.apiVersion} ${e.kind}`}var E=n(9554)
+var w=n(6858)
 const I=900*1024
 const y=16*1024*1024
 const B=200
@@ -13964,7 +13964,7 @@ const o=JSON.stringify({...n,snapshot:r})
 const i=(0,s.gzipSync)(o).toString("base64")
 if(i.length>I||o.length>y)(0,A.fJ)({code:"write-failed",sentence:`the objects of this release are too large for the record in the cluster (${Math.ceil(i.length/1024)} kB)`,hint:"split the manifests over several releases"})
 return{apiVersion:"v1",kind:"Secret",metadata:{name:(0,a.Fe)(e),labels:a.Yq},data:{record:i}}}async function closeRecord(e,t,n,{uid:s}){const r=`${secretsOf(e)}/${(0,a.Fe)(n)}`
-await(0,o.jh)(t,e.life,()=>e.remove(r,{uid:s}))}function secretsOf(e){return(0,c.rJ)("v1",e.namespace,"secrets")}},7863:(e,t,n)=>{n.d(t,{$i:()=>isPlain,A7:()=>mapOf,Ae:()=>anyText,D8:()=>anything,OA:()=>fields,Q7:()=>all,Qq:()=>text,U9:()=>count,c3:()=>listOf,d1:()=>depthOf,no:()=>maybe,yL:()=>oneOf})
+await(0,o.jh)(t,e.life,()=>e.remove(r,{uid:s}))}function secretsOf(e){return(0,c.rJ)("v1",e.namespace,"secrets")}},6858:(e,t,n)=>{n.d(t,{$i:()=>isPlain,A7:()=>mapOf,Ae:()=>anyText,D8:()=>anything,OA:()=>fields,Q7:()=>all,Qq:()=>text,U9:()=>count,c3:()=>listOf,d1:()=>depthOf,no:()=>maybe,yL:()=>oneOf})
 const s=4e3
 function text(e=/^/,t="a text"){return(n,r)=>typeof n==="string"&&n.length<=s&&e.test(n)?void 0:`${r} is not ${t}`}const anyText=(e,t)=>typeof e==="string"?void 0:`${t} is not a string`
 function oneOf(...e){return(t,n)=>typeof t==="string"&&e.includes(t)?void 0:`${n} is not one of ${e.join(", ")}`}const count=(e,t)=>typeof e==="number"&&Number.isFinite(e)&&e>=0?void 0:`${t} is not a number`
@@ -13979,9 +13979,9 @@ for(let r=0;r<e.length;r++){const o=e[r]
 if(s){if(o==="\\")r++
 else if(o==='"')s=false}else if(o==='"')s=true
 else if(o==="["||o==="{")n=Math.max(n,++t)
-else if(o==="]"||o==="}")t--}return n}},1822:(e,t,n)=>{n.d(t,{$O:()=>externalFields,$S:()=>describeExternal,$s:()=>withAnswer,CG:()=>templateOwnership,DC:()=>restoreTemplate,F$:()=>isAsCreated,f5:()=>notesBack,p:()=>isSameVersion,s0:()=>hasTemplateBack,wP:()=>isAnother,x1:()=>fieldsBack,zF:()=>fieldsOwnership})
-var s=n(2088)
-var r=n(8974)
+else if(o==="]"||o==="}")t--}return n}},6876:(e,t,n)=>{n.d(t,{$O:()=>externalFields,$S:()=>describeExternal,$s:()=>withAnswer,CG:()=>templateOwnership,DC:()=>restoreTemplate,F$:()=>isAsCreated,f5:()=>notesBack,p:()=>isSameVersion,s0:()=>hasTemplateBack,wP:()=>isAnother,x1:()=>fieldsBack,zF:()=>fieldsOwnership})
+var s=n(3165)
+var r=n(9340)
 function templateOwnership(e,t){const{object:n,written:s,change:o}=e
 if(!(0,r.gv)(t)||!(0,r.gv)(s))return"untouched"
 const i=decidedTemplate(t)
@@ -14093,15 +14093,15 @@ const n=isRecord(e)?e:{}
 return Object.entries(t).every(([e,t])=>["data","binaryData"].includes(e)?(0,r.FB)(n[e],t):holds(n[e],t))}function without(e={},t){return Object.fromEntries(Object.entries(e).filter(([e])=>!t.includes(e)))}function pruned(e){if(Array.isArray(e))return e.length===0?void 0:e.map(pruned)
 if(!isRecord(e))return e??void 0
 const t=Object.entries(e).map(([e,t])=>[e,pruned(t)]).filter(([,e])=>e!==void 0)
-return t.length===0?void 0:Object.fromEntries(t)}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function isEmpty(e){return Object.keys(e).length===0}},6410:(e,t,n)=>{n.d(t,{$A:()=>changedSince,Jd:()=>externalChanges,PF:()=>restore,If:()=>stateSince})
-var s=n(5138)
-var r=n(8071)
-var o=n(2088)
-var i=n(8974)
-var a=n(6625)
-var c=n(1822)
-var A=n(3020)
-var l=n(9956)
+return t.length===0?void 0:Object.fromEntries(t)}function isRecord(e){return typeof e==="object"&&e!==null&&!Array.isArray(e)}function isEmpty(e){return Object.keys(e).length===0}},8075:(e,t,n)=>{n.d(t,{$A:()=>changedSince,Jd:()=>externalChanges,PF:()=>restore,If:()=>stateSince})
+var s=n(1407)
+var r=n(3006)
+var o=n(3165)
+var i=n(9340)
+var a=n(1856)
+var c=n(6876)
+var A=n(2468)
+var l=n(2459)
 function hasTakenOver({metadata:e,status:t},n){const{observedGeneration:s=0,currentRevision:r,updateRevision:o}=t??{}
 if(o===void 0||s<(e?.generation??0))return false
 if(r===o)return true
@@ -14171,9 +14171,9 @@ case"nothing":return}}function withDigests(e,t={}){const n=(0,i.gv)(e)?(0,i.MZ)(
 const s=n.filter(({name:e,image:n})=>t[e]===n)
 const r=s.map(({image:e})=>{const{tag:t,digest:n}=(0,o.zZ)(e)
 return`${t} as ${n?.slice(0,19)}`})
-return r.length===0?"":` (${[...new Set(r)].join(", ")} that ran before)`}},3020:(e,t,n)=>{n.d(t,{nR:()=>asItWas,uU:()=>isDatabase,t3:()=>isImmutable,kt:()=>isTemplateBack,ac:()=>leads,it:()=>neededAfter,q8:()=>planRestore,lM:()=>planned,Gg:()=>titleOf,mk:()=>withAnswers})
-var s=n(8974)
-var r=n(1382)
+return r.length===0?"":` (${[...new Set(r)].join(", ")} that ran before)`}},2468:(e,t,n)=>{n.d(t,{nR:()=>asItWas,uU:()=>isDatabase,t3:()=>isImmutable,kt:()=>isTemplateBack,ac:()=>leads,it:()=>neededAfter,q8:()=>planRestore,lM:()=>planned,Gg:()=>titleOf,mk:()=>withAnswers})
+var s=n(9340)
+var r=n(2861)
 function needsOf(e,t){const n=new Map
 const add=(e,t)=>{if(!n.has(e))n.set(e,t)}
 for(const n of e){const e=(0,s.gv)(n)?namedByWorkload(n):namedAnywhere(n,t)
@@ -14195,7 +14195,7 @@ return Object.values(e).flatMap(textsIn)}function boundFor(e,t){if(e.kind!=="Rol
 const{subjects:n=[]}=e
 const s=n.filter(({kind:e})=>e==="ServiceAccount")
 return s.map(({name:e=""})=>t.get(`serviceaccount/${e}`)).find(e=>e!==void 0)}function roleOf(e){const{roleRef:t}=e
-return`${(t?.kind??"").toLowerCase()}/${t?.name??""}`}function titled(e,t){return t.flatMap(t=>t===void 0?[]:[`${e}/${t}`])}var o=n(1822)
+return`${(t?.kind??"").toLowerCase()}/${t?.name??""}`}function titled(e,t){return t.flatMap(t=>t===void 0?[]:[`${e}/${t}`])}var o=n(6876)
 function asItWas(e){const{managedFields:t,...n}=e.metadata??{}
 return{...e,metadata:n}}function planned(e){const{uid:t,...n}=kept(e).metadata??{}
 return{...kept(e),metadata:n}}function kept(e){const{status:t,metadata:n={},...s}=e
@@ -14239,10 +14239,10 @@ if(o===void 0||r.do==="delete"||r.do==="ask")return[]
 if((0,s.gv)(o))return isTemplateBack(e)?[]:[o]
 const i=r.do==="keep"||r.do==="external"
 return i&&whyKept(t)!==void 0?[o]:[]})
-return needsOf(t,e.map(({prior:e})=>e.written))}},2652:(e,t,n)=>{n.d(t,{PD:()=>broughtBack,W8:()=>isTemplates,Xl:()=>neededBy,Z5:()=>templatesBefore,bU:()=>templatesIn,ig:()=>templatesDiffer,r3:()=>templatesOf,tX:()=>differences})
-var s=n(4359)
-var r=n(8974)
-var o=n(6388)
+return needsOf(t,e.map(({prior:e})=>e.written))}},1777:(e,t,n)=>{n.d(t,{PD:()=>broughtBack,W8:()=>isTemplates,Xl:()=>neededBy,Z5:()=>templatesBefore,bU:()=>templatesIn,ig:()=>templatesDiffer,r3:()=>templatesOf,tX:()=>differences})
+var s=n(5998)
+var r=n(9340)
+var o=n(4339)
 function isTemplates(e){const isContainers=e=>Array.isArray(e)&&e.every(e=>isObject(e)&&typeof e["name"]==="string")
 return isObject(e)&&Object.values(e).every(e=>{if(!isObject(e)||!isObject(e["spec"]))return false
 const{containers:t,initContainers:n=[]}=e["spec"]
@@ -14316,13 +14316,13 @@ const r=[...t.flatMap(({env:e=[]})=>e.flatMap(({valueFrom:e})=>[need("ConfigMap"
 const o=new Set(r.map(({kind:e,name:t})=>`${e}/${t}`))
 return[...o].map(e=>{const t=r.filter(({kind:t,name:n})=>`${t}/${n}`===e)
 const[{kind:n,name:s}={kind:"Secret",name:""}]=t
-return{kind:n,name:s,keys:[...new Set(t.flatMap(e=>e.keys))]}})}function need(e,t,n){return t?.name===void 0||t.optional?[]:[{kind:e,name:t.name,keys:n}]}},2613:t=>{t.exports=e(import.meta.url)("assert")},181:t=>{t.exports=e(import.meta.url)("buffer")},5317:t=>{t.exports=e(import.meta.url)("child_process")},6982:t=>{t.exports=e(import.meta.url)("crypto")},4434:t=>{t.exports=e(import.meta.url)("events")},9896:t=>{t.exports=e(import.meta.url)("fs")},8611:t=>{t.exports=e(import.meta.url)("http")},5692:t=>{t.exports=e(import.meta.url)("https")},9278:t=>{t.exports=e(import.meta.url)("net")},4589:t=>{t.exports=e(import.meta.url)("node:assert")},6698:t=>{t.exports=e(import.meta.url)("node:async_hooks")},4573:t=>{t.exports=e(import.meta.url)("node:buffer")},1421:t=>{t.exports=e(import.meta.url)("node:child_process")},7540:t=>{t.exports=e(import.meta.url)("node:console")},7598:t=>{t.exports=e(import.meta.url)("node:crypto")},3053:t=>{t.exports=e(import.meta.url)("node:diagnostics_channel")},610:t=>{t.exports=e(import.meta.url)("node:dns")},8474:t=>{t.exports=e(import.meta.url)("node:events")},3024:t=>{t.exports=e(import.meta.url)("node:fs")},1455:t=>{t.exports=e(import.meta.url)("node:fs/promises")},7067:t=>{t.exports=e(import.meta.url)("node:http")},2467:t=>{t.exports=e(import.meta.url)("node:http2")},7030:t=>{t.exports=e(import.meta.url)("node:net")},8161:t=>{t.exports=e(import.meta.url)("node:os")},6760:t=>{t.exports=e(import.meta.url)("node:path")},643:t=>{t.exports=e(import.meta.url)("node:perf_hooks")},1792:t=>{t.exports=e(import.meta.url)("node:querystring")},7075:t=>{t.exports=e(import.meta.url)("node:stream")},1692:t=>{t.exports=e(import.meta.url)("node:tls")},3136:t=>{t.exports=e(import.meta.url)("node:url")},7975:t=>{t.exports=e(import.meta.url)("node:util")},3429:t=>{t.exports=e(import.meta.url)("node:util/types")},5919:t=>{t.exports=e(import.meta.url)("node:worker_threads")},8522:t=>{t.exports=e(import.meta.url)("node:zlib")},857:t=>{t.exports=e(import.meta.url)("os")},6928:t=>{t.exports=e(import.meta.url)("path")},932:t=>{t.exports=e(import.meta.url)("process")},3193:t=>{t.exports=e(import.meta.url)("string_decoder")},4756:t=>{t.exports=e(import.meta.url)("tls")},9023:t=>{t.exports=e(import.meta.url)("util")},2387:(e,t,n)=>{var s=n(2617)
-var r=n(9271)
-var o=n(2448)
-var i=n(5125)
-var a=n(1653)
-var c=n(2624)
-var A=n(692)
+return{kind:n,name:s,keys:[...new Set(t.flatMap(e=>e.keys))]}})}function need(e,t,n){return t?.name===void 0||t.optional?[]:[{kind:e,name:t.name,keys:n}]}},2613:t=>{t.exports=e(import.meta.url)("assert")},181:t=>{t.exports=e(import.meta.url)("buffer")},5317:t=>{t.exports=e(import.meta.url)("child_process")},6982:t=>{t.exports=e(import.meta.url)("crypto")},4434:t=>{t.exports=e(import.meta.url)("events")},9896:t=>{t.exports=e(import.meta.url)("fs")},8611:t=>{t.exports=e(import.meta.url)("http")},5692:t=>{t.exports=e(import.meta.url)("https")},9278:t=>{t.exports=e(import.meta.url)("net")},4589:t=>{t.exports=e(import.meta.url)("node:assert")},6698:t=>{t.exports=e(import.meta.url)("node:async_hooks")},4573:t=>{t.exports=e(import.meta.url)("node:buffer")},1421:t=>{t.exports=e(import.meta.url)("node:child_process")},7540:t=>{t.exports=e(import.meta.url)("node:console")},7598:t=>{t.exports=e(import.meta.url)("node:crypto")},3053:t=>{t.exports=e(import.meta.url)("node:diagnostics_channel")},610:t=>{t.exports=e(import.meta.url)("node:dns")},8474:t=>{t.exports=e(import.meta.url)("node:events")},3024:t=>{t.exports=e(import.meta.url)("node:fs")},1455:t=>{t.exports=e(import.meta.url)("node:fs/promises")},7067:t=>{t.exports=e(import.meta.url)("node:http")},2467:t=>{t.exports=e(import.meta.url)("node:http2")},7030:t=>{t.exports=e(import.meta.url)("node:net")},8161:t=>{t.exports=e(import.meta.url)("node:os")},6760:t=>{t.exports=e(import.meta.url)("node:path")},643:t=>{t.exports=e(import.meta.url)("node:perf_hooks")},1792:t=>{t.exports=e(import.meta.url)("node:querystring")},7075:t=>{t.exports=e(import.meta.url)("node:stream")},1692:t=>{t.exports=e(import.meta.url)("node:tls")},3136:t=>{t.exports=e(import.meta.url)("node:url")},7975:t=>{t.exports=e(import.meta.url)("node:util")},3429:t=>{t.exports=e(import.meta.url)("node:util/types")},5919:t=>{t.exports=e(import.meta.url)("node:worker_threads")},8522:t=>{t.exports=e(import.meta.url)("node:zlib")},857:t=>{t.exports=e(import.meta.url)("os")},6928:t=>{t.exports=e(import.meta.url)("path")},932:t=>{t.exports=e(import.meta.url)("process")},3193:t=>{t.exports=e(import.meta.url)("string_decoder")},4756:t=>{t.exports=e(import.meta.url)("tls")},9023:t=>{t.exports=e(import.meta.url)("util")},7349:(e,t,n)=>{var s=n(1127)
+var r=n(3301)
+var o=n(4454)
+var i=n(2223)
+var a=n(7103)
+var c=n(334)
+var A=n(3142)
 function resolveCollection(e,t,n,s,r,o){const i=n.type==="block-map"?a.resolveBlockMap(e,t,n,s,o):n.type==="block-seq"?c.resolveBlockSeq(e,t,n,s,o):A.resolveFlowCollection(e,t,n,s,o)
 const l=i.constructor
 if(r==="!"||r===l.tagName){i.tag=l.tagName
@@ -14345,10 +14345,10 @@ const f=s.isNode(g)?g:new r.Scalar(g)
 f.range=h.range
 f.tag=l
 if(d?.format)f.format=d.format
-return f}t.composeCollection=composeCollection},2873:(e,t,n)=>{var s=n(5755)
-var r=n(3755)
-var o=n(1462)
-var i=n(8017)
+return f}t.composeCollection=composeCollection},3683:(e,t,n)=>{var s=n(3021)
+var r=n(5937)
+var o=n(7788)
+var i=n(4631)
 function composeDoc(e,t,{offset:n,start:a,value:c,end:A},l){const u=Object.assign({_directives:t},e)
 const d=new s.Document(void 0,u)
 const h={atKey:false,atRoot:true,directives:d.directives,options:d.options,schema:d.schema}
@@ -14359,12 +14359,12 @@ const f=d.contents.range[2]
 const p=o.resolveEnd(A,f,false,l)
 if(p.comment)d.comment=p.comment
 d.range=[n,f,p.offset]
-return d}t.composeDoc=composeDoc},3755:(e,t,n)=>{var s=n(9671)
-var r=n(2617)
-var o=n(2387)
-var i=n(4995)
-var a=n(1462)
-var c=n(9933)
+return d}t.composeDoc=composeDoc},5937:(e,t,n)=>{var s=n(4065)
+var r=n(1127)
+var o=n(7349)
+var i=n(5413)
+var a=n(7788)
+var c=n(2599)
 const A={composeNode:composeNode,composeEmptyNode:composeEmptyNode}
 function composeNode(e,t,n,s){const a=e.atKey
 const{spaceBefore:c,comment:l,anchor:u,tag:d}=n
@@ -14401,10 +14401,10 @@ const A=a.resolveEnd(r,c,e.strict,o)
 i.range=[t,c,A.offset]
 if(A.comment)i.comment=A.comment
 return i}t.composeEmptyNode=composeEmptyNode
-t.composeNode=composeNode},4995:(e,t,n)=>{var s=n(2617)
-var r=n(9271)
-var o=n(599)
-var i=n(7120)
+t.composeNode=composeNode},5413:(e,t,n)=>{var s=n(1127)
+var r=n(3301)
+var o=n(8913)
+var i=n(6842)
 function composeScalar(e,t,n,a){const{value:c,type:A,comment:l,range:u}=t.type==="block-scalar"?o.resolveBlockScalar(e,t,a):i.resolveFlowScalar(t,e.options.strict,a)
 const d=n?e.directives.tagName(n.source,e=>a(n,"TAG_RESOLVE_FAILED",e)):null
 let h
@@ -14435,13 +14435,13 @@ if(n.compat){const e=n.compat.find(e=>e.default&&e.test?.test(r))??n[s.SCALAR]
 if(a.tag!==e.tag){const n=t.tagString(a.tag)
 const s=t.tagString(e.tag)
 const r=`Value may be parsed as either ${n} or ${s}`
-i(o,"TAG_RESOLVE_FAILED",r,true)}}return a}t.composeScalar=composeScalar},2750:(e,t,n)=>{var s=n(932)
-var r=n(8144)
-var o=n(5755)
-var i=n(2130)
-var a=n(2617)
-var c=n(2873)
-var A=n(1462)
+i(o,"TAG_RESOLVE_FAILED",r,true)}}return a}t.composeScalar=composeScalar},9984:(e,t,n)=>{var s=n(932)
+var r=n(1342)
+var o=n(3021)
+var i=n(1464)
+var a=n(1127)
+var c=n(3683)
+var A=n(7788)
 function getErrorPos(e){if(typeof e==="number")return[e,e+1]
 if(Array.isArray(e))return e.length===2?e:[e[0],e[1]]
 const{offset:t,source:n}=e
@@ -14513,12 +14513,12 @@ const n=new o.Document(void 0,e)
 if(this.atDirectives)this.onError(t,"MISSING_CHAR","Missing directives-end indicator line")
 n.range=[0,t,t]
 this.decorate(n,false)
-yield n}}}t.Composer=Composer},1653:(e,t,n)=>{var s=n(2815)
-var r=n(2448)
-var o=n(8017)
-var i=n(6761)
-var a=n(4437)
-var c=n(3485)
+yield n}}}t.Composer=Composer},7103:(e,t,n)=>{var s=n(7165)
+var r=n(4454)
+var o=n(4631)
+var i=n(9499)
+var a=n(4051)
+var c=n(1187)
 const A="All mapping items must start at the same column"
 function resolveBlockMap({composeNode:e,composeEmptyNode:t},n,l,u,d){const h=d?.nodeClass??r.YAMLMap
 const g=new h(n.schema)
@@ -14555,7 +14555,7 @@ const e=new s.Pair(B)
 if(n.options.keepSourceTokens)e.srcToken=r
 g.items.push(e)}}if(p&&p<f)u(p,"IMPOSSIBLE","Map comment with trailing content")
 g.range=[l.offset,f,p??f]
-return g}t.resolveBlockMap=resolveBlockMap},599:(e,t,n)=>{var s=n(9271)
+return g}t.resolveBlockMap=resolveBlockMap},8913:(e,t,n)=>{var s=n(3301)
 function resolveBlockScalar(e,t,n){const r=t.offset
 const o=parseBlockScalarHeader(t,e.options.strict,n)
 if(!o)return{value:"",type:null,comment:"",range:[r,r,r]}
@@ -14635,9 +14635,9 @@ const s=n.match(/^( *)/)
 const r=s?.[1]?[s[1],n.slice(s[1].length)]:["",n]
 const o=[r]
 for(let e=1;e<t.length;e+=2)o.push([t[e],t[e+1]])
-return o}t.resolveBlockScalar=resolveBlockScalar},2624:(e,t,n)=>{var s=n(5125)
-var r=n(8017)
-var o=n(4437)
+return o}t.resolveBlockScalar=resolveBlockScalar},334:(e,t,n)=>{var s=n(2223)
+var r=n(4631)
+var o=n(4051)
 function resolveBlockSeq({composeNode:e,composeEmptyNode:t},n,i,a,c){const A=c?.nodeClass??s.YAMLSeq
 const l=new A(n.schema)
 if(n.atRoot)n.atRoot=false
@@ -14653,7 +14653,7 @@ continue}const h=c?e(n,c,A,a):t(n,A.end,s,null,A,a)
 if(n.schema.compat)o.flowIndentCheck(i.indent,c,a)
 u=h.range[2]
 l.items.push(h)}l.range=[i.offset,u,d??u]
-return l}t.resolveBlockSeq=resolveBlockSeq},1462:(e,t)=>{function resolveEnd(e,t,n,s){let r=""
+return l}t.resolveBlockSeq=resolveBlockSeq},7788:(e,t)=>{function resolveEnd(e,t,n,s){let r=""
 if(e){let o=false
 let i=""
 for(const a of e){const{source:e,type:c}=a
@@ -14667,14 +14667,14 @@ i=""
 break}case"newline":if(r)i+=e
 o=true
 break
-default:s(a,"UNEXPECTED_TOKEN",`Unexpected ${c} at node end`)}t+=e.length}}return{comment:r,offset:t}}t.resolveEnd=resolveEnd},692:(e,t,n)=>{var s=n(2617)
-var r=n(2815)
-var o=n(2448)
-var i=n(5125)
-var a=n(1462)
-var c=n(8017)
-var A=n(6761)
-var l=n(3485)
+default:s(a,"UNEXPECTED_TOKEN",`Unexpected ${c} at node end`)}t+=e.length}}return{comment:r,offset:t}}t.resolveEnd=resolveEnd},3142:(e,t,n)=>{var s=n(1127)
+var r=n(7165)
+var o=n(4454)
+var i=n(2223)
+var a=n(7788)
+var c=n(4631)
+var A=n(9499)
+var l=n(1187)
 const u="Block collections are not allowed within flow collections"
 const isBlock=e=>e&&(e.type==="block-map"||e.type==="block-seq")
 function resolveFlowCollection({composeNode:e,composeEmptyNode:t},n,d,h,g){const f=d.start.source==="{"
@@ -14739,8 +14739,8 @@ if(B&&B.source.length!==1)Q.unshift(B)}if(Q.length>0){const e=a.resolveEnd(Q,b,n
 if(e.comment)if(E.comment)E.comment+="\n"+e.comment
 else E.comment=e.comment
 E.range=[d.offset,b,e.offset]}else E.range=[d.offset,b,b]
-return E}t.resolveFlowCollection=resolveFlowCollection},7120:(e,t,n)=>{var s=n(9271)
-var r=n(1462)
+return E}t.resolveFlowCollection=resolveFlowCollection},6842:(e,t,n)=>{var s=n(3301)
+var r=n(7788)
 function resolveFlowScalar(e,t,n){const{offset:o,type:i,source:a,end:c}=e
 let A
 let l
@@ -14815,7 +14815,7 @@ const o=r.length===n&&/^[0-9a-fA-F]+$/.test(r)
 const i=o?parseInt(r,16):NaN
 try{return String.fromCodePoint(i)}catch{const r=e.substr(t-2,n+2)
 s(t-2,"BAD_DQ_ESCAPE",`Invalid escape sequence ${r}`)
-return r}}t.resolveFlowScalar=resolveFlowScalar},8017:(e,t)=>{function resolveProps(e,{flow:t,indicator:n,next:s,offset:r,onError:o,parentIndent:i,startOnNewline:a}){let c=false
+return r}}t.resolveFlowScalar=resolveFlowScalar},4631:(e,t)=>{function resolveProps(e,{flow:t,indicator:n,next:s,offset:r,onError:o,parentIndent:i,startOnNewline:a}){let c=false
 let A=a
 let l=a
 let u=""
@@ -14878,36 +14878,36 @@ l=false}}const B=e[e.length-1]
 const Q=B?B.offset+B.source.length:r
 if(g&&s&&s.type!=="space"&&s.type!=="newline"&&s.type!=="comma"&&(s.type!=="scalar"||s.source!==""))o(s.offset,"MISSING_CHAR","Tags and anchors must be separated from the next token by white space")
 if(f&&(A&&f.indent<=i||s?.type==="block-map"||s?.type==="block-seq"))o(f,"TAB_AS_INDENT","Tabs are not allowed as indentation")
-return{comma:w,found:I,spaceBefore:c,comment:u,hasNewline:h,anchor:p,tag:m,newlineAfterProp:E,end:Q,start:y??Q}}t.resolveProps=resolveProps},6761:(e,t)=>{function containsNewline(e){if(!e)return null
+return{comma:w,found:I,spaceBefore:c,comment:u,hasNewline:h,anchor:p,tag:m,newlineAfterProp:E,end:Q,start:y??Q}}t.resolveProps=resolveProps},9499:(e,t)=>{function containsNewline(e){if(!e)return null
 switch(e.type){case"alias":case"scalar":case"double-quoted-scalar":case"single-quoted-scalar":if(e.source.includes("\n"))return true
 if(e.end)for(const t of e.end)if(t.type==="newline")return true
 return false
 case"flow-collection":for(const t of e.items){for(const e of t.start)if(e.type==="newline")return true
 if(t.sep)for(const e of t.sep)if(e.type==="newline")return true
 if(containsNewline(t.key)||containsNewline(t.value))return true}return false
-default:return true}}t.containsNewline=containsNewline},9933:(e,t)=>{function emptyScalarPosition(e,t,n){if(t){n??(n=t.length)
+default:return true}}t.containsNewline=containsNewline},2599:(e,t)=>{function emptyScalarPosition(e,t,n){if(t){n??(n=t.length)
 for(let s=n-1;s>=0;--s){let n=t[s]
 switch(n.type){case"space":case"comment":case"newline":e-=n.source.length
 continue}n=t[++s]
 while(n?.type==="space"){e+=n.source.length
-n=t[++s]}break}}return e}t.emptyScalarPosition=emptyScalarPosition},4437:(e,t,n)=>{var s=n(6761)
+n=t[++s]}break}}return e}t.emptyScalarPosition=emptyScalarPosition},4051:(e,t,n)=>{var s=n(9499)
 function flowIndentCheck(e,t,n){if(t?.type==="flow-collection"){const r=t.end[0]
 if(r.indent===e&&(r.source==="]"||r.source==="}")&&s.containsNewline(t)){const e="Flow end indicator should be more indented than parent"
-n(r,"BAD_INDENT",e,true)}}}t.flowIndentCheck=flowIndentCheck},3485:(e,t,n)=>{var s=n(2617)
+n(r,"BAD_INDENT",e,true)}}}t.flowIndentCheck=flowIndentCheck},1187:(e,t,n)=>{var s=n(1127)
 function mapIncludes(e,t,n){const{uniqueKeys:r}=e.options
 if(r===false)return false
 const o=typeof r==="function"?r:(e,t)=>e===t||s.isScalar(e)&&s.isScalar(t)&&e.value===t.value
-return t.some(e=>o(e.key,n))}t.mapIncludes=mapIncludes},5755:(e,t,n)=>{var s=n(9671)
-var r=n(6039)
-var o=n(2617)
-var i=n(2815)
-var a=n(3709)
-var c=n(4902)
-var A=n(5719)
-var l=n(5702)
-var u=n(2703)
-var d=n(9462)
-var h=n(8144)
+return t.some(e=>o(e.key,n))}t.mapIncludes=mapIncludes},3021:(e,t,n)=>{var s=n(4065)
+var r=n(101)
+var o=n(1127)
+var i=n(7165)
+var a=n(6424)
+var c=n(5840)
+var A=n(6829)
+var l=n(1596)
+var u=n(3661)
+var d=n(2404)
+var h=n(1342)
 class Document{constructor(e,t,n){this.commentBefore=null
 this.comment=null
 this.errors=[]
@@ -14976,8 +14976,8 @@ if(typeof r==="function")for(const{count:e,res:t}of i.anchors.values())r(t,e)
 return typeof o==="function"?u.applyReviver(o,{"":c},"",c):c}toJSON(e,t){return this.toJS({json:true,jsonArg:e,mapAsMap:false,onAnchor:t})}toString(e={}){if(this.errors.length>0)throw new Error("Document with errors cannot be stringified")
 if("indent"in e&&(!Number.isInteger(e.indent)||Number(e.indent)<=0)){const t=JSON.stringify(e.indent)
 throw new Error(`"indent" option must be a positive integer, not ${t}`)}return A.stringifyDocument(this,e)}}function assertCollection(e){if(o.isCollection(e))return true
-throw new Error("Expected a YAML collection as document contents")}t.Document=Document},5702:(e,t,n)=>{var s=n(2617)
-var r=n(7182)
+throw new Error("Expected a YAML collection as document contents")}t.Document=Document},1596:(e,t,n)=>{var s=n(1127)
+var r=n(204)
 function anchorIsValid(e){if(/[\x00-\x19\s,[\]{}]/.test(e)){const t=JSON.stringify(e)
 const n=`Anchor must not contain whitespace or control characters: ${t}`
 throw new Error(n)}return true}function anchorNames(e){const t=new Set
@@ -14997,7 +14997,7 @@ t.source=e
 throw t}}},sourceObjects:r}}t.anchorIsValid=anchorIsValid
 t.anchorNames=anchorNames
 t.createNodeAnchors=createNodeAnchors
-t.findNewAnchor=findNewAnchor},2703:(e,t)=>{function applyReviver(e,t,n,s){if(s&&typeof s==="object")if(Array.isArray(s))for(let t=0,n=s.length;t<n;++t){const n=s[t]
+t.findNewAnchor=findNewAnchor},3661:(e,t)=>{function applyReviver(e,t,n,s){if(s&&typeof s==="object")if(Array.isArray(s))for(let t=0,n=s.length;t<n;++t){const n=s[t]
 const r=applyReviver(e,s,String(t),n)
 if(r===void 0)delete s[t]
 else if(r!==n)s[t]=r}else if(s instanceof Map)for(const t of Array.from(s.keys())){const n=s.get(t)
@@ -15008,9 +15008,9 @@ if(n===void 0)s.delete(t)
 else if(n!==t){s.delete(t)
 s.add(n)}}else for(const[t,n]of Object.entries(s)){const r=applyReviver(e,s,t,n)
 if(r===void 0)delete s[t]
-else if(r!==n)s[t]=r}return e.call(t,n,s)}t.applyReviver=applyReviver},9462:(e,t,n)=>{var s=n(9671)
-var r=n(2617)
-var o=n(9271)
+else if(r!==n)s[t]=r}return e.call(t,n,s)}t.applyReviver=applyReviver},2404:(e,t,n)=>{var s=n(4065)
+var r=n(1127)
+var o=n(3301)
 const i="tag:yaml.org,2002:"
 function findTagObject(e,t,n){if(t){const e=n.filter(e=>e.tag===t)
 const s=e.find(e=>!e.format)??e[0]
@@ -15035,8 +15035,8 @@ delete n.onTagObj}const g=h?.createNode?h.createNode(n.schema,e,n):typeof h?.nod
 if(t)g.tag=t
 else if(!h.default)g.tag=h.tag
 if(d)d.node=g
-return g}t.createNode=createNode},8144:(e,t,n)=>{var s=n(2617)
-var r=n(7182)
+return g}t.createNode=createNode},1342:(e,t,n)=>{var s=n(1127)
+var r=n(204)
 const o={"!":"%21",",":"%2C","[":"%5B","]":"%5D","{":"%7B","}":"%7D"}
 const escapeTagName=e=>e.replace(/[!,[\]{}]/g,e=>o[e])
 class Directives{constructor(e,t){this.docStart=null
@@ -15085,7 +15085,7 @@ o=Object.keys(t)}else o=[]
 for(const[s,r]of n){if(s==="!!"&&r==="tag:yaml.org,2002:")continue
 if(!e||o.some(e=>e.startsWith(r)))t.push(`%TAG ${s} ${r}`)}return t.join("\n")}}Directives.defaultYaml={explicit:false,version:"1.2"}
 Directives.defaultTags={"!!":"tag:yaml.org,2002:"}
-t.Directives=Directives},2130:(e,t)=>{class YAMLError extends Error{constructor(e,t,n,s){super()
+t.Directives=Directives},1464:(e,t)=>{class YAMLError extends Error{constructor(e,t,n,s){super()
 this.name=e
 this.code=n
 this.message=s
@@ -15108,22 +15108,22 @@ n.message+=`:\n\n${i}\n${a}\n`}}
 t.YAMLError=YAMLError
 t.YAMLParseError=YAMLParseError
 t.YAMLWarning=YAMLWarning
-t.prettifyError=prettifyError},3645:(e,t,n)=>{var s=n(2750)
-var r=n(5755)
-var o=n(4902)
-var i=n(2130)
-var a=n(9671)
-var c=n(2617)
-var A=n(2815)
-var l=n(9271)
-var u=n(2448)
-var d=n(5125)
-var h=n(3427)
-var g=n(795)
-var f=n(9706)
-var p=n(7374)
-var m=n(6205)
-var E=n(7182)
+t.prettifyError=prettifyError},8815:(e,t,n)=>{var s=n(9984)
+var r=n(3021)
+var o=n(5840)
+var i=n(1464)
+var a=n(4065)
+var c=n(1127)
+var A=n(7165)
+var l=n(3301)
+var u=n(4454)
+var d=n(2223)
+var h=n(3461)
+var g=n(361)
+var f=n(6628)
+var p=n(3456)
+var m=n(4047)
+var E=n(204)
 s.Composer
 r.Document
 o.Schema
@@ -15152,14 +15152,14 @@ t.hR=m.parseAllDocuments
 t.Tp=m.parseDocument
 t.As=m.stringify
 E.visit
-E.visitAsync},9923:(e,t,n)=>{var s=n(932)
+E.visitAsync},7249:(e,t,n)=>{var s=n(932)
 function debug(e,...t){if(e==="debug")console.log(...t)}function warn(e,t){if(e==="debug"||e==="warn")if(typeof s.emitWarning==="function")s.emitWarning(t)
 else console.warn(t)}t.debug=debug
-t.warn=warn},9671:(e,t,n)=>{var s=n(5702)
-var r=n(7182)
-var o=n(2617)
-var i=n(4615)
-var a=n(3709)
+t.warn=warn},4065:(e,t,n)=>{var s=n(1596)
+var r=n(204)
+var o=n(1127)
+var i=n(6673)
+var a=n(6424)
 class Alias extends i.NodeBase{constructor(e){super(o.ALIAS)
 this.source=e
 Object.defineProperty(this,"tag",{set(){throw new Error("Alias nodes cannot have tags")}})}resolve(e,t){if(t?.maxAliasCount===0)throw new ReferenceError("Alias resolution is disabled")
@@ -15188,9 +15188,9 @@ return r?r.count*r.aliasCount:0}else if(o.isCollection(t)){let s=0
 for(const r of t.items){const t=getAliasCount(e,r,n)
 if(t>s)s=t}return s}else if(o.isPair(t)){const s=getAliasCount(e,t.key,n)
 const r=getAliasCount(e,t.value,n)
-return Math.max(s,r)}return 1}t.Alias=Alias},6039:(e,t,n)=>{var s=n(9462)
-var r=n(2617)
-var o=n(4615)
+return Math.max(s,r)}return 1}t.Alias=Alias},101:(e,t,n)=>{var s=n(2404)
+var r=n(1127)
+var o=n(6673)
 function collectionFromPath(e,t,n){let r=n
 for(let e=t.length-1;e>=0;--e){const n=t[e]
 if(typeof n==="number"&&Number.isInteger(n)&&n>=0){const e=[]
@@ -15225,19 +15225,19 @@ if(r.isCollection(e))e.setIn(s,t)
 else if(e===void 0&&this.schema)this.set(n,collectionFromPath(this.schema,s,t))
 else throw new Error(`Expected YAML collection at ${n}. Remaining path: ${s}`)}}}t.Collection=Collection
 t.collectionFromPath=collectionFromPath
-t.isEmptyPath=isEmptyPath},4615:(e,t,n)=>{var s=n(2703)
-var r=n(2617)
-var o=n(3709)
+t.isEmptyPath=isEmptyPath},6673:(e,t,n)=>{var s=n(3661)
+var r=n(1127)
+var o=n(6424)
 class NodeBase{constructor(e){Object.defineProperty(this,r.NODE_TYPE,{value:e})}clone(){const e=Object.create(Object.getPrototypeOf(this),Object.getOwnPropertyDescriptors(this))
 if(this.range)e.range=this.range.slice()
 return e}toJS(e,{mapAsMap:t,maxAliasCount:n,onAnchor:i,reviver:a}={}){if(!r.isDocument(e))throw new TypeError("A document argument is required")
 const c={anchors:new Map,doc:e,keep:true,mapAsMap:t===true,mapKeyWarned:false,maxAliasCount:typeof n==="number"?n:100}
 const A=o.toJS(this,"",c)
 if(typeof i==="function")for(const{count:e,res:t}of c.anchors.values())i(t,e)
-return typeof a==="function"?s.applyReviver(a,{"":A},"",A):A}}t.NodeBase=NodeBase},2815:(e,t,n)=>{var s=n(9462)
-var r=n(1174)
-var o=n(614)
-var i=n(2617)
+return typeof a==="function"?s.applyReviver(a,{"":A},"",A):A}}t.NodeBase=NodeBase},7165:(e,t,n)=>{var s=n(2404)
+var r=n(9748)
+var o=n(7104)
+var i=n(1127)
 function createPair(e,t,n){const r=s.createNode(e,void 0,n)
 const o=s.createNode(t,void 0,n)
 return new Pair(r,o)}class Pair{constructor(e,t=null){Object.defineProperty(this,i.NODE_TYPE,{value:i.PAIR})
@@ -15247,9 +15247,9 @@ if(i.isNode(t))t=t.clone(e)
 if(i.isNode(n))n=n.clone(e)
 return new Pair(t,n)}toJSON(e,t){const n=t?.mapAsMap?new Map:{}
 return o.addPairToJSMap(t,n,this)}toString(e,t,n){return e?.doc?r.stringifyPair(this,e,t,n):JSON.stringify(this)}}t.Pair=Pair
-t.createPair=createPair},9271:(e,t,n)=>{var s=n(2617)
-var r=n(4615)
-var o=n(3709)
+t.createPair=createPair},3301:(e,t,n)=>{var s=n(1127)
+var r=n(6673)
+var o=n(6424)
 const isScalarValue=e=>!e||typeof e!=="function"&&typeof e!=="object"
 class Scalar extends r.NodeBase{constructor(e){super(s.SCALAR)
 this.value=e}toJSON(e,t){return t?.keep?this.value:o.toJS(this.value,e,t)}toString(){return String(this.value)}}Scalar.BLOCK_FOLDED="BLOCK_FOLDED"
@@ -15258,12 +15258,12 @@ Scalar.PLAIN="PLAIN"
 Scalar.QUOTE_DOUBLE="QUOTE_DOUBLE"
 Scalar.QUOTE_SINGLE="QUOTE_SINGLE"
 t.Scalar=Scalar
-t.isScalarValue=isScalarValue},2448:(e,t,n)=>{var s=n(8454)
-var r=n(614)
-var o=n(6039)
-var i=n(2617)
-var a=n(2815)
-var c=n(9271)
+t.isScalarValue=isScalarValue},4454:(e,t,n)=>{var s=n(1212)
+var r=n(7104)
+var o=n(101)
+var i=n(1127)
+var a=n(7165)
+var c=n(3301)
 function findPair(e,t){const n=i.isScalar(t)?t.value:t
 for(const s of e)if(i.isPair(s)){if(s.key===t||s.key===n)return s
 if(i.isScalar(s.key)&&s.key.value===n)return s}return}class YAMLMap extends o.Collection{static get tagName(){return"tag:yaml.org,2002:map"}constructor(e){super(i.MAP,e)
@@ -15297,12 +15297,12 @@ return s}toString(e,t,n){if(!e)return JSON.stringify(this)
 for(const e of this.items)if(!i.isPair(e))throw new Error(`Map items must all be pairs; found ${JSON.stringify(e)} instead`)
 if(!e.allNullValues&&this.hasAllNullValues(false))e=Object.assign({},e,{allNullValues:true})
 return s.stringifyCollection(this,e,{blockItemPrefix:"",flowChars:{start:"{",end:"}"},itemIndent:e.indent||"",onChompKeep:n,onComment:t})}}t.YAMLMap=YAMLMap
-t.findPair=findPair},5125:(e,t,n)=>{var s=n(9462)
-var r=n(8454)
-var o=n(6039)
-var i=n(2617)
-var a=n(9271)
-var c=n(3709)
+t.findPair=findPair},2223:(e,t,n)=>{var s=n(2404)
+var r=n(1212)
+var o=n(101)
+var i=n(1127)
+var a=n(3301)
+var c=n(6424)
 class YAMLSeq extends o.Collection{static get tagName(){return"tag:yaml.org,2002:seq"}constructor(e){super(i.SEQ,e)
 this.items=[]}add(e){this.items.push(e)}delete(e){const t=asItemIndex(e)
 if(typeof t!=="number")return false
@@ -15326,11 +15326,11 @@ if(t&&Symbol.iterator in Object(t)){let e=0
 for(let i of t){if(typeof r==="function"){const n=t instanceof Set?i:String(e++)
 i=r.call(t,n,i)}o.items.push(s.createNode(i,void 0,n))}}return o}}function asItemIndex(e){let t=i.isScalar(e)?e.value:e
 if(t&&typeof t==="string")t=Number(t)
-return typeof t==="number"&&Number.isInteger(t)&&t>=0?t:null}t.YAMLSeq=YAMLSeq},614:(e,t,n)=>{var s=n(9923)
-var r=n(2610)
-var o=n(9666)
-var i=n(2617)
-var a=n(3709)
+return typeof t==="number"&&Number.isInteger(t)&&t>=0?t:null}t.YAMLSeq=YAMLSeq},7104:(e,t,n)=>{var s=n(7249)
+var r=n(452)
+var o=n(2148)
+var i=n(1127)
+var a=n(6424)
 function addPairToJSMap(e,t,{key:n,value:s}){if(i.isNode(n)&&n.addToJSMap)n.addToJSMap(e,t,s)
 else if(r.isMergeKey(e,n))r.addMergeToJSMap(e,t,s)
 else{const r=a.toJS(n,"",e)
@@ -15350,7 +15350,7 @@ const r=e.toString(t)
 if(!n.mapKeyWarned){let e=JSON.stringify(r)
 if(e.length>40)e=e.substring(0,36)+'..."'
 s.warn(n.doc.options.logLevel,`Keys with collection values will be stringified due to JS Object restrictions: ${e}. Set mapAsMap: true to use object keys.`)
-n.mapKeyWarned=true}return r}return JSON.stringify(t)}t.addPairToJSMap=addPairToJSMap},2617:(e,t)=>{const n=Symbol.for("yaml.alias")
+n.mapKeyWarned=true}return r}return JSON.stringify(t)}t.addPairToJSMap=addPairToJSMap},1127:(e,t)=>{const n=Symbol.for("yaml.alias")
 const s=Symbol.for("yaml.document")
 const r=Symbol.for("yaml.map")
 const o=Symbol.for("yaml.pair")
@@ -15379,7 +15379,7 @@ t.isMap=isMap
 t.isNode=isNode
 t.isPair=isPair
 t.isScalar=isScalar
-t.isSeq=isSeq},3709:(e,t,n)=>{var s=n(2617)
+t.isSeq=isSeq},6424:(e,t,n)=>{var s=n(1127)
 function toJS(e,t,n){if(Array.isArray(e))return e.map((e,t)=>toJS(e,String(t),n))
 if(e&&typeof e.toJSON==="function"){if(!n||!s.hasAnchor(e))return e.toJSON(t,n)
 const r={aliasCount:0,count:1,res:void 0}
@@ -15389,10 +15389,10 @@ delete n.onCreate}
 const o=e.toJSON(t,n)
 if(n.onCreate)n.onCreate(o)
 return o}if(typeof e==="bigint"&&!n?.keep)return Number(e)
-return e}t.toJS=toJS},8564:(e,t,n)=>{var s=n(599)
-var r=n(7120)
-var o=n(2130)
-var i=n(6179)
+return e}t.toJS=toJS},110:(e,t,n)=>{var s=n(8913)
+var r=n(6842)
+var o=n(1464)
+var i=n(3069)
 function resolveAsScalar(e,t=true,n){if(e){const _onError=(e,t,s)=>{const r=typeof e==="number"?e:Array.isArray(e)?e[0]:e.offset
 if(n)n(r,t,s)
 else throw new o.YAMLParseError([r,r+1],t,s)}
@@ -15456,7 +15456,7 @@ const r="end"in e&&Array.isArray(e.end)?e.end.filter(e=>e.type==="space"||e.type
 for(const t of Object.keys(e))if(t!=="type"&&t!=="offset")delete e[t]
 Object.assign(e,{type:n,indent:s,source:t,end:r})}}}t.createScalarToken=createScalarToken
 t.resolveAsScalar=resolveAsScalar
-t.setScalarValue=setScalarValue},7455:(e,t)=>{const stringify=e=>"type"in e?stringifyToken(e):stringifyItem(e)
+t.setScalarValue=setScalarValue},1733:(e,t)=>{const stringify=e=>"type"in e?stringifyToken(e):stringifyItem(e)
 function stringifyToken(e){switch(e.type){case"block-scalar":{let t=""
 for(const n of e.props)t+=stringifyToken(n)
 return t+e.source}case"block-map":case"block-seq":{let t=""
@@ -15473,7 +15473,7 @@ for(const t of e)r+=t.source
 if(t)r+=stringifyToken(t)
 if(n)for(const e of n)r+=e.source
 if(s)r+=stringifyToken(s)
-return r}t.stringify=stringify},4257:(e,t)=>{const n=Symbol("break visit")
+return r}t.stringify=stringify},7715:(e,t)=>{const n=Symbol("break visit")
 const s=Symbol("skip children")
 const r=Symbol("remove item")
 function visit(e,t){if("type"in e&&e.type==="document")e={start:e.start,value:e.value}
@@ -15496,9 +15496,9 @@ if(a&&"items"in a){for(let t=0;t<a.items.length;++t){const o=_visit(Object.freez
 if(typeof o==="number")t=o-1
 else if(o===n)return n
 else if(o===r){a.items.splice(t,1)
-t-=1}}if(typeof o==="function"&&i==="key")o=o(t,e)}}return typeof o==="function"?o(t,e):o}t.visit=visit},3427:(e,t,n)=>{var s=n(8564)
-var r=n(7455)
-var o=n(4257)
+t-=1}}if(typeof o==="function"&&i==="key")o=o(t,e)}}return typeof o==="function"?o(t,e):o}t.visit=visit},3461:(e,t,n)=>{var s=n(110)
+var r=n(1733)
+var o=n(7715)
 const i="\ufeff"
 const a=""
 const c=""
@@ -15543,7 +15543,7 @@ t.SCALAR=A
 t.isCollection=isCollection
 t.isScalar=isScalar
 t.prettyToken=prettyToken
-t.tokenType=tokenType},795:(e,t,n)=>{var s=n(3427)
+t.tokenType=tokenType},361:(e,t,n)=>{var s=n(3461)
 function isEmpty(e){switch(e){case void 0:case" ":case"\n":case"\r":case"\t":return true
 default:return false}}const r=new Set("0123456789ABCDEFabcdef")
 const o=new Set("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-#;/?:@&=+$_.!~*'()")
@@ -15778,7 +15778,7 @@ if(s>0){yield this.buffer.substr(this.pos,s)
 this.pos=t}return s}*pushUntil(e){let t=this.pos
 let n=this.buffer[t]
 while(!e(n))n=this.buffer[++t]
-return yield*this.pushToIndex(t,false)}}t.Lexer=Lexer},9706:(e,t)=>{class LineCounter{constructor(){this.lineStarts=[]
+return yield*this.pushToIndex(t,false)}}t.Lexer=Lexer},6628:(e,t)=>{class LineCounter{constructor(){this.lineStarts=[]
 this.addNewLine=e=>this.lineStarts.push(e)
 this.linePos=e=>{let t=0
 let n=this.lineStarts.length
@@ -15787,9 +15787,9 @@ if(this.lineStarts[s]<e)t=s+1
 else n=s}if(this.lineStarts[t]===e)return{line:t+1,col:1}
 if(t===0)return{line:0,col:e}
 const s=this.lineStarts[t-1]
-return{line:t,col:e-s+1}}}}t.LineCounter=LineCounter},7374:(e,t,n)=>{var s=n(932)
-var r=n(3427)
-var o=n(795)
+return{line:t,col:e-s+1}}}}t.LineCounter=LineCounter},3456:(e,t,n)=>{var s=n(932)
+var r=n(3461)
+var o=n(361)
 function includesToken(e,t){for(let n=0;n<e.length;++n)if(e[n].type===t)return true
 return false}function findNonEmptyIndex(e){for(let t=0;t<e.length;++t)switch(e[t].type){case"space":case"comment":case"newline":break
 default:return t}return-1}function isFlowToken(e){switch(e?.type){case"alias":case"scalar":case"single-quoted-scalar":case"double-quoted-scalar":case"flow-collection":return true
@@ -16045,13 +16045,13 @@ break
 case"newline":this.onKeyLine=false
 case"space":case"comment":default:if(e.end)e.end.push(this.sourceToken)
 else e.end=[this.sourceToken]
-if(this.type==="newline")yield*this.pop()}}}t.Parser=Parser},6205:(e,t,n)=>{var s=n(2750)
-var r=n(5755)
-var o=n(2130)
-var i=n(9923)
-var a=n(2617)
-var c=n(9706)
-var A=n(7374)
+if(this.type==="newline")yield*this.pop()}}}t.Parser=Parser},4047:(e,t,n)=>{var s=n(9984)
+var r=n(3021)
+var o=n(1464)
+var i=n(7249)
+var a=n(1127)
+var c=n(6628)
+var A=n(3456)
 function parseOptions(e){const t=e.prettyErrors!==false
 const n=e.lineCounter||t&&new c.LineCounter||null
 return{lineCounter:n,prettyErrors:t}}function parseAllDocuments(e,t={}){const{lineCounter:n,prettyErrors:r}=parseOptions(t)
@@ -16085,11 +16085,11 @@ if(!e)return}if(a.isDocument(e)&&!s)return e.toString(n)
 return new r.Document(e,s,n).toString(n)}t.parse=parse
 t.parseAllDocuments=parseAllDocuments
 t.parseDocument=parseDocument
-t.stringify=stringify},4902:(e,t,n)=>{var s=n(2617)
-var r=n(8229)
-var o=n(2400)
-var i=n(2374)
-var a=n(1656)
+t.stringify=stringify},5840:(e,t,n)=>{var s=n(1127)
+var r=n(7451)
+var o=n(1706)
+var i=n(6464)
+var a=n(18)
 const sortMapEntriesByKey=(e,t)=>e.key<t.key?-1:e.key>t.key?1:0
 class Schema{constructor({compat:e,customTags:t,merge:n,resolveKnownTags:c,schema:A,sortMapEntries:l,toStringDefaults:u}){this.compat=Array.isArray(e)?a.getTags(e,"compat"):e?a.getTags(null,e):null
 this.name=typeof A==="string"&&A||"core"
@@ -16101,24 +16101,24 @@ Object.defineProperty(this,s.SCALAR,{value:i.string})
 Object.defineProperty(this,s.SEQ,{value:o.seq})
 this.sortMapEntries=typeof l==="function"?l:l===true?sortMapEntriesByKey:null}clone(){const e=Object.create(Schema.prototype,Object.getOwnPropertyDescriptors(this))
 e.tags=this.tags.slice()
-return e}}t.Schema=Schema},8229:(e,t,n)=>{var s=n(2617)
-var r=n(2448)
+return e}}t.Schema=Schema},7451:(e,t,n)=>{var s=n(1127)
+var r=n(4454)
 const o={collection:"map",default:true,nodeClass:r.YAMLMap,tag:"tag:yaml.org,2002:map",resolve(e,t){if(!s.isMap(e))t("Expected a mapping for this tag")
 return e},createNode:(e,t,n)=>r.YAMLMap.from(e,t,n)}
-t.map=o},7890:(e,t,n)=>{var s=n(9271)
+t.map=o},3632:(e,t,n)=>{var s=n(3301)
 const r={identify:e=>e==null,createNode:()=>new s.Scalar(null),default:true,tag:"tag:yaml.org,2002:null",test:/^(?:~|[Nn]ull|NULL)?$/,resolve:()=>new s.Scalar(null),stringify:({source:e},t)=>typeof e==="string"&&r.test.test(e)?e:t.options.nullStr}
-t.nullTag=r},2400:(e,t,n)=>{var s=n(2617)
-var r=n(5125)
+t.nullTag=r},1706:(e,t,n)=>{var s=n(1127)
+var r=n(2223)
 const o={collection:"seq",default:true,nodeClass:r.YAMLSeq,tag:"tag:yaml.org,2002:seq",resolve(e,t){if(!s.isSeq(e))t("Expected a sequence for this tag")
 return e},createNode:(e,t,n)=>r.YAMLSeq.from(e,t,n)}
-t.seq=o},2374:(e,t,n)=>{var s=n(6179)
+t.seq=o},6464:(e,t,n)=>{var s=n(3069)
 const r={identify:e=>typeof e==="string",default:true,tag:"tag:yaml.org,2002:str",resolve:e=>e,stringify(e,t,n,r){t=Object.assign({actualString:true},t)
 return s.stringifyString(e,t,n,r)}}
-t.string=r},1477:(e,t,n)=>{var s=n(9271)
+t.string=r},3959:(e,t,n)=>{var s=n(3301)
 const r={identify:e=>typeof e==="boolean",default:true,tag:"tag:yaml.org,2002:bool",test:/^(?:[Tt]rue|TRUE|[Ff]alse|FALSE)$/,resolve:e=>new s.Scalar(e[0]==="t"||e[0]==="T"),stringify({source:e,value:t},n){if(e&&r.test.test(e)){const n=e[0]==="t"||e[0]==="T"
 if(t===n)return e}return t?n.options.trueStr:n.options.falseStr}}
-t.boolTag=r},8251:(e,t,n)=>{var s=n(9271)
-var r=n(2491)
+t.boolTag=r},8405:(e,t,n)=>{var s=n(3301)
+var r=n(8689)
 const o={identify:e=>typeof e==="number",default:true,tag:"tag:yaml.org,2002:float",test:/^(?:[-+]?\.(?:inf|Inf|INF)|\.nan|\.NaN|\.NAN)$/,resolve:e=>e.slice(-3).toLowerCase()==="nan"?NaN:e[0]==="-"?Number.NEGATIVE_INFINITY:Number.POSITIVE_INFINITY,stringify:r.stringifyNumber}
 const i={identify:e=>typeof e==="number",default:true,tag:"tag:yaml.org,2002:float",format:"EXP",test:/^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)[eE][-+]?[0-9]+$/,resolve:e=>parseFloat(e),stringify(e){const t=Number(e.value)
 return isFinite(t)?t.toExponential():r.stringifyNumber(e)}}
@@ -16128,7 +16128,7 @@ if(n!==-1&&e[e.length-1]==="0")t.minFractionDigits=e.length-n-1
 return t},stringify:r.stringifyNumber}
 t.float=a
 t.floatExp=i
-t.floatNaN=o},7052:(e,t,n)=>{var s=n(2491)
+t.floatNaN=o},9874:(e,t,n)=>{var s=n(8689)
 const intIdentify=e=>typeof e==="bigint"||Number.isInteger(e)
 const intResolve=(e,t,n,{intAsBigInt:s})=>s?BigInt(e):parseInt(e.substring(t),n)
 function intStringify(e,t,n){const{value:r}=e
@@ -16138,38 +16138,38 @@ const o={identify:intIdentify,default:true,tag:"tag:yaml.org,2002:int",test:/^[-
 const i={identify:e=>intIdentify(e)&&e>=0,default:true,tag:"tag:yaml.org,2002:int",format:"HEX",test:/^0x[0-9a-fA-F]+$/,resolve:(e,t,n)=>intResolve(e,2,16,n),stringify:e=>intStringify(e,16,"0x")}
 t.int=o
 t.intHex=i
-t.intOct=r},4810:(e,t,n)=>{var s=n(8229)
-var r=n(7890)
-var o=n(2400)
-var i=n(2374)
-var a=n(1477)
-var c=n(8251)
-var A=n(7052)
+t.intOct=r},896:(e,t,n)=>{var s=n(7451)
+var r=n(3632)
+var o=n(1706)
+var i=n(6464)
+var a=n(3959)
+var c=n(8405)
+var A=n(9874)
 const l=[s.map,o.seq,i.string,r.nullTag,a.boolTag,A.intOct,A.int,A.intHex,c.floatNaN,c.floatExp,c.float]
-t.schema=l},7925:(e,t,n)=>{var s=n(9271)
-var r=n(8229)
-var o=n(2400)
+t.schema=l},3559:(e,t,n)=>{var s=n(3301)
+var r=n(7451)
+var o=n(1706)
 function intIdentify(e){return typeof e==="bigint"||Number.isInteger(e)}const stringifyJSON=({value:e})=>JSON.stringify(e)
 const i=[{identify:e=>typeof e==="string",default:true,tag:"tag:yaml.org,2002:str",resolve:e=>e,stringify:stringifyJSON},{identify:e=>e==null,createNode:()=>new s.Scalar(null),default:true,tag:"tag:yaml.org,2002:null",test:/^null$/,resolve:()=>null,stringify:stringifyJSON},{identify:e=>typeof e==="boolean",default:true,tag:"tag:yaml.org,2002:bool",test:/^true$|^false$/,resolve:e=>e==="true",stringify:stringifyJSON},{identify:intIdentify,default:true,tag:"tag:yaml.org,2002:int",test:/^-?(?:0|[1-9][0-9]*)$/,resolve:(e,t,{intAsBigInt:n})=>n?BigInt(e):parseInt(e,10),stringify:({value:e})=>intIdentify(e)?e.toString():JSON.stringify(e)},{identify:e=>typeof e==="number",default:true,tag:"tag:yaml.org,2002:float",test:/^-?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?$/,resolve:e=>parseFloat(e),stringify:stringifyJSON}]
 const a={default:true,tag:"",test:/^/,resolve(e,t){t(`Unresolved plain scalar ${JSON.stringify(e)}`)
 return e}}
 const c=[r.map,o.seq].concat(i,a)
-t.schema=c},1656:(e,t,n)=>{var s=n(8229)
-var r=n(7890)
-var o=n(2400)
-var i=n(2374)
-var a=n(1477)
-var c=n(8251)
-var A=n(7052)
-var l=n(4810)
-var u=n(7925)
-var d=n(6817)
-var h=n(2610)
-var g=n(61)
-var f=n(7815)
-var p=n(7755)
-var m=n(9138)
-var E=n(6282)
+t.schema=c},18:(e,t,n)=>{var s=n(7451)
+var r=n(3632)
+var o=n(1706)
+var i=n(6464)
+var a=n(3959)
+var c=n(8405)
+var A=n(9874)
+var l=n(896)
+var u=n(3559)
+var d=n(6083)
+var h=n(452)
+var g=n(303)
+var f=n(8385)
+var p=n(5913)
+var m=n(1528)
+var E=n(4371)
 const w=new Map([["core",l.schema],["failsafe",[s.map,o.seq,i.string]],["json",u.schema],["yaml11",p.schema],["yaml-1.1",p.schema]])
 const I={binary:d.binary,bool:a.boolTag,float:c.float,floatExp:c.floatExp,floatNaN:c.floatNaN,floatTime:E.floatTime,int:A.int,intHex:A.intHex,intOct:A.intOct,intTime:E.intTime,map:s.map,merge:h.merge,null:r.nullTag,omap:g.omap,pairs:f.pairs,seq:o.seq,set:m.set,timestamp:E.timestamp}
 const y={"tag:yaml.org,2002:binary":d.binary,"tag:yaml.org,2002:merge":h.merge,"tag:yaml.org,2002:omap":g.omap,"tag:yaml.org,2002:pairs":f.pairs,"tag:yaml.org,2002:set":m.set,"tag:yaml.org,2002:timestamp":E.timestamp}
@@ -16186,9 +16186,9 @@ if(!n){const e=JSON.stringify(t)
 const n=Object.keys(I).map(e=>JSON.stringify(e)).join(", ")
 throw new Error(`Unknown custom tag ${e}; use one of ${n}`)}if(!e.includes(n))e.push(n)
 return e},[])}t.coreKnownTags=y
-t.getTags=getTags},6817:(e,t,n)=>{var s=n(181)
-var r=n(9271)
-var o=n(6179)
+t.getTags=getTags},6083:(e,t,n)=>{var s=n(181)
+var r=n(3301)
+var o=n(3069)
 const i={identify:e=>e instanceof Uint8Array,default:false,tag:"tag:yaml.org,2002:binary",resolve(e,t){if(typeof s.Buffer==="function")return s.Buffer.from(e,"base64")
 else if(typeof atob==="function"){const t=atob(e.replace(/[\n\r]/g,""))
 const n=new Uint8Array(t.length)
@@ -16207,14 +16207,14 @@ const n=Math.ceil(l.length/e)
 const s=new Array(n)
 for(let t=0,r=0;t<n;++t,r+=e)s[t]=l.substr(r,e)
 l=s.join(t===r.Scalar.BLOCK_LITERAL?"\n":" ")}return o.stringifyString({comment:e,type:t,value:l},i,a,c)}}
-t.binary=i},3260:(e,t,n)=>{var s=n(9271)
+t.binary=i},8398:(e,t,n)=>{var s=n(3301)
 function boolStringify({value:e,source:t},n){const s=e?r:o
 if(t&&s.test.test(t))return t
 return e?n.options.trueStr:n.options.falseStr}const r={identify:e=>e===true,default:true,tag:"tag:yaml.org,2002:bool",test:/^(?:Y|y|[Yy]es|YES|[Tt]rue|TRUE|[Oo]n|ON)$/,resolve:()=>new s.Scalar(true),stringify:boolStringify}
 const o={identify:e=>e===false,default:true,tag:"tag:yaml.org,2002:bool",test:/^(?:N|n|[Nn]o|NO|[Ff]alse|FALSE|[Oo]ff|OFF)$/,resolve:()=>new s.Scalar(false),stringify:boolStringify}
 t.falseTag=o
-t.trueTag=r},396:(e,t,n)=>{var s=n(9271)
-var r=n(2491)
+t.trueTag=r},5782:(e,t,n)=>{var s=n(3301)
+var r=n(8689)
 const o={identify:e=>typeof e==="number",default:true,tag:"tag:yaml.org,2002:float",test:/^(?:[-+]?\.(?:inf|Inf|INF)|\.nan|\.NaN|\.NAN)$/,resolve:e=>e.slice(-3).toLowerCase()==="nan"?NaN:e[0]==="-"?Number.NEGATIVE_INFINITY:Number.POSITIVE_INFINITY,stringify:r.stringifyNumber}
 const i={identify:e=>typeof e==="number",default:true,tag:"tag:yaml.org,2002:float",format:"EXP",test:/^[-+]?(?:[0-9][0-9_]*)?(?:\.[0-9_]*)?[eE][-+]?[0-9]+$/,resolve:e=>parseFloat(e.replace(/_/g,"")),stringify(e){const t=Number(e.value)
 return isFinite(t)?t.toExponential():r.stringifyNumber(e)}}
@@ -16224,7 +16224,7 @@ if(n!==-1){const s=e.substring(n+1).replace(/_/g,"")
 if(s[s.length-1]==="0")t.minFractionDigits=s.length}return t},stringify:r.stringifyNumber}
 t.float=a
 t.floatExp=i
-t.floatNaN=o},5883:(e,t,n)=>{var s=n(2491)
+t.floatNaN=o},873:(e,t,n)=>{var s=n(8689)
 const intIdentify=e=>typeof e==="bigint"||Number.isInteger(e)
 function intResolve(e,t,n,{intAsBigInt:s}){const r=e[0]
 if(r==="-"||r==="+")t+=1
@@ -16245,8 +16245,8 @@ const a={identify:intIdentify,default:true,tag:"tag:yaml.org,2002:int",format:"H
 t.int=i
 t.intBin=r
 t.intHex=a
-t.intOct=o},2610:(e,t,n)=>{var s=n(2617)
-var r=n(9271)
+t.intOct=o},452:(e,t,n)=>{var s=n(1127)
+var r=n(3301)
 const o="<<"
 const i={identify:e=>e===o||typeof e==="symbol"&&e.description===o,default:"key",tag:"tag:yaml.org,2002:merge",test:/^<<$/,resolve:()=>Object.assign(new r.Scalar(Symbol(o)),{addToJSMap:addMergeToJSMap}),stringify:()=>o}
 const isMergeKey=(e,t)=>(i.identify(t)||s.isScalar(t)&&(!t.type||t.type===r.Scalar.PLAIN)&&i.identify(t.value))&&e?.doc.schema.tags.some(e=>e.tag===i.tag&&e.default)
@@ -16260,11 +16260,11 @@ for(const[e,n]of o)if(t instanceof Map){if(!t.has(e))t.set(e,n)}else if(t instan
 else if(!Object.prototype.hasOwnProperty.call(t,e))Object.defineProperty(t,e,{value:n,writable:true,enumerable:true,configurable:true})
 return t}function resolveAliasValue(e,t){return e&&s.isAlias(t)?t.resolve(e.doc,e):t}t.addMergeToJSMap=addMergeToJSMap
 t.isMergeKey=isMergeKey
-t.merge=i},61:(e,t,n)=>{var s=n(2617)
-var r=n(3709)
-var o=n(2448)
-var i=n(5125)
-var a=n(7815)
+t.merge=i},303:(e,t,n)=>{var s=n(1127)
+var r=n(6424)
+var o=n(4454)
+var i=n(2223)
+var a=n(8385)
 class YAMLOMap extends i.YAMLSeq{constructor(){super()
 this.add=o.YAMLMap.prototype.add.bind(this)
 this.delete=o.YAMLMap.prototype.delete.bind(this)
@@ -16288,10 +16288,10 @@ for(const{key:e}of n.items)if(s.isScalar(e))if(r.includes(e.value))t(`Ordered ma
 else r.push(e.value)
 return Object.assign(new YAMLOMap,n)},createNode:(e,t,n)=>YAMLOMap.from(e,t,n)}
 t.YAMLOMap=YAMLOMap
-t.omap=c},7815:(e,t,n)=>{var s=n(2617)
-var r=n(2815)
-var o=n(9271)
-var i=n(5125)
+t.omap=c},8385:(e,t,n)=>{var s=n(1127)
+var r=n(7165)
+var o=n(3301)
+var i=n(2223)
 function resolvePairs(e,t){if(s.isSeq(e))for(let n=0;n<e.items.length;++n){let i=e.items[n]
 if(s.isPair(i))continue
 else if(s.isMap(i)){if(i.items.length>1)t("Each pair must have its own sequence indicator")
@@ -16313,23 +16313,23 @@ c=e[i]}else throw new TypeError(`Expected tuple with one key, not ${t.length} ke
 o.items.push(r.createPair(i,c,n))}return o}const a={collection:"seq",default:false,tag:"tag:yaml.org,2002:pairs",resolve:resolvePairs,createNode:createPairs}
 t.createPairs=createPairs
 t.pairs=a
-t.resolvePairs=resolvePairs},7755:(e,t,n)=>{var s=n(8229)
-var r=n(7890)
-var o=n(2400)
-var i=n(2374)
-var a=n(6817)
-var c=n(3260)
-var A=n(396)
-var l=n(5883)
-var u=n(2610)
-var d=n(61)
-var h=n(7815)
-var g=n(9138)
-var f=n(6282)
+t.resolvePairs=resolvePairs},5913:(e,t,n)=>{var s=n(7451)
+var r=n(3632)
+var o=n(1706)
+var i=n(6464)
+var a=n(6083)
+var c=n(8398)
+var A=n(5782)
+var l=n(873)
+var u=n(452)
+var d=n(303)
+var h=n(8385)
+var g=n(1528)
+var f=n(4371)
 const p=[s.map,o.seq,i.string,r.nullTag,c.trueTag,c.falseTag,l.intBin,l.intOct,l.int,l.intHex,A.floatNaN,A.floatExp,A.float,a.binary,u.merge,d.omap,h.pairs,g.set,f.intTime,f.floatTime,f.timestamp]
-t.schema=p},9138:(e,t,n)=>{var s=n(2617)
-var r=n(2815)
-var o=n(2448)
+t.schema=p},1528:(e,t,n)=>{var s=n(1127)
+var r=n(7165)
+var o=n(4454)
 class YAMLSet extends o.YAMLMap{constructor(e){super(e)
 this.tag=YAMLSet.tag}add(e){let t
 if(s.isPair(e))t=e
@@ -16351,7 +16351,7 @@ else t("Set items must all have null values")
 else t("Expected a mapping for this tag")
 return e}}
 t.YAMLSet=YAMLSet
-t.set=i},6282:(e,t,n)=>{var s=n(2491)
+t.set=i},4371:(e,t,n)=>{var s=n(8689)
 function parseSexagesimal(e,t){const n=e[0]
 const s=n==="-"||n==="+"?e.substring(1):e
 const num=e=>t?BigInt(e):Number(e)
@@ -16381,7 +16381,7 @@ if(Math.abs(e)<30)e*=60
 l-=6e4*e}return new Date(l)},stringify:({value:e})=>e?.toISOString().replace(/(T00:00:00)?\.000Z$/,"")??""}
 t.floatTime=o
 t.intTime=r
-t.timestamp=i},7089:(e,t)=>{const n="flow"
+t.timestamp=i},4475:(e,t)=>{const n="flow"
 const s="block"
 const r="quoted"
 function foldFlowLines(e,t,n="flow",{indentAtStart:o,lineWidth:i=80,minContentWidth:a=20,onFold:c,onOverflow:A}={}){if(!i||i<0)return e
@@ -16437,10 +16437,10 @@ r=t+1
 o=e[r]}return s}t.FOLD_BLOCK=s
 t.FOLD_FLOW=n
 t.FOLD_QUOTED=r
-t.foldFlowLines=foldFlowLines},9666:(e,t,n)=>{var s=n(5702)
-var r=n(2617)
-var o=n(9330)
-var i=n(6179)
+t.foldFlowLines=foldFlowLines},2148:(e,t,n)=>{var s=n(1596)
+var r=n(1127)
+var o=n(9799)
+var i=n(3069)
 function createStringifyContext(e,t){const n=Object.assign({blockQuote:true,commentString:o.stringifyComment,defaultKeyType:null,defaultStringType:"PLAIN",directives:null,doubleQuotedAsJSON:false,doubleQuotedMinMultiLineLength:40,falseStr:"false",flowCollectionPadding:true,indentSeq:true,lineWidth:80,minContentWidth:20,nullStr:"null",simpleKeys:false,singleQuote:null,trailingComma:false,trueStr:"true",verifyAliasOrder:true},e.schema.toStringOptions,t)
 let s
 switch(n.collectionStyle){case"block":s=false
@@ -16474,9 +16474,9 @@ if(c.length>0)t.indentAtStart=(t.indentAtStart??0)+c.length+1
 const A=typeof o.stringify==="function"?o.stringify(a,t,n,s):r.isScalar(a)?i.stringifyString(a,t,n,s):a.toString(t,n,s)
 if(!c)return A
 return r.isScalar(a)||A[0]==="{"||A[0]==="["?`${c} ${A}`:`${c}\n${t.indent}${A}`}t.createStringifyContext=createStringifyContext
-t.stringify=stringify},8454:(e,t,n)=>{var s=n(2617)
-var r=n(9666)
-var o=n(9330)
+t.stringify=stringify},1212:(e,t,n)=>{var s=n(1127)
+var r=n(2148)
+var o=n(9799)
 function stringifyCollection(e,t,n){const s=t.inFlow??e.flow
 const r=s?stringifyFlowCollection:stringifyBlockCollection
 return r(e,t,n)}function stringifyBlockCollection({comment:e,items:t},n,{blockItemPrefix:i,flowChars:a,itemIndent:c,onChompKeep:A,onComment:l}){const{indent:u,options:{commentString:d}}=n
@@ -16528,14 +16528,14 @@ d=t.options.lineWidth>0&&e>t.options.lineWidth}if(d){let e=f
 for(const t of g)e+=t?`\n${c}${a}${t}`:"\n"
 return`${e}\n${a}${p}`}else return`${f}${A}${g.join(" ")}${A}${p}`}}function addCommentBefore({indent:e,options:{commentString:t}},n,s,r){if(s&&r)s=s.replace(/^\n+/,"")
 if(s){const r=o.indentComment(t(s),e)
-n.push(r.trimStart())}}t.stringifyCollection=stringifyCollection},9330:(e,t)=>{const stringifyComment=e=>e.replace(/^(?!$)(?: $)?/gm,"#")
+n.push(r.trimStart())}}t.stringifyCollection=stringifyCollection},9799:(e,t)=>{const stringifyComment=e=>e.replace(/^(?!$)(?: $)?/gm,"#")
 function indentComment(e,t){if(/^\n+$/.test(e))return e.substring(1)
 return t?e.replace(/^(?! *$)/gm,t):e}const lineComment=(e,t,n)=>e.endsWith("\n")?indentComment(n,t):n.includes("\n")?"\n"+indentComment(n,t):(e.endsWith(" ")?"":" ")+n
 t.indentComment=indentComment
 t.lineComment=lineComment
-t.stringifyComment=stringifyComment},5719:(e,t,n)=>{var s=n(2617)
-var r=n(9666)
-var o=n(9330)
+t.stringifyComment=stringifyComment},6829:(e,t,n)=>{var s=n(1127)
+var r=n(2148)
+var o=n(9799)
 function stringifyDocument(e,t){const n=[]
 let i=t.directives===true
 if(t.directives!==false&&e.directives){const t=e.directives.toString(e)
@@ -16561,17 +16561,17 @@ n.push(o.indentComment(t,""))}else n.push(`... ${t}`)}else n.push("...")
 else{let t=e.comment
 if(t&&A)t=t.replace(/^\n+/,"")
 if(t){if((!A||l)&&n[n.length-1]!=="")n.push("")
-n.push(o.indentComment(c(t),""))}}return n.join("\n")+"\n"}t.stringifyDocument=stringifyDocument},2491:(e,t)=>{function stringifyNumber({format:e,minFractionDigits:t,tag:n,value:s}){if(typeof s==="bigint")return String(s)
+n.push(o.indentComment(c(t),""))}}return n.join("\n")+"\n"}t.stringifyDocument=stringifyDocument},8689:(e,t)=>{function stringifyNumber({format:e,minFractionDigits:t,tag:n,value:s}){if(typeof s==="bigint")return String(s)
 const r=typeof s==="number"?s:Number(s)
 if(!isFinite(r))return isNaN(r)?".nan":r<0?"-.inf":".inf"
 let o=Object.is(s,-0)?"-0":JSON.stringify(s)
 if(!e&&t&&(!n||n==="tag:yaml.org,2002:float")&&/^-?\d/.test(o)&&!o.includes("e")){let e=o.indexOf(".")
 if(e<0){e=o.length
 o+="."}let n=t-(o.length-e-1)
-while(n-- >0)o+="0"}return o}t.stringifyNumber=stringifyNumber},1174:(e,t,n)=>{var s=n(2617)
-var r=n(9271)
-var o=n(9666)
-var i=n(9330)
+while(n-- >0)o+="0"}return o}t.stringifyNumber=stringifyNumber},9748:(e,t,n)=>{var s=n(1127)
+var r=n(3301)
+var o=n(2148)
+var i=n(9799)
 function stringifyPair({key:e,value:t},n,a,c){const{allNullValues:A,doc:l,indent:u,indentStep:d,options:{commentString:h,indentSeq:g,simpleKeys:f}}=n
 let p=s.isNode(e)&&e.comment||null
 if(f){if(p)throw new Error("With simple keys, key nodes cannot have comments")
@@ -16615,8 +16615,8 @@ if(n===-1||s<n)t=true}if(!t)k=`\n${n.indent}`}}else if(v===""||v[0]==="\n")k=""
 I+=k+v
 if(n.inFlow){if(b&&a)a()}else if(Q&&!b)I+=i.lineComment(I,n.indent,h(Q))
 else if(w&&c)c()
-return I}t.stringifyPair=stringifyPair},6179:(e,t,n)=>{var s=n(9271)
-var r=n(7089)
+return I}t.stringifyPair=stringifyPair},3069:(e,t,n)=>{var s=n(3301)
+var r=n(4475)
 const getFoldOptions=(e,t)=>({indentAtStart:t?e.indent.length:e.indentAtStart,lineWidth:e.options.lineWidth,minContentWidth:e.options.minContentWidth})
 const containsDocumentMarker=e=>/^(%|---|\.\.\.)/m.test(e)
 function lineLengthOverLimit(e,t,n){if(!t||t<0)return false
@@ -16730,7 +16730,7 @@ let A=_stringify(c)
 if(A===null){const{defaultKeyType:e,defaultStringType:n}=t.options
 const s=o&&e||n
 A=_stringify(s)
-if(A===null)throw new Error(`Unsupported default string type ${s}`)}return A}t.stringifyString=stringifyString},7182:(e,t,n)=>{var s=n(2617)
+if(A===null)throw new Error(`Unsupported default string type ${s}`)}return A}t.stringifyString=stringifyString},204:(e,t,n)=>{var s=n(1127)
 const r=Symbol("break visit")
 const o=Symbol("skip children")
 const i=Symbol("remove node")
@@ -16784,7 +16784,7 @@ else r.value=n
 else if(s.isDocument(r))r.contents=n
 else{const e=s.isAlias(r)?"alias":"scalar"
 throw new Error(`Cannot replace node with ${e} parent`)}}t.visit=visit
-t.visitAsync=visitAsync},1572:(e,t,n)=>{n.d(t,{Yz:()=>core_debug,N4:()=>endGroup,z3:()=>error,Gu:()=>getState,pq:()=>info,LZ:()=>saveState,uH:()=>setOutput,Pq:()=>core_setSecret,Oh:()=>startGroup,z:()=>h,$e:()=>warning})
+t.visitAsync=visitAsync},6058:(e,t,n)=>{n.d(t,{Yz:()=>core_debug,N4:()=>endGroup,z3:()=>error,Gu:()=>getState,pq:()=>info,LZ:()=>saveState,uH:()=>setOutput,Pq:()=>core_setSecret,Oh:()=>startGroup,z:()=>h,$e:()=>warning})
 var s=n(857)
 function utils_toCommandValue(e){if(e===null||e===void 0)return""
 else if(typeof e==="string"||e instanceof String)return e
@@ -16811,7 +16811,7 @@ const r=utils_toCommandValue(t)
 if(e.includes(n))throw new Error(`Unexpected input: name should not contain the delimiter "${n}"`)
 if(r.includes(n))throw new Error(`Unexpected input: value should not contain the delimiter "${n}"`)
 return`${e}<<${n}${s.EOL}${r}${s.EOL}${n}`}n(6928)
-n(8316)
+n(4942)
 void 0&&(void 0).__awaiter
 void 0&&(void 0).__awaiter
 var a=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
@@ -16855,7 +16855,7 @@ const s=this.wrap("blockquote",e,n)
 return this.addRaw(s).addEOL()}addLink(e,t){const n=this.wrap("a",e,{href:t})
 return this.addRaw(n).addEOL()}}const d=new Summary
 const h=d
-n(8358)
+n(5260)
 void 0&&(void 0).__awaiter
 s.platform()
 s.arch()
@@ -16867,14 +16867,14 @@ if(n)return file_command_issueFileCommand("OUTPUT",file_command_prepareKeyValueM
 process.stdout.write(s.EOL)
 command_issueCommand("set-output",{name:e},utils_toCommandValue(t))}function core_debug(e){command_issueCommand("debug",{},e)}function error(e,t={}){command_issueCommand("error",utils_toCommandProperties(t),e instanceof Error?e.toString():e)}function warning(e,t={}){command_issueCommand("warning",utils_toCommandProperties(t),e instanceof Error?e.toString():e)}function info(e){process.stdout.write(e+s.EOL)}function startGroup(e){command_issue("group",e)}function endGroup(){command_issue("endgroup")}function saveState(e,t){const n=process.env["GITHUB_STATE"]||""
 if(n)return file_command_issueFileCommand("STATE",file_command_prepareKeyValueMessage(e,t))
-command_issueCommand("save-state",{name:e},utils_toCommandValue(t))}function getState(e){return process.env[`STATE_${e}`]||""}},8358:(t,n,s)=>{s.d(n,{H:()=>getExecOutput})
+command_issueCommand("save-state",{name:e},utils_toCommandValue(t))}function getState(e){return process.env[`STATE_${e}`]||""}},5260:(t,n,s)=>{s.d(n,{H:()=>getExecOutput})
 var r=s(3193)
 var o=s(857)
 var i=s(4434)
 var a=s(5317)
 var c=s(6928)
-var A=s(6823)
-var l=s(6568)
+var A=s(8701)
+var l=s(90)
 const u=e(import.meta.url)("timers")
 var d=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 const h=process.platform==="win32"
@@ -17027,7 +17027,7 @@ const d=Object.assign(Object.assign({},n===null||n===void 0?void 0:n.listeners),
 const h=yield exec(e,t,Object.assign(Object.assign({},n),{listeners:d}))
 i+=c.end()
 a+=A.end()
-return{exitCode:h,stdout:i,stderr:a}})}},8587:(e,t,n)=>{n.r(t)
+return{exitCode:h,stdout:i,stderr:a}})}},2413:(e,t,n)=>{n.r(t)
 n.d(t,{context:()=>pe,getOctokit:()=>getOctokit})
 var s=n(9896)
 var r=n(857)
@@ -17050,8 +17050,8 @@ this.serverUrl=(t=process.env.GITHUB_SERVER_URL)!==null&&t!==void 0?t:`https://g
 this.graphqlUrl=(n=process.env.GITHUB_GRAPHQL_URL)!==null&&n!==void 0?n:`https://api.github.com/graphql`}get issue(){const e=this.payload
 return Object.assign(Object.assign({},this.repo),{number:(e.issue||e.pull_request||e).number})}get repo(){if(process.env.GITHUB_REPOSITORY){const[e,t]=process.env.GITHUB_REPOSITORY.split("/")
 return{owner:e,repo:t}}if(this.payload.repository)return{owner:this.payload.repository.owner.login,repo:this.payload.repository.name}
-throw new Error("context.repo requires a GITHUB_REPOSITORY environment variable like 'owner/repo'")}}var o=n(8316)
-var i=n(4718)
+throw new Error("context.repo requires a GITHUB_REPOSITORY environment variable like 'owner/repo'")}}var o=n(4942)
+var i=n(6752)
 var a=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 function getAuthString(e,t){if(!e&&!t.auth)throw new Error("Parameter token or opts.auth is required")
 else if(e&&t.auth)throw new Error("Parameters token and opts.auth may not both be specified")
@@ -17185,8 +17185,8 @@ const b=2
 const v=4
 const k=8
 const S=16
-const T=65280
-const R=Q|T
+const R=65280
+const T=Q|R
 const D=new Uint8Array(256)
 D[m]|=b
 D[p]|=b
@@ -17212,10 +17212,10 @@ while(o<s){const t=e.charCodeAt(o)
 const s=D[t]
 if((s&n)!==0){c|=s&k
 break}if((s&b)!==0){if(a===-1)a=o}else a=-1
-i|=t&T|s
+i|=t&R|s
 o++}const A=a===-1?o:a
 const l=e.slice(r,A)
-const u=(i&R)===0?l:l.toLowerCase()
+const u=(i&T)===0?l:l.toLowerCase()
 if(o===s||c!==0)return{type:u,index:o,parameters:new O}
 return parseParameters(e,u,o,s,n)}function parseParameters(e,t,n,s,r){const o=new O
 e:while(n<s){n++
@@ -17228,7 +17228,7 @@ const A=D[c]
 if((A&r)!==0){if((A&k)!==0)break e
 continue e}if(c===w){const c=a===-1?n:a
 const A=e.slice(t,c)
-const l=(i&R)===0?A:A.toLowerCase()
+const l=(i&T)===0?A:A.toLowerCase()
 n++
 while((D[e.charCodeAt(n)]&b)!==0)n++
 if(n<s&&e.charCodeAt(n)===I){const t=++n
@@ -17253,7 +17253,7 @@ break}if((s&b)!==0){if(h===-1)h=n}else h=-1
 n++}if(o[l]===void 0){const t=h===-1?n:h
 o[l]=e.slice(u,t)}if(d!==0)break e
 continue e}if((A&b)!==0){if(a===-1)a=n}else a=-1
-i|=c&T|A
+i|=c&R|A
 n++}}return{type:t,index:n,parameters:o}}function unescapeQuotedPairs(e,t,n){let s=""
 for(let r=t;r<n;r++)if(e.charCodeAt(r)===y){s+=e.slice(t,r)
 t=++r}return s+e.slice(t,n)}const F=/^-?\d+$/
@@ -17380,8 +17380,8 @@ if(!A)return n
 return t(e,n,s)})
 const H=Number.MAX_SAFE_INTEGER.toString()
 const J=H.length
-const V=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
-const $=/^"-?\d+n+"$/
+const $=/"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g
+const V=/^"-?\d+n+"$/
 const applyReviverIteratively=(e,t)=>{const n={"":e}
 const s=[{parent:n,key:"",visited:false}]
 while(s.length>0){const e=s[s.length-1]
@@ -17400,8 +17400,8 @@ const a=o===void 0
 if(a)delete n[r]
 else n[r]=o
 s.pop()}}return n[""]}
-const serializeBigInts=e=>e.replace(V,(e,t,n,s)=>{const r=e[0]==='"'
-const o=r&&$.test(e)
+const serializeBigInts=e=>e.replace($,(e,t,n,s)=>{const r=e[0]==='"'
+const o=r&&V.test(e)
 if(o)return e.substring(0,e.length-1)+'n"'
 const i=n||s
 const a=t&&(t.length<J||t.length===J&&t<=H)
@@ -17426,8 +17426,8 @@ if("response"in n)this.response=n.response
 const s=Object.assign({},n.request)
 if(n.request.headers.authorization)s.headers=Object.assign({},n.request.headers,{authorization:n.request.headers.authorization.replace(/(?<! ) .*$/," [REDACTED]")})
 s.url=s.url.replace(/\bclient_secret=\w+/g,"client_secret=[REDACTED]").replace(/\baccess_token=\w+/g,"access_token=[REDACTED]")
-this.request=s}}var j="10.0.16"
-var Y={headers:{"user-agent":`octokit-request.js/${j} ${getUserAgent()}`}}
+this.request=s}}var Y="10.0.16"
+var j={headers:{"user-agent":`octokit-request.js/${Y} ${getUserAgent()}`}}
 function dist_bundle_isPlainObject(e){if(typeof e!=="object"||e===null)return false
 if(Object.prototype.toString.call(e)!=="[object Object]")return false
 const t=Object.getPrototypeOf(e)
@@ -17475,7 +17475,7 @@ if(!s.request||!s.request.hook)return fetchWrapper(n.parse(s))
 const request2=(e,t)=>fetchWrapper(n.parse(n.merge(e,t)))
 Object.assign(request2,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})
 return s.request.hook(request2,s)}
-return Object.assign(newApi,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})}var W=dist_bundle_withDefaults(f,Y)
+return Object.assign(newApi,{endpoint:n,defaults:dist_bundle_withDefaults.bind(null,n)})}var W=dist_bundle_withDefaults(f,j)
 var q="0.0.0-development"
 function _buildMessageForResponseErrors(e){return`Request failed due to following response errors:\n`+e.errors.map(e=>` - ${e.message}`).join("\n")}var _=class extends Error{constructor(e,t,n){super(_buildMessageForResponseErrors(n))
 this.request=e
@@ -17642,7 +17642,7 @@ const r=getUserAgentWithOrchestrationId(n.userAgent)
 if(r)n.userAgent=r
 return n}const pe=new Context
 function getOctokit(e,t,...n){const s=fe.plugin(...n)
-return new s(getOctokitOptions(e,t))}},8316:(e,t,n)=>{n.d(t,{Qq:()=>HttpClient,s_:()=>lib_getProxyUrl})
+return new s(getOctokitOptions(e,t))}},4942:(e,t,n)=>{n.d(t,{Qq:()=>HttpClient,s_:()=>lib_getProxyUrl})
 var s=n(8611)
 var r=n.t(s,2)
 var o=n(5692)
@@ -17666,8 +17666,8 @@ for(const e of n.split(",").map(e=>e.trim().toUpperCase()).filter(e=>e))if(e==="
 return false}function isLoopbackAddress(e){const t=e.toLowerCase()
 return t==="localhost"||t.startsWith("127.")||t.startsWith("[::1]")||t.startsWith("[0:0:0:0:0:0:0:1]")}class DecodedURL extends URL{constructor(e,t){super(e,t)
 this._decodedUsername=decodeURIComponent(super.username)
-this._decodedPassword=decodeURIComponent(super.password)}get username(){return this._decodedUsername}get password(){return this._decodedPassword}}var a=n(408)
-var c=n(4718)
+this._decodedPassword=decodeURIComponent(super.password)}get username(){return this._decodedUsername}get password(){return this._decodedPassword}}var a=n(770)
+var c=n(6752)
 var A=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 var l;(function(e){e[e["OK"]=200]="OK"
 e[e["MultipleChoices"]=300]="MultipleChoices"
@@ -17861,7 +17861,7 @@ else if(a&&a.length>0)e=a
 else e=`Failed request: (${r})`
 const t=new HttpClientError(e,r)
 t.result=o.result
-s(t)}else n(o)}))})}}const lowercaseKeys=e=>Object.keys(e).reduce((t,n)=>(t[n.toLowerCase()]=e[n],t),{})},6568:(e,t,n)=>{n.d(t,{$1:()=>c,Ck:()=>A,Cy:()=>u,H8:()=>E,Qh:()=>isRooted,YN:()=>p,dJ:()=>f,h_:()=>readlink,k6:()=>i,m3:()=>a,rm:()=>h,t2:()=>exists,vr:()=>tryGetExecutablePath,y1:()=>m})
+s(t)}else n(o)}))})}}const lowercaseKeys=e=>Object.keys(e).reduce((t,n)=>(t[n.toLowerCase()]=e[n],t),{})},90:(e,t,n)=>{n.d(t,{$1:()=>c,Ck:()=>A,Cy:()=>u,H8:()=>E,Qh:()=>isRooted,YN:()=>p,dJ:()=>f,h_:()=>readlink,k6:()=>i,m3:()=>a,rm:()=>h,t2:()=>exists,vr:()=>tryGetExecutablePath,y1:()=>m})
 var s=n(9896)
 var r=n(6928)
 var o=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
@@ -17885,10 +17885,10 @@ const n=r.basename(e).toUpperCase()
 for(const s of yield u(t))if(n===s.toUpperCase()){e=r.join(t,s)
 break}}catch(t){console.log(`Unexpected error attempting to determine the actual case of the file '${e}': ${t}`)}return e}else if(isUnixExecutable(n))return e}return""})}function normalizeSeparators(e){e=e||""
 if(E){e=e.replace(/\//g,"\\")
-return e.replace(/\\\\+/g,"\\")}return e.replace(/\/\/+/g,"/")}function isUnixExecutable(e){return(e.mode&1)>0||(e.mode&8)>0&&process.getgid!==void 0&&e.gid===process.getgid()||(e.mode&64)>0&&process.getuid!==void 0&&e.uid===process.getuid()}},6823:(e,t,n)=>{n.d(t,{K7:()=>which,U$:()=>mkdirP,Yz:()=>rmRF,cp:()=>cp})
+return e.replace(/\\\\+/g,"\\")}return e.replace(/\/\/+/g,"/")}function isUnixExecutable(e){return(e.mode&1)>0||(e.mode&8)>0&&process.getgid!==void 0&&e.gid===process.getgid()||(e.mode&64)>0&&process.getuid!==void 0&&e.uid===process.getuid()}},8701:(e,t,n)=>{n.d(t,{K7:()=>which,U$:()=>mkdirP,Yz:()=>rmRF,cp:()=>cp})
 var s=n(2613)
 var r=n(6928)
-var o=n(6568)
+var o=n(90)
 var i=void 0&&(void 0).__awaiter||function(e,t,n,s){function adopt(e){return e instanceof n?e:new n(function(t){t(e)})}return new(n||(n=Promise))(function(n,r){function fulfilled(e){try{step(s.next(e))}catch(e){r(e)}}function rejected(e){try{step(s["throw"](e))}catch(e){r(e)}}function step(e){e.done?n(e.value):adopt(e.value).then(fulfilled,rejected)}step((s=s.apply(e,t||[])).next())})}
 function cp(e,t){return i(this,arguments,void 0,function*(e,t,n={}){const{force:s,recursive:i,copySourceDirectory:a}=readCopyOptions(n)
 const c=(yield o.t2(t))?yield o.dJ(t):null
@@ -17995,9 +17995,9 @@ return r}})();(()=>{__nccwpck_require__.d=(e,t)=>{for(var n in t)if(__nccwpck_re
 Object.defineProperty(e,"__esModule",{value:true})}})()
 var s={}
 __nccwpck_require__.d(s,{XI:()=>action,bE:()=>post,xw:()=>cli})
-const action=()=>Promise.resolve().then(__nccwpck_require__.bind(__nccwpck_require__,6828))
-const post=()=>Promise.resolve().then(__nccwpck_require__.bind(__nccwpck_require__,5576))
-const cli=()=>Promise.resolve().then(__nccwpck_require__.bind(__nccwpck_require__,1210))
+const action=()=>Promise.resolve().then(__nccwpck_require__.bind(__nccwpck_require__,2929))
+const post=()=>Promise.resolve().then(__nccwpck_require__.bind(__nccwpck_require__,6661))
+const cli=()=>Promise.resolve().then(__nccwpck_require__.bind(__nccwpck_require__,5581))
 var r=s.XI
 var o=s.xw
 var i=s.bE
