@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import type { Job } from 'kubernetes-types/batch/v1'
-import { Site, type Changes } from '../e2e/site.js'
+import { catalogMigration as migration, Site } from '../e2e/site.js'
 import { kubectlJson, must, root, stack } from '../e2e/stack.js'
 
 let shop: Site
@@ -16,16 +16,6 @@ const blocks = (language: string) =>
   [...page.matchAll(new RegExp(`^( *)\`\`\`${language}\n([^]*?)^ *\`\`\``, 'gm'))].map(
     ([, indent = '', text = '']) => text.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
   )
-const migration = (name: string, after: string, operations: string): Changes => ({
-  [`catalog/migrations/${name}.py`]: `from django.db import migrations, models
-
-
-class Migration(migrations.Migration):
-    dependencies = [("catalog", "${after}")]
-
-    operations = [${operations}]
-`,
-})
 const applied = (name: string) =>
   shop.sql(`SELECT count(*) FROM django_migrations WHERE name = '${name}'`)
 const weights = () => shop.sql('SELECT sum(weight_grams) FROM catalog_product')

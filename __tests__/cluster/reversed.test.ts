@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { whileAsking } from '../e2e/client.js'
 import { inTheRollout } from '../e2e/moment.js'
-import { Site, type Changes } from '../e2e/site.js'
+import { catalogMigration as migration, Site, type Changes } from '../e2e/site.js'
 import type { How } from '../e2e/stack.js'
 
 let shop: Site
@@ -19,16 +19,6 @@ beforeAll(async () => {
 
 afterAll(() => shop.remove())
 
-const migration = (name: string, after: string, operations: string): Changes => ({
-  [`catalog/migrations/${name}.py`]: `from django.db import migrations, models
-
-
-class Migration(migrations.Migration):
-    dependencies = [("catalog", "${after}")]
-
-    operations = [${operations}]
-`,
-})
 const renamed = (name: string): Changes => ({
   'catalog/models.py': (old) => old.replace('weight_grams =', 'grams ='),
   'catalog/views.py': (old) => old.replace('"weight_grams"', '"grams"'),

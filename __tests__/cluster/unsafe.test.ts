@@ -1,7 +1,7 @@
 /** Migrations that break a version which runs are refused before anything is written, unless a person accepts them. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import type { Pod } from 'kubernetes-types/core/v1'
-import { Site, type Changes } from '../e2e/site.js'
+import { catalogMigration as migration, Site, type Changes } from '../e2e/site.js'
 import { kubectlJson } from '../e2e/stack.js'
 
 let shop: Site
@@ -15,16 +15,6 @@ beforeAll(async () => {
 
 afterAll(() => shop.remove())
 
-const migration = (name: string, after: string, operations: string): Changes => ({
-  [`catalog/migrations/${name}.py`]: `from django.db import migrations, models
-
-
-class Migration(migrations.Migration):
-    dependencies = [("catalog", "${after}")]
-
-    operations = [${operations}]
-`,
-})
 
 /** A field of the products, and the migration that adds it. */
 const adding = (field: string, name: string, after: string, comment = ''): Changes => {

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import type { Report } from '../../src/report/report.js'
 import { leastKubeconfig } from './account.js'
 import { firstAnswer } from './client.js'
-import { Repository } from './repository.js'
+import { Repository, type Changes } from './repository.js'
 import { kubectl, kubectlJson, must, root, run, stack, type Ended, type How } from './stack.js'
 
 export type { Changes } from './repository.js'
@@ -253,6 +253,18 @@ function templateOf({ spec }: Item): PodSpec {
 function tagOf(image: string): string {
   return /:([^:@/]+)(@|$)/.exec(image)?.[1] ?? ''
 }
+
+/** A migration of the shop's catalog, after another one: `0003_colour`. */
+export const catalogMigration = (name: string, after: string, operations: string): Changes => ({
+  [`catalog/migrations/${name}.py`]: `from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("catalog", "${after}")]
+
+    operations = [${operations}]
+`,
+})
 
 /** A migration of the shop's catalog that the database refuses. */
 export const failingMigration = `from django.db import migrations

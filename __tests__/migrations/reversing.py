@@ -1,29 +1,8 @@
-"""Plays one way back: a project whose newer version has migrated, what it tells of the reversal, and the reversal itself.
-
-Run by a Python that has Django: `reversing.py <folder> <inspector>`. Standard input has the case and the database as
-JSON, standard output gets what was seen as JSON.
-"""
+"""Plays one way back: a project whose newer version has migrated, what it tells of the reversal, and the reversal itself."""
 import json
-import os
-import pathlib
-import subprocess
-import sys
 
-folder, inspector = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]).read_text()
-case = json.load(sys.stdin)
-marker = "PLAY42"
+from project import build, case, folder, inspected, run
 
-manage = """import os, sys
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")
-from django.core.management import execute_from_command_line
-execute_from_command_line(sys.argv)
-"""
-settings = """SECRET_KEY = "x"
-USE_TZ = True
-INSTALLED_APPS = ["shop"]
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-DATABASES = {"default": %r}
-"""
 migration = """from django.db import migrations, models
 import django.db.models.deletion
 class Migration(migrations.Migration):
@@ -41,33 +20,19 @@ print("@@" + json.dumps(failed))
 """
 
 
-def build(name, models, migrations):
-    home = folder / name
-    (home / "shop/migrations").mkdir(parents=True)
-    (home / "manage.py").write_text(manage)
-    (home / "settings.py").write_text(settings % case["database"])
-    for empty in ("shop/__init__.py", "shop/migrations/__init__.py"):
-        (home / empty).write_text("")
-    (home / "shop/models.py").write_text("from django.db import models\n" + models)
-    before = None
+def chained(migrations):
+    """Files by name, each of which depends on the one before."""
+    before, files = None, {}
     for file, operations in migrations:
-        text = migration % (before is None, [("shop", before)] if before else [], operations)
-        (home / ("shop/migrations/%s.py" % file)).write_text(text)
+        files[file] = migration % (before is None, [("shop", before)] if before else [], operations)
         before = file
-    return home
-
-
-def run(home, *words, **more):
-    env = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", **more)
-    ended = subprocess.run(
-        [sys.executable, "manage.py"] + list(words), cwd=str(home), env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    return ended.returncode, ended.stdout.decode()
+    return files
 
 
 def must(home, *words):
-    code, out = run(home, *words)
-    if code:
+    ended = run(home, *words)
+    out = ended.stdout.decode()
+    if ended.returncode:
         raise SystemExit(out)
     return out
 
@@ -77,24 +42,10 @@ def fails(home):
     return json.loads(out.rpartition("@@")[2])
 
 
-def inspected(home, spec, needs=None):
-    env = {"DJANGO_ROLLOUT_SPEC": json.dumps(dict(spec, marker=marker, volumes=[str(folder)]))}
-    if needs:
-        env["DJANGO_ROLLOUT_NEEDS_0"] = needs
-    code, out = run(home, "shell", "-v", "0", "-c", inspector, **env)
-    told = {"code": code, "output": out}
-    for line in out.splitlines():
-        text = line.partition(marker)[2].rpartition(marker)[0]
-        if text.startswith("{"):
-            each = json.loads(text)
-            told.update(each if "databases" not in each else {"plan": each})
-    return told
-
-
-old = build("old", case["old"], case["initial"])
-new = build("new", case["new"], case["initial"] + case["migrations"])
+old = build("old", case["old"], chained(case["initial"]))
+new = build("new", case["new"], chained(case["initial"] + case["migrations"]))
 must(old, "migrate", "-v0")
-needs = inspected(old, {"migrate": None})["needs"]
+needs = inspected(old, migrate=None, volumes=[str(folder)])["needs"]
 must(new, "migrate", "-v0")
 if case.get("rows"):
     must(new, "shell", "-c", "from shop.models import *\n" + case["rows"])
@@ -103,6 +54,6 @@ if case.get("sql"):
 since = ["shop.%s" % file for file, _ in case["migrations"]]
 reverse = {"wanted": [0], "since": case.get("since", since), "how": case["how"], "downtime": case.get("downtime", False)}
 reverse["only-new"] = case.get("onlyNew", False)
-seen = inspected(new, {"migrate": None, "locks": 5, "reverse": reverse}, needs)
+seen = inspected(new, migrate=None, locks=5, reverse=reverse, needs=needs, volumes=[str(folder)])
 applied = [line[4:].strip() for line in must(new, "showmigrations", "shop").splitlines() if line.startswith(" [X]")]
 print(json.dumps({"seen": seen, "applied": applied, "old": fails(old), "new": fails(new)}))
