@@ -64,6 +64,8 @@ ALTER TABLE "orders_order" ADD COLUMN "note" text DEFAULT '' NOT NULL;`,
   applied: { orders: '0001_initial' },
   unknown: [{ app: 'orders', name: '0005_after', newer: true }],
   held: [],
+  unheld: [],
+  absent: [],
   bridges: [],
   earlierBridges: [],
 }

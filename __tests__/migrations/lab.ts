@@ -126,6 +126,8 @@ interface PlacedPlan {
     readonly databases: readonly {
       readonly pending: readonly unknown[]
       readonly held: readonly { readonly app: string; readonly name: string }[]
+      readonly unheld: readonly Readonly<Record<'app' | 'name' | 'why', string>>[]
+      readonly absent: readonly string[]
       readonly bridges: readonly {
         readonly kind: string
         readonly table: string
@@ -164,6 +166,8 @@ interface PlayedTwice {
 export interface SeenOfPlacing {
   readonly held: readonly string[]
   readonly bridges: readonly string[]
+  readonly unheld: readonly string[]
+  readonly absent: readonly string[]
   readonly stays: string | undefined
   readonly columns: Readonly<Record<string, string | undefined>>
   readonly later: Readonly<Record<string, string | undefined>>
@@ -194,6 +198,10 @@ function seenOfPlacing(one: PlacedCase, played: PlayedTwice): SeenOfPlacing {
     bridges: first.plan.databases.flatMap(({ bridges }) =>
       bridges.map(({ kind, table, column }) => `${kind} ${table}.${column}`),
     ),
+    unheld: first.plan.databases.flatMap(({ unheld }) =>
+      unheld.map(({ app, name, why }) => `${app}.${name}: ${why}`),
+    ),
+    absent: first.plan.databases.flatMap(({ absent }) => absent),
     stays,
     columns: named(played.columns, one.columns),
     later: named(played.later, one.later),
@@ -211,9 +219,10 @@ function seenOfPlacing(one: PlacedCase, played: PlayedTwice): SeenOfPlacing {
 
 /** What has to be seen of a case. */
 export function expectedOfPlacing(one: PlacedCase): SeenOfPlacing {
-  const { held, bridges = [], stays, columns = {}, later = {}, oldFails = [], newFails = [] } = one
+  const { held, bridges = [], unheld = [], absent = [], stays } = one
+  const { columns = {}, later = {}, oldFails = [], newFails = [] } = one
   return {
-    ...{ held, bridges, stays, columns, later, oldFails, newFails },
+    ...{ held, bridges, unheld, absent, stays, columns, later, oldFails, newFails },
     unpredicted: [],
     undoneHolds: one.stops ? [] : held,
     undoneFinds: [],

@@ -25,6 +25,10 @@ export interface PlacedCase {
   readonly files?: Readonly<Record<string, string>>
   readonly held: readonly string[]
   readonly bridges?: readonly string[]
+  /** What was held back and is applied, with the reason. */
+  readonly unheld?: readonly string[]
+  /** What stays held back without being in the code. */
+  readonly absent?: readonly string[]
   /** The release stops for another reason. */
   readonly stops?: true
   /** Why nothing can be held back: the release stops. */
@@ -216,6 +220,23 @@ export const placedCases: readonly PlacedCase[] = [
     },
     held: ['shop.0003_no_ref'],
     stops: true,
+  },
+  {
+    name: 'what was held back for the command "migrate" is applied where the new version needs what depends on it',
+    old: but(ref, ''),
+    new: but(ref, '    colour = models.CharField(max_length=9, null=True)\n'),
+    migrations: {
+      ...next('migrations.RemoveField("order", "ref")'),
+      '0003_colour': migration('0002_next', colour),
+    },
+    contract: { policy: 'manual', stay: ['shop.0002_next', 'shop.0002_other_branch'] },
+    held: [],
+    unheld: [
+      'shop.0002_next: shop.0003_colour depends on shop.0002_next, and makes shop_order.colour, which the new version needs: let the removal come last',
+    ],
+    absent: ['shop.0002_other_branch'],
+    columns: { 'shop_order.ref': undefined, 'shop_order.colour': 'NULL' },
+    later: { 'shop_order.ref': undefined, 'shop_order.colour': 'NULL' },
   },
   {
     name: 'an accepted finding is applied now',

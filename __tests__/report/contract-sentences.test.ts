@@ -4,6 +4,7 @@ import {
   bridgeSentence,
   heldSentence,
   madeBridgeSentence,
+  unheldWarnings,
 } from '../../src/report/contract-sentences.js'
 
 const versions = [{ names: ['deployment/web'], tag: '4f2c1d9', source: 'kept' as const }]
@@ -41,6 +42,13 @@ test.each([
     ).toBe(sentence)
   },
 )
+
+test('says what cannot stay held back, and why', () => {
+  const unheld = [{ app: 'shop', name: '0012_no_note', why: 'shop.0013 depends on it' }]
+  expect(unheldWarnings([{ unheld }, { unheld: [] }])).toEqual([
+    'shop.0012_no_note is applied now, although it was held back: shop.0013 depends on it',
+  ])
+})
 
 test('says what makes up for it', () => {
   expect(bridgeSentence({ ...bridge, kind: 'null-allowed' })).toBe(

@@ -202,6 +202,8 @@ describe('the plan in the report', () => {
         applied: {},
         unknown: [],
         held: [],
+        unheld: [],
+        absent: [],
         bridges: [],
         earlierBridges: [],
         pending: [

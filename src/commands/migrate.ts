@@ -1,6 +1,7 @@
 /** Applies the migrations of an image in the registry, by the same Job as in a release. Rolls out nothing. */
 import { findSource } from '../docker/source.js'
 import { fail } from '../failure/failure.js'
+import { unheldWarnings } from '../report/contract-sentences.js'
 import { heldWarnings, poolerWarnings, witnessWarnings } from '../report/lock-sentences.js'
 import { unsafeCause, verdictWarnings } from '../report/migration-sentences.js'
 import type { Report } from '../report/report.js'
@@ -142,6 +143,7 @@ export async function migrateTo(
     verdictWarnings(plan.judged).forEach(warn)
     const { databases } = plan
     const warnings = [
+      unheldWarnings(databases),
       poolerWarnings(databases),
       heldWarnings(databases),
       witnessWarnings(databases),

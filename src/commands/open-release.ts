@@ -102,9 +102,14 @@ async function keepRecord(release: OpenRelease, record: KeptRecord): Promise<voi
 /** Returns what the history gets of a plan: what is pending still, and what its databases have for that time. */
 export function contractOf(plan: Plan | undefined): Pick<ReleaseEnd, 'held' | 'bridges'> {
   if (!plan || plan.judged?.blocked === true) return {}
+  const { databases } = plan
+  const [first] = databases
+  const absent = (first?.absent ?? []).filter((name) =>
+    databases.every((one) => one.absent.includes(name)),
+  )
   return {
-    held: plan.databases.flatMap(({ held }) => held.map(({ name }) => name)),
-    bridges: plan.databases.flatMap((one) => [...one.earlierBridges, ...one.bridges]),
+    held: [...databases.flatMap(({ held }) => held.map(({ name }) => name)), ...absent],
+    bridges: databases.flatMap((one) => [...one.earlierBridges, ...one.bridges]),
   }
 }
 

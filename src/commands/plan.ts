@@ -3,6 +3,7 @@ import { findSource } from '../docker/source.js'
 import { fail } from '../failure/failure.js'
 import type { Plan } from '../django/inspector.js'
 import { backupReasons } from '../report/backup-sentences.js'
+import { unheldWarnings } from '../report/contract-sentences.js'
 import { poolerWarnings } from '../report/lock-sentences.js'
 import { unsafeCause, verdictWarnings } from '../report/migration-sentences.js'
 import type { Report } from '../report/report.js'
@@ -134,6 +135,7 @@ function concluded({ state, warn }: Run, context: ReleaseContext, plan: Plan): O
   const notCompared = comparisonLacks(plan)
   if (notCompared !== undefined) warn(notCompared)
   verdictWarnings(plan.judged).forEach(warn)
+  unheldWarnings(plan.databases).forEach(warn)
   poolerWarnings(plan.databases).forEach(warn)
   const hasWork = plan.databases.some(
     ({ pending, squashed }) => pending.length + squashed.length > 0,

@@ -98,6 +98,10 @@ export interface DatabasePlan {
   readonly unknown: readonly UnknownMigration[]
   /** Pending, and not applied by this release. */
   readonly held: readonly HeldMigration[]
+  /** Should have stayed held back, and are applied by this release. */
+  readonly unheld: readonly UnheldMigration[]
+  /** Stay held back, though this code does not have them: those of another branch. */
+  readonly absent: readonly string[]
   /** New ones: how both versions work meanwhile. */
   readonly bridges: readonly Bridge[]
   /** Those of earlier releases that stay. */
@@ -110,6 +114,12 @@ export interface DatabasePlan {
   readonly witnesses?: readonly Witness[] | 'hidden'
   /** Columns and tables that no version needs, neither one that runs nor one that is kept: `shop_order.note`. */
   readonly unused?: readonly string[]
+}
+
+/** A migration that "contract: manual" cannot hold back any longer. */
+export interface UnheldMigration extends MigrationName {
+  /** What needs it, or why nothing can be held back. */
+  readonly why: string
 }
 
 /** The most frequent statement of a role, by pg_stat_statements. */
@@ -680,6 +690,8 @@ function databaseOf(json: unknown): DatabasePlan | undefined {
     applied,
     unknown,
     held,
+    unheld: listOf(json['unheld'] ?? [], unheldOf) ?? [],
+    absent: listOf(json['absent'] ?? [], (one) => (isText(one) ? one : undefined)) ?? [],
     bridges: bridgesOf(json['bridges']),
     earlierBridges: bridgesOf(json['stay']),
     ...((hasSql(json['bridges']) || hasSql(json['ended'])) && { isBridged: true }),
@@ -742,6 +754,12 @@ function nameOf(json: unknown): MigrationName | undefined {
   if (!isRecord(json)) return undefined
   const { app, name } = json
   return isText(app) && isText(name) ? { app, name } : undefined
+}
+
+function unheldOf(json: unknown): UnheldMigration | undefined {
+  const migration = nameOf(json)
+  if (!migration || !isRecord(json) || !isText(json['why'])) return undefined
+  return { ...migration, why: json['why'] }
 }
 
 function pendingOf(json: unknown): PendingMigration | undefined {

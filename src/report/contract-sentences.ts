@@ -6,6 +6,7 @@ import type {
   HeldMigration,
   MadeBridge,
 } from '../django/contract.js'
+import type { DatabasePlan } from '../django/inspector.js'
 import type { JudgedVersion } from '../django/verdict.js'
 import { versionName } from './migration-sentences.js'
 
@@ -30,6 +31,17 @@ const whenOf: Readonly<Record<ContractPolicy, string>> = {
   next: 'The next release applies it',
   after: 'It is applied when the rollout is done',
   manual: 'Only the command "migrate" applies it',
+}
+
+/** Returns what cannot stay held back, a sentence each. */
+export function unheldWarnings(
+  databases: readonly Pick<DatabasePlan, 'unheld'>[],
+): readonly string[] {
+  return databases.flatMap(({ unheld }) =>
+    unheld.map(
+      ({ app, name, why }) => `${app}.${name} is applied now, although it was held back: ${why}`,
+    ),
+  )
 }
 
 const meanwhile: Readonly<Record<BridgeKind, string>> = {

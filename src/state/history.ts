@@ -163,7 +163,7 @@ export function openBridges(history: History): readonly Bridge[] {
   return history.findLast(({ bridges }) => bridges !== undefined)?.bridges ?? []
 }
 
-/** Returns the migrations that were pending and held back by the last plan. */
+/** Returns the migrations that are held back since the last plan, those of other branches included. */
 export function openHeld(history: History): readonly string[] {
   return history.findLast(({ held }) => held !== undefined)?.held ?? []
 }

@@ -94,6 +94,8 @@ const database = (name: string, pending: readonly string[]): DatabasePlan => ({
   applied: {},
   unknown: [],
   held: [],
+  unheld: [],
+  absent: [],
   bridges: [],
   earlierBridges: [],
   pending: pending.map((one) => ({

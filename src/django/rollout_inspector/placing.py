@@ -6,7 +6,7 @@ held back, so that Django's own table says the truth.
 
 DJANGO_ROLLOUT_SPEC has `contract`: {"policy": off, next, after, manual, or stay (what stays held back, and no more);
 "bridge": on or off; "refused": why nothing may be held back, if so; "starts": programs that the pods start; "stay": names
-that stay held back}.
+that stay held back}. Each of those that cannot is told with the reason.
 """
 import os
 import re
@@ -26,11 +26,23 @@ def is_off():
 
 
 class Placed:
-    """`judge`: of what is applied now, with the bridges. `held`: what is not, as JSON. `bridges`: new ones."""
+    """`judge`: of what is applied now, with the bridges. `held`: what is not, as JSON. `bridges`: new ones. `unheld`: what
+    should have stayed held back, and is applied."""
 
-    def __init__(self, judge, held=(), built=()):
-        self.judge, self.held, self.bridges = judge, list(held), list(built)
+    def __init__(self, judge, held=(), built=(), unheld=()):
+        self.judge, self.held, self.bridges, self.unheld = judge, list(held), list(built), list(unheld)
         self.names = {"%(app)s.%(name)s" % each for each in self.held}
+
+
+def stays():
+    return (task.spec.get("contract") or {}).get("stay") or []
+
+
+def all_of(judge, pending, why):
+    """All of it is applied now; what should have stayed held back for this reason."""
+    names = stays() if policy() in ("manual", "stay") else []
+    told = [{"app": each.app_label, "name": each.name, "why": why} for each in pending if Search.name(each) in names]
+    return Placed(judge, unheld=told)
 
 
 def place(judge, pending, new):
@@ -38,13 +50,13 @@ def place(judge, pending, new):
     if is_off():
         return Placed(judge)
     search = Search(judge, pending, new)
-    stay = (task.spec["contract"].get("stay") or []) if policy() in ("manual", "stay") else []
     for migration in pending:
-        if search.name(migration) in stay:
+        if search.name(migration) in stays() and policy() in ("manual", "stay"):
             search.hold(migration, {"stay": True})
     if policy() == "stay":
-        if not search.held or refusal():
-            return Placed(judge)
+        why = search.held and refusal()
+        if not search.held or why:
+            return all_of(judge, pending, why)
         search.judge_rest()
         return search.placed()
     if not search.held and not any(each["direction"] == "running" for each in search.stopping(judge)):
@@ -55,7 +67,7 @@ def place(judge, pending, new):
     for finding in search.stopping(judge):
         if finding["direction"] == "running" and policy() != "off":
             finding["stays"] = why
-    return Placed(judge)
+    return all_of(judge, pending, why)
 
 
 class Search:

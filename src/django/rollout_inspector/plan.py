@@ -221,6 +221,11 @@ def version_of(connection):
         return None
 
 
+def is_known(name, loader):
+    key = tuple(name.split(".", 1))
+    return key in loader.applied_migrations or key in loader.disk_migrations
+
+
 def plan_of(alias, identity, own):
     """Returns the plan of one database, its needs and its judge; of the apps in `own` alone where that is not None."""
     connection = connections[alias]
@@ -243,7 +248,7 @@ def plan_of(alias, identity, own):
     with_text = list(with_sql(executor, connection, pending, judge.watched))
     # None: not known. It stops nothing where nothing is judged.
     needs = None
-    findings, question, placed = [], None, placing.Placed(judge)
+    findings, question, placed = [], None, placing.all_of(judge, pending, "no version runs")
     unused, witnesses = None, []
     stay, ended = task.spec.get("bridges") or [], []
     try:
@@ -262,7 +267,7 @@ def plan_of(alias, identity, own):
     except Exception as error:
         if verdict.is_judged():
             findings = [verdict.unjudged(alias, error, pending)]
-            placed = placing.Placed(judge)
+            placed = placing.all_of(judge, pending, "the comparison failed")
     with_text = [each for each in with_text if name_of(each[0]) not in placed.names]
     plan = {
         "database": alias,
@@ -283,6 +288,9 @@ def plan_of(alias, identity, own):
             for migration, sql, _ in with_text
         ],
         "held": placed.held,
+        "unheld": placed.unheld,
+        # Held back by a release of another branch.
+        "absent": [each for each in placing.stays() if not is_known(each, loader)],
         "bridges": placed.bridges,
         # Of earlier releases.
         "stay": [each for each in stay if each["database"] == alias],

@@ -19,6 +19,7 @@ import { parseImage } from '../../kubernetes/image.js'
 import { liveOf } from '../../judge/objects.js'
 import { commandLine } from '../../options/command-line.js'
 import { messageOf } from '../../platform/error-message.js'
+import { unheldWarnings } from '../../report/contract-sentences.js'
 import { misfitSentence } from '../../report/migration-sentences.js'
 import { impossibleWords, reversalWords } from '../../report/reversal-sentences.js'
 import type { NamespaceWatch } from '../../rollout/namespace-watch.js'
@@ -205,6 +206,9 @@ async function migrateAgain(
   try {
     log.say('applying again what this rollback has reversed')
     const plan = await migration.plan(log)
+    unheldWarnings(plan.databases).forEach((sentence) => {
+      logWarning(context, sentence)
+    })
     if (plan.runs) await migration.migrate(log)
   } catch (error) {
     context.signal.throwIfAborted()

@@ -144,7 +144,7 @@ export async function makeJob(
                 policy:
                   input.now === true && settings.contract === 'manual' ? 'next' : settings.contract,
                 hasBridges: settings.bridge === 'on',
-                stay: openHeld(kept.history),
+                ...(settings.contract === 'manual' && { stay: openHeld(kept.history) }),
               },
             }),
           }),
