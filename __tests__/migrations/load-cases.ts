@@ -33,6 +33,8 @@ export interface LoadCase extends Pick<
   readonly kind: Kind
   /** A safe one of which something is told. */
   readonly warns?: true
+  /** It may refuse what the old version writes, and waits where migrations may be held back. */
+  readonly waits?: true
   /** It is also played in `make test`. */
   readonly always?: true
   /** The statements are those of PostgreSQL. */
@@ -126,6 +128,7 @@ const ofJudge = cases
       ...(from && { initial: from }),
       ...(ofPostgres.has(name) && { postgres: true }),
       ...(always.has(name) && { always: true }),
+      ...(name === 'narrowed from 50 to 5' && { waits: true }),
       ...(kind === 'safe' && running.length + coming.length > 0 && { warns: true }),
     }
   })
@@ -397,6 +400,49 @@ const others: readonly LoadCase[] = [
     migrations: next(
       'migrations.AlterField("order", "ref", models.CharField(max_length=50, null=True, unique=True))',
     ),
+  },
+  {
+    name: 'NULL to NOT NULL after a file that fills the rows',
+    kind: 'warned',
+    waits: true,
+    old: base,
+    new: but(ref, '    ref = models.CharField(max_length=50, default="")\n'),
+    migrations: {
+      '0002_fill': migration(
+        first,
+        'migrations.RunPython(fill, migrations.RunPython.noop)',
+        'def fill(apps, editor):\n    apps.get_model("shop", "Order").objects.filter(ref=None).update(ref="")\n',
+      ),
+      '0003_strict': migration(
+        '0002_fill',
+        'migrations.AlterField("order", "ref", models.CharField(max_length=50, default=""))',
+      ),
+    },
+  },
+  {
+    name: 'a foreign key over a known column, for new rows only',
+    kind: 'warned',
+    waits: true,
+    postgres: true,
+    old: more('owner_id = models.BigIntegerField(null=True, default=0)'),
+    new: more('owner = models.ForeignKey(Shop, models.CASCADE, null=True, related_name="+")'),
+    base: {
+      '0002_owner': migration(
+        first,
+        'migrations.AddField("order", "owner_id", models.BigIntegerField(null=True, default=0))',
+      ),
+    },
+    migrations: {
+      '0003_key': migration(
+        '0002_owner',
+        inState(
+          'migrations.RemoveField("order", "owner_id"), migrations.AddField("order", "owner", models.ForeignKey("shop.shop", django.db.models.deletion.CASCADE, null=True, related_name="+"))',
+          sql(
+            'ALTER TABLE shop_order ADD CONSTRAINT owns FOREIGN KEY (owner_id) REFERENCES shop_shop NOT VALID',
+          ),
+        ),
+      ),
+    },
   },
   {
     name: 'a check that the old code violates, for new rows only',

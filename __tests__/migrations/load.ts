@@ -234,9 +234,10 @@ export function expectedOf({ kind, warns }: LoadCase, control: boolean): Outcome
   }
 }
 
-/** The same where migrations may be held back: one that is not safe may be, and no request fails then. */
+/** The same where migrations may be held back: one that is unsafe may be, one that tightens is, and no request fails then. */
 export function expectedWithHolding(one: LoadCase, seenOf: Outcome | Unplayed): Outcome {
-  if (one.kind === 'safe' || 'error' in seenOf) return expectedOf(one, false)
+  if (one.waits) return { verdict: 'held back', hurts: false, failed: [] }
+  if (one.kind !== 'unsafe' || 'error' in seenOf) return expectedOf(one, false)
   const { verdict } = seenOf
   if (verdict !== 'held back' && verdict !== 'bridged') return expectedOf(one, false)
   return { verdict, hurts: false, failed: [] }
@@ -253,22 +254,25 @@ export function countsOf(
     const names = cases.filter((one) => one.kind === kind).map(({ name }) => name)
     return { total: names.length, played: all.filter(({ name }) => names.includes(name)) }
   }
-  const became = (verdict: Outcome['verdict']) =>
-    of('unsafe').played.filter((one) => outcomeOfPlayed(one).verdict === verdict).length
-  const placed = `${became('stopped')} stopped, ${became('held back')} held back, ${became('bridged')} bridged, of ${of('unsafe').total}`
+  const became = (kind: LoadCase['kind'], verdict: Outcome['verdict']) =>
+    of(kind).played.filter((one) => outcomeOfPlayed(one).verdict === verdict).length
+  const unsafe = (verdict: Outcome['verdict']) => `${became('unsafe', verdict)} ${verdict}`
+  const placed = `${unsafe('stopped')}, ${unsafe('held back')}, ${unsafe('bridged')}, of ${of('unsafe').total}`
+  const held = [became('safe', 'held back'), became('warned', 'held back')]
   const counted = (kind: LoadCase['kind'], is: boolean) => {
     const { total, played: own } = of(kind)
     return `${own.filter(({ blocked }) => blocked === is).length} of ${total}`
   }
   const sum = (numbers: readonly number[]) => numbers.reduce((total, one) => total + one, 0)
-  const judged = [...of('safe').played, ...of('unsafe').played]
-  const failed = judged.flatMap((one) => outcomeOfPlayed(one).failed.map(({ times }) => times))
+  const fails = (kind: LoadCase['kind']) =>
+    sum(of(kind).played.flatMap((one) => outcomeOfPlayed(one).failed.map(({ times }) => times)))
+  const warned = of('warned').played.filter((one) => outcomeOfPlayed(one).failed.length > 0)
   return [
     title,
     `  unsafe migrations: ${placed}`,
-    `  safe migrations let through: ${counted('safe', false)}`,
-    `  let through with a warning, by values or by text that cannot be read: ${counted('warned', false)}`,
-    `  requests: ${sum(all.map(({ requests }) => requests))}; failed under safe and unsafe ones: ${sum(failed)}`,
+    `  safe migrations let through: ${counted('safe', false)}, ${held[0]} of them held back`,
+    `  by values or by text that cannot be read: ${counted('warned', false)} let through with a warning, ${held[1]} of them held back; requests failed under ${warned.length}`,
+    `  requests: ${sum(all.map(({ requests }) => requests))}; failed under safe and unsafe ones: ${fails('safe') + fails('unsafe')}, under those with a warning: ${fails('warned')}`,
     '',
   ].join('\n')
 }

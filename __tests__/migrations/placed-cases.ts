@@ -49,6 +49,13 @@ const red = 'models.CharField(max_length=9, default="red")'
 const colour = 'migrations.AddField("order", "colour", models.CharField(max_length=9, null=True))'
 const withNote = (field: string) => but(note, `    note = ${field}\n`)
 
+const shorter =
+  'migrations.AlterField("order", "note", models.CharField(max_length=5, default="n"))'
+const strictRef = '    ref = models.CharField(max_length=50, default="")\n'
+const alterRef =
+  'migrations.AlterField("order", "ref", models.CharField(max_length=50, default=""))'
+const fill = 'def fill(apps, editor):\n    apps.get_model("shop", "Order").objects.update(ref="")\n'
+
 export const placedCases: readonly PlacedCase[] = [
   {
     name: 'a nullable column is removed',
@@ -361,14 +368,118 @@ export const placedCases: readonly PlacedCase[] = [
       'shop.0003_null depends on shop.0002_next, and allows NULL in shop_order.note: let the removal come last',
   },
   {
+    name: 'NULL to NOT NULL comes after a migration that fills the rows',
+    old: base,
+    new: but(ref, strictRef),
+    migrations: {
+      ...next('migrations.RunPython(fill)', fill),
+      '0003_strict': migration('0002_next', alterRef),
+    },
+    held: ['shop.0003_strict'],
+    columns: { 'shop_order.ref': 'NULL' },
+    later: { 'shop_order.ref': 'NOT NULL' },
+  },
+  {
+    name: 'NULL to NOT NULL in the migration that fills the rows: applied with a warning',
+    old: base,
+    new: but(ref, strictRef),
+    migrations: next(`migrations.RunPython(fill), ${alterRef}`, fill),
+    held: [],
+    columns: { 'shop_order.ref': 'NOT NULL' },
+    oldFails: ['Order.insert'],
+  },
+  {
+    name: 'a column becomes shorter',
+    old: base,
+    new: withNote('models.CharField(max_length=5, default="n")'),
+    migrations: next(shorter),
+    held,
+  },
+  {
+    name: 'a column becomes shorter where the new version needs more of the migration: applied with a warning',
+    old: base,
+    new: withNote('models.CharField(max_length=5, default="n")').replace(
+      ref,
+      `${ref}    colour = models.CharField(max_length=9, null=True)\n`,
+    ),
+    migrations: next(`${shorter}, ${colour}`),
+    held: [],
+    columns: { 'shop_order.colour': 'NULL' },
+  },
+  {
+    name: 'the same after a step in Python',
+    old: base,
+    new: withNote('models.CharField(max_length=5, default="n")').replace(
+      ref,
+      `${ref}    colour = models.CharField(max_length=9, null=True)\n`,
+    ),
+    migrations: {
+      ...next('migrations.RunPython(fill)', fill),
+      '0003_both': migration('0002_next', `${shorter}, ${colour}`),
+    },
+    held: [],
+    columns: { 'shop_order.colour': 'NULL' },
+  },
+  {
+    name: 'a column becomes shorter with a unique constraint: applied with a warning',
+    old: base,
+    new: but(ref, '    ref = models.CharField(max_length=9, null=True, unique=True)\n'),
+    migrations: next(
+      'migrations.AlterField("order", "ref", models.CharField(max_length=9, null=True, unique=True))',
+    ),
+    held: [],
+  },
+  {
+    name: 'a column becomes shorter by SQL alone, for the new version as well',
+    old: base,
+    new: base,
+    migrations: next(
+      'migrations.RunSQL("ALTER TABLE shop_order ALTER COLUMN note TYPE varchar(9)", migrations.RunSQL.noop)',
+    ),
+    held: [],
+  },
+  {
+    name: 'a column of numbers becomes a foreign key',
+    old: base.replace(ref, `${ref}    owner_id = models.BigIntegerField(null=True)\n`),
+    new: base.replace(
+      ref,
+      `${ref}    owner = models.ForeignKey(Shop, models.CASCADE, null=True, related_name="+", db_column="owner_id")\n`,
+    ),
+    initial: initialWith('models.CharField(max_length=50, default="n")').replace(
+      '("tags"',
+      '("owner_id", models.BigIntegerField(null=True)), ("tags"',
+    ),
+    migrations: next(
+      'migrations.SeparateDatabaseAndState(state_operations=[migrations.RemoveField("order", "owner_id"), migrations.AddField("order", "owner", models.ForeignKey("shop.shop", django.db.models.deletion.CASCADE, null=True, related_name="+", db_column="owner_id"))], database_operations=[migrations.RunSQL("ALTER TABLE shop_order ADD CONSTRAINT owns FOREIGN KEY (owner_id) REFERENCES shop_shop NOT VALID", migrations.RunSQL.noop)])',
+    ),
+    held,
+  },
+  {
+    name: 'what changes nothing for the old code is not held back',
+    old: base,
+    new: base
+      .replace(
+        note,
+        '    note = models.CharField(max_length=80, default="n", blank=True, choices=[("n", "N")], db_index=True)\n',
+      )
+      .replace(ref, '    ref = models.CharField(max_length=50, null=True, unique=True)\n'),
+    migrations: {
+      ...next(
+        'migrations.AlterField("order", "note", models.CharField(max_length=80, default="n", blank=True, choices=[("n", "N")], db_index=True))',
+      ),
+      '0003_unique': migration(
+        '0002_next',
+        'migrations.AlterField("order", "ref", models.CharField(max_length=50, null=True, unique=True))',
+      ),
+    },
+    held: [],
+  },
+  {
     name: 'one file removes and adds, after a step in Python',
     old: base,
     new: but(note, '    colour = models.CharField(max_length=9, null=True)\n'),
     migrations: {
-      ...next(
-        'migrations.RunPython(fill)',
-        'def fill(apps, editor):\n    apps.get_model("shop", "Order").objects.update(ref="")\n',
-      ),
+      ...next('migrations.RunPython(fill)', fill),
       '0003_both': migration('0002_next', `${removes}, ${colour}`),
     },
     held: [],

@@ -24,6 +24,21 @@ test.each([
     'shop.0012_no_note (RemoveField) is held back: version 4f2c1d9 (deployment/web) still needs shop_order.note as it is. The next release applies it',
   ],
   [
+    { ...held, rule: 'null-refused' },
+    'next',
+    'shop.0012_no_note (RemoveField) is held back: version 4f2c1d9 (deployment/web) may still write NULL into shop_order.note. The next release applies it',
+  ],
+  [
+    { ...held, rule: 'narrowed' },
+    'after',
+    'shop.0012_no_note (RemoveField) is held back: version 4f2c1d9 (deployment/web) may still write more into shop_order.note than fits then. It is applied when the rollout is done',
+  ],
+  [
+    { ...held, rule: 'fk-added' },
+    'manual',
+    'shop.0012_no_note (RemoveField) is held back: version 4f2c1d9 (deployment/web) may still write values into shop_order.note that refer to no row. Only the command "migrate" applies it',
+  ],
+  [
     { ...held, object: undefined, after: 'shop.0011', versions: [] },
     'next',
     'shop.0012_no_note (RemoveField) is held back: it depends on shop.0011. The next release applies it',

@@ -12,7 +12,7 @@ import { versionName } from './migration-sentences.js'
 
 /** `shop.0102_note is held back: version 4f2c (deployment/web) still uses shop_order.note. The next release applies it` */
 export function heldSentence(
-  { name, object, versions, after, operations }: HeldMigration,
+  { name, rule, object, versions, after, operations }: HeldMigration,
   all: readonly JudgedVersion[],
   policy: ContractPolicy,
 ): string {
@@ -22,8 +22,15 @@ export function heldSentence(
       ? `it depends on ${after}`
       : object === undefined
         ? 'an earlier release held it back'
-        : `${who.join(' and ')} still needs ${object} as it is`
+        : `${who.join(' and ')} ${stillDoes(rule, object)}`
   return `${name} (${operations.join(', ')}) is held back: ${why}. ${whenOf[policy]}`
+}
+
+function stillDoes(rule: HeldMigration['rule'], object: string): string {
+  if (rule === 'null-refused') return `may still write NULL into ${object}`
+  if (rule === 'narrowed') return `may still write more into ${object} than fits then`
+  if (rule === 'fk-added') return `may still write values into ${object} that refer to no row`
+  return `still needs ${object} as it is`
 }
 
 const whenOf: Readonly<Record<ContractPolicy, string>> = {

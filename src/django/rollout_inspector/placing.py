@@ -2,7 +2,8 @@
 
 One that breaks a running version is held back where the new version works without it, too: it stays pending, and the
 next release applies it, because by then the running version no longer needs what it removes. Only whole migrations are
-held back, so that Django's own table says the truth.
+held back, so that Django's own table says the truth. One that refuses what a running version may still write waits as
+well where nothing speaks against it, and is applied with a warning elsewhere.
 
 DJANGO_ROLLOUT_SPEC has `contract`: {"policy": off, next, after, manual, or stay (what stays held back, and no more);
 "bridge": on or off; "refused": why nothing may be held back, if so; "starts": programs that the pods start; "stay": names
@@ -14,7 +15,11 @@ import shutil
 import sys
 
 from rollout_inspector import allows, behind, bridges, task
-from rollout_inspector.judge import RULES
+from rollout_inspector.judge import RULES, misfits
+
+# Of "may": no code works by a column's being so strict. A unique constraint or a check is what new code may write by (ON
+# CONFLICT, an IntegrityError), and needs.py does not tell whether a running version was written for it.
+tightening = ("null-refused", "narrowed", "fk-added")
 
 
 def policy():
@@ -59,7 +64,8 @@ def place(judge, pending, new):
             return all_of(judge, pending, why)
         search.judge_rest()
         return search.placed()
-    if not search.held and not any(each["direction"] == "running" for each in search.stopping(judge)):
+    stops = any(each["direction"] == "running" for each in search.stopping(judge))
+    if not search.held and not stops and not search.tightenings():
         return Placed(judge)
     why = refusal() or search.run()
     if why is None:
@@ -123,6 +129,8 @@ class Search:
                 why = behind.lacks(self, self.new) if self.held else None
                 if why:
                     return why
+                if policy() != "off":
+                    self.tighten()
                 self.bridges.update(bridges.of_deletes(self))
                 return None
             for finding in running or breaks:
@@ -146,6 +154,52 @@ class Search:
                 return None
         # What was held back before another finding was solved.
         return None if finding["migration"] in self.held else "which migration breaks it is not known"
+
+    def tightenings(self):
+        """What may refuse something that a running version writes, and nothing of the new one."""
+        from rollout_inspector.verdict import any_runs
+
+        return [
+            each
+            for each in self.judge.findings
+            if each["severity"] == "may"
+            and each["direction"] == "running"
+            and each["rule"] in tightening
+            and (each["rule"], each["object"]) not in self.accepted
+            and any_runs(each["versions"])
+            and not self.is_filled(each)
+            and (each["rule"] != "fk-added" or is_deleted_by_code(each["table"], each["column"]))
+            # Else it would wait for ever.
+            and not self.is_for_good(each)
+        ]
+
+    def is_filled(self, finding):
+        """Whether the code has a value of its own, where NULL is refused."""
+        needs = [self.judge.known[index][0][finding["table"]]["c"][finding["column"]] for index in finding["versions"]]
+        return finding["rule"] == "null-refused" and all(need.get("p") or need.get("d") for need in needs)
+
+    def is_for_good(self, finding):
+        table = finding["table"]
+        return (finding["rule"], table, finding["column"]) in misfits(self.new, self.all.catalog.get, [table], False)
+
+    def tighten(self):
+        """Holds back what may refuse something, where the new version is as well off without it."""
+        for finding in self.tightenings():
+            held, judge = dict(self.held), self.judge
+            for migration in self.pending:
+                if self.name(migration) == finding["migration"] and finding["migration"] not in self.held:
+                    self.hold(migration, finding)
+                    self.judge_rest()
+            if self.held != held and (self.breaks() or behind.lacks(self, self.new) or self.constrains(judge)):
+                self.held, self.judge = held, judge
+
+    def constrains(self, judge):
+        """Whether what is held back makes a constraint that the new version may write by."""
+        for name in set(judge.catalog.changed) & set(self.new):
+            now, then = self.judge.catalog.get(name), judge.catalog.get(name)
+            if now and then and any(each not in now[kind] for kind in ("uniques", "checks") for each in then[kind]):
+                return True
+        return False
 
     def hold(self, migration, finding):
         keys = ("rule", "object", "versions", "stay")
@@ -194,6 +248,19 @@ class Search:
             for each in self.pending
             if self.name(each) in self.held
         ]
+
+
+def is_deleted_by_code(table, column):
+    """Whether the new version needs no constraint for what becomes of a row when the one that it refers to is deleted."""
+    from django.apps import apps
+    from django.db import models
+
+    for model in apps.get_models(include_auto_created=True):
+        for field in model._meta.local_concrete_fields if model._meta.db_table == table else ():
+            if field.column == column and field.remote_field:
+                by_code = (models.CASCADE, models.PROTECT, models.RESTRICT, models.SET_NULL, models.SET_DEFAULT)
+                return field.remote_field.on_delete in by_code
+    return False
 
 
 def refusal():
