@@ -65,7 +65,8 @@ def place(judge, pending, new):
         search.judge_rest()
         return search.placed()
     stops = any(each["direction"] == "running" for each in search.stopping(judge))
-    if not search.held and not stops and not search.tightenings():
+    tightens = policy() != "off" and search.tightenings()
+    if not search.held and not stops and not tightens:
         return Placed(judge)
     why = refusal() or search.run()
     if why is None:
