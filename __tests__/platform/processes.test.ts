@@ -4,7 +4,7 @@ import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { realProcesses } from '../../src/platform/processes.js'
-import type { Channel } from '../../src/platform/platform.js'
+import type { Channel, Processes, StreamOptions } from '../../src/platform/platform.js'
 
 const processes = realProcesses(process.env)
 const node = process.execPath
@@ -15,6 +15,35 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'django-rollout-test-'))
 })
 afterAll(() => rm(folder, { recursive: true }))
+
+/** Starts a command in each of the ways there are, and returns what it prints. */
+async function eachWay(
+  own: Processes,
+  tool: string,
+  args: readonly string[],
+): Promise<readonly string[]> {
+  const streamed = async (how: Pick<StreamOptions, 'bound' | 'input'>) => {
+    const said: string[] = []
+    await own.stream(tool, args, { ...how, signal: never, onLine: (line) => said.push(line) })
+    return said.join('\n')
+  }
+  return Promise.all([
+    own.run(tool, args).then(({ stdout }) => stdout),
+    own.run(tool, args, { input: 'x' }).then(({ stdout }) => stdout),
+    streamed({}),
+    streamed({ input: 'x' }),
+    streamed({ bound: true }),
+  ])
+}
+
+test('no command gets the inputs of the action, among which are secrets', async () => {
+  const inputs = { INPUT_KUBECONFIG: 'k', 'INPUT_REGISTRY-PASSWORD': 'p', INPUT_NEXT: 'n' }
+  const own = realProcesses({ ...process.env, ...inputs, KEPT: 'yes' })
+  for (const said of await eachWay(own, 'env', [])) {
+    expect(said).toContain('KEPT=yes')
+    expect(said).not.toContain('INPUT_')
+  }
+})
 
 /** Runs a script to its end and keeps what it says. */
 async function stream(script: string, signal = never, input?: string) {

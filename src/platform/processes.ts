@@ -19,7 +19,9 @@ export function realProcesses(env: Platform['env']): Processes {
   const variables = (added: Readonly<Record<string, string>> = {}): Record<string, string> => {
     const all = Object.entries({ ...env, ...added })
     return Object.fromEntries(
-      all.filter((entry): entry is [string, string] => entry[1] !== undefined),
+      all.filter(
+        (entry): entry is [string, string] => entry[1] !== undefined && !isInput(entry[0]),
+      ),
     )
   }
 
@@ -68,6 +70,11 @@ export function realProcesses(env: Platform['env']): Processes {
   }
 }
 
+/** Inputs of an action are variables, and secrets among them: what is built and tested is not ours. */
+function isInput(variable: string): boolean {
+  return variable.startsWith('INPUT_')
+}
+
 const bindingArgs = ['--pdeathsig', 'KILL', '--'] as const
 
 /** Returns a `setpriv` by which the system ends a program with this process. Tries it: that of BusyBox cannot. */
@@ -77,7 +84,7 @@ async function findBinder(env: Platform['env']): Promise<string | undefined> {
   const { signal } = new AbortController()
   const onLine = () => undefined
   const program = { tool: path, path, args: [...bindingArgs, 'true'] }
-  const code = await stream(program, { signal, onLine })
+  const code = await stream(program, { signal, onLine, env: { PATH: env['PATH'] ?? '' } })
   return code === 0 ? path : undefined
 }
 
