@@ -1,5 +1,8 @@
 /** What ran when, and the way back to it. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Entry } from '../../src/state/history.js'
 import { whileAsking } from '../e2e/client.js'
 import { Site } from '../e2e/site.js'
@@ -26,10 +29,29 @@ const rollback = (options: Readonly<Record<string, string>> = {}, env = {}) =>
     { env },
   )
 
+/** Defaults and aliases of a user, under which a release by kubectl would see nothing and write nothing. */
+const kuberc = JSON.stringify({
+  apiVersion: 'kubectl.config.k8s.io/v1beta1',
+  kind: 'Preference',
+  defaults: [
+    ['proxy', 'accept-paths', '^/nothing$'],
+    ['apply', 'dry-run', 'client'],
+    ['version', 'output', 'json'],
+  ].map(([command, name, value]) => ({ command, options: [{ name, default: value }] })),
+  aliases: [{ name: 'a', command: 'apply' }],
+})
+let home = ''
+
 beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), 'kuberc-'))
+  await mkdir(join(home, '.kube'))
+  await writeFile(join(home, '.kube', 'kuberc'), kuberc)
+  const own = { HOME: home }
+  const said = await must('kubectl', ['version', '--client'], { env: { ...stack.env, ...own } })
+  expect(JSON.parse(said)).toHaveProperty('clientVersion')
   shop = await Site.make('past')
   commits['one'] = await shop.commit('One', {})
-  await deployed(await shop.release({ version: 'one' }, runBy('1')))
+  await deployed(await shop.release({ version: 'one' }, { env: { ...runBy('1').env, ...own } }))
   commits['two'] = await shop.commit('Two', {})
   await deployed(await shop.release({ version: 'two' }, runBy('2')))
   commits['broken'] = await shop.commit('Broken', {
@@ -42,7 +64,10 @@ beforeAll(async () => {
   await deployed(await shop.release({ version: 'three' }, runBy('4')))
 })
 
-afterAll(() => shop.remove())
+afterAll(async () => {
+  await rm(home, { recursive: true })
+  await shop.remove()
+})
 
 async function deployed(released: { report: { result: string }; output: string }): Promise<void> {
   if (released.report.result !== 'deployed') throw new Error(released.output)

@@ -7,6 +7,7 @@ import { checkPlan } from '../docker/build.js'
 import { docker } from '../docker/client.js'
 import { findSource, type Source } from '../docker/source.js'
 import { hostOf } from '../docker/registry-errors.js'
+import { kubectlEnvironment } from '../kubernetes/proxy.js'
 import { failed, warning, type Finding } from '../report/finding.js'
 import { TimeOver, withTimeout } from '../platform/time.js'
 import type { Finished, Platform } from '../platform/platform.js'
@@ -120,7 +121,8 @@ async function inspectTools(platform: Platform, signal: AbortSignal): Promise<An
 
 async function inspectKubectl({ processes }: Platform): Promise<Finished | undefined> {
   const path = await processes.find('kubectl')
-  return path === undefined ? undefined : processes.run(path, ['version', '--client', '-o', 'json'])
+  if (path === undefined) return undefined
+  return processes.run(path, ['version', '--client', '-o', 'json'], { env: kubectlEnvironment })
 }
 
 /** Looks up the image, with a given login in a separate configuration: the user's stays as it is. */

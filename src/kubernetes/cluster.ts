@@ -4,7 +4,7 @@
  */
 import { isTransientAtFirst, retryTransient } from './retry.js'
 import { untilAnswered } from './kubectl.js'
-import { signsOfLife, startProxy, unreachable } from './proxy.js'
+import { kubectlEnvironment, startProxy, unreachable } from './proxy.js'
 import { answer, answerMs, requestsOf, type Connection, type Requests } from './requests.js'
 import { Failure, fail } from '../failure/failure.js'
 import { shellQuote } from '../options/shell.js'
@@ -116,9 +116,14 @@ function commandsOf(
         if (done.code !== 0) sure.throwIfAborted()
         return done
       }),
-    kustomize: (folder) => platform.processes.run(kubectl, ['kustomize', folder]),
+    kustomize: (folder) =>
+      platform.processes.run(kubectl, ['kustomize', folder], { env: kubectlEnvironment }),
     stream: (args, options) =>
-      platform.processes.stream(kubectl, [...inNamespace, ...args], { ...options, bound: true }),
+      platform.processes.stream(kubectl, [...inNamespace, ...args], {
+        ...options,
+        env: kubectlEnvironment,
+        bound: true,
+      }),
     commandLine: (args) => {
       const context = access.context === undefined ? [] : ['--context', access.context]
       const kubeconfig = access.keeps ? ['--kubeconfig', access.kubeconfig ?? ''] : []
@@ -170,7 +175,7 @@ async function finish(
   const said: Record<Channel, string[]> = { stdout: [], stderr: [] }
   const code = await platform.processes.stream(kubectl, args, {
     ...options,
-    env: signsOfLife,
+    env: kubectlEnvironment,
     bound: true,
     onLine: (line, channel) => said[channel].push(line),
   })

@@ -2,11 +2,15 @@
 import { Failure } from '../failure/failure.js'
 import type { Platform } from '../platform/platform.js'
 
-/**
- * A connection that is cut without a word is given up by kubectl after 45 s, unless it is set (in seconds)
- * to ask sooner for a sign of life: longer than a lock lasts.
- */
-export const signsOfLife = { HTTP2_READ_IDLE_TIMEOUT_SECONDS: '5', HTTP2_PING_TIMEOUT_SECONDS: '5' }
+/** For each kubectl that we start. */
+export const kubectlEnvironment = {
+  // A connection that is cut without a word is given up after 45 s, longer than a lock lasts, unless kubectl is set
+  // (in seconds) to ask sooner for a sign of life.
+  HTTP2_READ_IDLE_TIMEOUT_SECONDS: '5',
+  HTTP2_PING_TIMEOUT_SECONDS: '5',
+  // The user's own defaults and aliases are for the user's hands: a default `--dry-run` would write nothing.
+  KUBERC: 'off',
+}
 /** A proxy that exited is restarted after this time, in ms. */
 const restartMs = 250
 /** Its last output, for the error's sentence. */
@@ -33,7 +37,7 @@ export async function startProxy(
     const serve = () =>
       platform.processes.stream(kubectl, [...chosen, 'proxy', '--unix-socket', socket], {
         signal: ending.signal,
-        env: signsOfLife,
+        env: kubectlEnvironment,
         bound: true,
         onLine: (line) => {
           if (said.push(line) > mostLines) said.shift()
