@@ -10,8 +10,8 @@ import {
   mistypedInputs,
   runnerSink,
   reportToRunner,
-  secretsOf,
 } from './github/runner.js'
+import { secretsOf } from './github/secrets.js'
 import { locking, type Command } from './options/commands.js'
 import { usualFile } from './options/file.js'
 import { runCommand } from './commands/run-command.js'

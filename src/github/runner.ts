@@ -3,7 +3,8 @@ import * as core from '@actions/core'
 import { actions, type Command } from '../options/commands.js'
 import { hintFor } from '../options/closest-match.js'
 import type { RawInputs } from '../options/read.js'
-import { optionsOf, table, type Option } from '../options/table.js'
+import { optionsOf } from '../options/table.js'
+import { secretsOf } from './secrets.js'
 import type { Annotation } from '../failure/failure.js'
 import { finalLines } from '../report/final-lines.js'
 import { summary } from '../report/summary.js'
@@ -55,35 +56,9 @@ export function mistypedInputs(
   })
 }
 
-/** Shorter ones of many lines are no secrets, but words that would be masked all over the log. */
-const shortestSecret = 8
-
-/** What a kubeconfig keeps secret, without the key before it: `token: …`, `"client-key-data": "…"`. */
-const credential = /(?:token|password|secret|-data)["']?\s*:\s*["']?([^\s"',}]+)/gi
-
 /** Hides the secret inputs before anything is printed. */
 export function maskSecrets(given: RawInputs): void {
   for (const hidden of secretsOf(given)) core.setSecret(hidden)
-}
-
-/** Returns what the secret inputs keep secret: line by line, since the runner masks lines. */
-export function secretsOf(given: RawInputs): readonly string[] {
-  const secrets = (Object.entries(table) as [string, Option<unknown>][]).filter(
-    ([, { secret }]) => secret,
-  )
-  const all = secrets.flatMap(([name]) => {
-    const lines = (given[name] ?? '')
-      .split('\n')
-      .map((one) => one.trim())
-      .filter((one) => one !== '')
-    const values = lines.flatMap((line) =>
-      [...line.matchAll(credential)].map(([, one = '']) => one),
-    )
-    return [...lines, ...values].filter(
-      (hidden) => lines.length === 1 || hidden.length >= shortestSecret,
-    )
-  })
-  return [...new Set(all)]
 }
 
 export function runnerSink(): Sink {
