@@ -7,8 +7,17 @@ import json
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
+import traceback
+import types
+
+import django.core.management
+
+# What each start of a project reads: those that are forked from here have it already.
+import django.core.management.commands.migrate
+import django.core.management.commands.shell
+import django.db.backends.postgresql.base
+import django.db.models
 
 folder, inspector = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]).read_text()
 case = json.load(sys.stdin)
@@ -85,10 +94,42 @@ def build(name, models, migrations):
 
 
 def run(home, *words, **more):
-    env = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", **more)
-    return subprocess.run(
-        [sys.executable, "manage.py"] + list(words), cwd=str(home), env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    """`manage.py` with these words: how it ended, and what it printed. A child of this Python, since Django is loaded here."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        os.dup2(writer, 1)
+        os.dup2(writer, 2)
+        os.close(writer)
+        os._exit(managed(home, words, more))
+    os.close(writer)
+    with os.fdopen(reader, "rb") as printed:
+        out = printed.read()
+    status = os.waitpid(child, 0)[1]
+    return types.SimpleNamespace(returncode=os.WEXITSTATUS(status) if os.WIFEXITED(status) else 1, stdout=out)
+
+
+def managed(home, words, more):
+    """The child's part; its exit code."""
+    os.chdir(str(home))
+    os.environ.update(dict(more, DJANGO_SETTINGS_MODULE="settings", PYTHONDONTWRITEBYTECODE="1"))
+    sys.path[0], sys.argv = str(home), ["manage.py"] + list(words)
+    # A run may start itself once more.
+    sys.orig_argv = [sys.executable] + sys.argv
+    code = 0
+    try:
+        django.core.management.execute_from_command_line(sys.argv)
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code
 
 
 def shell(home, code):
