@@ -1,5 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
-import { migrated, migrationProgress } from '../../src/django/progress.js'
+import { MigrationLog, migrationProgress, type Migrated } from '../../src/django/progress.js'
+
+function migrated(lines: readonly string[]): Migrated {
+  const log = new MigrationLog()
+  for (const line of lines) log.read(line)
+  return log.migrated
+}
 
 describe('a line of migrate', () => {
   test.each([

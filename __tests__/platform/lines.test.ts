@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { LineSplitter } from '../../src/platform/lines.js'
+import { Last, LineSplitter, longest, LongLine } from '../../src/platform/lines.js'
 
 /** The lines of a stream that comes in these chunks. */
 function linesOf(...chunks: readonly (string | Buffer)[]): string[] {
@@ -46,5 +46,64 @@ describe('a stream is cut into lines', () => {
     for (let i = 0; i < 10_000; i++) splitter.push(Buffer.from(`${i} ${'#'.repeat(100)}\r`))
     splitter.end()
     expect(lines).toEqual([`9999 ${'#'.repeat(100)}`])
+  })
+})
+
+describe('a long line of a log', () => {
+  /** The pieces of one line that comes in chunks of this length. */
+  function piecesOf(line: string, chunk: number, whole = ''): string[] {
+    const long = new LongLine(whole)
+    const pieces: string[] = []
+    for (let at = 0; at < line.length; at += chunk)
+      pieces.push(...long.push(line.slice(at, at + chunk)))
+    return [...pieces, long.end()]
+  }
+
+  const lines = [
+    ['letters', 'x'.repeat(3 * longest + 5)],
+    ['an emoji at the cut', `${'x'.repeat(longest - 1)}😀${'y'.repeat(longest)}`],
+    ['a marker at the cut', `${'x'.repeat(longest - 2)}m-1${'y'.repeat(longest)}m-1`],
+    ['a marker in a later piece', `${'x'.repeat(3 * longest)}m-1${'y'.repeat(longest)}`],
+  ] as const
+
+  test.each(lines)('comes in the same pieces in whatever chunks it arrives: %s', (_, line) => {
+    const [pieces, ...others] = [7_919, longest, 1_000_000].map((chunk) =>
+      piecesOf(line, chunk, 'm-1'),
+    )
+    expect(pieces?.join('')).toBe(line)
+    for (const other of others) expect(other).toEqual(pieces)
+  })
+
+  test('is cut, and no letter in two', () => {
+    const pieces = lines.slice(0, 2).flatMap(([, line]) => piecesOf(line, 1_000))
+    expect(Math.max(...pieces.map((piece) => piece.length))).toBeLessThanOrEqual(longest)
+    expect(pieces.filter((piece) => !piece.isWellFormed())).toEqual([])
+  })
+
+  test('comes whole where it is for the program', () => {
+    const line = `Applying x...m-1${'y'.repeat(4 * longest)}m-1`
+    expect(piecesOf(line, 10_000, 'm-1')).toEqual([line])
+    // The next one is no part of it.
+    const long = new LongLine('m-1')
+    expect([...long.push(line), long.end()]).toEqual([line])
+    expect([...long.push('z'.repeat(2 * longest)), long.end()].length).toBeGreaterThan(1)
+  })
+})
+
+describe('of what never ends', () => {
+  test('the last ones are kept', () => {
+    const last = new Last<string>({ count: 3, letters: 100 }, (line) => line.length)
+    for (let i = 0; i < 1_000; i++) last.push(`${i}`)
+    expect(last.all).toEqual(['997', '998', '999'])
+  })
+
+  test('fewer of long ones, but one always', () => {
+    const last = new Last<string>({ count: 100, letters: 10 }, (line) => line.length)
+    for (const line of ['aaaa', 'bbbb', 'cccc']) last.push(line)
+    expect(last.all).toEqual(['bbbb', 'cccc'])
+    last.push('d'.repeat(50))
+    expect(last.all).toEqual(['d'.repeat(50)])
+    last.push('e')
+    expect(last.all).toEqual(['e'])
   })
 })

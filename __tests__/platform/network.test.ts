@@ -116,6 +116,34 @@ describe('the lines of a response', () => {
     expect((await collect(answer.lines())).map((line) => line.length)).toEqual([3_000_000, 2])
   })
 
+  test('of a log come in pieces where one never ends, but for those that are for the program', async () => {
+    const [long, told] = ['x'.repeat(300_000), `m-1${'y'.repeat(300_000)}m-1`]
+    const socket = await serve((_, response) => response.end(`one\n\n${told}\n${long}`))
+    const answer = await realNetwork().request(get(socket))
+    const [one, empty, whole, ...pieces] = await collect(answer.lines({ whole: 'm-1' }))
+    expect([one, empty, whole]).toEqual(['one', '', told])
+    expect(pieces.length).toBeGreaterThan(4)
+    expect(pieces.join('')).toBe(long)
+  })
+
+  test('of a log fill no memory, though one is as long as all that arrives', async () => {
+    const chunk = 'x'.repeat(1024 * 1024)
+    const socket = await serve((_, response) => {
+      let left = 300
+      const send = () => {
+        while (left-- > 0) if (!response.write(chunk)) return void response.once('drain', send)
+        response.end()
+      }
+      send()
+    })
+    const answer = await realNetwork().request(get(socket))
+    const before = process.memoryUsage().rss
+    let letters = 0
+    for await (const line of answer.lines({})) letters += line.length
+    expect(letters).toBe(300 * chunk.length)
+    expect(process.memoryUsage().rss - before).toBeLessThan(200 * chunk.length)
+  })
+
   test('throw when the connection is cut', async () => {
     const socket = await serve((_, response) => {
       response.write('one\ntw', () => setTimeout(() => response.destroy(), 20))

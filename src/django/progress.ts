@@ -30,21 +30,26 @@ export function migrationProgress(text: string): MigrationProgress | undefined {
 }
 
 /** Which migrations a log says were applied (faked and unapplied ones too), and which one was left open. */
-export function migrated(lines: readonly string[]): Migrated {
+export class MigrationLog {
   // Each database has all of them.
-  const applied = new Set<string>()
-  let open: string | undefined
-  for (const text of lines) {
+  readonly #applied = new Set<string>()
+  #open: string | undefined
+
+  get migrated(): Migrated {
+    const open = this.#open
+    return { applied: [...this.#applied], ...(open !== undefined && { open }) }
+  }
+
+  read(text: string): void {
     const progress = migrationProgress(text)
     // The output of a migration itself is between its name and its end, which is then a line ` OK`.
-    if (open !== undefined && (progress ?? endOf(text.trimEnd()))) {
-      applied.add(open)
-      open = undefined
+    if (this.#open !== undefined && (progress ?? endOf(text.trimEnd()))) {
+      this.#applied.add(this.#open)
+      this.#open = undefined
     }
-    if (progress?.is === 'begun') open = progress.migration
-    else if (progress) applied.add(progress.migration)
+    if (progress?.is === 'begun') this.#open = progress.migration
+    else if (progress) this.#applied.add(progress.migration)
   }
-  return { applied: [...applied], ...(open !== undefined && { open }) }
 }
 
 function endOf(rest: string): 'applied' | 'faked' | undefined {

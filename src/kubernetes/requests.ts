@@ -2,7 +2,7 @@
 import { ApiError } from './api-error.js'
 import { retryTransient } from './retry.js'
 import { withTimeout } from '../platform/time.js'
-import type { Platform, Response } from '../platform/platform.js'
+import type { LogLines, Platform, Response } from '../platform/platform.js'
 
 /** A path is one of the API server, with its query. */
 export interface Requests {
@@ -18,8 +18,8 @@ export interface Requests {
   put<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T>
   /** Deletes in the background; does nothing if the object is gone already. */
   remove(path: string, how?: RemoveOptions): Promise<void>
-  /** Yields the lines of a long answer (a watch, a followed log) as they arrive. */
-  lines(path: string, signal: AbortSignal): AsyncIterable<string>
+  /** Yields the lines of a long answer (a watch, a followed log) as they arrive; of a log, long ones in pieces. */
+  lines(path: string, signal: AbortSignal, log?: LogLines): AsyncIterable<string>
 }
 
 export interface RemoveOptions {
@@ -59,7 +59,7 @@ export function requestsOf(connection: Connection): Requests {
     remove: async (path, { signal, ...only } = {}) => {
       await unlessMissing(ask({ method: 'DELETE', path, body: deleteOptions(only) }, signal))
     },
-    lines: (path, signal) => linesOf(connection, path, signal),
+    lines: (path, signal, log) => linesOf(connection, path, signal, log),
   }
 }
 
@@ -108,10 +108,11 @@ async function* linesOf(
   { platform, socket }: Connection,
   path: string,
   signal: AbortSignal,
+  log: LogLines | undefined,
 ): AsyncIterable<string> {
   const response = await platform.network.request({ socket, method: 'GET', path, signal })
   if (response.status >= 300) throw await apiError(response)
-  yield* response.lines()
+  yield* response.lines(log)
 }
 
 /** The server answers with a Status object; a proxy that cannot reach it with plain text. */

@@ -1,7 +1,10 @@
 import { StringDecoder } from 'node:string_decoder'
 
 /** Letters after which a line without end is handed out in pieces. */
-const longest = 64 * 1024
+export const longest = 64 * 1024
+
+/** Letters of a line that is for the program: more than any has. */
+const longestWhole = 32 * 1024 * 1024
 
 /**
  * Cuts a stream of bytes into lines as a terminal would leave them: of a progress bar that is drawn
@@ -42,9 +45,9 @@ export class LineSplitter {
     const drawnOver = rest.lastIndexOf('\r', rest.length - 2)
     let left = rest.slice(drawnOver + 1)
     while (left.length > longest) {
-      const cut = isHighSurrogate(left.charCodeAt(longest - 1)) ? longest - 1 : longest
-      this.#onLine(left.slice(0, cut))
-      left = left.slice(cut)
+      const piece = pieceOf(left)
+      this.#onLine(piece)
+      left = left.slice(piece.length)
     }
     return left
   }
@@ -55,6 +58,80 @@ export class LineSplitter {
   }
 }
 
-function isHighSurrogate(unit: number): boolean {
-  return unit >= 0xd800 && unit <= 0xdbff
+/**
+ * One line of a log after the other, each as it comes. Where a line is cut depends on its text alone: one that is read
+ * again comes in the same pieces.
+ */
+export class LongLine {
+  #rest = ''
+  #isWhole = false
+
+  /** @param whole a line with this text is for the program, and is not cut. */
+  constructor(private readonly whole: string) {}
+
+  /** Yields the pieces that are too long to wait for the end of the line. */
+  *push(text: string): Generator<string> {
+    this.#rest += text
+    // The text may begin in one piece and end in the next.
+    const seen = longest + this.whole.length
+    while (!this.#isWhole && this.#rest.length >= seen) {
+      this.#isWhole = this.whole !== '' && this.#rest.slice(0, seen).includes(this.whole)
+      if (!this.#isWhole) yield this.#take(pieceOf(this.#rest))
+    }
+    while (this.#rest.length >= longestWhole) yield this.#take(this.#rest.slice(0, longestWhole))
+  }
+
+  /** Returns the rest of the line. */
+  end(): string {
+    this.#isWhole = false
+    return this.#take(this.#rest)
+  }
+
+  #take(piece: string): string {
+    this.#rest = this.#rest.slice(piece.length)
+    return piece
+  }
+}
+
+/** Keeps the last ones of what may never end. */
+export class Last<One> {
+  #all: One[] = []
+  #from = 0
+  #letters = 0
+
+  constructor(
+    private readonly most: { readonly count: number; readonly letters: number },
+    private readonly lettersOf: (one: One) => number,
+  ) {}
+
+  get all(): readonly One[] {
+    return this.#all.slice(this.#from)
+  }
+
+  push(one: One): void {
+    this.#all.push(one)
+    this.#letters += this.lettersOf(one)
+    while (this.#isOver()) this.#drop()
+    // Not for each: that would move all of them for one.
+    if (this.#from < this.most.count) return
+    this.#all = this.#all.slice(this.#from)
+    this.#from = 0
+  }
+
+  #isOver(): boolean {
+    const count = this.#all.length - this.#from
+    return count > this.most.count || (count > 1 && this.#letters > this.most.letters)
+  }
+
+  #drop(): void {
+    const [first] = this.#all.splice(this.#from, 1, undefined as One)
+    if (first !== undefined) this.#letters -= this.lettersOf(first)
+    this.#from += 1
+  }
+}
+
+/** No letter is cut in two. */
+function pieceOf(text: string): string {
+  const isHighSurrogate = /[\ud800-\udbff]/.test(text[longest - 1] ?? '')
+  return text.slice(0, isHighSurrogate ? longest - 1 : longest)
 }

@@ -1,5 +1,6 @@
 import { Agent, request as open, type IncomingMessage } from 'node:http'
 import { StringDecoder } from 'node:string_decoder'
+import { LongLine } from './lines.js'
 import type { Network, Request, Response } from './platform.js'
 
 /** HTTP over Unix sockets, with connections that are used again; over TCP each time with a new one. */
@@ -72,19 +73,36 @@ function answer(message: IncomingMessage, signal: AbortSignal | undefined): Resp
       for await (const text of texts()) parts.push(text)
       return parts.join('')
     },
-    lines: async function* () {
-      // In parts, since one line (an object of a watch) may be many chunks long.
-      let started: string[] = []
-      for await (const text of texts()) {
-        const lines = text.split('\n')
-        const rest = lines.pop() ?? ''
-        for (const line of lines) {
-          yield [...started, line].join('')
-          started = []
-        }
-        if (rest !== '') started.push(rest)
-      }
-      if (started.length > 0) yield started.join('')
-    },
+    lines: (log) => (log ? logLines(texts(), log.whole ?? '') : wholeLines(texts())),
   }
+}
+
+async function* wholeLines(texts: AsyncIterable<string>): AsyncGenerator<string> {
+  // In parts, since one line (an object of a watch) may be many chunks long.
+  let started: string[] = []
+  for await (const text of texts) {
+    const lines = text.split('\n')
+    const rest = lines.pop() ?? ''
+    for (const line of lines) {
+      yield [...started, line].join('')
+      started = []
+    }
+    if (rest !== '') started.push(rest)
+  }
+  if (started.length > 0) yield started.join('')
+}
+
+async function* logLines(texts: AsyncIterable<string>, whole: string): AsyncGenerator<string> {
+  const line = new LongLine(whole)
+  for await (const text of texts) {
+    const parts = text.split('\n')
+    const rest = parts.pop() ?? ''
+    for (const part of parts) {
+      yield* line.push(part)
+      yield line.end()
+    }
+    yield* line.push(rest)
+  }
+  const last = line.end()
+  if (last !== '') yield last
 }

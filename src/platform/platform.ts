@@ -106,8 +106,17 @@ export interface Response {
   readonly location?: string
   /** The whole body. */
   text(): Promise<string>
-  /** The body line by line, as it comes. Ends when the connection does; throws when that was not clean. */
-  lines(): AsyncIterable<string>
+  /**
+   * The body line by line, as it comes. Ends when the connection does; throws when that was not clean. A line of a log
+   * of over 64 Ki letters comes in pieces.
+   */
+  lines(log?: LogLines): AsyncIterable<string>
+}
+
+/** The lines of a log: what writes them may never end one. */
+export interface LogLines {
+  /** A line with this text is for the program, and comes whole. */
+  readonly whole?: string
 }
 
 export interface Network {

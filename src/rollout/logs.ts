@@ -23,7 +23,7 @@ export async function fetchLog(
   const lines: string[] = []
   await withTimeout(clock, ms, cluster.life, async (signal) => {
     try {
-      for await (const line of cluster.lines(path, signal)) lines.push(line)
+      for await (const line of cluster.lines(path, signal, {})) lines.push(line)
     } catch {
       // The caller sees it by the lines that are missing.
     }

@@ -8,15 +8,13 @@ import type { Built } from '../docker/build.js'
 import { runInImage } from '../docker/run-tests.js'
 import { errorLine } from '../docker/text.js'
 import { fail } from '../failure/failure.js'
+import { longest, LongLine } from '../platform/lines.js'
 import { withTimeout } from '../platform/time.js'
 import type { NeedsFile } from '../state/needs-file.js'
 import { toRepo, type StageContext } from './context.js'
 import { backupWhen } from './migration/backup.js'
 import { shownLines } from './migration/followed-job.js'
 import { logPlan, Output, refusalCause } from './migration/log.js'
-
-/** A longer line comes in pieces of this length, or one less (src/platform/lines.ts). */
-const pieceLength = 64 * 1024
 
 /** Throws a Failure `plan-failed`, and what `runInImage` throws. */
 export async function planAlone(
@@ -47,7 +45,7 @@ export async function planAlone(
     },
   })
   const own = Object.fromEntries(task.map(({ name, value }) => [name, value]))
-  let begun = ''
+  const long = new LongLine(marker)
   await withTimeout(platform.clock, settings['migrate-timeout'], signal, (late) =>
     runInImage(
       context.with({ signal: late }),
@@ -58,13 +56,14 @@ export async function planAlone(
         env: { ...settings['test-env'], ...own },
       },
       (line) => {
-        begun += line
-        if (line.length >= pieceLength - 1) return
-        output.line(begun)
-        begun = ''
+        for (const piece of long.push(line)) output.line(piece)
+        // A line that was cut comes in pieces of this length, or one less.
+        if (line.length < longest - 1) output.line(long.end())
       },
     ),
   )
+  const rest = long.end()
+  if (rest !== '') output.line(rest)
   const plan = await Promise.race([output.plan, Promise.resolve(undefined)])
   if (!plan) return fail(noPlan(context, output.lines))
   const sizeless = { ...plan, databases: plan.databases.map(withoutSizes) }

@@ -4,12 +4,13 @@ import { engineCause } from '../docker/client.js'
 import { entrypointOf, runInImage } from '../docker/run-tests.js'
 import { duration, plain, shortened, errorLine } from '../docker/text.js'
 import { fail, type Annotation, type Cause } from '../failure/failure.js'
+import { Last } from '../platform/lines.js'
 import { TimeOver, withTimeout } from '../platform/time.js'
 import type { Built } from './build.js'
 import { toRepo, type StageContext } from './context.js'
 
-/** Lines that are kept to be read: both test runners print their failures last. */
-const readLines = 20_000
+/** As much as is kept to be read: both test runners print their failures last. */
+const most = { count: 20_000, letters: 32 * 1024 * 1024 }
 
 /** Lines of a failure's log. */
 const shownLines = 40
@@ -35,7 +36,7 @@ export async function test(
   }
   log.say(`running ${command}`)
 
-  const lines: string[] = []
+  const last = new Last<string>(most, (line) => line.length)
   const timeout = settings['test-timeout']
   const run = (either: AbortSignal): Promise<number> =>
     runInImage(
@@ -43,12 +44,13 @@ export async function test(
       { built, command, services: settings['test-services'], env: settings['test-env'] },
       (line) => {
         log.quote(line)
-        if (lines.push(line) > readLines * 2) lines.splice(0, readLines)
+        last.push(line)
       },
     )
   const code = await withTimeout(platform.clock, timeout, signal, run).catch((error: unknown) =>
     error instanceof TimeOver && !signal.aborted ? error : Promise.reject(error as Error),
   )
+  const lines = last.all
   if (code instanceof TimeOver) return fail(notInTime(timeout, lines))
 
   const report = readTests(lines)

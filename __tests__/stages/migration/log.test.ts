@@ -193,7 +193,7 @@ test('a line that breaks off before a marked one is kept, because it names the f
   expect(output.verified).toEqual({ why: 'it failed' })
   expect([output.lines, output.unmarked(lines)]).toEqual([unmarked, unmarked])
   const cause = { code: 'crash', sentence: 'IntegrityError' } as const
-  expect(migrationCause(cause, output.lines).sentence).toBe(
+  expect(migrationCause(cause, output.migrated).sentence).toBe(
     'migration shop.0002_sum failed: IntegrityError',
   )
 })
@@ -224,7 +224,7 @@ test('the lines about locks are logged in their order, and a wait that was given
     'shop.0002_sum: shop_sum was still in use after 2.0 s',
   ])
   const cause = { code: 'crash', sentence: 'it exited with 1' } as const
-  expect(migrationCause(cause, output.lines, output.gaveUp)).toMatchObject({
+  expect(migrationCause(cause, output.migrated, output.gaveUp)).toMatchObject({
     code: 'lock-not-free',
     sentence:
       'shop.0002_sum: shop_sum was in use for 2.0 s by pid 7 (report); applied before it: shop.0001_first',
@@ -240,4 +240,21 @@ test('the plan names the tables that are locked', () => {
     databases: [{ ...told, pending: told.pending.map((each) => ({ ...each, locks })) }],
   })
   expect(stageLog.lines.at(-1)).toBe('it locks shop_sum (SHARE, about 1,200 rows)')
+})
+
+test('of an output that never ends the last lines are kept, and what all of it says of migrations', () => {
+  const output = new Output('m1', () => ({ code: 'plan-failed', sentence: '' }))
+  output.line('  Applying shop.0001_first... OK')
+  output.line('  Applying shop.0002_fill...')
+  for (let row = 0; row < 20_000; row++) output.line(`row ${row} ${'.'.repeat(1_000)}`)
+  output.line(' OK')
+  expect(output.migrated).toEqual({ applied: ['shop.0001_first', 'shop.0002_fill'] })
+  expect(output.lines.length).toBeLessThan(2_500)
+  expect(output.lines.at(-1)).toBe(' OK')
+
+  // Nobody listens yet.
+  const stageLog = notebook()
+  output.to(stageLog)
+  expect(stageLog.lines.length).toBeLessThan(2_500)
+  expect(stageLog.lines.at(-1)).toBe('>  OK')
 })

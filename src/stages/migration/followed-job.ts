@@ -150,12 +150,13 @@ export class FollowedJob {
     const path = `${logPath(cluster, pod, this.desired.container)}&follow=true`
     const enough = AbortSignal.any([cluster.life, this.#closed.signal, late])
     const isOver = () => enough.aborted
+    const log = { whole: this.output.marker }
     let read = 0
     let words = `it did not end within ${lastWordsMs / 1000} s of its container's end`
     while (!isOver()) {
       try {
         let at = 0
-        for await (const line of cluster.lines(path, enough)) {
+        for await (const line of cluster.lines(path, enough, log)) {
           if (at++ < read) continue
           read += 1
           this.output.line(line)

@@ -21,7 +21,7 @@ import {
 import type { ContractPolicy } from '../../django/contract.js'
 import type { Locking, LockWait } from '../../django/locking.js'
 import type { Misfit, Verified } from '../../django/verdict.js'
-import { migrated } from '../../django/progress.js'
+import { MigrationLog, type Migrated } from '../../django/progress.js'
 import { Failure, type Cause } from '../../failure/failure.js'
 import {
   bridgeSentence,
@@ -30,13 +30,21 @@ import {
 } from '../../report/contract-sentences.js'
 import { lockCause, lockLine, lockWords } from '../../report/lock-sentences.js'
 import { sqlUnknown, verdictLines } from '../../report/migration-sentences.js'
+import { Last } from '../../platform/lines.js'
 import type { StageLog } from '../../platform/stage-log.js'
 import type { JobVerdict } from '../../judge/job-judge.js'
 
+/** A line for a stage log that does not listen yet. */
+interface Held {
+  readonly how: 'say' | 'quote'
+  readonly line: string
+}
+
+/** As much of a log as anyone reads: what writes it may never end. */
+const most = { count: 2_000, letters: 2 * 1024 * 1024 }
+
 /** The container's output: the plan between markers for the program, the rest for people. */
 export class Output {
-  /** All lines but the marked ones. */
-  readonly lines: string[] = []
   /** Rejects when the command must not run. */
   readonly plan: Promise<Plan>
   /** Why the script that starts the web was bypassed. */
@@ -55,12 +63,14 @@ export class Output {
   gaveUp: LockWait | undefined
   private readonly found: (plan: Plan) => void
   private readonly refused: (why: Error) => void
-  private readonly held: ((stageLog: StageLog) => void)[] = []
+  private readonly last = new Last<string>(most, (line) => line.length)
+  private readonly log = new MigrationLog()
+  private held = new Last<Held>(most, ({ line }) => line.length)
   private stageLog: StageLog | undefined
   private begun = false
 
   constructor(
-    private readonly marker: string,
+    readonly marker: string,
     private readonly refusal: (refused: Refused) => Cause,
   ) {
     const { promise, resolve, reject } = Promise.withResolvers<Plan>()
@@ -70,12 +80,21 @@ export class Output {
     this.refused = reject
   }
 
+  /** The last lines, without the marked ones. */
+  get lines(): readonly string[] {
+    return this.last.all
+  }
+
+  /** What all lines say of migrations. */
+  get migrated(): Migrated {
+    return this.log.migrated
+  }
+
   /** Writes lines to this stage log from now on, those held back first. */
   to(stageLog: StageLog): void {
     this.stageLog = stageLog
-    this.held.splice(0).forEach((write) => {
-      write(stageLog)
-    })
+    for (const { how, line } of this.held.all) stageLog[how](line)
+    this.held = new Last(most, ({ line }) => line.length)
   }
 
   /** Holds lines back until the next stage listens. */
@@ -107,17 +126,13 @@ export class Output {
     }
     const text = unmarked(line, this.marker)
     if (text !== undefined) {
-      this.lines.push(text)
-      this.write((stageLog) => {
-        stageLog.quote(text)
-      })
+      this.last.push(text)
+      this.log.read(text)
+      this.write('quote', text)
     }
     this.locking(readLocking(line, this.marker))
     const bridge = readBridge(line, this.marker)
-    if (bridge)
-      this.write((stageLog) => {
-        stageLog.say(madeBridgeSentence(bridge))
-      })
+    if (bridge) this.write('say', madeBridgeSentence(bridge))
   }
 
   private locking(locking: Locking | undefined): void {
@@ -127,18 +142,16 @@ export class Output {
       return
     }
     if (locking.is === 'over') this.gaveUp = locking
-    this.write((stageLog) => {
-      stageLog.say(lockLine(locking))
-    })
+    this.write('say', lockLine(locking))
   }
 
-  private write(to: (stageLog: StageLog) => void): void {
-    if (this.stageLog) to(this.stageLog)
-    else this.held.push(to)
+  private write(how: Held['how'], line: string): void {
+    if (this.stageLog) this.stageLog[how](line)
+    else this.held.push({ how, line })
   }
 
-  progress() {
-    return this.begun ? migrated(this.lines) : { applied: [] }
+  progress(): Migrated {
+    return this.begun ? this.migrated : { applied: [] }
   }
 }
 
@@ -148,8 +161,11 @@ export function planCause(cause: Cause, who: string): Cause {
 }
 
 /** Returns the cause of a failed migration: which one, and what was applied before it. */
-export function migrationCause(cause: Cause, lines: readonly string[], gaveUp?: LockWait): Cause {
-  const { open, applied } = migrated(lines)
+export function migrationCause(
+  cause: Cause,
+  { open, applied }: Migrated,
+  gaveUp?: LockWait,
+): Cause {
   if (gaveUp) return lockCause(cause, gaveUp, applied)
   const kept = applied.length === 0 ? '' : `; applied before it: ${applied.join(', ')}`
   return {
@@ -173,9 +189,9 @@ interface UnreadLog {
 export function unreadCause(
   code: Unread,
   { job, verdict, words }: UnreadLog,
-  { lines, logs }: { readonly lines: readonly string[]; readonly logs: string },
+  { migrated, logs }: { readonly migrated: Migrated; readonly logs: string },
 ): Cause {
-  const { applied } = migrated(lines)
+  const { applied } = migrated
   const known =
     applied.length === 0
       ? 'what it applied is unknown'

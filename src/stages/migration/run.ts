@@ -121,7 +121,7 @@ class MigrationRun implements Migration {
     if (end?.verdict.is === 'failed') {
       if (end.unread === undefined)
         throw new Failure(
-          migrationCause(end.verdict.cause, this.#output.lines, this.#output.gaveUp),
+          migrationCause(end.verdict.cause, this.#output.migrated, this.#output.gaveUp),
         )
       fail(this.#unreadCause('migration-failed', end, end.unread))
     }
@@ -290,7 +290,7 @@ class MigrationRun implements Migration {
       code,
       { job, verdict, words },
       {
-        lines: this.#output.lines,
+        migrated: this.#output.migrated,
         logs: this.context.cluster.commandLine(['logs', `job/${job}`, '-c', container]),
       },
     )
