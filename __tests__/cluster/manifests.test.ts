@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parseManifest } from '../../src/kubernetes/manifests.js'
 import { lastApplied } from '../../src/kubernetes/objects.js'
 import { makeImages, type Images } from '../e2e/images.js'
 import { at } from '../e2e/moment.js'
@@ -147,4 +148,24 @@ test('the live number of replicas stays when the manifest is applied, now and th
   expect(JSON.parse(metadata.annotations[lastApplied] ?? '')).not.toHaveProperty('spec.replicas')
   await kubectl('apply', '-k', folder)
   expect((await web()).spec.replicas).toBe(3)
+})
+
+/** So many uses of a list of so many values. */
+const aliased = (uses: number, values: number) =>
+  `a: &a [${Array.from({ length: values }, (_, at) => at).join(', ')}]\nall:\n${'- *a\n'.repeat(uses)}`
+
+test.each([
+  ['few', aliased(3, 2)],
+  ['a thousand', aliased(1_000, 1)],
+  ['just as many as it accepts', aliased(1_000, 100)],
+  ['too many', aliased(1_000, 150)],
+  ['one in itself', 'a: &a {b: *a}'],
+  ['one of nothing', 'a: *b'],
+])('aliases are read as kubectl reads them: %s', async (_, text) => {
+  const head = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, labels: {q: w}}\n'
+  const args = ['label', '--local', '--overwrite', '-f', '-', 'q=w', '-o', 'json']
+  const theirs = await run('kubectl', args, { env: stack.env, input: `${head}${text}\n` })
+  const own = () => parseManifest(`${head}${text}\n`, 'f')
+  if (theirs.code === 0) expect(own()).toEqual([JSON.parse(theirs.stdout)])
+  else expect(own).toThrow(/^f: /)
 })

@@ -133,17 +133,46 @@ describe('parsing a manifest', () => {
     expect(cause.sentence).not.toMatch(/\n|:$/)
   })
 
-  test('fails for an alias bomb', () => {
-    const bomb = ['a: &a [x,x,x,x,x,x,x,x,x,x]']
-    for (const pair of ['ab', 'bc', 'cd', 'de']) {
-      const [one, next] = [pair.charAt(0), pair.charAt(1)]
-      bomb.push(`${next}: &${next} [${new Array(10).fill(`*${one}`).join(',')}]`)
-    }
-    expect(causeOf(() => parseManifest(bomb.join('\n'), 'f')).sentence).toMatch(
-      /^f: Excessive alias count/,
-    )
+  /** Each level has ten times what is below it. */
+  const nested = (levels: number) =>
+    Array.from({ length: levels }, (_, level) => {
+      const below = level === 0 ? 'x' : `*l${level - 1}`
+      return `l${level}: &l${level} [${new Array(10).fill(below).join(',')}]`
+    }).join('\n')
+
+  // What kubectl makes of the same texts: __tests__/cluster/manifests.test.ts.
+  test.each([
+    ['a thousand times', `a: &a {x: "1"}\nall:\n${'- *a\n'.repeat(1_000)}`, 1_000],
+    ['within each other', `${nested(3)}\nall: *l2`, 10],
+    ['of an anchor that is there twice', 'a: &a [1]\nb: &a [1, 2]\nall: *a', 2],
+  ])('resolves aliases that are used %s', (_, text, length) => {
+    const [object] = parseManifest(config('a', text), 'f')
+    expect(object).toHaveProperty('all.length', length)
+  })
+
+  test('gives each place its own copy', () => {
+    const [object] = parseManifest(config('a', 'a: &a {x: {y: 1}}\nb: *a\nc: {<<: *a, z: 2}'), 'f')
+    expect(object).toMatchObject({ b: { x: { y: 1 } }, c: { x: { y: 1 }, z: 2 } })
+    const { a, b } = object as unknown as Readonly<Record<'a' | 'b', { x: object }>>
+    expect(a.x).not.toBe(b.x)
+  })
+
+  test.each([
+    ['a bomb', nested(7), 'f: the aliases of a document expand to more than kubectl accepts'],
+    ['a bomb of merged keys', bombOfMerges(), 'f: the aliases of a document expand to more'],
+    ['a knot', 'a: &a {b: *a}', 'f: the value of the anchor "a" contains itself'],
+  ])('refuses %s', (_, text, sentence) => {
+    expect(causeOf(() => parseManifest(text, 'f')).sentence).toContain(sentence)
   })
 })
+
+function bombOfMerges(): string {
+  return Array.from({ length: 9 }, (_, level) => {
+    const below = level === 0 ? '1' : `{<<: *l${level - 1}}`
+    const keys = Array.from({ length: 10 }, (_, at) => `k${at}: ${below}`)
+    return `l${level}: &l${level} {${keys.join(', ')}}`
+  }).join('\n')
+}
 
 /** Files as a test gives them; `kubectl kustomize` answers as it says. */
 function read(

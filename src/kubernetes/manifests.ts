@@ -2,6 +2,7 @@
 import { parseAllDocuments, type Document, type Tags } from 'yaml'
 import { fail } from '../failure/failure.js'
 import type { Platform } from '../platform/platform.js'
+import { expandAliases } from './aliases.js'
 import { keyOf } from './apply.js'
 import type { Cluster } from './cluster.js'
 import { isOfRepository, parseImage, shortName } from './image.js'
@@ -194,8 +195,10 @@ export function parseManifest(text: string, file: string): readonly KubeObject[]
   })
 }
 
-/** Resolves aliases: only now an unknown alias or an expansion bomb is detected. */
+/** Only now an unknown alias or an expansion bomb is detected. */
 function plain(document: Document.Parsed, file: string): unknown {
+  const problem = expandAliases(document)
+  if (problem !== undefined) invalid(`${file}: ${problem}`)
   try {
     return document.toJS() as unknown
   } catch (error) {
