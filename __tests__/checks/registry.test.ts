@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { configWith, hasLogin, registryFindings } from '../../src/checks/registry.js'
+import { configWith, registryFindings } from '../../src/checks/registry.js'
 import type { CommitLookup } from '../../src/docker/registry.js'
 
 const tag = 'b'.repeat(40)
@@ -111,36 +111,8 @@ test.each<[string, string, CommitLookup, boolean, readonly string[], string]>([
   },
 )
 
-test.each([
-  ['no file', undefined, 'ghcr.io', false],
-  ['no JSON', 'x', 'ghcr.io', false],
-  ['a login', '{"auths":{"ghcr.io":{"auth":"x"}}}', 'ghcr.io', true],
-  [
-    'one that a keychain keeps',
-    '{"auths":{"ghcr.io":{}},"credsStore":"osxkeychain"}',
-    'ghcr.io',
-    true,
-  ],
-  ['a store, which is not read', '{"credsStore":"ecr-login"}', 'ghcr.io', true],
-  ['no store', '{"credsStore":""}', 'ghcr.io', false],
-  ['one of another host', '{"auths":{"quay.io":{}}}', 'ghcr.io', false],
-  [
-    'a helper of the host',
-    '{"credHelpers":{"1.dkr.ecr.eu-west-1.amazonaws.com":"ecr-login"}}',
-    '1.dkr.ecr.eu-west-1.amazonaws.com',
-    true,
-  ],
-  ['Docker Hub', '{"auths":{"https://index.docker.io/v1/":{}}}', 'docker.io', true],
-])(
-  'it is known from docker’s configuration whether a login exists: %s',
-  (_, config, host, expected) => {
-    expect(hasLogin(config, host)).toBe(expected)
-  },
-)
-
 test('a configuration for given credentials has the login and the plugins of the user', () => {
   const config = configWith('ghcr.io/acme/shop', 'ada', 'secret', '/home/ada/.docker/cli-plugins')
-  expect(hasLogin(config, 'ghcr.io')).toBe(true)
   expect(JSON.parse(config)).toEqual({
     auths: { 'ghcr.io': { auth: 'YWRhOnNlY3JldA==' } },
     cliPluginsExtraDirs: ['/home/ada/.docker/cli-plugins'],

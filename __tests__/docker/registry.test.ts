@@ -1,9 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Built } from '../../src/docker/build.js'
 import { pushImage } from '../../src/docker/push.js'
-import { addTags, findImage, lookUp, readOrigin, type Lookup } from '../../src/docker/registry.js'
-import { hostOf, registryErrorOf } from '../../src/docker/registry-errors.js'
+import { addTags, findImage, lookUp, originOf, type Lookup } from '../../src/docker/registry.js'
+import { hostOf, pathOf, registryErrorOf } from '../../src/docker/registry-errors.js'
 import { notebook } from '../support/journal.js'
+import { has, imageWith, lacks, refuses } from '../support/registry.js'
 import { scripted, type Line } from '../support/scripted.js'
 
 const never = new AbortController().signal
@@ -12,16 +13,9 @@ const repository = 'ghcr.io/acme/shop'
 const image = { repository, tag: 'a', digest }
 const built: Built = { repository, tag: 'a', id: `sha256:${'01'.repeat(32)}` }
 
-const inspect =
-  /^docker buildx imagetools inspect --format \{\{json \.Manifest\}\} ghcr\.io\/acme\/shop:a$/
-const failed = (stderr: string, more: Partial<Line> = {}): Line => ({
-  when: inspect,
-  code: 1,
-  stderr,
-  ...more,
-})
+const inspect = has('a', digest)
 
-// As buildx 0.13.1 and docker 28 (engine 20.10) wrote them, with a server that answers so.
+// As docker 28 (engine 20.10) wrote them, with a server that answers so.
 describe('the answer of a registry', () => {
   test.each([
     ['ERROR: ghcr.io/acme/shop:a: not found', 'absent'],
@@ -77,29 +71,42 @@ describe('the answer of a registry', () => {
     ['127.0.0.1:5000/shop', '127.0.0.1:5000'],
     ['localhost/shop', 'localhost'],
     ['acme/shop', 'docker.io'],
+    ['index.docker.io/acme/shop', 'docker.io'],
+    ['registry.gitlab.example:5050/group/sub/shop', 'registry.gitlab.example:5050'],
     ['shop', 'docker.io'],
   ])('comes from the right host: the host of %s is %s', (name, host) => {
     expect(hostOf(name)).toBe(host)
   })
 })
 
+test.each([
+  ['ghcr.io/acme/shop', 'acme/shop'],
+  ['shop', 'library/shop'],
+  ['docker.io/shop', 'library/shop'],
+  ['registry.gitlab.example:5050/group/sub/shop', 'group/sub/shop'],
+])('the name at its registry of %s is %s', (repository, path) => {
+  expect(pathOf(repository)).toBe(path)
+})
+
 describe('looking up a tag', () => {
-  const manifest = JSON.stringify({ mediaType: 'application/vnd.oci.image.index.v1+json', digest })
+  const away: Line = { when: /^HEAD /, error: 'ECONNRESET' }
   test.each<[string, Line[], Lookup['is'], number[]]>([
-    ['there', [{ when: inspect, stdout: manifest }], 'there', []],
-    ['not there', [failed('ERROR: ghcr.io/acme/shop:a: not found')], 'absent', []],
-    ['denied', [failed('ERROR: … 403 Forbidden')], 'denied', []],
-    ['an answer at last', [failed('EOF'), { when: inspect, stdout: manifest }], 'there', [1_000]],
-    ['no answer', [failed('EOF', { always: true })], 'unreachable', [1_000, 3_000]],
-    ['another answer', [{ when: inspect, stdout: '{}' }], 'failed', []],
+    ['there', [inspect], 'there', []],
+    ['not there', [lacks('a')], 'absent', []],
+    ['denied', [refuses('a', 403)], 'denied', []],
+    ['an answer at last', [away, inspect], 'there', [1_000]],
+    ['no answer', [{ ...away, always: true }], 'unreachable', [1_000, 3_000]],
+    ['another answer', [{ when: /^(HEAD|GET) /, stdout: '{}', always: true }], 'failed', []],
   ])('gives the right result for "%s"', async (_, lines, is, slept) => {
-    const script = scripted(lines)
+    const script = scripted([...lines, lastInfo])
     expect((await lookUp(script.platform, repository, 'a', never)).is).toBe(is)
     expect(script.slept).toEqual(slept)
   })
 
+  // Whose engine does not know it either.
+  const lastInfo: Line = { when: /^docker info/, code: 1, always: true }
   test('asks a registry that never answers three times for 30 s each', async () => {
-    const script = scripted([{ when: inspect, hangs: true, always: true }])
+    const script = scripted([{ when: /^HEAD /, hangs: true, always: true }, lastInfo])
     expect(await lookUp(script.platform, repository, 'a', never)).toMatchObject({
       is: 'unreachable',
     })
@@ -115,61 +122,68 @@ describe('looking up a tag', () => {
   })
 
   test('gives an image, none, or a sentence', async () => {
-    const find = (line: Line) => findImage(scripted([line]).platform, repository, 'a', never)
-    expect(await find({ when: inspect, stdout: manifest })).toEqual(image)
-    expect(await find(failed('ERROR: ghcr.io/acme/shop:a: not found'))).toBeUndefined()
-    await expect(find(failed('ERROR: 403 Forbidden'))).rejects.toMatchObject({
+    const find = (line: Line) =>
+      findImage(scripted([line, lastInfo]).platform, repository, 'a', never)
+    expect(await find(inspect)).toEqual(image)
+    expect(await find(lacks('a'))).toBeUndefined()
+    await expect(find(refuses('a', 403, 'no access'))).rejects.toMatchObject({
       cause: {
         code: 'registry',
         sentence:
-          'registry: ghcr.io/acme/shop does not exist, or this login may not read it: 403 Forbidden',
+          'registry: ghcr.io/acme/shop does not exist, or this login may not read it: it answers 403: no access',
         hint: expect.stringContaining('docker login ghcr.io'),
       },
     })
-    await expect(find(failed('EOF', { always: true }))).rejects.toMatchObject({
-      cause: { sentence: 'registry: no answer from ghcr.io about ghcr.io/acme/shop:a: EOF' },
+    await expect(find({ ...away, always: true })).rejects.toMatchObject({
+      cause: {
+        sentence: 'registry: no answer from ghcr.io about ghcr.io/acme/shop:a: connection reset',
+      },
     })
-    await expect(
-      find(
-        failed(
-          "unknown flag: --format\n\nUsage:  docker [OPTIONS] COMMAND [ARG...]\n\nRun 'docker --help' for more information",
-        ),
-      ),
-    ).rejects.toMatchObject({ cause: { code: 'tool-missing' } })
   })
 })
 
 describe('more tags', () => {
-  const at = `ghcr\\.io/acme/shop@${digest}$`
-  const create = new RegExp(
-    `^docker buildx imagetools create --prefer-index=false --tag ghcr\\.io/acme/shop:latest --tag ghcr\\.io/acme/shop:v1 ${at}`,
-  )
+  const ours = imageWith({})
+  const puts = (status: number): Line => ({
+    when: /^PUT .*\/manifests\/(latest|v1)$/,
+    status,
+    always: true,
+  })
+  const tags = (lines: readonly Line[]) => {
+    const script = scripted([...ours.lines, ...lines])
+    const ended = addTags(
+      script.platform,
+      { ...image, digest: ours.digest },
+      ['latest', 'v1'],
+      never,
+    )
+    return { ...script, ended }
+  }
 
-  test('are set in one request on the digest', async () => {
-    const script = scripted([{ when: create }])
-    await addTags(script.platform, image, ['latest', 'v1'], never)
-    await addTags(script.platform, image, [], never)
-    expect(script.ran).toHaveLength(1)
+  test('are set with the very manifest of the image', async () => {
+    const { ended, ran } = tags([puts(201)])
+    await ended
+    expect(ran.map((line) => line.replace(/https.*\//, ''))).toEqual([
+      `GET ${ours.digest}`,
+      'PUT latest',
+      'PUT v1',
+    ])
   })
 
-  test('are set by an old buildx too', async () => {
-    const stderr = "unknown flag: --prefer-index\nSee 'docker buildx imagetools create --help'."
-    const script = scripted([
-      { when: create, code: 1, stderr },
-      { when: new RegExp(`create --tag .*:latest --tag .*:v1 ${at}`) },
-    ])
-    await addTags(script.platform, image, ['latest', 'v1'], never)
-    expect(script.ran).toHaveLength(2)
+  test('are fine where they name the image already, and may not be written twice', async () => {
+    await tags([puts(400), has('latest', ours.digest), has('v1', ours.digest)]).ended
   })
 
   test('are reported in one sentence when the registry refuses them', async () => {
-    const script = scripted([{ when: create, code: 1, stderr: 'ERROR: 403 Forbidden' }])
-    await expect(addTags(script.platform, image, ['latest', 'v1'], never)).rejects.toMatchObject({
-      cause: {
-        code: 'registry',
-        sentence: 'registry: ghcr.io/acme/shop refused the tags latest, v1: 403 Forbidden',
+    await expect(tags([puts(403), lacks('latest'), has('v1', digest)]).ended).rejects.toMatchObject(
+      {
+        cause: {
+          code: 'registry',
+          sentence: 'registry: ghcr.io/acme/shop refused the tags latest, v1: it answers 403',
+          hint: expect.stringContaining('docker login ghcr.io'),
+        },
       },
-    })
+    )
   })
 })
 
@@ -202,8 +216,7 @@ a: digest: ${digest} size: 1575`
   })
 
   test('asks the registry for a digest that docker does not print', async () => {
-    const stdout = JSON.stringify({ digest })
-    const { platform } = scripted([tag, push('', 0), { when: inspect, stdout }])
+    const { platform } = scripted([tag, push('', 0), inspect])
     expect(await pushImage(platform, built, notebook(), never)).toEqual(image)
   })
 
@@ -255,13 +268,13 @@ a: digest: ${digest} size: 1575`
 })
 
 describe('the commit that an image was built from', () => {
-  const labels = { 'org.opencontainers.image.revision': 'abc' }
-  test.each([
-    ['one platform', { architecture: 'amd64', config: { Labels: labels } }, 'abc'],
-    ['several platforms', { 'linux/amd64': { config: { Labels: labels } } }, 'abc'],
-    ['no such label', { config: { Labels: { other: 'x' } } }, undefined],
-    ['no labels at all', { config: { Labels: null } }, undefined],
-  ])('is read from an image with %s', (_, image, revision) => {
-    expect(readOrigin(JSON.stringify(image))).toEqual(revision === undefined ? {} : { revision })
+  test.each<[string, object, string | undefined]>([
+    ['such a label', { Labels: { 'org.opencontainers.image.revision': 'abc' } }, 'abc'],
+    ['no such label', { Labels: { other: 'x' } }, undefined],
+    ['no labels at all', { Labels: null }, undefined],
+  ])('is read from an image with %s', async (_, config, revision) => {
+    const { digest, lines } = imageWith(config)
+    const origin = await originOf(scripted(lines).platform, { ...image, digest }, never)
+    expect(origin).toEqual(revision === undefined ? {} : { revision })
   })
 })

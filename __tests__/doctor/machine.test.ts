@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { inputsLabel, inputsOf } from '../../src/docker/build-inputs.js'
 import { inspectMachine, examineMachine } from '../../src/doctor/machine.js'
+import { has as tagged, imageWith, lacks, refuses } from '../support/registry.js'
 import { scripted, type Line } from '../support/scripted.js'
 import { contextOf } from '../support/settings.js'
 
@@ -16,14 +17,11 @@ const good: Readonly<Record<string, Line>> = {
   docker: { when: /^docker version/, stdout: docker },
   buildx: { when: /^docker buildx version/, stdout: 'buildx v0.13.1' },
   kubectl: { when: /kubectl version --client/, stdout: kubectl },
-  registry: {
-    when: /^docker buildx imagetools inspect/,
-    code: 1,
-    stderr: `ERROR: ghcr.io/acme/shop:${sha}: not found`,
-  },
+  registry: lacks(sha),
 }
 const files = { Dockerfile: '', 'manage.py': '' }
-const config = '{"auths":{"ghcr.io":{}}}'
+const auth = Buffer.from('ada:secret').toString('base64')
+const config = JSON.stringify({ auths: { 'ghcr.io': { auth } } })
 const env = { HOME: '/home/ada' }
 const all = { ...files, '/home/ada/.docker/config.json': config }
 
@@ -52,7 +50,12 @@ const ofThisBuild = await inputsOf(bare, contextOf(bare).settings)
 
 const gone: Line = { when: /^git --version$/, code: 127 }
 const noHead: Line = { when: /rev-parse --verify/, code: 127 }
-const denied = 'ERROR: denied: denied'
+/** A registry with an image of these labels. */
+function having(labels: object): Readonly<Record<string, Line>> {
+  const { digest, lines } = imageWith({ Labels: labels })
+  const [manifest, blob] = lines as [Line, Line]
+  return { registry: tagged('.*', digest), manifest, blob }
+}
 
 describe('the findings about a machine', () => {
   test.each<[string, Parameters<typeof examined>[0], Parameters<typeof examined>[1], string[]]>([
@@ -76,13 +79,10 @@ describe('the findings about a machine', () => {
       ],
     ],
     [
-      'without docker: the registry gets no request',
+      'without docker, which the registry does not need',
       { docker: { ...good['docker']!, code: 127, stdout: '', stderr: 'docker was not found' } },
       {},
-      [
-        'error: docker was not found',
-        'warning: ghcr.io was not checked because of the findings above',
-      ],
+      ['error: docker was not found'],
     ],
     [
       'without a Dockerfile',
@@ -92,31 +92,19 @@ describe('the findings about a machine', () => {
     ],
     [
       'without a Dockerfile, which is not needed: the registry has the image',
-      {
-        labels: {
-          when: /^docker buildx imagetools inspect .*json \.Image/,
-          stdout: JSON.stringify({ config: { Labels: { [inputsLabel]: ofThisBuild } } }),
-        },
-        registry: { ...good['registry']!, code: 0, stdout: '{"digest":"sha256:0"}' },
-      },
+      having({ [inputsLabel]: ofThisBuild }),
       { files: {} },
       [],
     ],
     [
       'without a Dockerfile, which is needed: the tag names an image of another commit',
-      {
-        labels: {
-          when: /^docker buildx imagetools inspect .*json \.Image/,
-          stdout: '{"config":{"Labels":{"org.opencontainers.image.revision":"abc"}}}',
-        },
-        registry: { ...good['registry']!, code: 0, stdout: '{"digest":"sha256:0"}' },
-      },
+      having({ 'org.opencontainers.image.revision': 'abc' }),
       { files: {}, given: { tag: 'v1' } },
       ['error: build: there is no Dockerfile at "Dockerfile"'],
     ],
     [
       'whose login is denied',
-      { registry: { ...good['registry']!, stderr: denied } },
+      { registry: refuses(sha, 403) },
       { files },
       ['error: ghcr.io denies ghcr.io/acme/shop, and docker has no login there'],
     ],

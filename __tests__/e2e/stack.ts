@@ -79,6 +79,7 @@ async function readStack() {
   }
   return {
     bin: need('STACK_BIN'),
+    home: need('STACK_HOME'),
     registry: need('STACK_REGISTRY'),
     address: need('STACK_NODE_ADDRESS'),
     kubeconfig: need('KUBECONFIG'),

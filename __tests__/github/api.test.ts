@@ -16,6 +16,7 @@ function setUp(
 ) {
   const sent: (WebRequest & { readonly url: string })[] = []
   const web: Platform['web'] = {
+    addressesOf: () => Promise.resolve([]),
     fetch: async (url, request) => {
       sent.push({ url, ...request })
       return answer()

@@ -77,7 +77,10 @@ export class Process {
         remove: () => Promise.resolve(),
       },
       network: { request: (request) => this.request(request) },
-      web: { fetch: () => Promise.reject(new Error('no web here')) },
+      web: {
+        fetch: () => Promise.reject(new Error('no web here')),
+        addressesOf: () => Promise.resolve([]),
+      },
       tools: { fetchKubectl: () => Promise.resolve(undefined) },
       env: {},
     }

@@ -7,11 +7,11 @@ import { imageToDeploy, imageToTest, lookForBuild } from '../../src/stages/image
 import type { Platform } from '../../src/platform/platform.js'
 import { ReleaseContext } from '../../src/stages/context.js'
 import { notebook } from '../support/journal.js'
+import { has, imageWith, lacks } from '../support/registry.js'
 import { scripted, type Line } from '../support/scripted.js'
 
 const head = 'a'.repeat(40)
 const older = 'b'.repeat(40)
-const digest = `sha256:${'1'.repeat(64)}`
 const id = `sha256:${'2'.repeat(64)}`
 const repository = 'ghcr.io/acme/shop'
 
@@ -27,24 +27,13 @@ function machine(
   tags: readonly string[] = [],
   isMarked = false,
 ) {
-  const notFound = { code: 1, stderr: `ERROR: ${repository}: not found` }
+  const there = imageWith({ Labels: registry })
   const lines: readonly Line[] = [
     { when: /^git .*rev-parse --verify/, stdout: `${head}\n`, always: true },
     { when: /^git .*(show-toplevel|status)/, always: true },
-    {
-      when: /imagetools inspect .*-builds$/,
-      ...(isMarked ? { stdout: JSON.stringify({ digest }) } : notFound),
-      always: true,
-    },
-    {
-      when: /imagetools inspect --format \{\{json \.Manifest/,
-      ...(registry ? { stdout: JSON.stringify({ digest }) } : notFound),
-      always: true,
-    },
-    {
-      when: /imagetools inspect --format \{\{json \.Image/,
-      stdout: JSON.stringify({ config: { Labels: registry } }),
-    },
+    isMarked ? has('.*-builds', there.digest) : lacks('.*-builds'),
+    registry ? has('.*', there.digest) : lacks('.*'),
+    ...there.lines,
     { when: /^docker pull/ },
     { when: /^docker image ls --format/, stdout: tags.join('\n') },
     {
@@ -74,30 +63,28 @@ const sentence = (error: unknown) => {
   return error.cause.sentence
 }
 
+const ofLabels = (labels: object) => imageWith({ Labels: labels }).digest
+
 test.each<[string, RawInputs, object, string]>([
-  ['its own labels', { digest }, labelsOf(older, 'v1'), `v1 of ${older}`],
-  [
-    'its own commit, and the tag that is given',
-    { digest, tag: 'v2' },
-    labelsOf(older),
-    `v2 of ${older}`,
-  ],
-  ['its commit by a tag that is one', { digest, tag: older }, {}, `${older} of ${older}`],
-  ['no commit where it is unknown', { digest, tag: 'v2' }, {}, 'v2 of nobody knows'],
+  ['its own labels', {}, labelsOf(older, 'v1'), `v1 of ${older}`],
+  ['its own commit, and the tag that is given', { tag: 'v2' }, labelsOf(older), `v2 of ${older}`],
+  ['its commit by a tag that is one', { tag: older }, {}, `${older} of ${older}`],
+  ['no commit where it is unknown', { tag: 'v2' }, {}, 'v2 of nobody knows'],
   [
     'to give a tag, where it has none',
-    { digest },
+    {},
     labelsOf(older),
-    `"digest" needs "tag" here: ${repository}@${digest} has no version label`,
+    `"digest" needs "tag" here: ${repository}@${ofLabels(labelsOf(older))} has no version label`,
   ],
   [
     'to give a tag, where its version cannot be one',
-    { digest },
+    {},
     labelsOf(older, '1.0+build'),
-    `"digest" needs "tag" here: ${repository}@${digest} has no version label`,
+    `"digest" needs "tag" here: ${repository}@${ofLabels(labelsOf(older, '1.0+build'))} has no version label`,
   ],
 ])('a digest is deployed with %s', async (_, given, labels, told) => {
-  const context = await contextOf('deploy', machine(labels), given)
+  const digest = ofLabels(labels)
+  const context = await contextOf('deploy', machine(labels), { digest, ...given })
   const ended = await imageToDeploy(context.with({ log: notebook() })).then(
     ({ image, source }) => `${image.tag} of ${source.sha ?? 'nobody knows'}`,
     sentence,
@@ -187,6 +174,7 @@ describe('an image for the tests', () => {
   test('of a digest is in the registry already, so it is not pushed', async () => {
     const stageLog = notebook()
     const platform = machine(labelsOf(older, 'v1'), {})
+    const digest = ofLabels(labelsOf(older, 'v1'))
     const context = await contextOf('test', platform, { digest, push: 'true' })
     await imageToTest(context.with({ log: stageLog }))
     expect(stageLog.lines).toContain('not pushed: the registry already has it')
@@ -202,21 +190,13 @@ describe('an image for a build', () => {
     const lines = (hash: string): readonly Line[] => [
       { when: /^git .*rev-parse --verify/, stdout: `${head}\n`, always: true },
       { when: /^git .*(--show-prefix|--show-toplevel|status)/, always: true },
-      ...Object.entries(tags).flatMap(([tag, labels], i): Line[] => {
+      ...Object.entries(tags).flatMap(([tag, labels]): Line[] => {
         const own = tag.replace('OWN', hash.slice(0, 12))
-        const of = `sha256:${String(i).repeat(64)}`
-        return [
-          {
-            when: new RegExp(`Manifest.* ${repository}:${own}$`),
-            stdout: JSON.stringify({ digest: of }),
-          },
-          {
-            when: new RegExp(`Image.* ${repository}@${of}$`),
-            stdout: JSON.stringify({ config: { Labels: labels } }).replace('INPUTS', hash),
-          },
-        ]
+        const text = JSON.stringify({ Labels: labels }).replace('INPUTS', hash)
+        const { digest, lines } = imageWith(JSON.parse(text) as object)
+        return [has(own, digest), ...lines]
       }),
-      { when: /imagetools inspect/, code: 1, stderr: `ERROR: x: not found`, always: true },
+      lacks('.*'),
     ]
     const at = (platform: Platform) => contextFor(platform, given)
     const { inputs: hash } = await lookForBuild(await at(scripted(lines(inputs)).platform))

@@ -10,22 +10,15 @@ import type { Target } from '../../src/kubernetes/target.js'
 import { notebook } from '../support/journal.js'
 import { standing } from '../support/live.js'
 import { digest, running } from '../support/running.js'
+import { has, lacks, refuses } from '../support/registry.js'
 import { scripted, type Line } from '../support/scripted.js'
 import { contextOf } from '../support/settings.js'
 
 const shop = 'ghcr.io/acme/shop'
 
-/** The registry's answer about `:tag` or `@digest`: a letter stands for a digest. */
-const names = (name: string, letter: string): Line => ({
-  when: new RegExp(`imagetools inspect .* ${shop}${name}$`),
-  stdout: JSON.stringify({ digest: digest(letter) }),
-})
-const refuses = (name: string, stderr: string): Line => ({
-  when: new RegExp(`imagetools inspect .* ${shop}${name}$`),
-  code: 1,
-  stderr,
-})
-const hangs: Line = { when: /imagetools inspect/, hangs: true }
+/** The registry's answer about a tag or a digest: a letter stands for a digest. */
+const names = (name: string, letter: string): Line => has(name, digest(letter))
+const hangs: Line = { when: /^HEAD /, hangs: true }
 
 const onLatest = `web: {image: '${shop}:latest', pods: [a]}`
 const elsewhere = `web: {image: '${shop}:latest', pods: ['ghcr.io/acme/other@${digest('a')}']}`
@@ -37,18 +30,18 @@ const short = (letter: string) => digest(letter).slice(0, 19)
 type Case = [string, string, Line[], Record<string, Record<string, string>>, string[]]
 
 test.each<Case>([
-  ['a tag that names what runs stays', onLatest, [names(':latest', 'a')], {}, []],
+  ['a tag that names what runs stays', onLatest, [names('latest', 'a')], {}, []],
   [
     'a tag that has moved',
     onLatest,
-    [names(':latest', 'b')],
+    [names('latest', 'b')],
     { 'statefulset/web': { app: back('latest', 'a') } },
     [`shop:latest has moved: an undo would restore ${short('a')}, which is running`],
   ],
   [
     'a tag that was deleted',
     onLatest,
-    [refuses(':latest', 'manifest unknown')],
+    [lacks('latest')],
     { 'statefulset/web': { app: back('latest', 'a') } },
     [`shop:latest may have moved: an undo would restore ${short('a')}, which is running`],
   ],
@@ -62,7 +55,7 @@ test.each<Case>([
   [
     'each tag is looked up once, and each workload has its own digest',
     `{web: {image: '${shop}:latest', pods: [a]}, worker: {image: '${shop}:latest', pods: [b]}, old: {image: '${shop}:v1', init: '${shop}:latest', pods: [c]}}`,
-    [names(':latest', 'a'), names(':v1', 'c')],
+    [names('latest', 'a'), names('v1', 'c')],
     {
       'statefulset/worker': { app: back('latest', 'b') },
       'statefulset/old': { init: back('latest', 'c') },
@@ -82,23 +75,23 @@ test.each<Case>([
     [
       [
         'that ours has too',
-        names(`@${digest('a')}`, 'a'),
+        names(digest('a'), 'a'),
         { 'statefulset/web': { app: back('latest', 'a') } },
         `shop:latest has moved: an undo would restore ${short('a')}, which is running`,
       ],
-      ['that ours has not', refuses(`@${digest('a')}`, 'not found'), {}, unknown],
+      ['that ours has not', lacks(digest('a')), {}, unknown],
     ] as const
   ).map(([which, asked, pins, line]): Case => [
     `a tag that has moved, of which the pods name a digest of another repository ${which}`,
     elsewhere,
-    [names(':latest', 'b'), asked],
+    [names('latest', 'b'), asked],
     pins,
     [line],
   ]),
   [
     'a tag that names what the pods name of another repository stays',
     elsewhere,
-    [names(':latest', 'a')],
+    [names('latest', 'a')],
     {},
     [],
   ],
@@ -158,19 +151,19 @@ test.each<[string, string, Line[], boolean]>([
   [
     'a CronJob whose tag names it',
     `job: {kind: CronJob, image: '${shop}:v1'}`,
-    [names(':v1', 'a')],
+    [names('v1', 'a')],
     true,
   ],
   [
     'one whose tag names another',
     `job: {kind: CronJob, image: '${shop}:v1'}`,
-    [names(':v1', 'b')],
+    [names('v1', 'b')],
     false,
   ],
   [
     'one whose registry does not answer',
     `job: {kind: CronJob, image: '${shop}:v1'}`,
-    [refuses(':v1', 'denied')],
+    [refuses('v1', 403)],
     false,
   ],
   [
@@ -207,10 +200,10 @@ const gone = (image: string) =>
   `the registry no longer has ${image}, which statefulset/web runs: nodes without a cached copy cannot start it, so an undo may fail`
 
 test.each<[string, string, Line[], string[]]>([
-  ['is there', back('v1', 'a'), [names(`@${digest('a')}`, 'a')], []],
-  ['is gone', back('v1', 'a'), [refuses(`@${digest('a')}`, 'not found')], [gone(back('v1', 'a'))]],
-  ['has a tag that is gone', `${shop}:v1`, [refuses(':v1', 'not found')], [gone(`${shop}:v1`)]],
-  ['may not be read', back('v1', 'a'), [refuses(`@${digest('a')}`, 'denied')], []],
+  ['is there', back('v1', 'a'), [names(digest('a'), 'a')], []],
+  ['is gone', back('v1', 'a'), [lacks(digest('a'))], [gone(back('v1', 'a'))]],
+  ['has a tag that is gone', `${shop}:v1`, [lacks('v1')], [gone(`${shop}:v1`)]],
+  ['may not be read', back('v1', 'a'), [refuses(digest('a'), 403)], []],
   ['has a registry that does not answer', back('v1', 'a'), [hangs], []],
 ])('the undo is possible or not with an image that %s', async (_, image, registry, said) => {
   const { workloads } = running(`web: {image: '${image}'}`)
@@ -223,7 +216,7 @@ test('an image of the undo is looked up by its digest, once for all workloads', 
   const { workloads } = running(`{web: {image: '${shop}:v1'}, worker: {image: '${shop}:v1'}}`)
   const pin = { app: back('v1', 'a') }
   const pins = new Map(workloads.map((one) => [`statefulset/${one.metadata?.name ?? ''}`, pin]))
-  const { platform } = scripted([refuses(`@${digest('a')}`, 'not found')])
+  const { platform } = scripted([lacks(digest('a'))])
   expect(await lostImages(contextOf(platform), targetsOf(workloads), pins)).toEqual([
     gone(back('v1', 'a')).replace('statefulset/web', 'statefulset/web, statefulset/worker'),
   ])

@@ -3,6 +3,7 @@ import { inputsLabel } from '../../src/docker/build-inputs.js'
 import { push } from '../../src/stages/push.js'
 import { pinned } from '../../src/docker/image.js'
 import { notebook } from '../support/journal.js'
+import { has, imageWith, lacks, refuses } from '../support/registry.js'
 import { scripted } from '../support/scripted.js'
 import { contextOf } from '../support/settings.js'
 
@@ -73,14 +74,13 @@ function pushed({ tag, as, given, labels = other, isMarked, isRefused }: Pushed)
   const digest = `sha256:${'ab'.repeat(32)}`
   const id = `sha256:${'01'.repeat(32)}`
   const name = 'ghcr.io/acme/shop'
-  const there = { stdout: JSON.stringify({ digest }) }
-  const absent = { code: 1, stderr: 'ERROR: not found' }
+  const there = imageWith({ Labels: labels })
   const { platform, ran } = scripted([
-    { when: /imagetools inspect .*Manifest.*-builds$/, ...(isMarked ? there : absent) },
-    { when: /imagetools inspect .*Manifest.*-c+$/, ...absent },
-    { when: /imagetools inspect .*Manifest/, ...there, always: true },
-    { when: /imagetools inspect .*Image/, stdout: JSON.stringify({ config: { Labels: labels } }) },
-    { when: /imagetools create/, ...(isRefused ? { code: 1, stderr: 'ERROR: denied' } : {}) },
+    { when: /^PUT /, status: isRefused ? 403 : 201 },
+    isMarked ? has('.*-builds', there.digest) : lacks('.*-builds'),
+    lacks('.*-c+'),
+    has('.*', there.digest),
+    ...there.lines,
     { when: new RegExp(`^docker image tag ${id} ${name}:${as}$`) },
     {
       when: new RegExp(`^docker push ${name}:${as}$`),
@@ -90,8 +90,7 @@ function pushed({ tag, as, given, labels = other, isMarked, isRefused }: Pushed)
   const context = contextOf(platform, given === undefined ? {} : { tag: given })
   const built = { repository: name, tag, id, inputs: 'c'.repeat(64) }
   const ended = push(context.with({ log: notebook() }), built)
-  const marked = () =>
-    ran.flatMap((line) => /imagetools create .*--tag \S+:(\S+)/.exec(line)?.[1] ?? [])
+  const marked = () => ran.flatMap((line) => /^PUT .*manifests\/(\S+)/.exec(line)?.[1] ?? [])
   return { ended, marked }
 }
 
@@ -99,7 +98,7 @@ test('an image is pushed even when the registry cannot tell what it has', async 
   const digest = `sha256:${'ab'.repeat(32)}`
   const built = { repository: 'ghcr.io/acme/shop', tag: 'a', id: 'sha256:1', inputs: 'c' }
   const { platform } = scripted([
-    { when: /imagetools inspect/, code: 1, stderr: 'ERROR: denied' },
+    refuses('.*', 403),
     { when: /^docker image tag/ },
     { when: /^docker push ghcr.io\/acme\/shop:a$/, stdout: `a: digest: ${digest} size: 1575` },
   ])

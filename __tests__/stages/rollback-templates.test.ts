@@ -12,6 +12,7 @@ import type { Target } from '../../src/kubernetes/target.js'
 import { handClock } from '../support/clock.js'
 import { memoryCluster } from '../support/cluster.js'
 import { notebook } from '../support/journal.js'
+import { refuses } from '../support/registry.js'
 import { scripted } from '../support/scripted.js'
 import { contextOf } from '../support/settings.js'
 
@@ -29,7 +30,7 @@ interface Scene {
   readonly withdrawn?: string
   readonly objects?: Readonly<Record<string, object>>
   readonly services?: readonly Service[]
-  readonly registry?: string
+  readonly registry?: number
   readonly forbidden?: true
 }
 
@@ -80,9 +81,7 @@ async function brought({
   const id = { kind: 'Deployment', name: 'web' } as const
   const target: Target = { id, path: '/web', uses, running: [`${shop}:b@${digest}`], live }
   const stageLog = notebook()
-  const platform = scripted([
-    { when: /imagetools inspect/, code: 1, stderr: `ERROR: ${more.registry ?? 'denied'}` },
-  ]).platform
+  const platform = scripted([refuses('.*', more.registry ?? 403)]).platform
   const find = (path: string) =>
     more.forbidden && path.endsWith('/own')
       ? Promise.reject(new ApiError(403, 'Forbidden', 'no'))
@@ -180,7 +179,7 @@ describe('a rollback', () => {
       {
         then: '{env: [{name: OLD, value: x}]}',
         released: '{}',
-        registry: 'docker.io/acme/side:1: not found',
+        registry: 404,
       },
       'image-missing: the registry no longer has docker.io/acme/side:1, which deployment/web of release 1 needs',
     ],

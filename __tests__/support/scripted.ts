@@ -1,12 +1,24 @@
-import type { Clock, Files, Finished, Processes, Platform } from '../../src/platform/platform.js'
+import type {
+  Clock,
+  Files,
+  Finished,
+  Processes,
+  Platform,
+  Web,
+} from '../../src/platform/platform.js'
 
-/** A command that is expected, and what it answers. */
+/** A command or a request that is expected, and what it answers. */
 export interface Line {
-  /** Of the whole command line: tool and arguments with blanks between. */
+  /** Of the whole command line: tool and arguments with blanks between. Of a request: `GET https://…`. */
   readonly when: RegExp
   readonly code?: number
   readonly stdout?: string
   readonly stderr?: string
+  /** Of a request, whose body is `stdout`. */
+  readonly status?: number
+  readonly headers?: Readonly<Record<string, string>>
+  /** The code of the error that a request ends with, when there is no answer. */
+  readonly error?: string
   /** Does not end by itself: an abort ends it. */
   readonly hangs?: true
   /** Answers any number of times; otherwise once. */
@@ -121,7 +133,18 @@ export function scripted(
     remove: () => Promise.resolve(),
   }
   const network = { request: () => Promise.reject(new Error('no network here')) }
-  const web = { fetch: () => Promise.reject(new Error('no web here')) }
+  const web: Web = {
+    fetch: async (url, { method, signal }) => {
+      signal.throwIfAborted()
+      const { status = 200, headers = {}, stdout = '', error, hangs } = next(method, [url])
+      if (error !== undefined) throw Object.assign(new Error(error), { code: error })
+      if (hangs) await new Promise((resolve) => signal.addEventListener('abort', resolve))
+      signal.throwIfAborted()
+      const body = method === 'HEAD' || status === 204 ? null : stdout
+      return new Response(body, { status, headers })
+    },
+    addressesOf: () => Promise.resolve([]),
+  }
   const tools = { fetchKubectl: () => Promise.resolve(undefined) }
   return {
     platform: { clock, processes, files, network, web, tools, env: more.env ?? {} },

@@ -1,6 +1,6 @@
 /** What the registry answers about the image, and the login of docker there. Pure. */
 import type { CommitLookup } from '../docker/registry.js'
-import { hostOf, loginHint } from '../docker/registry-errors.js'
+import { hostOf, isLocal, loginHint, serverAddress } from '../docker/registry-errors.js'
 import { shortTag } from '../kubernetes/image.js'
 import { error, ok, warning, type Finding } from '../report/finding.js'
 
@@ -77,33 +77,7 @@ export function registryFindings(
         ),
       ]
     case 'failed':
-      return [error('registry', `${name} could not be looked up: ${lookup.said}`)]
-  }
-}
-
-/** A registry on this machine usually needs no login. */
-function isLocal(host: string): boolean {
-  return /^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(host)
-}
-
-/** Whether docker may have a login for this host: its `config.json` has one, or a helper or store that may. */
-export function hasLogin(config: string | undefined, host: string): boolean {
-  try {
-    const {
-      auths = {},
-      credHelpers = {},
-      credsStore,
-    } = JSON.parse(config ?? '{}') as {
-      auths?: object
-      credHelpers?: object
-      credsStore?: string
-    }
-    if (credsStore) return true
-    const names = [...Object.keys(auths), ...Object.keys(credHelpers)]
-    const own = host === 'docker.io' ? ['docker.io', 'index.docker.io'] : [host]
-    return names.some((name) => own.includes(name.replace(/^https?:\/\//, '').split('/')[0] ?? ''))
-  } catch {
-    return false
+      return [error('registry', `${name} could not be looked up: ${lookup.said}`, lookup.hint)]
   }
 }
 
@@ -114,8 +88,7 @@ export function configWith(
   password: string,
   plugins: string,
 ): string {
-  const host = hostOf(repository)
-  const key = host === 'docker.io' ? 'https://index.docker.io/v1/' : host
+  const key = serverAddress(hostOf(repository))
   const auth = Buffer.from(`${username}:${password}`).toString('base64')
   return JSON.stringify({ auths: { [key]: { auth } }, cliPluginsExtraDirs: [plugins] })
 }

@@ -66,7 +66,7 @@ function dockerFindings(answers: Answers, builds: boolean): readonly Finding[] {
     const cause = engineCause('', finished)
     return is('tools', cause?.sentence.slice(2) ?? said(finished), cause?.hint)
   }
-  if (!hasDocker(answers)) return [problem(docker, error)]
+  if (!hasDocker(answers)) return [problem(docker, needed)]
   const { Client, Server } = versionsOf(docker.stdout)
   return [
     has(docker) && Server
@@ -74,7 +74,7 @@ function dockerFindings(answers: Answers, builds: boolean): readonly Finding[] {
       : problem(docker, needed),
     has(buildx)
       ? ok('tools', `docker buildx ${/v?\d+\.\d+\.\d+\S*/.exec(buildx.stdout)?.[0] ?? ''}`)
-      : problem(buildx, error),
+      : problem(buildx, needed),
   ]
 }
 

@@ -1,7 +1,9 @@
+import { fullRepository } from '../kubernetes/image.js'
+
 /**
- * What registries answer when they refuse, read from the words of docker and buildx: both end with exit
- * code 1 whatever it is. The words come from containerd's resolver (buildx), from the engine (push), and
- * from the registries themselves.
+ * What registries answer when they refuse a push or a pull, read from the words of docker: it ends with exit
+ * code 1 whatever it is. The words come from containerd's resolver, from the engine, and from the registries
+ * themselves.
  */
 export type RegistryError =
   /** No such tag, or no such repository. */
@@ -37,11 +39,26 @@ export function registryErrorOf(said: string, repository: string): RegistryError
   return words.find(([pattern]) => pattern.test(own))?.[1] ?? 'refused'
 }
 
-/** The registry's host in an image's name: `ghcr.io`. Docker Hub's names have none. */
+/** Returns the registry's host in an image's name: `ghcr.io`. Docker Hub's names have none. */
 export function hostOf(repository: string): string {
-  const [first = '', ...rest] = repository.split('/')
-  const isHost = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost')
-  return isHost ? first : 'docker.io'
+  const full = fullRepository(repository)
+  return full.slice(0, full.indexOf('/'))
+}
+
+/** Returns a repository's name at its registry: `acme/shop` of `ghcr.io/acme/shop`. */
+export function pathOf(repository: string): string {
+  const full = fullRepository(repository)
+  return full.slice(full.indexOf('/') + 1)
+}
+
+/** Returns the name under which docker keeps the login of a registry. */
+export function serverAddress(host: string): string {
+  return host === 'docker.io' ? 'https://index.docker.io/v1/' : host
+}
+
+/** Returns whether a registry is on this machine: the engine requires no TLS of such. */
+export function isLocal(host: string): boolean {
+  return /^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(host)
 }
 
 /** How to get in. */

@@ -1,10 +1,10 @@
+import { createHash } from 'node:crypto'
 import { fail } from '../failure/failure.js'
-import { retry, TimeOver, withTimeout } from '../platform/time.js'
-import type { Finished, Platform } from '../platform/platform.js'
-import { docker, engineCause, reasonOf } from './client.js'
+import type { Platform } from '../platform/platform.js'
 import type { Image } from './image.js'
 import { inputsLabel } from './build-inputs.js'
-import { hostOf, loginHint, registryErrorOf } from './registry-errors.js'
+import { RegistryClient, said, type Answer } from './registry-client.js'
+import { hostOf, loginHint } from './registry-errors.js'
 
 /** What a registry answers about one tag. */
 export type Lookup =
@@ -15,7 +15,7 @@ export type Lookup =
   | { readonly is: 'denied'; readonly said: string }
   /** No answer, or an error of the registry's own. */
   | { readonly is: 'unreachable'; readonly said: string }
-  | { readonly is: 'failed'; readonly said: string }
+  | { readonly is: 'failed'; readonly said: string; readonly hint?: string }
 
 /** What the registry has under the tag of a commit. */
 export type CommitLookup =
@@ -34,13 +34,9 @@ export function ofCommit(image: Image, sha: string, revision: string | undefined
   return revision === sha ? { is: 'there', image } : { is: 'another', image, of: revision }
 }
 
-/** After this time (in ms) without an answer the request is repeated. */
-const answerTime = 30_000
-
 /**
- * Looks a tag up in the registry, with the user's own credentials and helpers: `docker buildx imagetools`
- * needs no engine, and reads `~/.docker/config.json` as `docker push` does. A transient failure is tried three
- * times. Throws a `Failure` (`tool-missing`) without docker or buildx.
+ * Looks a tag up in the registry, with the user's own logins and the engine's settings: see `RegistryClient`.
+ * A transient failure is tried three times.
  */
 export async function lookUp(
   platform: Platform,
@@ -48,39 +44,124 @@ export async function lookUp(
   tag: string,
   signal: AbortSignal,
 ): Promise<Lookup> {
-  const args = ['inspect', '--format', '{{json .Manifest}}', `${repository}:${tag}`]
-  return readLookup(repository, tag, await imagetools(platform, repository, args, signal))
+  return looked(platform, { repository, tag }, tag, signal)
 }
 
 /** The same for the very image, whatever its tag names now. */
 export async function lookUpImage(
   platform: Platform,
-  { repository, tag, digest }: Image,
+  image: Image,
   signal: AbortSignal,
 ): Promise<Lookup> {
-  const args = ['inspect', '--format', '{{json .Manifest}}', `${repository}@${digest}`]
-  return readLookup(repository, tag, await imagetools(platform, repository, args, signal))
+  return looked(platform, image, image.digest, signal)
 }
 
-/** Reads the end of `imagetools inspect --format '{{json .Manifest}}'`. */
-function readLookup(repository: string, tag: string, finished: Finished): Lookup {
-  if (finished.code === 0) {
-    const digest = digestOf(finished.stdout)
-    return digest === undefined
-      ? { is: 'failed', said: 'docker buildx imagetools reported no digest' }
-      : { is: 'there', image: { repository, tag, digest } }
+/** What a manifest may be. A registry that is not sent a type may answer that it does not have it. */
+const accept = [
+  'application/vnd.oci.image.index.v1+json',
+  'application/vnd.docker.distribution.manifest.list.v2+json',
+  'application/vnd.oci.image.manifest.v1+json',
+  'application/vnd.docker.distribution.manifest.v2+json',
+  '*/*;q=0.1',
+].join(', ')
+
+/** HEAD counts towards no limit of pulls, but some registries refuse it, or answer it without the digest. */
+async function looked(
+  platform: Platform,
+  { repository, tag }: Pick<Image, 'repository' | 'tag'>,
+  reference: string,
+  signal: AbortSignal,
+): Promise<Lookup> {
+  const client = RegistryClient.of(platform, repository)
+  const request = { path: `manifests/${reference}`, headers: { accept } }
+  const head = await client.request({ method: 'HEAD', ...request }, signal)
+  if (head.is === 'answer') {
+    const digest = head.headers.get('docker-content-digest') ?? ''
+    if (head.status === 404) return { is: 'absent' }
+    if (head.status === 200 && isDigest(digest)) {
+      return { is: 'there', image: { repository, tag, digest } }
+    }
+  } else if (head.is === 'unreachable') {
+    return head
   }
-  const said = reasonOf(finished)
-  switch (registryErrorOf(said, repository)) {
-    case 'absent':
-      return { is: 'absent' }
-    case 'denied':
-      return { is: 'denied', said }
-    case 'transient':
-      return { is: 'unreachable', said }
-    case 'refused':
-      return { is: 'failed', said }
+  const read = await readManifest(platform, repository, reference, signal)
+  return 'digest' in read ? { is: 'there', image: { repository, tag, digest: read.digest } } : read
+}
+
+interface Manifest {
+  readonly digest: string
+  readonly type: string
+  /** To the letter: the digest is of it. */
+  readonly text: string
+  readonly content: ManifestContent
+}
+
+interface ManifestContent {
+  readonly mediaType?: string
+  readonly schemaVersion?: number
+  readonly config?: { readonly digest: string }
+  readonly manifests?: readonly {
+    readonly digest: string
+    readonly platform?: { readonly os?: string }
+  }[]
+}
+
+type Unread = Exclude<Lookup, { readonly is: 'there' }>
+
+/** Reads a manifest, or an index of several, by its tag or digest. */
+async function readManifest(
+  platform: Platform,
+  repository: string,
+  reference: string,
+  signal: AbortSignal,
+): Promise<Manifest | Unread> {
+  const read = await readContent(platform, repository, `manifests/${reference}`, signal)
+  if (read.is !== 'answer') return read
+  const { body, headers } = read
+  const text = body.toString()
+  const content = parsed(text) as ManifestContent | undefined
+  const isManifest = content?.config !== undefined || content?.manifests !== undefined
+  if (content === undefined || !isManifest) {
+    const said =
+      content?.schemaVersion === 1
+        ? 'it is an image of the old format (schema 1), which has no digest'
+        : `${hostOf(repository)} answers with no manifest: it may not be a registry`
+    return { is: 'failed', said }
   }
+  const digest = digestOf(body)
+  const wanted = isDigest(reference) ? reference : headers.get('docker-content-digest')
+  if (wanted?.startsWith('sha256:') && wanted !== digest) return altered(wanted)
+  const type = content.mediaType ?? headers.get('content-type') ?? ''
+  return { digest, type, text, content }
+}
+
+/** Reads what a registry has at a path below the repository. */
+async function readContent(
+  platform: Platform,
+  repository: string,
+  path: string,
+  signal: AbortSignal,
+): Promise<Answer | Unread> {
+  const client = RegistryClient.of(platform, repository)
+  const headers = path.startsWith('manifests/') ? { accept } : {}
+  const reply = await client.request({ method: 'GET', path, headers }, signal)
+  if (reply.is !== 'answer') return reply
+  const { status } = reply
+  if (status === 200) return reply
+  if (status === 404) return { is: 'absent' }
+  return { is: status === 403 ? 'denied' : 'failed', said: said(reply) }
+}
+
+function altered(digest: string): Unread {
+  return { is: 'failed', said: `the content is not that of ${digest}: it was changed on its way` }
+}
+
+function digestOf(content: Buffer): string {
+  return `sha256:${createHash('sha256').update(content).digest('hex')}`
+}
+
+function isDigest(text: string): boolean {
+  return /^sha(256:[0-9a-f]{64}|512:[0-9a-f]{128})$/.test(text)
 }
 
 /**
@@ -123,6 +204,7 @@ export function foundImage(
       return fail({
         code: 'registry',
         sentence: `registry: ${repository}:${tag} could not be looked up: ${found.said}`,
+        ...(found.hint !== undefined && { hint: found.hint }),
       })
   }
 }
@@ -139,18 +221,17 @@ export interface Origin {
 /** Throws a `Failure` (`registry`) when the image cannot be read. */
 export async function originOf(
   platform: Platform,
-  { repository, digest }: Image,
+  image: Image,
   signal: AbortSignal,
 ): Promise<Origin> {
-  const args = ['inspect', '--format', '{{json .Image}}', `${repository}@${digest}`]
-  const finished = await imagetools(platform, repository, args, signal)
-  if (finished.code !== 0) {
-    fail({
-      code: 'registry',
-      sentence: `registry: ${repository}@${digest} could not be read: ${reasonOf(finished)}`,
-    })
-  }
-  return readOrigin(finished.stdout)
+  const config = await configOf(platform, image, signal)
+  if (!('is' in config)) return originIn(config.Labels)
+  const { repository, digest } = image
+  return fail({
+    code: 'registry',
+    sentence: `registry: ${repository}@${digest} could not be read: ${'said' in config ? config.said : 'not found'}`,
+    ...('hint' in config && { hint: config.hint }),
+  })
 }
 
 /** The commit alone; `undefined` when the image does not say. */
@@ -162,17 +243,6 @@ export async function revisionOf(
   return (await originOf(platform, image, signal)).revision
 }
 
-/** Reads `{{json .Image}}`: one image's configuration, or one for each platform. */
-export function readOrigin(json: string): Origin {
-  return originIn(configIn(json)?.Labels)
-}
-
-function configIn(json: string): ImageConfig['config'] {
-  const parsed = JSON.parse(json) as Readonly<Record<string, ImageConfig>> | ImageConfig
-  const [one] = isConfig(parsed) ? [parsed] : Object.values(parsed)
-  return one?.config
-}
-
 export function originIn(labels: Readonly<Record<string, string>> | null = {}): Origin {
   const revision = labels?.['org.opencontainers.image.revision']
   const version = labels?.['org.opencontainers.image.version']
@@ -180,36 +250,58 @@ export function originIn(labels: Readonly<Record<string, string>> | null = {}): 
   return { ...(revision && { revision }), ...(version && { version }), ...(inputs && { inputs }) }
 }
 
-function isConfig(parsed: object): parsed is ImageConfig {
-  return 'config' in parsed
+interface ImageConfig {
+  readonly Labels?: Readonly<Record<string, string>> | null
+  readonly Entrypoint?: readonly string[] | null
+  readonly Cmd?: readonly string[] | null
 }
 
-interface ImageConfig {
-  readonly config?: {
-    readonly Labels?: Readonly<Record<string, string>> | null
-    readonly Entrypoint?: readonly string[] | null
-    readonly Cmd?: readonly string[] | null
+/** Reads the configuration of an image; of several platforms that of the first. */
+async function configOf(
+  platform: Platform,
+  { repository, digest }: Image,
+  signal: AbortSignal,
+): Promise<ImageConfig | Unread> {
+  const top = await readManifest(platform, repository, digest, signal)
+  if (!('digest' in top)) return top
+  // What a build records of itself is in the index too, for no platform.
+  const [one] = (top.content.manifests ?? []).filter((each) => each.platform?.os !== 'unknown')
+  const manifest = one ? await readManifest(platform, repository, one.digest, signal) : top
+  if (!('digest' in manifest)) return manifest
+  const wanted = manifest.content.config?.digest ?? ''
+  if (!isDigest(wanted)) return { is: 'failed', said: 'its manifest names no configuration' }
+  const read = await readContent(platform, repository, `blobs/${wanted}`, signal)
+  if (read.is !== 'answer') return read
+  if (wanted.startsWith('sha256:') && digestOf(read.body) !== wanted) return altered(wanted)
+  const { config } = (parsed(read.body.toString()) ?? {}) as { readonly config?: ImageConfig }
+  return config ?? {}
+}
+
+function parsed(text: string): object | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? value : undefined
+  } catch {
+    return undefined
   }
 }
 
 /** Returns what the image runs by default; `undefined` when the registry does not answer that. */
 export async function commandOf(
   platform: Platform,
-  { repository, digest }: Image,
+  image: Image,
   signal: AbortSignal,
 ): Promise<
   { readonly entrypoint: readonly string[]; readonly cmd: readonly string[] } | undefined
 > {
-  const args = ['inspect', '--format', '{{json .Image}}', `${repository}@${digest}`]
-  const finished = await imagetools(platform, repository, args, signal)
-  if (finished.code !== 0) return undefined
-  const config = configIn(finished.stdout)
-  return { entrypoint: config?.Entrypoint ?? [], cmd: config?.Cmd ?? [] }
+  const config = await configOf(platform, image, signal)
+  if ('is' in config) return undefined
+  return { entrypoint: config.Entrypoint ?? [], cmd: config.Cmd ?? [] }
 }
 
 /**
- * Gives more tags to an image that is in the registry, without pulling it. They get the digest of the
- * image (with buildx 0.13 and older: of an index that holds it alone). Throws a `Failure` (`registry`) when one could not be set.
+ * Gives more tags to an image that is in the registry, without pulling it: they get its very manifest. Throws a
+ * `Failure` (`registry`) when one could not be set.
  */
 export async function addTags(
   platform: Platform,
@@ -218,74 +310,40 @@ export async function addTags(
   signal: AbortSignal,
 ): Promise<void> {
   if (tags.length === 0) return
-  const create = (flags: readonly string[]): Promise<Finished> =>
-    imagetools(
-      platform,
-      image.repository,
-      [
-        'create',
-        ...flags,
-        ...tags.flatMap((tag) => ['--tag', `${image.repository}:${tag}`]),
-        `${image.repository}@${image.digest}`,
-      ],
-      signal,
-    )
-  // The very manifest, and not an index around it; a buildx that does not know the flag makes the index.
-  let finished = await create(['--prefer-index=false'])
-  if (finished.stderr.includes('unknown flag: --prefer-index')) finished = await create([])
-  if (finished.code === 0) return
-  const said = reasonOf(finished)
+  const { repository, digest } = image
+  const manifest = await readManifest(platform, repository, digest, signal)
+  const refused: { readonly tag: string; readonly why: Unread }[] = []
+  for (const tag of tags) {
+    const why =
+      'digest' in manifest ? await putTag(platform, { ...image, tag }, manifest, signal) : manifest
+    if (why !== undefined) refused.push({ tag, why })
+  }
+  const [first] = refused
+  if (first === undefined) return
+  const { why } = first
+  const names = refused.map(({ tag }) => tag).join(', ')
   fail({
     code: 'registry',
-    sentence: `registry: ${image.repository} refused ${tags.length === 1 ? 'the tag' : 'the tags'} ${tags.join(', ')}: ${said}`,
-    ...(registryErrorOf(said, image.repository) === 'denied'
-      ? { hint: loginHint(image.repository, 'write to') }
-      : {}),
+    sentence: `registry: ${repository} refused ${refused.length === 1 ? 'the tag' : 'the tags'} ${names}: ${'said' in why ? why.said : 'it does not have the image'}`,
+    ...('hint' in why && { hint: why.hint }),
+    ...(why.is === 'denied' && { hint: loginHint(repository, 'write to') }),
   })
 }
 
-async function imagetools(
+/** Returns why a tag could not be set. Where tags may not be written twice, one that names the image already is fine. */
+async function putTag(
   platform: Platform,
-  repository: string,
-  args: readonly string[],
+  { repository, digest, tag }: Image,
+  { type, text }: Manifest,
   signal: AbortSignal,
-): Promise<Finished> {
-  const finished = await retry<Finished>(
-    {
-      clock: platform.clock,
-      signal,
-      tries: 3,
-      pause: 1_000,
-      isTransient: (ended) =>
-        ended.code !== 0 && registryErrorOf(reasonOf(ended), repository) === 'transient',
-    },
-    () => withinAnswerTime(platform, args, signal),
+): Promise<Unread | undefined> {
+  const reply = await RegistryClient.of(platform, repository).request(
+    { method: 'PUT', path: `manifests/${tag}`, headers: { 'content-type': type }, body: text },
+    signal,
   )
-  const problem = finished.code === 0 ? undefined : engineCause('registry', finished)
-  return problem === undefined ? finished : fail(problem)
-}
-
-async function withinAnswerTime(
-  platform: Platform,
-  args: readonly string[],
-  signal: AbortSignal,
-): Promise<Finished> {
-  try {
-    return await withTimeout(platform.clock, answerTime, signal, (either) =>
-      docker(platform, ['buildx', 'imagetools', ...args], { signal: either }),
-    )
-  } catch (error) {
-    signal.throwIfAborted()
-    if (!(error instanceof TimeOver)) throw error
-    return { code: 1, stdout: '', stderr: `no answer within ${answerTime / 1000} s: timed out` }
-  }
-}
-
-function digestOf(json: string): string | undefined {
-  try {
-    const { digest } = JSON.parse(json) as { digest?: unknown }
-    return typeof digest === 'string' ? digest : undefined
-  } catch {
-    return undefined
-  }
+  if (reply.is === 'answer' && reply.status < 300) return undefined
+  const there = await lookUp(platform, repository, tag, signal)
+  if (there.is === 'there' && there.image.digest === digest) return undefined
+  if (reply.is !== 'answer') return reply
+  return { is: reply.status === 403 ? 'denied' : 'failed', said: said(reply) }
 }

@@ -1,10 +1,11 @@
 /** Checks this machine: its tools, the commit, and the registry as seen from here. Writes nothing. */
 import { join } from 'node:path/posix'
 import { contextFindings, sourceFinding, type Context } from '../checks/commit.js'
-import { configWith, hasLogin, registryFindings } from '../checks/registry.js'
-import { has, hasDocker, toolFindings, type Answers } from '../checks/tools.js'
+import { configWith, registryFindings } from '../checks/registry.js'
+import { has, toolFindings, type Answers } from '../checks/tools.js'
 import { checkPlan } from '../docker/build.js'
 import { docker } from '../docker/client.js'
+import { credentialsFor, dockerHome } from '../docker/credentials.js'
 import { findSource, type Source } from '../docker/source.js'
 import { hostOf } from '../docker/registry-errors.js'
 import { kubectlEnvironment } from '../kubernetes/proxy.js'
@@ -55,7 +56,7 @@ export async function examineMachine(
   folder: () => Promise<string>,
 ): Promise<readonly Finding[]> {
   const { platform, settings } = context
-  const registry = await examineRegistry(context, answers, source, folder)
+  const registry = await examineRegistry(context, source, folder)
   const need = {
     builds: !registry.has,
     known: source !== undefined,
@@ -73,12 +74,11 @@ export async function examineMachine(
 
 async function examineRegistry(
   { platform, settings, signal }: MachineContext,
-  answers: Answers,
   source: Source | undefined,
   folder: () => Promise<string>,
 ): Promise<{ readonly has: boolean; readonly findings: readonly Finding[] }> {
   const { image } = settings
-  if (!source || !hasDocker(answers) || !has(answers.buildx)) {
+  if (!source) {
     const message = `${hostOf(image)} was not checked because of the findings above`
     return { has: false, findings: [warning('registry', message)] }
   }
@@ -132,16 +132,13 @@ async function askRegistry(
 ): Promise<BuildLookup & { readonly login: boolean }> {
   const { platform, settings } = context
   const { image, 'registry-username': username, 'registry-password': password } = settings
-  const home = platform.env['DOCKER_CONFIG'] || join(platform.env['HOME'] ?? '', '.docker')
   if (username === undefined || password === undefined) {
-    const config = await platform.files.read(join(home, 'config.json'))
-    return {
-      ...(await lookForBuild(context)),
-      login: hasLogin(config, hostOf(image)),
-    }
+    const found = await lookForBuild(context)
+    const credentials = await credentialsFor(platform, hostOf(image), context.signal)
+    return { ...found, login: credentials.is !== 'none' }
   }
   const own = await folder()
-  const config = configWith(image, username, password, join(home, 'cli-plugins'))
+  const config = configWith(image, username, password, join(dockerHome(platform), 'cli-plugins'))
   await platform.files.writePrivate(join(own, 'config.json'), config)
   return {
     ...(await lookForBuild({ ...context, platform: configured(platform, own) })),
@@ -154,6 +151,7 @@ function configured(platform: Platform, folder: string): Platform {
   const { processes } = platform
   return {
     ...platform,
+    env: { ...platform.env, DOCKER_CONFIG: folder },
     processes: {
       ...processes,
       stream: (tool, args, options) =>

@@ -18,8 +18,11 @@ export function parseImage(text: string): ImageReference {
   }
 }
 
-/** Docker Hub's images have short names; `nginx` and `docker.io/library/nginx` are one repository. */
-function fullRepository(repository: string): string {
+/**
+ * Returns a repository with its registry. Docker Hub's images have short names; `nginx` and
+ * `docker.io/library/nginx` are one repository.
+ */
+export function fullRepository(repository: string): string {
   const [first = '', ...rest] = repository.split('/')
   const hasHost = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost')
   if (hasHost && !/^(index\.)?docker\.io$/.test(first)) return repository

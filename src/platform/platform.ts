@@ -128,7 +128,17 @@ export interface WebRequest {
   readonly method: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
+  readonly tls?: Tls
   readonly signal: AbortSignal
+}
+
+/** Which servers to trust besides those whom Node trusts, and how to prove who this client is. In PEM. */
+export interface Tls {
+  /** Also trusts the certificate authorities of the system, as programs in Go do. */
+  readonly ca: readonly string[]
+  readonly client?: { readonly cert: string; readonly key: string }
+  /** Trusts every server. */
+  readonly unverified?: true
 }
 
 /** The internet, through the proxy that the usual variables name (`https_proxy`, `http_proxy`, `no_proxy`). */
@@ -139,6 +149,8 @@ export interface Web {
    * the signal's reason when that is aborted.
    */
   readonly fetch: (url: string, request: WebRequest) => Promise<globalThis.Response>
+  /** Returns the IP addresses of a host; none when its name cannot be resolved. */
+  readonly addressesOf: (host: string) => Promise<readonly string[]>
 }
 
 /** The window of an interactive terminal. */

@@ -6,22 +6,24 @@ import {
   type RequestOptions,
 } from 'node:http'
 import { request as overHttps } from 'node:https'
+import { lookup } from 'node:dns/promises'
 import { isIP, type Socket } from 'node:net'
-import { connect } from 'node:tls'
-import type { Web } from './platform.js'
+import { connect, createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
+import type { Tls, Web } from './platform.js'
 
 /**
  * One connection a request: there are few. The toolkit's own client is not used, since a proxy that never
  * answers would hold it, and the process with it, whatever the signal says.
  */
 export const realWeb: Web = {
-  fetch: async (url, { method, headers = {}, body, signal }) => {
+  fetch: async (url, { method, headers = {}, body, tls, signal }) => {
     signal.throwIfAborted()
     const target = new URL(url)
     const sent = body === undefined ? undefined : Buffer.from(body)
     const options = {
       method,
       signal,
+      ...(tls && trusting(tls)),
       headers: {
         'user-agent': 'django-rollout',
         ...(sent && { 'content-length': sent.length }),
@@ -37,6 +39,24 @@ export const realWeb: Web = {
       throw signal.aborted ? signal.reason : error
     }
   },
+  addressesOf: async (host) => {
+    const found = await lookup(host, { all: true }).catch(() => [])
+    return found.map(({ address }) => address)
+  },
+}
+
+/** Hundreds of certificates are read once and not for each connection. */
+const contexts = new WeakMap<Tls, SecureContext>()
+
+function trusting(tls: Tls): TlsOptions {
+  const { ca, client, unverified } = tls
+  let secureContext = contexts.get(tls)
+  if (secureContext === undefined) {
+    const all = [...getCACertificates('default'), ...getCACertificates('system'), ...ca]
+    secureContext = createSecureContext({ ca: [...new Set(all)], ...client })
+    contexts.set(tls, secureContext)
+  }
+  return { secureContext, ...(unverified && { rejectUnauthorized: false }) }
 }
 
 /** Why there was no answer: `ECONNREFUSED`, `TimeOver`. Not the error's message, which may name a secret address. */
@@ -46,12 +66,18 @@ export function nameOf(error: unknown): string {
   return typeof code === 'string' ? code : name
 }
 
-type Options = Omit<RequestOptions, 'headers'> & {
-  readonly signal: AbortSignal
-  readonly headers: Readonly<Record<string, string | number>>
+interface TlsOptions {
+  readonly secureContext?: SecureContext
+  readonly rejectUnauthorized?: boolean
 }
 
-function open(target: URL, options: RequestOptions): ClientRequest {
+type Options = Omit<RequestOptions, 'headers'> &
+  TlsOptions & {
+    readonly signal: AbortSignal
+    readonly headers: Readonly<Record<string, string | number>>
+  }
+
+function open(target: URL, options: RequestOptions & TlsOptions): ClientRequest {
   const request = target.protocol === 'https:' ? overHttps : overHttp
   return request(target, { agent: false, ...options })
 }
@@ -74,11 +100,19 @@ async function behind(proxy: URL, target: URL, options: Options): Promise<Client
     }),
   )
   const servername = isIP(hostname) === 0 ? hostname : ''
+  const { secureContext, rejectUnauthorized } = options
   return overHttps(target, {
     ...options,
     // Without an agent it would be that of http:, and the header `host` would name it.
     defaultPort: 443,
-    createConnection: () => connect({ socket, host: hostname, servername }),
+    createConnection: () =>
+      connect({
+        socket,
+        host: hostname,
+        servername,
+        ...(secureContext && { secureContext }),
+        ...(rejectUnauthorized !== undefined && { rejectUnauthorized }),
+      }),
   })
 }
 

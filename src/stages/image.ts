@@ -128,7 +128,11 @@ function imageIn({ settings, source, log }: StageContext, found: CommitLookup): 
       return undefined
     case 'unreachable':
     case 'failed':
-      return fail({ code: 'registry', sentence: `registry: ${settings.image}: ${found.said}` })
+      return fail({
+        code: 'registry',
+        sentence: `registry: ${settings.image}: ${found.said}`,
+        ...('hint' in found && { hint: found.hint }),
+      })
   }
 }
 

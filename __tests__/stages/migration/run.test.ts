@@ -13,6 +13,7 @@ import { handClock, type HandClock } from '../../support/clock.js'
 import { clusterOf } from '../../support/cluster.js'
 import { notebook } from '../../support/journal.js'
 import { nothing, standing, type StatusRow } from '../../support/live.js'
+import { lacks } from '../../support/registry.js'
 import { scripted } from '../../support/scripted.js'
 import { contextOf } from '../../support/settings.js'
 import { owner, podOf } from '../../judge/scene.js'
@@ -70,7 +71,7 @@ function play(log: Log, given: RawInputs = {}, targets: readonly Partial<Target>
     lines: (path, signal) => (path.includes('follow=true') ? log(it, signal) : saying([])),
     commandLine: (args) => `kubectl ${args.join(' ')}`,
   })
-  const context = contextOf({ ...scripted([]).platform, clock }, given, cancel.signal)
+  const context = contextOf({ ...scripted([lacks('.*')]).platform, clock }, given, cancel.signal)
   const checked = { live, targets, jobs: [], services: [] } as unknown as PreflightResult
   const it: Play = {
     migration: startMigration(context.with({ cluster }), { checked, web, image }),

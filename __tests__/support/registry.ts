@@ -1,0 +1,44 @@
+/** What a registry answers, as lines of a script. */
+import { createHash } from 'node:crypto'
+import type { Line } from './scripted.js'
+
+function digestOf(text: string): string {
+  return `sha256:${createHash('sha256').update(text).digest('hex')}`
+}
+
+/** An image by its configuration: its digest, and the answers to who reads it by that. */
+export function imageWith(config: object): { readonly digest: string; readonly lines: Line[] } {
+  const blob = JSON.stringify({ config })
+  const manifest = JSON.stringify({ schemaVersion: 2, config: { digest: digestOf(blob) } })
+  const digest = digestOf(manifest)
+  const at = (path: string, stdout: string): Line => ({
+    when: new RegExp(`^GET .*/${path}$`),
+    stdout,
+    always: true,
+  })
+  return {
+    digest,
+    lines: [at(`manifests/${digest}`, manifest), at(`blobs/${digestOf(blob)}`, blob)],
+  }
+}
+
+/** A tag, or a digest, that the registry has; as an expression. */
+export function has(reference: string, digest: string): Line {
+  return {
+    when: new RegExp(`^HEAD .*/manifests/${reference}$`),
+    headers: { 'docker-content-digest': digest },
+    always: true,
+  }
+}
+
+/** Answers each request for it with this status and these words, HEAD without. */
+export function refuses(reference: string, status: number, message?: string): Line {
+  return {
+    when: new RegExp(`^(HEAD|GET|PUT) .*/manifests/${reference}$`),
+    status,
+    ...(message !== undefined && { stdout: JSON.stringify({ errors: [{ message }] }) }),
+    always: true,
+  }
+}
+
+export const lacks = (reference: string): Line => refuses(reference, 404)
