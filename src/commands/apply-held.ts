@@ -1,6 +1,7 @@
 /** Applies what a release has held back, once no running version needs it any more. */
 import type { Image } from '../docker/image.js'
 import type { OpenContext } from '../stages/context.js'
+import { backupReasons } from '../report/backup-sentences.js'
 import { backupWhen, makeBackup } from '../stages/migration/backup.js'
 import { endOfOthers } from '../stages/migration/ending.js'
 import { startMigration } from '../stages/migration/run.js'
@@ -29,7 +30,11 @@ export async function applyHeld(run: Run, context: OpenContext, image: Image): P
       let plan = await migration.plan(log)
       if (plan.backup && plan.judged?.blocked !== true) {
         await migration.close()
-        state.backup = await makeBackup(own, checked, image, plan.backup)
+        state.backup = await makeBackup(own, checked, {
+          image,
+          reasons: backupReasons(plan.backup),
+          work: 'migrated',
+        })
         migration = startMigration(own, { ...input, isAgain: true })
         plan = await migration.plan(log)
       }

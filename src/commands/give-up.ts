@@ -111,10 +111,17 @@ async function fitSchema(
   const { unfit } = await schemaBack(
     context.with({ log, signal: lost }),
     { ...record, live },
-    (reversed) => {
-      if (reversed.length === 0) return
-      run.state.reversed = reversed
-      run.state.schema = { is: 'unknown' }
+    {
+      onReversed: (reversed) => {
+        if (reversed.length === 0) return
+        run.state.reversed = reversed
+        run.state.schema = { is: 'unknown' }
+      },
+      onBackup: (backup) => {
+        const { backup: first } = run.state
+        if (first) run.warn(`the backup from before the migration is job/${first.job}`)
+        run.state.backup = backup
+      },
     },
   )
   // Applied again.

@@ -1,6 +1,7 @@
 /** Applies the migrations of an image in the registry, by the same Job as in a release. Rolls out nothing. */
 import { findSource } from '../docker/source.js'
 import { fail } from '../failure/failure.js'
+import { backupReasons } from '../report/backup-sentences.js'
 import { unheldWarnings } from '../report/contract-sentences.js'
 import { heldWarnings, poolerWarnings, witnessWarnings } from '../report/lock-sentences.js'
 import { unsafeCause, verdictWarnings } from '../report/migration-sentences.js'
@@ -154,7 +155,11 @@ export async function migrateTo(
     if (reasons) {
       await migration.close()
       state.backup = await reporter.stage('backup', (log) =>
-        makeBackup(context.with({ log }), checked, image, reasons),
+        makeBackup(context.with({ log }), checked, {
+          image,
+          reasons: backupReasons(reasons),
+          work: 'migrated',
+        }),
       )
       migration = startMigration(context, { ...once, isAgain: true })
     }

@@ -106,8 +106,11 @@ export async function recoverRecord(
       await closeRecord(cluster, platform.clock, app, record)
       return { is: 'well' }
     }
-    const { restored, reversed } = await recover(context, live, record, migrated)
-    if (context.command === 'recover') state.reversed = reversed
+    const { restored, reversed, backup } = await recover(context, live, record, migrated)
+    if (context.command === 'recover') {
+      state.reversed = reversed
+      if (backup) state.backup = backup
+    }
     state.exceptions = notAsBefore(live.clusterState(), restored, (args) =>
       cluster.commandLine(args),
     )
@@ -122,6 +125,7 @@ export async function recoverRecord(
       code: 'restore-failed',
       sentence: `the release of ${shortTag(begun.tag)} was interrupted, and restoring it failed: ${cause.sentence}`,
       hint: [
+        ...(cause.hint === undefined ? [] : [cause.hint]),
         ...Object.entries(current).map(
           ([id, images]) => `${id} runs ${images.map(versionOf).join(', ') || 'nothing'}`,
         ),

@@ -12,6 +12,7 @@ import {
   wayTo,
   type Restores,
 } from '../stages/migration/prove.js'
+import { makeBackup } from '../stages/migration/backup.js'
 import {
   findReversal,
   mayReverse,
@@ -25,6 +26,7 @@ import { preflight, type PreflightResult } from '../stages/preflight.js'
 import { rollout } from '../stages/rollout.js'
 import { wavesFor } from '../stages/waves.js'
 import { ReleaseContext, type OpenContext } from '../stages/context.js'
+import { lossOf, reversalWords } from '../report/reversal-sentences.js'
 import { misfitSentence } from '../report/migration-sentences.js'
 import { table } from '../options/table.js'
 import type { KeptMisfit, WayBack } from '../state/fit.js'
@@ -95,6 +97,7 @@ async function toVersion(run: Run): Promise<Outcome> {
     },
     prove: async (locked) => {
       reversal = await proveFit(run, locked, { ...checked, targets }, { version, command })
+      if (reversal) await backupBefore(run, locked, checked, reversal)
     },
     schema: () => reversal && workOf(reversal),
     targets: async (locked, now) => {
@@ -184,6 +187,21 @@ function withMigrations(
       found.find(({ rule, object }) => rule === misfit.rule && object === misfit.object) ?? {}
     return { ...(migration !== undefined && { migration }), ...misfit }
   })
+}
+
+/** Nothing is written yet: when the backup fails, all stays as it is. */
+async function backupBefore(
+  { reporter, state }: Run,
+  context: OpenContext,
+  checked: PreflightResult,
+  { input, found }: RollbackReversal,
+): Promise<void> {
+  if (context.settings['backup-cronjob'] === undefined || lossOf(found) === undefined) return
+  const { image } = input
+  const reasons = [reversalWords(found)]
+  state.backup = await reporter.stage('backup', (log) =>
+    makeBackup(context.with({ log }), checked, { image, reasons, work: 'reversed' }),
+  )
 }
 
 async function reverseBefore(

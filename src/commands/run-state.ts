@@ -69,7 +69,7 @@ export class RunState {
   schema?: SchemaChange | undefined
   /** A rollback: how the version that it restores fits the schema, where the history does not know. */
   fit?: Fit
-  /** The backup that was made before the migration. */
+  /** The last backup that was made: before the migration, or before a reversal. */
   backup?: Backup
   /** The commands before and after the rollout that this run has started. */
   readonly commands: CommandRun[] = []

@@ -317,10 +317,10 @@ export const table = {
   }),
   'backup-cronjob': option({
     read: objectName,
-    help: 'CronJob of the namespace that makes a backup: a Job of it runs before migrations whose loss could not be undone; default: no backup',
+    help: 'CronJob of the namespace that makes a backup: a Job of it runs before migrations whose loss could not be undone, and before a reversal that drops stored values; default: no backup',
     example: 'backup',
     group: 'migrations',
-    on: [...planning, 'doctor'],
+    on: [...planning, 'rollback', 'recover', 'doctor'],
   }),
   backup: option({
     read: oneOf('needed', 'always'),
@@ -338,7 +338,7 @@ export const table = {
     default: '1h',
     with: 'backup-cronjob',
     group: 'migrations',
-    on: migrating,
+    on: [...migrating, 'rollback', 'recover'],
   }),
   'migrate-timeout': option({
     read: someTime,

@@ -151,7 +151,7 @@ export interface Report {
   readonly workloads: readonly WorkloadReport[]
   /** The migrations that were not applied yet, and what they break. */
   readonly plan?: MigrationPlan
-  /** The backup that was made before the migrations: its Job. */
+  /** The backup that was made before migrations were applied or reversed: its Job. */
   readonly backup?: { readonly job: string; readonly seconds: number }
   /** The commands before and after the rollout that were started. */
   readonly commands?: readonly CommandRun[]

@@ -75,7 +75,7 @@ export function summary(report: Report): string {
   }
   if (report.backup) {
     const { job, seconds: took } = report.backup
-    parts.push(`**Backup before the migrations:** ${escaped(`job/${job}`)} (${seconds(took)})`)
+    parts.push(`**Backup:** ${escaped(`job/${job}`)} (${seconds(took)})`)
   }
   if (report.commands) {
     const rows = report.commands.map(({ when, command, seconds: took, ended }) => [

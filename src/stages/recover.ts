@@ -13,6 +13,7 @@ import { closeRecord, type KeptRecord } from '../state/record.js'
 import { externalChanges, type Restored } from '../undo/restore.js'
 import type { NamespaceWatch } from '../rollout/namespace-watch.js'
 import { withTimeout } from '../platform/time.js'
+import type { Backup } from './migration/backup.js'
 import { podsOfJob, removeJob } from './migration/run.js'
 import { hasBegun, schemaBack } from './migration/back.js'
 import { logWarning, type ClusterContext } from './context.js'
@@ -23,6 +24,8 @@ export interface Recovered {
   readonly restored: readonly Restored[]
   /** Migrations, the last one first. */
   readonly reversed: readonly string[]
+  /** The backup that was made before that. */
+  readonly backup?: Backup
 }
 
 /**
@@ -39,11 +42,21 @@ export async function recover(
   const { platform, app, holder, signal, cluster, log } = context
   log.say(`found an unfinished release: ${begun.tag} by ${titleOf(begun)}`)
   let reversed: readonly string[] = []
+  let backup: Backup | undefined
   const { unfit } =
     record.schema && (mayHaveMigrated || hasBegun(record.schema))
-      ? await schemaBack(context, { ...record, live }, (names) => {
-          reversed = names
-        })
+      ? await schemaBack(
+          context,
+          { ...record, live },
+          {
+            onReversed: (names) => {
+              reversed = names
+            },
+            onBackup: (made) => {
+              backup = made
+            },
+          },
+        )
       : {}
   if (unfit !== undefined) logWarning(context, `the previous version is back, but ${unfit}`)
   const input = { live, snapshot, timeouts, isUnfit: unfit !== undefined }
@@ -62,13 +75,14 @@ export async function recover(
       ...record.contract,
       // What a rollback has reversed was applied again, whatever its own run has written.
       ...((reversed.length > 0 || record.schema?.is === 'again') && { reversed }),
+      ...(backup && { backup: backup.job }),
     },
     { ...((mayHaveMigrated || reversed.length > 0) && { schema: { is: 'unknown' as const } }) },
   ).catch((error: unknown) => {
     log.say(`the history could not be written: ${String(error)}`)
   })
   await closeRecord(cluster, platform.clock, app, record)
-  return { restored, reversed }
+  return { restored, reversed, ...(backup && { backup }) }
 }
 
 /** How long a Job stays that has ended (src/django/job.ts), in ms. */

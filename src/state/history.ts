@@ -51,7 +51,7 @@ export interface ReleaseEnd extends ReleaseStart {
   readonly unused?: readonly string[]
   /** The command that migrates, where it has no values that may be secret: it shows how the image calls Django. */
   readonly migrate?: string
-  /** The Job of the backup that was made before its migrations. */
+  /** The Job of the backup that was made before its migrations, or before some were reversed. */
   readonly backup?: string
   /** Migrations that it held back: `shop.0102_note`. Missing where it reported no plan. */
   readonly held?: readonly string[]

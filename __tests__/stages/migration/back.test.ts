@@ -103,7 +103,10 @@ test.each(rows)('%s', async (_, schema, option, snapshot, expected, warned) => {
     digest: `sha256:${'b'.repeat(64)}`,
   } as const
   const input = { begun, snapshot, live: standing({ ...nothing }), ...(schema && { schema }) }
-  const ended = await schemaBack(context, input, () => undefined)
+  const ended = await schemaBack(context, input, {
+    onReversed: () => undefined,
+    onBackup: () => undefined,
+  })
   expect(ended.unfit).toBe(expected)
   expect(warnings).toHaveLength(warned)
 })

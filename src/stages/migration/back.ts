@@ -3,6 +3,7 @@
  * that failed and one that recovers it do the same, from the record.
  */
 import { fail, Failure } from '../../failure/failure.js'
+import type { Image } from '../../docker/image.js'
 import type { Reversal, ReverseHow } from '../../django/reversal.js'
 import type { Misfit } from '../../django/verdict.js'
 import { shortTag } from '../../kubernetes/image.js'
@@ -28,6 +29,7 @@ import type { OpenRecord, SchemaWork } from '../../state/record.js'
 import type { ObjectSnapshot, Snapshot } from '../../undo/snapshot.js'
 import { logWarning, type ClusterContext } from '../context.js'
 import { servicesIn } from '../inspect.js'
+import { backupFlag, makeBackup, type Backup } from './backup.js'
 import type { MigrationInput } from './job.js'
 import { reverse, type OnReversed } from './reverse.js'
 import { startMigration } from './run.js'
@@ -40,6 +42,12 @@ export interface SchemaBackInput extends Pick<OpenRecord, 'begun' | 'snapshot' |
 export interface SchemaBack {
   /** What the version that comes back does not fit; missing: it fits, or that is not known. */
   readonly unfit?: string
+}
+
+/** Receives what was done before anything was restored. */
+export interface SchemaBackDone {
+  readonly onReversed: OnReversed
+  readonly onBackup: (backup: Backup) => void
 }
 
 /** What the undo of a release does whose migrations the previous version does not fit, by `on-unsafe-undo`. */
@@ -56,7 +64,7 @@ const hows: Readonly<Record<'auto' | 'stop' | 'reverse', ReverseHow>> = {
 export async function schemaBack(
   context: ClusterContext,
   input: SchemaBackInput,
-  onReversed: OnReversed,
+  done: SchemaBackDone,
 ): Promise<SchemaBack> {
   const { schema } = input
   if (!schema || isKnownToFit(schema)) return {}
@@ -64,7 +72,7 @@ export async function schemaBack(
     await migrateAgain(context, input, schema)
     return {}
   }
-  return backOf(context, input, schema, onReversed)
+  return backOf(context, input, schema, done)
 }
 
 /** Returns whether the databases themselves have shown that the previous version fits. */
@@ -83,11 +91,11 @@ async function backOf(
   context: ClusterContext,
   input: SchemaBackInput,
   schema: Work<'back'>,
-  onReversed: OnReversed,
+  done: SchemaBackDone,
 ): Promise<SchemaBack> {
   const { settings } = context
   const { begun, snapshot } = input
-  const known = schema.misfits ?? []
+  let known = schema.misfits ?? []
   const unfit = unfitWords(known)
   const option = settings['on-unsafe-undo']
   if (option === 'undo') return { ...(unfit !== undefined && { unfit }) }
@@ -100,46 +108,67 @@ async function backOf(
     return { ...(unfit !== undefined && { unfit }) }
   }
   let reversed: readonly string[] = []
-  let reversal: Reversal
-  try {
-    reversal = await reverse(
+  const image = { repository: begun.image, tag: begun.tag, digest: begun.digest }
+  /** Resolves with nothing where whether it fits is not known. */
+  const reverseBy = (how: ReverseHow): Promise<Reversal | undefined> =>
+    reverse(
       context,
       {
         ...job,
-        image: { repository: begun.image, tag: begun.tag, digest: begun.digest },
+        image,
         name: 'the new version',
         back: 'the previous version',
         command: schema.command,
         timeoutMs: settings['migrate-timeout'],
-        task: {
-          wanted,
-          since: schema.migrations ?? [],
-          how: hows[option],
-          downtime: true,
-          onlyNew: true,
-        },
+        task: { wanted, since: schema.migrations ?? [], how, downtime: true, onlyNew: true },
       },
       (names) => {
         reversed = names
-        onReversed(names)
+        done.onReversed(names)
       },
-    )
-  } catch (error) {
-    context.signal.throwIfAborted()
-    const why = messageOf(error)
-    if (known.length === 0 && reversed.length === 0) {
-      logWarning(context, `whether the previous version fits the schema is not known: ${why}`)
-      return {}
-    }
-    const partly = reversed.length === 0 ? '' : `; reversed before that: ${reversed.join(', ')}`
-    return stop(context, snapshot, known, { why: [`reversing them failed: ${why}${partly}`] })
+    ).catch((error: unknown) => {
+      context.signal.throwIfAborted()
+      const why = messageOf(error)
+      if (known.length === 0 && reversed.length === 0) {
+        logWarning(context, `whether the previous version fits the schema is not known: ${why}`)
+        return undefined
+      }
+      const partly = reversed.length === 0 ? '' : `; reversed before that: ${reversed.join(', ')}`
+      return stop(context, snapshot, known, { why: [`reversing them failed: ${why}${partly}`] })
+    })
+  const isBackedUp = option === 'reverse' && settings['backup-cronjob'] !== undefined
+  // A Job that would drop stored values ends without a write.
+  let reversal = await reverseBy(isBackedUp ? 'lossless' : hows[option])
+  if (isBackedUp && reversal?.does === 'loss') {
+    known = misfitsOf(reversal)
+    await backupBefore(context, input, { reversal, image }, done.onBackup)
+    reversal = await reverseBy('any')
   }
-  if (reversal.does === 'reverse') return {}
+  if (!reversal || reversal.does === 'reverse') return {}
   // No reversal helps: the misfit has another origin.
   if (reversal.does === 'fits') return { ...(unfit !== undefined && { unfit }) }
-  const misfits = reversal.databases.flatMap((one) => one.misfits)
   const isPossible = reversal.does !== 'impossible'
-  return stop(context, snapshot, misfits, { why: whyNot(reversal), isPossible })
+  return stop(context, snapshot, misfitsOf(reversal), { why: whyNot(reversal), isPossible })
+}
+
+/** Throws a Failure `restore-failed` where the backup fails: the databases and the pods stay as they are. */
+async function backupBefore(
+  context: ClusterContext,
+  { live, snapshot }: SchemaBackInput,
+  { reversal, image }: { readonly reversal: Reversal; readonly image: Image },
+  onBackup: SchemaBackDone['onBackup'],
+): Promise<void> {
+  try {
+    const reasons = [reversalWords(reversal)]
+    onBackup(await makeBackup(context, { live }, { image, reasons, work: 'reversed' }))
+  } catch (error) {
+    context.signal.throwIfAborted()
+    stop(context, snapshot, misfitsOf(reversal), { why: [messageOf(error)], isPossible: true })
+  }
+}
+
+function misfitsOf({ databases }: Reversal): readonly Misfit[] {
+  return databases.flatMap(({ misfits }) => misfits)
 }
 
 function whyNot(reversal: Reversal): readonly string[] {
@@ -161,7 +190,11 @@ function stop(
   { why, isPossible = false }: { readonly why: readonly string[]; readonly isPossible?: boolean },
 ): never {
   const names = workloadsBack(snapshot).map((object) => idOf(workloadId(object)))
-  const recover = (how: string) => commandLine('recover', settings, { 'on-unsafe-undo': how })
+  const recover = (how: 'reverse' | 'undo') =>
+    commandLine('recover', settings, {
+      ...(how === 'reverse' && backupFlag(settings)),
+      'on-unsafe-undo': how,
+    })
   return fail({
     code: 'restore-failed',
     sentence: `${names.join(' and ')} cannot work: the new version failed, and the previous version was not restored: ${unfitWords(misfits) ?? 'it does not fit the schema'}`,

@@ -1,6 +1,6 @@
 /** The backup before a migration: a Job of a CronJob in the namespace, as `kubectl create job --from` makes it. */
 import type { CronJob, Job } from 'kubernetes-types/batch/v1'
-import type { BackupReason, BackupWhen } from '../../django/inspector.js'
+import type { BackupWhen } from '../../django/inspector.js'
 import type { Settings } from '../../options/table.js'
 import { pinned, type Image } from '../../docker/image.js'
 import { Failure, fail, type Cause } from '../../failure/failure.js'
@@ -11,7 +11,6 @@ import { nameOf } from '../../kubernetes/objects.js'
 import { collection } from '../../kubernetes/paths.js'
 import { retryTransient } from '../../kubernetes/retry.js'
 import { TimeOver, withTimeout } from '../../platform/time.js'
-import { backupReasons } from '../../report/backup-sentences.js'
 import { lasting } from '../../judge/words.js'
 import type { NamespaceWatch } from '../../rollout/namespace-watch.js'
 import { reconcileUntil } from '../../rollout/reconcile.js'
@@ -75,20 +74,32 @@ export function backupWhen(
   return settings['backup-cronjob'] === undefined ? undefined : settings.backup
 }
 
+/** Returns what a command that is proposed needs, so that it makes a backup, too. */
+export function backupFlag({ 'backup-cronjob': name }: Settings): Readonly<Record<string, string>> {
+  return name === undefined ? {} : { 'backup-cronjob': name }
+}
+
+/** What a backup is made before. */
+export interface BackupBefore {
+  readonly image: Image
+  /** Why, a reason each. */
+  readonly reasons: readonly string[]
+  readonly work: 'migrated' | 'reversed'
+}
+
 /**
- * Makes a backup, and waits for its end. Throws a Failure `backup-failed`: nothing is migrated then. A Job that this
- * run leaves behind, because it was killed, goes on to its end.
+ * Makes a backup, and waits for its end. Throws a Failure `backup-failed`: nothing is migrated or reversed then. A Job
+ * that this run leaves behind, because it was killed, goes on to its end.
  */
 export async function makeBackup(
   context: ClusterContext,
   { live }: Pick<PreflightResult, 'live'>,
-  image: Image,
-  reasons: readonly BackupReason[],
+  { image, reasons, work }: BackupBefore,
 ): Promise<Backup> {
   const { platform, settings, holder, log } = context
   const name = settings['backup-cronjob'] ?? ''
   const timeoutMs = settings['backup-timeout']
-  for (const why of backupReasons(reasons)) log.say(`backup because ${why}`)
+  for (const why of reasons) log.say(`backup because ${why}`)
   const startedAt = platform.clock.now()
   let job: Job | undefined
   try {
@@ -96,19 +107,23 @@ export async function makeBackup(
       const own = context.with({ signal })
       const cronJob = await backupCronJob(own, name)
       if (cronJob.spec?.concurrencyPolicy !== 'Allow') await othersEnd(own, live, cronJob)
-      const jobName = jobNameOf(name, pinned(image), holder.id)
+      // A run may make several: before it migrates, and before its undo reverses.
+      const jobName = jobNameOf(name, pinned(image), `${holder.id} ${startedAt}`)
       job = backupJob(cronJob, { name: jobName, run: holder.id, timeoutMs })
       await runJobs(own, { live }, [job])
     })
   } catch (error) {
     context.signal.throwIfAborted()
-    throw backupFailure(error, job ? nameOf(job) : name, timeoutMs)
+    throw backupFailure(error, job ? nameOf(job) : name, { timeoutMs, end: `nothing was ${work}` })
   }
   return { job: job ? nameOf(job) : '', seconds: (platform.clock.now() - startedAt) / 1000 }
 }
 
-function backupFailure(error: unknown, job: string, timeoutMs: number): unknown {
-  const end = 'nothing was migrated'
+function backupFailure(
+  error: unknown,
+  job: string,
+  { timeoutMs, end }: { readonly timeoutMs: number; readonly end: string },
+): unknown {
   if (error instanceof Failure) {
     const { cause } = error
     if (cause.code === 'backup-failed') return error

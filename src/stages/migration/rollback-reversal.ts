@@ -20,6 +20,7 @@ import { readArchive } from '../../state/history-store.js'
 import type { SchemaWork } from '../../state/record.js'
 import type { ClusterContext, ReleaseContext } from '../context.js'
 import type { PreflightResult } from '../preflight.js'
+import { backupFlag } from './backup.js'
 import { titleOf, webNow, type Restores } from './prove.js'
 import { reverse, type OnReversed, type ReversalInput } from './reverse.js'
 
@@ -66,6 +67,7 @@ export function waysToReverse(
     to,
     'reverse-migrations': 'true',
     ...(isDown && { 'accept-downtime': 'true' }),
+    ...backupFlag(settings),
   })
   const loss = lossOf(found)
   return [
