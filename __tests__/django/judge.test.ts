@@ -387,6 +387,43 @@ def answer(sql): return list(changes_of(sql))`,
   }
 })
 
+/** What it asks of the rows: the text of the condition, and whether old rows are looked at. */
+describe('the judge reads conditions in SQL:', () => {
+  const rows: readonly [string, Readonly<Record<string, unknown>>][] = [
+    [
+      "ALTER TABLE a ADD CONSTRAINT k CHECK (b <> 'x)''y' AND (c > 0)) NOT VALID",
+      { condition: "b <> 'x)''y' AND (c > 0)", later: true },
+    ],
+    [
+      "SELECT 'first'; ALTER TABLE a ADD CHECK (b IN ('s', E't\\'u'))",
+      { condition: "b IN ('s', E't\\'u')", later: false },
+    ],
+    ['ALTER TABLE a ADD CONSTRAINT k EXCLUDE USING gist (b WITH =)', { condition: null }],
+    ["CREATE UNIQUE INDEX u ON a (b) WHERE c = 'd'", { condition: "c = 'd'" }],
+    ['CREATE UNIQUE INDEX u ON a (b)', { condition: '' }],
+    ['CREATE UNIQUE INDEX u ON a (lower(b))', { condition: null }],
+    ['ALTER TABLE a ADD CONSTRAINT u UNIQUE (b)', { condition: '' }],
+    ['ALTER TABLE a ADD CONSTRAINT u UNIQUE USING INDEX i', { condition: null }],
+    ['ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES c("D")', { target: 'D', later: false }],
+    ['ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES c NOT VALID', { target: null, later: true }],
+  ]
+  const read = answersTo(
+    `from rollout_inspector.reader import changes_of
+def answer(sql): return list(changes_of(sql))`,
+    rows.map(([sql]) => sql),
+  )
+  test.each(rows)('%s', (sql, expected) => {
+    expect(read(sql)).toEqual([expect.objectContaining(expected)])
+  })
+
+  test('what is not enforced refuses nothing', () => {
+    const program = `import json
+from rollout_inspector.reader import changes_of
+print(json.dumps(list(changes_of("ALTER TABLE a ADD CHECK (b > 0) NOT ENFORCED"))))`
+    expect(inspect(program, null)).toEqual([])
+  })
+})
+
 test('SQL of what is never closed is read in time that grows with its length only', () => {
   const program = `import json, sys, time
 from rollout_inspector.reader import statements_of

@@ -22,7 +22,7 @@ import {
 
 /**
  * `unsafe`: requests fail, and it must be stopped. `safe`: it must be let through, and no request fails. `warned`: it is let
- * through with a warning, because whether requests fail depends on values or on text that cannot be followed.
+ * through with a warning, because whether requests fail depends on what the code does, or on text that cannot be followed.
  */
 export type Kind = 'unsafe' | 'safe' | 'warned'
 
@@ -92,10 +92,10 @@ const always = new Set([
   'a trigger',
 ])
 
-/** Where it matters that rows are written meanwhile, and that there are several of them before. */
+/** Where it matters that there are several rows before, by which it shows what the old code writes. */
 const underLoad: Readonly<Partial<Record<string, Kind>>> = {
-  'a foreign key to another table': 'warned',
-  'unique over equal rows that a step before deletes': 'warned',
+  'unique over equal rows that a step before deletes': 'unsafe',
+  'unique over rows that a step before makes different': 'unsafe',
   'unique over what the old code writes twice': 'unsafe',
 }
 
@@ -403,8 +403,7 @@ const others: readonly LoadCase[] = [
   },
   {
     name: 'NULL to NOT NULL after a file that fills the rows',
-    kind: 'warned',
-    waits: true,
+    kind: 'unsafe',
     old: base,
     new: but(ref, '    ref = models.CharField(max_length=50, default="")\n'),
     migrations: {
@@ -421,8 +420,7 @@ const others: readonly LoadCase[] = [
   },
   {
     name: 'a foreign key over a known column, for new rows only',
-    kind: 'warned',
-    waits: true,
+    kind: 'unsafe',
     postgres: true,
     old: more('owner_id = models.BigIntegerField(null=True, default=0)'),
     new: more('owner = models.ForeignKey(Shop, models.CASCADE, null=True, related_name="+")'),
@@ -446,7 +444,7 @@ const others: readonly LoadCase[] = [
   },
   {
     name: 'a check that the old code violates, for new rows only',
-    kind: 'warned',
+    kind: 'unsafe',
     postgres: true,
     old: base,
     new: withNote('models.CharField(max_length=50, default="m")'),
@@ -466,7 +464,7 @@ const others: readonly LoadCase[] = [
   },
   {
     name: 'a foreign key over other values, for new rows only',
-    kind: 'warned',
+    kind: 'unsafe',
     postgres: true,
     old: more('owner_id = models.BigIntegerField(default=0)'),
     new: more('owner = models.ForeignKey(Shop, models.CASCADE, null=True, related_name="+")'),
@@ -631,9 +629,184 @@ const others: readonly LoadCase[] = [
   },
 ]
 
+/** The code of the old version sets the value of a new row itself. */
+const saving = (line: string) =>
+  `    def save(self, *args, **options):\n        ${line}\n        super().save(*args, **options)\n`
+const setsRef = saving('self.ref = self.ref or "r"')
+const setsNote = saving('self.note = self.note if self.pk else __import__("uuid").uuid4().hex')
+/** Rows of before the old version. */
+const oldRows = (columns: string, ...rows: readonly string[]) => ({
+  '0002_rows': migration(
+    first,
+    sql(`INSERT INTO shop_order (${columns}) VALUES (${rows.join('), (')})`),
+  ),
+})
+const afterRows = (operations: string, before?: string) => ({
+  '0003_next': migration('0002_rows', operations, before),
+})
+const owner = 'owner_id = models.BigIntegerField(null=True)'
+const smaller = (amount: number) => ({
+  base: {
+    '0002_amount': migration(
+      first,
+      `migrations.AddField("order", "amount", models.BigIntegerField(default=${amount}))`,
+    ),
+  },
+  migrations: {
+    '0003_smaller': migration(
+      '0002_amount',
+      `${sql('UPDATE shop_order SET amount = 1')}, migrations.AlterField("order", "amount", models.IntegerField(default=1))`,
+    ),
+  },
+})
+
+/** A step before mends the rows of today, or they do not count: the latest ones show whether the old version goes on. */
+const byLatestRows: readonly LoadCase[] = [
+  {
+    name: 'NULL to NOT NULL after a step that fills the rows, its twin: only old rows have none',
+    kind: 'safe',
+    warns: true,
+    always: true,
+    old: but(ref, `${ref}${setsRef}`),
+    new: but(ref, `    ref = models.CharField(max_length=50)\n${setsRef}`),
+    base: oldRows('note', "'n'", "'n'"),
+    migrations: afterRows(
+      `${sql("UPDATE shop_order SET ref = 'r' WHERE ref IS NULL")}, migrations.AlterField("order", "ref", models.CharField(max_length=50))`,
+    ),
+  },
+  {
+    name: 'unique over rows that a step before makes different, its twin: only old rows are equal',
+    kind: 'safe',
+    warns: true,
+    old: but(note, `${note}${setsNote}`),
+    new: but(
+      note,
+      `    note = models.CharField(max_length=50, default="n", unique=True)\n${setsNote}`,
+    ),
+    base: oldRows('note', "'x'", "'x'"),
+    migrations: afterRows(
+      `${sql("UPDATE shop_order SET note = id WHERE note = 'x'")}, ${alterNote('models.CharField(max_length=50, default="n", unique=True)')}`,
+    ),
+  },
+  {
+    name: 'unique by SQL over rows that a step before makes different',
+    kind: 'unsafe',
+    old: base,
+    new: base,
+    migrations: next(
+      `${sql('UPDATE shop_order SET note = id')}, ${sql('CREATE UNIQUE INDEX by_note ON shop_order (note)')}`,
+    ),
+  },
+  {
+    name: 'unique by SQL for some rows only, which the old code does not write',
+    kind: 'safe',
+    warns: true,
+    postgres: true,
+    old: base,
+    new: base,
+    migrations: next(sql("CREATE UNIQUE INDEX by_note ON shop_order (note) WHERE note <> 'n'")),
+  },
+  {
+    name: 'a check that a step before makes the rows keep',
+    kind: 'unsafe',
+    old: base,
+    new: withNote('models.CharField(max_length=50, default="m")'),
+    migrations: next(
+      `${sql("UPDATE shop_order SET note = 'm'")}, ${check('no_n', '~models.Q(note="n")')}`,
+      withDjango,
+    ),
+  },
+  {
+    name: 'a check that a step before makes the rows keep, its twin: only old rows break it',
+    kind: 'safe',
+    warns: true,
+    old: base,
+    new: base,
+    base: oldRows('note', "'x'", "'x'"),
+    migrations: afterRows(
+      `${sql("UPDATE shop_order SET note = 'y' WHERE note = 'x'")}, ${check('no_x', '~models.Q(note="x")')}`,
+      withDjango,
+    ),
+  },
+  {
+    name: 'a check for new rows only, its twin: only old rows break it',
+    kind: 'safe',
+    warns: true,
+    postgres: true,
+    old: base,
+    new: base,
+    base: oldRows('note', "'x'", "'x'"),
+    migrations: afterRows(
+      sql("ALTER TABLE shop_order ADD CONSTRAINT no_x CHECK (note <> 'x') NOT VALID"),
+    ),
+  },
+  {
+    name: 'narrowed after a step that shortens the rows',
+    kind: 'unsafe',
+    old: withNote('models.CharField(max_length=50, default="longer than 5")'),
+    new: withNote('models.CharField(max_length=5, default="n")'),
+    migrations: next(
+      `${sql("UPDATE shop_order SET note = 'n'")}, ${alterNote('models.CharField(max_length=5, default="n")')}`,
+    ),
+  },
+  {
+    name: 'narrowed after a step that shortens the rows, its twin: only old rows are longer',
+    kind: 'safe',
+    warns: true,
+    old: base,
+    new: withNote('models.CharField(max_length=5, default="n")'),
+    base: oldRows('note', "'longer than 5'", "'longer than 5'"),
+    migrations: afterRows(
+      `${sql("UPDATE shop_order SET note = 'n' WHERE note <> 'n'")}, ${alterNote('models.CharField(max_length=5, default="n")')}`,
+    ),
+  },
+  {
+    name: 'a smaller type of numbers after a step that makes the rows fit',
+    kind: 'unsafe',
+    old: more('amount = models.BigIntegerField(default=5000000000)'),
+    new: more('amount = models.IntegerField(default=1)'),
+    ...smaller(5000000000),
+  },
+  {
+    name: 'a smaller type of numbers, its twin: all fit',
+    kind: 'safe',
+    warns: true,
+    old: more('amount = models.BigIntegerField(default=5)'),
+    new: more('amount = models.IntegerField(default=1)'),
+    ...smaller(5),
+  },
+  {
+    name: 'a foreign key for new rows only, its twin: only old rows refer to nothing',
+    kind: 'safe',
+    warns: true,
+    waits: true,
+    postgres: true,
+    old: more(owner),
+    new: more('owner = models.ForeignKey(Shop, models.CASCADE, null=True, related_name="+")'),
+    base: {
+      '0002_owner': migration(
+        first,
+        `migrations.AddField("order", "owner_id", models.BigIntegerField(null=True)), ${sql("INSERT INTO shop_order (note, owner_id) VALUES ('n', 999999)")}`,
+      ),
+    },
+    migrations: {
+      '0003_key': migration(
+        '0002_owner',
+        inState(
+          'migrations.RemoveField("order", "owner_id"), migrations.AddField("order", "owner", models.ForeignKey("shop.shop", django.db.models.deletion.CASCADE, null=True, related_name="+"))',
+          sql(
+            'ALTER TABLE shop_order ADD CONSTRAINT owns FOREIGN KEY (owner_id) REFERENCES shop_shop NOT VALID',
+          ),
+        ),
+      ),
+    },
+  },
+]
+
 export const loadCases: readonly LoadCase[] = [
   ...ofJudge,
   ...others.map((one): LoadCase => ({ ...one, always: true })),
+  ...byLatestRows,
 ]
 
 /** Those that mean something to a version of Django, and to a database. */

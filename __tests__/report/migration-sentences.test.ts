@@ -60,6 +60,10 @@ describe('the sentence of a finding', () => {
       'shop.0002_next: the column shop_order.old stays NOT NULL without a database default, but the new version does not set it: every INSERT into shop_order fails',
     ],
     [
+      { rule: 'unique', lately: '2 of the latest 100 rows' },
+      'shop.0002_next: shop_order.note becomes unique, but version v1 (deployment/web, deployment/worker) may write equal values: the second write fails (2 of the latest 100 rows would be refused)',
+    ],
+    [
       { rule: 'narrowed', from: 'varchar(50)', to: 'varchar(5)' },
       'shop.0002_next: the column shop_order.note becomes smaller: varchar(5) instead of varchar(50), but version v1 (deployment/web, deployment/worker) may write larger values: such a write fails',
     ],
@@ -93,6 +97,19 @@ test('the findings are written as lines of the log', () => {
   expect(verdictWarnings({ ...more, findings: [finding, { ...finding, allowed }] })).toHaveLength(2)
   expect(verdictWarnings({ ...more, policy: 'allow', findings })).toEqual([])
   expect(verdictWarnings({ ...more, findings: [], comments: [] })).toEqual([])
+})
+
+test.each<[Partial<MigrationFinding>, boolean]>([
+  [{ rule: 'null-refused' }, true],
+  [{ rule: 'fk-added', stays: 'the new version leaves it to the foreign key' }, false],
+  [{ rule: 'unique' }, false],
+])('the fix names the rows that show what is written, for %j', (more, waits) => {
+  const of = { ...finding, ...more, lately: '2 of the latest 9 rows', code: ['SELECT 1;'] }
+  const way =
+    'Or put it into a separate migration, which waits for the next release (contract: next)'
+  expect(fixOf(of)).toBe(
+    `${rules[of.rule].fix}. ${waits ? `${way}. ` : ''}These rows show that it is written:\nSELECT 1;`,
+  )
 })
 
 test('the cause of a stopped release names the findings', () => {

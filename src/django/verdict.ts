@@ -47,6 +47,8 @@ export interface MigrationFinding {
   readonly until?: string
   /** Operations of a migration that does the same safely. */
   readonly code?: readonly string[]
+  /** What a running version has written lately, and could not write then: `12 of the latest 100 rows`; `code` shows them. */
+  readonly lately?: string
   /** Why its migration is not held back. */
   readonly stays?: string
   /** A comment in the migration's file accepts it. */
@@ -80,7 +82,7 @@ export interface Judged {
 /** What a version needs that a database does not have, or not in this way. */
 export type Misfit = Omit<
   MigrationFinding,
-  'direction' | 'versions' | 'file' | 'code' | 'stays' | 'allowed' | 'until'
+  'direction' | 'versions' | 'file' | 'code' | 'lately' | 'stays' | 'allowed' | 'until'
 >
 
 /** What a migration has changed for a version that a rollback may restore. */
@@ -198,7 +200,7 @@ function findingOf(json: unknown): MigrationFinding | undefined {
     ...misfit,
     direction,
     versions,
-    ...textsOf(json, ['file', 'until', 'stays']),
+    ...textsOf(json, ['file', 'until', 'lately', 'stays']),
     ...(code && { code }),
     ...(allowed && { allowed }),
   }

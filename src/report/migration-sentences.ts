@@ -6,6 +6,7 @@ import type {
   Judged,
   JudgedVersion,
   MigrationFinding,
+  Rule,
   Severity,
   Verified,
 } from '../django/verdict.js'
@@ -23,7 +24,7 @@ export function migrationSentence(
   finding: MigrationFinding,
   versions: readonly JudgedVersion[],
 ): string {
-  const { rule, direction, migration, until } = finding
+  const { rule, direction, migration, until, lately } = finding
   const [what = '', uses = '', breaks = ''] = rules[rule][direction].map((text) =>
     filled(text, finding),
   )
@@ -32,7 +33,8 @@ export function migrationSentence(
   if (uses === '') return named
   const who = direction === 'new' ? 'the new version' : whoOf(finding, versions)
   const time = until === undefined ? '' : ` until ${until} is applied`
-  return `${named}${time}, but ${who} ${uses}: ${breaks}`
+  const seen = lately === undefined ? '' : ` (${lately} would be refused)`
+  return `${named}${time}, but ${who} ${uses}: ${breaks}${seen}`
 }
 
 /**
@@ -202,10 +204,19 @@ export function unsafeCause(judged: Judged, repoFile: (file: string) => string |
 }
 
 /** Returns how to do the same safely: the rule's advice, and the operations for this model. */
-export function fixOf({ rule, code = [] }: MigrationFinding): string {
+export function fixOf({ rule, code = [], lately, stays }: MigrationFinding): string {
   const { fix } = rules[rule]
+  if (lately !== undefined) {
+    const waits = stays === undefined && isHeldAlone(rule) ? `. ${ownMigration}` : ''
+    return [`${fix}${waits}. These rows show that it is written:`, ...code].join('\n')
+  }
   return code.length === 0 ? fix : [`${fix}:`, ...code].join('\n')
 }
+
+/** Other constraints may be what the new code writes by. */
+const isHeldAlone = (rule: Rule) => ['null-refused', 'narrowed', 'fk-added'].includes(rule)
+const ownMigration =
+  'Or put it into a separate migration, which waits for the next release (contract: next)'
 
 /** Why it could not wait for the next release. */
 function notHeld({ stays }: MigrationFinding): readonly string[] {

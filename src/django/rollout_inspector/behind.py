@@ -62,5 +62,12 @@ def words(search, migration, does):
     name = search.name(migration) if migration else "what would be held back"
     after = search.held.get(name, {}).get("after")
     if after:
-        return "%s depends on %s, and %s: let the removal come last" % (name, after, does)
-    return "%s also %s: put the removal into a migration of its own" % (name, does)
+        return "%s depends on %s, and %s%s" % (name, after, does, way(search, name))
+    return "%s also %s%s" % (name, does, way(search, name))
+
+
+def way(search, name):
+    after = search.held.get(name, {}).get("after")
+    rule = search.held.get(after or name, {}).get("rule")
+    what = {"null-refused": "NOT NULL", "narrowed": "the shorter column", "fk-added": "the foreign key"}.get(rule, "the removal")
+    return (": let %s come last" if after else ": put %s into a migration of its own") % what

@@ -1,7 +1,8 @@
-"""Whether the rows of today let the pending migrations end: asked before anything is written.
+"""What the rows of today say of the pending migrations, asked before anything is written: whether they let them end, and
+whether the latest ones show that a version writes what is refused then.
 
-Where a step before it writes rows, by code or SQL, nothing is known: it may mend them. A query that takes too long says
-nothing either.
+Where a step before it writes rows, by code or SQL, it may mend them: then only the latest ones count, because who wrote
+them goes on. A query that takes too long says nothing.
 Only tables and columns that keep their names until then are asked for.
 """
 import re
@@ -13,16 +14,32 @@ from rollout_inspector.judge import parts_of, texts
 
 # In all, in seconds; each query has its own limit (verdict.py).
 longest = 10
+spent = [0.0]
 # By alias and query: what is held back is judged again without it.
 answers = {}
 # More rows are not counted.
 most_rows = 1000
+# The latest ones, and of a small table the newer half: who wrote the others may not run any more.
+most_latest = 100
+bytes_of = {"smallint": 2, "integer": 4, "bigint": 8}
 
 
 class Check:
-    def __init__(self, event, table, columns, query, words):
-        # `query` gives the rows that are in the way; `words` what they are, with their number for %s.
-        self.event, self.table, self.columns, self.query, self.words = event, table, columns, query, words
+    """`rule`, `of`: the finding that it is evidence for. `where`: what a row is that is in the way; `latest`: the same of one
+    of the latest rows. `query` gives all of them, and is empty where no old row is in the way; `words` say what they are.
+    """
+
+    def __init__(self, rule, of, columns, where, words, query=None, latest=None):
+        self.rule, self.of, self.columns, self.where, self.words = rule, of, columns, where, words
+        self.query = "SELECT 1 FROM <table> WHERE " + where if query is None else query
+        self.latest = where if latest is None else latest
+        self.event = self.table = None
+
+    def laid(self, event, table, name):
+        self.event, self.table = event, table
+        self.query, self.latest = [each.replace("<table>", name) for each in (self.query, self.latest)]
+        self.words = self.words.replace("<table>", table)
+        return self
 
 
 def of(event, effects):
@@ -30,11 +47,11 @@ def of(event, effects):
     table = event.model._meta.db_table if event.model is not None else getattr(event, "table", "")
     if not table or not is_as_now(effects, table):
         return
-    handler = {"alter": altered, "add": added, "unique": unique, "check": check, "set": changed}.get(event.kind)
-    for columns, query, words in handler(event, effects, effects.connection.ops.quote_name) if handler else ():
-        if all(is_as_now(effects, table, column) for column in columns):
-            name = effects.connection.ops.quote_name(table)
-            yield Check(event, table, columns, query.replace("<table>", name), words.replace("<table>", table))
+    handlers = {"alter": altered, "add": added, "unique": unique, "check": check, "set": changed, "reference": referenced}
+    handler, quote = handlers.get(event.kind), effects.connection.ops.quote_name
+    for each in handler(event, effects, quote) if handler else ():
+        if all(is_as_now(effects, table, column) for column in each.columns):
+            yield each.laid(event, table, quote(table))
 
 
 def is_as_now(effects, table, column=""):
@@ -48,32 +65,44 @@ def is_as_now(effects, table, column=""):
     return has is not None and has["kind"] == "table" and (not column or column in has["columns"])
 
 
-def nulls(quoted):
-    return "SELECT 1 FROM <table> WHERE %s IS NULL" % quoted
+def nulls(column, quote):
+    words = "<n> of <table> without a value in %s: it cannot become NOT NULL" % column
+    return Check("null-refused", column, [column], quote(column) + " IS NULL", words)
 
 
-def duplicates(quoted, only="", nulls_too=False):
+def duplicates(columns, quote, only="", nulls_too=False):
+    quoted = [quote(each) for each in columns]
     where = [] if nulls_too else ["%s IS NOT NULL" % each for each in quoted]
     where += ["(%s)" % only] if only else []
     query = "SELECT %s, count(*) FROM <table>" % ", ".join(quoted)
     query += " WHERE " + " AND ".join(where) if where else ""
-    return query + " GROUP BY %s HAVING count(*) > 1" % ", ".join(quoted)
+    query += " GROUP BY %s HAVING count(*) > 1" % ", ".join(quoted)
+    same = "IS NOT DISTINCT FROM" if nulls_too else "="
+    pair = ["rollout_o.%s %s <table>.%s" % (each, same, each) for each in quoted] + ["rollout_o.<key> <> <table>.<key>"]
+    # In it, names without a table are those of the other row.
+    pair += ["(%s)" % only] if only else []
+    latest = " AND ".join(where + ["EXISTS (SELECT 1 FROM <table> rollout_o WHERE %s)" % " AND ".join(pair)])
+    words = "<n> of <table> shared by several rows (%s): the unique constraint cannot be created" % ", ".join(columns)
+    return Check("unique", ",".join(columns), columns, "", words, query, latest)
 
 
-def equal(columns):
-    return "<n> of <table> shared by several rows (%s): the unique constraint cannot be created" % ", ".join(columns)
+def broken(name, columns, condition, words, query=None):
+    return Check("check", name, columns, "NOT (%s)" % condition, "<n> of <table> that break " + words, query)
 
 
 def altered(event, effects, quote):
     old, new = event.old, event.new
     column = old.column
     if old.null and not new.null and not new.has_default() and not is_filled(new):
-        yield [column], nulls(quote(column)), "<n> of <table> without a value in %s: it cannot become NOT NULL" % column
+        yield nulls(column, quote)
+    elif old.null and not new.null:
+        # Django fills the rows of today.
+        yield Check("null-refused", column, [column], quote(column) + " IS NULL", "", "")
     if new.unique and not old.unique and not new.primary_key:
-        yield [column], duplicates([quote(column)]), equal([column])
+        yield duplicates([column], quote)
     check_now, check_then = effects.check_of(old), effects.check_of(new)
     if check_then and not check_now and old.column == new.column:
-        yield [column], "SELECT 1 FROM <table> WHERE NOT (%s)" % check_then, "<n> of <table> that break the check of %s" % column
+        yield broken(column, [column], check_then, "the check of %s" % column)
     for each in orphans(event, effects, quote):
         yield each
     for each in shortened(old, new, effects, quote):
@@ -92,13 +121,25 @@ def orphans(event, effects, quote):
     before, after = fingerprint.reference_of(event.old), fingerprint.reference_of(event.new)
     if not (after and after[1]) or (before and before[1] and before[0] == after[0]):
         return
-    column, parent = event.old.column, after[0]
-    if not is_as_now(effects, parent):
-        return
-    target = event.new.target_field.column
-    query = "SELECT 1 FROM <table> WHERE %s IS NOT NULL AND NOT EXISTS (SELECT 1 FROM %s rollout_p WHERE rollout_p.%s = <table>.%s)"
+    if is_as_now(effects, after[0]):
+        yield lost(event.old.column, after[0], event.new.target_field.column, quote)
+    elif before and before[1]:
+        # Rows of the table that it knows are not in a new one.
+        yield Check("fk-added", event.old.column, [event.old.column], quote(event.old.column) + " IS NOT NULL", "", "")
+
+
+def lost(column, parent, target, quote, query=None):
+    where = "%s IS NOT NULL AND NOT EXISTS (SELECT 1 FROM %s rollout_p WHERE rollout_p.%s = <table>.%s)"
     words = "<n> of <table> whose %s is in no row of %s: the foreign key cannot be created" % (column, parent)
-    yield [column], query % (quote(column), quote(parent), quote(target), quote(column)), words
+    where = where % (quote(column), quote(parent), quote(target), quote(column))
+    return Check("fk-added", column, [column], where, words, query)
+
+
+def referenced(event, effects, quote):
+    """A foreign key by SQL."""
+    if is_as_now(effects, event.parent):
+        target = event.target or key_of(effects.connection, event.parent)
+        yield lost(event.column, event.parent, target, quote, "" if event.later else None)
 
 
 def shortened(old, new, effects, quote):
@@ -106,9 +147,21 @@ def shortened(old, new, effects, quote):
 
     (kind, sizes), (other, others) = [parts_of(fingerprint.type_of(each, effects.connection) or "") for each in (old, new)]
     if kind in texts and other in ("varchar", "char") and others and (not sizes or others[0] < sizes[0]):
-        length = "length" if effects.connection.vendor == "sqlite" else "char_length"
-        query = "SELECT 1 FROM <table> WHERE %s(%s) > %d" % (length, quote(old.column), others[0])
-        yield [old.column], query, "<n> of <table> with more than %d characters in %s" % (others[0], old.column)
+        yield longer(old.column, others[0], effects, quote)
+    rule, most = None, 0
+    if kind in bytes_of and other in bytes_of and bytes_of[other] < bytes_of[kind]:
+        rule, most = "retyped", 2 ** (8 * bytes_of[other] - 1)
+    elif kind == other and kind in ("numeric", "decimal") and len(sizes) == len(others) == 2 and others[0] - others[1] < sizes[0] - sizes[1]:
+        rule, most = "narrowed", 10 ** (others[0] - others[1])
+    if rule:
+        words = "<n> of <table> with larger numbers in %s than %s holds" % (old.column, other)
+        yield Check(rule, old.column, [old.column], "abs(%s) >= %d" % (quote(old.column), most), words)
+
+
+def longer(column, most, effects, quote, query=None):
+    length = "length" if effects.connection.vendor == "sqlite" else "char_length"
+    words = "<n> of <table> with more than %d characters in %s" % (most, column)
+    return Check("narrowed", column, [column], "%s(%s) > %d" % (length, quote(column), most), words, query)
 
 
 def added(event, effects, quote):
@@ -123,27 +176,30 @@ def added(event, effects, quote):
     elif effects.recorder.effective_default(field) is None:
         return
     words = "<n> of <table> that would get the same value in the new column %s: it cannot be unique" % field.column
-    yield [], "SELECT 1 FROM <table> WHERE 2 <= (SELECT count(*) FROM (SELECT 1 FROM <table> LIMIT 2) rollout_t)", words
+    yield Check(None, "", [], "2 <= (SELECT count(*) FROM (SELECT 1 FROM <table> LIMIT 2) rollout_t)", words)
 
 
 def unique(event, effects, quote):
     constraint = getattr(event, "constraint", None)
-    if event.model is None or getattr(constraint, "expressions", ()):
+    if getattr(constraint, "expressions", ()):
         return
-    only = ""
+    only, nulls_too = getattr(event, "condition", ""), getattr(constraint, "nulls_distinct", None) is False
+    if only is None:
+        # Of SQL that cannot be read.
+        return
     if getattr(constraint, "condition", None) is not None:
         only = as_sent(constraint._get_condition_sql(event.model, effects.recorder) or "", effects)
-    nulls_too = getattr(constraint, "nulls_distinct", None) is False
-    yield event.columns, duplicates([quote(each) for each in event.columns], only, nulls_too), equal(event.columns)
+    yield duplicates(event.columns, quote, only, nulls_too)
 
 
 def check(event, effects, quote):
     constraint = getattr(event, "constraint", None)
-    if constraint is None or type(constraint).__name__ != "CheckConstraint":
-        return
-    # As the database will have it: what is NULL passes.
-    sql = as_sent(constraint._get_check_sql(event.model, effects.recorder), effects)
-    yield [], "SELECT 1 FROM <table> WHERE NOT (%s)" % sql, "<n> of <table> that break the check %s" % constraint.name
+    if event.model is None and event.condition:
+        yield broken(event.name, [], event.condition, "the check %s" % event.name, "" if event.later else None)
+    if type(constraint).__name__ == "CheckConstraint":
+        # As the database will have it: what is NULL passes.
+        sql = as_sent(constraint._get_check_sql(event.model, effects.recorder), effects)
+        yield broken(constraint.name, [], sql, "the check %s" % constraint.name)
 
 
 def as_sent(sql, effects):
@@ -152,25 +208,84 @@ def as_sent(sql, effects):
 
 
 def changed(event, effects, quote):
-    """SET NOT NULL by SQL."""
+    """SET NOT NULL, and another type, by SQL."""
     if event.__dict__.get("null") is False:
-        column = event.column
-        yield [column], nulls(quote(column)), "<n> of <table> without a value in %s: it cannot become NOT NULL" % column
+        yield nulls(event.column, quote)
+    kind, sizes = parts_of(event.__dict__.get("type") or "")
+    if kind in ("varchar", "char", "character") and sizes:
+        yield longer(event.column, sizes[0], effects, quote, "")
+
+
+def key_of(connection, table):
+    with connection.cursor() as cursor:
+        return connection.introspection.get_primary_key_column(cursor, table)
+
+
+def ask(judge, query, most=1):
+    """The first rows; None where it takes too long, or all have."""
+    key = (judge.alias, query)
+    if key not in answers:
+        if spent[0] > longest:
+            return None
+        began = time.monotonic()
+        answers[key] = judge.asked(query, most)
+        spent[0] += time.monotonic() - began
+    return answers[key]
+
+
+def lately(judge, rule, table, column):
+    """What a running version has written lately that is refused then: (how many rows of how many, a query that shows them)."""
+    for each in judge.effects.checks:
+        if (each.rule, each.table, each.of) == (rule, table, column):
+            found = among_latest(judge, each)
+            if found:
+                return found
+    return None
+
+
+def among_latest(judge, check):
+    """In the order of numbers that the database gives; elsewhere nobody knows which rows are the latest ones."""
+    quote = judge.connection.ops.quote_name
+    try:
+        key = key_of(judge.connection, check.table)
+    except Exception:
+        return None
+    numbers = ("smallint", "integer", "bigint")
+    needs = [needs[check.table]["c"].get(key) or {} for needs, _ in judge.known if check.table in needs]
+    if not any(need.get("g") and need["t"] in numbers for need in needs):
+        return None
+    table = quote(check.table)
+    rows = ask(judge, "SELECT count(*) FROM (SELECT 1 FROM %s LIMIT %d) rollout_c" % (table, 2 * most_latest))
+    number = min(most_latest, (rows[0][0] + 1) // 2) if rows else 0
+    since = written_since(judge) if number else None
+    where = check.latest.replace("<key>", quote(key))
+    latest = "(SELECT *%s FROM " + "%s ORDER BY %s DESC LIMIT %d) %s" % (table, quote(key), number, table)
+    query = "SELECT count(*) FROM %s WHERE %s" % (latest % "", where)
+    if since is not None:
+        query = "SELECT count(*) FROM %s WHERE rollout_age < %d AND %s" % (latest % ", age(xmin) AS rollout_age", since, where)
+    rows = ask(judge, query) if number else None
+    if not rows or not rows[0][0]:
+        return None
+    return "%d of the latest %d rows" % (rows[0][0], number), "SELECT * FROM %s WHERE %s;" % (latest % "", where)
+
+
+def written_since(judge):
+    """How many transactions ago the last migration was applied: what is older was written by an earlier version."""
+    from django.db.migrations.recorder import MigrationRecorder
+
+    if judge.connection.vendor != "postgresql":
+        return None
+    table = judge.connection.ops.quote_name(MigrationRecorder.Migration._meta.db_table)
+    rows = ask(judge, "SELECT age(xmin) FROM %s ORDER BY id DESC LIMIT 1" % table)
+    return rows[0][0] if rows else None
 
 
 def report(judge, pending):
     """Asks the database, and adds what it finds to the judge's findings."""
-    until = time.monotonic() + longest
     for each in judge.effects.checks:
-        if time.monotonic() > until:
-            break
-        if may_be_mended(pending, each.event.operation):
+        if not each.query or may_be_mended(pending, each.event.operation):
             continue
-        query = "SELECT count(*) FROM (%s LIMIT %d) rollout_c" % (each.query, most_rows)
-        key = (judge.alias, query)
-        if key not in answers:
-            answers[key] = judge.asked(query)
-        rows = answers[key]
+        rows = ask(judge, "SELECT count(*) FROM (%s LIMIT %d) rollout_c" % (each.query, most_rows))
         count = rows[0][0] if rows else 0
         if count == 0:
             continue

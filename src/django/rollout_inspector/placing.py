@@ -128,6 +128,7 @@ class Search:
             running = [each for each in breaks if each["direction"] == "running"]
             if not breaks:
                 why = behind.lacks(self, self.new) if self.held else None
+                why = why or self.constrained()
                 if why:
                     return why
                 if policy() != "off":
@@ -149,12 +150,26 @@ class Search:
             return None
         if policy() == "off":
             return "nothing is held back"
+        why = finding["migration"] not in self.held and self.is_needed(finding)
+        if why:
+            return why
         for migration in self.pending:
             if self.name(migration) == finding["migration"] and finding["migration"] not in self.held:
                 self.hold(migration, finding)
                 return None
         # What was held back before another finding was solved.
         return None if finding["migration"] in self.held else "which migration breaks it is not known"
+
+    def is_needed(self, finding):
+        """Why what would be refused must not wait, or nothing."""
+        rule, of = finding["rule"], finding["object"]
+        if rule in ("unique", "check"):
+            return "the new version may write by %s (ON CONFLICT, an IntegrityError)" % of
+        if rule in tightening and self.is_for_good(finding):
+            return "the model of the new version does not say so of %s, and it would wait for ever" % of
+        if rule == "fk-added" and not is_deleted_by_code(finding["table"], finding["column"]):
+            return "the new version leaves it to the foreign key %s what is deleted" % of
+        return None
 
     def tightenings(self):
         """What may refuse something that a running version writes, and nothing of the new one."""
@@ -194,6 +209,13 @@ class Search:
             if self.held != held and (self.breaks() or behind.lacks(self, self.new) or self.constrains(judge)):
                 self.held, self.judge = held, judge
 
+    def constrained(self):
+        """The same for what waits because of what the latest rows show."""
+        for name, why in sorted(self.held.items()):
+            if why.get("rule") in tightening and self.constrains(self.all):
+                return "%s also makes a constraint that the new version may write by: put it into a migration of its own" % name
+        return None
+
     def constrains(self, judge):
         """Whether what is held back makes a constraint that the new version may write by."""
         for name in set(judge.catalog.changed) & set(self.new):
@@ -228,8 +250,8 @@ class Search:
         if event.kind in ("alter", "rename", "rename_column"):
             return "the new version uses %s, which %s makes by a new name" % (needed, name)
         if after:
-            return "%s depends on %s, and makes %s, which the new version needs: let the removal come last" % (name, after, needed)
-        return "%s also makes %s, which the new version needs: put the removal into a migration of its own" % (name, needed)
+            return "%s depends on %s, and makes %s, which the new version needs%s" % (name, after, needed, behind.way(self, name))
+        return "%s also makes %s, which the new version needs%s" % (name, needed, behind.way(self, name))
 
     def judge_rest(self):
         rest = [each for each in self.pending if self.name(each) not in self.held]

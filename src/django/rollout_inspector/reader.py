@@ -49,10 +49,11 @@ def end_of(sql, kind, at, escapes):
     return len(sql) if found < 0 else found
 
 
-def statements_of(sql, escapes):
+def statements_of(sql, escapes, literals=None):
     """Splits at semicolons that are not inside of a string, a comment or a dollar-quoted body.
 
-    escapes  a backslash in a string escapes the next letter, as in MySQL; in PostgreSQL only in E'...'
+    escapes   a backslash in a string escapes the next letter, as in MySQL; in PostgreSQL only in E'...'
+    literals  gets the strings, which are numbered then
     """
     statement, at = [], 0
 
@@ -76,10 +77,20 @@ def statements_of(sql, escapes):
         elif kind in ("--", "/*"):
             add(" ")
         else:
-            # A string is kept as a whole word; what it says does not matter, but in a body of code.
-            statement.append("'x'" if kind[-1] == "'" else sql[found.start() : at])
+            # A string is kept as a whole word; what it says matters only in a condition, and in a body of code.
+            word = sql[found.start() : at]
+            if kind[-1] == "'":
+                word = literal(word, literals)
+            statement.append(word)
     add(sql[at:])
     yield "".join(statement).strip()
+
+
+def literal(word, literals):
+    if literals is None:
+        return "'x'"
+    literals.append(word)
+    return "'x%d'" % (len(literals) - 1)
 
 
 def plain(identifier, vendor):
@@ -92,7 +103,7 @@ def plain(identifier, vendor):
 
 def named(change, vendor):
     """The same with names as the catalog has them, and the schema of the table in a place of its own."""
-    for key in ("table", "old", "new", "parent", "column", "to", "name"):
+    for key in ("table", "old", "new", "parent", "target", "column", "to", "name"):
         if change.get(key):
             parts = [plain(each, vendor) for each in re.findall(part, change[key])]
             change[key] = parts[-1] if parts else change[key]
@@ -104,9 +115,14 @@ def named(change, vendor):
 
 
 def changes_of(sql, vendor="postgresql"):
-    for statement in statements_of(sql, vendor == "mysql"):
+    literals = []
+    for statement in statements_of(sql, vendor == "mysql", literals):
         if statement:
             for change in of_statement(statement):
+                if change.get("condition"):
+                    change["condition"] = re.sub(r"'x(\d+)'", lambda found: literals[int(found.group(1))], change["condition"])
+                if "statement" in change:
+                    change["statement"] = re.sub(r"'x\d+'", "'x'", change["statement"])
                 yield named(change, vendor)
 
 
@@ -159,7 +175,10 @@ def of_statement(statement):
         columns = re.match(r"[^(]*\(([^)]*)\)", statement[found.end() :])
         words = split(columns.group(1)) if columns else []
         known = bool(words) and all(re.match(part + r"\Z", each) for each in words)
-        yield {"kind": "unique", "table": found.group(2), "columns": words if known else [found.group(1) or "?"]}
+        only = re.search(r"\bWHERE (.*)", statement[found.end() :], re.IGNORECASE)
+        condition = only.group(1) if only else ""
+        columns = words if known else [found.group(1) or "?"]
+        yield {"kind": "unique", "table": found.group(2), "columns": columns, "condition": condition if known else None}
         return
     found = match(r"RENAME TABLE " + name + " TO " + name, statement)
     if found and "," not in statement:
@@ -279,15 +298,36 @@ def of_constraint(action, here):
     found = match(r"ADD (?:CONSTRAINT )?" + column, action)
     title = found.group(1) if found and match("ADD CONSTRAINT", action) else "?"
     unique = re.search(r"\bUNIQUE (?:KEY |INDEX )?(?:\w+ )?\(([^)]*)\)", action, re.IGNORECASE)
-    parent = re.search(r"\bFOREIGN KEY ?(?:\w+ )?\(" + column + r"\) ?REFERENCES " + name, action, re.IGNORECASE)
+    key = r"\bFOREIGN KEY ?(?:\w+ )?\(" + column + r"\) ?REFERENCES " + name + r"(?: ?\(" + column + r"\))?"
+    parent = re.search(key, action, re.IGNORECASE)
+    # Old rows are not looked at.
+    later = bool(re.search(r"\bNOT VALID\b", action, re.IGNORECASE))
+    if re.search(r"\bNOT ENFORCED\b", action, re.IGNORECASE):
+        return
     if parent:
-        yield here("reference", column=parent.group(1), parent=parent.group(2))
+        yield here("reference", column=parent.group(1), parent=parent.group(2), target=parent.group(3), later=later)
     elif unique:
-        yield here("unique", columns=split(unique.group(1)))
+        yield here("unique", columns=split(unique.group(1)), condition="")
     elif re.search(r"\bUNIQUE\b", action, re.IGNORECASE):
-        yield here("unique", columns=[title])
+        yield here("unique", columns=[title], condition=None)
     elif re.search(r"\b(CHECK|EXCLUDE)\b", action, re.IGNORECASE):
-        yield here("check", name=title)
+        found = re.search(r"\bCHECK ?\(", action, re.IGNORECASE)
+        yield here("check", name=title, condition=in_brackets(action[found.end() :]) if found else None, later=later)
+
+
+def in_brackets(text):
+    """Up to the bracket that ends it."""
+    depth, quote = 1, None
+    for at, sign in enumerate(text):
+        if quote:
+            quote = None if sign == quote else quote
+        elif sign in "'\"`":
+            quote = sign
+        elif sign in "()":
+            depth += 1 if sign == "(" else -1
+            if depth == 0:
+                return text[:at]
+    return None
 
 
 def known_type(text):

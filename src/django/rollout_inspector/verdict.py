@@ -241,6 +241,8 @@ class Judge:
                 more["nulls"] = not self.is_filled_first(pending, table, column) and self.has_nulls(table, column)
                 needs = [self.known[index][0][table]["c"][column] for index in indices]
                 more["filled"] = all(need.get("p") or need.get("d") for need in needs)
+            if severity_of(rule, more, {}, False) == "may" and not more.get("filled"):
+                more["lately"] = checks.lately(self, rule, table, column)
             self.report(rule, table, column, more, indices)
 
     def judge_between(self, found, before):
@@ -340,6 +342,9 @@ class Judge:
         if file:
             finding["file"] = file
         code = twins.code_of(rule, None if is_new else event, self.field_of(table, column) if is_new else None)
+        if more.get("lately"):
+            finding["lately"], query = more["lately"]
+            code = [query]
         if code:
             finding["code"] = code
         self.findings.append(finding)
