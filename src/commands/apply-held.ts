@@ -1,10 +1,9 @@
 /** Applies what a release has held back, once no running version needs it any more. */
 import type { Image } from '../docker/image.js'
 import type { OpenContext } from '../stages/context.js'
-import { backupReasons } from '../report/backup-sentences.js'
-import { backupWhen, makeBackup } from '../stages/migration/backup.js'
+import { backupWhen } from '../stages/migration/backup.js'
 import { endOfOthers } from '../stages/migration/ending.js'
-import { startMigration } from '../stages/migration/run.js'
+import { Planning } from '../stages/migration/planning.js'
 import { saveSchemaChange } from '../state/history-store.js'
 import { sentenceOf } from './causes.js'
 import { contractOf } from './open-release.js'
@@ -21,23 +20,18 @@ export async function applyHeld(run: Run, context: OpenContext, image: Image): P
   const { checked } = state.phase
   if (settings.contract !== 'after' || held.length + bridges.length === 0) return
   if (!checked?.web) return
-  const input = { checked, web: checked.web, image, now: true } as const
+  const { web } = checked
+  const input = { checked, web, image, now: true, backup: backupWhen(settings) } as const
   await reporter.stage('contract', async (log) => {
     const own = context.with({ log })
-    await endOfOthers(own, checked.live, image, log)
-    let migration = startMigration(own, { ...input, backup: backupWhen(settings) })
+    const planning = new Planning(own, input, () => endOfOthers(own, checked.live, image, log))
     try {
-      let plan = await migration.plan(log)
+      let plan = await planning.plan(log)
       if (plan.backup && plan.judged?.blocked !== true) {
-        await migration.close()
-        state.backup = await makeBackup(own, checked, {
-          image,
-          reasons: backupReasons(plan.backup),
-          work: 'migrated',
-        })
-        migration = startMigration(own, { ...input, isAgain: true })
-        plan = await migration.plan(log)
+        state.backup = await planning.backup(log, plan.backup)
+        plan = await planning.plan(log)
       }
+      const { migration } = planning
       if (plan.judged?.blocked !== true && plan.runs) await migration.migrate(log)
       const left = contractOf(plan)
       const migrations = [...state.migrations, ...migration.applied()]
@@ -50,7 +44,7 @@ export async function applyHeld(run: Run, context: OpenContext, image: Image): P
       context.signal.throwIfAborted()
       warn(`what was held back was not applied, and the next release does it: ${sentenceOf(error)}`)
     } finally {
-      await migration.close().catch((error: unknown) => {
+      await planning.migration.close().catch((error: unknown) => {
         warn(sentenceOf(error))
       })
     }

@@ -1,15 +1,14 @@
 /** Applies the migrations of an image in the registry, by the same Job as in a release. Rolls out nothing. */
 import { findSource } from '../docker/source.js'
 import { fail } from '../failure/failure.js'
-import { backupReasons } from '../report/backup-sentences.js'
 import { unheldWarnings } from '../report/contract-sentences.js'
 import { heldWarnings, poolerWarnings, witnessWarnings } from '../report/lock-sentences.js'
 import { unsafeCause, verdictWarnings } from '../report/migration-sentences.js'
 import type { Report } from '../report/report.js'
 import { imageToDeploy } from '../stages/image.js'
-import { endOfBroken, endOfOthers } from '../stages/migration/ending.js'
-import { backupWhen, makeBackup } from '../stages/migration/backup.js'
-import { startMigration } from '../stages/migration/run.js'
+import { endOfOthers } from '../stages/migration/ending.js'
+import { backupWhen } from '../stages/migration/backup.js'
+import { Planning } from '../stages/migration/planning.js'
 import { comparisonLacks, leftBehind } from '../stages/migration/log.js'
 import { checkHistory } from '../stages/name-conflicts.js'
 import { preflight, type PreflightResult } from '../stages/preflight.js'
@@ -108,33 +107,18 @@ export async function migrateTo(
 ): Promise<boolean> {
   const { settings } = context
   if (!checked.web || settings['migrate-command'] === '') return false
-  const once = {
+  const input = {
     checked,
     web: checked.web,
     image,
+    backup: backupWhen(settings),
     ...(command === 'migrate' && { now: true as const }),
   }
-  const input = { ...once, backup: backupWhen(settings) }
-  let migration = startMigration(context, input)
+  const planning = new Planning(context, input, (log) => endOfHolders(context, checked, image, log))
   try {
-    const plan = await reporter.stage('plan', async (log) => {
-      await endOfHolders(context, checked, image, log)
-      let plan = await migration.plan(log)
-      if (plan.judged?.blocked === true) {
-        const isGone = await endOfBroken(context, checked.live, plan.judged, log)
-        if (isGone) {
-          await migration.close()
-          migration = startMigration(context, input)
-          plan = await migration.plan(log)
-        }
-      }
-      state.plan = plan
-      // The pod has not migrated then, whatever becomes of this.
-      if (plan.judged?.blocked === true) fail(unsafeCause(plan.judged, toRepo(context)))
-      return plan
-    })
-    state.needs = migration.needs()
-    state.tasks = migration.tasks()
+    const plan = await reporter.stage('plan', (log) => planned(state, context, planning, log))
+    state.needs = planning.migration.needs()
+    state.tasks = planning.migration.tasks()
     state.migrate = shared(settings['migrate-command'])
     state.databases = Object.fromEntries(
       plan.databases.map(({ database, identity }) => [database, identity]),
@@ -152,39 +136,27 @@ export async function migrateTo(
     warnings.flat().forEach(warn)
     if (!plan.runs) return false
     const { backup: reasons } = plan
-    if (reasons) {
-      await migration.close()
-      state.backup = await reporter.stage('backup', (log) =>
-        makeBackup(context.with({ log }), checked, {
-          image,
-          reasons: backupReasons(reasons),
-          work: 'migrated',
-        }),
-      )
-      migration = startMigration(context, { ...once, isAgain: true })
-    }
+    if (reasons)
+      state.backup = await reporter.stage('backup', (log) => planning.backup(log, reasons))
     await state.keepPlan?.()
     const work = workOfUndo(context, checked, plan)
     if (work) await keep?.(work)
     let hasFailed = true
     try {
       await reporter.stage('migrate', async (log) => {
-        // What it migrates is what it plans, whatever has changed since.
-        if (reasons) {
-          const again = (state.plan = await migration.plan(log))
-          if (again.judged?.blocked === true) fail(unsafeCause(again.judged, toRepo(context)))
-        }
-        await migration.migrate(log)
+        if (reasons) await planned(state, context, planning, log)
+        await planning.migration.migrate(log)
       })
       hasFailed = false
     } finally {
-      migration.surprises(hasFailed).forEach(warn)
-      const misfits = migration.broken()
+      planning.migration.surprises(hasFailed).forEach(warn)
+      const misfits = planning.migration.broken()
       if (work && misfits) await keep?.({ ...work, misfits })
     }
-    leftBehind(plan, settings['migrate-command'], migration.applied()).forEach(warn)
+    leftBehind(plan, settings['migrate-command'], planning.migration.applied()).forEach(warn)
     return true
   } finally {
+    const { migration } = planning
     await migration.close().catch((error: unknown) => {
       warn(sentenceOf(error))
     })
@@ -192,6 +164,19 @@ export async function migrateTo(
     state.migrations = migration.applied()
     state.schema = migration.schema()
   }
+}
+
+/** Throws a Failure `unsafe-migration` where the plan is blocked: the pod has not migrated then. */
+async function planned(
+  state: Run['state'],
+  context: ReleaseContext,
+  planning: Planning,
+  log: StageLog,
+): Promise<Plan> {
+  const plan = await planning.plan(log)
+  state.plan = plan
+  if (plan.judged?.blocked === true) fail(unsafeCause(plan.judged, toRepo(context)))
+  return plan
 }
 
 type BackWork = Extract<SchemaWork, { is: 'back' }>

@@ -10,12 +10,11 @@ import type { Report } from '../report/report.js'
 import { plural } from '../report/sentences.js'
 import { toRepo, type ClusterContext, type ReleaseContext } from '../stages/context.js'
 import { imageToDeploy, imageToTest } from '../stages/image.js'
-import { endOfBroken } from '../stages/migration/ending.js'
 import { runningVersions, type MigrationInput } from '../stages/migration/job.js'
 import { planAlone } from '../stages/plan-alone.js'
 import { backupWhen } from '../stages/migration/backup.js'
 import { comparisonLacks } from '../stages/migration/log.js'
-import { startMigration } from '../stages/migration/run.js'
+import { Planning } from '../stages/migration/planning.js'
 import { survey } from '../stages/survey.js'
 import { readArchive } from '../state/history-store.js'
 import { needsFileOf, readNeedsFile, type NeedsFile } from '../state/needs-file.js'
@@ -143,26 +142,17 @@ function concluded({ state, warn }: Run, context: ReleaseContext, plan: Plan): O
   return { result: plan.runs || hasWork ? 'done' : 'unchanged' }
 }
 
-/** Plans once more, as a release does, when only pods that were ending stood against it. */
-async function planned(
-  context: ClusterContext,
-  input: MigrationInput,
-  isLast = false,
-): Promise<Planned> {
+async function planned(context: ClusterContext, input: MigrationInput): Promise<Planned> {
   const { log, warn } = context
-  const migration = startMigration(context, input)
-  let plan: Plan
+  const planning = new Planning(context, input)
   try {
-    plan = await migration.plan(log)
+    const plan = await planning.plan(log)
+    return { plan, needs: planning.migration.needs() }
   } finally {
-    await migration.close().catch((error: unknown) => {
+    await planning.migration.close().catch((error: unknown) => {
       warn(sentenceOf(error))
     })
   }
-  const found = { plan, needs: migration.needs() }
-  if (isLast || plan.judged?.blocked !== true) return found
-  const isGone = await endOfBroken(context, input.checked.live, plan.judged, log)
-  return isGone ? planned(context, input, true) : found
 }
 
 interface Planned {
