@@ -275,7 +275,7 @@ function pauseIn(after: string, date: string | null): number | undefined {
 function redirectOf({ status, headers }: Answer, method: string, at: URL): URL | undefined {
   const follows = method === 'GET' || method === 'HEAD' ? [301, 302, 303, 307, 308] : [307, 308]
   const location = headers.get('location')
-  if (!follows.includes(status) || location === null || !URL.canParse(location, at))
+  if (!follows.includes(status) || location === null || !URL.canParse(location, at.href))
     return undefined
   const next = new URL(location, at)
   // What is written, or has a login in its body, goes to no other server.
