@@ -277,7 +277,7 @@ function redirectOf({ status, headers }: Answer, method: string, at: URL): URL |
   const location = headers.get('location')
   if (!follows.includes(status) || location === null || !URL.canParse(location, at.href))
     return undefined
-  const next = new URL(location, at)
+  const next = new URL(location, at.href)
   // What is written, or has a login in its body, goes to no other server.
   if (method !== 'GET' && method !== 'HEAD' && next.origin !== at.origin) return undefined
   return /^https?:$/.test(next.protocol) ? next : undefined
