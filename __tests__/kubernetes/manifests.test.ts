@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
-import { parse } from 'yaml'
-import { ownImage, parseManifest, prepared, readManifests } from '../../src/kubernetes/manifests.js'
+import { parse, parseAllDocuments } from 'yaml'
+import { checkText } from '../../src/kubernetes/manifest-files.js'
+import { ownImage, prepared, readManifests } from '../../src/kubernetes/manifests.js'
 import { nameOf, type KubeObject, type WorkloadObject } from '../../src/kubernetes/objects.js'
 import { Failure, type Cause } from '../../src/failure/failure.js'
 import type { Files, Finished } from '../../src/platform/platform.js'
@@ -23,64 +24,8 @@ function causeOf(work: () => unknown): Cause {
   throw new Error('nothing was thrown')
 }
 
-describe('parsing a manifest', () => {
+describe('what kubectl refuses', () => {
   test.each([
-    ['one', config('a'), ['a']],
-    ['several', `${config('a')}---\n${config('b')}`, ['a', 'b']],
-    ['empty documents', `---\n---\n${config('a')}---\n# nothing here\n---\n`, ['a']],
-    ['nothing', '', []],
-    ['a comment', '# nothing here\n', []],
-    ['CRLF', config('a').replaceAll('\n', '\r\n'), ['a']],
-    ['a byte order mark', `\ufeff${config('a')}`, ['a']],
-    [
-      'JSON',
-      '{\n\t"apiVersion": "v1", "kind": "ConfigMap",\n\t"metadata": {"name": "a"}\n}',
-      ['a'],
-    ],
-    [
-      'a List',
-      `apiVersion: v1\nkind: List\nitems:\n- ${deployment('a', 'x')}\n- ${deployment('b', 'x')}`,
-      ['a', 'b'],
-    ],
-    ['a List of nothing', 'apiVersion: v1\nkind: List\nitems:\n', []],
-  ])('reads %s', (_, text, names) => {
-    expect(parseManifest(text, 'k8s/a.yaml').map(nameOf)).toEqual(names)
-  })
-
-  test('resolves anchors and merge keys', () => {
-    const text = config('a', 'x-base: &base {A: "1", B: "2"}\ndata:\n  <<: *base\n  B: "3"\n')
-    expect(parseManifest(text, 'f')).toMatchObject([{ data: { A: '1', B: '3' } }])
-  })
-
-  // As kubectl reads them: https://pkg.go.dev/sigs.k8s.io/yaml is YAML 1.1, without its times.
-  test.each([
-    ['0644', 420],
-    ['0400', 256],
-    ['0o644', 420],
-    ['"0644"', '0644'],
-    ['0x1F', 31],
-    ['1_000', 1000],
-    ['yes', true],
-    ['off', false],
-    ['"yes"', 'yes'],
-    ['1:30', '1:30'],
-    ['12:30:45', '12:30:45'],
-    ['2024-01-01', '2024-01-01'],
-    ['1.10', 1.1],
-    ['1.2.3', '1.2.3'],
-    ['~', null],
-  ])('reads %s as %j', (text, value) => {
-    expect(parseManifest(config('a', `x: ${text}`), 'f')).toEqual([
-      expect.objectContaining({ x: value }),
-    ])
-  })
-
-  test.each([
-    [
-      'a key twice',
-      config('a', 'data:\n  x: "1"\n  x: "2"\n'),
-      'f.yaml:6: Map keys must be unique',
-    ],
     ['no YAML', 'a: [1\nb: 2', 'f.yaml:2: Flow sequence in block collection must be sufficiently'],
     ['a tab', 'a:\n\tb: 1', 'f.yaml:2: '],
     ['in the second document', `${config('a')}---\na: b: c`, 'f.yaml:5: '],
@@ -126,53 +71,13 @@ describe('parsing a manifest', () => {
       `{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {template: {spec: {containers: [{name: c, image: 1.4}]}}}}`,
       'f.yaml: Deployment "web": the image of a container is not a string',
     ],
-  ])('fails with place and reason for %s', (_, text, sentence) => {
-    const cause = causeOf(() => parseManifest(text, 'f.yaml'))
+  ])('is told with place and reason: %s', (_, text, sentence) => {
+    const cause = causeOf(() => checkText(text, 'f.yaml'))
     expect(cause.code).toBe('manifest-invalid')
     expect(cause.sentence).toContain(sentence)
     expect(cause.sentence).not.toMatch(/\n|:$/)
   })
-
-  /** Each level has ten times what is below it. */
-  const nested = (levels: number) =>
-    Array.from({ length: levels }, (_, level) => {
-      const below = level === 0 ? 'x' : `*l${level - 1}`
-      return `l${level}: &l${level} [${new Array(10).fill(below).join(',')}]`
-    }).join('\n')
-
-  // What kubectl makes of the same texts: __tests__/cluster/manifests.test.ts.
-  test.each([
-    ['a thousand times', `a: &a {x: "1"}\nall:\n${'- *a\n'.repeat(1_000)}`, 1_000],
-    ['within each other', `${nested(3)}\nall: *l2`, 10],
-    ['of an anchor that is there twice', 'a: &a [1]\nb: &a [1, 2]\nall: *a', 2],
-  ])('resolves aliases that are used %s', (_, text, length) => {
-    const [object] = parseManifest(config('a', text), 'f')
-    expect(object).toHaveProperty('all.length', length)
-  })
-
-  test('gives each place its own copy', () => {
-    const [object] = parseManifest(config('a', 'a: &a {x: {y: 1}}\nb: *a\nc: {<<: *a, z: 2}'), 'f')
-    expect(object).toMatchObject({ b: { x: { y: 1 } }, c: { x: { y: 1 }, z: 2 } })
-    const { a, b } = object as unknown as Readonly<Record<'a' | 'b', { x: object }>>
-    expect(a.x).not.toBe(b.x)
-  })
-
-  test.each([
-    ['a bomb', nested(7), 'f: the aliases of a document expand to more than kubectl accepts'],
-    ['a bomb of merged keys', bombOfMerges(), 'f: the aliases of a document expand to more'],
-    ['a knot', 'a: &a {b: *a}', 'f: the value of the anchor "a" contains itself'],
-  ])('refuses %s', (_, text, sentence) => {
-    expect(causeOf(() => parseManifest(text, 'f')).sentence).toContain(sentence)
-  })
 })
-
-function bombOfMerges(): string {
-  return Array.from({ length: 9 }, (_, level) => {
-    const below = level === 0 ? '1' : `{<<: *l${level - 1}}`
-    const keys = Array.from({ length: 10 }, (_, at) => `k${at}: ${below}`)
-    return `l${level}: &l${level} {${keys.join(', ')}}`
-  }).join('\n')
-}
 
 /** Files as a test gives them; `kubectl kustomize` answers as it says. */
 function read(
@@ -181,8 +86,11 @@ function read(
   kustomized: Partial<Finished> = {},
 ) {
   const { platform } = scripted([], { files: texts })
+  const written = new Map<string, string>()
   const files: Files = {
     ...platform.files,
+    writePrivate: (path, text) => Promise.resolve(void written.set(path, text)),
+    read: (path) => Promise.resolve(written.get(path) ?? texts[path]),
     list: (folder) =>
       Promise.resolve(
         Object.keys(texts)
@@ -196,6 +104,16 @@ function read(
   const cluster = clusterOf({
     kustomize: () =>
       Promise.resolve({ code: 0, stdout: config('built'), stderr: '', ...kustomized }),
+    printFiles: async (paths) => {
+      const texts = await Promise.all(paths.map((path) => files.read(path)))
+      const documents = texts.flatMap((text) => parseAllDocuments(text ?? ''))
+      const objects = documents.flatMap((one) => {
+        const read = one.toJS() as { readonly kind: string; readonly items?: object[] }
+        return read.kind === 'List' ? (read.items ?? []) : [read]
+      })
+      const printed = objects.map((object) => `${JSON.stringify(object, null, 4)}\n`)
+      return { code: 0, stdout: printed.join(''), stderr: '' }
+    },
   })
   return readManifests({ ...platform, files }, cluster, paths, 'ghcr.io/acme/shop')
 }

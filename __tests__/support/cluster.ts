@@ -22,6 +22,7 @@ export function clusterOf(can: Partial<Cluster>): Cluster {
     lines: cannot('lines'),
     kubectl: cannot('kubectl'),
     kustomize: cannot('kustomize'),
+    printFiles: cannot('printFiles'),
     stream: cannot('stream'),
     commandLine: cannot('commandLine'),
     close: () => Promise.resolve(),

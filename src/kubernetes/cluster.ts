@@ -37,6 +37,8 @@ export interface Commands {
   kubectl(args: readonly string[], options?: KubectlOptions): Promise<Finished>
   /** Runs `kubectl kustomize`, on this machine. */
   kustomize(folder: string): Promise<Finished>
+  /** Runs a kubectl that prints the objects of files as it reads them, as JSON, on this machine. */
+  printFiles(files: readonly string[]): Promise<Finished>
   /** Runs kubectl until it is aborted; resolves with its exit code. */
   stream(
     args: readonly string[],
@@ -118,6 +120,15 @@ function commandsOf(
       }),
     kustomize: (folder) =>
       platform.processes.run(kubectl, ['kustomize', folder], { env: kubectlEnvironment }),
+    printFiles: (files) => {
+      // A patch that changes nothing: --local needs no server.
+      const args = ['patch', '--local', '--type=merge', '--patch={}', '--output=json']
+      return platform.processes.run(
+        kubectl,
+        [...args, ...files.map((file) => `--filename=${csv(file)}`)],
+        { env: kubectlEnvironment },
+      )
+    },
     stream: (args, options) =>
       platform.processes.stream(kubectl, [...inNamespace, ...args], {
         ...options,
@@ -132,6 +143,11 @@ function commandsOf(
         .join(' ')
     },
   }
+}
+
+/** kubectl reads the value of --filename as a line of CSV. */
+function csv(file: string): string {
+  return /[",]/.test(file) ? `"${file.replaceAll('"', '""')}"` : file
 }
 
 /** Returns the arguments that choose the cluster. */

@@ -4,7 +4,8 @@ import { webWorkload, type Candidate, type WebWorkload } from '../django/roles.j
 import { keyOf } from '../kubernetes/apply.js'
 import type { Cluster } from '../kubernetes/cluster.js'
 import { isImage, parseImage, shortName, versionOf } from '../kubernetes/image.js'
-import { ownImage, titled, type Manifests } from '../kubernetes/manifests.js'
+import { titled } from '../kubernetes/manifest-files.js'
+import { ownImage, type Manifests } from '../kubernetes/manifests.js'
 import {
   containersOf,
   isIgnored,

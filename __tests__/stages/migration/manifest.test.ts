@@ -1,5 +1,7 @@
 /** The Job manifest that a migration is made from. */
 import { expect, test } from '@jest/globals'
+import { parseAllDocuments } from 'yaml'
+import type { KubeObject } from '../../../src/kubernetes/objects.js'
 import { templateOfJob } from '../../../src/stages/migration/manifest.js'
 
 const job = (spec: string) => `apiVersion: batch/v1
@@ -7,7 +9,12 @@ kind: Job
 metadata: { name: migrate }
 spec: { template: { spec: ${spec} } }
 `
-const read = (text: string) => templateOfJob(text, 'job.yaml', 'ghcr.io/acme/shop')
+const read = (text: string) =>
+  templateOfJob(
+    parseAllDocuments(text).map((one) => one.toJS() as KubeObject),
+    'job.yaml',
+    'ghcr.io/acme/shop',
+  )
 
 test.each([
   ['the image', 'image: ghcr.io/acme/shop:1, '],

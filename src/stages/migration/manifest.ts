@@ -2,9 +2,11 @@
 import type { Job } from 'kubernetes-types/batch/v1'
 import type { PodTemplateSpec } from 'kubernetes-types/core/v1'
 import { fail } from '../../failure/failure.js'
-import { ownImage, parseManifest } from '../../kubernetes/manifests.js'
+import { readManifestFiles } from '../../kubernetes/manifest-files.js'
+import { ownImage } from '../../kubernetes/manifests.js'
+import type { KubeObject } from '../../kubernetes/objects.js'
 import type { Web } from '../../kubernetes/target.js'
-import type { ReleaseContext } from '../context.js'
+import type { ClusterContext } from '../context.js'
 
 /** What takes the place of the web's own. */
 export type OwnTemplate = Pick<Web, 'template' | 'container' | 'containers'>
@@ -13,16 +15,20 @@ export type OwnTemplate = Pick<Web, 'template' | 'container' | 'containers'>
 export async function ownTemplate({
   platform,
   settings,
-}: Pick<ReleaseContext, 'platform' | 'settings'>): Promise<OwnTemplate | undefined> {
+  cluster,
+}: Pick<ClusterContext, 'platform' | 'settings' | 'cluster'>): Promise<OwnTemplate | undefined> {
   const path = settings['migrate-manifest']
   if (path === undefined) return undefined
-  const text = await platform.files.read(path)
-  if (text === undefined) return invalid(`${path}: there is no such file`)
-  return templateOfJob(text, path, settings.image)
+  if (!platform.files.exists(path)) return invalid(`${path}: there is no such file`)
+  const [read] = await readManifestFiles(platform, cluster, [path])
+  return templateOfJob(read?.objects ?? [], path, settings.image)
 }
 
-export function templateOfJob(text: string, path: string, repository: string): OwnTemplate {
-  const objects = parseManifest(text, path)
+export function templateOfJob(
+  objects: readonly KubeObject[],
+  path: string,
+  repository: string,
+): OwnTemplate {
   const [object] = objects
   if (objects.length !== 1 || object?.apiVersion !== 'batch/v1' || object.kind !== 'Job')
     return invalid(`${path}: "migrate-manifest" needs one Job of batch/v1, and nothing else`)
