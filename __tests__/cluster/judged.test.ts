@@ -5,10 +5,11 @@ import { cases } from '../migrations/cases.js'
 import { expected, Lab } from '../migrations/lab.js'
 
 const django = '5.2'
+const oldest = '2.2'
 let lab: Lab
 
 beforeAll(async () => {
-  lab = await Lab.make([django])
+  lab = await Lab.make([django, oldest])
 })
 
 afterAll(() => lab.remove())
@@ -41,4 +42,9 @@ test.each(cases)('the judge predicts what the code really does: $name', async (o
 
 test.each(backCases)('the newer version goes back: $name', async (one) => {
   expect(await lab.reverse(one, django)).toEqual(one.expected)
+})
+
+// All of them, and the versions between: __tests__/long/judged.test.ts.
+test.each(cases.slice(0, 4))(`so does it on Django ${oldest}: $name`, async (one) => {
+  expect(await lab.play(one, oldest)).toEqual(expected(one))
 })

@@ -4,7 +4,7 @@ import { cases } from '../migrations/cases.js'
 import { expected, expectedOfPlacing, Lab } from '../migrations/lab.js'
 import { placedCases } from '../migrations/placed-cases.js'
 
-const djangos = ['3.2', '4.2', '6.0']
+const djangos = ['2.2', '3.2', '4.2', '6.0']
 let lab: Lab
 
 beforeAll(async () => {
@@ -27,7 +27,9 @@ test.each(rows)(
 )
 
 const placed = djangos.flatMap((django) =>
-  placedCases.map((one) => ({ django, name: one.name, one })),
+  placedCases
+    .filter(({ since = 0 }) => since <= Number(django))
+    .map((one) => ({ django, name: one.name, one })),
 )
 
 test.each(placed)(

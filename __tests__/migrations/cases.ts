@@ -448,6 +448,8 @@ export const cases: readonly Case[] = [
   },
   {
     name: 'a field without a migration',
+    // Before, a deletion reads all columns of what it also deletes.
+    since: 3,
     old: base,
     new: withColour(red),
     migrations: {},

@@ -23,8 +23,21 @@ const packages: Readonly<Record<string, string>> = {
   '3.2': 'psycopg2-binary setuptools legacy-cgi',
 }
 
-const dockerfile = (django: string) => `FROM python:3.13-slim
+/** The last Python of Django 2.2 is that of Debian 11. */
+const oldDockerfile = `FROM python:3.13-slim AS made
+RUN apt-get update && apt-get install --yes --no-install-recommends mmdebstrap
+RUN mmdebstrap --variant=extract --skip=check/empty --include=python3,python3-distutils,coreutils,dash bullseye /old "deb $(grep -ohE 'https?://[^ ]+' -r /etc/apt/sources.list* | head -1) bullseye main" && ln -sf dash /old/bin/sh
+RUN pip install --no-cache-dir --target=/old/usr/lib/python3/dist-packages --python-version=3.9 --only-binary=:all: Django~=2.2.0 'psycopg2-binary<2.9'
+FROM scratch
+COPY --from=made /old /
+RUN ["/usr/bin/python3", "-c", "import os; os.makedirs('/venv/bin'); os.symlink('/usr/bin/python3', '/venv/bin/python')"]
+`
+
+const newDockerfile = (django: string) => `FROM python:3.13-slim
 RUN python3 -m venv /venv && /venv/bin/pip install --no-cache-dir Django~=${django}.0 ${packages[django] ?? 'psycopg[binary]'}
+`
+
+const dockerfile = (django: string) => `${django === '2.2' ? oldDockerfile : newDockerfile(django)}
 COPY *.py inspector.txt /lab/
 CMD ["sleep", "infinity"]
 `

@@ -15,6 +15,8 @@ import {
 
 export interface PlacedCase {
   readonly name: string
+  /** The first Django that this is true of. */
+  readonly since?: number
   readonly old: string
   readonly new: string
   readonly migrations: Readonly<Record<string, string>>
@@ -450,6 +452,8 @@ export const placedCases: readonly PlacedCase[] = [
   },
   {
     name: 'a column of numbers becomes a foreign key',
+    // Before, a model has no setting for the type of its id.
+    since: 3.2,
     old: base.replace(ref, `${ref}    owner_id = models.BigIntegerField(null=True)\n`),
     new: base.replace(
       ref,

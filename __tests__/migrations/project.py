@@ -133,7 +133,8 @@ def managed(home, words, more):
 
 
 def shell(home, code):
-    out = run(home, "shell", "-c", code).stdout.decode()
+    # Names of its own: Django 2.2 runs the code within a function.
+    out = run(home, "shell", "-c", "exec(%r, {})" % code).stdout.decode()
     told = [line[2:] for line in out.splitlines() if line.startswith("@@")]
     return json.loads(told[-1]) if told else {"error": out[-600:]}
 

@@ -97,7 +97,7 @@ def leaf_of_apps(loader):
     return leaf
 
 
-def not_in_code(loader):
+def not_in_code(loader, recorder):
     """Migrations that the database has and this code does not.
 
     `newer` tells a version deployed later (its migrations came after all that this code knows)
@@ -107,12 +107,11 @@ def not_in_code(loader):
     for migration in loader.disk_migrations.values():
         known.update(migration.replaces)
 
-    def at(key):
-        # None for a squashed migration that counts as applied because those it replaces are.
-        return getattr(loader.applied_migrations[key], "applied", None)
-
+    # Django 2.2 has a set of keys here, later ones a dict. A squashed migration that counts as applied because those it
+    # replaces are has no row.
+    rows = recorder.migration_qs.values_list("app", "name", "applied") if recorder.has_table() else []
+    times = {(app, name): at for app, name, at in rows}
     unknown = [key for key in sorted(loader.applied_migrations) if key not in known]
-    times = {key: at(key) for key in loader.applied_migrations if at(key) is not None}
     apps = {app for app, _ in known}
     for app, name in unknown:
         before = [
@@ -298,7 +297,7 @@ def plan_of(alias, identity, own):
         "pooled": bool(pending) and is_postgresql and is_pooled(connection),
         "squashed": [each for each in to_record(executor) if own is None or each["app"] in own],
         "applied": leaf_of_apps(loader),
-        "unknown": list(not_in_code(loader)) if own is None else [],
+        "unknown": list(not_in_code(loader, executor.recorder)) if own is None else [],
     }
     if unused is not None:
         plan.update(unused=unused, witnesses=witnesses)
