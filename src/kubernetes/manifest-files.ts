@@ -83,7 +83,7 @@ const endOfFile = { apiVersion: 'django-rollout/v1', kind: 'EndOfFile', metadata
 /** Returns the objects of each file. */
 function filesOf(printed: string): readonly (readonly unknown[])[] {
   const files: unknown[][] = [[]]
-  // Each object ends with a bracket in a line of its own.
+  // A line with nothing but a bracket ends each object.
   for (const text of printed.split(/(?<=^\}$)/m).filter((text) => text.trim() !== '')) {
     const object = JSON.parse(text) as KubeObject
     const isEnd = object.apiVersion === endOfFile.apiVersion && object.kind === endOfFile.kind
