@@ -435,7 +435,7 @@ describe("the inspector's variables", () => {
     const running = [
       version('v1', 'bmVl'),
       { ...version('v2'), isOwn: true as const },
-      { ...version('v3'), isIdle: true as const },
+      { ...version('v3'), isIdle: true as const, since: '2026-01-31T12:00:00.000Z' },
       version('v4', 'bmVl'),
       version('v5', large),
       version('v6', `${larger ?? ''}AAAA`),
@@ -453,7 +453,7 @@ describe("the inspector's variables", () => {
       running: [
         { names, tag: 'v1', needs: 0 },
         { names, tag: 'v2', own: true },
-        { names, tag: 'v3', idle: true },
+        { names, tag: 'v3', idle: true, since: '2026-01-31T12:00:00.000Z' },
         { names, tag: 'v4', needs: 0 },
         { names, tag: 'v5', needs: 1 },
         { names, tag: 'v6' },

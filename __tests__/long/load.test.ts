@@ -13,6 +13,7 @@ import {
 
 const runs: readonly (readonly [django: string, engine: Engine])[] = [
   ['4.2', 'postgres:17'],
+  ['5.2', 'postgres:17'],
   ['5.2', 'postgres:15'],
   ['6.0', 'postgres:17'],
   ['5.2', 'mariadb'],

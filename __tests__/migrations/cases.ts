@@ -8,6 +8,8 @@ export interface Case {
   readonly since?: number
   readonly old: string
   readonly new: string
+  /** Whether the old version was the only one before its rows were written, where that is known. */
+  readonly live?: 'before' | 'after'
   /** Applied before the old version runs: of an earlier release that was undone, or of the old version itself. */
   readonly base?: Readonly<Record<string, string>>
   readonly initial?: string
@@ -106,6 +108,18 @@ const withRows = (operations: string, before?: string, more = '') => ({
 })
 const looseKey =
   '    shop = models.ForeignKey(Shop, models.CASCADE, null=True, db_constraint=False)\n'
+const made = '    made = models.DateTimeField(auto_now_add=True)\n'
+const strictAfterFilling = {
+  old: but(ref, `${ref}${made}`),
+  new: but(ref, `    ref = models.CharField(max_length=50, default="")\n${made}`),
+  initial: initial.replace('("tags"', '("made", models.DateTimeField(auto_now_add=True)), ("tags"'),
+  migrations: next(
+    'migrations.RunPython(fill), migrations.AlterField("order", "ref", models.CharField(max_length=50, default=""))',
+    'def fill(apps, editor):\n    apps.get_model("shop", "Order").objects.update(ref="")\n',
+  ),
+  running: ['null-refused shop_order.ref'],
+  oldFails: ['Order.insert'],
+}
 /** All that touches a table whose column is gone. */
 export const allOfOrder = ['Order.insert', 'Order.read', 'Order.save', 'Order.tags']
 
@@ -576,6 +590,18 @@ ${withColour('Odd(null=True)')}`,
     running: ['null-refused shop_order.ref'],
     blocked: true,
     oldFails: ['Order.insert'],
+  },
+  {
+    name: 'NULL to NOT NULL after a step that fills the rows, which are older than the old version',
+    ...strictAfterFilling,
+    live: 'after',
+    blocked: false,
+  },
+  {
+    name: 'NULL to NOT NULL after a step that fills the rows, which are younger than the old version',
+    ...strictAfterFilling,
+    live: 'before',
+    blocked: true,
   },
   {
     name: 'NULL to NOT NULL by SQL that fills the rows',

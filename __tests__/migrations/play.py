@@ -13,6 +13,8 @@ first = inspected(old, migrate="%s seed.py" % sys.executable, always=True, volum
 if first["code"]:
     raise SystemExit(first["output"])
 versions = [{"names": ["deployment/web"], "tag": "old", "needs": 0}]
+if "live" in case:
+    versions[0]["since"] = {"before": "2020-01-31T12:00:00.000Z", "after": "2199-01-31T12:00:00.000Z"}[case["live"]]
 by_state = None
 if case.get("thorough") or "byState" in case:
     by_state = inspected(new, migrate=None, running=[{"names": ["deployment/web"], "tag": "old"}])

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import {
   added,
+  aloneSince,
   appliedSince,
   chosenFrom,
   foundBefore,
@@ -115,6 +116,59 @@ describe('the running version', () => {
     expect(said(history)).toBe(all)
     expect(wanted(history, 'previous', undefined)).toMatchObject({ entry: { tag } })
   })
+})
+
+test.each([
+  [
+    'the version of the last release',
+    [
+      ['a', 0],
+      ['b', 1],
+    ],
+    'b',
+    '01:00:30',
+  ],
+  [
+    'from its first release on',
+    [
+      ['a', 0],
+      ['b', 1],
+      ['b', 2],
+      ['-c', 3],
+    ],
+    'b',
+    '01:00:30',
+  ],
+  [
+    'after a rollback',
+    [
+      ['a', 0],
+      ['b', 1],
+      ['a', 2],
+    ],
+    'a',
+    '02:00:30',
+  ],
+  [
+    'not one that another has replaced',
+    [
+      ['a', 0],
+      ['b', 1],
+    ],
+    'a',
+    undefined,
+  ],
+  ['not one that was found', [['a!', 0]], 'a', undefined],
+  ['not one of no release', [], 'a', undefined],
+] as const)('since when a version is the only one: %s', (_, releases, version, time) => {
+  const history = releases.reduce<History>((all, [name, hour]) => {
+    const result = name.startsWith('-') ? 'undone' : name.endsWith('!') ? 'found' : 'deployed'
+    const at = `2026-01-31T0${hour}:00:00.000Z`
+    const tag = name.replace(/[-!]/, '')
+    return added(all, ended(tag, { run: `${name} ${hour}`, at, result }))
+  }, [])
+  const since = time === undefined ? undefined : `2026-01-31T${time}.000Z`
+  expect(aloneSince(history, `sha256:${version}`)).toBe(since)
 })
 
 describe('a rollback', () => {

@@ -171,7 +171,7 @@ async function saveNeeds(
   const path = settings['save-needs']
   if (path === undefined) return
   const kept = await readArchive(cluster, app, settings.image)
-  const running = runningVersions(context, checked, image, kept.needs)
+  const running = runningVersions(context, checked, image, kept)
   await platform.files.write(path, needsFileOf(running, own, plan))
   log.say(`what ${plural(running.length, 'version')} needs is in ${path}`)
 }

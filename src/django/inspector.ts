@@ -260,6 +260,8 @@ export interface RunningVersion {
   readonly tag: string
   /** Its needs, where they were kept. */
   readonly needs?: string
+  /** When its pods were the only ones, if that is known: `2026-01-31T12:00:00.000Z`. */
+  readonly since?: string
   /** It is the image that is released. */
   readonly isOwn?: true
   /** Nothing runs it before a person starts it: what breaks it stops no release. */
@@ -345,13 +347,14 @@ function withBodies(versions: readonly RunningVersion[], kept: readonly KeptNeed
     const size = [...kept, one].reduce((sum, { length }) => sum + length, 0)
     return size > longestBodies || kept.length >= mostBodies ? kept : [...kept, one]
   }, [])
-  const running = versions.map(({ names, tag, needs = '', isOwn, isIdle }) => {
+  const running = versions.map(({ names, tag, needs = '', since, isOwn, isIdle }) => {
     const index = bodies.indexOf(needs)
     return {
       names,
       tag,
       ...(isOwn && { own: true }),
       ...(isIdle && { idle: true }),
+      ...(since !== undefined && { since }),
       ...(index >= 0 && { needs: index }),
     }
   })

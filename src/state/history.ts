@@ -168,6 +168,15 @@ export function openHeld(history: History): readonly string[] {
   return history.findLast(({ held }) => held !== undefined)?.held ?? []
 }
 
+/** Returns when the last version that went live was the only one, where a release of this history made it so. */
+export function aloneSince(history: History, digest: string): string | undefined {
+  const live = history.filter(isLive)
+  const others = live.findLastIndex((entry) => entry.digest !== digest)
+  const first = live[others + 1]
+  if (first?.result !== 'deployed') return undefined
+  return new Date(Date.parse(first.at) + first.seconds * 1000).toISOString()
+}
+
 export function wentLive(entry: Entry): boolean {
   return isLive(entry)
 }

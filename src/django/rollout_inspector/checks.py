@@ -233,17 +233,17 @@ def ask(judge, query, most=1):
     return answers[key]
 
 
-def lately(judge, rule, table, column):
-    """What a running version has written lately that is refused then: (how many rows of how many, a query that shows them)."""
+def lately(judge, finding, indices):
+    """What these versions have written lately that is refused then: (how many rows of how many, a query that shows them)."""
     for each in judge.effects.checks:
-        if (each.rule, each.table, each.of) == (rule, table, column):
-            found = among_latest(judge, each)
+        if (each.rule, each.table, each.of) == finding:
+            found = among_latest(judge, each, indices)
             if found:
                 return found
     return None
 
 
-def among_latest(judge, check):
+def among_latest(judge, check, indices):
     """In the order of numbers that the database gives; elsewhere nobody knows which rows are the latest ones."""
     quote = judge.connection.ops.quote_name
     try:
@@ -258,7 +258,8 @@ def among_latest(judge, check):
     rows = ask(judge, "SELECT count(*) FROM (SELECT 1 FROM %s LIMIT %d) rollout_c" % (table, 2 * most_latest))
     number = min(most_latest, (rows[0][0] + 1) // 2) if rows else 0
     since = written_since(judge) if number else None
-    where = check.latest.replace("<key>", quote(key))
+    made = made_since(judge, check.table, indices)
+    where = " AND ".join(made + [check.latest.replace("<key>", quote(key))])
     latest = "(SELECT *%s FROM " + "%s ORDER BY %s DESC LIMIT %d) %s" % (table, quote(key), number, table)
     query = "SELECT count(*) FROM %s WHERE %s" % (latest % "", where)
     if since is not None:
@@ -267,6 +268,30 @@ def among_latest(judge, check):
     if not rows or not rows[0][0]:
         return None
     return "%d of the latest %d rows" % (rows[0][0], number), "SELECT * FROM %s WHERE %s;" % (latest % "", where)
+
+
+def made_since(judge, table, indices):
+    """The condition of rows that are no older than the first of these versions, where rows have the time of their creation."""
+    from datetime import datetime
+
+    from django.apps import apps
+    from django.conf import settings
+    from django.utils import timezone
+
+    from rollout_inspector.verdict import versions
+
+    times = [versions()[index].get("since") for index in indices]
+    columns = judge.catalog.before(table)["columns"]
+    for model in apps.get_models() if all(times) else ():
+        for field in model._meta.local_concrete_fields if model._meta.db_table == table else ():
+            is_made = getattr(field, "auto_now_add", False) or field.default is timezone.now
+            if is_made and field.get_internal_type() == "DateTimeField" and field.column in columns:
+                since = datetime.strptime(min(times)[:19] + "+0000", "%Y-%m-%dT%H:%M:%S%z")
+                if judge.connection.vendor != "postgresql":
+                    zone = judge.connection.timezone if settings.USE_TZ else timezone.get_default_timezone()
+                    since = timezone.make_naive(since, zone)
+                return ["%s >= '%s'" % (judge.connection.ops.quote_name(field.column), since.isoformat(" "))]
+    return []
 
 
 def written_since(judge):

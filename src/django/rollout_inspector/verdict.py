@@ -1,7 +1,7 @@
 """Whether pending migrations break a version: predicted before they run, and read from the database after them.
 
 DJANGO_ROLLOUT_SPEC has `running`: [{"names": workloads, "tag", "digest", "needs": index, "own": true,
-"idle": true}]; one that is idle is started by a person only. The needs are in
+"idle": true, "since"}]; one that is idle is started by a person only; `since`, when it was the only one. The needs are in
 DJANGO_ROLLOUT_NEEDS_<index>, as `packed` of needs.py. A version without them is judged by the state of the migrations
 that are applied, which does not know what really runs; `own` is the image that this is.
 
@@ -242,7 +242,7 @@ class Judge:
                 needs = [self.known[index][0][table]["c"][column] for index in indices]
                 more["filled"] = all(need.get("p") or need.get("d") for need in needs)
             if severity_of(rule, more, {}, False) == "may" and not more.get("filled"):
-                more["lately"] = checks.lately(self, rule, table, column)
+                more["lately"] = checks.lately(self, (rule, table, column), indices)
             self.report(rule, table, column, more, indices)
 
     def judge_between(self, found, before):

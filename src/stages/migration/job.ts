@@ -33,8 +33,8 @@ import { idOf } from '../../kubernetes/workload.js'
 import { fail } from '../../failure/failure.js'
 import { isOfRepository } from '../../kubernetes/image.js'
 import { templateOf } from '../../kubernetes/objects.js'
-import { openBridges, openHeld } from '../../state/history.js'
-import { readArchive } from '../../state/history-store.js'
+import { aloneSince, openBridges, openHeld } from '../../state/history.js'
+import { readArchive, type Archive } from '../../state/history-store.js'
 import { titleOf } from '../../undo/snapshot.js'
 import { withTimeout } from '../../platform/time.js'
 import type { NamespaceWatch } from '../../rollout/namespace-watch.js'
@@ -108,7 +108,7 @@ export async function makeJob(
     own && commonOf(context, input),
     retryTransient(platform.clock, signal, () => readArchive(cluster, app, settings.image)),
   ])
-  const running = runningVersions(context, checked, image, kept.needs)
+  const running = runningVersions(context, checked, image, kept)
   const made = migrationJob({
     ...common,
     command: planCommand(command, launch.starter, marker),
@@ -230,17 +230,19 @@ export function runningVersions(
   { app, settings }: Pick<OpenContext, 'app' | 'settings'>,
   { live }: Pick<PreflightResult, 'live'>,
   { digest: released }: Image,
-  needs: ReadonlyMap<string, string>,
+  { needs, history }: Pick<Archive, 'needs' | 'history'>,
 ): readonly RunningVersion[] {
   return versionsInUse(live.clusterState(), settings.image, isOfMigration(app)).map(
     ({ digest = '', tag, names, isIdle }) => {
       if (digest === released) return { names, tag, isOwn: true }
       const kept = needs.get(digest)
+      const since = aloneSince(history, digest)
       return {
         names,
         tag,
         ...(isIdle && { isIdle }),
         ...(kept !== undefined && { needs: kept }),
+        ...(since !== undefined && { since }),
       }
     },
   )
