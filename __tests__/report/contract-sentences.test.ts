@@ -8,6 +8,8 @@ import {
 } from '../../src/report/contract-sentences.js'
 
 const versions = [{ names: ['deployment/web'], tag: '4f2c1d9', source: 'kept' as const }]
+const report = ['cronjob/report']
+const excluded = [{ names: report, leftOut: report, tag: '1b0', source: 'kept' as const }]
 const held = {
   database: 'default',
   name: 'shop.0012_no_note',
@@ -57,6 +59,12 @@ test.each([
     ).toBe(sentence)
   },
 )
+
+test('says what keeps a migration from being applied by any release', () => {
+  expect(heldSentence(held, excluded, 'next')).toBe(
+    'shop.0012_no_note (RemoveField) is held back: version 1b0 (cronjob/report) still needs shop_order.note as it is. It waits until cronjob/report, which no release updates, has another image',
+  )
+})
 
 test('says what cannot stay held back, and why', () => {
   const unheld = [{ app: 'shop', name: '0012_no_note', why: 'shop.0013 depends on it' }]

@@ -142,6 +142,16 @@ To accept it, add to the file of shop.0002_next:
   )
 })
 
+test('the hint names who keeps a version that the migration breaks', () => {
+  const names = ['cronjob/report', 'deployment/web']
+  const kept = [{ names, leftOut: ['cronjob/report'], tag: '1b0', source: 'kept' as const }]
+  expect(
+    unsafeCause({ ...judged, versions: kept, findings: [finding] }, () => undefined).hint,
+  ).toContain(
+    '\nNo release updates cronjob/report, which keeps 1b0: give it another image, or delete it\n',
+  )
+})
+
 test('a wrong prediction is reported', () => {
   const verified = [{ database: 'default', unpredicted: [finding], unmet: ['x'], earlier: {} }]
   expect(verifiedWarnings(verified, judged)).toEqual([

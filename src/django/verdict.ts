@@ -60,6 +60,8 @@ export interface JudgedVersion {
   readonly names: readonly string[]
   readonly tag: string
   readonly source: NeedsSource
+  /** Those of `names` that keep it: no release updates them. */
+  readonly leftOut?: readonly string[]
 }
 
 /** The verdict on pending migrations. The pod does not migrate when it is blocked. */

@@ -63,6 +63,11 @@ function usesOfPod(clusterState: ClusterState, pod: Pod, repository: string): re
 
 const ending = 'an ending pod of '
 
+/** Returns whether a name is that of a pod which is ending. */
+export function isEnding(name: string): boolean {
+  return name.startsWith(ending)
+}
+
 interface Template {
   readonly name: string
   readonly images: readonly (string | undefined)[]
@@ -139,6 +144,6 @@ function endOf(uses: readonly Use[]): Pick<VersionInUse, 'goneAt'> {
 /** One that is ending is named only where nothing else of its owner runs the same. */
 function namesOf(uses: readonly Use[]): readonly string[] {
   const names = new Set(uses.map(({ name }) => name))
-  const isTold = (name: string) => name.startsWith(ending) && names.has(name.slice(ending.length))
+  const isTold = (name: string) => isEnding(name) && names.has(name.slice(ending.length))
   return [...names].filter((name) => !isTold(name)).sort()
 }

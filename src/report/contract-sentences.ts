@@ -23,7 +23,12 @@ export function heldSentence(
       : object === undefined
         ? 'an earlier release held it back'
         : `${who.join(' and ')} ${stillDoes(rule, object)}`
-  return `${name} (${operations.join(', ')}) is held back: ${why}. ${whenOf[policy]}`
+  const leftOut = versions.flatMap((place) => all[place]?.leftOut ?? [])
+  const when =
+    leftOut.length > 0 && policy !== 'manual'
+      ? `It waits until ${leftOut.join(', ')}, which no release updates, has another image`
+      : whenOf[policy]
+  return `${name} (${operations.join(', ')}) is held back: ${why}. ${when}`
 }
 
 function stillDoes(rule: HeldMigration['rule'], object: string): string {

@@ -198,7 +198,12 @@ export function unsafeCause(judged: Judged, repoFile: (file: string) => string |
   return {
     code: 'unsafe-migration',
     sentence: `${migrationSentence(first, judged.versions)}${others}`,
-    hint: [fixOf(first), ...notHeld(first), acceptance(first)].join('\n'),
+    hint: [
+      fixOf(first),
+      ...notHeld(first),
+      ...keptBy(first, judged.versions),
+      acceptance(first),
+    ].join('\n'),
     annotations: all.flatMap((finding) => annotationOf(finding, judged, repoFile)),
   }
 }
@@ -221,6 +226,22 @@ const ownMigration =
 /** Why it could not wait for the next release. */
 function notHeld({ stays }: MigrationFinding): readonly string[] {
   return stays === undefined ? [] : [`It cannot be held back until the next release: ${stays}`]
+}
+
+/** The migration would be safe but for workloads that no release updates. */
+function keptBy(
+  { versions: places, direction }: MigrationFinding,
+  all: readonly JudgedVersion[],
+): readonly string[] {
+  if (direction === 'new') return []
+  const versions = places.flatMap((place) => all[place] ?? [])
+  return versions.flatMap(({ leftOut, tag }) =>
+    leftOut === undefined
+      ? []
+      : [
+          `No release updates ${leftOut.join(', ')}, which keeps ${shortTag(tag)}: give it another image, or delete it`,
+        ],
+  )
 }
 
 function acceptance({ rule, object, migration }: MigrationFinding): string {
@@ -288,7 +309,9 @@ export function reportedPlan(
         }
       }),
     ),
-    ...(judged && { versions }),
+    ...(judged && {
+      versions: versions.map(({ names, tag, source }) => ({ names, tag, source })),
+    }),
     ...heldOfPlan(plan, policy),
     ...(plan.backup && judged?.blocked !== true && { backup: backupReasons(plan.backup) }),
     findings: findings.map((finding) => ({

@@ -14,6 +14,7 @@ import { Failure, fail, type Cause } from '../../failure/failure.js'
 import type { StageLog } from '../../platform/stage-log.js'
 import { verifiedWarnings } from '../../report/migration-sentences.js'
 import type { SchemaChange } from '../../state/fit.js'
+import { isEnding } from '../../judge/versions-in-use.js'
 import { plural } from '../../report/sentences.js'
 import { forgetDatabases } from '../../state/history-store.js'
 import { reconcileUntil } from '../../rollout/reconcile.js'
@@ -107,8 +108,9 @@ class MigrationRun implements Migration {
   async plan(log: StageLog): Promise<Plan> {
     this.#output.to(log)
     const job = await this.#start(log)
-    const plan = await Promise.race([this.#output.plan, this.#endOfPlan(job)])
+    const found = await Promise.race([this.#output.plan, this.#endOfPlan(job)])
     this.#output.hold()
+    const plan = this.#other ? found : withLeftOut(found, this.input.checked.targets)
     this.#plan = plan
     const { settings } = this.context
     if (!this.#other && !this.input.isAgain) logPlan(log, plan, settings.sql, settings.contract)
@@ -308,6 +310,23 @@ class MigrationRun implements Migration {
         cluster.commandLine(['set', 'env', idOf(workload), '-c', container, variable]),
     }
   }
+}
+
+/** Adds who keeps a version that runs: excluded workloads, CronJobs among them, and pods without an owner. */
+function withLeftOut(
+  { judged, ...plan }: Plan,
+  targets: MigrationInput['checked']['targets'],
+): Plan {
+  if (!judged) return plan
+  const updated = new Set(targets.map(({ id }) => idOf(id)))
+  const versions = judged.versions.map((version) => {
+    // A name may have more words: `cronjob/report which is suspended`.
+    const leftOut = version.names.filter(
+      (name) => !isEnding(name) && !updated.has(name.split(' ')[0] ?? ''),
+    )
+    return leftOut.length === 0 ? version : { ...version, leftOut }
+  })
+  return { ...plan, judged: { ...judged, versions } }
 }
 
 /** Leaves out what was found for the new version. */
