@@ -98,6 +98,17 @@ describe('the plan in a log', () => {
     }
   })
 
+  test('names the parts that are missing', () => {
+    const untold = [{ part: 'the locks', why: 'AttributeError: x' }]
+    const read = (text: string) =>
+      readPlan(
+        [marker + printed.replace('"squashed"', `"untold": ${text}, "squashed"`) + marker],
+        marker,
+      )?.databases[0]
+    expect(read(JSON.stringify(untold))?.untold).toEqual(untold)
+    expect(read('[]')).not.toHaveProperty('untold')
+  })
+
   test('says what a backup is for, where one comes first', () => {
     const reason = { migration: 'orders.0004_evil', why: 'drops', object: 'orders_order.note' }
     const read = (backup: string) =>

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import {
+  isOfInspector,
   lastError,
   lastTraceback,
   ownFrame,
@@ -264,6 +265,7 @@ describe("the deepest frame in the user's code", () => {
     ['/app/lib/python/x.py', true],
     ['<frozen os>', false],
     ['<string>', false],
+    ['rollout_inspector/plan.py', false],
   ])('may be in %s: %s', (file, own) => {
     const traceback = { exception: 'E', message: '', frames: [{ file, line: 1 }] }
     expect(ownFrame(traceback) !== undefined).toBe(own)
@@ -274,6 +276,19 @@ describe("the deepest frame in the user's code", () => {
     expect(ownFrame({ exception: 'ImportError', message: '', frames })?.line).toBe(13)
   })
 })
+
+test.each([
+  ['TypeError', ['/app/manage.py', 'rollout_inspector/plan.py'], true],
+  ['TypeError', ['rollout_inspector/plan.py', '/app/shop/models.py'], false],
+  ['django.core.management.base.CommandError', ['rollout_inspector/plan.py'], false],
+  ['django.core.management.base.SystemCheckError', [], false],
+])(
+  'an error is the inspector’s own when its own code has raised it: %s in %j',
+  (exception, files, is) => {
+    const frames = files.map((file) => ({ file, line: 1 }))
+    expect(isOfInspector({ exception, message: '', frames })).toBe(is)
+  },
+)
 
 describe('the file of the repository', () => {
   const files = [

@@ -6,6 +6,8 @@ export interface Case {
   readonly name: string
   /** The oldest Django that it means something to: `5.0`. */
   readonly since?: number
+  /** Parts of the plan that this Django, as the project has changed it, keeps from being told. */
+  readonly untold?: readonly string[]
   readonly old: string
   readonly new: string
   /** Whether the old version was the only one before its rows were written, where that is known. */
@@ -911,6 +913,26 @@ ${withColour('Odd(null=True)')}`,
     blocked: true,
     oldFails: allOfOrder,
     unpredicted: ['column-gone shop_order.note'],
+  },
+  {
+    name: 'a Django whose interfaces have changed',
+    old: base,
+    new: `${base}
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.postgresql.base import DatabaseWrapper
+from django.db.migrations.loader import MigrationLoader
+del BaseDatabaseWrapper.display_name, DatabaseWrapper.display_name
+reading = MigrationLoader.build_graph
+def build_graph(loader):
+    reading(loader)
+    loader.disk_migrations = tuple(loader.disk_migrations)
+MigrationLoader.build_graph = build_graph
+`,
+    migrations: next('migrations.RunSQL("SELECT 1")'),
+    running: [],
+    blocked: false,
+    oldFails: [],
+    untold: ['the name of the database', 'migrations of other versions'],
   },
   {
     name: 'a table made anew by SQL',

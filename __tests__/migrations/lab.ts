@@ -97,6 +97,7 @@ export interface SeenOfLocks {
 interface Plan {
   readonly code: number
   readonly plan: {
+    readonly databases: readonly { readonly untold: readonly { readonly part: string }[] }[]
     readonly judged: { readonly blocked: boolean; readonly findings: readonly MigrationFinding[] }
   }
   readonly verified?: readonly Verified[]
@@ -127,6 +128,8 @@ export interface Seen {
   readonly unmet: readonly string[]
   /** What the safe way that is offered breaks. */
   readonly twin: readonly string[] | 'none offered'
+  /** Parts of the plan that could not be told. */
+  readonly untold: readonly string[]
   /** Whether the old version breaks: by the comparison after the migration, and by the old image itself. */
   readonly back: { readonly inHistory: boolean; readonly proved: boolean }
 }
@@ -419,6 +422,7 @@ function seen({ plan, by_state: byState, applied, proof, twin, ...code }: Played
     unpredicted: verified.flatMap((one) => one.unpredicted.map(named)),
     unmet: applied.verified ? verified.flatMap(({ unmet }) => unmet) : ['it was not compared'],
     twin: twin ? breaks(twin) : 'none offered',
+    untold: plan.plan.databases.flatMap(({ untold }) => untold.map(({ part }) => part)),
     back: {
       inHistory: lost.some(({ severity }) => severity === 'breaks'),
       proved: breaks(proof.plan.judged.findings).length > 0,
@@ -457,6 +461,7 @@ export function expected(one: Case, thorough = false): Seen {
     unpredicted: one.unpredicted ?? [],
     unmet: Object.keys(one.migrations).length > 0 ? [] : ['it was not compared'],
     twin: one.twin ? [] : 'none offered',
+    untold: one.untold ?? [],
     back: { inHistory: isBroken, proved: isBroken },
   }
 }

@@ -13,6 +13,7 @@ import {
   unfitCause,
   unsafeCause,
   verdictLines,
+  untoldWarnings,
   verdictWarnings,
   verifiedWarnings,
 } from '../../src/report/migration-sentences.js'
@@ -265,4 +266,12 @@ describe('the plan in the report', () => {
     expect(migrations.map((one) => one.verdict)).toEqual(['not judged', 'not judged'])
     expect(findings).toEqual([])
   })
+})
+
+test('a part of the plan that could not be read is a warning', () => {
+  const untold = [{ part: 'the SQL', why: 'AttributeError: x' }]
+  const database = { database: 'default' } as Parameters<typeof untoldWarnings>[0][0]
+  expect(untoldWarnings([database, { ...database, untold }])).toEqual([
+    'the SQL of the database "default" could not be read (AttributeError: x): django-rollout does not know this version of Django or of the database, and continues without it',
+  ])
 })

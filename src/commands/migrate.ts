@@ -3,7 +3,7 @@ import { findSource } from '../docker/source.js'
 import { fail } from '../failure/failure.js'
 import { unheldWarnings } from '../report/contract-sentences.js'
 import { heldWarnings, poolerWarnings, witnessWarnings } from '../report/lock-sentences.js'
-import { unsafeCause, verdictWarnings } from '../report/migration-sentences.js'
+import { unsafeCause, untoldWarnings, verdictWarnings } from '../report/migration-sentences.js'
 import type { Report } from '../report/report.js'
 import { imageToDeploy } from '../stages/image.js'
 import { endOfOthers } from '../stages/migration/ending.js'
@@ -129,6 +129,7 @@ export async function migrateTo(
     const { databases } = plan
     const warnings = [
       unheldWarnings(databases),
+      untoldWarnings(databases),
       poolerWarnings(databases),
       heldWarnings(databases),
       witnessWarnings(databases),

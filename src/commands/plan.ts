@@ -5,7 +5,7 @@ import type { Plan } from '../django/inspector.js'
 import { backupReasons } from '../report/backup-sentences.js'
 import { unheldWarnings } from '../report/contract-sentences.js'
 import { poolerWarnings } from '../report/lock-sentences.js'
-import { unsafeCause, verdictWarnings } from '../report/migration-sentences.js'
+import { unsafeCause, untoldWarnings, verdictWarnings } from '../report/migration-sentences.js'
 import type { Report } from '../report/report.js'
 import { plural } from '../report/sentences.js'
 import { toRepo, type ClusterContext, type ReleaseContext } from '../stages/context.js'
@@ -135,6 +135,7 @@ function concluded({ state, warn }: Run, context: ReleaseContext, plan: Plan): O
   if (notCompared !== undefined) warn(notCompared)
   verdictWarnings(plan.judged).forEach(warn)
   unheldWarnings(plan.databases).forEach(warn)
+  untoldWarnings(plan.databases).forEach(warn)
   poolerWarnings(plan.databases).forEach(warn)
   const hasWork = plan.databases.some(
     ({ pending, squashed }) => pending.length + squashed.length > 0,

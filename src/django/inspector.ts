@@ -73,6 +73,14 @@ export interface BackupReason {
 /** When a backup comes before the migration: where values may be lost, or before each one. */
 export type BackupWhen = 'needed' | 'always'
 
+/** A part of a plan that is missing. */
+export interface Untold {
+  /** `the locks` */
+  readonly part: string
+  /** `AttributeError: …` */
+  readonly why: string
+}
+
 export interface DatabasePlan {
   /** The alias in `DATABASES`. */
   readonly database: string
@@ -110,6 +118,8 @@ export interface DatabasePlan {
   readonly isBridged?: true
   /** A pooler gives one session of the server to several clients in turn. */
   readonly isPooled?: true
+  /** What the inspector does not understand in this Django or database. */
+  readonly untold?: readonly Untold[]
   /** Statements of other roles that name what the migrations drop; `hidden`: the server does not show them. */
   readonly witnesses?: readonly Witness[] | 'hidden'
   /** Columns and tables that no version needs, neither one that runs nor one that is kept: `shop_order.note`. */
@@ -699,8 +709,18 @@ function databaseOf(json: unknown): DatabasePlan | undefined {
     earlierBridges: bridgesOf(json['stay']),
     ...((hasSql(json['bridges']) || hasSql(json['ended'])) && { isBridged: true }),
     ...(pooled === true && { isPooled: true }),
+    ...untoldOf(json['untold']),
     ...usageOf(json),
   }
+}
+
+function untoldOf(json: unknown): Pick<DatabasePlan, 'untold'> {
+  const untold = listOf(json, (one) => {
+    if (!isRecord(one)) return undefined
+    const { part, why } = one
+    return isText(part) && isText(why) ? { part, why } : undefined
+  })
+  return untold && untold.length > 0 ? { untold } : {}
 }
 
 function usageOf({

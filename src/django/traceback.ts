@@ -76,10 +76,20 @@ export function ownFrame(traceback: Traceback): Frame | undefined {
   )
 }
 
+/** How the inspector names its files. */
+const inspector = 'rollout_inspector/'
+
+/** Whether the inspector itself has failed: it raises nothing else than an error of Django's commands on purpose. */
+export function isOfInspector({ exception, frames }: Traceback): boolean {
+  const isOnPurpose = /(^|\.)CommandError$/.test(exception)
+  return !isOnPurpose && frames.at(-1)?.file.startsWith(inspector) === true
+}
+
 /** Whether a path inside an image may be the user's own code. */
 export function isOwn(file: string): boolean {
   return !(
     file.startsWith('<') ||
+    file.startsWith(inspector) ||
     /\/(site|dist)-packages\//.test(file) ||
     // Python's own library: /usr/lib/python3, /usr/local/lib/python3.13, /opt/conda/lib/python3.12
     /\/lib(64)?\/python\d+(\.\d+)?t?\//.test(file) ||

@@ -362,3 +362,13 @@ function verdictOf(
   if (open.length > 0) return 'not known'
   return own.length > 0 ? 'accepted' : 'safe'
 }
+
+/** Returns a warning for each part that the inspector could not tell. */
+export function untoldWarnings(databases: readonly DatabasePlan[]): readonly string[] {
+  return databases.flatMap(({ database, untold = [] }) =>
+    untold.map(
+      ({ part, why }) =>
+        `${part} of the database "${database}" could not be read (${why}): django-rollout does not know this version of Django or of the database, and continues without it`,
+    ),
+  )
+}

@@ -6,6 +6,7 @@ import {
   leftBehind,
   migrationCause,
   Output,
+  planCause,
   refusalCause,
   logPlan,
 } from '../../../src/stages/migration/log.js'
@@ -257,4 +258,23 @@ test('of an output that never ends the last lines are kept, and what all of it s
   output.to(stageLog)
   expect(stageLog.lines.length).toBeLessThan(2_500)
   expect(stageLog.lines.at(-1)).toBe('>  OK')
+})
+
+test('an error of the inspector is none of the new version', () => {
+  const log = (file: string) => [
+    'Traceback (most recent call last):',
+    '  File "/app/manage.py", line 9, in main',
+    `  File "${file}", line 115, in at`,
+    "TypeError: 'set' object is not subscriptable",
+  ]
+  const crash = { code: 'crash', sentence: 'job-x: TypeError', workload: 'job/job-x' } as const
+  expect(planCause(crash, 'the new version', log('rollout_inspector/plan.py'))).toMatchObject({
+    code: 'plan-failed',
+    sentence:
+      "django-rollout does not understand the migrations of the new version: TypeError: 'set' object is not subscriptable (rollout_inspector/plan.py:115)",
+    hint: expect.stringContaining('a fault of django-rollout'),
+  })
+  expect(planCause(crash, 'the new version', log('/app/shop/models.py')).sentence).toBe(
+    'the new version does not start: TypeError',
+  )
 })

@@ -220,6 +220,22 @@ def version_of(connection):
         return None
 
 
+class Told:
+    """What a plan tells. Django and its databases change: what meets an interface that it does not know is left out, and
+    that is said. A release does not fail because of what is only told."""
+
+    def __init__(self):
+        self.missing = []
+
+    def of(self, part, work, otherwise):
+        try:
+            return work()
+        except Exception as error:
+            why = "%s: %s" % (type(error).__name__, " ".join(str(error).split())[:200])
+            self.missing.append({"part": part, "why": why})
+            return otherwise
+
+
 def is_known(name, loader):
     key = tuple(name.split(".", 1))
     return key in loader.applied_migrations or key in loader.disk_migrations
@@ -244,7 +260,9 @@ def plan_of(alias, identity, own):
     if own is not None:
         pending = [each for each in pending if each.app_label in own]
     judge = verdict.Judge(connection, alias, executor, refuse_writes)
-    with_text = list(with_sql(executor, connection, pending, judge.watched))
+    told = Told()
+    no_text = [(each, None, None) for each in pending]
+    with_text = told.of("the SQL", lambda: list(with_sql(executor, connection, pending, judge.watched)), no_text)
     # None: not known. It stops nothing where nothing is judged.
     needs = None
     findings, question, placed = [], None, placing.all_of(judge, pending, "no version runs")
@@ -272,7 +290,7 @@ def plan_of(alias, identity, own):
         "database": alias,
         "identity": identity,
         "vendor": connection.vendor,
-        "vendorName": connection.display_name,
+        "vendorName": told.of("the name of the database", lambda: connection.display_name, connection.vendor),
         "version": version_of(connection),
         "transactionalDdl": bool(connection.features.can_rollback_ddl),
         "pending": [
@@ -295,9 +313,16 @@ def plan_of(alias, identity, own):
         "stay": [each for each in stay if each["database"] == alias],
         "ended": ended,
         "pooled": bool(pending) and is_postgresql and is_pooled(connection),
-        "squashed": [each for each in to_record(executor) if own is None or each["app"] in own],
-        "applied": leaf_of_apps(loader),
-        "unknown": list(not_in_code(loader, executor.recorder)) if own is None else [],
+        "squashed": [
+            each
+            for each in told.of("squashed migrations", lambda: list(to_record(executor)), [])
+            if own is None or each["app"] in own
+        ],
+        "applied": told.of("what is applied", lambda: leaf_of_apps(loader), {}),
+        "unknown": told.of("migrations of other versions", lambda: list(not_in_code(loader, executor.recorder)), [])
+        if own is None
+        else [],
+        "untold": told.missing,
     }
     if unused is not None:
         plan.update(unused=unused, witnesses=witnesses)
@@ -306,16 +331,17 @@ def plan_of(alias, identity, own):
     if task.spec.get("backup") and applied:
         from rollout_inspector import backup
 
-        backup_for = backup.reasons(judge, applied)
+        not_known = [{"migration": "", "why": "unread", "object": ""}]
+        backup_for = told.of("what a backup is for", lambda: backup.reasons(judge, applied), not_known)
     if is_postgresql and applied:
-        locked = locks_of(connection, with_text, usage.rates(connection))
+        locked = told.of("the locks", lambda: locks_of(connection, with_text, usage.rates(connection)), {})
         for each in plan["pending"]:
-            each.update(locked["%(app)s.%(name)s" % each])
+            each.update(locked.get("%(app)s.%(name)s" % each, {}))
     return {
         "plan": plan,
         "backup": backup_for,
         "needs": needs,
-        "leading": leading_of(alias, with_text) if is_postgresql else None,
+        "leading": told.of("what is locked first", lambda: leading_of(alias, with_text), None) if is_postgresql else None,
         "pending": pending,
         "findings": findings,
         "question": question if with_text or placed.bridges or ended else None,

@@ -22,6 +22,7 @@ import type { ContractPolicy } from '../../django/contract.js'
 import type { Locking, LockWait } from '../../django/locking.js'
 import type { Misfit, Verified } from '../../django/verdict.js'
 import { MigrationLog, type Migrated } from '../../django/progress.js'
+import { isOfInspector, lastError, sentence as errorLine } from '../../django/traceback.js'
 import { Failure, type Cause } from '../../failure/failure.js'
 import {
   bridgeSentence,
@@ -155,8 +156,21 @@ export class Output {
   }
 }
 
-/** Returns the cause of a version that does not start, as it concerns the release. `who`: `the new version`. */
-export function planCause(cause: Cause, who: string): Cause {
+/**
+ * Returns the cause of a version that does not start, as it concerns the release, or of an inspector that does not
+ * understand it. `who`: `the new version`.
+ */
+export function planCause(cause: Cause, who: string, lines: readonly string[]): Cause {
+  const traceback = lastError(lines)
+  if (traceback && isOfInspector(traceback)) {
+    const { file, line } = traceback.frames.at(-1) ?? {}
+    return {
+      code: 'plan-failed',
+      sentence: `django-rollout does not understand the migrations of ${who}: ${errorLine(traceback)} (${file}:${line})`,
+      hint: `this is a fault of django-rollout, not of ${who}: please report it with this log. With "migrate-command: none", and the migrations applied by hand, the release works`,
+      ...(cause.logs && { logs: cause.logs }),
+    }
+  }
   return { ...cause, code: 'plan-failed', sentence: `${who} does not start: ${withoutName(cause)}` }
 }
 

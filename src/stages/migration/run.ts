@@ -246,7 +246,7 @@ class MigrationRun implements Migration {
       if (output.progress().applied.length > 0) return output.plan
       if (cause.code !== 'crash') throw new Failure(cause)
       if (end.unread === undefined)
-        throw new Failure(planCause(this.#withPassed(cause), this.#who()))
+        throw new Failure(planCause(this.#withPassed(cause), this.#who(), output.lines))
     }
     const early = await Promise.race([output.plan, Promise.resolve(undefined)])
     if (!early && end.unread !== undefined) fail(this.#unreadCause('plan-failed', end, end.unread))
