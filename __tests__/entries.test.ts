@@ -304,24 +304,6 @@ describe('the post step', () => {
     return { ...left, STATE_folder: path }
   }
 
-  test.each([
-    ['deploy', 'run-1'],
-    ['build', ''],
-  ])(
-    'logs out of the registry that a %s that was killed had logged in to',
-    async (command, run) => {
-      const kept = await state('image: ghcr.io/acme/shop\n')
-      const docker = '#!/bin/sh\necho "$@" >> "$(dirname "$0")/docker.log"\n'
-      await writeFile(join(folder, 'docker'), docker, { mode: 0o755 })
-      const login = {
-        'INPUT_REGISTRY-USERNAME': 'ada',
-        'INPUT_REGISTRY-PASSWORD': 'hunter2-hunter2',
-      }
-      await ends('post', [], { ...kept, ...login, STATE_run: run, INPUT_COMMAND: command })
-      expect(await readFile(join(folder, 'docker.log'), 'utf8')).toBe('logout ghcr.io\n')
-    },
-  )
-
   test('reads the options as main did, so half of a pair is allowed', async () => {
     const kept = await state('image: acme/shop\nenvironment: production\n')
     const { stdout } = await ends('post', [], { ...kept, INPUT_COMMAND: 'migrate' })

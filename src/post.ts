@@ -1,5 +1,4 @@
 import * as core from '@actions/core'
-import { logout } from './docker/login.js'
 import { endStatus, recordedStatus } from './github/deployment.js'
 import { deploymentRecord } from './github/deployments.js'
 import {
@@ -30,7 +29,7 @@ const folder = core.getState('folder')
 const run = core.getState('run')
 
 // No end was saved: main was killed, its undo was cut off, or the undo could not be verified.
-if ((run !== '' || folder !== '') && core.getState('ended') === '') {
+if (run !== '' && core.getState('ended') === '') {
   // Main could read its options, so post can read them as options of the same command.
   const command = actionOf(process.env)
   const { config: _config, ...given } = inputsOf(command, process.env)
@@ -44,7 +43,7 @@ if ((run !== '' || folder !== '') && core.getState('ended') === '') {
     files,
   )
   if (reading.is === 'read') await finish(reading.settings)
-  else if (run !== '') {
+  else {
     core.warning(
       `what this run may have left open was not looked for (django-rollout recover does it): ${reading.problems.join('; ')}`,
     )
@@ -59,8 +58,7 @@ async function finish(settings: Settings): Promise<void> {
     core.info(`${why}: the interrupted release is still restored`)
   })
   const platform = realPlatform({ ...process.env, RUNNER_TEMP: folder })
-  if (run !== '') await recoverOwn(platform, settings)
-  if (settings['registry-username'] !== undefined) await logout(platform, settings.image)
+  await recoverOwn(platform, settings)
 }
 
 /** Recovers what main left unfinished in the cluster. */

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { configWith, registryFindings } from '../../src/checks/registry.js'
+import { registryFindings } from '../../src/checks/registry.js'
 import type { CommitLookup } from '../../src/docker/registry.js'
 
 const tag = 'b'.repeat(40)
@@ -110,11 +110,3 @@ test.each<[string, string, CommitLookup, boolean, readonly string[], string]>([
     expect(found.at(-1)?.fix ?? '').toContain(mend)
   },
 )
-
-test('a configuration for given credentials has the login and the plugins of the user', () => {
-  const config = configWith('ghcr.io/acme/shop', 'ada', 'secret', '/home/ada/.docker/cli-plugins')
-  expect(JSON.parse(config)).toEqual({
-    auths: { 'ghcr.io': { auth: 'YWRhOnNlY3JldA==' } },
-    cliPluginsExtraDirs: ['/home/ada/.docker/cli-plugins'],
-  })
-})

@@ -8,8 +8,9 @@ import type { Failure } from '../../src/failure/failure.js'
 import { realPlatform } from '../../src/platform/real.js'
 
 const text = 'apiVersion: v1\nkind: Config\nusers: [{name: a, user: {token: hunter2-hunter2}}]\n'
-const access = (kubeconfig: string, resources = new Resources()) =>
-  resources.access(realPlatform({ PATH: '' }), { kubeconfig, namespace: 'shop' } as Settings)
+const machine = realPlatform({ PATH: '' })
+const access = (kubeconfig: string, resources = new Resources(machine)) =>
+  resources.access(machine, { kubeconfig, namespace: 'shop' } as Settings)
 const why = async (kubeconfig: string) => {
   const { cause } = await access(kubeconfig).then(
     () => {
@@ -21,7 +22,7 @@ const why = async (kubeconfig: string) => {
 }
 
 test('the text of a kubeconfig is written to a file that only its owner can read, until the end of the run', async () => {
-  const resources = new Resources()
+  const resources = new Resources(machine)
   const { kubeconfig = '' } = await access(text, resources)
   expect(await readFile(kubeconfig, 'utf8')).toBe(text)
   expect((await stat(kubeconfig)).mode & 0o777).toBe(0o600)
@@ -33,7 +34,7 @@ test('a file of the user is read in place, and stays', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'django-rollout-test-'))
   const file = join(folder, 'config')
   await writeFile(file, text)
-  const resources = new Resources()
+  const resources = new Resources(machine)
   expect(await access(file, resources)).toMatchObject({ kubeconfig: file, keeps: true })
   await resources.close()
   expect(await readFile(file, 'utf8')).toBe(text)

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { inputsLabel, inputsOf } from '../../src/docker/build-inputs.js'
+import { Resources } from '../../src/commands/resources.js'
 import { inspectMachine, examineMachine } from '../../src/doctor/machine.js'
 import { has as tagged, imageWith, lacks, refuses } from '../support/registry.js'
 import { scripted, type Line } from '../support/scripted.js'
@@ -34,11 +35,10 @@ async function examined(
     files: more.files ?? all,
   })
   const { settings, signal } = contextOf(script.platform, { ...more.given })
-  const asking = { platform: script.platform, settings, signal }
+  const resources = new Resources(script.platform)
+  const asking = { platform: resources.platform, settings, signal }
   const machine = await inspectMachine(asking)
-  const findings = await examineMachine(asking, machine, () =>
-    script.platform.files.privateFolder(),
-  )
+  const findings = await examineMachine(asking, machine, () => resources.keepLogin(settings))
   const wrong = findings
     .filter(({ severity }) => severity !== 'ok')
     .map(({ severity, message }) => `${severity}: ${message}`)
@@ -113,10 +113,10 @@ describe('the findings about a machine', () => {
   })
 })
 
-test('a password that is given is in no command line, but in a file that only this user can read', async () => {
+test('a password that is given is in no command line, and in no file', async () => {
   const given = { 'registry-username': 'ada', 'registry-password': 'secret' }
   const { wrong, ran, written } = await examined({}, { given, files })
   expect(wrong).toEqual([])
   expect(ran.join('\n')).not.toMatch(/secret|login/)
-  expect(Object.keys(written)).toEqual(['/private/config.json'])
+  expect(written).toEqual({ '/private/config.json': expect.not.stringContaining('secret') })
 })

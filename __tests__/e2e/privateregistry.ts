@@ -10,7 +10,12 @@ export interface PrivateRegistry {
 }
 
 /** The cluster's pods need no login: its nodes take all images from the stack's registry. */
-export async function privateRegistry(user: string, password: string): Promise<PrivateRegistry> {
+export async function privateRegistry(
+  user: string,
+  password: string,
+  before: (asked: { readonly method: string; readonly url: string }) => Promise<void> = () =>
+    Promise.resolve(),
+): Promise<PrivateRegistry> {
   const [host, port] = stack.registry.split(':')
   const login = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
   const server = createServer((asked, answer) => {
@@ -19,15 +24,15 @@ export async function privateRegistry(user: string, password: string): Promise<P
       return
     }
     const { authorization: _, ...headers } = asked.headers
-    const passed = request(
-      { host, port, path: asked.url, method: asked.method, headers },
-      (told) => {
+    const { method = '', url = '' } = asked
+    void before({ method, url }).then(() => {
+      const passed = request({ host, port, path: url, method, headers }, (told) => {
         answer.writeHead(told.statusCode ?? 502, told.headers)
         told.pipe(answer)
-      },
-    )
-    passed.on('error', () => answer.destroy())
-    asked.pipe(passed)
+      })
+      passed.on('error', () => answer.destroy())
+      asked.pipe(passed)
+    })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {

@@ -70,6 +70,8 @@ export class Process {
         isFolder: () => false,
         link: () => Promise.resolve(undefined),
         list: () => Promise.resolve([]),
+        linkTo: () => Promise.resolve(),
+        writeProgram: () => Promise.resolve(),
         privateFolder: () => Promise.resolve('/private'),
         socketFolder: () => Promise.resolve('/private'),
         writePrivate: () => Promise.resolve(),

@@ -125,6 +125,8 @@ export function scripted(
     list: () => Promise.resolve([]),
     privateFolder: () => Promise.resolve('/private'),
     socketFolder: () => Promise.resolve('/private'),
+    linkTo: () => Promise.resolve(),
+    writeProgram: () => Promise.resolve(),
     writePrivate: (path, text) => {
       written[path] = text
       return Promise.resolve()

@@ -1,6 +1,6 @@
 /** What the registry answers about the image, and the login of docker there. Pure. */
 import type { CommitLookup } from '../docker/registry.js'
-import { hostOf, isLocal, loginHint, serverAddress } from '../docker/registry-errors.js'
+import { hostOf, isLocal, loginHint } from '../docker/registry-errors.js'
 import { shortTag } from '../kubernetes/image.js'
 import { error, ok, warning, type Finding } from '../report/finding.js'
 
@@ -79,16 +79,4 @@ export function registryFindings(
     case 'failed':
       return [error('registry', `${name} could not be looked up: ${lookup.said}`, lookup.hint)]
   }
-}
-
-/** Returns a `config.json` for one login and with the user's own plugins; it is temporary. */
-export function configWith(
-  repository: string,
-  username: string,
-  password: string,
-  plugins: string,
-): string {
-  const key = serverAddress(hostOf(repository))
-  const auth = Buffer.from(`${username}:${password}`).toString('base64')
-  return JSON.stringify({ auths: { [key]: { auth } }, cliPluginsExtraDirs: [plugins] })
 }

@@ -16,7 +16,7 @@ async function ofCommit(run: Run): Promise<Outcome> {
   const { platform, settings, reporter, state, resources } = run
   const requested = contextOf(run, await findSourceToBuild(platform, settings, settings.context))
   const built = await reporter.stage('build', async (log) => {
-    await resources.login(platform, settings)
+    await resources.login(settings)
     const { image, source, inputs } = await findBuild(requested.with({ log }))
     const context = contextOf(run, source).with({ log })
     if (image) state.haveImage(image)

@@ -22,7 +22,7 @@ export function runDoctor(start: Start): Promise<Report> {
         if (machine.source) run.state.source = machine.source
         const findings = (
           await Promise.all([
-            examineMachine(run, machine, () => privateFolder(run)),
+            examineMachine(run, machine, () => run.resources.keepLogin(run.settings)),
             reachesCluster(run.platform, machine) ? examineClusterOf(run, machine) : [],
           ])
         ).flat()
@@ -31,12 +31,6 @@ export function runDoctor(start: Start): Promise<Report> {
       }),
     ),
   )
-}
-
-async function privateFolder({ platform, resources }: Run): Promise<string> {
-  const folder = await platform.files.privateFolder()
-  resources.add(() => platform.files.remove(folder))
-  return folder
 }
 
 async function examineClusterOf(

@@ -54,7 +54,7 @@ async function toImage(run: Run): Promise<Outcome> {
       ),
     (signal) =>
       reporter.stage('image', async (log) => {
-        await resources.login(platform, settings)
+        await resources.login(settings)
         return imageToDeploy(requested.with({ signal, log }))
       }),
   ])

@@ -66,7 +66,7 @@ async function ofImage(run: Run): Promise<Outcome> {
       ),
     (signal) =>
       reporter.stage('image', async (log) => {
-        await resources.login(platform, settings)
+        await resources.login(settings)
         return imageToDeploy(requested.with({ signal, log }))
       }),
   ])
@@ -106,9 +106,9 @@ async function withoutCluster(
   requested: ReleaseContext,
   needs: NeedsFile,
 ): Promise<Outcome> {
-  const { platform, settings, reporter, state, resources, warn } = run
+  const { settings, reporter, state, resources, warn } = run
   const { built, source, image } = await reporter.stage('image', async (log) => {
-    await resources.login(platform, settings)
+    await resources.login(settings)
     return imageToTest(requested.with({ log }))
   })
   const context = contextOf(run, source)

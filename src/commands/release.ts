@@ -54,7 +54,7 @@ async function fromCommit(run: Run, command: ReleaseCommand): Promise<Outcome> {
     (signal) =>
       reporter.stage(command === 'deploy' ? 'image' : 'build', async (log) => {
         const context = requested.with({ signal, log })
-        await resources.login(platform, settings)
+        await resources.login(settings)
         if (command === 'deploy') {
           return { is: 'found', ...(await imageToDeploy(context)) } as const
         }

@@ -1,4 +1,5 @@
-import { login } from '../docker/login.js'
+import { RunDocker } from '../docker/login.js'
+import type { Login } from '../docker/private-config.js'
 import { openCluster, type Cluster, type ClusterAccess } from '../kubernetes/cluster.js'
 import type { Settings } from '../options/table.js'
 import { fail, type Cause } from '../failure/failure.js'
@@ -27,7 +28,17 @@ function whatIsWrong(content: string): Pick<Cause, 'sentence' | 'hint'> | undefi
 /** What is released in reverse order at the end of a run, however the run ends. */
 export class Resources {
   private readonly closers: (() => Promise<void>)[] = []
+  private readonly docker: RunDocker
   private isClosed = false
+
+  constructor(platform: Platform) {
+    this.docker = new RunDocker(platform)
+  }
+
+  /** The platform as the run has it: its docker gets the login. */
+  get platform(): Platform {
+    return this.docker.platform
+  }
 
   /** Adds a resource. Closes it at once when everything is closed already (an aborted preflight came late). */
   add(close: () => Promise<void>): void {
@@ -66,10 +77,26 @@ export class Resources {
     return { ...chosen, kubeconfig }
   }
 
-  async login(platform: Platform, settings: Settings): Promise<void> {
-    const username = settings['registry-username']
-    const password = settings['registry-password']
-    if (username === undefined || password === undefined) return
-    this.add(await login(platform, settings.image, username, password))
+  /** Logs docker in, where the options have a login. */
+  async login(settings: Settings): Promise<void> {
+    const login = loginIn(settings)
+    if (login) this.add(await this.docker.login(login))
   }
+
+  /** Gives docker the login of the options without asking the registry. Returns whether there is one. */
+  async keepLogin(settings: Settings): Promise<boolean> {
+    const login = loginIn(settings)
+    if (login) this.add(await this.docker.keep(login))
+    return login !== undefined
+  }
+}
+
+function loginIn({
+  image: repository,
+  'registry-username': username,
+  'registry-password': password,
+}: Settings): Login | undefined {
+  return username === undefined || password === undefined
+    ? undefined
+    : { repository, username, password }
 }

@@ -61,7 +61,7 @@ async function toVersion(run: Run): Promise<Outcome> {
   state.passPreflight(checked)
   const context = requested.with({ cluster })
   const { chosen, version } = await reporter.stage('version', async (log) => {
-    await resources.login(platform, run.settings)
+    await resources.login(run.settings)
     const chosen = await readVersions(context.with({ log }), checked)
     return { chosen, version: await chooseVersion(context.with({ log }), chosen) }
   })

@@ -48,13 +48,14 @@ export async function reported(
   work: (run: Run) => Promise<Outcome>,
 ): Promise<Report> {
   const { settings, signal } = start
-  const resources = new Resources()
+  const resources = new Resources(start.platform)
   const app = settings.app ?? appOf(settings.image)
   const state = new RunState()
   const warn = (sentence: string) => {
     state.warnings.push(sentence)
   }
-  const run: Run = { ...start, command, app, state, warn, resources }
+  const { platform } = resources
+  const run: Run = { ...start, platform, command, app, state, warn, resources }
   let outcome: Outcome
   try {
     outcome = await work(run)

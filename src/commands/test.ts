@@ -16,7 +16,7 @@ async function theImage(run: Run): Promise<Outcome> {
   const { platform, settings, reporter, state, resources } = run
   const requested = contextOf(run, await findSource(platform, settings, settings.context))
   const { built, source, image } = await reporter.stage('image', async (log) => {
-    await resources.login(platform, settings)
+    await resources.login(settings)
     return imageToTest(requested.with({ log }))
   })
   const context = contextOf(run, source)

@@ -1,11 +1,11 @@
 /** Checks this machine: its tools, the commit, and the registry as seen from here. Writes nothing. */
 import { join } from 'node:path/posix'
 import { contextFindings, sourceFinding, type Context } from '../checks/commit.js'
-import { configWith, registryFindings } from '../checks/registry.js'
+import { registryFindings } from '../checks/registry.js'
 import { has, toolFindings, type Answers } from '../checks/tools.js'
 import { checkPlan } from '../docker/build.js'
 import { docker } from '../docker/client.js'
-import { credentialsFor, dockerHome } from '../docker/credentials.js'
+import { credentialsFor } from '../docker/credentials.js'
 import { findSource, type Source } from '../docker/source.js'
 import { hostOf } from '../docker/registry-errors.js'
 import { kubectlEnvironment } from '../kubernetes/proxy.js'
@@ -49,14 +49,14 @@ function isRunner(env: Platform['env']): boolean {
 
 type MachineContext = Pick<ReleaseContext, 'platform' | 'settings' | 'signal'>
 
-/** @param folder makes a folder that only this user may enter, and that the run removes. */
+/** @param keepLogin gives docker the login of the options; resolves with false where there is none. */
 export async function examineMachine(
   context: MachineContext,
   { answers, source, sourceError }: Machine,
-  folder: () => Promise<string>,
+  keepLogin: () => Promise<boolean>,
 ): Promise<readonly Finding[]> {
   const { platform, settings } = context
-  const registry = await examineRegistry(context, source, folder)
+  const registry = await examineRegistry(context, source, keepLogin)
   const need = {
     builds: !registry.has,
     known: source !== undefined,
@@ -75,7 +75,7 @@ export async function examineMachine(
 async function examineRegistry(
   { platform, settings, signal }: MachineContext,
   source: Source | undefined,
-  folder: () => Promise<string>,
+  keepLogin: () => Promise<boolean>,
 ): Promise<{ readonly has: boolean; readonly findings: readonly Finding[] }> {
   const { image } = settings
   if (!source) {
@@ -84,7 +84,7 @@ async function examineRegistry(
   }
   try {
     const context = { platform, settings, source, signal }
-    const { lookup, login, beside, source: own } = await askRegistry(context, folder)
+    const { lookup, login, beside, source: own } = await askRegistry(context, keepLogin)
     const findings = registryFindings(image, own.tag, {
       lookup,
       login,
@@ -125,42 +125,16 @@ async function inspectKubectl({ processes }: Platform): Promise<Finished | undef
   return processes.run(path, ['version', '--client', '-o', 'json'], { env: kubectlEnvironment })
 }
 
-/** Looks up the image, with a given login in a separate configuration: the user's stays as it is. */
+/** Looks up the image with the login of the options, or the user's own. */
 async function askRegistry(
   context: MachineContext & Pick<ReleaseContext, 'source'>,
-  folder: () => Promise<string>,
+  keepLogin: () => Promise<boolean>,
 ): Promise<BuildLookup & { readonly login: boolean }> {
   const { platform, settings } = context
-  const { image, 'registry-username': username, 'registry-password': password } = settings
-  if (username === undefined || password === undefined) {
-    const found = await lookForBuild(context)
-    const credentials = await credentialsFor(platform, hostOf(image), context.signal)
-    return { ...found, login: credentials.is !== 'none' }
-  }
-  const own = await folder()
-  const config = configWith(image, username, password, join(dockerHome(platform), 'cli-plugins'))
-  await platform.files.writePrivate(join(own, 'config.json'), config)
-  return {
-    ...(await lookForBuild({ ...context, platform: configured(platform, own) })),
-    login: true,
-  }
-}
-
-/** Returns the same platform, whose docker has its configuration in this folder. */
-function configured(platform: Platform, folder: string): Platform {
-  const { processes } = platform
-  return {
-    ...platform,
-    env: { ...platform.env, DOCKER_CONFIG: folder },
-    processes: {
-      ...processes,
-      stream: (tool, args, options) =>
-        processes.stream(tool, args, {
-          ...options,
-          env: { ...options.env, DOCKER_CONFIG: folder },
-        }),
-    },
-  }
+  if (await keepLogin()) return { ...(await lookForBuild(context)), login: true }
+  const found = await lookForBuild(context)
+  const credentials = await credentialsFor(platform, hostOf(settings.image), context.signal)
+  return { ...found, login: credentials.is !== 'none' }
 }
 
 async function examineContext(

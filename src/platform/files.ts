@@ -1,7 +1,17 @@
 import { existsSync, statSync } from 'node:fs'
-import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import type { Files, Platform } from './platform.js'
 
 /** The file system. `RUNNER_TEMP` is emptied by the runner after each job, so it goes before the system's folder. */
@@ -28,6 +38,11 @@ export function realFiles(env: Platform['env']): Files {
       await writeFile(path, '', { mode: 0o600 })
       await chmod(path, 0o600)
       await writeFile(path, text)
+    },
+    linkTo: (target, path) => symlink(resolve(target), path),
+    writeProgram: async (path, text) => {
+      await mkdir(dirname(path), { recursive: true })
+      await writeFile(path, text, { mode: 0o700 })
     },
     write: async (path, text) => {
       await mkdir(dirname(path), { recursive: true })

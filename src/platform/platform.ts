@@ -78,6 +78,10 @@ export interface Files {
    * may be longer than that.
    */
   socketFolder(): Promise<string>
+  /** Makes a symbolic link to `target`, which may be relative to the working folder. */
+  linkTo(target: string, path: string): Promise<void>
+  /** Writes a program that only this user may start (0700), with the folder that it is in. */
+  writeProgram(path: string, text: string): Promise<void>
   /** Writes a file that only this user may read (0600). */
   writePrivate(path: string, text: string): Promise<void>
   /** Writes or replaces an ordinary file. */
