@@ -168,6 +168,21 @@ test.each(['cli', 'action', 'post'])('%s says which Node.js version it needs', (
   })
 })
 
+test.each(['cli', 'action', 'post'])('%s says that Windows is not supported', (entry) => {
+  const windows =
+    'data:text/javascript,Object.defineProperty(process, "platform", { value: "win32" })'
+  const { stderr, stdout, status } = spawnSync(
+    process.execPath,
+    ['--import', windows, join(dist, entry, 'index.js'), '--help'],
+    { encoding: 'utf8' },
+  )
+  expect({ stderr, stdout, status }).toEqual({
+    stderr: expect.stringMatching(/^django-rollout does not run on Windows: .*\n$/),
+    stdout: '',
+    status: 2,
+  })
+})
+
 /** A command line of a shell, with the command as `cli`. */
 async function shell(line: string, env: NodeJS.ProcessEnv = {}) {
   const cli = `cli() { '${process.execPath}' '${join(dist, 'cli/index.js')}' "$@"; }`
