@@ -1,4 +1,4 @@
-/** A mutating admission webhook of a namespace: it makes another thing of each Deployment that is updated there. */
+/** A mutating admission webhook of a namespace: it makes another thing of what is written there. */
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -16,11 +16,25 @@ interface Review {
   readonly request: { readonly uid: string; readonly object: unknown }
 }
 
+/** What a webhook gets to see. */
+export interface Watched {
+  readonly group: string
+  readonly resources: readonly string[]
+  readonly operations: readonly ('CREATE' | 'UPDATE')[]
+}
+
+const updatedDeployments: Watched = {
+  group: 'apps',
+  resources: ['deployments'],
+  operations: ['UPDATE'],
+}
+
 /** `folder` takes its certificate; `edits` says what it makes of an object. Resolves with what removes it. */
 export async function startWebhook(
   namespace: string,
   folder: string,
   edits: (object: unknown) => readonly Edit[],
+  watched: readonly Watched[] = [updatedDeployments],
 ): Promise<() => Promise<void>> {
   const [key, cert] = ['webhook.key', 'webhook.crt'].map((name) => join(folder, name)) as [
     string,
@@ -76,14 +90,12 @@ export async function startWebhook(
           caBundle: (await readFile(cert)).toString('base64'),
         },
         namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } },
-        rules: [
-          {
-            apiGroups: ['apps'],
-            apiVersions: ['v1'],
-            resources: ['deployments'],
-            operations: ['UPDATE'],
-          },
-        ],
+        rules: watched.map(({ group, resources, operations }) => ({
+          apiGroups: [group],
+          apiVersions: ['v1'],
+          resources,
+          operations,
+        })),
       },
     ],
   }

@@ -31,6 +31,7 @@ function podOf(name: string, image: string, pulled: string, more: Partial<Pod> =
 
 const replicasets = named<ReplicaSet>({
   metadata: { ...owned('Deployment', 'web'), name: 'web-1' },
+  spec: { selector: {}, template: { spec: spec(`${shop}:v1`) } },
 })
 const jobs = named<Job>({ metadata: { ...owned('CronJob', 'report'), name: 'report-1' } })
 const cronjob = (image: string): CronJob => ({
@@ -58,6 +59,15 @@ describe('the versions in use', () => {
       [
         podOf('web-1-a', `${shop}:v1`, `${shop}@${digestOf('a')}`, web),
         podOf('web-1-b', `${shop}:v1`, `${shop}@${digestOf('a')}`, web),
+      ],
+      [],
+      ['a v1 deployment/web'],
+    ],
+    [
+      'of a Deployment whose pods are renamed by a mirror',
+      [
+        podOf('web-1-a', `mirror.example/shop:v1@${digestOf('a')}`, '', web),
+        podOf('other-1-a', `mirror.example/shop:v9@${digestOf('b')}`, ''),
       ],
       [],
       ['a v1 deployment/web'],

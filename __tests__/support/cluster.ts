@@ -1,5 +1,6 @@
 import { ApiError } from '../../src/kubernetes/api-error.js'
 import type { Cluster } from '../../src/kubernetes/cluster.js'
+import { OwnNames } from '../../src/kubernetes/own-names.js'
 import type { KubeObject } from '../../src/kubernetes/objects.js'
 import { settled } from './clock.js'
 
@@ -11,6 +12,7 @@ export function clusterOf(can: Partial<Cluster>): Cluster {
   return {
     namespace: 'shop',
     version: 'v1.34.4',
+    names: new OwnNames('ghcr.io/acme/shop'),
     life: new AbortController().signal,
     get: cannot('get'),
     find: cannot('find'),

@@ -62,7 +62,7 @@ export class Resources {
   /** Writes the user's kubeconfig into a file that only this user may read, and that the run removes. */
   async access(platform: Platform, settings: Settings): Promise<ClusterAccess> {
     const { kubeconfig: content, namespace, 'kube-context': context } = settings
-    const chosen = { namespace, ...(context !== undefined && { context }) }
+    const chosen = { namespace, image: settings.image, ...(context !== undefined && { context }) }
     if (content === undefined) return chosen
     // A path, as people type it on a command line.
     if (!content.includes('\n') && platform.files.exists(content)) {

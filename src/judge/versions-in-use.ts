@@ -1,5 +1,5 @@
 /** Every version of the image that runs anywhere in the namespace: each needs the database as it is. Pure. */
-import type { Pod } from 'kubernetes-types/core/v1'
+import type { Pod, PodTemplateSpec } from 'kubernetes-types/core/v1'
 import type { ObjectMeta } from 'kubernetes-types/meta/v1'
 import { isOfRepository, parseImage } from '../kubernetes/image.js'
 import { imagesOf } from './objects.js'
@@ -47,18 +47,38 @@ function usesOfPod(clusterState: ClusterState, pod: Pod, repository: string): re
   const { status, spec } = pod
   const statuses = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]
   const owner = ownerOf(clusterState, pod.metadata, ['ReplicaSet', 'Job']).id
+  // A mirror may have renamed the images of the pod, but not those of its owner.
+  const ofOwner = imagesOf(templateOfOwner(clusterState, pod)?.spec)
   const endsAt = pod.metadata?.deletionTimestamp
   const user =
     endsAt === undefined
       ? { name: owner }
       : { name: `${ending}${owner}`, goneAt: new Date(endsAt).getTime() }
   return Object.entries(imagesOf(spec)).flatMap(([container, image]) => {
-    if (image === undefined || !isOfRepository(image, repository)) return []
+    const names = [image, ofOwner[container]]
+    if (image === undefined || !names.some((name) => name && isOfRepository(name, repository))) {
+      return []
+    }
     const { imageID = '' } = statuses.find((one) => one.name === container) ?? {}
     const pulled = parseImage(imageID.replace('docker-pullable://', '')).digest
     const { digest, tag = 'latest' } = parseImage(image)
     return [{ ...user, tag, digest: digest ?? pulled }]
   })
+}
+
+function templateOfOwner(
+  clusterState: ClusterState,
+  { metadata }: Pod,
+): PodTemplateSpec | undefined {
+  const { kind = '', name = '' } = metadata?.ownerReferences?.find((one) => one.controller) ?? {}
+  const { replicasets, statefulsets, daemonsets, jobs } = clusterState
+  const owners = new Map<string, ReadonlyMap<string, { spec?: { template?: PodTemplateSpec } }>>([
+    ['ReplicaSet', replicasets],
+    ['StatefulSet', statefulsets],
+    ['DaemonSet', daemonsets],
+    ['Job', jobs],
+  ])
+  return owners.get(kind)?.get(name)?.spec?.template
 }
 
 const ending = 'an ending pod of '

@@ -53,6 +53,10 @@ export async function planApply(
   })
   if (tried.code !== 0) refused(cluster, tried)
   const after = byKey(opened(tried.stdout))
+  const isRenamed = (object: KubeObject) =>
+    cluster.names.learn(object, after.get(keyOf(object)) ?? object)
+  // What it calls ours is compared as ours.
+  if (objects.some(isRenamed)) return planApply(cluster, objects, live)
   return objects.map((object) => {
     const live = before.get(keyOf(object))
     const shown = after.get(keyOf(object))

@@ -3,6 +3,7 @@
  * serves all reading, watching and exact restores; the writes that people know are kubectl commands.
  */
 import { isTransientAtFirst, retryTransient } from './retry.js'
+import { OwnNames } from './own-names.js'
 import { untilAnswered } from './kubectl.js'
 import { kubectlEnvironment, startProxy, unreachable } from './proxy.js'
 import { answer, answerMs, requestsOf, type Connection, type Requests } from './requests.js'
@@ -18,10 +19,14 @@ export interface ClusterAccess {
   readonly keeps?: true
   readonly context?: string
   readonly namespace: string
+  /** The image of this application. */
+  readonly image?: string
 }
 
 export interface Cluster extends Requests, Commands {
   readonly namespace: string
+  /** What it calls our image. */
+  readonly names: OwnNames
   /** The server's version: `v1.34.4`. */
   readonly version: string
   /** Aborted when the connection is closed: all reading in the background ends with it. */
@@ -70,10 +75,12 @@ export async function openCluster(
     life.abort()
     await proxy.stop()
   }
-  const connection = { platform, socket: proxy.socket, life: life.signal }
+  const names = new OwnNames(access.image ?? '')
+  const connection = { platform, socket: proxy.socket, life: life.signal, names }
   try {
     return {
       namespace: access.namespace,
+      names,
       version: await versionOf(connection, signal),
       life: life.signal,
       ...requestsOf(connection),
@@ -104,7 +111,7 @@ async function versionOf(connection: Connection, signal: AbortSignal): Promise<s
 function commandsOf(
   kubectl: string,
   access: ClusterAccess,
-  { platform, life }: Pick<Connection, 'platform' | 'life'>,
+  { platform, life, names }: Pick<Connection, 'platform' | 'life' | 'names'>,
 ): Commands {
   const inNamespace = [...chosenBy(access), '--namespace', access.namespace]
   return {
@@ -116,7 +123,7 @@ function commandsOf(
           signal: AbortSignal.any([life, sure]),
         })
         if (done.code !== 0) sure.throwIfAborted()
-        return done
+        return { ...done, stdout: names.read(done.stdout) }
       }),
     kustomize: (folder) =>
       platform.processes.run(kubectl, ['kustomize', folder], { env: kubectlEnvironment }),

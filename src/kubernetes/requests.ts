@@ -2,6 +2,7 @@
 import { ApiError } from './api-error.js'
 import { retryTransient } from './retry.js'
 import { withTimeout } from '../platform/time.js'
+import type { OwnNames } from './own-names.js'
 import type { LogLines, Platform, Response } from '../platform/platform.js'
 
 /** A path is one of the API server, with its query. */
@@ -39,6 +40,7 @@ export interface Connection {
   readonly socket: string
   /** All requests end with it. */
   readonly life: AbortSignal
+  readonly names: OwnNames
 }
 
 export function requestsOf(connection: Connection): Requests {
@@ -71,7 +73,7 @@ interface ApiRequest {
 
 /** Sends one request. Throws an `ApiError` for what is no success. */
 export async function answer<T>(
-  { platform, socket }: Connection,
+  { platform, socket, names }: Connection,
   { method, path, body }: ApiRequest,
   signal: AbortSignal,
 ): Promise<T> {
@@ -83,7 +85,7 @@ export async function answer<T>(
     ...(body !== undefined && { body }),
   })
   if (response.status >= 300) throw await apiError(response)
-  return JSON.parse(await response.text()) as T
+  return JSON.parse(names.read(await response.text())) as T
 }
 
 async function unlessMissing<T>(work: Promise<T>): Promise<T | undefined> {
@@ -105,14 +107,15 @@ function deleteOptions({ uid, version }: Omit<RemoveOptions, 'signal'>): object 
 }
 
 async function* linesOf(
-  { platform, socket }: Connection,
+  { platform, socket, names }: Connection,
   path: string,
   signal: AbortSignal,
   log: LogLines | undefined,
 ): AsyncIterable<string> {
   const response = await platform.network.request({ socket, method: 'GET', path, signal })
   if (response.status >= 300) throw await apiError(response)
-  yield* response.lines(log)
+  if (log) yield* response.lines(log)
+  else for await (const line of response.lines()) yield names.read(line)
 }
 
 /** The server answers with a Status object; a proxy that cannot reach it with plain text. */

@@ -5,6 +5,7 @@
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
  */
 import type { Cluster } from '../kubernetes/cluster.js'
+import { learnNames } from '../kubernetes/own-names.js'
 import type { KubeObject } from '../kubernetes/objects.js'
 import { nameOf } from '../kubernetes/objects.js'
 import { collection, watched, type Watched } from '../kubernetes/paths.js'
@@ -50,6 +51,12 @@ export async function watchNamespace(cluster: Cluster, clock: Clock): Promise<Na
     kinds.map((kind) => [kind, new KindWatch(kind, { cluster, clock, onConfirmed })]),
   ) as Record<Watched, KindWatch>
   await Promise.all(kinds.map((kind) => watches[kind].list()))
+  const own = (['deployments', 'statefulsets', 'daemonsets', 'cronjobs'] as const).flatMap(
+    (kind) => [...watches[kind].objects.values()],
+  )
+  if (await learnNames(cluster, own)) {
+    await Promise.all(kinds.map((kind) => watches[kind].list()))
+  }
   kinds.forEach((kind) => void watches[kind].keep())
 
   const objects = Object.fromEntries(kinds.map((kind) => [kind, watches[kind].objects]))

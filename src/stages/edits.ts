@@ -103,7 +103,10 @@ async function tried(
 ): Promise<WorkloadObject | undefined> {
   try {
     const { resourceVersion: _, ...metadata } = wanted.metadata ?? {}
-    return await cluster.dryRun<WorkloadObject>(path, { ...wanted, metadata })
+    const sent = { ...wanted, metadata }
+    const made = await cluster.dryRun<WorkloadObject>(path, sent)
+    // What it calls ours is compared as ours.
+    return cluster.names.learn(sent, made) ? await cluster.dryRun(path, sent) : made
   } catch (error) {
     if (!(error instanceof ApiError) || causeOfOutage(error)) throw error
     const words = error.message
