@@ -97,6 +97,144 @@ const cases: readonly (readonly [name: string, LockCase, ...tables: string[]])[]
     'orders',
   ],
 ]
+/** Two partitions of the table that clients use, and a table that could be one. */
+const parts = [
+  'ALTER TABLE shop_order ALTER id DROP IDENTITY',
+  'ALTER TABLE shop_order RENAME TO shop_order_0',
+  'CREATE TABLE shop_order (LIKE shop_order_0) PARTITION BY RANGE (id)',
+  'ALTER TABLE shop_order ATTACH PARTITION shop_order_0 FOR VALUES FROM (1) TO (10000)',
+  'CREATE TABLE shop_order_1 PARTITION OF shop_order FOR VALUES FROM (10000) TO (20000)',
+  'CREATE TABLE shop_order_2 (LIKE shop_order)',
+]
+const sqlOf = (sql: string) => `migrations.RunSQL('${sql}')`
+const partitions: readonly (readonly [name: string, LockCase, waits: boolean])[] = [
+  [
+    'a partition is dropped',
+    { ...usual, before: parts, operations: sqlOf('DROP TABLE shop_order_1') },
+    true,
+  ],
+  [
+    'a partition is dropped while another one is read',
+    {
+      ...usual,
+      before: parts,
+      holds: 'SELECT * FROM shop_order WHERE id = 5',
+      operations: sqlOf('DROP TABLE shop_order_1'),
+    },
+    true,
+  ],
+  [
+    'a partition is detached while another one is read',
+    {
+      ...usual,
+      before: parts,
+      holds: 'SELECT * FROM shop_order WHERE id = 5',
+      operations: sqlOf('ALTER TABLE shop_order DETACH PARTITION shop_order_1'),
+    },
+    true,
+  ],
+  [
+    'a partition is detached concurrently',
+    {
+      wait: 60,
+      before: parts,
+      operations: sqlOf('ALTER TABLE shop_order DETACH PARTITION shop_order_1 CONCURRENTLY'),
+      concurrent: true,
+    },
+    false,
+  ],
+  [
+    'a table is attached while the parent is read',
+    {
+      ...usual,
+      before: parts,
+      operations: sqlOf(
+        'ALTER TABLE shop_order ATTACH PARTITION shop_order_2 FOR VALUES FROM (20000) TO (30000)',
+      ),
+    },
+    false,
+  ],
+  [
+    'a table is attached that is read itself',
+    {
+      ...usual,
+      before: parts,
+      holds: 'SELECT * FROM shop_order_2',
+      operations: sqlOf(
+        'ALTER TABLE shop_order ATTACH PARTITION shop_order_2 FOR VALUES FROM (20000) TO (30000)',
+      ),
+    },
+    true,
+  ],
+  [
+    'a table is attached while the default partition is read',
+    {
+      ...usual,
+      before: [...parts, 'CREATE TABLE shop_order_d PARTITION OF shop_order DEFAULT'],
+      holds: 'SELECT * FROM shop_order_d',
+      operations: sqlOf(
+        'ALTER TABLE shop_order ATTACH PARTITION shop_order_2 FOR VALUES FROM (20000) TO (30000)',
+      ),
+    },
+    true,
+  ],
+  [
+    'a partition is created',
+    {
+      ...usual,
+      before: parts,
+      operations: sqlOf(
+        'CREATE TABLE shop_order_3 PARTITION OF shop_order FOR VALUES FROM (20000) TO (30000)',
+      ),
+    },
+    true,
+  ],
+  [
+    'ONLY the table is changed',
+    { ...usual, operations: sqlOf('ALTER TABLE ONLY shop_order ADD x int') },
+    true,
+  ],
+  [
+    'a view is made anew',
+    {
+      ...usual,
+      before: ['CREATE VIEW orders AS SELECT id FROM shop_order'],
+      holds: 'SELECT * FROM orders',
+      operations: sqlOf('CREATE OR REPLACE VIEW orders AS SELECT id, n FROM shop_order'),
+    },
+    true,
+  ],
+  [
+    'a view is renamed',
+    {
+      ...usual,
+      before: ['CREATE VIEW orders AS SELECT id FROM shop_order'],
+      holds: 'SELECT * FROM orders',
+      operations: sqlOf('ALTER VIEW orders RENAME TO all_orders'),
+    },
+    true,
+  ],
+  [
+    'the tables are in another schema',
+    {
+      ...usual,
+      options: '-c search_path=app',
+      first: ['CREATE SCHEMA app'],
+      operations: `${column}, ${sqlOf('ALTER TABLE app.shop_order ADD y int')}`,
+    },
+    true,
+  ],
+]
+/** What a step in the same transaction sees after the lock. */
+const notes =
+  "migrations.RunPython(lambda apps, editor: editor.connection.cursor().execute(\"INSERT INTO notes SELECT current_setting('lock_timeout'), current_setting('statement_timeout')\"))"
+const limited = {
+  ...usual,
+  options: '-c lock_timeout=3s -c statement_timeout=20s',
+  before: ['CREATE TABLE notes (a text, b text)'],
+  notes: true as const,
+}
+
 /** Each takes 2 s on a table, and adds a column to another one after that. */
 const long = {
   'the build of an index': [`migrations.RunSQL('CREATE INDEX i ON one (slow(n))')`, column],
@@ -136,6 +274,31 @@ describe.each(djangos)('with Django %s', (django) => {
       expect(seen.longest).toBeLessThan(0.25)
     },
   )
+
+  test.each(partitions)('no client waits when %s', async (_, one, waits) => {
+    const seen = await lab.lock(one, django)
+    expect(seen).toMatchObject({ code: 0, applied: 1 })
+    expect(words(seen)).toEqual(waits ? ['ready', 'waits', 'taken'] : ['ready'])
+    expect(seen.longest).toBeLessThan(0.25)
+  })
+
+  test.each([
+    ['in one transaction', `${column}, ${notes}`, undefined],
+    ['without a transaction', `${column}, ${notes}`, true as const],
+  ])("the user's own time limits count after a lock, %s", async (_, operations, concurrent) => {
+    const seen = await lab.lock(
+      { ...limited, operations, ...(concurrent && { concurrent }) },
+      django,
+    )
+    expect(seen).toMatchObject({
+      code: 0,
+      applied: 1,
+      notes: [['3s', '20s']],
+      limits: ['3s', '20s'],
+    })
+    expect(words(seen)).toEqual(['ready', 'waits', 'taken'])
+    expect(seen.longest).toBeLessThan(0.25)
+  })
 
   test.each(Object.entries(long))(
     'while %s takes long, the readers of a table that is changed after it do not wait',

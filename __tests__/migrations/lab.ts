@@ -57,8 +57,14 @@ export interface LockCase {
   readonly concurrent?: true
   /** The client that is measured does not write. */
   readonly reads?: boolean
+  /** Of the connections of all. */
+  readonly options?: string
+  /** Run in the empty database, a statement each. */
+  readonly first?: readonly string[]
   /** Run before it, a statement each. */
   readonly before?: readonly string[]
+  /** It writes into a table of this name. */
+  readonly notes?: true
   /** The query of a transaction that stays open; in its session's name. */
   readonly holds?: string
   readonly application?: string
@@ -92,6 +98,7 @@ export interface SeenOfLocks {
   readonly indexes: readonly (readonly [string, boolean])[]
   /** `lock_timeout` and `statement_timeout` of a client of the web, afterwards. */
   readonly limits: readonly string[]
+  readonly notes?: readonly (readonly string[])[]
 }
 
 interface Plan {
@@ -319,7 +326,10 @@ export class Lab {
     const input = JSON.stringify({
       ...one,
       direct: { host: 'postgres' },
-      database: databaseAt(host, database),
+      database: {
+        ...databaseAt(host, database),
+        ...(one.options !== undefined && { OPTIONS: { options: one.options } }),
+      },
     })
     const python = ['/venv/bin/python', '/lab/locking.py', `/tmp/${database}`, '/lab/inspector.txt']
     const args = ['exec', '--interactive', this.nameOf(django), ...python]

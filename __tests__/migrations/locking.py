@@ -52,7 +52,7 @@ def write(name, text):
 def connect(**more):
     given = case["database"]
     words = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD", "dbname": "NAME"}
-    own = {word: given[name] for word, name in words.items()}
+    own = dict({word: given[name] for word, name in words.items()}, **given.get("OPTIONS", {}))
     # The server itself, but for what the web sees.
     return psycopg.connect(autocommit=True, **dict(dict(own, **case["direct"]), **more))
 
@@ -67,6 +67,9 @@ def rows(query, **more):
         return [list(row) for row in connection.execute(query).fetchall()]
 
 
+with connect() as connection:
+    for query in case.get("first", []):
+        connection.execute(query)
 write("manage.py", manage)
 write("settings.py", settings % case["database"])
 for empty in ("shop/__init__.py", "shop/migrations/__init__.py"):
@@ -154,4 +157,6 @@ seen["indexes"] = rows("SELECT indexrelid::regclass::text, indisvalid FROM pg_in
 # As a client of the web sees it, perhaps through the pooler.
 given = case["database"]
 seen["limits"] = rows("SELECT current_setting('lock_timeout'), current_setting('statement_timeout')", host=given["HOST"], port=given["PORT"])[0]
+if "notes" in case:
+    seen["notes"] = rows("SELECT * FROM notes")
 print(json.dumps(seen))

@@ -3,7 +3,7 @@
 What locks is written as [what, name, more]: ["table", name, mode], ["index", name, ""] (its table), and
 ["only", name, mode] (without its partitions),
 ["constraint", table, name], ["column", table, name], ["others", table, ""] (tables on the other side of foreign keys),
-["drop", table, ""] (those, and the table that it is a partition of).
+["drop", table, ""] (those, and the table that it is a partition of), ["default", table, ""] (its default partition).
 Reading and writing go on under weaker locks than these; what only takes such a lock is not listed.
 """
 import re
@@ -23,7 +23,7 @@ exists = r"(?:IF (?:NOT )?EXISTS )?"
 strong = re.compile(r"\b(ALTER|CREATE|DROP|TRUNCATE|CLUSTER|REINDEX|REFRESH|DO|CALL)\b", re.IGNORECASE)
 # Actions of ALTER TABLE beside which reading and writing go on.
 weak = (
-    r"(VALIDATE CONSTRAINT|CLUSTER ON|SET WITHOUT CLUSTER|SET \(|RESET \(|ATTACH PARTITION|DETACH PARTITION|"
+    r"(VALIDATE CONSTRAINT|CLUSTER ON|SET WITHOUT CLUSTER|SET \(|RESET \(|"
     r"ALTER (COLUMN )?" + part + r" (SET STATISTICS|SET \(|RESET \())"
 )
 reindex = r"REINDEX ?(?:\((?:(?!CONCURRENTLY(?! (?:FALSE|OFF|0)))[^)])*\) ?)?"
@@ -160,6 +160,16 @@ def names(text):
 def of_action(table, action):
     if begins(weak, action):
         return
+    found = find(r"(ATTACH|DETACH) PARTITION " + name, action)
+    if found:
+        # The parent's readers go on beside ATTACH and DETACH ... CONCURRENTLY.
+        if found.group(1).upper() == "ATTACH":
+            yield ["table", found.group(2), closed]
+            yield ["default", table, ""]
+        elif not begins(" ?(CONCURRENTLY|FINALIZE)", action[found.end() :]):
+            yield ["table", found.group(2), closed]
+            yield ["drop", found.group(2), ""]
+        return
     parents = re.findall(r"\bREFERENCES " + name, action, re.IGNORECASE)
     found = find(r"ADD (?:CONSTRAINT " + part + " )?FOREIGN KEY", action)
     found = found or find(r"(ENABLE|DISABLE) (\w+ )?TRIGGER", action)
@@ -224,9 +234,10 @@ def resolved(rows_of, wanted):
     if not wanted:
         return {}
     query = (
-        "SELECT n.at, c.oid, i.indrelid, p.oid FROM unnest(%s::text[]) WITH ORDINALITY n(name, at) "
+        "SELECT n.at, c.oid, i.indrelid, p.oid, d.partdefid FROM unnest(%s::text[]) WITH ORDINALITY n(name, at) "
         "JOIN pg_class c ON c.oid = to_regclass(n.name) LEFT JOIN pg_index i ON i.indexrelid = c.oid "
-        "LEFT JOIN pg_inherits h ON h.inhrelid = c.oid LEFT JOIN pg_class p ON p.oid = h.inhparent AND p.relkind = 'p'"
+        "LEFT JOIN pg_inherits h ON h.inhrelid = c.oid LEFT JOIN pg_class p ON p.oid = h.inhparent AND p.relkind = 'p' "
+        "LEFT JOIN pg_partitioned_table d ON d.partrelid = c.oid"
     )
     found = {at: each for at, *each in rows_of(query, [[each[1] for each in wanted]])}
     strength, sides, whole, by_drop = {}, [], set(), set()
@@ -237,7 +248,11 @@ def resolved(rows_of, wanted):
             whole.add(oid)
 
     for at, (what, _, more) in enumerate(wanted, 1):
-        oid, table, parent = found.get(at, (None, None, None))
+        oid, table, parent, default = found.get(at, (None, None, None, None))
+        if what == "default":
+            if default:
+                lock(default, closed)
+            continue
         if what == "drop" and parent:
             # The server locks the parent first, as everybody does who reads it: the other way round is a deadlock.
             lock(parent, closed, False)
