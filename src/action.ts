@@ -12,7 +12,7 @@ import {
   reportToRunner,
 } from './github/runner.js'
 import { secretsOf } from './github/secrets.js'
-import { locking, type Command } from './options/commands.js'
+import { locking, testing, type Command } from './options/commands.js'
 import { usualFile } from './options/file.js'
 import { runCommand } from './commands/run-command.js'
 import { readSettings } from './commands/settings.js'
@@ -62,6 +62,8 @@ if (reading.is === 'wrong') {
   // Post looks for the record of this very run, in case the run does not reach its end.
   const holder = await holderOf(platform)
   if ((locking as readonly Command[]).includes(command)) core.saveState('run', holder.id)
+  if (([...testing, 'plan'] as readonly Command[]).includes(command))
+    core.saveState('tests', holder.id)
   const { settings } = reading
   const record = deploymentRecord(platform, settings, holder, {
     onKept: (id) => {

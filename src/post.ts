@@ -1,4 +1,5 @@
 import * as core from '@actions/core'
+import { removeOfRun } from './docker/test-services.js'
 import { endStatus, recordedStatus } from './github/deployment.js'
 import { deploymentRecord } from './github/deployments.js'
 import {
@@ -22,9 +23,10 @@ import { holderOf } from './stages/lock.js'
 import { cancelSignal, outliveReaders } from './platform/cancel.js'
 import { realFiles } from './platform/files.js'
 import { realPlatform } from './platform/real.js'
+import { silentLog } from './platform/stage-log.js'
 import type { Platform } from './platform/platform.js'
 
-/** Runs after the job, however the job ended: restores what `main` left unfinished, and removes the kubeconfig. */
+/** Runs after the job, however the job ended: restores what `main` left unfinished, and removes its containers and files. */
 const folder = core.getState('folder')
 const run = core.getState('run')
 
@@ -49,6 +51,15 @@ if (run !== '' && core.getState('ended') === '') {
     )
   }
 }
+// Containers are of this machine, and need none of the options.
+const tests = core.getState('tests')
+if (tests !== '' && core.getState('ended') === '')
+  await removeOfRun(realPlatform(process.env), tests, {
+    ...silentLog,
+    say: (line) => {
+      core.info(line)
+    },
+  })
 if (folder !== '') await realFiles(process.env).remove(folder)
 
 async function finish(settings: Settings): Promise<void> {

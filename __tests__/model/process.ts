@@ -45,6 +45,8 @@ export class Process {
       clock: this.clock(),
       processes: {
         account: () => 'runner',
+        identity: () => undefined,
+        hasEnded: () => false,
         find: (tool) => Promise.resolve(tool),
         run: (_tool, args) => kubectl(args, (call) => this.send(call), this.server.edits),
         stream: async (tool, args, { signal, onLine, input }) => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -286,5 +287,28 @@ describe('a command that is bound to this process', () => {
     expect(await own.stream(node, ['-e', 'console.log("up")'], how)).toBe(0)
     expect(await own.stream(node, ['-e', 'console.log("again")'], how)).toBe(0)
     expect(said).toEqual(['up', 'again'])
+  })
+})
+
+describe('a process is named among all that ever ran', () => {
+  const identity = processes.identity() ?? ''
+  const [, place = '', pid = '', start = ''] = /^(.+)\.(\d+)\.(\d+)$/.exec(identity) ?? []
+
+  test('and runs', () => {
+    expect(pid).toBe(String(process.pid))
+    expect(processes.hasEnded(identity)).toBe(false)
+    expect(processes.hasEnded(`${place}.1.${start}`)).toBe(true)
+  })
+
+  test('and has ended, though its number may be in use again', async () => {
+    const child = spawn('sleep', ['60'])
+    child.kill('SIGKILL')
+    await once(child, 'close')
+    expect(processes.hasEnded(`${place}.${child.pid}.${start}`)).toBe(true)
+    expect(processes.hasEnded(`${place}.${pid}.${Number(start) + 1}`)).toBe(true)
+  })
+
+  test.each(['', 'x', `other-${identity}`])('"%s" is not known to have ended', (other) => {
+    expect(processes.hasEnded(other)).toBe(false)
   })
 })

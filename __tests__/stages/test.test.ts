@@ -10,7 +10,7 @@ import { contextOf } from '../support/settings.js'
 
 const built = { repository: 'ghcr.io/acme/shop', tag: 'a', id: `sha256:${'01'.repeat(32)}` }
 const box = 'django-rollout-test-[0-9a-f]{12}'
-const label = `label=django-rollout\\.test=${box}`
+const labels = `--label django-rollout\\.test=${box} --label django-rollout\\.run=\\S+ --label django-rollout\\.until=\\d+`
 
 const entrypoint: Line = {
   when: new RegExp(`^docker image inspect --format {{json .Config.Entrypoint}} ${built.id}$`),
@@ -19,11 +19,15 @@ const entrypoint: Line = {
 const run = (more: Partial<Line>): Line => ({ when: /^docker run --rm --init /, ...more })
 /** Nothing is left when it is looked for. */
 const tidy: readonly Line[] = [
-  { when: new RegExp(`^docker ps --all --quiet --filter ${label}$`), always: true },
-  { when: new RegExp(`^docker network ls --quiet --filter ${label}$`), always: true },
+  {
+    when: /^docker (ps --all|network ls) --filter label=django-rollout\.test --format /,
+    always: true,
+  },
+  { when: /^docker ps --all --quiet --filter label=django-rollout\.test=\S+$/, always: true },
+  { when: /^docker network ls --quiet --filter label=django-rollout\.test=\S+$/, always: true },
 ]
 const services: readonly Line[] = [
-  { when: new RegExp(`^docker network create --label django-rollout\\.test=${box} ${box}$`) },
+  { when: new RegExp(`^docker network create ${labels} ${box}$`) },
   {
     when: new RegExp(
       `^docker run --detach --name ${box}-postgres .* --network ${box} --network-alias postgres --tmpfs /var/lib/postgresql/data .* postgres:17 postgres -c fsync=off`,
@@ -75,9 +79,9 @@ describe('the tests', () => {
     const given = { 'test-command': 'pytest -q "a b"', 'test-env': 'A=x y\nB=$HOME' }
     await test(contextOf(platform, given), stageLog, built)
     expect(reports).toMatchObject([{ run: 2, failures: 0, failing: [] }])
-    expect(ran[1]).toMatch(
+    expect(ran.find((line) => line.startsWith('docker run'))).toMatch(
       new RegExp(
-        `^docker run --rm --init --name ${box} --label django-rollout\\.test=${box} --env-file /private/env --entrypoint /bin/sh ${built.id} -c pytest -q "a b"$`,
+        `^docker run --rm --init --name ${box} ${labels} --env-file /private/env --entrypoint /bin/sh ${built.id} -c pytest -q "a b"$`,
       ),
     )
     expect(written['/private/env']).toBe('PYTHONUNBUFFERED=1\nA=x y\nB=$HOME\n')
@@ -262,9 +266,9 @@ describe('the cause of failed tests', () => {
 describe('no container is left behind', () => {
   /** Containers and the network are found the first time, and gone the second. */
   const leftovers: readonly Line[] = [
-    { when: /^docker ps /, stdout: 'c1\nc2\n' },
+    { when: /^docker ps --all --quiet /, stdout: 'c1\nc2\n' },
     { when: /^docker rm --force --volumes c1 c2$/ },
-    { when: /^docker network ls /, stdout: 'n1\n' },
+    { when: /^docker network ls --quiet /, stdout: 'n1\n' },
     { when: /^docker network rm n1$/ },
     ...tidy,
   ]
@@ -311,5 +315,35 @@ describe('no container is left behind', () => {
     const stageLog = notebook()
     await test(contextOf(platform), stageLog, built)
     expect(stageLog.lines.join('\n')).toMatch(/label django-rollout\.test=\S+ could not be removed/)
+  })
+
+  it('of other runs that were killed, and what a live one has stays', async () => {
+    const [dead, live, old, young] = ['dead', 'live', 'old', 'young'].map((one) => `box-${one}`)
+    // Of the last two nobody can tell from here whether they run.
+    const boxes = `${dead} here.1.9 9000000\n${live} here.2.9 9000000\n${old}  1\n${young}  9000000\n`
+    const listed = /^docker (ps --all|network ls) --filter label=django-rollout\.test --format /
+    const { platform, ran } = scripted([
+      entrypoint,
+      run({ stderr: passed }),
+      { when: listed, stdout: boxes, always: true },
+      { when: /^docker ps --all --quiet /, stdout: 'c1\n' },
+      { when: /^docker rm --force --volumes c1$/ },
+      ...leftovers.slice(2),
+    ])
+    const hasEnded = (identity: string) => identity === 'here.1.9'
+    await platform.clock.sleep(1_000)
+    const own = { ...platform, processes: { ...platform.processes, hasEnded } }
+    const stageLog = notebook()
+    await test(contextOf(own), stageLog, built)
+    expect(stageLog.lines).toEqual(
+      expect.arrayContaining(
+        [dead, old].map((one) => `removing what another run has left: ${one}`),
+      ),
+    )
+    const removed = ran.filter((line) => line.startsWith('docker ps --all --quiet'))
+    expect(
+      removed.filter((line) => line.includes(`=${live}`) || line.includes(`=${young}`)),
+    ).toEqual([])
+    expect(ran).toContain('docker rm --force --volumes c1')
   })
 })

@@ -61,6 +61,8 @@ export function scripted(
 
   const processes: Processes = {
     account: () => 'runner',
+    identity: () => undefined,
+    hasEnded: () => false,
     find: (tool) => Promise.resolve(`/usr/bin/${tool}`),
     run: (tool, args) => {
       const { code = 0, stdout = '', stderr = '' } = next(tool, args)

@@ -4,10 +4,10 @@ import type { Platform } from '../platform/platform.js'
 import type { Built } from './build.js'
 import { docker } from './client.js'
 import {
-  labelOf,
+  newBox,
   removeBox,
+  removeEnded,
   startServices,
-  type Box,
   type ServiceName,
   type TestContext,
 } from './test-services.js'
@@ -18,6 +18,10 @@ export interface TestPlan {
   /** For `/bin/sh -c` in the image, or a program with its arguments. */
   readonly command: string | readonly string[]
   readonly services: readonly ServiceName[]
+  /** The run that this is of: its id. */
+  readonly run: string
+  /** The caller ends it after this time, in ms. */
+  readonly timeout: number
   /** Overrides the variables of the services. */
   readonly env: Readonly<Record<string, string>>
 }
@@ -36,9 +40,10 @@ export async function runInImage(
   const { command } = plan
   const [program = '', ...words] =
     typeof command === 'string' ? ['/bin/sh', '-c', command] : command
-  const box: Box = { name: `django-rollout-test-${randomBytes(6).toString('hex')}` }
+  const box = newBox(platform, `django-rollout-test-${randomBytes(6).toString('hex')}`, plan)
   const folder = await platform.files.privateFolder()
   try {
+    await removeEnded(platform, log)
     const password = randomBytes(12).toString('hex')
     const found =
       plan.services.length === 0 ? {} : await startServices(context, box, plan.services, password)
@@ -57,8 +62,7 @@ export async function runInImage(
       '--init',
       '--name',
       box.name,
-      '--label',
-      labelOf(box),
+      ...box.labels,
       ...(plan.services.length === 0 ? [] : ['--network', box.name]),
       '--env-file',
       envFile,

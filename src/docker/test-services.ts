@@ -62,12 +62,75 @@ function serviceFor(name: ServiceName, password: string): Service {
   }
 }
 
-/** Containers and network of one test run have this label, and this name or a name that begins with it. */
+/** Containers and network of one test run have these labels, and this name or a name that begins with it. */
 export interface Box {
   readonly name: string
+  /** `--label`, and each label. */
+  readonly labels: readonly string[]
 }
 
-export const labelOf = ({ name }: Box): string => `django-rollout.test=${name}`
+const labelOf = ({ name }: Pick<Box, 'name'>): string => `${boxLabel}=${name}`
+
+const boxLabel = 'django-rollout.test'
+const runLabel = 'django-rollout.run'
+const processLabel = 'django-rollout.process'
+const untilLabel = 'django-rollout.until'
+
+/** How long after its time limit a test run may take to remove what it has, in ms; clocks may differ by it too. */
+const removalMs = 300_000
+
+/** @param timeout of all that happens in the box, in ms. */
+export function newBox(
+  { clock, processes }: Platform,
+  name: string,
+  { run, timeout }: { readonly run: string; readonly timeout: number },
+): Box {
+  const identity = processes.identity()
+  const labels = [
+    labelOf({ name }),
+    `${runLabel}=${run}`,
+    `${untilLabel}=${clock.now() + timeout + removalMs}`,
+    ...(identity === undefined ? [] : [`${processLabel}=${identity}`]),
+  ]
+  return { name, labels: labels.flatMap((label) => ['--label', label]) }
+}
+
+/** Removes what a run has left that was killed. Never throws. */
+export async function removeOfRun(
+  platform: Platform,
+  run: string,
+  stageLog: StageLog,
+): Promise<void> {
+  await removeLabelled(platform, `${runLabel}=${run}`, stageLog)
+}
+
+/**
+ * Removes what other runs have left: those whose process has ended, and those of other machines and containers, whose
+ * processes cannot be seen, once their time is over. What a live run has is never among it. Never throws.
+ */
+export async function removeEnded(platform: Platform, stageLog: StageLog): Promise<void> {
+  const format = [boxLabel, processLabel, untilLabel]
+    .map((name) => `{{.Label "${name}"}}`)
+    .join(' ')
+  const ofBoxes = ['--filter', `label=${boxLabel}`, '--format', format]
+  const lists = await Promise.all([
+    ids(platform, ['ps', '--all', ...ofBoxes]),
+    ids(platform, ['network', 'ls', ...ofBoxes]),
+  ])
+  const left = new Set(
+    lists.flat().flatMap((line) => {
+      const [name = '', process = '', until = ''] = line.split(' ')
+      const isOver =
+        (process !== '' && platform.processes.hasEnded(process)) ||
+        (until !== '' && platform.clock.now() > Number(until))
+      return name !== '' && isOver ? [name] : []
+    }),
+  )
+  for (const name of left) {
+    stageLog.say(`removing what another run has left: ${name}`)
+    await removeLabelled(platform, labelOf({ name }), stageLog)
+  }
+}
 
 /** What the tests and the servers beside them need. */
 export interface TestContext {
@@ -90,7 +153,7 @@ export async function startServices(
   password: string,
 ): Promise<Readonly<Record<string, string>>> {
   const { platform, log, signal } = context
-  const made = await docker(platform, ['network', 'create', '--label', labelOf(box), box.name], {
+  const made = await docker(platform, ['network', 'create', ...box.labels, box.name], {
     signal,
   })
   if (made.code !== 0) {
@@ -122,7 +185,15 @@ export async function startServices(
  * removed is reported. Works after an abort too, and takes one more look for what the engine was just making.
  */
 export async function removeBox(platform: Platform, box: Box, stageLog: StageLog): Promise<void> {
-  const ofBox = ['--filter', `label=${labelOf(box)}`]
+  await removeLabelled(platform, labelOf(box), stageLog)
+}
+
+async function removeLabelled(
+  platform: Platform,
+  label: string,
+  stageLog: StageLog,
+): Promise<void> {
+  const ofBox = ['--filter', `label=${label}`]
   for (let tries = 5; ; tries--) {
     const containers = await ids(platform, ['ps', '--all', '--quiet', ...ofBox])
     if (containers.length > 0) {
@@ -134,7 +205,7 @@ export async function removeBox(platform: Platform, box: Box, stageLog: StageLog
     if (tries === 0) break
     if (networks.length > 0) await platform.clock.sleep(200)
   }
-  stageLog.say(`containers or networks with the label ${labelOf(box)} could not be removed`)
+  stageLog.say(`containers or networks with the label ${label} could not be removed`)
 }
 
 async function ids(platform: Platform, args: readonly string[]): Promise<readonly string[]> {
@@ -159,8 +230,7 @@ async function startService(
       '--detach',
       '--name',
       container,
-      '--label',
-      labelOf(box),
+      ...box.labels,
       '--network',
       box.name,
       '--network-alias',

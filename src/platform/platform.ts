@@ -51,6 +51,10 @@ export interface StreamOptions extends RunOptions {
 export interface Processes {
   /** The name of the account that this process runs as: `ada`; its number where it has no name. */
   account(): string
+  /** Names this process among all that ever ran; `undefined` where the system does not say. */
+  identity(): string | undefined
+  /** Whether the process of such a name has certainly ended. */
+  hasEnded(identity: string): boolean
   /** The path of a program on PATH. */
   find(tool: string): Promise<string | undefined>
   /** Runs a short command to its end. Never throws for an exit code. Arguments are never read by a shell. */

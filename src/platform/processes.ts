@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { accessSync, constants as access, statSync } from 'node:fs'
 import { constants as system, userInfo } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
+import { hasEnded, identity } from './identity.js'
 import { LineSplitter } from './lines.js'
 import { watchdog, type Watchdog } from './watchdog.js'
 import type { Channel, Finished, Processes, StreamOptions, Platform } from './platform.js'
@@ -30,6 +31,8 @@ export function realProcesses(env: Platform['env']): Processes {
 
   return {
     account,
+    identity,
+    hasEnded,
 
     find: (tool) => Promise.resolve(find(tool, env)),
 

@@ -52,6 +52,8 @@ export async function planAlone(
       {
         built,
         command: planCommand(command, undefined, marker),
+        run: context.holder.id,
+        timeout: settings['migrate-timeout'],
         services: [...new Set(['postgres', ...settings['test-services']] as const)],
         env: { ...settings['test-env'], ...own },
       },

@@ -41,7 +41,14 @@ export async function test(
   const run = (either: AbortSignal): Promise<number> =>
     runInImage(
       context.with({ signal: either }),
-      { built, command, services: settings['test-services'], env: settings['test-env'] },
+      {
+        built,
+        command,
+        run: context.holder.id,
+        timeout,
+        services: settings['test-services'],
+        env: settings['test-env'],
+      },
       (line) => {
         log.quote(line)
         last.push(line)
