@@ -1,6 +1,9 @@
 /** Commands before and after a rollout, in Jobs of the new version. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import { Site } from '../e2e/site.js'
+import { dirname } from 'node:path'
+import { catalogMigration, Site } from '../e2e/site.js'
+import { kubectl } from '../e2e/stack.js'
+import { startWebhook } from '../e2e/webhook.js'
 
 let shop: Site
 let tag: string
@@ -126,4 +129,33 @@ class Migration(migrations.Migration):
       cause: { code: 'manifest-invalid', sentence: 'deploy/none.yaml: there is no such file' },
     },
   })
+})
+
+test('a container that a webhook adds to every pod keeps no Job from ending', async () => {
+  const program = 'import signal; signal.sigwait([signal.SIGTERM])'
+  const proxy = { name: 'proxy', image: `${shop.image}:${tag}`, command: ['python', '-c', program] }
+  const edit = { op: 'add', path: '/spec/containers/-', value: proxy } as const
+  const pods = { group: '', resources: ['pods'], operations: ['CREATE'] } as const
+  const stop = await startWebhook(shop.namespace, dirname(shop.folder), () => [edit], [pods])
+  try {
+    const own = (...args: readonly string[]) => kubectl('-n', shop.namespace, ...args)
+    const tried = ['run', 'tried', '--image=tried', '--dry-run=server', '-o', 'yaml']
+    while (!(await own(...tried)).includes('name: proxy'));
+    const operations = 'migrations.RunSQL("SELECT 1", "SELECT 1")'
+    await shop.commit('Another', catalogMigration('0004_one', '0003_own', operations))
+    const released = await shop.release({ bake: '0', 'before-rollout': prints('before') })
+    expect(released).toMatchObject({
+      code: 0,
+      report: { result: 'deployed', migrations: ['catalog.0004_one'], warnings: [] },
+    })
+    expect(await own('get', 'pods', '-l', 'app=web', '-o', 'jsonpath={..name}')).toContain('proxy')
+    expect(await own('get', 'jobs', '-l', 'django-rollout/job', '-o', 'jsonpath={.items[?(@.status.active)].metadata.name}')).toBe('')
+
+    await shop.commit('Next', { 'README.md': 'Next\n' })
+    const next = await shop.release({ bake: '0' })
+    expect(next).toMatchObject({ code: 0, report: { result: 'deployed', warnings: [] } })
+    expect(next.output).not.toContain('unfinished')
+  } finally {
+    await stop()
+  }
 })

@@ -18,6 +18,7 @@ import { contextOf } from '../support/settings.js'
 
 const job = (name: string, app: string, condition?: string): Job => ({
   metadata: { name, labels: { 'django-rollout/app': app } },
+  spec: { template: { spec: { containers: [{ name: 'web' }] } } },
   status: condition === undefined ? {} : { conditions: [{ type: condition, status: 'True' }] },
 })
 
@@ -65,9 +66,14 @@ test('a Job that cannot be ended is reported as left open, even after a cancella
 })
 
 test.each<[string, object, boolean]>([
-  ['still runs', { running: {} }, false],
-  ['has ended, while its Job has no condition yet', { terminated: { exitCode: 3 } }, true],
-])('what fits the schema after a migration whose container %s', async (_, state, isKnown) => {
+  ['still runs', { web: { running: {} } }, false],
+  ['has ended, while its Job has no condition yet', { web: { terminated: { exitCode: 3 } } }, true],
+  [
+    'has ended, while one that was injected runs',
+    { web: { terminated: { exitCode: 0 } }, proxy: { running: {} } },
+    true,
+  ],
+])('what fits the schema after a migration whose container %s', async (_, states, isKnown) => {
   const history = '/api/v1/namespaces/shop/configmaps/django-rollout-shop'
   const entry = {
     run: 'run-0',
@@ -93,9 +99,14 @@ test.each<[string, object, boolean]>([
   const pod = {
     metadata: { labels: { 'job-name': 'left' } },
     status: {
-      containerStatuses: [
-        { name: 'web', image: '', imageID: '', ready: false, restartCount: 0, state },
-      ],
+      containerStatuses: Object.entries(states).map(([name, state]) => ({
+        name,
+        image: '',
+        imageID: '',
+        ready: false,
+        restartCount: 0,
+        state: state as object,
+      })),
     },
   }
   live.change({ ...nothing, pods: new Map([['left-1', pod]]) })

@@ -5,7 +5,7 @@ import type { ClusterContext } from './context.js'
 import { FollowedJob } from './migration/followed-job.js'
 import { createJob, makeCommandJob, type MigrationInput } from './migration/job.js'
 import { Output } from './migration/log.js'
-import { removeJob } from './migration/run.js'
+import { endsByItself, removeJob } from './migration/run.js'
 
 /**
  * Runs the command to its end. Throws a Failure when it fails, or does not start. However this ends, it does not
@@ -39,7 +39,8 @@ export async function runCommand(
       log.say(`its log could not be read completely (${unread}), but it succeeded`)
   } finally {
     try {
-      if (job !== '' && followed?.hasContainerEnded !== true) await removeJob(context, live, job)
+      const isOver = followed?.hasContainerEnded === true
+      if (job !== '' && !(isOver && endsByItself(live, job))) await removeJob(context, live, job)
     } finally {
       await followed?.close()
     }

@@ -110,9 +110,10 @@ export async function endMigrations(
   live: NamespaceWatch,
 ): Promise<readonly string[]> {
   const { app, cluster, log } = context
-  const names = (await unfinishedMigrations(cluster, app)).map(nameOf)
-  // The Job of a run that has reported its end may have no condition yet.
-  const isRunning = names.some((name) => runs(live, name))
+  const jobs = await unfinishedMigrations(cluster, app)
+  const names = jobs.map(nameOf)
+  // The Job of a run that has reported its end may have no condition yet, or only a container that was injected runs.
+  const isRunning = jobs.some((job) => runs(live, job))
   await Promise.all(
     names.map(async (name) => {
       log.say(`job/${name} was left unfinished: stopping it`)
@@ -137,9 +138,13 @@ export async function endMigrations(
   return names.map((name) => `job/${name}`)
 }
 
-function runs(live: NamespaceWatch, job: string): boolean {
-  return podsOfJob(live.clusterState(), job).some(({ status }) =>
-    status?.containerStatuses?.some(({ state }) => state?.running),
+/** Whether a container runs that the Job itself has. */
+function runs(live: NamespaceWatch, job: Job): boolean {
+  const own = job.spec?.template.spec?.containers.map(({ name }) => name)
+  return podsOfJob(live.clusterState(), nameOf(job)).some(({ status }) =>
+    status?.containerStatuses?.some(
+      ({ name, state }) => state?.running && own?.includes(name) !== false,
+    ),
   )
 }
 

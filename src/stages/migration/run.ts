@@ -209,8 +209,10 @@ class MigrationRun implements Migration {
     this.#over.abort(new Error('the migration is closed'))
     this.#output.hold()
     try {
-      if (this.#name !== undefined && (input.plansOnly ?? !this.#job?.hasContainerEnded))
-        await removeJob(context, input.checked.live, this.#name)
+      const { live } = input.checked
+      const isOver = input.plansOnly !== true && this.#job?.hasContainerEnded === true
+      if (this.#name !== undefined && !(isOver && endsByItself(live, this.#name)))
+        await removeJob(context, live, this.#name)
     } finally {
       await this.#job?.close()
     }
@@ -356,6 +358,16 @@ export async function removeJob(
       `the pod of job/${name} does not terminate: kubectl delete pod -l job-name=${name}`,
     )
   })
+}
+
+/**
+ * Whether a Job whose container has ended ends too. A container that an injector adds to the pod (a mesh, Vault, a
+ * database proxy) runs on, and the Job with it.
+ */
+export function endsByItself(live: NamespaceWatch, name: string): boolean {
+  return podsOfJob(live.clusterState(), name).every(
+    ({ status }) => !status?.containerStatuses?.some(({ state }) => state?.running),
+  )
 }
 
 /** Returns the Job's pods, those that are being deleted too. */
